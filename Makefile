@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Entry point; `make help` lists the targets. Non-recursive: every folder that has something to
+# build describes it in its own module.mk with the rules of mk/rules.mk. Output goes below $(BUILD).
+
+VERSION  := $(shell cat VERSION)
+BUILD    ?= build
+PREFIX   ?= /opt/kata
+DESTDIR  ?=
+CC       ?= gcc
+WERROR   ?= 0
+SAN      ?=
+FUZZTIME ?= 60
+
+.DEFAULT_GOAL := all
+MAKEFLAGS     += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+include mk/rules.mk
+
+MODULES := $(sort $(wildcard libs/*/module.mk)) \
+           $(wildcard agent/module.mk runtime/module.mk tools/*/module.mk \
+                      kernel/module.mk osbuilder/module.mk tests/module.mk)
+include $(MODULES)
+include mk/targets.mk

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Small allocations that do not fail: on exhaustion the process aborts. Anything whose size comes
+ * from outside is bounded before it gets here (buf.h takes its limit at construction).
+ * Results are released with free().
+ */
+
+#include <stddef.h>
+
+void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
+void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
+void *xreallocarray(void *old, size_t n, size_t size) __attribute__((returns_nonnull));
+void *xmemdup(const void *data, size_t len) __attribute__((returns_nonnull));
+char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
+char *xstrndup(const char *s, size_t max) __attribute__((malloc, returns_nonnull));
+
+#define NEW(type) ((type *)xcalloc(1, sizeof(type)))

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Strings: comparison, formatting, number parsing and NULL-terminated string lists (strv).
+ * Results are heap memory that the caller frees.
+ */
+
+#include "base/err.h"
+#include "base/scope.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+bool str_eq(const char *a, const char *b); /* NULL equals NULL only */
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+static inline bool str_empty(const char *s)
+{
+	return !s || !*s;
+}
+
+char *str_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Formats into a fixed buffer; -1 if it does not fit (the buffer then holds a cut string). */
+MUST_CHECK int str_print(char *to, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Replaces *slot, freeing what was there. */
+void str_set(char **slot, const char *value);
+
+/* Whole decimal numbers within [min, max]; "0x" and octal are refused unless base says so. what
+ * names the value in the error. */
+MUST_CHECK int str_u64(const char *s, int base, uint64_t min, uint64_t max, const char *what,
+		       uint64_t *out, struct err *err);
+MUST_CHECK int str_i64(const char *s, int64_t min, int64_t max, const char *what, int64_t *out,
+		       struct err *err);
+
+/* The name in list (NULL-terminated) nearest to word by edit distance, or NULL if none is close
+ * enough to be meant. */
+const char *str_nearest(const char *word, const char *const *list);
+
+/* ids of containers, execs and sandboxes: ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$, at most 127 bytes, no
+ * "..". what names the object in the error. */
+MUST_CHECK int str_check_id(const char *id, const char *what, struct err *err);
+
+/* Lower-case hex of len bytes into to, which holds 2 * len + 1. */
+void str_hex(const void *data, size_t len, char *to);
+
+/* NULL-terminated lists. A NULL list is an empty one. */
+size_t strv_len(char *const *list);
+char **strv_dup(char *const *list);
+char **strv_split(const char *s, const char *separators); /* no empty parts */
+void strv_push(char ***list, const char *s);
+void strv_pushf(char ***list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool strv_has(char *const *list, const char *s);
+char *strv_join(char *const *list, const char *separator);
+void strv_free(char **list);
+/* In an environment list: the value of NAME, or NULL; and set or replace NAME=VALUE. */
+const char *strv_env_get(char *const *env, const char *name);
+void strv_env_set(char ***env, const char *name, const char *value);
+
+DEFINE_AUTO(strv, char **, NULL, strv_free)
+
+#define strv_each(name, list)                                                                      \
+	for (char *const *name = (list); name && *name; name++)
