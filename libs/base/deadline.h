@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Points in time for time-outs, on CLOCK_BOOTTIME (goes on while a machine sleeps, never jumps).
+ * Deadlines are passed down by value: a flow has one, its steps share it.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct deadline {
+	uint64_t at_ms; /* UINT64_MAX: never */
+};
+
+#define DEADLINE_NEVER ((struct deadline){ UINT64_MAX })
+
+uint64_t clock_ms(void); /* CLOCK_BOOTTIME */
+uint64_t clock_us(void);
+
+struct deadline deadline_in(uint64_t ms);
+bool deadline_passed(struct deadline d);
+/* Milliseconds left for poll(2) and epoll_wait(2): 0 when passed, -1 for never. */
+int deadline_left(struct deadline d);
+struct deadline deadline_min(struct deadline a, struct deadline b);

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * File descriptors: reading and writing whole buffers, passing fds between processes, pipes and
+ * sockets. Every fd made here is close-on-exec.
+ */
+
+#include "base/err.h"
+#include "base/scope.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Closes *fd if it is open and sets it to -1; errno is kept. For fds held in structs. */
+void fd_close(int *fd);
+
+/* Reads until len bytes or end of file; returns how many. Retries EINTR. */
+MUST_CHECK ssize_t fd_read_full(int fd, void *data, size_t len, struct err *err);
+MUST_CHECK int fd_write_all(int fd, const void *data, size_t len, struct err *err);
+
+MUST_CHECK int fd_pipe(int ends[2], struct err *err); /* [0] reads, [1] writes */
+MUST_CHECK int fd_socketpair(int type, int ends[2], struct err *err);
+MUST_CHECK int fd_nonblock(int fd, bool on, struct err *err);
+MUST_CHECK int fd_cloexec(int fd, bool on, struct err *err);
+/* A duplicate >= 3, close-on-exec. */
+MUST_CHECK int fd_dup(int fd, struct err *err);
+
+/* One message of up to len bytes with up to 8 fds over an AF_UNIX socket. On receipt *nfds says how
+ * many came; they belong to the caller. Returns the bytes of the message, 0 at end of stream. */
+enum { FD_PASS_MAX = 8 };
+MUST_CHECK int fd_send(int sock, const void *data, size_t len, const int *fds, size_t nfds,
+		       struct err *err);
+MUST_CHECK ssize_t fd_recv(int sock, void *data, size_t len, int fds[FD_PASS_MAX], size_t *nfds,
+			   struct err *err);
+
+/* AF_UNIX stream sockets by path ("@name" is abstract). A path that is too long for the kernel
+ * (107 bytes) is E_LIMIT. fd_unix_listen creates the socket file with mode 0600. */
+MUST_CHECK int fd_unix_connect(const char *path, struct err *err);
+MUST_CHECK int fd_unix_listen(const char *path, struct err *err);
+
+/* The path the kernel knows for an fd, heap, or NULL. */
+char *fd_path(int fd);

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Whole files: bounded reading, one write to a kernel file, durable atomic replacement.
+ * dirfd may be AT_FDCWD.
+ */
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* The whole file, at most max bytes (more is E_LIMIT). Works for /proc and /sys. Appends to out,
+ * whose limit is set to max. */
+MUST_CHECK int file_read(int dirfd, const char *path, size_t max, struct buf *out, struct err *err);
+MUST_CHECK int file_read_fd(int fd, const char *name, size_t max, struct buf *out, struct err *err);
+
+/* The first line without its newline, heap; for kernel files of one value. NULL on error. */
+char *file_read_line(int dirfd, const char *path, struct err *err);
+
+/* One open and one write(2) of an existing file: /proc and /sys. */
+MUST_CHECK int file_write(int dirfd, const char *path, const char *text, struct err *err);
+
+/*
+ * Replaces path with len bytes: written under a random name beside it, synced, renamed, directory
+ * synced. Readers see the old or the new contents, also after a power cut. When it fails nothing is
+ * left behind and the old file is as it was.
+ */
+MUST_CHECK int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+			    struct err *err);
+
+/* As file_replace without syncing, for files below /run that die with the machine. */
+MUST_CHECK int file_replace_volatile(int dirfd, const char *path, const void *data, size_t len,
+				     mode_t mode, struct err *err);

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Logging: a constant message and typed fields; one line is one write(2).
+ *
+ *	log_info("container created", LOG_S("container", id), LOG_I("pid", pid));
+ *	log_err(LOG_WARN, &err, "poststop hook failed", LOG_S("hook", path));
+ *
+ * Sinks: LOG_LOGFMT (the shim and the command-line tools: time level name pid source msg, as Kata's
+ * log parser expects) and LOG_JSON (the agent: msg level ts version subsystem pid name source).
+ * Control characters are escaped, errno is kept, a line is cut at 4 KiB. Never blocks: an fd that
+ * would block loses the line and the next one that gets through says how many were lost.
+ * Thread safe. Libraries log at debug only.
+ */
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum log_level { LOG_TRACE, LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_FATAL };
+enum log_format { LOG_LOGFMT, LOG_JSON };
+
+struct log_field {
+	enum { LOG_FIELD_STR = 1, LOG_FIELD_INT } kind;
+	const char *key;
+	const char *str;
+	int64_t num;
+};
+
+#define LOG_S(k, v) ((struct log_field){ LOG_FIELD_STR, (k), (v), 0 })
+#define LOG_I(k, v) ((struct log_field){ LOG_FIELD_INT, (k), NULL, (int64_t)(v) })
+
+/* name: the program ("kata-agent"); source: its part ("agent", "shim"). Strings are kept by
+ * reference. fd is borrowed; -1 drops everything. Before log_init: logfmt on stderr at LOG_INFO. */
+void log_init(const char *name, const char *source, enum log_format format, int fd,
+	      enum log_level level);
+void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+/* Changes the sink and returns the old fd. */
+int log_set_fd(int fd);
+/* A field on every later line (the sandbox id); by value, NULL takes it away. At most 4. */
+void log_set_common(const char *key, const char *value);
+
+/* "trace" "debug" "info" "warn"/"warning" "error" "fatal"/"critical"/"panic". -1 if unknown. */
+int log_level_parse(const char *name);
+
+#define log_at(level, ...)  LOG_PICK_(level, NULL, __VA_ARGS__)
+#define log_trace(...)	    LOG_PICK_(LOG_TRACE, NULL, __VA_ARGS__)
+#define log_debug(...)	    LOG_PICK_(LOG_DEBUG, NULL, __VA_ARGS__)
+#define log_info(...)	    LOG_PICK_(LOG_INFO, NULL, __VA_ARGS__)
+#define log_warn(...)	    LOG_PICK_(LOG_WARN, NULL, __VA_ARGS__)
+#define log_error(...)	    LOG_PICK_(LOG_ERROR, NULL, __VA_ARGS__)
+/* With the message, code and origin of an error. */
+#define log_err(level, err, ...) LOG_PICK_(level, err, __VA_ARGS__)
+
+#define LOG_PICK_(level, err, msg, ...)                                                            \
+	log_line((level), ERR_HERE, (err), (msg),                                                  \
+		 (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ) { 0 } })
+
+void log_line(enum log_level level, const char *where, const struct err *err, const char *msg,
+	      const struct log_field *fields);

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Command lines from one table: the parser and the help come from the same rows.
+ *
+ *	static struct { const char *config; bool json; unsigned jobs; } o = { .jobs = 4 };
+ *	static const struct opt opts[] = {
+ *		OPT_STR('c', "config", "FILE", &o.config, "read FILE"),
+ *		OPT_FLAG(0, "json", &o.json, "print JSON"),
+ *		OPT_UINT('j', "jobs", "N", &o.jobs, "do N at a time"),
+ *		OPT_END
+ *	};
+ *	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err);	// index of the first operand
+ *
+ * Accepts --name VALUE, --name=VALUE, -n VALUE, -nVALUE. OPT_SINGLE_DASH also takes "-name VALUE"
+ * and "-name=VALUE", as containerd calls a shim. "--" ends the options.
+ */
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct opt {
+	char letter; /* 0: none */
+	const char *name;
+	const char *value; /* placeholder, NULL for a flag */
+	enum { OPT_KIND_END, OPT_KIND_FLAG, OPT_KIND_STR, OPT_KIND_UINT, OPT_KIND_STRV } kind;
+	union {
+		bool *flag;
+		const char **str;
+		unsigned *number;
+		char ***list;
+	} to;
+	const char *help;
+};
+
+#define OPT_FLAG(l, n, p, h)	{ (l), (n), NULL, OPT_KIND_FLAG, { .flag = (p) }, (h) }
+#define OPT_STR(l, n, v, p, h)	{ (l), (n), (v), OPT_KIND_STR, { .str = (p) }, (h) }
+#define OPT_UINT(l, n, v, p, h) { (l), (n), (v), OPT_KIND_UINT, { .number = (p) }, (h) }
+#define OPT_STRV(l, n, v, p, h) { (l), (n), (v), OPT_KIND_STRV, { .list = (p) }, (h) }
+#define OPT_END			{ 0, NULL, NULL, OPT_KIND_END, { NULL }, NULL }
+
+enum opt_style { OPT_PLAIN, OPT_SINGLE_DASH };
+
+/* E_USAGE names the option and the nearest known one. */
+MUST_CHECK int opt_parse(const struct opt *opts, enum opt_style style, int argc, char **argv,
+			 struct err *err);
+void opt_help(const struct opt *opts, FILE *to);

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Paths. A name that an outsider chose (an OCI spec, a guest, an archive) is only ever opened
+ * beneath a root fd:
+ *
+ *  PATH_BENEATH	".." and absolute symlinks that would leave the root are an error (archives, state)
+ *  PATH_IN_ROOT	the root acts as "/", as inside a chroot (container root file systems)
+ *
+ * Both refuse magic links of /proc. Needs openat2 (Linux 5.6).
+ */
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+enum path_scope { PATH_BENEATH, PATH_IN_ROOT };
+
+/* Opens path below root; flags as for open(2), O_CLOEXEC is added. PATH_IN_ROOT strips leading
+ * slashes itself. Returns an fd. */
+MUST_CHECK int path_open(int root, const char *path, enum path_scope scope, int flags, mode_t mode,
+			 struct err *err);
+
+/* Makes every missing directory of path below root with mode; returns an O_PATH fd of the last. */
+MUST_CHECK int path_mkdirs(int root, const char *path, enum path_scope scope, mode_t mode,
+			   struct err *err);
+
+/* As path_mkdirs for the parent of path; *name is the last component (points into path).
+ * A path without a usable last component ("", "/", "..") is E_INVALID. */
+MUST_CHECK int path_parent(int root, const char *path, enum path_scope scope, mode_t mode,
+			   const char **name, struct err *err);
+
+/* mkdir -p for a path of our own (trusted), absolute or relative to the current directory. */
+MUST_CHECK int path_make(const char *path, mode_t mode, struct err *err);
+
+/* Removes path and everything below it; a missing path is success. Never crosses into another file
+ * system: a mount point below is E_STATE naming it. */
+MUST_CHECK int path_remove_tree(const char *path, struct err *err);
+
+/* dir + "/" + name, heap. */
+char *path_join(const char *dir, const char *name);
+
+/* Lexical clean-up: "//", "." and ".." are resolved (".." at the top disappears). Result is
+ * absolute if path is, heap. */
+char *path_clean(const char *path);
+
+/* True if path equals dir or is below it, compared by whole components; both clean. */
+bool path_is_below(const char *path, const char *dir);
+
+const char *path_basename(const char *path);
+bool path_exists(const char *path);
+
+/* "/proc/self/fd/N" for calls that have no *at form. */
+struct path_fd {
+	char path[32];
+};
+struct path_fd path_of_fd(int fd);
