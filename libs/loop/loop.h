@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * The event loop: everything that waits. One epoll set, one thread that runs it; handlers must not
+ * block. Signals arrive through signalfd, timers through one timerfd each, children by their pidfd.
+ *
+ *	struct loop *loop = loop_new();
+ *	struct watch *w = loop_watch(loop, fd, EPOLLIN, on_readable, arg);
+ *	...
+ *	loop_run(loop);			// until loop_stop
+ *
+ * Threads: loop_post and loop_stop may be called from any thread; all else only on the loop's
+ * thread (or before loop_run). A handler may remove any watch, its own included: events of a
+ * removed watch that were already fetched are dropped. The loop never closes the fds it watches.
+ */
+
+#include "base/err.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+struct loop;
+struct watch;
+
+typedef void (*loop_fd_fn)(void *arg, uint32_t events);
+typedef void (*loop_fn)(void *arg);
+typedef void (*loop_signal_fn)(void *arg, int signo);
+
+struct loop *loop_new(void);
+void loop_free(struct loop *loop);
+
+/* Level triggered. A file that epoll cannot watch (regular file) is a bug. */
+struct watch *loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *arg);
+void watch_set(struct watch *w, uint32_t events); /* 0: keep it, but silent (errors too) */
+void watch_remove(struct watch *w);		  /* NULL is accepted */
+
+/* Calls fn once in ms, or every ms when repeat. Remove with watch_remove (also after it fired). */
+struct watch *loop_timer(struct loop *loop, uint64_t ms, bool repeat, loop_fn fn, void *arg);
+void timer_set(struct watch *timer, uint64_t ms, bool repeat); /* 0 stops it */
+
+/* Blocks the signals of set in the calling thread (call it before threads are made) and delivers
+ * them on the loop. */
+struct watch *loop_signals(struct loop *loop, const sigset_t *set, loop_signal_fn fn, void *arg);
+
+/* Any thread: runs fn(arg) on the loop's thread, in the order posted. After loop_free began, posts
+ * are bugs; posts that were not run by then are run by loop_free. */
+void loop_post(struct loop *loop, loop_fn fn, void *arg);
+
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+bool loop_is_current(const struct loop *loop); /* are we on its thread? */

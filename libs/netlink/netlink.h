@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * rtnetlink: the links, addresses, routes and neighbours of the network namespace in which the
+ * handle was opened. Requests are blocking and short; a handle belongs to one thread at a time.
+ *
+ * Addresses and prefixes are text as in ip(8): "10.0.0.2", "fe80::1". Errors name the object and
+ * carry the kernel's errno and, where it gives one, its extended message.
+ */
+
+#include "base/err.h"
+#include "base/vec.h"
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct netlink;
+
+MUST_CHECK int netlink_open(struct netlink **nl, struct err *err);
+void netlink_close(struct netlink *nl);
+
+struct netlink_address {
+	int family; /* AF_INET, AF_INET6 */
+	char address[INET6_ADDRSTRLEN];
+	unsigned prefix; /* bits */
+};
+
+struct netlink_link {
+	int index;
+	char name[IFNAMSIZ];
+	char mac[18]; /* "aa:bb:cc:dd:ee:ff", "" if it has none */
+	char kind[16]; /* "veth", "tun", ... or "" */
+	unsigned mtu;
+	unsigned flags;	  /* IFF_* */
+	unsigned type;	  /* ARPHRD_* */
+	VEC(struct netlink_address) addresses;
+};
+
+struct netlink_links {
+	VEC(struct netlink_link) links;
+};
+
+MUST_CHECK int netlink_list_links(struct netlink *nl, struct netlink_links *out, struct err *err);
+void netlink_links_release(struct netlink_links *links);
+/* E_NOT_FOUND if there is none. mac is compared without case. Release with netlink_link_release. */
+MUST_CHECK int netlink_find_link(struct netlink *nl, const char *name, const char *mac,
+				 struct netlink_link *out, struct err *err);
+void netlink_link_release(struct netlink_link *link);
+
+MUST_CHECK int netlink_set_up(struct netlink *nl, int index, bool up, struct err *err);
+MUST_CHECK int netlink_set_mtu(struct netlink *nl, int index, unsigned mtu, struct err *err);
+MUST_CHECK int netlink_set_name(struct netlink *nl, int index, const char *name, struct err *err);
+MUST_CHECK int netlink_set_flags(struct netlink *nl, int index, unsigned flags, unsigned mask,
+				 struct err *err);
+/* EEXIST and EADDRNOTAVAIL respectively are success. */
+MUST_CHECK int netlink_add_address(struct netlink *nl, int index, const struct netlink_address *a,
+				   struct err *err);
+MUST_CHECK int netlink_drop_address(struct netlink *nl, int index, const struct netlink_address *a,
+				    struct err *err);
+
+struct netlink_route {
+	int family;
+	char dest[INET6_ADDRSTRLEN + 4];    /* "10.0.0.0/24", "" for the default route */
+	char gateway[INET6_ADDRSTRLEN];	    /* or "" */
+	char source[INET6_ADDRSTRLEN];	    /* preferred source, or "" */
+	char device[IFNAMSIZ];		    /* or "" */
+	unsigned scope, protocol, flags, mtu; /* RT_SCOPE_*, RTPROT_*, RTNH_F_* */
+};
+
+struct netlink_routes {
+	VEC(struct netlink_route) routes;
+};
+
+/* Unicast routes of the main table, both families. */
+MUST_CHECK int netlink_list_routes(struct netlink *nl, struct netlink_routes *out, struct err *err);
+void netlink_routes_release(struct netlink_routes *routes);
+/* Main table, type unicast, protocol boot. An equal route that exists is success. */
+MUST_CHECK int netlink_add_route(struct netlink *nl, const struct netlink_route *r,
+				 struct err *err);
+MUST_CHECK int netlink_drop_route(struct netlink *nl, const struct netlink_route *r,
+				  struct err *err);
+
+struct netlink_neighbour {
+	int index;
+	int family;
+	char address[INET6_ADDRSTRLEN];
+	char mac[18];
+	unsigned state; /* NUD_* */
+	unsigned flags; /* NTF_* */
+};
+
+/* Creates or replaces. */
+MUST_CHECK int netlink_add_neighbour(struct netlink *nl, const struct netlink_neighbour *n,
+				     struct err *err);
