@@ -7,7 +7,9 @@ VERSION  := $(shell cat VERSION)
 BUILD    ?= build
 PREFIX   ?= /opt/kata
 DESTDIR  ?=
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 WERROR   ?= 0
 SAN      ?=
 FUZZTIME ?= 60

@@ -14,6 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Some C libraries have these as macros; a macro cannot be poisoned. */
+#undef sprintf
+#undef vsprintf
+#undef alloca
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok strtok_r
 #pragma GCC poison gets atoi atol atoll atof gmtime localtime ctime asctime
 #pragma GCC poison mktemp tmpnam tempnam system popen alloca

@@ -30,9 +30,9 @@ struct buf {
 	bool over;
 };
 
-#define BUF_INIT(limit)                                                                            \
-	{                                                                                          \
-		.max = (limit)                                                                     \
+#define BUF_INIT(limit)        \
+	{                      \
+		.max = (limit) \
 	}
 
 void buf_release(struct buf *b);

@@ -12,15 +12,15 @@
 static const struct {
 	const char *slug, *text;
 	int status, rpc;
-} codes[] = {
-	[E_OK] = { "ok", "success", 0, 0 },
+} codes[] = { [E_OK] = { "ok", "success", 0, 0 },
 #define X(sym, slug, status, rpc, text) [sym] = { slug, text, status, rpc },
-	ERR_CODES(X)
+	      ERR_CODES(X)
 #undef X
 };
 
-static void err_fill(struct err *e, enum err_code code, int sys, const char *where, const char *fmt,
-		     va_list ap)
+__attribute__((format(printf, 5, 0))) static void err_fill(struct err *e, enum err_code code,
+							   int sys, const char *where,
+							   const char *fmt, va_list ap)
 {
 	if (e->code != E_OK)
 		bug_at(where, "error set twice; first at %s: %s", e->where, e->msg);

@@ -26,22 +26,22 @@
 #include <stdbool.h>
 
 /*	symbol		slug		exit	RPC status	meaning */
-#define ERR_CODES(X)                                                                               \
-	X(E_FAILED, "failed", 1, 13, "the operation failed for the reason given")                  \
-	X(E_USAGE, "usage", 2, 3, "the command line is wrong")                                     \
-	X(E_CONFIG, "config", 3, 3, "a configuration file is wrong")                               \
-	X(E_INVALID, "invalid", 4, 3, "a request or a document has an invalid value")              \
-	X(E_NOT_FOUND, "not-found", 5, 5, "the named object does not exist")                       \
-	X(E_EXISTS, "exists", 6, 6, "an object of that name exists already")                       \
-	X(E_STATE, "state", 7, 9, "the object is not in a state that allows this")                 \
-	X(E_IO, "io", 8, 13, "the operating system refused a file, socket or process operation")   \
-	X(E_PERMISSION, "permission", 9, 7, "a privilege is missing")                              \
-	X(E_LIMIT, "limit", 10, 8, "a size or count is above its limit")                           \
-	X(E_TIMEOUT, "timeout", 11, 4, "something did not happen in time")                         \
-	X(E_UNSUPPORTED, "unsupported", 12, 12, "this build, kernel or machine cannot do that")    \
-	X(E_PROTOCOL, "protocol", 13, 13, "the peer broke the protocol")                           \
-	X(E_GONE, "gone", 14, 14, "the peer went away: connection closed or process ended")        \
-	X(E_HOOK, "hook", 15, 9, "a hook failed or ran out of time")                               \
+#define ERR_CODES(X)                                                                             \
+	X(E_FAILED, "failed", 1, 13, "the operation failed for the reason given")                \
+	X(E_USAGE, "usage", 2, 3, "the command line is wrong")                                   \
+	X(E_CONFIG, "config", 3, 3, "a configuration file is wrong")                             \
+	X(E_INVALID, "invalid", 4, 3, "a request or a document has an invalid value")            \
+	X(E_NOT_FOUND, "not-found", 5, 5, "the named object does not exist")                     \
+	X(E_EXISTS, "exists", 6, 6, "an object of that name exists already")                     \
+	X(E_STATE, "state", 7, 9, "the object is not in a state that allows this")               \
+	X(E_IO, "io", 8, 13, "the operating system refused a file, socket or process operation") \
+	X(E_PERMISSION, "permission", 9, 7, "a privilege is missing")                            \
+	X(E_LIMIT, "limit", 10, 8, "a size or count is above its limit")                         \
+	X(E_TIMEOUT, "timeout", 11, 4, "something did not happen in time")                       \
+	X(E_UNSUPPORTED, "unsupported", 12, 12, "this build, kernel or machine cannot do that")  \
+	X(E_PROTOCOL, "protocol", 13, 13, "the peer broke the protocol")                         \
+	X(E_GONE, "gone", 14, 14, "the peer went away: connection closed or process ended")      \
+	X(E_HOOK, "hook", 15, 9, "a hook failed or ran out of time")                             \
 	X(E_CANCELLED, "cancelled", 16, 1, "the caller gave up")
 
 enum err_code {
@@ -53,14 +53,15 @@ enum err_code {
 
 struct err {
 	enum err_code code;
-	int sys;	   /* errno of the cause, or 0 */
-	const char *where; /* "mount.c:88": where it was first noticed; for the log, not for people */
-	char msg[480];	   /* "outer: inner", cut at the end if need be */
+	int sys; /* errno of the cause, or 0 */
+	const char
+		*where; /* "mount.c:88": where it was first noticed; for the log, not for people */
+	char msg[480];  /* "outer: inner", cut at the end if need be */
 };
 
-#define ERR_INIT                                                                                   \
-	{                                                                                          \
-		.code = E_OK                                                                       \
+#define ERR_INIT             \
+	{                    \
+		.code = E_OK \
 	}
 
 #define ERR_STR_(x) #x

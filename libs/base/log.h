@@ -46,18 +46,18 @@ void log_set_common(const char *key, const char *value);
 /* "trace" "debug" "info" "warn"/"warning" "error" "fatal"/"critical"/"panic". -1 if unknown. */
 int log_level_parse(const char *name);
 
-#define log_at(level, ...)  LOG_PICK_(level, NULL, __VA_ARGS__)
-#define log_trace(...)	    LOG_PICK_(LOG_TRACE, NULL, __VA_ARGS__)
-#define log_debug(...)	    LOG_PICK_(LOG_DEBUG, NULL, __VA_ARGS__)
-#define log_info(...)	    LOG_PICK_(LOG_INFO, NULL, __VA_ARGS__)
-#define log_warn(...)	    LOG_PICK_(LOG_WARN, NULL, __VA_ARGS__)
-#define log_error(...)	    LOG_PICK_(LOG_ERROR, NULL, __VA_ARGS__)
+#define log_at(level, ...) LOG_PICK_(level, NULL, __VA_ARGS__)
+#define log_trace(...)     LOG_PICK_(LOG_TRACE, NULL, __VA_ARGS__)
+#define log_debug(...)     LOG_PICK_(LOG_DEBUG, NULL, __VA_ARGS__)
+#define log_info(...)      LOG_PICK_(LOG_INFO, NULL, __VA_ARGS__)
+#define log_warn(...)      LOG_PICK_(LOG_WARN, NULL, __VA_ARGS__)
+#define log_error(...)     LOG_PICK_(LOG_ERROR, NULL, __VA_ARGS__)
 /* With the message, code and origin of an error. */
 #define log_err(level, err, ...) LOG_PICK_(level, err, __VA_ARGS__)
 
-#define LOG_PICK_(level, err, msg, ...)                                                            \
-	log_line((level), ERR_HERE, (err), (msg),                                                  \
-		 (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ) { 0 } })
+#define LOG_PICK_(level, err, msg, ...)           \
+	log_line((level), ERR_HERE, (err), (msg), \
+		 (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
 
 void log_line(enum log_level level, const char *where, const struct err *err, const char *msg,
 	      const struct log_field *fields);

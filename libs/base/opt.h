@@ -11,7 +11,8 @@
  *		OPT_UINT('j', "jobs", "N", &o.jobs, "do N at a time"),
  *		OPT_END
  *	};
- *	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err);	// index of the first operand
+ *	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err);	// index of the first
+ *operand
  *
  * Accepts --name VALUE, --name=VALUE, -n VALUE, -nVALUE. OPT_SINGLE_DASH also takes "-name VALUE"
  * and "-name=VALUE", as containerd calls a shim. "--" ends the options.
@@ -36,15 +37,30 @@ struct opt {
 	const char *help;
 };
 
-#define OPT_FLAG(l, n, p, h)	{ (l), (n), NULL, OPT_KIND_FLAG, { .flag = (p) }, (h) }
-#define OPT_STR(l, n, v, p, h)	{ (l), (n), (v), OPT_KIND_STR, { .str = (p) }, (h) }
-#define OPT_UINT(l, n, v, p, h) { (l), (n), (v), OPT_KIND_UINT, { .number = (p) }, (h) }
-#define OPT_STRV(l, n, v, p, h) { (l), (n), (v), OPT_KIND_STRV, { .list = (p) }, (h) }
-#define OPT_END			{ 0, NULL, NULL, OPT_KIND_END, { NULL }, NULL }
+#define OPT_FLAG(l, n, p, h)                                        \
+	{                                                           \
+		(l), (n), NULL, OPT_KIND_FLAG, { .flag = (p) }, (h) \
+	}
+#define OPT_STR(l, n, v, p, h)                                   \
+	{                                                        \
+		(l), (n), (v), OPT_KIND_STR, { .str = (p) }, (h) \
+	}
+#define OPT_UINT(l, n, v, p, h)                                      \
+	{                                                            \
+		(l), (n), (v), OPT_KIND_UINT, { .number = (p) }, (h) \
+	}
+#define OPT_STRV(l, n, v, p, h)                                    \
+	{                                                          \
+		(l), (n), (v), OPT_KIND_STRV, { .list = (p) }, (h) \
+	}
+#define OPT_END                                             \
+	{                                                   \
+		0, NULL, NULL, OPT_KIND_END, { NULL }, NULL \
+	}
 
 enum opt_style { OPT_PLAIN, OPT_SINGLE_DASH };
 
 /* E_USAGE names the option and the nearest known one. */
-MUST_CHECK int opt_parse(const struct opt *opts, enum opt_style style, int argc, char **argv,
+MUST_CHECK int opt_parse(const struct opt *opts, enum opt_style style, int argc, char *const *argv,
 			 struct err *err);
 void opt_help(const struct opt *opts, FILE *to);

@@ -19,34 +19,34 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define DEFINE_AUTO(name, type, empty, release)                                                    \
-	static inline void auto_release_##name(type *slot)                                         \
-	{                                                                                          \
-		int saved_ = errno;                                                                \
-		if (*slot != (empty))                                                              \
-			(void)release(*slot);                                                      \
-		errno = saved_;                                                                    \
+#define DEFINE_AUTO(name, type, empty, release)            \
+	static inline void auto_release_##name(type *slot) \
+	{                                                  \
+		int saved_ = errno;                        \
+		if (*slot != (empty))                      \
+			(void)release(*slot);              \
+		errno = saved_;                            \
 	}
 
 /* For structs on the stack: release is called with the address. */
-#define DEFINE_AUTO_STRUCT(name, type, release)                                                    \
-	static inline void auto_release_##name(type *slot)                                         \
-	{                                                                                          \
-		int saved_ = errno;                                                                \
-		release(slot);                                                                     \
-		errno = saved_;                                                                    \
+#define DEFINE_AUTO_STRUCT(name, type, release)            \
+	static inline void auto_release_##name(type *slot) \
+	{                                                  \
+		int saved_ = errno;                        \
+		release(slot);                             \
+		errno = saved_;                            \
 	}
 
 #define AUTO(name) __attribute__((cleanup(auto_release_##name)))
 
-#define STEAL(slot, empty)                                                                         \
-	({                                                                                         \
-		__typeof__(slot) taken_ = (slot);                                                  \
-		(slot) = (empty);                                                                  \
-		taken_;                                                                            \
+#define STEAL(slot, empty)                        \
+	({                                        \
+		__typeof__(slot) taken_ = (slot); \
+		(slot) = (empty);                 \
+		taken_;                           \
 	})
 
-#define CONTAINER_OF(ptr, type, member)                                                            \
+#define CONTAINER_OF(ptr, type, member) \
 	((type *)((char *)(1 ? (ptr) : &((type *)0)->member) - offsetof(type, member)))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

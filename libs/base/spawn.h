@@ -28,8 +28,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* An argument list of string constants: ARGV("/bin/true", "-x"). Lives as long as its block. */
+#define ARGV(...) ((char *const *)(const char *const[]){ __VA_ARGS__, NULL })
+
 struct spawn_fd {
-	int fd;	    /* ours */
+	int fd;     /* ours */
 	int target; /* its number in the child, 0..63 */
 };
 
@@ -57,7 +60,8 @@ int spawn_exit_code(int wait_status);
 
 MUST_CHECK int spawn_start(const struct spawn *s, struct child *child, struct err *err);
 /* Waits until the child has ended and releases it. *code as spawn_exit_code. */
-MUST_CHECK int spawn_wait(struct child *child, struct deadline deadline, int *code, struct err *err);
+MUST_CHECK int spawn_wait(struct child *child, struct deadline deadline, int *code,
+			  struct err *err);
 /* SIGKILL, wait, release; for a child whose result no longer matters. Accepts CHILD_NONE. */
 void spawn_kill(struct child *child);
 MUST_CHECK int spawn_signal(const struct child *child, int signal, struct err *err);

@@ -30,7 +30,7 @@ bool str_ends(const char *s, const char *suffix)
 	return n >= m && memcmp(s + n - m, suffix, m) == 0;
 }
 
-static char *vfmt(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static char *vfmt(const char *fmt, va_list ap)
 {
 	char *out;
 
@@ -245,7 +245,7 @@ void strv_pushf(char ***list, const char *fmt, ...)
 
 bool strv_has(char *const *list, const char *s)
 {
-	strv_each (item, list) {
+	strv_each(item, list) {
 		if (strcmp(*item, s) == 0)
 			return true;
 	}
@@ -257,10 +257,10 @@ char *strv_join(char *const *list, const char *separator)
 	size_t len = 1, gap = strlen(separator);
 	char *out, *p;
 
-	strv_each (item, list)
+	strv_each(item, list)
 		len += strlen(*item) + gap;
 	p = out = xmalloc(len);
-	strv_each (item, list) {
+	strv_each(item, list) {
 		if (item != list)
 			p = mempcpy(p, separator, gap);
 		p = mempcpy(p, *item, strlen(*item));
@@ -280,7 +280,7 @@ static char **env_slot(char *const *env, const char *name)
 {
 	size_t len = strlen(name);
 
-	strv_each (item, env) {
+	strv_each(item, env) {
 		if (strncmp(*item, name, len) == 0 && (*item)[len] == '=')
 			return (char **)item;
 	}

@@ -22,8 +22,7 @@ static inline bool str_empty(const char *s)
 
 char *str_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Formats into a fixed buffer; -1 if it does not fit (the buffer then holds a cut string). */
-MUST_CHECK int str_print(char *to, size_t size, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+int str_print(char *to, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Replaces *slot, freeing what was there. */
 void str_set(char **slot, const char *value);
 
@@ -60,5 +59,4 @@ void strv_env_set(char ***env, const char *name, const char *value);
 
 DEFINE_AUTO(strv, char **, NULL, strv_free)
 
-#define strv_each(name, list)                                                                      \
-	for (char *const *name = (list); name && *name; name++)
+#define strv_each(name, list) for (char *const *name = (list); name && *name; name++)

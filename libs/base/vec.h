@@ -18,40 +18,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VEC(type)                                                                                  \
-	struct {                                                                                   \
-		type *v;                                                                           \
-		size_t n, cap;                                                                     \
+#define VEC(type)              \
+	struct {               \
+		type *v;       \
+		size_t n, cap; \
 	}
 
-#define VEC_INIT                                                                                   \
-	{                                                                                          \
-		NULL, 0, 0                                                                         \
+#define VEC_INIT           \
+	{                  \
+		NULL, 0, 0 \
 	}
 
-#define vec_push(vec, item)                                                                        \
-	do {                                                                                       \
-		if ((vec)->n == (vec)->cap) {                                                      \
-			(vec)->cap = (vec)->cap ? 2 * (vec)->cap : 4;                              \
-			(vec)->v = xreallocarray((vec)->v, (vec)->cap, sizeof(*(vec)->v));         \
-		}                                                                                  \
-		(vec)->v[(vec)->n++] = (item);                                                     \
+#define vec_push(vec, item)                                                                \
+	do {                                                                               \
+		if ((vec)->n == (vec)->cap) {                                              \
+			(vec)->cap = (vec)->cap ? 2 * (vec)->cap : 4;                      \
+			(vec)->v = xreallocarray((vec)->v, (vec)->cap, sizeof(*(vec)->v)); \
+		}                                                                          \
+		(vec)->v[(vec)->n++] = (item);                                             \
 	} while (0)
 
 #define vec_remove(vec, index)                                                                     \
 	do {                                                                                       \
 		size_t at_ = (index);                                                              \
 		(vec)->n--;                                                                        \
-		memmove((vec)->v + at_, (vec)->v + at_ + 1,                                        \
-			((vec)->n - at_) * sizeof(*(vec)->v));                                     \
+		memmove((vec)->v + at_, (vec)->v + at_ + 1, ((vec)->n - at_) * sizeof(*(vec)->v)); \
 	} while (0)
 
-#define vec_release(vec)                                                                           \
-	do {                                                                                       \
-		free((vec)->v);                                                                    \
-		(vec)->v = NULL;                                                                   \
-		(vec)->n = (vec)->cap = 0;                                                         \
+#define vec_release(vec)                   \
+	do {                               \
+		free((vec)->v);            \
+		(vec)->v = NULL;           \
+		(vec)->n = (vec)->cap = 0; \
 	} while (0)
 
-#define vec_each(type, name, vec)                                                                  \
+#define vec_each(type, name, vec) \
 	for (type *name = (vec)->v; name && name < (vec)->v + (vec)->n; name++)

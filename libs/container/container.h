@@ -42,16 +42,17 @@ struct container_stdio {
 
 struct container_process {
 	struct child child; /* owned by the caller from here on */
-	int console;	    /* the terminal's master, or -1; owned by the caller */
+	int console;        /* the terminal's master, or -1; owned by the caller */
 };
 
 struct container_options {
 	const char *id;
 	const struct oci_spec *spec; /* copied */
-	const char *bundle;	     /* for the state given to hooks; root_path is relative to it */
-	const char *state_dir;	     /* an empty directory of our own, mode 0700: exec fifo */
+	const char *bundle;          /* for the state given to hooks; root_path is relative to it */
+	const char *state_dir;       /* an empty directory of our own, mode 0700: exec fifo */
 	const char *cgroup_path;     /* below the cgroup root; NULL: the spec's, else /<id> */
-	/* Mounts made before (agent: the shared /dev/shm …) and namespaces are in the spec by path. */
+	/* Mounts made before (agent: the shared /dev/shm …) and namespaces are in the spec by path.
+	 */
 	struct container_stdio stdio;
 	struct deadline deadline; /* for everything up to "created" */
 	/* Loads the seccomp filter of the spec; false ignores it (no libseccomp in the guest). */
@@ -69,8 +70,8 @@ int container_init_main(void);
 /* On failure everything that was made is undone. */
 MUST_CHECK int container_create(const struct container_options *options, struct container **out,
 				struct container_process *init, struct err *err);
-/* Runs startContainer hooks in the container, lets init exec, then poststart hooks. E_STATE if it is
- * not in state created; an exec that fails in the container is reported here. */
+/* Runs startContainer hooks in the container, lets init exec, then poststart hooks. E_STATE if it
+ * is not in state created; an exec that fails in the container is reported here. */
 MUST_CHECK int container_start(struct container *c, struct deadline deadline, struct err *err);
 
 /* E_STATE if init has ended. */
@@ -86,7 +87,8 @@ MUST_CHECK int container_resize(const struct container_process *process, unsigne
 /* The owner saw init end. Makes later start/exec fail with E_STATE. */
 void container_init_ended(struct container *c);
 
-/* Every process of the cgroup; processes forked meanwhile are caught too (freeze or cgroup.kill). */
+/* Every process of the cgroup; processes forked meanwhile are caught too (freeze or cgroup.kill).
+ */
 MUST_CHECK int container_signal_all(struct container *c, int signal, struct err *err);
 MUST_CHECK int container_pause(struct container *c, struct deadline deadline, struct err *err);
 MUST_CHECK int container_resume(struct container *c, struct deadline deadline, struct err *err);
@@ -129,7 +131,7 @@ struct container_stats {
 		struct container_stat_pair {
 			char key[40];
 			uint64_t value;
-		} *stats; /* memory.stat, in the names of cgroup v1 where there is one */
+		} * stats; /* memory.stat, in the names of cgroup v1 where there is one */
 		size_t n_stats;
 	} memory;
 	struct {
@@ -154,8 +156,8 @@ enum container_state {
 enum container_state container_state(struct container *c);
 const char *container_id(const struct container *c);
 pid_t container_init_pid(const struct container *c);
-/* An fd of a namespace of init ("pid", "ipc", "net"...), pinned when it was created: borrowed. -1 if
- * the container shares ours. */
+/* An fd of a namespace of init ("pid", "ipc", "net"...), pinned when it was created: borrowed. -1
+ * if the container shares ours. */
 int container_namespace(const struct container *c, const char *type);
 
 /* Kills, waits for the cgroup to empty, removes it and state_dir's contents, runs poststop hooks

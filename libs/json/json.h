@@ -5,8 +5,8 @@
  * JSON documents (jansson behind it). Strict: duplicate members, invalid UTF-8, NUL characters and
  * trailing text are errors with line and column; nesting is limited to 128.
  *
- * struct json is a reference-counted value: what json_parse and json_new_* return is owned and freed
- * with json_free; what json_get and json_at return is borrowed from its parent. Members of an
+ * struct json is a reference-counted value: what json_parse and json_new_* return is owned and
+ * freed with json_free; what json_get and json_at return is borrowed from its parent. Members of an
  * object keep their order.
  */
 
@@ -28,7 +28,7 @@ DEFINE_AUTO(json, struct json *, NULL, json_free)
 
 enum json_kind json_kind(const struct json *j);
 const char *json_kind_name(enum json_kind kind); /* "a string" */
-bool json_bool(const struct json *j);		 /* these four: of a value of that kind */
+bool json_bool(const struct json *j);            /* these four: of a value of that kind */
 int64_t json_int(const struct json *j);
 double json_real(const struct json *j);
 const char *json_string(const struct json *j);

@@ -35,7 +35,7 @@ void loop_free(struct loop *loop);
 /* Level triggered. A file that epoll cannot watch (regular file) is a bug. */
 struct watch *loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *arg);
 void watch_set(struct watch *w, uint32_t events); /* 0: keep it, but silent (errors too) */
-void watch_remove(struct watch *w);		  /* NULL is accepted */
+void watch_remove(struct watch *w);               /* NULL is accepted */
 
 /* Calls fn once in ms, or every ms when repeat. Remove with watch_remove (also after it fired). */
 struct watch *loop_timer(struct loop *loop, uint64_t ms, bool repeat, loop_fn fn, void *arg);

@@ -31,11 +31,11 @@ struct netlink_address {
 struct netlink_link {
 	int index;
 	char name[IFNAMSIZ];
-	char mac[18]; /* "aa:bb:cc:dd:ee:ff", "" if it has none */
+	char mac[18];  /* "aa:bb:cc:dd:ee:ff", "" if it has none */
 	char kind[16]; /* "veth", "tun", ... or "" */
 	unsigned mtu;
-	unsigned flags;	  /* IFF_* */
-	unsigned type;	  /* ARPHRD_* */
+	unsigned flags; /* IFF_* */
+	unsigned type;  /* ARPHRD_* */
 	VEC(struct netlink_address) addresses;
 };
 
@@ -63,10 +63,10 @@ MUST_CHECK int netlink_drop_address(struct netlink *nl, int index, const struct 
 
 struct netlink_route {
 	int family;
-	char dest[INET6_ADDRSTRLEN + 4];    /* "10.0.0.0/24", "" for the default route */
-	char gateway[INET6_ADDRSTRLEN];	    /* or "" */
-	char source[INET6_ADDRSTRLEN];	    /* preferred source, or "" */
-	char device[IFNAMSIZ];		    /* or "" */
+	char dest[INET6_ADDRSTRLEN + 4];      /* "10.0.0.0/24", "" for the default route */
+	char gateway[INET6_ADDRSTRLEN];       /* or "" */
+	char source[INET6_ADDRSTRLEN];        /* preferred source, or "" */
+	char device[IFNAMSIZ];                /* or "" */
 	unsigned scope, protocol, flags, mtu; /* RT_SCOPE_*, RTPROT_*, RTNH_F_* */
 };
 

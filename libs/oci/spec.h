@@ -74,7 +74,7 @@ struct oci_mount {
 
 struct oci_hook {
 	char *path;
-	char **args, **env; /* strv; args[0] is the program's name */
+	char **args, **env;     /* strv; args[0] is the program's name */
 	struct oci_i64 timeout; /* seconds */
 };
 
@@ -102,9 +102,9 @@ struct oci_device {
 
 struct oci_device_rule {
 	bool allow;
-	char *type;		     /* a b c */
+	char *type;                  /* a b c */
 	struct oci_i64 major, minor; /* unset: any */
-	char *access;		     /* subset of "rwm" */
+	char *access;                /* subset of "rwm" */
 };
 
 struct oci_weight_device {

@@ -44,18 +44,19 @@ struct ttrpc_method {
 };
 
 struct ttrpc_service {
-	const char *name;		    /* "grpc.AgentService" */
+	const char *name;                   /* "grpc.AgentService" */
 	const struct ttrpc_method *methods; /* ends with a NULL name */
 	void *arg;
-	/* Asked before the method, on the loop; may refuse the request (NULL: everything passes). */
+	/* Asked before the method, on the loop; may refuse the request (NULL: everything passes).
+	 */
 	int (*allow)(void *arg, const struct ttrpc_method *method, struct err *err);
 };
 
 /* services ends with a NULL name and lives as long as the server. */
 struct ttrpc_server *ttrpc_server_new(struct loop *loop, const struct ttrpc_service *services);
 /* Closes connections and listeners and waits for the flows that still run. Their calls, and those
- * that event methods keep, may still be answered (nothing is sent). On the loop's thread or after it
- * ended. */
+ * that event methods keep, may still be answered (nothing is sent). On the loop's thread or after
+ * it ended. */
 void ttrpc_server_free(struct ttrpc_server *server);
 
 /* Accepts connections of a listening socket, which it owns from now on. */
@@ -94,17 +95,17 @@ void ttrpc_client_shutdown(struct ttrpc_client *client);
 
 /*
  * Any thread but the loop's: one call and its answer. The deadline goes onto the wire as
- * timeout_nano and is held here too: E_TIMEOUT, a late answer is dropped. reply (may be NULL) gets a
- * message to be freed with protobuf_c_message_free_unpacked. An error of the peer keeps its text; its
- * status becomes the nearest code.
+ * timeout_nano and is held here too: E_TIMEOUT, a late answer is dropped. reply (may be NULL) gets
+ * a message to be freed with protobuf_c_message_free_unpacked. An error of the peer keeps its text;
+ * its status becomes the nearest code.
  */
 MUST_CHECK int ttrpc_call(struct ttrpc_client *client, const char *service, const char *method,
 			  const void *request, const ProtobufCMessageDescriptor *reply_type,
 			  struct deadline deadline, void *reply, struct err *err);
 
 /*
- * Any thread: sends and returns; done is called exactly once on the loop with the reply (freed after
- * it returns) or an error. Returns an id for ttrpc_client_cancel, after which done comes with
+ * Any thread: sends and returns; done is called exactly once on the loop with the reply (freed
+ * after it returns) or an error. Returns an id for ttrpc_client_cancel, after which done comes with
  * E_CANCELLED (unless the answer was first).
  */
 typedef void (*ttrpc_done_fn)(void *arg, const void *reply, const struct err *err);

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Whole files: bounded reads, kernel files, atomic replacement. */
+
+#include "base/file.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int file_read_fd(int fd, const char *name, size_t max, struct buf *out, struct err *err)
+{
+	size_t start = out->len;
+
+	out->max = start + max;
+	for (;;) {
+		size_t left = out->max - out->len, want = left < 65536 ? left : 65536;
+		char one, *room = want ? buf_room(out, want) : &one;
+		ssize_t n = read(fd, room, want ? want : 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, "read %s", name);
+		if (n == 0)
+			break;
+		if (!want)
+			return err_set(err, E_LIMIT, "%s is larger than %zu bytes", name, max);
+		out->len += (size_t)n;
+	}
+	if (out->data)
+		out->data[out->len] = '\0';
+	return 0;
+}
+
+int file_read(int dirfd, const char *path, size_t max, struct buf *out, struct err *err)
+{
+	AUTO(fd) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "open %s", path);
+	return file_read_fd(fd, path, max, out, err);
+}
+
+char *file_read_line(int dirfd, const char *path, struct err *err)
+{
+	AUTO(buf) struct buf b = BUF_INIT(4096);
+
+	if (file_read(dirfd, path, 4096, &b, err) < 0)
+		return NULL;
+	return xstrndup(buf_cstr(&b), strcspn(buf_cstr(&b), "\n"));
+}
+
+int file_write(int dirfd, const char *path, const char *text, struct err *err)
+{
+	AUTO(fd) int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return err_sys(err, "open %s", path);
+	do
+		n = write(fd, text, strlen(text));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, "write '%s' to %s", text, path);
+	return 0;
+}
+
+/* A new file ".NAME.<random>" in dir; tmp gets its name. */
+static int tmp_create(int dir, const char *name, mode_t mode, char **tmp, struct err *err)
+{
+	for (int tries = 0; tries < 16; tries++) {
+		uint64_t random;
+		int fd;
+
+		if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+			return err_sys(err, "get random bytes");
+		free(*tmp);
+		*tmp = str_fmt(".%.200s.%016" PRIx64, name, random);
+		fd = openat(dir, *tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+		if (fd >= 0 || errno != EEXIST)
+			return fd < 0 ? err_sys(err, "create %s", *tmp) : fd;
+	}
+	return err_set(err, E_EXISTS, "no free temporary name beside %s", name);
+}
+
+static int replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+		   bool durable, struct err *err)
+{
+	const char *name = path_basename(path);
+	AUTO(str)
+	char *parent = name == path ? xstrdup(".") : xstrndup(path, (size_t)(name - path));
+	AUTO(str) char *tmp = NULL;
+	AUTO(fd) int dir = openat(dirfd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(err, "open directory %s", parent);
+	AUTO(fd) int fd = tmp_create(dir, name, mode, &tmp, err);
+	if (fd < 0)
+		return err_wrap(err, "replace %s", path);
+	if (fd_write_all(fd, data, len, err) < 0) {
+		err_wrap(err, "replace %s", path);
+		goto undo;
+	}
+	/* A crash before the rename leaves the old file and a stray temporary, after it the new
+	 * one. */
+	if (fchmod(fd, mode) < 0 || (durable && fsync(fd) < 0) || close(STEAL(fd, -1)) < 0 ||
+	    renameat(dir, tmp, dir, name) < 0) {
+		err_sys(err, "replace %s", path);
+		goto undo;
+	}
+	if (durable && fsync(dir) < 0)
+		return err_sys(err, "sync the directory of %s", path);
+	return 0;
+undo:
+	(void)unlinkat(dir, tmp, 0);
+	return -1;
+}
+
+int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+		 struct err *err)
+{
+	return replace(dirfd, path, data, len, mode, true, err);
+}
+
+int file_replace_volatile(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+			  struct err *err)
+{
+	return replace(dirfd, path, data, len, mode, false, err);
+}

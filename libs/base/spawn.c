@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Starting and waiting for programs. Between fork and exec only async-signal-safe calls: all that
+ * the child needs (paths, argv, environment) is prepared before.
+ */
+
+#include "base/spawn.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { TARGET_MAX = 64 };
+
+/* Children that have an owner; spawn_reap_orphans leaves them alone. */
+static pthread_mutex_t claims_lock = PTHREAD_MUTEX_INITIALIZER;
+static VEC(pid_t) claims = VEC_INIT;
+
+void spawn_claim(pid_t pid)
+{
+	(void)pthread_mutex_lock(&claims_lock);
+	vec_push(&claims, pid);
+	(void)pthread_mutex_unlock(&claims_lock);
+}
+
+void spawn_disclaim(pid_t pid)
+{
+	(void)pthread_mutex_lock(&claims_lock);
+	for (size_t i = 0; i < claims.n; i++) {
+		if (claims.v[i] == pid) {
+			vec_remove(&claims, i);
+			break;
+		}
+	}
+	(void)pthread_mutex_unlock(&claims_lock);
+}
+
+static bool claimed(pid_t pid)
+{
+	for (size_t i = 0; i < claims.n; i++) {
+		if (claims.v[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+int spawn_exit_code(int wait_status)
+{
+	if (WIFSIGNALED(wait_status))
+		return 128 + WTERMSIG(wait_status);
+	return WEXITSTATUS(wait_status);
+}
+
+/* Programs by full path, so that the child only has to exec. NULL with errno set. */
+static char *find_program(const char *name)
+{
+	const char *path = getenv("PATH");
+	AUTO(strv) char **dirs = NULL;
+
+	if (strchr(name, '/'))
+		return xstrdup(name);
+	dirs = strv_split(path ? path : "/usr/sbin:/usr/bin:/sbin:/bin", ":");
+	strv_each(dir, dirs) {
+		char *full = str_fmt("%s/%s", *dir, name);
+
+		if (access(full, X_OK) == 0)
+			return full;
+		free(full);
+	}
+	errno = ENOENT;
+	return NULL;
+}
+
+/* What the child needs, prepared by the parent. */
+struct plan {
+	const struct spawn *s;
+	const char *program;
+	char *const *env;
+	int report; /* write end: errno of a failed step */
+	sigset_t old_mask;
+	pid_t parent;
+};
+
+static void child_signals(const struct plan *p)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+
+	for (int n = 1; n < NSIG; n++)
+		(void)sigaction(n, &dfl, NULL);
+	(void)sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
+}
+
+/*
+ * Moves the listed fds to their targets and closes the rest. Sources are first moved above all
+ * targets so that no dup2 overwrites a source that is still needed.
+ */
+static int child_fds(struct plan *p)
+{
+	int high[TARGET_MAX];
+	bool used[3] = { false, false, false };
+	unsigned keep_to = 2;
+
+	p->report = fcntl(p->report, F_DUPFD_CLOEXEC, TARGET_MAX);
+	if (p->report < 0)
+		return -1;
+	for (size_t i = 0; i < p->s->nfds; i++) {
+		high[i] = fcntl(p->s->fds[i].fd, F_DUPFD_CLOEXEC, TARGET_MAX);
+		if (high[i] < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < p->s->nfds; i++) {
+		int target = p->s->fds[i].target;
+
+		if (dup2(high[i], target) < 0)
+			return -1;
+		if (target <= 2)
+			used[target] = true;
+		else if ((unsigned)target > keep_to)
+			keep_to = (unsigned)target;
+	}
+	for (int n = 0; n <= 2; n++) {
+		int null = used[n] ? -1 : open("/dev/null", O_RDWR);
+
+		if (used[n])
+			continue;
+		if (null < 0 || (null != n && (dup2(null, n) < 0 || close(null) < 0)))
+			return -1;
+	}
+	/* Gaps between the targets, then all above but the report pipe, which is close-on-exec. */
+	for (unsigned n = 3; n <= keep_to; n++) {
+		bool listed = false;
+
+		for (size_t i = 0; i < p->s->nfds; i++)
+			listed |= (unsigned)p->s->fds[i].target == n;
+		if (!listed)
+			(void)close((int)n);
+	}
+	if (keep_to + 1 < (unsigned)p->report)
+		(void)close_range(keep_to + 1, (unsigned)p->report - 1, 0);
+	(void)close_range((unsigned)p->report + 1, ~0U, 0);
+	return 0;
+}
+
+static int child_enter(const struct plan *p)
+{
+	const struct spawn *s = p->s;
+
+	for (const int *ns = s->ns; ns && *ns >= 0; ns++) {
+		if (setns(*ns, 0) < 0)
+			return -1;
+	}
+	if (s->new_session && setsid() < 0)
+		return -1;
+	if (s->new_group && setpgid(0, 0) < 0)
+		return -1;
+	if (s->parent_death_signal) {
+		if (prctl(PR_SET_PDEATHSIG, s->parent_death_signal) < 0)
+			return -1;
+		if (getppid() != p->parent)
+			_exit(127);
+	}
+	return s->cwd ? chdir(s->cwd) : 0;
+}
+
+static _Noreturn void child_run(struct plan *p)
+{
+	int failure;
+
+	if (child_enter(p) == 0 && child_fds(p) == 0) {
+		child_signals(p);
+		(void)execve(p->program, p->s->argv, p->env);
+	}
+	failure = errno;
+	if (write(p->report, &failure, sizeof(failure)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+/* 0 once exec succeeded, else the child's errno. */
+static int read_report(int fd)
+{
+	int failure = 0;
+	ssize_t n;
+
+	do
+		n = read(fd, &failure, sizeof(failure));
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof(failure) ? failure : 0;
+}
+
+static int fork_claimed(struct plan *p, struct child *child, struct err *err)
+{
+	sigset_t all;
+	pid_t pid;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &p->old_mask);
+	(void)pthread_mutex_lock(&claims_lock); /* no orphan hunt between fork and claim */
+	pid = fork();
+	if (pid == 0) {
+		(void)sigemptyset(&p->old_mask);
+		child_run(p);
+	}
+	if (pid > 0)
+		vec_push(&claims, pid);
+	(void)pthread_mutex_unlock(&claims_lock);
+	(void)pthread_sigmask(SIG_SETMASK, &p->old_mask, NULL);
+	if (pid < 0)
+		return err_sys(err, "fork for %s", p->s->argv[0]);
+	child->pid = pid;
+	child->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (child->pidfd < 0) {
+		err_sys(err, "open a pidfd for %s", p->s->argv[0]);
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		spawn_disclaim(pid);
+		*child = CHILD_NONE;
+		return -1;
+	}
+	return 0;
+}
+
+int spawn_start(const struct spawn *s, struct child *child, struct err *err)
+{
+	AUTO(str) char *program = find_program(s->argv[0]);
+	int report[2], failure;
+	struct plan plan = { .s = s, .program = program, .parent = getpid() };
+
+	*child = CHILD_NONE;
+	if (s->nfds > TARGET_MAX)
+		bug("%zu fds for %s", s->nfds, s->argv[0]);
+	if (!program)
+		return err_sys(err, "run %s", s->argv[0]);
+	if (fd_pipe(report, err) < 0)
+		return -1;
+	AUTO(fd) int reader = report[0];
+	AUTO(fd) int writer = report[1];
+	plan.report = writer;
+	plan.env = s->env ? s->env : environ;
+	if (fork_claimed(&plan, child, err) < 0)
+		return -1;
+	fd_close(&writer);
+	failure = read_report(reader);
+	if (!failure)
+		return 0;
+	spawn_kill(child);
+	errno = failure;
+	return err_sys(err, "run %s", program);
+}
+
+static void child_forget(struct child *child)
+{
+	spawn_disclaim(child->pid);
+	fd_close(&child->pidfd);
+	child->pid = -1;
+}
+
+int spawn_wait(struct child *child, struct deadline deadline, int *code, struct err *err)
+{
+	struct pollfd wait = { .fd = child->pidfd, .events = POLLIN };
+	int status = 0, n;
+
+	do
+		n = poll(&wait, 1, deadline_left(deadline));
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return err_set(err, E_TIMEOUT, "process %d is still running", (int)child->pid);
+	do
+		n = waitpid(child->pid, &status, __WALL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		err_sys(err, "wait for process %d", (int)child->pid);
+	else
+		*code = spawn_exit_code(status);
+	child_forget(child);
+	return n < 0 ? -1 : 0;
+}
+
+int spawn_signal(const struct child *child, int signal, struct err *err)
+{
+	if (child->pidfd < 0)
+		return err_set(err, E_STATE, "the process has ended");
+	if (syscall(SYS_pidfd_send_signal, child->pidfd, signal, NULL, 0) < 0) {
+		if (errno == ESRCH)
+			return err_set(err, E_NOT_FOUND, "process %d has ended", (int)child->pid);
+		return err_sys(err, "send signal %d to process %d", signal, (int)child->pid);
+	}
+	return 0;
+}
+
+void spawn_kill(struct child *child)
+{
+	struct err ignored =
+		ERR_INIT; /* it may have ended, or been reaped: all we want is it gone */
+	int code;
+
+	if (child->pid < 0)
+		return;
+	(void)syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+	if (spawn_wait(child, DEADLINE_NEVER, &code, &ignored) < 0)
+		child_forget(child);
+}
+
+int spawn_adopt(pid_t pid, struct child *child, struct err *err)
+{
+	*child = (struct child){ pid, (int)syscall(SYS_pidfd_open, pid, 0) };
+	if (child->pidfd < 0)
+		return err_sys(err, "open a pidfd for process %d", (int)pid);
+	spawn_disclaim(pid); /* it may be claimed already: one claim each */
+	spawn_claim(pid);
+	return 0;
+}
+
+int spawn_reap_orphans(void)
+{
+	int reaped = 0;
+
+	for (;;) {
+		siginfo_t info = { .si_pid = 0 };
+		bool ours;
+
+		(void)pthread_mutex_lock(&claims_lock);
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+			info.si_pid = 0;
+		ours = info.si_pid > 0 && claimed(info.si_pid);
+		if (info.si_pid > 0 && !ours)
+			(void)waitpid(info.si_pid, NULL, WNOHANG);
+		(void)pthread_mutex_unlock(&claims_lock);
+		/* A claimed zombie hides those behind it until its owner has waited. */
+		if (info.si_pid <= 0 || ours)
+			return reaped;
+		reaped++;
+	}
+}
+
+/* ------------------------------------------------------------------------------------ spawn_run */
+
+struct exchange {
+	int in, out, err; /* our ends, non-blocking, -1 when done */
+	const char *input;
+	size_t left;
+	struct buf *collect;
+	struct buf says; /* the first of its stderr */
+};
+
+static void feed(struct exchange *x)
+{
+	ssize_t n = write(x->in, x->input, x->left);
+
+	if (n > 0) {
+		x->input += n;
+		x->left -= (size_t)n;
+	}
+	/* EPIPE: the program does not want its input, which is its business. */
+	if (x->left == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		fd_close(&x->in);
+}
+
+static void drain(int *fd, struct buf *to)
+{
+	char chunk[4096];
+	ssize_t n = read(*fd, chunk, sizeof(chunk));
+
+	if (n > 0 && to)
+		buf_add(to, chunk, (size_t)n);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		fd_close(fd);
+}
+
+/* Until the program ended and its output is read. -1: out of time. */
+static int exchange_run(struct exchange *x, int pidfd, struct deadline deadline)
+{
+	for (;;) {
+		struct pollfd set[4] = { { .fd = x->in, .events = POLLOUT },
+					 { .fd = x->out, .events = POLLIN },
+					 { .fd = x->err, .events = POLLIN },
+					 { .fd = pidfd, .events = POLLIN } };
+		int n = poll(set, 4, deadline_left(deadline));
+
+		if (n == 0)
+			return -1;
+		if (set[0].revents)
+			feed(x);
+		if (set[1].revents)
+			drain(&x->out, x->collect);
+		if (set[2].revents)
+			drain(&x->err, &x->says);
+		/* Its descendants may hold the pipes open: the end of the program is the end, once
+		 * what is in the pipes was read. */
+		if (set[3].revents && !set[1].revents && !set[2].revents)
+			return 0;
+	}
+}
+
+static int exchange_open(struct exchange *x, struct spawn_fd theirs[3], struct err *err)
+{
+	int *const ours[3] = { &x->in, &x->out, &x->err };
+
+	for (int i = 0; i < 3; i++) {
+		int ends[2];
+
+		if (fd_pipe(ends, err) < 0)
+			return -1;
+		*ours[i] = ends[i == 0 ? 1 : 0];
+		theirs[i] = (struct spawn_fd){ ends[i == 0 ? 0 : 1], i };
+		if (fd_nonblock(*ours[i], true, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void report_failure(const struct spawn *s, int code, const struct buf *says, struct err *err)
+{
+	size_t len = strlen(buf_cstr(says));
+
+	while (len && strchr(" \t\r\n", buf_cstr(says)[len - 1]))
+		len--;
+	err_set(err, E_FAILED, "%s exited with status %d%s%.*s", s->argv[0], code, len ? ": " : "",
+		(int)len, buf_cstr(says));
+}
+
+int spawn_run(const struct spawn *s, const char *input, size_t input_len, struct buf *out,
+	      struct deadline deadline, struct err *err)
+{
+	struct exchange x = { -1, -1, -1, input, input_len, out, BUF_INIT(300) };
+	struct spawn_fd theirs[3] = { { -1, 0 }, { -1, 1 }, { -1, 2 } };
+	struct spawn with_pipes = *s;
+	struct child child = CHILD_NONE;
+	int code = -1;
+
+	if (exchange_open(&x, theirs, err) < 0)
+		goto out;
+	with_pipes.fds = theirs;
+	with_pipes.nfds = 3;
+	if (spawn_start(&with_pipes, &child, err) < 0)
+		goto out;
+	for (int i = 0; i < 3; i++)
+		fd_close(&theirs[i].fd);
+	if (!input_len)
+		fd_close(&x.in);
+	if (exchange_run(&x, child.pidfd, deadline) < 0) {
+		spawn_kill(&child);
+		err_set(err, E_TIMEOUT, "%s did not end in time and was killed", s->argv[0]);
+		goto out;
+	}
+	if (spawn_wait(&child, DEADLINE_NEVER, &code, err) < 0)
+		code = -1;
+	else if (code != 0)
+		report_failure(s, code, &x.says, err);
+out:
+	for (int i = 0; i < 3; i++)
+		fd_close(&theirs[i].fd);
+	fd_close(&x.in);
+	fd_close(&x.out);
+	fd_close(&x.err);
+	buf_release(&x.says);
+	return code;
+}

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+$(eval $(call unit_test,base_test,tests/unit/base_test.c,base))

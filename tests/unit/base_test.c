@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+/* libs/base: errors, buffers, strings, paths beneath a root, atomic files, spawn, options. */
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char dir[64];
+
+static void setup(void)
+{
+	(void)str_print(dir, sizeof(dir), "/tmp/kata-base-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+static void teardown(void)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	ck_assert(!path_exists(dir));
+}
+
+START_TEST(error_wraps_and_hints)
+{
+	struct err err = ERR_INIT;
+
+	errno = ENOENT;
+	ck_assert_int_eq(err_sys(&err, "open %s", "/x"), -1);
+	err_wrap(&err, "sandbox %s", "a");
+	err_hint(&err, "make it first");
+	ck_assert_str_eq(err.msg, "sandbox a: open /x: No such file or directory; make it first");
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+	ck_assert_int_eq(err.sys, ENOENT);
+	ck_assert_int_eq(err_from_rpc_status(err_rpc_status(err.code)), E_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(error_set_twice_aborts)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, E_FAILED, "one");
+	err_set(&err, E_FAILED, "two");
+}
+END_TEST
+
+START_TEST(error_is_cut_not_overrun)
+{
+	struct err err = ERR_INIT;
+	char big[2000];
+
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	err_set(&err, E_FAILED, "%s", big);
+	err_wrap(&err, "%s", big);
+	err_hint(&err, "%s", big);
+	ck_assert_uint_eq(strlen(err.msg), sizeof(err.msg) - 1);
+}
+END_TEST
+
+START_TEST(buffer_keeps_its_bound)
+{
+	struct buf b = BUF_INIT(10);
+	struct err err = ERR_INIT;
+
+	buf_str(&b, "12345");
+	buf_fmt(&b, "%d", 67890);
+	ck_assert(buf_check(&b, "text", &err) == 0);
+	buf_chr(&b, '!');
+	ck_assert(buf_check(&b, "text", &err) < 0);
+	ck_assert_int_eq(err.code, E_LIMIT);
+	ck_assert_str_eq(b.data, "1234567890");
+	buf_clear(&b);
+	buf_str(&b, "abc");
+	buf_eat(&b, 2);
+	ck_assert_str_eq(buf_cstr(&b), "c");
+	buf_release(&b);
+}
+END_TEST
+
+START_TEST(numbers_are_strict)
+{
+	static const char *const bad[] = {
+		"", "-1", "+1", " 1", "1 ", "0x10", "18446744073709551616", "101"
+	};
+	uint64_t v;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err err = ERR_INIT;
+
+		ck_assert_msg(str_u64(bad[i], 10, 0, 100, "n", &v, &err) < 0, "'%s'", bad[i]);
+	}
+	struct err err = ERR_INIT;
+	ck_assert(str_u64("100", 10, 0, 100, "n", &v, &err) == 0 && v == 100);
+}
+END_TEST
+
+START_TEST(ids_are_checked)
+{
+	static const struct {
+		const char *id;
+		bool good;
+	} cases[] = { { "a", true },    { "a-b_c.9", true },   { "", false },   { ".a", false },
+		      { "a/b", false }, { "a..b", false },     { "..", false }, { "a b", false },
+		      { "a\n", false }, { "\xc3\xa4", false }, { "-a", false } };
+	AUTO(str) char *longest = xmalloc(10001);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = ERR_INIT;
+
+		ck_assert_msg((str_check_id(cases[i].id, "id", &err) == 0) == cases[i].good, "'%s'",
+			      cases[i].id);
+	}
+	memset(longest, 'a', 10000);
+	longest[10000] = '\0';
+	struct err err = ERR_INIT;
+	ck_assert(str_check_id(longest, "id", &err) < 0);
+}
+END_TEST
+
+START_TEST(nearest_word)
+{
+	static const char *const known[] = { "default_vcpus", "kernel_params", "path", NULL };
+
+	ck_assert_str_eq(str_nearest("default_vcpu", known), "default_vcpus");
+	ck_assert_str_eq(str_nearest("kernel_parms", known), "kernel_params");
+	ck_assert_ptr_null(str_nearest("completely_else", known));
+}
+END_TEST
+
+START_TEST(paths_are_cleaned)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = { { "/", "/" },       { "//a//b/", "/a/b" }, { "/a/../../b", "/b" },
+		      { "a/./b", "a/b" }, { "..", "." },         { "", "." },
+		      { "/..", "/" },     { "a/..", "." } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(str) char *out = path_clean(cases[i].in);
+
+		ck_assert_str_eq(out, cases[i].out);
+	}
+	ck_assert(path_is_below("/a/b", "/a"));
+	ck_assert(path_is_below("/a", "/a/"));
+	ck_assert(!path_is_below("/ab", "/a"));
+}
+END_TEST
+
+START_TEST(names_do_not_leave_the_root)
+{
+	AUTO(str) char *link = path_join(dir, "out");
+	AUTO(str) char *up = path_join(dir, "up");
+	struct err err = ERR_INIT;
+	AUTO(fd) int root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd) int made = path_mkdirs(root, "a/b", PATH_IN_ROOT, 0755, &err);
+
+	ck_assert_msg(made >= 0, "%s", err.msg);
+	ck_assert(symlink("/etc", link) == 0 && symlink("../../..", up) == 0);
+	ck_assert_int_lt(path_open(root, "out/passwd", PATH_BENEATH, O_RDONLY, 0, &err), 0);
+	err_clear(&err);
+	ck_assert_int_lt(path_open(root, "out/passwd", PATH_IN_ROOT, O_RDONLY, 0, &err), 0);
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+	err_clear(&err);
+	ck_assert_int_lt(path_open(root, "up/etc/passwd", PATH_IN_ROOT, O_RDONLY, 0, &err), 0);
+	err_clear(&err);
+	AUTO(fd) int in = path_open(root, "/up/a/b", PATH_IN_ROOT, O_PATH, 0, &err);
+	ck_assert_msg(in >= 0, "%s", err.msg);
+}
+END_TEST
+
+START_TEST(replace_is_whole_or_nothing)
+{
+	AUTO(str) char *path = path_join(dir, "state.json");
+	AUTO(buf) struct buf b = BUF_INIT(100);
+	struct err err = ERR_INIT;
+	struct stat st;
+
+	ck_assert(file_replace(AT_FDCWD, path, "long old text", 13, 0600, &err) == 0);
+	ck_assert(file_replace(AT_FDCWD, path, "new", 3, 0640, &err) == 0);
+	ck_assert(file_read(AT_FDCWD, path, 100, &b, &err) == 0);
+	ck_assert_str_eq(buf_cstr(&b), "new");
+	ck_assert(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640);
+	buf_clear(&b);
+	ck_assert(file_read(AT_FDCWD, path, 2, &b, &err) < 0);
+	ck_assert_int_eq(err.code, E_LIMIT);
+	err_clear(&err);
+	buf_clear(&b);
+	ck_assert(file_read(AT_FDCWD, path, 3, &b, &err) == 0);
+}
+END_TEST
+
+static int run(const char *script, const char *input, struct buf *out, uint64_t ms, struct err *err)
+{
+	char *const *argv = ARGV("/bin/sh", "-c", script);
+	struct spawn s = { .argv = argv };
+
+	return spawn_run(&s, input, input ? strlen(input) : 0, out, deadline_in(ms), err);
+}
+
+START_TEST(spawn_runs_programs)
+{
+	AUTO(buf) struct buf out = BUF_INIT(1000);
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(run("cat; exit 0", "hello", &out, 60000, &err), 0);
+	ck_assert_str_eq(buf_cstr(&out), "hello");
+	ck_assert_int_eq(run("echo broken >&2; exit 3", NULL, NULL, 60000, &err), 3);
+	ck_assert_str_eq(err.msg, "/bin/sh exited with status 3: broken");
+	err_clear(&err);
+	ck_assert_int_eq(run("kill -9 $$", NULL, NULL, 60000, &err), 137);
+	err_clear(&err);
+	ck_assert_int_eq(run("sleep 600", NULL, NULL, 50, &err), -1);
+	ck_assert_int_eq(err.code, E_TIMEOUT);
+	err_clear(&err);
+	/* A descendant that keeps the pipe does not keep us. */
+	ck_assert_int_eq(run("sleep 2 & exit 0", NULL, NULL, 60000, &err), 0);
+}
+END_TEST
+
+START_TEST(spawn_reports_a_missing_program)
+{
+	char *const *argv = ARGV("/nonexistent/program");
+	struct spawn s = { .argv = argv };
+	struct child child;
+	struct err err = ERR_INIT;
+
+	ck_assert(spawn_start(&s, &child, &err) < 0);
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+	ck_assert(strstr(err.msg, "/nonexistent/program") != NULL);
+}
+END_TEST
+
+START_TEST(spawn_passes_only_listed_fds)
+{
+	AUTO(fd) int extra = open("/dev/null", O_RDONLY); /* deliberately not close-on-exec */
+	char *const *argv = ARGV("/bin/sh", "-c", "ls /proc/self/fd | tr '\\n' ' ' >&7");
+	struct spawn_fd fds[1];
+	struct err err = ERR_INIT;
+	struct child child;
+	int ends[2], code;
+	char text[100] = { 0 };
+
+	ck_assert(extra >= 0 && fd_pipe(ends, &err) == 0);
+	fds[0] = (struct spawn_fd){ ends[1], 7 };
+	ck_assert(spawn_start(&(struct spawn){ .argv = argv, .fds = fds, .nfds = 1 }, &child,
+			      &err) == 0);
+	(void)close(ends[1]);
+	ck_assert(fd_read_full(ends[0], text, sizeof(text) - 1, &err) > 0);
+	ck_assert(spawn_wait(&child, deadline_in(60000), &code, &err) == 0 && code == 0);
+	ck_assert_str_eq(text, "0 1 2 3 7 "); /* 3 is ls reading the directory */
+	(void)close(ends[0]);
+}
+END_TEST
+
+START_TEST(orphans_are_reaped_but_not_ours)
+{
+	char *const *argv = ARGV("/bin/sh", "-c", "(sleep 0.05; exit 1) & exit 9");
+	struct err err = ERR_INIT;
+	struct child child;
+	struct deadline end = deadline_in(60000);
+	int code, reaped = 0;
+
+	ck_assert(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	ck_assert(spawn_start(&(struct spawn){ .argv = argv }, &child, &err) == 0);
+	while (waitid(P_PID, (id_t)child.pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT) < 0)
+		;
+	ck_assert_int_eq(spawn_reap_orphans(), 0); /* the child's own zombie stays */
+	ck_assert(spawn_wait(&child, end, &code, &err) == 0);
+	ck_assert_int_eq(code, 9);
+	while (!reaped && !deadline_passed(end))
+		reaped = spawn_reap_orphans();
+	ck_assert_int_eq(reaped, 1);
+}
+END_TEST
+
+START_TEST(fds_travel)
+{
+	int ends[2], fds[FD_PASS_MAX], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct err err = ERR_INIT;
+	char text[8];
+	size_t n;
+
+	ck_assert(fd_socketpair(SOCK_STREAM, ends, &err) == 0);
+	ck_assert(fd_send(ends[0], "ab", 2, &null, 1, &err) == 0);
+	ck_assert_int_eq(fd_recv(ends[1], text, sizeof(text), fds, &n, &err), 2);
+	ck_assert_uint_eq(n, 1);
+	(void)close(fds[0]);
+	(void)close(null);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+END_TEST
+
+START_TEST(options_come_from_the_table)
+{
+	const char *name = NULL;
+	unsigned jobs = 4;
+	bool json = false;
+	const struct opt opts[] = { OPT_STR('c', "config", "FILE", &name, "read FILE"),
+				    OPT_UINT('j', "jobs", "N", &jobs, "do N at a time"),
+				    OPT_FLAG(0, "json", &json, "print JSON"), OPT_END };
+	char *const *good = ARGV("p", "-c", "f", "--jobs=7", "--json", "rest");
+	char *const *bad = ARGV("p", "--jsn");
+	char *const *dash = ARGV("p", "-config", "g", "start");
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(opt_parse(opts, OPT_PLAIN, 6, good, &err), 5);
+	ck_assert(str_eq(name, "f") && jobs == 7 && json);
+	ck_assert_int_eq(opt_parse(opts, OPT_SINGLE_DASH, 4, dash, &err), 3);
+	ck_assert_str_eq(name, "g");
+	ck_assert_int_eq(opt_parse(opts, OPT_PLAIN, 2, bad, &err), -1);
+	ck_assert_str_eq(err.msg, "unknown option '--jsn'; did you mean --json?");
+}
+END_TEST
+
+START_TEST(log_lines_are_whole_and_escaped)
+{
+	struct err err = ERR_INIT;
+	char text[1000] = { 0 };
+	int ends[2];
+
+	ck_assert(fd_pipe(ends, &err) == 0);
+	log_init("kata-test", "unit", LOG_JSON, ends[1], LOG_INFO);
+	log_info("said", LOG_S("text", "a\"b\n\x1b[31m"), LOG_I("n", -5));
+	log_debug("not this one");
+	(void)close(log_set_fd(STDERR_FILENO));
+	ck_assert(fd_read_full(ends[0], text, sizeof(text) - 1, &err) > 0);
+	(void)close(ends[0]);
+	ck_assert(strstr(text, "\"text\":\"a\\\"b\\u000a\\u001b[31m\",\"n\":\"-5\"}\n") != NULL);
+	ck_assert(strstr(text, "not this one") == NULL);
+	ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("base");
+	TCase *pure = tcase_create("pure"), *files = tcase_create("files");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_test(pure, error_wraps_and_hints);
+	tcase_add_test_raise_signal(pure, error_set_twice_aborts, SIGABRT);
+	tcase_add_test(pure, error_is_cut_not_overrun);
+	tcase_add_test(pure, buffer_keeps_its_bound);
+	tcase_add_test(pure, numbers_are_strict);
+	tcase_add_test(pure, ids_are_checked);
+	tcase_add_test(pure, nearest_word);
+	tcase_add_test(pure, paths_are_cleaned);
+	tcase_add_test(pure, spawn_runs_programs);
+	tcase_add_test(pure, spawn_reports_a_missing_program);
+	tcase_add_test(pure, spawn_passes_only_listed_fds);
+	tcase_add_test(pure, orphans_are_reaped_but_not_ours);
+	tcase_add_test(pure, fds_travel);
+	tcase_add_test(pure, options_come_from_the_table);
+	tcase_add_test(pure, log_lines_are_whole_and_escaped);
+	tcase_set_timeout(pure, 120);
+	tcase_add_checked_fixture(files, setup, teardown);
+	tcase_add_test(files, names_do_not_leave_the_root);
+	tcase_add_test(files, replace_is_whole_or_nothing);
+	suite_add_tcase(suite, pure);
+	suite_add_tcase(suite, files);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
