@@ -22,7 +22,7 @@ enum { BATCH = 32 };
 struct watch {
 	struct loop *loop;
 	int fd;
-	int own_fd;	 /* timer or signal fd that the watch owns, else -1 */
+	int own_fd;      /* timer or signal fd that the watch owns, else -1 */
 	uint32_t events; /* 0: not in the epoll set */
 	bool dead;
 	loop_fd_fn on_fd;
