@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The lexer: bytes to tokens. It decides everything that can be decided without knowing the grammar:
- * the encoding, the newlines, what may stand in a comment and in each of the four kinds of string.
+ * The lexer: bytes to tokens. It decides everything that can be decided without knowing the
+ * grammar: the encoding, the newlines, what may stand in a comment and in each of the four kinds of
+ * string.
  */
 #include "toml/lex.h"
 
@@ -142,8 +143,8 @@ static bool is_control(char c)
 
 static bool is_bare(char c, enum toml_place place)
 {
-	if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
-	    c == '-')
+	if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	    c == '_' || c == '-')
 		return true;
 	return place == TOML_AT_VALUE && (c == '+' || c == '.' || c == ':');
 }
@@ -252,7 +253,8 @@ static int lex_string(struct toml_lexer *lx, char quote, struct err *err)
 	lx->at++;
 	while ((c = peek(lx, 0)) != quote) {
 		if (lx->at == lx->len || newline_length(lx) > 0)
-			return toml_lex_fail(lx, &start, err, "the string is not closed on its line");
+			return toml_lex_fail(lx, &start, err,
+					     "the string is not closed on its line");
 		if (is_control(c))
 			return fail_here(lx, err, "a control character in a string");
 		lx->at++;
@@ -288,7 +290,8 @@ static bool skip_line_end(struct toml_lexer *lx)
 	}
 }
 
-/* A run of quotes in a long string: 1 or 2 are contents, 3 to 5 close it after 0 to 2 of contents. */
+/* A run of quotes in a long string: 1 or 2 are contents, 3 to 5 close it after 0 to 2 of contents.
+ */
 static bool take_quotes(struct toml_lexer *lx, char quote)
 {
 	size_t n = 0, contents;
@@ -409,7 +412,8 @@ int toml_lex(struct toml_lexer *lx, enum toml_place place, struct toml_token *ou
 	} else if (is_control(c)) {
 		return fail_here(lx, err, "a control character");
 	} else {
-		return fail_here(lx, err, "unexpected character; a text value is written in quotes");
+		return fail_here(lx, err,
+				 "unexpected character; a text value is written in quotes");
 	}
 	out->span.len = lx->at - out->span.offset;
 	return 0;

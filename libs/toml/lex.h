@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The tokens of a TOML 1.0 document, each with the bytes it stands on, so that an editor can splice a
- * document and leave every other byte as it is.
+ * The tokens of a TOML 1.0 document, each with the bytes it stands on, so that an editor can splice
+ *a document and leave every other byte as it is.
  *
  *	struct toml_lexer lx;
  *	struct toml_token t;
@@ -15,8 +15,9 @@
  *	} while (t.kind != TOML_TOKEN_END);
  *	toml_lexer_release(&lx);
  *
- * What a run of characters is depends on where it stands: "1.2" is two keys and a dot before an equals
- * sign and a number after it. The caller knows and says so. Blanks between tokens belong to none.
+ * What a run of characters is depends on where it stands: "1.2" is two keys and a dot before an
+ *equals sign and a number after it. The caller knows and says so. Blanks between tokens belong to
+ *none.
  *
  * Errors are E_CONFIG, "FILE:LINE:COLUMN: what is wrong"; columns count bytes from 1. The text is
  * borrowed and need not end in NUL.
@@ -31,9 +32,9 @@
 enum toml_token_kind {
 	TOML_TOKEN_END,
 	TOML_TOKEN_NEWLINE,
-	TOML_TOKEN_COMMENT,	/* without the newline */
-	TOML_TOKEN_BARE,	/* a bare key, or an unquoted value: number, date, true, inf ... */
-	TOML_TOKEN_STRING,	/* on one line: also a key */
+	TOML_TOKEN_COMMENT,     /* without the newline */
+	TOML_TOKEN_BARE,        /* a bare key, or an unquoted value: number, date, true, inf ... */
+	TOML_TOKEN_STRING,      /* on one line: also a key */
 	TOML_TOKEN_LONG_STRING, /* in triple quotes: never a key */
 	TOML_TOKEN_EQUALS,
 	TOML_TOKEN_DOT,
@@ -65,8 +66,8 @@ struct toml_lexer {
 };
 
 /* E_CONFIG where the text is not UTF-8. A byte order mark at the start is skipped. */
-MUST_CHECK int toml_lexer_init(struct toml_lexer *lx, const char *file, const char *text, size_t len,
-			       struct err *err);
+MUST_CHECK int toml_lexer_init(struct toml_lexer *lx, const char *file, const char *text,
+			       size_t len, struct err *err);
 void toml_lexer_release(struct toml_lexer *lx);
 
 MUST_CHECK int toml_lex(struct toml_lexer *lx, enum toml_place place, struct toml_token *out,

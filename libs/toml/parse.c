@@ -3,9 +3,9 @@
  * The grammar, by recursive descent, and the rules on which key may be defined when:
  *
  *	reached by	way ([a] of [a.b])	end [a]		end [[a]]	a of a.b = 1
- *	nothing		makes by path		makes by header	makes by headers	makes by dots
- *	table by path	goes on			becomes header	error		error
- *	table by header	goes on			error		error		error
+ *	nothing		makes by path		makes by header	makes by headers	makes by
+ *dots table by path	goes on			becomes header	error		error table by
+ *header	goes on			error		error		error
  *	table by dots	goes on			error		error		goes on
  *	table by value	error			error		error		error
  *	array by headers goes on in its last	error		adds a table	error
@@ -77,8 +77,8 @@ static int check_depth(const struct parser *p, unsigned depth, const struct toml
 {
 	if (depth <= p->limits.depth)
 		return 0;
-	return err_set(err, E_LIMIT, "%s:%u:%u: nested deeper than %u levels", p->lx.file, span->line,
-		       span->column, p->limits.depth);
+	return err_set(err, E_LIMIT, "%s:%u:%u: nested deeper than %u levels", p->lx.file,
+		       span->line, span->column, p->limits.depth);
 }
 
 static int fail_defined(const struct parser *p, const struct part *part,
@@ -132,8 +132,8 @@ static struct toml_value *new_table(struct parser *p, enum toml_defined how,
 	return table;
 }
 
-static struct toml_value *add_table(struct parser *p, struct toml_value *to, const struct part *part,
-				    enum toml_defined how)
+static struct toml_value *add_table(struct parser *p, struct toml_value *to,
+				    const struct part *part, enum toml_defined how)
 {
 	struct toml_value *table = new_table(p, how, &part->span);
 
@@ -213,7 +213,8 @@ static int close_header(struct parser *p, bool array, struct err *err)
 }
 
 /* [a.b] or [[a.b]]; *table becomes the one that the following lines fill. */
-static int parse_header(struct parser *p, struct toml_value **table, unsigned *depth, struct err *err)
+static int parse_header(struct parser *p, struct toml_value **table, unsigned *depth,
+			struct err *err)
 {
 	AUTO(path) struct path path = VEC_INIT;
 	size_t first = p->token.span.offset;
@@ -376,8 +377,8 @@ static int parse_value(struct parser *p, unsigned depth, struct toml_value **out
 		value->defined = TOML_BY_VALUE;
 		if (check_depth(p, depth + 1, &p->token.span, err) < 0)
 			return -1;
-		rc = array ? parse_array(p, depth + 1, value, err) :
-			     parse_inline_table(p, depth + 1, value, err);
+		rc = array ? parse_array(p, depth + 1, value, err)
+			   : parse_inline_table(p, depth + 1, value, err);
 		close_span(p, value);
 	} else {
 		return unexpected(p, "a value", err);
@@ -450,5 +451,5 @@ struct toml_value *toml_load(const char *path, struct err *err)
 
 	if (file_read(AT_FDCWD, path, usual.size, &text, err) < 0)
 		return NULL;
-	return toml_parse(path, text.data ? text.data : "", text.len, &usual, err);
+	return toml_parse(path, buf_cstr(&text), text.len, &usual, err);
 }

@@ -42,7 +42,8 @@ static bool is_word(const struct cursor *c, const char *word)
 	return (size_t)(c->end - c->at) == len && memcmp(c->at, word, len) == 0;
 }
 
-/* Digits of a base with single underscores between them; false if there is none or one is astray. */
+/* Digits of a base with single underscores between them; false if there is none or one is astray.
+ */
 static bool take_digits(struct cursor *c, int base)
 {
 	bool digit = false;
@@ -205,8 +206,8 @@ static bool take_offset(struct cursor *c, struct toml_time *t)
 		return true;
 	if (!take(c, '+') && !take(c, '-'))
 		return false;
-	if (!take_fixed(c, 2, &hours) || !take(c, ':') || !take_fixed(c, 2, &minutes) || hours > 23 ||
-	    minutes > 59)
+	if (!take_fixed(c, 2, &hours) || !take(c, ':') || !take_fixed(c, 2, &minutes) ||
+	    hours > 23 || minutes > 59)
 		return false;
 	t->offset = (hours * 60 + minutes) * (west ? -1 : 1);
 	return true;

@@ -9,10 +9,10 @@
 
 /* How a table or an array came to be, which decides what may be added to it later. */
 enum toml_defined {
-	TOML_BY_PATH,	/* table: only as the way to another one, [a] of [a.b] */
-	TOML_BY_HEADER, /* table: [a] */
-	TOML_BY_DOTS,	/* table: a of a.b = 1 */
-	TOML_BY_VALUE,	/* table { ... } or array [ ... ]: closed for good */
+	TOML_BY_PATH,    /* table: only as the way to another one, [a] of [a.b] */
+	TOML_BY_HEADER,  /* table: [a] */
+	TOML_BY_DOTS,    /* table: a of a.b = 1 */
+	TOML_BY_VALUE,   /* table { ... } or array [ ... ]: closed for good */
 	TOML_BY_HEADERS, /* array: [[a]] */
 };
 
@@ -34,7 +34,8 @@ void toml_table_add(struct toml_table *table, const char *key, size_t len,
 		    const struct toml_span *span, struct toml_value *value);
 void toml_array_add(struct toml_array *array, struct toml_value *value);
 
-/* Reads an unquoted value (number, boolean, date ...) into out. Returns 0, or -1 and what is wrong. */
+/* Reads an unquoted value (number, boolean, date ...) into out. Returns 0, or -1 and what is wrong.
+ */
 MUST_CHECK int toml_scalar(const char *text, size_t len, struct toml_value *out, const char **why);
 
 /* Puts '?' for every control character, so that a document cannot write on a terminal. */

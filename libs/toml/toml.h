@@ -17,11 +17,11 @@
  *	    toml_unused(vm, known, err) < 0)
  *		return -1;
  *
- * The parser accepts what the TOML 1.0 specification accepts and nothing else, within two bounds: the
- * size of a document and the depth to which values nest. Every value remembers the file, the line and
- * the bytes it came from. The tree is heap memory owned by its root; what getters hand out is borrowed
- * from it and lives until toml_free() or the toml_merge() that replaces it. Not thread-safe: getters
- * mark what they read.
+ * The parser accepts what the TOML 1.0 specification accepts and nothing else, within two bounds:
+ *the size of a document and the depth to which values nest. Every value remembers the file, the
+ *line and the bytes it came from. The tree is heap memory owned by its root; what getters hand out
+ *is borrowed from it and lives until toml_free() or the toml_merge() that replaces it. Not
+ *thread-safe: getters mark what they read.
  *
  * Errors: E_CONFIG, "FILE:LINE:COLUMN: ..." for a document, "FILE:LINE: key 'x': ..." for a value;
  * E_LIMIT for a document over its bounds.
@@ -52,8 +52,8 @@ enum toml_type {
 struct toml_time {
 	int year, month, day;
 	int hour, minute, second; /* second may be 60 */
-	int nanosecond;		  /* further digits are cut */
-	int offset;		  /* minutes east of UTC */
+	int nanosecond;           /* further digits are cut */
+	int offset;               /* minutes east of UTC */
 };
 
 struct toml_value;
@@ -81,7 +81,7 @@ struct toml_origin; /* the name of a document, shared by its values */
 
 struct toml_value {
 	enum toml_type type;
-	bool used;	      /* a getter has read it */
+	bool used;             /* a getter has read it */
 	unsigned char defined; /* the parser's: how a table came to be */
 	struct toml_origin *origin;
 	struct toml_span span; /* of the value; of a table the first place that names it */
@@ -100,13 +100,13 @@ struct toml_value {
 };
 
 struct toml_limits {
-	size_t size;	/* bytes of a document */
+	size_t size;    /* bytes of a document */
 	unsigned depth; /* of arrays and tables, dotted keys and headers included */
 };
 
-#define TOML_LIMITS                                                                                \
-	{                                                                                          \
-		.size = 1 << 20, .depth = 64                                                       \
+#define TOML_LIMITS                          \
+	{                                    \
+		.size = 1 << 20, .depth = 64 \
 	}
 
 /* The root table, or NULL. file is for messages; limits may be NULL for TOML_LIMITS. */
@@ -128,8 +128,8 @@ const char *toml_file(const struct toml_value *value);
 struct toml_value *toml_find(const struct toml_value *table, const char *key);
 
 /*
- * Typed getters. A missing key (or a NULL table) gives the fallback; a value of another type or out of
- * bounds is E_CONFIG. Each marks the key as used. Out-parameters are set on success only.
+ * Typed getters. A missing key (or a NULL table) gives the fallback; a value of another type or out
+ * of bounds is E_CONFIG. Each marks the key as used. Out-parameters are set on success only.
  */
 
 /* *out is borrowed, or the fallback. A string with a NUL byte in it is refused. */
@@ -140,9 +140,10 @@ MUST_CHECK int toml_get_bool(struct toml_value *table, const char *key, bool fal
 MUST_CHECK int toml_get_int(struct toml_value *table, const char *key, int64_t min, int64_t max,
 			    int64_t fallback, int64_t *out, struct err *err);
 /* An integer is accepted for a float. */
-MUST_CHECK int toml_get_float(struct toml_value *table, const char *key, double fallback, double *out,
-			      struct err *err);
-/* An array of strings as a new list for strv_free(); NULL if the key is missing or the array empty. */
+MUST_CHECK int toml_get_float(struct toml_value *table, const char *key, double fallback,
+			      double *out, struct err *err);
+/* An array of strings as a new list for strv_free(); NULL if the key is missing or the array empty.
+ */
 MUST_CHECK int toml_get_strings(struct toml_value *table, const char *key, char ***out,
 				struct err *err);
 /* *out is borrowed, NULL if the key is missing. */
@@ -154,11 +155,12 @@ MUST_CHECK int toml_get_tables(struct toml_value *table, const char *key, struct
 
 /* E_CONFIG for the first key of this table (not of those in it) that no getter has read and known
  * (NULL-terminated) does not list: "FILE:LINE: unknown key 'x'; did you mean 'y'?". */
-MUST_CHECK int toml_unused(const struct toml_value *table, const char *const *known, struct err *err);
+MUST_CHECK int toml_unused(const struct toml_value *table, const char *const *known,
+			   struct err *err);
 
-#define toml_each(entry, from)                                                                     \
-	for (const struct toml_entry *entry = (from)->table.entries,                               \
-				     *entry##_end_ = entry ? entry + (from)->table.n : entry;      \
+#define toml_each(entry, from)                                                                \
+	for (const struct toml_entry *entry = (from)->table.entries,                          \
+				     *entry##_end_ = entry ? entry + (from)->table.n : entry; \
 	     entry != entry##_end_; entry++)
 
 DEFINE_AUTO(toml, struct toml_value *, NULL, toml_free)

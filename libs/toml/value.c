@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The tree: values, tables that find a key in constant time once they are large, and the merge of two
- * trees. Recursion is bounded by the depth that the parser allowed.
+ * The tree: values, tables that find a key in constant time once they are large, and the merge of
+ * two trees. Recursion is bounded by the depth that the parser allowed.
  */
 #include "toml/toml-internal.h"
 
@@ -165,7 +165,8 @@ void toml_merge(struct toml_value *base, struct toml_value *over)
 		struct toml_value *value = STEAL(from->value, NULL);
 
 		if (!to) {
-			toml_table_add(&base->table, from->key, from->key_len, &from->key_span, value);
+			toml_table_add(&base->table, from->key, from->key_len, &from->key_span,
+				       value);
 		} else if (to->value->type == TOML_TABLE && value->type == TOML_TABLE) {
 			toml_merge(to->value, value);
 		} else {
