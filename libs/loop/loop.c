@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The epoll loop. A removed watch stays allocated (dead) until the batch of events that may still
+ * name it has been handled; that is the whole trick.
+ */
+
+#include "loop/loop.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/vec.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+enum { BATCH = 32 };
+
+struct watch {
+	struct loop *loop;
+	int fd;
+	int own_fd;      /* timer or signal fd that the watch owns, else -1 */
+	uint32_t events; /* 0: not in the epoll set */
+	bool dead;
+	loop_fd_fn on_fd;
+	loop_fn on_timer;
+	loop_signal_fn on_signal;
+	void *arg;
+};
+
+struct post {
+	loop_fn fn;
+	void *arg;
+};
+
+struct loop {
+	int epoll, wake;
+	struct watch *waker;
+	VEC(struct watch *) dead;
+	pthread_mutex_t lock; /* guards the three below */
+	VEC(struct post) posts;
+	bool stop, closing;
+	pthread_t thread; /* valid while running */
+	bool running;
+};
+
+static void run_posts(struct loop *loop)
+{
+	struct post *posts;
+	size_t n;
+
+	(void)pthread_mutex_lock(&loop->lock);
+	posts = loop->posts.v;
+	n = loop->posts.n;
+	loop->posts.v = NULL;
+	loop->posts.n = loop->posts.cap = 0;
+	(void)pthread_mutex_unlock(&loop->lock);
+	for (size_t i = 0; i < n; i++)
+		posts[i].fn(posts[i].arg);
+	free(posts);
+}
+
+static void on_wake(void *arg, uint32_t events)
+{
+	struct loop *loop = arg;
+	uint64_t count;
+
+	(void)events;
+	if (read(loop->wake, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		bug("read of an eventfd: errno %d", errno);
+	run_posts(loop);
+}
+
+struct loop *loop_new(void)
+{
+	struct loop *loop = NEW(struct loop);
+
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->epoll < 0 || loop->wake < 0)
+		bug("no epoll or eventfd: errno %d", errno);
+	(void)pthread_mutex_init(&loop->lock, NULL);
+	loop->waker = loop_watch(loop, loop->wake, EPOLLIN, on_wake, loop);
+	return loop;
+}
+
+static void bury(struct loop *loop)
+{
+	for (size_t i = 0; i < loop->dead.n; i++)
+		free(loop->dead.v[i]);
+	loop->dead.n = 0;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (!loop)
+		return;
+	run_posts(loop);
+	(void)pthread_mutex_lock(&loop->lock);
+	loop->closing = true;
+	(void)pthread_mutex_unlock(&loop->lock);
+	run_posts(loop);
+	watch_remove(loop->waker);
+	bury(loop);
+	vec_release(&loop->dead);
+	fd_close(&loop->wake);
+	fd_close(&loop->epoll);
+	(void)pthread_mutex_destroy(&loop->lock);
+	free(loop);
+}
+
+struct watch *loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *arg)
+{
+	struct watch *w = NEW(struct watch);
+
+	w->loop = loop;
+	w->fd = fd;
+	w->own_fd = -1;
+	w->on_fd = fn;
+	w->arg = arg;
+	watch_set(w, events);
+	return w;
+}
+
+void watch_set(struct watch *w, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data = { .ptr = w } };
+	int op = !w->events ? EPOLL_CTL_ADD : !events ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+
+	if (w->events == events)
+		return;
+	if (epoll_ctl(w->loop->epoll, op, w->fd, &event) < 0)
+		bug("epoll_ctl %d of fd %d: errno %d", op, w->fd, errno);
+	w->events = events;
+}
+
+void watch_remove(struct watch *w)
+{
+	if (!w || w->dead)
+		return;
+	watch_set(w, 0);
+	fd_close(&w->own_fd);
+	w->dead = true;
+	vec_push(&w->loop->dead, w);
+}
+
+static void on_timer(void *arg, uint32_t events)
+{
+	struct watch *w = arg;
+	uint64_t expired;
+
+	(void)events;
+	if (read(w->fd, &expired, sizeof(expired)) == (ssize_t)sizeof(expired))
+		w->on_timer(w->arg);
+}
+
+struct watch *loop_timer(struct loop *loop, uint64_t ms, bool repeat, loop_fn fn, void *arg)
+{
+	int fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	struct watch *w;
+
+	if (fd < 0)
+		bug("no timerfd: errno %d", errno);
+	w = loop_watch(loop, fd, EPOLLIN, on_timer, NULL);
+	w->own_fd = fd;
+	w->on_timer = fn;
+	w->arg = arg;
+	timer_set(w, ms, repeat);
+	return w;
+}
+
+void timer_set(struct watch *timer, uint64_t ms, bool repeat)
+{
+	struct timespec span = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
+	struct itimerspec when = { .it_value = span };
+
+	if (repeat)
+		when.it_interval = span;
+	if (timerfd_settime(timer->fd, 0, &when, NULL) < 0)
+		bug("timerfd_settime: errno %d", errno);
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct watch *w = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (!w->dead && read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		w->on_signal(w->arg, (int)info.ssi_signo);
+}
+
+struct watch *loop_signals(struct loop *loop, const sigset_t *set, loop_signal_fn fn, void *arg)
+{
+	int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+	struct watch *w;
+
+	if (fd < 0 || pthread_sigmask(SIG_BLOCK, set, NULL) != 0)
+		bug("no signalfd: errno %d", errno);
+	w = loop_watch(loop, fd, EPOLLIN, on_signal, NULL);
+	w->own_fd = fd;
+	w->on_signal = fn;
+	w->arg = arg;
+	return w;
+}
+
+static void wake(struct loop *loop)
+{
+	uint64_t one = 1;
+
+	if (write(loop->wake, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		bug("write of an eventfd: errno %d", errno);
+}
+
+void loop_post(struct loop *loop, loop_fn fn, void *arg)
+{
+	struct post post = { fn, arg };
+
+	(void)pthread_mutex_lock(&loop->lock);
+	if (loop->closing)
+		bug("post to a loop that is gone");
+	vec_push(&loop->posts, post);
+	/* Under the lock: once it is released a freed loop is possible. */
+	wake(loop);
+	(void)pthread_mutex_unlock(&loop->lock);
+}
+
+void loop_stop(struct loop *loop)
+{
+	(void)pthread_mutex_lock(&loop->lock);
+	loop->stop = true;
+	wake(loop);
+	(void)pthread_mutex_unlock(&loop->lock);
+}
+
+static bool stopped(struct loop *loop)
+{
+	bool stop;
+
+	(void)pthread_mutex_lock(&loop->lock);
+	stop = loop->stop;
+	(void)pthread_mutex_unlock(&loop->lock);
+	return stop;
+}
+
+static void dispatch(struct watch *w, uint32_t events)
+{
+	if (w->dead || !w->events)
+		return;
+	if (w->on_timer || w->on_signal)
+		w->on_fd(w, events);
+	else
+		w->on_fd(w->arg, events);
+}
+
+void loop_run(struct loop *loop)
+{
+	loop->thread = pthread_self();
+	__atomic_store_n(&loop->running, true, __ATOMIC_RELEASE);
+	while (!stopped(loop)) {
+		struct epoll_event events[BATCH];
+		int n = epoll_wait(loop->epoll, events, BATCH, -1);
+
+		if (n < 0 && errno != EINTR)
+			bug("epoll_wait: errno %d", errno);
+		for (int i = 0; i < n; i++)
+			dispatch(events[i].data.ptr, events[i].events);
+		bury(loop);
+	}
+	__atomic_store_n(&loop->running, false, __ATOMIC_RELEASE);
+}
+
+bool loop_is_current(const struct loop *loop)
+{
+	return __atomic_load_n(&loop->running, __ATOMIC_ACQUIRE) &&
+	       pthread_equal(loop->thread, pthread_self());
+}

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The ttRPC client. A pending call lives in the client's list from send to answer; whoever takes it
+ * off the list (answer, time-out, cancellation, end of the connection) completes it, so completion
+ * happens exactly once.
+ */
+
+#include "ttrpc/ttrpc.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/vec.h"
+#include "protocols/ttrpc.pb-c.h"
+#include "ttrpc/conn.h"
+
+#include <pthread.h>
+#include <time.h>
+
+struct pending {
+	struct ttrpc_client *client;
+	uint32_t id;
+	const ProtobufCMessageDescriptor *reply_type; /* NULL: the payload is not looked at */
+	ttrpc_done_fn done;
+	void *arg;
+	bool keeps_reply;    /* done takes the reply over */
+	struct watch *timer; /* loop only */
+};
+
+struct ttrpc_client {
+	struct loop *loop;
+	struct conn *conn;
+	void (*on_close)(void *arg, const struct err *why);
+	void *arg;
+	pthread_mutex_t lock; /* guards all below */
+	unsigned refs;
+	uint32_t next_id; /* odd, rising */
+	VEC(struct pending *) pending;
+	struct err why; /* set: the connection is gone */
+};
+
+static void client_ref(struct ttrpc_client *c)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	c->refs++;
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+static void client_unref(struct ttrpc_client *c)
+{
+	bool last;
+
+	(void)pthread_mutex_lock(&c->lock);
+	last = --c->refs == 0;
+	(void)pthread_mutex_unlock(&c->lock);
+	if (!last)
+		return;
+	conn_unref(c->conn);
+	vec_release(&c->pending);
+	(void)pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+static struct pending *take(struct ttrpc_client *c, uint32_t id)
+{
+	struct pending *found = NULL;
+
+	(void)pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->pending.n && !found; i++) {
+		if (c->pending.v[i]->id != id)
+			continue;
+		found = c->pending.v[i];
+		vec_remove(&c->pending, i);
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+	return found;
+}
+
+/* On the loop. */
+static void complete(struct pending *p, const void *reply, const struct err *err)
+{
+	watch_remove(p->timer);
+	p->done(p->arg, reply, err);
+	free(p);
+}
+
+static void complete_all(struct ttrpc_client *c)
+{
+	for (;;) {
+		struct pending *p = NULL;
+
+		(void)pthread_mutex_lock(&c->lock);
+		if (c->pending.n) {
+			p = c->pending.v[0];
+			vec_remove(&c->pending, 0);
+		}
+		(void)pthread_mutex_unlock(&c->lock);
+		if (!p)
+			return;
+		complete(p, NULL, &c->why);
+	}
+}
+
+static void deliver(struct pending *p, const Ttrpc__Response *r)
+{
+	struct err err = ERR_INIT;
+	ProtobufCMessage *reply = NULL;
+	bool keeps = p->keeps_reply;
+
+	if (r->status && r->status->code) {
+		err_set(&err, err_from_rpc_status(r->status->code), "%s",
+			r->status->message ? r->status->message : "the peer gave no reason");
+	} else if (p->reply_type) {
+		reply = protobuf_c_message_unpack(p->reply_type, NULL, r->payload.len,
+						  r->payload.data);
+		if (!reply)
+			err_set(&err, E_PROTOCOL, "the answer is not a valid %s message",
+				p->reply_type->name);
+	}
+	complete(p, reply, err.code ? &err : NULL);
+	if (reply && !keeps)
+		protobuf_c_message_free_unpacked(reply, NULL);
+}
+
+static bool was_issued(struct ttrpc_client *c, uint32_t id)
+{
+	bool known;
+
+	(void)pthread_mutex_lock(&c->lock);
+	known = id % 2 == 1 && id < c->next_id;
+	(void)pthread_mutex_unlock(&c->lock);
+	return known;
+}
+
+static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body, struct err *err)
+{
+	struct ttrpc_client *c = arg;
+	Ttrpc__Response *response;
+	struct pending *p;
+
+	if (f->type != TTRPC_RESPONSE)
+		return err_set(err, E_PROTOCOL, "frame of type %u from the server", f->type);
+	if (!body)
+		return err_set(err, E_PROTOCOL, "answer of %u bytes, limit %d", f->len,
+			       TTRPC_MESSAGE_MAX);
+	if (!was_issued(c, f->stream))
+		return err_set(err, E_PROTOCOL, "answer on stream %u, which was never opened",
+			       f->stream);
+	p = take(c, f->stream);
+	if (!p)
+		return 0; /* timed out or cancelled here: late, not wrong */
+	response = ttrpc__response__unpack(NULL, f->len, body);
+	if (!response) {
+		err_set(err, E_PROTOCOL, "the frame does not hold a ttRPC response");
+		complete(p, NULL, err);
+		return -1;
+	}
+	deliver(p, response);
+	ttrpc__response__free_unpacked(response, NULL);
+	return 0;
+}
+
+static void on_broken(void *arg, const struct err *why)
+{
+	struct ttrpc_client *c = arg;
+	int fd;
+
+	client_ref(c);
+	(void)pthread_mutex_lock(&c->lock);
+	c->why = *why;
+	(void)pthread_mutex_unlock(&c->lock);
+	fd = conn_close(c->conn);
+	fd_close(&fd);
+	complete_all(c);
+	if (c->on_close)
+		c->on_close(c->arg, &c->why);
+	client_unref(c);
+}
+
+static const struct conn_ops client_ops = { on_frame, on_broken };
+
+struct ttrpc_client *ttrpc_client_new(struct loop *loop, int fd,
+				      void (*on_close)(void *arg, const struct err *why), void *arg)
+{
+	struct ttrpc_client *c = NEW(struct ttrpc_client);
+
+	c->loop = loop;
+	c->on_close = on_close;
+	c->arg = arg;
+	c->refs = 1;
+	c->next_id = 1;
+	(void)pthread_mutex_init(&c->lock, NULL);
+	c->conn = conn_new(loop, fd, &client_ops, c);
+	return c;
+}
+
+void ttrpc_client_free(struct ttrpc_client *c)
+{
+	int fd;
+
+	if (!c)
+		return;
+	(void)pthread_mutex_lock(&c->lock);
+	if (!c->why.code)
+		err_set(&c->why, E_GONE, "the connection was closed here");
+	(void)pthread_mutex_unlock(&c->lock);
+	fd = conn_close(c->conn);
+	fd_close(&fd);
+	complete_all(c);
+	client_unref(c);
+}
+
+void ttrpc_client_shutdown(struct ttrpc_client *c)
+{
+	conn_shutdown(c->conn);
+}
+
+/* ------------------------------------------------------------------------------------- sending */
+
+static int enlist(struct ttrpc_client *c, struct pending *p, uint32_t *id, struct err *err)
+{
+	int result = 0;
+
+	(void)pthread_mutex_lock(&c->lock);
+	if (c->why.code) {
+		*err = c->why;
+		result = -1;
+	} else {
+		*id = p->id = c->next_id;
+		c->next_id += 2;
+		vec_push(&c->pending, p);
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+	return result;
+}
+
+static int64_t nanoseconds(struct deadline d)
+{
+	int left = deadline_left(d);
+
+	return left < 0 ? 0 : (int64_t)(left ? left : 1) * 1000000;
+}
+
+/*
+ * Puts p on the list and the request on the wire; from then on p may be completed, and be gone, at
+ * any moment: *id is what is left to the caller. On failure p is not on the list.
+ */
+static int submit(struct ttrpc_client *c, struct pending *p, const char *service,
+		  const char *method, const void *message, struct deadline deadline, uint32_t *id,
+		  struct err *err)
+{
+	Ttrpc__Request request = TTRPC__REQUEST__INIT;
+	size_t len = protobuf_c_message_get_packed_size(message);
+	int result;
+
+	if (len > TTRPC_MESSAGE_MAX)
+		return err_set(err, E_LIMIT, "%s: request of %zu bytes, limit %d", method, len,
+			       TTRPC_MESSAGE_MAX);
+	if (enlist(c, p, id, err) < 0)
+		return -1;
+	request.service = (char *)service;
+	request.method = (char *)method;
+	request.timeout_nano = nanoseconds(deadline);
+	request.payload.data = xmalloc(len);
+	request.payload.len = protobuf_c_message_pack(message, request.payload.data);
+	result = conn_send(c->conn, *id, TTRPC_REQUEST, &request.base, err);
+	free(request.payload.data);
+	if (result == 0)
+		return 0;
+	/* If the connection broke meanwhile p may have been completed already. */
+	if (!take(c, *id)) {
+		err_clear(err);
+		return 0;
+	}
+	return err_wrap(err, "%s", method);
+}
+
+/* ----------------------------------------------------------------------------------------- async
+ */
+
+static void time_out(void *arg)
+{
+	struct pending *p = arg;
+	struct err err = ERR_INIT;
+
+	if (!take(p->client, p->id))
+		return;
+	err_set(&err, E_TIMEOUT, "no answer in time");
+	complete(p, NULL, &err);
+}
+
+/* What a thread asks the loop to do with a call. */
+struct errand {
+	struct ttrpc_client *client;
+	struct pending *p; /* fail: owned; else NULL */
+	uint32_t id;
+	struct deadline deadline;
+	struct err err;
+};
+
+static void send_errand(struct errand e, loop_fn fn)
+{
+	struct errand *copy = xmemdup(&e, sizeof(e));
+
+	client_ref(e.client);
+	loop_post(e.client->loop, fn, copy);
+}
+
+static void end_errand(struct errand *e)
+{
+	client_unref(e->client);
+	free(e);
+}
+
+static void fail_on_loop(void *arg)
+{
+	struct errand *e = arg;
+
+	complete(e->p, NULL, &e->err);
+	end_errand(e);
+}
+
+static void arm_on_loop(void *arg)
+{
+	struct errand *e = arg;
+	struct ttrpc_client *c = e->client;
+	int left = deadline_left(e->deadline);
+
+	(void)pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->pending.n; i++) {
+		struct pending *p = c->pending.v[i];
+
+		if (p->id == e->id)
+			p->timer = loop_timer(c->loop, left > 0 ? (uint64_t)left : 1, false,
+					      time_out, p);
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+	end_errand(e);
+}
+
+static void cancel_on_loop(void *arg)
+{
+	struct errand *e = arg;
+	struct pending *p = take(e->client, e->id);
+
+	if (p) {
+		err_set(&e->err, E_CANCELLED, "the call was cancelled");
+		complete(p, NULL, &e->err);
+	}
+	end_errand(e);
+}
+
+uint32_t ttrpc_call_async(struct ttrpc_client *c, const char *service, const char *method,
+			  const void *message, const ProtobufCMessageDescriptor *reply_type,
+			  struct deadline deadline, ttrpc_done_fn done, void *arg)
+{
+	struct pending *p = NEW(struct pending);
+	struct errand e = { .client = c, .p = p, .deadline = deadline };
+
+	*p = (struct pending){ .client = c, .reply_type = reply_type, .done = done, .arg = arg };
+	if (submit(c, p, service, method, message, deadline, &e.id, &e.err) < 0) {
+		send_errand(e, fail_on_loop);
+		return 0;
+	}
+	if (deadline_left(deadline) >= 0)
+		send_errand(e, arm_on_loop);
+	return e.id;
+}
+
+void ttrpc_client_cancel(struct ttrpc_client *c, uint32_t id)
+{
+	send_errand((struct errand){ .client = c, .id = id }, cancel_on_loop);
+}
+
+/* -------------------------------------------------------------------------------------- blocking
+ */
+
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+	void *reply;
+	struct err err;
+};
+
+static void wake_waiter(void *arg, const void *reply, const struct err *err)
+{
+	struct waiter *w = arg;
+
+	(void)pthread_mutex_lock(&w->lock);
+	w->reply = (void *)reply;
+	if (err)
+		w->err = *err;
+	w->done = true;
+	(void)pthread_cond_signal(&w->cond);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+/* False: the deadline passed. */
+static bool wait_until(struct waiter *w, struct deadline deadline)
+{
+	int left = deadline_left(deadline);
+	struct timespec until;
+	bool done;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += left / 1000;
+	until.tv_nsec += (left % 1000) * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	(void)pthread_mutex_lock(&w->lock);
+	while (!w->done) {
+		if (left < 0)
+			(void)pthread_cond_wait(&w->cond, &w->lock);
+		else if (pthread_cond_timedwait(&w->cond, &w->lock, &until) != 0)
+			break;
+	}
+	done = w->done;
+	(void)pthread_mutex_unlock(&w->lock);
+	return done;
+}
+
+int ttrpc_call(struct ttrpc_client *c, const char *service, const char *method, const void *message,
+	       const ProtobufCMessageDescriptor *reply_type, struct deadline deadline, void *reply,
+	       struct err *err)
+{
+	struct waiter w = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct pending *p = NEW(struct pending);
+	pthread_condattr_t attr;
+	uint32_t id;
+
+	if (loop_is_current(c->loop))
+		bug("blocking call of %s on the loop", method);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&w.cond, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	*p = (struct pending){ .client = c,
+			       .reply_type = reply_type,
+			       .done = wake_waiter,
+			       .arg = &w,
+			       .keeps_reply = true };
+	if (submit(c, p, service, method, message, deadline, &id, err) < 0) {
+		free(p);
+		goto out;
+	}
+	if (!wait_until(&w, deadline)) {
+		p = take(c, id);
+		if (p) {
+			free(p);
+			err_set(err, E_TIMEOUT, "%s: no answer in time", method);
+			goto out;
+		}
+		(void)wait_until(&w, DEADLINE_NEVER); /* it is being completed right now */
+	}
+	if (w.err.code) {
+		*err = w.err;
+		err_wrap(err, "%s", method);
+	} else if (reply) {
+		*(void **)reply = w.reply;
+	} else if (w.reply) {
+		protobuf_c_message_free_unpacked(w.reply, NULL);
+	}
+out:
+	(void)pthread_cond_destroy(&w.cond);
+	return err->code ? -1 : 0;
+}

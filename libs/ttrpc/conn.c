@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Frames over a stream fd. Output is written at once when nothing is queued; what the peer does not
+ * take is queued (bounded) and follows when the fd is writable.
+ */
+
+#include "ttrpc/conn.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "ttrpc/ttrpc.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+enum {
+	READ_CHUNK = 64 * 1024,
+	QUEUE_MAX = 16 << 20,  /* bytes that a peer who does not read may cost */
+	KEEP_MAX = 256 * 1024, /* a larger body's memory is given back after use */
+};
+
+struct conn {
+	struct loop *loop;
+	const struct conn_ops *ops;
+	void *arg;
+	unsigned refs; /* atomic */
+	struct watch *watch;
+
+	struct ttrpc_decoder decoder; /* input side: loop only */
+	struct ttrpc_frame frame;
+	struct buf body;
+	bool reported; /* broken was called */
+
+	pthread_mutex_t lock; /* guards fd and the output side */
+	int fd;
+	struct buf out;
+	bool flush_posted, failed;
+};
+
+struct conn *conn_ref(struct conn *c)
+{
+	(void)__atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+	return c;
+}
+
+void conn_unref(struct conn *c)
+{
+	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	fd_close(&c->fd);
+	buf_release(&c->body);
+	buf_release(&c->out);
+	(void)pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+static void report(struct conn *c, const struct err *why)
+{
+	if (c->reported || !c->watch)
+		return;
+	c->reported = true;
+	watch_set(c->watch, 0);
+	c->ops->broken(c->arg, why);
+}
+
+/* One event of the decoder; -1 ends the connection, 1 asks for more bytes. */
+static int step(struct conn *c, const uint8_t **p, size_t *n, struct err *err)
+{
+	const uint8_t *piece;
+	size_t len;
+	int result;
+
+	switch (ttrpc_decode(&c->decoder, p, n, &c->frame, &piece, &len)) {
+	case TTRPC_MORE:
+		return 1;
+	case TTRPC_FRAME:
+		buf_clear(&c->body);
+		return 0;
+	case TTRPC_BODY:
+		if (c->frame.len <= TTRPC_MESSAGE_MAX)
+			buf_add(&c->body, piece, len);
+		return 0;
+	case TTRPC_END:
+		result = c->ops->frame(c->arg, &c->frame,
+				       c->frame.len > TTRPC_MESSAGE_MAX
+					       ? NULL
+					       : (const uint8_t *)buf_cstr(&c->body),
+				       err);
+		if (c->body.cap > KEEP_MAX)
+			buf_release(&c->body);
+		return result;
+	}
+	bug("decoder event");
+}
+
+static void on_input(struct conn *c)
+{
+	uint8_t chunk[READ_CHUNK];
+	struct err err = ERR_INIT;
+	const uint8_t *p = chunk;
+	ssize_t got = read(c->fd, chunk, sizeof(chunk));
+	size_t n;
+	int more = 0;
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		if (got < 0 && errno != ECONNRESET)
+			err_sys(&err, "read from the peer");
+		else
+			err_set(&err, E_GONE, "the peer closed the connection");
+		report(c, &err);
+		return;
+	}
+	n = (size_t)got;
+	while (more == 0 && c->watch)
+		more = step(c, &p, &n, &err);
+	if (more < 0)
+		report(c, &err);
+}
+
+/* With the lock held. -1: the connection is dead. */
+static int flush_locked(struct conn *c)
+{
+	while (c->out.len && c->fd >= 0) {
+		ssize_t n = write(c->fd, c->out.data, c->out.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -1;
+		buf_eat(&c->out, (size_t)n);
+	}
+	if (c->out.cap > KEEP_MAX && !c->out.len)
+		buf_release(&c->out);
+	return 0;
+}
+
+static void on_output(struct conn *c)
+{
+	struct err err = ERR_INIT;
+	bool failed, empty;
+
+	(void)pthread_mutex_lock(&c->lock);
+	failed = c->failed || flush_locked(c) < 0;
+	empty = c->out.len == 0;
+	(void)pthread_mutex_unlock(&c->lock);
+	if (failed) {
+		err_set(&err, E_GONE, "the peer does not take what is sent to it");
+		report(c, &err);
+	} else if (!c->reported) {
+		watch_set(c->watch, empty ? EPOLLIN : EPOLLIN | EPOLLOUT);
+	}
+}
+
+static void on_event(void *arg, uint32_t events)
+{
+	struct conn *c = conn_ref(arg);
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		on_input(c);
+	if ((events & EPOLLOUT) && c->watch && !c->reported)
+		on_output(c);
+	conn_unref(c);
+}
+
+/* A sender could not write everything: wait for the fd on the loop. */
+static void on_posted(void *arg)
+{
+	struct conn *c = arg;
+
+	(void)pthread_mutex_lock(&c->lock);
+	c->flush_posted = false;
+	(void)pthread_mutex_unlock(&c->lock);
+	if (c->watch && !c->reported)
+		on_output(c);
+	conn_unref(c);
+}
+
+struct conn *conn_new(struct loop *loop, int fd, const struct conn_ops *ops, void *arg)
+{
+	struct conn *c = NEW(struct conn);
+	struct err err = ERR_INIT;
+
+	if (fd_nonblock(fd, true, &err) < 0)
+		bug("%s", err.msg);
+	c->loop = loop;
+	c->ops = ops;
+	c->arg = arg;
+	c->refs = 1;
+	c->fd = fd;
+	c->body.max = TTRPC_MESSAGE_MAX;
+	c->out.max = QUEUE_MAX;
+	(void)pthread_mutex_init(&c->lock, NULL);
+	c->watch = loop_watch(loop, fd, EPOLLIN, on_event, c);
+	return c;
+}
+
+int conn_close(struct conn *c)
+{
+	int fd;
+
+	watch_remove(c->watch);
+	c->watch = NULL;
+	(void)pthread_mutex_lock(&c->lock);
+	fd = STEAL(c->fd, -1);
+	(void)pthread_mutex_unlock(&c->lock);
+	return fd;
+}
+
+void conn_shutdown(struct conn *c)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	if (c->fd >= 0)
+		(void)shutdown(c->fd, SHUT_RDWR);
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
+/* With the lock held: header and body go to the end of the queue, then as much as fits goes out. */
+static int send_locked(struct conn *c, const struct ttrpc_frame *f, const ProtobufCMessage *message,
+		       struct err *err)
+{
+	uint8_t head[TTRPC_HEADER];
+	bool idle = c->out.len == 0;
+	char *room;
+
+	if (c->fd < 0 || c->failed)
+		return err_set(err, E_GONE, "the connection is closed");
+	room = buf_room(&c->out, TTRPC_HEADER + f->len);
+	if (!room)
+		return err_set(err, E_LIMIT, "the peer has not read %zu bytes", c->out.len);
+	ttrpc_encode_header(f, head);
+	memcpy(room, head, sizeof(head));
+	(void)protobuf_c_message_pack(message, (uint8_t *)room + TTRPC_HEADER);
+	c->out.len += TTRPC_HEADER + f->len;
+	if (idle && flush_locked(c) < 0)
+		c->failed = true;
+	if ((c->out.len || c->failed) && !c->flush_posted) {
+		c->flush_posted = true;
+		loop_post(c->loop, on_posted, conn_ref(c));
+	}
+	return 0;
+}
+
+int conn_send(struct conn *c, uint32_t stream, enum ttrpc_type type,
+	      const ProtobufCMessage *message, struct err *err)
+{
+	size_t len = protobuf_c_message_get_packed_size(message);
+	struct ttrpc_frame f = { (uint32_t)len, stream, (uint8_t)type, 0 };
+	int result;
+
+	if (len > TTRPC_MESSAGE_MAX)
+		return err_set(err, E_LIMIT, "message of %zu bytes, limit %d", len,
+			       TTRPC_MESSAGE_MAX);
+	(void)pthread_mutex_lock(&c->lock);
+	result = send_locked(c, &f, message, err);
+	(void)pthread_mutex_unlock(&c->lock);
+	return result;
+}

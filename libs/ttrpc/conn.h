@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * One ttRPC connection: frames in by callback on the loop, frames out from any thread. Shared by
+ * client and server; internal to libs/ttrpc.
+ *
+ * Reference counted: the owner holds one reference from conn_new, posts and calls hold others. The
+ * fd belongs to the connection until conn_close.
+ */
+
+#include "base/err.h"
+#include "loop/loop.h"
+#include "ttrpc/codec.h"
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+
+struct conn;
+
+struct conn_ops {
+	/* A whole frame. body is NULL for one that was longer than the limit (skipped). Returns -1
+	 * to break the connection with err. */
+	int (*frame)(void *arg, const struct ttrpc_frame *f, const uint8_t *body, struct err *err);
+	/* On the loop, once: the peer is gone or broke the protocol. The owner calls conn_close. */
+	void (*broken)(void *arg, const struct err *why);
+};
+
+struct conn *conn_new(struct loop *loop, int fd, const struct conn_ops *ops, void *arg);
+/* On the loop (or after it ended): no callbacks after this. Returns the fd, which is the caller's
+ * again, or -1. Keeps the reference. */
+int conn_close(struct conn *c);
+/* Any thread: the loop will report it broken. */
+void conn_shutdown(struct conn *c);
+struct conn *conn_ref(struct conn *c);
+void conn_unref(struct conn *c);
+
+/* Any thread. Packs message as the body of a frame and sends or queues it. E_GONE when closed,
+ * E_LIMIT when the message or the queue is too large. */
+MUST_CHECK int conn_send(struct conn *c, uint32_t stream, enum ttrpc_type type,
+			 const ProtobufCMessage *message, struct err *err);

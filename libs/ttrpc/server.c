@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The ttRPC server: frames become calls, calls become answers. Flows run on threads of their own,
+ * events on the loop. Lifetimes: a call holds its connection; the server holds its sessions; a
+ * session ends when its connection does, its calls may be answered (into nothing) long after.
+ */
+
+#include "ttrpc/ttrpc.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "protocols/ttrpc.pb-c.h"
+#include "ttrpc/conn.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+enum {
+	CALLS_MAX = 512,         /* unanswered calls of one connection */
+	FLOWS_MAX = 64,          /* threads of one server */
+	FLOW_STACK = 256 * 1024, /* address space, not memory */
+};
+
+struct session {
+	struct ttrpc_server *server;
+	struct conn *conn;
+	ttrpc_close_fn on_close;
+	void *arg;
+	bool ended;
+	VEC(struct ttrpc_call *) calls; /* unanswered; guarded by server->lock */
+};
+
+struct ttrpc_server {
+	struct loop *loop;
+	const struct ttrpc_service *services;
+	VEC(struct session *) sessions; /* loop only */
+	VEC(struct listener *) listeners;
+	pthread_mutex_t lock; /* guards flows, busy and the sessions' calls */
+	pthread_cond_t idle;
+	unsigned flows, busy;
+};
+
+struct listener {
+	struct ttrpc_server *server;
+	int fd;
+	struct watch *watch;
+};
+
+struct ttrpc_call {
+	struct ttrpc_server *server;
+	struct conn *conn;
+	struct session *session; /* NULL once it ended; guarded by server->lock */
+	uint32_t stream;
+	const struct ttrpc_service *service;
+	const struct ttrpc_method *method;
+	ProtobufCMessage *request;
+	struct deadline deadline;
+	loop_fn on_cancel; /* loop only */
+	void *cancel_arg;
+};
+
+/* --------------------------------------------------------------------------------------- answers
+ */
+
+static void send_response(struct conn *conn, uint32_t stream, const Ttrpc__Response *response)
+{
+	Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
+	Ttrpc__Response instead = TTRPC__RESPONSE__INIT;
+	struct err err = ERR_INIT, again = ERR_INIT;
+
+	if (conn_send(conn, stream, TTRPC_RESPONSE, &response->base, &err) == 0)
+		return;
+	if (err.code == E_GONE)
+		return; /* nobody is left to be told */
+	status.code = err_rpc_status(err.code);
+	status.message = err.msg;
+	instead.status = &status;
+	if (conn_send(conn, stream, TTRPC_RESPONSE, &instead.base, &again) < 0)
+		conn_shutdown(conn);
+}
+
+static void send_status(struct conn *conn, uint32_t stream, const struct err *err)
+{
+	Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
+	Ttrpc__Response response = TTRPC__RESPONSE__INIT;
+
+	status.code = err_rpc_status(err->code);
+	status.message = (char *)err->msg;
+	response.status = &status;
+	send_response(conn, stream, &response);
+}
+
+static void forget_call(struct ttrpc_call *call)
+{
+	struct ttrpc_server *server = call->server;
+
+	(void)pthread_mutex_lock(&server->lock);
+	for (size_t i = 0; call->session && i < call->session->calls.n; i++) {
+		if (call->session->calls.v[i] == call) {
+			vec_remove(&call->session->calls, i);
+			break;
+		}
+	}
+	server->busy--;
+	(void)pthread_mutex_unlock(&server->lock);
+	protobuf_c_message_free_unpacked(call->request, NULL);
+	conn_unref(call->conn);
+	free(call);
+}
+
+void ttrpc_reply(struct ttrpc_call *call, const void *message)
+{
+	Ttrpc__Response response = TTRPC__RESPONSE__INIT;
+	Google__Rpc__Status ok = GOOGLE__RPC__STATUS__INIT;
+	size_t len = protobuf_c_message_get_packed_size(message);
+
+	if (len <= TTRPC_MESSAGE_MAX) {
+		response.status = &ok;
+		response.payload.data = xmalloc(len);
+		response.payload.len = protobuf_c_message_pack(message, response.payload.data);
+		send_response(call->conn, call->stream, &response);
+		free(response.payload.data);
+	} else {
+		struct err err = ERR_INIT;
+
+		err_set(&err, E_LIMIT, "answer of %zu bytes, limit %d", len, TTRPC_MESSAGE_MAX);
+		send_status(call->conn, call->stream, &err);
+	}
+	forget_call(call);
+}
+
+void ttrpc_fail(struct ttrpc_call *call, const struct err *err)
+{
+	log_err(LOG_DEBUG, err, "request failed", LOG_S("method", call->method->name));
+	send_status(call->conn, call->stream, err);
+	forget_call(call);
+}
+
+struct deadline ttrpc_call_deadline(const struct ttrpc_call *call)
+{
+	return call->deadline;
+}
+
+const char *ttrpc_call_method(const struct ttrpc_call *call)
+{
+	return call->method->name;
+}
+
+void ttrpc_call_on_cancel(struct ttrpc_call *call, loop_fn fn, void *arg)
+{
+	call->on_cancel = fn;
+	call->cancel_arg = arg;
+}
+
+/* ---------------------------------------------------------------------------------------- calls */
+
+static void *flow_main(void *arg)
+{
+	struct ttrpc_call *call = arg;
+	struct ttrpc_server *server = call->server;
+
+	call->method->handle(call, call->request, call->service->arg);
+	(void)pthread_mutex_lock(&server->lock);
+	server->flows--;
+	(void)pthread_cond_broadcast(&server->idle);
+	(void)pthread_mutex_unlock(&server->lock);
+	return NULL;
+}
+
+static int start_flow(struct ttrpc_call *call, struct err *err)
+{
+	struct ttrpc_server *server = call->server;
+	pthread_attr_t attr;
+	pthread_t thread;
+	bool room;
+	int rc;
+
+	(void)pthread_mutex_lock(&server->lock);
+	room = server->flows < FLOWS_MAX;
+	server->flows += room;
+	(void)pthread_mutex_unlock(&server->lock);
+	if (!room)
+		return err_set(err, E_LIMIT, "%d requests are already being worked on", FLOWS_MAX);
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, FLOW_STACK);
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	rc = pthread_create(&thread, &attr, flow_main, call);
+	(void)pthread_attr_destroy(&attr);
+	if (rc == 0)
+		return 0;
+	(void)pthread_mutex_lock(&server->lock);
+	server->flows--;
+	(void)pthread_mutex_unlock(&server->lock);
+	errno = rc;
+	return err_sys(err, "start a thread");
+}
+
+static const struct ttrpc_method *find(const struct ttrpc_server *server, const Ttrpc__Request *r,
+				       const struct ttrpc_service **service, struct err *err)
+{
+	for (const struct ttrpc_service *s = server->services; s->name; s++) {
+		if (!str_eq(s->name, r->service))
+			continue;
+		*service = s;
+		for (const struct ttrpc_method *m = s->methods; m->name; m++) {
+			if (str_eq(m->name, r->method))
+				return m;
+		}
+		err_set(err, E_UNSUPPORTED, "service %s has no method '%.64s'", s->name, r->method);
+		return NULL;
+	}
+	err_set(err, E_UNSUPPORTED, "there is no service '%.64s'", r->service);
+	return NULL;
+}
+
+static struct deadline deadline_of(const Ttrpc__Request *r)
+{
+	return r->timeout_nano > 0 ? deadline_in((uint64_t)r->timeout_nano / 1000000 + 1)
+				   : DEADLINE_NEVER;
+}
+
+static void register_call(struct session *s, struct ttrpc_call *call)
+{
+	(void)pthread_mutex_lock(&s->server->lock);
+	vec_push(&s->calls, call);
+	s->server->busy++;
+	(void)pthread_mutex_unlock(&s->server->lock);
+}
+
+static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r, struct err *err)
+{
+	const struct ttrpc_service *service;
+	const struct ttrpc_method *method = find(s->server, r, &service, err);
+	ProtobufCMessage *request;
+	struct ttrpc_call *call;
+
+	if (!method || (service->allow && service->allow(service->arg, method, err) < 0))
+		return -1;
+	if (s->calls.n >= CALLS_MAX)
+		return err_set(err, E_LIMIT, "%d requests of this connection are unanswered",
+			       CALLS_MAX);
+	request = protobuf_c_message_unpack(method->request, NULL, r->payload.len, r->payload.data);
+	if (!request)
+		return err_set(err, E_INVALID, "%s: the request is not a valid %s message",
+			       method->name, method->request->name);
+	call = NEW(struct ttrpc_call);
+	*call = (struct ttrpc_call){ .server = s->server,
+				     .conn = conn_ref(s->conn),
+				     .session = s,
+				     .stream = stream,
+				     .service = service,
+				     .method = method,
+				     .request = request,
+				     .deadline = deadline_of(r) };
+	register_call(s, call);
+	if (method->kind == TTRPC_EVENT) {
+		method->handle(call, call->request, service->arg);
+		return 0;
+	}
+	if (start_flow(call, err) == 0)
+		return 0;
+	forget_call(call);
+	return -1;
+}
+
+/* Errors of one request answer that request; only what makes the stream unusable ends it. */
+static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body, struct err *err)
+{
+	struct session *s = arg;
+	struct err why = ERR_INIT;
+	Ttrpc__Request *request = NULL;
+
+	if (f->type == TTRPC_DATA)
+		return 0; /* of a stream that was refused below */
+	if (f->type != TTRPC_REQUEST)
+		return err_set(err, E_PROTOCOL, "frame of type %u from a client", f->type);
+	if (!body)
+		err_set(&why, E_LIMIT, "request of %u bytes, limit %d", f->len, TTRPC_MESSAGE_MAX);
+	else if (f->stream % 2 == 0)
+		err_set(&why, E_INVALID, "stream id %u: a client's must be odd", f->stream);
+	else if (f->flags & TTRPC_REMOTE_OPEN)
+		err_set(&why, E_UNSUPPORTED, "streaming calls are not supported");
+	else if (!(request = ttrpc__request__unpack(NULL, f->len, body)))
+		err_set(&why, E_INVALID, "the frame does not hold a ttRPC request");
+	else
+		(void)new_call(s, f->stream, request, &why);
+	if (why.code)
+		send_status(s->conn, f->stream, &why);
+	if (request)
+		ttrpc__request__free_unpacked(request, NULL);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------- sessions */
+
+/* The calls go on without a session; those that wait are told that nobody waits for them. */
+static void end_calls(struct session *s)
+{
+	VEC(struct {
+		loop_fn fn;
+		void *arg;
+	})
+	cancels = VEC_INIT;
+
+	(void)pthread_mutex_lock(&s->server->lock);
+	for (size_t i = 0; i < s->calls.n; i++) {
+		struct ttrpc_call *call = s->calls.v[i];
+
+		call->session = NULL;
+		if (call->on_cancel) {
+			vec_push(&cancels,
+				 ((__typeof__(*cancels.v)){ call->on_cancel, call->cancel_arg }));
+		}
+	}
+	vec_release(&s->calls);
+	(void)pthread_mutex_unlock(&s->server->lock);
+	for (size_t i = 0; i < cancels.n; i++)
+		cancels.v[i].fn(cancels.v[i].arg);
+	vec_release(&cancels);
+}
+
+static void end_session(struct session *s, const struct err *why)
+{
+	struct ttrpc_server *server = s->server;
+	int fd;
+
+	if (s->ended)
+		return;
+	s->ended = true;
+	end_calls(s);
+	fd = conn_close(s->conn);
+	if (!s->on_close || !s->on_close(s->arg, fd, why))
+		fd_close(&fd);
+	for (size_t i = 0; i < server->sessions.n; i++) {
+		if (server->sessions.v[i] == s) {
+			vec_remove(&server->sessions, i);
+			break;
+		}
+	}
+	conn_unref(s->conn);
+	free(s);
+}
+
+static void on_broken(void *arg, const struct err *why)
+{
+	struct session *s = arg;
+
+	log_err(why->code == E_GONE ? LOG_DEBUG : LOG_WARN, why, "ttrpc connection ended");
+	end_session(s, why);
+}
+
+static const struct conn_ops session_ops = { on_frame, on_broken };
+
+void ttrpc_server_serve(struct ttrpc_server *server, int fd, ttrpc_close_fn on_close, void *arg)
+{
+	struct session *s = NEW(struct session);
+
+	s->server = server;
+	s->on_close = on_close;
+	s->arg = arg;
+	s->conn = conn_new(server->loop, fd, &session_ops, s);
+	vec_push(&server->sessions, s);
+}
+
+static void on_accept(void *arg, uint32_t events)
+{
+	struct listener *l = arg;
+	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (fd >= 0)
+		ttrpc_server_serve(l->server, fd, NULL, NULL);
+}
+
+void ttrpc_server_listen(struct ttrpc_server *server, int fd)
+{
+	struct listener *l = NEW(struct listener);
+
+	*l = (struct listener){ .server = server, .fd = fd };
+	l->watch = loop_watch(server->loop, fd, EPOLLIN, on_accept, l);
+	vec_push(&server->listeners, l);
+}
+
+struct ttrpc_server *ttrpc_server_new(struct loop *loop, const struct ttrpc_service *services)
+{
+	struct ttrpc_server *server = NEW(struct ttrpc_server);
+
+	server->loop = loop;
+	server->services = services;
+	(void)pthread_mutex_init(&server->lock, NULL);
+	(void)pthread_cond_init(&server->idle, NULL);
+	return server;
+}
+
+void ttrpc_server_free(struct ttrpc_server *server)
+{
+	struct err why = ERR_INIT;
+
+	if (!server)
+		return;
+	err_set(&why, E_GONE, "the server ends");
+	for (size_t i = 0; i < server->listeners.n; i++) {
+		struct listener *l = server->listeners.v[i];
+
+		watch_remove(l->watch);
+		fd_close(&l->fd);
+		free(l);
+	}
+	while (server->sessions.n)
+		end_session(server->sessions.v[0], &why);
+	(void)pthread_mutex_lock(&server->lock);
+	while (server->flows)
+		(void)pthread_cond_wait(&server->idle, &server->lock);
+	(void)pthread_mutex_unlock(&server->lock);
+	vec_release(&server->listeners);
+	vec_release(&server->sessions);
+	(void)pthread_cond_destroy(&server->idle);
+	(void)pthread_mutex_destroy(&server->lock);
+	free(server);
+}
+
+unsigned ttrpc_server_busy(const struct ttrpc_server *server)
+{
+	struct ttrpc_server *s = (struct ttrpc_server *)server;
+	unsigned busy;
+
+	(void)pthread_mutex_lock(&s->lock);
+	busy = s->busy;
+	(void)pthread_mutex_unlock(&s->lock);
+	return busy;
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * libs/ttrpc: client and server against each other, and each against a hand-made peer whose bytes
+ * are spelled out here.
+ */
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "loop/loop.h"
+#include "protocols/agent.pb-c.h"
+#include "protocols/health.pb-c.h"
+#include "ttrpc/codec.h"
+#include "ttrpc/ttrpc.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static struct ttrpc_server *server;
+static struct ttrpc_client *client;
+static pthread_t thread;
+static int peer = -1; /* the other end, when it is hand-made */
+static struct ttrpc_call *kept;
+static unsigned cancels;
+static enum err_code closed_with;
+
+static void on_version(struct ttrpc_call *call, const void *request, void *arg)
+{
+	Grpc__VersionCheckResponse reply = GRPC__VERSION_CHECK_RESPONSE__INIT;
+	const Grpc__CheckRequest *r = request;
+
+	(void)arg;
+	reply.agent_version = r->service;
+	ttrpc_reply(call, &reply);
+}
+
+static void on_check(struct ttrpc_call *call, const void *request, void *arg)
+{
+	struct err err = ERR_INIT;
+
+	(void)request;
+	(void)arg;
+	err_set(&err, E_NOT_FOUND, "no such thing");
+	ttrpc_fail(call, &err);
+}
+
+static void on_cancelled(void *arg)
+{
+	(void)arg;
+	(void)__atomic_add_fetch(&cancels, 1, __ATOMIC_RELEASE);
+}
+
+static void on_wait(struct ttrpc_call *call, const void *request, void *arg)
+{
+	(void)request;
+	(void)arg;
+	ttrpc_call_on_cancel(call, on_cancelled, NULL);
+	__atomic_store_n(&kept, call, __ATOMIC_RELEASE);
+}
+
+static const struct ttrpc_method health[] = {
+	{ "Version", TTRPC_FLOW, &grpc__check_request__descriptor, on_version },
+	{ "Check", TTRPC_EVENT, &grpc__check_request__descriptor, on_check },
+	{ "Wait", TTRPC_EVENT, &grpc__check_request__descriptor, on_wait },
+	{ NULL, TTRPC_EVENT, NULL, NULL },
+};
+static const struct ttrpc_service services[] = {
+	{ .name = "grpc.Health", .methods = health },
+	{ .name = NULL },
+};
+
+static void *run_loop(void *arg)
+{
+	(void)arg;
+	loop_run(loop);
+	return NULL;
+}
+
+static void on_close(void *arg, const struct err *why)
+{
+	(void)arg;
+	__atomic_store_n(&closed_with, why->code, __ATOMIC_RELEASE);
+}
+
+/* Who is real: 's' the server, 'c' the client, 'b' both. */
+static void start(char who)
+{
+	struct err err = ERR_INIT;
+	int ends[2];
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	ck_assert(fd_socketpair(SOCK_STREAM, ends, &err) == 0);
+	loop = loop_new();
+	server = ttrpc_server_new(loop, services);
+	if (who != 'c')
+		ttrpc_server_serve(server, ends[0], NULL, NULL);
+	if (who != 's')
+		client = ttrpc_client_new(loop, ends[1], on_close, NULL);
+	peer = who == 'c' ? ends[0] : who == 's' ? ends[1] : -1;
+	ck_assert(pthread_create(&thread, NULL, run_loop, NULL) == 0);
+}
+
+static void finish(void)
+{
+	loop_stop(loop);
+	(void)pthread_join(thread, NULL);
+	ttrpc_client_free(client);
+	ttrpc_server_free(server);
+	if (kept) {
+		Grpc__VersionCheckResponse reply = GRPC__VERSION_CHECK_RESPONSE__INIT;
+
+		ttrpc_reply(kept, &reply); /* into nothing */
+	}
+	loop_free(loop);
+	fd_close(&peer);
+}
+
+static int call(const char *method, uint64_t ms, char **version, struct err *err)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	Grpc__VersionCheckResponse *reply = NULL;
+
+	request.service = (char *)"hello";
+	if (ttrpc_call(client, "grpc.Health", method, &request,
+		       &grpc__version_check_response__descriptor, deadline_in(ms), &reply, err) < 0)
+		return -1;
+	if (version)
+		*version = xstrdup(reply->agent_version);
+	grpc__version_check_response__free_unpacked(reply, NULL);
+	return 0;
+}
+
+START_TEST(calls_are_answered)
+{
+	struct err err = ERR_INIT;
+	AUTO(str) char *version = NULL;
+
+	start('b');
+	ck_assert_msg(call("Version", 60000, &version, &err) == 0, "%s", err.msg);
+	ck_assert_str_eq(version, "hello");
+	ck_assert(call("Check", 60000, NULL, &err) < 0);
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+	ck_assert_str_eq(err.msg, "Check: no such thing");
+	err_clear(&err);
+	ck_assert(call("Nothing", 60000, NULL, &err) < 0);
+	ck_assert_int_eq(err.code, E_UNSUPPORTED);
+	finish();
+}
+END_TEST
+
+START_TEST(a_call_without_answer_times_out_and_the_late_one_is_dropped)
+{
+	Grpc__VersionCheckResponse reply = GRPC__VERSION_CHECK_RESPONSE__INIT;
+	struct err err = ERR_INIT;
+
+	start('b');
+	ck_assert(call("Wait", 30, NULL, &err) < 0);
+	ck_assert_int_eq(err.code, E_TIMEOUT);
+	err_clear(&err);
+	ttrpc_reply(STEAL(kept, NULL), &reply);
+	ck_assert(call("Version", 60000, NULL, &err) == 0);
+	finish();
+}
+END_TEST
+
+static pthread_mutex_t done_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t done_cond = PTHREAD_COND_INITIALIZER;
+static enum err_code done_code;
+static bool is_done;
+
+static void on_done(void *arg, const void *reply, const struct err *err)
+{
+	(void)arg;
+	(void)reply;
+	(void)pthread_mutex_lock(&done_lock);
+	done_code = err ? err->code : E_OK;
+	is_done = true;
+	(void)pthread_cond_signal(&done_cond);
+	(void)pthread_mutex_unlock(&done_lock);
+}
+
+static enum err_code wait_done(void)
+{
+	(void)pthread_mutex_lock(&done_lock);
+	while (!is_done)
+		(void)pthread_cond_wait(&done_cond, &done_lock);
+	is_done = false;
+	(void)pthread_mutex_unlock(&done_lock);
+	return done_code;
+}
+
+START_TEST(async_calls_end_once)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	uint32_t id;
+
+	start('b');
+	(void)ttrpc_call_async(client, "grpc.Health", "Check", &request, NULL, DEADLINE_NEVER,
+			       on_done, NULL);
+	ck_assert_int_eq(wait_done(), E_NOT_FOUND);
+	(void)ttrpc_call_async(client, "grpc.Health", "Wait", &request, NULL, deadline_in(20),
+			       on_done, NULL);
+	ck_assert_int_eq(wait_done(), E_TIMEOUT);
+	id = ttrpc_call_async(client, "grpc.Health", "Wait", &request, NULL, DEADLINE_NEVER,
+			      on_done, NULL);
+	ttrpc_client_cancel(client, id);
+	ck_assert_int_eq(wait_done(), E_CANCELLED);
+	(void)ttrpc_call_async(client, "grpc.Health", "Wait", &request, NULL, DEADLINE_NEVER,
+			       on_done, NULL);
+	ttrpc_client_shutdown(client);
+	ck_assert_int_eq(wait_done(), E_GONE);
+	finish();
+	ck_assert_uint_gt(cancels, 0);
+}
+END_TEST
+
+static void send_bytes(const void *data, size_t len)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert(fd_write_all(peer, data, len, &err) == 0);
+}
+
+/* Reads one frame; returns the body's length. */
+static size_t read_frame(struct ttrpc_frame *f, uint8_t *body, size_t size)
+{
+	struct ttrpc_decoder d = { .have = 0 };
+	uint8_t head[TTRPC_HEADER];
+	const uint8_t *p = head, *piece;
+	size_t n = sizeof(head), len;
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(fd_read_full(peer, head, sizeof(head), &err), TTRPC_HEADER);
+	ck_assert_int_eq(ttrpc_decode(&d, &p, &n, f, &piece, &len), TTRPC_FRAME);
+	ck_assert_uint_le(f->len, size);
+	ck_assert_int_eq(fd_read_full(peer, body, f->len, &err), (ssize_t)f->len);
+	return f->len;
+}
+
+/* Request{service "grpc.Health", method "Version", payload CheckRequest{service "x"}}, stream 7. */
+static const uint8_t raw_request[] = "\0\0\0\x1b\0\0\0\x07\x01\0"
+				     "\x0a\x0bgrpc.Health\x12\x07Version\x1a\x03\x0a\x01x";
+
+START_TEST(the_server_speaks_the_wire_format)
+{
+	/* Response{status{}, payload VersionCheckResponse{agent_version "x"}} */
+	static const uint8_t expect[] = "\x0a\0\x12\x03\x12\x01x";
+	struct ttrpc_frame f;
+	uint8_t body[256];
+
+	start('s');
+	send_bytes(raw_request, sizeof(raw_request) - 1);
+	ck_assert_uint_eq(read_frame(&f, body, sizeof(body)), sizeof(expect) - 1);
+	ck_assert_uint_eq(f.stream, 7);
+	ck_assert_uint_eq(f.type, TTRPC_RESPONSE);
+	ck_assert_mem_eq(body, expect, sizeof(expect) - 1);
+	for (size_t i = 0; i < sizeof(raw_request) - 1; i++)
+		send_bytes(raw_request + i, 1); /* byte by byte is the same */
+	(void)read_frame(&f, body, sizeof(body));
+	ck_assert_mem_eq(body, expect, sizeof(expect) - 1);
+	finish();
+}
+END_TEST
+
+START_TEST(the_server_survives_bad_frames)
+{
+	static const struct {
+		const char *head;
+		const char *body;
+		size_t len;
+		uint8_t status; /* google.rpc.Code in the answer */
+	} cases[] = {
+		{ "\0\0\0\x02\0\0\0\x02\x01\0", "\x0a\0", 2, 3 },    /* even stream id */
+		{ "\0\0\0\x02\0\0\0\x03\x01\x02", "\x0a\0", 2, 12 }, /* streaming */
+		{ "\0\0\0\x02\0\0\0\x05\x01\0", "\xff\xff", 2, 3 },  /* not protobuf */
+		{ "\0\0\0\x02\0\0\0\x07\x01\0", "\x0a\0", 2, 12 },   /* no such service */
+	};
+	struct ttrpc_frame f;
+	uint8_t body[512];
+
+	start('s');
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		send_bytes(cases[i].head, TTRPC_HEADER);
+		send_bytes(cases[i].body, cases[i].len);
+		ck_assert_uint_gt(read_frame(&f, body, sizeof(body)), 4);
+		ck_assert_uint_eq(body[0], 0x0a); /* status */
+		ck_assert_uint_eq(body[2], 0x08); /* its code */
+		ck_assert_uint_eq(body[3], cases[i].status);
+	}
+	/* Oversize: the body is skipped, the stream answered, the connection lives. */
+	send_bytes("\0\x40\0\x01\0\0\0\x09\x01\0", TTRPC_HEADER);
+	for (size_t left = TTRPC_MESSAGE_MAX + 1, n; left; left -= n) {
+		static const uint8_t zeros[65536];
+
+		n = left < sizeof(zeros) ? left : sizeof(zeros);
+		send_bytes(zeros, n);
+	}
+	(void)read_frame(&f, body, sizeof(body));
+	ck_assert_uint_eq(f.stream, 9);
+	ck_assert_uint_eq(body[3], 8);
+	send_bytes(raw_request, sizeof(raw_request) - 1);
+	(void)read_frame(&f, body, sizeof(body));
+	ck_assert_uint_eq(f.stream, 7);
+	finish();
+}
+END_TEST
+
+struct hostile {
+	const char *bytes;
+	size_t len;
+	enum err_code code;
+};
+
+static const struct hostile hostile_answers[] = {
+	{ "\0\0\0\0\0\0\0\x02\x02\0", 10, E_PROTOCOL },           /* a stream that we never open */
+	{ "\0\0\0\0\0\0\x01\x01\x02\0", 10, E_PROTOCOL },         /* one that is not open yet */
+	{ "\0\x40\0\x01\0\0\0\x01\x02\0", 10, E_TIMEOUT },        /* oversize, never sent */
+	{ "\0\0\0\0\0\0\0\x01\x01\0", 10, E_PROTOCOL },           /* a request */
+	{ "\0\0\0\x02\0\0\0\x01\x02\0\xff\xff", 12, E_PROTOCOL }, /* not protobuf */
+	{ "", 0, E_GONE },                                        /* hangs up */
+};
+
+START_TEST(the_client_survives_a_hostile_server)
+{
+	const struct hostile *h = &hostile_answers[_i];
+	struct err err = ERR_INIT;
+
+	start('c');
+	send_bytes(h->bytes, h->len);
+	if (!h->len)
+		(void)shutdown(peer, SHUT_RDWR);
+	ck_assert(call("Version", h->code == E_TIMEOUT ? 100 : 60000, NULL, &err) < 0);
+	ck_assert_msg(err.code == h->code, "%d: %s", _i, err.msg);
+	finish();
+	if (h->code != E_TIMEOUT)
+		ck_assert_int_eq(closed_with, h->code);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("ttrpc");
+	TCase *tc = tcase_create("wire");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, calls_are_answered);
+	tcase_add_test(tc, a_call_without_answer_times_out_and_the_late_one_is_dropped);
+	tcase_add_test(tc, async_calls_end_once);
+	tcase_add_test(tc, the_server_speaks_the_wire_format);
+	tcase_add_test(tc, the_server_survives_bad_frames);
+	tcase_add_loop_test(tc, the_client_survives_a_hostile_server, 0,
+			    (int)ARRAY_LEN(hostile_answers));
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
