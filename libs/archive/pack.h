@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Makes an archive in memory, the same bytes for the same calls: entries stand in the order in
+ *which they were added, all with one modification time, inode numbers count from 1, and nothing of
+ *this machine (user, clock, device) gets in. The format is cpio "newc", which the kernel unpacks as
+ *an initrd; device nodes are entries like any other, so no privilege is needed.
+ *
+ *	AUTO(buf) struct buf out = BUF_INIT(64 << 20);
+ *	AUTO(pack) struct pack *pack = pack_new(PACK_GZIP, 0, &out, err);
+ *	if (!pack || pack_add(pack, &entry, err) < 0 || pack_finish(pack, err) < 0)
+ *		return -1;
+ *	use(out.data, out.len);
+ *
+ * out is borrowed and must outlive the pack; what it holds before pack_finish() succeeded is of no
+ * use. One thread at a time.
+ */
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/scope.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
+
+struct pack;
+
+/* How the archive is compressed; each at its strongest level. */
+enum pack_filter { PACK_PLAIN, PACK_GZIP, PACK_ZSTD };
+
+struct pack_entry {
+	const char *path; /* without a leading slash */
+	mode_t mode;      /* with the type: S_IFDIR, S_IFREG, S_IFLNK, S_IFCHR, S_IFBLK */
+	uid_t uid;
+	gid_t gid;
+	const void *data; /* of a regular file: len bytes */
+	size_t len;
+	const char *target; /* of a symbolic link */
+	dev_t device;       /* of a device node */
+};
+
+/* E_FAILED if the archive library cannot do it. Release with pack_free(). */
+struct pack *pack_new(enum pack_filter filter, time_t mtime, struct buf *out, struct err *err);
+
+/* E_FAILED; E_LIMIT when out is full. */
+MUST_CHECK int pack_add(struct pack *pack, const struct pack_entry *entry, struct err *err);
+
+/* Writes the trailer; nothing can be added after it. E_FAILED, E_LIMIT. */
+MUST_CHECK int pack_finish(struct pack *pack, struct err *err);
+
+void pack_free(struct pack *pack);
+
+/* "none", "gzip", "zstd"; E_INVALID for another name. */
+MUST_CHECK int pack_filter_parse(const char *name, enum pack_filter *out, struct err *err);
+
+DEFINE_AUTO(pack, struct pack *, NULL, pack_free)

@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Prints the manifest lines that bring iptables into the initrd: osbuilder/iptables.sh >FILE
+#
+# The agent answers GetIPTables and SetIPTables with these programs. They and the libraries they load
+# come from this machine's package iptables; ldd says which. Of the extensions, those stay out that
+# the guest's kernel has no match or target for.
+
+set -euo pipefail
+export LC_ALL=C
+
+die() {
+	echo "iptables.sh: $*" >&2
+	exit 1
+}
+
+binary=$(PATH=$PATH:/usr/sbin:/sbin command -v xtables-legacy-multi) ||
+	die "xtables-legacy-multi: not there; install the package iptables"
+
+extensions=(
+	libxt_{addrtype,bpf,cgroup,comment,conntrack,connmark,CONNMARK,CT,hashlimit,iprange,limit}
+	libxt_{mac,mark,MARK,multiport,NFLOG,owner,pkttype,recent,set,SET,socket,standard,state}
+	libxt_{statistic,string,tcp,TCPMSS,TPROXY,udp,LOG,MASQUERADE,REDIRECT,DNAT,SNAT,NAT}
+	libipt_{icmp,LOG,MASQUERADE,REDIRECT,REJECT,DNAT,SNAT}
+	libip6t_{icmp6,LOG,MASQUERADE,REDIRECT,REJECT,DNAT,SNAT}
+)
+
+# NAME => PATH (ADDRESS), or PATH (ADDRESS) for the loader.
+mapfile -t libraries < <(ldd "$binary" | awk '/=> \// { print $3; next } $1 ~ /^\// { print $1 }')
+[ ${#libraries[@]} -ge 2 ] || die "ldd does not say what $binary needs"
+
+folder=
+for library in "${libraries[@]}"; do
+	case $library in */libxtables.so*) folder=$(dirname "$(realpath "$library")")/xtables ;; esac
+done
+[ -d "$folder" ] || die "no folder of extensions beside libxtables"
+
+declare -A made=()
+directory() {
+	[ "$1" != / ] && [ -z "${made[$1]:-}" ] || return 0
+	directory "$(dirname "$1")"
+	made[$1]=1
+	case $1 in /sbin | /etc) return 0 ;; esac
+	echo "dir $1 0755 0 0"
+}
+
+add() {
+	directory "$(dirname "$1")"
+	echo "file $1 0755 0 0 $(realpath "$2")"
+}
+
+add /sbin/xtables-legacy-multi "$binary"
+for name in iptables ip6tables; do
+	for verb in '' -save -restore; do
+		echo "link /sbin/$name$verb xtables-legacy-multi"
+	done
+done
+for library in "${libraries[@]}"; do
+	add "$library" "$library"
+done
+for extension in "${extensions[@]}"; do
+	# Which of them exist, and which are part of another, differs between versions.
+	[ -f "$folder/$extension.so" ] || continue
+	add "$folder/$extension.so" "$folder/$extension.so"
+done

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * mkinitrd: packs the guest's initial ram disk. A tool of the build machine; needs no privilege.
+ */
+#include "osbuilder/initrd.h"
+
+#include "base/file.h"
+#include "base/opt.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+enum { INITRD_MAX = 256 << 20 };
+
+static struct {
+	const char *output;
+	const char *compress;
+	char **vars;
+	bool help;
+} o = { .compress = "gzip" };
+
+static const struct opt opts[] = {
+	OPT_STR('o', "output", "FILE", &o.output, "write the initrd to FILE"),
+	OPT_STR('z', "compress", "HOW", &o.compress, "none, gzip or zstd (default gzip)"),
+	OPT_STRV('D', "define", "NAME=VALUE", &o.vars, "what $NAME stands for in a source"),
+	OPT_FLAG('h', "help", &o.help, "print this text"),
+	OPT_END,
+};
+
+static int run(int argc, char **argv, struct err *err)
+{
+	AUTO(buf) struct buf out = BUF_INIT(INITRD_MAX);
+	struct initrd_options options = { 0 };
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	int first = opt_parse(opts, OPT_PLAIN, argc, argv, err);
+	uint64_t mtime = 0;
+
+	if (first < 0)
+		return -1;
+	if (o.help) {
+		printf("Usage: mkinitrd [OPTIONS] MANIFEST...\n");
+		opt_help(opts, stdout);
+		return 0;
+	}
+	if (!o.output || first == argc)
+		return err_set(err, E_USAGE, "an output file and a manifest are needed");
+	if (pack_filter_parse(o.compress, &options.filter, err) < 0)
+		return -1;
+	/* The format has 32 bits for a time. */
+	if (epoch && str_u64(epoch, 10, 0, UINT32_MAX, "SOURCE_DATE_EPOCH", &mtime, err) < 0)
+		return -1;
+	options.vars = o.vars;
+	options.mtime = (time_t)mtime;
+	if (initrd_build(argv + first, &options, &out, err) < 0)
+		return -1;
+	return file_replace_volatile(AT_FDCWD, o.output, out.data, out.len, 0644, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+	int rc = run(argc, argv, &err);
+
+	strv_free(o.vars);
+	if (rc < 0) {
+		fprintf(stderr, "mkinitrd: %s\n", err.msg);
+		return err_exit_status(err.code);
+	}
+	return fflush(stdout) == 0 ? 0 : 1;
+}

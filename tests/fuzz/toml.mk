@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+$(eval $(call fuzzer,toml_fuzz,tests/fuzz/toml_fuzz.c,toml))
