@@ -2,6 +2,7 @@
 /* The five capability sets of a process. */
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "container/container-internal.h"
 
@@ -32,7 +33,7 @@ static int value_of(const char *name, struct err *err)
 static int has(char *const *list, int value, bool *found, struct err *err)
 {
 	*found = false;
-	strv_each (name, list) {
+	strv_each(name, list) {
 		int v = value_of(*name, err);
 
 		if (v == -1)
@@ -57,7 +58,7 @@ int capability_bounding(const struct oci_capabilities *c, struct err *err)
 
 static int fill(cap_t set, cap_flag_t flag, char *const *list, struct err *err)
 {
-	strv_each (name, list) {
+	strv_each(name, list) {
 		int v = value_of(*name, err);
 		cap_value_t one = v;
 
@@ -82,14 +83,15 @@ int capability_apply(const struct oci_capabilities *c, struct err *err)
 	if (cap_set_proc(set) < 0)
 		return err_sys(err, "set capabilities");
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	strv_each (name, c->ambient) {
+	strv_each(name, c->ambient) {
 		int v = value_of(*name, err);
 
 		if (v == -1)
 			return -1;
 		if (v >= 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, v, 0, 0) < 0)
-			return err_sys(err, "raise ambient capability %s (it must be permitted and "
-					    "inheritable too)",
+			return err_sys(err,
+				       "raise ambient capability %s (it must be permitted and "
+				       "inheritable too)",
 				       *name);
 	}
 	return 0;

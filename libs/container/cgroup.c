@@ -32,7 +32,8 @@ struct cgroup {
 
 DEFINE_AUTO(dirp, DIR *, NULL, closedir)
 
-/* ----------------------------------------------------------------------------------------- making */
+/* ----------------------------------------------------------------------------------------- making
+ */
 
 static char *find_root(struct err *err)
 {
@@ -40,7 +41,7 @@ static char *find_root(struct err *err)
 
 	if (mount_table_read(&t, err) < 0)
 		return NULL;
-	vec_each (struct mount_entry, e, &t.entries) {
+	vec_each(struct mount_entry, e, &t.entries) {
 		if (str_eq(e->type, "cgroup2"))
 			return xstrdup(e->path);
 	}
@@ -56,9 +57,10 @@ static int delegate(int dir, const char *shown, struct err *err)
 
 	if (!list)
 		return err_wrap(err, "cgroup %s", shown);
-	strv_each (name, names) {
+	strv_each(name, names) {
 		AUTO(str) char *word = str_fmt("+%s", *name);
-		struct err ignored = ERR_INIT; /* a controller that cannot be delegated is not there */
+		struct err ignored =
+			ERR_INIT; /* a controller that cannot be delegated is not there */
 
 		(void)!file_write(dir, "cgroup.subtree_control", word, &ignored);
 	}
@@ -72,7 +74,7 @@ static int descend(const char *root, const char *path, struct err *err)
 
 	if (dir < 0)
 		return err_sys(err, "open cgroup root %s", root);
-	strv_each (part, parts) {
+	strv_each(part, parts) {
 		AUTO(fd) int up = dir;
 
 		if (str_eq(*part, ".."))
@@ -125,7 +127,8 @@ int cgroup_add(struct cgroup *g, pid_t pid, struct err *err)
 	return 0;
 }
 
-/* ----------------------------------------------------------------------------------------- limits */
+/* ----------------------------------------------------------------------------------------- limits
+ */
 
 uint64_t cgroup_weight(uint64_t shares)
 {
@@ -230,9 +233,9 @@ static int set_io(struct cgroup *g, const struct oci_resources *r, struct err *e
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
 		for (size_t i = 0; i < kinds[k].list->n; i++) {
 			const struct oci_throttle_device *d = &kinds[k].list->v[i];
-			AUTO(str) char *text =
-				str_fmt("%" PRId64 ":%" PRId64 " %s=%" PRIu64, d->major, d->minor,
-					kinds[k].key, d->rate);
+			AUTO(str)
+			char *text = str_fmt("%" PRId64 ":%" PRId64 " %s=%" PRIu64, d->major,
+					     d->minor, kinds[k].key, d->rate);
 
 			if (put(g, "io.max", text, err) < 0)
 				return -1;
@@ -243,8 +246,8 @@ static int set_io(struct cgroup *g, const struct oci_resources *r, struct err *e
 
 static int set_rest(struct cgroup *g, const struct oci_resources *r, struct err *err)
 {
-	if (r->pids_limit.set && put_limit(g, "pids.max", r->pids_limit.v ? r->pids_limit.v : -1,
-					   err) < 0)
+	if (r->pids_limit.set &&
+	    put_limit(g, "pids.max", r->pids_limit.v ? r->pids_limit.v : -1, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_hugepage_limits; i++) {
 		AUTO(str) char *file = str_fmt("hugetlb.%s.max", r->hugepage_limits[i].page_size);
@@ -270,7 +273,8 @@ int cgroup_set(struct cgroup *g, const struct oci_resources *r, struct err *err)
 	return set_rest(g, r, err);
 }
 
-/* ------------------------------------------------------------------------------- freezing, killing */
+/* ------------------------------------------------------------------------------- freezing, killing
+ */
 
 /* Waits until the line "key value" of cgroup.events is there. */
 static int wait_event(struct cgroup *g, const char *key, uint64_t value, struct deadline deadline,
@@ -311,7 +315,7 @@ static int read_pids(int dir, const char *shown, pid_t **pids, size_t *n, struct
 		return err_wrap(err, "cgroup %s", shown);
 	words = strv_split(buf_cstr(&text), "\n");
 	*pids = xreallocarray(*pids, *n + strv_len(words), sizeof(**pids));
-	strv_each (word, words) {
+	strv_each(word, words) {
 		int64_t pid;
 
 		if (str_i64(*word, 0, INT32_MAX, "pid", &pid, err) < 0)
@@ -380,8 +384,8 @@ int cgroup_signal(struct cgroup *g, int signal, struct err *err)
 
 	if (signal == SIGKILL && faccessat(g->dir, "cgroup.kill", F_OK, 0) == 0)
 		return put(g, "cgroup.kill", "1", err);
-	/* Frozen, nobody forks away from the list. If that cannot be had, the list is still right for
-	 * all that do not fork just now. */
+	/* Frozen, nobody forks away from the list. If that cannot be had, the list is still right
+	 * for all that do not fork just now. */
 	(void)!cgroup_freeze(g, true, soon, &frozen);
 	result = cgroup_pids(g, &pids, &n, err);
 	for (size_t i = 0; i < n; i++)
@@ -403,13 +407,13 @@ static int remove_dir(int dir, const char *shown, void *arg, struct err *err)
 
 int cgroup_remove(struct cgroup *g, struct deadline deadline, struct err *err)
 {
-	if (cgroup_signal(g, SIGKILL, err) < 0 ||
-	    wait_event(g, "populated", 0, deadline, err) < 0)
+	if (cgroup_signal(g, SIGKILL, err) < 0 || wait_event(g, "populated", 0, deadline, err) < 0)
 		return -1;
 	return walk(g->dir, g->path, DEPTH_MAX, remove_dir, NULL, err);
 }
 
-/* --------------------------------------------------------------------------------------------- oom */
+/* --------------------------------------------------------------------------------------------- oom
+ */
 
 int cgroup_oom_fd(struct cgroup *g, struct err *err)
 {
@@ -432,7 +436,8 @@ int cgroup_oom_drain(int fd, uint64_t *kills, struct err *err)
 	return 0;
 }
 
-/* -------------------------------------------------------------------------------------- statistics */
+/* -------------------------------------------------------------------------------------- statistics
+ */
 
 /* A file that may be missing: then it reads as empty. */
 static void read_optional(struct cgroup *g, const char *file, struct buf *to)
@@ -466,7 +471,7 @@ static void memory_stat(const char *text, struct container_stats *out)
 	AUTO(strv) char **lines = strv_split(text, "\n");
 
 	out->memory.stats = xcalloc(strv_len(lines), sizeof(*out->memory.stats));
-	strv_each (line, lines) {
+	strv_each(line, lines) {
 		struct container_stat_pair *pair = &out->memory.stats[out->memory.n_stats];
 		size_t len = strcspn(*line, " ");
 		AUTO(str) char *key = xstrndup(*line, len);
@@ -500,7 +505,7 @@ static void io_stat(const char *text, struct container_stats *out)
 {
 	AUTO(strv) char **lines = strv_split(text, "\n");
 
-	strv_each (line, lines) {
+	strv_each(line, lines) {
 		AUTO(strv) char **words = strv_split(*line, " ");
 		char *colon = words[0] ? strchr(words[0], ':') : NULL;
 		uint64_t major, minor;
@@ -509,10 +514,9 @@ static void io_stat(const char *text, struct container_stats *out)
 			continue;
 		major = strtoull(words[0], NULL, 10);
 		minor = strtoull(colon + 1, NULL, 10);
-		strv_each (w, words + 1) {
+		strv_each(w, words + 1) {
 			char *value = strchr(*w, '=');
-			bool bytes = value &&
-				     memmem(*w, (size_t)(value - *w), "bytes", 5);
+			bool bytes = value && memmem(*w, (size_t)(value - *w), "bytes", 5);
 			const char *op = **w == 'r' ? "Read" : **w == 'w' ? "Write" : "Discard";
 
 			if (!value)
@@ -521,8 +525,8 @@ static void io_stat(const char *text, struct container_stats *out)
 				io_entry(&out->blkio.service_bytes, &out->blkio.n_service_bytes,
 					 major, minor, op, strtoull(value + 1, NULL, 10));
 			else
-				io_entry(&out->blkio.serviced, &out->blkio.n_serviced, major,
-					 minor, op, strtoull(value + 1, NULL, 10));
+				io_entry(&out->blkio.serviced, &out->blkio.n_serviced, major, minor,
+					 op, strtoull(value + 1, NULL, 10));
 		}
 	}
 }

@@ -2,6 +2,7 @@
 /* The seccomp filter of a container, built by libseccomp. */
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "container/container-internal.h"
 
@@ -55,9 +56,12 @@ static int operator_of(const char *name, enum scmp_compare *out, struct err *err
 		const char *name;
 		enum scmp_compare op;
 	} known[] = {
-		{ "SCMP_CMP_NE", SCMP_CMP_NE }, { "SCMP_CMP_LT", SCMP_CMP_LT },
-		{ "SCMP_CMP_LE", SCMP_CMP_LE }, { "SCMP_CMP_EQ", SCMP_CMP_EQ },
-		{ "SCMP_CMP_GE", SCMP_CMP_GE }, { "SCMP_CMP_GT", SCMP_CMP_GT },
+		{ "SCMP_CMP_NE", SCMP_CMP_NE },
+		{ "SCMP_CMP_LT", SCMP_CMP_LT },
+		{ "SCMP_CMP_LE", SCMP_CMP_LE },
+		{ "SCMP_CMP_EQ", SCMP_CMP_EQ },
+		{ "SCMP_CMP_GE", SCMP_CMP_GE },
+		{ "SCMP_CMP_GT", SCMP_CMP_GT },
 		{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
 	};
 
@@ -72,7 +76,7 @@ static int operator_of(const char *name, enum scmp_compare *out, struct err *err
 
 static int add_arches(scmp_filter_ctx filter, const struct oci_seccomp *s, struct err *err)
 {
-	strv_each (name, s->architectures) {
+	strv_each(name, s->architectures) {
 		AUTO(str) char *lower = xstrdup(*name);
 		uint32_t arch;
 		int rc;
@@ -95,7 +99,7 @@ static int add_arches(scmp_filter_ctx filter, const struct oci_seccomp *s, struc
 
 static int set_flags(scmp_filter_ctx filter, const struct oci_seccomp *s, struct err *err)
 {
-	strv_each (name, s->flags) {
+	strv_each(name, s->flags) {
 		int rc = 0;
 
 		if (str_eq(*name, "SECCOMP_FILTER_FLAG_TSYNC"))
@@ -131,7 +135,7 @@ static int add_rule(scmp_filter_ctx filter, const struct oci_syscall *r, uint32_
 		return err_set(err, E_INVALID, "%zu seccomp conditions, at most 6", r->n_args);
 	for (size_t i = 0; i < r->n_args; i++) {
 		const struct oci_seccomp_arg *a = &r->args[i];
-		enum scmp_compare op;
+		enum scmp_compare op = SCMP_CMP_EQ;
 
 		if (a->index > 5)
 			return err_set(err, E_INVALID, "seccomp argument %u, at most 5", a->index);
@@ -163,7 +167,7 @@ static int add_rules(scmp_filter_ctx filter, const struct oci_syscall *r, uint32
 		return -1;
 	if (action == fallback)
 		return 0; /* libseccomp refuses rules that change nothing */
-	strv_each (name, r->names) {
+	strv_each(name, r->names) {
 		int nr = seccomp_syscall_resolve_name(*name);
 
 		if (nr == __NR_SCMP_ERROR)
