@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The jansson adapter. jansson's integers are int64; OCI documents have unsigned 64-bit values
+ * (RLIM_INFINITY). Those travel through it as strings with a prefix that no document can contain:
+ * U+0001 is refused in what is parsed.
+ */
+
+#include "json/json.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+enum { DEPTH_MAX = 128 };
+
+#define BIG    \
+	"\x01" \
+	"u64:"
+#define BIG_ESCAPED "\"\\u0001u64:"
+
+static json_t *in(const struct json *j)
+{
+	return (json_t *)j;
+}
+
+static struct json *out(json_t *j)
+{
+	if (!j)
+		bug("out of memory or invalid UTF-8 in JSON that we made");
+	return (struct json *)j;
+}
+
+static bool is_big(const struct json *j)
+{
+	return json_is_string(in(j)) && str_starts(json_string_value(in(j)), BIG);
+}
+
+/* A number token that does not fit int64 but uint64. */
+static bool token_is_big(const char *p, size_t len)
+{
+	AUTO(str) char *token = len >= 19 && len <= 20 ? xstrndup(p, len) : NULL;
+	struct err ignored = ERR_INIT;
+	uint64_t v;
+
+	return token &&
+	       str_u64(token, 10, (uint64_t)INT64_MAX + 1, UINT64_MAX, "n", &v, &ignored) == 0;
+}
+
+/* Copies text with big numbers quoted; *deep is the deepest nesting. */
+static void prepare(const char *text, size_t len, struct buf *to, unsigned *deep)
+{
+	bool quoted = false;
+	unsigned depth = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		size_t n = 0;
+
+		if (quoted) {
+			buf_chr(to, text[i]);
+			if (text[i] == '\\' && i + 1 < len)
+				buf_chr(to, text[++i]);
+			else if (text[i] == '"')
+				quoted = false;
+			continue;
+		}
+		while (i + n < len && strchr("0123456789+-.eE", text[i + n]) && text[i + n])
+			n++;
+		if (n && token_is_big(text + i, n)) {
+			buf_str(to, BIG_ESCAPED);
+			buf_add(to, text + i, n);
+			buf_chr(to, '"');
+		} else if (n) {
+			buf_add(to, text + i, n);
+		} else {
+			quoted = text[i] == '"';
+			if (text[i] == '{' || text[i] == '[')
+				depth++;
+			else if ((text[i] == '}' || text[i] == ']') && depth)
+				depth--;
+			*deep = depth > *deep ? depth : *deep;
+			buf_chr(to, text[i]);
+			continue;
+		}
+		i += n - 1;
+	}
+}
+
+struct json *json_parse(const char *text, size_t len, const char *name, struct err *err)
+{
+	AUTO(buf) struct buf prepared = BUF_INIT(8 * len + 64);
+	json_error_t why;
+	unsigned deep = 0;
+	json_t *j;
+
+	if (memmem(text, len, "\\u0001u64:", 10)) {
+		err_set(err, E_INVALID, "%s: reserved text", name);
+		return NULL;
+	}
+	prepare(text, len, &prepared, &deep);
+	if (deep > DEPTH_MAX) {
+		err_set(err, E_LIMIT, "%s: nested deeper than %d", name, DEPTH_MAX);
+		return NULL;
+	}
+	j = json_loadb(buf_cstr(&prepared), prepared.len, JSON_REJECT_DUPLICATES, &why);
+	if (!j)
+		err_set(err, E_INVALID, "%s:%d:%d: %s", name, why.line, why.column, why.text);
+	return (struct json *)j;
+}
+
+void json_free(struct json *j)
+{
+	json_decref(in(j));
+}
+
+enum json_kind json_kind(const struct json *j)
+{
+	switch (json_typeof(in(j))) {
+	case JSON_OBJECT:
+		return JSON_IS_OBJECT;
+	case JSON_ARRAY:
+		return JSON_IS_ARRAY;
+	case JSON_STRING:
+		return is_big(j) ? JSON_IS_INT : JSON_IS_STRING;
+	case JSON_INTEGER:
+		return JSON_IS_INT;
+	case JSON_REAL:
+		return JSON_IS_REAL;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return JSON_IS_BOOL;
+	case JSON_NULL:
+		return JSON_IS_NULL;
+	}
+	bug("type of a JSON value");
+}
+
+const char *json_kind_name(enum json_kind kind)
+{
+	static const char *const names[] = { "null",     "a boolean", "an integer", "a number",
+					     "a string", "an array",  "an object" };
+
+	return names[kind];
+}
+
+bool json_bool(const struct json *j)
+{
+	return json_is_true(in(j));
+}
+
+int64_t json_int(const struct json *j)
+{
+	return is_big(j) ? INT64_MAX : json_integer_value(in(j));
+}
+
+int json_u64(const struct json *j, uint64_t *value)
+{
+	struct err ignored = ERR_INIT;
+
+	if (is_big(j))
+		return str_u64(json_string_value(in(j)) + strlen(BIG), 10, 0, UINT64_MAX, "n",
+			       value, &ignored);
+	if (json_integer_value(in(j)) < 0)
+		return -1;
+	*value = (uint64_t)json_integer_value(in(j));
+	return 0;
+}
+
+double json_number(const struct json *j)
+{
+	return json_number_value(in(j));
+}
+
+const char *json_text(const struct json *j)
+{
+	return json_string_value(in(j));
+}
+
+size_t json_count(const struct json *j)
+{
+	return json_is_array(in(j)) ? json_array_size(in(j)) : json_object_size(in(j));
+}
+
+struct json *json_at(const struct json *array, size_t i)
+{
+	return (struct json *)json_array_get(in(array), i);
+}
+
+struct json *json_get(const struct json *object, const char *key)
+{
+	return (struct json *)json_object_get(in(object), key);
+}
+
+void *json_begin(const struct json *object)
+{
+	return json_object_iter(in(object));
+}
+
+void *json_after(const struct json *object, void *it)
+{
+	return json_object_iter_next(in(object), it);
+}
+
+const char *json_key(void *it)
+{
+	return json_object_iter_key(it);
+}
+
+struct json *json_value(void *it)
+{
+	return (struct json *)json_object_iter_value(it);
+}
+
+struct json *json_make_object(void)
+{
+	return out(json_object());
+}
+
+struct json *json_make_array(void)
+{
+	return out(json_array());
+}
+
+struct json *json_make_string(const char *s)
+{
+	json_t *j = s ? json_string(s) : json_null();
+	AUTO(str) char *ascii = NULL;
+
+	if (j)
+		return (struct json *)j;
+	ascii = xstrdup(s);
+	for (char *p = ascii; *p; p++) {
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	}
+	return out(json_string(ascii));
+}
+
+struct json *json_make_int(int64_t v)
+{
+	return out(json_integer(v));
+}
+
+struct json *json_make_u64(uint64_t v)
+{
+	char text[40];
+
+	if (v <= INT64_MAX)
+		return out(json_integer((json_int_t)v));
+	(void)str_print(text, sizeof(text), BIG "%" PRIu64, v);
+	return out(json_string(text));
+}
+
+struct json *json_make_real(double v)
+{
+	return out(json_real(v));
+}
+
+struct json *json_make_bool(bool v)
+{
+	return out(json_boolean(v));
+}
+
+struct json *json_make_null(void)
+{
+	return out(json_null());
+}
+
+void json_put(struct json *object, const char *key, struct json *value)
+{
+	if (json_object_set_new(in(object), key, in(value)) < 0)
+		bug("key '%s' of a JSON object", key);
+}
+
+void json_add(struct json *array, struct json *value)
+{
+	if (json_array_append_new(in(array), in(value)) < 0)
+		bug("append to a JSON array");
+}
+
+char *json_format(const struct json *j, bool pretty)
+{
+	char *text = json_dumps(in(j), JSON_ENCODE_ANY | (pretty ? JSON_INDENT(2) : JSON_COMPACT));
+	char *from, *to, *next;
+
+	if (!text)
+		bug("JSON that cannot be printed");
+	/* Big numbers lose their quotes and prefix in place. */
+	for (from = to = text; (next = strstr(from, BIG_ESCAPED)); from = next + 1) {
+		memmove(to, from, (size_t)(next - from));
+		to += next - from;
+		next += strlen(BIG_ESCAPED);
+		while (isdigit((unsigned char)*next))
+			*to++ = *next++;
+	}
+	memmove(to, from, strlen(from) + 1);
+	return text;
+}

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: Apache-2.0
+/* configuration.toml: where it is, its keys in one table, its checks. */
+
+#include "config/config.h"
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "toml/toml.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <unistd.h>
+
+enum kind { STRING, BOOL, INT, STRINGS };
+
+/*
+ * One row a key. A key with a member is honoured. One without is accepted only with a value in
+ * `only` ("a|b"; for a list: only empty), because nothing else is possible here; why says so.
+ */
+struct key {
+	const char *table, *name;
+	enum kind kind;
+	size_t member; /* offset in struct runtime_config, or SIZE_MAX */
+	int64_t min, max, number;
+	const char *text; /* default of a string */
+	const char *only, *why;
+};
+
+#define AT(m) offsetof(struct runtime_config, m)
+
+#define Q "hypervisor.qemu"
+#define A "agent.kata"
+#define R "runtime"
+#define F "factory"
+
+#define STR_KEY(t, n, m, d)	     { t, n, STRING, AT(m), 0, 0, 0, d, NULL, NULL }
+#define CHOICE_KEY(t, n, m, d, o, w) { t, n, STRING, AT(m), 0, 0, 0, d, o, w }
+#define INT_KEY(t, n, m, lo, hi, d)  { t, n, INT, AT(m), lo, hi, d, NULL, NULL, NULL }
+#define BOOL_KEY(t, n, m, d)	     { t, n, BOOL, AT(m), 0, 0, d, NULL, NULL, NULL }
+#define LIST_KEY(t, n, m)	     { t, n, STRINGS, AT(m), 0, 0, 0, NULL, NULL, NULL }
+#define FIXED_STR(t, n, o, w)	     { t, n, STRING, SIZE_MAX, 0, 0, 0, NULL, o, w }
+#define FIXED_BOOL(t, n, o, w)	     { t, n, BOOL, SIZE_MAX, 0, 0, 0, NULL, o, w }
+#define FIXED_INT(t, n, lo, hi, w)   { t, n, INT, SIZE_MAX, lo, hi, 0, NULL, NULL, w }
+#define FIXED_LIST(t, n, w)	     { t, n, STRINGS, SIZE_MAX, 0, 0, 0, NULL, "", w }
+/* A list that only matters to annotations, which may not choose these paths at all. */
+#define GATE_LIST(t, n)		     { t, n, STRINGS, SIZE_MAX, 0, 0, 0, NULL, NULL, NULL }
+
+#define NO_HOTPLUG "the VM has its final size when it boots"
+#define NO_NET	   "the VM is not connected to a network; use \"none\""
+#define NO_TRACE   "tracing is not built in"
+#define NO_VHOST   "vhost-user devices are not supported"
+#define NO_BLOCK   "volumes and root file systems are shared as files"
+#define NO_TEMPLATE "VM templates are not supported"
+
+static const struct key keys[] = {
+	STR_KEY(Q, "path", qemu_path, "/usr/bin/qemu-system-x86_64"),
+	STR_KEY(Q, "kernel", kernel, NULL),
+	STR_KEY(Q, "initrd", initrd, NULL),
+	FIXED_STR(Q, "image", "", "the guest boots from an initrd; set initrd instead"),
+	CHOICE_KEY(Q, "machine_type", machine_type, "q35", "q35|microvm", "unknown machine"),
+	FIXED_BOOL(Q, "confidential_guest", "false", "confidential guests are not supported"),
+	FIXED_BOOL(Q, "rootless", "false", "the VMM runs as root"),
+	LIST_KEY(Q, "enable_annotations", enable_annotations),
+	GATE_LIST(Q, "valid_hypervisor_paths"),
+	STR_KEY(Q, "kernel_params", kernel_params, ""),
+	STR_KEY(Q, "firmware", firmware, ""),
+	FIXED_STR(Q, "firmware_volume", "", "split firmware is not supported; use firmware"),
+	STR_KEY(Q, "machine_accelerators", machine_accelerators, ""),
+	STR_KEY(Q, "seccompsandbox", seccomp_sandbox, ""),
+	STR_KEY(Q, "cpu_features", cpu_features, ""),
+	INT_KEY(Q, "default_vcpus", vcpus, -1, 240, 1),
+	INT_KEY(Q, "default_maxvcpus", max_vcpus, 0, 240, 0),
+	FIXED_INT(Q, "default_bridges", 0, 1, NO_HOTPLUG),
+	INT_KEY(Q, "default_memory", memory_mib, 64, 1 << 24, 2048),
+	INT_KEY(Q, "memory_slots", memory_slots, 0, 256, 0),
+	INT_KEY(Q, "default_maxmemory", max_memory_mib, 0, 1 << 24, 0),
+	FIXED_INT(Q, "memory_offset", 0, 0, NO_BLOCK),
+	FIXED_BOOL(Q, "enable_virtio_mem", "false", NO_HOTPLUG),
+	FIXED_BOOL(Q, "disable_block_device_use", "false|true", NULL),
+	CHOICE_KEY(Q, "shared_fs", shared_fs, "virtio-fs", "virtio-fs|virtio-9p",
+		   "unknown way to share files"),
+	STR_KEY(Q, "virtio_fs_daemon", virtiofsd, "/usr/lib/qemu/virtiofsd"),
+	GATE_LIST(Q, "valid_virtio_fs_daemon_paths"),
+	FIXED_INT(Q, "virtio_fs_cache_size", 0, 0, "there is no DAX window"),
+	LIST_KEY(Q, "virtio_fs_extra_args", virtiofsd_args),
+	CHOICE_KEY(Q, "virtio_fs_cache", virtiofs_cache, "auto", "none|auto|always",
+		   "unknown cache mode"),
+	FIXED_STR(Q, "block_device_driver", "virtio-scsi|virtio-blk", NO_BLOCK),
+	FIXED_BOOL(Q, "block_device_cache_set", "false", NO_BLOCK),
+	FIXED_BOOL(Q, "block_device_cache_direct", "false", NO_BLOCK),
+	FIXED_BOOL(Q, "block_device_cache_noflush", "false", NO_BLOCK),
+	FIXED_BOOL(Q, "enable_iothreads", "false", NO_BLOCK),
+	BOOL_KEY(Q, "enable_mem_prealloc", mem_prealloc, false),
+	BOOL_KEY(Q, "enable_hugepages", hugepages, false),
+	FIXED_BOOL(Q, "enable_vhost_user_store", "false", NO_VHOST),
+	FIXED_STR(Q, "vhost_user_store_path", "|/var/run/kata-containers/vhost-user", NO_VHOST),
+	GATE_LIST(Q, "valid_vhost_user_store_paths"),
+	FIXED_BOOL(Q, "enable_iommu", "false", "there is no virtual IOMMU"),
+	FIXED_BOOL(Q, "enable_iommu_platform", "false", "there is no virtual IOMMU"),
+	STR_KEY(Q, "file_mem_backend", file_mem_backend, ""),
+	GATE_LIST(Q, "valid_file_mem_backends"),
+	FIXED_LIST(Q, "pflashes", "flash devices are not supported"),
+	BOOL_KEY(Q, "enable_debug", hypervisor_debug, false),
+	FIXED_BOOL(Q, "disable_nesting_checks", "false|true", NULL),
+	INT_KEY(Q, "msize_9p", msize_9p, 4096, 1 << 20, 131072),
+	FIXED_BOOL(Q, "disable_image_nvdimm", "false|true", NULL),
+	FIXED_BOOL(Q, "hotplug_vfio_on_root_bus", "false", "VFIO devices are not supported"),
+	INT_KEY(Q, "pcie_root_port", pcie_root_ports, 0, 16, 0),
+	FIXED_BOOL(Q, "disable_vhost_net", "false|true", NULL),
+	STR_KEY(Q, "entropy_source", entropy_source, "/dev/urandom"),
+	GATE_LIST(Q, "valid_entropy_sources"),
+	STR_KEY(Q, "guest_hook_path", guest_hook_path, ""),
+	FIXED_INT(Q, "rx_rate_limiter_max_rate", 0, 0, NO_NET),
+	FIXED_INT(Q, "tx_rate_limiter_max_rate", 0, 0, NO_NET),
+	FIXED_STR(Q, "guest_memory_dump_path", "", "guest memory dumps are not supported"),
+	FIXED_BOOL(Q, "guest_memory_dump_paging", "false", "guest memory dumps are not supported"),
+	FIXED_BOOL(Q, "enable_guest_swap", "false", "guest swap is not supported"),
+	BOOL_KEY(Q, "use_legacy_serial", legacy_serial, false),
+	FIXED_BOOL(Q, "disable_selinux", "false|true", NULL),
+	CHOICE_KEY(Q, "accelerator", accelerator, "", "|kvm|tcg", "unknown accelerator"),
+
+	BOOL_KEY(A, "enable_debug", agent_debug, false),
+	FIXED_BOOL(A, "enable_tracing", "false", NO_TRACE),
+	LIST_KEY(A, "kernel_modules", kernel_modules),
+	BOOL_KEY(A, "debug_console_enabled", debug_console, false),
+	INT_KEY(A, "dial_timeout", dial_timeout_s, 1, 3600, 30),
+
+	BOOL_KEY(R, "enable_debug", debug, false),
+	FIXED_STR(R, "internetworking_model", "none", NO_NET),
+	BOOL_KEY(R, "disable_guest_seccomp", guest_seccomp_off, false),
+	FIXED_BOOL(R, "enable_tracing", "false", NO_TRACE),
+	FIXED_STR(R, "jaeger_endpoint", "", NO_TRACE),
+	FIXED_STR(R, "jaeger_user", "", NO_TRACE),
+	FIXED_STR(R, "jaeger_password", "", NO_TRACE),
+	FIXED_BOOL(R, "disable_new_netns", "false|true", NULL),
+	FIXED_BOOL(R, "sandbox_cgroup_only", "false", "the VMM stays in the shim's cgroup"),
+	FIXED_BOOL(R, "static_sandbox_resource_mgmt", "false|true", NULL),
+	LIST_KEY(R, "sandbox_bind_mounts", sandbox_bind_mounts),
+	FIXED_STR(R, "vfio_mode", "guest-kernel|vfio", "unknown mode"),
+	FIXED_BOOL(R, "disable_guest_empty_dir", "false|true", NULL),
+	FIXED_LIST(R, "experimental", "there are no experimental features"),
+	FIXED_BOOL(R, "enable_pprof", "false", "there is no profiling server"),
+	INT_KEY(R, "create_container_timeout", create_container_timeout_s, 1, 3600, 60),
+
+	FIXED_BOOL(F, "enable_template", "false", NO_TEMPLATE),
+	FIXED_STR(F, "template_path", "|/run/vc/vm/template", NO_TEMPLATE),
+	FIXED_INT(F, "vm_cache_number", 0, 0, NO_TEMPLATE),
+	FIXED_STR(F, "vm_cache_endpoint", "|/var/run/kata-containers/cache.sock", NO_TEMPLATE),
+};
+
+/* ------------------------------------------------------------------------------- one key's value */
+
+static bool is_one_of(const char *value, const char *choices)
+{
+	size_t len = strlen(value);
+
+	for (const char *c = choices;; c++) {
+		size_t n = strcspn(c, "|");
+
+		if (n == len && strncmp(c, value, n) == 0)
+			return true;
+		c += n;
+		if (!*c)
+			return false;
+	}
+}
+
+static int refuse(const struct toml_value *table, const struct key *k, const char *value,
+		  struct err *err)
+{
+	const struct toml_value *v = toml_find(table, k->name);
+
+	err_set(err, E_CONFIG, "%s:%u: %s = %s is not supported: %s", toml_file(v), v->span.line,
+		k->name, value, k->why);
+	if (k->only && *k->only && !str_eq(k->only, "|"))
+		err_hint(err, "possible: %s", k->only);
+	return -1;
+}
+
+static int take_string(struct toml_value *table, const struct key *k, void *member, struct err *err)
+{
+	const char *value;
+
+	if (toml_get_string(table, k->name, k->text, &value, err) < 0)
+		return -1;
+	if (value && k->only && toml_find(table, k->name) && !is_one_of(value, k->only))
+		return refuse(table, k, *value ? value : "\"\"", err);
+	if (member)
+		str_set(member, value);
+	return 0;
+}
+
+static int take_bool(struct toml_value *table, const struct key *k, void *member, struct err *err)
+{
+	bool value;
+
+	if (toml_get_bool(table, k->name, k->number != 0, &value, err) < 0)
+		return -1;
+	if (k->only && toml_find(table, k->name) && !is_one_of(value ? "true" : "false", k->only))
+		return refuse(table, k, value ? "true" : "false", err);
+	if (member)
+		*(bool *)member = value;
+	return 0;
+}
+
+static int take_int(struct toml_value *table, const struct key *k, void *member, struct err *err)
+{
+	int64_t value;
+
+	if (toml_get_int(table, k->name, k->min, k->max, k->number, &value, err) < 0)
+		return k->why ? err_hint(err, "%s", k->why) : -1;
+	if (member)
+		*(int64_t *)member = value;
+	return 0;
+}
+
+static int take_strings(struct toml_value *table, const struct key *k, void *member,
+			struct err *err)
+{
+	AUTO(strv) char **value = NULL;
+
+	if (toml_get_strings(table, k->name, &value, err) < 0)
+		return -1;
+	if (k->only && value)
+		return refuse(table, k, "[...]", err);
+	if (member)
+		*(char ***)member = STEAL(value, NULL);
+	return 0;
+}
+
+static int take(struct toml_value *table, const struct key *k, struct runtime_config *c,
+		struct err *err)
+{
+	void *member = k->member == SIZE_MAX ? NULL : (char *)c + k->member;
+
+	switch (k->kind) {
+	case STRING:
+		return take_string(table, k, member, err);
+	case BOOL:
+		return take_bool(table, k, member, err);
+	case INT:
+		return take_int(table, k, member, err);
+	case STRINGS:
+		return take_strings(table, k, member, err);
+	}
+	bug("kind of key %s", k->name);
+}
+
+/* -------------------------------------------------------------------------------------- documents */
+
+/* The table "a.b" and that nothing else is beside b in a; NULL (no error) if it is absent. */
+static int find_table(struct toml_value *root, const char *path, struct toml_value **out,
+		      struct err *err)
+{
+	AUTO(strv) char **parts = strv_split(path, ".");
+	struct toml_value *t = root;
+
+	strv_each (part, parts) {
+		if (toml_get_table(t, *part, &t, err) < 0)
+			return -1;
+	}
+	*out = t;
+	return 0;
+}
+
+static int read_table(struct toml_value *root, const char *path, struct runtime_config *c,
+		      struct err *err)
+{
+	const char *known[ARRAY_LEN(keys) + 1];
+	struct toml_value *table;
+	size_t n = 0;
+
+	if (find_table(root, path, &table, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (!str_eq(keys[i].table, path))
+			continue;
+		known[n++] = keys[i].name;
+		if (take(table, &keys[i], c, err) < 0)
+			return -1;
+	}
+	known[n] = NULL;
+	return table ? toml_unused(table, known, err) : 0;
+}
+
+static int check_outer(struct toml_value *root, struct err *err)
+{
+	static const char *const tables[] = { "hypervisor", "agent", "runtime", "factory", NULL };
+	static const char *const vmms[] = { "qemu", NULL }, *const agents[] = { "kata", NULL };
+	struct toml_value *outer;
+
+	if (toml_unused(root, tables, err) < 0 || toml_get_table(root, "hypervisor", &outer, err) < 0 ||
+	    (outer && toml_unused(outer, vmms, err) < 0) ||
+	    toml_get_table(root, "agent", &outer, err) < 0)
+		return -1;
+	return outer ? toml_unused(outer, agents, err) : 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int not_hidden(const struct dirent *e)
+{
+	return e->d_name[0] != '.';
+}
+
+/* Lays every file of config.d/ beside the main file over it. */
+static int merge_dropins(struct toml_value *root, const char *file, struct err *err)
+{
+	AUTO(str) char *dir = str_fmt("%.*sconfig.d", (int)(path_basename(file) - file), file);
+	struct dirent **list = NULL;
+	int n = scandir(dir, &list, not_hidden, by_name), result = 0;
+
+	if (n < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "list %s", dir);
+	for (int i = 0; i < n; i++) {
+		AUTO(str) char *path = path_join(dir, list[i]->d_name);
+		struct toml_value *over = result == 0 ? toml_load(path, err) : NULL;
+
+		if (over)
+			toml_merge(root, over);
+		else
+			result = -1;
+		free(list[i]);
+	}
+	free(list);
+	return result;
+}
+
+char *config_prefix(void)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	AUTO(str) char *up = NULL;
+
+	if (n <= 0)
+		return xstrdup(KATA_PREFIX);
+	self[n] = '\0';
+	up = str_fmt("%s/../..", self);
+	return path_clean(up);
+}
+
+char *config_find(const char *asked, struct err *err)
+{
+	const char *env = getenv("KATA_CONF_FILE");
+	AUTO(str) char *prefix = config_prefix();
+	AUTO(str) char *own =
+		path_join(prefix, "share/defaults/kata-containers/configuration.toml");
+
+	/* One that was named must exist: falling back would run something else than was asked. */
+	if (!str_empty(asked))
+		return xstrdup(asked);
+	if (!str_empty(env))
+		return xstrdup(env);
+	if (path_exists("/etc/kata-containers/configuration.toml"))
+		return xstrdup("/etc/kata-containers/configuration.toml");
+	if (path_exists(own))
+		return STEAL(own, NULL);
+	err_set(err, E_NOT_FOUND,
+		"no configuration: neither /etc/kata-containers/configuration.toml nor %s exists",
+		own);
+	err_hint(err, "install one or set KATA_CONF_FILE");
+	return NULL;
+}
+
+/* Files that must be there before a VM can start: found now, with the key that names them. */
+static int check_file(const struct runtime_config *c, const char *key, const char *path, int mode,
+		      struct err *err)
+{
+	if (str_empty(path)) {
+		err_set(err, E_CONFIG, "%s: [hypervisor.qemu] has no '%s'", c->file, key);
+		return err_hint(err, "name the file there");
+	}
+	if (access(path, mode) < 0) {
+		err_sys(err, "%s: %s = \"%s\"", c->file, key, path);
+		err->code = E_CONFIG;
+		return err_hint(err, "install it or correct the path");
+	}
+	return 0;
+}
+
+static int check(const struct runtime_config *c, struct err *err)
+{
+	if (check_file(c, "path", c->qemu_path, X_OK, err) < 0 ||
+	    check_file(c, "kernel", c->kernel, R_OK, err) < 0 ||
+	    check_file(c, "initrd", c->initrd, R_OK, err) < 0)
+		return -1;
+	if (!str_empty(c->firmware) && check_file(c, "firmware", c->firmware, R_OK, err) < 0)
+		return -1;
+	if (str_eq(c->shared_fs, "virtio-fs") &&
+	    check_file(c, "virtio_fs_daemon", c->virtiofsd, X_OK, err) < 0)
+		return err_hint(err, "or set shared_fs = \"virtio-9p\"");
+	if (c->max_memory_mib && c->max_memory_mib < c->memory_mib)
+		return err_set(err, E_CONFIG,
+			       "%s: default_maxmemory = %lld is below default_memory = %lld",
+			       c->file, (long long)c->max_memory_mib, (long long)c->memory_mib);
+	return 0;
+}
+
+struct runtime_config *config_load(const char *asked, struct err *err)
+{
+	AUTO(config) struct runtime_config *c = NEW(struct runtime_config);
+	AUTO(toml) struct toml_value *root = NULL;
+
+	c->file = config_find(asked, err);
+	if (!c->file)
+		return NULL;
+	root = toml_load(c->file, err);
+	if (!root) {
+		err_wrap(err, "configuration %s", c->file);
+		return NULL;
+	}
+	if (merge_dropins(root, c->file, err) < 0 || check_outer(root, err) < 0 ||
+	    read_table(root, Q, c, err) < 0 || read_table(root, A, c, err) < 0 ||
+	    read_table(root, R, c, err) < 0 || read_table(root, F, c, err) < 0 || check(c, err) < 0)
+		return NULL;
+	return STEAL(c, NULL);
+}
+
+void config_free(struct runtime_config *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		void *member = (char *)c + keys[i].member;
+
+		if (keys[i].member == SIZE_MAX)
+			continue;
+		if (keys[i].kind == STRING)
+			free(*(char **)member);
+		else if (keys[i].kind == STRINGS)
+			strv_free(*(char ***)member);
+	}
+	free(c->file);
+	free(c);
+}

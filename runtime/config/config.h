@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * configuration.toml: upstream Kata's keys (tables [hypervisor.qemu], [agent.kata], [runtime],
+ * [factory]) with config.d/ drop-ins.
+ *
+ *	struct runtime_config *c = config_load(chosen, &err);	// NULL: search the standard places
+ *
+ * Search order: the path asked for (annotation, CreateTask options), $KATA_CONF_FILE,
+ * /etc/kata-containers/configuration.toml, then the file beside the program's own prefix:
+ * PREFIX/share/defaults/kata-containers/configuration.toml. The first that exists is read; then
+ * every file of config.d/ beside it, sorted by name, key by key over it.
+ *
+ * Nothing is silently ignored: every known key is either honoured or accepted only with the values
+ * under which it has no effect here; anything else, and every unknown key, is an error with file,
+ * line and remedy.
+ */
+
+#include "base/err.h"
+#include "base/scope.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct runtime_config {
+	char *file; /* the one that was read */
+
+	/* [hypervisor.qemu] */
+	char *qemu_path, *kernel, *initrd, *machine_type, *kernel_params, *firmware;
+	char *machine_accelerators, *cpu_features, *seccomp_sandbox, *entropy_source;
+	char *shared_fs; /* "virtio-fs" or "virtio-9p" */
+	char *virtiofsd, *virtiofs_cache, *file_mem_backend, *guest_hook_path;
+	char **virtiofsd_args, **enable_annotations;
+	int64_t vcpus, max_vcpus; /* vcpus < 0: all of the host; max_vcpus 0: the host's */
+	int64_t memory_mib, max_memory_mib, memory_slots;
+	int64_t msize_9p, pcie_root_ports;
+	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc;
+	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
+
+	/* [agent.kata] */
+	bool agent_debug, debug_console;
+	char **kernel_modules;
+	int64_t dial_timeout_s;
+
+	/* [runtime] */
+	bool debug, guest_seccomp_off;
+	char **sandbox_bind_mounts;
+	int64_t create_container_timeout_s;
+};
+
+/* The file that would be read, heap. E_NOT_FOUND lists the places. */
+char *config_find(const char *asked, struct err *err);
+struct runtime_config *config_load(const char *asked, struct err *err);
+void config_free(struct runtime_config *c);
+DEFINE_AUTO(config, struct runtime_config *, NULL, config_free)
+
+/* PREFIX of the running program: the folder above its bin/, heap. */
+char *config_prefix(void);
