@@ -3,8 +3,8 @@
 #
 # Prints the manifest lines that bring iptables into the initrd: osbuilder/iptables.sh >FILE
 #
-# The agent answers GetIPTables and SetIPTables with these programs. They and the libraries they load
-# come from this machine's package iptables; ldd says which. Of the extensions, only those come in
+# The agent answers GetIPTables and SetIPTables with these programs. They and the libraries they
+# load come from this machine's package iptables; ldd says which. Of the extensions, only those come in
 # that sandboxes are known to use; the kernel has more.
 
 set -euo pipefail

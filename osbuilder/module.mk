@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The guest's initial ram disk. INITRD_INIT names the program that becomes PID 1, INITRD_COMPRESS how
-# the archive is packed, INITRD_IPTABLES=0 leaves iptables out.
+# The guest's initial ram disk. INITRD_INIT names the program that becomes PID 1, INITRD_COMPRESS
+# how the archive is packed, INITRD_IPTABLES=0 leaves iptables out.
 
 INITRD_INIT     ?= $(BUILD)/bin/kata-agent
 INITRD_COMPRESS ?= fit
@@ -12,7 +12,8 @@ INITRD_MANIFESTS := osbuilder/initrd.manifest \
                     $(if $(filter 1,$(INITRD_IPTABLES)),$(BUILD)/osbuilder/iptables.manifest)
 
 $(eval $(call tool,mkinitrd,osbuilder/mkinitrd.c osbuilder/initrd.c,base archive))
-$(eval $(call unit_test,archive_initrd_test,tests/unit/archive_initrd_test.c osbuilder/initrd.c,base archive))
+$(eval $(call unit_test,archive_initrd_test, \
+	tests/unit/archive_initrd_test.c osbuilder/initrd.c,base archive))
 
 initrd: $(INITRD) ## build the guest's initial ram disk
 
