@@ -10,9 +10,8 @@
 #   lab_left			prints what is left on the host, empty if nothing
 
 LAB=
-LAB_CONTAINERD=
 IMAGE=localhost/kata-test:busybox
-RUNTIME=io.containerd.kata.v2
+export RUNTIME=io.containerd.kata.v2
 
 lab_ctr() {
 	command ctr --address "$LAB/containerd.sock" "$@"
@@ -21,10 +20,10 @@ lab_ctr() {
 lab_containerd() {
 	PATH="$LAB_PREFIX/bin:$PATH" containerd --config "$LAB/config.toml" \
 		>>"$LAB/containerd.log" 2>&1 &
-	LAB_CONTAINERD=$!
+	echo $! >"$LAB/containerd.pid"
 	for _ in $(seq 600); do
 		lab_ctr version >/dev/null 2>&1 && return 0
-		kill -0 "$LAB_CONTAINERD" 2>/dev/null || break
+		kill -0 "$(cat "$LAB/containerd.pid")" 2>/dev/null || break
 		sleep 0.05
 	done
 	echo "containerd did not start; its log:" >&2
@@ -51,11 +50,13 @@ lab_start() {
 	lab_containerd
 }
 
+# By pid file, since a test runs in a subshell and what it starts is not our child.
 lab_stop_containerd() {
-	[ -n "$LAB_CONTAINERD" ] || return 0
-	kill "$LAB_CONTAINERD" 2>/dev/null
-	wait "$LAB_CONTAINERD" 2>/dev/null
-	LAB_CONTAINERD=
+	local pid
+	pid=$(cat "$LAB/containerd.pid" 2>/dev/null) || return 0
+	kill "$pid" 2>/dev/null
+	tail --pid="$pid" -f /dev/null
+	rm -f "$LAB/containerd.pid"
 }
 
 lab_stop() {
