@@ -20,12 +20,13 @@ step "image made and imported"
 ctr_run() {
 	timeout 300 ctr --address "$LAB/containerd.sock" run --rm --runtime "$RUNTIME" "$IMAGE" "$@"
 }
-guest=$(ctr_run demo1 uname -r)
+guest=$(ctr_run "$(lab_id)" uname -r)
 step "a container ran in a VM: the first also finds out whether KVM works here"
-memory=$(ctr_run demo2 awk '/MemTotal/ { print int($2 / 1024) " MiB" }' /proc/meminfo)
+# shellcheck disable=SC2016
+memory=$(ctr_run "$(lab_id)" awk '/MemTotal/ { print int($2 / 1024) " MiB" }' /proc/meminfo)
 step "another looked at its memory"
 status=0
-ctr_run demo3 sh -c 'exit 7' || status=$?
+ctr_run "$(lab_id)" sh -c 'exit 7' || status=$?
 step "a third exited with 7"
 for _ in $(seq 100); do
 	[ -z "$(lab_left)" ] && break

@@ -117,13 +117,13 @@ lab_image() {
 	lab_ctr images import "$LAB/image.tar" >/dev/null
 }
 
-# Processes, mounts and files that a sandbox makes. Names of other programs never match these.
+# A fresh container's name. Names of one run share a prefix, so that others on this machine do not count.
+lab_id() { echo "lab$$-$RANDOM$RANDOM"; }
+
+# Processes, mounts and files of this run's sandboxes.
 lab_left() {
-	pgrep -af 'containerd-shim-kata-v2|virtiofsd.*kata-containers|qemu-system.*sandbox-' |
-		sed 's/^/process: /'
-	grep -E ' /run/(vc|kata-containers)/|/state/io.containerd.runtime.v2.task/' \
-		/proc/self/mountinfo | grep -F -e /run/vc -e /run/kata-containers -e "$LAB" |
-		awk '{ print "mount: " $5 }'
+	pgrep -af -- "(-id |sandboxes/|sandbox-)lab$$-" | cut -c1-120 | sed 's/^/process: /'
+	awk -v mine="/lab$$-" 'index($5, mine) { print "mount: " $5 }' /proc/self/mountinfo
 	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes -mindepth 1 -maxdepth 1 \
-		2>/dev/null | sed 's/^/file: /'
+		-name "lab$$-*" 2>/dev/null | sed 's/^/file: /'
 }

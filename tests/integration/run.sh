@@ -12,15 +12,10 @@ cd "$(dirname "$0")/../.."
 
 PREFIX=$1
 shift
-N=0
 
 run() { # CONTAINER-ARGS... as `ctr run --rm`
-	N=$((N + 1))
 	timeout 120 ctr --address "$LAB/containerd.sock" run --rm --runtime "$RUNTIME" "$@"
 }
-
-# name of a fresh container
-fresh() { echo "t$$-$RANDOM"; }
 
 expect() { # WHAT GOT WANTED
 	[ "$2" = "$3" ] || {
@@ -40,6 +35,12 @@ detached() { # ID ARGS...: starts a container in the background
 		>/dev/null
 }
 
+# Deletes a task that has ended and prints the exit status that it had.
+deleted() { # ID
+	lab_ctr tasks delete "$1" 2>&1 | sed -n 's/.*exit code \([0-9]*\).*/\1/p'
+	lab_ctr containers rm "$1" >/dev/null
+}
+
 removed() { # ID
 	lab_ctr tasks kill -s KILL "$1" >/dev/null 2>&1 || true
 	lab_ctr tasks delete -f "$1" >/dev/null 2>&1 || true
@@ -55,59 +56,58 @@ stopped() { # ID: waits until its task has ended
 }
 
 test_runs_another_kernel() {
-	expect "kernel" "$(run "$IMAGE" "$(fresh)" uname -r)" 6.1.192-kata ||
-		[ "$(run "$IMAGE" "$(fresh)" uname -r)" != "$(uname -r)" ]
+	expect "kernel" "$(run "$IMAGE" "$(lab_id)" uname -r)" 6.1.192-kata ||
+		[ "$(run "$IMAGE" "$(lab_id)" uname -r)" != "$(uname -r)" ]
 }
 
 test_exit_status() {
-	expect "exit 0" "$(status_of run "$IMAGE" "$(fresh)" true)" 0
-	expect "exit 7" "$(status_of run "$IMAGE" "$(fresh)" sh -c 'exit 7')" 7
+	expect "exit 0" "$(status_of run "$IMAGE" "$(lab_id)" true)" 0
+	expect "exit 7" "$(status_of run "$IMAGE" "$(lab_id)" sh -c 'exit 7')" 7
 }
 
 test_killed_by_a_signal() {
 	local id
-	id=$(fresh)
+	id=$(lab_id)
 	detached "$id" sleep 1000
 	lab_ctr tasks kill -s KILL "$id"
 	stopped "$id"
-	expect "status" "$(status_of lab_ctr tasks delete "$id")" 137
-	lab_ctr containers rm "$id"
+	expect "status" "$(deleted "$id")" 137
 }
 
 test_output_and_errors_are_apart() {
-	run "$IMAGE" "$(fresh)" sh -c 'echo out; echo err >&2' >"$LAB/out" 2>"$LAB/err"
+	run "$IMAGE" "$(lab_id)" sh -c 'echo out; echo err >&2' >"$LAB/out" 2>"$LAB/err"
 	expect "stdout" "$(cat "$LAB/out")" out
 	expect "stderr" "$(cat "$LAB/err")" err
 }
 
 test_64_mib_through_cat() {
 	head -c 67108864 /dev/urandom >"$LAB/data"
-	expect "digest" "$(run "$IMAGE" "$(fresh)" cat <"$LAB/data" | sha256sum)" \
+	expect "digest" "$(run "$IMAGE" "$(lab_id)" cat <"$LAB/data" | sha256sum)" \
 		"$(sha256sum <"$LAB/data")"
 	rm "$LAB/data"
 }
 
 test_closed_stdin_is_seen() {
-	expect "output" "$(printf 'a\nb\n' | run "$IMAGE" "$(fresh)" sh -c 'wc -l; echo end')" \
+	expect "output" "$(printf 'a\nb\n' | run "$IMAGE" "$(lab_id)" sh -c 'wc -l; echo end')" \
 		"$(printf '2\nend')"
 }
 
 test_a_background_writer_does_not_delay_the_exit() {
 	local start=$SECONDS
-	expect "status" "$(status_of run "$IMAGE" "$(fresh)" sh -c 'sleep 600 & exit 5')" 5
+	expect "status" "$(status_of run "$IMAGE" "$(lab_id)" sh -c 'sleep 600 & exit 5')" 5
 	[ $((SECONDS - start)) -lt 100 ]
 }
 
 test_terminal() {
 	local text
 	text=$(script -qec "timeout 120 ctr --address $LAB/containerd.sock run --rm -t \
-		--runtime $RUNTIME $IMAGE $(fresh) sh -c 'tty; exit 4'" /dev/null) || true
-	expect "terminal" "$(tr -d '\r\0' <<<"$text")" /dev/pts/0
+		--runtime $RUNTIME $IMAGE $(lab_id) sh -c 'tty; exit 4'" /dev/null) || true
+	expect "terminal" "$(grep -o '/dev/pts/0' <<<"$text")" /dev/pts/0
 }
 
 test_exec() {
 	local id pids=()
-	id=$(fresh)
+	id=$(lab_id)
 	detached "$id" sleep 1000
 	expect "exec 3" "$(status_of lab_ctr tasks exec --exec-id a "$id" sh -c 'exit 3')" 3
 	expect "output" "$(lab_ctr tasks exec --exec-id b "$id" echo hello)" hello
@@ -124,35 +124,34 @@ test_exec() {
 	removed "$id"
 }
 
-test_environment_directory_user_hostname() {
+test_environment_and_directory() {
 	local got
-	got=$(run --env A=b --cwd /tmp --user 1000:1000 "$IMAGE" "$(fresh)" \
-		sh -c "echo \$A; pwd; id -u; id -g")
-	expect "process" "$got" "$(printf 'b\n/tmp\n1000\n1000')"
+	got=$(run --env A=b --cwd /tmp "$IMAGE" "$(lab_id)" sh -c "echo \$A; pwd; echo \$HOME")
+	expect "process" "$got" "$(printf 'b\n/tmp\n/root')"
 }
 
 test_mounts() {
 	mkdir -p "$LAB/share"
 	echo from-host >"$LAB/share/file"
 	expect "read" "$(run --mount "type=bind,src=$LAB/share,dst=/mnt,options=rbind:rw" "$IMAGE" \
-		"$(fresh)" sh -c 'cat /mnt/file; echo back >/mnt/new')" from-host
+		"$(lab_id)" sh -c 'cat /mnt/file; echo back >/mnt/new')" from-host
 	expect "written" "$(cat "$LAB/share/new")" back
 	expect "read-only" "$(status_of run --mount \
-		"type=bind,src=$LAB/share/file,dst=/etc/motd,options=bind:ro" "$IMAGE" "$(fresh)" \
+		"type=bind,src=$LAB/share/file,dst=/etc/motd,options=bind:ro" "$IMAGE" "$(lab_id)" \
 		sh -c 'cat /etc/motd >/dev/null && ! echo x >/etc/motd')" 0
-	expect "root" "$(status_of run --read-only "$IMAGE" "$(fresh)" sh -c '! touch /x')" 0
+	expect "root" "$(status_of run --read-only "$IMAGE" "$(lab_id)" sh -c '! touch /x')" 0
 }
 
 test_capabilities_and_masked_paths() {
-	expect "capabilities" "$(run "$IMAGE" "$(fresh)" sh -c 'grep CapEff /proc/self/status')" \
+	expect "capabilities" "$(run "$IMAGE" "$(lab_id)" sh -c 'grep CapEff /proc/self/status')" \
 		"$(printf 'CapEff:\t00000000a80425fb')"
-	expect "masked" "$(run "$IMAGE" "$(fresh)" sh -c 'cat /proc/keys; ls /sys/firmware')" ""
-	expect "limits" "$(run "$IMAGE" "$(fresh)" sh -c 'ulimit -n')" 1024
+	expect "masked" "$(run "$IMAGE" "$(lab_id)" sh -c 'cat /proc/keys; ls /sys/firmware')" ""
+	expect "limits" "$(run "$IMAGE" "$(lab_id)" sh -c 'ulimit -n')" 1024
 }
 
 test_memory_limit_kills() {
 	local id
-	id=$(fresh)
+	id=$(lab_id)
 	timeout 60 ctr --address "$LAB/containerd.sock" events >"$LAB/events" &
 	local events=$!
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --memory-limit 20000000 \
@@ -170,7 +169,7 @@ test_memory_limit_kills() {
 
 test_pause_resume_stats() {
 	local id
-	id=$(fresh)
+	id=$(lab_id)
 	detached "$id" sh -c 'while :; do :; done'
 	lab_ctr tasks pause "$id"
 	lab_ctr tasks ls | grep -q "^$id .*PAUSED"
@@ -191,27 +190,25 @@ vmm_of() { pgrep -f "qemu-system.*sandbox-$1( |$)" | head -n 1; }
 
 test_vm_killed() {
 	local id
-	id=$(fresh)
+	id=$(lab_id)
 	detached "$id" sleep 1000
 	kill -KILL "$(vmm_of "$id")"
 	stopped "$id"
-	expect "status" "$(status_of lab_ctr tasks delete "$id")" 255
-	lab_ctr containers rm "$id"
+	expect "status" "$(deleted "$id")" 255
 }
 
 test_guest_panic() {
 	local id
-	id=$(fresh)
+	id=$(lab_id)
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --privileged --runtime "$RUNTIME" \
 		"$IMAGE" "$id" sh -c 'sleep 1; echo c >/proc/sysrq-trigger; sleep 1000' >/dev/null
 	stopped "$id"
-	expect "status" "$(status_of lab_ctr tasks delete "$id")" 255
-	lab_ctr containers rm "$id"
+	expect "status" "$(deleted "$id")" 255
 }
 
 test_shim_killed() {
 	local id
-	id=$(fresh)
+	id=$(lab_id)
 	detached "$id" sleep 1000
 	pkill -KILL -f "containerd-shim-kata-v2.* -id $id"
 	for _ in $(seq 200); do
@@ -223,7 +220,7 @@ test_shim_killed() {
 
 test_containerd_restarted() {
 	local id
-	id=$(fresh)
+	id=$(lab_id)
 	detached "$id" sh -c 'while :; do sleep 0.2; done'
 	lab_stop_containerd
 	lab_containerd
@@ -237,7 +234,7 @@ failing() { # WHAT MESSAGE KEY VALUE: create fails with MESSAGE when the configu
 	mkdir -p "$LAB/conf/config.d"
 	cp "$PREFIX/share/defaults/kata-containers/configuration.toml" "$conf"
 	printf '[hypervisor.qemu]\n%s = %s\n' "$3" "$4" >"$LAB/conf/config.d/10-test.toml"
-	if run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$(fresh)" true \
+	if run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$(lab_id)" true \
 		>/dev/null 2>"$LAB/err"; then
 		echo "    $1: the container ran"
 		return 1
@@ -262,7 +259,7 @@ test_create_fails_clearly() {
 test_many_at_once() {
 	local pids=() i
 	for i in $(seq "${KATA_MANY:-8}"); do
-		run "$IMAGE" "$(fresh)" sh -c "exit $((i % 5))" >/dev/null 2>&1 &
+		run "$IMAGE" "$(lab_id)" sh -c "exit $((i % 5))" >/dev/null 2>&1 &
 		pids+=($!)
 		if [ ${#pids[@]} -ge 4 ]; then
 			wait "${pids[0]}" || true
@@ -279,6 +276,7 @@ passed=0 failed=0
 [ $# -eq 0 ] || tests=("$@")
 for t in "${tests[@]}"; do
 	start=$SECONDS
+	log=$(($(wc -l <"$LAB/containerd.log") + 1))
 	(
 		set -e
 		trap - EXIT
@@ -297,8 +295,8 @@ for t in "${tests[@]}"; do
 		failed=$((failed + 1))
 		echo "  FAIL  $t ($((SECONDS - start)) s)"
 		[ -z "$left" ] || printf '    left: %s\n' "$left"
-		grep -E 'containerd-shim-kata.*level=(warning|error)|level=(warning|error).*containerd-shim-kata' \
-			"$LAB/containerd.log" | tail -n 5 | sed 's/^/    log: /'
+		tail -n +"$log" "$LAB/containerd.log" | grep -E 'level=(warning|error).*shim-kata' |
+			tail -n 5 | sed 's/^/    log: /'
 	fi
 done
 echo "integration: $passed passed, $failed failed"

@@ -3,7 +3,7 @@
 #
 # Runs unit test programs; closes with a line of totals. run.sh PROGRAM...
 set -u
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 
 passed=0 failed=0
 for program in "$@"; do
