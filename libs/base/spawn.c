@@ -236,7 +236,7 @@ static int fork_claimed(struct plan *p, struct child *child, struct err *err)
 
 int spawn_start(const struct spawn *s, struct child *child, struct err *err)
 {
-	AUTO(str) char *program = find_program(s->argv[0]);
+	AUTO(str) char *program = find_program(s->program ? s->program : s->argv[0]);
 	int report[2], failure;
 	struct plan plan = { .s = s, .program = program, .parent = getpid() };
 
