@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The five capability sets. A name that no kernel knows is an error; one that this kernel does not
+ * know, or that we do not hold ourselves, is left out with a note: what is not there cannot be
+ * given.
+ */
+
+#include "base/str.h"
+#include "container/init.h"
+#include "container/wire.h"
+
+#include <errno.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+
+enum { CAP_NAMES_MAX = 63 };
+
+static bool kernel_knows(unsigned cap)
+{
+	return prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0;
+}
+
+static int set_parse(const struct init *in, char *const *names, const char *set, uint64_t *out,
+		     struct err *err)
+{
+	*out = 0;
+	strv_each(name, names) {
+		cap_value_t cap;
+
+		if (!str_starts(*name, "CAP_") || cap_from_name(*name, &cap) < 0 || cap < 0 ||
+		    cap > CAP_NAMES_MAX)
+			return err_set(err, E_INVALID, "unknown capability '%s' in the %s set",
+				       *name, set);
+		if (kernel_knows((unsigned)cap))
+			*out |= 1ULL << cap;
+		else
+			wire_note(in->sock, "the kernel does not know %s", *name);
+	}
+	return 0;
+}
+
+/* What we may hand on: the permitted set that we hold. */
+static uint64_t held(void)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+
+	if (capget(&h, d) < 0)
+		return 0;
+	return (uint64_t)d[1].permitted << 32 | d[0].permitted;
+}
+
+int capabilities_parse(const struct init *in, struct capability_sets *out, struct err *err)
+{
+	const struct oci_capabilities *c = in->spec->process->capabilities;
+	uint64_t ours = held();
+
+	*out = (struct capability_sets){ 0 };
+	if (!c)
+		return 0;
+	if (set_parse(in, c->bounding, "bounding", &out->bounding, err) < 0 ||
+	    set_parse(in, c->effective, "effective", &out->effective, err) < 0 ||
+	    set_parse(in, c->inheritable, "inheritable", &out->inheritable, err) < 0 ||
+	    set_parse(in, c->permitted, "permitted", &out->permitted, err) < 0 ||
+	    set_parse(in, c->ambient, "ambient", &out->ambient, err) < 0)
+		return -1;
+	if (out->permitted & ~ours)
+		wire_note(in->sock, "capabilities that we do not hold ourselves: %#llx",
+			  (unsigned long long)(out->permitted & ~ours));
+	out->permitted &= ours;
+	out->effective &= out->permitted;
+	out->inheritable &= ours;
+	/* The kernel refuses ambient capabilities that are not in both of these. */
+	out->ambient &= out->permitted & out->inheritable;
+	return 0;
+}
+
+int capabilities_bound(const struct capability_sets *s, struct err *err)
+{
+	for (unsigned cap = 0; cap <= CAP_NAMES_MAX && kernel_knows(cap); cap++) {
+		if (s->bounding & 1ULL << cap)
+			continue;
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
+		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return err_sys(err, "drop capability %u from the bounding set", cap);
+	}
+	return 0;
+}
+
+int capabilities_apply(const struct capability_sets *s, struct err *err)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2] = {
+		{ (uint32_t)s->effective, (uint32_t)s->permitted, (uint32_t)s->inheritable },
+		{ (uint32_t)(s->effective >> 32), (uint32_t)(s->permitted >> 32),
+		  (uint32_t)(s->inheritable >> 32) },
+	};
+
+	if (capset(&h, d) < 0)
+		return err_sys(err, "set capabilities");
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return err_sys(err, "clear the ambient capabilities");
+	for (unsigned cap = 0; cap <= CAP_NAMES_MAX; cap++) {
+		if ((s->ambient & 1ULL << cap) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return err_sys(err, "raise ambient capability %u", cap);
+	}
+	return 0;
+}

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What both versions of control groups have in common: finding, reading, writing, removing. */
+
+#include "container/cgroup.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "mount/mount.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+DEFINE_AUTO(dir, DIR *, NULL, closedir)
+
+enum { CGROUP_TEXT_MAX = 4 << 20, CGROUP_DEPTH_MAX = 32, CGROUP_POLL_US = 2000 };
+
+/* -------------------------------------------------------------------------------- hierarchies */
+
+static char **controllers_of(const char *options)
+{
+	static const char *const known[] = { "cpu",     "cpuacct",  "cpuset",  "memory",
+					     "pids",    "blkio",    "hugetlb", "devices",
+					     "net_cls", "net_prio", "freezer", "perf_event",
+					     "rdma",    "misc",     NULL };
+	AUTO(strv) char **parts = strv_split(options, ",");
+	char **out = NULL;
+
+	strv_each(p, parts) {
+		if (strv_has((char *const *)known, *p))
+			strv_push(&out, *p);
+	}
+	return out;
+}
+
+static void add_hierarchy(struct cgroup *g, const char *mount, char **controllers)
+{
+	g->v = xreallocarray(g->v, g->n + 1, sizeof(*g->v));
+	g->v[g->n++] = (struct cgroup_hierarchy){ xstrdup(path_basename(mount)), xstrdup(mount),
+						  controllers, path_join(mount, g->path) };
+}
+
+/* The same hierarchy may be mounted more than once: the first that has its controllers wins. */
+static bool have_any(const struct cgroup *g, char *const *controllers)
+{
+	strv_each(c, controllers) {
+		if (cgroup_folder(g, *c))
+			return true;
+	}
+	return false;
+}
+
+static void find_v1(struct cgroup *g, const struct mount_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		char **controllers;
+
+		if (!str_eq(list->v[i].type, "cgroup"))
+			continue;
+		controllers = controllers_of(list->v[i].super_options);
+		if (!controllers || have_any(g, controllers))
+			strv_free(controllers);
+		else
+			add_hierarchy(g, list->v[i].target, controllers);
+	}
+}
+
+static struct cgroup *cgroup_alloc(const char *path, bool lenient)
+{
+	struct cgroup *g = NEW(struct cgroup);
+	AUTO(str) char *absolute = path_join("/", path);
+
+	g->path = path_clean(absolute);
+	g->lenient = lenient;
+	g->device_program = -1;
+	return g;
+}
+
+struct cgroup *cgroup_new_unified(const char *mount, const char *path, bool lenient)
+{
+	struct cgroup *g = cgroup_alloc(path, lenient);
+
+	g->ops = &cgroup_v2_ops;
+	add_hierarchy(g, mount, NULL);
+	return g;
+}
+
+struct cgroup *cgroup_new(const char *path, bool lenient, struct err *err)
+{
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	AUTO(cgroup) struct cgroup *g = cgroup_alloc(path, lenient);
+
+	if (str_eq(g->path, "/")) {
+		err_set(err, E_INVALID, "a container cannot be the root cgroup");
+		return NULL;
+	}
+	if (mount_list_read(&list, err) < 0)
+		return NULL;
+	g->ops = &cgroup_v1_ops;
+	find_v1(g, &list);
+	for (size_t i = 0; !g->n && i < list.n; i++) {
+		if (!str_eq(list.v[i].type, "cgroup2"))
+			continue;
+		g->ops = &cgroup_v2_ops;
+		add_hierarchy(g, list.v[i].target, NULL);
+	}
+	if (!g->n && !lenient) {
+		err_set(err, E_UNSUPPORTED, "no cgroup hierarchy is mounted");
+		return NULL;
+	}
+	return STEAL(g, NULL);
+}
+
+void cgroup_free(struct cgroup *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		free(g->v[i].name);
+		free(g->v[i].mount);
+		strv_free(g->v[i].controllers);
+		free(g->v[i].folder);
+	}
+	fd_close(&g->device_program);
+	free(g->v);
+	free(g->path);
+	free(g);
+}
+
+const char *cgroup_folder(const struct cgroup *g, const char *controller)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		if (g->ops->unified || strv_has(g->v[i].controllers, controller))
+			return g->v[i].folder;
+	}
+	return NULL;
+}
+
+/* ----------------------------------------------------------------------------------- settings */
+
+void cgroup_settings_add(struct cgroup_settings *s, const char *controller, const char *file,
+			 const char *fmt, ...)
+{
+	AUTO(buf) struct buf value = BUF_INIT(64 * 1024);
+	struct cgroup_setting one = { controller, xstrdup(file), NULL, false };
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vfmt(&value, fmt, ap);
+	va_end(ap);
+	one.value = xstrdup(buf_cstr(&value));
+	vec_push(s, one);
+}
+
+void cgroup_settings_release(struct cgroup_settings *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		free(s->v[i].file);
+		free(s->v[i].value);
+	}
+	vec_release(s);
+}
+
+static int write_one(struct cgroup *g, const struct cgroup_setting *s, struct err *err)
+{
+	const char *folder = cgroup_folder(g, s->controller);
+	AUTO(str) char *path = folder ? path_join(folder, s->file) : NULL;
+
+	if (!folder)
+		return err_set(err, E_UNSUPPORTED, "there is no %s cgroup controller for %s",
+			       s->controller, s->file);
+	return file_write(AT_FDCWD, path, s->value, err);
+}
+
+int cgroup_write(struct cgroup *g, const struct cgroup_settings *s, struct err *err)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct err e = ERR_INIT;
+		bool missing;
+
+		if (write_one(g, &s->v[i], &e) == 0)
+			continue;
+		missing = e.code == E_UNSUPPORTED || e.code == E_NOT_FOUND;
+		if (!s->v[i].optional && !(g->lenient && missing)) {
+			*err = e;
+			return -1;
+		}
+		log_err(LOG_DEBUG, &e, "cgroup setting left out", LOG_S("file", s->v[i].file));
+	}
+	return 0;
+}
+
+int cgroup_read(const struct cgroup *g, const char *controller, const char *file, struct buf *out,
+		struct err *err)
+{
+	const char *folder = cgroup_folder(g, controller);
+	AUTO(str) char *path = folder ? path_join(folder, file) : NULL;
+
+	if (!folder)
+		return err_set(err, E_NOT_FOUND, "there is no %s cgroup controller", controller);
+	return file_read(AT_FDCWD, path, CGROUP_TEXT_MAX, out, err);
+}
+
+static uint64_t number(const char *text)
+{
+	uint64_t out = 0;
+
+	if (str_starts(text, "max"))
+		return UINT64_MAX;
+	for (const char *p = text; *p >= '0' && *p <= '9'; p++)
+		out = out * 10 + (uint64_t)(*p - '0');
+	return out;
+}
+
+uint64_t cgroup_number(const struct cgroup *g, const char *controller, const char *file)
+{
+	struct err ignored = ERR_INIT; /* what is not there counts as 0 */
+	AUTO(buf) struct buf b = BUF_INIT(0);
+
+	if (cgroup_read(g, controller, file, &b, &ignored) < 0)
+		return 0;
+	return number(buf_cstr(&b));
+}
+
+/* ---------------------------------------------------------------------------------- processes */
+
+int cgroup_add(struct cgroup *g, pid_t pid, struct err *err)
+{
+	AUTO(str) char *text = str_fmt("%d", (int)pid);
+
+	for (size_t i = 0; i < g->n; i++) {
+		AUTO(str) char *path = path_join(g->v[i].folder, "cgroup.procs");
+
+		if (file_write(AT_FDCWD, path, text, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+struct pid_vec {
+	VEC(pid_t) v;
+};
+
+static int pids_of_file(int dir, struct pid_vec *out, struct err *err)
+{
+	AUTO(buf) struct buf b = BUF_INIT(0);
+	AUTO(strv) char **lines = NULL;
+
+	if (file_read(dir, "cgroup.procs", CGROUP_TEXT_MAX, &b, err) < 0)
+		return -1;
+	lines = strv_split(buf_cstr(&b), "\n");
+	strv_each(line, lines) {
+		pid_t pid = (pid_t)number(*line);
+
+		if (pid > 0)
+			vec_push(&out->v, pid);
+	}
+	return 0;
+}
+
+/* Calls visit for folder and every folder in it, the inner ones first. */
+static int walk(const char *folder, unsigned depth,
+		int (*visit)(const char *folder, void *ctx, struct err *err), void *ctx,
+		struct err *err)
+{
+	AUTO(dir) DIR *dir = opendir(folder);
+
+	if (!dir)
+		return errno == ENOENT ? 0 : err_sys(err, "list %s", folder);
+	for (struct dirent *e; (e = readdir(dir));) {
+		AUTO(str) char *sub = NULL;
+
+		if (e->d_type != DT_DIR || *e->d_name == '.')
+			continue;
+		if (depth >= CGROUP_DEPTH_MAX)
+			return err_set(err, E_LIMIT, "%s is nested too deep", folder);
+		sub = path_join(folder, e->d_name);
+		if (walk(sub, depth + 1, visit, ctx, err) < 0)
+			return -1;
+	}
+	return visit(folder, ctx, err);
+}
+
+static int visit_pids(const char *folder, void *ctx, struct err *err)
+{
+	AUTO(fd) int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct err e = ERR_INIT;
+
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "open %s", folder);
+	if (pids_of_file(dir, ctx, &e) == 0)
+		return 0;
+	/* It was removed meanwhile, or is threaded: its processes show in the parent. */
+	if (e.sys == ENODEV || e.sys == ENOENT || e.sys == EOPNOTSUPP)
+		return 0;
+	*err = e;
+	return -1;
+}
+
+int cgroup_pids(struct cgroup *g, pid_t **pids, size_t *n, struct err *err)
+{
+	const char *folder = cgroup_folder(g, "pids");
+	struct pid_vec out = { VEC_INIT };
+
+	*pids = NULL;
+	*n = 0;
+	if (!folder && g->n)
+		folder = g->v[0].folder;
+	if (folder && walk(folder, 0, visit_pids, &out, err) < 0) {
+		vec_release(&out.v);
+		return -1;
+	}
+	*pids = out.v.v;
+	*n = out.v.n;
+	return 0;
+}
+
+static int signal_each(struct cgroup *g, int signal, struct err *err)
+{
+	AUTO(mem) pid_t *pids = NULL;
+	size_t n;
+
+	if (cgroup_pids(g, &pids, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (kill(pids[i], signal) < 0 && errno != ESRCH)
+			return err_sys(err, "send signal %d to process %d", signal, (int)pids[i]);
+	}
+	return 0;
+}
+
+/* Frozen, so that no process forks past us. SIGKILL takes effect when they thaw. */
+int cgroup_signal(struct cgroup *g, int signal, struct err *err)
+{
+	struct err ignored = ERR_INIT; /* a group that cannot be frozen is signalled as it is */
+	int frozen;
+
+	if (signal == SIGKILL && g->ops->kill)
+		return g->ops->kill(g, err);
+	frozen = g->ops->frozen(g, &ignored);
+	err_clear(&ignored);
+	if (frozen == 0)
+		(void)!g->ops->freeze(g, true, deadline_in(1000), &ignored);
+	if (signal_each(g, signal, err) < 0)
+		frozen = frozen == 0 ? -2 : -3;
+	err_clear(&ignored);
+	if (frozen == 0 || frozen == -2 || signal == SIGKILL)
+		(void)!g->ops->freeze(g, false, deadline_in(1000), &ignored);
+	return frozen < -1 ? -1 : 0;
+}
+
+/* ------------------------------------------------------------------------------------ removal */
+
+static int visit_remove(const char *folder, void *ctx, struct err *err)
+{
+	const struct deadline *deadline = ctx;
+
+	/* A killed process leaves its group a moment after it was reaped. */
+	while (rmdir(folder) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		if (errno != EBUSY || deadline_passed(*deadline))
+			return err_sys(err, "remove cgroup %s", folder);
+		(void)usleep(CGROUP_POLL_US);
+	}
+	return 0;
+}
+
+int cgroup_remove(struct cgroup *g, struct deadline deadline, struct err *err)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		if (walk(g->v[i].folder, 0, visit_remove, &deadline, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------ devices */
+
+struct oci_device_rule *cgroup_device_rules(const struct oci_resources *r, size_t *n)
+{
+	static char c[] = "c", b[] = "b", m[] = "m", rwm[] = "rwm";
+	const struct {
+		char *type;
+		int major, minor; /* -1: any */
+		char *access;
+	} usual[] = {
+		{ c, -1, -1, m }, { b, -1, -1, m },    { c, 1, 3, rwm }, { c, 1, 5, rwm },
+		{ c, 1, 7, rwm }, { c, 1, 8, rwm },    { c, 1, 9, rwm }, { c, 5, 0, rwm },
+		{ c, 5, 2, rwm }, { c, 136, -1, rwm },
+	};
+	struct oci_device_rule *out = xcalloc(r->n_devices + ARRAY_LEN(usual), sizeof(*out));
+
+	*n = 0;
+	if (!r->n_devices)
+		return out;
+	for (size_t i = 0; i < r->n_devices; i++)
+		out[(*n)++] = r->devices[i];
+	for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+		out[(*n)++] = (struct oci_device_rule){
+			.allow = true,
+			.type = usual[i].type,
+			.major = { usual[i].major >= 0, usual[i].major },
+			.minor = { usual[i].minor >= 0, usual[i].minor },
+			.access = usual[i].access,
+		};
+	}
+	return out;
+}
