@@ -80,7 +80,7 @@ static int device_type(const char *type, int *out, struct err *err)
  */
 static int emit_rule(struct program *p, const struct oci_device_rule *r, struct err *err)
 {
-	int type, access;
+	int type = 0, access = 0;
 	size_t jumps[4], n = 0;
 
 	if (device_type(r->type, &type, err) < 0 || access_bits(r->access, &access, err) < 0)

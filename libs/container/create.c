@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Making a container, up to where its init waits to execute the workload. */
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "container/core.h"
+#include "container/wire.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Without links, so that the name can be used again after it was mounted on. */
+static char *root_path(const struct container_options *o, struct err *err)
+{
+	AUTO(str) char *path = NULL;
+	char *real;
+
+	if (str_empty(o->spec->root_path)) {
+		err_set(err, E_INVALID, "the specification has no root path");
+		return NULL;
+	}
+	path = *o->spec->root_path == '/' ? xstrdup(o->spec->root_path)
+					  : path_join(o->bundle, o->spec->root_path);
+	real = realpath(path, NULL);
+	if (!real)
+		err_sys(err, "root file system %s", path);
+	else if (str_eq(real, "/"))
+		err_set(err, E_INVALID, "the root of the guest cannot be that of a container");
+	if (real && err->code) {
+		free(real);
+		return NULL;
+	}
+	return real;
+}
+
+static struct cgroup *group_of(const struct container_options *o, struct err *err)
+{
+	const char *given = o->cgroup_path ? o->cgroup_path : o->spec->linux_.cgroups_path;
+	AUTO(str) char *path = xstrdup(str_empty(given) ? o->id : given);
+
+	/* "slice:prefix:name" of the systemd driver: the same three as folders. */
+	for (char *p = path; *p != '/' && (p = strchr(p, ':'));)
+		*p = '/';
+	return cgroup_new(path, o->lenient_cgroup, err);
+}
+
+static struct container *container_new(const struct container_options *o, struct err *err)
+{
+	AUTO(container) struct container *c = NEW(struct container);
+	AUTO(str) char *spec = oci_spec_format(o->spec);
+
+	c->pidfd = c->sock = -1;
+	for (int k = 0; k < NS_COUNT; k++)
+		c->ns[k] = -1;
+	(void)pthread_mutex_init(&c->lock, NULL);
+	c->seccomp = o->seccomp;
+	c->bundle = xstrdup(str_empty(o->bundle) ? "/" : o->bundle);
+	if (str_check_id(o->id, "container", err) < 0)
+		return NULL;
+	c->id = xstrdup(o->id);
+	if (!o->spec->process) {
+		err_set(err, E_INVALID, "the specification has no process");
+		return NULL;
+	}
+	c->root = root_path(o, err);
+	c->spec = c->root ? oci_spec_parse(spec, strlen(spec), "specification", err) : NULL;
+	c->cgroup = c->spec ? group_of(o, err) : NULL;
+	return c->cgroup ? STEAL(c, NULL) : NULL;
+}
+
+void container_free(struct container *c)
+{
+	fd_close(&c->pidfd);
+	fd_close(&c->sock);
+	for (int k = 0; k < NS_COUNT; k++)
+		fd_close(&c->ns[k]);
+	if (c->cgroup)
+		cgroup_free(c->cgroup);
+	if (c->spec)
+		oci_spec_free(c->spec);
+	(void)pthread_mutex_destroy(&c->lock);
+	free(c->id);
+	free(c->bundle);
+	free(c->root);
+	free(c);
+}
+
+struct hook_state container_hook_state(const struct container *c, const char *status)
+{
+	return (struct hook_state){ c->id, c->bundle, status, c->pid, c->spec };
+}
+
+static int group_make(struct container *c, struct err *err)
+{
+	const struct oci_resources *r = c->spec->linux_.resources;
+
+	if (c->cgroup->n == 0)
+		return 0;
+	if (c->cgroup->ops->make(c->cgroup, err) < 0)
+		return -1;
+	return r ? c->cgroup->ops->apply(c->cgroup, r, err) : 0;
+}
+
+static int runtime_hooks(struct launch *l, struct err *err)
+{
+	const struct oci_hooks *h = &l->c->spec->hooks;
+	struct hook_state state = container_hook_state(l->c, "creating");
+
+	if (wire_recv(l->sock, WIRE_HOOKS, NULL, NULL, l->deadline, err) < 0)
+		return -1;
+	if (hooks_run(&h->prestart, "prestart", &state, CONTAINER_HOOK_SECONDS, NULL, err) < 0 ||
+	    hooks_run(&h->create_runtime, "createRuntime", &state, CONTAINER_HOOK_SECONDS, NULL,
+		      err) < 0)
+		return -1;
+	return wire_send(l->sock, WIRE_GO, NULL, 0, -1, l->deadline, err);
+}
+
+static int init_make(struct container *c, struct launch *l, int *console, bool *hooked,
+		     struct err *err)
+{
+	if (launch_start(l, err) < 0)
+		return -1;
+	c->pid = l->child.pid;
+	if (launch_go(l, err) < 0 || launch_console(l, console, err) < 0)
+		return -1;
+	*hooked = true;
+	if (runtime_hooks(l, err) < 0)
+		return -1;
+	if (wire_recv(l->sock, WIRE_READY, NULL, NULL, l->deadline, err) < 0)
+		return -1;
+	c->pidfd = fd_dup(l->child.pidfd, err);
+	return c->pidfd < 0 ? -1 : ns_pin(c->pid, &c->spec->linux_, c->ns, err);
+}
+
+static void undo(struct container *c, struct launch *l, bool hooked)
+{
+	struct hook_state state = container_hook_state(c, "stopped");
+	struct err e = ERR_INIT;
+
+	if (cgroup_signal(c->cgroup, SIGKILL, &e) < 0)
+		err_clear(&e); /* it may not exist; init is killed below in any case */
+	spawn_kill(&l->child);
+	if (cgroup_remove(c->cgroup, deadline_in(5000), &e) < 0)
+		log_err(LOG_DEBUG, &e, "a cgroup is left behind", LOG_S("container", c->id));
+	err_clear(&e);
+	if (hooked && hooks_run(&c->spec->hooks.poststop, "poststop", &state,
+				CONTAINER_HOOK_SECONDS, NULL, &e) < 0)
+		log_err(LOG_DEBUG, &e, "a hook failed", LOG_S("container", c->id));
+}
+
+int container_create(const struct container_options *o, struct container **out,
+		     struct container_process *init, struct err *err)
+{
+	AUTO(container) struct container *c = container_new(o, err);
+	struct launch l = {
+		.c = c, .stdio = &o->stdio, .deadline = o->deadline, .sock = -1, .child = CHILD_NONE
+	};
+	AUTO(fd) int console = -1;
+	bool hooked = false;
+
+	if (!c)
+		return -1;
+	l.spec = c->spec;
+	if (group_make(c, err) < 0 || init_make(c, &l, &console, &hooked, err) < 0) {
+		undo(c, &l, hooked);
+		fd_close(&l.sock);
+		return err_wrap(err, "create container %s", c->id);
+	}
+	c->sock = l.sock;
+	*init = (struct container_process){ l.child, STEAL(console, -1) };
+	*out = STEAL(c, NULL);
+	return 0;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One more process in a container that runs, and what is done with any process afterwards. */
+
+#include "base/str.h"
+#include "container/core.h"
+#include "container/wire.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+
+static int check_running(struct container *c, struct err *err)
+{
+	switch (container_state(c)) {
+	case CONTAINER_CREATED:
+	case CONTAINER_RUNNING:
+		return 0;
+	case CONTAINER_PAUSED:
+		return err_set(err, E_STATE, "container %s is paused", c->id);
+	case CONTAINER_STOPPED:
+		return err_set(err, E_STATE, "container %s has ended", c->id);
+	}
+	return err_set(err, E_STATE, "container %s is in no known state", c->id);
+}
+
+static int process_make(struct launch *l, int *console, struct err *err)
+{
+	if (launch_start(l, err) < 0 || launch_go(l, err) < 0 ||
+	    launch_console(l, console, err) < 0)
+		return -1;
+	if (wire_recv(l->sock, WIRE_READY, NULL, NULL, l->deadline, err) < 0)
+		return -1;
+	return wire_recv(l->sock, WIRE_END, NULL, NULL, l->deadline, err);
+}
+
+int container_exec(struct container *c, const struct oci_process *process,
+		   const struct container_stdio *stdio, struct deadline deadline,
+		   struct container_process *out, struct err *err)
+{
+	struct oci_spec spec = *c->spec; /* borrows everything */
+	struct launch l = { .c = c,
+			    .spec = &spec,
+			    .exec = true,
+			    .stdio = stdio,
+			    .deadline = deadline,
+			    .sock = -1,
+			    .child = CHILD_NONE };
+	AUTO(fd) int console = -1;
+	int r;
+
+	spec.process = (struct oci_process *)process;
+	if (check_running(c, err) < 0)
+		return -1;
+	r = process_make(&l, &console, err);
+	fd_close(&l.sock);
+	if (r < 0) {
+		spawn_kill(&l.child);
+		return err_wrap(err, "exec in container %s", c->id);
+	}
+	*out = (struct container_process){ l.child, STEAL(console, -1) };
+	return 0;
+}
+
+int container_reap(struct container_process *process, int *code, struct err *err)
+{
+	return spawn_wait(&process->child, DEADLINE_NEVER, code, err);
+}
+
+int container_resize(const struct container_process *process, unsigned rows, unsigned columns,
+		     struct err *err)
+{
+	struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
+
+	if (process->console < 0)
+		return err_set(err, E_STATE, "the process has no terminal");
+	if (rows > 0xffff || columns > 0xffff)
+		return err_set(err, E_INVALID, "a terminal of %u by %u", rows, columns);
+	if (ioctl(process->console, TIOCSWINSZ, &size) < 0)
+		return err_sys(err, "resize the terminal");
+	return 0;
+}
