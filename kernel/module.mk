@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The guest kernel. Not part of `all`: the first build compiles for minutes, later ones come from a cache
-# outside the tree (see build.sh).
+# The guest kernel. Not part of `all`: the first build compiles for minutes, later ones come from a
+# cache outside the tree (see build.sh).
 
 KERNEL_INPUTS := kernel/build.sh kernel/patches/series \
                  $(wildcard kernel/patches/*.patch kernel/fragments/common/*.conf \
                             kernel/fragments/$(ARCH)/*.conf)
 
-kernel: $(BUILD)/kernel/vmlinux $(BUILD)/kernel/config ## build the guest kernel, or take it from the cache
+kernel: $(BUILD)/kernel/vmlinux $(BUILD)/kernel/config ## build the guest kernel (or from cache)
 
 $(BUILD)/kernel/vmlinux: $(KERNEL_INPUTS)
 	$(Q)kernel/build.sh $(@D)

@@ -3,9 +3,9 @@
 #
 # Prints the manifest lines that bring iptables into the initrd: osbuilder/iptables.sh >FILE
 #
-# The agent answers GetIPTables and SetIPTables with these programs. They and the libraries they load
-# come from this machine's package iptables; ldd says which. Of the extensions, those stay out that
-# the guest's kernel has no match or target for.
+# The agent answers GetIPTables and SetIPTables with these programs. They and the libraries they
+# load come from this machine's package iptables; ldd says which. Of the extensions, only those come in
+# that sandboxes are known to use; the kernel has more.
 
 set -euo pipefail
 export LC_ALL=C
@@ -19,9 +19,9 @@ binary=$(PATH=$PATH:/usr/sbin:/sbin command -v xtables-legacy-multi) ||
 	die "xtables-legacy-multi: not there; install the package iptables"
 
 extensions=(
-	libxt_{addrtype,bpf,cgroup,comment,conntrack,connmark,CONNMARK,CT,hashlimit,iprange,limit}
-	libxt_{mac,mark,MARK,multiport,NFLOG,owner,pkttype,recent,set,SET,socket,standard,state}
-	libxt_{statistic,string,tcp,TCPMSS,TPROXY,udp,LOG,MASQUERADE,REDIRECT,DNAT,SNAT,NAT}
+	libxt_{addrtype,comment,conntrack,connmark,CONNMARK,CT,iprange,limit,LOG,mac,mark,MARK}
+	libxt_{multiport,NFLOG,owner,set,SET,socket,standard,state,statistic,tcp,TCPMSS,TPROXY,udp}
+	libxt_{DNAT,SNAT,NAT,MASQUERADE,REDIRECT}
 	libipt_{icmp,LOG,MASQUERADE,REDIRECT,REJECT,DNAT,SNAT}
 	libip6t_{icmp6,LOG,MASQUERADE,REDIRECT,REJECT,DNAT,SNAT}
 )

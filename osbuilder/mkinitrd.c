@@ -11,22 +11,46 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-enum { INITRD_MAX = 256 << 20 };
+enum {
+	INITRD_MAX = 256 << 20,
+	/* Below this size it is not worth the time that an emulated processor takes to unpack it.
+	 */
+	FIT = 4 << 20,
+};
 
 static struct {
 	const char *output;
 	const char *compress;
 	char **vars;
 	bool help;
-} o = { .compress = "gzip" };
+} o = { .compress = "fit" };
 
 static const struct opt opts[] = {
 	OPT_STR('o', "output", "FILE", &o.output, "write the initrd to FILE"),
-	OPT_STR('z', "compress", "HOW", &o.compress, "none, gzip or zstd (default gzip)"),
+	OPT_STR('z', "compress", "HOW", &o.compress,
+		"none, gzip, zstd or fit (default): none up to 4 MiB, zstd above"),
 	OPT_STRV('D', "define", "NAME=VALUE", &o.vars, "what $NAME stands for in a source"),
 	OPT_FLAG('h', "help", &o.help, "print this text"),
 	OPT_END,
 };
+
+static int build(char *const *manifests, struct initrd_options *options, struct buf *out,
+		 struct err *err)
+{
+	bool fit = str_eq(o.compress, "fit");
+
+	if (!fit && pack_filter_parse(o.compress, &options->filter, err) < 0)
+		return -1;
+	if (fit)
+		options->filter = PACK_PLAIN;
+	if (initrd_build(manifests, options, out, err) < 0)
+		return -1;
+	if (!fit || out->len <= FIT)
+		return 0;
+	options->filter = PACK_ZSTD;
+	buf_clear(out);
+	return initrd_build(manifests, options, out, err);
+}
 
 static int run(int argc, char **argv, struct err *err)
 {
@@ -45,14 +69,12 @@ static int run(int argc, char **argv, struct err *err)
 	}
 	if (!o.output || first == argc)
 		return err_set(err, E_USAGE, "an output file and a manifest are needed");
-	if (pack_filter_parse(o.compress, &options.filter, err) < 0)
-		return -1;
 	/* The format has 32 bits for a time. */
 	if (epoch && str_u64(epoch, 10, 0, UINT32_MAX, "SOURCE_DATE_EPOCH", &mtime, err) < 0)
 		return -1;
 	options.vars = o.vars;
 	options.mtime = (time_t)mtime;
-	if (initrd_build(argv + first, &options, &out, err) < 0)
+	if (build(argv + first, &options, &out, err) < 0)
 		return -1;
 	return file_replace_volatile(AT_FDCWD, o.output, out.data, out.len, 0644, err);
 }

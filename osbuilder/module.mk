@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The guest's initial ram disk. INITRD_INIT names the program that becomes PID 1, INITRD_COMPRESS how
-# the archive is packed, INITRD_IPTABLES=0 leaves iptables out.
+# The guest's initial ram disk. INITRD_INIT names the program that becomes PID 1, INITRD_COMPRESS
+# how the archive is packed, INITRD_IPTABLES=0 leaves iptables out.
 
 INITRD_INIT     ?= $(BUILD)/bin/kata-agent
-INITRD_COMPRESS ?= gzip
+INITRD_COMPRESS ?= fit
 INITRD_IPTABLES ?= 1
 
 INITRD := $(BUILD)/osbuilder/kata-containers-initrd.img
@@ -12,11 +12,20 @@ INITRD_MANIFESTS := osbuilder/initrd.manifest \
                     $(if $(filter 1,$(INITRD_IPTABLES)),$(BUILD)/osbuilder/iptables.manifest)
 
 $(eval $(call tool,mkinitrd,osbuilder/mkinitrd.c osbuilder/initrd.c,base archive))
-$(eval $(call unit_test,archive_initrd_test,tests/unit/archive_initrd_test.c osbuilder/initrd.c,base archive))
+$(eval $(call unit_test,archive_initrd_test, \
+	tests/unit/archive_initrd_test.c osbuilder/initrd.c,base archive))
 
 initrd: $(INITRD) ## build the guest's initial ram disk
 
-$(BUILD)/osbuilder/init: $(INITRD_INIT)
+# Changes when a variable does.
+$(BUILD)/osbuilder/options: osbuilder-always
+	@mkdir -p $(@D)
+	@echo '$(INITRD_INIT) $(INITRD_COMPRESS) $(INITRD_IPTABLES)' | cmp -s - $@ || \
+		echo '$(INITRD_INIT) $(INITRD_COMPRESS) $(INITRD_IPTABLES)' >$@
+
+.PHONY: osbuilder-always
+
+$(BUILD)/osbuilder/init: $(INITRD_INIT) $(BUILD)/osbuilder/options
 	@mkdir -p $(@D)
 	$(Q)strip -s -o $@ $<
 
@@ -25,6 +34,7 @@ $(BUILD)/osbuilder/iptables.manifest: osbuilder/iptables.sh
 	$(Q)osbuilder/iptables.sh >$@
 
 $(INITRD): $(BUILD)/tools/mkinitrd $(BUILD)/osbuilder/init $(INITRD_MANIFESTS) \
+           $(BUILD)/osbuilder/options \
            $(wildcard osbuilder/rootfs/etc/*)
 	$(call say,INITRD,$@)
 	$(Q)$(BUILD)/tools/mkinitrd -z $(INITRD_COMPRESS) -D INIT=$(BUILD)/osbuilder/init \

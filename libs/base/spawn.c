@@ -236,7 +236,8 @@ static int fork_claimed(struct plan *p, struct child *child, struct err *err)
 
 int spawn_start(const struct spawn *s, struct child *child, struct err *err)
 {
-	AUTO(str) char *program = find_program(s->program ? s->program : s->argv[0]);
+	const char *name = s->program ? s->program : s->argv[0];
+	AUTO(str) char *program = find_program(name);
 	int report[2], failure;
 	struct plan plan = { .s = s, .program = program, .parent = getpid() };
 
@@ -244,7 +245,7 @@ int spawn_start(const struct spawn *s, struct child *child, struct err *err)
 	if (s->nfds > TARGET_MAX)
 		bug("%zu fds for %s", s->nfds, s->argv[0]);
 	if (!program)
-		return err_sys(err, "run %s", s->argv[0]);
+		return err_sys(err, "run %s", name);
 	if (fd_pipe(report, err) < 0)
 		return -1;
 	AUTO(fd) int reader = report[0];

@@ -37,9 +37,9 @@ struct spawn_fd {
 };
 
 struct spawn {
-	char *const *argv;
-	const char *program; /* NULL: argv[0]; looked up in PATH unless it has a slash */
-	char *const *env;  /* NULL: ours */
+	char *const *argv;   /* argv[0] is looked up in PATH unless it has a slash */
+	const char *program; /* what to execute, if that is not argv[0] */
+	char *const *env;    /* NULL: ours */
 	const char *cwd;
 	const struct spawn_fd *fds; /* 0, 1, 2 not listed are /dev/null */
 	size_t nfds;

@@ -18,6 +18,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 DEFINE_AUTO(dir, DIR *, NULL, closedir)
@@ -354,6 +355,30 @@ int cgroup_signal(struct cgroup *g, int signal, struct err *err)
 	if (frozen == 0 || frozen == -2 || signal == SIGKILL)
 		(void)!g->ops->freeze(g, false, deadline_in(1000), &ignored);
 	return frozen < -1 ? -1 : 0;
+}
+
+int cgroup_oom_drain(struct cgroup *g, int fd, uint64_t *kills, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(0);
+	uint64_t events;
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		if (lseek(fd, 0, SEEK_SET) < 0)
+			return err_sys(err, "rewind memory.events");
+		if (file_read_fd(fd, "memory.events", CGROUP_TEXT_MAX, &text, err) < 0)
+			return -1;
+	} else {
+		/* An eventfd: only that something happened matters. */
+		if (read(fd, &events, sizeof(events)) < 0 && errno != EAGAIN)
+			return err_sys(err, "read OOM events");
+		if (!g)
+			return err_set(err, E_STATE, "the container is gone");
+		if (cgroup_read(g, "memory", "memory.oom_control", &text, err) < 0)
+			return -1;
+	}
+	*kills = cgroup_value(buf_cstr(&text), "oom_kill");
+	return 0;
 }
 
 /* ------------------------------------------------------------------------------------ removal */

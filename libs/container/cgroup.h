@@ -61,7 +61,6 @@ struct cgroup_ops {
 	int (*kill)(struct cgroup *g, struct err *err);   /* SIGKILL for all, however they fork */
 	int (*stats)(struct cgroup *g, struct container_stats *out, struct err *err);
 	int (*oom_fd)(struct cgroup *g, struct err *err);
-	int (*oom_count)(struct cgroup *g, uint64_t *kills, struct err *err);
 };
 extern const struct cgroup_ops cgroup_v1_ops, cgroup_v2_ops;
 
@@ -83,6 +82,8 @@ MUST_CHECK int cgroup_read(const struct cgroup *g, const char *controller, const
 			   struct buf *out, struct err *err);
 /* A file of one number ("max" is UINT64_MAX); 0 if it is missing or no number. */
 uint64_t cgroup_number(const struct cgroup *g, const char *controller, const char *file);
+/* In version 2 fd is the file with the count itself, and g is not looked at. */
+MUST_CHECK int cgroup_oom_drain(struct cgroup *g, int fd, uint64_t *kills, struct err *err);
 /* Removes the group and groups made inside; waits while processes are still ending. */
 MUST_CHECK int cgroup_remove(struct cgroup *g, struct deadline deadline, struct err *err);
 

@@ -392,16 +392,6 @@ static int v1_oom_fd(struct cgroup *g, struct err *err)
 	return STEAL(event, -1);
 }
 
-static int v1_oom_count(struct cgroup *g, uint64_t *kills, struct err *err)
-{
-	AUTO(buf) struct buf b = BUF_INIT(0);
-
-	if (cgroup_read(g, "memory", "memory.oom_control", &b, err) < 0)
-		return -1;
-	*kills = cgroup_value(buf_cstr(&b), "oom_kill");
-	return 0;
-}
-
 const struct cgroup_ops cgroup_v1_ops = {
 	.make = v1_make,
 	.apply = v1_apply,
@@ -409,5 +399,4 @@ const struct cgroup_ops cgroup_v1_ops = {
 	.frozen = v1_frozen,
 	.stats = v1_stats,
 	.oom_fd = v1_oom_fd,
-	.oom_count = v1_oom_count,
 };

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -324,28 +323,15 @@ static int v2_stats(struct cgroup *g, struct container_stats *out, struct err *e
 	return 0;
 }
 
+/* Readable with EPOLLPRI when it changed since it was last read. */
 static int v2_oom_fd(struct cgroup *g, struct err *err)
 {
 	AUTO(str) char *path = path_join(g->v[0].folder, "memory.events");
-	AUTO(fd) int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return err_sys(err, "make an inotify fd");
-	if (inotify_add_watch(fd, path, IN_MODIFY) < 0)
-		return errno == ENOENT
-			       ? err_set(err, E_UNSUPPORTED, "there is no memory cgroup controller")
-			       : err_sys(err, "watch %s", path);
-	return STEAL(fd, -1);
-}
-
-static int v2_oom_count(struct cgroup *g, uint64_t *kills, struct err *err)
-{
-	AUTO(buf) struct buf b = BUF_INIT(0);
-
-	if (cgroup_read(g, "memory", "memory.events", &b, err) < 0)
-		return -1;
-	*kills = cgroup_value(buf_cstr(&b), "oom_kill");
-	return 0;
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, E_UNSUPPORTED, "there is no memory cgroup controller");
+	return fd < 0 ? err_sys(err, "open %s", path) : fd;
 }
 
 const struct cgroup_ops cgroup_v2_ops = {
@@ -357,5 +343,4 @@ const struct cgroup_ops cgroup_v2_ops = {
 	.kill = v2_kill,
 	.stats = v2_stats,
 	.oom_fd = v2_oom_fd,
-	.oom_count = v2_oom_count,
 };

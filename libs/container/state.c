@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 static bool init_has_ended(const struct container *c)
@@ -120,10 +119,5 @@ int container_oom_fd(struct container *c, struct err *err)
 
 int container_oom_drain(struct container *c, int fd, uint64_t *kills, struct err *err)
 {
-	char events[4096]; /* inotify's events, or the eventfd's number: only that they were matters
-			    */
-
-	while (read(fd, events, sizeof(events)) > 0)
-		continue;
-	return c->cgroup->ops->oom_count(c->cgroup, kills, err);
+	return cgroup_oom_drain(c ? c->cgroup : NULL, fd, kills, err);
 }

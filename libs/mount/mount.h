@@ -50,6 +50,9 @@ DEFINE_AUTO_STRUCT(mount_options, struct mount_options, mount_options_release)
  * matter. */
 MUST_CHECK int mount_attach(int target, const char *source, const char *type,
 			    const struct mount_options *o, struct err *err);
+/* Attach and finish at a path of our own, that nobody else can change meanwhile. */
+MUST_CHECK int mount_at(const char *source, const char *path, const char *type,
+			const struct mount_options *o, struct err *err);
 /* As mount_attach for a bind of what source_fd (O_PATH) names. */
 MUST_CHECK int mount_bind_fd(int target, int source_fd, const struct mount_options *o,
 			     struct err *err);

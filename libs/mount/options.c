@@ -283,3 +283,21 @@ int mount_finish(int mounted, const struct mount_options *o, struct err *err)
 		return -1;
 	return set_propagation(mounted, o->propagation, err);
 }
+
+int mount_at(const char *source, const char *path, const char *type, const struct mount_options *o,
+	     struct err *err)
+{
+	AUTO(fd) int target = open(path, O_PATH | O_CLOEXEC);
+	AUTO(fd) int top = -1;
+
+	if (target < 0)
+		return err_sys(err, "open %s", path);
+	if (mount_attach(target, source, type, o, err) < 0)
+		return err_wrap(err, "mount on %s", path);
+	if (!mount_needs_finish(o))
+		return 0;
+	top = open(path, O_PATH | O_CLOEXEC);
+	if (top < 0)
+		return err_sys(err, "open %s", path);
+	return mount_finish(top, o, err);
+}

@@ -172,8 +172,8 @@ END_TEST
 START_TEST(later_files_win)
 {
 	AUTO(toml)
-	struct toml_value *base =
-		parse("base", "a=1\nb=[1,2]\n[t]\nx=1\ny=2\n[t.u]\nz=1\n[v]\nw=1\n");
+	struct toml_value *base = parse("base",
+					"a=1\nb=[1,2]\n[t]\nx=1\ny=2\n[t.u]\nz=1\n[v]\nw=1\n");
 	struct toml_value *over = parse("over", "b=[3]\nn='new'\nv=7\n[t]\ny='two'\n[t.u]\nq=2\n");
 	struct toml_value *t, *u;
 	AUTO(strv) char **list = NULL;

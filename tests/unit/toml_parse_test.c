@@ -175,8 +175,8 @@ START_TEST(test_valid)
 	struct err err = ERR_INIT;
 	AUTO(buf) struct buf meaning = BUF_INIT(4096);
 	AUTO(toml)
-	struct toml_value *root =
-		toml_parse("t", valid[_i].text, strlen(valid[_i].text), NULL, &err);
+	struct toml_value *root = toml_parse("t", valid[_i].text, strlen(valid[_i].text), NULL,
+					     &err);
 
 	ck_assert_msg(root != NULL, "%s\n%s", valid[_i].text, err.msg);
 	show(&meaning, root);
@@ -374,8 +374,8 @@ START_TEST(test_invalid)
 	struct err err = ERR_INIT;
 	AUTO(str) char *where = str_fmt("t:%u:%u: ", invalid[_i].line, invalid[_i].column);
 	AUTO(toml)
-	struct toml_value *root =
-		toml_parse("t", invalid[_i].text, strlen(invalid[_i].text), NULL, &err);
+	struct toml_value *root = toml_parse("t", invalid[_i].text, strlen(invalid[_i].text), NULL,
+					     &err);
 
 	ck_assert_msg(root == NULL, "accepted: %s", invalid[_i].text);
 	ck_assert_int_eq(err.code, E_CONFIG);

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * The agent's model: one sandbox, its containers, their processes.
+ *
+ * Threads: the loop's thread runs everything that waits (exits, streams, RPCs of kind EVENT); flows
+ * run on threads of their own. struct sandbox.lock guards the lists and the reference counts. What
+ * is marked "loop" is touched by the loop's thread only; objects are freed there too, so an event
+ * that found one may use it until it returns. A flow holds a reference instead.
+ */
+
+#include "base/err.h"
+#include "base/vec.h"
+#include "container/container.h"
+#include "loop/loop.h"
+#include "protocols/agent.pb-c.h"
+#include "ttrpc/ttrpc.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GUEST_DIR "/run/kata-containers"
+
+/* ------------------------------------------------------------------------------------- settings */
+
+struct settings {
+	char *server_addr;  /* vsock://CID:PORT, serial://NAME, unix://PATH */
+	char *log_addr;     /* likewise, or NULL: the console */
+	int level;          /* enum log_level */
+	unsigned pipe_size; /* of stdio; 0: the kernel's */
+};
+
+/* The words of /proc/cmdline that begin with "agent."; unknown ones are logged and ignored, a bad
+ * value is an error that names its word. At most 64 KiB. */
+MUST_CHECK int settings_parse(const char *cmdline, struct settings *out, struct err *err);
+void settings_release(struct settings *s);
+
+/* PID 1: mounts, a movable root, loopback, hostname. */
+MUST_CHECK int boot(struct err *err);
+_Noreturn void power_off(void);
+
+/* --------------------------------------------------------------------------------------- model */
+
+struct process;
+
+/* One end of a standard stream. loop. */
+struct stream {
+	struct process *process;
+	int fd; /* -1: closed */
+	struct watch *watch;
+	struct ttrpc_call *pending; /* at most one */
+	uint32_t want;              /* read: at most so many bytes */
+	const uint8_t *data;        /* write: what is left of the request */
+	size_t left, total;
+	bool eof; /* read: everything was delivered and the end reported */
+};
+
+struct process {
+	struct entry *entry;
+	char *exec_id; /* "" for the container's first process */
+	struct container_process core;
+	struct watch *exit_watch;         /* loop */
+	bool exited, waited;              /* loop */
+	int code;                         /* loop */
+	VEC(struct ttrpc_call *) waiters; /* loop */
+	struct stream in, out, err;       /* loop */
+};
+
+struct storage {
+	char *mount_point;
+	unsigned refs;
+	bool mounted;
+};
+
+struct entry {
+	struct sandbox *sandbox;
+	char *id, *state_dir;
+	struct container *core;          /* valid until removing is set; lock */
+	VEC(struct process *) processes; /* the first is the container's; lock */
+	char **storages;                 /* mount points that it holds */
+	unsigned refs;                   /* lock */
+	bool removing;                   /* lock */
+	int oom_fd;                      /* loop */
+	struct watch *oom_watch;         /* loop */
+	uint64_t oom_kills;              /* loop */
+};
+
+struct sandbox {
+	struct loop *loop;
+	pthread_mutex_t lock;
+	pthread_cond_t released; /* an entry's reference was given back */
+	char *id;                /* NULL before CreateSandbox */
+	VEC(struct entry *) entries;
+	VEC(struct storage) storages;
+	VEC(char *) oom_events;             /* loop: container ids nobody has asked for yet */
+	VEC(struct ttrpc_call *) oom_calls; /* loop */
+	unsigned pipe_size;
+	bool ending; /* loop: DestroySandbox was answered */
+};
+
+/* Finds and references; E_NOT_FOUND names the container. */
+struct entry *entry_get(struct sandbox *s, const char *id, struct err *err);
+void entry_put(struct entry *e);
+/* Adds one; E_EXISTS. The sandbox's reference is the first. */
+MUST_CHECK int entry_add(struct sandbox *s, struct entry *e, struct err *err);
+/* Takes it off the list; the last reference frees it on the loop. */
+void entry_drop(struct entry *e);
+
+/* On the loop: a process of a container, "" for the first. E_NOT_FOUND. */
+struct process *process_find(struct sandbox *s, const char *id, const char *exec_id,
+			     struct err *err);
+struct process *process_new(struct entry *e, const char *exec_id);
+void process_free(struct process *p); /* loop */
+/* Makes the three pipes (none with a terminal); theirs gets the child's ends. */
+MUST_CHECK int process_pipes(struct process *p, bool terminal, unsigned size,
+			     struct container_stdio *theirs, struct err *err);
+/* Any thread: the loop watches its exit and its streams from now on. */
+void process_watch(struct process *p);
+/* loop: frees an exec that ended, was waited for and has been read to the end. */
+void process_maybe_done(struct process *p);
+
+void stream_init(struct stream *s, struct process *p, int fd);
+void stream_close(struct stream *s);
+void stream_process_exited(struct process *p);
+
+MUST_CHECK int storage_add(struct sandbox *s, const Grpc__Storage *storage, struct err *err);
+/* One reference less; unmounts at zero. */
+void storage_drop(struct sandbox *s, const char *mount_point);
+
+void oom_watch_start(struct entry *e);   /* loop */
+void oom_watch_release(struct entry *e); /* loop */
+
+/* -------------------------------------------------------------------------------------- requests
+ */
+
+extern const struct ttrpc_method agent_methods[], health_methods[];
+
+#define HANDLER(name) void on_##name(struct ttrpc_call *call, const void *request, void *arg)
+HANDLER(create_sandbox);
+HANDLER(destroy_sandbox);
+HANDLER(create_container);
+HANDLER(start_container);
+HANDLER(remove_container);
+HANDLER(exec_process);
+HANDLER(signal_process);
+HANDLER(wait_process);
+HANDLER(update_container);
+HANDLER(stats_container);
+HANDLER(pause_container);
+HANDLER(resume_container);
+HANDLER(write_stdin);
+HANDLER(read_stdout);
+HANDLER(read_stderr);
+HANDLER(close_stdin);
+HANDLER(tty_win_resize);
+HANDLER(get_oom_event);
+HANDLER(get_guest_details);
+HANDLER(set_guest_date_time);
+HANDLER(reseed_random_dev);
+
+/* Ends a flow: answers Empty, or the error. */
+void answer(struct ttrpc_call *call, int result, const struct err *err);

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+$(eval $(call program,kata-agent,$(sort $(wildcard agent/*.c)),base loop json oci hook mount container ttrpc protocols))

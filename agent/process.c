@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Processes: their pipes, their end, who waits for it. */
+
+#include "agent/agent.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+struct process *process_new(struct entry *e, const char *exec_id)
+{
+	struct process *p = NEW(struct process);
+
+	p->entry = e;
+	p->exec_id = xstrdup(exec_id);
+	p->core = (struct container_process){ CHILD_NONE, -1 };
+	stream_init(&p->in, p, -1);
+	stream_init(&p->out, p, -1);
+	stream_init(&p->err, p, -1);
+	return p;
+}
+
+void process_free(struct process *p)
+{
+	struct err gone = ERR_INIT;
+
+	stream_close(&p->in);
+	stream_close(&p->out);
+	stream_close(&p->err);
+	watch_remove(p->exit_watch);
+	err_set(&gone, E_NOT_FOUND, "the process was removed");
+	for (size_t i = 0; i < p->waiters.n; i++)
+		ttrpc_fail(p->waiters.v[i], &gone);
+	vec_release(&p->waiters);
+	spawn_kill(&p->core.child);
+	fd_close(&p->core.console);
+	free(p->exec_id);
+	free(p);
+}
+
+static int make_pipe(struct stream *ours, int *theirs, bool input, unsigned size, struct err *err)
+{
+	int ends[2];
+
+	if (fd_pipe(ends, err) < 0)
+		return -1;
+	ours->fd = ends[input ? 1 : 0];
+	*theirs = ends[input ? 0 : 1];
+	if (size)
+		(void)fcntl(ours->fd, F_SETPIPE_SZ, (int)size); /* a wish: the limit may be lower */
+	return fd_nonblock(ours->fd, true, err);
+}
+
+int process_pipes(struct process *p, bool terminal, unsigned size, struct container_stdio *theirs,
+		  struct err *err)
+{
+	*theirs = (struct container_stdio){ -1, -1, -1 };
+	if (terminal)
+		return 0;
+	if (make_pipe(&p->in, &theirs->in, true, size, err) < 0 ||
+	    make_pipe(&p->out, &theirs->out, false, size, err) < 0)
+		return -1;
+	return make_pipe(&p->err, &theirs->err, false, size, err);
+}
+
+static void reply_wait(struct ttrpc_call *call, int code)
+{
+	Grpc__WaitProcessResponse reply = GRPC__WAIT_PROCESS_RESPONSE__INIT;
+
+	reply.status = code;
+	ttrpc_reply(call, &reply);
+}
+
+static void on_exit_event(void *arg, uint32_t events)
+{
+	struct process *p = arg;
+	struct err err = ERR_INIT;
+
+	(void)events;
+	watch_remove(p->exit_watch);
+	p->exit_watch = NULL;
+	if (container_reap(&p->core, &p->code, &err) < 0) {
+		log_err(LOG_ERROR, &err, "cannot reap a process", LOG_S("exec", p->exec_id));
+		p->code = 255;
+	}
+	p->exited = true;
+	(void)pthread_mutex_lock(&p->entry->sandbox->lock);
+	if (!*p->exec_id && !p->entry->removing)
+		container_init_ended(p->entry->core);
+	(void)pthread_mutex_unlock(&p->entry->sandbox->lock);
+	(void)spawn_reap_orphans(); /* zombies that this one hid */
+	for (size_t i = 0; i < p->waiters.n; i++)
+		reply_wait(p->waiters.v[i], p->code);
+	p->waited |= p->waiters.n > 0;
+	p->waiters.n = 0;
+	stream_process_exited(p);
+	process_maybe_done(p);
+}
+
+static void watch_on_loop(void *arg)
+{
+	struct process *p = arg;
+	struct err err = ERR_INIT;
+
+	if (p->core.console >= 0) {
+		if (fd_nonblock(p->core.console, true, &err) < 0)
+			log_err(LOG_ERROR, &err, "terminal");
+		stream_init(&p->in, p, p->core.console);
+		stream_init(&p->out, p, p->core.console);
+	}
+	p->exit_watch = loop_watch(p->entry->sandbox->loop, p->core.child.pidfd, EPOLLIN,
+				   on_exit_event, p);
+}
+
+void process_watch(struct process *p)
+{
+	loop_post(p->entry->sandbox->loop, watch_on_loop, p);
+}
+
+void process_maybe_done(struct process *p)
+{
+	struct entry *e = p->entry;
+
+	if (!*p->exec_id || !p->exited || !p->waited || (p->out.fd >= 0 && !p->out.eof) ||
+	    (p->err.fd >= 0 && !p->err.eof))
+		return;
+	(void)pthread_mutex_lock(&e->sandbox->lock);
+	for (size_t i = 0; i < e->processes.n; i++) {
+		if (e->processes.v[i] == p) {
+			vec_remove(&e->processes, i);
+			break;
+		}
+	}
+	(void)pthread_mutex_unlock(&e->sandbox->lock);
+	process_free(p);
+}
+
+HANDLER(wait_process)
+{
+	const Grpc__WaitProcessRequest *r = request;
+	struct err err = ERR_INIT;
+	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
+
+	if (!p) {
+		ttrpc_fail(call, &err);
+	} else if (p->exited) {
+		p->waited = true;
+		reply_wait(call, p->code);
+		process_maybe_done(p);
+	} else {
+		vec_push(&p->waiters, call);
+	}
+}
+
+HANDLER(signal_process)
+{
+	const Grpc__SignalProcessRequest *r = request;
+	struct sandbox *s = arg;
+	struct err err = ERR_INIT;
+	struct entry *e = entry_get(s, r->container_id, &err);
+	pid_t pid = 0;
+
+	if (!e) {
+		ttrpc_fail(call, &err);
+		return;
+	}
+	/* Without an exec id the first process is meant, or all of the container when it is to die.
+	 */
+	if (str_empty(r->exec_id) && r->signal == 9) {
+		(void)!container_signal_all(e->core, 9, &err);
+	} else {
+		struct child child = CHILD_NONE;
+
+		(void)pthread_mutex_lock(&s->lock);
+		for (size_t i = 0; i < e->processes.n; i++) {
+			if (str_eq(e->processes.v[i]->exec_id, r->exec_id))
+				child = e->processes.v[i]->core.child;
+		}
+		pid = child.pid;
+		if (pid > 0)
+			(void)!spawn_signal(&child, (int)r->signal, &err);
+		else
+			err_set(&err, E_NOT_FOUND, "container %s has no running process '%s'",
+				r->container_id, r->exec_id);
+		(void)pthread_mutex_unlock(&s->lock);
+	}
+	entry_put(e);
+	answer(call, err.code ? -1 : 0, &err);
+}
