@@ -461,14 +461,13 @@ START_TEST(mounts_are_made)
 				"{\"destination\":\"relative\",\"source\":\"state\",\"options\":["
 				"\"rbind\",\"rprivate\"]}",
 			 file);
-	expect(
-		&(struct parts){
-			.script = "cat /a/file; echo x > /a/file; stat -c %a /t; touch /t/x; "
-				  "touch /relative/mark; grep -c ' /t .*noexec' "
-				  "/proc/self/mountinfo; ls /sys/fs/cgroup/memory/cgroup.procs",
-			.mounts = mounts },
-		"content\n/bin/sh: can't create /a/file: Read-only file system\n1777\n1\n"
-		"/sys/fs/cgroup/memory/cgroup.procs\n");
+	expect(&(struct parts){ .script =
+					"cat /a/file; echo x > /a/file; stat -c %a /t; touch /t/x; "
+					"touch /relative/mark; grep -c ' /t .*noexec' "
+					"/proc/self/mountinfo; ls /sys/fs/cgroup/*cgroup.procs "
+					"/sys/fs/cgroup/memory/cgroup.procs 2>/dev/null | wc -l",
+				.mounts = mounts },
+	       "content\n/bin/sh: can't create /a/file: Read-only file system\n1777\n1\n1\n");
 	AUTO(str) char *mark = path_join(state_dir, "mark");
 	ck_assert(path_exists(mark));
 }
@@ -640,7 +639,8 @@ START_TEST(exec_enters_everything)
 		exec_in(&r,
 			"{\"args\":[\"sh\",\"-c\",\"hostname; id -u; pwd; grep -c sleep "
 			"/proc/1/cmdline; "
-			"grep -o memory:/.* /proc/self/cgroup; for n in ipc uts net pid mnt "
+			"grep -E '(memory:|^0::)/$' /proc/self/cgroup | head -n1 | grep -c /; for "
+			"n in ipc uts net pid mnt "
 			"cgroup; "
 			"do "
 			"test $(readlink /proc/self/ns/$n) = $(readlink /proc/1/ns/$n) || echo $n; "
@@ -648,7 +648,7 @@ START_TEST(exec_enters_everything)
 			"\"user\":{\"uid\":0,\"gid\":0}," CAPS("\"CAP_SYS_PTRACE\"") "}",
 			text, sizeof(text), &err),
 		5);
-	ck_assert_str_eq(text, "inside\n0\n/tmp\n1\nmemory:/\n");
+	ck_assert_str_eq(text, "inside\n0\n/tmp\n1\n1\n");
 	ck_assert_int_eq(finish(&r), 137);
 }
 END_TEST
