@@ -14,7 +14,7 @@
 ARCH := $(shell uname -m)
 
 CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DKATA_VERSION='"$(VERSION)"' \
-            -Ulinux -DKATA_PREFIX='"$(PREFIX)"' -Ilibs -I. -I$(BUILD)/gen -include base/banned.h
+            -Ulinux -DKATA_PREFIX='"$(PREFIX)"' -Ilibs -Iruntime -I. -I$(BUILD)/gen -include base/banned.h
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
         -Wwrite-strings -Wpointer-arith -Wundef -Wswitch-enum -Wimplicit-fallthrough
 CFLAGS_BASE := -std=gnu11 -O2 -g -fno-common -fstack-protector-strong -fPIE -fvisibility=hidden \

@@ -17,6 +17,18 @@ generated: $(GENERATED)
 
 all: $(PROGRAMS:%=$(BUILD)/bin/%) $(TOOLS:%=$(BUILD)/tools/%) ## build agent, runtime and tools
 
+# A tree that works from where it is: the shim finds its configuration beside its own bin/.
+install: all kernel initrd ## lay everything down below $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/kata-containers \
+		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers
+	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(DESTDIR)$(PREFIX)/bin/
+	install -m 0644 $(BUILD)/kernel/vmlinux \
+		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
+	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img \
+		$(DESTDIR)$(PREFIX)/share/kata-containers/
+	sed 's|@PREFIX@|$(PREFIX)|' runtime/configuration.toml.in \
+		>$(DESTDIR)$(PREFIX)/share/defaults/kata-containers/configuration.toml
+
 format: ## run clang-format over the tree
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 

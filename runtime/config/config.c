@@ -36,23 +36,53 @@ struct key {
 #define R "runtime"
 #define F "factory"
 
-#define STR_KEY(t, n, m, d)	     { t, n, STRING, AT(m), 0, 0, 0, d, NULL, NULL }
-#define CHOICE_KEY(t, n, m, d, o, w) { t, n, STRING, AT(m), 0, 0, 0, d, o, w }
-#define INT_KEY(t, n, m, lo, hi, d)  { t, n, INT, AT(m), lo, hi, d, NULL, NULL, NULL }
-#define BOOL_KEY(t, n, m, d)	     { t, n, BOOL, AT(m), 0, 0, d, NULL, NULL, NULL }
-#define LIST_KEY(t, n, m)	     { t, n, STRINGS, AT(m), 0, 0, 0, NULL, NULL, NULL }
-#define FIXED_STR(t, n, o, w)	     { t, n, STRING, SIZE_MAX, 0, 0, 0, NULL, o, w }
-#define FIXED_BOOL(t, n, o, w)	     { t, n, BOOL, SIZE_MAX, 0, 0, 0, NULL, o, w }
-#define FIXED_INT(t, n, lo, hi, w)   { t, n, INT, SIZE_MAX, lo, hi, 0, NULL, NULL, w }
-#define FIXED_LIST(t, n, w)	     { t, n, STRINGS, SIZE_MAX, 0, 0, 0, NULL, "", w }
+#define STR_KEY(t, n, m, d)                                 \
+	{                                                   \
+		t, n, STRING, AT(m), 0, 0, 0, d, NULL, NULL \
+	}
+#define CHOICE_KEY(t, n, m, d, o, w)                  \
+	{                                             \
+		t, n, STRING, AT(m), 0, 0, 0, d, o, w \
+	}
+#define INT_KEY(t, n, m, lo, hi, d)                           \
+	{                                                     \
+		t, n, INT, AT(m), lo, hi, d, NULL, NULL, NULL \
+	}
+#define BOOL_KEY(t, n, m, d)                                 \
+	{                                                    \
+		t, n, BOOL, AT(m), 0, 0, d, NULL, NULL, NULL \
+	}
+#define LIST_KEY(t, n, m)                                       \
+	{                                                       \
+		t, n, STRINGS, AT(m), 0, 0, 0, NULL, NULL, NULL \
+	}
+#define FIXED_STR(t, n, o, w)                               \
+	{                                                   \
+		t, n, STRING, SIZE_MAX, 0, 0, 0, NULL, o, w \
+	}
+#define FIXED_BOOL(t, n, o, w)                            \
+	{                                                 \
+		t, n, BOOL, SIZE_MAX, 0, 0, 0, NULL, o, w \
+	}
+#define FIXED_INT(t, n, lo, hi, w)                            \
+	{                                                     \
+		t, n, INT, SIZE_MAX, lo, hi, 0, NULL, NULL, w \
+	}
+#define FIXED_LIST(t, n, w)                                   \
+	{                                                     \
+		t, n, STRINGS, SIZE_MAX, 0, 0, 0, NULL, "", w \
+	}
 /* A list that only matters to annotations, which may not choose these paths at all. */
-#define GATE_LIST(t, n)		     { t, n, STRINGS, SIZE_MAX, 0, 0, 0, NULL, NULL, NULL }
+#define GATE_LIST(t, n)                                            \
+	{                                                          \
+		t, n, STRINGS, SIZE_MAX, 0, 0, 0, NULL, NULL, NULL \
+	}
 
-#define NO_HOTPLUG "the VM has its final size when it boots"
-#define NO_NET	   "the VM is not connected to a network; use \"none\""
-#define NO_TRACE   "tracing is not built in"
-#define NO_VHOST   "vhost-user devices are not supported"
-#define NO_BLOCK   "volumes and root file systems are shared as files"
+#define NO_HOTPLUG  "the VM has its final size when it boots"
+#define NO_NET      "the VM is not connected to a network; use \"none\""
+#define NO_TRACE    "tracing is not built in"
+#define NO_VHOST    "vhost-user devices are not supported"
+#define NO_BLOCK    "volumes and root file systems are shared as files"
 #define NO_TEMPLATE "VM templates are not supported"
 
 static const struct key keys[] = {
@@ -151,7 +181,8 @@ static const struct key keys[] = {
 	FIXED_STR(F, "vm_cache_endpoint", "|/var/run/kata-containers/cache.sock", NO_TEMPLATE),
 };
 
-/* ------------------------------------------------------------------------------- one key's value */
+/* ------------------------------------------------------------------------------- one key's value
+ */
 
 static bool is_one_of(const char *value, const char *choices)
 {
@@ -249,7 +280,8 @@ static int take(struct toml_value *table, const struct key *k, struct runtime_co
 	bug("kind of key %s", k->name);
 }
 
-/* -------------------------------------------------------------------------------------- documents */
+/* -------------------------------------------------------------------------------------- documents
+ */
 
 /* The table "a.b" and that nothing else is beside b in a; NULL (no error) if it is absent. */
 static int find_table(struct toml_value *root, const char *path, struct toml_value **out,
@@ -258,7 +290,7 @@ static int find_table(struct toml_value *root, const char *path, struct toml_val
 	AUTO(strv) char **parts = strv_split(path, ".");
 	struct toml_value *t = root;
 
-	strv_each (part, parts) {
+	strv_each(part, parts) {
 		if (toml_get_table(t, *part, &t, err) < 0)
 			return -1;
 	}
@@ -292,7 +324,8 @@ static int check_outer(struct toml_value *root, struct err *err)
 	static const char *const vmms[] = { "qemu", NULL }, *const agents[] = { "kata", NULL };
 	struct toml_value *outer;
 
-	if (toml_unused(root, tables, err) < 0 || toml_get_table(root, "hypervisor", &outer, err) < 0 ||
+	if (toml_unused(root, tables, err) < 0 ||
+	    toml_get_table(root, "hypervisor", &outer, err) < 0 ||
 	    (outer && toml_unused(outer, vmms, err) < 0) ||
 	    toml_get_table(root, "agent", &outer, err) < 0)
 		return -1;
@@ -349,8 +382,8 @@ char *config_find(const char *asked, struct err *err)
 {
 	const char *env = getenv("KATA_CONF_FILE");
 	AUTO(str) char *prefix = config_prefix();
-	AUTO(str) char *own =
-		path_join(prefix, "share/defaults/kata-containers/configuration.toml");
+	AUTO(str)
+	char *own = path_join(prefix, "share/defaults/kata-containers/configuration.toml");
 
 	/* One that was named must exist: falling back would run something else than was asked. */
 	if (!str_empty(asked))

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+RUNTIME_SRC := $(sort $(wildcard runtime/config/*.c runtime/vmm/*.c runtime/sandbox/*.c))
+RUNTIME_LIBS := base loop json toml oci hook mount ttrpc protocols crypto
+
+$(eval $(call program,containerd-shim-kata-v2,$(RUNTIME_SRC) $(sort $(wildcard runtime/shim/*.c)),$(RUNTIME_LIBS)))

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The life of a sandbox, from top to bottom. */
+
+#include "sandbox/sandbox.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "mount/mount.h"
+#include "protocols/agent.pb-c.h"
+#include "protocols/health.pb-c.h"
+#include "sandbox/share.h"
+#include "json/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { CONSOLE_LINE = 4096, STOP_MS = 5000, KVM_ANSWER_MS = 10000 };
+
+/* Which accelerator reached its first answer on this machine since it booted. */
+#define ACCELERATOR_FILE "/run/vc/accelerator"
+
+int sandbox_new(struct loop *loop, const struct runtime_config *config, const char *id,
+		struct sandbox **out, struct err *err)
+{
+	struct sandbox *s = NEW(struct sandbox);
+
+	s->loop = loop;
+	s->config = config;
+	s->id = xstrdup(id);
+	s->state_dir = path_join(SANDBOX_STATE_DIR, id);
+	s->vm_dir = path_join(SANDBOX_VM_DIR, id);
+	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", id);
+	s->virtiofsd = CHILD_NONE;
+	s->vm.child = CHILD_NONE;
+	s->console.max = CONSOLE_LINE;
+	if (path_exists(s->state_dir))
+		err_set(err, E_EXISTS, "sandbox %s exists already (%s)", id, s->state_dir);
+	if (!err->code && path_make(s->state_dir, 0700, err) == 0 &&
+	    path_make(s->vm_dir, 0700, err) == 0 && path_make(s->share_dir, 0700, err) == 0) {
+		*out = s;
+		return 0;
+	}
+	free(s->id);
+	free(s->state_dir);
+	free(s->vm_dir);
+	free(s->share_dir);
+	free(s);
+	return -1;
+}
+
+/* ------------------------------------------------------------------------------------ its record
+ */
+
+/* Field 22 of /proc/PID/stat: with the pid it names a process for good. 0: no such process. */
+static uint64_t start_time(pid_t pid)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d/stat", (int)pid);
+	struct err ignored = ERR_INIT;
+	AUTO(str) char *line = file_read_line(AT_FDCWD, path, &ignored);
+	char *p = line ? strrchr(line, ')') : NULL;
+
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	return p ? strtoull(p, NULL, 10) : 0;
+}
+
+static void record_process(struct json *j, const char *name, pid_t pid)
+{
+	struct json *p;
+
+	if (pid <= 0)
+		return;
+	p = json_make_object();
+	json_put(p, "pid", json_make_int(pid));
+	json_put(p, "start", json_make_u64(start_time(pid)));
+	json_put(j, name, p);
+}
+
+static int write_record(struct sandbox *s, struct err *err)
+{
+	AUTO(json) struct json *j = json_make_object();
+	AUTO(str) char *path = path_join(s->state_dir, "persist.json");
+	AUTO(str) char *text = NULL;
+
+	json_put(j, "version", json_make_int(1));
+	json_put(j, "id", json_make_string(s->id));
+	record_process(j, "vmm", s->vm.child.pid);
+	record_process(j, "virtiofsd", s->virtiofsd.pid);
+	text = json_format(j, true);
+	return file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0600, err);
+}
+
+/* ----------------------------------------------------------------------------------- what may end
+ */
+
+/* On the loop. */
+static void die(struct sandbox *s, enum err_code code, const char *why)
+{
+	struct err err = ERR_INIT;
+
+	if (s->dead || s->stopping)
+		return;
+	s->dead = true;
+	err_set(&err, code, "%s", why);
+	log_err(LOG_ERROR, &err, "sandbox ended");
+	if (s->vm.child.pid > 0)
+		(void)syscall(SYS_pidfd_send_signal, s->vm.child.pidfd, SIGKILL, NULL, 0);
+	if (s->client)
+		ttrpc_client_shutdown(s->client);
+	if (s->on_dead)
+		s->on_dead(s->arg, &err);
+}
+
+static void on_vm_end(void *arg, uint32_t events)
+{
+	struct sandbox *s = arg;
+
+	(void)events;
+	watch_set(s->vm_watch, 0);
+	die(s, E_GONE, "the VM ended");
+}
+
+static void on_fs_end(void *arg, uint32_t events)
+{
+	struct sandbox *s = arg;
+
+	(void)events;
+	watch_set(s->fs_watch, 0);
+	die(s, E_GONE, "virtiofsd ended while the VM ran");
+}
+
+static void on_agent_gone(void *arg, const struct err *why)
+{
+	die(arg, why->code, why->code == E_GONE ? "the agent's connection ended" : why->msg);
+}
+
+/* The guest's console, a line at a time, at debug level; a flood costs its own lines only. */
+static void on_console(void *arg, uint32_t events)
+{
+	struct sandbox *s = arg;
+	char chunk[4096];
+	ssize_t n = read(s->vm.console, chunk, sizeof(chunk));
+
+	(void)events;
+	if (n <= 0 && errno != EAGAIN && errno != EINTR)
+		watch_set(s->console_watch, 0);
+	for (ssize_t i = 0; i < n; i++) {
+		if (chunk[i] != '\n') {
+			if (chunk[i] != '\r')
+				buf_chr(&s->console, chunk[i]); /* what is too long is cut */
+			continue;
+		}
+		if (s->console.len)
+			log_debug("guest console", LOG_S("line", buf_cstr(&s->console)));
+		buf_clear(&s->console);
+	}
+}
+
+/* ------------------------------------------------------------------------------------------ start
+ */
+
+struct gate {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool open;
+};
+
+struct handover {
+	struct sandbox *s;
+	void (*fn)(struct sandbox *s);
+	struct gate gate;
+};
+
+static void run_handover(void *arg)
+{
+	struct handover *h = arg;
+
+	h->fn(h->s);
+	(void)pthread_mutex_lock(&h->gate.lock);
+	h->gate.open = true;
+	(void)pthread_cond_signal(&h->gate.cond);
+	(void)pthread_mutex_unlock(&h->gate.lock);
+}
+
+/* Runs fn on the loop and waits for it: watches and clients are made and removed there. */
+static void on_loop(struct sandbox *s, void (*fn)(struct sandbox *s))
+{
+	struct handover h = { s,
+			      fn,
+			      { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false } };
+
+	loop_post(s->loop, run_handover, &h);
+	(void)pthread_mutex_lock(&h.gate.lock);
+	while (!h.gate.open)
+		(void)pthread_cond_wait(&h.gate.cond, &h.gate.lock);
+	(void)pthread_mutex_unlock(&h.gate.lock);
+}
+
+static void attach(struct sandbox *s)
+{
+	struct err ignored = ERR_INIT;
+
+	(void)!fd_nonblock(s->vm.console, true, &ignored);
+	s->client = ttrpc_client_new(s->loop, STEAL(s->vm.agent, -1), on_agent_gone, s);
+	s->vm_watch = loop_watch(s->loop, s->vm.child.pidfd, EPOLLIN, on_vm_end, s);
+	s->console_watch = loop_watch(s->loop, s->vm.console, EPOLLIN, on_console, s);
+	if (s->virtiofsd.pid > 0)
+		s->fs_watch = loop_watch(s->loop, s->virtiofsd.pidfd, EPOLLIN, on_fs_end, s);
+}
+
+static void detach(struct sandbox *s)
+{
+	s->stopping = true;
+	watch_remove(s->vm_watch);
+	watch_remove(s->fs_watch);
+	watch_remove(s->console_watch);
+	s->vm_watch = s->fs_watch = s->console_watch = NULL;
+	ttrpc_client_free(STEAL(s->client, NULL));
+}
+
+static void revive(struct sandbox *s)
+{
+	s->stopping = s->dead = false;
+}
+
+static int first_answer(struct sandbox *s, struct deadline deadline, struct err *err)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+
+	if (ttrpc_call(s->client, "grpc.Health", "Check", &request,
+		       &grpc__health_check_response__descriptor, deadline, NULL, err) == 0)
+		return 0;
+	err_wrap(err, "the agent in the VM did not answer");
+	return err_hint(err,
+			"set enable_debug in [hypervisor.qemu] and look for 'guest console' in "
+			"the log");
+}
+
+/* A VM with an agent that answers. On failure nothing of it runs. */
+static int boot(struct sandbox *s, const struct vmm_request *r, struct deadline deadline,
+		struct err *err)
+{
+	AUTO(str) char *fs_socket = path_join(s->vm_dir, "vhost-fs.sock");
+	struct vmm_request request = *r;
+	struct deadline answer = deadline;
+
+	if (str_eq(s->config->shared_fs, "virtio-fs")) {
+		(void)unlink(fs_socket);
+		if (share_start_daemon(s, fs_socket, err) < 0)
+			return -1;
+		request.fs_socket = fs_socket;
+	} else {
+		request.share_dir = s->share_dir;
+	}
+	if (vmm_qemu.start(&request, &s->vm, deadline, err) < 0) {
+		spawn_kill(&s->virtiofsd);
+		return -1;
+	}
+	s->vm_running = true;
+	on_loop(s, attach);
+	if (write_record(s, err) == 0) {
+		if (str_eq(r->accelerator, "kvm"))
+			answer = deadline_min(deadline, deadline_in(KVM_ANSWER_MS));
+		if (first_answer(s, answer, err) == 0)
+			return 0;
+	}
+	sandbox_stop(s);
+	return -1;
+}
+
+static const char *known_accelerator(const struct sandbox *s)
+{
+	struct err ignored = ERR_INIT; /* no file: nothing is known yet */
+	AUTO(str) char *known = NULL;
+
+	if (*s->config->accelerator)
+		return s->config->accelerator;
+	known = file_read_line(AT_FDCWD, ACCELERATOR_FILE, &ignored);
+	return str_eq(known, "kvm") ? "kvm" : str_eq(known, "tcg") ? "tcg" : NULL;
+}
+
+static void remember_accelerator(const char *name)
+{
+	struct err ignored = ERR_INIT; /* then it is found out again */
+
+	(void)!file_replace_volatile(AT_FDCWD, ACCELERATOR_FILE, name, strlen(name), 0644,
+				     &ignored);
+}
+
+/* Which accelerator works is decided by trying: a /dev/kvm that opens may still not run a guest. */
+static int boot_somehow(struct sandbox *s, struct vmm_request *r, struct deadline deadline,
+			struct err *err)
+{
+	const char *known = known_accelerator(s);
+
+	r->accelerator = known ? known : vmm_guess_accelerator();
+	if (boot(s, r, deadline, err) == 0) {
+		if (!known)
+			remember_accelerator(r->accelerator);
+		return 0;
+	}
+	if (known || str_eq(r->accelerator, "tcg"))
+		return -1;
+	log_err(LOG_WARN, err, "the VM does not run with KVM, trying without");
+	err_clear(err);
+	on_loop(s, revive);
+	r->accelerator = "tcg";
+	if (boot(s, r, deadline, err) < 0)
+		return -1;
+	remember_accelerator("tcg");
+	return 0;
+}
+
+static int create_sandbox(struct sandbox *s, const char *hostname, struct deadline deadline,
+			  struct err *err)
+{
+	Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+	Grpc__Storage share = GRPC__STORAGE__INIT, *storages[] = { &share };
+	AUTO(str)
+	char *nine = str_fmt("trans=virtio,version=9p2000.L,cache=mmap,nodev,msize=%lld",
+			     (long long)s->config->msize_9p);
+	char *options[] = { nine };
+	bool virtiofs = str_eq(s->config->shared_fs, "virtio-fs");
+
+	share.driver = virtiofs ? (char *)"virtio-fs" : (char *)"9p";
+	share.source = (char *)"kataShared";
+	share.fstype = virtiofs ? (char *)"virtiofs" : (char *)"9p";
+	share.mount_point = (char *)GUEST_SHARE_DIR "/";
+	share.options = options;
+	share.n_options = virtiofs ? 0 : 1;
+	request.storages = storages;
+	request.n_storages = 1;
+	request.sandbox_id = s->id;
+	request.hostname = (char *)(hostname ? hostname : "");
+	request.guest_hook_path = s->config->guest_hook_path;
+	return ttrpc_call(s->client, "grpc.AgentService", "CreateSandbox", &request, NULL, deadline,
+			  NULL, err);
+}
+
+int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns, const char *hostname,
+		  struct deadline deadline, struct err *err)
+{
+	struct vmm_request r = { .config = s->config,
+				 .dir = s->vm_dir,
+				 .netns = netns,
+				 .vcpus = size.vcpus,
+				 .memory_mib = size.memory_mib };
+
+	if (boot_somehow(s, &r, deadline, err) < 0)
+		return err_wrap(err, "start the VM");
+	return create_sandbox(s, hostname, deadline, err);
+}
+
+/* ------------------------------------------------------------------------------------ stop, clean
+ */
+
+void sandbox_stop(struct sandbox *s)
+{
+	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
+	struct deadline soon = deadline_in(STOP_MS);
+	struct err err = ERR_INIT;
+
+	if (!s->vm_running)
+		return;
+	s->vm_running = false;
+	if (!__atomic_load_n(&s->dead, __ATOMIC_RELAXED) &&
+	    ttrpc_call(s->client, "grpc.AgentService", "DestroySandbox", &request, NULL, soon, NULL,
+		       &err) < 0)
+		log_err(LOG_DEBUG, &err, "the agent did not say goodbye");
+	on_loop(s, detach);
+	s->vm.ops->stop(&s->vm, soon);
+	spawn_kill(&s->virtiofsd);
+}
+
+static int remove_files(const char *id, struct err *err)
+{
+	const char *const dirs[] = { SANDBOX_SHARE_DIR, SANDBOX_VM_DIR, SANDBOX_STATE_DIR };
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		AUTO(str) char *path = path_join(dirs[i], id);
+
+		if (mount_detach_below(path, err) < 0 || path_remove_tree(path, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void sandbox_free(struct sandbox *s)
+{
+	struct err err = ERR_INIT;
+
+	sandbox_stop(s);
+	if (remove_files(s->id, &err) < 0)
+		log_err(LOG_WARN, &err, "files of the sandbox stay");
+	buf_release(&s->console);
+	free(s->id);
+	free(s->state_dir);
+	free(s->vm_dir);
+	free(s->share_dir);
+	free(s);
+}
+
+/* Kills a process of the record, if it is still the one that was recorded. */
+static void kill_recorded(const struct json *record, const char *name)
+{
+	struct json *p = json_get(record, name), *pid = p ? json_get(p, "pid") : NULL,
+		    *start = p ? json_get(p, "start") : NULL;
+	struct pollfd ended = { .events = POLLIN };
+	uint64_t began;
+
+	if (!pid || !start || json_kind(pid) != JSON_IS_INT || json_kind(start) != JSON_IS_INT ||
+	    json_u64(start, &began) < 0 || json_int(pid) <= 1)
+		return;
+	AUTO(fd) int fd = (int)syscall(SYS_pidfd_open, (pid_t)json_int(pid), 0);
+	if (fd < 0 || start_time((pid_t)json_int(pid)) != began)
+		return;
+	(void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+	ended.fd = fd;
+	(void)poll(&ended, 1, STOP_MS);
+}
+
+int sandbox_clean(const char *id, struct err *err)
+{
+	AUTO(str) char *path = str_fmt(SANDBOX_STATE_DIR "/%s/persist.json", id);
+	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
+	struct err missing = ERR_INIT;
+
+	if (str_check_id(id, "sandbox id", err) < 0)
+		return -1;
+	if (file_read(AT_FDCWD, path, 64 * 1024, &text, &missing) == 0) {
+		AUTO(json)
+		struct json *record = json_parse(buf_cstr(&text), text.len, path, &missing);
+
+		if (record && json_kind(record) == JSON_IS_OBJECT) {
+			kill_recorded(record, "vmm");
+			kill_recorded(record, "virtiofsd");
+		}
+	}
+	return remove_files(id, err);
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * A sandbox: a VM, the files that it sees, the agent in it. Flows (blocking, on threads of their
+ * own) in the order of their life:
+ *
+ *	sandbox_new
+ *	sandbox_share_rootfs, sandbox_share	what is to be seen must be there before the VM
+ *starts sandbox_start				VM, agent, CreateSandbox agent_* (agent.h)
+ *	sandbox_stop				DestroySandbox, VM, disconnect
+ *	sandbox_free				what is left on the host
+ *
+ * Everything that it makes on the host lies in two directories named after it and is recorded in
+ * persist.json, so that sandbox_clean can undo it when this process is gone.
+ */
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "loop/loop.h"
+#include "ttrpc/ttrpc.h"
+#include "vmm/vmm.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SANDBOX_STATE_DIR "/run/vc/sbs"
+#define SANDBOX_VM_DIR    "/run/vc/vm"
+#define SANDBOX_SHARE_DIR "/run/kata-containers/shared/sandboxes"
+#define GUEST_SHARE_DIR   "/run/kata-containers/shared/containers"
+
+struct sandbox {
+	struct loop *loop;
+	const struct runtime_config *config;
+	char *id, *state_dir, *vm_dir, *share_dir;
+	struct vm vm;
+	bool vm_running;
+	struct child virtiofsd;
+	struct ttrpc_client *client;
+	struct watch *vm_watch, *fs_watch, *console_watch; /* loop */
+	struct buf console;                                /* the line that is being read; loop */
+	/* On the loop, once: VM, virtiofsd or agent is gone; why says which. */
+	void (*on_dead)(void *arg, const struct err *why);
+	void *arg;
+	bool dead, stopping; /* loop */
+};
+
+MUST_CHECK int sandbox_new(struct loop *loop, const struct runtime_config *config, const char *id,
+			   struct sandbox **out, struct err *err);
+
+/* Makes the mounted root file system visible; *guest is its path in the guest, heap. */
+MUST_CHECK int sandbox_share_rootfs(struct sandbox *s, const char *container, const char *rootfs,
+				    char **guest, struct err *err);
+/* Likewise any file or directory of the host. */
+MUST_CHECK int sandbox_share(struct sandbox *s, const char *container, const char *source,
+			     const char *destination, bool readonly, char **guest, struct err *err);
+
+struct sandbox_size {
+	unsigned vcpus;
+	uint64_t memory_mib;
+};
+
+MUST_CHECK int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns,
+			     const char *hostname, struct deadline deadline, struct err *err);
+/* Also after the VM died. Not on the loop. */
+void sandbox_stop(struct sandbox *s);
+void sandbox_free(struct sandbox *s);
+
+/* Removes all that a sandbox of that id has left: processes, mounts, files. */
+MUST_CHECK int sandbox_clean(const char *id, struct err *err);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The host side of the shared files: bind mounts below one directory, and the daemon that serves
+ * it. */
+
+#include "sandbox/share.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "mount/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int bind(const char *source, const char *target, bool readonly, struct err *err)
+{
+	AUTO(strv) char **options = strv_split(readonly ? "rbind rro" : "rbind", " ");
+	AUTO(mount_options) struct mount_options o = { .flags = 0 };
+
+	if (mount_options_parse(options, &o, err) < 0)
+		return -1;
+	return mount_at(source, target, NULL, &o, err);
+}
+
+int sandbox_share_rootfs(struct sandbox *s, const char *container, const char *rootfs, char **guest,
+			 struct err *err)
+{
+	AUTO(str) char *target = str_fmt("%s/%s/rootfs", s->share_dir, container);
+
+	if (path_make(target, 0755, err) < 0 || bind(rootfs, target, false, err) < 0)
+		return err_wrap(err, "share the root file system");
+	*guest = str_fmt(GUEST_SHARE_DIR "/%s/rootfs", container);
+	return 0;
+}
+
+int sandbox_share(struct sandbox *s, const char *container, const char *source,
+		  const char *destination, bool readonly, char **guest, struct err *err)
+{
+	AUTO(str) char *name = NULL;
+	AUTO(str) char *target = NULL;
+	struct stat st;
+	uint64_t random;
+
+	if (stat(source, &st) < 0)
+		return err_sys(err, "share %s", source);
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_sys(err, "get random bytes");
+	name = str_fmt("%s-%016" PRIx64 "-%s", container, random, path_basename(destination));
+	target = path_join(s->share_dir, name);
+	if (S_ISDIR(st.st_mode)) {
+		if (path_make(target, 0755, err) < 0)
+			return -1;
+	} else {
+		AUTO(fd) int fd = open(target, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+
+		if (fd < 0)
+			return err_sys(err, "make %s", target);
+	}
+	if (bind(source, target, readonly, err) < 0)
+		return err_wrap(err, "share %s", source);
+	*guest = str_fmt(GUEST_SHARE_DIR "/%s", name);
+	return 0;
+}
+
+int share_start_daemon(struct sandbox *s, const char *socket_path, struct err *err)
+{
+	const struct runtime_config *c = s->config;
+	AUTO(fd) int listener = fd_unix_listen(socket_path, err);
+	AUTO(strv) char **argv = NULL;
+	struct spawn_fd fds[] = { { listener, 3 }, { -1, 2 } };
+	AUTO(str) char *log = path_join(s->vm_dir, "virtiofsd.log");
+	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	struct spawn spec = { .fds = fds, .nfds = 2, .cwd = "/", .new_group = true };
+
+	if (listener < 0)
+		return -1;
+	if (out < 0)
+		return err_sys(err, "make %s", log);
+	fds[1].fd = out;
+	strv_push(&argv, c->virtiofsd);
+	strv_push(&argv, "--fd=3");
+	strv_push(&argv, "-o");
+	strv_pushf(&argv, "source=%s", s->share_dir);
+	strv_push(&argv, "-o");
+	strv_pushf(&argv, "cache=%s", c->virtiofs_cache);
+	strv_push(&argv, "-o");
+	strv_push(&argv, "no_posix_lock,xattr");
+	strv_push(&argv, "-f");
+	if (!c->virtiofsd_args)
+		strv_push(&argv, "--thread-pool-size=0"); /* measured: fastest for small files */
+	strv_each(a, c->virtiofsd_args)
+		strv_push(&argv, *a);
+	spec.argv = argv;
+	return spawn_start(&spec, &s->virtiofsd, err);
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Create, from top to bottom: specification, configuration, root file system, hooks, sandbox,
+ * container. Whatever fails, what was made is undone in the opposite order.
+ */
+
+#include "shim/shim.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "hook/hook.h"
+#include "mount/mount.h"
+#include "oci/message.h"
+#include "protocols/agent.pb-c.h"
+#include "protocols/events.pb-c.h"
+#include "protocols/runtimeoptions.pb-c.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+enum { HOOK_SECONDS = 10 };
+
+typedef Containerd__Task__V2__CreateTaskRequest CreateRequest;
+
+/* A pod's containers say so by annotation; this version runs single containers. */
+static int check_kind(const struct oci_spec *spec, struct err *err)
+{
+	static const char *const keys[] = { "io.kubernetes.cri.container-type",
+					    "io.kubernetes.cri-o.ContainerType",
+					    "io.kubernetes.docker.type" };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const char *kind = oci_annotation(spec, keys[i]);
+
+		if (kind)
+			return err_set(err, E_UNSUPPORTED,
+				       "%s = %s: pods are not supported by this version, only "
+				       "single containers",
+				       keys[i], kind);
+	}
+	return 0;
+}
+
+static char *asked_config(const CreateRequest *r, const struct oci_spec *spec, struct err *err)
+{
+	const char *annotation = oci_annotation(spec, "io.katacontainers.config_path");
+	Runtimeoptions__V1__Options *options;
+	char *path = NULL;
+
+	if (annotation)
+		return xstrdup(annotation);
+	if (!r->options || (!str_ends(r->options->type_url, "runtimeoptions.v1.Options")))
+		return NULL;
+	options = runtimeoptions__v1__options__unpack(NULL, r->options->value.len,
+						      r->options->value.data);
+	if (!options) {
+		err_set(err, E_INVALID, "the runtime options are not a valid %s message",
+			r->options->type_url);
+		return NULL;
+	}
+	path = str_empty(options->config_path) ? NULL : xstrdup(options->config_path);
+	runtimeoptions__v1__options__free_unpacked(options, NULL);
+	return path;
+}
+
+static int load(struct shim *s, const CreateRequest *r, struct err *err)
+{
+	AUTO(str) char *path = path_join(r->bundle, "config.json");
+	AUTO(str) char *config = NULL;
+
+	if (str_check_id(r->id, "container id", err) < 0)
+		return -1;
+	s->bundle = xstrdup(r->bundle);
+	s->spec = oci_spec_load(path, err);
+	if (!s->spec || check_kind(s->spec, err) < 0)
+		return -1;
+	config = asked_config(r, s->spec, err);
+	if (err->code)
+		return -1;
+	s->config = config_load(config, err);
+	if (!s->config)
+		return -1;
+	if (s->config->debug || s->config->hypervisor_debug)
+		log_set_level(LOG_DEBUG);
+	return 0;
+}
+
+static int mount_rootfs(struct shim *s, const CreateRequest *r, struct err *err)
+{
+	const char *given = s->spec->root_path ? s->spec->root_path : "rootfs";
+	struct err missing = ERR_INIT;
+
+	s->rootfs = given[0] == '/' ? xstrdup(given) : path_join(r->bundle, given);
+	if (r->n_rootfs && path_make(s->rootfs, 0711, err) < 0)
+		return -1;
+	for (size_t i = 0; i < r->n_rootfs; i++) {
+		const Containerd__Types__Mount *m = r->rootfs[i];
+		AUTO(mount_options) struct mount_options o = { .flags = 0 };
+		AUTO(strv) char **options = NULL;
+
+		for (size_t k = 0; k < m->n_options; k++)
+			strv_push(&options, m->options[k]);
+		if (mount_options_parse(options, &o, err) < 0 ||
+		    mount_at(m->source, s->rootfs, m->type, &o, err) < 0)
+			return err_wrap(err, "root file system");
+		s->rootfs_mounted = true;
+	}
+	AUTO(fd) int fd = open(s->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		err_sys(&missing, "root file system %s", s->rootfs);
+		*err = missing;
+		return err_hint(err, "the container manager must have prepared it");
+	}
+	return 0;
+}
+
+/* An fd of the network namespace that the manager gave, -1 if none. */
+static int open_netns(const struct oci_spec *spec, int *fd, struct err *err)
+{
+	*fd = -1;
+	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
+		const struct oci_namespace *ns = &spec->linux_.namespaces[i];
+
+		if (!str_eq(ns->type, "network") || str_empty(ns->path))
+			continue;
+		*fd = open(ns->path, O_RDONLY | O_CLOEXEC);
+		if (*fd < 0)
+			return err_sys(err, "network namespace %s", ns->path);
+	}
+	return 0;
+}
+
+static int create_container(struct shim *s, struct oci_spec *guest, struct deadline deadline,
+			    struct err *err)
+{
+	Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	int result;
+
+	guest->process->terminal = s->init->terminal;
+	request.container_id = (char *)s->inv->id;
+	request.exec_id = (char *)s->inv->id;
+	request.oci = oci_spec_to_message(guest);
+	result = ttrpc_call(s->sandbox->client, "grpc.AgentService", "CreateContainer", &request,
+			    NULL, deadline, NULL, err);
+	protobuf_c_message_free_unpacked(&request.oci->base, NULL);
+	return result;
+}
+
+static int host_hooks(struct shim *s, struct err *err)
+{
+	struct hook_state state = { s->inv->id, s->bundle, "creating", getpid(), s->spec };
+
+	if (hooks_run(&s->spec->hooks.prestart, "prestart", &state, HOOK_SECONDS, NULL, err) < 0)
+		return -1;
+	return hooks_run(&s->spec->hooks.create_runtime, "createRuntime", &state, HOOK_SECONDS,
+			 NULL, err);
+}
+
+/* The guest's copy of the specification; its mount sources are shared on the way. */
+static struct oci_spec *translate(struct shim *s, const char *guest_rootfs, struct err *err)
+{
+	AUTO(str) char *json = oci_spec_format(s->spec);
+	AUTO(oci_spec) struct oci_spec *guest =
+		oci_spec_parse(json, strlen(json), "config.json", err);
+
+	if (!guest || spec_for_guest(s->sandbox, s->config, s->inv->id, guest, err) < 0)
+		return NULL;
+	str_set(&guest->root_path, guest_rootfs);
+	return STEAL(guest, NULL);
+}
+
+static int bring_up(struct shim *s, const CreateRequest *r, struct deadline deadline,
+		    struct err *err)
+{
+	struct sandbox_size size = spec_size(s->config, s->spec);
+	AUTO(str) char *guest_rootfs = NULL;
+	AUTO(oci_spec) struct oci_spec *guest = NULL;
+	AUTO(fd) int netns = -1;
+
+	if (open_netns(s->spec, &netns, err) < 0 || mount_rootfs(s, r, err) < 0 ||
+	    host_hooks(s, err) < 0 ||
+	    sandbox_new(s->loop, s->config, s->inv->id, &s->sandbox, err) < 0)
+		return -1;
+	s->sandbox->on_dead = shim_sandbox_died;
+	s->sandbox->arg = s;
+	/* All that the guest is to see is shared before the VM starts. */
+	if (sandbox_share_rootfs(s->sandbox, s->inv->id, s->rootfs, &guest_rootfs, err) < 0)
+		return -1;
+	guest = translate(s, guest_rootfs, err);
+	if (!guest ||
+	    sandbox_start(s->sandbox, size, netns, s->spec->hostname, deadline, err) < 0)
+		return -1;
+	s->pid = s->sandbox->vm.child.pid;
+	if (io_open(s->init, &s->init->io, err) < 0)
+		return -1;
+	return create_container(s, guest, deadline, err);
+}
+
+static void publish_create(struct shim *s, const CreateRequest *r)
+{
+	Containerd__Events__TaskCreate event = CONTAINERD__EVENTS__TASK_CREATE__INIT;
+	Containerd__Events__TaskIO io = CONTAINERD__EVENTS__TASK_IO__INIT;
+
+	io.stdin = r->stdin;
+	io.stdout = r->stdout;
+	io.stderr = r->stderr;
+	io.terminal = r->terminal;
+	event.container_id = r->id;
+	event.bundle = r->bundle;
+	event.rootfs = r->rootfs;
+	event.n_rootfs = r->n_rootfs;
+	event.io = &io;
+	event.pid = (uint32_t)s->pid;
+	events_publish(s->events, "/tasks/create", &event.base);
+}
+
+/* Only one container, and only one attempt at a time. */
+static int begin(struct shim *s, const CreateRequest *r, struct err *err)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	if (!str_eq(r->id, s->inv->id))
+		err_set(err, E_INVALID, "this shim serves container %s, not %s", s->inv->id, r->id);
+	else if (s->init || s->creating)
+		err_set(err, E_EXISTS, "container %s exists already", r->id);
+	else
+		s->creating = true;
+	(void)pthread_mutex_unlock(&s->lock);
+	return err->code ? -1 : 0;
+}
+
+static void describe_init(struct shim *s, const CreateRequest *r)
+{
+	s->init = process_new(s, "");
+	s->init->terminal = r->terminal;
+	str_set(&s->init->in, r->stdin);
+	str_set(&s->init->out, r->stdout);
+	str_set(&s->init->err, r->stderr);
+}
+
+TASK(create)
+{
+	Containerd__Task__V2__CreateTaskResponse reply =
+		CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
+	struct shim *s = arg;
+	const CreateRequest *r = request;
+	struct err err = ERR_INIT;
+	struct deadline deadline;
+
+	if (begin(s, r, &err) < 0) {
+		ttrpc_fail(call, &err);
+		return;
+	}
+	describe_init(s, r);
+	if (!str_empty(r->checkpoint))
+		err_set(&err, E_UNSUPPORTED, "a VM cannot be restored from a checkpoint");
+	else if (load(s, r, &err) == 0) {
+		deadline = deadline_min(
+			ttrpc_call_deadline(call),
+			deadline_in((uint64_t)s->config->create_container_timeout_s * 1000));
+		(void)!bring_up(s, r, deadline, &err);
+	}
+	if (err.code) {
+		log_err(LOG_ERROR, &err, "create failed");
+		shim_take_down(s);
+	}
+	(void)pthread_mutex_lock(&s->lock);
+	s->creating = false;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (err.code) {
+		ttrpc_fail(call, &err);
+		return;
+	}
+	publish_create(s, r);
+	reply.pid = (uint32_t)s->pid;
+	ttrpc_reply(call, &reply);
+}
+
+/* Undoes create, whole or in part: streams, sandbox, root file system, memory. */
+void shim_take_down(struct shim *s)
+{
+	struct process *init;
+	struct err err = ERR_INIT;
+
+	if (s->init)
+		io_finish(STEAL(s->init->io, NULL), deadline_in(0));
+	if (s->sandbox)
+		sandbox_free(STEAL(s->sandbox, NULL));
+	if (s->rootfs_mounted && mount_detach_below(s->rootfs, &err) < 0)
+		log_err(LOG_WARN, &err, "the root file system stays mounted");
+	s->rootfs_mounted = false;
+	(void)pthread_mutex_lock(&s->lock);
+	init = STEAL(s->init, NULL);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (init)
+		process_free(init);
+	if (s->config)
+		config_free(STEAL(s->config, NULL));
+	oci_spec_free(STEAL(s->spec, NULL));
+	free(STEAL(s->bundle, NULL));
+	free(STEAL(s->rootfs, NULL));
+}

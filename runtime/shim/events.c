@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Events to the container manager over its ttRPC address, in order, by one thread. A manager that
+ * is away (restarting) is asked again; after two minutes an event is given up, with a log line.
+ */
+
+#include "shim/shim.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "protocols/forward.pb-c.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { CALL_MS = 5000, GIVE_UP_MS = 120000, QUEUE_MAX = 1024, PAUSE_MS = 200 };
+
+struct queued {
+	char *topic, *type;
+	uint8_t *data;
+	size_t len;
+	struct timespec when;
+};
+
+struct events {
+	char *address, *namespace; /* address NULL: nobody listens, events are logged */
+	pthread_t thread;
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t changed;
+	VEC(struct queued) queue;
+	bool ending;
+	struct deadline end;
+};
+
+static void queued_release(struct queued *q)
+{
+	free(q->topic);
+	free(q->type);
+	free(q->data);
+}
+
+static int forward(struct events *e, struct ttrpc_client *client, const struct queued *q,
+		   struct err *err)
+{
+	Containerd__Services__Events__Ttrpc__V1__ForwardRequest request =
+		CONTAINERD__SERVICES__EVENTS__TTRPC__V1__FORWARD_REQUEST__INIT;
+	Containerd__Services__Events__Ttrpc__V1__Envelope envelope =
+		CONTAINERD__SERVICES__EVENTS__TTRPC__V1__ENVELOPE__INIT;
+	Google__Protobuf__Timestamp when = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+
+	when.seconds = q->when.tv_sec;
+	when.nanos = (int32_t)q->when.tv_nsec;
+	any.type_url = q->type;
+	any.value.data = q->data;
+	any.value.len = q->len;
+	envelope.timestamp = &when;
+	envelope.namespace_ = e->namespace;
+	envelope.topic = q->topic;
+	envelope.event = &any;
+	request.envelope = &envelope;
+	return ttrpc_call(client, "containerd.services.events.ttrpc.v1.Events", "Forward", &request,
+			  NULL, deadline_in(CALL_MS), NULL, err);
+}
+
+/* One connection a burst: a loop of its own, since this thread blocks in calls. */
+struct line {
+	struct loop *loop;
+	struct ttrpc_client *client;
+	pthread_t thread;
+};
+
+static void *line_main(void *arg)
+{
+	loop_run(arg);
+	return NULL;
+}
+
+static int line_open(struct line *l, const char *address, struct err *err)
+{
+	const char *path = str_starts(address, "unix://") ? address + strlen("unix://") : address;
+	int fd = fd_unix_connect(path, err);
+
+	if (fd < 0)
+		return -1;
+	l->loop = loop_new();
+	l->client = ttrpc_client_new(l->loop, fd, NULL, NULL);
+	if (pthread_create(&l->thread, NULL, line_main, l->loop) != 0)
+		bug("no thread for events");
+	return 0;
+}
+
+static void line_close(struct line *l)
+{
+	if (!l->loop)
+		return;
+	loop_stop(l->loop);
+	(void)pthread_join(l->thread, NULL);
+	ttrpc_client_free(l->client);
+	loop_free(l->loop);
+	*l = (struct line){ NULL };
+}
+
+static bool past_end(struct events *e)
+{
+	bool past;
+
+	(void)pthread_mutex_lock(&e->lock);
+	past = e->ending && deadline_passed(e->end);
+	(void)pthread_mutex_unlock(&e->lock);
+	return past;
+}
+
+static void deliver(struct events *e, struct line *l, const struct queued *q)
+{
+	struct deadline give_up = deadline_in(GIVE_UP_MS);
+
+	for (;;) {
+		struct err err = ERR_INIT;
+
+		if ((l->loop || line_open(l, e->address, &err) == 0) &&
+		    forward(e, l->client, q, &err) == 0)
+			return;
+		line_close(l);
+		if (deadline_passed(give_up) || past_end(e)) {
+			log_err(LOG_WARN, &err, "event not delivered", LOG_S("topic", q->topic));
+			return;
+		}
+		(void)nanosleep(&(struct timespec){ .tv_nsec = PAUSE_MS * 1000000L }, NULL);
+	}
+}
+
+/* False: the end. */
+static bool next(struct events *e, struct queued *q, bool *last)
+{
+	bool any;
+
+	(void)pthread_mutex_lock(&e->lock);
+	while (!e->queue.n && !e->ending)
+		(void)pthread_cond_wait(&e->changed, &e->lock);
+	any = e->queue.n > 0;
+	if (any) {
+		*q = e->queue.v[0];
+		vec_remove(&e->queue, 0);
+	}
+	*last = e->queue.n == 0;
+	(void)pthread_mutex_unlock(&e->lock);
+	return any;
+}
+
+static void *events_main(void *arg)
+{
+	struct events *e = arg;
+	struct line line = { NULL };
+	struct queued q;
+	bool last;
+
+	while (next(e, &q, &last)) {
+		if (e->address)
+			deliver(e, &line, &q);
+		else
+			log_info("event", LOG_S("topic", q.topic));
+		queued_release(&q);
+		if (last)
+			line_close(&line);
+	}
+	line_close(&line);
+	return NULL;
+}
+
+struct events *events_new(const char *ttrpc_address, const char *namespace)
+{
+	struct events *e = NEW(struct events);
+
+	e->address = str_empty(ttrpc_address) ? NULL : xstrdup(ttrpc_address);
+	e->namespace = xstrdup(namespace);
+	(void)pthread_mutex_init(&e->lock, NULL);
+	(void)pthread_cond_init(&e->changed, NULL);
+	if (pthread_create(&e->thread, NULL, events_main, e) != 0)
+		bug("no thread for events");
+	return e;
+}
+
+void events_publish(struct events *e, const char *topic, const ProtobufCMessage *event)
+{
+	struct queued q = { .topic = xstrdup(topic), .type = xstrdup(event->descriptor->name) };
+	bool full;
+
+	(void)clock_gettime(CLOCK_REALTIME, &q.when);
+	q.data = xmalloc(protobuf_c_message_get_packed_size(event));
+	q.len = protobuf_c_message_pack(event, q.data);
+	(void)pthread_mutex_lock(&e->lock);
+	full = e->queue.n >= QUEUE_MAX;
+	if (!full)
+		vec_push(&e->queue, q);
+	(void)pthread_cond_signal(&e->changed);
+	(void)pthread_mutex_unlock(&e->lock);
+	if (full) {
+		log_warn("event dropped: too many wait", LOG_S("topic", topic));
+		queued_release(&q);
+	}
+}
+
+void events_free(struct events *e, struct deadline deadline)
+{
+	(void)pthread_mutex_lock(&e->lock);
+	e->ending = true;
+	e->end = deadline;
+	(void)pthread_cond_signal(&e->changed);
+	(void)pthread_mutex_unlock(&e->lock);
+	(void)pthread_join(e->thread, NULL);
+	(void)pthread_mutex_destroy(&e->lock);
+	(void)pthread_cond_destroy(&e->changed);
+	vec_release(&e->queue);
+	free(e->address);
+	free(e->namespace);
+	free(e);
+}

@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Standard streams between the manager's pipes and the agent, all on the loop: each output is asked
+ * from the agent while there is room for it, input is read while the agent has taken the last
+ * piece. FIFOs are held open at both ends, so that a manager that restarts does not end a stream.
+ */
+
+#include "shim/shim.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "protocols/agent.pb-c.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CHUNK = 256 * 1024, BUFFER = 1 << 20, READY_MS = 10000, LOGGER_MS = 12000 };
+
+struct output {
+	struct io *io;
+	const char *method;
+	int fd; /* -1: read and thrown away */
+	bool pollable;
+	struct watch *watch;
+	struct buf queue; /* what the manager has not taken */
+	bool asking, ended;
+};
+
+struct input {
+	struct io *io;
+	int fd, hold; /* hold: our own writer of the FIFO, so that it does not end before CloseIO */
+	struct watch *watch;
+	uint8_t *data;
+	size_t len, done;
+	bool closed;
+};
+
+struct io {
+	struct process *process;
+	unsigned refs; /* loop: requests under way, and the owner's one */
+	struct output out, err;
+	struct input in;
+	struct child logger;
+	bool stopped;         /* loop */
+	pthread_mutex_t lock; /* guards done */
+	pthread_cond_t changed;
+	bool done; /* both outputs are delivered */
+};
+
+/* ------------------------------------------------------------------------------------------
+ * opening */
+
+static int open_fifo_out(const char *path, struct err *err)
+{
+	/* Both ends: never blocks, and never breaks when its reader goes for a while. */
+	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(err, "open %s", path) : fd;
+}
+
+static int open_file_out(const char *path, struct err *err)
+{
+	AUTO(str) char *dir = xstrndup(path, (size_t)(path_basename(path) - path));
+	int fd;
+
+	if (path_make(dir, 0755, err) < 0)
+		return -1;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	return fd < 0 ? err_sys(err, "open %s", path) : fd;
+}
+
+static bool is_binary(const char *uri)
+{
+	return uri && str_starts(uri, "binary://");
+}
+
+static int open_output(const char *uri, struct output *o, struct err *err)
+{
+	struct stat st;
+
+	if (str_empty(uri))
+		return 0;
+	if (str_starts(uri, "file://"))
+		o->fd = open_file_out(uri + strlen("file://"), err);
+	else if (str_starts(uri, "fifo://"))
+		o->fd = open_fifo_out(uri + strlen("fifo://"), err);
+	else if (!strstr(uri, "://"))
+		o->fd = open_fifo_out(uri, err);
+	else
+		return err_set(err, E_INVALID,
+			       "output '%s': schemes are fifo://, file:// and binary://", uri);
+	if (o->fd < 0)
+		return -1;
+	o->pollable = fstat(o->fd, &st) == 0 && !S_ISREG(st.st_mode);
+	return 0;
+}
+
+static int open_input(const char *uri, struct input *in, struct err *err)
+{
+	const char *path = uri && str_starts(uri, "fifo://") ? uri + strlen("fifo://") : uri;
+
+	if (str_empty(path))
+		return 0;
+	in->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (in->fd < 0)
+		return err_sys(err, "open %s", path);
+	in->hold = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	return in->hold < 0 ? err_sys(err, "open %s", path) : 0;
+}
+
+/* binary:///path?key=value&...: arguments are the keys and values in turn. */
+static char **logger_arguments(const char *uri)
+{
+	const char *path = uri + strlen("binary://"), *query = strchr(path, '?');
+	AUTO(strv) char **parts = query ? strv_split(query + 1, "&=") : NULL;
+	AUTO(str) char *program = query ? xstrndup(path, (size_t)(query - path)) : xstrdup(path);
+	char **argv = NULL;
+
+	strv_push(&argv, program);
+	strv_each(p, parts)
+		strv_push(&argv, *p);
+	return argv;
+}
+
+/* The logging program has our output on fds 3 and 4 and says on 5 that it is ready. */
+static int start_logger(struct io *io, const char *uri, struct err *err)
+{
+	AUTO(strv) char **argv = logger_arguments(uri);
+	AUTO(strv) char **env = strv_dup(environ);
+	int out[2] = { -1, -1 }, errs[2] = { -1, -1 }, ready[2] = { -1, -1 }, result = -1;
+	struct pollfd wait = { .events = POLLIN };
+
+	strv_env_set(&env, "CONTAINER_ID", io->process->shim->inv->id);
+	strv_env_set(&env, "CONTAINER_NAMESPACE", io->process->shim->inv->namespace);
+	if (fd_pipe(out, err) < 0 || fd_pipe(errs, err) < 0 || fd_pipe(ready, err) < 0)
+		goto out;
+	struct spawn_fd fds[] = { { out[0], 3 }, { errs[0], 4 }, { ready[1], 5 } };
+	struct spawn s = { .argv = argv, .env = env, .fds = fds, .nfds = 3 };
+	if (spawn_start(&s, &io->logger, err) < 0)
+		goto out;
+	fd_close(&ready[1]);
+	wait.fd = ready[0];
+	if (poll(&wait, 1, READY_MS) == 0) {
+		err_set(err, E_TIMEOUT, "logging program %s did not get ready", argv[0]);
+		goto out;
+	}
+	if (fd_nonblock(out[1], true, err) < 0 || fd_nonblock(errs[1], true, err) < 0)
+		goto out;
+	io->out.fd = STEAL(out[1], -1);
+	io->err.fd = STEAL(errs[1], -1);
+	io->out.pollable = io->err.pollable = true;
+	result = 0;
+out:
+	for (int i = 0; i < 2; i++) {
+		fd_close(&out[i]);
+		fd_close(&errs[i]);
+		fd_close(&ready[i]);
+	}
+	return result;
+}
+
+static void io_free(struct io *io)
+{
+	fd_close(&io->out.fd);
+	fd_close(&io->err.fd);
+	fd_close(&io->in.fd);
+	fd_close(&io->in.hold);
+	buf_release(&io->out.queue);
+	buf_release(&io->err.queue);
+	free(io->in.data);
+	(void)pthread_mutex_destroy(&io->lock);
+	(void)pthread_cond_destroy(&io->changed);
+	free(io);
+}
+
+int io_open(struct process *p, struct io **out, struct err *err)
+{
+	struct io *io = NEW(struct io);
+
+	io->process = p;
+	io->refs = 1;
+	io->logger = CHILD_NONE;
+	io->out = (struct output){ io, "ReadStdout", -1, .queue = BUF_INIT(BUFFER + CHUNK) };
+	io->err = (struct output){ io, "ReadStderr", -1, .queue = BUF_INIT(BUFFER + CHUNK) };
+	io->in = (struct input){ .io = io, .fd = -1, .hold = -1 };
+	io->err.ended = p->terminal;
+	(void)pthread_mutex_init(&io->lock, NULL);
+	(void)pthread_cond_init(&io->changed, NULL);
+	if (open_input(p->in, &io->in, err) == 0 &&
+	    (is_binary(p->out)
+		     ? start_logger(io, p->out, err) == 0
+		     : open_output(p->out, &io->out, err) == 0 &&
+			       (p->terminal || open_output(p->err, &io->err, err) == 0))) {
+		*out = io;
+		return 0;
+	}
+	spawn_kill(&io->logger);
+	io_free(io);
+	return -1;
+}
+
+/* -------------------------------------------------------------------------------------------
+ * output */
+
+static void unref(struct io *io)
+{
+	if (--io->refs == 0)
+		io_free(io);
+}
+
+static struct ttrpc_client *agent(const struct io *io)
+{
+	return io->process->shim->sandbox->client;
+}
+
+static void check_done(struct io *io)
+{
+	if (!io->out.ended || io->out.queue.len || !io->err.ended || io->err.queue.len)
+		return;
+	(void)pthread_mutex_lock(&io->lock);
+	io->done = true;
+	(void)pthread_cond_broadcast(&io->changed);
+	(void)pthread_mutex_unlock(&io->lock);
+}
+
+static void ask(struct output *o);
+
+static void finish_output(struct output *o)
+{
+	watch_remove(o->watch);
+	o->watch = NULL;
+	buf_clear(&o->queue);
+	fd_close(&o->fd);
+}
+
+static void on_writable(void *arg, uint32_t events);
+
+/* Writes what is queued as far as it goes. */
+static void flush(struct output *o)
+{
+	while (o->queue.len && o->fd >= 0) {
+		ssize_t n = write(o->fd, o->queue.data, o->queue.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			if (!o->watch)
+				o->watch = loop_watch(o->io->process->shim->loop, o->fd, EPOLLOUT,
+						      on_writable, o);
+			return;
+		}
+		if (n < 0) {
+			log_warn("output cannot be written, it is dropped from here on",
+				 LOG_S("stream", o->method), LOG_I("errno", errno));
+			finish_output(o);
+			return;
+		}
+		buf_eat(&o->queue, (size_t)n);
+	}
+	if (o->fd < 0)
+		buf_clear(&o->queue);
+	watch_remove(o->watch);
+	o->watch = NULL;
+	if (o->ended)
+		finish_output(o);
+}
+
+static void on_writable(void *arg, uint32_t events)
+{
+	struct output *o = arg;
+
+	(void)events;
+	flush(o);
+	ask(o);
+	check_done(o->io);
+}
+
+static void on_output(void *arg, const void *reply, const struct err *err)
+{
+	struct output *o = arg;
+	const Grpc__ReadStreamResponse *r = reply;
+
+	o->asking = false;
+	if (o->io->stopped) {
+		unref(o->io);
+		return;
+	}
+	if (err)
+		o->ended = true; /* the end of the stream, or of the sandbox: there is no more */
+	else
+		buf_add(&o->queue, r->data.data, r->data.len);
+	/* The next piece is on its way while this one is written. */
+	ask(o);
+	flush(o);
+	check_done(o->io);
+	unref(o->io);
+}
+
+static void ask(struct output *o)
+{
+	Grpc__ReadStreamRequest request = GRPC__READ_STREAM_REQUEST__INIT;
+	struct process *p = o->io->process;
+
+	if (o->asking || o->ended || o->io->stopped || o->queue.len > BUFFER)
+		return;
+	o->asking = true;
+	o->io->refs++;
+	request.container_id = (char *)p->shim->inv->id;
+	request.exec_id = p->exec_id;
+	request.len = CHUNK;
+	(void)ttrpc_call_async(agent(o->io), "grpc.AgentService", o->method, &request,
+			       &grpc__read_stream_response__descriptor, DEADLINE_NEVER, on_output,
+			       o);
+}
+
+/* --------------------------------------------------------------------------------------------
+ * input */
+
+static void send_input(struct input *in);
+
+static void on_closed(void *arg, const void *reply, const struct err *err)
+{
+	(void)reply;
+	(void)err; /* the process may be gone: then its input is too */
+	unref(arg);
+}
+
+static void end_input(struct input *in)
+{
+	Grpc__CloseStdinRequest request = GRPC__CLOSE_STDIN_REQUEST__INIT;
+	struct process *p = in->io->process;
+
+	watch_remove(in->watch);
+	in->watch = NULL;
+	fd_close(&in->fd);
+	fd_close(&in->hold);
+	if (in->closed || in->io->stopped)
+		return;
+	in->closed = true;
+	in->io->refs++;
+	request.container_id = (char *)p->shim->inv->id;
+	request.exec_id = p->exec_id;
+	(void)ttrpc_call_async(agent(in->io), "grpc.AgentService", "CloseStdin", &request, NULL,
+			       DEADLINE_NEVER, on_closed, in->io);
+}
+
+static void on_sent(void *arg, const void *reply, const struct err *err)
+{
+	struct input *in = arg;
+	const Grpc__WriteStreamResponse *r = reply;
+	struct io *io = in->io;
+
+	if (io->stopped || err) {
+		if (err && !io->stopped)
+			end_input(in);
+	} else {
+		in->done += r->len < in->len - in->done ? r->len : in->len - in->done;
+		if (in->done < in->len)
+			send_input(in);
+		else
+			watch_set(in->watch, EPOLLIN);
+	}
+	unref(io);
+}
+
+static void send_input(struct input *in)
+{
+	Grpc__WriteStreamRequest request = GRPC__WRITE_STREAM_REQUEST__INIT;
+	struct process *p = in->io->process;
+
+	in->io->refs++;
+	request.container_id = (char *)p->shim->inv->id;
+	request.exec_id = p->exec_id;
+	request.data.data = in->data + in->done;
+	request.data.len = in->len - in->done;
+	(void)ttrpc_call_async(agent(in->io), "grpc.AgentService", "WriteStdin", &request,
+			       &grpc__write_stream_response__descriptor, DEADLINE_NEVER, on_sent,
+			       in);
+}
+
+static void on_input(void *arg, uint32_t events)
+{
+	struct input *in = arg;
+	ssize_t n;
+
+	(void)events;
+	if (!in->data)
+		in->data = xmalloc(CHUNK);
+	n = read(in->fd, in->data, CHUNK);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		end_input(in);
+		return;
+	}
+	in->len = (size_t)n;
+	in->done = 0;
+	watch_set(in->watch, 0);
+	send_input(in);
+}
+
+/* ---------------------------------------------------------------------------------- start and end
+ */
+
+static void start_on_loop(void *arg)
+{
+	struct io *io = arg;
+
+	if (io->in.fd >= 0)
+		io->in.watch = loop_watch(io->process->shim->loop, io->in.fd, EPOLLIN, on_input,
+					  &io->in);
+	ask(&io->out);
+	ask(&io->err);
+}
+
+void io_start(struct io *io)
+{
+	loop_post(io->process->shim->loop, start_on_loop, io);
+}
+
+static void close_on_loop(void *arg)
+{
+	struct io *io = arg;
+
+	/* Without a writer of ours the FIFO ends when the manager's writer is gone too. */
+	fd_close(&io->in.hold);
+	unref(io);
+}
+
+static void ref_and_close(void *arg)
+{
+	struct io *io = arg;
+
+	io->refs++;
+	close_on_loop(io);
+}
+
+void io_close_stdin(struct io *io)
+{
+	if (io)
+		loop_post(io->process->shim->loop, ref_and_close, io);
+}
+
+struct stop_request {
+	struct io *io;
+	struct child logger;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+};
+
+static void stop_on_loop(void *arg)
+{
+	struct stop_request *r = arg;
+	struct io *io = r->io;
+
+	io->stopped = true;
+	r->logger = io->logger;
+	finish_output(&io->out);
+	finish_output(&io->err);
+	end_input(&io->in);
+	unref(io);
+	(void)pthread_mutex_lock(&r->lock);
+	r->done = true;
+	(void)pthread_cond_signal(&r->cond);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+static void await_done(struct io *io, struct deadline deadline)
+{
+	int left = deadline_left(deadline);
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += left / 1000;
+	until.tv_nsec += (left % 1000) * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	(void)pthread_mutex_lock(&io->lock);
+	while (!io->done && pthread_cond_timedwait(&io->changed, &io->lock, &until) == 0)
+		;
+	(void)pthread_mutex_unlock(&io->lock);
+}
+
+void io_finish(struct io *io, struct deadline deadline)
+{
+	struct stop_request r = { .lock = PTHREAD_MUTEX_INITIALIZER,
+				  .cond = PTHREAD_COND_INITIALIZER };
+	struct err ignored = ERR_INIT;
+	int code;
+
+	if (!io)
+		return;
+	await_done(io, deadline);
+	r.io = io;
+	loop_post(io->process->shim->loop, stop_on_loop, &r);
+	(void)pthread_mutex_lock(&r.lock);
+	while (!r.done)
+		(void)pthread_cond_wait(&r.cond, &r.lock);
+	(void)pthread_mutex_unlock(&r.lock);
+	/* Its pipes are closed: a logging program ends by itself, or is made to. */
+	if (r.logger.pid > 0 && spawn_wait(&r.logger, deadline_in(LOGGER_MS), &code, &ignored) < 0)
+		spawn_kill(&r.logger);
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * containerd-shim-kata-v2: the invocations of containerd's runtime v2. `start` binds the socket and
+ * re-executes this program as the server; `delete` cleans up after a server that is gone; -info
+ * says what this is.
+ */
+
+#include "shim/shim.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "crypto/sha256.h"
+#include "mount/mount.h"
+#include "protocols/introspection.pb-c.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SOCKET_DIR "/run/containerd/s"
+
+enum { SERVER_FD = 3, EVENTS_MS = 5000 };
+
+/* ------------------------------------------------------------------------------------------ start
+ */
+
+/* As containerd's own shims name it, so that its clean-up finds it. */
+static char *socket_path(const struct invocation *inv)
+{
+	AUTO(str) char *raw = str_fmt("%s/%s/%s", inv->address, inv->namespace, inv->id);
+	AUTO(str) char *clean = path_clean(raw);
+	char hex[65];
+
+	sha256_hex(clean, strlen(clean), hex);
+	return str_fmt(SOCKET_DIR "/%s", hex);
+}
+
+/* A socket file that nobody serves is in the way of a new shim: left by one that was killed. */
+static int listen_at(const char *path, struct err *err)
+{
+	struct err busy = ERR_INIT, dead = ERR_INIT;
+	int fd = fd_unix_listen(path, &busy);
+
+	if (fd >= 0)
+		return fd;
+	if (busy.sys != EADDRINUSE) {
+		*err = busy;
+		return -1;
+	}
+	fd = fd_unix_connect(path, &dead);
+	if (fd >= 0) {
+		fd_close(&fd);
+		return err_set(err, E_EXISTS, "a shim serves %s already", path);
+	}
+	if (unlink(path) < 0)
+		return err_sys(err, "remove the stale socket %s", path);
+	return fd_unix_listen(path, err);
+}
+
+static int write_bundle_file(const char *name, const char *text, struct err *err)
+{
+	return file_replace_volatile(AT_FDCWD, name, text, strlen(text), 0600, err);
+}
+
+static int spawn_server(const struct invocation *inv, int listener, struct child *child,
+			struct err *err)
+{
+	AUTO(strv) char **argv = NULL;
+	/* Not our stderr: containerd reads it to its end to know that `start` is done. */
+	struct spawn_fd fds[] = { { listener, SERVER_FD } };
+	char *self = realpath("/proc/self/exe", NULL);
+	struct spawn s = { .program = self, .fds = fds, .nfds = 1, .new_group = true };
+	int result;
+
+	if (!self)
+		return err_sys(err, "find our own program");
+	strv_push(&argv, self);
+	strv_push(&argv, "-namespace");
+	strv_push(&argv, inv->namespace);
+	strv_push(&argv, "-address");
+	strv_push(&argv, inv->address);
+	strv_push(&argv, "-publish-binary");
+	strv_push(&argv, inv->publish_binary);
+	strv_push(&argv, "-id");
+	strv_push(&argv, inv->id);
+	if (inv->debug)
+		strv_push(&argv, "-debug");
+	s.argv = argv;
+	result = spawn_start(&s, child, err);
+	free(self);
+	return result;
+}
+
+int shim_start(const struct invocation *inv, int argc, char **argv, struct err *err)
+{
+	AUTO(str) char *path = socket_path(inv);
+	AUTO(str) char *address = str_fmt("unix://%s", path);
+	struct child server;
+	char pid[16];
+
+	(void)argc;
+	(void)argv;
+	if (path_make(SOCKET_DIR, 0711, err) < 0)
+		return -1;
+	AUTO(fd) int listener = listen_at(path, err);
+	if (listener < 0)
+		return -1;
+	if (spawn_server(inv, listener, &server, err) < 0) {
+		(void)unlink(path);
+		return -1;
+	}
+	(void)str_print(pid, sizeof(pid), "%d", (int)server.pid);
+	if (write_bundle_file("shim.pid", pid, err) < 0 ||
+	    write_bundle_file("address", address, err) < 0) {
+		spawn_kill(&server);
+		(void)unlink(path);
+		return -1;
+	}
+	(void)fputs(address, stdout);
+	return 0;
+}
+
+/* ----------------------------------------------------------------------------------------- delete
+ */
+
+int shim_delete(const struct invocation *inv, struct err *err)
+{
+	Containerd__Task__V2__DeleteResponse reply = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
+	Google__Protobuf__Timestamp now = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	AUTO(str) char *path = socket_path(inv);
+	char cwd[4096];
+	uint8_t out[256];
+	size_t len;
+
+	if (sandbox_clean(inv->id, err) < 0)
+		return -1;
+	if (getcwd(cwd, sizeof(cwd))) {
+		AUTO(str) char *rootfs = path_join(cwd, "rootfs");
+
+		if (mount_detach_below(rootfs, err) < 0)
+			return -1;
+	}
+	(void)unlink(path);
+	now.seconds = time(NULL);
+	reply.exited_at = &now;
+	reply.exit_status = 128 + SIGKILL;
+	len = containerd__task__v2__delete_response__pack(&reply, out);
+	return fd_write_all(STDOUT_FILENO, out, len, err);
+}
+
+/* ------------------------------------------------------------------------------------------ server
+ */
+
+static void on_signal(void *arg, int signo)
+{
+	struct loop *loop = arg;
+
+	if (signo == SIGCHLD)
+		(void)spawn_reap_orphans();
+	else
+		loop_stop(loop);
+}
+
+/* The manager reads our log from a FIFO in the bundle. It must not block us, nor may its end. */
+static void open_log(const struct invocation *inv)
+{
+	int fd = open("log", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	log_init("containerd-shim-kata-v2", "shim", LOG_LOGFMT, fd >= 0 ? fd : STDERR_FILENO,
+		 inv->debug ? LOG_DEBUG : LOG_INFO);
+	log_set_common("sandbox", inv->id);
+}
+
+static void watch_signals(struct loop *loop)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)loop_signals(loop, &set, on_signal, loop);
+}
+
+int shim_serve(const struct invocation *inv, struct err *err)
+{
+	struct shim s = { .inv = inv, .lock = PTHREAD_MUTEX_INITIALIZER };
+	const struct ttrpc_service services[] = {
+		{ .name = "containerd.task.v2.Task", .methods = task_methods, .arg = &s },
+		{ .name = NULL },
+	};
+	AUTO(str) char *path = socket_path(inv);
+	int listener = SERVER_FD;
+	struct stat st;
+
+	if (inv->socket)
+		listener = listen_at(inv->socket, err);
+	else if (fstat(SERVER_FD, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return err_set(err, E_USAGE, "no socket on fd 3; containerd runs `start` first");
+	if (listener < 0 || fd_cloexec(listener, true, err) < 0)
+		return -1;
+	open_log(inv);
+	s.loop = loop_new();
+	watch_signals(s.loop);
+	s.events = events_new(getenv("TTRPC_ADDRESS"), inv->namespace);
+	s.server = ttrpc_server_new(s.loop, services);
+	ttrpc_server_listen(s.server, listener);
+	log_info("shim is ready");
+	loop_run(s.loop);
+	events_free(s.events, deadline_in(EVENTS_MS));
+	(void)unlink(inv->socket ? inv->socket : path);
+	/* The process ends here; flows that still run have nothing left to answer. */
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------- main
+ */
+
+static int print_info(void)
+{
+	Containerd__Types__RuntimeInfo info = CONTAINERD__TYPES__RUNTIME_INFO__INIT;
+	Containerd__Types__RuntimeVersion version = CONTAINERD__TYPES__RUNTIME_VERSION__INIT;
+	struct err err = ERR_INIT;
+	uint8_t out[256];
+
+	version.version = (char *)KATA_VERSION;
+	info.name = (char *)"io.containerd.kata.v2";
+	info.version = &version;
+	return fd_write_all(STDOUT_FILENO, out, containerd__types__runtime_info__pack(&info, out),
+			    &err);
+}
+
+static int dispatch(const struct invocation *inv, const char *verb, int argc, char **argv,
+		    struct err *err)
+{
+	if (str_empty(inv->namespace))
+		return err_set(err, E_USAGE, "no -namespace; this program is run by containerd");
+	if (str_check_id(inv->id, "-id", err) < 0) {
+		err->code = E_USAGE;
+		return -1;
+	}
+	if (!verb)
+		return shim_serve(inv, err);
+	if (str_eq(verb, "start"))
+		return shim_start(inv, argc, argv, err);
+	if (str_eq(verb, "delete"))
+		return shim_delete(inv, err);
+	return err_set(err, E_USAGE, "unknown verb '%s'; known are start and delete", verb);
+}
+
+int main(int argc, char **argv)
+{
+	static struct invocation inv = { .address = "", .publish_binary = "containerd" };
+	static const struct opt opts[] = {
+		OPT_STR(0, "namespace", "NS", &inv.namespace, "namespace of the container"),
+		OPT_STR(0, "id", "ID", &inv.id, "id of the container"),
+		OPT_STR(0, "address", "PATH", &inv.address, "containerd's socket"),
+		OPT_STR(0, "publish-binary", "PATH", &inv.publish_binary, "accepted, not used"),
+		OPT_STR(0, "socket", "PATH", &inv.socket, "socket to serve, instead of fd 3"),
+		OPT_STR(0, "bundle", "DIR", &inv.bundle, "bundle of the container"),
+		OPT_FLAG(0, "debug", &inv.debug, "log more"),
+		OPT_FLAG('v', "version", &inv.version, "print the version"),
+		OPT_FLAG(0, "info", &inv.info, "print the runtime's description (protobuf)"),
+		OPT_FLAG('h', "help", &inv.help, "print this help"),
+		OPT_END
+	};
+	struct err err = ERR_INIT;
+	int first = opt_parse(opts, OPT_SINGLE_DASH, argc, argv, &err);
+
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)signal(SIGPIPE, SIG_IGN);
+	log_init("containerd-shim-kata-v2", "shim", LOG_LOGFMT, STDERR_FILENO, LOG_INFO);
+	if (first >= 0 && inv.version) {
+		(void)printf("containerd-shim-kata-v2: io.containerd.kata.v2, version %s\n",
+			     KATA_VERSION);
+		return EXIT_SUCCESS;
+	}
+	if (first >= 0 && inv.info)
+		return print_info() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (first >= 0 && inv.help) {
+		(void)puts("containerd-shim-kata-v2 [options] [start | delete]");
+		opt_help(opts, stdout);
+		return EXIT_SUCCESS;
+	}
+	if (first >= 0 && dispatch(&inv, first < argc ? argv[first] : NULL, argc, argv, &err) == 0)
+		return EXIT_SUCCESS;
+	(void)fprintf(stderr, "containerd-shim-kata-v2: %s\n", err.msg);
+	return err_exit_status(err.code);
+}

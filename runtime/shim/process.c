@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Processes as the manager sees them: found, watched, ended. */
+
+#include "shim/shim.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "protocols/agent.pb-c.h"
+#include "protocols/events.pb-c.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { LOST = 255 }; /* the exit status of what ended with its VM */
+
+struct process *process_new(struct shim *s, const char *exec_id)
+{
+	struct process *p = NEW(struct process);
+
+	p->shim = s;
+	p->exec_id = xstrdup(exec_id);
+	return p;
+}
+
+void process_free(struct process *p)
+{
+	struct err gone = ERR_INIT;
+
+	err_set(&gone, E_NOT_FOUND, "the process was deleted");
+	for (size_t i = 0; i < p->waiters.n; i++)
+		ttrpc_fail(p->waiters.v[i], &gone);
+	vec_release(&p->waiters);
+	oci_process_free(p->spec);
+	free(p->exec_id);
+	free(p->in);
+	free(p->out);
+	free(p->err);
+	free(p);
+}
+
+struct process *shim_find(struct shim *s, const char *id, const char *exec_id, struct err *err)
+{
+	struct process *found = NULL;
+
+	if (s->init && !s->creating && str_eq(id, s->inv->id)) {
+		if (str_empty(exec_id))
+			found = s->init;
+		for (size_t i = 0; !found && i < s->execs.n; i++) {
+			if (str_eq(s->execs.v[i]->exec_id, exec_id))
+				found = s->execs.v[i];
+		}
+	}
+	if (!found && str_empty(exec_id))
+		err_set(err, E_NOT_FOUND, "container %.128s not found", id);
+	else if (!found)
+		err_set(err, E_NOT_FOUND, "process %.128s of container %.128s not found", exec_id,
+			id);
+	return found;
+}
+
+static void publish_exit(const struct process *p)
+{
+	Containerd__Events__TaskExit event = CONTAINERD__EVENTS__TASK_EXIT__INIT;
+	Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+
+	at.seconds = p->exited_at.tv_sec;
+	at.nanos = (int32_t)p->exited_at.tv_nsec;
+	event.container_id = (char *)p->shim->inv->id;
+	event.id = *p->exec_id ? p->exec_id : (char *)p->shim->inv->id;
+	event.pid = (uint32_t)p->shim->pid;
+	event.exit_status = p->exit_status;
+	event.exited_at = &at;
+	events_publish(p->shim->events, "/tasks/exit", &event.base);
+}
+
+static void reply_wait(struct ttrpc_call *call, const struct process *p)
+{
+	Containerd__Task__V2__WaitResponse reply = CONTAINERD__TASK__V2__WAIT_RESPONSE__INIT;
+	Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+
+	at.seconds = p->exited_at.tv_sec;
+	at.nanos = (int32_t)p->exited_at.tv_nsec;
+	reply.exit_status = p->exit_status;
+	reply.exited_at = &at;
+	ttrpc_reply(call, &reply);
+}
+
+void process_exited(struct process *p, uint32_t status)
+{
+	struct shim *s = p->shim;
+
+	(void)pthread_mutex_lock(&s->lock);
+	if (p->state == PROCESS_STOPPED) {
+		(void)pthread_mutex_unlock(&s->lock);
+		return;
+	}
+	p->state = PROCESS_STOPPED;
+	p->exit_status = status;
+	(void)clock_gettime(CLOCK_REALTIME, &p->exited_at);
+	publish_exit(p);
+	for (size_t i = 0; i < p->waiters.n; i++)
+		reply_wait(p->waiters.v[i], p);
+	p->waiters.n = 0;
+	(void)pthread_mutex_unlock(&s->lock);
+	log_info("process ended", LOG_S("exec", p->exec_id), LOG_I("status", status));
+}
+
+/* Who the answer is for: looked up again, since a process may be deleted meanwhile. */
+struct wait_key {
+	struct shim *shim;
+	char *exec_id;
+};
+
+static void on_wait_answer(void *arg, const void *reply, const struct err *err)
+{
+	struct wait_key *key = arg;
+	const Grpc__WaitProcessResponse *r = reply;
+	struct err missing = ERR_INIT;
+	struct process *p;
+
+	(void)pthread_mutex_lock(&key->shim->lock);
+	p = shim_find(key->shim, key->shim->inv->id, key->exec_id, &missing);
+	(void)pthread_mutex_unlock(&key->shim->lock);
+	if (p)
+		process_exited(p, err ? LOST : (uint32_t)r->status & 0xff);
+	free(key->exec_id);
+	free(key);
+}
+
+void process_watch(struct process *p)
+{
+	Grpc__WaitProcessRequest request = GRPC__WAIT_PROCESS_REQUEST__INIT;
+	struct wait_key *key = NEW(struct wait_key);
+
+	key->shim = p->shim;
+	key->exec_id = xstrdup(p->exec_id);
+	request.container_id = (char *)p->shim->inv->id;
+	request.exec_id = p->exec_id;
+	(void)ttrpc_call_async(p->shim->sandbox->client, "grpc.AgentService", "WaitProcess",
+			       &request, &grpc__wait_process_response__descriptor, DEADLINE_NEVER,
+			       on_wait_answer, key);
+}
+
+void shim_sandbox_died(void *arg, const struct err *why)
+{
+	struct shim *s = arg;
+	VEC(struct process *) all = VEC_INIT;
+
+	(void)why;
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->execs.n; i++) {
+		if (s->execs.v[i]->state != PROCESS_CREATED)
+			vec_push(&all, s->execs.v[i]);
+	}
+	if (s->init && !s->creating)
+		vec_push(&all, s->init);
+	(void)pthread_mutex_unlock(&s->lock);
+	for (size_t i = 0; i < all.n; i++)
+		process_exited(all.v[i], LOST);
+	vec_release(&all);
+}
+
+TASK(wait)
+{
+	const Containerd__Task__V2__WaitRequest *r = request;
+	struct shim *s = arg;
+	struct err err = ERR_INIT;
+	struct process *p;
+
+	(void)pthread_mutex_lock(&s->lock);
+	p = shim_find(s, r->id, r->exec_id, &err);
+	if (p && p->state == PROCESS_STOPPED)
+		reply_wait(call, p);
+	else if (p)
+		vec_push(&p->waiters, call);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (!p)
+		ttrpc_fail(call, &err);
+}
+
+/* ------------------------------------------------------------------------------------------- OOM
+ */
+
+static void on_oom(void *arg, const void *reply, const struct err *err)
+{
+	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
+	struct shim *s = arg;
+
+	(void)reply;
+	if (err)
+		return; /* the sandbox ends */
+	event.container_id = (char *)s->inv->id;
+	events_publish(s->events, "/tasks/oom", &event.base);
+	shim_watch_oom(s);
+}
+
+void shim_watch_oom(struct shim *s)
+{
+	Grpc__GetOOMEventRequest request = GRPC__GET_OOMEVENT_REQUEST__INIT;
+
+	(void)ttrpc_call_async(s->sandbox->client, "grpc.AgentService", "GetOOMEvent", &request,
+			       &grpc__oomevent__descriptor, DEADLINE_NEVER, on_oom, s);
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From the manager's specification to the guest's: what only means something on the host is taken
+ * out or replaced. Pure but for the sharing of mount sources. */
+
+#include "shim/shim.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MIB = 1 << 20, VCPUS_MAX = 240 };
+
+static bool has_option(const struct oci_mount *m, const char *option)
+{
+	return strv_has(m->options, option);
+}
+
+static bool is_bind(const struct oci_mount *m)
+{
+	return str_eq(m->type, "bind") || has_option(m, "bind") || has_option(m, "rbind");
+}
+
+/* Kernel file systems and device nodes mean the guest's own, not the host's. */
+static bool is_guests_own(const struct oci_mount *m)
+{
+	struct stat st;
+
+	if (path_is_below(m->source, "/proc") || path_is_below(m->source, "/sys"))
+		return true;
+	return stat(m->source, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
+static int share_mounts(struct sandbox *sb, const char *id, struct oci_spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		struct oci_mount *m = &spec->mounts[i];
+		AUTO(str) char *guest = NULL;
+
+		if (!is_bind(m) || str_empty(m->source) || is_guests_own(m))
+			continue;
+		if (sandbox_share(sb, id, m->source, m->destination ? m->destination : "",
+				  has_option(m, "ro"), &guest, err) < 0)
+			return err_wrap(err, "mount %s", m->destination ? m->destination : "");
+		str_set(&m->source, guest);
+	}
+	return 0;
+}
+
+static void release_hooks(struct oci_spec *spec)
+{
+	struct oci_spec holder = { .hooks = spec->hooks };
+	struct oci_spec *gone = xmemdup(&holder, sizeof(holder));
+
+	spec->hooks = (struct oci_hooks){ .prestart = { NULL, 0 } };
+	oci_spec_free(gone);
+}
+
+static void drop_namespaces(struct oci_linux *l)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->n_namespaces; i++) {
+		struct oci_namespace *ns = &l->namespaces[i];
+
+		/* The guest is the network namespace; its cgroup namespace is the agent's affair.
+		 */
+		if (str_eq(ns->type, "network") || str_eq(ns->type, "cgroup")) {
+			free(ns->type);
+			free(ns->path);
+			continue;
+		}
+		str_set(&ns->path, NULL);
+		l->namespaces[kept++] = *ns;
+	}
+	l->n_namespaces = kept;
+}
+
+static void drop_resources(struct oci_resources *r)
+{
+	struct oci_resources gone = { .devices = r->devices, .n_devices = r->n_devices };
+
+	r->devices = NULL;
+	r->n_devices = 0;
+	oci_resources_free(xmemdup(&gone, sizeof(gone)));
+	/* Numbers of the host's processors and nodes. */
+	str_set(&r->cpu.cpus, NULL);
+	str_set(&r->cpu.mems, NULL);
+}
+
+/* systemd's "slice:prefix:name" as a path. */
+static void guest_cgroup(struct oci_linux *l, const char *id)
+{
+	AUTO(strv) char **parts = l->cgroups_path ? strv_split(l->cgroups_path, ":") : NULL;
+	AUTO(str) char *path = NULL;
+
+	if (strv_len(parts) == 3)
+		path = str_fmt("/%s/%s", parts[1], parts[2]);
+	else
+		path = str_fmt("/kata/%s", id);
+	str_set(&l->cgroups_path, path);
+}
+
+int spec_for_guest(struct sandbox *sb, const struct runtime_config *config, const char *id,
+		   struct oci_spec *spec, struct err *err)
+{
+	struct oci_linux *l = &spec->linux_;
+
+	if (!spec->process)
+		return err_set(err, E_INVALID, "the specification has no process");
+	if (l->n_devices)
+		for (size_t i = 0; i < l->n_devices; i++)
+			log_debug("device node is the guest's own",
+				  LOG_S("device", l->devices[i].path));
+	release_hooks(spec);
+	drop_namespaces(l);
+	if (l->resources)
+		drop_resources(l->resources);
+	guest_cgroup(l, id);
+	str_set(&spec->process->apparmor_profile, NULL);
+	str_set(&spec->process->selinux_label, NULL);
+	str_set(&l->mount_label, NULL);
+	if (config->guest_seccomp_off && l->seccomp) {
+		struct oci_spec holder = { .linux_ = { .seccomp = l->seccomp } };
+
+		l->seccomp = NULL;
+		oci_spec_free(xmemdup(&holder, sizeof(holder)));
+	}
+	return share_mounts(sb, id, spec, err);
+}
+
+struct sandbox_size spec_size(const struct runtime_config *c, const struct oci_spec *spec)
+{
+	const struct oci_resources *r = spec->linux_.resources;
+	long host = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t vcpus = c->vcpus < 0 ? host : c->vcpus, memory = c->memory_mib;
+	int64_t most = c->max_vcpus ? c->max_vcpus : host > VCPUS_MAX ? VCPUS_MAX : host;
+
+	if (r && r->cpu.quota.set && r->cpu.quota.v > 0 && r->cpu.period.set && r->cpu.period.v) {
+		int64_t period = (int64_t)r->cpu.period.v;
+
+		vcpus += (r->cpu.quota.v + period - 1) / period;
+	}
+	if (r && r->memory.limit.set && r->memory.limit.v > 0)
+		memory += (r->memory.limit.v + MIB - 1) / MIB;
+	if (c->max_memory_mib && memory > c->max_memory_mib)
+		memory = c->max_memory_mib;
+	vcpus = vcpus > most ? most : vcpus;
+	return (struct sandbox_size){ vcpus < 1 ? 1 : (unsigned)vcpus, (uint64_t)memory };
+}

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# What the demo and the integration tests share: a private containerd below a temporary directory, a
+# small image made on the spot, and the question whether anything was left behind.
+#
+#   . tests/integration/lib.sh
+#   lab_start PREFIX		sets LAB, defines ctr for the private containerd; EXIT cleans up
+#   lab_image			imports kata-test:busybox
+#   lab_left			prints what is left on the host, empty if nothing
+
+LAB=
+LAB_CONTAINERD=
+IMAGE=localhost/kata-test:busybox
+RUNTIME=io.containerd.kata.v2
+
+lab_ctr() {
+	command ctr --address "$LAB/containerd.sock" "$@"
+}
+
+lab_containerd() {
+	PATH="$LAB_PREFIX/bin:$PATH" containerd --config "$LAB/config.toml" \
+		>>"$LAB/containerd.log" 2>&1 &
+	LAB_CONTAINERD=$!
+	for _ in $(seq 600); do
+		lab_ctr version >/dev/null 2>&1 && return 0
+		kill -0 "$LAB_CONTAINERD" 2>/dev/null || break
+		sleep 0.05
+	done
+	echo "containerd did not start; its log:" >&2
+	tail -n 20 "$LAB/containerd.log" >&2
+	return 1
+}
+
+lab_start() {
+	LAB_PREFIX=$1
+	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
+	trap lab_stop EXIT
+	cat >"$LAB/config.toml" <<-EOF
+		version = 2
+		root = "$LAB/root"
+		state = "$LAB/state"
+		disabled_plugins = ["io.containerd.grpc.v1.cri"]
+		[grpc]
+		address = "$LAB/containerd.sock"
+		[ttrpc]
+		address = "$LAB/containerd.sock.ttrpc"
+		[debug]
+		level = "debug"
+	EOF
+	lab_containerd
+}
+
+lab_stop_containerd() {
+	[ -n "$LAB_CONTAINERD" ] || return 0
+	kill "$LAB_CONTAINERD" 2>/dev/null
+	wait "$LAB_CONTAINERD" 2>/dev/null
+	LAB_CONTAINERD=
+}
+
+lab_stop() {
+	local status=$? id
+	set +e
+	for id in $(lab_ctr tasks list -q 2>/dev/null); do
+		lab_ctr tasks kill -s KILL "$id" >/dev/null 2>&1
+		lab_ctr tasks delete -f "$id" >/dev/null 2>&1
+	done
+	lab_stop_containerd
+	# What a killed containerd leaves mounted is its own business, but not the next test's.
+	awk -v lab="$LAB/" 'index($5, lab) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+		xargs -r -n 1 umount -l 2>/dev/null
+	rm -rf "$LAB"
+	exit "$status"
+}
+
+lab_blob() { # FILE -> prints its digest, stores it
+	local digest
+	digest=$(sha256sum "$1" | cut -d' ' -f1)
+	cp "$1" "$LAB/oci/blobs/sha256/$digest"
+	echo "$digest"
+}
+
+# An OCI image with a static busybox in it, written by hand: no registry, no image tool.
+lab_image() {
+	local root=$LAB/image layer config manifest
+	mkdir -p "$root"/{bin,etc,tmp,dev,proc,sys,root} "$LAB/oci/blobs/sha256"
+	cp /bin/busybox "$root/bin/busybox"
+	for applet in $("$root/bin/busybox" --list); do
+		[ "$applet" = busybox ] || ln -sf busybox "$root/bin/$applet"
+	done
+	printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n' \
+		>"$root/etc/passwd"
+	printf 'root:x:0:\nuser:x:1000:\n' >"$root/etc/group"
+	tar -C "$root" --sort=name --owner=0 --group=0 --mtime=@0 -cf "$LAB/layer.tar" .
+	layer=$(lab_blob "$LAB/layer.tar")
+	cat >"$LAB/c.json" <<-EOF
+		{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin"],"Cmd":["sh"]},
+		 "rootfs":{"type":"layers","diff_ids":["sha256:$layer"]}}
+	EOF
+	config=$(lab_blob "$LAB/c.json")
+	cat >"$LAB/m.json" <<-EOF
+		{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+		 "config":{"mediaType":"application/vnd.oci.image.config.v1+json",
+		  "digest":"sha256:$config","size":$(stat -c %s "$LAB/c.json")},
+		 "layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar",
+		  "digest":"sha256:$layer","size":$(stat -c %s "$LAB/layer.tar")}]}
+	EOF
+	manifest=$(lab_blob "$LAB/m.json")
+	echo '{"imageLayoutVersion":"1.0.0"}' >"$LAB/oci/oci-layout"
+	cat >"$LAB/oci/index.json" <<-EOF
+		{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json",
+		 "digest":"sha256:$manifest","size":$(stat -c %s "$LAB/m.json"),
+		 "annotations":{"io.containerd.image.name":"$IMAGE"}}]}
+	EOF
+	tar -C "$LAB/oci" -cf "$LAB/image.tar" .
+	lab_ctr images import "$LAB/image.tar" >/dev/null
+}
+
+# Processes, mounts and files that a sandbox makes. Names of other programs never match these.
+lab_left() {
+	pgrep -af 'containerd-shim-kata-v2|virtiofsd.*kata-containers|qemu-system.*sandbox-' |
+		sed 's/^/process: /'
+	grep -E ' /run/(vc|kata-containers)/|/state/io.containerd.runtime.v2.task/' \
+		/proc/self/mountinfo | grep -F -e /run/vc -e /run/kata-containers -e "$LAB" |
+		awk '{ print "mount: " $5 }'
+	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes -mindepth 1 -maxdepth 1 \
+		2>/dev/null | sed 's/^/file: /'
+}
