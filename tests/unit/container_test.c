@@ -31,7 +31,7 @@
 	"{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"}," \
 	"{\"type\":\"network\"},{\"type\":\"cgroup\"}"
 
-#define MOUNTS                                                                                  \
+#define BASE_MOUNTS                                                                             \
 	"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"                    \
 	"{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\","                    \
 	"\"options\":[\"nosuid\",\"mode=755\",\"size=65536k\"]},"                               \
@@ -39,9 +39,13 @@
 	"\"nosuid\",\"noexec\",\"newinstance\",\"ptmxmode=0666\",\"mode=0620\"]},"              \
 	"{\"destination\":\"/dev/mqueue\",\"type\":\"mqueue\",\"source\":\"mqueue\"},"          \
 	"{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":\"sysfs\","                    \
-	"\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"ro\"]},"                                \
-	"{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\","        \
-	"\"options\":[\"ro\"]}"
+	"\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"ro\"]}"
+
+#define MOUNTS                                                                                   \
+	BASE_MOUNTS                                                                              \
+		","                                                                              \
+		"{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\"," \
+		"\"options\":[\"ro\"]}"
 
 #define CAPS(list)                                                            \
 	"\"capabilities\":{\"bounding\":[" list "],\"effective\":[" list "]," \
@@ -1044,6 +1048,85 @@ START_TEST(user_namespaces)
 }
 END_TEST
 
+START_TEST(exec_into_a_user_namespace)
+{
+	struct running r;
+	struct err err = ERR_INIT;
+	char text[256] = "";
+
+	ck_assert_msg(create(&(struct parts){ .script = "echo up; sleep 100",
+					      .namespaces = NAMESPACES ",{\"type\":\"user\"}",
+					      .linux_ = "\"uidMappings\":[{\"containerID\":0,"
+							"\"hostID\":100000,\"size\":9}],"
+							"\"gidMappings\":[{\"containerID\":0,"
+							"\"hostID\":100000,\"size\":9}]" },
+			     &r, &err) == 0,
+		      "%s", err.msg);
+	start(&r);
+	read_until(&r, "up");
+	ck_assert_msg(exec_in(&r,
+			      "{\"args\":[\"sh\",\"-c\",\"id -u; id -g; "
+			      "tty\"],\"terminal\":true,\"env\":["
+			      "\"PATH=/bin\"],\"cwd\":\"/\",\"user\":{\"uid\":3,\"gid\":4}}",
+			      text, sizeof(text), &err) == 0,
+		      "%s", err.msg);
+	ck_assert_str_eq(text, "3\r\n4\r\n/dev/pts/0\r\n");
+	(void)finish(&r);
+}
+END_TEST
+
+/* An init system that keeps its group for groups of its own. */
+START_TEST(exec_beside_an_init_that_moved)
+{
+	struct running r;
+	struct err err = ERR_INIT;
+	char text[256] = "";
+	struct stat st;
+
+	if (stat("/sys/fs/cgroup/cgroup.controllers", &st) < 0) {
+		(void)printf("SKIP: needs cgroup v2\n");
+		return;
+	}
+	ck_assert_msg(
+		create(
+			&(struct parts){
+				.script =
+					"cd /sys/fs/cgroup && mkdir a && echo 1 > a/cgroup.procs "
+					"&& "
+					"echo +pids > cgroup.subtree_control && echo up; sleep 100",
+				.mounts = BASE_MOUNTS
+				",{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\"}" },
+			&r, &err) == 0,
+		"%s", err.msg);
+	start(&r);
+	read_until(&r, "up");
+	ck_assert_msg(
+		exec_in(&r,
+			"{\"args\":[\"/bin/cat\",\"/proc/self/cgroup\"],\"cwd\":\"/\",\"user\":{"
+			"\"uid\":0,\"gid\":0}}",
+			text, sizeof(text), &err) == 0,
+		"%s", err.msg);
+	ck_assert_str_eq(text, "0::/a\n");
+	(void)finish(&r);
+}
+END_TEST
+
+START_TEST(propagation_of_the_root)
+{
+	static const char script[] = "grep -E '^[^ ]+ [^ ]+ [^ ]+ [^ ]+ / ' /proc/self/mountinfo | "
+				     "grep -o -E 'shared|unbindable'; true";
+
+	expect(&(struct parts){ .script = script }, "");
+	expect(&(struct parts){ .script = script, .linux_ = "\"rootfsPropagation\":\"shared\"" },
+	       "shared\n");
+	expect(&(struct parts){ .script = script,
+				.linux_ = "\"rootfsPropagation\":\"unbindable\"" },
+	       "unbindable\n");
+	ck_assert_int_eq(refused(&(struct parts){ .linux_ = "\"rootfsPropagation\":\"ro\"" }),
+			 E_INVALID);
+}
+END_TEST
+
 START_TEST(namespaces_by_path)
 {
 	struct running a, b;
@@ -1157,6 +1240,9 @@ int main(int argc, char **argv)
 		tcase_add_test(real, no_fd_leaks_into_the_container);
 		tcase_add_test(real, no_fd_leaks_here);
 		tcase_add_test(real, user_namespaces);
+		tcase_add_test(real, exec_into_a_user_namespace);
+		tcase_add_test(real, exec_beside_an_init_that_moved);
+		tcase_add_test(real, propagation_of_the_root);
 		tcase_add_test(real, namespaces_by_path);
 		tcase_add_test(real, time_namespace);
 		tcase_add_test(real, signals_reach_everybody);
