@@ -17,6 +17,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -41,11 +42,11 @@
 	"{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":\"sysfs\","                    \
 	"\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"ro\"]}"
 
-#define MOUNTS                                                                                   \
-	BASE_MOUNTS                                                                              \
-		","                                                                              \
-		"{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\"," \
-		"\"options\":[\"ro\"]}"
+#define MOUNTS                                                                           \
+	BASE_MOUNTS                                                                      \
+	","                                                                              \
+	"{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\"," \
+	"\"options\":[\"ro\"]}"
 
 #define CAPS(list)                                                            \
 	"\"capabilities\":{\"bounding\":[" list "],\"effective\":[" list "]," \
@@ -208,7 +209,9 @@ struct running {
 static int create(const struct parts *p, struct running *r, struct err *err)
 {
 	AUTO(oci_spec) struct oci_spec *spec = spec_make(p);
-	AUTO(str) char *id = str_fmt("test%d-%d", (int)getpid(), n_made++);
+	AUTO(str)
+	char *id = str_fmt("test%d-%d", (int)getpid(),
+			   __atomic_fetch_add(&n_made, 1, __ATOMIC_RELAXED));
 	AUTO(str) char *group = str_fmt("/kata-test-%d/%s", (int)getpid(), id);
 	int ends[2] = { -1, -1 };
 	struct container_options o = { .id = id,
@@ -1127,6 +1130,43 @@ START_TEST(propagation_of_the_root)
 }
 END_TEST
 
+/* Threads as in the agent, with its hunt for orphans beside them. */
+static void *make_some(void *arg)
+{
+	for (int i = 0; i < 5; i++) {
+		struct running r;
+
+		ck_assert_int_eq(
+			run(&(struct parts){ .script = "(sleep 0.01 &) ; echo x; exit 3" }, &r), 3);
+		ck_assert_str_eq(r.text, "x\n");
+	}
+	return arg;
+}
+
+static void *hunt(void *stop)
+{
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_ACQUIRE)) {
+		(void)spawn_reap_orphans();
+		(void)usleep(200);
+	}
+	return NULL;
+}
+
+START_TEST(many_at_once)
+{
+	pthread_t threads[4], hunter;
+	bool stop = false;
+
+	ck_assert_int_eq(pthread_create(&hunter, NULL, hunt, &stop), 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, make_some, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	ck_assert_int_eq(pthread_join(hunter, NULL), 0);
+}
+END_TEST
+
 START_TEST(namespaces_by_path)
 {
 	struct running a, b;
@@ -1243,6 +1283,7 @@ int main(int argc, char **argv)
 		tcase_add_test(real, exec_into_a_user_namespace);
 		tcase_add_test(real, exec_beside_an_init_that_moved);
 		tcase_add_test(real, propagation_of_the_root);
+		tcase_add_test(real, many_at_once);
 		tcase_add_test(real, namespaces_by_path);
 		tcase_add_test(real, time_namespace);
 		tcase_add_test(real, signals_reach_everybody);
