@@ -20,7 +20,8 @@ all: $(PROGRAMS:%=$(BUILD)/bin/%) $(TOOLS:%=$(BUILD)/tools/%) ## build agent, ru
 install: all kernel initrd ## lay everything down below $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/kata-containers \
 		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers
-	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(DESTDIR)$(PREFIX)/bin/
+	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-runtime \
+		$(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 $(BUILD)/kernel/vmlinux \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
 	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img \
