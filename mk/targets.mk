@@ -2,7 +2,7 @@
 #
 # The targets a person calls. "## text" after a target is its line in `make help`.
 
-.PHONY: stage check-tsan help deps all generated kernel initrd install demo check check-unit check-integration check-format asan ubsan tsan format clean
+.PHONY: stage check-tsan bench help deps all generated kernel initrd install demo check check-unit check-integration check-format asan ubsan tsan format clean
 
 help: ## list the targets
 	@echo "kata in C, version $(VERSION). Targets:"
@@ -53,6 +53,9 @@ check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 
 check-integration: stage ## run the tests with real containerd and VMs
 	@tests/integration/run.sh $(STAGE)
+
+bench: stage $(BUILD)/tools/floor ## measure, with floors and peers in the same run
+	@tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor $(BUILD)/bench.json
 
 asan: ## unit tests under AddressSanitizer and UndefinedBehaviourSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined check-unit
