@@ -104,6 +104,20 @@ int rootfs_target(int root, const char *path, mode_t like, struct err *err)
 	return STEAL(file, -1);
 }
 
+int rootfs_plain_target(int root, const char *path, mode_t like, struct err *err)
+{
+	AUTO(fd) int fd = rootfs_target(root, path, like, err);
+	struct statfs fs;
+
+	if (fd < 0)
+		return -1;
+	if (fstatfs(fd, &fs) < 0)
+		return err_sys(err, "look at %s", path);
+	if (fs.f_type == PROC_SUPER_MAGIC)
+		return err_set(err, E_INVALID, "%s leads into /proc", path);
+	return STEAL(fd, -1);
+}
+
 /*
  * Below /proc only a few files may be covered, by what emulates them; anything else there would let
  * a container lie to, or redirect, those that write to its /proc. A proc or sysfs file system goes

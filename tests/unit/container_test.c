@@ -963,6 +963,29 @@ START_TEST(mounts_into_proc_are_refused)
 }
 END_TEST
 
+START_TEST(hostile_console)
+{
+	AUTO(str) char *console = path_join(root, "dev/console");
+	AUTO(str) char *pts = path_join(root, "dev/pts");
+
+	ck_assert_int_eq(mkdir(pts, 0755), 0);
+	ck_assert_int_eq(symlink("/proc/sys/kernel/core_pattern", console), 0);
+	/* No file system of our own on /dev, so that the image's is seen. */
+	ck_assert_int_eq(
+		refused(&(struct parts){
+			.terminal = true,
+			.mounts = "{\"destination\":\"/proc\",\"type\":\"proc\"},"
+				  "{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"options\":["
+				  "\"newinstance\"]}" }),
+		E_INVALID);
+	/* And no devpts at all. */
+	ck_assert_int_eq(refused(&(struct parts){
+				 .terminal = true,
+				 .mounts = "{\"destination\":\"/proc\",\"type\":\"proc\"}" }),
+			 E_INVALID);
+}
+END_TEST
+
 START_TEST(cwd_stays_inside)
 {
 	AUTO(str) char *link = path_join(root, "up");
@@ -1276,6 +1299,7 @@ int main(int argc, char **argv)
 		tcase_add_test(real, hostile_link_for_dev);
 		tcase_add_test(real, mount_targets_stay_inside);
 		tcase_add_test(real, mounts_into_proc_are_refused);
+		tcase_add_test(real, hostile_console);
 		tcase_add_test(real, cwd_stays_inside);
 		tcase_add_test(real, no_fd_leaks_into_the_container);
 		tcase_add_test(real, no_fd_leaks_here);
