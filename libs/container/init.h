@@ -40,6 +40,9 @@ MUST_CHECK int rootfs_target(int root, const char *path, mode_t like, struct err
 /* The same; a name that leads into a proc file system is refused. */
 MUST_CHECK int rootfs_plain_target(int root, const char *path, mode_t like, struct err *err);
 
+/* copyup.c: copies what is in a directory that was mounted on into what was mounted. */
+MUST_CHECK int rootfs_copy_up(int under, int top, struct err *err);
+
 /* device.c */
 MUST_CHECK int devices_make(const struct init *in, struct err *err);
 /* An O_PATH fd of the genuine /dev/null of the file system that we see. */

@@ -480,6 +480,24 @@ START_TEST(mounts_are_made)
 }
 END_TEST
 
+START_TEST(a_tmpfs_starts_with_what_was_there)
+{
+	AUTO(str) char *link = path_join(root, "etc/link");
+
+	ck_assert_int_eq(symlink("/outside", link), 0);
+	write_file("masked/deep", "deep\n");
+	expect(&(struct parts){ .script = "cat /etc/secret; readlink /etc/link; touch /etc/x 2>&1; "
+					  "cat /masked/deep; touch /masked/new && echo writable",
+				.mounts = MOUNTS
+				",{\"destination\":\"/etc\",\"type\":\"tmpfs\",\"options\":["
+				"\"tmpcopyup\",\"ro\"]},{\"destination\":\"/masked\",\"type\":"
+				"\"tmpfs\",\"options\":[\"tmpcopyup\"]}" },
+	       "secret\n/outside\ntouch: /etc/x: Read-only file system\ndeep\nwritable\n");
+	AUTO(str) char *leaked = path_join(root, "masked/new");
+	ck_assert(!path_exists(leaked));
+}
+END_TEST
+
 START_TEST(nothing_of_the_guest_is_seen)
 {
 	/* The mounts of the container and no others; its own processes only. */
@@ -1280,6 +1298,7 @@ int main(int argc, char **argv)
 		tcase_add_test(real, readonly_root_and_paths);
 		tcase_add_test(real, masked_paths);
 		tcase_add_test(real, mounts_are_made);
+		tcase_add_test(real, a_tmpfs_starts_with_what_was_there);
 		tcase_add_test(real, nothing_of_the_guest_is_seen);
 		tcase_add_test(real, default_devices);
 		tcase_add_test(real, device_rules);
