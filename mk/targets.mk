@@ -2,8 +2,7 @@
 #
 # The targets a person calls. "## text" after a target is its line in `make help`.
 
-.PHONY: stage check-tsan help deps all generated kernel initrd install demo check check-unit check-integration \
-        check-layers check-headers check-format asan ubsan tsan format clean
+.PHONY: stage check-tsan help deps all generated kernel initrd install demo check check-unit check-integration check-format asan ubsan tsan format clean
 
 help: ## list the targets
 	@echo "kata in C, version $(VERSION). Targets:"
@@ -44,6 +43,7 @@ demo: ## build what is missing and run a container in its own VM
 check: ## run every test that fits into half an hour
 	@packaging/deps.sh
 	@$(MAKE) --no-print-directory stage
+	@$(MAKE) --no-print-directory check-layers check-headers check-fuzz
 	@$(MAKE) --no-print-directory check-unit
 	@$(MAKE) --no-print-directory check-integration
 
