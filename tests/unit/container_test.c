@@ -480,6 +480,24 @@ START_TEST(mounts_are_made)
 }
 END_TEST
 
+START_TEST(a_tmpfs_starts_with_what_was_there)
+{
+	AUTO(str) char *link = path_join(root, "etc/link");
+
+	ck_assert_int_eq(symlink("/outside", link), 0);
+	write_file("masked/deep", "deep\n");
+	expect(&(struct parts){ .script = "cat /etc/secret; readlink /etc/link; touch /etc/x 2>&1; "
+					  "cat /masked/deep; touch /masked/new && echo writable",
+				.mounts = MOUNTS
+				",{\"destination\":\"/etc\",\"type\":\"tmpfs\",\"options\":["
+				"\"tmpcopyup\",\"ro\"]},{\"destination\":\"/masked\",\"type\":"
+				"\"tmpfs\",\"options\":[\"tmpcopyup\"]}" },
+	       "secret\n/outside\ntouch: /etc/x: Read-only file system\ndeep\nwritable\n");
+	AUTO(str) char *leaked = path_join(root, "masked/new");
+	ck_assert(!path_exists(leaked));
+}
+END_TEST
+
 START_TEST(nothing_of_the_guest_is_seen)
 {
 	/* The mounts of the container and no others; its own processes only. */
@@ -963,6 +981,29 @@ START_TEST(mounts_into_proc_are_refused)
 }
 END_TEST
 
+START_TEST(hostile_console)
+{
+	AUTO(str) char *console = path_join(root, "dev/console");
+	AUTO(str) char *pts = path_join(root, "dev/pts");
+
+	ck_assert_int_eq(mkdir(pts, 0755), 0);
+	ck_assert_int_eq(symlink("/proc/sys/kernel/core_pattern", console), 0);
+	/* No file system of our own on /dev, so that the image's is seen. */
+	ck_assert_int_eq(
+		refused(&(struct parts){
+			.terminal = true,
+			.mounts = "{\"destination\":\"/proc\",\"type\":\"proc\"},"
+				  "{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"options\":["
+				  "\"newinstance\"]}" }),
+		E_INVALID);
+	/* And no devpts at all. */
+	ck_assert_int_eq(refused(&(struct parts){
+				 .terminal = true,
+				 .mounts = "{\"destination\":\"/proc\",\"type\":\"proc\"}" }),
+			 E_INVALID);
+}
+END_TEST
+
 START_TEST(cwd_stays_inside)
 {
 	AUTO(str) char *link = path_join(root, "up");
@@ -1257,6 +1298,7 @@ int main(int argc, char **argv)
 		tcase_add_test(real, readonly_root_and_paths);
 		tcase_add_test(real, masked_paths);
 		tcase_add_test(real, mounts_are_made);
+		tcase_add_test(real, a_tmpfs_starts_with_what_was_there);
 		tcase_add_test(real, nothing_of_the_guest_is_seen);
 		tcase_add_test(real, default_devices);
 		tcase_add_test(real, device_rules);
@@ -1276,6 +1318,7 @@ int main(int argc, char **argv)
 		tcase_add_test(real, hostile_link_for_dev);
 		tcase_add_test(real, mount_targets_stay_inside);
 		tcase_add_test(real, mounts_into_proc_are_refused);
+		tcase_add_test(real, hostile_console);
 		tcase_add_test(real, cwd_stays_inside);
 		tcase_add_test(real, no_fd_leaks_into_the_container);
 		tcase_add_test(real, no_fd_leaks_here);
