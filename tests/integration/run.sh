@@ -117,6 +117,9 @@ test_exec() {
 	done
 	wait "${pids[@]}"
 	expect "parallel" "$(cat "$LAB"/exec[1-4])" "$(printf '1\n2\n3\n4')"
+	if timeout 60 ctr --address "$LAB/containerd.sock" tasks exec --exec-id none "$id" \
+		no-such-program 2>"$LAB/err"; then return 1; fi
+	grep -q 'no-such-program' "$LAB/err"
 	lab_ctr tasks kill -s KILL "$id"
 	stopped "$id"
 	if lab_ctr tasks exec --exec-id late "$id" true 2>"$LAB/err"; then return 1; fi
@@ -147,6 +150,11 @@ test_capabilities_and_masked_paths() {
 		"$(printf 'CapEff:\t00000000a80425fb')"
 	expect "masked" "$(run "$IMAGE" "$(lab_id)" sh -c 'cat /proc/keys; ls /sys/firmware')" ""
 	expect "limits" "$(run "$IMAGE" "$(lab_id)" sh -c 'ulimit -n')" 1024
+}
+
+test_no_devices_but_the_usual() {
+	expect "kmsg" "$(run "$IMAGE" "$(lab_id)" sh -c \
+		'mknod /tmp/k c 1 11; head -c 1 /tmp/k 2>&1 | grep -o "not permitted"')" "not permitted"
 }
 
 test_memory_limit_kills() {
