@@ -13,23 +13,22 @@
 #include "base/str.h"
 #include "base/vec.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 DEFINE_AUTO(dirp, DIR *, NULL, closedir)
 
-/* The first entry of a folder that matches, heap, or NULL. */
-static char *first_entry(const char *folder, const char *pattern)
+/* The first entry of a folder whose name begins and ends so, heap, or NULL. */
+static char *first_entry(const char *folder, const char *prefix, const char *suffix)
 {
 	AUTO(dirp) DIR *dir = opendir(folder);
 
 	for (struct dirent *e; dir && (e = readdir(dir));) {
-		if (e->d_name[0] != '.' && fnmatch(pattern, e->d_name, 0) == 0)
+		if (e->d_name[0] != '.' && str_starts(e->d_name, prefix) &&
+		    str_ends(e->d_name, suffix))
 			return path_join(folder, e->d_name);
 	}
 	return NULL;
@@ -51,7 +50,7 @@ static bool is_block(const char *node)
 static int found_block(struct search *s, const char *folder)
 {
 	AUTO(str) char *block = path_join(folder, "block");
-	AUTO(str) char *disk = first_entry(block, "*");
+	AUTO(str) char *disk = first_entry(block, "", "");
 
 	if (!disk)
 		return 0;
@@ -64,7 +63,7 @@ static int probe_pci_block(void *arg, struct err *err)
 {
 	struct search *s = arg;
 	AUTO(str) char *device = pci_resolve("/sys", s->pci);
-	AUTO(str) char *virtio = device ? first_entry(device, "virtio[0-9]*") : NULL;
+	AUTO(str) char *virtio = device ? first_entry(device, "virtio", "") : NULL;
 
 	(void)err;
 	return virtio ? found_block(s, virtio) : 0;
@@ -73,8 +72,8 @@ static int probe_pci_block(void *arg, struct err *err)
 static int probe_scsi(void *arg, struct err *err)
 {
 	struct search *s = arg;
-	AUTO(str) char *pattern = str_fmt("*:0:%u:%u", s->target, s->lun);
-	AUTO(str) char *device = first_entry("/sys/class/scsi_device", pattern);
+	AUTO(str) char *address = str_fmt(":0:%u:%u", s->target, s->lun);
+	AUTO(str) char *device = first_entry("/sys/class/scsi_device", "", address);
 	AUTO(str) char *folder = device ? path_join(device, "device") : NULL;
 
 	(void)err;

@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,8 +22,8 @@ enum { LOOK_MS = 50, CPUS_MS = 5000 };
 
 DEFINE_AUTO(dirp, DIR *, NULL, closedir)
 
-/* Writes on to the files folder/pattern/online that say off; returns how many took it. */
-static int online_all(const char *folder, const char *pattern, const char *file, const char *off,
+/* Writes on to the files folder/prefix<N>/file that say off; returns how many took it. */
+static int online_all(const char *folder, const char *prefix, const char *file, const char *off,
 		      const char *on, unsigned max, struct err *err)
 {
 	AUTO(dirp) DIR *dir = opendir(folder);
@@ -37,7 +36,7 @@ static int online_all(const char *folder, const char *pattern, const char *file,
 		AUTO(str) char *state = NULL;
 		struct err refused = ERR_INIT; /* cpu0 has no such file; a block may be busy */
 
-		if (fnmatch(pattern, e->d_name, 0) != 0 ||
+		if (!str_starts(e->d_name, prefix) ||
 		    !(state = file_read_line(dirfd(dir), path, &refused)) || !str_eq(state, off))
 			continue;
 		if (file_write(dirfd(dir), path, on, &refused) == 0)
@@ -54,7 +53,7 @@ static int online_cpus(unsigned want, struct deadline deadline, struct err *err)
 	unsigned done = 0;
 
 	while (done < want) {
-		int n = online_all(CPUS, "cpu[0-9]*", "online", "0", "1", want - done, err);
+		int n = online_all(CPUS, "cpu", "online", "0", "1", want - done, err);
 
 		if (n < 0)
 			return -1;
@@ -74,8 +73,7 @@ static int online_memory(struct err *err)
 	int n = 0;
 
 	if (access(MEMORY "/block_size_bytes", F_OK) == 0)
-		n = online_all(MEMORY, "memory[0-9]*", "state", "offline", "online", UINT32_MAX,
-			       err);
+		n = online_all(MEMORY, "memory", "state", "offline", "online", UINT32_MAX, err);
 	return n < 0 ? -1 : 0;
 }
 

@@ -8,11 +8,11 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "netlink/netlink-internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -91,16 +91,18 @@ int nl_parse_address(int family, const char *text, void *to, size_t *len, struct
 
 int nl_parse_mac(const char *text, uint8_t mac[6], struct err *err)
 {
-	unsigned v[6];
-	int end = 0;
+	AUTO(strv) char **parts = strv_split(text, ":");
+	struct err ignored = ERR_INIT; /* ours says more */
+	bool good = strlen(text) == 17 && strv_len(parts) == 6;
 
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
-		   &end) != 6 ||
-	    end != 17 || text[end])
-		return err_set(err, E_INVALID, "'%.64s' is not a hardware address", text);
-	for (int i = 0; i < 6; i++)
-		mac[i] = (uint8_t)v[i];
-	return 0;
+	for (int i = 0; good && i < 6; i++) {
+		uint64_t value;
+
+		good = strlen(parts[i]) == 2 &&
+		       str_u64(parts[i], 16, 0, 255, "byte", &value, &ignored) == 0;
+		mac[i] = good ? (uint8_t)value : 0;
+	}
+	return good ? 0 : err_set(err, E_INVALID, "'%.64s' is not a hardware address", text);
 }
 
 /* ---------------------------------------------------------------------------------- taking apart
