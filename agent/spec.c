@@ -94,7 +94,7 @@ static struct oci_namespace *add_namespace(struct oci_spec *spec, const char *ty
 
 static void set_path(struct oci_namespace *ns, int fd)
 {
-	AUTO(str) char *path = fd < 0 ? NULL : str_fmt("/proc/self/fd/%d", fd);
+	AUTO(str) char *path = fd < 0 ? NULL : str_fmt("/proc/%d/fd/%d", (int)getpid(), fd);
 
 	if (ns)
 		str_set(&ns->path, path);
