@@ -2,8 +2,7 @@
 #
 # The targets a person calls. "## text" after a target is its line in `make help`.
 
-.PHONY: help deps all generated kernel initrd install demo check check-unit check-integration \
-        check-layers check-headers check-format check-fuzz asan ubsan tsan fuzz bench format clean
+.PHONY: stage check-tsan bench help deps all generated kernel initrd install demo check check-unit check-integration check-format asan ubsan tsan format clean
 
 help: ## list the targets
 	@echo "kata in C, version $(VERSION). Targets:"
@@ -21,13 +20,53 @@ all: $(PROGRAMS:%=$(BUILD)/bin/%) $(TOOLS:%=$(BUILD)/tools/%) ## build agent, ru
 install: all kernel initrd ## lay everything down below $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/kata-containers \
 		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers
-	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(DESTDIR)$(PREFIX)/bin/
+	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-runtime \
+		$(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 $(BUILD)/kernel/vmlinux \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
 	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/
 	sed 's|@PREFIX@|$(PREFIX)|' runtime/configuration.toml.in \
 		>$(DESTDIR)$(PREFIX)/share/defaults/kata-containers/configuration.toml
+
+STAGE := $(abspath $(BUILD))/stage
+
+# The tree as it would be installed, below $(BUILD).
+stage: all kernel initrd
+	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX=$(STAGE)
+
+demo: ## build what is missing and run a container in its own VM
+	@packaging/deps.sh
+	@echo "demo: building (the guest kernel, once, takes about 15 minutes)"
+	@$(MAKE) --no-print-directory stage
+	@tests/integration/demo.sh $(STAGE)
+
+check: ## run every test that fits into half an hour
+	@packaging/deps.sh
+	@$(MAKE) --no-print-directory stage
+	@$(MAKE) --no-print-directory check-layers check-headers check-fuzz
+	@$(MAKE) --no-print-directory check-unit
+	@$(MAKE) --no-print-directory check-integration
+
+check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
+	@tests/unit/run.sh $^
+
+check-integration: stage ## run the tests with real containerd and VMs
+	@tests/integration/run.sh $(STAGE)
+
+bench: stage $(BUILD)/tools/floor ## measure, with floors and peers in the same run
+	@tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor $(BUILD)/bench.json
+
+asan: ## unit tests under AddressSanitizer and UndefinedBehaviourSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined check-unit
+
+ubsan: asan ## the same: both sanitizers run together
+
+tsan: ## unit tests of threaded code under ThreadSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread check-tsan
+
+check-tsan: $(BUILD)/tests/ttrpc_test
+	@tests/unit/run.sh $^
 
 format: ## run clang-format over the tree
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -245,6 +245,32 @@ int cgroup_add(struct cgroup *g, pid_t pid, struct err *err)
 	return 0;
 }
 
+int cgroup_add_beside(struct cgroup *g, pid_t pid, pid_t peer, struct err *err)
+{
+	AUTO(str) char *text = str_fmt("%d", (int)pid);
+	AUTO(str) char *table = str_fmt("/proc/%d/cgroup", (int)peer);
+	AUTO(str) char *line = NULL;
+	AUTO(str) char *folder = NULL;
+	AUTO(str) char *procs = NULL;
+	struct err full = ERR_INIT;
+
+	if (cgroup_add(g, pid, &full) == 0)
+		return 0;
+	if (!g->ops->unified || full.sys != EBUSY) {
+		*err = full;
+		return -1;
+	}
+	line = file_read_line(AT_FDCWD, table, err);
+	if (!line)
+		return -1;
+	/* Only a group inside of ours is one to go to. */
+	if (!str_starts(line, "0::") || !path_is_below(line + 3, g->path))
+		return err_set(err, E_STATE, "process %d has left its cgroup", (int)peer);
+	folder = path_join(g->v[0].mount, line + 3);
+	procs = path_join(folder, "cgroup.procs");
+	return file_write(AT_FDCWD, procs, text, err);
+}
+
 struct pid_vec {
 	VEC(pid_t) v;
 };

@@ -74,6 +74,9 @@ DEFINE_AUTO(cgroup, struct cgroup *, NULL, cgroup_free)
 /* The folder of a controller, or NULL. */
 const char *cgroup_folder(const struct cgroup *g, const char *controller);
 MUST_CHECK int cgroup_add(struct cgroup *g, pid_t pid, struct err *err);
+/* Where peer is now. In version 2 a group whose own groups have controllers takes no processes: the
+ * init system of a container makes it so, and moves itself into one of them. */
+MUST_CHECK int cgroup_add_beside(struct cgroup *g, pid_t pid, pid_t peer, struct err *err);
 MUST_CHECK int cgroup_pids(struct cgroup *g, pid_t **pids, size_t *n, struct err *err);
 MUST_CHECK int cgroup_signal(struct cgroup *g, int signal, struct err *err);
 MUST_CHECK int cgroup_write(struct cgroup *g, const struct cgroup_settings *s, struct err *err);

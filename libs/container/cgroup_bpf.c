@@ -153,9 +153,10 @@ static long bpf(int command, union bpf_attr *attr)
 
 static int program_load(const struct bpf_insn *insns, size_t n, struct err *err)
 {
-	union bpf_attr attr = { 0 };
+	union bpf_attr attr;
 	long fd;
 
+	memset(&attr, 0, sizeof(attr)); /* all of it: an initializer covers the first member only */
 	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
 	attr.insns = (uint64_t)(uintptr_t)insns;
 	attr.insn_cnt = (uint32_t)n;
@@ -169,7 +170,7 @@ int cgroup_bpf_attach(const char *folder, const struct oci_device_rule *rules, s
 {
 	size_t n;
 	AUTO(mem) struct bpf_insn *insns = cgroup_bpf_program(rules, n_rules, &n, err);
-	union bpf_attr attr = { 0 };
+	union bpf_attr attr;
 
 	if (!insns)
 		return -1;
@@ -179,6 +180,7 @@ int cgroup_bpf_attach(const char *folder, const struct oci_device_rule *rules, s
 	AUTO(fd) int group = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (group < 0)
 		return err_sys(err, "open %s", folder);
+	memset(&attr, 0, sizeof(attr));
 	attr.target_fd = (uint32_t)group;
 	attr.attach_bpf_fd = (uint32_t)program;
 	attr.attach_type = BPF_CGROUP_DEVICE;

@@ -109,7 +109,7 @@ int cgroup_mount(const struct init *in, const struct oci_mount *m, struct err *e
 	if (mount_options_parse(m->options, &o, err) < 0)
 		return -1;
 	readonly = o.flags & MS_RDONLY;
-	AUTO(fd) int target = rootfs_target(in->root_fd, m->destination, S_IFDIR, err);
+	AUTO(fd) int target = rootfs_plain_target(in->root_fd, m->destination, S_IFDIR, err);
 	if (target < 0)
 		return -1;
 	if (in->cgroup_v2)

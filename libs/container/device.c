@@ -50,7 +50,7 @@ static int node_bind(const struct init *in, const struct node *n, struct err *er
 		return err_sys(err, "open device %s", n->path);
 	if ((st.st_mode & S_IFMT) != (n->mode & S_IFMT) || st.st_rdev != n->dev)
 		return err_set(err, E_INVALID, "%s is another device here", n->path);
-	AUTO(fd) int target = rootfs_target(in->root_fd, n->path, S_IFREG, err);
+	AUTO(fd) int target = rootfs_plain_target(in->root_fd, n->path, S_IFREG, err);
 	if (target < 0)
 		return -1;
 	return mount_bind_fd(target, source, &o, err);

@@ -37,6 +37,11 @@ MUST_CHECK int rootfs_enter(struct init *in, struct err *err);
 MUST_CHECK int rootfs_readonly(const struct init *in, struct err *err);
 /* Opens or makes the target of a mount beneath root; like is a mode whose type counts. */
 MUST_CHECK int rootfs_target(int root, const char *path, mode_t like, struct err *err);
+/* The same; a name that leads into a proc file system is refused. */
+MUST_CHECK int rootfs_plain_target(int root, const char *path, mode_t like, struct err *err);
+
+/* copyup.c: copies what is in a directory that was mounted on into what was mounted. */
+MUST_CHECK int rootfs_copy_up(int under, int top, struct err *err);
 
 /* device.c */
 MUST_CHECK int devices_make(const struct init *in, struct err *err);

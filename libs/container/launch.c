@@ -196,7 +196,8 @@ int launch_go(struct launch *l, struct err *err)
 {
 	uint32_t pid = (uint32_t)l->child.pid;
 
-	if (cgroup_add(l->c->cgroup, l->child.pid, err) < 0 ||
+	if ((l->exec ? cgroup_add_beside(l->c->cgroup, l->child.pid, l->c->pid, err)
+		     : cgroup_add(l->c->cgroup, l->child.pid, err)) < 0 ||
 	    set_oom_score(l->child.pid, l->spec->process, err) < 0)
 		return -1;
 	return wire_send(l->sock, WIRE_GO, &pid, sizeof(pid), -1, l->deadline, err);

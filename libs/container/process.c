@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "container/init.h"
+#include "container/wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,6 +57,8 @@ int process_prepare(struct init *in, struct process *p, struct err *err)
 	if (capabilities_parse(in, &p->caps, err) < 0 || seccomp_build(in, &p->filter, err) < 0 ||
 	    rlimits_apply(o, err) < 0 || enter_cwd(in, err) < 0)
 		return -1;
+	if (!str_empty(o->apparmor_profile) || !str_empty(o->selinux_label))
+		wire_note(in->sock, "AppArmor and SELinux are not applied in the guest");
 	user_set_home(o);
 	return 0;
 }
@@ -106,6 +109,10 @@ int process_exec(struct init *in, struct process *p, struct err *err)
 
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(err, "become undumpable");
+	/* Whatever is open above the streams is ours, the socket included: it closes on exec.
+	 * Before the filter, which need not know this call. */
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_sys(err, "mark fds close-on-exec");
 	if (capabilities_bound(&p->caps, err) < 0)
 		return -1;
 	/* Without no_new_privs a filter can only be loaded while we are privileged. */
@@ -119,8 +126,5 @@ int process_exec(struct init *in, struct process *p, struct err *err)
 		return err_sys(err, "set no_new_privs");
 	if (o->no_new_privileges && seccomp_install(p->filter, err) < 0)
 		return -1;
-	/* Whatever is open above the streams is ours, the socket included: it closes on exec. */
-	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		return err_sys(err, "mark fds close-on-exec");
 	return run(o, err);
 }

@@ -104,6 +104,20 @@ int rootfs_target(int root, const char *path, mode_t like, struct err *err)
 	return STEAL(file, -1);
 }
 
+int rootfs_plain_target(int root, const char *path, mode_t like, struct err *err)
+{
+	AUTO(fd) int fd = rootfs_target(root, path, like, err);
+	struct statfs fs;
+
+	if (fd < 0)
+		return -1;
+	if (fstatfs(fd, &fs) < 0)
+		return err_sys(err, "look at %s", path);
+	if (fs.f_type == PROC_SUPER_MAGIC)
+		return err_set(err, E_INVALID, "%s leads into /proc", path);
+	return STEAL(fd, -1);
+}
+
 /*
  * Below /proc only a few files may be covered, by what emulates them; anything else there would let
  * a container lie to, or redirect, those that write to its /proc. A proc or sysfs file system goes
@@ -172,6 +186,26 @@ static int mount_finish_at(const struct init *in, const char *destination,
 	return top < 0 ? -1 : mount_finish(top, o, err);
 }
 
+/* A mount becomes read-only itself, not a copy on top of it. */
+static int seal_mount(int fd, struct err *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_sys(err, "make it read-only");
+	return 0;
+}
+
+static int copy_up(const struct init *in, const char *destination, int under,
+		   const struct mount_options *o, struct err *err)
+{
+	AUTO(fd) int top = path_open(in->root_fd, destination, PATH_IN_ROOT, O_PATH, 0, err);
+
+	if (top < 0 || rootfs_copy_up(under, top, err) < 0)
+		return -1;
+	return o->set & MOUNT_ATTR_RDONLY ? seal_mount(top, err) : 0;
+}
+
 static int mount_one(const struct init *in, const struct oci_mount *m, const char *destination,
 		     struct err *err)
 {
@@ -182,9 +216,10 @@ static int mount_one(const struct init *in, const struct oci_mount *m, const cha
 
 	if (mount_options_parse(m->options, &o, err) < 0)
 		return -1;
-	if (o.idmap || o.tmpcopyup)
-		return err_set(err, E_UNSUPPORTED, "mount option %s",
-			       o.idmap ? "idmap" : "tmpcopyup");
+	if (o.idmap || m->n_uid_mappings || m->n_gid_mappings)
+		return err_set(err, E_UNSUPPORTED, "mounts with id mappings are not supported");
+	if (o.tmpcopyup && !str_eq(m->type, "tmpfs"))
+		return err_set(err, E_INVALID, "tmpcopyup of a mount that is not a tmpfs");
 	bind |= (o.flags & (MS_BIND | MS_REMOUNT)) == MS_BIND;
 	if (bind) {
 		o.flags |= MS_BIND;
@@ -200,9 +235,11 @@ static int mount_one(const struct init *in, const struct oci_mount *m, const cha
 	if (str_eq(m->type, "tmpfs"))
 		tmpfs_mode(&o, target);
 	/* /dev gets its nodes first and becomes read-only in rootfs_seal. */
-	if (str_eq(destination, "/dev"))
+	if (str_eq(destination, "/dev") || o.tmpcopyup)
 		o.flags &= ~(unsigned long)MS_RDONLY;
 	if (mount_attach(target, m->source, m->type, &o, err) < 0)
+		return -1;
+	if (o.tmpcopyup && copy_up(in, destination, target, &o, err) < 0)
 		return -1;
 	return mount_finish_at(in, destination, &o, err);
 }
@@ -276,16 +313,6 @@ static int make_readonly(const struct init *in, const char *path, struct err *er
 		return missing.code == E_NOT_FOUND || missing.sys == ENOTDIR ? 0
 									     : (*err = missing, -1);
 	return mount_bind_fd(target, target, &o, err);
-}
-
-/* A mount becomes read-only itself, not a copy on top of it. */
-static int seal_mount(int fd, struct err *err)
-{
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-
-	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-		return err_sys(err, "make it read-only");
-	return 0;
 }
 
 static int seal_dev(const struct init *in, struct err *err)

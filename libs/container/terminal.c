@@ -53,7 +53,7 @@ static int set_size(int master, const struct oci_process *p, struct err *err)
 static int bind_console(int root, int slave, struct err *err)
 {
 	struct mount_options o = MOUNT_OPTIONS_INIT;
-	AUTO(fd) int target = rootfs_target(root, "/dev/console", S_IFREG, err);
+	AUTO(fd) int target = rootfs_plain_target(root, "/dev/console", S_IFREG, err);
 
 	if (target < 0)
 		return -1;

@@ -102,7 +102,7 @@ static int mount_rootfs(struct shim *s, const CreateRequest *r, struct err *err)
 		return -1;
 	for (size_t i = 0; i < r->n_rootfs; i++) {
 		const Containerd__Types__Mount *m = r->rootfs[i];
-		AUTO(mount_options) struct mount_options o = { .flags = 0 };
+		AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
 		AUTO(strv) char **options = NULL;
 
 		for (size_t k = 0; k < m->n_options; k++)
@@ -167,8 +167,8 @@ static int host_hooks(struct shim *s, struct err *err)
 static struct oci_spec *translate(struct shim *s, const char *guest_rootfs, struct err *err)
 {
 	AUTO(str) char *json = oci_spec_format(s->spec);
-	AUTO(oci_spec) struct oci_spec *guest =
-		oci_spec_parse(json, strlen(json), "config.json", err);
+	AUTO(oci_spec)
+	struct oci_spec *guest = oci_spec_parse(json, strlen(json), "config.json", err);
 
 	if (!guest || spec_for_guest(s->sandbox, s->config, s->inv->id, guest, err) < 0)
 		return NULL;
@@ -194,8 +194,7 @@ static int bring_up(struct shim *s, const CreateRequest *r, struct deadline dead
 	if (sandbox_share_rootfs(s->sandbox, s->inv->id, s->rootfs, &guest_rootfs, err) < 0)
 		return -1;
 	guest = translate(s, guest_rootfs, err);
-	if (!guest ||
-	    sandbox_start(s->sandbox, size, netns, s->spec->hostname, deadline, err) < 0)
+	if (!guest || sandbox_start(s->sandbox, size, netns, s->spec->hostname, deadline, err) < 0)
 		return -1;
 	s->pid = s->sandbox->vm.child.pid;
 	if (io_open(s->init, &s->init->io, err) < 0)

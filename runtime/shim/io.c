@@ -41,6 +41,7 @@ struct output {
 struct input {
 	struct io *io;
 	int fd, hold; /* hold: our own writer of the FIFO, so that it does not end before CloseIO */
+	bool close_asked; /* loop: CloseIO came before the start */
 	struct watch *watch;
 	uint8_t *data;
 	size_t len, done;
@@ -114,10 +115,7 @@ static int open_input(const char *uri, struct input *in, struct err *err)
 	if (str_empty(path))
 		return 0;
 	in->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (in->fd < 0)
-		return err_sys(err, "open %s", path);
-	in->hold = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	return in->hold < 0 ? err_sys(err, "open %s", path) : 0;
+	return in->fd < 0 ? err_sys(err, "open %s", path) : 0;
 }
 
 /* binary:///path?key=value&...: arguments are the keys and values in turn. */
@@ -414,10 +412,27 @@ static void on_input(void *arg, uint32_t events)
 /* ---------------------------------------------------------------------------------- start and end
  */
 
+/*
+ * A manager whose input ended before the start has come and gone (the FIFO is hung up): its end is
+ * the end. Otherwise the FIFO is held open until CloseIO, over restarts of the manager.
+ */
+static void hold_input(struct input *in)
+{
+	struct pollfd state = { .fd = in->fd, .events = POLLIN };
+
+	if (in->close_asked || (poll(&state, 1, 0) > 0 && (state.revents & POLLHUP)))
+		return;
+	in->hold = open(path_of_fd(in->fd).path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (in->hold < 0)
+		log_warn("standard input will end with its writer", LOG_I("errno", errno));
+}
+
 static void start_on_loop(void *arg)
 {
 	struct io *io = arg;
 
+	if (io->in.fd >= 0)
+		hold_input(&io->in);
 	if (io->in.fd >= 0)
 		io->in.watch = loop_watch(io->process->shim->loop, io->in.fd, EPOLLIN, on_input,
 					  &io->in);
@@ -430,27 +445,13 @@ void io_start(struct io *io)
 	loop_post(io->process->shim->loop, start_on_loop, io);
 }
 
-static void close_on_loop(void *arg)
-{
-	struct io *io = arg;
-
-	/* Without a writer of ours the FIFO ends when the manager's writer is gone too. */
-	fd_close(&io->in.hold);
-	unref(io);
-}
-
-static void ref_and_close(void *arg)
-{
-	struct io *io = arg;
-
-	io->refs++;
-	close_on_loop(io);
-}
-
+/* Without a writer of ours the FIFO ends when the manager's writer is gone too. */
 void io_close_stdin(struct io *io)
 {
-	if (io)
-		loop_post(io->process->shim->loop, ref_and_close, io);
+	if (!io)
+		return;
+	fd_close(&io->in.hold);
+	io->in.close_asked = true;
 }
 
 struct stop_request {

@@ -123,7 +123,7 @@ void shim_watch_oom(struct shim *s);
 /* Opens the URIs (fifo, file, binary). Blocking; nothing moves until io_start. */
 MUST_CHECK int io_open(struct process *p, struct io **out, struct err *err);
 void io_start(struct io *io);       /* any thread */
-void io_close_stdin(struct io *io); /* any thread: what was written is delivered, then the end */
+void io_close_stdin(struct io *io); /* loop: what was written is delivered, then the end */
 /* Waits until all output was delivered, at most until the deadline, then lets go of everything. Not
  * on the loop; NULL is accepted. */
 void io_finish(struct io *io, struct deadline deadline);

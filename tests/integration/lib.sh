@@ -10,9 +10,8 @@
 #   lab_left			prints what is left on the host, empty if nothing
 
 LAB=
-LAB_CONTAINERD=
 IMAGE=localhost/kata-test:busybox
-RUNTIME=io.containerd.kata.v2
+export RUNTIME=io.containerd.kata.v2
 
 lab_ctr() {
 	command ctr --address "$LAB/containerd.sock" "$@"
@@ -21,10 +20,10 @@ lab_ctr() {
 lab_containerd() {
 	PATH="$LAB_PREFIX/bin:$PATH" containerd --config "$LAB/config.toml" \
 		>>"$LAB/containerd.log" 2>&1 &
-	LAB_CONTAINERD=$!
+	echo $! >"$LAB/containerd.pid"
 	for _ in $(seq 600); do
 		lab_ctr version >/dev/null 2>&1 && return 0
-		kill -0 "$LAB_CONTAINERD" 2>/dev/null || break
+		kill -0 "$(cat "$LAB/containerd.pid")" 2>/dev/null || break
 		sleep 0.05
 	done
 	echo "containerd did not start; its log:" >&2
@@ -51,11 +50,13 @@ lab_start() {
 	lab_containerd
 }
 
+# By pid file, since a test runs in a subshell and what it starts is not our child.
 lab_stop_containerd() {
-	[ -n "$LAB_CONTAINERD" ] || return 0
-	kill "$LAB_CONTAINERD" 2>/dev/null
-	wait "$LAB_CONTAINERD" 2>/dev/null
-	LAB_CONTAINERD=
+	local pid
+	pid=$(cat "$LAB/containerd.pid" 2>/dev/null) || return 0
+	kill "$pid" 2>/dev/null
+	tail --pid="$pid" -f /dev/null
+	rm -f "$LAB/containerd.pid"
 }
 
 lab_stop() {
@@ -116,13 +117,13 @@ lab_image() {
 	lab_ctr images import "$LAB/image.tar" >/dev/null
 }
 
-# Processes, mounts and files that a sandbox makes. Names of other programs never match these.
+# A fresh container's name. Names of one run share a prefix, so that others on this machine do not count.
+lab_id() { echo "lab$$-$RANDOM$RANDOM"; }
+
+# Processes, mounts and files of this run's sandboxes.
 lab_left() {
-	pgrep -af 'containerd-shim-kata-v2|virtiofsd.*kata-containers|qemu-system.*sandbox-' |
-		sed 's/^/process: /'
-	grep -E ' /run/(vc|kata-containers)/|/state/io.containerd.runtime.v2.task/' \
-		/proc/self/mountinfo | grep -F -e /run/vc -e /run/kata-containers -e "$LAB" |
-		awk '{ print "mount: " $5 }'
+	pgrep -af -- "(-id |sandboxes/|sandbox-)lab$$-" | cut -c1-120 | sed 's/^/process: /'
+	awk -v mine="/lab$$-" 'index($5, mine) { print "mount: " $5 }' /proc/self/mountinfo
 	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes -mindepth 1 -maxdepth 1 \
-		2>/dev/null | sed 's/^/file: /'
+		-name "lab$$-*" 2>/dev/null | sed 's/^/file: /'
 }

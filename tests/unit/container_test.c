@@ -17,6 +17,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -31,7 +32,7 @@
 	"{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"}," \
 	"{\"type\":\"network\"},{\"type\":\"cgroup\"}"
 
-#define MOUNTS                                                                                  \
+#define BASE_MOUNTS                                                                             \
 	"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"                    \
 	"{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\","                    \
 	"\"options\":[\"nosuid\",\"mode=755\",\"size=65536k\"]},"                               \
@@ -39,8 +40,12 @@
 	"\"nosuid\",\"noexec\",\"newinstance\",\"ptmxmode=0666\",\"mode=0620\"]},"              \
 	"{\"destination\":\"/dev/mqueue\",\"type\":\"mqueue\",\"source\":\"mqueue\"},"          \
 	"{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":\"sysfs\","                    \
-	"\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"ro\"]},"                                \
-	"{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\","        \
+	"\"options\":[\"nosuid\",\"noexec\",\"nodev\",\"ro\"]}"
+
+#define MOUNTS                                                                           \
+	BASE_MOUNTS                                                                      \
+	","                                                                              \
+	"{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":\"cgroup\"," \
 	"\"options\":[\"ro\"]}"
 
 #define CAPS(list)                                                            \
@@ -204,7 +209,9 @@ struct running {
 static int create(const struct parts *p, struct running *r, struct err *err)
 {
 	AUTO(oci_spec) struct oci_spec *spec = spec_make(p);
-	AUTO(str) char *id = str_fmt("test%d-%d", (int)getpid(), n_made++);
+	AUTO(str)
+	char *id = str_fmt("test%d-%d", (int)getpid(),
+			   __atomic_fetch_add(&n_made, 1, __ATOMIC_RELAXED));
 	AUTO(str) char *group = str_fmt("/kata-test-%d/%s", (int)getpid(), id);
 	int ends[2] = { -1, -1 };
 	struct container_options o = { .id = id,
@@ -461,16 +468,33 @@ START_TEST(mounts_are_made)
 				"{\"destination\":\"relative\",\"source\":\"state\",\"options\":["
 				"\"rbind\",\"rprivate\"]}",
 			 file);
-	expect(
-		&(struct parts){
-			.script = "cat /a/file; echo x > /a/file; stat -c %a /t; touch /t/x; "
-				  "touch /relative/mark; grep -c ' /t .*noexec' "
-				  "/proc/self/mountinfo; ls /sys/fs/cgroup/memory/cgroup.procs",
-			.mounts = mounts },
-		"content\n/bin/sh: can't create /a/file: Read-only file system\n1777\n1\n"
-		"/sys/fs/cgroup/memory/cgroup.procs\n");
+	expect(&(struct parts){ .script =
+					"cat /a/file; echo x > /a/file; stat -c %a /t; touch /t/x; "
+					"touch /relative/mark; grep -c ' /t .*noexec' "
+					"/proc/self/mountinfo; ls /sys/fs/cgroup/*cgroup.procs "
+					"/sys/fs/cgroup/memory/cgroup.procs 2>/dev/null | wc -l",
+				.mounts = mounts },
+	       "content\n/bin/sh: can't create /a/file: Read-only file system\n1777\n1\n1\n");
 	AUTO(str) char *mark = path_join(state_dir, "mark");
 	ck_assert(path_exists(mark));
+}
+END_TEST
+
+START_TEST(a_tmpfs_starts_with_what_was_there)
+{
+	AUTO(str) char *link = path_join(root, "etc/link");
+
+	ck_assert_int_eq(symlink("/outside", link), 0);
+	write_file("masked/deep", "deep\n");
+	expect(&(struct parts){ .script = "cat /etc/secret; readlink /etc/link; touch /etc/x 2>&1; "
+					  "cat /masked/deep; touch /masked/new && echo writable",
+				.mounts = MOUNTS
+				",{\"destination\":\"/etc\",\"type\":\"tmpfs\",\"options\":["
+				"\"tmpcopyup\",\"ro\"]},{\"destination\":\"/masked\",\"type\":"
+				"\"tmpfs\",\"options\":[\"tmpcopyup\"]}" },
+	       "secret\n/outside\ntouch: /etc/x: Read-only file system\ndeep\nwritable\n");
+	AUTO(str) char *leaked = path_join(root, "masked/new");
+	ck_assert(!path_exists(leaked));
 }
 END_TEST
 
@@ -640,7 +664,8 @@ START_TEST(exec_enters_everything)
 		exec_in(&r,
 			"{\"args\":[\"sh\",\"-c\",\"hostname; id -u; pwd; grep -c sleep "
 			"/proc/1/cmdline; "
-			"grep -o memory:/.* /proc/self/cgroup; for n in ipc uts net pid mnt "
+			"grep -E '(memory:|^0::)/$' /proc/self/cgroup | head -n1 | grep -c /; for "
+			"n in ipc uts net pid mnt "
 			"cgroup; "
 			"do "
 			"test $(readlink /proc/self/ns/$n) = $(readlink /proc/1/ns/$n) || echo $n; "
@@ -648,7 +673,7 @@ START_TEST(exec_enters_everything)
 			"\"user\":{\"uid\":0,\"gid\":0}," CAPS("\"CAP_SYS_PTRACE\"") "}",
 			text, sizeof(text), &err),
 		5);
-	ck_assert_str_eq(text, "inside\n0\n/tmp\n1\nmemory:/\n");
+	ck_assert_str_eq(text, "inside\n0\n/tmp\n1\n1\n");
 	ck_assert_int_eq(finish(&r), 137);
 }
 END_TEST
@@ -956,6 +981,29 @@ START_TEST(mounts_into_proc_are_refused)
 }
 END_TEST
 
+START_TEST(hostile_console)
+{
+	AUTO(str) char *console = path_join(root, "dev/console");
+	AUTO(str) char *pts = path_join(root, "dev/pts");
+
+	ck_assert_int_eq(mkdir(pts, 0755), 0);
+	ck_assert_int_eq(symlink("/proc/sys/kernel/core_pattern", console), 0);
+	/* No file system of our own on /dev, so that the image's is seen. */
+	ck_assert_int_eq(
+		refused(&(struct parts){
+			.terminal = true,
+			.mounts = "{\"destination\":\"/proc\",\"type\":\"proc\"},"
+				  "{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"options\":["
+				  "\"newinstance\"]}" }),
+		E_INVALID);
+	/* And no devpts at all. */
+	ck_assert_int_eq(refused(&(struct parts){
+				 .terminal = true,
+				 .mounts = "{\"destination\":\"/proc\",\"type\":\"proc\"}" }),
+			 E_INVALID);
+}
+END_TEST
+
 START_TEST(cwd_stays_inside)
 {
 	AUTO(str) char *link = path_join(root, "up");
@@ -1041,6 +1089,122 @@ START_TEST(user_namespaces)
 				  "1000}]",
 			.caps = CAPS(USUAL_CAPS) },
 		"0\n         0     100000       1000\nnull\n0\n65534\n");
+}
+END_TEST
+
+START_TEST(exec_into_a_user_namespace)
+{
+	struct running r;
+	struct err err = ERR_INIT;
+	char text[256] = "";
+
+	ck_assert_msg(create(&(struct parts){ .script = "echo up; sleep 100",
+					      .namespaces = NAMESPACES ",{\"type\":\"user\"}",
+					      .linux_ = "\"uidMappings\":[{\"containerID\":0,"
+							"\"hostID\":100000,\"size\":9}],"
+							"\"gidMappings\":[{\"containerID\":0,"
+							"\"hostID\":100000,\"size\":9}]" },
+			     &r, &err) == 0,
+		      "%s", err.msg);
+	start(&r);
+	read_until(&r, "up");
+	ck_assert_msg(exec_in(&r,
+			      "{\"args\":[\"sh\",\"-c\",\"id -u; id -g; "
+			      "tty\"],\"terminal\":true,\"env\":["
+			      "\"PATH=/bin\"],\"cwd\":\"/\",\"user\":{\"uid\":3,\"gid\":4}}",
+			      text, sizeof(text), &err) == 0,
+		      "%s", err.msg);
+	ck_assert_str_eq(text, "3\r\n4\r\n/dev/pts/0\r\n");
+	(void)finish(&r);
+}
+END_TEST
+
+/* An init system that keeps its group for groups of its own. */
+START_TEST(exec_beside_an_init_that_moved)
+{
+	struct running r;
+	struct err err = ERR_INIT;
+	char text[256] = "";
+	struct stat st;
+
+	if (stat("/sys/fs/cgroup/cgroup.controllers", &st) < 0) {
+		(void)printf("SKIP: needs cgroup v2\n");
+		return;
+	}
+	ck_assert_msg(
+		create(
+			&(struct parts){
+				.script =
+					"cd /sys/fs/cgroup && mkdir a && echo 1 > a/cgroup.procs "
+					"&& "
+					"echo +pids > cgroup.subtree_control && echo up; sleep 100",
+				.mounts = BASE_MOUNTS
+				",{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\"}" },
+			&r, &err) == 0,
+		"%s", err.msg);
+	start(&r);
+	read_until(&r, "up");
+	ck_assert_msg(
+		exec_in(&r,
+			"{\"args\":[\"/bin/cat\",\"/proc/self/cgroup\"],\"cwd\":\"/\",\"user\":{"
+			"\"uid\":0,\"gid\":0}}",
+			text, sizeof(text), &err) == 0,
+		"%s", err.msg);
+	ck_assert_str_eq(text, "0::/a\n");
+	(void)finish(&r);
+}
+END_TEST
+
+START_TEST(propagation_of_the_root)
+{
+	static const char script[] = "grep -E '^[^ ]+ [^ ]+ [^ ]+ [^ ]+ / ' /proc/self/mountinfo | "
+				     "grep -o -E 'shared|unbindable'; true";
+
+	expect(&(struct parts){ .script = script }, "");
+	expect(&(struct parts){ .script = script, .linux_ = "\"rootfsPropagation\":\"shared\"" },
+	       "shared\n");
+	expect(&(struct parts){ .script = script,
+				.linux_ = "\"rootfsPropagation\":\"unbindable\"" },
+	       "unbindable\n");
+	ck_assert_int_eq(refused(&(struct parts){ .linux_ = "\"rootfsPropagation\":\"ro\"" }),
+			 E_INVALID);
+}
+END_TEST
+
+/* Threads as in the agent, with its hunt for orphans beside them. */
+static void *make_some(void *arg)
+{
+	for (int i = 0; i < 5; i++) {
+		struct running r;
+
+		ck_assert_int_eq(
+			run(&(struct parts){ .script = "(sleep 0.01 &) ; echo x; exit 3" }, &r), 3);
+		ck_assert_str_eq(r.text, "x\n");
+	}
+	return arg;
+}
+
+static void *hunt(void *stop)
+{
+	while (!__atomic_load_n((bool *)stop, __ATOMIC_ACQUIRE)) {
+		(void)spawn_reap_orphans();
+		(void)usleep(200);
+	}
+	return NULL;
+}
+
+START_TEST(many_at_once)
+{
+	pthread_t threads[4], hunter;
+	bool stop = false;
+
+	ck_assert_int_eq(pthread_create(&hunter, NULL, hunt, &stop), 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, make_some, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	ck_assert_int_eq(pthread_join(hunter, NULL), 0);
 }
 END_TEST
 
@@ -1134,6 +1298,7 @@ int main(int argc, char **argv)
 		tcase_add_test(real, readonly_root_and_paths);
 		tcase_add_test(real, masked_paths);
 		tcase_add_test(real, mounts_are_made);
+		tcase_add_test(real, a_tmpfs_starts_with_what_was_there);
 		tcase_add_test(real, nothing_of_the_guest_is_seen);
 		tcase_add_test(real, default_devices);
 		tcase_add_test(real, device_rules);
@@ -1153,10 +1318,15 @@ int main(int argc, char **argv)
 		tcase_add_test(real, hostile_link_for_dev);
 		tcase_add_test(real, mount_targets_stay_inside);
 		tcase_add_test(real, mounts_into_proc_are_refused);
+		tcase_add_test(real, hostile_console);
 		tcase_add_test(real, cwd_stays_inside);
 		tcase_add_test(real, no_fd_leaks_into_the_container);
 		tcase_add_test(real, no_fd_leaks_here);
 		tcase_add_test(real, user_namespaces);
+		tcase_add_test(real, exec_into_a_user_namespace);
+		tcase_add_test(real, exec_beside_an_init_that_moved);
+		tcase_add_test(real, propagation_of_the_root);
+		tcase_add_test(real, many_at_once);
 		tcase_add_test(real, namespaces_by_path);
 		tcase_add_test(real, time_namespace);
 		tcase_add_test(real, signals_reach_everybody);

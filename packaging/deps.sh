@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs what building and testing needs on Debian 12; asks nothing. docs/dependencies.md says what
+# each package is for.
+set -euo pipefail
+
+packages=(
+	# compilers and build tools
+	gcc clang libclang-rt-14-dev make binutils pkg-config clang-format protobuf-c-compiler
+	# libraries
+	libprotobuf-c-dev libjansson-dev libseccomp-dev libcap-dev libssl-dev libarchive-dev
+	# the guest kernel and what goes into the initrd
+	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables
+	# tests
+	check libsubunit-dev shellcheck busybox-static
+	# what containers run with
+	qemu-system-x86 qemu-system-common containerd runc iproute2 procps
+)
+
+missing=()
+for p in "${packages[@]}"; do
+	[ "$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null)" = "install ok installed" ] ||
+		missing+=("$p")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+	echo "deps: everything is installed"
+	exit 0
+fi
+if [ "$(id -u)" != 0 ]; then
+	echo "deps: run as root to install: ${missing[*]}" >&2
+	exit 1
+fi
+echo "deps: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q >/dev/null
+apt-get install -qy --no-install-recommends "${missing[@]}" >/dev/null

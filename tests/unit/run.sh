@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs unit test programs; closes with a line of totals. run.sh PROGRAM...
+set -u
+cd "$(dirname "$0")/../.." || exit
+
+passed=0 failed=0
+for program in "$@"; do
+	out=$(timeout 900 "$program" 2>&1)
+	status=$?
+	checks=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' \
+		<<<"$out" | awk '{ c += $1; f += $2 + $3 } END { print c + 0, f + 0 }')
+	read -r all bad <<<"$checks"
+	[ "$status" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+	passed=$((passed + all - (bad < all ? bad : all)))
+	failed=$((failed + bad))
+	printf '  %-5s %s (%s checks)\n' "$([ "$bad" = 0 ] && echo ok || echo FAIL)" \
+		"$(basename "$program")" "$all"
+	[ "$bad" = 0 ] || printf '%s\n' "$out" | tail -n 20
+	grep -i '^skipped' <<<"$out"
+done
+echo "unit: $passed passed, $failed failed"
+[ "$failed" = 0 ]
