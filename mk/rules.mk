@@ -28,9 +28,7 @@ endif
 # Sanitizer builds: SAN=address|undefined|thread|fuzzer, each in its own $(BUILD).
 ifeq ($(SAN),)
 CPPFLAGS    += -D_FORTIFY_SOURCE=2
-# Packed relocations and no unwind tables (debuggers have .debug_frame): a tenth of the agent.
-LDFLAGS_PROGRAM := -static-pie -Wl,-z,pack-relative-relocs
-CFLAGS_BASE += -fno-asynchronous-unwind-tables
+LDFLAGS_PROGRAM := -static-pie
 else ifeq ($(SAN),fuzzer)
 CC          := clang
 CFLAGS_BASE += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all

@@ -13,6 +13,7 @@
 #include "mount/mount.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -89,11 +90,12 @@ static void nothing_is_left(void)
 {
 	AUTO(buf) struct buf mounts = BUF_INIT(1 << 20);
 	struct err err = ERR_INIT;
+	glob_t found;
 
 	ck_assert(file_read(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &mounts, &err) == 0);
 	ck_assert_msg(!strstr(buf_cstr(&mounts), "/run/kata-containers"), "%s", mounts.data);
-	ck_assert(!path_exists("/sys/fs/cgroup/memory/kata-lab"));
-	ck_assert(!path_exists("/sys/fs/cgroup/pids/kata-lab"));
+	ck_assert_msg(glob("/sys/fs/cgroup/*/kata-lab-*", 0, NULL, &found) == GLOB_NOMATCH, "%s",
+		      found.gl_pathv[0]);
 }
 
 void lab_stop(void)
@@ -199,7 +201,7 @@ void lab_container(struct lab_container *c, const char *id, const char *script, 
 		"\"options\":[\"nosuid\",\"mode=755\"]},"
 		"{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"source\":\"devpts\","
 		"\"options\":[\"newinstance\",\"ptmxmode=0666\",\"mode=0620\"]}],"
-		"\"linux\":{\"cgroupsPath\":\"/kata-lab/%s\",\"namespaces\":[{\"type\":\"pid\"},"
+		"\"linux\":{\"cgroupsPath\":\"/kata-lab-%s\",\"namespaces\":[{\"type\":\"pid\"},"
 		"{\"type\":\"mount\"},{\"type\":\"uts\"},{\"type\":\"ipc\"}]}}",
 		terminal ? "true" : "false", script, lab_rootfs(), id);
 
