@@ -19,6 +19,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+enum { BIG = 64 * 1024 };
+
 static void on_signal(void *arg, int signo)
 {
 	struct loop *loop = arg;
@@ -129,7 +131,11 @@ int main(int argc, char **argv)
 			opt_help(opts, stdout);
 		return EXIT_SUCCESS;
 	}
-	(void)mallopt(M_ARENA_MAX, 1); /* flows are short: one heap keeps the guest small */
+	/* Flows are short, so one heap keeps the guest small; big messages go back to the kernel.
+	 */
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, BIG);
+	(void)mallopt(M_TRIM_THRESHOLD, BIG);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	log_init("kata-agent", "agent", LOG_JSON, STDERR_FILENO, LOG_INFO);

@@ -39,14 +39,14 @@ static void *run_loop(void *arg)
 	return NULL;
 }
 
-static void connect_client(void)
+void lab_connect(const char *path)
 {
 	struct err err = ERR_INIT;
 	int fd = -1;
 
 	for (int i = 0; i < 500 && fd < 0; i++) {
 		err_clear(&err);
-		fd = fd_unix_connect(LAB_SOCKET, &err);
+		fd = fd_unix_connect(path, &err);
 		if (fd < 0)
 			(void)nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	}
@@ -78,7 +78,7 @@ void lab_start_with(const char *config)
 			      "%s", err.msg);
 	ck_assert_msg(spawn_start(&s, &agent, &err) == 0, "%s", err.msg);
 	lab_agent = agent.pid;
-	connect_client();
+	lab_connect(LAB_SOCKET);
 }
 
 void lab_start(void)
@@ -107,11 +107,16 @@ void lab_stop(void)
 	ck_assert_msg(lab_call("DestroySandbox", &destroy, NULL, NULL, &err) == 0, "%s", err.msg);
 	ck_assert_msg(spawn_wait(&agent, deadline_in(20000), &code, &err) == 0, "%s", err.msg);
 	ck_assert_int_eq(code, 0);
+	lab_disconnect();
+	nothing_is_left();
+}
+
+void lab_disconnect(void)
+{
 	loop_stop(loop);
 	(void)pthread_join(thread, NULL);
 	ttrpc_client_free(lab_client);
 	loop_free(loop);
-	nothing_is_left();
 }
 
 int lab_call(const char *method, const void *request, const ProtobufCMessageDescriptor *reply_type,
@@ -153,6 +158,8 @@ void lab_sandbox(void)
 /* ------------------------------------------------------------------------------------- containers
  */
 
+bool lab_remote;
+
 const char *lab_rootfs(void)
 {
 	static const char *const applets[] = { "sh",    "true",     "cat", "echo",  "sleep",
@@ -162,7 +169,7 @@ const char *lab_rootfs(void)
 	static const char root[] = LAB_SHARED "/lab/rootfs";
 	struct err err = ERR_INIT;
 
-	if (path_exists(root))
+	if (lab_remote || path_exists(root))
 		return root;
 	ck_assert_msg(path_make(LAB_SHARED "/lab/rootfs/bin", 0755, &err) == 0, "%s", err.msg);
 	ck_assert_msg(

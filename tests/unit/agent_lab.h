@@ -31,6 +31,11 @@ void lab_start(void);
 /* Ends the sandbox and the agent; nothing may be left of it. */
 void lab_stop(void);
 
+/* An agent elsewhere: in a VM, where the root file system is the test's affair. */
+extern bool lab_remote;
+void lab_connect(const char *path);
+void lab_disconnect(void);
+
 /* One call of grpc.AgentService. */
 int lab_call(const char *method, const void *request, const ProtobufCMessageDescriptor *reply_type,
 	     void *reply, struct err *err);
