@@ -10,7 +10,9 @@
  * that found one may use it until it returns. A flow holds a reference instead.
  */
 
+#include "base/deadline.h"
 #include "base/err.h"
+#include "base/scope.h"
 #include "base/vec.h"
 #include "container/container.h"
 #include "loop/loop.h"
@@ -26,19 +28,36 @@
 /* ------------------------------------------------------------------------------------- settings */
 
 struct settings {
-	char *server_addr;  /* vsock://CID:PORT, serial://NAME, unix://PATH */
-	char *log_addr;     /* likewise, or NULL: the console */
-	int level;          /* enum log_level */
-	unsigned pipe_size; /* of stdio; 0: the kernel's */
+	char *server_addr;     /* vsock://CID:PORT, serial://NAME, unix://PATH */
+	char *log_addr;        /* serial://NAME, or NULL: the console */
+	char *config_file;     /* where the rest came from, or NULL */
+	char **allowed;        /* request messages that are served, if restricted */
+	int level;             /* enum log_level */
+	unsigned pipe_size;    /* of stdio; 0: the kernel's */
+	unsigned hotplug_ms;   /* how long a device may take to appear */
+	unsigned log_port;     /* vsock port for the log, or 0 */
+	unsigned console_port; /* vsock port for the debug console; 0: /dev/console */
+	bool debug_console, devmode, trace;
+	bool unified_cgroup; /* cgroup v2 */
+	bool restricted;     /* only what allowed lists */
 };
 
-/* The words of /proc/cmdline that begin with "agent."; unknown ones are logged and ignored, a bad
- * value is an error that names its word. At most 64 KiB. */
+/*
+ * What the agent is told at start: the words of the kernel command line that begin with "agent.",
+ * KATA_AGENT_* of the environment over them; or, if a configuration file is named ("" is none),
+ * that file alone. Unknown words are logged and ignored, a bad value is an error that names it.
+ */
+MUST_CHECK int settings_load(const char *cmdline, char *const *env, const char *config_file,
+			     struct settings *out, struct err *err);
+/* The words alone. At most 64 KiB. */
 MUST_CHECK int settings_parse(const char *cmdline, struct settings *out, struct err *err);
 void settings_release(struct settings *s);
+DEFINE_AUTO_STRUCT(settings, struct settings, settings_release)
 
 /* PID 1: mounts, a movable root, loopback, hostname. */
 MUST_CHECK int boot(struct err *err);
+/* Once the settings are known: the cgroup file systems. */
+MUST_CHECK int boot_cgroups(bool unified, struct err *err);
 _Noreturn void power_off(void);
 
 /* --------------------------------------------------------------------------------------- model */
@@ -69,14 +88,17 @@ struct process {
 };
 
 struct storage {
-	char *mount_point;
+	char *mount_point, *driver;
 	unsigned refs;
-	bool mounted;
+	bool mounted; /* to be unmounted at the end */
+	bool busy;    /* a flow is making it; released is signalled when it is done */
 };
 
 struct entry {
 	struct sandbox *sandbox;
-	char *id, *state_dir;
+	char *id;
+	char *bundle;                    /* GUEST_DIR/<id>: config.json and the core's state */
+	char *termination_log;           /* where the container writes it, as we see it, or NULL */
 	struct container *core;          /* valid until removing is set; lock */
 	VEC(struct process *) processes; /* the first is the container's; lock */
 	char **storages;                 /* mount points that it holds */
@@ -89,16 +111,27 @@ struct entry {
 
 struct sandbox {
 	struct loop *loop;
+	const struct settings *settings;
 	pthread_mutex_t lock;
-	pthread_cond_t released; /* an entry's reference was given back */
-	char *id;                /* NULL before CreateSandbox */
+	pthread_cond_t released; /* an entry's reference was given back, a storage is ready */
+	char *id;                /* NULL before CreateSandbox; lock */
+	char *hostname;          /* lock */
+	char *hook_path;         /* where the guest image has hooks, or NULL; lock */
+	int ipc_ns, uts_ns;      /* shared by the containers, -1 before CreateSandbox; lock */
+	int pid_ns;              /* of the first container; lock */
+	bool dns_bound;          /* lock */
 	VEC(struct entry *) entries;
 	VEC(struct storage) storages;
 	VEC(char *) oom_events;             /* loop: container ids nobody has asked for yet */
 	VEC(struct ttrpc_call *) oom_calls; /* loop */
-	unsigned pipe_size;
-	bool ending; /* loop: DestroySandbox was answered */
+	bool ending;                        /* loop: DestroySandbox was answered */
 };
+
+#define SANDBOX_INIT                                                                     \
+	{                                                                                \
+		.lock = PTHREAD_MUTEX_INITIALIZER, .released = PTHREAD_COND_INITIALIZER, \
+		.ipc_ns = -1, .uts_ns = -1, .pid_ns = -1                                 \
+	}
 
 /* Finds and references; E_NOT_FOUND names the container. */
 struct entry *entry_get(struct sandbox *s, const char *id, struct err *err);
@@ -128,6 +161,21 @@ void stream_process_exited(struct process *p);
 MUST_CHECK int storage_add(struct sandbox *s, const Grpc__Storage *storage, struct err *err);
 /* One reference less; unmounts at zero. */
 void storage_drop(struct sandbox *s, const char *mount_point);
+void storage_drop_all(struct sandbox *s);
+/* Mount points lie below GUEST_DIR: what the runtime names elsewhere would be the guest itself. */
+MUST_CHECK int storage_check_path(const char *mount_point, struct err *err);
+/* NULL-terminated names of the drivers. */
+const char *const *storage_drivers(void);
+
+/* Makes the namespaces that the containers of the sandbox share. */
+MUST_CHECK int namespaces_share(struct sandbox *s, struct err *err);
+/* Turns the request's specification into what the core is to make: shared namespaces by path, the
+ * guest's hooks, what is missing. */
+MUST_CHECK int spec_adjust(struct sandbox *s, const Grpc__CreateContainerRequest *r,
+			   struct oci_spec *spec, struct err *err);
+/* The flow of RemoveContainer. */
+MUST_CHECK int container_remove(struct sandbox *s, const char *id, struct deadline deadline,
+				struct err *err);
 
 void oom_watch_start(struct entry *e);   /* loop */
 void oom_watch_release(struct entry *e); /* loop */
@@ -159,6 +207,27 @@ HANDLER(get_oom_event);
 HANDLER(get_guest_details);
 HANDLER(set_guest_date_time);
 HANDLER(reseed_random_dev);
+HANDLER(online_cpu_mem);
+HANDLER(mem_hotplug_by_probe);
+HANDLER(update_interface);
+HANDLER(update_routes);
+HANDLER(list_interfaces);
+HANDLER(list_routes);
+HANDLER(add_arp_neighbors);
+HANDLER(get_ip_tables);
+HANDLER(set_ip_tables);
+HANDLER(get_metrics);
+HANDLER(copy_file);
+HANDLER(add_swap);
+HANDLER(add_swap_path);
+HANDLER(get_volume_stats);
+HANDLER(resize_volume);
+HANDLER(update_ephemeral_mounts);
+HANDLER(remove_stale_virtiofs_share_mounts);
+HANDLER(get_diagnostic_data);
+HANDLER(unsupported);
 
 /* Ends a flow: answers Empty, or the error. */
 void answer(struct ttrpc_call *call, int result, const struct err *err);
+/* The earlier of the caller's deadline and ms from now. */
+struct deadline flow_deadline(struct ttrpc_call *call, uint64_t ms);

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/path.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,8 +50,6 @@ static int mount_all(struct err *err)
 		{ "tmpfs", "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV },
 		{ "mqueue", "/dev/mqueue", "mqueue", NULL, MS_NOSUID | MS_NOEXEC | MS_NODEV },
 		{ "tmpfs", "/run", "tmpfs", "mode=0755", MS_NOSUID | MS_NODEV },
-		{ "cgroup2", "/sys/fs/cgroup", "cgroup2", "nsdelegate",
-		  MS_NOSUID | MS_NOEXEC | MS_NODEV },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(mounts); i++) {
@@ -77,6 +76,15 @@ static int loopback_up(struct err *err)
 	return 0;
 }
 
+static int set_hostname(struct err *err)
+{
+	struct err missing = ERR_INIT; /* an image need not have one */
+	AUTO(str) char *name = file_read_line(AT_FDCWD, "/etc/hostname", &missing);
+	const char *use = str_empty(name) ? "localhost" : name;
+
+	return sethostname(use, strnlen(use, 64)) < 0 ? err_sys(err, "set the hostname") : 0;
+}
+
 int boot(struct err *err)
 {
 	(void)umask(0022);
@@ -84,9 +92,112 @@ int boot(struct err *err)
 		return -1;
 	if (setsid() < 0 && errno != EPERM)
 		return err_sys(err, "start a session");
-	if (sethostname("localhost", 9) < 0)
-		return err_sys(err, "set the hostname");
+	if (setenv("PATH", "/sbin:/bin:/usr/sbin:/usr/bin", 1) < 0)
+		return err_sys(err, "set PATH");
+	if (set_hostname(err) < 0)
+		return -1;
 	return path_make(GUEST_DIR, 0700, err);
+}
+
+/* --------------------------------------------------------------------------------------- cgroups
+ */
+
+#define CGROUPS "/sys/fs/cgroup"
+
+/* Containers' cgroups may use every controller that there is. */
+static int enable_controllers(struct err *err)
+{
+	AUTO(str) char *text = file_read_line(AT_FDCWD, CGROUPS "/cgroup.controllers", err);
+	AUTO(strv) char **names = text ? strv_split(text, " ") : NULL;
+
+	if (!text)
+		return -1;
+	strv_each(name, names) {
+		AUTO(str) char *enable = str_fmt("+%s", *name);
+
+		if (file_write(AT_FDCWD, CGROUPS "/cgroup.subtree_control", enable, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int mount_v2(struct err *err)
+{
+	if (mount("cgroup2", CGROUPS, "cgroup2", MS_NOSUID | MS_NOEXEC | MS_NODEV, "nsdelegate") <
+		    0 &&
+	    errno != EBUSY)
+		return err_sys(err, "mount " CGROUPS);
+	return enable_controllers(err);
+}
+
+/* Pairs that are mounted as one, with a link for each name, as everybody expects them. */
+static const char *hierarchy_of(const char *controller)
+{
+	if (str_eq(controller, "cpu") || str_eq(controller, "cpuacct"))
+		return "cpu,cpuacct";
+	if (str_eq(controller, "net_cls") || str_eq(controller, "net_prio"))
+		return "net_cls,net_prio";
+	return controller;
+}
+
+static int mount_hierarchy(const char *name, const char *data, struct err *err)
+{
+	AUTO(str) char *path = path_join(CGROUPS, name);
+
+	if (mkdir(path, 0755) < 0)
+		return errno == EEXIST ? 0 : err_sys(err, "make %s", path);
+	if (mount("cgroup", path, "cgroup", MS_NOSUID | MS_NOEXEC | MS_NODEV, data) < 0)
+		return err_sys(err, "mount %s", path);
+	return 0;
+}
+
+static int mount_controller(const char *name, struct err *err)
+{
+	const char *hierarchy = hierarchy_of(name);
+
+	if (mount_hierarchy(hierarchy, hierarchy, err) < 0) {
+		/* The other of the pair is not there: this one is alone. */
+		if (str_eq(name, hierarchy))
+			return -1;
+		err_clear(err);
+		AUTO(str) char *path = path_join(CGROUPS, hierarchy);
+		(void)rmdir(path);
+		return mount_hierarchy(name, name, err);
+	}
+	if (!str_eq(name, hierarchy)) {
+		AUTO(str) char *link = path_join(CGROUPS, name);
+
+		if (symlink(hierarchy, link) < 0 && errno != EEXIST)
+			return err_sys(err, "link %s", link);
+	}
+	return 0;
+}
+
+/* /proc/cgroups: "name hierarchy groups enabled". */
+static int mount_v1(struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
+	AUTO(strv) char **lines = NULL;
+
+	if (mount("tmpfs", CGROUPS, "tmpfs", MS_NOSUID | MS_NOEXEC | MS_NODEV, "mode=0755") < 0)
+		return err_sys(err, "mount " CGROUPS);
+	if (file_read(AT_FDCWD, "/proc/cgroups", 64 * 1024, &text, err) < 0)
+		return -1;
+	lines = strv_split(buf_cstr(&text), "\n");
+	strv_each(line, lines) {
+		AUTO(strv) char **words = strv_split(*line, "\t ");
+
+		if (**line == '#' || strv_len(words) < 4 || !str_eq(words[3], "1"))
+			continue;
+		if (mount_controller(words[0], err) < 0)
+			return -1;
+	}
+	return mount_hierarchy("systemd", "none,name=systemd", err);
+}
+
+int boot_cgroups(bool unified, struct err *err)
+{
+	return unified ? mount_v2(err) : mount_v1(err);
 }
 
 void power_off(void)

@@ -2,8 +2,10 @@
 /* The requests that make, start, enter and remove a container, each a flow from top to bottom. */
 
 #include "agent/agent.h"
+#include "agent/device.h"
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -11,16 +13,13 @@
 #include "oci/message.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CREATE_MS = 60000, DELETE_MS = 30000 };
-
-static struct deadline flow_deadline(struct ttrpc_call *call, uint64_t ms)
-{
-	return deadline_min(ttrpc_call_deadline(call), deadline_in(ms));
-}
 
 static void close_ends(struct container_stdio *io)
 {
@@ -32,38 +31,6 @@ static void close_ends(struct container_stdio *io)
 /* ----------------------------------------------------------------------------------------- create
  */
 
-static bool has_namespace(const struct oci_spec *spec, const char *type)
-{
-	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		if (str_eq(spec->linux_.namespaces[i].type, type))
-			return true;
-	}
-	return false;
-}
-
-static void add_namespace(struct oci_spec *spec, const char *type)
-{
-	struct oci_linux *l = &spec->linux_;
-
-	if (has_namespace(spec, type))
-		return;
-	l->namespaces = xreallocarray(l->namespaces, l->n_namespaces + 1, sizeof(*l->namespaces));
-	l->namespaces[l->n_namespaces++] = (struct oci_namespace){ xstrdup(type), NULL };
-}
-
-/* What the runtime leaves to us: it strips what only makes sense on the host. */
-static int adjust_spec(struct oci_spec *spec, struct err *err)
-{
-	if (!spec->process)
-		return err_set(err, E_INVALID, "the specification has no process");
-	add_namespace(spec, "pid");
-	add_namespace(spec, "mount");
-	add_namespace(spec, "cgroup");
-	if (!str_empty(spec->hostname))
-		add_namespace(spec, "uts");
-	return 0;
-}
-
 static int add_storages(struct entry *e, const Grpc__CreateContainerRequest *r, struct err *err)
 {
 	for (size_t i = 0; i < r->n_storages; i++) {
@@ -74,43 +41,116 @@ static int add_storages(struct entry *e, const Grpc__CreateContainerRequest *r, 
 	return 0;
 }
 
-static int make_core(struct entry *e, const Grpc__CreateContainerRequest *r,
-		     struct deadline deadline, struct err *err)
+/* config.json, as hooks expect it in a bundle, and an empty folder for the core. */
+static int make_bundle(struct entry *e, const struct oci_spec *spec, struct err *err)
 {
-	AUTO(oci_spec) struct oci_spec *spec = r->oci ? oci_spec_from_message(r->oci, err) : NULL;
+	AUTO(str) char *config = path_join(e->bundle, "config.json");
+	AUTO(str) char *state = path_join(e->bundle, "state");
+	AUTO(str) char *text = oci_spec_format(spec);
+
+	if (file_replace_volatile(AT_FDCWD, config, text, strlen(text), 0600, err) < 0)
+		return -1;
+	return path_make(state, 0700, err);
+}
+
+static int make_core(struct entry *e, const struct oci_spec *spec, struct deadline deadline,
+		     struct err *err)
+{
+	AUTO(str) char *state = path_join(e->bundle, "state");
 	struct process *init = process_new(e, "");
 	struct container_options o = { .id = e->id,
 				       .spec = spec,
-				       .bundle = e->state_dir,
-				       .state_dir = e->state_dir,
+				       .bundle = e->bundle,
+				       .state_dir = state,
 				       .deadline = deadline,
 				       .seccomp = true,
 				       .lenient_cgroup = getpid() != 1 };
+	struct container *core = NULL;
 	int result = -1;
 
-	if (!spec && !err->code)
-		err_set(err, E_INVALID, "the request has no specification");
-	if (spec && adjust_spec(spec, err) == 0 &&
-	    process_pipes(init, spec->process->terminal, e->sandbox->pipe_size, &o.stdio, err) == 0)
-		result = container_create(&o, &e->core, &init->core, err);
+	if (process_pipes(init, spec->process->terminal, e->sandbox->settings->pipe_size, &o.stdio,
+			  err) == 0)
+		result = container_create(&o, &core, &init->core, err);
 	close_ends(&o.stdio);
 	(void)pthread_mutex_lock(&e->sandbox->lock);
 	vec_push(&e->processes, init); /* freed with the entry */
+	e->core = core;
 	(void)pthread_mutex_unlock(&e->sandbox->lock);
 	if (result == 0)
 		process_watch(init);
 	return result;
 }
 
+/* Where Kubernetes looks for a last word, if it is a file that we can read. */
+static void note_termination_log(struct entry *e, const struct oci_spec *spec)
+{
+	const char *path = oci_annotation(spec, "io.kubernetes.container.terminationMessagePath");
+
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const struct oci_mount *m = &spec->mounts[i];
+
+		if (m->source && str_eq(m->destination, path ? path : "/dev/termination-log"))
+			str_set(&e->termination_log, m->source);
+	}
+}
+
+/* The first container's processes are what sandbox_pidns means for the others. */
+static void keep_pid_namespace(struct entry *e)
+{
+	struct sandbox *s = e->sandbox;
+	struct err ignored = ERR_INIT; /* without it the others get namespaces of their own */
+
+	(void)pthread_mutex_lock(&s->lock);
+	if (s->pid_ns < 0 && container_namespace(e->core, "pid") >= 0)
+		s->pid_ns = fd_dup(container_namespace(e->core, "pid"), &ignored);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+static int fill_entry(struct entry *e, const Grpc__CreateContainerRequest *r,
+		      struct deadline deadline, struct err *err)
+{
+	AUTO(oci_spec) struct oci_spec *spec = NULL;
+	struct deadline plug = deadline_in(e->sandbox->settings->hotplug_ms);
+
+	if (!r->oci)
+		return err_set(err, E_INVALID, "the request has no specification");
+	spec = oci_spec_from_message(r->oci, err);
+	if (!spec || device_add_all(r, spec, deadline_min(plug, deadline), err) < 0 ||
+	    add_storages(e, r, err) < 0 || spec_adjust(e->sandbox, r, spec, err) < 0 ||
+	    make_bundle(e, spec, err) < 0)
+		return -1;
+	note_termination_log(e, spec);
+	if (make_core(e, spec, deadline, err) < 0)
+		return -1;
+	keep_pid_namespace(e);
+	return 0;
+}
+
+static void drop_storages(struct entry *e)
+{
+	for (size_t n = strv_len(e->storages); n > 0; n--)
+		storage_drop(e->sandbox, e->storages[n - 1]);
+}
+
 static void undo_create(struct entry *e)
 {
 	struct err err = ERR_INIT;
 
-	strv_each(point, e->storages)
-		storage_drop(e->sandbox, *point);
-	if (path_remove_tree(e->state_dir, &err) < 0)
-		log_err(LOG_WARN, &err, "state of a failed container stays");
+	drop_storages(e);
+	if (path_remove_tree(e->bundle, &err) < 0)
+		log_err(LOG_WARN, &err, "files of a failed container stay");
 	entry_drop(e);
+}
+
+static struct entry *new_entry(struct sandbox *s, const char *id)
+{
+	struct entry *e = NEW(struct entry);
+
+	e->sandbox = s;
+	e->oom_fd = -1;
+	e->id = xstrdup(id);
+	e->bundle = str_fmt(GUEST_DIR "/%s", id);
+	return e;
 }
 
 static int create_container(struct sandbox *s, const Grpc__CreateContainerRequest *r,
@@ -118,23 +158,22 @@ static int create_container(struct sandbox *s, const Grpc__CreateContainerReques
 {
 	struct entry *e;
 
-	if (str_check_id(r->container_id, "container id", err) < 0)
+	if (str_check_id(r->container_id, "container id", err) < 0 ||
+	    path_make(GUEST_DIR, 0700, err) < 0)
 		return -1;
-	if (r->n_devices)
-		return err_set(err, E_UNSUPPORTED, "device %s: devices are not passed yet",
-			       r->devices[0]->id);
-	e = NEW(struct entry);
-	e->sandbox = s;
-	e->oom_fd = -1;
-	e->id = xstrdup(r->container_id);
-	e->state_dir = str_fmt(GUEST_DIR "/%s", e->id);
+	e = new_entry(s, r->container_id);
 	if (entry_add(s, e, err) < 0) {
 		e->refs = 1;
 		entry_put(e);
 		return -1;
 	}
-	if (path_make(e->state_dir, 0700, err) == 0 && add_storages(e, r, err) == 0 &&
-	    make_core(e, r, deadline, err) == 0)
+	/* Ids must not be names of what is there already: "shared", "sandbox". */
+	if (mkdir(e->bundle, 0700) < 0) {
+		err_sys(err, "make %s", e->bundle);
+		entry_drop(e);
+		return -1;
+	}
+	if (fill_entry(e, r, deadline, err) == 0)
 		return 0;
 	undo_create(e);
 	return -1;
@@ -221,7 +260,7 @@ static int exec_process(struct entry *e, const Grpc__ExecProcessRequest *r,
 	if (!spec)
 		return -1;
 	p = process_new(e, r->exec_id);
-	if (process_pipes(p, spec->terminal, e->sandbox->pipe_size, &theirs, err) == 0 &&
+	if (process_pipes(p, spec->terminal, e->sandbox->settings->pipe_size, &theirs, err) == 0 &&
 	    container_exec(e->core, spec, &theirs, deadline, &p->core, err) == 0 &&
 	    list_exec(p, err) == 0) {
 		process_watch(p);
@@ -270,25 +309,30 @@ static int remove_container(struct entry *e, struct deadline deadline, struct er
 		(void)pthread_mutex_unlock(&s->lock);
 		return -1;
 	}
-	strv_each(point, e->storages)
-		storage_drop(s, *point);
-	return path_remove_tree(e->state_dir, err);
+	drop_storages(e);
+	return path_remove_tree(e->bundle, err);
+}
+
+int container_remove(struct sandbox *s, const char *id, struct deadline deadline, struct err *err)
+{
+	struct entry *e = entry_get(s, id, err);
+	int result = e ? remove_container(e, deadline, err) : -1;
+
+	if (e && result == 0)
+		entry_drop(e);
+	if (e)
+		entry_put(e);
+	return result;
 }
 
 HANDLER(remove_container)
 {
 	const Grpc__RemoveContainerRequest *r = request;
 	struct err err = ERR_INIT;
-	struct entry *e = entry_get(arg, r->container_id, &err);
 	struct deadline deadline = flow_deadline(call,
 						 r->timeout ? r->timeout * 1000ULL : DELETE_MS);
-	int result = e ? remove_container(e, deadline, &err) : -1;
 
-	if (e && result == 0)
-		entry_drop(e);
-	if (e)
-		entry_put(e);
-	answer(call, result, &err);
+	answer(call, container_remove(arg, r->container_id, deadline, &err), &err);
 }
 
 /* ------------------------------------------------------------------------- pause, resume, update

@@ -28,8 +28,7 @@ static uint64_t memory_block_size(void)
 
 HANDLER(get_guest_details)
 {
-	static const char *const storages[] = { "virtio-fs", "9p",   "overlayfs",
-						"ephemeral", "bind", "local" };
+	const char *const *storages = storage_drivers();
 	const Grpc__GuestDetailsRequest *r = request;
 	Grpc__GuestDetailsResponse reply = GRPC__GUEST_DETAILS_RESPONSE__INIT;
 	Grpc__AgentDetails details = GRPC__AGENT_DETAILS__INIT;
@@ -43,7 +42,7 @@ HANDLER(get_guest_details)
 	details.version = (char *)KATA_VERSION;
 	details.init_daemon = getpid() == 1;
 	details.storage_handlers = (char **)storages;
-	details.n_storage_handlers = ARRAY_LEN(storages);
+	details.n_storage_handlers = strv_len((char *const *)storages);
 	details.supports_seccomp = true;
 	reply.agent_details = &details;
 	ttrpc_reply(call, &reply);

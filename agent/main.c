@@ -2,6 +2,7 @@
 /* kata-agent: PID 1 of the guest, or a service of a bigger one. */
 
 #include "agent/agent.h"
+#include "agent/console.h"
 #include "agent/transport.h"
 
 #include "base/fd.h"
@@ -18,6 +19,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+enum { BIG = 64 * 1024 };
+
 static void on_signal(void *arg, int signo)
 {
 	struct loop *loop = arg;
@@ -28,32 +31,23 @@ static void on_signal(void *arg, int signo)
 		loop_stop(loop);
 }
 
-static int read_settings(struct settings *out, const char *address, struct err *err)
+struct options {
+	const char *address, *config;
+	bool version, help;
+};
+
+static int read_settings(const struct options *o, struct settings *out, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
 
-	if (getpid() == 1 && file_read(AT_FDCWD, "/proc/cmdline", 64 * 1024, &text, err) < 0)
+	/* A service of a bigger guest is told by its command line or the kernel's. In tests, where
+	 * the machine is not a guest, neither says anything. */
+	if (file_read(AT_FDCWD, "/proc/cmdline", 64 * 1024, &text, err) < 0 ||
+	    settings_load(buf_cstr(&text), environ, o->config, out, err) < 0)
 		return -1;
-	if (settings_parse(buf_cstr(&text), out, err) < 0)
-		return -1;
-	if (address)
-		str_set(&out->server_addr, address);
+	if (o->address)
+		str_set(&out->server_addr, o->address);
 	return 0;
-}
-
-static void start_log(const struct settings *s)
-{
-	struct err err = ERR_INIT;
-	int fd = STDERR_FILENO;
-
-	if (s->log_addr) {
-		fd = transport_open_port(s->log_addr + strlen("serial://"), &err);
-		if (fd < 0) {
-			log_err(LOG_WARN, &err, "logging to the console");
-			fd = STDERR_FILENO;
-		}
-	}
-	log_init("kata-agent", "agent", LOG_JSON, fd, (enum log_level)s->level);
 }
 
 static void watch_signals(struct loop *loop)
@@ -67,42 +61,61 @@ static void watch_signals(struct loop *loop)
 	(void)loop_signals(loop, &set, on_signal, loop);
 }
 
-static int run(const char *address, struct err *err)
+/* The configuration file's list of requests. */
+static int allow(void *arg, const struct ttrpc_method *method, struct err *err)
 {
-	struct sandbox sandbox = { .lock = PTHREAD_MUTEX_INITIALIZER,
-				   .released = PTHREAD_COND_INITIALIZER };
+	const struct settings *s = ((struct sandbox *)arg)->settings;
+
+	if (!s->restricted || strv_has(s->allowed, method->request->short_name))
+		return 0;
+	return err_set(err, E_UNSUPPORTED, "%s is blocked", method->request->short_name);
+}
+
+static int serve(struct sandbox *sandbox, struct err *err)
+{
 	const struct ttrpc_service services[] = {
-		{ .name = "grpc.AgentService", .methods = agent_methods, .arg = &sandbox },
+		{ "grpc.AgentService", agent_methods, sandbox, allow },
 		{ .name = "grpc.Health", .methods = health_methods },
 		{ .name = NULL },
 	};
-	struct settings settings;
-	struct ttrpc_server *server;
+	const struct settings *settings = sandbox->settings;
+	struct ttrpc_server *server = ttrpc_server_new(sandbox->loop, services);
 
-	if (read_settings(&settings, address, err) < 0)
+	if (transport_serve(sandbox->loop, server, settings->server_addr, err) < 0)
 		return -1;
-	start_log(&settings);
-	sandbox.pipe_size = settings.pipe_size;
+	log_info("agent is ready", LOG_S("address", settings->server_addr));
+	loop_run(sandbox->loop);
+	return 0; /* the process ends: what it has goes with it */
+}
+
+static int run(const struct options *o, struct err *err)
+{
+	struct sandbox sandbox = SANDBOX_INIT;
+	struct settings settings;
+
+	if (read_settings(o, &settings, err) < 0 ||
+	    (getpid() == 1 && boot_cgroups(settings.unified_cgroup, err) < 0))
+		return -1;
+	sandbox.settings = &settings;
 	sandbox.loop = loop_new();
 	watch_signals(sandbox.loop);
-	server = ttrpc_server_new(sandbox.loop, services);
-	if (transport_serve(sandbox.loop, server, settings.server_addr, err) < 0)
+	if (logs_start(sandbox.loop, &settings, err) < 0 ||
+	    (settings.debug_console && console_start(sandbox.loop, &settings, err) < 0))
 		return -1;
-	log_info("agent is ready", LOG_S("address", settings.server_addr));
-	loop_run(sandbox.loop);
-	return 0; /* the process ends: what it has goes with it */
+	return serve(&sandbox, err);
 }
 
 int main(int argc, char **argv)
 {
-	static const char *address;
-	static bool version, help;
-	static const struct opt opts[] = { OPT_STR('a', "address", "ADDR", &address,
-						   "listen on unix://PATH, vsock://CID:PORT "
-						   "or serial://NAME"),
-					   OPT_FLAG('v', "version", &version, "print the version"),
-					   OPT_FLAG('h', "help", &help, "print this help"),
-					   OPT_END };
+	static struct options o;
+	static const struct opt opts[] = {
+		OPT_STR('a', "address", "ADDR", &o.address,
+			"listen on unix://PATH, vsock://CID:PORT "
+			"or serial://NAME"),
+		OPT_STR('c', "config", "FILE", &o.config, "take all settings from FILE"),
+		OPT_FLAG('v', "version", &o.version, "print the version"),
+		OPT_FLAG('h', "help", &o.help, "print this help"), OPT_END
+	};
 	struct err err = ERR_INIT;
 	int failed;
 
@@ -112,17 +125,21 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "kata-agent: %s\n", err.msg);
 		return err_exit_status(err.code);
 	}
-	if (version || help) {
+	if (o.version || o.help) {
 		(void)printf("kata-agent version %s\n", KATA_VERSION);
-		if (help)
+		if (o.help)
 			opt_help(opts, stdout);
 		return EXIT_SUCCESS;
 	}
-	(void)mallopt(M_ARENA_MAX, 1); /* flows are short: one heap keeps the guest small */
+	/* Flows are short, so one heap keeps the guest small; big messages go back to the kernel.
+	 */
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, BIG);
+	(void)mallopt(M_TRIM_THRESHOLD, BIG);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	log_init("kata-agent", "agent", LOG_JSON, STDERR_FILENO, LOG_INFO);
-	failed = (getpid() == 1 && boot(&err) < 0) || run(address, &err) < 0;
+	failed = (getpid() == 1 && boot(&err) < 0) || run(&o, &err) < 0;
 	if (failed)
 		log_err(LOG_FATAL, &err, "the agent cannot run");
 	if (getpid() == 1)

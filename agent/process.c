@@ -4,12 +4,16 @@
 #include "agent/agent.h"
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct process *process_new(struct entry *e, const char *exec_id)
@@ -157,38 +161,75 @@ HANDLER(wait_process)
 	}
 }
 
+/*
+ * Whether the process does something of its own about a signal: handles, ignores or blocks it. 1 of
+ * a pid namespace is not even ended by one that it does not handle.
+ */
+static bool minds(pid_t pid, unsigned number)
+{
+	static const char *const sets[] = { "SigBlk:", "SigIgn:", "SigCgt:" };
+	AUTO(str) char *path = str_fmt("/proc/%d/status", (int)pid);
+	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
+	struct err gone = ERR_INIT; /* it has just ended: any signal will do */
+	uint64_t all = 0;
+
+	if (file_read(AT_FDCWD, path, 64 * 1024, &text, &gone) < 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+		const char *found = strstr(buf_cstr(&text), sets[i]);
+
+		all |= found ? strtoull(found + strlen(sets[i]), NULL, 16) : 0;
+	}
+	return all >> (number - 1) & 1;
+}
+
+static int signal_one(struct entry *e, const char *exec_id, unsigned number, struct err *err)
+{
+	struct sandbox *s = e->sandbox;
+	bool found = false;
+	int result = 0;
+
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < e->processes.n && !found; i++) {
+		const struct child *child = &e->processes.v[i]->core.child;
+
+		if (!str_eq(e->processes.v[i]->exec_id, exec_id) || child->pid <= 0)
+			continue;
+		found = true;
+		if (!*exec_id && number == SIGTERM && !minds(child->pid, SIGTERM))
+			number = SIGKILL;
+		result = spawn_signal(child, (int)number, err);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return found ? result
+		     : err_set(err, E_NOT_FOUND, "container %s has no running process '%.128s'",
+			       e->id, exec_id);
+}
+
+/* The first process is named by the container's id; no name at all means everybody. */
+static int signal_process(struct entry *e, const char *exec_id, unsigned number, struct err *err)
+{
+	struct err ended = ERR_INIT; /* others may still run */
+
+	if (number < 1 || number > 64)
+		return err_set(err, E_INVALID, "there is no signal %u", number);
+	if (str_eq(exec_id, e->id))
+		return signal_one(e, "", number, err);
+	if (*exec_id)
+		return signal_one(e, exec_id, number, err);
+	if (number == SIGTERM)
+		(void)!signal_one(e, "", number, &ended);
+	return container_signal_all(e->core, (int)number, err);
+}
+
 HANDLER(signal_process)
 {
 	const Grpc__SignalProcessRequest *r = request;
-	struct sandbox *s = arg;
 	struct err err = ERR_INIT;
-	struct entry *e = entry_get(s, r->container_id, &err);
-	pid_t pid = 0;
+	struct entry *e = entry_get(arg, r->container_id, &err);
+	int result = e ? signal_process(e, r->exec_id, r->signal, &err) : -1;
 
-	if (!e) {
-		ttrpc_fail(call, &err);
-		return;
-	}
-	/* Without an exec id the first process is meant, or all of the container when it is to die.
-	 */
-	if (str_empty(r->exec_id) && r->signal == 9) {
-		(void)!container_signal_all(e->core, 9, &err);
-	} else {
-		struct child child = CHILD_NONE;
-
-		(void)pthread_mutex_lock(&s->lock);
-		for (size_t i = 0; i < e->processes.n; i++) {
-			if (str_eq(e->processes.v[i]->exec_id, r->exec_id))
-				child = e->processes.v[i]->core.child;
-		}
-		pid = child.pid;
-		if (pid > 0)
-			(void)!spawn_signal(&child, (int)r->signal, &err);
-		else
-			err_set(&err, E_NOT_FOUND, "container %s has no running process '%s'",
-				r->container_id, r->exec_id);
-		(void)pthread_mutex_unlock(&s->lock);
-	}
-	entry_put(e);
-	answer(call, err.code ? -1 : 0, &err);
+	if (e)
+		entry_put(e);
+	answer(call, result, &err);
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 
 #include <fcntl.h>
@@ -15,6 +16,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
+
+#define DNS_FILE GUEST_DIR "/sandbox/resolv.conf"
+
+enum { HOSTNAME_MAX = 64, CREATE_MS = 60000, DESTROY_MS = 30000 };
 
 static struct entry *find_locked(struct sandbox *s, const char *id)
 {
@@ -52,7 +57,8 @@ static void free_on_loop(void *arg)
 	vec_release(&e->processes);
 	strv_free(e->storages);
 	free(e->id);
-	free(e->state_dir);
+	free(e->bundle);
+	free(e->termination_log);
 	free(e);
 }
 
@@ -118,6 +124,11 @@ struct process *process_find(struct sandbox *s, const char *id, const char *exec
 	return found;
 }
 
+struct deadline flow_deadline(struct ttrpc_call *call, uint64_t ms)
+{
+	return deadline_min(ttrpc_call_deadline(call), deadline_in(ms));
+}
+
 void answer(struct ttrpc_call *call, int result, const struct err *err)
 {
 	Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
@@ -131,7 +142,8 @@ void answer(struct ttrpc_call *call, int result, const struct err *err)
 /* ------------------------------------------------------------------------------------ the requests
  */
 
-static int write_dns(const Grpc__CreateSandboxRequest *r, struct err *err)
+/* The sandbox's resolver configuration, over the guest image's. */
+static int write_dns(struct sandbox *s, const Grpc__CreateSandboxRequest *r, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
 
@@ -140,33 +152,113 @@ static int write_dns(const Grpc__CreateSandboxRequest *r, struct err *err)
 	for (size_t i = 0; i < r->n_dns; i++)
 		buf_fmt(&text, "%s\n", r->dns[i]);
 	if (buf_check(&text, "the DNS configuration", err) < 0 ||
-	    path_make(GUEST_DIR "/sandbox", 0700, err) < 0)
+	    path_make(GUEST_DIR "/sandbox", 0700, err) < 0 ||
+	    file_replace_volatile(AT_FDCWD, DNS_FILE, text.data, text.len, 0644, err) < 0)
 		return -1;
-	return file_replace_volatile(AT_FDCWD, GUEST_DIR "/sandbox/resolv.conf", text.data,
-				     text.len, 0644, err);
+	if (!path_exists("/etc/resolv.conf"))
+		return 0; /* an image without one asks nobody */
+	if (mount(DNS_FILE, "/etc/resolv.conf", NULL, MS_BIND, NULL) < 0)
+		return err_sys(err, "bind the DNS configuration");
+	s->dns_bound = true;
+	return 0;
 }
 
-static int create_sandbox(struct sandbox *s, const Grpc__CreateSandboxRequest *r, struct err *err)
+static int load_modules(const Grpc__CreateSandboxRequest *r, struct deadline deadline,
+			struct err *err)
 {
+	for (size_t i = 0; i < r->n_kernel_modules; i++) {
+		const Grpc__KernelModule *m = r->kernel_modules[i];
+		AUTO(strv) char **argv = NULL;
+		struct spawn modprobe = { 0 };
+
+		if (access("/sbin/modprobe", X_OK) < 0)
+			return err_set(
+				err, E_UNSUPPORTED,
+				"kernel module %.64s: the guest kernel has no modules; build "
+				"what is needed into it",
+				m->name);
+		strv_push(&argv, "/sbin/modprobe");
+		strv_push(&argv, "-v");
+		strv_push(&argv, "--");
+		strv_push(&argv, m->name);
+		for (size_t k = 0; k < m->n_parameters; k++)
+			strv_push(&argv, m->parameters[k]);
+		modprobe.argv = argv;
+		if (spawn_run(&modprobe, NULL, 0, NULL, deadline, err) != 0)
+			return err_wrap(err, "kernel module %.64s", m->name);
+	}
+	return 0;
+}
+
+/* Two requests at a time must not both pass. */
+static int claim_sandbox(struct sandbox *s, const char *id, struct err *err)
+{
+	int result = 0;
+
+	(void)pthread_mutex_lock(&s->lock);
 	if (s->id)
-		return err_set(err, E_EXISTS, "sandbox %s exists already", s->id);
-	if (str_check_id(r->sandbox_id, "sandbox id", err) < 0)
+		result = err_set(err, E_EXISTS, "sandbox %s exists already", s->id);
+	else
+		s->id = xstrdup(id);
+	(void)pthread_mutex_unlock(&s->lock);
+	return result;
+}
+
+static int set_identity(struct sandbox *s, const Grpc__CreateSandboxRequest *r, struct err *err)
+{
+	size_t len = strnlen(r->hostname, HOSTNAME_MAX);
+
+	if (*r->hostname && sethostname(r->hostname, len) < 0)
+		return err_sys(err, "set hostname %.64s", r->hostname);
+	(void)pthread_mutex_lock(&s->lock);
+	s->hostname = *r->hostname ? xstrndup(r->hostname, len) : NULL;
+	s->hook_path = *r->guest_hook_path ? xstrdup(r->guest_hook_path) : NULL;
+	(void)pthread_mutex_unlock(&s->lock);
+	return namespaces_share(s, err);
+}
+
+static int fill_sandbox(struct sandbox *s, const Grpc__CreateSandboxRequest *r,
+			struct deadline deadline, struct err *err)
+{
+	if (path_make(GUEST_DIR, 0700, err) < 0 || load_modules(r, deadline, err) < 0 ||
+	    set_identity(s, r, err) < 0)
 		return -1;
-	if (r->n_kernel_modules)
-		return err_set(err, E_UNSUPPORTED,
-			       "kernel module %s: the guest kernel has no modules; build what is "
-			       "needed into it",
-			       r->kernel_modules[0]->name);
-	if (!str_empty(r->hostname) && sethostname(r->hostname, strnlen(r->hostname, 64)) < 0)
-		return err_sys(err, "set hostname %s", r->hostname);
 	for (size_t i = 0; i < r->n_storages; i++) {
 		if (storage_add(s, r->storages[i], err) < 0)
 			return -1;
 	}
-	if (write_dns(r, err) < 0)
+	return write_dns(s, r, err);
+}
+
+/* As if there had been none: the next CreateSandbox may be right. */
+static void empty_sandbox(struct sandbox *s)
+{
+	storage_drop_all(s);
+	(void)pthread_mutex_lock(&s->lock);
+	if (s->dns_bound)
+		(void)umount2("/etc/resolv.conf", MNT_DETACH);
+	s->dns_bound = false;
+	fd_close(&s->ipc_ns);
+	fd_close(&s->uts_ns);
+	fd_close(&s->pid_ns);
+	str_set(&s->hostname, NULL);
+	str_set(&s->hook_path, NULL);
+	str_set(&s->id, NULL);
+	(void)pthread_mutex_unlock(&s->lock);
+	log_set_common("sandbox", NULL);
+}
+
+static int create_sandbox(struct sandbox *s, const Grpc__CreateSandboxRequest *r,
+			  struct deadline deadline, struct err *err)
+{
+	if (str_check_id(r->sandbox_id, "sandbox id", err) < 0 ||
+	    claim_sandbox(s, r->sandbox_id, err) < 0)
 		return -1;
+	if (fill_sandbox(s, r, deadline, err) < 0) {
+		empty_sandbox(s);
+		return -1;
+	}
 	log_set_common("sandbox", r->sandbox_id);
-	s->id = xstrdup(r->sandbox_id);
 	return 0;
 }
 
@@ -174,7 +266,50 @@ HANDLER(create_sandbox)
 {
 	struct err err = ERR_INIT;
 
-	answer(call, create_sandbox(arg, request, &err), &err);
+	answer(call, create_sandbox(arg, request, flow_deadline(call, CREATE_MS), &err), &err);
+}
+
+/* -------------------------------------------------------------------------------------------- end
+ */
+
+static void kill_all(struct sandbox *s)
+{
+	struct err ignored = ERR_INIT; /* the VM ends anyway */
+
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->entries.n; i++) {
+		struct entry *e = s->entries.v[i];
+
+		if (e->core && !e->removing && container_signal_all(e->core, SIGKILL, &ignored) < 0)
+			err_clear(&ignored);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* The containers' ids, or NULL. */
+static char **list_ids(struct sandbox *s)
+{
+	char **ids = NULL;
+
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->entries.n; i++)
+		strv_push(&ids, s->entries.v[i]->id);
+	(void)pthread_mutex_unlock(&s->lock);
+	return ids;
+}
+
+/* An agent that is not PID 1 leaves a machine behind: cgroups, mounts. */
+static void remove_all(struct sandbox *s, struct deadline deadline)
+{
+	AUTO(strv) char **ids = list_ids(s);
+
+	strv_each(id, ids) {
+		struct err err = ERR_INIT;
+
+		if (container_remove(s, *id, deadline, &err) < 0)
+			log_err(LOG_WARN, &err, "a container stays", LOG_S("container", *id));
+	}
+	empty_sandbox(s);
 }
 
 static void end_on_loop(void *arg)
@@ -188,17 +323,11 @@ static void end_on_loop(void *arg)
 HANDLER(destroy_sandbox)
 {
 	struct sandbox *s = arg;
-	struct err ignored = ERR_INIT;
 
 	(void)request;
-	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->entries.n; i++) {
-		struct entry *e = s->entries.v[i];
-
-		if (e->core && container_signal_all(e->core, SIGKILL, &ignored) < 0)
-			err_clear(&ignored); /* the VM ends anyway */
-	}
-	(void)pthread_mutex_unlock(&s->lock);
+	kill_all(s);
+	if (getpid() != 1)
+		remove_all(s, flow_deadline(call, DESTROY_MS));
 	answer(call, 0, NULL);
 	loop_post(s->loop, end_on_loop, s);
 }

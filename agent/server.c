@@ -32,6 +32,16 @@ const struct ttrpc_method health_methods[] = {
 	{ NULL, TTRPC_EVENT, NULL, NULL },
 };
 
+HANDLER(unsupported)
+{
+	struct err err = ERR_INIT;
+
+	(void)request;
+	(void)arg;
+	err_set(&err, E_UNSUPPORTED, "%s is not supported by this agent", ttrpc_call_method(call));
+	ttrpc_fail(call, &err);
+}
+
 #define METHOD(name, kind, request, handler)                                     \
 	{                                                                        \
 		name, kind, &grpc__##request##_request__descriptor, on_##handler \
@@ -59,5 +69,30 @@ const struct ttrpc_method agent_methods[] = {
 	METHOD("GetGuestDetails", TTRPC_EVENT, guest_details, get_guest_details),
 	METHOD("SetGuestDateTime", TTRPC_EVENT, set_guest_date_time, set_guest_date_time),
 	METHOD("ReseedRandomDev", TTRPC_EVENT, reseed_random_dev, reseed_random_dev),
+	METHOD("OnlineCPUMem", TTRPC_FLOW, online_cpumem, online_cpu_mem),
+	METHOD("MemHotplugByProbe", TTRPC_FLOW, mem_hotplug_by_probe, mem_hotplug_by_probe),
+	METHOD("UpdateInterface", TTRPC_FLOW, update_interface, update_interface),
+	METHOD("UpdateRoutes", TTRPC_FLOW, update_routes, update_routes),
+	METHOD("ListInterfaces", TTRPC_FLOW, list_interfaces, list_interfaces),
+	METHOD("ListRoutes", TTRPC_FLOW, list_routes, list_routes),
+	METHOD("AddARPNeighbors", TTRPC_FLOW, add_arpneighbors, add_arp_neighbors),
+	METHOD("GetIPTables", TTRPC_FLOW, get_iptables, get_ip_tables),
+	METHOD("SetIPTables", TTRPC_FLOW, set_iptables, set_ip_tables),
+	METHOD("GetMetrics", TTRPC_FLOW, get_metrics, get_metrics),
+	METHOD("CopyFile", TTRPC_FLOW, copy_file, copy_file),
+	METHOD("AddSwap", TTRPC_FLOW, add_swap, add_swap),
+	METHOD("AddSwapPath", TTRPC_FLOW, add_swap_path, add_swap_path),
+	METHOD("GetVolumeStats", TTRPC_FLOW, volume_stats, get_volume_stats),
+	METHOD("ResizeVolume", TTRPC_FLOW, resize_volume, resize_volume),
+	METHOD("UpdateEphemeralMounts", TTRPC_FLOW, update_ephemeral_mounts,
+	       update_ephemeral_mounts),
+	METHOD("RemoveStaleVirtiofsShareMounts", TTRPC_FLOW, remove_stale_virtiofs_share_mounts,
+	       remove_stale_virtiofs_share_mounts),
+	METHOD("GetDiagnosticData", TTRPC_FLOW, get_diagnostic_data, get_diagnostic_data),
+	METHOD("SetPolicy", TTRPC_EVENT, set_policy, unsupported),
+	{ "MemAgentMemcgSet", TTRPC_EVENT, &grpc__mem_agent_memcg_config__descriptor,
+	  on_unsupported },
+	{ "MemAgentCompactSet", TTRPC_EVENT, &grpc__mem_agent_compact_config__descriptor,
+	  on_unsupported },
 	{ NULL, TTRPC_EVENT, NULL, NULL },
 };

@@ -109,28 +109,29 @@ static int serve_port(struct loop *loop, struct ttrpc_server *server, const char
 	return 0; /* lives as long as the agent */
 }
 
+int transport_listen_vsock(unsigned cid, unsigned port, struct err *err)
+{
+	struct sockaddr_vm addr = { .svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port };
+	AUTO(fd) int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 16) < 0)
+		return err_sys(err, "listen on vsock port %u", port);
+	return STEAL(fd, -1);
+}
+
 /* "CID:PORT"; CID -1 is any. */
 static int listen_vsock(const char *address, struct err *err)
 {
-	struct sockaddr_vm addr = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY };
 	AUTO(strv) char **parts = strv_split(address, ":");
-	uint64_t cid, port;
+	uint64_t cid = VMADDR_CID_ANY, port;
 
-	if (strv_len(parts) != 2 ||
-	    str_u64(parts[1], 10, 1, UINT32_MAX, "vsock port", &port, err) < 0)
-		return err->code ? -1
-				 : err_set(err, E_CONFIG, "vsock address '%s' is not CID:PORT",
-					   address);
-	if (!str_eq(parts[0], "-1")) {
-		if (str_u64(parts[0], 10, 0, UINT32_MAX, "vsock CID", &cid, err) < 0)
-			return -1;
-		addr.svm_cid = (unsigned)cid;
-	}
-	addr.svm_port = (unsigned)port;
-	AUTO(fd) int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 16) < 0)
-		return err_sys(err, "listen on vsock %s", address);
-	return STEAL(fd, -1);
+	if (strv_len(parts) != 2)
+		return err_set(err, E_CONFIG, "vsock address '%.64s' is not CID:PORT", address);
+	if (str_u64(parts[1], 10, 1, UINT32_MAX, "vsock port", &port, err) < 0 ||
+	    (!str_eq(parts[0], "-1") &&
+	     str_u64(parts[0], 10, 0, UINT32_MAX, "vsock CID", &cid, err) < 0))
+		return -1;
+	return transport_listen_vsock((unsigned)cid, (unsigned)port, err);
 }
 
 int transport_serve(struct loop *loop, struct ttrpc_server *server, const char *address,

@@ -15,3 +15,6 @@ MUST_CHECK int transport_serve(struct loop *loop, struct ttrpc_server *server, c
 			       struct err *err);
 /* Waits up to 10 s for a port of that name; non-blocking. */
 MUST_CHECK int transport_open_port(const char *name, struct err *err);
+
+/* A listening vsock socket; cid VMADDR_CID_ANY is any. */
+MUST_CHECK int transport_listen_vsock(unsigned cid, unsigned port, struct err *err);

@@ -232,7 +232,8 @@ TASK(kill)
 		err_set(&err, E_INVALID, "kill %s: there is no signal %u", r->id, r->signal);
 	if (!err.code) {
 		signal.container_id = (char *)s->inv->id;
-		signal.exec_id = p->exec_id;
+		/* The agent takes no name for everybody, and the id for the first process. */
+		signal.exec_id = str_empty(p->exec_id) && !r->all ? (char *)s->inv->id : p->exec_id;
 		signal.signal = r->signal;
 		(void)!ask_agent(s, "SignalProcess", &signal, rpc_deadline(call), &err);
 	}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The log's way out and the debug console. */
+
+#include "agent/console.h"
+
+#include "agent/transport.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <linux/vm_sockets.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SHELL_AGAIN_MS = 1000 };
+
+/* ------------------------------------------------------------------------------------------- log
+ */
+
+struct listener {
+	struct loop *loop;
+	int fd;
+};
+
+/* The newest listener gets the log. */
+static void on_log_reader(void *arg, uint32_t events)
+{
+	struct listener *l = arg;
+	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), old;
+
+	(void)events;
+	if (fd < 0)
+		return;
+	old = log_set_fd(fd);
+	if (old != STDERR_FILENO)
+		fd_close(&old);
+}
+
+static int listen_on(struct loop *loop, unsigned port, loop_fd_fn fn, struct err *err)
+{
+	struct listener *l = NEW(struct listener);
+
+	*l = (struct listener){ loop, transport_listen_vsock(VMADDR_CID_ANY, port, err) };
+	if (l->fd < 0) {
+		free(l);
+		return -1;
+	}
+	(void)loop_watch(loop, l->fd, EPOLLIN, fn, l);
+	return 0; /* lives as long as the agent */
+}
+
+int logs_start(struct loop *loop, const struct settings *s, struct err *err)
+{
+	struct err missing = ERR_INIT;
+	int fd = STDERR_FILENO;
+
+	if (s->log_addr) {
+		fd = transport_open_port(s->log_addr + strlen("serial://"), &missing);
+		if (fd < 0)
+			fd = STDERR_FILENO;
+	}
+	log_init("kata-agent", "agent", LOG_JSON, fd, (enum log_level)s->level);
+	if (missing.code)
+		log_err(LOG_WARN, &missing, "logging to the console");
+	return s->log_port ? listen_on(loop, s->log_port, on_log_reader, err) : 0;
+}
+
+/* ----------------------------------------------------------------------------------------- shell
+ */
+
+struct shell {
+	struct loop *loop;
+	struct child child;
+	struct watch *watch;
+	int fd;     /* its terminal or connection; owned */
+	bool again; /* a new one when it ends */
+};
+
+static void start_shell(struct shell *s);
+
+static void start_again(void *arg)
+{
+	struct shell *s = arg;
+
+	watch_remove(s->watch);
+	s->watch = NULL;
+	start_shell(s);
+}
+
+static void on_shell_end(void *arg, uint32_t events)
+{
+	struct shell *s = arg;
+	struct err ignored = ERR_INIT;
+	int code;
+
+	(void)events;
+	watch_remove(s->watch);
+	s->watch = NULL;
+	(void)!spawn_wait(&s->child, deadline_in(0), &code, &ignored);
+	if (s->again) {
+		s->watch = loop_timer(s->loop, SHELL_AGAIN_MS, false, start_again, s);
+		return;
+	}
+	fd_close(&s->fd);
+	free(s);
+}
+
+static void start_shell(struct shell *s)
+{
+	const struct spawn_fd fds[] = { { s->fd, 0 }, { s->fd, 1 }, { s->fd, 2 } };
+	const char *program = access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
+	struct spawn spawn = {
+		.argv = ARGV(program, "-i"), .fds = fds, .nfds = ARRAY_LEN(fds), .new_session = true
+	};
+	struct err err = ERR_INIT;
+
+	if (spawn_start(&spawn, &s->child, &err) < 0) {
+		log_err(LOG_WARN, &err, "no debug console");
+		fd_close(&s->fd);
+		free(s);
+		return;
+	}
+	s->watch = loop_watch(s->loop, s->child.pidfd, EPOLLIN, on_shell_end, s);
+}
+
+static void new_shell(struct loop *loop, int fd, bool again)
+{
+	struct shell *s = NEW(struct shell);
+
+	*s = (struct shell){ .loop = loop, .child = CHILD_NONE, .fd = fd, .again = again };
+	start_shell(s);
+}
+
+static void on_console_reader(void *arg, uint32_t events)
+{
+	struct listener *l = arg;
+	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd >= 0)
+		new_shell(l->loop, fd, false);
+}
+
+int console_start(struct loop *loop, const struct settings *s, struct err *err)
+{
+	int fd;
+
+	if (s->console_port)
+		return listen_on(loop, s->console_port, on_console_reader, err);
+	fd = open("/dev/console", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_sys(err, "open /dev/console");
+	new_shell(loop, fd, true);
+	return 0;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Files that the runtime cannot share: they come in chunks and appear whole. Every name is resolved
+ * beneath our directory, so neither ".." nor a link that a container planted leads out of it.
+ */
+
+#include "agent/agent.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int set_owner(int at, const char *name, const Grpc__CopyFileRequest *r, struct err *err)
+{
+	uid_t uid = r->uid < 0 ? (uid_t)-1 : (uid_t)r->uid;
+	gid_t gid = r->gid < 0 ? (gid_t)-1 : (gid_t)r->gid;
+
+	if (fchownat(at, name, uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
+		return err_sys(err, "set the owner of %s", r->path);
+	return 0;
+}
+
+static int make_directory(int parent, const char *name, const Grpc__CopyFileRequest *r,
+			  struct err *err)
+{
+	AUTO(fd) int fd = -1;
+
+	if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "make %s", r->path);
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "open %s", r->path);
+	if (set_owner(fd, "", r, err) < 0)
+		return -1;
+	return fchmod(fd, r->file_mode & 07777) < 0 ? err_sys(err, "set the mode of %s", r->path)
+						    : 0;
+}
+
+static int rename_over(int parent, const char *part, const char *name,
+		       const Grpc__CopyFileRequest *r, struct err *err)
+{
+	if (renameat(parent, part, parent, name) == 0)
+		return 0;
+	err_sys(err, "put %s in place", r->path);
+	(void)unlinkat(parent, part, 0);
+	return -1;
+}
+
+static int make_link(int parent, const char *part, const char *name, const Grpc__CopyFileRequest *r,
+		     struct err *err)
+{
+	AUTO(str) char *target = xstrndup((const char *)r->data.data, r->data.len);
+
+	if (!r->data.len || r->data.len >= PATH_MAX || strlen(target) != r->data.len)
+		return err_set(err, E_INVALID, "%.256s: not a link's target", r->path);
+	if (unlinkat(parent, part, 0) < 0 && errno != ENOENT)
+		return err_sys(err, "clear %s", part);
+	if (symlinkat(target, parent, part) < 0)
+		return err_sys(err, "make link %s", r->path);
+	if (set_owner(parent, part, r, err) < 0)
+		return -1;
+	return rename_over(parent, part, name, r, err);
+}
+
+static int check_range(const Grpc__CopyFileRequest *r, struct err *err)
+{
+	if (r->file_size < 0 || r->offset < 0 || r->offset > r->file_size ||
+	    r->data.len > (uint64_t)(r->file_size - r->offset))
+		return err_set(err, E_INVALID,
+			       "%.256s: %zu bytes at %lld are not in a file of %lld bytes", r->path,
+			       r->data.len, (long long)r->offset, (long long)r->file_size);
+	return 0;
+}
+
+/* The part's name is fixed, so that the chunks of one file meet; its last byte makes it whole. */
+static int write_part(int parent, const char *part, const char *name,
+		      const Grpc__CopyFileRequest *r, struct err *err)
+{
+	int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (r->offset ? 0 : O_TRUNC);
+	AUTO(fd) int fd = -1;
+	size_t done = 0;
+
+	if (check_range(r, err) < 0)
+		return -1;
+	fd = openat(parent, part, flags, 0600);
+	if (fd < 0)
+		return err_sys(err, "open %s", part);
+	while (done < r->data.len) {
+		ssize_t n = pwrite(fd, r->data.data + done, r->data.len - done,
+				   r->offset + (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(err, "write %s", part);
+		done += (size_t)n;
+	}
+	if (r->offset + (int64_t)done < r->file_size)
+		return 0; /* more is to come */
+	if (set_owner(fd, "", r, err) < 0)
+		return -1;
+	if (fchmod(fd, r->file_mode & 07777) < 0)
+		return err_sys(err, "set the mode of %s", r->path);
+	return rename_over(parent, part, name, r, err);
+}
+
+static int copy_file(const Grpc__CopyFileRequest *r, struct err *err)
+{
+	AUTO(fd) int root = -1;
+	AUTO(fd) int parent = -1;
+	AUTO(str) char *part = NULL;
+	const char *name;
+
+	if (!str_starts(r->path, GUEST_DIR "/"))
+		return err_set(err, E_INVALID, "'%.256s' is not below " GUEST_DIR, r->path);
+	if (path_make(GUEST_DIR, 0700, err) < 0)
+		return -1;
+	root = open(GUEST_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return err_sys(err, "open " GUEST_DIR);
+	parent = path_parent(root, r->path + strlen(GUEST_DIR "/"), PATH_BENEATH,
+			     r->dir_mode ? r->dir_mode & 07777 : 0755, &name, err);
+	if (parent < 0)
+		return -1;
+	part = str_fmt(".%s.kata-part", name);
+	switch (r->file_mode & S_IFMT) {
+	case S_IFDIR:
+		return make_directory(parent, name, r, err);
+	case S_IFLNK:
+		return make_link(parent, part, name, r, err);
+	case S_IFREG:
+	case 0:
+		return write_part(parent, part, name, r, err);
+	default:
+		return err_set(err, E_INVALID, "%.256s: mode %o is no file, directory or link",
+			       r->path, r->file_mode);
+	}
+}
+
+HANDLER(copy_file)
+{
+	struct err err = ERR_INIT;
+
+	(void)arg;
+	answer(call, copy_file(request, &err), &err);
+}

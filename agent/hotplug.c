@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Processors and memory that were plugged into the VM are taken into use. */
+
+#include "agent/agent.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CPUS   "/sys/devices/system/cpu"
+#define MEMORY "/sys/devices/system/memory"
+
+enum { LOOK_MS = 50, CPUS_MS = 5000 };
+
+DEFINE_AUTO(dirp, DIR *, NULL, closedir)
+
+/* Writes on to the files folder/prefix<N>/file that say off; returns how many took it. */
+static int online_all(const char *folder, const char *prefix, const char *file, const char *off,
+		      const char *on, unsigned max, struct err *err)
+{
+	AUTO(dirp) DIR *dir = opendir(folder);
+	int n = 0;
+
+	if (!dir)
+		return err_sys(err, "open %s", folder);
+	for (struct dirent *e; (unsigned)n < max && (e = readdir(dir));) {
+		AUTO(str) char *path = str_fmt("%s/%s", e->d_name, file);
+		AUTO(str) char *state = NULL;
+		struct err refused = ERR_INIT; /* cpu0 has no such file; a block may be busy */
+
+		if (!str_starts(e->d_name, prefix) ||
+		    !(state = file_read_line(dirfd(dir), path, &refused)) || !str_eq(state, off))
+			continue;
+		if (file_write(dirfd(dir), path, on, &refused) == 0)
+			n++;
+		else
+			log_err(LOG_WARN, &refused, "not brought online", LOG_S("device", path));
+	}
+	return n;
+}
+
+/* They appear one after the other: look until all are there. */
+static int online_cpus(unsigned want, struct deadline deadline, struct err *err)
+{
+	unsigned done = 0;
+
+	while (done < want) {
+		int n = online_all(CPUS, "cpu", "online", "0", "1", want - done, err);
+
+		if (n < 0)
+			return -1;
+		done += (unsigned)n;
+		if (done == want)
+			break;
+		if (deadline_passed(deadline))
+			return err_set(err, E_TIMEOUT, "%u of %u processors came online", done,
+				       want);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000000L }, NULL);
+	}
+	return 0;
+}
+
+static int online_memory(struct err *err)
+{
+	int n = 0;
+
+	if (access(MEMORY "/block_size_bytes", F_OK) == 0)
+		n = online_all(MEMORY, "memory", "state", "offline", "online", UINT32_MAX, err);
+	return n < 0 ? -1 : 0;
+}
+
+/* cgroup v1 copies the processors of its parent once; v2 follows them. */
+static void widen_cpusets(struct sandbox *s)
+{
+	struct err err = ERR_INIT;
+	AUTO(str) char *cpus = file_read_line(AT_FDCWD, CPUS "/online", &err);
+	struct oci_resources r = { .cpu = { .cpus = cpus } };
+
+	if (!cpus || access("/sys/fs/cgroup/cpuset/cgroup.procs", F_OK) < 0)
+		return;
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->entries.n; i++) {
+		struct entry *e = s->entries.v[i];
+
+		if (e->core && !e->removing && container_update(e->core, &r, &err) < 0) {
+			log_err(LOG_WARN, &err, "cpuset stays", LOG_S("container", e->id));
+			err_clear(&err);
+		}
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+HANDLER(online_cpu_mem)
+{
+	const Grpc__OnlineCPUMemRequest *r = request;
+	struct err err = ERR_INIT;
+	int result = online_cpus(r->nb_cpus, flow_deadline(call, CPUS_MS), &err);
+
+	if (result == 0 && !r->cpu_only)
+		result = online_memory(&err);
+	if (result == 0)
+		widen_cpusets(arg);
+	answer(call, result, &err);
+}
+
+HANDLER(mem_hotplug_by_probe)
+{
+	const Grpc__MemHotplugByProbeRequest *r = request;
+	struct err err = ERR_INIT;
+	int result = 0;
+
+	(void)arg;
+	for (size_t i = 0; result == 0 && i < r->n_memhotplugprobeaddr; i++) {
+		AUTO(str)
+		char *address = str_fmt("0x%llx", (unsigned long long)r->memhotplugprobeaddr[i]);
+
+		result = file_write(AT_FDCWD, MEMORY "/probe", address, &err);
+	}
+	answer(call, result, &err);
+}

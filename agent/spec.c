@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * From the request's specification to what the core makes: namespaces that the containers of the
+ * sandbox share, hooks of the guest image, what a container needs that the runtime left out.
+ */
+
+#include "agent/agent.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { HOOKS_MAX = 64 };
+
+/* ---------------------------------------------------------------------------- shared namespaces */
+
+struct making {
+	struct sandbox *sandbox;
+	struct err *err;
+	int result;
+};
+
+static int make_namespaces(struct sandbox *s, struct err *err)
+{
+	if (unshare(CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+		return err_sys(err, "make the sandbox's namespaces");
+	if (s->hostname && sethostname(s->hostname, strlen(s->hostname)) < 0)
+		return err_sys(err, "set hostname %s", s->hostname);
+	s->ipc_ns = open("/proc/thread-self/ns/ipc", O_RDONLY | O_CLOEXEC);
+	s->uts_ns = open("/proc/thread-self/ns/uts", O_RDONLY | O_CLOEXEC);
+	if (s->ipc_ns < 0 || s->uts_ns < 0)
+		return err_sys(err, "open the sandbox's namespaces");
+	return 0;
+}
+
+static void *namespaces_thread(void *arg)
+{
+	struct making *m = arg;
+
+	m->result = make_namespaces(m->sandbox, m->err);
+	return NULL;
+}
+
+/* On a thread that then ends, so that only the fds keep them. */
+int namespaces_share(struct sandbox *s, struct err *err)
+{
+	struct making m = { .sandbox = s, .err = err };
+	pthread_t thread;
+	int rc;
+
+	(void)pthread_mutex_lock(&s->lock);
+	rc = pthread_create(&thread, NULL, namespaces_thread, &m);
+	if (rc == 0)
+		(void)pthread_join(thread, NULL);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (rc == 0)
+		return m.result;
+	errno = rc;
+	return err_sys(err, "start a thread");
+}
+
+static struct oci_namespace *find_namespace(struct oci_spec *spec, const char *type)
+{
+	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
+		if (str_eq(spec->linux_.namespaces[i].type, type))
+			return &spec->linux_.namespaces[i];
+	}
+	return NULL;
+}
+
+static struct oci_namespace *add_namespace(struct oci_spec *spec, const char *type)
+{
+	struct oci_linux *l = &spec->linux_;
+	struct oci_namespace *found = find_namespace(spec, type);
+
+	if (found)
+		return found;
+	l->namespaces = xreallocarray(l->namespaces, l->n_namespaces + 1, sizeof(*l->namespaces));
+	l->namespaces[l->n_namespaces] = (struct oci_namespace){ xstrdup(type), NULL };
+	return &l->namespaces[l->n_namespaces++];
+}
+
+static void set_path(struct oci_namespace *ns, int fd)
+{
+	AUTO(str) char *path = fd < 0 ? NULL : str_fmt("/proc/%d/fd/%d", (int)getpid(), fd);
+
+	if (ns)
+		str_set(&ns->path, path);
+}
+
+/* Paths in the request are the host's; what is shared is named by the fds that we hold. */
+static void set_namespaces(struct sandbox *s, const Grpc__CreateContainerRequest *r,
+			   struct oci_spec *spec)
+{
+	(void)add_namespace(spec, "pid");
+	(void)add_namespace(spec, "mount");
+	(void)add_namespace(spec, "cgroup");
+	if (!str_empty(spec->hostname))
+		(void)add_namespace(spec, "uts");
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < spec->linux_.n_namespaces; i++)
+		str_set(&spec->linux_.namespaces[i].path, NULL);
+	set_path(find_namespace(spec, "ipc"), s->ipc_ns);
+	set_path(find_namespace(spec, "uts"), s->uts_ns);
+	if (r->sandbox_pidns)
+		set_path(find_namespace(spec, "pid"), s->pid_ns);
+	if (s->uts_ns >= 0 && s->hostname) /* the sandbox has its name */
+		str_set(&spec->hostname, NULL);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* ----------------------------------------------------------------------------------- guest hooks
+ */
+
+static void add_hook(struct oci_hook_list *list, const char *path, const char *name,
+		     const char *kind)
+{
+	struct oci_hook hook = { .path = path_join(path, name), .timeout = { true, 10 } };
+
+	strv_push(&hook.args, name);
+	strv_push(&hook.args, kind);
+	list->v = xreallocarray(list->v, list->n + 1, sizeof(*list->v));
+	list->v[list->n++] = hook;
+}
+
+/* Executable regular files of hook_path/kind, by name. */
+static int add_hooks(struct oci_hook_list *list, const char *hook_path, const char *kind,
+		     struct err *err)
+{
+	AUTO(str) char *path = path_join(hook_path, kind);
+	struct dirent **names = NULL;
+	int n = scandir(path, &names, NULL, alphasort);
+	int result = 0;
+
+	for (int i = 0; i < n; i++) {
+		AUTO(str) char *file = path_join(path, names[i]->d_name);
+		struct stat st;
+
+		if (stat(file, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111)) {
+			if (list->n < HOOKS_MAX)
+				add_hook(list, path, names[i]->d_name, kind);
+			else if (result == 0)
+				result = err_set(err, E_LIMIT, "more than %d hooks", HOOKS_MAX);
+		}
+		free(names[i]);
+	}
+	free(names);
+	return result;
+}
+
+static int add_guest_hooks(struct sandbox *s, struct oci_spec *spec, struct err *err)
+{
+	AUTO(str) char *path = NULL;
+
+	(void)pthread_mutex_lock(&s->lock);
+	path = s->hook_path ? xstrdup(s->hook_path) : NULL;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (!path)
+		return 0;
+	if (add_hooks(&spec->hooks.prestart, path, "prestart", err) < 0 ||
+	    add_hooks(&spec->hooks.poststart, path, "poststart", err) < 0)
+		return -1;
+	return add_hooks(&spec->hooks.poststop, path, "poststop", err);
+}
+
+int spec_adjust(struct sandbox *s, const Grpc__CreateContainerRequest *r, struct oci_spec *spec,
+		struct err *err)
+{
+	if (!spec->process)
+		return err_set(err, E_INVALID, "the specification has no process");
+	if (!spec->process->args || !*spec->process->args)
+		return err_set(err, E_INVALID, "the specification's process has no arguments");
+	if (str_empty(spec->root_path))
+		return err_set(err, E_INVALID, "the specification has no root path");
+	set_namespaces(s, r, spec);
+	return add_guest_hooks(s, spec, err);
+}

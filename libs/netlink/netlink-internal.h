@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Messages of rtnetlink: building, sending, and taking apart what the kernel sent. The parsers are
+ * pure and bounded; they also serve the fuzzer.
+ */
+
+#include "netlink/netlink.h"
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stddef.h>
+
+enum { NL_REQUEST_MAX = 1024, NL_ANSWER_MAX = 64 * 1024 };
+
+struct nl_request {
+	union {
+		struct nlmsghdr head;
+		uint8_t bytes[NL_REQUEST_MAX];
+	};
+};
+
+/* Starts a request whose fixed part is body. */
+void nl_begin(struct nl_request *r, uint16_t type, uint16_t flags, const void *body, size_t len);
+/* Appends an attribute; more than NL_REQUEST_MAX is a bug. */
+void nl_attr(struct nl_request *r, uint16_t type, const void *data, size_t len);
+void nl_attr_u32(struct nl_request *r, uint16_t type, uint32_t value);
+
+/* Sends and waits for the acknowledgement. An error has the kernel's errno in err->sys. */
+MUST_CHECK int nl_talk(struct netlink *nl, struct nl_request *r, struct err *err);
+/* Calls fn for every message of a dump. 1: the kernel's tables changed meanwhile, ask again. */
+typedef int (*nl_message_fn)(const struct nlmsghdr *h, void *arg, struct err *err);
+MUST_CHECK int nl_dump(struct netlink *nl, struct nl_request *r, nl_message_fn fn, void *arg,
+		       struct err *err);
+/* The messages of one datagram. *done is set at the end of a dump. */
+MUST_CHECK int nl_walk(const void *data, size_t len, uint32_t seq, nl_message_fn fn, void *arg,
+		       bool *done, bool *changed, struct err *err);
+
+/* Attributes by type, table[0..max]; later ones win, unknown and cut ones are skipped. */
+void nl_attrs(const void *data, size_t len, const struct nlattr **table, unsigned max);
+/* The attributes that follow the fixed part of a message; false if that part is cut. */
+bool nl_body_attrs(const struct nlmsghdr *h, size_t fixed, const struct nlattr **table,
+		   unsigned max);
+const void *nl_data(const struct nlattr *a, size_t at_least); /* NULL: missing or too short */
+uint32_t nl_u32(const struct nlattr *a);                      /* 0 if missing */
+void nl_text(const struct nlattr *a, char *to, size_t size);  /* "" if missing, cut to fit */
+
+/* Handlers of nl_message_fn's form; arg is the list that they add to. */
+int nl_take_link(const struct nlmsghdr *h, void *arg, struct err *err);
+int nl_take_address(const struct nlmsghdr *h, void *arg, struct err *err);
+int nl_take_route(const struct nlmsghdr *h, void *arg, struct err *err);
+
+/* Text to binary, of the family; E_INVALID names the value. len is 4 or 16. */
+MUST_CHECK int nl_parse_address(int family, const char *text, void *to, size_t *len,
+				struct err *err);
+MUST_CHECK int nl_parse_mac(const char *text, uint8_t mac[6], struct err *err);

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+$(eval $(call unit_test,netlink_test,tests/unit/netlink_test.c,netlink base))
+
+# These drive the real program.
+CFLAGS_tests_unit_agent_lab := -DKATA_AGENT='"$(abspath $(BUILD))/bin/kata-agent"'
+$(eval $(call unit_test,agent_test,tests/unit/agent_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))
+$(BUILD)/tests/agent_test: | $(BUILD)/bin/kata-agent
+
+CFLAGS_tests_unit_agent_vm_test := \
+	-DKATA_KERNEL='"$(abspath $(BUILD))/kernel/vmlinux"' \
+	-DKATA_INITRD='"$(abspath $(BUILD))/osbuilder/kata-containers-initrd.img"'
+$(eval $(call unit_test,agent_vm_test,tests/unit/agent_vm_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))

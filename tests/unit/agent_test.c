@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The agent over its protocol: containers, processes and streams as the runtime drives them. */
+
+#include "tests/unit/agent_lab.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static void start(void)
+{
+	lab_start();
+	lab_sandbox();
+}
+
+static void signal_process(const char *id, const char *exec, unsigned number)
+{
+	Grpc__SignalProcessRequest r = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+
+	r.container_id = (char *)id;
+	r.exec_id = (char *)exec;
+	r.signal = number;
+	(void)lab_must("SignalProcess", &r, NULL);
+}
+
+static void write_stdin(const char *id, const char *exec, const char *data, size_t len)
+{
+	Grpc__WriteStreamRequest r = GRPC__WRITE_STREAM_REQUEST__INIT;
+	Grpc__WriteStreamResponse *reply;
+
+	r.container_id = (char *)id;
+	r.exec_id = (char *)exec;
+	r.data.data = (uint8_t *)data;
+	r.data.len = len;
+	reply = lab_must("WriteStdin", &r, &grpc__write_stream_response__descriptor);
+	ck_assert_uint_eq(reply->len, len);
+	protobuf_c_message_free_unpacked(&reply->base, NULL);
+}
+
+static void close_stdin(const char *id, const char *exec)
+{
+	Grpc__CloseStdinRequest r = GRPC__CLOSE_STDIN_REQUEST__INIT;
+
+	r.container_id = (char *)id;
+	r.exec_id = (char *)exec;
+	(void)lab_must("CloseStdin", &r, NULL);
+}
+
+static void exec_process(const char *id, const char *exec, const char *script, bool terminal)
+{
+	Grpc__ExecProcessRequest r = GRPC__EXEC_PROCESS_REQUEST__INIT;
+	AUTO(str)
+	char *json = str_fmt("{\"args\":[\"sh\",\"-c\",\"%s\"],\"env\":[\"PATH=/bin\",\"E=1\"],"
+			     "\"cwd\":\"/\",\"terminal\":%s,\"user\":{\"uid\":0,\"gid\":0}}",
+			     script, terminal ? "true" : "false");
+	struct err err = ERR_INIT;
+	AUTO(oci_process)
+	struct oci_process *process = oci_process_parse(json, strlen(json), "exec", &err);
+
+	ck_assert_msg(process != NULL, "%s", err.msg);
+	r.container_id = (char *)id;
+	r.exec_id = (char *)exec;
+	r.process = oci_process_to_message(process);
+	(void)lab_must("ExecProcess", &r, NULL);
+	protobuf_c_message_free_unpacked(&r.process->base, NULL);
+}
+
+START_TEST(health_and_details)
+{
+	Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
+	Grpc__GuestDetailsRequest details = GRPC__GUEST_DETAILS_REQUEST__INIT;
+	Grpc__HealthCheckResponse *health = NULL;
+	Grpc__VersionCheckResponse *version = NULL;
+	Grpc__GuestDetailsResponse *reply;
+	struct err err = ERR_INIT;
+
+	ck_assert(ttrpc_call(lab_client, "grpc.Health", "Check", &check,
+			     &grpc__health_check_response__descriptor, deadline_in(5000), &health,
+			     &err) == 0);
+	ck_assert_int_eq(health->status, GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
+	protobuf_c_message_free_unpacked(&health->base, NULL);
+	ck_assert(ttrpc_call(lab_client, "grpc.Health", "Version", &check,
+			     &grpc__version_check_response__descriptor, deadline_in(5000), &version,
+			     &err) == 0);
+	ck_assert_str_eq(version->grpc_version, "0.0.1");
+	protobuf_c_message_free_unpacked(&version->base, NULL);
+	details.mem_block_size = true;
+	reply = lab_must("GetGuestDetails", &details, &grpc__guest_details_response__descriptor);
+	ck_assert_uint_ge(reply->agent_details->n_storage_handlers, 11);
+	ck_assert(reply->agent_details->supports_seccomp && !reply->agent_details->init_daemon);
+	protobuf_c_message_free_unpacked(&reply->base, NULL);
+}
+END_TEST
+
+START_TEST(a_container_runs_from_create_to_remove)
+{
+	ck_assert_int_eq(lab_output("one", "echo hello; exit 3", "hello\n"), 3);
+	/* The id is free again. */
+	ck_assert_int_eq(lab_output("one", "echo again; exit 4", "again\n"), 4);
+	ck_assert_int_eq(lab_output("h", "cat /proc/sys/kernel/hostname", "pod-name\n"), 0);
+	ck_assert(!path_exists("/run/kata-containers/one"));
+}
+END_TEST
+
+START_TEST(wait_gives_the_same_to_everybody_even_later)
+{
+	lab_run("w", "exit 42", false);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(lab_wait("w", ""), 42);
+	ck_assert_int_eq(lab_wait("w", "w"), 42); /* upstream's name of the first process */
+	lab_remove("w");
+}
+END_TEST
+
+struct waiter {
+	pthread_t thread;
+	int code;
+};
+
+static void *wait_on_thread(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->code = lab_wait("k", "");
+	return NULL;
+}
+
+START_TEST(a_killed_process_reports_128_and_the_signal_to_all_waiters)
+{
+	struct waiter w[4];
+
+	lab_run("k", "sleep 100", false);
+	for (size_t i = 0; i < ARRAY_LEN(w); i++)
+		ck_assert(pthread_create(&w[i].thread, NULL, wait_on_thread, &w[i]) == 0);
+	signal_process("k", "", SIGKILL);
+	for (size_t i = 0; i < ARRAY_LEN(w); i++) {
+		(void)pthread_join(w[i].thread, NULL);
+		ck_assert_int_eq(w[i].code, 128 + SIGKILL);
+	}
+	lab_remove("k");
+	lab_run("t", "sleep 100", false); /* no handler: 1 in its pid namespace ignores SIGTERM */
+	signal_process("t", "t", SIGTERM);
+	ck_assert_int_eq(lab_wait("t", ""), 128 + SIGKILL);
+	lab_remove("t");
+	lab_run("u", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done", false);
+	Grpc__ReadStreamRequest r = GRPC__READ_STREAM_REQUEST__INIT;
+	Grpc__ReadStreamResponse *reply;
+	r.container_id = (char *)"u";
+	r.len = 100;
+	reply = lab_must("ReadStdout", &r, &grpc__read_stream_response__descriptor);
+	protobuf_c_message_free_unpacked(&reply->base, NULL);
+	signal_process("u", "u", SIGTERM);
+	ck_assert_int_eq(lab_wait("u", ""), 9);
+	lab_remove("u");
+}
+END_TEST
+
+START_TEST(streams_carry_everything)
+{
+	enum { SIZE = 3 << 20 };
+	char *big = xmalloc(SIZE);
+	AUTO(str) char *out = NULL;
+	AUTO(str) char *errors = NULL;
+
+	lab_run("s", "echo oops >&2; exec cat", false);
+	for (size_t i = 0; i < SIZE; i++)
+		big[i] = (char)('a' + i % 26);
+	/* More than a pipe holds needs a reader at the same time. */
+	write_stdin("s", "", big, 1000);
+	close_stdin("s", "");
+	out = lab_read("ReadStdout", "s", "");
+	errors = lab_read("ReadStderr", "s", "");
+	ck_assert_uint_eq(strlen(out), 1000);
+	ck_assert_str_eq(errors, "oops\n");
+	ck_assert_int_eq(lab_wait("s", ""), 0);
+	lab_remove("s");
+	free(big);
+}
+END_TEST
+
+START_TEST(what_was_written_before_the_end_is_not_lost)
+{
+	AUTO(str) char *out = NULL;
+
+	lab_run("l", "dd if=/dev/zero bs=1024 count=60 2>/dev/null", false);
+	ck_assert_int_eq(lab_wait("l", ""), 0);
+	(void)nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+	Grpc__ReadStreamRequest r = GRPC__READ_STREAM_REQUEST__INIT;
+	size_t total = 0;
+	struct err err = ERR_INIT;
+	r.container_id = (char *)"l";
+	r.len = 1000;
+	for (;;) {
+		Grpc__ReadStreamResponse *reply = NULL;
+
+		if (lab_call("ReadStdout", &r, &grpc__read_stream_response__descriptor, &reply,
+			     &err) < 0)
+			break;
+		total += reply->data.len;
+		protobuf_c_message_free_unpacked(&reply->base, NULL);
+	}
+	ck_assert_uint_eq(total, 60 * 1024);
+	lab_remove("l");
+}
+END_TEST
+
+START_TEST(a_background_writer_does_not_delay_the_exit)
+{
+	struct timespec before, after;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &before);
+	lab_run("b", "sleep 100", false);
+	exec_process("b", "e1", "(sleep 50; echo late) & exit 5", false);
+	ck_assert_int_eq(lab_wait("b", "e1"), 5);
+	(void)clock_gettime(CLOCK_MONOTONIC, &after);
+	ck_assert_int_lt(after.tv_sec - before.tv_sec, 30);
+	lab_remove("b"); /* kills what runs */
+}
+END_TEST
+
+START_TEST(an_exec_is_a_process_of_the_container)
+{
+	Grpc__ExecProcessRequest again = GRPC__EXEC_PROCESS_REQUEST__INIT;
+	AUTO(str) char *out = NULL;
+	AUTO(str) char *errors = NULL;
+
+	lab_run("x", "sleep 100", false);
+	exec_process("x", "e1", "echo $E; read l; echo got $l; echo e >&2; exit 6", false);
+	again.container_id = (char *)"x";
+	again.exec_id = (char *)"e1";
+	lab_must_fail("ExecProcess", &again, E_INVALID); /* no process */
+	write_stdin("x", "e1", "line\n", 5);
+	out = lab_read("ReadStdout", "x", "e1");
+	errors = lab_read("ReadStderr", "x", "e1");
+	ck_assert_str_eq(out, "1\ngot line\n");
+	ck_assert_str_eq(errors, "e\n");
+	ck_assert_int_eq(lab_wait("x", "e1"), 6);
+	/* Done, waited for, read to the end: the name is free. */
+	exec_process("x", "e1", "exit 0", false);
+	ck_assert_int_eq(lab_wait("x", "e1"), 0);
+	signal_process("x", "", SIGKILL);
+	ck_assert_int_eq(lab_wait("x", ""), 137);
+	lab_remove("x");
+}
+END_TEST
+
+START_TEST(a_terminal_has_one_stream_and_a_size)
+{
+	Grpc__TtyWinResizeRequest size = GRPC__TTY_WIN_RESIZE_REQUEST__INIT;
+	AUTO(str) char *out = NULL;
+
+	lab_run("tty", "read x; stty size; echo $x", true);
+	size.container_id = (char *)"tty";
+	size.row = 40;
+	size.column = 100;
+	(void)lab_must("TtyWinResize", &size, NULL);
+	write_stdin("tty", "", "abc\n", 4);
+	out = lab_read("ReadStdout", "tty", "");
+	ck_assert_str_eq(out, "abc\r\n40 100\r\nabc\r\n");
+	ck_assert_int_eq(lab_wait("tty", ""), 0);
+	lab_remove("tty");
+}
+END_TEST
+
+START_TEST(pause_stats_update)
+{
+	Grpc__PauseContainerRequest pause = GRPC__PAUSE_CONTAINER_REQUEST__INIT;
+	Grpc__ResumeContainerRequest resume = GRPC__RESUME_CONTAINER_REQUEST__INIT;
+	Grpc__StatsContainerRequest stats = GRPC__STATS_CONTAINER_REQUEST__INIT;
+	Grpc__StatsContainerResponse *reply;
+
+	lab_run("p", "while :; do sleep 0.01; done", false);
+	pause.container_id = resume.container_id = stats.container_id = (char *)"p";
+	reply = lab_must("StatsContainer", &stats, &grpc__stats_container_response__descriptor);
+	ck_assert_ptr_nonnull(reply->cgroup_stats);
+	ck_assert_uint_ge(reply->n_network_stats, 1); /* lo */
+	ck_assert_str_eq(reply->network_stats[0]->name, "lo");
+	protobuf_c_message_free_unpacked(&reply->base, NULL);
+	(void)lab_must("PauseContainer", &pause, NULL);
+	(void)lab_must("ResumeContainer", &resume, NULL);
+	signal_process("p", "", SIGKILL);
+	ck_assert_int_eq(lab_wait("p", ""), 137);
+	lab_remove("p");
+}
+END_TEST
+
+START_TEST(containers_share_ipc_uts_and_pid_on_request)
+{
+	struct lab_container c;
+	Grpc__StartContainerRequest go = GRPC__START_CONTAINER_REQUEST__INIT;
+	AUTO(str) char *first = NULL;
+	AUTO(str) char *second = NULL;
+	AUTO(str) char *third = NULL;
+
+	lab_run("first", "for n in ipc uts pid; do readlink /proc/self/ns/$n; done; sleep 100",
+		false);
+	Grpc__ReadStreamRequest r = GRPC__READ_STREAM_REQUEST__INIT;
+	Grpc__ReadStreamResponse *reply;
+	struct timespec moment = { .tv_nsec = 300000000 };
+	(void)nanosleep(&moment, NULL);
+	r.container_id = (char *)"first";
+	r.len = 4096;
+	reply = lab_must("ReadStdout", &r, &grpc__read_stream_response__descriptor);
+	first = xstrndup((char *)reply->data.data, reply->data.len);
+	protobuf_c_message_free_unpacked(&reply->base, NULL);
+	lab_container(&c, "second", "for n in ipc uts pid; do readlink /proc/self/ns/$n; done",
+		      false);
+	c.request.sandbox_pidns = true;
+	(void)lab_must("CreateContainer", &c.request, NULL);
+	lab_container_free(&c);
+	go.container_id = (char *)"second";
+	(void)lab_must("StartContainer", &go, NULL);
+	second = lab_read("ReadStdout", "second", "");
+	ck_assert_int_eq(lab_wait("second", ""), 0);
+	ck_assert_str_eq(second, first);
+	lab_run("third", "for n in ipc uts pid; do readlink /proc/self/ns/$n; done", false);
+	third = lab_read("ReadStdout", "third", "");
+	ck_assert_str_ne(third, first); /* a pid namespace of its own */
+	ck_assert_int_eq(strncmp(third, first, strcspn(first, "p")), 0); /* but the same ipc */
+	ck_assert_int_eq(lab_wait("third", ""), 0);
+	lab_remove("third");
+	lab_remove("second");
+	lab_remove("first");
+}
+END_TEST
+
+/* What DestroySandbox has to clean up. */
+START_TEST(a_sandbox_ends_with_containers_in_it)
+{
+	lab_run("r1", "sleep 100", false);
+	lab_run("r2", "sleep 100 & sleep 100", false);
+	exec_process("r2", "e", "sleep 100", false);
+}
+END_TEST
+
+START_TEST(connections_come_and_go)
+{
+	for (int i = 0; i < 20; i++) {
+		AUTO(fd) int fd = -1;
+		struct err err = ERR_INIT;
+
+		fd = fd_unix_connect(LAB_SOCKET, &err);
+		ck_assert_int_ge(fd, 0);
+		if (i % 2)
+			ck_assert(fd_write_all(fd, "\0\0\0\xff\0\0", 6, &err) == 0);
+	}
+	ck_assert_int_eq(lab_output("after", "echo ok", "ok\n"), 0);
+}
+END_TEST
+
+START_TEST(the_agent_stays_small)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d/status", (int)lab_agent);
+	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
+	struct err err = ERR_INIT;
+	const char *rss;
+
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(lab_output("small", "echo ok", "ok\n"), 0);
+	lab_run("idle", "sleep 100", false);
+	ck_assert(file_read(AT_FDCWD, path, 64 * 1024, &text, &err) == 0);
+	rss = strstr(buf_cstr(&text), "VmRSS:");
+	ck_assert_ptr_nonnull(rss);
+	if (!getenv("KATA_SANITIZED"))
+		ck_assert_msg(strtoul(rss + 6, NULL, 10) <= 3072, "%.40s", rss);
+	lab_remove("idle");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("agent");
+	TCase *tc = tcase_create("protocol");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, start, lab_stop);
+	tcase_add_test(tc, health_and_details);
+	tcase_add_test(tc, a_container_runs_from_create_to_remove);
+	tcase_add_test(tc, wait_gives_the_same_to_everybody_even_later);
+	tcase_add_test(tc, a_killed_process_reports_128_and_the_signal_to_all_waiters);
+	tcase_add_test(tc, streams_carry_everything);
+	tcase_add_test(tc, what_was_written_before_the_end_is_not_lost);
+	tcase_add_test(tc, a_background_writer_does_not_delay_the_exit);
+	tcase_add_test(tc, an_exec_is_a_process_of_the_container);
+	tcase_add_test(tc, a_terminal_has_one_stream_and_a_size);
+	tcase_add_test(tc, pause_stats_update);
+	tcase_add_test(tc, containers_share_ipc_uts_and_pid_on_request);
+	tcase_add_test(tc, a_sandbox_ends_with_containers_in_it);
+	tcase_add_test(tc, connections_come_and_go);
+	tcase_add_test(tc, the_agent_stays_small);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
