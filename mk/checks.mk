@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Checks that are not unit tests: fuzzing, layers, headers, generated documents.
+
+.PHONY: fuzz-run $(FUZZERS:%=fuzz-run-%)
+
+check-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%) ## replay the fuzz corpora
+	$(Q)for f in $(FUZZERS); do \
+		$(BUILD)/fuzz/$$f $(if $(filter fuzzer,$(SAN)),-runs=0) tests/fuzz/corpus/$$f || exit 1; \
+	done
+
+# What a run finds new stays in its copy of the corpus; an input worth keeping is copied by hand.
+fuzz: ## fuzz every parser, FUZZTIME seconds each
+	+$(Q)$(MAKE) --no-print-directory CC=clang SAN=fuzzer BUILD=$(BUILD)/fuzzer fuzz-run
+
+fuzz-run: $(FUZZERS:%=fuzz-run-%)
+
+$(FUZZERS:%=fuzz-run-%): fuzz-run-%: $(BUILD)/fuzz/%
+	$(call say,FUZZ,$*)
+	@mkdir -p $(BUILD)/corpus/$* $(BUILD)/crashes
+	$(Q)cp tests/fuzz/corpus/$*/* $(BUILD)/corpus/$*/
+	$(Q)$(BUILD)/fuzz/$* -max_total_time=$(FUZZTIME) -timeout=10 -verbosity=0 \
+		-print_final_stats=1 -artifact_prefix=$(BUILD)/crashes/$*- $(BUILD)/corpus/$*
