@@ -2,7 +2,7 @@
 #
 # Checks that are not unit tests: fuzzing, layers, headers, generated documents.
 
-.PHONY: fuzz-run $(FUZZERS:%=fuzz-run-%)
+.PHONY: check-fuzz fuzz fuzz-run $(FUZZERS:%=fuzz-run-%)
 
 check-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%) ## replay the fuzz corpora
 	$(Q)for f in $(FUZZERS); do \
