@@ -21,3 +21,16 @@ $(FUZZERS:%=fuzz-run-%): fuzz-run-%: $(BUILD)/fuzz/%
 	$(Q)cp tests/fuzz/corpus/$*/* $(BUILD)/corpus/$*/
 	$(Q)$(BUILD)/fuzz/$* -max_total_time=$(FUZZTIME) -timeout=10 -verbosity=0 \
 		-print_final_stats=1 -artifact_prefix=$(BUILD)/crashes/$*- $(BUILD)/corpus/$*
+
+# The closure of each library's list is what it may include.
+check-layers: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZERS:%=$(BUILD)/fuzz/%) ## hold every include to its layer
+	@printf '$(foreach l,$(LIBRARIES),$(l): $(call closure,$(l))\n)' | sed 's/^ //' >$(BUILD)/layers
+	@tests/check-layers.sh --self-test . $(BUILD)/layers
+	@tests/check-layers.sh . $(BUILD)/layers $(BUILD)/obj
+
+check-headers: generated ## compile every header alone
+	@for h in $$(git ls-files '*.h'); do \
+		echo "#include \"$$h\"" | \
+			$(CC) $(CPPFLAGS) $(CFLAGS_BASE) -Werror -fsyntax-only -x c - || \
+			{ echo "$$h does not compile alone" >&2; exit 1; }; \
+	done
