@@ -34,7 +34,7 @@ static void stop(void *arg)
  */
 
 static int pipes[2][2];
-static struct watch *watches[2];
+static struct watch *watches[2], *timer;
 
 static void readable_pipes(loop_fd_fn fn)
 {
@@ -83,14 +83,16 @@ static void remove_both(void *arg, uint32_t events)
 	count++;
 	watch_remove(watches[0]);
 	watch_remove(watches[1]);
-	(void)loop_timer(loop, 20, false, stop, NULL);
+	timer_set(timer, 20, false);
 }
 
 START_TEST(a_removed_watch_is_never_called)
 {
+	timer = loop_timer(loop, 600000, false, stop, NULL);
 	readable_pipes(remove_both);
 	loop_run(loop);
 	ck_assert_int_eq(count, 1);
+	watch_remove(timer);
 	close_pipes();
 }
 END_TEST
@@ -130,8 +132,6 @@ END_TEST
 
 /* ----------------------------------------------------------------------------------------- timers
  */
-
-static struct watch *timer;
 
 static void tick(void *arg)
 {
