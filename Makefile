@@ -27,3 +27,4 @@ MODULES := $(sort $(wildcard libs/*/module.mk)) \
                       kernel/module.mk osbuilder/module.mk tests/module.mk)
 include $(MODULES)
 include mk/targets.mk
+include mk/checks.mk

@@ -17,8 +17,8 @@ static uint64_t memory_block_size(void)
 {
 	struct err ignored = ERR_INIT; /* a kernel without memory hotplug has no blocks: 0 */
 	AUTO(str)
-	char *text =
-		file_read_line(AT_FDCWD, "/sys/devices/system/memory/block_size_bytes", &ignored);
+	char *text = file_read_line(AT_FDCWD, "/sys/devices/system/memory/block_size_bytes",
+				    &ignored);
 	uint64_t size = 0;
 
 	if (text && str_u64(text, 16, 0, UINT64_MAX, "block size", &size, &ignored) < 0)

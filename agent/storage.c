@@ -22,7 +22,7 @@ struct driver {
 
 static int mount_with(const Grpc__Storage *s, const char *source, const char *type, struct err *err)
 {
-	AUTO(mount_options) struct mount_options o = { .flags = 0 };
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
 	AUTO(strv) char **list = NULL;
 
 	for (size_t i = 0; i < s->n_options; i++) {

@@ -2,7 +2,7 @@
 #
 # Checks that are not unit tests: fuzzing, layers, headers, generated documents.
 
-.PHONY: check-fuzz fuzz fuzz-run $(FUZZERS:%=fuzz-run-%)
+.PHONY: check-layers check-headers check-fuzz fuzz fuzz-run $(FUZZERS:%=fuzz-run-%)
 
 check-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%) ## replay the fuzz corpora
 	$(Q)for f in $(FUZZERS); do \
@@ -33,4 +33,4 @@ check-headers: generated ## compile every header alone
 		echo "#include \"$$h\"" | \
 			$(CC) $(CPPFLAGS) $(CFLAGS_BASE) -Werror -fsyntax-only -x c - || \
 			{ echo "$$h does not compile alone" >&2; exit 1; }; \
-	done
+	done; echo "  ok    headers"

@@ -2,8 +2,7 @@
 #
 # The targets a person calls. "## text" after a target is its line in `make help`.
 
-.PHONY: stage check-tsan help deps all generated kernel initrd install demo check check-unit check-integration \
-        check-layers check-headers check-format asan ubsan tsan format clean
+.PHONY: stage check-tsan bench help deps all generated kernel initrd install demo check check-unit check-integration check-format asan ubsan tsan format clean
 
 help: ## list the targets
 	@echo "kata in C, version $(VERSION). Targets:"
@@ -21,7 +20,8 @@ all: $(PROGRAMS:%=$(BUILD)/bin/%) $(TOOLS:%=$(BUILD)/tools/%) ## build agent, ru
 install: all kernel initrd ## lay everything down below $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/kata-containers \
 		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers
-	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(DESTDIR)$(PREFIX)/bin/
+	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-runtime \
+		$(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 $(BUILD)/kernel/vmlinux \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
 	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img \
@@ -44,6 +44,7 @@ demo: ## build what is missing and run a container in its own VM
 check: ## run every test that fits into half an hour
 	@packaging/deps.sh
 	@$(MAKE) --no-print-directory stage
+	@$(MAKE) --no-print-directory check-layers check-headers check-fuzz
 	@$(MAKE) --no-print-directory check-unit
 	@$(MAKE) --no-print-directory check-integration
 
@@ -52,6 +53,9 @@ check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 
 check-integration: stage ## run the tests with real containerd and VMs
 	@tests/integration/run.sh $(STAGE)
+
+bench: stage $(BUILD)/tools/floor ## measure, with floors and peers in the same run
+	@tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor $(BUILD)/bench.json
 
 asan: ## unit tests under AddressSanitizer and UndefinedBehaviourSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined check-unit

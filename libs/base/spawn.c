@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TARGET_MAX = 64 };
@@ -358,9 +359,29 @@ struct exchange {
 	struct buf says; /* the first of its stderr */
 };
 
+/* A write that does not raise SIGPIPE in this process, whatever it does with that signal. */
+static ssize_t write_quietly(int fd, const void *data, size_t len)
+{
+	const struct timespec now = { 0, 0 };
+	sigset_t pipe, old;
+	ssize_t n;
+	int saved;
+
+	(void)sigemptyset(&pipe);
+	(void)sigaddset(&pipe, SIGPIPE);
+	(void)pthread_sigmask(SIG_BLOCK, &pipe, &old);
+	n = write(fd, data, len);
+	saved = errno;
+	if (n < 0 && saved == EPIPE && !sigismember(&old, SIGPIPE))
+		(void)sigtimedwait(&pipe, NULL, &now);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = saved;
+	return n;
+}
+
 static void feed(struct exchange *x)
 {
-	ssize_t n = write(x->in, x->input, x->left);
+	ssize_t n = write_quietly(x->in, x->input, x->left);
 
 	if (n > 0) {
 		x->input += n;

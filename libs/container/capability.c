@@ -1,98 +1,109 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The five capability sets of a process. */
+/*
+ * The five capability sets. A name that no kernel knows is an error; one that this kernel does not
+ * know, or that we do not hold ourselves, is left out with a note: what is not there cannot be
+ * given.
+ */
 
-#include "base/log.h"
-#include "base/mem.h"
 #include "base/str.h"
-#include "container/container-internal.h"
+#include "container/init.h"
+#include "container/wire.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 
-DEFINE_AUTO(cap, cap_t, NULL, cap_free)
+enum { CAP_NAMES_MAX = 63 };
 
-/* -2: the running kernel does not have it. */
-static int value_of(const char *name, struct err *err)
+static bool kernel_knows(unsigned cap)
 {
-	AUTO(str) char *lower = xstrdup(name);
-	cap_value_t value;
-
-	for (char *p = lower; *p; p++)
-		*p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
-	if (!str_starts(name, "CAP_") || cap_from_name(lower, &value) < 0)
-		return err_set(err, E_INVALID, "unknown capability '%s'", name);
-	if (!CAP_IS_SUPPORTED(value)) {
-		log_debug("the kernel lacks a capability", LOG_S("capability", name));
-		return -2;
-	}
-	return value;
+	return prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0;
 }
 
-static int has(char *const *list, int value, bool *found, struct err *err)
+static int set_parse(const struct init *in, char *const *names, const char *set, uint64_t *out,
+		     struct err *err)
 {
-	*found = false;
-	strv_each(name, list) {
-		int v = value_of(*name, err);
+	*out = 0;
+	strv_each(name, names) {
+		cap_value_t cap;
 
-		if (v == -1)
-			return -1;
-		*found |= v == value;
+		if (!str_starts(*name, "CAP_") || cap_from_name(*name, &cap) < 0 || cap < 0 ||
+		    cap > CAP_NAMES_MAX)
+			return err_set(err, E_INVALID, "unknown capability '%s' in the %s set",
+				       *name, set);
+		if (kernel_knows((unsigned)cap))
+			*out |= 1ULL << cap;
+		else
+			wire_note(in->sock, "the kernel does not know %s", *name);
 	}
 	return 0;
 }
 
-int capability_bounding(const struct oci_capabilities *c, struct err *err)
+/* What we may hand on: the permitted set that we hold. */
+static uint64_t held(void)
 {
-	for (int v = 0; CAP_IS_SUPPORTED(v); v++) {
-		bool keep;
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
 
-		if (has(c->bounding, v, &keep, err) < 0)
-			return -1;
-		if (!keep && prctl(PR_CAPBSET_DROP, v) < 0)
-			return err_sys(err, "drop capability %d from the bounding set", v);
-	}
-	return 0;
+	if (capget(&h, d) < 0)
+		return 0;
+	return (uint64_t)d[1].permitted << 32 | d[0].permitted;
 }
 
-static int fill(cap_t set, cap_flag_t flag, char *const *list, struct err *err)
+int capabilities_parse(const struct init *in, struct capability_sets *out, struct err *err)
 {
-	strv_each(name, list) {
-		int v = value_of(*name, err);
-		cap_value_t one = v;
+	const struct oci_capabilities *c = in->spec->process->capabilities;
+	uint64_t ours = held();
 
-		if (v == -1)
-			return -1;
-		if (v >= 0 && cap_set_flag(set, flag, 1, &one, CAP_SET) < 0)
-			return err_sys(err, "prepare capability %s", *name);
-	}
-	return 0;
-}
-
-int capability_apply(const struct oci_capabilities *c, struct err *err)
-{
-	AUTO(cap) cap_t set = cap_init();
-
-	if (!set)
-		return err_sys(err, "make a capability set");
-	if (fill(set, CAP_EFFECTIVE, c->effective, err) < 0 ||
-	    fill(set, CAP_PERMITTED, c->permitted, err) < 0 ||
-	    fill(set, CAP_INHERITABLE, c->inheritable, err) < 0)
+	*out = (struct capability_sets){ 0 };
+	if (!c)
+		return 0;
+	if (set_parse(in, c->bounding, "bounding", &out->bounding, err) < 0 ||
+	    set_parse(in, c->effective, "effective", &out->effective, err) < 0 ||
+	    set_parse(in, c->inheritable, "inheritable", &out->inheritable, err) < 0 ||
+	    set_parse(in, c->permitted, "permitted", &out->permitted, err) < 0 ||
+	    set_parse(in, c->ambient, "ambient", &out->ambient, err) < 0)
 		return -1;
-	if (cap_set_proc(set) < 0)
-		return err_sys(err, "set capabilities");
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	strv_each(name, c->ambient) {
-		int v = value_of(*name, err);
+	if (out->permitted & ~ours)
+		wire_note(in->sock, "capabilities that we do not hold ourselves: %#llx",
+			  (unsigned long long)(out->permitted & ~ours));
+	out->permitted &= ours;
+	out->effective &= out->permitted;
+	out->inheritable &= ours;
+	/* The kernel refuses ambient capabilities that are not in both of these. */
+	out->ambient &= out->permitted & out->inheritable;
+	return 0;
+}
 
-		if (v == -1)
-			return -1;
-		if (v >= 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, v, 0, 0) < 0)
-			return err_sys(err,
-				       "raise ambient capability %s (it must be permitted and "
-				       "inheritable too)",
-				       *name);
+int capabilities_bound(const struct capability_sets *s, struct err *err)
+{
+	for (unsigned cap = 0; cap <= CAP_NAMES_MAX && kernel_knows(cap); cap++) {
+		if (s->bounding & 1ULL << cap)
+			continue;
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
+		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return err_sys(err, "drop capability %u from the bounding set", cap);
+	}
+	return 0;
+}
+
+int capabilities_apply(const struct capability_sets *s, struct err *err)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2] = {
+		{ (uint32_t)s->effective, (uint32_t)s->permitted, (uint32_t)s->inheritable },
+		{ (uint32_t)(s->effective >> 32), (uint32_t)(s->permitted >> 32),
+		  (uint32_t)(s->inheritable >> 32) },
+	};
+
+	if (capset(&h, d) < 0)
+		return err_sys(err, "set capabilities");
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return err_sys(err, "clear the ambient capabilities");
+	for (unsigned cap = 0; cap <= CAP_NAMES_MAX; cap++) {
+		if ((s->ambient & 1ULL << cap) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return err_sys(err, "raise ambient capability %u", cap);
 	}
 	return 0;
 }

@@ -100,7 +100,8 @@ MUST_CHECK int container_pids(struct container *c, pid_t **pids, size_t *n, stru
 /*
  * An fd that becomes readable (EPOLLIN or EPOLLPRI) when the OOM killer may have struck; then
  * container_oom_count() says how often it did so far. -1 and E_UNSUPPORTED where the cgroup has no
- * memory controller. The caller closes the fd.
+ * memory controller. The caller closes the fd. With cgroup v2 c may be NULL in container_oom_drain:
+ * the fd outlives the container, and when its cgroup is gone reading it fails.
  */
 MUST_CHECK int container_oom_fd(struct container *c, struct err *err);
 MUST_CHECK int container_oom_drain(struct container *c, int fd, uint64_t *kills, struct err *err);

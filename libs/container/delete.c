@@ -1,117 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The end of a container, and what else is done to a whole one. */
-
-#include "container/container-internal.h"
+/* The end of a container: nothing of it stays. */
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/str.h"
-#include "hook/hook.h"
+#include "container/core.h"
 
-#include <errno.h>
+#include <poll.h>
 #include <signal.h>
-#include <sys/ioctl.h>
-#include <termios.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { HOOK_SECONDS = 10 };
-
-int container_reap(struct container_process *process, int *code, struct err *err)
+static int wait_for_init(struct container *c, struct deadline deadline, struct err *err)
 {
-	return spawn_wait(&process->child, deadline_in(0), code, err);
+	struct pollfd wait = { .fd = c->pidfd, .events = POLLIN };
+	int n;
+
+	(void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+	do
+		n = poll(&wait, 1, deadline_left(deadline));
+	while (n < 0);
+	return n > 0 ? 0 : err_set(err, E_TIMEOUT, "init does not end");
 }
 
-int container_resize(const struct container_process *process, unsigned rows, unsigned columns,
-		     struct err *err)
+/* A process can fork while the list is read: killing goes on until there is none. */
+static int empty_group(struct container *c, struct deadline deadline, struct err *err)
 {
-	struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
+	for (;;) {
+		pid_t *pids;
+		size_t n;
 
-	if (process->console < 0)
-		return err_set(err, E_STATE, "the process has no terminal");
-	if (ioctl(process->console, TIOCSWINSZ, &size) < 0)
-		return err_sys(err, "set the terminal's size");
-	return 0;
-}
-
-static int need_cgroup(const struct container *c, struct err *err)
-{
-	if (!c->cgroup)
-		return err_set(err, E_UNSUPPORTED, "container %s has no cgroup", c->id);
-	return 0;
-}
-
-int container_signal_all(struct container *c, int signal, struct err *err)
-{
-	if (c->cgroup)
-		return cgroup_signal(c->cgroup, signal, err);
-	if (container_state(c) != CONTAINER_STOPPED && kill(c->init, signal) < 0 && errno != ESRCH)
-		return err_sys(err, "signal container %s", c->id);
-	return 0;
-}
-
-int container_pause(struct container *c, struct deadline deadline, struct err *err)
-{
-	if (need_cgroup(c, err) < 0)
-		return -1;
-	if (container_state(c) != CONTAINER_RUNNING)
-		return err_set(err, E_STATE, "container %s is not running", c->id);
-	if (cgroup_freeze(c->cgroup, true, deadline, err) < 0)
-		return -1;
-	container_set_state(c, CONTAINER_PAUSED);
-	return 0;
-}
-
-int container_resume(struct container *c, struct deadline deadline, struct err *err)
-{
-	if (need_cgroup(c, err) < 0)
-		return -1;
-	if (container_state(c) != CONTAINER_PAUSED)
-		return err_set(err, E_STATE, "container %s is not paused", c->id);
-	if (cgroup_freeze(c->cgroup, false, deadline, err) < 0)
-		return -1;
-	container_set_state(c, CONTAINER_RUNNING);
-	return 0;
-}
-
-int container_update(struct container *c, const struct oci_resources *r, struct err *err)
-{
-	return need_cgroup(c, err) < 0 ? -1 : cgroup_set(c->cgroup, r, err);
-}
-
-int container_pids(struct container *c, pid_t **pids, size_t *n, struct err *err)
-{
-	return need_cgroup(c, err) < 0 ? -1 : cgroup_pids(c->cgroup, pids, n, err);
-}
-
-int container_oom_fd(struct container *c, struct err *err)
-{
-	return need_cgroup(c, err) < 0 ? -1 : cgroup_oom_fd(c->cgroup, err);
-}
-
-int container_oom_drain(struct container *c, int fd, uint64_t *kills, struct err *err)
-{
-	(void)c;
-	return cgroup_oom_drain(fd, kills, err);
-}
-
-int container_stats(struct container *c, struct container_stats *out, struct err *err)
-{
-	return need_cgroup(c, err) < 0 ? -1 : cgroup_stats(c->cgroup, out, err);
+		if (cgroup_pids(c->cgroup, &pids, &n, err) < 0)
+			return -1;
+		free(pids);
+		if (n == 0)
+			return 0;
+		if (deadline_passed(deadline))
+			return err_set(err, E_TIMEOUT, "%zu processes do not end", n);
+		if (cgroup_signal(c->cgroup, SIGKILL, err) < 0)
+			return -1;
+		(void)usleep(2000);
+	}
 }
 
 int container_delete(struct container *c, struct deadline deadline, struct err *err)
 {
-	AUTO(str) char *fifo = path_join(c->state_dir, "exec.fifo");
-	struct hook_state state = { c->id, c->bundle, "stopped", 0, c->spec };
-	struct err hook = ERR_INIT;
+	struct hook_state state = container_hook_state(c, "stopped");
+	struct err e = ERR_INIT;
 
-	if (c->cgroup && cgroup_remove(c->cgroup, deadline, err) < 0)
+	if (empty_group(c, deadline, err) < 0 || wait_for_init(c, deadline, err) < 0 ||
+	    cgroup_remove(c->cgroup, deadline, err) < 0)
 		return err_wrap(err, "delete container %s", c->id);
-	if (!c->cgroup && container_signal_all(c, SIGKILL, err) < 0)
-		return err_wrap(err, "delete container %s", c->id);
-	(void)unlink(fifo);
-	if (hooks_run(&c->spec->hooks.poststop, "poststop", &state, HOOK_SECONDS, NULL, &hook) < 0)
-		log_err(LOG_WARN, &hook, "poststop hook failed", LOG_S("container", c->id));
-	container_forget(c);
+	state.pid = 0;
+	if (hooks_run(&c->spec->hooks.poststop, "poststop", &state, CONTAINER_HOOK_SECONDS, NULL,
+		      &e) < 0)
+		log_err(LOG_WARN, &e, "a hook failed", LOG_S("container", c->id));
+	container_free(c);
 	return 0;
 }

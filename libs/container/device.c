@@ -1,116 +1,177 @@
 // SPDX-License-Identifier: Apache-2.0
-/* /dev of a container: the default nodes and links, and those of the specification. */
+/*
+ * Device nodes of the container: the ones every container has and the specification's. In a user
+ * namespace nodes cannot be made; there ours are bound in their place.
+ */
 
-#include "container/container-internal.h"
-
+#include "base/fd.h"
+#include "base/path.h"
 #include "base/str.h"
+#include "container/init.h"
+#include "container/namespace.h"
+#include "mount/mount.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* In a user namespace nodes cannot be made: the guest's own is bound there instead. */
-static int bind_node(int parent, const char *name, const char *path, struct err *err)
+/* makedev as a constant; small numbers only */
+#define NUMBER(major, minor) ((dev_t)((major) << 8 | (minor)))
+
+struct node {
+	const char *path;
+	mode_t mode;
+	dev_t dev;
+	uid_t uid;
+	gid_t gid;
+};
+
+int device_null(struct err *err)
 {
-	AUTO(fd) int made = openat(parent, name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0666);
-	AUTO(fd) int at = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-
-	if (made < 0 || at < 0 || mount(path, path_of_fd(at).path, NULL, MS_BIND, NULL) < 0)
-		return err_sys(err, "bind device %s", path);
-	return 0;
-}
-
-static int make_node(int root, const struct oci_device *d, struct err *err)
-{
-	static const struct {
-		const char *type;
-		mode_t mode;
-	} types[] = { { "c", S_IFCHR }, { "u", S_IFCHR }, { "b", S_IFBLK }, { "p", S_IFIFO } };
-	mode_t mode = d->file_mode.set ? (mode_t)d->file_mode.v & 07777 : 0666, kind = 0;
-	const char *name;
-
-	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		kind = str_eq(types[i].type, d->type) ? types[i].mode : kind;
-	if (!kind || str_empty(d->path))
-		return err_set(err, E_INVALID, "device '%s' has the unknown type '%s'",
-			       d->path ? d->path : "", d->type ? d->type : "");
-	AUTO(fd) int parent = path_parent(root, d->path, PATH_IN_ROOT, 0755, &name, err);
-	if (parent < 0)
-		return -1;
-	if (mknodat(parent, name, kind | mode, makedev((unsigned)d->major, (unsigned)d->minor)) <
-	    0) {
-		if (errno == EPERM)
-			return bind_node(parent, name, d->path, err);
-		if (errno != EEXIST)
-			return err_sys(err, "make device %s", d->path);
-	}
-	/* mknod obeys the umask; what is there may be the image's and be anything but a link. */
-	if (fchownat(parent, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(err, "own device %s", d->path);
-	AUTO(fd) int node = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	AUTO(fd) int fd = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
-	if (node < 0 || fstat(node, &st) < 0)
-		return err_sys(err, "open device %s", d->path);
-	if (S_ISLNK(st.st_mode))
-		return err_set(err, E_INVALID, "device %s is a link in the image", d->path);
-	if (chmod(path_of_fd(node).path, mode) < 0)
-		return err_sys(err, "set the mode of device %s", d->path);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "open /dev/null");
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return err_set(err, E_FAILED, "/dev/null is not the null device");
+	return STEAL(fd, -1);
+}
+
+static int node_bind(const struct init *in, const struct node *n, struct err *err)
+{
+	struct mount_options o = MOUNT_OPTIONS_INIT;
+	AUTO(fd) int source = open(n->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (source < 0 || fstat(source, &st) < 0)
+		return err_sys(err, "open device %s", n->path);
+	if ((st.st_mode & S_IFMT) != (n->mode & S_IFMT) || st.st_rdev != n->dev)
+		return err_set(err, E_INVALID, "%s is another device here", n->path);
+	AUTO(fd) int target = rootfs_plain_target(in->root_fd, n->path, S_IFREG, err);
+	if (target < 0)
+		return -1;
+	return mount_bind_fd(target, source, &o, err);
+}
+
+static int node_check(int dir, const char *name, const struct node *n, struct err *err)
+{
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "look at device %s", n->path);
+	if ((st.st_mode & S_IFMT) != (n->mode & S_IFMT) || st.st_rdev != n->dev)
+		return err_set(err, E_EXISTS, "something else is at the place of device %s",
+			       n->path);
 	return 0;
 }
 
-static int make_link(int dev, const char *target, const char *name, struct err *err)
+static int node_make(const struct init *in, const struct node *n, struct err *err)
 {
-	if (symlinkat(target, dev, name) == 0 || errno == EEXIST)
-		return 0;
-	return err_sys(err, "make link /dev/%s", name);
+	const char *name;
+	AUTO(fd)
+	int dir = path_parent(in->root_fd, n->path, PATH_IN_ROOT, 0755, &name, err);
+
+	if (dir < 0)
+		return err_wrap(err, "device %s", n->path);
+	if (mknodat(dir, name, n->mode, n->dev) < 0) {
+		if (errno != EEXIST)
+			return err_sys(err, "make device %s", n->path);
+		return node_check(dir, name, n, err);
+	}
+	/* Made by us just now, in a directory nobody else can write to yet; the umask cut its mode.
+	 */
+	AUTO(fd) int node = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (node < 0 || node_check(dir, name, n, err) < 0 ||
+	    chmod(path_of_fd(node).path, n->mode & 07777) < 0 ||
+	    fchownat(node, "", n->uid, n->gid, AT_EMPTY_PATH) < 0)
+		return err->code ? -1 : err_sys(err, "set up device %s", n->path);
+	return 0;
 }
 
-static int make_links(int dev, struct err *err)
+static int node_from_spec(const struct oci_device *d, struct node *n, struct err *err)
 {
-	static const struct {
-		const char *name, *target;
-	} links[] = { { "fd", "/proc/self/fd" },
-		      { "stdin", "/proc/self/fd/0" },
-		      { "stdout", "/proc/self/fd/1" },
-		      { "stderr", "/proc/self/fd/2" },
-		      { "core", "/proc/kcore" } };
+	const char *type = d->type ? d->type : "";
+
+	*n = (struct node){ d->path, 0, 0, d->uid, d->gid };
+	if (str_empty(d->path) || *d->path != '/')
+		return err_set(err, E_INVALID, "device path '%s' is not absolute",
+			       d->path ? d->path : "");
+	if (str_eq(type, "c") || str_eq(type, "u"))
+		n->mode = S_IFCHR;
+	else if (str_eq(type, "b"))
+		n->mode = S_IFBLK;
+	else if (str_eq(type, "p"))
+		n->mode = S_IFIFO;
+	else
+		return err_set(err, E_INVALID, "device %s has type '%s'", d->path, type);
+	if (n->mode != S_IFIFO) {
+		if (d->major < 0 || d->minor < 0 || d->major > 0xfff || d->minor > 0xfffff)
+			return err_set(err, E_INVALID, "device %s has no valid number", d->path);
+		n->dev = makedev((unsigned)d->major, (unsigned)d->minor);
+	}
+	n->mode |= d->file_mode.set ? (mode_t)d->file_mode.v & 07777 : 0666;
+	return 0;
+}
+
+static bool in_spec(const struct oci_linux *l, const char *path)
+{
+	for (size_t i = 0; i < l->n_devices; i++) {
+		if (str_eq(l->devices[i].path, path))
+			return true;
+	}
+	return false;
+}
+
+static int links_make(const struct init *in, struct err *err)
+{
+	static const char *const links[][2] = {
+		{ "/dev/fd", "/proc/self/fd" },       { "/dev/stdin", "/proc/self/fd/0" },
+		{ "/dev/stdout", "/proc/self/fd/1" }, { "/dev/stderr", "/proc/self/fd/2" },
+		{ "/dev/core", "/proc/kcore" },       { "/dev/ptmx", "pts/ptmx" },
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
-		if (make_link(dev, links[i].target, links[i].name, err) < 0)
+		const char *name;
+		AUTO(fd)
+		int dir = path_parent(in->root_fd, links[i][0], PATH_IN_ROOT, 0755, &name, err);
+
+		if (dir < 0)
 			return -1;
+		if (symlinkat(links[i][1], dir, name) < 0 && errno != EEXIST)
+			return err_sys(err, "link %s", links[i][0]);
 	}
-	/* The image's ptmx would be that of another devpts. */
-	(void)unlinkat(dev, "ptmx", 0);
-	return make_link(dev, "pts/ptmx", "ptmx", err);
+	return 0;
 }
 
-int device_nodes(const struct oci_spec *spec, int root, struct err *err)
+int devices_make(const struct init *in, struct err *err)
 {
-	static const struct {
-		const char *path;
-		unsigned major, minor;
-	} defaults[] = { { "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
-			 { "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 } };
-	AUTO(fd) int dev = path_mkdirs(root, "/dev", PATH_IN_ROOT, 0755, err);
+	const struct oci_linux *l = &in->spec->linux_;
+	bool bind = ns_own(l, NS_USER);
+	static const struct node usual[] = {
+		{ "/dev/null", S_IFCHR | 0666, NUMBER(1, 3), 0, 0 },
+		{ "/dev/zero", S_IFCHR | 0666, NUMBER(1, 5), 0, 0 },
+		{ "/dev/full", S_IFCHR | 0666, NUMBER(1, 7), 0, 0 },
+		{ "/dev/random", S_IFCHR | 0666, NUMBER(1, 8), 0, 0 },
+		{ "/dev/urandom", S_IFCHR | 0666, NUMBER(1, 9), 0, 0 },
+		{ "/dev/tty", S_IFCHR | 0666, NUMBER(5, 0), 0, 0 },
+	};
 
-	if (dev < 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
-		struct oci_device d = { .path = (char *)defaults[i].path,
-					.type = (char *)"c",
-					.major = defaults[i].major,
-					.minor = defaults[i].minor };
-
-		if (make_node(root, &d, err) < 0)
+	for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+		if (in_spec(l, usual[i].path))
+			continue;
+		if ((bind ? node_bind(in, &usual[i], err) : node_make(in, &usual[i], err)) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < spec->linux_.n_devices; i++) {
-		if (make_node(root, &spec->linux_.devices[i], err) < 0)
+	for (size_t i = 0; i < l->n_devices; i++) {
+		struct node n;
+
+		if (node_from_spec(&l->devices[i], &n, err) < 0)
+			return -1;
+		if ((bind ? node_bind(in, &n, err) : node_make(in, &n, err)) < 0)
 			return -1;
 	}
-	return make_links(dev, err);
+	return links_make(in, err);
 }

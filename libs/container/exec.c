@@ -1,73 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One more process in a running container: the helper joins its namespaces by fd. */
+/* One more process in a container that runs, and what is done with any process afterwards. */
 
-#include "container/container-internal.h"
-
-#include "base/mem.h"
 #include "base/str.h"
+#include "container/core.h"
+#include "container/wire.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+#include <errno.h>
+#include <sys/ioctl.h>
 
-static int prepare_exec(struct container *c, pid_t pid, struct err *err)
+static int check_running(struct container *c, struct err *err)
 {
-	return c->cgroup ? cgroup_add(c->cgroup, pid, err) : 0;
-}
-
-static int check_process(struct container *c, const struct oci_process *p, struct err *err)
-{
-	if (container_state(c) == CONTAINER_STOPPED)
+	switch (container_state(c)) {
+	case CONTAINER_CREATED:
+	case CONTAINER_RUNNING:
+		return 0;
+	case CONTAINER_PAUSED:
+		return err_set(err, E_STATE, "container %s is paused", c->id);
+	case CONTAINER_STOPPED:
 		return err_set(err, E_STATE, "container %s has ended", c->id);
-	if (!strv_len(p->args))
-		return err_set(err, E_INVALID, "the process has no args");
-	if (str_empty(p->cwd) || p->cwd[0] != '/')
-		return err_set(err, E_INVALID, "process.cwd '%s' is not absolute",
-			       p->cwd ? p->cwd : "");
-	return 0;
+	}
+	return err_set(err, E_STATE, "container %s is in no known state", c->id);
 }
 
-/* The container's filter, wrapped as a specification of its own. */
-static char *format_seccomp(struct container *c)
+static int process_make(struct launch *l, int *console, struct err *err)
 {
-	struct oci_spec only = { .linux_ = { .seccomp = c->spec->linux_.seccomp } };
-
-	return c->seccomp && c->spec->linux_.seccomp ? oci_spec_format(&only) : NULL;
+	if (launch_start(l, err) < 0 || launch_go(l, err) < 0 ||
+	    launch_console(l, console, err) < 0)
+		return -1;
+	if (wire_recv(l->sock, WIRE_READY, NULL, NULL, l->deadline, err) < 0)
+		return -1;
+	return wire_recv(l->sock, WIRE_END, NULL, NULL, l->deadline, err);
 }
 
 int container_exec(struct container *c, const struct oci_process *process,
 		   const struct container_stdio *stdio, struct deadline deadline,
 		   struct container_process *out, struct err *err)
 {
-	AUTO(str) char *json = oci_process_format(process);
-	AUTO(str) char *seccomp = format_seccomp(c);
-	struct helper h = { .role = INIT_EXEC,
-			    .json = json,
-			    .seccomp_json = seccomp,
+	struct oci_spec spec = *c->spec; /* borrows everything */
+	struct launch l = { .c = c,
+			    .spec = &spec,
+			    .exec = true,
 			    .stdio = stdio,
-			    .seccomp = seccomp != NULL,
-			    .prepare = prepare_exec };
-	struct init_message m;
-	int sock, fd;
+			    .deadline = deadline,
+			    .sock = -1,
+			    .child = CHILD_NONE };
+	AUTO(fd) int console = -1;
+	int r;
 
-	if (check_process(c, process, err) < 0)
+	spec.process = (struct oci_process *)process;
+	if (check_running(c, err) < 0)
 		return -1;
-	for (int i = 0; i < NAMESPACES; i++) {
-		if (c->ns[i] >= 0)
-			h.fds[h.n_fds++] = c->ns[i];
-	}
-	if (helper_run(c, &h, deadline, out, &sock, err) < 0)
+	r = process_make(&l, &console, err);
+	fd_close(&l.sock);
+	if (r < 0) {
+		spawn_kill(&l.child);
 		return err_wrap(err, "exec in container %s", c->id);
-	AUTO(fd) int talk = sock;
-	/* Then either execve closes the socket, or the reason why it failed comes. */
-	if (helper_receive(talk, deadline, &m, &fd, err) == 0)
-		err_set(err, E_PROTOCOL, "unexpected note %u", m.note);
-	if (err->code == E_GONE) {
-		err_clear(err);
-		return 0;
 	}
-	spawn_kill(&out->child);
-	fd_close(&out->console);
-	return err_wrap(err, "exec in container %s", c->id);
+	*out = (struct container_process){ l.child, STEAL(console, -1) };
+	return 0;
+}
+
+int container_reap(struct container_process *process, int *code, struct err *err)
+{
+	return spawn_wait(&process->child, DEADLINE_NEVER, code, err);
+}
+
+int container_resize(const struct container_process *process, unsigned rows, unsigned columns,
+		     struct err *err)
+{
+	struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
+
+	if (process->console < 0)
+		return err_set(err, E_STATE, "the process has no terminal");
+	if (rows > 0xffff || columns > 0xffff)
+		return err_set(err, E_INVALID, "a terminal of %u by %u", rows, columns);
+	if (ioctl(process->console, TIOCSWINSZ, &size) < 0)
+		return err_sys(err, "resize the terminal");
+	return 0;
 }

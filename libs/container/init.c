@@ -1,345 +1,293 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The container's side: our binary re-executed, first as the helper that joins and makes
- * namespaces, then, in a process of its own, as what becomes the workload. Reads from top to bottom
- * in the order in which things happen.
+ * Our own binary, re-executed: first as the helper that enters or makes the namespaces (stage 1),
+ * then as the process that becomes the container's (stage 2, cloned so that it is the child of our
+ * maker). container_init_main() says what happens in which order.
  */
 
-#include "container/container-internal.h"
-
+#include "container/init.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
+#include "container/container.h"
+#include "container/namespace.h"
+#include "container/wire.h"
 #include "hook/hook.h"
+#include "json/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { HOOK_SECONDS = 10 };
 
-struct work {
-	struct init_request r;
-	struct oci_spec *spec;       /* create: all of it; exec: only its seccomp, or NULL */
-	struct oci_process *process; /* what is to run */
-	int fds[FD_PASS_MAX];
-	size_t n_fds;
-	int proc; /* our own /proc, from before the root changed */
-};
-
 bool container_is_init(int argc, char **argv)
 {
-	return argc == 2 && strcmp(argv[0], "kata-container") == 0 && strcmp(argv[1], "init") == 0;
+	struct stat st;
+
+	return argc == 2 && str_eq(argv[1], "init") && fstat(INIT_SOCK, &st) == 0 &&
+	       S_ISSOCK(st.st_mode);
 }
 
-/* -------------------------------------------------------------------------------------- the talk
- */
-
-static int tell(int fd, enum init_note note, int value, const char *text, int pass, struct err *err)
+static const char *member(const struct json *j, const char *key)
 {
-	struct init_message m = { .note = note, .value = value };
+	const struct json *v = json_get(j, key);
 
-	(void)str_print(m.text, sizeof(m.text), "%s", text);
-	return fd_send(fd, &m, sizeof(m), &pass, pass >= 0 ? 1 : 0, err);
+	return v && json_kind(v) == JSON_IS_STRING ? json_text(v) : "";
 }
 
-/* Says why and ends. write(2), since after the start the number is a FIFO's. */
-static _Noreturn void give_up(const struct err *why)
+static bool flag(const struct json *j, const char *key)
 {
-	struct init_message m = { .note = NOTE_FAILED, .value = (int32_t)why->code };
+	const struct json *v = json_get(j, key);
 
-	(void)str_print(m.text, sizeof(m.text), "%s", why->msg);
-	if (write(INIT_SOCKET, &m, sizeof(m)) < 0)
-		_exit(126); /* nobody listens */
-	_exit(1);
+	return v && json_kind(v) == JSON_IS_BOOL && json_bool(v);
 }
 
-static int await_go(struct err *err)
+static int read_orders(struct init *in, struct err *err)
 {
-	struct init_message m;
-	ssize_t n = fd_read_full(INIT_SOCKET, &m, sizeof(m), err);
+	AUTO(buf) struct buf options = BUF_INIT(64 * 1024);
+	AUTO(buf) struct buf spec = BUF_INIT(OCI_DOCUMENT_MAX);
+	AUTO(json) struct json *j = NULL;
+	const struct json *mounts;
 
-	if (n < 0)
+	if (wire_recv(in->sock, WIRE_OPTIONS, &options, NULL, DEADLINE_NEVER, err) < 0 ||
+	    wire_recv(in->sock, WIRE_SPEC, &spec, NULL, DEADLINE_NEVER, err) < 0)
 		return -1;
-	if (n != (ssize_t)sizeof(m) || m.note != NOTE_GO)
-		return err_set(err, E_GONE, "the creator of this process is gone");
+	j = json_parse(buf_cstr(&options), options.len, "options", err);
+	if (!j)
+		return -1;
+	in->spec = oci_spec_parse(buf_cstr(&spec), spec.len, "specification", err);
+	if (!in->spec)
+		return -1;
+	if (!in->spec->process)
+		return err_set(err, E_INVALID, "the specification has no process");
+	in->id = xstrdup(member(j, "id"));
+	in->bundle = xstrdup(member(j, "bundle"));
+	in->root = xstrdup(member(j, "root"));
+	in->exec = flag(j, "exec");
+	in->seccomp = flag(j, "seccomp");
+	in->cgroup_v2 = flag(j, "cgroup_v2");
+	mounts = json_get(j, "cgroup_mounts");
+	for (size_t i = 0; mounts && i < json_count(mounts); i++)
+		strv_push(&in->cgroup_mounts, json_text(json_at(mounts, i)));
 	return 0;
 }
 
-static char *receive_text(uint32_t len, struct err *err)
+static int wait_go(struct init *in, struct err *err)
 {
-	char *text;
+	AUTO(buf) struct buf body = BUF_INIT(sizeof(uint32_t));
+	uint32_t pid;
 
-	if (len > INIT_JSON_MAX) {
-		err_set(err, E_LIMIT, "specification of %u bytes", len);
-		return NULL;
-	}
-	text = xcalloc(len + 1, 1);
-	if (fd_read_full(INIT_SOCKET, text, len, err) == (ssize_t)len)
-		return text;
-	if (!err->code)
-		err_set(err, E_GONE, "the creator of this process is gone");
-	free(text);
-	return NULL;
-}
-
-static int receive_work(struct work *w, struct err *err)
-{
-	ssize_t n = fd_recv(INIT_SOCKET, &w->r, sizeof(w->r), w->fds, &w->n_fds, err);
-	AUTO(str) char *json = NULL;
-	AUTO(str) char *seccomp = NULL;
-
-	if (n < 0)
+	if (wire_recv(in->sock, WIRE_GO, &body, NULL, DEADLINE_NEVER, err) < 0)
 		return -1;
-	if (n != (ssize_t)sizeof(w->r) || w->r.magic != INIT_MAGIC || (size_t)w->r.n_ns != w->n_fds)
-		return err_set(err, E_PROTOCOL, "not a request to a container's first process");
-	json = receive_text(w->r.json_len, err);
-	seccomp = json ? receive_text(w->r.seccomp_len, err) : NULL;
-	if (!seccomp)
-		return -1;
-	if (w->r.role == INIT_CREATE) {
-		w->spec = oci_spec_parse(json, w->r.json_len, "specification", err);
-		w->process = w->spec ? w->spec->process : NULL;
-	} else {
-		w->process = oci_process_parse(json, w->r.json_len, "process", err);
-		if (w->process && w->r.seccomp_len)
-			w->spec = oci_spec_parse(seccomp, w->r.seccomp_len, "seccomp", err);
-	}
-	return err->code ? -1 : 0;
-}
-
-/* ------------------------------------------------------------------------------------- namespaces
- */
-
-static const struct oci_namespace *find(const struct oci_spec *s, int kind)
-{
-	for (size_t i = 0; i < s->linux_.n_namespaces; i++) {
-		if (str_eq(s->linux_.namespaces[i].type, namespace_kinds[kind].name))
-			return &s->linux_.namespaces[i];
-	}
-	return NULL;
-}
-
-static int join_path(const struct oci_namespace *ns, int flag, struct err *err)
-{
-	AUTO(fd) int fd = open(ns->path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || setns(fd, flag) < 0)
-		return err_sys(err, "join %s namespace %s", ns->type, ns->path);
-	return 0;
-}
-
-/* Joins those with a path; flags gets those to make. */
-static int join_given(const struct oci_spec *s, int *flags, struct err *err)
-{
-	*flags = 0;
-	for (int i = 0; i < NAMESPACES; i++) {
-		const struct oci_namespace *ns = find(s, i);
-
-		if (!ns)
-			continue;
-		if (str_empty(ns->path))
-			*flags |= namespace_kinds[i].flag;
-		else if (join_path(ns, namespace_kinds[i].flag, err) < 0)
-			return -1;
+	if (body.len == sizeof(pid)) {
+		memcpy(&pid, body.data, sizeof(pid));
+		in->pid = (pid_t)pid;
 	}
 	return 0;
 }
 
-static int join_pinned(struct work *w, struct err *err)
+/* ---------------------------------------------------------------------------------- stage 1 */
+
+/* From here on we are root of the user namespace, and of that only. */
+static int become_root(struct err *err)
 {
-	for (size_t i = 0; i < w->n_fds; i++) {
-		if (setns(w->fds[i], 0) < 0)
-			return err_sys(err, "join a namespace of the container");
-		fd_close(&w->fds[i]);
-	}
+	/* setgroups may be denied there; our own are root's anyway. */
+	(void)!setgroups(0, NULL);
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_sys(err, "become root of the user namespace");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(err, "become undumpable");
 	return 0;
 }
 
-/* A sibling, so that our parent is its parent and can wait for it. */
-static pid_t clone_sibling(int flags)
+static int make_user_namespace(struct init *in, struct err *err)
 {
-	return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD | flags, 0, 0, 0, 0);
-}
-
-static int unshare_rest(int flags, struct err *err)
-{
-	int rest = flags & ~(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWTIME);
-
-	if ((flags & CLONE_NEWUSER) && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
-		return err_sys(err, "become root of the new user namespace");
-	if (rest && unshare(rest) < 0)
-		return err_sys(err, "make namespaces");
-	return 0;
-}
-
-/* ------------------------------------------------------------------------------------ the workload
- */
-
-static int set_names(const struct oci_spec *s, struct err *err)
-{
-	if (!str_empty(s->hostname) && sethostname(s->hostname, strlen(s->hostname)) < 0)
-		return err_sys(err, "set hostname %s", s->hostname);
-	if (!str_empty(s->domainname) && setdomainname(s->domainname, strlen(s->domainname)) < 0)
-		return err_sys(err, "set domain name %s", s->domainname);
-	return 0;
-}
-
-/* Opens the terminal, sends its master away and makes it ours. */
-static int attach_terminal(const struct work *w, int root, struct err *err)
-{
-	int master = -1, slave;
-
-	if (!w->process->terminal)
-		return 0;
-	slave = terminal_open(root, w->process, w->r.role == INIT_CREATE, &master, err);
-	if (slave < 0)
+	if (unshare(CLONE_NEWUSER) < 0)
+		return err_sys(err, "make a user namespace");
+	if (wire_send(in->sock, WIRE_MAPS, NULL, 0, -1, DEADLINE_NEVER, err) < 0 ||
+	    wait_go(in, err) < 0)
 		return -1;
-	AUTO(fd) int ours = master;
-	if (tell(INIT_SOCKET, NOTE_CONSOLE, 0, "", ours, err) < 0)
-		return -1;
-	return terminal_take(slave, err);
+	return become_root(err);
 }
 
-static int container_hooks(const struct work *w, const struct oci_hook_list *list, const char *name,
-			   struct err *err)
+/* A new cgroup namespace waits for stage 2: its root is the group that we are in by then. */
+static int namespaces_of_init(struct init *in, struct err *err)
 {
-	struct hook_state state = { "", "/", "created", getpid(), w->spec };
+	struct ns_plan plan;
+	int make, r = 0;
+
+	if (ns_plan_make(&in->spec->linux_, &plan, err) < 0)
+		return -1;
+	make = plan.make & ~(CLONE_NEWUSER | CLONE_NEWCGROUP);
+	if (!(make & CLONE_NEWNS))
+		r = err_set(err, E_UNSUPPORTED, "a container needs a mount namespace of its own");
+	if (r == 0)
+		r = ns_join(plan.join, err);
+	if (r == 0 && plan.join[NS_USER] >= 0)
+		r = become_root(err);
+	if (r == 0 && (plan.make & CLONE_NEWUSER))
+		r = make_user_namespace(in, err);
+	if (r == 0 && unshare(make) < 0)
+		r = err_sys(err, "make namespaces");
+	ns_plan_release(&plan);
+	return r;
+}
+
+/* The fds that came with us, by number. */
+static int namespaces_of_exec(const struct init *in, struct err *err)
+{
+	int fds[NS_COUNT];
+	int r;
+
+	for (int k = 0; k < NS_COUNT; k++)
+		fds[k] = ns_own(&in->spec->linux_, (enum ns_kind)k) ? INIT_NS + k : -1;
+	r = ns_join(fds, err);
+	if (r == 0 && fds[NS_USER] >= 0)
+		r = become_root(err);
+	(void)close_range(INIT_NS, ~0U, 0);
+	return r;
+}
+
+/* A sibling: the child of our maker, in the pid namespace that was entered or made. */
+static pid_t clone_sibling(void)
+{
+	return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+/* ---------------------------------------------------------------------------------- stage 2 */
+
+static int run_hooks(const struct init *in, const struct oci_hook_list *list, const char *name,
+		     const char *status, struct err *err)
+{
+	struct hook_state state = { in->id, in->bundle, status, in->pid, in->spec };
 
 	return hooks_run(list, name, &state, HOOK_SECONDS, NULL, err);
 }
 
-static int build_container(struct work *w, int flags, struct err *err)
+static int set_names(const struct init *in, struct err *err)
 {
-	int root;
+	const struct oci_spec *s = in->spec;
 
-	if (unshare_rest(flags, err) < 0 || set_names(w->spec, err) < 0 ||
-	    sysctl_apply(w->spec, err) < 0 || rootfs_prepare(w->spec, &root, err) < 0)
-		return -1;
-	AUTO(fd) int held = root;
-	if (attach_terminal(w, held, err) < 0 || rootfs_finish(w->spec, held, err) < 0 ||
-	    container_hooks(w, &w->spec->hooks.create_container, "createContainer", err) < 0)
-		return -1;
-	return rootfs_enter(held, err);
-}
-
-/* Blocks until container_start opens the other end. */
-static int await_start(struct work *w, struct err *err)
-{
-	char path[32];
-	int fd;
-
-	(void)str_print(path, sizeof(path), "self/fd/%d", w->fds[0]);
-	fd = openat(w->proc, path, O_WRONLY | O_CLOEXEC);
-	return fd < 0 ? err_sys(err, "open the start FIFO") : fd;
-}
-
-static _Noreturn void become(const struct work *w, const struct identity *id, struct err *err)
-{
-	char **env = identity_environment(w->process);
-	char *program;
-
-	if (identity_drop(id, err) == 0) {
-		program = identity_program(w->process, env, err);
-		if (program) {
-			(void)execve(program, w->process->args, env);
-			err_sys(err, "run %s", program);
-		}
+	if (!str_empty(s->hostname)) {
+		if (!ns_own(&s->linux_, NS_UTS))
+			return err_set(err, E_INVALID, "a hostname without a uts namespace");
+		if (sethostname(s->hostname, strlen(s->hostname)) < 0)
+			return err_sys(err, "set the hostname");
 	}
-	give_up(err);
-}
-
-/* From here on the socket's number belongs to whoever tells why exec failed. */
-static int move_talk(int fd, struct err *err)
-{
-	if (dup3(fd, INIT_SOCKET, O_CLOEXEC) < 0)
-		return err_sys(err, "move the start FIFO");
+	if (!str_empty(s->domainname) && ns_own(&s->linux_, NS_UTS) &&
+	    setdomainname(s->domainname, strlen(s->domainname)) < 0)
+		return err_sys(err, "set the domain name");
 	return 0;
 }
 
-static void create_process(struct work *w, int flags, struct err *err)
+static bool new_cgroup_namespace(const struct init *in)
 {
-	struct identity id = { w->process, w->r.seccomp ? w->spec->linux_.seccomp : NULL, w->proc,
-			       true };
-	int fifo;
+	const struct oci_linux *l = &in->spec->linux_;
 
-	if (setsid() < 0) {
-		err_sys(err, "start a session");
-		return;
+	for (size_t i = 0; i < l->n_namespaces; i++) {
+		if (ns_find(l->namespaces[i].type) == NS_CGROUP)
+			return str_empty(l->namespaces[i].path);
 	}
-	if (build_container(w, flags, err) < 0 || identity_limits(&id, err) < 0 ||
-	    tell(INIT_SOCKET, NOTE_READY, 0, "", -1, err) < 0)
-		return;
-	fifo = await_start(w, err);
-	if (fifo < 0 || move_talk(fifo, err) < 0)
-		return;
-	(void)close(fifo);
-	if (container_hooks(w, &w->spec->hooks.start_container, "startContainer", err) == 0)
-		become(w, &id, err);
+	return false;
 }
 
-static void exec_process(struct work *w, struct err *err)
+/* The container around init, up to where it waits for container_start(). */
+static int build_container(struct init *in, struct process *p, struct err *err)
 {
-	struct identity id = { w->process, w->spec ? w->spec->linux_.seccomp : NULL, w->proc,
-			       false };
-	AUTO(fd) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (new_cgroup_namespace(in) && unshare(CLONE_NEWCGROUP) < 0)
+		return err_sys(err, "make a cgroup namespace");
+	if (set_names(in, err) < 0 || rootfs_build(in, err) < 0)
+		return -1;
+	/* prestart and createRuntime hooks: our maker runs them. */
+	if (wire_send(in->sock, WIRE_HOOKS, NULL, 0, -1, DEADLINE_NEVER, err) < 0 ||
+	    wait_go(in, err) < 0)
+		return -1;
+	if (run_hooks(in, &in->spec->hooks.create_container, "createContainer", "creating", err) <
+	    0)
+		return -1;
+	if (sysctls_apply(&in->spec->linux_, err) < 0 || rootfs_seal(in, err) < 0 ||
+	    rootfs_enter(in, err) < 0)
+		return -1;
+	if (process_prepare(in, p, err) < 0 || rootfs_readonly(in, err) < 0)
+		return -1;
+	if (wire_send(in->sock, WIRE_READY, NULL, 0, -1, DEADLINE_NEVER, err) < 0 ||
+	    wire_recv(in->sock, WIRE_START, NULL, NULL, DEADLINE_NEVER, err) < 0)
+		return -1;
+	return run_hooks(in, &in->spec->hooks.start_container, "startContainer", "created", err);
+}
 
-	if (root < 0 || setsid() < 0) {
-		err_sys(err, "enter the container's root");
-		return;
+static int enter_container(struct init *in, struct process *p, struct err *err)
+{
+	if (in->spec->process->terminal) {
+		AUTO(fd) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (terminal_open(in, root, false, err) < 0)
+			return -1;
 	}
-	if (attach_terminal(w, root, err) < 0 || identity_limits(&id, err) < 0 ||
-	    tell(INIT_SOCKET, NOTE_READY, 0, "", -1, err) < 0)
-		return;
-	become(w, &id, err);
+	if (process_prepare(in, p, err) < 0)
+		return -1;
+	return wire_send(in->sock, WIRE_READY, NULL, 0, -1, DEADLINE_NEVER, err);
+}
+
+static _Noreturn void stage_two(struct init *in)
+{
+	struct err err = ERR_INIT;
+	struct process p = { .filter = NULL };
+	int r = wait_go(in, &err);
+
+	if (r == 0 && setsid() < 0)
+		r = err_sys(&err, "start a session");
+	if (r == 0)
+		r = in->exec ? enter_container(in, &p, &err) : build_container(in, &p, &err);
+	if (r == 0)
+		r = process_exec(in, &p, &err);
+	/* Our maker may be gone, which is why we got here. */
+	wire_error(in->sock, &err);
+	_exit(127);
+}
+
+static int stage_one(struct init *in, struct err *err)
+{
+	uint32_t pid;
+	pid_t sibling;
+
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(err, "become undumpable");
+	if (read_orders(in, err) < 0)
+		return -1;
+	if ((in->exec ? namespaces_of_exec(in, err) : namespaces_of_init(in, err)) < 0)
+		return -1;
+	sibling = clone_sibling();
+	if (sibling == 0)
+		stage_two(in);
+	if (sibling < 0)
+		return err_sys(err, "make the container's process");
+	/* In our own pid namespace, which is our maker's: only children live in the new one. */
+	pid = (uint32_t)sibling;
+	return wire_send(in->sock, WIRE_PID, &pid, sizeof(pid), -1, DEADLINE_NEVER, err);
 }
 
 int container_init_main(void)
 {
-	struct work w = { .proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC) };
+	struct init in = { .sock = INIT_SOCK, .root_fd = -1 };
 	struct err err = ERR_INIT;
-	int flags = 0;
-	pid_t pid;
 
-	/* Nobody in the container may trace us or look at our fds while we are half inside. */
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)close(INIT_SELF);
-	(void)signal(SIGPIPE, SIG_IGN);
-	log_init("kata-container", "init", LOG_JSON, -1, LOG_FATAL);
-	if (fd_cloexec(INIT_SOCKET, true, &err) < 0 || receive_work(&w, &err) < 0)
-		give_up(&err);
-	if (w.r.role == INIT_CREATE ? join_given(w.spec, &flags, &err) < 0
-				    : join_pinned(&w, &err) < 0)
-		give_up(&err);
-	/* A time namespace is entered by the children of who makes it. */
-	if ((flags & CLONE_NEWTIME) && unshare(CLONE_NEWTIME) < 0) {
-		err_sys(&err, "make a time namespace");
-		give_up(&err);
+	/* The streams are the container's, never our log. */
+	(void)log_set_fd(-1);
+	fd_close(&(int){ INIT_EXE });
+	if (fd_cloexec(in.sock, true, &err) < 0 || stage_one(&in, &err) < 0) {
+		wire_error(in.sock, &err);
+		_exit(127);
 	}
-	pid = clone_sibling(flags & (CLONE_NEWUSER | CLONE_NEWPID));
-	if (pid < 0) {
-		err_sys(&err, "make the container's first process");
-		give_up(&err);
-	}
-	if (pid > 0) {
-		if (tell(INIT_SOCKET, NOTE_PID, pid, "", -1, &err) < 0)
-			give_up(&err);
-		_exit(0);
-	}
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	if (await_go(&err) == 0) {
-		if (w.r.role == INIT_CREATE)
-			create_process(&w, flags, &err);
-		else
-			exec_process(&w, &err);
-	}
-	give_up(&err);
+	_exit(0);
 }

@@ -1,65 +1,90 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The container's file system. Every name inside the root is resolved beneath its fd and mounted on
- * through /proc/self/fd, so that a link planted in the image leads nowhere else.
+ * The container's file system. Everything happens beneath root_fd before pivot_root, while our own
+ * /proc and /dev are what we see: no name inside the root is ever followed by a plain path, and
+ * what is masked or made read-only was checked to be what it should be.
  */
 
-#include "container/container-internal.h"
-
+#include "base/fd.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
+#include "container/init.h"
+#include "container/namespace.h"
 #include "mount/mount.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* The only places in procfs that something may be put over (they show numbers, they obey nothing).
+/* rootfsPropagation as a flag; containers are slaves of the guest unless told otherwise. */
+static int root_propagation(const struct init *in, unsigned long *flag, struct err *err)
+{
+	const char *name = in->spec->linux_.rootfs_propagation;
+	char *option[] = { (char *)(str_empty(name) ? "rslave" : name), NULL };
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+
+	if (mount_options_parse(option, &o, err) < 0)
+		return -1;
+	if (!o.propagation)
+		return err_set(err, E_INVALID, "unknown rootfsPropagation '%s'", name);
+	*flag = o.propagation | MS_REC;
+	return 0;
+}
+
+/* pivot_root refuses a shared parent mount; and what is mounted in the root must not show outside.
  */
-static const char *const proc_allowed[] = { "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo",
-					    "/proc/stat",    "/proc/swaps",     "/proc/uptime",
-					    "/proc/loadavg", "/proc/net/dev",   NULL };
-
-struct place {
-	int root;
-	const char *dest; /* clean, absolute */
-};
-
-static int open_place(void *arg, struct err *err)
+static int parent_private(const char *root, struct err *err)
 {
-	const struct place *p = arg;
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	const char *best = "/";
 
-	return path_open(p->root, p->dest, PATH_IN_ROOT, O_PATH, 0, err);
+	if (mount_list_read(&list, err) < 0)
+		return -1;
+	for (size_t i = 0; i < list.n; i++) {
+		if (path_is_below(root, list.v[i].target) &&
+		    strlen(list.v[i].target) >= strlen(best))
+			best = list.v[i].target;
+	}
+	if (mount(NULL, best, NULL, MS_PRIVATE, NULL) < 0)
+		return err_sys(err, "make %s private", best);
+	return 0;
 }
 
-static bool is_type(int fd, long magic)
+static int root_open(struct init *in, struct err *err)
 {
-	struct statfs fs;
+	struct mount_options o = { .flags = MS_BIND | MS_REC, .userns = -1 };
+	AUTO(fd) int under = open(in->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	unsigned long propagation = 0;
 
-	return fstatfs(fd, &fs) == 0 && fs.f_type == magic;
+	if (under < 0)
+		return err_sys(err, "open root %s", in->root);
+	if (root_propagation(in, &propagation, err) < 0)
+		return -1;
+	/* An unbindable root could not be cloned below: that flag waits until the end. */
+	if (propagation & MS_UNBINDABLE)
+		propagation = MS_PRIVATE | MS_REC;
+	if (mount(NULL, "/", NULL, propagation, NULL) < 0)
+		return err_sys(err, "set mount propagation");
+	if (parent_private(in->root, err) < 0)
+		return -1;
+	if (mount_bind_fd(under, under, &o, err) < 0)
+		return err_wrap(err, "bind root %s", in->root);
+	/* in->root is our maker's and has no links: opened again it is the new mount. */
+	in->root_fd = open(in->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return in->root_fd < 0 ? err_sys(err, "open root %s", in->root) : 0;
 }
 
-static bool is_directory(int fd)
+int rootfs_target(int root, const char *path, mode_t like, struct err *err)
 {
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* Makes the place that a mount needs, a directory or an empty file, and opens it. */
-static int make_place(const struct place *p, bool directory, struct err *err)
-{
-	struct err missing = ERR_INIT;
+	struct err missing = ERR_INIT; /* then it is made */
 	const char *name;
-	int fd = path_open(p->root, p->dest, PATH_IN_ROOT, O_PATH, 0, &missing);
+	int fd = path_open(root, path, PATH_IN_ROOT, O_PATH, 0, &missing);
 
 	if (fd >= 0)
 		return fd;
@@ -67,233 +92,305 @@ static int make_place(const struct place *p, bool directory, struct err *err)
 		*err = missing;
 		return -1;
 	}
-	if (directory)
-		return path_mkdirs(p->root, p->dest, PATH_IN_ROOT, 0755, err);
-	AUTO(fd) int parent = path_parent(p->root, p->dest, PATH_IN_ROOT, 0755, &name, err);
-	if (parent < 0)
+	if (S_ISDIR(like))
+		return path_mkdirs(root, path, PATH_IN_ROOT, 0755, err);
+	AUTO(fd) int dir = path_parent(root, path, PATH_IN_ROOT, 0755, &name, err);
+	if (dir < 0)
 		return -1;
-	AUTO(fd) int made = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
-	if (made < 0)
-		return err_sys(err, "make the mount point %s", p->dest);
-	return open_place((void *)p, err);
+	AUTO(fd)
+	int file = openat(dir, name, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (file < 0)
+		return err_sys(err, "make %s", path);
+	return STEAL(file, -1);
 }
 
-/* True if the fd is where dest says, and not where a link in the image leads. */
-static bool is_literal(const struct place *p, int fd)
+int rootfs_plain_target(int root, const char *path, mode_t like, struct err *err)
 {
-	AUTO(str) char *root = fd_path(p->root);
-	AUTO(str) char *at = fd_path(fd);
-	AUTO(str) char *expect = root ? path_join(root, p->dest) : NULL;
+	AUTO(fd) int fd = rootfs_target(root, path, like, err);
+	struct statfs fs;
 
-	return at && expect && strcmp(at, expect) == 0;
-}
-
-static int check_place(const struct place *p, int fd, const char *type, struct err *err)
-{
-	bool kernel = str_eq(type, "proc") || str_eq(type, "sysfs");
-
-	if (kernel && (!is_directory(fd) || !is_literal(p, fd)))
-		return err_set(err, E_INVALID,
-			       "%s: %s must be mounted on a real directory, not through a link",
-			       p->dest, type);
-	if (!kernel && is_type(fd, PROC_SUPER_MAGIC)) {
-		if (!is_literal(p, fd) || !strv_has((char *const *)proc_allowed, p->dest))
-			return err_set(err, E_INVALID, "%s: nothing may be mounted inside /proc",
-				       p->dest);
-	}
-	return 0;
-}
-
-static int source_is_directory(const struct oci_mount *m, bool *directory, struct err *err)
-{
-	struct stat st;
-
-	if (str_empty(m->source) || stat(m->source, &st) < 0)
-		return err_sys(err, "bind source %s", m->source ? m->source : "");
-	*directory = S_ISDIR(st.st_mode);
-	return 0;
-}
-
-static int mount_one(const struct oci_mount *m, int root, struct err *err)
-{
-	AUTO(mount_options) struct mount_options o = { .flags = 0 };
-	AUTO(str) char *dest = path_clean(m->destination ? m->destination : "");
-	const char *type = str_eq(m->type, "cgroup") ? "cgroup2" : m->type;
-	struct place place = { root, dest };
-	bool directory = true;
-
-	if (dest[0] != '/' || str_eq(dest, "/"))
-		return err_set(err, E_INVALID,
-			       "mount destination '%s' is not an absolute path "
-			       "below /",
-			       m->destination ? m->destination : "");
-	if (mount_options_parse(m->options, &o, err) < 0)
-		return -1;
-	if (str_eq(type, "bind"))
-		o.flags |= MS_BIND;
-	if (o.flags & MS_BIND) {
-		if (source_is_directory(m, &directory, err) < 0)
-			return -1;
-	} else if (str_empty(type)) {
-		return err_set(err, E_INVALID, "mount %s has no type", dest);
-	}
-	AUTO(fd) int fd = make_place(&place, directory, err);
-	if (fd < 0 || check_place(&place, fd, type, err) < 0)
-		return -1;
-	struct path_fd at = path_of_fd(fd);
-	struct mount_target target = { at.path, open_place, &place };
-	return mount_apply(m->source, &target, type, &o, err);
-}
-
-static int propagation_of(const char *name, unsigned long *flags, struct err *err)
-{
-	static const struct {
-		const char *name;
-		unsigned long flags;
-	} known[] = { { "private", MS_PRIVATE },       { "rprivate", MS_PRIVATE | MS_REC },
-		      { "slave", MS_SLAVE },           { "rslave", MS_SLAVE | MS_REC },
-		      { "shared", MS_SHARED },         { "rshared", MS_SHARED | MS_REC },
-		      { "unbindable", MS_UNBINDABLE }, { "runbindable", MS_UNBINDABLE | MS_REC } };
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (str_eq(known[i].name, name)) {
-			*flags = known[i].flags;
-			return 0;
-		}
-	}
-	return err_set(err, E_INVALID, "unknown rootfsPropagation '%s'", name);
-}
-
-int rootfs_prepare(const struct oci_spec *spec, int *root, struct err *err)
-{
-	/* Nothing that is mounted here may reach the outside; what is mounted outside may come in.
-	 */
-	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return err_sys(err, "make mounts one-way");
-	if (mount(spec->root_path, spec->root_path, NULL, MS_BIND | MS_REC, NULL) < 0)
-		return err_sys(err, "root file system %s", spec->root_path);
-	AUTO(fd) int fd = open(spec->root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(err, "open root file system %s", spec->root_path);
-	for (size_t i = 0; i < spec->n_mounts; i++) {
-		if (mount_one(&spec->mounts[i], fd, err) < 0)
-			return err_wrap(err, "mount %s",
-					spec->mounts[i].destination ? spec->mounts[i].destination
-								    : "(no destination)");
-	}
-	if (device_nodes(spec, fd, err) < 0)
 		return -1;
-	*root = STEAL(fd, -1);
-	return 0;
-}
-
-/* -------------------------------------------------------------------------------- masks and
- * read-only */
-
-static int open_null(struct err *err)
-{
-	AUTO(fd) int fd = open("/dev/null", O_PATH | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(err, "open /dev/null");
-	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-		return err_set(err, E_STATE, "/dev/null is not the null device");
+	if (fstatfs(fd, &fs) < 0)
+		return err_sys(err, "look at %s", path);
+	if (fs.f_type == PROC_SUPER_MAGIC)
+		return err_set(err, E_INVALID, "%s leads into /proc", path);
 	return STEAL(fd, -1);
 }
 
-static int mask(int root, const char *path, int null, struct err *err)
+/*
+ * Below /proc only a few files may be covered, by what emulates them; anything else there would let
+ * a container lie to, or redirect, those that write to its /proc. A proc or sysfs file system goes
+ * where its name says and nowhere else.
+ */
+static int target_check(const struct init *in, const char *destination, const char *type, int fd,
+			struct err *err)
 {
-	struct err missing = ERR_INIT;
-	AUTO(fd) int fd = path_open(root, path, PATH_IN_ROOT, O_PATH, 0, &missing);
-	int rc;
+	static const char *const allowed[] = { "/proc/cpuinfo", "/proc/diskstats",
+					       "/proc/meminfo", "/proc/stat",
+					       "/proc/swaps",   "/proc/uptime",
+					       "/proc/loadavg", "/proc/slabinfo",
+					       "/proc/net/dev", NULL };
+	AUTO(str) char *path = fd_path(fd);
+	AUTO(str) char *plain = path_join(in->root, destination);
+	bool kernel_fs = str_eq(type, "proc") || str_eq(type, "sysfs");
+	struct statfs fs;
 
-	if (fd < 0)
-		return 0; /* nothing there to hide */
-	if (is_directory(fd))
-		rc = mount("tmpfs", path_of_fd(fd).path, "tmpfs",
-			   MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=0k,nr_inodes=1");
-	else
-		rc = mount(path_of_fd(null).path, path_of_fd(fd).path, NULL, MS_BIND, NULL);
-	return rc < 0 ? err_sys(err, "mask %s", path) : 0;
-}
-
-/* The flags that a mount has already: a remount has to repeat them. */
-static unsigned long present_flags(int fd)
-{
-	static const struct {
-		unsigned long st, ms;
-	} map[] = { { ST_NOSUID, MS_NOSUID },         { ST_NODEV, MS_NODEV },
-		    { ST_NOEXEC, MS_NOEXEC },         { ST_NOATIME, MS_NOATIME },
-		    { ST_NODIRATIME, MS_NODIRATIME }, { ST_RELATIME, MS_RELATIME } };
-	unsigned long flags = 0;
-	struct statvfs fs;
-
-	if (fstatvfs(fd, &fs) < 0)
+	if (fstatfs(fd, &fs) < 0)
+		return err_sys(err, "look at the target");
+	if (kernel_fs && !str_eq(path, plain))
+		return err_set(err, E_INVALID, "the target of %s is not a plain directory", type);
+	if (fs.f_type != PROC_SUPER_MAGIC || (str_eq(type, "proc") && str_eq(path, plain)))
 		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(map); i++)
-		flags |= fs.f_flag & map[i].st ? map[i].ms : 0;
-	return flags;
+	if (str_eq(path, plain) && strv_has((char *const *)allowed, destination))
+		return 0;
+	return err_set(err, E_INVALID, "the target leads into /proc");
 }
 
-static int remount_readonly(int fd, const char *shown, struct err *err)
+/* A tmpfs takes the mode of the directory it covers, if it is not told one. */
+static void tmpfs_mode(struct mount_options *o, int target)
 {
-	if (mount(NULL, path_of_fd(fd).path, NULL,
-		  MS_REMOUNT | MS_BIND | MS_RDONLY | present_flags(fd), NULL) < 0)
-		return err_sys(err, "make %s read-only", shown);
+	struct stat st;
+
+	strv_each(option, o->rest) {
+		if (str_starts(*option, "mode="))
+			return;
+	}
+	if (fstat(target, &st) < 0)
+		return;
+	strv_pushf(&o->rest, "mode=%o", st.st_mode & 07777);
+	free(o->data);
+	o->data = strv_join(o->rest, ",");
+}
+
+/* What a bind mount mounts: relative to the bundle. */
+static int source_open(const struct init *in, const char *source, mode_t *like, struct err *err)
+{
+	AUTO(str)
+	char *path = *source == '/' ? xstrdup(source) : path_join(in->bundle, source);
+	AUTO(fd) int fd = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "open %s", path);
+	*like = st.st_mode;
+	return STEAL(fd, -1);
+}
+
+static int mount_finish_at(const struct init *in, const char *destination,
+			   const struct mount_options *o, struct err *err)
+{
+	if (!mount_needs_finish(o))
+		return 0;
+	AUTO(fd) int top = path_open(in->root_fd, destination, PATH_IN_ROOT, O_PATH, 0, err);
+	return top < 0 ? -1 : mount_finish(top, o, err);
+}
+
+/* A mount becomes read-only itself, not a copy on top of it. */
+static int seal_mount(int fd, struct err *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_sys(err, "make it read-only");
 	return 0;
 }
 
-static int make_readonly(int root, const char *path, struct err *err)
+static int copy_up(const struct init *in, const char *destination, int under,
+		   const struct mount_options *o, struct err *err)
 {
-	struct place place = { root, path };
-	struct err missing = ERR_INIT;
-	AUTO(fd) int fd = open_place(&place, &missing);
+	AUTO(fd) int top = path_open(in->root_fd, destination, PATH_IN_ROOT, O_PATH, 0, err);
 
-	if (fd < 0)
-		return 0;
-	if (mount(path_of_fd(fd).path, path_of_fd(fd).path, NULL, MS_BIND | MS_REC, NULL) < 0)
-		return err_sys(err, "make %s read-only", path);
-	AUTO(fd) int top = open_place(&place, err);
-	return top < 0 ? -1 : remount_readonly(top, path, err);
+	if (top < 0 || rootfs_copy_up(under, top, err) < 0)
+		return -1;
+	return o->set & MOUNT_ATTR_RDONLY ? seal_mount(top, err) : 0;
 }
 
-int rootfs_finish(const struct oci_spec *spec, int root, struct err *err)
+static int mount_one(const struct init *in, const struct oci_mount *m, const char *destination,
+		     struct err *err)
 {
-	const struct oci_linux *l = &spec->linux_;
-	unsigned long propagation = 0;
-	AUTO(fd) int null = open_null(err);
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	bool bind = str_eq(m->type, "bind");
+	AUTO(fd) int source = -1;
+	mode_t like = S_IFDIR;
+
+	if (mount_options_parse(m->options, &o, err) < 0)
+		return -1;
+	if (o.idmap || m->n_uid_mappings || m->n_gid_mappings)
+		return err_set(err, E_UNSUPPORTED, "mounts with id mappings are not supported");
+	if (o.tmpcopyup && !str_eq(m->type, "tmpfs"))
+		return err_set(err, E_INVALID, "tmpcopyup of a mount that is not a tmpfs");
+	bind |= (o.flags & (MS_BIND | MS_REMOUNT)) == MS_BIND;
+	if (bind) {
+		o.flags |= MS_BIND;
+		source = source_open(in, m->source ? m->source : "", &like, err);
+		if (source < 0)
+			return -1;
+	}
+	AUTO(fd) int target = rootfs_target(in->root_fd, destination, like, err);
+	if (target < 0 || target_check(in, destination, m->type, target, err) < 0)
+		return -1;
+	if (bind)
+		return mount_bind_fd(target, source, &o, err);
+	if (str_eq(m->type, "tmpfs"))
+		tmpfs_mode(&o, target);
+	/* /dev gets its nodes first and becomes read-only in rootfs_seal. */
+	if (str_eq(destination, "/dev") || o.tmpcopyup)
+		o.flags &= ~(unsigned long)MS_RDONLY;
+	if (mount_attach(target, m->source, m->type, &o, err) < 0)
+		return -1;
+	if (o.tmpcopyup && copy_up(in, destination, target, &o, err) < 0)
+		return -1;
+	return mount_finish_at(in, destination, &o, err);
+}
+
+static int mount_all(const struct init *in, struct err *err)
+{
+	for (size_t i = 0; i < in->spec->n_mounts; i++) {
+		const struct oci_mount *m = &in->spec->mounts[i];
+		AUTO(str) char *destination = NULL;
+		int r;
+
+		if (str_empty(m->destination))
+			return err_set(err, E_INVALID, "mount %zu has no destination", i);
+		AUTO(str) char *absolute = path_join("/", m->destination);
+		destination = path_clean(absolute);
+		if (str_eq(destination, "/"))
+			return err_set(err, E_INVALID, "a mount over the root itself");
+		if (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))
+			r = cgroup_mount(in, m, err);
+		else
+			r = mount_one(in, m, destination, err);
+		if (r < 0)
+			return err_wrap(err, "mount %s", destination);
+	}
+	return 0;
+}
+
+int rootfs_build(struct init *in, struct err *err)
+{
+	if (root_open(in, err) < 0 || mount_all(in, err) < 0 || devices_make(in, err) < 0)
+		return -1;
+	if (in->spec->process->terminal)
+		return terminal_open(in, in->root_fd, true, err);
+	return 0;
+}
+
+static int mask_directory(int target, struct err *err)
+{
+	struct mount_options o = { .flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+				   .userns = -1,
+				   .data = (char *)"size=0k,nr_inodes=2,mode=755" };
+
+	return mount_attach(target, "tmpfs", "tmpfs", &o, err);
+}
+
+static int mask(const struct init *in, const char *path, int null, struct err *err)
+{
+	struct mount_options o = { .set = MOUNT_ATTR_RDONLY, .userns = -1 };
+	struct err missing = ERR_INIT; /* what is not there need not be masked */
+	AUTO(fd) int target = path_open(in->root_fd, path, PATH_IN_ROOT, O_PATH, 0, &missing);
+	struct stat st;
+
+	if (target < 0)
+		return missing.code == E_NOT_FOUND || missing.sys == ENOTDIR ? 0
+									     : (*err = missing, -1);
+	if (fstat(target, &st) < 0)
+		return err_sys(err, "look at %s", path);
+	return S_ISDIR(st.st_mode) ? mask_directory(target, err)
+				   : mount_bind_fd(target, null, &o, err);
+}
+
+static int make_readonly(const struct init *in, const char *path, struct err *err)
+{
+	struct mount_options o = { .flags = MS_BIND | MS_REC,
+				   .set = MOUNT_ATTR_RDONLY,
+				   .userns = -1 };
+	struct err missing = ERR_INIT; /* as with masks */
+	AUTO(fd) int target = path_open(in->root_fd, path, PATH_IN_ROOT, O_PATH, 0, &missing);
+
+	if (target < 0)
+		return missing.code == E_NOT_FOUND || missing.sys == ENOTDIR ? 0
+									     : (*err = missing, -1);
+	return mount_bind_fd(target, target, &o, err);
+}
+
+static int seal_dev(const struct init *in, struct err *err)
+{
+	for (size_t i = 0; i < in->spec->n_mounts; i++) {
+		const struct oci_mount *m = &in->spec->mounts[i];
+
+		if (!str_eq(m->destination, "/dev") || str_eq(m->type, "bind") ||
+		    !strv_has(m->options, "ro"))
+			continue;
+		AUTO(fd) int dev = path_open(in->root_fd, "dev", PATH_IN_ROOT, O_PATH, 0, err);
+		if (dev < 0 || seal_mount(dev, err) < 0)
+			return err_wrap(err, "/dev");
+	}
+	return 0;
+}
+
+int rootfs_seal(struct init *in, struct err *err)
+{
+	const struct oci_linux *l = &in->spec->linux_;
+	AUTO(fd) int null = device_null(err);
 
 	if (null < 0)
 		return -1;
 	strv_each(path, l->readonly_paths) {
-		if (make_readonly(root, *path, err) < 0)
-			return -1;
+		if (make_readonly(in, *path, err) < 0)
+			return err_wrap(err, "read-only path %s", *path);
 	}
 	strv_each(path, l->masked_paths) {
-		if (mask(root, *path, null, err) < 0)
-			return -1;
+		if (mask(in, *path, null, err) < 0)
+			return err_wrap(err, "masked path %s", *path);
 	}
-	if (!str_empty(l->rootfs_propagation)) {
-		if (propagation_of(l->rootfs_propagation, &propagation, err) < 0)
-			return -1;
-		if (mount(NULL, path_of_fd(root).path, NULL, propagation, NULL) < 0)
-			return err_sys(err, "rootfsPropagation %s", l->rootfs_propagation);
-	}
-	return spec->root_readonly ? remount_readonly(root, "/", err) : 0;
+	return seal_dev(in, err);
 }
 
-int rootfs_enter(int root, struct err *err)
+static int pivot(int root, struct err *err)
 {
-	if (fchdir(root) < 0)
-		return err_sys(err, "enter the root file system");
+	AUTO(fd) int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (old < 0 || fchdir(root) < 0)
+		return err_sys(err, "enter the root");
+	/* The old root ends up stacked on the new one: no directory for it is needed. */
 	if (syscall(SYS_pivot_root, ".", ".") < 0) {
 		err_sys(err, "pivot_root");
-		return err_hint(err, "the runtime's own root must be a mount that can be moved, "
-				     "not the initial ramfs");
+		return err->sys == EINVAL ? err_hint(err, "the root file system of the guest must "
+							  "be a mount, not the initial ramfs")
+					  : -1;
 	}
-	/* The old root is stacked on ".": this takes it away. */
-	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+	/* Nothing of the unmounting below may reach the mounts of others. */
+	if (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_sys(err, "leave the old root");
 	return 0;
+}
+
+int rootfs_enter(struct init *in, struct err *err)
+{
+	unsigned long propagation = 0;
+
+	if (pivot(in->root_fd, err) < 0)
+		return -1;
+	fd_close(&in->root_fd);
+	if (!str_empty(in->spec->linux_.rootfs_propagation)) {
+		if (root_propagation(in, &propagation, err) < 0)
+			return -1;
+		if (mount(NULL, "/", NULL, propagation & ~(unsigned long)MS_REC, NULL) < 0)
+			return err_sys(err, "set the propagation of the root");
+	}
+	return 0;
+}
+
+int rootfs_readonly(const struct init *in, struct err *err)
+{
+	AUTO(fd) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (!in->spec->root_readonly)
+		return 0;
+	if (root < 0)
+		return err_sys(err, "open the root");
+	return seal_mount(root, err) < 0 ? err_wrap(err, "the root") : 0;
 }

@@ -1,208 +1,263 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The seccomp filter of a container, built by libseccomp. */
+/*
+ * The specification's seccomp section as a filter. Names of system calls that this kernel's headers
+ * do not know are left out with a note, as everywhere: profiles name calls of other architectures.
+ */
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "container/container-internal.h"
+#include "container/init.h"
+#include "container/wire.h"
 
 #include <errno.h>
 #include <seccomp.h>
 
-DEFINE_AUTO(filter, scmp_filter_ctx, NULL, seccomp_release)
+struct seccomp_filter {
+	scmp_filter_ctx ctx;
+};
 
-static int action_of(const char *name, struct oci_u64 number, uint32_t *out, struct err *err)
+static int action_parse(const char *name, const struct oci_u64 *ret, uint32_t *out, struct err *err)
 {
-	static const struct {
+	uint16_t value = (uint16_t)(ret->set ? ret->v : EPERM);
+	const struct {
 		const char *name;
 		uint32_t action;
-	} known[] = {
-		{ "SCMP_ACT_ALLOW", SCMP_ACT_ALLOW },
+	} actions[] = {
 		{ "SCMP_ACT_KILL", SCMP_ACT_KILL_THREAD },
 		{ "SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD },
 		{ "SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS },
 		{ "SCMP_ACT_TRAP", SCMP_ACT_TRAP },
+		{ "SCMP_ACT_ERRNO", SCMP_ACT_ERRNO(value) },
+		{ "SCMP_ACT_TRACE", SCMP_ACT_TRACE(value) },
 		{ "SCMP_ACT_LOG", SCMP_ACT_LOG },
+		{ "SCMP_ACT_ALLOW", SCMP_ACT_ALLOW },
 	};
-	uint64_t value = number.set ? number.v : EPERM;
 
-	if (value > 0xffff)
-		return err_set(err, E_INVALID, "seccomp errno %llu is above 65535",
-			       (unsigned long long)value);
-	if (str_eq(name, "SCMP_ACT_ERRNO")) {
-		*out = SCMP_ACT_ERRNO((uint32_t)value);
-		return 0;
-	}
-	if (str_eq(name, "SCMP_ACT_TRACE")) {
-		*out = SCMP_ACT_TRACE((uint32_t)value);
-		return 0;
-	}
+	if (ret->set && ret->v > 4095)
+		return err_set(err, E_INVALID, "seccomp errnoRet above 4095");
 	if (str_eq(name, "SCMP_ACT_NOTIFY"))
-		return err_set(err, E_UNSUPPORTED,
-			       "seccomp action SCMP_ACT_NOTIFY is not supported: there is no "
-			       "listener in the guest");
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (str_eq(known[i].name, name)) {
-			*out = known[i].action;
+		return err_set(err, E_UNSUPPORTED, "seccomp notification is not supported");
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+		if (str_eq(name, actions[i].name)) {
+			*out = actions[i].action;
 			return 0;
 		}
 	}
 	return err_set(err, E_INVALID, "unknown seccomp action '%s'", name ? name : "");
 }
 
-static int operator_of(const char *name, enum scmp_compare *out, struct err *err)
+static int arch_parse(const char *name, uint32_t *out, struct err *err)
+{
+	static const struct {
+		const char *name;
+		uint32_t arch;
+	} archs[] = {
+		{ "SCMP_ARCH_NATIVE", SCMP_ARCH_NATIVE },
+		{ "SCMP_ARCH_X86", SCMP_ARCH_X86 },
+		{ "SCMP_ARCH_X86_64", SCMP_ARCH_X86_64 },
+		{ "SCMP_ARCH_X32", SCMP_ARCH_X32 },
+		{ "SCMP_ARCH_ARM", SCMP_ARCH_ARM },
+		{ "SCMP_ARCH_AARCH64", SCMP_ARCH_AARCH64 },
+		{ "SCMP_ARCH_MIPS", SCMP_ARCH_MIPS },
+		{ "SCMP_ARCH_MIPS64", SCMP_ARCH_MIPS64 },
+		{ "SCMP_ARCH_MIPS64N32", SCMP_ARCH_MIPS64N32 },
+		{ "SCMP_ARCH_MIPSEL", SCMP_ARCH_MIPSEL },
+		{ "SCMP_ARCH_MIPSEL64", SCMP_ARCH_MIPSEL64 },
+		{ "SCMP_ARCH_MIPSEL64N32", SCMP_ARCH_MIPSEL64N32 },
+		{ "SCMP_ARCH_PPC", SCMP_ARCH_PPC },
+		{ "SCMP_ARCH_PPC64", SCMP_ARCH_PPC64 },
+		{ "SCMP_ARCH_PPC64LE", SCMP_ARCH_PPC64LE },
+		{ "SCMP_ARCH_S390", SCMP_ARCH_S390 },
+		{ "SCMP_ARCH_S390X", SCMP_ARCH_S390X },
+		{ "SCMP_ARCH_PARISC", SCMP_ARCH_PARISC },
+		{ "SCMP_ARCH_PARISC64", SCMP_ARCH_PARISC64 },
+		{ "SCMP_ARCH_RISCV64", SCMP_ARCH_RISCV64 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(archs); i++) {
+		if (str_eq(name, archs[i].name)) {
+			*out = archs[i].arch;
+			return 0;
+		}
+	}
+	return err_set(err, E_INVALID, "unknown seccomp architecture '%s'", name);
+}
+
+static int arg_parse(const struct oci_seccomp_arg *a, struct scmp_arg_cmp *out, struct err *err)
 {
 	static const struct {
 		const char *name;
 		enum scmp_compare op;
-	} known[] = {
-		{ "SCMP_CMP_NE", SCMP_CMP_NE },
-		{ "SCMP_CMP_LT", SCMP_CMP_LT },
-		{ "SCMP_CMP_LE", SCMP_CMP_LE },
-		{ "SCMP_CMP_EQ", SCMP_CMP_EQ },
-		{ "SCMP_CMP_GE", SCMP_CMP_GE },
-		{ "SCMP_CMP_GT", SCMP_CMP_GT },
-		{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
+	} ops[] = {
+		{ "SCMP_CMP_NE", SCMP_CMP_NE }, { "SCMP_CMP_LT", SCMP_CMP_LT },
+		{ "SCMP_CMP_LE", SCMP_CMP_LE }, { "SCMP_CMP_EQ", SCMP_CMP_EQ },
+		{ "SCMP_CMP_GE", SCMP_CMP_GE }, { "SCMP_CMP_GT", SCMP_CMP_GT },
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (str_eq(known[i].name, name)) {
-			*out = known[i].op;
+	if (a->index > 5)
+		return err_set(err, E_INVALID, "seccomp argument %u", a->index);
+	*out = (struct scmp_arg_cmp){ .arg = a->index, .datum_a = a->value };
+	if (str_eq(a->op, "SCMP_CMP_MASKED_EQ")) {
+		out->op = SCMP_CMP_MASKED_EQ;
+		out->datum_b = a->value_two;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
+		if (str_eq(a->op, ops[i].name)) {
+			out->op = ops[i].op;
 			return 0;
 		}
 	}
-	return err_set(err, E_INVALID, "unknown seccomp operator '%s'", name ? name : "");
+	return err_set(err, E_INVALID, "unknown seccomp comparison '%s'", a->op ? a->op : "");
 }
 
-static int add_arches(scmp_filter_ctx filter, const struct oci_seccomp *s, struct err *err)
+/* Conditions on different arguments must all hold; if an argument is named twice, any may hold and
+ * each is a rule of its own, as other runtimes have it. */
+static bool args_repeat(const struct oci_syscall *s)
 {
-	strv_each(name, s->architectures) {
-		AUTO(str) char *lower = xstrdup(*name);
-		uint32_t arch;
-		int rc;
-
-		if (!str_starts(lower, "SCMP_ARCH_"))
-			return err_set(err, E_INVALID, "unknown seccomp architecture '%s'", *name);
-		for (char *p = lower; *p; p++)
-			*p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
-		arch = seccomp_arch_resolve_name(lower + strlen("SCMP_ARCH_"));
-		if (!arch)
-			return err_set(err, E_INVALID, "unknown seccomp architecture '%s'", *name);
-		rc = seccomp_arch_add(filter, arch);
-		if (rc < 0 && rc != -EEXIST) {
-			errno = -rc;
-			return err_sys(err, "seccomp architecture %s", *name);
-		}
-	}
-	return 0;
-}
-
-static int set_flags(scmp_filter_ctx filter, const struct oci_seccomp *s, struct err *err)
-{
-	strv_each(name, s->flags) {
-		int rc = 0;
-
-		if (str_eq(*name, "SECCOMP_FILTER_FLAG_TSYNC"))
-			rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-		else if (str_eq(*name, "SECCOMP_FILTER_FLAG_LOG"))
-			rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
-		else if (str_eq(*name, "SECCOMP_FILTER_FLAG_SPEC_ALLOW"))
-			rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
-		else
-			return err_set(err, E_UNSUPPORTED, "seccomp flag '%s' is not supported",
-				       *name);
-		if (rc < 0) {
-			errno = -rc;
-			return err_sys(err, "seccomp flag %s", *name);
-		}
-	}
-	return 0;
-}
-
-/*
- * One rule of a name. Several conditions on one argument cannot be in one rule of the kernel's
- * filter: they are alternatives then, as other runtimes have it.
- */
-static int add_rule(scmp_filter_ctx filter, const struct oci_syscall *r, uint32_t action, int nr,
-		    struct err *err)
-{
-	struct scmp_arg_cmp args[6];
 	unsigned seen = 0;
-	bool repeated = false;
-	int rc = 0;
 
-	if (r->n_args > ARRAY_LEN(args))
-		return err_set(err, E_INVALID, "%zu seccomp conditions, at most 6", r->n_args);
-	for (size_t i = 0; i < r->n_args; i++) {
-		const struct oci_seccomp_arg *a = &r->args[i];
-		enum scmp_compare op = SCMP_CMP_EQ;
-
-		if (a->index > 5)
-			return err_set(err, E_INVALID, "seccomp argument %u, at most 5", a->index);
-		if (operator_of(a->op, &op, err) < 0)
-			return -1;
-		repeated |= (seen & 1U << a->index) != 0;
-		seen |= 1U << a->index;
-		args[i] = (struct scmp_arg_cmp){ a->index, op, a->value, a->value_two };
+	for (size_t i = 0; i < s->n_args; i++) {
+		if (seen & 1U << s->args[i].index)
+			return true;
+		seen |= 1U << s->args[i].index;
 	}
-	if (repeated) {
-		for (size_t i = 0; i < r->n_args && rc == 0; i++)
-			rc = seccomp_rule_add_array(filter, action, nr, 1, &args[i]);
-	} else {
-		rc = seccomp_rule_add_array(filter, action, nr, (unsigned)r->n_args, args);
-	}
-	if (rc < 0 && rc != -EEXIST) {
-		errno = -rc;
-		return err_sys(err, "add a seccomp rule");
-	}
-	return 0;
+	return false;
 }
 
-static int add_rules(scmp_filter_ctx filter, const struct oci_syscall *r, uint32_t fallback,
-		     struct err *err)
+static int rule_add(scmp_filter_ctx ctx, const char *name, uint32_t action, unsigned n,
+		    const struct scmp_arg_cmp *cmp, struct err *err)
 {
+	int number = seccomp_syscall_resolve_name(name);
+	int r = seccomp_rule_add_array(ctx, action, number, n, cmp);
+
+	/* A call that one of the architectures lacks, or a rule that is there already. */
+	if (r == 0 || r == -EDOM || r == -EEXIST)
+		return 0;
+	errno = -r;
+	return err_sys(err, "seccomp rule for %s", name);
+}
+
+static int syscall_add(const struct init *in, scmp_filter_ctx ctx, const struct oci_syscall *s,
+		       uint32_t default_action, struct err *err)
+{
+	struct scmp_arg_cmp cmp[6];
 	uint32_t action;
+	bool separately;
 
-	if (action_of(r->action, r->errno_ret, &action, err) < 0)
+	if (action_parse(s->action, &s->errno_ret, &action, err) < 0)
 		return -1;
-	if (action == fallback)
+	if (s->n_args > ARRAY_LEN(cmp))
+		return err_set(err, E_LIMIT, "more than 6 seccomp arguments");
+	for (size_t i = 0; i < s->n_args; i++) {
+		if (arg_parse(&s->args[i], &cmp[i], err) < 0)
+			return -1;
+	}
+	if (action == default_action)
 		return 0; /* libseccomp refuses rules that change nothing */
-	strv_each(name, r->names) {
-		int nr = seccomp_syscall_resolve_name(*name);
-
-		if (nr == __NR_SCMP_ERROR)
-			log_debug("seccomp: unknown system call skipped", LOG_S("name", *name));
-		else if (add_rule(filter, r, action, nr, err) < 0)
-			return err_wrap(err, "system call %s", *name);
+	separately = args_repeat(s);
+	strv_each(name, s->names) {
+		if (seccomp_syscall_resolve_name(*name) == __NR_SCMP_ERROR) {
+			wire_note(in->sock, "seccomp: unknown system call %s", *name);
+			continue;
+		}
+		if (!separately && rule_add(ctx, *name, action, (unsigned)s->n_args, cmp, err) < 0)
+			return -1;
+		for (size_t i = 0; separately && i < s->n_args; i++) {
+			if (rule_add(ctx, *name, action, 1, &cmp[i], err) < 0)
+				return -1;
+		}
 	}
 	return 0;
 }
 
-int seccomp_apply(const struct oci_seccomp *s, struct err *err)
+static int flags_set(scmp_filter_ctx ctx, char *const *flags, struct err *err)
 {
-	AUTO(filter) scmp_filter_ctx filter = NULL;
-	uint32_t fallback;
-	int rc;
+	strv_each(flag, flags) {
+		enum scmp_filter_attr attr;
 
-	if (!str_empty(s->listener_path))
-		return err_set(err, E_UNSUPPORTED, "seccomp.listenerPath is not supported");
-	if (action_of(s->default_action, s->default_errno_ret, &fallback, err) < 0)
-		return -1;
-	filter = seccomp_init(fallback);
-	if (!filter)
-		return err_set(err, E_INVALID, "seccomp default action '%s'", s->default_action);
-	/* Whether no_new_privs is set is the specification's business, not the filter's. */
-	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
-	if (add_arches(filter, s, err) < 0 || set_flags(filter, s, err) < 0)
+		if (str_eq(*flag, "SECCOMP_FILTER_FLAG_TSYNC"))
+			attr = SCMP_FLTATR_CTL_TSYNC;
+		else if (str_eq(*flag, "SECCOMP_FILTER_FLAG_LOG"))
+			attr = SCMP_FLTATR_CTL_LOG;
+		else if (str_eq(*flag, "SECCOMP_FILTER_FLAG_SPEC_ALLOW"))
+			attr = SCMP_FLTATR_CTL_SSB;
+		else if (str_eq(*flag, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"))
+			continue; /* only means something with notification */
+		else
+			return err_set(err, E_INVALID, "unknown seccomp flag '%s'", *flag);
+		if (seccomp_attr_set(ctx, attr, 1) != 0)
+			return err_set(err, E_UNSUPPORTED, "seccomp flag %s", *flag);
+	}
+	return 0;
+}
+
+static int archs_add(scmp_filter_ctx ctx, char *const *archs, struct err *err)
+{
+	strv_each(name, archs) {
+		uint32_t arch = 0;
+		int r;
+
+		if (arch_parse(*name, &arch, err) < 0)
+			return -1;
+		r = seccomp_arch_add(ctx, arch);
+		if (r != 0 && r != -EEXIST)
+			return err_set(err, E_UNSUPPORTED, "seccomp architecture %s", *name);
+	}
+	return 0;
+}
+
+static int filter_fill(const struct init *in, scmp_filter_ctx ctx, uint32_t default_action,
+		       struct err *err)
+{
+	const struct oci_seccomp *s = in->spec->linux_.seccomp;
+
+	/* no_new_privs is the specification's to set, not the library's. */
+	if (seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0) != 0)
+		return err_set(err, E_UNSUPPORTED, "seccomp without no_new_privs");
+	/* A binary tree pays from a few dozen calls on. Older libraries cannot; it is only speed.
+	 */
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (archs_add(ctx, s->architectures, err) < 0 || flags_set(ctx, s->flags, err) < 0)
 		return -1;
 	for (size_t i = 0; i < s->n_syscalls; i++) {
-		if (add_rules(filter, &s->syscalls[i], fallback, err) < 0)
+		if (syscall_add(in, ctx, &s->syscalls[i], default_action, err) < 0)
 			return -1;
 	}
-	rc = seccomp_load(filter);
-	if (rc < 0) {
-		errno = -rc;
-		return err_sys(err, "load the seccomp filter");
-	}
 	return 0;
+}
+
+int seccomp_build(const struct init *in, struct seccomp_filter **filter, struct err *err)
+{
+	const struct oci_seccomp *s = in->spec->linux_.seccomp;
+	uint32_t action;
+	scmp_filter_ctx ctx;
+
+	*filter = NULL;
+	if (!s || !in->seccomp)
+		return 0;
+	if (!str_empty(s->listener_path))
+		return err_set(err, E_UNSUPPORTED, "seccomp listenerPath is not supported");
+	if (action_parse(s->default_action, &s->default_errno_ret, &action, err) < 0)
+		return -1;
+	ctx = seccomp_init(action);
+	if (!ctx)
+		return err_set(err, E_FAILED, "make a seccomp filter");
+	if (filter_fill(in, ctx, action, err) < 0) {
+		seccomp_release(ctx);
+		return -1;
+	}
+	*filter = NEW(struct seccomp_filter);
+	(*filter)->ctx = ctx;
+	return 0;
+}
+
+int seccomp_install(struct seccomp_filter *filter, struct err *err)
+{
+	int r = filter ? seccomp_load(filter->ctx) : 0;
+
+	if (r == 0)
+		return 0;
+	errno = -r;
+	return err_sys(err, "load the seccomp filter");
 }

@@ -1,80 +1,85 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Kernel parameters that belong to a namespace of the container; all others would be the guest's.
+/*
+ * Sysctls of namespaces. Written before the container's root is entered, to the proc file system
+ * that is ours, so nothing inside the container can put another file in their place. Only names
+ * that belong to a namespace of the container are let through: the others would change the guest
+ * for all containers.
  */
 
-#include "container/container-internal.h"
-
-#include "base/file.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
+#include "container/init.h"
+#include "container/namespace.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <string.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
-static bool has_namespace(const struct oci_spec *s, const char *type)
-{
-	for (size_t i = 0; i < s->linux_.n_namespaces; i++) {
-		if (str_eq(s->linux_.namespaces[i].type, type))
-			return true;
-	}
-	return false;
-}
-
-/* The namespace that owns a parameter, or NULL. */
-static const char *owner(const char *key)
+/* The kind of namespace that a sysctl belongs to, or -1. */
+static int sysctl_namespace(const char *name)
 {
 	static const char *const ipc[] = {
-		"kernel.msgmax", "kernel.msgmnb",          "kernel.msgmni",
-		"kernel.sem",    "kernel.shmall",          "kernel.shmmax",
-		"kernel.shmmni", "kernel.shm_rmid_forced", NULL
+		"kernel/msgmax", "kernel/msgmnb",          "kernel/msgmni",
+		"kernel/sem",    "kernel/shmall",          "kernel/shmmax",
+		"kernel/shmmni", "kernel/shm_rmid_forced", NULL
 	};
 
-	if (strv_has((char *const *)ipc, key) || str_starts(key, "fs.mqueue."))
-		return "ipc";
-	if (str_starts(key, "net."))
-		return "network";
-	return str_eq(key, "kernel.domainname") ? "uts" : NULL;
+	if (strv_has((char *const *)ipc, name) || str_starts(name, "fs/mqueue/"))
+		return NS_IPC;
+	if (str_eq(name, "kernel/domainname"))
+		return NS_UTS;
+	if (str_starts(name, "net/"))
+		return NS_NET;
+	return -1;
 }
 
-static int apply(int sys, const char *key, const char *value, struct err *err)
+/* "a.b.c", or "a/b.c/d" for names with dots in them, as sysctl(8) has it. */
+static char *sysctl_path(const char *key)
 {
-	AUTO(str) char *path = strdup(key);
-	AUTO(fd) int fd = -1;
+	char *path = xstrdup(key);
+	bool dots = path[strcspn(path, "./")] == '.';
 
-	/* "net/ipv4/conf/eth0.1/..." may be written with slashes to keep its dots. */
-	for (char *p = path; !strchr(key, '/') && *p; p++)
-		*p = *p == '.' ? '/' : *p;
-	fd = path_open(sys, path, PATH_BENEATH, O_WRONLY, 0, err);
+	for (char *p = path; dots && *p; p++)
+		*p = *p == '.' ? '/' : *p == '/' ? '.' : *p;
+	return path;
+}
+
+static int sysctl_write(int dir, const char *path, const char *value, struct err *err)
+{
+	AUTO(fd) int fd = path_open(dir, path, PATH_BENEATH, O_WRONLY, 0, err);
+
 	if (fd < 0)
 		return -1;
 	return fd_write_all(fd, value, strlen(value), err);
 }
 
-int sysctl_apply(const struct oci_spec *spec, struct err *err)
+int sysctls_apply(const struct oci_linux *l, struct err *err)
 {
-	AUTO(fd) int sys = -1;
+	AUTO(fd) int dir = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
 
-	if (!spec->linux_.n_sysctl)
+	if (!l->n_sysctl)
 		return 0;
-	sys = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (sys < 0 || fstatfs(sys, &fs) < 0)
+	if (dir < 0 || fstatfs(dir, &fs) < 0)
 		return err_sys(err, "open /proc/sys");
 	if (fs.f_type != PROC_SUPER_MAGIC)
-		return err_set(err, E_STATE, "/proc/sys is not a procfs");
-	for (size_t i = 0; i < spec->linux_.n_sysctl; i++) {
-		const struct oci_pair *p = &spec->linux_.sysctl[i];
-		const char *ns = owner(p->key);
+		return err_set(err, E_FAILED, "/proc/sys is not on a proc file system");
+	for (size_t i = 0; i < l->n_sysctl; i++) {
+		AUTO(str) char *path = sysctl_path(l->sysctl[i].key);
+		int kind = sysctl_namespace(path);
 
-		/* The network namespace may be the sandbox's own: net.* is its business anyway. */
-		if (!ns || (!str_eq(ns, "network") && !has_namespace(spec, ns)))
-			return err_set(err, E_INVALID,
-				       "sysctl %s does not belong to a namespace "
-				       "of the container",
-				       p->key);
-		if (apply(sys, p->key, p->value, err) < 0)
-			return err_wrap(err, "sysctl %s", p->key);
+		if (kind < 0)
+			return err_set(err, E_INVALID, "sysctl %s is not one of a namespace",
+				       l->sysctl[i].key);
+		if (!ns_own(l, (enum ns_kind)kind))
+			return err_set(err, E_INVALID, "sysctl %s without a %s namespace",
+				       l->sysctl[i].key, ns_file((enum ns_kind)kind));
+		if (sysctl_write(dir, path, l->sysctl[i].value, err) < 0)
+			return err_wrap(err, "sysctl %s", l->sysctl[i].key);
 	}
 	return 0;
 }

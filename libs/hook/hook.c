@@ -1,70 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Running hooks: one after the other, with a time limit each, the state on stdin. */
+/* OCI hooks: one program after the other, the container's state on its stdin, a time limit each. */
 
 #include "hook/hook.h"
 
 #include "base/deadline.h"
+#include "base/mem.h"
+#include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
 #include "json/json.h"
 
 #include <string.h>
 
-/* The state of the OCI runtime specification, runtime.md. */
-static char *format_state(const struct hook_state *s)
+static char *state_format(const struct hook_state *state)
 {
 	AUTO(json) struct json *j = json_make_object();
 	struct json *annotations = json_make_object();
+	const struct oci_spec *spec = state->spec;
 
-	json_put(j, "ociVersion", json_make_string(s->spec->version ? s->spec->version : "1.0.2"));
-	json_put(j, "id", json_make_string(s->id));
-	json_put(j, "status", json_make_string(s->status));
-	if (s->pid > 0)
-		json_put(j, "pid", json_make_int(s->pid));
-	json_put(j, "bundle", json_make_string(s->bundle));
-	for (size_t i = 0; i < s->spec->n_annotations; i++)
-		json_put(annotations, s->spec->annotations[i].key,
-			 json_make_string(s->spec->annotations[i].value));
+	json_put(j, "ociVersion",
+		 json_make_string(spec && spec->version ? spec->version : "1.0.2"));
+	json_put(j, "id", json_make_string(state->id));
+	json_put(j, "status", json_make_string(state->status));
+	if (state->pid > 0)
+		json_put(j, "pid", json_make_int(state->pid));
+	json_put(j, "bundle", json_make_string(state->bundle ? state->bundle : ""));
+	for (size_t i = 0; spec && i < spec->n_annotations; i++)
+		json_put(annotations, spec->annotations[i].key,
+			 json_make_string(spec->annotations[i].value));
 	json_put(j, "annotations", annotations);
 	return json_format(j, false);
 }
 
-static int run_one(const struct oci_hook *hook, const char *state, unsigned default_timeout,
-		   const int *ns, struct err *err)
+static int hook_run(const struct oci_hook *hook, const char *state, unsigned default_timeout,
+		    const int *ns, struct err *err)
 {
-	static char *const no_env[] = { NULL };
-	char *const alone[] = { hook->path, NULL };
 	int64_t seconds = hook->timeout.set ? hook->timeout.v : default_timeout;
-	struct spawn s = { .argv = strv_len(hook->args) ? hook->args : alone,
+	char *path_only[] = { hook->path, NULL };
+	static char *const no_env[] = { NULL };
+	struct spawn s = { .argv = strv_len(hook->args) ? hook->args : path_only,
 			   .program = hook->path,
 			   .env = hook->env ? hook->env : no_env,
 			   .ns = ns };
 	int code;
 
-	if (str_empty(hook->path) || hook->path[0] != '/')
-		return err_set(err, E_INVALID, "its path is not absolute");
+	if (str_empty(hook->path) || *hook->path != '/')
+		return err_set(err, E_INVALID, "the path of a hook must be absolute");
 	if (seconds <= 0)
-		return err_set(err, E_INVALID, "timeout %lld is not positive", (long long)seconds);
+		return err_set(err, E_INVALID, "the timeout of a hook must be positive");
 	code = spawn_run(&s, state, strlen(state), NULL, deadline_in((uint64_t)seconds * 1000),
 			 err);
-	if (code == 0)
-		return 0;
-	if (err->code == E_TIMEOUT)
-		err_hint(err, "the limit is %lld s", (long long)seconds);
-	return -1;
+	return code == 0 ? 0 : err_wrap(err, "%s", hook->path);
 }
 
 int hooks_run(const struct oci_hook_list *hooks, const char *list_name,
 	      const struct hook_state *state, unsigned default_timeout, const int *ns,
 	      struct err *err)
 {
-	AUTO(str) char *text = hooks->n ? format_state(state) : NULL;
+	AUTO(str) char *text = hooks->n ? state_format(state) : NULL;
 
 	for (size_t i = 0; i < hooks->n; i++) {
-		if (run_one(&hooks->v[i], text, default_timeout, ns, err) < 0) {
+		if (hook_run(&hooks->v[i], text, default_timeout, ns, err) < 0) {
 			err->code = E_HOOK;
-			return err_wrap(err, "%s hook %s", list_name,
-					hooks->v[i].path ? hooks->v[i].path : "(no path)");
+			return err_wrap(err, "%s hook", list_name);
 		}
 	}
 	return 0;

@@ -2,68 +2,90 @@
 #pragma once
 
 /*
- * Mount options as people write them, the table of what is mounted, and undoing mounts.
+ * Mount options, mounting on an fd, and the mount table.
  *
- *	AUTO(mount_options) struct mount_options o;
- *	if (mount_options_parse(mount->options, &o, err) < 0 ||
- *	    mount_apply(source, "/proc/self/fd/7", type, &o, err) < 0)
- *		...
+ *	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+ *	if (mount_options_parse(strv, &o, err) < 0 ||
+ *	    mount_attach(target, "tmpfs", "tmpfs", &o, err) < 0)
+ *		return -1;
+ *	if (mount_needs_finish(&o))	// open the target again: now it is the new mount's root
+ *		return mount_finish(top, &o, err);
+ *
+ * The target is an fd (O_PATH will do), so nobody can swap a symbolic link under a mount. An fd of
+ * a directory goes on naming that directory when something is mounted on it: what is to be done to
+ * a new file system (propagation, recursive attributes) needs a second open, by the caller, who
+ * knows how names are resolved there. Bind mounts are complete when mount_attach returns.
  */
 
 #include "base/err.h"
 #include "base/scope.h"
-#include "base/vec.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct mount_options {
-	unsigned long flags;       /* MS_*; with MS_BIND the rest needs a remount */
-	unsigned long propagation; /* MS_SHARED ... MS_UNBINDABLE, with MS_REC, or 0 */
-	uint64_t recursive_set, recursive_clear; /* MOUNT_ATTR_* of the r* options */
-	char *data;                              /* what the file system gets, "" if nothing */
+	unsigned long flags; /* MS_* for mount(2), with MS_BIND | MS_REC of bind and rbind */
+	uint64_t set, clear; /* MOUNT_ATTR_* that were asked for by name, for this mount */
+	uint64_t recursive_set, recursive_clear; /* the same with AT_RECURSIVE */
+	unsigned long propagation;               /* MS_SHARED, … | MS_REC, or 0 */
+	bool idmap, recursive_idmap, tmpcopyup;
+	int userns;  /* for idmap: the mapping, borrowed, set by the caller; -1 is none */
+	char **rest; /* strv: what the table does not know is the file system's */
+	char *data;  /* rest joined with commas, or NULL */
 };
 
-/* The OCI specification's list (config.md, "Linux mount options"); unknown words go into data.
- * idmap and ridmap are E_UNSUPPORTED. */
+#define MOUNT_OPTIONS_INIT    \
+	{                     \
+		.userns = -1, \
+	}
+
+/* Later options override earlier ones. Does not fail but for idmap without a kernel's support. */
 MUST_CHECK int mount_options_parse(char *const *options, struct mount_options *out,
 				   struct err *err);
 void mount_options_release(struct mount_options *o);
 DEFINE_AUTO_STRUCT(mount_options, struct mount_options, mount_options_release)
 
-/*
- * Mounts source on target with all its options: the mount, the remount that gives a bind its flags,
- * propagation, recursive attributes. target must name the place itself (a path of ours, or
- * /proc/self/fd/N of an fd that was resolved beneath a root); top names the mounted thing the same
- * way and is asked for once it is mounted.
- */
-struct mount_target {
-	const char *path; /* where to mount */
-	/* Opens the top of the new mount (O_PATH): for a bind, the options are put on that. */
-	int (*reopen)(void *arg, struct err *err);
-	void *arg;
-};
-MUST_CHECK int mount_apply(const char *source, const struct mount_target *target, const char *type,
-			   const struct mount_options *o, struct err *err);
-/* The same for a path that nobody else can change meanwhile. */
+/* Mounts on target. With bind or rbind, source is a path; with remount, source and type do not
+ * matter. */
+MUST_CHECK int mount_attach(int target, const char *source, const char *type,
+			    const struct mount_options *o, struct err *err);
+/* Attach and finish at a path of our own, that nobody else can change meanwhile. */
 MUST_CHECK int mount_at(const char *source, const char *path, const char *type,
 			const struct mount_options *o, struct err *err);
+/* As mount_attach for a bind of what source_fd (O_PATH) names. */
+MUST_CHECK int mount_bind_fd(int target, int source_fd, const struct mount_options *o,
+			     struct err *err);
+bool mount_needs_finish(const struct mount_options *o);
+MUST_CHECK int mount_finish(int mounted, const struct mount_options *o, struct err *err);
+
+/* ------------------------------------------------------------------------------- the mount table
+ */
 
 struct mount_entry {
-	int id, parent;
-	char *root, *path, *type, *source;
+	uint64_t id, parent;
+	unsigned major, minor;
+	char *root, *target, *options, *type, *source, *super_options; /* unescaped */
 };
 
-struct mount_table {
-	VEC(struct mount_entry) entries; /* in the order of mounting */
+struct mount_list {
+	struct mount_entry *v;
+	size_t n;
 };
 
-/* proc_pid_mountinfo(5). At most 64 MiB and 100 000 lines. */
-MUST_CHECK int mount_table_parse(const char *text, size_t len, struct mount_table *out,
-				 struct err *err);
-MUST_CHECK int mount_table_read(struct mount_table *out, struct err *err);
-void mount_table_release(struct mount_table *t);
-DEFINE_AUTO_STRUCT(mount_table, struct mount_table, mount_table_release)
+enum { MOUNT_LIST_MAX = 32 << 20 }; /* bytes of mountinfo: 100 000 mounts fit */
 
-/* Detaches every mount at or below a clean absolute path, last first. None is success. */
-MUST_CHECK int mount_detach_below(const char *path, struct err *err);
+/* The text of a mountinfo file. A line that is not one is E_PROTOCOL with its number. */
+MUST_CHECK int mount_list_parse(const char *text, size_t len, struct mount_list *out,
+				struct err *err);
+/* Ours: /proc/self/mountinfo. */
+MUST_CHECK int mount_list_read(struct mount_list *out, struct err *err);
+void mount_list_release(struct mount_list *list);
+DEFINE_AUTO_STRUCT(mount_list, struct mount_list, mount_list_release)
+
+/* True if something is mounted exactly on this clean, absolute path. */
+bool mount_list_has(const struct mount_list *list, const char *target);
+
+/* Detaches (MNT_DETACH, links not followed) every mount at or below a clean, absolute path, the
+ * last mounted first. Mounts that are gone meanwhile are no error. */
+MUST_CHECK int mount_detach_below(const char *prefix, struct err *err);

@@ -24,7 +24,7 @@
 static int bind(const char *source, const char *target, bool readonly, struct err *err)
 {
 	AUTO(strv) char **options = strv_split(readonly ? "rbind rro" : "rbind", " ");
-	AUTO(mount_options) struct mount_options o = { .flags = 0 };
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
 
 	if (mount_options_parse(options, &o, err) < 0)
 		return -1;

@@ -102,7 +102,7 @@ static int mount_rootfs(struct shim *s, const CreateRequest *r, struct err *err)
 		return -1;
 	for (size_t i = 0; i < r->n_rootfs; i++) {
 		const Containerd__Types__Mount *m = r->rootfs[i];
-		AUTO(mount_options) struct mount_options o = { .flags = 0 };
+		AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
 		AUTO(strv) char **options = NULL;
 
 		for (size_t k = 0; k < m->n_options; k++)

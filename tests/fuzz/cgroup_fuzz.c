@@ -1,30 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Keyed cgroup files: the first line of the input is the key, the rest the file. */
+/* The texts of control group files and of passwd, each through every reader there is. */
 
 #include "base/mem.h"
-#include "base/scope.h"
+#include "base/str.h"
 #include "container/cgroup.h"
+#include "container/init.h"
 
+#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	AUTO(str) char *key = xstrndup(size ? (const char *)data : "", size);
-	char *text = strchr(key, '\n');
-	uint64_t value, weight;
+	AUTO(str) char *text = xstrndup((const char *)data, size);
 
-	if (!text)
-		return 0;
-	*text++ = '\0';
-	value = cgroup_keyed(text, key);
-	if (value && !strstr(text, key))
-		bug("a value for '%s', which is not there", key);
-	weight = cgroup_weight(value);
-	if (weight < 1 || weight > 10000)
-		bug("weight %llu of %llu shares", (unsigned long long)weight,
-		    (unsigned long long)value);
+	struct container_stats s = { 0 };
+
+	free(user_home_in(text, 1000));
+	(void)cgroup_value(text, "oom_kill");
+	cgroup_parse_memory_stat(text, true, &s);
+	cgroup_parse_memory_stat(text, false, &s);
+	cgroup_parse_per_cpu(text, &s);
+	cgroup_parse_io_stat(text, &s);
+	cgroup_parse_blkio(text, &s.blkio.service_bytes, &s.blkio.n_service_bytes);
+	container_stats_release(&s);
 	return 0;
 }

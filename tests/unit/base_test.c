@@ -233,6 +233,11 @@ START_TEST(spawn_runs_programs)
 	ck_assert_int_eq(run("sleep 600", NULL, NULL, 50, &err), -1);
 	ck_assert_int_eq(err.code, E_TIMEOUT);
 	err_clear(&err);
+	/* A program that does not read its input neither fails nor kills us. */
+	AUTO(str) char *big = xmalloc(1 << 20);
+	memset(big, 'x', (1 << 20) - 1);
+	big[(1 << 20) - 1] = '\0';
+	ck_assert_int_eq(run("exit 0", big, NULL, 60000, &err), 0);
 	/* A descendant that keeps the pipe does not keep us. */
 	ck_assert_int_eq(run("sleep 2 & exit 0", NULL, NULL, 60000, &err), 0);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/mount: the option table, mountinfo, and mounts in a private mount namespace (needs root). */
+/* libs/mount: the option table, the mount table, and mounts in a mount namespace of our own. */
 
+#include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "mount/mount.h"
@@ -9,241 +10,241 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-/* ---------------------------------------------------------------------------------------- options
- */
+int mount(const char *source, const char *target, const char *type, unsigned long flags,
+	  const void *data);
 
-static const struct {
-	const char *words;
-	unsigned long flags, propagation;
-	uint64_t set, clear;
-	const char *data;
-} options[] = {
-	{ "", 0, 0, 0, 0, "" },
-	{ "defaults", 0, 0, 0, 0, "" },
-	{ "ro,nosuid,nodev,noexec", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, 0, 0, 0, "" },
-	{ "ro,rw", 0, 0, 0, 0, "" },
-	{ "nosuid,suid,nodev,dev,noexec,exec,sync,async,noatime,atime", 0, 0, 0, 0, "" },
-	{ "bind", MS_BIND, 0, 0, 0, "" },
-	{ "rbind,ro", MS_BIND | MS_REC | MS_RDONLY, 0, 0, 0, "" },
-	{ "remount,relatime", MS_REMOUNT | MS_RELATIME, 0, 0, 0, "" },
-	{ "private", 0, MS_PRIVATE, 0, 0, "" },
-	{ "rshared", 0, MS_SHARED | MS_REC, 0, 0, "" },
-	{ "rprivate,rslave", 0, MS_SLAVE | MS_REC, 0, 0, "" },
-	{ "rro", 0, 0, MOUNT_ATTR_RDONLY, 0, "" },
-	{ "rro,rrw", 0, 0, 0, MOUNT_ATTR_RDONLY, "" },
-	{ "rrw,rro", 0, 0, MOUNT_ATTR_RDONLY, 0, "" },
-	{ "rnosuid,rnodev", 0, 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, "" },
-	{ "rnoatime", 0, 0, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME, "" },
-	{ "mode=755,size=64k", 0, 0, 0, 0, "mode=755,size=64k" },
-	{ "ro,mode=755,noexec,uid=0", MS_RDONLY | MS_NOEXEC, 0, 0, 0, "mode=755,uid=0" },
-};
-
-START_TEST(options_follow_the_table)
+START_TEST(options_become_flags)
 {
-	AUTO(strv) char **words = strv_split(options[_i].words, ",");
-	AUTO(mount_options) struct mount_options o = { 0 };
-	struct err err = ERR_INIT;
+	static const struct {
+		const char *options;
+		unsigned long flags, propagation;
+		uint64_t set, clear;
+		const char *data;
+	} rows[] = {
+		{ "", 0, 0, 0, 0, NULL },
+		{ "ro,nosuid", MS_RDONLY | MS_NOSUID, 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID, 0,
+		  NULL },
+		{ "ro,rw", 0, 0, 0, MOUNT_ATTR_RDONLY, NULL },
+		{ "rw,ro", MS_RDONLY, 0, MOUNT_ATTR_RDONLY, 0, NULL },
+		{ "rbind,rprivate", MS_BIND | MS_REC, MS_PRIVATE | MS_REC, 0, 0, NULL },
+		{ "bind,slave,shared", MS_BIND, MS_SHARED, 0, 0, NULL },
+		{ "noatime", MS_NOATIME, 0, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME, NULL },
+		{ "noatime,relatime", MS_NOATIME | MS_RELATIME, 0, 0, MOUNT_ATTR__ATIME, NULL },
+		{ "nodiratime", MS_NODIRATIME, 0, MOUNT_ATTR_NODIRATIME, 0, NULL },
+		{ "size=1k,ro,mode=755", MS_RDONLY, 0, MOUNT_ATTR_RDONLY, 0, "size=1k,mode=755" },
+		{ "sync,dirsync,lazytime,silent",
+		  MS_SYNCHRONOUS | MS_DIRSYNC | MS_LAZYTIME | MS_SILENT, 0, 0, 0, NULL },
+		{ "defaults,remount", MS_REMOUNT, 0, 0, 0, NULL },
+	};
 
-	ck_assert_msg(mount_options_parse(words, &o, &err) == 0, "%s", err.msg);
-	ck_assert_uint_eq(o.flags, options[_i].flags);
-	ck_assert_uint_eq(o.propagation, options[_i].propagation);
-	ck_assert_uint_eq(o.recursive_set, options[_i].set);
-	ck_assert_uint_eq(o.recursive_clear, options[_i].clear);
-	ck_assert_str_eq(o.data, options[_i].data);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+		AUTO(strv) char **list = strv_split(rows[i].options, ",");
+		struct err err = ERR_INIT;
+
+		ck_assert_int_eq(mount_options_parse(list, &o, &err), 0);
+		ck_assert_msg(o.flags == rows[i].flags, "%s: %#lx", rows[i].options, o.flags);
+		ck_assert_uint_eq(o.propagation, rows[i].propagation);
+		ck_assert_uint_eq(o.set, rows[i].set);
+		ck_assert_uint_eq(o.clear, rows[i].clear);
+		ck_assert(str_eq(o.data, rows[i].data));
+	}
 }
 END_TEST
 
-START_TEST(options_that_are_refused)
+START_TEST(recursive_and_special_options)
 {
-	AUTO(mount_options) struct mount_options o = { 0 };
-	AUTO(str) char *long_word = str_fmt("lowerdir=%05000d", 0);
-	char *idmap[] = { (char[]){ "idmap" }, NULL }, *too_long[] = { long_word, NULL };
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	AUTO(strv) char **list = strv_split("rbind,rro,rnosuid,rsuid,ridmap,tmpcopyup", ",");
 	struct err err = ERR_INIT;
 
-	ck_assert_int_lt(mount_options_parse(idmap, &o, &err), 0);
-	ck_assert_int_eq(err.code, E_UNSUPPORTED);
-	err_clear(&err);
-	ck_assert_int_lt(mount_options_parse(too_long, &o, &err), 0);
+	ck_assert_int_eq(mount_options_parse(list, &o, &err), 0);
+	ck_assert_uint_eq(o.recursive_set, MOUNT_ATTR_RDONLY);
+	ck_assert_uint_eq(o.recursive_clear, MOUNT_ATTR_NOSUID);
+	ck_assert(o.idmap && o.recursive_idmap && o.tmpcopyup);
+	ck_assert(!mount_needs_finish(&o));
+}
+END_TEST
+
+START_TEST(long_options_are_refused)
+{
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	char text[5000];
+	char *list[] = { text, NULL };
+	struct err err = ERR_INIT;
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	ck_assert_int_eq(mount_options_parse(list, &o, &err), -1);
 	ck_assert_int_eq(err.code, E_LIMIT);
 }
 END_TEST
 
-/* -------------------------------------------------------------------------------------- mountinfo
- */
-
-START_TEST(mountinfo_is_read)
+START_TEST(mountinfo_is_parsed)
 {
 	static const char text[] =
-		"36 35 98:0 /mnt1 /mnt/a\\040b\\011c\\012d\\134e rw master:1 propagate_from:2 - "
-		"ext3 /dev/root\\0401 rw,errors=continue\n"
-		"\n"
-		"37 36 0:5 / /x\\9\\40 rw - tmpfs none rw";
-	AUTO(mount_table) struct mount_table t = { VEC_INIT };
+		"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n"
+		"40 36 0:5 / /with\\040space\\134 ro - tmpfs  rw\n"
+		"41 36 0:6 / /x rw shared:1 master:2 - cgroup cgroup rw,cpu,cpuacct";
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
 	struct err err = ERR_INIT;
 
-	ck_assert_msg(mount_table_parse(text, strlen(text), &t, &err) == 0, "%s", err.msg);
-	ck_assert_uint_eq(t.entries.n, 2);
-	ck_assert_int_eq(t.entries.v[0].id, 36);
-	ck_assert_int_eq(t.entries.v[0].parent, 35);
-	ck_assert_str_eq(t.entries.v[0].root, "/mnt1");
-	ck_assert_str_eq(t.entries.v[0].path, "/mnt/a b\tc\nd\\e");
-	ck_assert_str_eq(t.entries.v[0].type, "ext3");
-	ck_assert_str_eq(t.entries.v[0].source, "/dev/root 1");
-	ck_assert_str_eq(t.entries.v[1].path, "/x\\9\\40");
-	ck_assert_str_eq(t.entries.v[1].type, "tmpfs");
+	ck_assert_msg(mount_list_parse(text, strlen(text), &list, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(list.n, 3);
+	ck_assert_str_eq(list.v[0].root, "/mnt1");
+	ck_assert_str_eq(list.v[0].source, "/dev/root");
+	ck_assert_uint_eq(list.v[0].major, 98);
+	ck_assert_str_eq(list.v[1].target, "/with space\\");
+	ck_assert_str_eq(list.v[1].source, "");
+	ck_assert_str_eq(list.v[1].super_options, "rw");
+	ck_assert_str_eq(list.v[2].super_options, "rw,cpu,cpuacct");
+	ck_assert(mount_list_has(&list, "/x") && !mount_list_has(&list, "/y"));
 }
 END_TEST
 
-START_TEST(broken_mountinfo_is_refused)
+START_TEST(malformed_mountinfo_is_refused)
 {
-	static const char *const cases[] = {
-		"36 35 98:0 /mnt1",
-		"x 35 98:0 / / rw - ext4 a rw",
-		"36 -1 98:0 / / rw - ext4 a rw",
-		"36 35 98:0 / / rw shared:1 ext4 a rw",
-		"36 35 98:0 / / rw - ext4",
-	};
-	AUTO(mount_table) struct mount_table t = { VEC_INIT };
-	struct err err = ERR_INIT;
+	static const char *const rows[] = { "36 35 98:0 / /m rw master:1 ext3 /dev/root rw",
+					    "x 35 98:0 / /m rw - ext3 d rw",
+					    "36 35 98 / /m rw - ext3 d rw", "36 35",
+					    "- - - - - - -" };
 
-	ck_assert_int_lt(mount_table_parse(cases[_i], strlen(cases[_i]), &t, &err), 0);
-	ck_assert_int_eq(err.code, E_INVALID);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(mount_list) struct mount_list list = { NULL, 0 };
+		struct err err = ERR_INIT;
+
+		ck_assert_int_eq(mount_list_parse(rows[i], strlen(rows[i]), &list, &err), -1);
+		ck_assert_uint_eq(list.n, 0);
+	}
 }
 END_TEST
 
-/* ----------------------------------------------------------------------------------------- mounts
- */
+/* ------------------------------------------------------------------------- needs to be root */
 
 static char dir[64];
 
-static void in_private_namespace(void)
+static void setup(void)
 {
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-mount-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
 	ck_assert_int_eq(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL), 0);
+	(void)str_print(dir, sizeof(dir), "/tmp/kata-mount-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
 }
 
-static void leave(void)
+static void teardown(void)
 {
 	struct err err = ERR_INIT;
 
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(mount_detach_below(dir, &err), 0);
+	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
 }
 
-static void do_mount(const char *source, const char *name, const char *type, const char *words)
+static void attach(const char *target, const char *source, const char *type, const char *options)
 {
-	AUTO(strv) char **list = strv_split(words, ",");
-	AUTO(mount_options) struct mount_options o = { 0 };
-	AUTO(str) char *path = path_join(dir, name);
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	AUTO(strv) char **list = strv_split(options, ",");
 	struct err err = ERR_INIT;
 
-	ck_assert(path_make(path, 0755, &err) == 0);
-	ck_assert_msg(mount_options_parse(list, &o, &err) == 0, "%s", err.msg);
-	ck_assert_msg(mount_at(source, path, type, &o, &err) == 0, "%s", err.msg);
+	ck_assert(mkdir(target, 0755) == 0 || errno == EEXIST);
+	AUTO(fd) int fd = open(target, O_PATH | O_CLOEXEC);
+	ck_assert_int_eq(mount_options_parse(list, &o, &err), 0);
+	ck_assert_msg(mount_attach(fd, source, type, &o, &err) == 0, "%s", err.msg);
 }
 
-static unsigned long flags_of(const char *name)
+static bool writable(const char *folder)
 {
-	AUTO(str) char *path = path_join(dir, name);
-	struct statvfs s;
+	AUTO(str) char *file = path_join(folder, "w");
+	AUTO(fd) int fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 
-	ck_assert_int_eq(statvfs(path, &s), 0);
-	return s.f_flag;
+	ck_assert(fd >= 0 || errno == EROFS);
+	return fd >= 0;
 }
 
-static size_t mounts_below(const char *path)
+START_TEST(binds_are_readonly_from_the_start)
 {
-	AUTO(mount_table) struct mount_table t = { VEC_INIT };
-	struct err err = ERR_INIT;
-	size_t n = 0;
+	AUTO(str) char *source = path_join(dir, "source");
+	AUTO(str) char *inner = path_join(dir, "source/inner");
+	AUTO(str) char *flat = path_join(dir, "flat");
+	AUTO(str) char *deep = path_join(dir, "deep");
+	AUTO(str) char *flat_inner = path_join(dir, "flat/inner");
+	AUTO(str) char *deep_inner = path_join(dir, "deep/inner");
 
-	ck_assert_msg(mount_table_read(&t, &err) == 0, "%s", err.msg);
-	vec_each(struct mount_entry, e, &t.entries)
-		n += path_is_below(e->path, path);
-	return n;
-}
-
-START_TEST(options_reach_the_mount)
-{
-	struct err err = ERR_INIT;
-
-	do_mount("tmpfs", "t", "tmpfs", "nosuid,noexec,size=64k");
-	ck_assert_uint_eq(flags_of("t") & (ST_NOSUID | ST_NOEXEC | ST_RDONLY),
-			  ST_NOSUID | ST_NOEXEC);
-	AUTO(str) char *source = path_join(dir, "t");
-	do_mount(source, "bound", "none", "bind,ro,nodev");
-	ck_assert_uint_eq(flags_of("bound") & (ST_RDONLY | ST_NODEV), ST_RDONLY | ST_NODEV);
-	ck_assert_uint_eq(flags_of("t") & ST_RDONLY, 0);
-	do_mount("tmpfs", "t/sub", "tmpfs", "rw");
-	do_mount(source, "all", "none", "rbind,rro,rprivate");
-	ck_assert_uint_eq(flags_of("all") & ST_RDONLY, ST_RDONLY);
-	ck_assert_uint_eq(flags_of("all/sub") & ST_RDONLY, ST_RDONLY);
-	ck_assert_uint_eq(flags_of("t/sub") & ST_RDONLY, 0);
-	ck_assert_msg(mount_detach_below(dir, &err) == 0, "%s", err.msg);
+	attach(source, "tmpfs", "tmpfs", "mode=700");
+	attach(inner, "tmpfs", "tmpfs", "");
+	attach(flat, source, "bind", "rbind,ro");
+	attach(deep, source, "bind", "rbind,rro");
+	ck_assert(writable(source) && writable(inner));
+	ck_assert(!writable(flat) && writable(flat_inner));
+	ck_assert(!writable(deep) && !writable(deep_inner));
 }
 END_TEST
 
-START_TEST(detach_takes_what_is_below_and_no_more)
+START_TEST(detach_takes_the_whole_tree)
 {
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	AUTO(str) char *a = path_join(dir, "a b");
+	AUTO(str) char *inner = path_join(dir, "a b/inner");
+	AUTO(str) char *beside = path_join(dir, "a bc");
 	struct err err = ERR_INIT;
+
+	attach(a, "tmpfs", "tmpfs", "");
+	attach(a, "tmpfs", "tmpfs", "");
+	attach(inner, "tmpfs", "tmpfs", "");
+	attach(beside, "tmpfs", "tmpfs", "");
+	ck_assert_int_eq(mount_detach_below(a, &err), 0);
+	ck_assert_int_eq(mount_list_read(&list, &err), 0);
+	ck_assert(!mount_list_has(&list, a) && !mount_list_has(&list, inner));
+	ck_assert(mount_list_has(&list, beside));
+}
+END_TEST
+
+START_TEST(propagation_of_a_new_file_system)
+{
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	AUTO(strv) char **list = strv_split("shared", ",");
+	AUTO(buf) struct buf text = BUF_INIT(0);
 	AUTO(str) char *a = path_join(dir, "a");
-	AUTO(str) char *ab = path_join(dir, "ab");
-
-	do_mount("tmpfs", "a", "tmpfs", "");
-	do_mount("tmpfs", "a", "tmpfs", "");
-	do_mount("tmpfs", "a/with space", "tmpfs", "");
-	do_mount("tmpfs", "a/with space/deep", "tmpfs", "");
-	do_mount("tmpfs", "ab", "tmpfs", "");
-	ck_assert_uint_eq(mounts_below(a), 4);
-	ck_assert_msg(mount_detach_below(a, &err) == 0, "%s", err.msg);
-	ck_assert_uint_eq(mounts_below(a), 0);
-	ck_assert_uint_eq(mounts_below(ab), 1);
-	ck_assert_msg(mount_detach_below(a, &err) == 0, "%s", err.msg);
-	ck_assert_msg(mount_detach_below(ab, &err) == 0, "%s", err.msg);
-}
-END_TEST
-
-START_TEST(a_failed_mount_names_the_place)
-{
-	AUTO(mount_options) struct mount_options o = { 0 };
+	AUTO(str) char *want = str_fmt(" %s rw,relatime shared:", a);
 	struct err err = ERR_INIT;
 
-	ck_assert(mount_options_parse(NULL, &o, &err) == 0);
-	ck_assert_int_lt(mount_at("tmpfs", "/nonexistent/place", "tmpfs", &o, &err), 0);
-	ck_assert_int_eq(err.code, E_NOT_FOUND);
-	ck_assert(strstr(err.msg, "/nonexistent/place") != NULL);
+	attach(a, "tmpfs", "tmpfs", "");
+	ck_assert_int_eq(mount_options_parse(list, &o, &err), 0);
+	ck_assert(mount_needs_finish(&o));
+	AUTO(fd) int top = open(a, O_PATH | O_CLOEXEC);
+	ck_assert_int_eq(mount_finish(top, &o, &err), 0);
+	ck_assert_int_eq(file_read(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &text, &err), 0);
+	ck_assert(strstr(buf_cstr(&text), want) != NULL);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *suite = suite_create("mount");
-	TCase *text = tcase_create("text"), *real = tcase_create("real");
-	SRunner *runner;
+	TCase *pure = tcase_create("pure"), *real = tcase_create("real");
+	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_add_loop_test(text, options_follow_the_table, 0, (int)ARRAY_LEN(options));
-	tcase_add_test(text, options_that_are_refused);
-	tcase_add_test(text, mountinfo_is_read);
-	tcase_add_loop_test(text, broken_mountinfo_is_refused, 0, 5);
-	suite_add_tcase(suite, text);
-	tcase_add_checked_fixture(real, in_private_namespace, leave);
-	tcase_add_test(real, options_reach_the_mount);
-	tcase_add_test(real, detach_takes_what_is_below_and_no_more);
-	tcase_add_test(real, a_failed_mount_names_the_place);
-	if (geteuid() == 0)
+	tcase_add_test(pure, options_become_flags);
+	tcase_add_test(pure, recursive_and_special_options);
+	tcase_add_test(pure, long_options_are_refused);
+	tcase_add_test(pure, mountinfo_is_parsed);
+	tcase_add_test(pure, malformed_mountinfo_is_refused);
+	suite_add_tcase(suite, pure);
+	if (geteuid() == 0) {
+		tcase_add_checked_fixture(real, setup, teardown);
+		tcase_add_test(real, binds_are_readonly_from_the_start);
+		tcase_add_test(real, detach_takes_the_whole_tree);
+		tcase_add_test(real, propagation_of_a_new_file_system);
+		tcase_set_timeout(real, 60);
 		suite_add_tcase(suite, real);
-	else
-		(void)printf("skipped: mounts need root\n");
-	runner = srunner_create(suite);
+	} else {
+		(void)printf("SKIP: mounting needs root\n");
+	}
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
-	return failed ? 1 : 0;
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

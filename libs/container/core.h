@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * struct container, for the flows of this library.
+ *
+ * The lock guards state, paused and sock. Everything else is fixed once container_create has
+ * returned; container_delete must be the last call.
+ */
+
+#include "base/fd.h"
+#include "container/cgroup.h"
+#include "container/container.h"
+#include "container/namespace.h"
+#include "hook/hook.h"
+
+#include <pthread.h>
+
+struct container {
+	char *id, *bundle, *root;
+	struct oci_spec *spec;
+	struct cgroup *cgroup;
+	bool seccomp;
+	pid_t pid;
+	int pidfd; /* of init, our own duplicate: readable when it has ended */
+	int ns[NS_COUNT];
+	pthread_mutex_t lock;
+	enum { PHASE_CREATED, PHASE_STARTING, PHASE_RUNNING, PHASE_ENDED } phase;
+	bool paused;
+	int sock; /* to init until it has executed the workload */
+};
+
+enum { CONTAINER_HOOK_SECONDS = 10 };
+
+/* launch.c: the re-executed helper and what it says, up to WIRE_PID. */
+struct launch {
+	const struct container *c;
+	const struct oci_spec *spec; /* what the helper gets */
+	bool exec;
+	const struct container_stdio *stdio;
+	struct deadline deadline;
+	int sock;           /* out: owned by the caller */
+	struct child child; /* out: the container's process, waiting for WIRE_GO */
+};
+MUST_CHECK int launch_start(struct launch *l, struct err *err);
+/* Puts the process into its cgroup, sets its OOM score and lets it go. */
+MUST_CHECK int launch_go(struct launch *l, struct err *err);
+/* The terminal's master, if the process has one, else -1. */
+MUST_CHECK int launch_console(struct launch *l, int *console, struct err *err);
+
+/* The container's state for a hook. */
+struct hook_state container_hook_state(const struct container *c, const char *status);
+void container_free(struct container *c);
+DEFINE_AUTO(container, struct container *, NULL, container_free)

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Our side of making a process: a sealed copy of our own binary is executed as the helper, which
+ * clones the container's process as our child. The copy exists so that nothing in a container can
+ * ever get hold of, and write to, the file that this program was started from.
+ */
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "container/core.h"
+#include "container/init.h"
+#include "container/wire.h"
+#include "json/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+/* ------------------------------------------------------------------------------- the sealed copy
+ */
+
+static int copy_make(struct err *err)
+{
+	AUTO(fd) int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int made = memfd_create("init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	ssize_t n;
+
+	if (made < 0 && errno == EINVAL) /* before Linux 6.3 all of them are executable */
+		made = memfd_create("init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	AUTO(fd) int copy = made;
+	if (self < 0 || copy < 0)
+		return err_sys(err, "copy our own program");
+	do
+		n = sendfile(copy, self, NULL, 1 << 24);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0 || fchmod(copy, 0500) < 0)
+		return err_sys(err, "copy our own program");
+	if (fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return err_sys(err, "seal the copy of our own program");
+	return STEAL(copy, -1);
+}
+
+/* Made once, kept for the life of this process; borrowed. */
+static int copy_of_self(struct err *err)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static int copy = -1;
+
+	(void)pthread_mutex_lock(&lock);
+	if (copy < 0)
+		copy = copy_make(err);
+	(void)pthread_mutex_unlock(&lock);
+	return copy;
+}
+
+/* ------------------------------------------------------------------------------------- the helper
+ */
+
+static char *format_options(const struct launch *l)
+{
+	const struct container *c = l->c;
+	AUTO(json) struct json *j = json_make_object();
+	struct json *mounts = json_make_array();
+
+	json_put(j, "id", json_make_string(c->id));
+	json_put(j, "bundle", json_make_string(c->bundle));
+	json_put(j, "root", json_make_string(c->root));
+	json_put(j, "exec", json_make_bool(l->exec));
+	json_put(j, "seccomp", json_make_bool(c->seccomp));
+	json_put(j, "cgroup_v2", json_make_bool(c->cgroup->ops->unified));
+	for (size_t i = 0; i < c->cgroup->n; i++) {
+		const struct cgroup_hierarchy *h = &c->cgroup->v[i];
+		AUTO(str) char *controllers = strv_join(h->controllers, ",");
+		AUTO(str)
+		char *entry = str_fmt("%s\n%s\n%s", h->name, *controllers ? controllers : "none",
+				      h->folder);
+
+		json_add(mounts, json_make_string(entry));
+	}
+	json_put(j, "cgroup_mounts", mounts);
+	return json_format(j, false);
+}
+
+static int send_orders(struct launch *l, struct err *err)
+{
+	AUTO(str) char *options = format_options(l);
+	AUTO(str) char *spec = oci_spec_format(l->spec);
+
+	if (strlen(spec) > OCI_DOCUMENT_MAX)
+		return err_set(err, E_LIMIT, "the specification is too large");
+	if (wire_send(l->sock, WIRE_OPTIONS, options, strlen(options), -1, l->deadline, err) < 0)
+		return -1;
+	return wire_send(l->sock, WIRE_SPEC, spec, strlen(spec), -1, l->deadline, err);
+}
+
+static int spawn_helper(struct launch *l, struct child *helper, struct err *err)
+{
+	struct spawn_fd fds[5 + NS_COUNT];
+	struct spawn s = { .program = "/proc/self/fd/4", .fds = fds };
+	int copy = copy_of_self(err), ends[2];
+	char *const argv[] = { program_invocation_short_name, (char[]){ "init" }, NULL };
+
+	if (copy < 0 || fd_socketpair(SOCK_STREAM, ends, err) < 0)
+		return -1;
+	l->sock = ends[0];
+	AUTO(fd) int theirs = ends[1];
+	if (l->stdio->in >= 0)
+		fds[s.nfds++] = (struct spawn_fd){ l->stdio->in, 0 };
+	if (l->stdio->out >= 0)
+		fds[s.nfds++] = (struct spawn_fd){ l->stdio->out, 1 };
+	if (l->stdio->err >= 0)
+		fds[s.nfds++] = (struct spawn_fd){ l->stdio->err, 2 };
+	fds[s.nfds++] = (struct spawn_fd){ theirs, INIT_SOCK };
+	fds[s.nfds++] = (struct spawn_fd){ copy, INIT_EXE };
+	for (int k = 0; l->exec && k < NS_COUNT; k++) {
+		if (l->c->ns[k] >= 0)
+			fds[s.nfds++] = (struct spawn_fd){ l->c->ns[k], INIT_NS + k };
+	}
+	s.argv = argv;
+	return spawn_start(&s, helper, err);
+}
+
+static bool makes_user_namespace(const struct launch *l)
+{
+	const struct oci_linux *o = &l->spec->linux_;
+
+	for (size_t i = 0; !l->exec && i < o->n_namespaces; i++) {
+		if (ns_find(o->namespaces[i].type) == NS_USER)
+			return str_empty(o->namespaces[i].path);
+	}
+	return false;
+}
+
+static int receive_pid(struct launch *l, struct err *err)
+{
+	AUTO(buf) struct buf body = BUF_INIT(sizeof(uint32_t));
+	uint32_t pid;
+
+	if (wire_recv(l->sock, WIRE_PID, &body, NULL, l->deadline, err) < 0)
+		return -1;
+	if (body.len != sizeof(pid))
+		return err_set(err, E_PROTOCOL, "a malformed pid from the container's init");
+	memcpy(&pid, body.data, sizeof(pid));
+	return spawn_adopt((pid_t)pid, &l->child, err);
+}
+
+int launch_start(struct launch *l, struct err *err)
+{
+	struct child helper = CHILD_NONE;
+	int r;
+
+	l->sock = -1;
+	l->child = CHILD_NONE;
+	r = spawn_helper(l, &helper, err);
+	if (r == 0)
+		r = send_orders(l, err);
+	if (r == 0 && makes_user_namespace(l)) {
+		r = wire_recv(l->sock, WIRE_MAPS, NULL, NULL, l->deadline, err);
+		if (r == 0)
+			r = ns_write_maps(helper.pid, &l->spec->linux_, err);
+		if (r == 0)
+			r = wire_send(l->sock, WIRE_GO, NULL, 0, -1, l->deadline, err);
+	}
+	if (r == 0)
+		r = receive_pid(l, err);
+	/* It has ended or is about to; after a failure its answer may be what went wrong. */
+	spawn_kill(&helper);
+	return r;
+}
+
+static int set_oom_score(pid_t pid, const struct oci_process *p, struct err *err)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d/oom_score_adj", (int)pid);
+	AUTO(str) char *value = NULL;
+
+	if (!p->oom_score_adj.set)
+		return 0;
+	if (p->oom_score_adj.v < -1000 || p->oom_score_adj.v > 1000)
+		return err_set(err, E_INVALID, "oomScoreAdj %lld", (long long)p->oom_score_adj.v);
+	value = str_fmt("%lld", (long long)p->oom_score_adj.v);
+	return file_write(AT_FDCWD, path, value, err);
+}
+
+int launch_go(struct launch *l, struct err *err)
+{
+	uint32_t pid = (uint32_t)l->child.pid;
+
+	if ((l->exec ? cgroup_add_beside(l->c->cgroup, l->child.pid, l->c->pid, err)
+		     : cgroup_add(l->c->cgroup, l->child.pid, err)) < 0 ||
+	    set_oom_score(l->child.pid, l->spec->process, err) < 0)
+		return -1;
+	return wire_send(l->sock, WIRE_GO, &pid, sizeof(pid), -1, l->deadline, err);
+}
+
+int launch_console(struct launch *l, int *console, struct err *err)
+{
+	*console = -1;
+	if (!l->spec->process->terminal)
+		return 0;
+	if (wire_recv(l->sock, WIRE_CONSOLE, NULL, console, l->deadline, err) < 0)
+		return -1;
+	return *console < 0 ? err_set(err, E_PROTOCOL, "no terminal from the container's init") : 0;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Which namespaces a container has of its own, by a specification: made new or joined by path.
+ */
+
+#include "base/err.h"
+#include "oci/spec.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum ns_kind {
+	NS_IPC,
+	NS_UTS,
+	NS_NET,
+	NS_PID,
+	NS_CGROUP,
+	NS_TIME,
+	NS_MNT,
+	NS_USER, /* last: joining it gives up the rights to join the others */
+	NS_COUNT
+};
+
+struct ns_plan {
+	int make;           /* CLONE_NEW* */
+	int join[NS_COUNT]; /* fds, -1: none; owned */
+};
+
+const char *ns_file(enum ns_kind kind); /* "net", as in /proc/PID/ns */
+int ns_flag(enum ns_kind kind);
+/* By the name of the specification or of /proc; -1 if there is none. */
+int ns_find(const char *name);
+
+/* Opens what is to be joined. E_INVALID for unknown or repeated types and for paths that are no
+ * namespace of their type. */
+MUST_CHECK int ns_plan_make(const struct oci_linux *l, struct ns_plan *plan, struct err *err);
+void ns_plan_release(struct ns_plan *plan);
+/* True if the container's namespace differs from ours. */
+bool ns_own(const struct oci_linux *l, enum ns_kind kind);
+
+/* setns to every fd of a list indexed by ns_kind, -1: none. */
+MUST_CHECK int ns_join(const int fds[NS_COUNT], struct err *err);
+
+/* Opens the namespaces that l names of a process of ours; the others become -1. */
+MUST_CHECK int ns_pin(pid_t pid, const struct oci_linux *l, int fds[NS_COUNT], struct err *err);
+
+/* Writes uid_map and gid_map of a process of ours. */
+MUST_CHECK int ns_write_maps(pid_t pid, const struct oci_linux *l, struct err *err);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * What container_create/_exec and the process being made say to each other: framed messages over a
+ * socketpair. Either side treats the end of the stream as the death of the other. When the workload
+ * is executed the socket closes by itself (close-on-exec), which is how success is seen.
+ *
+ *	parent			init helper (stage 1)		init (stage 2, our direct child)
+ *	OPTIONS SPEC	->
+ *	[GO]		<->	MAPS		user namespaces only
+ *			<-	PID		then stage 1 ends
+ *	GO				->		in its cgroup now
+ *			<-				HOOKS		the mounts are made (create)
+ *	GO				->
+ *			<-				CONSOLE		with the terminal's master
+ *			<-				READY
+ *	START				->				(create)
+ *			<-				end of stream: executed
+ *
+ * Instead of any of the right-hand messages ERROR may come, and NOTE any number of times.
+ */
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/err.h"
+
+enum wire_kind {
+	WIRE_ERROR = 1,
+	WIRE_NOTE,
+	WIRE_OPTIONS,
+	WIRE_SPEC,
+	WIRE_MAPS,
+	WIRE_PID,
+	WIRE_GO,
+	WIRE_HOOKS,
+	WIRE_CONSOLE,
+	WIRE_READY,
+	WIRE_START,
+	WIRE_END, /* never sent: the end of the stream, for wire_recv */
+};
+
+/* fd may be -1. */
+MUST_CHECK int wire_send(int sock, enum wire_kind kind, const void *data, size_t len, int fd,
+			 struct deadline deadline, struct err *err);
+
+/* Waits for a message of this kind. body (may be NULL) holds at most its max; *fd (may be NULL) is
+ * the passed fd or -1. An ERROR becomes err; NOTEs are logged at debug. */
+MUST_CHECK int wire_recv(int sock, enum wire_kind want, struct buf *body, int *fd,
+			 struct deadline deadline, struct err *err);
+
+/* From the child: the error as a message; and a line for the debug log. */
+void wire_error(int sock, const struct err *err);
+void wire_note(int sock, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The mount table of the kernel: bounded, unescaped, and walked backwards to detach a tree. */
+
+#include "mount/mount.h"
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+/* "\040" is how the kernel writes a space; the result is never longer. */
+static char *unescape(const char *s)
+{
+	char *out = xstrdup(s), *to = out;
+
+	for (const char *p = s; *p; p++) {
+		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
+		    p[3] >= '0' && p[3] <= '7') {
+			*to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+			p += 3;
+		} else {
+			*to++ = *p;
+		}
+	}
+	*to = '\0';
+	return out;
+}
+
+static void entry_release(struct mount_entry *e)
+{
+	free(e->root);
+	free(e->target);
+	free(e->options);
+	free(e->type);
+	free(e->source);
+	free(e->super_options);
+}
+
+static int parse_device(const char *text, struct mount_entry *e, struct err *err)
+{
+	const char *colon = strchr(text, ':');
+	AUTO(str) char *major = colon ? xstrndup(text, (size_t)(colon - text)) : NULL;
+	uint64_t a, b;
+
+	if (!major)
+		return err_set(err, E_PROTOCOL, "'%s' is no device number", text);
+	if (str_u64(major, 10, 0, UINT32_MAX, "major", &a, err) < 0 ||
+	    str_u64(colon + 1, 10, 0, UINT32_MAX, "minor", &b, err) < 0)
+		return -1;
+	e->major = (unsigned)a;
+	e->minor = (unsigned)b;
+	return 0;
+}
+
+/* id parent major:minor root target options [optional…] - type source super_options */
+static int parse_line(const char *line, struct mount_entry *e, struct err *err)
+{
+	AUTO(strv) char **f = strv_split(line, " ");
+	size_t n = strv_len(f), dash = 6;
+
+	while (dash < n && !str_eq(f[dash], "-"))
+		dash++;
+	/* The source may be empty, which leaves two fields behind the dash. */
+	if (dash + 2 >= n)
+		return err_set(err, E_PROTOCOL, "a field is missing");
+	if (str_u64(f[0], 10, 0, UINT64_MAX, "id", &e->id, err) < 0 ||
+	    str_u64(f[1], 10, 0, UINT64_MAX, "parent", &e->parent, err) < 0 ||
+	    parse_device(f[2], e, err) < 0)
+		return -1;
+	e->root = unescape(f[3]);
+	e->target = unescape(f[4]);
+	e->options = unescape(f[5]);
+	e->type = unescape(f[dash + 1]);
+	e->source = dash + 3 < n ? unescape(f[dash + 2]) : xstrdup("");
+	e->super_options = unescape(f[n - 1]);
+	return 0;
+}
+
+int mount_list_parse(const char *text, size_t len, struct mount_list *out, struct err *err)
+{
+	VEC(struct mount_entry) list = VEC_INIT;
+	size_t line = 0;
+	int status = 0;
+
+	while (len && status == 0) {
+		const char *end = memchr(text, '\n', len);
+		size_t n = end ? (size_t)(end - text) : len;
+		AUTO(str) char *one = xstrndup(text, n);
+		struct mount_entry e = { 0 };
+
+		line++;
+		if (n) {
+			status = parse_line(one, &e, err);
+			vec_push(&list, e);
+		}
+		n += end ? 1 : 0;
+		text += n;
+		len -= n;
+	}
+	*out = (struct mount_list){ list.v, list.n };
+	if (status == 0)
+		return 0;
+	mount_list_release(out);
+	return err_wrap(err, "mount table line %zu", line);
+}
+
+int mount_list_read(struct mount_list *out, struct err *err)
+{
+	AUTO(buf) struct buf b = BUF_INIT(0);
+
+	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNT_LIST_MAX, &b, err) < 0)
+		return -1;
+	return mount_list_parse(buf_cstr(&b), b.len, out, err);
+}
+
+void mount_list_release(struct mount_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		entry_release(&list->v[i]);
+	free(list->v);
+	*list = (struct mount_list){ NULL, 0 };
+}
+
+bool mount_list_has(const struct mount_list *list, const char *target)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (str_eq(list->v[i].target, target))
+			return true;
+	}
+	return false;
+}
+
+int mount_detach_below(const char *prefix, struct err *err)
+{
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+
+	if (mount_list_read(&list, err) < 0)
+		return -1;
+	for (size_t i = list.n; i-- > 0;) {
+		if (!path_is_below(list.v[i].target, prefix))
+			continue;
+		if (umount2(list.v[i].target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 &&
+		    errno != EINVAL && errno != ENOENT)
+			return err_sys(err, "unmount %s", list.v[i].target);
+	}
+	return 0;
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kata-runtime: what an operator asks a node. */
+
+#include "config/config.h"
+#include "vmm/vmm.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/opt.h"
+#include "base/str.h"
+#include "json/json.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static struct {
+	const char *config;
+	bool json, help, version;
+} o;
+
+static const struct opt opts[] = { OPT_STR('c', "config", "FILE", &o.config,
+					   "use this configuration"),
+				   OPT_FLAG(0, "json", &o.json, "print JSON"),
+				   OPT_FLAG('v', "version", &o.version, "print the version"),
+				   OPT_FLAG('h', "help", &o.help, "print this help"), OPT_END };
+
+struct verb {
+	const char *name, *help;
+	int (*run)(struct err *err);
+};
+
+/* ------------------------------------------------------------------------------------------ check
+ */
+
+static void report(const char *what, bool good, const char *detail)
+{
+	(void)printf("%-4s %-14s %s\n", good ? "ok" : "no", what, detail);
+}
+
+static const char *remembered_accelerator(void)
+{
+	struct err ignored = ERR_INIT; /* no VM has run yet */
+	AUTO(str) char *known = file_read_line(AT_FDCWD, "/run/vc/accelerator", &ignored);
+
+	return str_eq(known, "kvm") ? "kvm" : str_eq(known, "tcg") ? "tcg" : NULL;
+}
+
+static const char *explain_accelerator(const struct runtime_config *c)
+{
+	const char *known = remembered_accelerator();
+
+	if (*c->accelerator)
+		return str_eq(c->accelerator, "kvm") ? "kvm, as configured" : "tcg, as configured";
+	if (str_eq(known, "kvm"))
+		return "kvm: the last VM ran with it";
+	if (known)
+		return "tcg: /dev/kvm is missing or did not run a guest; containers work, slowly";
+	if (str_eq(vmm_guess_accelerator(), "kvm"))
+		return "kvm will be tried: /dev/kvm opens; no VM has run yet";
+	return "tcg: /dev/kvm cannot be opened; load the kvm module or enable nesting for speed";
+}
+
+static int cmd_check(struct err *err)
+{
+	AUTO(config) struct runtime_config *c = config_load(o.config, err);
+
+	if (!c)
+		return -1;
+	report("configuration", true, c->file);
+	report("QEMU", true, c->qemu_path);
+	report("kernel", true, c->kernel);
+	report("initrd", true, c->initrd);
+	report("files", true,
+	       str_eq(c->shared_fs, "virtio-fs") ? c->virtiofsd : "9p, served by QEMU");
+	report("accelerator", true, explain_accelerator(c));
+	if (geteuid() != 0)
+		return err_set(err, E_PERMISSION,
+			       "containers need root; run this as root to see "
+			       "what root sees");
+	return 0;
+}
+
+/* -------------------------------------------------------------------------------------------- env
+ */
+
+static struct json *describe(const struct runtime_config *c)
+{
+	struct json *j = json_make_object(), *runtime = json_make_object(),
+		    *vmm = json_make_object(), *host = json_make_object();
+	const char *known = remembered_accelerator();
+	struct utsname u;
+
+	(void)uname(&u);
+	json_put(runtime, "version", json_make_string(KATA_VERSION));
+	json_put(runtime, "configuration", json_make_string(c->file));
+	json_put(vmm, "path", json_make_string(c->qemu_path));
+	json_put(vmm, "machine_type", json_make_string(c->machine_type));
+	json_put(vmm, "accelerator",
+		 json_make_string(*c->accelerator ? c->accelerator
+				  : known         ? known
+						  : vmm_guess_accelerator()));
+	json_put(vmm, "kernel", json_make_string(c->kernel));
+	json_put(vmm, "initrd", json_make_string(c->initrd));
+	json_put(vmm, "shared_fs", json_make_string(c->shared_fs));
+	json_put(vmm, "default_vcpus", json_make_int(c->vcpus));
+	json_put(vmm, "default_memory_mib", json_make_int(c->memory_mib));
+	json_put(host, "kernel", json_make_string(u.release));
+	json_put(host, "architecture", json_make_string(u.machine));
+	json_put(j, "runtime", runtime);
+	json_put(j, "hypervisor", vmm);
+	json_put(j, "host", host);
+	return j;
+}
+
+static void print_plain(const struct json *j)
+{
+	for (void *it = json_begin(j); it; it = json_after(j, it)) {
+		const struct json *part = json_value(it);
+
+		for (void *in = json_begin(part); in; in = json_after(part, in)) {
+			AUTO(str) char *value = json_format(json_value(in), false);
+
+			(void)printf("%s.%s = %s\n", json_key(it), json_key(in), value);
+		}
+	}
+}
+
+static int cmd_env(struct err *err)
+{
+	AUTO(config) struct runtime_config *c = config_load(o.config, err);
+	AUTO(json) struct json *j = c ? describe(c) : NULL;
+
+	if (!j)
+		return -1;
+	if (o.json) {
+		AUTO(str) char *text = json_format(j, true);
+
+		(void)puts(text);
+	} else {
+		print_plain(j);
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------- main
+ */
+
+static const struct verb verbs[] = {
+	{ "check", "say whether containers can run here, and how", cmd_check },
+	{ "env", "describe the runtime, the VMM and the host", cmd_env },
+	{ NULL, NULL, NULL },
+};
+
+static void help(void)
+{
+	(void)puts("kata-runtime [options] VERB\n");
+	for (const struct verb *v = verbs; v->name; v++)
+		(void)printf("  %-8s %s\n", v->name, v->help);
+	(void)puts("");
+	opt_help(opts, stdout);
+}
+
+static int dispatch(const char *name, struct err *err)
+{
+	const char *names[ARRAY_LEN(verbs)] = { NULL }, *near;
+
+	for (size_t i = 0; verbs[i].name; i++) {
+		if (str_eq(verbs[i].name, name))
+			return verbs[i].run(err);
+		names[i] = verbs[i].name;
+	}
+	near = str_nearest(name, names);
+	err_set(err, E_USAGE, "unknown verb '%s'", name);
+	return near ? err_hint(err, "did you mean %s?", near) : err_hint(err, "see --help");
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err), last;
+
+	/* Options may follow the verb too: kata-runtime env --json. */
+	if (first >= 0 && first + 1 < argc) {
+		last = opt_parse(opts, OPT_PLAIN, argc - first, argv + first, &err);
+		if (last >= 0 && first + last < argc)
+			err_set(&err, E_USAGE, "'%s' is one word too many", argv[first + last]);
+	}
+	if (!err.code && o.version) {
+		(void)printf("kata-runtime %s\n", KATA_VERSION);
+	} else if (!err.code && (o.help || first == argc)) {
+		help();
+	} else if (!err.code && dispatch(argv[first], &err) == 0) {
+		if (fflush(stdout) != 0)
+			err_sys(&err, "write the output");
+	}
+	if (!err.code)
+		return EXIT_SUCCESS;
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "kata-runtime: %s\n", err.msg);
+	return err_exit_status(err.code);
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The floor: from exec of QEMU to the agent's first answer, with our kernel, initrd and machine and
+ * nothing else. Prints milliseconds, a line a run: floor CONFIGURATION ACCELERATOR RUNS
+ */
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/str.h"
+#include "config/config.h"
+#include "vmm/vmm.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ttRPC: Health.Check on stream 1, spelled out. */
+static const char check[] = "\0\0\0\x14\0\0\0\x01\x01\0"
+			    "\x0a\x0bgrpc.Health\x12\x05"
+			    "Check";
+
+static int one(const struct runtime_config *c, const char *accelerator, const char *dir,
+	       struct err *err)
+{
+	struct vmm_request r = { .config = c,
+				 .dir = dir,
+				 .accelerator = accelerator,
+				 .share_dir = dir,
+				 .netns = -1,
+				 .vcpus = 1,
+				 .memory_mib = (uint64_t)c->memory_mib };
+	struct pollfd answer = { .events = POLLIN };
+	uint64_t begin = clock_us();
+	struct vm vm;
+	int n;
+
+	if (vmm_qemu.start(&r, &vm, deadline_in(120000), err) < 0)
+		return -1;
+	answer.fd = vm.agent;
+	if (fd_write_all(vm.agent, check, sizeof(check) - 1, err) == 0) {
+		n = poll(&answer, 1, 120000);
+		if (n == 1)
+			(void)printf("%.1f\n", (double)(clock_us() - begin) / 1000);
+		else
+			err_set(err, E_TIMEOUT, "the agent did not answer");
+	}
+	vm.ops->stop(&vm, deadline_in(5000));
+	return err->code ? -1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	char dir[] = "/tmp/kata-floor-XXXXXX";
+	struct err err = ERR_INIT, clean = ERR_INIT;
+	AUTO(config) struct runtime_config *c = NULL;
+	uint64_t runs = 0;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (argc != 4 || str_u64(argv[3], 10, 1, 1000, "RUNS", &runs, &err) < 0) {
+		(void)fprintf(stderr, "usage: floor CONFIGURATION ACCELERATOR RUNS\n");
+		return EXIT_FAILURE;
+	}
+	c = config_load(argv[1], &err);
+	if (c && mkdtemp(dir)) {
+		for (uint64_t i = 0; i < runs && !err.code; i++)
+			(void)!one(c, argv[2], dir, &err);
+		(void)!path_remove_tree(dir, &clean);
+	}
+	if (err.code)
+		(void)fprintf(stderr, "floor: %s\n", err.msg);
+	return err.code ? EXIT_FAILURE : EXIT_SUCCESS;
+}

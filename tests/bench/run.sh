@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The figures, with their floors and peers in the same run: run.sh PREFIX FLOOR OUT.json [RUNS]
+#
+# Medians. A figure that is not measured here yet is not in the table.
+set -eu
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+prefix=$1 floor=$2 out=$3 runs=${4:-7}
+rows=()
+
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+row() { # FIGURE VALUE UNIT [BAR]: the bar is an upper bound
+	local holds=null
+	[ -z "${4:-}" ] || holds=$(awk -v v="$2" -v b="$4" 'BEGIN { print v <= b ? "true" : "false" }')
+	printf '  %-44s %10s %-4s bar %-8s %s\n' "$1" "$2" "$3" "${4:--}" "$holds"
+	rows+=("{\"figure\":\"$1\",\"value\":$2,\"unit\":\"$3\",\"bar\":${4:-null},\"holds\":$holds}")
+}
+ms() { # COMMAND...: milliseconds of one run
+	local begin=$EPOCHREALTIME
+	"$@" >/dev/null
+	awk -v b="$begin" -v e="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", (e - b) * 1000 }'
+}
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
+once() { lab_ctr run --rm --runtime "$1" "$IMAGE" "$(lab_id)" true; }
+
+lab_start "$prefix"
+lab_image
+once "$RUNTIME" # finds the accelerator out
+accelerator=$(cat /run/vc/accelerator)
+
+rm -f "$LAB"/{floor,kata,runc}
+for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
+	"$floor" "$prefix/share/defaults/kata-containers/configuration.toml" \
+		"$accelerator" 1 >>"$LAB/floor"
+	ms once "$RUNTIME" >>"$LAB/kata"
+	ms once io.containerd.runc.v2 >>"$LAB/runc"
+done
+f=$(median <"$LAB/floor") k=$(median <"$LAB/kata") r=$(median <"$LAB/runc")
+row "boot floor: exec of QEMU to first answer" "$f" ms
+row "ctr run --rm true, runc" "$r" ms
+row "ctr run --rm true, kata" "$k" ms
+row "kata / (floor + runc)" "$(ratio "$k" "$(awk -v a="$f" -v b="$r" 'BEGIN { print a + b }')")" x 1.25
+
+kata=$(lab_id) runc=$(lab_id)
+lab_ctr run -d --runtime "$RUNTIME" "$IMAGE" "$kata" sleep 1000
+lab_ctr run -d --runtime io.containerd.runc.v2 "$IMAGE" "$runc" sleep 1000
+rm -f "$LAB"/{kata,runc}
+for i in $(seq "$runs"); do
+	ms lab_ctr tasks exec --exec-id "e$i" "$kata" true >>"$LAB/kata"
+	ms lab_ctr tasks exec --exec-id "e$i" "$runc" true >>"$LAB/runc"
+done
+k=$(median <"$LAB/kata") r=$(median <"$LAB/runc")
+row "exec of true, runc" "$r" ms
+row "exec of true, kata" "$k" ms
+row "exec, kata / runc" "$(ratio "$k" "$r")" x 2
+
+memory() { # FIELD PID: KiB
+	awk -v f="$1:" '$1 == f { print $2 }' "/proc/$2/smaps_rollup"
+}
+shim=$(pgrep -f "containerd-shim-kata-v2.*-id $kata")
+vmm=$(pgrep -f "qemu-system.*sandbox-$kata")
+row "shim PSS, one container" "$(memory Pss "$shim")" KiB 4096
+row "QEMU PSS, idle VM" "$(memory Pss "$vmm")" KiB
+row "virtiofsd PSS, idle VM" "$(for p in $(pgrep -f "virtiofsd.*$kata"); do memory Pss "$p"; done |
+	awk '{ s += $1 } END { print s }')" KiB
+
+size() { stat -c %s "$1"; }
+row "shim, stripped" "$(size "$prefix/bin/containerd-shim-kata-v2")" B 1500000
+strip -o "$LAB/agent" "$(dirname "$floor")/../bin/kata-agent"
+row "agent, stripped" "$(size "$LAB/agent")" B 1500000
+row "initrd" "$(size "$prefix/share/kata-containers/kata-containers-initrd.img")" B 4000000
+row "kernel image" "$(size "$prefix/share/kata-containers/vmlinux.container")" B
+for id in "$kata" "$runc"; do
+	lab_ctr tasks kill -s KILL "$id"
+	lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
+	lab_ctr containers rm "$id"
+done
+(IFS=,; echo "[${rows[*]}]") >"$out"

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-$(eval $(call fuzzer,cgroup_fuzz,tests/fuzz/cgroup_fuzz.c,container))

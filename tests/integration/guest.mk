@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+.PHONY: check-guest
+check-guest: $(BUILD)/kernel/vmlinux $(addprefix $(BUILD)/tests/,cgroup_test mount_test container_test) ## run the container tests in a guest, which has cgroup v2
+	@tests/integration/guest-unit.sh $(BUILD)

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+/* libs/container: limits as files and texts, device programs, counters. Nothing here needs root. */
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "container/cgroup.h"
+#include "container/init.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct oci_resources *resources(const char *json)
+{
+	struct err err = ERR_INIT;
+	struct oci_resources *r = oci_resources_parse(json, strlen(json), "r", &err);
+
+	ck_assert_msg(r != NULL, "%s", err.msg);
+	return r;
+}
+
+/* "file=value" lines. */
+static char *listed(const struct cgroup_settings *s)
+{
+	AUTO(buf) struct buf b = BUF_INIT(1 << 16);
+
+	for (size_t i = 0; i < s->n; i++)
+		buf_fmt(&b, "%s=%s\n", s->v[i].file, s->v[i].value);
+	return xstrdup(buf_cstr(&b));
+}
+
+static const struct {
+	const char *json, *v1, *v2;
+} rows[] = {
+	{ "{}", "", "" },
+	{ "{\"memory\":{\"limit\":1000,\"swap\":3000,\"reservation\":500,\"swappiness\":0}}",
+	  "memory.limit_in_bytes=1000\nmemory.memsw.limit_in_bytes=3000\n"
+	  "memory.soft_limit_in_bytes=500\nmemory.swappiness=0\n",
+	  "memory.max=1000\nmemory.low=500\nmemory.swap.max=2000\n" },
+	{ "{\"memory\":{\"limit\":-1,\"swap\":-1}}",
+	  "memory.limit_in_bytes=-1\nmemory.memsw.limit_in_bytes=-1\n",
+	  "memory.max=max\nmemory.swap.max=max\n" },
+	{ "{\"cpu\":{\"shares\":1024,\"quota\":50000,\"period\":100000,\"cpus\":\"0-1\"}}",
+	  "cpu.shares=1024\ncpu.cfs_period_us=100000\ncpu.cfs_quota_us=50000\ncpuset.cpus=0-1\n",
+	  "cpu.weight=39\ncpu.max=50000 100000\ncpuset.cpus=0-1\n" },
+	{ "{\"cpu\":{\"shares\":2,\"quota\":-1}}", "cpu.shares=2\ncpu.cfs_quota_us=-1\n",
+	  "cpu.weight=1\ncpu.max=max 100000\n" },
+	{ "{\"cpu\":{\"shares\":262144}}", "cpu.shares=262144\n", "cpu.weight=10000\n" },
+	{ "{\"pids\":{\"limit\":-1}}", "pids.max=max\n", "pids.max=max\n" },
+	{ "{\"pids\":{\"limit\":7}}", "pids.max=7\n", "pids.max=7\n" },
+	{ "{\"blockIO\":{\"weight\":500,\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,"
+	  "\"rate\":10}],\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":1,\"rate\":20}]}}",
+	  "blkio.bfq.weight=500\nblkio.throttle.read_bps_device=8:0 10\n"
+	  "blkio.throttle.write_iops_device=8:1 20\n",
+	  "io.weight=default 4950\nio.max=8:0 rbps=10\nio.max=8:1 wiops=20\n" },
+	{ "{\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4096}]}",
+	  "hugetlb.2MB.limit_in_bytes=4096\n", "hugetlb.2MB.max=4096\n" },
+	{ "{\"unified\":{\"memory.high\":\"5\",\"io.max\":\"8:0 rbps=1\\n8:1 rbps=2\"}}", "",
+	  "memory.high=5\nio.max=8:0 rbps=1\nio.max=8:1 rbps=2\n" },
+};
+
+START_TEST(limits_become_settings)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(oci_resources) struct oci_resources *r = resources(rows[i].json);
+		AUTO(cgroup_settings) struct cgroup_settings v1 = { 0 };
+		AUTO(cgroup_settings) struct cgroup_settings v2 = { 0 };
+		struct err err = ERR_INIT;
+
+		ck_assert_msg(cgroup_v1_settings(r, &v1, &err) == 0, "%s", err.msg);
+		ck_assert_msg(cgroup_v2_settings(r, &v2, &err) == 0, "%s", err.msg);
+		AUTO(str) char *one = listed(&v1);
+		AUTO(str) char *two = listed(&v2);
+		ck_assert_str_eq(one, rows[i].v1);
+		ck_assert_str_eq(two, rows[i].v2);
+	}
+}
+END_TEST
+
+START_TEST(impossible_limits_are_refused)
+{
+	static const char *const bad[] = {
+		"{\"memory\":{\"swap\":100}}",      "{\"memory\":{\"limit\":200,\"swap\":100}}",
+		"{\"unified\":{\"../x.y\":\"1\"}}", "{\"unified\":{\"cgroup.procs\":\"1\"}}",
+		"{\"unified\":{\"nodot\":\"1\"}}",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		AUTO(oci_resources) struct oci_resources *r = resources(bad[i]);
+		AUTO(cgroup_settings) struct cgroup_settings s = { 0 };
+		struct err err = ERR_INIT;
+
+		ck_assert_int_eq(cgroup_v2_settings(r, &s, &err), -1);
+		ck_assert_int_eq(err.code, E_INVALID);
+	}
+}
+END_TEST
+
+START_TEST(device_rules_for_v1)
+{
+	AUTO(oci_resources)
+	struct oci_resources *r = resources(
+		"{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
+		"{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":200,\"access\":\"rw\"},"
+		"{\"allow\":true,\"type\":\"b\",\"major\":8,\"access\":\"r\"}]}");
+	AUTO(cgroup_settings) struct cgroup_settings s = { 0 };
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(cgroup_v1_settings(r, &s, &err), 0);
+	AUTO(str) char *text = listed(&s);
+	ck_assert(str_starts(text, "devices.deny=a\ndevices.allow=c 10:200 rw\n"
+				   "devices.allow=b 8:* r\ndevices.allow=c *:* m\n"));
+}
+END_TEST
+
+/* Enough of the machine for our programs: what the kernel would answer. */
+static int interpret(const struct bpf_insn *code, size_t n, const uint32_t request[3])
+{
+	uint64_t reg[11] = { 0 };
+
+	for (size_t pc = 0; pc < n; pc++) {
+		const struct bpf_insn *i = &code[pc];
+		uint64_t b = BPF_SRC(i->code) == BPF_X ? reg[i->src_reg] : (uint64_t)i->imm;
+		bool jump = false;
+
+		switch (i->code) {
+		case BPF_LDX | BPF_W | BPF_MEM:
+			ck_assert_int_eq(i->src_reg, BPF_REG_1);
+			reg[i->dst_reg] = request[i->off / 4];
+			break;
+		case BPF_ALU64 | BPF_MOV | BPF_X:
+		case BPF_ALU64 | BPF_MOV | BPF_K:
+			reg[i->dst_reg] = b;
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			reg[i->dst_reg] = (uint32_t)reg[i->dst_reg] & (uint32_t)b;
+			break;
+		case BPF_ALU | BPF_RSH | BPF_K:
+			reg[i->dst_reg] = (uint32_t)reg[i->dst_reg] >> b;
+			break;
+		case BPF_JMP | BPF_JNE | BPF_K:
+		case BPF_JMP | BPF_JNE | BPF_X:
+			jump = reg[i->dst_reg] != b;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			jump = reg[i->dst_reg] == b;
+			break;
+		case BPF_JMP | BPF_EXIT:
+			return (int)reg[0];
+		default:
+			ck_abort_msg("instruction %#x", i->code);
+		}
+		pc += jump ? (size_t)i->off : 0;
+	}
+	ck_abort_msg("the program does not end");
+	return -1;
+}
+
+static int decide(const struct bpf_insn *code, size_t n, char type, const char *access,
+		  unsigned major, unsigned minor)
+{
+	uint32_t bits = (strchr(access, 'm') ? BPF_DEVCG_ACC_MKNOD : 0) |
+			(strchr(access, 'r') ? BPF_DEVCG_ACC_READ : 0) |
+			(strchr(access, 'w') ? BPF_DEVCG_ACC_WRITE : 0);
+	uint32_t request[3] = {
+		bits << 16 | (type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR), major, minor
+	};
+
+	return interpret(code, n, request);
+}
+
+START_TEST(device_rules_for_v2)
+{
+	AUTO(oci_resources)
+	struct oci_resources *r = resources(
+		"{\"devices\":[{\"allow\":true,\"type\":\"c\",\"major\":99},"
+		"{\"allow\":false,\"access\":\"rwm\"},"
+		"{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":200,\"access\":\"rw\"},"
+		"{\"allow\":true,\"type\":\"b\",\"major\":8,\"access\":\"rw\"},"
+		"{\"allow\":false,\"type\":\"b\",\"major\":8,\"minor\":1,\"access\":\"w\"}]}");
+	static const struct {
+		char type;
+		const char *access;
+		unsigned major, minor;
+		int answer;
+	} asks[] = {
+		{ 'c', "rw", 10, 200, 1 }, { 'c', "r", 10, 200, 1 },  { 'c', "rwm", 10, 200, 0 },
+		{ 'c', "m", 10, 200, 1 },  { 'c', "rw", 10, 201, 0 }, { 'b', "rw", 10, 200, 0 },
+		{ 'b', "rw", 8, 0, 1 },    { 'b', "rw", 8, 1, 0 },    { 'b', "r", 8, 1, 1 },
+		{ 'c', "rw", 1, 3, 1 },    { 'c', "r", 136, 17, 1 },  { 'c', "r", 1, 11, 0 },
+		{ 'c', "r", 99, 1, 0 },    { 'b', "m", 99, 1, 1 },    { 'b', "r", 99, 1, 0 },
+	};
+	size_t n_rules, n;
+	struct err err = ERR_INIT;
+	AUTO(mem) struct oci_device_rule *rules = cgroup_device_rules(r, &n_rules);
+	AUTO(mem) struct bpf_insn *code = cgroup_bpf_program(rules, n_rules, &n, &err);
+
+	ck_assert_ptr_nonnull(code);
+	for (size_t i = 0; i < ARRAY_LEN(asks); i++)
+		ck_assert_msg(decide(code, n, asks[i].type, asks[i].access, asks[i].major,
+				     asks[i].minor) == asks[i].answer,
+			      "%c %u:%u %s", asks[i].type, asks[i].major, asks[i].minor,
+			      asks[i].access);
+}
+END_TEST
+
+START_TEST(no_rules_restrict_nothing)
+{
+	AUTO(oci_resources) struct oci_resources *r = resources("{}");
+	size_t n;
+	AUTO(mem) struct oci_device_rule *rules = cgroup_device_rules(r, &n);
+
+	ck_assert_uint_eq(n, 0);
+	ck_assert_ptr_nonnull(rules);
+}
+END_TEST
+
+/* ----------------------------------------------------------------------- a fake unified hierarchy
+ */
+
+static char dir[64];
+
+static void setup(void)
+{
+	(void)str_print(dir, sizeof(dir), "/tmp/kata-cgroup-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+static void teardown(void)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+}
+
+static void put(const char *name, const char *text)
+{
+	AUTO(str) char *path = path_join(dir, name);
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0644, &err) == 0,
+		      "%s", err.msg);
+}
+
+static void expect_file(const char *name, const char *text)
+{
+	AUTO(str) char *path = path_join(dir, name);
+	AUTO(buf) struct buf b = BUF_INIT(0);
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_read(AT_FDCWD, path, 4096, &b, &err) == 0, "%s", err.msg);
+	ck_assert_str_eq(buf_cstr(&b), text);
+}
+
+START_TEST(a_unified_group_is_made_and_limited)
+{
+	AUTO(cgroup) struct cgroup *g = cgroup_new_unified(dir, "//a/./b/../c", false);
+	AUTO(oci_resources) struct oci_resources *r = resources("{\"pids\":{\"limit\":7}}");
+	struct err err = ERR_INIT;
+
+	ck_assert_str_eq(g->path, "/a/c");
+	put("cgroup.controllers", "pids\n");
+	put("cgroup.subtree_control", "");
+	AUTO(str) char *a = path_join(dir, "a");
+	ck_assert_int_eq(mkdir(a, 0755), 0);
+	put("a/cgroup.controllers", "memory pids\n");
+	put("a/cgroup.subtree_control", "");
+	ck_assert_msg(g->ops->make(g, &err) == 0, "%s", err.msg);
+	expect_file("cgroup.subtree_control", "+pids");
+	/* A real one would add; the file of the test is overwritten from its start. */
+	expect_file("a/cgroup.subtree_control", "+pidsry");
+	put("a/c/pids.max", "max\n");
+	put("a/c/cgroup.procs", "");
+	ck_assert_msg(g->ops->apply(g, r, &err) == 0, "%s", err.msg);
+	expect_file("a/c/pids.max", "7ax\n");
+	ck_assert_int_eq(cgroup_add(g, 42, &err), 0);
+	expect_file("a/c/cgroup.procs", "42");
+}
+END_TEST
+
+START_TEST(unified_counters)
+{
+	AUTO(cgroup) struct cgroup *g = cgroup_new_unified(dir, "/", false);
+	struct container_stats s = { 0 };
+	struct err err = ERR_INIT;
+	uint64_t kills = 0;
+
+	put("cpu.stat", "usage_usec 10\nuser_usec 7\nsystem_usec 3\nnr_periods 4\nnr_throttled 2\n"
+			"throttled_usec 9\n");
+	put("memory.current", "4096\n");
+	put("memory.max", "max\n");
+	put("memory.stat", "anon 1\nfile 2\nkernel 3\npgfault 4\nbroken\nx y\n");
+	put("memory.events", "low 0\nmax 5\noom 1\noom_kill 3\noom_group_kill 9\n");
+	put("pids.current", "6\n");
+	put("pids.max", "8\n");
+	put("io.stat", "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6\n8:1\nx\n");
+	put("hugetlb.2MB.current", "7\n");
+	put("hugetlb.2MB.max", "9\n");
+	put("hugetlb.2MB.rsvd.current", "1\n");
+	ck_assert_int_eq(g->ops->stats(g, &s, &err), 0);
+	ck_assert_uint_eq(s.cpu.total, 10000);
+	ck_assert_uint_eq(s.cpu.user, 7000);
+	ck_assert_uint_eq(s.cpu.throttled_time, 9000);
+	ck_assert_uint_eq(s.memory.usage.usage, 4096);
+	ck_assert_uint_eq(s.memory.usage.limit, UINT64_MAX);
+	ck_assert_uint_eq(s.memory.usage.failcnt, 5);
+	ck_assert_uint_eq(s.memory.cache, 2);
+	ck_assert_uint_eq(s.memory.n_stats, 4);
+	ck_assert_str_eq(s.memory.stats[0].key, "rss");
+	ck_assert_str_eq(s.memory.stats[1].key, "cache");
+	ck_assert_uint_eq(s.pids.current, 6);
+	ck_assert_uint_eq(s.pids.limit, 8);
+	ck_assert_uint_eq(s.blkio.n_service_bytes, 3);
+	ck_assert_str_eq(s.blkio.service_bytes[2].op, "Discard");
+	ck_assert_uint_eq(s.blkio.n_serviced, 3);
+	ck_assert_uint_eq(s.n_hugetlb, 1);
+	ck_assert_str_eq(s.hugetlb[0].page_size, "2MB");
+	ck_assert_uint_eq(s.hugetlb[0].usage, 7);
+	container_stats_release(&s);
+	AUTO(fd) int fd = g->ops->oom_fd(g, &err);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(cgroup_oom_drain(NULL, fd, &kills, &err), 0);
+	ck_assert_uint_eq(kills, 3);
+}
+END_TEST
+
+START_TEST(a_unified_group_is_frozen)
+{
+	AUTO(cgroup) struct cgroup *g = cgroup_new_unified(dir, "/", false);
+	struct err err = ERR_INIT;
+
+	put("cgroup.freeze", "0");
+	put("cgroup.events", "populated 1\nfrozen 1\n");
+	ck_assert_int_eq(g->ops->frozen(g, &err), 0);
+	ck_assert_int_eq(g->ops->freeze(g, true, deadline_in(1000), &err), 0);
+	ck_assert_int_eq(g->ops->frozen(g, &err), 1);
+	ck_assert_int_eq(g->ops->freeze(g, false, deadline_in(20), &err), -1);
+	ck_assert_int_eq(err.code, E_TIMEOUT);
+}
+END_TEST
+
+START_TEST(v1_counters_are_parsed)
+{
+	struct container_stats s = { 0 };
+
+	cgroup_parse_blkio("8:0 Read 1\n8:0 Write 2\n8:0 Total 3\nTotal 3\n8 Read 1\n8:0 Read x\n",
+			   &s.blkio.service_bytes, &s.blkio.n_service_bytes);
+	ck_assert_uint_eq(s.blkio.n_service_bytes, 3);
+	cgroup_parse_per_cpu("1 2 18446744073709551616 3\n", &s);
+	ck_assert_uint_eq(s.cpu.n_per_cpu, 3);
+	ck_assert_uint_eq(cgroup_value("ab 1\na 2\n", "a"), 2);
+	ck_assert_uint_eq(cgroup_value("\n\na 2", "a"), 2);
+	ck_assert_uint_eq(cgroup_value("a -2", "a"), 0);
+	container_stats_release(&s);
+}
+END_TEST
+
+START_TEST(homes_are_found)
+{
+	static const struct {
+		const char *passwd;
+		uid_t uid;
+		const char *home;
+	} homes[] = {
+		{ "root:x:0:0:r:/root:/bin/sh\nu:x:10:1::/home/u:/s", 10, "/home/u" },
+		{ "a:x:100:0:r:/a:/bin/sh\nu:x:10:1::/u", 10, "/u" },
+		{ "u:x:10:1:::/s", 10, NULL },
+		{ "u:x:10", 10, NULL },
+		{ "\n\n::::::\n", 0, NULL },
+		{ "", 0, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(homes); i++) {
+		AUTO(str) char *home = user_home_in(homes[i].passwd, homes[i].uid);
+
+		ck_assert_msg(str_eq(home, homes[i].home), "%s", homes[i].passwd);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("cgroup");
+	TCase *pure = tcase_create("pure"), *fake = tcase_create("fake");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_test(pure, limits_become_settings);
+	tcase_add_test(pure, impossible_limits_are_refused);
+	tcase_add_test(pure, device_rules_for_v1);
+	tcase_add_test(pure, device_rules_for_v2);
+	tcase_add_test(pure, no_rules_restrict_nothing);
+	tcase_add_test(pure, v1_counters_are_parsed);
+	tcase_add_test(pure, homes_are_found);
+	suite_add_tcase(suite, pure);
+	tcase_add_checked_fixture(fake, setup, teardown);
+	tcase_add_test(fake, a_unified_group_is_made_and_limited);
+	tcase_add_test(fake, unified_counters);
+	tcase_add_test(fake, a_unified_group_is_frozen);
+	suite_add_tcase(suite, fake);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
