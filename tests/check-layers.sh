@@ -170,7 +170,7 @@ self_test() {
 	include_lines "$copy" | judge "$copy" "$layers"
 	plant libs/base/str.c '#include "json/json.h"'
 	plant libs/json/json.h '#include "oci/spec.h"'
-	plant libs/mount/mount.c '#include "container/container.h"'
+	plant libs/mount/options.c '#include "container/container.h"'
 	plant libs/oci/json.c '#include <jansson.h>'
 	plant libs/ttrpc/codec.c '#include "toml/toml-internal.h"'
 	plant agent/main.c '#include "shim/shim.h"'
