@@ -2,7 +2,7 @@
 #
 # Checks that are not unit tests: fuzzing, layers, headers, generated documents.
 
-.PHONY: check-layers check-headers check-fuzz fuzz fuzz-run $(FUZZERS:%=fuzz-run-%)
+.PHONY: check-docs check-layers check-headers check-fuzz fuzz fuzz-run $(FUZZERS:%=fuzz-run-%)
 
 check-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%) ## replay the fuzz corpora
 	$(Q)for f in $(FUZZERS); do \
@@ -34,3 +34,10 @@ check-headers: generated ## compile every header alone
 			$(CC) $(CPPFLAGS) $(CFLAGS_BASE) -Werror -fsyntax-only -x c - || \
 			{ echo "$$h does not compile alone" >&2; exit 1; }; \
 	done; echo "  ok    headers"
+
+docs/errors.md: libs/base/err.h docs/errors.awk
+	$(Q)awk -f docs/errors.awk $< >$@
+
+check-docs: ## see that generated documents are current
+	@awk -f docs/errors.awk libs/base/err.h | cmp - docs/errors.md || \
+		{ echo "docs/errors.md is old; run: make -B docs/errors.md" >&2; exit 1; }
