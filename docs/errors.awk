@@ -12,7 +12,7 @@ BEGIN {
 	print "|---|---|---|---|"
 }
 
-/^\tX\(E_[A-Z]+, / {
+/^\tX\(E_[A-Z_]+, / {
 	split($0, part, "\"")
 	split(part[3], number, /, */)
 	printf "| `%s` | %d | %d | %s |\n", part[2], number[2], number[3], part[4]
