@@ -17,9 +17,9 @@ CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DKATA_VERSION='"$(VERSION)"' \
             -Ulinux -DKATA_PREFIX='"$(PREFIX)"' -Ilibs -Iruntime -I. -I$(BUILD)/gen -include base/banned.h
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
         -Wwrite-strings -Wpointer-arith -Wundef -Wswitch-enum -Wimplicit-fallthrough
-CFLAGS_BASE := -std=gnu11 -O2 -g -fno-common -fstack-protector-strong -fPIE -fvisibility=hidden \
+CFLAGS_BASE := -std=gnu11 -Os -g -fno-asynchronous-unwind-tables -fno-common -fstack-protector-strong -fPIE -fvisibility=hidden \
                -ffunction-sections -fdata-sections -fno-plt $(WARN)
-LDFLAGS_BASE := -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+LDFLAGS_BASE := -Wl,--gc-sections -Wl,-z,pack-relative-relocs -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 
 ifeq ($(WERROR),1)
 CFLAGS_BASE += -Werror

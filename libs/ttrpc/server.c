@@ -43,6 +43,7 @@ struct ttrpc_server {
 	pthread_mutex_t lock; /* guards flows, busy and the sessions' calls */
 	pthread_cond_t idle;
 	unsigned flows, busy;
+	bool freed; /* ttrpc_server_free was called: the last call takes the memory along */
 };
 
 struct listener {
@@ -95,9 +96,17 @@ static void send_status(struct conn *conn, uint32_t stream, const struct err *er
 	send_response(conn, stream, &response);
 }
 
+static void destroy(struct ttrpc_server *server)
+{
+	(void)pthread_cond_destroy(&server->idle);
+	(void)pthread_mutex_destroy(&server->lock);
+	free(server);
+}
+
 static void forget_call(struct ttrpc_call *call)
 {
 	struct ttrpc_server *server = call->server;
+	bool last;
 
 	(void)pthread_mutex_lock(&server->lock);
 	for (size_t i = 0; call->session && i < call->session->calls.n; i++) {
@@ -106,11 +115,13 @@ static void forget_call(struct ttrpc_call *call)
 			break;
 		}
 	}
-	server->busy--;
+	last = --server->busy == 0 && server->freed;
 	(void)pthread_mutex_unlock(&server->lock);
 	protobuf_c_message_free_unpacked(call->request, NULL);
 	conn_unref(call->conn);
 	free(call);
+	if (last)
+		destroy(server);
 }
 
 void ttrpc_reply(struct ttrpc_call *call, const void *message)
@@ -400,6 +411,7 @@ struct ttrpc_server *ttrpc_server_new(struct loop *loop, const struct ttrpc_serv
 void ttrpc_server_free(struct ttrpc_server *server)
 {
 	struct err why = ERR_INIT;
+	unsigned busy;
 
 	if (!server)
 		return;
@@ -419,9 +431,12 @@ void ttrpc_server_free(struct ttrpc_server *server)
 	(void)pthread_mutex_unlock(&server->lock);
 	vec_release(&server->listeners);
 	vec_release(&server->sessions);
-	(void)pthread_cond_destroy(&server->idle);
-	(void)pthread_mutex_destroy(&server->lock);
-	free(server);
+	(void)pthread_mutex_lock(&server->lock);
+	server->freed = true;
+	busy = server->busy;
+	(void)pthread_mutex_unlock(&server->lock);
+	if (!busy)
+		destroy(server);
 }
 
 unsigned ttrpc_server_busy(const struct ttrpc_server *server)

@@ -100,7 +100,7 @@ static void line_close(struct line *l)
 	(void)pthread_join(l->thread, NULL);
 	ttrpc_client_free(l->client);
 	loop_free(l->loop);
-	*l = (struct line){ NULL };
+	*l = (struct line){ .loop = NULL };
 }
 
 static bool past_end(struct events *e)
@@ -153,7 +153,7 @@ static bool next(struct events *e, struct queued *q, bool *last)
 static void *events_main(void *arg)
 {
 	struct events *e = arg;
-	struct line line = { NULL };
+	struct line line = { .loop = NULL };
 	struct queued q;
 	bool last;
 

@@ -144,6 +144,8 @@ TASK(start)
 	result = *p->exec_id ? start_exec(p, rpc_deadline(call), &err)
 			     : start_init(s, rpc_deadline(call), &err);
 	if (result < 0) {
+		/* The manager waits for the ends of the streams before it gives up. */
+		io_finish(STEAL(p->io, NULL), deadline_in(0));
 		set_state(p, PROCESS_CREATED);
 		ttrpc_fail(call, &err);
 		return;

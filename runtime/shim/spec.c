@@ -83,12 +83,8 @@ static void drop_namespaces(struct oci_linux *l)
 
 static void drop_resources(struct oci_resources *r)
 {
-	struct oci_resources gone = { .devices = r->devices, .n_devices = r->n_devices };
-
-	r->devices = NULL;
-	r->n_devices = 0;
-	oci_resources_free(xmemdup(&gone, sizeof(gone)));
-	/* Numbers of the host's processors and nodes. */
+	/* Numbers of the host's processors and nodes. The device rules stay: the guest's nodes have
+	 * the same numbers, and without rules a container could make any node it likes. */
 	str_set(&r->cpu.cpus, NULL);
 	str_set(&r->cpu.mems, NULL);
 }

@@ -56,10 +56,15 @@ static void on_cancelled(void *arg)
 
 static void on_wait(struct ttrpc_call *call, const void *request, void *arg)
 {
+	Grpc__VersionCheckResponse reply = GRPC__VERSION_CHECK_RESPONSE__INIT;
+	struct ttrpc_call *old;
+
 	(void)request;
 	(void)arg;
 	ttrpc_call_on_cancel(call, on_cancelled, NULL);
-	__atomic_store_n(&kept, call, __ATOMIC_RELEASE);
+	old = __atomic_exchange_n(&kept, call, __ATOMIC_ACQ_REL);
+	if (old)
+		ttrpc_reply(old, &reply); /* nobody waits for it any more */
 }
 
 static const struct ttrpc_method health[] = {
