@@ -36,6 +36,8 @@ static void check_spec(const char *text, size_t size)
 	Grpc__Spec *message = oci_spec_to_message(spec);
 	AUTO(oci_spec) struct oci_spec *back = oci_spec_from_message(message, &err);
 	grpc__spec__free_unpacked(message, NULL);
+	if (!back)
+		bug("a message of our own is refused: %s", err.msg);
 	(void)oci_annotation(spec, "io.kubernetes.cri.container-type");
 }
 
