@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The jansson adapter. jansson's integers are int64; OCI documents have unsigned 64-bit values
- * (RLIM_INFINITY). Those travel through it as strings with a prefix that no document can contain:
- * U+0001 is refused in what is parsed.
+ * (RLIM_INFINITY). Those travel through it as strings that begin with U+0001:
+ *
+ *	U+0001 "u64:" digits	a number above INT64_MAX
+ *	U+0001 "s" text		a string or key whose text itself begins with U+0001
+ *
+ * Every string and key passes store() or prepare() on its way in, so no text from outside can be
+ * taken for a number.
  */
 
 #include "json/json.h"
@@ -18,10 +23,13 @@
 
 enum { DEPTH_MAX = 128 };
 
-#define BIG    \
-	"\x01" \
-	"u64:"
-#define BIG_ESCAPED "\"\\u0001u64:"
+#define BIG          "\x01u64:"
+#define BIG_ESCAPED  "\"\\u0001u64:"
+#define TEXT         "\x01s"
+#define TEXT_ESCAPED "\\u0001s"
+#define MARK_ESCAPED "\\u0001"
+
+DEFINE_AUTO(jansson, json_t *, NULL, json_decref)
 
 static json_t *in(const struct json *j)
 {
@@ -33,6 +41,26 @@ static struct json *out(json_t *j)
 	if (!j)
 		bug("out of memory or invalid UTF-8 in JSON that we made");
 	return (struct json *)j;
+}
+
+/* Text as it is kept; bytes of invalid UTF-8 become '?'. */
+static json_t *store(const char *text)
+{
+	AUTO(str) char *kept = str_fmt("%s%s", text[0] == TEXT[0] ? TEXT : "", text);
+	json_t *j = json_string(kept);
+
+	if (j)
+		return j;
+	for (char *p = kept; *p; p++) {
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	}
+	return (json_t *)out(json_string(kept));
+}
+
+static const char *shown(const char *kept)
+{
+	return str_starts(kept, TEXT) ? kept + strlen(TEXT) : kept;
 }
 
 static bool is_big(const struct json *j)
@@ -51,7 +79,8 @@ static bool token_is_big(const char *p, size_t len)
 	       str_u64(token, 10, (uint64_t)INT64_MAX + 1, UINT64_MAX, "n", &v, &ignored) == 0;
 }
 
-/* Copies text with big numbers quoted; *deep is the deepest nesting. */
+/* Copies text with big numbers quoted and strings that look like one marked; *deep is the deepest
+ * nesting. */
 static void prepare(const char *text, size_t len, struct buf *to, unsigned *deep)
 {
 	bool quoted = false;
@@ -84,6 +113,9 @@ static void prepare(const char *text, size_t len, struct buf *to, unsigned *deep
 				depth--;
 			*deep = depth > *deep ? depth : *deep;
 			buf_chr(to, text[i]);
+			if (quoted && len - i > strlen(MARK_ESCAPED) &&
+			    memcmp(text + i + 1, MARK_ESCAPED, strlen(MARK_ESCAPED)) == 0)
+				buf_str(to, TEXT_ESCAPED);
 			continue;
 		}
 		i += n - 1;
@@ -97,10 +129,6 @@ struct json *json_parse(const char *text, size_t len, const char *name, struct e
 	unsigned deep = 0;
 	json_t *j;
 
-	if (memmem(text, len, "\\u0001u64:", 10)) {
-		err_set(err, E_INVALID, "%s: reserved text", name);
-		return NULL;
-	}
 	prepare(text, len, &prepared, &deep);
 	if (deep > DEPTH_MAX) {
 		err_set(err, E_LIMIT, "%s: nested deeper than %d", name, DEPTH_MAX);
@@ -177,7 +205,7 @@ double json_number(const struct json *j)
 
 const char *json_text(const struct json *j)
 {
-	return json_string_value(in(j));
+	return shown(json_string_value(in(j)));
 }
 
 size_t json_count(const struct json *j)
@@ -192,7 +220,9 @@ struct json *json_at(const struct json *array, size_t i)
 
 struct json *json_get(const struct json *object, const char *key)
 {
-	return (struct json *)json_object_get(in(object), key);
+	AUTO(jansson) json_t *kept = key[0] == TEXT[0] ? store(key) : NULL;
+
+	return (struct json *)json_object_get(in(object), kept ? json_string_value(kept) : key);
 }
 
 void *json_begin(const struct json *object)
@@ -207,7 +237,7 @@ void *json_after(const struct json *object, void *it)
 
 const char *json_key(void *it)
 {
-	return json_object_iter_key(it);
+	return shown(json_object_iter_key(it));
 }
 
 struct json *json_value(void *it)
@@ -227,17 +257,7 @@ struct json *json_make_array(void)
 
 struct json *json_make_string(const char *s)
 {
-	json_t *j = s ? json_string(s) : json_null();
-	AUTO(str) char *ascii = NULL;
-
-	if (j)
-		return (struct json *)j;
-	ascii = xstrdup(s);
-	for (char *p = ascii; *p; p++) {
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	}
-	return out(json_string(ascii));
+	return (struct json *)(s ? store(s) : json_null());
 }
 
 struct json *json_make_int(int64_t v)
@@ -272,7 +292,9 @@ struct json *json_make_null(void)
 
 void json_put(struct json *object, const char *key, struct json *value)
 {
-	if (json_object_set_new(in(object), key, in(value)) < 0)
+	AUTO(jansson) json_t *kept = store(key);
+
+	if (json_object_set_new(in(object), json_string_value(kept), in(value)) < 0)
 		bug("key '%s' of a JSON object", key);
 }
 
@@ -282,21 +304,41 @@ void json_add(struct json *array, struct json *value)
 		bug("append to a JSON array");
 }
 
+/* One string, from its opening quote on, without the mark that it was kept with. */
+static void copy_string(const char **from, char **to)
+{
+	*(*to)++ = *(*from)++;
+	if (str_starts(*from, TEXT_ESCAPED))
+		*from += strlen(TEXT_ESCAPED);
+	while (**from != '"') {
+		if (**from == '\\')
+			*(*to)++ = *(*from)++;
+		*(*to)++ = *(*from)++;
+	}
+	*(*to)++ = *(*from)++;
+}
+
 char *json_format(const struct json *j, bool pretty)
 {
 	char *text = json_dumps(in(j), JSON_ENCODE_ANY | (pretty ? JSON_INDENT(2) : JSON_COMPACT));
-	char *from, *to, *next;
+	const char *from = text;
+	char *to = text;
 
 	if (!text)
 		bug("JSON that cannot be printed");
-	/* Big numbers lose their quotes and prefix in place. */
-	for (from = to = text; (next = strstr(from, BIG_ESCAPED)); from = next + 1) {
-		memmove(to, from, (size_t)(next - from));
-		to += next - from;
-		next += strlen(BIG_ESCAPED);
-		while (isdigit((unsigned char)*next))
-			*to++ = *next++;
+	/* In place: what is kept is never shorter than what is shown. */
+	while (*from) {
+		if (str_starts(from, BIG_ESCAPED)) {
+			from += strlen(BIG_ESCAPED);
+			while (isdigit((unsigned char)*from))
+				*to++ = *from++;
+			from++; /* the closing quote */
+		} else if (*from == '"') {
+			copy_string(&from, &to);
+		} else {
+			*to++ = *from++;
+		}
 	}
-	memmove(to, from, strlen(from) + 1);
+	*to = '\0';
 	return text;
 }

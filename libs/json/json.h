@@ -61,6 +61,7 @@ struct json *json_make_u64(uint64_t v);
 struct json *json_make_real(double v);
 struct json *json_make_bool(bool v);
 struct json *json_make_null(void);
+/* Invalid UTF-8 in key is replaced like in a string; a member of that name is replaced. */
 void json_put(struct json *object, const char *key, struct json *value);
 void json_add(struct json *array, struct json *value);
 

@@ -1,27 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A config.json: what is parsed must come back the same when it is printed and parsed again. */
+/*
+ * OCI documents from strangers, as a specification, a process and resources. What parses survives
+ * the way through its own text, and the way through the agent's message without a crash.
+ */
 
-#include "base/scope.h"
 #include "base/str.h"
+#include "oci/message.h"
 #include "oci/spec.h"
 
+#include <stdint.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void same(const char *first, const char *second)
+{
+	if (strcmp(first, second) != 0)
+		bug("'%s' became '%s'", first, second);
+}
+
+static void check_spec(const char *text, size_t size)
 {
 	struct err err = ERR_INIT;
-	AUTO(oci_spec) struct oci_spec *spec = oci_spec_parse((const char *)data, size, "f", &err);
+	AUTO(oci_spec) struct oci_spec *spec = oci_spec_parse(text, size, "fuzz", &err);
 
 	if (!spec)
-		return 0;
+		return;
 	AUTO(str) char *first = oci_spec_format(spec);
-	AUTO(oci_spec) struct oci_spec *again = oci_spec_parse(first, strlen(first), "g", &err);
+	AUTO(oci_spec) struct oci_spec *again = oci_spec_parse(first, strlen(first), "again", &err);
 	if (!again)
-		bug("%s", err.msg);
+		bug("what was printed does not parse: %s: %s", err.msg, first);
 	AUTO(str) char *second = oci_spec_format(again);
-	if (!str_eq(first, second))
-		bug("'%s' became '%s'", first, second);
+	same(first, second);
+
+	Grpc__Spec *message = oci_spec_to_message(spec);
+	AUTO(oci_spec) struct oci_spec *back = oci_spec_from_message(message, &err);
+	grpc__spec__free_unpacked(message, NULL);
+	if (!back)
+		bug("a message of our own is refused: %s", err.msg);
+	(void)oci_annotation(spec, "io.kubernetes.cri.container-type");
+}
+
+static void check_process(const char *text, size_t size)
+{
+	struct err err = ERR_INIT;
+	AUTO(oci_process) struct oci_process *p = oci_process_parse(text, size, "fuzz", &err);
+
+	if (!p)
+		return;
+	AUTO(str) char *first = oci_process_format(p);
+	AUTO(oci_process)
+	struct oci_process *again = oci_process_parse(first, strlen(first), "again", &err);
+	if (!again)
+		bug("what was printed does not parse: %s: %s", err.msg, first);
+	AUTO(str) char *second = oci_process_format(again);
+	same(first, second);
+}
+
+static void check_resources(const char *text, size_t size)
+{
+	struct err err = ERR_INIT;
+	AUTO(oci_resources) struct oci_resources *r = oci_resources_parse(text, size, "fuzz", &err);
+
+	if (!r)
+		return;
+	AUTO(str) char *first = oci_resources_format(r);
+	AUTO(oci_resources)
+	struct oci_resources *again = oci_resources_parse(first, strlen(first), "again", &err);
+	if (!again)
+		bug("what was printed does not parse: %s: %s", err.msg, first);
+	AUTO(str) char *second = oci_resources_format(again);
+	same(first, second);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *text = size ? (const char *)data : "";
+
+	check_spec(text, size);
+	check_process(text, size);
+	check_resources(text, size);
 	return 0;
 }

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+/* libs/loop: watches that remove themselves and others, timers, posts from threads, signals. */
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "loop/loop.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static int count;
+
+static void setup(void)
+{
+	loop = loop_new();
+	count = 0;
+}
+
+static void teardown(void)
+{
+	loop_free(loop);
+}
+
+static void stop(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+/* ---------------------------------------------------------------------------------------- watches
+ */
+
+static int pipes[2][2];
+static struct watch *watches[2], *timer;
+
+static void readable_pipes(loop_fd_fn fn)
+{
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < 2; i++) {
+		ck_assert(fd_pipe(pipes[i], &err) == 0);
+		ck_assert(write(pipes[i][1], "x", 1) == 1);
+		watches[i] = loop_watch(loop, pipes[i][0], EPOLLIN, fn, &watches[i]);
+	}
+}
+
+static void close_pipes(void)
+{
+	for (int i = 0; i < 4; i++)
+		fd_close(&pipes[i / 2][i % 2]);
+}
+
+static void remove_self(void *arg, uint32_t events)
+{
+	struct watch **w = arg;
+
+	ck_assert(events & EPOLLIN);
+	ck_assert(loop_is_current(loop));
+	watch_remove(*w);
+	watch_remove(*w); /* twice is once */
+	if (++count == 2)
+		loop_stop(loop);
+}
+
+START_TEST(a_handler_removes_its_own_watch)
+{
+	readable_pipes(remove_self);
+	loop_run(loop);
+	ck_assert_int_eq(count, 2);
+	ck_assert(!loop_is_current(loop));
+	close_pipes();
+}
+END_TEST
+
+/* Both are readable in the same batch: the other's event was fetched and must be dropped. */
+static void remove_both(void *arg, uint32_t events)
+{
+	(void)arg;
+	(void)events;
+	count++;
+	watch_remove(watches[0]);
+	watch_remove(watches[1]);
+	timer_set(timer, 20, false);
+}
+
+START_TEST(a_removed_watch_is_never_called)
+{
+	timer = loop_timer(loop, 600000, false, stop, NULL);
+	readable_pipes(remove_both);
+	loop_run(loop);
+	ck_assert_int_eq(count, 1);
+	watch_remove(timer);
+	close_pipes();
+}
+END_TEST
+
+static void silence(void *arg, uint32_t events)
+{
+	struct watch **w = arg;
+
+	(void)events;
+	count++;
+	watch_set(*w, 0);
+}
+
+static void unsilence(void *arg)
+{
+	(void)arg;
+	watch_set(watches[0], EPOLLIN);
+}
+
+START_TEST(a_silent_watch_is_kept)
+{
+	struct watch *timers[2];
+
+	readable_pipes(silence);
+	timers[0] = loop_timer(loop, 30, false, unsilence, NULL);
+	timers[1] = loop_timer(loop, 100, false, stop, NULL);
+	loop_run(loop);
+	ck_assert_int_eq(count, 3);
+	for (int i = 0; i < 2; i++) {
+		watch_remove(watches[i]);
+		watch_remove(timers[i]);
+	}
+	watch_remove(NULL);
+	close_pipes();
+}
+END_TEST
+
+/* ----------------------------------------------------------------------------------------- timers
+ */
+
+static void tick(void *arg)
+{
+	(void)arg;
+	if (++count < 5)
+		return;
+	watch_remove(timer);
+	loop_stop(loop);
+}
+
+START_TEST(a_timer_repeats_until_it_is_removed)
+{
+	uint64_t start = clock_ms();
+
+	timer = loop_timer(loop, 10, true, tick, NULL);
+	loop_run(loop);
+	ck_assert_int_eq(count, 5);
+	ck_assert_uint_ge(clock_ms() - start, 40);
+}
+END_TEST
+
+static void never(void *arg)
+{
+	(void)arg;
+	ck_abort_msg("a stopped timer fired");
+}
+
+START_TEST(a_timer_is_stopped_and_set_again)
+{
+	struct watch *stopped = loop_timer(loop, 5, false, never, NULL);
+	struct watch *end = loop_timer(loop, 600000, false, stop, NULL);
+
+	timer_set(stopped, 0, false);
+	timer_set(end, 30, false);
+	loop_run(loop);
+	watch_remove(stopped);
+	watch_remove(end);
+}
+END_TEST
+
+/* ------------------------------------------------------------------------------------------ posts
+ */
+
+enum { POSTERS = 4, POSTS = 500 };
+
+struct poster {
+	pthread_t thread;
+	int next; /* what the loop expects from it */
+};
+
+struct message {
+	struct poster *from;
+	int number;
+};
+
+static struct poster posters[POSTERS];
+static struct message messages[POSTERS][POSTS];
+
+static void on_message(void *arg)
+{
+	struct message *m = arg;
+
+	ck_assert(loop_is_current(loop));
+	ck_assert_int_eq(m->number, m->from->next++);
+	if (++count == POSTERS * POSTS)
+		loop_stop(loop);
+}
+
+static void *post_all(void *arg)
+{
+	struct poster *p = arg;
+
+	for (int i = 0; i < POSTS; i++) {
+		struct message *m = &messages[p - posters][i];
+
+		*m = (struct message){ p, i };
+		loop_post(loop, on_message, m);
+	}
+	return NULL;
+}
+
+START_TEST(posts_of_a_thread_arrive_in_order)
+{
+	for (int i = 0; i < POSTERS; i++)
+		ck_assert_int_eq(pthread_create(&posters[i].thread, NULL, post_all, &posters[i]),
+				 0);
+	loop_run(loop);
+	for (int i = 0; i < POSTERS; i++)
+		ck_assert_int_eq(pthread_join(posters[i].thread, NULL), 0);
+	ck_assert_int_eq(count, POSTERS * POSTS);
+}
+END_TEST
+
+static void add_one(void *arg)
+{
+	(void)arg;
+	count++;
+}
+
+START_TEST(posts_that_were_not_run_are_run_by_free)
+{
+	struct loop *other = loop_new();
+
+	loop_post(other, add_one, NULL);
+	loop_post(other, add_one, NULL);
+	loop_free(other);
+	ck_assert_int_eq(count, 2);
+	loop_free(NULL);
+}
+END_TEST
+
+/* ---------------------------------------------------------------------------------------- signals
+ */
+
+static void on_signal(void *arg, int signo)
+{
+	ck_assert_ptr_eq(arg, &count);
+	count += signo == SIGUSR1 ? 1 : signo == SIGUSR2 ? 10 : 100;
+	if (count == 11)
+		loop_stop(loop);
+}
+
+START_TEST(signals_are_delivered_on_the_loop)
+{
+	struct watch *w;
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR1);
+	(void)sigaddset(&set, SIGUSR2);
+	w = loop_signals(loop, &set, on_signal, &count);
+	ck_assert_int_eq(kill(getpid(), SIGUSR2), 0);
+	ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
+	loop_run(loop);
+	ck_assert_int_eq(count, 11);
+	watch_remove(w);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("loop");
+	TCase *tc = tcase_create("loop");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, a_handler_removes_its_own_watch);
+	tcase_add_test(tc, a_removed_watch_is_never_called);
+	tcase_add_test(tc, a_silent_watch_is_kept);
+	tcase_add_test(tc, a_timer_repeats_until_it_is_removed);
+	tcase_add_test(tc, a_timer_is_stopped_and_set_again);
+	tcase_add_test(tc, posts_of_a_thread_arrive_in_order);
+	tcase_add_test(tc, posts_that_were_not_run_are_run_by_free);
+	tcase_add_test(tc, signals_are_delivered_on_the_loop);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
