@@ -10,3 +10,6 @@ CFLAGS_tests_unit_agent_vm_test := \
 	-DKATA_KERNEL='"$(abspath $(BUILD))/kernel/vmlinux"' \
 	-DKATA_INITRD='"$(abspath $(BUILD))/osbuilder/kata-containers-initrd.img"'
 $(eval $(call unit_test,agent_vm_test,tests/unit/agent_vm_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))
+
+$(eval $(call unit_test,agent_hostile_test,tests/unit/agent_hostile_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))
+$(BUILD)/tests/agent_hostile_test: | $(BUILD)/bin/kata-agent

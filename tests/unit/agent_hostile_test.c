@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The agent against what a runtime should not send: names that lead elsewhere, missing parts,
+ * broken frames. It refuses with the right code, and goes on serving.
+ */
+
+#include "tests/unit/agent_lab.h"
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static void start(void)
+{
+	lab_start();
+	lab_sandbox();
+}
+
+/* In the agent's mount namespace, which is not ours: /run/x as it sees it. */
+static char *seen_by_agent(const char *path)
+{
+	return str_fmt("/proc/%d/root%s", (int)lab_agent, path);
+}
+
+START_TEST(ids_are_names)
+{
+	static char big[10001];
+	char *const bad[] = {
+		(char *)"",  (char *)"/",    (char *)"../x", (char *)"a/b",  (char *)"..",
+		(char *)".", (char *)"a..b", (char *)"a b",  (char *)"a\nb", (char *)"-x",
+		big
+	};
+	struct lab_container c;
+
+	memset(big, 'a', sizeof(big) - 1);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		Grpc__StartContainerRequest go = GRPC__START_CONTAINER_REQUEST__INIT;
+		Grpc__ExecProcessRequest exec = GRPC__EXEC_PROCESS_REQUEST__INIT;
+
+		lab_container(&c, bad[i], "true", false);
+		lab_must_fail("CreateContainer", &c.request, E_INVALID);
+		lab_container_free(&c);
+		go.container_id = bad[i];
+		lab_must_fail("StartContainer", &go, E_NOT_FOUND);
+		exec.container_id = exec.exec_id = bad[i];
+		lab_must_fail("ExecProcess", &exec, E_NOT_FOUND);
+	}
+	/* What is there already is nobody's bundle. */
+	lab_container(&c, "shared", "true", false);
+	lab_must_fail("CreateContainer", &c.request, E_EXISTS);
+	lab_container_free(&c);
+	AUTO(str) char *shared = seen_by_agent(LAB_SHARED "/lab/rootfs/bin/busybox");
+	ck_assert(path_exists(shared));
+}
+END_TEST
+
+START_TEST(what_is_unknown_is_not_found)
+{
+	Grpc__StartContainerRequest go = GRPC__START_CONTAINER_REQUEST__INIT;
+	Grpc__RemoveContainerRequest rm = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+	Grpc__WaitProcessRequest wait = GRPC__WAIT_PROCESS_REQUEST__INIT;
+	Grpc__SignalProcessRequest sig = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+	Grpc__ReadStreamRequest rd = GRPC__READ_STREAM_REQUEST__INIT;
+	Grpc__WriteStreamRequest wr = GRPC__WRITE_STREAM_REQUEST__INIT;
+	Grpc__CloseStdinRequest cl = GRPC__CLOSE_STDIN_REQUEST__INIT;
+	Grpc__TtyWinResizeRequest tty = GRPC__TTY_WIN_RESIZE_REQUEST__INIT;
+	Grpc__StatsContainerRequest stats = GRPC__STATS_CONTAINER_REQUEST__INIT;
+	Grpc__GetDiagnosticDataRequest diag = GRPC__GET_DIAGNOSTIC_DATA_REQUEST__INIT;
+
+	for (int with_container = 0; with_container < 2; with_container++) {
+		char *id = (char *)(with_container ? "there" : "nope");
+
+		if (with_container)
+			lab_run("there", "sleep 100", false);
+		wait.container_id = sig.container_id = rd.container_id = wr.container_id =
+			cl.container_id = tty.container_id = id;
+		wait.exec_id = sig.exec_id = rd.exec_id = wr.exec_id = cl.exec_id = tty.exec_id =
+			(char *)"no-exec";
+		sig.signal = 9;
+		lab_must_fail("WaitProcess", &wait, E_NOT_FOUND);
+		lab_must_fail("SignalProcess", &sig, E_NOT_FOUND);
+		lab_must_fail("ReadStdout", &rd, E_NOT_FOUND);
+		lab_must_fail("ReadStderr", &rd, E_NOT_FOUND);
+		lab_must_fail("WriteStdin", &wr, E_NOT_FOUND);
+		lab_must_fail("CloseStdin", &cl, E_NOT_FOUND);
+		lab_must_fail("TtyWinResize", &tty, E_NOT_FOUND);
+	}
+	sig.exec_id = (char *)"there";
+	for (unsigned i = 0; i < 2; i++) {
+		sig.signal = i ? 65 : 0;
+		lab_must_fail("SignalProcess", &sig, E_INVALID);
+	}
+	lab_remove("there");
+	go.container_id = rm.container_id = stats.container_id = diag.container_id = (char *)"nope";
+	diag.log_type = (char *)"termination_log";
+	lab_must_fail("StartContainer", &go, E_NOT_FOUND);
+	lab_must_fail("RemoveContainer", &rm, E_NOT_FOUND);
+	lab_must_fail("StatsContainer", &stats, E_NOT_FOUND);
+	lab_must_fail("GetDiagnosticData", &diag, E_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(specifications_may_lack_anything)
+{
+	static const char *const specs[] = {
+		"{\"ociVersion\":\"1.0.2\"}",
+		"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"/\"}}",
+		"{\"ociVersion\":\"1.0.2\",\"process\":{\"cwd\":\"/\",\"args\":[\"true\"],"
+		"\"user\":{\"uid\":0,\"gid\":0}}}",
+		"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"/\"},\"process\":{\"cwd\":\"/\","
+		"\"user\":{\"uid\":0,\"gid\":0}}}",
+		"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"/no/such\"},\"process\":{\"cwd\":"
+		"\"/\",\"args\":[\"true\"],\"user\":{\"uid\":0,\"gid\":0}}}",
+	};
+	Grpc__CreateContainerRequest none = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	Grpc__Spec empty = GRPC__SPEC__INIT;
+	struct lab_container c;
+
+	none.container_id = (char *)"none";
+	lab_must_fail("CreateContainer", &none, E_INVALID);
+	none.oci = &empty;
+	lab_must_fail("CreateContainer", &none, E_INVALID);
+	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
+		struct err err = ERR_INIT;
+
+		lab_container_spec(&c, "none", specs[i]);
+		ck_assert_int_eq(lab_call("CreateContainer", &c.request, NULL, NULL, &err), -1);
+		ck_assert_msg(err.code == E_INVALID || err.code == E_NOT_FOUND, "%s", err.msg);
+		lab_container_free(&c);
+	}
+	/* Nothing of them is left: the id is free. */
+	ck_assert_int_eq(lab_output("none", "echo ok", "ok\n"), 0);
+}
+END_TEST
+
+START_TEST(names_are_taken_once)
+{
+	Grpc__CreateSandboxRequest again = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+	Grpc__StartContainerRequest go = GRPC__START_CONTAINER_REQUEST__INIT;
+	struct lab_container c;
+
+	again.sandbox_id = (char *)"other";
+	lab_must_fail("CreateSandbox", &again, E_EXISTS);
+	lab_run("dup", "sleep 100", false);
+	lab_container(&c, "dup", "true", false);
+	lab_must_fail("CreateContainer", &c.request, E_EXISTS);
+	lab_container_free(&c);
+	go.container_id = (char *)"dup";
+	lab_must_fail("StartContainer", &go, E_STATE);
+	lab_remove("dup");
+}
+END_TEST
+
+static void try_storage(const char *driver, const char *source, const char *mount_point,
+			enum err_code code)
+{
+	Grpc__Storage s = GRPC__STORAGE__INIT;
+	Grpc__Storage *list[] = { &s };
+	struct lab_container c;
+
+	s.driver = (char *)driver;
+	s.source = (char *)source;
+	s.fstype = (char *)"tmpfs";
+	s.mount_point = (char *)mount_point;
+	lab_container(&c, "st", "true", false);
+	c.request.storages = list;
+	c.request.n_storages = 1;
+	lab_must_fail("CreateContainer", &c.request, code);
+	c.request.storages = NULL;
+	c.request.n_storages = 0;
+	lab_container_free(&c);
+}
+
+START_TEST(storages_stay_below_our_directory)
+{
+	try_storage("ephemeral", "tmpfs", "/etc", E_INVALID);
+	try_storage("ephemeral", "tmpfs", "", E_INVALID);
+	try_storage("ephemeral", "tmpfs", "relative", E_INVALID);
+	try_storage("ephemeral", "tmpfs", "/run/kata-containers", E_INVALID);
+	try_storage("ephemeral", "tmpfs", "/run/kata-containers/../../etc", E_INVALID);
+	try_storage("ephemeral", "tmpfs", "/run/kata-containers/a/../b", E_INVALID);
+	try_storage("local", "local", "/run/kata-containersX/a", E_INVALID);
+	try_storage("no-such", "x", "/run/kata-containers/a", E_UNSUPPORTED);
+	try_storage("", "x", "/run/kata-containers/a", E_UNSUPPORTED);
+	try_storage("bind", "/no/such", "/run/kata-containers/a", E_NOT_FOUND);
+	try_storage("blk", "zz", "/run/kata-containers/a", E_INVALID);
+	try_storage("blk", "/etc/passwd", "/run/kata-containers/a", E_INVALID);
+	try_storage("blk", "/dev/../etc/passwd", "/run/kata-containers/a", E_INVALID);
+	try_storage("scsi", "1", "/run/kata-containers/a", E_INVALID);
+	try_storage("scsi", "1:99999", "/run/kata-containers/a", E_INVALID);
+	ck_assert_int_eq(lab_output("st", "echo ok", "ok\n"), 0);
+}
+END_TEST
+
+START_TEST(a_storage_is_counted_and_unmounted)
+{
+	AUTO(str) char *point = seen_by_agent("/run/kata-containers/vol");
+	Grpc__Storage s = GRPC__STORAGE__INIT;
+	Grpc__Storage *list[] = { &s };
+	char *options[] = { (char *)"size=65536,noexec", (char *)"fsgid=77" };
+	struct lab_container c[2];
+	struct statvfs fs;
+	struct stat st;
+
+	s.driver = (char *)"ephemeral";
+	s.source = s.fstype = (char *)"tmpfs";
+	s.mount_point = (char *)"/run/kata-containers/vol";
+	s.options = options;
+	s.n_options = ARRAY_LEN(options);
+	for (int i = 0; i < 2; i++) {
+		lab_container(&c[i], i ? "v1" : "v0", "true", false);
+		c[i].request.storages = list;
+		c[i].request.n_storages = 1;
+		(void)lab_must("CreateContainer", &c[i].request, NULL);
+		lab_container_free(&c[i]);
+	}
+	ck_assert(statvfs(point, &fs) == 0 && stat(point, &st) == 0);
+	ck_assert_uint_eq(fs.f_blocks * fs.f_frsize, 65536); /* the options were kept */
+	ck_assert(fs.f_flag & ST_NOEXEC);
+	ck_assert(st.st_gid == 77 && (st.st_mode & S_ISGID));
+	lab_remove("v0");
+	ck_assert(path_exists(point));
+	lab_remove("v1");
+	ck_assert(!path_exists(point));
+}
+END_TEST
+
+/* ---------------------------------------------------------------------------------------- CopyFile
+ */
+
+static void copy_to(const char *path, unsigned mode, const char *data, int64_t size, int64_t offset,
+		    enum err_code code)
+{
+	Grpc__CopyFileRequest r = GRPC__COPY_FILE_REQUEST__INIT;
+
+	r.path = (char *)path;
+	r.file_mode = mode;
+	r.dir_mode = 0755;
+	r.file_size = size;
+	r.offset = offset;
+	r.data.data = (uint8_t *)data;
+	r.data.len = strlen(data);
+	if (code)
+		lab_must_fail("CopyFile", &r, code);
+	else
+		(void)lab_must("CopyFile", &r, NULL);
+}
+
+START_TEST(files_are_copied_whole_and_only_below_our_directory)
+{
+	AUTO(str) char *file = seen_by_agent("/run/kata-containers/c/d/f");
+	AUTO(str) char *part = seen_by_agent("/run/kata-containers/c/d/.f.kata-part");
+	AUTO(str) char *link = seen_by_agent("/run/kata-containers/c/l");
+	AUTO(buf) struct buf text = BUF_INIT(1024);
+	struct err err = ERR_INIT;
+	struct stat st;
+	char target[64];
+
+	copy_to("/run/kata-containers/c/d/f", S_IFREG | 0640, "12345", 8, 0, 0);
+	ck_assert(!path_exists(file)); /* not before it is whole */
+	copy_to("/run/kata-containers/c/d/f", S_IFREG | 0640, "678", 8, 5, 0);
+	ck_assert(file_read(AT_FDCWD, file, 1024, &text, &err) == 0);
+	ck_assert_str_eq(text.data, "12345678");
+	ck_assert(stat(file, &st) == 0 && (st.st_mode & 07777) == 0640);
+	ck_assert(!path_exists(part));
+	copy_to("/run/kata-containers/c/e", S_IFDIR | 0711, "", 0, 0, 0);
+	copy_to("/run/kata-containers/c/empty", 0600, "", 0, 0, 0);
+	for (int twice = 0; twice < 2; twice++)
+		copy_to("/run/kata-containers/c/l", S_IFLNK | 0777, "/etc", 0, 0, 0);
+	ck_assert_int_eq(readlink(link, target, sizeof(target)), 4);
+	/* Not through the link, not out of the directory, nothing but the three kinds. */
+	copy_to("/run/kata-containers/c/l/passwd", 0644, "x", 1, 0, E_FAILED);
+	copy_to("/run/kata-containers/../x", 0644, "x", 1, 0, E_FAILED);
+	copy_to("/run/kata-containers/c/../../../etc/x", 0644, "x", 1, 0, E_FAILED);
+	copy_to("/run/kata-containers/c/..", 0644, "x", 1, 0, E_INVALID);
+	copy_to("/run/kata-containers/", 0644, "x", 1, 0, E_INVALID);
+	copy_to("/run/kata-containersx/f", 0644, "x", 1, 0, E_INVALID);
+	copy_to("/etc/x", 0644, "x", 1, 0, E_INVALID);
+	copy_to("", 0644, "x", 1, 0, E_INVALID);
+	copy_to("/run/kata-containers/n", S_IFBLK | 0644, "x", 1, 0, E_INVALID);
+	copy_to("/run/kata-containers/n", 0644, "xx", 1, 0, E_INVALID);
+	copy_to("/run/kata-containers/n", 0644, "x", 1, 1, E_INVALID);
+	copy_to("/run/kata-containers/n", 0644, "x", -1, 0, E_INVALID);
+	copy_to("/run/kata-containers/n", 0644, "x", 1, -1, E_INVALID);
+	copy_to("/run/kata-containers/n", 0644, "x", INT64_MAX, INT64_MAX, E_INVALID);
+	copy_to("/run/kata-containers/s", S_IFLNK | 0777, "", 0, 0, E_INVALID);
+}
+END_TEST
+
+/* --------------------------------------------------------------------------------- other requests
+ */
+
+START_TEST(the_rest_answers_something_sensible)
+{
+	Grpc__ListInterfacesRequest links = GRPC__LIST_INTERFACES_REQUEST__INIT;
+	Grpc__ListRoutesRequest routes = GRPC__LIST_ROUTES_REQUEST__INIT;
+	Grpc__UpdateInterfaceRequest update = GRPC__UPDATE_INTERFACE_REQUEST__INIT;
+	Grpc__UpdateRoutesRequest no_routes = GRPC__UPDATE_ROUTES_REQUEST__INIT;
+	Grpc__AddARPNeighborsRequest no_neighbours = GRPC__ADD_ARPNEIGHBORS_REQUEST__INIT;
+	Grpc__VolumeStatsRequest volume = GRPC__VOLUME_STATS_REQUEST__INIT;
+	Grpc__ResizeVolumeRequest resize = GRPC__RESIZE_VOLUME_REQUEST__INIT;
+	Grpc__AddSwapRequest swap = GRPC__ADD_SWAP_REQUEST__INIT;
+	Grpc__AddSwapPathRequest swap_path = GRPC__ADD_SWAP_PATH_REQUEST__INIT;
+	Grpc__OnlineCPUMemRequest online = GRPC__ONLINE_CPUMEM_REQUEST__INIT;
+	Grpc__GetMetricsRequest metrics = GRPC__GET_METRICS_REQUEST__INIT;
+	Grpc__ReseedRandomDevRequest seed = GRPC__RESEED_RANDOM_DEV_REQUEST__INIT;
+	Grpc__UpdateContainerRequest limits = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	Grpc__SetPolicyRequest policy = GRPC__SET_POLICY_REQUEST__INIT;
+	Grpc__MemAgentMemcgConfig memcg = GRPC__MEM_AGENT_MEMCG_CONFIG__INIT;
+	Types__Interface wanted = TYPES__INTERFACE__INIT;
+	uint32_t slots[20] = { 99 };
+	Grpc__Interfaces *list;
+	Grpc__Metrics *text;
+
+	list = lab_must("ListInterfaces", &links, &grpc__interfaces__descriptor);
+	ck_assert_uint_ge(list->n_interfaces, 1);
+	protobuf_c_message_free_unpacked(&list->base, NULL);
+	(void)lab_must("ListRoutes", &routes, NULL);
+	lab_must_fail("UpdateInterface", &update, E_INVALID);
+	update.interface = &wanted;
+	lab_must_fail("UpdateInterface", &update, E_INVALID);
+	lab_must_fail("UpdateRoutes", &no_routes, E_INVALID);
+	(void)lab_must("AddARPNeighbors", &no_neighbours, NULL);
+	volume.volume_guest_path = (char *)"relative";
+	lab_must_fail("GetVolumeStats", &volume, E_INVALID);
+	volume.volume_guest_path = (char *)"/no/such";
+	lab_must_fail("GetVolumeStats", &volume, E_NOT_FOUND);
+	volume.volume_guest_path = (char *)"/run";
+	(void)lab_must("GetVolumeStats", &volume, NULL);
+	resize.volume_guest_path = (char *)"/run";
+	lab_must_fail("ResizeVolume", &resize, E_UNSUPPORTED); /* tmpfs */
+	lab_must_fail("AddSwap", &swap, E_INVALID);
+	swap.pcipath = slots;
+	swap.n_pcipath = 1;
+	lab_must_fail("AddSwap", &swap, E_INVALID);
+	swap.n_pcipath = ARRAY_LEN(slots);
+	lab_must_fail("AddSwap", &swap, E_INVALID);
+	swap_path.path = (char *)"/etc/passwd";
+	lab_must_fail("AddSwapPath", &swap_path, E_INVALID);
+	online.cpu_only = true;
+	(void)lab_must("OnlineCPUMem", &online, NULL);
+	lab_must_fail("ReseedRandomDev", &seed, E_INVALID);
+	lab_must_fail("UpdateContainer", &limits, E_INVALID);
+	lab_must_fail("SetPolicy", &policy, E_UNSUPPORTED);
+	lab_must_fail("MemAgentMemcgSet", &memcg, E_UNSUPPORTED);
+	lab_must_fail("NoSuchMethod", &memcg, E_UNSUPPORTED);
+	text = lab_must("GetMetrics", &metrics, &grpc__metrics__descriptor);
+	ck_assert_ptr_nonnull(strstr(text->metrics, "kata_agent_total_rss "));
+	ck_assert_ptr_nonnull(strstr(text->metrics, "kata_guest_meminfo{item=\"memtotal\"}"));
+	ck_assert_ptr_nonnull(strstr(
+		text->metrics, "kata_guest_netdev_stat{interface=\"lo\",item=\"recv_bytes\"}"));
+	protobuf_c_message_free_unpacked(&text->base, NULL);
+}
+END_TEST
+
+/* ---------------------------------------------------------------------------------- frames by hand
+ */
+
+static int send_raw(const char *bytes, size_t len)
+{
+	struct err err = ERR_INIT;
+	int fd = fd_unix_connect(LAB_SOCKET, &err);
+
+	ck_assert_msg(fd >= 0, "%s", err.msg);
+	ck_assert(fd_write_all(fd, bytes, len, &err) == 0);
+	return fd;
+}
+
+START_TEST(broken_frames_do_not_hurt)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} raw[] = {
+		{ "\0\0\0\4\0\0\0\1\1\0\xff\xff\xff\xff", 14 }, /* no ttRPC request */
+		{ "\0\0\0\0\0\0\0\1\1\0", 10 },                 /* an empty one */
+		{ "\xff\xff\xff\xff\0\0\0\1\1\0", 10 },         /* 4 GiB are promised */
+		{ "\0\0\0\0\0\0\0\2\1\0", 10 },                 /* even stream */
+		{ "\0\0\0\0\0\0\0\1\7\0", 10 },                 /* unknown type */
+		{ "\0\0\0\x22\0\0\0\1\1\0\x0a\x11grpc.AgentService\x12\x0f"
+		  "CreateContaine",
+		  44 },
+		{ "GET / HTTP/1.0\r\n\r\n", 18 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(raw); i++) {
+		int fd = send_raw(raw[i].bytes, raw[i].len);
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		(void)poll(&p, 1, 50);
+		(void)close(fd);
+	}
+	ck_assert_int_eq(lab_output("alive", "echo yes", "yes\n"), 0);
+}
+END_TEST
+
+START_TEST(a_reader_that_goes_away_frees_the_stream)
+{
+	Grpc__ReadStreamRequest r = GRPC__READ_STREAM_REQUEST__INIT;
+	/* ReadStdout of "g" with len 9, stream 1. */
+	static const char frame[] =
+		"\0\0\0\x26\0\0\0\1\1\0"
+		"\x0a\x11grpc.AgentService\x12\x0aReadStdout\x1a\x05\x0a\x01g\x18\x09";
+	AUTO(str) char *out = NULL;
+	int fd;
+
+	lab_run("g", "read x; echo $x", false);
+	fd = send_raw(frame, 10 + 0x26);
+	(void)poll(NULL, 0, 100);
+	r.container_id = (char *)"g";
+	r.len = 9;
+	lab_must_fail("ReadStdout", &r, E_STATE); /* one reader at a time */
+	(void)close(fd);
+	(void)poll(NULL, 0, 100);
+	Grpc__WriteStreamRequest w = GRPC__WRITE_STREAM_REQUEST__INIT;
+	w.container_id = (char *)"g";
+	w.data.data = (uint8_t *)"hi\n";
+	w.data.len = 3;
+	(void)lab_must("WriteStdin", &w, NULL);
+	out = lab_read("ReadStdout", "g", "");
+	ck_assert_str_eq(out, "hi\n");
+	ck_assert_int_eq(lab_wait("g", ""), 0);
+	lab_remove("g");
+}
+END_TEST
+
+/* ------------------------------------------------------------------------------------- allow list
+ */
+
+START_TEST(only_listed_requests_are_served)
+{
+	Grpc__ListRoutesRequest routes = GRPC__LIST_ROUTES_REQUEST__INIT;
+	Grpc__GetMetricsRequest metrics = GRPC__GET_METRICS_REQUEST__INIT;
+
+	lab_start_with("log_level = \"warn\"\n[endpoints]\nallowed = [\"ListRoutesRequest\", "
+		       "\"DestroySandboxRequest\"]\n");
+	(void)lab_must("ListRoutes", &routes, NULL);
+	lab_must_fail("GetMetrics", &metrics, E_UNSUPPORTED);
+	lab_stop();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("agent, hostile");
+	TCase *tc = tcase_create("requests"), *list = tcase_create("allow list");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, start, lab_stop);
+	tcase_add_test(tc, ids_are_names);
+	tcase_add_test(tc, what_is_unknown_is_not_found);
+	tcase_add_test(tc, specifications_may_lack_anything);
+	tcase_add_test(tc, names_are_taken_once);
+	tcase_add_test(tc, storages_stay_below_our_directory);
+	tcase_add_test(tc, a_storage_is_counted_and_unmounted);
+	tcase_add_test(tc, files_are_copied_whole_and_only_below_our_directory);
+	tcase_add_test(tc, the_rest_answers_something_sensible);
+	tcase_add_test(tc, broken_frames_do_not_hurt);
+	tcase_add_test(tc, a_reader_that_goes_away_frees_the_stream);
+	suite_add_tcase(suite, tc);
+	tcase_set_timeout(list, 60);
+	tcase_add_test(list, only_listed_requests_are_served);
+	suite_add_tcase(suite, list);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
