@@ -133,6 +133,9 @@ struct sandbox {
 		.ipc_ns = -1, .uts_ns = -1, .pid_ns = -1                                 \
 	}
 
+/* After the loop ended, in an agent that leaves a machine behind: frees all. */
+void sandbox_release(struct sandbox *s);
+
 /* Finds and references; E_NOT_FOUND names the container. */
 struct entry *entry_get(struct sandbox *s, const char *id, struct err *err);
 void entry_put(struct entry *e);

@@ -57,10 +57,11 @@ static int rename_over(int parent, const char *part, const char *name,
 static int make_link(int parent, const char *part, const char *name, const Grpc__CopyFileRequest *r,
 		     struct err *err)
 {
-	AUTO(str) char *target = xstrndup((const char *)r->data.data, r->data.len);
+	AUTO(str) char *target = NULL;
 
-	if (!r->data.len || r->data.len >= PATH_MAX || strlen(target) != r->data.len)
+	if (!r->data.len || r->data.len >= PATH_MAX || memchr(r->data.data, '\0', r->data.len))
 		return err_set(err, E_INVALID, "%.256s: not a link's target", r->path);
+	target = xstrndup((const char *)r->data.data, r->data.len);
 	if (unlinkat(parent, part, 0) < 0 && errno != ENOENT)
 		return err_sys(err, "clear %s", part);
 	if (symlinkat(target, parent, part) < 0)

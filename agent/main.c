@@ -4,6 +4,7 @@
 #include "agent/agent.h"
 #include "agent/console.h"
 #include "agent/transport.h"
+#include "agent/watcher.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -50,7 +51,7 @@ static int read_settings(const struct options *o, struct settings *out, struct e
 	return 0;
 }
 
-static void watch_signals(struct loop *loop)
+static struct watch *watch_signals(struct loop *loop)
 {
 	sigset_t set;
 
@@ -58,7 +59,7 @@ static void watch_signals(struct loop *loop)
 	(void)sigaddset(&set, SIGCHLD);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
-	(void)loop_signals(loop, &set, on_signal, loop);
+	return loop_signals(loop, &set, on_signal, loop);
 }
 
 /* The configuration file's list of requests. */
@@ -80,29 +81,49 @@ static int serve(struct sandbox *sandbox, struct err *err)
 	};
 	const struct settings *settings = sandbox->settings;
 	struct ttrpc_server *server = ttrpc_server_new(sandbox->loop, services);
+	int result = transport_serve(sandbox->loop, server, settings->server_addr, err);
 
-	if (transport_serve(sandbox->loop, server, settings->server_addr, err) < 0)
+	if (result == 0) {
+		log_info("agent is ready", LOG_S("address", settings->server_addr));
+		loop_run(sandbox->loop);
+	}
+	if (getpid() != 1) /* else the VM ends, and all that it has with it */
+		ttrpc_server_free(server);
+	return result;
+}
+
+static int run_in(struct sandbox *sandbox, struct err *err)
+{
+	const struct settings *settings = sandbox->settings;
+
+	if (getpid() == 1 && boot_cgroups(settings->unified_cgroup, err) < 0)
 		return -1;
-	log_info("agent is ready", LOG_S("address", settings->server_addr));
-	loop_run(sandbox->loop);
-	return 0; /* the process ends: what it has goes with it */
+	if (logs_start(sandbox->loop, settings, err) < 0 ||
+	    (settings->debug_console && console_start(sandbox->loop, settings, err) < 0))
+		return -1;
+	return serve(sandbox, err);
 }
 
 static int run(const struct options *o, struct err *err)
 {
+	AUTO(settings) struct settings settings = { 0 };
 	struct sandbox sandbox = SANDBOX_INIT;
-	struct settings settings;
+	struct watch *signals;
+	int result;
 
-	if (read_settings(o, &settings, err) < 0 ||
-	    (getpid() == 1 && boot_cgroups(settings.unified_cgroup, err) < 0))
+	if (read_settings(o, &settings, err) < 0)
 		return -1;
 	sandbox.settings = &settings;
 	sandbox.loop = loop_new();
-	watch_signals(sandbox.loop);
-	if (logs_start(sandbox.loop, &settings, err) < 0 ||
-	    (settings.debug_console && console_start(sandbox.loop, &settings, err) < 0))
-		return -1;
-	return serve(&sandbox, err);
+	signals = watch_signals(sandbox.loop);
+	result = run_in(&sandbox, err);
+	if (getpid() == 1)
+		return result;
+	watch_remove(signals);
+	watcher_stop();
+	sandbox_release(&sandbox);
+	loop_free(sandbox.loop);
+	return result;
 }
 
 int main(int argc, char **argv)

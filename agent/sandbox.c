@@ -312,6 +312,19 @@ static void remove_all(struct sandbox *s, struct deadline deadline)
 	empty_sandbox(s);
 }
 
+void sandbox_release(struct sandbox *s)
+{
+	while (s->entries.n)
+		entry_drop(s->entries.v[0]);
+	empty_sandbox(s);
+	for (size_t i = 0; i < s->oom_events.n; i++)
+		free(s->oom_events.v[i]);
+	vec_release(&s->oom_events);
+	vec_release(&s->oom_calls);
+	vec_release(&s->entries);
+	vec_release(&s->storages);
+}
+
 static void end_on_loop(void *arg)
 {
 	struct sandbox *s = arg;

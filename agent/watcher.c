@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PERIOD_MS = 2000, FILES_MAX = 16, BYTES_MAX = 1 << 20, ENTRIES_MAX = 64, DEPTH_MAX = 8 };
@@ -367,4 +368,22 @@ bool watcher_remove(const char *target)
 	}
 	(void)pthread_mutex_unlock(&lock);
 	return found;
+}
+
+void watcher_stop(void)
+{
+	watch_remove(timer);
+	timer = NULL;
+	(void)pthread_mutex_lock(&lock);
+	while (scanning) { /* a round takes the lock when it can, and lets it go when it is done */
+		(void)pthread_mutex_unlock(&lock);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		(void)pthread_mutex_lock(&lock);
+	}
+	vec_each(struct watched, w, &list) {
+		free(w->source);
+		free(w->target);
+	}
+	vec_release(&list);
+	(void)pthread_mutex_unlock(&lock);
 }

@@ -18,5 +18,8 @@ MUST_CHECK int watcher_add(struct loop *loop, const char *source, const char *ta
 /* True if target was watched; it no longer is when this returns. */
 bool watcher_remove(const char *target);
 
+/* On the loop's thread or after it ended: no more rounds, and none is under way. */
+void watcher_stop(void);
+
 /* Makes target's contents those of source once. E_LIMIT: more than is worth copying. */
 MUST_CHECK int watcher_sync(const char *source, const char *target, struct err *err);

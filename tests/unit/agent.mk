@@ -13,3 +13,7 @@ $(eval $(call unit_test,agent_vm_test,tests/unit/agent_vm_test.c tests/unit/agen
 
 $(eval $(call unit_test,agent_hostile_test,tests/unit/agent_hostile_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))
 $(BUILD)/tests/agent_hostile_test: | $(BUILD)/bin/kata-agent
+
+AGENT_PARTS := $(addprefix agent/,settings.c pci.c uevent.c device.c watcher.c storage.c \
+	storage_driver.c storage_group.c)
+$(eval $(call unit_test,agent_parts_test,tests/unit/agent_parts_test.c $(AGENT_PARTS),mount loop toml oci protocols base))

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Parts of the agent that need no agent: settings, PCI paths, device events, copied volumes. */
+
+#include "agent/agent.h"
+#include "agent/device.h"
+#include "agent/storage_driver.h"
+#include "agent/watcher.h"
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[64];
+
+static void setup(void)
+{
+	(void)str_print(dir, sizeof(dir), "/tmp/kata-agent-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+static void teardown(void)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert(path_remove_tree(dir, &err) == 0);
+}
+
+static void put(const char *name, const char *text)
+{
+	AUTO(str) char *path = path_join(dir, name);
+	AUTO(str) char *parent = xstrndup(path, (size_t)(path_basename(path) - path));
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(path_make(parent, 0755, &err) == 0, "%s", err.msg);
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0644, &err) == 0,
+		      "%s", err.msg);
+}
+
+/* --------------------------------------------------------------------------------------- settings
+ */
+
+START_TEST(the_command_line_is_read)
+{
+	AUTO(settings) struct settings s = { 0 };
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(settings_parse("quiet root=/dev/vda agent.log=debug\tagent.hotplug_timeout=7 "
+				     "agent.log_vport=-3 agent.debug_console "
+				     "agent.debug_console_vport=1026 agent.devmode=false "
+				     "agent.unified_cgroup_hierarchy=false agent.unknown=1 "
+				     "agent.server_addr=serial://agent agent.log_addr=serial://log "
+				     "agent.container_pipe_size=8192 agent.trace\n",
+				     &s, &err) == 0,
+		      "%s", err.msg);
+	ck_assert_int_eq(s.level, LOG_DEBUG);
+	ck_assert_uint_eq(s.hotplug_ms, 7000);
+	ck_assert_uint_eq(s.log_port, 0); /* not positive: ignored */
+	ck_assert(s.debug_console && s.trace && !s.devmode && !s.unified_cgroup && !s.restricted);
+	ck_assert_uint_eq(s.console_port, 1026);
+	ck_assert_str_eq(s.server_addr, "serial://agent");
+	ck_assert_str_eq(s.log_addr, "serial://log");
+	ck_assert_uint_eq(s.pipe_size, 8192);
+}
+END_TEST
+
+START_TEST(nothing_said_means_the_defaults)
+{
+	AUTO(settings) struct settings s = { 0 };
+	struct err err = ERR_INIT;
+
+	ck_assert(settings_parse("", &s, &err) == 0);
+	ck_assert_str_eq(s.server_addr, "vsock://-1:1024");
+	ck_assert_uint_eq(s.hotplug_ms, 3000);
+	ck_assert(s.unified_cgroup && !s.debug_console && s.level == LOG_INFO);
+}
+END_TEST
+
+START_TEST(bad_values_name_their_word)
+{
+	static const char *const bad[] = { "agent.log=loud",
+					   "agent.log",
+					   "agent.log=",
+					   "agent.server_addr=tcp://x",
+					   "agent.log_addr=/dev/x",
+					   "agent.hotplug_timeout=soon",
+					   "agent.hotplug_timeout=99999",
+					   "agent.debug_console=maybe",
+					   "agent.log_vport=1x",
+					   "agent.container_pipe_size=-1",
+					   "agent.unified_cgroup_hierarchy=2" };
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		AUTO(settings) struct settings s = { 0 };
+		AUTO(strv) char **word = strv_split(bad[i], "=");
+		struct err err = ERR_INIT;
+
+		ck_assert_msg(settings_parse(bad[i], &s, &err) < 0, "%s", bad[i]);
+		ck_assert_msg(strstr(err.msg, word[0]), "%s: %s", bad[i], err.msg);
+	}
+}
+END_TEST
+
+START_TEST(the_environment_wins_and_a_file_replaces_all)
+{
+	char *env[] = { (char *)"KATA_AGENT_LOG_LEVEL=error",
+			(char *)"KATA_AGENT_SERVER_ADDR=unix:///x", NULL };
+	AUTO(settings) struct settings s = { 0 };
+	AUTO(settings) struct settings t = { 0 };
+	AUTO(settings) struct settings u = { 0 };
+	AUTO(str) char *file = path_join(dir, "agent.toml");
+	AUTO(str) char *word = str_fmt("agent.log=trace agent.config_file=%s", file);
+	struct err err = ERR_INIT;
+
+	ck_assert(settings_load("agent.log=trace agent.debug_console", env, NULL, &s, &err) == 0);
+	ck_assert(s.level == LOG_ERROR && s.debug_console);
+	ck_assert_str_eq(s.server_addr, "unix:///x");
+	put("agent.toml", "log_level = \"warn\"\nhotplug_timeout = 9\ntracing = true\n"
+			  "[endpoints]\nallowed = [\"CreateContainerRequest\"]\n");
+	ck_assert_msg(settings_load(word, env, NULL, &t, &err) == 0, "%s", err.msg);
+	ck_assert(t.level == LOG_WARN && t.hotplug_ms == 9000 && t.trace && t.restricted);
+	ck_assert_str_eq(t.server_addr, "vsock://-1:1024");
+	ck_assert(strv_len(t.allowed) == 1 && strv_has(t.allowed, "CreateContainerRequest"));
+	put("agent.toml", "log_levle = \"warn\"\n");
+	ck_assert_int_eq(settings_load("", env, file, &u, &err), -1);
+	ck_assert_int_eq(err.code, E_CONFIG);
+}
+END_TEST
+
+/* -------------------------------------------------------------------------------------------- PCI
+ */
+
+START_TEST(pci_paths_are_parsed)
+{
+	static const char *const bad[] = { "",
+					   "/",
+					   "20",
+					   "02/20",
+					   "02.8",
+					   "x",
+					   "02/",
+					   "-1",
+					   "2.0.0",
+					   " 2",
+					   "01/01/01/01/01/01/01/01/01" };
+	struct pci_path p;
+	struct err err = ERR_INIT;
+
+	ck_assert(pci_path_parse("02/1f.7", &p, &err) == 0);
+	ck_assert_uint_eq(p.n, 2);
+	ck_assert(p.at[0].slot == 2 && p.at[0].function == 0);
+	ck_assert(p.at[1].slot == 31 && p.at[1].function == 7);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		err_clear(&err);
+		/* A slash at the end is not worth refusing. */
+		if (!str_eq(bad[i], "02/"))
+			ck_assert_msg(pci_path_parse(bad[i], &p, &err) < 0, "'%s'", bad[i]);
+	}
+}
+END_TEST
+
+START_TEST(pci_paths_lead_through_bridges)
+{
+	struct pci_path p;
+	struct err err = ERR_INIT;
+	AUTO(str) char *direct = NULL;
+	AUTO(str) char *behind = NULL;
+
+	put("devices/pci0000:00/0000:00:02.0/pci_bus/0000:01/x", "");
+	put("devices/pci0000:00/0000:00:02.0/0000:01:03.0/virtio4/block/vdb/size", "8\n");
+	ck_assert(pci_path_parse("02", &p, &err) == 0);
+	direct = pci_resolve(dir, &p);
+	ck_assert(str_ends(direct, "/devices/pci0000:00/0000:00:02.0"));
+	ck_assert(pci_path_parse("02/03", &p, &err) == 0);
+	behind = pci_resolve(dir, &p);
+	ck_assert(str_ends(behind, "/0000:00:02.0/0000:01:03.0"));
+	ck_assert(pci_path_parse("02/04", &p, &err) == 0);
+	ck_assert_ptr_null(pci_resolve(dir, &p));
+	ck_assert(pci_path_parse("03/03", &p, &err) == 0);
+	ck_assert_ptr_null(pci_resolve(dir, &p));
+}
+END_TEST
+
+/* ---------------------------------------------------------------------------------------- uevents
+ */
+
+START_TEST(events_are_taken_apart)
+{
+	char data[] = "add@/devices/x/block/vda\0ACTION=add\0DEVPATH=/devices/x/block/vda\0"
+		      "SUBSYSTEM=block\0DEVNAME=vda\0SEQNUM=7";
+	char udev[] = "libudev\0\xfe\xed\xca\xfe";
+	char cut[] = "add@/x\0ACTION=add";
+	struct uevent e;
+
+	ck_assert(uevent_parse(data, sizeof(data) - 1, &e));
+	ck_assert_str_eq(e.action, "add");
+	ck_assert_str_eq(e.devpath, "/devices/x/block/vda");
+	ck_assert_str_eq(e.subsystem, "block");
+	ck_assert_str_eq(e.devname, "vda");
+	ck_assert_str_eq(e.interface, "");
+	ck_assert(!uevent_parse(udev, sizeof(udev) - 1, &e));
+	ck_assert(!uevent_parse(cut, sizeof(cut) - 1, &e));
+	ck_assert(!uevent_parse(cut, 0, &e));
+}
+END_TEST
+
+static int count_probe(void *arg, struct err *err)
+{
+	int *n = arg;
+
+	(void)err;
+	return ++*n >= 3;
+}
+
+static int never_probe(void *arg, struct err *err)
+{
+	(void)arg;
+	(void)err;
+	return 0;
+}
+
+START_TEST(waiting_ends)
+{
+	struct err err = ERR_INIT;
+	int n = 0;
+
+	ck_assert_msg(uevent_wait(count_probe, &n, deadline_in(5000), "it", &err) == 0, "%s",
+		      err.msg);
+	ck_assert_int_eq(n, 3);
+	ck_assert_int_eq(uevent_wait(never_probe, NULL, deadline_in(150), "it", &err), -1);
+	ck_assert_int_eq(err.code, E_TIMEOUT);
+}
+END_TEST
+
+/* ---------------------------------------------------------------------------------------- watched
+ */
+
+static void expect(const char *name, const char *text)
+{
+	AUTO(str) char *path = path_join(dir, name);
+	AUTO(buf) struct buf has = BUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_read(AT_FDCWD, path, 1 << 20, &has, &err) == 0, "%s", err.msg);
+	ck_assert_str_eq(buf_cstr(&has), text);
+}
+
+static void sync_volume(void)
+{
+	AUTO(str) char *from = path_join(dir, "from");
+	AUTO(str) char *to = path_join(dir, "to");
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(watcher_sync(from, to, &err) == 0, "%s", err.msg);
+}
+
+static void link_in(const char *name, const char *target)
+{
+	AUTO(str) char *path = path_join(dir, name);
+
+	(void)unlink(path);
+	ck_assert(symlink(target, path) == 0);
+}
+
+START_TEST(a_volume_follows_its_source)
+{
+	AUTO(str) char *old = path_join(dir, "from/..1");
+	AUTO(str) char *copy_of_old = path_join(dir, "to/..1");
+	struct err err = ERR_INIT;
+
+	put("from/..1/key", "one");
+	link_in("from/..data", "..1");
+	link_in("from/key", "..data/key");
+	sync_volume();
+	expect("to/key", "one");
+	put("from/..2/key", "two");
+	put("from/..2/more", "x");
+	link_in("from/..data", "..2");
+	ck_assert(path_remove_tree(old, &err) == 0);
+	sync_volume();
+	expect("to/key", "two");
+	expect("to/..2/more", "x");
+	ck_assert(!path_exists(copy_of_old));
+	put("from/..2/key", "three, in place");
+	sync_volume();
+	expect("to/key", "three, in place");
+}
+END_TEST
+
+START_TEST(big_volumes_are_not_copied)
+{
+	AUTO(str) char *from = path_join(dir, "from");
+	AUTO(str) char *to = path_join(dir, "to");
+	AUTO(str) char *big = path_join(dir, "from/big");
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < 17; i++) {
+		AUTO(str) char *name = str_fmt("from/%d", i);
+
+		put(name, "x");
+	}
+	ck_assert_int_eq(watcher_sync(from, to, &err), -1);
+	ck_assert_int_eq(err.code, E_LIMIT);
+	err_clear(&err);
+	ck_assert(path_remove_tree(from, &err) == 0);
+	put("from/big", "");
+	ck_assert(truncate(big, (1 << 20) + 1) == 0);
+	ck_assert_int_eq(watcher_sync(from, to, &err), -1);
+	ck_assert_int_eq(err.code, E_LIMIT);
+}
+END_TEST
+
+/* --------------------------------------------------------------------------------------- storages
+ */
+
+START_TEST(huge_pages_are_counted)
+{
+	static const struct {
+		const char *option;
+		bool good;
+	} cases[] = {
+		{ "pagesize=2097152,size=4194304", true },
+		{ "pagesize=2097152", false },
+		{ "size=1", false },
+		{ "pagesize=3000000,size=1", false },
+		{ "pagesize=0,size=1", false },
+		{ "pagesize=2M,size=4M", false },
+		{ "pagesize=99999999999999999999,size=1", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		Grpc__Storage s = GRPC__STORAGE__INIT;
+		char *options[] = { (char *)cases[i].option };
+		struct err err = ERR_INIT;
+		uint64_t size = 0, page = 0;
+
+		s.options = options;
+		s.n_options = 1;
+		ck_assert_int_eq(storage_huge_pages(&s, &size, &page, &err),
+				 cases[i].good ? 0 : -1);
+		if (cases[i].good)
+			ck_assert(size == 4194304 && page == 2097152);
+	}
+}
+END_TEST
+
+START_TEST(a_volume_is_given_to_a_group)
+{
+	Grpc__Storage s = GRPC__STORAGE__INIT;
+	Grpc__FSGroup group = GRPC__FSGROUP__INIT;
+	AUTO(str) char *volume = path_join(dir, "v");
+	AUTO(str) char *file = path_join(dir, "v/d/f");
+	AUTO(str) char *sub = path_join(dir, "v/d");
+	AUTO(str) char *outside = path_join(dir, "outside");
+	struct err err = ERR_INIT;
+	struct stat st;
+
+	put("v/d/f", "x");
+	put("outside", "x");
+	link_in("v/link", outside);
+	ck_assert(chmod(file, 0600) == 0);
+	group.group_id = 4321;
+	s.fs_group = &group;
+	s.mount_point = volume;
+	ck_assert_msg(storage_set_group(&s, &err) == 0, "%s", err.msg);
+	ck_assert(stat(file, &st) == 0 && st.st_gid == 4321 && (st.st_mode & 07777) == 0660);
+	ck_assert(stat(sub, &st) == 0 && st.st_gid == 4321 && (st.st_mode & S_ISGID));
+	ck_assert(stat(volume, &st) == 0 && st.st_gid == 4321 && (st.st_mode & S_ISGID));
+	ck_assert(stat(outside, &st) == 0 && st.st_gid != 4321); /* not through the link */
+	/* Matching at the top means done. */
+	ck_assert(chmod(file, 0600) == 0);
+	group.group_change_policy = TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch;
+	ck_assert_msg(storage_set_group(&s, &err) == 0, "%s", err.msg);
+	ck_assert(stat(file, &st) == 0 && (st.st_mode & 07777) == 0600);
+}
+END_TEST
+
+START_TEST(mount_points_are_checked)
+{
+	static const struct {
+		const char *path;
+		bool good;
+	} cases[] = {
+		{ "/run/kata-containers/a", true },    { "/run/kata-containers/a/b/", true },
+		{ "/run/kata-containers", false },     { "/run/kata-containers/", false },
+		{ "/run/kata-containers/..", false },  { "/run/kata-containers/a/../../x", false },
+		{ "/run/kata-containers/./a", false }, { "/run/kata-containers-not/a", false },
+		{ "run/kata-containers/a", false },    { "", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = ERR_INIT;
+
+		ck_assert_msg((storage_check_path(cases[i].path, &err) == 0) == cases[i].good,
+			      "'%s'", cases[i].path);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("agent, parts");
+	TCase *tc = tcase_create("parts");
+	SRunner *runner;
+	int failed;
+
+	log_set_fd(-1);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, the_command_line_is_read);
+	tcase_add_test(tc, nothing_said_means_the_defaults);
+	tcase_add_test(tc, bad_values_name_their_word);
+	tcase_add_test(tc, the_environment_wins_and_a_file_replaces_all);
+	tcase_add_test(tc, pci_paths_are_parsed);
+	tcase_add_test(tc, pci_paths_lead_through_bridges);
+	tcase_add_test(tc, events_are_taken_apart);
+	tcase_add_test(tc, waiting_ends);
+	tcase_add_test(tc, a_volume_follows_its_source);
+	tcase_add_test(tc, big_volumes_are_not_copied);
+	tcase_add_test(tc, huge_pages_are_counted);
+	tcase_add_test(tc, a_volume_is_given_to_a_group);
+	tcase_add_test(tc, mount_points_are_checked);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
