@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/deadline.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -33,29 +34,68 @@ static const char *where(const char *env, const char *fallback)
 	return value ? value : fallback;
 }
 
-static void boot(const char *words)
+/* devices: more arguments of QEMU, or NULL. */
+static void boot_with(const char *words, char *const *devices)
 {
+	AUTO(strv) char **argv = NULL;
 	AUTO(str) char *socket = str_fmt("socket,id=a,path=%s/agent,server=on,wait=off", dir);
 	AUTO(str) char *console = str_fmt("file:%s/console", dir);
 	AUTO(str)
 	char *append = str_fmt("panic=1 noreplace-smp agent.server_addr=serial://agent "
 			       "agent.log=debug console=ttyS0 %s",
 			       words);
-	struct spawn s = { .argv = ARGV("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max",
-					"-machine", "q35", "-m", "256M", "-smp", "1", "-nodefaults",
-					"-no-user-config", "-display", "none", "-no-reboot",
-					"-kernel", where("KATA_KERNEL", KATA_KERNEL), "-initrd",
-					where("KATA_INITRD", KATA_INITRD), "-append", append,
-					"-device", "virtio-serial-pci", "-chardev", socket,
-					"-device", "virtserialport,chardev=a,name=agent", "-serial",
-					console),
-			   .parent_death_signal = SIGKILL };
+	AUTO(str) char *monitor = str_fmt("unix:%s/qmp,server=on,wait=off", dir);
+	char *const *fixed =
+		ARGV("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-machine", "q35", "-m",
+		     "256M", "-smp", "1,maxcpus=2", "-nodefaults", "-no-user-config", "-display",
+		     "none", "-no-reboot", "-kernel", where("KATA_KERNEL", KATA_KERNEL), "-initrd",
+		     where("KATA_INITRD", KATA_INITRD), "-append", append, "-device",
+		     "virtio-serial-pci", "-chardev", socket, "-device",
+		     "virtserialport,chardev=a,name=agent", "-serial", console, "-qmp", monitor);
+	struct spawn s = { .parent_death_signal = SIGKILL };
 	struct err err = ERR_INIT;
 	AUTO(str) char *path = path_join(dir, "agent");
 
+	strv_each(word, fixed)
+		strv_push(&argv, *word);
+	strv_each(word, devices)
+		strv_push(&argv, *word);
+	s.argv = argv;
 	(void)signal(SIGPIPE, SIG_IGN);
 	ck_assert_msg(spawn_start(&s, &qemu, &err) == 0, "%s", err.msg);
 	lab_connect(path);
+}
+
+static void boot(const char *words)
+{
+	boot_with(words, NULL);
+}
+
+/* One command to QEMU, and its answer; events in between are of no interest. */
+static void qmp(int fd, const char *command)
+{
+	struct err err = ERR_INIT;
+	char text[8192];
+	ssize_t n;
+
+	ck_assert(fd_write_all(fd, command, strlen(command), &err) == 0);
+	do {
+		n = read(fd, text, sizeof(text) - 1);
+		ck_assert_int_gt(n, 0);
+		text[n] = '\0';
+		ck_assert_msg(!strstr(text, "\"error\""), "%s: %s", command, text);
+	} while (!strstr(text, "\"return\""));
+}
+
+static int qmp_open(void)
+{
+	AUTO(str) char *path = path_join(dir, "qmp");
+	struct err err = ERR_INIT;
+	int fd = fd_unix_connect(path, &err);
+
+	ck_assert_msg(fd >= 0, "%s", err.msg);
+	qmp(fd, "{\"execute\":\"qmp_capabilities\"}");
+	return fd;
 }
 
 static void setup(void)
@@ -169,7 +209,7 @@ static void run_containers(void)
 	ck_assert_int_eq(lab_output("one", "echo hello; id -u; cat /proc/sys/kernel/hostname",
 				    "hello\n0\nin-a-vm\n"),
 			 0);
-	ck_assert_int_eq(lab_output("two", "cat /proc/1/cgroup; exit 7", "0::/\n"), 7);
+	ck_assert_int_eq(lab_output("two", "echo two; exit 7", "two\n"), 7);
 	lab_run("three", "sleep 1000", false);
 }
 
@@ -213,6 +253,7 @@ START_TEST(a_sandbox_in_a_vm)
 	seed.data.len = 16;
 	(void)lab_must("ReseedRandomDev", &seed, NULL);
 	copy_busybox();
+	ck_assert_int_eq(lab_output("v2", "cat /proc/1/cgroup", "0::/\n"), 0);
 	run_containers();
 	pause_and_measure();
 	end_vm();
@@ -249,6 +290,227 @@ START_TEST(the_host_may_come_back)
 }
 END_TEST
 
+START_TEST(cgroup_v1_on_request)
+{
+	boot("quiet agent.unified_cgroup_hierarchy=false");
+	create_sandbox();
+	copy_busybox();
+	ck_assert_int_eq(
+		lab_output("v1", "grep -c . /proc/self/cgroup >/dev/null && echo ok", "ok\n"), 0);
+	run_containers();
+	pause_and_measure();
+	end_vm();
+}
+END_TEST
+
+/* ---------------------------------------------------------------------------------------- network
+ */
+
+#define MAC "02:00:00:00:00:07"
+
+static void configure_network(void)
+{
+	Grpc__UpdateInterfaceRequest update = GRPC__UPDATE_INTERFACE_REQUEST__INIT;
+	Types__Interface eth = TYPES__INTERFACE__INIT;
+	Types__IPAddress v4 = TYPES__IPADDRESS__INIT, v6 = TYPES__IPADDRESS__INIT;
+	Types__IPAddress *addresses[] = { &v4, &v6 };
+	Grpc__UpdateRoutesRequest set = GRPC__UPDATE_ROUTES_REQUEST__INIT;
+	Grpc__Routes routes = GRPC__ROUTES__INIT;
+	Types__Route all = TYPES__ROUTE__INIT, net = TYPES__ROUTE__INIT;
+	Types__Route *list[] = { &all, &net };
+
+	v4.address = (char *)"10.7.0.2";
+	v4.mask = (char *)"24";
+	v6.family = TYPES__IPFAMILY__v6;
+	v6.address = (char *)"fd07::2";
+	v6.mask = (char *)"64";
+	eth.hwaddr = (char *)MAC;
+	eth.name = (char *)"eth7";
+	eth.mtu = 1400;
+	eth.ipaddresses = addresses;
+	eth.n_ipaddresses = ARRAY_LEN(addresses);
+	update.interface = &eth;
+	for (int twice = 0; twice < 2; twice++)
+		(void)lab_must("UpdateInterface", &update, NULL);
+	all.gateway = (char *)"192.168.9.1"; /* reached through the second one */
+	all.device = net.device = (char *)"eth7";
+	net.dest = (char *)"192.168.9.0/24";
+	net.scope = 253;
+	routes.routes = list;
+	routes.n_routes = ARRAY_LEN(list);
+	set.routes = &routes;
+	for (int twice = 0; twice < 2; twice++)
+		(void)lab_must("UpdateRoutes", &set, NULL);
+}
+
+START_TEST(the_network_is_as_the_runtime_says)
+{
+	Grpc__ListInterfacesRequest links = GRPC__LIST_INTERFACES_REQUEST__INIT;
+	Grpc__ListRoutesRequest routes = GRPC__LIST_ROUTES_REQUEST__INIT;
+	Grpc__AddARPNeighborsRequest add = GRPC__ADD_ARPNEIGHBORS_REQUEST__INIT;
+	Grpc__ARPNeighbors neighbours = GRPC__ARPNEIGHBORS__INIT;
+	Types__ARPNeighbor n = TYPES__ARPNEIGHBOR__INIT, *list[] = { &n };
+	Types__IPAddress to = TYPES__IPADDRESS__INIT;
+	Grpc__Interfaces *found;
+	Grpc__Routes *all;
+	int seen = 0;
+
+	boot_with("quiet", ARGV("-netdev", "hubport,hubid=0,id=n", "-device",
+				"virtio-net-pci,netdev=n,mac=" MAC));
+	configure_network();
+	found = lab_must("ListInterfaces", &links, &grpc__interfaces__descriptor);
+	for (size_t i = 0; i < found->n_interfaces; i++) {
+		const Types__Interface *f = found->interfaces[i];
+
+		if (!str_eq(f->hwaddr, MAC))
+			continue;
+		seen |= 1;
+		ck_assert_str_eq(f->name, "eth7");
+		ck_assert_uint_eq(f->mtu, 1400);
+		ck_assert_str_eq(f->ipaddresses[0]->address, "10.7.0.2");
+		ck_assert_str_eq(f->ipaddresses[0]->mask, "24");
+	}
+	protobuf_c_message_free_unpacked(&found->base, NULL);
+	all = lab_must("ListRoutes", &routes, &grpc__routes__descriptor);
+	for (size_t i = 0; i < all->n_routes; i++) {
+		if (str_eq(all->routes[i]->dest, "0.0.0.0/0")) {
+			seen |= 2;
+			ck_assert_str_eq(all->routes[i]->gateway, "192.168.9.1");
+		}
+	}
+	protobuf_c_message_free_unpacked(&all->base, NULL);
+	ck_assert_int_eq(seen, 3);
+	to.address = (char *)"10.7.0.9";
+	n.toipaddress = &to;
+	n.device = (char *)"eth7";
+	n.lladdr = (char *)"02:00:00:00:00:09";
+	neighbours.arpneighbors = list;
+	neighbours.n_arpneighbors = 1;
+	add.neighbors = &neighbours;
+	(void)lab_must("AddARPNeighbors", &add, NULL);
+	end_vm();
+}
+END_TEST
+
+/* ---------------------------------------------------------------------------------------- hotplug
+ */
+
+static uint64_t volume_size(const char *path)
+{
+	Grpc__VolumeStatsRequest r = GRPC__VOLUME_STATS_REQUEST__INIT;
+	Grpc__VolumeStatsResponse *reply;
+	uint64_t total;
+
+	r.volume_guest_path = (char *)path;
+	reply = lab_must("GetVolumeStats", &r, &grpc__volume_stats_response__descriptor);
+	ck_assert_uint_eq(reply->n_usage, 2);
+	total = reply->usage[0]->total;
+	protobuf_c_message_free_unpacked(&reply->base, NULL);
+	return total;
+}
+
+static char *make_disk(void)
+{
+	AUTO(str) char *path = path_join(dir, "disk");
+	struct err err = ERR_INIT;
+	int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+
+	ck_assert(fd >= 0 && ftruncate(fd, 16 << 20) == 0 && close(fd) == 0);
+	ck_assert_msg(spawn_run(&(struct spawn){ .argv = ARGV("/sbin/mkfs.ext4", "-q", path) },
+				NULL, 0, NULL, deadline_in(60000), &err) == 0,
+		      "%s", err.msg);
+	return STEAL(path, NULL);
+}
+
+START_TEST(a_disk_comes_grows_and_holds_a_container)
+{
+	AUTO(str) char *disk = make_disk();
+	AUTO(str)
+	char *add = str_fmt("{\"execute\":\"blockdev-add\",\"arguments\":{\"driver\":\"file\","
+			    "\"node-name\":\"d\",\"filename\":\"%s\"}}",
+			    disk);
+	Grpc__Storage s = GRPC__STORAGE__INIT;
+	Grpc__Storage *list[] = { &s };
+	Grpc__ResizeVolumeRequest resize = GRPC__RESIZE_VOLUME_REQUEST__INIT;
+	Grpc__RemoveContainerRequest gone = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+	struct lab_container c;
+	uint64_t before;
+	int fd;
+
+	boot_with("quiet", ARGV("-device", "pcie-root-port,id=rp0,bus=pcie.0,chassis=1,addr=5"));
+	create_sandbox();
+	copy_busybox();
+	fd = qmp_open();
+	qmp(fd, add);
+	qmp(fd, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-blk-pci\","
+		"\"id\":\"b\",\"drive\":\"d\",\"bus\":\"rp0\"}}");
+	s.driver = (char *)"blk";
+	s.source = (char *)"05/00";
+	s.fstype = (char *)"ext4";
+	s.mount_point = (char *)"/run/kata-containers/sandbox/storage/vol";
+	lab_container(&c, "disk", "true", false);
+	c.request.storages = list;
+	c.request.n_storages = 1;
+	(void)lab_must("CreateContainer", &c.request, NULL);
+	lab_container_free(&c);
+	before = volume_size(s.mount_point);
+	qmp(fd, "{\"execute\":\"block_resize\",\"arguments\":{\"node-name\":\"d\","
+		"\"size\":67108864}}");
+	resize.volume_guest_path = s.mount_point;
+	resize.size = 64 << 20;
+	(void)lab_must("ResizeVolume", &resize, NULL);
+	ck_assert_uint_gt(volume_size(s.mount_point), before * 3);
+	gone.container_id = (char *)"disk";
+	(void)lab_must("RemoveContainer", &gone, NULL);
+	(void)close(fd);
+	end_vm();
+}
+END_TEST
+
+START_TEST(a_device_that_does_not_come_is_a_timeout)
+{
+	Grpc__Storage s = GRPC__STORAGE__INIT;
+	Grpc__Storage *list[] = { &s };
+	struct lab_container c;
+
+	boot("quiet agent.hotplug_timeout=1");
+	create_sandbox();
+	s.driver = (char *)"blk";
+	s.source = (char *)"07/00";
+	s.fstype = (char *)"ext4";
+	s.mount_point = (char *)"/run/kata-containers/sandbox/storage/vol";
+	lab_container(&c, "late", "true", false);
+	c.request.storages = list;
+	c.request.n_storages = 1;
+	lab_must_fail("CreateContainer", &c.request, E_TIMEOUT);
+	lab_container_free(&c);
+	end_vm();
+}
+END_TEST
+
+START_TEST(a_processor_comes_online)
+{
+	Grpc__OnlineCPUMemRequest online = GRPC__ONLINE_CPUMEM_REQUEST__INIT;
+	Grpc__GetMetricsRequest metrics = GRPC__GET_METRICS_REQUEST__INIT;
+	Grpc__Metrics *text;
+	int fd;
+
+	boot("quiet");
+	create_sandbox();
+	fd = qmp_open();
+	qmp(fd, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"max-x86_64-cpu\","
+		"\"id\":\"c1\",\"socket-id\":0,\"core-id\":1,\"thread-id\":0}}");
+	online.nb_cpus = 1;
+	(void)lab_must("OnlineCPUMem", &online, NULL);
+	text = lab_must("GetMetrics", &metrics, &grpc__metrics__descriptor);
+	ck_assert_ptr_nonnull(
+		strstr(text->metrics, "kata_guest_cpu_time{cpu=\"1\",item=\"user\"}"));
+	protobuf_c_message_free_unpacked(&text->base, NULL);
+	(void)close(fd);
+	end_vm();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("agent in a VM");
@@ -268,6 +530,14 @@ int main(void)
 	tcase_add_test(tc, a_sandbox_in_a_vm);
 	tcase_add_test(tc, an_agent_that_cannot_start_says_why_and_ends_the_vm);
 	tcase_add_test(tc, the_host_may_come_back);
+	tcase_add_test(tc, cgroup_v1_on_request);
+	tcase_add_test(tc, the_network_is_as_the_runtime_says);
+	if (path_exists("/sbin/mkfs.ext4"))
+		tcase_add_test(tc, a_disk_comes_grows_and_holds_a_container);
+	else
+		(void)printf("skipped: a disk comes (needs mkfs.ext4)\n");
+	tcase_add_test(tc, a_device_that_does_not_come_is_a_timeout);
+	tcase_add_test(tc, a_processor_comes_online);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
