@@ -104,30 +104,14 @@ int boot(struct err *err)
 
 #define CGROUPS "/sys/fs/cgroup"
 
-/* Containers' cgroups may use every controller that there is. */
-static int enable_controllers(struct err *err)
-{
-	AUTO(str) char *text = file_read_line(AT_FDCWD, CGROUPS "/cgroup.controllers", err);
-	AUTO(strv) char **names = text ? strv_split(text, " ") : NULL;
-
-	if (!text)
-		return -1;
-	strv_each(name, names) {
-		AUTO(str) char *enable = str_fmt("+%s", *name);
-
-		if (file_write(AT_FDCWD, CGROUPS "/cgroup.subtree_control", enable, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
+/* The controllers are handed on to groups by whoever makes them. */
 static int mount_v2(struct err *err)
 {
 	if (mount("cgroup2", CGROUPS, "cgroup2", MS_NOSUID | MS_NOEXEC | MS_NODEV, "nsdelegate") <
 		    0 &&
 	    errno != EBUSY)
 		return err_sys(err, "mount " CGROUPS);
-	return enable_controllers(err);
+	return 0;
 }
 
 /* Pairs that are mounted as one, with a link for each name, as everybody expects them. */

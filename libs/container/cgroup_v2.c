@@ -18,22 +18,50 @@
 
 /* ------------------------------------------------------------------------------------- making */
 
-/* A controller is there for a group if its parent hands it on. One write each: a controller that
- * cannot be had (cpu with realtime processes around) must not cost us the others. */
-static int hand_on(const char *folder, struct err *err)
+/* Lets the groups in folder have these controllers: "+cpu +memory". */
+static int enable(const char *folder, const char *controllers, struct err *err)
+{
+	AUTO(str) char *control = path_join(folder, "cgroup.subtree_control");
+
+	return file_write(AT_FDCWD, control, controllers, err);
+}
+
+/* What folder has and does not hand on yet. */
+static char **not_handed_on(const char *folder, struct err *err)
 {
 	AUTO(str) char *list = path_join(folder, "cgroup.controllers");
 	AUTO(str) char *control = path_join(folder, "cgroup.subtree_control");
-	AUTO(str) char *line = file_read_line(AT_FDCWD, list, err);
-	AUTO(strv) char **controllers = line ? strv_split(line, " ") : NULL;
+	AUTO(str) char *have = file_read_line(AT_FDCWD, list, err);
+	AUTO(str) char *handed = have ? file_read_line(AT_FDCWD, control, err) : NULL;
+	AUTO(strv) char **all = handed ? strv_split(have, " ") : NULL;
+	AUTO(strv) char **done = handed ? strv_split(handed, " ") : NULL;
+	char **missing = NULL;
 
-	if (!line)
+	strv_each(c, all) {
+		if (!strv_has(done, *c))
+			strv_pushf(&missing, "+%s", *c);
+	}
+	return missing;
+}
+
+/*
+ * A controller is there for a group if its parent hands it on. All in one write, since each costs
+ * the kernel a walk over every group; if that fails one by one, because a controller that cannot be
+ * had (cpu with realtime processes around) must not cost us the others.
+ */
+static int hand_on(const char *folder, struct err *err)
+{
+	AUTO(strv) char **missing = not_handed_on(folder, err);
+	AUTO(str) char *together = strv_join(missing, " ");
+	struct err e = ERR_INIT;
+
+	if (err->code)
 		return -1;
-	strv_each(c, controllers) {
-		AUTO(str) char *text = str_fmt("+%s", *c);
-		struct err e = ERR_INIT;
-
-		if (file_write(AT_FDCWD, control, text, &e) < 0)
+	if (!missing || enable(folder, together, &e) == 0)
+		return 0;
+	strv_each(c, missing) {
+		err_clear(&e);
+		if (enable(folder, *c, &e) < 0)
 			log_err(LOG_DEBUG, &e, "cgroup controller left out", LOG_S("name", *c));
 	}
 	return 0;

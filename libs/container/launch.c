@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Our side of making a process: a sealed copy of our own binary is executed as the helper, which
- * clones the container's process as our child. The copy exists so that nothing in a container can
- * ever get hold of, and write to, the file that this program was started from.
+ * Our side of making a process: our own binary is executed as the helper, which clones the
+ * container's process as our child. It is executed in a way that nothing in a container can ever
+ * use to write to the file that this program was started from (CVE-2019-5736): /proc/PID/exe leads
+ * through a read-only mount that lies in no mount namespace, so that nobody can make it writable.
+ * That shares the pages of the running program; a sealed copy, where the kernel has no such mounts
+ * or denies them, costs its size in memory and, in a VM without KVM, its translation.
  */
 
 #include "base/file.h"
@@ -17,20 +20,35 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
+#include <sys/mount.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
 
-/* ------------------------------------------------------------------------------- the sealed copy
- */
+/* ---------------------------------------------------------------------------- our own binary */
 
-static int copy_make(struct err *err)
+/* -1: the kernel has no detached mounts (before 5.12), or we may not make them. */
+static int readonly_view(void)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	AUTO(fd)
+	int view = (int)syscall(SYS_open_tree, AT_FDCWD, "/proc/self/exe",
+				OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (view < 0 ||
+	    syscall(SYS_mount_setattr, view, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return -1;
+	return STEAL(view, -1);
+}
+
+static int sealed_copy(struct err *err)
 {
 	AUTO(fd) int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	int made = memfd_create("init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
@@ -52,16 +70,18 @@ static int copy_make(struct err *err)
 }
 
 /* Made once, kept for the life of this process; borrowed. */
-static int copy_of_self(struct err *err)
+static int own_binary(struct err *err)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static int copy = -1;
+	static int binary = -1;
 
 	(void)pthread_mutex_lock(&lock);
-	if (copy < 0)
-		copy = copy_make(err);
+	if (binary < 0)
+		binary = readonly_view();
+	if (binary < 0)
+		binary = sealed_copy(err);
 	(void)pthread_mutex_unlock(&lock);
-	return copy;
+	return binary;
 }
 
 /* ------------------------------------------------------------------------------------- the helper
@@ -108,10 +128,10 @@ static int spawn_helper(struct launch *l, struct child *helper, struct err *err)
 {
 	struct spawn_fd fds[5 + NS_COUNT];
 	struct spawn s = { .program = "/proc/self/fd/4", .fds = fds };
-	int copy = copy_of_self(err), ends[2];
+	int binary = own_binary(err), ends[2];
 	char *const argv[] = { program_invocation_short_name, (char[]){ "init" }, NULL };
 
-	if (copy < 0 || fd_socketpair(SOCK_STREAM, ends, err) < 0)
+	if (binary < 0 || fd_socketpair(SOCK_STREAM, ends, err) < 0)
 		return -1;
 	l->sock = ends[0];
 	AUTO(fd) int theirs = ends[1];
@@ -122,7 +142,7 @@ static int spawn_helper(struct launch *l, struct child *helper, struct err *err)
 	if (l->stdio->err >= 0)
 		fds[s.nfds++] = (struct spawn_fd){ l->stdio->err, 2 };
 	fds[s.nfds++] = (struct spawn_fd){ theirs, INIT_SOCK };
-	fds[s.nfds++] = (struct spawn_fd){ copy, INIT_EXE };
+	fds[s.nfds++] = (struct spawn_fd){ binary, INIT_EXE };
 	for (int k = 0; l->exec && k < NS_COUNT; k++) {
 		if (l->c->ns[k] >= 0)
 			fds[s.nfds++] = (struct spawn_fd){ l->c->ns[k], INIT_NS + k };
@@ -162,6 +182,7 @@ int launch_start(struct launch *l, struct err *err)
 
 	l->sock = -1;
 	l->child = CHILD_NONE;
+	(void)own_binary(err);
 	r = spawn_helper(l, &helper, err);
 	if (r == 0)
 		r = send_orders(l, err);
