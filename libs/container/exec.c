@@ -32,11 +32,23 @@ static int process_make(struct launch *l, int *console, struct err *err)
 	return wire_recv(l->sock, WIRE_END, NULL, NULL, l->deadline, err);
 }
 
+/* What of the container concerns a process that joins it: the rest is sent and read for nothing. */
+static struct oci_spec spec_of_exec(const struct container *c, const struct oci_process *process)
+{
+	const struct oci_linux *l = &c->spec->linux_;
+
+	return (struct oci_spec){ .version = c->spec->version,
+				  .process = (struct oci_process *)process,
+				  .linux_ = { .namespaces = l->namespaces,
+					      .n_namespaces = l->n_namespaces,
+					      .seccomp = l->seccomp } };
+}
+
 int container_exec(struct container *c, const struct oci_process *process,
 		   const struct container_stdio *stdio, struct deadline deadline,
 		   struct container_process *out, struct err *err)
 {
-	struct oci_spec spec = *c->spec; /* borrows everything */
+	struct oci_spec spec = spec_of_exec(c, process); /* borrows everything */
 	struct launch l = { .c = c,
 			    .spec = &spec,
 			    .exec = true,
@@ -47,7 +59,6 @@ int container_exec(struct container *c, const struct oci_process *process,
 	AUTO(fd) int console = -1;
 	int r;
 
-	spec.process = (struct oci_process *)process;
 	if (check_running(c, err) < 0)
 		return -1;
 	r = process_make(&l, &console, err);

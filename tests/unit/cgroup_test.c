@@ -271,8 +271,7 @@ START_TEST(a_unified_group_is_made_and_limited)
 	put("a/cgroup.subtree_control", "");
 	ck_assert_msg(g->ops->make(g, &err) == 0, "%s", err.msg);
 	expect_file("cgroup.subtree_control", "+pids");
-	/* A real one would add; the file of the test is overwritten from its start. */
-	expect_file("a/cgroup.subtree_control", "+pidsry");
+	expect_file("a/cgroup.subtree_control", "+memory +pids"); /* in one write */
 	put("a/c/pids.max", "max\n");
 	put("a/c/cgroup.procs", "");
 	ck_assert_msg(g->ops->apply(g, r, &err) == 0, "%s", err.msg);
