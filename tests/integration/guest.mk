@@ -2,3 +2,6 @@
 .PHONY: check-guest
 check-guest: $(BUILD)/kernel/vmlinux $(addprefix $(BUILD)/tests/,cgroup_test mount_test container_test) ## run the container tests in a guest, which has cgroup v2
 	@tests/integration/guest-unit.sh $(BUILD)
+
+# Runs a command on a terminal and talks with it.
+$(eval $(call tool,pty,tests/integration/pty.c,base))

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# From create to delete, with exec, pause and restarts between.
+
+test_runs_another_kernel() {
+	local kernel
+	kernel=$(run "$IMAGE" "$(lab_id)" uname -r)
+	expect "kernel" "${kernel##*-}" kata
+	[ "$kernel" != "$(uname -r)" ]
+}
+
+test_exit_status() {
+	expect "exit 0" "$(status_of run "$IMAGE" "$(lab_id)" true)" 0
+	expect "exit 7" "$(status_of run "$IMAGE" "$(lab_id)" sh -c 'exit 7')" 7
+}
+
+test_killed_by_a_signal() {
+	local id
+	id=$(lab_id)
+	detached "$id" sleep 1000
+	lab_ctr tasks kill -s KILL "$id"
+	stopped "$id"
+	expect "status" "$(deleted "$id")" 137
+}
+
+test_exec() {
+	local id pids=()
+	id=$(lab_id)
+	detached "$id" sleep 1000
+	expect "exec 3" "$(status_of lab_ctr tasks exec --exec-id a "$id" sh -c 'exit 3')" 3
+	expect "output" "$(lab_ctr tasks exec --exec-id b "$id" echo hello)" hello
+	for i in 1 2 3 4; do
+		lab_ctr tasks exec --exec-id "p$i" "$id" sh -c "sleep 1; echo $i" >"$LAB/exec$i" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	expect "parallel" "$(cat "$LAB"/exec[1-4])" "$(printf '1\n2\n3\n4')"
+	if timeout 60 ctr --address "$LAB/containerd.sock" tasks exec --exec-id none "$id" \
+		no-such-program 2>"$LAB/err"; then return 1; fi
+	grep -q 'no-such-program' "$LAB/err"
+	lab_ctr tasks kill -s KILL "$id"
+	stopped "$id"
+	if lab_ctr tasks exec --exec-id late "$id" true 2>"$LAB/err"; then return 1; fi
+	grep -q 'ended' "$LAB/err"
+	removed "$id"
+}
+
+test_pause_resume_stats() {
+	local id
+	id=$(lab_id)
+	detached "$id" sh -c 'while :; do :; done'
+	lab_ctr tasks pause "$id"
+	lab_ctr tasks ls | grep -q "^$id .*PAUSED"
+	local a b c
+	a=$(lab_ctr tasks metrics "$id" | awk '$1 == "cpuacct.usage" { print $2 }')
+	sleep 0.5
+	b=$(lab_ctr tasks metrics "$id" | awk '$1 == "cpuacct.usage" { print $2 }')
+	expect "frozen" "$a" "$b"
+	lab_ctr tasks resume "$id"
+	sleep 0.5
+	c=$(lab_ctr tasks metrics "$id" | awk '$1 == "cpuacct.usage" { print $2 }')
+	[ "$c" -gt "$b" ]
+	removed "$id"
+}
+
+test_containerd_restarted() {
+	local id
+	id=$(lab_id)
+	detached "$id" sh -c 'while :; do sleep 0.2; done'
+	lab_stop_containerd
+	lab_containerd
+	lab_ctr tasks ls | grep -q "^$id .*RUNNING"
+	expect "exec" "$(lab_ctr tasks exec --exec-id x "$id" echo again)" again
+	removed "$id"
+}
+
+# Eight here, four at a time; KATA_MANY=50 is the exhaustive version.
+test_many_at_once() {
+	# shellcheck disable=SC2016
+	seq "${KATA_MANY:-8}" | xargs -P 4 -I N sh -c '
+		status=0
+		timeout 300 ctr --address "$1" run --rm --runtime "$2" "$3" "$4-N" \
+			sh -c "exit $((N % 5))" >/dev/null 2>&1 || status=$?
+		[ "$status" = $((N % 5)) ] || { echo "    container N: status $status" >&2; exit 1; }
+	' sh "$LAB/containerd.sock" "$RUNTIME" "$IMAGE" "$(lab_id)"
+}
