@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A hypervisor that is none: it takes QEMU's command line, opens the sockets that are asked for, and
- * plays QMP, console and agent by the script that FAKE_VM names. What the agent is asked goes to
- * the file FAKE_VM_LOG: each request as it came, length before it.
+ * A hypervisor that is none: it takes QEMU's command line, opens the sockets that are asked for,
+ * and plays QMP, console and agent by the script that FAKE_VM names. What the agent is asked goes
+ * to the file FAKE_VM_LOG: each request as it came, length before it.
  */
 
 #include "tests/unit/wire_lab.h"
@@ -374,8 +374,7 @@ static void read_command_line(int argc, char **argv)
 	for (int i = 1; i + 1 < argc; i++) {
 		if (str_eq(argv[i], "-qmp"))
 			qmp_listener = listen_as_told(argv[i + 1], "unix:");
-		else if (str_eq(argv[i], "-chardev") &&
-			 str_starts(argv[i + 1], "socket,id=agent,"))
+		else if (str_eq(argv[i], "-chardev") && str_starts(argv[i + 1], "socket,id=agent,"))
 			agent_listener = listen_as_told(argv[i + 1], "path=");
 		else if (str_eq(argv[i], "-chardev") &&
 			 str_starts(argv[i + 1], "socket,id=console,"))

@@ -187,7 +187,10 @@ static void note_event(const struct buf *body)
 	struct event e = { 0 };
 
 	(void)snprintf(e.topic, sizeof(e.topic), "%s", topic);
-	e.status = (unsigned)wire_get_number(body->data, body->len, WIRE_PATH(3, 1, 4, 2, 4));
+	e.status = (unsigned)wire_get_number(body->data, body->len,
+					     str_eq(topic, "/tasks/delete")
+						     ? WIRE_PATH(3, 1, 4, 2, 3)
+						     : WIRE_PATH(3, 1, 4, 2, 4));
 	(void)pthread_mutex_lock(&events_lock);
 	if (n_events < ARRAY_LEN(events))
 		events[n_events++] = e;
@@ -444,8 +447,8 @@ static void check_requests(void)
 	v = recorded(&log, "grpc.AgentService", "CreateContainer");
 	holds_text(v, WIRE_PATH(1), "c"); /* container_id, exec_id */
 	holds_text(v, WIRE_PATH(2), "c");
-	holds_text(v, WIRE_PATH(6, 1), "1.0.2");   /* OCI: Version */
-	holds_text(v, WIRE_PATH(6, 2, 4), "sh");   /* Process: Args, Env, Cwd, User */
+	holds_text(v, WIRE_PATH(6, 1), "1.0.2"); /* OCI: Version */
+	holds_text(v, WIRE_PATH(6, 2, 4), "sh"); /* Process: Args, Env, Cwd, User */
 	holds_text(v, WIRE_PATH(6, 2, 5), "A=b");
 	holds_text(v, WIRE_PATH(6, 2, 6), "/tmp");
 	ck_assert_uint_eq(wire_get_number(v.data, v.len, WIRE_PATH(6, 2, 3, 1)), 1);
@@ -524,7 +527,8 @@ START_TEST(a_manager_without_manners)
 }
 END_TEST
 
-/* ----------------------------------------------------------------------------- create comes to nothing
+/* ----------------------------------------------------------------------------- create comes to
+ * nothing
  */
 
 static const struct {
@@ -565,7 +569,8 @@ START_TEST(virtiofsd_dies)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------- it goes wrong afterwards
+/* ------------------------------------------------------------------------- it goes wrong
+ * afterwards
  */
 
 START_TEST(start_without_an_answer)
@@ -692,7 +697,8 @@ START_TEST(floods_cost_nothing_but_themselves)
 }
 END_TEST
 
-/* --------------------------------------------------------------------------------- the shim is gone
+/* --------------------------------------------------------------------------------- the shim is
+ * gone
  */
 
 static const char *const orphans[] = { "good", "no-sockets", "no-check", "no-answer" };
@@ -702,8 +708,8 @@ START_TEST(delete_after_a_killed_shim)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
 
-	start_shim(orphans[_i], _i % 2 ? "virtio_fs_daemon = \"" FAKE_VM "\"" :
-					 "shared_fs = \"virtio-9p\"");
+	start_shim(orphans[_i],
+		   _i % 2 ? "virtio_fs_daemon = \"" FAKE_VM "\"" : "shared_fs = \"virtio-9p\"");
 	wire_text(&payload, 1, "c");
 	wire_text(&payload, 2, BUNDLE);
 	ask_on(manager, TASK, "Create", &payload, 0);
