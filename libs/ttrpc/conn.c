@@ -77,7 +77,10 @@ static int step(struct conn *c, const uint8_t **p, size_t *n, struct err *err)
 		return 1;
 	case TTRPC_FRAME:
 		buf_clear(&c->body);
-		return 0;
+		return c->ops->strict && c->frame.len > TTRPC_MESSAGE_MAX
+			       ? err_set(err, E_PROTOCOL, "frame of %u bytes, limit %d",
+					 c->frame.len, TTRPC_MESSAGE_MAX)
+			       : 0;
 	case TTRPC_BODY:
 		if (c->frame.len <= TTRPC_MESSAGE_MAX)
 			buf_add(&c->body, piece, len);

@@ -19,6 +19,8 @@
 struct conn;
 
 struct conn_ops {
+	/* True: a frame over the limit breaks the connection at its header instead. */
+	bool strict;
 	/* A whole frame. body is NULL for one that was longer than the limit (skipped). Returns -1
 	 * to break the connection with err. */
 	int (*frame)(void *arg, const struct ttrpc_frame *f, const uint8_t *body, struct err *err);

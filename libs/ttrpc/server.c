@@ -365,7 +365,7 @@ static void on_broken(void *arg, const struct err *why)
 	end_session(s, why);
 }
 
-static const struct conn_ops session_ops = { on_frame, on_broken };
+static const struct conn_ops session_ops = { .frame = on_frame, .broken = on_broken };
 
 void ttrpc_server_serve(struct ttrpc_server *server, int fd, ttrpc_close_fn on_close, void *arg)
 {

@@ -157,6 +157,7 @@ static const struct key keys[] = {
 	LIST_KEY(A, "kernel_modules", kernel_modules),
 	BOOL_KEY(A, "debug_console_enabled", debug_console, false),
 	INT_KEY(A, "dial_timeout", dial_timeout_s, 1, 3600, 30),
+	INT_KEY(A, "request_timeout", request_timeout_s, 1, 3600, 60),
 
 	BOOL_KEY(R, "enable_debug", debug, false),
 	FIXED_STR(R, "internetworking_model", "none", NO_NET),

@@ -41,7 +41,7 @@ struct runtime_config {
 	/* [agent.kata] */
 	bool agent_debug, debug_console;
 	char **kernel_modules;
-	int64_t dial_timeout_s;
+	int64_t dial_timeout_s, request_timeout_s;
 
 	/* [runtime] */
 	bool debug, guest_seccomp_off;

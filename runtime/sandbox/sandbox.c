@@ -22,9 +22,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { CONSOLE_LINE = 4096, STOP_MS = 5000, KVM_ANSWER_MS = 10000 };
+enum { CONSOLE_LINE = 4096, STOP_MS = 5000, KVM_ANSWER_MS = 10000, GRACE_MS = 100, WHY_MS = 1000 };
 
 /* Which accelerator reached its first answer on this machine since it booted. */
 #define ACCELERATOR_FILE "/run/vc/accelerator"
@@ -43,6 +44,8 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->virtiofsd = CHILD_NONE;
 	s->vm.child = CHILD_NONE;
 	s->console.max = CONSOLE_LINE;
+	(void)pthread_mutex_init(&s->lock, NULL);
+	(void)pthread_cond_init(&s->changed, NULL);
 	if (path_exists(s->state_dir))
 		err_set(err, E_EXISTS, "sandbox %s exists already (%s)", id, s->state_dir);
 	if (!err->code && path_make(s->state_dir, 0700, err) == 0 &&
@@ -54,6 +57,8 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	free(s->state_dir);
 	free(s->vm_dir);
 	free(s->share_dir);
+	(void)pthread_mutex_destroy(&s->lock);
+	(void)pthread_cond_destroy(&s->changed);
 	free(s);
 	return -1;
 }
@@ -107,11 +112,19 @@ static int write_record(struct sandbox *s, struct err *err)
 static void die(struct sandbox *s, enum err_code code, const char *why)
 {
 	struct err err = ERR_INIT;
+	bool first;
 
-	if (s->dead || s->stopping)
-		return;
-	s->dead = true;
 	err_set(&err, code, "%s", why);
+	(void)pthread_mutex_lock(&s->lock);
+	first = !s->dead && !s->stopping;
+	if (first) {
+		s->dead = true;
+		s->why = err;
+		(void)pthread_cond_broadcast(&s->changed);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	if (!first)
+		return;
 	log_err(LOG_ERROR, &err, "sandbox ended");
 	if (s->vm.child.pid > 0)
 		(void)syscall(SYS_pidfd_send_signal, s->vm.child.pidfd, SIGKILL, NULL, 0);
@@ -139,9 +152,77 @@ static void on_fs_end(void *arg, uint32_t events)
 	die(s, E_GONE, "virtiofsd ended while the VM ran");
 }
 
+static void after_grace(void *arg)
+{
+	die(arg, E_GONE, "the agent's connection ended");
+}
+
+/* A VM that ends closes its sockets first: its end is the better reason. */
 static void on_agent_gone(void *arg, const struct err *why)
 {
-	die(arg, why->code, why->code == E_GONE ? "the agent's connection ended" : why->msg);
+	struct sandbox *s = arg;
+	struct err err = *why;
+
+	if (why->code == E_GONE) {
+		if (!s->grace)
+			s->grace = loop_timer(s->loop, GRACE_MS, false, after_grace, s);
+		return;
+	}
+	err_wrap(&err, "the agent broke the protocol");
+	die(s, err.code, err.msg);
+}
+
+bool sandbox_is_dead(struct sandbox *s)
+{
+	bool dead;
+
+	(void)pthread_mutex_lock(&s->lock);
+	dead = s->dead;
+	(void)pthread_mutex_unlock(&s->lock);
+	return dead;
+}
+
+/* The connection broke under a call: the loop learns why at about the same time. */
+static void explain(struct sandbox *s, const char *method, struct err *err)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += WHY_MS / 1000;
+	(void)pthread_mutex_lock(&s->lock);
+	while (!s->dead && !s->stopping &&
+	       pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
+		;
+	if (s->dead) {
+		err_clear(err);
+		err_set(err, s->why.code, "%s: %s", method, s->why.msg);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+static int call_service(struct sandbox *s, const char *service, const char *method,
+			const void *request, const ProtobufCMessageDescriptor *reply_type,
+			struct deadline deadline, void *reply, struct err *err)
+{
+	if (ttrpc_call(s->client, service, method, request, reply_type, deadline, reply, err) == 0)
+		return 0;
+	if (err->code == E_GONE || err->code == E_PROTOCOL)
+		explain(s, method, err);
+	return -1;
+}
+
+int sandbox_call(struct sandbox *s, const char *method, const void *request,
+		 const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,
+		 void *reply, struct err *err)
+{
+	return call_service(s, "grpc.AgentService", method, request, reply_type, deadline, reply,
+			    err);
+}
+
+void sandbox_kill(struct sandbox *s, const struct err *why)
+{
+	log_err(LOG_ERROR, why, "the VM is killed");
+	(void)syscall(SYS_pidfd_send_signal, s->vm.child.pidfd, SIGKILL, NULL, 0);
 }
 
 /* The guest's console, a line at a time, at debug level; a flood costs its own lines only. */
@@ -152,7 +233,7 @@ static void on_console(void *arg, uint32_t events)
 	ssize_t n = read(s->vm.console, chunk, sizeof(chunk));
 
 	(void)events;
-	if (n <= 0 && errno != EAGAIN && errno != EINTR)
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		watch_set(s->console_watch, 0);
 	for (ssize_t i = 0; i < n; i++) {
 		if (chunk[i] != '\n') {
@@ -220,7 +301,11 @@ static void attach(struct sandbox *s)
 
 static void detach(struct sandbox *s)
 {
+	(void)pthread_mutex_lock(&s->lock);
 	s->stopping = true;
+	(void)pthread_mutex_unlock(&s->lock);
+	watch_remove(STEAL(s->grace, NULL));
+	watch_remove(STEAL(s->pause, NULL));
 	watch_remove(s->vm_watch);
 	watch_remove(s->fs_watch);
 	watch_remove(s->console_watch);
@@ -230,20 +315,27 @@ static void detach(struct sandbox *s)
 
 static void revive(struct sandbox *s)
 {
+	(void)pthread_mutex_lock(&s->lock);
 	s->stopping = s->dead = false;
+	(void)pthread_mutex_unlock(&s->lock);
 }
 
 static int first_answer(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
 
-	if (ttrpc_call(s->client, "grpc.Health", "Check", &request,
-		       &grpc__health_check_response__descriptor, deadline, NULL, err) == 0)
+	if (call_service(s, "grpc.Health", "Check", &request,
+			 &grpc__health_check_response__descriptor, deadline, NULL, err) == 0)
 		return 0;
 	err_wrap(err, "the agent in the VM did not answer");
 	return err_hint(err,
 			"set enable_debug in [hypervisor.qemu] and look for 'guest console' in "
 			"the log");
+}
+
+static int on_launched(void *arg, struct err *err)
+{
+	return write_record(arg, err);
 }
 
 /* A VM with an agent that answers. On failure nothing of it runs. */
@@ -252,7 +344,7 @@ static int boot(struct sandbox *s, const struct vmm_request *r, struct deadline 
 {
 	AUTO(str) char *fs_socket = path_join(s->vm_dir, "vhost-fs.sock");
 	struct vmm_request request = *r;
-	struct deadline answer = deadline;
+	struct deadline answer;
 
 	if (str_eq(s->config->shared_fs, "virtio-fs")) {
 		(void)unlink(fs_socket);
@@ -262,18 +354,20 @@ static int boot(struct sandbox *s, const struct vmm_request *r, struct deadline 
 	} else {
 		request.share_dir = s->share_dir;
 	}
+	/* From its launch on it is on record: `delete` finds it, whenever this process ends. */
+	request.launched = on_launched;
+	request.arg = s;
 	if (vmm_qemu.start(&request, &s->vm, deadline, err) < 0) {
 		spawn_kill(&s->virtiofsd);
 		return -1;
 	}
 	s->vm_running = true;
 	on_loop(s, attach);
-	if (write_record(s, err) == 0) {
-		if (str_eq(r->accelerator, "kvm"))
-			answer = deadline_min(deadline, deadline_in(KVM_ANSWER_MS));
-		if (first_answer(s, answer, err) == 0)
-			return 0;
-	}
+	answer = deadline_min(deadline, deadline_in((uint64_t)s->config->dial_timeout_s * 1000));
+	if (str_eq(r->accelerator, "kvm"))
+		answer = deadline_min(answer, deadline_in(KVM_ANSWER_MS));
+	if (first_answer(s, answer, err) == 0)
+		return 0;
 	sandbox_stop(s);
 	return -1;
 }
@@ -343,8 +437,7 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	request.sandbox_id = s->id;
 	request.hostname = (char *)(hostname ? hostname : "");
 	request.guest_hook_path = s->config->guest_hook_path;
-	return ttrpc_call(s->client, "grpc.AgentService", "CreateSandbox", &request, NULL, deadline,
-			  NULL, err);
+	return sandbox_call(s, "CreateSandbox", &request, NULL, deadline, NULL, err);
 }
 
 int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns, const char *hostname,
@@ -373,9 +466,8 @@ void sandbox_stop(struct sandbox *s)
 	if (!s->vm_running)
 		return;
 	s->vm_running = false;
-	if (!__atomic_load_n(&s->dead, __ATOMIC_RELAXED) &&
-	    ttrpc_call(s->client, "grpc.AgentService", "DestroySandbox", &request, NULL, soon, NULL,
-		       &err) < 0)
+	if (!sandbox_is_dead(s) &&
+	    sandbox_call(s, "DestroySandbox", &request, NULL, soon, NULL, &err) < 0)
 		log_err(LOG_DEBUG, &err, "the agent did not say goodbye");
 	on_loop(s, detach);
 	s->vm.ops->stop(&s->vm, soon);
@@ -407,6 +499,8 @@ void sandbox_free(struct sandbox *s)
 	free(s->state_dir);
 	free(s->vm_dir);
 	free(s->share_dir);
+	(void)pthread_mutex_destroy(&s->lock);
+	(void)pthread_cond_destroy(&s->changed);
 	free(s);
 }
 

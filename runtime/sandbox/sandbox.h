@@ -45,7 +45,14 @@ struct sandbox {
 	/* On the loop, once: VM, virtiofsd or agent is gone; why says which. */
 	void (*on_dead)(void *arg, const struct err *why);
 	void *arg;
-	bool dead, stopping; /* loop */
+	struct watch *pause; /* loop: the owner's timer, removed with the connection */
+	struct watch
+		*grace; /* loop: the agent's connection ended, its cause may still show itself */
+
+	pthread_mutex_t lock; /* guards what follows: written on the loop, read by flows */
+	pthread_cond_t changed;
+	bool dead, stopping;
+	struct err why; /* of dead */
 };
 
 MUST_CHECK int sandbox_new(struct loop *loop, const struct runtime_config *config, const char *id,
@@ -65,6 +72,18 @@ struct sandbox_size {
 
 MUST_CHECK int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns,
 			     const char *hostname, struct deadline deadline, struct err *err);
+/*
+ * A flow's call of the agent, as ttrpc_call. When the sandbox has ended meanwhile the error says
+ * why.
+ */
+MUST_CHECK int sandbox_call(struct sandbox *s, const char *method, const void *request,
+			    const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,
+			    void *reply, struct err *err);
+/* Any thread, before sandbox_stop: kills the VM of an agent that does not do what it must. on_dead
+ * follows. */
+void sandbox_kill(struct sandbox *s, const struct err *why);
+bool sandbox_is_dead(struct sandbox *s);
+
 /* Also after the VM died. Not on the loop. */
 void sandbox_stop(struct sandbox *s);
 void sandbox_free(struct sandbox *s);

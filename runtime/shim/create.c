@@ -147,8 +147,7 @@ static int create_container(struct shim *s, struct oci_spec *guest, struct deadl
 	request.container_id = (char *)s->inv->id;
 	request.exec_id = (char *)s->inv->id;
 	request.oci = oci_spec_to_message(guest);
-	result = ttrpc_call(s->sandbox->client, "grpc.AgentService", "CreateContainer", &request,
-			    NULL, deadline, NULL, err);
+	result = sandbox_call(s->sandbox, "CreateContainer", &request, NULL, deadline, NULL, err);
 	protobuf_c_message_free_unpacked(&request.oci->base, NULL);
 	return result;
 }
@@ -243,6 +242,15 @@ static void describe_init(struct shim *s, const CreateRequest *r)
 	str_set(&s->init->err, r->stderr);
 }
 
+/* A sandbox that ended while the container was being created: nobody was told yet. */
+static void notice_early_end(struct shim *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	if (s->init && s->sandbox && !s->deleting && sandbox_is_dead(s->sandbox))
+		process_exited(s->init, PROCESS_LOST);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
 TASK(create)
 {
 	Containerd__Task__V2__CreateTaskResponse reply =
@@ -279,6 +287,7 @@ TASK(create)
 	publish_create(s, r);
 	reply.pid = (uint32_t)s->pid;
 	ttrpc_reply(call, &reply);
+	notice_early_end(s);
 }
 
 /* Undoes create, whole or in part: streams, sandbox, root file system, memory. */
@@ -289,8 +298,11 @@ void shim_take_down(struct shim *s)
 
 	if (s->init)
 		io_finish(STEAL(s->init->io, NULL), deadline_in(0));
-	if (s->sandbox)
+	if (s->sandbox) {
+		/* Answers of the agent come in until then, and lead to the sandbox. */
+		sandbox_stop(s->sandbox);
 		sandbox_free(STEAL(s->sandbox, NULL));
+	}
 	if (s->rootfs_mounted && mount_detach_below(s->rootfs, &err) < 0)
 		log_err(LOG_WARN, &err, "the root file system stays mounted");
 	s->rootfs_mounted = false;

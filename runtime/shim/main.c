@@ -198,7 +198,9 @@ static void watch_signals(struct loop *loop)
 
 int shim_serve(const struct invocation *inv, struct err *err)
 {
-	struct shim s = { .inv = inv, .lock = PTHREAD_MUTEX_INITIALIZER };
+	/* Not on the stack: flows that still run at the end may look at it. */
+	static struct shim s = { .lock = PTHREAD_MUTEX_INITIALIZER,
+				 .left = PTHREAD_COND_INITIALIZER };
 	const struct ttrpc_service services[] = {
 		{ .name = "containerd.task.v2.Task", .methods = task_methods, .arg = &s },
 		{ .name = NULL },
@@ -214,6 +216,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	if (listener < 0 || fd_cloexec(listener, true, err) < 0)
 		return -1;
 	open_log(inv);
+	s.inv = inv;
 	s.loop = loop_new();
 	watch_signals(s.loop);
 	s.events = events_new(getenv("TTRPC_ADDRESS"), inv->namespace);

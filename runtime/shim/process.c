@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { LOST = 255 }; /* the exit status of what ended with its VM */
-
 struct process *process_new(struct shim *s, const char *exec_id)
 {
 	struct process *p = NEW(struct process);
@@ -43,7 +41,7 @@ struct process *shim_find(struct shim *s, const char *id, const char *exec_id, s
 {
 	struct process *found = NULL;
 
-	if (s->init && !s->creating && str_eq(id, s->inv->id)) {
+	if (s->init && !s->creating && !s->deleting && str_eq(id, s->inv->id)) {
 		if (str_empty(exec_id))
 			found = s->init;
 		for (size_t i = 0; !found && i < s->execs.n; i++) {
@@ -88,13 +86,8 @@ static void reply_wait(struct ttrpc_call *call, const struct process *p)
 
 void process_exited(struct process *p, uint32_t status)
 {
-	struct shim *s = p->shim;
-
-	(void)pthread_mutex_lock(&s->lock);
-	if (p->state == PROCESS_STOPPED) {
-		(void)pthread_mutex_unlock(&s->lock);
+	if (p->state == PROCESS_STOPPED)
 		return;
-	}
 	p->state = PROCESS_STOPPED;
 	p->exit_status = status;
 	(void)clock_gettime(CLOCK_REALTIME, &p->exited_at);
@@ -102,7 +95,6 @@ void process_exited(struct process *p, uint32_t status)
 	for (size_t i = 0; i < p->waiters.n; i++)
 		reply_wait(p->waiters.v[i], p);
 	p->waiters.n = 0;
-	(void)pthread_mutex_unlock(&s->lock);
 	log_info("process ended", LOG_S("exec", p->exec_id), LOG_I("status", status));
 }
 
@@ -121,9 +113,9 @@ static void on_wait_answer(void *arg, const void *reply, const struct err *err)
 
 	(void)pthread_mutex_lock(&key->shim->lock);
 	p = shim_find(key->shim, key->shim->inv->id, key->exec_id, &missing);
-	(void)pthread_mutex_unlock(&key->shim->lock);
 	if (p)
-		process_exited(p, err ? LOST : (uint32_t)r->status & 0xff);
+		process_exited(p, err ? PROCESS_LOST : (uint32_t)r->status & 0xff);
+	(void)pthread_mutex_unlock(&key->shim->lock);
 	free(key->exec_id);
 	free(key);
 }
@@ -145,20 +137,16 @@ void process_watch(struct process *p)
 void shim_sandbox_died(void *arg, const struct err *why)
 {
 	struct shim *s = arg;
-	VEC(struct process *) all = VEC_INIT;
 
 	(void)why;
 	(void)pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < s->execs.n; i++) {
 		if (s->execs.v[i]->state != PROCESS_CREATED)
-			vec_push(&all, s->execs.v[i]);
+			process_exited(s->execs.v[i], PROCESS_LOST);
 	}
 	if (s->init && !s->creating)
-		vec_push(&all, s->init);
+		process_exited(s->init, PROCESS_LOST);
 	(void)pthread_mutex_unlock(&s->lock);
-	for (size_t i = 0; i < all.n; i++)
-		process_exited(all.v[i], LOST);
-	vec_release(&all);
 }
 
 TASK(wait)
@@ -182,6 +170,16 @@ TASK(wait)
 /* ------------------------------------------------------------------------------------------- OOM
  */
 
+enum { OOM_PAUSE_MS = 100 };
+
+static void ask_again(void *arg)
+{
+	struct shim *s = arg;
+
+	watch_remove(STEAL(s->sandbox->pause, NULL));
+	shim_watch_oom(s);
+}
+
 static void on_oom(void *arg, const void *reply, const struct err *err)
 {
 	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
@@ -192,7 +190,8 @@ static void on_oom(void *arg, const void *reply, const struct err *err)
 		return; /* the sandbox ends */
 	event.container_id = (char *)s->inv->id;
 	events_publish(s->events, "/tasks/oom", &event.base);
-	shim_watch_oom(s);
+	/* A guest may have any number of them; the queue is for the other events too. */
+	s->sandbox->pause = loop_timer(s->loop, OOM_PAUSE_MS, false, ask_again, s);
 }
 
 void shim_watch_oom(struct shim *s)

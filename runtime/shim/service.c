@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { RPC_MS = 60000, DRAIN_MS = 10000, EXEC_DRAIN_MS = 500, HOOK_SECONDS = 10 };
+enum { DRAIN_MS = 10000, OTHERS_MS = 1000, EXEC_DRAIN_MS = 500, HOOK_SECONDS = 10 };
 
 void task_answer(struct ttrpc_call *call, const struct err *err)
 {
@@ -30,19 +30,22 @@ void task_answer(struct ttrpc_call *call, const struct err *err)
 		ttrpc_reply(call, &empty);
 }
 
-static struct deadline rpc_deadline(const struct ttrpc_call *call)
+static struct deadline rpc_deadline(const struct shim *s, const struct ttrpc_call *call)
 {
-	return deadline_min(ttrpc_call_deadline(call), deadline_in(RPC_MS));
+	return deadline_min(ttrpc_call_deadline(call),
+			    deadline_in((uint64_t)s->config->request_timeout_s * 1000));
 }
 
 static int ask_agent(struct shim *s, const char *method, const void *message,
 		     struct deadline deadline, struct err *err)
 {
-	return ttrpc_call(s->sandbox->client, "grpc.AgentService", method, message, NULL, deadline,
-			  NULL, err);
+	return sandbox_call(s->sandbox, method, message, NULL, deadline, NULL, err);
 }
 
-/* Finds a process and checks its state under the lock; NULL with an error that says what is needed.
+/*
+ * Finds a process and checks its state under the lock; NULL with an error that says what is needed.
+ * The container is held until let_go: a guest that does not answer one call must not have it freed
+ * by a Delete meanwhile.
  */
 static struct process *find_in(struct shim *s, const char *id, const char *exec_id,
 			       unsigned allowed, const char *what, struct err *err)
@@ -59,8 +62,17 @@ static struct process *find_in(struct shim *s, const char *id, const char *exec_
 						      : "in another state");
 		p = NULL;
 	}
+	s->users += p != NULL;
 	(void)pthread_mutex_unlock(&s->lock);
 	return p;
+}
+
+static void let_go(struct shim *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->users--;
+	(void)pthread_cond_broadcast(&s->left);
+	(void)pthread_mutex_unlock(&s->lock);
 }
 
 static void set_state(struct process *p, enum process_state state)
@@ -141,13 +153,14 @@ TASK(start)
 		return;
 	}
 	set_state(p, PROCESS_STARTING);
-	result = *p->exec_id ? start_exec(p, rpc_deadline(call), &err)
-			     : start_init(s, rpc_deadline(call), &err);
+	result = *p->exec_id ? start_exec(p, rpc_deadline(s, call), &err)
+			     : start_init(s, rpc_deadline(s, call), &err);
 	if (result < 0) {
 		/* The manager waits for the ends of the streams before it gives up. */
 		io_finish(STEAL(p->io, NULL), deadline_in(0));
 		set_state(p, PROCESS_CREATED);
 		ttrpc_fail(call, &err);
+		let_go(s);
 		return;
 	}
 	set_state(p, PROCESS_RUNNING);
@@ -161,6 +174,7 @@ TASK(start)
 	}
 	reply.pid = (uint32_t)s->pid;
 	ttrpc_reply(call, &reply);
+	let_go(s);
 }
 
 /* ------------------------------------------------------------------------------------------- exec
@@ -173,10 +187,12 @@ TASK(exec)
 	struct shim *s = arg;
 	struct err err = ERR_INIT, missing = ERR_INIT;
 	AUTO(oci_process) struct oci_process *spec = NULL;
-	struct process *p;
+	struct process *p, *init = NULL;
 
-	if (str_check_id(r->exec_id, "exec id", &err) == 0 &&
-	    find_in(s, r->id, "", 1U << PROCESS_RUNNING | 1U << PROCESS_CREATED, "exec in", &err)) {
+	if (str_check_id(r->exec_id, "exec id", &err) == 0)
+		init = find_in(s, r->id, "", 1U << PROCESS_RUNNING | 1U << PROCESS_CREATED,
+			       "exec in", &err);
+	if (init) {
 		if (r->spec)
 			spec = oci_process_parse((const char *)r->spec->value.data,
 						 r->spec->value.len, "process", &err);
@@ -205,6 +221,8 @@ TASK(exec)
 		events_publish(s->events, "/tasks/exec-added", &event.base);
 	}
 	task_answer(call, &err);
+	if (init)
+		let_go(s);
 }
 
 /* ------------------------------------------------------------------------------------------- kill
@@ -216,29 +234,39 @@ TASK(kill)
 	Grpc__SignalProcessRequest signal = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
 	struct shim *s = arg;
 	struct err err = ERR_INIT;
-	struct process *p;
-	bool ended, started;
+	struct process *p = find_in(s, r->id, r->exec_id, ~0U, "kill", &err);
+	AUTO(str) char *exec_id = NULL; /* an exec may be deleted while the agent is asked */
+	enum process_state state = PROCESS_STOPPED;
 
-	(void)pthread_mutex_lock(&s->lock);
-	p = shim_find(s, r->id, r->exec_id, &err);
-	ended = p && p->state == PROCESS_STOPPED;
-	started = p && p->state != PROCESS_CREATED;
-	(void)pthread_mutex_unlock(&s->lock);
-	if (p && ended)
+	if (p) {
+		(void)pthread_mutex_lock(&s->lock);
+		state = p->state;
+		exec_id = xstrdup(p->exec_id);
+		(void)pthread_mutex_unlock(&s->lock);
+	}
+	if (p && state == PROCESS_STOPPED)
 		err_set(&err, E_NOT_FOUND, "process already finished");
-	else if (p && !started && !str_empty(r->exec_id))
+	else if (p && state == PROCESS_CREATED && *exec_id)
 		err_set(&err, E_STATE, "kill %s: the process is not started", r->exec_id);
 	else if (p && (r->signal < 1 || r->signal > 64))
 		err_set(&err, E_INVALID, "kill %s: there is no signal %u", r->id, r->signal);
 	if (!err.code) {
 		signal.container_id = (char *)s->inv->id;
 		/* The agent takes no name for everybody, and the id for the first process. */
-		signal.exec_id = str_empty(p->exec_id) && !r->all ? (char *)s->inv->id : p->exec_id;
+		signal.exec_id = !*exec_id && !r->all ? (char *)s->inv->id : exec_id;
 		signal.signal = r->signal;
-		(void)!ask_agent(s, "SignalProcess", &signal, rpc_deadline(call), &err);
+		(void)!ask_agent(s, "SignalProcess", &signal, rpc_deadline(s, call), &err);
+		if (err.code == E_TIMEOUT && r->signal == SIGKILL && !*exec_id) {
+			/* Who may kill the container must not depend on the guest's goodwill. */
+			err_wrap(&err, "the agent did not take SIGKILL");
+			sandbox_kill(s->sandbox, &err);
+			err_clear(&err);
+		}
 	}
 	/* A container that was never started is ended by its death, not by its exit. */
 	task_answer(call, &err);
+	if (p)
+		let_go(s);
 }
 
 /* ----------------------------------------------------------------------------------------- delete
@@ -319,6 +347,33 @@ static void drop_execs(struct shim *s)
 	}
 }
 
+/*
+ * Keeps new flows out and waits until the others have left. Those that wait for an agent that does
+ * not answer are made to leave: their connection is closed. False: somebody else deletes.
+ */
+static bool be_alone(struct shim *s)
+{
+	struct timespec until;
+	bool alone, others;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += OTHERS_MS / 1000;
+	(void)pthread_mutex_lock(&s->lock);
+	alone = !s->deleting;
+	s->deleting = true;
+	while (alone && s->users > 1 && pthread_cond_timedwait(&s->left, &s->lock, &until) == 0)
+		;
+	others = alone && s->users > 1;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (others)
+		ttrpc_client_shutdown(s->sandbox->client);
+	(void)pthread_mutex_lock(&s->lock);
+	while (others && s->users > 1)
+		(void)pthread_cond_wait(&s->left, &s->lock);
+	(void)pthread_mutex_unlock(&s->lock);
+	return alone;
+}
+
 static void delete_container(struct ttrpc_call *call, struct shim *s)
 {
 	uint32_t pid = (uint32_t)s->pid, status = s->init->exit_status;
@@ -333,6 +388,9 @@ static void delete_container(struct ttrpc_call *call, struct shim *s)
 	shim_take_down(s);
 	poststop_hooks(s, spec, bundle);
 	publish_delete(s, status, when);
+	(void)pthread_mutex_lock(&s->lock);
+	s->deleting = false;
+	(void)pthread_mutex_unlock(&s->lock);
 	reply_delete(call, pid, status, when);
 }
 
@@ -344,12 +402,19 @@ TASK(delete)
 	struct process *p = find_in(s, r->id, r->exec_id,
 				    1U << PROCESS_STOPPED | 1U << PROCESS_CREATED, "delete", &err);
 
-	if (!p)
+	if (!p) {
 		ttrpc_fail(call, &err);
-	else if (*p->exec_id)
+		return;
+	}
+	if (*p->exec_id) {
 		delete_exec(call, p);
-	else
+	} else if (be_alone(s)) {
 		delete_container(call, s);
+	} else {
+		err_set(&err, E_NOT_FOUND, "container %s is being deleted", r->id);
+		ttrpc_fail(call, &err);
+	}
+	let_go(s);
 }
 
 /* ---------------------------------------------------------------------------------- pause, resume
@@ -365,12 +430,14 @@ TASK(pause)
 	struct process *p = find_in(s, r->id, "", 1U << PROCESS_RUNNING, "pause", &err);
 
 	pause.container_id = r->id;
-	if (p && ask_agent(s, "PauseContainer", &pause, rpc_deadline(call), &err) == 0) {
+	if (p && ask_agent(s, "PauseContainer", &pause, rpc_deadline(s, call), &err) == 0) {
 		set_state(p, PROCESS_PAUSED);
 		event.container_id = r->id;
 		events_publish(s->events, "/tasks/paused", &event.base);
 	}
 	task_answer(call, &err);
+	if (p)
+		let_go(s);
 }
 
 TASK(resume)
@@ -383,12 +450,14 @@ TASK(resume)
 	struct process *p = find_in(s, r->id, "", 1U << PROCESS_PAUSED, "resume", &err);
 
 	resume.container_id = r->id;
-	if (p && ask_agent(s, "ResumeContainer", &resume, rpc_deadline(call), &err) == 0) {
+	if (p && ask_agent(s, "ResumeContainer", &resume, rpc_deadline(s, call), &err) == 0) {
 		set_state(p, PROCESS_RUNNING);
 		event.container_id = r->id;
 		events_publish(s->events, "/tasks/resumed", &event.base);
 	}
 	task_answer(call, &err);
+	if (p)
+		let_go(s);
 }
 
 TASK(checkpoint)
@@ -410,12 +479,13 @@ TASK(resize_pty)
 	Grpc__TtyWinResizeRequest resize = GRPC__TTY_WIN_RESIZE_REQUEST__INIT;
 	struct shim *s = arg;
 	struct err err = ERR_INIT;
-	struct process *p;
+	struct process *p = find_in(s, r->id, r->exec_id, ~0U, "resize", &err);
+	AUTO(str) char *exec_id = NULL;
 	bool running = false;
 
 	(void)pthread_mutex_lock(&s->lock);
-	p = shim_find(s, r->id, r->exec_id, &err);
 	if (p) {
+		exec_id = xstrdup(p->exec_id);
 		p->rows = r->height;
 		p->columns = r->width;
 		/* Init has its terminal from create on, an exec from its start on. */
@@ -425,12 +495,14 @@ TASK(resize_pty)
 	(void)pthread_mutex_unlock(&s->lock);
 	if (p && running) {
 		resize.container_id = r->id;
-		resize.exec_id = p->exec_id;
+		resize.exec_id = exec_id;
 		resize.row = r->height;
 		resize.column = r->width;
-		(void)!ask_agent(s, "TtyWinResize", &resize, rpc_deadline(call), &err);
+		(void)!ask_agent(s, "TtyWinResize", &resize, rpc_deadline(s, call), &err);
 	}
 	task_answer(call, &err);
+	if (p)
+		let_go(s);
 }
 
 TASK(close_io)
@@ -455,10 +527,13 @@ TASK(update)
 	struct shim *s = arg;
 	struct err err = ERR_INIT;
 	AUTO(oci_resources) struct oci_resources *res = NULL;
+	struct process *p = NULL;
 
 	if (!r->resources)
 		err_set(&err, E_INVALID, "the request has no resources");
-	else if (find_in(s, r->id, "", ~(1U << PROCESS_STOPPED), "update", &err))
+	else
+		p = find_in(s, r->id, "", ~(1U << PROCESS_STOPPED), "update", &err);
+	if (p)
 		res = oci_resources_parse((const char *)r->resources->value.data,
 					  r->resources->value.len, "resources", &err);
 	if (res) {
@@ -466,10 +541,12 @@ TASK(update)
 		str_set(&res->cpu.mems, NULL);
 		update.container_id = r->id;
 		update.resources = oci_resources_to_message(res);
-		(void)!ask_agent(s, "UpdateContainer", &update, rpc_deadline(call), &err);
+		(void)!ask_agent(s, "UpdateContainer", &update, rpc_deadline(s, call), &err);
 		protobuf_c_message_free_unpacked(&update.resources->base, NULL);
 	}
 	task_answer(call, &err);
+	if (p)
+		let_go(s);
 }
 
 /* -------------------------------------------------------------------------------------- questions
@@ -532,6 +609,7 @@ TASK(pids)
 	reply.processes = list;
 	reply.n_processes = 1;
 	ttrpc_reply(call, &reply);
+	let_go(s);
 }
 
 TASK(stats)
@@ -543,15 +621,19 @@ TASK(stats)
 	struct err err = ERR_INIT;
 
 	ask.container_id = r->id;
-	if (!find_in(s, r->id, "", ~(1U << PROCESS_STOPPED), "stats of", &err) ||
-	    ttrpc_call(s->sandbox->client, "grpc.AgentService", "StatsContainer", &ask,
-		       &grpc__stats_container_response__descriptor, rpc_deadline(call), &stats,
-		       &err) < 0) {
+	if (!find_in(s, r->id, "", ~(1U << PROCESS_STOPPED), "stats of", &err)) {
 		ttrpc_fail(call, &err);
 		return;
 	}
-	stats_reply(call, stats);
-	grpc__stats_container_response__free_unpacked(stats, NULL);
+	if (sandbox_call(s->sandbox, "StatsContainer", &ask,
+			 &grpc__stats_container_response__descriptor, rpc_deadline(s, call), &stats,
+			 &err) == 0) {
+		stats_reply(call, stats);
+		grpc__stats_container_response__free_unpacked(stats, NULL);
+	} else {
+		ttrpc_fail(call, &err);
+	}
+	let_go(s);
 }
 
 TASK(connect)

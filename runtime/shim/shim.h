@@ -69,6 +69,10 @@ struct shim {
 	struct process *init;
 	VEC(struct process *) execs;
 	bool rootfs_mounted, creating;
+	/* Flows that hold the container; delete waits for the others and lets no new one in. */
+	unsigned users;
+	pthread_cond_t left;
+	bool deleting;
 };
 
 /* ------------------------------------------------------------------------------------ the service
@@ -105,7 +109,8 @@ void task_answer(struct ttrpc_call *call, const struct err *err);
 struct process *shim_find(struct shim *s, const char *id, const char *exec_id, struct err *err);
 struct process *process_new(struct shim *s, const char *exec_id);
 void process_free(struct process *p);
-/* On the loop: the end of a process, once. Tells waiters and the manager. */
+enum { PROCESS_LOST = 255 }; /* the exit status of what ended with its VM */
+/* With the lock held: the end of a process, once. Tells waiters and the manager. */
 void process_exited(struct process *p, uint32_t status);
 /* After the start: the agent is asked for the end. */
 void process_watch(struct process *p);

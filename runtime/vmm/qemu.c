@@ -41,9 +41,9 @@ static const char *bus(const struct runtime_config *c)
 }
 
 /*
- * What makes boots short: no calibration loops, no patching for one CPU, no reboot on panic. Without
- * KVM programs are loaded at the same addresses each time, or QEMU would translate them each time
- * anew; that gives up the guest's ASLR where QEMU promises no isolation in any case.
+ * What makes boots short: no calibration loops, no patching for one CPU, no reboot on panic.
+ * Without KVM programs are loaded at the same addresses each time, or QEMU would translate them
+ * each time anew; that gives up the guest's ASLR where QEMU promises no isolation in any case.
  */
 static char *kernel_command_line(const struct vmm_request *r)
 {
@@ -252,7 +252,7 @@ static int qemu_start(const struct vmm_request *r, struct vm *vm, struct deadlin
 			   .agent = -1,
 			   .console = -1,
 			   .control = -1 };
-	if (launch(r, vm, err) < 0)
+	if (launch(r, vm, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
 		goto undo;
 	vm->control = connect_socket(r, vm, "qmp", deadline, err);
 	if (vm->control < 0)

@@ -24,6 +24,9 @@ struct vmm_request {
 	int netns;               /* the network namespace to run in, or -1 */
 	unsigned vcpus;
 	uint64_t memory_mib;
+	/* Called when vm->child runs and before anything is waited for (NULL: not). */
+	int (*launched)(void *arg, struct err *err);
+	void *arg;
 };
 
 struct vm {

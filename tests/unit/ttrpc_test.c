@@ -323,7 +323,7 @@ struct hostile {
 static const struct hostile hostile_answers[] = {
 	{ "\0\0\0\0\0\0\0\x02\x02\0", 10, E_PROTOCOL },           /* a stream that we never open */
 	{ "\0\0\0\0\0\0\x01\x01\x02\0", 10, E_PROTOCOL },         /* one that is not open yet */
-	{ "\0\x40\0\x01\0\0\0\x01\x02\0", 10, E_TIMEOUT },        /* oversize, never sent */
+	{ "\0\x40\0\x01\0\0\0\x01\x02\0", 10, E_PROTOCOL },       /* oversize */
 	{ "\0\0\0\0\0\0\0\x01\x01\0", 10, E_PROTOCOL },           /* a request */
 	{ "\0\0\0\x02\0\0\0\x01\x02\0\xff\xff", 12, E_PROTOCOL }, /* not protobuf */
 	{ "", 0, E_GONE },                                        /* hangs up */

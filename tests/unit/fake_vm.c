@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A hypervisor that is none: it takes QEMU's command line, opens the sockets that are asked for,
+ * and plays QMP, console and agent by the script that FAKE_VM names. What the agent is asked goes
+ * to the file FAKE_VM_LOG: each request as it came, length before it.
+ */
+
+#include "tests/unit/wire_lab.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct held {
+	uint32_t stream;
+	char method[32];
+};
+
+static const char *script;
+static int qmp_listener = -1, console_listener = -1, agent_listener = -1;
+static int qmp = -1, console = -1, agent = -1, record = -1;
+static struct held held[16]; /* requests without an answer yet */
+static size_t n_held;
+static bool running, printed;
+
+static bool plays(const char *name)
+{
+	return str_eq(script, name);
+}
+
+static _Noreturn void stay_silent(void)
+{
+	for (;;)
+		(void)pause();
+}
+
+/* ---------------------------------------------------------------------------------------- answers
+ */
+
+static void reply_with(uint32_t stream, const struct buf *payload)
+{
+	AUTO(buf) struct buf body = BUF_INIT(WIRE_MAX);
+
+	if (payload->len)
+		wire_bytes(&body, 2, payload->data, payload->len);
+	if (wire_send(agent, stream, WIRE_RESPONSE, &body) < 0)
+		fd_close(&agent);
+}
+
+static void reply_empty(uint32_t stream)
+{
+	struct buf none = BUF_INIT(0);
+
+	reply_with(stream, &none);
+}
+
+static void refuse(uint32_t stream, unsigned code, const char *why)
+{
+	AUTO(buf) struct buf status = BUF_INIT(4096), body = BUF_INIT(8192);
+
+	wire_number(&status, 1, code);
+	wire_text(&status, 2, why);
+	wire_bytes(&body, 1, status.data, status.len);
+	(void)wire_send(agent, stream, WIRE_RESPONSE, &body);
+	buf_release(&body);
+}
+
+static void reply_data(uint32_t stream, const void *data, size_t len)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(WIRE_MAX);
+
+	wire_bytes(&payload, 1, data, len);
+	reply_with(stream, &payload);
+}
+
+static void reply_number(uint32_t stream, uint64_t number)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(64);
+
+	wire_number(&payload, 1, number);
+	reply_with(stream, &payload);
+}
+
+/* The requests of that method that wait (all of them for NULL), the newest first. */
+static void release_held(const char *method, void (*answer)(uint32_t stream, const char *method))
+{
+	for (size_t i = n_held; i-- > 0;) {
+		struct held h = held[i];
+
+		if (method && !str_eq(h.method, method))
+			continue;
+		memmove(&held[i], &held[i + 1], (--n_held - i) * sizeof(held[0]));
+		answer(h.stream, h.method);
+	}
+}
+
+static void hold(uint32_t stream, const char *method)
+{
+	if (n_held == ARRAY_LEN(held))
+		abort();
+	held[n_held].stream = stream;
+	(void)snprintf(held[n_held++].method, sizeof(held[0].method), "%s", method);
+}
+
+static void answer_end(uint32_t stream, const char *method)
+{
+	if (str_eq(method, "WaitProcess"))
+		reply_number(stream, 137);
+	else
+		refuse(stream, 2, "read meet eof");
+}
+
+static void send_junk(size_t len)
+{
+	static uint8_t junk[65536];
+	struct err gone = ERR_INIT;
+
+	memset(junk, 'x', sizeof(junk));
+	while (len) {
+		size_t n = len < sizeof(junk) ? len : sizeof(junk);
+
+		if (fd_write_all(agent, junk, n, &gone) < 0) {
+			fd_close(&agent);
+			return;
+		}
+		len -= n;
+	}
+}
+
+/* ------------------------------------------------------------------------------------ misbehaviour
+ */
+
+/* What is wrong with the answer to CreateContainer; false: nothing. */
+static bool spoil(uint32_t stream)
+{
+	struct buf junk = { .data = (char *)"\xff\xff\xff\xff\xff", .len = 5, .max = 5 };
+
+	if (plays("refuse")) {
+		refuse(stream, 13, "the guest will not have it");
+	} else if (plays("oversize")) {
+		(void)wire_send_header(agent, (struct wire_frame){ 5 << 20, stream, 2, 0 });
+		send_junk(5 << 20);
+	} else if (plays("endless")) {
+		(void)wire_send_header(agent, (struct wire_frame){ ~0U, stream, 2, 0 });
+		send_junk((size_t)4 << 30);
+	} else if (plays("wrong-stream")) {
+		reply_empty(stream + 1000);
+	} else if (plays("even-stream")) {
+		reply_empty(stream + 1);
+	} else if (plays("request")) {
+		(void)wire_send(agent, 2, WIRE_REQUEST, &junk);
+	} else if (plays("unknown-type")) {
+		(void)wire_send(agent, stream, 77, &junk);
+	} else if (plays("garbage")) {
+		(void)wire_send(agent, stream, WIRE_RESPONSE, &junk);
+	} else if (plays("half-frame")) {
+		(void)wire_send_header(agent, (struct wire_frame){ 1000, stream, 2, 0 });
+		send_junk(10);
+		fd_close(&agent);
+	} else if (plays("half-header")) {
+		struct err gone = ERR_INIT;
+
+		(void)!fd_write_all(agent, "\0\0\0", 3, &gone);
+		fd_close(&agent);
+	} else if (plays("close")) {
+		fd_close(&agent);
+	} else if (plays("die")) {
+		exit(1);
+	} else if (plays("no-answer")) {
+		return true;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void flood_console(void)
+{
+	static char text[65536];
+	struct err gone = ERR_INIT;
+
+	/* Endless lines and empty ones, 256 MiB in all. */
+	memset(text, 'A', sizeof(text));
+	memset(text, '\n', sizeof(text) / 16);
+	for (unsigned i = 0; i < 4096; i++) {
+		if (fd_write_all(console, text, sizeof(text), &gone) < 0)
+			break;
+	}
+}
+
+/* ------------------------------------------------------------------------------------------- agent
+ */
+
+static void read_stream(uint32_t stream, const char *method)
+{
+	static char much[3 << 20];
+
+	if (plays("flood-output")) {
+		reply_data(stream, much, sizeof(much)); /* more than was asked for */
+	} else if (plays("empty-output")) {
+		reply_data(stream, "", 0);
+	} else if (str_eq(method, "ReadStdout") && !printed) {
+		printed = true;
+		reply_data(stream, "hello\n", 6);
+	} else {
+		hold(stream, method);
+	}
+}
+
+static void reverse_all(uint32_t stream, const char *method)
+{
+	if (str_eq(method, "ReadStdout") && !printed) {
+		printed = true;
+		reply_data(stream, "hello\n", 6);
+	} else if (str_eq(method, "GetOOMEvent")) {
+		hold(stream, method);
+	} else if (str_eq(method, "WaitProcess")) {
+		reply_number(stream, 5);
+	} else {
+		refuse(stream, 2, "read meet eof");
+	}
+}
+
+/* Both streams, the end and the OOM events are asked for: answered in the opposite order. */
+static void reorder(uint32_t stream, const char *method)
+{
+	hold(stream, method);
+	if (n_held == 4 && !printed)
+		release_held(NULL, reverse_all);
+	else if (printed && !str_eq(method, "GetOOMEvent"))
+		release_held(method, reverse_all);
+}
+
+static void started(uint32_t stream)
+{
+	if (plays("no-start"))
+		return;
+	if (plays("die-at-start"))
+		exit(1);
+	reply_empty(stream);
+	running = true;
+	if (plays("flood-console"))
+		flood_console();
+	if (plays("close-running"))
+		fd_close(&agent);
+}
+
+static void end_process(void)
+{
+	release_held("WaitProcess", answer_end);
+	release_held("ReadStdout", answer_end);
+	release_held("ReadStderr", answer_end);
+}
+
+static void serve(uint32_t stream, const char *method)
+{
+	if (str_eq(method, "Check")) {
+		if (!plays("no-check"))
+			reply_number(stream, 1);
+	} else if (str_eq(method, "CreateContainer")) {
+		if (!spoil(stream))
+			reply_empty(stream);
+	} else if (str_eq(method, "StartContainer")) {
+		started(stream);
+	} else if (str_eq(method, "SignalProcess")) {
+		if (plays("no-signal"))
+			return;
+		if (plays("exit-no-signal")) {
+			end_process();
+			return;
+		}
+		reply_empty(stream);
+		end_process();
+	} else if (plays("flood-oom") && str_eq(method, "GetOOMEvent")) {
+		reply_empty(stream);
+	} else if (plays("reorder") && running && !str_eq(method, "DestroySandbox")) {
+		reorder(stream, method);
+	} else if (str_starts(method, "ReadStd")) {
+		read_stream(stream, method);
+	} else if (str_eq(method, "WaitProcess") || str_eq(method, "GetOOMEvent")) {
+		hold(stream, method);
+	} else if (plays("no-goodbye") && str_eq(method, "DestroySandbox")) {
+		return;
+	} else {
+		reply_empty(stream);
+	}
+}
+
+static void on_agent(void)
+{
+	AUTO(buf) struct buf body = BUF_INIT(WIRE_MAX);
+	struct err ignored = ERR_INIT;
+	struct wire_frame frame;
+	AUTO(str) char *method = NULL;
+	uint32_t len;
+
+	if (wire_receive(agent, 10000, &frame, &body) < 0 || frame.type != WIRE_REQUEST) {
+		fd_close(&agent);
+		return;
+	}
+	len = (uint32_t)body.len;
+	if (record >= 0 && (fd_write_all(record, &len, sizeof(len), &ignored) < 0 ||
+			    fd_write_all(record, body.data, body.len, &ignored) < 0))
+		exit(2);
+	method = wire_get_text(body.data, body.len, WIRE_PATH(2));
+	serve(frame.stream, method);
+}
+
+/* --------------------------------------------------------------------------------------------- QMP
+ */
+
+static void on_qmp(void)
+{
+	char line[4096], *id, *end;
+	struct err gone = ERR_INIT;
+	AUTO(str) char *answer = NULL;
+	ssize_t n = read(qmp, line, sizeof(line) - 1);
+
+	if (n <= 0) {
+		fd_close(&qmp);
+		return;
+	}
+	line[n] = '\0';
+	id = strstr(line, "\"id\":\"");
+	end = id ? strchr(id + 6, '"') : NULL;
+	if (!end || plays("no-qmp"))
+		return;
+	answer = str_fmt("{\"return\":{},\"id\":\"%.*s\"}\r\n", (int)(end - id - 6), id + 6);
+	(void)!fd_write_all(qmp, answer, strlen(answer), &gone);
+	if (strstr(line, "\"quit\""))
+		exit(0);
+}
+
+static void greet(void)
+{
+	static const char hello[] =
+		"{\"QMP\":{\"version\":{\"qemu\":{\"major\":7,\"minor\":2,\"micro\":0},"
+		"\"package\":\"\"},\"capabilities\":[\"oob\"]}}\r\n";
+	struct err gone = ERR_INIT;
+
+	(void)!fd_write_all(qmp, hello, strlen(hello), &gone);
+}
+
+/* -------------------------------------------------------------------------------------------- main
+ */
+
+/* "...path=/a/b.sock,..." or "unix:/a/b.sock,...": listens there. */
+static int listen_as_told(const char *spec, const char *key)
+{
+	const char *path = strstr(spec, key) + strlen(key);
+	AUTO(str) char *name = xstrndup(path, strcspn(path, ","));
+	struct err err = ERR_INIT;
+	int fd = fd_unix_listen(name, &err);
+
+	if (fd < 0) {
+		(void)fprintf(stderr, "%s\n", err.msg);
+		exit(1);
+	}
+	return fd;
+}
+
+static void read_command_line(int argc, char **argv)
+{
+	for (int i = 1; i + 1 < argc; i++) {
+		if (str_eq(argv[i], "-qmp"))
+			qmp_listener = listen_as_told(argv[i + 1], "unix:");
+		else if (str_eq(argv[i], "-chardev") && str_starts(argv[i + 1], "socket,id=agent,"))
+			agent_listener = listen_as_told(argv[i + 1], "path=");
+		else if (str_eq(argv[i], "-chardev") &&
+			 str_starts(argv[i + 1], "socket,id=console,"))
+			console_listener = listen_as_told(argv[i + 1], "path=");
+	}
+}
+
+static void accept_one(int listener, int *fd)
+{
+	*fd = accept(listener, NULL, NULL);
+}
+
+int main(int argc, char **argv)
+{
+	const char *log = getenv("FAKE_VM_LOG");
+
+	script = getenv("FAKE_VM");
+	if (!script)
+		script = "good";
+	(void)signal(SIGPIPE, SIG_IGN);
+	/* In virtiofsd's place it is only there. */
+	if (plays("no-sockets") || str_starts(argc > 1 ? argv[1] : "", "--fd"))
+		stay_silent();
+	if (log)
+		record = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	read_command_line(argc, argv);
+	accept_one(qmp_listener, &qmp);
+	greet();
+	accept_one(console_listener, &console);
+	accept_one(agent_listener, &agent);
+	if (plays("console-end"))
+		fd_close(&console);
+	while (qmp >= 0) {
+		struct pollfd wait[] = { { qmp, POLLIN, 0 }, { agent, POLLIN, 0 } };
+
+		if (poll(wait, 2, -1) < 0)
+			continue;
+		if (wait[0].revents)
+			on_qmp();
+		if (agent >= 0 && wait[1].revents)
+			on_agent();
+	}
+	stay_silent(); /* ended by force */
+}
