@@ -199,7 +199,7 @@ TASK(exec)
 		else
 			err_set(&err, E_INVALID, "the request has no process");
 	}
-	if (!err.code) {
+	if (!err.code && spec) {
 		p = process_new(s, r->exec_id);
 		p->terminal = spec->terminal = r->terminal;
 		p->spec = STEAL(spec, NULL);
@@ -246,11 +246,11 @@ TASK(kill)
 	}
 	if (p && state == PROCESS_STOPPED)
 		err_set(&err, E_NOT_FOUND, "process already finished");
-	else if (p && state == PROCESS_CREATED && *exec_id)
+	else if (exec_id && state == PROCESS_CREATED && *exec_id)
 		err_set(&err, E_STATE, "kill %s: the process is not started", r->exec_id);
 	else if (p && (r->signal < 1 || r->signal > 64))
 		err_set(&err, E_INVALID, "kill %s: there is no signal %u", r->id, r->signal);
-	if (!err.code) {
+	if (!err.code && exec_id) {
 		signal.container_id = (char *)s->inv->id;
 		/* The agent takes no name for everybody, and the id for the first process. */
 		signal.exec_id = !*exec_id && !r->all ? (char *)s->inv->id : exec_id;

@@ -95,7 +95,7 @@ static void guest_cgroup(struct oci_linux *l, const char *id)
 	AUTO(strv) char **parts = l->cgroups_path ? strv_split(l->cgroups_path, ":") : NULL;
 	AUTO(str) char *path = NULL;
 
-	if (strv_len(parts) == 3)
+	if (parts && strv_len(parts) == 3)
 		path = str_fmt("/%s/%s", parts[1], parts[2]);
 	else
 		path = str_fmt("/kata/%s", id);

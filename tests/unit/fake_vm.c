@@ -31,7 +31,7 @@ static int qmp_listener = -1, console_listener = -1, agent_listener = -1;
 static int qmp = -1, console = -1, agent = -1, record = -1;
 static struct held held[16]; /* requests without an answer yet */
 static size_t n_held;
-static bool running, printed;
+static bool running, printed, ended;
 
 static bool plays(const char *name)
 {
@@ -212,6 +212,8 @@ static void read_stream(uint32_t stream, const char *method)
 	} else if (str_eq(method, "ReadStdout") && !printed) {
 		printed = true;
 		reply_data(stream, "hello\n", 6);
+	} else if (ended) {
+		answer_end(stream, method);
 	} else {
 		hold(stream, method);
 	}
@@ -257,6 +259,7 @@ static void started(uint32_t stream)
 
 static void end_process(void)
 {
+	ended = true;
 	release_held("WaitProcess", answer_end);
 	release_held("ReadStdout", answer_end);
 	release_held("ReadStderr", answer_end);
@@ -287,6 +290,8 @@ static void serve(uint32_t stream, const char *method)
 		reorder(stream, method);
 	} else if (str_starts(method, "ReadStd")) {
 		read_stream(stream, method);
+	} else if (ended && str_eq(method, "WaitProcess")) {
+		answer_end(stream, method);
 	} else if (str_eq(method, "WaitProcess") || str_eq(method, "GetOOMEvent")) {
 		hold(stream, method);
 	} else if (plays("no-goodbye") && str_eq(method, "DestroySandbox")) {
