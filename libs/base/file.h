@@ -31,6 +31,17 @@ MUST_CHECK int file_write(int dirfd, const char *path, const char *text, struct 
 MUST_CHECK int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 			    struct err *err);
 
+/* As file_replace with a temporary of the caller's naming (an older one is removed), for who must
+ * be able to find it after a crash; and with an owner, where not -1. */
+struct file_new {
+	const char *tmp; /* beside path */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+MUST_CHECK int file_replace_via(int dirfd, const char *path, const void *data, size_t len,
+				const struct file_new *how, struct err *err);
+
 /* As file_replace without syncing, for files below /run that die with the machine. */
 MUST_CHECK int file_replace_volatile(int dirfd, const char *path, const void *data, size_t len,
 				     mode_t mode, struct err *err);

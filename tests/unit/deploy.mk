@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+$(eval $(call unit_test,deploy_parts_test,tests/unit/deploy_parts_test.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
