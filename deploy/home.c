@@ -166,7 +166,8 @@ int home_settle(struct deploy *d, struct err *err)
 					     "state/journal.new" };
 
 	for (size_t i = 0; d->root >= 0 && i < ARRAY_LEN(loose); i++) {
-		if (path_remove_below(d->root, loose[i], err) < 0)
+		/* Looked at first, since on a read-only file system even removing nothing fails. */
+		if (home_has(d, loose[i]) && path_remove_below(d->root, loose[i], err) < 0)
 			return -1;
 	}
 	if (drop_marked(d->root, "state", &d->state, err) < 0)

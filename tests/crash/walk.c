@@ -29,7 +29,8 @@
 
 enum { TREE_MAX = 1 << 20, SELDOM = 50 };
 
-/* An edit of the administrator's: "edit" appends to the configuration. */
+/* What the subject is told; and three things that others do: "edit" the configuration, "mkdir" the
+ * prefix, "damage" what is installed. */
 struct command {
 	const char *verb, *version;
 };
@@ -39,7 +40,7 @@ static const struct {
 	struct command before[6];
 	struct command verb;
 } scenarios[] = {
-	{ "install", { { NULL } }, { "install", "1" } },
+	{ "install", { { NULL, NULL } }, { "install", "1" } },
 	{ "install-there", { { "mkdir", NULL } }, { "install", "1" } },
 	{ "again", { { "install", "1" } }, { "install", "1" } },
 	{ "upgrade", { { "install", "1" } }, { "install", "2" } },
@@ -54,15 +55,18 @@ static const struct {
 	  { { "install", "1" }, { "install", "2" }, { "edit", NULL }, { "install", "3" } },
 	  { "uninstall", NULL } },
 	{ "gc", { { "install", "1" }, { "install", "2" }, { "install", "3" } }, { "gc", NULL } },
+	{ "repair",
+	  { { "install", "1" }, { "install", "2" }, { "damage", NULL } },
+	  { "repair", "2" } },
 };
 
 static const int killed = 0;
-static const int faults[] = { ENOSPC, EIO, EROFS, EACCES };
+static const int faults[] = { ENOSPC, EIO, EROFS, EACCES, EINTR, ETXTBSY };
 
 struct walk {
 	const char *subject, *only;
 	char *node, *saved, *crashed;
-	bool brief;
+	bool brief, gradual;
 	const struct command *verb;
 	struct buf was, will, clean; /* before, after, and after gc */
 	uint64_t part, parts;        /* of the scenarios, every parts-th from part on */
@@ -84,6 +88,18 @@ static int edit(const struct walk *w, struct err *err)
 	return file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0640, err);
 }
 
+/* Contents, a name in a generation, and a stable symlink. */
+static int damage(const struct walk *w, struct err *err)
+{
+	AUTO(str) char *shim = str_fmt("%s/kata/bin/containerd-shim-kata-v2", w->node);
+	AUTO(str) char *name = str_fmt("%s/kata/bin/kata", w->node);
+	AUTO(str) char *stable = str_fmt("%s/kata/share", w->node);
+
+	if (file_write(AT_FDCWD, shim, "SHIM", err) < 0)
+		return -1;
+	return unlink(name) < 0 || unlink(stable) < 0 ? err_sys(err, "damage %s", w->node) : 0;
+}
+
 static int must_run(const struct walk *w, const struct command *c, struct err *err)
 {
 	AUTO(str) char *prefix = str_fmt("%s/kata", w->node);
@@ -91,6 +107,8 @@ static int must_run(const struct walk *w, const struct command *c, struct err *e
 
 	if (str_eq(c->verb, "edit"))
 		return edit(w, err);
+	if (str_eq(c->verb, "damage"))
+		return damage(w, err);
 	if (str_eq(c->verb, "mkdir"))
 		return mkdir(prefix, 0711) < 0 ? err_sys(err, "make %s", prefix) : 0;
 	code = run_subject(w, c, err);
@@ -161,14 +179,23 @@ static int expect(struct walk *w, const char *where, const struct buf *one, cons
 	return -1;
 }
 
-/* What must hold after a run that was disturbed; failed says whether it knows that. */
-static int check_after(struct walk *w, int status, struct err *err)
+/* A run that says that it succeeded has; of any other recovery makes one tree or the other. */
+static int check_recovery(struct walk *w, int status, struct err *err)
 {
-	static const struct command recover = { "recover", NULL }, gc = { "gc", NULL };
+	static const struct command recover = { "recover", NULL };
 
 	if (must_run(w, &recover, err) < 0)
 		return -1;
-	if (expect(w, "after recover", &w->will, status == 0 ? NULL : &w->was, err) < 0)
+	if (w->gradual && status != 0)
+		return 0;
+	return expect(w, "after recover", &w->will, status == 0 ? NULL : &w->was, err);
+}
+
+static int check_after(struct walk *w, int status, struct err *err)
+{
+	static const struct command gc = { "gc", NULL };
+
+	if (check_recovery(w, status, err) < 0)
 		return -1;
 	if (must_run(w, w->verb, err) < 0)
 		return err_wrap(err, "once more");
@@ -177,7 +204,8 @@ static int check_after(struct walk *w, int status, struct err *err)
 	return expect(w, "after gc", &w->clean, NULL, err);
 }
 
-/* Kills the recovery of what is there at each of its calls. */
+/* Kills the recovery of what is there at each of its calls. It is enough to see which tree the next
+ * one makes of it: what follows from that is seen elsewhere. */
 static int walk_recovery(struct walk *w, struct err *err)
 {
 	struct trace t = { .argv = ARGV(w->subject, w->node, "recover") };
@@ -190,7 +218,7 @@ static int walk_recovery(struct walk *w, struct err *err)
 		if (t.calls < t.at)
 			return t.status == 0 ? 0 : err_set(err, E_FAILED, "recover: %d", t.status);
 		w->points++;
-		if (check_after(w, t.status, err) < 0)
+		if (check_recovery(w, t.status, err) < 0)
 			return err_wrap(err, "recovery killed at call %u (%ld)", t.at, t.syscall);
 	}
 }
@@ -234,6 +262,8 @@ static int walk_scenario(struct walk *w, size_t i, struct err *err)
 	unsigned calls, bad = w->bad;
 
 	w->verb = &scenarios[i].verb;
+	/* A repair goes file by file: half done it is neither tree, and once more does the rest. */
+	w->gradual = str_eq(w->verb->verb, "repair");
 	if (rehearse(w, scenarios[i].before, err) < 0)
 		return err_wrap(err, "%s", name);
 	calls = walk_calls(w, name, &killed, 1);

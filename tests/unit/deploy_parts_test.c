@@ -196,8 +196,8 @@ START_TEST(a_wrong_install_json_is_refused)
 		"{\"schema\":1,\"generations\":[],\"made_dirs\":[],\"surprise\":1}",
 		"{\"schema\":1,\"generations\":[],\"made_dirs\":[],\"current\":\"x\"}",
 		"{\"schema\":1,\"generations\":[],\"made_dirs\":[\"etc\"]}",
-		"{\"schema\":1,\"generations\":[{\"id\":\"../x\",\"version\":\"1\",\"since\":0,"
-		"\"files\":0,\"bytes\":0,\"verity\":0}],\"made_dirs\":[]}",
+		("{\"schema\":1,\"generations\":[{\"id\":\"../x\",\"version\":\"1\",\"since\":0,"
+		 "\"files\":0,\"bytes\":0,\"verity\":0}],\"made_dirs\":[]}"),
 	};
 	AUTO(installed) struct installed in = INSTALLED_INIT;
 	struct err err = ERR_INIT;

@@ -12,9 +12,13 @@
 #include "tests/crash/release.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -362,8 +366,7 @@ static const struct deploy_step_ops *const kinds[] = { &restart, NULL };
 START_TEST(a_step_that_fails_undoes_everything)
 {
 	AUTO(str)
-	char *dropin = at("manager/conf.d/kata.toml"),
-	     *edited = at("manager/edited.toml");
+	char *dropin = at("manager/conf.d/kata.toml"), *edited = at("manager/edited.toml");
 	AUTO(str) char *config = at("manager/config.toml");
 	struct deploy_file files[] = {
 		{ dropin, "new", 3, 0600 },
@@ -407,6 +410,52 @@ START_TEST(foreign_directories_go_if_empty)
 	OK(deploy_uninstall(d, &away, &err));
 	ck_assert_int_eq(there("manager"), _i);
 	ck_assert(!there("manager/conf.d/kata.toml"));
+}
+END_TEST
+
+/* --- file systems --- */
+
+/* A tmpfs that goes with this test's process. */
+static bool own_file_system(const char *options)
+{
+	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("none", dir, "tmpfs", 0, options) == 0)
+		return true;
+	(void)printf("skipped: a file system of one's own: %s\n", strerror(errno));
+	return false;
+}
+
+START_TEST(a_full_file_system_is_seen_before)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+
+	if (!own_file_system(_i ? "nr_inodes=30" : "size=600k"))
+		return;
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	FAILS(lay_down(d, "1", NULL, &err), E_LIMIT);
+	deploy_close(STEAL(d, NULL));
+	ck_assert(!there("kata"));
+	ck_assert_int_eq(umount(dir), 0);
+}
+END_TEST
+
+START_TEST(a_read_only_file_system_is_seen_before)
+{
+	AUTO(str) char *elsewhere = str_fmt("%s.lock", dir);
+	struct deploy_options o = { .prefix = prefix, .lock = elsewhere, .now = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+
+	if (!own_file_system("size=16m"))
+		return;
+	install("1");
+	install("2");
+	ck_assert_int_eq(mount(NULL, dir, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+	OK(deploy_open(&o, DEPLOY_CHANGE, &d, &err));
+	FAILS(deploy_rollback(d, NULL, NULL, &err), E_PERMISSION);
+	deploy_close(STEAL(d, NULL));
+	ck_assert(has_text("kata/bin/containerd-shim-kata-v2", "shim 2"));
+	ck_assert_int_eq(umount(dir), 0);
+	ck_assert_int_eq(unlink(elsewhere), 0);
 }
 END_TEST
 
@@ -470,6 +519,8 @@ int main(void)
 	tcase_add_test(tc, damage_is_found_and_repaired);
 	tcase_add_test(tc, a_step_that_fails_undoes_everything);
 	tcase_add_loop_test(tc, foreign_directories_go_if_empty, 0, 2);
+	tcase_add_loop_test(tc, a_full_file_system_is_seen_before, 0, 2);
+	tcase_add_test(tc, a_read_only_file_system_is_seen_before);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
 	tcase_add_test(tc, a_newer_install_json_is_left_alone);
 	tcase_add_test(tc, staging_of_a_dead_process_goes);
