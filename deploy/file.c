@@ -181,8 +181,12 @@ static int make_dir(const struct spot *s, const char *path, mode_t mode, struct 
 /* One that somebody else put something into stays. */
 static int remove_dir(const struct spot *s, const char *path, struct err *err)
 {
-	if (unlinkat(s->dir, s->name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY &&
-	    errno != ENOTDIR)
+	/* Below the prefix one sync of everything follows; elsewhere nobody would. */
+	if (unlinkat(s->dir, s->name, AT_REMOVEDIR) == 0)
+		return *path == '/' && fsync(s->dir) < 0
+			       ? err_sys(err, "sync the directory of %s", path)
+			       : 0;
+	if (errno != ENOENT && errno != ENOTEMPTY && errno != ENOTDIR)
 		return err_sys(err, "remove %s", path);
 	return 0;
 }

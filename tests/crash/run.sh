@@ -16,6 +16,11 @@ if [ -z "$base" ]; then
 fi
 dir=$(mktemp -d "$base/crash-walk.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
+mkdir "$dir/control"
+if "$walk" --short --only control "$subject" "$dir/control" >/dev/null 2>&1; then
+	echo "crash walk: a change without a journal was not noticed" >&2
+	exit 1
+fi
 n=$(nproc) failed=0 pids=()
 for ((i = 0; i < n; i++)); do
 	mkdir "$dir/$i"

@@ -125,6 +125,20 @@ static int verify(struct deploy *d, struct err *err)
 	return n > 0 ? err_set(err, E_STATE, "%d things are not right", n) : n;
 }
 
+/* Two changes without a journal: the walk must notice this one. */
+static int careless(struct run *r, struct err *err)
+{
+	static const char *const names[] = { "one", "two" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		AUTO(str) char *path = str_fmt("%s/etc/%s", r->node, names[i]);
+
+		if (file_replace(AT_FDCWD, path, "x", 1, 0644, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int dispatch(struct deploy *d, struct run *r, const char *verb, struct err *err)
 {
 	if (str_eq(verb, "install"))
@@ -139,6 +153,8 @@ static int dispatch(struct deploy *d, struct run *r, const char *verb, struct er
 		return verify(d, err);
 	if (str_eq(verb, "repair"))
 		return repair(d, r, err);
+	if (str_eq(verb, "careless"))
+		return careless(r, err);
 	return str_eq(verb, "recover") ? 0 : err_set(err, E_USAGE, "verb '%s'", verb);
 }
 
