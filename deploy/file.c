@@ -68,22 +68,15 @@ int spot_look(const struct deploy *d, const char *path, struct spot_file *f, str
 	return sha256_fd(fd, path, f->sha256, &f->size, err) < 0 ? -1 : 1;
 }
 
-static int read_kept(const struct deploy *d, const char *kept, struct buf *to, struct err *err)
-{
-	AUTO(str) char *path = str_fmt("state/kept/%s", kept);
-	AUTO(fd) int fd = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY, 0, err);
-
-	return fd < 0 ? -1 : file_read_fd(fd, path, FILE_MAX, to, err);
-}
-
 /* The temporary has a name that follows from the file's, so that undo finds it. */
-static int write_file(const struct spot *s, const char *data, size_t len, mode_t mode, uid_t uid,
-		      gid_t gid, struct err *err)
+static int write_file(const struct spot *s, const struct buf *bytes, const struct file_new *as,
+		      struct err *err)
 {
 	AUTO(str) char *tmp = str_fmt(".%s.kata-deploy", s->name);
-	struct file_new how = { tmp, mode, uid, gid };
+	struct file_new how = *as;
 
-	return file_replace_via(s->dir, s->name, data, len, &how, err);
+	how.tmp = tmp;
+	return file_replace_via(s->dir, s->name, buf_cstr(bytes), bytes->len, &how, err);
 }
 
 static int remove_file(const struct spot *s, const char *path, struct err *err)
@@ -111,7 +104,22 @@ int file_keep(const struct deploy *d, const struct plan_action *a, struct err *e
 	if (!str_eq(hex, a->was))
 		return err_set(err, E_STATE, "%s is being changed by somebody else", a->path);
 	AUTO(fd) int kept = path_mkdirs(d->state, "kept", PATH_NO_LINKS, 0700, err);
-	return kept < 0 ? -1 : file_replace(kept, a->kept, buf_cstr(&bytes), bytes.len, 0600, err);
+	struct file_like like = { fd, true };
+	struct file_new how = { "new", 0600, (uid_t)-1, (gid_t)-1, &like };
+	return kept < 0 ? -1
+			: file_replace_via(kept, a->kept, buf_cstr(&bytes), bytes.len, &how, err);
+}
+
+/* The new bytes: given, or those of an object. */
+static int new_bytes(const struct deploy *d, const struct plan_action *a, struct buf *to,
+		     struct err *err)
+{
+	if (a->data) {
+		buf_add(to, a->data, a->len);
+		return buf_check(to, a->path, err);
+	}
+	AUTO(fd) int fd = path_open(d->root, a->source, PATH_NO_LINKS, O_RDONLY, 0, err);
+	return fd < 0 ? -1 : file_read_fd(fd, a->source, FILE_MAX, to, err);
 }
 
 int file_apply(const struct deploy *d, const struct plan_action *a, struct err *err)
@@ -129,14 +137,13 @@ int file_apply(const struct deploy *d, const struct plan_action *a, struct err *
 		return remove_file(&s, a->path, err);
 	if (s.dir < 0)
 		return err_set(err, E_STATE, "the directory of %s is gone", a->path);
-	if (a->data)
-		return write_file(&s, a->data, a->len, a->new_mode, a->was ? a->uid : (uid_t)-1,
-				  a->was ? a->gid : (gid_t)-1, err);
-	AUTO(fd) int fd = path_open(d->root, a->source, PATH_NO_LINKS, O_RDONLY, 0, err);
-	if (fd < 0 || file_read_fd(fd, a->source, FILE_MAX, &bytes, err) < 0)
+	if (new_bytes(d, a, &bytes, err) < 0)
 		return -1;
-	return write_file(&s, buf_cstr(&bytes), bytes.len, a->new_mode, a->was ? a->uid : (uid_t)-1,
-			  a->was ? a->gid : (gid_t)-1, err);
+	AUTO(fd) int old = openat(s.dir, s.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct file_like like = { old, false };
+	struct file_new how = { NULL, a->new_mode, a->was ? a->uid : (uid_t)-1,
+				a->was ? a->gid : (gid_t)-1, old < 0 ? NULL : &like };
+	return write_file(&s, &bytes, &how, err);
 }
 
 int file_undo(const struct deploy *d, const struct plan_action *a, struct err *err)
@@ -163,9 +170,13 @@ int file_undo(const struct deploy *d, const struct plan_action *a, struct err *e
 	}
 	if (!a->was)
 		return remove_file(&s, a->path, err);
-	if (read_kept(d, a->kept, &bytes, err) < 0)
+	AUTO(str) char *path = str_fmt("state/kept/%s", a->kept);
+	AUTO(fd) int kept = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY, 0, err);
+	if (kept < 0 || file_read_fd(kept, path, FILE_MAX, &bytes, err) < 0)
 		return -1;
-	return write_file(&s, buf_cstr(&bytes), bytes.len, a->mode, a->uid, a->gid, err);
+	struct file_like like = { kept, true };
+	struct file_new how = { NULL, a->mode, a->uid, a->gid, &like };
+	return write_file(&s, &bytes, &how, err);
 }
 
 static int make_dir(const struct spot *s, const char *path, mode_t mode, struct err *err)

@@ -56,8 +56,8 @@ struct deploy_step {
 };
 
 /* A file that is not below the prefix, such as a container manager's drop-in. Missing directories
- * are made and go with the uninstall. The undo restores bytes, mode and owner of what was there,
- * unless somebody else wrote to it meanwhile. */
+ * are made and go with the uninstall. The undo restores bytes, mode, owner, times and extended
+ * attributes of what was there, unless somebody else wrote to it meanwhile. */
 struct deploy_file {
 	const char *path; /* absolute */
 	const char *data; /* NULL: there is to be no such file */

@@ -142,7 +142,7 @@ int journal_parse(struct plan *p, enum journal_word *word, const char *text, siz
 int journal_begin(int state, const struct plan *p, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(JOURNAL_MAX);
-	struct file_new how = { TMP, 0600, (uid_t)-1, (gid_t)-1 };
+	struct file_new how = { TMP, 0600, (uid_t)-1, (gid_t)-1, NULL };
 
 	journal_format(p, &text);
 	if (buf_check(&text, "the journal", err) < 0)

@@ -12,10 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 int file_read_fd(int fd, const char *name, size_t max, struct buf *out, struct err *err)
@@ -105,6 +107,41 @@ static int tmp_create_as(int dir, const char *tmp, mode_t mode, struct err *err)
 	return fd < 0 ? err_sys(err, "create %s", tmp) : fd;
 }
 
+/* Where the file system has none there are none to lose. */
+static int copy_attributes(int from, int to, struct err *err)
+{
+	AUTO(mem) char *value = xmalloc(XATTR_SIZE_MAX);
+	char names[4096];
+	ssize_t n = flistxattr(from, names, sizeof(names));
+
+	if (n < 0)
+		return errno == ENOTSUP ? 0 : err_sys(err, "list the attributes");
+	for (char *name = names; name < names + n; name += strlen(name) + 1) {
+		ssize_t len = fgetxattr(from, name, value, XATTR_SIZE_MAX);
+
+		if (len < 0 || (fsetxattr(to, name, value, (size_t)len, 0) < 0 && errno != ENOTSUP))
+			return err_sys(err, "copy the attribute %s", name);
+	}
+	return 0;
+}
+
+/* After the last write, which would change the times. */
+static int make_like(int fd, const struct file_like *like, struct err *err)
+{
+	struct timespec times[2];
+	struct stat st;
+
+	if (copy_attributes(like->fd, fd, err) < 0)
+		return -1;
+	if (!like->times)
+		return 0;
+	if (fstat(like->fd, &st) < 0)
+		return err_sys(err, "get the times");
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	return futimens(fd, times) < 0 ? err_sys(err, "set the times") : 0;
+}
+
 static int replace(int dirfd, const char *path, const void *data, size_t len,
 		   const struct file_new *how, bool durable, struct err *err)
 {
@@ -121,7 +158,8 @@ static int replace(int dirfd, const char *path, const void *data, size_t len,
 		     : tmp_create(dir, name, how->mode, &tmp, err);
 	if (fd < 0)
 		return err_wrap(err, "replace %s", path);
-	if (fd_write_all(fd, data, len, err) < 0) {
+	if (fd_write_all(fd, data, len, err) < 0 ||
+	    (how->like && make_like(fd, how->like, err) < 0)) {
 		err_wrap(err, "replace %s", path);
 		goto undo;
 	}

@@ -31,7 +31,7 @@ struct run {
 static int told(const char *node, const char *text, struct err *err)
 {
 	AUTO(str) char *path = str_fmt("%s/etc/served", node);
-	struct file_new how = { ".served.new", 0644, (uid_t)-1, (gid_t)-1 };
+	struct file_new how = { ".served.new", 0644, (uid_t)-1, (gid_t)-1, NULL };
 
 	return file_replace_via(AT_FDCWD, path, text, strlen(text), &how, err);
 }

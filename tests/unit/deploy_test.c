@@ -377,19 +377,21 @@ START_TEST(a_step_that_fails_undoes_everything)
 	struct deploy_change c = { files, 3, &step, 1, NULL };
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(str) char *manager = at("manager");
+	struct timespec times[2] = { { 1000, 0 }, { 2000, 0 } };
 	struct stat st;
 
 	ck_assert_int_eq(mkdir(manager, 0755), 0);
 	write_text("manager/edited.toml", "before");
 	write_text("manager/config.toml", "before");
 	ck_assert(chmod(config, 0640) == 0 && chown(config, 7, 8) == 0);
+	ck_assert_int_eq(utimensat(AT_FDCWD, config, times, 0), 0);
 	OK(open_as(DEPLOY_CHANGE, kinds, &d, &err));
 	FAILS(lay_down(d, "1", &c, &err), E_FAILED);
 	deploy_close(STEAL(d, NULL));
 	ck_assert(!there("kata") && !there("manager/conf.d"));
 	ck_assert(has_text("manager/config.toml", "before"));
 	ck_assert(stat(config, &st) == 0 && (st.st_mode & 07777) == 0640 && st.st_uid == 7 &&
-		  st.st_gid == 8);
+		  st.st_gid == 8 && st.st_mtim.tv_sec == 2000);
 	ck_assert(has_text("manager/edited.toml", "the administrator's"));
 }
 END_TEST
