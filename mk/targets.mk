@@ -46,6 +46,7 @@ check: ## run every test that fits into half an hour
 	@$(MAKE) --no-print-directory stage
 	@$(MAKE) --no-print-directory check-layers check-headers check-fuzz
 	@$(MAKE) --no-print-directory check-unit
+	@$(MAKE) --no-print-directory check-crash
 	@$(MAKE) --no-print-directory check-integration
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests

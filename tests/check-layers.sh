@@ -177,6 +177,8 @@ self_test() {
 	plant runtime/vmm/qemu.c '#include "sandbox/sandbox.h"'
 	plant agent/main.c '#include "osbuilder/initrd.h"'
 	plant agent/stream.c '# include <protobuf-c/protobuf-c.h>'
+	plant deploy/run.c '#include "shim/shim.h"'
+	plant agent/main.c '#include "deploy/install.h"'
 	plant osbuilder/initrd.c '#include <archive.h>'
 	plant libs/loop/loop.c '#include <check.h>'
 	plant libs/loop/loop.h '#include "nowhere.h"'

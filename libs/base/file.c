@@ -12,10 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 int file_read_fd(int fd, const char *name, size_t max, struct buf *out, struct err *err)
@@ -94,27 +96,78 @@ static int tmp_create(int dir, const char *name, mode_t mode, char **tmp, struct
 	return err_set(err, E_EXISTS, "no free temporary name beside %s", name);
 }
 
-static int replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
-		   bool durable, struct err *err)
+/* The temporary that the caller named. */
+static int tmp_create_as(int dir, const char *tmp, mode_t mode, struct err *err)
+{
+	int fd;
+
+	if (unlinkat(dir, tmp, 0) < 0 && errno != ENOENT)
+		return err_sys(err, "remove %s", tmp);
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	return fd < 0 ? err_sys(err, "create %s", tmp) : fd;
+}
+
+/* Where the file system has none there are none to lose. */
+static int copy_attributes(int from, int to, struct err *err)
+{
+	AUTO(mem) char *value = xmalloc(XATTR_SIZE_MAX);
+	char names[4096];
+	ssize_t n = flistxattr(from, names, sizeof(names));
+
+	if (n < 0)
+		return errno == ENOTSUP ? 0 : err_sys(err, "list the attributes");
+	for (char *name = names; name < names + n; name += strlen(name) + 1) {
+		ssize_t len = fgetxattr(from, name, value, XATTR_SIZE_MAX);
+
+		if (len < 0 || (fsetxattr(to, name, value, (size_t)len, 0) < 0 && errno != ENOTSUP))
+			return err_sys(err, "copy the attribute %s", name);
+	}
+	return 0;
+}
+
+/* After the last write, which would change the times. */
+static int make_like(int fd, const struct file_like *like, struct err *err)
+{
+	struct timespec times[2];
+	struct stat st;
+
+	if (copy_attributes(like->fd, fd, err) < 0)
+		return -1;
+	if (!like->times)
+		return 0;
+	if (fstat(like->fd, &st) < 0)
+		return err_sys(err, "get the times");
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	return futimens(fd, times) < 0 ? err_sys(err, "set the times") : 0;
+}
+
+static int replace(int dirfd, const char *path, const void *data, size_t len,
+		   const struct file_new *how, bool durable, struct err *err)
 {
 	const char *name = path_basename(path);
 	AUTO(str)
 	char *parent = name == path ? xstrdup(".") : xstrndup(path, (size_t)(name - path));
-	AUTO(str) char *tmp = NULL;
+	AUTO(str) char *tmp = how->tmp ? xstrdup(how->tmp) : NULL;
 	AUTO(fd) int dir = openat(dirfd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
 		return err_sys(err, "open directory %s", parent);
-	AUTO(fd) int fd = tmp_create(dir, name, mode, &tmp, err);
+	AUTO(fd)
+	int fd = tmp ? tmp_create_as(dir, tmp, how->mode, err)
+		     : tmp_create(dir, name, how->mode, &tmp, err);
 	if (fd < 0)
 		return err_wrap(err, "replace %s", path);
-	if (fd_write_all(fd, data, len, err) < 0) {
+	if (fd_write_all(fd, data, len, err) < 0 ||
+	    (how->like && make_like(fd, how->like, err) < 0)) {
 		err_wrap(err, "replace %s", path);
 		goto undo;
 	}
 	/* A crash before the rename leaves the old file and a stray temporary, after it the new
 	 * one. */
-	if (fchmod(fd, mode) < 0 || (durable && fsync(fd) < 0) || close(STEAL(fd, -1)) < 0 ||
+	if (((how->uid != (uid_t)-1 || how->gid != (gid_t)-1) &&
+	     fchown(fd, how->uid, how->gid) < 0) ||
+	    fchmod(fd, how->mode) < 0 || (durable && fsync(fd) < 0) || close(STEAL(fd, -1)) < 0 ||
 	    renameat(dir, tmp, dir, name) < 0) {
 		err_sys(err, "replace %s", path);
 		goto undo;
@@ -127,14 +180,29 @@ undo:
 	return -1;
 }
 
+static struct file_new plain(mode_t mode)
+{
+	return (struct file_new){ .mode = mode, .uid = (uid_t)-1, .gid = (gid_t)-1 };
+}
+
 int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 		 struct err *err)
 {
-	return replace(dirfd, path, data, len, mode, true, err);
+	struct file_new how = plain(mode);
+
+	return replace(dirfd, path, data, len, &how, true, err);
+}
+
+int file_replace_via(int dirfd, const char *path, const void *data, size_t len,
+		     const struct file_new *how, struct err *err)
+{
+	return replace(dirfd, path, data, len, how, true, err);
 }
 
 int file_replace_volatile(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 			  struct err *err)
 {
-	return replace(dirfd, path, data, len, mode, false, err);
+	struct file_new how = plain(mode);
+
+	return replace(dirfd, path, data, len, &how, false, err);
 }

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -30,6 +31,26 @@ MUST_CHECK int file_write(int dirfd, const char *path, const char *text, struct 
  */
 MUST_CHECK int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 			    struct err *err);
+
+/* Another file, whose extended attributes (labels, access lists) a new one gets, and if wanted its
+ * times. */
+struct file_like {
+	int fd;
+	bool times;
+};
+
+/* As file_replace with a temporary of the caller's naming (an older one is removed), for who must
+ * be able to find it after a crash; with an owner, where not -1; and like another file, if not
+ * NULL. */
+struct file_new {
+	const char *tmp; /* beside path */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	const struct file_like *like;
+};
+MUST_CHECK int file_replace_via(int dirfd, const char *path, const void *data, size_t len,
+				const struct file_new *how, struct err *err);
 
 /* As file_replace without syncing, for files below /run that die with the machine. */
 MUST_CHECK int file_replace_volatile(int dirfd, const char *path, const void *data, size_t len,

@@ -25,7 +25,8 @@ static int open_in(int root, const char *path, enum path_scope scope, int flags,
 		.flags = (uint64_t)(flags | O_CLOEXEC),
 		.mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode : 0,
 		.resolve = RESOLVE_NO_MAGICLINKS |
-			   (scope == PATH_IN_ROOT ? RESOLVE_IN_ROOT : RESOLVE_BENEATH),
+			   (scope == PATH_IN_ROOT ? RESOLVE_IN_ROOT : RESOLVE_BENEATH) |
+			   (scope == PATH_NO_LINKS ? RESOLVE_NO_SYMLINKS : 0),
 	};
 	long fd;
 
@@ -160,6 +161,17 @@ static int remove_below(int parent, const char *name, dev_t dev, const char *pat
 int path_remove_tree(const char *path, struct err *err)
 {
 	return remove_below(AT_FDCWD, path, 0, path, err);
+}
+
+int path_remove_below(int root, const char *path, struct err *err)
+{
+	const char *name = path_basename(path);
+	AUTO(str) char *parent = xstrndup(path, (size_t)(name - path));
+	AUTO(fd) int dir = open_in(root, parent, PATH_NO_LINKS, O_PATH | O_DIRECTORY, 0);
+
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "open the directory of %s", path);
+	return remove_below(dir, name, 0, path, err);
 }
 
 char *path_join(const char *dir, const char *name)

@@ -19,7 +19,11 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-enum path_scope { PATH_BENEATH, PATH_IN_ROOT };
+enum path_scope {
+	PATH_BENEATH,
+	PATH_IN_ROOT,
+	PATH_NO_LINKS, /* as PATH_BENEATH, and no component may be a symlink at all */
+};
 
 /* Opens path below root; flags as for open(2), O_CLOEXEC is added. PATH_IN_ROOT strips leading
  * slashes itself. Returns an fd. */
@@ -41,6 +45,9 @@ MUST_CHECK int path_make(const char *path, mode_t mode, struct err *err);
 /* Removes path and everything below it; a missing path is success. Never crosses into another file
  * system: a mount point below is E_STATE naming it. */
 MUST_CHECK int path_remove_tree(const char *path, struct err *err);
+
+/* As path_remove_tree for a path below root, none of whose parents may be a symlink. */
+MUST_CHECK int path_remove_below(int root, const char *path, struct err *err);
 
 /* dir + "/" + name, heap. */
 char *path_join(const char *dir, const char *name);

@@ -16,12 +16,14 @@
 #include "base/vec.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static char dir[64];
@@ -218,6 +220,61 @@ static int run(const char *script, const char *input, struct buf *out, uint64_t 
 	return spawn_run(&s, input, input ? strlen(input) : 0, out, deadline_in(ms), err);
 }
 
+START_TEST(no_component_is_a_link)
+{
+	struct err err = ERR_INIT;
+	AUTO(fd) int root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd) int made = path_mkdirs(root, "a/b", PATH_NO_LINKS, 0755, &err);
+
+	ck_assert_int_ge(made, 0);
+	ck_assert_int_eq(symlinkat("a", root, "link"), 0);
+	ck_assert_int_eq(symlinkat("b", made, "last"), 0);
+	AUTO(fd) int through = path_open(root, "link/b", PATH_BENEATH, O_RDONLY, 0, &err);
+	ck_assert_int_ge(through, 0);
+	ck_assert_int_lt(path_open(root, "link/b", PATH_NO_LINKS, O_RDONLY, 0, &err), 0);
+	ck_assert_int_eq(err.sys, ELOOP);
+	err_clear(&err);
+	ck_assert_int_lt(path_mkdirs(root, "link/c", PATH_NO_LINKS, 0755, &err), 0);
+	err_clear(&err);
+	/* Removing takes a link and not what it leads to, and does not go through one. */
+	ck_assert_int_lt(path_remove_below(root, "link/b", &err), 0);
+	err_clear(&err);
+	ck_assert_int_eq(path_remove_below(root, "link", &err), 0);
+	ck_assert_int_eq(faccessat(root, "a/b", F_OK, 0), 0);
+	ck_assert_int_eq(path_remove_below(root, "a", &err), 0);
+	ck_assert_int_eq(path_remove_below(root, "a/b/c", &err), 0);
+	ck_assert_int_lt(faccessat(root, "a", F_OK, 0), 0);
+}
+END_TEST
+
+START_TEST(replacing_can_keep_what_belongs_to_a_file)
+{
+	struct err err = ERR_INIT;
+	struct stat st;
+	struct timespec times[2] = { { 1000, 0 }, { 2000, 5 } };
+	AUTO(fd) int root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd) int old = openat(root, "old", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct file_new how = { .tmp = ".new", .mode = 0640, .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	char label[8] = "";
+
+	/* Not every file system has attributes. */
+	bool labelled = fsetxattr(old, "user.label", "mine", 4, 0) == 0;
+	ck_assert_int_eq(futimens(old, times), 0);
+	how.like = &(struct file_like){ .fd = old, .times = true };
+	/* One that a crash left, and in the way. */
+	ck_assert_int_eq(close(openat(root, ".new", O_WRONLY | O_CREAT | O_CLOEXEC, 0400)), 0);
+	ck_assert_msg(file_replace_via(root, "file", "text", 4, &how, &err) == 0, "%s", err.msg);
+	AUTO(fd) int now = openat(root, "file", O_RDONLY | O_CLOEXEC);
+	ck_assert(fstat(now, &st) == 0 && (st.st_mode & 07777) == 0640 && st.st_size == 4);
+	ck_assert(st.st_mtim.tv_sec == 2000 && st.st_mtim.tv_nsec == 5);
+	if (labelled) {
+		ck_assert_int_eq(fgetxattr(now, "user.label", label, sizeof(label)), 4);
+		ck_assert_str_eq(label, "mine");
+	}
+	ck_assert_int_lt(faccessat(root, ".new", F_OK, 0), 0);
+}
+END_TEST
+
 START_TEST(spawn_runs_programs)
 {
 	AUTO(buf) struct buf out = BUF_INIT(1000);
@@ -384,6 +441,8 @@ int main(void)
 	tcase_add_checked_fixture(files, setup, teardown);
 	tcase_add_test(files, names_do_not_leave_the_root);
 	tcase_add_test(files, replace_is_whole_or_nothing);
+	tcase_add_test(files, no_component_is_a_link);
+	tcase_add_test(files, replacing_can_keep_what_belongs_to_a_file);
 	suite_add_tcase(suite, pure);
 	suite_add_tcase(suite, files);
 	srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The plans of install, upgrade, rollback and uninstall. Making one only looks; the order of its
+ * actions is the order in which a reader of the prefix may see them: first what nobody refers to
+ * yet, synced, then the switch, then what others refer to it with.
+ */
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "crypto/sha256.h"
+#include "deploy/deploy-internal.h"
+#include "deploy/store/conf.h"
+#include "deploy/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define INSTALL_JSON "state/install.json"
+
+/* --- single actions, planned only if they change something --- */
+
+static bool is_planned(const struct plan *p, const char *path)
+{
+	vec_each(struct plan_action, a, &p->actions) {
+		if (a->kind == PLAN_DIR && str_eq(a->path, path))
+			return true;
+	}
+	return false;
+}
+
+static bool plan_dir(const struct deploy *d, struct plan *p, const char *path)
+{
+	if ((*path == '/' ? path_exists(path) : home_has(d, path)) || is_planned(p, path))
+		return false;
+	plan_add(p, PLAN_DIR, path, NULL, "directory")->mode = 0755;
+	return true;
+}
+
+/* Every missing directory above path; those that are somebody else's are noted in made. */
+static void plan_parents(const struct deploy *d, struct plan *p, const char *path, char ***made)
+{
+	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		AUTO(str) char *dir = xstrndup(path, (size_t)(slash - path));
+
+		if (plan_dir(d, p, dir) && made)
+			strv_push(made, dir);
+	}
+}
+
+/* A file that is to have those bytes (NULL: is to be gone). */
+static int plan_file(const struct deploy *d, struct plan *p, const struct deploy_file *f,
+		     struct err *err)
+{
+	char will[65] = "";
+	struct spot_file now = { 0 };
+	int there = spot_look(d, f->path, &now, err);
+	struct plan_action *a;
+
+	if (there < 0)
+		return -1;
+	if (f->data)
+		sha256_hex(f->data, f->len, will);
+	if (f->data ? there && str_eq(now.sha256, will) : !there)
+		return 0;
+	a = plan_add(p, PLAN_FILE, f->path, there ? now.sha256 : NULL, f->data ? will : NULL);
+	a->mode = now.mode;
+	a->uid = now.uid;
+	a->gid = now.gid;
+	a->kept = there ? str_fmt("%zu", p->actions.n) : NULL;
+	a->data = f->data ? xmemdup(f->data, f->len) : NULL;
+	a->len = f->len;
+	a->new_mode = f->mode ? f->mode : there ? now.mode : 0644;
+	return 0;
+}
+
+static int plan_text(const struct deploy *d, struct plan *p, const char *path, const char *text,
+		     struct err *err)
+{
+	struct deploy_file f = { path, text, text ? strlen(text) : 0, 0644 };
+
+	return plan_file(d, p, &f, err);
+}
+
+static int plan_link(const struct deploy *d, struct plan *p, const char *path, const char *target,
+		     struct err *err)
+{
+	AUTO(str) char *was = NULL;
+
+	if (d->root >= 0 && store_link_read(d->root, path, &was, err) < 0)
+		return -1;
+	/* A symlink of somebody else's under a name of ours. */
+	if (was && !str_starts(was, "current/") && !str_starts(was, "generations/"))
+		return err_set(err, E_EXISTS, "%s is there and leads to %s", path, was);
+	if (!str_eq(was, target))
+		plan_add(p, PLAN_LINK, path, was, target);
+	return 0;
+}
+
+/* --- objects and the generation --- */
+
+struct objects {
+	VEC(const struct entry *) wanted; /* one entry per object, by object */
+};
+
+static int object_order(const void *a, const void *b)
+{
+	const struct entry *x = *(const struct entry *const *)a,
+			   *y = *(const struct entry *const *)b;
+	int order = strcmp(x->sha256, y->sha256);
+
+	return order ? order : (int)entry_is_exec(x) - (int)entry_is_exec(y);
+}
+
+/* The objects that the store has not. */
+static int missing_objects(const struct deploy *d, const struct layout *l, struct objects *o,
+			   struct err *err)
+{
+	size_t kept = 0;
+
+	vec_each(struct entry, e, &l->entries) {
+		if (e->type == ENTRY_FILE)
+			vec_push(&o->wanted, e);
+	}
+	if (o->wanted.n)
+		qsort(o->wanted.v, o->wanted.n, sizeof(*o->wanted.v), object_order);
+	for (size_t i = 0; i < o->wanted.n; i++) {
+		const struct entry *e = o->wanted.v[i];
+		int has = 0;
+
+		if (i && object_order(&o->wanted.v[i - 1], &o->wanted.v[i]) == 0)
+			continue;
+		has = d->root < 0 ? 0 : store_has(d->root, e, err);
+		if (has < 0)
+			return -1;
+		if (!has)
+			o->wanted.v[kept++] = e;
+	}
+	o->wanted.n = kept;
+	return 0;
+}
+
+static int plan_objects(const struct deploy *d, struct plan *p, const struct objects *o,
+			const char *stage, struct generation *g, struct err *err)
+{
+	vec_each(const struct entry *, e, &o->wanted) {
+		AUTO(str) char *dir = str_fmt("store/sha256/%.2s", (*e)->sha256);
+
+		plan_dir(d, p, dir);
+	}
+	vec_each(const struct entry *, e, &o->wanted) {
+		AUTO(str) char *object = store_object(*e);
+		AUTO(str) char *staged = str_fmt("staging/%s/%s", stage ? stage : "", (*e)->path);
+		int guarded = 0;
+
+		/* Changes only what is staged, which counts for nothing yet. */
+		if (stage && store_seal(d->root, staged, *e, &guarded, err) < 0)
+			return -1;
+		if (guarded)
+			str_set(&g->unguarded, strerror(guarded));
+		else if (stage)
+			g->verity++;
+		plan_add(p, PLAN_ADOPT, object, NULL, (*e)->sha256)->source = STEAL(staged, NULL);
+	}
+	return 0;
+}
+
+static int plan_generation(const struct deploy *d, struct plan *p, const struct layout *l,
+			   const char *stage, struct generation *g, struct err *err)
+{
+	static const char *const dirs[] = { "store", "store/sha256", "generations",
+					    "state/generations" };
+	AUTO(str) char *path = str_fmt("generations/%s", l->id);
+	AUTO(str) char *json = str_fmt("state/generations/%s.json", l->id);
+	AUTO(str) char *text = layout_format(l);
+	struct objects o = { VEC_INIT };
+	int rc;
+
+	if (home_has(d, path))
+		return err_set(err, E_EXISTS, "%s is there and belongs to no release", path);
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		plan_dir(d, p, dirs[i]);
+	rc = missing_objects(d, l, &o, err);
+	if (rc == 0)
+		rc = plan_objects(d, p, &o, stage, g, err);
+	vec_release(&o.wanted);
+	if (rc < 0)
+		return -1;
+	plan_add(p, PLAN_GENERATION, path, NULL, l->id);
+	if (plan_text(d, p, json, text, err) < 0)
+		return -1;
+	plan_add(p, PLAN_SYNC, NULL, NULL, NULL);
+	return 0;
+}
+
+/* --- what a person may edit --- */
+
+static const char *digest_of(const struct entry *e)
+{
+	return e ? e->sha256 : NULL;
+}
+
+/* Puts an object's bytes to path. They are read when it is done: the object may not be there yet.
+ */
+static int plan_conf_write(const struct deploy *d, struct plan *p, const char *path,
+			   const struct entry *e, struct err *err)
+{
+	struct spot_file now = { 0 };
+	int there = spot_look(d, path, &now, err);
+	struct plan_action *a;
+
+	if (there < 0)
+		return -1;
+	if (there && str_eq(now.sha256, e->sha256))
+		return 0;
+	plan_parents(d, p, path, NULL);
+	a = plan_add(p, PLAN_FILE, path, there ? now.sha256 : NULL, e->sha256);
+	a->mode = now.mode;
+	a->uid = now.uid;
+	a->gid = now.gid;
+	a->kept = there ? str_fmt("%zu", p->actions.n) : NULL;
+	a->source = store_object(e);
+	a->len = (size_t)e->size;
+	a->new_mode = there ? now.mode : 0644;
+	return 0;
+}
+
+/* NAME.new that we parked and nobody touched goes with the reason for it. */
+static int plan_unpark(const struct deploy *d, struct plan *p, const char *parked,
+		       const struct entry *shipped, struct err *err)
+{
+	struct spot_file now = { 0 };
+	int there = spot_look(d, parked, &now, err);
+
+	if (there <= 0 || !str_eq(now.sha256, digest_of(shipped)))
+		return there < 0 ? -1 : 0;
+	return plan_text(d, p, parked, NULL, err);
+}
+
+static int plan_conf(const struct deploy *d, struct plan *p, const char *path,
+		     const struct entry *shipped, const struct entry *fresh, struct err *err)
+{
+	AUTO(str) char *parked = str_fmt("%s.new", path);
+	struct spot_file now = { 0 };
+	int there = spot_look(d, path, &now, err);
+
+	if (there < 0)
+		return -1;
+	switch (conf_judge(digest_of(shipped), there ? now.sha256 : NULL, digest_of(fresh))) {
+	case CONF_TAKE:
+		if (plan_unpark(d, p, parked, shipped, err) < 0)
+			return -1;
+		return plan_conf_write(d, p, path, fresh, err);
+	case CONF_PARK:
+		return plan_conf_write(d, p, parked, fresh, err);
+	case CONF_REMOVE:
+		if (plan_text(d, p, path, NULL, err) < 0)
+			return -1;
+		return plan_unpark(d, p, parked, shipped, err);
+	case CONF_KEEP:
+		/* Still parked for the same reason, if the release did not change it. */
+		return fresh && str_eq(digest_of(shipped), fresh->sha256)
+			       ? 0
+			       : plan_unpark(d, p, parked, shipped, err);
+	}
+	bug("verdict on %s", path);
+}
+
+static int plan_confs(const struct deploy *d, struct plan *p, const struct layout *shipped,
+		      const struct layout *fresh, struct err *err)
+{
+	vec_each(struct entry, e, &fresh->entries) {
+		if (entry_is_conf(e) &&
+		    plan_conf(d, p, e->path, layout_find(shipped, e->path), e, err) < 0)
+			return -1;
+	}
+	vec_each(struct entry, e, &shipped->entries) {
+		if (entry_is_conf(e) && !layout_find(fresh, e->path) &&
+		    plan_conf(d, p, e->path, e, NULL, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- the switch --- */
+
+static int plan_links(const struct deploy *d, struct plan *p, const struct layout *to,
+		      struct err *err)
+{
+	AUTO(str) char *target = to ? str_fmt("generations/%s", to->id) : NULL;
+
+	if (to && plan_link(d, p, "current", target, err) < 0)
+		return -1;
+	for (size_t i = 0; layout_tops[i]; i++) {
+		AUTO(str) char *stable = str_fmt("current/%s", layout_tops[i]);
+		bool has = to && layout_has_top(to, layout_tops[i]);
+
+		if (plan_link(d, p, layout_tops[i], has ? stable : NULL, err) < 0)
+			return -1;
+	}
+	return to ? 0 : plan_link(d, p, "current", NULL, err);
+}
+
+static const struct deploy_change nothing_else;
+
+static int plan_foreign(const struct deploy *d, struct plan *p, const struct deploy_change *c,
+			struct err *err)
+{
+	for (size_t i = 0; i < c->nfiles; i++) {
+		if (*c->files[i].path != '/')
+			bug("file '%s' is not absolute", c->files[i].path);
+		if (plan_file(d, p, &c->files[i], err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < c->nsteps; i++) {
+		struct plan_action *a = plan_add(p, PLAN_STEP, c->steps[i].name, NULL, NULL);
+
+		a->step = xstrdup(c->steps[i].ops->kind);
+		a->arg = &c->steps[i];
+	}
+	return 0;
+}
+
+int plan_record(const struct deploy *d, struct plan *p, const struct installed *next,
+		struct err *err)
+{
+	AUTO(str) char *text = installed_format(next);
+
+	return plan_text(d, p, INSTALL_JSON, text, err);
+}
+
+static int copy_installed(const struct installed *from, struct installed *to, struct err *err)
+{
+	AUTO(str) char *text = installed_format(from);
+
+	return installed_parse(to, text, strlen(text), err);
+}
+
+/* From the current generation to another, which is planned or there. next knows it already. */
+static int plan_switch(struct deploy *d, struct plan *p, const struct layout *to,
+		       struct installed *next, const struct deploy_change *c, struct err *err)
+{
+	AUTO(layout) struct layout shipped = LAYOUT_INIT;
+
+	if (d->in.current && deploy_layout(d, d->in.current, &shipped, err) < 0)
+		return -1;
+	plan_dir(d, p, "etc");
+	if (plan_confs(d, p, &shipped, to, err) < 0 || plan_links(d, p, to, err) < 0)
+		return -1;
+	if (!str_eq(next->current, to->id)) {
+		str_set(&next->previous, next->current);
+		str_set(&next->current, to->id);
+	}
+	if (c->extra)
+		str_set(&next->extra, c->extra);
+	next->made_prefix |= d->made_prefix;
+	for (size_t i = 0; i < c->nfiles; i++) {
+		if (c->files[i].data)
+			plan_parents(d, p, c->files[i].path, &next->made_dirs);
+	}
+	if (plan_record(d, p, next, err) < 0)
+		return -1;
+	return plan_foreign(d, p, c, err);
+}
+
+static int make_lay_down(struct deploy *d, const struct layout *l, const char *stage,
+			 const struct deploy_change *c, struct plan *p, struct err *err)
+{
+	AUTO(installed) struct installed next = INSTALLED_INIT;
+	struct generation g = { .id = l->id, .version = l->version, .since = d->now };
+	int rc;
+
+	plan_begin(p, d->in.current ? "upgrade" : "install");
+	if (copy_installed(&d->in, &next, err) < 0)
+		return -1;
+	if (!installed_find(&next, l->id)) {
+		g.files = l->entries.n;
+		g.bytes = layout_bytes(l);
+		rc = plan_generation(d, p, l, stage, &g, err);
+		if (rc == 0)
+			installed_add(&next, &g);
+		free(g.unguarded);
+		if (rc < 0)
+			return -1;
+	}
+	return plan_switch(d, p, l, &next, c ? c : &nothing_else, err);
+}
+
+int deploy_plan_lay_down(struct deploy *d, const struct layout *l, const struct deploy_change *c,
+			 struct plan *p, struct err *err)
+{
+	return make_lay_down(d, l, NULL, c, p, err);
+}
+
+int deploy_lay_down(struct deploy *d, const struct layout *l, const char *stage,
+		    const struct deploy_change *c, struct err *err)
+{
+	AUTO(plan) struct plan p = PLAN_INIT;
+
+	if (home_make(d, err) < 0 || make_lay_down(d, l, stage, c, &p, err) < 0)
+		return -1;
+	return run_plan(d, &p, l, err) < 0 ? err_wrap(err, "%s %s", p.verb, l->version) : 0;
+}
+
+static int make_rollback(struct deploy *d, const char *to, const struct deploy_change *c,
+			 struct plan *p, struct layout *l, struct err *err)
+{
+	AUTO(installed) struct installed next = INSTALLED_INIT;
+
+	plan_begin(p, "rollback");
+	if (!to)
+		to = d->in.previous;
+	if (!to)
+		return err_set(err, E_NOT_FOUND, "there is no generation to go back to");
+	if (deploy_layout(d, to, l, err) < 0 || copy_installed(&d->in, &next, err) < 0)
+		return -1;
+	AUTO(str) char *path = str_fmt("generations/%s", to);
+	if (!home_has(d, path)) {
+		err_set(err, E_STATE, "%s is missing", path);
+		return err_hint(err, "repair it first");
+	}
+	return plan_switch(d, p, l, &next, c ? c : &nothing_else, err);
+}
+
+int deploy_plan_rollback(struct deploy *d, const char *to, const struct deploy_change *c,
+			 struct plan *p, struct err *err)
+{
+	AUTO(layout) struct layout l = LAYOUT_INIT;
+
+	return make_rollback(d, to, c, p, &l, err);
+}
+
+int deploy_rollback(struct deploy *d, const char *to, const struct deploy_change *c,
+		    struct err *err)
+{
+	AUTO(layout) struct layout l = LAYOUT_INIT;
+	AUTO(plan) struct plan p = PLAN_INIT;
+
+	if (make_rollback(d, to, c, &p, &l, err) < 0)
+		return -1;
+	return run_plan(d, &p, &l, err) < 0 ? err_wrap(err, "rollback to %s", l.id) : 0;
+}
+
+/* --- uninstall --- */
+
+/* Directories go from the deepest up; one that somebody else put something into stays. */
+static int plan_rmdir(const struct deploy *d, struct plan *p, const char *path, struct err *err)
+{
+	AUTO(spot) struct spot s = SPOT_INIT;
+	struct plan_action *a;
+	struct stat st;
+	int found = spot_find(d, path, &s, err);
+
+	if (found <= 0)
+		return found;
+	if (is_planned(p, path) || fstatat(s.dir, s.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISDIR(st.st_mode))
+		return 0;
+	a = plan_add(p, PLAN_DIR, path, "directory", NULL);
+	a->mode = st.st_mode & 07777;
+	a->uid = st.st_uid;
+	a->gid = st.st_gid;
+	return 0;
+}
+
+static int plan_rmdirs(const struct deploy *d, struct plan *p, const struct layout *shipped,
+		       struct err *err)
+{
+	for (size_t i = strv_len(d->in.made_dirs); i-- > 0;) {
+		if (plan_rmdir(d, p, d->in.made_dirs[i], err) < 0)
+			return -1;
+	}
+	/* Backwards through sorted paths: what is deeper comes first. */
+	for (size_t i = shipped->entries.n; i-- > 0;) {
+		const struct entry *e = &shipped->entries.v[i];
+		AUTO(str) char *dir = xstrdup(e->path);
+		char *slash;
+
+		while (entry_is_conf(e) && (slash = strrchr(dir, '/'))) {
+			*slash = '\0';
+			if (strchr(dir, '/') && plan_rmdir(d, p, dir, err) < 0)
+				return -1;
+		}
+	}
+	return plan_rmdir(d, p, "etc", err);
+}
+
+int deploy_plan_uninstall(struct deploy *d, const struct deploy_change *c, struct plan *p,
+			  struct err *err)
+{
+	AUTO(layout) struct layout shipped = LAYOUT_INIT, none = LAYOUT_INIT;
+
+	plan_begin(p, "uninstall");
+	if (!d->in.current)
+		return 0;
+	if (deploy_layout(d, d->in.current, &shipped, err) < 0 ||
+	    plan_foreign(d, p, c ? c : &nothing_else, err) < 0 || plan_links(d, p, NULL, err) < 0 ||
+	    plan_confs(d, p, &shipped, &none, err) < 0 || plan_rmdirs(d, p, &shipped, err) < 0 ||
+	    plan_text(d, p, INSTALL_JSON, NULL, err) < 0)
+		return -1;
+	p->made_prefix = d->in.made_prefix;
+	plan_add(p, PLAN_DROP_HOME, NULL, NULL, NULL);
+	return 0;
+}
+
+int deploy_uninstall(struct deploy *d, const struct deploy_change *c, struct err *err)
+{
+	AUTO(plan) struct plan p = PLAN_INIT;
+
+	if (deploy_plan_uninstall(d, c, &p, err) < 0)
+		return -1;
+	return run_plan(d, &p, NULL, err) < 0 ? err_wrap(err, "uninstall") : 0;
+}

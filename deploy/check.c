@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Whether a plan can be carried out, as far as looking can tell, before the first change. */
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/deploy-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* Left to others on a disk that is nearly full. */
+enum { SLACK = 1 << 20, PER_ACTION = 512, PER_DIR = 4096 };
+
+static int check_space(int dir, const char *what, uint64_t need, uint64_t inodes, struct err *err)
+{
+	struct statvfs v;
+	uint64_t have;
+
+	if (fstatvfs(dir, &v) < 0)
+		return err_sys(err, "look at the file system of %s", what);
+	if (v.f_flag & ST_RDONLY)
+		return err_set(err, E_PERMISSION, "the file system of %s is read-only", what);
+	have = (uint64_t)v.f_bavail * v.f_frsize;
+	if (have < need)
+		return err_set(err, E_LIMIT, "%s has %llu KiB left and %llu KiB are needed", what,
+			       (unsigned long long)have / 1024, (unsigned long long)need / 1024);
+	/* A file system without a fixed number of inodes says 0 of 0. */
+	if (v.f_files && v.f_favail < inodes)
+		return err_set(err, E_LIMIT, "%s has %llu inodes left and %llu are needed", what,
+			       (unsigned long long)v.f_favail, (unsigned long long)inodes);
+	return 0;
+}
+
+static int check_writable(int dir, const char *what, struct err *err)
+{
+	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == 0)
+		return 0;
+	if (errno == EROFS)
+		return err_set(err, E_PERMISSION, "the file system of %s is read-only", what);
+	return err_sys(err, "%s cannot be written", what);
+}
+
+/* The nearest directory above a foreign file that is there already. */
+static int check_foreign(const struct plan_action *a, struct err *err)
+{
+	AUTO(str) char *dir = xstrdup(a->path);
+	AUTO(fd) int fd = -1;
+
+	do {
+		size_t n = (size_t)(path_basename(dir) - dir);
+
+		dir[n > 1 ? n - 1 : n] = '\0';
+		fd_close(&fd);
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	} while (fd < 0 && errno == ENOENT);
+	if (fd < 0)
+		return err_sys(err, "open %s", dir);
+	if (check_writable(fd, dir, err) < 0)
+		return -1;
+	return check_space(fd, dir, a->len + SLACK, 2, err);
+}
+
+int plan_check(const struct deploy *d, const struct plan *p, struct err *err)
+{
+	uint64_t need = SLACK, inodes = 16;
+
+	vec_each(struct plan_action, a, &p->actions) {
+		if (a->path && *a->path == '/' && check_foreign(a, err) < 0)
+			return -1;
+		need += PER_ACTION + a->len + (a->kind == PLAN_DIR ? PER_DIR : 0);
+		inodes += a->kind == PLAN_DIR || a->kind == PLAN_FILE;
+	}
+	if (check_writable(d->root, d->prefix, err) < 0 ||
+	    check_writable(d->state, "state", err) < 0)
+		return -1;
+	return check_space(d->root, d->prefix, need, inodes, err);
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Single files and directories of a plan, beneath the prefix or somebody else's by absolute path.
+ * Apply and undo look before they act, and never write over what neither of them expects: that is
+ * somebody else's work.
+ */
+
+#include "base/file.h"
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "crypto/sha256.h"
+#include "deploy/deploy-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 64 << 20 };
+
+void spot_release(struct spot *s)
+{
+	fd_close(&s->dir);
+}
+
+int spot_find(const struct deploy *d, const char *path, struct spot *s, struct err *err)
+{
+	const char *name = path_basename(path);
+	AUTO(str) char *parent = xstrndup(path, (size_t)(name - path));
+	struct err why = ERR_INIT;
+
+	if (*path != '/' && d->root < 0)
+		return 0;
+	if (*path == '/')
+		s->dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	else
+		s->dir = path_open(d->root, parent, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, &why);
+	s->name = name;
+	if (s->dir >= 0)
+		return 1;
+	if (why.code)
+		errno = why.sys;
+	return errno == ENOENT ? 0 : err_sys(err, "open the directory of %s", path);
+}
+
+int spot_look(const struct deploy *d, const char *path, struct spot_file *f, struct err *err)
+{
+	AUTO(spot) struct spot s = SPOT_INIT;
+	int found = spot_find(d, path, &s, err);
+	struct stat st;
+
+	if (found <= 0)
+		return found;
+	AUTO(fd) int fd = openat(s.dir, s.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 && errno != ELOOP)
+		return err_sys(err, "open %s", path);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(err, E_EXISTS, "%s is there and is not a regular file", path);
+	f->mode = st.st_mode & 07777;
+	f->uid = st.st_uid;
+	f->gid = st.st_gid;
+	return sha256_fd(fd, path, f->sha256, &f->size, err) < 0 ? -1 : 1;
+}
+
+/* The temporary has a name that follows from the file's, so that undo finds it. */
+static int write_file(const struct spot *s, const struct buf *bytes, const struct file_new *as,
+		      struct err *err)
+{
+	AUTO(str) char *tmp = str_fmt(".%s.kata-deploy", s->name);
+	struct file_new how = *as;
+
+	how.tmp = tmp;
+	return file_replace_via(s->dir, s->name, buf_cstr(bytes), bytes->len, &how, err);
+}
+
+static int remove_file(const struct spot *s, const char *path, struct err *err)
+{
+	if (unlinkat(s->dir, s->name, 0) < 0 && errno != ENOENT)
+		return err_sys(err, "remove %s", path);
+	return fsync(s->dir) < 0 ? err_sys(err, "sync the directory of %s", path) : 0;
+}
+
+/* Before the journal: the bytes that undo will want. */
+int file_keep(const struct deploy *d, const struct plan_action *a, struct err *err)
+{
+	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
+	AUTO(spot) struct spot s = SPOT_INIT;
+	char hex[65];
+
+	if (spot_find(d, a->path, &s, err) <= 0)
+		return err->code ? -1 : err_set(err, E_STATE, "%s is gone", a->path);
+	AUTO(fd) int fd = openat(s.dir, s.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "open %s", a->path);
+	if (file_read_fd(fd, a->path, FILE_MAX, &bytes, err) < 0)
+		return -1;
+	sha256_hex(buf_cstr(&bytes), bytes.len, hex);
+	if (!str_eq(hex, a->was))
+		return err_set(err, E_STATE, "%s is being changed by somebody else", a->path);
+	AUTO(fd) int kept = path_mkdirs(d->state, "kept", PATH_NO_LINKS, 0700, err);
+	struct file_like like = { fd, true };
+	struct file_new how = { "new", 0600, (uid_t)-1, (gid_t)-1, &like };
+	return kept < 0 ? -1
+			: file_replace_via(kept, a->kept, buf_cstr(&bytes), bytes.len, &how, err);
+}
+
+/* The new bytes: given, or those of an object. */
+static int new_bytes(const struct deploy *d, const struct plan_action *a, struct buf *to,
+		     struct err *err)
+{
+	if (a->data) {
+		buf_add(to, a->data, a->len);
+		return buf_check(to, a->path, err);
+	}
+	AUTO(fd) int fd = path_open(d->root, a->source, PATH_NO_LINKS, O_RDONLY, 0, err);
+	return fd < 0 ? -1 : file_read_fd(fd, a->source, FILE_MAX, to, err);
+}
+
+int file_apply(const struct deploy *d, const struct plan_action *a, struct err *err)
+{
+	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
+	AUTO(spot) struct spot s = SPOT_INIT;
+	struct spot_file now;
+	int there = spot_look(d, a->path, &now, err);
+
+	if (there < 0 || spot_find(d, a->path, &s, err) < 0)
+		return -1;
+	if (!str_eq(there ? now.sha256 : NULL, a->was))
+		return err_set(err, E_STATE, "%s was changed by somebody else", a->path);
+	if (!a->will)
+		return remove_file(&s, a->path, err);
+	if (s.dir < 0)
+		return err_set(err, E_STATE, "the directory of %s is gone", a->path);
+	if (new_bytes(d, a, &bytes, err) < 0)
+		return -1;
+	AUTO(fd) int old = openat(s.dir, s.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct file_like like = { old, false };
+	struct file_new how = { NULL, a->new_mode, a->was ? a->uid : (uid_t)-1,
+				a->was ? a->gid : (gid_t)-1, old < 0 ? NULL : &like };
+	return write_file(&s, &bytes, &how, err);
+}
+
+int file_undo(const struct deploy *d, const struct plan_action *a, struct err *err)
+{
+	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
+	AUTO(str) char *tmp = str_fmt(".%s.kata-deploy", path_basename(a->path));
+	AUTO(spot) struct spot s = SPOT_INIT;
+	struct spot_file now;
+	int found = spot_find(d, a->path, &s, err), there;
+
+	if (found <= 0) /* its directory was never made */
+		return found;
+	if (unlinkat(s.dir, tmp, 0) < 0 && errno != ENOENT)
+		return err_sys(err, "remove %s beside %s", tmp, a->path);
+	there = spot_look(d, a->path, &now, err);
+	if (there < 0)
+		return -1;
+	if (str_eq(there ? now.sha256 : NULL, a->was))
+		return 0;
+	if (!str_eq(there ? now.sha256 : NULL, a->will)) {
+		log_warn("a file was changed by somebody else and stays as it is",
+			 LOG_S("path", a->path));
+		return 0;
+	}
+	if (!a->was)
+		return remove_file(&s, a->path, err);
+	AUTO(str) char *path = str_fmt("state/kept/%s", a->kept);
+	AUTO(fd) int kept = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY, 0, err);
+	if (kept < 0 || file_read_fd(kept, path, FILE_MAX, &bytes, err) < 0)
+		return -1;
+	struct file_like like = { kept, true };
+	struct file_new how = { NULL, a->mode, a->uid, a->gid, &like };
+	return write_file(&s, &bytes, &how, err);
+}
+
+static int make_dir(const struct spot *s, const char *path, mode_t mode, struct err *err)
+{
+	/* Not mkdir's mode alone: umask. A crash in between is undone with the directory. */
+	if (mkdirat(s->dir, s->name, 0700) < 0)
+		return errno == EEXIST ? 0 : err_sys(err, "make %s", path);
+	if (fchmodat(s->dir, s->name, mode, 0) < 0 || fsync(s->dir) < 0)
+		return err_sys(err, "make %s", path);
+	return 0;
+}
+
+/* One that somebody else put something into stays. */
+static int remove_dir(const struct spot *s, const char *path, struct err *err)
+{
+	/* Below the prefix one sync of everything follows; elsewhere nobody would. */
+	if (unlinkat(s->dir, s->name, AT_REMOVEDIR) == 0)
+		return *path == '/' && fsync(s->dir) < 0
+			       ? err_sys(err, "sync the directory of %s", path)
+			       : 0;
+	if (errno != ENOENT && errno != ENOTEMPTY && errno != ENOTDIR)
+		return err_sys(err, "remove %s", path);
+	return 0;
+}
+
+int dir_apply(const struct deploy *d, const struct plan_action *a, struct err *err)
+{
+	AUTO(spot) struct spot s = SPOT_INIT;
+	int found = spot_find(d, a->path, &s, err);
+
+	if (found < 0)
+		return -1;
+	if (!a->will)
+		return found ? remove_dir(&s, a->path, err) : 0;
+	if (!found)
+		return err_set(err, E_STATE, "the directory of %s is gone", a->path);
+	return make_dir(&s, a->path, a->mode, err);
+}
+
+int dir_undo(const struct deploy *d, const struct plan_action *a, struct err *err)
+{
+	AUTO(spot) struct spot s = SPOT_INIT;
+	int found = spot_find(d, a->path, &s, err);
+
+	if (found <= 0)
+		return found;
+	if (!a->was)
+		return remove_dir(&s, a->path, err);
+	/* Idempotent in both halves: a crash between mkdir and chmod is met here again. */
+	if (mkdirat(s.dir, s.name, a->mode) < 0 && errno != EEXIST)
+		return err_sys(err, "make %s", a->path);
+	return fchmodat(s.dir, s.name, a->mode, 0) < 0 ? err_sys(err, "make %s", a->path) : 0;
+}
+
+int file_drop(const struct deploy *d, const char *path, struct err *err)
+{
+	AUTO(str) char *parent = xstrndup(path, (size_t)(path_basename(path) - path - 1));
+	AUTO(spot) struct spot s = SPOT_INIT;
+	int found = spot_find(d, path, &s, err);
+
+	if (found <= 0)
+		return found;
+	if (unlinkat(s.dir, s.name, 0) < 0 && errno != ENOENT)
+		return err_sys(err, "remove %s", path);
+	if (unlinkat(d->root, parent, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != ENOENT)
+		return err_sys(err, "remove %s", parent);
+	return 0;
+}

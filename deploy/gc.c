@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Garbage: generations that nobody wants and what no generation refers to. First install.json
+ * forgets them, then, after the commit, they go: a generation that is listed is always whole.
+ */
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/deploy-internal.h"
+#include "deploy/store/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+DEFINE_AUTO(dir, DIR *, NULL, closedir)
+
+static int text_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names in a directory of the prefix, sorted; none if there is no such directory. */
+static int list(const struct deploy *d, const char *path, char ***names, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int fd = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, &why);
+	AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd < 0 && why.sys == ENOENT)
+		return 0;
+	if (!dir)
+		return err_set(err, E_IO, "list %s: %s", path, why.msg);
+	for (struct dirent *e; (e = readdir(dir));) {
+		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
+			strv_push(names, e->d_name);
+	}
+	if (*names)
+		qsort(*names, strv_len(*names), sizeof(**names), text_order);
+	return 0;
+}
+
+/* The objects that the generations of in refer to, sorted. */
+struct wanted {
+	VEC(char *) v;
+};
+
+static void wanted_release(struct wanted *w)
+{
+	vec_each(char *, s, &w->v)
+		free(*s);
+	vec_release(&w->v);
+}
+DEFINE_AUTO_STRUCT(wanted, struct wanted, wanted_release)
+
+static int want(const struct deploy *d, const struct installed *in, struct wanted *w,
+		struct err *err)
+{
+	vec_each(struct generation, g, &in->generations) {
+		AUTO(layout) struct layout l = LAYOUT_INIT;
+
+		if (deploy_layout(d, g->id, &l, err) < 0)
+			return -1;
+		vec_each(struct entry, e, &l.entries) {
+			if (e->type == ENTRY_FILE)
+				vec_push(&w->v, store_object(e));
+		}
+	}
+	if (w->v.n)
+		qsort(w->v.v, w->v.n, sizeof(*w->v.v), text_order);
+	return 0;
+}
+
+static bool is_wanted(const struct wanted *w, const char *object)
+{
+	return w->v.n && bsearch(&object, w->v.v, w->v.n, sizeof(*w->v.v), text_order);
+}
+
+static int drop_objects(const struct deploy *d, const struct wanted *w, struct plan *p,
+			struct err *err)
+{
+	AUTO(strv) char **dirs = NULL;
+
+	if (list(d, "store/sha256", &dirs, err) < 0)
+		return -1;
+	strv_each(dir, dirs) {
+		AUTO(str) char *path = str_fmt("store/sha256/%s", *dir);
+		AUTO(strv) char **names = NULL;
+
+		if (list(d, path, &names, err) < 0)
+			return -1;
+		strv_each(name, names) {
+			AUTO(str) char *object = str_fmt("%s/%s", path, *name);
+
+			if (!is_wanted(w, object))
+				plan_add(p, PLAN_DROP_FILE, object, NULL, NULL);
+		}
+	}
+	return 0;
+}
+
+static int drop_generations(const struct deploy *d, const struct installed *next, struct plan *p,
+			    struct err *err)
+{
+	AUTO(strv) char **trees = NULL, **layouts = NULL;
+
+	if (list(d, "generations", &trees, err) < 0 ||
+	    list(d, "state/generations", &layouts, err) < 0)
+		return -1;
+	strv_each(id, trees) {
+		AUTO(str) char *path = str_fmt("generations/%s", *id);
+
+		if (!installed_find(next, *id))
+			plan_add(p, PLAN_DROP_TREE, path, NULL, NULL);
+	}
+	strv_each(name, layouts) {
+		size_t n = strlen(*name);
+		AUTO(str)
+		char *id = str_fmt("%.*s", (int)(str_ends(*name, ".json") ? n - 5 : n), *name);
+		AUTO(str) char *path = str_fmt("state/generations/%s", *name);
+
+		if (!installed_find(next, id))
+			plan_add(p, PLAN_DROP_FILE, path, NULL, NULL);
+	}
+	return 0;
+}
+
+static void forget(const struct installed *in, char *const *in_use, struct installed *next)
+{
+	vec_each(struct generation, g, &in->generations) {
+		if (!str_eq(g->id, in->current) && !str_eq(g->id, in->previous) &&
+		    !strv_has(in_use, g->id))
+			installed_drop(next, g->id);
+	}
+}
+
+int deploy_plan_gc(struct deploy *d, char *const *in_use, struct plan *p, struct err *err)
+{
+	AUTO(installed) struct installed next = INSTALLED_INIT;
+	AUTO(wanted) struct wanted w = { VEC_INIT };
+	AUTO(str) char *text = installed_format(&d->in);
+
+	plan_begin(p, "gc");
+	if (d->root < 0 || d->state < 0)
+		return 0;
+	if (installed_parse(&next, text, strlen(text), err) < 0)
+		return -1;
+	forget(&d->in, in_use, &next);
+	if (want(d, &next, &w, err) < 0)
+		return -1;
+	if (next.generations.n != d->in.generations.n && plan_record(d, p, &next, err) < 0)
+		return -1;
+	if (drop_generations(d, &next, p, err) < 0)
+		return -1;
+	return drop_objects(d, &w, p, err);
+}
+
+int deploy_gc(struct deploy *d, char *const *in_use, struct err *err)
+{
+	AUTO(plan) struct plan p = PLAN_INIT;
+
+	if (deploy_plan_gc(d, in_use, &p, err) < 0)
+		return -1;
+	return run_plan(d, &p, NULL, err) < 0 ? err_wrap(err, "gc") : 0;
+}

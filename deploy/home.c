@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Opening a prefix: the lock, the recovery of what a crash left, and the directories that come with
+ * the first change and go with the last. Must never leave a directory that nobody will remove.
+ */
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/deploy-internal.h"
+#include "deploy/journal/journal.h"
+#include "deploy/store/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { STATE_MAX = 64 << 20 };
+
+DEFINE_AUTO(dir, DIR *, NULL, closedir)
+
+/* The lock is the kernel's: a dead holder holds nothing. The pid in it is for the message only. */
+static int take_lock(const char *path, struct err *err)
+{
+	AUTO(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	AUTO(str) char *pid = NULL;
+
+	if (fd < 0)
+		return err_sys(err, "open the lock %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		struct err ignored = ERR_INIT; /* the holder may not have written it yet */
+
+		if (errno != EWOULDBLOCK)
+			return err_sys(err, "lock %s", path);
+		pid = file_read_line(AT_FDCWD, path, &ignored);
+		return err_set(err, E_STATE, "another kata-deploy is at work: process %s has %s",
+			       str_empty(pid) ? "unknown" : pid, path);
+	}
+	pid = str_fmt("%d\n", (int)getpid());
+	if (ftruncate(fd, 0) < 0)
+		return err_sys(err, "write the lock %s", path);
+	return fd_write_all(fd, pid, strlen(pid), err) < 0 ? -1 : STEAL(fd, -1);
+}
+
+/* An fd of a directory that may be missing: -1 with no error set then. */
+static int open_dir(int at, const char *path, struct err *err)
+{
+	int fd = openat(at, path,
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC | (at == AT_FDCWD ? 0 : O_NOFOLLOW));
+
+	if (fd < 0 && errno != ENOENT)
+		err_sys(err, "open %s", path);
+	return fd;
+}
+
+static int open_home(struct deploy *d, struct err *err)
+{
+	d->root = open_dir(AT_FDCWD, d->prefix, err);
+	if (d->root >= 0)
+		d->state = open_dir(d->root, "state", err);
+	return err->code ? -1 : 0;
+}
+
+bool home_has(const struct deploy *d, const char *path)
+{
+	struct stat st;
+
+	return d->root >= 0 && fstatat(d->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int home_load(struct deploy *d, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(STATE_MAX);
+
+	installed_release(&d->in);
+	if (d->state < 0 || !home_has(d, "state/install.json"))
+		return 0;
+	if (file_read(d->state, "install.json", STATE_MAX, &text, err) < 0)
+		return -1;
+	return installed_parse(&d->in, buf_cstr(&text), text.len, err);
+}
+
+static int make_dir(int at, const char *path, int *fd, bool *made, struct err *err)
+{
+	if (*fd >= 0)
+		return 0;
+	if (mkdirat(at, path, MODE_EMPTY) < 0)
+		return err_sys(err, "make %s", path);
+	*made = true;
+	*fd = open_dir(at, path, err);
+	if (*fd < 0)
+		return err->code ? -1 : err_sys(err, "open %s", path);
+	/* umask may have taken bits of the mark away. */
+	return fchmod(*fd, MODE_EMPTY) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
+}
+
+int home_make(struct deploy *d, struct err *err)
+{
+	AUTO(str)
+	char *parent = xstrndup(d->prefix, (size_t)(path_basename(d->prefix) - d->prefix));
+
+	if (d->access != DEPLOY_CHANGE)
+		bug("a change of %s, which was opened to look", d->prefix);
+	if (d->root < 0 && !str_empty(parent) && path_make(parent, 0755, err) < 0)
+		return -1;
+	if (make_dir(AT_FDCWD, d->prefix, &d->root, &d->made_prefix, err) < 0 ||
+	    make_dir(d->root, "state", &d->state, &d->made_state, err) < 0)
+		return -1;
+	return 0;
+}
+
+int home_mark(const struct deploy *d, bool prefix, bool state, mode_t mode, struct err *err)
+{
+	if ((state && fchmod(d->state, mode) < 0) || (prefix && fchmod(d->root, mode) < 0))
+		return err_sys(err, "set the mode of %s", d->prefix);
+	return 0;
+}
+
+int home_empty_state(const struct deploy *d, struct err *err)
+{
+	int copy = openat(d->state, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+
+	if (!dir)
+		return err_sys(err, "list state");
+	for (struct dirent *e; (e = readdir(dir));) {
+		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
+		    !str_eq(e->d_name, "journal") &&
+		    path_remove_below(d->state, e->d_name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Removes a marked directory; one that has got other contents meanwhile becomes an ordinary one. */
+static int drop_marked(int at, const char *path, int *fd, struct err *err)
+{
+	struct stat st;
+
+	if (*fd < 0)
+		return 0;
+	if (fstat(*fd, &st) < 0)
+		return err_sys(err, "look at %s", path);
+	if ((st.st_mode & 07777) != MODE_EMPTY)
+		return 0;
+	if (unlinkat(at, path, AT_REMOVEDIR) == 0) {
+		fd_close(fd);
+		return 0;
+	}
+	if (errno != ENOTEMPTY && errno != EBUSY)
+		return err_sys(err, "remove %s", path);
+	return fchmod(*fd, MODE_HOME) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
+}
+
+/* Takes away what counts for nothing when no journal speaks of it. */
+int home_settle(struct deploy *d, struct err *err)
+{
+	static const char *const loose[] = { "staging", "state/kept", "state/link.new",
+					     "state/journal.new" };
+
+	for (size_t i = 0; d->root >= 0 && i < ARRAY_LEN(loose); i++) {
+		/* Looked at first, since on a read-only file system even removing nothing fails. */
+		if (home_has(d, loose[i]) && path_remove_below(d->root, loose[i], err) < 0)
+			return -1;
+	}
+	if (drop_marked(d->root, "state", &d->state, err) < 0)
+		return -1;
+	return drop_marked(AT_FDCWD, d->prefix, &d->root, err);
+}
+
+static int recover(struct deploy *d, struct err *err)
+{
+	AUTO(plan) struct plan p = PLAN_INIT;
+	enum journal_word word;
+	int there = d->state < 0 ? 0 : journal_load(d->state, &p, &word, err);
+
+	if (there < 0)
+		return -1;
+	if (there) {
+		log_warn("finishing an interrupted change", LOG_S("verb", p.verb),
+			 LOG_S("way", word == JOURNAL_COMMIT ? "forward" : "back"));
+		if ((word == JOURNAL_COMMIT ? run_finish(d, &p, err) : run_undo(d, &p, err)) < 0)
+			return err_wrap(err, "recover from an interrupted %s", p.verb);
+	}
+	return home_settle(d, err);
+}
+
+int deploy_open(const struct deploy_options *o, enum deploy_access access, struct deploy **out,
+		struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NEW(struct deploy);
+
+	d->root = d->state = d->lock = -1;
+	d->prefix = path_clean(o->prefix);
+	d->now = o->now;
+	d->kinds = o->kinds;
+	d->context = o->context;
+	if (*d->prefix != '/' || str_eq(d->prefix, "/"))
+		return err_set(err, E_USAGE, "prefix '%s' is not an absolute path below /",
+			       o->prefix);
+	if (access == DEPLOY_CHANGE) {
+		d->lock = take_lock(o->lock, err);
+		if (d->lock < 0)
+			return -1;
+	}
+	if (open_home(d, err) < 0 || (access == DEPLOY_CHANGE && recover(d, err) < 0) ||
+	    home_load(d, err) < 0)
+		return -1;
+	/* Only now: what could not be recovered is not settled by closing either. */
+	d->access = access;
+	*out = STEAL(d, NULL);
+	return 0;
+}
+
+void deploy_close(struct deploy *d)
+{
+	struct err err = ERR_INIT;
+
+	if (!d)
+		return;
+	/* A journal that is still there needs what is kept beside it. */
+	if (d->access == DEPLOY_CHANGE && !deploy_is_interrupted(d) && home_settle(d, &err) < 0)
+		log_err(LOG_WARN, &err, "staging is left over; the next change will remove it");
+	fd_close(&d->state);
+	fd_close(&d->root);
+	fd_close(&d->lock);
+	installed_release(&d->in);
+	free(d->prefix);
+	free(d);
+}
+
+int deploy_recover(const struct deploy_options *o, struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+
+	return deploy_open(o, DEPLOY_CHANGE, &d, err);
+}
+
+bool deploy_is_interrupted(const struct deploy *d)
+{
+	return home_has(d, "state/journal");
+}
+
+const struct installed *deploy_installed(const struct deploy *d)
+{
+	return &d->in;
+}
+
+int deploy_layout(const struct deploy *d, const char *id, struct layout *out, struct err *err)
+{
+	AUTO(str) char *path = str_fmt("generations/%s.json", id);
+	AUTO(buf) struct buf text = BUF_INIT(STATE_MAX);
+
+	if (!installed_find(&d->in, id))
+		return err_set(err, E_NOT_FOUND, "there is no generation %s", id);
+	AUTO(fd) int fd = path_open(d->state, path, PATH_NO_LINKS, O_RDONLY, 0, err);
+	if (fd < 0 || file_read_fd(fd, path, STATE_MAX, &text, err) < 0 ||
+	    layout_parse(out, buf_cstr(&text), text.len, path, err) < 0)
+		return -1;
+	return str_eq(out->id, id) ? 0 : err_set(err, E_INVALID, "%s is that of %s", path, out->id);
+}
+
+int deploy_stage(struct deploy *d, const char *name, struct err *err)
+{
+	AUTO(str) char *path = str_fmt("staging/%s", name);
+
+	if (str_check_id(name, "stage", err) < 0 || home_make(d, err) < 0)
+		return -1;
+	AUTO(fd) int parent = path_mkdirs(d->root, "staging", PATH_NO_LINKS, 0711, err);
+	if (parent < 0)
+		return -1;
+	if (mkdirat(parent, name, 0700) < 0)
+		return err_sys(err, "make %s", path);
+	return path_open(parent, name, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, err);
+}
+
+bool deploy_has(const struct deploy *d, const struct entry *e)
+{
+	struct err ignored = ERR_INIT; /* a damaged object is one that it has not */
+
+	return d->root >= 0 && e->type == ENTRY_FILE && store_has(d->root, e, &ignored) == 1;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Three-way verdicts on files below etc/:
+ *
+ *	disk is		release is	verdict
+ *	missing		shipping it	take		nothing of the administrator's to lose
+ *	missing		not shipping	keep
+ *	as shipped	shipping it	take		(keep if that is the same)
+ *	as shipped	not shipping	remove
+ *	as it will be	shipping it	keep		already there
+ *	edited		unchanged	keep		we changed nothing
+ *	edited		changed		park		both sides moved
+ *	edited		not shipping	keep		it is the administrator's now
+ */
+
+#include "deploy/store/conf.h"
+
+#include "base/str.h"
+
+enum conf_verdict conf_judge(const char *shipped, const char *disk, const char *fresh)
+{
+	if (!fresh)
+		return disk && str_eq(disk, shipped) ? CONF_REMOVE : CONF_KEEP;
+	if (!disk)
+		return CONF_TAKE;
+	if (str_eq(disk, fresh) || str_eq(shipped, fresh))
+		return CONF_KEEP;
+	return str_eq(disk, shipped) ? CONF_TAKE : CONF_PARK;
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * What one generation consists of: files and symlinks by path, with the digests of their contents.
+ * It comes from a release's manifest and is kept as state/generations/ID.json.
+ *
+ *	AUTO(layout) struct layout l = LAYOUT_INIT;
+ *	layout_begin(&l, "3.9.0");
+ *	layout_add(&l, &(struct entry){ .path = "bin/kata-runtime", ... });
+ *	if (layout_seal(&l, err) < 0)			// E_INVALID: it must not be laid down
+ *		return -1;
+ *
+ * A sealed layout is sorted, has an id that follows from its contents, and is harmless: every path
+ * is relative, clean, plain ASCII, unique and below one of bin/ share/ libexec/ lib/ etc/; nothing
+ * lies below a file or a link; no link leads out; no mode has a bit beyond 0777. Files below etc/
+ * are what a person may edit: they are copied to the prefix's own etc/ (conf.h).
+ */
+
+#include "base/err.h"
+#include "base/scope.h"
+#include "base/vec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum entry_type { ENTRY_FILE, ENTRY_LINK };
+
+struct entry {
+	char *path;
+	enum entry_type type;
+	mode_t mode;     /* of a file: its x bits decide between 0444 and 0555 */
+	uint64_t size;   /* of a file */
+	char sha256[65]; /* of a file */
+	char *target;    /* of a link */
+	char *component; /* the part of the release that it belongs to, or NULL */
+};
+
+struct layout {
+	char *version;
+	char *id; /* "<version>-<12 hex digits>", once sealed */
+	VEC(struct entry) entries;
+};
+
+#define LAYOUT_INIT                 \
+	{                           \
+		.entries = VEC_INIT \
+	}
+
+void layout_begin(struct layout *l, const char *version);
+void layout_add(struct layout *l, const struct entry *e); /* strings are copied */
+MUST_CHECK int layout_seal(struct layout *l, struct err *err);
+void layout_release(struct layout *l);
+DEFINE_AUTO_STRUCT(layout, struct layout, layout_release)
+
+/* The entry of that path in a sealed layout, or NULL. */
+const struct entry *layout_find(const struct layout *l, const char *path);
+/* True if something lies below the top-level directory dir. */
+bool layout_has_top(const struct layout *l, const char *dir);
+bool entry_is_exec(const struct entry *e);
+bool entry_is_conf(const struct entry *e); /* a file below etc/ */
+uint64_t layout_bytes(const struct layout *l);
+
+/* JSON text (heap) of a sealed layout, and the way back, which seals again and refuses unknown
+ * members, a schema that is not ours, and an id that does not follow from the contents. */
+char *layout_format(const struct layout *l);
+MUST_CHECK int layout_parse(struct layout *l, const char *text, size_t len, const char *name,
+			    struct err *err);
+
+/* The top-level directories that get a stable symlink in the prefix; NULL at the end. */
+extern const char *const layout_tops[];

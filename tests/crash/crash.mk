@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The crash walk: kills a program that changes a node at every system call that changes the world.
+# The tracer knows the registers of one machine.
+.PHONY: crash-walk check-crash
+ifeq ($(ARCH),x86_64)
+CRASH_WALK := $(BUILD)/tests/crash-walk $(BUILD)/tests/crash-subject
+$(eval $(call link_rule,crash-subject,tests/crash/subject.c tests/crash/release.c $(DEPLOY_SRC),$(DEPLOY_LIBS),tests,$(LDFLAGS_PROGRAM)))
+$(eval $(call link_rule,crash-walk,tests/crash/walk.c tests/crash/trace.c tests/crash/tree.c,base crypto,tests,-pie))
+
+check-crash: $(CRASH_WALK) ## kill and fail installs at every changing system call, short
+	@tests/crash/run.sh $(CRASH_WALK) --short
+
+crash-walk: $(CRASH_WALK) ## the same, and at every call of every recovery
+	@tests/crash/run.sh $(CRASH_WALK)
+else
+check-crash crash-walk:
+	@echo "skipped: the crash walk: its tracer is for x86_64"
+endif

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+$(eval $(call unit_test,deploy_parts_test,tests/unit/deploy_parts_test.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
+$(eval $(call unit_test,deploy_test,tests/unit/deploy_test.c tests/crash/release.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
