@@ -109,10 +109,11 @@ int spec_for_guest(struct sandbox *sb, const struct runtime_config *config, cons
 
 	if (!spec->process)
 		return err_set(err, E_INVALID, "the specification has no process");
-	if (l->n_devices)
-		for (size_t i = 0; i < l->n_devices; i++)
-			log_debug("device node is the guest's own",
-				  LOG_S("device", l->devices[i].path));
+	for (size_t i = 0; i < l->n_devices; i++)
+		log_debug("device node is the guest's own", LOG_S("device", l->devices[i].path));
+	if (spec->process->user.umask.set)
+		log_warn("umask of the process is not passed on: the agent's protocol has no field "
+			 "for it, 022 holds");
 	release_hooks(spec);
 	drop_namespaces(l);
 	if (l->resources)

@@ -5,3 +5,5 @@ check-guest: $(BUILD)/kernel/vmlinux $(addprefix $(BUILD)/tests/,cgroup_test mou
 
 # Runs a command on a terminal and talks with it.
 $(eval $(call tool,pty,tests/integration/pty.c,base))
+# Changes the limits of a task, which ctr cannot.
+$(eval $(call tool,task-update,tests/integration/task-update.c,base loop ttrpc protocols))

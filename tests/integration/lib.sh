@@ -127,3 +127,19 @@ lab_left() {
 	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes -mindepth 1 -maxdepth 1 \
 		-name "lab$$-*" 2>/dev/null | sed 's/^/file: /'
 }
+
+# lab_spec FILE ARGS-JSON [EXTRA]: a config.json for `ctr run --config` with the image's files as root.
+# EXTRA is more of the top object, starting with a comma.
+lab_spec() {
+	cat >"$1" <<-EOF
+		{"ociVersion":"1.0.2","root":{"path":"$LAB/image"},"hostname":"lab",
+		 "process":{"user":{"uid":0,"gid":0},"cwd":"/","env":["PATH=/bin"],"args":$2},
+		 "mounts":[{"destination":"/proc","type":"proc","source":"proc"},
+		  {"destination":"/dev","type":"tmpfs","source":"tmpfs","options":["nosuid","mode=755"]},
+		  {"destination":"/dev/pts","type":"devpts","source":"devpts",
+		   "options":["newinstance","ptmxmode=0666","mode=0620"]},
+		  {"destination":"/sys","type":"sysfs","source":"sysfs","options":["ro"]}],
+		 "linux":{"namespaces":[{"type":"pid"},{"type":"ipc"},{"type":"uts"},{"type":"mount"},
+		  {"type":"network"}]}${3:-}}
+	EOF
+}

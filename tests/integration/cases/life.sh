@@ -85,3 +85,83 @@ test_many_at_once() {
 		[ "$status" = $((N % 5)) ] || { echo "    container N: status $status" >&2; exit 1; }
 	' sh "$LAB/containerd.sock" "$RUNTIME" "$IMAGE" "$(lab_id)"
 }
+
+test_one_exec_is_killed_alone() {
+	local id status=0
+	id=$(lab_id)
+	detached "$id" sleep 1000
+	timeout 120 ctr --address "$LAB/containerd.sock" tasks exec --exec-id a "$id" sleep 1000 &
+	local exec=$!
+	for _ in $(seq 600); do
+		lab_ctr tasks kill -s KILL --exec-id a "$id" 2>/dev/null && break
+		sleep 0.1
+	done
+	wait "$exec" || status=$?
+	expect "exec" "$status" 137
+	lab_ctr tasks ls | grep -q "^$id .*RUNNING"
+	removed "$id"
+}
+
+test_all_are_killed() {
+	local id
+	id=$(lab_id)
+	detached "$id" sh -c 'trap "" TERM; sleep 1000 & wait; sleep 1000'
+	lab_ctr tasks kill -s KILL -a "$id"
+	stopped "$id"
+	expect "status" "$(deleted "$id")" 137
+}
+
+test_a_running_task_is_deleted_by_force() {
+	local id
+	id=$(lab_id)
+	detached "$id" sleep 1000
+	if lab_ctr tasks delete "$id" 2>"$LAB/err"; then return 1; fi
+	lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
+	lab_ctr containers rm "$id"
+}
+
+# The event of the end has the time of the end.
+test_exit_event() {
+	local id before after at
+	id=$(lab_id)
+	timeout 60 ctr --address "$LAB/containerd.sock" events >"$LAB/events" &
+	local events=$!
+	detached "$id" sh -c 'sleep 1; exit 9'
+	before=$(date +%s)
+	stopped "$id"
+	after=$(date +%s)
+	for _ in $(seq 100); do
+		grep -q "/tasks/exit.*$id" "$LAB/events" && break
+		sleep 0.1
+	done
+	kill "$events"
+	wait "$events" 2>/dev/null || true
+	grep "/tasks/exit.*$id" "$LAB/events" | grep -q '"exit_status":9'
+	at=$(date -d "$(grep "/tasks/exit.*$id" "$LAB/events" |
+		sed 's/.*"exited_at":"\([^"]*\)".*/\1/')" +%s)
+	[ "$at" -ge $((before - 1)) ] && [ "$at" -le $((after + 1)) ]
+	removed "$id"
+}
+
+update() { # ID RESOURCES-JSON
+	"$TOOLS/task-update" "$(sed 's,^unix://,,' \
+		"$LAB/state/io.containerd.runtime.v2.task/default/$1/address")" "$1" "$2"
+}
+
+cpu_of() { lab_ctr tasks metrics "$1" | awk '$1 == "cpuacct.usage" { print $2 }'; } # ns
+
+test_limits_are_changed_while_it_runs() {
+	local id a b large='dd if=/dev/zero of=/dev/null bs=40M count=1'
+	id=$(lab_id)
+	detached "$id" sh -c 'while :; do :; done'
+	expect "enough memory" "$(status_of lab_ctr tasks exec --exec-id a "$id" sh -c "$large")" 0
+	update "$id" '{"memory":{"limit":20000000},"cpu":{"quota":20000,"period":100000}}'
+	a=$(cpu_of "$id")
+	sleep 2
+	b=$(cpu_of "$id")
+	[ $((b - a)) -lt 1200000000 ] # a fifth of two seconds, and what a busy machine adds
+	expect "too little" "$(status_of lab_ctr tasks exec --exec-id b "$id" sh -c "exec $large")" 137
+	if update "$id" '{"memory":{"limit":"much"}}' 2>"$LAB/err"; then return 1; fi
+	grep -q 'limit' "$LAB/err"
+	removed "$id"
+}

@@ -26,3 +26,30 @@ test_a_background_writer_does_not_delay_the_exit() {
 	expect "status" "$(status_of run "$IMAGE" "$(lab_id)" sh -c 'sleep 600 & exit 5')" 5
 	[ $((SECONDS - start)) -lt 100 ]
 }
+
+test_output_into_a_file() {
+	local id
+	id=$(lab_id)
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d --log-uri "file://$LAB/logs/out" \
+		--runtime "$RUNTIME" "$IMAGE" "$id" sh -c 'echo to-file; echo err >&2' >/dev/null
+	stopped "$id"
+	removed "$id"
+	expect "file" "$(sort "$LAB/logs/out")" "$(printf 'err\nto-file')"
+}
+
+test_output_into_a_program() {
+	local id
+	id=$(lab_id)
+	cat >"$LAB/logger" <<-'EOF'
+		#!/bin/sh
+		exec 5>&- # ready
+		cat <&3 >"$2"
+	EOF
+	chmod 755 "$LAB/logger"
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d \
+		--log-uri "binary://$LAB/logger?to=$LAB/logged" --runtime "$RUNTIME" "$IMAGE" "$id" \
+		echo to-program >/dev/null
+	stopped "$id"
+	removed "$id"
+	expect "logged" "$(cat "$LAB/logged")" to-program
+}

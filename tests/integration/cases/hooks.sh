@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Hooks on the host.
+
+hook() { # NAME: a hook that notes that it ran, and with which status in its state
+	cat >"$LAB/hook-$1" <<-EOF
+		#!/bin/sh
+		status=\$(sed -n 's/.*"status" *: *"\([a-z]*\)".*/\1/p')
+		echo "$1 \$status" >>"$LAB/hooks"
+	EOF
+	chmod 755 "$LAB/hook-$1"
+	echo "{\"path\":\"$LAB/hook-$1\"}"
+}
+
+hooked() { # HOOKS-JSON [ARGS-JSON]: the exit status of a container with these hooks
+	lab_spec "$LAB/hooked.json" "${2:-[\"true\"]}" ",\"hooks\":$1"
+	status_of run --config "$LAB/hooked.json" "$(lab_id)"
+}
+
+test_hooks_run_in_order_and_once() {
+	rm -f "$LAB/hooks"
+	expect "status" "$(hooked "{\"prestart\":[$(hook prestart)],
+		\"createRuntime\":[$(hook createRuntime)],\"poststart\":[$(hook poststart)],
+		\"poststop\":[$(hook poststop)]}")" 0
+	expect "hooks" "$(cat "$LAB/hooks")" "$(printf '%s\n' 'prestart creating' \
+		'createRuntime creating' 'poststart running' 'poststop stopped')"
+}
+
+test_a_failing_hook_fails_create() {
+	lab_spec "$LAB/hooked.json" '["true"]' \
+		',"hooks":{"createRuntime":[{"path":"/bin/sh","args":["sh","-c","echo no luck >&2; exit 3"]}]}'
+	if run --config "$LAB/hooked.json" "$(lab_id)" 2>"$LAB/err"; then return 1; fi
+	grep -q 'createRuntime.*no luck' "$LAB/err" || {
+		echo "    said: $(cat "$LAB/err")"
+		return 1
+	}
+}
+
+test_a_hanging_hook_is_ended() {
+	local start=$SECONDS
+	lab_spec "$LAB/hooked.json" '["true"]' \
+		',"hooks":{"prestart":[{"path":"/bin/sleep","args":["sleep","1000"],"timeout":1}]}'
+	if run --config "$LAB/hooked.json" "$(lab_id)" 2>"$LAB/err"; then return 1; fi
+	grep -q 'prestart' "$LAB/err"
+	[ $((SECONDS - start)) -lt 60 ]
+}
+
+# What has happened cannot be undone: a warning in the log, no more.
+test_late_hooks_only_warn() {
+	expect "status" "$(hooked '{"poststart":[{"path":"/bin/false"}],
+		"poststop":[{"path":"/bin/false"}]}' '["sh","-c","exit 6"]')" 6
+	grep -q 'poststop hook failed' "$LAB/containerd.log"
+}
