@@ -243,6 +243,17 @@ static void register_call(struct session *s, struct ttrpc_call *call)
 	(void)pthread_mutex_unlock(&s->server->lock);
 }
 
+/* Flows forget their calls on threads of their own: counted under the lock. */
+static bool is_full(struct session *s)
+{
+	bool full;
+
+	(void)pthread_mutex_lock(&s->server->lock);
+	full = s->calls.n >= CALLS_MAX;
+	(void)pthread_mutex_unlock(&s->server->lock);
+	return full;
+}
+
 static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r, struct err *err)
 {
 	const struct ttrpc_service *service;
@@ -252,7 +263,7 @@ static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r,
 
 	if (!method || (service->allow && service->allow(service->arg, method, err) < 0))
 		return -1;
-	if (s->calls.n >= CALLS_MAX)
+	if (is_full(s))
 		return err_set(err, E_LIMIT, "%d requests of this connection are unanswered",
 			       CALLS_MAX);
 	request = protobuf_c_message_unpack(method->request, NULL, r->payload.len, r->payload.data);

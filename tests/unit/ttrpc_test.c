@@ -166,7 +166,7 @@ START_TEST(a_call_without_answer_times_out_and_the_late_one_is_dropped)
 	ck_assert(call("Wait", 30, NULL, &err) < 0);
 	ck_assert_int_eq(err.code, E_TIMEOUT);
 	err_clear(&err);
-	ttrpc_reply(STEAL(kept, NULL), &reply);
+	ttrpc_reply(__atomic_exchange_n(&kept, NULL, __ATOMIC_ACQ_REL), &reply);
 	ck_assert(call("Version", 60000, NULL, &err) == 0);
 	finish();
 }
