@@ -36,6 +36,7 @@ struct conn {
 	pthread_mutex_t lock; /* guards fd and the output side */
 	int fd;
 	struct buf out;
+	size_t sent; /* of out: written already, at most half of it */
 	bool flush_posted, failed;
 };
 
@@ -127,14 +128,21 @@ static void on_input(struct conn *c)
 /* With the lock held. -1: the connection is dead. */
 static int flush_locked(struct conn *c)
 {
-	while (c->out.len && c->fd >= 0) {
-		ssize_t n = write(c->fd, c->out.data, c->out.len);
+	while (c->sent < c->out.len && c->fd >= 0) {
+		ssize_t n = write(c->fd, c->out.data + c->sent, c->out.len - c->sent);
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno != EAGAIN)
+			return -1;
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -1;
-		buf_eat(&c->out, (size_t)n);
+			break;
+		c->sent += (size_t)n;
+	}
+	/* A port takes little at a time: what is left is moved seldom, not after each piece. */
+	if (c->sent > c->out.len / 2) {
+		buf_eat(&c->out, c->sent);
+		c->sent = 0;
 	}
 	if (c->out.cap > KEEP_MAX && !c->out.len)
 		buf_release(&c->out);

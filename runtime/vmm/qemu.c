@@ -67,7 +67,8 @@ static void add_machine(char ***argv, const struct vmm_request *r)
 		   r->accelerator, is_microvm(c) ? ",isa-serial=off" : ",vmport=off",
 		   *c->machine_accelerators ? "," : "", c->machine_accelerators);
 	strv_push(argv, "-cpu");
-	strv_pushf(argv, "%s%s%s", kvm ? "host" : "max", *c->cpu_features ? "," : "",
+	/* Without KVM "fast" string instructions are the slow ones: a byte at a time. */
+	strv_pushf(argv, "%s%s%s", kvm ? "host" : "max,-erms", *c->cpu_features ? "," : "",
 		   c->cpu_features);
 	strv_push(argv, "-smp");
 	strv_pushf(argv, "%u", r->vcpus);

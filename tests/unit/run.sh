@@ -2,12 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs unit test programs; closes with a line of totals. run.sh PROGRAM...
+#
+# Each has a /tmp and mounts of its own if we may give it them, so that a test that fails, and with
+# that skips its teardown, leaves nothing behind.
 set -u
 cd "$(dirname "$0")/../.." || exit
 
+scratch=$(mktemp -d /tmp/kata-unit-XXXXXX) || exit
+chmod 1777 "$scratch"
+trap 'rm -rf "$scratch"' EXIT
+apart=()
+if unshare --mount true 2>/dev/null && [[ $PWD != /tmp/* ]]; then
+	# shellcheck disable=SC2016
+	apart=(unshare --mount sh -c 'mount --bind "$0" /tmp && exec "$@"' "$scratch")
+fi
+
 passed=0 failed=0
 for program in "$@"; do
-	out=$(timeout 900 "$program" 2>&1)
+	out=$(timeout 900 "${apart[@]}" "$program" 2>&1)
 	status=$?
 	checks=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' \
 		<<<"$out" | awk '{ c += $1; f += $2 + $3 } END { print c + 0, f + 0 }')

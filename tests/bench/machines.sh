@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Virtual machines without any of ours in them, to compare with: Debian's kernel as anybody would boot
+# it, and the bare transport. Sourced by run.sh after lib.sh.
+
+MARKER=first-byte-of-pid-1
+
+# Debian's kernel for clouds, unpacked and not installed; prints its path. Kept from run to run.
+debian_kernel() { # CACHE
+	local package
+	mkdir -p "$1"
+	if ! compgen -G "$1/boot/vmlinuz-*" >/dev/null; then
+		package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/ { print $2; exit }')
+		(cd "$1" && apt-get -qq -o APT::Sandbox::User=root download "$package" >/dev/null && dpkg-deb -x ./*.deb . && rm ./*.deb)
+	fi
+	compgen -G "$1/boot/vmlinuz-*" | head -n 1
+}
+
+# An initrd that has busybox and this script as PID 1.
+small_initrd() { # FILE SCRIPT
+	local dir=$LAB/small
+	mkdir -p "$dir"
+	cp /bin/busybox "$dir/busybox"
+	printf '#!/bin/busybox sh\n%s\n' "$2" >"$dir/init"
+	cat >"$dir/manifest" <<-END
+		dir  /bin     0755 0 0
+		dir  /dev     0755 0 0
+		file /bin/busybox 0755 0 0 $dir/busybox
+		file /init    0755 0 0 $dir/init
+		node /dev/console 0600 0 0 c 5 1
+	END
+	"$TOOLS/mkinitrd" -z none -o "$1" "$dir/manifest"
+}
+
+plain_qemu() { # ACCELERATOR ARGS...: its standard output is the machine's
+	local accelerator=$1
+	shift
+	# An input that never ends: a port whose host side has ended takes nothing from the guest.
+	[ -p "$LAB/silence" ] || mkfifo "$LAB/silence"
+	exec qemu-system-x86_64 -machine "q35,accel=$accelerator" -cpu "${CPU:-max}" -m 256M -smp 1 -nodefaults \
+		-display none -no-reboot "$@" <>"$LAB/silence" 2>"$LAB/plain.log"
+}
+
+# Milliseconds from exec of QEMU to the first byte of PID 1: SeaBIOS, a plain command line.
+debian_boot() { # KERNEL INITRD ACCELERATOR
+	local begin=$EPOCHREALTIME end pid
+	exec 9< <(plain_qemu "$3" -kernel "$1" -initrd "$2" -append "console=ttyS0 quiet" -serial stdio)
+	pid=$!
+	grep -m 1 -q "$MARKER" <&9
+	end=$EPOCHREALTIME
+	kill "$pid" 2>/dev/null
+	exec 9<&-
+	wait "$pid" 2>/dev/null || true
+	awk -v b="$begin" -v e="$end" 'BEGIN { printf "%.1f\n", (e - b) * 1000 }'
+}
+
+# MiB per second of what comes in, timed from its first byte on.
+rate() { # MIB
+	local begin end
+	head -c 1 >/dev/null
+	begin=$EPOCHREALTIME
+	head -c $(($1 * 1048576 - 1)) | wc -c >/dev/null
+	end=$EPOCHREALTIME
+	awk -v m="$1" -v b="$begin" -v e="$end" 'BEGIN { printf "%.1f\n", m / (e - b) }'
+}
+
+# The transport alone: our kernel, one program that writes to a serial port.
+raw_rate() { # KERNEL INITRD ACCELERATOR MIB
+	local pid
+	exec 9< <(CPU=max,-erms plain_qemu "$3" -kernel "$1" -initrd "$2" -append "quiet" \
+		-device virtio-serial-pci -chardev stdio,id=raw,signal=off \
+		-device virtserialport,chardev=raw,name=raw)
+	pid=$!
+	rate "$4" <&9
+	kill "$pid" 2>/dev/null
+	exec 9<&-
+	wait "$pid" 2>/dev/null || true
+}
