@@ -26,7 +26,7 @@
 struct opt {
 	char letter; /* 0: none */
 	const char *name;
-	const char *value; /* placeholder, NULL for a flag */
+	const char *value; /* what the help calls the value, as FILE; NULL: a flag */
 	enum { OPT_KIND_END, OPT_KIND_FLAG, OPT_KIND_STR, OPT_KIND_UINT, OPT_KIND_STRV } kind;
 	union {
 		bool *flag;
