@@ -81,9 +81,10 @@ test_many_at_once() {
 	seq "${KATA_MANY:-8}" | xargs -P 4 -I N sh -c '
 		status=0
 		timeout 300 ctr --address "$1" run --rm --runtime "$2" "$3" "$4-N" \
-			sh -c "exit $((N % 5))" >/dev/null 2>&1 || status=$?
-		[ "$status" = $((N % 5)) ] || { echo "    container N: status $status" >&2; exit 1; }
-	' sh "$LAB/containerd.sock" "$RUNTIME" "$IMAGE" "$(lab_id)"
+			sh -c "exit $((N % 5))" >"$5/many-N" 2>&1 || status=$?
+		[ "$status" = $((N % 5)) ] && ! [ -s "$5/many-N" ] ||
+			{ echo "    container N: status $status: $(cat "$5/many-N")"; exit 1; }
+	' sh "$LAB/containerd.sock" "$RUNTIME" "$IMAGE" "$(lab_id)" "$LAB"
 }
 
 test_one_exec_is_killed_alone() {
