@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
-#include "deploy/store/fields.h"
+#include "json/fields.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "deploy/store/fields.h"
+#include "json/fields.h"
 
 #include <stdlib.h>
 #include <string.h>

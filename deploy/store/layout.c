@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
-#include "deploy/store/fields.h"
+#include "json/fields.h"
 #include "json/json.h"
 
 #include <ctype.h>
@@ -168,11 +168,6 @@ static int check_target(const struct entry *e, struct err *err)
 	return 0;
 }
 
-static bool is_digest(const char *s)
-{
-	return strspn(s, "0123456789abcdef") == 64 && s[64] == '\0';
-}
-
 static int check_entry(const struct entry *e, struct err *err)
 {
 	if (check_path(e->path, err) < 0)
@@ -183,7 +178,7 @@ static int check_entry(const struct entry *e, struct err *err)
 		return check_target(e, err);
 	if (e->target)
 		return err_set(err, E_INVALID, "file '%s' has a target", e->path);
-	if (!is_digest(e->sha256))
+	if (!sha256_is_hex(e->sha256))
 		return err_set(err, E_INVALID, "the digest of '%s' is not SHA-256", e->path);
 	if (e->mode & ~(mode_t)0777)
 		return err_set(err, E_INVALID, "mode %04o of '%s' is not allowed",

@@ -42,7 +42,8 @@
 	X(E_PROTOCOL, "protocol", 13, 13, "the peer broke the protocol")                         \
 	X(E_GONE, "gone", 14, 14, "the peer went away: connection closed or process ended")      \
 	X(E_HOOK, "hook", 15, 9, "a hook failed or ran out of time")                             \
-	X(E_CANCELLED, "cancelled", 16, 1, "the caller gave up")
+	X(E_CANCELLED, "cancelled", 16, 1, "the caller gave up")                                 \
+	X(E_TRUST, "trust", 17, 7, "a signature, certificate, expiry or serial rule refuses it")
 
 enum err_code {
 	E_OK = 0,

@@ -13,39 +13,72 @@
 
 #include <errno.h>
 #include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { CHUNK = 256 * 1024 };
 
-void sha256_hex(const void *data, size_t len, char hex[65])
+struct sha256 {
+	SHA256_CTX ctx;
+};
+
+struct sha256 *sha256_new(void)
+{
+	struct sha256 *s = xmalloc(sizeof(*s));
+
+	(void)SHA256_Init(&s->ctx);
+	return s;
+}
+
+void sha256_add(struct sha256 *s, const void *data, size_t len)
+{
+	(void)SHA256_Update(&s->ctx, data, len);
+}
+
+void sha256_end(struct sha256 *s, char hex[65])
 {
 	unsigned char digest[SHA256_DIGEST_LENGTH];
-	SHA256_CTX ctx;
+	SHA256_CTX ctx = s->ctx; /* s goes on */
 
-	(void)SHA256_Init(&ctx);
-	(void)SHA256_Update(&ctx, data, len);
 	(void)SHA256_Final(digest, &ctx);
 	str_hex(digest, sizeof(digest), hex);
+}
+
+void sha256_free(struct sha256 *s)
+{
+	free(s);
+}
+
+bool sha256_is_hex(const char *text)
+{
+	return strspn(text, "0123456789abcdef") == SHA256_HEX && text[SHA256_HEX] == '\0';
+}
+
+void sha256_hex(const void *data, size_t len, char hex[65])
+{
+	struct sha256 s;
+
+	(void)SHA256_Init(&s.ctx);
+	sha256_add(&s, data, len);
+	sha256_end(&s, hex);
 }
 
 int sha256_fd(int fd, const char *name, char hex[65], uint64_t *size, struct err *err)
 {
 	AUTO(mem) unsigned char *chunk = xmalloc(CHUNK);
-	unsigned char digest[SHA256_DIGEST_LENGTH];
-	SHA256_CTX ctx;
+	AUTO(sha256) struct sha256 *s = sha256_new();
 	ssize_t n;
 
 	*size = 0;
-	(void)SHA256_Init(&ctx);
 	while ((n = read(fd, chunk, CHUNK)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return err_sys(err, "read %s", name);
-		(void)SHA256_Update(&ctx, chunk, (size_t)n);
+		sha256_add(s, chunk, (size_t)n);
 		*size += (uint64_t)n;
 	}
-	(void)SHA256_Final(digest, &ctx);
-	str_hex(digest, sizeof(digest), hex);
+	sha256_end(s, hex);
 	return 0;
 }

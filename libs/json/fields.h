@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Reading an object of a state file: take what is known, refuse what is left.
+ * Reading the members of an object of a document: take what is known, refuse what is left.
  *
  *	struct fields f;
  *	if (fields_begin(&f, j, "install.json", err) < 0 ||

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Members of a JSON object, counted as they are taken, so that what is unknown is noticed. */
 
-#include "deploy/store/fields.h"
+#include "json/fields.h"
 
 int fields_begin(struct fields *f, const struct json *j, const char *name, struct err *err)
 {

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * release.yaml and channel.yaml: what a release consists of, and which release is the newest.
+ * docs/design/release.md describes every member; bounds are below.
+ *
+ *	AUTO(release) struct release r = RELEASE_INIT;
+ *	if (release_parse(&r, text, len, "release.yaml", err) < 0)	// after its signatures
+ *		return -1;
+ *	AUTO(layout) struct layout l = LAYOUT_INIT;
+ *	if (release_select(&r, components, without, &l, err) < 0)
+ *		return -1;
+ *
+ * The text was signed, which says who wrote it and not that it is well made: everything is bounded
+ * and checked all the same. Unknown members are errors; a newer schema is E_UNSUPPORTED and says
+ * which kata-deploy reads it.
+ */
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/scope.h"
+#include "base/vec.h"
+#include "deploy/store/layout.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	RELEASE_SCHEMA = 1,
+	RELEASE_TEXT_MAX = 16 << 20,
+	RELEASE_FILES_MAX = 100000,
+	RELEASE_COMPONENTS_MAX = 256,
+	RELEASE_PATCHES_MAX = 100000,
+	CHANNEL_TEXT_MAX = 64 << 10,
+};
+#define RELEASE_BLOB_MAX     (UINT64_C(16) << 30) /* compressed */
+#define RELEASE_UNPACKED_MAX (UINT64_C(64) << 30)
+
+/* One blob, blobs/<sha256>.tar.zst: the files of one component as a tar archive. */
+struct release_component {
+	char *name;
+	char *text;    /* for people, one line */
+	bool required; /* --without may not name it */
+	char blob[65];
+	uint64_t size; /* of the blob */
+	uint64_t unpacked;
+};
+
+/* patches/<sha256>.zst: makes the file target out of the file base (zstd --patch-from). */
+struct release_patch {
+	char base[65], target[65], sha256[65];
+	uint64_t size;
+};
+
+struct release {
+	char *version;
+	char *architecture; /* as uname -m says */
+	uint64_t serial;
+	uint64_t created, expires; /* seconds since 1970 */
+	char *minimum;             /* the oldest kata-deploy that may install it */
+	/* What the proof must find in the guest; NULL: not said. */
+	char *guest_kernel, *agent;
+	VEC(struct release_component) components; /* by name */
+	struct layout layout;                     /* sealed: all files of all components */
+	VEC(struct release_patch) patches;
+};
+
+#define RELEASE_INIT                                                               \
+	{                                                                          \
+		.components = VEC_INIT, .layout = LAYOUT_INIT, .patches = VEC_INIT \
+	}
+
+void release_release(struct release *r);
+DEFINE_AUTO_STRUCT(release, struct release, release_release)
+
+MUST_CHECK int release_parse(struct release *r, const char *text, size_t len, const char *name,
+			     struct err *err);
+/* The exact bytes that are signed. */
+MUST_CHECK int release_format(const struct release *r, struct buf *to, struct err *err);
+
+const struct release_component *release_component(const struct release *r, const char *name);
+
+/* A sealed layout of the wanted components: those named (NULL or empty: all) less those without.
+ * Required ones are always there. E_NOT_FOUND names the nearest; E_USAGE: a required one left out.
+ */
+MUST_CHECK int release_select(const struct release *r, char *const *components,
+			      char *const *without, struct layout *out, struct err *err);
+
+/* channel.yaml: short-lived, signed like a release. */
+struct channel {
+	char *name;
+	uint64_t serial, created, expires;
+	char *version;    /* of the newest release */
+	char *path;       /* its directory, relative to the channel's; clean, never upwards */
+	char release[65]; /* SHA-256 of its release.yaml */
+};
+
+void channel_release(struct channel *c);
+DEFINE_AUTO_STRUCT(channel, struct channel, channel_release)
+MUST_CHECK int channel_parse(struct channel *c, const char *text, size_t len, const char *name,
+			     struct err *err);
+MUST_CHECK int channel_format(const struct channel *c, struct buf *to, struct err *err);
+
+/* "3.10.0" against "3.9.1": <0, 0, >0; a pre-release ("-rc1") comes before its release. */
+int version_compare(const char *a, const char *b);
