@@ -73,7 +73,8 @@ struct stream {
 	uint32_t want;              /* read: at most so many bytes */
 	const uint8_t *data;        /* write: what is left of the request */
 	size_t left, total;
-	bool eof; /* read: everything was delivered and the end reported */
+	bool eof;   /* read: everything was delivered and the end reported */
+	bool grown; /* the pipe was given more room */
 };
 
 struct process {

@@ -10,10 +10,11 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { READ_MAX = 1 << 20 };
+enum { READ_MAX = 1 << 20, PIPE_DEFAULT = 64 << 10, PIPE_GROWN = 1 << 20 };
 
 static void on_ready(void *arg, uint32_t events);
 
@@ -64,19 +65,24 @@ void stream_close(struct stream *s)
 	fail(s, E_GONE, "the stream is closed");
 }
 
+/* A pipe that is found full belongs to a process that writes a lot: fewer, larger answers. */
+static void grow_pipe(struct stream *s)
+{
+	if (s->grown || s->process->entry->sandbox->settings->pipe_size)
+		return;
+	s->grown = true;
+	(void)fcntl(s->fd, F_SETPIPE_SZ, PIPE_GROWN); /* no pipe, or no memory: it stays as it is */
+}
+
 static void try_read(struct stream *s)
 {
-	Grpc__ReadStreamResponse reply = GRPC__READ_STREAM_RESPONSE__INIT;
-	uint8_t *data = xmalloc(s->want);
-	ssize_t n = read(s->fd, data, s->want);
+	ssize_t n = ttrpc_reply_read(s->pending, s->fd, s->want);
 
 	if (n > 0) {
-		struct ttrpc_call *call = STEAL(s->pending, NULL);
-
+		s->pending = NULL;
 		disarm(s);
-		reply.data.data = data;
-		reply.data.len = (size_t)n;
-		ttrpc_reply(call, &reply);
+		if (n >= PIPE_DEFAULT)
+			grow_pipe(s);
 	} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		/* A terminal whose process is gone may be held open by others: that is the end too.
 		 */
@@ -84,10 +90,11 @@ static void try_read(struct stream *s)
 			report_eof(s);
 		else
 			arm(s, EPOLLIN);
+	} else if (n < 0 && (errno == EPIPE || errno == ENOBUFS)) {
+		fail(s, E_GONE, "the caller does not take what it asked for");
 	} else {
 		report_eof(s); /* 0, or EIO of a terminal that nobody has open */
 	}
-	free(data);
 	if (s->eof)
 		process_maybe_done(s->process);
 }

@@ -17,8 +17,9 @@
 
 enum {
 	READ_CHUNK = 64 * 1024,
-	QUEUE_MAX = 16 << 20,  /* bytes that a peer who does not read may cost */
-	KEEP_MAX = 256 * 1024, /* a larger body's memory is given back after use */
+	QUEUE_MAX = 16 << 20, /* bytes that a peer who does not read may cost */
+	KEEP_MAX = 2 << 20,   /* a larger buffer's memory is given back after use: what one read
+				 of a full pipe makes stays, since fresh pages cost more than bytes */
 };
 
 struct conn {
@@ -229,29 +230,33 @@ void conn_shutdown(struct conn *c)
 	(void)pthread_mutex_unlock(&c->lock);
 }
 
-/* With the lock held: header and body go to the end of the queue, then as much as fits goes out. */
-static int send_locked(struct conn *c, const struct ttrpc_frame *f, const ProtobufCMessage *message,
-		       struct err *err)
+/* With the lock held: what was queued goes out as far as the peer takes it. */
+static void push_locked(struct conn *c, bool idle)
 {
-	uint8_t head[TTRPC_HEADER];
-	bool idle = c->out.len == 0;
-	char *room;
-
-	if (c->fd < 0 || c->failed)
-		return err_set(err, E_GONE, "the connection is closed");
-	room = buf_room(&c->out, TTRPC_HEADER + f->len);
-	if (!room)
-		return err_set(err, E_LIMIT, "the peer has not read %zu bytes", c->out.len);
-	ttrpc_encode_header(f, head);
-	memcpy(room, head, sizeof(head));
-	(void)protobuf_c_message_pack(message, (uint8_t *)room + TTRPC_HEADER);
-	c->out.len += TTRPC_HEADER + f->len;
 	if (idle && flush_locked(c) < 0)
 		c->failed = true;
 	if ((c->out.len || c->failed) && !c->flush_posted) {
 		c->flush_posted = true;
 		loop_post(c->loop, on_posted, conn_ref(c));
 	}
+}
+
+/* With the lock held: header and body go to the end of the queue. */
+static int send_locked(struct conn *c, const struct ttrpc_frame *f, const ProtobufCMessage *message,
+		       struct err *err)
+{
+	bool idle = c->out.len == 0;
+	uint8_t *room;
+
+	if (c->fd < 0 || c->failed)
+		return err_set(err, E_GONE, "the connection is closed");
+	room = (uint8_t *)buf_room(&c->out, TTRPC_HEADER + f->len);
+	if (!room)
+		return err_set(err, E_LIMIT, "the peer has not read %zu bytes", c->out.len);
+	ttrpc_encode_header(f, room);
+	(void)protobuf_c_message_pack(message, room + TTRPC_HEADER);
+	c->out.len += TTRPC_HEADER + f->len;
+	push_locked(c, idle);
 	return 0;
 }
 
@@ -269,4 +274,49 @@ int conn_send(struct conn *c, uint32_t stream, enum ttrpc_type type,
 	result = send_locked(c, &f, message, err);
 	(void)pthread_mutex_unlock(&c->lock);
 	return result;
+}
+
+static ssize_t send_read_locked(struct conn *c, struct ttrpc_frame *f,
+				const struct conn_prefix *prefix, int fd, size_t max)
+{
+	size_t head = TTRPC_HEADER + prefix->len;
+	bool idle = c->out.len == 0;
+	uint8_t *room;
+	ssize_t n;
+
+	if (c->fd < 0 || c->failed) {
+		errno = EPIPE;
+		return -1;
+	}
+	room = (uint8_t *)buf_room(&c->out, head + max);
+	if (!room) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	n = read(fd, room + head, max);
+	if (n <= 0)
+		return n;
+	f->len = (uint32_t)(prefix->len + (size_t)n);
+	ttrpc_encode_header(f, room);
+	prefix->make(room + TTRPC_HEADER, (size_t)n);
+	c->out.len += head + (size_t)n;
+	push_locked(c, idle);
+	return n;
+}
+
+ssize_t conn_send_read(struct conn *c, uint32_t stream, enum ttrpc_type type,
+		       const struct conn_prefix *prefix, int fd, size_t max)
+{
+	struct ttrpc_frame f = { 0, stream, (uint8_t)type, 0 };
+	ssize_t n;
+	int why;
+
+	if (max > TTRPC_MESSAGE_MAX - prefix->len)
+		max = TTRPC_MESSAGE_MAX - prefix->len;
+	(void)pthread_mutex_lock(&c->lock);
+	n = send_read_locked(c, &f, prefix, fd, max);
+	why = errno;
+	(void)pthread_mutex_unlock(&c->lock);
+	errno = why;
+	return n;
 }

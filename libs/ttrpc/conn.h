@@ -15,6 +15,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct conn;
 
@@ -41,3 +42,14 @@ void conn_unref(struct conn *c);
  * E_LIMIT when the message or the queue is too large. */
 MUST_CHECK int conn_send(struct conn *c, uint32_t stream, enum ttrpc_type type,
 			 const ProtobufCMessage *message, struct err *err);
+
+/* The same for a body that is PREFIX bytes, made by prefix once the length of the rest is known,
+ * and then what one read(2) of fd gives, at most max bytes: they are read straight into the queue.
+ * Returns what read returned; unless that is more than 0, nothing is sent and errno is read's, or
+ * ENOBUFS or EPIPE for what would be E_LIMIT or E_GONE. */
+struct conn_prefix {
+	size_t len;
+	void (*make)(uint8_t *to, size_t rest);
+};
+ssize_t conn_send_read(struct conn *c, uint32_t stream, enum ttrpc_type type,
+		       const struct conn_prefix *prefix, int fd, size_t max);

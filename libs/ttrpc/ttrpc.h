@@ -18,6 +18,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { TTRPC_MESSAGE_MAX = 4 << 20 };
 
@@ -70,6 +71,11 @@ void ttrpc_server_serve(struct ttrpc_server *server, int fd, ttrpc_close_fn on_c
 unsigned ttrpc_server_busy(const struct ttrpc_server *server);
 
 void ttrpc_reply(struct ttrpc_call *call, const void *message);
+/* Answers with a message whose only member is number 1 of type bytes: what one read(2) of fd gives,
+ * at most max bytes, without a copy on the way. Returns what read returned; unless that is more
+ * than 0 the call is not answered yet, and errno is read's, or EPIPE (the caller is gone) or
+ * ENOBUFS (it does not read). */
+ssize_t ttrpc_reply_read(struct ttrpc_call *call, int fd, size_t max);
 void ttrpc_fail(struct ttrpc_call *call, const struct err *err);
 /* The point in time that the caller gave the call (timeout_nano), or DEADLINE_NEVER. */
 struct deadline ttrpc_call_deadline(const struct ttrpc_call *call);

@@ -22,17 +22,28 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 256 * 1024, BUFFER = 1 << 20, READY_MS = 10000, LOGGER_MS = 12000 };
+enum {
+	CHUNK = 256 * 1024,
+	OUT_CHUNK = 1 << 20,
+	BUFFER = 1 << 20,
+	READY_MS = 10000,
+	LOGGER_MS = 12000
+};
+
+/* Waiting for readers after the end of a process; see io_settle. */
+enum { TICK_MS = 2, QUIET_MS = 50, STALLED_MS = 2000, SETTLE_MS = 5000 };
 
 struct output {
 	struct io *io;
 	const char *method;
 	int fd; /* -1: read and thrown away */
-	bool pollable;
+	bool pollable, grown;
+	bool fifo; /* open for reading too */
 	struct watch *watch;
 	struct buf queue; /* what the manager has not taken */
 	bool asking, ended;
@@ -55,6 +66,7 @@ struct io {
 	struct input in;
 	struct child logger;
 	bool stopped;         /* loop */
+	size_t moved;         /* loop: answers that came, for io_settle */
 	pthread_mutex_t lock; /* guards done */
 	pthread_cond_t changed;
 	bool done; /* both outputs are delivered */
@@ -105,6 +117,7 @@ static int open_output(const char *uri, struct output *o, struct err *err)
 	if (o->fd < 0)
 		return -1;
 	o->pollable = fstat(o->fd, &st) == 0 && !S_ISREG(st.st_mode);
+	o->fifo = o->pollable && S_ISFIFO(st.st_mode);
 	return 0;
 }
 
@@ -190,8 +203,8 @@ int io_open(struct process *p, struct io **out, struct err *err)
 	io->process = p;
 	io->refs = 1;
 	io->logger = CHILD_NONE;
-	io->out = (struct output){ io, "ReadStdout", -1, .queue = BUF_INIT(BUFFER + CHUNK) };
-	io->err = (struct output){ io, "ReadStderr", -1, .queue = BUF_INIT(BUFFER + CHUNK) };
+	io->out = (struct output){ io, "ReadStdout", -1, .queue = BUF_INIT(BUFFER + OUT_CHUNK) };
+	io->err = (struct output){ io, "ReadStderr", -1, .queue = BUF_INIT(BUFFER + OUT_CHUNK) };
 	io->in = (struct input){ .io = io, .fd = -1, .hold = -1 };
 	io->err.ended = p->terminal;
 	(void)pthread_mutex_init(&io->lock, NULL);
@@ -245,6 +258,15 @@ static void finish_output(struct output *o)
 
 static void on_writable(void *arg, uint32_t events);
 
+/* A reader that is woken seldom takes more each time. True, once, if there is more room now. */
+static bool grow_pipe(struct output *o)
+{
+	if (o->grown)
+		return false;
+	o->grown = true;
+	return fcntl(o->fd, F_SETPIPE_SZ, OUT_CHUNK) > 0;
+}
+
 /* Writes what is queued as far as it goes. */
 static void flush(struct output *o)
 {
@@ -254,6 +276,8 @@ static void flush(struct output *o)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
+			if (grow_pipe(o))
+				continue;
 			if (!o->watch)
 				o->watch = loop_watch(o->io->process->shim->loop, o->fd, EPOLLOUT,
 						      on_writable, o);
@@ -299,9 +323,12 @@ static void on_output(void *arg, const void *reply, const struct err *err)
 		o->ended = true; /* the end of the stream, or of the sandbox: there is no more */
 	else
 		buf_add(&o->queue, r->data.data, r->data.len);
-	/* The next piece is on its way while this one is written. */
+	o->io->moved++;
+	/* The next piece is on its way while this one is written; if there was too much already, it
+	 * is asked for when that has been written. */
 	ask(o);
 	flush(o);
+	ask(o);
 	check_done(o->io);
 	unref(o->io);
 }
@@ -317,10 +344,89 @@ static void ask(struct output *o)
 	o->io->refs++;
 	request.container_id = (char *)p->shim->inv->id;
 	request.exec_id = p->exec_id;
-	request.len = CHUNK;
+	request.len = OUT_CHUNK;
 	(void)ttrpc_call_async(agent(o->io), "grpc.AgentService", o->method, &request,
 			       &grpc__read_stream_response__descriptor, DEADLINE_NEVER, on_output,
 			       o);
+}
+
+/* -------------------------------------------------------------------------------------------
+ * settling */
+
+struct settle {
+	struct io *io;
+	struct watch *timer;
+	loop_fn done;
+	void *arg;
+	size_t moved, left; /* as of the last change */
+	struct deadline quiet, stalled, end;
+};
+
+static size_t not_taken(const struct output *o)
+{
+	int unread = 0;
+
+	if (o->fd >= 0 && o->pollable && ioctl(o->fd, FIONREAD, &unread) < 0)
+		unread = 0; /* something that has no such number: a logging program's socket */
+	return o->queue.len + (size_t)unread;
+}
+
+/* Everything that the process wrote was taken. Where others still hold the output open there is no
+ * end to wait for: that nothing comes any more has to do. */
+static bool taken(const struct output *o, bool quiet)
+{
+	return (o->ended || quiet) && !not_taken(o);
+}
+
+static bool settled(struct settle *s)
+{
+	struct io *io = s->io;
+	size_t left = not_taken(&io->out) + not_taken(&io->err);
+	bool quiet;
+
+	if (left != s->left || io->moved != s->moved) {
+		s->left = left;
+		s->moved = io->moved;
+		s->quiet = deadline_in(QUIET_MS);
+		s->stalled = deadline_in(STALLED_MS);
+	}
+	quiet = deadline_passed(s->quiet);
+	return io->stopped || (taken(&io->out, quiet) && taken(&io->err, quiet)) ||
+	       deadline_passed(s->stalled) || deadline_passed(s->end);
+}
+
+static void on_settle_tick(void *arg)
+{
+	struct settle *s = arg;
+
+	if (!settled(s))
+		return;
+	watch_remove(s->timer);
+	s->done(s->arg);
+	unref(s->io);
+	free(s);
+}
+
+void io_settle(struct io *io, loop_fn done, void *arg)
+{
+	struct settle *s;
+
+	if (!io || io->stopped || (taken(&io->out, false) && taken(&io->err, false))) {
+		done(arg);
+		return;
+	}
+	s = NEW(struct settle);
+	io->refs++;
+	*s = (struct settle){ .io = io,
+			      .done = done,
+			      .arg = arg,
+			      .moved = io->moved,
+			      .left = not_taken(&io->out) + not_taken(&io->err),
+			      .quiet = deadline_in(QUIET_MS),
+			      .stalled = deadline_in(STALLED_MS),
+			      .end = deadline_in(SETTLE_MS) };
+	/* A pipe does not tell when it becomes empty. */
+	s->timer = loop_timer(io->process->shim->loop, TICK_MS, true, on_settle_tick, s);
 }
 
 /* --------------------------------------------------------------------------------------------
@@ -495,6 +601,34 @@ static void await_done(struct io *io, struct deadline deadline)
 	(void)pthread_mutex_unlock(&io->lock);
 }
 
+/* From here on a FIFO that nobody reads is an error and not something to wait for: our own reading
+ * end goes. */
+static void give_up_reading(struct output *o)
+{
+	AUTO(str) char *path = str_fmt("/proc/self/fd/%d", o->fd);
+	AUTO(fd)
+	int writer = !o->fifo || o->fd < 0 ? -1 : open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (writer < 0)
+		return;
+	watch_remove(STEAL(o->watch, NULL));
+	fd_close(&o->fd);
+	o->fd = STEAL(writer, -1);
+	o->fifo = false;
+	flush(o);
+}
+
+static void finish_on_loop(void *arg)
+{
+	struct io *io = arg;
+
+	if (!io->stopped) {
+		give_up_reading(&io->out);
+		give_up_reading(&io->err);
+		check_done(io);
+	}
+}
+
 void io_finish(struct io *io, struct deadline deadline)
 {
 	struct stop_request r = { .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -504,6 +638,8 @@ void io_finish(struct io *io, struct deadline deadline)
 
 	if (!io)
 		return;
+	loop_post(io->process->shim->loop, finish_on_loop,
+		  io); /* before stop_on_loop: io is there */
 	await_done(io, deadline);
 	r.io = io;
 	loop_post(io->process->shim->loop, stop_on_loop, &r);

@@ -84,18 +84,26 @@ static void reply_wait(struct ttrpc_call *call, const struct process *p)
 	ttrpc_reply(call, &reply);
 }
 
+static void set_end(struct process *p, uint32_t status)
+{
+	if (p->ended)
+		return;
+	p->ended = true;
+	p->exit_status = status;
+	(void)clock_gettime(CLOCK_REALTIME, &p->exited_at);
+}
+
 void process_exited(struct process *p, uint32_t status)
 {
 	if (p->state == PROCESS_STOPPED)
 		return;
+	set_end(p, status);
 	p->state = PROCESS_STOPPED;
-	p->exit_status = status;
-	(void)clock_gettime(CLOCK_REALTIME, &p->exited_at);
 	publish_exit(p);
 	for (size_t i = 0; i < p->waiters.n; i++)
 		reply_wait(p->waiters.v[i], p);
 	p->waiters.n = 0;
-	log_info("process ended", LOG_S("exec", p->exec_id), LOG_I("status", status));
+	log_info("process ended", LOG_S("exec", p->exec_id), LOG_I("status", p->exit_status));
 }
 
 /* Who the answer is for: looked up again, since a process may be deleted meanwhile. */
@@ -104,20 +112,44 @@ struct wait_key {
 	char *exec_id;
 };
 
+static struct process *find_again(const struct wait_key *key)
+{
+	struct err missing = ERR_INIT;
+
+	return shim_find(key->shim, key->shim->inv->id, key->exec_id, &missing);
+}
+
+static void on_settled(void *arg)
+{
+	struct wait_key *key = arg;
+	struct process *p;
+
+	(void)pthread_mutex_lock(&key->shim->lock);
+	p = find_again(key);
+	if (p)
+		process_exited(p, PROCESS_LOST);
+	(void)pthread_mutex_unlock(&key->shim->lock);
+	free(key->exec_id);
+	free(key);
+}
+
+/* Some managers close the reading ends as soon as they hear of the end (containerd 1.6.20's client
+ * does): so they hear of it when they have read everything. */
 static void on_wait_answer(void *arg, const void *reply, const struct err *err)
 {
 	struct wait_key *key = arg;
 	const Grpc__WaitProcessResponse *r = reply;
-	struct err missing = ERR_INIT;
+	struct io *io = NULL;
 	struct process *p;
 
 	(void)pthread_mutex_lock(&key->shim->lock);
-	p = shim_find(key->shim, key->shim->inv->id, key->exec_id, &missing);
-	if (p)
-		process_exited(p, err ? PROCESS_LOST : (uint32_t)r->status & 0xff);
+	p = find_again(key);
+	if (p) {
+		set_end(p, err ? PROCESS_LOST : (uint32_t)r->status & 0xff);
+		io = p->io; /* freed on this thread only */
+	}
 	(void)pthread_mutex_unlock(&key->shim->lock);
-	free(key->exec_id);
-	free(key);
+	io_settle(io, on_settled, key);
 }
 
 void process_watch(struct process *p)

@@ -44,6 +44,8 @@ struct process {
 	struct shim *shim;
 	char *exec_id; /* "" for the container */
 	enum process_state state;
+	bool ended; /* the agent said so: exit_status and exited_at hold, its output may be on its
+		       way */
 	uint32_t exit_status;
 	struct timespec exited_at;
 	bool terminal;
@@ -127,6 +129,10 @@ void shim_watch_oom(struct shim *s);
 
 /* Opens the URIs (fifo, file, binary). Blocking; nothing moves until io_start. */
 MUST_CHECK int io_open(struct process *p, struct io **out, struct err *err);
+/* Loop: calls done once when the output of a process that has ended was taken by its readers, at
+ * once if there is none; who waits for the process may close them when it is told. Neither a reader
+ * that does not read nor another writer of the same output delays it for long. */
+void io_settle(struct io *io, loop_fn done, void *arg);
 void io_start(struct io *io);       /* any thread */
 void io_close_stdin(struct io *io); /* loop: what was written is delivered, then the end */
 /* Waits until all output was delivered, at most until the deadline, then lets go of everything. Not

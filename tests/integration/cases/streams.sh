@@ -53,3 +53,18 @@ test_output_into_a_program() {
 	removed "$id"
 	expect "logged" "$(cat "$LAB/logged")" to-program
 }
+
+# Containerd 1.6.20's client closes its end as soon as it hears of the exit, whatever is still in it.
+test_output_is_whole_though_its_reader_is_slow() {
+	local bytes
+	bytes=$(run "$IMAGE" "$(lab_id)" dd if=/dev/zero bs=256k count=8 2>/dev/null | { sleep 0.5; wc -c; })
+	expect "bytes" "$bytes" 2097152
+}
+
+# Nobody reads any more: neither the exit nor the delete waits for a reader.
+test_nobody_reads_the_output() {
+	local id start=$SECONDS
+	id=$(lab_id)
+	run "$IMAGE" "$id" sh -c 'dd if=/dev/zero bs=256k count=1; exit 3' 2>/dev/null | true
+	[ $((SECONDS - start)) -lt 30 ] && ! lab_ctr tasks ls | grep -q "^$id "
+}
