@@ -78,12 +78,13 @@ test_containerd_restarted() {
 # Eight here, four at a time; KATA_MANY=50 is the exhaustive version.
 test_many_at_once() {
 	# shellcheck disable=SC2016
-	seq "${KATA_MANY:-8}" | xargs -P 4 -I N sh -c '
-		status=0
-		timeout 300 ctr --address "$1" run --rm --runtime "$2" "$3" "$4-N" \
-			sh -c "exit $((N % 5))" >"$5/many-N" 2>&1 || status=$?
-		[ "$status" = $((N % 5)) ] && ! [ -s "$5/many-N" ] ||
-			{ echo "    container N: status $status: $(cat "$5/many-N")"; exit 1; }
+	# The number comes last: an xargs that replaces a letter replaces it in the paths as well.
+	seq "${KATA_MANY:-8}" | xargs -P 4 -n 1 sh -c '
+		said=$5/many-$6 wanted=$(($6 % 5)) status=0
+		timeout 300 ctr --address "$1" run --rm --runtime "$2" "$3" "$4-$6" \
+			sh -c "exit $wanted" >"$said" 2>&1 || status=$?
+		[ "$status" = "$wanted" ] && ! [ -s "$said" ] ||
+			{ echo "    container $6: status $status: $(cat "$said")"; exit 1; }
 	' sh "$LAB/containerd.sock" "$RUNTIME" "$IMAGE" "$(lab_id)" "$LAB"
 }
 
