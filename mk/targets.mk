@@ -26,8 +26,8 @@ install: all kernel initrd ## lay everything down below $(DESTDIR)$(PREFIX)
 		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
 	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/
-	sed 's|@PREFIX@|$(PREFIX)|' runtime/configuration.toml.in \
-		>$(DESTDIR)$(PREFIX)/share/defaults/kata-containers/configuration.toml
+	install -m 0644 runtime/configuration.toml \
+		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers/
 
 STAGE := $(abspath $(BUILD))/stage
 

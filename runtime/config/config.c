@@ -379,10 +379,22 @@ char *config_prefix(void)
 	return path_clean(up);
 }
 
+/* Where a person edits what was installed: an installed release is a generation of the prefix,
+ * which has one etc/ for all of them. */
+static char *edited_below(const char *prefix)
+{
+	AUTO(str) char *up = str_fmt("%s/..", prefix), *parent = path_clean(up);
+
+	if (str_eq(path_basename(parent), "generations"))
+		return str_fmt("%.*setc/configuration.toml", (int)(path_basename(parent) - parent),
+			       parent);
+	return path_join(prefix, "etc/configuration.toml");
+}
+
 char *config_find(const char *asked, struct err *err)
 {
 	const char *env = getenv("KATA_CONF_FILE");
-	AUTO(str) char *prefix = config_prefix();
+	AUTO(str) char *prefix = config_prefix(), *edited = edited_below(prefix);
 	AUTO(str)
 	char *own = path_join(prefix, "share/defaults/kata-containers/configuration.toml");
 
@@ -393,6 +405,8 @@ char *config_find(const char *asked, struct err *err)
 		return xstrdup(env);
 	if (path_exists("/etc/kata-containers/configuration.toml"))
 		return xstrdup("/etc/kata-containers/configuration.toml");
+	if (path_exists(edited))
+		return STEAL(edited, NULL);
 	if (path_exists(own))
 		return STEAL(own, NULL);
 	err_set(err, E_NOT_FOUND,
@@ -400,6 +414,17 @@ char *config_find(const char *asked, struct err *err)
 		own);
 	err_hint(err, "install one or set KATA_CONF_FILE");
 	return NULL;
+}
+
+/* So a release works below any prefix, and a VM gets the kernel that came with its runtime. */
+static void below_prefix(char **path)
+{
+	AUTO(str) char *prefix = config_prefix(), *absolute = NULL;
+
+	if (str_empty(*path) || **path == '/')
+		return;
+	absolute = path_join(prefix, *path);
+	str_set(path, absolute);
 }
 
 /* Files that must be there before a VM can start: found now, with the key that names them. */
@@ -451,9 +476,12 @@ struct runtime_config *config_load(const char *asked, struct err *err)
 	}
 	if (merge_dropins(root, c->file, err) < 0 || check_outer(root, err) < 0 ||
 	    read_table(root, Q, c, err) < 0 || read_table(root, A, c, err) < 0 ||
-	    read_table(root, R, c, err) < 0 || read_table(root, F, c, err) < 0 || check(c, err) < 0)
+	    read_table(root, R, c, err) < 0 || read_table(root, F, c, err) < 0)
 		return NULL;
-	return STEAL(c, NULL);
+	below_prefix(&c->kernel);
+	below_prefix(&c->initrd);
+	below_prefix(&c->firmware);
+	return check(c, err) == 0 ? STEAL(c, NULL) : NULL;
 }
 
 void config_free(struct runtime_config *c)

@@ -8,9 +8,11 @@
  *	struct runtime_config *c = config_load(chosen, &err);	// NULL: search the standard places
  *
  * Search order: the path asked for (annotation, CreateTask options), $KATA_CONF_FILE,
- * /etc/kata-containers/configuration.toml, then the file beside the program's own prefix:
- * PREFIX/share/defaults/kata-containers/configuration.toml. The first that exists is read; then
- * every file of config.d/ beside it, sorted by name, key by key over it.
+ * /etc/kata-containers/configuration.toml, then below the program's own prefix (for a release that
+ * was installed as PREFIX/generations/ID: the first of these below PREFIX)
+ * PREFIX/etc/configuration.toml and PREFIX/share/defaults/kata-containers/configuration.toml. The
+ * first that exists is read; then every file of config.d/ beside it, sorted by name, key by key
+ *over it. Paths of kernel, initrd and firmware without a leading slash are below that prefix.
  *
  * Nothing is silently ignored: every known key is either honoured or accepted only with the values
  * under which it has no effect here; anything else, and every unknown key, is an error with file,

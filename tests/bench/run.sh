@@ -10,8 +10,8 @@ cd "$(dirname "$0")/../.."
 . tests/integration/lib.sh
 # shellcheck source=tests/bench/machines.sh
 . tests/bench/machines.sh
-prefix=$1 floor=$2 out=$3 runs=${4:-7}
-TOOLS=$(dirname "$floor")
+prefix=$1 out=$3 runs=${4:-7}
+TOOLS=$(dirname "$2")
 rows=()
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
@@ -34,6 +34,12 @@ lab_start "$prefix"
 lab_image
 once "$RUNTIME" # finds the accelerator out
 accelerator=$(cat /run/vc/accelerator)
+
+# It finds kernel and initrd beside itself, as the runtime does.
+mkdir "$LAB/bin"
+cp "$TOOLS/floor" "$LAB/bin/floor"
+ln -s "$prefix/share" "$LAB/share"
+floor=$LAB/bin/floor
 
 debian=$(debian_kernel "${KATA_BENCH_CACHE:-$TOOLS/../bench}")
 small_initrd "$LAB/hello.img" "echo $MARKER; exec /bin/busybox sleep 1000"
