@@ -47,6 +47,7 @@ SYSLIBS_protocols := -lprotobuf-c
 SYSLIBS_container := -lseccomp -lcap
 SYSLIBS_crypto    := -lcrypto
 SYSLIBS_archive   := -larchive
+SYSLIBS_yaml      := -lyaml
 
 LIBRARIES :=
 PROGRAMS  :=
