@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 $(eval $(call unit_test,deploy_parts_test,tests/unit/deploy_parts_test.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
 $(eval $(call unit_test,deploy_test,tests/unit/deploy_test.c tests/crash/release.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
+$(eval $(call unit_test,deploy_release_test,tests/unit/deploy_release_test.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
