@@ -3,3 +3,4 @@
 # The engine: what lays a release down on a node and takes it away again. Programs link these.
 DEPLOY_SRC := $(sort $(wildcard deploy/*.c deploy/store/*.c deploy/plan/*.c deploy/journal/*.c deploy/release/*.c deploy/trust/*.c))
 DEPLOY_LIBS := base json crypto yaml archive
+include deploy/trust/keys.mk
