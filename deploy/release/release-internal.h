@@ -18,3 +18,5 @@ MUST_CHECK int release_take_digest(struct fields *f, const char *key, bool requi
 MUST_CHECK int release_take_times(struct fields *f, uint64_t *serial, uint64_t *created,
 				  uint64_t *expires, struct err *err);
 void release_put_times(struct json *j, uint64_t serial, uint64_t created, uint64_t expires);
+/* Components and patches in the order of the header. */
+void release_sort(struct release *r);

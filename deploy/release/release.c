@@ -60,6 +60,17 @@ static int patch_order(const void *a, const void *b)
 	return order ? order : strcmp(one->base, other->base);
 }
 
+const struct release_patch *release_patch(const struct release *r, const char *base,
+					  const char *target)
+{
+	struct release_patch key = { .size = 0 };
+
+	if (!r->patches.n || str_print(key.base, sizeof(key.base), "%s", base) < 0 ||
+	    str_print(key.target, sizeof(key.target), "%s", target) < 0)
+		return NULL;
+	return bsearch(&key, r->patches.v, r->patches.n, sizeof(key), patch_order);
+}
+
 static int parse_component(struct release *r, const struct json *j, struct err *err)
 {
 	struct release_component c = { 0 };
@@ -194,15 +205,20 @@ static int parse_head(struct release *r, struct fields *f, struct err *err)
 	return 0;
 }
 
-static int sort_components(struct release *r, struct err *err)
+void release_sort(struct release *r)
 {
-	struct release_component *c = r->components.v;
-
 	if (r->components.n > 1)
-		qsort(c, r->components.n, sizeof(*c), component_order);
+		qsort(r->components.v, r->components.n, sizeof(*r->components.v), component_order);
+	if (r->patches.n > 1)
+		qsort(r->patches.v, r->patches.n, sizeof(*r->patches.v), patch_order);
+}
+
+static int check_names(const struct release *r, struct err *err)
+{
 	for (size_t i = 1; i < r->components.n; i++) {
-		if (str_eq(c[i - 1].name, c[i].name))
-			return err_set(err, E_INVALID, "component '%s' is there twice", c[i].name);
+		if (str_eq(r->components.v[i - 1].name, r->components.v[i].name))
+			return err_set(err, E_INVALID, "component '%s' is there twice",
+				       r->components.v[i].name);
 	}
 	return 0;
 }
@@ -246,7 +262,7 @@ static int digest_order(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int check_patches(struct release *r, struct err *err)
+static int check_patches(const struct release *r, struct err *err)
 {
 	AUTO(mem) const char **known = xcalloc(r->layout.entries.n + 1, sizeof(*known));
 	size_t n = 0;
@@ -258,7 +274,6 @@ static int check_patches(struct release *r, struct err *err)
 			known[n++] = e->sha256;
 	}
 	qsort(known, n, sizeof(*known), digest_order);
-	qsort(r->patches.v, r->patches.n, sizeof(*r->patches.v), patch_order);
 	for (size_t i = 0; i < r->patches.n; i++) {
 		const struct release_patch *p = &r->patches.v[i];
 		const char *target = p->target;
@@ -304,7 +319,9 @@ int release_parse(struct release *r, const char *text, size_t len, const char *n
 		return -1;
 	rc = parse(r, j, name, err);
 	json_free(j); /* before the layout is sealed, which makes a document as large */
-	if (rc < 0 || layout_seal(&r->layout, err) < 0 || sort_components(r, err) < 0 ||
+	if (rc == 0)
+		release_sort(r);
+	if (rc < 0 || layout_seal(&r->layout, err) < 0 || check_names(r, err) < 0 ||
 	    check_components(r, err) < 0 || check_patches(r, err) < 0)
 		return err_wrap(err, "%s", name);
 	return 0;

@@ -87,6 +87,10 @@ MUST_CHECK int release_format(const struct release *r, struct buf *to, struct er
 
 const struct release_component *release_component(const struct release *r, const char *name);
 
+/* The patch that makes target out of base (digests), or NULL. */
+const struct release_patch *release_patch(const struct release *r, const char *base,
+					  const char *target);
+
 /* A sealed layout of the wanted components: those named (NULL or empty: all) less those without.
  * Required ones are always there. E_NOT_FOUND names the nearest; E_USAGE: a required one left out.
  */
@@ -107,6 +111,10 @@ DEFINE_AUTO_STRUCT(channel, struct channel, channel_release)
 MUST_CHECK int channel_parse(struct channel *c, const char *text, size_t len, const char *name,
 			     struct err *err);
 MUST_CHECK int channel_format(const struct channel *c, struct buf *to, struct err *err);
+
+/* Heap: "NAME.minisig" for 0, "NAME.1.minisig" for 1 ...; there are none after the first that is
+ * not there, and at most TRUST_SIGNATURES_MAX. */
+char *release_signature_name(const char *document, unsigned n);
 
 /* "3.10.0" against "3.9.1": <0, 0, >0; a pre-release ("-rc1") comes before its release. */
 int version_compare(const char *a, const char *b);
