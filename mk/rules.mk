@@ -46,7 +46,8 @@ SYSLIBS_json      := -ljansson
 SYSLIBS_protocols := -lprotobuf-c
 SYSLIBS_container := -lseccomp -lcap
 SYSLIBS_crypto    := -lcrypto
-SYSLIBS_archive   := -larchive
+SYSLIBS_archive   := -larchive -lzstd
+SYSLIBS_yaml      := -lyaml
 
 LIBRARIES :=
 PROGRAMS  :=

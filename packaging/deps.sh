@@ -10,10 +10,11 @@ packages=(
 	gcc clang clang-tidy libclang-rt-14-dev make binutils pkg-config clang-format protobuf-c-compiler
 	# libraries
 	libprotobuf-c-dev libjansson-dev libseccomp-dev libcap-dev libssl-dev libarchive-dev
+	libyaml-dev libzstd-dev
 	# the guest kernel and what goes into the initrd
 	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables
 	# tests
-	check libsubunit-dev codespell shellcheck busybox-static
+	check libsubunit-dev codespell shellcheck busybox-static minisign zstd
 	# what containers run with
 	qemu-system-x86 qemu-system-common containerd runc iproute2 procps
 )

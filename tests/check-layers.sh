@@ -66,6 +66,7 @@ judge() {
 		home["jansson.h"] = "libs/json"
 		home["seccomp.h"] = home["sys/capability.h"] = "libs/container"
 		home["archive.h"] = home["archive_entry.h"] = "libs/archive"
+		home["zstd.h"] = "libs/archive"
 		home["openssl/"] = "libs/crypto"
 		home["curl/"] = "libs/http"
 		home["yaml.h"] = "libs/yaml"

@@ -34,6 +34,9 @@ enum {
 	RELEASE_PATCHES_MAX = 100000,
 	CHANNEL_TEXT_MAX = 64 << 10,
 };
+#define RELEASE_MINIMUM      "0.1.0" /* the first kata-deploy that reads this schema */
+#define RELEASE_SBOM         "sbom.spdx.json"
+#define RELEASE_PROVENANCE   "provenance.intoto.json"
 #define RELEASE_BLOB_MAX     (UINT64_C(16) << 30) /* compressed */
 #define RELEASE_UNPACKED_MAX (UINT64_C(64) << 30)
 
@@ -61,9 +64,11 @@ struct release {
 	char *minimum;             /* the oldest kata-deploy that may install it */
 	/* What the proof must find in the guest; NULL: not said. */
 	char *guest_kernel, *agent;
+	/* Digests of RELEASE_SBOM and RELEASE_PROVENANCE beside it; "": there is none. */
+	char sbom[65], provenance[65];
 	VEC(struct release_component) components; /* by name */
 	struct layout layout;                     /* sealed: all files of all components */
-	VEC(struct release_patch) patches;
+	VEC(struct release_patch) patches;        /* by target, then by base */
 };
 
 #define RELEASE_INIT                                                               \
@@ -74,12 +79,17 @@ struct release {
 void release_release(struct release *r);
 DEFINE_AUTO_STRUCT(release, struct release, release_release)
 
+/* E_INVALID, E_LIMIT; E_UNSUPPORTED: a newer kata-deploy is needed. */
 MUST_CHECK int release_parse(struct release *r, const char *text, size_t len, const char *name,
 			     struct err *err);
 /* The exact bytes that are signed. */
 MUST_CHECK int release_format(const struct release *r, struct buf *to, struct err *err);
 
 const struct release_component *release_component(const struct release *r, const char *name);
+
+/* The patch that makes target out of base (digests), or NULL. */
+const struct release_patch *release_patch(const struct release *r, const char *base,
+					  const char *target);
 
 /* A sealed layout of the wanted components: those named (NULL or empty: all) less those without.
  * Required ones are always there. E_NOT_FOUND names the nearest; E_USAGE: a required one left out.
@@ -91,8 +101,8 @@ MUST_CHECK int release_select(const struct release *r, char *const *components,
 struct channel {
 	char *name;
 	uint64_t serial, created, expires;
-	char *version;    /* of the newest release */
-	char *path;       /* its directory, relative to the channel's; clean, never upwards */
+	char *version; /* of the newest release */
+	char *path;    /* its directory, relative to the channel's; clean, never upwards, or "." */
 	char release[65]; /* SHA-256 of its release.yaml */
 };
 
@@ -101,6 +111,10 @@ DEFINE_AUTO_STRUCT(channel, struct channel, channel_release)
 MUST_CHECK int channel_parse(struct channel *c, const char *text, size_t len, const char *name,
 			     struct err *err);
 MUST_CHECK int channel_format(const struct channel *c, struct buf *to, struct err *err);
+
+/* Heap: "NAME.minisig" for 0, "NAME.1.minisig" for 1 ...; there are none after the first that is
+ * not there, and at most TRUST_SIGNATURES_MAX. */
+char *release_signature_name(const char *document, unsigned n);
 
 /* "3.10.0" against "3.9.1": <0, 0, >0; a pre-release ("-rc1") comes before its release. */
 int version_compare(const char *a, const char *b);

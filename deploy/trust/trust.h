@@ -17,8 +17,12 @@
  *	    release_parse(...) < 0 ||
  *	    trust_fresh(t, "release", r.serial, r.created, r.expires, err) < 0)
  *		return -1;
- *	...				// the install has committed
- *	trust_remember(t, state, err);
+ *	AUTO(str) char *memory = trust_memory(t);	// goes into state/trust.json with the
+ *	...						// commit of the install
+ *
+ * Keys are those of --key; else those of the root in trust.json or of the directory's root.json, of
+ * which the one with the higher version counts; else the directory's *.pub; else those built in
+ * (make TRUSTED_KEYS="FILE ..."). The first that there is decides, nothing is added up.
  *
  * Time is the latest of: the clock, the last time seen, and the time of the build; so a clock at
  * 1970 or one that was set back lets nothing old through, and a clock in the far future moves the
@@ -39,7 +43,9 @@ struct trust_options {
 	char *const *keys;     /* --key FILE; if there is one, nothing else is trusted */
 	unsigned threshold;    /* --threshold K; 0: 1, or what the root says */
 	const char *directory; /* /etc/kata-deploy/trust.d: *.pub, and root.json if there is one */
-	const char *pin;       /* --pin SHA256 of release.yaml: must match as well; waives expiry */
+	/* --pin SHA256 of release.yaml: must match as well; waives expiry. A document is held
+	 * against it if its name ends in "release.yaml". */
+	const char *pin;
 	bool allow_downgrade, allow_expired;
 	uint64_t now; /* the clock, seconds since 1970 */
 };
@@ -53,7 +59,8 @@ struct trust_signature {
 };
 
 /* state: an fd of the prefix's state directory, or -1 if there is none yet: trust.json is read.
- * E_TRUST: there is no key. E_INVALID: a key, root or state file is damaged. */
+ * E_TRUST: there is no key, or fewer than the threshold. E_INVALID: a key, root or state file is
+ * damaged. E_USAGE: the pin is no SHA-256. */
 MUST_CHECK int trust_open(const struct trust_options *o, int state, struct trust **out,
 			  struct err *err);
 void trust_close(struct trust *t);
@@ -61,17 +68,20 @@ DEFINE_AUTO(trust, struct trust *, NULL, trust_close)
 
 /* At least threshold different trusted keys signed exactly these bytes. Signatures by unknown keys
  * are passed over, a bad one by a known key is an error. The error says how many were good, whose
- * keys are missing and, for none, which key ids the signatures name. */
+ * keys are missing and which key ids the signatures name. Caps the length: E_LIMIT. A signature
+ * that cannot be read: E_INVALID, E_UNSUPPORTED. */
 MUST_CHECK int trust_signatures(struct trust *t, const char *name, const void *data, size_t len,
 				const struct trust_signature *sigs, size_t nsigs, struct err *err);
 
-/* Expiry and serial. name is the channel that the serial counts in. */
+/* Expiry and serial. name is what the serial counts in: "release", or a channel's name. What is
+ * accepted is remembered by trust_memory. */
 MUST_CHECK int trust_fresh(struct trust *t, const char *name, uint64_t serial, uint64_t created,
 			   uint64_t expires, struct err *err);
 
 /* A new set of root keys, root.json: {"version", "keys", "threshold", "expires"}, signed by the
- * threshold of the old set and of the new one, version exactly one higher. It replaces the keys of
- * the directory from then on; kept in trust.json. */
+ * threshold of the old set (which may have expired) and of the new one, version exactly one higher:
+ * 1 if the old set is no root. It replaces the keys of the directory from then on; kept in
+ * trust.json. */
 MUST_CHECK int trust_rotate(struct trust *t, const char *text, size_t len,
 			    const struct trust_signature *sigs, size_t nsigs, struct err *err);
 

@@ -2,10 +2,12 @@
 #pragma once
 
 /*
- * Makes an archive in memory, the same bytes for the same calls: entries stand in the order in
- *which they were added, all with one modification time, inode numbers count from 1, and nothing of
- *this machine (user, clock, device) gets in. The format is cpio "newc", which the kernel unpacks as
- *an initrd; device nodes are entries like any other, so no privilege is needed.
+ * Makes an archive, the same bytes for the same calls: entries stand in the order in which they
+ *were added, all with one modification time, inode numbers count from 1, and nothing of this
+ *machine (user, clock, device, number of processors) gets in.
+ *
+ * In memory, as cpio "newc", which the kernel unpacks as an initrd; device nodes are entries like
+ *any other, so no privilege is needed:
  *
  *	AUTO(buf) struct buf out = BUF_INIT(64 << 20);
  *	AUTO(pack) struct pack *pack = pack_new(PACK_GZIP, 0, &out, err);
@@ -13,8 +15,10 @@
  *		return -1;
  *	use(out.data, out.len);
  *
- * out is borrowed and must outlive the pack; what it holds before pack_finish() succeeded is of no
- * use. One thread at a time.
+ * Into a file, as tar, with contents that stream through (pack_new_tar, pack_add_fd).
+ *
+ * out and fds are borrowed and must outlive the pack; what was written before pack_finish()
+ * succeeded is of no use. One thread at a time.
  */
 
 #include "base/buf.h"
@@ -44,8 +48,18 @@ struct pack_entry {
 /* E_FAILED if the archive library cannot do it. Release with pack_free(). */
 struct pack *pack_new(enum pack_filter filter, time_t mtime, struct buf *out, struct err *err);
 
+/* A tar archive (ustar, with pax headers where that is too small) that is written to fd. level: of
+ * the filter, 0 for its strongest. */
+struct pack *pack_new_tar(enum pack_filter filter, unsigned level, time_t mtime, int fd,
+			  struct err *err);
+
 /* E_FAILED; E_LIMIT when out is full. */
 MUST_CHECK int pack_add(struct pack *pack, const struct pack_entry *entry, struct err *err);
+
+/* A regular file whose entry->len bytes are the rest of a file; name is used in errors. E_STATE:
+ * the file has more or fewer. */
+MUST_CHECK int pack_add_fd(struct pack *pack, const struct pack_entry *entry, int fd,
+			   const char *name, struct err *err);
 
 /* Writes the trailer; nothing can be added after it. E_FAILED, E_LIMIT. */
 MUST_CHECK int pack_finish(struct pack *pack, struct err *err);

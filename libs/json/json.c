@@ -145,6 +145,11 @@ void json_free(struct json *j)
 	json_decref(in(j));
 }
 
+struct json *json_share(const struct json *j)
+{
+	return (struct json *)json_incref(in(j));
+}
+
 enum json_kind json_kind(const struct json *j)
 {
 	switch (json_typeof(in(j))) {

@@ -32,6 +32,8 @@ enum json_kind {
 /* name is used in errors: "config.json:3:14: ...". NULL on error. */
 struct json *json_parse(const char *text, size_t len, const char *name, struct err *err);
 void json_free(struct json *j);
+/* Another reference to the same value, which is freed as well. */
+struct json *json_share(const struct json *j);
 DEFINE_AUTO(json, struct json *, NULL, json_free)
 
 enum json_kind json_kind(const struct json *j);

@@ -1,3 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 $(eval $(call unit_test,deploy_parts_test,tests/unit/deploy_parts_test.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
 $(eval $(call unit_test,deploy_test,tests/unit/deploy_test.c tests/crash/release.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
+$(eval $(call unit_test,deploy_release_test,tests/unit/deploy_release_test.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
+# With built-in keys and a build time of its own.
+$(eval $(call unit_test,deploy_trust_test,tests/unit/deploy_trust_test.c $(filter-out $(TRUSTED_KEYS_C),$(DEPLOY_SRC)),$(DEPLOY_LIBS)))
+$(eval $(call unit_test,deploy_release_build_test,tests/unit/deploy_release_build_test.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
+$(eval $(call unit_test,deploy_packager_test,tests/unit/deploy_packager_test.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))

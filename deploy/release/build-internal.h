@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/* What the steps of building a release hand to each other. */
+
+#include "base/vec.h"
+#include "crypto/sha1.h"
+#include "deploy/release/build.h"
+
+/* components.yaml. */
+struct part {
+	char *name, *text;
+	bool required;
+	char **patterns; /* strv */
+};
+
+struct part_copy {
+	char *from, *to;
+};
+
+struct parts {
+	VEC(struct part) parts;
+	VEC(struct part_copy) copies;
+	char sha256[65]; /* of the file */
+};
+
+void parts_release(struct parts *p);
+MUST_CHECK int parts_load(struct parts *p, const char *path, struct err *err);
+/* The one part that the path belongs to; NULL: E_INVALID. */
+const struct part *parts_owner(const struct parts *p, const char *path, struct err *err);
+
+/* What the manifest does not keep of a file. */
+struct source {
+	char *path; /* in the release */
+	char *from; /* in the tree */
+	char sha1[SHA1_HEX + 1];
+};
+
+struct build {
+	const struct release_build_options *o;
+	struct parts parts;
+	struct release r;
+	VEC(struct source) sources; /* of files, by path */
+	int tree, out;              /* directories */
+};
+
+const struct source *build_source(const struct build *b, const char *path);
+/* Fills layout and sources. */
+MUST_CHECK int build_scan(struct build *b, struct err *err);
+/* Fills components, writes blobs/. */
+MUST_CHECK int build_blobs(struct build *b, struct err *err);
+/* Fills patches, writes patches/. */
+MUST_CHECK int build_patches(struct build *b, struct err *err);
+struct json *build_sbom(const struct build *b);
+struct json *build_provenance(const struct build *b);
+
+/* A file that is named by its digest once it is whole. */
+MUST_CHECK int build_name_by_digest(int dir, const char *from, const char *folder,
+				    const char *suffix, char sha256[65], uint64_t *size,
+				    struct err *err);
+
+/* The rules of SPDX 2.3 that concern us, and that it lists what the release does. */
+MUST_CHECK int sbom_check(const struct release *r, const struct json *j, struct err *err);
+/* Package verification code: of the SHA-1s of a package's files, which get sorted. */
+void sbom_code(const char **sha1s, size_t n, char code[SHA1_HEX + 1]);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Signatures beside the documents: NAME.minisig, NAME.1.minisig, ... one per key. */
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "deploy/release/build.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+char *release_signature_name(const char *document, unsigned n)
+{
+	return n ? str_fmt("%s.%u.minisig", document, n) : str_fmt("%s.minisig", document);
+}
+
+/* True if the signature of that name is this key's, or there is none. */
+static int is_free(int dir, const char *name, const struct minisig_secret *secret, bool *yes,
+		   struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(MINISIG_TEXT_MAX);
+	struct minisig sig;
+
+	*yes = true;
+	if (file_read(dir, name, MINISIG_TEXT_MAX, &text, err) < 0) {
+		if (err->code != E_NOT_FOUND)
+			return -1;
+		err_clear(err);
+		return 0;
+	}
+	if (minisig_parse(&sig, buf_cstr(&text), text.len, name, err) < 0)
+		return err_hint(err, "remove it if it is of no use");
+	*yes = memcmp(sig.id, secret->id, MINISIG_ID) == 0;
+	return 0;
+}
+
+static int sign_document(int dir, const char *document, const struct minisig_secret *secret,
+			 const char *comment, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX), sig = BUF_INIT(MINISIG_TEXT_MAX);
+
+	if (file_read(dir, document, RELEASE_TEXT_MAX, &text, err) < 0 ||
+	    minisig_sign(secret, buf_cstr(&text), text.len, comment, &sig, err) < 0)
+		return -1;
+	for (unsigned n = 0; n < TRUST_SIGNATURES_MAX; n++) {
+		AUTO(str) char *name = release_signature_name(document, n);
+		bool yes;
+
+		if (is_free(dir, name, secret, &yes, err) < 0)
+			return -1;
+		if (yes)
+			return file_replace(dir, name, sig.data, sig.len, 0644, err);
+	}
+	return err_set(err, E_LIMIT, "%s has %d signatures already", document,
+		       TRUST_SIGNATURES_MAX);
+}
+
+int release_sign(const char *dir, const struct minisig_secret *secret, const char *comment,
+		 struct err *err)
+{
+	AUTO(fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "open %s", dir);
+	if (sign_document(fd, "release.yaml", secret, comment, err) < 0)
+		return err_wrap(err, "%s", dir);
+	if (faccessat(fd, "channel.yaml", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "look at channel.yaml");
+	return sign_document(fd, "channel.yaml", secret, comment, err) < 0
+		       ? err_wrap(err, "%s", dir)
+		       : 0;
+}

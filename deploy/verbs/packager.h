@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * The verbs of those who make releases: `kata-deploy release build|sign|check|diff` and
+ * `kata-deploy keys generate|show`. argv[0] is the verb, argv[1] what to do; --help says more.
+ * Results go to standard output, as JSON with --json. 0, or -1 and the error.
+ */
+
+#include "base/err.h"
+
+MUST_CHECK int verb_release(int argc, char **argv, struct err *err);
+MUST_CHECK int verb_keys(int argc, char **argv, struct err *err);

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/* Verbs that have verbs of their own: `VERB NAME [OPTION...] [OPERAND...]`. */
+
+#include "base/err.h"
+#include "base/opt.h"
+
+struct subverb {
+	const char *name;
+	const char *operands; /* what the help calls them, "" for none */
+	const char *help;
+	const struct opt *opts;
+	int (*run)(int argc, char **argv, struct err *err); /* operands only */
+	int least, most;                                    /* how many operands; most -1: any */
+};
+
+/* table ends with a NULL name. E_USAGE names the nearest. --help prints what there is. */
+MUST_CHECK int subverb_run(const struct subverb *table, int argc, char **argv, struct err *err);

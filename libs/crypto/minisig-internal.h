@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/* What the two halves of minisig share: lines, base64, Ed25519 and the prehash. */
+
+#include "crypto/minisig.h"
+
+#include <stdbool.h>
+
+/* The next line of *text without its newline, which is taken off; false at the end. A NUL or a
+ * carriage return ends nothing and fits no base64. */
+struct minisig_line {
+	const char *text;
+	size_t len;
+};
+bool minisig_next_line(const char **text, size_t *left, struct minisig_line *line);
+bool minisig_line_starts(const struct minisig_line *line, const char *prefix);
+
+/* Exactly size bytes in the one canonical form. */
+bool minisig_decode(const struct minisig_line *line, uint8_t *out, size_t size);
+void minisig_encode(const uint8_t *data, size_t size, struct buf *to);
+
+/* One line of printable text. */
+bool minisig_is_comment(const char *text, size_t len);
+
+void minisig_prehash(const void *data, size_t len, uint8_t digest[64]);
+bool minisig_ed25519_verify(const uint8_t key[32], const void *data, size_t len,
+			    const uint8_t signature[64]);

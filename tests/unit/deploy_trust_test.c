@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * deploy/trust: every rule lets through what it should and refuses with E_TRUST and advice. Keys
+ * are made here; times count from a build time that the test names, so no clock is looked at.
+ */
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "crypto/minisig.h"
+#include "crypto/sha256.h"
+#include "deploy/release/release.h"
+#include "deploy/release/stamp.h"
+#include "deploy/trust/builtin.h"
+#include "deploy/trust/trust-internal.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BUILT UINT64_C(1000000000)
+#define NOW   (BUILT + 1000)
+#define TEXT  "schema: 1\n"
+
+enum { PEOPLE = 4 };
+
+static char dir[64];
+static struct err err;
+static struct minisig_secret people[PEOPLE];
+static char *public[PEOPLE]; /* paths */
+static const char *built_in[2];
+static int state;
+
+const char *const *trust_builtin_keys(void)
+{
+	return built_in;
+}
+
+uint64_t trust_build_time(void)
+{
+	return BUILT;
+}
+
+static void put(const char *name, const char *text)
+{
+	AUTO(str) char *path = path_join(dir, name);
+
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0600, &err) == 0,
+		      "%s", err.msg);
+}
+
+static void key_text(unsigned who, struct buf *to)
+{
+	struct minisig_key key;
+
+	minisig_public(&people[who], &key);
+	minisig_key_format(&key, to);
+}
+
+/* The base64 of a key, heap. */
+static char *key_line(unsigned who)
+{
+	AUTO(buf) struct buf text = BUF_INIT(MINISIG_TEXT_MAX);
+	char *line;
+
+	key_text(who, &text);
+	line = strchr(text.data, '\n') + 1;
+	return xstrndup(line, strcspn(line, "\n"));
+}
+
+static void setup(void)
+{
+	AUTO(str) char *path = NULL;
+
+	err_clear(&err);
+	(void)str_print(dir, sizeof(dir), "/tmp/kata-trust-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	path = path_join(dir, "state");
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	state = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(state, 0);
+	built_in[0] = NULL;
+	for (unsigned i = 0; i < PEOPLE; i++) {
+		AUTO(buf) struct buf text = BUF_INIT(MINISIG_TEXT_MAX);
+		AUTO(str) char *name = str_fmt("%u.pub", i);
+
+		ck_assert_int_eq(minisig_generate(&people[i], &err), 0);
+		key_text(i, &text);
+		put(name, text.data);
+		public[i] = path_join(dir, name);
+	}
+}
+
+static void teardown(void)
+{
+	struct err ignored = ERR_INIT;
+
+	for (unsigned i = 0; i < PEOPLE; i++)
+		free(public[i]);
+	(void)close(state);
+	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+}
+
+static struct trust *opened(const struct trust_options *o)
+{
+	struct trust *t = NULL;
+
+	ck_assert_msg(trust_open(o, state, &t, &err) == 0, "%s", err.msg);
+	return t;
+}
+
+/* Signs text by those named, "02" for instance, and asks t. */
+static int ask(struct trust *t, const char *name, const char *text, const char *signers)
+{
+	struct trust_signature sigs[TRUST_SIGNATURES_MAX + 1];
+	struct buf texts[TRUST_SIGNATURES_MAX + 1];
+	size_t n = strlen(signers);
+	int rc;
+
+	for (size_t i = 0; i < n; i++) {
+		texts[i] = (struct buf)BUF_INIT(MINISIG_TEXT_MAX);
+		ck_assert_int_eq(minisig_sign(&people[signers[i] - '0'], text, strlen(text), "c",
+					      &texts[i], &err),
+				 0);
+		sigs[i] = (struct trust_signature){ "x.minisig", texts[i].data, texts[i].len };
+	}
+	rc = str_eq(name, "root.json")
+		     ? trust_rotate(t, text, strlen(text), sigs, n, &err)
+		     : trust_signatures(t, name, text, strlen(text), sigs, n, &err);
+	for (size_t i = 0; i < n; i++)
+		buf_release(&texts[i]);
+	return rc;
+}
+
+/* E_TRUST, and words that help. */
+static void refused(int rc, const char *advice)
+{
+	ck_assert_int_lt(rc, 0);
+	ck_assert_msg(err.code == E_TRUST, "%s", err.msg);
+	ck_assert_msg(strstr(err.msg, advice) != NULL, "'%s' is not in: %s", advice, err.msg);
+	err_clear(&err);
+}
+
+static void good(int rc)
+{
+	ck_assert_msg(rc == 0, "%s", err.msg);
+}
+
+/* What an install does at its commit. */
+static void commit(const struct trust *t)
+{
+	AUTO(str) char *text = trust_memory(t);
+
+	put("state/trust.json", text);
+}
+
+START_TEST(without_a_key_nothing_is_trusted)
+{
+	struct trust_options o = { .directory = _i ? dir : "/nonexistent", .now = NOW };
+	struct trust *t = NULL;
+
+	if (_i) {
+		for (unsigned i = 0; i < PEOPLE; i++)
+			ck_assert_int_eq(unlink(public[i]), 0);
+		put("README", "not a key");
+		put(".hidden.pub", "not a key");
+	}
+	refused(trust_open(&o, state, &t, &err), "--key FILE");
+}
+END_TEST
+
+/* The first of --key, directory, built-in decides alone. */
+START_TEST(one_source_of_keys_decides)
+{
+	AUTO(str) char *line = key_line(3);
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .now = NOW };
+
+	built_in[0] = line;
+	if (_i == 0)
+		o.keys = keys;
+	o.directory = _i < 2 ? dir : "/nonexistent";
+	if (_i == 1)
+		ck_assert_int_eq(unlink(public[3]), 0);
+	AUTO(trust) struct trust *t = opened(&o);
+	good(ask(t, "release.yaml", TEXT, _i == 0 ? "0" : _i == 1 ? "1" : "3"));
+	refused(ask(t, "release.yaml", TEXT, _i == 0 ? "1" : _i == 1 ? "3" : "0"), "--key FILE");
+}
+END_TEST
+
+START_TEST(different_keys_are_counted)
+{
+	static const struct {
+		unsigned threshold;
+		const char *signers;
+		bool good;
+	} cases[] = {
+		{ 0, "0", true },    { 0, "", false },    { 0, "3", false },    { 2, "01", true },
+		{ 2, "10", true },   { 2, "0", false },   { 2, "00", false },   { 2, "03", false },
+		{ 3, "012", true },  { 3, "0123", true }, { 3, "0013", false }, { 1, "30", true },
+		{ 2, "3021", true },
+	};
+	/* The same key in two files is one. */
+	char *const keys[] = { public[0], public[1], public[2], public[0], NULL };
+	struct trust_options o = { .keys = keys, .threshold = cases[_i].threshold, .now = NOW };
+	AUTO(trust) struct trust *t = opened(&o);
+	int rc = ask(t, "release.yaml", TEXT, cases[_i].signers);
+
+	if (cases[_i].good)
+		good(rc);
+	else
+		refused(rc, *cases[_i].signers == '3' || strchr(cases[_i].signers, '3')
+				    ? "--key FILE"
+				    : ".minisig");
+}
+END_TEST
+
+START_TEST(more_signatures_than_keys_are_refused_at_once)
+{
+	char *const keys[] = { public[0], public[0], NULL };
+	struct trust_options o = { .keys = keys, .threshold = 2, .now = NOW };
+	struct trust *t = NULL;
+
+	refused(trust_open(&o, state, &t, &err), "--threshold");
+}
+END_TEST
+
+START_TEST(a_bad_signature_of_a_known_key_is_an_error)
+{
+	AUTO(buf) struct buf one = BUF_INIT(MINISIG_TEXT_MAX), other = BUF_INIT(MINISIG_TEXT_MAX);
+	char *const keys[] = { public[0], public[1], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+	AUTO(trust) struct trust *t = opened(&o);
+
+	good(minisig_sign(&people[0], TEXT, strlen(TEXT), "c", &one, &err));
+	good(minisig_sign(&people[1], "other", 5, "c", &other, &err));
+	struct trust_signature sigs[] = { { "a", one.data, one.len },
+					  { "b", other.data, other.len } };
+	refused(trust_signatures(t, "release.yaml", TEXT, strlen(TEXT), sigs, 2, &err),
+		"get it again");
+	sigs[1] = (struct trust_signature){ "b", "nonsense", 8 };
+	ck_assert_int_lt(trust_signatures(t, "release.yaml", TEXT, strlen(TEXT), sigs, 2, &err), 0);
+	ck_assert_int_eq(err.code, E_INVALID);
+}
+END_TEST
+
+START_TEST(sizes_and_counts_are_bounded)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+	AUTO(trust) struct trust *t = opened(&o);
+
+	ck_assert_int_lt(
+		trust_signatures(t, "release.yaml", "", RELEASE_TEXT_MAX + 1, NULL, 0, &err), 0);
+	ck_assert_int_eq(err.code, E_LIMIT);
+	err_clear(&err);
+	ck_assert_int_lt(ask(t, "release.yaml", TEXT, "00000000000000000"), 0);
+	ck_assert_int_eq(err.code, E_LIMIT);
+}
+END_TEST
+
+START_TEST(what_expired_is_refused)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW, .allow_expired = _i };
+	AUTO(trust) struct trust *t = opened(&o);
+
+	good(trust_fresh(t, "release", 1, BUILT, NOW + 1, &err));
+	if (_i) {
+		good(trust_fresh(t, "release", 1, BUILT, NOW, &err));
+		AUTO(json) struct json *j = trust_report(t);
+		ck_assert_uint_eq(json_count(json_get(j, "waived")), 1);
+	} else {
+		refused(trust_fresh(t, "release", 1, BUILT, NOW, &err), "--allow-expired");
+	}
+}
+END_TEST
+
+/* A clock at 1970 or set back: the build and what was seen count instead. */
+START_TEST(a_wrong_clock_lets_nothing_old_through)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = 0 };
+	AUTO(trust) struct trust *t = opened(&o);
+
+	refused(trust_fresh(t, "release", 1, BUILT - 9, BUILT, &err), "build of this program");
+	good(trust_fresh(t, "release", 1, BUILT + 500, BUILT + 2000, &err));
+	commit(t);
+	AUTO(trust) struct trust *later = opened(&o);
+	refused(trust_fresh(later, "release", 1, BUILT, BUILT + 500, &err), "newest release seen");
+	good(trust_fresh(later, "release", 1, BUILT, BUILT + 501, &err));
+}
+END_TEST
+
+/* A clock in the far future moves the memory by no more than a release says. */
+START_TEST(a_clock_ahead_is_forgotten)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options ahead = { .keys = keys, .now = 10 * BUILT, .allow_expired = true };
+	struct trust_options right = { .keys = keys, .now = NOW };
+	AUTO(trust) struct trust *t = opened(&ahead);
+
+	good(trust_fresh(t, "release", 1, BUILT + 5, NOW + 9, &err));
+	commit(t);
+	AUTO(trust) struct trust *later = opened(&right);
+	good(trust_fresh(later, "release", 2, BUILT + 6, NOW + 9, &err));
+}
+END_TEST
+
+START_TEST(serials_do_not_go_back)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+	AUTO(trust) struct trust *t = opened(&o);
+
+	good(trust_fresh(t, "release", 7, BUILT, NOW + 1, &err));
+	good(trust_fresh(t, "stable", 3, BUILT, NOW + 1, &err));
+	commit(t);
+	AUTO(trust) struct trust *later = opened(&o);
+	good(trust_fresh(later, "release", 7, BUILT, NOW + 1, &err));
+	good(trust_fresh(later, "stable", 3, BUILT, NOW + 1, &err));
+	refused(trust_fresh(later, "release", 6, BUILT, NOW + 1, &err), "--allow-downgrade");
+	refused(trust_fresh(later, "stable", 2, BUILT, NOW + 1, &err), "--allow-downgrade");
+	good(trust_fresh(later, "nightly", 1, BUILT, NOW + 1, &err));
+	/* Going back on purpose does not make the old one the newest. */
+	o.allow_downgrade = true;
+	AUTO(trust) struct trust *back = opened(&o);
+	good(trust_fresh(back, "release", 2, BUILT, NOW + 1, &err));
+	commit(back);
+	o.allow_downgrade = false;
+	AUTO(trust) struct trust *again = opened(&o);
+	refused(trust_fresh(again, "release", 6, BUILT, NOW + 1, &err), "--allow-downgrade");
+}
+END_TEST
+
+START_TEST(what_is_not_committed_is_not_remembered)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+	AUTO(trust) struct trust *t = opened(&o);
+
+	good(trust_fresh(t, "release", 7, BUILT, NOW + 1, &err));
+	AUTO(trust) struct trust *later = opened(&o);
+	good(trust_fresh(later, "release", 6, BUILT, NOW + 1, &err));
+}
+END_TEST
+
+START_TEST(a_pin_must_match_and_waives_expiry)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+	struct trust *wrong = NULL;
+	char hex[65];
+
+	sha256_hex(TEXT, strlen(TEXT), hex);
+	o.pin = hex;
+	AUTO(trust) struct trust *t = opened(&o);
+	refused(ask(t, "release.yaml", "another\n", "0"), "another release");
+	refused(ask(t, "http://x/release.yaml", "another\n", "0"), "another release");
+	good(ask(t, "release.yaml", TEXT, "0"));
+	good(ask(t, "channel.yaml", "another\n", "0"));
+	refused(ask(t, "release.yaml", TEXT, ""), ".minisig"); /* it is no signature */
+	good(trust_fresh(t, "release", 1, BUILT, NOW - 1, &err));
+	AUTO(json) struct json *j = trust_report(t);
+	const struct json *waived = json_at(json_get(j, "waived"), 0);
+	ck_assert_str_eq(json_text(json_get(waived, "by")), "--pin");
+	o.pin = "abc";
+	ck_assert_int_lt(trust_open(&o, state, &wrong, &err), 0);
+	ck_assert_int_eq(err.code, E_USAGE);
+}
+END_TEST
+
+/* A root.json of those named; version, threshold and expiry as given. */
+static char *root_text(unsigned version, const char *who, unsigned threshold, uint64_t expires)
+{
+	AUTO(buf) struct buf keys = BUF_INIT(4096);
+	char stamp[STAMP_SIZE];
+
+	for (const char *p = who; *p; p++) {
+		AUTO(str) char *line = key_line((unsigned)(*p - '0'));
+
+		buf_fmt(&keys, "%s\"%s\"", p == who ? "" : ",", line);
+	}
+	stamp_format(expires, stamp);
+	return str_fmt("{\"version\":%u,\"keys\":[%s],\"threshold\":%u,\"expires\":\"%s\"}",
+		       version, buf_cstr(&keys), threshold, stamp);
+}
+
+START_TEST(a_root_of_the_directory_decides)
+{
+	AUTO(str) char *root = root_text(1, "12", 2, NOW + 1);
+	struct trust_options o = { .directory = dir, .now = NOW };
+
+	put("root.json", root);
+	AUTO(trust) struct trust *t = opened(&o);
+	good(ask(t, "release.yaml", TEXT, "12"));
+	refused(ask(t, "release.yaml", TEXT, "1"), ".minisig");
+	refused(ask(t, "release.yaml", TEXT, "01"), "--key FILE"); /* 0.pub is not looked at */
+	/* An explicit --threshold is the operator's. */
+	o.threshold = 1;
+	AUTO(trust) struct trust *less = opened(&o);
+	good(ask(less, "release.yaml", TEXT, "1"));
+}
+END_TEST
+
+START_TEST(an_expired_root_is_refused_but_may_be_replaced)
+{
+	AUTO(str) char *root = root_text(1, "12", 2, NOW), *next = root_text(2, "23", 2, NOW + 1);
+	struct trust_options o = { .directory = dir, .now = NOW };
+
+	put("root.json", root);
+	AUTO(trust) struct trust *t = opened(&o);
+	refused(ask(t, "release.yaml", TEXT, "12"), "newer root.json");
+	good(ask(t, "root.json", next, "123"));
+	good(ask(t, "release.yaml", TEXT, "23"));
+	o.allow_expired = true;
+	AUTO(trust) struct trust *anyway = opened(&o);
+	good(ask(anyway, "release.yaml", TEXT, "12"));
+}
+END_TEST
+
+START_TEST(roots_rotate_one_by_one)
+{
+	static const struct {
+		unsigned version;
+		const char *who;
+		unsigned threshold;
+		uint64_t expires;
+		const char *signers, *advice; /* NULL: it is accepted */
+	} cases[] = {
+		{ 2, "23", 2, NOW + 1, "123", NULL },
+		{ 2, "23", 1, NOW + 1, "12", NULL },
+		{ 2, "23", 2, NOW + 1, "12", "by its own keys" }, /* not by the new set */
+		{ 2, "23", 2, NOW + 1, "23", "--key FILE" },      /* not by the old one */
+		{ 2, "23", 2, NOW + 1, "13", "by the keys until now" },
+		{ 1, "23", 2, NOW + 1, "123", "in their order" },
+		{ 3, "23", 2, NOW + 1, "123", "in their order" },
+		{ 2, "23", 2, NOW, "123", "newest one" },
+	};
+	AUTO(str) char *root = root_text(1, "12", 2, NOW + 1);
+	AUTO(str)
+	char *next = root_text(cases[_i].version, cases[_i].who, cases[_i].threshold,
+			       cases[_i].expires);
+	struct trust_options o = { .directory = dir, .now = NOW };
+
+	put("root.json", root);
+	AUTO(trust) struct trust *t = opened(&o);
+	if (cases[_i].advice) {
+		refused(ask(t, "root.json", next, cases[_i].signers), cases[_i].advice);
+		good(ask(t, "release.yaml", TEXT, "12"));
+		return;
+	}
+	good(ask(t, "root.json", next, cases[_i].signers));
+	good(ask(t, "release.yaml", TEXT, "23"));
+	refused(ask(t, "release.yaml", TEXT, "1"), "--key FILE");
+	/* And it is so from then on, whatever the directory still says. */
+	commit(t);
+	AUTO(trust) struct trust *later = opened(&o);
+	good(ask(later, "release.yaml", TEXT, "23"));
+	refused(ask(later, "release.yaml", TEXT, "1"), "--key FILE");
+}
+END_TEST
+
+/* Keys without a root become one with version 1. */
+START_TEST(a_first_root_follows_plain_keys)
+{
+	AUTO(str)
+	char *second = root_text(2, "1", 1, NOW + 1), *first = root_text(1, "1", 1, NOW + 1);
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+	AUTO(trust) struct trust *t = opened(&o);
+
+	refused(ask(t, "root.json", second, "01"), "in their order");
+	refused(ask(t, "root.json", first, "1"), "--key FILE");
+	good(ask(t, "root.json", first, "01"));
+	good(ask(t, "release.yaml", TEXT, "1"));
+}
+END_TEST
+
+START_TEST(damaged_roots_are_refused)
+{
+	AUTO(str) char *line = key_line(0);
+	static const char *const bad[] = {
+		"{\"version\":0,\"keys\":[\"%s\"],\"threshold\":1,\"expires\":\"2030-01-01T00:00:"
+		"00Z\"}",
+		"{\"version\":1,\"keys\":[\"%s\"],\"threshold\":2,\"expires\":\"2030-01-01T00:00:"
+		"00Z\"}",
+		"{\"version\":1,\"keys\":[\"%s\"],\"threshold\":0,\"expires\":\"2030-01-01T00:00:"
+		"00Z\"}",
+		"{\"version\":1,\"keys\":[\"%s\"],\"threshold\":1,\"expires\":\"never\"}",
+		"{\"version\":1,\"keys\":[\"%s\"],\"threshold\":1}",
+		"{\"version\":1,\"keys\":[\"x%s\"],\"threshold\":1,\"expires\":\"2030-01-01T00:00:"
+		"00Z\"}",
+		"{\"version\":1,\"keys\":[1,\"%s\"],\"threshold\":1,\"expires\":\"2030-01-01T00:00:"
+		"00Z\"}",
+		"{\"version\":1,\"keys\":[\"%s\"],\"more\":1,\"threshold\":1,\"expires\":\"2030-01-"
+		"01T00:00:00Z\"}",
+		"{\"version\":1",
+	};
+	struct trust_options o = { .directory = dir, .now = NOW };
+	AUTO(buf) struct buf text = BUF_INIT(4096);
+	struct trust *t = NULL;
+	const char *at = strstr(bad[_i], "%s");
+
+	buf_add(&text, bad[_i], at ? (size_t)(at - bad[_i]) : strlen(bad[_i]));
+	if (at)
+		buf_fmt(&text, "%s%s", line, at + 2);
+	put("root.json", text.data);
+	ck_assert_int_lt(trust_open(&o, state, &t, &err), 0);
+	ck_assert_msg(err.code == E_INVALID, "%s", err.msg);
+}
+END_TEST
+
+START_TEST(a_damaged_memory_is_not_an_empty_one)
+{
+	static const struct {
+		const char *text;
+		enum err_code code;
+	} cases[] = {
+		{ "", E_INVALID },
+		{ "{}", E_INVALID },
+		{ "{\"schema\":2}", E_UNSUPPORTED },
+		{ "{\"schema\":1,\"time\":-1}", E_INVALID },
+		{ "{\"schema\":1,\"time\":1,\"serials\":{\"release\":\"7\"}}", E_INVALID },
+		{ "{\"schema\":1,\"time\":1,\"serials\":{},\"surprise\":1}", E_INVALID },
+		{ "{\"schema\":1,\"time\":1,\"root\":{}}", E_INVALID },
+	};
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+	struct trust *t = NULL;
+
+	put("state/trust.json", cases[_i].text);
+	ck_assert_int_lt(trust_open(&o, state, &t, &err), 0);
+	ck_assert_msg(err.code == cases[_i].code, "%s", err.msg);
+}
+END_TEST
+
+START_TEST(a_key_file_that_is_none_is_named)
+{
+	struct trust_options o = { .directory = dir, .now = NOW };
+	struct trust *t = NULL;
+
+	put("5.pub", "nonsense\n");
+	ck_assert_int_lt(trust_open(&o, state, &t, &err), 0);
+	ck_assert_int_eq(err.code, E_INVALID);
+	ck_assert_msg(strstr(err.msg, "5.pub") != NULL, "%s", err.msg);
+}
+END_TEST
+
+START_TEST(the_report_says_what_was_decided)
+{
+	char *const keys[] = { public[0], public[1], NULL };
+	struct trust_options o = { .keys = keys, .threshold = 2, .now = NOW };
+	AUTO(trust) struct trust *t = opened(&o);
+
+	good(ask(t, "release.yaml", TEXT, "01"));
+	good(trust_fresh(t, "release", 7, BUILT, NOW + 1, &err));
+	AUTO(json) struct json *j = trust_report(t);
+	const struct json *first = json_at(json_get(j, "documents"), 0);
+	ck_assert_str_eq(json_text(json_get(j, "source")), "--key");
+	ck_assert_int_eq(json_int(json_get(j, "threshold")), 2);
+	ck_assert_str_eq(json_text(json_get(j, "time_from")), "clock");
+	ck_assert_uint_eq(json_count(json_get(j, "keys")), 2);
+	ck_assert_uint_eq(json_count(json_get(first, "signed_by")), 2);
+	ck_assert_uint_eq(json_count(json_get(j, "waived")), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("deploy_trust");
+	TCase *t = tcase_create("deploy_trust");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_loop_test(t, without_a_key_nothing_is_trusted, 0, 2);
+	tcase_add_loop_test(t, one_source_of_keys_decides, 0, 3);
+	tcase_add_loop_test(t, different_keys_are_counted, 0, 13);
+	tcase_add_test(t, more_signatures_than_keys_are_refused_at_once);
+	tcase_add_test(t, a_bad_signature_of_a_known_key_is_an_error);
+	tcase_add_test(t, sizes_and_counts_are_bounded);
+	tcase_add_loop_test(t, what_expired_is_refused, 0, 2);
+	tcase_add_test(t, a_wrong_clock_lets_nothing_old_through);
+	tcase_add_test(t, a_clock_ahead_is_forgotten);
+	tcase_add_test(t, serials_do_not_go_back);
+	tcase_add_test(t, what_is_not_committed_is_not_remembered);
+	tcase_add_test(t, a_pin_must_match_and_waives_expiry);
+	tcase_add_test(t, a_root_of_the_directory_decides);
+	tcase_add_test(t, an_expired_root_is_refused_but_may_be_replaced);
+	tcase_add_loop_test(t, roots_rotate_one_by_one, 0, 8);
+	tcase_add_test(t, a_first_root_follows_plain_keys);
+	tcase_add_loop_test(t, damaged_roots_are_refused, 0, 9);
+	tcase_add_loop_test(t, a_damaged_memory_is_not_an_empty_one, 0, 7);
+	tcase_add_test(t, a_key_file_that_is_none_is_named);
+	tcase_add_test(t, the_report_says_what_was_decided);
+	suite_add_tcase(s, t);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
