@@ -46,7 +46,7 @@ SYSLIBS_json      := -ljansson
 SYSLIBS_protocols := -lprotobuf-c
 SYSLIBS_container := -lseccomp -lcap
 SYSLIBS_crypto    := -lcrypto
-SYSLIBS_archive   := -larchive -lzstd
+SYSLIBS_archive   := -larchive -lzstd -lz
 SYSLIBS_yaml      := -lyaml
 
 LIBRARIES :=

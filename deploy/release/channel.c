@@ -49,6 +49,9 @@ static int parse(struct channel *c, const struct json *j, const char *name, stru
 	if (str_check_id(channel, "channel", err) < 0 ||
 	    str_check_id(version, "version", err) < 0 || check_path(path, err) < 0)
 		return err_wrap(err, "%s", name);
+	/* Serials are remembered by name, and this one is taken (trust.h). */
+	if (str_eq(channel, "release"))
+		return err_set(err, E_INVALID, "%s: a channel cannot be called 'release'", name);
 	str_set(&c->name, channel);
 	str_set(&c->version, version);
 	str_set(&c->path, path);

@@ -198,5 +198,9 @@ int build_patches(struct build *b, struct err *err)
 	}
 	if (unlinkat(b->out, NEW_PATCH, 0) < 0 && errno != ENOENT)
 		return err_sys(err, "remove " NEW_PATCH);
-	return path_remove_below(b->out, BASES, err);
+	if (path_remove_below(b->out, BASES, err) < 0)
+		return -1;
+	if (!b->r.patches.n && unlinkat(b->out, "patches", AT_REMOVEDIR) < 0)
+		return err_sys(err, "remove patches/");
+	return 0;
 }

@@ -71,18 +71,23 @@ static int parse(struct trust_past *past, const struct json *j, struct err *err)
 	return root ? trust_root_parse(&past->root, root, NAME, err) : 0;
 }
 
+int trust_past_parse(struct trust_past *past, const char *text, size_t len, struct err *err)
+{
+	AUTO(json) struct json *j = json_parse(text, len, NAME, err);
+
+	return j ? parse(past, j, err) : -1;
+}
+
 int trust_past_load(struct trust_past *past, int state, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(TRUST_MEMORY_MAX);
 	AUTO(fd) int fd = state < 0 ? -1 : openat(state, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	AUTO(json) struct json *j = NULL;
 
 	if (fd < 0)
 		return state < 0 || errno == ENOENT ? 0 : err_sys(err, "open " NAME);
 	if (file_read_fd(fd, NAME, TRUST_MEMORY_MAX, &text, err) < 0)
 		return -1;
-	j = json_parse(buf_cstr(&text), text.len, NAME, err);
-	return j ? parse(past, j, err) : -1;
+	return trust_past_parse(past, buf_cstr(&text), text.len, err);
 }
 
 char *trust_past_format(const struct trust_past *past, struct json *decided)

@@ -52,6 +52,8 @@ struct trust_past {
 };
 
 void trust_past_release(struct trust_past *past);
+MUST_CHECK int trust_past_parse(struct trust_past *past, const char *text, size_t len,
+				struct err *err);
 /* state as in trust_open. */
 MUST_CHECK int trust_past_load(struct trust_past *past, int state, struct err *err);
 /* decided is taken over. Heap text. */

@@ -50,7 +50,8 @@ static void try_channel(const char *text, size_t len)
 		check_code(&err);
 		return;
 	}
-	if (*c.path == '/' || strstr(c.path, "..") == c.path || strstr(c.path, "/../"))
+	AUTO(strv) char **parts = strv_split(c.path, "/");
+	if (*c.path == '/' || strv_has(parts, ".."))
 		bug("path '%s'", c.path);
 	if (channel_format(&c, &one, &err) < 0 ||
 	    channel_parse(&again, one.data, one.len, "again", &err) < 0 ||

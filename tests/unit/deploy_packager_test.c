@@ -249,6 +249,7 @@ START_TEST(a_pass_phrase_is_asked_without_echo)
 	ck_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
 	ck_assert_int_eq(ptsname_r(master, tty, sizeof(tty)), 0);
 	AUTO(fd) int held = open(tty, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ck_assert_int_ge(held, 0); /* without it the end of the child is an error here */
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0)

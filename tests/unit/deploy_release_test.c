@@ -280,6 +280,7 @@ START_TEST(a_channel_that_is_wrong_is_refused)
 		{ "serial: 9", "serial: 0", E_INVALID },
 		{ "2026-12-01", "2026-11-01", E_INVALID },
 		{ "name: stable", "name: a/b", E_INVALID },
+		{ "name: stable", "name: release", E_INVALID },
 		{ "name: stable", "name: stable\nmore: 1", E_INVALID },
 	};
 
@@ -408,7 +409,7 @@ int main(void)
 	tcase_add_test(t, a_release_is_not_larger_than_its_limit);
 	tcase_add_loop_test(t, components_are_selected, 0, 8);
 	tcase_add_test(t, a_channel_comes_back_as_the_same_bytes);
-	tcase_add_loop_test(t, a_channel_that_is_wrong_is_refused, 0, 18);
+	tcase_add_loop_test(t, a_channel_that_is_wrong_is_refused, 0, 19);
 	tcase_add_test(t, versions_are_ordered);
 	tcase_add_loop_test(t, moments_have_one_form, 0, 11);
 	tcase_add_test(t, a_large_release_is_cheap);

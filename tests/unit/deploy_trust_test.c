@@ -4,9 +4,11 @@
  * are made here; times count from a build time that the test names, so no clock is looked at.
  */
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "crypto/minisig.h"
 #include "crypto/sha256.h"
@@ -187,6 +189,22 @@ START_TEST(one_source_of_keys_decides)
 	AUTO(trust) struct trust *t = opened(&o);
 	good(ask(t, "release.yaml", TEXT, _i == 0 ? "0" : _i == 1 ? "1" : "3"));
 	refused(ask(t, "release.yaml", TEXT, _i == 0 ? "1" : _i == 1 ? "3" : "0"), "--key FILE");
+}
+END_TEST
+
+/* What the build makes of TRUSTED_KEYS. */
+START_TEST(keys_are_built_in)
+{
+	AUTO(buf) struct buf text = BUF_INIT(1 << 16);
+	AUTO(str) char *line = key_line(0);
+	struct spawn s = { .argv = ARGV("deploy/trust/keys.sh", public[0], public[1]) };
+
+	ck_assert_msg(spawn_run(&s, NULL, 0, &text, deadline_in(10000), &err) == 0, "%s", err.msg);
+	ck_assert_ptr_nonnull(strstr(text.data, line));
+	put("5.pub", "RWnonsense\n");
+	AUTO(str) char *bad = path_join(dir, "5.pub");
+	s.argv = ARGV("deploy/trust/keys.sh", bad);
+	ck_assert_int_ne(spawn_run(&s, NULL, 0, &text, deadline_in(10000), &err), 0);
 }
 END_TEST
 
@@ -578,6 +596,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, without_a_key_nothing_is_trusted, 0, 2);
 	tcase_add_loop_test(t, one_source_of_keys_decides, 0, 3);
+	tcase_add_test(t, keys_are_built_in);
 	tcase_add_loop_test(t, different_keys_are_counted, 0, 13);
 	tcase_add_test(t, more_signatures_than_keys_are_refused_at_once);
 	tcase_add_test(t, a_bad_signature_of_a_known_key_is_an_error);
