@@ -28,3 +28,4 @@ MODULES := $(sort $(wildcard libs/*/module.mk)) \
 include $(MODULES)
 include mk/targets.mk
 include mk/checks.mk
+include packaging/release.mk

@@ -4,6 +4,12 @@
 # releases it is linked into tests as well. The program adds what talks to the node and the network.
 DEPLOY_SRC := $(sort $(wildcard deploy/*.c deploy/store/*.c deploy/plan/*.c deploy/journal/*.c \
                                 deploy/release/*.c deploy/trust/*.c)) \
-              $(addprefix deploy/verbs/,keys.c passphrase.c release.c subverb.c)
+              $(addprefix deploy/verbs/,keys.c passphrase.c release.c subverb.c) deploy/cli/say.c
 DEPLOY_LIBS := base json crypto yaml archive
 include deploy/trust/keys.mk
+
+NODE_SRC := $(filter-out deploy/cli/main.c $(DEPLOY_SRC),$(sort $(wildcard \
+	deploy/cli/*.c deploy/verbs/*.c deploy/fetch/*.c deploy/cri/*.c deploy/use/*.c \
+	deploy/prove/*.c deploy/doctor/*.c)))
+NODE_LIBS := $(DEPLOY_LIBS) http confine toml protocols
+$(eval $(call program,kata-deploy,deploy/cli/main.c $(NODE_SRC) $(DEPLOY_SRC),$(NODE_LIBS)))

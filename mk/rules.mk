@@ -117,6 +117,13 @@ endef
 # Generated headers must exist before anything that might include them is compiled.
 GENERATED :=
 
+# What says its version is compiled again when that changes (make release VERSION=...).
+$(BUILD)/version: always-look-at-version
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+.PHONY: always-look-at-version
+$(call objects,$(shell grep -rl KATA_VERSION --include=*.c agent runtime deploy utils tools 2>/dev/null)): $(BUILD)/version
+
 $(BUILD)/obj/%.o: %.c | generated
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

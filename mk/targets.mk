@@ -17,14 +17,14 @@ generated: $(GENERATED)
 all: $(PROGRAMS:%=$(BUILD)/bin/%) $(TOOLS:%=$(BUILD)/tools/%) ## build agent, runtime and tools
 
 # A tree that works from where it is: the shim finds its configuration beside its own bin/.
-install: all kernel initrd ## lay everything down below $(DESTDIR)$(PREFIX)
+install: all kernel initrd $(PROOF) ## lay everything down below $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/kata-containers \
 		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers
 	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-runtime \
 		$(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 $(BUILD)/kernel/vmlinux \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
-	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img \
+	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img $(PROOF) \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/
 	install -m 0644 runtime/configuration.toml \
 		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers/
@@ -32,7 +32,7 @@ install: all kernel initrd ## lay everything down below $(DESTDIR)$(PREFIX)
 STAGE := $(abspath $(BUILD))/stage
 
 # The tree as it would be installed, below $(BUILD).
-stage: all kernel initrd
+stage: all kernel initrd $(PROOF)
 	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX=$(STAGE)
 
 demo: ## build what is missing and run a container in its own VM

@@ -8,6 +8,10 @@
  */
 
 #include "base/err.h"
+#include "deploy/verbs/subverb.h"
 
 MUST_CHECK int verb_release(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_keys(int argc, char **argv, struct err *err);
+
+/* Their tables, for help and completion. */
+extern const struct subverb release_verbs[], keys_verbs[];

@@ -120,7 +120,7 @@ static void complain(void *arg, const char *path, const char *what)
 
 static int verify(struct deploy *d, struct err *err)
 {
-	int n = deploy_verify(d, complain, NULL, err);
+	int n = deploy_verify(d, DEPLOY_HASH, complain, NULL, err);
 
 	return n > 0 ? err_set(err, E_STATE, "%d things are not right", n) : n;
 }

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make release VERSION=3.10.0 OUT=DIR KEY=FILE: a signed release of everything that is installed.
+.PHONY: release
+OUT ?= $(BUILD)/release
+KEY ?=
+
+release: stage $(BUILD)/bin/kata-deploy ## make a signed release directory: VERSION= OUT= KEY=
+	@BUILD=$(BUILD) KEY='$(KEY)' packaging/release.sh $(BUILD)/bin/kata-deploy $(STAGE) '$(OUT)' \
+		'$(VERSION)' "$$(grep -aoE 'Linux version [^ ]+' $(BUILD)/kernel/vmlinux | head -n 1 | cut -d' ' -f3)"
