@@ -4,8 +4,8 @@
 # releases it is linked into tests as well. The program adds what talks to the node and the network.
 DEPLOY_SRC := $(sort $(wildcard deploy/*.c deploy/store/*.c deploy/plan/*.c deploy/journal/*.c \
                                 deploy/release/*.c deploy/trust/*.c)) \
-              $(addprefix deploy/verbs/,keys.c passphrase.c release.c subverb.c) deploy/cli/say.c
-DEPLOY_LIBS := base json crypto yaml archive
+              $(addprefix deploy/verbs/,keys.c passphrase.c release.c) deploy/cli/say.c
+DEPLOY_LIBS := base cli json crypto yaml archive
 include deploy/trust/keys.mk
 
 NODE_SRC := $(filter-out deploy/cli/main.c $(DEPLOY_SRC),$(sort $(wildcard \

@@ -106,14 +106,11 @@ void say_plan(const struct plan *p);
 void say_done(const char *verb, bool changed, const char *sentence);
 /* "12.3 MiB"; in one of four buffers that are used in turn. */
 const char *say_bytes(unsigned long long bytes);
-/* A question on the terminal that needs a yes; with --yes, or without a terminal to ask on, the
- * answer is yes. E_CANCELLED. */
-MUST_CHECK int say_ask(const char *question, struct err *err);
 
 /* The verbs; operands only. */
 extern const struct opt install_opts[], plan_opts[], rollback_opts[], uninstall_opts[],
 	status_opts[], verify_opts[], repair_opts[], gc_opts[], recover_opts[], fetch_opts[],
-	doctor_opts[];
+	doctor_opts[], prove_opts[];
 MUST_CHECK int verb_install(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_upgrade(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_plan(int argc, char **argv, struct err *err);
@@ -126,3 +123,4 @@ MUST_CHECK int verb_gc(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_recover(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_fetch(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_doctor(int argc, char **argv, struct err *err);
+MUST_CHECK int verb_prove(int argc, char **argv, struct err *err);

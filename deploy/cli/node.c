@@ -91,6 +91,13 @@ static struct cri_options manager(void)
 				     .restart_seconds = cli.restart_seconds };
 }
 
+int node_manager(struct cri **out, struct err *err)
+{
+	struct cri_options o = manager();
+
+	return cri_find(&o, out, err);
+}
+
 /* kata and kata-qemu with the shim's own search for a configuration, then those of --handler;
  * names are cut out of copies. */
 static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err *err)

@@ -32,6 +32,9 @@ char *node_path(const char *path);
 /* E_PERMISSION for a change of the running system without privilege. */
 MUST_CHECK int node_open(enum deploy_access access, struct deploy **out, struct err *err);
 
+/* The container manager, as the command line says or as it is found. */
+MUST_CHECK int node_manager(struct cri **out, struct err *err);
+
 /* A member of "extra", borrowed from *doc, which the caller frees; NULL: there is none. */
 MUST_CHECK int node_recall(const struct deploy *d, const char *member, struct json **doc,
 			   const struct json **out, struct err *err);

@@ -250,8 +250,8 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 	split_lists(&cli.components);
 	split_lists(&cli.without);
 	progress_phase("release");
-	if (recall_components(d, err) < 0 || trust_open(&t, deploy_state(d), &o->trust, err) < 0 ||
-	    open_source(d, o, &from, err) < 0 || follow_channel(o, digest, err) < 0 ||
+	if (recall_components(d, err) < 0 || open_source(d, o, &from, err) < 0 ||
+	    trust_open(&t, deploy_state(d), &o->trust, err) < 0 || follow_channel(o, digest, err) < 0 ||
 	    read_release(o, digest, err) < 0 || suits(&o->release, err) < 0 ||
 	    release_select(&o->release, cli.components, cli.without, &o->layout, err) < 0)
 		return -1;

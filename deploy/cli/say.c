@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the verbs say and ask. */
 
-#include "base/file.h"
 #include "base/str.h"
 #include "deploy/cli/cli.h"
 #include "deploy/plan/plan.h"
 #include "json/json.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 struct cli cli;
 
@@ -76,17 +73,4 @@ const char *say_bytes(unsigned long long bytes)
 		value /= 1024;
 	(void)!str_print(to, sizeof(texts[0]), "%.1f %s", value, units[unit]);
 	return to;
-}
-
-int say_ask(const char *question, struct err *err)
-{
-	char answer[16] = "";
-
-	if (cli.yes || !isatty(0) || !isatty(2))
-		return 0;
-	(void)fflush(stdout);
-	(void)fprintf(stderr, "%s [y/N] ", question);
-	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
-		return 0;
-	return err_set(err, E_CANCELLED, "nothing was changed");
 }

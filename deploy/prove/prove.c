@@ -360,6 +360,21 @@ int prove_run(const struct prove *what, struct prove_report *report, struct err 
 	return prove_with(&p, what, report, err);
 }
 
+struct json *prove_json(const struct prove_report *proof)
+{
+	struct json *j;
+
+	if (!proof)
+		return json_make_null();
+	j = json_make_object();
+	json_put(j, "kernel", json_make_string(proof->kernel));
+	json_put(j, "agent", json_make_string(proof->agent));
+	json_put(j, "memory", json_make_u64(proof->memory));
+	json_put(j, "cpus", json_make_u64(proof->cpus));
+	json_put(j, "ms", json_make_u64(proof->ms));
+	return j;
+}
+
 /* --- as a step --- */
 
 static struct prove_report last;

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/scope.h"
 #include "deploy/install.h"
+#include "json/json.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,6 +51,9 @@ struct prove_report {
 
 /* True if the manager has a client that can run a container without a network or a pod. */
 bool prove_can(const char *manager);
+
+/* {"kernel", "agent", "memory", "cpus", "ms"}; null for NULL. */
+struct json *prove_json(const struct prove_report *report);
 
 MUST_CHECK int prove_run(const struct prove *p, struct prove_report *report, struct err *err);
 

@@ -17,6 +17,30 @@ const struct opt doctor_opts[] = {
 	OPT_END,
 };
 
+/* None, if they cannot be listed: the finding of that name says why. */
+static struct json *managers(void)
+{
+	AUTO(cri_seen_list) struct cri_seen_list seen = CRI_SEEN_INIT;
+	struct cri_options o = { .root = "", .prefix = node_prefix() };
+	struct json *list = json_make_array();
+	struct err ignored = ERR_INIT;
+
+	if (cri_list(&o, &seen, &ignored) < 0)
+		return list;
+	vec_each(struct cri_seen, s, &seen.rows) {
+		struct json *j = json_make_object();
+
+		json_put(j, "name", json_make_string(s->name));
+		json_put(j, "chosen", json_make_bool(s->chosen));
+		json_put(j, "running", json_make_bool(s->running));
+		json_put(j, "version", json_make_string(s->version));
+		json_put(j, "config", json_make_string(s->config));
+		json_put(j, "why", json_make_string(s->why));
+		json_add(list, j);
+	}
+	return list;
+}
+
 static struct json *document(const struct diagnosis *d)
 {
 	struct json *j = json_make_object(), *list = json_make_array();
@@ -31,6 +55,7 @@ static struct json *document(const struct diagnosis *d)
 			json_put(row, "remedy", json_make_string(f->remedy));
 		json_add(list, row);
 	}
+	json_put(j, "managers", managers());
 	json_put(j, "fit", json_make_bool(diagnosis_is_fit(d)));
 	json_put(j, "findings", list);
 	return j;

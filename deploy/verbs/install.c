@@ -5,6 +5,7 @@
  */
 
 #include "base/str.h"
+#include "cli/ask.h"
 #include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/offer.h"
@@ -138,21 +139,6 @@ int verb_plan(int argc, char **argv, struct err *err)
 
 /* --- install --- */
 
-static struct json *proof_json(const struct prove_report *proof)
-{
-	struct json *j;
-
-	if (!proof)
-		return json_make_null();
-	j = json_make_object();
-	json_put(j, "kernel", json_make_string(proof->kernel));
-	json_put(j, "agent", json_make_string(proof->agent));
-	json_put(j, "memory", json_make_u64(proof->memory));
-	json_put(j, "cpus", json_make_u64(proof->cpus));
-	json_put(j, "ms", json_make_u64(proof->ms));
-	return j;
-}
-
 static void say_result(const struct install *in, bool changed)
 {
 	AUTO(json) struct json *j = json_make_object();
@@ -163,7 +149,7 @@ static void say_result(const struct install *in, bool changed)
 	json_put(j, "version", json_make_string(in->offer.release.version));
 	json_put(j, "generation", json_make_string(in->offer.layout.id));
 	json_put(j, "restarted", json_make_bool(changed && in->reg.told.restart));
-	json_put(j, "proof", proof_json(prove_last()));
+	json_put(j, "proof", prove_json(prove_last()));
 	json_put(cost, "received", json_make_u64(in->offer.cost.received));
 	json_put(cost, "unpacked", json_make_u64(in->offer.cost.unpacked));
 	json_put(cost, "blobs", json_make_u64(in->offer.cost.blobs));
@@ -204,7 +190,7 @@ static int ask(const struct install *in, struct err *err)
 				 in->reg.told.restart ? " and restart " : "",
 				 in->reg.told.restart && in->reg.cri ? cri_name(in->reg.cri) : "");
 
-	return say_ask(question, err);
+	return ask_yes(question, cli.yes, err);
 }
 
 int verb_install(int argc, char **argv, struct err *err)

@@ -10,7 +10,7 @@
 #include "deploy/cli/cli.h"
 #include "deploy/verbs/packager.h"
 #include "deploy/verbs/passphrase.h"
-#include "deploy/verbs/subverb.h"
+#include "cli/subverb.h"
 
 #include <fcntl.h>
 #include <stdio.h>

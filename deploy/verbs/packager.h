@@ -8,7 +8,7 @@
  */
 
 #include "base/err.h"
-#include "deploy/verbs/subverb.h"
+#include "cli/subverb.h"
 
 MUST_CHECK int verb_release(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_keys(int argc, char **argv, struct err *err);

@@ -2,6 +2,7 @@
 /* kata-deploy uninstall: what we wrote goes, and only that; not under running pods. */
 
 #include "base/str.h"
+#include "cli/ask.h"
 #include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
@@ -59,9 +60,9 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	installed = deploy_installed(d)->current;
 	if (installed &&
 	    (check_unused(err) < 0 ||
-	     say_ask(reg.told.restart ? "uninstall kata and restart the container manager?"
+	     ask_yes(reg.told.restart ? "uninstall kata and restart the container manager?"
 				      : "uninstall kata?",
-		     err) < 0))
+		     cli.yes, err) < 0))
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)

@@ -8,7 +8,7 @@
  */
 
 #include "base/err.h"
-#include "deploy/verbs/subverb.h"
+#include "cli/subverb.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Help, man page and completions out of the tables. */
 
-#include "deploy/cli/manual.h"
+#include "cli/manual.h"
 
 #include "base/str.h"
 
