@@ -174,6 +174,8 @@ const struct subverb keys_verbs[] = {
 	  generate_opts, generate, 1, 1 },
 	{ "show", "[FILE.pub...]", "show public keys, or which keys are trusted here", show_opts,
 	  show, 0, -1 },
+	{ "rotate", "ROOT.json", "believe a new set of keys that the old one signed", rotate_opts,
+	  keys_rotate, 1, 1 },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
 };
 
