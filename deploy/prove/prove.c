@@ -44,7 +44,7 @@ struct client {
 	{                                                                             \
 		"-n @space tasks kill -s KILL @id", "-n @space tasks delete -f @id",  \
 			"-n @space containers delete @id",                            \
-			"-n @space images delete --sync @image", "namespaces delete @space" \
+			"-n @space images delete --sync @image", "namespaces remove @space" \
 	}
 
 static const struct client clients[] = {
