@@ -29,4 +29,5 @@ MODULES := $(sort $(wildcard libs/*/module.mk)) \
 include $(MODULES)
 include mk/targets.mk
 include mk/checks.mk
+include packaging/static.mk
 include packaging/release.mk

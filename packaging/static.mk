@@ -26,3 +26,6 @@ $(BUILD)/static/$(1): $(call objects,$(2)) $(call archives,$(3)) $(BUILD)/obj/ge
 		$(filter-out -lcurl,$(call syslibs,$(3))) $(STATIC_LIBS) -Wl,--end-group -lpthread \
 		2>$$@.log || { cat $$@.log >&2; exit 1; }
 endef
+
+$(eval $(call static_program,kata-deploy,deploy/cli/main.c $(NODE_SRC) $(DEPLOY_SRC),$(NODE_LIBS)))
+$(eval $(call static_program,kata-manager,$(sort $(wildcard utils/manager/*.c)),base cli json))

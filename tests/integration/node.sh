@@ -11,8 +11,10 @@
 
 node_start() {
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
+	# shellcheck disable=SC2034
 	LAB_PREFIX=$LAB/opt/kata
 	PREFIX=$LAB/opt/kata
+	# shellcheck disable=SC2034
 	SHIM=$PREFIX/bin/containerd-shim-kata-v2
 	trap node_stop EXIT
 	mkdir -p "$LAB/etc" "$LAB/opt"
