@@ -4,7 +4,10 @@
 .PHONY: release
 OUT ?= $(BUILD)/release
 KEY ?=
+LEVEL ?=
 
-release: stage $(BUILD)/bin/kata-deploy ## make a signed release directory: VERSION= OUT= KEY=
-	@BUILD=$(BUILD) KEY='$(KEY)' packaging/release.sh $(BUILD)/bin/kata-deploy $(STAGE) '$(OUT)' \
+
+release: $(BUILD)/bin/kata-deploy ## make a signed release directory: VERSION= OUT= KEY=
+	@$(MAKE) --no-print-directory -s stage PORTABLE=1 VERSION='$(VERSION)'
+	@BUILD=$(BUILD) KEY='$(KEY)' LEVEL='$(LEVEL)' packaging/release.sh $(BUILD)/bin/kata-deploy $(STAGE) '$(OUT)' \
 		'$(VERSION)' "$$(grep -aoE 'Linux version [^ ]+' $(BUILD)/kernel/vmlinux | head -n 1 | cut -d' ' -f3)"

@@ -15,6 +15,17 @@
 
 enum { HANDLERS_MAX = 64 };
 
+uint64_t node_now(void)
+{
+	const char *epoch = cli.root ? getenv("SOURCE_DATE_EPOCH") : NULL;
+	struct err ignored = ERR_INIT; /* what is no number is no moment */
+	uint64_t now;
+
+	if (epoch && str_u64(epoch, 10, 1, INT64_MAX, "SOURCE_DATE_EPOCH", &now, &ignored) == 0)
+		return now;
+	return (uint64_t)time(NULL);
+}
+
 const char *node_prefix(void)
 {
 	return cli.prefix ? cli.prefix : CLI_PREFIX;
@@ -41,7 +52,7 @@ int node_open(enum deploy_access access, struct deploy **out, struct err *err)
 	struct deploy_options o = {
 		.prefix = prefix,
 		.lock = cli.lock ? cli.lock : DEPLOY_LOCK,
-		.now = (uint64_t)time(NULL),
+		.now = node_now(),
 		.kinds = step_kinds(),
 	};
 

@@ -25,6 +25,10 @@
 #include "deploy/prove/prove.h"
 #include "json/json.h"
 
+/* Seconds since 1970, for records and for trust. With --root, SOURCE_DATE_EPOCH if that is set: an
+ * image that is built twice is the same twice. */
+uint64_t node_now(void);
+
 /* The prefix as the system below --root sees it; and a path of that system as we see it (heap). */
 const char *node_prefix(void);
 char *node_path(const char *path);

@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 void offer_release(struct offer *o)
@@ -243,7 +242,7 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 				   .pin = cli.pin,
 				   .allow_downgrade = cli.allow_downgrade,
 				   .allow_expired = cli.allow_expired,
-				   .now = (uint64_t)time(NULL) };
+				   .now = node_now() };
 	AUTO(strv) char **from = NULL;
 	char digest[65] = "";
 

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { ROOT_MAX = 64 << 10, SIGNATURE_MAX = 4096 };
 
@@ -73,7 +72,7 @@ int keys_rotate(int argc, char **argv, struct err *err)
 {
 	struct trust_options o = { .directory = cli.trust_dir ? cli.trust_dir : CLI_TRUST,
 				   .allow_expired = cli.allow_expired,
-				   .now = (uint64_t)time(NULL) };
+				   .now = node_now() };
 	AUTO(signatures) struct signatures sigs = { .n = 0 };
 	AUTO(buf) struct buf root = BUF_INIT(ROOT_MAX);
 	AUTO(deploy) struct deploy *d = NULL;

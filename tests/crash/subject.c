@@ -81,7 +81,8 @@ static void prepare(struct run *r, const char *verb)
 					    gone ? 0 : strlen(r->dropin_text), 0600 };
 	r->files[1] = (struct deploy_file){ r->config, r->config_text, strlen(r->config_text), 0 };
 	r->step = (struct deploy_step){ &tell, "tell the manager", r };
-	r->change = (struct deploy_change){ r->files, 2, &r->step, 1, "{\"handlers\":[\"kata\"]}" };
+	r->change = (struct deploy_change){ r->files, 2, &r->step, 1, "{\"handlers\":[\"kata\"]}",
+					   NULL };
 }
 
 static int install(struct deploy *d, struct run *r, struct err *err)
