@@ -18,12 +18,13 @@ $(BUILD)/gen/ca_roots.c: packaging/roots.sh $(wildcard /etc/ssl/certs/ca-certifi
 
 # $(1) name $(2) sources $(3) libs
 define static_program
-$(BUILD)/static/$(1): $(call objects,$(2)) $(call archives,$(3)) $(BUILD)/obj/gen/ca_roots.o $$(STATIC_CURL)
+$(BUILD)/static/$(1): $(call objects,$(2)) $(call archives,$(3)) $(if $(filter http,$(3)),$(BUILD)/obj/gen/ca_roots.o $$(STATIC_CURL))
 	$(call say,STATIC,$$@)
 	@mkdir -p $$(@D)
 	$(Q)$$(CC) $$(CFLAGS_BASE) $$(LDFLAGS_BASE) -static-pie -s -o $$@ $(call objects,$(2)) \
-		$(BUILD)/obj/gen/ca_roots.o -Wl,--start-group $(call archives,$(3)) \
-		$(filter-out -lcurl,$(call syslibs,$(3))) $(STATIC_LIBS) -Wl,--end-group -lpthread \
+		$(if $(filter http,$(3)),$(BUILD)/obj/gen/ca_roots.o) -Wl,--start-group \
+		$(call archives,$(3)) $(filter-out -lcurl,$(call syslibs,$(3))) \
+		$(if $(filter http,$(3)),$(STATIC_LIBS)) -Wl,--end-group -lpthread \
 		2>$$@.log || { cat $$@.log >&2; exit 1; }
 endef
 

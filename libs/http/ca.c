@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where distributions keep the certificates that they trust. */
+/* Where distributions keep the certificates that they trust; else those that came along. */
 
 #include "http/http.h"
 
 #include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "http/roots.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -25,6 +26,10 @@ int http_read_ca(const char *cacert, struct buf *pem, struct err *err)
 	for (size_t i = 0; !cacert && i < ARRAY_LEN(bundles); i++) {
 		if (path_exists(bundles[i]))
 			cacert = bundles[i];
+	}
+	if (!cacert && http_roots) {
+		buf_add(pem, http_roots, http_roots_len);
+		return buf_check(pem, "the certificates of authorities", err);
 	}
 	if (!cacert) {
 		(void)err_set(err, E_NOT_FOUND,
