@@ -6,3 +6,4 @@ $(eval $(call unit_test,deploy_release_test,tests/unit/deploy_release_test.c $(D
 $(eval $(call unit_test,deploy_trust_test,tests/unit/deploy_trust_test.c $(filter-out $(TRUSTED_KEYS_C),$(DEPLOY_SRC)),$(DEPLOY_LIBS)))
 $(eval $(call unit_test,deploy_release_build_test,tests/unit/deploy_release_build_test.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
 $(eval $(call unit_test,deploy_packager_test,tests/unit/deploy_packager_test.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
+$(eval $(call unit_test,deploy_fetch_test,tests/unit/deploy_fetch_test.c tests/unit/web_lab.c tests/unit/tar_lab.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
