@@ -101,6 +101,18 @@ static const char *const deadly[] = { "execve",
 				      "quotactl",
 				      "syslog" };
 
+static struct scmp_arg_cmp equals(unsigned arg, uint64_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = arg, .op = SCMP_CMP_EQ, .datum_a = value };
+}
+
+static struct scmp_arg_cmp masked(unsigned arg, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){
+		.arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value
+	};
+}
+
 static int add(scmp_filter_ctx f, uint32_t action, const char *name, unsigned n,
 	       const struct scmp_arg_cmp *cmp, struct err *err)
 {
@@ -128,7 +140,7 @@ static int add_all(scmp_filter_ctx f, uint32_t action, const char *const *names,
 /* With a network name service may load a library; without one nothing new is ever executed. */
 static int add_memory(scmp_filter_ctx f, bool exec, struct err *err)
 {
-	const struct scmp_arg_cmp data = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	const struct scmp_arg_cmp data = masked(2, PROT_EXEC, 0);
 
 	return add(f, SCMP_ACT_ALLOW, "mmap", exec ? 0 : 1, &data, err) < 0 ||
 			       add(f, SCMP_ACT_ALLOW, "mprotect", exec ? 0 : 1, &data, err) < 0
@@ -139,10 +151,10 @@ static int add_memory(scmp_filter_ctx f, bool exec, struct err *err)
 /* Calls that are harmless with some arguments. */
 static int add_some(scmp_filter_ctx f, struct err *err)
 {
-	const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
-	const struct scmp_arg_cmp nonblock = SCMP_A1(SCMP_CMP_EQ, FIONBIO);
-	const struct scmp_arg_cmp ask = SCMP_A2(SCMP_CMP_EQ, 0);
-	const struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
+	const struct scmp_arg_cmp thread = masked(0, CLONE_THREAD, CLONE_THREAD);
+	const struct scmp_arg_cmp nonblock = equals(1, FIONBIO);
+	const struct scmp_arg_cmp ask = equals(2, 0);
+	const struct scmp_arg_cmp self = equals(0, (uint64_t)getpid());
 
 	return add(f, SCMP_ACT_ALLOW, "clone", 1, &thread, err) < 0 ||
 			       add(f, SCMP_ACT_ALLOW, "ioctl", 1, &nonblock, err) < 0 ||
@@ -156,14 +168,13 @@ static int add_some(scmp_filter_ctx f, struct err *err)
 static int add_sockets(scmp_filter_ctx f, bool network, struct err *err)
 {
 	static const int domains[] = { AF_INET, AF_INET6, AF_NETLINK };
-	const struct scmp_arg_cmp pair = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
+	const struct scmp_arg_cmp pair = equals(0, AF_UNIX);
 
 	if (!network)
 		return add(f, SCMP_ACT_ERRNO(EPERM), "socket", 0, NULL, err);
 	for (size_t i = 0; i < ARRAY_LEN(domains); i++) {
-		const struct scmp_arg_cmp domain[] = {
-			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)domains[i]), SCMP_A2(SCMP_CMP_EQ, 0)
-		};
+		const struct scmp_arg_cmp domain[] = { equals(0, (uint64_t)domains[i]),
+						       equals(2, 0) };
 
 		if (add(f, SCMP_ACT_ALLOW, "socket", domains[i] == AF_NETLINK ? 2 : 1, domain,
 			err) < 0)

@@ -99,6 +99,7 @@ struct fetch {
 	size_t nmirrors;
 	struct transfer *transfers;
 	size_t n, running;
+	uint64_t told;    /* when progress was called, as clock_ms() */
 	uint64_t started; /* as clock_ms() */
 	uint64_t counted; /* bytes since then, for the rate */
 };

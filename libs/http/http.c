@@ -13,6 +13,7 @@
 enum {
 	TICK_MS = 200,
 	RATE_TICK_MS = 20,
+	TELL_MS = 50,
 	CONNECTIONS = 6,
 	PAUSE_MS = 500,
 	GAIN = 1 << 20,
@@ -64,6 +65,14 @@ static bool go_on(struct transfer *t)
 
 static int fail(struct transfer *t, struct err *err)
 {
+	enum err_code code = t->err.code;
+
+	if ((t->job->optional && code == E_NOT_FOUND) ||
+	    (t->job->spare && code != E_IO && code != E_FAILED && code != E_TRUST)) {
+		t->state = T_DONE;
+		t->job->missing = true;
+		return 0;
+	}
 	AUTO(str) char *shown = http_shown(t->url);
 
 	return err_set_at(err, t->err.code, t->err.sys, t->err.where, "%s: %s", shown, t->err.msg);
@@ -106,11 +115,7 @@ static int elsewhere(struct transfer *t, struct err *err)
 	if (go_on(t))
 		return 0;
 	str_set(&t->url, url);
-	if (!t->job->optional || kept.code != E_NOT_FOUND)
-		return fail(t, err);
-	t->state = T_DONE;
-	t->job->missing = true;
-	return 0;
+	return fail(t, err);
 }
 
 /* From the start, once: then nothing is inherited and no range is asked for. */
@@ -190,7 +195,7 @@ static int take_ended(struct fetch *f, struct err *err)
 	return n;
 }
 
-static bool tell(const struct fetch *f)
+static bool tell(struct fetch *f)
 {
 	uint64_t done = 0, total = 0;
 	bool known = true, all = true;
@@ -203,8 +208,10 @@ static bool tell(const struct fetch *f)
 		total += known ? t->job->size : 0;
 		all = all && t->state == T_DONE;
 	}
-	if (f->watch && f->watch->progress)
+	if (f->watch && f->watch->progress && (all || clock_ms() - f->told >= TELL_MS)) {
 		f->watch->progress(f->watch->arg, done, known ? total : 0);
+		f->told = clock_ms();
+	}
 	return all;
 }
 

@@ -71,7 +71,8 @@ struct http_job {
 	uint64_t size;      /* exactly; UINT64_MAX: not known */
 	uint64_t limit;     /* where the size is not known */
 	const char *sha256; /* NULL: not known */
-	bool optional;      /* that no mirror has it is no error */
+	bool optional;      /* that no mirror has it is no error: missing */
+	bool spare;         /* nor is any other failure but of this machine and of TLS: missing */
 	/* In: what the bytes in the file are of, "" if that is not known. Out: the same for what is
 	 * there then. An entity tag or a date, as If-Range wants it. */
 	char tag[HTTP_TAG_MAX];
@@ -103,6 +104,8 @@ void http_init(void);
 /* The certificates of cacert, or of the system's bundle (SSL_CERT_FILE, or where distributions have
  * it), for who cannot read files later. E_NOT_FOUND: there is no bundle. */
 MUST_CHECK int http_read_ca(const char *cacert, struct buf *pem, struct err *err);
+/* True for what can be a job's tag. */
+bool http_tag_is_good(const char *tag);
 /* E_USAGE unless it is a URL that can be a mirror. */
 MUST_CHECK int http_check_url(const char *url, struct err *err);
 /* The URL without user and password, for people. Heap. */

@@ -25,12 +25,20 @@ bool http_is_secure(const char *url)
 	return strncasecmp(url, "https://", 8) == 0;
 }
 
+/* What stands before the host, up to and with the last "@"; 0: nothing does. */
+static size_t user_len(const char *host)
+{
+	const char *at = memrchr(host, '@', strcspn(host, "/?#"));
+
+	return at ? (size_t)(at - host) + 1 : 0;
+}
+
 char *http_shown(const char *url)
 {
 	const char *host = after_scheme(url);
-	const char *at = host ? memchr(host, '@', strcspn(host, "/?#")) : NULL;
 
-	return at ? str_fmt("%.*s%s", (int)(host - url), url, at + 1) : xstrdup(url);
+	return host ? str_fmt("%.*s%s", (int)(host - url), url, host + user_len(host))
+		    : xstrdup(url);
 }
 
 int http_check_url(const char *url, struct err *err)
@@ -40,6 +48,9 @@ int http_check_url(const char *url, struct err *err)
 
 	if (!host || !*host || *host == '/' || *host == ':')
 		return err_set(err, E_USAGE, "'%s' is no URL with http or https and a host", shown);
+	/* Readers of URLs disagree about where the host begins then. */
+	if (user_len(host) && memchr(host, '@', user_len(host) - 1))
+		return err_set(err, E_USAGE, "'%s' has two users", shown);
 	if (strpbrk(url, "?#") || strlen(url) > URL_MAX_BYTES)
 		return err_set(err, E_USAGE, "the URL '%s' must end with a path", shown);
 	for (const char *p = url; *p; p++) {
