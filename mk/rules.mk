@@ -4,6 +4,7 @@
 #
 #   $(eval $(call library,NAME,LIBS))            libs/NAME/*.c -> $(BUILD)/lib/NAME.a
 #   $(eval $(call program,NAME,SOURCES,LIBS))    static, position independent: $(BUILD)/bin/NAME
+#   $(eval $(call dynamic_program,NAME,SOURCES,LIBS))  the same with shared libraries
 #   $(eval $(call tool,NAME,SOURCES,LIBS))       dynamic, for the build machine: $(BUILD)/tools/NAME
 #   $(eval $(call unit_test,NAME,SOURCES,LIBS))  Check program: $(BUILD)/tests/NAME
 #   $(eval $(call fuzzer,NAME,SOURCES,LIBS))     corpus runner; with SAN=fuzzer a libFuzzer program
@@ -99,6 +100,13 @@ define program
 PROGRAMS += $(1)
 PROGRAM_LIBS_$(1) := $(3)
 $(call link_rule,$(1),$(2),$(3),bin,$$(LDFLAGS_PROGRAM))
+endef
+
+# With shared libraries, for those that Debian has no archive of; `make static` has the other way.
+define dynamic_program
+PROGRAMS += $(1)
+PROGRAM_LIBS_$(1) := $(3)
+$(call link_rule,$(1),$(2),$(3),bin,-pie)
 endef
 
 define tool

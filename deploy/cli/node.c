@@ -152,12 +152,13 @@ static void compose(struct registration *reg, bool proof)
 static int set_proof(struct registration *reg, const struct prove_expect *expect, bool *proof,
 		     struct err *err)
 {
-	*proof = expect && !cli.no_proof && !cli.root;
+	/* Without a manager there is nobody to run it. */
+	*proof = expect && !cli.no_proof && !cli.root && reg->cri;
 	if (!*proof)
 		return 0;
-	if (!reg->cri || !prove_can(cri_name(reg->cri))) {
+	if (!prove_can(cri_name(reg->cri))) {
 		err_set(err, E_UNSUPPORTED, "a container cannot be run through %s to prove the install",
-			reg->cri ? cri_name(reg->cri) : "no container manager");
+			cri_name(reg->cri));
 		return err_hint(err, "use --no-proof to go without");
 	}
 	reg->proof = (struct prove){ .manager = cri_name(reg->cri),

@@ -35,6 +35,7 @@ const struct opt plan_opts[] = {
 	CLI_MANAGER,
 	OPT_STRV(0, "handler", "NAME=CONFIG", &cli.handlers,
 		 "another handler with a configuration of its own; may be repeated"),
+	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container to prove it"),
 	CLI_TALK,
 	OPT_END,
 };

@@ -31,6 +31,11 @@ static int verify(const struct deploy *d, struct json *list, struct err *err)
 	return n;
 }
 
+static int nothing_installed(struct err *err)
+{
+	return err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
+}
+
 static void say_found(const char *verb, struct json *list)
 {
 	AUTO(json) struct json *j = json_make_object();
@@ -50,9 +55,7 @@ int verb_verify(int argc, char **argv, struct err *err)
 	(void)argc, (void)argv;
 	if (progress_open(err) < 0 || node_open(DEPLOY_LOOK, &d, err) < 0)
 		return -1;
-	if (!deploy_installed(d)->current)
-		return err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
-	n = verify(d, list, err);
+	n = deploy_installed(d)->current ? verify(d, list, err) : nothing_installed(err);
 	if (n < 0)
 		return -1;
 	if (n == 0)
@@ -91,7 +94,7 @@ int verb_repair(int argc, char **argv, struct err *err)
 	if (progress_open(err) < 0 ||
 	    node_open(cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0)
 		return -1;
-	n = verify(d, list, err);
+	n = deploy_installed(d)->current ? verify(d, list, err) : nothing_installed(err);
 	if (n < 0)
 		return -1;
 	if (n && !cli.dry_run && deploy_repair(d, NULL, &without) < 0) {

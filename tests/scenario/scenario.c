@@ -531,14 +531,19 @@ static int scenario(const char *program, const char *file, char **name, struct e
 
 int main(int argc, char **argv)
 {
+	AUTO(str) char *program = argc > 1 ? realpath(argv[1], NULL) : NULL;
 	unsigned passed = 0, failed = 0;
 
 	(void)umask(022);
+	if (!program) {
+		(void)fputs("usage: scenario PROGRAM FILE...\n", stderr);
+		return 2;
+	}
 	for (int i = 2; i < argc; i++) {
 		AUTO(str) char *name = NULL;
 		struct err err = ERR_INIT;
 
-		if (scenario(argv[1], argv[i], &name, &err) == 0) {
+		if (scenario(program, argv[i], &name, &err) == 0) {
 			passed++;
 			(void)printf("  ok    %s\n", name);
 		} else {
