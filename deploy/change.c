@@ -362,7 +362,8 @@ static int plan_switch(struct deploy *d, struct plan *p, const struct layout *to
 		if (c->files[i].data)
 			plan_parents(d, p, c->files[i].path, &next->made_dirs);
 	}
-	if (plan_record(d, p, next, err) < 0)
+	if ((c->trust && plan_text(d, p, "state/trust.json", c->trust, err) < 0) ||
+	    plan_record(d, p, next, err) < 0)
 		return -1;
 	return plan_foreign(d, p, c, err);
 }

@@ -15,8 +15,8 @@
  *
  * Every verb makes a plan, checks it whole, writes it to the journal, applies it and commits. Until
  * the commit an error or a crash leads back to exactly what was, after it to exactly what was to
- *be: at once, or, after a crash, when the prefix is next opened for a change. When a verb returns
- *an error, nothing has changed, unless the error says that the journal was kept.
+ * be: at once, or, after a crash, when the prefix is next opened for a change. When a verb returns
+ * an error, nothing has changed, unless the error says that the journal was kept.
  *
  * Not thread safe. Another process is kept out by the lock, which dies with its holder.
  */
@@ -72,6 +72,7 @@ struct deploy_change {
 	const struct deploy_step *steps;
 	size_t nsteps;
 	const char *extra; /* JSON object to keep in install.json; NULL: the one that is there */
+	const char *trust; /* text of state/trust.json (trust.h); NULL: the one that is there */
 };
 
 struct deploy_options {
@@ -100,6 +101,9 @@ MUST_CHECK int deploy_recover(const struct deploy_options *o, struct err *err);
 bool deploy_is_interrupted(const struct deploy *d);
 
 const struct installed *deploy_installed(const struct deploy *d);
+/* fds of the prefix and of its state/, borrowed; -1: there is none. */
+int deploy_root(const struct deploy *d);
+int deploy_state(const struct deploy *d);
 /* What a generation consists of. */
 MUST_CHECK int deploy_layout(const struct deploy *d, const char *id, struct layout *out,
 			     struct err *err);
