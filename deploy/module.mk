@@ -7,3 +7,7 @@ DEPLOY_SRC := $(sort $(wildcard deploy/*.c deploy/store/*.c deploy/plan/*.c depl
               $(addprefix deploy/verbs/,keys.c passphrase.c release.c subverb.c)
 DEPLOY_LIBS := base json crypto yaml archive
 include deploy/trust/keys.mk
+
+# What talks to container managers.
+CRI_SRC := $(sort $(wildcard deploy/cri/*.c))
+CRI_LIBS := $(DEPLOY_LIBS) toml http protocols

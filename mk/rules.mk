@@ -45,6 +45,7 @@ endif
 SYSLIBS_json      := -ljansson
 SYSLIBS_protocols := -lprotobuf-c
 SYSLIBS_container := -lseccomp -lcap
+SYSLIBS_http      := -lcurl
 SYSLIBS_crypto    := -lcrypto
 SYSLIBS_archive   := -larchive -lzstd -lz
 SYSLIBS_yaml      := -lyaml
