@@ -208,7 +208,7 @@ static int place_all(const struct cri *c, const char *dir, const struct edits *e
 
 	vec_each(const struct work_file, f, &e->files) {
 		if (f->want && !f->now && !strv_has(files, f->path) &&
-		    import_has(root, config, f->path))
+		    import_has(c, root, config, f->path))
 			strv_push(&files, f->path);
 	}
 	for (size_t i = 0; i < strv_len(files); i++)

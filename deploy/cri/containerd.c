@@ -25,13 +25,23 @@ static const char header[] =
 
 /* --- imports --- */
 
-char *import_path(const struct cri *c, const char *config, const char *element)
+char *beside(const char *config, const char *name)
 {
 	AUTO(str) char *dir = xstrndup(config, (size_t)(path_basename(config) - config));
-	AUTO(str) char *full = *element == '/' ? xstrdup(element) : path_join(dir, element);
-	AUTO(str) char *clean = path_clean(full);
+	AUTO(str) char *full = path_join(dir, name);
 
-	return str_fmt("%s%s", c ? c->root : "", clean);
+	return path_clean(full);
+}
+
+/* Relative to the importing file; but containerd before 1.7 takes a relative pattern from where it
+ * was started, which is the root directory for a service. */
+static char *import_path(const struct cri *c, const char *config, const char *element)
+{
+	bool old = version_major(c->version) == 1 && version_minor(c->version) < 7;
+
+	if (*element == '/')
+		return path_clean(element);
+	return beside(old && strchr(element, '*') ? "/" : config, element);
 }
 
 static const struct toml_value *imports_of(const struct toml_value *root)
@@ -54,10 +64,11 @@ char **import_files(const struct cri *c, const struct toml_value *root, const ch
 			continue;
 		AUTO(str) char *path = import_path(c, config, item->string.text);
 		if (!strchr(path, '*')) {
-			strv_push(&files, path + strlen(c->root));
+			strv_push(&files, path);
 			continue;
 		}
-		if (glob(path, 0, NULL, &found) == 0) {
+		AUTO(str) char *real = cri_path(c, path);
+		if (glob(real, 0, NULL, &found) == 0) {
 			for (size_t k = 0; k < found.gl_pathc; k++)
 				strv_push(&files, found.gl_pathv[k] + strlen(c->root));
 			globfree(&found);
@@ -66,7 +77,8 @@ char **import_files(const struct cri *c, const struct toml_value *root, const ch
 	return files;
 }
 
-bool import_has(const struct toml_value *root, const char *config, const char *path)
+bool import_has(const struct cri *c, const struct toml_value *root, const char *config,
+		const char *path)
 {
 	const struct toml_value *v = imports_of(root);
 
@@ -75,7 +87,7 @@ bool import_has(const struct toml_value *root, const char *config, const char *p
 
 		if (item->type != TOML_STRING)
 			continue;
-		AUTO(str) char *pattern = import_path(NULL, config, item->string.text);
+		AUTO(str) char *pattern = import_path(c, config, item->string.text);
 		if (strchr(pattern, '*') ? fnmatch(pattern, path, FNM_PATHNAME) == 0
 					 : str_eq(pattern, path))
 			return true;
@@ -238,11 +250,12 @@ static int add_block(struct cri *c, struct edits *e, const struct toml_value *ro
 static int add_dropin(struct cri *c, struct edits *e, const struct toml_value *root,
 		      const char *fresh, int schema, struct err *err)
 {
-	AUTO(str) char *path = import_path(NULL, c->config, "conf.d/" DROPIN);
+	AUTO(str) char *path = beside(c->config, "conf.d/" DROPIN);
 
 	if (containerd_dropin(c, e, path, schema, err) < 0)
 		return -1;
-	return import_has(root, c->config, path) ? 0 : edit_import(e, c->config, fresh, path, err);
+	return import_has(c, root, c->config, path) ? 0
+						    : edit_import(e, c->config, fresh, path, err);
 }
 
 int containerd_edit(struct cri *c, struct edits *e, struct err *err)
@@ -255,8 +268,8 @@ int containerd_edit(struct cri *c, struct edits *e, struct err *err)
 	if (edits_read(e, c->config, &text, err) < 0)
 		return -1;
 	AUTO(toml)
-	struct toml_value *root =
-		toml_parse(real, text ? text : "", text ? strlen(text) : 0, NULL, err);
+	struct toml_value *root = toml_parse(real, text ? text : "", text ? strlen(text) : 0, NULL,
+					     err);
 	schema = root ? containerd_schema(root, err) : -1;
 	if (schema < 0)
 		return -1;

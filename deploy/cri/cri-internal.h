@@ -195,12 +195,13 @@ MUST_CHECK int containerd_block(struct cri *c, struct edits *e, const char *path
 /* Marks the handlers that the root file and what it imports have. */
 MUST_CHECK int containerd_look(struct cri *c, struct edits *e, const struct toml_value *root,
 			       struct err *err);
-/* An element of imports as an absolute path of ours: with root in front. */
-char *import_path(const struct cri *c, const char *config, const char *element);
+/* A name in the directory of config. */
+char *beside(const char *config, const char *name);
 /* Those of the root file, patterns expanded in their order; strv of paths without root. */
 char **import_files(const struct cri *c, const struct toml_value *root, const char *config);
 /* True if an element of imports names or matches path. */
-bool import_has(const struct toml_value *root, const char *config, const char *path);
+bool import_has(const struct cri *c, const struct toml_value *root, const char *config,
+		const char *path);
 /* The would-be configuration, as the manager itself reads it, is the one of now but for our
  * handlers. Where that cannot be asked *why says why not, heap. */
 MUST_CHECK int containerd_check(struct cri *c, struct edits *e, const char *config, char **why,

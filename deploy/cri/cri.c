@@ -418,6 +418,12 @@ static int add_steps(const struct cri *c, struct change *ch, char *const *handle
 {
 	AUTO(json) struct json *plan = json_make_object();
 
+	/* Whether it comes back could not be seen. */
+	if (handlers && c->socket &&
+	    c->back->answers(c->socket, deadline_in(CRI_ASK_MS), err) < 0) {
+		err_wrap(err, "%s runs, but does not answer", c->back->name);
+		return err_hint(err, "see its log");
+	}
 	if (restart_plan(c, plan, err) < 0)
 		return -1;
 	ch->steps = steps_new(plan, handlers);

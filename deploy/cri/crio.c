@@ -40,8 +40,8 @@ static int look_at(struct cri *c, struct edits *e, const char *path, struct err 
 	if (edits_read(e, path, &text, err) < 0)
 		return -1;
 	AUTO(toml)
-	struct toml_value *root =
-		toml_parse(real, text ? text : "", text ? strlen(text) : 0, NULL, err);
+	struct toml_value *root = toml_parse(real, text ? text : "", text ? strlen(text) : 0, NULL,
+					     err);
 	if (!root)
 		return -1;
 	const struct toml_value *runtimes = runtimes_of(root);
@@ -75,7 +75,7 @@ static int look_at_all(struct cri *c, struct edits *e, const char *dropins, stru
 
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {
-	AUTO(str) char *dropins = import_path(NULL, c->config, "crio.conf.d");
+	AUTO(str) char *dropins = beside(c->config, "crio.conf.d");
 	AUTO(str) char *path = path_join(dropins, DROPIN);
 	AUTO(buf) struct buf text = BUF_INIT(CRI_FILE_MAX);
 	AUTO(str) char *shim = cri_shim(c);
@@ -110,8 +110,8 @@ static int served(const char *socket, struct deadline deadline, char ***out, str
 	if (http_local_get(socket, "/config", deadline, &text, err) < 0)
 		return -1;
 	AUTO(toml)
-	struct toml_value *root =
-		toml_parse("CRI-O's configuration", buf_cstr(&text), text.len, &limits, err);
+	struct toml_value *root = toml_parse("CRI-O's configuration", buf_cstr(&text), text.len,
+					     &limits, err);
 	if (!root)
 		return -1;
 	const struct toml_value *runtimes = runtimes_of(root);

@@ -14,22 +14,22 @@
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {
 	AUTO(str) char *real = cri_path(c, c->config);
-	AUTO(str) char *dropin = import_path(NULL, c->config, "containerd.d/kata-deploy.toml");
+	AUTO(str) char *dropin = beside(c->config, "containerd.d/kata-deploy.toml");
 	const char *text;
 	int schema;
 
 	if (edits_read(e, c->config, &text, err) < 0)
 		return -1;
 	AUTO(toml)
-	struct toml_value *root =
-		toml_parse(real, text ? text : "", text ? strlen(text) : 0, NULL, err);
+	struct toml_value *root = toml_parse(real, text ? text : "", text ? strlen(text) : 0, NULL,
+					     err);
 	schema = root ? containerd_schema(root, err) : -1;
 	if (schema < 0 || containerd_look(c, e, root, err) < 0)
 		return -1;
 	if (handlers_all(c))
 		return 0;
 	/* Without the comment it is the administrator's, who then also imports what he wants. */
-	if (text && !strstr(text, "k0s_managed=true") && !import_has(root, c->config, dropin)) {
+	if (text && !strstr(text, "k0s_managed=true") && !import_has(c, root, c->config, dropin)) {
 		err_set(err, E_UNSUPPORTED, "%s is not managed by k0s and does not import %s", real,
 			dropin);
 		return err_hint(err, "import it there");

@@ -43,17 +43,15 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	schema = root ? containerd_schema(root, err) : -1;
 	if (schema < 0)
 		return -1;
-	dropins = import_path(NULL, c->config,
-			      schema >= 3 ? "config-v3.toml.d/kata-deploy.toml"
-					  : "config.toml.d/kata-deploy.toml");
+	dropins = beside(c->config, schema >= 3 ? "config-v3.toml.d/kata-deploy.toml"
+						: "config.toml.d/kata-deploy.toml");
 	/* Those that merge drop-ins import the directory for them; both come with containerd 2. */
-	if (import_has(root, c->config, dropins) && version_major(c->version) >= 2) {
+	if (import_has(c, root, c->config, dropins) && version_major(c->version) >= 2) {
 		if (containerd_look(c, e, root, err) < 0)
 			return -1;
 		return handlers_all(c) ? 0 : containerd_dropin(c, e, dropins, schema, err);
 	}
-	template = import_path(NULL, c->config,
-			       schema >= 3 ? "config-v3.toml.tmpl" : "config.toml.tmpl");
+	template = beside(c->config, schema >= 3 ? "config-v3.toml.tmpl" : "config.toml.tmpl");
 	return containerd_block(c, e, template, base_template, schema, false, err);
 }
 

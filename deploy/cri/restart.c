@@ -38,6 +38,7 @@ struct restart {
 	enum restart_how how;
 	char **command; /* strv */
 	unsigned seconds;
+	bool mute; /* it ran before, but did not answer */
 };
 #define RESTART_INIT            \
 	{                       \
@@ -165,6 +166,11 @@ static int restart_read(const struct json *record, struct restart *out, struct e
 
 /* --- doing it --- */
 
+static struct deadline ask_deadline(struct deadline whole)
+{
+	return deadline_min(whole, deadline_in(CRI_ASK_MS));
+}
+
 static void pause_ms(long ms)
 {
 	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
@@ -211,9 +217,8 @@ static int wait_answer(const struct restart *r, const struct peer *before, struc
 
 		if (there && peer_same(before, &now))
 			err_set(&why, E_FAILED, "it is still the process %d", (int)now.pid);
-		else if (there && r->back->answers(r->socket,
-						   deadline_min(deadline, deadline_in(CRI_ASK_MS)),
-						   &why) == 0)
+		else if (there && (r->mute ||
+				   r->back->answers(r->socket, ask_deadline(deadline), &why) == 0))
 			return 0;
 		if (deadline_passed(deadline)) {
 			*err = why;
@@ -239,7 +244,7 @@ static int restart_now(const struct restart *r, const struct peer *before, struc
 	}
 	if (r->how == RESTART_COMMAND && run(r->command, deadline, err) < 0)
 		return -1;
-	if (!r->socket || r->how == RESTART_NONE)
+	if (!r->socket)
 		return 0;
 	/* When it restarts by itself, it may have done so already. */
 	if (r->how == RESTART_ITSELF)
@@ -263,6 +268,7 @@ static int watch_prepare(const struct deploy_step *step, struct json *record, st
 {
 	const struct json *plan = step->arg;
 	AUTO(restart) struct restart r = RESTART_INIT;
+	struct err ignored = ERR_INIT; /* a mute one is an answer too */
 	struct peer p;
 
 	if (restart_read(plan, &r, err) < 0)
@@ -270,6 +276,8 @@ static int watch_prepare(const struct deploy_step *step, struct json *record, st
 	for (void *it = json_begin(plan); it; it = json_after(plan, it))
 		json_put(record, json_key(it), json_share(json_value(it)));
 	p = look(&r);
+	json_put(record, "answers",
+		 json_make_bool(r.back->answers(r.socket, deadline_in(CRI_ASK_MS), &ignored) == 0));
 	json_put(record, "pid", json_make_int(p.pid));
 	json_put(record, "start", json_make_u64(p.start));
 	return 0;
@@ -286,11 +294,14 @@ static int watch_apply(const struct deploy_step *step, const struct json *record
 static int watch_undo(void *context, const struct json *record, struct err *err)
 {
 	AUTO(restart) struct restart r = RESTART_INIT;
+	const struct json *answers;
 	struct peer before, now;
 
 	(void)context;
 	if (restart_read(record, &r, err) < 0)
 		return -1;
+	answers = json_get(record, "answers");
+	r.mute = answers && json_kind(answers) == JSON_IS_BOOL && !json_bool(answers);
 	before.pid = (pid_t)int_of(record, "pid");
 	before.start = (uint64_t)int_of(record, "start");
 	now = look(&r);
@@ -346,8 +357,7 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 		AUTO(strv) char **served = NULL;
 		struct err why = ERR_INIT;
 
-		if (r.back->served(r.socket, deadline_min(deadline, deadline_in(CRI_ASK_MS)),
-				   &served, &why) == 0) {
+		if (r.back->served(r.socket, ask_deadline(deadline), &served, &why) == 0) {
 			const char *name = missing(wanted, served);
 
 			if (!name)

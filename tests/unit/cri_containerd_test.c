@@ -401,7 +401,7 @@ START_TEST(imports)
 	AUTO(str) char *last = path_join(conf_d, "20-cri.toml");
 	static const char section[] = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\n"
 				      "restrict_oom_score_adj = true\n";
-	static const char root[] = "version = 2\nimports = [\"conf.d/*.toml\"] # ours\n";
+	AUTO(str) char *root = str_fmt("version = 2\nimports = [\"%s/*.toml\"] # ours\n", conf_d);
 
 	ck_assert_int_eq(mkdir(conf_d, 0755), 0);
 	write_text(first, "version = 2\n[debug]\nlevel = \"info\"\n", 0644);
@@ -414,6 +414,21 @@ START_TEST(imports)
 	ck_assert(!serves("kata"));
 	AUTO(str) char *now = read_text(last);
 	ck_assert_str_eq(now, section);
+}
+END_TEST
+
+/* Before 1.7 a relative pattern does not lead to the directory of the file: what would be is what
+ * containerd takes it for, not what it looks like. */
+START_TEST(relative_pattern)
+{
+	AUTO(str) char *conf_d = path_join(dir, "conf.d");
+	AUTO(str) char *one = path_join(conf_d, "10-one.toml");
+	AUTO(str) char *text = usual("");
+	AUTO(str) char *root = str_fmt("imports = [\"conf.d/*.toml\"]\n%s", text);
+
+	ck_assert_int_eq(mkdir(conf_d, 0755), 0);
+	write_text(one, "version = 2\n[debug]\nlevel = \"info\"\n", 0644);
+	round_trip(root);
 }
 END_TEST
 
@@ -465,10 +480,31 @@ START_TEST(refused_configuration)
 }
 END_TEST
 
+/* Without runc in its table of runtimes, CRI is not there at all. */
+START_TEST(runs_but_does_not_answer)
+{
+	AUTO(str)
+	char *text = usual("[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes."
+			   "crun]\nruntime_type = \"io.containerd.runc.v2\"\n");
+	struct deadline d = deadline_in(1000 * ANSWER_SECONDS);
+
+	write_text(config, text, 0644);
+	run_script();
+	while (!path_exists(sock) && !deadline_passed(d))
+		(void)usleep(20000);
+	FAILS(install(), E_UNSUPPORTED);
+	ck_assert_ptr_nonnull(strstr(err.msg, "does not answer"));
+	assert_config(text);
+	ck_assert_uint_eq(restarts(), 1);
+}
+END_TEST
+
 START_TEST(somebody_elses_handler)
 {
 	AUTO(str)
 	char *text = usual("[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes."
+			   "runc]\nruntime_type = \"io.containerd.runc.v2\"\n"
+			   "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes."
 			   "kata]\nruntime_type = \"io.containerd.other.v2\"\n");
 
 	start(text);
@@ -677,9 +713,11 @@ int main(void)
 	tcase_add_test(tc, only_comments);
 	tcase_add_test(tc, first_schema);
 	tcase_add_test(tc, imports);
+	tcase_add_test(tc, relative_pattern);
 	tcase_add_test(tc, edited_by_the_administrator);
 	tcase_add_test(tc, broken_configuration);
 	tcase_add_test(tc, refused_configuration);
+	tcase_add_test(tc, runs_but_does_not_answer);
 	tcase_add_test(tc, somebody_elses_handler);
 	tcase_add_test(tc, handlers_by_hand);
 	tcase_add_test(tc, it_never_comes_back);
