@@ -53,6 +53,9 @@ struct deploy_step {
 	const struct deploy_step_ops *ops;
 	const char *name; /* for people */
 	const void *arg;
+	/* Before the change's files, not after them: what is undone is undone backwards, so its undo
+	 * comes when the old files are back. */
+	bool before_files;
 };
 
 /* A file that is not below the prefix, such as a container manager's drop-in. Missing directories
@@ -65,7 +68,8 @@ struct deploy_file {
 	mode_t mode; /* 0: as it was, or 0644 */
 };
 
-/* What a change does besides the prefix: files, then steps, after the switch. */
+/* What a change does besides the prefix, after the switch: steps that come before files, files, the
+ * other steps. */
 struct deploy_change {
 	const struct deploy_file *files;
 	size_t nfiles;

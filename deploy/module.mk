@@ -7,6 +7,10 @@ DEPLOY_SRC := $(sort $(wildcard deploy/*.c deploy/store/*.c deploy/plan/*.c depl
 DEPLOY_LIBS := base cli json crypto yaml archive
 include deploy/trust/keys.mk
 
+# What talks to container managers.
+CRI_SRC := $(sort $(wildcard deploy/cri/*.c))
+CRI_LIBS := $(DEPLOY_LIBS) toml http protocols
+
 FETCH_SRC := $(sort $(wildcard deploy/fetch/*.c))
 NODE_SRC := $(filter-out deploy/cli/main.c $(DEPLOY_SRC),$(sort $(wildcard \
 	deploy/cli/*.c deploy/verbs/*.c deploy/fetch/*.c deploy/cri/*.c deploy/use/*.c \

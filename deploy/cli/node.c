@@ -144,7 +144,9 @@ static void compose(struct registration *reg, bool proof)
 	reg->change.nsteps = told->nsteps;
 	if (proof)
 		reg->steps[reg->change.nsteps++] =
-			(struct deploy_step){ &prove_step, "proof in a VM", &reg->proof };
+			(struct deploy_step){ .ops = &prove_step,
+					      .name = "proof in a VM",
+					      .arg = &reg->proof };
 	reg->change.steps = reg->steps;
 }
 
