@@ -80,7 +80,7 @@ static void prepare(struct run *r, const char *verb)
 	r->files[0] = (struct deploy_file){ r->dropin, r->dropin_text,
 					    gone ? 0 : strlen(r->dropin_text), 0600 };
 	r->files[1] = (struct deploy_file){ r->config, r->config_text, strlen(r->config_text), 0 };
-	r->step = (struct deploy_step){ &tell, "tell the manager", r };
+	r->step = (struct deploy_step){ .ops = &tell, .name = "tell the manager", .arg = r };
 	r->change = (struct deploy_change){ r->files, 2, &r->step, 1, "{\"handlers\":[\"kata\"]}",
 					   NULL };
 }

@@ -373,8 +373,10 @@ START_TEST(a_step_that_fails_undoes_everything)
 		{ edited, "ours", 4, 0 },
 		{ config, "changed", 7, 0 },
 	};
-	struct deploy_step step = { &restart, "restart the manager", &restart };
-	struct deploy_change c = { files, 3, &step, 1, NULL };
+	struct deploy_step step = { .ops = &restart, .name = "restart the manager", .arg = &restart };
+	struct deploy_change c = {
+		.files = files, .nfiles = 3, .steps = &step, .nsteps = 1
+	};
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(str) char *manager = at("manager");
 	struct timespec times[2] = { { 1000, 0 }, { 2000, 0 } };
