@@ -76,8 +76,8 @@ static int set_signals(pid_t parent, struct err *err)
 	(void)sigemptyset(&none);
 	/* From a terminal it comes to both of us; the parent decides. */
 	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGTERM, SIG_DFL) == SIG_ERR ||
-	    signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
-	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+	    signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
+	    signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return err_sys(err, "set signals");
 	/* A change of the user id takes it away, so it comes after that. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)

@@ -418,7 +418,8 @@ START_TEST(several_come_at_once)
 	struct seen seen = { 0 };
 
 	quick.connections = 4;
-	fetch_many("ok", &seen);
+	fetch_many("together", &seen);
+	ck_assert_uint_ge(atomic_load(&web.log->most_together), 2);
 	ck_assert_uint_eq(seen.last, MANY * LEN);
 	ck_assert_uint_eq(seen.total, MANY * LEN);
 	ck_assert_uint_eq(seen.done, MANY);
