@@ -25,6 +25,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -153,7 +154,8 @@ static void teardown(void)
 	web_stop(&web);
 	if (writer > 0)
 		(void)waitpid(writer, NULL, 0);
-	(void)close(staging);
+	if (staging >= 0)
+		(void)close(staging);
 	release_release(&old);
 	release_release(&now);
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
@@ -608,6 +610,69 @@ START_TEST(one_at_a_time_has_the_cache)
 }
 END_TEST
 
+/* --- a full disk, a signal --- */
+
+/* A file system of 128 KiB. */
+static bool mount_small(const char *name)
+{
+	if (geteuid() != 0) {
+		printf("skipped: a full disk needs root\n");
+		return false;
+	}
+	(void)mkdir(in(name), 0700);
+	ck_assert_int_eq(mount("small", in(name), "tmpfs", 0, "size=128k,mode=0700"), 0);
+	return true;
+}
+
+/* Of the cache; of staging, by blobs and by patches: never a reason to try something else. */
+START_TEST(a_full_disk_is_told)
+{
+	static const char *const places[] = { "cache", "staging", "staging" };
+	struct source *s;
+	int rc;
+
+	if (!mount_small(places[_i]))
+		return;
+	(void)close(staging);
+	staging = open(in("staging"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s = open_way(BY_HTTP);
+	rc = _i == 2 ? stage(s, &now, has_old, old_file) : stage(s, &now, has_nothing, NULL);
+	source_close(s);
+	(void)close(staging);
+	staging = -1;
+	ck_assert_int_eq(umount2(in(places[_i]), MNT_DETACH), 0);
+	ck_assert_int_lt(rc, 0);
+	ck_assert_msg(err.code == E_IO && err.sys == ENOSPC, "%s", err.msg);
+}
+END_TEST
+
+/* It ends with E_CANCELLED, and with it whoever worked for it. */
+START_TEST(a_signal_ends_it)
+{
+	AUTO(str) char *hang = web_url(&web, "hang");
+	struct deadline deadline = deadline_in(30000);
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct source *s = open_one(hang);
+		int rc = stage(s, &now, has_nothing, NULL);
+
+		if (rc == 0 || waitpid(-1, NULL, WNOHANG) != -1)
+			_exit(1);
+		source_close(s);
+		_exit(err.code == E_CANCELLED ? 0 : 2);
+	}
+	while (!is_half_there(&now.components.v[0]) || !is_half_there(&now.components.v[1])) {
+		ck_assert(!deadline_passed(deadline));
+		(void)poll(NULL, 0, 5);
+	}
+	ck_assert_int_eq(kill(pid, _i ? SIGINT : SIGTERM), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 /* --- names --- */
 
 START_TEST(an_archive_is_known_by_its_names)
@@ -850,6 +915,8 @@ int main(void)
 	tcase_add_test(t, a_killed_run_is_gone_on_with);
 	tcase_add_loop_test(t, a_cache_that_others_can_write_is_not_used, 0, 3);
 	tcase_add_test(t, one_at_a_time_has_the_cache);
+	tcase_add_loop_test(t, a_full_disk_is_told, 0, 3);
+	tcase_add_loop_test(t, a_signal_ends_it, 0, 2);
 	tcase_add_test(t, an_archive_is_known_by_its_names);
 	tcase_add_loop_test(t, what_is_no_source_is_refused, 0, 10);
 	tcase_add_loop_test(t, documents_are_bounded, 0, 4);

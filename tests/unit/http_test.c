@@ -601,6 +601,35 @@ START_TEST(certificates_are_checked)
 }
 END_TEST
 
+/* From a server that speaks nothing else; and what was there already is not taken for a part. */
+START_TEST(http_2_is_spoken)
+{
+	struct http_job jobs[MANY];
+	AUTO(str) char *ca = in("ca.crt"), *url = NULL;
+	char *mirrors[] = { NULL, NULL };
+	struct http_options o = quick;
+	int fds[MANY];
+
+	tls_keys(dir);
+	h2_start(&tls, dir, "good");
+	url = str_fmt("https://127.0.0.1:%d/", tls.port);
+	mirrors[0] = url;
+	o.cacert = ca;
+	for (size_t i = 0; i < MANY; i++) {
+		AUTO(str) char *path = str_fmt("%s/target%zu", dir, i);
+
+		fds[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		ck_assert_int_eq((int)write(fds[i], content, i * 1000), (int)i * 1000);
+		jobs[i] = usual(fds[i]);
+	}
+	ck_assert_msg(http_fetch(&o, mirrors, jobs, MANY, NULL, &err) == 0, "%s", err.msg);
+	for (size_t i = 0; i < MANY; i++) {
+		ck_assert(jobs[i].done && is_content(fds[i]));
+		(void)close(fds[i]);
+	}
+}
+END_TEST
+
 START_TEST(https_stays_https)
 {
 	AUTO(buf) struct buf text = BUF_INIT(LEN);
@@ -645,6 +674,7 @@ int main(void)
 	tcase_add_loop_test(t, a_proxy_is_used, 0, 2);
 	tcase_add_test(t, a_refusing_port_is_told);
 	tcase_add_loop_test(t, certificates_are_checked, 0, 2 * ARRAY_LEN(secured));
+	tcase_add_test(t, http_2_is_spoken);
 	tcase_add_test(t, https_stays_https);
 	suite_add_tcase(s, t);
 	runner = srunner_create(s);

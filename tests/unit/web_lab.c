@@ -623,6 +623,51 @@ void tls_start(struct tls *t, const char *dir, const char *key, int response)
 	(void)close(ends[0]);
 }
 
+/* One that nobody listens on now. */
+static int free_port(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(at);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	return ntohs(at.sin_port);
+}
+
+static bool answers(int port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+}
+
+void h2_start(struct tls *t, const char *dir, const char *key)
+{
+	AUTO(str) char *crt = str_fmt("%s/%s.crt", dir, key), *pem = str_fmt("%s/%s.key", dir, key);
+	AUTO(str) char *port = NULL;
+	struct deadline deadline = deadline_in(20000);
+	struct err err = ERR_INIT;
+	struct child child;
+
+	t->port = free_port();
+	port = str_fmt("%d", t->port);
+	struct spawn s = { .argv = ARGV("/usr/sbin/nghttpd", "-a", "127.0.0.1", "-d", dir, port,
+					pem, crt),
+			   .parent_death_signal = SIGKILL };
+	ck_assert_msg(spawn_start(&s, &child, &err) == 0, "%s", err.msg);
+	t->pid = child.pid;
+	(void)close(child.pidfd);
+	while (!answers(t->port)) {
+		ck_assert(!deadline_passed(deadline));
+		(void)poll(NULL, 0, 20);
+	}
+}
+
 void tls_stop(struct tls *t)
 {
 	stop(&t->pid);
