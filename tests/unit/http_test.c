@@ -343,8 +343,8 @@ END_TEST
 START_TEST(what_is_optional_may_be_missing)
 {
 	AUTO(buf) struct buf one = BUF_INIT(LEN), other = BUF_INIT(LEN);
-	AUTO(str) char *url = web_url(&web, "ok");
-	char *const mirrors[] = { url, NULL };
+	AUTO(str) char *url = web_url(&web, "ok"), *refuse = web_url(&web, "403");
+	char *const mirrors[] = { url, _i ? refuse : NULL, NULL };
 	struct http_job jobs[] = {
 		{ .path = "file", .fd = -1, .to = &one, .size = UINT64_MAX, .limit = LEN },
 		{ .path = "none",
@@ -663,7 +663,7 @@ int main(void)
 	tcase_add_test(t, a_tag_is_harmless);
 	tcase_add_test(t, ranges_are_read);
 	tcase_add_loop_test(t, an_unknown_size_has_a_limit, 0, 5);
-	tcase_add_test(t, what_is_optional_may_be_missing);
+	tcase_add_loop_test(t, what_is_optional_may_be_missing, 0, 2);
 	tcase_add_test(t, several_come_at_once);
 	tcase_add_test(t, the_rate_is_for_all);
 	tcase_add_test(t, a_bad_mirror_loses_its_lives);
