@@ -14,7 +14,7 @@ packages=(
 	# the guest kernel and what goes into the initrd
 	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables
 	# tests
-	check libsubunit-dev codespell shellcheck busybox-static minisign zstd
+	check libsubunit-dev codespell shellcheck busybox-static minisign zstd openssl nghttp2-server
 	# what containers run with
 	qemu-system-x86 qemu-system-common containerd runc iproute2 procps
 )
