@@ -77,7 +77,7 @@ static void run_script(void)
 
 static bool answers(void)
 {
-	AUTO(cri_version) struct cri_version v = { NULL };
+	AUTO(cri_version) struct cri_version v = { .name = NULL };
 	struct err ignored = ERR_INIT;
 
 	return cri_client_version(sock, deadline_in(2000), &v, &ignored) == 0;
