@@ -150,8 +150,14 @@ int grpc_call(const char *socket, const char *method, const void *request, size_
 	buf_add(&frame, request, len);
 	x.request = buf_cstr(&frame);
 	x.len = frame.len;
-	if (local_exchange(&x, err) < 0 ||
-	    grpc_answer_end(&a, method, &body, &message, &n, err) < 0)
+	if (local_exchange(&x, err) < 0) {
+		/* The status comes last. A server that has said it may drop what is left of the
+		 * stream, also of a request that it never read. */
+		if (a.status < 0 || (err->code != E_PROTOCOL && err->code != E_GONE))
+			return -1;
+		err_clear(err);
+	}
+	if (grpc_answer_end(&a, method, &body, &message, &n, err) < 0)
 		return -1;
 	buf_add(answer, message, n);
 	return buf_check(answer, method, err);
