@@ -142,10 +142,12 @@ MUST_CHECK int deploy_uninstall(struct deploy *d, const struct deploy_change *c,
  * nothing refers to. */
 MUST_CHECK int deploy_gc(struct deploy *d, char *const *in_use, struct err *err);
 
-/* Re-hashes everything. Calls found for what is not as it should be; returns how much that was. */
+/* Holds what is there against what was laid down: names and sizes at a glance, or every byte. Calls
+ * found for what is not as it should be; returns how much that was. */
+enum deploy_depth { DEPLOY_GLANCE, DEPLOY_HASH };
 typedef void deploy_found(void *arg, const char *path, const char *what);
-MUST_CHECK int deploy_verify(const struct deploy *d, deploy_found *found, void *arg,
-			     struct err *err);
+MUST_CHECK int deploy_verify(const struct deploy *d, enum deploy_depth depth, deploy_found *found,
+			     void *arg, struct err *err);
 /* Puts right what verify finds. Contents that are lost come from staging/STAGE/ (NULL: there are
  * none), by the paths of the generation that has them. Each file goes from damaged to whole at
  * once; interrupted, it is run again. E_STATE: something was beyond repair, named in the message.

@@ -39,3 +39,14 @@ $(INITRD): $(BUILD)/tools/mkinitrd $(BUILD)/osbuilder/init $(INITRD_MANIFESTS) \
 	$(call say,INITRD,$@)
 	$(Q)$(BUILD)/tools/mkinitrd -z $(INITRD_COMPRESS) -D INIT=$(BUILD)/osbuilder/init \
 		-o $@ $(INITRD_MANIFESTS)
+
+# The image that proves an install: one program, stripped.
+PROOF := $(BUILD)/osbuilder/proof.tar
+$(eval $(call program,kata-proof,osbuilder/proof/proof.c,base))
+$(eval $(call tool,mkimage,osbuilder/proof/mkimage.c,base json crypto archive))
+
+$(PROOF): $(BUILD)/tools/mkimage $(BUILD)/bin/kata-proof
+	$(call say,IMAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)strip -s -o $(BUILD)/osbuilder/proof $(BUILD)/bin/kata-proof
+	$(Q)$(BUILD)/tools/mkimage kata.invalid/proof:1 $(BUILD)/osbuilder/proof $@
