@@ -492,7 +492,9 @@ START_TEST(runs_but_does_not_answer)
 	run_script();
 	while (!path_exists(sock) && !deadline_passed(d))
 		(void)usleep(20000);
-	FAILS(install(), E_UNSUPPORTED);
+	ck_assert_int_lt(install(), 0);
+	/* Why it does not may be lost: see grpc.h. */
+	ck_assert_msg(err.code == E_UNSUPPORTED || err.code == E_PROTOCOL, "%s", err.msg);
 	ck_assert_ptr_nonnull(strstr(err.msg, "does not answer"));
 	assert_config(text);
 	ck_assert_uint_eq(restarts(), 1);
