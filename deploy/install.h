@@ -53,8 +53,8 @@ struct deploy_step {
 	const struct deploy_step_ops *ops;
 	const char *name; /* for people */
 	const void *arg;
-	/* Before the change's files, not after them: what is undone is undone backwards, so its undo
-	 * comes when the old files are back. */
+	/* Before the change's files, not after them: what is undone is undone backwards, so its
+	 * undo comes when the old files are back. */
 	bool before_files;
 };
 

@@ -20,7 +20,7 @@ void cri_version_release(struct cri_version *v)
 	free(v->name);
 	free(v->version);
 	free(v->api);
-	*v = (struct cri_version){ NULL };
+	*v = (struct cri_version){ .name = NULL };
 }
 
 int cri_client_version(const char *socket, struct deadline deadline, struct cri_version *out,

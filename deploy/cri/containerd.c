@@ -295,7 +295,7 @@ int containerd_edit(struct cri *c, struct edits *e, struct err *err)
 
 int containerd_answers(const char *socket, struct deadline deadline, struct err *err)
 {
-	AUTO(cri_version) struct cri_version v = { NULL };
+	AUTO(cri_version) struct cri_version v = { .name = NULL };
 
 	return cri_client_version(socket, deadline, &v, err);
 }

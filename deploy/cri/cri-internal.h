@@ -44,13 +44,15 @@ DEFINE_AUTO_STRUCT(processes, struct processes, processes_release)
 /* The value of --name VALUE, --name=VALUE or (short_name not NULL) -n VALUE; NULL. */
 const char *process_option(const struct process *p, const char *name, const char *short_name);
 
-/* Who serves a unix socket. */
+/* Who made a unix socket that is listened to. That is not who serves it where a service manager
+ * opened the socket, as docker's. */
 struct peer {
 	pid_t pid;      /* 0: nobody, or not to be seen from here */
 	uint64_t start; /* clock ticks since boot: pid numbers come again */
 };
 /* E_NOT_FOUND, E_GONE: nobody listens. */
 MUST_CHECK int peer_look(const char *socket, struct peer *out, struct err *err);
+struct peer peer_of(pid_t pid);
 bool peer_same(const struct peer *a, const struct peer *b);
 
 /* "1.6.20" out of what PROGRAM --version prints; NULL if it does not say. */
@@ -67,7 +69,8 @@ struct cri_backend;
 
 struct cri {
 	const struct cri_backend *back;
-	const struct cri_options *o; /* borrowed */
+	const struct cri_options *o; /* own, below */
+	struct cri_options own;      /* what it points to is the caller's */
 	char *root;                  /* "" or "/DIR" */
 	char *config, *socket;       /* as the manager sees them; socket may be NULL */
 	char *binary, *version;      /* NULL: not known */
@@ -103,6 +106,7 @@ struct cri_backend {
 extern const struct cri_backend backend_containerd, backend_k3s, backend_rke2, backend_k0s,
 	backend_microk8s, backend_crio, backend_docker, backend_nerdctl;
 const struct cri_backend *backend_find(const char *name);
+bool backend_runs_as(const struct cri_backend *back, const struct process *p);
 
 int containerd_answers(const char *socket, struct deadline deadline, struct err *err);
 

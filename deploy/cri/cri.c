@@ -38,7 +38,7 @@ static char *names(void)
 
 /* --- looking at the node --- */
 
-static bool runs_as(const struct cri_backend *back, const struct process *p)
+bool backend_runs_as(const struct cri_backend *back, const struct process *p)
 {
 	if (back->is_mine)
 		return back->is_mine(p);
@@ -62,7 +62,7 @@ static int pick_process(const struct cri_backend *back, const struct processes *
 	vec_each(const struct process, p, &all->rows) {
 		const char *theirs;
 
-		if (!runs_as(back, p))
+		if (!backend_runs_as(back, p))
 			continue;
 		theirs = back->flags ? process_option(p, "config", "-c") : NULL;
 		if (config && str_eq(theirs ? theirs : back->config, config)) {
@@ -156,7 +156,8 @@ static int look(const struct cri_options *o, const struct cri_backend *back,
 	const char *mark;
 
 	c->back = back;
-	c->o = o;
+	c->own = *o;
+	c->o = &c->own;
 	c->root = xstrdup(str_empty(o->root) || str_eq(o->root, "/") ? "" : o->root);
 	c->have = xcalloc(o->nhandlers + 1, sizeof(*c->have));
 	c->config = xstrdup(o->config ? o->config : back->config);

@@ -14,14 +14,20 @@
  *		return -1;
  *	change.change				// files, then steps, for deploy_lay_down()
  *
- * Rules that hold for all of them
- *  - the drop-in is a file of our own with our own name, complete, replaced by rename;
- *  - its `version` is the root file's;
- *  - at most one byte span of a foreign file is ours (an imports entry), and what was done is
- *    recorded in install.json ("extra"), so that the undo needs no guess;
+ * Rules that hold for all of them (the reasons are in docs/design/registration.md)
+ *  - where the manager merges files, ours is a file of its own with our own name, complete,
+ *replaced by rename, and its `version` is the root file's;
+ *  - at most one span of a foreign file is ours: an element of imports; or, where a drop-in would
+ *    silence what is there (containerd 1, k3s' templates), lines between two comments at its end;
+ *    or the runtimes of daemon.json. What was done is recorded in install.json ("extra"), so that
+ *    the undo needs no guess;
  *  - the would-be configuration is checked by the manager's own `config dump` (where the binary
- *    exists) on a copy, before the live file is touched, and must keep root, state and address;
- *  - nothing changes if the handlers are there already: no restart;
+ *    exists) on a copy, before the live file is touched, and must be the one of now but for our
+ *    handlers;
+ *  - a handler of the same name that is not ours is an error; one that leads to our shim stays as
+ *    it is;
+ *  - nothing changes if the handlers are there already: no restart, unless the manager does not
+ *    serve what its files say;
  *  - a restart is a step with an undo: the old files come back first, then the manager restarts
  *    again, and both are watched by a deadline.
  */
@@ -40,6 +46,7 @@ struct cri_handler {
 	const char *config; /* configuration.toml, absolute; NULL: the shim's own default */
 };
 
+/* Copied by cri_find(); what it points to has to live as long as the struct cri. */
 struct cri_options {
 	const char *root;   /* --root DIR; "" for the running system */
 	const char *prefix; /* as the manager will see it, without root */
@@ -99,8 +106,13 @@ void cri_change_release(struct cri_change *c);
 DEFINE_AUTO_STRUCT(cri_change, struct cri_change, cri_change_release)
 
 /* recorded: what is in install.json's "extra" under "cri" from before, or NULL. Fills change.files,
- * change.steps (check, restart, served) and *record, the new value of that member (owned by the
- * change). Looks at the node and changes nothing. */
+ * change.steps (watch, restart, serve) and *record, the new value of that member (owned by the
+ * change). Looks at the node, asks the manager about a copy, and changes nothing. A manager that
+ * does not run, or is below another root, gets its files and no steps.
+ *
+ * E_CONFIG: its configuration is wrong, as it is or as it would be. E_EXISTS: a handler of that
+ * name is somebody else's. E_UNSUPPORTED: it has to be restarted and nobody knows how. E_STATE and
+ * what the socket says: it runs, but does not answer, so that it could not be seen to come back. */
 MUST_CHECK int cri_register(struct cri *c, const struct json *recorded, struct cri_change *out,
 			    const struct json **record, struct err *err);
 /* The way back, from the record alone: also when the manager is gone or its files were edited. */

@@ -46,7 +46,8 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	dropins = beside(c->config, schema >= 3 ? "config-v3.toml.d/kata-deploy.toml"
 						: "config.toml.d/kata-deploy.toml");
 	/* Those that merge drop-ins import the directory for them; both come with containerd 2. */
-	if (import_has(c, root, c->config, dropins) && version_major(c->version) >= 2) {
+	if (import_has(c, root, c->config, dropins) &&
+	    (schema >= 3 || version_major(c->version) >= 2)) {
 		if (containerd_look(c, e, root, err) < 0)
 			return -1;
 		return handlers_all(c) ? 0 : containerd_dropin(c, e, dropins, schema, err);

@@ -175,8 +175,13 @@ int peer_look(const char *socket, struct peer *out, struct err *err)
 		return -1;
 	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0)
-		*out = (struct peer){ cred.pid, start_of(cred.pid) };
+		*out = peer_of(cred.pid);
 	return 0;
+}
+
+struct peer peer_of(pid_t pid)
+{
+	return (struct peer){ pid, start_of(pid) };
 }
 
 bool peer_same(const struct peer *a, const struct peer *b)

@@ -206,6 +206,27 @@ static int run(char *const *command, struct deadline deadline, struct err *err)
 		       text);
 }
 
+static const struct peer nobody = { 0, 0 };
+
+/* Who serves the socket. */
+static int find_server(const struct restart *r, struct peer *out, struct err *err)
+{
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+
+	if (peer_look(r->socket, out, err) < 0)
+		return -1;
+	if (out->pid != 1)
+		return 0;
+	/* init opened it and handed it on. */
+	*out = nobody;
+	processes_scan(&all);
+	vec_each(const struct process, p, &all.rows) {
+		if (backend_runs_as(r->back, p))
+			*out = peer_of(p->pid);
+	}
+	return 0;
+}
+
 /* Until it answers; and not from the process that was there before, if that is known. */
 static int wait_answer(const struct restart *r, const struct peer *before, struct deadline deadline,
 		       struct err *err)
@@ -213,7 +234,7 @@ static int wait_answer(const struct restart *r, const struct peer *before, struc
 	for (;;) {
 		struct err why = ERR_INIT;
 		struct peer now;
-		bool there = peer_look(r->socket, &now, &why) == 0;
+		bool there = find_server(r, &now, &why) == 0;
 
 		if (there && peer_same(before, &now))
 			err_set(&why, E_FAILED, "it is still the process %d", (int)now.pid);
@@ -230,15 +251,16 @@ static int wait_answer(const struct restart *r, const struct peer *before, struc
 	}
 }
 
-static const struct peer nobody = { 0, 0 };
-
 static int restart_now(const struct restart *r, const struct peer *before, struct err *err)
 {
 	struct deadline deadline = deadline_in(1000ULL * r->seconds);
 
 	/* It reads its files anew and goes on. */
 	if (r->how == RESTART_HANGUP) {
-		if (before->pid > 0 && kill(before->pid, SIGHUP) < 0)
+		if (before->pid <= 1)
+			return err_set(err, E_NOT_FOUND,
+				       "the process of %s cannot be seen from here", r->back->name);
+		if (kill(before->pid, SIGHUP) < 0)
 			return err_sys(err, "signal %s", r->back->name);
 		before = &nobody;
 	}
@@ -257,7 +279,7 @@ static struct peer look(const struct restart *r)
 	struct err ignored = ERR_INIT; /* nobody is an answer */
 	struct peer p = { 0, 0 };
 
-	if (!r->socket || peer_look(r->socket, &p, &ignored) < 0)
+	if (!r->socket || find_server(r, &p, &ignored) < 0)
 		return nobody;
 	return p;
 }
@@ -307,6 +329,9 @@ static int watch_undo(void *context, const struct json *record, struct err *err)
 	now = look(&r);
 	/* It has read nothing since. One that is told to read anew may have. */
 	if (r.how != RESTART_HANGUP && r.how != RESTART_ITSELF && peer_same(&before, &now))
+		return 0;
+	/* What does not run reads the old files when it starts. */
+	if (r.how == RESTART_HANGUP && now.pid == 0)
 		return 0;
 	if (restart_now(&r, &now, err) < 0)
 		return err_wrap(err, "restart %s with its old configuration", r.back->name);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { GRPC_TRIES = 5 };
+
 void grpc_frame_head(size_t len, unsigned char head[GRPC_HEAD])
 {
 	head[0] = 0; /* not compressed */
@@ -123,6 +125,26 @@ static void on_header(void *arg, const char *line, size_t len)
 	grpc_answer_line(arg, line, len);
 }
 
+/* A server that refuses a method says so and resets the stream, maybe while libcurl still sends the
+ * request, which then fails and may have lost what was said. A request that has not been sent whole
+ * was not carried out, so it can be sent again. */
+static int exchange(struct local_exchange *x, struct grpc_answer *a, struct err *err)
+{
+	for (int left = GRPC_TRIES; local_exchange(x, err) < 0; left--) {
+		bool broken = err->code == E_PROTOCOL || err->code == E_GONE;
+
+		if (!broken || (a->status < 0 && (!x->unsent || left == 1)))
+			return -1;
+		err_clear(err);
+		/* The status comes last: that is the whole answer. */
+		if (a->status >= 0)
+			return 0;
+		buf_clear(x->body);
+		*a = (struct grpc_answer)GRPC_ANSWER_INIT;
+	}
+	return 0;
+}
+
 int grpc_call(const char *socket, const char *method, const void *request, size_t len,
 	      struct deadline deadline, struct buf *answer, struct err *err)
 {
@@ -150,8 +172,9 @@ int grpc_call(const char *socket, const char *method, const void *request, size_
 	buf_add(&frame, request, len);
 	x.request = buf_cstr(&frame);
 	x.len = frame.len;
-	if (local_exchange(&x, err) < 0 ||
-	    grpc_answer_end(&a, method, &body, &message, &n, err) < 0)
+	if (exchange(&x, &a, err) < 0)
+		return -1;
+	if (grpc_answer_end(&a, method, &body, &message, &n, err) < 0)
 		return -1;
 	buf_add(answer, message, n);
 	return buf_check(answer, method, err);

@@ -11,7 +11,9 @@
  *
  * request and answer are protobuf messages without gRPC's frame. Messages are not compressed;
  * answers that are, are refused. A status of the server becomes the nearest code with the server's
- * own text; the transport's errors are those of local.h.
+ * own text; the transport's errors are those of local.h. A method that the server does not have is
+ * E_UNSUPPORTED, or rarely E_PROTOCOL: such a server resets the stream, and libcurl may see that
+ * before the status.
  */
 
 #include "base/buf.h"

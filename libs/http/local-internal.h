@@ -21,7 +21,9 @@ struct local_exchange {
 	void (*on_header)(void *arg, const char *line, size_t len);
 	void *arg;
 	struct buf *body;
-	long status; /* out */
+	/* out */
+	long status;
+	bool unsent; /* it failed before all of the request was handed to the kernel */
 };
 
 MUST_CHECK int local_exchange(struct local_exchange *x, struct err *err);

@@ -84,6 +84,7 @@ int local_exchange(struct local_exchange *x, struct err *err)
 	char why[CURL_ERROR_SIZE] = "";
 	AUTO(curl_list) struct curl_slist *headers = NULL;
 	AUTO(str) char *url = str_fmt("http://localhost%s", x->path);
+	curl_off_t sent = 0;
 	CURLcode rc;
 
 	if (strlen(x->socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
@@ -104,6 +105,8 @@ int local_exchange(struct local_exchange *x, struct err *err)
 	set_up(x, curl, url, headers);
 	(void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
 	rc = curl_easy_perform(curl);
+	(void)curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &sent);
+	x->unsent = (size_t)sent < x->len;
 	if (rc != CURLE_OK)
 		return fail(x, curl, rc, why, err);
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &x->status);

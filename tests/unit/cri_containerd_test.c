@@ -77,7 +77,7 @@ static void run_script(void)
 
 static bool answers(void)
 {
-	AUTO(cri_version) struct cri_version v = { NULL };
+	AUTO(cri_version) struct cri_version v = { .name = NULL };
 	struct err ignored = ERR_INIT;
 
 	return cri_client_version(sock, deadline_in(2000), &v, &ignored) == 0;
@@ -492,7 +492,9 @@ START_TEST(runs_but_does_not_answer)
 	run_script();
 	while (!path_exists(sock) && !deadline_passed(d))
 		(void)usleep(20000);
-	FAILS(install(), E_UNSUPPORTED);
+	ck_assert_int_lt(install(), 0);
+	/* Why it does not may be lost: see grpc.h. */
+	ck_assert_msg(err.code == E_UNSUPPORTED || err.code == E_PROTOCOL, "%s", err.msg);
 	ck_assert_ptr_nonnull(strstr(err.msg, "does not answer"));
 	assert_config(text);
 	ck_assert_uint_eq(restarts(), 1);

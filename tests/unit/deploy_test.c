@@ -373,10 +373,10 @@ START_TEST(a_step_that_fails_undoes_everything)
 		{ edited, "ours", 4, 0 },
 		{ config, "changed", 7, 0 },
 	};
-	struct deploy_step step = { .ops = &restart, .name = "restart the manager", .arg = &restart };
-	struct deploy_change c = {
-		.files = files, .nfiles = 3, .steps = &step, .nsteps = 1
-	};
+	struct deploy_step step = { .ops = &restart,
+				    .name = "restart the manager",
+				    .arg = &restart };
+	struct deploy_change c = { .files = files, .nfiles = 3, .steps = &step, .nsteps = 1 };
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(str) char *manager = at("manager");
 	struct timespec times[2] = { { 1000, 0 }, { 2000, 0 } };
@@ -395,6 +395,52 @@ START_TEST(a_step_that_fails_undoes_everything)
 	ck_assert(stat(config, &st) == 0 && (st.st_mode & 07777) == 0640 && st.st_uid == 7 &&
 		  st.st_gid == 8 && st.st_mtim.tv_sec == 2000);
 	ck_assert(has_text("manager/edited.toml", "the administrator's"));
+}
+END_TEST
+
+static char *seen_by_undo; /* what the file said when the step before it was undone */
+
+static int pass(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)step;
+	(void)record;
+	(void)err;
+	return 0;
+}
+
+static int look_back(void *context, const struct json *record, struct err *err)
+{
+	AUTO(str) char *config = at("config.toml");
+
+	(void)context;
+	(void)record;
+	free(seen_by_undo);
+	seen_by_undo = file_read_line(AT_FDCWD, config, err);
+	return seen_by_undo ? 0 : -1;
+}
+
+static const struct deploy_step_ops watch = { "watch", NULL, pass, look_back };
+static const struct deploy_step_ops *const watched[] = { &watch, &restart, NULL };
+
+/* Undone backwards: a step before the files finds them as they were. */
+START_TEST(steps_around_files)
+{
+	AUTO(str) char *config = at("config.toml");
+	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_step steps[] = {
+		{ .ops = &restart, .name = "restart" },
+		{ .ops = &watch, .name = "watch", .before_files = _i == 1 }
+	};
+	struct deploy_change c = { .files = &file, .nfiles = 1, .steps = steps, .nsteps = 2 };
+	AUTO(deploy) struct deploy *d = NULL;
+
+	write_text("config.toml", "before");
+	OK(open_as(DEPLOY_CHANGE, watched, &d, &err));
+	FAILS(lay_down(d, "1", &c, &err), E_FAILED);
+	ck_assert_str_eq(seen_by_undo, _i == 1 ? "before" : "changed");
+	ck_assert(has_text("config.toml", "before"));
+	free(seen_by_undo);
+	seen_by_undo = NULL;
 }
 END_TEST
 
@@ -522,6 +568,7 @@ int main(void)
 	tcase_add_test(tc, rollback_needs_somewhere_to_go);
 	tcase_add_test(tc, damage_is_found_and_repaired);
 	tcase_add_test(tc, a_step_that_fails_undoes_everything);
+	tcase_add_loop_test(tc, steps_around_files, 0, 2);
 	tcase_add_loop_test(tc, foreign_directories_go_if_empty, 0, 2);
 	tcase_add_loop_test(tc, a_full_file_system_is_seen_before, 0, 2);
 	tcase_add_test(tc, a_read_only_file_system_is_seen_before);

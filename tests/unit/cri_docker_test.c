@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Registration with a docker that is a stand-in: it answers /_ping and /info, and its runtimes are
+ * those of daemon.json as it was when it was last told to read it. Everything else is real: the
+ * engine, the signal, the socket.
+ */
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/cri/cri-internal.h"
+#include "tests/crash/release.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/cri-docker.XXXXXX";
+static char *config, *sock, *prefix, *lock;
+static pid_t server;
+static struct err err;
+
+static const struct cri_handler handlers[] = { { "kata", NULL } };
+
+#define OK(call)                                           \
+	do {                                               \
+		err_clear(&err);                           \
+		ck_assert_msg((call) >= 0, "%s", err.msg); \
+	} while (0)
+
+/* --- the stand-in --- */
+
+static volatile sig_atomic_t told;
+
+static void on_hangup(int signal)
+{
+	(void)signal;
+	told = 1;
+}
+
+/* What it has read; as docker does, a file that is not right leaves things as they are. */
+static char *runtimes(const char *before, bool deaf)
+{
+	AUTO(buf) struct buf text = BUF_INIT(4096);
+	struct err ignored = ERR_INIT;
+
+	if (deaf || file_read(AT_FDCWD, config, 4096, &text, &ignored) < 0)
+		return xstrdup(deaf ? before : "{}");
+	AUTO(json) struct json *j = json_parse(buf_cstr(&text), text.len, "d", &ignored);
+	const struct json *r = j ? json_get(j, "runtimes") : NULL;
+
+	return r ? json_format(r, false) : xstrdup("{}");
+}
+
+static void answer(int fd, const char *known)
+{
+	char asked[4096] = "";
+	AUTO(str) char *body = NULL;
+	AUTO(str) char *all = NULL;
+	struct err ignored = ERR_INIT;
+	ssize_t n = read(fd, asked, sizeof(asked) - 1);
+
+	if (n <= 0)
+		return;
+	body = strstr(asked, "/info") ? str_fmt("{\"Runtimes\": %s}", known) : xstrdup("OK");
+	all = str_fmt("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+		      strlen(body), body);
+	if (fd_write_all(fd, all, strlen(all), &ignored) < 0)
+		return;
+}
+
+/* The one who listens is the one who is told. */
+_Noreturn static void serve(bool deaf)
+{
+	int listener = fd_unix_listen(sock, &err);
+	struct sigaction hangup = { .sa_handler = on_hangup };
+	char *known = runtimes("{}", false);
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sigaction(SIGHUP, &hangup, NULL);
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (told) {
+			char *now = runtimes(known, deaf);
+
+			told = 0;
+			free(known);
+			known = now;
+		}
+		if (fd >= 0) {
+			answer(fd, known);
+			(void)close(fd);
+		}
+	}
+}
+
+static void start(bool deaf)
+{
+	struct deadline d = deadline_in(20000);
+	struct err ignored = ERR_INIT;
+
+	server = fork();
+	ck_assert_int_ge(server, 0);
+	if (server == 0)
+		serve(deaf);
+	while (backend_docker.answers(sock, d, &ignored) < 0 && !deadline_passed(d)) {
+		(void)usleep(5000);
+		err_clear(&ignored);
+	}
+}
+
+static void set_up(void)
+{
+	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	config = path_join(dir, "daemon.json");
+	sock = path_join(dir, "d.sock");
+	prefix = path_join(dir, "kata");
+	lock = path_join(dir, "lock");
+	log_set_level(LOG_FATAL);
+	err_clear(&err);
+	server = -1;
+}
+
+static void tear_down(void)
+{
+	if (server > 0) {
+		(void)kill(server, SIGKILL);
+		(void)waitpid(server, NULL, 0);
+	}
+	OK(path_remove_tree(dir, &err));
+	free(config);
+	free(sock);
+	free(prefix);
+	free(lock);
+}
+
+/* --- the engine --- */
+
+static struct cri_options options(void)
+{
+	return (struct cri_options){ .root = "",
+				     .prefix = "/opt/kata",
+				     .handlers = handlers,
+				     .nhandlers = 1,
+				     .name = "docker",
+				     .config = config,
+				     .socket = sock,
+				     .restart_seconds = 2 };
+}
+
+static int open_for_change(struct deploy **d)
+{
+	struct deploy_options o = {
+		.prefix = prefix, .lock = lock, .now = 1, .kinds = cri_step_kinds
+	};
+
+	return deploy_open(&o, DEPLOY_CHANGE, d, &err);
+}
+
+static int install(void)
+{
+	struct cri_options o = options();
+	AUTO(cri) struct cri *c = NULL;
+	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(layout) struct layout l = LAYOUT_INIT;
+	AUTO(str) char *extra = NULL;
+	const struct json *record;
+
+	if (open_for_change(&d) < 0 || cri_find(&o, &c, &err) < 0 ||
+	    cri_register(c, NULL, &change, &record, &err) < 0)
+		return -1;
+	extra = json_format(record, false);
+	change.change.extra = extra;
+	AUTO(fd) int fd = deploy_stage(d, "1", &err);
+	release_make("1", &l, &err);
+	if (fd < 0 || release_unpack("1", fd, &err) < 0)
+		return -1;
+	return deploy_lay_down(d, &l, "1", &change.change, &err);
+}
+
+static int uninstall(void)
+{
+	struct cri_options o = options();
+	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(json) struct json *record = NULL;
+	const char *extra;
+
+	if (open_for_change(&d) < 0)
+		return -1;
+	extra = deploy_installed(d)->extra;
+	ck_assert_ptr_nonnull(extra);
+	record = json_parse(extra, strlen(extra), "extra", &err);
+	if (!record || cri_unregister(&o, record, &change, &err) < 0)
+		return -1;
+	return deploy_uninstall(d, &change.change, &err);
+}
+
+static bool serves(const char *name)
+{
+	AUTO(strv) char **names = NULL;
+
+	OK(backend_docker.served(sock, deadline_in(20000), &names, &err));
+	return strv_has(names, name);
+}
+
+static void assert_config(const char *text)
+{
+	AUTO(buf) struct buf now = BUF_INIT(4096);
+
+	if (!text) {
+		ck_assert(!path_exists(config));
+		return;
+	}
+	OK(file_read(AT_FDCWD, config, 4096, &now, &err));
+	ck_assert_str_eq(buf_cstr(&now), text);
+}
+
+static const char *const texts[] = { "{\n  \"debug\": true\n}\n", NULL };
+
+START_TEST(read_anew_and_undone)
+{
+	const char *text = texts[_i];
+
+	if (text)
+		OK(file_replace_volatile(AT_FDCWD, config, text, strlen(text), 0644, &err));
+	start(false);
+	ck_assert(!serves("kata"));
+	OK(install());
+	ck_assert(serves("kata"));
+	OK(uninstall());
+	ck_assert(!serves("kata"));
+	assert_config(text);
+}
+END_TEST
+
+/* An old docker does not understand the runtime: the file is as it was, and it is told again. */
+START_TEST(it_does_not_take_it)
+{
+	OK(file_replace_volatile(AT_FDCWD, config, texts[0], strlen(texts[0]), 0644, &err));
+	start(true);
+	err_clear(&err);
+	ck_assert_int_lt(install(), 0);
+	ck_assert_msg(err.code == E_STATE && strstr(err.msg, "'kata'"), "%s", err.msg);
+	assert_config(texts[0]);
+	ck_assert(!path_exists(prefix) && !serves("kata"));
+}
+END_TEST
+
+/* The same stand-in shows CRI-O's way to tell what it serves. */
+static const char crio_says[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+				"[crio]\n[crio.runtime.runtimes.runc]\nruntime_path = \"\"\n"
+				"[crio.runtime.runtimes.kata]\nruntime_type = \"vm\"\n";
+
+START_TEST(crio_tells)
+{
+	int listener = fd_unix_listen(sock, &err);
+	AUTO(strv) char **names = NULL;
+
+	ck_assert_int_ge(listener, 0);
+	server = fork();
+	ck_assert_int_ge(server, 0);
+	if (server == 0) {
+		char asked[4096];
+		int fd = accept(listener, NULL, NULL);
+		struct err ignored = ERR_INIT;
+
+		if (fd < 0 || read(fd, asked, sizeof(asked)) <= 0 ||
+		    !strstr(asked, "GET /config ") ||
+		    fd_write_all(fd, crio_says, strlen(crio_says), &ignored) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	(void)close(listener);
+	OK(backend_crio.served(sock, deadline_in(20000), &names, &err));
+	ck_assert(strv_len(names) == 2 && strv_has(names, "kata"));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("cri_docker");
+	TCase *tc = tcase_create("docker");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, read_anew_and_undone, 0, ARRAY_LEN(texts));
+	tcase_add_test(tc, it_does_not_take_it);
+	tcase_add_test(tc, crio_tells);
+	suite_add_tcase(s, tc);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}

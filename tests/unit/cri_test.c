@@ -1,0 +1,618 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Registration below a root directory with the configurations of each manager: what is written,
+ * that it is taken out again byte for byte, also around what an administrator wrote meanwhile, and
+ * which manager is taken for being there.
+ */
+#include "base/file.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/cri/cri-internal.h"
+#include "deploy/cri/docker-json.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_LIMIT = 1 << 20 };
+
+static char root[] = "/tmp/cri-root.XXXXXX";
+static struct err err;
+
+static const struct cri_handler handlers[] = { { "kata", NULL },
+					       { "kata-qemu", "/opt/kata/etc/qemu.toml" } };
+
+#define OK(call)                                           \
+	do {                                               \
+		err_clear(&err);                           \
+		ck_assert_msg((call) >= 0, "%s", err.msg); \
+	} while (0)
+
+#define FAILS(call, expected)                                         \
+	do {                                                          \
+		err_clear(&err);                                      \
+		ck_assert_int_lt((call), 0);                          \
+		ck_assert_msg(err.code == (expected), "%s", err.msg); \
+	} while (0)
+
+static void set_up(void)
+{
+	memcpy(root + strlen(root) - 6, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	err_clear(&err);
+	log_set_level(LOG_FATAL);
+}
+
+static void tear_down(void)
+{
+	OK(path_remove_tree(root, &err));
+}
+
+static char *in_root(const char *path)
+{
+	return str_fmt("%s%s", root, path);
+}
+
+static void put(const char *path, const char *text)
+{
+	AUTO(str) char *full = in_root(path);
+	AUTO(str) char *dir = str_fmt("%.*s", (int)(path_basename(full) - full), full);
+
+	OK(path_make(dir, 0755, &err));
+	OK(file_replace_volatile(AT_FDCWD, full, text, strlen(text), 0644, &err));
+}
+
+static char *get(const char *path)
+{
+	AUTO(buf) struct buf b = BUF_INIT(FILE_LIMIT);
+	AUTO(str) char *full = in_root(path);
+
+	if (!path_exists(full))
+		return NULL;
+	OK(file_read(AT_FDCWD, full, FILE_LIMIT, &b, &err));
+	return str_fmt("%s", buf_cstr(&b));
+}
+
+static char *data(const char *name)
+{
+	AUTO(buf) struct buf b = BUF_INIT(FILE_LIMIT);
+	AUTO(str) char *path = str_fmt("tests/data/cri/%s", name);
+
+	OK(file_read(AT_FDCWD, path, FILE_LIMIT, &b, &err));
+	return str_fmt("%s", buf_cstr(&b));
+}
+
+static struct cri_options options(void)
+{
+	return (struct cri_options){ .root = root,
+				     .prefix = "/opt/kata",
+				     .handlers = handlers,
+				     .nhandlers = ARRAY_LEN(handlers) };
+}
+
+/* What the engine does with a change, without its journal. */
+static void apply(const struct cri_change *c)
+{
+	for (size_t i = 0; i < c->change.nfiles; i++) {
+		const struct deploy_file *f = &c->change.files[i];
+
+		ck_assert(str_starts(f->path, root));
+		if (f->data)
+			put(f->path + strlen(root), f->data);
+		else
+			ck_assert_int_eq(unlink(f->path), 0);
+	}
+	/* Nothing of another root runs. */
+	ck_assert(!c->restart && c->change.nsteps == 0);
+	ck_assert_ptr_nonnull(c->reason);
+}
+
+/* Returns the record as text, for who comes later. */
+static char *install(const struct cri_options *o, const char *recorded, size_t *nfiles)
+{
+	AUTO(cri) struct cri *c = NULL;
+	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
+	AUTO(json) struct json *before = NULL;
+	const struct json *record;
+
+	if (recorded)
+		before = json_parse(recorded, strlen(recorded), "record", &err);
+	OK(cri_find(o, &c, &err));
+	OK(cri_register(c, before, &change, &record, &err));
+	if (nfiles)
+		*nfiles = change.change.nfiles;
+	apply(&change);
+	return json_format(record, false);
+}
+
+static void uninstall(const char *recorded)
+{
+	struct cri_options o = options();
+	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
+	AUTO(json) struct json *record = json_parse(recorded, strlen(recorded), "record", &err);
+
+	ck_assert_ptr_nonnull(record);
+	OK(cri_unregister(&o, record, &change, &err));
+	apply(&change);
+}
+
+static void same(const char *path, const char *text)
+{
+	AUTO(str) char *now = get(path);
+
+	if (text)
+		ck_assert_str_eq(now ? now : "(no file)", text);
+	else
+		ck_assert_msg(!now, "%s is there: %s", path, now);
+}
+
+/* --- each manager's own configuration --- */
+
+#define K3S  "/var/lib/rancher/k3s/agent/etc/containerd/"
+#define RKE2 "/var/lib/rancher/rke2/agent/etc/containerd/"
+#define ETC  "/etc/containerd/"
+#define SNAP "/var/snap/microk8s/current/args/"
+
+/* written: the file that has the handlers afterwards; text: what must be in it. */
+static const struct {
+	const char *manager, *data, *config, *written, *text;
+	bool edits_config;
+} managers[] = {
+	{ "containerd", "debian-1.6.toml", ETC "config.toml", ETC "config.toml",
+	  "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n", true },
+	{ "containerd", "kubeadm-1.7.toml", ETC "config.toml", ETC "config.toml",
+	  "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata-qemu]\n", true },
+	{ "containerd", "containerd-2.0.toml", ETC "config.toml", ETC "conf.d/kata-deploy.toml",
+	  "\nversion = 3\n[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.kata]\n"
+	  "runtime_type = \"io.containerd.kata.v2\"\n"
+	  "runtime_path = \"/opt/kata/bin/containerd-shim-kata-v2\"\n",
+	  true },
+	{ "containerd", "containerd-2.2.toml", ETC "config.toml", ETC "conf.d/kata-deploy.toml",
+	  "\nversion = 3\n", false },
+	{ "containerd", "containerd-2.3.toml", ETC "config.toml", ETC "conf.d/kata-deploy.toml",
+	  "\nversion = 4\n[plugins.\"io.containerd.cri.v1.runtime\"", true },
+	{ "k3s", "k3s-1.7.toml", K3S "config.toml", K3S "config.toml.tmpl",
+	  "{{ template \"base\" . }}\n# kata-deploy: begin", false },
+	{ "k3s", "k3s-2.1.toml", K3S "config.toml", K3S "config-v3.toml.d/kata-deploy.toml",
+	  "\nversion = 3\n", false },
+	{ "rke2", "rke2-1.7.toml", RKE2 "config.toml", RKE2 "config.toml.tmpl",
+	  "ConfigPath = \"/opt/kata/etc/qemu.toml\"\n", false },
+	{ "rke2", "rke2-2.1.toml", RKE2 "config.toml", RKE2 "config-v3.toml.d/kata-deploy.toml",
+	  "\nversion = 3\n", false },
+	{ "k0s", "k0s-1.7.toml", "/etc/k0s/containerd.toml",
+	  "/etc/k0s/containerd.d/kata-deploy.toml",
+	  "\nversion = 2\n[plugins.\"io.containerd.grpc.v1.cri\"", false },
+	{ "k0s", "k0s-2.0.toml", "/etc/k0s/containerd.toml",
+	  "/etc/k0s/containerd.d/kata-deploy.toml",
+	  "\nversion = 3\n[plugins.\"io.containerd.cri.v1.runtime\"", false },
+	{ "microk8s", "microk8s-1.6.toml", SNAP "containerd-template.toml",
+	  SNAP "containerd-template.toml",
+	  "privileged_without_host_devices = true\npod_annotations = [\"io.katacontainers.*\"]\n",
+	  true },
+	{ "microk8s", "microk8s-2.0.toml", SNAP "containerd-template.toml",
+	  SNAP "conf.d/kata-deploy.toml", "\nversion = 3\n", true },
+	{ "crio", "crio.conf", "/etc/crio/crio.conf", "/etc/crio/crio.conf.d/99-kata-deploy.conf",
+	  "[crio.runtime.runtimes.kata-qemu]\n"
+	  "runtime_path = \"/opt/kata/bin/containerd-shim-kata-v2\"\n"
+	  "runtime_type = \"vm\"\nruntime_root = \"/run/vc\"\n"
+	  "runtime_config_path = \"/opt/kata/etc/qemu.toml\"\n"
+	  "privileged_without_host_devices = true\n",
+	  false },
+	{ "docker", "docker-plain.json", "/etc/docker/daemon.json", "/etc/docker/daemon.json",
+	  "  },\n  \"runtimes\": {\"kata\": "
+	  "{\"runtimeType\":\"/opt/kata/bin/containerd-shim-kata-v2\"}",
+	  true },
+	{ "docker", "docker-nvidia.json", "/etc/docker/daemon.json", "/etc/docker/daemon.json",
+	  "        },\n        \"kata\": {", true },
+	{ "docker", "docker-empty.json", "/etc/docker/daemon.json", "/etc/docker/daemon.json",
+	  "{\"runtimes\": {\"kata\": ", true },
+	{ "docker", "docker-line.json", "/etc/docker/daemon.json", "/etc/docker/daemon.json",
+	  "{\"runtimes\":{\"kata\": ", true },
+};
+
+/* The file is read by what its manager reads it with; templates are no TOML. */
+static void check_readable(const char *path)
+{
+	AUTO(str) char *text = get(path);
+
+	ck_assert_ptr_nonnull(text);
+	if (str_ends(path, ".json")) {
+		AUTO(json) struct json *j = json_parse(text, strlen(text), path, &err);
+
+		ck_assert_msg(j != NULL, "%s", err.msg);
+	} else if (!str_ends(path, ".tmpl")) {
+		AUTO(toml) struct toml_value *v = toml_parse(path, text, strlen(text), NULL, &err);
+
+		ck_assert_msg(v != NULL, "%s", err.msg);
+	}
+}
+
+START_TEST(install_then_uninstall)
+{
+	AUTO(str) char *text = data(managers[_i].data);
+	AUTO(str) char *record = NULL, *written = NULL, *again = NULL;
+	struct cri_options o = options();
+	AUTO(cri) struct cri *c = NULL;
+	bool own = !str_eq(managers[_i].config, managers[_i].written);
+	size_t n;
+
+	put(managers[_i].config, text);
+	OK(cri_find(&o, &c, &err));
+	ck_assert_str_eq(cri_name(c), managers[_i].manager);
+	record = install(&o, NULL, &n);
+	ck_assert_uint_eq(n, (size_t)own + managers[_i].edits_config);
+	written = get(managers[_i].written);
+	ck_assert_msg(written && strstr(written, managers[_i].text), "%s", written);
+	check_readable(managers[_i].written);
+	check_readable(managers[_i].config);
+	if (!managers[_i].edits_config)
+		same(managers[_i].config, text);
+	again = install(&o, record, &n);
+	ck_assert_uint_eq(n, 0);
+	ck_assert_str_eq(again, record);
+	uninstall(record);
+	same(managers[_i].config, text);
+	if (own)
+		same(managers[_i].written, NULL);
+	/* Once more: there is nothing left to take out. */
+	uninstall(record);
+	same(managers[_i].config, text);
+}
+END_TEST
+
+/* What an administrator does: something at the top, something at the end. */
+static char *edited(const char *path, const char *text)
+{
+	if (str_ends(path, ".json")) {
+		const char *end = strrchr(text, '}');
+		const char *comma = strchr(text, ':') ? "," : "";
+
+		return str_fmt("{ \"live-restore\": true%s%.*s\n, \"ip\": \"::1\" }\n", comma,
+			       (int)(end - strchr(text, '{') - 1), strchr(text, '{') + 1);
+	}
+	return str_fmt("# mine\n%s# and the end\n", text);
+}
+
+START_TEST(edited_in_between)
+{
+	AUTO(str) char *text = data(managers[_i].data);
+	AUTO(str) char *record = NULL, *with = NULL, *now = NULL, *without = NULL;
+	struct cri_options o = options();
+
+	/* Of an empty object nothing is left to be edited around. */
+	if (str_eq(managers[_i].data, "docker-empty.json"))
+		return;
+	put(managers[_i].config, text);
+	record = install(&o, NULL, NULL);
+	with = get(managers[_i].config);
+	now = edited(managers[_i].config, with);
+	put(managers[_i].config, now);
+	uninstall(record);
+	without = edited(managers[_i].config, text);
+	same(managers[_i].config, without);
+}
+END_TEST
+
+/* --- files that are not there --- */
+
+static const struct {
+	const char *manager, *there, *config, *made;
+} fresh[] = {
+	{ "containerd", "/usr/bin/containerd", ETC "config.toml", "version = 2\n" },
+	{ "docker", "/usr/bin/dockerd", "/etc/docker/daemon.json", "{\"runtimes\": {" },
+	{ "crio", "/usr/bin/crio", "/etc/crio/crio.conf.d/99-kata-deploy.conf", "[crio.runtime." },
+	{ "k0s", "/var/lib/k0s/bin/containerd", "/etc/k0s/containerd.d/kata-deploy.toml",
+	  "\nversion = 2\n" },
+};
+
+START_TEST(no_configuration_yet)
+{
+	struct cri_options o = options();
+	AUTO(str) char *record = NULL, *text = NULL;
+
+	put(fresh[_i].there, "");
+	record = install(&o, NULL, NULL);
+	text = get(fresh[_i].config);
+	ck_assert_msg(text && strstr(text, fresh[_i].made), "%s", text);
+	uninstall(record);
+	same(fresh[_i].config, NULL);
+}
+END_TEST
+
+/* A file that we made and a person went on with stays theirs. */
+START_TEST(no_configuration_then_edited)
+{
+	struct cri_options o = options();
+	AUTO(str) char *record = NULL, *text = NULL, *more = NULL;
+	static const char table[] = "[debug]\nlevel = \"info\"\n";
+
+	put("/usr/bin/containerd", "");
+	record = install(&o, NULL, NULL);
+	text = get(ETC "config.toml");
+	more = str_fmt("%s%s", text, table);
+	put(ETC "config.toml", more);
+	uninstall(record);
+	same(ETC "config.toml", "version = 2\n[debug]\nlevel = \"info\"\n");
+}
+END_TEST
+
+/* Our lines rewritten by hand: between the marks they go all the same. */
+START_TEST(block_edited_by_hand)
+{
+	struct cri_options o = options();
+	AUTO(str) char *text = data("kubeadm-1.7.toml");
+	AUTO(str) char *record = NULL, *with = NULL, *now = NULL;
+	char *at;
+
+	put(ETC "config.toml", text);
+	record = install(&o, NULL, NULL);
+	with = get(ETC "config.toml");
+	at = strstr(with, "privileged_without_host_devices = true");
+	ck_assert_ptr_nonnull(at);
+	memcpy(at, "# ", 2);
+	now = str_fmt("%s# more\n", with);
+	put(ETC "config.toml", now);
+	uninstall(record);
+	now = (free(now), str_fmt("%s# more\n", text));
+	same(ETC "config.toml", now);
+}
+END_TEST
+
+START_TEST(template_is_extended)
+{
+	struct cri_options o = options();
+	AUTO(str) char *text = data("k3s-1.7.toml"), *template = data("k3s-template.tmpl");
+	AUTO(str) char *record = NULL, *now = NULL;
+
+	put(K3S "config.toml", text);
+	put(K3S "config.toml.tmpl", template);
+	record = install(&o, NULL, NULL);
+	now = get(K3S "config.toml.tmpl");
+	ck_assert(str_starts(now, template) && strstr(now, "runtimes.kata]"));
+	/* The rendered file has them then; that does not make them somebody else's. */
+	free(now);
+	now = str_fmt("%s[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\n"
+		      "runtime_type = \"/opt/kata/bin/containerd-shim-kata-v2\"\n",
+		      text);
+	put(K3S "config.toml", now);
+	free(install(&o, record, NULL));
+	uninstall(record);
+	same(K3S "config.toml.tmpl", template);
+}
+END_TEST
+
+START_TEST(handlers_come_and_go)
+{
+	struct cri_options o = options();
+	AUTO(str) char *text = data("debian-1.6.toml");
+	AUTO(str) char *one = NULL, *two = NULL, *now = NULL;
+
+	put(ETC "config.toml", text);
+	one = install(&o, NULL, NULL);
+	o.nhandlers = 1;
+	two = install(&o, one, NULL);
+	now = get(ETC "config.toml");
+	ck_assert(strstr(now, "runtimes.kata]") && !strstr(now, "kata-qemu"));
+	uninstall(two);
+	same(ETC "config.toml", text);
+}
+END_TEST
+
+START_TEST(cri_is_off)
+{
+	struct cri_options o = options();
+	AUTO(str) char *text = data("docker-containerd.toml");
+	AUTO(cri) struct cri *c = NULL;
+	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
+	const struct json *record;
+
+	put(ETC "config.toml", text);
+	OK(cri_find(&o, &c, &err));
+	OK(cri_register(c, NULL, &change, &record, &err));
+	ck_assert_uint_eq(change.change.nfiles, 0);
+	ck_assert_ptr_nonnull(strstr(change.reason, "switched off"));
+}
+END_TEST
+
+/* --- what is refused --- */
+
+static int try_register(const struct cri_options *o)
+{
+	AUTO(cri) struct cri *c = NULL;
+	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
+	const struct json *record;
+
+	if (cri_find(o, &c, &err) < 0)
+		return -1;
+	return cri_register(c, NULL, &change, &record, &err);
+}
+
+static const struct {
+	const char *config, *text;
+	enum err_code code;
+} refusals[] = {
+	{ ETC "config.toml", "version = 2\n[plugins\n", E_CONFIG },
+	{ ETC "config.toml", "version = \"2\"\n", E_CONFIG },
+	{ ETC "config.toml", "version = 3\nimports = \"x\"\n", E_CONFIG },
+	/* The table is closed: ours does not fit in. */
+	{ ETC "config.toml",
+	  "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd]\n"
+	  "runtimes = { runc = { runtime_type = \"io.containerd.runc.v2\" } }\n",
+	  E_CONFIG },
+	{ ETC "config.toml",
+	  "version = 3\n[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.kata]\n"
+	  "runtime_type = \"io.containerd.kata.v2\"\nruntime_path = \"/usr/local/bin/other\"\n",
+	  E_EXISTS },
+	{ ETC "config.toml", "version = 3\nimports = [\"mine/*.toml\"]\n", E_EXISTS },
+	{ "/etc/crio/crio.conf", "[crio.runtime.runtimes.kata]\n", E_EXISTS },
+	{ "/etc/crio/crio.conf", "[crio\n", E_CONFIG },
+	{ "/etc/docker/daemon.json", "{ \"runtimes\": { \"kat\\u0061\": {} } }", E_EXISTS },
+	{ "/etc/docker/daemon.json", "{ \"runtimes\": [] }", E_CONFIG },
+	{ "/etc/docker/daemon.json", "[]", E_CONFIG },
+	{ "/etc/docker/daemon.json", "{ // not JSON\n}", E_CONFIG },
+	{ "/etc/k0s/containerd.toml", "version = 2\n", E_UNSUPPORTED },
+};
+
+START_TEST(refused)
+{
+	struct cri_options o = options();
+
+	put(refusals[_i].config, refusals[_i].text);
+	put(ETC "mine/nvidia.toml",
+	    "version = 3\n[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.kata]\n");
+	o.name = strstr(refusals[_i].config, "crio")     ? "crio"
+		 : strstr(refusals[_i].config, "docker") ? "docker"
+		 : strstr(refusals[_i].config, "k0s")    ? "k0s"
+							 : "containerd";
+	FAILS(try_register(&o), refusals[_i].code);
+	same(refusals[_i].config, refusals[_i].text);
+}
+END_TEST
+
+static const char *const names[] = { "", "Kata", "kata_x", "-kata", "kata-", "runc", "a.b", "a b" };
+
+START_TEST(bad_names)
+{
+	struct cri_handler h = { names[_i], NULL };
+	struct cri_options o = options();
+
+	put(ETC "config.toml", "");
+	o.handlers = &h;
+	o.nhandlers = 1;
+	FAILS(try_register(&o), E_USAGE);
+}
+END_TEST
+
+START_TEST(bad_options)
+{
+	const struct cri_handler twice[] = { { "kata", NULL }, { "kata", NULL } };
+	struct cri_options o = options();
+
+	put(ETC "config.toml", "");
+	o.name = "lxd";
+	FAILS(try_register(&o), E_USAGE);
+	o = options();
+	o.handlers = twice;
+	FAILS(try_register(&o), E_USAGE);
+	o = options();
+	o.config = "config.toml";
+	FAILS(try_register(&o), E_USAGE);
+}
+END_TEST
+
+/* --- which one --- */
+
+START_TEST(nothing_is_found)
+{
+	struct cri_options o = options();
+
+	FAILS(try_register(&o), E_NOT_FOUND);
+	o.name = "crio";
+	FAILS(try_register(&o), E_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(the_distribution_comes_first)
+{
+	struct cri_options o = options();
+	AUTO(cri) struct cri *c = NULL;
+	AUTO(cri_seen_list) struct cri_seen_list l = CRI_SEEN_INIT;
+
+	put("/usr/bin/containerd", "");
+	put("/usr/bin/dockerd", "");
+	put("/usr/bin/nerdctl", "");
+	put("/etc/rancher/k3s/k3s.yaml", "");
+	OK(cri_find(&o, &c, &err));
+	ck_assert_str_eq(cri_name(c), "k3s");
+	OK(cri_list(&o, &l, &err));
+	ck_assert_uint_eq(l.rows.n, 4);
+	ck_assert(l.rows.v[0].chosen && !l.rows.v[1].chosen);
+	ck_assert_str_eq(l.rows.v[0].why, "/etc/rancher/k3s exists");
+	ck_assert_str_eq(l.rows.v[1].config, ETC "config.toml");
+}
+END_TEST
+
+START_TEST(nerdctl_needs_nothing)
+{
+	struct cri_options o = options();
+	AUTO(cri) struct cri *c = NULL;
+	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
+	const struct json *record;
+
+	put("/usr/bin/nerdctl", "");
+	OK(cri_find(&o, &c, &err));
+	ck_assert_str_eq(cri_name(c), "nerdctl");
+	OK(cri_register(c, NULL, &change, &record, &err));
+	ck_assert_uint_eq(change.change.nfiles, 0);
+	ck_assert_ptr_nonnull(strstr(change.reason, "/opt/kata/bin/containerd-shim-kata-v2"));
+}
+END_TEST
+
+/* --- records --- */
+
+static const char *const damaged[] = {
+	"{}",
+	"{\"name\": \"lxd\"}",
+	"{\"name\": \"containerd\", \"edits\": {}}",
+	"{\"name\": \"containerd\", \"edits\": [1]}",
+	"{\"name\": \"containerd\", \"edits\": [{\"kind\": \"block\", \"path\": \"/x\"}]}",
+	"{\"name\": \"containerd\", \"edits\": [{\"kind\": \"file\", \"path\": \"x\"}]}",
+	"{\"name\": \"containerd\", \"edits\": [{\"kind\": \"magic\", \"path\": \"/x\"}]}",
+};
+
+START_TEST(damaged_record)
+{
+	struct cri_options o = options();
+	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
+	AUTO(json)
+	struct json *record = json_parse(damaged[_i], strlen(damaged[_i]), "record", &err);
+
+	FAILS(cri_unregister(&o, record, &change, &err), E_INVALID);
+}
+END_TEST
+
+START_TEST(versions)
+{
+	ck_assert_int_eq(version_major("1.6.20"), 1);
+	ck_assert_int_eq(version_minor("1.6.20"), 6);
+	ck_assert_int_eq(version_major("2.3.0-beta.1"), 2);
+	ck_assert_int_eq(version_major(NULL), -1);
+	ck_assert_int_eq(version_minor("2"), -1);
+	ck_assert_int_eq(version_major("x"), -1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("cri");
+	TCase *tc = tcase_create("cri");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_loop_test(tc, install_then_uninstall, 0, ARRAY_LEN(managers));
+	tcase_add_loop_test(tc, edited_in_between, 0, ARRAY_LEN(managers));
+	tcase_add_loop_test(tc, no_configuration_yet, 0, ARRAY_LEN(fresh));
+	tcase_add_test(tc, no_configuration_then_edited);
+	tcase_add_test(tc, block_edited_by_hand);
+	tcase_add_test(tc, template_is_extended);
+	tcase_add_test(tc, handlers_come_and_go);
+	tcase_add_test(tc, cri_is_off);
+	tcase_add_loop_test(tc, refused, 0, ARRAY_LEN(refusals));
+	tcase_add_loop_test(tc, bad_names, 0, ARRAY_LEN(names));
+	tcase_add_test(tc, bad_options);
+	tcase_add_test(tc, nothing_is_found);
+	tcase_add_test(tc, the_distribution_comes_first);
+	tcase_add_test(tc, nerdctl_needs_nothing);
+	tcase_add_loop_test(tc, damaged_record, 0, ARRAY_LEN(damaged));
+	tcase_add_test(tc, versions);
+	suite_add_tcase(s, tc);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * libs/http/local.h and grpc.h against servers that do not behave; the ones that do are asked in
+ * cri_containerd_test.
+ */
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "http/grpc-internal.h"
+#include "http/grpc.h"
+#include "http/local.h"
+
+#include <check.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/http-local.XXXXXX";
+static char *path;
+static pid_t server;
+static struct err err;
+
+static void set_up(void)
+{
+	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	path = path_join(dir, "s");
+	err_clear(&err);
+	server = -1;
+}
+
+static void tear_down(void)
+{
+	if (server > 0) {
+		(void)kill(server, SIGKILL);
+		(void)waitpid(server, NULL, 0);
+	}
+	free(path);
+	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+}
+
+/* Says text to whoever connects and has asked something, then closes, or goes on until killed. */
+static void serve(const char *text, size_t len, bool endless)
+{
+	int listener = fd_unix_listen(path, &err);
+
+	ck_assert_int_ge(listener, 0);
+	server = fork();
+	ck_assert_int_ge(server, 0);
+	if (server == 0) {
+		char asked[4096];
+		int fd = accept(listener, NULL, NULL);
+
+		(void)signal(SIGPIPE, SIG_IGN);
+		if (fd >= 0 && read(fd, asked, sizeof(asked)) > 0) {
+			while (write(fd, text, len) == (ssize_t)len && endless && len)
+				;
+			if (endless)
+				(void)pause();
+		}
+		_exit(0);
+	}
+	(void)close(listener);
+}
+
+static int get(size_t limit, unsigned ms, struct buf *body)
+{
+	*body = (struct buf)BUF_INIT(limit);
+	return http_local_get(path, "/info", deadline_in(ms), body, &err);
+}
+
+#define HEAD "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+START_TEST(an_answer)
+{
+	AUTO(buf) struct buf body;
+
+	serve(HEAD "hello", strlen(HEAD "hello"), false);
+	ck_assert_msg(get(100, 20000, &body) == 0, "%s", err.msg);
+	ck_assert_str_eq(buf_cstr(&body), "hello");
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	bool endless;
+	enum err_code code;
+} bad[] = {
+	{ "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", false, E_FAILED },
+	{ "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", false,
+	  E_FAILED },
+	{ "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhalf", false, E_GONE },
+	{ "", false, E_GONE },
+	{ "\xFF\xFE rubbish\r\n\r\n", false, E_PROTOCOL },
+	{ HEAD, true, E_LIMIT },
+	{ "", true, E_TIMEOUT },
+	{ "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", false, E_GONE },
+};
+
+START_TEST(bad_answers)
+{
+	AUTO(buf) struct buf body;
+
+	/* More than there may be, whatever was announced. */
+	if (bad[_i].code == E_LIMIT) {
+		static const char flood[] = "HTTP/1.1 200 OK\r\n\r\n0123456789012345678901234567";
+
+		serve(flood, strlen(flood), true);
+	} else {
+		serve(bad[_i].text, strlen(bad[_i].text), bad[_i].endless);
+	}
+	ck_assert_int_eq(get(16, bad[_i].code == E_TIMEOUT ? 300 : 20000, &body), -1);
+	ck_assert_msg(err.code == bad[_i].code, "%d: %s", err.code, err.msg);
+}
+END_TEST
+
+START_TEST(nobody_there)
+{
+	AUTO(buf) struct buf body;
+	int listener;
+
+	ck_assert_int_eq(get(16, 20000, &body), -1);
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+	err_clear(&err);
+	listener = fd_unix_listen(path, &err);
+	ck_assert_int_ge(listener, 0);
+	(void)close(listener);
+	ck_assert_int_eq(get(16, 20000, &body), -1);
+	ck_assert_msg(err.code == E_GONE, "%s", err.msg);
+	err_clear(&err);
+	free(path);
+	path = str_fmt("/tmp/%0120d", 1);
+	ck_assert_int_eq(get(16, 20000, &body), -1);
+	ck_assert_int_eq(err.code, E_LIMIT);
+}
+END_TEST
+
+/* The proxy of the environment is for the network. */
+START_TEST(no_proxy)
+{
+	AUTO(buf) struct buf body;
+
+	ck_assert_int_eq(setenv("http_proxy", "http://127.0.0.1:1/", 1), 0);
+	ck_assert_int_eq(setenv("ALL_PROXY", "http://127.0.0.1:1/", 1), 0);
+	serve(HEAD "hello", strlen(HEAD "hello"), false);
+	ck_assert_msg(get(100, 20000, &body) == 0, "%s", err.msg);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	enum err_code code;
+} not_grpc[] = {
+	{ "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", E_PROTOCOL },
+	{ "", E_GONE },
+	{ "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", E_PROTOCOL },
+};
+
+START_TEST(grpc_from_others)
+{
+	AUTO(buf) struct buf answer = BUF_INIT(100);
+
+	serve(not_grpc[_i].text, strlen(not_grpc[_i].text), false);
+	ck_assert_int_eq(grpc_call(path, "/a/b", "", 0, deadline_in(20000), &answer, &err), -1);
+	/* Whether the close or the rubbish is seen first depends on the moment. */
+	ck_assert_msg(err.code == not_grpc[_i].code || err.code == E_GONE, "%s", err.msg);
+}
+END_TEST
+
+/* --- what came back, without a server --- */
+
+static const struct {
+	const char *lines;
+	const char *body;
+	size_t len;
+	enum err_code code;
+	const char *says;
+} answers[] = {
+	{ "HTTP/2 200\r\nContent-Type: application/grpc\r\ngrpc-status: 0\r\n", "\0\0\0\0\2ab", 7,
+	  E_OK, NULL },
+	{ "HTTP/2 200\r\ncontent-type: application/grpc\r\nGRPC-Status: 5\r\n"
+	  "grpc-message: no%20such%0Apod %25\r\n",
+	  "", 0, E_NOT_FOUND, "m: no such pod %" },
+	{ "HTTP/2 200\r\ncontent-type: application/grpc\r\ngrpc-status: 12\r\n", "", 0,
+	  E_UNSUPPORTED, "m: failed without a reason" },
+	{ "HTTP/2 200\r\ncontent-type: application/grpc\r\n", "\0\0\0\0\0", 5, E_PROTOCOL, NULL },
+	{ "HTTP/2 200\r\ncontent-type: application/grpc\r\ngrpc-status: x\r\n", "\0\0\0\0\0", 5,
+	  E_PROTOCOL, NULL },
+	{ "HTTP/2 200\r\ncontent-type: text/html\r\ngrpc-status: 0\r\n", "\0\0\0\0\0", 5,
+	  E_PROTOCOL, NULL },
+	{ "HTTP/2 503\r\ncontent-type: application/grpc\r\ngrpc-status: 0\r\n", "\0\0\0\0\0", 5,
+	  E_PROTOCOL, NULL },
+	{ "HTTP/2 200\r\ncontent-type: application/grpc\r\ngrpc-status: 0\r\n", "\1\0\0\0\0", 5,
+	  E_PROTOCOL, NULL },
+	{ "HTTP/2 200\r\ncontent-type: application/grpc\r\ngrpc-status: 0\r\n", "\0\0\0\0\1", 5,
+	  E_PROTOCOL, NULL },
+	{ "HTTP/2 200\r\ncontent-type: application/grpc\r\ngrpc-status: 0\r\n", "\0\0\0", 3,
+	  E_PROTOCOL, NULL },
+};
+
+START_TEST(grpc_answers)
+{
+	struct grpc_answer a = GRPC_ANSWER_INIT;
+	AUTO(buf) struct buf body = BUF_INIT(100);
+	const char *message, *line = answers[_i].lines;
+	size_t len;
+
+	while (*line) {
+		const char *end = strchr(line, '\n') + 1;
+
+		grpc_answer_line(&a, line, (size_t)(end - line));
+		line = end;
+	}
+	buf_add(&body, answers[_i].body, answers[_i].len);
+	if (answers[_i].code == E_OK) {
+		ck_assert_int_eq(grpc_answer_end(&a, "m", &body, &message, &len, &err), 0);
+		ck_assert(len == 2 && memcmp(message, "ab", 2) == 0);
+		return;
+	}
+	ck_assert_int_eq(grpc_answer_end(&a, "m", &body, &message, &len, &err), -1);
+	ck_assert_msg(err.code == answers[_i].code, "%s", err.msg);
+	if (answers[_i].says)
+		ck_assert_str_eq(err.msg, answers[_i].says);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("http_local");
+	TCase *tc = tcase_create("local");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, an_answer);
+	tcase_add_loop_test(tc, bad_answers, 0, ARRAY_LEN(bad));
+	tcase_add_test(tc, nobody_there);
+	tcase_add_test(tc, no_proxy);
+	tcase_add_loop_test(tc, grpc_from_others, 0, ARRAY_LEN(not_grpc));
+	tcase_add_loop_test(tc, grpc_answers, 0, ARRAY_LEN(answers));
+	suite_add_tcase(s, tc);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}
