@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (fd < 0 || fd_write_all(fd, data, size, &ignored) < 0)
 		return 0;
-	c = config_load(path_of_fd(fd).path, &err);
+	c = config_load(path_of_fd(fd).path, NULL, &err);
 	if (c)
 		config_free(c);
 	return 0;
