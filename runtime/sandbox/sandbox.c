@@ -415,6 +415,36 @@ static int boot_somehow(struct sandbox *s, struct vmm_request *r, struct deadlin
 	return 0;
 }
 
+/* "NAME PARAMETER=VALUE ...", heap. */
+static Grpc__KernelModule *describe_module(const char *entry)
+{
+	Grpc__KernelModule *m = NEW(Grpc__KernelModule);
+	char **words = strv_split(entry, " \t");
+
+	grpc__kernel_module__init(m);
+	m->name = words ? words[0] : xstrdup("");
+	m->n_parameters = words ? strv_len(words) - 1 : 0;
+	m->parameters = xcalloc(m->n_parameters + 1, sizeof(*m->parameters));
+	for (size_t i = 0; i < m->n_parameters; i++)
+		m->parameters[i] = words[i + 1];
+	free(words);
+	return m;
+}
+
+static void describe_modules(char *const *entries, Grpc__CreateSandboxRequest *request)
+{
+	request->kernel_modules = xcalloc(strv_len(entries) + 1, sizeof(*request->kernel_modules));
+	strv_each(entry, entries)
+		request->kernel_modules[request->n_kernel_modules++] = describe_module(*entry);
+}
+
+static void release_modules(Grpc__CreateSandboxRequest *request)
+{
+	for (size_t i = 0; i < request->n_kernel_modules; i++)
+		protobuf_c_message_free_unpacked(&request->kernel_modules[i]->base, NULL);
+	free(request->kernel_modules);
+}
+
 static int create_sandbox(struct sandbox *s, const char *hostname, struct deadline deadline,
 			  struct err *err)
 {
@@ -425,6 +455,7 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 			     (long long)s->config->msize_9p);
 	char *options[] = { nine };
 	bool virtiofs = str_eq(s->config->shared_fs, "virtio-fs");
+	int result;
 
 	share.driver = virtiofs ? (char *)"virtio-fs" : (char *)"9p";
 	share.source = (char *)"kataShared";
@@ -437,7 +468,10 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	request.sandbox_id = s->id;
 	request.hostname = (char *)(hostname ? hostname : "");
 	request.guest_hook_path = s->config->guest_hook_path;
-	return sandbox_call(s, "CreateSandbox", &request, NULL, deadline, NULL, err);
+	describe_modules(s->config->kernel_modules, &request);
+	result = sandbox_call(s, "CreateSandbox", &request, NULL, deadline, NULL, err);
+	release_modules(&request);
+	return result;
 }
 
 int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns, const char *hostname,

@@ -204,7 +204,8 @@ static int bring_up(struct shim *s, const CreateRequest *r, struct deadline dead
 	s->sandbox->on_dead = shim_sandbox_died;
 	s->sandbox->arg = s;
 	/* All that the guest is to see is shared before the VM starts. */
-	if (sandbox_share_rootfs(s->sandbox, s->inv->id, s->rootfs, &guest_rootfs, err) < 0)
+	if (sandbox_share_rootfs(s->sandbox, s->inv->id, s->rootfs, &guest_rootfs, err) < 0 ||
+	    sandbox_share_configured(s->sandbox, err) < 0)
 		return -1;
 	guest = translate(s, guest_rootfs, err);
 	if (!guest || sandbox_start(s->sandbox, size, netns, s->spec->hostname, deadline, err) < 0)

@@ -258,6 +258,8 @@ static void private_run(void)
 	ck_assert_msg(path_make(BUNDLE "/rootfs", 0755, &err) == 0, "%s", err.msg);
 }
 
+static const char *more_config; /* a drop-in, or NULL */
+
 static void write_config(const char *share)
 {
 	AUTO(str)
@@ -266,8 +268,14 @@ static void write_config(const char *share)
 			     "[agent.kata]\ndial_timeout = 2\nrequest_timeout = 3\n"
 			     "[runtime]\ncreate_container_timeout = 5\n",
 			     FAKE_VM, share);
+	struct err err = ERR_INIT;
 
 	write_file(DIR "/configuration.toml", text);
+	ck_assert(path_make(DIR "/config.d", 0700, &err) == 0);
+	ck_assert(path_make(DIR "/shared", 0700, &err) == 0);
+	write_file(DIR "/shared/file", "");
+	if (more_config)
+		write_file(DIR "/config.d/50-more.toml", more_config);
 	write_file(BUNDLE "/log", "");
 	write_file(BUNDLE "/config.json",
 		   "{\"ociVersion\":\"1.0.2\",\"hostname\":\"guest\",\"process\":{\"args\":[\"sh\","
@@ -505,6 +513,121 @@ START_TEST(a_whole_conversation)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------------- what is
+ * configured
+ */
+
+/* The command line of the VMM, with spaces between the words. */
+static void command_line(struct buf *out)
+{
+	struct answer a = ask_id("State", 0);
+	struct err err = ERR_INIT;
+	AUTO(str) char *path = NULL;
+
+	ck_assert_uint_eq(a.code, RPC_OK);
+	path = str_fmt("/proc/%u/cmdline",
+		       (unsigned)wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(3)));
+	buf_release(&a.payload);
+	ck_assert_msg(file_read(AT_FDCWD, path, 1 << 16, out, &err) == 0, "%s", err.msg);
+	for (size_t i = 0; i < out->len; i++)
+		out->data[i] = out->data[i] ? out->data[i] : ' ';
+}
+
+static const char configured[] =
+	"[hypervisor.qemu]\nmachine_accelerators = \"hmat=on\"\ncpu_features = \"-pmu\"\n"
+	"seccompsandbox = \"on,spawn=deny\"\nfirmware = \"/bin/sh\"\ndefault_vcpus = 3\n"
+	"default_maxvcpus = 7\ndefault_memory = 300\nkernel_params = \"one=1 two\"\n"
+	"enable_debug = true\nuse_legacy_serial = true\nenable_mem_prealloc = true\n"
+	"enable_hugepages = true\npcie_root_port = 2\nentropy_source = \"/dev/random\"\n"
+	"msize_9p = 8192\nguest_hook_path = \"/hooks\"\n"
+	"[agent.kata]\nkernel_modules = [\"first\", \"second a=b c=d\"]\nenable_debug = true\n"
+	"[runtime]\nsandbox_bind_mounts = [\"" DIR "/shared\", \"" DIR "/shared/file:rw\"]\n";
+
+static void check_command_line(void)
+{
+	static const char *const words[] = {
+		" -machine q35,accel=tcg,",
+		",hmat=on ",
+		" -cpu max,-erms,-pmu ",
+		" -smp 3 ",
+		" -m 300M ",
+		"size=300M,",
+		"prealloc=on,hugetlb=on",
+		"isa-serial",
+		"filename=/dev/random",
+		"pcie-root-port,id=rp0",
+		"id=rp1",
+		" -bios /bin/sh ",
+		" -sandbox on,spawn=deny ",
+		" -append debug ",
+		"console=ttyS0",
+		" agent.log=debug one=1 two ",
+	};
+	AUTO(buf) struct buf line = BUF_INIT(1 << 16);
+
+	command_line(&line);
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		ck_assert_msg(strstr(buf_cstr(&line), words[i]) != NULL, "no '%s' in %s", words[i],
+			      buf_cstr(&line));
+}
+
+static void check_sandbox_request(void)
+{
+	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+	struct wire_value v, second;
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0, "%s", err.msg);
+	v = recorded(&log, "grpc.AgentService", "CreateSandbox");
+	holds_text(v, WIRE_PATH(6), "/hooks");
+	holds_text(v, WIRE_PATH(7, 1), "first");
+	ck_assert(wire_find(v.data, v.len, 7, 1, &second));
+	holds_text(second, WIRE_PATH(1), "second");
+	holds_text(second, WIRE_PATH(2), "a=b");
+	holds_text(v, WIRE_PATH(3, 5), "trans=virtio,version=9p2000.L,cache=mmap,nodev,msize=8192");
+}
+
+START_TEST(the_configuration_reaches_the_vm)
+{
+	static const char shared[] =
+		"/run/kata-containers/shared/sandboxes/c/shared/sandbox-mounts";
+	AUTO(str) char *dir = path_join(shared, "shared/new"), *file = path_join(shared, "file");
+
+	more_config = configured;
+	start_container("good");
+	check_command_line();
+	check_sandbox_request();
+	/* A directory read-only, a file of it writable. */
+	ck_assert(open(dir, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 && errno == EROFS);
+	ck_assert(access(file, W_OK) == 0);
+	must(kill_it(9, 0), "Kill");
+	ck_assert_uint_eq(wait_for_end(), 137);
+	must(ask_id("Delete", 0), "Delete");
+	finish();
+}
+END_TEST
+
+static const struct {
+	const char *entry, *says;
+} bad_mounts[] = {
+	{ "relative", "'relative' is not an absolute path" },
+	{ "/", "'/' is not an absolute path" },
+	{ "/no/such", "/no/such" },
+	{ DIR "/shared\", \"/tmp/../" DIR "/shared/:rw", "two named 'shared'" },
+};
+
+START_TEST(what_cannot_be_shared_fails_create)
+{
+	AUTO(str)
+	char *text = str_fmt("[runtime]\nsandbox_bind_mounts = [\"%s\"]", bad_mounts[_i].entry);
+
+	more_config = text;
+	start_shim("good", "shared_fs = \"virtio-9p\"");
+	must_fail(create(), bad_mounts[_i].says);
+	finish();
+}
+END_TEST
+
 /* The manager's side may be broken too: it gets an error, the container goes on. */
 START_TEST(a_manager_without_manners)
 {
@@ -735,6 +858,8 @@ int main(void)
 	}
 	tcase_set_timeout(t, 60.0 * SLOW);
 	tcase_add_test(t, a_whole_conversation);
+	tcase_add_test(t, the_configuration_reaches_the_vm);
+	tcase_add_loop_test(t, what_cannot_be_shared_fails_create, 0, ARRAY_LEN(bad_mounts));
 	tcase_add_test(t, a_manager_without_manners);
 	tcase_add_loop_test(t, create_fails_in_time, 0, ARRAY_LEN(bad_creates));
 	tcase_add_test(t, virtiofsd_dies);
