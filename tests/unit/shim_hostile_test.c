@@ -21,6 +21,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -137,14 +138,19 @@ static void must_fail(struct answer a, const char *text)
 	buf_release(&a.payload);
 }
 
-static struct answer create(void)
+static struct answer create_to(const char *output)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
 
 	wire_text(&payload, 1, "c");
 	wire_text(&payload, 2, BUNDLE);
-	wire_text(&payload, 6, "file://" OUTPUT);
+	wire_text(&payload, 6, output);
 	return ask("Create", &payload, 0);
+}
+
+static struct answer create(void)
+{
+	return create_to("file://" OUTPUT);
 }
 
 static struct answer kill_it(unsigned signo, unsigned timeout_ms)
@@ -178,6 +184,7 @@ struct event {
 
 static struct event events[64];
 static unsigned n_events;
+static unsigned events_to_lose; /* that many connections end before the answer */
 static pthread_mutex_t events_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void note_event(const struct buf *body)
@@ -207,6 +214,10 @@ static void *take_events(void *arg)
 		struct wire_frame frame;
 
 		while (fd >= 0 && wire_receive(fd, QUIET_MS, &frame, &body) == 0) {
+			if (events_to_lose) {
+				events_to_lose--;
+				break;
+			}
 			note_event(&body);
 			if (wire_send(fd, frame.stream, WIRE_RESPONSE, &none) < 0)
 				break;
@@ -628,6 +639,77 @@ START_TEST(what_cannot_be_shared_fails_create)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------------ events, streams
+ */
+
+/* A manager that is away for a while, or restarts, gets every event, once each and in their order.
+ */
+START_TEST(events_are_sent_again)
+{
+	static const char *const topics[] = { "/tasks/create", "/tasks/start", "/tasks/exit",
+					      "/tasks/delete" };
+
+	events_to_lose = 3;
+	start_container("good");
+	must(kill_it(9, 0), "Kill");
+	ck_assert_uint_eq(wait_for_end(), 137);
+	must(ask_id("Delete", 0), "Delete");
+	await_event("/tasks/delete", 137);
+	ck_assert_uint_eq(events_to_lose, 0);
+	ck_assert_uint_eq(n_events, ARRAY_LEN(topics));
+	for (size_t i = 0; i < ARRAY_LEN(topics); i++)
+		ck_assert_str_eq(events[i].topic, topics[i]);
+	finish();
+}
+END_TEST
+
+START_TEST(output_goes_into_a_fifo)
+{
+	struct pollfd ready = { .events = POLLIN };
+	char text[16] = "";
+	ssize_t n;
+
+	start_shim("good", "shared_fs = \"virtio-9p\"");
+	ck_assert_int_eq(mkfifo(DIR "/out", 0600), 0);
+	AUTO(fd) int fd = open(DIR "/out", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	must(create_to("fifo://" DIR "/out"), "Create");
+	must(ask_id("Start", 0), "Start");
+	ready.fd = fd;
+	ck_assert_int_eq(poll(&ready, 1, ANSWER_MS), 1);
+	n = read(fd, text, sizeof(text) - 1);
+	ck_assert_int_eq(n, 6);
+	ck_assert_str_eq(text, "hello\n");
+	must(kill_it(9, 0), "Kill");
+	ck_assert_uint_eq(wait_for_end(), 137);
+	must(ask_id("Delete", 0), "Delete");
+	finish();
+}
+END_TEST
+
+static const struct {
+	const char *uri, *says;
+} bad_outputs[] = {
+	{ "tcp://127.0.0.1:1", "schemes are fifo://, file:// and binary://" },
+	{ "fifo://" DIR "/missing", "open " DIR "/missing" },
+	{ "file://" BUNDLE "/config.json/x", "config.json" },
+	{ "binary:///no/such/logger?a=b", "/no/such/logger" },
+	{ "binary:///bin/false",
+	  "" }, /* it is ready by closing its end; that it ended is its affair */
+};
+
+START_TEST(output_that_cannot_be_opened_fails_create)
+{
+	start_shim("good", "shared_fs = \"virtio-9p\"");
+	if (*bad_outputs[_i].says) {
+		must_fail(create_to(bad_outputs[_i].uri), bad_outputs[_i].says);
+	} else {
+		must(create_to(bad_outputs[_i].uri), "Create");
+		must(ask_id("Delete", 0), "Delete");
+	}
+	finish();
+}
+END_TEST
+
 /* The manager's side may be broken too: it gets an error, the container goes on. */
 START_TEST(a_manager_without_manners)
 {
@@ -640,6 +722,9 @@ START_TEST(a_manager_without_manners)
 	ck_assert_uint_ne(a.code, RPC_OK);
 	a = ask("Nonsense", &junk, 0);
 	ck_assert_uint_eq(a.code, RPC_UNIMPLEMENTED);
+	a = ask_id("Checkpoint", 0);
+	ck_assert_uint_eq(a.code, RPC_UNIMPLEMENTED);
+	must_fail(a, "checkpoint");
 	ask_on(manager, "no.such.Service", "State", &junk, 0);
 	ck_assert_uint_eq(answer_on(manager, "State").code, RPC_UNIMPLEMENTED);
 	ck_assert_int_eq(wire_send(manager, 2, 77, &junk), 0);
@@ -860,6 +945,10 @@ int main(void)
 	tcase_add_test(t, a_whole_conversation);
 	tcase_add_test(t, the_configuration_reaches_the_vm);
 	tcase_add_loop_test(t, what_cannot_be_shared_fails_create, 0, ARRAY_LEN(bad_mounts));
+	tcase_add_test(t, events_are_sent_again);
+	tcase_add_test(t, output_goes_into_a_fifo);
+	tcase_add_loop_test(t, output_that_cannot_be_opened_fails_create, 0,
+			    ARRAY_LEN(bad_outputs));
 	tcase_add_test(t, a_manager_without_manners);
 	tcase_add_loop_test(t, create_fails_in_time, 0, ARRAY_LEN(bad_creates));
 	tcase_add_test(t, virtiofsd_dies);
