@@ -41,7 +41,7 @@ static const char *bus(const struct runtime_config *c)
 }
 
 /*
- * What makes boots short: no calibration loops, no patching for one CPU, no reboot on panic.
+ * What makes boots short: no calibration loops, no patching for one CPU, no waiting after a panic.
  * Without KVM programs are loaded at the same addresses each time, or QEMU would translate them
  * each time anew; that gives up the guest's ASLR where QEMU promises no isolation in any case.
  */
@@ -49,7 +49,7 @@ static char *kernel_command_line(const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
 
-	return str_fmt("%s panic=1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
+	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
 		       "console=%s cgroup_no_v1=all agent.server_addr=serial://agent%s%s%s%s",
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
 		       str_eq(r->accelerator, "tcg") ? " norandmaps" : "",
