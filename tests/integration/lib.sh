@@ -35,7 +35,7 @@ lab_start() {
 	LAB_PREFIX=$1
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
 	trap lab_stop EXIT
-	ls /sys/class/net >"$LAB/links"
+	lab_links >"$LAB/links"
 	cat >"$LAB/config.toml" <<-EOF
 		version = 2
 		root = "$LAB/root"
@@ -132,6 +132,9 @@ lab_id() {
 	echo "$id"
 }
 
+# Network devices that are named as ours are.
+lab_links() { find /sys/class/net -mindepth 1 -name '*_kata' -printf '%f\n' | sort; }
+
 # Where the shim of each container listened: named as containerd names its own.
 lab_sockets() {
 	local id digest
@@ -149,7 +152,7 @@ lab_left() {
 		-name "*lab$$-*" 2>/dev/null | sed 's/^/file: /'
 	find /sys/fs/cgroup -type d -path "*lab$$-*" 2>/dev/null | sed 's/^/control group: /'
 	find "$LAB/state" -mindepth 3 -maxdepth 3 -path '*runtime.v2.task*' | sed 's/^/bundle: /'
-	ls /sys/class/net | comm -13 "$LAB/links" - | grep -E '^(tap|br)[0-9]*_kata' | sed 's/^/network device: /'
+	lab_links | comm -13 "$LAB/links" - | sed 's/^/network device: /'
 	lab_sockets
 }
 

@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../.."
 . tests/integration/lib.sh
 
 PREFIX=$1
+# shellcheck disable=SC2034 # for the cases
 TOOLS=$PREFIX/../tools
 shift
 exec </dev/null # whatever we were started from, no test depends on it

@@ -160,6 +160,7 @@ test_virtiofsd_killed() {
 }
 
 test_9p_instead_of_virtiofs() {
+	# shellcheck disable=SC2016
 	local conf script='echo x >/file && cat /file && awk "\$2 == \"/\" { print \$3 }" /proc/mounts'
 	expect "usual" "$(run "$IMAGE" "$(lab_id)" sh -c "$script")" "$(printf 'x\nvirtiofs')"
 	conf=$(configured '[hypervisor.qemu]' 'shared_fs = "virtio-9p"')
