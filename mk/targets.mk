@@ -44,10 +44,8 @@ demo: ## build what is missing and run a container in its own VM
 check: ## run every test that fits into half an hour
 	@packaging/deps.sh
 	@$(MAKE) --no-print-directory stage
-	@$(MAKE) --no-print-directory check-layers check-headers check-fuzz
-	@$(MAKE) --no-print-directory check-unit
-	@$(MAKE) --no-print-directory check-crash
-	@$(MAKE) --no-print-directory check-integration
+	@MAKE="$(MAKE)" tests/check.sh $(BUILD)/check.log check-layers check-headers check-docs check-format \
+		check-initrd check-fuzz check-unit check-crash check-integration
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
@@ -73,8 +71,9 @@ check-tsan: $(patsubst %,$(BUILD)/tests/%,$(filter-out agent_% container_% cgrou
 format: ## run clang-format over the tree
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-check-format:
+check-format: ## see that clang-format has nothing to say
 	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
+	@echo "  ok    format"
 
 clean: ## remove $(BUILD)
 	rm -rf $(BUILD)
