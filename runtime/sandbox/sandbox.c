@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONSOLE_LINE = 4096, STOP_MS = 5000, KVM_ANSWER_MS = 10000, GRACE_MS = 100, WHY_MS = 1000 };
+enum { STOP_MS = 5000, KVM_ANSWER_MS = 10000, GRACE_MS = 100, WHY_MS = 1000 };
 
 /* Which accelerator reached its first answer on this machine since it booted. */
 #define ACCELERATOR_FILE "/run/vc/accelerator"
@@ -43,7 +43,6 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", id);
 	s->virtiofsd = CHILD_NONE;
 	s->vm.child = CHILD_NONE;
-	s->console.max = CONSOLE_LINE;
 	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)pthread_cond_init(&s->changed, NULL);
 	if (path_exists(s->state_dir))
@@ -225,28 +224,6 @@ void sandbox_kill(struct sandbox *s, const struct err *why)
 	(void)syscall(SYS_pidfd_send_signal, s->vm.child.pidfd, SIGKILL, NULL, 0);
 }
 
-/* The guest's console, a line at a time, at debug level; a flood costs its own lines only. */
-static void on_console(void *arg, uint32_t events)
-{
-	struct sandbox *s = arg;
-	char chunk[4096];
-	ssize_t n = read(s->vm.console, chunk, sizeof(chunk));
-
-	(void)events;
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		watch_set(s->console_watch, 0);
-	for (ssize_t i = 0; i < n; i++) {
-		if (chunk[i] != '\n') {
-			if (chunk[i] != '\r')
-				buf_chr(&s->console, chunk[i]); /* what is too long is cut */
-			continue;
-		}
-		if (s->console.len)
-			log_debug("guest console", LOG_S("line", buf_cstr(&s->console)));
-		buf_clear(&s->console);
-	}
-}
-
 /* ------------------------------------------------------------------------------------------ start
  */
 
@@ -289,12 +266,10 @@ static void on_loop(struct sandbox *s, void (*fn)(struct sandbox *s))
 
 static void attach(struct sandbox *s)
 {
-	struct err ignored = ERR_INIT;
-
-	(void)!fd_nonblock(s->vm.console, true, &ignored);
 	s->client = ttrpc_client_new(s->loop, STEAL(s->vm.agent, -1), on_agent_gone, s);
 	s->vm_watch = loop_watch(s->loop, s->vm.child.pidfd, EPOLLIN, on_vm_end, s);
-	s->console_watch = loop_watch(s->loop, s->vm.console, EPOLLIN, on_console, s);
+	lines_start(&s->console, s->loop, s->vm.console, "guest console");
+	lines_start(&s->agent_log, s->loop, s->vm.log, "guest agent");
 	if (s->virtiofsd.pid > 0)
 		s->fs_watch = loop_watch(s->loop, s->virtiofsd.pidfd, EPOLLIN, on_fs_end, s);
 }
@@ -308,8 +283,9 @@ static void detach(struct sandbox *s)
 	watch_remove(STEAL(s->pause, NULL));
 	watch_remove(s->vm_watch);
 	watch_remove(s->fs_watch);
-	watch_remove(s->console_watch);
-	s->vm_watch = s->fs_watch = s->console_watch = NULL;
+	s->vm_watch = s->fs_watch = NULL;
+	lines_stop(&s->console);
+	lines_stop(&s->agent_log);
 	ttrpc_client_free(STEAL(s->client, NULL));
 }
 
@@ -528,7 +504,6 @@ void sandbox_free(struct sandbox *s)
 	sandbox_stop(s);
 	if (remove_files(s->id, &err) < 0)
 		log_err(LOG_WARN, &err, "files of the sandbox stay");
-	buf_release(&s->console);
 	free(s->id);
 	free(s->state_dir);
 	free(s->vm_dir);

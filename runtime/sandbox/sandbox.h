@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "loop/loop.h"
+#include "sandbox/lines.h"
 #include "ttrpc/ttrpc.h"
 #include "vmm/vmm.h"
 
@@ -41,8 +42,8 @@ struct sandbox {
 	bool vm_running;
 	struct child virtiofsd;
 	struct ttrpc_client *client;
-	struct watch *vm_watch, *fs_watch, *console_watch; /* loop */
-	struct buf console;                                /* the line that is being read; loop */
+	struct watch *vm_watch, *fs_watch; /* loop */
+	struct lines console, agent_log;   /* loop */
 	/* On the loop, once: VM, virtiofsd or agent is gone; why says which. */
 	void (*on_dead)(void *arg, const struct err *why);
 	void *arg;

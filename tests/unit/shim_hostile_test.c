@@ -177,7 +177,7 @@ END_TEST
 /* ------------------------------------------------------------------------------------------ floods
  */
 
-static const char *const floods[] = { "flood-console", "flood-output", "empty-output", "flood-oom",
+static const char *const floods[] = { "flood-console", "flood-log", "flood-output", "empty-output", "flood-oom",
 				      "console-end" };
 
 /* Processor time of the shim so far, in clock ticks. */

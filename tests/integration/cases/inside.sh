@@ -72,22 +72,24 @@ test_sandbox_bind_mounts() {
 		cat file; echo x >new || echo read-only' 2>/dev/null)" "$(printf 'shared\nread-only')"
 }
 
-console_says() { # TEXT CONFIGURATION...: in the log of a container with that configuration
+log_says() { # TEXT CONFIGURATION...: in the log of a container with that configuration
 	local conf id text=$1
 	shift
 	id=$(lab_id)
 	conf=$(configured "$@")
 	run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$id" true
 	for _ in $(seq 50); do
-		grep -q "guest console.*sandbox=$id.*$text" "$LAB/containerd.log" && return 0
+		grep -q "msg=\"guest.*sandbox=$id.*$text" "$LAB/containerd.log" && return 0
 		sleep 0.1
 	done
 	echo "    the log does not say '$text'"
 	return 1
 }
 
-# The virtio console comes up late in a boot, a serial line has its first words.
+# The virtio console comes up late in a boot, a serial line has its first words; the agent has a port of
+# its own for its lines of JSON.
 test_the_console_is_in_the_log() {
-	console_says 'Run /init as init process' '[hypervisor.qemu]' 'enable_debug = true'
-	console_says 'Linux version' '[hypervisor.qemu]' 'enable_debug = true' 'use_legacy_serial = true'
+	log_says 'Run /init as init process' '[hypervisor.qemu]' 'enable_debug = true'
+	log_says 'agent is ready' '[hypervisor.qemu]' 'enable_debug = true'
+	log_says 'Linux version' '[hypervisor.qemu]' 'enable_debug = true' 'use_legacy_serial = true'
 }
