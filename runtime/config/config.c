@@ -497,10 +497,11 @@ struct runtime_config *config_load(const char *asked, const char *const *annotat
 void config_free(struct runtime_config *c)
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		void *member = (char *)c + keys[i].member;
+		void *member;
 
 		if (keys[i].member == SIZE_MAX)
 			continue;
+		member = (char *)c + keys[i].member;
 		if (keys[i].kind == CONFIG_STRING)
 			free(*(char **)member);
 		else if (keys[i].kind == CONFIG_STRINGS)
