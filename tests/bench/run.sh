@@ -93,10 +93,12 @@ memory() { # FIELD PID: KiB
 }
 shim=$(pgrep -f "containerd-shim-kata-v2.*-id $kata")
 vmm=$(pgrep -f "qemu-system.*sandbox-$kata")
-row "shim PSS, one container" "$(memory Pss "$shim")" KiB 4096
-row "QEMU PSS, idle VM" "$(memory Pss "$vmm")" KiB
-row "virtiofsd PSS, idle VM" "$(for p in $(pgrep -f "virtiofsd.*$kata"); do memory Pss "$p"; done |
-	awk '{ s += $1 } END { print s }')" KiB
+shim_kib=$(memory Pss "$shim") vmm_kib=$(memory Pss "$vmm")
+fs_kib=$(for p in $(pgrep -f "virtiofsd.*$kata"); do memory Pss "$p"; done | awk '{ s += $1 } END { print s }')
+row "shim PSS, one container" "$shim_kib" KiB 4096
+row "QEMU PSS, idle VM of 256 MiB" "$vmm_kib" KiB
+row "virtiofsd PSS, idle VM of 256 MiB" "$fs_kib" KiB
+row "footprint on the host, together" $((shim_kib + vmm_kib + fs_kib)) KiB
 
 # The guest's own /proc, bound into a container, has the agent as process 1.
 mkdir "$LAB/image/guest"
@@ -108,7 +110,7 @@ row "agent RSS in the guest, one container" \
 
 size() { stat -c %s "$1"; }
 row "shim, stripped" "$(size "$prefix/bin/containerd-shim-kata-v2")" B 1500000
-strip -o "$LAB/agent" "$(dirname "$floor")/../bin/kata-agent"
+strip -o "$LAB/agent" "$TOOLS/../bin/kata-agent"
 row "agent, stripped" "$(size "$LAB/agent")" B 1500000
 row "initrd" "$(size "$prefix/share/kata-containers/kata-containers-initrd.img")" B 4000000
 row "kernel image" "$(size "$prefix/share/kata-containers/vmlinux.container")" B
