@@ -64,7 +64,7 @@ mib=64
 small_initrd "$LAB/raw.img" "/bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox dd if=/dev/zero of=/dev/vport0p1 bs=256k count=$((mib * 4)) 2>/dev/null
 exec /bin/busybox sleep 1000"
-for _ in 1 2 3; do
+for _ in 1 2 3 4 5; do # interleaved, as above
 	raw_rate "$prefix/share/kata-containers/vmlinux.container" "$LAB/raw.img" "$accelerator" \
 		"$mib" >>"$LAB/raw"
 	lab_ctr run --rm --runtime "$RUNTIME" "$IMAGE" "$(lab_id)" \
