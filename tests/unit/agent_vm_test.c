@@ -40,8 +40,6 @@ static void create_sandbox(void)
 
 static void run_containers(void)
 {
-	AUTO(str) char *metrics = NULL;
-
 	ck_assert_int_eq(lab_output("one", "echo hello; id -u; cat /proc/sys/kernel/hostname",
 				    "hello\n0\nin-a-vm\n"),
 			 0);

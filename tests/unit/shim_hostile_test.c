@@ -177,8 +177,8 @@ END_TEST
 /* ------------------------------------------------------------------------------------------ floods
  */
 
-static const char *const floods[] = { "flood-console", "flood-log", "flood-output", "empty-output", "flood-oom",
-				      "console-end" };
+static const char *const floods[] = { "flood-console", "flood-log", "flood-output",
+				      "empty-output",  "flood-oom", "console-end" };
 
 /* Processor time of the shim so far, in clock ticks. */
 static unsigned long busy(void)

@@ -11,8 +11,8 @@ test_kata_runtime_answers() {
 	grep -q '^ok   accelerator  *\(kvm\|tcg\)' "$LAB/said"
 	"$program" --config "$conf" env --json >"$LAB/said"
 	grep -q "\"kernel\": *\"$PREFIX/share/kata-containers/vmlinux.container\"" "$LAB/said"
-	if "$program" chek 2>"$LAB/err"; then return 1; fi
-	grep -q "unknown verb 'chek'; did you mean check?" "$LAB/err"
+	if "$program" checks 2>"$LAB/err"; then return 1; fi
+	grep -q "unknown verb 'checks'; did you mean check?" "$LAB/err"
 	if "$program" --config "$LAB/nosuch" check 2>"$LAB/err"; then return 1; fi
 	grep -q "$LAB/nosuch" "$LAB/err"
 }
