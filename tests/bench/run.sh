@@ -102,6 +102,7 @@ row "footprint on the host, together" $((shim_kib + vmm_kib + fs_kib)) KiB
 
 # The guest's own /proc, bound into a container, has the agent as process 1.
 mkdir "$LAB/image/guest"
+# shellcheck disable=SC2016 # the dollar is awk's
 lab_spec "$LAB/rss.json" '["awk","/^VmRSS/ { print $2 }","/guest/1/status"]'
 sed -i 's|"mounts":\[|&{"destination":"/guest","type":"bind","source":"/proc",\
 	"options":["rbind","ro"]},|' "$LAB/rss.json"
