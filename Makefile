@@ -23,8 +23,11 @@ MAKEFLAGS     += --no-builtin-rules
 include mk/rules.mk
 
 MODULES := $(sort $(wildcard libs/*/module.mk)) \
-           $(wildcard agent/module.mk runtime/module.mk deploy/module.mk tools/*/module.mk \
+           $(wildcard agent/module.mk runtime/module.mk deploy/module.mk utils/module.mk \
+                      tools/*/module.mk \
                       kernel/module.mk osbuilder/module.mk tests/module.mk)
 include $(MODULES)
 include mk/targets.mk
 include mk/checks.mk
+include packaging/static.mk
+include packaging/release.mk

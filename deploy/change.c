@@ -307,21 +307,30 @@ static int plan_links(const struct deploy *d, struct plan *p, const struct layou
 
 static const struct deploy_change nothing_else;
 
+static void plan_steps(struct plan *p, const struct deploy_change *c, bool before_files)
+{
+	for (size_t i = 0; i < c->nsteps; i++) {
+		struct plan_action *a;
+
+		if (c->steps[i].before_files != before_files)
+			continue;
+		a = plan_add(p, PLAN_STEP, c->steps[i].name, NULL, NULL);
+		a->step = xstrdup(c->steps[i].ops->kind);
+		a->arg = &c->steps[i];
+	}
+}
+
 static int plan_foreign(const struct deploy *d, struct plan *p, const struct deploy_change *c,
 			struct err *err)
 {
+	plan_steps(p, c, true);
 	for (size_t i = 0; i < c->nfiles; i++) {
 		if (*c->files[i].path != '/')
 			bug("file '%s' is not absolute", c->files[i].path);
 		if (plan_file(d, p, &c->files[i], err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < c->nsteps; i++) {
-		struct plan_action *a = plan_add(p, PLAN_STEP, c->steps[i].name, NULL, NULL);
-
-		a->step = xstrdup(c->steps[i].ops->kind);
-		a->arg = &c->steps[i];
-	}
+	plan_steps(p, c, false);
 	return 0;
 }
 
@@ -362,7 +371,8 @@ static int plan_switch(struct deploy *d, struct plan *p, const struct layout *to
 		if (c->files[i].data)
 			plan_parents(d, p, c->files[i].path, &next->made_dirs);
 	}
-	if (plan_record(d, p, next, err) < 0)
+	if ((c->trust && plan_text(d, p, "state/trust.json", c->trust, err) < 0) ||
+	    plan_record(d, p, next, err) < 0)
 		return -1;
 	return plan_foreign(d, p, c, err);
 }

@@ -253,6 +253,16 @@ const struct installed *deploy_installed(const struct deploy *d)
 	return &d->in;
 }
 
+int deploy_root(const struct deploy *d)
+{
+	return d->root;
+}
+
+int deploy_state(const struct deploy *d)
+{
+	return d->state;
+}
+
 int deploy_layout(const struct deploy *d, const char *id, struct layout *out, struct err *err)
 {
 	AUTO(str) char *path = str_fmt("generations/%s.json", id);

@@ -15,8 +15,8 @@
  *
  * Every verb makes a plan, checks it whole, writes it to the journal, applies it and commits. Until
  * the commit an error or a crash leads back to exactly what was, after it to exactly what was to
- *be: at once, or, after a crash, when the prefix is next opened for a change. When a verb returns
- *an error, nothing has changed, unless the error says that the journal was kept.
+ * be: at once, or, after a crash, when the prefix is next opened for a change. When a verb returns
+ * an error, nothing has changed, unless the error says that the journal was kept.
  *
  * Not thread safe. Another process is kept out by the lock, which dies with its holder.
  */
@@ -53,6 +53,9 @@ struct deploy_step {
 	const struct deploy_step_ops *ops;
 	const char *name; /* for people */
 	const void *arg;
+	/* Before the change's files, not after them: what is undone is undone backwards, so its undo
+	 * comes when the old files are back. */
+	bool before_files;
 };
 
 /* A file that is not below the prefix, such as a container manager's drop-in. Missing directories
@@ -65,13 +68,15 @@ struct deploy_file {
 	mode_t mode; /* 0: as it was, or 0644 */
 };
 
-/* What a change does besides the prefix: files, then steps, after the switch. */
+/* What a change does besides the prefix, after the switch: steps that come before files, files, the
+ * other steps. */
 struct deploy_change {
 	const struct deploy_file *files;
 	size_t nfiles;
 	const struct deploy_step *steps;
 	size_t nsteps;
 	const char *extra; /* JSON object to keep in install.json; NULL: the one that is there */
+	const char *trust; /* text of state/trust.json (trust.h); NULL: the one that is there */
 };
 
 struct deploy_options {
@@ -100,6 +105,9 @@ MUST_CHECK int deploy_recover(const struct deploy_options *o, struct err *err);
 bool deploy_is_interrupted(const struct deploy *d);
 
 const struct installed *deploy_installed(const struct deploy *d);
+/* fds of the prefix and of its state/, borrowed; -1: there is none. */
+int deploy_root(const struct deploy *d);
+int deploy_state(const struct deploy *d);
 /* What a generation consists of. */
 MUST_CHECK int deploy_layout(const struct deploy *d, const char *id, struct layout *out,
 			     struct err *err);
@@ -134,10 +142,12 @@ MUST_CHECK int deploy_uninstall(struct deploy *d, const struct deploy_change *c,
  * nothing refers to. */
 MUST_CHECK int deploy_gc(struct deploy *d, char *const *in_use, struct err *err);
 
-/* Re-hashes everything. Calls found for what is not as it should be; returns how much that was. */
+/* Holds what is there against what was laid down: names and sizes at a glance, or every byte. Calls
+ * found for what is not as it should be; returns how much that was. */
+enum deploy_depth { DEPLOY_GLANCE, DEPLOY_HASH };
 typedef void deploy_found(void *arg, const char *path, const char *what);
-MUST_CHECK int deploy_verify(const struct deploy *d, deploy_found *found, void *arg,
-			     struct err *err);
+MUST_CHECK int deploy_verify(const struct deploy *d, enum deploy_depth depth, deploy_found *found,
+			     void *arg, struct err *err);
 /* Puts right what verify finds. Contents that are lost come from staging/STAGE/ (NULL: there are
  * none), by the paths of the generation that has them. Each file goes from damaged to whole at
  * once; interrupted, it is run again. E_STATE: something was beyond repair, named in the message.

@@ -1,6 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The engine: what lays a release down on a node and takes it away again. Programs link these.
-DEPLOY_SRC := $(sort $(wildcard deploy/*.c deploy/store/*.c deploy/plan/*.c deploy/journal/*.c deploy/release/*.c deploy/trust/*.c deploy/verbs/*.c))
-DEPLOY_LIBS := base json crypto yaml archive
+# The engine lays releases down on a node and takes them away again; with what makes and judges
+# releases it is linked into tests as well. The program adds what talks to the node and the network.
+DEPLOY_SRC := $(sort $(wildcard deploy/*.c deploy/store/*.c deploy/plan/*.c deploy/journal/*.c \
+                                deploy/release/*.c deploy/trust/*.c))
+DEPLOY_LIBS := base cli json crypto yaml archive
 include deploy/trust/keys.mk
+
+# What talks to container managers.
+CRI_SRC := $(sort $(wildcard deploy/cri/*.c))
+CRI_LIBS := $(DEPLOY_LIBS) toml http protocols
+
+FETCH_SRC := $(sort $(wildcard deploy/fetch/*.c))
+NODE_SRC := $(filter-out deploy/cli/main.c $(DEPLOY_SRC),$(sort $(wildcard \
+	deploy/cli/*.c deploy/verbs/*.c deploy/fetch/*.c deploy/cri/*.c deploy/use/*.c \
+	deploy/prove/*.c deploy/doctor/*.c)))
+NODE_LIBS := $(DEPLOY_LIBS) confine http toml protocols
+$(eval $(call dynamic_program,kata-deploy,deploy/cli/main.c $(NODE_SRC) $(DEPLOY_SRC),$(NODE_LIBS)))

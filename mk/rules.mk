@@ -4,6 +4,7 @@
 #
 #   $(eval $(call library,NAME,LIBS))            libs/NAME/*.c -> $(BUILD)/lib/NAME.a
 #   $(eval $(call program,NAME,SOURCES,LIBS))    static, position independent: $(BUILD)/bin/NAME
+#   $(eval $(call dynamic_program,NAME,SOURCES,LIBS))  the same with shared libraries
 #   $(eval $(call tool,NAME,SOURCES,LIBS))       dynamic, for the build machine: $(BUILD)/tools/NAME
 #   $(eval $(call unit_test,NAME,SOURCES,LIBS))  Check program: $(BUILD)/tests/NAME
 #   $(eval $(call fuzzer,NAME,SOURCES,LIBS))     corpus runner; with SAN=fuzzer a libFuzzer program
@@ -45,6 +46,8 @@ endif
 SYSLIBS_json      := -ljansson
 SYSLIBS_protocols := -lprotobuf-c
 SYSLIBS_container := -lseccomp -lcap
+SYSLIBS_confine   := -lseccomp
+SYSLIBS_http      := -lcurl
 SYSLIBS_crypto    := -lcrypto
 SYSLIBS_archive   := -larchive -lzstd -lz
 SYSLIBS_yaml      := -lyaml
@@ -99,6 +102,13 @@ PROGRAM_LIBS_$(1) := $(3)
 $(call link_rule,$(1),$(2),$(3),bin,$$(LDFLAGS_PROGRAM))
 endef
 
+# With shared libraries, for those that Debian has no archive of; `make static` has the other way.
+define dynamic_program
+PROGRAMS += $(1)
+PROGRAM_LIBS_$(1) := $(3)
+$(call link_rule,$(1),$(2),$(3),bin,-pie)
+endef
+
 define tool
 TOOLS += $(1)
 $(call link_rule,$(1),$(2),$(3),tools,-pie)
@@ -116,6 +126,13 @@ endef
 
 # Generated headers must exist before anything that might include them is compiled.
 GENERATED :=
+
+# What says its version is compiled again when that changes (make release VERSION=...).
+$(BUILD)/version: always-look-at-version
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+.PHONY: always-look-at-version
+$(call objects,$(shell grep -rl KATA_VERSION --include=*.c agent runtime deploy utils tools 2>/dev/null)): $(BUILD)/version
 
 $(BUILD)/obj/%.o: %.c | generated
 	$(call say,CC,$<)

@@ -17,29 +17,42 @@ generated: $(GENERATED)
 all: $(PROGRAMS:%=$(BUILD)/bin/%) $(TOOLS:%=$(BUILD)/tools/%) ## build agent, runtime and tools
 
 # A tree that works from where it is: the shim finds its configuration beside its own bin/.
-install: all kernel initrd ## lay everything down below $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/kata-containers \
-		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers
+# PORTABLE=1 takes kata-deploy and kata-manager as `make static` builds them.
+PORTABLE ?= 0
+NODE_PROGRAMS := $(addprefix $(if $(filter 1,$(PORTABLE)),$(BUILD)/static,$(BUILD)/bin)/,kata-deploy kata-manager)
+
+install: all kernel initrd $(PROOF) $(NODE_PROGRAMS) ## lay everything down below $(DESTDIR)$(PREFIX)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/kata-containers \
+		share/defaults/kata-containers share/man/man8 share/bash-completion/completions \
+		share/zsh/site-functions share/fish/vendor_completions.d)
 	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-runtime \
-		$(DESTDIR)$(PREFIX)/bin/
+		$(NODE_PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 $(BUILD)/kernel/vmlinux \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
-	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img \
+	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img $(PROOF) \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/
 	install -m 0644 runtime/configuration.toml \
 		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers/
+	cd $(DESTDIR)$(PREFIX)/share && for p in $(notdir $(NODE_PROGRAMS)); do \
+		../bin/$$p manual man >man/man8/$$p.8 && \
+		../bin/$$p manual bash >bash-completion/completions/$$p && \
+		../bin/$$p manual zsh >zsh/site-functions/_$$p && \
+		../bin/$$p manual fish >fish/vendor_completions.d/$$p.fish || exit 1; done
 
 STAGE := $(abspath $(BUILD))/stage
 
 # The tree as it would be installed, below $(BUILD).
-stage: all kernel initrd
+stage: all kernel initrd $(PROOF) $(NODE_PROGRAMS)
+	@rm -rf $(STAGE)
 	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX=$(STAGE)
 
-demo: ## build what is missing and run a container in its own VM
+demo: ## build, release, install, run, upgrade, roll back, take away
 	@packaging/deps.sh
 	@echo "demo: building (the guest kernel, once, takes about 15 minutes)"
-	@$(MAKE) --no-print-directory stage
-	@tests/integration/demo.sh $(STAGE)
+	@rm -rf $(BUILD)/demo
+	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/next VERSION=$(VERSION).1 LEVEL=3
+	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/this LEVEL=3
+	@tests/integration/demo.sh $(BUILD)/bin/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
 check: ## run every test that fits into half an hour
 	@packaging/deps.sh

@@ -49,3 +49,14 @@ check-initrd: $(INITRD) ## pack the initial ram disk again, must be the same byt
 		$(patsubst osbuilder/%,$(BUILD)/osbuilder/again/%,$(INITRD_MANIFESTS))
 	@cmp $(INITRD) $(BUILD)/osbuilder/again/initrd.img
 	@echo "  ok    initrd, packed twice"
+
+# The image that proves an install: one program, stripped.
+PROOF := $(BUILD)/osbuilder/proof.tar
+$(eval $(call program,kata-proof,osbuilder/proof/proof.c,base))
+$(eval $(call tool,mkimage,osbuilder/proof/mkimage.c,base json crypto archive))
+
+$(PROOF): $(BUILD)/tools/mkimage $(BUILD)/bin/kata-proof
+	$(call say,IMAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)strip -s -o $(BUILD)/osbuilder/proof $(BUILD)/bin/kata-proof
+	$(Q)$(BUILD)/tools/mkimage kata.invalid/proof:1 $(BUILD)/osbuilder/proof $@

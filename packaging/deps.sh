@@ -10,7 +10,7 @@ packages=(
 	git gcc clang clang-tidy libclang-rt-14-dev make binutils pkg-config clang-format protobuf-c-compiler
 	# libraries
 	libprotobuf-c-dev libjansson-dev libseccomp-dev libcap-dev libssl-dev libarchive-dev
-	libyaml-dev libzstd-dev zlib1g-dev
+	libyaml-dev libzstd-dev zlib1g-dev libcurl4-openssl-dev
 	# the guest kernel and what goes into the initrd
 	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables
 	# tests

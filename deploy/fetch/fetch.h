@@ -49,6 +49,9 @@ MUST_CHECK int source_open(const struct source_options *o, struct source **out, 
 void source_close(struct source *s);
 DEFINE_AUTO(source, struct source *, NULL, source_close)
 
+/* From here on names are relative to that directory of the source: clean, never upwards. */
+MUST_CHECK int source_enter(struct source *s, const char *path, struct err *err);
+
 /* A signed document by its name, at most limit bytes. E_NOT_FOUND. */
 MUST_CHECK int source_document(struct source *s, const char *name, size_t limit, struct buf *to,
 			       struct err *err);

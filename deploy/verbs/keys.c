@@ -7,9 +7,10 @@
 #include "base/str.h"
 #include "crypto/minisig.h"
 #include "deploy/trust/trust.h"
+#include "deploy/cli/cli.h"
 #include "deploy/verbs/packager.h"
 #include "deploy/verbs/passphrase.h"
-#include "deploy/verbs/subverb.h"
+#include "cli/subverb.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,13 +39,6 @@ static const struct opt show_opts[] = {
 	OPT_FLAG(0, "json", &o.json, "print JSON"),
 	OPT_END,
 };
-
-static void print_json(const struct json *j)
-{
-	AUTO(str) char *text = json_format(j, true);
-
-	(void)printf("%s\n", text);
-}
 
 /* A file that was not there before. */
 static int write_new(const char *path, const struct buf *text, mode_t mode, struct err *err)
@@ -122,7 +116,7 @@ static int generate(int argc, char **argv, struct err *err)
 	minisig_public(&secret, &key);
 	AUTO(json) struct json *j = key_json(&key, name);
 	if (o.json)
-		print_json(j);
+		say_json(j);
 	else
 		print_key(j);
 	return 0;
@@ -142,7 +136,7 @@ static int show_files(int argc, char **argv, struct err *err)
 		json_add(list, key_json(&key, argv[i]));
 	}
 	if (o.json)
-		print_json(list);
+		say_json(list);
 	for (size_t i = 0; !o.json && i < json_count(list); i++)
 		print_key(json_at(list, i));
 	return 0;
@@ -160,7 +154,7 @@ static int show_trusted(struct err *err)
 		return -1;
 	AUTO(json) struct json *report = trust_report(trust);
 	if (o.json) {
-		print_json(report);
+		say_json(report);
 		return 0;
 	}
 	keys = json_get(report, "keys");
@@ -175,15 +169,17 @@ static int show(int argc, char **argv, struct err *err)
 	return argc ? show_files(argc, argv, err) : show_trusted(err);
 }
 
-static const struct subverb verbs[] = {
+const struct subverb keys_verbs[] = {
 	{ "generate", "NAME", "make a key pair: NAME.key, which is secret, and NAME.pub",
 	  generate_opts, generate, 1, 1 },
 	{ "show", "[FILE.pub...]", "show public keys, or which keys are trusted here", show_opts,
 	  show, 0, -1 },
+	{ "rotate", "ROOT.json", "believe a new set of keys that the old one signed", rotate_opts,
+	  keys_rotate, 1, 1 },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
 };
 
 int verb_keys(int argc, char **argv, struct err *err)
 {
-	return subverb_run(verbs, argc, argv, err);
+	return subverb_run(keys_verbs, argc, argv, err);
 }

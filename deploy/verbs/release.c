@@ -8,9 +8,10 @@
 #include "crypto/sha256.h"
 #include "deploy/release/build.h"
 #include "deploy/release/stamp.h"
+#include "deploy/cli/cli.h"
 #include "deploy/verbs/packager.h"
 #include "deploy/verbs/passphrase.h"
-#include "deploy/verbs/subverb.h"
+#include "cli/subverb.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -73,13 +74,6 @@ static const struct opt diff_opts[] = {
 	OPT_FLAG(0, "json", &o.json, "print JSON"),
 	OPT_END,
 };
-
-static void print_json(const struct json *j)
-{
-	AUTO(str) char *text = json_format(j, true);
-
-	(void)printf("%s\n", text);
-}
 
 /* Seconds, a moment, or, with a start, "Nd". */
 static int parse_time(const char *text, const char *what, uint64_t start, uint64_t *out,
@@ -172,7 +166,7 @@ static int print_summary(const char *dir, struct json *more, const char *word, s
 	if (kept)
 		json_put(j, word, json_share(kept));
 	if (o.json) {
-		print_json(j);
+		say_json(j);
 		return 0;
 	}
 	(void)printf("%s: kata %s %s, serial %" PRIi64 ": %" PRIi64 " files, %" PRIi64
@@ -275,13 +269,13 @@ static int diff(int argc, char **argv, struct err *err)
 		return -1;
 	AUTO(json) struct json *j = release_diff(&from, &to);
 	if (o.json)
-		print_json(j);
+		say_json(j);
 	else
 		release_diff_print(j, stdout);
 	return 0;
 }
 
-static const struct subverb verbs[] = {
+const struct subverb release_verbs[] = {
 	{ "build", "", "make a release directory out of an install tree", build_opts, build, 0, 0 },
 	{ "sign", "DIR", "sign a release and its channel", sign_opts, sign, 1, 1 },
 	{ "check", "DIR", "read all of a release and hold it against its manifest", check_opts,
@@ -293,5 +287,5 @@ static const struct subverb verbs[] = {
 
 int verb_release(int argc, char **argv, struct err *err)
 {
-	return subverb_run(verbs, argc, argv, err);
+	return subverb_run(release_verbs, argc, argv, err);
 }

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-$(eval $(call library,archive,base))
+$(eval $(call library,archive,base crypto))

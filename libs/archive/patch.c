@@ -3,50 +3,16 @@
 
 #include "archive/patch.h"
 
+#include "archive/map.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <zstd.h>
 
 enum { LEVEL = 19 };
 
 DEFINE_AUTO(cctx, ZSTD_CCtx *, NULL, ZSTD_freeCCtx)
-
-struct map {
-	void *data; /* NULL if it is empty */
-	size_t len;
-};
-
-static void map_release(struct map *m)
-{
-	if (m->data)
-		(void)munmap(m->data, m->len);
-}
-DEFINE_AUTO_STRUCT(map, struct map, map_release)
-
-static int map_file(int fd, struct map *m, struct err *err)
-{
-	struct stat st;
-
-	if (fd < 0)
-		return 0;
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, "look at a file to patch");
-	if ((uint64_t)st.st_size > PATCH_FILE_MAX)
-		return err_set(err, E_LIMIT, "a file of %lld bytes is too large to patch",
-			       (long long)st.st_size);
-	if (st.st_size == 0)
-		return 0;
-	m->data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (m->data == MAP_FAILED) {
-		m->data = NULL;
-		return err_sys(err, "map a file to patch");
-	}
-	m->len = (size_t)st.st_size;
-	return 0;
-}
 
 static int window_log(size_t base, size_t target)
 {
@@ -103,7 +69,8 @@ int patch_make(int base, int target, int out, unsigned level, uint64_t *size, st
 
 	if (!ctx)
 		return err_set(err, E_FAILED, "zstd: out of memory");
-	return map_file(base, &from, err) < 0 || map_file(target, &to, err) < 0 ||
+	return (base >= 0 && map_file(base, PATCH_FILE_MAX, &from, err) < 0) ||
+			       map_file(target, PATCH_FILE_MAX, &to, err) < 0 ||
 			       set_up(ctx, &from, &to, level, err) < 0 ||
 			       compress(ctx, &to, out, size, err) < 0
 		       ? -1

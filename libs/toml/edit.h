@@ -24,15 +24,21 @@
 #include <stddef.h>
 
 /* Puts value at the end of the root table's array key; without such a key, the line KEY = ["VALUE"]
- * goes where root keys may stand: before the first table header, after the last root key. The
- * element is there already: the same bytes, returns 0; changed: 1. E_CONFIG: the document is not
- * TOML, or key is something else than an array of strings. */
+ * goes where root keys may stand: after the last one, before the first table header. Returns 0 for
+ * the same bytes (it is there already), TOML_EDITED, or TOML_EDITED_NEW where the key was made too,
+ * which a later removal has to know. E_CONFIG: the document is not TOML, or key is something else
+ * than an array of strings. A value that is not UTF-8 is E_CONFIG too. */
+enum { TOML_EDITED = 1, TOML_EDITED_NEW = 2 };
 MUST_CHECK int toml_edit_add_string(const char *file, const char *text, size_t len, const char *key,
 				    const char *value, struct buf *out, struct err *err);
 
 /* Takes the element away (one; the last if there are several), with the comma and blanks that the
- * addition brought; an array that is empty then goes with its line if created says that the
- * addition made it. Not there: the same bytes, 0; changed: 1. */
+ * addition brought and without a comment that somebody put beside it; an array that is empty then
+ * goes with its line if created says that the addition made it, unless somebody wrote a comment
+ * into that line. Not there: the same bytes, 0; changed: TOML_EDITED. */
 MUST_CHECK int toml_edit_remove_string(const char *file, const char *text, size_t len,
 				       const char *key, const char *value, bool created,
 				       struct buf *out, struct err *err);
+
+/* Appends value as a basic TOML string, quotes included. */
+void toml_edit_quote(struct buf *out, const char *value);

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 enum { STOP_MS = 5000, KVM_ANSWER_MS = 10000, GRACE_MS = 100, WHY_MS = 1000 };
+enum { VERSION_MS = 5000, VERSION_MAX = 64 };
 
 /* Which accelerator reached its first answer on this machine since it booted. */
 #define ACCELERATOR_FILE "/run/vc/accelerator"
@@ -98,6 +99,8 @@ static int write_record(struct sandbox *s, struct err *err)
 
 	json_put(j, "version", json_make_int(1));
 	json_put(j, "id", json_make_string(s->id));
+	if (s->agent_version)
+		json_put(j, "agent_version", json_make_string(s->agent_version));
 	record_process(j, "vmm", s->vm.child.pid);
 	record_process(j, "virtiofsd", s->virtiofsd.pid);
 	text = json_format(j, true);
@@ -450,6 +453,26 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	return result;
 }
 
+/* For the record: an operator and the installer's proof look at it. An agent that does not say is
+ * no reason to fail, and what it says is a guest's word: cut, and escaped where it is written. */
+static void learn_version(struct sandbox *s)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	Grpc__VersionCheckResponse *reply = NULL;
+	struct err err = ERR_INIT;
+
+	if (call_service(s, "grpc.Health", "Version", &request,
+			 &grpc__version_check_response__descriptor, deadline_in(VERSION_MS), &reply,
+			 &err) < 0) {
+		log_err(LOG_DEBUG, &err, "the agent does not say its version");
+		return;
+	}
+	s->agent_version = xstrndup(reply->agent_version, VERSION_MAX);
+	grpc__version_check_response__free_unpacked(reply, NULL);
+	if (write_record(s, &err) < 0)
+		log_err(LOG_WARN, &err, "the agent's version is not recorded");
+}
+
 int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns, const char *hostname,
 		  struct deadline deadline, struct err *err)
 {
@@ -461,7 +484,10 @@ int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns, const 
 
 	if (boot_somehow(s, &r, deadline, err) < 0)
 		return err_wrap(err, "start the VM");
-	return create_sandbox(s, hostname, deadline, err);
+	if (create_sandbox(s, hostname, deadline, err) < 0)
+		return -1;
+	learn_version(s);
+	return 0;
 }
 
 /* ------------------------------------------------------------------------------------ stop, clean
@@ -504,6 +530,7 @@ void sandbox_free(struct sandbox *s)
 	sandbox_stop(s);
 	if (remove_files(s->id, &err) < 0)
 		log_err(LOG_WARN, &err, "files of the sandbox stay");
+	free(s->agent_version);
 	free(s->id);
 	free(s->state_dir);
 	free(s->vm_dir);

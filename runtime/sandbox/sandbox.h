@@ -38,6 +38,7 @@ struct sandbox {
 	struct loop *loop;
 	const struct runtime_config *config;
 	char *id, *state_dir, *vm_dir, *share_dir;
+	char *agent_version; /* as it says; NULL: it does not */
 	struct vm vm;
 	bool vm_running;
 	struct child virtiofsd;

@@ -80,8 +80,9 @@ static void prepare(struct run *r, const char *verb)
 	r->files[0] = (struct deploy_file){ r->dropin, r->dropin_text,
 					    gone ? 0 : strlen(r->dropin_text), 0600 };
 	r->files[1] = (struct deploy_file){ r->config, r->config_text, strlen(r->config_text), 0 };
-	r->step = (struct deploy_step){ &tell, "tell the manager", r };
-	r->change = (struct deploy_change){ r->files, 2, &r->step, 1, "{\"handlers\":[\"kata\"]}" };
+	r->step = (struct deploy_step){ .ops = &tell, .name = "tell the manager", .arg = r };
+	r->change = (struct deploy_change){ r->files, 2, &r->step, 1, "{\"handlers\":[\"kata\"]}",
+					   NULL };
 }
 
 static int install(struct deploy *d, struct run *r, struct err *err)
@@ -120,7 +121,7 @@ static void complain(void *arg, const char *path, const char *what)
 
 static int verify(struct deploy *d, struct err *err)
 {
-	int n = deploy_verify(d, complain, NULL, err);
+	int n = deploy_verify(d, DEPLOY_HASH, complain, NULL, err);
 
 	return n > 0 ? err_set(err, E_STATE, "%d things are not right", n) : n;
 }

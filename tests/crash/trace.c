@@ -159,26 +159,40 @@ static bool judge(struct trace *t, pid_t pid, struct err *err)
 	return true;
 }
 
+/* A stop of the program or of a child of its: children go on as they like, they must only not meet
+ * the filter without a tracer, which would make their calls fail. */
+static void resume(struct trace *t, pid_t pid, bool main, int status, struct err *err)
+{
+	int signal = 0;
+
+	if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)) {
+		if (main && !judge(t, pid, err))
+			(void)kill(pid, SIGKILL);
+	} else if (status >> 16 == 0 && WSTOPSIG(status) != SIGTRAP &&
+		   (main || WSTOPSIG(status) != SIGSTOP)) {
+		signal = WSTOPSIG(status);
+	}
+	(void)ptrace(PTRACE_CONT, pid, NULL, signal);
+}
+
+/* Until the program and all that it left have ended: a node is looked at when nobody changes it. */
 static int follow(struct trace *t, pid_t pid, struct err *err)
 {
-	int status;
+	int status, last = 0;
 
 	for (;;) {
-		int signal = 0;
+		pid_t who = waitpid(-1, &status, __WALL);
 
-		if (waitpid(pid, &status, 0) < 0)
-			return err_sys(err, "wait for %s", t->argv[0]);
-		if (!WIFSTOPPED(status))
+		if (who < 0 && errno == ECHILD)
 			break;
-		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)) {
-			if (!judge(t, pid, err))
-				(void)kill(pid, SIGKILL);
-		} else if (status >> 16 == 0 && WSTOPSIG(status) != SIGTRAP) {
-			signal = WSTOPSIG(status);
-		}
-		(void)ptrace(PTRACE_CONT, pid, NULL, signal);
+		if (who < 0)
+			return err_sys(err, "wait for %s", t->argv[0]);
+		if (WIFSTOPPED(status))
+			resume(t, who, who == pid, status, err);
+		else if (who == pid)
+			last = status;
 	}
-	t->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	t->status = WIFSIGNALED(last) ? 128 + WTERMSIG(last) : WEXITSTATUS(last);
 	return err->code ? -1 : 0;
 }
 
@@ -194,7 +208,8 @@ int trace_run(struct trace *t, struct err *err)
 	t->calls = 0;
 	t->syscall = 0;
 	if (waitpid(pid, &status, 0) < 0 || !WIFSTOPPED(status) ||
-	    ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL) < 0 ||
+	    ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK |
+			   PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE) < 0 ||
 	    ptrace(PTRACE_CONT, pid, NULL, 0) < 0)
 		return err_sys(err, "trace %s", t->argv[0]);
 	return follow(t, pid, err);

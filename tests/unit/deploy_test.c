@@ -130,7 +130,7 @@ START_TEST(a_release_is_laid_down)
 	ck_assert_int_eq(object.st_nlink, 2);
 	AUTO(deploy) struct deploy *d = NULL;
 	OK(open_as(DEPLOY_LOOK, NULL, &d, &err));
-	OK(deploy_verify(d, NULL, NULL, &err));
+	OK(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err));
 	ck_assert_ptr_nonnull(deploy_installed(d)->current);
 	ck_assert_ptr_null(deploy_installed(d)->previous);
 }
@@ -294,7 +294,7 @@ START_TEST(gc_keeps_what_is_in_use)
 	ck_assert(!there(tree));
 	ck_assert_uint_eq(deploy_installed(d)->generations.n, 2);
 	FAILS(deploy_rollback(d, one.id, NULL, &err), E_NOT_FOUND);
-	OK(deploy_verify(d, NULL, NULL, &err));
+	OK(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err));
 }
 END_TEST
 
@@ -329,14 +329,14 @@ START_TEST(damage_is_found_and_repaired)
 	ck_assert_int_eq(pwrite(fd, "SHIM", 4, 0), 4);
 	ck_assert(unlink(link) == 0 && unlink(stable) == 0);
 	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
-	ck_assert_int_eq(deploy_verify(d, collect, &found, &err1), 3);
+	ck_assert_int_eq(deploy_verify(d, DEPLOY_HASH, collect, &found, &err1), 3);
 	ck_assert(strv_has(found, "share"));
 	/* A damaged store is not built upon: both have this object. */
 	FAILS(deploy_repair(d, NULL, &err), E_STATE);
 	AUTO(fd) int stage = deploy_stage(d, "again", &err1);
 	ck_assert_int_eq(release_unpack("1", stage, &err1), 0);
 	OK(deploy_repair(d, "again", &err));
-	ck_assert_int_eq(deploy_verify(d, NULL, NULL, &err1), 0);
+	ck_assert_int_eq(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err1), 0);
 	ck_assert(has_text(shim, "shim 1"));
 }
 END_TEST
@@ -373,8 +373,10 @@ START_TEST(a_step_that_fails_undoes_everything)
 		{ edited, "ours", 4, 0 },
 		{ config, "changed", 7, 0 },
 	};
-	struct deploy_step step = { &restart, "restart the manager", &restart };
-	struct deploy_change c = { files, 3, &step, 1, NULL };
+	struct deploy_step step = { .ops = &restart, .name = "restart the manager", .arg = &restart };
+	struct deploy_change c = {
+		.files = files, .nfiles = 3, .steps = &step, .nsteps = 1
+	};
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(str) char *manager = at("manager");
 	struct timespec times[2] = { { 1000, 0 }, { 2000, 0 } };

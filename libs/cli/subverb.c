@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Verbs below a verb, from a table. */
 
-#include "deploy/verbs/subverb.h"
+#include "cli/subverb.h"
 
 #include "base/scope.h"
 #include "base/str.h"

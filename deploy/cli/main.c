@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kata-deploy: finds the verb, prints the error. */
+
+#include "base/log.h"
+#include "base/str.h"
+#include "deploy/cli/cli.h"
+#include "cli/manual.h"
+#include "deploy/cli/progress.h"
+#include "deploy/verbs/packager.h"
+#include "cli/subverb.h"
+#include "json/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static const struct subverb verbs[] = {
+	{ "install", "", "lay a release down, register it, prove it in a VM", install_opts,
+	  verb_install, 0, 0 },
+	{ "upgrade", "", "the same over an older release", install_opts, verb_upgrade, 0, 0 },
+	{ "plan", "", "say what an install would change", plan_opts, verb_plan, 0, 0 },
+	{ "rollback", "", "make the previous release the current one", rollback_opts, verb_rollback,
+	  0, 0 },
+	{ "status", "", "say what is installed, and who uses it", status_opts, verb_status, 0, 0 },
+	{ "prove", "", "run a container in a VM and show what it saw", prove_opts, verb_prove, 0, 0 },
+	{ "verify", "", "hash every file again", verify_opts, verb_verify, 0, 0 },
+	{ "repair", "", "put right what verify finds", repair_opts, verb_repair, 0, 0 },
+	{ "gc", "", "remove releases that nothing uses", gc_opts, verb_gc, 0, 0 },
+	{ "recover", "", "finish or undo what a crash interrupted", recover_opts, verb_recover, 0,
+	  0 },
+	{ "uninstall", "", "take away what was installed, and only that", uninstall_opts,
+	  verb_uninstall, 0, 0 },
+	{ "doctor", "", "can this node run VM containers, and if not, why not?", doctor_opts,
+	  verb_doctor, 0, 0 },
+	{ "fetch", "", "copy a release into a directory, for nodes without a network",
+	  fetch_opts, verb_fetch, 0, 0 },
+	{ 0 },
+};
+
+static const struct family families[] = {
+	{ "release", "build, sign, check and compare releases", release_verbs, verb_release },
+	{ "keys", "make, show and rotate signing keys", keys_verbs, verb_keys },
+	{ 0 },
+};
+
+static const struct manual manual = {
+	.name = "kata-deploy",
+	.text = "installs releases of kata: verified, at once or not at all, reversible",
+	.verbs = verbs,
+	.families = families,
+};
+
+static int dispatch(int argc, char **argv, struct err *err)
+{
+	static char name[] = "kata-deploy";
+
+	if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "-h")) {
+		manual_help(&manual, stdout);
+		return 0;
+	}
+	if (str_eq(argv[1], "--version")) {
+		(void)printf("kata-deploy %s\n", KATA_VERSION);
+		return 0;
+	}
+	if (str_eq(argv[1], "manual"))
+		return manual_print(&manual, argc > 2 ? argv[2] : "man", stdout, err);
+	for (const struct family *f = families; f->name; f++) {
+		if (str_eq(argv[1], f->name))
+			return f->run(argc - 1, argv + 1, err);
+	}
+	argv[0] = name;
+	return subverb_run(verbs, argc, argv, err);
+}
+
+static void complain(const struct err *err)
+{
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "kata-deploy: %s\n", err->msg);
+	if (!cli.json)
+		return;
+	AUTO(json) struct json *j = json_make_object();
+	struct json *e = json_make_object();
+
+	json_put(e, "code", json_make_string(err_slug(err->code)));
+	json_put(e, "status", json_make_int(err_exit_status(err->code)));
+	json_put(e, "message", json_make_string(err->msg));
+	json_put(j, "error", e);
+	say_json(j);
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+
+	(void)umask(022);
+	log_init("kata-deploy", "deploy", LOG_LOGFMT, 2, LOG_WARN);
+	if (dispatch(argc, argv, &err) < 0)
+		complain(&err);
+	progress_end();
+	progress_print_timings();
+	if (fflush(stdout) != 0 && !err.code) {
+		err_sys(&err, "write the output");
+		complain(&err);
+	}
+	return err.code ? err_exit_status(err.code) : EXIT_SUCCESS;
+}

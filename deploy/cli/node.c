@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The node that a verb works on: paths below --root, the prefix opened, what the manager is told. */
+
+#include "deploy/cli/node.h"
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { HANDLERS_MAX = 64 };
+
+uint64_t node_now(void)
+{
+	const char *epoch = cli.root ? getenv("SOURCE_DATE_EPOCH") : NULL;
+	struct err ignored = ERR_INIT; /* what is no number is no moment */
+	uint64_t now;
+
+	if (epoch && str_u64(epoch, 10, 1, INT64_MAX, "SOURCE_DATE_EPOCH", &now, &ignored) == 0)
+		return now;
+	return (uint64_t)time(NULL);
+}
+
+const char *node_prefix(void)
+{
+	return cli.prefix ? cli.prefix : CLI_PREFIX;
+}
+
+char *node_path(const char *path)
+{
+	return cli.root ? path_join(cli.root, path) : xstrdup(path);
+}
+
+/* Steps that a journal may ask to be undone. */
+static const struct deploy_step_ops **step_kinds(void)
+{
+	static const struct deploy_step_ops *kinds[16] = { &prove_step };
+
+	for (size_t i = 0; cri_step_kinds[i] && i + 2 < ARRAY_LEN(kinds); i++)
+		kinds[i + 1] = cri_step_kinds[i];
+	return kinds;
+}
+
+int node_open(enum deploy_access access, struct deploy **out, struct err *err)
+{
+	AUTO(str) char *prefix = node_path(node_prefix());
+	struct deploy_options o = {
+		.prefix = prefix,
+		.lock = cli.lock ? cli.lock : DEPLOY_LOCK,
+		.now = node_now(),
+		.kinds = step_kinds(),
+	};
+
+	if (*node_prefix() != '/')
+		return err_set(err, E_USAGE, "--prefix %s is not an absolute path", node_prefix());
+	if (access == DEPLOY_CHANGE && !cli.root && geteuid() != 0) {
+		err_set(err, E_PERMISSION, "only root may change %s", prefix);
+		return err_hint(err, "use sudo, or --root DIR to work on another tree");
+	}
+	return deploy_open(&o, access, out, err);
+}
+
+int node_recall(const struct deploy *d, const char *member, struct json **doc,
+		const struct json **out, struct err *err)
+{
+	const char *extra = deploy_installed(d)->extra;
+
+	*out = NULL;
+	if (!extra)
+		return 0;
+	if (!*doc)
+		*doc = json_parse(extra, strlen(extra), "install.json, extra", err);
+	if (!*doc)
+		return -1;
+	*out = json_get(*doc, member);
+	return 0;
+}
+
+/* --- what the manager is told --- */
+
+void registration_release(struct registration *reg)
+{
+	free(reg->steps);
+	free(reg->extra);
+	cri_change_release(&reg->told);
+	cri_free(reg->cri);
+}
+
+static struct cri_options manager(void)
+{
+	return (struct cri_options){ .root = cli.root ? cli.root : "",
+				     .prefix = node_prefix(),
+				     .name = cli.cri,
+				     .config = cli.cri_config,
+				     .socket = cli.cri_socket,
+				     .restart_with = cli.restart_with,
+				     .restart_seconds = cli.restart_seconds };
+}
+
+int node_manager(struct cri **out, struct err *err)
+{
+	struct cri_options o = manager();
+
+	return cri_find(&o, out, err);
+}
+
+/* kata and kata-qemu with the shim's own search for a configuration, then those of --handler;
+ * names are cut out of copies. */
+static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err *err)
+{
+	to[(*n)++] = (struct cri_handler){ "kata", NULL };
+	to[(*n)++] = (struct cri_handler){ "kata-qemu", NULL };
+	strv_each(copy, copies) {
+		char *equals = strchr(*copy, '=');
+
+		if (!equals || equals == *copy || equals[1] != '/')
+			return err_set(err, E_USAGE,
+				       "--handler %s is not NAME=/PATH/TO/configuration.toml", *copy);
+		if (*n == HANDLERS_MAX)
+			return err_set(err, E_USAGE, "more than %d handlers", HANDLERS_MAX);
+		*equals = '\0';
+		if (str_check_id(*copy, "--handler", err) < 0)
+			return -1;
+		to[(*n)++] = (struct cri_handler){ *copy, equals + 1 };
+	}
+	return 0;
+}
+
+/* Files of the manager, its steps, and the proof as the last of them. */
+static void compose(struct registration *reg, bool proof)
+{
+	const struct deploy_change *told = &reg->told.change;
+
+	reg->change.files = told->files;
+	reg->change.nfiles = told->nfiles;
+	reg->steps = xcalloc(told->nsteps + 1, sizeof(*reg->steps));
+	if (told->nsteps)
+		memcpy(reg->steps, told->steps, told->nsteps * sizeof(*reg->steps));
+	reg->change.nsteps = told->nsteps;
+	if (proof)
+		reg->steps[reg->change.nsteps++] =
+			(struct deploy_step){ .ops = &prove_step,
+					      .name = "proof in a VM",
+					      .arg = &reg->proof };
+	reg->change.steps = reg->steps;
+}
+
+/* Can it be proved, and if not, why not? */
+static int set_proof(struct registration *reg, const struct prove_expect *expect, bool *proof,
+		     struct err *err)
+{
+	/* Without a manager there is nobody to run it. */
+	*proof = expect && !cli.no_proof && !cli.root && reg->cri;
+	if (!*proof)
+		return 0;
+	if (!prove_can(cri_name(reg->cri))) {
+		err_set(err, E_UNSUPPORTED, "a container cannot be run through %s to prove the install",
+			cri_name(reg->cri));
+		return err_hint(err, "use --no-proof to go without");
+	}
+	reg->proof = (struct prove){ .manager = cri_name(reg->cri),
+				     .socket = cri_socket(reg->cri),
+				     .prefix = node_prefix(),
+				     .expect = *expect };
+	return 0;
+}
+
+static int find_manager(const struct json *was, const struct json **record,
+			struct registration *reg, struct err *err)
+{
+	AUTO(strv) char **copies = strv_dup(cli.handlers);
+	struct cri_handler rows[HANDLERS_MAX];
+	struct cri_options o = manager();
+
+	o.handlers = rows;
+	if (handlers(copies, rows, &o.nhandlers, err) < 0 || cri_find(&o, &reg->cri, err) < 0)
+		return -1;
+	return cri_register(reg->cri, was, &reg->told, record, err);
+}
+
+int registration_add(const struct deploy *d, const struct json *release,
+		     const struct prove_expect *proof, struct registration *reg, struct err *err)
+{
+	AUTO(json) struct json *doc = NULL, *extra = json_make_object();
+	const struct json *was, *record = NULL;
+	bool proves;
+
+	if (node_recall(d, "cri", &doc, &was, err) < 0)
+		return -1;
+	if (str_eq(cli.cri, "none"))
+		record = was;
+	else if (find_manager(was, &record, reg, err) < 0)
+		return -1;
+	if (set_proof(reg, proof, &proves, err) < 0)
+		return -1;
+	if (record)
+		json_put(extra, "cri", json_share(record));
+	if (!release && node_recall(d, "release", &doc, &release, err) < 0)
+		return -1;
+	if (release)
+		json_put(extra, "release", json_share(release));
+	reg->extra = json_format(extra, false);
+	compose(reg, proves);
+	reg->change.extra = reg->extra;
+	return 0;
+}
+
+int registration_drop(const struct deploy *d, struct registration *reg, struct err *err)
+{
+	AUTO(json) struct json *doc = NULL;
+	const struct json *was;
+	struct cri_options o = manager();
+
+	if (node_recall(d, "cri", &doc, &was, err) < 0 ||
+	    (was && cri_unregister(&o, was, &reg->told, err) < 0))
+		return -1;
+	compose(reg, false);
+	return 0;
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * The node that a verb works on: its prefix, what its container manager is told, and what is
+ * remembered with the install.
+ *
+ *	AUTO(deploy) struct deploy *d = NULL;
+ *	AUTO(registration) struct registration reg = REGISTRATION_INIT;
+ *	if (node_open(DEPLOY_CHANGE, &d, err) < 0 || registration_add(d, &memory, &reg, err) < 0)
+ *		return -1;
+ *	return deploy_lay_down(d, &layout, "release", &reg.change, err);
+ *
+ * install.json keeps one object for us as "extra":
+ *
+ *	"cri"		the registration's record (cri.h)
+ *	"release"	"from": where it came from, absolute; "components", "without": as asked for;
+ *			"expires", "serial": of release.yaml
+ */
+
+#include "base/err.h"
+#include "base/scope.h"
+#include "deploy/cri/cri.h"
+#include "deploy/install.h"
+#include "deploy/prove/prove.h"
+#include "json/json.h"
+
+/* Seconds since 1970, for records and for trust. With --root, SOURCE_DATE_EPOCH if that is set: an
+ * image that is built twice is the same twice. */
+uint64_t node_now(void);
+
+/* The prefix as the system below --root sees it; and a path of that system as we see it (heap). */
+const char *node_prefix(void);
+char *node_path(const char *path);
+
+/* E_PERMISSION for a change of the running system without privilege. */
+MUST_CHECK int node_open(enum deploy_access access, struct deploy **out, struct err *err);
+
+/* The container manager, as the command line says or as it is found. */
+MUST_CHECK int node_manager(struct cri **out, struct err *err);
+
+/* A member of "extra", borrowed from *doc, which the caller frees; NULL: there is none. */
+MUST_CHECK int node_recall(const struct deploy *d, const char *member, struct json **doc,
+			   const struct json **out, struct err *err);
+
+/* What a change does besides the prefix. change borrows from the rest. */
+struct registration {
+	struct deploy_change change;
+	struct cri *cri; /* NULL: no manager */
+	struct cri_change told;
+	struct deploy_step *steps;
+	struct prove proof;
+	char *extra;
+};
+#define REGISTRATION_INIT                \
+	{                                \
+		.told = CRI_CHANGE_INIT, \
+	}
+void registration_release(struct registration *reg);
+DEFINE_AUTO_STRUCT(registration, struct registration, registration_release)
+
+/* release: what "extra" is to say of it, or NULL: as it is; borrowed. proof: what must be found in
+ * a VM, or NULL: nothing is proved. */
+MUST_CHECK int registration_add(const struct deploy *d, const struct json *release,
+				const struct prove_expect *proof, struct registration *reg,
+				struct err *err);
+MUST_CHECK int registration_drop(const struct deploy *d, struct registration *reg,
+				 struct err *err);

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From --release to a layout: nothing is parsed before its signatures were good. */
+
+#include "deploy/cli/offer.h"
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "crypto/sha256.h"
+#include "deploy/cli/cli.h"
+#include "deploy/cli/node.h"
+#include "deploy/cli/progress.h"
+#include "deploy/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+void offer_release(struct offer *o)
+{
+	json_free(o->memory);
+	layout_release(&o->layout);
+	release_release(&o->release);
+	trust_close(o->trust);
+	source_close(o->source);
+}
+
+/* --- where it comes from --- */
+
+static int parse_rate(uint64_t *rate, struct err *err)
+{
+	static const char units[] = "KMG";
+	AUTO(str) char *digits = cli.limit_rate ? xstrdup(cli.limit_rate) : NULL;
+	const char *unit = digits && *digits ? strchr(units, digits[strlen(digits) - 1]) : NULL;
+	unsigned shift = 0;
+
+	if (!digits)
+		return 0;
+	if (unit && *unit) {
+		shift = 10 * (unsigned)(unit - units + 1);
+		digits[strlen(digits) - 1] = '\0';
+	}
+	if (str_u64(digits, 10, 1, UINT64_MAX >> 30, "--limit-rate", rate, err) < 0) {
+		err->code = E_USAGE;
+		return -1;
+	}
+	*rate <<= shift;
+	return 0;
+}
+
+/* A path is remembered from the root on: the next run may start elsewhere. */
+static char *from_root(const char *release)
+{
+	AUTO(str) char *here = NULL;
+
+	if (strstr(release, "://") || *release == '/' || str_eq(release, "-"))
+		return xstrdup(release);
+	here = getcwd(NULL, 0);
+	return path_join(here ? here : "/", release);
+}
+
+/* The member "from" of what was remembered, or what the command line says. */
+static int sources(const struct deploy *d, char ***out, struct err *err)
+{
+	AUTO(json) struct json *doc = NULL;
+	const struct json *memory, *from;
+
+	strv_each(release, cli.releases) {
+		AUTO(str) char *path = from_root(*release);
+
+		strv_push(out, path);
+	}
+	if (*out)
+		return 0;
+	if (node_recall(d, "release", &doc, &memory, err) < 0)
+		return -1;
+	from = memory ? json_get(memory, "from") : NULL;
+	for (size_t i = 0; from && i < json_count(from); i++)
+		strv_push(out, json_text(json_at(from, i)));
+	if (*out)
+		return 0;
+	err_set(err, E_USAGE, "it is not known where the release comes from");
+	return err_hint(err, "name it: --release URL, or a directory or file");
+}
+
+static struct json *list_json(char *const *list)
+{
+	struct json *j = json_make_array();
+
+	strv_each(s, list)
+		json_add(j, json_make_string(*s));
+	return j;
+}
+
+static struct json *make_memory(const struct release *r, char *const *from)
+{
+	struct json *j = json_make_object();
+
+	if (from && !strv_has(from, "-"))
+		json_put(j, "from", list_json(from));
+	if (cli.components)
+		json_put(j, "components", list_json(cli.components));
+	if (cli.without)
+		json_put(j, "without", list_json(cli.without));
+	json_put(j, "serial", json_make_u64(r->serial));
+	json_put(j, "expires", json_make_u64(r->expires));
+	return j;
+}
+
+static int open_source(const struct deploy *d, struct offer *o, char ***from, struct err *err)
+{
+	struct source_options s = { .http = { .cacert = cli.cacert, .proxy = cli.proxy },
+				    .cache = cli.cache ? cli.cache : CLI_CACHE,
+				    .keep_cache = cli.keep_cache };
+
+	if (sources(d, from, err) < 0 || parse_rate(&s.http.rate, err) < 0)
+		return -1;
+	s.releases = *from;
+	return source_open(&s, &o->source, err);
+}
+
+/* --- whether it is believed --- */
+
+/* A document whose signatures are good. */
+static int believe(struct offer *o, const char *name, size_t limit, struct buf *text,
+		   struct err *err)
+{
+	struct trust_signature sigs[SOURCE_SIGNATURES_MAX];
+	AUTO(strv) char **texts = NULL;
+	char names[SOURCE_SIGNATURES_MAX][80];
+	size_t n = 0;
+
+	if (source_document(o->source, name, limit, text, err) < 0 ||
+	    source_signatures(o->source, name, &texts, err) < 0)
+		return -1;
+	strv_each(t, texts) {
+		AUTO(str) char *sig = release_signature_name(name, (unsigned)n);
+
+		if (n == SOURCE_SIGNATURES_MAX)
+			break;
+		(void)!str_print(names[n], sizeof(names[n]), "%s", sig);
+		sigs[n] = (struct trust_signature){ names[n], *t, strlen(*t) };
+		n++;
+	}
+	return trust_signatures(o->trust, name, text->data, text->len, sigs, n, err);
+}
+
+/* A place that has a channel: its newest release. *digest is what its release.yaml must be. */
+static int follow_channel(struct offer *o, char digest[65], struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(CHANNEL_TEXT_MAX);
+	AUTO(channel) struct channel c = { 0 };
+	struct err why = ERR_INIT;
+
+	/* A pin names the release itself: what the channel says does not matter then. */
+	if (cli.pin)
+		return 0;
+	if (believe(o, "channel.yaml", CHANNEL_TEXT_MAX, &text, &why) < 0) {
+		if (why.code == E_NOT_FOUND)
+			return 0;
+		*err = why;
+		return -1;
+	}
+	if (channel_parse(&c, text.data, text.len, "channel.yaml", err) < 0 ||
+	    trust_fresh(o->trust, c.name, c.serial, c.created, c.expires, err) < 0)
+		return -1;
+	memcpy(digest, c.release, sizeof(c.release));
+	return str_eq(c.path, ".") ? 0 : source_enter(o->source, c.path, err);
+}
+
+static int read_release(struct offer *o, const char *digest, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);
+	struct release *r = &o->release;
+	char is[65];
+
+	if (believe(o, "release.yaml", RELEASE_TEXT_MAX, &text, err) < 0)
+		return -1;
+	sha256_hex(text.data, text.len, is);
+	if (*digest && !str_eq(digest, is))
+		return err_set(err, E_TRUST,
+			       "release.yaml is not the one that channel.yaml names: %s instead of %s",
+			       is, digest);
+	if (release_parse(r, text.data, text.len, "release.yaml", err) < 0)
+		return -1;
+	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
+}
+
+/* --- whether it can be used here --- */
+
+static int suits(const struct release *r, struct err *err)
+{
+	struct utsname u;
+
+	if (version_compare(KATA_VERSION, r->minimum) < 0) {
+		err_set(err, E_UNSUPPORTED, "kata %s needs kata-deploy %s and this is %s",
+			r->version, r->minimum, KATA_VERSION);
+		return err_hint(err, "take the newer kata-deploy first");
+	}
+	if (cli.root || uname(&u) < 0 || str_eq(u.machine, r->architecture))
+		return 0;
+	return err_set(err, E_UNSUPPORTED, "kata %s is for %s and this machine is %s", r->version,
+		       r->architecture, u.machine);
+}
+
+/* "a,b" given once is what "a" and "b" given twice are. */
+static void split_lists(char ***list)
+{
+	AUTO(str) char *all = *list ? strv_join(*list, ",") : NULL;
+	char **split = all ? strv_split(all, ",") : NULL;
+
+	strv_free(*list);
+	*list = split;
+}
+
+/* Without a word about components: those of the last time. */
+static int recall_components(const struct deploy *d, struct err *err)
+{
+	AUTO(json) struct json *doc = NULL;
+	const struct json *memory, *list;
+
+	if (cli.components || cli.without)
+		return 0;
+	if (node_recall(d, "release", &doc, &memory, err) < 0)
+		return -1;
+	list = memory ? json_get(memory, "components") : NULL;
+	for (size_t i = 0; list && i < json_count(list); i++)
+		strv_push(&cli.components, json_text(json_at(list, i)));
+	list = memory ? json_get(memory, "without") : NULL;
+	for (size_t i = 0; list && i < json_count(list); i++)
+		strv_push(&cli.without, json_text(json_at(list, i)));
+	return 0;
+}
+
+int offer_open(const struct deploy *d, struct offer *o, struct err *err)
+{
+	struct trust_options t = { .keys = cli.keys,
+				   .threshold = cli.threshold,
+				   .directory = cli.trust_dir ? cli.trust_dir : CLI_TRUST,
+				   .pin = cli.pin,
+				   .allow_downgrade = cli.allow_downgrade,
+				   .allow_expired = cli.allow_expired,
+				   .now = node_now() };
+	AUTO(strv) char **from = NULL;
+	char digest[65] = "";
+
+	split_lists(&cli.components);
+	split_lists(&cli.without);
+	progress_phase("release");
+	if (recall_components(d, err) < 0 || open_source(d, o, &from, err) < 0 ||
+	    trust_open(&t, deploy_state(d), &o->trust, err) < 0 || follow_channel(o, digest, err) < 0 ||
+	    read_release(o, digest, err) < 0 || suits(&o->release, err) < 0 ||
+	    release_select(&o->release, cli.components, cli.without, &o->layout, err) < 0)
+		return -1;
+	o->memory = make_memory(&o->release, from);
+	return 0;
+}
+
+/* --- getting it --- */
+
+static bool has(void *arg, const struct entry *e)
+{
+	return deploy_has(arg, e);
+}
+
+/* Contents that the store has, to apply a patch to; a mode is the name's, so either name will do. */
+static int open_base(void *arg, const char *sha256)
+{
+	AUTO(str) char *plain = str_fmt("store/sha256/%.2s/%s", sha256, sha256),
+			*program = str_fmt("%s.x", plain);
+	int root = deploy_root(arg), fd;
+
+	if (root < 0)
+		return -1;
+	fd = openat(root, plain, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 ? fd : openat(root, program, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+int offer_stage(struct deploy *d, struct offer *o, const char *name, struct err *err)
+{
+	static const struct source_progress show = { progress_at, NULL };
+	AUTO(fd) int staging = deploy_stage(d, name, err);
+
+	return staging < 0 ? -1
+			   : source_stage(o->source, &o->release, &o->layout, has, open_base, d,
+					  staging, &show, &o->cost, err);
+}
+
+/* A component counts if the store lacks one of its files. */
+uint64_t offer_download(const struct deploy *d, const struct offer *o)
+{
+	uint64_t bytes = 0;
+
+	vec_each(struct release_component, c, &o->release.components) {
+		vec_each(struct entry, e, &o->layout.entries) {
+			if (!str_eq(e->component, c->name) || e->type != ENTRY_FILE ||
+			    deploy_has(d, e))
+				continue;
+			bytes += c->size;
+			break;
+		}
+	}
+	return bytes;
+}

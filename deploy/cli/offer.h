@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * A release that was offered and believed: the way from --release to a layout that may be laid
+ * down, the same for install, plan, repair and fetch.
+ *
+ *	AUTO(offer) struct offer o = OFFER_INIT;
+ *	if (offer_open(d, &o, err) < 0 || offer_stage(d, &o, "release", err) < 0)
+ *		return -1;
+ *	...deploy_lay_down(d, &o.layout, "release", &change, err)
+ *
+ * Order: length caps, signatures, parsing, freshness (trust.h), then whether this program and this
+ * machine can use it. A channel, if there is one, is followed first: it is signed like a release
+ * and names the release's directory and digest.
+ */
+
+#include "base/err.h"
+#include "base/scope.h"
+#include "deploy/fetch/fetch.h"
+#include "deploy/install.h"
+#include "deploy/release/release.h"
+#include "deploy/trust/trust.h"
+
+struct offer {
+	struct source *source;
+	struct trust *trust;
+	struct release release;
+	struct layout layout; /* sealed: the wanted components */
+	struct json *memory;  /* for "release" of install.json's extra (node.h) */
+	struct source_cost cost;
+};
+#define OFFER_INIT                                                \
+	{                                                         \
+		.release = RELEASE_INIT, .layout = LAYOUT_INIT, \
+	}
+void offer_release(struct offer *o);
+DEFINE_AUTO_STRUCT(offer, struct offer, offer_release)
+
+/* From --release, else from where the last one came. E_USAGE: neither is known. */
+MUST_CHECK int offer_open(const struct deploy *d, struct offer *o, struct err *err);
+
+/* Gets what the store has not into staging/NAME. */
+MUST_CHECK int offer_stage(struct deploy *d, struct offer *o, const char *name, struct err *err);
+
+/* What there is to download at most, and what to unpack, for plans. */
+uint64_t offer_download(const struct deploy *d, const struct offer *o);

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Progress and timings of one run. The program has one thread, so what is here is static. */
+
+#include "deploy/cli/progress.h"
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "deploy/cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { PHASES_MAX = 32, REDRAW_MS = 100, LINE_MS = 5000, TEXT_MAX = 512 };
+
+static struct {
+	struct {
+		const char *name;
+		uint64_t began, took;
+		uint64_t done, total;
+	} phases[PHASES_MAX];
+	size_t n;
+	bool running; /* the last one */
+	int fd;       /* of --progress-fd, or -1 */
+	uint64_t shown;
+	bool drawn; /* a line on the terminal is not ended yet */
+} p = { .fd = -1 };
+
+int progress_open(struct err *err)
+{
+	uint64_t fd;
+
+	if (!cli.progress_fd)
+		return 0;
+	if (str_u64(cli.progress_fd, 10, 0, INT32_MAX, "--progress-fd", &fd, err) < 0) {
+		err->code = E_USAGE;
+		return -1;
+	}
+	if (fcntl((int)fd, F_GETFD) < 0)
+		return err_set(err, E_USAGE, "--progress-fd %s is not open", cli.progress_fd);
+	p.fd = (int)fd;
+	/* Who listened may have gone; that is no reason to stop. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+static void tell(bool over)
+{
+	AUTO(buf) struct buf line = BUF_INIT(TEXT_MAX);
+	size_t i = p.n - 1;
+
+	if (p.fd < 0)
+		return;
+	buf_fmt(&line, "{\"phase\": \"%s\", \"ms\": %llu", p.phases[i].name,
+		(unsigned long long)(clock_ms() - p.phases[i].began));
+	if (p.phases[i].done)
+		buf_fmt(&line, ", \"done\": %llu", (unsigned long long)p.phases[i].done);
+	if (p.phases[i].total)
+		buf_fmt(&line, ", \"total\": %llu", (unsigned long long)p.phases[i].total);
+	buf_str(&line, over ? ", \"over\": true}\n" : "}\n");
+	if (write(p.fd, line.data, line.len) < 0 && errno == EPIPE)
+		p.fd = -1;
+}
+
+static bool shows(void)
+{
+	return !cli.quiet && !cli.json;
+}
+
+static void draw(void)
+{
+	size_t i = p.n - 1;
+	uint64_t ms = clock_ms() - p.phases[i].began, done = p.phases[i].done,
+		 total = p.phases[i].total, rate = ms ? done * 1000 / ms : 0;
+	const char *end = isatty(2) ? "" : "\n";
+
+	(void)fprintf(stderr, "%s%-9s %s", isatty(2) ? "\r\033[K" : "", p.phases[i].name,
+		      say_bytes(done));
+	if (total)
+		(void)fprintf(stderr, " of %s", say_bytes(total));
+	if (rate)
+		(void)fprintf(stderr, ", %s/s", say_bytes(rate));
+	if (rate && total > done)
+		(void)fprintf(stderr, ", %llu s left",
+			      (unsigned long long)((total - done) / rate + 1));
+	(void)fputs(end, stderr);
+	(void)fflush(stderr);
+	p.drawn = isatty(2);
+}
+
+static void end_phase(void)
+{
+	size_t i = p.n - 1;
+
+	if (!p.running)
+		return;
+	p.phases[i].took = clock_ms() - p.phases[i].began;
+	tell(true);
+	if (shows() && p.drawn)
+		(void)fputs("\r\033[K", stderr);
+	p.drawn = false;
+	p.running = false;
+}
+
+void progress_phase(const char *name)
+{
+	end_phase();
+	if (p.n == PHASES_MAX)
+		p.n--; /* the last one keeps the rest */
+	memset(&p.phases[p.n], 0, sizeof(p.phases[p.n]));
+	p.phases[p.n].name = name;
+	p.phases[p.n++].began = clock_ms();
+	p.running = true;
+	p.shown = clock_ms();
+	tell(false);
+	if (shows() && isatty(2)) {
+		(void)fprintf(stderr, "\r\033[K%s ...", name);
+		(void)fflush(stderr);
+		p.drawn = true;
+	}
+}
+
+void progress_at(void *unused, const char *phase, uint64_t done, uint64_t total)
+{
+	uint64_t now = clock_ms();
+
+	(void)unused;
+	if (!p.running || !str_eq(p.phases[p.n - 1].name, phase))
+		progress_phase(phase);
+	p.phases[p.n - 1].done = done;
+	p.phases[p.n - 1].total = total;
+	if (now - p.shown < (isatty(2) || p.fd >= 0 ? REDRAW_MS : LINE_MS))
+		return;
+	p.shown = now;
+	tell(false);
+	if (shows())
+		draw();
+}
+
+void progress_end(void)
+{
+	end_phase();
+}
+
+struct json *progress_timings(void)
+{
+	struct json *list = json_make_array();
+
+	for (size_t i = 0; i < p.n; i++) {
+		struct json *j = json_make_object();
+
+		json_put(j, "phase", json_make_string(p.phases[i].name));
+		json_put(j, "ms", json_make_u64(p.phases[i].took));
+		json_add(list, j);
+	}
+	return list;
+}
+
+void progress_print_timings(void)
+{
+	struct rusage own, children;
+
+	if (!cli.timings)
+		return;
+	for (size_t i = 0; i < p.n; i++)
+		(void)fprintf(stderr, "%8llu ms  %s\n", (unsigned long long)p.phases[i].took,
+			      p.phases[i].name);
+	if (getrusage(RUSAGE_SELF, &own) < 0 || getrusage(RUSAGE_CHILDREN, &children) < 0)
+		return;
+	(void)fprintf(stderr, "%8ld KiB at most, %ld KiB the largest child\n", own.ru_maxrss,
+		      children.ru_maxrss);
+}

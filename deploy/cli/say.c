@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the verbs say and ask. */
+
+#include "base/str.h"
+#include "deploy/cli/cli.h"
+#include "deploy/plan/plan.h"
+#include "json/json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct cli cli;
+
+void say_json(const struct json *j)
+{
+	AUTO(str) char *text = json_format(j, true);
+
+	(void)printf("%s\n", text);
+}
+
+void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (cli.json || cli.quiet)
+		return;
+	va_start(ap, fmt);
+	(void)vprintf(fmt, ap);
+	va_end(ap);
+	(void)putchar('\n');
+}
+
+void say_plan(const struct plan *p)
+{
+	AUTO(buf) struct buf text = BUF_INIT(64 << 20);
+	AUTO(json) struct json *j = plan_json(p);
+
+	if (cli.json) {
+		say_json(j);
+		return;
+	}
+	plan_print(p, &text);
+	(void)fputs(text.len ? buf_cstr(&text) : "nothing to do\n", stdout);
+}
+
+void say_done(const char *verb, bool changed, const char *sentence)
+{
+	AUTO(json) struct json *j = NULL;
+
+	say("%s", changed ? sentence : "nothing to do");
+	if (!cli.json)
+		return;
+	j = json_make_object();
+	json_put(j, "verb", json_make_string(verb));
+	json_put(j, "changed", json_make_bool(changed));
+	say_json(j);
+}
+
+const char *say_bytes(unsigned long long bytes)
+{
+	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
+	static char texts[4][24];
+	static unsigned turn;
+	char *to = texts[turn++ % ARRAY_LEN(texts)];
+	double value = (double)bytes / 1024;
+	size_t unit = 0;
+
+	if (bytes < 1024) {
+		(void)!str_print(to, sizeof(texts[0]), "%llu bytes", bytes);
+		return to;
+	}
+	for (; value >= 1024 && unit + 1 < ARRAY_LEN(units); unit++)
+		value /= 1024;
+	(void)!str_print(to, sizeof(texts[0]), "%.1f %s", value, units[unit]);
+	return to;
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Asking containerd's own parser about a configuration that is not there yet: copies of the files
+ * that change, below a private directory, and a root file whose imports lead to them.
+ */
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "deploy/cri/cri-internal.h"
+#include "toml/edit.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+enum { DUMP_MAX = 4 << 20, DUMP_MS = 30000 };
+
+static void remove_dir(char *path)
+{
+	struct err why = ERR_INIT;
+
+	if (path_remove_tree(path, &why) < 0)
+		log_err(LOG_WARN, &why, "a temporary directory stays", LOG_S("path", path));
+}
+
+DEFINE_AUTO(scratch, char *, NULL, remove_dir)
+
+static struct toml_value *dump(const struct cri *c, const char *config, struct err *err)
+{
+	struct spawn shown = { .argv = ARGV(c->binary, "--config", config, "config", "dump") };
+	struct spawn built_in = { .argv = ARGV(c->binary, "config", "default") };
+	const struct toml_limits limits = { .size = DUMP_MAX, .depth = 64 };
+	AUTO(buf) struct buf text = BUF_INIT(DUMP_MAX);
+	int code = spawn_run(config ? &shown : &built_in, NULL, 0, &text, deadline_in(DUMP_MS),
+			     err);
+
+	if (code > 0 && err->code == E_FAILED)
+		err->code = E_CONFIG;
+	if (code != 0 || buf_check(&text, "containerd config dump", err) < 0)
+		return NULL;
+	return toml_parse("containerd config dump", buf_cstr(&text), text.len, &limits, err);
+}
+
+/* --- is it the same but for us? --- */
+
+static bool is_zero(const struct toml_value *v)
+{
+	switch (v->type) {
+	case TOML_STRING:
+		return v->string.len == 0;
+	case TOML_INTEGER:
+		return v->integer == 0;
+	case TOML_FLOAT:
+		return v->number == 0;
+	case TOML_BOOL:
+		return !v->boolean;
+	case TOML_ARRAY:
+		return v->array.n == 0;
+	case TOML_TABLE:
+		toml_each(entry, v)
+		{
+			if (!is_zero(entry->value))
+				return false;
+		}
+		return true;
+	case TOML_OFFSET_DATETIME:
+	case TOML_LOCAL_DATETIME:
+	case TOML_LOCAL_DATE:
+	case TOML_LOCAL_TIME:
+		return false;
+	}
+	bug("TOML type %d", (int)v->type);
+}
+
+struct comparison {
+	const struct cri *c;
+	const struct toml_value *runtimes[2]; /* whose members of our names do not count */
+	char at[400];                         /* where they differ */
+};
+
+static bool same(struct comparison *cmp, const struct toml_value *a, const struct toml_value *b);
+
+static bool is_ours(const struct comparison *cmp, const struct toml_value *table, const char *key)
+{
+	for (size_t i = 0; i < cmp->c->o->nhandlers; i++)
+		if ((table == cmp->runtimes[0] || table == cmp->runtimes[1]) &&
+		    str_eq(key, cmp->c->o->handlers[i].name))
+			return true;
+	return false;
+}
+
+/* Every member of a that counts has its like in b. */
+static bool has_all(struct comparison *cmp, const struct toml_value *a, const struct toml_value *b)
+{
+	toml_each(entry, a)
+	{
+		const struct toml_value *other = toml_find(b, entry->key);
+
+		if (is_ours(cmp, a, entry->key))
+			continue;
+		if (other ? same(cmp, entry->value, other) : is_zero(entry->value))
+			continue;
+		AUTO(str) char *below = xstrdup(cmp->at);
+		/* Cut if it is long: it is for a message. */
+		(void)str_print(cmp->at, sizeof(cmp->at), "%s%s%s", entry->key, *below ? "." : "",
+				below);
+		return false;
+	}
+	return true;
+}
+
+static bool same(struct comparison *cmp, const struct toml_value *a, const struct toml_value *b)
+{
+	if (a->type != b->type)
+		return false;
+	switch (a->type) {
+	case TOML_STRING:
+		return a->string.len == b->string.len &&
+		       memcmp(a->string.text, b->string.text, a->string.len) == 0;
+	case TOML_INTEGER:
+		return a->integer == b->integer;
+	case TOML_FLOAT:
+		return a->number == b->number;
+	case TOML_BOOL:
+		return a->boolean == b->boolean;
+	case TOML_ARRAY:
+		for (size_t i = 0; a->array.n == b->array.n && i < a->array.n; i++)
+			if (!same(cmp, a->array.items[i], b->array.items[i]))
+				return false;
+		return a->array.n == b->array.n;
+	case TOML_TABLE:
+		return has_all(cmp, a, b) && has_all(cmp, b, a);
+	case TOML_OFFSET_DATETIME:
+	case TOML_LOCAL_DATETIME:
+	case TOML_LOCAL_DATE:
+	case TOML_LOCAL_TIME:
+		return memcmp(&a->time, &b->time, sizeof(a->time)) == 0;
+	}
+	bug("TOML type %d", (int)a->type);
+}
+
+/* The list of files that were read names the copies. */
+static void forget_imports(struct toml_value *dumped)
+{
+	struct toml_value *v = toml_find(dumped, "imports");
+
+	if (v && v->type == TOML_ARRAY) {
+		for (size_t i = 0; i < v->array.n; i++)
+			toml_free(v->array.items[i]);
+		v->array.n = 0;
+	}
+}
+
+static int compare(struct cri *c, struct toml_value *before, struct toml_value *after,
+		   struct err *err)
+{
+	int schema = containerd_schema(after, err);
+	int old = schema < 0 ? -1 : containerd_schema(before, err);
+	struct comparison cmp = { .c = c };
+
+	if (old < 0)
+		return -1;
+	cmp.runtimes[0] = handlers_find(before, old);
+	cmp.runtimes[1] = handlers_find(after, schema);
+	if (handlers_there(c, cmp.runtimes[1], "the would-be configuration", err) < 0)
+		return -1;
+	if (!handlers_all(c)) {
+		err_set(err, E_CONFIG, "containerd would not see the runtime handlers in %s",
+			c->config);
+		return err_hint(err, "another file that it reads later may replace them; name that "
+				     "file with --cri-config");
+	}
+	forget_imports(before);
+	forget_imports(after);
+	if (!same(&cmp, before, after))
+		return err_set(err, E_CONFIG,
+			       "the would-be configuration of containerd would change '%s' too",
+			       cmp.at);
+	return 0;
+}
+
+/* --- the copy --- */
+
+/* The path under which the copy's root imports a file: a copy of it if it changes. */
+static int place(const char *dir, const struct edits *e, const char *path, size_t i, char ***list,
+		 struct err *err)
+{
+	vec_each(const struct work_file, f, &e->files) {
+		if (!str_eq(f->path, path))
+			continue;
+		if (!f->want)
+			return 0;
+		AUTO(str) char *copy = str_fmt("%s/%zu.toml", dir, i);
+
+		strv_push(list, copy);
+		return file_replace_volatile(AT_FDCWD, copy, f->want, strlen(f->want), 0600, err);
+	}
+	strv_push(list, path);
+	return 0;
+}
+
+static int place_all(const struct cri *c, const char *dir, const struct edits *e,
+		     const struct toml_value *root, const char *config, char ***list,
+		     struct err *err)
+{
+	AUTO(strv) char **files = import_files(c, root, config);
+
+	vec_each(const struct work_file, f, &e->files) {
+		if (f->want && !f->now && !strv_has(files, f->path) &&
+		    import_has(c, root, config, f->path))
+			strv_push(&files, f->path);
+	}
+	for (size_t i = 0; i < strv_len(files); i++)
+		if (place(dir, e, files[i], i, list, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int copy_root(const struct cri *c, const char *dir, struct edits *e, const char *config,
+		     const char *copy, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(2 * CRI_FILE_MAX);
+	AUTO(strv) char **list = NULL;
+	const struct toml_value *v;
+	const char *now;
+
+	if (edits_read(e, config, &now, err) < 0)
+		return -1;
+	now = now ? now : "";
+	AUTO(toml) struct toml_value *root = toml_parse(config, now, strlen(now), NULL, err);
+	if (!root || place_all(c, dir, e, root, config, &list, err) < 0)
+		return -1;
+	v = toml_find(root, "imports");
+	if (v) {
+		buf_add(&text, now, v->span.offset);
+		buf_chr(&text, '[');
+		strv_each(path, list) {
+			toml_edit_quote(&text, *path);
+			buf_chr(&text, ',');
+		}
+		buf_chr(&text, ']');
+		now += v->span.offset + v->span.len;
+	}
+	buf_str(&text, now);
+	if (buf_check(&text, config, err) < 0)
+		return -1;
+	return file_replace_volatile(AT_FDCWD, copy, buf_cstr(&text), text.len, 0600, err);
+}
+
+int containerd_check(struct cri *c, struct edits *e, const char *config, char **why,
+		     struct err *err)
+{
+	AUTO(str) char *template = xstrdup("/tmp/kata-deploy-check-XXXXXX");
+	AUTO(toml) struct toml_value *before = NULL, *after = NULL;
+
+	if (*c->root || !c->binary) {
+		*why = xstrdup(*c->root ? "not checked: it is not this system's"
+					: "not checked: containerd's program was not found");
+		return 0;
+	}
+	AUTO(scratch) char *dir = mkdtemp(template);
+	AUTO(str) char *copy = str_fmt("%s/config.toml", dir ? dir : "");
+	if (!dir)
+		return err_sys(err, "make a directory in /tmp");
+	before = dump(c, path_exists(config) ? config : NULL, err);
+	if (!before)
+		return err_wrap(err, "containerd does not accept %s as it is", config);
+	if (copy_root(c, dir, e, config, copy, err) < 0)
+		return -1;
+	after = dump(c, copy, err);
+	if (!after)
+		return err_wrap(err, "containerd would not accept the new configuration");
+	return compare(c, before, after, err);
+}

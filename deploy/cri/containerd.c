@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * containerd itself, whose dialects the distributions of it use too.
+ *
+ * containerd 2 merges the files of `imports` key by key: there our handlers are a file of their
+ * own, and one element of imports is all that the root file gets, if that. containerd 1 replaces a
+ * plugin's whole section by that of the last file that has one: a drop-in of ours would silence
+ * what the root file says about CRI, today or after the administrator's next edit. There our tables
+ * stand at the end of the file whose section counts. And since a table of runtimes that a file has
+ * replaces the built-in one, ours has to name runc where the file does not.
+ */
+#include "base/mem.h"
+#include "base/path.h"
+#include "deploy/cri/client.h"
+#include "deploy/cri/cri-internal.h"
+
+#include <fnmatch.h>
+#include <glob.h>
+#include <string.h>
+
+#define DROPIN "kata-deploy.toml"
+
+static const char header[] =
+	"# Written by kata-deploy, which replaces this file as a whole: edits are lost.\n";
+
+/* --- imports --- */
+
+char *beside(const char *config, const char *name)
+{
+	AUTO(str) char *dir = xstrndup(config, (size_t)(path_basename(config) - config));
+	AUTO(str) char *full = path_join(dir, name);
+
+	return path_clean(full);
+}
+
+/* Relative to the importing file; but containerd before 1.7 takes a relative pattern from where it
+ * was started, which is the root directory for a service. */
+static char *import_path(const struct cri *c, const char *config, const char *element)
+{
+	bool old = version_major(c->version) == 1 && version_minor(c->version) < 7;
+
+	if (*element == '/')
+		return path_clean(element);
+	return beside(old && strchr(element, '*') ? "/" : config, element);
+}
+
+static const struct toml_value *imports_of(const struct toml_value *root)
+{
+	const struct toml_value *v = toml_find(root, "imports");
+
+	return v && v->type == TOML_ARRAY ? v : NULL;
+}
+
+char **import_files(const struct cri *c, const struct toml_value *root, const char *config)
+{
+	const struct toml_value *v = imports_of(root);
+	char **files = NULL;
+
+	for (size_t i = 0; v && i < v->array.n; i++) {
+		const struct toml_value *item = v->array.items[i];
+		glob_t found = { .gl_pathc = 0 };
+
+		if (item->type != TOML_STRING)
+			continue;
+		AUTO(str) char *path = import_path(c, config, item->string.text);
+		if (!strchr(path, '*')) {
+			strv_push(&files, path);
+			continue;
+		}
+		AUTO(str) char *real = cri_path(c, path);
+		if (glob(real, 0, NULL, &found) == 0) {
+			for (size_t k = 0; k < found.gl_pathc; k++)
+				strv_push(&files, found.gl_pathv[k] + strlen(c->root));
+			globfree(&found);
+		}
+	}
+	return files;
+}
+
+bool import_has(const struct cri *c, const struct toml_value *root, const char *config,
+		const char *path)
+{
+	const struct toml_value *v = imports_of(root);
+
+	for (size_t i = 0; v && i < v->array.n; i++) {
+		const struct toml_value *item = v->array.items[i];
+
+		if (item->type != TOML_STRING)
+			continue;
+		AUTO(str) char *pattern = import_path(c, config, item->string.text);
+		if (strchr(pattern, '*') ? fnmatch(pattern, path, FNM_PATHNAME) == 0
+					 : str_eq(pattern, path))
+			return true;
+	}
+	return false;
+}
+
+/* --- reading --- */
+
+int containerd_schema(const struct toml_value *root, struct err *err)
+{
+	const struct toml_value *v = toml_find(root, "version");
+
+	if (root->table.n == 0)
+		return 0;
+	if (!v)
+		return 1;
+	if (v->type != TOML_INTEGER || v->integer < 1 || v->integer > 99)
+		return err_set(err, E_CONFIG, "%s:%u: 'version' is not a version", toml_file(v),
+			       v->span.line);
+	return (int)v->integer;
+}
+
+static int parse(struct edits *e, const char *path, struct toml_value **out, struct err *err)
+{
+	const char *text;
+	AUTO(str) char *real = str_fmt("%s%s", e->root, path);
+
+	*out = NULL;
+	if (edits_read(e, path, &text, err) < 0)
+		return -1;
+	if (!text)
+		return 0;
+	*out = toml_parse(real, text, strlen(text), NULL, err);
+	return *out ? 0 : -1;
+}
+
+int containerd_look(struct cri *c, struct edits *e, const struct toml_value *root, struct err *err)
+{
+	AUTO(strv) char **files = import_files(c, root, c->config);
+	int schema = containerd_schema(root, err);
+
+	if (schema < 0 || handlers_there(c, handlers_find(root, schema), c->config, err) < 0)
+		return -1;
+	strv_each(file, files) {
+		AUTO(toml) struct toml_value *tree = NULL;
+
+		if (parse(e, *file, &tree, err) < 0)
+			return -1;
+		schema = tree ? containerd_schema(tree, err) : 0;
+		if (schema < 0 ||
+		    (tree && handlers_there(c, handlers_find(tree, schema), *file, err) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+/* Docker's package of containerd, for one, comes with CRI switched off. */
+static bool is_off(const struct toml_value *root)
+{
+	const struct toml_value *v = toml_find(root, "disabled_plugins");
+
+	for (size_t i = 0; v && v->type == TOML_ARRAY && i < v->array.n; i++) {
+		const struct toml_value *item = v->array.items[i];
+
+		if (item->type == TOML_STRING && (str_eq(item->string.text, "cri") ||
+						  str_eq(item->string.text, handlers_section(2)) ||
+						  str_eq(item->string.text, handlers_section(3))))
+			return true;
+	}
+	return false;
+}
+
+/* --- writing --- */
+
+int containerd_dropin(struct cri *c, struct edits *e, const char *path, int schema, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(CRI_FILE_MAX);
+
+	buf_fmt(&text, "%sversion = %d\n", header, schema);
+	if (handlers_write(c, schema, false, &text, err) < 0)
+		return -1;
+	return edit_file(e, path, buf_cstr(&text), err);
+}
+
+/* containerd before 1.7 does not look at runtime_path. */
+static bool needs_type(const struct cri *c, int schema)
+{
+	int major = version_major(c->version);
+
+	return major < 0 ? schema <= 2 : major < 2 && version_minor(c->version) < 7;
+}
+
+int containerd_block(struct cri *c, struct edits *e, const char *path, const char *fresh,
+		     int schema, bool runc, struct err *err)
+{
+	AUTO(buf) struct buf lines = BUF_INIT(CRI_FILE_MAX);
+
+	if (runc) {
+		buf_str(&lines,
+			"# The built-in runtime, which a table of runtimes here replaces.\n");
+		buf_fmt(&lines,
+			"[plugins.\"%s\".containerd.runtimes.runc]\n"
+			"runtime_type = \"io.containerd.runc.v2\"\n",
+			handlers_section(schema));
+	}
+	if (handlers_write(c, schema, needs_type(c, schema), &lines, err) < 0)
+		return -1;
+	return edit_block(e, path, fresh, buf_cstr(&lines), err);
+}
+
+/* containerd 1: the last file with a section for CRI is the one that counts. */
+static int find_home(struct cri *c, struct edits *e, const struct toml_value *root, int schema,
+		     char **home, bool *runc, struct err *err)
+{
+	AUTO(strv) char **files = import_files(c, root, c->config);
+	const struct toml_value *runtimes = handlers_find(root, schema);
+
+	*home = xstrdup(c->config);
+	*runc = !runtimes || runtimes->table.n == 0;
+	strv_each(file, files) {
+		AUTO(toml) struct toml_value *tree = NULL;
+		const struct toml_value *plugins, *section;
+
+		if (str_eq(*file, c->config))
+			continue;
+		if (parse(e, *file, &tree, err) < 0)
+			return -1;
+		plugins = tree ? toml_find(tree, "plugins") : NULL;
+		section = plugins && plugins->type == TOML_TABLE
+				  ? toml_find(plugins, handlers_section(schema))
+				  : NULL;
+		if (!section)
+			continue;
+		runtimes = handlers_find(tree, schema);
+		str_set(home, *file);
+		*runc = !runtimes || runtimes->table.n == 0;
+	}
+	return 0;
+}
+
+static int add_block(struct cri *c, struct edits *e, const struct toml_value *root,
+		     const char *fresh, int schema, struct err *err)
+{
+	AUTO(str) char *home = NULL;
+	AUTO(toml) struct toml_value *again = NULL;
+	bool runc = false;
+
+	if (version_major(c->version) >= 2)
+		home = xstrdup(c->config);
+	else if (find_home(c, e, root, schema, &home, &runc, err) < 0)
+		return -1;
+	if (containerd_block(c, e, home, fresh, schema, runc, err) < 0)
+		return -1;
+	if (parse(e, home, &again, err) < 0)
+		return err_wrap(err, "the runtime handlers do not fit into %s", home);
+	return 0;
+}
+
+static int add_dropin(struct cri *c, struct edits *e, const struct toml_value *root,
+		      const char *fresh, int schema, struct err *err)
+{
+	AUTO(str) char *path = beside(c->config, "conf.d/" DROPIN);
+
+	if (containerd_dropin(c, e, path, schema, err) < 0)
+		return -1;
+	return import_has(c, root, c->config, path) ? 0
+						    : edit_import(e, c->config, fresh, path, err);
+}
+
+int containerd_edit(struct cri *c, struct edits *e, struct err *err)
+{
+	AUTO(str) char *real = cri_path(c, c->config);
+	AUTO(str) char *fresh = xstrdup("");
+	const char *text;
+	int schema;
+
+	if (edits_read(e, c->config, &text, err) < 0)
+		return -1;
+	AUTO(toml)
+	struct toml_value *root = toml_parse(real, text ? text : "", text ? strlen(text) : 0, NULL,
+					     err);
+	schema = root ? containerd_schema(root, err) : -1;
+	if (schema < 0)
+		return -1;
+	if (is_off(root)) {
+		e->off = true;
+		e->reason = str_fmt("CRI is switched off in %s; ctr and nerdctl find the runtime "
+				    "by its path",
+				    c->config);
+		return 0;
+	}
+	if (containerd_look(c, e, root, err) < 0)
+		return -1;
+	if (handlers_all(c))
+		return 0;
+	if (schema == 0) {
+		schema = version_major(c->version) >= 2 ? 3 : 2;
+		free(fresh);
+		fresh = str_fmt("version = %d\n", schema);
+	}
+	return schema >= 3 ? add_dropin(c, e, root, fresh, schema, err)
+			   : add_block(c, e, root, fresh, schema, err);
+}
+
+int containerd_answers(const char *socket, struct deadline deadline, struct err *err)
+{
+	AUTO(cri_version) struct cri_version v = { NULL };
+
+	return cri_client_version(socket, deadline, &v, err);
+}
+
+static bool is_mine(const struct process *p)
+{
+	const char *config = process_option(p, "config", "-c");
+
+	return str_eq(path_basename(p->exe), "containerd") && !str_starts(p->exe, "/snap/") &&
+	       !str_starts(p->exe, "/var/lib/") &&
+	       !(config &&
+		 (str_starts(config, "/run/docker/") || str_starts(config, "/var/run/docker/")));
+}
+
+static const char *const marks[] = { "/etc/containerd", "/usr/bin/containerd",
+				     "/usr/local/bin/containerd", NULL };
+static const char *const binaries[] = { "/usr/bin/containerd", "/usr/local/bin/containerd",
+					"/bin/containerd", NULL };
+static const char *const units[] = { "containerd", NULL };
+
+const struct cri_backend backend_containerd = {
+	.name = "containerd",
+	.config = "/etc/containerd/config.toml",
+	.socket = "/run/containerd/containerd.sock",
+	.marks = marks,
+	.binaries = binaries,
+	.units = units,
+	.is_mine = is_mine,
+	.flags = true,
+	.restart = RESTART_COMMAND,
+	.edit = containerd_edit,
+	.check = containerd_check,
+	.answers = containerd_answers,
+	.served = cri_client_handlers,
+};

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * CRI-O reads every file of crio.conf.d after crio.conf and merges them. It shows its
+ * configuration over HTTP on the socket that serves CRI.
+ */
+#include "base/mem.h"
+#include "base/path.h"
+#include "deploy/cri/client.h"
+#include "deploy/cri/cri-internal.h"
+#include "http/local.h"
+#include "toml/edit.h"
+
+#include <dirent.h>
+#include <string.h>
+
+#define DROPIN "99-kata-deploy.conf"
+
+enum { CONFIG_MAX = 4 << 20 };
+
+DEFINE_AUTO(dir, DIR *, NULL, closedir)
+
+static struct toml_value *runtimes_of(const struct toml_value *root)
+{
+	static const char *const way[] = { "crio", "runtime", "runtimes" };
+	struct toml_value *at = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(way) && (i == 0 || at); i++) {
+		at = toml_find(i ? at : root, way[i]);
+		if (at && at->type != TOML_TABLE)
+			return NULL;
+	}
+	return at;
+}
+
+static int look_at(struct cri *c, struct edits *e, const char *path, struct err *err)
+{
+	AUTO(str) char *real = cri_path(c, path);
+	const char *text;
+
+	if (edits_read(e, path, &text, err) < 0)
+		return -1;
+	AUTO(toml)
+	struct toml_value *root = toml_parse(real, text ? text : "", text ? strlen(text) : 0, NULL,
+					     err);
+	if (!root)
+		return -1;
+	const struct toml_value *runtimes = runtimes_of(root);
+	for (size_t i = 0; runtimes && i < c->o->nhandlers; i++) {
+		const char *name = c->o->handlers[i].name;
+
+		if (toml_find(runtimes, name)) {
+			err_set(err, E_EXISTS, "%s has a runtime '%s' that is not ours", real,
+				name);
+			return err_hint(err, "take it out, or choose another name with --handler");
+		}
+	}
+	return 0;
+}
+
+static int look_at_all(struct cri *c, struct edits *e, const char *dropins, struct err *err)
+{
+	AUTO(str) char *real = cri_path(c, dropins);
+	AUTO(dir) DIR *dir = opendir(real);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		AUTO(str) char *path = path_join(dropins, entry->d_name);
+
+		if (entry->d_name[0] != '.' && !str_eq(entry->d_name, DROPIN) &&
+		    entry->d_type != DT_DIR && look_at(c, e, path, err) < 0)
+			return -1;
+	}
+	return look_at(c, e, c->config, err);
+}
+
+static int edit(struct cri *c, struct edits *e, struct err *err)
+{
+	AUTO(str) char *dropins = beside(c->config, "crio.conf.d");
+	AUTO(str) char *path = path_join(dropins, DROPIN);
+	AUTO(buf) struct buf text = BUF_INIT(CRI_FILE_MAX);
+	AUTO(str) char *shim = cri_shim(c);
+
+	if (look_at_all(c, e, dropins, err) < 0)
+		return -1;
+	buf_str(&text,
+		"# Written by kata-deploy, which replaces this file as a whole: edits are lost.\n");
+	for (size_t i = 0; i < c->o->nhandlers; i++) {
+		const struct cri_handler *h = &c->o->handlers[i];
+
+		buf_fmt(&text, "[crio.runtime.runtimes.%s]\nruntime_path = ", h->name);
+		toml_edit_quote(&text, shim);
+		buf_str(&text, "\nruntime_type = \"vm\"\nruntime_root = \"/run/vc\"\n");
+		if (h->config) {
+			buf_str(&text, "runtime_config_path = ");
+			toml_edit_quote(&text, h->config);
+			buf_chr(&text, '\n');
+		}
+		buf_str(&text, "privileged_without_host_devices = true\n");
+	}
+	if (buf_check(&text, path, err) < 0)
+		return -1;
+	return edit_file(e, path, buf_cstr(&text), err);
+}
+
+static int served(const char *socket, struct deadline deadline, char ***out, struct err *err)
+{
+	const struct toml_limits limits = { .size = CONFIG_MAX, .depth = 64 };
+	AUTO(buf) struct buf text = BUF_INIT(CONFIG_MAX);
+
+	if (http_local_get(socket, "/config", deadline, &text, err) < 0)
+		return -1;
+	AUTO(toml)
+	struct toml_value *root = toml_parse("CRI-O's configuration", buf_cstr(&text), text.len,
+					     &limits, err);
+	if (!root)
+		return -1;
+	const struct toml_value *runtimes = runtimes_of(root);
+	if (!runtimes)
+		return err_set(err, E_UNSUPPORTED, "CRI-O does not list runtimes");
+	toml_each(entry, runtimes) strv_push(out, entry->key);
+	return 0;
+}
+
+static const char *const exes[] = { "crio", NULL };
+static const char *const marks[] = { "/etc/crio", "/usr/bin/crio", "/usr/local/bin/crio", NULL };
+static const char *const binaries[] = { "/usr/bin/crio", "/usr/local/bin/crio", NULL };
+static const char *const units[] = { "crio", "cri-o", NULL };
+
+const struct cri_backend backend_crio = {
+	.name = "crio",
+	.config = "/etc/crio/crio.conf",
+	.socket = "/var/run/crio/crio.sock",
+	.exes = exes,
+	.marks = marks,
+	.binaries = binaries,
+	.units = units,
+	.flags = true,
+	.restart = RESTART_COMMAND,
+	.edit = edit,
+	.answers = containerd_answers,
+	.served = served,
+};

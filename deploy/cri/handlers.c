@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Runtime handlers in the words of containerd's configuration. The dialects differ in the name of
+ * the section only.
+ */
+#include "base/mem.h"
+#include "deploy/cri/cri-internal.h"
+#include "toml/edit.h"
+
+#include <string.h>
+
+static const char annotations[] = "io.katacontainers.*";
+static const char messages[] = "io.kubernetes.container.terminationMessage*";
+
+const char *handlers_section(int schema)
+{
+	if (schema <= 1)
+		return "cri";
+	return schema == 2 ? "io.containerd.grpc.v1.cri" : "io.containerd.cri.v1.runtime";
+}
+
+char *cri_path(const struct cri *c, const char *path)
+{
+	return str_fmt("%s%s", c->root, path);
+}
+
+char *cri_shim(const struct cri *c)
+{
+	return str_fmt("%s/bin/containerd-shim-kata-v2", c->o->prefix);
+}
+
+static void write_key(struct buf *out, const char *key, const char *value)
+{
+	buf_fmt(out, "%s = ", key);
+	toml_edit_quote(out, value);
+	buf_chr(out, '\n');
+}
+
+static void write_handler(const struct cri *c, const struct cri_handler *h, const char *section,
+			  bool by_path, struct buf *out)
+{
+	AUTO(str) char *shim = cri_shim(c);
+	AUTO(str) char *table = str_fmt("plugins.\"%s\".containerd.runtimes.%s", section, h->name);
+
+	buf_fmt(out, "[%s]\n", table);
+	write_key(out, "runtime_type", by_path ? shim : "io.containerd.kata.v2");
+	if (!by_path)
+		write_key(out, "runtime_path", shim);
+	buf_str(out, "privileged_without_host_devices = true\n");
+	buf_fmt(out, "pod_annotations = [\"%s\"]\n", annotations);
+	buf_fmt(out, "container_annotations = [\"%s\", \"%s\"]\n", annotations, messages);
+	if (h->config) {
+		buf_fmt(out, "[%s.options]\n", table);
+		write_key(out, "ConfigPath", h->config);
+	}
+}
+
+int handlers_write(const struct cri *c, int schema, bool by_path, struct buf *out, struct err *err)
+{
+	for (size_t i = 0; i < c->o->nhandlers; i++)
+		if (!c->have[i])
+			write_handler(c, &c->o->handlers[i], handlers_section(schema), by_path,
+				      out);
+	return buf_check(out, "the runtime handlers", err);
+}
+
+struct toml_value *handlers_find(const struct toml_value *tree, int schema)
+{
+	const char *const way[] = { "plugins", handlers_section(schema), "containerd", "runtimes" };
+	const struct toml_value *at = tree;
+
+	for (size_t i = 0; i < ARRAY_LEN(way) && at; i++)
+		at = at->type == TOML_TABLE ? toml_find(at, way[i]) : NULL;
+	return at && at->type == TOML_TABLE ? (struct toml_value *)(uintptr_t)at : NULL;
+}
+
+static const char *string_of(const struct toml_value *table, const char *key)
+{
+	const struct toml_value *v = table && table->type == TOML_TABLE ? toml_find(table, key)
+									: NULL;
+
+	return v && v->type == TOML_STRING && *v->string.text ? v->string.text : NULL;
+}
+
+/* Whatever else it says: it runs our shim with that configuration. */
+static bool leads_here(const struct cri *c, const struct cri_handler *h,
+		       const struct toml_value *there)
+{
+	AUTO(str) char *shim = cri_shim(c);
+	const char *type = string_of(there, "runtime_type"),
+		   *path = string_of(there, "runtime_path");
+	const struct toml_value *options = there->type == TOML_TABLE ? toml_find(there, "options")
+								     : NULL;
+
+	return str_eq(path ? path : type, shim) &&
+	       str_eq(string_of(options, "ConfigPath"), h->config);
+}
+
+int handlers_there(struct cri *c, const struct toml_value *runtimes, const char *file,
+		   struct err *err)
+{
+	for (size_t i = 0; i < c->o->nhandlers; i++) {
+		const struct cri_handler *h = &c->o->handlers[i];
+		const struct toml_value *v = runtimes ? toml_find(runtimes, h->name) : NULL;
+
+		if (!v)
+			continue;
+		if (!leads_here(c, h, v)) {
+			err_set(err, E_EXISTS, "%s has a runtime handler '%s' that is not ours",
+				file, h->name);
+			return err_hint(err, "take it out, or choose another name with --handler");
+		}
+		c->have[i] = true;
+	}
+	return 0;
+}
+
+bool handlers_all(const struct cri *c)
+{
+	for (size_t i = 0; i < c->o->nhandlers; i++)
+		if (!c->have[i])
+			return false;
+	return true;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * k0s: it merges what lies in containerd.d into the CRI configuration of its containerd, and
+ * restarts that itself when a file there changes. A drop-in of another version than its
+ * containerd's keeps the node from starting, so the version is that of the file that k0s writes.
+ */
+#include "base/mem.h"
+#include "base/path.h"
+#include "deploy/cri/client.h"
+#include "deploy/cri/cri-internal.h"
+
+#include <string.h>
+
+static int edit(struct cri *c, struct edits *e, struct err *err)
+{
+	AUTO(str) char *real = cri_path(c, c->config);
+	AUTO(str) char *dropin = beside(c->config, "containerd.d/kata-deploy.toml");
+	const char *text;
+	int schema;
+
+	if (edits_read(e, c->config, &text, err) < 0)
+		return -1;
+	AUTO(toml)
+	struct toml_value *root = toml_parse(real, text ? text : "", text ? strlen(text) : 0, NULL,
+					     err);
+	schema = root ? containerd_schema(root, err) : -1;
+	if (schema < 0 || containerd_look(c, e, root, err) < 0)
+		return -1;
+	if (handlers_all(c))
+		return 0;
+	/* Without the comment it is the administrator's, who then also imports what he wants. */
+	if (text && !strstr(text, "k0s_managed=true") && !import_has(c, root, c->config, dropin)) {
+		err_set(err, E_UNSUPPORTED, "%s is not managed by k0s and does not import %s", real,
+			dropin);
+		return err_hint(err, "import it there");
+	}
+	if (schema <= 1)
+		schema = version_major(c->version) >= 2 ? 3 : 2;
+	return containerd_dropin(c, e, dropin, schema, err);
+}
+
+static int check(struct cri *c, struct edits *e, const char *config, char **why, struct err *err)
+{
+	(void)e;
+	(void)config;
+	(void)err;
+	*why = xstrdup(*c->root ? "not checked: it is not this system's"
+				: "not checked: k0s merges the drop-in itself");
+	return 0;
+}
+
+static bool is_mine(const struct process *p)
+{
+	return str_eq(path_basename(p->exe), "containerd") && str_starts(p->exe, "/var/lib/k0s/");
+}
+
+static const char *const marks[] = { "/etc/k0s", "/var/lib/k0s/bin/containerd", NULL };
+static const char *const binaries[] = { "/var/lib/k0s/bin/containerd", NULL };
+static const char *const units[] = { "k0scontroller", "k0sworker", NULL };
+
+const struct cri_backend backend_k0s = {
+	.name = "k0s",
+	.config = "/etc/k0s/containerd.toml",
+	.socket = "/run/k0s/containerd.sock",
+	.marks = marks,
+	.binaries = binaries,
+	.units = units,
+	.is_mine = is_mine,
+	.flags = true,
+	.restart = RESTART_ITSELF,
+	.edit = edit,
+	.check = check,
+	.answers = containerd_answers,
+	.served = cri_client_handlers,
+};

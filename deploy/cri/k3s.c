@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * k3s and rke2, which render their containerd's configuration anew at every start. Newer ones
+ * import a directory for drop-ins beside it; for others a template is extended, which is Go's
+ * template language and not TOML: our lines are put at its end as they are.
+ */
+#include "base/mem.h"
+#include "base/path.h"
+#include "deploy/cri/client.h"
+#include "deploy/cri/cri-internal.h"
+
+#include <string.h>
+
+/* What a template begins with that says everything as the built-in one does. */
+static const char base_template[] = "{{ template \"base\" . }}\n";
+
+static int check(struct cri *c, struct edits *e, const char *config, char **why, struct err *err)
+{
+	(void)e;
+	(void)err;
+	if (*c->root)
+		*why = xstrdup("not checked: it is not this system's");
+	else
+		*why = str_fmt("not checked: %s makes %s anew when it starts", c->back->name,
+			       config);
+	return 0;
+}
+
+static int edit(struct cri *c, struct edits *e, struct err *err)
+{
+	AUTO(str) char *real = cri_path(c, c->config);
+	AUTO(str) char *dropins = NULL, *template = NULL;
+	const char *text;
+	int schema;
+
+	if (edits_read(e, c->config, &text, err) < 0)
+		return -1;
+	if (!text) {
+		err_set(err, E_STATE, "%s is missing", real);
+		return err_hint(err, "%s makes it at its first start", c->back->name);
+	}
+	AUTO(toml) struct toml_value *root = toml_parse(real, text, strlen(text), NULL, err);
+	schema = root ? containerd_schema(root, err) : -1;
+	if (schema < 0)
+		return -1;
+	dropins = beside(c->config, schema >= 3 ? "config-v3.toml.d/kata-deploy.toml"
+						: "config.toml.d/kata-deploy.toml");
+	/* Those that merge drop-ins import the directory for them; both come with containerd 2. */
+	if (import_has(c, root, c->config, dropins) && version_major(c->version) >= 2) {
+		if (containerd_look(c, e, root, err) < 0)
+			return -1;
+		return handlers_all(c) ? 0 : containerd_dropin(c, e, dropins, schema, err);
+	}
+	template = beside(c->config, schema >= 3 ? "config-v3.toml.tmpl" : "config.toml.tmpl");
+	return containerd_block(c, e, template, base_template, schema, false, err);
+}
+
+static bool is_k3s(const struct process *p)
+{
+	return str_eq(path_basename(p->exe), "k3s");
+}
+
+static bool is_rke2(const struct process *p)
+{
+	return str_eq(path_basename(p->exe), "rke2");
+}
+
+static const char *const k3s_marks[] = { "/var/lib/rancher/k3s/agent/etc/containerd",
+					 "/etc/rancher/k3s", NULL };
+static const char *const rke2_marks[] = { "/var/lib/rancher/rke2/agent/etc/containerd",
+					  "/etc/rancher/rke2", NULL };
+static const char *const k3s_binaries[] = { "/var/lib/rancher/k3s/data/current/bin/containerd",
+					    NULL };
+static const char *const rke2_binaries[] = { "/var/lib/rancher/rke2/bin/containerd", NULL };
+static const char *const k3s_units[] = { "k3s", "k3s-agent", NULL };
+static const char *const rke2_units[] = { "rke2-server", "rke2-agent", NULL };
+
+const struct cri_backend backend_k3s = {
+	.name = "k3s",
+	.config = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+	.socket = "/run/k3s/containerd/containerd.sock",
+	.marks = k3s_marks,
+	.binaries = k3s_binaries,
+	.units = k3s_units,
+	.is_mine = is_k3s,
+	.restart = RESTART_COMMAND,
+	.edit = edit,
+	.check = check,
+	.answers = containerd_answers,
+	.served = cri_client_handlers,
+};
+
+const struct cri_backend backend_rke2 = {
+	.name = "rke2",
+	.config = "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+	.socket = "/run/k3s/containerd/containerd.sock",
+	.marks = rke2_marks,
+	.binaries = rke2_binaries,
+	.units = rke2_units,
+	.is_mine = is_rke2,
+	.restart = RESTART_COMMAND,
+	.edit = edit,
+	.check = check,
+	.answers = containerd_answers,
+	.served = cri_client_handlers,
+};

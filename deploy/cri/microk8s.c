@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * MicroK8s: a containerd whose root file is a template with ${VARIABLES} in its strings, which is
+ * TOML all the same.
+ */
+#include "base/path.h"
+#include "deploy/cri/client.h"
+#include "deploy/cri/cri-internal.h"
+
+static bool is_mine(const struct process *p)
+{
+	return str_eq(path_basename(p->exe), "containerd") && str_starts(p->exe, "/snap/microk8s/");
+}
+
+static const char *const marks[] = { "/var/snap/microk8s/current/args", NULL };
+static const char *const binaries[] = { "/snap/microk8s/current/bin/containerd", NULL };
+static const char *const units[] = { "snap.microk8s.daemon-containerd", NULL };
+
+const struct cri_backend backend_microk8s = {
+	.name = "microk8s",
+	.config = "/var/snap/microk8s/current/args/containerd-template.toml",
+	.socket = "/var/snap/microk8s/common/run/containerd.sock",
+	.marks = marks,
+	.binaries = binaries,
+	.units = units,
+	.is_mine = is_mine,
+	.restart = RESTART_COMMAND,
+	.edit = containerd_edit,
+	.check = containerd_check,
+	.answers = containerd_answers,
+	.served = cri_client_handlers,
+};

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * nerdctl passes a runtime's name on to containerd, which finds the shim by it: a path is a name
+ * that is always found. Nothing is registered, and the plan says what to type.
+ */
+#include "base/mem.h"
+#include "deploy/cri/cri-internal.h"
+
+static int edit(struct cri *c, struct edits *e, struct err *err)
+{
+	AUTO(str) char *shim = cri_shim(c);
+
+	(void)err;
+	e->off = true;
+	e->reason = str_fmt("nothing is registered for nerdctl: `nerdctl run --runtime %s`", shim);
+	return 0;
+}
+
+static const char *const marks[] = { "/usr/local/bin/nerdctl", "/usr/bin/nerdctl", NULL };
+
+const struct cri_backend backend_nerdctl = {
+	.name = "nerdctl",
+	.config = "/etc/nerdctl/nerdctl.toml",
+	.socket = "/run/containerd/containerd.sock",
+	.marks = marks,
+	.restart = RESTART_NONE,
+	.edit = edit,
+	.answers = containerd_answers,
+};

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Restarting a manager, as three steps around the files that it reads:
+ *
+ *	watch	before the files. Its undo, which comes when the old files are back, restarts the
+ *		manager if it is not the process any more that it was, or does not answer.
+ *	restart	after the files, and waits until a new process answers.
+ *	serve	waits until that process serves the handlers.
+ *
+ * What they need is in their records, so that another process can undo them after a crash.
+ */
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "deploy/cri/cri-internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RESTART_SECONDS = 60, POLL_MS = 50, SAYS_MAX = 300 };
+
+static const char *const hows[] = { [RESTART_NONE] = "none",
+				    [RESTART_COMMAND] = "command",
+				    [RESTART_ITSELF] = "itself",
+				    [RESTART_HANGUP] = "hangup" };
+
+/* A record, read back. */
+struct restart {
+	const struct cri_backend *back;
+	const char *socket;
+	enum restart_how how;
+	char **command; /* strv */
+	unsigned seconds;
+	bool mute; /* it ran before, but did not answer */
+};
+#define RESTART_INIT            \
+	{                       \
+		.command = NULL \
+	}
+
+static void restart_release(struct restart *r)
+{
+	strv_free(r->command);
+}
+DEFINE_AUTO_STRUCT(restart, struct restart, restart_release)
+
+/* --- which command --- */
+
+/* The name of a service without its suffix, from its process or from the table. */
+static char *service(const struct cri *c, const char *below)
+{
+	if (c->unit)
+		return xstrdup(c->unit);
+	for (size_t i = 0; c->back->units && c->back->units[i]; i++) {
+		AUTO(str) char *path = str_fmt("%s/%s", below, c->back->units[i]);
+
+		if (path_exists(path))
+			return xstrdup(c->back->units[i]);
+	}
+	return xstrdup(c->back->units ? c->back->units[0] : c->back->name);
+}
+
+static int find_command(const struct cri *c, char ***command, struct err *err)
+{
+	if (c->o->restart_with) {
+		*command = strv_split(c->o->restart_with, " \t");
+		return *command ? 0 : err_set(err, E_USAGE, "the command to restart with is empty");
+	}
+	if (path_exists("/run/systemd/system")) {
+		AUTO(str) char *unit = service(c, "/run/systemd/system");
+
+		*command = strv_dup(ARGV("systemctl", "restart", unit));
+		return 0;
+	}
+	if (path_exists("/run/openrc")) {
+		AUTO(str) char *name = service(c, "/etc/init.d");
+
+		if (str_ends(name, ".service"))
+			name[strlen(name) - strlen(".service")] = '\0';
+		*command = strv_dup(ARGV("rc-service", name, "restart"));
+		return 0;
+	}
+	err_set(err, E_UNSUPPORTED, "nobody here can restart %s: neither systemd nor OpenRC runs",
+		c->back->name);
+	return err_hint(err, "say how with --restart-with");
+}
+
+int restart_plan(const struct cri *c, struct json *to, struct err *err)
+{
+	enum restart_how how = c->running ? c->back->restart : RESTART_NONE;
+	AUTO(strv) char **command = NULL;
+	struct json *list = json_make_array();
+
+	/* A person's command counts, whatever the manager could do by itself. */
+	if (c->running && c->o->restart_with)
+		how = RESTART_COMMAND;
+	json_put(to, "name", json_make_string(c->back->name));
+	json_put(to, "socket", json_make_string(c->socket));
+	json_put(to, "how", json_make_string(hows[how]));
+	json_put(to, "command", list);
+	json_put(to, "seconds",
+		 json_make_int(c->o->restart_seconds ? (int)c->o->restart_seconds
+						     : RESTART_SECONDS));
+	if (how == RESTART_COMMAND && find_command(c, &command, err) < 0)
+		return -1;
+	strv_each(word, command)
+		json_add(list, json_make_string(*word));
+	return 0;
+}
+
+/* --- records --- */
+
+static const char *text_of(const struct json *object, const char *key)
+{
+	const struct json *j = json_get(object, key);
+
+	return j && json_kind(j) == JSON_IS_STRING ? json_text(j) : NULL;
+}
+
+static int64_t int_of(const struct json *object, const char *key)
+{
+	const struct json *j = json_get(object, key);
+
+	return j && json_kind(j) == JSON_IS_INT ? json_int(j) : -1;
+}
+
+static int strings_of(const struct json *object, const char *key, char ***out)
+{
+	const struct json *j = json_get(object, key);
+
+	if (!j || json_kind(j) != JSON_IS_ARRAY)
+		return -1;
+	for (size_t i = 0; i < json_count(j); i++) {
+		if (json_kind(json_at(j, i)) != JSON_IS_STRING)
+			return -1;
+		strv_push(out, json_text(json_at(j, i)));
+	}
+	return 0;
+}
+
+static int restart_read(const struct json *record, struct restart *out, struct err *err)
+{
+	const char *how = text_of(record, "how");
+	int64_t seconds = int_of(record, "seconds");
+	size_t k = 0;
+
+	while (k < ARRAY_LEN(hows) && !str_eq(hows[k], how))
+		k++;
+	out->back = text_of(record, "name") ? backend_find(text_of(record, "name")) : NULL;
+	out->socket = text_of(record, "socket");
+	out->how = (enum restart_how)k;
+	out->seconds = (unsigned)seconds;
+	if (k == ARRAY_LEN(hows) || !out->back || seconds < 1 || seconds > 86400 ||
+	    strings_of(record, "command", &out->command) < 0 ||
+	    (out->how == RESTART_COMMAND && !out->command))
+		return err_set(err, E_INVALID, "the record of a restart is damaged");
+	return 0;
+}
+
+/* --- doing it --- */
+
+static struct deadline ask_deadline(struct deadline whole)
+{
+	return deadline_min(whole, deadline_in(CRI_ASK_MS));
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	(void)nanosleep(&t, NULL);
+}
+
+/* What it says goes to a file, not a pipe: a daemon that it starts may keep it open. */
+static int run(char *const *command, struct deadline deadline, struct err *err)
+{
+	AUTO(fd) int says = memfd_create("restart", MFD_CLOEXEC);
+	struct spawn_fd fds[] = { { says, 1 }, { says, 2 } };
+	struct spawn s = { .argv = command, .fds = fds, .nfds = ARRAY_LEN(fds) };
+	struct child child = CHILD_NONE;
+	char text[SAYS_MAX + 1];
+	ssize_t n;
+	int code;
+
+	if (says < 0)
+		return err_sys(err, "make a memory file");
+	if (spawn_start(&s, &child, err) < 0)
+		return -1;
+	if (spawn_wait(&child, deadline, &code, err) < 0) {
+		spawn_kill(&child);
+		return err_wrap(err, "%s", command[0]);
+	}
+	if (code == 0)
+		return 0;
+	n = pread(says, text, SAYS_MAX, 0);
+	text[n < 0 ? 0 : n] = '\0';
+	text[strcspn(text, "\r\n")] = '\0';
+	return err_set(err, E_FAILED, "%s ended with %d%s%s", command[0], code, *text ? ": " : "",
+		       text);
+}
+
+/* Until it answers; and not from the process that was there before, if that is known. */
+static int wait_answer(const struct restart *r, const struct peer *before, struct deadline deadline,
+		       struct err *err)
+{
+	for (;;) {
+		struct err why = ERR_INIT;
+		struct peer now;
+		bool there = peer_look(r->socket, &now, &why) == 0;
+
+		if (there && peer_same(before, &now))
+			err_set(&why, E_FAILED, "it is still the process %d", (int)now.pid);
+		else if (there && (r->mute ||
+				   r->back->answers(r->socket, ask_deadline(deadline), &why) == 0))
+			return 0;
+		if (deadline_passed(deadline)) {
+			*err = why;
+			err->code = E_TIMEOUT;
+			return err_wrap(err, "%s did not come back in %u s", r->back->name,
+					r->seconds);
+		}
+		pause_ms(POLL_MS);
+	}
+}
+
+static const struct peer nobody = { 0, 0 };
+
+static int restart_now(const struct restart *r, const struct peer *before, struct err *err)
+{
+	struct deadline deadline = deadline_in(1000ULL * r->seconds);
+
+	/* It reads its files anew and goes on. */
+	if (r->how == RESTART_HANGUP) {
+		if (before->pid > 0 && kill(before->pid, SIGHUP) < 0)
+			return err_sys(err, "signal %s", r->back->name);
+		before = &nobody;
+	}
+	if (r->how == RESTART_COMMAND && run(r->command, deadline, err) < 0)
+		return -1;
+	if (!r->socket)
+		return 0;
+	/* When it restarts by itself, it may have done so already. */
+	if (r->how == RESTART_ITSELF)
+		before = &nobody;
+	return wait_answer(r, before, deadline, err);
+}
+
+static struct peer look(const struct restart *r)
+{
+	struct err ignored = ERR_INIT; /* nobody is an answer */
+	struct peer p = { 0, 0 };
+
+	if (!r->socket || peer_look(r->socket, &p, &ignored) < 0)
+		return nobody;
+	return p;
+}
+
+/* --- the steps --- */
+
+static int watch_prepare(const struct deploy_step *step, struct json *record, struct err *err)
+{
+	const struct json *plan = step->arg;
+	AUTO(restart) struct restart r = RESTART_INIT;
+	struct err ignored = ERR_INIT; /* a mute one is an answer too */
+	struct peer p;
+
+	if (restart_read(plan, &r, err) < 0)
+		return -1;
+	for (void *it = json_begin(plan); it; it = json_after(plan, it))
+		json_put(record, json_key(it), json_share(json_value(it)));
+	p = look(&r);
+	json_put(record, "answers",
+		 json_make_bool(r.back->answers(r.socket, deadline_in(CRI_ASK_MS), &ignored) == 0));
+	json_put(record, "pid", json_make_int(p.pid));
+	json_put(record, "start", json_make_u64(p.start));
+	return 0;
+}
+
+static int watch_apply(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)step;
+	(void)record;
+	(void)err;
+	return 0;
+}
+
+static int watch_undo(void *context, const struct json *record, struct err *err)
+{
+	AUTO(restart) struct restart r = RESTART_INIT;
+	const struct json *answers;
+	struct peer before, now;
+
+	(void)context;
+	if (restart_read(record, &r, err) < 0)
+		return -1;
+	answers = json_get(record, "answers");
+	r.mute = answers && json_kind(answers) == JSON_IS_BOOL && !json_bool(answers);
+	before.pid = (pid_t)int_of(record, "pid");
+	before.start = (uint64_t)int_of(record, "start");
+	now = look(&r);
+	/* It has read nothing since. One that is told to read anew may have. */
+	if (r.how != RESTART_HANGUP && r.how != RESTART_ITSELF && peer_same(&before, &now))
+		return 0;
+	if (restart_now(&r, &now, err) < 0)
+		return err_wrap(err, "restart %s with its old configuration", r.back->name);
+	return 0;
+}
+
+static int plan_of(const struct deploy_step *step, struct json *record, struct err *err)
+{
+	(void)err;
+	for (void *it = json_begin(step->arg); it; it = json_after(step->arg, it))
+		json_put(record, json_key(it), json_share(json_value(it)));
+	return 0;
+}
+
+static int restart_apply(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	AUTO(restart) struct restart r = RESTART_INIT;
+	struct peer before;
+
+	(void)step;
+	if (restart_read(record, &r, err) < 0)
+		return -1;
+	before = look(&r);
+	return restart_now(&r, &before, err);
+}
+
+static char *missing(char *const *wanted, char *const *served)
+{
+	strv_each(name, wanted) {
+		if (!strv_has(served, *name))
+			return *name;
+	}
+	return NULL;
+}
+
+static int serve_apply(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	AUTO(restart) struct restart r = RESTART_INIT;
+	AUTO(strv) char **wanted = NULL;
+	struct deadline deadline;
+
+	(void)step;
+	if (restart_read(record, &r, err) < 0)
+		return -1;
+	if (strings_of(record, "handlers", &wanted) < 0)
+		return err_set(err, E_INVALID, "the record of a restart is damaged");
+	for (deadline = deadline_in(1000ULL * r.seconds);;) {
+		AUTO(strv) char **served = NULL;
+		struct err why = ERR_INIT;
+
+		if (r.back->served(r.socket, ask_deadline(deadline), &served, &why) == 0) {
+			const char *name = missing(wanted, served);
+
+			if (!name)
+				return 0;
+			err_set(&why, E_STATE, "%s does not serve the runtime handler '%s'",
+				r.back->name, name);
+		} else if (why.code == E_UNSUPPORTED) {
+			log_warn("the container manager does not say which handlers it serves",
+				 LOG_S("manager", r.back->name));
+			return 0;
+		}
+		if (deadline_passed(deadline)) {
+			*err = why;
+			return -1;
+		}
+		pause_ms(POLL_MS);
+	}
+}
+
+/* The watch does it all. */
+static int nothing_to_undo(void *context, const struct json *record, struct err *err)
+{
+	(void)context;
+	(void)record;
+	(void)err;
+	return 0;
+}
+
+static const struct deploy_step_ops watch_ops = { "cri-watch", watch_prepare, watch_apply,
+						  watch_undo };
+static const struct deploy_step_ops restart_ops = { "cri-restart", plan_of, restart_apply,
+						    nothing_to_undo };
+static const struct deploy_step_ops serve_ops = { "cri-serve", plan_of, serve_apply,
+						  nothing_to_undo };
+
+const struct deploy_step_ops *const cri_step_kinds[] = { &watch_ops, &restart_ops, &serve_ops,
+							 NULL };
+
+struct cri_steps {
+	struct json *plan;
+	char *names[CRI_STEPS];
+	struct deploy_step list[CRI_STEPS];
+	size_t n;
+};
+
+static void add(struct cri_steps *s, const struct deploy_step_ops *ops, char *name)
+{
+	s->names[s->n] = name;
+	s->list[s->n] = (struct deploy_step){ ops, name, s->plan, ops == &watch_ops };
+	s->n++;
+}
+
+struct cri_steps *steps_new(const struct json *restart, char *const *handlers)
+{
+	struct cri_steps *s = NEW(struct cri_steps);
+	const char *name = text_of(restart, "name");
+	struct json *list = json_make_array();
+
+	s->plan = json_make_object();
+	for (void *it = json_begin(restart); it; it = json_after(restart, it))
+		json_put(s->plan, json_key(it), json_share(json_value(it)));
+	strv_each(handler, handlers)
+		json_add(list, json_make_string(*handler));
+	json_put(s->plan, "handlers", list);
+	add(s, &watch_ops, str_fmt("watch %s", name));
+	add(s, &restart_ops,
+	    str_fmt(str_eq(text_of(restart, "how"), "hangup") ? "have %s read its configuration"
+							      : "restart %s",
+		    name));
+	if (handlers && text_of(restart, "socket"))
+		add(s, &serve_ops, str_fmt("ask %s for the handlers", name));
+	return s;
+}
+
+void steps_free(struct cri_steps *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n; i++)
+		free(s->names[i]);
+	json_free(s->plan);
+	free(s);
+}
+
+const struct deploy_step *steps_list(const struct cri_steps *s, size_t *n)
+{
+	*n = s->n;
+	return s->list;
+}

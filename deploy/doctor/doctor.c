@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The questions, in the order in which their remedies are of use. */
+
+#include "deploy/doctor/doctor.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/cri/cri.h"
+#include "deploy/trust/trust.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fsverity.h>
+#include <linux/kvm.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CPUINFO_MAX = 8 << 20, KVM_API = 12, KERNEL_MAJOR = 5, KERNEL_MINOR = 15 };
+enum { SPACE_NEEDED = 200 << 20, MEMORY_NEEDED_KIB = 512 << 10 };
+#define BUILD_FLOOR 1735689600 /* 2025-01-01: no build of this program is older */
+#define VMM         "/usr/bin/qemu-system-x86_64"
+#define VIRTIOFSD   "/usr/lib/qemu/virtiofsd"
+
+void diagnosis_release(struct diagnosis *d)
+{
+	vec_each(struct finding, f, &d->findings) {
+		free(f->text);
+		free(f->remedy);
+	}
+	vec_release(&d->findings);
+}
+
+const char *finding_state_name(enum finding_state state)
+{
+	static const char *const names[] = { "good", "note", "warning", "bad" };
+
+	return names[state];
+}
+
+bool diagnosis_is_fit(const struct diagnosis *d)
+{
+	vec_each(struct finding, f, &d->findings) {
+		if (f->state == FINDING_BAD)
+			return false;
+	}
+	return true;
+}
+
+__attribute__((format(printf, 3, 4))) static void
+find(struct finding *f, enum finding_state state, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	f->state = state;
+	str_set(&f->text, text);
+}
+
+/* --- the processor and KVM --- */
+
+static void ask_kvm(const struct doctor_options *o, struct finding *f)
+{
+	AUTO(fd) int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = -1, vcpu = -1;
+
+	(void)o;
+	if (kvm < 0) {
+		find(f, FINDING_WARN, "/dev/kvm: %s; VMs run without it, many times slower",
+		     strerror(errno));
+		str_set(&f->remedy, errno == ENOENT
+					    ? "load the module kvm_intel or kvm_amd, or switch on "
+					      "virtualization in the firmware or the outer VM"
+					    : "give root access to /dev/kvm");
+		return;
+	}
+	if (ioctl(kvm, KVM_GET_API_VERSION, 0) == KVM_API)
+		vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	if (vm >= 0)
+		vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+	if (vcpu >= 0) {
+		find(f, FINDING_GOOD, "/dev/kvm creates VMs and processors");
+		return;
+	}
+	find(f, FINDING_WARN, "/dev/kvm opens, but makes no VM: %s", strerror(errno));
+	str_set(&f->remedy, "end other hypervisors, or update the kernel");
+}
+
+static void ask_cpu(const struct doctor_options *o, struct finding *f)
+{
+	AUTO(buf) struct buf text = BUF_INIT(CPUINFO_MAX);
+	struct err ignored = ERR_INIT;
+
+	(void)o;
+	if (file_read(AT_FDCWD, "/proc/cpuinfo", CPUINFO_MAX, &text, &ignored) < 0) {
+		find(f, FINDING_NOTE, "/proc/cpuinfo cannot be read");
+		return;
+	}
+	if (strstr(buf_cstr(&text), " vmx") || strstr(buf_cstr(&text), " svm"))
+		find(f, FINDING_GOOD, "the processor has virtualization");
+	else
+		find(f, FINDING_NOTE, "the processor does not show vmx or svm");
+}
+
+static void ask_vmm(const struct doctor_options *o, struct finding *f)
+{
+	const char *vmm = o->vmm ? o->vmm : VMM;
+
+	if (access(vmm, X_OK) == 0) {
+		find(f, FINDING_GOOD, "%s is there", vmm);
+		return;
+	}
+	find(f, FINDING_BAD, "%s: %s", vmm, strerror(errno));
+	str_set(&f->remedy, "install QEMU: apt install qemu-system-x86, dnf install qemu-kvm");
+}
+
+static void ask_virtiofsd(const struct doctor_options *o, struct finding *f)
+{
+	const char *daemon = o->virtiofsd ? o->virtiofsd : VIRTIOFSD;
+
+	if (access(daemon, X_OK) == 0) {
+		find(f, FINDING_GOOD, "%s is there", daemon);
+		return;
+	}
+	find(f, FINDING_WARN, "%s: %s", daemon, strerror(errno));
+	str_set(&f->remedy, "install virtiofsd, or set shared_fs = \"virtio-9p\" in a file of "
+			    "etc/config.d");
+}
+
+static void ask_vsock(const struct doctor_options *o, struct finding *f)
+{
+	(void)o;
+	if (access("/dev/vhost-vsock", R_OK | W_OK) == 0)
+		find(f, FINDING_GOOD, "/dev/vhost-vsock is there");
+	else
+		find(f, FINDING_NOTE, "no /dev/vhost-vsock: agents are reached over a serial port");
+}
+
+/* --- the kernel --- */
+
+static void ask_kernel(const struct doctor_options *o, struct finding *f)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH };
+	unsigned long major, minor;
+	struct utsname u;
+	char *end;
+
+	(void)o;
+	if (uname(&u) < 0)
+		bug("uname");
+	major = strtoul(u.release, &end, 10);
+	minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	AUTO(fd) int fd = (int)syscall(SYS_openat2, AT_FDCWD, ".", &how, sizeof(how));
+	if (fd < 0 && errno == ENOSYS) {
+		find(f, FINDING_BAD, "kernel %s has no openat2", u.release);
+		str_set(&f->remedy, "update the kernel to 5.15 or later");
+	} else if (major < KERNEL_MAJOR || (major == KERNEL_MAJOR && minor < KERNEL_MINOR)) {
+		find(f, FINDING_WARN, "kernel %s is older than what is tested", u.release);
+		str_set(&f->remedy, "update the kernel to 5.15 or later");
+	} else {
+		find(f, FINDING_GOOD, "kernel %s", u.release);
+	}
+}
+
+static void ask_cgroup(const struct doctor_options *o, struct finding *f)
+{
+	struct statfs s;
+
+	(void)o;
+	if (statfs("/sys/fs/cgroup", &s) < 0) {
+		find(f, FINDING_BAD, "no cgroups below /sys/fs/cgroup");
+		str_set(&f->remedy, "mount cgroup2 at /sys/fs/cgroup");
+		return;
+	}
+	find(f, FINDING_GOOD, "cgroup %s", s.f_type == CGROUP2_SUPER_MAGIC ? "v2" : "v1");
+}
+
+static void ask_security(const struct doctor_options *o, struct finding *f)
+{
+	struct err none = ERR_INIT, none_either = ERR_INIT;
+	AUTO(str) char *selinux = file_read_line(AT_FDCWD, "/sys/fs/selinux/enforce", &none);
+	AUTO(str)
+	char *apparmor = file_read_line(AT_FDCWD, "/sys/module/apparmor/parameters/enabled",
+					&none_either);
+
+	(void)o;
+	if (str_eq(selinux, "1")) {
+		find(f, FINDING_WARN, "SELinux is enforcing; what is installed gets the labels of "
+				      "its directory");
+		str_set(&f->remedy, "if VMs are refused: restorecon -R on the prefix, and look for "
+				    "'denied' with ausearch -m avc");
+	} else {
+		find(f, FINDING_GOOD, "SELinux %s, AppArmor %s",
+		     selinux ? "permissive" : "absent",
+		     str_eq(apparmor, "Y") ? "enabled" : "absent");
+	}
+}
+
+/* --- room --- */
+
+/* The nearest directory above path that exists, heap. */
+static char *existing(const char *path)
+{
+	char *dir = path_clean(path);
+
+	while (!path_exists(dir) && strlen(dir) > 1) {
+		size_t n = (size_t)(path_basename(dir) - dir);
+
+		dir[n > 1 ? n - 1 : 1] = '\0';
+	}
+	return dir;
+}
+
+static void ask_space(const struct doctor_options *o, struct finding *f)
+{
+	AUTO(str) char *dir = existing(o->prefix);
+	struct statvfs v;
+	unsigned long long have;
+
+	if (statvfs(dir, &v) < 0) {
+		find(f, FINDING_BAD, "%s: %s", dir, strerror(errno));
+		return;
+	}
+	have = (unsigned long long)v.f_bavail * v.f_frsize;
+	find(f, FINDING_GOOD, "%llu MiB are left for %s", have >> 20, o->prefix);
+	if (v.f_flag & ST_RDONLY) {
+		find(f, FINDING_BAD, "the file system of %s is read-only", dir);
+		str_set(&f->remedy, "choose another place with --prefix, such as /var/lib/kata");
+	} else if (v.f_flag & ST_NOEXEC) {
+		find(f, FINDING_BAD, "nothing may be executed in %s (noexec)", dir);
+		str_set(&f->remedy, "choose another place with --prefix");
+	} else if (have < SPACE_NEEDED) {
+		find(f, FINDING_BAD, "only %llu MiB are left for %s", have >> 20, o->prefix);
+		str_set(&f->remedy, "make room: an install needs 200 MiB");
+	}
+}
+
+/* A file without it answers ENODATA where the file system can, ENOTTY or EOPNOTSUPP where not. */
+static void ask_verity(const struct doctor_options *o, struct finding *f)
+{
+	AUTO(str) char *file = path_join(o->prefix, "state/install.json");
+	AUTO(fd) int fd = open(file, O_RDONLY | O_CLOEXEC);
+	struct fsverity_digest digest = { .digest_size = 0 };
+
+	if (fd < 0) {
+		find(f, FINDING_NOTE, "whether files can be guarded (fs-verity) shows once "
+				      "something is installed");
+		return;
+	}
+	if (ioctl(fd, FS_IOC_MEASURE_VERITY, &digest) == 0 || errno == ENODATA ||
+	    errno == EOVERFLOW)
+		find(f, FINDING_GOOD, "the file system has fs-verity");
+	else
+		find(f, FINDING_NOTE, "the file system has no fs-verity (%s)", strerror(errno));
+}
+
+static void ask_memory(const struct doctor_options *o, struct finding *f)
+{
+	AUTO(buf) struct buf text = BUF_INIT(64 << 10);
+	struct err ignored = ERR_INIT;
+	const char *line = NULL;
+	unsigned long kib;
+
+	(void)o;
+	if (file_read(AT_FDCWD, "/proc/meminfo", 64 << 10, &text, &ignored) == 0)
+		line = strstr(buf_cstr(&text), "MemAvailable:");
+	if (!line) {
+		find(f, FINDING_NOTE, "the memory that is left is not known");
+		return;
+	}
+	kib = strtoul(line + strlen("MemAvailable:"), NULL, 10);
+	find(f, FINDING_GOOD, "%lu MiB of memory are left", kib >> 10);
+	if (kib < MEMORY_NEEDED_KIB) {
+		f->state = FINDING_WARN;
+		str_set(&f->remedy, "free memory: a VM takes 256 MiB and more");
+	}
+}
+
+static void ask_clock(const struct doctor_options *o, struct finding *f)
+{
+	(void)o;
+	if (time(NULL) >= BUILD_FLOOR) {
+		find(f, FINDING_GOOD, "the clock is plausible");
+		return;
+	}
+	find(f, FINDING_WARN, "the clock is wrong: it is before 2025");
+	str_set(&f->remedy, "set the clock (chronyd, timedatectl set-ntp true)");
+}
+
+/* --- who starts the containers, and who is trusted --- */
+
+static void ask_manager(const struct doctor_options *o, struct finding *f)
+{
+	AUTO(cri_seen_list) struct cri_seen_list seen = CRI_SEEN_INIT;
+	struct cri_options options = { .root = "", .prefix = o->prefix };
+	AUTO(buf) struct buf all = BUF_INIT(4096);
+	struct err why = ERR_INIT;
+	bool runs = false;
+
+	if (cri_list(&options, &seen, &why) < 0) {
+		find(f, FINDING_BAD, "%s", why.msg);
+		return;
+	}
+	vec_each(struct cri_seen, s, &seen.rows) {
+		buf_fmt(&all, "%s%s %s (%s)", all.len ? ", " : "", s->name,
+			s->version ? s->version : "", s->why);
+		runs |= s->running;
+	}
+	if (!seen.rows.n) {
+		find(f, FINDING_BAD, "there is no container manager");
+		str_set(&f->remedy, "install one: apt install containerd");
+		return;
+	}
+	find(f, runs ? FINDING_GOOD : FINDING_WARN, "%s", buf_cstr(&all));
+	if (!runs)
+		str_set(&f->remedy, "start the container manager");
+}
+
+static void ask_trust(const struct doctor_options *o, struct finding *f)
+{
+	struct trust_options options = { .directory = o->trust_dir, .now = (uint64_t)time(NULL) };
+	AUTO(trust) struct trust *t = NULL;
+	struct err why = ERR_INIT;
+
+	if (trust_open(&options, -1, &t, &why) == 0) {
+		find(f, FINDING_GOOD, "there are keys to check releases with");
+		return;
+	}
+	find(f, FINDING_NOTE, "%s", why.msg);
+}
+
+static const struct {
+	const char *name;
+	void (*ask)(const struct doctor_options *o, struct finding *f);
+} questions[] = {
+	{ "vmm", ask_vmm },	    { "manager", ask_manager },	  { "kvm", ask_kvm },
+	{ "cpu", ask_cpu },	    { "kernel", ask_kernel },	  { "cgroup", ask_cgroup },
+	{ "space", ask_space },	    { "memory", ask_memory },	  { "virtiofsd", ask_virtiofsd },
+	{ "vsock", ask_vsock },	    { "security", ask_security }, { "clock", ask_clock },
+	{ "fs-verity", ask_verity }, { "trust", ask_trust },
+};
+
+void doctor_examine(const struct doctor_options *o, struct diagnosis *d)
+{
+	for (size_t i = 0; i < ARRAY_LEN(questions); i++) {
+		struct finding f = { .name = questions[i].name };
+
+		questions[i].ask(o, &f);
+		vec_push(&d->findings, f);
+	}
+}

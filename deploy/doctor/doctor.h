@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Can this node run containers in VMs, and if not, what is to be done? Each question is a row of a
+ * table; asking changes nothing on the node.
+ *
+ *	AUTO(diagnosis) struct diagnosis d = DIAGNOSIS_INIT;
+ *	doctor_examine(&(struct doctor_options){ .prefix = "/opt/kata" }, &d);
+ *	vec_each(struct finding, f, &d.findings) ...
+ */
+
+#include "base/scope.h"
+#include "base/vec.h"
+
+#include <stdbool.h>
+
+/* FINDING_BAD: VM containers cannot be run before this is mended. */
+enum finding_state { FINDING_GOOD, FINDING_NOTE, FINDING_WARN, FINDING_BAD };
+
+struct finding {
+	const char *name; /* of the question, as "kvm" */
+	enum finding_state state;
+	char *text;   /* what was found */
+	char *remedy; /* what to do about it; NULL: nothing */
+};
+
+struct diagnosis {
+	VEC(struct finding) findings;
+};
+#define DIAGNOSIS_INIT               \
+	{                            \
+		.findings = VEC_INIT \
+	}
+void diagnosis_release(struct diagnosis *d);
+DEFINE_AUTO_STRUCT(diagnosis, struct diagnosis, diagnosis_release)
+
+struct doctor_options {
+	const char *prefix;
+	const char *trust_dir;
+	const char *vmm, *virtiofsd; /* programs; NULL: Debian's places */
+};
+
+void doctor_examine(const struct doctor_options *o, struct diagnosis *d);
+const char *finding_state_name(enum finding_state state); /* "good" "note" "warning" "bad" */
+bool diagnosis_is_fit(const struct diagnosis *d);	  /* nothing is bad */

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The directory of downloads that are not whole yet. */
+
+#include "deploy/fetch/fetch-internal.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "crypto/sha256.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TAG_SUFFIX   ".tag"
+#define SPOOL_PREFIX "spool-"
+
+DEFINE_AUTO(listing, DIR *, NULL, closedir)
+
+/* True if nobody but us can change what is in it. */
+static bool is_private(const struct stat *st)
+{
+	return st->st_uid == geteuid() && !(st->st_mode & 022);
+}
+
+static int open_locked(const char *path, struct err *err)
+{
+	AUTO(fd) int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st, now;
+
+	if (dir < 0)
+		return err_sys(err, "open the cache %s", path);
+	if (fstat(dir, &st) < 0)
+		return err_sys(err, "look at the cache %s", path);
+	if (!is_private(&st)) {
+		(void)err_set(err, E_PERMISSION, "the cache %s can be changed by others", path);
+		return err_hint(err, "remove it, or make it yours with mode 0700");
+	}
+	if (flock(dir, LOCK_EX | LOCK_NB) < 0)
+		return err_set(err, E_STATE, "the cache %s is in use by another kata-deploy", path);
+	/* Whoever had it before may just have taken it away. */
+	if (stat(path, &now) < 0 || now.st_ino != st.st_ino || now.st_dev != st.st_dev)
+		return err_set(err, E_STATE, "the cache %s is being removed by another kata-deploy",
+			       path);
+	return STEAL(dir, -1);
+}
+
+static void each(struct cache *c, void (*fn)(struct cache *c, const char *name))
+{
+	struct err ignored = ERR_INIT; /* what stays is removed by a later run */
+	int copy = fd_dup(c->dir, &ignored);
+	AUTO(listing) DIR *list = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
+
+	if (list)
+		rewinddir(list);
+	else if (copy >= 0)
+		(void)close(copy);
+	while (list && (e = readdir(list)))
+		fn(c, e->d_name);
+}
+
+static void drop_spool(struct cache *c, const char *name)
+{
+	struct err ignored = ERR_INIT;
+
+	if (str_starts(name, SPOOL_PREFIX))
+		(void)!path_remove_below(c->dir, name, &ignored);
+}
+
+int cache_open(struct cache *c, struct err *err)
+{
+	if (c->dir >= 0)
+		return 0;
+	if (path_make(c->path, 0700, err) < 0)
+		return err_wrap(err, "make the cache");
+	c->dir = open_locked(c->path, err);
+	if (c->dir < 0)
+		return -1;
+	each(c, drop_spool); /* nobody uses one: we have the lock */
+	return 0;
+}
+
+void cache_close(struct cache *c)
+{
+	if (c->dir >= 0)
+		(void)rmdir(c->path); /* fails unless it is empty */
+	fd_close(&c->dir);
+	free(c->path);
+	c->path = NULL;
+}
+
+static void read_tag(struct cache *c, const char *sha256, char tag[HTTP_TAG_MAX])
+{
+	AUTO(str) char *name = str_fmt("%s" TAG_SUFFIX, sha256);
+	AUTO(buf) struct buf text = BUF_INIT(HTTP_TAG_MAX - 1);
+	struct err ignored = ERR_INIT; /* as if there were none */
+
+	*tag = '\0';
+	if (file_read(c->dir, name, HTTP_TAG_MAX - 1, &text, &ignored) == 0)
+		(void)str_print(tag, HTTP_TAG_MAX, "%s", buf_cstr(&text));
+}
+
+int cache_file(struct cache *c, const char *sha256, char tag[HTTP_TAG_MAX], struct err *err)
+{
+	AUTO(fd)
+	int fd = openat(c->dir, sha256, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+			0600);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "open %s in the cache %s", sha256, c->path);
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || !is_private(&st))
+		return err_set(err, E_PERMISSION, "%s in the cache %s is not ours; remove it",
+			       sha256, c->path);
+	read_tag(c, sha256, tag);
+	return STEAL(fd, -1);
+}
+
+void cache_tag(struct cache *c, const char *sha256, const char *tag)
+{
+	AUTO(str) char *name = str_fmt("%s" TAG_SUFFIX, sha256);
+	struct err ignored = ERR_INIT;
+
+	if (!*tag)
+		(void)unlinkat(c->dir, name, 0);
+	else if (file_replace_volatile(c->dir, name, tag, strlen(tag), 0600, &ignored) < 0)
+		(void)unlinkat(c->dir, name, 0); /* an old one would be wrong */
+}
+
+/* DIGEST or DIGEST.tag, or what a crash left of replacing one. */
+static void drop_download(struct cache *c, const char *name)
+{
+	AUTO(str) char *digest = xstrndup(name, SHA256_HEX);
+
+	if (sha256_is_hex(digest) || (name[0] == '.' && strlen(name) > SHA256_HEX))
+		(void)unlinkat(c->dir, name, 0);
+}
+
+void cache_clean(struct cache *c)
+{
+	each(c, drop_download);
+}
+
+int cache_spool(struct cache *c, char **name, struct err *err)
+{
+	AUTO(str) char *path = path_join(c->path, SPOOL_PREFIX "XXXXXX");
+
+	if (!mkdtemp(path))
+		return err_sys(err, "make a directory in the cache %s", c->path);
+	str_set(name, path_basename(path));
+	return path_open(c->dir, *name, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, err);
+}

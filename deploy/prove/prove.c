@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Runs the proof with the manager's own client program, since that is what a user of this node
+ * would do. The record of the step is written before anything is started, so whoever undoes it
+ * knows the names of all that there can be.
+ */
+
+#include "deploy/prove/prove.h"
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "json/fields.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+enum { LINE_MAX_BYTES = 4096, RECORD_MAX = 64 << 10, CLEAN_MS = 30000, STDERR_MAX = 4096 };
+
+/*
+ * How a client is called: words of its command lines. @file is the image's archive, @image its
+ * name, @id the container's, @shim the runtime, @space the namespace.
+ */
+struct client {
+	const char *manager, *program, *socket; /* NULL: it knows its socket itself */
+	const char *load, *run;
+	const char *find;           /* prints the sandbox's id; NULL: it is @id */
+	const char *const clean[6]; /* each may fail: there may be nothing to clean */
+};
+
+#define CTR_LOAD "-n @space images import @file"
+#define CTR_RUN  "-n @space run --rm --runtime @shim @image @id"
+#define CTR_CLEAN                                                                     \
+	{                                                                             \
+		"-n @space tasks kill -s KILL @id", "-n @space tasks delete -f @id",  \
+			"-n @space containers delete @id",                            \
+			"-n @space images delete --sync @image", "namespaces remove @space" \
+	}
+
+static const struct client clients[] = {
+	{ "containerd", "ctr", "/run/containerd/containerd.sock", CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
+	{ "nerdctl", "ctr", "/run/containerd/containerd.sock", CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
+	{ "k3s", "k3s ctr", NULL, CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
+	{ "rke2", "/var/lib/rancher/rke2/bin/ctr", "/run/k3s/containerd/containerd.sock", CTR_LOAD,
+	  CTR_RUN, NULL, CTR_CLEAN },
+	{ "k0s", "k0s ctr", NULL, CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
+	{ "microk8s", "microk8s ctr", NULL, CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
+	{ "docker",
+	  "docker",
+	  NULL,
+	  "load -q -i @file",
+	  "run --rm -i --network none --runtime kata --name @id @image",
+	  "inspect --format {{.Id}} @id",
+	  { "rm -f @id", "image rm -f @image" } },
+};
+
+struct proof {
+	const struct client *client;
+	char *socket, *prefix, *id;
+};
+
+static void proof_release(struct proof *p)
+{
+	free(p->socket);
+	free(p->prefix);
+	free(p->id);
+}
+DEFINE_AUTO_STRUCT(proof, struct proof, proof_release)
+
+static const struct client *find_client(const char *manager)
+{
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		if (str_eq(clients[i].manager, manager))
+			return &clients[i];
+	}
+	return NULL;
+}
+
+bool prove_can(const char *manager)
+{
+	return find_client(manager);
+}
+
+/* --- command lines --- */
+
+static void add_word(const struct proof *p, const char *word, char ***argv)
+{
+	if (str_eq(word, "@file"))
+		strv_pushf(argv, "%s/" PROVE_IMAGE, p->prefix);
+	else if (str_eq(word, "@shim"))
+		strv_pushf(argv, "%s/bin/containerd-shim-kata-v2", p->prefix);
+	else if (str_eq(word, "@image"))
+		strv_push(argv, PROVE_NAME);
+	else if (str_eq(word, "@space"))
+		strv_push(argv, PROVE_NAMESPACE);
+	else
+		strv_push(argv, str_eq(word, "@id") ? p->id : word);
+}
+
+static char **command(const struct proof *p, const char *words)
+{
+	char **argv = strv_split(p->client->program, " ");
+	AUTO(strv) char **list = strv_split(words, " ");
+
+	/* Only where it is an option of the client: k3s's own ctr knows where its socket is. */
+	if (p->client->socket) {
+		strv_push(&argv, "--address");
+		strv_push(&argv, p->socket ? p->socket : p->client->socket);
+	}
+	strv_each(word, list)
+		add_word(p, *word, &argv);
+	return argv;
+}
+
+static int call(const struct proof *p, const char *words, struct buf *out, struct deadline deadline,
+		struct err *err)
+{
+	AUTO(strv) char **argv = command(p, words);
+	struct spawn s = { .argv = argv };
+
+	return spawn_run(&s, NULL, 0, out, deadline, err) == 0 ? 0 : -1;
+}
+
+static void clean(const struct proof *p)
+{
+	for (size_t i = 0; p->client->clean[i]; i++) {
+		struct err ignored = ERR_INIT; /* it need not be there */
+
+		(void)!call(p, p->client->clean[i], NULL, deadline_in(CLEAN_MS), &ignored);
+	}
+}
+
+/* --- one run --- */
+
+struct running {
+	struct child child;
+	int in, out, errors; /* our ends */
+};
+
+static void running_release(struct running *r)
+{
+	fd_close(&r->in);
+	spawn_kill(&r->child);
+	fd_close(&r->out);
+	fd_close(&r->errors);
+}
+DEFINE_AUTO_STRUCT(running, struct running, running_release)
+
+static int start(const struct proof *p, struct running *r, struct err *err)
+{
+	AUTO(strv) char **argv = command(p, p->client->run);
+	int in[2] = { -1, -1 }, out[2] = { -1, -1 }, errors[2] = { -1, -1 }, rc = -1;
+
+	if (fd_pipe(in, err) == 0 && fd_pipe(out, err) == 0 && fd_pipe(errors, err) == 0) {
+		const struct spawn_fd fds[] = { { in[0], 0 }, { out[1], 1 }, { errors[1], 2 } };
+		struct spawn s = { .argv = argv, .fds = fds, .nfds = 3 };
+
+		rc = spawn_start(&s, &r->child, err);
+	}
+	r->in = in[1];
+	r->out = out[0];
+	r->errors = errors[0];
+	fd_close(&in[0]);
+	fd_close(&out[1]);
+	fd_close(&errors[1]);
+	return rc;
+}
+
+/* What the client said of its failure. */
+static int explain(struct running *r, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(STDERR_MAX);
+	struct err ignored = ERR_INIT;
+
+	if (fd_nonblock(r->errors, true, &ignored) == 0) {
+		char *room = buf_room(&text, STDERR_MAX);
+		ssize_t n = room ? read(r->errors, room, STDERR_MAX) : 0;
+
+		text.len = n > 0 ? (size_t)n : 0;
+		while (text.len && text.data[text.len - 1] == '\n')
+			text.len--;
+	}
+	return err_set(err, E_FAILED, "the container did not report%s%.*s", text.len ? ": " : "",
+		       (int)text.len, text.data ? text.data : "");
+}
+
+static int read_line(struct running *r, struct deadline deadline, struct buf *line, struct err *err)
+{
+	struct pollfd pfd = { .fd = r->out, .events = POLLIN };
+
+	while (line->len < LINE_MAX_BYTES) {
+		char c;
+		int ready = poll(&pfd, 1, deadline_left(deadline));
+		ssize_t n = ready > 0 ? read(r->out, &c, 1) : -1;
+
+		if (ready == 0)
+			return err_set(err, E_TIMEOUT, "the container did not report in time");
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return explain(r, err);
+		if (c == '\n')
+			return 0;
+		buf_add(line, &c, 1);
+	}
+	return err_set(err, E_LIMIT, "the container's report is longer than %d bytes",
+		       LINE_MAX_BYTES);
+}
+
+static void copy_text(char *to, size_t size, const char *text)
+{
+	(void)!str_print(to, size, "%s", text);
+}
+
+static int parse_report(const struct buf *line, struct prove_report *report, struct err *err)
+{
+	AUTO(json) struct json *j = json_parse(line->data, line->len, "the container's report", err);
+	const char *kernel, *machine;
+	struct fields f;
+
+	if (!j || fields_begin(&f, j, "the container's report", err) < 0 ||
+	    fields_text(&f, "kernel", true, &kernel, err) < 0 ||
+	    fields_text(&f, "machine", true, &machine, err) < 0 ||
+	    fields_u64(&f, "memory", true, &report->memory, err) < 0 ||
+	    fields_u64(&f, "cpus", true, &report->cpus, err) < 0 || fields_end(&f, err) < 0)
+		return -1;
+	copy_text(report->kernel, sizeof(report->kernel), kernel);
+	return 0;
+}
+
+/* The sandbox's record has the version that the agent itself gave. */
+static int read_agent(const struct proof *p, struct prove_report *report, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(RECORD_MAX), id = BUF_INIT(LINE_MAX_BYTES);
+	AUTO(str) char *path = NULL;
+	AUTO(json) struct json *j = NULL;
+	const struct json *version;
+
+	buf_str(&id, p->id);
+	if (p->client->find) {
+		buf_clear(&id);
+		if (call(p, p->client->find, &id, deadline_in(CLEAN_MS), err) < 0)
+			return -1;
+		id.data[strcspn(id.data, "\n")] = '\0';
+	}
+	if (str_check_id(buf_cstr(&id), "sandbox", err) < 0)
+		return -1;
+	path = str_fmt("/run/vc/sbs/%s/persist.json", buf_cstr(&id));
+	if (file_read(AT_FDCWD, path, RECORD_MAX, &text, err) < 0)
+		return err_wrap(err, "the container runs, but not in a sandbox of ours");
+	j = json_parse(buf_cstr(&text), text.len, path, err);
+	if (!j)
+		return -1;
+	version = json_kind(j) == JSON_IS_OBJECT ? json_get(j, "agent_version") : NULL;
+	if (version && json_kind(version) == JSON_IS_STRING)
+		copy_text(report->agent, sizeof(report->agent), json_text(version));
+	return 0;
+}
+
+static int run(const struct proof *p, struct deadline deadline, struct prove_report *report,
+	       struct err *err)
+{
+	AUTO(running) struct running r = { CHILD_NONE, -1, -1, -1 };
+	AUTO(buf) struct buf line = BUF_INIT(LINE_MAX_BYTES);
+	uint64_t began = clock_ms();
+	int code;
+
+	if (start(p, &r, err) < 0 || read_line(&r, deadline, &line, err) < 0)
+		return -1;
+	report->ms = clock_ms() - began;
+	if (parse_report(&line, report, err) < 0 || read_agent(p, report, err) < 0)
+		return -1;
+	fd_close(&r.in);
+	if (spawn_wait(&r.child, deadline, &code, err) < 0)
+		return err_wrap(err, "the container did not end with its input");
+	if (code != 0)
+		return explain(&r, err);
+	return 0;
+}
+
+/* --- what must be found --- */
+
+static int compare(const struct prove_expect *expect, const struct prove_report *report,
+		   struct err *err)
+{
+	struct utsname u;
+
+	if (expect->kernel && !str_eq(expect->kernel, report->kernel))
+		return err_set(err, E_FAILED, "the VM runs kernel %s and the release has %s",
+			       report->kernel, expect->kernel);
+	if (expect->agent && !str_eq(expect->agent, report->agent))
+		return err_set(err, E_FAILED, "the VM runs agent %s and the release has %s",
+			       *report->agent ? report->agent : "(unknown)", expect->agent);
+	if (!expect->kernel && uname(&u) == 0 && str_eq(u.release, report->kernel))
+		return err_set(err, E_FAILED, "the container runs on this machine's kernel, %s",
+			       u.release);
+	return 0;
+}
+
+static void make_id(struct proof *p)
+{
+	unsigned char random[6];
+	char hex[2 * sizeof(random) + 1];
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		bug("getrandom");
+	str_hex(random, sizeof(random), hex);
+	p->id = str_fmt("proof-%s", hex);
+}
+
+static int prove_with(const struct proof *p, const struct prove *what, struct prove_report *report,
+		      struct err *err)
+{
+	unsigned seconds = what->seconds ? what->seconds : PROVE_SECONDS;
+	struct deadline deadline = deadline_in((uint64_t)seconds * 1000);
+	int rc;
+
+	*report = (struct prove_report){ .kernel = "" };
+	rc = call(p, p->client->load, NULL, deadline, err);
+	if (rc == 0)
+		rc = run(p, deadline, report, err);
+	clean(p);
+	if (rc < 0 || compare(&what->expect, report, err) < 0)
+		return err_wrap(err, "proof in a VM");
+	return 0;
+}
+
+static int begin(const char *manager, const char *socket, const char *prefix, struct proof *p,
+		 struct err *err)
+{
+	p->client = find_client(manager);
+	if (!p->client)
+		return err_set(err, E_UNSUPPORTED, "a container cannot be run through %s", manager);
+	p->socket = socket ? xstrdup(socket) : NULL;
+	p->prefix = xstrdup(prefix);
+	return 0;
+}
+
+int prove_run(const struct prove *what, struct prove_report *report, struct err *err)
+{
+	AUTO(proof) struct proof p = { 0 };
+
+	if (begin(what->manager, what->socket, what->prefix, &p, err) < 0)
+		return -1;
+	make_id(&p);
+	return prove_with(&p, what, report, err);
+}
+
+struct json *prove_json(const struct prove_report *proof)
+{
+	struct json *j;
+
+	if (!proof)
+		return json_make_null();
+	j = json_make_object();
+	json_put(j, "kernel", json_make_string(proof->kernel));
+	json_put(j, "agent", json_make_string(proof->agent));
+	json_put(j, "memory", json_make_u64(proof->memory));
+	json_put(j, "cpus", json_make_u64(proof->cpus));
+	json_put(j, "ms", json_make_u64(proof->ms));
+	return j;
+}
+
+/* --- as a step --- */
+
+static struct prove_report last;
+static bool have_last;
+
+const struct prove_report *prove_last(void)
+{
+	return have_last ? &last : NULL;
+}
+
+/* The client must be there before anything is changed. */
+static int step_prepare(const struct deploy_step *step, struct json *record, struct err *err)
+{
+	const struct prove *what = step->arg;
+	AUTO(proof) struct proof p = { 0 };
+	AUTO(strv) char **argv = NULL;
+	struct err why = ERR_INIT;
+
+	if (begin(what->manager, what->socket, what->prefix, &p, err) < 0)
+		return -1;
+	make_id(&p);
+	argv = command(&p, "--version");
+	struct spawn s = { .argv = argv };
+	if (spawn_run(&s, NULL, 0, NULL, deadline_in(CLEAN_MS), &why) < 0) {
+		err_set(err, E_UNSUPPORTED, "%s cannot be run: %s", argv[0], why.msg);
+		return err_hint(err, "install it, or use --no-proof");
+	}
+	json_put(record, "manager", json_make_string(what->manager));
+	json_put(record, "socket", json_make_string(what->socket));
+	json_put(record, "prefix", json_make_string(what->prefix));
+	json_put(record, "id", json_make_string(p.id));
+	return 0;
+}
+
+static int from_record(const struct json *record, struct proof *p, struct err *err)
+{
+	const struct json *manager = json_get(record, "manager"),
+			  *socket = json_get(record, "socket"),
+			  *prefix = json_get(record, "prefix"), *id = json_get(record, "id");
+
+	if (!manager || !prefix || !id || json_kind(manager) != JSON_IS_STRING ||
+	    json_kind(prefix) != JSON_IS_STRING || json_kind(id) != JSON_IS_STRING)
+		return err_set(err, E_INVALID, "the record of the proof is damaged");
+	if (begin(json_text(manager),
+		  socket && json_kind(socket) == JSON_IS_STRING ? json_text(socket) : NULL,
+		  json_text(prefix), p, err) < 0)
+		return -1;
+	p->id = xstrdup(json_text(id));
+	return 0;
+}
+
+static int step_apply(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	AUTO(proof) struct proof p = { 0 };
+
+	if (from_record(record, &p, err) < 0)
+		return -1;
+	have_last = prove_with(&p, step->arg, &last, err) == 0;
+	return have_last ? 0 : -1;
+}
+
+static int step_undo(void *context, const struct json *record, struct err *err)
+{
+	AUTO(proof) struct proof p = { 0 };
+
+	(void)context;
+	if (from_record(record, &p, err) < 0)
+		return -1;
+	clean(&p);
+	return 0;
+}
+
+const struct deploy_step_ops prove_step = { "prove", step_prepare, step_apply, step_undo };

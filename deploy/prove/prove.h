@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * The proof: a container in a throw-away VM, run by the real container manager with the runtime
+ * that was just laid down. Its image is part of the release (share/kata-containers/proof.tar) and
+ * holds one program, which says which kernel and how much memory it sees and then waits until its
+ * standard input ends. While it waits, the agent's version is read from the sandbox's record.
+ *
+ *	struct prove p = { .manager = "containerd", .socket = "/run/containerd/containerd.sock",
+ *			   .prefix = "/opt/kata", .expect = { "6.1.158", "3.10.0" } };
+ *	struct prove_report report;
+ *	if (prove_run(&p, &report, err) < 0)		// E_FAILED, E_TIMEOUT, E_INVALID
+ *		return -1;
+ *
+ * Nothing of it stays: container, snapshot, image and namespace are removed, also when it fails.
+ * As a step of a change, its failure undoes the change.
+ */
+
+#include "base/err.h"
+#include "base/scope.h"
+#include "deploy/install.h"
+#include "json/json.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PROVE_SECONDS = 120 };
+#define PROVE_IMAGE     "share/kata-containers/proof.tar"
+#define PROVE_NAME      "kata.invalid/proof:1" /* of the image, as its archive says */
+#define PROVE_NAMESPACE "kata-deploy"          /* of containerd */
+
+struct prove_expect {
+	const char *kernel, *agent; /* versions; NULL: any */
+};
+
+struct prove {
+	const char *manager; /* as in cri.h: containerd, k3s, docker ... */
+	const char *socket;  /* NULL: the manager's default */
+	const char *prefix;
+	struct prove_expect expect;
+	unsigned seconds; /* 0: PROVE_SECONDS */
+};
+
+struct prove_report {
+	char kernel[64], agent[64];
+	uint64_t memory; /* bytes */
+	uint64_t cpus;
+	uint64_t ms; /* until the program spoke */
+};
+
+/* True if the manager has a client that can run a container without a network or a pod. */
+bool prove_can(const char *manager);
+
+/* {"kernel", "agent", "memory", "cpus", "ms"}; null for NULL. */
+struct json *prove_json(const struct prove_report *report);
+
+MUST_CHECK int prove_run(const struct prove *p, struct prove_report *report, struct err *err);
+
+/* As a step: arg is a struct prove. What was found is kept for prove_last(). */
+extern const struct deploy_step_ops prove_step;
+const struct prove_report *prove_last(void); /* NULL: nothing was proved */

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Looks through /proc and the containerd bundles. Everything read here may vanish while it is read,
+ * and is other people's text: it is bounded, and what cannot be read is passed over.
+ */
+
+#include "deploy/use/use.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAPS_MAX = 16 << 20, CMDLINE_MAX = 256 << 10, SHIM_PATH_MAX = 4096 };
+
+DEFINE_AUTO(dir, DIR *, NULL, closedir)
+
+/* Where containerd keeps the bundles of running tasks: its own, and those inside of others. */
+static const char *const task_dirs[] = {
+	"/run/containerd/io.containerd.runtime.v2.task",
+	"/run/k3s/containerd/io.containerd.runtime.v2.task",
+	"/run/k0s/containerd/io.containerd.runtime.v2.task",
+	"/run/docker/containerd/daemon/io.containerd.runtime.v2.task",
+	"/var/run/docker/containerd/daemon/io.containerd.runtime.v2.task",
+	"/var/snap/microk8s/common/run/containerd/io.containerd.runtime.v2.task",
+};
+
+void use_list_release(struct use_list *l)
+{
+	vec_each(struct use, u, &l->rows) {
+		free(u->generation);
+		free(u->sandbox);
+		free(u->space);
+		free(u->process);
+		free(u->path);
+	}
+	vec_release(&l->rows);
+}
+
+struct search {
+	const char *prefix; /* resolved */
+	struct use_list *out;
+};
+
+/* The generation that a path below the prefix belongs to: *id is heap, or NULL if it is none of
+ * one's. False: the path is not ours at all. */
+static bool belongs(const struct search *s, const char *path, char **id)
+{
+	AUTO(str) char *generations = path_join(s->prefix, "generations");
+	size_t n = strlen(generations);
+
+	*id = NULL;
+	if (!path_is_below(path, s->prefix))
+		return false;
+	if (path_is_below(path, generations) && path[n] == '/')
+		*id = xstrndup(path + n + 1, strcspn(path + n + 1, "/ "));
+	return true;
+}
+
+static bool is_known(const struct use_list *l, pid_t pid, const char *generation)
+{
+	vec_each(struct use, u, &l->rows) {
+		if (pid && u->pid == pid && str_eq(u->generation, generation))
+			return true;
+	}
+	return false;
+}
+
+/* --- processes --- */
+
+/* A shim says on its command line whose it is. */
+static void name_sandbox(int proc, struct use *u)
+{
+	AUTO(buf) struct buf text = BUF_INIT(CMDLINE_MAX);
+	struct err ignored = ERR_INIT; /* it has ended */
+	const char *word, *next;
+
+	if (file_read(proc, "cmdline", CMDLINE_MAX, &text, &ignored) < 0 || !text.len)
+		return;
+	for (word = text.data; word < text.data + text.len; word = next) {
+		next = word + strlen(word) + 1;
+		if (next >= text.data + text.len)
+			break;
+		if (str_eq(word, "-id"))
+			str_set(&u->sandbox, next);
+		if (str_eq(word, "-namespace"))
+			str_set(&u->space, next);
+	}
+}
+
+static void note_process(const struct search *s, int proc, pid_t pid, const char *path)
+{
+	struct err ignored = ERR_INIT;
+	struct use u = { .pid = pid };
+
+	if (!belongs(s, path, &u.generation))
+		return;
+	if (is_known(s->out, pid, u.generation)) {
+		free(u.generation);
+		return;
+	}
+	u.process = file_read_line(proc, "comm", &ignored);
+	u.path = xstrdup(path);
+	name_sandbox(proc, &u);
+	vec_push(&s->out->rows, u);
+}
+
+static void look_at_link(const struct search *s, int proc, pid_t pid, const char *name)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlinkat(proc, name, path, sizeof(path) - 1);
+
+	if (n <= 0)
+		return;
+	path[n] = '\0';
+	note_process(s, proc, pid, path);
+}
+
+static void look_at_fds(const struct search *s, int proc, pid_t pid)
+{
+	int copy = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		AUTO(str) char *name = str_fmt("fd/%s", e->d_name);
+
+		if (*e->d_name != '.')
+			look_at_link(s, proc, pid, name);
+	}
+}
+
+/* The sixth column of a line of maps; a file that was removed has " (deleted)" behind it. */
+static void look_at_maps(const struct search *s, int proc, pid_t pid)
+{
+	AUTO(buf) struct buf text = BUF_INIT(MAPS_MAX);
+	struct err ignored = ERR_INIT;
+	char *line, *rest;
+
+	if (file_read(proc, "maps", MAPS_MAX, &text, &ignored) < 0 || !text.data)
+		return;
+	for (line = text.data; line; line = rest) {
+		char *path = strchr(line, '/');
+
+		rest = strchr(line, '\n');
+		if (rest)
+			*rest++ = '\0';
+		if (path && (!rest || path < rest))
+			note_process(s, proc, pid, path);
+	}
+}
+
+static void look_at_process(const struct search *s, int root, const char *name)
+{
+	struct err ignored = ERR_INIT;
+	uint64_t pid;
+
+	if (str_u64(name, 10, 1, INT_MAX, "pid", &pid, &ignored) < 0 || (pid_t)pid == getpid())
+		return;
+	AUTO(fd) int proc = openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0)
+		return;
+	look_at_link(s, proc, (pid_t)pid, "exe");
+	look_at_maps(s, proc, (pid_t)pid);
+	look_at_fds(s, proc, (pid_t)pid);
+}
+
+static int look_at_processes(const struct search *s, struct err *err)
+{
+	AUTO(dir) DIR *dir = opendir("/proc");
+
+	if (!dir)
+		return err_sys(err, "list /proc");
+	for (struct dirent *e; (e = readdir(dir));)
+		look_at_process(s, dirfd(dir), e->d_name);
+	return 0;
+}
+
+/* --- bundles --- */
+
+static bool has_process(const struct use_list *l, const char *space, const char *id)
+{
+	vec_each(struct use, u, &l->rows) {
+		if (str_eq(u->sandbox, id) && str_eq(u->space, space))
+			return true;
+	}
+	return false;
+}
+
+/* A bundle whose shim is gone still needs the program at its shim-binary-path. */
+static void look_at_bundle(const struct search *s, int space_dir, const char *space, const char *id)
+{
+	AUTO(str) char *name = str_fmt("%s/shim-binary-path", id);
+	struct err ignored = ERR_INIT;
+	AUTO(str) char *shim = file_read_line(space_dir, name, &ignored);
+	AUTO(str) char *real = shim && strlen(shim) < SHIM_PATH_MAX ? realpath(shim, NULL) : NULL;
+	struct use u = { 0 };
+
+	if (!shim || has_process(s->out, space, id) || !belongs(s, real ? real : shim, &u.generation))
+		return;
+	u.sandbox = xstrdup(id);
+	u.space = xstrdup(space);
+	u.path = xstrdup(shim);
+	vec_push(&s->out->rows, u);
+}
+
+static void look_at_space(const struct search *s, int tasks, const char *space)
+{
+	int copy = openat(tasks, space, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		if (*e->d_name != '.')
+			look_at_bundle(s, dirfd(dir), space, e->d_name);
+	}
+}
+
+static void look_at_bundles(const struct search *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(task_dirs); i++) {
+		AUTO(dir) DIR *dir = opendir(task_dirs[i]);
+
+		for (struct dirent *e; dir && (e = readdir(dir));) {
+			if (*e->d_name != '.')
+				look_at_space(s, dirfd(dir), e->d_name);
+		}
+	}
+}
+
+int use_find(const char *prefix, struct use_list *out, struct err *err)
+{
+	AUTO(str) char *real = realpath(prefix, NULL);
+	struct search s = { real, out };
+
+	if (!real && errno == ENOENT)
+		return 0;
+	if (!real)
+		return err_sys(err, "resolve %s", prefix);
+	if (look_at_processes(&s, err) < 0)
+		return -1;
+	look_at_bundles(&s);
+	return 0;
+}
+
+char **use_generations(const struct use_list *l)
+{
+	char **ids = NULL;
+
+	vec_each(struct use, u, &l->rows) {
+		if (u->generation && !strv_has(ids, u->generation))
+			strv_push(&ids, u->generation);
+	}
+	return ids;
+}
+
+size_t use_pods(const struct use_list *l, const char *generation)
+{
+	size_t n = 0;
+
+	vec_each(struct use, u, &l->rows)
+		n += u->sandbox && (!generation || str_eq(u->generation, generation));
+	return n;
+}

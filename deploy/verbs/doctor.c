@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kata-deploy doctor: what was found, then what to do, the most useful first. */
+
+#include "deploy/doctor/doctor.h"
+
+#include "base/str.h"
+#include "deploy/cli/cli.h"
+#include "deploy/cli/node.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+const struct opt doctor_opts[] = {
+	OPT_STR(0, "prefix", "DIR", &cli.prefix, "where it is or will be; default: " CLI_PREFIX),
+	OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " CLI_TRUST),
+	CLI_JSON,
+	OPT_END,
+};
+
+/* None, if they cannot be listed: the finding of that name says why. */
+static struct json *managers(void)
+{
+	AUTO(cri_seen_list) struct cri_seen_list seen = CRI_SEEN_INIT;
+	struct cri_options o = { .root = "", .prefix = node_prefix() };
+	struct json *list = json_make_array();
+	struct err ignored = ERR_INIT;
+
+	if (cri_list(&o, &seen, &ignored) < 0)
+		return list;
+	vec_each(struct cri_seen, s, &seen.rows) {
+		struct json *j = json_make_object();
+
+		json_put(j, "name", json_make_string(s->name));
+		json_put(j, "chosen", json_make_bool(s->chosen));
+		json_put(j, "running", json_make_bool(s->running));
+		json_put(j, "version", json_make_string(s->version));
+		json_put(j, "config", json_make_string(s->config));
+		json_put(j, "why", json_make_string(s->why));
+		json_add(list, j);
+	}
+	return list;
+}
+
+static struct json *document(const struct diagnosis *d)
+{
+	struct json *j = json_make_object(), *list = json_make_array();
+
+	vec_each(struct finding, f, &d->findings) {
+		struct json *row = json_make_object();
+
+		json_put(row, "name", json_make_string(f->name));
+		json_put(row, "state", json_make_string(finding_state_name(f->state)));
+		json_put(row, "text", json_make_string(f->text));
+		if (f->remedy)
+			json_put(row, "remedy", json_make_string(f->remedy));
+		json_add(list, row);
+	}
+	json_put(j, "managers", managers());
+	json_put(j, "fit", json_make_bool(diagnosis_is_fit(d)));
+	json_put(j, "findings", list);
+	return j;
+}
+
+/* Green, none, yellow, red; where a person looks who did not ask for none. */
+static const char *colour(enum finding_state state)
+{
+	static const char *const codes[] = { "\033[32m", "", "\033[33m", "\033[31m" };
+
+	return isatty(1) && !getenv("NO_COLOR") ? codes[state] : "";
+}
+
+static void print_remedies(const struct diagnosis *d, enum finding_state state, unsigned *n)
+{
+	vec_each(struct finding, f, &d->findings) {
+		if (f->state == state && f->remedy)
+			say("%u. %s (%s)", ++*n, f->remedy, f->name);
+	}
+}
+
+static void print(const struct diagnosis *d)
+{
+	unsigned n = 0;
+
+	vec_each(struct finding, f, &d->findings) {
+		const char *on = colour(f->state);
+
+		say("%s%-8s%s %-10s %s", on, finding_state_name(f->state), *on ? "\033[0m" : "",
+		    f->name, f->text);
+	}
+	say("\n%s", diagnosis_is_fit(d) ? "this node can run containers in VMs"
+					: "this node cannot run containers in VMs yet");
+	for (int state = FINDING_BAD; state > FINDING_GOOD; state--)
+		print_remedies(d, (enum finding_state)state, &n);
+}
+
+int verb_doctor(int argc, char **argv, struct err *err)
+{
+	AUTO(diagnosis) struct diagnosis d = DIAGNOSIS_INIT;
+	struct doctor_options o = { .prefix = node_prefix(),
+				    .trust_dir = cli.trust_dir ? cli.trust_dir : CLI_TRUST };
+
+	(void)argc, (void)argv;
+	doctor_examine(&o, &d);
+	if (cli.json) {
+		AUTO(json) struct json *j = document(&d);
+
+		say_json(j);
+	} else {
+		print(&d);
+	}
+	return diagnosis_is_fit(&d) ? 0
+				    : err_set(err, E_UNSUPPORTED,
+					      "this node cannot run containers in VMs yet");
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kata-deploy gc and recover. */
+
+#include "base/str.h"
+#include "deploy/cli/cli.h"
+#include "deploy/cli/node.h"
+#include "deploy/cli/progress.h"
+#include "deploy/use/use.h"
+
+const struct opt gc_opts[] = { CLI_PLACE, CLI_CHANGE, CLI_TALK, OPT_END };
+const struct opt recover_opts[] = { CLI_PLACE, CLI_TALK, OPT_END };
+
+/* Generations that pods of the running system use; none of another system's. */
+static int in_use(char ***ids, struct err *err)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+
+	if (cli.root)
+		return 0;
+	if (use_find(node_prefix(), &l, err) < 0)
+		return -1;
+	*ids = use_generations(&l);
+	return 0;
+}
+
+int verb_gc(int argc, char **argv, struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(plan) struct plan p = PLAN_INIT;
+	AUTO(strv) char **ids = NULL;
+	bool empty;
+
+	(void)argc, (void)argv;
+	if (progress_open(err) < 0 ||
+	    node_open(cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
+	    in_use(&ids, err) < 0 || deploy_plan_gc(d, ids, &p, err) < 0)
+		return -1;
+	if (cli.dry_run) {
+		say_plan(&p);
+		return 0;
+	}
+	empty = plan_is_empty(&p);
+	progress_phase("gc");
+	if (deploy_gc(d, ids, err) < 0)
+		return -1;
+	progress_end();
+	say_done("gc", !empty, "what nothing uses is gone");
+	return 0;
+}
+
+int verb_recover(int argc, char **argv, struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	bool interrupted;
+
+	(void)argc, (void)argv;
+	if (progress_open(err) < 0 || node_open(DEPLOY_LOOK, &d, err) < 0)
+		return -1;
+	interrupted = deploy_is_interrupted(d);
+	deploy_close(STEAL(d, NULL));
+	/* Opening for a change recovers; it also clears what a crash left without a journal. */
+	if (node_open(DEPLOY_CHANGE, &d, err) < 0)
+		return -1;
+	say_done("recover", interrupted, "the interrupted change is dealt with");
+	return 0;
+}

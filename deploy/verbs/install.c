@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kata-deploy install, upgrade and plan: believe a release, get what is missing, and make it the
+ * current one together with what the container manager is told, or change nothing.
+ */
+
+#include "base/str.h"
+#include "cli/ask.h"
+#include "deploy/cli/cli.h"
+#include "deploy/cli/node.h"
+#include "deploy/cli/offer.h"
+#include "deploy/cli/progress.h"
+
+#include <stdlib.h>
+
+const struct opt install_opts[] = {
+	CLI_SOURCE,
+	CLI_PARTS,
+	CLI_TRUSTED,
+	CLI_PLACE,
+	CLI_MANAGER,
+	OPT_STRV(0, "handler", "NAME=CONFIG", &cli.handlers,
+		 "another handler with a configuration of its own; may be repeated"),
+	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container to prove it"),
+	CLI_CHANGE,
+	CLI_TALK,
+	OPT_END,
+};
+
+const struct opt plan_opts[] = {
+	CLI_SOURCE,
+	CLI_PARTS,
+	CLI_TRUSTED,
+	CLI_PLACE,
+	CLI_MANAGER,
+	OPT_STRV(0, "handler", "NAME=CONFIG", &cli.handlers,
+		 "another handler with a configuration of its own; may be repeated"),
+	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container to prove it"),
+	CLI_TALK,
+	OPT_END,
+};
+
+struct install {
+	struct deploy *d;
+	struct offer offer;
+	struct registration reg;
+	char *memory; /* text of trust.json */
+	bool needed;  /* something would change */
+};
+#define INSTALL_INIT                                            \
+	{                                                       \
+		.offer = OFFER_INIT, .reg = REGISTRATION_INIT, \
+	}
+
+static void install_release(struct install *in)
+{
+	free(in->memory);
+	registration_release(&in->reg);
+	offer_release(&in->offer);
+	deploy_close(in->d);
+}
+DEFINE_AUTO_STRUCT(install, struct install, install_release)
+
+/* Files and the switch only: steps are what follows from a change, and what was decided about trust
+ * is no change by itself. */
+static int is_needed(struct install *in, struct err *err)
+{
+	AUTO(plan) struct plan p = PLAN_INIT;
+	struct deploy_change files = in->reg.change;
+
+	files.nsteps = 0;
+	files.trust = NULL;
+	if (deploy_plan_lay_down(in->d, &in->offer.layout, &files, &p, err) < 0)
+		return -1;
+	in->needed = !plan_is_empty(&p) || in->reg.told.restart;
+	return 0;
+}
+
+/* Everything that can be found out without a change. */
+static int prepare(struct install *in, enum deploy_access access, struct err *err)
+{
+	const struct release *r = &in->offer.release;
+	struct prove_expect expect;
+
+	if (progress_open(err) < 0 || node_open(access, &in->d, err) < 0 ||
+	    offer_open(in->d, &in->offer, err) < 0)
+		return -1;
+	expect = (struct prove_expect){ r->guest_kernel, r->agent };
+	progress_phase("plan");
+	if (registration_add(in->d, in->offer.memory, &expect, &in->reg, err) < 0)
+		return -1;
+	in->memory = trust_memory(in->offer.trust);
+	in->reg.change.trust = in->memory;
+	return is_needed(in, err);
+}
+
+/* --- plan --- */
+
+static void print_plan(const struct install *in, const struct plan *p)
+{
+	say_plan(p);
+	say("release   kata %s", in->offer.release.version);
+	say("download  at most %s", say_bytes(offer_download(in->d, &in->offer)));
+	say("restart   %s%s%s", in->reg.told.restart ? "needed" : "not needed",
+	    in->reg.told.reason ? ": " : "", in->reg.told.reason ? in->reg.told.reason : "");
+}
+
+static int show_plan(struct install *in, struct err *err)
+{
+	AUTO(plan) struct plan p = PLAN_INIT;
+
+	if (in->needed &&
+	    deploy_plan_lay_down(in->d, &in->offer.layout, &in->reg.change, &p, err) < 0)
+		return -1;
+	progress_end();
+	if (!cli.json) {
+		if (in->needed)
+			print_plan(in, &p);
+		else
+			say("nothing to do: kata %s is installed", in->offer.release.version);
+		return 0;
+	}
+	AUTO(json) struct json *j = plan_json(&p);
+	json_put(j, "version", json_make_string(in->offer.release.version));
+	json_put(j, "download", json_make_u64(offer_download(in->d, &in->offer)));
+	json_put(j, "restart", json_make_bool(in->reg.told.restart));
+	json_put(j, "reason", json_make_string(in->reg.told.reason));
+	json_put(j, "trust", trust_report(in->offer.trust));
+	say_json(j);
+	return 0;
+}
+
+int verb_plan(int argc, char **argv, struct err *err)
+{
+	AUTO(install) struct install in = INSTALL_INIT;
+
+	(void)argc, (void)argv;
+	return prepare(&in, DEPLOY_LOOK, err) < 0 ? -1 : show_plan(&in, err);
+}
+
+/* --- install --- */
+
+static void say_result(const struct install *in, bool changed)
+{
+	AUTO(json) struct json *j = json_make_object();
+	struct json *cost = json_make_object();
+
+	json_put(j, "verb", json_make_string("install"));
+	json_put(j, "changed", json_make_bool(changed));
+	json_put(j, "version", json_make_string(in->offer.release.version));
+	json_put(j, "generation", json_make_string(in->offer.layout.id));
+	json_put(j, "restarted", json_make_bool(changed && in->reg.told.restart));
+	json_put(j, "proof", prove_json(prove_last()));
+	json_put(cost, "received", json_make_u64(in->offer.cost.received));
+	json_put(cost, "unpacked", json_make_u64(in->offer.cost.unpacked));
+	json_put(cost, "blobs", json_make_u64(in->offer.cost.blobs));
+	json_put(cost, "patches", json_make_u64(in->offer.cost.patches));
+	json_put(j, "cost", cost);
+	json_put(j, "trust", trust_report(in->offer.trust));
+	json_put(j, "timings", progress_timings());
+	say_json(j);
+}
+
+static void say_installed(const struct install *in, bool changed)
+{
+	const struct prove_report *proof = prove_last();
+
+	progress_end();
+	if (cli.json) {
+		say_result(in, changed);
+		return;
+	}
+	if (!changed) {
+		say("nothing to do: kata %s is installed", in->offer.release.version);
+		return;
+	}
+	say("kata %s is installed as %s", in->offer.release.version, in->offer.layout.id);
+	if (in->reg.cri)
+		say("%s serves it%s", cri_name(in->reg.cri),
+		    in->reg.told.restart ? ", after a restart" : "; no restart was needed");
+	if (proof)
+		say("proved in a VM: kernel %s, agent %s, %s of memory, after %llu ms",
+		    proof->kernel, proof->agent, say_bytes(proof->memory),
+		    (unsigned long long)proof->ms);
+}
+
+static int ask(const struct install *in, struct err *err)
+{
+	AUTO(str)
+	char *question = str_fmt("install kata %s%s%s?", in->offer.release.version,
+				 in->reg.told.restart ? " and restart " : "",
+				 in->reg.told.restart && in->reg.cri ? cri_name(in->reg.cri) : "");
+
+	return ask_yes(question, cli.yes, err);
+}
+
+int verb_install(int argc, char **argv, struct err *err)
+{
+	AUTO(install) struct install in = INSTALL_INIT;
+
+	(void)argc, (void)argv;
+	if (prepare(&in, cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, err) < 0)
+		return -1;
+	if (cli.dry_run)
+		return show_plan(&in, err);
+	if (!in.needed) {
+		say_installed(&in, false);
+		return 0;
+	}
+	if (ask(&in, err) < 0 || offer_stage(in.d, &in.offer, "release", err) < 0)
+		return -1;
+	progress_phase("commit");
+	if (deploy_lay_down(in.d, &in.offer.layout, "release", &in.reg.change, err) < 0)
+		return -1;
+	say_installed(&in, true);
+	return 0;
+}
+
+/* The same, but there must be something to upgrade. */
+int verb_upgrade(int argc, char **argv, struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+
+	if (node_open(DEPLOY_LOOK, &d, err) < 0)
+		return -1;
+	if (!deploy_installed(d)->current && !deploy_is_interrupted(d)) {
+		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
+		return err_hint(err, "use install");
+	}
+	return verb_install(argc, argv, err);
+}

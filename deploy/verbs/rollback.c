@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kata-deploy rollback: another generation becomes the current one. What the container manager was
+ * told leads through `current`, so it is not asked and not restarted, and running pods go on.
+ */
+
+#include "base/str.h"
+#include "deploy/cli/cli.h"
+#include "deploy/cli/node.h"
+#include "deploy/cli/progress.h"
+
+const struct opt rollback_opts[] = {
+	OPT_STR(0, "to", "ID", &cli.to, "this generation or version; default: the previous one"),
+	CLI_PLACE,
+	CLI_CHANGE,
+	CLI_TALK,
+	OPT_END,
+};
+
+/* A version stands for its newest generation. NULL: the previous one is meant. */
+static int find_target(const struct deploy *d, const char **id, struct err *err)
+{
+	const struct installed *in = deploy_installed(d);
+
+	*id = NULL;
+	if (!in->current)
+		return err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
+	if (!cli.to)
+		return 0;
+	if (installed_find(in, cli.to))
+		*id = cli.to;
+	vec_each(struct generation, g, &in->generations) {
+		if (!installed_find(in, cli.to) && str_eq(g->version, cli.to))
+			*id = g->id;
+	}
+	if (*id)
+		return 0;
+	err_set(err, E_NOT_FOUND, "there is no generation or version %s", cli.to);
+	return err_hint(err, "kata-deploy status lists them");
+}
+
+int verb_rollback(int argc, char **argv, struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(str) char *was = NULL, *sentence = NULL;
+	const char *to;
+
+	(void)argc, (void)argv;
+	if (progress_open(err) < 0 ||
+	    node_open(cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
+	    find_target(d, &to, err) < 0)
+		return -1;
+	if (cli.dry_run) {
+		AUTO(plan) struct plan p = PLAN_INIT;
+
+		if (deploy_plan_rollback(d, to, NULL, &p, err) < 0)
+			return -1;
+		say_plan(&p);
+		return 0;
+	}
+	str_set(&was, deploy_installed(d)->current);
+	progress_phase("commit");
+	if (deploy_rollback(d, to, NULL, err) < 0)
+		return -1;
+	progress_end();
+	sentence = str_fmt("current is %s; it was %s", deploy_installed(d)->current, was);
+	say_done("rollback", !str_eq(was, deploy_installed(d)->current), sentence);
+	return 0;
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kata-deploy keys rotate: a new set of keys, believed because the old one signed it. */
+
+#include "base/file.h"
+#include "base/str.h"
+#include "deploy/cli/cli.h"
+#include "deploy/cli/node.h"
+#include "deploy/release/release.h"
+#include "deploy/trust/trust.h"
+#include "deploy/verbs/packager.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROOT_MAX = 64 << 10, SIGNATURE_MAX = 4096 };
+
+const struct opt rotate_opts[] = {
+	OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " CLI_TRUST),
+	OPT_FLAG(0, "allow-expired", &cli.allow_expired, "accept a root that has expired"),
+	CLI_PLACE,
+	CLI_JSON,
+	OPT_END,
+};
+
+struct signatures {
+	struct trust_signature v[TRUST_SIGNATURES_MAX];
+	size_t n;
+};
+
+static void signatures_release(struct signatures *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		free((void *)s->v[i].name);
+		free((void *)s->v[i].text);
+	}
+}
+DEFINE_AUTO_STRUCT(signatures, struct signatures, signatures_release)
+
+/* FILE.minisig, FILE.1.minisig ... up to the first that is missing. */
+static int read_signatures(const char *file, struct signatures *s, struct err *err)
+{
+	while (s->n < TRUST_SIGNATURES_MAX) {
+		char *name = release_signature_name(file, (unsigned)s->n);
+		AUTO(buf) struct buf text = BUF_INIT(SIGNATURE_MAX);
+		struct err why = ERR_INIT;
+
+		if (file_read(AT_FDCWD, name, SIGNATURE_MAX, &text, &why) < 0) {
+			free(name);
+			if (why.code == E_NOT_FOUND)
+				return 0;
+			*err = why;
+			return -1;
+		}
+		s->v[s->n].name = name;
+		s->v[s->n].len = text.len;
+		s->v[s->n++].text = buf_steal(&text);
+	}
+	return 0;
+}
+
+/* What is believed from now on becomes part of the state, with the same care as an install. */
+static int remember(struct deploy *d, const struct trust *t, struct err *err)
+{
+	AUTO(str) char *memory = trust_memory(t);
+	struct deploy_change c = { .trust = memory };
+
+	return deploy_rollback(d, deploy_installed(d)->current, &c, err);
+}
+
+int keys_rotate(int argc, char **argv, struct err *err)
+{
+	struct trust_options o = { .directory = cli.trust_dir ? cli.trust_dir : CLI_TRUST,
+				   .allow_expired = cli.allow_expired,
+				   .now = node_now() };
+	AUTO(signatures) struct signatures sigs = { .n = 0 };
+	AUTO(buf) struct buf root = BUF_INIT(ROOT_MAX);
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(trust) struct trust *t = NULL;
+
+	(void)argc;
+	if (node_open(DEPLOY_CHANGE, &d, err) < 0)
+		return -1;
+	if (!deploy_installed(d)->current) {
+		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
+		return err_hint(err, "put the root into %s/root.json", o.directory);
+	}
+	if (file_read(AT_FDCWD, argv[0], ROOT_MAX, &root, err) < 0 ||
+	    read_signatures(argv[0], &sigs, err) < 0 ||
+	    trust_open(&o, deploy_state(d), &t, err) < 0 ||
+	    trust_rotate(t, buf_cstr(&root), root.len, sigs.v, sigs.n, err) < 0 ||
+	    remember(d, t, err) < 0)
+		return -1;
+	if (cli.json) {
+		AUTO(json) struct json *j = trust_report(t);
+
+		say_json(j);
+	}
+	say("the keys of %s are believed from now on", argv[0]);
+	return 0;
+}

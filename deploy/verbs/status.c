@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kata-deploy status: generations and who holds them, drift, expiry, the manager. */
+
+#include "base/str.h"
+#include "deploy/cli/cli.h"
+#include "deploy/cli/node.h"
+#include "deploy/release/stamp.h"
+#include "deploy/use/use.h"
+
+#include <string.h>
+#include <time.h>
+
+const struct opt status_opts[] = {
+	OPT_FLAG(0, "check", &cli.check, "hash every file; otherwise only sizes and names count"),
+	CLI_PLACE,
+	CLI_JSON,
+	OPT_END,
+};
+
+static void drifted(void *arg, const char *path, const char *what)
+{
+	struct json *j = json_make_object();
+
+	json_put(j, "path", json_make_string(path));
+	json_put(j, "what", json_make_string(what));
+	json_add(arg, j);
+}
+
+static void put_text(struct json *j, const char *key, const char *text)
+{
+	if (text)
+		json_put(j, key, json_make_string(text));
+}
+
+static struct json *holders(const struct use_list *uses, const char *generation)
+{
+	struct json *list = json_make_array();
+
+	vec_each(struct use, u, &uses->rows) {
+		struct json *j;
+
+		if (!str_eq(u->generation, generation))
+			continue;
+		j = json_make_object();
+		put_text(j, "sandbox", u->sandbox);
+		put_text(j, "namespace", u->space);
+		put_text(j, "process", u->process);
+		if (u->pid)
+			json_put(j, "pid", json_make_int(u->pid));
+		put_text(j, "path", u->path);
+		json_add(list, j);
+	}
+	return list;
+}
+
+static struct json *generations(const struct installed *in, const struct use_list *uses)
+{
+	struct json *list = json_make_array();
+
+	vec_each(struct generation, g, &in->generations) {
+		struct json *j = json_make_object();
+
+		json_put(j, "id", json_make_string(g->id));
+		json_put(j, "version", json_make_string(g->version));
+		json_put(j, "current", json_make_bool(str_eq(g->id, in->current)));
+		json_put(j, "previous", json_make_bool(str_eq(g->id, in->previous)));
+		json_put(j, "since", json_make_u64(g->since));
+		json_put(j, "files", json_make_u64(g->files));
+		json_put(j, "bytes", json_make_u64(g->bytes));
+		json_put(j, "verity", json_make_u64(g->verity));
+		json_put(j, "pods", json_make_u64(use_pods(uses, g->id)));
+		json_put(j, "holders", holders(uses, g->id));
+		json_add(list, j);
+	}
+	return list;
+}
+
+/* What was remembered of the release and of the registration. */
+static int add_memory(const struct deploy *d, struct json *j, struct err *err)
+{
+	static const char *const members[] = { "release", "cri" };
+	AUTO(json) struct json *doc = NULL;
+	const struct json *memory, *expires;
+	uint64_t when;
+
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		if (node_recall(d, members[i], &doc, &memory, err) < 0)
+			return -1;
+		if (memory)
+			json_put(j, members[i], json_share(memory));
+	}
+	memory = json_get(j, "release");
+	expires = memory ? json_get(memory, "expires") : NULL;
+	if (expires && json_u64(expires, &when) == 0)
+		json_put(j, "expired", json_make_bool(when < (uint64_t)time(NULL)));
+	return 0;
+}
+
+static int collect(const struct deploy *d, const struct use_list *uses, struct json *j,
+		   struct err *err)
+{
+	const struct installed *in = deploy_installed(d);
+	struct json *drift = json_make_array();
+
+	json_put(j, "prefix", json_make_string(node_prefix()));
+	json_put(j, "installed", json_make_bool(in->current));
+	json_put(j, "interrupted", json_make_bool(deploy_is_interrupted(d)));
+	json_put(j, "generations", generations(in, uses));
+	json_put(j, "drift", drift);
+	if (in->current &&
+	    deploy_verify(d, cli.check ? DEPLOY_HASH : DEPLOY_GLANCE, drifted, drift, err) < 0)
+		return -1;
+	return add_memory(d, j, err);
+}
+
+/* --- for people --- */
+
+static void print_generation(const struct json *g)
+{
+	bool current = json_bool(json_get(g, "current")), previous = json_bool(json_get(g, "previous"));
+	char since[STAMP_SIZE];
+
+	stamp_format((uint64_t)json_int(json_get(g, "since")), since);
+	say("%c %-32s %s  %s in %lld files%s", current ? '*' : previous ? '-' : ' ',
+	    json_text(json_get(g, "id")), since,
+	    say_bytes((unsigned long long)json_int(json_get(g, "bytes"))),
+	    (long long)json_int(json_get(g, "files")), current ? ", current" : "");
+	for (size_t i = 0; i < json_count(json_get(g, "holders")); i++) {
+		const struct json *h = json_at(json_get(g, "holders"), i);
+		const struct json *pod = json_get(h, "sandbox"), *process = json_get(h, "process");
+
+		say("    held by %s%s%s", pod ? json_text(pod) : "", pod && process ? ", " : "",
+		    process ? json_text(process) : "");
+	}
+}
+
+static void print(const struct json *j)
+{
+	const struct json *list = json_get(j, "generations"), *drift = json_get(j, "drift"),
+			  *expired = json_get(j, "expired"), *cri = json_get(j, "cri");
+
+	if (json_bool(json_get(j, "interrupted")))
+		say("a change was interrupted; kata-deploy recover deals with it");
+	if (!json_bool(json_get(j, "installed"))) {
+		say("nothing is installed below %s", json_text(json_get(j, "prefix")));
+		return;
+	}
+	for (size_t i = 0; i < json_count(list); i++)
+		print_generation(json_at(list, i));
+	for (size_t i = 0; i < json_count(drift); i++)
+		say("drift: %s: %s", json_text(json_get(json_at(drift, i), "path")),
+		    json_text(json_get(json_at(drift, i), "what")));
+	if (json_count(drift))
+		say("kata-deploy repair puts that right");
+	if (expired && json_bool(expired))
+		say("the release has expired: look for a newer one");
+	if (cri && json_get(cri, "name"))
+		say("registered with %s", json_text(json_get(cri, "name")));
+}
+
+int verb_status(int argc, char **argv, struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
+	AUTO(json) struct json *j = json_make_object();
+
+	(void)argc, (void)argv;
+	if (node_open(DEPLOY_LOOK, &d, err) < 0 ||
+	    (!cli.root && use_find(node_prefix(), &uses, err) < 0) || collect(d, &uses, j, err) < 0)
+		return -1;
+	if (cli.json)
+		say_json(j);
+	else
+		print(j);
+	return 0;
+}

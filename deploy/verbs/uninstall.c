@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kata-deploy uninstall: what we wrote goes, and only that; not under running pods. */
+
+#include "base/str.h"
+#include "cli/ask.h"
+#include "deploy/cli/cli.h"
+#include "deploy/cli/node.h"
+#include "deploy/cli/progress.h"
+#include "deploy/use/use.h"
+
+const struct opt uninstall_opts[] = {
+	CLI_PLACE,
+	CLI_MANAGER,
+	CLI_FORCE("also while pods run, which then cannot be cleaned up"),
+	CLI_CHANGE,
+	CLI_TALK,
+	OPT_END,
+};
+
+static int check_unused(struct err *err)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+	size_t pods;
+
+	if (cli.root || cli.force)
+		return 0;
+	if (use_find(node_prefix(), &l, err) < 0)
+		return -1;
+	if (!l.rows.n)
+		return 0;
+	pods = use_pods(&l, NULL);
+	if (pods)
+		err_set(err, E_STATE, "%zu pods run with what is installed, such as %s", pods,
+			l.rows.v[0].sandbox ? l.rows.v[0].sandbox : l.rows.v[0].path);
+	else
+		err_set(err, E_STATE, "process %d (%s) uses %s", (int)l.rows.v[0].pid,
+			l.rows.v[0].process, l.rows.v[0].path);
+	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
+}
+
+int verb_uninstall(int argc, char **argv, struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(registration) struct registration reg = REGISTRATION_INIT;
+	bool installed;
+
+	(void)argc, (void)argv;
+	if (progress_open(err) < 0 ||
+	    node_open(cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
+	    registration_drop(d, &reg, err) < 0)
+		return -1;
+	if (cli.dry_run) {
+		AUTO(plan) struct plan p = PLAN_INIT;
+
+		if (deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
+			return -1;
+		say_plan(&p);
+		return 0;
+	}
+	installed = deploy_installed(d)->current;
+	if (installed &&
+	    (check_unused(err) < 0 ||
+	     ask_yes(reg.told.restart ? "uninstall kata and restart the container manager?"
+				      : "uninstall kata?",
+		     cli.yes, err) < 0))
+		return -1;
+	progress_phase("uninstall");
+	if (deploy_uninstall(d, &reg.change, err) < 0)
+		return -1;
+	progress_end();
+	say_done("uninstall", installed, "kata is uninstalled");
+	return 0;
+}

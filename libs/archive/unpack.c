@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Blobs. The zstd frame is read by us and not by libarchive, which would accept any window and
+ * any number of frames; what libarchive sees is a tar archive and nothing else.
+ */
+
+#include "archive/unpack.h"
+#include "archive/unpack-internal.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/str.h"
+#include "crypto/sha256.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zstd.h>
+
+enum { IN_CHUNK = 128 << 10, OUT_CHUNK = 256 << 10, PROGRESS_STEP = 1 << 20 };
+/* Decompressed bytes beyond contents: of each entry (headers, long names, padding), and at the end.
+ */
+enum { ENTRY_SLACK = 8 << 10, TAIL_SLACK = 1 << 20 };
+
+DEFINE_AUTO(reader, struct archive *, NULL, archive_read_free)
+DEFINE_AUTO(dctx, ZSTD_DCtx *, NULL, ZSTD_freeDCtx)
+
+struct stream {
+	int fd;
+	const char *name;
+	const struct unpack_expect *e;
+	struct err *err;
+	ZSTD_DCtx *zstd;
+	struct sha256 *sum;
+	char *in, *out;
+	ZSTD_inBuffer waiting;
+	uint64_t taken;   /* bytes of the blob */
+	uint64_t told;    /* of them, when progress was last called */
+	uint64_t made;    /* decompressed bytes */
+	uint64_t allowed; /* of them */
+	bool ended;       /* the frame */
+};
+
+/* --- compressed bytes in, tar bytes out --- */
+
+static int fill(struct stream *s)
+{
+	uint64_t left = s->e->size - s->taken;
+	ssize_t n;
+
+	do
+		n = pread(s->fd, s->in, left < IN_CHUNK ? (size_t)left : IN_CHUNK, (off_t)s->taken);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(s->err, "read %s", s->name);
+	if (n == 0)
+		return err_set(s->err, E_INVALID, "%s ends early, after %llu bytes", s->name,
+			       (unsigned long long)s->taken);
+	sha256_add(s->sum, s->in, (size_t)n);
+	s->taken += (uint64_t)n;
+	s->waiting = (ZSTD_inBuffer){ s->in, (size_t)n, 0 };
+	if (s->e->progress && s->taken - s->told >= PROGRESS_STEP) {
+		s->e->progress(s->e->arg, s->taken);
+		s->told = s->taken;
+	}
+	return 0;
+}
+
+static int fail_zstd(struct stream *s, size_t rc)
+{
+	/* The one error that is about size: it wants a larger window than there is to be. */
+	bool large = str_starts(ZSTD_getErrorName(rc), "Frame requires too much memory");
+
+	return err_set(s->err, large ? E_LIMIT : E_INVALID, "%s: %s", s->name,
+		       ZSTD_getErrorName(rc));
+}
+
+/* Bytes of tar, 0 at the end of the frame. */
+static ssize_t pull(struct stream *s)
+{
+	ZSTD_outBuffer out = { s->out, OUT_CHUNK, 0 };
+
+	while (!out.pos && !s->ended) {
+		size_t rc;
+
+		if (s->waiting.pos == s->waiting.size && fill(s) < 0)
+			return -1;
+		rc = ZSTD_decompressStream(s->zstd, &out, &s->waiting);
+		if (ZSTD_isError(rc))
+			return fail_zstd(s, rc);
+		s->ended = rc == 0;
+	}
+	s->made += out.pos;
+	if (s->made > s->allowed)
+		return err_set(s->err, E_LIMIT,
+			       "%s becomes much larger than what is expected of it", s->name);
+	return (ssize_t)out.pos;
+}
+
+static la_ssize_t on_read(struct archive *a, void *arg, const void **data)
+{
+	struct stream *s = arg;
+	/* The library may ask again after a failure. */
+	ssize_t n = s->err->code == E_OK ? pull(s) : -1;
+
+	*data = s->out;
+	if (n < 0)
+		archive_set_error(a, EINVAL, "%s", s->err->msg);
+	return n;
+}
+
+/* What follows the tar archive inside the frame is padding; what follows the frame is too much. */
+static int finish(struct stream *s)
+{
+	char hex[65];
+
+	s->allowed = s->made + TAIL_SLACK;
+	while (!s->ended) {
+		if (pull(s) < 0)
+			return -1;
+	}
+	if (s->taken != s->e->size || s->waiting.pos != s->waiting.size)
+		return err_set(s->err, E_INVALID, "%s has something after its end", s->name);
+	sha256_end(s->sum, hex);
+	if (!str_eq(hex, s->e->sha256))
+		return err_set(s->err, E_INVALID, "%s: its SHA-256 is %s", s->name, hex);
+	if (s->e->progress)
+		s->e->progress(s->e->arg, s->taken);
+	return 0;
+}
+
+/* --- entries --- */
+
+int unpack_fail(struct archive *a, const char *name, struct err *err)
+{
+	const char *why = archive_error_string(a);
+
+	if (err->code != E_OK)
+		return -1;
+	return err_set(err, E_INVALID, "%s: %s", name, why ? why : "not an archive of ours");
+}
+
+int unpack_create(int dir, const char *path, struct err *err)
+{
+	const char *last;
+	AUTO(fd) int parent = path_parent(dir, path, PATH_NO_LINKS, 0700, &last, err);
+	int fd;
+
+	if (parent < 0)
+		return -1;
+	fd = openat(parent, last, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EEXIST)
+		return err_set(err, E_INVALID, "'%s' is there already", path);
+	return fd < 0 ? err_sys(err, "create %s", path) : fd;
+}
+
+int unpack_contents(struct archive *a, const char *name, const char *path, int fd, uint64_t size,
+		    struct sha256 *sum, struct err *err)
+{
+	uint64_t done = 0;
+
+	for (;;) {
+		const void *data;
+		size_t n;
+		la_int64_t at;
+		int rc = archive_read_data_block(a, &data, &n, &at);
+
+		if (rc == ARCHIVE_EOF)
+			break;
+		if (rc != ARCHIVE_OK)
+			return unpack_fail(a, name, err);
+		if (at < 0 || (uint64_t)at != done || n > size - done)
+			return err_set(err, E_INVALID, "%s: '%s' has holes, or more than its size",
+				       name, path);
+		if (sum)
+			sha256_add(sum, data, n);
+		if (fd >= 0 && fd_write_all(fd, data, n, err) < 0)
+			return err_wrap(err, "write %s", path);
+		done += n;
+	}
+	return done == size
+		       ? 0
+		       : err_set(err, E_INVALID, "%s: '%s' is shorter than its size", name, path);
+}
+
+static int check_link(const struct stream *s, struct archive_entry *entry, const char *path,
+		      const struct unpack_file *f)
+{
+	const char *target = archive_entry_symlink(entry);
+
+	if (archive_entry_filetype(entry) != AE_IFLNK || !str_eq(target, f->target))
+		return err_set(s->err, E_INVALID, "%s: '%s' is not the link that is expected",
+			       s->name, path);
+	return 0;
+}
+
+static int check_file(const struct stream *s, struct archive_entry *entry, const char *path,
+		      const struct unpack_file *f)
+{
+	if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_sparse_count(entry) ||
+	    (archive_entry_perm(entry) & 07000))
+		return err_set(s->err, E_INVALID, "%s: '%s' is no plain file", s->name, path);
+	if (!archive_entry_size_is_set(entry) || archive_entry_size(entry) < 0 ||
+	    (uint64_t)archive_entry_size(entry) != f->size)
+		return err_set(s->err, E_INVALID, "%s: '%s' has %lld bytes instead of %llu",
+			       s->name, path, (long long)archive_entry_size(entry),
+			       (unsigned long long)f->size);
+	return 0;
+}
+
+static int write_file(struct stream *s, struct archive *a, int dir, const char *path,
+		      const struct unpack_file *f)
+{
+	AUTO(sha256) struct sha256 *sum = sha256_new();
+	AUTO(fd) int fd = unpack_create(dir, path, s->err);
+	char hex[65];
+
+	if (fd < 0 || unpack_contents(a, s->name, path, fd, f->size, sum, s->err) < 0)
+		return -1;
+	sha256_end(sum, hex);
+	if (!str_eq(hex, f->sha256))
+		return err_set(s->err, E_INVALID, "%s: the SHA-256 of '%s' is %s", s->name, path,
+			       hex);
+	/* Some file systems tell of a full disk only here. */
+	if (close(STEAL(fd, -1)) < 0)
+		return err_sys(s->err, "write %s", path);
+	return 0;
+}
+
+static int take_entry(struct stream *s, struct archive *a, struct archive_entry *entry, int dir)
+{
+	const char *path = archive_entry_pathname(entry);
+	struct unpack_file f = { 0 };
+	int rc;
+
+	if (!path || archive_entry_hardlink(entry))
+		return err_set(s->err, E_INVALID, "%s: an entry without a name, or a hard link",
+			       s->name);
+	if (!s->e->find(s->e->arg, path, &f))
+		return err_set(s->err, E_INVALID, "%s: '%s' does not belong there", s->name, path);
+	if (*f.seen)
+		return err_set(s->err, E_INVALID, "%s: '%s' comes twice", s->name, path);
+	*f.seen = true;
+	rc = f.target ? check_link(s, entry, path, &f) : check_file(s, entry, path, &f);
+	if (rc < 0 || f.target)
+		return rc;
+	s->allowed += f.size + ENTRY_SLACK;
+	return f.want ? write_file(s, a, dir, path, &f)
+		      : unpack_contents(a, s->name, path, -1, f.size, NULL, s->err);
+}
+
+static int take_entries(struct stream *s, struct archive *a, int dir)
+{
+	struct archive_entry *entry;
+	size_t n = 0;
+	int rc;
+
+	while ((rc = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
+		s->allowed += ENTRY_SLACK;
+		if (take_entry(s, a, entry, dir) < 0)
+			return -1;
+		n++;
+	}
+	/* A failure behind the end mark is an end to the library. */
+	if (rc != ARCHIVE_EOF || s->err->code != E_OK)
+		return unpack_fail(a, s->name, s->err);
+	return n == s->e->entries ? 0
+				  : err_set(s->err, E_INVALID, "%s has %zu entries instead of %zu",
+					    s->name, n, s->e->entries);
+}
+
+int unpack_blob(int blob, const char *name, int dir, const struct unpack_expect *e, struct err *err)
+{
+	AUTO(mem) char *in = xmalloc(IN_CHUNK), *out = xmalloc(OUT_CHUNK);
+	AUTO(sha256) struct sha256 *sum = sha256_new();
+	AUTO(dctx) ZSTD_DCtx *zstd = ZSTD_createDCtx();
+	struct stream s = { .fd = blob,
+			    .name = name,
+			    .e = e,
+			    .err = err,
+			    .zstd = zstd,
+			    .sum = sum,
+			    .in = in,
+			    .out = out,
+			    .allowed = TAIL_SLACK };
+	AUTO(reader) struct archive *a = archive_read_new();
+
+	if (!a || !zstd ||
+	    ZSTD_isError(ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, UNPACK_WINDOW_LOG)))
+		return err_set(err, E_FAILED, "%s: out of memory", name);
+	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
+	    archive_read_open(a, &s, NULL, on_read, NULL) != ARCHIVE_OK)
+		return unpack_fail(a, name, err);
+	return take_entries(&s, a, dir) < 0 ? -1 : finish(&s);
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Plain tar archives of which nothing is known: files are laid out to be looked at later. */
+
+#include "archive/unpack-internal.h"
+#include "archive/unpack.h"
+
+#include "base/scope.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BLOCK = 128 << 10 };
+
+DEFINE_AUTO(reader, struct archive *, NULL, archive_read_free)
+
+struct spread {
+	const char *name;
+	int dir;
+	const struct unpack_tar *t;
+	uint64_t bytes;
+};
+
+static int keep(struct spread *s, struct archive *a, const char *as, uint64_t size, struct err *err)
+{
+	AUTO(fd) int fd = unpack_create(s->dir, as, err);
+
+	if (fd < 0)
+		return err_wrap(err, "%s", s->name);
+	if (unpack_contents(a, s->name, as, fd, size, NULL, err) < 0)
+		return -1;
+	return close(STEAL(fd, -1)) < 0 ? err_sys(err, "write %s", as) : 0;
+}
+
+static int take(struct spread *s, struct archive *a, struct archive_entry *entry, struct err *err)
+{
+	const char *path = archive_entry_pathname(entry), *as;
+	la_int64_t size = archive_entry_size(entry);
+
+	if (!path || archive_entry_hardlink(entry))
+		return err_set(err, E_INVALID, "%s: an entry without a name, or a hard link",
+			       s->name);
+	if (archive_entry_filetype(entry) == AE_IFDIR)
+		return 0;
+	if (archive_entry_filetype(entry) != AE_IFREG || size < 0 ||
+	    archive_entry_sparse_count(entry))
+		return err_set(err, E_INVALID, "%s: '%s' is no plain file", s->name, path);
+	if ((uint64_t)size > s->t->limit - s->bytes)
+		return err_set(err, E_LIMIT, "%s has more than %llu bytes", s->name,
+			       (unsigned long long)s->t->limit);
+	s->bytes += (uint64_t)size;
+	as = s->t->admit(s->t->arg, path);
+	/* What is not read here is skipped by the next header. */
+	if (as && keep(s, a, as, (uint64_t)size, err) < 0)
+		return -1;
+	if (s->t->progress)
+		s->t->progress(s->t->arg, s->bytes);
+	return 0;
+}
+
+int unpack_tar(int tar, const char *name, int dir, const struct unpack_tar *t, struct err *err)
+{
+	AUTO(reader) struct archive *a = archive_read_new();
+	struct spread s = { .name = name, .dir = dir, .t = t };
+	struct archive_entry *entry;
+	int rc;
+
+	if (!a)
+		return err_set(err, E_FAILED, "%s: out of memory", name);
+	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
+	    archive_read_open_fd(a, tar, BLOCK) != ARCHIVE_OK)
+		return unpack_fail(a, name, err);
+	while ((rc = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
+		if (take(&s, a, entry, err) < 0)
+			return -1;
+	}
+	return rc == ARCHIVE_EOF ? 0 : unpack_fail(a, name, err);
+}

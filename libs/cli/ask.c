@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Asks a person. */
+
+#include "cli/ask.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+int ask_yes(const char *question, bool yes, struct err *err)
+{
+	char answer[16] = "";
+
+	if (yes || !isatty(0) || !isatty(2))
+		return 0;
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "%s [y/N] ", question);
+	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+		return 0;
+	return err_set(err, E_CANCELLED, "nothing was changed");
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Help, man page and completions out of the tables. */
+
+#include "cli/manual.h"
+
+#include "base/str.h"
+
+
+void manual_help(const struct manual *m, FILE *to)
+{
+	(void)fprintf(to, "usage: %s VERB [OPTION...]\n%s %s\n\n", m->name, m->name, m->text);
+	for (const struct subverb *v = m->verbs; v->name; v++)
+		(void)fprintf(to, "  %-10s %s\n", v->name, v->help);
+	for (const struct family *f = m->families; f->name; f++)
+		(void)fprintf(to, "  %-10s %s\n", f->name, f->help);
+	(void)fprintf(to, "\n%s VERB --help lists the options of a verb.\n", m->name);
+}
+
+/* --- every verb, with the words that lead to it --- */
+
+typedef void each_verb(FILE *to, const struct manual *m, const char *family,
+		       const struct subverb *v);
+
+static void for_each(const struct manual *m, FILE *to, each_verb *fn)
+{
+	for (const struct subverb *v = m->verbs; v->name; v++)
+		fn(to, m, NULL, v);
+	for (const struct family *f = m->families; f->name; f++) {
+		for (const struct subverb *v = f->verbs; v->name; v++)
+			fn(to, m, f->name, v);
+	}
+}
+
+/* --- the man page --- */
+
+/* Text in roff: a leading dot or quote and backslashes mean something there, as do hyphens. */
+static void roff(FILE *to, const char *text)
+{
+	if (*text == '.' || *text == '\'')
+		(void)fputs("\\&", to);
+	for (; *text; text++) {
+		if (*text == '\\')
+			(void)fputs("\\e", to);
+		else if (*text == '-')
+			(void)fputs("\\-", to);
+		else
+			(void)fputc(*text, to);
+	}
+}
+
+static void man_verb(FILE *to, const struct manual *m, const char *family, const struct subverb *v)
+{
+	(void)fprintf(to, ".SS \"%s %s%s%s %s\"\n", m->name, family ? family : "",
+		      family ? " " : "", v->name, v->operands);
+	roff(to, v->help);
+	(void)fputs(".\n", to);
+	for (const struct opt *o = v->opts; o->kind != OPT_KIND_END; o++) {
+		(void)fputs(".TP\n\\fB", to);
+		if (o->letter)
+			(void)fprintf(to, "\\-%c\\fR, \\fB", o->letter);
+		(void)fputs("\\-\\-", to);
+		roff(to, o->name);
+		(void)fputs("\\fR", to);
+		if (o->value) {
+			(void)fputs(" \\fI", to);
+			roff(to, o->value);
+			(void)fputs("\\fR", to);
+		}
+		(void)fputc('\n', to);
+		roff(to, o->help);
+		(void)fputc('\n', to);
+	}
+}
+
+static void man(const struct manual *m, FILE *to)
+{
+	(void)fprintf(to, ".TH %s 8 \"\" \"kata %s\" \"System Administration\"\n", m->name,
+		      KATA_VERSION);
+	(void)fprintf(to, ".SH NAME\n%s \\- ", m->name);
+	roff(to, m->text);
+	(void)fprintf(to, "\n.SH SYNOPSIS\n.B %s\n.I verb\n.RI [ option ...]\n.SH VERBS\n", m->name);
+	for_each(m, to, man_verb);
+	(void)fputs(".SH EXIT STATUS\n0 on success; else as in the table of errors:\n", to);
+#define X(sym, slug, status, rpc, text)                                                    \
+	(void)fprintf(to, ".TP\n%d\n", (status)); roff(to, slug); (void)fputs(": ", to); \
+	roff(to, text); (void)fputc('\n', to);
+	ERR_CODES(X)
+#undef X
+}
+
+/* --- completions --- */
+
+static void words(FILE *to, const struct manual *m, const struct subverb *verbs)
+{
+	for (const struct subverb *v = verbs; v->name; v++)
+		(void)fprintf(to, "%s%s", v == verbs ? "" : " ", v->name);
+	for (const struct family *f = m ? m->families : NULL; f && f->name; f++)
+		(void)fprintf(to, " %s", f->name);
+}
+
+static void options(FILE *to, const struct subverb *v)
+{
+	for (const struct opt *o = v->opts; o->kind != OPT_KIND_END; o++)
+		(void)fprintf(to, "--%s ", o->name);
+	(void)fputs("--help", to);
+}
+
+/* In bash and zsh the words before the cursor, joined, choose what is offered. */
+static void case_verb(FILE *to, const struct manual *m, const char *family, const struct subverb *v)
+{
+	(void)m;
+	(void)fprintf(to, "\t'%s%s%s'*) list='", family ? family : "", family ? " " : "", v->name);
+	options(to, v);
+	(void)fputs("' ;;\n", to);
+}
+
+static void cases(const struct manual *m, FILE *to)
+{
+	for_each(m, to, case_verb);
+	for (const struct family *f = m->families; f->name; f++) {
+		(void)fprintf(to, "\t'%s'*) list='", f->name);
+		words(to, NULL, f->verbs);
+		(void)fputs("' ;;\n", to);
+	}
+	(void)fputs("\t*) list='", to);
+	words(to, m, m->verbs);
+	(void)fputs("' ;;\n", to);
+}
+
+static void bash(const struct manual *m, FILE *to)
+{
+	(void)fprintf(to,
+		      "_kata_complete() {\n"
+		      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} list\n"
+		      "\tlocal before=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\"\n"
+		      "\tcase $before in\n");
+	cases(m, to);
+	(void)fprintf(to,
+		      "\tesac\n"
+		      "\tcase $cur in -*) ;; *) [[ $list == -* ]] && list= ;; esac\n"
+		      "\tmapfile -t COMPREPLY < <(compgen -W \"$list\" -- \"$cur\")\n"
+		      "}\n"
+		      "complete -o default -F _kata_complete %s\n",
+		      m->name);
+}
+
+static void zsh(const struct manual *m, FILE *to)
+{
+	(void)fprintf(to,
+		      "#compdef %s\n"
+		      "local list before=\"${words[2,CURRENT-1]}\"\n"
+		      "case $before in\n",
+		      m->name);
+	cases(m, to);
+	(void)fputs("esac\n"
+		    "if [[ $list == -* && $PREFIX != -* ]]; then\n"
+		    "\t_files\n"
+		    "else\n"
+		    "\tcompadd -- ${=list}\n"
+		    "fi\n",
+		    to);
+}
+
+/* A text between single quotes of fish. */
+static void fish_text(FILE *to, const char *text)
+{
+	(void)fputc('\'', to);
+	for (; *text; text++) {
+		if (*text == '\'' || *text == '\\')
+			(void)fputc('\\', to);
+		(void)fputc(*text, to);
+	}
+	(void)fputs("'\n", to);
+}
+
+static void fish_verb(FILE *to, const struct manual *m, const char *family, const struct subverb *v)
+{
+	const char *condition = family ? family : v->name;
+
+	if (family) {
+		(void)fprintf(to, "complete -c %s -n '__fish_seen_subcommand_from %s' -a %s -d ",
+			      m->name, family, v->name);
+		fish_text(to, v->help);
+	} else {
+		(void)fprintf(to, "complete -c %s -n __fish_use_subcommand -f -a %s -d ", m->name,
+			      v->name);
+		fish_text(to, v->help);
+	}
+	for (const struct opt *o = v->opts; o->kind != OPT_KIND_END; o++) {
+		(void)fprintf(to, "complete -c %s -n '__fish_seen_subcommand_from %s", m->name,
+			      condition);
+		if (family)
+			(void)fprintf(to, "; and __fish_seen_subcommand_from %s", v->name);
+		(void)fprintf(to, "' -l %s%s -d ", o->name, o->value ? " -r" : "");
+		fish_text(to, o->help);
+	}
+}
+
+static void fish(const struct manual *m, FILE *to)
+{
+	for_each(m, to, fish_verb);
+	for (const struct family *f = m->families; f->name; f++) {
+		(void)fprintf(to, "complete -c %s -n __fish_use_subcommand -f -a %s -d ", m->name,
+			      f->name);
+		fish_text(to, f->help);
+	}
+}
+
+int manual_print(const struct manual *m, const char *what, FILE *to, struct err *err)
+{
+	static const struct {
+		const char *name;
+		void (*print)(const struct manual *m, FILE *to);
+	} kinds[] = { { "man", man }, { "bash", bash }, { "zsh", zsh }, { "fish", fish } };
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (str_eq(what, kinds[i].name)) {
+			kinds[i].print(m, to);
+			return 0;
+		}
+	}
+	return err_set(err, E_USAGE, "there is no manual '%s'; there are man, bash, zsh and fish",
+		       what);
+}

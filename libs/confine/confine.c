@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Starting confined children, hearing them and ending them. Whatever a child does with its end of
+ * the socket, it is killed and reaped before its result is returned: nothing that it left running
+ * can change what the caller then looks at.
+ */
+
+#include "confine/confine-internal.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How long a child that closed its socket may take to be gone. */
+enum { PARTING_MS = 2000 };
+
+enum { KIND_SAID = 's', KIND_DONE = 'd', KIND_FAILED = 'f' };
+
+struct confine_talk {
+	int sock;
+};
+
+/* The last word of a child, after its kind. */
+struct last_word {
+	int32_t code, sys;
+	char msg[sizeof(((struct err *)0)->msg)];
+};
+
+struct confined {
+	const char *name;
+	struct child child;
+	int sock;
+	confine_heard *heard;
+	void *heard_arg;
+};
+
+/* --- in the child --- */
+
+static void send_kind(int sock, char kind, const void *data, size_t len)
+{
+	char text[1 + CONFINE_MESSAGE_MAX];
+	ssize_t n;
+
+	if (len > CONFINE_MESSAGE_MAX)
+		bug("a message of %zu bytes", len);
+	text[0] = kind;
+	memcpy(text + 1, data, len);
+	do
+		n = send(sock, text, 1 + len, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		_exit(1); /* nobody is there to work for */
+}
+
+void confine_say(struct confine_talk *talk, const void *data, size_t len)
+{
+	send_kind(talk->sock, KIND_SAID, data, len);
+}
+
+static int set_signals(pid_t parent, struct err *err)
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	/* From a terminal it comes to both of us; the parent decides. */
+	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGTERM, SIG_DFL) == SIG_ERR ||
+	    signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
+	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return err_sys(err, "set signals");
+	/* A change of the user id takes it away, so it comes after that. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_sys(err, "ask to die with the parent");
+	return getppid() == parent ? 0 : err_set(err, E_GONE, "the parent is gone");
+}
+
+static int wall_in(const struct confine *c, pid_t parent, int talk, struct err *err)
+{
+	if (confine_close_fds(c, talk, err) < 0 || confine_limit(c, err) < 0 ||
+	    confine_lower(c, err) < 0 || set_signals(parent, err) < 0 ||
+	    confine_landlock(c, err) < 0 || confine_filter(c, err) < 0)
+		return err_wrap(err, "confine it");
+	return 0;
+}
+
+static _Noreturn void be_child(const struct confine *c, pid_t parent, int sock, confine_work *work,
+			       void *arg)
+{
+	struct confine_talk talk = { sock };
+	struct err err = ERR_INIT;
+	struct last_word last = { 0 };
+
+	if (wall_in(c, parent, sock, &err) < 0 || work(arg, &talk, &err) < 0) {
+		last.code = err.code;
+		last.sys = err.sys;
+		memcpy(last.msg, err.msg, sizeof(last.msg));
+		send_kind(sock, KIND_FAILED, &last, sizeof(last));
+		_exit(1);
+	}
+	send_kind(sock, KIND_DONE, "", 0);
+	_exit(0);
+}
+
+/* --- in the parent --- */
+
+void confine_kill(struct confined *child)
+{
+	if (!child)
+		return;
+	spawn_kill(&child->child);
+	fd_close(&child->sock);
+	free(child);
+}
+
+int confine_start(const struct confine *c, confine_work *work, void *work_arg, confine_heard *heard,
+		  void *heard_arg, struct confined **out, struct err *err)
+{
+	pid_t parent = getpid(), pid;
+	int ends[2];
+
+	if (fd_socketpair(SOCK_SEQPACKET, ends, err) < 0)
+		return err_wrap(err, "%s", c->name);
+	AUTO(fd) int ours = ends[0], theirs = ends[1];
+	pid = fork();
+	if (pid < 0)
+		return err_sys(err, "%s: start a process", c->name);
+	if (pid == 0)
+		be_child(c, parent, theirs, work, work_arg);
+	*out = NEW(struct confined);
+	**out = (struct confined){
+		.name = c->name, .sock = -1, .heard = heard, .heard_arg = heard_arg
+	};
+	if (spawn_adopt(pid, &(*out)->child, err) < 0) {
+		confine_kill(STEAL(*out, NULL));
+		return -1;
+	}
+	(*out)->sock = STEAL(ours, -1);
+	return 0;
+}
+
+static bool is_code(int32_t code)
+{
+	static const enum err_code codes[] = {
+#define X(sym, slug, status, rpc, text) sym,
+		ERR_CODES(X)
+#undef X
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		if (code == (int32_t)codes[i])
+			return true;
+	}
+	return false;
+}
+
+/* The words of a child that may have been taken over: of bounded length, without control
+ * characters. */
+static int take_failure(const struct confined *c, const char *data, size_t len, struct err *err)
+{
+	struct last_word last;
+
+	if (len != sizeof(last))
+		return err_set(err, E_PROTOCOL, "%s: the child sent nonsense", c->name);
+	memcpy(&last, data, sizeof(last));
+	last.msg[sizeof(last.msg) - 1] = '\0';
+	for (char *p = last.msg; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	}
+	return err_set_at(err, is_code(last.code) ? (enum err_code)last.code : E_FAILED, last.sys,
+			  ERR_HERE, "%s: %s", c->name, last.msg);
+}
+
+/* It ended without a last word. */
+static int parted(struct confined *c, struct err *err)
+{
+	struct err late = ERR_INIT;
+	int code;
+
+	if (spawn_wait(&c->child, deadline_in(PARTING_MS), &code, &late) < 0)
+		return err_set(err, E_GONE, "%s: the child stopped talking", c->name);
+	if (code == 128 + SIGSYS)
+		return err_set(err, E_GONE,
+			       "%s: the child was stopped at a system call that it may not make",
+			       c->name);
+	return err_set(err, E_GONE, "%s: the child ended early, with status %d", c->name, code);
+}
+
+/* 1: it has ended well, 0: it said something, -1: it failed. */
+static int hear(struct confined *c, struct err *err)
+{
+	char text[1 + CONFINE_MESSAGE_MAX];
+	ssize_t n = recv(c->sock, text, sizeof(text), MSG_TRUNC | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (n <= 0)
+		return parted(c, err);
+	if ((size_t)n > sizeof(text))
+		return err_set(err, E_PROTOCOL, "%s: the child says too much at once", c->name);
+	switch (text[0]) {
+	case KIND_SAID:
+		return c->heard ? c->heard(c->heard_arg, text + 1, (size_t)n - 1, err) : 0;
+	case KIND_DONE:
+		return 1;
+	case KIND_FAILED:
+		return take_failure(c, text + 1, (size_t)n - 1, err);
+	default:
+		return err_set(err, E_PROTOCOL, "%s: the child sent nonsense", c->name);
+	}
+}
+
+/* Those of SIGINT and SIGTERM that are not ignored. */
+static sigset_t interrupts(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM };
+	struct sigaction now;
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			(void)sigaddset(&set, signals[i]);
+	}
+	return set;
+}
+
+static int wait_any(struct confined **all, size_t n, int signals, size_t *ended, struct err *err)
+{
+	AUTO(mem) struct pollfd *polls = xcalloc(n + 1, sizeof(*polls));
+	size_t alive = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		polls[i] = (struct pollfd){ .fd = all[i] ? all[i]->sock : -1, .events = POLLIN };
+		alive += all[i] != NULL;
+	}
+	polls[n] = (struct pollfd){ .fd = signals, .events = POLLIN };
+	if (!alive)
+		bug("nobody to wait for");
+	if (poll(polls, n + 1, -1) < 0)
+		return errno == EINTR ? 0 : err_sys(err, "wait for children");
+	if (polls[n].revents) {
+		struct signalfd_siginfo info;
+
+		(void)!read(signals, &info, sizeof(info));
+		return err_set(err, E_CANCELLED, "interrupted");
+	}
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (!polls[i].revents)
+			continue;
+		rc = hear(all[i], err);
+		if (rc != 0) {
+			confine_kill(STEAL(all[i], NULL));
+			*ended = i;
+		}
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+int confine_wait(struct confined **all, size_t n, size_t *ended, struct err *err)
+{
+	sigset_t set = interrupts(), before;
+	int rc;
+
+	*ended = n;
+	if (sigprocmask(SIG_BLOCK, &set, &before) < 0)
+		return err_sys(err, "block signals");
+	AUTO(fd) int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	rc = signals < 0 ? err_sys(err, "make a signalfd") : wait_any(all, n, signals, ended, err);
+	/* One that came while somebody was heard would be the end of us too. */
+	if (rc == 0 && sigtimedwait(&set, NULL, &(struct timespec){ 0 }) > 0) {
+		*ended = n;
+		rc = err_set(err, E_CANCELLED, "interrupted");
+	}
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
+int confine_run(const struct confine *c, confine_work *work, void *work_arg, confine_heard *heard,
+		void *heard_arg, struct err *err)
+{
+	AUTO(confined) struct confined *child = NULL;
+	size_t ended;
+
+	if (confine_start(c, work, work_arg, heard, heard_arg, &child, err) < 0)
+		return -1;
+	while (child) {
+		if (confine_wait(&child, 1, &ended, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+const char *confine_walls(void)
+{
+	static char text[64];
+	int abi = confine_landlock_abi();
+
+	(void)str_print(text, sizeof(text), "%sseccomp", geteuid() == 0 ? "user, " : "");
+	if (abi > 0)
+		(void)str_print(text + strlen(text), sizeof(text) - strlen(text), ", landlock %d",
+				abi);
+	return text;
+}

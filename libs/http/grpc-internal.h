@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * What came back from a gRPC server, without I/O: header and trailer lines, then the body.
+ */
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { GRPC_HEAD = 5, GRPC_MESSAGE_MAX = 400 };
+
+struct grpc_answer {
+	long http;   /* status of the answer; 0: none yet */
+	long status; /* grpc-status; -1: none yet */
+	bool is_grpc;
+	char message[GRPC_MESSAGE_MAX + 1];
+};
+#define GRPC_ANSWER_INIT      \
+	{                     \
+		.status = -1, \
+	}
+
+/* One line as it came: "HTTP/2 200", "grpc-status: 0", blank. Unknown ones are passed over. */
+void grpc_answer_line(struct grpc_answer *a, const char *line, size_t len);
+/* The frame's 5 bytes in front of a message. */
+void grpc_frame_head(size_t len, unsigned char head[GRPC_HEAD]);
+/* After the last line: the message of body, which lies in it. name is for errors. */
+MUST_CHECK int grpc_answer_end(const struct grpc_answer *a, const char *name,
+			       const struct buf *body, const char **message, size_t *len,
+			       struct err *err);

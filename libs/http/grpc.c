@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/grpc.h"
+
+#include "base/str.h"
+#include "http/grpc-internal.h"
+#include "http/local-internal.h"
+
+#include <string.h>
+#include <strings.h>
+
+void grpc_frame_head(size_t len, unsigned char head[GRPC_HEAD])
+{
+	head[0] = 0; /* not compressed */
+	for (int i = 0; i < 4; i++)
+		head[1 + i] = (unsigned char)(len >> (24 - 8 * i));
+}
+
+/* The value of a line "NAME: VALUE", without blanks around it. */
+static bool line_value(const char *line, size_t len, const char *name, const char **value,
+		       size_t *value_len)
+{
+	size_t n = strlen(name);
+
+	if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
+		return false;
+	for (n++; n < len && (line[n] == ' ' || line[n] == '\t'); n++)
+		;
+	while (len > n && strchr(" \t\r\n", line[len - 1]) && line[len - 1])
+		len--;
+	*value = line + n;
+	*value_len = len - n;
+	return true;
+}
+
+/* 0 to 999, or -1. */
+static long small_number(const char *text, size_t len)
+{
+	long n = 0;
+
+	if (len == 0 || len > 3)
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		n = 10 * n + (text[i] - '0');
+	}
+	return n;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* %XX becomes a byte; what would write on a terminal becomes a blank. */
+static void decode_message(struct grpc_answer *a, const char *text, size_t len)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < len && to < GRPC_MESSAGE_MAX; i++) {
+		unsigned char c = (unsigned char)text[i];
+		int high = c == '%' && len - i > 2 ? hex_digit(text[i + 1]) : -1;
+		int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+
+		if (low >= 0) {
+			c = (unsigned char)(high * 16 + low);
+			i += 2;
+		}
+		a->message[to++] = c < 0x20 || c == 0x7F ? ' ' : (char)c;
+	}
+	a->message[to] = '\0';
+}
+
+void grpc_answer_line(struct grpc_answer *a, const char *line, size_t len)
+{
+	static const char http[] = "HTTP/2 ";
+	const char *value;
+	size_t n;
+
+	if (len >= sizeof(http) + 2 && memcmp(line, http, sizeof(http) - 1) == 0)
+		a->http = small_number(line + sizeof(http) - 1, 3);
+	else if (line_value(line, len, "content-type", &value, &n))
+		a->is_grpc = n >= 16 && strncasecmp(value, "application/grpc", 16) == 0;
+	else if (line_value(line, len, "grpc-status", &value, &n))
+		a->status = small_number(value, n);
+	else if (line_value(line, len, "grpc-message", &value, &n))
+		decode_message(a, value, n);
+}
+
+int grpc_answer_end(const struct grpc_answer *a, const char *name, const struct buf *body,
+		    const char **message, size_t *len, struct err *err)
+{
+	const unsigned char *head = (const unsigned char *)buf_cstr(body);
+	size_t n;
+
+	if (a->http != 200 || !a->is_grpc)
+		return err_set(err, E_PROTOCOL, "%s: not a gRPC server (status %ld)", name,
+			       a->http);
+	if (a->status > 0)
+		return err_set(err, err_from_rpc_status((int)a->status), "%s: %s", name,
+			       *a->message ? a->message : "failed without a reason");
+	if (a->status < 0)
+		return err_set(err, E_PROTOCOL, "%s: the answer has no status", name);
+	if (body->len < GRPC_HEAD)
+		return err_set(err, E_PROTOCOL, "%s: the answer has no message", name);
+	if (head[0] != 0)
+		return err_set(err, E_PROTOCOL, "%s: the answer is compressed, unasked", name);
+	n = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
+	if (n != body->len - GRPC_HEAD)
+		return err_set(err, E_PROTOCOL, "%s: a message of %zu bytes in an answer of %zu",
+			       name, n, body->len - GRPC_HEAD);
+	*message = buf_cstr(body) + GRPC_HEAD;
+	*len = n;
+	return 0;
+}
+
+static void on_header(void *arg, const char *line, size_t len)
+{
+	grpc_answer_line(arg, line, len);
+}
+
+int grpc_call(const char *socket, const char *method, const void *request, size_t len,
+	      struct deadline deadline, struct buf *answer, struct err *err)
+{
+	static const char *const headers[] = { "Content-Type: application/grpc", "TE: trailers",
+					       "Expect:", NULL };
+	AUTO(buf) struct buf frame = BUF_INIT(len + GRPC_HEAD);
+	AUTO(buf) struct buf body = BUF_INIT(answer->max + GRPC_HEAD);
+	struct grpc_answer a = GRPC_ANSWER_INIT;
+	struct local_exchange x = { .socket = socket,
+				    .path = method,
+				    .deadline = deadline,
+				    .http2 = true,
+				    .headers = headers,
+				    .on_header = on_header,
+				    .arg = &a,
+				    .body = &body };
+	unsigned char head[GRPC_HEAD];
+	const char *message;
+	size_t n;
+
+	if (len > UINT32_MAX)
+		return err_set(err, E_LIMIT, "%s: a request of %zu bytes", method, len);
+	grpc_frame_head(len, head);
+	buf_add(&frame, head, sizeof(head));
+	buf_add(&frame, request, len);
+	x.request = buf_cstr(&frame);
+	x.len = frame.len;
+	if (local_exchange(&x, err) < 0 ||
+	    grpc_answer_end(&a, method, &body, &message, &n, err) < 0)
+		return -1;
+	buf_add(answer, message, n);
+	return buf_check(answer, method, err);
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Unary gRPC calls over a unix socket: HTTP/2 by libcurl, framing and trailers by us.
+ *
+ *	AUTO(buf) struct buf answer = BUF_INIT(1 << 20);
+ *	if (grpc_call("/run/containerd/containerd.sock", "/runtime.v1.RuntimeService/Version",
+ *		      request, len, deadline_in(5000), &answer, err) < 0)
+ *		return -1;
+ *
+ * request and answer are protobuf messages without gRPC's frame. Messages are not compressed;
+ * answers that are, are refused. A status of the server becomes the nearest code with the server's
+ * own text; the transport's errors are those of local.h.
+ */
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/err.h"
+
+#include <stddef.h>
+
+/* An answer longer than answer's limit is E_LIMIT. */
+MUST_CHECK int grpc_call(const char *socket, const char *method, const void *request, size_t len,
+			 struct deadline deadline, struct buf *answer, struct err *err);

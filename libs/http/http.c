@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A fetch: starts tries, waits for them, and decides what follows from each. */
+
+#include "http/http-internal.h"
+
+#include "base/deadline.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+	TICK_MS = 200,
+	RATE_TICK_MS = 20,
+	TELL_MS = 50,
+	CONNECTIONS = 6,
+	PAUSE_MS = 500,
+	GAIN = 1 << 20,
+	TRIES_EVER = 200
+};
+
+void http_init(void)
+{
+	static bool done;
+
+	if (!done && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		bug("libcurl cannot be used");
+	done = true;
+}
+
+/* --- after a try --- */
+
+/* Grows with each failure, and differs from machine to machine. */
+static uint64_t pause_after(const struct fetch *f, unsigned failures)
+{
+	uint64_t pause = f->o->pause_ms ? f->o->pause_ms : PAUSE_MS, most = HTTP_PAUSE_MAX * 1000;
+	uint32_t random = 0;
+
+	while (--failures > 0 && pause < most)
+		pause *= 2;
+	if (pause > most)
+		pause = most;
+	(void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	return pause - random % (pause / 4 + 1);
+}
+
+/* The next mirror and when to ask it. false: there is none. */
+static bool go_on(struct transfer *t)
+{
+	struct mirror *before = t->mirror;
+	uint64_t now = clock_ms();
+
+	t->mirror = mirror_choose(t->f->mirrors, t->f->nmirrors, t);
+	if (!t->mirror)
+		return false;
+	free(t->url);
+	t->url = http_url(t->mirror->url, t->job->path);
+	t->redirects = 0;
+	t->not_before = t->tries && t->mirror == before ? now + pause_after(t->f, t->tries) : now;
+	if (t->not_before < t->mirror->not_before)
+		t->not_before = t->mirror->not_before;
+	return true;
+}
+
+static int fail(struct transfer *t, struct err *err)
+{
+	enum err_code code = t->err.code;
+
+	if ((t->job->optional && code == E_NOT_FOUND) ||
+	    (t->job->spare && code != E_IO && code != E_FAILED && code != E_TRUST)) {
+		t->state = T_DONE;
+		t->job->missing = true;
+		return 0;
+	}
+	AUTO(str) char *shown = http_shown(t->url);
+
+	return err_set_at(err, t->err.code, t->err.sys, t->err.where, "%s: %s", shown, t->err.msg);
+}
+
+static int succeed(struct transfer *t)
+{
+	t->state = T_DONE;
+	t->job->done = true;
+	if (t->mirror)
+		t->mirror->lives = HTTP_BUDGET;
+	if (t->f->watch && t->f->watch->done)
+		t->f->watch->done(t->f->watch->arg, t->index);
+	return 0;
+}
+
+static int again(struct transfer *t, struct err *err)
+{
+	if (t->at > t->started_at && t->at - t->started_at >= GAIN)
+		t->tries = 0;
+	if (t->mirror->lives)
+		t->mirror->lives--;
+	t->inherited = t->at > 0;
+	t->all++;
+	if (++t->tries >= HTTP_TRIES + t->f->nmirrors - 1 || t->all >= TRIES_EVER || !go_on(t))
+		return fail(t, err);
+	return 0;
+}
+
+static int elsewhere(struct transfer *t, struct err *err)
+{
+	struct err kept = t->err;
+
+	t->refused |= 1U << (t->mirror - t->f->mirrors);
+	if (kept.code != E_NOT_FOUND && t->mirror->lives)
+		t->mirror->lives--;
+	if (kept.code != E_NOT_FOUND && kept.code != E_PERMISSION && transfer_rewind(t, err) < 0)
+		return -1;
+	AUTO(str) char *url = xstrdup(t->url);
+	if (go_on(t))
+		return 0;
+	str_set(&t->url, url);
+	return fail(t, err);
+}
+
+/* From the start, once: then nothing is inherited and no range is asked for. */
+static int restart(struct transfer *t, struct err *err)
+{
+	if (transfer_rewind(t, err) < 0)
+		return -1;
+	t->fresh = true;
+	t->not_before = 0;
+	return ++t->all >= TRIES_EVER ? fail(t, err) : 0;
+}
+
+static int conclude(struct transfer *t, enum verdict v, struct err *err)
+{
+	switch (v) {
+	case V_GOOD:
+		return succeed(t);
+	case V_AGAIN:
+		return again(t, err);
+	case V_ELSEWHERE:
+		return elsewhere(t, err);
+	case V_RESTART:
+		return restart(t, err);
+	case V_REDIRECT:
+		t->not_before = 0;
+		return 0;
+	case V_FATAL:
+	default:
+		return fail(t, err);
+	}
+}
+
+/* --- the loop --- */
+
+/* *wait gets the milliseconds until the next one may start. */
+static int start_some(struct fetch *f, uint64_t *wait, struct err *err)
+{
+	size_t most = f->o->connections ? f->o->connections : CONNECTIONS;
+	uint64_t now = clock_ms();
+
+	*wait = TICK_MS;
+	for (size_t i = 0; i < f->n && f->running < most; i++) {
+		struct transfer *t = &f->transfers[i];
+
+		if (t->state != T_WAITING)
+			continue;
+		if (t->not_before > now) {
+			if (t->not_before - now < *wait)
+				*wait = t->not_before - now;
+			continue;
+		}
+		if (transfer_start(t, err) < 0)
+			return -1;
+		f->running++;
+	}
+	return 0;
+}
+
+/* How many have ended. */
+static int take_ended(struct fetch *f, struct err *err)
+{
+	CURLMsg *m;
+	int left, n = 0;
+
+	while ((m = curl_multi_info_read(f->multi, &left))) {
+		struct transfer *t = NULL;
+		CURLcode rc = m->data.result;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+		f->running--;
+		if (conclude(t, transfer_end(t, rc), err) < 0)
+			return -1;
+		n++;
+	}
+	return n;
+}
+
+static bool tell(struct fetch *f)
+{
+	uint64_t done = 0, total = 0;
+	bool known = true, all = true;
+
+	for (size_t i = 0; i < f->n; i++) {
+		const struct transfer *t = &f->transfers[i];
+
+		done += t->at;
+		known = known && t->job->size != UINT64_MAX;
+		total += known ? t->job->size : 0;
+		all = all && t->state == T_DONE;
+	}
+	if (f->watch && f->watch->progress && (all || clock_ms() - f->told >= TELL_MS)) {
+		f->watch->progress(f->watch->arg, done, known ? total : 0);
+		f->told = clock_ms();
+	}
+	return all;
+}
+
+static int run(struct fetch *f, struct err *err)
+{
+	uint64_t wait;
+	int running, ended;
+
+	while (!tell(f)) {
+		if (start_some(f, &wait, err) < 0)
+			return -1;
+		if (rate_resume(f) && wait > RATE_TICK_MS)
+			wait = RATE_TICK_MS;
+		if (curl_multi_perform(f->multi, &running) != CURLM_OK)
+			return err_set(err, E_FAILED, "libcurl cannot go on");
+		ended = take_ended(f, err);
+		if (ended < 0)
+			return -1;
+		if (!ended && curl_multi_poll(f->multi, NULL, 0, (int)wait, NULL) != CURLM_OK)
+			return err_set(err, E_FAILED, "libcurl cannot wait");
+	}
+	return 0;
+}
+
+/* --- a fetch --- */
+
+static int set_up_mirrors(struct fetch *f, char *const *mirrors, struct err *err)
+{
+	strv_each(url, mirrors) {
+		if (f->nmirrors == HTTP_MIRRORS_MAX)
+			return err_set(err, E_LIMIT, "more than %d mirrors", HTTP_MIRRORS_MAX);
+		if (http_check_url(*url, err) < 0)
+			return -1;
+		f->mirrors[f->nmirrors++] = (struct mirror){ .url = *url, .lives = HTTP_BUDGET };
+	}
+	return f->nmirrors ? 0 : err_set(err, E_USAGE, "no URL to fetch from");
+}
+
+/* A file that is whole already needs no server. */
+static int set_up(struct fetch *f, struct http_job *jobs, struct err *err)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct transfer *t = &f->transfers[i];
+
+		*t = (struct transfer){ .f = f, .job = &jobs[i], .index = i };
+		jobs[i].received = 0;
+		jobs[i].done = jobs[i].missing = false;
+		if (transfer_open(t, err) < 0 ||
+		    (t->at == jobs[i].size && transfer_check(t, err) < 0))
+			return -1;
+		if (t->state == T_DONE)
+			(void)succeed(t);
+		else if (!go_on(t))
+			bug("no mirror at the start");
+	}
+	return 0;
+}
+
+static void take_down(struct fetch *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		transfer_release(&f->transfers[i]);
+	free(f->transfers);
+	(void)curl_multi_cleanup(f->multi);
+}
+
+int http_fetch(const struct http_options *o, char *const *mirrors, struct http_job *jobs,
+	       size_t njobs, const struct http_watch *watch, struct err *err)
+{
+	struct fetch f = { .o = o, .watch = watch, .n = njobs, .started = clock_ms() };
+	int rc;
+
+	http_init();
+	if (set_up_mirrors(&f, mirrors, err) < 0)
+		return -1;
+	f.multi = curl_multi_init();
+	if (!f.multi)
+		return err_set(err, E_FAILED, "libcurl has no memory");
+	f.transfers = xcalloc(njobs + 1, sizeof(*f.transfers));
+	rc = set_up(&f, jobs, err) < 0 || run(&f, err) < 0 ? -1 : 0;
+	take_down(&f);
+	return rc;
+}
+
+int http_get(const struct http_options *o, char *const *mirrors, const char *path, size_t limit,
+	     struct buf *to, struct err *err)
+{
+	struct http_job job = {
+		.path = path, .fd = -1, .to = to, .size = UINT64_MAX, .limit = limit
+	};
+
+	to->max = limit;
+	return http_fetch(o, mirrors, &job, 1, NULL, err);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which mirror is asked next. In this order: one with lives before one without; one that may be
+ * asked now before one that wants us to wait; another than the one that just failed; the earlier
+ * in the list.
+ */
+
+#include "http/http-internal.h"
+
+#include "base/deadline.h"
+
+struct mirror *mirror_choose(struct mirror *all, size_t n, const struct transfer *t)
+{
+	struct mirror *best = NULL;
+	unsigned best_score = 0;
+	uint64_t now = clock_ms();
+
+	for (size_t i = 0; i < n; i++) {
+		struct mirror *m = &all[i];
+		unsigned score = 1;
+
+		if (t->refused & 1U << i)
+			continue;
+		score += m->lives ? 4 : 0;
+		score += m->not_before <= now ? 2 : 0;
+		score += m != t->mirror || !t->tries ? 1 : 0;
+		if (score > best_score) {
+			best = m;
+			best_score = score;
+		}
+	}
+	return best;
+}

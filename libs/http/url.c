@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/* URLs of mirrors and of what lies below them. */
+
+#include "http/http-internal.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+enum { URL_MAX_BYTES = 4096 };
+
+static const char *after_scheme(const char *url)
+{
+	if (strncasecmp(url, "https://", 8) == 0)
+		return url + 8;
+	return strncasecmp(url, "http://", 7) == 0 ? url + 7 : NULL;
+}
+
+bool http_is_secure(const char *url)
+{
+	return strncasecmp(url, "https://", 8) == 0;
+}
+
+/* What stands before the host, up to and with the last "@"; 0: nothing does. */
+static size_t user_len(const char *host)
+{
+	const char *at = memrchr(host, '@', strcspn(host, "/?#"));
+
+	return at ? (size_t)(at - host) + 1 : 0;
+}
+
+char *http_shown(const char *url)
+{
+	const char *host = after_scheme(url);
+
+	return host ? str_fmt("%.*s%s", (int)(host - url), url, host + user_len(host))
+		    : xstrdup(url);
+}
+
+int http_check_url(const char *url, struct err *err)
+{
+	AUTO(str) char *shown = http_shown(url);
+	const char *host = after_scheme(url);
+
+	if (!host || !*host || *host == '/' || *host == ':')
+		return err_set(err, E_USAGE, "'%s' is no URL with http or https and a host", shown);
+	/* Readers of URLs disagree about where the host begins then. */
+	if (user_len(host) && memchr(host, '@', user_len(host) - 1))
+		return err_set(err, E_USAGE, "'%s' has two users", shown);
+	if (strpbrk(url, "?#") || strlen(url) > URL_MAX_BYTES)
+		return err_set(err, E_USAGE, "the URL '%s' must end with a path", shown);
+	for (const char *p = url; *p; p++) {
+		if (!isgraph((unsigned char)*p))
+			return err_set(err, E_USAGE,
+				       "the URL '%s' has blanks or control characters", shown);
+	}
+	return 0;
+}
+
+char *http_url(const char *base, const char *path)
+{
+	struct buf url = BUF_INIT(4 * URL_MAX_BYTES);
+
+	buf_str(&url, base);
+	if (!str_ends(base, "/"))
+		buf_chr(&url, '/');
+	for (; *path; path++) {
+		if (isalnum((unsigned char)*path) || strchr("-._~/", *path))
+			buf_chr(&url, *path);
+		else
+			buf_fmt(&url, "%%%02X", (unsigned char)*path);
+	}
+	return buf_steal(&url);
+}

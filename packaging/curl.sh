@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds a libcurl that can be linked statically: packaging/curl.sh OUTPUT-FOLDER
+#
+# Debian's own libcurl.a needs libraries that Debian has no archives of (Kerberos, LDAP, RTMP ...). This
+# is Debian's source with Debian's patches and HTTP, HTTPS and unix sockets only. Names are resolved by
+# c-ares, since glibc's resolver loads shared libraries that a static program may not find. The source
+# comes through this machine's own package sources, whose signatures apt checks; the tarball's digest
+# is pinned here, so is that of the patches, of which a security update may bring newer ones.
+#
+# Environment
+#   CURL_SOURCE  folder that has the two source files already (default: apt fetches them)
+#   KATA_CACHE   folder of cached results (default ~/.cache/kata)
+set -euo pipefail
+export LC_ALL=C
+umask 022
+unset MAKEFLAGS MAKELEVEL MFLAGS MAKEOVERRIDES
+
+tarball=curl_7.88.1.orig.tar.gz
+tarball_sha256=cdb38b72e36bc5d33d5b8810f8018ece1baa29a8f215b4495e495ded82bbf3c7
+patches_sha256=961b78bc48492c5693e4decb352ddd176f343260a8956f48b2887874048ef23b # 7.88.1-10+deb12u15
+
+die() {
+	echo "curl: $*" >&2
+	exit 1
+}
+
+[ $# -eq 1 ] || die "usage: curl.sh OUTPUT-FOLDER"
+out=$(realpath -m "$1")
+cache=${KATA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kata}/curl
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/kata-curl-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# This machine's package sources, asked for sources instead of binaries. Nothing of the system changes.
+fetch() {
+	local parts=$work/apt/parts f
+	mkdir -p "$parts" "$work"/apt/lists/partial "$work"/apt/cache/archives/partial
+	for f in /etc/apt/sources.list.d/*.sources; do
+		[ -f "$f" ] && sed 's/^Types:.*/Types: deb-src/' "$f" >"$parts/$(basename "$f")"
+	done
+	for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+		[ -f "$f" ] && sed -n 's/^deb\(-src\)\? /deb-src /p' "$f" >"$parts/$(basename "$f" .list).list"
+	done
+	local apt=(apt-get -q -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$parts"
+		-o "Dir::State::lists=$work/apt/lists" -o "Dir::Cache=$work/apt/cache"
+		-o APT::Sandbox::User=root)
+	# A third-party source without source packages is no reason to stop.
+	"${apt[@]}" update >/dev/null 2>&1 || true
+	(cd "$work" && "${apt[@]}" source --download-only curl >"$work/apt/log" 2>&1) || {
+		tail -n 5 "$work/apt/log" >&2
+		die "Debian's source package of curl cannot be fetched; set CURL_SOURCE to a folder that has it"
+	}
+}
+
+inputs() {
+	sha256sum <"$here/curl.sh"
+	gcc --version | head -n 1
+	dpkg-query -W libssl-dev libc-ares-dev libnghttp2-dev
+}
+
+source=${CURL_SOURCE:-}
+if [ -d "$cache" ] && [ -z "$source" ]; then
+	newest=$(find "$cache" -mindepth 2 -maxdepth 2 -name key -newermt '7 days ago' -print -quit)
+	key=$(cat "${newest:-/dev/null}")
+fi
+# A result of this week needs no look at the archive.
+if [ -n "${key:-}" ] && [ "$key" = "$(inputs | sha256sum | cut -d' ' -f1)" ]; then
+	mkdir -p "$out"
+	cp -a "$(dirname "$newest")"/. "$out"
+	echo "curl: from cache"
+	exit 0
+fi
+
+if [ -z "$source" ]; then
+	fetch
+	source=$work
+fi
+[ "$(sha256sum <"$source/$tarball" | cut -d' ' -f1)" = "$tarball_sha256" ] ||
+	die "$source/$tarball has another digest than the pinned one"
+patches=$(find "$source" -maxdepth 1 -name 'curl_7.88.1-*.debian.tar.xz' | sort -V | tail -n 1)
+[ -n "$patches" ] || die "$source has no curl_7.88.1-*.debian.tar.xz"
+[ "$(sha256sum <"$patches" | cut -d' ' -f1)" = "$patches_sha256" ] ||
+	echo "curl: $(basename "$patches") is newer than the one that is pinned"
+
+mkdir "$work/src"
+tar -C "$work/src" --strip-components=1 -xf "$source/$tarball"
+tar -C "$work/src" -xf "$patches"
+cd "$work/src"
+# Those at the end of the series are for builds with other cryptography libraries.
+grep -v -e '^#' -e '^$' -e gnutls -e nss debian/patches/series | while read -r patch; do
+	patch -s -p1 <"debian/patches/$patch" || die "patch $patch does not apply"
+done
+CFLAGS="-Os -fPIE -ffunction-sections -fdata-sections -fstack-protector-strong -ffile-prefix-map=$PWD=." \
+	./configure --quiet --disable-shared --enable-static --with-openssl --enable-ares --with-nghttp2 \
+	--enable-unix-sockets --without-libidn2 --without-libpsl --without-librtmp --without-libssh2 \
+	--without-brotli --without-zstd --without-zlib --without-gssapi --without-libgsasl --disable-ldap \
+	--disable-ftp --disable-file --disable-dict --disable-gopher --disable-imap --disable-mqtt \
+	--disable-pop3 --disable-rtsp --disable-smb --disable-smtp --disable-telnet --disable-tftp \
+	--disable-manual --disable-cookies --disable-alt-svc --disable-ntlm --disable-netrc \
+	--without-ca-bundle --without-ca-path >configure.log 2>&1 || {
+	tail -n 5 configure.log >&2
+	die "configure failed"
+}
+make -s -j"$(nproc)" -C lib >make.log 2>&1 || {
+	tail -n 5 make.log >&2
+	die "compiling failed"
+}
+cd "$here/.."
+mkdir -p "$out" "$cache/new.$$"
+cp "$work/src/lib/.libs/libcurl.a" "$cache/new.$$/"
+basename "$patches" >"$cache/new.$$/version"
+inputs | sha256sum | cut -d' ' -f1 >"$cache/new.$$/key"
+cp -a "$cache/new.$$"/. "$out"
+rm -rf "$cache/last"
+mv "$cache/new.$$" "$cache/last"
+echo "curl: built from $tarball and $(cat "$out/version")"

@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The installer's figures, with their peers in the same run: deploy.sh KATA-DEPLOY [MIB [RUNS]]
+# Medians. FIGURES names the file that gets them.
+#
+# The set is made of real programs and libraries of this machine, since zeros and random bytes say
+# nothing about compression.
+set -eu
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/bench/figures.sh
+. tests/bench/figures.sh
+deploy=$(realpath "$1") mib=${2:-300} runs=${3:-5}
+FIGURES=$(realpath "${FIGURES:?}")
+
+LAB=$(mktemp -d /tmp/kata-bench-XXXXXX)
+server=
+stop() {
+	[ -z "$server" ] || kill "$server" 2>/dev/null
+	rm -rf "$LAB"
+}
+trap stop EXIT
+
+# --- the set: half of it programs, in four components
+
+collect() {
+	local have=0 want=$((mib << 20)) n=0 file size
+	mkdir -p "$LAB/tree/bin" "$LAB/tree/lib/a" "$LAB/tree/lib/b" "$LAB/tree/lib/c"
+	while [ "$have" -lt "$want" ] && read -r size file; do
+		case $((n % 4)) in
+		0) to=bin ;;
+		1) to=lib/a ;;
+		2) to=lib/b ;;
+		*) to=lib/c ;;
+		esac
+		cp -L "$file" "$LAB/tree/$to/f$n-$(basename "$file" | tr -c 'A-Za-z0-9._\n-' _)"
+		n=$((n + 1)) have=$((have + size))
+	done < <(find -L /usr/lib/x86_64-linux-gnu /usr/bin /usr/lib/llvm* -xdev -maxdepth 3 -type f \
+		-size +64k -size -40M -printf '%s %i %p\n' 2>/dev/null | sort -k2,2n -u |
+		sort -k1,1nr | awk '{ print $1, $3 }')
+	[ "$have" -ge "$want" ] || echo "  only $((have >> 20)) MiB were found" >&2
+}
+collect
+cat >"$LAB/components.yaml" <<-EOF2
+	components:
+	  - {name: programs, text: programs, required: true, paths: [bin]}
+	  - {name: a, text: libraries, required: true, paths: [lib/a]}
+	  - {name: b, text: libraries, required: true, paths: [lib/b]}
+	  - {name: c, text: libraries, required: true, paths: [lib/c]}
+	copies: []
+EOF2
+release() { # NAME VERSION [OLD]
+	"$deploy" release build --tree "$LAB/tree" --out "$LAB/$1" --components "$LAB/components.yaml" \
+		--version "$2" --serial "${2%%.*}" --created 1700000000 \
+		--expires 2099-01-01T00:00:00Z --channel-expires 2099-01-01T00:00:00Z --level 3 \
+		${3:+--old "$LAB/$3"} >/dev/null
+	"$deploy" release sign --key "$LAB/key.key" "$LAB/$1" >/dev/null
+}
+"$deploy" keys generate --no-passphrase "$LAB/key" >/dev/null
+release one 1.0.0
+# One file of many changes, as a rebuilt program does: here and there.
+changed=$(find "$LAB/tree/bin" -type f -printf '%s %p\n' | sort -n | tail -n 1 | cut -d' ' -f2)
+printf 'rebuilt' | dd of="$changed" bs=1 seek=4096 conv=notrunc status=none
+for at in 100000 200000 300000; do
+	printf '%s' "$at" | dd of="$changed" bs=1 seek=$at conv=notrunc status=none
+done
+release two 2.0.0 one
+
+busybox httpd -f -p 127.0.0.1:0 -h "$LAB" >/dev/null 2>&1 &
+server=$!
+port=
+for _ in $(seq 100); do
+	inode=$(find "/proc/$server/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null | tr -dc '0-9\n' | head -n 1)
+	port=$(awk -v i="${inode:-x}" '$10 == i { split($2, a, ":"); print a[2] }' /proc/net/tcp)
+	[ -n "$port" ] && break
+	sleep 0.05
+done
+url=http://127.0.0.1:$((16#$port))
+
+common=(--prefix "$LAB/opt" --lock "$LAB/lock")
+offered=(--key "$LAB/key.pub" --cache "$LAB/cache" --trust-dir "$LAB/none" --cri none)
+install() { # RELEASE [OPTION...]
+	local from=$1
+	shift
+	"$deploy" install --release "$from" "${offered[@]}" "${common[@]}" --no-proof --yes --quiet "$@"
+}
+uninstall() { "$deploy" uninstall "${common[@]}" --force --yes --quiet; }
+peer() {
+	local blob
+	mkdir -p "$LAB/peer"
+	for blob in "$LAB"/one/blobs/*; do zstd -dcq "$blob" | tar -C "$LAB/peer" -xf -; done
+	sync -f "$LAB/peer"
+}
+
+# --- install, against unpacking with nothing verified
+
+rm -f "$LAB"/{ours,peers}
+for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
+	ms peer >>"$LAB/peers"
+	rm -rf "$LAB/peer"
+	ms install "$url/one/" >>"$LAB/ours"
+	[ -n "${kept:-}" ] || uninstall
+done
+o=$(median <"$LAB/ours") p=$(median <"$LAB/peers")
+row "zstd -d | tar x, one syncfs, $mib MiB" "$p" ms
+row "install over HTTP, two digests verified" "$o" ms
+row "install / (zstd | tar)" "$(ratio "$o" "$p")" x 1.25
+install "$url/one/" --timings 2>"$LAB/timings"
+sed -n 's/^/    /p' "$LAB/timings"
+row "peak memory of the installer" "$(sed -n 's/^ *\([0-9]*\) KiB at most.*/\1/p' "$LAB/timings")" KiB 32768
+row "peak memory of its largest child" "$(sed -n 's/.*at most, \([0-9]*\) KiB.*/\1/p' "$LAB/timings")" KiB 32768
+
+# --- nothing to do, verify, upgrade, rollback
+
+rm -f "$LAB"/{nothing,verify,openssl}
+find "$LAB/opt/store" -type f >"$LAB/files"
+for _ in $(seq "$runs"); do
+	ms install "$url/one/" >>"$LAB/nothing"
+	ms "$deploy" verify "${common[@]}" --quiet >>"$LAB/verify"
+	ms xargs -a "$LAB/files" openssl dgst -sha256 >>"$LAB/openssl"
+done
+v=$(median <"$LAB/verify") s=$(median <"$LAB/openssl")
+row "nothing to do" "$(median <"$LAB/nothing")" ms 50
+row "openssl dgst -sha256 on the same files" "$s" ms
+row "verify" "$v" ms
+row "speed of verify / openssl" "$(ratio "$s" "$v")" x 0.8 least
+
+used() { du -sk "$LAB/opt" | cut -f1; }
+before=$(used)
+result=$(install "$url/two/" --json)
+after=$(used)
+size=$(stat -c %s "$changed")
+blob=$(zstd -qc "$changed" | wc -c)
+received=$(sed -n 's/.*"received": \([0-9]*\).*/\1/p' <<<"$result")
+row "upgrade of one file: downloaded / compressed" "$(ratio "$received" "$blob")" x 0.6
+row "upgrade of one file: disk grows / its size" "$(ratio $(((after - before) * 1024)) "$size")" x 1.10
+rm -f "$LAB/rollback"
+for _ in $(seq "$runs"); do
+	ms "$deploy" rollback "${common[@]}" --quiet >>"$LAB/rollback"
+done
+row "rollback" "$(median <"$LAB/rollback")" ms 100
+uninstall
+
+# --- a manifest of a fleet's size
+
+rm -rf "$LAB/tree" "$LAB/one" "$LAB/two"
+mkdir -p "$LAB/tree"
+awk -v dir="$LAB/tree" 'BEGIN {
+	for (i = 0; i < 20000; i++) {
+		if (i % 200 == 0) { d = sprintf("%s/lib/a/%03d", dir, i / 200); system("mkdir -p " d) }
+		f = sprintf("%s/file-%05d", d, i); print i > f; close(f)
+	}
+}'
+mkdir -p "$LAB/tree/bin" "$LAB/tree/lib/b" "$LAB/tree/lib/c"
+for f in bin/x lib/b/x lib/c/x; do echo x >"$LAB/tree/$f"; done
+release one 1.0.0
+plan() {
+	"$deploy" plan --release "$LAB/one" "${offered[@]}" "${common[@]}" --timings 2>"$LAB/timings" >/dev/null
+}
+row "plan of 20 000 files" "$(ms plan)" ms 2000
+row "its peak memory" "$(sed -n 's/^ *\([0-9]*\) KiB at most.*/\1/p' "$LAB/timings")" KiB 65536

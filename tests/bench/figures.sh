@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Figures and how they are written down; FIGURES is a file with one JSON object per line.
+
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+row() { # FIGURE VALUE UNIT [BAR [least]]: the bar is an upper bound, or the least that is wanted
+	local holds=null
+	[ -z "${4:-}" ] || holds=$(awk -v v="$2" -v b="$4" -v least="${5:-}" \
+		'BEGIN { print (least ? v >= b : v <= b) ? "true" : "false" }')
+	printf '  %-44s %10s %-4s bar %-8s %s\n' "$1" "$2" "$3" "${4:--}" "$holds"
+	echo "{\"figure\":\"$1\",\"value\":$2,\"unit\":\"$3\",\"bar\":${4:-null},\"holds\":$holds}" \
+		>>"$FIGURES"
+}
+ms() { # COMMAND...: milliseconds of one run
+	local begin=$EPOCHREALTIME
+	"$@" >/dev/null
+	awk -v b="$begin" -v e="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", (e - b) * 1000 }'
+}
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# A node for kata-deploy: a private containerd with CRI and an administrator's configuration, and a
+# web server on loopback. Needs lib.sh.
+#
+#   node_start			sets LAB, PREFIX, SHIM; EXIT cleans up
+#   node_serve DIR...		serves them as $URL/1/, $URL/2/ ...
+#   node_deploy VERB ...	kata-deploy ($deploy) on that node
+#   node_digest			of everything that an install may touch
+
+node_start() {
+	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
+	# shellcheck disable=SC2034
+	LAB_PREFIX=$LAB/opt/kata
+	PREFIX=$LAB/opt/kata
+	# shellcheck disable=SC2034
+	SHIM=$PREFIX/bin/containerd-shim-kata-v2
+	trap node_stop EXIT
+	mkdir -p "$LAB/etc" "$LAB/opt"
+	cat >"$LAB/etc/config.toml" <<-EOF
+		# The administrator's own, with a comment.
+		version = 2
+		root = "$LAB/root"
+		state = "$LAB/state"
+
+		[grpc]
+		  address = "$LAB/containerd.sock"
+		[ttrpc]
+		  address = "$LAB/containerd.sock.ttrpc"
+
+		[plugins."io.containerd.grpc.v1.cri"]
+		  restrict_oom_score_adj = true # this node may not lower it
+		  [plugins."io.containerd.grpc.v1.cri".cni]
+		    conf_dir = "$LAB/cni"
+	EOF
+	# What a service manager would do: the old one ends, a new one starts.
+	cat >"$LAB/restart" <<-EOF
+		#!/bin/sh
+		pid=\$(cat "$LAB/containerd.pid" 2>/dev/null)
+		[ -z "\$pid" ] || { kill "\$pid" 2>/dev/null; tail --pid="\$pid" -f /dev/null; }
+		setsid containerd --config "$LAB/etc/config.toml" </dev/null >>"$LAB/containerd.log" 2>&1 &
+		echo \$! >"$LAB/containerd.pid"
+	EOF
+	chmod +x "$LAB/restart"
+	"$LAB/restart"
+	for _ in $(seq 600); do
+		lab_ctr version >/dev/null 2>&1 && return 0
+		sleep 0.05
+	done
+	echo "containerd did not start; its log:" >&2
+	tail -n 20 "$LAB/containerd.log" >&2
+	return 1
+}
+
+node_stop() {
+	local status=$?
+	[ -z "${HTTPD:-}" ] || kill "$HTTPD" 2>/dev/null
+	(exit "$status")
+	lab_stop
+}
+
+node_serve() {
+	local n=0 dir inode port=
+	mkdir -p "$LAB/site"
+	for dir in "$@"; do
+		n=$((n + 1))
+		ln -s "$dir" "$LAB/site/$n"
+	done
+	busybox httpd -f -p 127.0.0.1:0 -h "$LAB/site" >/dev/null 2>&1 &
+	HTTPD=$!
+	for _ in $(seq 200); do
+		inode=$(find "/proc/$HTTPD/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null |
+			tr -dc '0-9\n' | head -n 1)
+		port=$(awk -v i="${inode:-x}" '$10 == i { split($2, a, ":"); print a[2] }' /proc/net/tcp)
+		[ -n "$port" ] && break
+		sleep 0.05
+	done
+	[ -n "$port" ] || {
+		echo "the web server did not start" >&2
+		return 1
+	}
+	# shellcheck disable=SC2034
+	URL=http://127.0.0.1:$((16#$port))
+}
+
+node_deploy() { # VERB OPTION...
+	local verb=$1
+	shift
+	local args=(--prefix "$PREFIX" --lock "$LAB/lock" --yes)
+	case $verb in
+	install | upgrade | uninstall | plan)
+		args+=(--cri containerd --cri-config "$LAB/etc/config.toml"
+			--cri-socket "$LAB/containerd.sock" --restart-with "$LAB/restart")
+		;;
+	esac
+	case $verb in
+	install | upgrade | plan) args+=(--cache "$LAB/cache") ;;
+	esac
+	[ "$verb" != plan ] || args=("${args[@]/--yes/--quiet}")
+	# shellcheck disable=SC2154
+	"$deploy" "$verb" "${args[@]}" "$@"
+}
+
+# Names, modes, owners, contents and links.
+node_digest() {
+	(cd "$LAB" && find etc opt -printf '%p %y %m %u %g %l\n' | sort &&
+		find etc opt -type f -print0 | sort -z | xargs -0r sha256sum) | sha256sum
+}

@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Runs scenario files: given a node, run kata-deploy, expect this. scenario PROGRAM FILE...
+ *
+ *	name: what is shown
+ *	given: [STEP...]
+ *	run: command line of kata-deploy
+ *	status: 0, or the slug of an error; default: 0
+ *	expect: [CHECK...]
+ *	then: [{run, status, expect}, ...]
+ *
+ * A STEP is one of
+ *	{release: NAME, version, serial, files: {PATH: TEXT}, ...}	built and signed in ${dir}/NAME
+ *	{run: COMMAND}							must succeed
+ *	{write: PATH, text: TEXT}, {remove: PATH}, {link: PATH, to: TARGET}, {mkdir: PATH}
+ *	{replace: PATH, text: OLD, with: NEW}				within a file
+ *	{exec: COMMAND LINE}						another program, must succeed
+ *	{snapshot: NAME, of: PATH}					remembers a tree for same-as
+ * A CHECK is a step, or one of
+ *	{file: PATH, text: TEXT} or {file: PATH, has: TEXT}, {absent: PATH}, {points: PATH, to: PATTERN},
+ *	{says: TEXT}, {silent-about: TEXT}				of both output streams
+ *	{json: PATH.OF.MEMBERS, is: VALUE}				of the standard output
+ *	{same-as: NAME, of: PATH}
+ *
+ * Paths are relative to a temporary directory. In strings ${dir} is that directory, ${key} the
+ * public key that signs. A command that says nothing about them gets a prefix, a lock, a cache and
+ * a trust directory in there, and neither container manager nor proof.
+ */
+
+#include "base/deadline.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "json/json.h"
+#include "tests/crash/tree.h"
+#include "yaml/yaml.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 4 << 20, RUN_MS = 120000, SNAPSHOTS_MAX = 16 };
+
+struct snapshot {
+	char *name, *text;
+};
+
+struct node {
+	const char *program;
+	char *dir;
+	struct buf out, all; /* of the last run: standard output; both */
+	int status;
+	struct snapshot snapshots[SNAPSHOTS_MAX];
+	size_t nsnapshots;
+};
+
+static const char *text(const struct json *j, const char *key)
+{
+	const struct json *v = json_get(j, key);
+
+	return v && json_kind(v) == JSON_IS_STRING ? json_text(v) : NULL;
+}
+
+/* Replaces ${dir} and ${key}; heap. */
+static char *expand(const struct node *n, const char *s)
+{
+	AUTO(buf) struct buf b = BUF_INIT(FILE_MAX);
+
+	while (*s) {
+		if (strncmp(s, "${dir}", 6) == 0) {
+			buf_str(&b, n->dir);
+			s += 6;
+		} else if (strncmp(s, "${key}", 6) == 0) {
+			buf_fmt(&b, "%s/key.pub", n->dir);
+			s += 6;
+		} else {
+			buf_chr(&b, *s++);
+		}
+	}
+	return b.len ? buf_steal(&b) : xstrdup("");
+}
+
+static char *at(const struct node *n, const char *path)
+{
+	AUTO(str) char *p = expand(n, path);
+
+	return *p == '/' ? xstrdup(p) : path_join(n->dir, p);
+}
+
+static int put(const struct node *n, const char *path, const char *s, mode_t mode, struct err *err)
+{
+	AUTO(str) char *full = at(n, path), *dir = NULL, *data = expand(n, s);
+
+	dir = xstrndup(full, (size_t)(path_basename(full) - full));
+	if (path_make(dir, 0755, err) < 0)
+		return -1;
+	return file_replace_volatile(AT_FDCWD, full, data, strlen(data), mode, err);
+}
+
+/* --- commands --- */
+
+static bool mentions(char *const *words, const char *option)
+{
+	return strv_has(words, option);
+}
+
+static void default_to(char ***argv, const char *option, const struct node *n, const char *path)
+{
+	if (mentions(*argv, option))
+		return;
+	strv_push(argv, option);
+	strv_pushf(argv, "%s/%s", n->dir, path);
+}
+
+/* Which of the defaults a verb takes. */
+static void add_defaults(const struct node *n, const char *verb, char ***argv)
+{
+	static const char *const releases[] = { "install", "upgrade", "plan", "repair", "fetch", NULL };
+	static const char *const managers[] = { "install", "upgrade", "plan", NULL };
+	static const char *const others[] = { "release", "keys", "manual", "--help", "--version",
+					      NULL };
+
+	if (strv_has((char *const *)others, verb) || mentions(*argv, "--help"))
+		return;
+	if (!mentions(*argv, "--root"))
+		default_to(argv, "--prefix", n, "opt");
+	if (!str_eq(verb, "doctor"))
+		default_to(argv, "--lock", n, "lock");
+	if (strv_has((char *const *)releases, verb)) {
+		default_to(argv, "--cache", n, "cache");
+		default_to(argv, "--trust-dir", n, "trust.d");
+	}
+	if (strv_has((char *const *)managers, verb) && !mentions(*argv, "--cri")) {
+		strv_push(argv, "--cri");
+		strv_push(argv, "none");
+	}
+	if ((str_eq(verb, "install") || str_eq(verb, "upgrade")) && !mentions(*argv, "--no-proof"))
+		strv_push(argv, "--no-proof");
+}
+
+static int run(struct node *n, const char *line, struct err *err)
+{
+	AUTO(str) char *expanded = expand(n, line);
+	AUTO(strv) char **words = strv_split(expanded, " "), **argv = NULL;
+	AUTO(str) char *errors = path_join(n->dir, ".stderr");
+	AUTO(buf) struct buf said = BUF_INIT(FILE_MAX);
+
+	strv_push(&argv, n->program);
+	strv_each(word, words)
+		strv_push(&argv, *word);
+	if (words)
+		add_defaults(n, words[0], &argv);
+	AUTO(fd) int out = open(n->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	AUTO(fd) int error = open(errors, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	const struct spawn_fd fds[] = { { out, 1 }, { error, 2 } };
+	struct spawn s = { .argv = argv, .fds = fds, .nfds = 2, .cwd = n->dir };
+	struct child child = CHILD_NONE;
+
+	if (out < 0 || error < 0)
+		return err_sys(err, "make a file in %s", n->dir);
+	if (spawn_start(&s, &child, err) < 0)
+		return -1;
+	if (spawn_wait(&child, deadline_in(RUN_MS), &n->status, err) < 0) {
+		spawn_kill(&child);
+		return err_wrap(err, "%s", line);
+	}
+	buf_clear(&n->out);
+	buf_clear(&n->all);
+	if (lseek(out, 0, SEEK_SET) < 0 || lseek(error, 0, SEEK_SET) < 0 ||
+	    file_read_fd(out, "output", FILE_MAX, &n->out, err) < 0 ||
+	    file_read_fd(error, "errors", FILE_MAX, &said, err) < 0)
+		return -1;
+	(void)unlink(errors);
+	buf_str(&n->all, buf_cstr(&n->out));
+	buf_str(&n->all, buf_cstr(&said));
+	return 0;
+}
+
+static int must_run(struct node *n, const char *line, struct err *err)
+{
+	if (run(n, line, err) < 0)
+		return -1;
+	return n->status == 0 ? 0
+			      : err_set(err, E_FAILED, "'%s' ended with %d: %s", line, n->status,
+					buf_cstr(&n->all));
+}
+
+static int exec_other(const struct node *n, const char *line, struct err *err)
+{
+	AUTO(str) char *expanded = expand(n, line);
+	AUTO(strv) char **argv = strv_split(expanded, " ");
+	struct spawn s = { .argv = argv, .cwd = n->dir };
+
+	return spawn_run(&s, NULL, 0, NULL, deadline_in(RUN_MS), err) == 0 ? 0 : -1;
+}
+
+/* --- releases --- */
+
+static int make_key(struct node *n, struct err *err)
+{
+	AUTO(str) char *path = path_join(n->dir, "key.key");
+
+	return path_exists(path) ? 0 : must_run(n, "keys generate --no-passphrase ${dir}/key", err);
+}
+
+static int make_tree(struct node *n, const char *name, const struct json *files, struct err *err)
+{
+	for (void *it = json_begin(files); it; it = json_after(files, it)) {
+		AUTO(str) char *path = str_fmt(".trees/%s/%s", name, json_key(it));
+		bool program = str_starts(json_key(it), "bin/");
+
+		if (put(n, path, json_text(json_value(it)), program ? 0755 : 0644, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What belongs to which component, if the scenario does not say. */
+#define COMPONENTS                                                                             \
+	"components:\n"                                                                        \
+	"  - {name: base, text: what is needed, required: true, paths: [bin, etc]}\n"          \
+	"  - {name: guest, text: kernel and initrd, required: false, paths: [share]}\n"        \
+	"  - {name: extra, text: the rest, required: false, paths: [lib, libexec]}\n"          \
+	"copies: []\n"
+
+static int make_release(struct node *n, const struct json *j, struct err *err)
+{
+	const char *name = text(j, "release"), *version = text(j, "version"),
+		   *more = text(j, "options");
+	const struct json *files = json_get(j, "files"), *serial = json_get(j, "serial");
+	AUTO(str) char *build = NULL, *sign = NULL;
+
+	if (!version || !files || json_kind(files) != JSON_IS_OBJECT)
+		return err_set(err, E_INVALID, "release %s needs a version and files", name);
+	build = str_fmt("release build --tree ${dir}/.trees/%s --out ${dir}/%s --components "
+			"${dir}/components.yaml --version %s --serial %lld --created 1700000000 "
+			"--expires 2099-01-01T00:00:00Z --channel-expires 2099-01-01T00:00:00Z "
+			"--level 1 %s",
+			name, name, version, serial ? (long long)json_int(serial) : 1LL,
+			more ? more : "");
+	sign = str_fmt("release sign --key ${dir}/key.key ${dir}/%s", name);
+	if (put(n, "components.yaml", COMPONENTS, 0644, err) < 0 || make_key(n, err) < 0 ||
+	    make_tree(n, name, files, err) < 0 || must_run(n, build, err) < 0)
+		return -1;
+	return must_run(n, sign, err);
+}
+
+/* --- changes of files --- */
+
+static int read_text(const struct node *n, const char *path, struct buf *to, struct err *err)
+{
+	AUTO(str) char *full = at(n, path);
+
+	return file_read(AT_FDCWD, full, FILE_MAX, to, err);
+}
+
+static int replace(const struct node *n, const char *path, const char *old, const char *new,
+		   struct err *err)
+{
+	AUTO(buf) struct buf was = BUF_INIT(FILE_MAX), now = BUF_INIT(FILE_MAX);
+	AUTO(str) char *full = at(n, path);
+	const char *hit;
+
+	if (read_text(n, path, &was, err) < 0)
+		return -1;
+	hit = strstr(buf_cstr(&was), old);
+	if (!hit)
+		return err_set(err, E_NOT_FOUND, "'%s' is not in %s", old, path);
+	buf_add(&now, was.data, (size_t)(hit - was.data));
+	buf_str(&now, new);
+	buf_add(&now, hit + strlen(old), was.len - (size_t)(hit - was.data) - strlen(old));
+	return file_replace_volatile(AT_FDCWD, full, now.data, now.len, 0644, err);
+}
+
+static int take_snapshot(struct node *n, const char *name, const char *path, struct err *err)
+{
+	AUTO(str) char *full = at(n, path);
+	struct snapshot *s = &n->snapshots[n->nsnapshots];
+
+	if (n->nsnapshots == SNAPSHOTS_MAX)
+		return err_set(err, E_LIMIT, "more than %d snapshots", SNAPSHOTS_MAX);
+	AUTO(buf) struct buf now = BUF_INIT(FILE_MAX);
+	if (tree_describe(full, &now, err) < 0)
+		return -1;
+	s->text = xstrdup(buf_cstr(&now));
+	s->name = xstrdup(name);
+	n->nsnapshots++;
+	return 0;
+}
+
+static int compare_snapshot(const struct node *n, const char *name, const char *path,
+			    struct err *err)
+{
+	AUTO(str) char *full = at(n, path);
+	AUTO(buf) struct buf now = BUF_INIT(FILE_MAX);
+
+	if (tree_describe(full, &now, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n->nsnapshots; i++) {
+		if (str_eq(n->snapshots[i].name, name))
+			return str_eq(n->snapshots[i].text, buf_cstr(&now))
+				       ? 0
+				       : err_set(err, E_STATE, "%s is not as in %s", path, name);
+	}
+	return err_set(err, E_NOT_FOUND, "there is no snapshot %s", name);
+}
+
+/* 1: it was one of these. */
+static int change(struct node *n, const struct json *j, struct err *err)
+{
+	const char *path, *to = text(j, "to"), *of = text(j, "of"), *with = text(j, "with");
+	AUTO(str) char *target = to ? expand(n, to) : NULL;
+
+	if ((path = text(j, "write")))
+		return put(n, path, text(j, "text"), 0644, err) < 0 ? -1 : 1;
+	if ((path = text(j, "replace")))
+		return replace(n, path, text(j, "text"), with, err) < 0 ? -1 : 1;
+	if ((path = text(j, "exec")))
+		return exec_other(n, path, err) < 0 ? -1 : 1;
+	if ((path = text(j, "snapshot")))
+		return take_snapshot(n, path, of ? of : "opt", err) < 0 ? -1 : 1;
+	if ((path = text(j, "same-as")))
+		return compare_snapshot(n, path, of ? of : "opt", err) < 0 ? -1 : 1;
+	if (!(path = text(j, "remove")) && !(path = text(j, "link")) && !(path = text(j, "mkdir")))
+		return 0;
+	AUTO(str) char *full = at(n, path);
+	if (text(j, "mkdir"))
+		return path_make(full, 0755, err) < 0 ? -1 : 1;
+	if (text(j, "remove"))
+		return path_remove_tree(full, err) < 0 ? -1 : 1;
+	return symlink(target, full) < 0 ? err_sys(err, "link %s", full) : 1;
+}
+
+static int step(struct node *n, const struct json *j, struct err *err)
+{
+	int done;
+
+	if (text(j, "release"))
+		return make_release(n, j, err);
+	if (text(j, "run"))
+		return must_run(n, text(j, "run"), err);
+	done = change(n, j, err);
+	if (done == 0)
+		return err_set(err, E_INVALID, "a step of no known kind");
+	return done < 0 ? -1 : 0;
+}
+
+/* --- checks --- */
+
+static int check_file(const struct node *n, const struct json *j, struct err *err)
+{
+	AUTO(buf) struct buf is = BUF_INIT(FILE_MAX);
+	const char *path = text(j, "file");
+	AUTO(str) char *whole = text(j, "text") ? expand(n, text(j, "text")) : NULL;
+	AUTO(str) char *part = text(j, "has") ? expand(n, text(j, "has")) : NULL;
+
+	if (read_text(n, path, &is, err) < 0)
+		return -1;
+	if ((!whole || str_eq(buf_cstr(&is), whole)) && (!part || strstr(buf_cstr(&is), part)))
+		return 0;
+	return err_set(err, E_STATE, "%s has '%.200s'", path, buf_cstr(&is));
+}
+
+static int check_link(const struct node *n, const struct json *j, struct err *err)
+{
+	AUTO(str) char *full = at(n, text(j, "points"));
+	AUTO(str) char *pattern = expand(n, text(j, "to"));
+	char target[4096];
+	ssize_t len = readlink(full, target, sizeof(target) - 1);
+
+	if (len < 0)
+		return err_sys(err, "read the link %s", full);
+	target[len] = '\0';
+	return fnmatch(pattern, target, 0) == 0
+		       ? 0
+		       : err_set(err, E_STATE, "%s leads to %s", full, target);
+}
+
+/* Members by name, elements by number. */
+static const struct json *member(const struct json *j, const char *path)
+{
+	AUTO(strv) char **parts = strv_split(path, ".");
+
+	strv_each(part, parts) {
+		if (!j)
+			return NULL;
+		if (json_kind(j) == JSON_IS_ARRAY)
+			j = json_at(j, strtoul(*part, NULL, 10));
+		else
+			j = json_kind(j) == JSON_IS_OBJECT ? json_get(j, *part) : NULL;
+	}
+	return j;
+}
+
+static int check_json(const struct node *n, const struct json *j, struct err *err)
+{
+	AUTO(json) struct json *doc = json_parse(n->out.data ? n->out.data : "", n->out.len,
+						 "the output", err);
+	const struct json *is = doc ? member(doc, text(j, "json")) : NULL;
+	const struct json *wanted = json_get(j, "is");
+	AUTO(str) char *a = is ? json_format(is, false) : xstrdup("nothing");
+	AUTO(str) char *b = wanted ? json_format(wanted, false) : xstrdup("nothing");
+
+	if (!doc)
+		return -1;
+	return str_eq(a, b) ? 0
+			    : err_set(err, E_STATE, "%s is %s and not %s", text(j, "json"), a, b);
+}
+
+static int check(struct node *n, const struct json *j, struct err *err)
+{
+	const char *s;
+
+	if (text(j, "file"))
+		return check_file(n, j, err);
+	if (text(j, "points"))
+		return check_link(n, j, err);
+	if (text(j, "json"))
+		return check_json(n, j, err);
+	if ((s = text(j, "absent"))) {
+		AUTO(str) char *full = at(n, s);
+		struct stat st;
+
+		return lstat(full, &st) < 0 ? 0 : err_set(err, E_STATE, "%s is there", s);
+	}
+	if ((s = text(j, "says")) || (s = text(j, "silent-about"))) {
+		AUTO(str) char *wanted = expand(n, s);
+		bool said = strstr(buf_cstr(&n->all), wanted);
+
+		return said == !!text(j, "says")
+			       ? 0
+			       : err_set(err, E_STATE, "it says '%.300s'", buf_cstr(&n->all));
+	}
+	return step(n, j, err);
+}
+
+static int check_status(const struct node *n, const struct json *wanted, struct err *err)
+{
+	int status = 0;
+
+	if (wanted && json_kind(wanted) == JSON_IS_INT)
+		status = (int)json_int(wanted);
+	else if (wanted) {
+		status = -1;
+#define X(sym, slug, exit_status, rpc, meaning) \
+	if (str_eq(json_text(wanted), (slug)))  \
+		status = (exit_status);
+		ERR_CODES(X)
+#undef X
+	}
+	return n->status == status ? 0
+				   : err_set(err, E_STATE, "status %d and not %d: %.300s", n->status,
+					     status, buf_cstr(&n->all));
+}
+
+static int stage(struct node *n, const struct json *j, struct err *err)
+{
+	const struct json *expect = json_get(j, "expect");
+	const char *line = text(j, "run");
+
+	if (!line)
+		return err_set(err, E_INVALID, "nothing to run");
+	if (run(n, line, err) < 0 || check_status(n, json_get(j, "status"), err) < 0)
+		return err_wrap(err, "%s", line);
+	for (size_t i = 0; expect && i < json_count(expect); i++) {
+		if (check(n, json_at(expect, i), err) < 0)
+			return err_wrap(err, "%s: expect %zu", line, i + 1);
+	}
+	return 0;
+}
+
+static int play(struct node *n, const struct json *j, struct err *err)
+{
+	const struct json *given = json_get(j, "given"), *then = json_get(j, "then");
+
+	for (size_t i = 0; given && i < json_count(given); i++) {
+		if (step(n, json_at(given, i), err) < 0)
+			return err_wrap(err, "given %zu", i + 1);
+	}
+	if (stage(n, j, err) < 0)
+		return -1;
+	for (size_t i = 0; then && i < json_count(then); i++) {
+		const struct json *next = json_at(then, i);
+
+		if (text(next, "run") ? stage(n, next, err) < 0 : step(n, next, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- a file --- */
+
+static int scenario(const char *program, const char *file, char **name, struct err *err)
+{
+	AUTO(buf) struct buf source = BUF_INIT(FILE_MAX);
+	AUTO(json) struct json *j = NULL;
+	char dir[] = "/tmp/kata-scenario-XXXXXX";
+	struct node n = { .program = program, .out = BUF_INIT(FILE_MAX), .all = BUF_INIT(2 * FILE_MAX) };
+	struct err ignored = ERR_INIT;
+	int rc;
+
+	if (file_read(AT_FDCWD, file, FILE_MAX, &source, err) < 0)
+		return -1;
+	j = yaml_parse(buf_cstr(&source), source.len, file, err);
+	if (!j)
+		return -1;
+	*name = xstrdup(text(j, "name") ? text(j, "name") : file);
+	if (!mkdtemp(dir))
+		return err_sys(err, "make %s", dir);
+	n.dir = dir;
+	rc = play(&n, j, err);
+	(void)!path_remove_tree(dir, &ignored);
+	for (size_t i = 0; i < n.nsnapshots; i++) {
+		free(n.snapshots[i].name);
+		free(n.snapshots[i].text);
+	}
+	buf_release(&n.out);
+	buf_release(&n.all);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	AUTO(str) char *program = argc > 1 ? realpath(argv[1], NULL) : NULL;
+	unsigned passed = 0, failed = 0;
+
+	(void)umask(022);
+	if (!program) {
+		(void)fputs("usage: scenario PROGRAM FILE...\n", stderr);
+		return 2;
+	}
+	for (int i = 2; i < argc; i++) {
+		AUTO(str) char *name = NULL;
+		struct err err = ERR_INIT;
+
+		if (scenario(program, argv[i], &name, &err) == 0) {
+			passed++;
+			(void)printf("  ok    %s\n", name);
+		} else {
+			failed++;
+			(void)printf("  FAIL  %s (%s)\n        %s\n", name ? name : "", argv[i],
+				     err.msg);
+		}
+		(void)fflush(stdout);
+	}
+	(void)printf("scenario: %u passed, %u failed\n", passed, failed);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,807 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * deploy/fetch: a release comes from a directory, a tar archive, a pipe, a web server and its
+ * mirrors into staging, whole or by patches, or not at all; and it can be copied.
+ */
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "crypto/sha256.h"
+#include "deploy/fetch/fetch-internal.h"
+#include "deploy/install.h"
+#include "deploy/release/build.h"
+#include "tests/unit/tar_lab.h"
+#include "tests/unit/web_lab.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { BIG = 400000, NOISE = 5000 };
+
+static char dir[64];
+static struct err err;
+static struct web web;
+static struct release old, now;
+static int staging;
+static struct source_cost cost;
+static pid_t writer; /* into our standard input */
+
+static const char *in(const char *name)
+{
+	static char *kept[64];
+	static unsigned next;
+
+	next = (next + 1) % ARRAY_LEN(kept);
+	free(kept[next]);
+	kept[next] = path_join(dir, name);
+	return kept[next];
+}
+
+static void put(const char *name, const void *data, size_t len)
+{
+	AUTO(str) char *path = xstrdup(in(name));
+	AUTO(str) char *parent = xstrdup(path);
+
+	*strrchr(parent, '/') = '\0';
+	ck_assert_msg(path_make(parent, 0755, &err) == 0, "%s", err.msg);
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, data, len, 0755, &err) == 0, "%s",
+		      err.msg);
+}
+
+static void noise(unsigned char *to, size_t len, uint32_t seed)
+{
+	for (size_t i = 0; i < len; i++) {
+		seed = seed * 1664525 + 1013904223;
+		to[i] = (unsigned char)(seed >> 24);
+	}
+}
+
+/* --- releases --- */
+
+static const char components[] =
+	"components:\n"
+	"  - {name: runtime, text: runs, required: true, paths: [bin, etc]}\n"
+	"  - {name: guest, text: boots, paths: [share]}\n"
+	"copies: []\n";
+
+static void make_tree(const char *name, unsigned version)
+{
+	AUTO(mem) unsigned char *data = xmalloc(BIG);
+	const struct {
+		const char *path;
+		uint32_t seed;
+		size_t len;
+	} files[] = {
+		{ "share/guest/vmlinux", 7, BIG },    { "share/guest/again", 7, BIG },
+		{ "share/guest/steady", 9, BIG / 2 }, { "bin/shim", 100 + version, NOISE },
+		{ "etc/conf.toml", 12, 100 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		AUTO(str) char *path = str_fmt("%s/%s", name, files[i].path);
+
+		noise(data, files[i].len, files[i].seed);
+		if (i < 2)
+			data[BIG / 2] ^= (unsigned char)version;
+		put(path, data, files[i].len);
+	}
+	AUTO(str) char *link = str_fmt("%s/%s/bin/kata", dir, name);
+	ck_assert_int_eq(symlink("shim", link), 0);
+}
+
+static void build(const char *tree, const char *out, char *const *before, const char *version,
+		  struct release *r)
+{
+	AUTO(str) char *from = xstrdup(in(tree)), *to = xstrdup(in(out));
+	struct release_build_options o = { .tree = from,
+					   .out = to,
+					   .components = in("components.yaml"),
+					   .version = version,
+					   .architecture = "x86_64",
+					   .serial = 7,
+					   .created = 1700000000,
+					   .old = before,
+					   .level = 3 };
+
+	ck_assert_msg(release_build(&o, &err) == 0, "%s", err.msg);
+	*r = (struct release)RELEASE_INIT;
+	ck_assert_msg(release_load(to, r, &err) == 0, "%s", err.msg);
+}
+
+static void setup(void)
+{
+	AUTO(strv) char **before = NULL;
+
+	err_clear(&err);
+	web.pid = writer = -1;
+	(void)unsetenv("http_proxy");
+	(void)unsetenv("all_proxy");
+	(void)str_print(dir, sizeof(dir), "/tmp/kata-fetch-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	put("components.yaml", components, strlen(components));
+	make_tree("t1", 1);
+	make_tree("t2", 2);
+	build("t1", "r1", NULL, "3.10.0", &old);
+	strv_push(&before, in("r1"));
+	build("t2", "r2", before, "3.11.0", &now);
+	put("r2/release.yaml.minisig", "first\n", 6);
+	put("r2/release.yaml.1.minisig", "second\n", 7);
+	put("r2/release.yaml.2.minisig", "third\n", 6);
+	ck_assert_int_eq(mkdir(in("staging"), 0700), 0);
+	staging = open(in("staging"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	web_start(&web, in("r2"));
+}
+
+static void teardown(void)
+{
+	struct err ignored = ERR_INIT;
+
+	web_stop(&web);
+	if (writer > 0)
+		(void)waitpid(writer, NULL, 0);
+	(void)close(staging);
+	release_release(&old);
+	release_release(&now);
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+}
+
+/* --- sources --- */
+
+static struct source *open_source(char *const *releases)
+{
+	AUTO(str) char *cache = xstrdup(in("cache"));
+	struct source_options o = { .releases = releases,
+				    .cache = cache,
+				    .http = { .pause_ms = 10, .stall = 5 } };
+	struct source *s = NULL;
+
+	if (source_open(&o, &s, &err) < 0)
+		return NULL;
+	return s;
+}
+
+static struct source *open_one(const char *release)
+{
+	char *const releases[] = { (char *)(uintptr_t)release, NULL };
+
+	return open_source(releases);
+}
+
+static void make_tar(const char *name, const char *what)
+{
+	AUTO(str) char *to = xstrdup(in(name));
+	AUTO(str) char *from = xstrdup(str_eq(what, ".") ? in("r2") : dir);
+	struct spawn s = { .argv = ARGV("tar", "-cf", to, what), .cwd = from };
+
+	ck_assert_int_eq(spawn_run(&s, NULL, 0, NULL, deadline_in(60000), &err), 0);
+}
+
+enum { BY_HTTP, BY_MIRRORS, BY_DIRECTORY, BY_FILE_URL, BY_TAR, BY_TAR_OF_FOLDER, BY_PIPE, WAYS };
+
+static void use_stdin(const char *file)
+{
+	int ends[2];
+
+	ck_assert_int_eq(fd_pipe(ends, &err), 0);
+	writer = fork();
+	if (writer == 0) {
+		AUTO(fd) int from = open(file, O_RDONLY);
+		char chunk[4096];
+		ssize_t n;
+
+		while ((n = read(from, chunk, sizeof(chunk))) > 0) {
+			if (write(ends[1], chunk, (size_t)n) != n)
+				break;
+		}
+		_exit(0);
+	}
+	(void)close(ends[1]);
+	ck_assert_int_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	(void)close(ends[0]);
+}
+
+static struct source *open_way(int way)
+{
+	AUTO(str) char *url = web_url(&web, way == BY_MIRRORS ? "cut-once" : "ok");
+	AUTO(str) char *missing = web_url(&web, "404");
+	char *const mirrors[] = { missing, url, NULL };
+	AUTO(str) char *file_url = str_fmt("file://%s/r%%32", dir);
+
+	switch (way) {
+	case BY_HTTP:
+		return open_one(url);
+	case BY_MIRRORS:
+		return open_source(mirrors);
+	case BY_DIRECTORY:
+		return open_one(in("r2"));
+	case BY_FILE_URL:
+		return open_one(file_url);
+	case BY_TAR:
+		make_tar("r2.tar", ".");
+		return open_one(in("r2.tar"));
+	case BY_TAR_OF_FOLDER:
+		make_tar("r2.tar", "r2");
+		return open_one(in("r2.tar"));
+	default:
+		make_tar("r2.tar", ".");
+		use_stdin(in("r2.tar"));
+		return open_one("-");
+	}
+}
+
+static bool has_nothing(void *arg, const struct entry *e)
+{
+	(void)arg, (void)e;
+	return false;
+}
+
+/* What the older release had. */
+static bool has_old(void *arg, const struct entry *e)
+{
+	(void)arg;
+	vec_each(struct entry, o, &old.layout.entries) {
+		if (str_eq(o->sha256, e->sha256) && e->type == ENTRY_FILE)
+			return true;
+	}
+	return false;
+}
+
+static int old_file(void *arg, const char *sha256)
+{
+	(void)arg;
+	vec_each(struct entry, o, &old.layout.entries) {
+		AUTO(str) char *path = str_fmt("%s/t1/%s", dir, o->path);
+
+		if (o->type == ENTRY_FILE && str_eq(o->sha256, sha256))
+			return open(path, O_RDONLY | O_CLOEXEC);
+	}
+	return -1;
+}
+
+static int stage(struct source *s, const struct release *r,
+		 bool (*has)(void *arg, const struct entry *e),
+		 int (*base)(void *arg, const char *sha256))
+{
+	ck_assert_msg(s != NULL, "%s", err.msg);
+	return source_stage(s, r, &r->layout, has, base, NULL, staging, NULL, &cost, &err);
+}
+
+/* Every file that is wanted is there and right; nothing else is. */
+static void check_staged(const struct release *r, bool (*has)(void *arg, const struct entry *e))
+{
+	struct stat st;
+
+	vec_each(struct entry, e, &r->layout.entries) {
+		bool wanted = e->type == ENTRY_FILE && !has(NULL, e);
+		AUTO(fd)
+		int fd = openat(staging, e->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		uint64_t size;
+		char hex[65];
+
+		ck_assert_msg((fd >= 0) == wanted, "%s", e->path);
+		if (!wanted)
+			continue;
+		ck_assert_int_eq(sha256_fd(fd, e->path, hex, &size, &err), 0);
+		ck_assert_str_eq(hex, e->sha256);
+		ck_assert_int_eq(fstat(fd, &st), 0);
+		ck_assert_uint_eq(st.st_mode, S_IFREG | 0600);
+		ck_assert_uint_eq(st.st_uid, geteuid() == 0 ? CONFINE_NOBODY : geteuid());
+	}
+	ck_assert_int_eq(fstat(staging, &st), 0);
+	ck_assert_uint_eq(st.st_uid, geteuid());
+}
+
+static void nothing_stays_in_the_cache(void)
+{
+	ck_assert_msg(!path_exists(in("cache")), "the cache is not empty");
+}
+
+START_TEST(a_release_comes_every_way)
+{
+	AUTO(source) struct source *s = open_way(_i);
+	AUTO(buf) struct buf text = BUF_INIT(0), there = BUF_INIT(0);
+	AUTO(strv) char **signatures = NULL;
+
+	ck_assert_msg(s != NULL, "%s", err.msg);
+	ck_assert_msg(source_document(s, "release.yaml", RELEASE_TEXT_MAX, &text, &err) == 0, "%s",
+		      err.msg);
+	ck_assert_int_eq(file_read(AT_FDCWD, in("r2/release.yaml"), RELEASE_TEXT_MAX, &there, &err),
+			 0);
+	ck_assert(text.len == there.len && memcmp(text.data, there.data, text.len) == 0);
+	ck_assert_msg(source_signatures(s, "release.yaml", &signatures, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(strv_len(signatures), 3);
+	ck_assert_str_eq(signatures[2], "third\n");
+	ck_assert_msg(stage(s, &now, has_nothing, NULL) == 0, "%s", err.msg);
+	check_staged(&now, has_nothing);
+	ck_assert_uint_eq(cost.blobs, 2);
+	ck_assert_uint_eq(cost.patches, 0);
+	ck_assert_uint_eq(cost.unpacked, layout_bytes(&now.layout));
+	if (_i == BY_HTTP)
+		ck_assert_uint_eq(cost.received,
+				  now.components.v[0].size + now.components.v[1].size);
+	source_close(STEAL(s, NULL));
+	nothing_stays_in_the_cache();
+}
+END_TEST
+
+START_TEST(only_what_is_missing_comes)
+{
+	AUTO(source) struct source *s = open_way(_i ? BY_DIRECTORY : BY_HTTP);
+
+	ck_assert_msg(stage(s, &now, has_old, old_file) == 0, "%s", err.msg);
+	check_staged(&now, has_old);
+	/* The kernel, twice, by one patch; what does not compress into a patch by its blob. */
+	ck_assert_uint_eq(cost.patches, 2);
+	ck_assert_uint_eq(cost.blobs, 1);
+	ck_assert_uint_eq(cost.unpacked, 2 * BIG + NOISE);
+	if (!_i)
+		ck_assert_uint_lt(cost.received, 20000);
+}
+END_TEST
+
+static bool has_all(void *arg, const struct entry *e)
+{
+	(void)arg, (void)e;
+	return true;
+}
+
+START_TEST(nothing_missing_costs_nothing)
+{
+	AUTO(source) struct source *s = open_way(BY_HTTP);
+
+	ck_assert_msg(stage(s, &now, has_all, NULL) == 0, "%s", err.msg);
+	ck_assert_uint_eq(cost.blobs + cost.patches + cost.received, 0);
+	ck_assert_uint_eq(web_count(&web), 0);
+}
+END_TEST
+
+static void damage(const char *name, size_t at)
+{
+	AUTO(fd) int fd = open(in(name), O_RDWR | O_CLOEXEC);
+	char byte;
+
+	ck_assert_int_eq((int)pread(fd, &byte, 1, (off_t)at), 1);
+	byte ^= 1;
+	ck_assert_int_eq((int)pwrite(fd, &byte, 1, (off_t)at), 1);
+}
+
+/* A patch that is gone, damaged, or makes something else: then it is the blob. */
+START_TEST(without_patches_the_blob_does)
+{
+	AUTO(source) struct source *s = open_way(_i % 2 ? BY_DIRECTORY : BY_HTTP);
+	AUTO(str) char *patch = NULL;
+
+	ck_assert_uint_eq(now.patches.n, 1);
+	patch = str_fmt("r2/patches/%s.zst", now.patches.v[0].sha256);
+	if (_i < 2) {
+		ck_assert_int_eq(unlink(in(patch)), 0);
+	} else if (_i < 4) {
+		damage(patch, 12);
+	} else {
+		/* the base is not what it was: the patch is right and makes another file */
+		damage("t1/share/guest/vmlinux", 5);
+		damage("t1/share/guest/again", 5);
+	}
+	ck_assert_msg(stage(s, &now, has_old, old_file) == 0, "%s", err.msg);
+	check_staged(&now, has_old);
+	ck_assert_uint_eq(cost.patches, 0);
+	ck_assert_uint_eq(cost.blobs, 2);
+}
+END_TEST
+
+START_TEST(a_wrong_blob_is_refused)
+{
+	static const struct {
+		int way, wrong;
+		enum err_code code;
+	} cases[] = {
+		{ BY_HTTP, 0, E_INVALID },      { BY_HTTP, 1, E_INVALID },
+		{ BY_HTTP, 2, E_NOT_FOUND },    { BY_DIRECTORY, 0, E_INVALID },
+		{ BY_DIRECTORY, 1, E_INVALID }, { BY_DIRECTORY, 2, E_NOT_FOUND },
+		{ BY_TAR, 0, E_INVALID },
+	};
+	AUTO(str) char *blob = str_fmt("r2/blobs/%s.tar.zst", now.components.v[0].blob);
+	AUTO(source) struct source *s = NULL;
+
+	if (cases[_i].wrong == 0)
+		damage(blob, 1000);
+	else if (cases[_i].wrong == 1)
+		ck_assert_int_eq(truncate(in(blob), 1000), 0);
+	else
+		ck_assert_int_eq(unlink(in(blob)), 0);
+	s = open_way(cases[_i].way);
+	ck_assert_int_lt(stage(s, &now, has_nothing, NULL), 0);
+	ck_assert_msg(err.code == cases[_i].code, "%s: %s", err_slug(err.code), err.msg);
+}
+END_TEST
+
+/* A blob whose digest is right and whose contents are not what the manifest lists. */
+START_TEST(a_signed_blob_with_other_contents_is_refused)
+{
+	AUTO(source) struct source *s = open_way(_i ? BY_DIRECTORY : BY_HTTP);
+
+	vec_each(struct entry, e, &now.layout.entries) {
+		if (str_eq(e->path, "bin/shim"))
+			e->sha256[0] = e->sha256[0] == '0' ? '1' : '0';
+	}
+	ck_assert_int_lt(stage(s, &now, has_nothing, NULL), 0);
+	ck_assert_msg(err.code == E_INVALID && strstr(err.msg, "bin/shim"), "%s", err.msg);
+}
+END_TEST
+
+/* 10 GB of zeros in a signed blob: the packager's key was stolen. */
+START_TEST(a_bomb_is_refused)
+{
+	AUTO(source) struct source *s = open_way(BY_DIRECTORY);
+	AUTO(buf) struct buf tar = BUF_INIT(1 << 20), blob = BUF_INIT(1 << 20);
+	struct release_component *c = &now.components.v[0];
+	AUTO(str) char *path = NULL;
+
+	tar_add(&tar, &(struct tar_entry){ "share/guest/vmlinux", '0', 0644, _i ? 8000000000 : BIG,
+					   NULL, NULL });
+	zstd_repeat(&tar, 0, UINT64_C(10000000000), 23, &blob);
+	sha256_hex(blob.data, blob.len, c->blob);
+	c->size = blob.len;
+	path = str_fmt("r2/blobs/%s.tar.zst", c->blob);
+	put(path, blob.data, blob.len);
+	ck_assert_int_lt(stage(s, &now, has_nothing, NULL), 0);
+	ck_assert_msg(err.code == E_INVALID || err.code == E_LIMIT, "%s", err.msg);
+}
+END_TEST
+
+/* --- broken runs --- */
+
+START_TEST(a_broken_run_is_gone_on_with)
+{
+	AUTO(source) struct source *s = open_way(BY_HTTP);
+	struct release_component *c = release_component(&now, "guest") == &now.components.v[0]
+					      ? &now.components.v[0]
+					      : &now.components.v[1];
+	AUTO(str) char *blob = str_fmt("r2/blobs/%s.tar.zst", c->blob);
+	AUTO(str) char *part = str_fmt("cache/%s", c->blob), *tag = str_fmt("%s.tag", part);
+	AUTO(buf) struct buf data = BUF_INIT(0);
+	bool ranged = false;
+
+	/* What a killed run leaves: half of a blob, and whose half that is. */
+	ck_assert_int_eq(file_read(AT_FDCWD, in(blob), 8 << 20, &data, &err), 0);
+	ck_assert_int_eq(mkdir(in("cache"), 0700), 0);
+	put(part, data.data, data.len / 2);
+	ck_assert_int_eq(chmod(in(part), 0600), 0);
+	put(tag, _i ? "\"two\"" : "\"one\"", 5);
+	ck_assert_msg(stage(s, &now, has_nothing, NULL) == 0, "%s", err.msg);
+	check_staged(&now, has_nothing);
+	for (unsigned i = 0; i < web_count(&web); i++) {
+		const struct web_request *r = web_request(&web, i);
+
+		if (*r->range) {
+			ranged = true;
+			ck_assert_str_eq(r->if_range, _i ? "\"two\"" : "\"one\"");
+		}
+	}
+	ck_assert(ranged);
+	ck_assert_uint_eq(cost.received, now.components.v[0].size + now.components.v[1].size -
+						 (_i ? 0 : data.len / 2));
+	source_close(STEAL(s, NULL));
+	nothing_stays_in_the_cache();
+}
+END_TEST
+
+/* A run that fails leaves what it has, with its tags; the next one needs the rest only. */
+START_TEST(a_failed_run_leaves_what_it_has)
+{
+	AUTO(str) char *cut = web_url(&web, "cut"), *good = web_url(&web, "ok");
+	struct source *s = open_one(cut);
+	uint64_t all = now.components.v[0].size + now.components.v[1].size;
+
+	ck_assert_int_lt(stage(s, &now, has_nothing, NULL), 0);
+	err_clear(&err);
+	source_close(s);
+	ck_assert(path_exists(in("cache")));
+	s = open_one(good);
+	ck_assert_msg(stage(s, &now, has_nothing, NULL) == 0, "%s", err.msg);
+	ck_assert_uint_lt(cost.received, all / 2);
+	source_close(s);
+	nothing_stays_in_the_cache();
+}
+END_TEST
+
+START_TEST(a_cache_that_others_can_write_is_not_used)
+{
+	AUTO(source) struct source *s = open_way(BY_HTTP);
+
+	ck_assert_int_eq(mkdir(in("cache"), 0700), 0);
+	if (_i == 0)
+		ck_assert_int_eq(chmod(in("cache"), 0777), 0);
+	else if (_i == 1)
+		ck_assert_int_eq(rmdir(in("cache")) || symlink("/tmp", in("cache")), 0);
+	else if (geteuid() == 0)
+		ck_assert_int_eq(chown(in("cache"), 1000, 1000), 0);
+	else
+		return;
+	ck_assert_int_lt(stage(s, &now, has_nothing, NULL), 0);
+	ck_assert_msg(err.code == E_PERMISSION || err.code == E_IO, "%s", err.msg);
+}
+END_TEST
+
+START_TEST(one_at_a_time_has_the_cache)
+{
+	struct cache one = { xstrdup(in("cache")), -1 }, other = { xstrdup(in("cache")), -1 };
+
+	ck_assert_int_eq(cache_open(&one, &err), 0);
+	ck_assert_int_lt(cache_open(&other, &err), 0);
+	ck_assert_int_eq(err.code, E_STATE);
+	cache_close(&other);
+	cache_close(&one);
+	nothing_stays_in_the_cache();
+}
+END_TEST
+
+/* --- names --- */
+
+START_TEST(an_archive_is_known_by_its_names)
+{
+	static const struct {
+		const char *path, *name;
+	} cases[] = {
+		{ "release.yaml", "release.yaml" },
+		{ "./release.yaml.1.minisig", "release.yaml.1.minisig" },
+		{ "kata-3.9/channel.yaml", "channel.yaml" },
+		{ "a/b/release.yaml", NULL },
+		{ "../release.yaml", "release.yaml" }, /* a name, not a path */
+		{ "blobs/0123456789012345678901234567890123456789012345678901234567890123.tar.zst",
+		  "blobs/"
+		  "0123456789012345678901234567890123456789012345678901234567890123.tar.zst" },
+		{ "blobs/012345678901234567890123456789012345678901234567890123456789012.tar.zst",
+		  NULL },
+		{ "x/patches/0123456789012345678901234567890123456789012345678901234567890123.zst",
+		  "patches/0123456789012345678901234567890123456789012345678901234567890123.zst" },
+		{ "patches/../../etc/passwd", NULL },
+		{ "/release.yaml", "release.yaml" },
+		{ "README", NULL },
+		{ "", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(str) char *prefix = NULL;
+		const char *name = spool_name(&prefix, cases[i].path);
+
+		ck_assert_msg(str_eq(name, cases[i].name), "%s: %s", cases[i].path, name);
+		if (name)
+			ck_assert_ptr_null(spool_name(&prefix, "other/release.yaml"));
+	}
+}
+END_TEST
+
+START_TEST(what_is_no_source_is_refused)
+{
+	static const struct {
+		const char *release, *other;
+		enum err_code code;
+	} cases[] = {
+		{ NULL, NULL, E_USAGE },          { "/nonexistent/r", NULL, E_NOT_FOUND },
+		{ "/dev/null", NULL, E_USAGE },   { "file://elsewhere/r", NULL, E_USAGE },
+		{ "file:///a%2", NULL, E_USAGE }, { "file:///a%00", NULL, E_USAGE },
+		{ "http:///x", NULL, E_USAGE },   { "http://h/", "/tmp", E_USAGE },
+		{ "/tmp", "http://h/", E_USAGE }, { "/etc/passwd", NULL, E_INVALID },
+	};
+	char *const releases[] = { (char *)(uintptr_t)cases[_i].release,
+				   (char *)(uintptr_t)cases[_i].other, NULL };
+
+	ck_assert_ptr_null(open_source(releases));
+	ck_assert_msg(err.code == cases[_i].code, "%s: %s", err_slug(err.code), err.msg);
+	nothing_stays_in_the_cache();
+}
+END_TEST
+
+START_TEST(documents_are_bounded)
+{
+	AUTO(source) struct source *s = open_way(_i % 2 ? BY_DIRECTORY : BY_HTTP);
+	AUTO(buf) struct buf text = BUF_INIT(0);
+
+	if (_i < 2) {
+		ck_assert_int_lt(source_document(s, "release.yaml", 100, &text, &err), 0);
+		ck_assert_int_eq(err.code, E_LIMIT);
+	} else {
+		ck_assert_int_lt(source_document(s, "none.yaml", 100, &text, &err), 0);
+		ck_assert_int_eq(err.code, E_NOT_FOUND);
+	}
+}
+END_TEST
+
+/* A file of a release's directory that is none. */
+START_TEST(a_directory_may_be_hostile)
+{
+	AUTO(source) struct source *s = open_way(BY_DIRECTORY);
+	AUTO(buf) struct buf text = BUF_INIT(0);
+
+	ck_assert_int_eq(unlink(in("r2/release.yaml")), 0);
+	if (_i == 0)
+		ck_assert_int_eq(mkfifo(in("r2/release.yaml"), 0644), 0);
+	else if (_i == 1)
+		ck_assert_int_eq(symlink("/etc/passwd", in("r2/release.yaml")), 0);
+	else if (_i == 2)
+		ck_assert_int_eq(symlink("../components.yaml", in("r2/release.yaml")), 0);
+	else
+		ck_assert_int_eq(mkdir(in("r2/release.yaml"), 0755), 0);
+	ck_assert_int_lt(source_document(s, "release.yaml", 1 << 20, &text, &err), 0);
+	ck_assert_msg(err.code != E_OK && text.len == 0, "%s", err.msg);
+}
+END_TEST
+
+/* --- copies --- */
+
+static unsigned count_files(const char *name)
+{
+	DIR *d = opendir(in(name));
+	unsigned n = 0;
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		n += e->d_name[0] != '.';
+	if (d)
+		(void)closedir(d);
+	return n;
+}
+
+START_TEST(a_copy_is_a_source)
+{
+	AUTO(source) struct source *s = open_way(_i % WAYS);
+	AUTO(str) char *copy = xstrdup(in("copy"));
+	AUTO(fd) int to = -1;
+
+	ck_assert_msg(s != NULL, "%s", err.msg);
+	ck_assert_int_eq(mkdir(copy, 0755), 0);
+	to = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &err) == 0, "%s", err.msg);
+	/* again: there is nothing left to do */
+	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_msg(release_check(copy, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(count_files("copy"), count_files("r2"));
+	source_close(STEAL(s, NULL));
+	s = open_one(copy);
+	ck_assert_msg(stage(s, &now, has_nothing, NULL) == 0, "%s", err.msg);
+	check_staged(&now, has_nothing);
+}
+END_TEST
+
+START_TEST(a_copy_of_some_components)
+{
+	AUTO(source) struct source *s = open_way(_i ? BY_DIRECTORY : BY_HTTP);
+	AUTO(str) char *copy = xstrdup(in("copy"));
+	char *const names[] = { (char *)(uintptr_t) "runtime", NULL };
+	AUTO(fd) int to = -1;
+
+	ck_assert_int_eq(mkdir(copy, 0755), 0);
+	to = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_msg(source_copy(s, &now, names, to, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(count_files("copy/blobs"), 1);
+}
+END_TEST
+
+START_TEST(a_bad_copy_is_no_release)
+{
+	AUTO(source) struct source *s = open_way(_i ? BY_DIRECTORY : BY_HTTP);
+	AUTO(str) char *blob = str_fmt("r2/blobs/%s.tar.zst", now.components.v[0].blob);
+	AUTO(str) char *copy = xstrdup(in("copy"));
+	AUTO(fd) int to = -1;
+
+	damage(blob, 100);
+	ck_assert_int_eq(mkdir(copy, 0755), 0);
+	to = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_lt(source_copy(s, &now, NULL, to, NULL, &err), 0);
+	ck_assert_int_eq(err.code, E_INVALID);
+	ck_assert(!path_exists(in("copy/release.yaml")));
+}
+END_TEST
+
+/* --- the whole --- */
+
+static bool engine_has(void *arg, const struct entry *e)
+{
+	return deploy_has(arg, e);
+}
+
+START_TEST(what_was_fetched_can_be_laid_down)
+{
+	AUTO(source) struct source *s = open_way(_i ? BY_TAR : BY_HTTP);
+	AUTO(str) char *prefix = xstrdup(in("opt")), *lock = xstrdup(in("lock"));
+	struct deploy_options o = { .prefix = prefix, .lock = lock, .now = 1700000001 };
+	struct deploy_change change = { 0 };
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(buf) struct buf text = BUF_INIT(0);
+
+	ck_assert_msg(deploy_open(&o, DEPLOY_CHANGE, &d, &err) == 0, "%s", err.msg);
+	AUTO(fd) int to = deploy_stage(d, "release", &err);
+	ck_assert_int_ge(to, 0);
+	ck_assert_msg(
+		source_stage(s, &now, &now.layout, engine_has, NULL, d, to, NULL, &cost, &err) == 0,
+		"%s", err.msg);
+	ck_assert_msg(deploy_lay_down(d, &now.layout, "release", &change, &err) == 0, "%s",
+		      err.msg);
+	ck_assert_int_eq(file_read(AT_FDCWD, in("opt/bin/kata"), NOISE, &text, &err), 0);
+	ck_assert_uint_eq(text.len, NOISE);
+	struct stat st;
+	ck_assert_int_eq(stat(in("opt/bin/kata"), &st), 0);
+	ck_assert_uint_eq(st.st_uid, geteuid());
+	ck_assert_uint_eq(st.st_mode & 07777, 0555);
+}
+END_TEST
+
+struct progress_seen {
+	uint64_t fetched, unpacked;
+};
+
+static void on_progress(void *arg, const char *phase, uint64_t done, uint64_t total)
+{
+	struct progress_seen *p = arg;
+
+	ck_assert_uint_le(done, total);
+	if (str_eq(phase, "fetch"))
+		p->fetched = done;
+	else
+		p->unpacked = done;
+}
+
+START_TEST(progress_is_told)
+{
+	AUTO(source) struct source *s = open_way(BY_HTTP);
+	struct progress_seen seen = { 0 };
+	struct source_progress progress = { on_progress, &seen };
+	uint64_t all = now.components.v[0].size + now.components.v[1].size;
+
+	ck_assert_msg(source_stage(s, &now, &now.layout, has_nothing, NULL, NULL, staging,
+				   &progress, &cost, &err) == 0,
+		      "%s", err.msg);
+	ck_assert_uint_eq(seen.fetched, all);
+	ck_assert_uint_eq(seen.unpacked, all);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("deploy_fetch");
+	TCase *t = tcase_create("deploy_fetch");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(t, 120);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_loop_test(t, a_release_comes_every_way, 0, WAYS);
+	tcase_add_loop_test(t, only_what_is_missing_comes, 0, 2);
+	tcase_add_test(t, nothing_missing_costs_nothing);
+	tcase_add_loop_test(t, without_patches_the_blob_does, 0, 6);
+	tcase_add_loop_test(t, a_wrong_blob_is_refused, 0, 7);
+	tcase_add_loop_test(t, a_signed_blob_with_other_contents_is_refused, 0, 2);
+	tcase_add_loop_test(t, a_bomb_is_refused, 0, 2);
+	tcase_add_loop_test(t, a_broken_run_is_gone_on_with, 0, 2);
+	tcase_add_test(t, a_failed_run_leaves_what_it_has);
+	tcase_add_loop_test(t, a_cache_that_others_can_write_is_not_used, 0, 3);
+	tcase_add_test(t, one_at_a_time_has_the_cache);
+	tcase_add_test(t, an_archive_is_known_by_its_names);
+	tcase_add_loop_test(t, what_is_no_source_is_refused, 0, 10);
+	tcase_add_loop_test(t, documents_are_bounded, 0, 4);
+	tcase_add_loop_test(t, a_directory_may_be_hostile, 0, 4);
+	tcase_add_loop_test(t, a_copy_is_a_source, 0, WAYS);
+	tcase_add_loop_test(t, a_copy_of_some_components, 0, 2);
+	tcase_add_loop_test(t, a_bad_copy_is_no_release, 0, 2);
+	tcase_add_loop_test(t, what_was_fetched_can_be_laid_down, 0, 2);
+	tcase_add_test(t, progress_is_told);
+	suite_add_tcase(s, t);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Who uses a generation: real processes, and bundles as containerd lays them down. */
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "deploy/use/use.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[64];
+static char *prefix;
+static struct err err;
+static struct child child;
+
+static void set_up(void)
+{
+	err_clear(&err);
+	child = CHILD_NONE;
+	(void)str_print(dir, sizeof(dir), "/tmp/kata-use-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	prefix = path_join(dir, "kata");
+}
+
+static void tear_down(void)
+{
+	struct err ignored = ERR_INIT;
+
+	spawn_kill(&child);
+	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	free(prefix);
+}
+
+/* A program of the generation 1-a. */
+static char *add_program(const char *name)
+{
+	AUTO(str) char *bin = path_join(prefix, "generations/1-a/bin");
+	AUTO(buf) struct buf text = BUF_INIT(16 << 20);
+	char *path = path_join(bin, name);
+
+	ck_assert_msg(path_make(bin, 0755, &err) == 0, "%s", err.msg);
+	ck_assert_msg(file_read(AT_FDCWD, "/bin/sleep", 16 << 20, &text, &err) == 0, "%s", err.msg);
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text.data, text.len, 0755, &err) == 0,
+		      "%s", err.msg);
+	return path;
+}
+
+static void start(char *const *argv, const char *program, const struct spawn_fd *fds, size_t nfds)
+{
+	struct spawn s = { .argv = argv, .program = program, .fds = fds, .nfds = nfds };
+
+	ck_assert_msg(spawn_start(&s, &child, &err) == 0, "%s", err.msg);
+}
+
+static void find(struct use_list *l)
+{
+	ck_assert_msg(use_find(prefix, l, &err) == 0, "%s", err.msg);
+}
+
+START_TEST(nobody_uses_what_is_not_there)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+
+	find(&l);
+	ck_assert_uint_eq(l.rows.n, 0);
+	ck_assert_ptr_null(use_generations(&l));
+}
+END_TEST
+
+START_TEST(a_shim_uses_what_it_executes)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+	AUTO(str) char *program = add_program("shim");
+	AUTO(strv) char **ids = NULL;
+
+	start(ARGV("shim", "1000"), program, NULL, 0);
+	find(&l);
+	ck_assert_uint_eq(l.rows.n, 1);
+	ck_assert_str_eq(l.rows.v[0].generation, "1-a");
+	ck_assert_str_eq(l.rows.v[0].process, "shim");
+	ck_assert_int_eq(l.rows.v[0].pid, child.pid);
+	ids = use_generations(&l);
+	ck_assert_uint_eq(strv_len(ids), 1);
+	ck_assert_uint_eq(use_pods(&l, "1-a"), 0);
+}
+END_TEST
+
+START_TEST(a_removed_program_is_still_used)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+	AUTO(str) char *program = add_program("shim");
+
+	start(ARGV("shim", "1000"), program, NULL, 0);
+	ck_assert_int_eq(unlink(program), 0);
+	find(&l);
+	ck_assert_uint_eq(l.rows.n, 1);
+	ck_assert_str_eq(l.rows.v[0].generation, "1-a");
+}
+END_TEST
+
+START_TEST(an_open_file_is_used)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+	AUTO(str) char *file = add_program("image");
+	AUTO(fd) int fd = open(file, O_RDONLY | O_CLOEXEC);
+	const struct spawn_fd fds[] = { { fd, 5 } };
+
+	start(ARGV("sleep", "1000"), NULL, fds, 1);
+	find(&l);
+	ck_assert_uint_eq(l.rows.n, 1);
+	ck_assert_str_eq(l.rows.v[0].generation, "1-a");
+	ck_assert_int_eq(l.rows.v[0].pid, child.pid);
+}
+END_TEST
+
+START_TEST(a_shim_says_whose_it_is)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+	AUTO(str) char *program = add_program("sh");
+	AUTO(buf) struct buf text = BUF_INIT(16 << 20);
+
+	ck_assert_int_eq(file_read(AT_FDCWD, "/bin/sh", 16 << 20, &text, &err), 0);
+	ck_assert_int_eq(unlink(program), 0);
+	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, program, text.data, text.len, 0755, &err),
+			 0);
+	/* The words behind the script are its own. */
+	start(ARGV("shim", "-c", "kill -STOP $$", "x", "-namespace", "k8s.io", "-id",
+		   "pod-7"),
+	      program, NULL, 0);
+	find(&l);
+	ck_assert_uint_eq(l.rows.n, 1);
+	ck_assert_str_eq(l.rows.v[0].sandbox, "pod-7");
+	ck_assert_str_eq(l.rows.v[0].space, "k8s.io");
+	ck_assert_uint_eq(use_pods(&l, "1-a"), 1);
+	ck_assert_uint_eq(use_pods(&l, "2-b"), 0);
+}
+END_TEST
+
+/* A /run of our own. */
+static bool private_run(void)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("tmpfs", "/run", "tmpfs", 0, NULL) == 0;
+}
+
+START_TEST(a_bundle_uses_its_shim)
+{
+	static const char bundle[] = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/pod-9";
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+	AUTO(str) char *program = add_program("shim"), *stable = path_join(prefix, "bin");
+	AUTO(str) char *named = path_join(prefix, "bin/shim"), *file = NULL;
+
+	if (!private_run()) {
+		(void)printf("skipped: a_bundle_uses_its_shim: no mount namespace: %s\n",
+			     strerror(errno));
+		return;
+	}
+	ck_assert_int_eq(symlink("generations/1-a/bin", stable), 0);
+	file = path_join(bundle, "shim-binary-path");
+	ck_assert_msg(path_make(bundle, 0755, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, file, named, strlen(named), 0644, &err),
+			 0);
+	find(&l);
+	ck_assert_uint_eq(l.rows.n, 1);
+	ck_assert_str_eq(l.rows.v[0].sandbox, "pod-9");
+	ck_assert_str_eq(l.rows.v[0].generation, "1-a");
+	ck_assert_int_eq(l.rows.v[0].pid, 0);
+	(void)program;
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("deploy_use");
+	TCase *t = tcase_create("use");
+	SRunner *r;
+	int failed;
+
+	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, nobody_uses_what_is_not_there);
+	tcase_add_test(t, a_shim_uses_what_it_executes);
+	tcase_add_test(t, a_removed_program_is_still_used);
+	tcase_add_test(t, an_open_file_is_used);
+	tcase_add_test(t, a_shim_says_whose_it_is);
+	tcase_add_test(t, a_bundle_uses_its_shim);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

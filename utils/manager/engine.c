@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Starts kata-deploy. */
+
+#include "utils/manager/engine.h"
+
+#include "base/deadline.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ANSWER_MAX = 64 << 20 };
+
+struct engine_options engine;
+
+static char *find_engine(void)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		char *beside = str_fmt("%.*skata-deploy", (int)(path_basename(self) - self), self);
+
+		if (access(beside, X_OK) == 0)
+			return beside;
+		free(beside);
+	}
+	return xstrdup("kata-deploy");
+}
+
+static char **command(char *const *words)
+{
+	AUTO(str) char *program = find_engine();
+	char **argv = NULL;
+
+	strv_push(&argv, program);
+	strv_each(word, words)
+		strv_push(&argv, *word);
+	return argv;
+}
+
+static enum err_code code_of(int status)
+{
+#define X(sym, slug, exit_status, rpc, text) \
+	if (status == (exit_status))         \
+		return sym;
+	ERR_CODES(X)
+#undef X
+	return E_FAILED;
+}
+
+int engine_run(char *const *words, struct err *err)
+{
+	AUTO(strv) char **argv = command(words);
+	const struct spawn_fd fds[] = { { 0, 0 }, { 1, 1 }, { 2, 2 } };
+	struct spawn s = { .argv = argv, .fds = fds, .nfds = 3 };
+	struct child child = CHILD_NONE;
+	int status;
+
+	if (spawn_start(&s, &child, err) < 0) {
+		err_hint(err, "kata-deploy has to lie beside kata-manager or in PATH");
+		return -1;
+	}
+	if (spawn_wait(&child, DEADLINE_NEVER, &status, err) < 0)
+		return -1;
+	if (status == 0)
+		return 0;
+	return err_set(err, code_of(status), "kata-deploy %s did not succeed", words[0]);
+}
+
+struct json *engine_ask(char *const *words, struct err *err)
+{
+	AUTO(buf) struct buf out = BUF_INIT(ANSWER_MAX);
+	AUTO(strv) char **argv = command(words);
+	struct spawn s = { .argv = argv };
+	struct err why = ERR_INIT;
+	struct json *j;
+	int status;
+
+	strv_push(&argv, "--json");
+	s.argv = argv;
+	status = spawn_run(&s, NULL, 0, &out, DEADLINE_NEVER, &why);
+	if (!out.len) {
+		if (status < 0)
+			*err = why;
+		else
+			err_set(err, code_of(status), "kata-deploy %s said nothing", words[0]);
+		return NULL;
+	}
+	j = json_parse(out.data, out.len, "kata-deploy's answer", err);
+	if (j && json_kind(j) == JSON_IS_OBJECT)
+		return j;
+	json_free(j);
+	if (!err->code)
+		err_set(err, E_PROTOCOL, "kata-deploy's answer is not an object");
+	return NULL;
+}
+
+static void add(char ***words, const char *option, const char *value)
+{
+	if (!value)
+		return;
+	strv_push(words, option);
+	strv_push(words, value);
+}
+
+void engine_add_place(char ***words)
+{
+	add(words, "--prefix", engine.prefix);
+}
+
+void engine_add_release(char ***words)
+{
+	engine_add_place(words);
+	add(words, "--cri", engine.cri);
+	strv_each(release, engine.releases)
+		add(words, "--release", *release);
+	strv_each(key, engine.keys)
+		add(words, "--key", *key);
+	strv_each(word, engine.more)
+		strv_push(words, *word);
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kata-manager install: look, say what will be done, ask, do it. Without a container manager the
+ * distribution's containerd is offered first. The default runtime is never changed.
+ */
+
+#include "utils/manager/manager.h"
+
+#include "base/deadline.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "cli/ask.h"
+#include "utils/manager/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How distributions install containerd. */
+static const struct {
+	const char *program;
+	const char *command;
+} packagers[] = {
+	{ "/usr/bin/apt-get", "apt-get install -y --no-install-recommends containerd" },
+	{ "/usr/bin/dnf", "dnf install -y containerd" },
+	{ "/usr/bin/zypper", "zypper --non-interactive install containerd" },
+	{ "/usr/bin/pacman", "pacman -S --noconfirm containerd" },
+	{ "/sbin/apk", "apk add containerd" },
+};
+
+static int run(const char *command, struct err *err)
+{
+	AUTO(strv) char **argv = strv_split(command, " ");
+	const struct spawn_fd fds[] = { { 0, 0 }, { 1, 1 }, { 2, 2 } };
+	struct spawn s = { .argv = argv, .fds = fds, .nfds = 3 };
+	struct child child = CHILD_NONE;
+	int status;
+
+	if (spawn_start(&s, &child, err) < 0 ||
+	    spawn_wait(&child, DEADLINE_NEVER, &status, err) < 0)
+		return -1;
+	return status == 0 ? 0 : err_set(err, E_FAILED, "'%s' ended with status %d", command, status);
+}
+
+static int offer_containerd(struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(packagers); i++) {
+		if (access(packagers[i].program, X_OK) < 0)
+			continue;
+		(void)fprintf(stderr, "There is no container manager here. containerd would be installed "
+				      "with:\n    %s\n",
+			      packagers[i].command);
+		if (ask_yes("install it?", options.yes, err) < 0)
+			return err_hint(err, "install containerd or docker, then try again");
+		return run(packagers[i].command, err);
+	}
+	err_set(err, E_NOT_FOUND, "there is no container manager on this machine");
+	return err_hint(err, "install containerd or docker, then try again");
+}
+
+static const char *text(const struct json *j, const char *key)
+{
+	const struct json *value = json_get(j, key);
+
+	return value && json_kind(value) == JSON_IS_STRING ? json_text(value) : NULL;
+}
+
+static bool is_true(const struct json *j, const char *key)
+{
+	const struct json *value = json_get(j, key);
+
+	return value && json_kind(value) == JSON_IS_BOOL && json_bool(value);
+}
+
+/* Shows what was found; *any says whether a manager was among it. */
+static int show_managers(bool *any, struct err *err)
+{
+	char *words[] = { (char *)"doctor", NULL };
+	AUTO(json) struct json *j = engine_ask(words, err);
+	const struct json *list;
+
+	if (!j)
+		return -1;
+	list = json_get(j, "managers");
+	*any = list && json_count(list);
+	for (size_t i = 0; *any && i < json_count(list); i++) {
+		const struct json *m = json_at(list, i);
+		const char *name = text(m, "name"), *version = text(m, "version"),
+			   *why = text(m, "why");
+
+		(void)fprintf(stderr, "%s %s%s%s%s%s\n", is_true(m, "chosen") ? "using" : "found",
+			      name ? name : "?", version ? " " : "", version ? version : "",
+			      why ? ": " : "", why ? why : "");
+	}
+	return 0;
+}
+
+/* The plan for people, or why there is none. */
+static int show_plan(struct err *err)
+{
+	AUTO(strv) char **words = NULL;
+	AUTO(json) struct json *j = NULL;
+	const struct json *problem, *download;
+	const char *reason;
+
+	strv_push(&words, "plan");
+	engine_add_release(&words);
+	j = engine_ask(words, err);
+	if (!j)
+		return -1;
+	problem = json_get(j, "error");
+	if (problem && json_kind(problem) == JSON_IS_OBJECT) {
+		const char *message = text(problem, "message");
+
+		return err_set(err, E_FAILED, "%s", message ? message : "kata-deploy refused");
+	}
+	download = json_get(j, "download");
+	reason = text(j, "reason");
+	(void)fprintf(stderr, "kata %s would be installed below %s: ",
+		      text(j, "version") ? text(j, "version") : "?",
+		      engine.prefix ? engine.prefix : "/opt/kata");
+	(void)fprintf(stderr, "%lld MiB to download at most; restart of the container manager: %s%s%s\n",
+		      download && json_kind(download) == JSON_IS_INT
+			      ? (long long)json_int(download) >> 20
+			      : 0LL,
+		      is_true(j, "restart") ? "yes" : "no", reason ? ", " : "", reason ? reason : "");
+	(void)fputs("the default runtime stays what it is; containers choose kata by its name\n",
+		    stderr);
+	return 0;
+}
+
+int manager_install(int argc, char **argv, struct err *err)
+{
+	AUTO(strv) char **words = NULL;
+	bool any = false;
+
+	(void)argc;
+	engine.more = argv;
+	if (show_managers(&any, err) < 0)
+		return -1;
+	if (!any && !engine.cri && offer_containerd(err) < 0)
+		return -1;
+	if (show_plan(err) < 0 || ask_yes("go on?", options.yes, err) < 0)
+		return -1;
+	strv_push(&words, "install");
+	strv_push(&words, "--yes");
+	if (options.json)
+		strv_push(&words, "--json");
+	if (options.no_proof)
+		strv_push(&words, "--no-proof");
+	engine_add_release(&words);
+	return engine_run(words, err);
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kata-manager: one machine, few words; kata-deploy does the work. */
+
+#include "base/log.h"
+#include "base/str.h"
+#include "cli/manual.h"
+#include "cli/subverb.h"
+#include "utils/manager/engine.h"
+#include "utils/manager/manager.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct manager_options options;
+
+#define PLACE                                                                                  \
+	OPT_STR(0, "prefix", "DIR", &engine.prefix, "where it is installed; default: /opt/kata"), \
+		OPT_FLAG(0, "json", &options.json, "print the result as JSON"),                \
+		OPT_FLAG('y', "yes", &options.yes, "ask nothing")
+#define RELEASE                                                                             \
+	OPT_STRV('r', "release", "URL|DIR|FILE", &engine.releases, "the release"),          \
+		OPT_STRV('k', "key", "FILE", &engine.keys, "trust this public key only"),   \
+		OPT_STR(0, "cri", "NAME", &engine.cri, "container manager; default: what runs"), \
+		OPT_FLAG(0, "no-proof", &options.no_proof, "do not run a container to prove it")
+
+static const struct opt install_opts[] = { RELEASE, PLACE, OPT_END };
+/* What stands after "--" goes to kata-deploy as it is. */
+static const struct opt plain_opts[] = { PLACE, OPT_END };
+static const struct opt try_opts[] = {
+	OPT_STR(0, "with", "CLIENT", &options.with, "nerdctl, docker or ctr; default: what is here"),
+	PLACE,
+	OPT_END,
+};
+static const struct opt remove_opts[] = {
+	OPT_FLAG('f', "force", &options.force, "also while containers run"),
+	PLACE,
+	OPT_END,
+};
+
+/* The same verb of kata-deploy, or one of another name there. */
+static int pass(const char *verb, struct err *err)
+{
+	AUTO(strv) char **words = NULL;
+
+	strv_push(&words, verb);
+	if (options.json)
+		strv_push(&words, "--json");
+	if (options.yes)
+		strv_push(&words, "--yes");
+	if (options.force)
+		strv_push(&words, "--force");
+	if (options.to) {
+		strv_push(&words, "--to");
+		strv_push(&words, options.to);
+	}
+	engine_add_place(&words);
+	strv_each(word, engine.more)
+		strv_push(&words, *word);
+	return engine_run(words, err);
+}
+
+static int upgrade(int argc, char **argv, struct err *err)
+{
+	AUTO(strv) char **words = NULL;
+
+	(void)argc;
+	engine.more = argv;
+	strv_push(&words, "upgrade");
+	if (options.json)
+		strv_push(&words, "--json");
+	if (options.yes)
+		strv_push(&words, "--yes");
+	if (options.no_proof)
+		strv_push(&words, "--no-proof");
+	engine_add_release(&words);
+	return engine_run(words, err);
+}
+
+static int switch_to(int argc, char **argv, struct err *err)
+{
+	(void)argc;
+	options.to = argv[0];
+	return pass("rollback", err);
+}
+
+static int rollback(int argc, char **argv, struct err *err)
+{
+	(void)argc, (void)argv;
+	return pass("rollback", err);
+}
+
+static int remove_all(int argc, char **argv, struct err *err)
+{
+	(void)argc;
+	engine.more = argv;
+	return pass("uninstall", err);
+}
+
+/* Questions, which have nothing to say yes to. */
+static int status(int argc, char **argv, struct err *err)
+{
+	(void)argc, (void)argv;
+	options.yes = false;
+	return pass("status", err);
+}
+
+static int doctor(int argc, char **argv, struct err *err)
+{
+	(void)argc, (void)argv;
+	options.yes = false;
+	return pass("doctor", err);
+}
+
+static const struct subverb verbs[] = {
+	{ "install", "[-- OPTION...]", "from nothing to a container in a VM", install_opts,
+	  manager_install, 0, -1 },
+	{ "try", "[IMAGE [COMMAND...]]", "run a container in a VM; without IMAGE show a proof",
+	  try_opts, manager_try, 0, -1 },
+	{ "switch", "VERSION", "make another installed release the current one", plain_opts,
+	  switch_to, 1, 1 },
+	{ "upgrade", "[-- OPTION...]", "install the newest release", install_opts, upgrade, 0, -1 },
+	{ "rollback", "", "go back to the release before", plain_opts, rollback, 0, 0 },
+	{ "remove", "[-- OPTION...]", "take away what was installed", remove_opts, remove_all, 0, -1 },
+	{ "status", "", "say what is installed, and who uses it", plain_opts, status, 0, 0 },
+	{ "doctor", "", "can this machine run containers in VMs?", plain_opts, doctor, 0, 0 },
+	{ 0 },
+};
+static const struct family no_families[] = { { 0 } };
+static const struct manual manual = {
+	.name = "kata-manager",
+	.text = "runs containers in VMs on this machine; kata-deploy does the work",
+	.verbs = verbs,
+	.families = no_families,
+};
+
+static int dispatch(int argc, char **argv, struct err *err)
+{
+	static char name[] = "kata-manager";
+
+	if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "-h")) {
+		manual_help(&manual, stdout);
+		return 0;
+	}
+	if (str_eq(argv[1], "--version")) {
+		(void)printf("kata-manager %s\n", KATA_VERSION);
+		return 0;
+	}
+	if (str_eq(argv[1], "manual"))
+		return manual_print(&manual, argc > 2 ? argv[2] : "man", stdout, err);
+	argv[0] = name;
+	return subverb_run(verbs, argc, argv, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+
+	(void)umask(022);
+	log_init("kata-manager", "manager", LOG_LOGFMT, 2, LOG_WARN);
+	if (dispatch(argc, argv, &err) == 0 && fflush(stdout) != 0)
+		err_sys(&err, "write the output");
+	if (!err.code)
+		return EXIT_SUCCESS;
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "kata-manager: %s\n", err.msg);
+	return err_exit_status(err.code);
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kata-manager try: a container in a VM, with whatever client this machine has. */
+
+#include "utils/manager/manager.h"
+
+#include "base/deadline.h"
+#include "base/mem.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "utils/manager/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PREFIX "/opt/kata"
+
+/* Each looks an image up in its own way; podman is not here, since it starts no shims. */
+static const struct client {
+	const char *name;
+	const char *pull; /* NULL: run does it */
+	const char *run;  /* @shim, @tty, @id and @image; the command follows */
+} clients[] = {
+	{ "nerdctl", NULL, "run --rm @tty --network none --runtime @shim @image" },
+	{ "docker", NULL, "run --rm @tty --network none --runtime kata @image" },
+	{ "ctr", "images pull @image", "run --rm @tty --runtime @shim @image @id" },
+};
+
+static bool is_in_path(const char *program)
+{
+	AUTO(strv) char **dirs = strv_split(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin", ":");
+
+	strv_each(dir, dirs) {
+		AUTO(str) char *path = str_fmt("%s/%s", *dir, program);
+
+		if (access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const struct client *choose(struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		if (options.with ? str_eq(options.with, clients[i].name)
+				 : is_in_path(clients[i].name))
+			return &clients[i];
+	}
+	if (options.with)
+		err_set(err, E_USAGE, "--with %s: there are nerdctl, docker and ctr", options.with);
+	else if (is_in_path("podman"))
+		err_set(err, E_NOT_FOUND, "podman is here, but it cannot start containers through a "
+					  "containerd shim; install nerdctl, docker or ctr");
+	else
+		err_set(err, E_NOT_FOUND, "none of nerdctl, docker and ctr is in PATH");
+	return NULL;
+}
+
+/* ctr wants names in full; the others take them too. */
+static char *full_name(const char *image)
+{
+	const char *slash = strchr(image, '/'), *last = slash ? strrchr(image, '/') : image;
+	const char *tag = strchr(last, ':') || strchr(last, '@') ? "" : ":latest";
+	bool host = slash && (memchr(image, '.', (size_t)(slash - image)) ||
+			      memchr(image, ':', (size_t)(slash - image)) ||
+			      strncmp(image, "localhost/", 10) == 0);
+
+	return str_fmt("%s%s%s", host ? "" : slash ? "docker.io/" : "docker.io/library/", image, tag);
+}
+
+static char **command(const struct client *c, const char *words, const char *image)
+{
+	AUTO(strv) char **list = strv_split(words, " ");
+	char **argv = NULL;
+
+	strv_push(&argv, c->name);
+	strv_each(word, list) {
+		if (str_eq(*word, "@image"))
+			strv_push(&argv, image);
+		else if (str_eq(*word, "@id"))
+			strv_pushf(&argv, "kata-try-%d", (int)getpid());
+		else if (str_eq(*word, "@shim"))
+			strv_pushf(&argv, "%s/bin/containerd-shim-kata-v2",
+				   engine.prefix ? engine.prefix : PREFIX);
+		else if (!str_eq(*word, "@tty"))
+			strv_push(&argv, *word);
+		else if (isatty(0) && isatty(1))
+			strv_push(&argv, str_eq(c->name, "ctr") ? "-t" : "-it");
+		else if (!str_eq(c->name, "ctr"))
+			strv_push(&argv, "-i");
+	}
+	return argv;
+}
+
+static int run(char *const *argv, int *status, struct err *err)
+{
+	const struct spawn_fd fds[] = { { 0, 0 }, { 1, 1 }, { 2, 2 } };
+	struct spawn s = { .argv = argv, .fds = fds, .nfds = 3 };
+	struct child child = CHILD_NONE;
+
+	return spawn_start(&s, &child, err) < 0 ? -1
+						: spawn_wait(&child, DEADLINE_NEVER, status, err);
+}
+
+static int prove(struct err *err)
+{
+	AUTO(strv) char **words = NULL;
+
+	strv_push(&words, "prove");
+	if (options.json)
+		strv_push(&words, "--json");
+	engine_add_place(&words);
+	return engine_run(words, err);
+}
+
+int manager_try(int argc, char **argv, struct err *err)
+{
+	AUTO(str) char *image = argc ? full_name(argv[0]) : NULL;
+	AUTO(strv) char **words = NULL;
+	const struct client *c;
+	int status = 0;
+
+	if (!argc)
+		return prove(err);
+	c = choose(err);
+	if (!c)
+		return -1;
+	if (c->pull) {
+		AUTO(strv) char **pull = command(c, c->pull, image);
+
+		if (run(pull, &status, err) < 0)
+			return -1;
+		/* It may be here already, and the network not. */
+		if (status != 0)
+			(void)fprintf(stderr, "kata-manager: %s was not pulled; trying what is here\n",
+				      image);
+	}
+	words = command(c, c->run, image);
+	for (int i = 1; i < argc; i++)
+		strv_push(&words, argv[i]);
+	if (run(words, &status, err) < 0)
+		return -1;
+	return status == 0 ? 0
+			   : err_set(err, E_FAILED, "the container ended with status %d", status);
+}
