@@ -2,7 +2,7 @@
 #
 # The targets a person calls. "## text" after a target is its line in `make help`.
 
-.PHONY: stage check-tsan bench help deps all generated kernel initrd install demo check check-unit check-integration check-format asan ubsan tsan format clean
+.PHONY: stage check-node check-tsan bench help deps all generated kernel initrd install demo check check-unit check-integration check-format asan ubsan tsan format clean
 
 help: ## list the targets
 	@echo "kata in C, version $(VERSION). Targets:"
@@ -46,25 +46,34 @@ stage: all kernel initrd $(PROOF) $(NODE_PROGRAMS)
 	@rm -rf $(STAGE)
 	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX=$(STAGE)
 
-demo: ## build, release, install, run, upgrade, roll back, take away
-	@packaging/deps.sh
-	@echo "demo: building (the guest kernel, once, takes about 15 minutes)"
+# Two releases of what is here, the second by name only.
+.PHONY: demo-releases
+demo-releases:
 	@rm -rf $(BUILD)/demo
 	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/next VERSION=$(VERSION).1 LEVEL=3
 	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/this LEVEL=3
+
+demo: ## build, release, install, run, upgrade, roll back, take away
+	@packaging/deps.sh
+	@echo "demo: building (the guest kernel, once, takes about 15 minutes)"
+	@$(MAKE) --no-print-directory demo-releases
 	@tests/integration/demo.sh $(BUILD)/bin/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
 check: ## run every test that fits into half an hour
 	@packaging/deps.sh
 	@$(MAKE) --no-print-directory stage
 	@MAKE="$(MAKE)" tests/check.sh $(BUILD)/check.log check-layers check-headers check-docs check-format \
-		check-initrd check-fuzz check-unit check-guest check-scenario check-crash check-power check-integration
+		check-initrd check-fuzz check-unit check-guest check-scenario check-crash check-power check-integration check-node
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
 
 check-integration: stage ## run the tests with real containerd and VMs
 	@tests/integration/run.sh $(STAGE)
+
+check-node: demo-releases ## run kata-deploy on a node with real containerd and VMs
+	@tests/integration/node/run.sh $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager \
+		$(BUILD)/static/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
 bench: stage $(BUILD)/tools/floor ## measure, with floors and peers in the same run
 	@tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor $(BUILD)/bench.json

@@ -7,6 +7,8 @@
 #   node_start			sets LAB, PREFIX, SHIM; EXIT cleans up
 #   node_serve DIR...		serves them as $URL/1/, $URL/2/ ...
 #   node_deploy VERB ...	kata-deploy ($deploy) on that node
+#   node_wait			until containerd answers
+#   make_release DIR VERSION SERIAL ...
 #   node_digest			of everything that an install may touch
 
 node_start() {
@@ -44,10 +46,7 @@ node_start() {
 	EOF
 	chmod +x "$LAB/restart"
 	"$LAB/restart"
-	for _ in $(seq 600); do
-		lab_ctr version >/dev/null 2>&1 && return 0
-		sleep 0.05
-	done
+	node_wait && return 0
 	echo "containerd did not start; its log:" >&2
 	tail -n 20 "$LAB/containerd.log" >&2
 	return 1
@@ -106,4 +105,34 @@ node_deploy() { # VERB OPTION...
 node_digest() {
 	(cd "$LAB" && find etc opt -printf '%p %y %m %u %g %l\n' | sort &&
 		find etc opt -type f -print0 | sort -z | xargs -0r sha256sum) | sha256sum
+}
+
+# Until containerd answers.
+node_wait() {
+	for _ in $(seq 600); do
+		lab_ctr version >/dev/null 2>&1 && return 0
+		sleep 0.05
+	done
+	echo "containerd does not answer" >&2
+	return 1
+}
+
+# A release of what is in the first one, but for what is said: DIR VERSION SERIAL [OPTION...].
+# Its public key is DIR.pub. --break-initrd spoils the guest.
+# shellcheck disable=SC2154
+make_release() {
+	local dir=$1 version=$2 serial=$3 spoil="" args=()
+	shift 3
+	for arg in "$@"; do
+		if [ "$arg" = --break-initrd ]; then spoil=1; else args+=("$arg"); fi
+	done
+	mkdir -p "$dir.tree"
+	for blob in "$one"/blobs/*; do zstd -dcq "$blob" | tar -C "$dir.tree" -xf -; done
+	[ -z "$spoil" ] || echo spoiled >"$dir.tree/share/kata-containers/kata-containers-initrd.img"
+	rm -f "$dir.tree/etc/configuration.toml"
+	"$deploy" release build --tree "$dir.tree" --out "$dir" --components packaging/components.yaml \
+		--version "$version" --serial "$serial" --created 1700000000 --level 1 \
+		--expires 2099-01-01T00:00:00Z --channel-expires 2099-01-01T00:00:00Z "${args[@]}" >/dev/null
+	"$deploy" keys generate --no-passphrase "$dir" >/dev/null
+	"$deploy" release sign --key "$dir.key" "$dir" >/dev/null
 }

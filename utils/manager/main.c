@@ -80,14 +80,15 @@ static int upgrade(int argc, char **argv, struct err *err)
 
 static int switch_to(int argc, char **argv, struct err *err)
 {
-	(void)argc;
 	options.to = argv[0];
+	engine.more = argv + (argc > 1 && str_eq(argv[1], "--") ? 2 : 1);
 	return pass("rollback", err);
 }
 
 static int rollback(int argc, char **argv, struct err *err)
 {
-	(void)argc, (void)argv;
+	(void)argc;
+	engine.more = argv;
 	return pass("rollback", err);
 }
 
@@ -118,10 +119,10 @@ static const struct subverb verbs[] = {
 	  manager_install, 0, -1 },
 	{ "try", "[IMAGE [COMMAND...]]", "run a container in a VM; without IMAGE show a proof",
 	  try_opts, manager_try, 0, -1 },
-	{ "switch", "VERSION", "make another installed release the current one", plain_opts,
-	  switch_to, 1, 1 },
+	{ "switch", "VERSION [-- OPTION...]", "make another installed release the current one", plain_opts,
+	  switch_to, 1, -1 },
 	{ "upgrade", "[-- OPTION...]", "install the newest release", install_opts, upgrade, 0, -1 },
-	{ "rollback", "", "go back to the release before", plain_opts, rollback, 0, 0 },
+	{ "rollback", "[-- OPTION...]", "go back to the release before", plain_opts, rollback, 0, -1 },
 	{ "remove", "[-- OPTION...]", "take away what was installed", remove_opts, remove_all, 0,
 	  -1 },
 	{ "status", "", "say what is installed, and who uses it", plain_opts, status, 0, 0 },

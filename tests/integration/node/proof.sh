@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154
+# shellcheck shell=bash
+# What is not proved is undone: files and registration; and what does not come back is put back.
+
+test_wrong_kernel_undoes_everything() {
+	local before said
+	before=$(node_digest)
+	make_release "$LAB/wrong" 1.0 1 --guest-kernel 9.9.9-other
+	said=$(fails 1 node_deploy install --release "$LAB/wrong" --key "$LAB/wrong.pub" --quiet)
+	has "why" "$said" "the release has 9.9.9-other"
+	expect "the node" "$(node_digest)" "$before"
+	node_wait
+	# An upgrade leads back to what was installed, and to a manager that serves it.
+	node_deploy install --release "$one" --key "$one/development.pub" --quiet
+	before=$(node_digest)
+	make_release "$LAB/wrong2" 2.0 9999999999 --agent 7.7.7
+	said=$(fails 1 node_deploy upgrade --release "$LAB/wrong2" --key "$LAB/wrong2.pub" --quiet)
+	has "why" "$said" "the release has 7.7.7"
+	expect "the node" "$(node_digest)" "$before"
+	"$deploy" prove --prefix "$PREFIX" --cri containerd --cri-config "$LAB/etc/config.toml" \
+		--cri-socket "$LAB/containerd.sock" --quiet
+	node_deploy uninstall --quiet
+}
+
+test_broken_guest_undoes_everything() {
+	local before
+	before=$(node_digest)
+	cp -a "$one" "$LAB/one"
+	make_release "$LAB/broken" 1.0 1 --break-initrd
+	fails 1 node_deploy install --release "$LAB/broken" --key "$LAB/broken.pub" --quiet >/dev/null
+	expect "the node" "$(node_digest)" "$before"
+}
+
+test_a_restart_that_fails_puts_everything_back() {
+	local before said
+	before=$(node_digest)
+	# It ends the manager and starts none, unless the old configuration is there.
+	cat >"$LAB/bad-restart" <<-END
+		#!/bin/sh
+		[ ! -e "$LAB/etc/conf.d" ] && ! grep -q kata "$LAB/etc/config.toml" && exec "$LAB/restart"
+		pid=\$(cat "$LAB/containerd.pid")
+		kill "\$pid"
+		tail --pid="\$pid" -f /dev/null
+		exit 0
+	END
+	chmod +x "$LAB/bad-restart"
+	said=$(fails 11 "$deploy" install --prefix "$PREFIX" --lock "$LAB/lock" --yes --quiet \
+		--release "$one" --key "$one/development.pub" --cache "$LAB/cache" --cri containerd \
+		--cri-config "$LAB/etc/config.toml" --cri-socket "$LAB/containerd.sock" \
+		--restart-with "$LAB/bad-restart" --restart-seconds 3)
+	has "why" "$said" "containerd"
+	node_wait
+	expect "the node" "$(node_digest)" "$before"
+}
+
+test_killed_in_the_proof_is_recovered() {
+	local before pid
+	before=$(node_digest)
+	"$deploy" install --prefix "$PREFIX" --lock "$LAB/lock" --yes --quiet --release "$one" \
+		--key "$one/development.pub" --cri containerd --cri-config "$LAB/etc/config.toml" \
+		--cri-socket "$LAB/containerd.sock" --restart-with "$LAB/restart" \
+		--progress-fd 3 3>"$LAB/progress" >/dev/null 2>&1 &
+	pid=$!
+	for _ in $(seq 600); do
+		pgrep -f -- "-namespace kata-deploy.*-address $LAB/" >/dev/null && break
+		sleep 0.05
+	done
+	kill -9 "$pid"
+	wait "$pid" 2>/dev/null || true
+	has "status" "$("$deploy" status --prefix "$PREFIX")" "interrupted"
+	node_deploy recover --quiet
+	node_wait
+	for _ in $(seq 100); do
+		[ "$(node_digest)" = "$before" ] && break
+		sleep 0.1
+	done
+	expect "the node" "$(node_digest)" "$before"
+	expect "containers of the proof" "$(lab_ctr -n kata-deploy containers ls -q)" ""
+}

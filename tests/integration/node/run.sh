@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# kata-deploy and kata-manager on a node with real containerd and real VMs:
+# run.sh KATA-DEPLOY KATA-MANAGER STATIC-KATA-DEPLOY RELEASE NEXT-RELEASE [TEST...]
+#
+# Each test is a function test_* of this folder and has a node of its own; afterwards nothing may be
+# left of it on the host.
+set -u
+cd "$(dirname "$0")/../../.."
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+# shellcheck source=tests/integration/node.sh
+. tests/integration/node.sh
+deploy=$(realpath "$1")
+# shellcheck disable=SC2034
+manager=$(realpath "$2") portable=$(realpath "$3") one=$(realpath "$4") two=$(realpath "$5")
+shift 5
+exec </dev/null
+
+expect() { # WHAT GOT WANTED
+	[ "$2" = "$3" ] || {
+		echo "    $1: got '$2', wanted '$3'"
+		return 1
+	}
+}
+has() { # WHAT TEXT PATTERN
+	grep -q -- "$3" <<<"$2" || {
+		echo "    $1: '$2' does not have '$3'"
+		return 1
+	}
+}
+fails() { # STATUS COMMAND...: prints what it said
+	local wanted=$1 status=0 said
+	shift
+	said=$("$@" 2>&1) || status=$?
+	printf '%s\n' "$said"
+	[ "$status" = "$wanted" ] || {
+		echo "    status $status, wanted $wanted: $said" >&2
+		return 1
+	}
+}
+start() { # ID RUNTIME
+	lab_ctr run -d --runtime "$2" "$IMAGE" "$1" sleep 1000
+}
+says() { # ID: what an exec in it prints
+	timeout 60 ctr --address "$LAB/containerd.sock" tasks exec --exec-id "e$RANDOM$RANDOM" "$1" echo alive
+}
+stop() { # ID
+	lab_ctr tasks kill -s KILL "$1"
+	lab_ctr tasks delete -f "$1" >/dev/null 2>&1 || true
+	lab_ctr containers rm "$1"
+}
+current() { readlink "$PREFIX/current"; }
+generations() { find "$PREFIX/generations" -mindepth 1 -maxdepth 1 | wc -l; }
+
+for cases in tests/integration/node/*.sh; do
+	case $cases in */run.sh) continue ;; esac
+	# shellcheck source=/dev/null
+	. "$cases"
+done
+
+passed=0 failed=0
+[ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
+[ $# -eq 0 ] || tests=("$@")
+for t in "${tests[@]}"; do
+	start=$SECONDS status=0
+	(
+		set -e
+		node_start
+		lab_image
+		"$t"
+	) || status=$?
+	for _ in $(seq 100); do
+		left=$(lab_left)
+		[ -z "$left" ] && break
+		sleep 0.1
+	done
+	if [ "$status" = 0 ] && [ -z "$left" ]; then
+		passed=$((passed + 1))
+		echo "  ok    $t ($((SECONDS - start)) s)"
+	else
+		failed=$((failed + 1))
+		echo "  FAIL  $t ($((SECONDS - start)) s)"
+		[ -z "$left" ] || printf '    left: %s\n' "$left"
+	fi
+done
+echo "node: $passed passed, $failed failed"
+[ "$failed" = 0 ]
