@@ -44,35 +44,6 @@ static struct toml_value *dump(const struct cri *c, const char *config, struct e
 
 /* --- is it the same but for us? --- */
 
-static bool is_zero(const struct toml_value *v)
-{
-	switch (v->type) {
-	case TOML_STRING:
-		return v->string.len == 0;
-	case TOML_INTEGER:
-		return v->integer == 0;
-	case TOML_FLOAT:
-		return v->number == 0;
-	case TOML_BOOL:
-		return !v->boolean;
-	case TOML_ARRAY:
-		return v->array.n == 0;
-	case TOML_TABLE:
-		toml_each(entry, v)
-		{
-			if (!is_zero(entry->value))
-				return false;
-		}
-		return true;
-	case TOML_OFFSET_DATETIME:
-	case TOML_LOCAL_DATETIME:
-	case TOML_LOCAL_DATE:
-	case TOML_LOCAL_TIME:
-		return false;
-	}
-	bug("TOML type %d", (int)v->type);
-}
-
 struct comparison {
 	const struct cri *c;
 	const struct toml_value *runtimes[2]; /* whose members of our names do not count */
@@ -90,6 +61,36 @@ static bool is_ours(const struct comparison *cmp, const struct toml_value *table
 	return false;
 }
 
+/* Empty but for us. */
+static bool is_zero(const struct comparison *cmp, const struct toml_value *v)
+{
+	switch (v->type) {
+	case TOML_STRING:
+		return v->string.len == 0;
+	case TOML_INTEGER:
+		return v->integer == 0;
+	case TOML_FLOAT:
+		return v->number == 0;
+	case TOML_BOOL:
+		return !v->boolean;
+	case TOML_ARRAY:
+		return v->array.n == 0;
+	case TOML_TABLE:
+		toml_each(entry, v)
+		{
+			if (!is_ours(cmp, v, entry->key) && !is_zero(cmp, entry->value))
+				return false;
+		}
+		return true;
+	case TOML_OFFSET_DATETIME:
+	case TOML_LOCAL_DATETIME:
+	case TOML_LOCAL_DATE:
+	case TOML_LOCAL_TIME:
+		return false;
+	}
+	bug("TOML type %d", (int)v->type);
+}
+
 /* Every member of a that counts has its like in b. */
 static bool has_all(struct comparison *cmp, const struct toml_value *a, const struct toml_value *b)
 {
@@ -99,7 +100,7 @@ static bool has_all(struct comparison *cmp, const struct toml_value *a, const st
 
 		if (is_ours(cmp, a, entry->key))
 			continue;
-		if (other ? same(cmp, entry->value, other) : is_zero(entry->value))
+		if (other ? same(cmp, entry->value, other) : is_zero(cmp, entry->value))
 			continue;
 		AUTO(str) char *below = xstrdup(cmp->at);
 		/* Cut if it is long: it is for a message. */

@@ -552,6 +552,70 @@ START_TEST(nerdctl_needs_nothing)
 }
 END_TEST
 
+/* --- what containerd's own parser says --- */
+
+/* A containerd 2 in so far as it puts files together: the root file, then those of its imports. */
+#define MERGE                                                                           \
+	"put_together() { grep -v '^imports' $2; "                                      \
+	"sed -n 's/^imports = //p' $2 | tr -d '[]\" ' | tr , '\\n' | while read f; do " \
+	"[ -z $f ] || grep -v '^version' $f; done; }\n"
+
+static const struct {
+	const char *script;
+	enum err_code code; /* E_OK: it is content */
+	const char *says;
+} parsers[] = {
+	{ MERGE "put_together \"$@\"", E_OK, NULL },
+	/* Zeros that only one of the two prints do not matter. */
+	{ MERGE "[ $4 = dump ] && put_together \"$@\" | sed '/^root/aoom_score = 0'", E_OK, NULL },
+	{ "grep -v ^imports $2", E_CONFIG, "would not see the runtime handlers" },
+	{ MERGE "put_together \"$@\" | if grep -q kata-deploy-check $2; then sed "
+		"'s,^root.*,root = \"/elsewhere\",'; else cat; fi",
+	  E_CONFIG, "would change 'root' too" },
+	{ MERGE "put_together \"$@\" | if grep -q kata-deploy-check $2; then sed "
+		"'/address/d'; else cat; fi",
+	  E_CONFIG, "would change 'grpc.address' too" },
+	{ "echo 'expected version 3, got 2' >&2; exit 1", E_CONFIG, "expected version 3, got 2" },
+	{ MERGE "grep -q kata-deploy-check $2 && { echo no such key >&2; exit 1; }; "
+		"put_together \"$@\"",
+	  E_CONFIG, "would not accept the new configuration" },
+	{ "head -c 6000000 /dev/zero", E_LIMIT, NULL },
+	{ "echo '[not toml'", E_CONFIG, NULL },
+	{ "exec 2>&-; kill -9 $$", E_CONFIG, NULL },
+};
+
+START_TEST(checked_by_the_manager)
+{
+	static const char text[] = "version = 3\nroot = \"/r\"\n[grpc]\naddress = \"/s\"\n";
+	AUTO(str) char *binary = in_root("/containerd");
+	AUTO(str) char *script = str_fmt("#!/bin/sh\n%s\n", parsers[_i].script);
+	AUTO(str) char *config = in_root("/config.toml");
+	AUTO(str) char *why = NULL;
+	bool have[ARRAY_LEN(handlers)] = { false };
+	struct cri_options o = options();
+	struct cri c = { .back = &backend_containerd,
+			 .o = &o,
+			 .root = (char[]){ "" },
+			 .config = config,
+			 .binary = binary,
+			 .have = have };
+	AUTO(edits) struct edits e = EDITS_INIT("");
+	int rc;
+
+	put("/containerd", script);
+	ck_assert_int_eq(chmod(binary, 0755), 0);
+	put("/config.toml", text);
+	OK(containerd_edit(&c, &e, &err));
+	err_clear(&err);
+	rc = containerd_check(&c, &e, config, &why, &err);
+	ck_assert_msg(err.code == parsers[_i].code && (rc == 0) == (err.code == E_OK), "%s",
+		      err.msg);
+	if (parsers[_i].says)
+		ck_assert_msg(strstr(err.msg, parsers[_i].says) != NULL, "%s", err.msg);
+	same("/config.toml", text);
+}
+END_TEST
+
 /* --- records --- */
 
 static const char *const damaged[] = {
@@ -608,6 +672,7 @@ int main(void)
 	tcase_add_test(tc, nothing_is_found);
 	tcase_add_test(tc, the_distribution_comes_first);
 	tcase_add_test(tc, nerdctl_needs_nothing);
+	tcase_add_loop_test(tc, checked_by_the_manager, 0, ARRAY_LEN(parsers));
 	tcase_add_loop_test(tc, damaged_record, 0, ARRAY_LEN(damaged));
 	tcase_add_test(tc, versions);
 	suite_add_tcase(s, tc);
