@@ -41,6 +41,12 @@ docs/errors.md: libs/base/err.h docs/errors.awk
 check-docs: ## see that generated documents are current
 	@awk -f docs/errors.awk libs/base/err.h | cmp - docs/errors.md || \
 		{ echo "docs/errors.md is old; run: make -B docs/errors.md" >&2; exit 1; }
+	@mkdir -p $(BUILD)
+	@printf '%s\n' $(foreach l,$(sort $(LIBRARIES)),'$(strip $(l): $(sort $(NEEDS_$(l))))') >$(BUILD)/knows
+	@awk -F ' *[|] *' '/^[|] `/ { gsub(/`/, "", $$2); print $$2 ":" ($$3 == "" ? "" : " ") $$3 }' \
+		libs/README.md | diff $(BUILD)/knows - || \
+		{ echo "libs/README.md is old: '<' is what module.mk says" >&2; exit 1; }
+	@echo "  ok    documents"
 
 # Slow and thorough; a file at a time, so that -j helps. What is listed is clean and stays so; the
 # other libraries and the agent still have findings that nobody has judged.

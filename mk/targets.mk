@@ -57,10 +57,8 @@ demo: ## build, release, install, run, upgrade, roll back, take away
 check: ## run every test that fits into half an hour
 	@packaging/deps.sh
 	@$(MAKE) --no-print-directory stage
-	@$(MAKE) --no-print-directory check-layers check-headers check-fuzz
-	@$(MAKE) --no-print-directory check-unit
-	@$(MAKE) --no-print-directory check-crash
-	@$(MAKE) --no-print-directory check-integration
+	@MAKE="$(MAKE)" tests/check.sh $(BUILD)/check.log check-layers check-headers check-docs check-format \
+		check-initrd check-fuzz check-unit check-guest check-scenario check-crash check-power check-integration
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
@@ -86,8 +84,9 @@ check-tsan: $(patsubst %,$(BUILD)/tests/%,$(filter-out agent_% container_% cgrou
 format: ## run clang-format over the tree
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-check-format:
+check-format: ## see that clang-format has nothing to say
 	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
+	@echo "  ok    format"
 
 clean: ## remove $(BUILD)
 	rm -rf $(BUILD)

@@ -23,7 +23,9 @@ $(BUILD)/osbuilder/options: osbuilder-always
 	@echo '$(INITRD_INIT) $(INITRD_COMPRESS) $(INITRD_IPTABLES)' | cmp -s - $@ || \
 		echo '$(INITRD_INIT) $(INITRD_COMPRESS) $(INITRD_IPTABLES)' >$@
 
-.PHONY: osbuilder-always
+.PHONY: osbuilder-always check-initrd
+
+MKINITRD = $(BUILD)/tools/mkinitrd -z $(INITRD_COMPRESS) -D INIT=$(BUILD)/osbuilder/init
 
 $(BUILD)/osbuilder/init: $(INITRD_INIT) $(BUILD)/osbuilder/options
 	@mkdir -p $(@D)
@@ -37,8 +39,16 @@ $(INITRD): $(BUILD)/tools/mkinitrd $(BUILD)/osbuilder/init $(INITRD_MANIFESTS) \
            $(BUILD)/osbuilder/options \
            $(wildcard osbuilder/rootfs/etc/*)
 	$(call say,INITRD,$@)
-	$(Q)$(BUILD)/tools/mkinitrd -z $(INITRD_COMPRESS) -D INIT=$(BUILD)/osbuilder/init \
-		-o $@ $(INITRD_MANIFESTS)
+	$(Q)$(MKINITRD) -o $@ $(INITRD_MANIFESTS)
+
+# From other files, made at another time, by another name of the folder.
+check-initrd: $(INITRD) ## pack the initial ram disk again, must be the same bytes
+	@rm -rf $(BUILD)/osbuilder/again && mkdir -p $(BUILD)/osbuilder/again
+	@cp -r osbuilder/initrd.manifest osbuilder/rootfs $(BUILD)/osbuilder/again
+	@$(MKINITRD) -o $(BUILD)/osbuilder/again/initrd.img \
+		$(patsubst osbuilder/%,$(BUILD)/osbuilder/again/%,$(INITRD_MANIFESTS))
+	@cmp $(INITRD) $(BUILD)/osbuilder/again/initrd.img
+	@echo "  ok    initrd, packed twice"
 
 # The image that proves an install: one program, stripped.
 PROOF := $(BUILD)/osbuilder/proof.tar

@@ -7,14 +7,16 @@ set -euo pipefail
 
 packages=(
 	# compilers and build tools
-	gcc clang clang-tidy libclang-rt-14-dev make binutils pkg-config clang-format protobuf-c-compiler
+	git gcc clang clang-tidy libclang-rt-14-dev make binutils pkg-config clang-format protobuf-c-compiler
 	# libraries
 	libprotobuf-c-dev libjansson-dev libseccomp-dev libcap-dev libssl-dev libarchive-dev
-	libyaml-dev libzstd-dev zlib1g-dev libcurl4-openssl-dev
+	libyaml-dev libzstd-dev zlib1g-dev libcurl4-openssl-dev libc-ares-dev libnghttp2-dev
+	ca-certificates
 	# the guest kernel and what goes into the initrd
 	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables
 	# tests
-	check libsubunit-dev codespell shellcheck busybox-static minisign zstd
+	check libsubunit-dev codespell shellcheck busybox-static minisign zstd openssl nghttp2-server
+	e2fsprogs xfsprogs cpio
 	# what containers run with
 	qemu-system-x86 qemu-system-common containerd runc iproute2 procps
 )

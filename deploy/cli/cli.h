@@ -47,49 +47,47 @@ extern struct cli cli;
 #define CLI_CACHE  "/var/cache/kata-deploy"
 #define CLI_TRUST  "/etc/kata-deploy/trust.d"
 
-#define CLI_PLACE                                                                           \
+#define CLI_PLACE                                                                                \
 	OPT_STR(0, "prefix", "DIR", &cli.prefix, "where it is installed; default: " CLI_PREFIX), \
-		OPT_STR(0, "root", "DIR", &cli.root,                                        \
-			"work on the system below DIR and touch no other"),                 \
-		OPT_STR(0, "lock", "FILE", &cli.lock,                                       \
-			"default: /run/lock/kata-deploy.lock")
+		OPT_STR(0, "root", "DIR", &cli.root,                                             \
+			"work on the system below DIR and touch no other"),                      \
+		OPT_STR(0, "lock", "FILE", &cli.lock, "default: /run/lock/kata-deploy.lock")
 #define CLI_JSON OPT_FLAG(0, "json", &cli.json, "print the result as JSON")
-#define CLI_TALK                                                   \
-	CLI_JSON,                                                  \
-		OPT_FLAG('q', "quiet", &cli.quiet, "no progress"), \
-		OPT_STR(0, "progress-fd", "N", &cli.progress_fd,   \
+#define CLI_TALK                                                        \
+	CLI_JSON, OPT_FLAG('q', "quiet", &cli.quiet, "no progress"),    \
+		OPT_STR(0, "progress-fd", "N", &cli.progress_fd,        \
 			"progress as JSON lines to file descriptor N"), \
 		OPT_FLAG(0, "timings", &cli.timings, "print what each phase took")
-#define CLI_CHANGE                                                                          \
-	OPT_FLAG('n', "dry-run", &cli.dry_run, "print what would change, change nothing"),  \
+#define CLI_CHANGE                                                                         \
+	OPT_FLAG('n', "dry-run", &cli.dry_run, "print what would change, change nothing"), \
 		OPT_FLAG('y', "yes", &cli.yes, "ask nothing")
-#define CLI_SOURCE                                                                          \
-	OPT_STRV('r', "release", "URL|DIR|FILE", &cli.releases,                             \
-		 "the release, - for a tar on standard input; may be repeated: mirrors"),   \
-		OPT_STR(0, "cacert", "FILE", &cli.cacert, "authorities for https"),         \
-		OPT_STR(0, "proxy", "URL", &cli.proxy, "default: from the environment"),    \
+#define CLI_SOURCE                                                                               \
+	OPT_STRV('r', "release", "URL|DIR|FILE", &cli.releases,                                  \
+		 "the release, - for a tar on standard input; may be repeated: mirrors"),        \
+		OPT_STR(0, "cacert", "FILE", &cli.cacert, "authorities for https"),              \
+		OPT_STR(0, "proxy", "URL", &cli.proxy, "default: from the environment"),         \
 		OPT_STR(0, "limit-rate", "BYTES", &cli.limit_rate, "bytes per second; K, M, G"), \
-		OPT_STR(0, "cache", "DIR", &cli.cache,                                      \
-			"for downloads that are not whole; default: " CLI_CACHE),           \
+		OPT_STR(0, "cache", "DIR", &cli.cache,                                           \
+			"for downloads that are not whole; default: " CLI_CACHE),                \
 		OPT_FLAG(0, "keep-cache", &cli.keep_cache, "keep whole downloads there")
-#define CLI_PARTS                                                                    \
+#define CLI_PARTS                                                                                  \
 	OPT_STRV(0, "components", "NAME,...", &cli.components, "only these and what is required"), \
 		OPT_STRV(0, "without", "NAME,...", &cli.without, "all but these")
-#define CLI_TRUSTED                                                                         \
-	OPT_STRV('k', "key", "FILE", &cli.keys, "trust this public key only; may be repeated"), \
+#define CLI_TRUSTED                                                                              \
+	OPT_STRV('k', "key", "FILE", &cli.keys, "trust this public key only; may be repeated"),  \
 		OPT_UINT(0, "threshold", "K", &cli.threshold, "how many keys must have signed"), \
-		OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " CLI_TRUST),      \
-		OPT_STR(0, "pin", "SHA256", &cli.pin, "release.yaml must have this digest"), \
-		OPT_FLAG(0, "allow-downgrade", &cli.allow_downgrade,                        \
-			 "accept an older release than the last one"),                      \
+		OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " CLI_TRUST),           \
+		OPT_STR(0, "pin", "SHA256", &cli.pin, "release.yaml must have this digest"),     \
+		OPT_FLAG(0, "allow-downgrade", &cli.allow_downgrade,                             \
+			 "accept an older release than the last one"),                           \
 		OPT_FLAG(0, "allow-expired", &cli.allow_expired, "accept an expired release")
-#define CLI_MANAGER                                                                         \
+#define CLI_MANAGER                                                                            \
 	OPT_STR(0, "cri", "NAME", &cli.cri, "container manager, or none; default: what runs"), \
-		OPT_STR(0, "cri-config", "FILE", &cli.cri_config, "its configuration file"), \
-		OPT_STR(0, "cri-socket", "FILE", &cli.cri_socket, "its socket"),            \
-		OPT_STR(0, "restart-with", "CMD", &cli.restart_with,                        \
-			"how it is restarted; default: its service"),                       \
-		OPT_UINT(0, "restart-seconds", "N", &cli.restart_seconds,                   \
+		OPT_STR(0, "cri-config", "FILE", &cli.cri_config, "its configuration file"),   \
+		OPT_STR(0, "cri-socket", "FILE", &cli.cri_socket, "its socket"),               \
+		OPT_STR(0, "restart-with", "CMD", &cli.restart_with,                           \
+			"how it is restarted; default: its service"),                          \
+		OPT_UINT(0, "restart-seconds", "N", &cli.restart_seconds,                      \
 			 "how long it may take to come back; default: 60")
 #define CLI_FORCE(what) OPT_FLAG('f', "force", &cli.force, (what))
 

@@ -3,11 +3,11 @@
 
 #include "base/log.h"
 #include "base/str.h"
-#include "deploy/cli/cli.h"
 #include "cli/manual.h"
+#include "cli/subverb.h"
+#include "deploy/cli/cli.h"
 #include "deploy/cli/progress.h"
 #include "deploy/verbs/packager.h"
-#include "cli/subverb.h"
 #include "json/json.h"
 
 #include <stdio.h>
@@ -22,7 +22,8 @@ static const struct subverb verbs[] = {
 	{ "rollback", "", "make the previous release the current one", rollback_opts, verb_rollback,
 	  0, 0 },
 	{ "status", "", "say what is installed, and who uses it", status_opts, verb_status, 0, 0 },
-	{ "prove", "", "run a container in a VM and show what it saw", prove_opts, verb_prove, 0, 0 },
+	{ "prove", "", "run a container in a VM and show what it saw", prove_opts, verb_prove, 0,
+	  0 },
 	{ "verify", "", "hash every file again", verify_opts, verb_verify, 0, 0 },
 	{ "repair", "", "put right what verify finds", repair_opts, verb_repair, 0, 0 },
 	{ "gc", "", "remove releases that nothing uses", gc_opts, verb_gc, 0, 0 },
@@ -32,8 +33,8 @@ static const struct subverb verbs[] = {
 	  verb_uninstall, 0, 0 },
 	{ "doctor", "", "can this node run VM containers, and if not, why not?", doctor_opts,
 	  verb_doctor, 0, 0 },
-	{ "fetch", "", "copy a release into a directory, for nodes without a network",
-	  fetch_opts, verb_fetch, 0, 0 },
+	{ "fetch", "", "copy a release into a directory, for nodes without a network", fetch_opts,
+	  verb_fetch, 0, 0 },
 	{ 0 },
 };
 

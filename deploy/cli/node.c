@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The node that a verb works on: paths below --root, the prefix opened, what the manager is told. */
+/* The node that a verb works on: paths below --root, the prefix opened, what the manager is told.
+ */
 
 #include "deploy/cli/node.h"
 
@@ -120,7 +121,8 @@ static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err
 
 		if (!equals || equals == *copy || equals[1] != '/')
 			return err_set(err, E_USAGE,
-				       "--handler %s is not NAME=/PATH/TO/configuration.toml", *copy);
+				       "--handler %s is not NAME=/PATH/TO/configuration.toml",
+				       *copy);
 		if (*n == HANDLERS_MAX)
 			return err_set(err, E_USAGE, "more than %d handlers", HANDLERS_MAX);
 		*equals = '\0';
@@ -143,10 +145,9 @@ static void compose(struct registration *reg, bool proof)
 		memcpy(reg->steps, told->steps, told->nsteps * sizeof(*reg->steps));
 	reg->change.nsteps = told->nsteps;
 	if (proof)
-		reg->steps[reg->change.nsteps++] =
-			(struct deploy_step){ .ops = &prove_step,
-					      .name = "proof in a VM",
-					      .arg = &reg->proof };
+		reg->steps[reg->change.nsteps++] = (struct deploy_step){ .ops = &prove_step,
+									 .name = "proof in a VM",
+									 .arg = &reg->proof };
 	reg->change.steps = reg->steps;
 }
 
@@ -159,7 +160,8 @@ static int set_proof(struct registration *reg, const struct prove_expect *expect
 	if (!*proof)
 		return 0;
 	if (!prove_can(cri_name(reg->cri))) {
-		err_set(err, E_UNSUPPORTED, "a container cannot be run through %s to prove the install",
+		err_set(err, E_UNSUPPORTED,
+			"a container cannot be run through %s to prove the install",
 			cri_name(reg->cri));
 		return err_hint(err, "use --no-proof to go without");
 	}

@@ -180,9 +180,10 @@ static int read_release(struct offer *o, const char *digest, struct err *err)
 		return -1;
 	sha256_hex(text.data, text.len, is);
 	if (*digest && !str_eq(digest, is))
-		return err_set(err, E_TRUST,
-			       "release.yaml is not the one that channel.yaml names: %s instead of %s",
-			       is, digest);
+		return err_set(
+			err, E_TRUST,
+			"release.yaml is not the one that channel.yaml names: %s instead of %s", is,
+			digest);
 	if (release_parse(r, text.data, text.len, "release.yaml", err) < 0)
 		return -1;
 	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
@@ -250,8 +251,9 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 	split_lists(&cli.without);
 	progress_phase("release");
 	if (recall_components(d, err) < 0 || open_source(d, o, &from, err) < 0 ||
-	    trust_open(&t, deploy_state(d), &o->trust, err) < 0 || follow_channel(o, digest, err) < 0 ||
-	    read_release(o, digest, err) < 0 || suits(&o->release, err) < 0 ||
+	    trust_open(&t, deploy_state(d), &o->trust, err) < 0 ||
+	    follow_channel(o, digest, err) < 0 || read_release(o, digest, err) < 0 ||
+	    suits(&o->release, err) < 0 ||
 	    release_select(&o->release, cli.components, cli.without, &o->layout, err) < 0)
 		return -1;
 	o->memory = make_memory(&o->release, from);
@@ -265,11 +267,13 @@ static bool has(void *arg, const struct entry *e)
 	return deploy_has(arg, e);
 }
 
-/* Contents that the store has, to apply a patch to; a mode is the name's, so either name will do. */
+/* Contents that the store has, to apply a patch to; a mode is the name's, so either name will do.
+ */
 static int open_base(void *arg, const char *sha256)
 {
-	AUTO(str) char *plain = str_fmt("store/sha256/%.2s/%s", sha256, sha256),
-			*program = str_fmt("%s.x", plain);
+	AUTO(str)
+	char *plain = str_fmt("store/sha256/%.2s/%s", sha256, sha256),
+	     *program = str_fmt("%s.x", plain);
 	int root = deploy_root(arg), fd;
 
 	if (root < 0)

@@ -30,8 +30,8 @@ struct offer {
 	struct json *memory;  /* for "release" of install.json's extra (node.h) */
 	struct source_cost cost;
 };
-#define OFFER_INIT                                                \
-	{                                                         \
+#define OFFER_INIT                                              \
+	{                                                       \
 		.release = RELEASE_INIT, .layout = LAYOUT_INIT, \
 	}
 void offer_release(struct offer *o);

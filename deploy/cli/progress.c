@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -25,8 +24,8 @@ static struct {
 		uint64_t began, took;
 		uint64_t done, total;
 	} phases[PHASES_MAX];
-	size_t n;
-	bool running; /* the last one */
+	size_t n, now;
+	bool running; /* the phase now */
 	int fd;       /* of --progress-fd, or -1 */
 	uint64_t shown;
 	bool drawn; /* a line on the terminal is not ended yet */
@@ -53,7 +52,7 @@ int progress_open(struct err *err)
 static void tell(bool over)
 {
 	AUTO(buf) struct buf line = BUF_INIT(TEXT_MAX);
-	size_t i = p.n - 1;
+	size_t i = p.now;
 
 	if (p.fd < 0)
 		return;
@@ -75,7 +74,7 @@ static bool shows(void)
 
 static void draw(void)
 {
-	size_t i = p.n - 1;
+	size_t i = p.now;
 	uint64_t ms = clock_ms() - p.phases[i].began, done = p.phases[i].done,
 		 total = p.phases[i].total, rate = ms ? done * 1000 / ms : 0;
 	const char *end = isatty(2) ? "" : "\n";
@@ -96,11 +95,11 @@ static void draw(void)
 
 static void end_phase(void)
 {
-	size_t i = p.n - 1;
+	size_t i = p.now;
 
 	if (!p.running)
 		return;
-	p.phases[i].took = clock_ms() - p.phases[i].began;
+	p.phases[i].took += clock_ms() - p.phases[i].began;
 	tell(true);
 	if (shows() && p.drawn)
 		(void)fputs("\r\033[K", stderr);
@@ -108,14 +107,25 @@ static void end_phase(void)
 	p.running = false;
 }
 
+/* Fetching and unpacking take turns: a phase that comes again goes on where it was. */
+static size_t enter(const char *name)
+{
+	size_t i = 0;
+
+	while (i < p.n && !str_eq(p.phases[i].name, name))
+		i++;
+	if (i == PHASES_MAX)
+		return i - 1; /* the last one keeps the rest */
+	if (i == p.n)
+		p.phases[p.n++].name = name;
+	return i;
+}
+
 void progress_phase(const char *name)
 {
 	end_phase();
-	if (p.n == PHASES_MAX)
-		p.n--; /* the last one keeps the rest */
-	memset(&p.phases[p.n], 0, sizeof(p.phases[p.n]));
-	p.phases[p.n].name = name;
-	p.phases[p.n++].began = clock_ms();
+	p.now = enter(name);
+	p.phases[p.now].began = clock_ms();
 	p.running = true;
 	p.shown = clock_ms();
 	tell(false);
@@ -131,10 +141,10 @@ void progress_at(void *unused, const char *phase, uint64_t done, uint64_t total)
 	uint64_t now = clock_ms();
 
 	(void)unused;
-	if (!p.running || !str_eq(p.phases[p.n - 1].name, phase))
+	if (!p.running || !str_eq(p.phases[p.now].name, phase))
 		progress_phase(phase);
-	p.phases[p.n - 1].done = done;
-	p.phases[p.n - 1].total = total;
+	p.phases[p.now].done = done;
+	p.phases[p.now].total = total;
 	if (now - p.shown < (isatty(2) || p.fd >= 0 ? REDRAW_MS : LINE_MS))
 		return;
 	p.shown = now;

@@ -58,8 +58,8 @@ bool diagnosis_is_fit(const struct diagnosis *d)
 	return true;
 }
 
-__attribute__((format(printf, 3, 4))) static void
-find(struct finding *f, enum finding_state state, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void find(struct finding *f, enum finding_state state,
+						       const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -198,13 +198,13 @@ static void ask_security(const struct doctor_options *o, struct finding *f)
 
 	(void)o;
 	if (str_eq(selinux, "1")) {
-		find(f, FINDING_WARN, "SELinux is enforcing; what is installed gets the labels of "
-				      "its directory");
+		find(f, FINDING_WARN,
+		     "SELinux is enforcing; what is installed gets the labels of "
+		     "its directory");
 		str_set(&f->remedy, "if VMs are refused: restorecon -R on the prefix, and look for "
 				    "'denied' with ausearch -m avc");
 	} else {
-		find(f, FINDING_GOOD, "SELinux %s, AppArmor %s",
-		     selinux ? "permissive" : "absent",
+		find(f, FINDING_GOOD, "SELinux %s, AppArmor %s", selinux ? "permissive" : "absent",
 		     str_eq(apparmor, "Y") ? "enabled" : "absent");
 	}
 }
@@ -256,8 +256,9 @@ static void ask_verity(const struct doctor_options *o, struct finding *f)
 	struct fsverity_digest digest = { .digest_size = 0 };
 
 	if (fd < 0) {
-		find(f, FINDING_NOTE, "whether files can be guarded (fs-verity) shows once "
-				      "something is installed");
+		find(f, FINDING_NOTE,
+		     "whether files can be guarded (fs-verity) shows once "
+		     "something is installed");
 		return;
 	}
 	if (ioctl(fd, FS_IOC_MEASURE_VERITY, &digest) == 0 || errno == ENODATA ||
@@ -346,10 +347,10 @@ static const struct {
 	const char *name;
 	void (*ask)(const struct doctor_options *o, struct finding *f);
 } questions[] = {
-	{ "vmm", ask_vmm },	    { "manager", ask_manager },	  { "kvm", ask_kvm },
-	{ "cpu", ask_cpu },	    { "kernel", ask_kernel },	  { "cgroup", ask_cgroup },
-	{ "space", ask_space },	    { "memory", ask_memory },	  { "virtiofsd", ask_virtiofsd },
-	{ "vsock", ask_vsock },	    { "security", ask_security }, { "clock", ask_clock },
+	{ "vmm", ask_vmm },          { "manager", ask_manager },   { "kvm", ask_kvm },
+	{ "cpu", ask_cpu },          { "kernel", ask_kernel },     { "cgroup", ask_cgroup },
+	{ "space", ask_space },      { "memory", ask_memory },     { "virtiofsd", ask_virtiofsd },
+	{ "vsock", ask_vsock },      { "security", ask_security }, { "clock", ask_clock },
 	{ "fs-verity", ask_verity }, { "trust", ask_trust },
 };
 

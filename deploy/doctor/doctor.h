@@ -43,4 +43,4 @@ struct doctor_options {
 
 void doctor_examine(const struct doctor_options *o, struct diagnosis *d);
 const char *finding_state_name(enum finding_state state); /* "good" "note" "warning" "bad" */
-bool diagnosis_is_fit(const struct diagnosis *d);	  /* nothing is bad */
+bool diagnosis_is_fit(const struct diagnosis *d);         /* nothing is bad */

@@ -17,9 +17,13 @@
  *	https://HOST/PATH/, http://...	also a list of mirrors of the same release
  *	file:///PATH, /PATH, PATH	a directory; or a file: a tar of one
  *	-				such a tar on standard input
- * What comes over the network or out of a foreign tar is handled in confined children (confine.h):
- * one downloads into the cache directory, one per blob unpacks into staging. A directory is read in
- * place: its blobs are opened by us and handed to the unpacking child as fds.
+ * What comes over the network or out of an archive is handled in confined children (confine.h):
+ * one downloads into files of the cache directory that we opened, one per component unpacks into
+ * staging, which is given to their user meanwhile. An archive is spread into the cache first. A
+ * directory is read in place: its blobs are opened by us. docs/design/fetch.md says who may do
+ *what.
+ *
+ * Not for programs with threads, see confine.h. SIGINT and SIGTERM end what runs: E_CANCELLED.
  */
 
 #include "base/buf.h"
@@ -36,10 +40,11 @@ enum { SOURCE_SIGNATURES_MAX = 16 };
 struct source_options {
 	char *const *releases; /* --release, several: mirrors */
 	struct http_options http;
-	const char *cache; /* for downloads that are not whole yet, /var/cache/kata-deploy; made
-			      0700 when needed, taken away when empty */
-	bool keep_cache;   /* whole blobs stay there */
-	uid_t uid;         /* of the children; 0: CONFINE_NOBODY */
+	/* For downloads that are not whole yet, /var/cache/kata-deploy; made 0700 when needed,
+	 * taken away when empty. After a failure it keeps what there is, for the next run. */
+	const char *cache;
+	bool keep_cache; /* whole blobs stay there */
+	uid_t uid;       /* of the children; 0: CONFINE_NOBODY */
 	gid_t gid;
 };
 
@@ -55,7 +60,8 @@ MUST_CHECK int source_enter(struct source *s, const char *path, struct err *err)
 /* A signed document by its name, at most limit bytes. E_NOT_FOUND. */
 MUST_CHECK int source_document(struct source *s, const char *name, size_t limit, struct buf *to,
 			       struct err *err);
-/* NAME.minisig, NAME.1.minisig ... up to the first that is missing: texts, as a strv. */
+/* NAME.minisig, NAME.1.minisig ... up to the first that is missing: texts, as a strv. Documents and
+ * signatures are fetched once: the same call gives the same bytes. */
 MUST_CHECK int source_signatures(struct source *s, const char *name, char ***texts,
 				 struct err *err);
 
@@ -73,10 +79,13 @@ struct source_cost {
 };
 
 /*
- * Gets those files of layout into the directory staging that has() says are not in the store,
- * each by the cheapest way: a patch where base is in the store (base() opens it), else the blob of
- * its component. Files have passed their digests, but the caller checks them again: they were
- * written by a child. base may be NULL.
+ * Gets those files of layout into the empty directory staging that has() says are not in the store,
+ * each by the cheapest way: a patch where base is in the store (base() opens it for reading, -1: it
+ * is not), else the blob of its component; also where patches turn out not to do. Files have passed
+ * their digests, but belong to the children's user and were written by a child: the caller checks
+ * them again and takes them over (deploy_lay_down does). base may be NULL, progress too. has and
+ * base are asked once per file. E_INVALID, E_LIMIT, E_GONE: what came is not what the release
+ * lists; else as http_fetch.
  */
 MUST_CHECK int source_stage(struct source *s, const struct release *r, const struct layout *layout,
 			    bool (*has)(void *arg, const struct entry *e),
@@ -84,7 +93,8 @@ MUST_CHECK int source_stage(struct source *s, const struct release *r, const str
 			    const struct source_progress *progress, struct source_cost *cost,
 			    struct err *err);
 
-/* `kata-deploy fetch --to DIR`: the documents, their signatures and the wanted blobs (all, or those
- * of components), each checked, as a directory that is itself a source. */
+/* `kata-deploy fetch --to DIR`: the documents, their signatures, the wanted blobs (all, or those of
+ * components and the required ones) and the patches, each checked, as a directory that is itself a
+ * source. What is there already and right is not fetched again; release.yaml comes last. */
 MUST_CHECK int source_copy(struct source *s, const struct release *r, char *const *components,
 			   int to, const struct source_progress *progress, struct err *err);

@@ -352,8 +352,12 @@ int source_document(struct source *s, const char *name, size_t limit, struct buf
 	const struct document *d = get(s, name, limit, err);
 
 	if (!d)
-		return err->code != E_OK ? -1
-					 : err_set(err, E_NOT_FOUND, "%s has no %s", s->name, name);
+		return err->code != E_OK
+			       ? -1
+			       : err_set(err, E_NOT_FOUND,
+					 s->urls ? "%s has no %s, or does not give it to us"
+						 : "%s has no %s",
+					 s->name, name);
 	to->max = limit;
 	buf_add(to, d->text, d->len);
 	return buf_check(to, name, err);

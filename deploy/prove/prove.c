@@ -40,15 +40,16 @@ struct client {
 
 #define CTR_LOAD "-n @space images import @file"
 #define CTR_RUN  "-n @space run --rm --runtime @shim @image @id"
-#define CTR_CLEAN                                                                     \
-	{                                                                             \
-		"-n @space tasks kill -s KILL @id", "-n @space tasks delete -f @id",  \
-			"-n @space containers delete @id",                            \
+#define CTR_CLEAN                                                                           \
+	{                                                                                   \
+		"-n @space tasks kill -s KILL @id", "-n @space tasks delete -f @id",        \
+			"-n @space containers delete @id",                                  \
 			"-n @space images delete --sync @image", "namespaces remove @space" \
 	}
 
 static const struct client clients[] = {
-	{ "containerd", "ctr", "/run/containerd/containerd.sock", CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
+	{ "containerd", "ctr", "/run/containerd/containerd.sock", CTR_LOAD, CTR_RUN, NULL,
+	  CTR_CLEAN },
 	{ "nerdctl", "ctr", "/run/containerd/containerd.sock", CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
 	{ "k3s", "k3s ctr", NULL, CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
 	{ "rke2", "/var/lib/rancher/rke2/bin/ctr", "/run/k3s/containerd/containerd.sock", CTR_LOAD,
@@ -224,7 +225,8 @@ static void copy_text(char *to, size_t size, const char *text)
 
 static int parse_report(const struct buf *line, struct prove_report *report, struct err *err)
 {
-	AUTO(json) struct json *j = json_parse(line->data, line->len, "the container's report", err);
+	AUTO(json)
+	struct json *j = json_parse(line->data, line->len, "the container's report", err);
 	const char *kernel, *machine;
 	struct fields f;
 

@@ -203,7 +203,8 @@ static void look_at_bundle(const struct search *s, int space_dir, const char *sp
 	AUTO(str) char *real = shim && strlen(shim) < SHIM_PATH_MAX ? realpath(shim, NULL) : NULL;
 	struct use u = { 0 };
 
-	if (!shim || has_process(s->out, space, id) || !belongs(s, real ? real : shim, &u.generation))
+	if (!shim || has_process(s->out, space, id) ||
+	    !belongs(s, real ? real : shim, &u.generation))
 		return;
 	u.sandbox = xstrdup(id);
 	u.space = xstrdup(space);

@@ -47,8 +47,8 @@ struct install {
 	char *memory; /* text of trust.json */
 	bool needed;  /* something would change */
 };
-#define INSTALL_INIT                                            \
-	{                                                       \
+#define INSTALL_INIT                                           \
+	{                                                      \
 		.offer = OFFER_INIT, .reg = REGISTRATION_INIT, \
 	}
 

@@ -5,12 +5,12 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/subverb.h"
 #include "crypto/minisig.h"
-#include "deploy/trust/trust.h"
 #include "deploy/cli/cli.h"
+#include "deploy/trust/trust.h"
 #include "deploy/verbs/packager.h"
 #include "deploy/verbs/passphrase.h"
-#include "cli/subverb.h"
 
 #include <fcntl.h>
 #include <stdio.h>

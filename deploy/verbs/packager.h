@@ -3,8 +3,8 @@
 
 /*
  * The verbs of those who make releases: `kata-deploy release build|sign|check|diff` and
- * `kata-deploy keys generate|show|rotate`. argv[0] is the verb, argv[1] what to do; --help says more.
- * Results go to standard output, as JSON with --json. 0, or -1 and the error.
+ * `kata-deploy keys generate|show|rotate`. argv[0] is the verb, argv[1] what to do; --help says
+ * more. Results go to standard output, as JSON with --json. 0, or -1 and the error.
  */
 
 #include "base/err.h"

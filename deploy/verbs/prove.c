@@ -42,7 +42,8 @@ int verb_prove(int argc, char **argv, struct err *err)
 	}
 	if (node_manager(&cri, err) < 0)
 		return -1;
-	what = (struct prove){ .manager = cri_name(cri), .socket = cri_socket(cri),
+	what = (struct prove){ .manager = cri_name(cri),
+			       .socket = cri_socket(cri),
 			       .prefix = node_prefix() };
 	progress_phase("proof");
 	if (prove_run(&what, &report, err) < 0)

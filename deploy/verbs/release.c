@@ -4,14 +4,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/subverb.h"
 #include "crypto/minisig.h"
 #include "crypto/sha256.h"
+#include "deploy/cli/cli.h"
 #include "deploy/release/build.h"
 #include "deploy/release/stamp.h"
-#include "deploy/cli/cli.h"
 #include "deploy/verbs/packager.h"
 #include "deploy/verbs/passphrase.h"
-#include "cli/subverb.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

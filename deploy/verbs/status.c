@@ -117,11 +117,15 @@ static int collect(const struct deploy *d, const struct use_list *uses, struct j
 
 static void print_generation(const struct json *g)
 {
-	bool current = json_bool(json_get(g, "current")), previous = json_bool(json_get(g, "previous"));
+	bool current = json_bool(json_get(g, "current")),
+	     previous = json_bool(json_get(g, "previous"));
 	char since[STAMP_SIZE];
 
 	stamp_format((uint64_t)json_int(json_get(g, "since")), since);
-	say("%c %-32s %s  %s in %lld files%s", current ? '*' : previous ? '-' : ' ',
+	say("%c %-32s %s  %s in %lld files%s",
+	    current    ? '*'
+	    : previous ? '-'
+		       : ' ',
 	    json_text(json_get(g, "id")), since,
 	    say_bytes((unsigned long long)json_int(json_get(g, "bytes"))),
 	    (long long)json_int(json_get(g, "files")), current ? ", current" : "");

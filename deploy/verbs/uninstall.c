@@ -9,12 +9,8 @@
 #include "deploy/use/use.h"
 
 const struct opt uninstall_opts[] = {
-	CLI_PLACE,
-	CLI_MANAGER,
-	CLI_FORCE("also while pods run, which then cannot be cleaned up"),
-	CLI_CHANGE,
-	CLI_TALK,
-	OPT_END,
+	CLI_PLACE,  CLI_MANAGER, CLI_FORCE("also while pods run, which then cannot be cleaned up"),
+	CLI_CHANGE, CLI_TALK,    OPT_END,
 };
 
 static int check_unused(struct err *err)

@@ -9,7 +9,9 @@
 #include "deploy/cli/progress.h"
 
 const struct opt verify_opts[] = { CLI_PLACE, CLI_TALK, OPT_END };
-const struct opt repair_opts[] = { CLI_SOURCE, CLI_TRUSTED, CLI_PLACE, CLI_CHANGE, CLI_TALK, OPT_END };
+const struct opt repair_opts[] = {
+	CLI_SOURCE, CLI_TRUSTED, CLI_PLACE, CLI_CHANGE, CLI_TALK, OPT_END
+};
 
 /* On standard output, or into the document. */
 static void found(void *arg, const char *path, const char *what)
@@ -108,7 +110,9 @@ int verb_repair(int argc, char **argv, struct err *err)
 	if (cli.json)
 		say_found("repair", json_share(list));
 	else
-		say(n == 0 ? "nothing to do" : cli.dry_run ? "%d things to repair"
-							    : "%d things were repaired", n);
+		say(n == 0        ? "nothing to do"
+		    : cli.dry_run ? "%d things to repair"
+				  : "%d things were repaired",
+		    n);
 	return 0;
 }

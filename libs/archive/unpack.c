@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * Blobs. The zstd frame is read by us and not by libarchive, which would accept any window and
- * any number of frames; what libarchive sees is a tar archive and nothing else.
- */
+/* Blobs: what libarchive sees is the tar archive inside the frame (inflate.h) and nothing else. */
 
 #include "archive/unpack.h"
+#include "archive/inflate.h"
 #include "archive/unpack-internal.h"
 
 #include "base/fd.h"
-#include "base/mem.h"
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/str.h"
@@ -18,95 +15,40 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zstd.h>
 
-enum { IN_CHUNK = 128 << 10, OUT_CHUNK = 256 << 10, PROGRESS_STEP = 1 << 20 };
 /* Decompressed bytes beyond contents: of each entry (headers, long names, padding), and at the end.
  */
 enum { ENTRY_SLACK = 8 << 10, TAIL_SLACK = 1 << 20 };
 
 DEFINE_AUTO(reader, struct archive *, NULL, archive_read_free)
-DEFINE_AUTO(dctx, ZSTD_DCtx *, NULL, ZSTD_freeDCtx)
 
 struct stream {
-	int fd;
+	struct inflate *in;
 	const char *name;
 	const struct unpack_expect *e;
 	struct err *err;
-	ZSTD_DCtx *zstd;
-	struct sha256 *sum;
-	char *in, *out;
-	ZSTD_inBuffer waiting;
-	uint64_t taken;   /* bytes of the blob */
-	uint64_t told;    /* of them, when progress was last called */
 	uint64_t made;    /* decompressed bytes */
 	uint64_t allowed; /* of them */
-	bool ended;       /* the frame */
 };
 
-/* --- compressed bytes in, tar bytes out --- */
-
-static int fill(struct stream *s)
+static ssize_t pull(struct stream *s, const void **data)
 {
-	uint64_t left = s->e->size - s->taken;
-	ssize_t n;
+	ssize_t n = inflate_next(s->in, data, s->err);
 
-	do
-		n = pread(s->fd, s->in, left < IN_CHUNK ? (size_t)left : IN_CHUNK, (off_t)s->taken);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return err_sys(s->err, "read %s", s->name);
-	if (n == 0)
-		return err_set(s->err, E_INVALID, "%s ends early, after %llu bytes", s->name,
-			       (unsigned long long)s->taken);
-	sha256_add(s->sum, s->in, (size_t)n);
-	s->taken += (uint64_t)n;
-	s->waiting = (ZSTD_inBuffer){ s->in, (size_t)n, 0 };
-	if (s->e->progress && s->taken - s->told >= PROGRESS_STEP) {
-		s->e->progress(s->e->arg, s->taken);
-		s->told = s->taken;
-	}
-	return 0;
-}
-
-static int fail_zstd(struct stream *s, size_t rc)
-{
-	/* The one error that is about size: it wants a larger window than there is to be. */
-	bool large = str_starts(ZSTD_getErrorName(rc), "Frame requires too much memory");
-
-	return err_set(s->err, large ? E_LIMIT : E_INVALID, "%s: %s", s->name,
-		       ZSTD_getErrorName(rc));
-}
-
-/* Bytes of tar, 0 at the end of the frame. */
-static ssize_t pull(struct stream *s)
-{
-	ZSTD_outBuffer out = { s->out, OUT_CHUNK, 0 };
-
-	while (!out.pos && !s->ended) {
-		size_t rc;
-
-		if (s->waiting.pos == s->waiting.size && fill(s) < 0)
-			return -1;
-		rc = ZSTD_decompressStream(s->zstd, &out, &s->waiting);
-		if (ZSTD_isError(rc))
-			return fail_zstd(s, rc);
-		s->ended = rc == 0;
-	}
-	s->made += out.pos;
+	if (n > 0)
+		s->made += (uint64_t)n;
 	if (s->made > s->allowed)
 		return err_set(s->err, E_LIMIT,
 			       "%s becomes much larger than what is expected of it", s->name);
-	return (ssize_t)out.pos;
+	return n;
 }
 
 static la_ssize_t on_read(struct archive *a, void *arg, const void **data)
 {
 	struct stream *s = arg;
 	/* The library may ask again after a failure. */
-	ssize_t n = s->err->code == E_OK ? pull(s) : -1;
+	ssize_t n = s->err->code == E_OK ? pull(s, data) : -1;
 
-	*data = s->out;
 	if (n < 0)
 		archive_set_error(a, EINVAL, "%s", s->err->msg);
 	return n;
@@ -115,21 +57,14 @@ static la_ssize_t on_read(struct archive *a, void *arg, const void **data)
 /* What follows the tar archive inside the frame is padding; what follows the frame is too much. */
 static int finish(struct stream *s)
 {
-	char hex[65];
+	const void *data;
+	ssize_t n;
 
 	s->allowed = s->made + TAIL_SLACK;
-	while (!s->ended) {
-		if (pull(s) < 0)
-			return -1;
-	}
-	if (s->taken != s->e->size || s->waiting.pos != s->waiting.size)
-		return err_set(s->err, E_INVALID, "%s has something after its end", s->name);
-	sha256_end(s->sum, hex);
-	if (!str_eq(hex, s->e->sha256))
-		return err_set(s->err, E_INVALID, "%s: its SHA-256 is %s", s->name, hex);
-	if (s->e->progress)
-		s->e->progress(s->e->arg, s->taken);
-	return 0;
+	do
+		n = pull(s, &data);
+	while (n > 0);
+	return n < 0 ? -1 : inflate_finish(s->in, s->e->sha256, s->err);
 }
 
 /* --- entries --- */
@@ -274,22 +209,16 @@ static int take_entries(struct stream *s, struct archive *a, int dir)
 
 int unpack_blob(int blob, const char *name, int dir, const struct unpack_expect *e, struct err *err)
 {
-	AUTO(mem) char *in = xmalloc(IN_CHUNK), *out = xmalloc(OUT_CHUNK);
-	AUTO(sha256) struct sha256 *sum = sha256_new();
-	AUTO(dctx) ZSTD_DCtx *zstd = ZSTD_createDCtx();
-	struct stream s = { .fd = blob,
-			    .name = name,
-			    .e = e,
-			    .err = err,
-			    .zstd = zstd,
-			    .sum = sum,
-			    .in = in,
-			    .out = out,
-			    .allowed = TAIL_SLACK };
+	struct inflate_from from = {
+		.fd = blob, .name = name, .size = e->size, .progress = e->progress, .arg = e->arg
+	};
+	AUTO(inflate) struct inflate *in = inflate_open(&from, err);
 	AUTO(reader) struct archive *a = archive_read_new();
+	struct stream s = { .in = in, .name = name, .e = e, .err = err, .allowed = TAIL_SLACK };
 
-	if (!a || !zstd ||
-	    ZSTD_isError(ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, UNPACK_WINDOW_LOG)))
+	if (!in)
+		return -1;
+	if (!a)
 		return err_set(err, E_FAILED, "%s: out of memory", name);
 	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
 	    archive_read_open(a, &s, NULL, on_read, NULL) != ARCHIVE_OK)

@@ -38,7 +38,8 @@ struct unpack_file {
 struct unpack_expect {
 	/* The file expected at that path, or false. */
 	bool (*find)(void *arg, const char *path, struct unpack_file *out);
-	/* Called after each 1 MiB or so of the blob and at its end. May be NULL. */
+	/* Called after each 1 MiB or so of the blob and at its end, on another thread (inflate.h).
+	 * May be NULL. */
 	void (*progress)(void *arg, uint64_t blob_bytes);
 	void *arg;
 	size_t entries;     /* so many must come */

@@ -5,7 +5,6 @@
 
 #include "base/str.h"
 
-
 void manual_help(const struct manual *m, FILE *to)
 {
 	(void)fprintf(to, "usage: %s VERB [OPTION...]\n%s %s\n\n", m->name, m->name, m->text);
@@ -78,12 +77,16 @@ static void man(const struct manual *m, FILE *to)
 		      KATA_VERSION);
 	(void)fprintf(to, ".SH NAME\n%s \\- ", m->name);
 	roff(to, m->text);
-	(void)fprintf(to, "\n.SH SYNOPSIS\n.B %s\n.I verb\n.RI [ option ...]\n.SH VERBS\n", m->name);
+	(void)fprintf(to, "\n.SH SYNOPSIS\n.B %s\n.I verb\n.RI [ option ...]\n.SH VERBS\n",
+		      m->name);
 	for_each(m, to, man_verb);
 	(void)fputs(".SH EXIT STATUS\n0 on success; else as in the table of errors:\n", to);
-#define X(sym, slug, status, rpc, text)                                                    \
-	(void)fprintf(to, ".TP\n%d\n", (status)); roff(to, slug); (void)fputs(": ", to); \
-	roff(to, text); (void)fputc('\n', to);
+#define X(sym, slug, status, rpc, text)           \
+	(void)fprintf(to, ".TP\n%d\n", (status)); \
+	roff(to, slug);                           \
+	(void)fputs(": ", to);                    \
+	roff(to, text);                           \
+	(void)fputc('\n', to);
 	ERR_CODES(X)
 #undef X
 }
@@ -129,11 +132,10 @@ static void cases(const struct manual *m, FILE *to)
 
 static void bash(const struct manual *m, FILE *to)
 {
-	(void)fprintf(to,
-		      "_kata_complete() {\n"
-		      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} list\n"
-		      "\tlocal before=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\"\n"
-		      "\tcase $before in\n");
+	(void)fprintf(to, "_kata_complete() {\n"
+			  "\tlocal cur=${COMP_WORDS[COMP_CWORD]} list\n"
+			  "\tlocal before=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\"\n"
+			  "\tcase $before in\n");
 	cases(m, to);
 	(void)fprintf(to,
 		      "\tesac\n"

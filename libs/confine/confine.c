@@ -76,8 +76,8 @@ static int set_signals(pid_t parent, struct err *err)
 	(void)sigemptyset(&none);
 	/* From a terminal it comes to both of us; the parent decides. */
 	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGTERM, SIG_DFL) == SIG_ERR ||
-	    signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
-	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+	    signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
+	    signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return err_sys(err, "set signals");
 	/* A change of the user id takes it away, so it comes after that. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -288,19 +288,32 @@ int confine_wait(struct confined **all, size_t n, size_t *ended, struct err *err
 	return rc;
 }
 
+void confine_hold_signals(sigset_t *before)
+{
+	sigset_t set = interrupts();
+
+	(void)sigprocmask(SIG_BLOCK, &set, before);
+}
+
+void confine_release_signals(const sigset_t *before)
+{
+	(void)sigprocmask(SIG_SETMASK, before, NULL);
+}
+
 int confine_run(const struct confine *c, confine_work *work, void *work_arg, confine_heard *heard,
 		void *heard_arg, struct err *err)
 {
 	AUTO(confined) struct confined *child = NULL;
+	sigset_t before;
 	size_t ended;
+	int rc;
 
-	if (confine_start(c, work, work_arg, heard, heard_arg, &child, err) < 0)
-		return -1;
-	while (child) {
-		if (confine_wait(&child, 1, &ended, err) < 0)
-			return -1;
-	}
-	return 0;
+	confine_hold_signals(&before);
+	rc = confine_start(c, work, work_arg, heard, heard_arg, &child, err);
+	while (rc == 0 && child)
+		rc = confine_wait(&child, 1, &ended, err);
+	confine_release_signals(&before);
+	return rc;
 }
 
 const char *confine_walls(void)

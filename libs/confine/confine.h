@@ -28,6 +28,7 @@
 #include "base/err.h"
 #include "base/scope.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -82,6 +83,10 @@ MUST_CHECK int confine_start(const struct confine *c, confine_work *work, void *
  * its index, its slot NULL). NULL slots are passed over; with nothing but those it is a bug. -1:
  * that one failed; E_CANCELLED with *ended n: a signal came, all go on until they are killed. */
 MUST_CHECK int confine_wait(struct confined **all, size_t n, size_t *ended, struct err *err);
+/* Between two waits SIGINT and SIGTERM do what they always do; held back, they wait for the next
+ * wait, or for the release. */
+void confine_hold_signals(sigset_t *before);
+void confine_release_signals(const sigset_t *before);
 /* Ends it, whatever it does; reaps it. */
 void confine_kill(struct confined *child);
 DEFINE_AUTO(confined, struct confined *, NULL, confine_kill)

@@ -26,6 +26,7 @@ struct init {
 	char **cgroup_mounts;
 	struct oci_spec *spec;
 	pid_t pid;   /* as our maker sees it */
+	int *trees;  /* one per mount of the spec: made by idmaps_open, or -1; NULL for an exec */
 	int root_fd; /* O_PATH, the container's root; -1 after pivot */
 };
 
@@ -39,6 +40,13 @@ MUST_CHECK int rootfs_readonly(const struct init *in, struct err *err);
 MUST_CHECK int rootfs_target(int root, const char *path, mode_t like, struct err *err);
 /* The same; a name that leads into a proc file system is refused. */
 MUST_CHECK int rootfs_plain_target(int root, const char *path, mode_t like, struct err *err);
+
+/* idmap.c: prepares the bind mounts whose owners are mapped, while we may still do so: before any
+ * namespace is entered. */
+MUST_CHECK int idmaps_open(struct init *in, struct err *err);
+/* What a bind mount mounts, relative to the bundle, and its type in *like. */
+MUST_CHECK int rootfs_source(const struct init *in, const char *source, mode_t *like,
+			     struct err *err);
 
 /* copyup.c: copies what is in a directory that was mounted on into what was mounted. */
 MUST_CHECK int rootfs_copy_up(int under, int top, struct err *err);

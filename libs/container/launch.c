@@ -20,8 +20,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
-#include <sys/mount.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -148,11 +148,18 @@ static int write_map(pid_t pid, const char *file, const struct oci_id_mapping *v
 	return n ? file_write(AT_FDCWD, path, buf_cstr(&b), err) : 0;
 }
 
+int ns_write_id_maps(pid_t pid, const struct oci_id_mapping *uid, size_t n_uid,
+		     const struct oci_id_mapping *gid, size_t n_gid, struct err *err)
+{
+	if (write_map(pid, "uid_map", uid, n_uid, err) < 0)
+		return -1;
+	return write_map(pid, "gid_map", gid, n_gid, err);
+}
+
 int ns_write_maps(pid_t pid, const struct oci_linux *l, struct err *err)
 {
 	if (!l->n_uid_mappings || !l->n_gid_mappings)
 		return err_set(err, E_INVALID, "a user namespace needs uid and gid mappings");
-	if (write_map(pid, "uid_map", l->uid_mappings, l->n_uid_mappings, err) < 0)
-		return -1;
-	return write_map(pid, "gid_map", l->gid_mappings, l->n_gid_mappings, err);
+	return ns_write_id_maps(pid, l->uid_mappings, l->n_uid_mappings, l->gid_mappings,
+				l->n_gid_mappings, err);
 }

@@ -46,5 +46,7 @@ MUST_CHECK int ns_join(const int fds[NS_COUNT], struct err *err);
 /* Opens the namespaces that l names of a process of ours; the others become -1. */
 MUST_CHECK int ns_pin(pid_t pid, const struct oci_linux *l, int fds[NS_COUNT], struct err *err);
 
-/* Writes uid_map and gid_map of a process of ours. */
+/* Writes uid_map and gid_map of a process of ours: these, and those of the specification. */
+MUST_CHECK int ns_write_id_maps(pid_t pid, const struct oci_id_mapping *uid, size_t n_uid,
+				const struct oci_id_mapping *gid, size_t n_gid, struct err *err);
 MUST_CHECK int ns_write_maps(pid_t pid, const struct oci_linux *l, struct err *err);

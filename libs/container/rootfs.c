@@ -163,8 +163,7 @@ static void tmpfs_mode(struct mount_options *o, int target)
 	o->data = strv_join(o->rest, ",");
 }
 
-/* What a bind mount mounts: relative to the bundle. */
-static int source_open(const struct init *in, const char *source, mode_t *like, struct err *err)
+int rootfs_source(const struct init *in, const char *source, mode_t *like, struct err *err)
 {
 	AUTO(str)
 	char *path = *source == '/' ? xstrdup(source) : path_join(in->bundle, source);
@@ -206,6 +205,19 @@ static int copy_up(const struct init *in, const char *destination, int under,
 	return o->set & MOUNT_ATTR_RDONLY ? seal_mount(top, err) : 0;
 }
 
+/* A tree that was prepared gets its place. */
+static int place(const struct init *in, const char *destination, int tree, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(tree, &st) < 0)
+		return err_sys(err, "look at the mount's source");
+	AUTO(fd) int target = rootfs_target(in->root_fd, destination, st.st_mode, err);
+	if (target < 0 || target_check(in, destination, "bind", target, err) < 0)
+		return -1;
+	return mount_move(target, tree, err);
+}
+
 static int mount_one(const struct init *in, const struct oci_mount *m, const char *destination,
 		     struct err *err)
 {
@@ -216,14 +228,12 @@ static int mount_one(const struct init *in, const struct oci_mount *m, const cha
 
 	if (mount_options_parse(m->options, &o, err) < 0)
 		return -1;
-	if (o.idmap || m->n_uid_mappings || m->n_gid_mappings)
-		return err_set(err, E_UNSUPPORTED, "mounts with id mappings are not supported");
 	if (o.tmpcopyup && !str_eq(m->type, "tmpfs"))
 		return err_set(err, E_INVALID, "tmpcopyup of a mount that is not a tmpfs");
 	bind |= (o.flags & (MS_BIND | MS_REMOUNT)) == MS_BIND;
 	if (bind) {
 		o.flags |= MS_BIND;
-		source = source_open(in, m->source ? m->source : "", &like, err);
+		source = rootfs_source(in, m->source ? m->source : "", &like, err);
 		if (source < 0)
 			return -1;
 	}
@@ -259,6 +269,8 @@ static int mount_all(const struct init *in, struct err *err)
 			return err_set(err, E_INVALID, "a mount over the root itself");
 		if (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))
 			r = cgroup_mount(in, m, err);
+		else if (in->trees[i] >= 0)
+			r = place(in, destination, in->trees[i], err);
 		else
 			r = mount_one(in, m, destination, err);
 		if (r < 0)

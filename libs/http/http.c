@@ -67,7 +67,7 @@ static int fail(struct transfer *t, struct err *err)
 {
 	enum err_code code = t->err.code;
 
-	if ((t->job->optional && code == E_NOT_FOUND) ||
+	if ((t->job->optional && (code == E_NOT_FOUND || code == E_PERMISSION)) ||
 	    (t->job->spare && code != E_IO && code != E_FAILED && code != E_TRUST)) {
 		t->state = T_DONE;
 		t->job->missing = true;

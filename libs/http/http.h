@@ -71,8 +71,9 @@ struct http_job {
 	uint64_t size;      /* exactly; UINT64_MAX: not known */
 	uint64_t limit;     /* where the size is not known */
 	const char *sha256; /* NULL: not known */
-	bool optional;      /* that no mirror has it is no error: missing */
-	bool spare;         /* nor is any other failure but of this machine and of TLS: missing */
+	bool optional; /* that no mirror has it, or gives it to us, is no error: missing. Object
+			  stores say 403 for what is not there */
+	bool spare;    /* nor is any other failure but of this machine and of TLS: missing */
 	/* In: what the bytes in the file are of, "" if that is not known. Out: the same for what is
 	 * there then. An entity tag or a date, as If-Range wants it. */
 	char tag[HTTP_TAG_MAX];

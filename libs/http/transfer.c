@@ -209,7 +209,9 @@ static int set_limits(struct transfer *t, struct err *err)
 	SET(CURLOPT_FOLLOWLOCATION, 0L); /* we do: see verdict.c */
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	SET(CURLOPT_PIPEWAIT, 1L);
+	/* Without TLS nothing is multiplexed, and libcurl would find out only when the first is
+	 * done. */
+	SET(CURLOPT_PIPEWAIT, http_is_secure(t->url) ? 1L : 0L);
 	return 0;
 }
 

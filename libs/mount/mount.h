@@ -56,6 +56,10 @@ MUST_CHECK int mount_at(const char *source, const char *path, const char *type,
 /* As mount_attach for a bind of what source_fd (O_PATH) names. */
 MUST_CHECK int mount_bind_fd(int target, int source_fd, const struct mount_options *o,
 			     struct err *err);
+/* The two halves of it: a tree that is complete and mounted nowhere yet, as an fd; and its place,
+ * which may be in another mount namespace. */
+MUST_CHECK int mount_clone(int source_fd, const struct mount_options *o, struct err *err);
+MUST_CHECK int mount_move(int target, int tree, struct err *err);
 bool mount_needs_finish(const struct mount_options *o);
 MUST_CHECK int mount_finish(int mounted, const struct mount_options *o, struct err *err);
 

@@ -223,14 +223,24 @@ static int set_idmap(int fd, const struct mount_options *o, struct err *err)
 	return set_attr(fd, o->recursive_idmap, attr, err);
 }
 
-/* All that a bind mount is to be, done to its detached clone. */
-static int bind_tree(int target, int tree, const struct mount_options *o, struct err *err)
+int mount_clone(int source_fd, const struct mount_options *o, struct err *err)
 {
 	struct mount_attr attr = { .attr_set = o->set, .attr_clr = o->clear };
+	AUTO(fd)
+	int tree = (int)syscall(SYS_open_tree, source_fd, "",
+				AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+					(o->flags & MS_REC ? AT_RECURSIVE : 0));
 
+	if (tree < 0)
+		return err_sys(err, "clone the mount");
 	if (set_idmap(tree, o, err) < 0 || set_attr(tree, false, attr, err) < 0 ||
 	    set_recursive(tree, o, err) < 0 || set_propagation(tree, o->propagation, err) < 0)
 		return -1;
+	return STEAL(tree, -1);
+}
+
+int mount_move(int target, int tree, struct err *err)
+{
 	if (syscall(SYS_move_mount, tree, "", target, "",
 		    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return err_sys(err, "attach the mount");
@@ -239,14 +249,9 @@ static int bind_tree(int target, int tree, const struct mount_options *o, struct
 
 int mount_bind_fd(int target, int source_fd, const struct mount_options *o, struct err *err)
 {
-	AUTO(fd)
-	int tree = (int)syscall(SYS_open_tree, source_fd, "",
-				AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-					(o->flags & MS_REC ? AT_RECURSIVE : 0));
+	AUTO(fd) int tree = mount_clone(source_fd, o, err);
 
-	if (tree < 0)
-		return err_sys(err, "clone the mount");
-	return bind_tree(target, tree, o, err);
+	return tree < 0 ? -1 : mount_move(target, tree, err);
 }
 
 int mount_attach(int target, const char *source, const char *type, const struct mount_options *o,

@@ -98,7 +98,8 @@ static struct json *make_config(const struct json *layer)
 
 	if (uname(&u) < 0)
 		bug("uname");
-	json_put(j, "architecture", json_make_string(str_eq(u.machine, "aarch64") ? "arm64" : "amd64"));
+	json_put(j, "architecture",
+		 json_make_string(str_eq(u.machine, "aarch64") ? "arm64" : "amd64"));
 	json_put(j, "os", json_make_string("linux"));
 	json_put(config, "Entrypoint", strings("/proof"));
 	json_put(j, "config", config);

@@ -66,7 +66,7 @@ static const char *explain_accelerator(const struct runtime_config *c)
 
 static int cmd_check(struct err *err)
 {
-	AUTO(config) struct runtime_config *c = config_load(o.config, err);
+	AUTO(config) struct runtime_config *c = config_load(o.config, NULL, err);
 
 	if (!c)
 		return -1;
@@ -131,7 +131,7 @@ static void print_plain(const struct json *j)
 
 static int cmd_env(struct err *err)
 {
-	AUTO(config) struct runtime_config *c = config_load(o.config, err);
+	AUTO(config) struct runtime_config *c = config_load(o.config, NULL, err);
 	AUTO(json) struct json *j = c ? describe(c) : NULL;
 
 	if (!j)

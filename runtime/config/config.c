@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* configuration.toml: where it is, its keys in one table, its checks. */
 
-#include "config/config.h"
+#include "config/config-internal.h"
 
 #include "base/mem.h"
 #include "base/path.h"
@@ -14,15 +14,13 @@
 #include <stddef.h>
 #include <unistd.h>
 
-enum kind { STRING, BOOL, INT, STRINGS };
-
 /*
  * One row a key. A key with a member is honoured. One without is accepted only with a value in
  * `only` ("a|b"; for a list: only empty), because nothing else is possible here; why says so.
  */
 struct key {
 	const char *table, *name;
-	enum kind kind;
+	enum config_kind kind;
 	size_t member; /* offset in struct runtime_config, or SIZE_MAX */
 	int64_t min, max, number;
 	const char *text; /* default of a string */
@@ -36,46 +34,46 @@ struct key {
 #define R "runtime"
 #define F "factory"
 
-#define STR_KEY(t, n, m, d)                                 \
-	{                                                   \
-		t, n, STRING, AT(m), 0, 0, 0, d, NULL, NULL \
-	}
-#define CHOICE_KEY(t, n, m, d, o, w)                  \
-	{                                             \
-		t, n, STRING, AT(m), 0, 0, 0, d, o, w \
-	}
-#define INT_KEY(t, n, m, lo, hi, d)                           \
-	{                                                     \
-		t, n, INT, AT(m), lo, hi, d, NULL, NULL, NULL \
-	}
-#define BOOL_KEY(t, n, m, d)                                 \
-	{                                                    \
-		t, n, BOOL, AT(m), 0, 0, d, NULL, NULL, NULL \
-	}
-#define LIST_KEY(t, n, m)                                       \
-	{                                                       \
-		t, n, STRINGS, AT(m), 0, 0, 0, NULL, NULL, NULL \
-	}
-#define FIXED_STR(t, n, o, w)                               \
-	{                                                   \
-		t, n, STRING, SIZE_MAX, 0, 0, 0, NULL, o, w \
-	}
-#define FIXED_BOOL(t, n, o, w)                            \
-	{                                                 \
-		t, n, BOOL, SIZE_MAX, 0, 0, 0, NULL, o, w \
-	}
-#define FIXED_INT(t, n, lo, hi, w)                            \
-	{                                                     \
-		t, n, INT, SIZE_MAX, lo, hi, 0, NULL, NULL, w \
-	}
-#define FIXED_LIST(t, n, w)                                   \
-	{                                                     \
-		t, n, STRINGS, SIZE_MAX, 0, 0, 0, NULL, "", w \
-	}
-/* A list that only matters to annotations, which may not choose these paths at all. */
-#define GATE_LIST(t, n)                                            \
+#define STR_KEY(t, n, m, d)                                        \
 	{                                                          \
-		t, n, STRINGS, SIZE_MAX, 0, 0, 0, NULL, NULL, NULL \
+		t, n, CONFIG_STRING, AT(m), 0, 0, 0, d, NULL, NULL \
+	}
+#define CHOICE_KEY(t, n, m, d, o, w)                         \
+	{                                                    \
+		t, n, CONFIG_STRING, AT(m), 0, 0, 0, d, o, w \
+	}
+#define INT_KEY(t, n, m, lo, hi, d)                                  \
+	{                                                            \
+		t, n, CONFIG_INT, AT(m), lo, hi, d, NULL, NULL, NULL \
+	}
+#define BOOL_KEY(t, n, m, d)                                        \
+	{                                                           \
+		t, n, CONFIG_BOOL, AT(m), 0, 0, d, NULL, NULL, NULL \
+	}
+#define LIST_KEY(t, n, m)                                              \
+	{                                                              \
+		t, n, CONFIG_STRINGS, AT(m), 0, 0, 0, NULL, NULL, NULL \
+	}
+#define FIXED_STR(t, n, o, w)                                      \
+	{                                                          \
+		t, n, CONFIG_STRING, SIZE_MAX, 0, 0, 0, NULL, o, w \
+	}
+#define FIXED_BOOL(t, n, o, w)                                   \
+	{                                                        \
+		t, n, CONFIG_BOOL, SIZE_MAX, 0, 0, 0, NULL, o, w \
+	}
+#define FIXED_INT(t, n, lo, hi, w)                                   \
+	{                                                            \
+		t, n, CONFIG_INT, SIZE_MAX, lo, hi, 0, NULL, NULL, w \
+	}
+#define FIXED_LIST(t, n, w)                                          \
+	{                                                            \
+		t, n, CONFIG_STRINGS, SIZE_MAX, 0, 0, 0, NULL, "", w \
+	}
+/* A list that only matters to annotations: annotation.c reads it. */
+#define GATE_LIST(t, n)                                                   \
+	{                                                                 \
+		t, n, CONFIG_STRINGS, SIZE_MAX, 0, 0, 0, NULL, NULL, NULL \
 	}
 
 #define NO_HOTPLUG  "the VM has its final size when it boots"
@@ -83,6 +81,7 @@ struct key {
 #define NO_TRACE    "tracing is not built in"
 #define NO_VHOST    "vhost-user devices are not supported"
 #define NO_BLOCK    "volumes and root file systems are shared as files"
+#define NO_CONSOLE  "there is no way to the agent's debug console yet"
 #define NO_TEMPLATE "VM templates are not supported"
 
 static const struct key keys[] = {
@@ -93,7 +92,7 @@ static const struct key keys[] = {
 	CHOICE_KEY(Q, "machine_type", machine_type, "q35", "q35|microvm", "unknown machine"),
 	FIXED_BOOL(Q, "confidential_guest", "false", "confidential guests are not supported"),
 	FIXED_BOOL(Q, "rootless", "false", "the VMM runs as root"),
-	LIST_KEY(Q, "enable_annotations", enable_annotations),
+	GATE_LIST(Q, "enable_annotations"),
 	GATE_LIST(Q, "valid_hypervisor_paths"),
 	STR_KEY(Q, "kernel_params", kernel_params, ""),
 	STR_KEY(Q, "firmware", firmware, ""),
@@ -105,7 +104,7 @@ static const struct key keys[] = {
 	INT_KEY(Q, "default_maxvcpus", max_vcpus, 0, 240, 0),
 	FIXED_INT(Q, "default_bridges", 0, 1, NO_HOTPLUG),
 	INT_KEY(Q, "default_memory", memory_mib, 64, 1 << 24, 2048),
-	INT_KEY(Q, "memory_slots", memory_slots, 0, 256, 0),
+	FIXED_INT(Q, "memory_slots", 0, 0, NO_HOTPLUG),
 	INT_KEY(Q, "default_maxmemory", max_memory_mib, 0, 1 << 24, 0),
 	FIXED_INT(Q, "memory_offset", 0, 0, NO_BLOCK),
 	FIXED_BOOL(Q, "enable_virtio_mem", "false", NO_HOTPLUG),
@@ -155,7 +154,7 @@ static const struct key keys[] = {
 	BOOL_KEY(A, "enable_debug", agent_debug, false),
 	FIXED_BOOL(A, "enable_tracing", "false", NO_TRACE),
 	LIST_KEY(A, "kernel_modules", kernel_modules),
-	BOOL_KEY(A, "debug_console_enabled", debug_console, false),
+	FIXED_BOOL(A, "debug_console_enabled", "false", NO_CONSOLE),
 	INT_KEY(A, "dial_timeout", dial_timeout_s, 1, 3600, 30),
 	INT_KEY(A, "request_timeout", request_timeout_s, 1, 3600, 60),
 
@@ -269,13 +268,13 @@ static int take(struct toml_value *table, const struct key *k, struct runtime_co
 	void *member = k->member == SIZE_MAX ? NULL : (char *)c + k->member;
 
 	switch (k->kind) {
-	case STRING:
+	case CONFIG_STRING:
 		return take_string(table, k, member, err);
-	case BOOL:
+	case CONFIG_BOOL:
 		return take_bool(table, k, member, err);
-	case INT:
+	case CONFIG_INT:
 		return take_int(table, k, member, err);
-	case STRINGS:
+	case CONFIG_STRINGS:
 		return take_strings(table, k, member, err);
 	}
 	bug("kind of key %s", k->name);
@@ -461,7 +460,17 @@ static int check(const struct runtime_config *c, struct err *err)
 	return 0;
 }
 
-struct runtime_config *config_load(const char *asked, struct err *err)
+enum config_kind config_kind_of(const char *table, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (str_eq(keys[i].table, table) && str_eq(keys[i].name, name))
+			return keys[i].kind;
+	}
+	bug("no key %s in [%s]", name, table);
+}
+
+struct runtime_config *config_load(const char *asked, const char *const *annotations,
+				   struct err *err)
 {
 	AUTO(config) struct runtime_config *c = NEW(struct runtime_config);
 	AUTO(toml) struct toml_value *root = NULL;
@@ -475,6 +484,7 @@ struct runtime_config *config_load(const char *asked, struct err *err)
 		return NULL;
 	}
 	if (merge_dropins(root, c->file, err) < 0 || check_outer(root, err) < 0 ||
+	    config_annotate(root, c->file, annotations, err) < 0 ||
 	    read_table(root, Q, c, err) < 0 || read_table(root, A, c, err) < 0 ||
 	    read_table(root, R, c, err) < 0 || read_table(root, F, c, err) < 0)
 		return NULL;
@@ -487,13 +497,14 @@ struct runtime_config *config_load(const char *asked, struct err *err)
 void config_free(struct runtime_config *c)
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		void *member = (char *)c + keys[i].member;
+		void *member;
 
 		if (keys[i].member == SIZE_MAX)
 			continue;
-		if (keys[i].kind == STRING)
+		member = (char *)c + keys[i].member;
+		if (keys[i].kind == CONFIG_STRING)
 			free(*(char **)member);
-		else if (keys[i].kind == STRINGS)
+		else if (keys[i].kind == CONFIG_STRINGS)
 			strv_free(*(char ***)member);
 	}
 	free(c->file);

@@ -5,14 +5,20 @@
  * configuration.toml: upstream Kata's keys (tables [hypervisor.qemu], [agent.kata], [runtime],
  * [factory]) with config.d/ drop-ins.
  *
- *	struct runtime_config *c = config_load(chosen, &err);	// NULL: search the standard places
+ *	struct runtime_config *c = config_load(chosen, annotations, &err);
  *
- * Search order: the path asked for (annotation, CreateTask options), $KATA_CONF_FILE,
- * /etc/kata-containers/configuration.toml, then below the program's own prefix (for a release that
- * was installed as PREFIX/generations/ID: the first of these below PREFIX)
- * PREFIX/etc/configuration.toml and PREFIX/share/defaults/kata-containers/configuration.toml. The
- * first that exists is read; then every file of config.d/ beside it, sorted by name, key by key
- *over it. Paths of kernel, initrd and firmware without a leading slash are below that prefix.
+ * chosen may be NULL: then the standard places are searched. Order: chosen (by annotation or
+ *CreateTask options), $KATA_CONF_FILE, /etc/kata-containers/configuration.toml, then below the
+ *program's own prefix (for a release that was installed as PREFIX/generations/ID: the first of
+ *these below PREFIX) PREFIX/etc/configuration.toml and
+ *PREFIX/share/defaults/kata-containers/configuration.toml. The first that exists is read; then
+ *every file of config.d/ beside it, sorted by name, key by key over it. Paths of kernel, initrd and
+ *firmware without a leading slash are below that prefix.
+ *
+ * annotations is a list of names and values in turn (name, value, name, value, NULL), or NULL:
+ *those named io.katacontainers.config.{hypervisor,agent,runtime}.KEY are laid over the files. KEYs
+ *of the hypervisor must be matched, whole, by an expression of enable_annotations, and paths among
+ *them by a pattern of their valid_* list. One that is not allowed or not known is an error.
  *
  * Nothing is silently ignored: every known key is either honoured or accepted only with the values
  * under which it has no effect here; anything else, and every unknown key, is an error with file,
@@ -33,15 +39,15 @@ struct runtime_config {
 	char *machine_accelerators, *cpu_features, *seccomp_sandbox, *entropy_source;
 	char *shared_fs; /* "virtio-fs" or "virtio-9p" */
 	char *virtiofsd, *virtiofs_cache, *file_mem_backend, *guest_hook_path;
-	char **virtiofsd_args, **enable_annotations;
+	char **virtiofsd_args;
 	int64_t vcpus, max_vcpus; /* vcpus < 0: all of the host; max_vcpus 0: the host's */
-	int64_t memory_mib, max_memory_mib, memory_slots;
+	int64_t memory_mib, max_memory_mib;
 	int64_t msize_9p, pcie_root_ports;
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
 
 	/* [agent.kata] */
-	bool agent_debug, debug_console;
+	bool agent_debug;
 	char **kernel_modules;
 	int64_t dial_timeout_s, request_timeout_s;
 
@@ -53,7 +59,8 @@ struct runtime_config {
 
 /* The file that would be read, heap. E_NOT_FOUND lists the places. */
 char *config_find(const char *asked, struct err *err);
-struct runtime_config *config_load(const char *asked, struct err *err);
+struct runtime_config *config_load(const char *asked, const char *const *annotations,
+				   struct err *err);
 void config_free(struct runtime_config *c);
 DEFINE_AUTO(config, struct runtime_config *, NULL, config_free)
 

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONSOLE_LINE = 4096, STOP_MS = 5000, KVM_ANSWER_MS = 10000, GRACE_MS = 100, WHY_MS = 1000 };
+enum { STOP_MS = 5000, KVM_ANSWER_MS = 10000, GRACE_MS = 100, WHY_MS = 1000 };
 enum { VERSION_MS = 5000, VERSION_MAX = 64 };
 
 /* Which accelerator reached its first answer on this machine since it booted. */
@@ -44,7 +44,6 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", id);
 	s->virtiofsd = CHILD_NONE;
 	s->vm.child = CHILD_NONE;
-	s->console.max = CONSOLE_LINE;
 	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)pthread_cond_init(&s->changed, NULL);
 	if (path_exists(s->state_dir))
@@ -228,28 +227,6 @@ void sandbox_kill(struct sandbox *s, const struct err *why)
 	(void)syscall(SYS_pidfd_send_signal, s->vm.child.pidfd, SIGKILL, NULL, 0);
 }
 
-/* The guest's console, a line at a time, at debug level; a flood costs its own lines only. */
-static void on_console(void *arg, uint32_t events)
-{
-	struct sandbox *s = arg;
-	char chunk[4096];
-	ssize_t n = read(s->vm.console, chunk, sizeof(chunk));
-
-	(void)events;
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		watch_set(s->console_watch, 0);
-	for (ssize_t i = 0; i < n; i++) {
-		if (chunk[i] != '\n') {
-			if (chunk[i] != '\r')
-				buf_chr(&s->console, chunk[i]); /* what is too long is cut */
-			continue;
-		}
-		if (s->console.len)
-			log_debug("guest console", LOG_S("line", buf_cstr(&s->console)));
-		buf_clear(&s->console);
-	}
-}
-
 /* ------------------------------------------------------------------------------------------ start
  */
 
@@ -292,12 +269,10 @@ static void on_loop(struct sandbox *s, void (*fn)(struct sandbox *s))
 
 static void attach(struct sandbox *s)
 {
-	struct err ignored = ERR_INIT;
-
-	(void)!fd_nonblock(s->vm.console, true, &ignored);
 	s->client = ttrpc_client_new(s->loop, STEAL(s->vm.agent, -1), on_agent_gone, s);
 	s->vm_watch = loop_watch(s->loop, s->vm.child.pidfd, EPOLLIN, on_vm_end, s);
-	s->console_watch = loop_watch(s->loop, s->vm.console, EPOLLIN, on_console, s);
+	lines_start(&s->console, s->loop, s->vm.console, "guest console");
+	lines_start(&s->agent_log, s->loop, s->vm.log, "guest agent");
 	if (s->virtiofsd.pid > 0)
 		s->fs_watch = loop_watch(s->loop, s->virtiofsd.pidfd, EPOLLIN, on_fs_end, s);
 }
@@ -311,8 +286,9 @@ static void detach(struct sandbox *s)
 	watch_remove(STEAL(s->pause, NULL));
 	watch_remove(s->vm_watch);
 	watch_remove(s->fs_watch);
-	watch_remove(s->console_watch);
-	s->vm_watch = s->fs_watch = s->console_watch = NULL;
+	s->vm_watch = s->fs_watch = NULL;
+	lines_stop(&s->console);
+	lines_stop(&s->agent_log);
 	ttrpc_client_free(STEAL(s->client, NULL));
 }
 
@@ -418,6 +394,36 @@ static int boot_somehow(struct sandbox *s, struct vmm_request *r, struct deadlin
 	return 0;
 }
 
+/* "NAME PARAMETER=VALUE ...", heap. */
+static Grpc__KernelModule *describe_module(const char *entry)
+{
+	Grpc__KernelModule *m = NEW(Grpc__KernelModule);
+	char **words = strv_split(entry, " \t");
+
+	grpc__kernel_module__init(m);
+	m->name = words ? words[0] : xstrdup("");
+	m->n_parameters = words ? strv_len(words) - 1 : 0;
+	m->parameters = xcalloc(m->n_parameters + 1, sizeof(*m->parameters));
+	for (size_t i = 0; i < m->n_parameters; i++)
+		m->parameters[i] = words[i + 1];
+	free(words);
+	return m;
+}
+
+static void describe_modules(char *const *entries, Grpc__CreateSandboxRequest *request)
+{
+	request->kernel_modules = xcalloc(strv_len(entries) + 1, sizeof(*request->kernel_modules));
+	strv_each(entry, entries)
+		request->kernel_modules[request->n_kernel_modules++] = describe_module(*entry);
+}
+
+static void release_modules(Grpc__CreateSandboxRequest *request)
+{
+	for (size_t i = 0; i < request->n_kernel_modules; i++)
+		protobuf_c_message_free_unpacked(&request->kernel_modules[i]->base, NULL);
+	free(request->kernel_modules);
+}
+
 static int create_sandbox(struct sandbox *s, const char *hostname, struct deadline deadline,
 			  struct err *err)
 {
@@ -428,6 +434,7 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 			     (long long)s->config->msize_9p);
 	char *options[] = { nine };
 	bool virtiofs = str_eq(s->config->shared_fs, "virtio-fs");
+	int result;
 
 	share.driver = virtiofs ? (char *)"virtio-fs" : (char *)"9p";
 	share.source = (char *)"kataShared";
@@ -440,7 +447,10 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	request.sandbox_id = s->id;
 	request.hostname = (char *)(hostname ? hostname : "");
 	request.guest_hook_path = s->config->guest_hook_path;
-	return sandbox_call(s, "CreateSandbox", &request, NULL, deadline, NULL, err);
+	describe_modules(s->config->kernel_modules, &request);
+	result = sandbox_call(s, "CreateSandbox", &request, NULL, deadline, NULL, err);
+	release_modules(&request);
+	return result;
 }
 
 /* For the record: an operator and the installer's proof look at it. An agent that does not say is
@@ -520,7 +530,6 @@ void sandbox_free(struct sandbox *s)
 	sandbox_stop(s);
 	if (remove_files(s->id, &err) < 0)
 		log_err(LOG_WARN, &err, "files of the sandbox stay");
-	buf_release(&s->console);
 	free(s->agent_version);
 	free(s->id);
 	free(s->state_dir);

@@ -6,8 +6,9 @@
  * own) in the order of their life:
  *
  *	sandbox_new
- *	sandbox_share_rootfs, sandbox_share	what is to be seen must be there before the VM
- *starts sandbox_start				VM, agent, CreateSandbox agent_* (agent.h)
+ *	sandbox_share_rootfs, sandbox_share,
+ *	sandbox_share_configured	what is to be seen must be there before the VM starts
+ *	sandbox_start			VM, agent, CreateSandbox
  *	sandbox_stop				DestroySandbox, VM, disconnect
  *	sandbox_free				what is left on the host
  *
@@ -20,6 +21,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "loop/loop.h"
+#include "sandbox/lines.h"
 #include "ttrpc/ttrpc.h"
 #include "vmm/vmm.h"
 
@@ -41,8 +43,8 @@ struct sandbox {
 	bool vm_running;
 	struct child virtiofsd;
 	struct ttrpc_client *client;
-	struct watch *vm_watch, *fs_watch, *console_watch; /* loop */
-	struct buf console;                                /* the line that is being read; loop */
+	struct watch *vm_watch, *fs_watch; /* loop */
+	struct lines console, agent_log;   /* loop */
 	/* On the loop, once: VM, virtiofsd or agent is gone; why says which. */
 	void (*on_dead)(void *arg, const struct err *why);
 	void *arg;
@@ -65,6 +67,9 @@ MUST_CHECK int sandbox_share_rootfs(struct sandbox *s, const char *container, co
 /* Likewise any file or directory of the host. */
 MUST_CHECK int sandbox_share(struct sandbox *s, const char *container, const char *source,
 			     const char *destination, bool readonly, char **guest, struct err *err);
+/* Likewise what sandbox_bind_mounts lists: as sandbox-mounts/NAME, read-only unless it says ":rw".
+ */
+MUST_CHECK int sandbox_share_configured(struct sandbox *s, struct err *err);
 
 struct sandbox_size {
 	unsigned vcpus;

@@ -70,9 +70,22 @@ static char *asked_config(const CreateRequest *r, const struct oci_spec *spec, s
 	return path;
 }
 
+/* Names and values in turn. */
+static char **annotations_of(const struct oci_spec *spec)
+{
+	char **list = NULL;
+
+	for (size_t i = 0; i < spec->n_annotations; i++) {
+		strv_push(&list, spec->annotations[i].key);
+		strv_push(&list, spec->annotations[i].value ? spec->annotations[i].value : "");
+	}
+	return list;
+}
+
 static int load(struct shim *s, const CreateRequest *r, struct err *err)
 {
 	AUTO(str) char *path = path_join(r->bundle, "config.json");
+	AUTO(strv) char **annotations = NULL;
 	AUTO(str) char *config = NULL;
 
 	if (str_check_id(r->id, "container id", err) < 0)
@@ -84,7 +97,8 @@ static int load(struct shim *s, const CreateRequest *r, struct err *err)
 	config = asked_config(r, s->spec, err);
 	if (err->code)
 		return -1;
-	s->config = config_load(config, err);
+	annotations = annotations_of(s->spec);
+	s->config = config_load(config, (const char *const *)annotations, err);
 	if (!s->config)
 		return -1;
 	if (s->config->debug || s->config->hypervisor_debug)
@@ -190,7 +204,8 @@ static int bring_up(struct shim *s, const CreateRequest *r, struct deadline dead
 	s->sandbox->on_dead = shim_sandbox_died;
 	s->sandbox->arg = s;
 	/* All that the guest is to see is shared before the VM starts. */
-	if (sandbox_share_rootfs(s->sandbox, s->inv->id, s->rootfs, &guest_rootfs, err) < 0)
+	if (sandbox_share_rootfs(s->sandbox, s->inv->id, s->rootfs, &guest_rootfs, err) < 0 ||
+	    sandbox_share_configured(s->sandbox, err) < 0)
 		return -1;
 	guest = translate(s, guest_rootfs, err);
 	if (!guest || sandbox_start(s->sandbox, size, netns, s->spec->hostname, deadline, err) < 0)

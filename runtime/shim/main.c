@@ -185,7 +185,7 @@ static void open_log(const struct invocation *inv)
 	log_set_common("sandbox", inv->id);
 }
 
-static void watch_signals(struct loop *loop)
+static struct watch *watch_signals(struct loop *loop)
 {
 	sigset_t set;
 
@@ -193,7 +193,7 @@ static void watch_signals(struct loop *loop)
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGCHLD);
-	(void)loop_signals(loop, &set, on_signal, loop);
+	return loop_signals(loop, &set, on_signal, loop);
 }
 
 int shim_serve(const struct invocation *inv, struct err *err)
@@ -218,7 +218,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	open_log(inv);
 	s.inv = inv;
 	s.loop = loop_new();
-	watch_signals(s.loop);
+	s.signals = watch_signals(s.loop);
 	s.events = events_new(getenv("TTRPC_ADDRESS"), inv->namespace);
 	s.server = ttrpc_server_new(s.loop, services);
 	ttrpc_server_listen(s.server, listener);

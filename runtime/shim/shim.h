@@ -59,6 +59,7 @@ struct process {
 struct shim {
 	const struct invocation *inv;
 	struct loop *loop;
+	struct watch *signals;
 	struct ttrpc_server *server;
 	struct events *events;
 	struct runtime_config *config;

@@ -41,7 +41,7 @@ static const char *bus(const struct runtime_config *c)
 }
 
 /*
- * What makes boots short: no calibration loops, no patching for one CPU, no reboot on panic.
+ * What makes boots short: no calibration loops, no patching for one CPU, no waiting after a panic.
  * Without KVM programs are loaded at the same addresses each time, or QEMU would translate them
  * each time anew; that gives up the guest's ASLR where QEMU promises no isolation in any case.
  */
@@ -49,8 +49,9 @@ static char *kernel_command_line(const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
 
-	return str_fmt("%s panic=1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
-		       "console=%s cgroup_no_v1=all agent.server_addr=serial://agent%s%s%s%s",
+	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
+		       "console=%s cgroup_no_v1=all agent.server_addr=serial://agent "
+		       "agent.log_addr=serial://log%s%s%s%s",
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
 		       str_eq(r->accelerator, "tcg") ? " norandmaps" : "",
 		       c->agent_debug ? " agent.log=debug" : "", *c->kernel_params ? " " : "",
@@ -113,6 +114,8 @@ static void add_devices(char ***argv, const struct vmm_request *r)
 	strv_pushf(argv, "virtio-serial-%s,id=serial0", bus(c));
 	add_socket(argv, r, "agent");
 	add_device(argv, "-device", "virtserialport,chardev=agent,name=agent");
+	add_socket(argv, r, "log");
+	add_device(argv, "-device", "virtserialport,chardev=log,name=log");
 	add_socket(argv, r, "console");
 	add_device(argv, "-device",
 		   c->legacy_serial ? "isa-serial,chardev=console" : "virtconsole,chardev=console");
@@ -239,6 +242,7 @@ static void qemu_stop(struct vm *vm, struct deadline deadline)
 	spawn_kill(&vm->child);
 	fd_close(&vm->control);
 	fd_close(&vm->console);
+	fd_close(&vm->log);
 	fd_close(&vm->agent);
 	free(vm->dir);
 	vm->dir = NULL;
@@ -252,6 +256,7 @@ static int qemu_start(const struct vmm_request *r, struct vm *vm, struct deadlin
 			   .dir = xstrdup(r->dir),
 			   .agent = -1,
 			   .console = -1,
+			   .log = -1,
 			   .control = -1 };
 	if (launch(r, vm, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
 		goto undo;
@@ -260,6 +265,9 @@ static int qemu_start(const struct vmm_request *r, struct vm *vm, struct deadlin
 		goto undo;
 	vm->console = connect_socket(r, vm, "console", deadline, err);
 	if (vm->console < 0)
+		goto undo;
+	vm->log = connect_socket(r, vm, "log", deadline, err);
+	if (vm->log < 0)
 		goto undo;
 	vm->agent = connect_socket(r, vm, "agent", deadline, err);
 	if (vm->agent < 0)

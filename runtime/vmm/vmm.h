@@ -35,6 +35,7 @@ struct vm {
 	char *dir;
 	int agent;   /* connected stream to the agent's port */
 	int console; /* connected stream of the guest's console */
+	int log;     /* connected stream of the agent's log */
 	int control; /* the VMM's own protocol, or -1 */
 };
 

@@ -132,6 +132,7 @@ after=$(used)
 size=$(stat -c %s "$changed")
 blob=$(zstd -qc "$changed" | wc -c)
 received=$(sed -n 's/.*"received": \([0-9]*\).*/\1/p' <<<"$result")
+row "upgrade of one file: downloaded" "${received:?}" B
 row "upgrade of one file: downloaded / compressed" "$(ratio "$received" "$blob")" x 0.6
 row "upgrade of one file: disk grows / its size" "$(ratio $(((after - before) * 1024)) "$size")" x 1.10
 rm -f "$LAB/rollback"

@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "usage: floor CONFIGURATION ACCELERATOR RUNS\n");
 		return EXIT_FAILURE;
 	}
-	c = config_load(argv[1], &err);
+	c = config_load(argv[1], NULL, &err);
 	if (c && mkdtemp(dir)) {
 		for (uint64_t i = 0; i < runs && !err.code; i++)
 			(void)!one(c, argv[2], dir, &err);

@@ -64,7 +64,7 @@ mib=64
 small_initrd "$LAB/raw.img" "/bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox dd if=/dev/zero of=/dev/vport0p1 bs=256k count=$((mib * 4)) 2>/dev/null
 exec /bin/busybox sleep 1000"
-for _ in 1 2 3; do
+for _ in 1 2 3 4 5; do # interleaved, as above
 	raw_rate "$prefix/share/kata-containers/vmlinux.container" "$LAB/raw.img" "$accelerator" \
 		"$mib" >>"$LAB/raw"
 	lab_ctr run --rm --runtime "$RUNTIME" "$IMAGE" "$(lab_id)" \
@@ -93,13 +93,16 @@ memory() { # FIELD PID: KiB
 }
 shim=$(pgrep -f "containerd-shim-kata-v2.*-id $kata")
 vmm=$(pgrep -f "qemu-system.*sandbox-$kata")
-row "shim PSS, one container" "$(memory Pss "$shim")" KiB 4096
-row "QEMU PSS, idle VM" "$(memory Pss "$vmm")" KiB
-row "virtiofsd PSS, idle VM" "$(for p in $(pgrep -f "virtiofsd.*$kata"); do memory Pss "$p"; done |
-	awk '{ s += $1 } END { print s }')" KiB
+shim_kib=$(memory Pss "$shim") vmm_kib=$(memory Pss "$vmm")
+fs_kib=$(for p in $(pgrep -f "virtiofsd.*$kata"); do memory Pss "$p"; done | awk '{ s += $1 } END { print s }')
+row "shim PSS, one container" "$shim_kib" KiB 4096
+row "QEMU PSS, idle VM of 256 MiB" "$vmm_kib" KiB
+row "virtiofsd PSS, idle VM of 256 MiB" "$fs_kib" KiB
+row "footprint on the host, together" $((shim_kib + vmm_kib + fs_kib)) KiB
 
 # The guest's own /proc, bound into a container, has the agent as process 1.
 mkdir "$LAB/image/guest"
+# shellcheck disable=SC2016 # the dollar is awk's
 lab_spec "$LAB/rss.json" '["awk","/^VmRSS/ { print $2 }","/guest/1/status"]'
 sed -i 's|"mounts":\[|&{"destination":"/guest","type":"bind","source":"/proc",\
 	"options":["rbind","ro"]},|' "$LAB/rss.json"
@@ -108,7 +111,7 @@ row "agent RSS in the guest, one container" \
 
 size() { stat -c %s "$1"; }
 row "shim, stripped" "$(size "$prefix/bin/containerd-shim-kata-v2")" B 1500000
-strip -o "$LAB/agent" "$(dirname "$floor")/../bin/kata-agent"
+strip -o "$LAB/agent" "$TOOLS/../bin/kata-agent"
 row "agent, stripped" "$(size "$LAB/agent")" B 1500000
 row "initrd" "$(size "$prefix/share/kata-containers/kata-containers-initrd.img")" B 4000000
 row "kernel image" "$(size "$prefix/share/kata-containers/vmlinux.container")" B

@@ -8,11 +8,16 @@ CRASH_WALK := $(BUILD)/tests/crash-walk $(BUILD)/tests/crash-subject
 $(eval $(call link_rule,crash-subject,tests/crash/subject.c tests/crash/release.c $(DEPLOY_SRC),$(DEPLOY_LIBS),tests,$(LDFLAGS_PROGRAM)))
 $(eval $(call link_rule,crash-walk,tests/crash/walk.c tests/crash/trace.c tests/crash/tree.c,base crypto,tests,-pie))
 
-check-crash: $(CRASH_WALK) ## kill and fail installs at every changing system call, short
+CRASH_PROGRAM := $(BUILD)/tests/crash-walk $(BUILD)/tests/crash-program $(BUILD)/bin/kata-deploy
+$(eval $(call link_rule,crash-program,tests/crash/program.c,base,tests,-pie))
+
+check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) ## kill and fail installs at every changing system call, short
 	@tests/crash/run.sh $(CRASH_WALK) --short
+	@tests/crash/program.sh $(CRASH_PROGRAM) --only upgrade --short
 
 crash-walk: $(CRASH_WALK) ## the same, and at every call of every recovery
 	@tests/crash/run.sh $(CRASH_WALK)
+	@tests/crash/program.sh $(CRASH_PROGRAM)
 else
 check-crash crash-walk:
 	@echo "skipped: the crash walk: its tracer is for x86_64"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The program itself as a subject of the crash walk: NODE VERB [VERSION] becomes a command line of
- * kata-deploy, which is executed in place. KATA_DEPLOY is the program, RELEASES a directory with the
- * releases 1, 2 and 3 and key.pub.
+ * kata-deploy, which is executed in place. KATA_DEPLOY is the program, RELEASES a directory with
+ * the releases 1, 2 and 3 and key.pub.
  */
 
 #include "base/mem.h"

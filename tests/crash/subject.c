@@ -82,7 +82,7 @@ static void prepare(struct run *r, const char *verb)
 	r->files[1] = (struct deploy_file){ r->config, r->config_text, strlen(r->config_text), 0 };
 	r->step = (struct deploy_step){ .ops = &tell, .name = "tell the manager", .arg = r };
 	r->change = (struct deploy_change){ r->files, 2, &r->step, 1, "{\"handlers\":[\"kata\"]}",
-					   NULL };
+					    NULL };
 }
 
 static int install(struct deploy *d, struct run *r, struct err *err)

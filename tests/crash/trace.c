@@ -208,7 +208,8 @@ int trace_run(struct trace *t, struct err *err)
 	t->calls = 0;
 	t->syscall = 0;
 	if (waitpid(pid, &status, 0) < 0 || !WIFSTOPPED(status) ||
-	    ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK |
+	    ptrace(PTRACE_SETOPTIONS, pid, NULL,
+		   PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK |
 			   PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE) < 0 ||
 	    ptrace(PTRACE_CONT, pid, NULL, 0) < 0)
 		return err_sys(err, "trace %s", t->argv[0]);

@@ -12,8 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void try_root(const char *text, size_t len)
 {
 	AUTO(trust_root)
-	struct trust_root root = { .keys = VEC_INIT },
-			  again = { .keys = VEC_INIT };
+	struct trust_root root = { .keys = VEC_INIT }, again = { .keys = VEC_INIT };
 	struct err err = ERR_INIT;
 	AUTO(json) struct json *j = json_parse(text, len, "fuzz", &err), *one = NULL, *other = NULL;
 

@@ -35,6 +35,7 @@ lab_start() {
 	LAB_PREFIX=$1
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
 	trap lab_stop EXIT
+	lab_links >"$LAB/links"
 	cat >"$LAB/config.toml" <<-EOF
 		version = 2
 		root = "$LAB/root"
@@ -59,13 +60,20 @@ lab_stop_containerd() {
 	rm -f "$LAB/containerd.pid"
 }
 
-lab_stop() {
-	local status=$? id
-	set +e
-	for id in $(lab_ctr tasks list -q 2>/dev/null); do
+# Ends every task and forgets every container.
+lab_clear() {
+	local id
+	for id in $(lab_ctr containers list -q 2>/dev/null); do
 		lab_ctr tasks kill -s KILL "$id" >/dev/null 2>&1
 		lab_ctr tasks delete -f "$id" >/dev/null 2>&1
+		lab_ctr containers rm "$id" >/dev/null 2>&1
 	done
+}
+
+lab_stop() {
+	local status=$?
+	set +e
+	lab_clear
 	lab_stop_containerd
 	# What a killed containerd leaves mounted is its own business, but not the next test's.
 	awk -v lab="$LAB/" 'index($5, lab) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
@@ -118,14 +126,34 @@ lab_image() {
 }
 
 # A fresh container's name. Names of one run share a prefix, so that others on this machine do not count.
-lab_id() { echo "lab$$-$RANDOM$RANDOM"; }
+lab_id() {
+	local id=lab$$-$RANDOM$RANDOM
+	echo "$id" >>"$LAB/ids"
+	echo "$id"
+}
 
-# Processes, mounts and files of this run's sandboxes.
+# Network devices that are named as ours are.
+lab_links() { find /sys/class/net -mindepth 1 -name '*_kata' -printf '%f\n' | sort; }
+
+# Where the shim of each container listened: named as containerd names its own.
+lab_sockets() {
+	local id digest
+	sort -u "$LAB/ids" 2>/dev/null | while read -r id; do
+		digest=$(printf %s "$LAB/containerd.sock/default/$id" | sha256sum)
+		[ ! -e "/run/containerd/s/${digest%% *}" ] || echo "socket: of $id"
+	done
+}
+
+# Processes, mounts, network devices, control groups, files and sockets of this run's sandboxes.
 lab_left() {
 	pgrep -af -- "(-id |sandboxes/|sandbox-)lab$$-" | cut -c1-120 | sed 's/^/process: /'
 	awk -v mine="/lab$$-" 'index($5, mine) { print "mount: " $5 }' /proc/self/mountinfo
-	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes -mindepth 1 -maxdepth 1 \
-		-name "lab$$-*" 2>/dev/null | sed 's/^/file: /'
+	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes /tmp -mindepth 1 -maxdepth 1 \
+		-name "*lab$$-*" 2>/dev/null | sed 's/^/file: /'
+	find /sys/fs/cgroup -type d -path "*lab$$-*" 2>/dev/null | sed 's/^/control group: /'
+	find "$LAB/state" -mindepth 3 -maxdepth 3 -path '*runtime.v2.task*' | sed 's/^/bundle: /'
+	lab_links | comm -13 "$LAB/links" - | sed 's/^/network device: /'
+	lab_sockets
 }
 
 # lab_spec FILE ARGS-JSON [EXTRA]: a config.json for `ctr run --config` with the image's files as root.

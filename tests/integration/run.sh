@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../.."
 . tests/integration/lib.sh
 
 PREFIX=$1
+# shellcheck disable=SC2034 # for the cases
 TOOLS=$PREFIX/../tools
 shift
 exec </dev/null # whatever we were started from, no test depends on it
@@ -57,6 +58,39 @@ stopped() { # ID: waits until its task has ended
 	return 1
 }
 
+listen() { # notes containerd's events until the test ends
+	timeout 300 ctr --address "$LAB/containerd.sock" events >"$LAB/events" &
+	# shellcheck disable=SC2064
+	trap "kill $! 2>/dev/null || true" EXIT
+}
+
+heard() { # TOPIC ID: waits for an event that names it, prints what it says
+	for _ in $(seq 600); do
+		grep -m 1 -F " $1 " "$LAB/events" | grep -F "$2" && return 0
+		sleep 0.05
+	done
+	echo "    no event $1 of $2" >&2
+	return 1
+}
+
+field() { # NAME: its value in the event on standard input
+	sed "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/"
+}
+
+# How long after a moment ($EPOCHREALTIME) an event says that a process ended, in milliseconds.
+ended_after() { # MOMENT ID
+	local at
+	at=$(date -d "$(heard /tasks/exit "$2" | field exited_at)" +%s.%N)
+	awk -v a="$1" -v b="$at" 'BEGIN { printf "%d", (b - a) * 1000 }'
+}
+
+configured() { # TOML...: a configuration with these lines laid over; prints its path
+	mkdir -p "$LAB/conf/config.d"
+	cp "$PREFIX/share/defaults/kata-containers/configuration.toml" "$LAB/conf/"
+	printf '%s\n' "$@" >"$LAB/conf/config.d/10-test.toml"
+	echo "$LAB/conf/configuration.toml"
+}
+
 for cases in tests/integration/cases/*.sh; do
 	# shellcheck source=/dev/null
 	. "$cases"
@@ -90,6 +124,7 @@ for t in "${tests[@]}"; do
 		[ -z "$left" ] || printf '    left: %s\n' "$left"
 		tail -n +"$log" "$LAB/containerd.log" | grep -E 'level=(warning|error).*shim-kata' |
 			tail -n 5 | sed 's/^/    log: /'
+		lab_clear # what it left would fail the others too
 	fi
 done
 echo "integration: $passed passed, $failed failed"

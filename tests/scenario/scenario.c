@@ -10,17 +10,15 @@
  *	then: [{run, status, expect}, ...]
  *
  * A STEP is one of
- *	{release: NAME, version, serial, files: {PATH: TEXT}, ...}	built and signed in ${dir}/NAME
- *	{run: COMMAND}							must succeed
- *	{write: PATH, text: TEXT}, {remove: PATH}, {link: PATH, to: TARGET}, {mkdir: PATH}
- *	{replace: PATH, text: OLD, with: NEW}				within a file
- *	{exec: COMMAND LINE}						another program, must succeed
- *	{snapshot: NAME, of: PATH}					remembers a tree for same-as
- * A CHECK is a step, or one of
- *	{file: PATH, text: TEXT} or {file: PATH, has: TEXT}, {absent: PATH}, {points: PATH, to: PATTERN},
- *	{says: TEXT}, {silent-about: TEXT}				of both output streams
- *	{json: PATH.OF.MEMBERS, is: VALUE}				of the standard output
- *	{same-as: NAME, of: PATH}
+ *	{release: NAME, version, serial, files: {PATH: TEXT}, ...}	built and signed in
+ *${dir}/NAME {run: COMMAND}							must succeed {write:
+ *PATH, text: TEXT}, {remove: PATH}, {link: PATH, to: TARGET}, {mkdir: PATH} {replace: PATH, text:
+ *OLD, with: NEW}				within a file {exec: COMMAND LINE}
+ *another program, must succeed {snapshot: NAME, of: PATH}
+ *remembers a tree for same-as A CHECK is a step, or one of {file: PATH, text: TEXT} or {file: PATH,
+ *has: TEXT}, {absent: PATH}, {points: PATH, to: PATTERN}, {says: TEXT}, {silent-about: TEXT}
+ *of both output streams {json: PATH.OF.MEMBERS, is: VALUE}				of the
+ *standard output {same-as: NAME, of: PATH}
  *
  * Paths are relative to a temporary directory. In strings ${dir} is that directory, ${key} the
  * public key that signs. A command that says nothing about them gets a prefix, a lock, a cache and
@@ -33,9 +31,9 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
-#include "json/json.h"
 #include "tests/crash/tree.h"
 #include "yaml/yaml.h"
+#include "json/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -122,10 +120,11 @@ static void default_to(char ***argv, const char *option, const struct node *n, c
 /* Which of the defaults a verb takes. */
 static void add_defaults(const struct node *n, const char *verb, char ***argv)
 {
-	static const char *const releases[] = { "install", "upgrade", "plan", "repair", "fetch", NULL };
+	static const char *const releases[] = { "install", "upgrade", "plan",
+						"repair",  "fetch",   NULL };
 	static const char *const managers[] = { "install", "upgrade", "plan", NULL };
-	static const char *const others[] = { "release", "keys", "manual", "--help", "--version",
-					      NULL };
+	static const char *const others[] = { "release", "keys",      "manual",
+					      "--help",  "--version", NULL };
 
 	if (strv_has((char *const *)others, verb) || mentions(*argv, "--help"))
 		return;
@@ -223,11 +222,11 @@ static int make_tree(struct node *n, const char *name, const struct json *files,
 }
 
 /* What belongs to which component, if the scenario does not say. */
-#define COMPONENTS                                                                             \
-	"components:\n"                                                                        \
-	"  - {name: base, text: what is needed, required: true, paths: [bin, etc]}\n"          \
-	"  - {name: guest, text: kernel and initrd, required: false, paths: [share]}\n"        \
-	"  - {name: extra, text: the rest, required: false, paths: [lib, libexec]}\n"          \
+#define COMPONENTS                                                                      \
+	"components:\n"                                                                 \
+	"  - {name: base, text: what is needed, required: true, paths: [bin, etc]}\n"   \
+	"  - {name: guest, text: kernel and initrd, required: false, paths: [share]}\n" \
+	"  - {name: extra, text: the rest, required: false, paths: [lib, libexec]}\n"   \
 	"copies: []\n"
 
 static int make_release(struct node *n, const struct json *j, struct err *err)
@@ -401,8 +400,9 @@ static const struct json *member(const struct json *j, const char *path)
 
 static int check_json(const struct node *n, const struct json *j, struct err *err)
 {
-	AUTO(json) struct json *doc = json_parse(n->out.data ? n->out.data : "", n->out.len,
-						 "the output", err);
+	AUTO(json)
+	struct json *doc =
+		json_parse(n->out.data ? n->out.data : "", n->out.len, "the output", err);
 	const struct json *is = doc ? member(doc, text(j, "json")) : NULL;
 	const struct json *wanted = json_get(j, "is");
 	AUTO(str) char *a = is ? json_format(is, false) : xstrdup("nothing");
@@ -456,8 +456,8 @@ static int check_status(const struct node *n, const struct json *wanted, struct 
 #undef X
 	}
 	return n->status == status ? 0
-				   : err_set(err, E_STATE, "status %d and not %d: %.300s", n->status,
-					     status, buf_cstr(&n->all));
+				   : err_set(err, E_STATE, "status %d and not %d: %.300s",
+					     n->status, status, buf_cstr(&n->all));
 }
 
 static int stage(struct node *n, const struct json *j, struct err *err)
@@ -502,7 +502,9 @@ static int scenario(const char *program, const char *file, char **name, struct e
 	AUTO(buf) struct buf source = BUF_INIT(FILE_MAX);
 	AUTO(json) struct json *j = NULL;
 	char dir[] = "/tmp/kata-scenario-XXXXXX";
-	struct node n = { .program = program, .out = BUF_INIT(FILE_MAX), .all = BUF_INIT(2 * FILE_MAX) };
+	struct node n = { .program = program,
+			  .out = BUF_INIT(FILE_MAX),
+			  .all = BUF_INIT(2 * FILE_MAX) };
 	struct err ignored = ERR_INIT;
 	int rc;
 

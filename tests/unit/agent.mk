@@ -6,10 +6,12 @@ CFLAGS_tests_unit_agent_lab := -DKATA_AGENT='"$(abspath $(BUILD))/bin/kata-agent
 $(eval $(call unit_test,agent_test,tests/unit/agent_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))
 $(BUILD)/tests/agent_test: | $(BUILD)/bin/kata-agent
 
-CFLAGS_tests_unit_agent_vm_test := \
+CFLAGS_tests_unit_agent_vm_lab := \
 	-DKATA_KERNEL='"$(abspath $(BUILD))/kernel/vmlinux"' \
 	-DKATA_INITRD='"$(abspath $(BUILD))/osbuilder/kata-containers-initrd.img"'
-$(eval $(call unit_test,agent_vm_test,tests/unit/agent_vm_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))
+VM_LAB := tests/unit/agent_vm_lab.c tests/unit/agent_lab.c
+$(eval $(call unit_test,agent_vm_test,tests/unit/agent_vm_test.c $(VM_LAB),mount ttrpc loop oci json protocols base))
+$(eval $(call unit_test,agent_vm_storage_test,tests/unit/agent_vm_storage_test.c $(VM_LAB),mount ttrpc loop oci json protocols base))
 
 $(eval $(call unit_test,agent_hostile_test,tests/unit/agent_hostile_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))
 $(BUILD)/tests/agent_hostile_test: | $(BUILD)/bin/kata-agent

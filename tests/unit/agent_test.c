@@ -193,8 +193,6 @@ END_TEST
 
 START_TEST(what_was_written_before_the_end_is_not_lost)
 {
-	AUTO(str) char *out = NULL;
-
 	lab_run("l", "dd if=/dev/zero bs=1024 count=60 2>/dev/null", false);
 	ck_assert_int_eq(lab_wait("l", ""), 0);
 	(void)nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);

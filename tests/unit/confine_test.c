@@ -399,6 +399,7 @@ START_TEST(files_are_bounded)
 
 	c.files = 10000;
 	ck_assert_int_lt(confine_run(&c, write_much, NULL, NULL, NULL, &err), 0);
+	ck_assert_int_eq(err.sys, EFBIG);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_le(st.st_size, 10000);
 }

@@ -25,6 +25,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -1092,6 +1093,75 @@ START_TEST(user_namespaces)
 }
 END_TEST
 
+#define MAP_TO(id) "[{\"containerID\":0,\"hostID\":" id ",\"size\":1000}]"
+
+/* A tmpfs with a file of root's and one of uid 5; the container's mount of it, with these options
+ * and members. NULL: the kernel cannot map the owners of a tmpfs (before Linux 6.3). */
+static char *mapped_mount(const char *options, const char *members)
+{
+	AUTO(str) char *data = path_join(dir, "data"), *file = path_join(data, "five");
+	struct err err = ERR_INIT;
+
+	ck_assert(mkdir(data, 0755) == 0 || errno == EEXIST);
+	if (!path_exists(file)) {
+		ck_assert_int_eq(mount("tmpfs", data, "tmpfs", 0, "mode=755"), 0);
+		ck_assert_int_eq(file_replace_volatile(AT_FDCWD, file, "x", 1, 0644, &err), 0);
+		ck_assert_int_eq(chown(file, 5, 6), 0);
+	}
+	return str_fmt(MOUNTS ",{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"%s\","
+			      "\"options\":[%s]%s}",
+		       data, options, members);
+}
+
+static bool owners_of_tmpfs_can_be_mapped(void)
+{
+	struct utsname u;
+	int major = 0, minor = 0;
+
+	ck_assert_int_eq(uname(&u), 0);
+	ck_assert_int_eq(sscanf(u.release, "%d.%d", &major, &minor), 2); /* NOLINT */
+	if (major > 6 || (major == 6 && minor >= 3))
+		return true;
+	(void)puts("skipped mounts_with_mapped_owners: needs Linux 6.3");
+	return false;
+}
+
+START_TEST(mounts_with_mapped_owners)
+{
+	static const char look[] = "stat -c '%u %g' /data /data/five";
+	AUTO(str) char *own = NULL, *of_all = NULL, *none = NULL, *half = NULL, *wrong = NULL;
+
+	if (!owners_of_tmpfs_can_be_mapped())
+		return;
+	own = mapped_mount("\"rbind\",\"ridmap\",\"ro\"",
+			   ",\"uidMappings\":" MAP_TO("2000") ",\"gidMappings\":" MAP_TO("3000"));
+	expect(&(struct parts){ .script = look, .mounts = own }, "2000 3000\n2005 3006\n");
+	/* The mapping of the container: its root is root of the files, and makes files as root. */
+	of_all = mapped_mount("\"bind\",\"idmap\"", "");
+	ck_assert_int_eq(chmod(root, 0755), 0);
+	expect(&(struct parts){ .script = "stat -c '%u %g' /data /data/five; touch /data/new",
+				.mounts = of_all,
+				.namespaces = NAMESPACES ",{\"type\":\"user\"}",
+				.linux_ = "\"uidMappings\":" MAP_TO(
+					"100000") ",\"gidMappings\":" MAP_TO("100000"),
+				.caps = CAPS(USUAL_CAPS) },
+	       "0 0\n5 6\n");
+	AUTO(str) char *made = path_join(dir, "data/new");
+	struct stat st;
+	ck_assert_int_eq(stat(made, &st), 0);
+	ck_assert_uint_eq(st.st_uid, 0);
+	none = mapped_mount("\"bind\",\"idmap\"", "");
+	ck_assert_int_eq(refused(&(struct parts){ .mounts = none }), E_INVALID);
+	half = mapped_mount("\"bind\"", ",\"uidMappings\":" MAP_TO("2000"));
+	ck_assert_int_eq(refused(&(struct parts){ .mounts = half }), E_INVALID);
+	wrong = str_fmt(MOUNTS ",{\"destination\":\"/t\",\"type\":\"tmpfs\",\"source\":\"tmpfs\","
+			       "\"options\":[\"idmap\"]}");
+	ck_assert_int_eq(refused(&(struct parts){ .mounts = wrong }), E_UNSUPPORTED);
+	AUTO(str) char *data = path_join(dir, "data");
+	ck_assert_int_eq(umount2(data, MNT_DETACH), 0);
+}
+END_TEST
+
 START_TEST(exec_into_a_user_namespace)
 {
 	struct running r;
@@ -1323,6 +1393,7 @@ int main(int argc, char **argv)
 		tcase_add_test(real, no_fd_leaks_into_the_container);
 		tcase_add_test(real, no_fd_leaks_here);
 		tcase_add_test(real, user_namespaces);
+		tcase_add_test(real, mounts_with_mapped_owners);
 		tcase_add_test(real, exec_into_a_user_namespace);
 		tcase_add_test(real, exec_beside_an_init_that_moved);
 		tcase_add_test(real, propagation_of_the_root);

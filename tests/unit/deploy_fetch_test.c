@@ -21,8 +21,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -150,7 +154,8 @@ static void teardown(void)
 	web_stop(&web);
 	if (writer > 0)
 		(void)waitpid(writer, NULL, 0);
-	(void)close(staging);
+	if (staging >= 0)
+		(void)close(staging);
 	release_release(&old);
 	release_release(&now);
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
@@ -448,6 +453,7 @@ START_TEST(a_bomb_is_refused)
 	AUTO(buf) struct buf tar = BUF_INIT(1 << 20), blob = BUF_INIT(1 << 20);
 	struct release_component *c = &now.components.v[0];
 	AUTO(str) char *path = NULL;
+	struct rusage use;
 
 	tar_add(&tar, &(struct tar_entry){ "share/guest/vmlinux", '0', 0644, _i ? 8000000000 : BIG,
 					   NULL, NULL });
@@ -458,6 +464,10 @@ START_TEST(a_bomb_is_refused)
 	put(path, blob.data, blob.len);
 	ck_assert_int_lt(stage(s, &now, has_nothing, NULL), 0);
 	ck_assert_msg(err.code == E_INVALID || err.code == E_LIMIT, "%s", err.msg);
+	ck_assert_int_eq(getrusage(RUSAGE_CHILDREN, &use), 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	ck_assert_int_lt(use.ru_maxrss, 32 << 10); /* KiB */
+#endif
 }
 END_TEST
 
@@ -517,6 +527,58 @@ START_TEST(a_failed_run_leaves_what_it_has)
 }
 END_TEST
 
+static uint64_t in_cache(const char *name)
+{
+	AUTO(str) char *path = str_fmt("cache/%s", name);
+	struct stat st;
+
+	return stat(in(path), &st) < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+static bool is_half_there(const struct release_component *c)
+{
+	AUTO(str) char *tag = str_fmt("%s.tag", c->blob);
+
+	return in_cache(c->blob) >= c->size / 2 && in_cache(tag) > 0;
+}
+
+/* Killed in the middle of a download, at a server that hangs. No child stays, and the next run goes
+ * on where it was. */
+START_TEST(a_killed_run_is_gone_on_with)
+{
+	AUTO(str) char *hang = web_url(&web, "hang"), *good = web_url(&web, "ok");
+	struct deadline deadline = deadline_in(30000);
+	struct source *s;
+	unsigned before;
+	pid_t pid;
+
+	pid = fork();
+	if (pid == 0) {
+		s = open_one(hang);
+		_exit(stage(s, &now, has_nothing, NULL) < 0 ? 1 : 0);
+	}
+	while (!is_half_there(&now.components.v[0]) || !is_half_there(&now.components.v[1])) {
+		ck_assert(!deadline_passed(deadline));
+		(void)poll(NULL, 0, 5);
+	}
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	while (atomic_load(&web.log->together) && !deadline_passed(deadline))
+		(void)poll(NULL, 0, 5); /* the child held the connections */
+	ck_assert_uint_eq(atomic_load(&web.log->together), 0);
+	before = web_count(&web);
+	s = open_one(good);
+	ck_assert_msg(stage(s, &now, has_nothing, NULL) == 0, "%s", err.msg);
+	check_staged(&now, has_nothing);
+	for (unsigned i = before; i < web_count(&web); i++) {
+		ck_assert(*web_request(&web, i)->range);
+		ck_assert_str_eq(web_request(&web, i)->if_range, "\"one\"");
+	}
+	source_close(s);
+	nothing_stays_in_the_cache();
+}
+END_TEST
+
 START_TEST(a_cache_that_others_can_write_is_not_used)
 {
 	AUTO(source) struct source *s = open_way(BY_HTTP);
@@ -545,6 +607,69 @@ START_TEST(one_at_a_time_has_the_cache)
 	cache_close(&other);
 	cache_close(&one);
 	nothing_stays_in_the_cache();
+}
+END_TEST
+
+/* --- a full disk, a signal --- */
+
+/* A file system of 128 KiB. */
+static bool mount_small(const char *name)
+{
+	if (geteuid() != 0) {
+		printf("skipped: a full disk needs root\n");
+		return false;
+	}
+	(void)mkdir(in(name), 0700);
+	ck_assert_int_eq(mount("small", in(name), "tmpfs", 0, "size=128k,mode=0700"), 0);
+	return true;
+}
+
+/* Of the cache; of staging, by blobs and by patches: never a reason to try something else. */
+START_TEST(a_full_disk_is_told)
+{
+	static const char *const places[] = { "cache", "staging", "staging" };
+	struct source *s;
+	int rc;
+
+	if (!mount_small(places[_i]))
+		return;
+	(void)close(staging);
+	staging = open(in("staging"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s = open_way(BY_HTTP);
+	rc = _i == 2 ? stage(s, &now, has_old, old_file) : stage(s, &now, has_nothing, NULL);
+	source_close(s);
+	(void)close(staging);
+	staging = -1;
+	ck_assert_int_eq(umount2(in(places[_i]), MNT_DETACH), 0);
+	ck_assert_int_lt(rc, 0);
+	ck_assert_msg(err.code == E_IO && err.sys == ENOSPC, "%s", err.msg);
+}
+END_TEST
+
+/* It ends with E_CANCELLED, and with it whoever worked for it. */
+START_TEST(a_signal_ends_it)
+{
+	AUTO(str) char *hang = web_url(&web, "hang");
+	struct deadline deadline = deadline_in(30000);
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct source *s = open_one(hang);
+		int rc = stage(s, &now, has_nothing, NULL);
+
+		if (rc == 0 || waitpid(-1, NULL, WNOHANG) != -1)
+			_exit(1);
+		source_close(s);
+		_exit(err.code == E_CANCELLED ? 0 : 2);
+	}
+	while (!is_half_there(&now.components.v[0]) || !is_half_there(&now.components.v[1])) {
+		ck_assert(!deadline_passed(deadline));
+		(void)poll(NULL, 0, 5);
+	}
+	ck_assert_int_eq(kill(pid, _i ? SIGINT : SIGTERM), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -787,8 +912,11 @@ int main(void)
 	tcase_add_loop_test(t, a_bomb_is_refused, 0, 2);
 	tcase_add_loop_test(t, a_broken_run_is_gone_on_with, 0, 2);
 	tcase_add_test(t, a_failed_run_leaves_what_it_has);
+	tcase_add_test(t, a_killed_run_is_gone_on_with);
 	tcase_add_loop_test(t, a_cache_that_others_can_write_is_not_used, 0, 3);
 	tcase_add_test(t, one_at_a_time_has_the_cache);
+	tcase_add_loop_test(t, a_full_disk_is_told, 0, 3);
+	tcase_add_loop_test(t, a_signal_ends_it, 0, 2);
 	tcase_add_test(t, an_archive_is_known_by_its_names);
 	tcase_add_loop_test(t, what_is_no_source_is_refused, 0, 10);
 	tcase_add_loop_test(t, documents_are_bounded, 0, 4);

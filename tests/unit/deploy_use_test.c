@@ -135,8 +135,7 @@ START_TEST(a_shim_says_whose_it_is)
 	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, program, text.data, text.len, 0755, &err),
 			 0);
 	/* The words behind the script are its own. */
-	start(ARGV("shim", "-c", "kill -STOP $$", "x", "-namespace", "k8s.io", "-id",
-		   "pod-7"),
+	start(ARGV("shim", "-c", "kill -STOP $$", "x", "-namespace", "k8s.io", "-id", "pod-7"),
 	      program, NULL, 0);
 	find(&l);
 	ck_assert_uint_eq(l.rows.n, 1);

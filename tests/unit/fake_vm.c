@@ -27,8 +27,8 @@ struct held {
 };
 
 static const char *script;
-static int qmp_listener = -1, console_listener = -1, agent_listener = -1;
-static int qmp = -1, console = -1, agent = -1, record = -1;
+static int qmp_listener = -1, console_listener = -1, agent_listener = -1, log_listener = -1;
+static int qmp = -1, console = -1, agent = -1, agent_log = -1, record = -1;
 static struct held held[16]; /* requests without an answer yet */
 static size_t n_held;
 static bool running, printed, ended;
@@ -184,7 +184,7 @@ static bool spoil(uint32_t stream)
 	return true;
 }
 
-static void flood_console(void)
+static void flood(int fd)
 {
 	static char text[65536];
 	struct err gone = ERR_INIT;
@@ -193,7 +193,7 @@ static void flood_console(void)
 	memset(text, 'A', sizeof(text));
 	memset(text, '\n', sizeof(text) / 16);
 	for (unsigned i = 0; i < 4096; i++) {
-		if (fd_write_all(console, text, sizeof(text), &gone) < 0)
+		if (fd_write_all(fd, text, sizeof(text), &gone) < 0)
 			break;
 	}
 }
@@ -252,7 +252,9 @@ static void started(uint32_t stream)
 	reply_empty(stream);
 	running = true;
 	if (plays("flood-console"))
-		flood_console();
+		flood(console);
+	if (plays("flood-log"))
+		flood(agent_log);
 	if (plays("close-running"))
 		fd_close(&agent);
 }
@@ -384,6 +386,8 @@ static void read_command_line(int argc, char **argv)
 		else if (str_eq(argv[i], "-chardev") &&
 			 str_starts(argv[i + 1], "socket,id=console,"))
 			console_listener = listen_as_told(argv[i + 1], "path=");
+		else if (str_eq(argv[i], "-chardev") && str_starts(argv[i + 1], "socket,id=log,"))
+			log_listener = listen_as_told(argv[i + 1], "path=");
 	}
 }
 
@@ -409,6 +413,7 @@ int main(int argc, char **argv)
 	accept_one(qmp_listener, &qmp);
 	greet();
 	accept_one(console_listener, &console);
+	accept_one(log_listener, &agent_log);
 	accept_one(agent_listener, &agent);
 	if (plays("console-end"))
 		fd_close(&console);

@@ -343,8 +343,8 @@ END_TEST
 START_TEST(what_is_optional_may_be_missing)
 {
 	AUTO(buf) struct buf one = BUF_INIT(LEN), other = BUF_INIT(LEN);
-	AUTO(str) char *url = web_url(&web, "ok");
-	char *const mirrors[] = { url, NULL };
+	AUTO(str) char *url = web_url(&web, "ok"), *refuse = web_url(&web, "403");
+	char *const mirrors[] = { url, _i ? refuse : NULL, NULL };
 	struct http_job jobs[] = {
 		{ .path = "file", .fd = -1, .to = &one, .size = UINT64_MAX, .limit = LEN },
 		{ .path = "none",
@@ -418,7 +418,8 @@ START_TEST(several_come_at_once)
 	struct seen seen = { 0 };
 
 	quick.connections = 4;
-	fetch_many("ok", &seen);
+	fetch_many("together", &seen);
+	ck_assert_uint_ge(atomic_load(&web.log->most_together), 2);
 	ck_assert_uint_eq(seen.last, MANY * LEN);
 	ck_assert_uint_eq(seen.total, MANY * LEN);
 	ck_assert_uint_eq(seen.done, MANY);
@@ -600,6 +601,35 @@ START_TEST(certificates_are_checked)
 }
 END_TEST
 
+/* From a server that speaks nothing else; and what was there already is not taken for a part. */
+START_TEST(http_2_is_spoken)
+{
+	struct http_job jobs[MANY];
+	AUTO(str) char *ca = in("ca.crt"), *url = NULL;
+	char *mirrors[] = { NULL, NULL };
+	struct http_options o = quick;
+	int fds[MANY];
+
+	tls_keys(dir);
+	h2_start(&tls, dir, "good");
+	url = str_fmt("https://127.0.0.1:%d/", tls.port);
+	mirrors[0] = url;
+	o.cacert = ca;
+	for (size_t i = 0; i < MANY; i++) {
+		AUTO(str) char *path = str_fmt("%s/target%zu", dir, i);
+
+		fds[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		ck_assert_int_eq((int)write(fds[i], content, i * 1000), (int)i * 1000);
+		jobs[i] = usual(fds[i]);
+	}
+	ck_assert_msg(http_fetch(&o, mirrors, jobs, MANY, NULL, &err) == 0, "%s", err.msg);
+	for (size_t i = 0; i < MANY; i++) {
+		ck_assert(jobs[i].done && is_content(fds[i]));
+		(void)close(fds[i]);
+	}
+}
+END_TEST
+
 START_TEST(https_stays_https)
 {
 	AUTO(buf) struct buf text = BUF_INIT(LEN);
@@ -633,7 +663,7 @@ int main(void)
 	tcase_add_test(t, a_tag_is_harmless);
 	tcase_add_test(t, ranges_are_read);
 	tcase_add_loop_test(t, an_unknown_size_has_a_limit, 0, 5);
-	tcase_add_test(t, what_is_optional_may_be_missing);
+	tcase_add_loop_test(t, what_is_optional_may_be_missing, 0, 2);
 	tcase_add_test(t, several_come_at_once);
 	tcase_add_test(t, the_rate_is_for_all);
 	tcase_add_test(t, a_bad_mirror_loses_its_lives);
@@ -644,6 +674,7 @@ int main(void)
 	tcase_add_loop_test(t, a_proxy_is_used, 0, 2);
 	tcase_add_test(t, a_refusing_port_is_told);
 	tcase_add_loop_test(t, certificates_are_checked, 0, 2 * ARRAY_LEN(secured));
+	tcase_add_test(t, http_2_is_spoken);
 	tcase_add_test(t, https_stays_https);
 	suite_add_tcase(s, t);
 	runner = srunner_create(s);

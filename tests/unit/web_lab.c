@@ -117,6 +117,14 @@ static void way_ok(struct client *c)
 	rest(c, c->len - c->from);
 }
 
+/* Answers when two have come at once; gives up on that after a while. */
+static void way_together(struct client *c)
+{
+	for (int i = 0; i < 1000 && atomic_load(&c->log->most_together) < 2; i++)
+		(void)poll(NULL, 0, 10);
+	way_ok(c);
+}
+
 static void way_plain(struct client *c)
 {
 	no_range(c);
@@ -129,6 +137,13 @@ static void way_cut(struct client *c)
 {
 	head(c, "\"one\"", c->len - c->from);
 	rest(c, (c->len - c->from) / 2);
+}
+
+/* Half of it, and then nothing, but the line stays. */
+static void way_hang(struct client *c)
+{
+	way_cut(c);
+	wait_for_end(c);
 }
 
 static void way_cut_once(struct client *c)
@@ -346,8 +361,10 @@ static const struct {
 	void (*answer)(struct client *c);
 } ways[] = {
 	{ "ok", way_ok },
+	{ "together", way_together },
 	{ "plain", way_plain },
 	{ "cut", way_cut },
+	{ "hang", way_hang },
 	{ "cut-once", way_cut_once },
 	{ "cut-weak", way_cut_weak },
 	{ "changed", way_changed },
@@ -412,7 +429,7 @@ static void read_file(struct client *c)
 
 static void note(struct client *c, const char *text)
 {
-	unsigned n = atomic_load(&c->log->count);
+	unsigned n = atomic_fetch_add(&c->log->count, 1);
 	struct web_request *r = &c->log->kept[n % WEB_KEPT];
 	const char *path = strchr(text, ' ');
 
@@ -427,7 +444,6 @@ static void note(struct client *c, const char *text)
 	for (unsigned i = 0; i <= n && i < WEB_KEPT; i++)
 		c->asked += str_eq(c->log->kept[i].path, r->path);
 	c->r = r;
-	atomic_fetch_add(&c->log->count, 1);
 }
 
 static void answer(struct client *c, const char *text)
@@ -450,8 +466,7 @@ static void answer(struct client *c, const char *text)
 		c->from = from;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
-		if (str_eq(ways[i].way, c->way) && (c->found || atomic_load(&c->log->count) == 0 ||
-						    ways[i].answer == way_status)) {
+		if (str_eq(ways[i].way, c->way) && (c->found || ways[i].answer == way_status)) {
 			ways[i].answer(c);
 			return;
 		}
@@ -606,6 +621,51 @@ void tls_start(struct tls *t, const char *dir, const char *key, int response)
 	t->pid = child.pid;
 	(void)close(child.pidfd);
 	(void)close(ends[0]);
+}
+
+/* One that nobody listens on now. */
+static int free_port(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(at);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	return ntohs(at.sin_port);
+}
+
+static bool answers(int port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+}
+
+void h2_start(struct tls *t, const char *dir, const char *key)
+{
+	AUTO(str) char *crt = str_fmt("%s/%s.crt", dir, key), *pem = str_fmt("%s/%s.key", dir, key);
+	AUTO(str) char *port = NULL;
+	struct deadline deadline = deadline_in(20000);
+	struct err err = ERR_INIT;
+	struct child child;
+
+	t->port = free_port();
+	port = str_fmt("%d", t->port);
+	struct spawn s = { .argv = ARGV("/usr/sbin/nghttpd", "-a", "127.0.0.1", "-d", dir, port,
+					pem, crt),
+			   .parent_death_signal = SIGKILL };
+	ck_assert_msg(spawn_start(&s, &child, &err) == 0, "%s", err.msg);
+	t->pid = child.pid;
+	(void)close(child.pidfd);
+	while (!answers(t->port)) {
+		ck_assert(!deadline_passed(deadline));
+		(void)poll(NULL, 0, 20);
+	}
 }
 
 void tls_stop(struct tls *t)

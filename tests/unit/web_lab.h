@@ -52,5 +52,7 @@ struct tls {
 };
 void tls_start(struct tls *t, const char *dir, const char *key, int response);
 void tls_stop(struct tls *t);
+/* nghttpd, which speaks nothing but HTTP/2. */
+void h2_start(struct tls *t, const char *dir, const char *key);
 /* In dir: ca.crt; good, wrong (another name), expired: .crt and .key; and other-ca.crt. */
 void tls_keys(const char *dir);

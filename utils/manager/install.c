@@ -40,7 +40,8 @@ static int run(const char *command, struct err *err)
 	if (spawn_start(&s, &child, err) < 0 ||
 	    spawn_wait(&child, DEADLINE_NEVER, &status, err) < 0)
 		return -1;
-	return status == 0 ? 0 : err_set(err, E_FAILED, "'%s' ended with status %d", command, status);
+	return status == 0 ? 0
+			   : err_set(err, E_FAILED, "'%s' ended with status %d", command, status);
 }
 
 static int offer_containerd(struct err *err)
@@ -48,8 +49,9 @@ static int offer_containerd(struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(packagers); i++) {
 		if (access(packagers[i].program, X_OK) < 0)
 			continue;
-		(void)fprintf(stderr, "There is no container manager here. containerd would be installed "
-				      "with:\n    %s\n",
+		(void)fprintf(stderr,
+			      "There is no container manager here. containerd would be installed "
+			      "with:\n    %s\n",
 			      packagers[i].command);
 		if (ask_yes("install it?", options.yes, err) < 0)
 			return err_hint(err, "install containerd or docker, then try again");
@@ -120,11 +122,11 @@ static int show_plan(struct err *err)
 	(void)fprintf(stderr, "kata %s would be installed below %s: ",
 		      text(j, "version") ? text(j, "version") : "?",
 		      engine.prefix ? engine.prefix : "/opt/kata");
-	(void)fprintf(stderr, "%lld MiB to download at most; restart of the container manager: %s%s%s\n",
-		      download && json_kind(download) == JSON_IS_INT
-			      ? (long long)json_int(download) >> 20
-			      : 0LL,
-		      is_true(j, "restart") ? "yes" : "no", reason ? ", " : "", reason ? reason : "");
+	(void)fprintf(
+		stderr, "%lld MiB to download at most; restart of the container manager: %s%s%s\n",
+		download && json_kind(download) == JSON_IS_INT ? (long long)json_int(download) >> 20
+							       : 0LL,
+		is_true(j, "restart") ? "yes" : "no", reason ? ", " : "", reason ? reason : "");
 	(void)fputs("the default runtime stays what it is; containers choose kata by its name\n",
 		    stderr);
 	return 0;

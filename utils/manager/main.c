@@ -14,13 +14,13 @@
 
 struct manager_options options;
 
-#define PLACE                                                                                  \
+#define PLACE                                                                                     \
 	OPT_STR(0, "prefix", "DIR", &engine.prefix, "where it is installed; default: /opt/kata"), \
-		OPT_FLAG(0, "json", &options.json, "print the result as JSON"),                \
+		OPT_FLAG(0, "json", &options.json, "print the result as JSON"),                   \
 		OPT_FLAG('y', "yes", &options.yes, "ask nothing")
-#define RELEASE                                                                             \
-	OPT_STRV('r', "release", "URL|DIR|FILE", &engine.releases, "the release"),          \
-		OPT_STRV('k', "key", "FILE", &engine.keys, "trust this public key only"),   \
+#define RELEASE                                                                                  \
+	OPT_STRV('r', "release", "URL|DIR|FILE", &engine.releases, "the release"),               \
+		OPT_STRV('k', "key", "FILE", &engine.keys, "trust this public key only"),        \
 		OPT_STR(0, "cri", "NAME", &engine.cri, "container manager; default: what runs"), \
 		OPT_FLAG(0, "no-proof", &options.no_proof, "do not run a container to prove it")
 
@@ -28,7 +28,8 @@ static const struct opt install_opts[] = { RELEASE, PLACE, OPT_END };
 /* What stands after "--" goes to kata-deploy as it is. */
 static const struct opt plain_opts[] = { PLACE, OPT_END };
 static const struct opt try_opts[] = {
-	OPT_STR(0, "with", "CLIENT", &options.with, "nerdctl, docker or ctr; default: what is here"),
+	OPT_STR(0, "with", "CLIENT", &options.with,
+		"nerdctl, docker or ctr; default: what is here"),
 	PLACE,
 	OPT_END,
 };
@@ -121,7 +122,8 @@ static const struct subverb verbs[] = {
 	  switch_to, 1, 1 },
 	{ "upgrade", "[-- OPTION...]", "install the newest release", install_opts, upgrade, 0, -1 },
 	{ "rollback", "", "go back to the release before", plain_opts, rollback, 0, 0 },
-	{ "remove", "[-- OPTION...]", "take away what was installed", remove_opts, remove_all, 0, -1 },
+	{ "remove", "[-- OPTION...]", "take away what was installed", remove_opts, remove_all, 0,
+	  -1 },
 	{ "status", "", "say what is installed, and who uses it", plain_opts, status, 0, 0 },
 	{ "doctor", "", "can this machine run containers in VMs?", plain_opts, doctor, 0, 0 },
 	{ 0 },

@@ -50,8 +50,9 @@ static const struct client *choose(struct err *err)
 	if (options.with)
 		err_set(err, E_USAGE, "--with %s: there are nerdctl, docker and ctr", options.with);
 	else if (is_in_path("podman"))
-		err_set(err, E_NOT_FOUND, "podman is here, but it cannot start containers through a "
-					  "containerd shim; install nerdctl, docker or ctr");
+		err_set(err, E_NOT_FOUND,
+			"podman is here, but it cannot start containers through a "
+			"containerd shim; install nerdctl, docker or ctr");
 	else
 		err_set(err, E_NOT_FOUND, "none of nerdctl, docker and ctr is in PATH");
 	return NULL;
@@ -66,7 +67,11 @@ static char *full_name(const char *image)
 			      memchr(image, ':', (size_t)(slash - image)) ||
 			      strncmp(image, "localhost/", 10) == 0);
 
-	return str_fmt("%s%s%s", host ? "" : slash ? "docker.io/" : "docker.io/library/", image, tag);
+	return str_fmt("%s%s%s",
+		       host    ? ""
+		       : slash ? "docker.io/"
+			       : "docker.io/library/",
+		       image, tag);
 }
 
 static char **command(const struct client *c, const char *words, const char *image)
@@ -133,7 +138,8 @@ int manager_try(int argc, char **argv, struct err *err)
 			return -1;
 		/* It may be here already, and the network not. */
 		if (status != 0)
-			(void)fprintf(stderr, "kata-manager: %s was not pulled; trying what is here\n",
+			(void)fprintf(stderr,
+				      "kata-manager: %s was not pulled; trying what is here\n",
 				      image);
 	}
 	words = command(c, c->run, image);

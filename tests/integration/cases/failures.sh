@@ -6,22 +6,66 @@
 # pid of the VMM of a container
 vmm_of() { pgrep -f "qemu-system.*sandbox-$1( |$)" | head -n 1; }
 
+# What ends a sandbox is noticed when it happens, not when somebody looks again.
+lost_at_once() { # MOMENT ID
+	local ms
+	ms=$(ended_after "$1" "$2")
+	[ "$ms" -lt 3000 ] || {
+		echo "    the end was told after $ms ms"
+		return 1
+	}
+	expect "event" "$(heard /tasks/exit "$2" | field exit_status)" 255
+	stopped "$2"
+	expect "status" "$(deleted "$2")" 255
+}
+
 test_vm_killed() {
-	local id
+	local id begin
 	id=$(lab_id)
+	listen
 	detached "$id" sleep 1000
+	begin=$EPOCHREALTIME
 	kill -KILL "$(vmm_of "$id")"
-	stopped "$id"
-	expect "status" "$(deleted "$id")" 255
+	lost_at_once "$begin" "$id"
+}
+
+privileged() { # ID SCRIPT: it sees the guest's /proc as /guest, and notes in /note when it begins
+	: >"$LAB/note"
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d --privileged --runtime "$RUNTIME" \
+		--mount type=bind,src=/proc,dst=/guest,options=rbind:rw \
+		--mount "type=bind,src=$LAB/note,dst=/note,options=bind:rw" \
+		"$IMAGE" "$1" sh -c "$2; sleep 1000" >/dev/null
+}
+
+noted() { # waits until a container has written into its note
+	for _ in $(seq 600); do
+		[ ! -s "$LAB/note" ] || return 0
+		sleep 0.05
+	done
+	return 1
 }
 
 test_guest_panic() {
 	local id
 	id=$(lab_id)
-	timeout 120 ctr --address "$LAB/containerd.sock" run -d --privileged --runtime "$RUNTIME" \
-		"$IMAGE" "$id" sh -c 'sleep 1; echo c >/proc/sysrq-trigger; sleep 1000' >/dev/null
-	stopped "$id"
-	expect "status" "$(deleted "$id")" 255
+	listen
+	privileged "$id" 'sleep 1; echo begun >/note; echo c >/proc/sysrq-trigger'
+	noted
+	lost_at_once "$EPOCHREALTIME" "$id"
+}
+
+# Its program is overwritten with zeroes, which are instructions that fail. It is process 1.
+test_agent_killed() {
+	local id
+	id=$(lab_id)
+	listen
+	# shellcheck disable=SC2016
+	privileged "$id" 'sleep 1; set -- $(grep "r-xp.*agent" /guest/1/maps)
+		a=$((0x${1%-*} / 4096)) b=$((0x${1#*-} / 4096))
+		echo begun >/note
+		dd if=/dev/zero of=/guest/1/mem bs=4096 seek=$a count=$((b - a)) conv=notrunc'
+	noted
+	lost_at_once "$EPOCHREALTIME" "$id"
 }
 
 test_shim_killed() {
@@ -36,11 +80,10 @@ test_shim_killed() {
 	removed "$id"
 }
 
-failing() { # WHAT MESSAGE KEY VALUE: create fails with MESSAGE when the configuration has KEY = VALUE
-	local conf=$LAB/conf/configuration.toml
-	mkdir -p "$LAB/conf/config.d"
-	cp "$PREFIX/share/defaults/kata-containers/configuration.toml" "$conf"
-	printf '[hypervisor.qemu]\n%s = %s\n' "$3" "$4" >"$LAB/conf/config.d/10-test.toml"
+# create fails with MESSAGE when the configuration has KEY = VALUE
+failing() { # WHAT MESSAGE KEY VALUE [TABLE]
+	local conf
+	conf=$(configured "[${5:-hypervisor.qemu}]" "$3 = $4")
 	if run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$(lab_id)" true \
 		>/dev/null 2>"$LAB/err"; then
 		echo "    $1: the container ran"
@@ -64,6 +107,9 @@ test_create_fails_clearly() {
 	failing "out of range" 'default_memory' default_memory 1
 	failing "a guest without an init" 'the agent in the VM did not answer' kernel_params \
 		'"rdinit=/nonexistent"'
+	failing "a module" 'kernel module nosuch: the guest kernel has no modules' kernel_modules \
+		'["nosuch a=b"]' agent.kata
+	failing "no bind mount" "share $LAB/nosuch" sandbox_bind_mounts "[\"$LAB/nosuch\"]" runtime
 }
 
 test_configuration_cannot_be_read() {
@@ -114,11 +160,10 @@ test_virtiofsd_killed() {
 }
 
 test_9p_instead_of_virtiofs() {
-	local conf=$LAB/conf/configuration.toml
-	mkdir -p "$LAB/conf/config.d"
-	cp "$PREFIX/share/defaults/kata-containers/configuration.toml" "$conf"
-	printf '[hypervisor.qemu]\nshared_fs = "virtio-9p"\n' >"$LAB/conf/config.d/10-test.toml"
-	expect "mounted" "$(run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$(lab_id)" \
-		sh -c 'echo x >/file && cat /file && awk "\$2 == \"/\" { print \$3 }" /proc/mounts')" \
-		"$(printf 'x\n9p')"
+	# shellcheck disable=SC2016
+	local conf script='echo x >/file && cat /file && awk "\$2 == \"/\" { print \$3 }" /proc/mounts'
+	expect "usual" "$(run "$IMAGE" "$(lab_id)" sh -c "$script")" "$(printf 'x\nvirtiofs')"
+	conf=$(configured '[hypervisor.qemu]' 'shared_fs = "virtio-9p"')
+	expect "9p" "$(run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$(lab_id)" \
+		sh -c "$script")" "$(printf 'x\n9p')"
 }

@@ -52,3 +52,12 @@ test_late_hooks_only_warn() {
 		"poststop":[{"path":"/bin/false"}]}' '["sh","-c","exit 6"]')" 6
 	grep -q 'poststop hook failed' "$LAB/containerd.log"
 }
+
+# They have a time limit as well, and what waits for them goes on after it.
+test_late_hooks_that_hang_are_ended() {
+	local start=$SECONDS
+	expect "status" "$(hooked '{"poststart":[{"path":"/bin/sleep","args":["sleep","1000"],
+		"timeout":1}],"poststop":[{"path":"/bin/sleep","args":["sleep","1000"],"timeout":1}]}' \
+		'["sh","-c","sleep 1; exit 6"]')" 6
+	[ $((SECONDS - start)) -lt 60 ]
+}

@@ -36,17 +36,60 @@ test_no_devices_but_the_usual() {
 test_memory_limit_kills() {
 	local id
 	id=$(lab_id)
-	timeout 60 ctr --address "$LAB/containerd.sock" events >"$LAB/events" &
-	local events=$!
+	listen
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --memory-limit 20000000 \
-		--runtime "$RUNTIME" "$IMAGE" "$id" \
-		sh -c 'head -c 100000000 /dev/zero | tail -c 90000000 | wc -c; sleep 1000' >/dev/null
-	for _ in $(seq 300); do
-		grep -q '/tasks/oom' "$LAB/events" && break
+		--runtime "$RUNTIME" "$IMAGE" "$id" dd if=/dev/zero of=/dev/null bs=90M count=1 >/dev/null
+	heard /tasks/oom "$id" >/dev/null
+	stopped "$id"
+	expect "event" "$(heard /tasks/exit "$id" | field exit_status)" 137
+	expect "status" "$(deleted "$id")" 137
+}
+
+# A container may be given another configuration, and, as far as that allows, other values.
+test_annotations() {
+	local conf a=io.katacontainers.config.hypervisor
+	conf=$(configured '[hypervisor.qemu]' 'enable_annotations = ["kernel_params"]' \
+		'[runtime]' "sandbox_bind_mounts = [\"$LAB/share\"]" 'enable_debug = true')
+	mkdir -p "$LAB/share"
+	expect "allowed" "$(run --annotation "io.katacontainers.config_path=$conf" \
+		--annotation "$a.kernel_params=from.annotation=1" "$IMAGE" "$(lab_id)" \
+		grep -o 'from.annotation=1' /proc/cmdline)" 'from.annotation=1'
+	if run --annotation "io.katacontainers.config_path=$conf" --annotation "$a.kernel=/x" \
+		"$IMAGE" "$(lab_id)" true 2>"$LAB/err"; then return 1; fi
+	grep -q "annotation $a.kernel: not allowed by $conf" "$LAB/err"
+}
+
+# What the whole sandbox shares is in the guest, beside the containers' own.
+test_sandbox_bind_mounts() {
+	local conf
+	mkdir -p "$LAB/sandbox-share"
+	echo shared >"$LAB/sandbox-share/file"
+	conf=$(configured '[runtime]' "sandbox_bind_mounts = [\"$LAB/sandbox-share\"]")
+	# The guest's directory is seen through the root of its process 1.
+	expect "seen" "$(run --privileged --annotation "io.katacontainers.config_path=$conf" \
+		--mount type=bind,src=/proc,dst=/guest,options=rbind:rw "$IMAGE" "$(lab_id)" sh -c \
+		'cd /guest/1/root/run/kata-containers/shared/containers/sandbox-mounts/sandbox-share &&
+		cat file; echo x >new || echo read-only' 2>/dev/null)" "$(printf 'shared\nread-only')"
+}
+
+log_says() { # TEXT CONFIGURATION...: in the log of a container with that configuration
+	local conf id text=$1
+	shift
+	id=$(lab_id)
+	conf=$(configured "$@")
+	run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$id" true
+	for _ in $(seq 50); do
+		grep -q "msg=\"guest.*sandbox=$id.*$text" "$LAB/containerd.log" && return 0
 		sleep 0.1
 	done
-	kill "$events"
-	wait "$events" 2>/dev/null || true
-	grep -q "/tasks/oom.*$id" "$LAB/events"
-	removed "$id"
+	echo "    the log does not say '$text'"
+	return 1
+}
+
+# The virtio console comes up late in a boot, a serial line has its first words; the agent has a port of
+# its own for its lines of JSON.
+test_the_console_is_in_the_log() {
+	log_says 'Run /init as init process' '[hypervisor.qemu]' 'enable_debug = true'
+	log_says 'agent is ready' '[hypervisor.qemu]' 'enable_debug = true'
+	log_says 'Linux version' '[hypervisor.qemu]' 'enable_debug = true' 'use_legacy_serial = true'
 }

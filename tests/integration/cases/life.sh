@@ -65,21 +65,45 @@ test_pause_resume_stats() {
 }
 
 test_containerd_restarted() {
-	local id
+	local id attached
 	id=$(lab_id)
-	detached "$id" sh -c 'while :; do sleep 0.2; done'
+	detached "$id" sh -c 'while :; do echo tick; sleep 0.2; done'
 	lab_stop_containerd
 	lab_containerd
 	lab_ctr tasks ls | grep -q "^$id .*RUNNING"
 	expect "exec" "$(lab_ctr tasks exec --exec-id x "$id" echo again)" again
+	timeout 60 ctr --address "$LAB/containerd.sock" tasks attach "$id" >"$LAB/attached" &
+	attached=$!
+	for _ in $(seq 300); do
+		[ ! -s "$LAB/attached" ] || break
+		sleep 0.1
+	done
+	kill "$attached"
+	expect "attached" "$(head -n 1 "$LAB/attached")" tick
 	removed "$id"
 }
 
-# Eight here, four at a time; KATA_MANY=50 is the exhaustive version.
+# What ends while nobody is there to be told is known afterwards, with its own time.
+test_end_while_containerd_is_away() {
+	local id
+	id=$(lab_id)
+	: >"$LAB/note"
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
+		--mount "type=bind,src=$LAB/note,dst=/note,options=bind:rw" "$IMAGE" "$id" \
+		sh -c 'while ! grep -q go /note; do sleep 0.1; done; exit 6' >/dev/null
+	lab_stop_containerd
+	echo go >"$LAB/note"
+	sleep 1
+	lab_containerd
+	stopped "$id"
+	expect "status" "$(deleted "$id")" 6
+}
+
+# Four at a time.
 test_many_at_once() {
 	# shellcheck disable=SC2016
 	# The number comes last: an xargs that replaces a letter replaces it in the paths as well.
-	seq "${KATA_MANY:-8}" | xargs -P 4 -n 1 sh -c '
+	seq "${KATA_MANY:-50}" | xargs -P 4 -n 1 sh -c '
 		said=$5/many-$6 wanted=$(($6 % 5)) status=0
 		timeout 300 ctr --address "$1" run --rm --runtime "$2" "$3" "$4-$6" \
 			sh -c "exit $wanted" >"$said" 2>&1 || status=$?
@@ -104,6 +128,42 @@ test_one_exec_is_killed_alone() {
 	removed "$id"
 }
 
+# The end of an exec is its own: status and time in its event, and the container goes on.
+test_exec_has_an_end_of_its_own() {
+	local id begin ms
+	id=$(lab_id)
+	listen
+	detached "$id" sleep 1000
+	heard /tasks/start "$id" >/dev/null
+	begin=$EPOCHREALTIME
+	expect "status" "$(status_of lab_ctr tasks exec --exec-id own "$id" sh -c 'exit 5')" 5
+	heard /tasks/exec-added own >/dev/null
+	heard /tasks/exec-started own >/dev/null
+	expect "event" "$(heard /tasks/exit '"own"' | field exit_status)" 5
+	ms=$(ended_after "$begin" '"own"')
+	[ "$ms" -ge 0 ] && [ "$ms" -lt 10000 ]
+	lab_ctr tasks ls | grep -q "^$id .*RUNNING"
+	expect "input" "$(echo through | lab_ctr tasks exec --exec-id in "$id" cat)" through
+	removed "$id"
+}
+
+signalled() { # SIGNAL SCRIPT: the exit status of the container's first process
+	local id
+	id=$(lab_id)
+	detached "$id" sh -c "$2"
+	sleep 0.5 # for its handlers
+	lab_ctr tasks kill -s "$1" "$id"
+	stopped "$id"
+	deleted "$id"
+}
+
+test_signals_arrive() {
+	expect "handled" "$(signalled TERM 'trap "exit 9" TERM; while :; do sleep 0.1; done')" 9
+	expect "handled" "$(signalled USR1 'trap "exit 8" USR1; while :; do sleep 0.1; done')" 8
+	# A first process without a handler would not notice TERM at all.
+	expect "not handled" "$(signalled TERM 'exec sleep 1000')" 137
+}
+
 test_all_are_killed() {
 	local id
 	id=$(lab_id)
@@ -122,27 +182,76 @@ test_a_running_task_is_deleted_by_force() {
 	lab_ctr containers rm "$id"
 }
 
-# The event of the end has the time of the end.
-test_exit_event() {
-	local id before after at
+within() { # WHAT VALUE LEAST MOST
+	if [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ]; then
+		echo "    $1: $2 is not within $3 and $4"
+		return 1
+	fi
+}
+
+metric() { lab_ctr tasks metrics "$1" | awk -v m="$2" '$1 == m { print $2 }'; } # ID NAME
+
+# A load that is known: one processor in use, 30 MB held, three processes.
+test_statistics_follow_the_load() {
+	local id a b begin ms used
 	id=$(lab_id)
-	timeout 60 ctr --address "$LAB/containerd.sock" events >"$LAB/events" &
-	local events=$!
-	detached "$id" sh -c 'sleep 1; exit 9'
-	before=$(date +%s)
-	stopped "$id"
-	after=$(date +%s)
+	detached "$id" sh -c 'head -c 30000000 /dev/zero | tail -c 29999999 | (sleep 1000; cat) &
+		while :; do :; done'
 	for _ in $(seq 100); do
-		grep -q "/tasks/exit.*$id" "$LAB/events" && break
+		[ "$(metric "$id" memory.usage_in_bytes)" -lt 28000000 ] || break
 		sleep 0.1
 	done
-	kill "$events"
-	wait "$events" 2>/dev/null || true
-	grep "/tasks/exit.*$id" "$LAB/events" | grep -q '"exit_status":9'
-	at=$(date -d "$(grep "/tasks/exit.*$id" "$LAB/events" |
-		sed 's/.*"exited_at":"\([^"]*\)".*/\1/')" +%s)
-	[ "$at" -ge $((before - 1)) ] && [ "$at" -le $((after + 1)) ]
+	begin=$EPOCHREALTIME
+	a=$(metric "$id" cpuacct.usage)
+	sleep 2
+	b=$(metric "$id" cpuacct.usage)
+	ms=$(awk -v b="$begin" -v e="$EPOCHREALTIME" 'BEGIN { printf "%d", (e - b) * 1000 }')
+	used=$(((b - a) / 1000000))
+	# A busy host may give less than a whole processor, and never more than there is.
+	within "ms of processor time" "$used" 400 $((ms + 500))
+	within "bytes of memory" "$(metric "$id" memory.usage_in_bytes)" 28000000 60000000
+	[ "$(metric "$id" pids.current)" -ge 3 ]
+	# On the host there is one process of it: the VM.
+	expect "pids" "$(lab_ctr tasks ps "$id" | awk 'NR > 1 { print $1 }')" \
+		"$(lab_ctr tasks ls | awk -v id="$id" '$1 == id { print $2 }')"
 	removed "$id"
+}
+
+test_a_checkpoint_is_refused() {
+	local id
+	id=$(lab_id)
+	detached "$id" sleep 1000
+	if lab_ctr tasks checkpoint "$id" 2>"$LAB/err"; then return 1; fi
+	grep -q 'checkpoint' "$LAB/err"
+	lab_ctr tasks ls | grep -q "^$id .*RUNNING"
+	removed "$id"
+}
+
+# The VM has what is configured, and the container's own limits on top.
+test_the_vm_has_the_size_of_its_limits() {
+	local small large
+	small=$(run "$IMAGE" "$(lab_id)" grep MemTotal /proc/meminfo | grep -o '[0-9]*')
+	large=$(run --memory-limit $((128 << 20)) "$IMAGE" "$(lab_id)" grep MemTotal /proc/meminfo |
+		grep -o '[0-9]*')
+	within "more KiB for 128 MiB" $((large - small)) 120000 131072
+	expect "processors" "$(run --cpu-quota 100000 --cpu-period 100000 "$IMAGE" "$(lab_id)" nproc)" \
+		"$(($(nproc) > 1 ? 2 : 1))"
+}
+
+# The event of the end has the time of the end.
+test_exit_event() {
+	local id before ms
+	id=$(lab_id)
+	listen
+	detached "$id" sh -c 'sleep 1; exit 9'
+	heard /tasks/create "$id" >/dev/null
+	before=$EPOCHREALTIME
+	stopped "$id"
+	ms=$(ended_after "$before" "$id")
+	[ "$ms" -ge -1000 ] && [ "$ms" -lt 10000 ]
+	expect "event" "$(heard /tasks/exit "$id" | field exit_status)" 9
+	expect "status" "$(deleted "$id")" 9
+	heard /tasks/delete "$id" >/dev/null
 }
 
 update() { # ID RESOURCES-JSON

@@ -11,6 +11,7 @@ on_terminal() { # CONTAINER-ARGS...
 	talk ctr --address "$LAB/containerd.sock" run --rm -t --runtime "$RUNTIME" "$@"
 }
 
+# shellcheck disable=SC2016
 test_terminal() {
 	local status=0
 	on_terminal "$IMAGE" "$(lab_id)" sh -c 'tty; read -r line; echo "<$line>"; exit 4' <<-'END' ||

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Bind mounts whose files have other owners: the kernel takes the mapping from a user namespace and
+ * asks for rights over the file system, which a container's process has no more. So the mounts are
+ * made, without a place, before the namespaces are.
+ */
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "container/init.h"
+#include "container/namespace.h"
+#include "mount/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct mapping {
+	const struct oci_id_mapping *uid, *gid;
+	size_t n_uid, n_gid;
+};
+
+/* The user namespace that the container joins by path, or -1 (no error) if it joins none. */
+static int joined_namespace(const struct oci_linux *l, int *fd, struct err *err)
+{
+	*fd = -1;
+	for (size_t i = 0; i < l->n_namespaces; i++) {
+		const struct oci_namespace *ns = &l->namespaces[i];
+
+		if (ns_find(ns->type ? ns->type : "") != NS_USER || str_empty(ns->path))
+			continue;
+		*fd = open(ns->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		return *fd < 0 ? err_sys(err, "open user namespace %s", ns->path) : 0;
+	}
+	return 0;
+}
+
+/* A user namespace with these maps and nobody in it, as an fd. */
+static int make_namespace(const struct mapping *m, struct err *err)
+{
+	AUTO(str) char *path = NULL;
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+	int fd = -1;
+
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			(void)pause();
+	}
+	if (pid < 0)
+		return err_sys(err, "make a user namespace for the mapping");
+	path = str_fmt("/proc/%d/ns/user", (int)pid);
+	if (ns_write_id_maps(pid, m->uid, m->n_uid, m->gid, m->n_gid, err) == 0) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			err_sys(err, "open %s", path);
+	}
+	(void)kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return fd;
+}
+
+/* The mount's own mapping, or that of the container. */
+static int mapping_open(const struct oci_linux *l, const struct oci_mount *m, struct err *err)
+{
+	struct mapping own = { m->uid_mappings, m->gid_mappings, m->n_uid_mappings,
+			       m->n_gid_mappings };
+	const struct mapping all = { l->uid_mappings, l->gid_mappings, l->n_uid_mappings,
+				     l->n_gid_mappings };
+	int fd;
+
+	if (!own.n_uid && !own.n_gid) {
+		if (joined_namespace(l, &fd, err) < 0)
+			return -1;
+		if (fd >= 0)
+			return fd;
+		own = all;
+	}
+	if (!own.n_uid || !own.n_gid)
+		return err_set(err, E_INVALID,
+			       "idmap without uidMappings and gidMappings of the mount, and "
+			       "without those of a user namespace");
+	return make_namespace(&own, err);
+}
+
+static int prepare(const struct init *in, const struct oci_mount *m, int *tree, struct err *err)
+{
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	mode_t like;
+
+	if (mount_options_parse(m->options, &o, err) < 0)
+		return -1;
+	if (!o.idmap && !m->n_uid_mappings && !m->n_gid_mappings)
+		return 0;
+	if (!str_eq(m->type, "bind") && (o.flags & (MS_BIND | MS_REMOUNT)) != MS_BIND)
+		return err_set(err, E_UNSUPPORTED, "idmap of a mount that is not a bind mount");
+	AUTO(fd) int source = rootfs_source(in, m->source ? m->source : "", &like, err);
+	if (source < 0)
+		return -1;
+	AUTO(fd) int userns = mapping_open(&in->spec->linux_, m, err);
+	if (userns < 0)
+		return -1;
+	o.idmap = true;
+	o.userns = userns;
+	*tree = mount_clone(source, &o, err);
+	if (*tree < 0 && err->sys == EINVAL)
+		return err_hint(err, "the file system of %s may not know mapped owners", m->source);
+	return *tree < 0 ? -1 : 0;
+}
+
+int idmaps_open(struct init *in, struct err *err)
+{
+	in->trees = xcalloc(in->spec->n_mounts + 1, sizeof(*in->trees));
+	for (size_t i = 0; i < in->spec->n_mounts; i++)
+		in->trees[i] = -1;
+	for (size_t i = 0; i < in->spec->n_mounts; i++) {
+		const struct oci_mount *m = &in->spec->mounts[i];
+
+		if (prepare(in, m, &in->trees[i], err) < 0)
+			return err_wrap(err, "mount %s", m->destination ? m->destination : "");
+	}
+	return 0;
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs checks, each to its end whatever became of the one before, and closes with a line of totals.
+#
+#	tests/check.sh LOG MAKE-TARGET...
+set -u
+cd "$(dirname "$0")/.." || exit
+log=$1
+shift
+mkdir -p "$(dirname "$log")"
+: >"$log"
+set -o pipefail
+bad=()
+for target in "$@"; do
+	"${MAKE:-make}" --no-print-directory "$target" 2>&1 | tee -a "$log" || bad+=("$target")
+done
+# A check that counts prints "NAME: N passed, M failed"; one that does not is one.
+awk -v targets=$# -v bad="${bad[*]}" -v seconds="$SECONDS" '
+	/^[a-z]+: [0-9]+ passed, [0-9]+ failed$/ { counted++; passed += $2; failed += $4 }
+	/^ *skipped|^SKIP/ { skipped++ }
+	END {
+		n = split(bad, list, " ")
+		printf "check: %d of %d checks passed, with %d tests; %d tests failed, %d skipped; %d s\n",
+			targets - n, targets, passed, failed, skipped, seconds
+		if (n)
+			printf "check: failed: %s\n", bad
+	}' "$log"
+[ ${#bad[@]} = 0 ]

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * The agent where it belongs: PID 1 of a VM, over a virtio-serial port, with the calls of
+ *agent_lab.h. The root file system comes by CopyFile, so nothing else is needed. One VM per test.
+ *
+ *	vm_boot("quiet");
+ *	...CreateSandbox...
+ *	vm_copy_busybox();	// the root of lab_container()
+ *	vm_end();		// DestroySandbox; the VM must end by itself
+ */
+
+#include "tests/unit/agent_lab.h"
+
+#include "base/mem.h"
+#include "base/spawn.h"
+
+#include <stdint.h>
+
+extern char vm_dir[64]; /* of this test, removed at its end */
+
+void vm_setup(void);
+void vm_teardown(void);
+/* words: more of the kernel's command line; devices: more arguments of QEMU, or NULL. */
+void vm_boot(const char *words);
+void vm_boot_with(const char *words, char *const *devices);
+/* A file of the guest, below its shared directory; mode has a type. */
+void vm_copy(const char *path, unsigned mode, const char *data, size_t len);
+void vm_copy_busybox(void);
+void vm_end(void);
+int vm_code(void); /* waits for the end of QEMU */
+/* One command to QEMU, which must not be an error; events in between are of no interest. */
+int vm_qmp_open(void);
+void vm_qmp(int fd, const char *command);
+/* A file of 16 MiB that the program (as "mkfs.ext4 -q FILE") has formatted, heap. */
+char *vm_make_disk(const char *name, const char *program);
+uint64_t vm_volume_size(const char *path); /* bytes, by GetVolumeStats */
+
+/* Runs what add puts into the test case; skipped without QEMU, guest kernel or initrd. */
+int vm_main(const char *name, void (*add)(TCase *tc));

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/shim_lab.h"
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "mount/mount.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+/* The bound holds for the program as it is shipped. */
+enum { RSS_MAX_KIB = SLOW > 1 ? 2 << 20 : 24 << 10 };
+
+/* ------------------------------------------------------------------------------- a manager's parts
+ */
+
+static char *shim_address;
+int shim_manager = -1; /* the connection that most calls take */
+pid_t shim_pid;
+
+static int connect_shim(void)
+{
+	struct err err = ERR_INIT;
+	int fd = fd_unix_connect(shim_address + strlen("unix://"), &err);
+
+	ck_assert_msg(fd >= 0, "%s", err.msg);
+	return fd;
+}
+
+void shim_ask_on(int fd, const char *service, const char *method, const struct buf *payload,
+		 unsigned timeout_ms)
+{
+	AUTO(buf) struct buf body = BUF_INIT(WIRE_MAX);
+
+	wire_text(&body, 1, service);
+	wire_text(&body, 2, method);
+	wire_bytes(&body, 3, payload->data, payload->len);
+	if (timeout_ms)
+		wire_number(&body, 4, (uint64_t)timeout_ms * 1000000);
+	ck_assert_int_eq(wire_send(fd, 1, WIRE_REQUEST, &body), 0);
+}
+
+struct answer shim_answer_on(int fd, const char *method)
+{
+	struct answer a = { .payload = BUF_INIT(WIRE_MAX) };
+	AUTO(buf) struct buf body = BUF_INIT(WIRE_MAX);
+	AUTO(str) char *text = NULL;
+	struct wire_frame frame;
+	struct wire_value v;
+
+	ck_assert_msg(wire_receive(fd, ANSWER_MS, &frame, &body) == 0, "%s: no answer", method);
+	ck_assert_uint_eq(frame.type, WIRE_RESPONSE);
+	ck_assert_uint_eq(frame.stream, 1);
+	a.code = (unsigned)wire_get_number(body.data, body.len, WIRE_PATH(1, 1));
+	text = wire_get_text(body.data, body.len, WIRE_PATH(1, 2));
+	(void)snprintf(a.text, sizeof(a.text), "%s", text);
+	if (body.len && wire_find(body.data, body.len, 2, 0, &v))
+		buf_add(&a.payload, v.data, v.len);
+	return a;
+}
+
+/* One call on a connection of its own. */
+struct answer shim_ask(const char *method, const struct buf *payload, unsigned timeout_ms)
+{
+	AUTO(fd) int fd = connect_shim();
+
+	shim_ask_on(fd, TASK, method, payload, timeout_ms);
+	return shim_answer_on(fd, method);
+}
+
+/* {1: id} is what most requests are. */
+struct answer shim_ask_id(const char *method, unsigned timeout_ms)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(64);
+
+	wire_text(&payload, 1, "c");
+	return shim_ask(method, &payload, timeout_ms);
+}
+
+void shim_must(struct answer a, const char *what)
+{
+	ck_assert_msg(a.code == RPC_OK, "%s: %u %s", what, a.code, a.text);
+	buf_release(&a.payload);
+}
+
+void shim_must_fail(struct answer a, const char *text)
+{
+	ck_assert_msg(a.code != RPC_OK, "succeeded, without: %s", text);
+	ck_assert_msg(strstr(a.text, text) != NULL, "'%s' does not say '%s'", a.text, text);
+	buf_release(&a.payload);
+}
+
+struct answer shim_create_to(const char *output)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024);
+
+	wire_text(&payload, 1, "c");
+	wire_text(&payload, 2, BUNDLE);
+	wire_text(&payload, 6, output);
+	return shim_ask("Create", &payload, 0);
+}
+
+struct answer shim_create(void)
+{
+	return shim_create_to("file://" OUTPUT);
+}
+
+struct answer shim_kill(unsigned signo, unsigned timeout_ms)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(64);
+
+	wire_text(&payload, 1, "c");
+	wire_number(&payload, 3, signo);
+	return shim_ask("Kill", &payload, timeout_ms);
+}
+
+/* Waits for the end of the container: its exit status. */
+unsigned shim_wait(void)
+{
+	struct answer a = shim_ask_id("Wait", 0);
+	unsigned status;
+
+	ck_assert_msg(a.code == RPC_OK, "%s", a.text);
+	status = (unsigned)wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(1));
+	buf_release(&a.payload);
+	return status;
+}
+
+/* ------------------------------------------------------------------------------------------ events
+ */
+
+struct event shim_events[64];
+unsigned shim_n_events;
+unsigned shim_events_to_lose; /* that many connections end before the answer */
+static pthread_mutex_t events_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void note_event(const struct buf *body)
+{
+	/* Request.payload, ForwardRequest.envelope, Envelope.topic and .event, Any.value */
+	AUTO(str) char *topic = wire_get_text(body->data, body->len, WIRE_PATH(3, 1, 3));
+	struct event e = { 0 };
+
+	(void)snprintf(e.topic, sizeof(e.topic), "%s", topic);
+	e.status = (unsigned)wire_get_number(body->data, body->len,
+					     str_eq(topic, "/tasks/delete")
+						     ? WIRE_PATH(3, 1, 4, 2, 3)
+						     : WIRE_PATH(3, 1, 4, 2, 4));
+	(void)pthread_mutex_lock(&events_lock);
+	if (shim_n_events < ARRAY_LEN(shim_events))
+		shim_events[shim_n_events++] = e;
+	(void)pthread_mutex_unlock(&events_lock);
+}
+
+static void *take_events(void *arg)
+{
+	int listener = *(int *)arg;
+
+	for (;;) {
+		AUTO(fd) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		AUTO(buf) struct buf body = BUF_INIT(WIRE_MAX), none = BUF_INIT(16);
+		struct wire_frame frame;
+
+		while (fd >= 0 && wire_receive(fd, QUIET_MS, &frame, &body) == 0) {
+			if (shim_events_to_lose) {
+				shim_events_to_lose--;
+				break;
+			}
+			note_event(&body);
+			if (wire_send(fd, frame.stream, WIRE_RESPONSE, &none) < 0)
+				break;
+		}
+	}
+	return NULL;
+}
+
+static bool has_event(const char *topic, unsigned status)
+{
+	bool found = false;
+
+	(void)pthread_mutex_lock(&events_lock);
+	for (unsigned i = 0; i < shim_n_events; i++)
+		found |= str_eq(shim_events[i].topic, topic) && shim_events[i].status == status;
+	(void)pthread_mutex_unlock(&events_lock);
+	return found;
+}
+
+void shim_await_event(const char *topic, unsigned status)
+{
+	struct deadline d = deadline_in(ANSWER_MS);
+
+	while (!has_event(topic, status)) {
+		ck_assert_msg(!deadline_passed(d), "no event %s %u", topic, status);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	}
+}
+
+/* ------------------------------------------------------------------------------------ set-up, end
+ */
+
+static void write_file(const char *path, const char *text)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0600, &err) == 0,
+		      "%s", err.msg);
+}
+
+static void private_run(void)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert(unshare(CLONE_NEWNS | CLONE_NEWNET) == 0);
+	ck_assert(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	ck_assert(mount_detach_below("/run", &err) == 0);
+	ck_assert(mount("tmpfs", "/run", "tmpfs", 0, "mode=0755") == 0);
+	ck_assert_msg(path_make(BUNDLE "/rootfs", 0755, &err) == 0, "%s", err.msg);
+}
+
+const char *shim_more_config; /* a drop-in, or NULL */
+
+static void write_config(const char *share)
+{
+	AUTO(str)
+	char *text = str_fmt("[hypervisor.qemu]\npath = \"%s\"\nkernel = \"/dev/null\"\n"
+			     "initrd = \"/dev/null\"\naccelerator = \"tcg\"\n%s\n"
+			     "[agent.kata]\ndial_timeout = 2\nrequest_timeout = 3\n"
+			     "[runtime]\ncreate_container_timeout = 5\n",
+			     FAKE_VM, share);
+	struct err err = ERR_INIT;
+
+	write_file(DIR "/configuration.toml", text);
+	ck_assert(path_make(DIR "/config.d", 0700, &err) == 0);
+	ck_assert(path_make(DIR "/shared", 0700, &err) == 0);
+	write_file(DIR "/shared/file", "");
+	if (shim_more_config)
+		write_file(DIR "/config.d/50-more.toml", shim_more_config);
+	write_file(BUNDLE "/log", "");
+	write_file(BUNDLE "/config.json",
+		   "{\"ociVersion\":\"1.0.2\",\"hostname\":\"guest\",\"process\":{\"args\":[\"sh\","
+		   "\"-c\",\"true\"],\"env\":[\"A=b\"],\"cwd\":\"/tmp\",\"user\":{\"uid\":1,"
+		   "\"gid\":2}},\"root\":{\"path\":\"rootfs\"},\"linux\":{\"namespaces\":["
+		   "{\"type\":\"pid\"},{\"type\":\"mount\"}]}}");
+}
+
+static void run_shim(const char *verb, struct buf *out)
+{
+	struct err err = ERR_INIT;
+	struct spawn s = { .argv = ARGV(SHIM, "-namespace", "ns", "-id", "c", "-address",
+					DIR "/containerd.sock", "-debug", verb),
+			   .cwd = BUNDLE };
+
+	ck_assert_msg(spawn_run(&s, NULL, 0, out, deadline_in(ANSWER_MS), &err) == 0, "%s: %s",
+		      verb, err.msg);
+}
+
+void shim_start(const char *script, const char *share)
+{
+	static int listener;
+	AUTO(buf) struct buf out = BUF_INIT(4096);
+	struct err err = ERR_INIT;
+	AUTO(str) char *pid = NULL;
+	pthread_t thread;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	private_run();
+	write_config(share);
+	/* What the shim leaves behind becomes ours, and is seen. */
+	ck_assert(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	ck_assert(setenv("KATA_CONF_FILE", DIR "/configuration.toml", 1) == 0);
+	ck_assert(setenv("TTRPC_ADDRESS", EVENTS, 1) == 0);
+	ck_assert(setenv("FAKE_VM", script, 1) == 0);
+	ck_assert(setenv("FAKE_VM_LOG", VM_LOG, 1) == 0);
+	listener = fd_unix_listen(EVENTS, &err);
+	ck_assert_msg(listener >= 0, "%s", err.msg);
+	ck_assert(pthread_create(&thread, NULL, take_events, &listener) == 0);
+	run_shim("start", &out);
+	shim_address = xstrdup(buf_cstr(&out));
+	ck_assert_msg(str_starts(shim_address, "unix:///run/containerd/s/"), "%s", shim_address);
+	pid = file_read_line(AT_FDCWD, BUNDLE "/shim.pid", &err);
+	ck_assert_msg(pid != NULL, "%s", err.msg);
+	shim_pid = (pid_t)strtol(pid, NULL, 10);
+	shim_manager = connect_shim();
+}
+
+void shim_is_small(void)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d/status", (int)shim_pid);
+	AUTO(buf) struct buf text = BUF_INIT(65536);
+	struct err err = ERR_INIT;
+	const char *peak;
+
+	ck_assert_msg(file_read(AT_FDCWD, path, 65536, &text, &err) == 0, "%s", err.msg);
+	peak = strstr(buf_cstr(&text), "VmHWM:");
+	ck_assert_ptr_nonnull(peak);
+	ck_assert_int_lt(strtol(peak + 6, NULL, 10), RSS_MAX_KIB);
+}
+
+/* Everything that ran is waited for; the shim itself ended as it should. */
+void shim_no_process_is_left(bool killed)
+{
+	struct deadline d = deadline_in(QUIET_MS);
+
+	for (;;) {
+		int status;
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+
+		if (pid < 0 && errno == ECHILD)
+			return;
+		if (pid == shim_pid && !killed)
+			ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+				      "the shim ended with %x", (unsigned)status);
+		ck_assert_msg(!deadline_passed(d), "processes are left");
+		if (pid == 0)
+			(void)nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	}
+}
+
+void shim_nothing_is_left(void)
+{
+	static const char *const gone[] = { "/run/vc/sbs/c", "/run/vc/vm/c",
+					    "/run/kata-containers/shared/sandboxes/c" };
+	AUTO(buf) struct buf mounts = BUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(gone); i++)
+		ck_assert_msg(!path_exists(gone[i]), "%s is left", gone[i]);
+	ck_assert_msg(!path_exists(shim_address + strlen("unix://")), "the socket is left");
+	ck_assert(file_read(AT_FDCWD, "/proc/self/mountinfo", 1 << 20, &mounts, &err) == 0);
+	ck_assert_msg(!strstr(buf_cstr(&mounts), "/run/kata"), "%s", mounts.data);
+}
+
+/* The `delete` verb, as containerd calls it after a shim is gone: says how the container ended. */
+void shim_delete_verb(void)
+{
+	AUTO(buf) struct buf out = BUF_INIT(4096);
+
+	run_shim("delete", &out);
+	ck_assert_uint_eq(wire_get_number(out.data, out.len, WIRE_PATH(2)), 137);
+	ck_assert_uint_gt(wire_get_number(out.data, out.len, WIRE_PATH(3, 1)), 1600000000);
+}
+
+/* The container is gone: the shim ends when it is told to, and has left nothing. */
+void shim_finish(void)
+{
+	shim_is_small();
+	shim_must(shim_ask_id("Shutdown", 0), "Shutdown");
+	shim_no_process_is_left(false);
+	shim_nothing_is_left();
+	shim_delete_verb();
+}
+
+void shim_delete_container(void)
+{
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_await_event("/tasks/delete", 255);
+	shim_finish();
+}
+
+void shim_start_container(const char *script)
+{
+	shim_start(script, "shared_fs = \"virtio-9p\"");
+	shim_must(shim_create(), "Create");
+	shim_must(shim_ask_id("Start", 0), "Start");
+}
+
+void shim_output_is(const char *expect)
+{
+	AUTO(buf) struct buf text = BUF_INIT(4096);
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_read(AT_FDCWD, OUTPUT, 4096, &text, &err) == 0, "%s", err.msg);
+	ck_assert_str_eq(buf_cstr(&text), expect);
+}
+
+int shim_main(const char *name, void (*add)(TCase *t))
+{
+	Suite *s = suite_create(name);
+	TCase *t = tcase_create("shim");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	if (geteuid() != 0) {
+		(void)puts("skipped: needs root");
+		return EXIT_SUCCESS;
+	}
+	tcase_set_timeout(t, 60.0 * SLOW);
+	add(t);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

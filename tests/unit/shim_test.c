@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The shim with a guest of good manners: what it says to whom, what of the configuration arrives,
+ * events and streams. */
+
+#include "tests/unit/shim_lab.h"
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------------------------ the good manners
+ */
+
+/* The nth recorded request of a method: its payload, or fails. */
+static struct wire_value recorded(const struct buf *log, const char *service, const char *method)
+{
+	struct wire_value v;
+	uint32_t len;
+
+	for (size_t at = 0; at + 4 <= log->len; at += 4 + len) {
+		const char *body = log->data + at + 4;
+
+		memcpy(&len, log->data + at, 4);
+		AUTO(str) char *name = wire_get_text(body, len, WIRE_PATH(2));
+		AUTO(str) char *of = wire_get_text(body, len, WIRE_PATH(1));
+		if (!str_eq(name, method))
+			continue;
+		ck_assert_str_eq(of, service);
+		if (!wire_find(body, len, 3, 0, &v))
+			v = (struct wire_value){ .data = (const uint8_t *)"" };
+		return v;
+	}
+	ck_abort_msg("the agent was not asked %s", method);
+}
+
+static void holds_text(struct wire_value v, const unsigned *path, const char *expect)
+{
+	AUTO(str) char *text = wire_get_text(v.data, v.len, path);
+
+	ck_assert_str_eq(text, expect);
+}
+
+static void check_requests(void)
+{
+	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+	struct wire_value v, arg;
+
+	ck_assert_msg(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0, "%s", err.msg);
+	(void)recorded(&log, "grpc.Health", "Check");
+	v = recorded(&log, "grpc.AgentService", "CreateSandbox");
+	holds_text(v, WIRE_PATH(1), "guest"); /* hostname */
+	holds_text(v, WIRE_PATH(5), "c");     /* sandbox_id */
+	holds_text(v, WIRE_PATH(3, 1), "9p"); /* storages: driver, source, fstype, mount_point */
+	holds_text(v, WIRE_PATH(3, 3), "kataShared");
+	holds_text(v, WIRE_PATH(3, 4), "9p");
+	holds_text(v, WIRE_PATH(3, 6), "/run/kata-containers/shared/containers/");
+	v = recorded(&log, "grpc.AgentService", "CreateContainer");
+	holds_text(v, WIRE_PATH(1), "c"); /* container_id, exec_id */
+	holds_text(v, WIRE_PATH(2), "c");
+	holds_text(v, WIRE_PATH(6, 1), "1.0.2"); /* OCI: Version */
+	holds_text(v, WIRE_PATH(6, 2, 4), "sh"); /* Process: Args, Env, Cwd, User */
+	holds_text(v, WIRE_PATH(6, 2, 5), "A=b");
+	holds_text(v, WIRE_PATH(6, 2, 6), "/tmp");
+	ck_assert_uint_eq(wire_get_number(v.data, v.len, WIRE_PATH(6, 2, 3, 1)), 1);
+	ck_assert_uint_eq(wire_get_number(v.data, v.len, WIRE_PATH(6, 2, 3, 2)), 2);
+	holds_text(v, WIRE_PATH(6, 3, 1), "/run/kata-containers/shared/containers/c/rootfs");
+	ck_assert(wire_find(v.data, v.len, 6, 0, &arg));
+	ck_assert(wire_find(arg.data, arg.len, 2, 0, &arg));
+	ck_assert(wire_find(arg.data, arg.len, 4, 2, &arg)); /* the third of Args */
+	ck_assert(arg.len == 4 && memcmp(arg.data, "true", 4) == 0);
+	v = recorded(&log, "grpc.AgentService", "StartContainer");
+	holds_text(v, WIRE_PATH(1), "c");
+	v = recorded(&log, "grpc.AgentService", "WaitProcess");
+	holds_text(v, WIRE_PATH(1), "c");
+	v = recorded(&log, "grpc.AgentService", "ReadStdout");
+	holds_text(v, WIRE_PATH(1), "c");
+	ck_assert_uint_gt(wire_get_number(v.data, v.len, WIRE_PATH(3)), 0);
+	v = recorded(&log, "grpc.AgentService", "SignalProcess");
+	holds_text(v, WIRE_PATH(1), "c");
+	holds_text(v, WIRE_PATH(2), "c");
+	ck_assert_uint_eq(wire_get_number(v.data, v.len, WIRE_PATH(3)), 9);
+	(void)recorded(&log, "grpc.AgentService", "DestroySandbox");
+}
+
+START_TEST(a_whole_conversation)
+{
+	struct answer a;
+
+	shim_start_container("good");
+	shim_await_event("/tasks/create", 0);
+	shim_await_event("/tasks/start", 0);
+	a = shim_ask_id("State", 0);
+	ck_assert_uint_eq(a.code, RPC_OK);
+	ck_assert_uint_eq(wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(4)), 2);
+	buf_release(&a.payload);
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_await_event("/tasks/exit", 137);
+	a = shim_ask_id("Delete", 0);
+	ck_assert_msg(a.code == RPC_OK, "%s", a.text);
+	ck_assert_uint_eq(wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(2)), 137);
+	buf_release(&a.payload);
+	shim_output_is("hello\n");
+	check_requests();
+	shim_finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------------------------- what is
+ * configured
+ */
+
+/* The command line of the VMM, with spaces between the words. */
+static void command_line(struct buf *out)
+{
+	struct answer a = shim_ask_id("State", 0);
+	struct err err = ERR_INIT;
+	AUTO(str) char *path = NULL;
+
+	ck_assert_uint_eq(a.code, RPC_OK);
+	path = str_fmt("/proc/%u/cmdline",
+		       (unsigned)wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(3)));
+	buf_release(&a.payload);
+	ck_assert_msg(file_read(AT_FDCWD, path, 1 << 16, out, &err) == 0, "%s", err.msg);
+	for (size_t i = 0; i < out->len; i++)
+		out->data[i] = out->data[i] ? out->data[i] : ' ';
+}
+
+static const char configured[] =
+	"[hypervisor.qemu]\nmachine_accelerators = \"hmat=on\"\ncpu_features = \"-pmu\"\n"
+	"seccompsandbox = \"on,spawn=deny\"\nfirmware = \"/bin/sh\"\ndefault_vcpus = 3\n"
+	"default_maxvcpus = 7\ndefault_memory = 300\nkernel_params = \"one=1 two\"\n"
+	"enable_debug = true\nuse_legacy_serial = true\nenable_mem_prealloc = true\n"
+	"enable_hugepages = true\npcie_root_port = 2\nentropy_source = \"/dev/random\"\n"
+	"msize_9p = 8192\nguest_hook_path = \"/hooks\"\n"
+	"[agent.kata]\nkernel_modules = [\"first\", \"second a=b c=d\"]\nenable_debug = true\n"
+	"[runtime]\nsandbox_bind_mounts = [\"" DIR "/shared\", \"" DIR "/shared/file:rw\"]\n";
+
+static void check_command_line(void)
+{
+	static const char *const words[] = {
+		" -machine q35,accel=tcg,",
+		",hmat=on ",
+		" -cpu max,-erms,-pmu ",
+		" -smp 3 ",
+		" -m 300M ",
+		"size=300M,",
+		"prealloc=on,hugetlb=on",
+		"isa-serial",
+		"filename=/dev/random",
+		"pcie-root-port,id=rp0",
+		"id=rp1",
+		" -bios /bin/sh ",
+		" -sandbox on,spawn=deny ",
+		" -append debug ",
+		"console=ttyS0",
+		" agent.log=debug one=1 two ",
+	};
+	AUTO(buf) struct buf line = BUF_INIT(1 << 16);
+
+	command_line(&line);
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		ck_assert_msg(strstr(buf_cstr(&line), words[i]) != NULL, "no '%s' in %s", words[i],
+			      buf_cstr(&line));
+}
+
+static void check_sandbox_request(void)
+{
+	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+	struct wire_value v, second;
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0, "%s", err.msg);
+	v = recorded(&log, "grpc.AgentService", "CreateSandbox");
+	holds_text(v, WIRE_PATH(6), "/hooks");
+	holds_text(v, WIRE_PATH(7, 1), "first");
+	ck_assert(wire_find(v.data, v.len, 7, 1, &second));
+	holds_text(second, WIRE_PATH(1), "second");
+	holds_text(second, WIRE_PATH(2), "a=b");
+	holds_text(v, WIRE_PATH(3, 5), "trans=virtio,version=9p2000.L,cache=mmap,nodev,msize=8192");
+}
+
+START_TEST(the_configuration_reaches_the_vm)
+{
+	static const char shared[] =
+		"/run/kata-containers/shared/sandboxes/c/shared/sandbox-mounts";
+	AUTO(str) char *dir = path_join(shared, "shared/new"), *file = path_join(shared, "file");
+
+	shim_more_config = configured;
+	shim_start_container("good");
+	check_command_line();
+	check_sandbox_request();
+	/* A directory read-only, a file of it writable. */
+	ck_assert(open(dir, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 && errno == EROFS);
+	ck_assert(access(file, W_OK) == 0);
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
+static const struct {
+	const char *entry, *says;
+} bad_mounts[] = {
+	{ "relative", "'relative' is not an absolute path" },
+	{ "/", "'/' is not an absolute path" },
+	{ "/no/such", "/no/such" },
+	{ DIR "/shared\", \"/tmp/../" DIR "/shared/:rw", "two named 'shared'" },
+};
+
+START_TEST(what_cannot_be_shared_fails_create)
+{
+	AUTO(str)
+	char *text = str_fmt("[runtime]\nsandbox_bind_mounts = [\"%s\"]", bad_mounts[_i].entry);
+
+	shim_more_config = text;
+	shim_start("good", "shared_fs = \"virtio-9p\"");
+	shim_must_fail(shim_create(), bad_mounts[_i].says);
+	shim_finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------------------------ events, streams
+ */
+
+/* A manager that is away for a while, or restarts, gets every event, once each and in their order.
+ */
+START_TEST(events_are_sent_again)
+{
+	static const char *const topics[] = { "/tasks/create", "/tasks/start", "/tasks/exit",
+					      "/tasks/delete" };
+
+	shim_events_to_lose = 3;
+	shim_start_container("good");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_await_event("/tasks/delete", 137);
+	ck_assert_uint_eq(shim_events_to_lose, 0);
+	ck_assert_uint_eq(shim_n_events, ARRAY_LEN(topics));
+	for (size_t i = 0; i < ARRAY_LEN(topics); i++)
+		ck_assert_str_eq(shim_events[i].topic, topics[i]);
+	shim_finish();
+}
+END_TEST
+
+START_TEST(output_goes_into_a_fifo)
+{
+	struct pollfd ready = { .events = POLLIN };
+	char text[16] = "";
+	ssize_t n;
+
+	shim_start("good", "shared_fs = \"virtio-9p\"");
+	ck_assert_int_eq(mkfifo(DIR "/out", 0600), 0);
+	AUTO(fd) int fd = open(DIR "/out", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	shim_must(shim_create_to("fifo://" DIR "/out"), "Create");
+	shim_must(shim_ask_id("Start", 0), "Start");
+	ready.fd = fd;
+	ck_assert_int_eq(poll(&ready, 1, ANSWER_MS), 1);
+	n = read(fd, text, sizeof(text) - 1);
+	ck_assert_int_eq(n, 6);
+	ck_assert_str_eq(text, "hello\n");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
+static const struct {
+	const char *uri, *says;
+} bad_outputs[] = {
+	{ "tcp://127.0.0.1:1", "schemes are fifo://, file:// and binary://" },
+	{ "fifo://" DIR "/missing", "open " DIR "/missing" },
+	{ "file://" BUNDLE "/config.json/x", "config.json" },
+	{ "binary:///no/such/logger?a=b", "/no/such/logger" },
+	{ "binary:///bin/false",
+	  "" }, /* it is ready by closing its end; that it ended is its affair */
+};
+
+START_TEST(output_that_cannot_be_opened_fails_create)
+{
+	shim_start("good", "shared_fs = \"virtio-9p\"");
+	if (*bad_outputs[_i].says) {
+		shim_must_fail(shim_create_to(bad_outputs[_i].uri), bad_outputs[_i].says);
+	} else {
+		shim_must(shim_create_to(bad_outputs[_i].uri), "Create");
+		shim_must(shim_ask_id("Delete", 0), "Delete");
+	}
+	shim_finish();
+}
+END_TEST
+
+static void add_tests(TCase *t)
+{
+	tcase_add_test(t, a_whole_conversation);
+	tcase_add_test(t, the_configuration_reaches_the_vm);
+	tcase_add_loop_test(t, what_cannot_be_shared_fails_create, 0, ARRAY_LEN(bad_mounts));
+	tcase_add_test(t, events_are_sent_again);
+	tcase_add_test(t, output_goes_into_a_fifo);
+	tcase_add_loop_test(t, output_that_cannot_be_opened_fails_create, 0,
+			    ARRAY_LEN(bad_outputs));
+}
+
+int main(void)
+{
+	return shim_main("shim", add_tests);
+}
