@@ -1,30 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Asking containerd's own parser about a configuration that is not there yet: copies of the files
- * that change, below a private directory, and a root file whose imports lead to them.
+ * that change, in memory, so that nothing is left behind whatever happens, and a root file whose
+ * imports lead to them.
  */
-#include "base/file.h"
-#include "base/log.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
 #include "deploy/cri/cri-internal.h"
 #include "toml/edit.h"
 
-#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { DUMP_MAX = 4 << 20, DUMP_MS = 30000 };
 
-static void remove_dir(char *path)
+/* Files in memory, which containerd opens by our names for them. */
+struct copies {
+	VEC(int) fds;
+};
+
+static void copies_release(struct copies *all)
 {
-	struct err why = ERR_INIT;
-
-	if (path_remove_tree(path, &why) < 0)
-		log_err(LOG_WARN, &why, "a temporary directory stays", LOG_S("path", path));
+	vec_each(int, fd, &all->fds)
+		fd_close(fd);
+	vec_release(&all->fds);
 }
+DEFINE_AUTO_STRUCT(copies, struct copies, copies_release)
 
-DEFINE_AUTO(scratch, char *, NULL, remove_dir)
+/* Returns its path, or NULL. */
+static char *copy(struct copies *all, const char *text, struct err *err)
+{
+	AUTO(fd) int fd = memfd_create("config.toml", MFD_CLOEXEC);
+	char *path;
+
+	if (fd < 0) {
+		err_sys(err, "make a memory file");
+		return NULL;
+	}
+	if (fd_write_all(fd, text, strlen(text), err) < 0)
+		return NULL;
+	path = str_fmt("/proc/%d/fd/%d", (int)getpid(), fd);
+	vec_push(&all->fds, STEAL(fd, -1));
+	return path;
+}
 
 static struct toml_value *dump(const struct cri *c, const char *config, struct err *err)
 {
@@ -44,35 +65,6 @@ static struct toml_value *dump(const struct cri *c, const char *config, struct e
 
 /* --- is it the same but for us? --- */
 
-static bool is_zero(const struct toml_value *v)
-{
-	switch (v->type) {
-	case TOML_STRING:
-		return v->string.len == 0;
-	case TOML_INTEGER:
-		return v->integer == 0;
-	case TOML_FLOAT:
-		return v->number == 0;
-	case TOML_BOOL:
-		return !v->boolean;
-	case TOML_ARRAY:
-		return v->array.n == 0;
-	case TOML_TABLE:
-		toml_each(entry, v)
-		{
-			if (!is_zero(entry->value))
-				return false;
-		}
-		return true;
-	case TOML_OFFSET_DATETIME:
-	case TOML_LOCAL_DATETIME:
-	case TOML_LOCAL_DATE:
-	case TOML_LOCAL_TIME:
-		return false;
-	}
-	bug("TOML type %d", (int)v->type);
-}
-
 struct comparison {
 	const struct cri *c;
 	const struct toml_value *runtimes[2]; /* whose members of our names do not count */
@@ -90,6 +82,36 @@ static bool is_ours(const struct comparison *cmp, const struct toml_value *table
 	return false;
 }
 
+/* Empty but for us. */
+static bool is_zero(const struct comparison *cmp, const struct toml_value *v)
+{
+	switch (v->type) {
+	case TOML_STRING:
+		return v->string.len == 0;
+	case TOML_INTEGER:
+		return v->integer == 0;
+	case TOML_FLOAT:
+		return v->number == 0;
+	case TOML_BOOL:
+		return !v->boolean;
+	case TOML_ARRAY:
+		return v->array.n == 0;
+	case TOML_TABLE:
+		toml_each(entry, v)
+		{
+			if (!is_ours(cmp, v, entry->key) && !is_zero(cmp, entry->value))
+				return false;
+		}
+		return true;
+	case TOML_OFFSET_DATETIME:
+	case TOML_LOCAL_DATETIME:
+	case TOML_LOCAL_DATE:
+	case TOML_LOCAL_TIME:
+		return false;
+	}
+	bug("TOML type %d", (int)v->type);
+}
+
 /* Every member of a that counts has its like in b. */
 static bool has_all(struct comparison *cmp, const struct toml_value *a, const struct toml_value *b)
 {
@@ -99,7 +121,7 @@ static bool has_all(struct comparison *cmp, const struct toml_value *a, const st
 
 		if (is_ours(cmp, a, entry->key))
 			continue;
-		if (other ? same(cmp, entry->value, other) : is_zero(entry->value))
+		if (other ? same(cmp, entry->value, other) : is_zero(cmp, entry->value))
 			continue;
 		AUTO(str) char *below = xstrdup(cmp->at);
 		/* Cut if it is long: it is for a message. */
@@ -183,7 +205,7 @@ static int compare(struct cri *c, struct toml_value *before, struct toml_value *
 /* --- the copy --- */
 
 /* The path under which the copy's root imports a file: a copy of it if it changes. */
-static int place(const char *dir, const struct edits *e, const char *path, size_t i, char ***list,
+static int place(struct copies *all, const struct edits *e, const char *path, char ***list,
 		 struct err *err)
 {
 	vec_each(const struct work_file, f, &e->files) {
@@ -191,16 +213,18 @@ static int place(const char *dir, const struct edits *e, const char *path, size_
 			continue;
 		if (!f->want)
 			return 0;
-		AUTO(str) char *copy = str_fmt("%s/%zu.toml", dir, i);
+		AUTO(str) char *as = copy(all, f->want, err);
 
-		strv_push(list, copy);
-		return file_replace_volatile(AT_FDCWD, copy, f->want, strlen(f->want), 0600, err);
+		if (!as)
+			return -1;
+		strv_push(list, as);
+		return 0;
 	}
 	strv_push(list, path);
 	return 0;
 }
 
-static int place_all(const struct cri *c, const char *dir, const struct edits *e,
+static int place_all(const struct cri *c, struct copies *all, const struct edits *e,
 		     const struct toml_value *root, const char *config, char ***list,
 		     struct err *err)
 {
@@ -211,14 +235,15 @@ static int place_all(const struct cri *c, const char *dir, const struct edits *e
 		    import_has(c, root, config, f->path))
 			strv_push(&files, f->path);
 	}
-	for (size_t i = 0; i < strv_len(files); i++)
-		if (place(dir, e, files[i], i, list, err) < 0)
+	strv_each(file, files) {
+		if (place(all, e, *file, list, err) < 0)
 			return -1;
+	}
 	return 0;
 }
 
-static int copy_root(const struct cri *c, const char *dir, struct edits *e, const char *config,
-		     const char *copy, struct err *err)
+static char *copy_root(const struct cri *c, struct copies *all, struct edits *e, const char *config,
+		       struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(2 * CRI_FILE_MAX);
 	AUTO(strv) char **list = NULL;
@@ -226,11 +251,11 @@ static int copy_root(const struct cri *c, const char *dir, struct edits *e, cons
 	const char *now;
 
 	if (edits_read(e, config, &now, err) < 0)
-		return -1;
+		return NULL;
 	now = now ? now : "";
 	AUTO(toml) struct toml_value *root = toml_parse(config, now, strlen(now), NULL, err);
-	if (!root || place_all(c, dir, e, root, config, &list, err) < 0)
-		return -1;
+	if (!root || place_all(c, all, e, root, config, &list, err) < 0)
+		return NULL;
 	v = toml_find(root, "imports");
 	if (v) {
 		buf_add(&text, now, v->span.offset);
@@ -243,32 +268,28 @@ static int copy_root(const struct cri *c, const char *dir, struct edits *e, cons
 		now += v->span.offset + v->span.len;
 	}
 	buf_str(&text, now);
-	if (buf_check(&text, config, err) < 0)
-		return -1;
-	return file_replace_volatile(AT_FDCWD, copy, buf_cstr(&text), text.len, 0600, err);
+	return buf_check(&text, config, err) < 0 ? NULL : copy(all, buf_cstr(&text), err);
 }
 
 int containerd_check(struct cri *c, struct edits *e, const char *config, char **why,
 		     struct err *err)
 {
-	AUTO(str) char *template = xstrdup("/tmp/kata-deploy-check-XXXXXX");
+	AUTO(copies) struct copies all = { VEC_INIT };
 	AUTO(toml) struct toml_value *before = NULL, *after = NULL;
+	AUTO(str) char *would_be = NULL;
 
 	if (*c->root || !c->binary) {
 		*why = xstrdup(*c->root ? "not checked: it is not this system's"
 					: "not checked: containerd's program was not found");
 		return 0;
 	}
-	AUTO(scratch) char *dir = mkdtemp(template);
-	AUTO(str) char *copy = str_fmt("%s/config.toml", dir ? dir : "");
-	if (!dir)
-		return err_sys(err, "make a directory in /tmp");
 	before = dump(c, path_exists(config) ? config : NULL, err);
 	if (!before)
 		return err_wrap(err, "containerd does not accept %s as it is", config);
-	if (copy_root(c, dir, e, config, copy, err) < 0)
+	would_be = copy_root(c, &all, e, config, err);
+	if (!would_be)
 		return -1;
-	after = dump(c, copy, err);
+	after = dump(c, would_be, err);
 	if (!after)
 		return err_wrap(err, "containerd would not accept the new configuration");
 	return compare(c, before, after, err);

@@ -53,34 +53,45 @@ DEFINE_AUTO_STRUCT(restart, struct restart, restart_release)
 
 /* --- which command --- */
 
-/* The name of a service without its suffix, from its process or from the table. */
-static char *service(const struct cri *c, const char *below)
+static const char *const systemd_dirs[] = { "/etc/systemd/system", "/run/systemd/system",
+					    "/usr/lib/systemd/system", "/lib/systemd/system",
+					    NULL };
+static const char *const openrc_dirs[] = { "/etc/init.d", NULL };
+
+/* The service of its process; if that does not say, the first of the table that is installed. */
+static char *service(const struct cri *c, const char *const *dirs, const char *suffix)
 {
+	const char *const *units = c->back->units;
+
 	if (c->unit)
 		return xstrdup(c->unit);
-	for (size_t i = 0; c->back->units && c->back->units[i]; i++) {
-		AUTO(str) char *path = str_fmt("%s/%s", below, c->back->units[i]);
+	for (size_t i = 0; units && units[i]; i++) {
+		for (size_t k = 0; dirs[k]; k++) {
+			AUTO(str) char *path = str_fmt("%s/%s%s", dirs[k], units[i], suffix);
 
-		if (path_exists(path))
-			return xstrdup(c->back->units[i]);
+			if (path_exists(path))
+				return xstrdup(units[i]);
+		}
 	}
-	return xstrdup(c->back->units ? c->back->units[0] : c->back->name);
+	return xstrdup(units ? units[0] : c->back->name);
 }
 
 static int find_command(const struct cri *c, char ***command, struct err *err)
 {
 	if (c->o->restart_with) {
 		*command = strv_split(c->o->restart_with, " \t");
-		return *command ? 0 : err_set(err, E_USAGE, "the command to restart with is empty");
+		return strv_len(*command)
+			       ? 0
+			       : err_set(err, E_USAGE, "the command to restart with is empty");
 	}
 	if (path_exists("/run/systemd/system")) {
-		AUTO(str) char *unit = service(c, "/run/systemd/system");
+		AUTO(str) char *unit = service(c, systemd_dirs, ".service");
 
 		*command = strv_dup(ARGV("systemctl", "restart", unit));
 		return 0;
 	}
 	if (path_exists("/run/openrc")) {
-		AUTO(str) char *name = service(c, "/etc/init.d");
+		AUTO(str) char *name = service(c, openrc_dirs, "");
 
 		if (str_ends(name, ".service"))
 			name[strlen(name) - strlen(".service")] = '\0';
@@ -159,7 +170,7 @@ static int restart_read(const struct json *record, struct restart *out, struct e
 	out->seconds = (unsigned)seconds;
 	if (k == ARRAY_LEN(hows) || !out->back || seconds < 1 || seconds > 86400 ||
 	    strings_of(record, "command", &out->command) < 0 ||
-	    (out->how == RESTART_COMMAND && !out->command))
+	    (out->how == RESTART_COMMAND && !strv_len(out->command)))
 		return err_set(err, E_INVALID, "the record of a restart is damaged");
 	return 0;
 }
@@ -313,6 +324,18 @@ static int watch_apply(const struct deploy_step *step, const struct json *record
 	return 0;
 }
 
+/* systemd does not start again what failed too often, as it may have with the new files. */
+static void forgive(const struct restart *r)
+{
+	struct err ignored = ERR_INIT; /* it has not failed */
+
+	if (r->how == RESTART_COMMAND && strv_len(r->command) == 3 &&
+	    str_eq(r->command[0], "systemctl") &&
+	    run(ARGV("systemctl", "reset-failed", r->command[2]), deadline_in(1000ULL * r->seconds),
+		&ignored) < 0)
+		log_debug("nothing to forgive", LOG_S("unit", r->command[2]));
+}
+
 static int watch_undo(void *context, const struct json *record, struct err *err)
 {
 	AUTO(restart) struct restart r = RESTART_INIT;
@@ -333,6 +356,7 @@ static int watch_undo(void *context, const struct json *record, struct err *err)
 	/* What does not run reads the old files when it starts. */
 	if (r.how == RESTART_HANGUP && now.pid == 0)
 		return 0;
+	forgive(&r);
 	if (restart_now(&r, &now, err) < 0)
 		return err_wrap(err, "restart %s with its old configuration", r.back->name);
 	return 0;

@@ -148,7 +148,7 @@ static int exchange(struct local_exchange *x, struct grpc_answer *a, struct err 
 int grpc_call(const char *socket, const char *method, const void *request, size_t len,
 	      struct deadline deadline, struct buf *answer, struct err *err)
 {
-	static const char *const headers[] = { "Content-Type: application/grpc", "TE: trailers",
+	static const char *const headers[] = { "Content-Type: application/grpc", "te: trailers",
 					       "Expect:", NULL };
 	AUTO(buf) struct buf frame = BUF_INIT(len + GRPC_HEAD);
 	AUTO(buf) struct buf body = BUF_INIT(answer->max + GRPC_HEAD);

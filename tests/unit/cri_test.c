@@ -4,17 +4,23 @@
  * that it is taken out again byte for byte, also around what an administrator wrote meanwhile, and
  * which manager is taken for being there.
  */
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "deploy/cri/cri-internal.h"
 #include "deploy/cri/docker-json.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -552,6 +558,172 @@ START_TEST(nerdctl_needs_nothing)
 }
 END_TEST
 
+/* --- who restarts it --- */
+
+/* /run and /etc of this test's own. */
+static bool own_directories(void)
+{
+	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("none", "/run", "tmpfs", 0, NULL) == 0 &&
+	    mount("none", "/etc", "tmpfs", 0, NULL) == 0)
+		return true;
+	(void)printf("skipped: directories of one's own: %s\n", strerror(errno));
+	return false;
+}
+
+static const struct {
+	const char *made[2], *unit, *with, *command;
+	enum err_code code;
+} restarts[] = {
+	{ { "/run/systemd/system" },
+	  "k3s-agent.service",
+	  NULL,
+	  "systemctl restart k3s-agent.service",
+	  E_OK },
+	{ { "/run/systemd/system", "/etc/systemd/system/k3s-agent.service" },
+	  NULL,
+	  NULL,
+	  "systemctl restart k3s-agent",
+	  E_OK },
+	{ { "/run/systemd/system" }, NULL, NULL, "systemctl restart k3s", E_OK },
+	{ { "/run/openrc", "/etc/init.d/k3s-agent" },
+	  NULL,
+	  NULL,
+	  "rc-service k3s-agent restart",
+	  E_OK },
+	{ { "/run/systemd/system" }, NULL, "  sv  restart k3s ", "sv restart k3s", E_OK },
+	{ { NULL }, NULL, NULL, NULL, E_UNSUPPORTED },
+	{ { NULL }, NULL, " ", NULL, E_USAGE },
+};
+
+START_TEST(restart_command)
+{
+	AUTO(json) struct json *plan = json_make_object();
+	AUTO(strv) char **words = NULL;
+	AUTO(str) char *command = NULL;
+	struct cri_options o = options();
+	struct cri c = { .back = &backend_k3s, .o = &o, .running = true };
+
+	if (!own_directories())
+		return;
+	for (size_t i = 0; i < 2 && restarts[_i].made[i]; i++)
+		OK(path_make(restarts[_i].made[i], 0755, &err));
+	o.restart_with = restarts[_i].with;
+	c.unit = restarts[_i].unit ? xstrdup(restarts[_i].unit) : NULL;
+	err_clear(&err);
+	ck_assert_int_eq(restart_plan(&c, plan, &err), restarts[_i].code ? -1 : 0);
+	free(c.unit);
+	ck_assert_msg(err.code == restarts[_i].code, "%s", err.msg);
+	if (err.code)
+		return;
+	for (size_t i = 0; i < json_count(json_get(plan, "command")); i++)
+		strv_push(&words, json_text(json_at(json_get(plan, "command"), i)));
+	command = strv_join(words, " ");
+	ck_assert_str_eq(command, restarts[_i].command);
+}
+END_TEST
+
+/* A systemctl of ours notes what it is told; the manager answers all the time, from a process that
+ * is not the one that was noted. */
+START_TEST(systemd_is_asked_to_forgive)
+{
+	AUTO(str) char *told = in_root("/told"), *sock = in_root("/s");
+	AUTO(str) char *script = str_fmt("#!/bin/sh\necho \"$@\" >>%s\n", told);
+	AUTO(str) char *bin = in_root("/bin/systemctl"), *now = NULL;
+	AUTO(str) char *path = str_fmt("%s/bin:%s", root, getenv("PATH"));
+	AUTO(json) struct json *record = json_make_object();
+	struct json *command = json_make_array();
+	int listener = fd_unix_listen(sock, &err);
+
+	ck_assert_int_ge(listener, 0);
+	put("/bin/systemctl", script);
+	ck_assert(chmod(bin, 0755) == 0 && setenv("PATH", path, 1) == 0);
+	json_add(command, json_make_string("systemctl"));
+	json_add(command, json_make_string("restart"));
+	json_add(command, json_make_string("k3s"));
+	json_put(record, "command", command);
+	json_put(record, "name", json_make_string("k3s"));
+	json_put(record, "how", json_make_string("command"));
+	json_put(record, "socket", json_make_string(sock));
+	json_put(record, "seconds", json_make_int(1));
+	json_put(record, "pid", json_make_int(1));
+	json_put(record, "start", json_make_int(1));
+	json_put(record, "answers", json_make_bool(false));
+	ck_assert_str_eq(cri_step_kinds[0]->kind, "cri-watch");
+	err_clear(&err);
+	/* It is still this process: not restarted, after all. */
+	ck_assert_int_eq(cri_step_kinds[0]->undo(NULL, record, &err), -1);
+	ck_assert_int_eq(err.code, E_TIMEOUT);
+	now = get("/told");
+	ck_assert_str_eq(now, "reset-failed k3s\nrestart k3s\n");
+	(void)close(listener);
+}
+END_TEST
+
+/* --- what containerd's own parser says --- */
+
+/* A containerd 2 in so far as it puts files together: the root file, then those of its imports. */
+#define MERGE                                                                           \
+	"put_together() { grep -v '^imports' $2; "                                      \
+	"sed -n 's/^imports = //p' $2 | tr -d '[]\" ' | tr , '\\n' | while read f; do " \
+	"[ -z $f ] || grep -v '^version' $f; done; }\n"
+
+static const struct {
+	const char *script;
+	enum err_code code; /* E_OK: it is content */
+	const char *says;
+} parsers[] = {
+	{ MERGE "put_together \"$@\"", E_OK, NULL },
+	/* Zeros that only one of the two prints do not matter. */
+	{ MERGE "[ $4 = dump ] && put_together \"$@\" | sed '/^root/aoom_score = 0'", E_OK, NULL },
+	{ "grep -v ^imports $2", E_CONFIG, "would not see the runtime handlers" },
+	{ MERGE "put_together \"$@\" | if grep -q /proc/ $2; then sed "
+		"'s,^root.*,root = \"/elsewhere\",'; else cat; fi",
+	  E_CONFIG, "would change 'root' too" },
+	{ MERGE "put_together \"$@\" | if grep -q /proc/ $2; then sed "
+		"'/address/d'; else cat; fi",
+	  E_CONFIG, "would change 'grpc.address' too" },
+	{ "echo 'expected version 3, got 2' >&2; exit 1", E_CONFIG, "expected version 3, got 2" },
+	{ MERGE "grep -q /proc/ $2 && { echo no such key >&2; exit 1; }; "
+		"put_together \"$@\"",
+	  E_CONFIG, "would not accept the new configuration" },
+	{ "head -c 6000000 /dev/zero", E_LIMIT, NULL },
+	{ "echo '[not toml'", E_CONFIG, NULL },
+	{ "exec 2>&-; kill -9 $$", E_CONFIG, NULL },
+};
+
+START_TEST(checked_by_the_manager)
+{
+	static const char text[] = "version = 3\nroot = \"/r\"\n[grpc]\naddress = \"/s\"\n";
+	AUTO(str) char *binary = in_root("/containerd");
+	AUTO(str) char *script = str_fmt("#!/bin/sh\n%s\n", parsers[_i].script);
+	AUTO(str) char *config = in_root("/config.toml");
+	AUTO(str) char *why = NULL;
+	bool have[ARRAY_LEN(handlers)] = { false };
+	struct cri_options o = options();
+	struct cri c = { .back = &backend_containerd,
+			 .o = &o,
+			 .root = (char[]){ "" },
+			 .config = config,
+			 .binary = binary,
+			 .have = have };
+	AUTO(edits) struct edits e = EDITS_INIT("");
+	int rc;
+
+	put("/containerd", script);
+	ck_assert_int_eq(chmod(binary, 0755), 0);
+	put("/config.toml", text);
+	OK(containerd_edit(&c, &e, &err));
+	err_clear(&err);
+	rc = containerd_check(&c, &e, config, &why, &err);
+	ck_assert_msg(err.code == parsers[_i].code && (rc == 0) == (err.code == E_OK), "%s",
+		      err.msg);
+	if (parsers[_i].says)
+		ck_assert_msg(strstr(err.msg, parsers[_i].says) != NULL, "%s", err.msg);
+	same("/config.toml", text);
+}
+END_TEST
+
 /* --- records --- */
 
 static const char *const damaged[] = {
@@ -608,6 +780,9 @@ int main(void)
 	tcase_add_test(tc, nothing_is_found);
 	tcase_add_test(tc, the_distribution_comes_first);
 	tcase_add_test(tc, nerdctl_needs_nothing);
+	tcase_add_loop_test(tc, restart_command, 0, ARRAY_LEN(restarts));
+	tcase_add_test(tc, systemd_is_asked_to_forgive);
+	tcase_add_loop_test(tc, checked_by_the_manager, 0, ARRAY_LEN(parsers));
 	tcase_add_loop_test(tc, damaged_record, 0, ARRAY_LEN(damaged));
 	tcase_add_test(tc, versions);
 	suite_add_tcase(s, tc);
