@@ -100,9 +100,9 @@ static void try_tar(int dir, const void *data, size_t len)
 
 static void try_patch(const void *data, size_t len)
 {
-	AUTO(fd)
-	int base = memory("base of it all\n", 15),
-	    patch = memory(data, len), out = memory("", 0);
+	AUTO(fd) int base = memory("base of it all\n", 15);
+	AUTO(fd) int patch = memory(data, len);
+	AUTO(fd) int out = memory("", 0);
 	struct err err = ERR_INIT;
 	uint64_t size;
 	char hex[65];
