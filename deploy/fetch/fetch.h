@@ -65,6 +65,10 @@ MUST_CHECK int source_document(struct source *s, const char *name, size_t limit,
 MUST_CHECK int source_signatures(struct source *s, const char *name, char ***texts,
 				 struct err *err);
 
+/* The documents are not to be believed, or are too old: forgets them and the mirror that is asked
+ * first, so that another one's can be looked at. false: there is no other, and nothing changed. */
+bool source_distrust(struct source *s);
+
 struct source_progress {
 	/* phase: "fetch", "unpack"; total 0: not known. */
 	void (*at)(void *arg, const char *phase, uint64_t done, uint64_t total);

@@ -380,3 +380,22 @@ int source_signatures(struct source *s, const char *name, char ***texts, struct 
 	}
 	return 0;
 }
+
+bool source_distrust(struct source *s)
+{
+	char **others;
+
+	if (strv_len(s->urls) < 2)
+		return false;
+	others = strv_dup(s->urls + 1);
+	strv_free(s->urls);
+	s->urls = others;
+	free(s->name);
+	s->name = http_shown(s->urls[0]);
+	vec_each(struct document, d, &s->documents) {
+		free(d->name);
+		free(d->text);
+	}
+	vec_release(&s->documents);
+	return true;
+}

@@ -745,6 +745,25 @@ START_TEST(documents_are_bounded)
 }
 END_TEST
 
+START_TEST(a_mirror_can_be_distrusted)
+{
+	AUTO(str) char *bad = web_url(&web, "swapped"), *good = web_url(&web, "ok");
+	char *const mirrors[] = { bad, good, NULL };
+	AUTO(source) struct source *s = open_source(mirrors);
+	AUTO(buf) struct buf text = BUF_INIT(0), again = BUF_INIT(0), right = BUF_INIT(0);
+
+	ck_assert_int_eq(file_read(AT_FDCWD, in("r2/release.yaml"), RELEASE_TEXT_MAX, &right, &err),
+			 0);
+	ck_assert_int_eq(source_document(s, "release.yaml", RELEASE_TEXT_MAX, &text, &err), 0);
+	ck_assert(memcmp(text.data, right.data, right.len) != 0);
+	ck_assert(source_distrust(s));
+	ck_assert_int_eq(source_document(s, "release.yaml", RELEASE_TEXT_MAX, &again, &err), 0);
+	ck_assert(again.len == right.len && memcmp(again.data, right.data, right.len) == 0);
+	ck_assert(!source_distrust(s));
+	ck_assert_msg(stage(s, &now, has_nothing, NULL) == 0, "%s", err.msg);
+}
+END_TEST
+
 /* A file of a release's directory that is none. */
 START_TEST(a_directory_may_be_hostile)
 {
@@ -920,6 +939,7 @@ int main(void)
 	tcase_add_test(t, an_archive_is_known_by_its_names);
 	tcase_add_loop_test(t, what_is_no_source_is_refused, 0, 10);
 	tcase_add_loop_test(t, documents_are_bounded, 0, 4);
+	tcase_add_test(t, a_mirror_can_be_distrusted);
 	tcase_add_loop_test(t, a_directory_may_be_hostile, 0, 4);
 	tcase_add_loop_test(t, a_copy_is_a_source, 0, WAYS);
 	tcase_add_loop_test(t, a_copy_of_some_components, 0, 2);

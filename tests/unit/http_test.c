@@ -630,6 +630,7 @@ START_TEST(http_2_is_spoken)
 }
 END_TEST
 
+/* Also where it was plain http that led there. */
 START_TEST(https_stays_https)
 {
 	AUTO(buf) struct buf text = BUF_INIT(LEN);
@@ -637,13 +638,22 @@ START_TEST(https_stays_https)
 	char *answer = str_fmt("HTTP/1.0 302 Found\r\nLocation: http://127.0.0.1:%d/ok/"
 			       "file\r\n\r\n",
 			       web.port);
+	AUTO(str) char *start = web_url(&web, "jump"), *ca = in("ca.crt"), *there = NULL;
+	char *const mirrors[] = { start, NULL };
+	struct http_options o = quick;
 
 	tls_keys(dir);
 	put("doc", answer, strlen(answer));
 	tls_start(&tls, dir, "good", 1);
-	ck_assert_int_lt(get_secure("ca.crt", false, "doc", &text), 0);
+	there = str_fmt("https://127.0.0.1:%d/doc", tls.port);
+	put("jump", there, strlen(there));
+	o.cacert = ca;
+	if (_i)
+		ck_assert_int_lt(http_get(&o, mirrors, "jump", LEN, &text, &err), 0);
+	else
+		ck_assert_int_lt(get_secure("ca.crt", false, "doc", &text), 0);
 	ck_assert_msg(err.code == E_TRUST && strstr(err.msg, "away from https"), "%s", err.msg);
-	ck_assert_uint_eq(web_count(&web), 0);
+	ck_assert_uint_eq(web_count(&web), (unsigned)_i);
 }
 END_TEST
 
@@ -675,7 +685,7 @@ int main(void)
 	tcase_add_test(t, a_refusing_port_is_told);
 	tcase_add_loop_test(t, certificates_are_checked, 0, 2 * ARRAY_LEN(secured));
 	tcase_add_test(t, http_2_is_spoken);
-	tcase_add_test(t, https_stays_https);
+	tcase_add_loop_test(t, https_stays_https, 0, 2);
 	suite_add_tcase(s, t);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_ENV);

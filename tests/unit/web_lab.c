@@ -289,6 +289,13 @@ static void way_hop(struct client *c)
 	redirect(c, to);
 }
 
+/* To the URL that the file consists of. */
+static void way_jump(struct client *c)
+{
+	c->data[c->len] = '\0';
+	redirect(c, c->data);
+}
+
 static void way_elsewhere(struct client *c)
 {
 	redirect(c, "file:///etc/passwd");
@@ -382,6 +389,7 @@ static const struct {
 	{ "416", way_416 },
 	{ "loop", way_loop },
 	{ "hop", way_hop },
+	{ "jump", way_jump },
 	{ "elsewhere", way_elsewhere },
 	{ "busy", way_busy },
 	{ "busy-twice", way_busy },
