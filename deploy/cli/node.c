@@ -40,10 +40,10 @@ char *node_path(const char *path)
 /* Steps that a journal may ask to be undone. */
 static const struct deploy_step_ops **step_kinds(void)
 {
-	static const struct deploy_step_ops *kinds[16] = { &prove_step };
+	static const struct deploy_step_ops *kinds[16] = { &prove_step, &prove_clean_step };
 
-	for (size_t i = 0; cri_step_kinds[i] && i + 2 < ARRAY_LEN(kinds); i++)
-		kinds[i + 1] = cri_step_kinds[i];
+	for (size_t i = 0; cri_step_kinds[i] && i + 3 < ARRAY_LEN(kinds); i++)
+		kinds[i + 2] = cri_step_kinds[i];
 	return kinds;
 }
 
@@ -133,22 +133,29 @@ static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err
 	return 0;
 }
 
-/* Files of the manager, its steps, and the proof as the last of them. */
+/* Files of the manager and its steps, between the two of the proof. */
 static void compose(struct registration *reg, bool proof)
 {
 	const struct deploy_change *told = &reg->told.change;
+	size_t n = 0;
 
 	reg->change.files = told->files;
 	reg->change.nfiles = told->nfiles;
-	reg->steps = xcalloc(told->nsteps + 1, sizeof(*reg->steps));
-	if (told->nsteps)
-		memcpy(reg->steps, told->steps, told->nsteps * sizeof(*reg->steps));
-	reg->change.nsteps = told->nsteps;
+	reg->steps = xcalloc(told->nsteps + 2, sizeof(*reg->steps));
 	if (proof)
-		reg->steps[reg->change.nsteps++] = (struct deploy_step){ .ops = &prove_step,
-									 .name = "proof in a VM",
-									 .arg = &reg->proof };
+		reg->steps[n++] = (struct deploy_step){ .ops = &prove_clean_step,
+							.name = "clean up after the proof",
+							.arg = &reg->proof,
+							.before_files = true };
+	if (told->nsteps)
+		memcpy(reg->steps + n, told->steps, told->nsteps * sizeof(*reg->steps));
+	n += told->nsteps;
+	if (proof)
+		reg->steps[n++] = (struct deploy_step){ .ops = &prove_step,
+							.name = "proof in a VM",
+							.arg = &reg->proof };
 	reg->change.steps = reg->steps;
+	reg->change.nsteps = n;
 }
 
 /* Can it be proved, and if not, why not? */
@@ -169,6 +176,7 @@ static int set_proof(struct registration *reg, const struct prove_expect *expect
 				     .socket = cri_socket(reg->cri),
 				     .prefix = node_prefix(),
 				     .expect = *expect };
+	prove_name(&reg->proof);
 	return 0;
 }
 

@@ -392,10 +392,6 @@ bool source_distrust(struct source *s)
 	s->urls = others;
 	free(s->name);
 	s->name = http_shown(s->urls[0]);
-	vec_each(struct document, d, &s->documents) {
-		free(d->name);
-		free(d->text);
-	}
-	vec_release(&s->documents);
+	forget_documents(s);
 	return true;
 }

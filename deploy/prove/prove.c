@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = 4096, RECORD_MAX = 64 << 10, CLEAN_MS = 30000, STDERR_MAX = 4096 };
+enum { END_MS = 60000, LOOK_MS = 200 };
 
 /*
  * How a client is called: words of its command lines. @file is the image's archive, @image its
@@ -34,11 +35,14 @@ enum { LINE_MAX_BYTES = 4096, RECORD_MAX = 64 << 10, CLEAN_MS = 30000, STDERR_MA
 struct client {
 	const char *manager, *program, *socket; /* NULL: it knows its socket itself */
 	const char *load, *run;
+	const char *look;           /* succeeds while the container is there */
 	const char *find;           /* prints the sandbox's id; NULL: it is @id */
-	const char *const clean[6]; /* each may fail: there may be nothing to clean */
+	const char *const clean[6]; /* each may fail: there may be nothing to clean. The first
+				       succeeds once the container can be ended */
 };
 
 #define CTR_LOAD "-n @space images import @file"
+#define CTR_LOOK "-n @space containers info @id"
 #define CTR_RUN  "-n @space run --rm --runtime @shim @image @id"
 #define CTR_CLEAN                                                                           \
 	{                                                                                   \
@@ -48,19 +52,21 @@ struct client {
 	}
 
 static const struct client clients[] = {
-	{ "containerd", "ctr", "/run/containerd/containerd.sock", CTR_LOAD, CTR_RUN, NULL,
+	{ "containerd", "ctr", "/run/containerd/containerd.sock", CTR_LOAD, CTR_RUN, CTR_LOOK, NULL,
 	  CTR_CLEAN },
-	{ "nerdctl", "ctr", "/run/containerd/containerd.sock", CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
-	{ "k3s", "k3s ctr", NULL, CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
+	{ "nerdctl", "ctr", "/run/containerd/containerd.sock", CTR_LOAD, CTR_RUN, CTR_LOOK, NULL,
+	  CTR_CLEAN },
+	{ "k3s", "k3s ctr", NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
 	{ "rke2", "/var/lib/rancher/rke2/bin/ctr", "/run/k3s/containerd/containerd.sock", CTR_LOAD,
-	  CTR_RUN, NULL, CTR_CLEAN },
-	{ "k0s", "k0s ctr", NULL, CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
-	{ "microk8s", "microk8s ctr", NULL, CTR_LOAD, CTR_RUN, NULL, CTR_CLEAN },
+	  CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
+	{ "k0s", "k0s ctr", NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
+	{ "microk8s", "microk8s ctr", NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
 	{ "docker",
 	  "docker",
 	  NULL,
 	  "load -q -i @file",
 	  "run --rm -i --network none --runtime kata --name @id @image",
+	  "inspect @id",
 	  "inspect --format {{.Id}} @id",
 	  { "rm -f @id", "image rm -f @image" } },
 };
@@ -309,7 +315,7 @@ static int compare(const struct prove_expect *expect, const struct prove_report 
 	return 0;
 }
 
-static void make_id(struct proof *p)
+void prove_name(struct prove *p)
 {
 	unsigned char random[6];
 	char hex[2 * sizeof(random) + 1];
@@ -317,7 +323,7 @@ static void make_id(struct proof *p)
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		bug("getrandom");
 	str_hex(random, sizeof(random), hex);
-	p->id = str_fmt("proof-%s", hex);
+	(void)!str_print(p->id, sizeof(p->id), "proof-%s", hex);
 }
 
 static int prove_with(const struct proof *p, const struct prove *what, struct prove_report *report,
@@ -337,25 +343,33 @@ static int prove_with(const struct proof *p, const struct prove *what, struct pr
 	return 0;
 }
 
-static int begin(const char *manager, const char *socket, const char *prefix, struct proof *p,
-		 struct err *err)
+static int begin(const struct prove *what, struct proof *p, struct err *err)
 {
-	p->client = find_client(manager);
+	p->client = find_client(what->manager);
 	if (!p->client)
-		return err_set(err, E_UNSUPPORTED, "a container cannot be run through %s", manager);
-	p->socket = socket ? xstrdup(socket) : NULL;
-	p->prefix = xstrdup(prefix);
+		return err_set(err, E_UNSUPPORTED, "a container cannot be run through %s",
+			       what->manager);
+	p->socket = what->socket ? xstrdup(what->socket) : NULL;
+	p->prefix = xstrdup(what->prefix);
+	p->id = xstrdup(what->id);
 	return 0;
+}
+
+/* Clients wait long for a manager that is not there. */
+static bool is_there(const struct proof *p)
+{
+	const char *socket = p->socket ? p->socket : p->client->socket;
+	struct err ignored = ERR_INIT;
+	AUTO(fd) int fd = socket ? fd_unix_connect(socket, &ignored) : -1;
+
+	return !socket || fd >= 0;
 }
 
 int prove_run(const struct prove *what, struct prove_report *report, struct err *err)
 {
 	AUTO(proof) struct proof p = { 0 };
 
-	if (begin(what->manager, what->socket, what->prefix, &p, err) < 0)
-		return -1;
-	make_id(&p);
-	return prove_with(&p, what, report, err);
+	return begin(what, &p, err) < 0 ? -1 : prove_with(&p, what, report, err);
 }
 
 struct json *prove_json(const struct prove_report *proof)
@@ -391,9 +405,8 @@ static int step_prepare(const struct deploy_step *step, struct json *record, str
 	AUTO(strv) char **argv = NULL;
 	struct err why = ERR_INIT;
 
-	if (begin(what->manager, what->socket, what->prefix, &p, err) < 0)
+	if (begin(what, &p, err) < 0)
 		return -1;
-	make_id(&p);
 	argv = command(&p, "--version");
 	struct spawn s = { .argv = argv };
 	if (spawn_run(&s, NULL, 0, NULL, deadline_in(CLEAN_MS), &why) < 0) {
@@ -407,42 +420,85 @@ static int step_prepare(const struct deploy_step *step, struct json *record, str
 	return 0;
 }
 
+static const char *text_in(const struct json *record, const char *key)
+{
+	const struct json *value = json_get(record, key);
+
+	return value && json_kind(value) == JSON_IS_STRING ? json_text(value) : NULL;
+}
+
 static int from_record(const struct json *record, struct proof *p, struct err *err)
 {
-	const struct json *manager = json_get(record, "manager"),
-			  *socket = json_get(record, "socket"),
-			  *prefix = json_get(record, "prefix"), *id = json_get(record, "id");
+	struct prove what = { .manager = text_in(record, "manager"),
+			      .socket = text_in(record, "socket"),
+			      .prefix = text_in(record, "prefix") };
+	const char *id = text_in(record, "id");
 
-	if (!manager || !prefix || !id || json_kind(manager) != JSON_IS_STRING ||
-	    json_kind(prefix) != JSON_IS_STRING || json_kind(id) != JSON_IS_STRING)
+	if (!what.manager || !what.prefix || !id || strlen(id) >= sizeof(what.id))
 		return err_set(err, E_INVALID, "the record of the proof is damaged");
-	if (begin(json_text(manager),
-		  socket && json_kind(socket) == JSON_IS_STRING ? json_text(socket) : NULL,
-		  json_text(prefix), p, err) < 0)
-		return -1;
-	p->id = xstrdup(json_text(id));
-	return 0;
+	copy_text(what.id, sizeof(what.id), id);
+	return begin(&what, p, err);
 }
 
-static int step_apply(const struct deploy_step *step, const struct json *record, struct err *err)
-{
-	AUTO(proof) struct proof p = { 0 };
-
-	if (from_record(record, &p, err) < 0)
-		return -1;
-	have_last = prove_with(&p, step->arg, &last, err) == 0;
-	return have_last ? 0 : -1;
-}
-
-static int step_undo(void *context, const struct json *record, struct err *err)
+static int clean_undo(void *context, const struct json *record, struct err *err)
 {
 	AUTO(proof) struct proof p = { 0 };
 
 	(void)context;
 	if (from_record(record, &p, err) < 0)
 		return -1;
-	clean(&p);
+	if (is_there(&p))
+		clean(&p);
 	return 0;
 }
 
-const struct deploy_step_ops prove_step = { "prove", step_prepare, step_apply, step_undo };
+static int nothing_to_apply(const struct deploy_step *step, const struct json *record,
+			    struct err *err)
+{
+	(void)step, (void)record, (void)err;
+	return 0;
+}
+
+static int run_apply(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)record;
+	have_last = prove_run(step->arg, &last, err) == 0;
+	return have_last ? 0 : -1;
+}
+
+/*
+ * After a crash the manager goes on without us. A container that is taken away, or whose manager is
+ * restarted, in the middle of its task's creation leaves a bundle behind; so it may first come to
+ * the point where it can be killed.
+ */
+static void end_first(const struct proof *p)
+{
+	struct deadline deadline = deadline_in(END_MS);
+
+	while (is_there(p) && !deadline_passed(deadline)) {
+		struct err gone = ERR_INIT, not_yet = ERR_INIT;
+
+		if (call(p, p->client->look, NULL, deadline, &gone) < 0)
+			return;
+		if (call(p, p->client->clean[0], NULL, deadline, &not_yet) == 0) {
+			clean(p);
+			return;
+		}
+		(void)poll(NULL, 0, LOOK_MS);
+	}
+}
+
+static int run_undo(void *context, const struct json *record, struct err *err)
+{
+	AUTO(proof) struct proof p = { 0 };
+
+	(void)context;
+	if (from_record(record, &p, err) < 0)
+		return -1;
+	end_first(&p);
+	return 0;
+}
+
+const struct deploy_step_ops prove_clean_step = { "prove-clean", step_prepare, nothing_to_apply,
+						  clean_undo };
+const struct deploy_step_ops prove_step = { "prove", step_prepare, run_apply, run_undo };

@@ -10,6 +10,7 @@
  *	struct prove p = { .manager = "containerd", .socket = "/run/containerd/containerd.sock",
  *			   .prefix = "/opt/kata", .expect = { "6.1.158", "3.10.0" } };
  *	struct prove_report report;
+ *	prove_name(&p);
  *	if (prove_run(&p, &report, err) < 0)		// E_FAILED, E_TIMEOUT, E_INVALID
  *		return -1;
  *
@@ -40,6 +41,7 @@ struct prove {
 	const char *prefix;
 	struct prove_expect expect;
 	unsigned seconds; /* 0: PROVE_SECONDS */
+	char id[24];      /* of the container: prove_name() */
 };
 
 struct prove_report {
@@ -55,8 +57,14 @@ bool prove_can(const char *manager);
 /* {"kernel", "agent", "memory", "cpus", "ms"}; null for NULL. */
 struct json *prove_json(const struct prove_report *report);
 
+/* A fresh name, known before anything is started. */
+void prove_name(struct prove *p);
 MUST_CHECK int prove_run(const struct prove *p, struct prove_report *report, struct err *err);
 
-/* As a step: arg is a struct prove. What was found is kept for prove_last(). */
-extern const struct deploy_step_ops prove_step;
+/*
+ * As steps of a change, both with the same struct prove as arg: the first stands before all others
+ * and does nothing, so that its undo is the last one, when the manager is there again, and cleans
+ * up what the second started. What was found is kept for prove_last().
+ */
+extern const struct deploy_step_ops prove_clean_step, prove_step;
 const struct prove_report *prove_last(void); /* NULL: nothing was proved */

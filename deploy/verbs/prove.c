@@ -45,6 +45,7 @@ int verb_prove(int argc, char **argv, struct err *err)
 	what = (struct prove){ .manager = cri_name(cri),
 			       .socket = cri_socket(cri),
 			       .prefix = node_prefix() };
+	prove_name(&what);
 	progress_phase("proof");
 	if (prove_run(&what, &report, err) < 0)
 		return -1;

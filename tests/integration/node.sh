@@ -9,6 +9,7 @@
 #   node_deploy VERB ...	kata-deploy ($deploy) on that node
 #   node_wait			until containerd answers
 #   make_release DIR VERSION SERIAL ...
+#   NODE_CLEAN			commands to be run at the end
 #   node_digest			of everything that an install may touch
 
 node_start() {
@@ -19,6 +20,7 @@ node_start() {
 	# shellcheck disable=SC2034
 	SHIM=$PREFIX/bin/containerd-shim-kata-v2
 	trap node_stop EXIT
+	lab_links >"$LAB/links"
 	mkdir -p "$LAB/etc" "$LAB/opt"
 	cat >"$LAB/etc/config.toml" <<-EOF
 		# The administrator's own, with a comment.
@@ -54,13 +56,30 @@ node_start() {
 
 node_stop() {
 	local status=$?
+	set +e
+	eval "${NODE_CLEAN:-}"
 	[ -z "${HTTPD:-}" ] || kill "$HTTPD" 2>/dev/null
 	(exit "$status")
 	lab_stop
 }
 
+# The port that a process listens on.
+node_port() { # PID
+	local inode port
+	for _ in $(seq 200); do
+		for inode in $(find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null | tr -dc '0-9\n'); do
+			port=$(awk -v i="$inode" '$10 == i && $4 == "0A" { split($2, a, ":"); print a[2] }' /proc/net/tcp)
+			[ -z "$port" ] || {
+				echo $((16#$port))
+				return
+			}
+		done
+		sleep 0.05
+	done
+}
+
 node_serve() {
-	local n=0 dir inode port=
+	local n=0 dir port
 	mkdir -p "$LAB/site"
 	for dir in "$@"; do
 		n=$((n + 1))
@@ -68,25 +87,23 @@ node_serve() {
 	done
 	busybox httpd -f -p 127.0.0.1:0 -h "$LAB/site" >/dev/null 2>&1 &
 	HTTPD=$!
-	for _ in $(seq 200); do
-		inode=$(find "/proc/$HTTPD/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null |
-			tr -dc '0-9\n' | head -n 1)
-		port=$(awk -v i="${inode:-x}" '$10 == i { split($2, a, ":"); print a[2] }' /proc/net/tcp)
-		[ -n "$port" ] && break
-		sleep 0.05
-	done
+	port=$(node_port "$HTTPD")
 	[ -n "$port" ] || {
 		echo "the web server did not start" >&2
 		return 1
 	}
 	# shellcheck disable=SC2034
-	URL=http://127.0.0.1:$((16#$port))
+	URL=http://127.0.0.1:$port
 }
 
 node_deploy() { # VERB OPTION...
 	local verb=$1
 	shift
-	local args=(--prefix "$PREFIX" --lock "$LAB/lock" --yes)
+	local args=(--prefix "$PREFIX" --lock "$LAB/lock")
+	case $verb in
+	plan | recover | status | verify) ;;
+	*) args+=(--yes) ;;
+	esac
 	case $verb in
 	install | upgrade | uninstall | plan)
 		args+=(--cri containerd --cri-config "$LAB/etc/config.toml"
@@ -96,7 +113,6 @@ node_deploy() { # VERB OPTION...
 	case $verb in
 	install | upgrade | plan) args+=(--cache "$LAB/cache") ;;
 	esac
-	[ "$verb" != plan ] || args=("${args[@]/--yes/--quiet}")
 	# shellcheck disable=SC2154
 	"$deploy" "$verb" "${args[@]}" "$@"
 }
@@ -109,11 +125,25 @@ node_digest() {
 
 # Until containerd answers.
 node_wait() {
-	for _ in $(seq 600); do
-		lab_ctr version >/dev/null 2>&1 && return 0
+	local end=$((SECONDS + 60))
+	while [ "$SECONDS" -lt "$end" ]; do
+		[ -S "$LAB/containerd.sock" ] &&
+			timeout 5 ctr --address "$LAB/containerd.sock" version >/dev/null 2>&1 && return 0
 		sleep 0.05
 	done
 	echo "containerd does not answer" >&2
+	return 1
+}
+
+# Until nothing of the node's containers is left on the host.
+node_gone() {
+	local left
+	for _ in $(seq 100); do
+		left=$(lab_left)
+		[ -n "$left" ] || return 0
+		sleep 0.1
+	done
+	printf '    left: %s\n' "$left"
 	return 1
 }
 

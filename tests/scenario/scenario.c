@@ -401,8 +401,8 @@ static const struct json *member(const struct json *j, const char *path)
 static int check_json(const struct node *n, const struct json *j, struct err *err)
 {
 	AUTO(json)
-	struct json *doc =
-		json_parse(n->out.data ? n->out.data : "", n->out.len, "the output", err);
+	struct json *doc = json_parse(n->out.data ? n->out.data : "", n->out.len, "the output",
+				      err);
 	const struct json *is = doc ? member(doc, text(j, "json")) : NULL;
 	const struct json *wanted = json_get(j, "is");
 	AUTO(str) char *a = is ? json_format(is, false) : xstrdup("nothing");

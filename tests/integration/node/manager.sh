@@ -44,27 +44,19 @@ test_portable_in_an_empty_root() {
 	printf 'subjectAltName=DNS:localhost' >"$LAB/ext"
 	openssl x509 -req -in "$LAB/server.csr" -CA "$root/ca.pem" -CAkey "$LAB/ca.key" \
 		-CAcreateserial -out "$LAB/server.pem" -days 2 -extfile "$LAB/ext" 2>/dev/null
-	(cd "$one" && exec openssl s_server -accept 127.0.0.1:0 -HTTP -cert "$LAB/server.pem" \
-		-key "$LAB/server.key") >"$LAB/s_server" 2>&1 &
+	nghttpd -a 127.0.0.1 -d "$one" 0 "$LAB/server.key" "$LAB/server.pem" >/dev/null 2>&1 &
 	server=$!
-	# shellcheck disable=SC2064
-	trap "kill $server; node_stop" EXIT
-	for _ in $(seq 200); do
-		port=$(sed -n 's/^ACCEPT.*:\([0-9]*\)$/\1/p' "$LAB/s_server")
-		[ -n "$port" ] && break
-		sleep 0.05
-	done
-	printf '127.0.0.1 localhost\n' >"$LAB/hosts"
+	NODE_CLEAN="kill $server"
+	port=$(node_port "$server")
 	mkdir -p "$root/etc"
-	cp "$LAB/hosts" "$root/etc/hosts"
+	printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 	mount --bind /dev "$root/dev"
 	mount -t proc proc "$root/proc"
-	# shellcheck disable=SC2064
-	trap "umount $root/dev $root/proc; kill $server; node_stop" EXIT
-	chroot "$root" /kata-deploy install --release "https://localhost:$port/" --key /key.pub \
+	NODE_CLEAN="umount $root/dev $root/proc; kill $server"
+	env -u SSL_CERT_FILE chroot "$root" /kata-deploy install --release "https://localhost:$port/" --key /key.pub \
 		--cacert /ca.pem --cache /tmp/cache --cri none --quiet
 	[ -x "$root/opt/kata/bin/containerd-shim-kata-v2" ]
-	has "no authority" "$(fails 17 chroot "$root" /kata-deploy plan --release \
+	has "no authority" "$(fails 17 env -u SSL_CERT_FILE chroot "$root" /kata-deploy plan --release \
 		"https://localhost:$port/" --key /key.pub --cache /tmp/cache --cri none --quiet)" certificate
 	chroot "$root" /kata-deploy uninstall --yes --quiet
 	[ ! -e "$root/opt/kata" ]

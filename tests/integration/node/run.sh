@@ -64,25 +64,21 @@ passed=0 failed=0
 [ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
 [ $# -eq 0 ] || tests=("$@")
 for t in "${tests[@]}"; do
-	start=$SECONDS status=0
+	start=$SECONDS
 	(
 		set -e
 		node_start
 		lab_image
 		"$t"
-	) || status=$?
-	for _ in $(seq 100); do
-		left=$(lab_left)
-		[ -z "$left" ] && break
-		sleep 0.1
-	done
-	if [ "$status" = 0 ] && [ -z "$left" ]; then
+		node_gone
+	)
+	status=$? # not in a condition: that would switch -e off
+	if [ "$status" = 0 ]; then
 		passed=$((passed + 1))
 		echo "  ok    $t ($((SECONDS - start)) s)"
 	else
 		failed=$((failed + 1))
 		echo "  FAIL  $t ($((SECONDS - start)) s)"
-		[ -z "$left" ] || printf '    left: %s\n' "$left"
 	fi
 done
 echo "node: $passed passed, $failed failed"
