@@ -94,8 +94,9 @@ extern struct cli cli;
 /* Results, talk and questions (say.c). */
 struct json;
 struct plan;
-/* Prints a document on standard output. */
+/* Prints a document on standard output; one at most, and whether there was one. */
 void say_json(const struct json *j);
+bool say_has_answered(void);
 /* A sentence on standard output, unless --json or --quiet. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A plan, for --dry-run. */

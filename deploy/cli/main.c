@@ -73,11 +73,24 @@ static int dispatch(int argc, char **argv, struct err *err)
 	return subverb_run(verbs, argc, argv, err);
 }
 
-static void complain(const struct err *err)
+/* The options may not have been read as far as that. */
+static bool wants_json(char *const *argv)
+{
+	strv_each(word, argv) {
+		if (str_eq(*word, "--"))
+			break;
+		if (str_eq(*word, "--json"))
+			return true;
+	}
+	return false;
+}
+
+/* What a verb found wrong may be its document already. */
+static void complain(char *const *argv, const struct err *err)
 {
 	(void)fflush(stdout);
 	(void)fprintf(stderr, "kata-deploy: %s\n", err->msg);
-	if (!cli.json)
+	if (!wants_json(argv) || say_has_answered())
 		return;
 	AUTO(json) struct json *j = json_make_object();
 	struct json *e = json_make_object();
@@ -96,12 +109,12 @@ int main(int argc, char **argv)
 	(void)umask(022);
 	log_init("kata-deploy", "deploy", LOG_LOGFMT, 2, LOG_WARN);
 	if (dispatch(argc, argv, &err) < 0)
-		complain(&err);
+		complain(argv, &err);
 	progress_end();
 	progress_print_timings();
 	if (fflush(stdout) != 0 && !err.code) {
 		err_sys(&err, "write the output");
-		complain(&err);
+		complain(argv, &err);
 	}
 	return err.code ? err_exit_status(err.code) : EXIT_SUCCESS;
 }
