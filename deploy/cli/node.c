@@ -9,8 +9,10 @@
 #include "base/str.h"
 #include "deploy/cli/cli.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +39,30 @@ char *node_path(const char *path)
 	return cli.root ? path_join(cli.root, path) : xstrdup(path);
 }
 
+/* --root as an absolute path; / is the running system, as if nothing had been said. */
+static int settle_root(struct err *err)
+{
+	static char root[PATH_MAX];
+	struct stat st;
+
+	if (!cli.root || cli.root == root)
+		return 0;
+	if (!realpath(cli.root, root))
+		return err_sys(err, "open --root '%s'", cli.root);
+	if (stat(root, &st) < 0 || !S_ISDIR(st.st_mode))
+		return err_set(err, E_USAGE, "--root %s is no directory", cli.root);
+	cli.root = str_eq(root, "/") ? NULL : root;
+	return 0;
+}
+
+/* Another system has no /run; its own directory is what is locked there. */
+static const char *lock_path(void)
+{
+	if (cli.lock)
+		return cli.lock;
+	return cli.root ? cli.root : DEPLOY_LOCK;
+}
+
 /* Steps that a journal may ask to be undone. */
 static const struct deploy_step_ops **step_kinds(void)
 {
@@ -49,16 +75,19 @@ static const struct deploy_step_ops **step_kinds(void)
 
 int node_open(enum deploy_access access, struct deploy **out, struct err *err)
 {
+	if (settle_root(err) < 0)
+		return -1;
+	if (*node_prefix() != '/')
+		return err_set(err, E_USAGE, "--prefix '%s' is not an absolute path",
+			       node_prefix());
 	AUTO(str) char *prefix = node_path(node_prefix());
 	struct deploy_options o = {
 		.prefix = prefix,
-		.lock = cli.lock ? cli.lock : DEPLOY_LOCK,
+		.lock = lock_path(),
 		.now = node_now(),
 		.kinds = step_kinds(),
 	};
 
-	if (*node_prefix() != '/')
-		return err_set(err, E_USAGE, "--prefix %s is not an absolute path", node_prefix());
 	if (access == DEPLOY_CHANGE && !cli.root && geteuid() != 0) {
 		err_set(err, E_PERMISSION, "only root may change %s", prefix);
 		return err_hint(err, "use sudo, or --root DIR to work on another tree");

@@ -154,9 +154,10 @@ static void add_defaults(const struct node *n, const char *verb, char ***argv)
 
 	if (strv_has((char *const *)others, verb) || mentions(*argv, "--help"))
 		return;
+	/* Another root has a place and a lock of its own. */
 	if (!mentions(*argv, "--root"))
 		default_to(argv, "--prefix", n, "opt");
-	if (!str_eq(verb, "doctor"))
+	if (!mentions(*argv, "--root") && !str_eq(verb, "doctor"))
 		default_to(argv, "--lock", n, "lock");
 	if (strv_has((char *const *)releases, verb)) {
 		default_to(argv, "--cache", n, "cache");
@@ -564,6 +565,8 @@ static int stage(struct node *n, const struct json *j, struct err *err)
 	line = managed ? managed : line;
 	if (!line)
 		return err_set(err, E_INVALID, "nothing to run");
+	if (json_get(j, "as") && !how.as)
+		return err_set(err, E_INVALID, "as: \"UID\"");
 	if (run_as(n, line, &how, err) < 0 || check_status(n, json_get(j, "status"), err) < 0)
 		return err_wrap(err, "%s", line);
 	for (size_t i = 0; expect && i < json_count(expect); i++) {
