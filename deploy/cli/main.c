@@ -51,28 +51,6 @@ static const struct manual manual = {
 	.families = families,
 };
 
-static int dispatch(int argc, char **argv, struct err *err)
-{
-	static char name[] = "kata-deploy";
-
-	if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "-h")) {
-		manual_help(&manual, stdout);
-		return 0;
-	}
-	if (str_eq(argv[1], "--version")) {
-		(void)printf("kata-deploy %s\n", KATA_VERSION);
-		return 0;
-	}
-	if (str_eq(argv[1], "manual"))
-		return manual_print(&manual, argc > 2 ? argv[2] : "man", stdout, err);
-	for (const struct family *f = families; f->name; f++) {
-		if (str_eq(argv[1], f->name))
-			return f->run(argc - 1, argv + 1, err);
-	}
-	argv[0] = name;
-	return subverb_run(verbs, argc, argv, err);
-}
-
 /* The options may not have been read as far as that. */
 static bool wants_json(char *const *argv)
 {
@@ -108,7 +86,7 @@ int main(int argc, char **argv)
 
 	(void)umask(022);
 	log_init("kata-deploy", "deploy", LOG_LOGFMT, 2, LOG_WARN);
-	if (dispatch(argc, argv, &err) < 0)
+	if (manual_run(&manual, argc, argv, &err) < 0)
 		complain(argv, &err);
 	progress_end();
 	progress_print_timings();

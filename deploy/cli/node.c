@@ -162,6 +162,15 @@ static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err
 	return 0;
 }
 
+int node_check_handlers(struct err *err)
+{
+	AUTO(strv) char **copies = strv_dup(cli.handlers);
+	struct cri_handler rows[HANDLERS_MAX];
+	size_t n = 0;
+
+	return handlers(copies, rows, &n, err);
+}
+
 /* Files of the manager and its steps, between the two of the proof. */
 static void compose(struct registration *reg, bool proof)
 {

@@ -39,6 +39,9 @@ MUST_CHECK int node_open(enum deploy_access access, struct deploy **out, struct 
 /* The container manager, as the command line says or as it is found. */
 MUST_CHECK int node_manager(struct cri **out, struct err *err);
 
+/* What is wrong with --handler, before anything is fetched for it. E_USAGE. */
+MUST_CHECK int node_check_handlers(struct err *err);
+
 /* A member of "extra", borrowed from *doc, which the caller frees; NULL: there is none. */
 MUST_CHECK int node_recall(const struct deploy *d, const char *member, struct json **doc,
 			   const struct json **out, struct err *err);

@@ -41,15 +41,16 @@ const struct opt plan_opts[] = {
 };
 
 struct install {
+	const char *verb;
 	struct deploy *d;
 	struct offer offer;
 	struct registration reg;
 	char *memory; /* text of trust.json */
 	bool needed;  /* something would change */
 };
-#define INSTALL_INIT                                           \
-	{                                                      \
-		.offer = OFFER_INIT, .reg = REGISTRATION_INIT, \
+#define INSTALL_INIT(is)                                                     \
+	{                                                                    \
+		.verb = (is), .offer = OFFER_INIT, .reg = REGISTRATION_INIT, \
 	}
 
 static void install_release(struct install *in)
@@ -82,8 +83,8 @@ static int prepare(struct install *in, enum deploy_access access, struct err *er
 	const struct release *r = &in->offer.release;
 	struct prove_expect expect;
 
-	if (progress_open(err) < 0 || node_open(access, &in->d, err) < 0 ||
-	    offer_open(in->d, &in->offer, err) < 0)
+	if (progress_open(err) < 0 || node_check_handlers(err) < 0 ||
+	    node_open(access, &in->d, err) < 0 || offer_open(in->d, &in->offer, err) < 0)
 		return -1;
 	expect = (struct prove_expect){ r->guest_kernel, r->agent };
 	progress_phase("plan");
@@ -132,7 +133,7 @@ static int show_plan(struct install *in, struct err *err)
 
 int verb_plan(int argc, char **argv, struct err *err)
 {
-	AUTO(install) struct install in = INSTALL_INIT;
+	AUTO(install) struct install in = INSTALL_INIT("plan");
 
 	(void)argc, (void)argv;
 	return prepare(&in, DEPLOY_LOOK, err) < 0 ? -1 : show_plan(&in, err);
@@ -145,7 +146,7 @@ static void say_result(const struct install *in, bool changed)
 	AUTO(json) struct json *j = json_make_object();
 	struct json *cost = json_make_object();
 
-	json_put(j, "verb", json_make_string("install"));
+	json_put(j, "verb", json_make_string(in->verb));
 	json_put(j, "changed", json_make_bool(changed));
 	json_put(j, "version", json_make_string(in->offer.release.version));
 	json_put(j, "generation", json_make_string(in->offer.layout.id));
@@ -194,11 +195,10 @@ static int ask(const struct install *in, struct err *err)
 	return ask_yes(question, cli.yes, err);
 }
 
-int verb_install(int argc, char **argv, struct err *err)
+static int install(const char *verb, struct err *err)
 {
-	AUTO(install) struct install in = INSTALL_INIT;
+	AUTO(install) struct install in = INSTALL_INIT(verb);
 
-	(void)argc, (void)argv;
 	if (prepare(&in, cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, err) < 0)
 		return -1;
 	if (cli.dry_run)
@@ -216,16 +216,23 @@ int verb_install(int argc, char **argv, struct err *err)
 	return 0;
 }
 
+int verb_install(int argc, char **argv, struct err *err)
+{
+	(void)argc, (void)argv;
+	return install("install", err);
+}
+
 /* The same, but there must be something to upgrade. */
 int verb_upgrade(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 
+	(void)argc, (void)argv;
 	if (node_open(DEPLOY_LOOK, &d, err) < 0)
 		return -1;
 	if (!deploy_installed(d)->current && !deploy_is_interrupted(d)) {
 		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
 		return err_hint(err, "use install");
 	}
-	return verb_install(argc, argv, err);
+	return install("upgrade", err);
 }
