@@ -9,7 +9,7 @@
 #include "deploy/use/use.h"
 
 const struct opt uninstall_opts[] = {
-	CLI_PLACE,  CLI_MANAGER, CLI_FORCE("also while pods run, which then cannot be cleaned up"),
+	CLI_PLACE,  CLI_MANAGER, CLI_FORCE("also under running pods, which are then lost"),
 	CLI_CHANGE, CLI_TALK,    OPT_END,
 };
 

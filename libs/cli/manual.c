@@ -16,7 +16,10 @@ void manual_help(const struct manual *m, FILE *to)
 		(void)fprintf(to, "  %-10s %s\n", v->name, v->help);
 	for (const struct family *f = m->families; f->name; f++)
 		(void)fprintf(to, "  %-10s %s\n", f->name, f->help);
-	(void)fprintf(to, "\n%s VERB --help lists the options of a verb.\n", m->name);
+	(void)fprintf(to,
+		      "\n%s VERB --help lists the options of a verb; manual man prints all, and\n"
+		      "manual bash, zsh or fish what completes command lines there.\n",
+		      m->name);
 }
 
 /* --- every verb, with the words that lead to it --- */
@@ -184,7 +187,7 @@ static void fish_verb(FILE *to, const struct manual *m, const char *family, cons
 	const char *condition = family ? family : v->name;
 
 	if (family) {
-		(void)fprintf(to, "complete -c %s -n '__fish_seen_subcommand_from %s' -a %s -d ",
+		(void)fprintf(to, "complete -c %s -n '__fish_seen_subcommand_from %s' -f -a %s -d ",
 			      m->name, family, v->name);
 		fish_text(to, v->help);
 	} else {
