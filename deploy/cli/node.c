@@ -258,6 +258,26 @@ int registration_add(const struct deploy *d, const struct json *release,
 	return 0;
 }
 
+int registration_check_left(struct err *err)
+{
+	AUTO(strv) char **copies = strv_dup(cli.handlers);
+	struct cri_handler rows[HANDLERS_MAX];
+	struct cri_options o = manager();
+
+	if (str_eq(cli.cri, "none"))
+		return 0;
+	o.handlers = rows;
+	if (handlers(copies, rows, &o.nhandlers, err) < 0)
+		return -1;
+	AUTO(str) char *left = cri_leftover(&o);
+	if (!left)
+		return 0;
+	err_set(err, E_STATE,
+		"nothing is installed below %s, but %s still has what an install wrote",
+		node_prefix(), left);
+	return err_hint(err, "install once more, which takes that over, then uninstall");
+}
+
 int registration_drop(const struct deploy *d, struct registration *reg, struct err *err)
 {
 	AUTO(json) struct json *doc = NULL;

@@ -67,4 +67,6 @@ DEFINE_AUTO_STRUCT(registration, struct registration, registration_release)
 MUST_CHECK int registration_add(const struct deploy *d, const struct json *release,
 				const struct prove_expect *proof, struct registration *reg,
 				struct err *err);
+/* E_STATE: nothing is installed, but a manager still has what an install here told it. */
+MUST_CHECK int registration_check_left(struct err *err);
 MUST_CHECK int registration_drop(const struct deploy *d, struct registration *reg, struct err *err);

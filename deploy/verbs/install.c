@@ -177,8 +177,10 @@ static void say_installed(const struct install *in, bool changed)
 	}
 	say("kata %s is installed as %s", in->offer.release.version, in->offer.layout.id);
 	if (in->reg.cri)
-		say("%s serves it%s", cri_name(in->reg.cri),
-		    in->reg.told.restart ? ", after a restart" : "; no restart was needed");
+		say("%s%s%s", cri_name(in->reg.cri),
+		    in->reg.told.restart ? " serves it, after a restart"
+					 : " is told; it was not restarted: ",
+		    in->reg.told.restart ? "" : in->reg.told.reason);
 	if (proof)
 		say("proved in a VM: kernel %s, agent %s, %s of memory, after %llu ms",
 		    proof->kernel, proof->agent, say_bytes(proof->memory),

@@ -590,7 +590,7 @@ static int play(struct node *n, const struct json *j, struct err *err)
 		const struct json *next = json_at(then, i);
 
 		if (text(next, "run") || text(next, "manage") ? stage(n, next, err) < 0
-							      : step(n, next, err) < 0)
+							      : check(n, next, err) < 0)
 			return -1;
 	}
 	return 0;
