@@ -113,7 +113,12 @@ int home_load(struct deploy *d, struct err *err)
 		return 0;
 	if (file_read(d->state, "install.json", STATE_MAX, &text, err) < 0)
 		return -1;
-	return installed_parse(&d->in, buf_cstr(&text), text.len, err);
+	if (installed_parse(&d->in, buf_cstr(&text), text.len, err) == 0)
+		return 0;
+	err_wrap(err, "%s/state", d->prefix);
+	if (err->code == E_INVALID)
+		err_hint(err, "bring it back, or move %s away and install anew", d->prefix);
+	return -1;
 }
 
 static int make_dir(int at, const char *path, int *fd, bool *made, struct err *err)

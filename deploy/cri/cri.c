@@ -518,6 +518,7 @@ static int adopt(const struct cri *c, struct edits *e, struct err *err)
 	AUTO(str) char *shim = cri_shim(c);
 	AUTO(str) char *import = beside(c->config, ours[0]);
 	AUTO(strv) char **imported = NULL;
+	const char *there;
 
 	if (c->back->adopt)
 		return c->back->adopt(c, e, err);
@@ -533,9 +534,12 @@ static int adopt(const struct cri *c, struct edits *e, struct err *err)
 		if (edits_adopt(e, path, shim, err) < 0)
 			return -1;
 	}
-	if (edits_adopt(e, c->config, shim, err) < 0)
+	if (edits_adopt(e, c->config, shim, err) < 0 || edits_read(e, import, &there, err) < 0)
 		return -1;
-	return c->back->edit == containerd_edit ? edits_adopt_import(e, c->config, import, err) : 0;
+	/* One that is still there is another prefix's. */
+	return there || c->back->edit != containerd_edit
+		       ? 0
+		       : edits_adopt_import(e, c->config, import, err);
 }
 
 char *cri_leftover(const struct cri_options *o)
