@@ -358,13 +358,6 @@ int edits_adopt_docker(struct edits *e, const char *path, const char *name, cons
 
 /* --- records --- */
 
-static const char *text_of(const struct json *object, const char *key)
-{
-	const struct json *j = json_get(object, key);
-
-	return j && json_kind(j) == JSON_IS_STRING ? json_text(j) : NULL;
-}
-
 static bool bool_of(const struct json *object, const char *key)
 {
 	const struct json *j = json_get(object, key);
@@ -374,9 +367,9 @@ static bool bool_of(const struct json *object, const char *key)
 
 static int read_edit(const struct json *j, struct edit *out, struct err *err)
 {
-	const char *kind = json_kind(j) == JSON_IS_OBJECT ? text_of(j, "kind") : NULL;
-	const char *path = kind ? text_of(j, "path") : NULL;
-	const char *text = kind ? text_of(j, "text") : NULL;
+	const char *kind = json_kind(j) == JSON_IS_OBJECT ? json_get_text(j, "kind") : NULL;
+	const char *path = kind ? json_get_text(j, "path") : NULL;
+	const char *text = kind ? json_get_text(j, "text") : NULL;
 	size_t k = 0;
 
 	while (k < ARRAY_LEN(kinds) && !str_eq(kinds[k], kind))
@@ -387,8 +380,8 @@ static int read_edit(const struct json *j, struct edit *out, struct err *err)
 			      .path = xstrdup(path),
 			      .text = text ? xstrdup(text) : NULL,
 			      .made_key = bool_of(j, "made-key") };
-	if (text_of(j, "base"))
-		out->base = xstrdup(text_of(j, "base"));
+	if (json_get_text(j, "base"))
+		out->base = xstrdup(json_get_text(j, "base"));
 	return 0;
 }
 
