@@ -197,8 +197,11 @@ int edit_docker(struct edits *e, const char *path, const char *name, const char 
 /* Where the lines of a block are: exactly as written, or between the marks that are left of it. */
 static bool find_block(const char *text, const char *block, size_t *from, size_t *to)
 {
-	const char *at = strstr(text, block), *end;
+	const char *at = NULL, *end;
 
+	/* Ours were put at the end: of two that are the same, the last. */
+	for (const char *hit = strstr(text, block); hit; hit = strstr(hit + 1, block))
+		at = hit;
 	if (at) {
 		*from = (size_t)(at - text);
 		*to = *from + strlen(block);
