@@ -84,7 +84,6 @@ static int audit_object(struct audit *a, const struct entry *e, struct err *err)
 /* True if the name in the generation is what it was laid down as, given a sound store. */
 static bool name_is_right(const struct audit *a, const struct entry *e, const char *path)
 {
-	AUTO(str) char *object = e->type == ENTRY_FILE ? store_object(e) : NULL;
 	struct err ignored = ERR_INIT;
 	struct stat name, source;
 	AUTO(str) char *target = NULL;
@@ -92,6 +91,7 @@ static bool name_is_right(const struct audit *a, const struct entry *e, const ch
 	if (e->type == ENTRY_LINK)
 		return store_link_read(a->d->root, path, &target, &ignored) == 1 &&
 		       str_eq(target, e->target);
+	AUTO(str) char *object = store_object(e);
 	return fstatat(a->d->root, path, &name, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       fstatat(a->d->root, object, &source, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       name.st_ino == source.st_ino && name.st_dev == source.st_dev;

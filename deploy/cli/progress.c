@@ -77,6 +77,7 @@ static void draw(void)
 	size_t i = p.now;
 	uint64_t ms = clock_ms() - p.phases[i].began, done = p.phases[i].done,
 		 total = p.phases[i].total, rate = ms ? done * 1000 / ms : 0;
+	unsigned long long left = rate && total > done ? (total - done) / rate + 1 : 0;
 	const char *end = isatty(2) ? "" : "\n";
 
 	(void)fprintf(stderr, "%s%-9s %s", isatty(2) ? "\r\033[K" : "", p.phases[i].name,
@@ -85,9 +86,8 @@ static void draw(void)
 		(void)fprintf(stderr, " of %s", say_bytes(total));
 	if (rate)
 		(void)fprintf(stderr, ", %s/s", say_bytes(rate));
-	if (rate && total > done)
-		(void)fprintf(stderr, ", %llu s left",
-			      (unsigned long long)((total - done) / rate + 1));
+	if (left)
+		(void)fprintf(stderr, ", %llu s left", left);
 	(void)fputs(end, stderr);
 	(void)fflush(stderr);
 	p.drawn = isatty(2);

@@ -267,6 +267,8 @@ static int undo_one(struct edits *all, const struct edit *e, struct err *err)
 		return 0;
 	if (e->kind == EDIT_FILE)
 		str_set(&f->want, NULL);
+	else if (!e->text)
+		bug("an edit of %s without its text", e->path);
 	else if (e->kind == EDIT_BLOCK)
 		rc = undo_block(f, e);
 	else if (e->kind == EDIT_IMPORT)

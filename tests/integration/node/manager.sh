@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2034
 # shellcheck shell=bash
 # kata-manager, and the portable programs.
 
