@@ -34,8 +34,8 @@ void vsock_lab_device(void)
 	static const struct {
 		const char *name;
 		unsigned minor;
-	} nodes[] = { { "null", 3 }, { "zero", 5 }, { "full", 7 }, { "random", 8 },
-		      { "urandom", 9 }, { "vhost-vsock", 3 } };
+	} nodes[] = { { "null", 3 },   { "zero", 5 },    { "full", 7 },
+		      { "random", 8 }, { "urandom", 9 }, { "vhost-vsock", 3 } };
 
 	ck_assert(mount("tmpfs", "/dev", "tmpfs", 0, "mode=0755") == 0);
 	for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {

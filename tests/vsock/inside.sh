@@ -52,11 +52,8 @@ id=$(lab_id)
 head -c 3000000 /dev/urandom >/tmp/data
 lab_ctr run --rm --runtime "$RUNTIME" "$IMAGE" "$id" sh -c 'cat; exit 7' </tmp/data >/tmp/back &
 client=$!
-for _ in $(seq 6000); do
-	pgrep -f "sandbox-$id" >/dev/null && break
-	sleep 0.1
-done
-tr '\0' ' ' <"/proc/$(pgrep -f "sandbox-$id" | head -n 1)/cmdline" >/tmp/line
+while kill -0 "$client" && ! vmm=$(pgrep -f "sandbox-$id"); do sleep 0.2; done
+tr '\0' ' ' <"/proc/$vmm/cmdline" >/tmp/line
 check "QEMU has the device" grep -q 'vhost-vsock-pci,id=vsock0,vhostfd=3,guest-cid=[0-9]' /tmp/line
 check "and no port for the agent" sh -c '! grep -q name=agent /tmp/line'
 status=0
