@@ -50,7 +50,7 @@ load=(drivers/virtio/{virtio_ring,virtio,virtio_pci_legacy_dev,virtio_pci_modern
 
 accel=tcg
 if [ "$(cat /run/vc/accelerator 2>/dev/null)" = kvm ]; then accel=kvm; fi
-"$virtiofsd" --socket-path="$LAB/fs.sock" -o source=/ -o sandbox=chroot -o cache=auto -o no_posix_lock,xattr \
+"$virtiofsd" --socket-path="$LAB/fs.sock" -o source=/ -o sandbox=chroot -o cache=always -o no_posix_lock,xattr \
 	--thread-pool-size=0 -f >"$LAB/virtiofsd.log" 2>&1 &
 fs=$!
 for _ in $(seq 200); do
