@@ -94,7 +94,8 @@ static void check_payload(const ProtobufCMessageDescriptor *type, const Protobuf
 	if (protobuf_c_message_pack(m, packed) != len)
 		bug("%s: its packed size is not what it packs to", type->name);
 	ProtobufCMessage *again = protobuf_c_message_unpack(type, NULL, len, packed);
-	/* Of unknown fields protobuf-c keeps one with the number 0, which it does not read again. */
+	/* Of unknown fields protobuf-c keeps one with the number 0, which it does not read again.
+	 */
 	if (!again && !m->n_unknown_fields)
 		bug("%s: what was packed does not unpack", type->name);
 	if (again)

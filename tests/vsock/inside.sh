@@ -61,6 +61,16 @@ wait "$client" || status=$?
 check "the exit status comes back" same "$status" 7
 check "3 MB come back as they went" cmp /tmp/data /tmp/back
 
+id=$(lab_id)
+lab_ctr run --rm --runtime "$RUNTIME" "$IMAGE" "$id" sh -c 'echo up; sleep 10000' >/tmp/up &
+client=$!
+while kill -0 "$client" && ! grep -q up /tmp/up; do sleep 0.2; done
+kill -9 "$(pgrep -f "sandbox-$id")"
+status=0
+wait "$client" || status=$?
+check "the end of the VM is the container's" same "$status" 255
+check "nothing is left of that either" nothing_left
+
 # A device that opens and cannot do it: containers still start, and the next does not try.
 rm /run/vc/transport
 mount --bind /dev/null /dev/vhost-vsock
