@@ -26,23 +26,52 @@ enum { STATE_MAX = 64 << 20 };
 
 DEFINE_AUTO(dir, DIR *, NULL, closedir)
 
+/* Anybody may make files in /run/lock. What another user put there, and may hold, or what the
+ * kernel (fs.protected_regular) does not let us open for that, is not root's lock. */
+static bool drop_foreign(const char *path)
+{
+	struct stat st;
+
+	return geteuid() == 0 && lstat(path, &st) == 0 && st.st_uid != 0 && !S_ISDIR(st.st_mode) &&
+	       unlink(path) == 0;
+}
+
+static int open_lock(const char *path, bool *directory, struct err *err)
+{
+	enum { TRIES = 8 };
+	int fd;
+
+	for (int i = 0; i < TRIES && drop_foreign(path); i++)
+		;
+	*directory = false;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 && errno == EISDIR) {
+		*directory = true;
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	return fd < 0 ? err_sys(err, "open the lock %s", path) : fd;
+}
+
 /* The lock is the kernel's: a dead holder holds nothing. The pid in it is for the message only. */
 static int take_lock(const char *path, struct err *err)
 {
-	AUTO(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	bool directory;
+	AUTO(fd) int fd = open_lock(path, &directory, err);
 	AUTO(str) char *pid = NULL;
 
 	if (fd < 0)
-		return err_sys(err, "open the lock %s", path);
+		return -1;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		struct err ignored = ERR_INIT; /* the holder may not have written it yet */
 
 		if (errno != EWOULDBLOCK)
 			return err_sys(err, "lock %s", path);
-		pid = file_read_line(AT_FDCWD, path, &ignored);
-		return err_set(err, E_STATE, "another kata-deploy is at work: process %s has %s",
-			       str_empty(pid) ? "unknown" : pid, path);
+		pid = directory ? NULL : file_read_line(AT_FDCWD, path, &ignored);
+		return err_set(err, E_STATE, "another kata-deploy is at work: %s%s has locked %s",
+			       str_empty(pid) ? "somebody" : "process ", pid ? pid : "", path);
 	}
+	if (directory)
+		return STEAL(fd, -1);
 	pid = str_fmt("%d\n", (int)getpid());
 	if (ftruncate(fd, 0) < 0)
 		return err_sys(err, "write the lock %s", path);
@@ -84,7 +113,12 @@ int home_load(struct deploy *d, struct err *err)
 		return 0;
 	if (file_read(d->state, "install.json", STATE_MAX, &text, err) < 0)
 		return -1;
-	return installed_parse(&d->in, buf_cstr(&text), text.len, err);
+	if (installed_parse(&d->in, buf_cstr(&text), text.len, err) == 0)
+		return 0;
+	err_wrap(err, "%s/state", d->prefix);
+	if (err->code == E_INVALID)
+		err_hint(err, "bring it back, or move %s away and install anew", d->prefix);
+	return -1;
 }
 
 static int make_dir(int at, const char *path, int *fd, bool *made, struct err *err)

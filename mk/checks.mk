@@ -2,7 +2,7 @@
 #
 # Checks that are not unit tests: fuzzing, layers, headers, generated documents.
 
-.PHONY: check-docs check-layers check-headers check-fuzz fuzz fuzz-run $(FUZZERS:%=fuzz-run-%)
+.PHONY: check-manual check-docs check-layers check-headers check-fuzz fuzz fuzz-run $(FUZZERS:%=fuzz-run-%)
 
 check-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%) ## replay the fuzz corpora
 	$(Q)for f in $(FUZZERS); do \
@@ -47,6 +47,9 @@ check-docs: ## see that generated documents are current
 		libs/README.md | diff $(BUILD)/knows - || \
 		{ echo "libs/README.md is old: '<' is what module.mk says" >&2; exit 1; }
 	@echo "  ok    documents"
+
+check-manual: $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager ## hold help, man pages and completions to their readers
+	@tests/manual.sh $^
 
 # Slow and thorough; a file at a time, so that -j helps. What is listed is clean and stays so; the
 # other libraries and the agent still have findings that nobody has judged.

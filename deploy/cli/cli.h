@@ -63,12 +63,11 @@ extern struct cli cli;
 		OPT_FLAG('y', "yes", &cli.yes, "ask nothing")
 #define CLI_SOURCE                                                                               \
 	OPT_STRV('r', "release", "URL|DIR|FILE", &cli.releases,                                  \
-		 "the release, - for a tar on standard input; may be repeated: mirrors"),        \
+		 "the release, or - for a tar; again: mirrors"),                                 \
 		OPT_STR(0, "cacert", "FILE", &cli.cacert, "authorities for https"),              \
 		OPT_STR(0, "proxy", "URL", &cli.proxy, "default: from the environment"),         \
 		OPT_STR(0, "limit-rate", "BYTES", &cli.limit_rate, "bytes per second; K, M, G"), \
-		OPT_STR(0, "cache", "DIR", &cli.cache,                                           \
-			"for downloads that are not whole; default: " CLI_CACHE),                \
+		OPT_STR(0, "cache", "DIR", &cli.cache, "of downloads; default: " CLI_CACHE),     \
 		OPT_FLAG(0, "keep-cache", &cli.keep_cache, "keep whole downloads there")
 #define CLI_PARTS                                                                                  \
 	OPT_STRV(0, "components", "NAME,...", &cli.components, "only these and what is required"), \
@@ -94,8 +93,9 @@ extern struct cli cli;
 /* Results, talk and questions (say.c). */
 struct json;
 struct plan;
-/* Prints a document on standard output. */
+/* Prints a document on standard output; one at most, and whether there was one. */
 void say_json(const struct json *j);
+bool say_has_answered(void);
 /* A sentence on standard output, unless --json or --quiet. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A plan, for --dry-run. */

@@ -51,33 +51,24 @@ static const struct manual manual = {
 	.families = families,
 };
 
-static int dispatch(int argc, char **argv, struct err *err)
+/* The options may not have been read as far as that. */
+static bool wants_json(char *const *argv)
 {
-	static char name[] = "kata-deploy";
-
-	if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "-h")) {
-		manual_help(&manual, stdout);
-		return 0;
+	strv_each(word, argv) {
+		if (str_eq(*word, "--"))
+			break;
+		if (str_eq(*word, "--json"))
+			return true;
 	}
-	if (str_eq(argv[1], "--version")) {
-		(void)printf("kata-deploy %s\n", KATA_VERSION);
-		return 0;
-	}
-	if (str_eq(argv[1], "manual"))
-		return manual_print(&manual, argc > 2 ? argv[2] : "man", stdout, err);
-	for (const struct family *f = families; f->name; f++) {
-		if (str_eq(argv[1], f->name))
-			return f->run(argc - 1, argv + 1, err);
-	}
-	argv[0] = name;
-	return subverb_run(verbs, argc, argv, err);
+	return false;
 }
 
-static void complain(const struct err *err)
+/* What a verb found wrong may be its document already. */
+static void complain(char *const *argv, const struct err *err)
 {
 	(void)fflush(stdout);
 	(void)fprintf(stderr, "kata-deploy: %s\n", err->msg);
-	if (!cli.json)
+	if (!wants_json(argv) || say_has_answered())
 		return;
 	AUTO(json) struct json *j = json_make_object();
 	struct json *e = json_make_object();
@@ -95,13 +86,13 @@ int main(int argc, char **argv)
 
 	(void)umask(022);
 	log_init("kata-deploy", "deploy", LOG_LOGFMT, 2, LOG_WARN);
-	if (dispatch(argc, argv, &err) < 0)
-		complain(&err);
+	if (manual_run(&manual, argc, argv, &err) < 0)
+		complain(argv, &err);
 	progress_end();
 	progress_print_timings();
 	if (fflush(stdout) != 0 && !err.code) {
 		err_sys(&err, "write the output");
-		complain(&err);
+		complain(argv, &err);
 	}
 	return err.code ? err_exit_status(err.code) : EXIT_SUCCESS;
 }

@@ -9,8 +9,10 @@
 #include "base/str.h"
 #include "deploy/cli/cli.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +39,30 @@ char *node_path(const char *path)
 	return cli.root ? path_join(cli.root, path) : xstrdup(path);
 }
 
+/* --root as an absolute path; / is the running system, as if nothing had been said. */
+static int settle_root(struct err *err)
+{
+	static char root[PATH_MAX];
+	struct stat st;
+
+	if (!cli.root || cli.root == root)
+		return 0;
+	if (!realpath(cli.root, root))
+		return err_sys(err, "open --root '%s'", cli.root);
+	if (stat(root, &st) < 0 || !S_ISDIR(st.st_mode))
+		return err_set(err, E_USAGE, "--root %s is no directory", cli.root);
+	cli.root = str_eq(root, "/") ? NULL : root;
+	return 0;
+}
+
+/* Another system has no /run; its own directory is what is locked there. */
+static const char *lock_path(void)
+{
+	if (cli.lock)
+		return cli.lock;
+	return cli.root ? cli.root : DEPLOY_LOCK;
+}
+
 /* Steps that a journal may ask to be undone. */
 static const struct deploy_step_ops **step_kinds(void)
 {
@@ -49,16 +75,19 @@ static const struct deploy_step_ops **step_kinds(void)
 
 int node_open(enum deploy_access access, struct deploy **out, struct err *err)
 {
+	if (settle_root(err) < 0)
+		return -1;
+	if (*node_prefix() != '/')
+		return err_set(err, E_USAGE, "--prefix '%s' is not an absolute path",
+			       node_prefix());
 	AUTO(str) char *prefix = node_path(node_prefix());
 	struct deploy_options o = {
 		.prefix = prefix,
-		.lock = cli.lock ? cli.lock : DEPLOY_LOCK,
+		.lock = lock_path(),
 		.now = node_now(),
 		.kinds = step_kinds(),
 	};
 
-	if (*node_prefix() != '/')
-		return err_set(err, E_USAGE, "--prefix %s is not an absolute path", node_prefix());
 	if (access == DEPLOY_CHANGE && !cli.root && geteuid() != 0) {
 		err_set(err, E_PERMISSION, "only root may change %s", prefix);
 		return err_hint(err, "use sudo, or --root DIR to work on another tree");
@@ -189,6 +218,15 @@ static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err
 	return 0;
 }
 
+int node_check_handlers(struct err *err)
+{
+	AUTO(strv) char **copies = strv_dup(cli.handlers);
+	struct cri_handler rows[HANDLERS_MAX];
+	size_t n = 0;
+
+	return handlers(copies, rows, &n, err);
+}
+
 /* Files of the manager and its steps, between the two of the proof. */
 static void compose(struct registration *reg, bool proof)
 {
@@ -276,6 +314,26 @@ int registration_add(const struct deploy *d, const struct json *release,
 	compose(reg, proves);
 	reg->change.extra = reg->extra;
 	return 0;
+}
+
+int registration_check_left(struct err *err)
+{
+	AUTO(strv) char **copies = strv_dup(cli.handlers);
+	struct cri_handler rows[HANDLERS_MAX];
+	struct cri_options o = manager();
+
+	if (str_eq(cli.cri, "none"))
+		return 0;
+	o.handlers = rows;
+	if (handlers(copies, rows, &o.nhandlers, err) < 0)
+		return -1;
+	AUTO(str) char *left = cri_leftover(&o);
+	if (!left)
+		return 0;
+	err_set(err, E_STATE,
+		"nothing is installed below %s, but %s still has what an install wrote",
+		node_prefix(), left);
+	return err_hint(err, "install once more, which takes that over, then uninstall");
 }
 
 int registration_drop(const struct deploy *d, struct registration *reg, struct err *err)

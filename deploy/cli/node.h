@@ -43,6 +43,9 @@ MUST_CHECK int node_open(enum deploy_access access, struct deploy **out, struct 
 MUST_CHECK int node_manager(const struct deploy *d, struct json **doc, struct cri **out,
 			    struct err *err);
 
+/* What is wrong with --handler, before anything is fetched for it. E_USAGE. */
+MUST_CHECK int node_check_handlers(struct err *err);
+
 /* A member of "extra", borrowed from *doc, which the caller frees; NULL: there is none. */
 MUST_CHECK int node_recall(const struct deploy *d, const char *member, struct json **doc,
 			   const struct json **out, struct err *err);
@@ -69,4 +72,6 @@ DEFINE_AUTO_STRUCT(registration, struct registration, registration_release)
 MUST_CHECK int registration_add(const struct deploy *d, const struct json *release,
 				const struct prove_expect *proof, struct registration *reg,
 				struct err *err);
+/* E_STATE: nothing is installed, but a manager still has what an install here told it. */
+MUST_CHECK int registration_check_left(struct err *err);
 MUST_CHECK int registration_drop(const struct deploy *d, struct registration *reg, struct err *err);

@@ -11,11 +11,19 @@
 
 struct cli cli;
 
+static bool answered;
+
+bool say_has_answered(void)
+{
+	return answered;
+}
+
 void say_json(const struct json *j)
 {
 	AUTO(str) char *text = json_format(j, true);
 
 	(void)printf("%s\n", text);
+	answered = true;
 }
 
 void say(const char *fmt, ...)

@@ -20,9 +20,6 @@
 
 #define DROPIN "kata-deploy.toml"
 
-static const char header[] =
-	"# Written by kata-deploy, which replaces this file as a whole: edits are lost.\n";
-
 /* --- imports --- */
 
 char *beside(const char *config, const char *name)
@@ -75,6 +72,15 @@ char **import_files(const struct cri *c, const struct toml_value *root, const ch
 		}
 	}
 	return files;
+}
+
+char **containerd_imported(const struct cri *c)
+{
+	AUTO(str) char *real = cri_path(c, c->config);
+	struct err ignored = ERR_INIT; /* who edits it will complain */
+	AUTO(toml) struct toml_value *root = toml_load(real, &ignored);
+
+	return root ? import_files(c, root, c->config) : NULL;
 }
 
 bool import_has(const struct cri *c, const struct toml_value *root, const char *config,
@@ -167,7 +173,7 @@ int containerd_dropin(struct cri *c, struct edits *e, const char *path, int sche
 {
 	AUTO(buf) struct buf text = BUF_INIT(CRI_FILE_MAX);
 
-	buf_fmt(&text, "%sversion = %d\n", header, schema);
+	buf_fmt(&text, CRI_OWN_FILE "version = %d\n", schema);
 	if (handlers_write(c, schema, false, &text, err) < 0)
 		return -1;
 	return edit_file(e, path, buf_cstr(&text), err);

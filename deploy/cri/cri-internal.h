@@ -95,6 +95,8 @@ struct cri_backend {
 	enum restart_how restart;
 	/* Adds what is to be there. May find that there is nothing to do (reason says why). */
 	int (*edit)(struct cri *c, struct edits *e, struct err *err);
+	/* Takes out what an install left whose record is lost; NULL: by our comments. */
+	int (*adopt)(const struct cri *c, struct edits *e, struct err *err);
 	/* The would-be files; NULL: they are data of ours alone. */
 	int (*check)(struct cri *c, struct edits *e, const char *config, char **why,
 		     struct err *err);
@@ -123,6 +125,10 @@ struct work_file {
 	char *real; /* with root */
 	char *now, *want;
 };
+
+/* The first line of a file that is ours as a whole. */
+#define CRI_OWN_FILE \
+	"# Written by kata-deploy, which replaces this file as a whole: edits are lost.\n"
 
 enum edit_kind {
 	EDIT_FILE,   /* the whole file is ours */
@@ -166,6 +172,14 @@ MUST_CHECK int edit_docker(struct edits *e, const char *path, const char *name, 
 			   struct err *err);
 /* Takes earlier edits out of the files, newest first. */
 MUST_CHECK int edits_undo(struct edits *e, const struct json *recorded, struct err *err);
+/* Takes out of a file what an install put there whose record is lost, together with its prefix:
+ * lines between our comments, or all of a file that says so, if it leads to that shim; and an
+ * element of imports that only we write. */
+MUST_CHECK int edits_adopt(struct edits *e, const char *path, const char *shim, struct err *err);
+MUST_CHECK int edits_adopt_import(struct edits *e, const char *path, const char *element,
+				  struct err *err);
+MUST_CHECK int edits_adopt_docker(struct edits *e, const char *path, const char *name,
+				  const char *value, struct err *err);
 struct json *edits_record(const struct edits *e);
 bool edits_change(const struct edits *e);
 
@@ -203,6 +217,8 @@ MUST_CHECK int containerd_look(struct cri *c, struct edits *e, const struct toml
 char *beside(const char *config, const char *name);
 /* Those of the root file, patterns expanded in their order; strv of paths without root. */
 char **import_files(const struct cri *c, const struct toml_value *root, const char *config);
+/* The same of the root file as it is, NULL if it cannot be read. */
+char **containerd_imported(const struct cri *c);
 /* True if an element of imports names or matches path. */
 bool import_has(const struct cri *c, const struct toml_value *root, const char *config,
 		const char *path);

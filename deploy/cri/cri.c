@@ -503,6 +503,62 @@ static void give_reason(const struct cri *c, const struct edits *e, bool changes
 	}
 }
 
+/* A prefix that somebody removed took the record with it. What it registered is known by its marks
+ * and becomes part of the new record; left alone it would pass for the administrator's own. */
+static int adopt(const struct cri *c, struct edits *e, struct err *err)
+{
+	static const char *const ours[] = {
+		"conf.d/kata-deploy.toml",
+		"containerd.d/kata-deploy.toml",
+		"config.toml.d/kata-deploy.toml",
+		"config-v3.toml.d/kata-deploy.toml",
+		"config.toml.tmpl",
+		"config-v3.toml.tmpl",
+	};
+	AUTO(str) char *shim = cri_shim(c);
+	AUTO(str) char *import = beside(c->config, ours[0]);
+	AUTO(strv) char **imported = NULL;
+	const char *there;
+
+	if (c->back->adopt)
+		return c->back->adopt(c, e, err);
+	if (c->back->edit == containerd_edit)
+		imported = containerd_imported(c);
+	strv_each(path, imported) {
+		if (edits_adopt(e, *path, shim, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+		AUTO(str) char *path = beside(c->config, ours[i]);
+
+		if (edits_adopt(e, path, shim, err) < 0)
+			return -1;
+	}
+	if (edits_adopt(e, c->config, shim, err) < 0 || edits_read(e, import, &there, err) < 0)
+		return -1;
+	/* One that is still there is another prefix's. */
+	return there || c->back->edit != containerd_edit
+		       ? 0
+		       : edits_adopt_import(e, c->config, import, err);
+}
+
+char *cri_leftover(const struct cri_options *o)
+{
+	AUTO(cri) struct cri *c = NULL;
+	struct err ignored = ERR_INIT; /* where there is no manager, there is nothing left */
+
+	if (cri_find(o, &c, &ignored) < 0)
+		return NULL;
+	AUTO(edits) struct edits e = EDITS_INIT(c->root);
+	if (adopt(c, &e, &ignored) < 0)
+		return NULL;
+	vec_each(const struct work_file, f, &e.files) {
+		if (!str_eq(f->now, f->want))
+			return xstrdup(f->real);
+	}
+	return NULL;
+}
+
 static int plan_register(struct cri *c, const struct json *recorded, struct change *ch,
 			 struct cri_change *out, struct err *err)
 {
@@ -510,7 +566,8 @@ static int plan_register(struct cri *c, const struct json *recorded, struct chan
 	AUTO(str) char *unchecked = NULL;
 	bool changes, served;
 
-	if (edits_undo(&ch->edits, recorded, err) < 0 || c->back->edit(c, &ch->edits, err) < 0)
+	if ((recorded ? edits_undo(&ch->edits, recorded, err) : adopt(c, &ch->edits, err)) < 0 ||
+	    c->back->edit(c, &ch->edits, err) < 0)
 		return -1;
 	changes = edits_change(&ch->edits);
 	if (changes && c->back->check &&

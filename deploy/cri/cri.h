@@ -115,6 +115,9 @@ DEFINE_AUTO_STRUCT(cri_change, struct cri_change, cri_change_release)
  * what the socket says: it runs, but does not answer, so that it could not be seen to come back. */
 MUST_CHECK int cri_register(struct cri *c, const struct json *recorded, struct cri_change *out,
 			    const struct json **record, struct err *err);
+/* The file of a manager in which an install below that prefix left something whose record is lost,
+ * heap; NULL: none is known. A registration takes it over, so that uninstall can take it out. */
+char *cri_leftover(const struct cri_options *o);
 /* The way back, from the record alone: also when the manager is gone or its files were edited. */
 MUST_CHECK int cri_unregister(const struct cri_options *o, const struct json *recorded,
 			      struct cri_change *out, struct err *err);

@@ -82,8 +82,7 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 
 	if (look_at_all(c, e, dropins, err) < 0)
 		return -1;
-	buf_str(&text,
-		"# Written by kata-deploy, which replaces this file as a whole: edits are lost.\n");
+	buf_str(&text, CRI_OWN_FILE);
 	for (size_t i = 0; i < c->o->nhandlers; i++) {
 		const struct cri_handler *h = &c->o->handlers[i];
 

@@ -26,6 +26,17 @@ static char *runtime_of(const struct cri *c, const struct cri_handler *h)
 	return json_format(j, false);
 }
 
+static int adopt(const struct cri *c, struct edits *e, struct err *err)
+{
+	for (size_t i = 0; i < c->o->nhandlers; i++) {
+		AUTO(str) char *value = runtime_of(c, &c->o->handlers[i]);
+
+		if (edits_adopt_docker(e, c->config, c->o->handlers[i].name, value, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int answers(const char *socket, struct deadline deadline, struct err *err)
 {
 	AUTO(buf) struct buf body = BUF_INIT(4096);
@@ -119,6 +130,7 @@ const struct cri_backend backend_docker = {
 	.units = units,
 	.restart = RESTART_HANGUP,
 	.edit = edit,
+	.adopt = adopt,
 	.answers = answers,
 	.served = served,
 };

@@ -276,6 +276,88 @@ static int undo_one(struct edits *all, const struct edit *e, struct err *err)
 	return rc;
 }
 
+/* --- without a record --- */
+
+/* The lines between our comments, if they lead to the shim. */
+static bool find_own_lines(const char *text, const char *shim, size_t *from, size_t *to)
+{
+	const char *begin = strstr(text, BEGIN_MARK), *end = begin ? strstr(begin, END_MARK) : NULL;
+	const char *hit = end ? strstr(begin, shim) : NULL;
+
+	if (!hit || hit > end || (begin > text && begin[-1] != '\n'))
+		return false;
+	end = strchr(end, '\n');
+	*from = (size_t)(begin - text);
+	*to = end ? (size_t)(end - text) + 1 : strlen(text);
+	return true;
+}
+
+int edits_adopt(struct edits *e, const char *path, const char *shim, struct err *err)
+{
+	struct work_file *f = find_file(e, path, err);
+	AUTO(str) char *quoted = str_fmt("\"%s\"", shim);
+	size_t from, to;
+
+	if (!f)
+		return -1;
+	if (!f->want)
+		return 0;
+	if (str_starts(f->want, CRI_OWN_FILE)) {
+		if (strstr(f->want, quoted))
+			str_set(&f->want, NULL);
+	} else if (find_own_lines(f->want, quoted, &from, &to)) {
+		char *without = str_fmt("%.*s%s", (int)from, f->want, f->want + to);
+
+		free(f->want);
+		f->want = without;
+	}
+	return 0;
+}
+
+int edits_adopt_import(struct edits *e, const char *path, const char *element, struct err *err)
+{
+	struct work_file *f = find_file(e, path, err);
+	AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
+	struct err ignored = ERR_INIT; /* what is wrong with it, who reads it next will say */
+
+	if (!f)
+		return -1;
+	if (!f->want || !strstr(f->want, element) ||
+	    toml_edit_remove_string(f->real, f->want, strlen(f->want), "imports", element, false,
+				    &out, &ignored) < 0)
+		return 0;
+	str_set(&f->want, buf_cstr(&out));
+	return 0;
+}
+
+/* A member that says what we would write. */
+int edits_adopt_docker(struct edits *e, const char *path, const char *name, const char *value,
+		       struct err *err)
+{
+	struct work_file *f = find_file(e, path, err);
+	AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
+	struct err ignored = ERR_INIT; /* what is wrong with it, who edits it will say */
+
+	if (!f)
+		return -1;
+	AUTO(json)
+	struct json *j = f->want ? json_parse(f->want, strlen(f->want), f->real, &ignored) : NULL;
+	const struct json *runtimes = j && json_kind(j) == JSON_IS_OBJECT ? json_get(j, "runtimes")
+									  : NULL;
+	const struct json *is = runtimes && json_kind(runtimes) == JSON_IS_OBJECT
+					? json_get(runtimes, name)
+					: NULL;
+	AUTO(str) char *text = is ? json_format(is, false) : NULL;
+
+	if (!str_eq(text, value) || !text ||
+	    docker_json_remove(f->real, f->want, name, false, &out, &ignored) < 0)
+		return 0;
+	str_set(&f->want, buf_cstr(&out));
+	return 0;
+}
+
+/* --- records --- */
+
 static const char *text_of(const struct json *object, const char *key)
 {
 	const struct json *j = json_get(object, key);

@@ -84,7 +84,8 @@ static void ask_kvm(const struct doctor_options *o, struct finding *f)
 		str_set(&f->remedy, errno == ENOENT
 					    ? "load the module kvm_intel or kvm_amd, or switch on "
 					      "virtualization in the firmware or the outer VM"
-					    : "give root access to /dev/kvm");
+				    : geteuid() != 0 ? "ask again as root: sudo kata-deploy doctor"
+						     : "give root access to /dev/kvm");
 		return;
 	}
 	if (ioctl(kvm, KVM_GET_API_VERSION, 0) == KVM_API)
@@ -343,6 +344,18 @@ static void ask_trust(const struct doctor_options *o, struct finding *f)
 	find(f, FINDING_NOTE, "%s", why.msg);
 }
 
+/* Processes and devices of others are not shown to everybody. */
+static void ask_rights(const struct doctor_options *o, struct finding *f)
+{
+	(void)o;
+	if (geteuid() == 0) {
+		find(f, FINDING_GOOD, "asked as root");
+		return;
+	}
+	find(f, FINDING_NOTE, "asked as an ordinary user: what runs here may not be seen");
+	str_set(&f->remedy, "ask again as root: sudo kata-deploy doctor");
+}
+
 static const struct {
 	const char *name;
 	void (*ask)(const struct doctor_options *o, struct finding *f);
@@ -351,7 +364,7 @@ static const struct {
 	{ "cpu", ask_cpu },          { "kernel", ask_kernel },     { "cgroup", ask_cgroup },
 	{ "space", ask_space },      { "memory", ask_memory },     { "virtiofsd", ask_virtiofsd },
 	{ "vsock", ask_vsock },      { "security", ask_security }, { "clock", ask_clock },
-	{ "fs-verity", ask_verity }, { "trust", ask_trust },
+	{ "fs-verity", ask_verity }, { "trust", ask_trust },       { "rights", ask_rights },
 };
 
 void doctor_examine(const struct doctor_options *o, struct diagnosis *d)

@@ -21,7 +21,7 @@ const struct opt install_opts[] = {
 	CLI_PLACE,
 	CLI_MANAGER,
 	OPT_STRV(0, "handler", "NAME=CONFIG", &cli.handlers,
-		 "another handler with a configuration of its own; may be repeated"),
+		 "one more, with a configuration of its own"),
 	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container to prove it"),
 	CLI_CHANGE,
 	CLI_TALK,
@@ -35,13 +35,14 @@ const struct opt plan_opts[] = {
 	CLI_PLACE,
 	CLI_MANAGER,
 	OPT_STRV(0, "handler", "NAME=CONFIG", &cli.handlers,
-		 "another handler with a configuration of its own; may be repeated"),
+		 "one more, with a configuration of its own"),
 	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container to prove it"),
 	CLI_TALK,
 	OPT_END,
 };
 
 struct install {
+	const char *verb;
 	struct deploy *d;
 	struct offer offer;
 	struct registration reg;
@@ -49,9 +50,9 @@ struct install {
 	bool needed;  /* something would change */
 	size_t pods;  /* that run with what is installed; for plans */
 };
-#define INSTALL_INIT                                           \
-	{                                                      \
-		.offer = OFFER_INIT, .reg = REGISTRATION_INIT, \
+#define INSTALL_INIT(is)                                                     \
+	{                                                                    \
+		.verb = (is), .offer = OFFER_INIT, .reg = REGISTRATION_INIT, \
 	}
 
 static void install_release(struct install *in)
@@ -84,8 +85,8 @@ static int prepare(struct install *in, enum deploy_access access, struct err *er
 	const struct release *r = &in->offer.release;
 	struct prove_expect expect;
 
-	if (progress_open(err) < 0 || node_open(access, &in->d, err) < 0 ||
-	    offer_open(in->d, &in->offer, err) < 0)
+	if (progress_open(err) < 0 || node_check_handlers(err) < 0 ||
+	    node_open(access, &in->d, err) < 0 || offer_open(in->d, &in->offer, err) < 0)
 		return -1;
 	expect = (struct prove_expect){ r->guest_kernel, r->agent };
 	progress_phase("plan");
@@ -146,7 +147,7 @@ static int count_pods(struct install *in, struct err *err)
 
 int verb_plan(int argc, char **argv, struct err *err)
 {
-	AUTO(install) struct install in = INSTALL_INIT;
+	AUTO(install) struct install in = INSTALL_INIT("plan");
 
 	(void)argc, (void)argv;
 	if (prepare(&in, DEPLOY_LOOK, err) < 0 || count_pods(&in, err) < 0)
@@ -161,7 +162,7 @@ static void say_result(const struct install *in, bool changed)
 	AUTO(json) struct json *j = json_make_object();
 	struct json *cost = json_make_object();
 
-	json_put(j, "verb", json_make_string("install"));
+	json_put(j, "verb", json_make_string(in->verb));
 	json_put(j, "changed", json_make_bool(changed));
 	json_put(j, "version", json_make_string(in->offer.release.version));
 	json_put(j, "generation", json_make_string(in->offer.layout.id));
@@ -192,8 +193,10 @@ static void say_installed(const struct install *in, bool changed)
 	}
 	say("kata %s is installed as %s", in->offer.release.version, in->offer.layout.id);
 	if (in->reg.cri)
-		say("%s serves it%s", cri_name(in->reg.cri),
-		    in->reg.told.restart ? ", after a restart" : "; no restart was needed");
+		say("%s%s%s", cri_name(in->reg.cri),
+		    in->reg.told.restart ? " serves it, after a restart"
+					 : " is told; it was not restarted: ",
+		    in->reg.told.restart ? "" : in->reg.told.reason);
 	if (proof)
 		say("proved in a VM: kernel %s, agent %s, %s of memory, after %llu ms",
 		    proof->kernel, proof->agent, say_bytes(proof->memory),
@@ -210,11 +213,10 @@ static int ask(const struct install *in, struct err *err)
 	return ask_yes(question, cli.yes, err);
 }
 
-int verb_install(int argc, char **argv, struct err *err)
+static int install(const char *verb, struct err *err)
 {
-	AUTO(install) struct install in = INSTALL_INIT;
+	AUTO(install) struct install in = INSTALL_INIT(verb);
 
-	(void)argc, (void)argv;
 	if (prepare(&in, cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, err) < 0)
 		return -1;
 	if (cli.dry_run)
@@ -232,16 +234,23 @@ int verb_install(int argc, char **argv, struct err *err)
 	return 0;
 }
 
+int verb_install(int argc, char **argv, struct err *err)
+{
+	(void)argc, (void)argv;
+	return install("install", err);
+}
+
 /* The same, but there must be something to upgrade. */
 int verb_upgrade(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 
+	(void)argc, (void)argv;
 	if (node_open(DEPLOY_LOOK, &d, err) < 0)
 		return -1;
 	if (!deploy_installed(d)->current && !deploy_is_interrupted(d)) {
 		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
 		return err_hint(err, "use install");
 	}
-	return verb_install(argc, argv, err);
+	return install("upgrade", err);
 }

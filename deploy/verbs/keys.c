@@ -34,8 +34,7 @@ static const struct opt generate_opts[] = {
 };
 
 static const struct opt show_opts[] = {
-	OPT_STR(0, "trust-dir", "DIR", &o.directory,
-		"without a FILE: keys trusted here, of DIR (" TRUST_DIRECTORY ")"),
+	OPT_STR(0, "trust-dir", "DIR", &o.directory, "trusted here; default: " TRUST_DIRECTORY),
 	OPT_FLAG(0, "json", &o.json, "print JSON"),
 	OPT_END,
 };

@@ -57,7 +57,7 @@ static const struct opt sign_opts[] = {
 	OPT_STRV('k', "key", "FILE", &o.keys, "secret key; may be repeated"),
 	OPT_STR(0, "comment", "TEXT", &o.comment, "trusted comment; default: what is signed"),
 	OPT_STR(0, "passphrase-fd", "N", &o.fd,
-		"read pass-phrases from file descriptor N, one line per key that has one"),
+		"read pass-phrases from N, a line per encrypted key"),
 	OPT_FLAG(0, "json", &o.json, "print JSON"),
 	OPT_END,
 };

@@ -10,7 +10,7 @@
 #include "deploy/cli/progress.h"
 
 const struct opt rollback_opts[] = {
-	OPT_STR(0, "to", "ID", &cli.to, "this generation or version; default: the previous one"),
+	OPT_STR(0, "to", "ID", &cli.to, "a generation or version; default: the previous one"),
 	CLI_PLACE,
 	CLI_CHANGE,
 	CLI_TALK,

@@ -11,7 +11,7 @@
 #include <time.h>
 
 const struct opt status_opts[] = {
-	OPT_FLAG(0, "check", &cli.check, "hash every file; otherwise only sizes and names count"),
+	OPT_FLAG(0, "check", &cli.check, "hash every file, not only look at sizes"),
 	CLI_PLACE,
 	CLI_JSON,
 	OPT_END,

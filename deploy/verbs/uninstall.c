@@ -9,7 +9,7 @@
 #include "deploy/use/use.h"
 
 const struct opt uninstall_opts[] = {
-	CLI_PLACE,  CLI_MANAGER, CLI_FORCE("also while pods run, which then cannot be cleaned up"),
+	CLI_PLACE,  CLI_MANAGER, CLI_FORCE("also under running pods, which are then lost"),
 	CLI_CHANGE, CLI_TALK,    OPT_END,
 };
 
@@ -54,6 +54,8 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 		return 0;
 	}
 	installed = deploy_installed(d)->current;
+	if (!installed && registration_check_left(err) < 0)
+		return -1;
 	if (installed &&
 	    (check_unused(err) < 0 ||
 	     ask_yes(reg.told.restart ? "uninstall kata and restart the container manager?"

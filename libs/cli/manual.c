@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Help, man page and completions out of the tables. */
+/* The command line, help, man page and completions out of the tables. */
 
 #include "cli/manual.h"
 
+#include "base/mem.h"
+#include "base/scope.h"
 #include "base/str.h"
+
+enum { NAMES_MAX = 32 };
 
 void manual_help(const struct manual *m, FILE *to)
 {
@@ -12,7 +16,10 @@ void manual_help(const struct manual *m, FILE *to)
 		(void)fprintf(to, "  %-10s %s\n", v->name, v->help);
 	for (const struct family *f = m->families; f->name; f++)
 		(void)fprintf(to, "  %-10s %s\n", f->name, f->help);
-	(void)fprintf(to, "\n%s VERB --help lists the options of a verb.\n", m->name);
+	(void)fprintf(to,
+		      "\n%s VERB --help lists the options of a verb; manual man prints all, and\n"
+		      "manual bash, zsh or fish what completes command lines there.\n",
+		      m->name);
 }
 
 /* --- every verb, with the words that lead to it --- */
@@ -49,10 +56,10 @@ static void roff(FILE *to, const char *text)
 
 static void man_verb(FILE *to, const struct manual *m, const char *family, const struct subverb *v)
 {
-	(void)fprintf(to, ".SS \"%s %s%s%s %s\"\n", m->name, family ? family : "",
-		      family ? " " : "", v->name, v->operands);
+	(void)fprintf(to, ".SS \"%s %s%s%s%s%s\"\n", m->name, family ? family : "",
+		      family ? " " : "", v->name, *v->operands ? " " : "", v->operands);
 	roff(to, v->help);
-	(void)fputs(".\n", to);
+	(void)fputs(str_ends(v->help, "?") ? "\n" : ".\n", to);
 	for (const struct opt *o = v->opts; o->kind != OPT_KIND_END; o++) {
 		(void)fputs(".TP\n\\fB", to);
 		if (o->letter)
@@ -180,7 +187,7 @@ static void fish_verb(FILE *to, const struct manual *m, const char *family, cons
 	const char *condition = family ? family : v->name;
 
 	if (family) {
-		(void)fprintf(to, "complete -c %s -n '__fish_seen_subcommand_from %s' -a %s -d ",
+		(void)fprintf(to, "complete -c %s -n '__fish_seen_subcommand_from %s' -f -a %s -d ",
 			      m->name, family, v->name);
 		fish_text(to, v->help);
 	} else {
@@ -223,4 +230,73 @@ int manual_print(const struct manual *m, const char *what, FILE *to, struct err 
 	}
 	return err_set(err, E_USAGE, "there is no manual '%s'; there are man, bash, zsh and fish",
 		       what);
+}
+
+/* --- the command line --- */
+
+static int unknown(const struct manual *m, const char *word, struct err *err)
+{
+	const char *names[NAMES_MAX] = { NULL };
+	size_t n = 0;
+
+	if (*word == '-') {
+		err_set(err, E_USAGE, "'%s' stands where a verb is expected", word);
+		return err_hint(err, "%s VERB [OPTION...]; %s --help lists the verbs", m->name,
+				m->name);
+	}
+	for (const struct subverb *v = m->verbs; v->name && n + 1 < NAMES_MAX; v++)
+		names[n++] = v->name;
+	for (const struct family *f = m->families; f->name && n + 1 < NAMES_MAX; f++)
+		names[n++] = f->name;
+	subverb_unknown(names, m->name, word, err);
+	return -1;
+}
+
+/* What messages call it is in argv[0]; argv is the caller's again afterwards. */
+static int run_family(const struct manual *m, const struct family *f, int argc, char **argv,
+		      struct err *err)
+{
+	AUTO(str) char *name = str_fmt("%s %s", m->name, f->name);
+	char *was = argv[0];
+	int rc;
+
+	argv[0] = name;
+	rc = f->run(argc, argv, err);
+	argv[0] = was;
+	return rc;
+}
+
+static int run_verb(const struct manual *m, int argc, char **argv, struct err *err)
+{
+	AUTO(str) char *name = xstrdup(m->name);
+	char *was = argv[0];
+	int rc;
+
+	argv[0] = name;
+	rc = subverb_run(m->verbs, argc, argv, err);
+	argv[0] = was;
+	return rc;
+}
+
+int manual_run(const struct manual *m, int argc, char **argv, struct err *err)
+{
+	if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "-h")) {
+		manual_help(m, stdout);
+		return 0;
+	}
+	if (str_eq(argv[1], "--version")) {
+		(void)printf("%s %s\n", m->name, KATA_VERSION);
+		return 0;
+	}
+	if (str_eq(argv[1], "manual"))
+		return manual_print(m, argc > 2 ? argv[2] : "man", stdout, err);
+	for (const struct family *f = m->families; f->name; f++) {
+		if (str_eq(argv[1], f->name))
+			return run_family(m, f, argc - 1, argv + 1, err);
+	}
+	for (const struct subverb *v = m->verbs; v->name; v++) {
+		if (str_eq(argv[1], v->name))
+			return run_verb(m, argc, argv, err);
+	}
+	return unknown(m, argv[1], err);
 }

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Help, man page and shell completions, all from the tables that the parser uses, so that none of
- * them can be out of date. `PROGRAM manual man|bash|zsh|fish` prints them; `make install` keeps
- * what it prints.
+ * A program whose command line is a verb: what it runs, its help, man page and shell completions
+ * come from one table, so that none of them can be out of date. `PROGRAM manual man|bash|zsh|fish`
+ * prints the latter; `make install` keeps what it prints.
  */
 
 #include "base/err.h"
@@ -24,6 +24,10 @@ struct manual {
 	const struct subverb *verbs;
 	const struct family *families;
 };
+
+/* Runs what the command line says: a verb, --help, --version or manual. E_USAGE, and what the verb
+ * says. */
+MUST_CHECK int manual_run(const struct manual *m, int argc, char **argv, struct err *err);
 
 void manual_help(const struct manual *m, FILE *to);
 /* what: "man", "bash", "zsh", "fish". E_USAGE. */

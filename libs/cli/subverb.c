@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAMES_MAX = 16 };
+enum { NAMES_MAX = 32 };
 
 static bool wants_help(int argc, char **argv)
 {
@@ -29,25 +29,17 @@ static int help_all(const struct subverb *table, const char *verb)
 
 static int help_one(const struct subverb *s, const char *verb)
 {
-	(void)printf("usage: %s %s [OPTION...] %s\n%s\n\n", verb, s->name, s->operands, s->help);
+	(void)printf("usage: %s %s [OPTION...]%s%s\n%s\n\n", verb, s->name, *s->operands ? " " : "",
+		     s->operands, s->help);
 	opt_help(s->opts, stdout);
 	return 0;
 }
 
-static const struct subverb *find(const struct subverb *table, const char *verb, const char *name,
-				  struct err *err)
+void subverb_unknown(const char *const *names, const char *verb, const char *name, struct err *err)
 {
-	const char *names[NAMES_MAX] = { NULL }, *near;
-	size_t n = 0;
-
-	for (const struct subverb *s = table; s->name; s++) {
-		if (str_eq(s->name, name))
-			return s;
-		if (n + 1 < NAMES_MAX)
-			names[n++] = s->name;
-	}
 	AUTO(str) char *all = strv_join((char *const *)names, ", ");
-	near = name ? str_nearest(name, names) : NULL;
+	const char *near = name ? str_nearest(name, names) : NULL;
+
 	if (!name)
 		err_set(err, E_USAGE, "%s what? There are: %s", verb, all);
 	else
@@ -56,7 +48,33 @@ static const struct subverb *find(const struct subverb *table, const char *verb,
 		err_hint(err, "did you mean %s?", near);
 	else if (name)
 		err_hint(err, "there are: %s", all);
+}
+
+static const struct subverb *find(const struct subverb *table, const char *verb, const char *name,
+				  struct err *err)
+{
+	const char *names[NAMES_MAX] = { NULL };
+	size_t n = 0;
+
+	for (const struct subverb *s = table; s->name; s++) {
+		if (str_eq(s->name, name))
+			return s;
+		if (n + 1 < NAMES_MAX)
+			names[n++] = s->name;
+	}
+	subverb_unknown(names, verb, name, err);
 	return NULL;
+}
+
+static int check_operands(const struct subverb *s, const char *verb, int argc, char **argv,
+			  struct err *err)
+{
+	if (argc >= s->least && (s->most < 0 || argc <= s->most))
+		return 0;
+	if (s->most == 0)
+		return err_set(err, E_USAGE, "%s %s takes no operand, such as '%s'", verb, s->name,
+			       argv[0]);
+	return err_set(err, E_USAGE, "usage: %s %s [OPTION...] %s", verb, s->name, s->operands);
 }
 
 int subverb_run(const struct subverb *table, int argc, char **argv, struct err *err)
@@ -77,8 +95,7 @@ int subverb_run(const struct subverb *table, int argc, char **argv, struct err *
 		return -1;
 	argc -= 1 + first;
 	argv += 1 + first;
-	if (argc < s->least || (s->most >= 0 && argc > s->most))
-		return err_set(err, E_USAGE, "usage: %s %s [OPTION...] %s", verb, name,
-			       s->operands);
+	if (check_operands(s, verb, argc, argv, err) < 0)
+		return -1;
 	return s->run(argc, argv, err);
 }

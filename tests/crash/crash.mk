@@ -2,7 +2,7 @@
 #
 # The crash walk: kills a program that changes a node at every system call that changes the world.
 # The tracer knows the registers of one machine.
-.PHONY: crash-walk check-crash
+.PHONY: crash-walk crash-walk-manager check-crash
 ifeq ($(ARCH),x86_64)
 CRASH_WALK := $(BUILD)/tests/crash-walk $(BUILD)/tests/crash-subject
 $(eval $(call link_rule,crash-subject,tests/crash/subject.c tests/crash/release.c $(DEPLOY_SRC),$(DEPLOY_LIBS),tests,-pie))
@@ -10,6 +10,10 @@ $(eval $(call link_rule,crash-walk,tests/crash/walk.c tests/crash/trace.c tests/
 
 CRASH_PROGRAM := $(BUILD)/tests/crash-walk $(BUILD)/tests/crash-program $(BUILD)/bin/kata-deploy
 $(eval $(call link_rule,crash-program,tests/crash/program.c,base,tests,-pie))
+
+CRASH_MANAGER := $(BUILD)/tests/crash-at $(BUILD)/tests/crash-served $(BUILD)/bin/kata-deploy
+$(eval $(call link_rule,crash-at,tests/crash/at.c tests/crash/trace.c,base,tests,-pie))
+$(eval $(call link_rule,crash-served,tests/crash/served.c $(CRI_SRC) $(DEPLOY_SRC),$(CRI_LIBS),tests,-pie))
 
 check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) ## kill and fail installs at every changing system call, short
 	@tests/crash/run.sh $(CRASH_WALK) --short

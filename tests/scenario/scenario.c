@@ -4,21 +4,38 @@
  *
  *	name: what is shown
  *	given: [STEP...]
- *	run: command line of kata-deploy
+ *	run: command line of kata-deploy; or manage: one of kata-manager, which lies beside it
+ *	as: UID; default: who we are
+ *	input: PATH of what it reads; default: nothing
  *	status: 0, or the slug of an error; default: 0
  *	expect: [CHECK...]
  *	then: [{run, status, expect}, ...]
  *
- * A STEP is one of
- *	{release: NAME, version, serial, files: {PATH: TEXT}, ...}	built and signed in
- *${dir}/NAME {run: COMMAND}							must succeed {write:
- *PATH, text: TEXT}, {remove: PATH}, {link: PATH, to: TARGET}, {mkdir: PATH} {replace: PATH, text:
- *OLD, with: NEW}				within a file {exec: COMMAND LINE}
- *another program, must succeed {snapshot: NAME, of: PATH}
- *remembers a tree for same-as A CHECK is a step, or one of {file: PATH, text: TEXT} or {file: PATH,
- *has: TEXT}, {absent: PATH}, {points: PATH, to: PATTERN}, {says: TEXT}, {silent-about: TEXT}
- *of both output streams {json: PATH.OF.MEMBERS, is: VALUE}				of the
- *standard output {same-as: NAME, of: PATH}
+ * Steps:
+ *
+ *	release: NAME, version, serial, files: {PATH: TEXT}	built and signed in ${dir}/NAME
+ *	run: COMMAND						must succeed
+ *	write: PATH, text: TEXT
+ *	replace: PATH, text: OLD, with: NEW
+ *	remove: PATH
+ *	mkdir: PATH
+ *	link: PATH, to: TARGET
+ *	exec: COMMAND LINE					must succeed
+ *	snapshot: NAME, of: PATH				remembers a tree for same-as
+ *	mount: PATH, options: OF A TMPFS			until the end
+ *	read-only: PATH						until the end
+ *	hide: PATH						an absolute one of the host's
+ *	lock: PATH						is held until the end
+ *
+ * A check is a step, or one of
+ *
+ *	file: PATH, text: TEXT; or has: TEXT
+ *	absent: PATH
+ *	points: PATH, to: PATTERN
+ *	says: TEXT; or silent-about: TEXT			either output stream
+ *	json: PATH.OF.MEMBERS, is: VALUE			standard output, one document
+ *	members: [NAME...]					of that document, all
+ *	same-as: NAME, of: PATH
  *
  * Paths are relative to a temporary directory. In strings ${dir} is that directory, ${key} the
  * public key that signs. A command that says nothing about them gets a prefix, a lock, a cache and
@@ -32,15 +49,18 @@
 #include "base/spawn.h"
 #include "base/str.h"
 #include "tests/crash/tree.h"
+#include "tests/scenario/around.h"
 #include "yaml/yaml.h"
 #include "json/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +77,12 @@ struct node {
 	int status;
 	struct snapshot snapshots[SNAPSHOTS_MAX];
 	size_t nsnapshots;
+	struct around around;
+};
+
+/* What a stage says of how it is run; each may be NULL. */
+struct manner {
+	const char *program, *as, *input;
 };
 
 static const char *text(const struct json *j, const char *key)
@@ -128,9 +154,10 @@ static void add_defaults(const struct node *n, const char *verb, char ***argv)
 
 	if (strv_has((char *const *)others, verb) || mentions(*argv, "--help"))
 		return;
+	/* Another root has a place and a lock of its own. */
 	if (!mentions(*argv, "--root"))
 		default_to(argv, "--prefix", n, "opt");
-	if (!str_eq(verb, "doctor"))
+	if (!mentions(*argv, "--root") && !str_eq(verb, "doctor"))
 		default_to(argv, "--lock", n, "lock");
 	if (strv_has((char *const *)releases, verb)) {
 		default_to(argv, "--cache", n, "cache");
@@ -144,25 +171,60 @@ static void add_defaults(const struct node *n, const char *verb, char ***argv)
 		strv_push(argv, "--no-proof");
 }
 
-static int run(struct node *n, const char *line, struct err *err)
+/* Another user may not reach the folder that the program was built in. */
+static int change_user(const struct node *n, const char *uid, const char *program, char ***argv,
+		       struct err *err)
+{
+	AUTO(str) char *copy = path_join(n->dir, path_basename(program));
+	struct spawn cp = { .argv = ARGV("cp", program, copy) };
+
+	if (chmod(n->dir, 0755) < 0)
+		return err_sys(err, "open %s to others", n->dir);
+	if (!path_exists(copy) && spawn_run(&cp, NULL, 0, NULL, deadline_in(RUN_MS), err) != 0)
+		return -1;
+	strv_push(argv, "setpriv");
+	strv_pushf(argv, "--reuid=%s", uid);
+	strv_pushf(argv, "--regid=%s", uid);
+	strv_push(argv, "--clear-groups");
+	strv_push(argv, copy);
+	return 0;
+}
+
+static int make_command(const struct node *n, const char *line, const struct manner *how,
+			char ***argv, struct err *err)
 {
 	AUTO(str) char *expanded = expand(n, line);
-	AUTO(strv) char **words = strv_split(expanded, " "), **argv = NULL;
+	AUTO(strv) char **words = strv_split(expanded, " ");
+	const char *program = how->program ? how->program : n->program;
+
+	if (how->as ? change_user(n, how->as, program, argv, err) < 0 : false)
+		return -1;
+	if (!how->as)
+		strv_push(argv, program);
+	strv_each(word, words)
+		strv_push(argv, *word);
+	if (words && !how->program)
+		add_defaults(n, words[0], argv);
+	return 0;
+}
+
+static int run_as(struct node *n, const char *line, const struct manner *how, struct err *err)
+{
+	AUTO(strv) char **argv = NULL;
 	AUTO(str) char *errors = path_join(n->dir, ".stderr");
+	AUTO(str) char *input = how->input ? path_join(n->dir, how->input) : NULL;
 	AUTO(buf) struct buf said = BUF_INIT(FILE_MAX);
 
-	strv_push(&argv, n->program);
-	strv_each(word, words)
-		strv_push(&argv, *word);
-	if (words)
-		add_defaults(n, words[0], &argv);
+	if (make_command(n, line, how, &argv, err) < 0)
+		return -1;
+	AUTO(fd) int in = open(input ? input : "/dev/null", O_RDONLY | O_CLOEXEC);
 	AUTO(fd) int out = open(n->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	AUTO(fd) int error = open(errors, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	const struct spawn_fd fds[] = { { out, 1 }, { error, 2 } };
-	struct spawn s = { .argv = argv, .fds = fds, .nfds = 2, .cwd = n->dir };
+	const struct spawn_fd fds[] = { { in, 0 }, { out, 1 }, { error, 2 } };
+	struct spawn s = { .argv = argv, .fds = fds, .nfds = 3, .cwd = n->dir };
 	struct child child = CHILD_NONE;
 
-	if (out < 0 || error < 0)
+	if (in < 0 || out < 0 || error < 0)
 		return err_sys(err, "make a file in %s", n->dir);
 	if (spawn_start(&s, &child, err) < 0)
 		return -1;
@@ -180,6 +242,11 @@ static int run(struct node *n, const char *line, struct err *err)
 	buf_str(&n->all, buf_cstr(&n->out));
 	buf_str(&n->all, buf_cstr(&said));
 	return 0;
+}
+
+static int run(struct node *n, const char *line, struct err *err)
+{
+	return run_as(n, line, &(struct manner){ NULL, NULL, NULL }, err);
 }
 
 static int must_run(struct node *n, const char *line, struct err *err)
@@ -347,6 +414,8 @@ static int step(struct node *n, const struct json *j, struct err *err)
 		return must_run(n, text(j, "run"), err);
 	done = change(n, j, err);
 	if (done == 0)
+		done = around_add(&n->around, n->dir, j, err);
+	if (done == 0)
 		return err_set(err, E_INVALID, "a step of no known kind");
 	return done < 0 ? -1 : 0;
 }
@@ -414,6 +483,28 @@ static int check_json(const struct node *n, const struct json *j, struct err *er
 			    : err_set(err, E_STATE, "%s is %s and not %s", text(j, "json"), a, b);
 }
 
+static int check_members(const struct node *n, const struct json *wanted, struct err *err)
+{
+	AUTO(json)
+	struct json *doc = json_parse(n->out.data ? n->out.data : "", n->out.len, "the output",
+				      err);
+	size_t has = 0;
+
+	if (!doc)
+		return -1;
+	for (void *it = json_begin(doc); it; it = json_after(doc, it))
+		has++;
+	for (size_t i = 0; i < json_count(wanted); i++) {
+		if (!json_get(doc, json_text(json_at(wanted, i))))
+			return err_set(err, E_STATE, "the document has no %s",
+				       json_text(json_at(wanted, i)));
+	}
+	return has == json_count(wanted)
+		       ? 0
+		       : err_set(err, E_STATE, "the document has %zu members: %.300s", has,
+				 buf_cstr(&n->out));
+}
+
 static int check(struct node *n, const struct json *j, struct err *err)
 {
 	const char *s;
@@ -424,6 +515,8 @@ static int check(struct node *n, const struct json *j, struct err *err)
 		return check_link(n, j, err);
 	if (text(j, "json"))
 		return check_json(n, j, err);
+	if (json_get(j, "members"))
+		return check_members(n, json_get(j, "members"), err);
 	if ((s = text(j, "absent"))) {
 		AUTO(str) char *full = at(n, s);
 		struct stat st;
@@ -463,11 +556,18 @@ static int check_status(const struct node *n, const struct json *wanted, struct 
 static int stage(struct node *n, const struct json *j, struct err *err)
 {
 	const struct json *expect = json_get(j, "expect");
-	const char *line = text(j, "run");
+	const char *line = text(j, "run"), *managed = text(j, "manage");
+	AUTO(str)
+	char *manager = str_fmt("%.*skata-manager", (int)(path_basename(n->program) - n->program),
+				n->program);
+	const struct manner how = { managed ? manager : NULL, text(j, "as"), text(j, "input") };
 
+	line = managed ? managed : line;
 	if (!line)
 		return err_set(err, E_INVALID, "nothing to run");
-	if (run(n, line, err) < 0 || check_status(n, json_get(j, "status"), err) < 0)
+	if (json_get(j, "as") && !how.as)
+		return err_set(err, E_INVALID, "as: \"UID\"");
+	if (run_as(n, line, &how, err) < 0 || check_status(n, json_get(j, "status"), err) < 0)
 		return err_wrap(err, "%s", line);
 	for (size_t i = 0; expect && i < json_count(expect); i++) {
 		if (check(n, json_at(expect, i), err) < 0)
@@ -489,7 +589,8 @@ static int play(struct node *n, const struct json *j, struct err *err)
 	for (size_t i = 0; then && i < json_count(then); i++) {
 		const struct json *next = json_at(then, i);
 
-		if (text(next, "run") ? stage(n, next, err) < 0 : step(n, next, err) < 0)
+		if (text(next, "run") || text(next, "manage") ? stage(n, next, err) < 0
+							      : check(n, next, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -503,6 +604,7 @@ static int scenario(const char *program, const char *file, char **name, struct e
 	AUTO(json) struct json *j = NULL;
 	char dir[] = "/tmp/kata-scenario-XXXXXX";
 	struct node n = { .program = program,
+			  .around = AROUND_INIT,
 			  .out = BUF_INIT(FILE_MAX),
 			  .all = BUF_INIT(2 * FILE_MAX) };
 	struct err ignored = ERR_INIT;
@@ -518,6 +620,7 @@ static int scenario(const char *program, const char *file, char **name, struct e
 		return err_sys(err, "make %s", dir);
 	n.dir = dir;
 	rc = play(&n, j, err);
+	around_release(&n.around);
 	(void)!path_remove_tree(dir, &ignored);
 	for (size_t i = 0; i < n.nsnapshots; i++) {
 		free(n.snapshots[i].name);
@@ -534,6 +637,11 @@ int main(int argc, char **argv)
 	unsigned passed = 0, failed = 0;
 
 	(void)umask(022);
+	/* What a scenario mounts is nobody else's business. */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		(void)puts("skipped: scenarios: they need root, to mount");
+		return EXIT_SUCCESS;
+	}
 	if (!program) {
 		(void)fputs("usage: scenario PROGRAM FILE...\n", stderr);
 		return 2;

@@ -138,31 +138,13 @@ static const struct manual manual = {
 	.families = no_families,
 };
 
-static int dispatch(int argc, char **argv, struct err *err)
-{
-	static char name[] = "kata-manager";
-
-	if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "-h")) {
-		manual_help(&manual, stdout);
-		return 0;
-	}
-	if (str_eq(argv[1], "--version")) {
-		(void)printf("kata-manager %s\n", KATA_VERSION);
-		return 0;
-	}
-	if (str_eq(argv[1], "manual"))
-		return manual_print(&manual, argc > 2 ? argv[2] : "man", stdout, err);
-	argv[0] = name;
-	return subverb_run(verbs, argc, argv, err);
-}
-
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 
 	(void)umask(022);
 	log_init("kata-manager", "manager", LOG_LOGFMT, 2, LOG_WARN);
-	if (dispatch(argc, argv, &err) == 0 && fflush(stdout) != 0)
+	if (manual_run(&manual, argc, argv, &err) == 0 && fflush(stdout) != 0)
 		err_sys(&err, "write the output");
 	if (!err.code)
 		return EXIT_SUCCESS;

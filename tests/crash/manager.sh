@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The crash walk with a container manager: manager.sh CRASH-AT CRASH-SERVED KATA-DEPLOY [RELEASE NEXT-RELEASE]
+#
+# A private containerd is registered with and restarted; kata-deploy is killed at every call of
+# install, upgrade, rollback and uninstall. After each
+#
+#	recover			leads to exactly what was or what will be, and containerd answers and
+#				serves what its files say;
+#	the verb		succeeds when it is run again, and leads to what will be;
+#	gc			leaves nothing over.
+#
+# With releases that boot, install and upgrade are walked with their proof in a VM as well. What is
+# killed does not take the manager's restart with it: somebody else does that, as systemd would.
+#
+# CRASH_EVERY=N		every N-th call only (1)
+# CRASH_PROOF_EVERY=N	the same with a proof, which takes seconds each (10)
+# CRASH_ONLY=NAME	one of install, upgrade, rollback, uninstall, install-proof, upgrade-proof
+set -eu
+cd "$(dirname "$0")/../.."
+at=$(realpath "$1") served=$(realpath "$2") deploy=$(realpath "$3")
+real=$(realpath "${4:-/}") next=$(realpath "${5:-/}")
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+# shellcheck source=tests/integration/node.sh
+. tests/integration/node.sh
+exec </dev/null
+export SOURCE_DATE_EPOCH=1900000000
+points=0 failed=0
+
+# Releases that cannot boot, but are laid down in no time.
+small_release() { # N
+	local tree=$LAB/tree dir=$LAB/releases/$1
+	mkdir -p "$tree/bin" "$tree/share/kata" "$tree/etc" "$LAB/releases"
+	cat >"$LAB/components.yaml" <<-END
+		components:
+		  - {name: base, text: programs, required: true, paths: [bin, etc]}
+		  - {name: guest, text: guest, required: true, paths: [share]}
+		copies: []
+	END
+	[ -e "$LAB/releases/key.key" ] ||
+		"$deploy" keys generate --no-passphrase "$LAB/releases/key" >/dev/null
+	printf '#!/bin/sh\nexit %d\n' "$1" >"$tree/bin/containerd-shim-kata-v2"
+	chmod 0755 "$tree/bin/containerd-shim-kata-v2"
+	echo "a kernel for $1" >"$tree/share/kata/kernel"
+	echo "release = $1" >"$tree/etc/configuration.toml"
+	"$deploy" release build --tree "$tree" --out "$dir" --components "$LAB/components.yaml" \
+		--version "$1.0.0" --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
+		--channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
+	"$deploy" release sign --key "$LAB/releases/key.key" "$dir" >/dev/null
+}
+
+# Who restarts: what asks him may be killed, he goes on.
+start_restarter() {
+	mkfifo "$LAB/ask" "$LAB/done"
+	cat >"$LAB/ask-for-restart" <<-END
+		#!/bin/sh
+		echo now >"$LAB/ask"
+		read -r said <"$LAB/done"
+		[ "\$said" = restarted ]
+	END
+	chmod +x "$LAB/ask-for-restart"
+	(
+		exec 3<>"$LAB/ask"
+		while read -r _ <&3; do
+			"$LAB/restart" && echo restarted >"$LAB/done"
+		done
+	) &
+	restarter=$!
+	NODE_CLEAN="kill $restarter; NODE_CLEAN="
+}
+
+# The words of a verb on this node; install and upgrade have a release and its key.
+words() { # VERB [RELEASE KEY] [OPTION...]
+	local verb=$1
+	args=("$deploy" "$verb" --prefix "$PREFIX" --lock "$LAB/lock" --quiet)
+	case $verb in
+	install | upgrade | uninstall)
+		args+=(--yes --cri containerd --cri-config "$LAB/etc/config.toml"
+			--cri-socket "$LAB/containerd.sock" --restart-with "$LAB/ask-for-restart")
+		;;
+	esac
+	shift
+	case $verb in
+	install | upgrade)
+		args+=(--release "$1" --key "$2" --cache "$LAB/cache")
+		shift 2
+		;;
+	esac
+	args+=("$@")
+}
+
+does() { words "$@" && "${args[@]}" >>"$LAB/said" 2>&1; }
+
+# What an install wrote when is no difference.
+digest() {
+	(cd "$LAB" && find etc opt ! -name install.json -printf '%p %y %m %u %g %l\n' | sort &&
+		find etc opt -type f ! -name install.json ! -name trust.json -print0 | sort -z |
+		xargs -0r sha256sum
+		sed 's/"since": [0-9]*/"since": 0/' opt/kata/state/install.json 2>/dev/null) | sha256sum
+}
+
+save() { rm -rf "$LAB/saved" && mkdir "$LAB/saved" && cp -a "$LAB/etc" "$LAB/opt" "$LAB/saved/"; }
+restore() {
+	rm -rf "${LAB:?}/etc" "${LAB:?}/opt" && cp -a "$LAB/saved/etc" "$LAB/saved/opt" "$LAB/"
+	# It goes on with what it has read, unless that is something else.
+	serves || "$LAB/restart"
+	node_wait
+}
+
+# containerd serves kata if and only if its files say so.
+serves() {
+	local names says=no
+	names=$("$served" "$LAB/containerd.sock") || return 1
+	! grep -q 'runtimes\.kata\]' "$LAB/etc/config.toml" || says=yes
+	if grep -qx kata <<<"$names"; then [ "$says" = yes ]; else [ "$says" = no ]; fi
+}
+
+wrong() {
+	failed=$((failed + 1))
+	echo "  FAIL  $name at call $call ($said): $*"
+	tail -n 3 "$LAB/said"
+	return 1
+}
+
+check() { # STATUS VERB...
+	local status=$1 now
+	shift
+	does recover || wrong "recover failed" || return
+	now=$(digest)
+	[ "$now" = "$will" ] || { [ "$status" != 0 ] && [ "$now" = "$was" ]; } ||
+		wrong "the node is neither" || return
+	node_wait || wrong "containerd does not answer" || return
+	serves || wrong "containerd serves something else than its files say" || return
+	does "$@" || wrong "once more failed" || return
+	[ "$(digest)" = "$will" ] || wrong "once more is not the same" || return
+	serves || wrong "once more: not served" || return
+	does gc || wrong "gc failed" || return
+	[ "$(digest)" = "$clean" ] || wrong "something is left after gc"
+}
+
+walk() { # NAME EVERY VERB...
+	name=$1
+	local every=$2 calls status
+	shift 2
+	[ -z "${CRASH_ONLY:-}" ] || [ "$CRASH_ONLY" = "$name" ] || return 0
+	save
+	was=$(digest) call=0 said=
+	does "$@" || { wrong "it does not work at all" || return 0; }
+	will=$(digest)
+	does gc
+	clean=$(digest)
+	local start=$SECONDS before=$failed
+	for ((call = every; ; call += every)); do
+		restore
+		words "$@"
+		said=$("$at" "$call" "${args[@]}")
+		read -r calls status _ <<<"$said"
+		[ "$calls" -ge "$call" ] || break
+		points=$((points + 1))
+		check "$status" "$@" || true
+	done
+	[ "$failed" = "$before" ] && echo "  ok    $name with containerd ($calls calls, $((SECONDS - start)) s)"
+	restore
+	does "$@"
+}
+
+node_start
+start_restarter
+for n in 1 2; do small_release "$n"; done
+key=$LAB/releases/key.pub one=$LAB/releases/1 two=$LAB/releases/2
+every=${CRASH_EVERY:-1} slow=${CRASH_PROOF_EVERY:-10}
+walk install "$every" install "$one" "$key" --no-proof --trust-dir "$LAB/none"
+does install "$one" "$key" --no-proof --trust-dir "$LAB/none"
+walk upgrade "$every" upgrade "$two" "$key" --no-proof --trust-dir "$LAB/none"
+does install "$two" "$key" --no-proof --trust-dir "$LAB/none"
+# Once more would be forth again.
+walk rollback "$every" rollback --to 1.0.0
+walk uninstall "$every" uninstall
+does uninstall || true
+if [ -e "$real/release.yaml" ] && [ -e "$next/release.yaml" ]; then
+	walk install-proof "$slow" install "$real" "$real/development.pub" --trust-dir "$LAB/none"
+	does install "$real" "$real/development.pub" --no-proof --trust-dir "$LAB/none"
+	walk upgrade-proof "$slow" upgrade "$next" "$next/development.pub" --trust-dir "$LAB/none"
+	does uninstall || true
+else
+	echo "  skipped: the crash walk with a proof: there are no releases that boot"
+fi
+echo "crash walk with containerd: $points points, $failed failed"
+[ "$failed" = 0 ]

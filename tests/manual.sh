@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What programs say of themselves: manual.sh PROGRAM...
+#
+# Help fits a terminal of 80 columns, that of the program also its 24 lines; the man page has no
+# warnings; the completions are understood by their shells and complete.
+set -u
+
+failed=0
+wrong() {
+	echo "  FAIL  $*"
+	failed=1
+}
+has() { command -v "$1" >/dev/null || { echo "  skipped: $1 is not here"; false; }; }
+
+# Verbs, those of families with two words, from the man page.
+verbs() { "$1" manual man | sed -n 's/^\.SS "[a-z-]* \([a-z]*\( [a-z][a-z]*\)\{0,1\}\).*"$/\1/p'; }
+
+check_help() { # PROGRAM
+	local verb
+	[ "$("$1" --help | wc -l)" -le 24 ] || wrong "$1 --help has more than 24 lines"
+	while read -r verb; do
+		# shellcheck disable=SC2086
+		"$1" $verb --help >"$dir/help" || wrong "$1 $verb --help"
+		grep -q "^usage: $(basename "$1") $verb" "$dir/help" || wrong "$1 $verb --help has no usage"
+		! grep -n '.\{81\}' "$dir/help" || wrong "$1 $verb --help is wider than 80 columns"
+	done < <(verbs "$1")
+}
+
+check_man() { # PROGRAM
+	"$1" manual man >"$dir/man.8"
+	said=$(MANWIDTH=80 LC_ALL=C man --warnings -l "$dir/man.8" 2>&1 >/dev/null)
+	[ -z "$said" ] || wrong "$1 manual man: $said"
+	! has mandoc || mandoc -T lint -W error "$dir/man.8" || wrong "$1 manual man"
+}
+
+# offers PROGRAM WANTED WORD...: the last word is the one that is completed.
+offers() {
+	local program=$1 wanted=$2 got
+	shift 2
+	# shellcheck disable=SC2016
+	got=$(bash -c '. "$1"; shift; COMP_WORDS=(program "$@") COMP_CWORD=$#
+		_kata_complete; echo "${COMPREPLY[*]}"' bash "$dir/bash" "$@")
+	[ "$got" = "$wanted" ] || wrong "$program: '$*' is completed to '$got', not to '$wanted'"
+}
+
+check_shells() { # PROGRAM
+	local shell
+	for shell in bash zsh fish; do
+		"$1" manual "$shell" >"$dir/$shell"
+		! has "$shell" || "$shell" -n "$dir/$shell" || wrong "$1 manual $shell"
+	done
+	offers "$1" install in
+	offers "$1" --prefix install --pre
+	offers "$1" --force "$(verbs "$1" | grep -x 'uninstall\|remove')" --fo
+	offers "$1" "" install --prefix ""
+	offers "$1" "" install --nonsense
+	case $1 in
+	*kata-deploy)
+		offers "$1" "generate show rotate" keys ""
+		offers "$1" --passphrase-fd release sign --pass
+		;;
+	esac
+}
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+for program in "$@"; do
+	check_help "$program"
+	check_man "$program"
+	check_shells "$program"
+done
+[ "$failed" != 0 ] || echo "  ok    manuals"
+exit "$failed"

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tests/scenario/around.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+void around_release(struct around *a)
+{
+	for (size_t i = strv_len(a->mounts); i-- > 0;)
+		(void)umount2(a->mounts[i], MNT_DETACH);
+	strv_free(a->mounts);
+	fd_close(&a->lock);
+}
+
+static int mounted(struct around *a, const char *path, int rc, struct err *err)
+{
+	if (rc < 0)
+		return err_sys(err, "mount %s", path);
+	strv_push(&a->mounts, path);
+	return 0;
+}
+
+static int mount_small(struct around *a, const char *path, const char *options, struct err *err)
+{
+	if (path_make(path, 0755, err) < 0)
+		return -1;
+	return mounted(a, path, mount("none", path, "tmpfs", 0, options), err);
+}
+
+static int mount_over(struct around *a, const char *what, const char *path, struct err *err)
+{
+	return mounted(a, path, mount(what, path, NULL, MS_BIND, NULL), err);
+}
+
+static int make_read_only(struct around *a, const char *path, struct err *err)
+{
+	if (mount_over(a, path, path, err) < 0)
+		return -1;
+	return mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0
+		       ? err_sys(err, "make %s read-only", path)
+		       : 0;
+}
+
+static int hold(struct around *a, const char *path, struct err *err)
+{
+	fd_close(&a->lock);
+	a->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	return a->lock < 0 || flock(a->lock, LOCK_EX | LOCK_NB) < 0 ? err_sys(err, "lock %s", path)
+								    : 0;
+}
+
+static const char *text(const struct json *j, const char *key)
+{
+	const struct json *v = json_get(j, key);
+
+	return v && json_kind(v) == JSON_IS_STRING ? json_text(v) : NULL;
+}
+
+int around_add(struct around *a, const char *dir, const struct json *step, struct err *err)
+{
+	static const char *const kinds[] = { "mount", "read-only", "hide", "lock" };
+	const char *path = NULL;
+	size_t kind = 0;
+	int rc;
+
+	while (kind < ARRAY_LEN(kinds) && !(path = text(step, kinds[kind])))
+		kind++;
+	if (!path)
+		return 0;
+	AUTO(str) char *full = *path == '/' ? xstrdup(path) : path_join(dir, path);
+	if (kind == 0)
+		rc = mount_small(a, full, text(step, "options"), err);
+	else if (kind == 1)
+		rc = make_read_only(a, full, err);
+	else if (kind == 2)
+		rc = path_exists(full) ? mount_over(a, "/dev/null", full, err) : 0;
+	else
+		rc = hold(a, full, err);
+	return rc < 0 ? -1 : 1;
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the doctor finds on nodes that lack something, and what he says to do about it. */
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/doctor/doctor.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/doctor-test-XXXXXX";
+static struct diagnosis d;
+
+/* Mounts of a test are its own and end with it. */
+static void set_up(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	d = (struct diagnosis)DIAGNOSIS_INIT;
+}
+
+static void tear_down(void)
+{
+	struct err ignored = ERR_INIT;
+
+	diagnosis_release(&d);
+	(void)umount2(dir, MNT_DETACH);
+	(void)!path_remove_tree(dir, &ignored);
+}
+
+static const struct finding *examine(const struct doctor_options *more, const char *name)
+{
+	struct doctor_options o = *more;
+
+	o.prefix = o.prefix ? o.prefix : dir;
+	o.trust_dir = o.trust_dir ? o.trust_dir : dir;
+	diagnosis_release(&d);
+	d = (struct diagnosis)DIAGNOSIS_INIT;
+	doctor_examine(&o, &d);
+	vec_each(struct finding, f, &d.findings) {
+		ck_assert_ptr_nonnull(f->text);
+		/* What is wrong has a remedy. */
+		ck_assert_msg(f->state < FINDING_WARN || f->remedy, "%s: %s", f->name, f->text);
+	}
+	vec_each(struct finding, f, &d.findings) {
+		if (str_eq(f->name, name))
+			return f;
+	}
+	ck_abort_msg("there is no finding %s", name);
+}
+
+static void mount_small(unsigned long flags, const char *options)
+{
+	ck_assert_int_eq(mount("none", dir, "tmpfs", flags, options), 0);
+}
+
+START_TEST(the_useful_comes_first)
+{
+	const struct finding *f = examine(&(struct doctor_options){ .vmm = "/nowhere/qemu" },
+					  "vmm");
+
+	ck_assert_ptr_eq(f, &d.findings.v[0]);
+	ck_assert_int_eq(f->state, FINDING_BAD);
+	ck_assert_ptr_nonnull(strstr(f->text, "/nowhere/qemu"));
+	ck_assert_ptr_nonnull(strstr(f->remedy, "install QEMU"));
+	ck_assert(!diagnosis_is_fit(&d));
+	f = examine(&(struct doctor_options){ .vmm = "/bin/true" }, "vmm");
+	ck_assert_int_eq(f->state, FINDING_GOOD);
+}
+END_TEST
+
+START_TEST(virtiofsd_can_be_done_without)
+{
+	const struct finding *f = examine(
+		&(struct doctor_options){ .vmm = "/bin/true", .virtiofsd = "/nowhere/virtiofsd" },
+		"virtiofsd");
+
+	ck_assert_int_eq(f->state, FINDING_WARN);
+	ck_assert_ptr_nonnull(strstr(f->remedy, "virtio-9p"));
+}
+END_TEST
+
+START_TEST(room)
+{
+	const struct doctor_options below = { .prefix = "/tmp/not/there/yet" };
+	const struct finding *f = examine(&below, "space");
+
+	ck_assert_int_eq(f->state, FINDING_GOOD);
+	mount_small(0, "size=1m");
+	f = examine(&(struct doctor_options){ .prefix = NULL }, "space");
+	ck_assert_int_eq(f->state, FINDING_BAD);
+	ck_assert_ptr_nonnull(strstr(f->remedy, "make room"));
+	ck_assert_int_eq(umount(dir), 0);
+	mount_small(MS_RDONLY, "");
+	f = examine(&(struct doctor_options){ .prefix = NULL }, "space");
+	ck_assert_int_eq(f->state, FINDING_BAD);
+	ck_assert_ptr_nonnull(strstr(f->text, "read-only"));
+	ck_assert_int_eq(umount(dir), 0);
+	mount_small(MS_NOEXEC, "");
+	f = examine(&(struct doctor_options){ .prefix = NULL }, "space");
+	ck_assert_int_eq(f->state, FINDING_BAD);
+	ck_assert_ptr_nonnull(strstr(f->text, "noexec"));
+}
+END_TEST
+
+START_TEST(no_kvm)
+{
+	const struct finding *f;
+
+	if (access("/dev/kvm", F_OK) < 0) {
+		f = examine(&(struct doctor_options){ .prefix = NULL }, "kvm");
+		ck_assert_ptr_nonnull(strstr(f->remedy, "kvm_intel"));
+		return;
+	}
+	/* A file that opens, but is no KVM. */
+	ck_assert_int_eq(mount("/dev/null", "/dev/kvm", NULL, MS_BIND, NULL), 0);
+	f = examine(&(struct doctor_options){ .prefix = NULL }, "kvm");
+	ck_assert_int_eq(f->state, FINDING_WARN);
+	ck_assert_ptr_nonnull(strstr(f->text, "makes no VM"));
+	/* An ordinary user is told to ask as root, not to open the device to everybody. */
+	ck_assert_int_eq(umount("/dev/kvm"), 0);
+	AUTO(str) char *file = path_join(dir, "kvm");
+	AUTO(fd) int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(mount(file, "/dev/kvm", NULL, MS_BIND, NULL), 0);
+	ck_assert_int_eq(seteuid(65534), 0);
+	f = examine(&(struct doctor_options){ .prefix = NULL }, "kvm");
+	ck_assert_int_eq(seteuid(0), 0);
+	ck_assert_int_eq(f->state, FINDING_WARN);
+	ck_assert_ptr_nonnull(strstr(f->remedy, "as root"));
+	ck_assert_int_eq(umount("/dev/kvm"), 0);
+}
+END_TEST
+
+START_TEST(no_key)
+{
+	const struct finding *f = examine(&(struct doctor_options){ .prefix = NULL }, "trust");
+
+	ck_assert_int_eq(f->state, FINDING_NOTE);
+	ck_assert_ptr_nonnull(strstr(f->text, "--key"));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("deploy_doctor");
+	TCase *t = tcase_create("doctor");
+	SRunner *r;
+	int failed;
+
+	if (geteuid() != 0) {
+		(void)puts("skipped: deploy_doctor_test: it needs root, to mount");
+		return EXIT_SUCCESS;
+	}
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, the_useful_comes_first);
+	tcase_add_test(t, virtiofsd_can_be_done_without);
+	tcase_add_test(t, room);
+	tcase_add_test(t, no_kvm);
+	tcase_add_test(t, no_key);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
