@@ -132,7 +132,8 @@ static const struct {
 	{ "restart-with", &cli.restart_with },
 };
 
-/* What the command line does not say is as it was said before. */
+/* Where the manager is does not change by not being said. Which handlers there are to be, an
+ * install says anew; an upgrade keeps them. */
 static int recall_options(const struct deploy *d, struct json **doc, struct err *err)
 {
 	const struct json *was, *value;
@@ -149,7 +150,7 @@ static int recall_options(const struct deploy *d, struct json **doc, struct err 
 			*options[i].value = json_text(value);
 	}
 	value = json_get(was, "handlers");
-	for (size_t i = 0; !cli.handlers && value && i < json_count(value); i++)
+	for (size_t i = 0; cli.upgrade && !cli.handlers && value && i < json_count(value); i++)
 		strv_push(&cli.handlers, json_text(json_at(value, i)));
 	return 0;
 }

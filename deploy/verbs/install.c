@@ -252,5 +252,6 @@ int verb_upgrade(int argc, char **argv, struct err *err)
 		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
 		return err_hint(err, "use install");
 	}
+	cli.upgrade = true;
 	return install("upgrade", err);
 }
