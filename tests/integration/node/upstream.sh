@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154
+# shellcheck shell=bash
+# What broke nodes with other installers (docs/design/upstream-cases.md), with a real manager.
+
+# Somebody removes the prefix: containerd starts all the same, and an install puts all in order.
+test_prefix_removed_by_hand() {
+	local before
+	before=$(node_digest)
+	node_deploy install --release "$one" --key "$one/development.pub" --no-proof --quiet
+	rm -rf "$PREFIX"
+	"$LAB/restart"
+	node_wait
+	has "uninstall" "$(fails 7 node_deploy uninstall --quiet)" "install once more"
+	node_deploy install --release "$one" --key "$one/development.pub" --quiet
+	node_deploy uninstall --quiet
+	expect "the node" "$(node_digest)" "$before"
+	node_wait
+}
+
+# Installed, taken away and installed again, the node works; and what changes nothing restarts nothing.
+test_again_and_again() {
+	local before pid
+	before=$(node_digest)
+	node_deploy install --release "$one" --key "$one/development.pub" --quiet
+	node_deploy uninstall --quiet
+	expect "the node" "$(node_digest)" "$before"
+	node_deploy install --release "$one" --key "$one/development.pub" --quiet
+	pid=$(cat "$LAB/containerd.pid")
+	node_deploy install --release "$one" --key "$one/development.pub" --quiet
+	node_deploy upgrade --release "$two" --key "$two/development.pub" --quiet
+	node_deploy rollback --quiet
+	expect "containerd" "$(cat "$LAB/containerd.pid")" "$pid"
+	kill -0 "$pid"
+	node_deploy uninstall --quiet
+}
+
+# A restart that takes kata-deploy with it, as where it runs in a container of that manager.
+test_killed_by_the_restart() {
+	local before
+	before=$(node_digest)
+	cat >"$LAB/restart-and-kill" <<-END
+		#!/bin/sh
+		"$LAB/restart"
+		kill -9 \$PPID
+	END
+	chmod +x "$LAB/restart-and-kill"
+	fails 137 "$deploy" install --prefix "$PREFIX" --lock "$LAB/lock" --yes --quiet --no-proof \
+		--release "$one" --key "$one/development.pub" --cache "$LAB/cache" --cri containerd \
+		--cri-config "$LAB/etc/config.toml" --cri-socket "$LAB/containerd.sock" \
+		--restart-with "$LAB/restart-and-kill" >/dev/null
+	# The next one undoes that, with what it is told to restart with now.
+	node_wait
+	sed -i 's|.*kill -9.*||' "$LAB/restart-and-kill"
+	node_deploy recover --quiet
+	expect "the node" "$(node_digest)" "$before"
+	node_deploy install --release "$one" --key "$one/development.pub" --quiet
+	node_deploy uninstall --quiet
+	expect "the node" "$(node_digest)" "$before"
+}
