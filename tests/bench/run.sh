@@ -1,33 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The figures, with their floors and peers in the same run: run.sh PREFIX FLOOR OUT.json [RUNS]
+# The figures of the runtime, with their floors and peers in the same run: run.sh PREFIX FLOOR [RUNS]
 #
-# Medians.
+# Medians. FIGURES names the file that gets them.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
 # shellcheck source=tests/bench/machines.sh
 . tests/bench/machines.sh
-prefix=$1 out=$3 runs=${4:-7}
+# shellcheck source=tests/bench/figures.sh
+. tests/bench/figures.sh
+prefix=$1 runs=${3:-7}
+FIGURES=$(realpath "${FIGURES:?}")
 TOOLS=$(dirname "$2")
-rows=()
 
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-row() { # FIGURE VALUE UNIT [BAR [least]]: the bar is an upper bound, or the least that is wanted
-	local holds=null
-	[ -z "${4:-}" ] || holds=$(awk -v v="$2" -v b="$4" -v least="${5:-}" \
-		'BEGIN { print (least ? v >= b : v <= b) ? "true" : "false" }')
-	printf '  %-44s %10s %-4s bar %-8s %s\n' "$1" "$2" "$3" "${4:--}" "$holds"
-	rows+=("{\"figure\":\"$1\",\"value\":$2,\"unit\":\"$3\",\"bar\":${4:-null},\"holds\":$holds}")
-}
-ms() { # COMMAND...: milliseconds of one run
-	local begin=$EPOCHREALTIME
-	"$@" >/dev/null
-	awk -v b="$begin" -v e="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", (e - b) * 1000 }'
-}
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 once() { lab_ctr run --rm --runtime "$1" "$IMAGE" "$(lab_id)" true; }
 
 lab_start "$prefix"
@@ -72,7 +60,7 @@ for _ in $(seq "$runs"); do # in pairs: only what was measured at one time can b
 		dd if=/dev/zero bs=256k count=$((mib * 4)) 2>/dev/null | rate "$mib")
 	echo "$w" >>"$LAB/raw"
 	echo "$o" >>"$LAB/stdio"
-	echo "$(ratio "$o" "$w")" >>"$LAB/share"
+	ratio "$o" "$w" >>"$LAB/share"
 done
 row "transport alone, to the host" "$(median <"$LAB/raw")" MiBs
 row "standard output of a container" "$(median <"$LAB/stdio")" MiBs
@@ -123,4 +111,3 @@ for id in "$kata" "$runc"; do
 	lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
 	lab_ctr containers rm "$id"
 done
-(IFS=,; echo "[${rows[*]}]") >"$out"
