@@ -111,6 +111,23 @@ int node_recall(const struct deploy *d, const char *member, struct json **doc,
 	return 0;
 }
 
+int node_recall_release(const struct deploy *d, const char *list, char ***out, struct err *err)
+{
+	AUTO(json) struct json *doc = NULL;
+	const struct json *memory;
+
+	if (node_recall(d, "release", &doc, &memory, err) < 0)
+		return -1;
+	if (memory && json_kind(memory) != JSON_IS_OBJECT)
+		return err_set(err, E_INVALID, "install.json: extra.release is no object");
+	if (!memory || !json_get(memory, list))
+		return 0;
+	return json_get_strings(memory, list, out) < 0
+		       ? err_set(err, E_INVALID,
+				 "install.json: extra.release.%s is no list of strings", list)
+		       : 0;
+}
+
 /* --- what the manager is told --- */
 
 void registration_release(struct registration *reg)

@@ -50,6 +50,10 @@ MUST_CHECK int node_check_handlers(struct err *err);
 MUST_CHECK int node_recall(const struct deploy *d, const char *member, struct json **doc,
 			   const struct json **out, struct err *err);
 
+/* A list of strings of "release"; what is absent adds nothing. E_INVALID: it is something else. */
+MUST_CHECK int node_recall_release(const struct deploy *d, const char *list, char ***out,
+				   struct err *err);
+
 /* What a change does besides the prefix. change borrows from the rest. */
 struct registration {
 	struct deploy_change change;

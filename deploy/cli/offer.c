@@ -65,9 +65,6 @@ static char *from_root(const char *release)
 /* The member "from" of what was remembered, or what the command line says. */
 static int sources(const struct deploy *d, char ***out, struct err *err)
 {
-	AUTO(json) struct json *doc = NULL;
-	const struct json *memory, *from;
-
 	strv_each(release, cli.releases) {
 		AUTO(str) char *path = from_root(*release);
 
@@ -75,11 +72,8 @@ static int sources(const struct deploy *d, char ***out, struct err *err)
 	}
 	if (*out)
 		return 0;
-	if (node_recall(d, "release", &doc, &memory, err) < 0)
+	if (node_recall_release(d, "from", out, err) < 0)
 		return -1;
-	from = memory ? json_get(memory, "from") : NULL;
-	for (size_t i = 0; from && i < json_count(from); i++)
-		strv_push(out, json_text(json_at(from, i)));
 	if (*out)
 		return 0;
 	err_set(err, E_USAGE, "it is not known where the release comes from");
@@ -234,20 +228,12 @@ static void split_lists(char ***list)
 /* Without a word about components: those of the last time. */
 static int recall_components(const struct deploy *d, struct err *err)
 {
-	AUTO(json) struct json *doc = NULL;
-	const struct json *memory, *list;
-
 	if (cli.components || cli.without)
 		return 0;
-	if (node_recall(d, "release", &doc, &memory, err) < 0)
-		return -1;
-	list = memory ? json_get(memory, "components") : NULL;
-	for (size_t i = 0; list && i < json_count(list); i++)
-		strv_push(&cli.components, json_text(json_at(list, i)));
-	list = memory ? json_get(memory, "without") : NULL;
-	for (size_t i = 0; list && i < json_count(list); i++)
-		strv_push(&cli.without, json_text(json_at(list, i)));
-	return 0;
+	return node_recall_release(d, "components", &cli.components, err) < 0 ||
+			       node_recall_release(d, "without", &cli.without, err) < 0
+		       ? -1
+		       : 0;
 }
 
 int offer_open(const struct deploy *d, struct offer *o, struct err *err)

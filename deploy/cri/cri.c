@@ -596,19 +596,12 @@ int cri_register(struct cri *c, const struct json *recorded, struct cri_change *
 	return 0;
 }
 
-static const char *text_of(const struct json *object, const char *key)
-{
-	const struct json *j = json_get(object, key);
-
-	return j && json_kind(j) == JSON_IS_STRING ? json_text(j) : NULL;
-}
-
 /* What was recorded counts where the caller does not say otherwise. */
 static int plan_unregister(const struct cri_options *o, const struct json *recorded,
 			   struct change *ch, struct cri_change *out, struct err *err)
 {
 	AUTO(processes) struct processes all = PROCESSES_INIT;
-	const struct cri_backend *back = backend_find(text_of(recorded, "name"));
+	const struct cri_backend *back = backend_find(json_get_text(recorded, "name"));
 	struct cri_options as_recorded = *o;
 	AUTO(cri) struct cri *c = NULL;
 	bool changes;
@@ -617,11 +610,11 @@ static int plan_unregister(const struct cri_options *o, const struct json *recor
 		return err_set(err, E_INVALID, "the record of the registration is damaged");
 	as_recorded.nhandlers = 0;
 	if (!o->config)
-		as_recorded.config = text_of(recorded, "config");
+		as_recorded.config = json_get_text(recorded, "config");
 	if (!o->socket)
-		as_recorded.socket = text_of(recorded, "socket");
+		as_recorded.socket = json_get_text(recorded, "socket");
 	if (!o->restart_with)
-		as_recorded.restart_with = text_of(recorded, "restart-with");
+		as_recorded.restart_with = json_get_text(recorded, "restart-with");
 	processes_scan(&all);
 	if (edits_undo(&ch->edits, recorded, err) < 0 ||
 	    look(&as_recorded, back, &all, &c, err) < 0)

@@ -197,8 +197,11 @@ int edit_docker(struct edits *e, const char *path, const char *name, const char 
 /* Where the lines of a block are: exactly as written, or between the marks that are left of it. */
 static bool find_block(const char *text, const char *block, size_t *from, size_t *to)
 {
-	const char *at = strstr(text, block), *end;
+	const char *at = NULL, *end;
 
+	/* Ours were put at the end: of two that are the same, the last. */
+	for (const char *hit = strstr(text, block); hit; hit = strstr(hit + 1, block))
+		at = hit;
 	if (at) {
 		*from = (size_t)(at - text);
 		*to = *from + strlen(block);
@@ -358,13 +361,6 @@ int edits_adopt_docker(struct edits *e, const char *path, const char *name, cons
 
 /* --- records --- */
 
-static const char *text_of(const struct json *object, const char *key)
-{
-	const struct json *j = json_get(object, key);
-
-	return j && json_kind(j) == JSON_IS_STRING ? json_text(j) : NULL;
-}
-
 static bool bool_of(const struct json *object, const char *key)
 {
 	const struct json *j = json_get(object, key);
@@ -374,9 +370,9 @@ static bool bool_of(const struct json *object, const char *key)
 
 static int read_edit(const struct json *j, struct edit *out, struct err *err)
 {
-	const char *kind = json_kind(j) == JSON_IS_OBJECT ? text_of(j, "kind") : NULL;
-	const char *path = kind ? text_of(j, "path") : NULL;
-	const char *text = kind ? text_of(j, "text") : NULL;
+	const char *kind = json_kind(j) == JSON_IS_OBJECT ? json_get_text(j, "kind") : NULL;
+	const char *path = kind ? json_get_text(j, "path") : NULL;
+	const char *text = kind ? json_get_text(j, "text") : NULL;
 	size_t k = 0;
 
 	while (k < ARRAY_LEN(kinds) && !str_eq(kinds[k], kind))
@@ -387,8 +383,8 @@ static int read_edit(const struct json *j, struct edit *out, struct err *err)
 			      .path = xstrdup(path),
 			      .text = text ? xstrdup(text) : NULL,
 			      .made_key = bool_of(j, "made-key") };
-	if (text_of(j, "base"))
-		out->base = xstrdup(text_of(j, "base"));
+	if (json_get_text(j, "base"))
+		out->base = xstrdup(json_get_text(j, "base"));
 	return 0;
 }
 

@@ -128,13 +128,6 @@ int restart_plan(const struct cri *c, struct json *to, struct err *err)
 
 /* --- records --- */
 
-static const char *text_of(const struct json *object, const char *key)
-{
-	const struct json *j = json_get(object, key);
-
-	return j && json_kind(j) == JSON_IS_STRING ? json_text(j) : NULL;
-}
-
 static int64_t int_of(const struct json *object, const char *key)
 {
 	const struct json *j = json_get(object, key);
@@ -142,34 +135,21 @@ static int64_t int_of(const struct json *object, const char *key)
 	return j && json_kind(j) == JSON_IS_INT ? json_int(j) : -1;
 }
 
-static int strings_of(const struct json *object, const char *key, char ***out)
-{
-	const struct json *j = json_get(object, key);
-
-	if (!j || json_kind(j) != JSON_IS_ARRAY)
-		return -1;
-	for (size_t i = 0; i < json_count(j); i++) {
-		if (json_kind(json_at(j, i)) != JSON_IS_STRING)
-			return -1;
-		strv_push(out, json_text(json_at(j, i)));
-	}
-	return 0;
-}
-
 static int restart_read(const struct json *record, struct restart *out, struct err *err)
 {
-	const char *how = text_of(record, "how");
+	const char *how = json_get_text(record, "how");
 	int64_t seconds = int_of(record, "seconds");
 	size_t k = 0;
 
 	while (k < ARRAY_LEN(hows) && !str_eq(hows[k], how))
 		k++;
-	out->back = text_of(record, "name") ? backend_find(text_of(record, "name")) : NULL;
-	out->socket = text_of(record, "socket");
+	out->back = json_get_text(record, "name") ? backend_find(json_get_text(record, "name"))
+						  : NULL;
+	out->socket = json_get_text(record, "socket");
 	out->how = (enum restart_how)k;
 	out->seconds = (unsigned)seconds;
 	if (k == ARRAY_LEN(hows) || !out->back || seconds < 1 || seconds > 86400 ||
-	    strings_of(record, "command", &out->command) < 0 ||
+	    json_get_strings(record, "command", &out->command) < 0 ||
 	    (out->how == RESTART_COMMAND && !strv_len(out->command)))
 		return err_set(err, E_INVALID, "the record of a restart is damaged");
 	return 0;
@@ -400,7 +380,7 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 	(void)step;
 	if (restart_read(record, &r, err) < 0)
 		return -1;
-	if (strings_of(record, "handlers", &wanted) < 0)
+	if (json_get_strings(record, "handlers", &wanted) < 0)
 		return err_set(err, E_INVALID, "the record of a restart is damaged");
 	for (deadline = deadline_in(1000ULL * r.seconds);;) {
 		AUTO(strv) char **served = NULL;
@@ -462,7 +442,7 @@ static void add(struct cri_steps *s, const struct deploy_step_ops *ops, char *na
 struct cri_steps *steps_new(const struct json *restart, char *const *handlers)
 {
 	struct cri_steps *s = NEW(struct cri_steps);
-	const char *name = text_of(restart, "name");
+	const char *name = json_get_text(restart, "name");
 	struct json *list = json_make_array();
 
 	s->plan = json_make_object();
@@ -473,10 +453,11 @@ struct cri_steps *steps_new(const struct json *restart, char *const *handlers)
 	json_put(s->plan, "handlers", list);
 	add(s, &watch_ops, str_fmt("watch %s", name));
 	add(s, &restart_ops,
-	    str_fmt(str_eq(text_of(restart, "how"), "hangup") ? "have %s read its configuration"
-							      : "restart %s",
+	    str_fmt(str_eq(json_get_text(restart, "how"), "hangup")
+			    ? "have %s read its configuration"
+			    : "restart %s",
 		    name));
-	if (handlers && text_of(restart, "socket"))
+	if (handlers && json_get_text(restart, "socket"))
 		add(s, &serve_ops, str_fmt("ask %s for the handlers", name));
 	return s;
 }

@@ -133,10 +133,11 @@ static int open_any(struct source *s, char *const *releases, struct err *err)
 	if (releases[1])
 		return err_set(err, E_USAGE, "only URLs can have mirrors: '%s' is none",
 			       releases[0]);
-	if (strstr(releases[0], "://")) {
+	if (strstr(releases[0], "://") && strncasecmp(releases[0], "file://", 7) != 0) {
 		err_set(err, E_USAGE, "'%s' is of no kind that is known here", releases[0]);
-		return err_hint(err, "there are https:// and http://, directories, tar files, and "
-				     "- for standard input");
+		return err_hint(err,
+				"there are https, http and file URLs, directories, tar files, and "
+				"- for standard input");
 	}
 	return str_eq(releases[0], "-") ? spool_open(s, STDIN_FILENO, err)
 					: open_path(s, releases[0], err);

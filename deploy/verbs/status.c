@@ -90,7 +90,8 @@ static int add_memory(const struct deploy *d, struct json *j, struct err *err)
 			json_put(j, members[i], json_share(memory));
 	}
 	memory = json_get(j, "release");
-	expires = memory ? json_get(memory, "expires") : NULL;
+	expires = memory && json_kind(memory) == JSON_IS_OBJECT ? json_get(memory, "expires")
+								: NULL;
 	if (expires && json_u64(expires, &when) == 0)
 		json_put(j, "expired", json_make_bool(when < (uint64_t)time(NULL)));
 	return 0;
@@ -158,8 +159,8 @@ static void print(const struct json *j)
 		say("kata-deploy repair puts that right");
 	if (expired && json_bool(expired))
 		say("the release has expired: look for a newer one");
-	if (cri && json_get(cri, "name"))
-		say("registered with %s", json_text(json_get(cri, "name")));
+	if (json_get_text(cri, "name"))
+		say("registered with %s", json_get_text(cri, "name"));
 }
 
 int verb_status(int argc, char **argv, struct err *err)

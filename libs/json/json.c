@@ -230,6 +230,29 @@ struct json *json_get(const struct json *object, const char *key)
 	return (struct json *)json_object_get(in(object), kept ? json_string_value(kept) : key);
 }
 
+const char *json_get_text(const struct json *object, const char *key)
+{
+	const struct json *j = object && json_kind(object) == JSON_IS_OBJECT ? json_get(object, key)
+									     : NULL;
+
+	return j && json_kind(j) == JSON_IS_STRING ? json_text(j) : NULL;
+}
+
+int json_get_strings(const struct json *object, const char *key, char ***list)
+{
+	const struct json *j = object && json_kind(object) == JSON_IS_OBJECT ? json_get(object, key)
+									     : NULL;
+
+	if (!j || json_kind(j) != JSON_IS_ARRAY)
+		return -1;
+	for (size_t i = 0; i < json_count(j); i++) {
+		if (json_kind(json_at(j, i)) != JSON_IS_STRING)
+			return -1;
+		strv_push(list, json_text(json_at(j, i)));
+	}
+	return 0;
+}
+
 void *json_begin(const struct json *object)
 {
 	return json_object_iter(in(object));

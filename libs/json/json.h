@@ -48,6 +48,10 @@ const char *json_text(const struct json *j);
 size_t json_count(const struct json *j); /* elements of an array, members of an object */
 struct json *json_at(const struct json *array, size_t i);
 struct json *json_get(const struct json *object, const char *key); /* NULL if absent */
+/* Its text; NULL if it is absent, is no string, or object is no object. */
+const char *json_get_text(const struct json *object, const char *key);
+/* Adds the strings of an array to the strv. -1: it is absent or something else. */
+MUST_CHECK int json_get_strings(const struct json *object, const char *key, char ***list);
 /* for (void *it = json_begin(o); it; it = json_after(o, it)) use(json_key(it), json_value(it)); */
 void *json_begin(const struct json *object);
 void *json_after(const struct json *object, void *it);

@@ -157,11 +157,14 @@ walk() { # NAME EVERY VERB...
 		words "$@"
 		said=$("$at" "$call" "${args[@]}")
 		read -r calls status _ <<<"$said"
-		[ "$calls" -ge "$call" ] || break
+		if [ "$calls" -lt "$call" ]; then
+			[ "$status" = 0 ] || wrong "to its end it does not work" || true
+			break
+		fi
 		points=$((points + 1))
 		check "$status" "$@" || true
 	done
-	[ "$failed" = "$before" ] && echo "  ok    $name with containerd ($calls calls, $((SECONDS - start)) s)"
+	[ "$failed" != "$before" ] || echo "  ok    $name with containerd ($calls calls, $((SECONDS - start)) s)"
 	restore
 	does "$@"
 }

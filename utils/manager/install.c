@@ -61,13 +61,6 @@ static int offer_containerd(struct err *err)
 	return err_hint(err, "install containerd or docker, then try again");
 }
 
-static const char *text(const struct json *j, const char *key)
-{
-	const struct json *value = json_get(j, key);
-
-	return value && json_kind(value) == JSON_IS_STRING ? json_text(value) : NULL;
-}
-
 static bool is_true(const struct json *j, const char *key)
 {
 	const struct json *value = json_get(j, key);
@@ -88,8 +81,8 @@ static int show_managers(bool *any, struct err *err)
 	*any = list && json_count(list);
 	for (size_t i = 0; *any && i < json_count(list); i++) {
 		const struct json *m = json_at(list, i);
-		const char *name = text(m, "name"), *version = text(m, "version"),
-			   *why = text(m, "why");
+		const char *name = json_get_text(m, "name"), *version = json_get_text(m, "version"),
+			   *why = json_get_text(m, "why");
 
 		(void)fprintf(stderr, "%s %s%s%s%s%s\n", is_true(m, "chosen") ? "using" : "found",
 			      name ? name : "?", version ? " " : "", version ? version : "",
@@ -113,14 +106,14 @@ static int show_plan(struct err *err)
 		return -1;
 	problem = json_get(j, "error");
 	if (problem && json_kind(problem) == JSON_IS_OBJECT) {
-		const char *message = text(problem, "message");
+		const char *message = json_get_text(problem, "message");
 
 		return err_set(err, E_FAILED, "%s", message ? message : "kata-deploy refused");
 	}
 	download = json_get(j, "download");
-	reason = text(j, "reason");
+	reason = json_get_text(j, "reason");
 	(void)fprintf(stderr, "kata %s would be installed below %s: ",
-		      text(j, "version") ? text(j, "version") : "?",
+		      json_get_text(j, "version") ? json_get_text(j, "version") : "?",
 		      engine.prefix ? engine.prefix : "/opt/kata");
 	(void)fprintf(
 		stderr, "%lld MiB to download at most; restart of the container manager: %s%s%s\n",
