@@ -31,7 +31,7 @@ floor=$LAB/bin/floor
 
 debian=$(debian_kernel "${KATA_BENCH_CACHE:-$TOOLS/../bench}")
 small_initrd "$LAB/hello.img" "echo $MARKER; exec /bin/busybox sleep 1000"
-rm -f "$LAB"/{floor,kata,runc,debian,share,boots}
+rm -f "$LAB"/{floor,kata,runc,debian,prices,boots}
 for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
 	f=$("$floor" "$prefix/share/defaults/kata-containers/configuration.toml" "$accelerator" 1)
 	k=$(ms once "$RUNTIME")
@@ -41,7 +41,7 @@ for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
 	echo "$k" >>"$LAB/kata"
 	echo "$r" >>"$LAB/runc"
 	echo "$d" >>"$LAB/debian"
-	ratio "$k" "$(awk -v a="$f" -v b="$r" 'BEGIN { print a + b }')" >>"$LAB/share"
+	ratio "$k" "$(awk -v a="$f" -v b="$r" 'BEGIN { print a + b }')" >>"$LAB/prices"
 	ratio "$f" "$d" >>"$LAB/boots"
 done
 f=$(median <"$LAB/floor") k=$(median <"$LAB/kata") r=$(median <"$LAB/runc")
@@ -51,13 +51,13 @@ row "Debian's kernel, to the first byte of PID 1" "$d" ms
 row "floor / Debian's, each time" "$(median <"$LAB/boots")" x 0.35
 row "ctr run --rm true, runc" "$r" ms
 row "ctr run --rm true, kata" "$k" ms
-row "kata / (floor + runc), each time" "$(median <"$LAB/share")" x 1.25
+row "kata / (floor + runc), each time" "$(median <"$LAB/prices")" x 1.25
 
 mib=64
 small_initrd "$LAB/raw.img" "/bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox dd if=/dev/zero of=/dev/vport0p1 bs=256k count=$((mib * 4)) 2>/dev/null
 exec /bin/busybox sleep 1000"
-rm -f "$LAB"/{raw,stdio,share}
+rm -f "$LAB"/{raw,stdio,portions}
 for _ in $(seq "$runs"); do # in pairs: only what was measured at one time can be compared
 	w=$(raw_rate "$prefix/share/kata-containers/vmlinux.container" "$LAB/raw.img" "$accelerator" \
 		"$mib")
@@ -65,11 +65,11 @@ for _ in $(seq "$runs"); do # in pairs: only what was measured at one time can b
 		dd if=/dev/zero bs=256k count=$((mib * 4)) 2>/dev/null | rate "$mib")
 	echo "$w" >>"$LAB/raw"
 	echo "$o" >>"$LAB/stdio"
-	ratio "$o" "$w" >>"$LAB/share"
+	ratio "$o" "$w" >>"$LAB/portions"
 done
 row "transport alone, to the host" "$(median <"$LAB/raw")" MiBs
 row "standard output of a container" "$(median <"$LAB/stdio")" MiBs
-row "standard output / transport, each time" "$(median <"$LAB/share")" x 0.5 least
+row "standard output / transport, each time" "$(median <"$LAB/portions")" x 0.5 least
 
 kata=$(lab_id) runc=$(lab_id)
 lab_ctr run -d --runtime "$RUNTIME" "$IMAGE" "$kata" sleep 1000
