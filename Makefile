@@ -27,7 +27,7 @@ MODULES := $(sort $(wildcard libs/*/module.mk)) \
                       tools/*/module.mk \
                       kernel/module.mk osbuilder/module.mk tests/module.mk)
 include $(MODULES)
+include packaging/static.mk
 include mk/targets.mk
 include mk/checks.mk
-include packaging/static.mk
 include packaging/release.mk

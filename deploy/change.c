@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
@@ -21,6 +22,9 @@
 #include <unistd.h>
 
 #define INSTALL_JSON "state/install.json"
+
+/* So much that threads are worth their start. */
+enum { WORTH_THREADS = 8 << 20 };
 
 /* --- single actions, planned only if they change something --- */
 
@@ -144,27 +148,66 @@ static int missing_objects(const struct deploy *d, const struct layout *l, struc
 	return 0;
 }
 
+/* What is staged is verified and made what the store may hold; hashing is most of an install. */
+struct sealing {
+	const struct deploy *d;
+	const struct objects *o;
+	const char *stage;
+	int *guarded; /* per object: 0, or why fs-verity does not guard it */
+};
+
+static char *staged_path(const char *stage, const struct entry *e)
+{
+	return str_fmt("staging/%s/%s", stage ? stage : "", e->path);
+}
+
+/* Changes only what is staged, which counts for nothing yet. */
+static int seal(void *arg, size_t i, struct err *err)
+{
+	const struct sealing *s = arg;
+	const struct entry *e = s->o->wanted.v[i];
+	AUTO(str) char *staged = staged_path(s->stage, e);
+
+	return store_seal(s->d->root, staged, e, &s->guarded[i], err);
+}
+
+static int seal_all(struct sealing *s, struct err *err)
+{
+	uint64_t bytes = 0;
+
+	vec_each(const struct entry *, e, &s->o->wanted)
+		bytes += (*e)->size;
+	if (bytes >= WORTH_THREADS)
+		return parallel_each(s->o->wanted.n, seal, s, err);
+	for (size_t i = 0; i < s->o->wanted.n; i++) {
+		if (seal(s, i, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int plan_objects(const struct deploy *d, struct plan *p, const struct objects *o,
 			const char *stage, struct generation *g, struct err *err)
 {
+	AUTO(mem) int *guarded = xcalloc(o->wanted.n + 1, sizeof(*guarded));
+	struct sealing s = { d, o, stage, guarded };
+
 	vec_each(const struct entry *, e, &o->wanted) {
 		AUTO(str) char *dir = str_fmt("store/sha256/%.2s", (*e)->sha256);
 
 		plan_dir(d, p, dir);
 	}
-	vec_each(const struct entry *, e, &o->wanted) {
-		AUTO(str) char *object = store_object(*e);
-		AUTO(str) char *staged = str_fmt("staging/%s/%s", stage ? stage : "", (*e)->path);
-		int guarded = 0;
+	if (stage && seal_all(&s, err) < 0)
+		return -1;
+	for (size_t i = 0; i < o->wanted.n; i++) {
+		const struct entry *e = o->wanted.v[i];
+		AUTO(str) char *object = store_object(e);
 
-		/* Changes only what is staged, which counts for nothing yet. */
-		if (stage && store_seal(d->root, staged, *e, &guarded, err) < 0)
-			return -1;
-		if (guarded)
-			str_set(&g->unguarded, strerror(guarded));
+		if (guarded[i])
+			str_set(&g->unguarded, strerror(guarded[i]));
 		else if (stage)
 			g->verity++;
-		plan_add(p, PLAN_ADOPT, object, NULL, (*e)->sha256)->source = STEAL(staged, NULL);
+		plan_add(p, PLAN_ADOPT, object, NULL, e->sha256)->source = staged_path(stage, e);
 	}
 	return 0;
 }

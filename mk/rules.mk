@@ -18,7 +18,7 @@ CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DKATA_VERSION='"$(VERSION)"' \
             -Ulinux -DKATA_PREFIX='"$(PREFIX)"' -Ilibs -Iruntime -I. -I$(BUILD)/gen -include base/banned.h
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
         -Wwrite-strings -Wpointer-arith -Wundef -Wswitch-enum -Wimplicit-fallthrough
-CFLAGS_BASE := -std=gnu11 -Os -g -fno-asynchronous-unwind-tables -fno-common -fstack-protector-strong -fPIE -fvisibility=hidden \
+CFLAGS_BASE := -std=gnu11 -Os -g -ffile-prefix-map=$(CURDIR)=. -fno-asynchronous-unwind-tables -fno-common -fstack-protector-strong -fPIE -fvisibility=hidden \
                -ffunction-sections -fdata-sections -fno-plt $(WARN)
 LDFLAGS_BASE := -Wl,--gc-sections -Wl,-z,pack-relative-relocs -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 
@@ -132,7 +132,7 @@ $(BUILD)/version: always-look-at-version
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
 .PHONY: always-look-at-version
-$(call objects,$(shell grep -rl KATA_VERSION --include=*.c agent runtime deploy utils tools 2>/dev/null)): $(BUILD)/version
+$(call objects,$(shell grep -rl KATA_VERSION --include=*.c libs agent runtime deploy utils tools 2>/dev/null)): $(BUILD)/version
 
 $(BUILD)/obj/%.o: %.c | generated
 	$(call say,CC,$<)

@@ -63,7 +63,7 @@ check: ## run every test that fits into half an hour
 	@packaging/deps.sh
 	@$(MAKE) --no-print-directory stage
 	@MAKE="$(MAKE)" tests/check.sh $(BUILD)/check.log check-layers check-headers check-docs check-format \
-		check-initrd check-fuzz check-unit check-guest check-scenario check-crash check-power check-integration check-node
+		check-initrd check-fuzz check-unit check-guest check-scenario check-crash check-power check-integration check-node check-reproducible
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
@@ -75,8 +75,15 @@ check-node: demo-releases ## run kata-deploy on a node with real containerd and 
 	@tests/integration/node/run.sh $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager \
 		$(BUILD)/static/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
+check-reproducible: kernel $(STATIC_CURL) ## build a release twice, must be the same bytes
+	@tests/integration/reproducible.sh
+
 bench: stage $(BUILD)/tools/floor ## measure, with floors and peers in the same run
-	@tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor $(BUILD)/bench.json
+	@rm -f $(BUILD)/bench.rows && touch $(BUILD)/bench.rows
+	@FIGURES=$(BUILD)/bench.rows tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor
+	@FIGURES=$(BUILD)/bench.rows tests/bench/deploy.sh $(BUILD)/bin/kata-deploy
+	@{ echo '['; sed '$$!s/$$/,/' $(BUILD)/bench.rows; echo ']'; } >$(BUILD)/bench.json
+	@grep -c '"holds":false' $(BUILD)/bench.rows | sed 's/^/bench: bars that do not hold: /'
 
 asan: ## unit tests under AddressSanitizer and UndefinedBehaviourSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined check-unit

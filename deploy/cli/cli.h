@@ -37,6 +37,7 @@ struct cli {
 	bool no_proof;
 	/* how */
 	bool dry_run, force, yes, check;
+	bool upgrade; /* the verb: handlers that were registered stay */
 	bool json, quiet, timings;
 	const char *progress_fd;
 };

@@ -132,10 +132,64 @@ int node_recall_release(const struct deploy *d, const char *list, char ***out, s
 
 void registration_release(struct registration *reg)
 {
+	json_free(reg->doc);
 	free(reg->steps);
 	free(reg->extra);
 	cri_change_release(&reg->told);
 	cri_free(reg->cri);
+}
+
+static const struct {
+	const char *key;
+	const char **value;
+} options[] = {
+	{ "cri", &cli.cri },
+	{ "cri-config", &cli.cri_config },
+	{ "cri-socket", &cli.cri_socket },
+	{ "restart-with", &cli.restart_with },
+};
+
+/* Where the manager is does not change by not being said. Which handlers there are to be, an
+ * install says anew; an upgrade keeps them. */
+static int recall_options(const struct deploy *d, struct json **doc, struct err *err)
+{
+	const struct json *was, *value;
+
+	if (node_recall(d, "options", doc, &was, err) < 0)
+		return -1;
+	/* Another manager has other files. */
+	value = was ? json_get(was, "cri") : NULL;
+	if (!was || (cli.cri && !(value && str_eq(json_text(value), cli.cri))))
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		value = json_get(was, options[i].key);
+		if (!*options[i].value && value)
+			*options[i].value = json_text(value);
+	}
+	value = json_get(was, "handlers");
+	for (size_t i = 0; cli.upgrade && !cli.handlers && value && i < json_count(value); i++)
+		strv_push(&cli.handlers, json_text(json_at(value, i)));
+	return 0;
+}
+
+static void remember_options(struct json *extra)
+{
+	struct json *now = json_make_object(), *handlers;
+
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		if (*options[i].value)
+			json_put(now, options[i].key, json_make_string(*options[i].value));
+	}
+	if (cli.handlers) {
+		handlers = json_make_array();
+		strv_each(handler, cli.handlers)
+			json_add(handlers, json_make_string(*handler));
+		json_put(now, "handlers", handlers);
+	}
+	if (json_count(now))
+		json_put(extra, "options", now);
+	else
+		json_free(now);
 }
 
 static struct cri_options manager(void)
@@ -149,10 +203,13 @@ static struct cri_options manager(void)
 				     .restart_seconds = cli.restart_seconds };
 }
 
-int node_manager(struct cri **out, struct err *err)
+int node_manager(const struct deploy *d, struct json **doc, struct cri **out, struct err *err)
 {
-	struct cri_options o = manager();
+	struct cri_options o;
 
+	if (recall_options(d, doc, err) < 0)
+		return -1;
+	o = manager();
 	return cri_find(&o, out, err);
 }
 
@@ -251,11 +308,12 @@ static int find_manager(const struct json *was, const struct json **record,
 int registration_add(const struct deploy *d, const struct json *release,
 		     const struct prove_expect *proof, struct registration *reg, struct err *err)
 {
-	AUTO(json) struct json *doc = NULL, *extra = json_make_object();
+	AUTO(json) struct json *extra = json_make_object();
 	const struct json *was, *record = NULL;
 	bool proves;
 
-	if (node_recall(d, "cri", &doc, &was, err) < 0)
+	if (recall_options(d, &reg->doc, err) < 0 ||
+	    node_recall(d, "cri", &reg->doc, &was, err) < 0)
 		return -1;
 	if (str_eq(cli.cri, "none"))
 		record = was;
@@ -265,7 +323,8 @@ int registration_add(const struct deploy *d, const struct json *release,
 		return -1;
 	if (record)
 		json_put(extra, "cri", json_share(record));
-	if (!release && node_recall(d, "release", &doc, &release, err) < 0)
+	remember_options(extra);
+	if (!release && node_recall(d, "release", &reg->doc, &release, err) < 0)
 		return -1;
 	if (release)
 		json_put(extra, "release", json_share(release));
@@ -297,12 +356,14 @@ int registration_check_left(struct err *err)
 
 int registration_drop(const struct deploy *d, struct registration *reg, struct err *err)
 {
-	AUTO(json) struct json *doc = NULL;
 	const struct json *was;
-	struct cri_options o = manager();
+	struct cri_options o;
 
-	if (node_recall(d, "cri", &doc, &was, err) < 0 ||
-	    (was && cri_unregister(&o, was, &reg->told, err) < 0))
+	if (recall_options(d, &reg->doc, err) < 0 ||
+	    node_recall(d, "cri", &reg->doc, &was, err) < 0)
+		return -1;
+	o = manager();
+	if (was && cri_unregister(&o, was, &reg->told, err) < 0)
 		return -1;
 	compose(reg, false);
 	return 0;

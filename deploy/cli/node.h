@@ -14,6 +14,8 @@
  * install.json keeps one object for us as "extra":
  *
  *	"cri"		the registration's record (cri.h)
+ *	"options"	what was said about the manager: --cri and so on; holds for later changes
+ *			that do not say otherwise
  *	"release"	"from": where it came from, absolute; "components", "without": as asked for;
  *			"expires", "serial": of release.yaml
  */
@@ -36,8 +38,10 @@ char *node_path(const char *path);
 /* E_PERMISSION for a change of the running system without privilege. */
 MUST_CHECK int node_open(enum deploy_access access, struct deploy **out, struct err *err);
 
-/* The container manager, as the command line says or as it is found. */
-MUST_CHECK int node_manager(struct cri **out, struct err *err);
+/* The container manager, as the command line says, or as it was said before, or as it is found.
+ * *doc must outlive it; the caller frees it. */
+MUST_CHECK int node_manager(const struct deploy *d, struct json **doc, struct cri **out,
+			    struct err *err);
 
 /* What is wrong with --handler, before anything is fetched for it. E_USAGE. */
 MUST_CHECK int node_check_handlers(struct err *err);
@@ -58,6 +62,7 @@ struct registration {
 	struct deploy_step *steps;
 	struct prove proof;
 	char *extra;
+	struct json *doc; /* what is recalled from; options point into it */
 };
 #define REGISTRATION_INIT                \
 	{                                \

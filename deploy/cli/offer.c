@@ -3,6 +3,7 @@
 
 #include "deploy/cli/offer.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -164,7 +165,7 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 	return str_eq(c.path, ".") ? 0 : source_enter(o->source, c.path, err);
 }
 
-static int read_release(struct offer *o, const char *digest, struct err *err)
+static int read_release(struct offer *o, char *digest, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);
 	struct release *r = &o->release;
@@ -181,6 +182,20 @@ static int read_release(struct offer *o, const char *digest, struct err *err)
 	if (release_parse(r, text.data, text.len, "release.yaml", err) < 0)
 		return -1;
 	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
+}
+
+/* A mirror that stands still or was tampered with is left out, and the next one asked. */
+static int of_any_mirror(struct offer *o,
+			 int (*read)(struct offer *o, char *digest, struct err *err), char *digest,
+			 struct err *err)
+{
+	while (read(o, digest, err) < 0) {
+		if (err->code != E_TRUST || !source_distrust(o->source))
+			return -1;
+		log_err(LOG_WARN, err, "a mirror is not believed; the next one is asked");
+		err_clear(err);
+	}
+	return 0;
 }
 
 /* --- whether it can be used here --- */
@@ -238,8 +253,8 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 	progress_phase("release");
 	if (recall_components(d, err) < 0 || open_source(d, o, &from, err) < 0 ||
 	    trust_open(&t, deploy_state(d), &o->trust, err) < 0 ||
-	    follow_channel(o, digest, err) < 0 || read_release(o, digest, err) < 0 ||
-	    suits(&o->release, err) < 0 ||
+	    of_any_mirror(o, follow_channel, digest, err) < 0 ||
+	    of_any_mirror(o, read_release, digest, err) < 0 || suits(&o->release, err) < 0 ||
 	    release_select(&o->release, cli.components, cli.without, &o->layout, err) < 0)
 		return -1;
 	o->memory = make_memory(&o->release, from);

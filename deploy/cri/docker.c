@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { INFO_MAX = 4 << 20 };
+enum { INFO_MAX = 4 << 20, SHIMS_SINCE = 23 };
 
 static char *runtime_of(const struct cri *c, const struct cri_handler *h)
 {
@@ -24,17 +24,6 @@ static char *runtime_of(const struct cri *c, const struct cri_handler *h)
 		json_put(j, "options", options);
 	}
 	return json_format(j, false);
-}
-
-static int edit(struct cri *c, struct edits *e, struct err *err)
-{
-	for (size_t i = 0; i < c->o->nhandlers; i++) {
-		AUTO(str) char *value = runtime_of(c, &c->o->handlers[i]);
-
-		if (edit_docker(e, c->config, c->o->handlers[i].name, value, err) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 static int adopt(const struct cri *c, struct edits *e, struct err *err)
@@ -55,22 +44,74 @@ static int answers(const char *socket, struct deadline deadline, struct err *err
 	return http_local_get(socket, "/_ping", deadline, &body, err);
 }
 
-static int served(const char *socket, struct deadline deadline, char ***out, struct err *err)
+/* What docker says of itself. */
+static struct json *info_of(const char *socket, struct deadline deadline, struct err *err)
 {
 	AUTO(buf) struct buf body = BUF_INIT(INFO_MAX);
-	const struct json *runtimes;
+	struct json *info;
 
 	if (http_local_get(socket, "/info", deadline, &body, err) < 0)
-		return -1;
-	AUTO(json)
-	struct json *info = json_parse(buf_cstr(&body), body.len, "docker's answer to /info", err);
+		return NULL;
+	info = json_parse(buf_cstr(&body), body.len, "docker's answer to /info", err);
+	if (info && json_kind(info) != JSON_IS_OBJECT) {
+		json_free(info);
+		(void)err_set(err, E_PROTOCOL, "docker's answer to /info is not an object");
+		return NULL;
+	}
+	return info;
+}
+
+static int served(const char *socket, struct deadline deadline, char ***out, struct err *err)
+{
+	AUTO(json) struct json *info = info_of(socket, deadline, err);
+	const struct json *runtimes;
+
 	if (!info)
 		return -1;
-	runtimes = json_kind(info) == JSON_IS_OBJECT ? json_get(info, "Runtimes") : NULL;
+	runtimes = json_get(info, "Runtimes");
 	if (!runtimes || json_kind(runtimes) != JSON_IS_OBJECT)
 		return err_set(err, E_UNSUPPORTED, "docker does not list runtimes");
 	for (void *it = json_begin(runtimes); it; it = json_after(runtimes, it))
 		strv_push(out, json_key(it));
+	return 0;
+}
+
+/* Of the one that runs; NULL: it does not run, or does not say. Heap. */
+static char *version_of(const struct cri *c)
+{
+	struct err ignored = ERR_INIT; /* it is asked again before anything counts */
+	AUTO(json) struct json *info = NULL;
+	const struct json *version;
+
+	if (!c->running || !c->socket)
+		return NULL;
+	info = info_of(c->socket, deadline_in(CRI_ASK_MS), &ignored);
+	version = info ? json_get(info, "ServerVersion") : NULL;
+	return version && json_kind(version) == JSON_IS_STRING ? xstrdup(json_text(version)) : NULL;
+}
+
+/* An older one takes the members, lists them, and cannot run one; so only its version tells. */
+static int check_version(const struct cri *c, struct err *err)
+{
+	AUTO(str) char *version = version_of(c);
+
+	if (!version || version_major(version) >= SHIMS_SINCE)
+		return 0;
+	err_set(err, E_UNSUPPORTED, "docker %s has no runtimes that are shims; %d and later have",
+		version, SHIMS_SINCE);
+	return err_hint(err, "update docker, or choose another manager with --cri");
+}
+
+static int edit(struct cri *c, struct edits *e, struct err *err)
+{
+	if (check_version(c, err) < 0)
+		return -1;
+	for (size_t i = 0; i < c->o->nhandlers; i++) {
+		AUTO(str) char *value = runtime_of(c, &c->o->handlers[i]);
+
+		if (edit_docker(e, c->config, c->o->handlers[i].name, value, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 

@@ -33,7 +33,9 @@ enum { END_MS = 60000, LOOK_MS = 200 };
  * name, @id the container's, @shim the runtime, @space the namespace.
  */
 struct client {
-	const char *manager, *program, *socket; /* NULL: it knows its socket itself */
+	const char *manager, *program;
+	const char *socket; /* NULL: it knows its socket itself */
+	const char *option, *scheme;
 	const char *load, *run;
 	const char *look;           /* succeeds while the container is there */
 	const char *find;           /* prints the sandbox's id; NULL: it is @id */
@@ -41,9 +43,10 @@ struct client {
 				       succeeds once the container can be ended */
 };
 
-#define CTR_LOAD "-n @space images import @file"
-#define CTR_LOOK "-n @space containers info @id"
-#define CTR_RUN  "-n @space run --rm --runtime @shim @image @id"
+#define CTR_LOAD   "-n @space images import @file"
+#define CTR_SOCKET "--address", ""
+#define CTR_LOOK   "-n @space containers info @id"
+#define CTR_RUN    "-n @space run --rm --runtime @shim @image @id"
 #define CTR_CLEAN                                                                           \
 	{                                                                                   \
 		"-n @space tasks kill -s KILL @id", "-n @space tasks delete -f @id",        \
@@ -52,18 +55,21 @@ struct client {
 	}
 
 static const struct client clients[] = {
-	{ "containerd", "ctr", "/run/containerd/containerd.sock", CTR_LOAD, CTR_RUN, CTR_LOOK, NULL,
+	{ "containerd", "ctr", "/run/containerd/containerd.sock", CTR_SOCKET, CTR_LOAD, CTR_RUN,
+	  CTR_LOOK, NULL, CTR_CLEAN },
+	{ "nerdctl", "ctr", "/run/containerd/containerd.sock", CTR_SOCKET, CTR_LOAD, CTR_RUN,
+	  CTR_LOOK, NULL, CTR_CLEAN },
+	{ "k3s", "k3s ctr", NULL, NULL, NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
+	{ "rke2", "/var/lib/rancher/rke2/bin/ctr", "/run/k3s/containerd/containerd.sock",
+	  CTR_SOCKET, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
+	{ "k0s", "k0s ctr", NULL, NULL, NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
+	{ "microk8s", "microk8s ctr", NULL, NULL, NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL,
 	  CTR_CLEAN },
-	{ "nerdctl", "ctr", "/run/containerd/containerd.sock", CTR_LOAD, CTR_RUN, CTR_LOOK, NULL,
-	  CTR_CLEAN },
-	{ "k3s", "k3s ctr", NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
-	{ "rke2", "/var/lib/rancher/rke2/bin/ctr", "/run/k3s/containerd/containerd.sock", CTR_LOAD,
-	  CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
-	{ "k0s", "k0s ctr", NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
-	{ "microk8s", "microk8s ctr", NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
 	{ "docker",
 	  "docker",
-	  NULL,
+	  "/var/run/docker.sock",
+	  "-H",
+	  "unix://",
 	  "load -q -i @file",
 	  "run --rm -i --network none --runtime kata --name @id @image",
 	  "inspect @id",
@@ -114,15 +120,20 @@ static void add_word(const struct proof *p, const char *word, char ***argv)
 		strv_push(argv, str_eq(word, "@id") ? p->id : word);
 }
 
+static const char *socket_of(const struct proof *p)
+{
+	return p->socket ? p->socket : p->client->socket;
+}
+
 static char **command(const struct proof *p, const char *words)
 {
 	char **argv = strv_split(p->client->program, " ");
 	AUTO(strv) char **list = strv_split(words, " ");
 
-	/* Only where it is an option of the client: k3s's own ctr knows where its socket is. */
+	/* k3s's own ctr, and others, know where their socket is. */
 	if (p->client->socket) {
-		strv_push(&argv, "--address");
-		strv_push(&argv, p->socket ? p->socket : p->client->socket);
+		strv_push(&argv, p->client->option);
+		strv_pushf(&argv, "%s%s", p->client->scheme, socket_of(p));
 	}
 	strv_each(word, list)
 		add_word(p, *word, &argv);
@@ -358,7 +369,7 @@ static int begin(const struct prove *what, struct proof *p, struct err *err)
 /* Clients wait long for a manager that is not there. */
 static bool is_there(const struct proof *p)
 {
-	const char *socket = p->socket ? p->socket : p->client->socket;
+	const char *socket = socket_of(p);
 	struct err ignored = ERR_INIT;
 	AUTO(fd) int fd = socket ? fd_unix_connect(socket, &ignored) : -1;
 

@@ -10,6 +10,7 @@
 #include "deploy/cli/node.h"
 #include "deploy/cli/offer.h"
 #include "deploy/cli/progress.h"
+#include "deploy/use/use.h"
 
 #include <stdlib.h>
 
@@ -47,6 +48,7 @@ struct install {
 	struct registration reg;
 	char *memory; /* text of trust.json */
 	bool needed;  /* something would change */
+	size_t pods;  /* that run with what is installed; for plans */
 };
 #define INSTALL_INIT(is)                                                     \
 	{                                                                    \
@@ -101,6 +103,7 @@ static void print_plan(const struct install *in, const struct plan *p)
 {
 	say_plan(p);
 	say("release   kata %s", in->offer.release.version);
+	say("pods      %zu run, and go on", in->pods);
 	say("download  at most %s", say_bytes(offer_download(in->d, &in->offer)));
 	say("restart   %s%s%s", in->reg.told.restart ? "needed" : "not needed",
 	    in->reg.told.reason ? ": " : "", in->reg.told.reason ? in->reg.told.reason : "");
@@ -124,10 +127,21 @@ static int show_plan(struct install *in, struct err *err)
 	AUTO(json) struct json *j = plan_json(&p);
 	json_put(j, "version", json_make_string(in->offer.release.version));
 	json_put(j, "download", json_make_u64(offer_download(in->d, &in->offer)));
+	json_put(j, "pods", json_make_u64(in->pods));
 	json_put(j, "restart", json_make_bool(in->reg.told.restart));
 	json_put(j, "reason", json_make_string(in->reg.told.reason));
 	json_put(j, "trust", trust_report(in->offer.trust));
 	say_json(j);
+	return 0;
+}
+
+static int count_pods(struct install *in, struct err *err)
+{
+	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
+
+	if (!cli.root && use_find(node_prefix(), &uses, err) < 0)
+		return -1;
+	in->pods = use_pods(&uses, NULL);
 	return 0;
 }
 
@@ -136,7 +150,9 @@ int verb_plan(int argc, char **argv, struct err *err)
 	AUTO(install) struct install in = INSTALL_INIT("plan");
 
 	(void)argc, (void)argv;
-	return prepare(&in, DEPLOY_LOOK, err) < 0 ? -1 : show_plan(&in, err);
+	if (prepare(&in, DEPLOY_LOOK, err) < 0 || count_pods(&in, err) < 0)
+		return -1;
+	return show_plan(&in, err);
 }
 
 /* --- install --- */
@@ -204,7 +220,7 @@ static int install(const char *verb, struct err *err)
 	if (prepare(&in, cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, err) < 0)
 		return -1;
 	if (cli.dry_run)
-		return show_plan(&in, err);
+		return count_pods(&in, err) < 0 ? -1 : show_plan(&in, err);
 	if (!in.needed) {
 		say_installed(&in, false);
 		return 0;
@@ -236,5 +252,6 @@ int verb_upgrade(int argc, char **argv, struct err *err)
 		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
 		return err_hint(err, "use install");
 	}
+	cli.upgrade = true;
 	return install("upgrade", err);
 }

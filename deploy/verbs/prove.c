@@ -29,6 +29,7 @@ static void print(const struct prove_report *report)
 int verb_prove(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(json) struct json *doc = NULL;
 	AUTO(cri) struct cri *cri = NULL;
 	struct prove_report report;
 	struct prove what;
@@ -40,7 +41,7 @@ int verb_prove(int argc, char **argv, struct err *err)
 		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
 		return err_hint(err, "use install");
 	}
-	if (node_manager(&cri, err) < 0)
+	if (node_manager(d, &doc, &cri, err) < 0)
 		return -1;
 	what = (struct prove){ .manager = cri_name(cri),
 			       .socket = cri_socket(cri),

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "protocols/ttrpc.pb-c.h"
+#include "ttrpc/bytes.h"
 #include "ttrpc/conn.h"
 
 #include <pthread.h>
@@ -22,8 +23,9 @@ struct pending {
 	const ProtobufCMessageDescriptor *reply_type; /* NULL: the payload is not looked at */
 	ttrpc_done_fn done;
 	void *arg;
-	bool keeps_reply;    /* done takes the reply over */
-	struct watch *timer; /* loop only */
+	bool keeps_reply;                  /* done takes the reply over */
+	const struct ttrpc_reader *reader; /* instead of reply_type and done, or NULL */
+	struct watch *timer;               /* loop only */
 };
 
 struct ttrpc_client {
@@ -79,7 +81,10 @@ static struct pending *take(struct ttrpc_client *c, uint32_t id)
 static void complete(struct pending *p, const void *reply, const struct err *err)
 {
 	watch_remove(p->timer);
-	p->done(p->arg, reply, err);
+	if (p->reader)
+		p->reader->done(p->arg, NULL, 0, err);
+	else
+		p->done(p->arg, reply, err);
 	free(p);
 }
 
@@ -100,6 +105,26 @@ static void complete_all(struct ttrpc_client *c)
 	}
 }
 
+static void hand_over(struct pending *p, const uint8_t *data, size_t len)
+{
+	p->reader->done(p->arg, data, len, NULL);
+	free(p); /* it has no timer */
+}
+
+static void deliver_bytes(struct pending *p, const uint8_t *payload, size_t n)
+{
+	struct err err = ERR_INIT;
+	const uint8_t *data;
+	size_t len;
+
+	if (ttrpc_bytes_of(payload, n, &data, &len)) {
+		hand_over(p, data, len);
+		return;
+	}
+	err_set(&err, E_PROTOCOL, "the answer is not a message of bytes");
+	complete(p, NULL, &err);
+}
+
 static void deliver(struct pending *p, const Ttrpc__Response *r)
 {
 	struct err err = ERR_INIT;
@@ -109,6 +134,9 @@ static void deliver(struct pending *p, const Ttrpc__Response *r)
 	if (r->status && r->status->code) {
 		err_set(&err, err_from_rpc_status(r->status->code), "%s",
 			r->status->message ? r->status->message : "the peer gave no reason");
+	} else if (p->reader) {
+		deliver_bytes(p, r->payload.data, r->payload.len);
+		return;
 	} else if (p->reply_type) {
 		reply = protobuf_c_message_unpack(p->reply_type, NULL, r->payload.len,
 						  r->payload.data);
@@ -131,11 +159,31 @@ static bool was_issued(struct ttrpc_client *c, uint32_t id)
 	return known;
 }
 
+static void on_begun(void *arg, const struct ttrpc_frame *f)
+{
+	struct ttrpc_client *c = arg;
+	const struct ttrpc_reader *reader = NULL;
+	void *reader_arg = NULL;
+
+	(void)pthread_mutex_lock(&c->lock);
+	for (size_t i = 0; i < c->pending.n; i++) {
+		if (c->pending.v[i]->id != f->stream)
+			continue;
+		reader = c->pending.v[i]->reader;
+		reader_arg = c->pending.v[i]->arg;
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+	if (reader && reader->begun)
+		reader->begun(reader_arg);
+}
+
 static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body, struct err *err)
 {
 	struct ttrpc_client *c = arg;
 	Ttrpc__Response *response;
+	const uint8_t *data;
 	struct pending *p;
+	size_t len;
 
 	if (f->type != TTRPC_RESPONSE)
 		return err_set(err, E_PROTOCOL, "frame of type %u from the server", f->type);
@@ -145,6 +193,10 @@ static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body,
 	p = take(c, f->stream);
 	if (!p)
 		return 0; /* timed out or cancelled here: late, not wrong */
+	if (p->reader && ttrpc_bytes_find(body, f->len, &data, &len)) {
+		hand_over(p, data, len);
+		return 0;
+	}
 	response = ttrpc__response__unpack(NULL, f->len, body);
 	if (!response) {
 		err_set(err, E_PROTOCOL, "the frame does not hold a ttRPC response");
@@ -174,9 +226,9 @@ static void on_broken(void *arg, const struct err *why)
 }
 
 /* Nobody needs the rest of an answer that is too long: a server could keep us busy with it. */
-static const struct conn_ops client_ops = { .strict = true,
-					    .frame = on_frame,
-					    .broken = on_broken };
+static const struct conn_ops client_ops = {
+	.strict = true, .begun = on_begun, .frame = on_frame, .broken = on_broken
+};
 
 struct ttrpc_client *ttrpc_client_new(struct loop *loop, int fd,
 				      void (*on_close)(void *arg, const struct err *why), void *arg)
@@ -364,6 +416,17 @@ uint32_t ttrpc_call_async(struct ttrpc_client *c, const char *service, const cha
 	if (deadline_left(deadline) >= 0)
 		send_errand(e, arm_on_loop);
 	return e.id;
+}
+
+void ttrpc_read_async(struct ttrpc_client *c, const char *service, const char *method,
+		      const void *message, const struct ttrpc_reader *reader, void *arg)
+{
+	struct pending *p = NEW(struct pending);
+	struct errand e = { .client = c, .p = p };
+
+	*p = (struct pending){ .client = c, .reader = reader, .arg = arg };
+	if (submit(c, p, service, method, message, DEADLINE_NEVER, &e.id, &e.err) < 0)
+		send_errand(e, fail_on_loop);
 }
 
 void ttrpc_client_cancel(struct ttrpc_client *c, uint32_t id)

@@ -9,14 +9,19 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "ttrpc/sluice.h"
 #include "ttrpc/ttrpc.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
 	READ_CHUNK = 64 * 1024,
+	DIRECT_CHUNK = 256 * 1024, /* a long body is read into its place, this much at a time */
+	LONG = 64 * 1024,          /* from here on a frame is long */
+	PREFIX_MAX = 64,
 	QUEUE_MAX = 16 << 20, /* bytes that a peer who does not read may cost */
 	KEEP_MAX = 2 << 20,   /* a larger buffer's memory is given back after use: what one read
 				 of a full pipe makes stays, since fresh pages cost more than bytes */
@@ -39,6 +44,7 @@ struct conn {
 	struct buf out;
 	size_t sent; /* of out: written already, at most half of it */
 	bool flush_posted, failed;
+	struct sluice sluice;
 };
 
 struct conn *conn_ref(struct conn *c)
@@ -52,6 +58,7 @@ void conn_unref(struct conn *c)
 	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	fd_close(&c->fd);
+	sluice_release(&c->sluice);
 	buf_release(&c->body);
 	buf_release(&c->out);
 	(void)pthread_mutex_destroy(&c->lock);
@@ -79,12 +86,18 @@ static int step(struct conn *c, const uint8_t **p, size_t *n, struct err *err)
 		return 1;
 	case TTRPC_FRAME:
 		buf_clear(&c->body);
-		return c->ops->strict && c->frame.len > TTRPC_MESSAGE_MAX
-			       ? err_set(err, E_PROTOCOL, "frame of %u bytes, limit %d",
-					 c->frame.len, TTRPC_MESSAGE_MAX)
-			       : 0;
+		if (c->ops->strict && c->frame.len > TTRPC_MESSAGE_MAX)
+			return err_set(err, E_PROTOCOL, "frame of %u bytes, limit %d", c->frame.len,
+				       TTRPC_MESSAGE_MAX);
+		if (c->ops->begun && c->frame.len >= LONG)
+			c->ops->begun(c->arg, &c->frame);
+		return 0;
 	case TTRPC_BODY:
-		if (c->frame.len <= TTRPC_MESSAGE_MAX)
+		if (c->frame.len > TTRPC_MESSAGE_MAX)
+			return 0;
+		if (piece == (const uint8_t *)c->body.data + c->body.len)
+			c->body.data[c->body.len += len] = '\0'; /* read into its place */
+		else
 			buf_add(&c->body, piece, len);
 		return 0;
 	case TTRPC_END:
@@ -100,13 +113,26 @@ static int step(struct conn *c, const uint8_t **p, size_t *n, struct err *err)
 	bug("decoder event");
 }
 
+/* Where the next bytes are to go: into the body, if much of it is still to come. */
+static uint8_t *place(struct conn *c, uint8_t *chunk, size_t *n)
+{
+	uint32_t left = c->decoder.have == TTRPC_HEADER ? c->decoder.left : 0;
+
+	*n = READ_CHUNK;
+	if (left < LONG || c->frame.len > TTRPC_MESSAGE_MAX)
+		return chunk;
+	*n = left < DIRECT_CHUNK ? left : DIRECT_CHUNK;
+	return (uint8_t *)buf_room(&c->body, *n);
+}
+
 static void on_input(struct conn *c)
 {
 	uint8_t chunk[READ_CHUNK];
 	struct err err = ERR_INIT;
-	const uint8_t *p = chunk;
-	ssize_t got = read(c->fd, chunk, sizeof(chunk));
 	size_t n;
+	uint8_t *to = place(c, chunk, &n);
+	const uint8_t *p = to;
+	ssize_t got = read(c->fd, to, n);
 	int more = 0;
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -191,6 +217,15 @@ static void on_posted(void *arg)
 	conn_unref(c);
 }
 
+/* A vsock makes a packet of each page: there a copy is cheaper. */
+static bool is_vsock(int fd)
+{
+	int domain;
+	socklen_t len = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_VSOCK;
+}
+
 struct conn *conn_new(struct loop *loop, int fd, const struct conn_ops *ops, void *arg)
 {
 	struct conn *c = NEW(struct conn);
@@ -203,6 +238,8 @@ struct conn *conn_new(struct loop *loop, int fd, const struct conn_ops *ops, voi
 	c->arg = arg;
 	c->refs = 1;
 	c->fd = fd;
+	c->sluice = (struct sluice)SLUICE_INIT;
+	c->sluice.useless = is_vsock(fd);
 	c->body.max = TTRPC_MESSAGE_MAX;
 	c->out.max = QUEUE_MAX;
 	(void)pthread_mutex_init(&c->lock, NULL);
@@ -276,17 +313,59 @@ int conn_send(struct conn *c, uint32_t stream, enum ttrpc_type type,
 	return result;
 }
 
+/* With the lock held: len bytes that are in fd for certain. */
+static void queue_locked(struct conn *c, int fd, size_t len)
+{
+	while (len && !c->failed) {
+		ssize_t n = read(fd, buf_room(&c->out, len), len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			c->failed = true; /* half a frame is no frame */
+			return;
+		}
+		c->out.len += (size_t)n;
+		len -= (size_t)n;
+	}
+}
+
+/* With the lock held, nothing queued, len bytes in the pipe fd: nobody else takes any from it. What
+ * the peer does not take at once is read into the queue. */
+static void send_pipe_locked(struct conn *c, struct ttrpc_frame *f,
+			     const struct conn_prefix *prefix, int fd, size_t len)
+{
+	uint8_t head[TTRPC_HEADER + PREFIX_MAX];
+	size_t held, left;
+
+	f->len = (uint32_t)(prefix->len + len);
+	ttrpc_encode_header(f, head);
+	prefix->make(head + TTRPC_HEADER, len);
+	if (sluice_send(&c->sluice, head, TTRPC_HEADER + prefix->len, fd, len, c->fd, &held,
+			&left) < 0)
+		c->failed = true;
+	queue_locked(c, c->sluice.out, held);
+	queue_locked(c, fd, left);
+	push_locked(c, false);
+}
+
 static ssize_t send_read_locked(struct conn *c, struct ttrpc_frame *f,
 				const struct conn_prefix *prefix, int fd, size_t max)
 {
 	size_t head = TTRPC_HEADER + prefix->len;
 	bool idle = c->out.len == 0;
+	size_t much;
 	uint8_t *room;
 	ssize_t n;
 
 	if (c->fd < 0 || c->failed) {
 		errno = EPIPE;
 		return -1;
+	}
+	much = idle && prefix->len <= PREFIX_MAX ? sluice_worth(&c->sluice, fd, max) : 0;
+	if (much) {
+		send_pipe_locked(c, f, prefix, fd, much);
+		return (ssize_t)much;
 	}
 	room = (uint8_t *)buf_room(&c->out, head + max);
 	if (!room) {

@@ -22,6 +22,8 @@ struct conn;
 struct conn_ops {
 	/* True: a frame over the limit breaks the connection at its header instead. */
 	bool strict;
+	/* The header of a long frame, which is not over the limit, has come (NULL: no matter). */
+	void (*begun)(void *arg, const struct ttrpc_frame *f);
 	/* A whole frame. body is NULL for one that was longer than the limit (skipped). Returns -1
 	 * to break the connection with err. */
 	int (*frame)(void *arg, const struct ttrpc_frame *f, const uint8_t *body, struct err *err);
@@ -44,7 +46,8 @@ MUST_CHECK int conn_send(struct conn *c, uint32_t stream, enum ttrpc_type type,
 			 const ProtobufCMessage *message, struct err *err);
 
 /* The same for a body that is PREFIX bytes, made by prefix once the length of the rest is known,
- * and then what one read(2) of fd gives, at most max bytes: they are read straight into the queue.
+ * and then what one read(2) of fd gives, at most max bytes: they are read straight into the queue,
+ * or, where fd is a pipe with much in it and nothing is queued, spliced into the connection.
  * Returns what read returned; unless that is more than 0, nothing is sent and errno is read's, or
  * ENOBUFS or EPIPE for what would be E_LIMIT or E_GONE. */
 struct conn_prefix {

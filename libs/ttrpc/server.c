@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "protocols/ttrpc.pb-c.h"
+#include "ttrpc/bytes.h"
 #include "ttrpc/conn.h"
 
 #include <errno.h>
@@ -145,32 +146,10 @@ void ttrpc_reply(struct ttrpc_call *call, const void *message)
 	forget_call(call);
 }
 
-/* A length in the wire's varint form, but always of FIXED bytes, which the form allows: so what
- * comes after it can be in its place before the length is known. */
-enum { FIXED = 4, BYTES_PREFIX = 2 + 1 + FIXED + 1 + FIXED };
-
-static uint8_t *fixed_varint(uint8_t *to, size_t value)
-{
-	for (int i = 0; i < FIXED; i++, value >>= 7)
-		*to++ = (uint8_t)((value & 0x7f) | (i < FIXED - 1 ? 0x80 : 0));
-	return to;
-}
-
-/* Response { status = {}, payload = { 1: bytes } } up to the first of the bytes. */
-static void bytes_prefix(uint8_t *to, size_t rest)
-{
-	*to++ = 1 << 3 | 2;
-	*to++ = 0;
-	*to++ = 2 << 3 | 2;
-	to = fixed_varint(to, 1 + FIXED + rest);
-	*to++ = 1 << 3 | 2;
-	(void)fixed_varint(to, rest);
-}
-
 ssize_t ttrpc_reply_read(struct ttrpc_call *call, int fd, size_t max)
 {
-	static const struct conn_prefix prefix = { BYTES_PREFIX, bytes_prefix };
-	ssize_t n = conn_send_read(call->conn, call->stream, TTRPC_RESPONSE, &prefix, fd, max);
+	ssize_t n = conn_send_read(call->conn, call->stream, TTRPC_RESPONSE, &ttrpc_bytes_prefix,
+				   fd, max);
 
 	if (n > 0)
 		forget_call(call);

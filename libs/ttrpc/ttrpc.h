@@ -72,7 +72,8 @@ unsigned ttrpc_server_busy(const struct ttrpc_server *server);
 
 void ttrpc_reply(struct ttrpc_call *call, const void *message);
 /* Answers with a message whose only member is number 1 of type bytes: what one read(2) of fd gives,
- * at most max bytes, without a copy on the way. Returns what read returned; unless that is more
+ * at most max bytes, without a copy on the way, and not even a read where fd is a pipe with much in
+ * it. Returns what read returned; unless that is more
  * than 0 the call is not answered yet, and errno is read's, or EPIPE (the caller is gone) or
  * ENOBUFS (it does not read). */
 ssize_t ttrpc_reply_read(struct ttrpc_call *call, int fd, size_t max);
@@ -119,3 +120,17 @@ uint32_t ttrpc_call_async(struct ttrpc_client *client, const char *service, cons
 			  const void *request, const ProtobufCMessageDescriptor *reply_type,
 			  struct deadline deadline, ttrpc_done_fn done, void *arg);
 void ttrpc_client_cancel(struct ttrpc_client *client, uint32_t id);
+
+/*
+ * The counterpart of ttrpc_reply_read: a call whose answer is a message with only a member number 1
+ * of type bytes, which done gets without a copy; they are gone after it returns. An answer that is
+ * long is announced when it begins to arrive, also on the loop (begun may be NULL): the peer is
+ * done with the request, so the next may be on its way while the rest of the answer is. No
+ * deadline.
+ */
+struct ttrpc_reader {
+	void (*begun)(void *arg);
+	void (*done)(void *arg, const uint8_t *data, size_t len, const struct err *err);
+};
+void ttrpc_read_async(struct ttrpc_client *client, const char *service, const char *method,
+		      const void *request, const struct ttrpc_reader *reader, void *arg);

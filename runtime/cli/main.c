@@ -2,7 +2,9 @@
 /* kata-runtime: what an operator asks a node. */
 
 #include "config/config.h"
+#include "vmm/known.h"
 #include "vmm/vmm.h"
+#include "vmm/vsock.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -41,17 +43,9 @@ static void report(const char *what, bool good, const char *detail)
 	(void)printf("%-4s %-14s %s\n", good ? "ok" : "no", what, detail);
 }
 
-static const char *remembered_accelerator(void)
-{
-	struct err ignored = ERR_INIT; /* no VM has run yet */
-	AUTO(str) char *known = file_read_line(AT_FDCWD, "/run/vc/accelerator", &ignored);
-
-	return str_eq(known, "kvm") ? "kvm" : str_eq(known, "tcg") ? "tcg" : NULL;
-}
-
 static const char *explain_accelerator(const struct runtime_config *c)
 {
-	const char *known = remembered_accelerator();
+	const char *known = vmm_known(VMM_ACCELERATOR);
 
 	if (*c->accelerator)
 		return str_eq(c->accelerator, "kvm") ? "kvm, as configured" : "tcg, as configured";
@@ -62,6 +56,31 @@ static const char *explain_accelerator(const struct runtime_config *c)
 	if (str_eq(vmm_guess_accelerator(), "kvm"))
 		return "kvm will be tried: /dev/kvm opens; no VM has run yet";
 	return "tcg: /dev/kvm cannot be opened; load the kvm module or enable nesting for speed";
+}
+
+static const char *explain_transport(const struct runtime_config *c)
+{
+	const char *known = vmm_known(VMM_TRANSPORT);
+
+	if (*c->transport)
+		return str_eq(c->transport, "vsock") ? "vsock, as configured"
+						     : "serial, as configured";
+	if (!vsock_is_there())
+		return "serial: /dev/vhost-vsock cannot be opened; a serial port does as well";
+	if (str_eq(known, "vsock"))
+		return "vsock: the last VM was reached over it";
+	if (known)
+		return "serial: /dev/vhost-vsock is there but did not reach a guest";
+	return "vsock will be tried: /dev/vhost-vsock is there; no VM has run yet";
+}
+
+static const char *transport(const struct runtime_config *c)
+{
+	const char *settled = vmm_settled(VMM_TRANSPORT, c->transport);
+
+	return *c->transport                                    ? c->transport
+	       : !str_eq(settled, "serial") && vsock_is_there() ? "vsock"
+								: "serial";
 }
 
 static int cmd_check(struct err *err)
@@ -77,6 +96,7 @@ static int cmd_check(struct err *err)
 	report("files", true,
 	       str_eq(c->shared_fs, "virtio-fs") ? c->virtiofsd : "9p, served by QEMU");
 	report("accelerator", true, explain_accelerator(c));
+	report("transport", true, explain_transport(c));
 	if (geteuid() != 0)
 		return err_set(err, E_PERMISSION,
 			       "containers need root; run this as root to see "
@@ -91,7 +111,7 @@ static struct json *describe(const struct runtime_config *c)
 {
 	struct json *j = json_make_object(), *runtime = json_make_object(),
 		    *vmm = json_make_object(), *host = json_make_object();
-	const char *known = remembered_accelerator();
+	const char *known = vmm_known(VMM_ACCELERATOR);
 	struct utsname u;
 
 	(void)uname(&u);
@@ -103,6 +123,7 @@ static struct json *describe(const struct runtime_config *c)
 		 json_make_string(*c->accelerator ? c->accelerator
 				  : known         ? known
 						  : vmm_guess_accelerator()));
+	json_put(vmm, "transport", json_make_string(transport(c)));
 	json_put(vmm, "kernel", json_make_string(c->kernel));
 	json_put(vmm, "initrd", json_make_string(c->initrd));
 	json_put(vmm, "shared_fs", json_make_string(c->shared_fs));

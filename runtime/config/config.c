@@ -150,6 +150,7 @@ static const struct key keys[] = {
 	BOOL_KEY(Q, "use_legacy_serial", legacy_serial, false),
 	FIXED_BOOL(Q, "disable_selinux", "false|true", NULL),
 	CHOICE_KEY(Q, "accelerator", accelerator, "", "|kvm|tcg", "unknown accelerator"),
+	CHOICE_KEY(Q, "transport", transport, "", "|vsock|serial", "unknown way to the agent"),
 
 	BOOL_KEY(A, "enable_debug", agent_debug, false),
 	FIXED_BOOL(A, "enable_tracing", "false", NO_TRACE),

@@ -45,6 +45,7 @@ struct runtime_config {
 	int64_t msize_9p, pcie_root_ports;
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
+	char *transport; /* "" (try vsock where the host has it, else serial), "vsock", "serial" */
 
 	/* [agent.kata] */
 	bool agent_debug;

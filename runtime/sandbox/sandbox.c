@@ -13,6 +13,8 @@
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
 #include "sandbox/share.h"
+#include "vmm/known.h"
+#include "vmm/vsock.h"
 #include "json/json.h"
 
 #include <errno.h>
@@ -27,9 +29,6 @@
 
 enum { STOP_MS = 5000, KVM_ANSWER_MS = 10000, GRACE_MS = 100, WHY_MS = 1000 };
 enum { VERSION_MS = 5000, VERSION_MAX = 64 };
-
-/* Which accelerator reached its first answer on this machine since it booted. */
-#define ACCELERATOR_FILE "/run/vc/accelerator"
 
 int sandbox_new(struct loop *loop, const struct runtime_config *config, const char *id,
 		struct sandbox **out, struct err *err)
@@ -269,12 +268,17 @@ static void on_loop(struct sandbox *s, void (*fn)(struct sandbox *s))
 
 static void attach(struct sandbox *s)
 {
-	s->client = ttrpc_client_new(s->loop, STEAL(s->vm.agent, -1), on_agent_gone, s);
 	s->vm_watch = loop_watch(s->loop, s->vm.child.pidfd, EPOLLIN, on_vm_end, s);
 	lines_start(&s->console, s->loop, s->vm.console, "guest console");
-	lines_start(&s->agent_log, s->loop, s->vm.log, "guest agent");
 	if (s->virtiofsd.pid > 0)
 		s->fs_watch = loop_watch(s->loop, s->virtiofsd.pidfd, EPOLLIN, on_fs_end, s);
+}
+
+static void attach_agent(struct sandbox *s)
+{
+	s->client = ttrpc_client_new(s->loop, STEAL(s->vm.agent, -1), on_agent_gone, s);
+	if (s->vm.log >= 0)
+		lines_start(&s->agent_log, s->loop, s->vm.log, "guest agent");
 }
 
 static void detach(struct sandbox *s)
@@ -303,9 +307,13 @@ static int first_answer(struct sandbox *s, struct deadline deadline, struct err 
 {
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
 
-	if (call_service(s, "grpc.Health", "Check", &request,
-			 &grpc__health_check_response__descriptor, deadline, NULL, err) == 0)
-		return 0;
+	if (s->vm.ops->dial(&s->vm, deadline, err) == 0) {
+		on_loop(s, attach_agent);
+		if (call_service(s, "grpc.Health", "Check", &request,
+				 &grpc__health_check_response__descriptor, deadline, NULL,
+				 err) == 0)
+			return 0;
+	}
 	err_wrap(err, "the agent in the VM did not answer");
 	return err_hint(err,
 			"set enable_debug in [hypervisor.qemu] and look for 'guest console' in "
@@ -317,80 +325,137 @@ static int on_launched(void *arg, struct err *err)
 	return write_record(arg, err);
 }
 
-/* A VM with an agent that answers. On failure nothing of it runs. */
-static int boot(struct sandbox *s, const struct vmm_request *r, struct deadline deadline,
-		struct err *err)
+/* Where the files are, and the VMM that serves them or is served with them. */
+static int start_vm(struct sandbox *s, const struct vmm_request *request, struct deadline deadline,
+		    struct err *err)
 {
 	AUTO(str) char *fs_socket = path_join(s->vm_dir, "vhost-fs.sock");
-	struct vmm_request request = *r;
-	struct deadline answer;
+	struct vmm_request r = *request;
 
 	if (str_eq(s->config->shared_fs, "virtio-fs")) {
 		(void)unlink(fs_socket);
 		if (share_start_daemon(s, fs_socket, err) < 0)
 			return -1;
-		request.fs_socket = fs_socket;
+		r.fs_socket = fs_socket;
 	} else {
-		request.share_dir = s->share_dir;
+		r.share_dir = s->share_dir;
 	}
 	/* From its launch on it is on record: `delete` finds it, whenever this process ends. */
-	request.launched = on_launched;
-	request.arg = s;
-	if (vmm_qemu.start(&request, &s->vm, deadline, err) < 0) {
+	r.launched = on_launched;
+	r.arg = s;
+	if (vmm_qemu.start(&r, &s->vm, deadline, err) < 0) {
 		spawn_kill(&s->virtiofsd);
 		return -1;
 	}
+	return 0;
+}
+
+/* One way to get a VM. */
+struct attempt {
+	const char *accelerator;
+	bool vsock;
+	bool doubtful; /* vsock, and nobody knows whether it works */
+};
+
+/* How long the agent's first answer may take: what is only tried leaves time for the next try. */
+static struct deadline answer_by(const struct sandbox *s, const struct attempt *a,
+				 struct deadline deadline)
+{
+	struct deadline d = deadline_min(deadline,
+					 deadline_in((uint64_t)s->config->dial_timeout_s * 1000));
+	int left = deadline_left(deadline);
+
+	if (str_eq(a->accelerator, "kvm"))
+		d = deadline_min(d, deadline_in(KVM_ANSWER_MS));
+	if (a->doubtful && left > 0)
+		d = deadline_min(d, deadline_in((uint64_t)left / 2));
+	return d;
+}
+
+/* The number of a guest that is to be reached over vsock. A host that has none to give keeps what
+ * it had before there was vsock. */
+static int take_number(struct sandbox *s, struct attempt *a, uint32_t *cid, int *vhost,
+		       struct err *err)
+{
+	*vhost = a->vsock ? vsock_open(cid, err) : -1;
+	if (*vhost >= 0 || !a->vsock)
+		return 0;
+	if (*s->config->transport)
+		return -1;
+	log_err(LOG_WARN, err, "no vsock, the agent is reached over a serial port");
+	err_clear(err);
+	a->vsock = a->doubtful = false;
+	return 0;
+}
+
+/* A VM with an agent that answers. On failure nothing of it runs. */
+static int boot(struct sandbox *s, const struct vmm_request *r, struct attempt *a,
+		struct deadline deadline, struct err *err)
+{
+	struct vmm_request request = *r;
+	AUTO(fd) int vhost = -1; /* the number is taken until QEMU has this too */
+
+	request.accelerator = a->accelerator;
+	if (take_number(s, a, &request.cid, &vhost, err) < 0)
+		return -1;
+	request.vhost_vsock = vhost;
+	if (start_vm(s, &request, deadline, err) < 0)
+		return -1;
 	s->vm_running = true;
 	on_loop(s, attach);
-	answer = deadline_min(deadline, deadline_in((uint64_t)s->config->dial_timeout_s * 1000));
-	if (str_eq(r->accelerator, "kvm"))
-		answer = deadline_min(answer, deadline_in(KVM_ANSWER_MS));
-	if (first_answer(s, answer, err) == 0)
+	if (first_answer(s, answer_by(s, a, deadline), err) == 0)
 		return 0;
 	sandbox_stop(s);
 	return -1;
 }
 
-static const char *known_accelerator(const struct sandbox *s)
+/* vsock where it was asked for, or the host has it and it did not fail. */
+static bool begin_with_vsock(const struct sandbox *s, const char *settled)
 {
-	struct err ignored = ERR_INIT; /* no file: nothing is known yet */
-	AUTO(str) char *known = NULL;
-
-	if (*s->config->accelerator)
-		return s->config->accelerator;
-	known = file_read_line(AT_FDCWD, ACCELERATOR_FILE, &ignored);
-	return str_eq(known, "kvm") ? "kvm" : str_eq(known, "tcg") ? "tcg" : NULL;
+	return str_eq(s->config->transport, "vsock") ||
+	       (!str_eq(settled, "serial") && vsock_is_there());
 }
 
-static void remember_accelerator(const char *name)
+/* Another way after one that failed: false, there is none. A vsock that does not work is doubted
+ * before KVM, for it costs nothing to do without. */
+static bool try_else(struct attempt *a, bool accelerator_settled, bool may_vsock)
 {
-	struct err ignored = ERR_INIT; /* then it is found out again */
-
-	(void)!file_replace_volatile(AT_FDCWD, ACCELERATOR_FILE, name, strlen(name), 0644,
-				     &ignored);
+	if (a->vsock && a->doubtful) {
+		*a = (struct attempt){ a->accelerator, false, false };
+		return true;
+	}
+	if (accelerator_settled || str_eq(a->accelerator, "tcg"))
+		return false;
+	*a = (struct attempt){ "tcg", may_vsock, a->doubtful };
+	return true;
 }
 
-/* Which accelerator works is decided by trying: a /dev/kvm that opens may still not run a guest. */
-static int boot_somehow(struct sandbox *s, struct vmm_request *r, struct deadline deadline,
+/* What works is decided by trying: a /dev/kvm that opens may still not run a guest, and a
+ * /dev/vhost-vsock not reach one. */
+static int boot_somehow(struct sandbox *s, const struct vmm_request *r, struct deadline deadline,
 			struct err *err)
 {
-	const char *known = known_accelerator(s);
+	const char *accelerator = vmm_settled(VMM_ACCELERATOR, s->config->accelerator);
+	const char *transport = vmm_settled(VMM_TRANSPORT, s->config->transport);
+	bool vsock = begin_with_vsock(s, transport), doubtful = vsock && !transport;
+	struct attempt a = { accelerator ? accelerator : vmm_guess_accelerator(), vsock, doubtful };
 
-	r->accelerator = known ? known : vmm_guess_accelerator();
-	if (boot(s, r, deadline, err) == 0) {
-		if (!known)
-			remember_accelerator(r->accelerator);
-		return 0;
+	while (boot(s, r, &a, deadline, err) < 0) {
+		struct attempt failed = a;
+
+		if (!try_else(&a, accelerator != NULL, vsock))
+			return -1;
+		a.doubtful = a.vsock && doubtful;
+		log_err(LOG_WARN, err, "the VM does not run so, trying otherwise",
+			LOG_S("accelerator", failed.accelerator),
+			LOG_S("transport", failed.vsock ? "vsock" : "serial"));
+		err_clear(err);
+		on_loop(s, revive);
 	}
-	if (known || str_eq(r->accelerator, "tcg"))
-		return -1;
-	log_err(LOG_WARN, err, "the VM does not run with KVM, trying without");
-	err_clear(err);
-	on_loop(s, revive);
-	r->accelerator = "tcg";
-	if (boot(s, r, deadline, err) < 0)
-		return -1;
-	remember_accelerator("tcg");
+	if (!accelerator)
+		vmm_remember(VMM_ACCELERATOR, a.accelerator);
+	if (doubtful)
+		vmm_remember(VMM_TRANSPORT, a.vsock ? "vsock" : "serial");
 	return 0;
 }
 
@@ -453,24 +518,31 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	return result;
 }
 
-/* For the record: an operator and the installer's proof look at it. An agent that does not say is
- * no reason to fail, and what it says is a guest's word: cut, and escaped where it is written. */
-static void learn_version(struct sandbox *s)
+/* On the loop. What it says is a guest's word: cut, and escaped where it is written. */
+static void on_version(void *arg, const void *message, const struct err *why)
 {
-	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
-	Grpc__VersionCheckResponse *reply = NULL;
+	const Grpc__VersionCheckResponse *reply = message;
+	struct sandbox *s = arg;
 	struct err err = ERR_INIT;
 
-	if (call_service(s, "grpc.Health", "Version", &request,
-			 &grpc__version_check_response__descriptor, deadline_in(VERSION_MS), &reply,
-			 &err) < 0) {
-		log_err(LOG_DEBUG, &err, "the agent does not say its version");
+	if (!reply) {
+		log_err(LOG_DEBUG, why, "the agent does not say its version");
 		return;
 	}
 	s->agent_version = xstrndup(reply->agent_version, VERSION_MAX);
-	grpc__version_check_response__free_unpacked(reply, NULL);
 	if (write_record(s, &err) < 0)
 		log_err(LOG_WARN, &err, "the agent's version is not recorded");
+}
+
+/* For the record: an operator and the installer's proof look at it. Nobody waits for it, and an
+ * agent that does not say is no reason to fail. */
+static void learn_version(struct sandbox *s)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+
+	(void)ttrpc_call_async(s->client, "grpc.Health", "Version", &request,
+			       &grpc__version_check_response__descriptor, deadline_in(VERSION_MS),
+			       on_version, s);
 }
 
 int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns, const char *hostname,
@@ -502,7 +574,7 @@ void sandbox_stop(struct sandbox *s)
 	if (!s->vm_running)
 		return;
 	s->vm_running = false;
-	if (!sandbox_is_dead(s) &&
+	if (s->client && !sandbox_is_dead(s) &&
 	    sandbox_call(s, "DestroySandbox", &request, NULL, soon, NULL, &err) < 0)
 		log_err(LOG_DEBUG, &err, "the agent did not say goodbye");
 	on_loop(s, detach);

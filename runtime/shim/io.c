@@ -30,7 +30,8 @@
 enum {
 	CHUNK = 256 * 1024,
 	OUT_CHUNK = 1 << 20,
-	BUFFER = 1 << 20,
+	BUFFER = 1 << 20,                   /* nothing is asked for while more than this waits */
+	QUEUE_MAX = BUFFER + 2 * OUT_CHUNK, /* and what was asked for before */
 	READY_MS = 10000,
 	LOGGER_MS = 12000
 };
@@ -47,6 +48,7 @@ struct output {
 	struct watch *watch;
 	struct buf queue; /* what the manager has not taken */
 	bool asking, ended;
+	bool arriving; /* an answer has begun to come, the next was asked for if there was room */
 };
 
 struct input {
@@ -203,8 +205,8 @@ int io_open(struct process *p, struct io **out, struct err *err)
 	io->process = p;
 	io->refs = 1;
 	io->logger = CHILD_NONE;
-	io->out = (struct output){ io, "ReadStdout", -1, .queue = BUF_INIT(BUFFER + OUT_CHUNK) };
-	io->err = (struct output){ io, "ReadStderr", -1, .queue = BUF_INIT(BUFFER + OUT_CHUNK) };
+	io->out = (struct output){ io, "ReadStdout", -1, .queue = BUF_INIT(QUEUE_MAX) };
+	io->err = (struct output){ io, "ReadStderr", -1, .queue = BUF_INIT(QUEUE_MAX) };
 	io->in = (struct input){ .io = io, .fd = -1, .hold = -1 };
 	io->err.ended = p->terminal;
 	(void)pthread_mutex_init(&io->lock, NULL);
@@ -267,32 +269,46 @@ static bool grow_pipe(struct output *o)
 	return fcntl(o->fd, F_SETPIPE_SZ, OUT_CHUNK) > 0;
 }
 
+static void drop_output(struct output *o)
+{
+	log_warn("output cannot be written, it is dropped from here on", LOG_S("stream", o->method),
+		 LOG_I("errno", errno));
+	finish_output(o);
+}
+
+/* How much of it the manager takes now. When it will take no more, o has no fd any more. */
+static size_t put(struct output *o, const void *data, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len && o->fd >= 0) {
+		ssize_t n = write(o->fd, (const char *)data + done, len - done);
+
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno == EAGAIN && !grow_pipe(o))
+			break;
+		else if (errno != EINTR && errno != EAGAIN)
+			drop_output(o);
+	}
+	return done;
+}
+
 /* Writes what is queued as far as it goes. */
 static void flush(struct output *o)
 {
-	while (o->queue.len && o->fd >= 0) {
-		ssize_t n = write(o->fd, o->queue.data, o->queue.len);
+	size_t done = put(o, o->queue.data, o->queue.len);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			if (grow_pipe(o))
-				continue;
-			if (!o->watch)
-				o->watch = loop_watch(o->io->process->shim->loop, o->fd, EPOLLOUT,
-						      on_writable, o);
-			return;
-		}
-		if (n < 0) {
-			log_warn("output cannot be written, it is dropped from here on",
-				 LOG_S("stream", o->method), LOG_I("errno", errno));
-			finish_output(o);
-			return;
-		}
-		buf_eat(&o->queue, (size_t)n);
-	}
 	if (o->fd < 0)
 		buf_clear(&o->queue);
+	else
+		buf_eat(&o->queue, done);
+	if (o->queue.len) {
+		if (!o->watch)
+			o->watch = loop_watch(o->io->process->shim->loop, o->fd, EPOLLOUT,
+					      on_writable, o);
+		return;
+	}
 	watch_remove(o->watch);
 	o->watch = NULL;
 	if (o->ended)
@@ -309,24 +325,46 @@ static void on_writable(void *arg, uint32_t events)
 	check_done(o->io);
 }
 
-static void on_output(void *arg, const void *reply, const struct err *err)
+/* What is not taken at once waits behind what waits already. */
+static void deliver(struct output *o, const uint8_t *data, size_t len)
+{
+	size_t done = o->queue.len ? 0 : put(o, data, len);
+
+	if (o->fd >= 0 && done < len)
+		buf_add(&o->queue, data + done, len - done);
+}
+
+/* The agent has done what it was asked: the next piece is made while this one travels. */
+static void on_begun(void *arg)
 {
 	struct output *o = arg;
-	const Grpc__ReadStreamResponse *r = reply;
 
+	if (o->io->stopped || o->arriving)
+		return;
+	o->arriving = true;
 	o->asking = false;
+	ask(o);
+}
+
+static void on_output(void *arg, const uint8_t *data, size_t len, const struct err *err)
+{
+	struct output *o = arg;
+
+	if (o->arriving)
+		o->arriving = false;
+	else
+		o->asking = false;
 	if (o->io->stopped) {
 		unref(o->io);
 		return;
 	}
+	o->io->moved++;
+	/* Where there is room the next piece is on its way while this one is written. */
 	if (err)
 		o->ended = true; /* the end of the stream, or of the sandbox: there is no more */
 	else
-		buf_add(&o->queue, r->data.data, r->data.len);
-	o->io->moved++;
-	/* The next piece is on its way while this one is written; if there was too much already, it
-	 * is asked for when that has been written. */
-	ask(o);
+		ask(o);
+	deliver(o, data, len);
 	flush(o);
 	ask(o);
 	check_done(o->io);
@@ -335,6 +373,7 @@ static void on_output(void *arg, const void *reply, const struct err *err)
 
 static void ask(struct output *o)
 {
+	static const struct ttrpc_reader reader = { on_begun, on_output };
 	Grpc__ReadStreamRequest request = GRPC__READ_STREAM_REQUEST__INIT;
 	struct process *p = o->io->process;
 
@@ -345,9 +384,7 @@ static void ask(struct output *o)
 	request.container_id = (char *)p->shim->inv->id;
 	request.exec_id = p->exec_id;
 	request.len = OUT_CHUNK;
-	(void)ttrpc_call_async(agent(o->io), "grpc.AgentService", o->method, &request,
-			       &grpc__read_stream_response__descriptor, DEADLINE_NEVER, on_output,
-			       o);
+	ttrpc_read_async(agent(o->io), "grpc.AgentService", o->method, &request, &reader, o);
 }
 
 /* -------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "vmm/qmp.h"
+#include "vmm/vsock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,14 @@ static bool is_microvm(const struct runtime_config *c)
 	return str_eq(c->machine_type, "microvm");
 }
 
+/* Its number in QEMU. */
+enum { VHOST_VSOCK_FD = 3, LOG_DIAL_MS = 1000 };
+
+static bool is_vsock(const struct vmm_request *r)
+{
+	return r->vhost_vsock >= 0;
+}
+
 static const char *bus(const struct runtime_config *c)
 {
 	return is_microvm(c) ? "device" : "pci";
@@ -48,12 +57,16 @@ static const char *bus(const struct runtime_config *c)
 static char *kernel_command_line(const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
+	AUTO(str)
+	char *agent = is_vsock(r) ? str_fmt("agent.server_addr=vsock://-1:%d agent.log_vport=%d",
+					    VSOCK_AGENT_PORT, VSOCK_LOG_PORT)
+				  : xstrdup("agent.server_addr=serial://agent "
+					    "agent.log_addr=serial://log");
 
 	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
-		       "console=%s cgroup_no_v1=all agent.server_addr=serial://agent "
-		       "agent.log_addr=serial://log%s%s%s%s",
+		       "console=%s cgroup_no_v1=all %s%s%s%s%s",
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
-		       str_eq(r->accelerator, "tcg") ? " norandmaps" : "",
+		       agent, str_eq(r->accelerator, "tcg") ? " norandmaps" : "",
 		       c->agent_debug ? " agent.log=debug" : "", *c->kernel_params ? " " : "",
 		       c->kernel_params);
 }
@@ -106,16 +119,27 @@ static void add_socket(char ***argv, const struct vmm_request *r, const char *na
 	strv_pushf(argv, "socket,id=%s,path=%s/%s.sock,server=on,wait=off", name, r->dir, name);
 }
 
+static void add_agent(char ***argv, const struct vmm_request *r)
+{
+	if (is_vsock(r)) {
+		strv_push(argv, "-device");
+		strv_pushf(argv, "vhost-vsock-%s,id=vsock0,vhostfd=%d,guest-cid=%u", bus(r->config),
+			   VHOST_VSOCK_FD, r->cid);
+		return;
+	}
+	add_socket(argv, r, "agent");
+	add_device(argv, "-device", "virtserialport,chardev=agent,name=agent");
+	add_socket(argv, r, "log");
+	add_device(argv, "-device", "virtserialport,chardev=log,name=log");
+}
+
 static void add_devices(char ***argv, const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
 
 	strv_push(argv, "-device");
 	strv_pushf(argv, "virtio-serial-%s,id=serial0", bus(c));
-	add_socket(argv, r, "agent");
-	add_device(argv, "-device", "virtserialport,chardev=agent,name=agent");
-	add_socket(argv, r, "log");
-	add_device(argv, "-device", "virtserialport,chardev=log,name=log");
+	add_agent(argv, r);
 	add_socket(argv, r, "console");
 	add_device(argv, "-device",
 		   c->legacy_serial ? "isa-serial,chardev=console" : "virtconsole,chardev=console");
@@ -220,11 +244,14 @@ static int launch(const struct vmm_request *r, struct vm *vm, struct err *err)
 	AUTO(strv) char **argv = command_line(r);
 	AUTO(str) char *log = path_join(r->dir, "qemu.log");
 	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-	struct spawn_fd fds[] = { { out, 1 }, { out, 2 } };
+	struct spawn_fd fds[] = { { out, 1 }, { out, 2 }, { r->vhost_vsock, VHOST_VSOCK_FD } };
 	const int ns[] = { r->netns, -1 };
-	struct spawn s = {
-		.argv = argv, .fds = fds, .nfds = 2, .ns = ns, .cwd = "/", .new_group = true
-	};
+	struct spawn s = { .argv = argv,
+			   .fds = fds,
+			   .nfds = is_vsock(r) ? 3 : 2,
+			   .ns = ns,
+			   .cwd = "/",
+			   .new_group = true };
 
 	if (out < 0)
 		return err_sys(err, "make %s", log);
@@ -248,12 +275,39 @@ static void qemu_stop(struct vm *vm, struct deadline deadline)
 	vm->dir = NULL;
 }
 
+static int connect_ports(const struct vmm_request *r, struct vm *vm, struct deadline deadline,
+			 struct err *err)
+{
+	vm->log = connect_socket(r, vm, "log", deadline, err);
+	if (vm->log < 0)
+		return -1;
+	vm->agent = connect_socket(r, vm, "agent", deadline, err);
+	return vm->agent < 0 ? -1 : 0;
+}
+
+static int qemu_dial(struct vm *vm, struct deadline deadline, struct err *err)
+{
+	struct err silent = ERR_INIT;
+
+	if (!vm->cid)
+		return 0;
+	vm->agent = vsock_dial(vm->cid, VSOCK_AGENT_PORT, vm->child.pidfd, deadline, err);
+	if (vm->agent < 0)
+		return -1;
+	vm->log = vsock_dial(vm->cid, VSOCK_LOG_PORT, vm->child.pidfd, deadline_in(LOG_DIAL_MS),
+			     &silent);
+	if (vm->log < 0)
+		log_err(LOG_WARN, &silent, "the agent's log is not to be had");
+	return 0;
+}
+
 static int qemu_start(const struct vmm_request *r, struct vm *vm, struct deadline deadline,
 		      struct err *err)
 {
 	*vm = (struct vm){ .ops = &vmm_qemu,
 			   .child = CHILD_NONE,
 			   .dir = xstrdup(r->dir),
+			   .cid = is_vsock(r) ? r->cid : 0,
 			   .agent = -1,
 			   .console = -1,
 			   .log = -1,
@@ -266,11 +320,7 @@ static int qemu_start(const struct vmm_request *r, struct vm *vm, struct deadlin
 	vm->console = connect_socket(r, vm, "console", deadline, err);
 	if (vm->console < 0)
 		goto undo;
-	vm->log = connect_socket(r, vm, "log", deadline, err);
-	if (vm->log < 0)
-		goto undo;
-	vm->agent = connect_socket(r, vm, "agent", deadline, err);
-	if (vm->agent < 0)
+	if (!is_vsock(r) && connect_ports(r, vm, deadline, err) < 0)
 		goto undo;
 	if (qmp_open(vm->control, deadline, err) < 0) {
 		struct pollfd ended = { .fd = vm->child.pidfd, .events = POLLIN };
@@ -288,4 +338,4 @@ undo:
 	return -1;
 }
 
-const struct vmm_ops vmm_qemu = { "qemu", qemu_start, qemu_stop };
+const struct vmm_ops vmm_qemu = { "qemu", qemu_start, qemu_dial, qemu_stop };

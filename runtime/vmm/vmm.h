@@ -22,6 +22,8 @@ struct vmm_request {
 	const char *share_dir;   /* 9p: the host side of the share; virtio-fs: NULL */
 	const char *fs_socket;   /* virtio-fs: where virtiofsd listens */
 	int netns;               /* the network namespace to run in, or -1 */
+	int vhost_vsock;         /* of vsock_open, or -1: the agent is behind a serial port */
+	uint32_t cid;
 	unsigned vcpus;
 	uint64_t memory_mib;
 	/* Called when vm->child runs and before anything is waited for (NULL: not). */
@@ -33,18 +35,22 @@ struct vm {
 	const struct vmm_ops *ops;
 	struct child child; /* the VMM; readable pidfd: it ended */
 	char *dir;
-	int agent;   /* connected stream to the agent's port */
-	int console; /* connected stream of the guest's console */
-	int log;     /* connected stream of the agent's log */
-	int control; /* the VMM's own protocol, or -1 */
+	uint32_t cid; /* 0: the agent is behind a serial port */
+	int agent;    /* connected stream to the agent's port */
+	int console;  /* connected stream of the guest's console */
+	int log;      /* connected stream of the agent's log, or -1 */
+	int control;  /* the VMM's own protocol, or -1 */
 };
 
 struct vmm_ops {
 	const char *name;
-	/* Returns when the VMM runs the guest and its sockets are connected. On failure nothing is
-	 * left but the log in dir. */
+	/* Returns when the VMM runs the guest and its own sockets are connected. On failure nothing
+	 * is left but the log in dir. */
 	int (*start)(const struct vmm_request *r, struct vm *vm, struct deadline deadline,
 		     struct err *err);
+	/* Connects agent and log, if they are not: over vsock only a guest that is up can be
+	 * reached. The console must be read meanwhile. An agent without a log is none the worse. */
+	int (*dial)(struct vm *vm, struct deadline deadline, struct err *err);
 	/* Ends it, kindly until the deadline, then by force; releases vm. */
 	void (*stop)(struct vm *vm, struct deadline deadline);
 };

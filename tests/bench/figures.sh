@@ -17,4 +17,4 @@ ms() { # COMMAND...: milliseconds of one run
 	"$@" >/dev/null
 	awk -v b="$begin" -v e="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", (e - b) * 1000 }'
 }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f\n", a / b }'; }

@@ -30,6 +30,7 @@ static int one(const struct runtime_config *c, const char *accelerator, const ch
 				 .accelerator = accelerator,
 				 .share_dir = dir,
 				 .netns = -1,
+				 .vhost_vsock = -1,
 				 .vcpus = 1,
 				 .memory_mib = (uint64_t)c->memory_mib };
 	struct pollfd answer = { .events = POLLIN };

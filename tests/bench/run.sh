@@ -1,33 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The figures, with their floors and peers in the same run: run.sh PREFIX FLOOR OUT.json [RUNS]
+# The figures of the runtime, with their floors and peers in the same run: run.sh PREFIX FLOOR [RUNS]
 #
-# Medians.
+# Medians. FIGURES names the file that gets them.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
 # shellcheck source=tests/bench/machines.sh
 . tests/bench/machines.sh
-prefix=$1 out=$3 runs=${4:-7}
+# shellcheck source=tests/bench/figures.sh
+. tests/bench/figures.sh
+prefix=$1 runs=${3:-7}
+FIGURES=$(realpath "${FIGURES:?}")
 TOOLS=$(dirname "$2")
-rows=()
 
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-row() { # FIGURE VALUE UNIT [BAR [least]]: the bar is an upper bound, or the least that is wanted
-	local holds=null
-	[ -z "${4:-}" ] || holds=$(awk -v v="$2" -v b="$4" -v least="${5:-}" \
-		'BEGIN { print (least ? v >= b : v <= b) ? "true" : "false" }')
-	printf '  %-44s %10s %-4s bar %-8s %s\n' "$1" "$2" "$3" "${4:--}" "$holds"
-	rows+=("{\"figure\":\"$1\",\"value\":$2,\"unit\":\"$3\",\"bar\":${4:-null},\"holds\":$holds}")
-}
-ms() { # COMMAND...: milliseconds of one run
-	local begin=$EPOCHREALTIME
-	"$@" >/dev/null
-	awk -v b="$begin" -v e="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", (e - b) * 1000 }'
-}
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 once() { lab_ctr run --rm --runtime "$1" "$IMAGE" "$(lab_id)" true; }
 
 lab_start "$prefix"
@@ -43,37 +31,45 @@ floor=$LAB/bin/floor
 
 debian=$(debian_kernel "${KATA_BENCH_CACHE:-$TOOLS/../bench}")
 small_initrd "$LAB/hello.img" "echo $MARKER; exec /bin/busybox sleep 1000"
-rm -f "$LAB"/{floor,kata,runc,debian}
+rm -f "$LAB"/{floor,kata,runc,debian,prices,boots}
 for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
-	"$floor" "$prefix/share/defaults/kata-containers/configuration.toml" \
-		"$accelerator" 1 >>"$LAB/floor"
-	debian_boot "$debian" "$LAB/hello.img" "$accelerator" >>"$LAB/debian"
-	ms once "$RUNTIME" >>"$LAB/kata"
-	ms once io.containerd.runc.v2 >>"$LAB/runc"
+	f=$("$floor" "$prefix/share/defaults/kata-containers/configuration.toml" "$accelerator" 1)
+	k=$(ms once "$RUNTIME")
+	r=$(ms once io.containerd.runc.v2)
+	d=$(debian_boot "$debian" "$LAB/hello.img" "$accelerator")
+	echo "$f" >>"$LAB/floor"
+	echo "$k" >>"$LAB/kata"
+	echo "$r" >>"$LAB/runc"
+	echo "$d" >>"$LAB/debian"
+	ratio "$k" "$(awk -v a="$f" -v b="$r" 'BEGIN { print a + b }')" >>"$LAB/prices"
+	ratio "$f" "$d" >>"$LAB/boots"
 done
 f=$(median <"$LAB/floor") k=$(median <"$LAB/kata") r=$(median <"$LAB/runc")
 d=$(median <"$LAB/debian")
 row "boot floor: exec of QEMU to first answer" "$f" ms
 row "Debian's kernel, to the first byte of PID 1" "$d" ms
-row "floor / Debian's" "$(ratio "$f" "$d")" x 0.35
+row "floor / Debian's, each time" "$(median <"$LAB/boots")" x 0.35
 row "ctr run --rm true, runc" "$r" ms
 row "ctr run --rm true, kata" "$k" ms
-row "kata / (floor + runc)" "$(ratio "$k" "$(awk -v a="$f" -v b="$r" 'BEGIN { print a + b }')")" x 1.25
+row "kata / (floor + runc), each time" "$(median <"$LAB/prices")" x 1.25
 
 mib=64
 small_initrd "$LAB/raw.img" "/bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox dd if=/dev/zero of=/dev/vport0p1 bs=256k count=$((mib * 4)) 2>/dev/null
 exec /bin/busybox sleep 1000"
-for _ in 1 2 3 4 5; do # interleaved, as above
-	raw_rate "$prefix/share/kata-containers/vmlinux.container" "$LAB/raw.img" "$accelerator" \
-		"$mib" >>"$LAB/raw"
-	lab_ctr run --rm --runtime "$RUNTIME" "$IMAGE" "$(lab_id)" \
-		dd if=/dev/zero bs=256k count=$((mib * 4)) 2>/dev/null | rate "$mib" >>"$LAB/stdio"
+rm -f "$LAB"/{raw,stdio,portions}
+for _ in $(seq "$runs"); do # in pairs: only what was measured at one time can be compared
+	w=$(raw_rate "$prefix/share/kata-containers/vmlinux.container" "$LAB/raw.img" "$accelerator" \
+		"$mib")
+	o=$(lab_ctr run --rm --runtime "$RUNTIME" "$IMAGE" "$(lab_id)" \
+		dd if=/dev/zero bs=256k count=$((mib * 4)) 2>/dev/null | rate "$mib")
+	echo "$w" >>"$LAB/raw"
+	echo "$o" >>"$LAB/stdio"
+	ratio "$o" "$w" >>"$LAB/portions"
 done
-w=$(median <"$LAB/raw") o=$(median <"$LAB/stdio")
-row "transport alone, to the host" "$w" MiBs
-row "standard output of a container" "$o" MiBs
-row "standard output / transport" "$(ratio "$o" "$w")" x 0.5 least
+row "transport alone, to the host" "$(median <"$LAB/raw")" MiBs
+row "standard output of a container" "$(median <"$LAB/stdio")" MiBs
+row "standard output / transport, each time" "$(median <"$LAB/portions")" x 0.5 least
 
 kata=$(lab_id) runc=$(lab_id)
 lab_ctr run -d --runtime "$RUNTIME" "$IMAGE" "$kata" sleep 1000
@@ -120,4 +116,3 @@ for id in "$kata" "$runc"; do
 	lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
 	lab_ctr containers rm "$id"
 done
-(IFS=,; echo "[${rows[*]}]") >"$out"

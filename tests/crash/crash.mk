@@ -5,7 +5,7 @@
 .PHONY: crash-walk crash-walk-manager check-crash
 ifeq ($(ARCH),x86_64)
 CRASH_WALK := $(BUILD)/tests/crash-walk $(BUILD)/tests/crash-subject
-$(eval $(call link_rule,crash-subject,tests/crash/subject.c tests/crash/release.c $(DEPLOY_SRC),$(DEPLOY_LIBS),tests,$(LDFLAGS_PROGRAM)))
+$(eval $(call link_rule,crash-subject,tests/crash/subject.c tests/crash/release.c $(DEPLOY_SRC),$(DEPLOY_LIBS),tests,-pie))
 $(eval $(call link_rule,crash-walk,tests/crash/walk.c tests/crash/trace.c tests/crash/tree.c,base crypto,tests,-pie))
 
 CRASH_PROGRAM := $(BUILD)/tests/crash-walk $(BUILD)/tests/crash-program $(BUILD)/bin/kata-deploy

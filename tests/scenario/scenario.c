@@ -148,7 +148,7 @@ static void add_defaults(const struct node *n, const char *verb, char ***argv)
 {
 	static const char *const releases[] = { "install", "upgrade", "plan",
 						"repair",  "fetch",   NULL };
-	static const char *const managers[] = { "install", "upgrade", "plan", NULL };
+	static const char *const managers[] = { "install", "plan", NULL };
 	static const char *const others[] = { "release", "keys",      "manual",
 					      "--help",  "--version", NULL };
 

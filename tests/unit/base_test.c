@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
+#include "base/parallel.h"
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/spawn.h"
@@ -415,6 +416,30 @@ START_TEST(log_lines_are_whole_and_escaped)
 }
 END_TEST
 
+static int count_up(void *arg, size_t i, struct err *err)
+{
+	unsigned *counts = arg;
+
+	if (i == 777)
+		return err_set(err, E_LIMIT, "number %zu", i);
+	(void)__atomic_add_fetch(&counts[i], 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+START_TEST(parallel_work_is_done_once_each)
+{
+	static unsigned counts[1000];
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(parallel_each(0, count_up, counts, &err), 0);
+	ck_assert_int_eq(parallel_each(700, count_up, counts, &err), 0);
+	for (size_t i = 0; i < 1000; i++)
+		ck_assert_uint_eq(counts[i], i < 700);
+	ck_assert_int_lt(parallel_each(1000, count_up, counts, &err), 0);
+	ck_assert(err.code == E_LIMIT && strstr(err.msg, "777"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base");
@@ -437,6 +462,7 @@ int main(void)
 	tcase_add_test(pure, fds_travel);
 	tcase_add_test(pure, options_come_from_the_table);
 	tcase_add_test(pure, log_lines_are_whole_and_escaped);
+	tcase_add_test(pure, parallel_work_is_done_once_each);
 	tcase_set_timeout(pure, 120);
 	tcase_add_checked_fixture(files, setup, teardown);
 	tcase_add_test(files, names_do_not_leave_the_root);

@@ -152,6 +152,7 @@ static const struct row {
 	{ Q, "use_legacy_serial", "true", NULL, AT(legacy_serial) },
 	{ Q, "disable_selinux", "true", NULL, NOWHERE },
 	{ Q, "accelerator", "\"tcg\"", "\"hvf\"", AT(accelerator) },
+	{ Q, "transport", "\"vsock\"", "\"hvsock\"", AT(transport) },
 	{ A, "enable_debug", "true", NULL, AT(agent_debug) },
 	{ A, "enable_tracing", "false", "true", NOWHERE },
 	{ A, "kernel_modules", "[\"m a=b\"]", NULL, AT(kernel_modules) },

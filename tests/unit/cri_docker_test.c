@@ -47,6 +47,7 @@ static void on_hangup(int signal)
 }
 
 /* What it has read; as docker does, a file that is not right leaves things as they are. */
+static const char *docker_version = "28.1.0";
 static char *runtimes(const char *before, bool deaf)
 {
 	AUTO(buf) struct buf text = BUF_INIT(4096);
@@ -70,7 +71,9 @@ static void answer(int fd, const char *known)
 
 	if (n <= 0)
 		return;
-	body = strstr(asked, "/info") ? str_fmt("{\"Runtimes\": %s}", known) : xstrdup("OK");
+	body = strstr(asked, "/info") ? str_fmt("{\"ServerVersion\": \"%s\", \"Runtimes\": %s}",
+						docker_version, known)
+				      : xstrdup("OK");
 	all = str_fmt("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
 		      strlen(body), body);
 	if (fd_write_all(fd, all, strlen(all), &ignored) < 0)
@@ -258,6 +261,20 @@ START_TEST(it_does_not_take_it)
 }
 END_TEST
 
+/* Before 23 docker takes the members, lists them, and cannot run one. */
+START_TEST(it_is_too_old)
+{
+	OK(file_replace_volatile(AT_FDCWD, config, texts[0], strlen(texts[0]), 0644, &err));
+	docker_version = "20.10.24+dfsg1";
+	start(false);
+	err_clear(&err);
+	ck_assert_int_lt(install(), 0);
+	ck_assert_msg(err.code == E_UNSUPPORTED && strstr(err.msg, "20.10.24"), "%s", err.msg);
+	assert_config(texts[0]);
+	ck_assert(!path_exists(prefix) && !serves("kata"));
+}
+END_TEST
+
 /* The same stand-in shows CRI-O's way to tell what it serves. */
 static const char crio_says[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 				"[crio]\n[crio.runtime.runtimes.runc]\nruntime_path = \"\"\n"
@@ -299,6 +316,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, read_anew_and_undone, 0, ARRAY_LEN(texts));
 	tcase_add_test(tc, it_does_not_take_it);
+	tcase_add_test(tc, it_is_too_old);
 	tcase_add_test(tc, crio_tells);
 	suite_add_tcase(s, tc);
 	srunner_run_all(r, CK_NORMAL);

@@ -2,11 +2,14 @@
 /*
  * A hypervisor that is none: it takes QEMU's command line, opens the sockets that are asked for,
  * and plays QMP, console and agent by the script that FAKE_VM names. What the agent is asked goes
- * to the file FAKE_VM_LOG: each request as it came, length before it.
+ * to the file FAKE_VM_LOG: each request as it came, length before it; its command line to the same
+ * with ".argv", a line each. With a vhost-vsock device it listens where vsock_lab.h says.
  */
 
+#include "tests/unit/vsock_lab.h"
 #include "tests/unit/wire_lab.h"
 
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -32,6 +35,7 @@ static int qmp = -1, console = -1, agent = -1, agent_log = -1, record = -1;
 static struct held held[16]; /* requests without an answer yet */
 static size_t n_held;
 static bool running, printed, ended;
+static bool vsock; /* the agent's and the log's listeners are ports of that */
 
 static bool plays(const char *name)
 {
@@ -367,7 +371,10 @@ static int listen_as_told(const char *spec, const char *key)
 	const char *path = strstr(spec, key) + strlen(key);
 	AUTO(str) char *name = xstrndup(path, strcspn(path, ","));
 	struct err err = ERR_INIT;
-	int fd = fd_unix_listen(name, &err);
+	int fd;
+
+	(void)unlink(name); /* of one that was before, as QEMU does it */
+	fd = fd_unix_listen(name, &err);
 
 	if (fd < 0) {
 		(void)fprintf(stderr, "%s\n", err.msg);
@@ -388,12 +395,83 @@ static void read_command_line(int argc, char **argv)
 			console_listener = listen_as_told(argv[i + 1], "path=");
 		else if (str_eq(argv[i], "-chardev") && str_starts(argv[i + 1], "socket,id=log,"))
 			log_listener = listen_as_told(argv[i + 1], "path=");
+		else if (str_eq(argv[i], "-device") && str_starts(argv[i + 1], "vhost-vsock-"))
+			vsock = true;
 	}
+}
+
+static void write_command_line(const char *log, char **argv)
+{
+	AUTO(str) char *path = str_fmt("%s.argv", log);
+	AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	for (; *argv; argv++)
+		(void)dprintf(fd, "%s\n", *argv);
 }
 
 static void accept_one(int listener, int *fd)
 {
 	*fd = accept(listener, NULL, NULL);
+}
+
+/* The guest is up: its ports are there. */
+static void listen_on_vsock(void)
+{
+	agent_listener = listen_as_told("=" VSOCK_SOCKET "-1024", "=");
+	log_listener = listen_as_told("=" VSOCK_SOCKET "-1025", "=");
+}
+
+static void boot_on_vsock(void)
+{
+	struct deadline booted = deadline_in(100);
+
+	if (fcntl(3, F_GETFD) < 0) {
+		(void)fprintf(stderr, "there is no vhostfd\n");
+		exit(1);
+	}
+	while (!deadline_passed(booted)) {
+		struct pollfd wait = { qmp, POLLIN, 0 };
+
+		if (poll(&wait, 1, deadline_left(booted)) > 0)
+			on_qmp();
+	}
+	if (plays("die-early"))
+		exit(1);
+	if (!plays("no-vsock"))
+		listen_on_vsock();
+}
+
+/* What a connection comes to, once. */
+static void accept_new(struct pollfd *listener, int *fd)
+{
+	if (!listener->revents)
+		return;
+	accept_one(listener->fd, fd);
+	(void)close(listener->fd);
+	if (listener->fd == agent_listener)
+		agent_listener = -1;
+	else
+		log_listener = -1;
+}
+
+static _Noreturn void play(void)
+{
+	while (qmp >= 0) {
+		struct pollfd wait[] = { { qmp, POLLIN, 0 },
+					 { agent, POLLIN, 0 },
+					 { vsock ? agent_listener : -1, POLLIN, 0 },
+					 { vsock ? log_listener : -1, POLLIN, 0 } };
+
+		if (poll(wait, 4, -1) < 0)
+			continue;
+		if (wait[0].revents)
+			on_qmp();
+		if (agent >= 0 && wait[1].revents)
+			on_agent();
+		accept_new(&wait[2], &agent);
+		accept_new(&wait[3], &agent_log);
+	}
+	stay_silent(); /* ended by force */
 }
 
 int main(int argc, char **argv)
@@ -407,25 +485,21 @@ int main(int argc, char **argv)
 	/* In virtiofsd's place it is only there. */
 	if (plays("no-sockets") || str_starts(argc > 1 ? argv[1] : "", "--fd"))
 		stay_silent();
-	if (log)
+	if (log) {
 		record = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		write_command_line(log, argv);
+	}
 	read_command_line(argc, argv);
 	accept_one(qmp_listener, &qmp);
 	greet();
 	accept_one(console_listener, &console);
-	accept_one(log_listener, &agent_log);
-	accept_one(agent_listener, &agent);
+	if (vsock) {
+		boot_on_vsock();
+	} else {
+		accept_one(log_listener, &agent_log);
+		accept_one(agent_listener, &agent);
+	}
 	if (plays("console-end"))
 		fd_close(&console);
-	while (qmp >= 0) {
-		struct pollfd wait[] = { { qmp, POLLIN, 0 }, { agent, POLLIN, 0 } };
-
-		if (poll(wait, 2, -1) < 0)
-			continue;
-		if (wait[0].revents)
-			on_qmp();
-		if (agent >= 0 && wait[1].revents)
-			on_agent();
-	}
-	stay_silent(); /* ended by force */
+	play();
 }

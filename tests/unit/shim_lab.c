@@ -234,12 +234,14 @@ static void private_run(void)
 }
 
 const char *shim_more_config; /* a drop-in, or NULL */
+void (*shim_host)(void);
 
 static void write_config(const char *share)
 {
 	AUTO(str)
 	char *text = str_fmt("[hypervisor.qemu]\npath = \"%s\"\nkernel = \"/dev/null\"\n"
-			     "initrd = \"/dev/null\"\naccelerator = \"tcg\"\n%s\n"
+			     "initrd = \"/dev/null\"\naccelerator = \"tcg\"\n"
+			     "transport = \"serial\"\n%s\n"
 			     "[agent.kata]\ndial_timeout = 2\nrequest_timeout = 3\n"
 			     "[runtime]\ncreate_container_timeout = 5\n",
 			     FAKE_VM, share);
@@ -280,6 +282,8 @@ void shim_start(const char *script, const char *share)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	private_run();
+	if (shim_host)
+		shim_host();
 	write_config(share);
 	/* What the shim leaves behind becomes ours, and is seen. */
 	ck_assert(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);

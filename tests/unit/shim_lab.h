@@ -80,6 +80,7 @@ void shim_await_event(const char *topic, unsigned status);
  */
 
 extern const char *shim_more_config; /* a drop-in, or NULL; before the start */
+extern void (*shim_host)(void);      /* changes the shim's surroundings before its start, or NULL */
 
 /* share: a line of [hypervisor.qemu]. */
 void shim_start(const char *script, const char *share);

@@ -14,8 +14,10 @@
 #include "ttrpc/ttrpc.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,10 +69,26 @@ static void on_wait(struct ttrpc_call *call, const void *request, void *arg)
 		ttrpc_reply(old, &reply); /* nobody waits for it any more */
 }
 
+/* Much data: what is in this pipe. */
+static int source[2] = { -1, -1 };
+
+static void on_read(struct ttrpc_call *call, const void *request, void *arg)
+{
+	struct err err = ERR_INIT;
+
+	(void)request;
+	(void)arg;
+	if (ttrpc_reply_read(call, source[0], 1 << 20) > 0)
+		return;
+	err_set(&err, E_FAILED, "there is no more");
+	ttrpc_fail(call, &err);
+}
+
 static const struct ttrpc_method health[] = {
 	{ "Version", TTRPC_FLOW, &grpc__check_request__descriptor, on_version },
 	{ "Check", TTRPC_EVENT, &grpc__check_request__descriptor, on_check },
 	{ "Wait", TTRPC_EVENT, &grpc__check_request__descriptor, on_wait },
+	{ "Read", TTRPC_EVENT, &grpc__check_request__descriptor, on_read },
 	{ NULL, TTRPC_EVENT, NULL, NULL },
 };
 static const struct ttrpc_service services[] = {
@@ -246,6 +264,142 @@ static size_t read_frame(struct ttrpc_frame *f, uint8_t *body, size_t size)
 	return f->len;
 }
 
+/* ------------------------------------------------------------------------------ much data at once
+ */
+
+static const struct much {
+	size_t len;   /* in the pipe */
+	size_t part;  /* of each write: pages that are not full */
+	bool crowded; /* the connection takes little at a time */
+} muches[] = {
+	{ 1, 1, false },          { 65535, 65535, false }, { 65536, 65536, false },
+	{ 1 << 20, 4096, false }, { 1 << 20, 4096, true }, { 700001, 4097, false },
+	{ 700001, 5000, true },   { 200000, 1000, false },
+};
+static uint8_t *got;
+static size_t n_got;
+static unsigned n_begun;
+
+static void on_begun(void *arg)
+{
+	(void)arg;
+	n_begun++;
+}
+
+static void on_bytes(void *arg, const uint8_t *data, size_t len, const struct err *err)
+{
+	if (!err) {
+		got = xmemdup(data, len);
+		n_got = len;
+	}
+	on_done(arg, NULL, err);
+}
+
+static const struct ttrpc_reader reader = { on_begun, on_bytes };
+
+static void fill_source(const uint8_t *data, size_t len, size_t part)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert(fd_pipe(source, &err) == 0);
+	ck_assert_int_ge(fcntl(source[1], F_SETPIPE_SZ, 1 << 20), 1 << 20);
+	for (size_t at = 0, n; at < len; at += n) {
+		n = len - at < part ? len - at : part;
+		ck_assert(fd_write_all(source[1], data + at, n, &err) == 0);
+	}
+	ck_assert(fd_nonblock(source[0], true, &err) == 0);
+	fd_close(&source[1]);
+}
+
+static void crowd(void)
+{
+	struct err err = ERR_INIT;
+	int ends[2], small = 4096;
+
+	ck_assert(fd_socketpair(SOCK_STREAM, ends, &err) == 0);
+	ck_assert(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) == 0);
+	loop = loop_new();
+	server = ttrpc_server_new(loop, services);
+	ttrpc_server_serve(server, ends[0], NULL, NULL);
+	client = ttrpc_client_new(loop, ends[1], on_close, NULL);
+	ck_assert(pthread_create(&thread, NULL, run_loop, NULL) == 0);
+}
+
+START_TEST(much_data_arrives_as_it_was)
+{
+	const struct much *m = &muches[_i];
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	uint8_t *data = xmalloc(m->len);
+	struct err err = ERR_INIT;
+	size_t at = 0;
+
+	for (size_t i = 0; i < m->len; i++)
+		data[i] = (uint8_t)(i * 31 + i / 4096);
+	fill_source(data, m->len, m->part);
+	if (m->crowded)
+		crowd();
+	else
+		start('b');
+	for (;; at += n_got) {
+		ttrpc_read_async(client, "grpc.Health", "Read", &request, &reader, NULL);
+		if (wait_done() != E_OK)
+			break;
+		ck_assert_uint_le(at + n_got, m->len);
+		ck_assert_mem_eq(got, data + at, n_got);
+		free(got);
+	}
+	ck_assert_int_eq(done_code, E_FAILED);
+	ck_assert_uint_eq(at, m->len);
+	ck_assert((n_begun > 0) == (m->len > 65500));
+	ck_assert(call("Version", 60000, NULL, &err) == 0); /* nothing is left in between */
+	finish();
+	fd_close(&source[0]);
+	free(data);
+}
+END_TEST
+
+/* Answers that are bytes, and such as are not; body without its header, to the call on stream 1. */
+static const struct {
+	const char *body;
+	size_t len;
+	enum err_code code;
+	const char *bytes;
+} answers[] = {
+	{ "\x0a\0\x12\x04\x0a\x02hi", 8, E_OK, "hi" },
+	{ "\x12\x04\x0a\x02hi", 6, E_OK, "hi" },                      /* no status */
+	{ "\x12\x04\x0a\x02hi\x0a\0", 8, E_OK, "hi" },                /* after it */
+	{ "\x0a\x02\x08\0\x12\x04\x0a\x02hi", 10, E_OK, "hi" },       /* code 0, said */
+	{ "\x0a\0\x12\x84\x80\0\x0a\x82\0hi", 11, E_PROTOCOL, NULL }, /* shorter than it says */
+	{ "\x0a\0\x12\x85\x80\0\x0a\x82\0hi", 11, E_OK, "hi" },       /* long lengths */
+	{ "\x0a\0", 2, E_OK, "" },                                    /* no bytes */
+	{ "", 0, E_OK, "" },
+	{ "\x0a\x04\x08\x05\x12\0", 6, E_NOT_FOUND, NULL },
+	{ "\x0a\0\x12\x02\x08\x01", 6, E_PROTOCOL, NULL },   /* a number */
+	{ "\x0a\0\x12\x7f\x0a\x02hi", 8, E_PROTOCOL, NULL }, /* longer than the body */
+};
+
+START_TEST(bytes_are_found_in_every_form)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	uint8_t head[TTRPC_HEADER], body[256];
+	struct ttrpc_frame f = { (uint32_t)answers[_i].len, 1, TTRPC_RESPONSE, 0 };
+
+	start('c');
+	ttrpc_read_async(client, "grpc.Health", "Read", &request, &reader, NULL);
+	(void)read_frame(&(struct ttrpc_frame){ 0 }, body, sizeof(body));
+	ttrpc_encode_header(&f, head);
+	send_bytes(head, sizeof(head));
+	send_bytes(answers[_i].body, answers[_i].len);
+	ck_assert_int_eq(wait_done(), answers[_i].code);
+	if (answers[_i].bytes) {
+		ck_assert_uint_eq(n_got, strlen(answers[_i].bytes));
+		ck_assert_mem_eq(got, answers[_i].bytes, n_got);
+		free(got);
+	}
+	finish();
+}
+END_TEST
+
 /* Request{service "grpc.Health", method "Version", payload CheckRequest{service "x"}}, stream 7. */
 static const uint8_t raw_request[] = "\0\0\0\x1b\0\0\0\x07\x01\0"
 				     "\x0a\x0bgrpc.Health\x12\x07Version\x1a\x03\x0a\x01x";
@@ -356,6 +510,8 @@ int main(void)
 	tcase_add_test(tc, calls_are_answered);
 	tcase_add_test(tc, a_call_without_answer_times_out_and_the_late_one_is_dropped);
 	tcase_add_test(tc, async_calls_end_once);
+	tcase_add_loop_test(tc, much_data_arrives_as_it_was, 0, (int)ARRAY_LEN(muches));
+	tcase_add_loop_test(tc, bytes_are_found_in_every_form, 0, (int)ARRAY_LEN(answers));
 	tcase_add_test(tc, the_server_speaks_the_wire_format);
 	tcase_add_test(tc, the_server_survives_bad_frames);
 	tcase_add_loop_test(tc, the_client_survives_a_hostile_server, 0,

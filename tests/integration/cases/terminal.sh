@@ -44,12 +44,13 @@ test_interrupt_from_the_terminal() {
 	expect "status" "$status" 130
 }
 
+# ctr says the size once the process runs, so that may look too early, with runc as well.
 test_exec_on_a_terminal() {
 	local id status=0
 	id=$(lab_id)
 	detached "$id" sleep 1000
 	talk ctr --address "$LAB/containerd.sock" tasks exec -t --exec-id a "$id" \
-		sh -c 'tty; stty size; sleep 1000' <<-'END' || status=$?
+		sh -c 'tty; until stty size | grep -v "^0 0"; do sleep 0.1; done; sleep 1000' <<-'END' || status=$?
 		expect /dev/pts/
 		expect 24 80
 		send \x03
