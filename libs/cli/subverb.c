@@ -74,6 +74,11 @@ static int check_operands(const struct subverb *s, const char *verb, int argc, c
 	if (s->most == 0)
 		return err_set(err, E_USAGE, "%s %s takes no operand, such as '%s'", verb, s->name,
 			       argv[0]);
+	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] == '-' && argv[i][1])
+			return err_set(err, E_USAGE, "'%s' is an option and goes before '%s'",
+				       argv[i], argv[0]);
+	}
 	return err_set(err, E_USAGE, "usage: %s %s [OPTION...] %s", verb, s->name, s->operands);
 }
 

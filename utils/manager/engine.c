@@ -102,6 +102,21 @@ struct json *engine_ask(char *const *words, struct err *err)
 	return NULL;
 }
 
+int engine_check(const struct json *answer, struct err *err)
+{
+	const struct json *problem = json_get(answer, "error"), *status;
+	const char *message;
+
+	if (!problem)
+		return 0;
+	message = json_get_text(problem, "message");
+	status = json_kind(problem) == JSON_IS_OBJECT ? json_get(problem, "status") : NULL;
+	return err_set(err,
+		       status && json_kind(status) == JSON_IS_INT ? code_of((int)json_int(status))
+								  : E_FAILED,
+		       "%s", message ? message : "kata-deploy refused");
+}
+
 static void add(char ***words, const char *option, const char *value)
 {
 	if (!value)

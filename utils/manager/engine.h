@@ -27,6 +27,9 @@ MUST_CHECK int engine_run(char *const *words, struct err *err);
  * document. NULL: the error. */
 struct json *engine_ask(char *const *words, struct err *err);
 
+/* -1 and its error, if that is what it answered. */
+MUST_CHECK int engine_check(const struct json *answer, struct err *err);
+
 /* Puts the options that were given behind words. */
 void engine_add_place(char ***words);
 void engine_add_release(char ***words);

@@ -96,20 +96,14 @@ static int show_plan(struct err *err)
 {
 	AUTO(strv) char **words = NULL;
 	AUTO(json) struct json *j = NULL;
-	const struct json *problem, *download;
+	const struct json *download;
 	const char *reason;
 
 	strv_push(&words, "plan");
 	engine_add_release(&words);
 	j = engine_ask(words, err);
-	if (!j)
+	if (!j || engine_check(j, err) < 0)
 		return -1;
-	problem = json_get(j, "error");
-	if (problem && json_kind(problem) == JSON_IS_OBJECT) {
-		const char *message = json_get_text(problem, "message");
-
-		return err_set(err, E_FAILED, "%s", message ? message : "kata-deploy refused");
-	}
 	download = json_get(j, "download");
 	reason = json_get_text(j, "reason");
 	(void)fprintf(stderr, "kata %s would be installed below %s: ",

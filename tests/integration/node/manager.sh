@@ -26,7 +26,7 @@ test_manager_from_nothing_to_a_container() {
 }
 
 test_manager_says_what_is_wrong() {
-	has "no release" "$(fails 1 managed install --cri containerd 2>&1)" "--release"
+	has "no release" "$(fails 2 managed install --cri containerd 2>&1)" "--release"
 	has "a verb" "$(fails 2 "$manager" instal)" "did you mean install"
 	has "a client" "$(fails 2 "$manager" try --with podman busybox)" "nerdctl, docker and ctr"
 }
