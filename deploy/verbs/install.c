@@ -210,6 +210,8 @@ static int ask(const struct install *in, struct err *err)
 				 in->reg.told.restart ? " and restart " : "",
 				 in->reg.told.restart && in->reg.cri ? cri_name(in->reg.cri) : "");
 
+	/* The line that is being redrawn is not the question's. */
+	progress_end();
 	return ask_yes(question, cli.yes, err);
 }
 

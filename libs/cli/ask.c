@@ -14,7 +14,9 @@ int ask_yes(const char *question, bool yes, struct err *err)
 		return 0;
 	(void)fflush(stdout);
 	(void)fprintf(stderr, "%s [y/N] ", question);
-	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+	if (!fgets(answer, sizeof(answer), stdin))
+		(void)fputc('\n', stderr);
+	if (answer[0] == 'y' || answer[0] == 'Y')
 		return 0;
 	return err_set(err, E_CANCELLED, "nothing was changed");
 }
