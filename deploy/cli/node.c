@@ -34,11 +34,6 @@ const char *node_prefix(void)
 	return cli.prefix ? cli.prefix : CLI_PREFIX;
 }
 
-char *node_path(const char *path)
-{
-	return cli.root ? path_join(cli.root, path) : xstrdup(path);
-}
-
 /* --root as an absolute path; / is the running system, as if nothing had been said. */
 static int settle_root(struct err *err)
 {
@@ -80,7 +75,11 @@ int node_open(enum deploy_access access, struct deploy **out, struct err *err)
 	if (*node_prefix() != '/')
 		return err_set(err, E_USAGE, "--prefix '%s' is not an absolute path",
 			       node_prefix());
-	AUTO(str) char *prefix = node_path(node_prefix());
+	AUTO(str)
+	char *prefix = cli.root ? path_from_root(cli.root, node_prefix(), err)
+				: xstrdup(node_prefix());
+	if (!prefix)
+		return -1;
 	struct deploy_options o = {
 		.prefix = prefix,
 		.lock = lock_path(),

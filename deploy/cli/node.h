@@ -31,9 +31,8 @@
  * image that is built twice is the same twice. */
 uint64_t node_now(void);
 
-/* The prefix as the system below --root sees it; and a path of that system as we see it (heap). */
+/* The prefix as the system below --root sees it. */
 const char *node_prefix(void);
-char *node_path(const char *path);
 
 /* E_PERMISSION for a change of the running system without privilege. */
 MUST_CHECK int node_open(enum deploy_access access, struct deploy **out, struct err *err);

@@ -7,6 +7,7 @@
 #include "toml/edit.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "deploy/cri/cri-internal.h"
 #include "deploy/cri/docker-json.h"
 
@@ -73,7 +74,9 @@ static struct work_file *find_file(struct edits *e, const char *path, struct err
 		if (str_eq(there->path, path))
 			return there;
 	}
-	f.real = str_fmt("%s%s", e->root, path);
+	f.real = *e->root ? path_from_root(e->root, path, err) : xstrdup(path);
+	if (!f.real)
+		return NULL;
 	if (load(f.real, &f.now, err) < 0) {
 		free(f.real);
 		return NULL;

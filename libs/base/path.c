@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -172,6 +173,60 @@ int path_remove_below(int root, const char *path, struct err *err)
 	if (dir < 0)
 		return errno == ENOENT ? 0 : err_sys(err, "open the directory of %s", path);
 	return remove_below(dir, name, 0, path, err);
+}
+
+/* The path of an fd, without that of the directory above it. */
+static char *below(int top, int fd)
+{
+	char whole[PATH_MAX], up[PATH_MAX], name[64];
+	ssize_t n, above;
+
+	(void)!str_print(name, sizeof(name), "/proc/self/fd/%d", fd);
+	n = readlink(name, whole, sizeof(whole) - 1);
+	(void)!str_print(name, sizeof(name), "/proc/self/fd/%d", top);
+	above = readlink(name, up, sizeof(up) - 1);
+	if (n < 0 || above < 0 || above > n)
+		return NULL;
+	whole[n] = '\0';
+	return xstrdup(str_eq(up, "/") ? whole : whole + above);
+}
+
+static bool is_link(int dir, const char *path)
+{
+	AUTO(str) char *name = xstrndup(path, strcspn(path, "/"));
+	struct stat st;
+
+	return *name && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+}
+
+char *path_from_root(const char *root, const char *path, struct err *err)
+{
+	AUTO(fd) int top = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO(str) char *clean = path_clean(path);
+	size_t n = strlen(clean);
+
+	if (top < 0) {
+		err_sys(err, "open %s", root);
+		return NULL;
+	}
+	for (;;) {
+		AUTO(str) char *head = n > 1 ? xstrndup(clean, n) : xstrdup(".");
+		AUTO(fd) int fd = open_in(top, head, PATH_IN_ROOT, O_PATH, 0);
+		AUTO(str) char *there = fd < 0 ? NULL : below(top, fd);
+		const char *rest = clean + n + (clean[n] == '/');
+
+		if (there && !is_link(fd, rest))
+			return str_fmt("%s%s%s%s", root, there, *rest ? "/" : "", rest);
+		if (there)
+			err_set(err, E_STATE, "%s is a link that leads nowhere below %s", clean,
+				root);
+		else if (fd >= 0 || n <= 1 || (errno != ENOENT && errno != ENOTDIR))
+			err_sys(err, "open %s below %s", head, root);
+		if (err->code)
+			return NULL;
+		while (n > 1 && clean[--n] != '/')
+			;
+	}
 }
 
 char *path_join(const char *dir, const char *name)

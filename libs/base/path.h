@@ -39,6 +39,11 @@ MUST_CHECK int path_mkdirs(int root, const char *path, enum path_scope scope, mo
 MUST_CHECK int path_parent(int root, const char *path, enum path_scope scope, mode_t mode,
 			   const char **name, struct err *err);
 
+/* Where path is for whom root is "/", as a path of ours below root, heap: symlinks lead nowhere but
+ * into root; what does not exist yet is taken as it is said. Nobody may change root meanwhile.
+ * NULL, E_STATE: a symlink on the way leads to nothing. */
+char *path_from_root(const char *root, const char *path, struct err *err);
+
 /* mkdir -p for a path of our own (trusted), absolute or relative to the current directory. */
 MUST_CHECK int path_make(const char *path, mode_t mode, struct err *err);
 

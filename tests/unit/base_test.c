@@ -170,6 +170,48 @@ START_TEST(paths_are_cleaned)
 }
 END_TEST
 
+/* What a path in another root is here; names in there lead nowhere else. */
+START_TEST(a_path_in_another_root_stays_there)
+{
+	static const struct {
+		const char *in, *out; /* NULL: E_STATE */
+	} cases[] = { { "/", "" },
+		      { "/real/file", "/real/file" },
+		      { "/real/not/yet", "/real/not/yet" },
+		      { "/not/yet", "/not/yet" },
+		      { "/absolute/file", "/real/file" },
+		      { "/absolute/new", "/real/new" },
+		      { "/relative/file", "/real/file" },
+		      { "/outside/etc", "/etc" },
+		      { "/../../real/file", "/real/file" },
+		      { "/real/file/below", "/real/file/below" },
+		      { "/dangling", NULL },
+		      { "/dangling/more", NULL } };
+	AUTO(str) char *root = path_join(dir, "other"), *real = path_join(root, "real");
+	AUTO(str) char *file = path_join(real, "file"), *absolute = path_join(root, "absolute");
+	AUTO(str) char *relative = path_join(root, "relative"), *out = path_join(root, "outside");
+	AUTO(str) char *dangling = path_join(root, "dangling");
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(path_make(real, 0755, &err), 0);
+	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, file, "x", 1, 0644, &err), 0);
+	ck_assert_int_eq(symlink("/real", absolute), 0);
+	ck_assert_int_eq(symlink("../../../../real", relative), 0);
+	ck_assert_int_eq(symlink("../../../..", out), 0);
+	ck_assert_int_eq(symlink("/usr", dangling), 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(str) char *got = path_from_root(root, cases[i].in, &err);
+		AUTO(str)
+		char *wanted = cases[i].out ? str_fmt("%s%s", root, cases[i].out) : NULL;
+
+		ck_assert_msg(str_eq(got, wanted), "%s is %s", cases[i].in, got ? got : err.msg);
+		ck_assert_int_eq(err.code, wanted ? E_OK : E_STATE);
+		err_clear(&err);
+	}
+	ck_assert_int_eq(path_remove_tree(root, &err), 0);
+}
+END_TEST
+
 START_TEST(names_do_not_leave_the_root)
 {
 	AUTO(str) char *link = path_join(dir, "out");
@@ -466,6 +508,7 @@ int main(void)
 	tcase_set_timeout(pure, 120);
 	tcase_add_checked_fixture(files, setup, teardown);
 	tcase_add_test(files, names_do_not_leave_the_root);
+	tcase_add_test(files, a_path_in_another_root_stays_there);
 	tcase_add_test(files, replace_is_whole_or_nothing);
 	tcase_add_test(files, no_component_is_a_link);
 	tcase_add_test(files, replacing_can_keep_what_belongs_to_a_file);
