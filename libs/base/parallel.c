@@ -53,7 +53,7 @@ static size_t helpers(size_t n)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	size_t most = processors > PARALLEL_MAX ? PARALLEL_MAX
-		      : processors > 1		? (size_t)processors
+		      : processors > 1          ? (size_t)processors
 						: 1;
 
 	return (n < most ? n : most) - (n > 0);
