@@ -227,6 +227,7 @@ static char *assignment(const struct note *n, const char *value, struct err *err
 /* The agent learns it from its command line. */
 static char *assign_pipe_size(const struct toml_value *root, const char *value, struct err *err)
 {
+	const struct note *n = find_note("hypervisor.kernel_params");
 	AUTO(str) char *word = NULL, *all = NULL;
 	uint64_t size;
 
@@ -234,7 +235,9 @@ static char *assign_pipe_size(const struct toml_value *root, const char *value, 
 		return NULL;
 	word = str_fmt("agent.container_pipe_size=%llu", (unsigned long long)size);
 	all = appended(root, word);
-	return assignment(find_note("hypervisor.kernel_params"), all, err);
+	if (!n)
+		bug("no annotation for the kernel's command line");
+	return assignment(n, all, err);
 }
 
 static void refuse_unknown(const char *name, struct err *err)
