@@ -475,6 +475,27 @@ static bool is_served(const struct cri *c, char *const *handlers)
 	return true;
 }
 
+char *cri_ailment(const struct cri *c, char *const *handlers)
+{
+	AUTO(strv) char **served = NULL;
+	struct err why = ERR_INIT;
+
+	if (!c->running)
+		return str_fmt("%s does not run", c->back->name);
+	if (!c->socket)
+		return NULL;
+	if (c->back->served(c->socket, deadline_in(CRI_ASK_MS), &served, &why) < 0)
+		return why.code == E_UNSUPPORTED ? NULL
+						 : str_fmt("%s does not say what it serves: %s",
+							   c->back->name, why.msg);
+	strv_each(name, handlers) {
+		if (!strv_has(served, *name))
+			return str_fmt("%s does not serve the runtime handler '%s'", c->back->name,
+				       *name);
+	}
+	return NULL;
+}
+
 static void give_reason(const struct cri *c, const struct edits *e, bool changes, bool served,
 			const char *unchecked, struct cri_change *out)
 {

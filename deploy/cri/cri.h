@@ -91,6 +91,10 @@ const char *cri_name(const struct cri *c);
 /* Socket of the manager (its CRI service), or NULL. */
 const char *cri_socket(const struct cri *c);
 
+/* What is wrong with it, as far as it can be asked: it does not run, does not answer, does not
+ * serve one of those handlers (strv). Heap; NULL: nothing. */
+char *cri_ailment(const struct cri *c, char *const *handlers);
+
 /* What deploy_lay_down() and deploy_uninstall() are to do; owns what change points to. */
 struct cri_change {
 	struct deploy_change change;

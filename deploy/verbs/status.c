@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy status: generations and who holds them, drift, expiry, the manager. */
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
@@ -97,6 +98,29 @@ static int add_memory(const struct deploy *d, struct json *j, struct err *err)
 	return 0;
 }
 
+/* Of the manager that it was registered with; a manager that cannot be found is ill as well. */
+static void add_health(const struct deploy *d, struct json *j)
+{
+	const struct json *record = json_get(j, "cri");
+	AUTO(strv) char **handlers = NULL;
+	AUTO(json) struct json *doc = NULL;
+	AUTO(cri) struct cri *cri = NULL;
+	AUTO(str) char *problem = NULL;
+	struct err err = ERR_INIT;
+	struct json *health;
+
+	if (!record || cli.root || json_get_strings(record, "handlers", &handlers) < 0)
+		return;
+	if (node_manager(d, &doc, &cri, &err) < 0)
+		problem = xstrdup(err.msg);
+	else
+		problem = cri_ailment(cri, handlers);
+	health = json_make_object();
+	json_put(health, "manager", json_make_string(cri ? cri_name(cri) : NULL));
+	json_put(health, "problem", json_make_string(problem));
+	json_put(j, "health", health);
+}
+
 static int collect(const struct deploy *d, const struct use_list *uses, struct json *j,
 		   struct err *err)
 {
@@ -111,7 +135,10 @@ static int collect(const struct deploy *d, const struct use_list *uses, struct j
 	if (in->current &&
 	    deploy_verify(d, cli.check ? DEPLOY_HASH : DEPLOY_GLANCE, drifted, drift, err) < 0)
 		return -1;
-	return add_memory(d, j, err);
+	if (add_memory(d, j, err) < 0)
+		return -1;
+	add_health(d, j);
+	return 0;
 }
 
 /* --- for people --- */
@@ -142,7 +169,8 @@ static void print_generation(const struct json *g)
 static void print(const struct json *j)
 {
 	const struct json *list = json_get(j, "generations"), *drift = json_get(j, "drift"),
-			  *expired = json_get(j, "expired"), *cri = json_get(j, "cri");
+			  *expired = json_get(j, "expired"), *cri = json_get(j, "cri"),
+			  *health = json_get(j, "health");
 
 	if (json_bool(json_get(j, "interrupted")))
 		say("a change was interrupted; kata-deploy recover deals with it");
@@ -159,7 +187,9 @@ static void print(const struct json *j)
 		say("kata-deploy repair puts that right");
 	if (expired && json_bool(expired))
 		say("the release has expired: look for a newer one");
-	if (json_get_text(cri, "name"))
+	if (json_get_text(health, "problem"))
+		say("problem: %s", json_get_text(health, "problem"));
+	else if (json_get_text(cri, "name"))
 		say("registered with %s", json_get_text(cri, "name"));
 }
 

@@ -77,3 +77,20 @@ test_killed_in_the_proof_is_recovered() {
 	expect "the node" "$(node_digest)" "$before"
 	expect "containers of the proof" "$(lab_ctr -n kata-deploy containers ls -q)" ""
 }
+
+test_status_tells_the_health_of_the_manager() {
+	node_deploy install --release "$one" --key "$one/development.pub" --no-proof --quiet
+	has "healthy" "$("$deploy" status --prefix "$PREFIX" --json)" '"problem": null'
+	lab_stop_containerd
+	has "ended" "$("$deploy" status --prefix "$PREFIX")" 'problem: containerd does not'
+	"$LAB/restart"
+	node_wait
+	# Somebody took our lines out, and the manager has read that.
+	sed -i '/# kata-deploy: begin/,/# kata-deploy: end/d' "$LAB/etc/config.toml"
+	"$LAB/restart"
+	node_wait
+	has "not served" "$("$deploy" status --prefix "$PREFIX")" "does not serve the runtime handler 'kata'"
+	node_deploy install --release "$one" --key "$one/development.pub" --no-proof --quiet
+	has "mended" "$("$deploy" status --prefix "$PREFIX" --json)" '"problem": null'
+	node_deploy uninstall --quiet
+}
