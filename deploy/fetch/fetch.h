@@ -85,9 +85,9 @@ struct source_cost {
 /*
  * Gets those files of layout into the empty directory staging that has() says are not in the store,
  * each by the cheapest way: a patch where base is in the store (base() opens it for reading, -1: it
- * is not), else the blob of its component; also where patches turn out not to do. Files have passed
- * their digests, but belong to the children's user and were written by a child: the caller checks
- * them again and takes them over (deploy_lay_down does). base may be NULL, progress too. has and
+ * is not), else the blob of its component; also where patches turn out not to do. Blobs have passed
+ * their digests. The files belong to the children's user and were written by a child: the caller
+ * hashes them and takes them over (deploy_lay_down does). base may be NULL, progress too. has and
  * base are asked once per file. E_INVALID, E_LIMIT, E_GONE: what came is not what the release
  * lists; else as http_fetch.
  */

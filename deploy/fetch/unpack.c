@@ -39,8 +39,8 @@ static bool find(void *arg, const char *path, struct unpack_file *out)
 
 	if (!e || !str_eq(e->component, u->component->name))
 		return false;
+	/* Not hashed here: whoever adopts what a child wrote has to do it in any case. */
 	*out = (struct unpack_file){ .target = e->target,
-				     .sha256 = e->sha256,
 				     .size = e->size,
 				     .want = u->wanted[e - u->r->layout.entries.v],
 				     .seen = &u->seen[e - u->r->layout.entries.v] };

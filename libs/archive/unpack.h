@@ -29,7 +29,7 @@ enum { UNPACK_WINDOW_LOG = 23 };
 
 struct unpack_file {
 	const char *target; /* of a link, which is looked at and not made; NULL: a file */
-	const char *sha256; /* of a file */
+	const char *sha256; /* of a file; NULL: the caller hashes it afterwards */
 	uint64_t size;      /* of a file */
 	bool want;          /* false: read over it, write nothing */
 	bool *seen;         /* false at first; set when it comes */
