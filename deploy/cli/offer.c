@@ -30,6 +30,9 @@ void offer_release(struct offer *o)
 
 /* --- where it comes from --- */
 
+/* Not all blobs at once: what is here already is unpacked while the rest arrives. */
+enum { CONNECTIONS = 3 };
+
 static int parse_rate(uint64_t *rate, struct err *err)
 {
 	static const char units[] = "KMG";
@@ -106,9 +109,11 @@ static struct json *make_memory(const struct release *r, char *const *from)
 
 static int open_source(const struct deploy *d, struct offer *o, char ***from, struct err *err)
 {
-	struct source_options s = { .http = { .cacert = cli.cacert, .proxy = cli.proxy },
-				    .cache = cli.cache ? cli.cache : CLI_CACHE,
-				    .keep_cache = cli.keep_cache };
+	struct source_options s = {
+		.http = { .cacert = cli.cacert, .proxy = cli.proxy, .connections = CONNECTIONS },
+		.cache = cli.cache ? cli.cache : CLI_CACHE,
+		.keep_cache = cli.keep_cache
+	};
 
 	if (sources(d, from, err) < 0 || parse_rate(&s.http.rate, err) < 0)
 		return -1;
