@@ -60,7 +60,7 @@ stop() {
 
 case $(value task) in
 prepare)
-	mkdir -p /node/etc/containerd
+	mkdir -p /node/etc/containerd /node/opt
 	printf '# mine\nversion = 2\n' >/node/etc/containerd/config.toml
 	case $verb in
 	upgrade | uninstall) offered install one ;;

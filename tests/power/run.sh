@@ -5,7 +5,8 @@
 #
 # kata-deploy runs in a VM of its own kernel, on a disk with ext4 or xfs; QEMU is killed at a random
 # moment, so what the guest had not flushed is lost. After the next boot the node must be exactly as
-# before the verb or exactly as after it, and the verb must succeed. SEED repeats a run.
+# before the verb or exactly as after it, and the verb must succeed. SEED repeats a run, VERBS
+# chooses verbs.
 set -eu
 cd "$(dirname "$0")/../.."
 deploy=$(realpath "$1") kernel=$(realpath "$2") mkinitrd=$(realpath "$3") n=${4:-10}
@@ -119,7 +120,7 @@ prepare() { # VERB FS
 	after[$1-$2]=$(said DIGEST)
 }
 
-verbs=(install upgrade rollback uninstall gc)
+read -r -a verbs <<<"${VERBS:-install upgrade rollback uninstall gc}"
 systems=(ext4)
 if command -v mkfs.xfs >/dev/null; then
 	systems+=(xfs)
@@ -128,7 +129,7 @@ else
 fi
 passed=0 failed=0 old=0 new=0
 for i in $(seq "$n"); do
-	verb=${verbs[RANDOM % 5]} fs=${systems[i % ${#systems[@]}]}
+	verb=${verbs[RANDOM % ${#verbs[@]}]} fs=${systems[i % ${#systems[@]}]}
 	case=$verb-$fs words="verb=$verb fs=$fs"
 	[ -n "${took[$case]:-}" ] || prepare "$verb" "$fs"
 	cp --sparse=always "$LAB/$case.img" "$LAB/work.img"
@@ -147,8 +148,9 @@ for i in $(seq "$n"); do
 	"${after[$case]}") which=new new=$((new + 1)) ;;
 	*) which=NEITHER ;;
 	esac
-	if [ "$which" = NEITHER ] || grep -q '^FAIL' "$LAB/said" ||
-		[ "$again" != skipped ] && [ "$again" != "${after[$case]}" ]; then
+	[ "$again" != skipped ] || again=${after[$case]}
+	if [ "$which" = NEITHER ] || [ "$again" != "${after[$case]}" ] ||
+		grep -q '^FAIL' "$LAB/said"; then
 		failed=$((failed + 1))
 		echo "  FAIL  $verb on $fs, cut after $wait s of ${took[$case]}: $which"
 		sed 's/^/        /' "$LAB/said" | tail -n 8
