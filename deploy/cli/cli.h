@@ -13,6 +13,8 @@
 
 #include "base/err.h"
 #include "base/opt.h"
+#include "deploy/fetch/fetch.h"
+#include "deploy/trust/trust.h"
 
 #include <stdbool.h>
 
@@ -45,8 +47,6 @@ struct cli {
 extern struct cli cli;
 
 #define CLI_PREFIX "/opt/kata"
-#define CLI_CACHE  "/var/cache/kata-deploy"
-#define CLI_TRUST  "/etc/kata-deploy/trust.d"
 
 #define CLI_PLACE                                                                                \
 	OPT_STR(0, "prefix", "DIR", &cli.prefix, "where it is installed; default: " CLI_PREFIX), \
@@ -68,7 +68,7 @@ extern struct cli cli;
 		OPT_STR(0, "cacert", "FILE", &cli.cacert, "authorities for https"),              \
 		OPT_STR(0, "proxy", "URL", &cli.proxy, "default: from the environment"),         \
 		OPT_STR(0, "limit-rate", "BYTES", &cli.limit_rate, "bytes per second; K, M, G"), \
-		OPT_STR(0, "cache", "DIR", &cli.cache, "of downloads; default: " CLI_CACHE),     \
+		OPT_STR(0, "cache", "DIR", &cli.cache, "of downloads; default: " SOURCE_CACHE),  \
 		OPT_FLAG(0, "keep-cache", &cli.keep_cache, "keep whole downloads there")
 #define CLI_PARTS                                                                                  \
 	OPT_STRV(0, "components", "NAME,...", &cli.components, "only these and what is required"), \
@@ -76,7 +76,7 @@ extern struct cli cli;
 #define CLI_TRUSTED                                                                              \
 	OPT_STRV('k', "key", "FILE", &cli.keys, "trust this public key only; may be repeated"),  \
 		OPT_UINT(0, "threshold", "K", &cli.threshold, "how many keys must have signed"), \
-		OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " CLI_TRUST),           \
+		OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " TRUST_DIRECTORY),     \
 		OPT_STR(0, "pin", "SHA256", &cli.pin, "release.yaml must have this digest"),     \
 		OPT_FLAG(0, "allow-downgrade", &cli.allow_downgrade,                             \
 			 "accept an older release than the last one"),                           \

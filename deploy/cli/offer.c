@@ -111,7 +111,7 @@ static int open_source(const struct deploy *d, struct offer *o, char ***from, st
 {
 	struct source_options s = {
 		.http = { .cacert = cli.cacert, .proxy = cli.proxy, .connections = CONNECTIONS },
-		.cache = cli.cache ? cli.cache : CLI_CACHE,
+		.cache = cli.cache ? cli.cache : SOURCE_CACHE,
 		.keep_cache = cli.keep_cache
 	};
 
@@ -245,7 +245,7 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 {
 	struct trust_options t = { .keys = cli.keys,
 				   .threshold = cli.threshold,
-				   .directory = cli.trust_dir ? cli.trust_dir : CLI_TRUST,
+				   .directory = cli.trust_dir ? cli.trust_dir : TRUST_DIRECTORY,
 				   .pin = cli.pin,
 				   .allow_downgrade = cli.allow_downgrade,
 				   .allow_expired = cli.allow_expired,

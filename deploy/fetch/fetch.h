@@ -35,12 +35,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SOURCE_CACHE "/var/cache/kata-deploy"
+
 enum { SOURCE_SIGNATURES_MAX = 16 };
 
 struct source_options {
 	char *const *releases; /* --release, several: mirrors */
 	struct http_options http;
-	/* For downloads that are not whole yet, /var/cache/kata-deploy; made 0700 when needed,
+	/* For downloads that are not whole yet, SOURCE_CACHE; made 0700 when needed,
 	 * taken away when empty. After a failure it keeps what there is, for the next run. */
 	const char *cache;
 	bool keep_cache; /* whole blobs stay there */

@@ -18,8 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CACHE "/var/cache/kata-deploy"
-
 /* --- children's user --- */
 
 int source_lend(const struct source *s, int dir, struct err *err)
@@ -150,7 +148,7 @@ int source_open(const struct source_options *o, struct source **out, struct err 
 	*s = (struct source){ .dir = -1,
 			      .http = o->http,
 			      .ca = BUF_INIT(HTTP_CA_MAX),
-			      .cache = { xstrdup(o->cache ? o->cache : CACHE), -1 },
+			      .cache = { xstrdup(o->cache ? o->cache : SOURCE_CACHE), -1 },
 			      .keep_cache = o->keep_cache,
 			      .uid = o->uid,
 			      .gid = o->gid,

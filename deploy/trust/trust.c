@@ -165,7 +165,7 @@ static int check_keys(const struct trust *t, const struct trust_options *o, stru
 		return err_set(err, E_TRUST,
 			       "there is no key to check a release with; give the packager's "
 			       "public key with --key FILE, or put it into %s as NAME.pub",
-			       o->directory ? o->directory : "/etc/kata-deploy/trust.d");
+			       o->directory ? o->directory : TRUST_DIRECTORY);
 	if (threshold(t) > t->root.keys.n)
 		return err_set(err, E_TRUST,
 			       "%u signatures are asked for, and there are %zu keys; give more "

@@ -37,12 +37,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define TRUST_DIRECTORY "/etc/kata-deploy/trust.d"
+
 enum { TRUST_SIGNATURES_MAX = 16, TRUST_KEYS_MAX = 32 };
 
 struct trust_options {
 	char *const *keys;     /* --key FILE; if there is one, nothing else is trusted */
 	unsigned threshold;    /* --threshold K; 0: 1, or what the root says */
-	const char *directory; /* /etc/kata-deploy/trust.d: *.pub, and root.json if there is one */
+	const char *directory; /* TRUST_DIRECTORY: *.pub, and root.json if there is one */
 	/* --pin SHA256 of release.yaml: must match as well; waives expiry. A document is held
 	 * against it if its name ends in "release.yaml". */
 	const char *pin;

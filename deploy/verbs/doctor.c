@@ -12,7 +12,7 @@
 
 const struct opt doctor_opts[] = {
 	OPT_STR(0, "prefix", "DIR", &cli.prefix, "where it is or will be; default: " CLI_PREFIX),
-	OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " CLI_TRUST),
+	OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " TRUST_DIRECTORY),
 	CLI_JSON,
 	OPT_END,
 };
@@ -97,7 +97,7 @@ int verb_doctor(int argc, char **argv, struct err *err)
 {
 	AUTO(diagnosis) struct diagnosis d = DIAGNOSIS_INIT;
 	struct doctor_options o = { .prefix = node_prefix(),
-				    .trust_dir = cli.trust_dir ? cli.trust_dir : CLI_TRUST };
+				    .trust_dir = cli.trust_dir ? cli.trust_dir : TRUST_DIRECTORY };
 
 	(void)argc, (void)argv;
 	doctor_examine(&o, &d);

@@ -19,8 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TRUST_DIRECTORY "/etc/kata-deploy/trust.d"
-
 static struct {
 	const char *fd, *directory;
 	bool plain, json;

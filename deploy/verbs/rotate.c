@@ -16,7 +16,7 @@
 enum { ROOT_MAX = 64 << 10, SIGNATURE_MAX = 4096 };
 
 const struct opt rotate_opts[] = {
-	OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " CLI_TRUST),
+	OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " TRUST_DIRECTORY),
 	OPT_FLAG(0, "allow-expired", &cli.allow_expired, "accept a root that has expired"),
 	CLI_PLACE,
 	CLI_JSON,
@@ -70,7 +70,7 @@ static int remember(struct deploy *d, const struct trust *t, struct err *err)
 
 int keys_rotate(int argc, char **argv, struct err *err)
 {
-	struct trust_options o = { .directory = cli.trust_dir ? cli.trust_dir : CLI_TRUST,
+	struct trust_options o = { .directory = cli.trust_dir ? cli.trust_dir : TRUST_DIRECTORY,
 				   .allow_expired = cli.allow_expired,
 				   .now = node_now() };
 	AUTO(signatures) struct signatures sigs = { .n = 0 };

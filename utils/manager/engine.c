@@ -55,20 +55,24 @@ static enum err_code code_of(int status)
 	return E_FAILED;
 }
 
-int engine_run(char *const *words, struct err *err)
+int run_here(char *const *argv, int *status, struct err *err)
 {
-	AUTO(strv) char **argv = command(words);
 	const struct spawn_fd fds[] = { { 0, 0 }, { 1, 1 }, { 2, 2 } };
 	struct spawn s = { .argv = argv, .fds = fds, .nfds = 3 };
 	struct child child = CHILD_NONE;
+
+	if (spawn_start(&s, &child, err) < 0)
+		return -1;
+	return spawn_wait(&child, DEADLINE_NEVER, status, err);
+}
+
+int engine_run(char *const *words, struct err *err)
+{
+	AUTO(strv) char **argv = command(words);
 	int status;
 
-	if (spawn_start(&s, &child, err) < 0) {
-		err_hint(err, "kata-deploy has to lie beside kata-manager or in PATH");
-		return -1;
-	}
-	if (spawn_wait(&child, DEADLINE_NEVER, &status, err) < 0)
-		return -1;
+	if (run_here(argv, &status, err) < 0)
+		return err_hint(err, "kata-deploy has to lie beside kata-manager or in PATH");
 	if (status == 0)
 		return 0;
 	return err_set(err, code_of(status), "kata-deploy %s did not succeed", words[0]);

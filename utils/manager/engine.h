@@ -19,6 +19,9 @@ struct engine_options {
 };
 extern struct engine_options engine;
 
+/* Runs any program with our standard streams, to its end. */
+MUST_CHECK int run_here(char *const *argv, int *status, struct err *err);
+
 /* Runs it with our standard streams. words: verb and options, strv. An exit status that is not 0
  * becomes the error of that status: what was wrong, it has said already. */
 MUST_CHECK int engine_run(char *const *words, struct err *err);

@@ -6,8 +6,6 @@
 
 #include "utils/manager/manager.h"
 
-#include "base/deadline.h"
-#include "base/spawn.h"
 #include "base/str.h"
 #include "cli/ask.h"
 #include "utils/manager/engine.h"
@@ -32,13 +30,9 @@ static const struct {
 static int run(const char *command, struct err *err)
 {
 	AUTO(strv) char **argv = strv_split(command, " ");
-	const struct spawn_fd fds[] = { { 0, 0 }, { 1, 1 }, { 2, 2 } };
-	struct spawn s = { .argv = argv, .fds = fds, .nfds = 3 };
-	struct child child = CHILD_NONE;
 	int status;
 
-	if (spawn_start(&s, &child, err) < 0 ||
-	    spawn_wait(&child, DEADLINE_NEVER, &status, err) < 0)
+	if (run_here(argv, &status, err) < 0)
 		return -1;
 	return status == 0 ? 0
 			   : err_set(err, E_FAILED, "'%s' ended with status %d", command, status);

@@ -3,9 +3,7 @@
 
 #include "utils/manager/manager.h"
 
-#include "base/deadline.h"
 #include "base/mem.h"
-#include "base/spawn.h"
 #include "base/str.h"
 #include "utils/manager/engine.h"
 
@@ -98,16 +96,6 @@ static char **command(const struct client *c, const char *words, const char *ima
 	return argv;
 }
 
-static int run(char *const *argv, int *status, struct err *err)
-{
-	const struct spawn_fd fds[] = { { 0, 0 }, { 1, 1 }, { 2, 2 } };
-	struct spawn s = { .argv = argv, .fds = fds, .nfds = 3 };
-	struct child child = CHILD_NONE;
-
-	return spawn_start(&s, &child, err) < 0 ? -1
-						: spawn_wait(&child, DEADLINE_NEVER, status, err);
-}
-
 static int prove(struct err *err)
 {
 	AUTO(strv) char **words = NULL;
@@ -134,7 +122,7 @@ int manager_try(int argc, char **argv, struct err *err)
 	if (c->pull) {
 		AUTO(strv) char **pull = command(c, c->pull, image);
 
-		if (run(pull, &status, err) < 0)
+		if (run_here(pull, &status, err) < 0)
 			return -1;
 		/* It may be here already, and the network not. */
 		if (status != 0)
@@ -145,7 +133,7 @@ int manager_try(int argc, char **argv, struct err *err)
 	words = command(c, c->run, image);
 	for (int i = 1; i < argc; i++)
 		strv_push(&words, argv[i]);
-	if (run(words, &status, err) < 0)
+	if (run_here(words, &status, err) < 0)
 		return -1;
 	return status == 0 ? 0
 			   : err_set(err, E_FAILED, "the container ended with status %d", status);
