@@ -25,7 +25,7 @@
 
 #define GUEST_DIR "/run/kata-containers"
 
-/* ------------------------------------------------------------------------------------- settings */
+/* --- settings --- */
 
 struct settings {
 	char *server_addr;     /* vsock://CID:PORT, serial://NAME, unix://PATH */
@@ -60,7 +60,7 @@ MUST_CHECK int boot(struct err *err);
 MUST_CHECK int boot_cgroups(bool unified, struct err *err);
 _Noreturn void power_off(void);
 
-/* --------------------------------------------------------------------------------------- model */
+/* --- model --- */
 
 struct process;
 
@@ -184,8 +184,7 @@ MUST_CHECK int container_remove(struct sandbox *s, const char *id, struct deadli
 void oom_watch_start(struct entry *e);   /* loop */
 void oom_watch_release(struct entry *e); /* loop */
 
-/* -------------------------------------------------------------------------------------- requests
- */
+/* --- requests --- */
 
 extern const struct ttrpc_method agent_methods[], health_methods[];
 

@@ -99,8 +99,7 @@ int boot(struct err *err)
 	return path_make(GUEST_DIR, 0700, err);
 }
 
-/* --------------------------------------------------------------------------------------- cgroups
- */
+/* --- cgroups --- */
 
 #define CGROUPS "/sys/fs/cgroup"
 

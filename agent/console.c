@@ -18,8 +18,7 @@
 
 enum { SHELL_AGAIN_MS = 1000 };
 
-/* ------------------------------------------------------------------------------------------- log
- */
+/* --- log --- */
 
 struct listener {
 	struct loop *loop;
@@ -69,8 +68,7 @@ int logs_start(struct loop *loop, const struct settings *s, struct err *err)
 	return s->log_port ? listen_on(loop, s->log_port, on_log_reader, err) : 0;
 }
 
-/* ----------------------------------------------------------------------------------------- shell
- */
+/* --- shell --- */
 
 struct shell {
 	struct loop *loop;

@@ -28,8 +28,7 @@ static void close_ends(struct container_stdio *io)
 	fd_close(&io->err);
 }
 
-/* ----------------------------------------------------------------------------------------- create
- */
+/* --- create --- */
 
 static int add_storages(struct entry *e, const Grpc__CreateContainerRequest *r, struct err *err)
 {
@@ -186,8 +185,7 @@ HANDLER(create_container)
 	answer(call, create_container(arg, request, flow_deadline(call, CREATE_MS), &err), &err);
 }
 
-/* ------------------------------------------------------------------------------------------ start
- */
+/* --- start --- */
 
 static void start_oom(void *arg)
 {
@@ -214,8 +212,7 @@ HANDLER(start_container)
 	answer(call, result, &err);
 }
 
-/* ------------------------------------------------------------------------------------------- exec
- */
+/* --- exec --- */
 
 static bool exec_exists(struct entry *e, const char *exec_id)
 {
@@ -284,8 +281,7 @@ HANDLER(exec_process)
 	answer(call, result, &err);
 }
 
-/* ----------------------------------------------------------------------------------------- remove
- */
+/* --- remove --- */
 
 static int remove_container(struct entry *e, struct deadline deadline, struct err *err)
 {
@@ -335,8 +331,7 @@ HANDLER(remove_container)
 	answer(call, container_remove(arg, r->container_id, deadline, &err), &err);
 }
 
-/* ------------------------------------------------------------------------- pause, resume, update
- */
+/* --- pause, resume, update --- */
 
 HANDLER(pause_container)
 {

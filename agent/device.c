@@ -161,8 +161,7 @@ char *device_block(const char *type, const char *id, struct deadline deadline, s
 	return wait_node(id, deadline, err);
 }
 
-/* ------------------------------------------------------------------------------ the specification
- */
+/* --- the specification --- */
 
 static struct oci_device *spec_device(struct oci_spec *spec, const char *path)
 {
@@ -235,8 +234,7 @@ static int add_block(const Grpc__Device *d, struct update *u, struct deadline de
 	return node ? update_spec(u, d->container_path, node, err) : -1;
 }
 
-/* ------------------------------------------------------------------------------------------ vfio
- */
+/* --- vfio --- */
 
 static int probe_pci(void *arg, struct err *err)
 {
@@ -347,7 +345,7 @@ static int add_vfio_guest_kernel(const Grpc__Device *d, struct update *u, struct
 	return 0;
 }
 
-/* ------------------------------------------------------------- PCIDEVICE_* of the environment */
+/* --- PCIDEVICE_* of the environment --- */
 
 /* The guest's address of a device that the host knows as host. */
 static char *guest_address(const Grpc__CreateContainerRequest *r, const char *host)
@@ -394,9 +392,7 @@ static void rewrite_environment(const Grpc__CreateContainerRequest *r, struct oc
 	}
 }
 
-/* ---------------------------------------------------------------------------------------- the
- * table
- */
+/* --- the table --- */
 
 static const struct handler {
 	const char *type;

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* -------------------------------------------------------------------------------------- uevents */
+/* --- uevents --- */
 
 /* One message of the kernel: NUL-terminated words. Strings point into the message; "" if absent. */
 struct uevent {
@@ -33,7 +33,7 @@ typedef int (*uevent_probe_fn)(void *arg, struct err *err);
 MUST_CHECK int uevent_wait(uevent_probe_fn probe, void *arg, struct deadline deadline,
 			   const char *what, struct err *err);
 
-/* ------------------------------------------------------------------------------------------ PCI */
+/* --- PCI --- */
 
 enum { PCI_DEPTH = 8 };
 /* "02/01": a slot on each bus, root bus first; "02/01.3" names a function too. */
@@ -48,8 +48,7 @@ MUST_CHECK int pci_path_parse(const char *text, struct pci_path *out, struct err
  * there (yet). sysfs is "/sys" but in tests. */
 char *pci_resolve(const char *sysfs, const struct pci_path *path);
 
-/* ------------------------------------------------------------------------------------ the devices
- */
+/* --- the devices --- */
 
 /* Waits for the block device and returns its node's path, heap. type is that of the device or
  * storage driver: blk (PCI path, or /dev/...), mmioblk, nvdimm (/dev/...), scsi ("id:lun"). */

@@ -90,8 +90,7 @@ static void columns(struct buf *out, const char *name, const char *key, const ch
 	}
 }
 
-/* -------------------------------------------------------------------------------------- the agent
- */
+/* --- the agent --- */
 
 /* /proc/self/stat after the program's name, which may hold anything. */
 static char **self_stat(void)
@@ -141,8 +140,7 @@ static void agent(struct buf *out)
 	pairs(out, "kata_agent_io_stat", "/proc/self/io", ": ", false);
 }
 
-/* -------------------------------------------------------------------------------------- the guest
- */
+/* --- the guest --- */
 
 static void guest_load(struct buf *out)
 {

@@ -24,7 +24,7 @@
 
 enum { LAST_WORD_MAX = 64 * 1024 };
 
-/* ------------------------------------------------------------------- memory-backed volumes */
+/* --- memory-backed volumes --- */
 
 /* After memory was plugged: their limit was a share of what there was. */
 static int rescale(const Grpc__Storage *s, struct err *err)
@@ -64,7 +64,7 @@ HANDLER(update_ephemeral_mounts)
 	answer(call, result, &err);
 }
 
-/* ------------------------------------------------------------------- shares that are gone */
+/* --- shares that are gone --- */
 
 /* The host has removed what is below a virtio-fs mount: nothing but unmounting works on it. */
 static bool is_stale(const struct mount_entry *m)
@@ -96,7 +96,7 @@ HANDLER(remove_stale_virtiofs_share_mounts)
 	answer(call, result, &err);
 }
 
-/* ------------------------------------------------------------------- the last word */
+/* --- the last word --- */
 
 /* Only a file of ours: the container's root is hostile, and so may be its specification. */
 static int read_last_word(const char *path, struct buf *out, struct err *err)

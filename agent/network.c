@@ -136,8 +136,7 @@ HANDLER(update_interface)
 		ttrpc_reply(call, r->interface);
 }
 
-/* ---------------------------------------------------------------------------------- list of links
- */
+/* --- list of links --- */
 
 static Types__IPAddress *from_address(const struct netlink_address *a)
 {
@@ -199,8 +198,7 @@ HANDLER(list_interfaces)
 	grpc__interfaces__free_unpacked(reply, NULL);
 }
 
-/* ----------------------------------------------------------------------------------------- routes
- */
+/* --- routes --- */
 
 static Types__Route *from_route(const struct netlink_route *route)
 {
@@ -329,8 +327,7 @@ HANDLER(list_routes)
 	grpc__routes__free_unpacked(reply, NULL);
 }
 
-/* ------------------------------------------------------------------------------------- neighbours
- */
+/* --- neighbours --- */
 
 static int add_neighbour(struct netlink *nl, const Types__ARPNeighbor *from, struct err *err)
 {

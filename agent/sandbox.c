@@ -139,8 +139,7 @@ void answer(struct ttrpc_call *call, int result, const struct err *err)
 		ttrpc_reply(call, &empty);
 }
 
-/* ------------------------------------------------------------------------------------ the requests
- */
+/* --- the requests --- */
 
 /* The sandbox's resolver configuration, over the guest image's. */
 static int write_dns(struct sandbox *s, const Grpc__CreateSandboxRequest *r, struct err *err)
@@ -269,8 +268,7 @@ HANDLER(create_sandbox)
 	answer(call, create_sandbox(arg, request, flow_deadline(call, CREATE_MS), &err), &err);
 }
 
-/* -------------------------------------------------------------------------------------------- end
- */
+/* --- end --- */
 
 static void kill_all(struct sandbox *s)
 {

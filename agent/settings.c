@@ -195,8 +195,7 @@ static int take_env(char *const *env, struct settings *out, struct err *err)
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------- configuration file
- */
+/* --- configuration file --- */
 
 static int file_strings(struct toml_value *t, struct settings *s, struct err *err)
 {

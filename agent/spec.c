@@ -22,7 +22,7 @@
 
 enum { HOOKS_MAX = 64 };
 
-/* ---------------------------------------------------------------------------- shared namespaces */
+/* --- shared namespaces --- */
 
 struct making {
 	struct sandbox *sandbox;
@@ -119,8 +119,7 @@ static void set_namespaces(struct sandbox *s, const Grpc__CreateContainerRequest
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-/* ----------------------------------------------------------------------------------- guest hooks
- */
+/* --- guest hooks --- */
 
 static void add_hook(struct oci_hook_list *list, const char *path, const char *name,
 		     const char *kind)

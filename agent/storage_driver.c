@@ -102,9 +102,7 @@ static int add_bind(struct sandbox *sandbox, const Grpc__Storage *s, bool *mount
 	return mount_words(s, s->source, NULL, words, mounted, err);
 }
 
-/* -------------------------------------------------------------------------------- kept in the
- * guest
- */
+/* --- kept in the guest --- */
 
 static int parse_mode(const char *text, mode_t fallback, mode_t *mode, struct err *err)
 {
@@ -202,8 +200,7 @@ static int add_ephemeral(struct sandbox *sandbox, const Grpc__Storage *s, bool *
 	return gid ? own(s->mount_point, gid, 0777, err) : 0;
 }
 
-/* ---------------------------------------------------------------------------------- block devices
- */
+/* --- block devices --- */
 
 static int add_block(struct sandbox *sandbox, const Grpc__Storage *s, bool *mounted,
 		     struct err *err)

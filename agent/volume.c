@@ -21,8 +21,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* ------------------------------------------------------------------------------------------ stats
- */
+/* --- stats --- */
 
 static int volume_stats(const char *path, struct statvfs *fs, struct err *err)
 {
@@ -61,8 +60,7 @@ HANDLER(get_volume_stats)
 	ttrpc_reply(call, &reply);
 }
 
-/* ----------------------------------------------------------------------------------------- resize
- */
+/* --- resize --- */
 
 /* The kernel's interface to both file systems; their headers are not those of the kernel. */
 #define EXT4_RESIZE _IOW('f', 16, uint64_t)

@@ -45,8 +45,7 @@ static VEC(struct watched) list;
 static struct watch *timer; /* made and removed on the loop */
 static bool scanning;
 
-/* ---------------------------------------------------------------------------------------- one copy
- */
+/* --- one copy --- */
 
 static DIR *open_folder(int parent, const char *name, struct err *err)
 {
@@ -246,8 +245,7 @@ int watcher_sync(const char *source, const char *target, struct err *err)
 	return copy_folder(&c, from, to, 0, err);
 }
 
-/* -------------------------------------------------------------------------------------- the rounds
- */
+/* --- the rounds --- */
 
 /* A round runs on a thread of its own: the share may be slow, and the loop must not wait for it. */
 static void *scan(void *arg)

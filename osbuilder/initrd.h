@@ -15,7 +15,7 @@
  * manifest's folder, or "$NAME" or "$NAME/REST" with a variable of the caller.
  *
  * The result depends on the manifests and the sources only, not on the machine, the user or the
- *hour.
+ * hour.
  */
 
 #include "archive/pack.h"

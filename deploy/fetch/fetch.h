@@ -21,7 +21,7 @@
  * one downloads into files of the cache directory that we opened, one per component unpacks into
  * staging, which is given to their user meanwhile. An archive is spread into the cache first. A
  * directory is read in place: its blobs are opened by us. docs/design/fetch.md says who may do
- *what.
+ * what.
  *
  * Not for programs with threads, see confine.h. SIGINT and SIGTERM end what runs: E_CANCELLED.
  */

@@ -11,8 +11,8 @@
  *	SUM {"word":"commit"}
  *
  * Header and actions are written at once, as a file that replaces nothing or is replaced by
- *nothing, before the first change of the world. A word is one appended line; a torn one was never
- *said, and the last one counts. So a journal says at every moment what a crash there means:
+ * nothing, before the first change of the world. A word is one appended line; a torn one was never
+ * said, and the last one counts. So a journal says at every moment what a crash there means:
  *
  *	no journal			nothing was begun, or it is over
  *	journal, no word or "undo"	undo every action, newest first, then remove it

@@ -12,7 +12,7 @@
  *
  * Files come in through staging/STAGE/, which counts for nothing: whatever is found there after a
  * crash is thrown away. store_seal makes a staged file what the store may hold, store_adopt moves
- *it in with one rename. Nothing here is synced but by store_sync: order and undo are the plan's.
+ * it in with one rename. Nothing here is synced but by store_sync: order and undo are the plan's.
  */
 
 #include "base/err.h"

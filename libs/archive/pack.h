@@ -3,11 +3,11 @@
 
 /*
  * Makes an archive, the same bytes for the same calls: entries stand in the order in which they
- *were added, all with one modification time, inode numbers count from 1, and nothing of this
- *machine (user, clock, device, number of processors) gets in.
+ * were added, all with one modification time, inode numbers count from 1, and nothing of this
+ * machine (user, clock, device, number of processors) gets in.
  *
  * In memory, as cpio "newc", which the kernel unpacks as an initrd; device nodes are entries like
- *any other, so no privilege is needed:
+ * any other, so no privilege is needed:
  *
  *	AUTO(buf) struct buf out = BUF_INIT(64 << 20);
  *	AUTO(pack) struct pack *pack = pack_new(PACK_GZIP, 0, &out, err);

@@ -12,7 +12,7 @@
  *		OPT_END
  *	};
  *	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err);	// index of the first
- *operand
+ * operand
  *
  * Accepts --name VALUE, --name=VALUE, -n VALUE, -nVALUE. OPT_SINGLE_DASH also takes "-name VALUE"
  * and "-name=VALUE", as containerd calls a shim. "--" ends the options.

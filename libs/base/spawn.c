@@ -349,7 +349,7 @@ int spawn_reap_orphans(void)
 	}
 }
 
-/* ------------------------------------------------------------------------------------ spawn_run */
+/* --- spawn_run --- */
 
 struct exchange {
 	int in, out, err; /* our ends, non-blocking, -1 when done */

@@ -25,7 +25,7 @@ DEFINE_AUTO(dir, DIR *, NULL, closedir)
 
 enum { CGROUP_TEXT_MAX = 4 << 20, CGROUP_DEPTH_MAX = 32, CGROUP_POLL_US = 2000 };
 
-/* -------------------------------------------------------------------------------- hierarchies */
+/* --- hierarchies --- */
 
 static char **controllers_of(const char *options)
 {
@@ -144,7 +144,7 @@ const char *cgroup_folder(const struct cgroup *g, const char *controller)
 	return NULL;
 }
 
-/* ----------------------------------------------------------------------------------- settings */
+/* --- settings --- */
 
 void cgroup_settings_add(struct cgroup_settings *s, const char *controller, const char *file,
 			 const char *fmt, ...)
@@ -230,7 +230,7 @@ uint64_t cgroup_number(const struct cgroup *g, const char *controller, const cha
 	return number(buf_cstr(&b));
 }
 
-/* ---------------------------------------------------------------------------------- processes */
+/* --- processes --- */
 
 int cgroup_add(struct cgroup *g, pid_t pid, struct err *err)
 {
@@ -407,7 +407,7 @@ int cgroup_oom_drain(struct cgroup *g, int fd, uint64_t *kills, struct err *err)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------ removal */
+/* --- removal --- */
 
 static int visit_remove(const char *folder, void *ctx, struct err *err)
 {
@@ -433,7 +433,7 @@ int cgroup_remove(struct cgroup *g, struct deadline deadline, struct err *err)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------ devices */
+/* --- devices --- */
 
 struct oci_device_rule *cgroup_device_rules(const struct oci_resources *r, size_t *n)
 {

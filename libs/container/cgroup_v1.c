@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ------------------------------------------------------------------------------------- making */
+/* --- making --- */
 
 /* A new cpuset is empty, and nothing can run in it: it gets what its parent has. */
 static int inherit_cpuset(const char *folder, struct err *err)
@@ -69,7 +69,7 @@ static int v1_make(struct cgroup *g, struct err *err)
 	return 0;
 }
 
-/* ----------------------------------------------------------------------------------- settings */
+/* --- settings --- */
 
 static void add_i64(struct cgroup_settings *s, const char *controller, const char *file,
 		    struct oci_i64 v)
@@ -246,7 +246,7 @@ static int v1_apply(struct cgroup *g, const struct oci_resources *r, struct err 
 	return cgroup_write(g, &s, err);
 }
 
-/* ------------------------------------------------------------------------------------ freezing */
+/* --- freezing --- */
 
 static int v1_frozen(struct cgroup *g, struct err *err)
 {
@@ -291,7 +291,7 @@ static int v1_freeze(struct cgroup *g, bool on, struct deadline deadline, struct
 		       on ? "frozen" : "thawed");
 }
 
-/* ------------------------------------------------------------------------------------- counters */
+/* --- counters --- */
 
 static void cpu_stats(struct cgroup *g, struct container_stats *out)
 {

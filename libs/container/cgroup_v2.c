@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ------------------------------------------------------------------------------------- making */
+/* --- making --- */
 
 /* Lets the groups in folder have these controllers: "+cpu +memory". */
 static int enable(const char *folder, const char *controllers, struct err *err)
@@ -86,7 +86,7 @@ static int v2_make(struct cgroup *g, struct err *err)
 	return 0;
 }
 
-/* ----------------------------------------------------------------------------------- settings */
+/* --- settings --- */
 
 /* Limits where 0 is "not given" and a negative number "none". */
 static void add_max(struct cgroup_settings *s, const char *controller, const char *file,
@@ -246,7 +246,7 @@ static int v2_apply(struct cgroup *g, const struct oci_resources *r, struct err 
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------ freezing */
+/* --- freezing --- */
 
 static int v2_write(struct cgroup *g, const char *file, const char *text, struct err *err)
 {
@@ -292,7 +292,7 @@ static int v2_kill(struct cgroup *g, struct err *err)
 	return v2_write(g, "cgroup.kill", "1", err);
 }
 
-/* ------------------------------------------------------------------------------------- counters */
+/* --- counters --- */
 
 static void cpu_stats(struct cgroup *g, struct container_stats *out)
 {

@@ -20,7 +20,7 @@
  * Who is trusted: the caller and the spec's author decide what the container may do; the root file
  * system and the processes inside are hostile. Paths inside the root are resolved beneath its fd,
  * never by name; init is executed anew in a way that our binary cannot be written to; none of our
- *fds is open when the workload starts.
+ * fds is open when the workload starts.
  */
 
 #include "base/buf.h"

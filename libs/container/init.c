@@ -96,7 +96,7 @@ static int wait_go(struct init *in, struct err *err)
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------- stage 1 */
+/* --- stage 1 --- */
 
 /* From here on we are root of the user namespace, and of that only. */
 static int become_root(struct err *err)
@@ -164,7 +164,7 @@ static pid_t clone_sibling(void)
 	return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
 }
 
-/* ---------------------------------------------------------------------------------- stage 2 */
+/* --- stage 2 --- */
 
 static int run_hooks(const struct init *in, const struct oci_hook_list *list, const char *name,
 		     const char *status, struct err *err)

@@ -32,7 +32,7 @@
 #define MFD_EXEC 0x0010U
 #endif
 
-/* ---------------------------------------------------------------------------- our own binary */
+/* --- our own binary --- */
 
 /* -1: the kernel has no detached mounts (before 5.12), or we may not make them. */
 static int readonly_view(void)
@@ -84,8 +84,7 @@ static int own_binary(struct err *err)
 	return binary;
 }
 
-/* ------------------------------------------------------------------------------------- the helper
- */
+/* --- the helper --- */
 
 static char *format_options(const struct launch *l)
 {

@@ -63,8 +63,7 @@ MUST_CHECK int mount_move(int target, int tree, struct err *err);
 bool mount_needs_finish(const struct mount_options *o);
 MUST_CHECK int mount_finish(int mounted, const struct mount_options *o, struct err *err);
 
-/* ------------------------------------------------------------------------------- the mount table
- */
+/* --- the mount table --- */
 
 struct mount_entry {
 	uint64_t id, parent;

@@ -145,8 +145,7 @@ int netlink_find_link(struct netlink *nl, const char *name, const char *mac,
 		       str_empty(mac) ? "" : "with hardware address ", str_empty(mac) ? "" : mac);
 }
 
-/* --------------------------------------------------------------------------------------- changes
- */
+/* --- changes --- */
 
 int netlink_set_flags(struct netlink *nl, int index, unsigned flags, unsigned mask, struct err *err)
 {

@@ -49,8 +49,7 @@ void netlink_close(struct netlink *nl)
 	free(nl);
 }
 
-/* -------------------------------------------------------------------------------------- building
- */
+/* --- building --- */
 
 void nl_begin(struct nl_request *r, uint16_t type, uint16_t flags, const void *body, size_t len)
 {
@@ -105,8 +104,7 @@ int nl_parse_mac(const char *text, uint8_t mac[6], struct err *err)
 	return good ? 0 : err_set(err, E_INVALID, "'%.64s' is not a hardware address", text);
 }
 
-/* ---------------------------------------------------------------------------------- taking apart
- */
+/* --- taking apart --- */
 
 void nl_attrs(const void *data, size_t len, const struct nlattr **table, unsigned max)
 {
@@ -166,7 +164,7 @@ void nl_text(const struct nlattr *a, char *to, size_t size)
 	to[len] = '\0';
 }
 
-/* -------------------------------------------------------------------------------------- talking */
+/* --- talking --- */
 
 /* The kernel's verdict. 0 is an acknowledgement. */
 static int take_verdict(const struct nlmsghdr *h, struct err *err)

@@ -12,8 +12,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------------------------------- parsing
- */
+/* --- parsing --- */
 
 /* The path to the value that is looked at: "config.json: linux.mounts[3].type". */
 struct place {
@@ -256,8 +255,7 @@ struct oci_resources *oci_resources_parse(const char *json, size_t len, const ch
 	return parse(&oci_resources_type, json, len, name, err);
 }
 
-/* ------------------------------------------------------------------------------------- formatting
- */
+/* --- formatting --- */
 
 static struct json *format_object(const struct oci_type *type, const char *obj);
 

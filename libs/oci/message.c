@@ -34,8 +34,7 @@ static const ProtobufCMessageDescriptor *sub(const ProtobufCFieldDescriptor *d)
 /* Where a message keeps its key and value (entries of a map). */
 enum { MAP_KEY, MAP_VALUE };
 
-/* ------------------------------------------------------------------------------------ from
- * messages */
+/* --- from messages --- */
 
 static int from_message(const struct oci_type *type, const ProtobufCMessage *m, char *obj,
 			struct err *err);
@@ -196,8 +195,7 @@ struct oci_resources *oci_resources_from_message(const Grpc__LinuxResources *mes
 	return make_struct(&oci_resources_type, &message->base, err);
 }
 
-/* -------------------------------------------------------------------------------------- to
- * messages */
+/* --- to messages --- */
 
 static ProtobufCMessage *to_message(const ProtobufCMessageDescriptor *d,
 				    const struct oci_type *type, const char *obj);

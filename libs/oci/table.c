@@ -42,8 +42,7 @@
 		OCI_END, NULL, NULL, 0, 0, NULL \
 	}
 
-/* ---------------------------------------------------------------------------------------- process
- */
+/* --- process --- */
 
 static const struct oci_field box_fields[] = {
 	FIELD(OCI_U32, oci_process, console_height, "height"),
@@ -97,8 +96,7 @@ static const struct oci_field process_fields[] = {
 };
 const struct oci_type oci_process_type = { sizeof(struct oci_process), process_fields };
 
-/* ------------------------------------------------------------------------------ mounts, hooks,
- * root */
+/* --- mounts, hooks, root --- */
 
 static const struct oci_field mapping_fields[] = {
 	FIELD(OCI_U32, oci_id_mapping, container_id, "containerID"),
@@ -147,8 +145,7 @@ static const struct oci_field root_fields[] = {
 };
 TYPE(root, oci_spec);
 
-/* -------------------------------------------------------------------------------------- resources
- */
+/* --- resources --- */
 
 static const struct oci_field rule_fields[] = {
 	FIELD(OCI_BOOL, oci_device_rule, allow, "allow"),
@@ -259,8 +256,7 @@ static const struct oci_field resources_fields[] = {
 };
 const struct oci_type oci_resources_type = { sizeof(struct oci_resources), resources_fields };
 
-/* ------------------------------------------------------------------------------------------ linux
- */
+/* --- linux --- */
 
 static const struct oci_field namespace_fields[] = {
 	FIELD(OCI_STR, oci_namespace, type, "type"),
@@ -348,8 +344,7 @@ static const struct oci_field spec_fields[] = {
 };
 const struct oci_type oci_spec_type = { sizeof(struct oci_spec), spec_fields };
 
-/* ---------------------------------------------------------------------------------------- freeing
- */
+/* --- freeing --- */
 
 static void release_list(const struct oci_field *f, char *v, size_t n)
 {

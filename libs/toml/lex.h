@@ -3,7 +3,7 @@
 
 /*
  * The tokens of a TOML 1.0 document, each with the bytes it stands on, so that an editor can splice
- *a document and leave every other byte as it is.
+ * a document and leave every other byte as it is.
  *
  *	struct toml_lexer lx;
  *	struct toml_token t;
@@ -16,8 +16,8 @@
  *	toml_lexer_release(&lx);
  *
  * What a run of characters is depends on where it stands: "1.2" is two keys and a dot before an
- *equals sign and a number after it. The caller knows and says so. Blanks between tokens belong to
- *none.
+ * equals sign and a number after it. The caller knows and says so. Blanks between tokens belong to
+ * none.
  *
  * Errors are E_CONFIG, "FILE:LINE:COLUMN: what is wrong"; columns count bytes from 1. The text is
  * borrowed and need not end in NUL.

@@ -4,8 +4,8 @@
  *
  *	reached by	way ([a] of [a.b])	end [a]		end [[a]]	a of a.b = 1
  *	nothing		makes by path		makes by header	makes by headers	makes by
- *dots table by path	goes on			becomes header	error		error table by
- *header	goes on			error		error		error
+ * dots table by path	goes on			becomes header	error		error table by
+ * header	goes on			error		error		error
  *	table by dots	goes on			error		error		goes on
  *	table by value	error			error		error		error
  *	array by headers goes on in its last	error		adds a table	error

@@ -18,10 +18,10 @@
  *		return -1;
  *
  * The parser accepts what the TOML 1.0 specification accepts and nothing else, within two bounds:
- *the size of a document and the depth to which values nest. Every value remembers the file, the
- *line and the bytes it came from. The tree is heap memory owned by its root; what getters hand out
- *is borrowed from it and lives until toml_free() or the toml_merge() that replaces it. Not
- *thread-safe: getters mark what they read.
+ * the size of a document and the depth to which values nest. Every value remembers the file, the
+ * line and the bytes it came from. The tree is heap memory owned by its root; what getters hand out
+ * is borrowed from it and lives until toml_free() or the toml_merge() that replaces it. Not
+ * thread-safe: getters mark what they read.
  *
  * Errors: E_CONFIG, "FILE:LINE:COLUMN: ..." for a document, "FILE:LINE: key 'x': ..." for a value;
  * E_LIMIT for a document over its bounds.

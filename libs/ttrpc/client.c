@@ -266,7 +266,7 @@ void ttrpc_client_shutdown(struct ttrpc_client *c)
 	conn_shutdown(c->conn);
 }
 
-/* ------------------------------------------------------------------------------------- sending */
+/* --- sending --- */
 
 static int enlist(struct ttrpc_client *c, struct pending *p, uint32_t *id, struct err *err)
 {
@@ -326,8 +326,7 @@ static int submit(struct ttrpc_client *c, struct pending *p, const char *service
 	return err_wrap(err, "%s", method);
 }
 
-/* ----------------------------------------------------------------------------------------- async
- */
+/* --- async --- */
 
 static void time_out(void *arg)
 {
@@ -434,8 +433,7 @@ void ttrpc_client_cancel(struct ttrpc_client *c, uint32_t id)
 	send_errand((struct errand){ .client = c, .id = id }, cancel_on_loop);
 }
 
-/* -------------------------------------------------------------------------------------- blocking
- */
+/* --- blocking --- */
 
 struct waiter {
 	pthread_mutex_t lock;

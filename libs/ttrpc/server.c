@@ -66,8 +66,7 @@ struct ttrpc_call {
 	void *cancel_arg;
 };
 
-/* --------------------------------------------------------------------------------------- answers
- */
+/* --- answers --- */
 
 static void send_response(struct conn *conn, uint32_t stream, const Ttrpc__Response *response)
 {
@@ -179,7 +178,7 @@ void ttrpc_call_on_cancel(struct ttrpc_call *call, loop_fn fn, void *arg)
 	call->cancel_arg = arg;
 }
 
-/* ---------------------------------------------------------------------------------------- calls */
+/* --- calls --- */
 
 static void *flow_main(void *arg)
 {
@@ -329,7 +328,7 @@ static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body,
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------- sessions */
+/* --- sessions --- */
 
 /* The calls go on without a session; those that wait are told that nobody waits for them. */
 static void end_calls(struct session *s)

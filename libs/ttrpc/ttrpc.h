@@ -22,7 +22,7 @@
 
 enum { TTRPC_MESSAGE_MAX = 4 << 20 };
 
-/* ------------------------------------------------------------------------------------- server */
+/* --- server --- */
 
 struct ttrpc_server;
 struct ttrpc_call;
@@ -85,7 +85,7 @@ struct deadline ttrpc_call_deadline(const struct ttrpc_call *call);
 void ttrpc_call_on_cancel(struct ttrpc_call *call, loop_fn fn, void *arg);
 const char *ttrpc_call_method(const struct ttrpc_call *call);
 
-/* ------------------------------------------------------------------------------------- client */
+/* --- client --- */
 
 struct ttrpc_client;
 

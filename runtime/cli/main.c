@@ -35,8 +35,7 @@ struct verb {
 	int (*run)(struct err *err);
 };
 
-/* ------------------------------------------------------------------------------------------ check
- */
+/* --- check --- */
 
 static void report(const char *what, bool good, const char *detail)
 {
@@ -104,8 +103,7 @@ static int cmd_check(struct err *err)
 	return 0;
 }
 
-/* -------------------------------------------------------------------------------------------- env
- */
+/* --- env --- */
 
 static struct json *describe(const struct runtime_config *c)
 {
@@ -167,8 +165,7 @@ static int cmd_env(struct err *err)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------------- main
- */
+/* --- main --- */
 
 static const struct verb verbs[] = {
 	{ "check", "say whether containers can run here, and how", cmd_check },

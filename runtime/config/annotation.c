@@ -103,8 +103,7 @@ static struct toml_value *qemu_table(const struct toml_value *root)
 	return toml_find(toml_find(root, "hypervisor"), "qemu");
 }
 
-/* ---------------------------------------------------------------------------------------- allowed
- */
+/* --- allowed --- */
 
 /* True if an expression matches the whole name: "enable_iommu" does not admit what starts so. */
 static int matches(const char *expression, const char *name, bool *out, struct err *err)
@@ -153,8 +152,7 @@ static int check_path(const struct toml_value *root, const char *file, const str
 		       path);
 }
 
-/* ------------------------------------------------------------------------------------------ values
- */
+/* --- values --- */
 
 static char *quote(const char *text)
 {

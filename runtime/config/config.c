@@ -182,8 +182,7 @@ static const struct key keys[] = {
 	FIXED_STR(F, "vm_cache_endpoint", "|/var/run/kata-containers/cache.sock", NO_TEMPLATE),
 };
 
-/* ------------------------------------------------------------------------------- one key's value
- */
+/* --- one key's value --- */
 
 static bool is_one_of(const char *value, const char *choices)
 {
@@ -281,8 +280,7 @@ static int take(struct toml_value *table, const struct key *k, struct runtime_co
 	bug("kind of key %s", k->name);
 }
 
-/* -------------------------------------------------------------------------------------- documents
- */
+/* --- documents --- */
 
 /* The table "a.b" and that nothing else is beside b in a; NULL (no error) if it is absent. */
 static int find_table(struct toml_value *root, const char *path, struct toml_value **out,

@@ -8,17 +8,17 @@
  *	struct runtime_config *c = config_load(chosen, annotations, &err);
  *
  * chosen may be NULL: then the standard places are searched. Order: chosen (by annotation or
- *CreateTask options), $KATA_CONF_FILE, /etc/kata-containers/configuration.toml, then below the
- *program's own prefix (for a release that was installed as PREFIX/generations/ID: the first of
- *these below PREFIX) PREFIX/etc/configuration.toml and
- *PREFIX/share/defaults/kata-containers/configuration.toml. The first that exists is read; then
- *every file of config.d/ beside it, sorted by name, key by key over it. Paths of kernel, initrd and
- *firmware without a leading slash are below that prefix.
+ * CreateTask options), $KATA_CONF_FILE, /etc/kata-containers/configuration.toml, then below the
+ * program's own prefix (for a release that was installed as PREFIX/generations/ID: the first of
+ * these below PREFIX) PREFIX/etc/configuration.toml and
+ * PREFIX/share/defaults/kata-containers/configuration.toml. The first that exists is read; then
+ * every file of config.d/ beside it, sorted by name, key by key over it. Paths of kernel, initrd and
+ * firmware without a leading slash are below that prefix.
  *
  * annotations is a list of names and values in turn (name, value, name, value, NULL), or NULL:
- *those named io.katacontainers.config.{hypervisor,agent,runtime}.KEY are laid over the files. KEYs
- *of the hypervisor must be matched, whole, by an expression of enable_annotations, and paths among
- *them by a pattern of their valid_* list. One that is not allowed or not known is an error.
+ * those named io.katacontainers.config.{hypervisor,agent,runtime}.KEY are laid over the files. KEYs
+ * of the hypervisor must be matched, whole, by an expression of enable_annotations, and paths among
+ * them by a pattern of their valid_* list. One that is not allowed or not known is an error.
  *
  * Nothing is silently ignored: every known key is either honoured or accepted only with the values
  * under which it has no effect here; anything else, and every unknown key, is an error with file,

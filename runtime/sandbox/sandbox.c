@@ -62,8 +62,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	return -1;
 }
 
-/* ------------------------------------------------------------------------------------ its record
- */
+/* --- its record --- */
 
 /* Field 22 of /proc/PID/stat: with the pid it names a process for good. 0: no such process. */
 static uint64_t start_time(pid_t pid)
@@ -106,8 +105,7 @@ static int write_record(struct sandbox *s, struct err *err)
 	return file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0600, err);
 }
 
-/* ----------------------------------------------------------------------------------- what may end
- */
+/* --- what may end --- */
 
 /* On the loop. */
 static void die(struct sandbox *s, enum err_code code, const char *why)
@@ -226,8 +224,7 @@ void sandbox_kill(struct sandbox *s, const struct err *why)
 	(void)syscall(SYS_pidfd_send_signal, s->vm.child.pidfd, SIGKILL, NULL, 0);
 }
 
-/* ------------------------------------------------------------------------------------------ start
- */
+/* --- start --- */
 
 struct gate {
 	pthread_mutex_t lock;
@@ -562,8 +559,7 @@ int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns, const 
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------ stop, clean
- */
+/* --- stop, clean --- */
 
 void sandbox_stop(struct sandbox *s)
 {

@@ -74,8 +74,7 @@ struct io {
 	bool done; /* both outputs are delivered */
 };
 
-/* ------------------------------------------------------------------------------------------
- * opening */
+/* --- opening --- */
 
 static int open_fifo_out(const char *path, struct err *err)
 {
@@ -224,8 +223,7 @@ int io_open(struct process *p, struct io **out, struct err *err)
 	return -1;
 }
 
-/* -------------------------------------------------------------------------------------------
- * output */
+/* --- output --- */
 
 static void unref(struct io *io)
 {
@@ -387,8 +385,7 @@ static void ask(struct output *o)
 	ttrpc_read_async(agent(o->io), "grpc.AgentService", o->method, &request, &reader, o);
 }
 
-/* -------------------------------------------------------------------------------------------
- * settling */
+/* --- settling --- */
 
 struct settle {
 	struct io *io;
@@ -466,8 +463,7 @@ void io_settle(struct io *io, loop_fn done, void *arg)
 	s->timer = loop_timer(io->process->shim->loop, TICK_MS, true, on_settle_tick, s);
 }
 
-/* --------------------------------------------------------------------------------------------
- * input */
+/* --- input --- */
 
 static void send_input(struct input *in);
 
@@ -552,8 +548,7 @@ static void on_input(void *arg, uint32_t events)
 	send_input(in);
 }
 
-/* ---------------------------------------------------------------------------------- start and end
- */
+/* --- start and end --- */
 
 /*
  * A manager whose input ended before the start has come and gone (the FIFO is hung up): its end is

@@ -35,8 +35,7 @@
 
 enum { SERVER_FD = 3, EVENTS_MS = 5000 };
 
-/* ------------------------------------------------------------------------------------------ start
- */
+/* --- start --- */
 
 /* As containerd's own shims name it, so that its clean-up finds it. */
 static char *socket_path(const struct invocation *inv)
@@ -134,8 +133,7 @@ int shim_start(const struct invocation *inv, int argc, char **argv, struct err *
 	return 0;
 }
 
-/* ----------------------------------------------------------------------------------------- delete
- */
+/* --- delete --- */
 
 int shim_delete(const struct invocation *inv, struct err *err)
 {
@@ -162,8 +160,7 @@ int shim_delete(const struct invocation *inv, struct err *err)
 	return fd_write_all(STDOUT_FILENO, out, len, err);
 }
 
-/* ------------------------------------------------------------------------------------------ server
- */
+/* --- server --- */
 
 static void on_signal(void *arg, int signo)
 {
@@ -230,8 +227,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------------- main
- */
+/* --- main --- */
 
 static int print_info(void)
 {

@@ -83,8 +83,7 @@ static void set_state(struct process *p, enum process_state state)
 	(void)pthread_mutex_unlock(&p->shim->lock);
 }
 
-/* ------------------------------------------------------------------------------------------ start
- */
+/* --- start --- */
 
 static int start_init(struct shim *s, struct deadline deadline, struct err *err)
 {
@@ -177,8 +176,7 @@ TASK(start)
 	let_go(s);
 }
 
-/* ------------------------------------------------------------------------------------------- exec
- */
+/* --- exec --- */
 
 TASK(exec)
 {
@@ -225,8 +223,7 @@ TASK(exec)
 		let_go(s);
 }
 
-/* ------------------------------------------------------------------------------------------- kill
- */
+/* --- kill --- */
 
 TASK(kill)
 {
@@ -269,8 +266,7 @@ TASK(kill)
 		let_go(s);
 }
 
-/* ----------------------------------------------------------------------------------------- delete
- */
+/* --- delete --- */
 
 static void reply_delete(struct ttrpc_call *call, uint32_t pid, uint32_t status,
 			 struct timespec when)
@@ -417,8 +413,7 @@ TASK(delete)
 	let_go(s);
 }
 
-/* ---------------------------------------------------------------------------------- pause, resume
- */
+/* --- pause, resume --- */
 
 TASK(pause)
 {
@@ -470,8 +465,7 @@ TASK(checkpoint)
 	ttrpc_fail(call, &err);
 }
 
-/* --------------------------------------------------------------------------- terminal, input,
- * limits */
+/* --- terminal, input, limits --- */
 
 TASK(resize_pty)
 {
@@ -549,8 +543,7 @@ TASK(update)
 		let_go(s);
 }
 
-/* -------------------------------------------------------------------------------------- questions
- */
+/* --- questions --- */
 
 TASK(state)
 {

@@ -78,8 +78,7 @@ struct shim {
 	bool deleting;
 };
 
-/* ------------------------------------------------------------------------------------ the service
- */
+/* --- the service --- */
 
 extern const struct ttrpc_method task_methods[];
 
@@ -105,8 +104,7 @@ TASK(shutdown);
 /* Answers Empty, or the error. */
 void task_answer(struct ttrpc_call *call, const struct err *err);
 
-/* ----------------------------------------------------------------------------------------
- * processes */
+/* --- processes --- */
 
 /* With the lock held. E_NOT_FOUND names it; "" is the container itself. */
 struct process *shim_find(struct shim *s, const char *id, const char *exec_id, struct err *err);
@@ -125,8 +123,7 @@ void shim_take_down(struct shim *s);
 void shim_sandbox_died(void *arg, const struct err *why);
 void shim_watch_oom(struct shim *s);
 
-/* ----------------------------------------------------------------------------------------- streams
- */
+/* --- streams --- */
 
 /* Opens the URIs (fifo, file, binary). Blocking; nothing moves until io_start. */
 MUST_CHECK int io_open(struct process *p, struct io **out, struct err *err);
@@ -140,8 +137,7 @@ void io_close_stdin(struct io *io); /* loop: what was written is delivered, then
  * on the loop; NULL is accepted. */
 void io_finish(struct io *io, struct deadline deadline);
 
-/* ------------------------------------------------------------------------------------------ events
- */
+/* --- events --- */
 
 struct events *events_new(const char *ttrpc_address, const char *namespace);
 /* Any thread: queues; a thread of its own delivers in order and tries again for a while. */
@@ -149,16 +145,14 @@ void events_publish(struct events *e, const char *topic, const ProtobufCMessage 
 /* Delivers what is queued, at most until the deadline, and frees. */
 void events_free(struct events *e, struct deadline deadline);
 
-/* ---------------------------------------------------------------------------------------------
- * spec */
+/* --- spec --- */
 
 /* What the guest is to run: hooks, host paths and namespaces replaced by what holds there. */
 MUST_CHECK int spec_for_guest(struct sandbox *sb, const struct runtime_config *config,
 			      const char *id, struct oci_spec *spec, struct err *err);
 struct sandbox_size spec_size(const struct runtime_config *c, const struct oci_spec *spec);
 
-/* ---------------------------------------------------------------------------------------- main.c
- */
+/* --- main.c --- */
 
 MUST_CHECK int shim_start(const struct invocation *inv, int argc, char **argv, struct err *err);
 MUST_CHECK int shim_delete(const struct invocation *inv, struct err *err);

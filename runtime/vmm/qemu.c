@@ -196,8 +196,7 @@ static char **command_line(const struct vmm_request *r)
 	return argv;
 }
 
-/* ------------------------------------------------------------------------------------------- start
- */
+/* --- start --- */
 
 /* Why QEMU ended: the last line that it wrote. */
 static int explain(const struct vmm_request *r, struct err *err)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The walk: crash-walk [--short] [--only NAME] [--part I/N] SUBJECT DIR. For each scenario the
- *subject is killed at its first changing system call, at its second, and so on until it runs to its
- *end; the same with each call failing. After each of them
+ * subject is killed at its first changing system call, at its second, and so on until it runs to its
+ * end; the same with each call failing. After each of them
  *
  *	recover		leads to exactly the tree before or exactly the tree after;
  *	the verb	succeeds when it is run again, and leads to exactly the tree after;

@@ -23,8 +23,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* --------------------------------------------------------------------------------------- messages
- */
+/* --- messages --- */
 
 static const ProtobufCServiceDescriptor *const services[] = {
 	&grpc__agent_service__descriptor,
@@ -167,8 +166,7 @@ static void check_body(uint8_t type, const struct buf *body)
 	}
 }
 
-/* ----------------------------------------------------------------------------------------- frames
- */
+/* --- frames --- */
 
 struct seen {
 	size_t frames, ends, bytes;

@@ -238,8 +238,7 @@ START_TEST(a_storage_is_counted_and_unmounted)
 }
 END_TEST
 
-/* ---------------------------------------------------------------------------------------- CopyFile
- */
+/* --- CopyFile --- */
 
 static void copy_to(const char *path, unsigned mode, const char *data, int64_t size, int64_t offset,
 		    enum err_code code)
@@ -300,8 +299,7 @@ START_TEST(files_are_copied_whole_and_only_below_our_directory)
 }
 END_TEST
 
-/* --------------------------------------------------------------------------------- other requests
- */
+/* --- other requests --- */
 
 START_TEST(the_rest_answers_something_sensible)
 {
@@ -366,8 +364,7 @@ START_TEST(the_rest_answers_something_sensible)
 }
 END_TEST
 
-/* ---------------------------------------------------------------------------------- frames by hand
- */
+/* --- frames by hand --- */
 
 static int send_raw(const char *bytes, size_t len)
 {
@@ -437,8 +434,7 @@ START_TEST(a_reader_that_goes_away_frees_the_stream)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------------------- allow list
- */
+/* --- allow list --- */
 
 START_TEST(only_listed_requests_are_served)
 {

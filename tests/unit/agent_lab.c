@@ -155,8 +155,7 @@ void lab_sandbox(void)
 	(void)lab_must("CreateSandbox", &r, NULL);
 }
 
-/* ------------------------------------------------------------------------------------- containers
- */
+/* --- containers --- */
 
 bool lab_remote;
 

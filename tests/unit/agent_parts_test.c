@@ -46,8 +46,7 @@ static void put(const char *name, const char *text)
 		      "%s", err.msg);
 }
 
-/* --------------------------------------------------------------------------------------- settings
- */
+/* --- settings --- */
 
 START_TEST(the_command_line_is_read)
 {
@@ -136,8 +135,7 @@ START_TEST(the_environment_wins_and_a_file_replaces_all)
 }
 END_TEST
 
-/* -------------------------------------------------------------------------------------------- PCI
- */
+/* --- PCI --- */
 
 START_TEST(pci_paths_are_parsed)
 {
@@ -190,8 +188,7 @@ START_TEST(pci_paths_lead_through_bridges)
 }
 END_TEST
 
-/* ---------------------------------------------------------------------------------------- uevents
- */
+/* --- uevents --- */
 
 START_TEST(events_are_taken_apart)
 {
@@ -241,8 +238,7 @@ START_TEST(waiting_ends)
 }
 END_TEST
 
-/* ---------------------------------------------------------------------------------------- watched
- */
+/* --- watched --- */
 
 static void expect(const char *name, const char *text)
 {
@@ -319,8 +315,7 @@ START_TEST(big_volumes_are_not_copied)
 }
 END_TEST
 
-/* --------------------------------------------------------------------------------------- storages
- */
+/* --- storages --- */
 
 START_TEST(huge_pages_are_counted)
 {

@@ -3,7 +3,7 @@
 
 /*
  * The agent where it belongs: PID 1 of a VM, over a virtio-serial port, with the calls of
- *agent_lab.h. The root file system comes by CopyFile, so nothing else is needed. One VM per test.
+ * agent_lab.h. The root file system comes by CopyFile, so nothing else is needed. One VM per test.
  *
  *	vm_boot("quiet");
  *	...CreateSandbox...

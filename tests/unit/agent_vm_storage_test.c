@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --------------------------------------------------------------------------------------- storages
- */
+/* --- storages --- */
 
 #define KATA "/run/kata-containers"
 

@@ -137,8 +137,7 @@ START_TEST(cgroup_v1_on_request)
 }
 END_TEST
 
-/* ---------------------------------------------------------------------------------------- network
- */
+/* --- network --- */
 
 #define MAC "02:00:00:00:00:07"
 
@@ -226,8 +225,7 @@ START_TEST(the_network_is_as_the_runtime_says)
 }
 END_TEST
 
-/* ---------------------------------------------------------------------------------------- hotplug
- */
+/* --- hotplug --- */
 
 START_TEST(a_device_that_does_not_come_is_a_timeout)
 {
@@ -273,8 +271,7 @@ START_TEST(a_processor_comes_online)
 }
 END_TEST
 
-/* ----------------------------------------------------------------------------------- the odd ones
- */
+/* --- the odd ones --- */
 
 static void rules(bool ipv6, const char *wanted)
 {

@@ -219,8 +219,7 @@ START_TEST(no_rules_restrict_nothing)
 }
 END_TEST
 
-/* ----------------------------------------------------------------------- a fake unified hierarchy
- */
+/* --- a fake unified hierarchy --- */
 
 static char dir[64];
 

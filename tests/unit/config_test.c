@@ -68,8 +68,7 @@ static void fails(const char *asked, const char *const *annotations, enum err_co
 
 #define SAYS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-/* ------------------------------------------------------------------------------------- every key
- */
+/* --- every key --- */
 
 #define Q "hypervisor.qemu"
 #define A "agent.kata"
@@ -238,8 +237,7 @@ START_TEST(a_key_is_honoured_or_refused)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------------------- documents
- */
+/* --- documents --- */
 
 START_TEST(mistakes_have_a_line_and_a_remedy)
 {
@@ -341,8 +339,7 @@ START_TEST(the_environment_names_the_file)
 }
 END_TEST
 
-/* ----------------------------------------------------------------------------------- annotations
- */
+/* --- annotations --- */
 
 #define C "io.katacontainers.config."
 #define H C "hypervisor."

@@ -111,7 +111,7 @@ static struct oci_spec *spec_make(const struct parts *p)
 	return spec;
 }
 
-/* ------------------------------------------------------------------------------------ a fixture */
+/* --- a fixture --- */
 
 static bool is_root(void)
 {
@@ -197,7 +197,7 @@ static void teardown(void)
 	ck_assert_msg(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "a process is left");
 }
 
-/* ------------------------------------------------------------------------------------- running */
+/* --- running --- */
 
 struct running {
 	struct container *c;
@@ -317,7 +317,7 @@ static enum err_code refused(const struct parts *p)
 	return err.code;
 }
 
-/* --------------------------------------------------------------------------------------- tests */
+/* --- tests --- */
 
 START_TEST(exit_codes)
 {

@@ -48,8 +48,7 @@ static _Noreturn void stay_silent(void)
 		(void)pause();
 }
 
-/* ---------------------------------------------------------------------------------------- answers
- */
+/* --- answers --- */
 
 static void reply_with(uint32_t stream, const struct buf *payload)
 {
@@ -141,8 +140,7 @@ static void send_junk(size_t len)
 	}
 }
 
-/* ------------------------------------------------------------------------------------ misbehaviour
- */
+/* --- misbehaviour --- */
 
 /* What is wrong with the answer to CreateContainer; false: nothing. */
 static bool spoil(uint32_t stream)
@@ -202,8 +200,7 @@ static void flood(int fd)
 	}
 }
 
-/* ------------------------------------------------------------------------------------------- agent
- */
+/* --- agent --- */
 
 static void read_stream(uint32_t stream, const char *method)
 {
@@ -327,8 +324,7 @@ static void on_agent(void)
 	serve(frame.stream, method);
 }
 
-/* --------------------------------------------------------------------------------------------- QMP
- */
+/* --- QMP --- */
 
 static void on_qmp(void)
 {
@@ -362,8 +358,7 @@ static void greet(void)
 	(void)!fd_write_all(qmp, hello, strlen(hello), &gone);
 }
 
-/* -------------------------------------------------------------------------------------------- main
- */
+/* --- main --- */
 
 /* "...path=/a/b.sock,..." or "unix:/a/b.sock,...": listens there. */
 static int listen_as_told(const char *spec, const char *key)

@@ -30,8 +30,7 @@ static void stop(void *arg)
 	loop_stop(loop);
 }
 
-/* ---------------------------------------------------------------------------------------- watches
- */
+/* --- watches --- */
 
 static int pipes[2][2];
 static struct watch *watches[2], *timer;
@@ -130,8 +129,7 @@ START_TEST(a_silent_watch_is_kept)
 }
 END_TEST
 
-/* ----------------------------------------------------------------------------------------- timers
- */
+/* --- timers --- */
 
 static void tick(void *arg)
 {
@@ -172,8 +170,7 @@ START_TEST(a_timer_is_stopped_and_set_again)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------------------------ posts
- */
+/* --- posts --- */
 
 enum { POSTERS = 4, POSTS = 500 };
 
@@ -243,8 +240,7 @@ START_TEST(posts_that_were_not_run_are_run_by_free)
 }
 END_TEST
 
-/* ---------------------------------------------------------------------------------------- signals
- */
+/* --- signals --- */
 
 static void on_signal(void *arg, int signo)
 {

@@ -122,7 +122,7 @@ START_TEST(malformed_mountinfo_is_refused)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------- needs to be root */
+/* --- needs to be root --- */
 
 static char dir[64];
 

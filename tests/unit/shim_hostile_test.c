@@ -48,9 +48,7 @@ START_TEST(a_manager_without_manners)
 }
 END_TEST
 
-/* ----------------------------------------------------------------------------- create comes to
- * nothing
- */
+/* --- create comes to nothing --- */
 
 static const struct {
 	const char *script, *says;
@@ -90,9 +88,7 @@ START_TEST(virtiofsd_dies)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------- it goes wrong
- * afterwards
- */
+/* --- it goes wrong afterwards --- */
 
 START_TEST(start_without_an_answer)
 {
@@ -174,8 +170,7 @@ START_TEST(agent_without_a_goodbye)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------------------------ floods
- */
+/* --- floods --- */
 
 static const char *const floods[] = { "flood-console", "flood-log", "flood-output",
 				      "empty-output",  "flood-oom", "console-end" };
@@ -218,9 +213,7 @@ START_TEST(floods_cost_nothing_but_themselves)
 }
 END_TEST
 
-/* --------------------------------------------------------------------------------- the shim is
- * gone
- */
+/* --- the shim is gone --- */
 
 static const char *const orphans[] = { "good", "no-sockets", "no-check", "no-answer" };
 

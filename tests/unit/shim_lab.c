@@ -28,8 +28,7 @@
 /* The bound holds for the program as it is shipped. */
 enum { RSS_MAX_KIB = SLOW > 1 ? 2 << 20 : 24 << 10 };
 
-/* ------------------------------------------------------------------------------- a manager's parts
- */
+/* --- a manager's parts --- */
 
 static char *shim_address;
 int shim_manager = -1; /* the connection that most calls take */
@@ -143,8 +142,7 @@ unsigned shim_wait(void)
 	return status;
 }
 
-/* ------------------------------------------------------------------------------------------ events
- */
+/* --- events --- */
 
 struct event shim_events[64];
 unsigned shim_n_events;
@@ -211,8 +209,7 @@ void shim_await_event(const char *topic, unsigned status)
 	}
 }
 
-/* ------------------------------------------------------------------------------------ set-up, end
- */
+/* --- set-up, end --- */
 
 static void write_file(const char *path, const char *text)
 {

@@ -40,8 +40,7 @@ enum { ANSWER_MS = 15000 * SLOW, QUIET_MS = 20000 * SLOW };
 
 enum code { RPC_OK = 0, RPC_UNKNOWN = 2, RPC_NOT_FOUND = 5, RPC_UNIMPLEMENTED = 12 };
 
-/* ------------------------------------------------------------------------------- the manager
- */
+/* --- the manager --- */
 
 struct answer {
 	unsigned code;
@@ -76,8 +75,7 @@ extern unsigned shim_n_events;
 extern unsigned shim_events_to_lose; /* that many connections end before the answer */
 void shim_await_event(const char *topic, unsigned status);
 
-/* ---------------------------------------------------------------------------------- life and end
- */
+/* --- life and end --- */
 
 extern const char *shim_more_config; /* a drop-in, or NULL; before the start */
 extern void (*shim_host)(void);      /* changes the shim's surroundings before its start, or NULL */

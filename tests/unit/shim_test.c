@@ -23,8 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ------------------------------------------------------------------------------ the good manners
- */
+/* --- the good manners --- */
 
 /* The nth recorded request of a method: its payload, or fails. */
 static struct wire_value recorded(const struct buf *log, const char *service, const char *method)
@@ -122,9 +121,7 @@ START_TEST(a_whole_conversation)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------------- what is
- * configured
- */
+/* --- what is configured --- */
 
 /* The command line of the VMM, with spaces between the words. */
 static void command_line(struct buf *out)
@@ -237,8 +234,7 @@ START_TEST(what_cannot_be_shared_fails_create)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------------ events, streams
- */
+/* --- events, streams --- */
 
 /* A manager that is away for a while, or restarts, gets every event, once each and in their order.
  */

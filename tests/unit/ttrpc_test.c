@@ -264,8 +264,7 @@ static size_t read_frame(struct ttrpc_frame *f, uint8_t *body, size_t size)
 	return f->len;
 }
 
-/* ------------------------------------------------------------------------------ much data at once
- */
+/* --- much data at once --- */
 
 static const struct much {
 	size_t len;   /* in the pipe */

@@ -38,8 +38,7 @@ void wire_text(struct buf *b, unsigned field, const char *text)
 		wire_bytes(b, field, text, strlen(text));
 }
 
-/* ---------------------------------------------------------------------------------------- reading
- */
+/* --- reading --- */
 
 static bool take_varint(const uint8_t **p, const uint8_t *end, uint64_t *out)
 {
@@ -106,8 +105,7 @@ uint64_t wire_get_number(const void *data, size_t len, const unsigned *path)
 	return follow(data, len, path, &v) && !v.data ? v.number : 0;
 }
 
-/* ----------------------------------------------------------------------------------------- frames
- */
+/* --- frames --- */
 
 int wire_send_header(int fd, struct wire_frame f)
 {
