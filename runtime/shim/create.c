@@ -266,7 +266,7 @@ static void notice_early_end(struct shim *s)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-TASK(create)
+void task_create(struct ttrpc_call *call, const void *request, void *arg)
 {
 	Containerd__Task__V2__CreateTaskResponse reply =
 		CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
