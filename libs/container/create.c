@@ -51,7 +51,6 @@ static struct cgroup *group_of(const struct container_options *o, struct err *er
 static struct container *container_new(const struct container_options *o, struct err *err)
 {
 	AUTO(container) struct container *c = NEW(struct container);
-	AUTO(str) char *spec = oci_spec_format(o->spec);
 
 	c->pidfd = c->sock = -1;
 	for (int k = 0; k < NS_COUNT; k++)
@@ -67,7 +66,7 @@ static struct container *container_new(const struct container_options *o, struct
 		return NULL;
 	}
 	c->root = root_path(o, err);
-	c->spec = c->root ? oci_spec_parse(spec, strlen(spec), "specification", err) : NULL;
+	c->spec = c->root ? oci_spec_copy(o->spec) : NULL;
 	c->cgroup = c->spec ? group_of(o, err) : NULL;
 	return c->cgroup ? STEAL(c, NULL) : NULL;
 }
