@@ -146,9 +146,9 @@ static void undo(struct container *c, struct launch *l, bool hooked)
 	if (cgroup_remove(c->cgroup, deadline_in(5000), &e) < 0)
 		log_err(LOG_DEBUG, &e, "a cgroup is left behind", LOG_S("container", c->id));
 	err_clear(&e);
-	if (hooked && hooks_run(&c->spec->hooks.poststop, "poststop", &state,
-				CONTAINER_HOOK_SECONDS, NULL, &e) < 0)
-		log_err(LOG_DEBUG, &e, "a hook failed", LOG_S("container", c->id));
+	if (hooked)
+		(void)hooks_run_all(&c->spec->hooks.poststop, "poststop", &state,
+				    CONTAINER_HOOK_SECONDS, NULL);
 }
 
 int container_create(const struct container_options *o, struct container **out,

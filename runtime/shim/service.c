@@ -132,10 +132,8 @@ static void publish_start(struct process *p)
 static void poststart_hooks(struct shim *s)
 {
 	struct hook_state state = { s->inv->id, s->bundle, "running", s->pid, s->spec };
-	struct err err = ERR_INIT;
 
-	if (hooks_run(&s->spec->hooks.poststart, "poststart", &state, HOOK_SECONDS, NULL, &err) < 0)
-		log_err(LOG_WARN, &err, "poststart hook failed");
+	(void)hooks_run_all(&s->spec->hooks.poststart, "poststart", &state, HOOK_SECONDS, NULL);
 }
 
 TASK(start)
@@ -318,10 +316,8 @@ static void publish_delete(struct shim *s, uint32_t status, struct timespec when
 static void poststop_hooks(const struct shim *s, const struct oci_spec *spec, const char *bundle)
 {
 	struct hook_state state = { s->inv->id, bundle, "stopped", 0, spec };
-	struct err err = ERR_INIT;
 
-	if (hooks_run(&spec->hooks.poststop, "poststop", &state, HOOK_SECONDS, NULL, &err) < 0)
-		log_err(LOG_WARN, &err, "poststop hook failed");
+	(void)hooks_run_all(&spec->hooks.poststop, "poststop", &state, HOOK_SECONDS, NULL);
 }
 
 /* Execs that the manager has not deleted go with their container. */
