@@ -164,6 +164,8 @@ int container_create(const struct container_options *o, struct container **out,
 	if (!c)
 		return -1;
 	l.spec = c->spec;
+	if (sysctls_apply_shared(&c->spec->linux_, o->own_network, err) < 0)
+		return err_wrap(err, "create container %s", c->id);
 	if (group_make(c, err) < 0 || init_make(c, &l, &console, &hooked, err) < 0) {
 		undo(c, &l, hooked);
 		fd_close(&l.sock);

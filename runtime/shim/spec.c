@@ -52,6 +52,27 @@ static int share_mounts(struct sandbox *sb, const char *id, struct oci_spec *spe
 	return 0;
 }
 
+/*
+ * Sysctls of the network are set in the guest, whose network is the container's or its pod's. With
+ * that of the host, a guest's would be a different one: refused, as runc does.
+ */
+static int check_sysctls(const struct oci_linux *l, struct err *err)
+{
+	for (size_t i = 0; i < l->n_namespaces; i++) {
+		if (str_eq(l->namespaces[i].type, "network"))
+			return 0;
+	}
+	for (size_t i = 0; i < l->n_sysctl; i++) {
+		if (str_starts(l->sysctl[i].key, "net.") || str_starts(l->sysctl[i].key, "net/"))
+			return err_set(
+				err, E_INVALID,
+				"sysctl %s: the specification has no network namespace of its "
+				"own, and a container in a VM cannot change the host's",
+				l->sysctl[i].key);
+	}
+	return 0;
+}
+
 static void drop_namespaces(struct oci_linux *l)
 {
 	size_t kept = 0;
@@ -104,6 +125,8 @@ int spec_for_guest(struct sandbox *sb, const struct runtime_config *config, cons
 	if (spec->process->user.umask.set)
 		log_warn("umask of the process is not passed on: the agent's protocol has no field "
 			 "for it, 022 holds");
+	if (check_sysctls(l, err) < 0)
+		return -1;
 	oci_hooks_release(&spec->hooks);
 	drop_namespaces(l);
 	if (l->resources)
