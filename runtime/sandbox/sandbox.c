@@ -44,7 +44,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->virtiofsd = CHILD_NONE;
 	s->vm.child = CHILD_NONE;
 	(void)pthread_mutex_init(&s->lock, NULL);
-	(void)pthread_cond_init(&s->changed, NULL);
+	cond_init(&s->changed);
 	if (path_exists(s->state_dir))
 		err_set(err, E_EXISTS, "sandbox %s exists already (%s)", id, s->state_dir);
 	if (!err->code && path_make(s->state_dir, 0700, err) == 0 &&
@@ -184,13 +184,10 @@ bool sandbox_is_dead(struct sandbox *s)
 /* The connection broke under a call: the loop learns why at about the same time. */
 static void explain(struct sandbox *s, const char *method, struct err *err)
 {
-	struct timespec until;
+	struct deadline soon = deadline_in(WHY_MS);
 
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += WHY_MS / 1000;
 	(void)pthread_mutex_lock(&s->lock);
-	while (!s->dead && !s->stopping &&
-	       pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
+	while (!s->dead && !s->stopping && cond_wait_until(&s->changed, &s->lock, soon))
 		;
 	if (s->dead) {
 		err_clear(err);
@@ -226,60 +223,29 @@ void sandbox_kill(struct sandbox *s, const struct err *why)
 
 /* --- start --- */
 
-struct gate {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool open;
-};
-
-struct handover {
-	struct sandbox *s;
-	void (*fn)(struct sandbox *s);
-	struct gate gate;
-};
-
-static void run_handover(void *arg)
+static void attach(void *arg)
 {
-	struct handover *h = arg;
+	struct sandbox *s = arg;
 
-	h->fn(h->s);
-	(void)pthread_mutex_lock(&h->gate.lock);
-	h->gate.open = true;
-	(void)pthread_cond_signal(&h->gate.cond);
-	(void)pthread_mutex_unlock(&h->gate.lock);
-}
-
-/* Runs fn on the loop and waits for it: watches and clients are made and removed there. */
-static void on_loop(struct sandbox *s, void (*fn)(struct sandbox *s))
-{
-	struct handover h = { s,
-			      fn,
-			      { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false } };
-
-	loop_post(s->loop, run_handover, &h);
-	(void)pthread_mutex_lock(&h.gate.lock);
-	while (!h.gate.open)
-		(void)pthread_cond_wait(&h.gate.cond, &h.gate.lock);
-	(void)pthread_mutex_unlock(&h.gate.lock);
-}
-
-static void attach(struct sandbox *s)
-{
 	s->vm_watch = loop_watch(s->loop, s->vm.child.pidfd, EPOLLIN, on_vm_end, s);
 	lines_start(&s->console, s->loop, s->vm.console, "guest console");
 	if (s->virtiofsd.pid > 0)
 		s->fs_watch = loop_watch(s->loop, s->virtiofsd.pidfd, EPOLLIN, on_fs_end, s);
 }
 
-static void attach_agent(struct sandbox *s)
+static void attach_agent(void *arg)
 {
+	struct sandbox *s = arg;
+
 	s->client = ttrpc_client_new(s->loop, STEAL(s->vm.agent, -1), on_agent_gone, s);
 	if (s->vm.log >= 0)
 		lines_start(&s->agent_log, s->loop, s->vm.log, "guest agent");
 }
 
-static void detach(struct sandbox *s)
+static void detach(void *arg)
 {
+	struct sandbox *s = arg;
+
 	(void)pthread_mutex_lock(&s->lock);
 	s->stopping = true;
 	(void)pthread_mutex_unlock(&s->lock);
@@ -293,8 +259,10 @@ static void detach(struct sandbox *s)
 	ttrpc_client_free(STEAL(s->client, NULL));
 }
 
-static void revive(struct sandbox *s)
+static void revive(void *arg)
 {
+	struct sandbox *s = arg;
+
 	(void)pthread_mutex_lock(&s->lock);
 	s->stopping = s->dead = false;
 	(void)pthread_mutex_unlock(&s->lock);
@@ -305,7 +273,7 @@ static int first_answer(struct sandbox *s, struct deadline deadline, struct err 
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
 
 	if (s->vm.ops->dial(&s->vm, deadline, err) == 0) {
-		on_loop(s, attach_agent);
+		loop_call(s->loop, attach_agent, s);
 		if (call_service(s, "grpc.Health", "Check", &request,
 				 &grpc__health_check_response__descriptor, deadline, NULL,
 				 err) == 0)
@@ -399,7 +367,7 @@ static int boot(struct sandbox *s, const struct vmm_request *r, struct attempt *
 	if (start_vm(s, &request, deadline, err) < 0)
 		return -1;
 	s->vm_running = true;
-	on_loop(s, attach);
+	loop_call(s->loop, attach, s);
 	if (first_answer(s, answer_by(s, a, deadline), err) == 0)
 		return 0;
 	sandbox_stop(s);
@@ -447,7 +415,7 @@ static int boot_somehow(struct sandbox *s, const struct vmm_request *r, struct d
 			LOG_S("accelerator", failed.accelerator),
 			LOG_S("transport", failed.vsock ? "vsock" : "serial"));
 		err_clear(err);
-		on_loop(s, revive);
+		loop_call(s->loop, revive, s);
 	}
 	if (!accelerator)
 		vmm_remember(VMM_ACCELERATOR, a.accelerator);
@@ -573,7 +541,7 @@ void sandbox_stop(struct sandbox *s)
 	if (s->client && !sandbox_is_dead(s) &&
 	    sandbox_call(s, "DestroySandbox", &request, NULL, soon, NULL, &err) < 0)
 		log_err(LOG_DEBUG, &err, "the agent did not say goodbye");
-	on_loop(s, detach);
+	loop_call(s->loop, detach, s);
 	s->vm.ops->stop(&s->vm, soon);
 	spawn_kill(&s->virtiofsd);
 }
