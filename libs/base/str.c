@@ -252,6 +252,20 @@ bool strv_has(char *const *list, const char *s)
 	return false;
 }
 
+void strv_remove(char **list, const char *s)
+{
+	char **kept = list;
+
+	for (char **from = list; from && *from; from++) {
+		if (str_eq(*from, s))
+			free(*from);
+		else
+			*kept++ = *from;
+	}
+	if (kept)
+		*kept = NULL;
+}
+
 char *strv_join(char *const *list, const char *separator)
 {
 	size_t len = 1, gap = strlen(separator);

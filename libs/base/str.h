@@ -51,6 +51,8 @@ char **strv_split(const char *s, const char *separators); /* no empty parts */
 void strv_push(char ***list, const char *s);
 void strv_pushf(char ***list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool strv_has(char *const *list, const char *s);
+/* Takes out every entry that is s; the rest keeps its order. */
+void strv_remove(char **list, const char *s);
 char *strv_join(char *const *list, const char *separator);
 void strv_free(char **list);
 /* In an environment list: the value of NAME, or NULL; and set or replace NAME=VALUE. */

@@ -4,6 +4,7 @@
 #include "mount/mount.h"
 
 #include "base/buf.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -15,18 +16,24 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-/* "\040" is how the kernel writes a space; the result is never longer. */
-static char *unescape(const char *s)
+/* "\040" is how the kernel writes a space; the result is never longer. NULL: a NUL, which no name
+ * can have. */
+static char *unescape(const char *s, struct err *err)
 {
 	char *out = xstrdup(s), *to = out;
 
 	for (const char *p = s; *p; p++) {
 		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
 		    p[3] >= '0' && p[3] <= '7') {
-			*to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+			*to = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
 			p += 3;
 		} else {
-			*to++ = *p;
+			*to = *p;
+		}
+		if (!*to++) {
+			free(out);
+			err_set(err, E_PROTOCOL, "field '%s' has a NUL byte", s);
+			return NULL;
 		}
 	}
 	*to = '\0';
@@ -74,13 +81,19 @@ static int parse_line(const char *line, struct mount_entry *e, struct err *err)
 	    str_u64(f[1], 10, 0, UINT64_MAX, "parent", &e->parent, err) < 0 ||
 	    parse_device(f[2], e, err) < 0)
 		return -1;
-	e->root = unescape(f[3]);
-	e->target = unescape(f[4]);
-	e->options = unescape(f[5]);
-	e->type = unescape(f[dash + 1]);
-	e->source = dash + 3 < n ? unescape(f[dash + 2]) : xstrdup("");
-	e->super_options = unescape(f[n - 1]);
-	return 0;
+	for (size_t i = 6; i < dash; i++) {
+		if (str_starts(f[i], "shared:") &&
+		    str_u64(f[i] + strlen("shared:"), 10, 1, UINT64_MAX, "peer group", &e->peers,
+			    err) < 0)
+			return -1;
+	}
+	e->root = unescape(f[3], err);
+	e->target = unescape(f[4], err);
+	e->options = unescape(f[5], err);
+	e->type = unescape(f[dash + 1], err);
+	e->source = dash + 3 < n ? unescape(f[dash + 2], err) : xstrdup("");
+	e->super_options = unescape(f[n - 1], err);
+	return err->code ? -1 : 0;
 }
 
 int mount_list_parse(const char *text, size_t len, struct mount_list *out, struct err *err)
@@ -96,7 +109,9 @@ int mount_list_parse(const char *text, size_t len, struct mount_list *out, struc
 		struct mount_entry e = { 0 };
 
 		line++;
-		if (n) {
+		if (memchr(text, '\0', n))
+			status = err_set(err, E_PROTOCOL, "it has a NUL byte");
+		else if (n) {
 			status = parse_line(one, &e, err);
 			vec_push(&list, e);
 		}
@@ -137,18 +152,84 @@ bool mount_list_has(const struct mount_list *list, const char *target)
 	return false;
 }
 
+int mount_isolate(const char *path, struct err *err)
+{
+	return mount(NULL, path, NULL, MS_PRIVATE, NULL) < 0
+		       ? err_sys(err, "isolate mount %s", path)
+		       : 0;
+}
+
+/* --- detaching --- */
+
+/* True if a mount at or below prefix has a peer that is not: what is unmounted below the one would
+ * be unmounted below the other. */
+static bool is_tied(const struct mount_list *list, const char *prefix)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct mount_entry *e = &list->v[i];
+
+		if (!e->peers || !path_is_below(e->target, prefix))
+			continue;
+		for (size_t k = 0; k < list->n; k++) {
+			if (list->v[k].peers == e->peers &&
+			    !path_is_below(list->v[k].target, prefix))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* As slaves, all mounts of the tree that is seen at target pass nothing on to their peers. */
+static int untie(const char *target, struct err *err)
+{
+	AUTO(fd) int fd = open(target, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct path_fd path;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "open mount %s", target);
+	path = path_of_fd(fd);
+	/* EINVAL: no mount is there any more. */
+	if (mount(NULL, path.path, NULL, MS_SLAVE | MS_REC, NULL) < 0 && errno != EINVAL)
+		return err_sys(err, "separate mount %s from its peers", target);
+	return 0;
+}
+
+/* True for a mount at or below prefix that is not below another one of them. */
+static bool is_top(const struct mount_list *list, const struct mount_entry *e, const char *prefix)
+{
+	if (!path_is_below(e->target, prefix))
+		return false;
+	for (size_t i = 0; i < list->n; i++) {
+		const char *other = list->v[i].target;
+
+		if (path_is_below(other, prefix) && path_is_below(e->target, other) &&
+		    !str_eq(e->target, other))
+			return false;
+	}
+	return true;
+}
+
 int mount_detach_below(const char *prefix, struct err *err)
 {
 	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	bool tied;
 
 	if (mount_list_read(&list, err) < 0)
 		return -1;
+	/* Only then: copies in other namespaces end with what they are copies of, unless that was
+	 * made a slave. */
+	tied = is_tied(&list, prefix);
+	/* A tree goes as a whole. The last one mounted on a place is the one that is seen there. */
 	for (size_t i = list.n; i-- > 0;) {
-		if (!path_is_below(list.v[i].target, prefix))
+		const char *target = list.v[i].target;
+
+		if (!is_top(&list, &list.v[i], prefix))
 			continue;
-		if (umount2(list.v[i].target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 &&
-		    errno != EINVAL && errno != ENOENT)
-			return err_sys(err, "unmount %s", list.v[i].target);
+		if (tied && untie(target, err) < 0)
+			return -1;
+		if (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
+		    errno != ENOENT)
+			return err_sys(err, "unmount %s", target);
 	}
 	return 0;
 }

@@ -68,6 +68,7 @@ MUST_CHECK int mount_finish(int mounted, const struct mount_options *o, struct e
 struct mount_entry {
 	uint64_t id, parent;
 	unsigned major, minor;
+	uint64_t peers; /* its group, if it is shared: mounts on one of them appear on all; or 0 */
 	char *root, *target, *options, *type, *source, *super_options; /* unescaped */
 };
 
@@ -89,6 +90,13 @@ DEFINE_AUTO_STRUCT(mount_list, struct mount_list, mount_list_release)
 /* True if something is mounted exactly on this clean, absolute path. */
 bool mount_list_has(const struct mount_list *list, const char *target);
 
-/* Detaches (MNT_DETACH, links not followed) every mount at or below a clean, absolute path, the
- * last mounted first. Mounts that are gone meanwhile are no error. */
+/* Makes the mount on path private: what is mounted and unmounted below it later is passed on to no
+ * other mount and no other namespace. */
+MUST_CHECK int mount_isolate(const char *path, struct err *err);
+
+/*
+ * Detaches (MNT_DETACH, links not followed) every mount at or below a clean, absolute path, with
+ * what is mounted below it. Mounts that are gone meanwhile are no error. What is mounted elsewhere stays,
+ * also where one of these is a peer of a mount elsewhere.
+ */
 MUST_CHECK int mount_detach_below(const char *prefix, struct err *err);

@@ -48,7 +48,8 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	if (path_exists(s->state_dir))
 		err_set(err, E_EXISTS, "sandbox %s exists already (%s)", id, s->state_dir);
 	if (!err->code && path_make(s->state_dir, 0700, err) == 0 &&
-	    path_make(s->vm_dir, 0700, err) == 0 && path_make(s->share_dir, 0700, err) == 0) {
+	    path_make(s->vm_dir, 0700, err) == 0 && path_make(s->share_dir, 0700, err) == 0 &&
+	    share_open(s, err) == 0) {
 		*out = s;
 		return 0;
 	}

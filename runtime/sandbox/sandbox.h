@@ -61,12 +61,31 @@ struct sandbox {
 MUST_CHECK int sandbox_new(struct loop *loop, const struct runtime_config *config, const char *id,
 			   struct sandbox **out, struct err *err);
 
+/*
+ * Sharing. What is bound is a copy of the host's mounts as they are at that moment: it is not
+ * connected to them. Nothing that is mounted or unmounted on the host later is seen by the guest or
+ * kept busy by it, and removing the share unmounts nothing of the host's, whatever the propagation
+ * of its mounts is.
+ */
+struct share_how {
+	bool recursive; /* with the file systems that are mounted below; else the top one only */
+	bool readonly;  /* the top file system */
+	bool readonly_below; /* every one */
+};
+
+struct shared {
+	char *guest; /* the path in the guest, heap */
+	/* Read-only is the top file system alone, and there are others below it. The guest, for
+	 * which it all is one file system, must not make it read-only on its own side. */
+	bool writable_below;
+};
+
 /* Makes the mounted root file system visible; *guest is its path in the guest, heap. */
 MUST_CHECK int sandbox_share_rootfs(struct sandbox *s, const char *container, const char *rootfs,
 				    char **guest, struct err *err);
-/* Likewise any file or directory of the host. */
-MUST_CHECK int sandbox_share(struct sandbox *s, const char *container, const char *source,
-			     const char *destination, bool readonly, char **guest, struct err *err);
+/* Likewise any file or directory of the host, under a name of ours. */
+MUST_CHECK int sandbox_share(struct sandbox *s, const char *source, const struct share_how *how,
+			     struct shared *out, struct err *err);
 /* Likewise what sandbox_bind_mounts lists: as sandbox-mounts/NAME, read-only unless it says ":rw".
  */
 MUST_CHECK int sandbox_share_configured(struct sandbox *s, struct err *err);

@@ -21,62 +21,116 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int bind(const char *source, const char *target, bool readonly, struct err *err)
-{
-	AUTO(strv) char **options = strv_split(readonly ? "rbind rro" : "rbind", " ");
-	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+/* --- binds --- */
 
-	if (mount_options_parse(options, &o, err) < 0)
-		return -1;
-	return mount_at(source, target, NULL, &o, err);
+/*
+ * On a host whose mounts are shared (systemd's default) a plain bind joins the peer group of its
+ * source: what is unmounted below it is then unmounted from the host, and what the host mounts
+ * later shows up here and keeps it busy. So the copy leaves its group before it has a place, and
+ * the share itself is a private mount, below which nothing is passed on to other namespaces.
+ */
+static int bind(int source, const char *target, const struct share_how *how, struct err *err)
+{
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	AUTO(strv) char **options = NULL;
+	AUTO(fd) int at = open(target, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (at < 0)
+		return err_sys(err, "open %s", target);
+	strv_push(&options, how->recursive ? "rbind" : "bind");
+	strv_push(&options, "rprivate");
+	if (how->readonly)
+		strv_push(&options, "ro");
+	if (how->readonly_below)
+		strv_push(&options, "rro");
+	return mount_options_parse(options, &o, err) < 0 ? -1 : mount_bind_fd(at, source, &o, err);
+}
+
+int share_open(struct sandbox *s, struct err *err)
+{
+	const struct share_how top_only = { .recursive = false };
+	AUTO(fd) int dir = open(s->share_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(err, "open %s", s->share_dir);
+	if (bind(dir, s->share_dir, &top_only, err) < 0 || mount_isolate(s->share_dir, err) < 0)
+		return err_wrap(err, "make %s a mount of its own", s->share_dir);
+	return 0;
 }
 
 int sandbox_share_rootfs(struct sandbox *s, const char *container, const char *rootfs, char **guest,
 			 struct err *err)
 {
+	const struct share_how whole = { .recursive = true };
 	AUTO(str) char *target = str_fmt("%s/%s/rootfs", s->share_dir, container);
+	AUTO(fd) int source = open(rootfs, O_PATH | O_CLOEXEC);
 
-	if (path_make(target, 0755, err) < 0 || bind(rootfs, target, false, err) < 0)
-		return err_wrap(err, "share the root file system");
+	if (source < 0)
+		return err_sys(err, "open the root file system %s", rootfs);
+	if (path_make(target, 0755, err) < 0 || bind(source, target, &whole, err) < 0)
+		return err_wrap(err, "share the root file system %s", rootfs);
 	*guest = str_fmt(GUEST_SHARE_DIR "/%s/rootfs", container);
 	return 0;
 }
 
+/* What is bound on: an empty directory or file at a path that is not taken. */
+static int make_target(const char *target, bool directory, struct err *err)
+{
+	AUTO(fd) int fd = -1;
+
+	if (directory)
+		return mkdir(target, 0755) < 0 ? err_sys(err, "make directory %s", target) : 0;
+	fd = open(target, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+	return fd < 0 ? err_sys(err, "make file %s", target) : 0;
+}
+
 /* Binds a file or directory of the host to name below the shared directory. */
-static int share_at(struct sandbox *s, const char *source, const char *name, bool readonly,
+static int share_at(struct sandbox *s, int source, const char *name, const struct share_how *how,
 		    struct err *err)
 {
 	AUTO(str) char *target = path_join(s->share_dir, name);
 	struct stat st;
 
-	if (stat(source, &st) < 0)
-		return err_sys(err, "share %s", source);
-	if (S_ISDIR(st.st_mode)) {
-		if (path_make(target, 0755, err) < 0)
-			return -1;
-	} else {
-		AUTO(fd) int fd = open(target, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+	if (fstat(source, &st) < 0)
+		return err_sys(err, "look at it");
+	if (make_target(target, S_ISDIR(st.st_mode), err) < 0)
+		return -1;
+	return bind(source, target, how, err);
+}
 
-		if (fd < 0)
-			return err_sys(err, "make %s", target);
-	}
-	if (bind(source, target, readonly, err) < 0)
-		return err_wrap(err, "share %s", source);
+/* True if a file system of its own is mounted below the directory that source names. */
+static int has_mounts_below(int source, bool *out, struct err *err)
+{
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	AUTO(str) char *path = fd_path(source);
+
+	*out = false;
+	if (mount_list_read(&list, err) < 0)
+		return -1;
+	for (size_t i = 0; path && i < list.n && !*out; i++)
+		*out = !str_eq(list.v[i].target, path) && path_is_below(list.v[i].target, path);
 	return 0;
 }
 
-int sandbox_share(struct sandbox *s, const char *container, const char *source,
-		  const char *destination, bool readonly, char **guest, struct err *err)
+int sandbox_share(struct sandbox *s, const char *source, const struct share_how *how,
+		  struct shared *out, struct err *err)
 {
+	AUTO(fd) int from = open(source, O_PATH | O_CLOEXEC);
 	AUTO(str) char *name = NULL;
 	uint64_t random;
 
+	if (from < 0)
+		return err_sys(err, "share %s", source);
+	if (how->recursive && how->readonly && !how->readonly_below &&
+	    has_mounts_below(from, &out->writable_below, err) < 0)
+		return err_wrap(err, "share %s", source);
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return err_sys(err, "get random bytes");
-	name = str_fmt("%s-%016" PRIx64 "-%s", container, random, path_basename(destination));
-	if (share_at(s, source, name, readonly, err) < 0)
-		return -1;
-	*guest = str_fmt(GUEST_SHARE_DIR "/%s", name);
+	/* Nothing of the destination or the container: either may be as long as a name can be. */
+	name = str_fmt("mount-%016" PRIx64, random);
+	if (share_at(s, from, name, how, err) < 0)
+		return err_wrap(err, "share %s", source);
+	out->guest = str_fmt(GUEST_SHARE_DIR "/%s", name);
 	return 0;
 }
 
@@ -86,7 +140,9 @@ static int share_configured(struct sandbox *s, const char *entry, struct err *er
 	bool writable = str_ends(entry, ":rw");
 	size_t len = strlen(entry) - (writable || str_ends(entry, ":ro") ? 3 : 0);
 	AUTO(str) char *path = xstrndup(entry, len), *source = path_clean(path), *name = NULL;
+	const struct share_how how = { .recursive = true, .readonly_below = !writable };
 	AUTO(str) char *target = NULL;
+	AUTO(fd) int from = -1;
 
 	if (*source != '/' || !*path_basename(source))
 		return err_set(err, E_CONFIG, "sandbox_bind_mounts: '%s' is not an absolute path",
@@ -96,7 +152,12 @@ static int share_configured(struct sandbox *s, const char *entry, struct err *er
 	if (path_exists(target))
 		return err_set(err, E_CONFIG, "sandbox_bind_mounts: there are two named '%s'",
 			       path_basename(source));
-	return share_at(s, source, name, !writable, err);
+	from = open(source, O_PATH | O_CLOEXEC);
+	if (from < 0)
+		return err_sys(err, "sandbox_bind_mounts: open %s", source);
+	if (share_at(s, from, name, &how, err) < 0)
+		return err_wrap(err, "sandbox_bind_mounts: share %s", source);
+	return 0;
 }
 
 int sandbox_share_configured(struct sandbox *s, struct err *err)
@@ -113,6 +174,8 @@ int sandbox_share_configured(struct sandbox *s, struct err *err)
 	}
 	return 0;
 }
+
+/* --- the daemon --- */
 
 int share_start_daemon(struct sandbox *s, const char *socket_path, struct err *err)
 {

@@ -121,6 +121,9 @@ static int mount_rootfs(struct shim *s, const CreateRequest *r, struct err *err)
 
 		for (size_t k = 0; k < m->n_options; k++)
 			strv_push(&options, m->options[k]);
+		/* A copy that is not connected to what it is of: nothing that is undone here may be
+		 * undone there. */
+		strv_push(&options, "rprivate");
 		if (mount_options_parse(options, &o, err) < 0 ||
 		    mount_at(m->source, s->rootfs, m->type, &o, err) < 0)
 			return err_wrap(err, "root file system");

@@ -21,6 +21,16 @@ static bool has_option(const struct oci_mount *m, const char *option)
 	return strv_has(m->options, option);
 }
 
+/* Of an option and its opposite the last one counts. */
+static bool last_option_is(const struct oci_mount *m, const char *yes, const char *no)
+{
+	bool on = false;
+
+	strv_each(o, m->options)
+		on = str_eq(*o, yes) || (on && !str_eq(*o, no));
+	return on;
+}
+
 static bool is_bind(const struct oci_mount *m)
 {
 	return str_eq(m->type, "bind") || has_option(m, "bind") || has_option(m, "rbind");
@@ -36,18 +46,31 @@ static bool is_guests_own(const struct oci_mount *m)
 	return stat(m->source, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
-static int share_mounts(struct sandbox *sb, const char *id, struct oci_spec *spec, struct err *err)
+/* As runc has it: only rbind is recursive, and of the read-only ones only rro. */
+static int share_mount(struct sandbox *sb, struct oci_mount *m, struct err *err)
+{
+	const struct share_how how = { .recursive = has_option(m, "rbind"),
+				       .readonly = last_option_is(m, "ro", "rw"),
+				       .readonly_below = last_option_is(m, "rro", "rrw") };
+	struct shared shared = { NULL, false };
+
+	if (sandbox_share(sb, m->source, &how, &shared, err) < 0)
+		return err_wrap(err, "mount %s", m->destination ? m->destination : "");
+	free(m->source);
+	m->source = shared.guest;
+	if (shared.writable_below)
+		strv_remove(m->options, "ro");
+	return 0;
+}
+
+static int share_mounts(struct sandbox *sb, struct oci_spec *spec, struct err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		struct oci_mount *m = &spec->mounts[i];
-		AUTO(str) char *guest = NULL;
 
-		if (!is_bind(m) || str_empty(m->source) || is_guests_own(m))
-			continue;
-		if (sandbox_share(sb, id, m->source, m->destination ? m->destination : "",
-				  has_option(m, "ro"), &guest, err) < 0)
-			return err_wrap(err, "mount %s", m->destination ? m->destination : "");
-		str_set(&m->source, guest);
+		if (is_bind(m) && !str_empty(m->source) && !is_guests_own(m) &&
+		    share_mount(sb, m, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -139,7 +162,7 @@ int spec_for_guest(struct sandbox *sb, const struct runtime_config *config, cons
 		oci_seccomp_free(l->seccomp);
 		l->seccomp = NULL;
 	}
-	return share_mounts(sb, id, spec, err);
+	return share_mounts(sb, spec, err);
 }
 
 struct sandbox_size spec_size(const struct runtime_config *c, const struct oci_spec *spec)

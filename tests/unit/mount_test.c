@@ -101,6 +101,8 @@ START_TEST(mountinfo_is_parsed)
 	ck_assert_str_eq(list.v[1].source, "");
 	ck_assert_str_eq(list.v[1].super_options, "rw");
 	ck_assert_str_eq(list.v[2].super_options, "rw,cpu,cpuacct");
+	ck_assert_uint_eq(list.v[0].peers, 0);
+	ck_assert_uint_eq(list.v[2].peers, 1);
 	ck_assert(mount_list_has(&list, "/x") && !mount_list_has(&list, "/y"));
 }
 END_TEST
@@ -109,8 +111,11 @@ START_TEST(malformed_mountinfo_is_refused)
 {
 	static const char *const rows[] = { "36 35 98:0 / /m rw master:1 ext3 /dev/root rw",
 					    "x 35 98:0 / /m rw - ext3 d rw",
-					    "36 35 98 / /m rw - ext3 d rw", "36 35",
-					    "- - - - - - -" };
+					    "36 35 98 / /m rw - ext3 d rw",
+					    "36 35",
+					    "- - - - - - -",
+					    "36 35 98:0 / /m rw shared:x - ext3 d rw",
+					    "36 35 98:0 / /m\\000n rw - ext3 d rw" };
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		AUTO(mount_list) struct mount_list list = { NULL, 0 };
@@ -182,6 +187,30 @@ START_TEST(binds_are_readonly_from_the_start)
 }
 END_TEST
 
+/* What was bound without a word about propagation is a peer of its source, twice on one place. */
+START_TEST(detach_leaves_the_mounts_of_peers)
+{
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	AUTO(str) char *source = path_join(dir, "source"), *copy = path_join(dir, "copy");
+	AUTO(str) char *inner = path_join(source, "inner"), *deep = path_join(inner, "deep");
+	struct err err = ERR_INIT;
+
+	attach(dir, "tmpfs", "tmpfs", "");
+	ck_assert(mount(NULL, dir, NULL, MS_SHARED, NULL) == 0);
+	attach(source, "tmpfs", "tmpfs", "");
+	attach(inner, "tmpfs", "tmpfs", "");
+	attach(deep, "tmpfs", "tmpfs", "");
+	ck_assert(mkdir(copy, 0755) == 0);
+	ck_assert(mount(source, copy, NULL, MS_BIND | MS_REC, NULL) == 0);
+	ck_assert(mount(source, copy, NULL, MS_BIND | MS_REC, NULL) == 0);
+	ck_assert_msg(mount_detach_below(copy, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(mount_list_read(&list, &err), 0);
+	ck_assert(!mount_list_has(&list, copy));
+	ck_assert(mount_list_has(&list, source) && mount_list_has(&list, inner) &&
+		  mount_list_has(&list, deep));
+}
+END_TEST
+
 START_TEST(detach_takes_the_whole_tree)
 {
 	AUTO(mount_list) struct mount_list list = { NULL, 0 };
@@ -237,6 +266,7 @@ int main(void)
 		tcase_add_checked_fixture(real, setup, teardown);
 		tcase_add_test(real, binds_are_readonly_from_the_start);
 		tcase_add_test(real, detach_takes_the_whole_tree);
+		tcase_add_test(real, detach_leaves_the_mounts_of_peers);
 		tcase_add_test(real, propagation_of_a_new_file_system);
 		tcase_set_timeout(real, 60);
 		suite_add_tcase(suite, real);

@@ -390,6 +390,27 @@ void shim_output_is(const char *expect)
 	ck_assert_str_eq(buf_cstr(&text), expect);
 }
 
+struct wire_value shim_recorded(const struct buf *log, const char *service, const char *method)
+{
+	struct wire_value v;
+	uint32_t len;
+
+	for (size_t at = 0; at + 4 <= log->len; at += 4 + len) {
+		const char *body = log->data + at + 4;
+
+		memcpy(&len, log->data + at, 4);
+		AUTO(str) char *name = wire_get_text(body, len, WIRE_PATH(2));
+		AUTO(str) char *of = wire_get_text(body, len, WIRE_PATH(1));
+		if (!str_eq(name, method))
+			continue;
+		ck_assert_str_eq(of, service);
+		if (!wire_find(body, len, 3, 0, &v))
+			v = (struct wire_value){ .data = (const uint8_t *)"" };
+		return v;
+	}
+	ck_abort_msg("the agent was not asked %s", method);
+}
+
 int shim_main(const char *name, void (*add)(TCase *t))
 {
 	Suite *s = suite_create(name);

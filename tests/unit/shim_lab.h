@@ -85,6 +85,8 @@ void shim_start(const char *script, const char *share);
 /* The same with 9p, Create and Start. */
 void shim_start_container(const char *script);
 void shim_is_small(void);
+/* The payload of the first request for a method in the text of VM_LOG; fails without one. */
+struct wire_value shim_recorded(const struct buf *log, const char *service, const char *method);
 void shim_output_is(const char *expect);
 /* Shutdown; the shim must end and have left nothing. */
 void shim_finish(void);

@@ -25,28 +25,6 @@
 
 /* --- the good manners --- */
 
-/* The nth recorded request of a method: its payload, or fails. */
-static struct wire_value recorded(const struct buf *log, const char *service, const char *method)
-{
-	struct wire_value v;
-	uint32_t len;
-
-	for (size_t at = 0; at + 4 <= log->len; at += 4 + len) {
-		const char *body = log->data + at + 4;
-
-		memcpy(&len, log->data + at, 4);
-		AUTO(str) char *name = wire_get_text(body, len, WIRE_PATH(2));
-		AUTO(str) char *of = wire_get_text(body, len, WIRE_PATH(1));
-		if (!str_eq(name, method))
-			continue;
-		ck_assert_str_eq(of, service);
-		if (!wire_find(body, len, 3, 0, &v))
-			v = (struct wire_value){ .data = (const uint8_t *)"" };
-		return v;
-	}
-	ck_abort_msg("the agent was not asked %s", method);
-}
-
 static void holds_text(struct wire_value v, const unsigned *path, const char *expect)
 {
 	AUTO(str) char *text = wire_get_text(v.data, v.len, path);
@@ -61,15 +39,15 @@ static void check_requests(void)
 	struct wire_value v, arg;
 
 	ck_assert_msg(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0, "%s", err.msg);
-	(void)recorded(&log, "grpc.Health", "Check");
-	v = recorded(&log, "grpc.AgentService", "CreateSandbox");
+	(void)shim_recorded(&log, "grpc.Health", "Check");
+	v = shim_recorded(&log, "grpc.AgentService", "CreateSandbox");
 	holds_text(v, WIRE_PATH(1), "guest"); /* hostname */
 	holds_text(v, WIRE_PATH(5), "c");     /* sandbox_id */
 	holds_text(v, WIRE_PATH(3, 1), "9p"); /* storages: driver, source, fstype, mount_point */
 	holds_text(v, WIRE_PATH(3, 3), "kataShared");
 	holds_text(v, WIRE_PATH(3, 4), "9p");
 	holds_text(v, WIRE_PATH(3, 6), "/run/kata-containers/shared/containers/");
-	v = recorded(&log, "grpc.AgentService", "CreateContainer");
+	v = shim_recorded(&log, "grpc.AgentService", "CreateContainer");
 	holds_text(v, WIRE_PATH(1), "c"); /* container_id, exec_id */
 	holds_text(v, WIRE_PATH(2), "c");
 	holds_text(v, WIRE_PATH(6, 1), "1.0.2"); /* OCI: Version */
@@ -83,18 +61,18 @@ static void check_requests(void)
 	ck_assert(wire_find(arg.data, arg.len, 2, 0, &arg));
 	ck_assert(wire_find(arg.data, arg.len, 4, 2, &arg)); /* the third of Args */
 	ck_assert(arg.len == 4 && memcmp(arg.data, "true", 4) == 0);
-	v = recorded(&log, "grpc.AgentService", "StartContainer");
+	v = shim_recorded(&log, "grpc.AgentService", "StartContainer");
 	holds_text(v, WIRE_PATH(1), "c");
-	v = recorded(&log, "grpc.AgentService", "WaitProcess");
+	v = shim_recorded(&log, "grpc.AgentService", "WaitProcess");
 	holds_text(v, WIRE_PATH(1), "c");
-	v = recorded(&log, "grpc.AgentService", "ReadStdout");
+	v = shim_recorded(&log, "grpc.AgentService", "ReadStdout");
 	holds_text(v, WIRE_PATH(1), "c");
 	ck_assert_uint_gt(wire_get_number(v.data, v.len, WIRE_PATH(3)), 0);
-	v = recorded(&log, "grpc.AgentService", "SignalProcess");
+	v = shim_recorded(&log, "grpc.AgentService", "SignalProcess");
 	holds_text(v, WIRE_PATH(1), "c");
 	holds_text(v, WIRE_PATH(2), "c");
 	ck_assert_uint_eq(wire_get_number(v.data, v.len, WIRE_PATH(3)), 9);
-	(void)recorded(&log, "grpc.AgentService", "DestroySandbox");
+	(void)shim_recorded(&log, "grpc.AgentService", "DestroySandbox");
 }
 
 START_TEST(a_whole_conversation)
@@ -184,7 +162,7 @@ static void check_sandbox_request(void)
 	struct err err = ERR_INIT;
 
 	ck_assert_msg(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0, "%s", err.msg);
-	v = recorded(&log, "grpc.AgentService", "CreateSandbox");
+	v = shim_recorded(&log, "grpc.AgentService", "CreateSandbox");
 	holds_text(v, WIRE_PATH(6), "/hooks");
 	holds_text(v, WIRE_PATH(7, 1), "first");
 	ck_assert(wire_find(v.data, v.len, 7, 1, &second));
