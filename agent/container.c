@@ -63,7 +63,8 @@ static int make_core(struct entry *e, const struct oci_spec *spec, struct deadli
 				       .state_dir = state,
 				       .deadline = deadline,
 				       .seccomp = true,
-				       .lenient_cgroup = getpid() != 1 };
+				       .lenient_cgroup = getpid() != 1,
+				       .own_network = true };
 	struct container *core = NULL;
 	int result = -1;
 

@@ -26,6 +26,17 @@ static uint64_t memory_block_size(void)
 	return size;
 }
 
+/* kernel/patches, 0003 */
+static bool stores_file_pages(void)
+{
+	struct err ignored = ERR_INIT; /* a kernel without the patch, or without virtio-fs */
+	AUTO(str)
+	char *on = file_read_line(AT_FDCWD, "/sys/module/virtiofs/parameters/store_pages",
+				  &ignored);
+
+	return str_eq(on, "Y");
+}
+
 HANDLER(get_guest_details)
 {
 	const char *const *storages = storage_drivers();
@@ -39,6 +50,7 @@ HANDLER(get_guest_details)
 	if (r->mem_hotplug_probe)
 		reply.support_mem_hotplug_probe = access("/sys/devices/system/memory/probe",
 							 F_OK) == 0;
+	reply.file_pages = stores_file_pages();
 	details.version = (char *)KATA_VERSION;
 	details.init_daemon = getpid() == 1;
 	details.storage_handlers = (char **)storages;

@@ -16,7 +16,7 @@
  *
  * Rules that hold for all of them (the reasons are in docs/design/registration.md)
  *  - where the manager merges files, ours is a file of its own with our own name, complete,
- * replaced by rename, and its `version` is the root file's;
+ *    replaced by rename, and its `version` is the root file's;
  *  - at most one span of a foreign file is ours: an element of imports; or, where a drop-in would
  *    silence what is there (containerd 1, k3s' templates), lines between two comments at its end;
  *    or the runtimes of daemon.json. What was done is recorded in install.json ("extra"), so that

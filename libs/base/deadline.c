@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Deadlines on CLOCK_BOOTTIME. */
+/* Deadlines on CLOCK_BOOTTIME, and waiting for condition variables until one. */
 
 #include "base/deadline.h"
+
+#include "base/err.h"
 
 #include <limits.h>
 #include <time.h>
@@ -46,4 +48,38 @@ int deadline_left(struct deadline d)
 struct deadline deadline_min(struct deadline a, struct deadline b)
 {
 	return a.at_ms < b.at_ms ? a : b;
+}
+
+/* --- condition variables --- */
+
+/* Condition variables know CLOCK_REALTIME and CLOCK_MONOTONIC only. */
+void cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	if (pthread_condattr_init(&attr) != 0 ||
+	    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 ||
+	    pthread_cond_init(cond, &attr) != 0)
+		bug("no condition variable on CLOCK_MONOTONIC");
+	(void)pthread_condattr_destroy(&attr);
+}
+
+bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, struct deadline d)
+{
+	int left = deadline_left(d);
+	struct timespec until;
+
+	if (left == 0)
+		return false;
+	if (left < 0) {
+		(void)pthread_cond_wait(cond, lock);
+		return true;
+	}
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += left / 1000;
+	until.tv_nsec += (left % 1000) * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	(void)pthread_cond_timedwait(cond, lock, &until);
+	return !deadline_passed(d);
 }

@@ -6,6 +6,7 @@
  * Deadlines are passed down by value: a flow has one, its steps share it.
  */
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,3 +24,15 @@ bool deadline_passed(struct deadline d);
 /* Milliseconds left for poll(2) and epoll_wait(2): 0 when passed, -1 for never. */
 int deadline_left(struct deadline d);
 struct deadline deadline_min(struct deadline a, struct deadline b);
+
+/*
+ * A condition variable with deadlines. Made by cond_init, since the time-outs of one made by
+ * PTHREAD_COND_INITIALIZER follow the wall clock, which may be set.
+ *
+ *	while (!done && cond_wait_until(&cond, &lock, deadline))
+ *		;
+ */
+void cond_init(pthread_cond_t *cond);
+/* With the lock held: waits for a signal (or less, as every condition variable). False: the
+ * deadline has passed. */
+bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, struct deadline d);

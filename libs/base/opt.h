@@ -11,8 +11,8 @@
  *		OPT_UINT('j', "jobs", "N", &o.jobs, "do N at a time"),
  *		OPT_END
  *	};
- *	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err);	// index of the first
- * operand
+ *	// the index of the first operand
+ *	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err);
  *
  * Accepts --name VALUE, --name=VALUE, -n VALUE, -nVALUE. OPT_SINGLE_DASH also takes "-name VALUE"
  * and "-name=VALUE", as containerd calls a shim. "--" ends the options.

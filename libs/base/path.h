@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * Paths. A name that an outsider chose (an OCI spec, a guest, an archive) is only ever opened
- * beneath a root fd:
+ * Paths. An untrusted path (from an OCI spec, a guest, an archive) is only ever opened beneath a
+ * root fd:
  *
- *  PATH_BENEATH	".." and absolute symlinks that would leave the root are an error (archives,
- * state) PATH_IN_ROOT	the root acts as "/", as inside a chroot (container root file systems)
+ *	PATH_BENEATH	".." and absolute symlinks that would leave the root are an error:
+ *			archives, state
+ *	PATH_IN_ROOT	the root acts as "/", as inside a chroot: container root file systems
  *
  * Both refuse magic links of /proc. Needs openat2 (Linux 5.6).
  */

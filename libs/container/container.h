@@ -60,6 +60,9 @@ struct container_options {
 	/* Do not try devices cgroup, sysfs writes… that the guest root lacks: nothing is skipped
 	 * silently, this only turns hard failures of *optional* accounting into log lines. */
 	bool lenient_cgroup;
+	/* The network that we are in is the container's or its pod's (in a guest): net sysctls of a
+	 * specification without a network namespace are set in it. Otherwise they are E_INVALID. */
+	bool own_network;
 };
 
 /* True if this process is a re-executed init; container_init_main never returns to a shell: it

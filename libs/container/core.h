@@ -48,6 +48,10 @@ MUST_CHECK int launch_go(struct launch *l, struct err *err);
 /* The terminal's master, if the process has one, else -1. */
 MUST_CHECK int launch_console(struct launch *l, int *console, struct err *err);
 
+/* sysctl.c, before anything is made: checks all of them, and sets those of the network that we are
+ * in, if the container may: network says that it is the container's own. */
+MUST_CHECK int sysctls_apply_shared(const struct oci_linux *l, bool network, struct err *err);
+
 /* The container's state for a hook. */
 struct hook_state container_hook_state(const struct container *c, const char *status);
 void container_free(struct container *c);

@@ -51,7 +51,6 @@ static struct cgroup *group_of(const struct container_options *o, struct err *er
 static struct container *container_new(const struct container_options *o, struct err *err)
 {
 	AUTO(container) struct container *c = NEW(struct container);
-	AUTO(str) char *spec = oci_spec_format(o->spec);
 
 	c->pidfd = c->sock = -1;
 	for (int k = 0; k < NS_COUNT; k++)
@@ -67,7 +66,7 @@ static struct container *container_new(const struct container_options *o, struct
 		return NULL;
 	}
 	c->root = root_path(o, err);
-	c->spec = c->root ? oci_spec_parse(spec, strlen(spec), "specification", err) : NULL;
+	c->spec = c->root ? oci_spec_copy(o->spec) : NULL;
 	c->cgroup = c->spec ? group_of(o, err) : NULL;
 	return c->cgroup ? STEAL(c, NULL) : NULL;
 }
@@ -147,9 +146,9 @@ static void undo(struct container *c, struct launch *l, bool hooked)
 	if (cgroup_remove(c->cgroup, deadline_in(5000), &e) < 0)
 		log_err(LOG_DEBUG, &e, "a cgroup is left behind", LOG_S("container", c->id));
 	err_clear(&e);
-	if (hooked && hooks_run(&c->spec->hooks.poststop, "poststop", &state,
-				CONTAINER_HOOK_SECONDS, NULL, &e) < 0)
-		log_err(LOG_DEBUG, &e, "a hook failed", LOG_S("container", c->id));
+	if (hooked)
+		(void)hooks_run_all(&c->spec->hooks.poststop, "poststop", &state,
+				    CONTAINER_HOOK_SECONDS, NULL);
 }
 
 int container_create(const struct container_options *o, struct container **out,
@@ -165,6 +164,8 @@ int container_create(const struct container_options *o, struct container **out,
 	if (!c)
 		return -1;
 	l.spec = c->spec;
+	if (sysctls_apply_shared(&c->spec->linux_, o->own_network, err) < 0)
+		return err_wrap(err, "create container %s", c->id);
 	if (group_make(c, err) < 0 || init_make(c, &l, &console, &hooked, err) < 0) {
 		undo(c, &l, hooked);
 		fd_close(&l.sock);

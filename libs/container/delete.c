@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The end of a container: nothing of it stays. */
 
-#include "base/log.h"
 #include "base/str.h"
 #include "container/core.h"
 
@@ -45,15 +44,13 @@ static int empty_group(struct container *c, struct deadline deadline, struct err
 int container_delete(struct container *c, struct deadline deadline, struct err *err)
 {
 	struct hook_state state = container_hook_state(c, "stopped");
-	struct err e = ERR_INIT;
 
 	if (empty_group(c, deadline, err) < 0 || wait_for_init(c, deadline, err) < 0 ||
 	    cgroup_remove(c->cgroup, deadline, err) < 0)
 		return err_wrap(err, "delete container %s", c->id);
 	state.pid = 0;
-	if (hooks_run(&c->spec->hooks.poststop, "poststop", &state, CONTAINER_HOOK_SECONDS, NULL,
-		      &e) < 0)
-		log_err(LOG_WARN, &e, "a hook failed", LOG_S("container", c->id));
+	(void)hooks_run_all(&c->spec->hooks.poststop, "poststop", &state, CONTAINER_HOOK_SECONDS,
+			    NULL);
 	container_free(c);
 	return 0;
 }

@@ -63,7 +63,7 @@ MUST_CHECK int cgroup_mount(const struct init *in, const struct oci_mount *m, st
  * is sent. With console, the slave is bound to /dev/console. */
 MUST_CHECK int terminal_open(const struct init *in, int root, bool console, struct err *err);
 
-/* sysctl.c */
+/* sysctl.c: those of the namespaces that are the container's. */
 MUST_CHECK int sysctls_apply(const struct oci_linux *l, struct err *err);
 
 /* rlimit.c */

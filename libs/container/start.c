@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Letting init go: it runs the startContainer hooks and executes the workload. */
 
-#include "base/log.h"
 #include "container/core.h"
 #include "container/wire.h"
 
@@ -31,7 +30,6 @@ static void start_end(struct container *c, bool ok)
 int container_start(struct container *c, struct deadline deadline, struct err *err)
 {
 	struct hook_state state = container_hook_state(c, "running");
-	struct err e = ERR_INIT;
 	int r;
 
 	AUTO(fd) int sock = -1;
@@ -44,8 +42,7 @@ int container_start(struct container *c, struct deadline deadline, struct err *e
 	if (r < 0)
 		return err_wrap(err, "start container %s", c->id);
 	/* The workload runs: a failing poststart hook changes nothing about that. */
-	if (hooks_run(&c->spec->hooks.poststart, "poststart", &state, CONTAINER_HOOK_SECONDS, NULL,
-		      &e) < 0)
-		log_err(LOG_WARN, &e, "a hook failed", LOG_S("container", c->id));
+	(void)hooks_run_all(&c->spec->hooks.poststart, "poststart", &state, CONTAINER_HOOK_SECONDS,
+			    NULL);
 	return 0;
 }

@@ -3,13 +3,15 @@
  * Sysctls of namespaces. Written before the container's root is entered, to the proc file system
  * that is ours, so nothing inside the container can put another file in their place. Only names
  * that belong to a namespace of the container are let through: the others would change the guest
- * for all containers.
+ * for all containers. A guest's network is its pod's: its sysctls are set by the maker of the
+ * container, who has the rights to do so when the container is in a user namespace.
  */
 
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "container/core.h"
 #include "container/init.h"
 #include "container/namespace.h"
 
@@ -37,15 +39,48 @@ static int sysctl_namespace(const char *name)
 	return -1;
 }
 
-/* "a.b.c", or "a/b.c/d" for names with dots in them, as sysctl(8) has it. */
+/*
+ * "a.b.c", or "a/b.c/d" for names with dots in them, as sysctl(8) has it. NULL if it is not a plain
+ * list of names: what is compared with the lists above must be what is opened.
+ */
 static char *sysctl_path(const char *key)
 {
-	char *path = xstrdup(key);
+	AUTO(str) char *path = xstrdup(key);
 	bool dots = path[strcspn(path, "./")] == '.';
+	size_t n;
 
 	for (char *p = path; dots && *p; p++)
 		*p = *p == '.' ? '/' : *p == '/' ? '.' : *p;
-	return path;
+	for (const char *p = path;; p += n + 1) {
+		n = strcspn(p, "/");
+		if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && strncmp(p, "..", 2) == 0))
+			return NULL;
+		if (p[n] == '\0')
+			return STEAL(path, NULL);
+	}
+}
+
+/* Finds path and namespace of a sysctl. shared: the network that we are in counts as one of the
+ * container's namespaces. */
+static int sysctl_find(const struct oci_linux *l, const char *key, bool shared, char **path,
+		       struct err *err)
+{
+	AUTO(str) char *found = sysctl_path(key);
+	int kind;
+
+	if (!found)
+		return err_set(err, E_INVALID, "sysctl '%s' is not a list of names", key);
+	kind = sysctl_namespace(found);
+	if (kind < 0)
+		return err_set(
+			err, E_INVALID,
+			"sysctl %s is not one of a namespace: it would change every container",
+			key);
+	if (!ns_own(l, (enum ns_kind)kind) && !(kind == NS_NET && shared))
+		return err_set(err, E_INVALID, "sysctl %s without a %s namespace", key,
+			       ns_file((enum ns_kind)kind));
+	*path = STEAL(found, NULL);
+	return kind;
 }
 
 static int sysctl_write(int dir, const char *path, const char *value, struct err *err)
@@ -57,7 +92,8 @@ static int sysctl_write(int dir, const char *path, const char *value, struct err
 	return fd_write_all(fd, value, strlen(value), err);
 }
 
-int sysctls_apply(const struct oci_linux *l, struct err *err)
+/* Of the network that is shared with us, or of the namespaces that are the container's. */
+static int apply(const struct oci_linux *l, bool shared, struct err *err)
 {
 	AUTO(fd) int dir = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
@@ -69,17 +105,31 @@ int sysctls_apply(const struct oci_linux *l, struct err *err)
 	if (fs.f_type != PROC_SUPER_MAGIC)
 		return err_set(err, E_FAILED, "/proc/sys is not on a proc file system");
 	for (size_t i = 0; i < l->n_sysctl; i++) {
-		AUTO(str) char *path = sysctl_path(l->sysctl[i].key);
-		int kind = sysctl_namespace(path);
+		AUTO(str) char *path = NULL;
+		int kind = sysctl_find(l, l->sysctl[i].key, true, &path, err);
 
 		if (kind < 0)
-			return err_set(err, E_INVALID, "sysctl %s is not one of a namespace",
-				       l->sysctl[i].key);
-		if (!ns_own(l, (enum ns_kind)kind))
-			return err_set(err, E_INVALID, "sysctl %s without a %s namespace",
-				       l->sysctl[i].key, ns_file((enum ns_kind)kind));
+			return -1;
+		if (ns_own(l, (enum ns_kind)kind) == shared)
+			continue;
 		if (sysctl_write(dir, path, l->sysctl[i].value, err) < 0)
 			return err_wrap(err, "sysctl %s", l->sysctl[i].key);
 	}
 	return 0;
+}
+
+int sysctls_apply_shared(const struct oci_linux *l, bool network, struct err *err)
+{
+	for (size_t i = 0; i < l->n_sysctl; i++) {
+		AUTO(str) char *path = NULL;
+
+		if (sysctl_find(l, l->sysctl[i].key, network, &path, err) < 0)
+			return -1;
+	}
+	return apply(l, true, err);
+}
+
+int sysctls_apply(const struct oci_linux *l, struct err *err)
+{
+	return apply(l, false, err);
 }

@@ -4,6 +4,7 @@
 #include "hook/hook.h"
 
 #include "base/deadline.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -53,6 +54,15 @@ static int hook_run(const struct oci_hook *hook, const char *state, unsigned def
 	return code == 0 ? 0 : err_wrap(err, "%s", hook->path);
 }
 
+static int hook_run_in(const struct oci_hook *hook, const char *list_name, const char *state,
+		       unsigned default_timeout, const int *ns, struct err *err)
+{
+	if (hook_run(hook, state, default_timeout, ns, err) == 0)
+		return 0;
+	err->code = E_HOOK;
+	return err_wrap(err, "%s hook", list_name);
+}
+
 int hooks_run(const struct oci_hook_list *hooks, const char *list_name,
 	      const struct hook_state *state, unsigned default_timeout, const int *ns,
 	      struct err *err)
@@ -60,10 +70,25 @@ int hooks_run(const struct oci_hook_list *hooks, const char *list_name,
 	AUTO(str) char *text = hooks->n ? state_format(state) : NULL;
 
 	for (size_t i = 0; i < hooks->n; i++) {
-		if (hook_run(&hooks->v[i], text, default_timeout, ns, err) < 0) {
-			err->code = E_HOOK;
-			return err_wrap(err, "%s hook", list_name);
-		}
+		if (hook_run_in(&hooks->v[i], list_name, text, default_timeout, ns, err) < 0)
+			return -1;
 	}
 	return 0;
+}
+
+size_t hooks_run_all(const struct oci_hook_list *hooks, const char *list_name,
+		     const struct hook_state *state, unsigned default_timeout, const int *ns)
+{
+	AUTO(str) char *text = hooks->n ? state_format(state) : NULL;
+	size_t failed = 0;
+
+	for (size_t i = 0; i < hooks->n; i++) {
+		struct err err = ERR_INIT;
+
+		if (hook_run_in(&hooks->v[i], list_name, text, default_timeout, ns, &err) == 0)
+			continue;
+		log_err(LOG_WARN, &err, "a hook failed, going on", LOG_S("container", state->id));
+		failed++;
+	}
+	return failed;
 }

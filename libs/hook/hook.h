@@ -25,3 +25,8 @@ struct hook_state {
 MUST_CHECK int hooks_run(const struct oci_hook_list *hooks, const char *list_name,
 			 const struct hook_state *state, unsigned default_timeout, const int *ns,
 			 struct err *err);
+
+/* For poststart and poststop, when nothing can be undone: a hook that fails is a warning in the log,
+ * and those after it run. Returns how many failed. */
+size_t hooks_run_all(const struct oci_hook_list *hooks, const char *list_name,
+		     const struct hook_state *state, unsigned default_timeout, const int *ns);

@@ -228,6 +228,45 @@ void loop_post(struct loop *loop, loop_fn fn, void *arg)
 	(void)pthread_mutex_unlock(&loop->lock);
 }
 
+struct errand {
+	loop_fn fn;
+	void *arg;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+};
+
+static void run_errand(void *arg)
+{
+	struct errand *e = arg;
+
+	e->fn(e->arg);
+	(void)pthread_mutex_lock(&e->lock);
+	e->done = true;
+	(void)pthread_cond_signal(&e->cond);
+	(void)pthread_mutex_unlock(&e->lock);
+}
+
+void loop_call(struct loop *loop, loop_fn fn, void *arg)
+{
+	struct errand e = { .fn = fn,
+			    .arg = arg,
+			    .lock = PTHREAD_MUTEX_INITIALIZER,
+			    .cond = PTHREAD_COND_INITIALIZER };
+
+	if (loop_is_current(loop)) {
+		fn(arg);
+		return;
+	}
+	loop_post(loop, run_errand, &e);
+	(void)pthread_mutex_lock(&e.lock);
+	while (!e.done)
+		(void)pthread_cond_wait(&e.cond, &e.lock);
+	(void)pthread_mutex_unlock(&e.lock);
+	(void)pthread_mutex_destroy(&e.lock);
+	(void)pthread_cond_destroy(&e.cond);
+}
+
 void loop_stop(struct loop *loop)
 {
 	(void)pthread_mutex_lock(&loop->lock);

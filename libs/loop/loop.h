@@ -10,8 +10,8 @@
  *	...
  *	loop_run(loop);			// until loop_stop
  *
- * Threads: loop_post and loop_stop may be called from any thread; all else only on the loop's
- * thread (or before loop_run). A handler may remove any watch, its own included: events of a
+ * Threads: loop_post, loop_call and loop_stop may be called from any thread; all else only on the
+ * loop's thread (or before loop_run). A handler may remove any watch, its own included: events of a
  * removed watch that were already fetched are dropped. The loop never closes the fds it watches.
  */
 
@@ -48,6 +48,10 @@ struct watch *loop_signals(struct loop *loop, const sigset_t *set, loop_signal_f
 /* Any thread: runs fn(arg) on the loop's thread, in the order posted. After loop_free began, posts
  * are bugs; posts that were not run by then are run by loop_free. */
 void loop_post(struct loop *loop, loop_fn fn, void *arg);
+
+/* Any thread: runs fn(arg) on the loop's thread and returns when it has run; on that thread itself
+ * at once. What is the loop's is touched so by a flow. The loop must run, or be freed. */
+void loop_call(struct loop *loop, loop_fn fn, void *arg);
 
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

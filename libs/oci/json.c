@@ -168,6 +168,7 @@ static int parse_field(const struct oci_field *f, const struct json *j, const st
 	case OCI_U64:
 		return parse_u64(j, p, UINT64_MAX, at, err);
 	case OCI_OPT_I64:
+	case OCI_ANY_I64:
 		((struct oci_i64 *)at)->set = true;
 		return parse_i64(j, p, &((struct oci_i64 *)at)->v, err);
 	case OCI_OPT_U64:
@@ -315,6 +316,7 @@ static struct json *format_field(const struct oci_field *f, const char *obj)
 	case OCI_U64:
 		return json_make_u64(*(const uint64_t *)at);
 	case OCI_OPT_I64:
+	case OCI_ANY_I64:
 		return ((const struct oci_i64 *)at)->set
 			       ? json_make_int(((const struct oci_i64 *)at)->v)
 			       : NULL;

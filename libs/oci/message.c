@@ -134,6 +134,10 @@ static int read_field(const struct oci_field *f, const ProtobufCFieldDescriptor 
 		number = read_number(d, from);
 		*(struct oci_u64 *)at = (struct oci_u64){ number != 0, number };
 		return 0;
+	case OCI_ANY_I64:
+		number = read_number(d, from);
+		*(struct oci_i64 *)at = (struct oci_i64){ (int64_t)number >= 0, (int64_t)number };
+		return 0;
 	case OCI_U32S:
 		*(uint32_t **)at = n ? xmemdup(*(uint32_t *const *)from, n * sizeof(uint32_t))
 				     : NULL;
@@ -299,6 +303,12 @@ static void write_field(const struct oci_field *f, const ProtobufCFieldDescripto
 	case OCI_OPT_U64:
 		if (((const struct oci_u64 *)from)->set)
 			write_number(d, at, ((const struct oci_u64 *)from)->v);
+		break;
+	case OCI_ANY_I64:
+		write_number(d, at,
+			     ((const struct oci_i64 *)from)->set
+				     ? (uint64_t)((const struct oci_i64 *)from)->v
+				     : UINT64_MAX);
 		break;
 	case OCI_GROUP:
 		*(ProtobufCMessage **)at = to_message(sub(d), f->type, from);

@@ -5,7 +5,8 @@
  * The agent protocol's grpc.Spec and the struct of spec.h, both ways.
  *
  * The protocol has no presence for scalars: a 0 in a resource means "not given" on arrival (so that
- * a limit of 0 cannot be expressed, as with upstream). Messages made here are heap and freed with
+ * a limit of 0 cannot be expressed, as with upstream). The numbers of a device rule are an
+ * exception: 0 is 0 there, and -1 any. Messages made here are heap and freed with
  * protobuf_c_message_free_unpacked.
  */
 

@@ -103,7 +103,7 @@ struct oci_device {
 struct oci_device_rule {
 	bool allow;
 	char *type;                  /* a b c */
-	struct oci_i64 major, minor; /* unset: any */
+	struct oci_i64 major, minor; /* unset or negative: any */
 	char *access;                /* subset of "rwm" */
 };
 
@@ -222,12 +222,20 @@ struct oci_spec {
 void oci_spec_free(struct oci_spec *spec);
 void oci_process_free(struct oci_process *process);
 void oci_resources_free(struct oci_resources *resources);
+void oci_seccomp_free(struct oci_seccomp *s);
+/* Free what a part that lies in another struct or list owns, and leave it empty. */
+void oci_hooks_release(struct oci_hooks *h);
+void oci_namespace_release(struct oci_namespace *ns);
 DEFINE_AUTO(oci_spec, struct oci_spec *, NULL, oci_spec_free)
 DEFINE_AUTO(oci_process, struct oci_process *, NULL, oci_process_free)
 DEFINE_AUTO(oci_resources, struct oci_resources *, NULL, oci_resources_free)
 
-/* JSON documents; name is used in errors (a path). At most 4 MiB. NULL on error. */
-enum { OCI_DOCUMENT_MAX = 4 << 20 };
+/* A copy of all of it, heap. */
+struct oci_spec *oci_spec_copy(const struct oci_spec *spec);
+
+/* JSON documents; name is used in errors (a path). At most 16 MiB, as containerd has it for what it
+ * is sent. NULL on error. */
+enum { OCI_DOCUMENT_MAX = 16 << 20 };
 struct oci_spec *oci_spec_parse(const char *json, size_t len, const char *name, struct err *err);
 struct oci_spec *oci_spec_load(const char *path, struct err *err);
 struct oci_process *oci_process_parse(const char *json, size_t len, const char *name,

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The tables, and freeing by them. Names: OCI runtime specification 1.2, config*.md. */
+/* The tables, and freeing and copying by them. Names: OCI runtime specification 1.2, config*.md. */
 
 #include "oci/table.h"
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "oci/spec.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define FIELD(k, s, m, n)                                  \
 	{                                                  \
@@ -150,8 +152,8 @@ TYPE(root, oci_spec);
 static const struct oci_field rule_fields[] = {
 	FIELD(OCI_BOOL, oci_device_rule, allow, "allow"),
 	FIELD(OCI_STR, oci_device_rule, type, "type"),
-	FIELD(OCI_OPT_I64, oci_device_rule, major, "major"),
-	FIELD(OCI_OPT_I64, oci_device_rule, minor, "minor"),
+	FIELD(OCI_ANY_I64, oci_device_rule, major, "major"),
+	FIELD(OCI_ANY_I64, oci_device_rule, minor, "minor"),
 	FIELD(OCI_STR, oci_device_rule, access, "access"),
 	END,
 };
@@ -346,10 +348,12 @@ const struct oci_type oci_spec_type = { sizeof(struct oci_spec), spec_fields };
 
 /* --- freeing --- */
 
+static void release_fields(const struct oci_type *type, void *obj);
+
 static void release_list(const struct oci_field *f, char *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		oci_release(f->type, v + i * f->type->size);
+		release_fields(f->type, v + i * f->type->size);
 	free(v);
 }
 
@@ -375,11 +379,11 @@ static void release_field(const struct oci_field *f, char *obj)
 		strv_free(*(char ***)at);
 		break;
 	case OCI_GROUP:
-		oci_release(f->type, at);
+		release_fields(f->type, at);
 		break;
 	case OCI_OBJECT:
 		if (*(void **)at)
-			oci_release(f->type, *(void **)at);
+			release_fields(f->type, *(void **)at);
 		free(*(void **)at);
 		break;
 	case OCI_LIST:
@@ -394,21 +398,29 @@ static void release_field(const struct oci_field *f, char *obj)
 	case OCI_I64:
 	case OCI_U64:
 	case OCI_OPT_I64:
+	case OCI_ANY_I64:
 	case OCI_OPT_U64:
 		break;
 	}
 }
 
-void oci_release(const struct oci_type *type, void *obj)
+static void release_fields(const struct oci_type *type, void *obj)
 {
 	for (const struct oci_field *f = type->fields; f->kind != OCI_END; f++)
 		release_field(f, obj);
 }
 
+/* Groups share the struct of their owner, so only the whole of it is emptied. */
+void oci_release(const struct oci_type *type, void *obj)
+{
+	release_fields(type, obj);
+	memset(obj, 0, type->size);
+}
+
 static void free_all(const struct oci_type *type, void *obj)
 {
 	if (obj)
-		oci_release(type, obj);
+		release_fields(type, obj);
 	free(obj);
 }
 
@@ -425,6 +437,108 @@ void oci_process_free(struct oci_process *process)
 void oci_resources_free(struct oci_resources *resources)
 {
 	free_all(&oci_resources_type, resources);
+}
+
+void oci_hooks_release(struct oci_hooks *h)
+{
+	oci_release(&hooks, h);
+}
+
+void oci_seccomp_free(struct oci_seccomp *s)
+{
+	free_all(&seccomp, s);
+}
+
+void oci_namespace_release(struct oci_namespace *ns)
+{
+	oci_release(&namespace, ns);
+}
+
+/* --- copying --- */
+
+/* What a struct copied byte for byte points to is replaced with copies of it. */
+static void copy_owned(const struct oci_type *type, void *obj);
+
+static char *copy_text(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+static void *copy_array(const void *v, size_t n, size_t size)
+{
+	return v ? xmemdup(v, n * size) : NULL;
+}
+
+static void copy_list(const struct oci_field *f, char **v, size_t n)
+{
+	*v = copy_array(*v, n, f->type->size);
+	for (size_t i = 0; i < n; i++)
+		copy_owned(f->type, *v + i * f->type->size);
+}
+
+static void copy_map(struct oci_pair **v, size_t n)
+{
+	*v = copy_array(*v, n, sizeof(**v));
+	for (size_t i = 0; i < n; i++) {
+		(*v)[i].key = copy_text((*v)[i].key);
+		(*v)[i].value = copy_text((*v)[i].value);
+	}
+}
+
+static void copy_field(const struct oci_field *f, char *obj)
+{
+	void *at = obj + f->offset;
+	size_t n = f->count ? *(const size_t *)(const void *)(obj + f->count) : 0;
+
+	switch (f->kind) {
+	case OCI_STR:
+		*(char **)at = copy_text(*(char **)at);
+		break;
+	case OCI_U32S:
+		*(uint32_t **)at = copy_array(*(uint32_t **)at, n, sizeof(uint32_t));
+		break;
+	case OCI_STRV:
+		if (*(char ***)at)
+			*(char ***)at = strv_dup(*(char ***)at);
+		break;
+	case OCI_GROUP:
+		copy_owned(f->type, at);
+		break;
+	case OCI_OBJECT:
+		*(void **)at = copy_array(*(void **)at, 1, f->type->size);
+		if (*(void **)at)
+			copy_owned(f->type, *(void **)at);
+		break;
+	case OCI_LIST:
+		copy_list(f, at, n);
+		break;
+	case OCI_MAP:
+		copy_map(at, n);
+		break;
+	case OCI_END:
+	case OCI_BOOL:
+	case OCI_U32:
+	case OCI_I64:
+	case OCI_U64:
+	case OCI_OPT_I64:
+	case OCI_ANY_I64:
+	case OCI_OPT_U64:
+		break;
+	}
+}
+
+static void copy_owned(const struct oci_type *type, void *obj)
+{
+	for (const struct oci_field *f = type->fields; f->kind != OCI_END; f++)
+		copy_field(f, obj);
+}
+
+struct oci_spec *oci_spec_copy(const struct oci_spec *spec)
+{
+	struct oci_spec *copy = xmemdup(spec, sizeof(*spec));
+
+	copy_owned(&oci_spec_type, copy);
+	return copy;
 }
 
 const char *oci_annotation(const struct oci_spec *spec, const char *key)

@@ -3,7 +3,7 @@
 
 /*
  * The OCI documents as tables, internal to libs/oci: each member is described once, and parsing,
- * formatting, freeing and the conversion to and from the agent's messages all follow the table.
+ * formatting, copying, freeing and the conversion to and from the agent's messages all follow the table.
  */
 
 #include <stddef.h>
@@ -17,6 +17,7 @@ enum oci_kind {
 	OCI_I64,     /* int64_t */
 	OCI_U64,     /* uint64_t */
 	OCI_OPT_I64, /* struct oci_i64 */
+	OCI_ANY_I64, /* the same, of which an unset one means "any": -1 in messages, where 0 is 0 */
 	OCI_OPT_U64, /* struct oci_u64 */
 	OCI_U32S,    /* uint32_t * and a count */
 	OCI_GROUP,   /* an object whose members live at offset in the same struct */
@@ -40,5 +41,5 @@ struct oci_type {
 
 extern const struct oci_type oci_spec_type, oci_process_type, oci_resources_type;
 
-/* Frees what obj owns (not obj itself). */
+/* Frees what obj owns (not obj itself) and leaves it empty. */
 void oci_release(const struct oci_type *type, void *obj);

@@ -459,24 +459,11 @@ static void wake_waiter(void *arg, const void *reply, const struct err *err)
 /* False: the deadline passed. */
 static bool wait_until(struct waiter *w, struct deadline deadline)
 {
-	int left = deadline_left(deadline);
-	struct timespec until;
 	bool done;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += left / 1000;
-	until.tv_nsec += (left % 1000) * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	(void)pthread_mutex_lock(&w->lock);
-	while (!w->done) {
-		if (left < 0)
-			(void)pthread_cond_wait(&w->cond, &w->lock);
-		else if (pthread_cond_timedwait(&w->cond, &w->lock, &until) != 0)
-			break;
-	}
+	while (!w->done && cond_wait_until(&w->cond, &w->lock, deadline))
+		;
 	done = w->done;
 	(void)pthread_mutex_unlock(&w->lock);
 	return done;
@@ -488,15 +475,11 @@ int ttrpc_call(struct ttrpc_client *c, const char *service, const char *method, 
 {
 	struct waiter w = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct pending *p = NEW(struct pending);
-	pthread_condattr_t attr;
 	uint32_t id;
 
 	if (loop_is_current(c->loop))
 		bug("blocking call of %s on the loop", method);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&w.cond, &attr);
-	(void)pthread_condattr_destroy(&attr);
+	cond_init(&w.cond);
 	*p = (struct pending){ .client = c,
 			       .reply_type = reply_type,
 			       .done = wake_waiter,

@@ -2,6 +2,7 @@
 /* kata-runtime: what an operator asks a node. */
 
 #include "config/config.h"
+#include "sandbox/choice.h"
 #include "vmm/known.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
@@ -82,9 +83,29 @@ static const char *transport(const struct runtime_config *c)
 								: "serial";
 }
 
+static const char *accelerator(const struct runtime_config *c)
+{
+	const char *settled = vmm_settled(VMM_ACCELERATOR, c->accelerator);
+
+	return settled ? settled : vmm_guess_accelerator();
+}
+
+/* "virtio-fs: why", heap. */
+static char *explain_share(const struct runtime_config *c, struct err *err)
+{
+	struct share_choice choice;
+
+	if (share_choose(c, accelerator(c), &choice, err) < 0)
+		return NULL;
+	return str_eq(choice.fs, SHARE_VIRTIOFS)
+		       ? str_fmt("%s: %s; %s", choice.fs, choice.why, c->virtiofsd)
+		       : str_fmt("%s: %s; served by QEMU", choice.fs, choice.why);
+}
+
 static int cmd_check(struct err *err)
 {
 	AUTO(config) struct runtime_config *c = config_load(o.config, NULL, err);
+	AUTO(str) char *share = c ? explain_share(c, err) : NULL;
 
 	if (!c)
 		return -1;
@@ -92,10 +113,11 @@ static int cmd_check(struct err *err)
 	report("QEMU", true, c->qemu_path);
 	report("kernel", true, c->kernel);
 	report("initrd", true, c->initrd);
-	report("files", true,
-	       str_eq(c->shared_fs, "virtio-fs") ? c->virtiofsd : "9p, served by QEMU");
+	report("files", share != NULL, share ? share : c->shared_fs);
 	report("accelerator", true, explain_accelerator(c));
 	report("transport", true, explain_transport(c));
+	if (!share)
+		return -1;
 	if (geteuid() != 0)
 		return err_set(err, E_PERMISSION,
 			       "containers need root; run this as root to see "
@@ -105,11 +127,21 @@ static int cmd_check(struct err *err)
 
 /* --- env --- */
 
+static void describe_share(const struct runtime_config *c, struct json *vmm)
+{
+	struct err refused = ERR_INIT;
+	struct share_choice choice;
+
+	if (share_choose(c, accelerator(c), &choice, &refused) < 0)
+		choice = (struct share_choice){ c->shared_fs, refused.msg };
+	json_put(vmm, "shared_fs", json_make_string(choice.fs));
+	json_put(vmm, "shared_fs_why", json_make_string(choice.why));
+}
+
 static struct json *describe(const struct runtime_config *c)
 {
 	struct json *j = json_make_object(), *runtime = json_make_object(),
 		    *vmm = json_make_object(), *host = json_make_object();
-	const char *known = vmm_known(VMM_ACCELERATOR);
 	struct utsname u;
 
 	(void)uname(&u);
@@ -117,14 +149,11 @@ static struct json *describe(const struct runtime_config *c)
 	json_put(runtime, "configuration", json_make_string(c->file));
 	json_put(vmm, "path", json_make_string(c->qemu_path));
 	json_put(vmm, "machine_type", json_make_string(c->machine_type));
-	json_put(vmm, "accelerator",
-		 json_make_string(*c->accelerator ? c->accelerator
-				  : known         ? known
-						  : vmm_guess_accelerator()));
+	json_put(vmm, "accelerator", json_make_string(accelerator(c)));
 	json_put(vmm, "transport", json_make_string(transport(c)));
 	json_put(vmm, "kernel", json_make_string(c->kernel));
 	json_put(vmm, "initrd", json_make_string(c->initrd));
-	json_put(vmm, "shared_fs", json_make_string(c->shared_fs));
+	describe_share(c, vmm);
 	json_put(vmm, "default_vcpus", json_make_int(c->vcpus));
 	json_put(vmm, "default_memory_mib", json_make_int(c->memory_mib));
 	json_put(host, "kernel", json_make_string(u.release));

@@ -109,14 +109,14 @@ static const struct key keys[] = {
 	FIXED_INT(Q, "memory_offset", 0, 0, NO_BLOCK),
 	FIXED_BOOL(Q, "enable_virtio_mem", "false", NO_HOTPLUG),
 	FIXED_BOOL(Q, "disable_block_device_use", "false|true", NULL),
-	CHOICE_KEY(Q, "shared_fs", shared_fs, "virtio-fs", "virtio-fs|virtio-9p",
+	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p",
 		   "unknown way to share files"),
 	STR_KEY(Q, "virtio_fs_daemon", virtiofsd, "/usr/lib/qemu/virtiofsd"),
 	GATE_LIST(Q, "valid_virtio_fs_daemon_paths"),
 	FIXED_INT(Q, "virtio_fs_cache_size", 0, 0, "there is no DAX window"),
 	LIST_KEY(Q, "virtio_fs_extra_args", virtiofsd_args),
-	CHOICE_KEY(Q, "virtio_fs_cache", virtiofs_cache, "auto", "none|auto|always",
-		   "unknown cache mode"),
+	CHOICE_KEY(Q, "virtio_fs_cache", virtiofs_cache, "auto",
+		   "none|auto|always|never|metadata", "unknown cache mode"),
 	FIXED_STR(Q, "block_device_driver", "virtio-scsi|virtio-blk", NO_BLOCK),
 	FIXED_BOOL(Q, "block_device_cache_set", "false", NO_BLOCK),
 	FIXED_BOOL(Q, "block_device_cache_direct", "false", NO_BLOCK),
@@ -449,7 +449,7 @@ static int check(const struct runtime_config *c, struct err *err)
 		return -1;
 	if (!str_empty(c->firmware) && check_file(c, "firmware", c->firmware, R_OK, err) < 0)
 		return -1;
-	if (str_eq(c->shared_fs, "virtio-fs") &&
+	if (!str_eq(c->shared_fs, "virtio-9p") &&
 	    check_file(c, "virtio_fs_daemon", c->virtiofsd, X_OK, err) < 0)
 		return err_hint(err, "or set shared_fs = \"virtio-9p\"");
 	if (c->max_memory_mib && c->max_memory_mib < c->memory_mib)

@@ -12,7 +12,9 @@
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
+#include "sandbox/choice.h"
 #include "sandbox/share.h"
+#include "sandbox/virtiofsd.h"
 #include "vmm/known.h"
 #include "vmm/vsock.h"
 #include "json/json.h"
@@ -44,7 +46,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->virtiofsd = CHILD_NONE;
 	s->vm.child = CHILD_NONE;
 	(void)pthread_mutex_init(&s->lock, NULL);
-	(void)pthread_cond_init(&s->changed, NULL);
+	cond_init(&s->changed);
 	if (path_exists(s->state_dir))
 		err_set(err, E_EXISTS, "sandbox %s exists already (%s)", id, s->state_dir);
 	if (!err->code && path_make(s->state_dir, 0700, err) == 0 &&
@@ -143,29 +145,41 @@ static void on_vm_end(void *arg, uint32_t events)
 	die(s, E_GONE, "the VM ended");
 }
 
+static void after_grace(void *arg)
+{
+	struct sandbox *s = arg;
+
+	die(s, E_GONE, s->grace_why);
+}
+
+/* A VM that ends closes its sockets first: its end is the better reason. */
+static void die_unless_the_vm_does(struct sandbox *s, const char *why)
+{
+	s->grace_why = why;
+	if (!s->grace)
+		s->grace = loop_timer(s->loop, GRACE_MS, false, after_grace, s);
+}
+
 static void on_fs_end(void *arg, uint32_t events)
 {
+	static const char why[] = "virtiofsd ended while the VM ran";
 	struct sandbox *s = arg;
 
 	(void)events;
 	watch_set(s->fs_watch, 0);
-	die(s, E_GONE, "virtiofsd ended while the VM ran");
+	if (virtiofsd_failed(&s->virtiofsd))
+		die(s, E_GONE, why);
+	else
+		die_unless_the_vm_does(s, why);
 }
 
-static void after_grace(void *arg)
-{
-	die(arg, E_GONE, "the agent's connection ended");
-}
-
-/* A VM that ends closes its sockets first: its end is the better reason. */
 static void on_agent_gone(void *arg, const struct err *why)
 {
 	struct sandbox *s = arg;
 	struct err err = *why;
 
 	if (why->code == E_GONE) {
-		if (!s->grace)
-			s->grace = loop_timer(s->loop, GRACE_MS, false, after_grace, s);
+		die_unless_the_vm_does(s, "the agent's connection ended");
 		return;
 	}
 	err_wrap(&err, "the agent broke the protocol");
@@ -185,13 +199,10 @@ bool sandbox_is_dead(struct sandbox *s)
 /* The connection broke under a call: the loop learns why at about the same time. */
 static void explain(struct sandbox *s, const char *method, struct err *err)
 {
-	struct timespec until;
+	struct deadline soon = deadline_in(WHY_MS);
 
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += WHY_MS / 1000;
 	(void)pthread_mutex_lock(&s->lock);
-	while (!s->dead && !s->stopping &&
-	       pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
+	while (!s->dead && !s->stopping && cond_wait_until(&s->changed, &s->lock, soon))
 		;
 	if (s->dead) {
 		err_clear(err);
@@ -227,60 +238,29 @@ void sandbox_kill(struct sandbox *s, const struct err *why)
 
 /* --- start --- */
 
-struct gate {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool open;
-};
-
-struct handover {
-	struct sandbox *s;
-	void (*fn)(struct sandbox *s);
-	struct gate gate;
-};
-
-static void run_handover(void *arg)
+static void attach(void *arg)
 {
-	struct handover *h = arg;
+	struct sandbox *s = arg;
 
-	h->fn(h->s);
-	(void)pthread_mutex_lock(&h->gate.lock);
-	h->gate.open = true;
-	(void)pthread_cond_signal(&h->gate.cond);
-	(void)pthread_mutex_unlock(&h->gate.lock);
-}
-
-/* Runs fn on the loop and waits for it: watches and clients are made and removed there. */
-static void on_loop(struct sandbox *s, void (*fn)(struct sandbox *s))
-{
-	struct handover h = { s,
-			      fn,
-			      { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false } };
-
-	loop_post(s->loop, run_handover, &h);
-	(void)pthread_mutex_lock(&h.gate.lock);
-	while (!h.gate.open)
-		(void)pthread_cond_wait(&h.gate.cond, &h.gate.lock);
-	(void)pthread_mutex_unlock(&h.gate.lock);
-}
-
-static void attach(struct sandbox *s)
-{
 	s->vm_watch = loop_watch(s->loop, s->vm.child.pidfd, EPOLLIN, on_vm_end, s);
 	lines_start(&s->console, s->loop, s->vm.console, "guest console");
 	if (s->virtiofsd.pid > 0)
 		s->fs_watch = loop_watch(s->loop, s->virtiofsd.pidfd, EPOLLIN, on_fs_end, s);
 }
 
-static void attach_agent(struct sandbox *s)
+static void attach_agent(void *arg)
 {
+	struct sandbox *s = arg;
+
 	s->client = ttrpc_client_new(s->loop, STEAL(s->vm.agent, -1), on_agent_gone, s);
 	if (s->vm.log >= 0)
 		lines_start(&s->agent_log, s->loop, s->vm.log, "guest agent");
 }
 
-static void detach(struct sandbox *s)
+static void detach(void *arg)
 {
+	struct sandbox *s = arg;
+
 	(void)pthread_mutex_lock(&s->lock);
 	s->stopping = true;
 	(void)pthread_mutex_unlock(&s->lock);
@@ -294,8 +274,10 @@ static void detach(struct sandbox *s)
 	ttrpc_client_free(STEAL(s->client, NULL));
 }
 
-static void revive(struct sandbox *s)
+static void revive(void *arg)
 {
+	struct sandbox *s = arg;
+
 	(void)pthread_mutex_lock(&s->lock);
 	s->stopping = s->dead = false;
 	(void)pthread_mutex_unlock(&s->lock);
@@ -306,7 +288,7 @@ static int first_answer(struct sandbox *s, struct deadline deadline, struct err 
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
 
 	if (s->vm.ops->dial(&s->vm, deadline, err) == 0) {
-		on_loop(s, attach_agent);
+		loop_call(s->loop, attach_agent, s);
 		if (call_service(s, "grpc.Health", "Check", &request,
 				 &grpc__health_check_response__descriptor, deadline, NULL,
 				 err) == 0)
@@ -323,6 +305,35 @@ static int on_launched(void *arg, struct err *err)
 	return write_record(arg, err);
 }
 
+/* One way to get a VM. */
+struct attempt {
+	const char *accelerator;
+	bool vsock;
+	bool doubtful; /* vsock, and nobody knows whether it works */
+	bool by_9p;    /* not by virtio-fs: one was refuted */
+	bool refuted;  /* the kernel does not do what its file promised */
+};
+
+static int choose_share(struct sandbox *s, const struct attempt *a, struct err *err)
+{
+	struct share_choice choice = { SHARE_9P, "the guest does not store what it reads" };
+
+	if (!a->by_9p && share_choose(s->config, a->accelerator, &choice, err) < 0)
+		return -1;
+	s->virtiofs = str_eq(choice.fs, SHARE_VIRTIOFS);
+	log_info("the share is chosen", LOG_S("share", choice.fs),
+		LOG_S("why", choice.why), LOG_S("accelerator", a->accelerator));
+	return 0;
+}
+
+/* A daemon that failed takes the VMM down with it, which then knows less of the reason. */
+static void blame_virtiofsd(struct sandbox *s, struct err *err)
+{
+	if (virtiofsd_failed(&s->virtiofsd))
+		err_wrap(err, "virtiofsd ended (its words are in %s/virtiofsd.log)", s->vm_dir);
+	spawn_kill(&s->virtiofsd);
+}
+
 /* Where the files are, and the VMM that serves them or is served with them. */
 static int start_vm(struct sandbox *s, const struct vmm_request *request, struct deadline deadline,
 		    struct err *err)
@@ -330,9 +341,9 @@ static int start_vm(struct sandbox *s, const struct vmm_request *request, struct
 	AUTO(str) char *fs_socket = path_join(s->vm_dir, "vhost-fs.sock");
 	struct vmm_request r = *request;
 
-	if (str_eq(s->config->shared_fs, "virtio-fs")) {
+	if (s->virtiofs) {
 		(void)unlink(fs_socket);
-		if (share_start_daemon(s, fs_socket, err) < 0)
+		if (virtiofsd_start(s, fs_socket, err) < 0)
 			return -1;
 		r.fs_socket = fs_socket;
 	} else {
@@ -342,18 +353,11 @@ static int start_vm(struct sandbox *s, const struct vmm_request *request, struct
 	r.launched = on_launched;
 	r.arg = s;
 	if (vmm_qemu.start(&r, &s->vm, deadline, err) < 0) {
-		spawn_kill(&s->virtiofsd);
+		blame_virtiofsd(s, err);
 		return -1;
 	}
 	return 0;
 }
-
-/* One way to get a VM. */
-struct attempt {
-	const char *accelerator;
-	bool vsock;
-	bool doubtful; /* vsock, and nobody knows whether it works */
-};
 
 /* How long the agent's first answer may take: what is only tried leaves time for the next try. */
 static struct deadline answer_by(const struct sandbox *s, const struct attempt *a,
@@ -386,6 +390,27 @@ static int take_number(struct sandbox *s, struct attempt *a, uint32_t *cid, int 
 	return 0;
 }
 
+/* What the kernel's file promised the guest must say that it keeps. */
+static int check_share(struct sandbox *s, struct attempt *a, struct deadline deadline,
+		       struct err *err)
+{
+	Grpc__GuestDetailsRequest request = GRPC__GUEST_DETAILS_REQUEST__INIT;
+	Grpc__GuestDetailsResponse *details = NULL;
+	bool stores;
+
+	if (!s->virtiofs || !str_eq(a->accelerator, "tcg"))
+		return 0;
+	if (sandbox_call(s, "GetGuestDetails", &request,
+			 &grpc__guest_details_response__descriptor, deadline, &details, err) < 0)
+		return -1;
+	stores = details->file_pages;
+	protobuf_c_message_free_unpacked(&details->base, NULL);
+	if (stores)
+		return 0;
+	a->refuted = !*s->config->shared_fs;
+	return share_refuse(s->config, err);
+}
+
 /* A VM with an agent that answers. On failure nothing of it runs. */
 static int boot(struct sandbox *s, const struct vmm_request *r, struct attempt *a,
 		struct deadline deadline, struct err *err)
@@ -394,14 +419,15 @@ static int boot(struct sandbox *s, const struct vmm_request *r, struct attempt *
 	AUTO(fd) int vhost = -1; /* the number is taken until QEMU has this too */
 
 	request.accelerator = a->accelerator;
-	if (take_number(s, a, &request.cid, &vhost, err) < 0)
+	if (choose_share(s, a, err) < 0 || take_number(s, a, &request.cid, &vhost, err) < 0)
 		return -1;
 	request.vhost_vsock = vhost;
 	if (start_vm(s, &request, deadline, err) < 0)
 		return -1;
 	s->vm_running = true;
-	on_loop(s, attach);
-	if (first_answer(s, answer_by(s, a, deadline), err) == 0)
+	loop_call(s->loop, attach, s);
+	if (first_answer(s, answer_by(s, a, deadline), err) == 0 &&
+	    check_share(s, a, deadline, err) == 0)
 		return 0;
 	sandbox_stop(s);
 	return -1;
@@ -418,13 +444,19 @@ static bool begin_with_vsock(const struct sandbox *s, const char *settled)
  * before KVM, for it costs nothing to do without. */
 static bool try_else(struct attempt *a, bool accelerator_settled, bool may_vsock)
 {
+	if (a->refuted) {
+		a->refuted = false;
+		a->by_9p = true;
+		return true;
+	}
 	if (a->vsock && a->doubtful) {
-		*a = (struct attempt){ a->accelerator, false, false };
+		a->vsock = a->doubtful = false;
 		return true;
 	}
 	if (accelerator_settled || str_eq(a->accelerator, "tcg"))
 		return false;
-	*a = (struct attempt){ "tcg", may_vsock, a->doubtful };
+	a->accelerator = "tcg";
+	a->vsock = may_vsock;
 	return true;
 }
 
@@ -436,7 +468,9 @@ static int boot_somehow(struct sandbox *s, const struct vmm_request *r, struct d
 	const char *accelerator = vmm_settled(VMM_ACCELERATOR, s->config->accelerator);
 	const char *transport = vmm_settled(VMM_TRANSPORT, s->config->transport);
 	bool vsock = begin_with_vsock(s, transport), doubtful = vsock && !transport;
-	struct attempt a = { accelerator ? accelerator : vmm_guess_accelerator(), vsock, doubtful };
+	struct attempt a = { .accelerator = accelerator ? accelerator : vmm_guess_accelerator(),
+			     .vsock = vsock,
+			     .doubtful = doubtful };
 
 	while (boot(s, r, &a, deadline, err) < 0) {
 		struct attempt failed = a;
@@ -448,7 +482,7 @@ static int boot_somehow(struct sandbox *s, const struct vmm_request *r, struct d
 			LOG_S("accelerator", failed.accelerator),
 			LOG_S("transport", failed.vsock ? "vsock" : "serial"));
 		err_clear(err);
-		on_loop(s, revive);
+		loop_call(s->loop, revive, s);
 	}
 	if (!accelerator)
 		vmm_remember(VMM_ACCELERATOR, a.accelerator);
@@ -496,15 +530,14 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	char *nine = str_fmt("trans=virtio,version=9p2000.L,cache=mmap,nodev,msize=%lld",
 			     (long long)s->config->msize_9p);
 	char *options[] = { nine };
-	bool virtiofs = str_eq(s->config->shared_fs, "virtio-fs");
 	int result;
 
-	share.driver = virtiofs ? (char *)"virtio-fs" : (char *)"9p";
+	share.driver = s->virtiofs ? (char *)"virtio-fs" : (char *)"9p";
 	share.source = (char *)"kataShared";
-	share.fstype = virtiofs ? (char *)"virtiofs" : (char *)"9p";
+	share.fstype = s->virtiofs ? (char *)"virtiofs" : (char *)"9p";
 	share.mount_point = (char *)GUEST_SHARE_DIR "/";
 	share.options = options;
-	share.n_options = virtiofs ? 0 : 1;
+	share.n_options = s->virtiofs ? 0 : 1;
 	request.storages = storages;
 	request.n_storages = 1;
 	request.sandbox_id = s->id;
@@ -574,7 +607,7 @@ void sandbox_stop(struct sandbox *s)
 	if (s->client && !sandbox_is_dead(s) &&
 	    sandbox_call(s, "DestroySandbox", &request, NULL, soon, NULL, &err) < 0)
 		log_err(LOG_DEBUG, &err, "the agent did not say goodbye");
-	on_loop(s, detach);
+	loop_call(s->loop, detach, s);
 	s->vm.ops->stop(&s->vm, soon);
 	spawn_kill(&s->virtiofsd);
 }

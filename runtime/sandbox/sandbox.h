@@ -41,6 +41,7 @@ struct sandbox {
 	char *agent_version; /* as it says; NULL: it does not */
 	struct vm vm;
 	bool vm_running;
+	bool virtiofs; /* the share, or 9p */
 	struct child virtiofsd;
 	struct ttrpc_client *client;
 	struct watch *vm_watch, *fs_watch; /* loop */
@@ -49,8 +50,9 @@ struct sandbox {
 	void (*on_dead)(void *arg, const struct err *why);
 	void *arg;
 	struct watch *pause; /* loop: the owner's timer, removed with the connection */
-	struct watch
-		*grace; /* loop: the agent's connection ended, its cause may still show itself */
+	/* loop: something ended that also ends with the VM; why, if the VM does not. */
+	struct watch *grace;
+	const char *grace_why;
 
 	pthread_mutex_t lock; /* guards what follows: written on the loop, read by flows */
 	pthread_cond_t changed;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The host side of the shared files: bind mounts below one directory, and the daemon that serves
- * it. */
+/* The host side of the shared files: bind mounts below one directory. */
 
 #include "sandbox/share.h"
 
@@ -173,38 +172,4 @@ int sandbox_share_configured(struct sandbox *s, struct err *err)
 			return err_wrap(err, "%s", s->config->file);
 	}
 	return 0;
-}
-
-/* --- the daemon --- */
-
-int share_start_daemon(struct sandbox *s, const char *socket_path, struct err *err)
-{
-	const struct runtime_config *c = s->config;
-	AUTO(fd) int listener = fd_unix_listen(socket_path, err);
-	AUTO(strv) char **argv = NULL;
-	struct spawn_fd fds[] = { { listener, 3 }, { -1, 2 } };
-	AUTO(str) char *log = path_join(s->vm_dir, "virtiofsd.log");
-	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-	struct spawn spec = { .fds = fds, .nfds = 2, .cwd = "/", .new_group = true };
-
-	if (listener < 0)
-		return -1;
-	if (out < 0)
-		return err_sys(err, "make %s", log);
-	fds[1].fd = out;
-	strv_push(&argv, c->virtiofsd);
-	strv_push(&argv, "--fd=3");
-	strv_push(&argv, "-o");
-	strv_pushf(&argv, "source=%s", s->share_dir);
-	strv_push(&argv, "-o");
-	strv_pushf(&argv, "cache=%s", c->virtiofs_cache);
-	strv_push(&argv, "-o");
-	strv_push(&argv, "no_posix_lock,xattr");
-	strv_push(&argv, "-f");
-	if (!c->virtiofsd_args)
-		strv_push(&argv, "--thread-pool-size=0"); /* measured: fastest for small files */
-	strv_each(a, c->virtiofsd_args)
-		strv_push(&argv, *a);
-	spec.argv = argv;
-	return spawn_start(&spec, &s->virtiofsd, err);
 }

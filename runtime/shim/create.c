@@ -182,11 +182,9 @@ static int host_hooks(struct shim *s, struct err *err)
 /* The guest's copy of the specification; its mount sources are shared on the way. */
 static struct oci_spec *translate(struct shim *s, const char *guest_rootfs, struct err *err)
 {
-	AUTO(str) char *json = oci_spec_format(s->spec);
-	AUTO(oci_spec)
-	struct oci_spec *guest = oci_spec_parse(json, strlen(json), "config.json", err);
+	AUTO(oci_spec) struct oci_spec *guest = oci_spec_copy(s->spec);
 
-	if (!guest || spec_for_guest(s->sandbox, s->config, s->inv->id, guest, err) < 0)
+	if (spec_for_guest(s->sandbox, s->config, s->inv->id, guest, err) < 0)
 		return NULL;
 	str_set(&guest->root_path, guest_rootfs);
 	return STEAL(guest, NULL);
@@ -269,7 +267,7 @@ static void notice_early_end(struct shim *s)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-TASK(create)
+void task_create(struct ttrpc_call *call, const void *request, void *arg)
 {
 	Containerd__Task__V2__CreateTaskResponse reply =
 		CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;

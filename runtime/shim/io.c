@@ -209,7 +209,7 @@ int io_open(struct process *p, struct io **out, struct err *err)
 	io->in = (struct input){ .io = io, .fd = -1, .hold = -1 };
 	io->err.ended = p->terminal;
 	(void)pthread_mutex_init(&io->lock, NULL);
-	(void)pthread_cond_init(&io->changed, NULL);
+	cond_init(&io->changed);
 	if (open_input(p->in, &io->in, err) == 0 &&
 	    (is_binary(p->out)
 		     ? start_logger(io, p->out, err) == 0
@@ -595,9 +595,6 @@ void io_close_stdin(struct io *io)
 struct stop_request {
 	struct io *io;
 	struct child logger;
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool done;
 };
 
 static void stop_on_loop(void *arg)
@@ -611,24 +608,12 @@ static void stop_on_loop(void *arg)
 	finish_output(&io->err);
 	end_input(&io->in);
 	unref(io);
-	(void)pthread_mutex_lock(&r->lock);
-	r->done = true;
-	(void)pthread_cond_signal(&r->cond);
-	(void)pthread_mutex_unlock(&r->lock);
 }
 
 static void await_done(struct io *io, struct deadline deadline)
 {
-	int left = deadline_left(deadline);
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += left / 1000;
-	until.tv_nsec += (left % 1000) * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
 	(void)pthread_mutex_lock(&io->lock);
-	while (!io->done && pthread_cond_timedwait(&io->changed, &io->lock, &until) == 0)
+	while (!io->done && cond_wait_until(&io->changed, &io->lock, deadline))
 		;
 	(void)pthread_mutex_unlock(&io->lock);
 }
@@ -663,22 +648,15 @@ static void finish_on_loop(void *arg)
 
 void io_finish(struct io *io, struct deadline deadline)
 {
-	struct stop_request r = { .lock = PTHREAD_MUTEX_INITIALIZER,
-				  .cond = PTHREAD_COND_INITIALIZER };
+	struct stop_request r = { .io = io };
 	struct err ignored = ERR_INIT;
 	int code;
 
 	if (!io)
 		return;
-	loop_post(io->process->shim->loop, finish_on_loop,
-		  io); /* before stop_on_loop: io is there */
+	loop_call(io->process->shim->loop, finish_on_loop, io);
 	await_done(io, deadline);
-	r.io = io;
-	loop_post(io->process->shim->loop, stop_on_loop, &r);
-	(void)pthread_mutex_lock(&r.lock);
-	while (!r.done)
-		(void)pthread_cond_wait(&r.cond, &r.lock);
-	(void)pthread_mutex_unlock(&r.lock);
+	loop_call(io->process->shim->loop, stop_on_loop, &r);
 	/* Its pipes are closed: a logging program ends by itself, or is made to. */
 	if (r.logger.pid > 0 && spawn_wait(&r.logger, deadline_in(LOGGER_MS), &code, &ignored) < 0)
 		spawn_kill(&r.logger);

@@ -196,8 +196,7 @@ static struct watch *watch_signals(struct loop *loop)
 int shim_serve(const struct invocation *inv, struct err *err)
 {
 	/* Not on the stack: flows that still run at the end may look at it. */
-	static struct shim s = { .lock = PTHREAD_MUTEX_INITIALIZER,
-				 .left = PTHREAD_COND_INITIALIZER };
+	static struct shim s = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	const struct ttrpc_service services[] = {
 		{ .name = "containerd.task.v2.Task", .methods = task_methods, .arg = &s },
 		{ .name = NULL },
@@ -213,6 +212,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	if (listener < 0 || fd_cloexec(listener, true, err) < 0)
 		return -1;
 	open_log(inv);
+	cond_init(&s.left);
 	s.inv = inv;
 	s.loop = loop_new();
 	s.signals = watch_signals(s.loop);

@@ -181,7 +181,7 @@ void shim_sandbox_died(void *arg, const struct err *why)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-TASK(wait)
+void task_wait(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__WaitRequest *r = request;
 	struct shim *s = arg;

@@ -132,13 +132,11 @@ static void publish_start(struct process *p)
 static void poststart_hooks(struct shim *s)
 {
 	struct hook_state state = { s->inv->id, s->bundle, "running", s->pid, s->spec };
-	struct err err = ERR_INIT;
 
-	if (hooks_run(&s->spec->hooks.poststart, "poststart", &state, HOOK_SECONDS, NULL, &err) < 0)
-		log_err(LOG_WARN, &err, "poststart hook failed");
+	(void)hooks_run_all(&s->spec->hooks.poststart, "poststart", &state, HOOK_SECONDS, NULL);
 }
 
-TASK(start)
+void task_start(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__StartRequest *r = request;
 	Containerd__Task__V2__StartResponse reply = CONTAINERD__TASK__V2__START_RESPONSE__INIT;
@@ -178,7 +176,7 @@ TASK(start)
 
 /* --- exec --- */
 
-TASK(exec)
+void task_exec(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__ExecProcessRequest *r = request;
 	Containerd__Events__TaskExecAdded event = CONTAINERD__EVENTS__TASK_EXEC_ADDED__INIT;
@@ -225,7 +223,7 @@ TASK(exec)
 
 /* --- kill --- */
 
-TASK(kill)
+void task_kill(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__KillRequest *r = request;
 	Grpc__SignalProcessRequest signal = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
@@ -318,10 +316,8 @@ static void publish_delete(struct shim *s, uint32_t status, struct timespec when
 static void poststop_hooks(const struct shim *s, const struct oci_spec *spec, const char *bundle)
 {
 	struct hook_state state = { s->inv->id, bundle, "stopped", 0, spec };
-	struct err err = ERR_INIT;
 
-	if (hooks_run(&spec->hooks.poststop, "poststop", &state, HOOK_SECONDS, NULL, &err) < 0)
-		log_err(LOG_WARN, &err, "poststop hook failed");
+	(void)hooks_run_all(&spec->hooks.poststop, "poststop", &state, HOOK_SECONDS, NULL);
 }
 
 /* Execs that the manager has not deleted go with their container. */
@@ -349,15 +345,13 @@ static void drop_execs(struct shim *s)
  */
 static bool be_alone(struct shim *s)
 {
-	struct timespec until;
+	struct deadline soon = deadline_in(OTHERS_MS);
 	bool alone, others;
 
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += OTHERS_MS / 1000;
 	(void)pthread_mutex_lock(&s->lock);
 	alone = !s->deleting;
 	s->deleting = true;
-	while (alone && s->users > 1 && pthread_cond_timedwait(&s->left, &s->lock, &until) == 0)
+	while (alone && s->users > 1 && cond_wait_until(&s->left, &s->lock, soon))
 		;
 	others = alone && s->users > 1;
 	(void)pthread_mutex_unlock(&s->lock);
@@ -390,7 +384,7 @@ static void delete_container(struct ttrpc_call *call, struct shim *s)
 	reply_delete(call, pid, status, when);
 }
 
-TASK(delete)
+void task_delete(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__DeleteRequest *r = request;
 	struct shim *s = arg;
@@ -415,7 +409,7 @@ TASK(delete)
 
 /* --- pause, resume --- */
 
-TASK(pause)
+void task_pause(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__PauseRequest *r = request;
 	Containerd__Events__TaskPaused event = CONTAINERD__EVENTS__TASK_PAUSED__INIT;
@@ -435,7 +429,7 @@ TASK(pause)
 		let_go(s);
 }
 
-TASK(resume)
+void task_resume(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__ResumeRequest *r = request;
 	Containerd__Events__TaskResumed event = CONTAINERD__EVENTS__TASK_RESUMED__INIT;
@@ -455,7 +449,7 @@ TASK(resume)
 		let_go(s);
 }
 
-TASK(checkpoint)
+void task_checkpoint(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct err err = ERR_INIT;
 
@@ -467,7 +461,7 @@ TASK(checkpoint)
 
 /* --- terminal, input, limits --- */
 
-TASK(resize_pty)
+void task_resize_pty(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__ResizePtyRequest *r = request;
 	Grpc__TtyWinResizeRequest resize = GRPC__TTY_WIN_RESIZE_REQUEST__INIT;
@@ -499,7 +493,7 @@ TASK(resize_pty)
 		let_go(s);
 }
 
-TASK(close_io)
+void task_close_io(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__CloseIORequest *r = request;
 	struct shim *s = arg;
@@ -514,7 +508,7 @@ TASK(close_io)
 	task_answer(call, &err);
 }
 
-TASK(update)
+void task_update(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__UpdateTaskRequest *r = request;
 	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
@@ -545,7 +539,7 @@ TASK(update)
 
 /* --- questions --- */
 
-TASK(state)
+void task_state(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__StateRequest *r = request;
 	Containerd__Task__V2__StateResponse reply = CONTAINERD__TASK__V2__STATE_RESPONSE__INIT;
@@ -584,7 +578,7 @@ TASK(state)
 		ttrpc_fail(call, &err);
 }
 
-TASK(pids)
+void task_pids(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__PidsRequest *r = request;
 	Containerd__Task__V2__PidsResponse reply = CONTAINERD__TASK__V2__PIDS_RESPONSE__INIT;
@@ -605,7 +599,7 @@ TASK(pids)
 	let_go(s);
 }
 
-TASK(stats)
+void task_stats(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__StatsRequest *r = request;
 	Grpc__StatsContainerRequest ask = GRPC__STATS_CONTAINER_REQUEST__INIT;
@@ -629,7 +623,7 @@ TASK(stats)
 	let_go(s);
 }
 
-TASK(connect)
+void task_connect(struct ttrpc_call *call, const void *request, void *arg)
 {
 	Containerd__Task__V2__ConnectResponse reply = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
 	struct shim *s = arg;
@@ -646,7 +640,7 @@ static void stop_on_loop(void *arg)
 	loop_stop(arg);
 }
 
-TASK(shutdown)
+void task_shutdown(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct shim *s = arg;
 	struct err none = ERR_INIT;
@@ -661,29 +655,26 @@ TASK(shutdown)
 		loop_post(s->loop, stop_on_loop, s->loop);
 }
 
-#define METHOD(n, kind, message, handler)                                                       \
-	{                                                                                       \
-		n, kind, &containerd__task__v2__##message##_request__descriptor, task_##handler \
-	}
+#define REQUEST(message) &containerd__task__v2__##message##_request__descriptor
 
 const struct ttrpc_method task_methods[] = {
-	METHOD("State", TTRPC_EVENT, state, state),
-	METHOD("Create", TTRPC_FLOW, create_task, create),
-	METHOD("Start", TTRPC_FLOW, start, start),
-	METHOD("Delete", TTRPC_FLOW, delete, delete),
-	METHOD("Pids", TTRPC_EVENT, pids, pids),
-	METHOD("Pause", TTRPC_FLOW, pause, pause),
-	METHOD("Resume", TTRPC_FLOW, resume, resume),
-	METHOD("Checkpoint", TTRPC_EVENT, checkpoint_task, checkpoint),
-	METHOD("Kill", TTRPC_FLOW, kill, kill),
-	METHOD("Exec", TTRPC_FLOW, exec_process, exec),
-	METHOD("ResizePty", TTRPC_FLOW, resize_pty, resize_pty),
+	{ "State", TTRPC_EVENT, REQUEST(state), task_state },
+	{ "Create", TTRPC_FLOW, REQUEST(create_task), task_create },
+	{ "Start", TTRPC_FLOW, REQUEST(start), task_start },
+	{ "Delete", TTRPC_FLOW, REQUEST(delete), task_delete },
+	{ "Pids", TTRPC_EVENT, REQUEST(pids), task_pids },
+	{ "Pause", TTRPC_FLOW, REQUEST(pause), task_pause },
+	{ "Resume", TTRPC_FLOW, REQUEST(resume), task_resume },
+	{ "Checkpoint", TTRPC_EVENT, REQUEST(checkpoint_task), task_checkpoint },
+	{ "Kill", TTRPC_FLOW, REQUEST(kill), task_kill },
+	{ "Exec", TTRPC_FLOW, REQUEST(exec_process), task_exec },
+	{ "ResizePty", TTRPC_FLOW, REQUEST(resize_pty), task_resize_pty },
 	{ "CloseIO", TTRPC_EVENT, &containerd__task__v2__close_iorequest__descriptor,
 	  task_close_io },
-	METHOD("Update", TTRPC_FLOW, update_task, update),
-	METHOD("Wait", TTRPC_EVENT, wait, wait),
-	METHOD("Stats", TTRPC_FLOW, stats, stats),
-	METHOD("Connect", TTRPC_EVENT, connect, connect),
-	METHOD("Shutdown", TTRPC_FLOW, shutdown, shutdown),
+	{ "Update", TTRPC_FLOW, REQUEST(update_task), task_update },
+	{ "Wait", TTRPC_EVENT, REQUEST(wait), task_wait },
+	{ "Stats", TTRPC_FLOW, REQUEST(stats), task_stats },
+	{ "Connect", TTRPC_EVENT, REQUEST(connect), task_connect },
+	{ "Shutdown", TTRPC_FLOW, REQUEST(shutdown), task_shutdown },
 	{ NULL, TTRPC_EVENT, NULL, NULL },
 };

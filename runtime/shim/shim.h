@@ -82,24 +82,23 @@ struct shim {
 
 extern const struct ttrpc_method task_methods[];
 
-#define TASK(name) void task_##name(struct ttrpc_call *call, const void *request, void *arg)
-TASK(state);
-TASK(create);
-TASK(start);
-TASK(delete);
-TASK(pids);
-TASK(pause);
-TASK(resume);
-TASK(checkpoint);
-TASK(kill);
-TASK(exec);
-TASK(resize_pty);
-TASK(close_io);
-TASK(update);
-TASK(wait);
-TASK(stats);
-TASK(connect);
-TASK(shutdown);
+void task_state(struct ttrpc_call *call, const void *request, void *arg);
+void task_create(struct ttrpc_call *call, const void *request, void *arg);
+void task_start(struct ttrpc_call *call, const void *request, void *arg);
+void task_delete(struct ttrpc_call *call, const void *request, void *arg);
+void task_pids(struct ttrpc_call *call, const void *request, void *arg);
+void task_pause(struct ttrpc_call *call, const void *request, void *arg);
+void task_resume(struct ttrpc_call *call, const void *request, void *arg);
+void task_checkpoint(struct ttrpc_call *call, const void *request, void *arg);
+void task_kill(struct ttrpc_call *call, const void *request, void *arg);
+void task_exec(struct ttrpc_call *call, const void *request, void *arg);
+void task_resize_pty(struct ttrpc_call *call, const void *request, void *arg);
+void task_close_io(struct ttrpc_call *call, const void *request, void *arg);
+void task_update(struct ttrpc_call *call, const void *request, void *arg);
+void task_wait(struct ttrpc_call *call, const void *request, void *arg);
+void task_stats(struct ttrpc_call *call, const void *request, void *arg);
+void task_connect(struct ttrpc_call *call, const void *request, void *arg);
+void task_shutdown(struct ttrpc_call *call, const void *request, void *arg);
 
 /* Answers Empty, or the error. */
 void task_answer(struct ttrpc_call *call, const struct err *err);

@@ -75,13 +75,25 @@ static int share_mounts(struct sandbox *sb, struct oci_spec *spec, struct err *e
 	return 0;
 }
 
-static void release_hooks(struct oci_spec *spec)
+/*
+ * Sysctls of the network are set in the guest, whose network is the container's or its pod's. With
+ * that of the host, a guest's would be a different one: refused, as runc does.
+ */
+static int check_sysctls(const struct oci_linux *l, struct err *err)
 {
-	struct oci_spec holder = { .hooks = spec->hooks };
-	struct oci_spec *gone = xmemdup(&holder, sizeof(holder));
-
-	spec->hooks = (struct oci_hooks){ .prestart = { NULL, 0 } };
-	oci_spec_free(gone);
+	for (size_t i = 0; i < l->n_namespaces; i++) {
+		if (str_eq(l->namespaces[i].type, "network"))
+			return 0;
+	}
+	for (size_t i = 0; i < l->n_sysctl; i++) {
+		if (str_starts(l->sysctl[i].key, "net.") || str_starts(l->sysctl[i].key, "net/"))
+			return err_set(
+				err, E_INVALID,
+				"sysctl %s: the specification has no network namespace of its "
+				"own, and a container in a VM cannot change the host's",
+				l->sysctl[i].key);
+	}
+	return 0;
 }
 
 static void drop_namespaces(struct oci_linux *l)
@@ -94,8 +106,7 @@ static void drop_namespaces(struct oci_linux *l)
 		/* The guest is the network namespace; its cgroup namespace is the agent's affair.
 		 */
 		if (str_eq(ns->type, "network") || str_eq(ns->type, "cgroup")) {
-			free(ns->type);
-			free(ns->path);
+			oci_namespace_release(ns);
 			continue;
 		}
 		str_set(&ns->path, NULL);
@@ -137,7 +148,9 @@ int spec_for_guest(struct sandbox *sb, const struct runtime_config *config, cons
 	if (spec->process->user.umask.set)
 		log_warn("umask of the process is not passed on: the agent's protocol has no field "
 			 "for it, 022 holds");
-	release_hooks(spec);
+	if (check_sysctls(l, err) < 0)
+		return -1;
+	oci_hooks_release(&spec->hooks);
 	drop_namespaces(l);
 	if (l->resources)
 		drop_resources(l->resources);
@@ -146,10 +159,8 @@ int spec_for_guest(struct sandbox *sb, const struct runtime_config *config, cons
 	str_set(&spec->process->selinux_label, NULL);
 	str_set(&l->mount_label, NULL);
 	if (config->guest_seccomp_off && l->seccomp) {
-		struct oci_spec holder = { .linux_ = { .seccomp = l->seccomp } };
-
+		oci_seccomp_free(l->seccomp);
 		l->seccomp = NULL;
-		oci_spec_free(xmemdup(&holder, sizeof(holder)));
 	}
 	return share_mounts(sb, spec, err);
 }

@@ -68,7 +68,7 @@ rate() { # MIB
 # The transport alone: our kernel, one program that writes to a serial port.
 raw_rate() { # KERNEL INITRD ACCELERATOR MIB
 	local pid
-	exec 9< <(CPU=max,-erms plain_qemu "$3" -kernel "$1" -initrd "$2" -append "quiet" \
+	exec 9< <(CPU=max,erms=off,fsrm=off plain_qemu "$3" -kernel "$1" -initrd "$2" -append "quiet" \
 		-device virtio-serial-pci -chardev stdio,id=raw,signal=off \
 		-device virtserialport,chardev=raw,name=raw)
 	pid=$!

@@ -32,6 +32,9 @@ static void check_spec(const char *text, size_t size)
 		bug("what was printed does not parse: %s: %s", err.msg, first);
 	AUTO(str) char *second = oci_spec_format(again);
 	same(first, second);
+	AUTO(oci_spec) struct oci_spec *copy = oci_spec_copy(spec);
+	AUTO(str) char *third = oci_spec_format(copy);
+	same(first, third);
 
 	Grpc__Spec *message = oci_spec_to_message(spec);
 	AUTO(oci_spec) struct oci_spec *back = oci_spec_from_message(message, &err);

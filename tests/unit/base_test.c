@@ -318,6 +318,44 @@ START_TEST(replacing_can_keep_what_belongs_to_a_file)
 }
 END_TEST
 
+struct signalled {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done;
+};
+
+static void *signal_once(void *arg)
+{
+	struct signalled *s = arg;
+
+	(void)pthread_mutex_lock(&s->lock);
+	s->done = true;
+	(void)pthread_cond_signal(&s->cond);
+	(void)pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+START_TEST(a_condition_is_waited_for_until_its_deadline)
+{
+	struct signalled s = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct deadline soon = deadline_in(20), never = DEADLINE_NEVER;
+	pthread_t thread;
+
+	cond_init(&s.cond);
+	(void)pthread_mutex_lock(&s.lock);
+	ck_assert(!cond_wait_until(&s.cond, &s.lock, deadline_in(0)));
+	while (cond_wait_until(&s.cond, &s.lock, soon))
+		;
+	ck_assert(deadline_passed(soon));
+	ck_assert_int_eq(pthread_create(&thread, NULL, signal_once, &s), 0);
+	while (!s.done)
+		ck_assert(cond_wait_until(&s.cond, &s.lock, never));
+	(void)pthread_mutex_unlock(&s.lock);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	(void)pthread_cond_destroy(&s.cond);
+}
+END_TEST
+
 START_TEST(spawn_runs_programs)
 {
 	AUTO(buf) struct buf out = BUF_INIT(1000);
@@ -497,6 +535,7 @@ int main(void)
 	tcase_add_test(pure, ids_are_checked);
 	tcase_add_test(pure, nearest_word);
 	tcase_add_test(pure, paths_are_cleaned);
+	tcase_add_test(pure, a_condition_is_waited_for_until_its_deadline);
 	tcase_add_test(pure, spawn_runs_programs);
 	tcase_add_test(pure, spawn_reports_a_missing_program);
 	tcase_add_test(pure, spawn_passes_only_listed_fds);

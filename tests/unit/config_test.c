@@ -116,7 +116,7 @@ static const struct row {
 	{ Q, "valid_virtio_fs_daemon_paths", "[\"/bin/*\"]", NULL, NOWHERE },
 	{ Q, "virtio_fs_cache_size", "0", "1", NOWHERE },
 	{ Q, "virtio_fs_extra_args", "[\"-o\", \"x\"]", NULL, AT(virtiofsd_args) },
-	{ Q, "virtio_fs_cache", "\"always\"", "\"never\"", AT(virtiofs_cache) },
+	{ Q, "virtio_fs_cache", "\"metadata\"", "\"sometimes\"", AT(virtiofs_cache) },
 	{ Q, "block_device_driver", "\"virtio-blk\"", "\"nvdimm\"", NOWHERE },
 	{ Q, "block_device_cache_set", "false", "true", NOWHERE },
 	{ Q, "block_device_cache_direct", "false", "true", NOWHERE },

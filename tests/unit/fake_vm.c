@@ -11,6 +11,7 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct held {
@@ -86,12 +88,17 @@ static void reply_data(uint32_t stream, const void *data, size_t len)
 	reply_with(stream, &payload);
 }
 
-static void reply_number(uint32_t stream, uint64_t number)
+static void reply_field(uint32_t stream, unsigned field, uint64_t number)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(64);
 
-	wire_number(&payload, 1, number);
+	wire_number(&payload, field, number);
 	reply_with(stream, &payload);
+}
+
+static void reply_number(uint32_t stream, uint64_t number)
+{
+	reply_field(stream, 1, number);
 }
 
 /* The requests of that method that wait (all of them for NULL), the newest first. */
@@ -268,14 +275,44 @@ static void end_process(void)
 	release_held("ReadStderr", answer_end);
 }
 
+/* Where virtiofsd notes its process id, heap. */
+static char *virtiofsd_note(void)
+{
+	return str_fmt("%s.virtiofsd", getenv("FAKE_VM_LOG"));
+}
+
+/* As one does whose VM has ended: well, and before that end can be seen. */
+static void end_virtiofsd(void)
+{
+	AUTO(str) char *path = virtiofsd_note();
+	AUTO(str) char *pid = NULL;
+	struct pollfd end = { .events = POLLIN };
+
+	while (!pid) {
+		struct err not_yet = ERR_INIT;
+
+		pid = file_read_line(AT_FDCWD, path, &not_yet);
+		(void)poll(NULL, 0, pid ? 0 : 1);
+	}
+	end.fd = (int)syscall(SYS_pidfd_open, (pid_t)strtol(pid, NULL, 10), 0);
+	(void)syscall(SYS_pidfd_send_signal, end.fd, SIGTERM, NULL, 0);
+	(void)poll(&end, 1, -1);
+}
+
 static void serve(uint32_t stream, const char *method)
 {
 	if (str_eq(method, "Check")) {
+		if (plays("fs-follows")) {
+			end_virtiofsd();
+			exit(1);
+		}
 		if (!plays("no-check"))
 			reply_number(stream, 1);
 	} else if (str_eq(method, "CreateContainer")) {
 		if (!spoil(stream))
 			reply_empty(stream);
+	} else if (str_eq(method, "GetGuestDetails") && !plays("no-file-pages")) {
+		reply_field(stream, 10001, true);
 	} else if (str_eq(method, "StartContainer")) {
 		started(stream);
 	} else if (str_eq(method, "SignalProcess")) {
@@ -359,6 +396,34 @@ static void greet(void)
 }
 
 /* --- main --- */
+
+static void end_well(int signal_number)
+{
+	(void)signal_number;
+	_exit(0);
+}
+
+/* In virtiofsd's place it says which it is, and is only there. */
+static void play_virtiofsd(const char *option)
+{
+	if (str_eq(option, "--help")) {
+		(void)puts("  --shared-dir <DIR>\n  --cache <MODE>  auto, never");
+		exit(0);
+	}
+	if (!str_starts(option, "--fd"))
+		return;
+	if (plays("fs-dies"))
+		exit(1);
+	if (plays("fs-follows")) {
+		AUTO(str) char *path = virtiofsd_note(), *pid = str_fmt("%d", (int)getpid());
+		struct err err = ERR_INIT;
+
+		(void)signal(SIGTERM, end_well);
+		if (file_replace_volatile(AT_FDCWD, path, pid, strlen(pid), 0600, &err) < 0)
+			exit(2);
+	}
+	stay_silent();
+}
 
 /* "...path=/a/b.sock,..." or "unix:/a/b.sock,...": listens there. */
 static int listen_as_told(const char *spec, const char *key)
@@ -477,8 +542,8 @@ int main(int argc, char **argv)
 	if (!script)
 		script = "good";
 	(void)signal(SIGPIPE, SIG_IGN);
-	/* In virtiofsd's place it is only there. */
-	if (plays("no-sockets") || str_starts(argc > 1 ? argv[1] : "", "--fd"))
+	play_virtiofsd(argc > 1 ? argv[1] : "");
+	if (plays("no-sockets"))
 		stay_silent();
 	if (log) {
 		record = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

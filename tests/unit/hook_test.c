@@ -40,6 +40,7 @@ static struct oci_hook shell(const char *script, int64_t timeout)
 	return h;
 }
 
+/* With err the list ends at the first failure; without, the number of failures is returned. */
 static int run(struct oci_hook *hooks, size_t n, struct err *err)
 {
 	static char key[] = "a.key", value[] = "a value", version[] = "1.0.2";
@@ -49,7 +50,8 @@ static int run(struct oci_hook *hooks, size_t n, struct err *err)
 				 .n_annotations = 1 };
 	struct hook_state state = { "c1", "/bundle", "creating", 42, &spec };
 	struct oci_hook_list list = { hooks, n };
-	int r = hooks_run(&list, "prestart", &state, 10, NULL, err);
+	int r = err ? hooks_run(&list, "prestart", &state, 10, NULL, err)
+		    : (int)hooks_run_all(&list, "poststart", &state, 10, NULL);
 
 	for (size_t i = 0; i < n; i++) {
 		strv_free(hooks[i].args);
@@ -99,6 +101,18 @@ START_TEST(a_failure_ends_the_list_and_says_why)
 }
 END_TEST
 
+START_TEST(late_hooks_run_whatever_happened_before)
+{
+	AUTO(str) char *first = str_fmt("echo first >> %s/log; exit 3", dir);
+	AUTO(str) char *last = str_fmt("echo last >> %s/log", dir);
+	static char missing[] = "/no/such/hook";
+	struct oci_hook hooks[] = { shell(first, 0), { .path = missing }, shell(last, 0) };
+
+	ck_assert_int_eq(run(hooks, 3, NULL), 2);
+	expect_file("log", "first\nlast\n");
+}
+END_TEST
+
 START_TEST(a_hanging_hook_is_killed)
 {
 	struct oci_hook hooks[] = { shell("exec sleep 60", 1) };
@@ -135,6 +149,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, hooks_run_in_order_with_the_state);
 	tcase_add_test(tests, a_failure_ends_the_list_and_says_why);
+	tcase_add_test(tests, late_hooks_run_whatever_happened_before);
 	tcase_add_test(tests, a_hanging_hook_is_killed);
 	tcase_add_test(tests, bad_hooks_are_refused);
 	tcase_set_timeout(tests, 60);

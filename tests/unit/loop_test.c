@@ -240,6 +240,35 @@ START_TEST(posts_that_were_not_run_are_run_by_free)
 }
 END_TEST
 
+static void note_thread(void *arg)
+{
+	pthread_t *on = arg;
+
+	*on = pthread_self();
+	loop_call(loop, add_one, NULL); /* on its own thread there is nothing to wait for */
+	count++;
+}
+
+static void *call_and_stop(void *arg)
+{
+	loop_call(loop, note_thread, arg);
+	count *= 10; /* both have run */
+	loop_stop(loop);
+	return NULL;
+}
+
+START_TEST(a_call_has_run_on_the_loop_when_it_returns)
+{
+	pthread_t caller, on = 0;
+
+	ck_assert_int_eq(pthread_create(&caller, NULL, call_and_stop, &on), 0);
+	loop_run(loop);
+	ck_assert_int_eq(pthread_join(caller, NULL), 0);
+	ck_assert(pthread_equal(on, pthread_self()));
+	ck_assert_int_eq(count, 20);
+}
+END_TEST
+
 /* --- signals --- */
 
 static void on_signal(void *arg, int signo)
@@ -283,6 +312,7 @@ int main(void)
 	tcase_add_test(tc, a_timer_is_stopped_and_set_again);
 	tcase_add_test(tc, posts_of_a_thread_arrive_in_order);
 	tcase_add_test(tc, posts_that_were_not_run_are_run_by_free);
+	tcase_add_test(tc, a_call_has_run_on_the_loop_when_it_returns);
 	tcase_add_test(tc, signals_are_delivered_on_the_loop);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -58,6 +58,61 @@ START_TEST(format_and_parse_are_inverse)
 }
 END_TEST
 
+START_TEST(a_copy_is_complete_and_shares_nothing)
+{
+	AUTO(oci_spec) struct oci_spec *s = full();
+	AUTO(str) char *before = oci_spec_format(s);
+	AUTO(oci_spec) struct oci_spec *copy = oci_spec_copy(s);
+	AUTO(str) char *after = NULL;
+
+	ck_assert_ptr_ne(copy->process, s->process);
+	ck_assert_ptr_ne(copy->process->args[0], s->process->args[0]);
+	ck_assert_ptr_ne(copy->linux_.resources->unified[0].value,
+			 s->linux_.resources->unified[0].value);
+	oci_spec_free(STEAL(s, NULL));
+	after = oci_spec_format(copy);
+	ck_assert_str_eq(before, after);
+}
+END_TEST
+
+START_TEST(parts_are_freed_alone)
+{
+	AUTO(oci_spec) struct oci_spec *s = full();
+
+	oci_hooks_release(&s->hooks);
+	ck_assert_uint_eq(s->hooks.prestart.n, 0);
+	ck_assert_ptr_null(s->hooks.poststop.v);
+	oci_seccomp_free(STEAL(s->linux_.seccomp, NULL));
+	oci_namespace_release(&s->linux_.namespaces[1]);
+	ck_assert_ptr_null(s->linux_.namespaces[1].path);
+}
+END_TEST
+
+/* A manager may put megabytes of annotations into it. */
+START_TEST(documents_have_16_mib)
+{
+	AUTO(buf) struct buf text = BUF_INIT(OCI_DOCUMENT_MAX + 1);
+	const char *begin = "{\"annotations\":{\"a\":\"", *end = "\"}}";
+	struct err err = ERR_INIT;
+	AUTO(oci_spec) struct oci_spec *s = NULL;
+	char *fill;
+	size_t n = OCI_DOCUMENT_MAX - strlen(begin) - strlen(end);
+
+	ck_assert_int_eq(OCI_DOCUMENT_MAX, 16 << 20);
+	buf_str(&text, begin);
+	fill = buf_room(&text, n);
+	ck_assert_ptr_nonnull(fill);
+	memset(fill, 'x', n);
+	text.len += n;
+	buf_str(&text, end);
+	s = oci_spec_parse(buf_cstr(&text), text.len, "large", &err);
+	ck_assert_msg(s != NULL, "%s", err.msg);
+	buf_chr(&text, ' ');
+	ck_assert_ptr_null(oci_spec_parse(buf_cstr(&text), text.len, "large", &err));
+	ck_assert_int_eq(err.code, E_LIMIT);
+}
+END_TEST
+
 /* The message goes over the wire in between, so that what we build is what others can read. */
 START_TEST(messages_carry_everything)
 {
@@ -91,6 +146,47 @@ START_TEST(messages_carry_everything)
 	ck_assert_str_eq(after, buf_cstr(&expect));
 	grpc__spec__free_unpacked(m, NULL);
 	grpc__spec__free_unpacked(arrived, NULL);
+}
+END_TEST
+
+/* What a rule says of the numbers, and what the wire has for it. */
+static const struct {
+	const char *numbers;
+	int64_t major, minor;
+	const char *back;
+} rules[] = {
+	{ ",\"major\":8,\"minor\":0", 8, 0, ",\"major\":8,\"minor\":0" },
+	{ ",\"major\":0,\"minor\":0", 0, 0, ",\"major\":0,\"minor\":0" },
+	{ ",\"major\":8", 8, -1, ",\"major\":8" },
+	{ "", -1, -1, "" },
+	{ ",\"major\":13,\"minor\":-1", 13, -1, ",\"major\":13" },
+};
+
+START_TEST(any_number_of_a_device_rule_is_not_0)
+{
+	AUTO(str)
+	char *json = str_fmt("{\"devices\":[{\"allow\":true,\"type\":\"b\"%s,\"access\":\"r\"}]}",
+			     rules[_i].numbers);
+	AUTO(str)
+	char *expect = str_fmt("{\"devices\":[{\"allow\":true,\"type\":\"b\"%s,"
+			       "\"access\":\"r\"}]}",
+			       rules[_i].back);
+	struct err err = ERR_INIT;
+	AUTO(oci_resources)
+	struct oci_resources *r = oci_resources_parse(json, strlen(json), "r", &err);
+	AUTO(oci_resources) struct oci_resources *back = NULL;
+	AUTO(str) char *text = NULL;
+	Grpc__LinuxResources *m;
+
+	ck_assert_msg(r != NULL, "%s", err.msg);
+	m = oci_resources_to_message(r);
+	ck_assert_int_eq(m->devices[0]->major, rules[_i].major);
+	ck_assert_int_eq(m->devices[0]->minor, rules[_i].minor);
+	back = oci_resources_from_message(m, &err);
+	ck_assert_ptr_nonnull(back);
+	text = oci_resources_format(back);
+	ck_assert_str_eq(text, expect);
+	grpc__linux_resources__free_unpacked(m, NULL);
 }
 END_TEST
 
@@ -149,6 +245,10 @@ int main(void)
 
 	tcase_add_test(tc, members_are_read);
 	tcase_add_test(tc, format_and_parse_are_inverse);
+	tcase_add_test(tc, a_copy_is_complete_and_shares_nothing);
+	tcase_add_test(tc, parts_are_freed_alone);
+	tcase_add_test(tc, documents_have_16_mib);
+	tcase_add_loop_test(tc, any_number_of_a_device_rule_is_not_0, 0, (int)ARRAY_LEN(rules));
 	tcase_add_test(tc, messages_carry_everything);
 	tcase_add_loop_test(tc, errors_name_the_member, 0, (int)ARRAY_LEN(bad));
 	tcase_add_loop_test(tc, bad_json_is_refused, 0, (int)ARRAY_LEN(not_json));

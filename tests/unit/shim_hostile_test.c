@@ -82,8 +82,53 @@ END_TEST
 
 START_TEST(virtiofsd_dies)
 {
-	shim_start("no-check", "virtio_fs_daemon = \"/bin/false\"");
-	shim_must_fail(shim_create(), "virtiofsd");
+	shim_start("fs-dies", "virtio_fs_daemon = \"" FAKE_VM "\"");
+	shim_must_fail(shim_create(), "virtiofsd ended");
+	shim_finish();
+}
+END_TEST
+
+START_TEST(what_is_no_virtiofsd)
+{
+	shim_start("good", "virtio_fs_daemon = \"/bin/false\"");
+	shim_must_fail(shim_create(), "virtio_fs_daemon = \"/bin/false\"");
+	shim_finish();
+}
+END_TEST
+
+/* The daemon ends because the VM has: the VM is to blame. */
+START_TEST(the_vm_ends_before_virtiofsd)
+{
+	shim_start("fs-follows", "virtio_fs_daemon = \"" FAKE_VM "\"");
+	shim_must_fail(shim_create(), "the VM ended");
+	shim_finish();
+}
+END_TEST
+
+static void last_vm_has(const char *word)
+{
+	AUTO(buf) struct buf line = BUF_INIT(1 << 16);
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_read(AT_FDCWD, VM_LOG ".argv", 1 << 16, &line, &err) == 0, "%s",
+		      err.msg);
+	ck_assert_msg(strstr(buf_cstr(&line), word) != NULL, "no %s in %s", word, buf_cstr(&line));
+}
+
+/* A guest does not say that it keeps what its kernel's note promises: 9p, or a refusal where
+ * virtio-fs was asked for by name. */
+START_TEST(a_promise_that_the_guest_does_not_keep)
+{
+	if (_i == 0) {
+		shim_start("no-file-pages", "virtio_fs_daemon = \"" FAKE_VM "\"");
+		shim_must(shim_create(), "Create");
+		last_vm_has("virtio-9p-pci");
+		shim_must(shim_ask_id("Delete", 0), "Delete");
+	} else {
+		shim_start("no-file-pages", "shared_fs = \"virtio-fs\"\n"
+					    "virtio_fs_daemon = \"" FAKE_VM "\"");
+		shim_must_fail(shim_create(), "does not store what it reads");
+	}
 	shim_finish();
 }
 END_TEST
@@ -241,6 +286,9 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, a_manager_without_manners);
 	tcase_add_loop_test(t, create_fails_in_time, 0, ARRAY_LEN(bad_creates));
 	tcase_add_test(t, virtiofsd_dies);
+	tcase_add_test(t, what_is_no_virtiofsd);
+	tcase_add_test(t, the_vm_ends_before_virtiofsd);
+	tcase_add_loop_test(t, a_promise_that_the_guest_does_not_keep, 0, 2);
 	tcase_add_test(t, start_without_an_answer);
 	tcase_add_test(t, vm_dies_at_the_start);
 	tcase_add_test(t, connection_ends_while_it_runs);

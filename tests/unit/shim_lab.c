@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/shim_lab.h"
+#include "tests/unit/kernel_lab.h"
 
 #include "base/deadline.h"
 #include "base/fd.h"
@@ -236,7 +237,7 @@ void (*shim_host)(void);
 static void write_config(const char *share)
 {
 	AUTO(str)
-	char *text = str_fmt("[hypervisor.qemu]\npath = \"%s\"\nkernel = \"/dev/null\"\n"
+	char *text = str_fmt("[hypervisor.qemu]\npath = \"%s\"\nkernel = \"" DIR "/vmlinux\"\n"
 			     "initrd = \"/dev/null\"\naccelerator = \"tcg\"\n"
 			     "transport = \"serial\"\n%s\n"
 			     "[agent.kata]\ndial_timeout = 2\nrequest_timeout = 3\n"
@@ -245,6 +246,7 @@ static void write_config(const char *share)
 	struct err err = ERR_INIT;
 
 	write_file(DIR "/configuration.toml", text);
+	kernel_lab_write(DIR "/vmlinux", (struct note[]){ NOTE_STORES_PAGES, NOTE_END }, 0);
 	ck_assert(path_make(DIR "/config.d", 0700, &err) == 0);
 	ck_assert(path_make(DIR "/shared", 0700, &err) == 0);
 	write_file(DIR "/shared/file", "");

@@ -132,7 +132,7 @@ static void check_command_line(void)
 	static const char *const words[] = {
 		" -machine q35,accel=tcg,",
 		",hmat=on ",
-		" -cpu max,-erms,-pmu ",
+		" -cpu max,erms=off,fsrm=off,-pmu ",
 		" -smp 3 ",
 		" -m 300M ",
 		"size=300M,",
@@ -145,7 +145,7 @@ static void check_command_line(void)
 		" -sandbox on,spawn=deny ",
 		" -append debug ",
 		"console=ttyS0",
-		" agent.log=debug one=1 two ",
+		" norandmaps no_timer_check agent.log=debug one=1 two ",
 	};
 	AUTO(buf) struct buf line = BUF_INIT(1 << 16);
 

@@ -50,7 +50,15 @@ test_a_hanging_hook_is_ended() {
 test_late_hooks_only_warn() {
 	expect "status" "$(hooked '{"poststart":[{"path":"/bin/false"}],
 		"poststop":[{"path":"/bin/false"}]}' '["sh","-c","exit 6"]')" 6
-	grep -q 'poststop hook failed' "$LAB/containerd.log"
+	grep -q 'poststop hook: /bin/false' "$LAB/containerd.log"
+}
+
+# One that fails does not keep those after it from running.
+test_late_hooks_run_after_one_that_failed() {
+	rm -f "$LAB/hooks"
+	expect "status" "$(hooked "{\"poststart\":[{\"path\":\"/bin/false\"},$(hook poststart)],
+		\"poststop\":[{\"path\":\"/no/such/hook\"},$(hook poststop)]}")" 0
+	expect "hooks" "$(cat "$LAB/hooks")" "$(printf '%s\n' 'poststart running' 'poststop stopped')"
 }
 
 # They have a time limit as well, and what waits for them goes on after it.

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Which share a VM gets, and which virtiofsd serves it. */
+
+#include "sandbox/choice.h"
+#include "sandbox/virtiofsd.h"
+#include "vmm/kernel.h"
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "tests/unit/kernel_lab.h"
+
+#include <check.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/share-test-XXXXXX";
+static char *kernel;
+
+static void make_dir(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	kernel = path_join(dir, "vmlinux");
+}
+
+static void remove_dir(void)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	free(kernel);
+}
+
+/* --- kernels --- */
+
+static bool stores(void)
+{
+	struct err err = ERR_INIT;
+	bool stores = true;
+
+	ck_assert_msg(kernel_stores_pages(kernel, &stores, &err) == 0, "%s", err.msg);
+	return stores;
+}
+
+static const struct note xen = { "Xen", 18, 8 }, build_id = { "GNU", 3, 20 },
+			 ours = NOTE_STORES_PAGES, other = { "Kata", 2, 4 },
+			 no_desc = { "Kata", 1, 0 }, end = NOTE_END;
+
+START_TEST(a_kernel_says_what_it_does)
+{
+	kernel_lab_write(kernel, (struct note[]){ ours, end }, 0);
+	ck_assert(stores());
+	kernel_lab_write(kernel, (struct note[]){ xen, build_id, ours, end }, 0);
+	ck_assert(stores());
+	kernel_lab_write(kernel, (struct note[]){ other, no_desc, end }, 0);
+	ck_assert(stores());
+	kernel_lab_write(kernel, (struct note[]){ xen, build_id, other, end }, 0);
+	ck_assert(!stores());
+	kernel_lab_write(kernel, NULL, 0);
+	ck_assert(!stores());
+}
+END_TEST
+
+/* Whatever is cut off, nothing is read beyond the end. */
+START_TEST(a_damaged_kernel_says_nothing)
+{
+	struct note notes[] = { xen, ours, end };
+
+	for (size_t cut = 1; cut < sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr) + 40; cut++) {
+		kernel_lab_write(kernel, notes, cut);
+		ck_assert(!stores());
+	}
+}
+END_TEST
+
+START_TEST(lengths_in_a_note_are_not_believed)
+{
+	static const uint32_t huge[] = { 0xffffffff, 0xfffffffd, 0x7fffffff, 0x10000 };
+
+	for (size_t i = 0; i < ARRAY_LEN(huge); i++) {
+		for (size_t field = 0; field < 2; field++) {
+			AUTO(buf) struct buf b = BUF_INIT(65536);
+			struct err err = ERR_INIT;
+
+			kernel_lab_write(kernel, (struct note[]){ xen, ours, end }, 0);
+			ck_assert(file_read(AT_FDCWD, kernel, 65536, &b, &err) == 0);
+			memcpy(b.data + sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr) + 4 * field,
+			       &huge[i], 4);
+			ck_assert(file_replace_volatile(AT_FDCWD, kernel, b.data, b.len, 0600,
+							&err) == 0);
+			ck_assert(!stores());
+		}
+	}
+}
+END_TEST
+
+START_TEST(what_is_no_elf_file_says_nothing)
+{
+	struct err err = ERR_INIT;
+	bool stores = true;
+
+	ck_assert_int_eq(kernel_stores_pages("/dev/null", &stores, &err), 0);
+	ck_assert(!stores);
+	ck_assert_int_eq(kernel_stores_pages("/nonexistent/vmlinux", &stores, &err), -1);
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+}
+END_TEST
+
+/* --- the choice --- */
+
+static const struct choice {
+	const char *asked, *accelerator;
+	bool stores;
+	const char *fs; /* NULL: refused */
+} choices[] = {
+	{ "", "kvm", false, SHARE_VIRTIOFS },	       { "", "kvm", true, SHARE_VIRTIOFS },
+	{ "", "tcg", false, SHARE_9P },		       { "", "tcg", true, SHARE_VIRTIOFS },
+	{ SHARE_VIRTIOFS, "kvm", false, SHARE_VIRTIOFS }, { SHARE_VIRTIOFS, "tcg", false, NULL },
+	{ SHARE_VIRTIOFS, "tcg", true, SHARE_VIRTIOFS },  { SHARE_9P, "kvm", true, SHARE_9P },
+	{ SHARE_9P, "tcg", true, SHARE_9P },
+};
+
+START_TEST(the_share_is_one_that_runs_what_it_reads)
+{
+	const struct choice *t = &choices[_i];
+	struct runtime_config c = { .file = (char *)"/etc/c.toml", .kernel = kernel };
+	struct share_choice choice = { 0 };
+	AUTO(str) char *asked = str_fmt("%s", t->asked);
+	struct err err = ERR_INIT;
+	int result;
+
+	c.shared_fs = asked;
+	kernel_lab_write(kernel, (struct note[]){ xen, t->stores ? ours : other, end }, 0);
+	result = share_choose(&c, t->accelerator, &choice, &err);
+	if (t->fs) {
+		ck_assert_msg(result == 0, "%s", err.msg);
+		ck_assert_str_eq(choice.fs, t->fs);
+		ck_assert(!str_empty(choice.why));
+	} else {
+		ck_assert_int_eq(result, -1);
+		ck_assert_int_eq(err.code, E_CONFIG);
+		ck_assert_ptr_nonnull(strstr(err.msg, kernel));
+		ck_assert_ptr_nonnull(strstr(err.msg, SHARE_9P));
+	}
+}
+END_TEST
+
+/* --- virtiofsd --- */
+
+/* The parts that matter, as the programs print them. */
+static const char help_c[] = "usage: virtiofsd [options]\n\n"
+			     "    -f                         foreground operation\n"
+			     "    -o cache=<mode>            cache mode. could be one of \"auto, "
+			     "always, none\"\n"
+			     "                               default: auto\n"
+			     "    -o flock|no_flock          enable/disable flock, never metadata\n"
+			     "    -o source=PATH             shared directory tree\n";
+static const char help_rust[] = "Usage: virtiofsd --shared-dir <SHARED_DIR> [OPTIONS]\n\n"
+				"Options:\n      --shared-dir <SHARED_DIR>\n"
+				"          Shared directory path\n\n"
+				"      --cache <CACHE>\n"
+				"          The caching policy the file system should use (auto, "
+				"always, never, metadata)\n          \n"
+				"          [default: auto]\n\n"
+				"      --allow-mmap\n          none of it\n\n"
+				"  -o <COMPAT_OPTIONS>\n"
+				"          Options of the legacy implementation\n";
+
+static const struct {
+	const char *help, *asked;
+	int kind; /* -1: refused */
+	const char *mode;
+} daemons[] = {
+	{ help_c, "auto", VIRTIOFSD_C, "auto" },
+	{ help_c, "always", VIRTIOFSD_C, "always" },
+	{ help_c, "none", VIRTIOFSD_C, "none" },
+	{ help_c, "never", VIRTIOFSD_C, "none" },
+	{ help_c, "metadata", -1, NULL },
+	{ help_rust, "auto", VIRTIOFSD_RUST, "auto" },
+	{ help_rust, "always", VIRTIOFSD_RUST, "always" },
+	{ help_rust, "none", VIRTIOFSD_RUST, "never" },
+	{ help_rust, "never", VIRTIOFSD_RUST, "never" },
+	{ help_rust, "metadata", VIRTIOFSD_RUST, "metadata" },
+	{ "", "auto", -1, NULL },
+	{ "Usage: cat [OPTION]... [FILE]...\n", "auto", -1, NULL },
+};
+
+START_TEST(a_daemon_is_known_by_its_help)
+{
+	enum virtiofsd_kind kind = VIRTIOFSD_C;
+	const char *mode = NULL;
+	struct err err = ERR_INIT;
+	int result = virtiofsd_recognize("/bin/daemon", daemons[_i].help, daemons[_i].asked, &kind,
+					 &mode, &err);
+
+	ck_assert_int_eq(result, daemons[_i].kind < 0 ? -1 : 0);
+	if (result < 0) {
+		ck_assert_int_eq(err.code, E_CONFIG);
+		ck_assert_ptr_nonnull(strstr(err.msg, "/bin/daemon"));
+		return;
+	}
+	ck_assert_int_eq((int)kind, daemons[_i].kind);
+	ck_assert_str_eq(mode, daemons[_i].mode);
+}
+END_TEST
+
+static unsigned count(char *const *argv, const char *start)
+{
+	unsigned n = 0;
+
+	strv_each(a, argv)
+		n += str_starts(*a, start);
+	return n;
+}
+
+START_TEST(each_daemon_has_its_options)
+{
+	static char mine[] = "--rlimit-nofile=20000";
+	char *extra[] = { mine, NULL };
+	AUTO(strv)
+	char **c = virtiofsd_command("/bin/c", VIRTIOFSD_C, "none", "/the/dir", NULL);
+	AUTO(strv)
+	char **rust = virtiofsd_command("/bin/r", VIRTIOFSD_RUST, "never", "/the/dir", extra);
+
+	ck_assert_uint_eq(count(c, "source=/the/dir"), 1);
+	ck_assert_uint_eq(count(c, "cache=none"), 1);
+	ck_assert_uint_eq(count(c, "--rlimit-nofile="), 1);
+	ck_assert_uint_eq(count(rust, "--shared-dir=/the/dir"), 1);
+	ck_assert_uint_eq(count(rust, "--cache=never"), 1);
+	ck_assert_uint_eq(count(rust, "-o"), 0);
+	/* What was asked for is not said twice: the one in Rust refuses that. */
+	ck_assert_uint_eq(count(rust, "--rlimit-nofile="), 1);
+	ck_assert_uint_eq(count(rust, mine), 1);
+}
+END_TEST
+
+/* As far as this host lets us go, and never below where we are. */
+START_TEST(a_daemon_may_open_many_files)
+{
+	AUTO(strv) char **c = virtiofsd_command("/bin/c", VIRTIOFSD_C, "auto", "/the/dir", NULL);
+	unsigned long given = 0;
+	struct rlimit own;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &own), 0);
+
+	strv_each(a, c) {
+		if (str_starts(*a, "--rlimit-nofile="))
+			given = strtoul(*a + strlen("--rlimit-nofile="), NULL, 10);
+	}
+	ck_assert_uint_ge(given, own.rlim_max);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("share");
+	TCase *t = tcase_create("share");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, make_dir, remove_dir);
+	tcase_add_test(t, a_kernel_says_what_it_does);
+	tcase_add_test(t, a_damaged_kernel_says_nothing);
+	tcase_add_test(t, lengths_in_a_note_are_not_believed);
+	tcase_add_test(t, what_is_no_elf_file_says_nothing);
+	tcase_add_loop_test(t, the_share_is_one_that_runs_what_it_reads, 0,
+			    (int)ARRAY_LEN(choices));
+	tcase_add_loop_test(t, a_daemon_is_known_by_its_help, 0, (int)ARRAY_LEN(daemons));
+	tcase_add_test(t, each_daemon_has_its_options);
+	tcase_add_test(t, a_daemon_may_open_many_files);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
