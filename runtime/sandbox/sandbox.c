@@ -321,8 +321,8 @@ static int choose_share(struct sandbox *s, const struct attempt *a, struct err *
 	if (!a->by_9p && share_choose(s->config, a->accelerator, &choice, err) < 0)
 		return -1;
 	s->virtiofs = str_eq(choice.fs, SHARE_VIRTIOFS);
-	log_info("the share is chosen", LOG_S("share", choice.fs),
-		LOG_S("why", choice.why), LOG_S("accelerator", a->accelerator));
+	log_info("the share is chosen", LOG_S("share", choice.fs), LOG_S("why", choice.why),
+		 LOG_S("accelerator", a->accelerator));
 	return 0;
 }
 
@@ -400,8 +400,8 @@ static int check_share(struct sandbox *s, struct attempt *a, struct deadline dea
 
 	if (!s->virtiofs || !str_eq(a->accelerator, "tcg"))
 		return 0;
-	if (sandbox_call(s, "GetGuestDetails", &request,
-			 &grpc__guest_details_response__descriptor, deadline, &details, err) < 0)
+	if (sandbox_call(s, "GetGuestDetails", &request, &grpc__guest_details_response__descriptor,
+			 deadline, &details, err) < 0)
 		return -1;
 	stores = details->file_pages;
 	protobuf_c_message_free_unpacked(&details->base, NULL);

@@ -115,8 +115,7 @@ static void take_tables(struct tables *t)
 static void table_is(const struct buf *now, const struct buf *before)
 {
 	AUTO(strv)
-	char **a = strv_split(buf_cstr(now), "\n"),
-	     **b = strv_split(buf_cstr(before), "\n");
+	char **a = strv_split(buf_cstr(now), "\n"), **b = strv_split(buf_cstr(before), "\n");
 
 	strv_each(line, a)
 		ck_assert_msg(strv_has(b, *line), "new: %s", *line);
