@@ -19,12 +19,10 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-DEFINE_AUTO(dirp, DIR *, NULL, closedir)
-
 /* The first entry of a folder whose name begins and ends so, heap, or NULL. */
 static char *first_entry(const char *folder, const char *prefix, const char *suffix)
 {
-	AUTO(dirp) DIR *dir = opendir(folder);
+	AUTO(dir) DIR *dir = opendir(folder);
 
 	for (struct dirent *e; dir && (e = readdir(dir));) {
 		if (e->d_name[0] != '.' && str_starts(e->d_name, prefix) &&
@@ -119,7 +117,7 @@ static char *wait_node(const char *node, struct deadline deadline, struct err *e
 static int scan_scsi(const struct search *s, struct err *err)
 {
 	AUTO(str) char *request = str_fmt("0 %u %u", s->target, s->lun);
-	AUTO(dirp) DIR *dir = opendir("/sys/class/scsi_host");
+	AUTO(dir) DIR *dir = opendir("/sys/class/scsi_host");
 
 	for (struct dirent *e; dir && (e = readdir(dir));) {
 		AUTO(str) char *scan = str_fmt("%s/scan", e->d_name);

@@ -20,13 +20,11 @@
 
 enum { LOOK_MS = 50, CPUS_MS = 5000 };
 
-DEFINE_AUTO(dirp, DIR *, NULL, closedir)
-
 /* Writes on to the files folder/prefix<N>/file that say off; returns how many took it. */
 static int online_all(const char *folder, const char *prefix, const char *file, const char *off,
 		      const char *on, unsigned max, struct err *err)
 {
-	AUTO(dirp) DIR *dir = opendir(folder);
+	AUTO(dir) DIR *dir = opendir(folder);
 	int n = 0;
 
 	if (!dir)

@@ -11,8 +11,6 @@
 #include <dirent.h>
 #include <string.h>
 
-DEFINE_AUTO(dirp, DIR *, NULL, closedir)
-
 static int parse_step(const char *text, struct pci_path *out, struct err *err)
 {
 	AUTO(strv) char **parts = strv_split(text, ".");
@@ -48,7 +46,7 @@ int pci_path_parse(const char *text, struct pci_path *out, struct err *err)
 static char *bus_behind(const char *bridge)
 {
 	AUTO(str) char *path = path_join(bridge, "pci_bus");
-	AUTO(dirp) DIR *dir = opendir(path);
+	AUTO(dir) DIR *dir = opendir(path);
 
 	for (struct dirent *e; dir && (e = readdir(dir));) {
 		if (e->d_name[0] != '.')

@@ -18,8 +18,6 @@
 
 enum { DEPTH_MAX = 256 };
 
-DEFINE_AUTO(dirp, DIR *, NULL, closedir)
-
 struct change {
 	gid_t group;
 	dev_t device;
@@ -52,7 +50,7 @@ static int change_one(const struct change *c, int at, const char *name, const st
 static int change_below(const struct change *c, int folder, int depth, struct err *err)
 {
 	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO(dirp) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
 	struct stat st;
 
 	if (!dir)

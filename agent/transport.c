@@ -27,12 +27,10 @@
 
 enum { PORT_WAIT_MS = 10000, RECONNECT_MS = 5 };
 
-DEFINE_AUTO(dirp, DIR *, NULL, closedir)
-
 /* The device of the port NAME: /sys/class/virtio-ports/vport1p2/name. NULL: not there (yet). */
 static char *find_port(const char *name)
 {
-	AUTO(dirp) DIR *dir = opendir("/sys/class/virtio-ports");
+	AUTO(dir) DIR *dir = opendir("/sys/class/virtio-ports");
 
 	for (struct dirent *e; dir && (e = readdir(dir));) {
 		AUTO(str) char *path = str_fmt("%s/name", e->d_name);

@@ -28,8 +28,6 @@
 
 enum { PERIOD_MS = 2000, FILES_MAX = 16, BYTES_MAX = 1 << 20, ENTRIES_MAX = 64, DEPTH_MAX = 8 };
 
-DEFINE_AUTO(dirp, DIR *, NULL, closedir)
-
 struct copy {
 	unsigned files, entries;
 	uint64_t bytes;
@@ -119,8 +117,8 @@ static int copy_folder(struct copy *c, int from, int to, int depth, struct err *
 static int copy_subfolder(struct copy *c, int from, int to, const char *name, const struct stat *st,
 			  int depth, struct err *err)
 {
-	AUTO(dirp) DIR *source = open_folder(from, name, err);
-	AUTO(dirp) DIR *target = NULL;
+	AUTO(dir) DIR *source = open_folder(from, name, err);
+	AUTO(dir) DIR *target = NULL;
 
 	if (!source)
 		return -1;
@@ -138,7 +136,7 @@ static int copy_subfolder(struct copy *c, int from, int to, const char *name, co
 /* One pass over from: folders and files, or links. */
 static int copy_pass(struct copy *c, int from, int to, bool links, int depth, struct err *err)
 {
-	AUTO(dirp) DIR *dir = open_folder(from, ".", err);
+	AUTO(dir) DIR *dir = open_folder(from, ".", err);
 	struct stat st;
 
 	if (!dir)
@@ -176,7 +174,7 @@ static int remove_entry(int at, const char *name, struct err *err)
 
 static int remove_gone(int from, int to, struct err *err)
 {
-	AUTO(dirp) DIR *dir = open_folder(to, ".", err);
+	AUTO(dir) DIR *dir = open_folder(to, ".", err);
 	struct stat st;
 
 	if (!dir)

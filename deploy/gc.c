@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 static int text_order(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);

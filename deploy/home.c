@@ -24,8 +24,6 @@
 
 enum { STATE_MAX = 64 << 20 };
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 /* Anybody may make files in /run/lock. What another user put there, and may hold, or what the
  * kernel (fs.protected_regular) does not let us open for that, is not root's lock. */
 static bool drop_foreign(const char *path)

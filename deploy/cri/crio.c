@@ -17,8 +17,6 @@
 
 enum { CONFIG_MAX = 4 << 20 };
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 static struct toml_value *runtimes_of(const struct toml_value *root)
 {
 	static const char *const way[] = { "crio", "runtime", "runtimes" };

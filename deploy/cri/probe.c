@@ -19,8 +19,6 @@
 
 enum { CMDLINE_MAX = 64 << 10, ARGS_MAX = 512 };
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 static void process_release(struct process *p)
 {
 	free(p->exe);

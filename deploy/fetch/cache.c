@@ -21,8 +21,6 @@
 #define TAG_SUFFIX   ".tag"
 #define SPOOL_PREFIX "spool-"
 
-DEFINE_AUTO(listing, DIR *, NULL, closedir)
-
 /* True if nobody but us can change what is in it. */
 static bool is_private(const struct stat *st)
 {
@@ -55,7 +53,7 @@ static void each(struct cache *c, void (*fn)(struct cache *c, const char *name))
 {
 	struct err ignored = ERR_INIT; /* what stays is removed by a later run */
 	int copy = fd_dup(c->dir, &ignored);
-	AUTO(listing) DIR *list = copy < 0 ? NULL : fdopendir(copy);
+	AUTO(dir) DIR *list = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *e;
 
 	if (list)

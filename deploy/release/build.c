@@ -26,8 +26,6 @@
 
 enum { DAY = 24 * 60 * 60 };
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 static void build_release(struct build *b)
 {
 	vec_each(struct source, s, &b->sources) {

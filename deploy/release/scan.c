@@ -16,8 +16,6 @@
 
 enum { CHUNK = 256 << 10, TARGET_MAX = 1024, DEPTH_MAX = 64 };
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 /* Size and both digests, in one reading. */
 static int digest(int fd, const char *path, struct entry *e, char sha1[SHA1_HEX + 1],
 		  struct err *err)

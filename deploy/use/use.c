@@ -21,8 +21,6 @@
 
 enum { MAPS_MAX = 16 << 20, CMDLINE_MAX = 256 << 10, SHIM_PATH_MAX = 4096 };
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 /* Where containerd keeps the bundles of running tasks: its own, and those inside of others. */
 static const char *const task_dirs[] = {
 	"/run/containerd/io.containerd.runtime.v2.task",

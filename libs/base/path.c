@@ -18,8 +18,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 static int open_in(int root, const char *path, enum path_scope scope, int flags, mode_t mode)
 {
 	struct open_how how = {

@@ -14,6 +14,7 @@
  * A module defines its own kind with DEFINE_AUTO(name, type, empty value, release function).
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,3 +62,4 @@ static inline void auto_release_mem(void *slot)
 	free(*(void **)slot);
 }
 DEFINE_AUTO(file, FILE *, NULL, fclose)
+DEFINE_AUTO(dir, DIR *, NULL, closedir)

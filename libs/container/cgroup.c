@@ -21,8 +21,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 enum { CGROUP_TEXT_MAX = 4 << 20, CGROUP_DEPTH_MAX = 32, CGROUP_POLL_US = 2000 };
 
 /* --- hierarchies --- */

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 static bool digits(const char *s, size_t len, uint64_t *out)
 {
 	uint64_t v = 0;

@@ -17,8 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 enum { COPY_DEPTH_MAX = 64 };
 
 static int copy_below(int from, int to, unsigned depth, struct err *err);

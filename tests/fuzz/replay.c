@@ -22,8 +22,6 @@ enum { INPUT_MAX = 64 << 20 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-DEFINE_AUTO(dir, DIR *, NULL, closedir)
-
 static int replay_file(int dir, const char *name, unsigned *n, struct err *err)
 {
 	AUTO(buf) struct buf input = BUF_INIT(INPUT_MAX);
