@@ -81,7 +81,8 @@ void ttrpc_fail(struct ttrpc_call *call, const struct err *err);
 /* The point in time that the caller gave the call (timeout_nano), or DEADLINE_NEVER. */
 struct deadline ttrpc_call_deadline(const struct ttrpc_call *call);
 /* Called on the loop when the caller's connection is gone before the answer; event methods use it
- * to let go of what they keep. The call must still be answered. Set it in the handler. */
+ * to let go of what they keep, flows to learn that nobody waits. The call must still be answered.
+ * Set it in the handler. A flow may be answering meanwhile: arg outlives the call there. */
 void ttrpc_call_on_cancel(struct ttrpc_call *call, loop_fn fn, void *arg);
 const char *ttrpc_call_method(const struct ttrpc_call *call);
 
