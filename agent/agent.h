@@ -63,29 +63,44 @@ _Noreturn void power_off(void);
 /* --- model --- */
 
 struct process;
+struct waiter;
 
-/* One end of a standard stream. loop. */
+/*
+ * An fd that carries standard streams, and its one watch. A pipe is read or written; a terminal is
+ * both at the same time, and is the process's "out". At most one request waits for each direction.
+ * All of it: loop.
+ */
 struct stream {
 	struct process *process;
 	int fd; /* -1: closed */
 	struct watch *watch;
-	struct ttrpc_call *pending; /* at most one */
-	uint32_t want;              /* read: at most so many bytes */
-	const uint8_t *data;        /* write: what is left of the request */
-	size_t left, total;
-	bool eof;   /* read: everything was delivered and the end reported */
-	bool grown; /* the pipe was given more room */
+	struct {
+		struct ttrpc_call *call;
+		uint32_t want;       /* at most so many bytes */
+		struct watch *timer; /* of a terminal: when it is read again, see stream.c */
+		bool resting;        /* until that fires */
+		bool eof;            /* everything was delivered and the end reported */
+		bool grown;          /* the pipe was given more room */
+	} read;
+	struct {
+		struct ttrpc_call *call;
+		const uint8_t *data; /* what is left of the request */
+		size_t left, total;
+		bool last; /* CloseStdin came meanwhile */
+	} write;
 };
 
 struct process {
 	struct entry *entry;
 	char *exec_id; /* "" for the container's first process */
+	/* The child: lock, from when it is listed. So its pid and pidfd are good as long as the
+	 * lock is held. */
 	struct container_process core;
-	struct watch *exit_watch;         /* loop */
-	bool exited, waited;              /* loop */
-	int code;                         /* loop */
-	VEC(struct ttrpc_call *) waiters; /* loop */
-	struct stream in, out, err;       /* loop */
+	struct watch *exit_watch;     /* loop */
+	bool exited, waited;          /* loop */
+	int code;                     /* loop */
+	VEC(struct waiter *) waiters; /* loop */
+	struct stream in, out, err;   /* loop */
 };
 
 struct storage {
@@ -105,9 +120,8 @@ struct entry {
 	char **storages;                 /* mount points that it holds */
 	unsigned refs;                   /* lock */
 	bool removing;                   /* lock */
-	int oom_fd;                      /* loop */
+	struct container_oom oom;        /* loop */
 	struct watch *oom_watch;         /* loop */
-	uint64_t oom_kills;              /* loop */
 };
 
 struct sandbox {
@@ -149,17 +163,21 @@ void entry_drop(struct entry *e);
 struct process *process_find(struct sandbox *s, const char *id, const char *exec_id,
 			     struct err *err);
 struct process *process_new(struct entry *e, const char *exec_id);
-void process_free(struct process *p); /* loop */
+/* loop. For who owns it: the entry that goes, process_settle, or a flow that never listed it. */
+void process_free(struct process *p);
 /* Makes the three pipes (none with a terminal); theirs gets the child's ends. */
 MUST_CHECK int process_pipes(struct process *p, bool terminal, unsigned size,
 			     struct container_stdio *theirs, struct err *err);
 /* Any thread: the loop watches its exit and its streams from now on. */
 void process_watch(struct process *p);
-/* loop: frees an exec that ended, was waited for and has been read to the end. */
-void process_maybe_done(struct process *p);
+/* loop: frees an exec that ended, was waited for and has been read to the end. The last thing that
+ * an event does with a process, and nothing else does it. */
+void process_settle(struct process *p);
 
 void stream_init(struct stream *s, struct process *p, int fd);
+/* Answers what waits for it and closes the fd. */
 void stream_close(struct stream *s);
+/* The process has ended: a terminal is read to its end now. */
 void stream_process_exited(struct process *p);
 
 MUST_CHECK int storage_add(struct sandbox *s, const Grpc__Storage *storage, struct err *err);

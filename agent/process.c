@@ -16,6 +16,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A call that waits for the end of a process. */
+struct waiter {
+	struct process *process;
+	struct ttrpc_call *call;
+};
+
 struct process *process_new(struct entry *e, const char *exec_id)
 {
 	struct process *p = NEW(struct process);
@@ -38,8 +44,10 @@ void process_free(struct process *p)
 	stream_close(&p->err);
 	watch_remove(p->exit_watch);
 	err_set(&gone, E_NOT_FOUND, "the process was removed");
-	for (size_t i = 0; i < p->waiters.n; i++)
-		ttrpc_fail(p->waiters.v[i], &gone);
+	for (size_t i = 0; i < p->waiters.n; i++) {
+		ttrpc_fail(p->waiters.v[i]->call, &gone);
+		free(p->waiters.v[i]);
+	}
 	vec_release(&p->waiters);
 	spawn_kill(&p->core.child);
 	fd_close(&p->core.console);
@@ -80,30 +88,39 @@ static void reply_wait(struct ttrpc_call *call, int code)
 	ttrpc_reply(call, &reply);
 }
 
+/* Under the lock: who sends a signal holds it, and means this process and no later one. */
+static void reap(struct process *p)
+{
+	struct entry *e = p->entry;
+	struct err err = ERR_INIT;
+
+	(void)pthread_mutex_lock(&e->sandbox->lock);
+	if (container_reap(&p->core, &p->code, &err) < 0)
+		p->code = 255;
+	if (!*p->exec_id && !e->removing)
+		container_init_ended(e->core);
+	(void)pthread_mutex_unlock(&e->sandbox->lock);
+	if (err.code)
+		log_err(LOG_ERROR, &err, "cannot reap a process", LOG_S("exec", p->exec_id));
+}
+
 static void on_exit_event(void *arg, uint32_t events)
 {
 	struct process *p = arg;
-	struct err err = ERR_INIT;
 
 	(void)events;
-	watch_remove(p->exit_watch);
-	p->exit_watch = NULL;
-	if (container_reap(&p->core, &p->code, &err) < 0) {
-		log_err(LOG_ERROR, &err, "cannot reap a process", LOG_S("exec", p->exec_id));
-		p->code = 255;
-	}
+	watch_remove(STEAL(p->exit_watch, NULL));
+	reap(p);
 	p->exited = true;
-	(void)pthread_mutex_lock(&p->entry->sandbox->lock);
-	if (!*p->exec_id && !p->entry->removing)
-		container_init_ended(p->entry->core);
-	(void)pthread_mutex_unlock(&p->entry->sandbox->lock);
 	(void)spawn_reap_orphans(); /* zombies that this one hid */
-	for (size_t i = 0; i < p->waiters.n; i++)
-		reply_wait(p->waiters.v[i], p->code);
 	p->waited |= p->waiters.n > 0;
+	for (size_t i = 0; i < p->waiters.n; i++) {
+		reply_wait(p->waiters.v[i]->call, p->code);
+		free(p->waiters.v[i]);
+	}
 	p->waiters.n = 0;
 	stream_process_exited(p);
-	process_maybe_done(p);
+	process_settle(p);
 }
 
 static void watch_on_loop(void *arg)
@@ -114,8 +131,7 @@ static void watch_on_loop(void *arg)
 	if (p->core.console >= 0) {
 		if (fd_nonblock(p->core.console, true, &err) < 0)
 			log_err(LOG_ERROR, &err, "terminal");
-		stream_init(&p->in, p, p->core.console);
-		stream_init(&p->out, p, p->core.console);
+		stream_init(&p->out, p, p->core.console); /* both ways */
 	}
 	p->exit_watch = loop_watch(p->entry->sandbox->loop, p->core.child.pidfd, EPOLLIN,
 				   on_exit_event, p);
@@ -126,12 +142,16 @@ void process_watch(struct process *p)
 	loop_post(p->entry->sandbox->loop, watch_on_loop, p);
 }
 
-void process_maybe_done(struct process *p)
+static bool has_output(const struct stream *s)
+{
+	return s->fd >= 0 && !s->read.eof;
+}
+
+void process_settle(struct process *p)
 {
 	struct entry *e = p->entry;
 
-	if (!*p->exec_id || !p->exited || !p->waited || (p->out.fd >= 0 && !p->out.eof) ||
-	    (p->err.fd >= 0 && !p->err.eof))
+	if (!*p->exec_id || !p->exited || !p->waited || has_output(&p->out) || has_output(&p->err))
 		return;
 	(void)pthread_mutex_lock(&e->sandbox->lock);
 	for (size_t i = 0; i < e->processes.n; i++) {
@@ -144,6 +164,32 @@ void process_maybe_done(struct process *p)
 	process_free(p);
 }
 
+static void on_wait_cancel(void *arg)
+{
+	struct waiter *w = arg;
+	struct process *p = w->process;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < p->waiters.n; i++) {
+		if (p->waiters.v[i] == w) {
+			vec_remove(&p->waiters, i);
+			break;
+		}
+	}
+	err_set(&err, E_CANCELLED, "the caller is gone");
+	ttrpc_fail(w->call, &err);
+	free(w);
+}
+
+static void keep_waiting(struct process *p, struct ttrpc_call *call)
+{
+	struct waiter *w = NEW(struct waiter);
+
+	*w = (struct waiter){ p, call };
+	vec_push(&p->waiters, w);
+	ttrpc_call_on_cancel(call, on_wait_cancel, w);
+}
+
 HANDLER(wait_process)
 {
 	const Grpc__WaitProcessRequest *r = request;
@@ -152,12 +198,12 @@ HANDLER(wait_process)
 
 	if (!p) {
 		ttrpc_fail(call, &err);
-	} else if (p->exited) {
+	} else if (!p->exited) {
+		keep_waiting(p, call);
+	} else {
 		p->waited = true;
 		reply_wait(call, p->code);
-		process_maybe_done(p);
-	} else {
-		vec_push(&p->waiters, call);
+		process_settle(p);
 	}
 }
 

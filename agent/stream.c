@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Standard streams as requests: each keeps one request until its fd has or takes data. All on the
- * loop.
+ * Standard streams as requests: each keeps one request per direction until its fd has or takes
+ * data. All on the loop.
+ *
+ * A terminal's output comes a line at a time, and each answer costs the host and the guest more
+ * than the line. So after a short piece the terminal rests for a moment, in which more gathers in
+ * the kernel (which has room for about 12 KiB, then the writer waits): what is said after a silence
+ * goes at once, and what goes on being said goes in larger pieces.
  */
 
 #include "agent/agent.h"
@@ -15,34 +20,48 @@
 #include <unistd.h>
 
 enum { READ_MAX = 1 << 20, PIPE_DEFAULT = 64 << 10, PIPE_GROWN = 1 << 20 };
+enum { REST_MS = 4, SHORT_PIECE = 4096 };
+
+static bool is_terminal(const struct stream *s)
+{
+	return s->fd >= 0 && s->fd == s->process->core.console;
+}
+
+/* --- waiting --- */
 
 static void on_ready(void *arg, uint32_t events);
 
-static void arm(struct stream *s, uint32_t events)
+/* Watches for what the requests wait for. */
+static void update_watch(struct stream *s)
 {
-	if (!s->watch && s->fd >= 0)
-		s->watch = loop_watch(s->process->entry->sandbox->loop, s->fd, events, on_ready, s);
-	else if (s->watch)
+	uint32_t events = (s->read.call && !s->read.resting ? EPOLLIN : 0) |
+			  (s->write.call ? EPOLLOUT : 0);
+
+	if (s->watch)
 		watch_set(s->watch, events);
+	else if (events && s->fd >= 0)
+		s->watch = loop_watch(s->process->entry->sandbox->loop, s->fd, events, on_ready, s);
 }
 
-static void disarm(struct stream *s)
+static void on_rested(void *arg);
+
+static void rest(struct stream *s)
 {
-	watch_remove(s->watch);
-	s->watch = NULL;
+	s->read.resting = true;
+	if (s->read.timer)
+		timer_set(s->read.timer, REST_MS, false);
+	else
+		s->read.timer = loop_timer(s->process->entry->sandbox->loop, REST_MS, false,
+					   on_rested, s);
 }
 
-void stream_init(struct stream *s, struct process *p, int fd)
-{
-	*s = (struct stream){ .process = p, .fd = fd };
-}
+/* --- the ends of requests --- */
 
-static void fail(struct stream *s, enum err_code code, const char *text)
+static void fail(struct ttrpc_call **slot, enum err_code code, const char *text)
 {
+	struct ttrpc_call *call = STEAL(*slot, NULL);
 	struct err err = ERR_INIT;
-	struct ttrpc_call *call = STEAL(s->pending, NULL);
 
-	disarm(s);
 	err_set(&err, code, "%s", text);
 	if (call)
 		ttrpc_fail(call, &err);
@@ -51,77 +70,103 @@ static void fail(struct stream *s, enum err_code code, const char *text)
 /* What upstream's runtime looks for: an error with this text. */
 static void report_eof(struct stream *s)
 {
-	s->eof = true;
-	fail(s, E_FAILED, "read meet eof");
+	s->read.eof = true;
+	fail(&s->read.call, E_FAILED, "read meet eof");
+}
+
+static void report_written(struct stream *s)
+{
+	Grpc__WriteStreamResponse reply = GRPC__WRITE_STREAM_RESPONSE__INIT;
+
+	reply.len = (uint32_t)s->write.total;
+	ttrpc_reply(STEAL(s->write.call, NULL), &reply);
+	if (s->write.last)
+		stream_close(s);
+}
+
+void stream_init(struct stream *s, struct process *p, int fd)
+{
+	*s = (struct stream){ .process = p, .fd = fd };
 }
 
 void stream_close(struct stream *s)
 {
-	disarm(s);
-	/* The terminal's master belongs to the process: three streams share it. */
-	if (s->fd != s->process->core.console)
-		fd_close(&s->fd);
-	s->fd = -1;
-	fail(s, E_GONE, "the stream is closed");
+	watch_remove(STEAL(s->watch, NULL));
+	watch_remove(STEAL(s->read.timer, NULL));
+	s->read.resting = false;
+	if (is_terminal(s))
+		s->fd = -1; /* the process's */
+	fd_close(&s->fd);
+	fail(&s->read.call, E_GONE, "the stream is closed");
+	fail(&s->write.call, E_GONE, "the stream is closed");
 }
+
+/* --- reading and writing --- */
 
 /* A pipe that is found full belongs to a process that writes a lot: fewer, larger answers. */
 static void grow_pipe(struct stream *s)
 {
-	if (s->grown || s->process->entry->sandbox->settings->pipe_size)
+	if (s->read.grown || s->process->entry->sandbox->settings->pipe_size)
 		return;
-	s->grown = true;
+	s->read.grown = true;
 	(void)fcntl(s->fd, F_SETPIPE_SZ, PIPE_GROWN); /* no pipe, or no memory: it stays as it is */
+}
+
+static void read_failed(struct stream *s, int why)
+{
+	if (why == EPIPE || why == ENOBUFS)
+		fail(&s->read.call, E_GONE, "the caller does not take what it asked for");
+	else if (why != EAGAIN && why != EINTR)
+		report_eof(s); /* EIO of a terminal that nobody has open */
+	else if (s->process->exited && is_terminal(s))
+		report_eof(s); /* others may hold it open: that is the end too */
 }
 
 static void try_read(struct stream *s)
 {
-	ssize_t n = ttrpc_reply_read(s->pending, s->fd, s->want);
+	ssize_t n;
 
-	if (n > 0) {
-		s->pending = NULL;
-		disarm(s);
+	if (!s->read.call || s->read.resting)
+		return;
+	n = ttrpc_reply_read(s->read.call, s->fd, s->read.want);
+	if (n < 0) {
+		read_failed(s, errno);
+	} else if (n == 0) {
+		report_eof(s);
+	} else {
+		s->read.call = NULL;
 		if (n >= PIPE_DEFAULT)
 			grow_pipe(s);
-	} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		/* A terminal whose process is gone may be held open by others: that is the end too.
-		 */
-		if (s->process->exited && s->fd == s->process->core.console)
-			report_eof(s);
-		else
-			arm(s, EPOLLIN);
-	} else if (n < 0 && (errno == EPIPE || errno == ENOBUFS)) {
-		fail(s, E_GONE, "the caller does not take what it asked for");
-	} else {
-		report_eof(s); /* 0, or EIO of a terminal that nobody has open */
+		if (n < SHORT_PIECE && is_terminal(s) && !s->process->exited)
+			rest(s);
 	}
-	if (s->eof)
-		process_maybe_done(s->process);
 }
 
+/* What nobody reads is taken and thrown away: an input that its process has closed is none of the
+ * caller's trouble, whose own reader must not meet a closed pipe. */
 static void try_write(struct stream *s)
 {
-	Grpc__WriteStreamResponse reply = GRPC__WRITE_STREAM_RESPONSE__INIT;
-
-	while (s->left) {
-		ssize_t n = write(s->fd, s->data, s->left);
+	while (s->write.call && s->write.left) {
+		ssize_t n = write(s->fd, s->write.data, s->write.left);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			arm(s, EPOLLOUT);
+		if (n < 0 && errno == EAGAIN && !(s->process->exited && is_terminal(s)))
 			return;
-		}
-		if (n < 0) {
-			fail(s, E_GONE, "nobody reads the process's standard input");
-			return;
-		}
-		s->data += n;
-		s->left -= (size_t)n;
+		if (n < 0)
+			break;
+		s->write.data += n;
+		s->write.left -= (size_t)n;
 	}
-	disarm(s);
-	reply.len = (uint32_t)s->total;
-	ttrpc_reply(STEAL(s->pending, NULL), &reply);
+	if (s->write.call)
+		report_written(s);
+}
+
+static void advance(struct stream *s)
+{
+	try_write(s);
+	try_read(s);
+	update_watch(s);
 }
 
 static void on_ready(void *arg, uint32_t events)
@@ -129,38 +174,64 @@ static void on_ready(void *arg, uint32_t events)
 	struct stream *s = arg;
 
 	(void)events;
-	if (!s->pending)
-		disarm(s);
-	else if (s == &s->process->in)
-		try_write(s);
-	else
-		try_read(s);
+	advance(s);
+	process_settle(s->process);
+}
+
+static void on_rested(void *arg)
+{
+	struct stream *s = arg;
+
+	s->read.resting = false;
+	advance(s);
+	process_settle(s->process);
 }
 
 void stream_process_exited(struct process *p)
 {
-	/* Readers of a terminal learn of the end now; pipes tell by themselves. */
-	if (p->core.console >= 0 && p->out.pending)
-		try_read(&p->out);
+	/* Pipes tell by themselves. */
+	if (is_terminal(&p->out)) {
+		p->out.read.resting = false;
+		advance(&p->out);
+	}
+}
+
+/* --- requests --- */
+
+static struct stream *input_of(struct process *p)
+{
+	return is_terminal(&p->out) ? &p->out : &p->in;
 }
 
 /* The caller's connection is gone: nobody waits for this answer. */
-static void on_cancel(void *arg)
+static void on_read_cancel(void *arg)
 {
-	fail(arg, E_CANCELLED, "the caller is gone");
+	struct stream *s = arg;
+
+	fail(&s->read.call, E_CANCELLED, "the caller is gone");
+	update_watch(s);
 }
 
-static bool claim(struct stream *s, struct ttrpc_call *call, struct err *err)
+static void on_write_cancel(void *arg)
 {
-	if (s->pending)
-		err_set(err, E_STATE, "the stream already has a request");
-	else if (s->fd < 0)
-		err_set(err, E_STATE, "the stream is closed");
-	if (err->code)
-		return false;
-	s->pending = call;
-	ttrpc_call_on_cancel(call, on_cancel, s);
-	return true;
+	struct stream *s = arg;
+
+	fail(&s->write.call, E_CANCELLED, "the caller is gone");
+	if (s->write.last)
+		stream_close(s);
+	update_watch(s);
+}
+
+static int claim(struct stream *s, struct ttrpc_call **slot, struct ttrpc_call *call,
+		 loop_fn cancel, struct err *err)
+{
+	if (*slot)
+		return err_set(err, E_STATE, "the stream already has a request");
+	if (s->fd < 0)
+		return err_set(err, E_STATE, "the stream is closed");
+	*slot = call;
+	ttrpc_call_on_cancel(call, cancel, s);
+	return 0;
 }
 
 static void read_stream(struct ttrpc_call *call, struct sandbox *sb,
@@ -170,14 +241,15 @@ static void read_stream(struct ttrpc_call *call, struct sandbox *sb,
 	struct process *p = process_find(sb, r->container_id, r->exec_id, &err);
 	struct stream *s = !p ? NULL : is_err ? &p->err : &p->out;
 
-	if (s && (s->eof || (is_err && p->core.console >= 0)))
+	if (s && (s->read.eof || (is_err && p->core.console >= 0)))
 		err_set(&err, E_FAILED, "read meet eof");
-	if (err.code || !claim(s, call, &err)) {
+	if (err.code || claim(s, &s->read.call, call, on_read_cancel, &err) < 0) {
 		ttrpc_fail(call, &err);
 		return;
 	}
-	s->want = r->len && r->len < READ_MAX ? r->len : READ_MAX;
-	try_read(s);
+	s->read.want = r->len && r->len < READ_MAX ? r->len : READ_MAX;
+	advance(s);
+	process_settle(p);
 }
 
 HANDLER(read_stdout)
@@ -195,14 +267,16 @@ HANDLER(write_stdin)
 	const Grpc__WriteStreamRequest *r = request;
 	struct err err = ERR_INIT;
 	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
+	struct stream *s = p ? input_of(p) : NULL;
 
-	if (err.code || !claim(&p->in, call, &err)) {
+	if (err.code || claim(s, &s->write.call, call, on_write_cancel, &err) < 0) {
 		ttrpc_fail(call, &err);
 		return;
 	}
-	p->in.data = r->data.data;
-	p->in.left = p->in.total = r->data.len;
-	try_write(&p->in);
+	s->write.data = r->data.data;
+	s->write.left = s->write.total = r->data.len;
+	advance(s);
+	process_settle(p);
 }
 
 HANDLER(close_stdin)
@@ -211,7 +285,10 @@ HANDLER(close_stdin)
 	struct err err = ERR_INIT;
 	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
 
-	if (p && p->core.console < 0)
+	/* A terminal has no end; what was accepted is written before a pipe has. */
+	if (p && p->in.write.call)
+		p->in.write.last = true;
+	else if (p && p->core.console < 0)
 		stream_close(&p->in);
 	answer(call, err.code ? -1 : 0, &err);
 }

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "json/fields.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -257,6 +258,28 @@ static int parse_report(const struct buf *line, struct prove_report *report, str
 	return 0;
 }
 
+#define RECORDS "/run/vc/sbs"
+
+/* The record of the sandbox of that id, in whatever namespace the client has put it: the directory
+ * is ID@NAMESPACE. Heap. */
+static char *find_record(const char *id, struct err *err)
+{
+	AUTO(str) char *prefix = str_fmt("%s@", id);
+	DIR *dir = opendir(RECORDS);
+	const struct dirent *e;
+	char *path = NULL;
+
+	while (dir && !path && (e = readdir(dir)) != NULL) {
+		if (str_starts(e->d_name, prefix))
+			path = str_fmt(RECORDS "/%s/persist.json", e->d_name);
+	}
+	if (dir)
+		(void)closedir(dir);
+	if (!path)
+		err_set(err, E_NOT_FOUND, "%s has no sandbox of %s", RECORDS, id);
+	return path;
+}
+
 /* The sandbox's record has the version that the agent itself gave. */
 static int read_agent(const struct proof *p, struct prove_report *report, struct err *err)
 {
@@ -274,8 +297,8 @@ static int read_agent(const struct proof *p, struct prove_report *report, struct
 	}
 	if (str_check_id(buf_cstr(&id), "sandbox", err) < 0)
 		return -1;
-	path = str_fmt("/run/vc/sbs/%s/persist.json", buf_cstr(&id));
-	if (file_read(AT_FDCWD, path, RECORD_MAX, &text, err) < 0)
+	path = find_record(buf_cstr(&id), err);
+	if (!path || file_read(AT_FDCWD, path, RECORD_MAX, &text, err) < 0)
 		return err_wrap(err, "the container runs, but not in a sandbox of ours");
 	j = json_parse(buf_cstr(&text), text.len, path, err);
 	if (!j)

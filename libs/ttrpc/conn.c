@@ -313,7 +313,7 @@ int conn_send(struct conn *c, uint32_t stream, enum ttrpc_type type,
 	return result;
 }
 
-/* With the lock held: len bytes that are in fd for certain. */
+/* With the lock held: len bytes that are in the pipe fd of ours. */
 static void queue_locked(struct conn *c, int fd, size_t len)
 {
 	while (len && !c->failed) {
@@ -330,10 +330,10 @@ static void queue_locked(struct conn *c, int fd, size_t len)
 	}
 }
 
-/* With the lock held, nothing queued, len bytes in the pipe fd: nobody else takes any from it. What
- * the peer does not take at once is read into the queue. */
-static void send_pipe_locked(struct conn *c, struct ttrpc_frame *f,
-			     const struct conn_prefix *prefix, int fd, size_t len)
+/* With the lock held, nothing queued, len bytes in the sluice. What the peer does not take at once
+ * is read into the queue. */
+static void send_taken_locked(struct conn *c, struct ttrpc_frame *f,
+			      const struct conn_prefix *prefix, size_t len)
 {
 	uint8_t head[TTRPC_HEADER + PREFIX_MAX];
 	size_t held, left;
@@ -341,12 +341,24 @@ static void send_pipe_locked(struct conn *c, struct ttrpc_frame *f,
 	f->len = (uint32_t)(prefix->len + len);
 	ttrpc_encode_header(f, head);
 	prefix->make(head + TTRPC_HEADER, len);
-	if (sluice_send(&c->sluice, head, TTRPC_HEADER + prefix->len, fd, len, c->fd, &held,
-			&left) < 0)
+	if (sluice_send(&c->sluice, head, TTRPC_HEADER + prefix->len, len, c->fd, &held, &left) < 0)
 		c->failed = true;
-	queue_locked(c, c->sluice.out, held);
-	queue_locked(c, fd, left);
+	queue_locked(c, c->sluice.leaving[0], held);
+	queue_locked(c, c->sluice.taken[0], left);
 	push_locked(c, false);
+}
+
+/* A terminal gives no more than a page at a time, whatever it has; a pipe all of it. */
+static ssize_t read_all_there(int fd, uint8_t *to, size_t max)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	do {
+		n = read(fd, to + done, max - done);
+		done += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && done < max);
+	return done ? (ssize_t)done : n;
 }
 
 static ssize_t send_read_locked(struct conn *c, struct ttrpc_frame *f,
@@ -362,9 +374,9 @@ static ssize_t send_read_locked(struct conn *c, struct ttrpc_frame *f,
 		errno = EPIPE;
 		return -1;
 	}
-	much = idle && prefix->len <= PREFIX_MAX ? sluice_worth(&c->sluice, fd, max) : 0;
+	much = idle && prefix->len <= PREFIX_MAX ? sluice_take(&c->sluice, fd, max) : 0;
 	if (much) {
-		send_pipe_locked(c, f, prefix, fd, much);
+		send_taken_locked(c, f, prefix, much);
 		return (ssize_t)much;
 	}
 	room = (uint8_t *)buf_room(&c->out, head + max);
@@ -372,7 +384,7 @@ static ssize_t send_read_locked(struct conn *c, struct ttrpc_frame *f,
 		errno = ENOBUFS;
 		return -1;
 	}
-	n = read(fd, room + head, max);
+	n = read_all_there(fd, room + head, max);
 	if (n <= 0)
 		return n;
 	f->len = (uint32_t)(prefix->len + (size_t)n);

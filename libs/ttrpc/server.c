@@ -62,7 +62,7 @@ struct ttrpc_call {
 	const struct ttrpc_method *method;
 	ProtobufCMessage *request;
 	struct deadline deadline;
-	loop_fn on_cancel; /* loop only */
+	loop_fn on_cancel; /* guarded by server->lock */
 	void *cancel_arg;
 };
 
@@ -174,8 +174,14 @@ const char *ttrpc_call_method(const struct ttrpc_call *call)
 
 void ttrpc_call_on_cancel(struct ttrpc_call *call, loop_fn fn, void *arg)
 {
+	struct ttrpc_server *server = call->server;
+
+	(void)pthread_mutex_lock(&server->lock);
 	call->on_cancel = fn;
 	call->cancel_arg = arg;
+	if (!call->session)
+		loop_post(server->loop, fn, arg); /* gone already */
+	(void)pthread_mutex_unlock(&server->lock);
 }
 
 /* --- calls --- */

@@ -9,35 +9,25 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* A port makes one buffer with a part for each page: no more than its queue is long. */
-enum { MUCH = 64 * 1024, PARTS = 128, PAGE = 4096 };
+/* A port makes one buffer with a part for each page: no more than its queue is long. Twice that
+ * less the page of the head leaves in two parts. */
+enum { MUCH = 64 * 1024, PARTS = 128, PAGE = 4096, TAKEN_MAX = (2 * PARTS - 1) * PAGE };
+
+static bool open_pipe(int ends[2], int size)
+{
+	struct err ignored = ERR_INIT; /* then bytes are copied */
+
+	return fd_pipe(ends, &ignored) == 0 && fcntl(ends[1], F_SETPIPE_SZ, size) >= size &&
+	       fd_nonblock(ends[1], true, &ignored) == 0 &&
+	       fd_nonblock(ends[0], true, &ignored) == 0;
+}
 
 static bool open_sluice(struct sluice *s)
 {
-	struct err ignored = ERR_INIT; /* then bytes are copied */
-	int ends[2];
-
-	if (s->useless || s->in >= 0)
-		return !s->useless;
-	s->useless = fd_pipe(ends, &ignored) < 0;
-	if (s->useless)
-		return false;
-	s->out = ends[0];
-	s->in = ends[1];
-	s->useless = fcntl(s->in, F_SETPIPE_SZ, PARTS * PAGE) < PARTS * PAGE ||
-		     fd_nonblock(s->in, true, &ignored) < 0 ||
-		     fd_nonblock(s->out, true, &ignored) < 0;
+	if (!s->useless && s->taken[0] < 0)
+		s->useless = !open_pipe(s->taken, 2 * PARTS * PAGE) ||
+			     !open_pipe(s->leaving, PARTS * PAGE);
 	return !s->useless;
-}
-
-size_t sluice_worth(struct sluice *s, int fd, size_t max)
-{
-	int n = 0;
-
-	if (s->useless || max < MUCH || ioctl(fd, FIONREAD, &n) < 0 || n < MUCH ||
-	    fcntl(fd, F_GETPIPE_SZ) < 0 || !open_sluice(s))
-		return 0;
-	return (size_t)n < max ? (size_t)n : max;
 }
 
 static ssize_t move(int from, int to, size_t len)
@@ -50,23 +40,35 @@ static ssize_t move(int from, int to, size_t len)
 	return n;
 }
 
-int sluice_send(struct sluice *s, const uint8_t *head, size_t head_len, int from, size_t len,
-		int to, size_t *held, size_t *left)
+size_t sluice_take(struct sluice *s, int fd, size_t max)
 {
-	ssize_t n = write(s->in, head, head_len);
+	ssize_t taken;
+	int n = 0;
+
+	if (s->useless || max < MUCH || ioctl(fd, FIONREAD, &n) < 0 || n < MUCH ||
+	    fcntl(fd, F_GETPIPE_SZ) < 0 || !open_sluice(s))
+		return 0;
+	taken = move(fd, s->taken[1], max < TAKEN_MAX ? max : TAKEN_MAX);
+	return taken > 0 ? (size_t)taken : 0;
+}
+
+int sluice_send(struct sluice *s, const uint8_t *head, size_t head_len, size_t len, int to,
+		size_t *held, size_t *left)
+{
+	ssize_t n = write(s->leaving[1], head, head_len);
 
 	if (n != (ssize_t)head_len)
 		bug("an empty pipe takes %zd of %zu bytes", n, head_len);
 	*held = head_len;
 	*left = len;
 	for (;;) {
-		while (*left && (n = move(from, s->in, *left)) > 0) {
+		while (*left && (n = move(s->taken[0], s->leaving[1], *left)) > 0) {
 			*held += (size_t)n;
 			*left -= (size_t)n;
 		}
 		if (!*held)
 			return 0;
-		n = move(s->out, to, *held);
+		n = move(s->leaving[0], to, *held);
 		if (n == 0)
 			return -1; /* a port that had no memory for its buffer */
 		s->useless |= n < 0 && errno == EINVAL;
@@ -78,6 +80,8 @@ int sluice_send(struct sluice *s, const uint8_t *head, size_t head_len, int from
 
 void sluice_release(struct sluice *s)
 {
-	fd_close(&s->in);
-	fd_close(&s->out);
+	for (int i = 0; i < 2; i++) {
+		fd_close(&s->taken[i]);
+		fd_close(&s->leaving[i]);
+	}
 }

@@ -71,17 +71,18 @@ void ttrpc_server_serve(struct ttrpc_server *server, int fd, ttrpc_close_fn on_c
 unsigned ttrpc_server_busy(const struct ttrpc_server *server);
 
 void ttrpc_reply(struct ttrpc_call *call, const void *message);
-/* Answers with a message whose only member is number 1 of type bytes: what one read(2) of fd gives,
- * at most max bytes, without a copy on the way, and not even a read where fd is a pipe with much in
- * it. Returns what read returned; unless that is more
- * than 0 the call is not answered yet, and errno is read's, or EPIPE (the caller is gone) or
- * ENOBUFS (it does not read). */
+/* Answers with a message whose only member is number 1 of type bytes: what the non-blocking fd has
+ * to read now, at most max bytes, without a copy on the way, and not even a read where fd is a pipe
+ * with much in it. Returns how many; unless that is more than 0 the call is not answered yet, it is
+ * what read(2) returned, and errno is read's, or EPIPE (the caller is gone) or ENOBUFS (it does not
+ * read). */
 ssize_t ttrpc_reply_read(struct ttrpc_call *call, int fd, size_t max);
 void ttrpc_fail(struct ttrpc_call *call, const struct err *err);
 /* The point in time that the caller gave the call (timeout_nano), or DEADLINE_NEVER. */
 struct deadline ttrpc_call_deadline(const struct ttrpc_call *call);
 /* Called on the loop when the caller's connection is gone before the answer; event methods use it
- * to let go of what they keep. The call must still be answered. Set it in the handler. */
+ * to let go of what they keep, flows to learn that nobody waits. The call must still be answered.
+ * Set it in the handler. A flow may be answering meanwhile: arg outlives the call there. */
 void ttrpc_call_on_cancel(struct ttrpc_call *call, loop_fn fn, void *arg);
 const char *ttrpc_call_method(const struct ttrpc_call *call);
 

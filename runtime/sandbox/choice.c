@@ -8,7 +8,8 @@ int share_refuse(const struct runtime_config *c, struct err *err)
 {
 	err_set(err, E_CONFIG,
 		"%s: shared_fs = \"" SHARE_VIRTIOFS "\": without KVM the guest would go on running "
-		"the old code of a program that was replaced: kernel %s does not store what it reads",
+		"the old code of a program that was replaced: kernel %s does not store what it "
+		"reads",
 		c->file, c->kernel);
 	return err_hint(err, "use the kernel of this release, or set shared_fs = \"" SHARE_9P "\"");
 }
@@ -36,8 +37,9 @@ int share_choose(const struct runtime_config *c, const char *accelerator,
 						 "without KVM, with a guest kernel that does not "
 						 "store what it reads" };
 	else
-		*choice = (struct share_choice){ SHARE_VIRTIOFS, *c->shared_fs
-									 ? "as configured"
-									 : "the guest kernel stores what it reads" };
+		*choice = (struct share_choice){
+			SHARE_VIRTIOFS,
+			*c->shared_fs ? "as configured" : "the guest kernel stores what it reads"
+		};
 	return 0;
 }

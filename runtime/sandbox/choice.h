@@ -19,7 +19,7 @@
 #define SHARE_9P       "virtio-9p"
 
 struct share_choice {
-	const char *fs;	 /* one of the above */
+	const char *fs;  /* one of the above */
 	const char *why; /* one line */
 };
 

@@ -13,11 +13,11 @@
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
 #include "sandbox/choice.h"
+#include "sandbox/record.h"
 #include "sandbox/share.h"
 #include "sandbox/virtiofsd.h"
 #include "vmm/known.h"
 #include "vmm/vsock.h"
-#include "json/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,19 +30,38 @@
 #include <unistd.h>
 
 enum { STOP_MS = 5000, KVM_ANSWER_MS = 10000, GRACE_MS = 100, WHY_MS = 1000 };
+enum { CALLS_MS = 1000, GOODBYE_MS = 2000 };
 enum { VERSION_MS = 5000, VERSION_MAX = 64 };
 
-int sandbox_new(struct loop *loop, const struct runtime_config *config, const char *id,
-		struct sandbox **out, struct err *err)
+static void release(struct sandbox *s)
+{
+	free(s->agent_version);
+	free(s->id);
+	free(s->namespace);
+	free(s->key);
+	free(s->state_dir);
+	free(s->vm_dir);
+	free(s->share_dir);
+	fd_close(&s->vmm);
+	(void)pthread_mutex_destroy(&s->lock);
+	(void)pthread_cond_destroy(&s->changed);
+	free(s);
+}
+
+int sandbox_new(struct loop *loop, const struct runtime_config *config, const char *namespace,
+		const char *id, struct sandbox **out, struct err *err)
 {
 	struct sandbox *s = NEW(struct sandbox);
 
 	s->loop = loop;
 	s->config = config;
 	s->id = xstrdup(id);
-	s->state_dir = path_join(SANDBOX_STATE_DIR, id);
-	s->vm_dir = path_join(SANDBOX_VM_DIR, id);
-	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", id);
+	s->namespace = xstrdup(namespace);
+	s->key = record_key(namespace, id);
+	s->state_dir = path_join(SANDBOX_STATE_DIR, s->key);
+	s->vm_dir = path_join(SANDBOX_VM_DIR, s->key);
+	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", s->key);
+	s->vmm = -1;
 	s->virtiofsd = CHILD_NONE;
 	s->vm.child = CHILD_NONE;
 	(void)pthread_mutex_init(&s->lock, NULL);
@@ -55,60 +74,18 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 		*out = s;
 		return 0;
 	}
-	free(s->id);
-	free(s->state_dir);
-	free(s->vm_dir);
-	free(s->share_dir);
-	(void)pthread_mutex_destroy(&s->lock);
-	(void)pthread_cond_destroy(&s->changed);
-	free(s);
+	release(s);
 	return -1;
 }
 
-/* --- its record --- */
-
-/* Field 22 of /proc/PID/stat: with the pid it names a process for good. 0: no such process. */
-static uint64_t start_time(pid_t pid)
-{
-	AUTO(str) char *path = str_fmt("/proc/%d/stat", (int)pid);
-	struct err ignored = ERR_INIT;
-	AUTO(str) char *line = file_read_line(AT_FDCWD, path, &ignored);
-	char *p = line ? strrchr(line, ')') : NULL;
-
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	return p ? strtoull(p, NULL, 10) : 0;
-}
-
-static void record_process(struct json *j, const char *name, pid_t pid)
-{
-	struct json *p;
-
-	if (pid <= 0)
-		return;
-	p = json_make_object();
-	json_put(p, "pid", json_make_int(pid));
-	json_put(p, "start", json_make_u64(start_time(pid)));
-	json_put(j, name, p);
-}
-
-static int write_record(struct sandbox *s, struct err *err)
-{
-	AUTO(json) struct json *j = json_make_object();
-	AUTO(str) char *path = path_join(s->state_dir, "persist.json");
-	AUTO(str) char *text = NULL;
-
-	json_put(j, "version", json_make_int(1));
-	json_put(j, "id", json_make_string(s->id));
-	if (s->agent_version)
-		json_put(j, "agent_version", json_make_string(s->agent_version));
-	record_process(j, "vmm", s->vm.child.pid);
-	record_process(j, "virtiofsd", s->virtiofsd.pid);
-	text = json_format(j, true);
-	return file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0600, err);
-}
-
 /* --- what may end --- */
+
+/* With the lock held. */
+static void kill_vmm(struct sandbox *s)
+{
+	if (s->vmm >= 0)
+		(void)syscall(SYS_pidfd_send_signal, s->vmm, SIGKILL, NULL, 0);
+}
 
 /* On the loop. */
 static void die(struct sandbox *s, enum err_code code, const char *why)
@@ -122,14 +99,13 @@ static void die(struct sandbox *s, enum err_code code, const char *why)
 	if (first) {
 		s->dead = true;
 		s->why = err;
+		kill_vmm(s);
 		(void)pthread_cond_broadcast(&s->changed);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	if (!first)
 		return;
 	log_err(LOG_ERROR, &err, "sandbox ended");
-	if (s->vm.child.pid > 0)
-		(void)syscall(SYS_pidfd_send_signal, s->vm.child.pidfd, SIGKILL, NULL, 0);
 	if (s->client)
 		ttrpc_client_shutdown(s->client);
 	if (s->on_dead)
@@ -222,18 +198,66 @@ static int call_service(struct sandbox *s, const char *service, const char *meth
 	return -1;
 }
 
+/* Whoever is in a call keeps the connection; none begins when it is about to go. */
+static int enter(struct sandbox *s, const char *method, struct err *err)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	if (s->dead)
+		err_set(err, s->why.code, "%s: %s", method, s->why.msg);
+	else if (s->stopping || !s->client)
+		err_set(err, E_GONE, "%s: the VM is being stopped", method);
+	else
+		s->calls++;
+	(void)pthread_mutex_unlock(&s->lock);
+	return err->code ? -1 : 0;
+}
+
+static void leave(struct sandbox *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->calls--;
+	(void)pthread_cond_broadcast(&s->changed);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
 int sandbox_call(struct sandbox *s, const char *method, const void *request,
 		 const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,
 		 void *reply, struct err *err)
 {
-	return call_service(s, "grpc.AgentService", method, request, reply_type, deadline, reply,
-			    err);
+	int result;
+
+	if (enter(s, method, err) < 0)
+		return -1;
+	result = call_service(s, "grpc.AgentService", method, request, reply_type, deadline, reply,
+			      err);
+	leave(s);
+	return result;
 }
 
 void sandbox_kill(struct sandbox *s, const struct err *why)
 {
 	log_err(LOG_ERROR, why, "the VM is killed");
-	(void)syscall(SYS_pidfd_send_signal, s->vm.child.pidfd, SIGKILL, NULL, 0);
+	(void)pthread_mutex_lock(&s->lock);
+	kill_vmm(s);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void sandbox_cancel(struct sandbox *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->cancelled = true;
+	kill_vmm(s);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+static int check_cancelled(struct sandbox *s, struct err *err)
+{
+	bool cancelled;
+
+	(void)pthread_mutex_lock(&s->lock);
+	cancelled = s->cancelled;
+	(void)pthread_mutex_unlock(&s->lock);
+	return cancelled ? err_set(err, E_CANCELLED, "the start was cancelled") : 0;
 }
 
 /* --- start --- */
@@ -251,8 +275,12 @@ static void attach(void *arg)
 static void attach_agent(void *arg)
 {
 	struct sandbox *s = arg;
+	struct ttrpc_client *client = ttrpc_client_new(s->loop, STEAL(s->vm.agent, -1),
+						       on_agent_gone, s);
 
-	s->client = ttrpc_client_new(s->loop, STEAL(s->vm.agent, -1), on_agent_gone, s);
+	(void)pthread_mutex_lock(&s->lock);
+	s->client = client;
+	(void)pthread_mutex_unlock(&s->lock);
 	if (s->vm.log >= 0)
 		lines_start(&s->agent_log, s->loop, s->vm.log, "guest agent");
 }
@@ -260,18 +288,18 @@ static void attach_agent(void *arg)
 static void detach(void *arg)
 {
 	struct sandbox *s = arg;
+	struct ttrpc_client *client;
 
 	(void)pthread_mutex_lock(&s->lock);
-	s->stopping = true;
+	client = STEAL(s->client, NULL);
 	(void)pthread_mutex_unlock(&s->lock);
 	watch_remove(STEAL(s->grace, NULL));
 	watch_remove(STEAL(s->pause, NULL));
-	watch_remove(s->vm_watch);
-	watch_remove(s->fs_watch);
-	s->vm_watch = s->fs_watch = NULL;
+	watch_remove(STEAL(s->vm_watch, NULL));
+	watch_remove(STEAL(s->fs_watch, NULL));
 	lines_stop(&s->console);
 	lines_stop(&s->agent_log);
-	ttrpc_client_free(STEAL(s->client, NULL));
+	ttrpc_client_free(client);
 }
 
 static void revive(void *arg)
@@ -279,7 +307,7 @@ static void revive(void *arg)
 	struct sandbox *s = arg;
 
 	(void)pthread_mutex_lock(&s->lock);
-	s->stopping = s->dead = false;
+	s->stopping = s->stopped = s->dead = false;
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
@@ -300,9 +328,19 @@ static int first_answer(struct sandbox *s, struct deadline deadline, struct err 
 			"the log");
 }
 
+/* From here on others may kill the VMM: by an fd of their own, whatever its owner does. */
 static int on_launched(void *arg, struct err *err)
 {
-	return write_record(arg, err);
+	struct sandbox *s = arg;
+	int fd = fcntl(s->vm.child.pidfd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return err_sys(err, "duplicate an fd");
+	(void)pthread_mutex_lock(&s->lock);
+	fd_close(&s->vmm);
+	s->vmm = fd;
+	(void)pthread_mutex_unlock(&s->lock);
+	return check_cancelled(s, err) < 0 ? -1 : record_write(s, err);
 }
 
 /* One way to get a VM. */
@@ -321,8 +359,8 @@ static int choose_share(struct sandbox *s, const struct attempt *a, struct err *
 	if (!a->by_9p && share_choose(s->config, a->accelerator, &choice, err) < 0)
 		return -1;
 	s->virtiofs = str_eq(choice.fs, SHARE_VIRTIOFS);
-	log_info("the share is chosen", LOG_S("share", choice.fs),
-		LOG_S("why", choice.why), LOG_S("accelerator", a->accelerator));
+	log_info("the share is chosen", LOG_S("share", choice.fs), LOG_S("why", choice.why),
+		 LOG_S("accelerator", a->accelerator));
 	return 0;
 }
 
@@ -400,8 +438,8 @@ static int check_share(struct sandbox *s, struct attempt *a, struct deadline dea
 
 	if (!s->virtiofs || !str_eq(a->accelerator, "tcg"))
 		return 0;
-	if (sandbox_call(s, "GetGuestDetails", &request,
-			 &grpc__guest_details_response__descriptor, deadline, &details, err) < 0)
+	if (sandbox_call(s, "GetGuestDetails", &request, &grpc__guest_details_response__descriptor,
+			 deadline, &details, err) < 0)
 		return -1;
 	stores = details->file_pages;
 	protobuf_c_message_free_unpacked(&details->base, NULL);
@@ -418,13 +456,17 @@ static int boot(struct sandbox *s, const struct vmm_request *r, struct attempt *
 	struct vmm_request request = *r;
 	AUTO(fd) int vhost = -1; /* the number is taken until QEMU has this too */
 
+	if (check_cancelled(s, err) < 0)
+		return -1;
 	request.accelerator = a->accelerator;
 	if (choose_share(s, a, err) < 0 || take_number(s, a, &request.cid, &vhost, err) < 0)
 		return -1;
 	request.vhost_vsock = vhost;
 	if (start_vm(s, &request, deadline, err) < 0)
 		return -1;
+	(void)pthread_mutex_lock(&s->lock);
 	s->vm_running = true;
+	(void)pthread_mutex_unlock(&s->lock);
 	loop_call(s->loop, attach, s);
 	if (first_answer(s, answer_by(s, a, deadline), err) == 0 &&
 	    check_share(s, a, deadline, err) == 0)
@@ -475,7 +517,7 @@ static int boot_somehow(struct sandbox *s, const struct vmm_request *r, struct d
 	while (boot(s, r, &a, deadline, err) < 0) {
 		struct attempt failed = a;
 
-		if (!try_else(&a, accelerator != NULL, vsock))
+		if (err->code == E_CANCELLED || !try_else(&a, accelerator != NULL, vsock))
 			return -1;
 		a.doubtful = a.vsock && doubtful;
 		log_err(LOG_WARN, err, "the VM does not run so, trying otherwise",
@@ -561,7 +603,7 @@ static void on_version(void *arg, const void *message, const struct err *why)
 		return;
 	}
 	s->agent_version = xstrndup(reply->agent_version, VERSION_MAX);
-	if (write_record(s, &err) < 0)
+	if (record_write(s, &err) < 0)
 		log_err(LOG_WARN, &err, "the agent's version is not recorded");
 }
 
@@ -595,29 +637,75 @@ int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns, const 
 
 /* --- stop, clean --- */
 
-void sandbox_stop(struct sandbox *s)
+/* True: the caller stops it. False: there is nothing to stop, or another has stopped it. */
+static bool begin_stop(struct sandbox *s)
 {
-	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
-	struct deadline soon = deadline_in(STOP_MS);
-	struct err err = ERR_INIT;
+	bool first;
 
-	if (!s->vm_running)
-		return;
-	s->vm_running = false;
-	if (s->client && !sandbox_is_dead(s) &&
-	    sandbox_call(s, "DestroySandbox", &request, NULL, soon, NULL, &err) < 0)
-		log_err(LOG_DEBUG, &err, "the agent did not say goodbye");
-	loop_call(s->loop, detach, s);
-	s->vm.ops->stop(&s->vm, soon);
-	spawn_kill(&s->virtiofsd);
+	(void)pthread_mutex_lock(&s->lock);
+	first = s->vm_running && !s->stopping;
+	s->stopping |= first;
+	while (!first && s->stopping && !s->stopped)
+		(void)cond_wait_until(&s->changed, &s->lock, DEADLINE_NEVER);
+	(void)pthread_mutex_unlock(&s->lock);
+	return first;
 }
 
-static int remove_files(const char *id, struct err *err)
+/* Flows that are in a call leave: soon, or because there is no connection any more. */
+static void await_calls(struct sandbox *s)
+{
+	struct deadline soon = deadline_in(CALLS_MS);
+
+	(void)pthread_mutex_lock(&s->lock);
+	while (s->calls && cond_wait_until(&s->changed, &s->lock, soon))
+		;
+	if (s->calls)
+		ttrpc_client_shutdown(s->client);
+	while (s->calls)
+		(void)cond_wait_until(&s->changed, &s->lock, DEADLINE_NEVER);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* The guest writes back what it has; one that does not say so is not waited for. */
+static void say_goodbye(struct sandbox *s)
+{
+	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
+	struct err err = ERR_INIT;
+
+	if (s->client && !sandbox_is_dead(s) &&
+	    call_service(s, "grpc.AgentService", "DestroySandbox", &request, NULL,
+			 deadline_in(GOODBYE_MS), NULL, &err) < 0)
+		log_err(LOG_DEBUG, &err, "the agent did not say goodbye");
+}
+
+static void end_stop(struct sandbox *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->stopped = true;
+	s->vm_running = false;
+	fd_close(&s->vmm);
+	(void)pthread_cond_broadcast(&s->changed);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void sandbox_stop(struct sandbox *s)
+{
+	if (!begin_stop(s))
+		return;
+	await_calls(s);
+	say_goodbye(s);
+	loop_call(s->loop, detach, s);
+	s->vm.ops->stop(&s->vm, deadline_in(STOP_MS));
+	spawn_kill(&s->virtiofsd);
+	end_stop(s);
+}
+
+static int remove_files(const char *key, struct err *err)
 {
 	const char *const dirs[] = { SANDBOX_SHARE_DIR, SANDBOX_VM_DIR, SANDBOX_STATE_DIR };
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-		AUTO(str) char *path = path_join(dirs[i], id);
+		AUTO(str) char *path = path_join(dirs[i], key);
 
 		if (mount_detach_below(path, err) < 0 || path_remove_tree(path, err) < 0)
 			return -1;
@@ -630,53 +718,19 @@ void sandbox_free(struct sandbox *s)
 	struct err err = ERR_INIT;
 
 	sandbox_stop(s);
-	if (remove_files(s->id, &err) < 0)
+	if (remove_files(s->key, &err) < 0)
 		log_err(LOG_WARN, &err, "files of the sandbox stay");
-	free(s->agent_version);
-	free(s->id);
-	free(s->state_dir);
-	free(s->vm_dir);
-	free(s->share_dir);
-	(void)pthread_mutex_destroy(&s->lock);
-	(void)pthread_cond_destroy(&s->changed);
-	free(s);
+	release(s);
 }
 
-/* Kills a process of the record, if it is still the one that was recorded. */
-static void kill_recorded(const struct json *record, const char *name)
+int sandbox_clean(const char *namespace, const char *id, struct err *err)
 {
-	struct json *p = json_get(record, name), *pid = p ? json_get(p, "pid") : NULL,
-		    *start = p ? json_get(p, "start") : NULL;
-	struct pollfd ended = { .events = POLLIN };
-	uint64_t began;
+	AUTO(str) char *key = NULL;
 
-	if (!pid || !start || json_kind(pid) != JSON_IS_INT || json_kind(start) != JSON_IS_INT ||
-	    json_u64(start, &began) < 0 || json_int(pid) <= 1)
-		return;
-	AUTO(fd) int fd = (int)syscall(SYS_pidfd_open, (pid_t)json_int(pid), 0);
-	if (fd < 0 || start_time((pid_t)json_int(pid)) != began)
-		return;
-	(void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
-	ended.fd = fd;
-	(void)poll(&ended, 1, STOP_MS);
-}
-
-int sandbox_clean(const char *id, struct err *err)
-{
-	AUTO(str) char *path = str_fmt(SANDBOX_STATE_DIR "/%s/persist.json", id);
-	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
-	struct err missing = ERR_INIT;
-
-	if (str_check_id(id, "sandbox id", err) < 0)
+	if (str_check_id(id, "sandbox id", err) < 0 ||
+	    str_check_id(namespace, "namespace", err) < 0)
 		return -1;
-	if (file_read(AT_FDCWD, path, 64 * 1024, &text, &missing) == 0) {
-		AUTO(json)
-		struct json *record = json_parse(buf_cstr(&text), text.len, path, &missing);
-
-		if (record && json_kind(record) == JSON_IS_OBJECT) {
-			kill_recorded(record, "vmm");
-			kill_recorded(record, "virtiofsd");
-		}
-	}
-	return remove_files(id, err);
+	key = record_key(namespace, id);
+	record_kill(key);
+	return remove_files(key, err);
 }

@@ -12,8 +12,8 @@
  *	sandbox_stop				DestroySandbox, VM, disconnect
  *	sandbox_free				what is left on the host
  *
- * Everything that it makes on the host lies in two directories named after it and is recorded in
- * persist.json, so that sandbox_clean can undo it when this process is gone.
+ * Everything that it makes on the host lies in directories named after it (record.h) and is recorded
+ * in persist.json, so that sandbox_clean can undo it when this process is gone.
  */
 
 #include "base/buf.h"
@@ -37,10 +37,9 @@
 struct sandbox {
 	struct loop *loop;
 	const struct runtime_config *config;
-	char *id, *state_dir, *vm_dir, *share_dir;
+	char *id, *namespace, *key, *state_dir, *vm_dir, *share_dir;
 	char *agent_version; /* as it says; NULL: it does not */
 	struct vm vm;
-	bool vm_running;
 	bool virtiofs; /* the share, or 9p */
 	struct child virtiofsd;
 	struct ttrpc_client *client;
@@ -56,12 +55,15 @@ struct sandbox {
 
 	pthread_mutex_t lock; /* guards what follows: written on the loop, read by flows */
 	pthread_cond_t changed;
-	bool dead, stopping;
+	bool vm_running, dead, stopping, stopped, cancelled;
+	unsigned calls; /* of the agent, by flows that are in one */
+	int vmm;        /* a pidfd to kill it by, or -1 */
 	struct err why; /* of dead */
 };
 
-MUST_CHECK int sandbox_new(struct loop *loop, const struct runtime_config *config, const char *id,
-			   struct sandbox **out, struct err *err);
+MUST_CHECK int sandbox_new(struct loop *loop, const struct runtime_config *config,
+			   const char *namespace, const char *id, struct sandbox **out,
+			   struct err *err);
 
 /*
  * Sharing. What is bound is a copy of the host's mounts as they are at that moment: it is not
@@ -100,8 +102,8 @@ struct sandbox_size {
 MUST_CHECK int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns,
 			     const char *hostname, struct deadline deadline, struct err *err);
 /*
- * A flow's call of the agent, as ttrpc_call. When the sandbox has ended meanwhile the error says
- * why.
+ * A flow's call of the agent, as ttrpc_call. When the sandbox has ended or is being stopped the
+ * error says so.
  */
 MUST_CHECK int sandbox_call(struct sandbox *s, const char *method, const void *request,
 			    const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,
@@ -110,10 +112,14 @@ MUST_CHECK int sandbox_call(struct sandbox *s, const char *method, const void *r
  * follows. */
 void sandbox_kill(struct sandbox *s, const struct err *why);
 bool sandbox_is_dead(struct sandbox *s);
+/* Any thread: a sandbox_start that is under way, or begins, fails soon with E_CANCELLED or for want
+ * of its VM. */
+void sandbox_cancel(struct sandbox *s);
 
-/* Also after the VM died. Not on the loop. */
+/* Also after the VM died, also by several flows: when it returns, VM and daemon are gone. A guest
+ * that does not answer delays it by a few seconds at most. Not on the loop. */
 void sandbox_stop(struct sandbox *s);
 void sandbox_free(struct sandbox *s);
 
-/* Removes all that a sandbox of that id has left: processes, mounts, files. */
-MUST_CHECK int sandbox_clean(const char *id, struct err *err);
+/* Removes all that the sandbox of that id in that namespace has left: processes, mounts, files. */
+MUST_CHECK int sandbox_clean(const char *namespace, const char *id, struct err *err);

@@ -154,6 +154,11 @@ static int open_netns(const struct oci_spec *spec, int *fd, struct err *err)
 	return 0;
 }
 
+static int nobody_waits(struct err *err)
+{
+	return err_set(err, E_CANCELLED, "the caller of Create is gone");
+}
+
 static int create_container(struct shim *s, struct oci_spec *guest, struct deadline deadline,
 			    struct err *err)
 {
@@ -190,6 +195,23 @@ static struct oci_spec *translate(struct shim *s, const char *guest_rootfs, stru
 	return STEAL(guest, NULL);
 }
 
+/* From here on a Create that is abandoned is noticed wherever it waits for the VM. */
+static int make_sandbox(struct shim *s, struct err *err)
+{
+	struct sandbox *sb;
+	bool abandoned;
+
+	if (sandbox_new(s->loop, s->config, s->inv->namespace, s->inv->id, &sb, err) < 0)
+		return -1;
+	sb->on_dead = shim_sandbox_died;
+	sb->arg = s;
+	(void)pthread_mutex_lock(&s->lock);
+	s->sandbox = sb;
+	abandoned = s->abandoned;
+	(void)pthread_mutex_unlock(&s->lock);
+	return abandoned ? nobody_waits(err) : 0;
+}
+
 static int bring_up(struct shim *s, const CreateRequest *r, struct deadline deadline,
 		    struct err *err)
 {
@@ -199,11 +221,8 @@ static int bring_up(struct shim *s, const CreateRequest *r, struct deadline dead
 	AUTO(fd) int netns = -1;
 
 	if (open_netns(s->spec, &netns, err) < 0 || mount_rootfs(s, r, err) < 0 ||
-	    host_hooks(s, err) < 0 ||
-	    sandbox_new(s->loop, s->config, s->inv->id, &s->sandbox, err) < 0)
+	    host_hooks(s, err) < 0 || make_sandbox(s, err) < 0)
 		return -1;
-	s->sandbox->on_dead = shim_sandbox_died;
-	s->sandbox->arg = s;
 	/* All that the guest is to see is shared before the VM starts. */
 	if (sandbox_share_rootfs(s->sandbox, s->inv->id, s->rootfs, &guest_rootfs, err) < 0 ||
 	    sandbox_share_configured(s->sandbox, err) < 0)
@@ -211,7 +230,6 @@ static int bring_up(struct shim *s, const CreateRequest *r, struct deadline dead
 	guest = translate(s, guest_rootfs, err);
 	if (!guest || sandbox_start(s->sandbox, size, netns, s->spec->hostname, deadline, err) < 0)
 		return -1;
-	s->pid = s->sandbox->vm.child.pid;
 	if (io_open(s->init, &s->init->io, err) < 0)
 		return -1;
 	return create_container(s, guest, deadline, err);
@@ -235,36 +253,112 @@ static void publish_create(struct shim *s, const CreateRequest *r)
 	events_publish(s->events, "/tasks/create", &event.base);
 }
 
+static struct process *describe_init(struct shim *s, const CreateRequest *r)
+{
+	struct process *p = process_new(s, "");
+
+	p->terminal = r->terminal;
+	str_set(&p->in, r->stdin);
+	str_set(&p->out, r->stdout);
+	str_set(&p->err, r->stderr);
+	return p;
+}
+
 /* Only one container, and only one attempt at a time. */
 static int begin(struct shim *s, const CreateRequest *r, struct err *err)
 {
 	(void)pthread_mutex_lock(&s->lock);
 	if (!str_eq(r->id, s->inv->id))
 		err_set(err, E_INVALID, "this shim serves container %s, not %s", s->inv->id, r->id);
-	else if (s->init || s->creating)
+	else if (s->shutting_down)
+		err_set(err, E_STATE, "create %s: this shim is shutting down", r->id);
+	else if (!shim_is_empty(s))
 		err_set(err, E_EXISTS, "container %s exists already", r->id);
-	else
+	if (!err->code) {
 		s->creating = true;
+		s->abandoned = false;
+		s->init = describe_init(s, r);
+	}
 	(void)pthread_mutex_unlock(&s->lock);
 	return err->code ? -1 : 0;
 }
 
-static void describe_init(struct shim *s, const CreateRequest *r)
+/* The manager may know of it from here on, unless nobody wants it any more: in one step. The
+ * container's process, with a reference. */
+static struct process *commit(struct shim *s, const CreateRequest *r, struct err *err)
 {
-	s->init = process_new(s, "");
-	s->init->terminal = r->terminal;
-	str_set(&s->init->in, r->stdin);
-	str_set(&s->init->out, r->stdout);
-	str_set(&s->init->err, r->stderr);
+	struct process *init = NULL;
+
+	(void)pthread_mutex_lock(&s->lock);
+	if (s->abandoned) {
+		(void)nobody_waits(err);
+	} else {
+		s->pid = s->sandbox->vm.child.pid;
+		s->share_pid = s->sandbox->virtiofsd.pid;
+		s->creating = false;
+		publish_create(s, r);
+		init = s->init;
+		init->refs++;
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return init;
 }
 
-/* A sandbox that ended while the container was being created: nobody was told yet. */
-static void notice_early_end(struct shim *s)
+/* Loop: a sandbox that ended while the container was being created. Nobody was told yet. */
+static void notice_early_end(void *arg)
 {
+	struct shim *s = arg;
+
+	if (s->sandbox && sandbox_is_dead(s->sandbox))
+		shim_sandbox_died(s, NULL);
+}
+
+static void stop_on_loop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void undo(struct shim *s)
+{
+	shim_take_down(s);
 	(void)pthread_mutex_lock(&s->lock);
-	if (s->init && s->sandbox && !s->deleting && sandbox_is_dead(s->sandbox))
-		process_exited(s->init, PROCESS_LOST);
+	s->creating = false;
+	if (s->shutting_down)
+		loop_post(s->loop, stop_on_loop, s->loop);
 	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* Loop: the connection of the Create that is under way is gone. */
+static void on_caller_gone(void *arg)
+{
+	struct shim *s = arg;
+
+	(void)pthread_mutex_lock(&s->lock);
+	if (s->creating)
+		shim_abandon_create(s);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void shim_abandon_create(struct shim *s)
+{
+	s->abandoned = true;
+	if (s->sandbox)
+		sandbox_cancel(s->sandbox);
+}
+
+static struct process *create(struct shim *s, const CreateRequest *r, struct ttrpc_call *call,
+			      struct err *err)
+{
+	struct deadline deadline;
+
+	if (!str_empty(r->checkpoint))
+		err_set(err, E_UNSUPPORTED, "a VM cannot be restored from a checkpoint");
+	if (err->code || load(s, r, err) < 0)
+		return NULL;
+	deadline =
+		deadline_min(ttrpc_call_deadline(call),
+			     deadline_in((uint64_t)s->config->create_container_timeout_s * 1000));
+	return bring_up(s, r, deadline, err) < 0 ? NULL : commit(s, r, err);
 }
 
 void task_create(struct ttrpc_call *call, const void *request, void *arg)
@@ -272,64 +366,70 @@ void task_create(struct ttrpc_call *call, const void *request, void *arg)
 	Containerd__Task__V2__CreateTaskResponse reply =
 		CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
 	struct shim *s = arg;
-	const CreateRequest *r = request;
 	struct err err = ERR_INIT;
-	struct deadline deadline;
+	struct process *init;
 
-	if (begin(s, r, &err) < 0) {
+	if (begin(s, request, &err) < 0) {
 		ttrpc_fail(call, &err);
 		return;
 	}
-	describe_init(s, r);
-	if (!str_empty(r->checkpoint))
-		err_set(&err, E_UNSUPPORTED, "a VM cannot be restored from a checkpoint");
-	else if (load(s, r, &err) == 0) {
-		deadline = deadline_min(
-			ttrpc_call_deadline(call),
-			deadline_in((uint64_t)s->config->create_container_timeout_s * 1000));
-		(void)!bring_up(s, r, deadline, &err);
-	}
-	if (err.code) {
+	ttrpc_call_on_cancel(call, on_caller_gone, s);
+	init = create(s, request, call, &err);
+	if (!init) {
 		log_err(LOG_ERROR, &err, "create failed");
-		shim_take_down(s);
-	}
-	(void)pthread_mutex_lock(&s->lock);
-	s->creating = false;
-	(void)pthread_mutex_unlock(&s->lock);
-	if (err.code) {
+		undo(s);
 		ttrpc_fail(call, &err);
 		return;
 	}
-	publish_create(s, r);
+	process_watch(init);
+	loop_post(s->loop, notice_early_end, s);
+	(void)pthread_mutex_lock(&s->lock);
 	reply.pid = (uint32_t)s->pid;
+	(void)pthread_mutex_unlock(&s->lock);
 	ttrpc_reply(call, &reply);
-	notice_early_end(s);
+	process_unref(init);
 }
 
-/* Undoes create, whole or in part: streams, sandbox, root file system, memory. */
+/* --- undo --- */
+
+/* On the loop, whose handlers look at them without the lock. */
+static void forget(void *arg)
+{
+	struct shim *s = arg;
+
+	(void)pthread_mutex_lock(&s->lock);
+	s->sandbox = NULL;
+	s->init = NULL;
+	s->pid = s->share_pid = 0;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
 void shim_take_down(struct shim *s)
 {
-	struct process *init;
+	struct process *init = s->init;
+	struct sandbox *sb = s->sandbox;
 	struct err err = ERR_INIT;
 
-	if (s->init)
-		io_finish(STEAL(s->init->io, NULL), deadline_in(0));
-	if (s->sandbox) {
-		/* Answers of the agent come in until then, and lead to the sandbox. */
-		sandbox_stop(s->sandbox);
-		sandbox_free(STEAL(s->sandbox, NULL));
-	}
+	if (init)
+		io_finish(process_take_io(init), deadline_in(0));
+	if (sb)
+		sandbox_stop(sb); /* answers of the agent come in until then, and lead to it */
+	loop_call(s->loop, forget, s);
+	if (sb)
+		sandbox_free(sb);
 	if (s->rootfs_mounted && mount_detach_below(s->rootfs, &err) < 0)
 		log_err(LOG_WARN, &err, "the root file system stays mounted");
 	s->rootfs_mounted = false;
-	(void)pthread_mutex_lock(&s->lock);
-	init = STEAL(s->init, NULL);
-	(void)pthread_mutex_unlock(&s->lock);
 	if (init)
-		process_free(init);
+		process_drop(init);
 	if (s->config)
 		config_free(STEAL(s->config, NULL));
 	oci_spec_free(STEAL(s->spec, NULL));
 	free(STEAL(s->bundle, NULL));
 	free(STEAL(s->rootfs, NULL));
+}
+
+bool shim_is_empty(const struct shim *s)
+{
+	return !s->init && !s->creating && !s->deleting;
 }

@@ -58,7 +58,8 @@ struct input {
 	struct watch *watch;
 	uint8_t *data;
 	size_t len, done;
-	bool closed;
+	bool closed;  /* the agent was told the end */
+	bool discard; /* the process reads no more, the manager still writes */
 };
 
 struct io {
@@ -68,6 +69,7 @@ struct io {
 	struct input in;
 	struct child logger;
 	bool stopped;         /* loop */
+	bool detached;        /* loop: there is no agent to be asked */
 	size_t moved;         /* loop: answers that came, for io_settle */
 	pthread_mutex_t lock; /* guards done */
 	pthread_cond_t changed;
@@ -474,16 +476,20 @@ static void on_closed(void *arg, const void *reply, const struct err *err)
 	unref(arg);
 }
 
+static void close_input(struct input *in)
+{
+	watch_remove(STEAL(in->watch, NULL));
+	fd_close(&in->fd);
+	fd_close(&in->hold);
+}
+
 static void end_input(struct input *in)
 {
 	Grpc__CloseStdinRequest request = GRPC__CLOSE_STDIN_REQUEST__INIT;
 	struct process *p = in->io->process;
 
-	watch_remove(in->watch);
-	in->watch = NULL;
-	fd_close(&in->fd);
-	fd_close(&in->hold);
-	if (in->closed || in->io->stopped)
+	close_input(in);
+	if (in->closed || in->discard || in->io->stopped || in->io->detached)
 		return;
 	in->closed = true;
 	in->io->refs++;
@@ -499,14 +505,16 @@ static void on_sent(void *arg, const void *reply, const struct err *err)
 	const Grpc__WriteStreamResponse *r = reply;
 	struct io *io = in->io;
 
-	if (io->stopped || err) {
-		if (err && !io->stopped)
-			end_input(in);
-	} else {
+	if (!io->stopped && err) {
+		/* A manager whose pipe breaks would believe that it failed. */
+		in->discard = true;
+		if (in->watch)
+			watch_set(in->watch, EPOLLIN);
+	} else if (!io->stopped) {
 		in->done += r->len < in->len - in->done ? r->len : in->len - in->done;
 		if (in->done < in->len)
 			send_input(in);
-		else
+		else if (in->watch)
 			watch_set(in->watch, EPOLLIN);
 	}
 	unref(io);
@@ -542,6 +550,8 @@ static void on_input(void *arg, uint32_t events)
 		end_input(in);
 		return;
 	}
+	if (in->discard)
+		return;
 	in->len = (size_t)n;
 	in->done = 0;
 	watch_set(in->watch, 0);
@@ -565,22 +575,42 @@ static void hold_input(struct input *in)
 		log_warn("standard input will end with its writer", LOG_I("errno", errno));
 }
 
-static void start_on_loop(void *arg)
+/* A process that was given no input reads the end of it at once; a terminal has none. */
+static void start_input(struct input *in)
 {
-	struct io *io = arg;
+	const struct process *p = in->io->process;
 
-	if (io->in.fd >= 0)
-		hold_input(&io->in);
-	if (io->in.fd >= 0)
-		io->in.watch = loop_watch(io->process->shim->loop, io->in.fd, EPOLLIN, on_input,
-					  &io->in);
-	ask(&io->out);
-	ask(&io->err);
+	if (in->fd >= 0) {
+		hold_input(in);
+		in->watch = loop_watch(p->shim->loop, in->fd, EPOLLIN, on_input, in);
+	} else if (!p->terminal) {
+		end_input(in);
+	}
 }
 
 void io_start(struct io *io)
 {
-	loop_post(io->process->shim->loop, start_on_loop, io);
+	start_input(&io->in);
+	ask(&io->out);
+	ask(&io->err);
+}
+
+static void detach_output(struct output *o)
+{
+	o->ended = true;
+	flush(o);
+}
+
+void io_detach(struct io *io)
+{
+	if (!io || io->detached || io->stopped)
+		return;
+	io->detached = io->in.discard = true;
+	if (io->in.watch)
+		watch_set(io->in.watch, EPOLLIN);
+	detach_output(&io->out);
+	detach_output(&io->err);
+	check_done(io);
 }
 
 /* Without a writer of ours the FIFO ends when the manager's writer is gone too. */
@@ -606,7 +636,7 @@ static void stop_on_loop(void *arg)
 	r->logger = io->logger;
 	finish_output(&io->out);
 	finish_output(&io->err);
-	end_input(&io->in);
+	close_input(&io->in);
 	unref(io);
 }
 

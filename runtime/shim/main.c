@@ -144,7 +144,7 @@ int shim_delete(const struct invocation *inv, struct err *err)
 	uint8_t out[256];
 	size_t len;
 
-	if (sandbox_clean(inv->id, err) < 0)
+	if (sandbox_clean(inv->namespace, inv->id, err) < 0)
 		return -1;
 	if (getcwd(cwd, sizeof(cwd))) {
 		AUTO(str) char *rootfs = path_join(cwd, "rootfs");
@@ -162,14 +162,24 @@ int shim_delete(const struct invocation *inv, struct err *err)
 
 /* --- server --- */
 
+/* A container is ended by its manager only: a shim that went before it would leave it behind. */
 static void on_signal(void *arg, int signo)
 {
-	struct loop *loop = arg;
+	struct shim *s = arg;
+	bool empty;
 
-	if (signo == SIGCHLD)
+	if (signo == SIGCHLD) {
 		(void)spawn_reap_orphans();
+		return;
+	}
+	(void)pthread_mutex_lock(&s->lock);
+	empty = shim_is_empty(s);
+	s->shutting_down |= empty;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (empty)
+		loop_stop(s->loop);
 	else
-		loop_stop(loop);
+		log_warn("a signal is ignored: there is a container", LOG_I("signal", signo));
 }
 
 /* The manager reads our log from a FIFO in the bundle. It must not block us, nor may its end. */
@@ -182,7 +192,7 @@ static void open_log(const struct invocation *inv)
 	log_set_common("sandbox", inv->id);
 }
 
-static struct watch *watch_signals(struct loop *loop)
+static struct watch *watch_signals(struct shim *s)
 {
 	sigset_t set;
 
@@ -190,7 +200,7 @@ static struct watch *watch_signals(struct loop *loop)
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGCHLD);
-	return loop_signals(loop, &set, on_signal, loop);
+	return loop_signals(s->loop, &set, on_signal, s);
 }
 
 int shim_serve(const struct invocation *inv, struct err *err)
@@ -212,13 +222,14 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	if (listener < 0 || fd_cloexec(listener, true, err) < 0)
 		return -1;
 	open_log(inv);
-	cond_init(&s.left);
+	cond_init(&s.changed);
 	s.inv = inv;
 	s.loop = loop_new();
-	s.signals = watch_signals(s.loop);
+	s.signals = watch_signals(&s);
 	s.events = events_new(getenv("TTRPC_ADDRESS"), inv->namespace);
 	s.server = ttrpc_server_new(s.loop, services);
 	ttrpc_server_listen(s.server, listener);
+	shim_watch_manager(&s);
 	log_info("shim is ready");
 	loop_run(s.loop);
 	events_free(s.events, deadline_in(EVENTS_MS));

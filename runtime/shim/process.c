@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Processes as the manager sees them: found, watched, ended. */
+/* Processes as the manager sees them: found, held, ended. */
 
 #include "shim/shim.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
 
 #include <stdlib.h>
@@ -17,17 +16,13 @@ struct process *process_new(struct shim *s, const char *exec_id)
 	struct process *p = NEW(struct process);
 
 	p->shim = s;
+	p->refs = 1;
 	p->exec_id = xstrdup(exec_id);
 	return p;
 }
 
-void process_free(struct process *p)
+static void process_free(struct process *p)
 {
-	struct err gone = ERR_INIT;
-
-	err_set(&gone, E_NOT_FOUND, "the process was deleted");
-	for (size_t i = 0; i < p->waiters.n; i++)
-		ttrpc_fail(p->waiters.v[i], &gone);
 	vec_release(&p->waiters);
 	oci_process_free(p->spec);
 	free(p->exec_id);
@@ -36,6 +31,56 @@ void process_free(struct process *p)
 	free(p->err);
 	free(p);
 }
+
+/* With the lock held. */
+static void unref(struct process *p)
+{
+	if (--p->refs == 0)
+		process_free(p);
+}
+
+void process_ref(struct process *p)
+{
+	(void)pthread_mutex_lock(&p->shim->lock);
+	p->refs++;
+	(void)pthread_mutex_unlock(&p->shim->lock);
+}
+
+void process_unref(struct process *p)
+{
+	struct shim *s = p->shim;
+
+	(void)pthread_mutex_lock(&s->lock);
+	unref(p);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void process_drop(struct process *p)
+{
+	struct shim *s = p->shim;
+	struct err gone = ERR_INIT;
+
+	err_set(&gone, E_NOT_FOUND, "the process was deleted");
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < p->waiters.n; i++)
+		ttrpc_fail(p->waiters.v[i], &gone);
+	p->waiters.n = 0;
+	unref(p);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+struct io *process_take_io(struct process *p)
+{
+	struct shim *s = p->shim;
+	struct io *io;
+
+	(void)pthread_mutex_lock(&s->lock);
+	io = STEAL(p->io, NULL);
+	(void)pthread_mutex_unlock(&s->lock);
+	return io;
+}
+
+/* --- found and held --- */
 
 struct process *shim_find(struct shim *s, const char *id, const char *exec_id, struct err *err)
 {
@@ -56,6 +101,72 @@ struct process *shim_find(struct shim *s, const char *id, const char *exec_id, s
 			id);
 	return found;
 }
+
+enum process_state process_now(const struct process *p)
+{
+	return p->ended && p->state != PROCESS_STOPPED ? PROCESS_ENDING : p->state;
+}
+
+int process_check(const struct process *p, unsigned allowed, const char *what, struct err *err)
+{
+	static const char *const says[] = {
+		[PROCESS_CREATED] = "not started", [PROCESS_STARTING] = "being started",
+		[PROCESS_RUNNING] = "running",     [PROCESS_PAUSING] = "being paused or resumed",
+		[PROCESS_PAUSED] = "paused",       [PROCESS_STOPPED] = "ended already",
+		[PROCESS_ENDING] = "about to end",
+	};
+	enum process_state state = process_now(p);
+
+	if (allowed & 1U << state)
+		return 0;
+	return err_set(err, E_STATE, "%s %s: the process is %s", what,
+		       *p->exec_id ? p->exec_id : p->shim->inv->id, says[state]);
+}
+
+struct process *process_take(struct shim *s, const char *id, const char *exec_id, unsigned allowed,
+			     enum process_state next, const char *what, struct err *err)
+{
+	struct process *p;
+
+	(void)pthread_mutex_lock(&s->lock);
+	p = shim_find(s, id, exec_id, err);
+	if (p && process_check(p, allowed, what, err) < 0)
+		p = NULL;
+	if (p) {
+		p->refs++;
+		s->users++;
+		if (next != PROCESS_STAYS)
+			p->state = next;
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return p;
+}
+
+void process_put(struct process *p)
+{
+	struct shim *s = p->shim;
+
+	(void)pthread_mutex_lock(&s->lock);
+	unref(p);
+	s->users--;
+	(void)pthread_cond_broadcast(&s->changed);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+bool process_set(struct process *p, enum process_state state)
+{
+	struct shim *s = p->shim;
+	bool set;
+
+	(void)pthread_mutex_lock(&s->lock);
+	set = p->state != PROCESS_STOPPED;
+	if (set)
+		p->state = state;
+	(void)pthread_mutex_unlock(&s->lock);
+	return set;
+}
+
+/* --- ended --- */
 
 static void publish_exit(const struct process *p)
 {
@@ -84,7 +195,7 @@ static void reply_wait(struct ttrpc_call *call, const struct process *p)
 	ttrpc_reply(call, &reply);
 }
 
-static void set_end(struct process *p, uint32_t status)
+void process_note_end(struct process *p, uint32_t status)
 {
 	if (p->ended)
 		return;
@@ -97,88 +208,14 @@ void process_exited(struct process *p, uint32_t status)
 {
 	if (p->state == PROCESS_STOPPED)
 		return;
-	set_end(p, status);
+	process_note_end(p, status);
 	p->state = PROCESS_STOPPED;
 	publish_exit(p);
 	for (size_t i = 0; i < p->waiters.n; i++)
 		reply_wait(p->waiters.v[i], p);
 	p->waiters.n = 0;
+	(void)pthread_cond_broadcast(&p->shim->changed);
 	log_info("process ended", LOG_S("exec", p->exec_id), LOG_I("status", p->exit_status));
-}
-
-/* Who the answer is for: looked up again, since a process may be deleted meanwhile. */
-struct wait_key {
-	struct shim *shim;
-	char *exec_id;
-};
-
-static struct process *find_again(const struct wait_key *key)
-{
-	struct err missing = ERR_INIT;
-
-	return shim_find(key->shim, key->shim->inv->id, key->exec_id, &missing);
-}
-
-static void on_settled(void *arg)
-{
-	struct wait_key *key = arg;
-	struct process *p;
-
-	(void)pthread_mutex_lock(&key->shim->lock);
-	p = find_again(key);
-	if (p)
-		process_exited(p, PROCESS_LOST);
-	(void)pthread_mutex_unlock(&key->shim->lock);
-	free(key->exec_id);
-	free(key);
-}
-
-/* Some managers close the reading ends as soon as they hear of the end (containerd 1.6.20's client
- * does): so they hear of it when they have read everything. */
-static void on_wait_answer(void *arg, const void *reply, const struct err *err)
-{
-	struct wait_key *key = arg;
-	const Grpc__WaitProcessResponse *r = reply;
-	struct io *io = NULL;
-	struct process *p;
-
-	(void)pthread_mutex_lock(&key->shim->lock);
-	p = find_again(key);
-	if (p) {
-		set_end(p, err ? PROCESS_LOST : (uint32_t)r->status & 0xff);
-		io = p->io; /* freed on this thread only */
-	}
-	(void)pthread_mutex_unlock(&key->shim->lock);
-	io_settle(io, on_settled, key);
-}
-
-void process_watch(struct process *p)
-{
-	Grpc__WaitProcessRequest request = GRPC__WAIT_PROCESS_REQUEST__INIT;
-	struct wait_key *key = NEW(struct wait_key);
-
-	key->shim = p->shim;
-	key->exec_id = xstrdup(p->exec_id);
-	request.container_id = (char *)p->shim->inv->id;
-	request.exec_id = p->exec_id;
-	(void)ttrpc_call_async(p->shim->sandbox->client, "grpc.AgentService", "WaitProcess",
-			       &request, &grpc__wait_process_response__descriptor, DEADLINE_NEVER,
-			       on_wait_answer, key);
-}
-
-void shim_sandbox_died(void *arg, const struct err *why)
-{
-	struct shim *s = arg;
-
-	(void)why;
-	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->execs.n; i++) {
-		if (s->execs.v[i]->state != PROCESS_CREATED)
-			process_exited(s->execs.v[i], PROCESS_LOST);
-	}
-	if (s->init && !s->creating)
-		process_exited(s->init, PROCESS_LOST);
-	(void)pthread_mutex_unlock(&s->lock);
 }
 
 void task_wait(struct ttrpc_call *call, const void *request, void *arg)
@@ -197,38 +234,4 @@ void task_wait(struct ttrpc_call *call, const void *request, void *arg)
 	(void)pthread_mutex_unlock(&s->lock);
 	if (!p)
 		ttrpc_fail(call, &err);
-}
-
-/* --- OOM --- */
-
-enum { OOM_PAUSE_MS = 100 };
-
-static void ask_again(void *arg)
-{
-	struct shim *s = arg;
-
-	watch_remove(STEAL(s->sandbox->pause, NULL));
-	shim_watch_oom(s);
-}
-
-static void on_oom(void *arg, const void *reply, const struct err *err)
-{
-	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
-	struct shim *s = arg;
-
-	(void)reply;
-	if (err)
-		return; /* the sandbox ends */
-	event.container_id = (char *)s->inv->id;
-	events_publish(s->events, "/tasks/oom", &event.base);
-	/* A guest may have any number of them; the queue is for the other events too. */
-	s->sandbox->pause = loop_timer(s->loop, OOM_PAUSE_MS, false, ask_again, s);
-}
-
-void shim_watch_oom(struct shim *s)
-{
-	Grpc__GetOOMEventRequest request = GRPC__GET_OOMEVENT_REQUEST__INIT;
-
-	(void)ttrpc_call_async(s->sandbox->client, "grpc.AgentService", "GetOOMEvent", &request,
-			       &grpc__oomevent__descriptor, DEADLINE_NEVER, on_oom, s);
 }

@@ -5,6 +5,8 @@ $(eval $(call unit_test,netlink_test,tests/unit/netlink_test.c,netlink base))
 CFLAGS_tests_unit_agent_lab := -DKATA_AGENT='"$(abspath $(BUILD))/bin/kata-agent"'
 $(eval $(call unit_test,agent_test,tests/unit/agent_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))
 $(BUILD)/tests/agent_test: | $(BUILD)/bin/kata-agent
+$(eval $(call unit_test,agent_stream_test,tests/unit/agent_stream_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))
+$(BUILD)/tests/agent_stream_test: | $(BUILD)/bin/kata-agent
 
 CFLAGS_tests_unit_agent_vm_lab := \
 	-DKATA_KERNEL='"$(abspath $(BUILD))/kernel/vmlinux"' \

@@ -280,6 +280,58 @@ char *lab_read(const char *method, const char *id, const char *exec)
 	return all.data ? buf_steal(&all) : xstrdup("");
 }
 
+void lab_signal(const char *id, const char *exec, unsigned number)
+{
+	Grpc__SignalProcessRequest r = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+
+	r.container_id = (char *)id;
+	r.exec_id = (char *)exec;
+	r.signal = number;
+	(void)lab_must("SignalProcess", &r, NULL);
+}
+
+void lab_write(const char *id, const char *exec, const char *data, size_t len)
+{
+	Grpc__WriteStreamRequest r = GRPC__WRITE_STREAM_REQUEST__INIT;
+	Grpc__WriteStreamResponse *reply;
+
+	r.container_id = (char *)id;
+	r.exec_id = (char *)exec;
+	r.data.data = (uint8_t *)data;
+	r.data.len = len;
+	reply = lab_must("WriteStdin", &r, &grpc__write_stream_response__descriptor);
+	ck_assert_uint_eq(reply->len, len);
+	protobuf_c_message_free_unpacked(&reply->base, NULL);
+}
+
+void lab_close_stdin(const char *id, const char *exec)
+{
+	Grpc__CloseStdinRequest r = GRPC__CLOSE_STDIN_REQUEST__INIT;
+
+	r.container_id = (char *)id;
+	r.exec_id = (char *)exec;
+	(void)lab_must("CloseStdin", &r, NULL);
+}
+
+void lab_exec(const char *id, const char *exec, const char *script, bool terminal)
+{
+	Grpc__ExecProcessRequest r = GRPC__EXEC_PROCESS_REQUEST__INIT;
+	AUTO(str)
+	char *json = str_fmt("{\"args\":[\"sh\",\"-c\",\"%s\"],\"env\":[\"PATH=/bin\",\"E=1\"],"
+			     "\"cwd\":\"/\",\"terminal\":%s,\"user\":{\"uid\":0,\"gid\":0}}",
+			     script, terminal ? "true" : "false");
+	struct err err = ERR_INIT;
+	AUTO(oci_process)
+	struct oci_process *process = oci_process_parse(json, strlen(json), "exec", &err);
+
+	ck_assert_msg(process != NULL, "%s", err.msg);
+	r.container_id = (char *)id;
+	r.exec_id = (char *)exec;
+	r.process = oci_process_to_message(process);
+	(void)lab_must("ExecProcess", &r, NULL);
+	protobuf_c_message_free_unpacked(&r.process->base, NULL);
+}
+
 int lab_output(const char *id, const char *script, const char *expect)
 {
 	AUTO(str) char *out = NULL;

@@ -60,8 +60,13 @@ void lab_container_spec(struct lab_container *c, const char *id, const char *jso
 void lab_container_free(struct lab_container *c);
 /* Creates and starts one. */
 void lab_run(const char *id, const char *script, bool terminal);
+/* One more process in it that runs a script. */
+void lab_exec(const char *id, const char *exec, const char *script, bool terminal);
 int lab_wait(const char *id, const char *exec);
+void lab_signal(const char *id, const char *exec, unsigned number);
 void lab_remove(const char *id);
+void lab_write(const char *id, const char *exec, const char *data, size_t len);
+void lab_close_stdin(const char *id, const char *exec);
 /* All of a stream to its end, heap. */
 char *lab_read(const char *method, const char *id, const char *exec);
 /* Runs it to the end: output compared, exit code returned. */

@@ -26,58 +26,6 @@ static void start(void)
 	lab_sandbox();
 }
 
-static void signal_process(const char *id, const char *exec, unsigned number)
-{
-	Grpc__SignalProcessRequest r = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
-
-	r.container_id = (char *)id;
-	r.exec_id = (char *)exec;
-	r.signal = number;
-	(void)lab_must("SignalProcess", &r, NULL);
-}
-
-static void write_stdin(const char *id, const char *exec, const char *data, size_t len)
-{
-	Grpc__WriteStreamRequest r = GRPC__WRITE_STREAM_REQUEST__INIT;
-	Grpc__WriteStreamResponse *reply;
-
-	r.container_id = (char *)id;
-	r.exec_id = (char *)exec;
-	r.data.data = (uint8_t *)data;
-	r.data.len = len;
-	reply = lab_must("WriteStdin", &r, &grpc__write_stream_response__descriptor);
-	ck_assert_uint_eq(reply->len, len);
-	protobuf_c_message_free_unpacked(&reply->base, NULL);
-}
-
-static void close_stdin(const char *id, const char *exec)
-{
-	Grpc__CloseStdinRequest r = GRPC__CLOSE_STDIN_REQUEST__INIT;
-
-	r.container_id = (char *)id;
-	r.exec_id = (char *)exec;
-	(void)lab_must("CloseStdin", &r, NULL);
-}
-
-static void exec_process(const char *id, const char *exec, const char *script, bool terminal)
-{
-	Grpc__ExecProcessRequest r = GRPC__EXEC_PROCESS_REQUEST__INIT;
-	AUTO(str)
-	char *json = str_fmt("{\"args\":[\"sh\",\"-c\",\"%s\"],\"env\":[\"PATH=/bin\",\"E=1\"],"
-			     "\"cwd\":\"/\",\"terminal\":%s,\"user\":{\"uid\":0,\"gid\":0}}",
-			     script, terminal ? "true" : "false");
-	struct err err = ERR_INIT;
-	AUTO(oci_process)
-	struct oci_process *process = oci_process_parse(json, strlen(json), "exec", &err);
-
-	ck_assert_msg(process != NULL, "%s", err.msg);
-	r.container_id = (char *)id;
-	r.exec_id = (char *)exec;
-	r.process = oci_process_to_message(process);
-	(void)lab_must("ExecProcess", &r, NULL);
-	protobuf_c_message_free_unpacked(&r.process->base, NULL);
-}
-
 START_TEST(health_and_details)
 {
 	Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
@@ -145,14 +93,14 @@ START_TEST(a_killed_process_reports_128_and_the_signal_to_all_waiters)
 	lab_run("k", "sleep 100", false);
 	for (size_t i = 0; i < ARRAY_LEN(w); i++)
 		ck_assert(pthread_create(&w[i].thread, NULL, wait_on_thread, &w[i]) == 0);
-	signal_process("k", "", SIGKILL);
+	lab_signal("k", "", SIGKILL);
 	for (size_t i = 0; i < ARRAY_LEN(w); i++) {
 		(void)pthread_join(w[i].thread, NULL);
 		ck_assert_int_eq(w[i].code, 128 + SIGKILL);
 	}
 	lab_remove("k");
 	lab_run("t", "sleep 100", false); /* no handler: 1 in its pid namespace ignores SIGTERM */
-	signal_process("t", "t", SIGTERM);
+	lab_signal("t", "t", SIGTERM);
 	ck_assert_int_eq(lab_wait("t", ""), 128 + SIGKILL);
 	lab_remove("t");
 	lab_run("u", "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done", false);
@@ -162,7 +110,7 @@ START_TEST(a_killed_process_reports_128_and_the_signal_to_all_waiters)
 	r.len = 100;
 	reply = lab_must("ReadStdout", &r, &grpc__read_stream_response__descriptor);
 	protobuf_c_message_free_unpacked(&reply->base, NULL);
-	signal_process("u", "u", SIGTERM);
+	lab_signal("u", "u", SIGTERM);
 	ck_assert_int_eq(lab_wait("u", ""), 9);
 	lab_remove("u");
 }
@@ -179,8 +127,8 @@ START_TEST(streams_carry_everything)
 	for (size_t i = 0; i < SIZE; i++)
 		big[i] = (char)('a' + i % 26);
 	/* More than a pipe holds needs a reader at the same time. */
-	write_stdin("s", "", big, 1000);
-	close_stdin("s", "");
+	lab_write("s", "", big, 1000);
+	lab_close_stdin("s", "");
 	out = lab_read("ReadStdout", "s", "");
 	errors = lab_read("ReadStderr", "s", "");
 	ck_assert_uint_eq(strlen(out), 1000);
@@ -221,7 +169,7 @@ START_TEST(a_background_writer_does_not_delay_the_exit)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &before);
 	lab_run("b", "sleep 100", false);
-	exec_process("b", "e1", "(sleep 50; echo late) & exit 5", false);
+	lab_exec("b", "e1", "(sleep 50; echo late) & exit 5", false);
 	ck_assert_int_eq(lab_wait("b", "e1"), 5);
 	(void)clock_gettime(CLOCK_MONOTONIC, &after);
 	ck_assert_int_lt(after.tv_sec - before.tv_sec, 30);
@@ -236,20 +184,20 @@ START_TEST(an_exec_is_a_process_of_the_container)
 	AUTO(str) char *errors = NULL;
 
 	lab_run("x", "sleep 100", false);
-	exec_process("x", "e1", "echo $E; read l; echo got $l; echo e >&2; exit 6", false);
+	lab_exec("x", "e1", "echo $E; read l; echo got $l; echo e >&2; exit 6", false);
 	again.container_id = (char *)"x";
 	again.exec_id = (char *)"e1";
 	lab_must_fail("ExecProcess", &again, E_INVALID); /* no process */
-	write_stdin("x", "e1", "line\n", 5);
+	lab_write("x", "e1", "line\n", 5);
 	out = lab_read("ReadStdout", "x", "e1");
 	errors = lab_read("ReadStderr", "x", "e1");
 	ck_assert_str_eq(out, "1\ngot line\n");
 	ck_assert_str_eq(errors, "e\n");
 	ck_assert_int_eq(lab_wait("x", "e1"), 6);
 	/* Done, waited for, read to the end: the name is free. */
-	exec_process("x", "e1", "exit 0", false);
+	lab_exec("x", "e1", "exit 0", false);
 	ck_assert_int_eq(lab_wait("x", "e1"), 0);
-	signal_process("x", "", SIGKILL);
+	lab_signal("x", "", SIGKILL);
 	ck_assert_int_eq(lab_wait("x", ""), 137);
 	lab_remove("x");
 }
@@ -265,7 +213,7 @@ START_TEST(a_terminal_has_one_stream_and_a_size)
 	size.row = 40;
 	size.column = 100;
 	(void)lab_must("TtyWinResize", &size, NULL);
-	write_stdin("tty", "", "abc\n", 4);
+	lab_write("tty", "", "abc\n", 4);
 	out = lab_read("ReadStdout", "tty", "");
 	ck_assert_str_eq(out, "abc\r\n40 100\r\nabc\r\n");
 	ck_assert_int_eq(lab_wait("tty", ""), 0);
@@ -289,7 +237,7 @@ START_TEST(pause_stats_update)
 	protobuf_c_message_free_unpacked(&reply->base, NULL);
 	(void)lab_must("PauseContainer", &pause, NULL);
 	(void)lab_must("ResumeContainer", &resume, NULL);
-	signal_process("p", "", SIGKILL);
+	lab_signal("p", "", SIGKILL);
 	ck_assert_int_eq(lab_wait("p", ""), 137);
 	lab_remove("p");
 }
@@ -340,7 +288,7 @@ START_TEST(a_sandbox_ends_with_containers_in_it)
 {
 	lab_run("r1", "sleep 100", false);
 	lab_run("r2", "sleep 100 & sleep 100", false);
-	exec_process("r2", "e", "sleep 100", false);
+	lab_exec("r2", "e", "sleep 100", false);
 }
 END_TEST
 

@@ -39,6 +39,5 @@ void kernel_lab_write(const char *path, const struct note *notes, size_t cut)
 	buf_add(&b, &code, sizeof(code));
 	buf_add(&b, &note, sizeof(note));
 	buf_add(&b, n.data, n.len);
-	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, path, b.data, b.len - cut, 0600, &err),
-			 0);
+	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, path, b.data, b.len - cut, 0600, &err), 0);
 }

@@ -118,10 +118,14 @@ static const struct choice {
 	bool stores;
 	const char *fs; /* NULL: refused */
 } choices[] = {
-	{ "", "kvm", false, SHARE_VIRTIOFS },	       { "", "kvm", true, SHARE_VIRTIOFS },
-	{ "", "tcg", false, SHARE_9P },		       { "", "tcg", true, SHARE_VIRTIOFS },
-	{ SHARE_VIRTIOFS, "kvm", false, SHARE_VIRTIOFS }, { SHARE_VIRTIOFS, "tcg", false, NULL },
-	{ SHARE_VIRTIOFS, "tcg", true, SHARE_VIRTIOFS },  { SHARE_9P, "kvm", true, SHARE_9P },
+	{ "", "kvm", false, SHARE_VIRTIOFS },
+	{ "", "kvm", true, SHARE_VIRTIOFS },
+	{ "", "tcg", false, SHARE_9P },
+	{ "", "tcg", true, SHARE_VIRTIOFS },
+	{ SHARE_VIRTIOFS, "kvm", false, SHARE_VIRTIOFS },
+	{ SHARE_VIRTIOFS, "tcg", false, NULL },
+	{ SHARE_VIRTIOFS, "tcg", true, SHARE_VIRTIOFS },
+	{ SHARE_9P, "kvm", true, SHARE_9P },
 	{ SHARE_9P, "tcg", true, SHARE_9P },
 };
 

@@ -8,7 +8,7 @@ CFLAGS_tests_unit_shim_lab := $(SHIM_WITH)
 CFLAGS_tests_unit_shim_hostile_test := $(SHIM_WITH)
 CFLAGS_tests_unit_shim_vsock_test := $(SHIM_WITH)
 CFLAGS_tests_unit_shim_mounts_test := $(SHIM_WITH)
-SHIM_LAB := tests/unit/shim_lab.c tests/unit/kernel_lab.c tests/unit/wire_lab.c
+SHIM_LAB := tests/unit/shim_lab.c tests/unit/children_lab.c tests/unit/kernel_lab.c tests/unit/wire_lab.c
 $(eval $(call unit_test,shim_test,tests/unit/shim_test.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_hostile_test,tests/unit/shim_hostile_test.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_mounts_test,tests/unit/shim_mounts_test.c $(SHIM_LAB),mount base))

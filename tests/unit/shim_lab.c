@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/shim_lab.h"
+#include "tests/unit/children_lab.h"
 #include "tests/unit/kernel_lab.h"
 
 #include "base/deadline.h"
@@ -25,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The bound holds for the program as it is shipped. */
 enum { RSS_MAX_KIB = SLOW > 1 ? 2 << 20 : 24 << 10 };
@@ -337,8 +339,8 @@ void shim_no_process_is_left(bool killed)
 
 void shim_nothing_is_left(void)
 {
-	static const char *const gone[] = { "/run/vc/sbs/c", "/run/vc/vm/c",
-					    "/run/kata-containers/shared/sandboxes/c" };
+	static const char *const gone[] = { "/run/vc/sbs/c@ns", "/run/vc/vm/c@ns",
+					    "/run/kata-containers/shared/sandboxes/c@ns" };
 	AUTO(buf) struct buf mounts = BUF_INIT(1 << 20);
 	struct err err = ERR_INIT;
 
@@ -427,7 +429,9 @@ int shim_main(const char *name, void (*add)(TCase *t))
 	tcase_set_timeout(t, 60.0 * SLOW);
 	add(t);
 	suite_add_tcase(s, t);
+	children_adopt();
 	srunner_run_all(r, CK_NORMAL);
+	children_end();
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;

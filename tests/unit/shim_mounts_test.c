@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #define HOST  DIR "/host"
-#define SHARE "/run/kata-containers/shared/sandboxes/c/shared/"
+#define SHARE "/run/kata-containers/shared/sandboxes/c@ns/shared/"
 #define GUEST "/run/kata-containers/shared/containers/"
 #define X64   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define X255  X64 X64 X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"

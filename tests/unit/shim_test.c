@@ -174,7 +174,7 @@ static void check_sandbox_request(void)
 START_TEST(the_configuration_reaches_the_vm)
 {
 	static const char shared[] =
-		"/run/kata-containers/shared/sandboxes/c/shared/sandbox-mounts";
+		"/run/kata-containers/shared/sandboxes/c@ns/shared/sandbox-mounts";
 	AUTO(str) char *dir = path_join(shared, "shared/new"), *file = path_join(shared, "file");
 
 	shim_more_config = configured;

@@ -14,7 +14,9 @@
 #include "ttrpc/ttrpc.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -74,13 +76,18 @@ static int source[2] = { -1, -1 };
 
 static void on_read(struct ttrpc_call *call, const void *request, void *arg)
 {
+	ssize_t n = ttrpc_reply_read(call, source[0], 1 << 20);
 	struct err err = ERR_INIT;
 
 	(void)request;
 	(void)arg;
-	if (ttrpc_reply_read(call, source[0], 1 << 20) > 0)
+
+	if (n > 0)
 		return;
-	err_set(&err, E_FAILED, "there is no more");
+	if (n < 0 && errno == EAGAIN)
+		err_set(&err, E_STATE, "there is nothing yet");
+	else
+		err_set(&err, E_FAILED, "there is no more");
 	ttrpc_fail(call, &err);
 }
 
@@ -357,6 +364,66 @@ START_TEST(much_data_arrives_as_it_was)
 }
 END_TEST
 
+static void *steal(void *arg)
+{
+	uint8_t *chunk = xmalloc(64 << 10);
+	ssize_t n;
+
+	(void)arg;
+	do {
+		(void)poll(&(struct pollfd){ .fd = source[0], .events = POLLIN }, 1, -1);
+		n = read(source[0], chunk, 64 << 10);
+	} while (n > 0 || (n < 0 && errno == EAGAIN));
+	free(chunk);
+	return NULL;
+}
+
+static void *supply(void *arg)
+{
+	uint8_t *chunk = xmalloc(1 << 20);
+	struct err err = ERR_INIT;
+
+	(void)arg;
+	memset(chunk, 'x', 1 << 20);
+	for (int i = 0; i < 300; i++)
+		ck_assert(fd_write_all(source[1], chunk, 1 << 20, &err) == 0);
+	fd_close(&source[1]);
+	free(chunk);
+	return NULL;
+}
+
+/* Somebody else reads from the pipe: what it held a moment ago is not what an answer has. */
+START_TEST(a_pipe_has_other_readers)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	struct err err = ERR_INIT;
+	pthread_t thief, supplier;
+
+	ck_assert(fd_pipe(source, &err) == 0);
+	ck_assert_int_ge(fcntl(source[1], F_SETPIPE_SZ, 1 << 20), 1 << 20);
+	ck_assert(fd_nonblock(source[0], true, &err) == 0);
+	start('b');
+	ck_assert(pthread_create(&supplier, NULL, supply, NULL) == 0);
+	ck_assert(pthread_create(&thief, NULL, steal, NULL) == 0);
+	for (;;) {
+		ttrpc_read_async(client, "grpc.Health", "Read", &request, &reader, NULL);
+		if (wait_done() == E_FAILED)
+			break;
+		if (done_code == E_OK) {
+			ck_assert(n_got > 0 && got[0] == 'x' && got[n_got - 1] == 'x');
+			free(got);
+		} else {
+			ck_assert_int_eq(done_code, E_STATE); /* it was empty */
+		}
+	}
+	ck_assert(pthread_join(supplier, NULL) == 0);
+	ck_assert(pthread_join(thief, NULL) == 0);
+	ck_assert(call("Version", 60000, NULL, &err) == 0);
+	finish();
+	fd_close(&source[0]);
+}
+END_TEST
+
 /* Answers that are bytes, and such as are not; body without its header, to the call on stream 1. */
 static const struct {
 	const char *body;
@@ -509,6 +576,7 @@ int main(void)
 	tcase_add_test(tc, calls_are_answered);
 	tcase_add_test(tc, a_call_without_answer_times_out_and_the_late_one_is_dropped);
 	tcase_add_test(tc, async_calls_end_once);
+	tcase_add_test(tc, a_pipe_has_other_readers);
 	tcase_add_loop_test(tc, much_data_arrives_as_it_was, 0, (int)ARRAY_LEN(muches));
 	tcase_add_loop_test(tc, bytes_are_found_in_every_form, 0, (int)ARRAY_LEN(answers));
 	tcase_add_test(tc, the_server_speaks_the_wire_format);

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Delete, of the container and of an exec: one caller succeeds, the others do not find it. */
+
+#include "shim/shim.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "hook/hook.h"
+#include "protocols/events.pb-c.h"
+
+#include <stdlib.h>
+
+enum { DRAIN_MS = 10000, OTHERS_MS = 1000, EXEC_DRAIN_MS = 500, HOOK_SECONDS = 10 };
+
+/* What is known of a process when it is deleted. */
+struct end {
+	enum process_state state;
+	uint32_t pid, status;
+	struct timespec when;
+};
+
+static void reply_delete(struct ttrpc_call *call, const struct end *end)
+{
+	Containerd__Task__V2__DeleteResponse reply = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
+	Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+
+	at.seconds = end->when.tv_sec;
+	at.nanos = (int32_t)end->when.tv_nsec;
+	reply.pid = end->pid;
+	reply.exit_status = end->status;
+	reply.exited_at = &at;
+	ttrpc_reply(call, &reply);
+}
+
+/* Finds it and makes sure that nobody else does: an exec leaves the list, the container is being
+ * deleted from here on. */
+static struct process *claim(struct shim *s, const Containerd__Task__V2__DeleteRequest *r,
+			     struct end *end, struct err *err)
+{
+	struct process *p;
+
+	(void)pthread_mutex_lock(&s->lock);
+	p = shim_find(s, r->id, r->exec_id, err);
+	if (p && process_check(p, IN(STOPPED) | IN(CREATED), "delete", err) < 0)
+		p = NULL;
+	if (p) {
+		*end = (struct end){ p->state, (uint32_t)s->pid, p->exit_status, p->exited_at };
+		p->refs++;
+		s->users++;
+		s->deleting = !*p->exec_id;
+		for (size_t i = 0; i < s->execs.n; i++) {
+			if (s->execs.v[i] == p) {
+				vec_remove(&s->execs, i);
+				break;
+			}
+		}
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return p;
+}
+
+/* Execs that the manager has not deleted go with their container. */
+static void drop_execs(struct shim *s)
+{
+	for (;;) {
+		struct process *p = NULL;
+
+		(void)pthread_mutex_lock(&s->lock);
+		if (s->execs.n) {
+			p = s->execs.v[0];
+			vec_remove(&s->execs, 0);
+		}
+		(void)pthread_mutex_unlock(&s->lock);
+		if (!p)
+			return;
+		io_finish(process_take_io(p), deadline_in(0));
+		process_drop(p);
+	}
+}
+
+/*
+ * Waits until the flows that were there before have left. Those that wait for an agent that does
+ * not answer are made to leave: there is no agent any more.
+ */
+static void be_alone(struct shim *s)
+{
+	struct deadline soon = deadline_in(OTHERS_MS);
+	bool others;
+
+	(void)pthread_mutex_lock(&s->lock);
+	while (s->users > 1 && cond_wait_until(&s->changed, &s->lock, soon))
+		;
+	others = s->users > 1;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (others)
+		sandbox_stop(s->sandbox);
+	(void)pthread_mutex_lock(&s->lock);
+	while (s->users > 1)
+		(void)cond_wait_until(&s->changed, &s->lock, DEADLINE_NEVER);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+static void publish_delete(struct shim *s, const struct end *end)
+{
+	Containerd__Events__TaskDelete event = CONTAINERD__EVENTS__TASK_DELETE__INIT;
+	Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+
+	at.seconds = end->when.tv_sec;
+	at.nanos = (int32_t)end->when.tv_nsec;
+	event.container_id = (char *)s->inv->id;
+	event.pid = end->pid;
+	event.exit_status = end->status;
+	event.exited_at = &at;
+	event.id = (char *)s->inv->id;
+	events_publish(s->events, "/tasks/delete", &event.base);
+}
+
+static void poststop_hooks(const struct shim *s, const struct oci_spec *spec, const char *bundle)
+{
+	struct hook_state state = { s->inv->id, bundle, "stopped", 0, spec };
+
+	(void)hooks_run_all(&spec->hooks.poststop, "poststop", &state, HOOK_SECONDS, NULL);
+}
+
+static void delete_container(struct shim *s, const struct end *end)
+{
+	AUTO(str) char *bundle = NULL;
+	AUTO(oci_spec) struct oci_spec *spec = NULL;
+
+	be_alone(s);
+	if (end->state == PROCESS_STOPPED)
+		io_finish(process_take_io(s->init), deadline_in(DRAIN_MS));
+	drop_execs(s);
+	bundle = xstrdup(s->bundle);
+	spec = STEAL(s->spec, NULL);
+	shim_take_down(s);
+	poststop_hooks(s, spec, bundle);
+	publish_delete(s, end);
+	(void)pthread_mutex_lock(&s->lock);
+	s->deleting = false;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void task_delete(struct ttrpc_call *call, const void *request, void *arg)
+{
+	struct shim *s = arg;
+	struct err err = ERR_INIT;
+	struct end end;
+	struct process *p = claim(s, request, &end, &err);
+
+	if (!p) {
+		ttrpc_fail(call, &err);
+		return;
+	}
+	if (*p->exec_id) {
+		/* Its pipes may be held by what it left behind; what was written is there by now. */
+		io_finish(process_take_io(p), deadline_in(EXEC_DRAIN_MS));
+		process_drop(p);
+	} else {
+		delete_container(s, &end);
+	}
+	reply_delete(call, &end);
+	process_put(p);
+}

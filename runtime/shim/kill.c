@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Kill: a signal for a process, or for all of the container. */
+
+#include "shim/shim.h"
+
+#include "base/str.h"
+#include "protocols/agent.pb-c.h"
+
+#include <signal.h>
+
+typedef Containerd__Task__V2__KillRequest KillRequest;
+
+/* What has ended is not found, as with runc; managers rely on it. */
+static int check(struct process *p, const KillRequest *r, struct err *err)
+{
+	enum process_state state;
+
+	(void)pthread_mutex_lock(&p->shim->lock);
+	state = process_now(p);
+	(void)pthread_mutex_unlock(&p->shim->lock);
+	if (state == PROCESS_STOPPED || state == PROCESS_ENDING)
+		return err_set(err, E_NOT_FOUND, "process already finished");
+	if (state == PROCESS_CREATED && *p->exec_id)
+		return err_set(err, E_STATE, "kill %s: the process is not started", p->exec_id);
+	if (r->signal < 1 || r->signal > 64)
+		return err_set(err, E_INVALID, "kill %s: there is no signal %u", r->id, r->signal);
+	return 0;
+}
+
+static int send_signal(struct process *p, const KillRequest *r, struct deadline deadline,
+		       struct err *err)
+{
+	Grpc__SignalProcessRequest signal = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+	struct shim *s = p->shim;
+
+	signal.container_id = (char *)s->inv->id;
+	/* The agent takes no name for everybody, and the id for the first process. */
+	signal.exec_id = !*p->exec_id && !r->all ? (char *)s->inv->id : p->exec_id;
+	signal.signal = r->signal;
+	if (task_ask_agent(s, "SignalProcess", &signal, deadline, err) == 0)
+		return 0;
+	if (err->code != E_TIMEOUT || r->signal != SIGKILL || *p->exec_id)
+		return -1;
+	/* Who may kill the container must not depend on the guest's goodwill. */
+	err_wrap(err, "the agent did not take SIGKILL");
+	sandbox_kill(s->sandbox, err);
+	err_clear(err);
+	return 0;
+}
+
+void task_kill(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const KillRequest *r = request;
+	struct shim *s = arg;
+	struct err err = ERR_INIT;
+	struct process *p = process_take(s, r->id, r->exec_id, IN_ANY, PROCESS_STAYS, "kill", &err);
+
+	if (p && check(p, r, &err) == 0)
+		(void)!send_signal(p, r, task_deadline(s, call), &err);
+	task_answer(call, &err);
+	if (p)
+		process_put(p);
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A shim that nobody knows any more: without a container, and its manager's socket is gone. What
+ * started it (a manager that was killed before Create, a manager of a test) will not end it.
+ */
+
+#include "shim/shim.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+enum { ALONE_MS = 60000, LOOKS = 12 };
+
+/* For tests, which have less time. */
+#define ALONE_VARIABLE "KATA_SHIM_ALONE_MS"
+
+struct lonely {
+	struct shim *shim;
+	const char *path; /* the manager's socket */
+	uint64_t alone_ms;
+	struct deadline end;
+	struct watch *timer;
+};
+
+static bool has_manager(const struct lonely *l)
+{
+	struct err err = ERR_INIT;
+	AUTO(fd) int fd = fd_unix_connect(l->path, &err);
+
+	/* One that does not get round to accepting is there. */
+	return fd >= 0 || (err.sys != ENOENT && err.sys != ECONNREFUSED);
+}
+
+static bool is_empty(struct shim *s)
+{
+	bool empty;
+
+	(void)pthread_mutex_lock(&s->lock);
+	empty = shim_is_empty(s);
+	(void)pthread_mutex_unlock(&s->lock);
+	return empty;
+}
+
+static void look(void *arg)
+{
+	struct lonely *l = arg;
+
+	if (!is_empty(l->shim) || has_manager(l)) {
+		l->end = deadline_in(l->alone_ms);
+	} else if (deadline_passed(l->end)) {
+		log_info("no container, and the manager is gone: the end",
+			 LOG_S("socket", l->path));
+		loop_stop(l->shim->loop);
+	}
+}
+
+static uint64_t alone_ms(void)
+{
+	const char *text = getenv(ALONE_VARIABLE);
+	struct err err = ERR_INIT;
+	uint64_t ms;
+
+	return text && str_u64(text, 10, LOOKS, ALONE_MS, ALONE_VARIABLE, &ms, &err) == 0
+		       ? ms
+		       : ALONE_MS;
+}
+
+void shim_watch_manager(struct shim *s)
+{
+	static struct lonely l; /* as the shim itself: until the end */
+	const char *address = s->inv->address;
+
+	if (str_empty(address))
+		return; /* nobody to be missed */
+	l.shim = s;
+	l.path = str_starts(address, "unix://") ? address + strlen("unix://") : address;
+	l.alone_ms = alone_ms();
+	l.end = deadline_in(l.alone_ms);
+	l.timer = loop_timer(s->loop, l.alone_ms / LOOKS, true, look, &l);
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Start, of the container and of an exec. */
+
+#include "shim/shim.h"
+
+#include "hook/hook.h"
+#include "oci/message.h"
+#include "protocols/agent.pb-c.h"
+#include "protocols/events.pb-c.h"
+
+enum { HOOK_SECONDS = 10 };
+
+static int start_init(struct shim *s, struct deadline deadline, struct err *err)
+{
+	Grpc__StartContainerRequest request = GRPC__START_CONTAINER_REQUEST__INIT;
+
+	request.container_id = (char *)s->inv->id;
+	return task_ask_agent(s, "StartContainer", &request, deadline, err);
+}
+
+static int start_exec(struct process *p, struct deadline deadline, struct err *err)
+{
+	Grpc__ExecProcessRequest request = GRPC__EXEC_PROCESS_REQUEST__INIT;
+	struct shim *s = p->shim;
+	struct io *io;
+	int result;
+
+	if (io_open(p, &io, err) < 0)
+		return -1;
+	(void)pthread_mutex_lock(&s->lock);
+	p->io = io;
+	if (p->rows && p->columns) {
+		p->spec->console_height = p->rows;
+		p->spec->console_width = p->columns;
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	request.container_id = (char *)s->inv->id;
+	request.exec_id = p->exec_id;
+	request.process = oci_process_to_message(p->spec);
+	result = task_ask_agent(s, "ExecProcess", &request, deadline, err);
+	protobuf_c_message_free_unpacked(&request.process->base, NULL);
+	return result;
+}
+
+static void publish_start(struct process *p)
+{
+	Containerd__Events__TaskStart start = CONTAINERD__EVENTS__TASK_START__INIT;
+	Containerd__Events__TaskExecStarted exec = CONTAINERD__EVENTS__TASK_EXEC_STARTED__INIT;
+
+	if (*p->exec_id) {
+		exec.container_id = (char *)p->shim->inv->id;
+		exec.exec_id = p->exec_id;
+		exec.pid = (uint32_t)p->shim->pid;
+		events_publish(p->shim->events, "/tasks/exec-started", &exec.base);
+	} else {
+		start.container_id = (char *)p->shim->inv->id;
+		start.pid = (uint32_t)p->shim->pid;
+		events_publish(p->shim->events, "/tasks/start", &start.base);
+	}
+}
+
+/* The event of the start is queued before anybody can queue that of the end. False: it was stopped
+ * meanwhile. */
+static bool now_running(struct process *p)
+{
+	struct shim *s = p->shim;
+	bool running;
+
+	(void)pthread_mutex_lock(&s->lock);
+	running = p->state == PROCESS_STARTING;
+	if (running) {
+		p->state = PROCESS_RUNNING;
+		publish_start(p);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return running;
+}
+
+static void poststart_hooks(struct shim *s)
+{
+	struct hook_state state = { s->inv->id, s->bundle, "running", s->pid, s->spec };
+
+	(void)hooks_run_all(&s->spec->hooks.poststart, "poststart", &state, HOOK_SECONDS, NULL);
+}
+
+/*
+ * A container that could not be started has ended: there is nothing that a second Start could run.
+ * An exec may be started again. The manager waits for the ends of the streams before it gives up.
+ */
+static void give_up(struct process *p)
+{
+	io_finish(process_take_io(p), deadline_in(0));
+	if (*p->exec_id)
+		(void)process_set(p, PROCESS_CREATED);
+	else
+		container_end(p->shim);
+}
+
+void task_start(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const Containerd__Task__V2__StartRequest *r = request;
+	Containerd__Task__V2__StartResponse reply = CONTAINERD__TASK__V2__START_RESPONSE__INIT;
+	struct shim *s = arg;
+	struct err err = ERR_INIT;
+	struct process *p = process_take(s, r->id, r->exec_id, IN(CREATED), PROCESS_STARTING,
+					 "start", &err);
+	int result;
+
+	if (!p) {
+		ttrpc_fail(call, &err);
+		return;
+	}
+	result = *p->exec_id ? start_exec(p, task_deadline(s, call), &err)
+			     : start_init(s, task_deadline(s, call), &err);
+	if (result < 0) {
+		give_up(p);
+		ttrpc_fail(call, &err);
+	} else {
+		if (now_running(p)) {
+			process_follow(p);
+			if (!*p->exec_id)
+				poststart_hooks(s);
+		}
+		reply.pid = (uint32_t)s->pid;
+		ttrpc_reply(call, &reply);
+	}
+	process_put(p);
+}

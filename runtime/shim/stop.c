@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The end, whoever brings it. A process ends: the agent says so, its output is taken by its
+ * readers, the manager is told. With the container's first process the VM is stopped before that:
+ * nothing waits for Delete to give its memory back. The VM dies: everything ends with it.
+ */
+
+#include "shim/shim.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "protocols/agent.pb-c.h"
+#include "protocols/events.pb-c.h"
+
+enum { EXECS_MS = 1000, OOM_PAUSE_MS = 100 };
+
+/* --- the container ends --- */
+
+static bool execs_run(const struct shim *s)
+{
+	for (size_t i = 0; i < s->execs.n; i++) {
+		if (s->execs.v[i]->state == PROCESS_RUNNING ||
+		    s->execs.v[i]->state == PROCESS_PAUSED)
+			return true;
+	}
+	return false;
+}
+
+/* With their pid namespace they have been killed; what they wrote is on its way. */
+static void await_execs(struct shim *s)
+{
+	struct deadline soon = deadline_in(EXECS_MS);
+
+	(void)pthread_mutex_lock(&s->lock);
+	while (execs_run(s) && cond_wait_until(&s->changed, &s->lock, soon))
+		;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+static void detach_streams(void *arg)
+{
+	struct shim *s = arg;
+
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->execs.n; i++)
+		io_detach(s->execs.v[i]->io);
+	if (s->init)
+		io_detach(s->init->io);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* With the lock held; the container last. */
+static void end_all(struct shim *s, uint32_t execs, uint32_t init)
+{
+	for (size_t i = 0; i < s->execs.n; i++) {
+		if (s->execs.v[i]->state != PROCESS_CREATED &&
+		    s->execs.v[i]->state != PROCESS_STARTING)
+			process_exited(s->execs.v[i], execs);
+	}
+	if (s->init)
+		process_exited(s->init, init);
+}
+
+void container_end(struct shim *s)
+{
+	await_execs(s);
+	loop_call(s->loop, detach_streams, s);
+	sandbox_stop(s->sandbox);
+	(void)pthread_mutex_lock(&s->lock);
+	end_all(s, PROCESS_KILLED, PROCESS_LOST);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* On the loop. */
+void shim_sandbox_died(void *arg, const struct err *why)
+{
+	struct shim *s = arg;
+	bool creating;
+
+	(void)why;
+	(void)pthread_mutex_lock(&s->lock);
+	creating = s->creating;
+	if (!creating)
+		end_all(s, PROCESS_LOST, PROCESS_LOST);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (!creating)
+		detach_streams(s);
+}
+
+/* --- a process ends --- */
+
+static void *end_main(void *arg)
+{
+	struct process *init = arg;
+
+	container_end(init->shim);
+	process_put(init);
+	return NULL;
+}
+
+/* With the lock held: stopping a VM takes steps, so it has a thread. */
+static void begin_end(struct process *init)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	init->refs++;
+	init->shim->users++;
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (pthread_create(&thread, &attr, end_main, init) != 0)
+		bug("no thread for the end of a container");
+	(void)pthread_attr_destroy(&attr);
+}
+
+/* Loop: everything that it wrote was taken, or will be kept. */
+static void on_settled(void *arg)
+{
+	struct process *p = arg;
+	struct shim *s = p->shim;
+
+	(void)pthread_mutex_lock(&s->lock);
+	if (*p->exec_id)
+		process_exited(p, PROCESS_LOST);
+	else if (p->state != PROCESS_STOPPED && p == s->init && !s->deleting)
+		begin_end(p);
+	(void)pthread_mutex_unlock(&s->lock);
+	process_unref(p);
+}
+
+/* Loop. Some managers close the reading ends as soon as they hear of the end (containerd 1.6.20's
+ * client does): so they hear of it when they have read everything. Takes over a reference. */
+static void settle(struct process *p, bool started)
+{
+	struct shim *s = p->shim;
+	struct io *io;
+	bool first;
+
+	(void)pthread_mutex_lock(&s->lock);
+	first = !p->settling;
+	p->settling = true;
+	io = p->io; /* freed on this thread only */
+	(void)pthread_mutex_unlock(&s->lock);
+	if (first)
+		io_settle(started ? io : NULL, on_settled, p);
+	else
+		process_unref(p);
+}
+
+static void on_wait_answer(void *arg, const void *reply, const struct err *err)
+{
+	const Grpc__WaitProcessResponse *r = reply;
+	struct process *p = arg;
+	struct shim *s = p->shim;
+	enum process_state state;
+
+	(void)pthread_mutex_lock(&s->lock);
+	state = p->state;
+	if (state != PROCESS_STOPPED)
+		process_note_end(p, err ? PROCESS_LOST : (uint32_t)r->status & 0xff);
+	(void)pthread_mutex_unlock(&s->lock);
+	/* Start has yet to tell that it runs, and goes on from there. */
+	if (state == PROCESS_STARTING)
+		process_unref(p);
+	else
+		settle(p, state != PROCESS_CREATED);
+}
+
+/* Loop. Takes over a reference. */
+static void watch_on_loop(void *arg)
+{
+	Grpc__WaitProcessRequest request = GRPC__WAIT_PROCESS_REQUEST__INIT;
+	struct process *p = arg;
+	struct ttrpc_client *client = p->shim->sandbox ? p->shim->sandbox->client : NULL;
+
+	if (!client) {
+		process_unref(p); /* ends with the VM */
+		return;
+	}
+	request.container_id = (char *)p->shim->inv->id;
+	request.exec_id = p->exec_id;
+	(void)ttrpc_call_async(client, "grpc.AgentService", "WaitProcess", &request,
+			       &grpc__wait_process_response__descriptor, DEADLINE_NEVER,
+			       on_wait_answer, p);
+}
+
+void process_watch(struct process *p)
+{
+	process_ref(p);
+	loop_post(p->shim->loop, watch_on_loop, p);
+}
+
+/* --- out of memory --- */
+
+static void watch_oom(struct shim *s);
+
+static void ask_again(void *arg)
+{
+	struct shim *s = arg;
+
+	watch_remove(STEAL(s->sandbox->pause, NULL));
+	watch_oom(s);
+}
+
+static void on_oom(void *arg, const void *reply, const struct err *err)
+{
+	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
+	struct shim *s = arg;
+
+	(void)reply;
+	if (err)
+		return; /* the sandbox ends */
+	event.container_id = (char *)s->inv->id;
+	events_publish(s->events, "/tasks/oom", &event.base);
+	/* A guest may have any number of them; the queue is for the other events too. */
+	s->sandbox->pause = loop_timer(s->loop, OOM_PAUSE_MS, false, ask_again, s);
+}
+
+/* Loop. */
+static void watch_oom(struct shim *s)
+{
+	Grpc__GetOOMEventRequest request = GRPC__GET_OOMEVENT_REQUEST__INIT;
+
+	(void)ttrpc_call_async(s->sandbox->client, "grpc.AgentService", "GetOOMEvent", &request,
+			       &grpc__oomevent__descriptor, DEADLINE_NEVER, on_oom, s);
+}
+
+/* --- after a start --- */
+
+static void follow_on_loop(void *arg)
+{
+	struct process *p = arg;
+	struct shim *s = p->shim;
+	struct io *io;
+	bool ended;
+
+	(void)pthread_mutex_lock(&s->lock);
+	io = p->io;
+	ended = p->ended;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (s->sandbox && s->sandbox->client) {
+		if (io)
+			io_start(io);
+		if (*p->exec_id)
+			process_watch(p);
+		else
+			watch_oom(s);
+	}
+	if (ended && !*p->exec_id)
+		settle(p, true);
+	else
+		process_unref(p);
+}
+
+void process_follow(struct process *p)
+{
+	process_ref(p);
+	loop_post(p->shim->loop, follow_on_loop, p);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What changes a container that is there: limits, pause and resume. */
+
+#include "shim/shim.h"
+
+#include "base/str.h"
+#include "oci/message.h"
+#include "protocols/agent.pb-c.h"
+#include "protocols/events.pb-c.h"
+
+void task_pause(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const Containerd__Task__V2__PauseRequest *r = request;
+	Containerd__Events__TaskPaused event = CONTAINERD__EVENTS__TASK_PAUSED__INIT;
+	Grpc__PauseContainerRequest pause = GRPC__PAUSE_CONTAINER_REQUEST__INIT;
+	struct shim *s = arg;
+	struct err err = ERR_INIT;
+	struct process *p = process_take(s, r->id, "", IN(RUNNING), PROCESS_PAUSING, "pause", &err);
+
+	pause.container_id = event.container_id = r->id;
+	if (p && task_ask_agent(s, "PauseContainer", &pause, task_deadline(s, call), &err) == 0) {
+		if (process_set(p, PROCESS_PAUSED))
+			events_publish(s->events, "/tasks/paused", &event.base);
+	} else if (p) {
+		(void)process_set(p, PROCESS_RUNNING);
+	}
+	task_answer(call, &err);
+	if (p)
+		process_put(p);
+}
+
+void task_resume(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const Containerd__Task__V2__ResumeRequest *r = request;
+	Containerd__Events__TaskResumed event = CONTAINERD__EVENTS__TASK_RESUMED__INIT;
+	Grpc__ResumeContainerRequest resume = GRPC__RESUME_CONTAINER_REQUEST__INIT;
+	struct shim *s = arg;
+	struct err err = ERR_INIT;
+	struct process *p = process_take(s, r->id, "", IN(PAUSED), PROCESS_PAUSING, "resume", &err);
+
+	resume.container_id = event.container_id = r->id;
+	if (p && task_ask_agent(s, "ResumeContainer", &resume, task_deadline(s, call), &err) == 0) {
+		if (process_set(p, PROCESS_RUNNING))
+			events_publish(s->events, "/tasks/resumed", &event.base);
+	} else if (p) {
+		(void)process_set(p, PROCESS_PAUSED);
+	}
+	task_answer(call, &err);
+	if (p)
+		process_put(p);
+}
+
+void task_checkpoint(struct ttrpc_call *call, const void *request, void *arg)
+{
+	struct err err = ERR_INIT;
+
+	(void)request;
+	(void)arg;
+	err_set(&err, E_UNSUPPORTED, "a container in a VM cannot be checkpointed");
+	ttrpc_fail(call, &err);
+}
+
+void task_update(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const Containerd__Task__V2__UpdateTaskRequest *r = request;
+	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	struct shim *s = arg;
+	struct err err = ERR_INIT;
+	AUTO(oci_resources) struct oci_resources *res = NULL;
+	struct process *p = NULL;
+
+	if (!r->resources)
+		err_set(&err, E_INVALID, "the request has no resources");
+	else
+		p = process_take(s, r->id, "", ~(IN(STOPPED) | IN(ENDING)), PROCESS_STAYS, "update",
+				 &err);
+	if (p)
+		res = oci_resources_parse((const char *)r->resources->value.data,
+					  r->resources->value.len, "resources", &err);
+	if (res) {
+		str_set(&res->cpu.cpus, NULL);
+		str_set(&res->cpu.mems, NULL);
+		update.container_id = r->id;
+		update.resources = oci_resources_to_message(res);
+		(void)!task_ask_agent(s, "UpdateContainer", &update, task_deadline(s, call), &err);
+		protobuf_c_message_free_unpacked(&update.resources->base, NULL);
+	}
+	task_answer(call, &err);
+	if (p)
+		process_put(p);
+}
