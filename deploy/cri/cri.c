@@ -430,6 +430,7 @@ static int add_steps(const struct cri *c, struct change *ch, char *const *handle
 	ch->steps = steps_new(plan, handlers);
 	out->change.steps = steps_list(ch->steps, &out->change.nsteps);
 	out->restart = true;
+	out->reload = c->back->restart == RESTART_HANGUP && !c->o->restart_with;
 	return 0;
 }
 
@@ -510,6 +511,9 @@ static void give_reason(const struct cri *c, const struct edits *e, bool changes
 				      name);
 	else if (!c->running)
 		out->reason = str_fmt("%s does not run; it reads its configuration when it starts",
+				      name);
+	else if (out->reload)
+		out->reason = str_fmt("%s reads its configuration again on SIGHUP and goes on",
 				      name);
 	else
 		out->reason = str_fmt("%s reads its configuration only when it starts%s", name,

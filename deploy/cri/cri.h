@@ -99,6 +99,7 @@ char *cri_ailment(const struct cri *c, char *const *handlers);
 struct cri_change {
 	struct deploy_change change;
 	bool restart; /* the manager has to be restarted */
+	bool reload;  /* with restart: it only has to read its configuration again, by a signal */
 	char *reason; /* why, or why not: for the plan */
 	void *own;
 };

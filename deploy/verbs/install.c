@@ -105,7 +105,8 @@ static void print_plan(const struct install *in, const struct plan *p)
 	say("release   kata %s", in->offer.release.version);
 	say("pods      %zu run, and go on", in->pods);
 	say("download  at most %s", say_bytes(offer_download(in->d, &in->offer)));
-	say("restart   %s%s%s", in->reg.told.restart ? "needed" : "not needed",
+	say("restart   %s%s%s",
+	    in->reg.told.restart && !in->reg.told.reload ? "needed" : "not needed",
 	    in->reg.told.reason ? ": " : "", in->reg.told.reason ? in->reg.told.reason : "");
 }
 
@@ -166,7 +167,8 @@ static void say_result(const struct install *in, bool changed)
 	json_put(j, "changed", json_make_bool(changed));
 	json_put(j, "version", json_make_string(in->offer.release.version));
 	json_put(j, "generation", json_make_string(in->offer.layout.id));
-	json_put(j, "restarted", json_make_bool(changed && in->reg.told.restart));
+	json_put(j, "restarted",
+		 json_make_bool(changed && in->reg.told.restart && !in->reg.told.reload));
 	json_put(j, "proof", prove_json(prove_last()));
 	json_put(cost, "received", json_make_u64(in->offer.cost.received));
 	json_put(cost, "unpacked", json_make_u64(in->offer.cost.unpacked));
@@ -194,8 +196,9 @@ static void say_installed(const struct install *in, bool changed)
 	say("kata %s is installed as %s", in->offer.release.version, in->offer.layout.id);
 	if (in->reg.cri)
 		say("%s%s%s", cri_name(in->reg.cri),
-		    in->reg.told.restart ? " serves it, after a restart"
-					 : " is told; it was not restarted: ",
+		    in->reg.told.reload    ? " serves it, after a SIGHUP: it was not restarted"
+		    : in->reg.told.restart ? " serves it, after a restart"
+					   : " is told; it was not restarted: ",
 		    in->reg.told.restart ? "" : in->reg.told.reason);
 	if (proof)
 		say("proved in a VM: kernel %s, agent %s, %s of memory, after %llu ms",
@@ -207,7 +210,9 @@ static int ask(const struct install *in, struct err *err)
 {
 	AUTO(str)
 	char *question = str_fmt("install kata %s%s%s?", in->offer.release.version,
-				 in->reg.told.restart ? " and restart " : "",
+				 in->reg.told.reload    ? " and reload "
+				 : in->reg.told.restart ? " and restart "
+							: "",
 				 in->reg.told.restart && in->reg.cri ? cri_name(in->reg.cri) : "");
 
 	/* The line that is being redrawn is not the question's. */

@@ -56,11 +56,11 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	installed = deploy_installed(d)->current;
 	if (!installed && registration_check_left(err) < 0)
 		return -1;
-	if (installed &&
-	    (check_unused(err) < 0 ||
-	     ask_yes(reg.told.restart ? "uninstall kata and restart the container manager?"
-				      : "uninstall kata?",
-		     cli.yes, err) < 0))
+	if (installed && (check_unused(err) < 0 ||
+			  ask_yes(reg.told.restart && !reg.told.reload
+					  ? "uninstall kata and restart the container manager?"
+					  : "uninstall kata?",
+				  cli.yes, err) < 0))
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
