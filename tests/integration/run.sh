@@ -6,14 +6,14 @@
 # Each test is a function test_* of cases/; it runs under "set -e" in a subshell, so that the first
 # command that fails ends it. After every test nothing may be left on the host.
 set -u
-cd "$(dirname "$0")/../.."
+PREFIX=$(realpath -e -- "$1") || exit
+shift
+cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
 
-PREFIX=$1
 # shellcheck disable=SC2034 # for the cases
 TOOLS=$PREFIX/../tools
-shift
 exec </dev/null # whatever we were started from, no test depends on it
 
 run() { # CONTAINER-ARGS... as `ctr run --rm`
