@@ -2,7 +2,7 @@
 #
 # The targets a person calls. "## text" after a target is its line in `make help`.
 
-.PHONY: stage check-node check-tsan bench help deps all generated kernel initrd install demo check check-unit check-integration check-format asan ubsan tsan format clean
+.PHONY: stage check-node check-sanitizers check-tsan bench help deps all generated kernel initrd install demo check check-unit check-integration check-format asan ubsan tsan format clean
 
 help: ## list the targets
 	@echo "kata in C, version $(VERSION). Targets:"
@@ -84,6 +84,8 @@ bench: stage $(BUILD)/tools/floor ## measure, with floors and peers in the same 
 	@FIGURES=$(BUILD)/bench.rows tests/bench/deploy.sh $(BUILD)/bin/kata-deploy
 	@{ echo '['; sed '$$!s/$$/,/' $(BUILD)/bench.rows; echo ']'; } >$(BUILD)/bench.json
 	@grep -c '"holds":false' $(BUILD)/bench.rows | sed 's/^/bench: bars that do not hold: /'
+
+check-sanitizers: asan tsan ## run both; before an issue is called done
 
 asan: ## unit tests under AddressSanitizer and UndefinedBehaviourSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined check-unit
