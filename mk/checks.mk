@@ -10,8 +10,9 @@ check-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%) ## replay the fuzz corpora
 	done
 
 # What a run finds new stays in its copy of the corpus; an input worth keeping is copied by hand.
+# One that fails does not keep the others from their turn.
 fuzz: ## fuzz every parser, FUZZTIME seconds each
-	+$(Q)$(MAKE) --no-print-directory CC=clang SAN=fuzzer BUILD=$(BUILD)/fuzzer fuzz-run
+	+$(Q)$(MAKE) -k --no-print-directory CC=clang SAN=fuzzer BUILD=$(BUILD)/fuzzer fuzz-run
 
 fuzz-run: $(FUZZERS:%=fuzz-run-%)
 

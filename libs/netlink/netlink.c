@@ -166,6 +166,8 @@ void nl_text(const struct nlattr *a, char *to, size_t size)
 
 /* --- talking --- */
 
+enum { ERRNO_MAX = 4095 };
+
 /* The kernel's verdict. 0 is an acknowledgement. */
 static int take_verdict(const struct nlmsghdr *h, struct err *err)
 {
@@ -177,6 +179,8 @@ static int take_verdict(const struct nlmsghdr *h, struct err *err)
 		return err_set(err, E_PROTOCOL, "rtnetlink: an answer was cut short");
 	if (e->error == 0)
 		return 0;
+	if (e->error > 0 || e->error < -ERRNO_MAX)
+		return err_set(err, E_PROTOCOL, "rtnetlink: %d is no error number", e->error);
 	if ((h->nlmsg_flags & NLM_F_ACK_TLVS) && (h->nlmsg_flags & NLM_F_CAPPED)) {
 		(void)nl_body_attrs(h, sizeof(*e), table, NLMSGERR_ATTR_MSG);
 		nl_text(table[NLMSGERR_ATTR_MSG], text, sizeof(text));
