@@ -483,8 +483,7 @@ END_TEST
 static void two_files(void)
 {
 	AUTO(str)
-	char *allowed = path_join(dir, "allowed"),
-	     *other = path_join(allowed, "other.toml");
+	char *allowed = path_join(dir, "allowed"), *other = path_join(allowed, "other.toml");
 	AUTO(str) char *out = path_join(allowed, "out.toml"), *in = path_join(dir, "in.toml");
 	AUTO(str) char *like = path_join(dir, "allowed-not");
 	AUTO(str) char *beside = path_join(like, "other.toml");
@@ -502,8 +501,7 @@ START_TEST(an_annotation_chooses_only_what_the_node_allows)
 	static const char *const refused[] = { "allowed/out.toml", "allowed-not/other.toml",
 					       "allowed/none", "allowed/../configuration.toml" };
 	AUTO(str)
-	char *other = path_join(dir, "allowed/other.toml"),
-	     *in = path_join(dir, "in.toml");
+	char *other = path_join(dir, "allowed/other.toml"), *in = path_join(dir, "in.toml");
 	const char *list[] = { PATH, other, H "default_memory", "300", NULL };
 	struct runtime_config *c;
 
