@@ -88,7 +88,7 @@ static void widen_cpusets(struct sandbox *s)
 	for (size_t i = 0; i < s->entries.n; i++) {
 		struct entry *e = s->entries.v[i];
 
-		if (e->core && !e->removing && container_update(e->core, &r, &err) < 0) {
+		if (e->state == ENTRY_READY && container_update(e->core, &r, &err) < 0) {
 			log_err(LOG_WARN, &err, "cpuset stays", LOG_S("container", e->id));
 			err_clear(&err);
 		}

@@ -97,7 +97,7 @@ static void reap(struct process *p)
 	(void)pthread_mutex_lock(&e->sandbox->lock);
 	if (container_reap(&p->core, &p->code, &err) < 0)
 		p->code = 255;
-	if (!*p->exec_id && !e->removing)
+	if (!*p->exec_id && (e->state == ENTRY_NEW || e->state == ENTRY_READY))
 		container_init_ended(e->core);
 	(void)pthread_mutex_unlock(&e->sandbox->lock);
 	if (err.code)
