@@ -194,7 +194,7 @@ static int create_container(struct sandbox *s, const Grpc__CreateContainerReques
 	return 0;
 }
 
-HANDLER(create_container)
+void on_create_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct err err = ERR_INIT;
 
@@ -211,7 +211,7 @@ static void start_oom(void *arg)
 	entry_put(e);
 }
 
-HANDLER(start_container)
+void on_start_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__StartContainerRequest *r = request;
 	struct sandbox *s = arg;
@@ -285,7 +285,7 @@ static int exec_process(struct entry *e, const Grpc__ExecProcessRequest *r,
 	return result;
 }
 
-HANDLER(exec_process)
+void on_exec_process(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__ExecProcessRequest *r = request;
 	struct err err = ERR_INIT;
@@ -373,7 +373,7 @@ int container_remove(struct sandbox *s, const char *id, struct deadline deadline
 	return result;
 }
 
-HANDLER(remove_container)
+void on_remove_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__RemoveContainerRequest *r = request;
 	struct err err = ERR_INIT;
@@ -385,7 +385,7 @@ HANDLER(remove_container)
 
 /* --- pause, resume, update --- */
 
-HANDLER(pause_container)
+void on_pause_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__PauseContainerRequest *r = request;
 	struct err err = ERR_INIT;
@@ -397,7 +397,7 @@ HANDLER(pause_container)
 	answer(call, result, &err);
 }
 
-HANDLER(resume_container)
+void on_resume_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__ResumeContainerRequest *r = request;
 	struct err err = ERR_INIT;
@@ -409,7 +409,7 @@ HANDLER(resume_container)
 	answer(call, result, &err);
 }
 
-HANDLER(update_container)
+void on_update_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__UpdateContainerRequest *r = request;
 	struct err err = ERR_INIT;

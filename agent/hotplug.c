@@ -96,7 +96,7 @@ static void widen_cpusets(struct sandbox *s)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-HANDLER(online_cpu_mem)
+void on_online_cpu_mem(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__OnlineCPUMemRequest *r = request;
 	struct err err = ERR_INIT;
@@ -109,7 +109,7 @@ HANDLER(online_cpu_mem)
 	answer(call, result, &err);
 }
 
-HANDLER(mem_hotplug_by_probe)
+void on_mem_hotplug_by_probe(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__MemHotplugByProbeRequest *r = request;
 	struct err err = ERR_INIT;

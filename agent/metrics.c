@@ -241,7 +241,7 @@ static void guest(struct buf *out)
 	pairs(out, "kata_guest_meminfo", "/proc/meminfo", ": ", true);
 }
 
-HANDLER(get_metrics)
+void on_get_metrics(struct ttrpc_call *call, const void *request, void *arg)
 {
 	Grpc__Metrics reply = GRPC__METRICS__INIT;
 	AUTO(buf) struct buf out = BUF_INIT(METRICS_MAX);

@@ -90,7 +90,7 @@ static void on_cancel(void *arg)
 	free(w);
 }
 
-HANDLER(get_oom_event)
+void on_get_oom_event(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct sandbox *s = arg;
 	struct oom_waiter *w;

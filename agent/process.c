@@ -190,7 +190,7 @@ static void keep_waiting(struct process *p, struct ttrpc_call *call)
 	ttrpc_call_on_cancel(call, on_wait_cancel, w);
 }
 
-HANDLER(wait_process)
+void on_wait_process(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__WaitProcessRequest *r = request;
 	struct err err = ERR_INIT;
@@ -268,7 +268,7 @@ static int signal_process(struct entry *e, const char *exec_id, unsigned number,
 	return container_signal_all(e->core, (int)number, err);
 }
 
-HANDLER(signal_process)
+void on_signal_process(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__SignalProcessRequest *r = request;
 	struct err err = ERR_INIT;

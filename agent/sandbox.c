@@ -271,7 +271,7 @@ static int create_sandbox(struct sandbox *s, const Grpc__CreateSandboxRequest *r
 	return 0;
 }
 
-HANDLER(create_sandbox)
+void on_create_sandbox(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct err err = ERR_INIT;
 
@@ -338,7 +338,7 @@ static void end_on_loop(void *arg)
 	loop_stop(s->loop);
 }
 
-HANDLER(destroy_sandbox)
+void on_destroy_sandbox(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct sandbox *s = arg;
 

@@ -252,17 +252,17 @@ static void read_stream(struct ttrpc_call *call, struct sandbox *sb,
 	process_settle(p);
 }
 
-HANDLER(read_stdout)
+void on_read_stdout(struct ttrpc_call *call, const void *request, void *arg)
 {
 	read_stream(call, arg, request, false);
 }
 
-HANDLER(read_stderr)
+void on_read_stderr(struct ttrpc_call *call, const void *request, void *arg)
 {
 	read_stream(call, arg, request, true);
 }
 
-HANDLER(write_stdin)
+void on_write_stdin(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__WriteStreamRequest *r = request;
 	struct err err = ERR_INIT;
@@ -279,7 +279,7 @@ HANDLER(write_stdin)
 	process_settle(p);
 }
 
-HANDLER(close_stdin)
+void on_close_stdin(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__CloseStdinRequest *r = request;
 	struct err err = ERR_INIT;
@@ -293,7 +293,7 @@ HANDLER(close_stdin)
 	answer(call, err.code ? -1 : 0, &err);
 }
 
-HANDLER(tty_win_resize)
+void on_tty_win_resize(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__TtyWinResizeRequest *r = request;
 	struct err err = ERR_INIT;

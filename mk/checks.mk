@@ -9,9 +9,10 @@ check-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%) ## replay the fuzz corpora
 		$(BUILD)/fuzz/$$f $(if $(filter fuzzer,$(SAN)),-runs=0) tests/fuzz/corpus/$$f || exit 1; \
 	done
 
-# What a run finds new stays in its copy of the corpus; an input worth keeping is copied by hand.
-fuzz: ## fuzz every parser, FUZZTIME seconds each
-	+$(Q)$(MAKE) --no-print-directory CC=clang SAN=fuzzer BUILD=$(BUILD)/fuzzer fuzz-run
+# What a run finds new stays in its copy of the corpus; an input worth keeping is copied by hand. One
+# that fails does not keep the others from running.
+fuzz: ## fuzz every parser, FUZZTIME seconds each; fails at the end if one did
+	+$(Q)$(MAKE) --no-print-directory --keep-going CC=clang SAN=fuzzer BUILD=$(BUILD)/fuzzer fuzz-run
 
 fuzz-run: $(FUZZERS:%=fuzz-run-%)
 
