@@ -81,10 +81,11 @@ static int claim(struct sandbox *s, const Grpc__Storage *storage, struct deadlin
 
 static void settle(struct sandbox *s, const Grpc__Storage *storage, bool made, bool mounted)
 {
-	(void)pthread_mutex_lock(&s->lock);
-	if (made) {
-		struct storage *new = find_locked(s, storage->mount_point);
+	struct storage *new;
 
+	(void)pthread_mutex_lock(&s->lock);
+	new = find_locked(s, storage->mount_point); /* or it went with the sandbox meanwhile */
+	if (made && new) {
 		new->busy = false;
 		new->mounted = mounted;
 	} else {

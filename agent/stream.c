@@ -243,7 +243,7 @@ static void read_stream(struct ttrpc_call *call, struct sandbox *sb,
 
 	if (s && (s->read.eof || (is_err && p->core.console >= 0)))
 		err_set(&err, E_FAILED, "read meet eof");
-	if (err.code || claim(s, &s->read.call, call, on_read_cancel, &err) < 0) {
+	if (!s || err.code || claim(s, &s->read.call, call, on_read_cancel, &err) < 0) {
 		ttrpc_fail(call, &err);
 		return;
 	}
@@ -269,7 +269,7 @@ void on_write_stdin(struct ttrpc_call *call, const void *request, void *arg)
 	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
 	struct stream *s = p ? input_of(p) : NULL;
 
-	if (err.code || claim(s, &s->write.call, call, on_write_cancel, &err) < 0) {
+	if (!s || claim(s, &s->write.call, call, on_write_cancel, &err) < 0) {
 		ttrpc_fail(call, &err);
 		return;
 	}

@@ -53,10 +53,10 @@ check-manual: $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager ## hold help, m
 	@tests/manual.sh $^
 
 # Slow and thorough; a file at a time, so that -j helps. What is listed is clean and stays so; the
-# other libraries and the agent still have findings that nobody has judged. Left out by name is where
+# other libraries still have findings that nobody has judged. Left out by name is where
 # gcc takes what err_set() returns for unknown, and so what was not read for used.
 LINT_SRC ?= $(filter-out deploy/cri/restart.c deploy/prove/prove.c deploy/release/release.c, \
-	$(filter runtime/% deploy/% utils/% $(patsubst %,libs/%/%,ttrpc http confine archive cli json yaml toml crypto), \
+	$(filter agent/% runtime/% deploy/% utils/% $(patsubst %,libs/%/%,ttrpc http confine archive cli json yaml toml crypto), \
 	$(sort $(ALL_SRC))))
 
 .PHONY: lint lint-text lint-scripts $(LINT_SRC:%=lint-tidy/%) $(LINT_SRC:%=lint-analyze/%)
