@@ -74,7 +74,7 @@ test_terminal_input_that_nobody_reads() {
 	local id line
 	id=$(lab_id) line=$(printf 'x%.0s' {1..1000})
 	detached "$id" sleep 1000
-	for _ in {1..70}; do echo "send $line\\n"; done |
+	for _ in {1..70}; do printf 'send %s\\n\n' "$line"; done |
 		exec_on_terminal "$id" a sleep 3
 	expect "alive" "$(lab_ctr tasks exec --exec-id b "$id" echo yes)" yes
 	removed "$id"
