@@ -273,6 +273,27 @@ START_TEST(a_shim_with_a_manager_stays)
 }
 END_TEST
 
+static long score(pid_t pid)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d/oom_score_adj", (int)pid);
+	struct err err = ERR_INIT;
+	AUTO(str) char *text = file_read_line(AT_FDCWD, path, &err);
+
+	ck_assert_msg(text != NULL, "%s", err.msg);
+	return strtol(text, NULL, 10);
+}
+
+/* Out of memory, the shim goes before its manager. */
+START_TEST(a_shim_is_killed_before_its_manager)
+{
+	long ours = score(getpid());
+
+	shim_start("good", NINE);
+	ck_assert_int_eq(score(shim_pid), ours < 1000 ? ours + 1 : 1000);
+	shim_finish();
+}
+END_TEST
+
 START_TEST(a_signal_ends_a_shim_that_has_nothing)
 {
 	shim_start("good", NINE);
@@ -307,6 +328,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
 	tcase_add_loop_test(t, a_shim_without_a_manager_ends, 0, 2);
 	tcase_add_test(t, a_shim_with_a_manager_stays);
+	tcase_add_test(t, a_shim_is_killed_before_its_manager);
 	tcase_add_test(t, a_signal_ends_a_shim_that_has_nothing);
 	tcase_add_test(t, a_signal_does_not_end_a_shim_with_a_container);
 }

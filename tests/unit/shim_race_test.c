@@ -69,12 +69,12 @@ static const struct verb {
 	bool once;       /* of two, one succeeds at most */
 	void (*add)(struct buf *payload);
 } verbs[] = {
-	{ "Create", false, true, add_create },	    { "Start", true, true, NULL },
-	{ "Exec", true, true, add_exec },	    { "Kill", true, false, add_signal },
-	{ "Delete", true, true, NULL },		    { "Update", false, false, add_resources },
-	{ "Pause", false, true, NULL },		    { "Resume", false, true, NULL },
-	{ "Wait", true, false, NULL },		    { "CloseIO", true, false, add_stdin },
-	{ "ResizePty", true, false, add_size },	    { "State", true, false, NULL },
+	{ "Create", false, true, add_create },  { "Start", true, true, NULL },
+	{ "Exec", true, true, add_exec },       { "Kill", true, false, add_signal },
+	{ "Delete", true, true, NULL },         { "Update", false, false, add_resources },
+	{ "Pause", false, true, NULL },         { "Resume", false, true, NULL },
+	{ "Wait", true, false, NULL },          { "CloseIO", true, false, add_stdin },
+	{ "ResizePty", true, false, add_size }, { "State", true, false, NULL },
 };
 
 enum { VERBS = ARRAY_LEN(verbs), PAIRS = VERBS * (VERBS + 1) / 2 };
