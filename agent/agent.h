@@ -120,9 +120,8 @@ struct entry {
 	char **storages;                 /* mount points that it holds */
 	unsigned refs;                   /* lock */
 	bool removing;                   /* lock */
-	int oom_fd;                      /* loop */
+	struct container_oom oom;        /* loop */
 	struct watch *oom_watch;         /* loop */
-	uint64_t oom_kills;              /* loop */
 };
 
 struct sandbox {

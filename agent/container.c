@@ -147,7 +147,7 @@ static struct entry *new_entry(struct sandbox *s, const char *id)
 	struct entry *e = NEW(struct entry);
 
 	e->sandbox = s;
-	e->oom_fd = -1;
+	e->oom = (struct container_oom)CONTAINER_OOM_NONE;
 	e->id = xstrdup(id);
 	e->bundle = str_fmt(GUEST_DIR "/%s", id);
 	return e;

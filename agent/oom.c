@@ -29,18 +29,17 @@ static void on_event(void *arg, uint32_t events)
 {
 	struct entry *e = arg;
 	struct err err = ERR_INIT;
-	uint64_t kills = 0;
+	uint64_t before = e->oom.kills;
 
 	(void)events;
-	if (container_oom_drain(NULL, e->oom_fd, &kills, &err) < 0) {
+	if (container_oom_read(&e->oom, &err) < 0) {
 		oom_watch_release(e); /* the cgroup is gone */
 		return;
 	}
-	if (kills > e->oom_kills) {
+	if (e->oom.kills > before) {
 		log_warn("out of memory: a process was killed", LOG_S("container", e->id));
 		report(e->sandbox, e->id);
 	}
-	e->oom_kills = kills;
 }
 
 void oom_watch_start(struct entry *e)
@@ -51,23 +50,20 @@ void oom_watch_start(struct entry *e)
 	(void)pthread_mutex_lock(&e->sandbox->lock);
 	removing = e->removing;
 	(void)pthread_mutex_unlock(&e->sandbox->lock);
-	if (removing || e->oom_fd >= 0)
+	if (removing || e->oom.fd >= 0)
 		return;
-	e->oom_fd = container_oom_fd(e->core, &err);
-	if (e->oom_fd < 0) {
+	if (container_oom_open(e->core, &e->oom, &err) < 0) {
 		log_err(LOG_DEBUG, &err, "no OOM events", LOG_S("container", e->id));
 		return;
 	}
-	/* Reading arms the notification. */
-	(void)!container_oom_drain(e->core, e->oom_fd, &e->oom_kills, &err);
-	e->oom_watch = loop_watch(e->sandbox->loop, e->oom_fd, EPOLLPRI, on_event, e);
+	e->oom_watch = loop_watch(e->sandbox->loop, e->oom.fd, e->oom.events, on_event, e);
 }
 
 void oom_watch_release(struct entry *e)
 {
 	watch_remove(e->oom_watch);
 	e->oom_watch = NULL;
-	fd_close(&e->oom_fd);
+	container_oom_close(&e->oom);
 }
 
 struct kept_call {

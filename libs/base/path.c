@@ -47,39 +47,178 @@ int path_open(int root, const char *path, enum path_scope scope, int flags, mode
 	return fd < 0 ? err_sys(err, "open %s", path) : fd;
 }
 
-/* One more directory below dir, made if it is missing; dir is closed. */
-static int step_down(int root, int dir, const char *sofar, const char *name, enum path_scope scope,
-		     mode_t mode, struct err *err)
-{
-	AUTO(fd) int held = dir;
-	int fd = open_in(root, sofar, scope, O_PATH | O_DIRECTORY, 0);
+/*
+ * The way to a name that does not exist, made as it is walked. Links are followed as open_in()
+ * follows them, by their text, so that one that leads to nothing is the name of what is made. Each
+ * step opens one component of a directory that is held, never a link: nobody can exchange what was
+ * looked at.
+ */
+struct way {
+	int root, dir; /* dir: owned, where we are */
+	enum path_scope scope;
+	mode_t dir_mode, file_mode;
+	bool file;   /* the last component is a file */
+	char **done; /* strv: where we are, below root, without links */
+	char *rest;  /* what is left to be walked */
+	unsigned links;
+};
 
-	if (fd >= 0)
-		return fd;
-	if (errno != ENOENT || (mkdirat(held, name, mode) < 0 && errno != EEXIST))
-		return err_sys(err, "make directory %s", sofar);
-	fd = open_in(root, sofar, scope, O_PATH | O_DIRECTORY, 0);
-	return fd < 0 ? err_sys(err, "open directory %s", sofar) : fd;
+enum { LINKS_MAX = 40 }; /* as in the kernel */
+
+static int way_to(struct way *w)
+{
+	AUTO(str) char *path = strv_join(w->done, "/");
+
+	fd_close(&w->dir);
+	w->dir = open_in(w->root, path, PATH_NO_LINKS, O_PATH | O_DIRECTORY, 0);
+	return w->dir < 0 ? -1 : 0;
+}
+
+static int way_up(struct way *w)
+{
+	size_t n = strv_len(w->done);
+
+	if (n == 0 && w->scope == PATH_IN_ROOT)
+		return 0;
+	if (n == 0) {
+		errno = EXDEV;
+		return -1;
+	}
+	free(w->done[n - 1]);
+	w->done[n - 1] = NULL;
+	return way_to(w);
+}
+
+/* The text of a link takes the place of its name. A magic link of /proc has no such text. */
+static int way_along(struct way *w, const char *name, int link)
+{
+	AUTO(fd) int probe = open_in(w->dir, name, PATH_IN_ROOT, O_PATH, 0);
+	char text[PATH_MAX], *longer;
+	ssize_t n;
+
+	if (probe < 0 && errno == ELOOP)
+		return -1;
+	n = readlinkat(link, "", text, sizeof(text) - 1);
+	if (n < 0)
+		return -1;
+	text[n] = '\0';
+	if (w->scope == PATH_NO_LINKS || ++w->links > LINKS_MAX) {
+		errno = ELOOP;
+		return -1;
+	}
+	if (*text == '/' && w->scope != PATH_IN_ROOT) {
+		errno = EXDEV;
+		return -1;
+	}
+	longer = path_join(text, w->rest);
+	free(w->rest);
+	w->rest = longer;
+	if (*text != '/')
+		return 0;
+	strv_free(w->done);
+	w->done = NULL;
+	return way_to(w);
+}
+
+static int way_make(struct way *w, const char *name, bool file)
+{
+	int fd;
+
+	if (!file && mkdirat(w->dir, name, w->dir_mode) < 0 && errno != EEXIST)
+		return -1;
+	if (file) {
+		fd = openat(w->dir, name, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW | O_CLOEXEC,
+			    w->file_mode);
+		if (fd < 0 && errno != EEXIST)
+			return -1;
+		fd_close(&fd);
+	}
+	return openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Takes the first component off rest. */
+static char *way_next(struct way *w)
+{
+	char *rest = w->rest + strspn(w->rest, "/");
+	size_t n = strcspn(rest, "/");
+	char *name = xstrndup(rest, n);
+
+	rest = xstrdup(rest + n + strspn(rest + n, "/"));
+	free(w->rest);
+	w->rest = rest;
+	return name;
+}
+
+static int way_step(struct way *w)
+{
+	AUTO(str) char *name = way_next(w);
+	bool file = w->file && !*w->rest;
+	struct stat st;
+
+	if (!*name || str_eq(name, "."))
+		return 0;
+	if (str_eq(name, ".."))
+		return way_up(w);
+	int found = openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (found < 0 && errno == ENOENT)
+		found = way_make(w, name, file);
+	AUTO(fd) int next = found;
+	if (next < 0 || fstat(next, &st) < 0)
+		return -1;
+	if (S_ISLNK(st.st_mode))
+		return way_along(w, name, next);
+	if (!file && !S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return -1;
+	}
+	strv_push(&w->done, name);
+	fd_close(&w->dir);
+	w->dir = STEAL(next, -1);
+	return 0;
+}
+
+static int make_way(struct way *w, const char *path, struct err *err)
+{
+	int r = way_to(w);
+
+	if (r < 0)
+		return err_sys(err, "open the root of %s", path);
+	w->rest = xstrdup(path);
+	while (r == 0 && *w->rest)
+		r = way_step(w);
+	if (r < 0) {
+		err_sys(err, "make %s", path);
+		fd_close(&w->dir);
+	}
+	strv_free(w->done);
+	free(w->rest);
+	return w->dir;
 }
 
 int path_mkdirs(int root, const char *path, enum path_scope scope, mode_t mode, struct err *err)
 {
-	AUTO(strv) char **parts = strv_split(path, "/");
-	AUTO(str) char *sofar = xstrdup("");
-	int dir = open_in(root, ".", scope, O_PATH | O_DIRECTORY, 0);
+	struct way w = { .root = root, .dir = -1, .scope = scope, .dir_mode = mode };
+	int fd = open_in(root, path, scope, O_PATH | O_DIRECTORY, 0);
 
-	if (dir < 0)
-		return err_sys(err, "open the root of %s", path);
-	strv_each(part, parts) {
-		char *longer = str_fmt("%s%s%s", sofar, *sofar ? "/" : "", *part);
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT ? make_way(&w, path, err) : err_sys(err, "open directory %s", path);
+}
 
-		free(sofar);
-		sofar = longer;
-		dir = step_down(root, dir, sofar, *part, scope, mode, err);
-		if (dir < 0)
-			return -1;
-	}
-	return dir;
+int path_mkfile(int root, const char *path, enum path_scope scope, mode_t dir_mode, mode_t mode,
+		struct err *err)
+{
+	struct way w = { .root = root,
+			 .dir = -1,
+			 .scope = scope,
+			 .dir_mode = dir_mode,
+			 .file_mode = mode,
+			 .file = true };
+	int fd = open_in(root, path, scope, O_PATH, 0);
+
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT ? make_way(&w, path, err) : err_sys(err, "open %s", path);
 }
 
 int path_parent(int root, const char *path, enum path_scope scope, mode_t mode, const char **name,

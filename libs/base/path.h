@@ -31,9 +31,15 @@ enum path_scope {
 MUST_CHECK int path_open(int root, const char *path, enum path_scope scope, int flags, mode_t mode,
 			 struct err *err);
 
-/* Makes every missing directory of path below root with mode; returns an O_PATH fd of the last. */
+/* Makes every missing directory of path below root with mode; returns an O_PATH fd of the last. A
+ * link that leads to nothing is followed as others are: what it names is made, in its scope. */
 MUST_CHECK int path_mkdirs(int root, const char *path, enum path_scope scope, mode_t mode,
 			   struct err *err);
+
+/* The same for a file, which is made empty with mode if it is missing; its directories get dir_mode.
+ * Returns an O_PATH fd of it, whatever kind of file it is. */
+MUST_CHECK int path_mkfile(int root, const char *path, enum path_scope scope, mode_t dir_mode,
+			   mode_t mode, struct err *err);
 
 /* As path_mkdirs for the parent of path; *name is the last component (points into path).
  * A path without a usable last component ("", "/", "..") is E_INVALID. */

@@ -75,6 +75,20 @@ int capabilities_parse(const struct init *in, struct capability_sets *out, struc
 	return 0;
 }
 
+int capabilities_effective(uint64_t wanted, uint64_t *before, struct err *err)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+
+	if (capget(&h, d) < 0)
+		return err_sys(err, "read capabilities");
+	if (before)
+		*before = (uint64_t)d[1].effective << 32 | d[0].effective;
+	d[0].effective = (uint32_t)wanted & d[0].permitted;
+	d[1].effective = (uint32_t)(wanted >> 32) & d[1].permitted;
+	return capset(&h, d) < 0 ? err_sys(err, "set capabilities") : 0;
+}
+
 int capabilities_bound(const struct capability_sets *s, struct err *err)
 {
 	for (unsigned cap = 0; cap <= CAP_NAMES_MAX && kernel_knows(cap); cap++) {

@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CGROUP_TEXT_MAX = 4 << 20, CGROUP_DEPTH_MAX = 32, CGROUP_POLL_US = 2000 };
+enum { CGROUP_TEXT_MAX = 4 << 20, CGROUP_POLL_US = 2000 };
 
 /* --- hierarchies --- */
 
@@ -167,6 +167,12 @@ void cgroup_settings_release(struct cgroup_settings *s)
 	vec_release(s);
 }
 
+bool cgroup_lifts_swap(const struct oci_resources *r)
+{
+	return r->memory.limit.set && r->memory.limit.v < 0 &&
+	       (!r->memory.swap.set || r->memory.swap.v == 0);
+}
+
 static int write_one(struct cgroup *g, const struct cgroup_setting *s, struct err *err)
 {
 	const char *folder = cgroup_folder(g, s->controller);
@@ -290,36 +296,124 @@ static int pids_of_file(int dir, struct pid_vec *out, struct err *err)
 	return 0;
 }
 
-/* Calls visit for folder and every folder in it, the inner ones first. */
-static int walk(const char *folder, unsigned depth,
-		int (*visit)(const char *folder, void *ctx, struct err *err), void *ctx,
-		struct err *err)
+/*
+ * A walk over a group and all groups inside, the inner ones first. A container makes them as deep
+ * as it likes: no recursion, one fd whatever the depth, and names of one component only, since a
+ * whole path may be longer than any call takes.
+ */
+struct level {
+	char *name;  /* of the folder, in the one above; NULL: the top */
+	char **subs; /* strv: what is in it */
+	size_t next; /* the first of them that was not walked */
+};
+struct walk {
+	VEC(struct level) levels;
+	int dir; /* the folder of the last level */
+};
+
+/* Called in every folder, then for every folder but the top, when dir is the one above it. */
+struct visitor {
+	int (*inside)(int dir, void *ctx, struct err *err);
+	int (*above)(int dir, const char *name, void *ctx, struct err *err);
+	void *ctx;
+};
+
+static int folders_in(int dir, char ***out, struct err *err)
 {
-	AUTO(dir) DIR *dir = opendir(folder);
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(dir) DIR *list = copy < 0 ? NULL : fdopendir(copy);
 
-	if (!dir)
-		return errno == ENOENT ? 0 : err_sys(err, "list %s", folder);
-	for (struct dirent *e; (e = readdir(dir));) {
-		AUTO(str) char *sub = NULL;
+	if (!list) {
+		int missing = errno == ENOENT; /* removed meanwhile: then nothing is in it */
 
-		if (e->d_type != DT_DIR || *e->d_name == '.')
-			continue;
-		if (depth >= CGROUP_DEPTH_MAX)
-			return err_set(err, E_LIMIT, "%s is nested too deep", folder);
-		sub = path_join(folder, e->d_name);
-		if (walk(sub, depth + 1, visit, ctx, err) < 0)
-			return -1;
+		if (!missing)
+			err_sys(err, "list a cgroup");
+		fd_close(&copy);
+		return missing ? 0 : -1;
 	}
-	return visit(folder, ctx, err);
+	for (struct dirent *e; (e = readdir(list));) {
+		if (e->d_type == DT_DIR && *e->d_name != '.')
+			strv_push(out, e->d_name);
+	}
+	return 0;
 }
 
-static int visit_pids(const char *folder, void *ctx, struct err *err)
+static int walk_down(struct walk *w, int dir, const char *name, struct err *err)
 {
-	AUTO(fd) int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct err e = ERR_INIT;
+	struct level l = { name ? xstrdup(name) : NULL, NULL, 0 };
+	int r = folders_in(dir, &l.subs, err);
+
+	fd_close(&w->dir);
+	w->dir = dir;
+	vec_push(&w->levels, l);
+	return r;
+}
+
+static void level_release(struct level *l)
+{
+	free(l->name);
+	strv_free(l->subs);
+}
+
+/* Groups cannot be moved to another parent, so ".." is where we came from. */
+static int walk_up(struct walk *w, const struct visitor *v, struct err *err)
+{
+	struct level done = w->levels.v[--w->levels.n];
+	int r = 0, up;
+
+	if (v->inside)
+		r = v->inside(w->dir, v->ctx, err);
+	if (r == 0 && done.name) {
+		up = openat(w->dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (up < 0) {
+			r = err_sys(err, "open the parent of cgroup %s", done.name);
+		} else {
+			fd_close(&w->dir);
+			w->dir = up;
+			r = v->above ? v->above(up, done.name, v->ctx, err) : 0;
+		}
+	}
+	level_release(&done);
+	return r;
+}
+
+static int walk_step(struct walk *w, const struct visitor *v, struct err *err)
+{
+	struct level *l = &w->levels.v[w->levels.n - 1];
+	const char *name = l->subs ? l->subs[l->next] : NULL;
+	int dir;
+
+	if (!name)
+		return walk_up(w, v, err);
+	l->next++;
+	dir = openat(w->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "open cgroup %s", name);
+	return walk_down(w, dir, name, err);
+}
+
+static int walk(const char *folder, const struct visitor *v, struct err *err)
+{
+	struct walk w = { VEC_INIT, -1 };
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
 
 	if (dir < 0)
-		return errno == ENOENT ? 0 : err_sys(err, "open %s", folder);
+		return errno == ENOENT ? 0 : err_sys(err, "open cgroup %s", folder);
+	r = walk_down(&w, dir, NULL, err);
+	while (r == 0 && w.levels.n)
+		r = walk_step(&w, v, err);
+	for (size_t i = 0; i < w.levels.n; i++)
+		level_release(&w.levels.v[i]);
+	vec_release(&w.levels);
+	fd_close(&w.dir);
+	return r < 0 ? err_wrap(err, "%s", folder) : 0;
+}
+
+static int pids_inside(int dir, void *ctx, struct err *err)
+{
+	struct err e = ERR_INIT;
+
 	if (pids_of_file(dir, ctx, &e) == 0)
 		return 0;
 	/* It was removed meanwhile, or is threaded: its processes show in the parent. */
@@ -327,6 +421,32 @@ static int visit_pids(const char *folder, void *ctx, struct err *err)
 		return 0;
 	*err = e;
 	return -1;
+}
+
+/* Of a folder and those below; none if it does not exist. */
+static int pids_below(const char *folder, struct pid_vec *out, struct err *err)
+{
+	struct visitor v = { .inside = pids_inside, .ctx = out };
+
+	return walk(folder, &v, err);
+}
+
+int cgroup_check_empty(struct cgroup *g, struct err *err)
+{
+	struct pid_vec found = { VEC_INIT };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < g->n; i++) {
+		r = pids_below(g->v[i].folder, &found, err);
+		if (r == 0 && found.v.n)
+			r = err_set(
+				err, E_STATE,
+				"cgroup %s has processes of others in it, %d among them; choose "
+				"another cgroupsPath",
+				g->v[i].folder, (int)found.v.v[0]);
+	}
+	vec_release(&found.v);
+	return r;
 }
 
 int cgroup_pids(struct cgroup *g, pid_t **pids, size_t *n, struct err *err)
@@ -338,7 +458,7 @@ int cgroup_pids(struct cgroup *g, pid_t **pids, size_t *n, struct err *err)
 	*n = 0;
 	if (!folder && g->n)
 		folder = g->v[0].folder;
-	if (folder && walk(folder, 0, visit_pids, &out, err) < 0) {
+	if (folder && pids_below(folder, &out, err) < 0) {
 		vec_release(&out.v);
 		return -1;
 	}
@@ -381,42 +501,61 @@ int cgroup_signal(struct cgroup *g, int signal, struct err *err)
 	return frozen < -1 ? -1 : 0;
 }
 
-int cgroup_oom_drain(struct cgroup *g, int fd, uint64_t *kills, struct err *err)
+/* --- out of memory --- */
+
+/* The count of kills so far is in the file itself, in version 2. */
+static int oom_read_file(struct container_oom *oom, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(0);
-	uint64_t events;
-	struct stat st;
 
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		if (lseek(fd, 0, SEEK_SET) < 0)
-			return err_sys(err, "rewind memory.events");
-		if (file_read_fd(fd, "memory.events", CGROUP_TEXT_MAX, &text, err) < 0)
-			return -1;
-	} else {
-		/* An eventfd: only that something happened matters. */
-		if (read(fd, &events, sizeof(events)) < 0 && errno != EAGAIN)
-			return err_sys(err, "read OOM events");
-		if (!g)
-			return err_set(err, E_STATE, "the container is gone");
-		if (cgroup_read(g, "memory", "memory.oom_control", &text, err) < 0)
-			return -1;
-	}
-	*kills = cgroup_value(buf_cstr(&text), "oom_kill");
+	if (lseek(oom->fd, 0, SEEK_SET) < 0)
+		return err_sys(err, "rewind memory.events");
+	if (file_read_fd(oom->fd, "memory.events", CGROUP_TEXT_MAX, &text, err) < 0)
+		return -1;
+	oom->kills = cgroup_value(buf_cstr(&text), "oom_kill");
 	return 0;
+}
+
+/* An event comes before the process is killed, so the count of the control file does not know of
+ * it yet: the events are what is counted. The last of them is the end of the group itself. */
+static int oom_read_events(struct container_oom *oom, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(0);
+	uint64_t events = 0;
+
+	if (read(oom->fd, &events, sizeof(events)) < 0 && errno != EAGAIN)
+		return err_sys(err, "read OOM events");
+	if (lseek(oom->control, 0, SEEK_SET) < 0)
+		return err_sys(err, "rewind memory.oom_control");
+	if (file_read_fd(oom->control, "memory.oom_control", CGROUP_TEXT_MAX, &text, err) < 0)
+		return -1;
+	oom->kills += events;
+	return 0;
+}
+
+int container_oom_read(struct container_oom *oom, struct err *err)
+{
+	return oom->control < 0 ? oom_read_file(oom, err) : oom_read_events(oom, err);
+}
+
+void container_oom_close(struct container_oom *oom)
+{
+	fd_close(&oom->fd);
+	fd_close(&oom->control);
 }
 
 /* --- removal --- */
 
-static int visit_remove(const char *folder, void *ctx, struct err *err)
+/* A killed process leaves its group a moment after it was reaped. */
+static int remove_group(int dir, const char *name, void *ctx, struct err *err)
 {
 	const struct deadline *deadline = ctx;
 
-	/* A killed process leaves its group a moment after it was reaped. */
-	while (rmdir(folder) < 0) {
+	while (unlinkat(dir, name, AT_REMOVEDIR) < 0) {
 		if (errno == ENOENT)
 			return 0;
 		if (errno != EBUSY || deadline_passed(*deadline))
-			return err_sys(err, "remove cgroup %s", folder);
+			return err_sys(err, "remove cgroup %s", name);
 		(void)usleep(CGROUP_POLL_US);
 	}
 	return 0;
@@ -424,8 +563,11 @@ static int visit_remove(const char *folder, void *ctx, struct err *err)
 
 int cgroup_remove(struct cgroup *g, struct deadline deadline, struct err *err)
 {
+	struct visitor v = { .above = remove_group, .ctx = &deadline };
+
 	for (size_t i = 0; i < g->n; i++) {
-		if (walk(g->v[i].folder, 0, visit_remove, &deadline, err) < 0)
+		if (walk(g->v[i].folder, &v, err) < 0 ||
+		    remove_group(AT_FDCWD, g->v[i].folder, &deadline, err) < 0)
 			return -1;
 	}
 	return 0;

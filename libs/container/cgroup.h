@@ -60,7 +60,7 @@ struct cgroup_ops {
 	int (*frozen)(struct cgroup *g, struct err *err); /* 0 or 1 */
 	int (*kill)(struct cgroup *g, struct err *err);   /* SIGKILL for all, however they fork */
 	int (*stats)(struct cgroup *g, struct container_stats *out, struct err *err);
-	int (*oom_fd)(struct cgroup *g, struct err *err);
+	int (*oom_open)(struct cgroup *g, struct container_oom *out, struct err *err);
 };
 extern const struct cgroup_ops cgroup_v1_ops, cgroup_v2_ops;
 
@@ -78,6 +78,8 @@ MUST_CHECK int cgroup_add(struct cgroup *g, pid_t pid, struct err *err);
  * init system of a container makes it so, and moves itself into one of them. */
 MUST_CHECK int cgroup_add_beside(struct cgroup *g, pid_t pid, pid_t peer, struct err *err);
 MUST_CHECK int cgroup_pids(struct cgroup *g, pid_t **pids, size_t *n, struct err *err);
+/* E_STATE if somebody is in it already, in any hierarchy. A group that is missing is empty. */
+MUST_CHECK int cgroup_check_empty(struct cgroup *g, struct err *err);
 MUST_CHECK int cgroup_signal(struct cgroup *g, int signal, struct err *err);
 MUST_CHECK int cgroup_write(struct cgroup *g, const struct cgroup_settings *s, struct err *err);
 /* The text of a file of a controller; E_NOT_FOUND if either is missing. */
@@ -85,9 +87,7 @@ MUST_CHECK int cgroup_read(const struct cgroup *g, const char *controller, const
 			   struct buf *out, struct err *err);
 /* A file of one number ("max" is UINT64_MAX); 0 if it is missing or no number. */
 uint64_t cgroup_number(const struct cgroup *g, const char *controller, const char *file);
-/* In version 2 fd is the file with the count itself, and g is not looked at. */
-MUST_CHECK int cgroup_oom_drain(struct cgroup *g, int fd, uint64_t *kills, struct err *err);
-/* Removes the group and groups made inside; waits while processes are still ending. */
+/* Removes the group and groups made inside, however deep; waits while processes are still ending. */
 MUST_CHECK int cgroup_remove(struct cgroup *g, struct deadline deadline, struct err *err);
 
 /* The value of "key value" lines of a text; 0 if the key is missing. */
@@ -103,6 +103,9 @@ void cgroup_hugetlb_stats(struct cgroup *g, const char *usage, const char *max, 
 /* The rules of a specification with what every container may use behind them; heap, borrowing
  * strings. *n is 0 if there are no rules at all: then nothing is restricted. */
 struct oci_device_rule *cgroup_device_rules(const struct oci_resources *r, size_t *n);
+
+/* True if memory is to have no limit and of swap nothing is said: then that has none either. */
+bool cgroup_lifts_swap(const struct oci_resources *r);
 
 /* cgroup_v1.c, cgroup_v2.c: for tests. */
 MUST_CHECK int cgroup_v1_settings(const struct oci_resources *r, struct cgroup_settings *out,

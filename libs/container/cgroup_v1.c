@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -98,7 +99,10 @@ static void add_optional(struct cgroup_settings *s, const char *controller, cons
 static void memory_settings(const struct oci_resources *r, struct cgroup_settings *s)
 {
 	add_i64(s, "memory", "memory.limit_in_bytes", r->memory.limit);
-	add_i64(s, "memory", "memory.memsw.limit_in_bytes", r->memory.swap);
+	if (cgroup_lifts_swap(r))
+		add_optional(s, "memory", "memory.memsw.limit_in_bytes", r->memory.limit);
+	else
+		add_i64(s, "memory", "memory.memsw.limit_in_bytes", r->memory.swap);
 	add_i64(s, "memory", "memory.soft_limit_in_bytes", r->memory.reservation);
 	/* Kernels since 5.16 do not limit kernel memory on its own. */
 	add_optional(s, "memory", "memory.kmem.limit_in_bytes", r->memory.kernel);
@@ -239,7 +243,11 @@ static int v1_apply(struct cgroup *g, const struct oci_resources *r, struct err 
 	AUTO(cgroup_settings) struct cgroup_settings s = { 0 };
 
 	if (r->n_unified)
-		return err_set(err, E_UNSUPPORTED, "unified resources need cgroup v2");
+		return err_set(
+			err, E_UNSUPPORTED,
+			"unified resource %s needs cgroup v2; here is v1, which has limits of "
+			"its own",
+			r->unified[0].key);
 	if (cgroup_v1_settings(r, &s, err) < 0)
 		return -1;
 	order(g, &s);
@@ -371,7 +379,7 @@ static int v1_stats(struct cgroup *g, struct container_stats *out, struct err *e
 	return 0;
 }
 
-static int v1_oom_fd(struct cgroup *g, struct err *err)
+static int v1_oom_open(struct cgroup *g, struct container_oom *out, struct err *err)
 {
 	const char *folder = cgroup_folder(g, "memory");
 	AUTO(str) char *control = folder ? path_join(folder, "memory.oom_control") : NULL;
@@ -389,7 +397,8 @@ static int v1_oom_fd(struct cgroup *g, struct err *err)
 	line = str_fmt("%d %d", event, fd);
 	if (file_write(AT_FDCWD, registry, line, err) < 0)
 		return -1;
-	return STEAL(event, -1);
+	*out = (struct container_oom){ STEAL(event, -1), POLLIN, 0, STEAL(fd, -1) };
+	return 0;
 }
 
 const struct cgroup_ops cgroup_v1_ops = {
@@ -398,5 +407,5 @@ const struct cgroup_ops cgroup_v1_ops = {
 	.freeze = v1_freeze,
 	.frozen = v1_frozen,
 	.stats = v1_stats,
-	.oom_fd = v1_oom_fd,
+	.oom_open = v1_oom_open,
 };

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -103,6 +104,11 @@ static int swap_settings(const struct oci_resources *r, struct cgroup_settings *
 {
 	struct oci_i64 swap = r->memory.swap;
 
+	if (cgroup_lifts_swap(r)) {
+		cgroup_settings_add(s, "memory", "memory.swap.max", "max");
+		s->v[s->n - 1].optional = true; /* not there without swap accounting */
+		return 0;
+	}
 	if (!swap.set || swap.v == 0)
 		return 0;
 	if (swap.v > 0 && r->memory.limit.v <= 0)
@@ -202,7 +208,9 @@ static int unified_settings(const struct oci_resources *r, struct cgroup_setting
 
 		if (strchr(file, '/') || !strchr(file, '.') || *file == '.' ||
 		    str_starts(file, "cgroup."))
-			return err_set(err, E_INVALID, "unified resource '%s'", file);
+			return err_set(err, E_INVALID,
+				       "unified resource '%s' is not the file of a controller",
+				       file);
 		lines = strv_split(r->unified[i].value, "\n");
 		strv_each(line, lines)
 			cgroup_settings_add(s, "unified", file, "%s", *line);
@@ -351,15 +359,21 @@ static int v2_stats(struct cgroup *g, struct container_stats *out, struct err *e
 	return 0;
 }
 
-/* Readable with EPOLLPRI when it changed since it was last read. */
-static int v2_oom_fd(struct cgroup *g, struct err *err)
+/* It has new contents whenever it is ready, until it is read: that arms it for the next time. */
+static int v2_oom_open(struct cgroup *g, struct container_oom *out, struct err *err)
 {
 	AUTO(str) char *path = path_join(g->v[0].folder, "memory.events");
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
 		return err_set(err, E_UNSUPPORTED, "there is no memory cgroup controller");
-	return fd < 0 ? err_sys(err, "open %s", path) : fd;
+	if (fd < 0)
+		return err_sys(err, "open %s", path);
+	*out = (struct container_oom){ fd, POLLPRI, 0, -1 };
+	if (container_oom_read(out, err) == 0)
+		return 0;
+	container_oom_close(out);
+	return -1;
 }
 
 const struct cgroup_ops cgroup_v2_ops = {
@@ -370,5 +384,5 @@ const struct cgroup_ops cgroup_v2_ops = {
 	.frozen = v2_frozen,
 	.kill = v2_kill,
 	.stats = v2_stats,
-	.oom_fd = v2_oom_fd,
+	.oom_open = v2_oom_open,
 };

@@ -101,13 +101,24 @@ MUST_CHECK int container_update(struct container *c, const struct oci_resources 
 MUST_CHECK int container_pids(struct container *c, pid_t **pids, size_t *n, struct err *err);
 
 /*
- * An fd that becomes readable (EPOLLIN or EPOLLPRI) when the OOM killer may have struck; then
- * container_oom_count() says how often it did so far. -1 and E_UNSUPPORTED where the cgroup has no
- * memory controller. The caller closes the fd. With cgroup v2 c may be NULL in container_oom_drain:
- * the fd outlives the container, and when its cgroup is gone reading it fails.
+ * Out-of-memory events. fd is ready for one of events (poll's bits, which are epoll's) when the OOM
+ * killer may have struck; then container_oom_read() brings kills up to date. It fails when the
+ * cgroup is gone: what was opened outlives the container. Closed by the caller. E_UNSUPPORTED where
+ * the cgroup has no memory controller.
  */
-MUST_CHECK int container_oom_fd(struct container *c, struct err *err);
-MUST_CHECK int container_oom_drain(struct container *c, int fd, uint64_t *kills, struct err *err);
+struct container_oom {
+	int fd;
+	uint32_t events;
+	uint64_t kills; /* so far */
+	int control;    /* cgroup v1: tells whether the group is still there; else -1 */
+};
+#define CONTAINER_OOM_NONE               \
+	{                                \
+		.fd = -1, .control = -1, \
+	}
+MUST_CHECK int container_oom_open(struct container *c, struct container_oom *out, struct err *err);
+MUST_CHECK int container_oom_read(struct container_oom *oom, struct err *err);
+void container_oom_close(struct container_oom *oom);
 
 /* Statistics; counters of controllers that are missing stay 0. Bytes, nanoseconds, counts. */
 struct container_blkio_entry {

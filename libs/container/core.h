@@ -48,6 +48,14 @@ MUST_CHECK int launch_go(struct launch *l, struct err *err);
 /* The terminal's master, if the process has one, else -1. */
 MUST_CHECK int launch_console(struct launch *l, int *console, struct err *err);
 
+/* Waits until the process is set up, and gives it its resource limits: as ours they may be raised,
+ * from inside of a user namespace not. It goes on with WIRE_START. */
+MUST_CHECK int launch_ready(struct launch *l, struct err *err);
+
+/* rlimit.c: E_INVALID for limits that are unknown or given twice; and setting them. */
+MUST_CHECK int rlimits_check(const struct oci_process *p, struct err *err);
+MUST_CHECK int rlimits_apply(pid_t pid, const struct oci_process *p, struct err *err);
+
 /* sysctl.c, before anything is made: checks all of them, and sets those of the network that we are
  * in, if the container may: network says that it is the container's own. */
 MUST_CHECK int sysctls_apply_shared(const struct oci_linux *l, bool network, struct err *err);

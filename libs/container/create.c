@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Without links, so that the name can be used again after it was mounted on. */
@@ -93,15 +94,59 @@ struct hook_state container_hook_state(const struct container *c, const char *st
 	return (struct hook_state){ c->id, c->bundle, status, c->pid, c->spec };
 }
 
+/*
+ * What slows processes down is for the workload, not for what is done to set it up: with a hundredth
+ * of a processor that takes seconds. What protects the machine holds from the beginning.
+ */
+static struct oci_resources limits_of_setup(const struct oci_resources *r)
+{
+	struct oci_resources early = *r, none = { 0 };
+
+	early.cpu.quota = early.cpu.realtime_runtime = none.cpu.quota;
+	early.cpu.period = early.cpu.realtime_period = early.cpu.burst = none.cpu.period;
+	memcpy(&early.block_io, &none.block_io, sizeof(none.block_io));
+	early.unified = NULL;
+	early.n_unified = 0;
+	return early;
+}
+
+static struct oci_resources limits_of_workload(const struct oci_resources *r)
+{
+	struct oci_resources late = { .unified = r->unified, .n_unified = r->n_unified };
+
+	late.cpu.quota = r->cpu.quota;
+	late.cpu.period = r->cpu.period;
+	late.cpu.burst = r->cpu.burst;
+	late.cpu.realtime_runtime = r->cpu.realtime_runtime;
+	late.cpu.realtime_period = r->cpu.realtime_period;
+	memcpy(&late.block_io, &r->block_io, sizeof(r->block_io));
+	return late;
+}
+
 static int group_make(struct container *c, struct err *err)
 {
 	const struct oci_resources *r = c->spec->linux_.resources;
+	struct oci_resources early;
 
 	if (c->cgroup->n == 0)
 		return 0;
 	if (c->cgroup->ops->make(c->cgroup, err) < 0)
 		return -1;
-	return r ? c->cgroup->ops->apply(c->cgroup, r, err) : 0;
+	if (!r)
+		return 0;
+	early = limits_of_setup(r);
+	return c->cgroup->ops->apply(c->cgroup, &early, err);
+}
+
+static int group_limit(struct container *c, struct err *err)
+{
+	const struct oci_resources *r = c->spec->linux_.resources;
+	struct oci_resources late;
+
+	if (c->cgroup->n == 0 || !r)
+		return 0;
+	late = limits_of_workload(r);
+	return c->cgroup->ops->apply(c->cgroup, &late, err);
 }
 
 static int runtime_hooks(struct launch *l, struct err *err)
@@ -129,7 +174,7 @@ static int init_make(struct container *c, struct launch *l, int *console, bool *
 	*hooked = true;
 	if (runtime_hooks(l, err) < 0)
 		return -1;
-	if (wire_recv(l->sock, WIRE_READY, NULL, NULL, l->deadline, err) < 0)
+	if (launch_ready(l, err) < 0 || group_limit(c, err) < 0)
 		return -1;
 	c->pidfd = fd_dup(l->child.pidfd, err);
 	return c->pidfd < 0 ? -1 : ns_pin(c->pid, &c->spec->linux_, c->ns, err);
@@ -164,7 +209,8 @@ int container_create(const struct container_options *o, struct container **out,
 	if (!c)
 		return -1;
 	l.spec = c->spec;
-	if (sysctls_apply_shared(&c->spec->linux_, o->own_network, err) < 0)
+	if (sysctls_apply_shared(&c->spec->linux_, o->own_network, err) < 0 ||
+	    cgroup_check_empty(c->cgroup, err) < 0)
 		return err_wrap(err, "create container %s", c->id);
 	if (group_make(c, err) < 0 || init_make(c, &l, &console, &hooked, err) < 0) {
 		undo(c, &l, hooked);

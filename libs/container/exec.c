@@ -27,7 +27,8 @@ static int process_make(struct launch *l, int *console, struct err *err)
 	if (launch_start(l, err) < 0 || launch_go(l, err) < 0 ||
 	    launch_console(l, console, err) < 0)
 		return -1;
-	if (wire_recv(l->sock, WIRE_READY, NULL, NULL, l->deadline, err) < 0)
+	if (launch_ready(l, err) < 0 ||
+	    wire_send(l->sock, WIRE_START, NULL, 0, -1, l->deadline, err) < 0)
 		return -1;
 	return wire_recv(l->sock, WIRE_END, NULL, NULL, l->deadline, err);
 }

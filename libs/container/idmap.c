@@ -100,7 +100,7 @@ static int prepare(const struct init *in, const struct oci_mount *m, int *tree, 
 		return -1;
 	if (!o.idmap && !m->n_uid_mappings && !m->n_gid_mappings)
 		return 0;
-	if (!str_eq(m->type, "bind") && (o.flags & (MS_BIND | MS_REMOUNT)) != MS_BIND)
+	if (!rootfs_is_bind(m, &o))
 		return err_set(err, E_UNSUPPORTED, "idmap of a mount that is not a bind mount");
 	AUTO(fd) int source = rootfs_source(in, m->source ? m->source : "", &like, err);
 	if (source < 0)

@@ -201,6 +201,13 @@ static bool new_cgroup_namespace(const struct init *in)
 	return false;
 }
 
+static int ready(struct init *in, struct err *err)
+{
+	if (wire_send(in->sock, WIRE_READY, NULL, 0, -1, DEADLINE_NEVER, err) < 0)
+		return -1;
+	return wire_recv(in->sock, WIRE_START, NULL, NULL, DEADLINE_NEVER, err);
+}
+
 /* The container around init, up to where it waits for container_start(). */
 static int build_container(struct init *in, struct process *p, struct err *err)
 {
@@ -220,8 +227,7 @@ static int build_container(struct init *in, struct process *p, struct err *err)
 		return -1;
 	if (process_prepare(in, p, err) < 0 || rootfs_readonly(in, err) < 0)
 		return -1;
-	if (wire_send(in->sock, WIRE_READY, NULL, 0, -1, DEADLINE_NEVER, err) < 0 ||
-	    wire_recv(in->sock, WIRE_START, NULL, NULL, DEADLINE_NEVER, err) < 0)
+	if (ready(in, err) < 0)
 		return -1;
 	return run_hooks(in, &in->spec->hooks.start_container, "startContainer", "created", err);
 }
@@ -236,7 +242,7 @@ static int enter_container(struct init *in, struct process *p, struct err *err)
 	}
 	if (process_prepare(in, p, err) < 0)
 		return -1;
-	return wire_send(in->sock, WIRE_READY, NULL, 0, -1, DEADLINE_NEVER, err);
+	return ready(in, err);
 }
 
 static _Noreturn void stage_two(struct init *in)

@@ -41,6 +41,11 @@ MUST_CHECK int rootfs_target(int root, const char *path, mode_t like, struct err
 /* The same; a name that leads into a proc file system is refused. */
 MUST_CHECK int rootfs_plain_target(int root, const char *path, mode_t like, struct err *err);
 
+/* Where a mount goes, clean and absolute, heap: "dev/" is "/dev". */
+char *rootfs_destination(const struct oci_mount *m);
+struct mount_options;
+bool rootfs_is_bind(const struct oci_mount *m, const struct mount_options *o);
+
 /* idmap.c: prepares the bind mounts whose owners are mapped, while we may still do so: before any
  * namespace is entered. */
 MUST_CHECK int idmaps_open(struct init *in, struct err *err);
@@ -66,15 +71,15 @@ MUST_CHECK int terminal_open(const struct init *in, int root, bool console, stru
 /* sysctl.c: those of the namespaces that are the container's. */
 MUST_CHECK int sysctls_apply(const struct oci_linux *l, struct err *err);
 
-/* rlimit.c */
-MUST_CHECK int rlimits_apply(const struct oci_process *p, struct err *err);
-
 /* capability.c: the bounding set goes before, the rest after the change of user. */
 struct capability_sets {
 	uint64_t bounding, effective, inheritable, permitted, ambient;
 };
 MUST_CHECK int capabilities_parse(const struct init *in, struct capability_sets *out,
 				  struct err *err);
+/* The effective set becomes what of wanted is permitted; *before (may be NULL) is the set until
+ * now. */
+MUST_CHECK int capabilities_effective(uint64_t wanted, uint64_t *before, struct err *err);
 MUST_CHECK int capabilities_bound(const struct capability_sets *s, struct err *err);
 MUST_CHECK int capabilities_apply(const struct capability_sets *s, struct err *err);
 
@@ -87,9 +92,16 @@ MUST_CHECK int seccomp_install(struct seccomp_filter *filter, struct err *err);
 /* user.c */
 MUST_CHECK int user_groups(const struct oci_user *u, struct err *err);
 MUST_CHECK int user_become(const struct oci_user *u, struct err *err);
+/* Between the two, files are looked at as the user will see them. */
+struct user_view {
+	uint64_t effective; /* our capabilities, to be had again */
+};
+MUST_CHECK int user_view_enter(const struct oci_user *u, const struct capability_sets *caps,
+			       struct user_view *view, struct err *err);
+void user_view_leave(const struct user_view *view);
 /* The home directory of a uid in the text of a passwd file, heap, or NULL. */
 char *user_home_in(const char *passwd, uid_t uid);
-/* Gives the environment a HOME if it has none; the root is the container's. */
+/* Gives the environment a HOME if it has none or an empty one; the root is the container's. */
 void user_set_home(struct oci_process *p);
 
 /* process.c: what init and further processes have in common. */

@@ -3,7 +3,9 @@
  * Our side of making a process: our own binary is executed as the helper, which clones the
  * container's process as our child. It is executed in a way that nothing in a container can ever
  * use to write to the file that this program was started from (CVE-2019-5736): /proc/PID/exe leads
- * through a read-only mount that lies in no mount namespace, so that nobody can make it writable.
+ * through a read-only mount that lies in no mount namespace. A detached mount lies in a nameless one
+ * for as long as it is held open, and whoever has a user namespace of his own may change its flags
+ * then: so it is let go of before anything is started through it.
  * That shares the pages of the running program; a sealed copy, where the kernel has no such mounts
  * or denies them, costs its size in memory and, in a VM without KVM, its translation.
  */
@@ -11,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "container/core.h"
 #include "container/init.h"
@@ -39,13 +42,14 @@ static int readonly_view(void)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 	AUTO(fd)
-	int view = (int)syscall(SYS_open_tree, AT_FDCWD, "/proc/self/exe",
+	int tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/proc/self/exe",
 				OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
-	if (view < 0 ||
-	    syscall(SYS_mount_setattr, view, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+	if (tree < 0 ||
+	    syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return -1;
-	return STEAL(view, -1);
+	/* Closing the tree dissolves its namespace; what was opened through it keeps the mount. */
+	return open(path_of_fd(tree).path, O_PATH | O_CLOEXEC);
 }
 
 static int sealed_copy(struct err *err)
@@ -216,7 +220,8 @@ int launch_go(struct launch *l, struct err *err)
 {
 	uint32_t pid = (uint32_t)l->child.pid;
 
-	if ((l->exec ? cgroup_add_beside(l->c->cgroup, l->child.pid, l->c->pid, err)
+	if (rlimits_check(l->spec->process, err) < 0 ||
+	    (l->exec ? cgroup_add_beside(l->c->cgroup, l->child.pid, l->c->pid, err)
 		     : cgroup_add(l->c->cgroup, l->child.pid, err)) < 0 ||
 	    set_oom_score(l->child.pid, l->spec->process, err) < 0)
 		return -1;
@@ -231,4 +236,11 @@ int launch_console(struct launch *l, int *console, struct err *err)
 	if (wire_recv(l->sock, WIRE_CONSOLE, NULL, console, l->deadline, err) < 0)
 		return -1;
 	return *console < 0 ? err_set(err, E_PROTOCOL, "no terminal from the container's init") : 0;
+}
+
+int launch_ready(struct launch *l, struct err *err)
+{
+	if (wire_recv(l->sock, WIRE_READY, NULL, NULL, l->deadline, err) < 0)
+		return -1;
+	return rlimits_apply(l->child.pid, l->spec->process, err);
 }

@@ -48,6 +48,88 @@ static int enter_cwd(const struct init *in, struct err *err)
 	return 0;
 }
 
+/* --- the program --- */
+
+/* Something is done with each file that the program may be, until 0 is returned; else an errno. */
+typedef int (*try_fn)(const char *file, const struct oci_process *o);
+
+/* Candidates in the order of PATH. As with execvp, EACCES is remembered over ENOENT. */
+static int search(const struct oci_process *o, try_fn try)
+{
+	const char *path = strv_env_get(o->env, "PATH");
+	AUTO(strv)
+	char **dirs = strv_split(
+		path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ":");
+	int result = ENOENT;
+
+	strv_each(dir, dirs) {
+		AUTO(str) char *full = path_join(*dir, o->args[0]);
+		int failure = try(full, o);
+
+		if (failure == 0)
+			return 0;
+		/* A directory of that name is not what is looked for. */
+		if (failure != ENOENT && failure != ENOTDIR && failure != EISDIR)
+			result = failure;
+		if (failure != ENOENT && failure != ENOTDIR && failure != EISDIR &&
+		    failure != EACCES)
+			break;
+	}
+	return result;
+}
+
+/* The words that managers know: Docker makes exit status 126 or 127 of them. */
+static int program_error(const char *name, int failure, struct err *err)
+{
+	if (failure == ENOENT && !strchr(name, '/'))
+		return err_set(err, E_NOT_FOUND, "exec: \"%s\": executable file not found in $PATH",
+			       name);
+	errno = failure;
+	return err_sys(err, failure == ENOENT ? "exec: \"%s\": stat %s" : "exec: \"%s\"", name,
+		       name);
+}
+
+static int find(const struct oci_process *o, try_fn try, struct err *err)
+{
+	const char *name = o->args[0];
+	int failure = strchr(name, '/') ? try(name, o) : *name ? search(o, try) : ENOENT;
+
+	return failure ? program_error(name, failure, err) : 0;
+}
+
+static int may_run(const char *file, const struct oci_process *o)
+{
+	struct stat st;
+
+	(void)o;
+	if (stat(file, &st) < 0)
+		return errno;
+	if (S_ISDIR(st.st_mode))
+		return EISDIR;
+	if (!S_ISREG(st.st_mode))
+		return EACCES;
+	return faccessat(AT_FDCWD, file, X_OK, AT_EACCESS) < 0 ? errno : 0;
+}
+
+/*
+ * Whether the program is there, and the user may run it, is said when the container is made, not
+ * when it is started. Only the file system's idea of who we are is changed for the question.
+ */
+static int program_check(const struct init *in, const struct process *p, struct err *err)
+{
+	const struct oci_process *o = in->spec->process;
+	struct user_view view;
+	int r;
+
+	if (user_view_enter(&o->user, &p->caps, &view, err) < 0)
+		return -1;
+	r = find(o, may_run, err);
+	user_view_leave(&view);
+	return r;
+}
+
+/* --- steps --- */
+
 int process_prepare(struct init *in, struct process *p, struct err *err)
 {
 	struct oci_process *o = in->spec->process;
@@ -55,52 +137,20 @@ int process_prepare(struct init *in, struct process *p, struct err *err)
 	if (!strv_len(o->args))
 		return err_set(err, E_INVALID, "no program to run: args is empty");
 	if (capabilities_parse(in, &p->caps, err) < 0 || seccomp_build(in, &p->filter, err) < 0 ||
-	    rlimits_apply(o, err) < 0 || enter_cwd(in, err) < 0)
+	    enter_cwd(in, err) < 0)
 		return -1;
 	if (!str_empty(o->apparmor_profile) || !str_empty(o->selinux_label))
 		wire_note(in->sock, "AppArmor and SELinux are not applied in the guest");
 	user_set_home(o);
-	return 0;
+	return program_check(in, p, err);
 }
 
-/* Candidates in the order of PATH. As with execvp, EACCES is remembered over ENOENT. */
-static int search(const char *name, char *const *argv, char *const *env)
-{
-	const char *path = strv_env_get(env, "PATH");
-	AUTO(strv)
-	char **dirs = strv_split(
-		path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ":");
-	int result = ENOENT;
-
-	strv_each(dir, dirs) {
-		AUTO(str) char *full = path_join(*dir, name);
-
-		(void)execve(full, argv, env);
-		if (errno != ENOENT && errno != ENOTDIR)
-			result = errno;
-		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
-			break;
-	}
-	return result;
-}
-
-static int run(const struct oci_process *o, struct err *err)
+static int try_exec(const char *file, const struct oci_process *o)
 {
 	static char *const no_env[] = { NULL };
-	char *const *env = o->env ? o->env : no_env;
-	int failure;
 
-	if (strchr(o->args[0], '/')) {
-		(void)execve(o->args[0], o->args, env);
-		failure = errno;
-	} else {
-		failure = *o->args[0] ? search(o->args[0], o->args, env) : ENOENT;
-	}
-	errno = failure;
-	err_sys(err, "exec %s", o->args[0]);
-	if (failure == ENOENT && !strchr(o->args[0], '/'))
-		err_hint(err, "it is not in PATH");
-	return -1;
+	(void)execve(file, o->args, o->env ? o->env : no_env);
+	return errno;
 }
 
 int process_exec(struct init *in, struct process *p, struct err *err)
@@ -126,5 +176,5 @@ int process_exec(struct init *in, struct process *p, struct err *err)
 		return err_sys(err, "set no_new_privs");
 	if (o->no_new_privileges && seccomp_install(p->filter, err) < 0)
 		return -1;
-	return run(o, err);
+	return find(o, try_exec, err);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Resource limits by their OCI names. */
+/* Resource limits by their OCI names, checked here for all of them, set by the maker of a process. */
 
 #include "base/str.h"
-#include "container/init.h"
+#include "container/core.h"
 
 #include <sys/resource.h>
 
@@ -29,20 +29,29 @@ static int rlimit_find(const char *name)
 	return -1;
 }
 
-int rlimits_apply(const struct oci_process *p, struct err *err)
+int rlimits_check(const struct oci_process *p, struct err *err)
+{
+	for (size_t i = 0; i < p->n_rlimits; i++) {
+		const struct oci_rlimit *l = &p->rlimits[i];
+
+		if (rlimit_find(l->type) < 0)
+			return err_set(err, E_INVALID, "unknown resource limit '%s'", l->type);
+		for (size_t k = 0; k < i; k++) {
+			if (str_eq(p->rlimits[k].type, l->type))
+				return err_set(err, E_INVALID, "%s is given twice", l->type);
+		}
+	}
+	return 0;
+}
+
+int rlimits_apply(pid_t pid, const struct oci_process *p, struct err *err)
 {
 	for (size_t i = 0; i < p->n_rlimits; i++) {
 		const struct oci_rlimit *l = &p->rlimits[i];
 		struct rlimit value = { l->soft, l->hard };
 		int resource = rlimit_find(l->type);
 
-		if (resource < 0)
-			return err_set(err, E_INVALID, "unknown resource limit '%s'", l->type);
-		for (size_t k = 0; k < i; k++) {
-			if (str_eq(p->rlimits[k].type, l->type))
-				return err_set(err, E_INVALID, "%s is given twice", l->type);
-		}
-		if (setrlimit((__rlimit_resource_t)resource, &value) < 0)
+		if (prlimit(pid, (__rlimit_resource_t)resource, &value, NULL) < 0)
 			return err_sys(err, "set %s", l->type);
 	}
 	return 0;

@@ -80,28 +80,39 @@ static int root_open(struct init *in, struct err *err)
 	return in->root_fd < 0 ? err_sys(err, "open root %s", in->root) : 0;
 }
 
+/* A directory is mounted on a directory, anything else on anything else. Returns the fd. */
+static int kind_check(int *fd, const char *path, mode_t like, struct err *err)
+{
+	AUTO(fd) int target = STEAL(*fd, -1);
+	struct stat st;
+
+	if (fstat(target, &st) < 0)
+		return err_sys(err, "look at %s", path);
+	if (S_ISDIR(like) && !S_ISDIR(st.st_mode))
+		return err_set(err, E_INVALID,
+			       "%s is not a directory, but what is to be mounted on it is one",
+			       path);
+	if (!S_ISDIR(like) && S_ISDIR(st.st_mode))
+		return err_set(
+			err, E_INVALID,
+			"%s is a directory, but what is to be mounted on it is not a directory",
+			path);
+	return STEAL(target, -1);
+}
+
 int rootfs_target(int root, const char *path, mode_t like, struct err *err)
 {
 	struct err missing = ERR_INIT; /* then it is made */
-	const char *name;
 	int fd = path_open(root, path, PATH_IN_ROOT, O_PATH, 0, &missing);
 
 	if (fd >= 0)
-		return fd;
+		return kind_check(&fd, path, like, err);
 	if (missing.code != E_NOT_FOUND) {
 		*err = missing;
 		return -1;
 	}
-	if (S_ISDIR(like))
-		return path_mkdirs(root, path, PATH_IN_ROOT, 0755, err);
-	AUTO(fd) int dir = path_parent(root, path, PATH_IN_ROOT, 0755, &name, err);
-	if (dir < 0)
-		return -1;
-	AUTO(fd)
-	int file = openat(dir, name, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (file < 0)
-		return err_sys(err, "make %s", path);
-	return STEAL(file, -1);
+	return S_ISDIR(like) ? path_mkdirs(root, path, PATH_IN_ROOT, 0755, err)
+			     : path_mkfile(root, path, PATH_IN_ROOT, 0755, 0644, err);
 }
 
 int rootfs_plain_target(int root, const char *path, mode_t like, struct err *err)
@@ -218,19 +229,24 @@ static int place(const struct init *in, const char *destination, int tree, struc
 	return mount_move(target, tree, err);
 }
 
+bool rootfs_is_bind(const struct oci_mount *m, const struct mount_options *o)
+{
+	return str_eq(m->type, "bind") || (o->flags & (MS_BIND | MS_REMOUNT)) == MS_BIND;
+}
+
 static int mount_one(const struct init *in, const struct oci_mount *m, const char *destination,
 		     struct err *err)
 {
 	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
-	bool bind = str_eq(m->type, "bind");
 	AUTO(fd) int source = -1;
+	bool bind;
 	mode_t like = S_IFDIR;
 
 	if (mount_options_parse(m->options, &o, err) < 0)
 		return -1;
 	if (o.tmpcopyup && !str_eq(m->type, "tmpfs"))
 		return err_set(err, E_INVALID, "tmpcopyup of a mount that is not a tmpfs");
-	bind |= (o.flags & (MS_BIND | MS_REMOUNT)) == MS_BIND;
+	bind = rootfs_is_bind(m, &o);
 	if (bind) {
 		o.flags |= MS_BIND;
 		source = rootfs_source(in, m->source ? m->source : "", &like, err);
@@ -254,17 +270,22 @@ static int mount_one(const struct init *in, const struct oci_mount *m, const cha
 	return mount_finish_at(in, destination, &o, err);
 }
 
+char *rootfs_destination(const struct oci_mount *m)
+{
+	AUTO(str) char *absolute = path_join("/", m->destination ? m->destination : "");
+
+	return path_clean(absolute);
+}
+
 static int mount_all(const struct init *in, struct err *err)
 {
 	for (size_t i = 0; i < in->spec->n_mounts; i++) {
 		const struct oci_mount *m = &in->spec->mounts[i];
-		AUTO(str) char *destination = NULL;
+		AUTO(str) char *destination = rootfs_destination(m);
 		int r;
 
 		if (str_empty(m->destination))
 			return err_set(err, E_INVALID, "mount %zu has no destination", i);
-		AUTO(str) char *absolute = path_join("/", m->destination);
-		destination = path_clean(absolute);
 		if (str_eq(destination, "/"))
 			return err_set(err, E_INVALID, "a mount over the root itself");
 		if (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))
@@ -331,9 +352,14 @@ static int seal_dev(const struct init *in, struct err *err)
 {
 	for (size_t i = 0; i < in->spec->n_mounts; i++) {
 		const struct oci_mount *m = &in->spec->mounts[i];
+		AUTO(str) char *destination = rootfs_destination(m);
+		AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
 
-		if (!str_eq(m->destination, "/dev") || str_eq(m->type, "bind") ||
-		    !strv_has(m->options, "ro"))
+		if (!str_eq(destination, "/dev"))
+			continue;
+		if (mount_options_parse(m->options, &o, err) < 0)
+			return -1;
+		if (rootfs_is_bind(m, &o) || !(o.flags & MS_RDONLY))
 			continue;
 		AUTO(fd) int dev = path_open(in->root_fd, "dev", PATH_IN_ROOT, O_PATH, 0, err);
 		if (dev < 0 || seal_mount(dev, err) < 0)

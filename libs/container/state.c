@@ -110,14 +110,9 @@ int container_stats(struct container *c, struct container_stats *out, struct err
 	return c->cgroup->n ? c->cgroup->ops->stats(c->cgroup, out, err) : 0;
 }
 
-int container_oom_fd(struct container *c, struct err *err)
+int container_oom_open(struct container *c, struct container_oom *out, struct err *err)
 {
 	if (c->cgroup->n == 0)
 		return err_set(err, E_UNSUPPORTED, "container %s has no cgroup", c->id);
-	return c->cgroup->ops->oom_fd(c->cgroup, err);
-}
-
-int container_oom_drain(struct container *c, int fd, uint64_t *kills, struct err *err)
-{
-	return cgroup_oom_drain(c ? c->cgroup : NULL, fd, kills, err);
+	return c->cgroup->ops->oom_open(c->cgroup, out, err);
 }

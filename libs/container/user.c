@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,6 +58,30 @@ int user_become(const struct oci_user *u, struct err *err)
 	return 0;
 }
 
+int user_view_enter(const struct oci_user *u, const struct capability_sets *caps,
+		    struct user_view *view, struct err *err)
+{
+	/* A thread's own: none of this touches the ids of the process. */
+	if (user_groups(u, err) < 0 || capabilities_effective(~0ULL, &view->effective, err) < 0)
+		return -1;
+	(void)setfsgid(u->gid);
+	(void)setfsuid(u->uid);
+	if (capabilities_effective(caps->effective, NULL, err) == 0)
+		return 0;
+	user_view_leave(view);
+	return -1;
+}
+
+/* We are root with all rights that we had, and in no group: what is done next needs none. */
+void user_view_leave(const struct user_view *view)
+{
+	struct err ignored = ERR_INIT; /* what needs the rights says that they are missing */
+
+	(void)!capabilities_effective(view->effective, NULL, &ignored);
+	(void)setfsuid(geteuid());
+	(void)setfsgid(getegid());
+}
+
 char *user_home_in(const char *passwd, uid_t uid)
 {
 	AUTO(str) char *want = str_fmt("%u", (unsigned)uid);
@@ -95,7 +120,7 @@ void user_set_home(struct oci_process *p)
 	AUTO(str) char *home = NULL;
 	struct stat st;
 
-	if (strv_env_get(p->env, "HOME"))
+	if (!str_empty(strv_env_get(p->env, "HOME")))
 		return;
 	AUTO(fd) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	/* A FIFO must not hold us up, nor a device do something. */

@@ -14,8 +14,8 @@
  *			<-				HOOKS		the mounts are made (create)
  *	GO				->
  *			<-				CONSOLE		with the terminal's master
- *			<-				READY
- *	START				->				(create)
+ *			<-				READY		resource limits are set now
+ *	START				->
  *			<-				end of stream: executed
  *
  * Instead of any of the right-hand messages ERROR may come, and NOTE any number of times.

@@ -234,6 +234,45 @@ START_TEST(names_do_not_leave_the_root)
 }
 END_TEST
 
+START_TEST(dangling_links_name_what_is_made)
+{
+	static const struct {
+		const char *link, *path, *made; /* made: NULL is an error */
+		enum path_scope scope;
+	} ways[] = {
+		{ "/x/y", "link/z", "x/y/z", PATH_IN_ROOT },
+		{ "../../x", "link", "x", PATH_IN_ROOT },
+		{ "x/../v", "link/z", "v/z", PATH_IN_ROOT },
+		{ "x/y", "link/z", "x/y/z", PATH_BENEATH },
+		{ "/x/y", "link/z", NULL, PATH_BENEATH },
+		{ "../x", "link", NULL, PATH_BENEATH },
+		{ "x", "link", NULL, PATH_NO_LINKS },
+		{ "link", "link/z", NULL, PATH_IN_ROOT },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ways) * 2; i++) {
+		bool file = i % 2;
+		const char *want = ways[i / 2].made;
+		AUTO(str) char *top = str_fmt("%s/top%zu", dir, i);
+		struct err err = ERR_INIT;
+		struct stat st;
+
+		ck_assert_int_eq(mkdir(top, 0755), 0);
+		AUTO(fd) int root = open(top, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		ck_assert_int_eq(symlinkat(ways[i / 2].link, root, "link"), 0);
+		AUTO(fd)
+		int fd = file ? path_mkfile(root, ways[i / 2].path, ways[i / 2].scope, 0755, 0600,
+					    &err)
+			      : path_mkdirs(root, ways[i / 2].path, ways[i / 2].scope, 0755, &err);
+		ck_assert_msg((fd >= 0) == (want != NULL), "%zu: %s", i, err.msg);
+		if (!want)
+			continue;
+		ck_assert_int_eq(fstatat(root, want, &st, AT_SYMLINK_NOFOLLOW), 0);
+		ck_assert(file ? S_ISREG(st.st_mode) : S_ISDIR(st.st_mode));
+	}
+}
+END_TEST
+
 START_TEST(replace_is_whole_or_nothing)
 {
 	AUTO(str) char *path = path_join(dir, "state.json");
@@ -547,6 +586,7 @@ int main(void)
 	tcase_set_timeout(pure, 120);
 	tcase_add_checked_fixture(files, setup, teardown);
 	tcase_add_test(files, names_do_not_leave_the_root);
+	tcase_add_test(files, dangling_links_name_what_is_made);
 	tcase_add_test(files, a_path_in_another_root_stays_there);
 	tcase_add_test(files, replace_is_whole_or_nothing);
 	tcase_add_test(files, no_component_is_a_link);

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libs/container: limits as files and texts, device programs, counters. Nothing here needs root. */
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "container/cgroup.h"
 #include "container/init.h"
+#include "mount/mount.h"
 
 #include <check.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,6 +45,12 @@ static const struct {
 	  "memory.soft_limit_in_bytes=500\nmemory.swappiness=0\n",
 	  "memory.max=1000\nmemory.low=500\nmemory.swap.max=2000\n" },
 	{ "{\"memory\":{\"limit\":-1,\"swap\":-1}}",
+	  "memory.limit_in_bytes=-1\nmemory.memsw.limit_in_bytes=-1\n",
+	  "memory.max=max\nmemory.swap.max=max\n" },
+	{ "{\"memory\":{\"limit\":-1}}",
+	  "memory.limit_in_bytes=-1\nmemory.memsw.limit_in_bytes=-1\n",
+	  "memory.max=max\nmemory.swap.max=max\n" },
+	{ "{\"memory\":{\"limit\":-1,\"swap\":0}}",
 	  "memory.limit_in_bytes=-1\nmemory.memsw.limit_in_bytes=-1\n",
 	  "memory.max=max\nmemory.swap.max=max\n" },
 	{ "{\"cpu\":{\"shares\":1024,\"quota\":50000,\"period\":100000,\"cpus\":\"0-1\"}}",
@@ -245,6 +254,16 @@ static void put(const char *name, const char *text)
 		      "%s", err.msg);
 }
 
+/* In place: who has it open sees the new text. */
+static void put_again(const char *name, const char *text)
+{
+	AUTO(str) char *path = path_join(dir, name);
+
+	ck_assert_int_eq(truncate(path, 0), 0);
+	AUTO(fd) int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
 static void expect_file(const char *name, const char *text)
 {
 	AUTO(str) char *path = path_join(dir, name);
@@ -285,7 +304,7 @@ START_TEST(unified_counters)
 	AUTO(cgroup) struct cgroup *g = cgroup_new_unified(dir, "/", false);
 	struct container_stats s = { 0 };
 	struct err err = ERR_INIT;
-	uint64_t kills = 0;
+	struct container_oom oom = CONTAINER_OOM_NONE;
 
 	put("cpu.stat", "usage_usec 10\nuser_usec 7\nsystem_usec 3\nnr_periods 4\nnr_throttled 2\n"
 			"throttled_usec 9\n");
@@ -319,10 +338,12 @@ START_TEST(unified_counters)
 	ck_assert_str_eq(s.hugetlb[0].page_size, "2MB");
 	ck_assert_uint_eq(s.hugetlb[0].usage, 7);
 	container_stats_release(&s);
-	AUTO(fd) int fd = g->ops->oom_fd(g, &err);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(cgroup_oom_drain(NULL, fd, &kills, &err), 0);
-	ck_assert_uint_eq(kills, 3);
+	ck_assert_int_eq(g->ops->oom_open(g, &oom, &err), 0);
+	ck_assert_uint_eq(oom.kills, 3);
+	put_again("memory.events", "oom_kill 5\n");
+	ck_assert_int_eq(container_oom_read(&oom, &err), 0);
+	ck_assert_uint_eq(oom.kills, 5);
+	container_oom_close(&oom);
 }
 END_TEST
 
@@ -338,6 +359,76 @@ START_TEST(a_unified_group_is_frozen)
 	ck_assert_int_eq(g->ops->frozen(g, &err), 1);
 	ck_assert_int_eq(g->ops->freeze(g, false, deadline_in(20), &err), -1);
 	ck_assert_int_eq(err.code, E_TIMEOUT);
+}
+END_TEST
+
+/* --- groups of this machine --- */
+
+/* The first hierarchy of cgroup v1 with this controller, or the first of v2; NULL: none here. */
+static char *mounted(const char *type, const char *controller)
+{
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(mount_list_read(&list, &err), 0);
+	for (size_t i = 0; i < list.n; i++) {
+		AUTO(strv) char **options = strv_split(list.v[i].super_options, ",");
+
+		if (str_eq(list.v[i].type, type) && (!controller || strv_has(options, controller)))
+			return xstrdup(list.v[i].target);
+	}
+	return NULL;
+}
+
+/* Groups inside of groups, whose whole path is longer than any call takes. */
+static void nest(const char *top, size_t levels)
+{
+	int at = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; i < levels; i++) {
+		int next;
+
+		ck_assert_int_eq(mkdirat(at, "deeper", 0755), 0);
+		next = openat(at, "deeper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ck_assert_int_ge(next, 0);
+		(void)close(at);
+		at = next;
+	}
+	(void)close(at);
+}
+
+/* However deep a container nested its groups, they are listed and removed, on a small stack. */
+static void check_deep(const char *mount, size_t levels)
+{
+	AUTO(str) char *name = str_fmt("kata-deep-%d", (int)getpid());
+	AUTO(cgroup) struct cgroup *g = cgroup_new_unified(mount, name, true);
+	struct rlimit stack = { 256 << 10, 256 << 10 };
+	AUTO(mem) pid_t *pids = NULL;
+	struct err err = ERR_INIT;
+	size_t n;
+
+	ck_assert_int_eq(setrlimit(RLIMIT_STACK, &stack), 0);
+	ck_assert_int_eq(mkdir(g->v[0].folder, 0755), 0);
+	nest(g->v[0].folder, levels);
+	ck_assert_msg(cgroup_pids(g, &pids, &n, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(n, 0);
+	ck_assert_msg(cgroup_remove(g, deadline_in(60000), &err) == 0, "%s", err.msg);
+	ck_assert(!path_exists(g->v[0].folder));
+}
+
+START_TEST(deep_groups_are_removed)
+{
+	AUTO(str) char *v1 = mounted("cgroup", "freezer");
+	AUTO(str) char *v2 = mounted("cgroup2", NULL);
+
+	if (geteuid() != 0 || (!v1 && !v2)) {
+		printf("skipped: deep groups need root and a cgroup hierarchy\n");
+		return;
+	}
+	if (v1)
+		check_deep(v1, 2000);
+	if (v2)
+		check_deep(v2, 300);
 }
 END_TEST
 
@@ -399,6 +490,8 @@ int main(void)
 	tcase_add_test(fake, a_unified_group_is_made_and_limited);
 	tcase_add_test(fake, unified_counters);
 	tcase_add_test(fake, a_unified_group_is_frozen);
+	tcase_add_test(fake, deep_groups_are_removed);
+	tcase_set_timeout(fake, 180);
 	suite_add_tcase(suite, fake);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
