@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/str.h"
+#include "base/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -252,44 +252,41 @@ int path_make(const char *path, mode_t mode, struct err *err)
 	return 0;
 }
 
-static int remove_below(int parent, const char *name, dev_t dev, const char *path, struct err *err);
-
-static int remove_entries(int dirfd, dev_t dev, const char *path, struct err *err)
+static int removal_failed(const struct tree_at *at, struct err *err)
 {
-	int copy = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
-	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	int saved = errno;
+	AUTO(str) char *path = tree_path(at);
 
-	if (!dir) {
-		err_sys(err, "list %s", path);
-		fd_close(&copy);
-		return -1;
-	}
-	for (struct dirent *e; (e = readdir(dir));) {
-		AUTO(str) char *sub = NULL;
-
-		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
-			continue;
-		sub = path_join(path, e->d_name);
-		if (remove_below(dirfd, e->d_name, dev, sub, err) < 0)
-			return -1;
-	}
-	return 0;
+	if (saved == EBUSY)
+		return err_set(err, E_STATE, "%s is a mount point; unmount it first", path);
+	errno = saved;
+	return err_sys(err, "remove %s", path);
 }
 
-static int remove_below(int parent, const char *name, dev_t dev, const char *path, struct err *err)
+static int remove_entry(void *arg, const struct tree_at *at, struct err *err)
 {
-	struct stat st;
+	(void)arg;
+	if (at->when != TREE_ENTER &&
+	    unlinkat(at->dir, at->name, at->when == TREE_LEAVE ? AT_REMOVEDIR : 0) < 0 &&
+	    errno != ENOENT)
+		return removal_failed(at, err);
+	return TREE_GO_ON;
+}
+
+static int remove_below(int parent, const char *name, const char *path, struct err *err)
+{
+	const struct tree_walk walk = {
+		.visit = remove_entry, .name = path, .one_mount = true, .removes = true
+	};
 
 	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM && errno != EBUSY)
 		return err_sys(err, "remove %s", path);
 	AUTO(fd) int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0 || fstat(dir, &st) < 0)
+	if (dir < 0)
 		return err_sys(err, "remove %s", path);
-	if (dev && st.st_dev != dev)
-		return err_set(err, E_STATE, "%s is a mount point; unmount it first", path);
-	if (remove_entries(dir, st.st_dev, path, err) < 0)
+	if (tree_walk(dir, &walk, err) < 0)
 		return -1;
 	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return err_sys(err, "remove directory %s", path);
@@ -298,7 +295,7 @@ static int remove_below(int parent, const char *name, dev_t dev, const char *pat
 
 int path_remove_tree(const char *path, struct err *err)
 {
-	return remove_below(AT_FDCWD, path, 0, path, err);
+	return remove_below(AT_FDCWD, path, path, err);
 }
 
 int path_remove_below(int root, const char *path, struct err *err)
@@ -309,7 +306,7 @@ int path_remove_below(int root, const char *path, struct err *err)
 
 	if (dir < 0)
 		return errno == ENOENT ? 0 : err_sys(err, "open the directory of %s", path);
-	return remove_below(dir, name, 0, path, err);
+	return remove_below(dir, name, path, err);
 }
 
 /* The path of an fd, without that of the directory above it. */

@@ -54,8 +54,9 @@ char *path_from_root(const char *root, const char *path, struct err *err);
 /* mkdir -p for a path of our own (trusted), absolute or relative to the current directory. */
 MUST_CHECK int path_make(const char *path, mode_t mode, struct err *err);
 
-/* Removes path and everything below it; a missing path is success. Never crosses into another file
- * system: a mount point below is E_STATE naming it. */
+/* Removes path and everything below it, however deep (base/tree.h); a missing path is success.
+ * Never crosses a mount point, not even one of the same file system: one below is E_STATE naming
+ * it. */
 MUST_CHECK int path_remove_tree(const char *path, struct err *err);
 
 /* As path_remove_tree for a path below root, none of whose parents may be a symlink. */

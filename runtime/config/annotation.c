@@ -8,6 +8,7 @@
 #include "config/config-internal.h"
 
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 
 #include <fnmatch.h>
@@ -15,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX "io.katacontainers.config."
+#define PREFIX      "io.katacontainers.config."
+#define CONFIG_PATH "io.katacontainers.config_path"
 
 #define Q "hypervisor.qemu"
 #define A "agent.kata"
@@ -150,6 +152,51 @@ static int check_path(const struct toml_value *root, const char *file, const str
 	}
 	return err_set(err, E_PERMISSION, "no pattern of %s in %s matches '%s'", n->valid, file,
 		       path);
+}
+
+static const char *value_of(const char *const *annotations, const char *name)
+{
+	for (size_t i = 0; annotations && annotations[i]; i += 2) {
+		if (str_eq(annotations[i], name))
+			return annotations[i + 1];
+	}
+	return NULL;
+}
+
+/* By the real paths of both: a link must not lead out of the directory. */
+static bool is_below_one(const char *real, char *const *directories)
+{
+	strv_each(directory, directories) {
+		AUTO(str) char *there = realpath(*directory, NULL);
+
+		if (**directory == '/' && there && path_is_below(real, there))
+			return true;
+	}
+	return false;
+}
+
+char *config_chosen(const struct toml_value *root, const char *file, const char *const *annotations,
+		    struct err *err)
+{
+	const char *path = value_of(annotations, CONFIG_PATH);
+	AUTO(strv) char **directories = NULL;
+	AUTO(str) char *real = NULL;
+
+	if (!path)
+		return NULL;
+	if (toml_get_strings(toml_find(root, "runtime"), "valid_config_paths", &directories, err) <
+	    0)
+		return NULL;
+	/* Whether a file exists that may not be read in any case is nobody's business. */
+	real = *path == '/' ? realpath(path, NULL) : NULL;
+	if (real && is_below_one(real, directories))
+		return STEAL(real, NULL);
+	err_set(err, E_PERMISSION,
+		"annotation " CONFIG_PATH
+		": '%.200s' is no file below a directory of valid_config_paths",
+		path);
+	err_hint(err, "the node's owner can list its directory in [runtime] of %s", file);
+	return NULL;
 }
 
 /* --- values --- */

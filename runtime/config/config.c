@@ -46,6 +46,11 @@ struct key {
 	{                                                            \
 		t, n, CONFIG_INT, AT(m), lo, hi, d, NULL, NULL, NULL \
 	}
+/* As an integer; a fraction is rounded up. */
+#define CPUS_KEY(t, n, m, lo, hi, d)                                  \
+	{                                                             \
+		t, n, CONFIG_CPUS, AT(m), lo, hi, d, NULL, NULL, NULL \
+	}
 #define BOOL_KEY(t, n, m, d)                                        \
 	{                                                           \
 		t, n, CONFIG_BOOL, AT(m), 0, 0, d, NULL, NULL, NULL \
@@ -76,6 +81,9 @@ struct key {
 		t, n, CONFIG_STRINGS, SIZE_MAX, 0, 0, 0, NULL, NULL, NULL \
 	}
 
+/* x86's COMMAND_LINE_SIZE, less what vmm/qemu.c puts before the configured parameters. */
+enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
+
 #define NO_HOTPLUG  "the VM has its final size when it boots"
 #define NO_NET      "the VM is not connected to a network; use \"none\""
 #define NO_TRACE    "tracing is not built in"
@@ -100,7 +108,7 @@ static const struct key keys[] = {
 	STR_KEY(Q, "machine_accelerators", machine_accelerators, ""),
 	STR_KEY(Q, "seccompsandbox", seccomp_sandbox, ""),
 	STR_KEY(Q, "cpu_features", cpu_features, ""),
-	INT_KEY(Q, "default_vcpus", vcpus, -1, 240, 1),
+	CPUS_KEY(Q, "default_vcpus", vcpus, -1, 240, 1),
 	INT_KEY(Q, "default_maxvcpus", max_vcpus, 0, 240, 0),
 	FIXED_INT(Q, "default_bridges", 0, 1, NO_HOTPLUG),
 	INT_KEY(Q, "default_memory", memory_mib, 64, 1 << 24, 2048),
@@ -170,6 +178,7 @@ static const struct key keys[] = {
 	FIXED_BOOL(R, "sandbox_cgroup_only", "false", "the VMM stays in the shim's cgroup"),
 	FIXED_BOOL(R, "static_sandbox_resource_mgmt", "false|true", NULL),
 	LIST_KEY(R, "sandbox_bind_mounts", sandbox_bind_mounts),
+	GATE_LIST(R, "valid_config_paths"),
 	FIXED_STR(R, "vfio_mode", "guest-kernel|vfio", "unknown mode"),
 	FIXED_BOOL(R, "disable_guest_empty_dir", "false|true", NULL),
 	FIXED_LIST(R, "experimental", "there are no experimental features"),
@@ -248,6 +257,26 @@ static int take_int(struct toml_value *table, const struct key *k, void *member,
 	return 0;
 }
 
+static int take_cpus(struct toml_value *table, const struct key *k, int64_t *member,
+		     struct err *err)
+{
+	const struct toml_value *v = toml_find(table, k->name);
+	double number = 0;
+
+	if (!v || v->type != TOML_FLOAT)
+		return toml_get_int(table, k->name, k->min, k->max, k->number, member, err);
+	if (toml_get_float(table, k->name, 0, &number, err) < 0)
+		return -1;
+	/* Written so that what is no number is refused as well. */
+	if (!(number >= (double)k->min && number <= (double)k->max))
+		return err_set(err, E_CONFIG, "%s:%u: key '%s': %g is not between %lld and %lld",
+			       toml_file(v), v->span.line, k->name, number, (long long)k->min,
+			       (long long)k->max);
+	*member = (int64_t)number;
+	*member += (double)*member < number;
+	return 0;
+}
+
 static int take_strings(struct toml_value *table, const struct key *k, void *member,
 			struct err *err)
 {
@@ -274,6 +303,8 @@ static int take(struct toml_value *table, const struct key *k, struct runtime_co
 		return take_bool(table, k, member, err);
 	case CONFIG_INT:
 		return take_int(table, k, member, err);
+	case CONFIG_CPUS:
+		return take_cpus(table, k, member, err);
 	case CONFIG_STRINGS:
 		return take_strings(table, k, member, err);
 	}
@@ -452,6 +483,13 @@ static int check(const struct runtime_config *c, struct err *err)
 	if (!str_eq(c->shared_fs, "virtio-9p") &&
 	    check_file(c, "virtio_fs_daemon", c->virtiofsd, X_OK, err) < 0)
 		return err_hint(err, "or set shared_fs = \"virtio-9p\"");
+	if (strlen(c->kernel_params) > KERNEL_PARAMS_MAX)
+		return err_set(err, E_CONFIG,
+			       "%s: kernel_params, with those of annotations, has %zu characters; "
+			       "the limit is %d: the kernel's command line ends after %d, of which "
+			       "the runtime needs the rest",
+			       c->file, strlen(c->kernel_params), KERNEL_PARAMS_MAX,
+			       COMMAND_LINE_MAX);
 	if (c->max_memory_mib && c->max_memory_mib < c->memory_mib)
 		return err_set(err, E_CONFIG,
 			       "%s: default_maxmemory = %lld is below default_memory = %lld",
@@ -468,6 +506,34 @@ enum config_kind config_kind_of(const char *table, const char *name)
 	bug("no key %s in [%s]", name, table);
 }
 
+/* The document of a file with its drop-ins over it, or NULL. */
+static struct toml_value *load_document(const char *file, struct err *err)
+{
+	AUTO(toml) struct toml_value *root = toml_load(file, err);
+
+	if (!root) {
+		err_wrap(err, "configuration %s", file);
+		return NULL;
+	}
+	if (merge_dropins(root, file, err) < 0 || check_outer(root, err) < 0)
+		return NULL;
+	return STEAL(root, NULL);
+}
+
+/* The document that counts, and in *file its name. */
+static struct toml_value *choose_document(char **file, const char *const *annotations,
+					  struct err *err)
+{
+	AUTO(toml) struct toml_value *root = load_document(*file, err);
+	char *chosen = root ? config_chosen(root, *file, annotations, err) : NULL;
+
+	if (!chosen)
+		return err->code ? NULL : STEAL(root, NULL);
+	free(*file);
+	*file = chosen;
+	return load_document(*file, err);
+}
+
 struct runtime_config *config_load(const char *asked, const char *const *annotations,
 				   struct err *err)
 {
@@ -477,13 +543,8 @@ struct runtime_config *config_load(const char *asked, const char *const *annotat
 	c->file = config_find(asked, err);
 	if (!c->file)
 		return NULL;
-	root = toml_load(c->file, err);
-	if (!root) {
-		err_wrap(err, "configuration %s", c->file);
-		return NULL;
-	}
-	if (merge_dropins(root, c->file, err) < 0 || check_outer(root, err) < 0 ||
-	    config_annotate(root, c->file, annotations, err) < 0 ||
+	root = choose_document(&c->file, annotations, err);
+	if (!root || config_annotate(root, c->file, annotations, err) < 0 ||
 	    read_table(root, Q, c, err) < 0 || read_table(root, A, c, err) < 0 ||
 	    read_table(root, R, c, err) < 0 || read_table(root, F, c, err) < 0)
 		return NULL;

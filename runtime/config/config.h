@@ -7,7 +7,7 @@
  *
  *	struct runtime_config *c = config_load(chosen, annotations, &err);
  *
- * chosen may be NULL: then the standard places are searched. Order: chosen (by annotation or
+ * chosen may be NULL: then the standard places are searched. Order: chosen (by
  * CreateTask options), $KATA_CONF_FILE, /etc/kata-containers/configuration.toml, then below the
  * program's own prefix (for a release that was installed as PREFIX/generations/ID: the first of
  * these below PREFIX) PREFIX/etc/configuration.toml and
@@ -19,6 +19,10 @@
  * those named io.katacontainers.config.{hypervisor,agent,runtime}.KEY are laid over the files. KEYs
  * of the hypervisor must be matched, whole, by an expression of enable_annotations, and paths among
  * them by a pattern of their valid_* list. One that is not allowed or not known is an error.
+ *
+ * io.katacontainers.config_path names another file, which is read instead if it lies below one of
+ * the directories that valid_config_paths in [runtime] of the first file lists (links resolved;
+ * none by default). Its own lists then say what the other annotations may do.
  *
  * Nothing is silently ignored: every known key is either honoured or accepted only with the values
  * under which it has no effect here; anything else, and every unknown key, is an error with file,
@@ -40,7 +44,8 @@ struct runtime_config {
 	char *shared_fs; /* "" (sandbox/choice.h), "virtio-fs" or "virtio-9p" */
 	char *virtiofsd, *virtiofs_cache, *file_mem_backend, *guest_hook_path;
 	char **virtiofsd_args;
-	int64_t vcpus, max_vcpus; /* vcpus < 0: all of the host; max_vcpus 0: the host's */
+	int64_t vcpus, max_vcpus; /* vcpus < 0: all of the host; max_vcpus 0: the host's; a
+				   * fraction is rounded up */
 	int64_t memory_mib, max_memory_mib;
 	int64_t msize_9p, pcie_root_ports;
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc;

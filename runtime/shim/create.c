@@ -48,14 +48,12 @@ static int check_kind(const struct oci_spec *spec, struct err *err)
 	return 0;
 }
 
-static char *asked_config(const CreateRequest *r, const struct oci_spec *spec, struct err *err)
+/* The configuration that the node names for this runtime in containerd's own, or NULL. */
+static char *asked_config(const CreateRequest *r, struct err *err)
 {
-	const char *annotation = oci_annotation(spec, "io.katacontainers.config_path");
 	Runtimeoptions__V1__Options *options;
 	char *path = NULL;
 
-	if (annotation)
-		return xstrdup(annotation);
 	if (!r->options || (!str_ends(r->options->type_url, "runtimeoptions.v1.Options")))
 		return NULL;
 	options = runtimeoptions__v1__options__unpack(NULL, r->options->value.len,
@@ -94,7 +92,7 @@ static int load(struct shim *s, const CreateRequest *r, struct err *err)
 	s->spec = oci_spec_load(path, err);
 	if (!s->spec || check_kind(s->spec, err) < 0)
 		return -1;
-	config = asked_config(r, s->spec, err);
+	config = asked_config(r, err);
 	if (err->code)
 		return -1;
 	annotations = annotations_of(s->spec);

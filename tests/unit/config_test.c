@@ -169,6 +169,7 @@ static const struct row {
 	{ R, "sandbox_cgroup_only", "false", "true", NOWHERE },
 	{ R, "static_sandbox_resource_mgmt", "true", NULL, NOWHERE },
 	{ R, "sandbox_bind_mounts", "[\"/etc\"]", NULL, AT(sandbox_bind_mounts) },
+	{ R, "valid_config_paths", "[\"/etc\"]", NULL, NOWHERE },
 	{ R, "vfio_mode", "\"vfio\"", "\"x\"", NOWHERE },
 	{ R, "disable_guest_empty_dir", "true", NULL, NOWHERE },
 	{ R, "experimental", "[]", "[\"x\"]", NOWHERE },
@@ -408,6 +409,9 @@ START_TEST(annotations_are_refused)
 		{ H "enable_iommu", "true", E_CONFIG, "enable_iommu = true is not supported" },
 		{ H "default_vcpus", "many", E_CONFIG, "default_vcpus:1:" },
 		{ H "default_vcpus", "1000", E_CONFIG, "key 'default_vcpus'" },
+		{ H "default_vcpus", "240.5", E_CONFIG, "key 'default_vcpus': 240.5" },
+		{ H "default_vcpus", "nan", E_CONFIG, "key 'default_vcpus': nan" },
+		{ H "default_memory", "300.5", E_CONFIG, "key 'default_memory': expected" },
 		{ H "default_vcpus", "\"1\"", E_CONFIG, "key 'default_vcpus': expected" },
 		{ H "default_vcpus", "1\nhypervisor.qemu.path = \"/bin/cat\"", E_INVALID,
 		  "one line" },
@@ -427,6 +431,103 @@ START_TEST(annotations_are_refused)
 }
 END_TEST
 
+START_TEST(too_many_kernel_parameters_are_refused)
+{
+	const char *list[] = { H "kernel_params", NULL, NULL };
+	char params[3001];
+
+	memset(params, 'x', sizeof(params) - 1);
+	params[sizeof(params) - 1] = '\0';
+	list[1] = params;
+	write_to(file, BASE "enable_annotations = [\"kernel_params\"]\n");
+	fails(file, list, E_CONFIG,
+	      SAYS("kernel_params", "has 3000 characters; the limit is 1536"));
+	params[1536] = '\0';
+	config_free(load(file, list));
+}
+END_TEST
+
+/* Upstream rounds the sum of a pod's processors up; a boot has whole ones. */
+START_TEST(fractions_of_processors_are_rounded_up)
+{
+	static const struct {
+		const char *value;
+		int64_t vcpus;
+	} cases[] = {
+		{ "1.5", 2 },      { "2.0", 2 },   { "0.1", 1 },
+		{ "3.000001", 4 }, { "-1.0", -1 }, { "2", 2 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *list[] = { H "default_vcpus", cases[i].value, NULL };
+		AUTO(str) char *text = str_fmt(BASE "default_vcpus = %s\n", cases[i].value);
+		struct runtime_config *c;
+
+		write_to(file, BASE "enable_annotations = [\"default_vcpus\"]\n");
+		c = load(file, list);
+		ck_assert_int_eq(c->vcpus, cases[i].vcpus);
+		config_free(c);
+		write_to(file, text);
+		c = load(file, NULL);
+		ck_assert_int_eq(c->vcpus, cases[i].vcpus);
+		config_free(c);
+	}
+}
+END_TEST
+
+/* --- another file --- */
+
+#define PATH "io.katacontainers.config_path"
+
+/* DIR/allowed/other.toml, a link beside it that leads out, and one into it from outside. */
+static void two_files(void)
+{
+	AUTO(str)
+	char *allowed = path_join(dir, "allowed"), *other = path_join(allowed, "other.toml");
+	AUTO(str) char *out = path_join(allowed, "out.toml"), *in = path_join(dir, "in.toml");
+	AUTO(str) char *like = path_join(dir, "allowed-not");
+	AUTO(str) char *beside = path_join(like, "other.toml");
+
+	ck_assert(path_make(allowed, 0700, &err) == 0 && path_make(like, 0700, &err) == 0);
+	write_to(other, BASE "default_vcpus = 7\nenable_annotations = [\"default_memory\"]\n");
+	write_to(beside, BASE "default_vcpus = 8\n");
+	ck_assert(symlink(file, out) == 0 && symlink(other, in) == 0);
+}
+
+START_TEST(an_annotation_chooses_only_what_the_node_allows)
+{
+	AUTO(str)
+	char *allow = str_fmt(BASE "[runtime]\nvalid_config_paths = [\"%s/allowed\"]\n", dir);
+	static const char *const refused[] = { "allowed/out.toml", "allowed-not/other.toml",
+					       "allowed/none", "allowed/../configuration.toml" };
+	AUTO(str)
+	char *other = path_join(dir, "allowed/other.toml"), *in = path_join(dir, "in.toml");
+	const char *list[] = { PATH, other, H "default_memory", "300", NULL };
+	struct runtime_config *c;
+
+	two_files();
+	write_to(file, BASE);
+	fails(file, list, E_PERMISSION,
+	      SAYS(PATH, "no file below", "can list its directory", file));
+	write_to(file, allow);
+	c = load(file, list);
+	ck_assert_str_eq(c->file, other);
+	ck_assert_int_eq(c->vcpus, 7);
+	ck_assert_int_eq(c->memory_mib, 300); /* as the other file allows */
+	config_free(c);
+	list[1] = in;
+	config_free(load(file, list));
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		AUTO(str) char *path = path_join(dir, refused[i]);
+
+		list[1] = path;
+		fails(file, list, E_PERMISSION, SAYS(PATH, path));
+	}
+	list[1] = "configuration.toml";
+	fails(file, list, E_PERMISSION, SAYS(PATH, "'configuration.toml'"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("config");
@@ -443,6 +544,9 @@ int main(void)
 	tcase_add_test(t, the_environment_names_the_file);
 	tcase_add_test(t, annotations_are_laid_over);
 	tcase_add_test(t, annotations_are_refused);
+	tcase_add_test(t, too_many_kernel_parameters_are_refused);
+	tcase_add_test(t, fractions_of_processors_are_rounded_up);
+	tcase_add_test(t, an_annotation_chooses_only_what_the_node_allows);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

@@ -183,6 +183,9 @@ static int install(void)
 	if (open_for_change(&d) < 0 || cri_find(&o, &c, &err) < 0 ||
 	    cri_register(c, NULL, &change, &record, &err) < 0)
 		return -1;
+	if (change.restart) /* it runs */
+		ck_assert_msg(change.reload && strstr(change.reason, "on SIGHUP"), "%s",
+			      change.reason);
 	extra = json_format(record, false);
 	change.change.extra = extra;
 	AUTO(fd) int fd = deploy_stage(d, "1", &err);

@@ -345,41 +345,32 @@ START_TEST(a_difference_is_told)
 }
 END_TEST
 
-START_TEST(a_tree_that_is_wrong_is_refused)
-{
-	static const struct {
-		const char *what;
-		enum err_code code;
-		const char *says;
-	} cases[] = {
-		{ "unowned", E_INVALID, "lib/stray" },
-		{ "owned twice", E_INVALID, "both" },
-		{ "setuid", E_INVALID, "bin/su" },
-		{ "fifo", E_INVALID, "bin/fifo" },
-		{ "link out", E_INVALID, "bad target" },
-		{ "foreign top", E_INVALID, "below bin" },
-		{ "required", E_INVALID, "'guest' is required" },
-		{ "not empty", E_EXISTS, "not empty" },
-		{ "no copy", E_NOT_FOUND, "kata.toml" },
-		{ "no tree", E_NOT_FOUND, "tree" },
-		{ "no time", E_USAGE, "SOURCE_DATE_EPOCH" },
-		{ "no serial", E_USAGE, "serial" },
-		{ "old is none", E_NOT_FOUND, "patches from" },
-	};
-	AUTO(str) char *tree = xstrdup(in("t")), *out = xstrdup(in("r"));
-	struct release_build_options o = options(tree, out);
-	char *const old[] = { (char *)"/nonexistent", NULL };
+static const struct {
+	const char *what;
+	enum err_code code;
+	const char *says;
+} wrong_trees[] = {
+	{ "unowned", E_INVALID, "lib/stray" },
+	{ "owned twice", E_INVALID, "both" },
+	{ "setuid", E_INVALID, "bin/su" },
+	{ "fifo", E_INVALID, "bin/fifo" },
+	{ "link out", E_INVALID, "bad target" },
+	{ "foreign top", E_INVALID, "below bin" },
+	{ "required", E_INVALID, "'guest' is required" },
+	{ "not empty", E_EXISTS, "not empty" },
+	{ "no copy", E_NOT_FOUND, "kata.toml" },
+	{ "no tree", E_NOT_FOUND, "tree" },
+	{ "no time", E_USAGE, "SOURCE_DATE_EPOCH" },
+	{ "no serial", E_USAGE, "serial" },
+	{ "old is none", E_NOT_FOUND, "patches from" },
+};
 
-	make_tree("t", 1);
-	switch (_i) {
+/* What is wrong with the tree, for those of the list that are about it. */
+static void spoil_tree(int what)
+{
+	switch (what) {
 	case 0:
 		put("t/lib/stray", "x", 0644);
-		break;
-	case 1:
-		put("components.yaml",
-		    "components:\n  - {name: a, text: a, paths: [\"*\"]}\n"
-		    "  - {name: b, text: b, paths: [bin]}\ncopies: []\n",
-		    0644);
 		break;
 	case 2:
 		put("t/bin/su", "x", 0755);
@@ -390,6 +381,27 @@ START_TEST(a_tree_that_is_wrong_is_refused)
 		break;
 	case 4:
 		ck_assert_int_eq(symlink("/etc/passwd", in("t/bin/passwd")), 0);
+		break;
+	case 7:
+		put("r/x", "x", 0644);
+		break;
+	case 8:
+		ck_assert_int_eq(unlink(in("t/share/defaults/kata.toml")), 0);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Likewise with the list of components. */
+static void spoil_components(int what)
+{
+	switch (what) {
+	case 1:
+		put("components.yaml",
+		    "components:\n  - {name: a, text: a, paths: [\"*\"]}\n"
+		    "  - {name: b, text: b, paths: [bin]}\ncopies: []\n",
+		    0644);
 		break;
 	case 5:
 		put("components.yaml",
@@ -405,29 +417,49 @@ START_TEST(a_tree_that_is_wrong_is_refused)
 		    "copies: []\n",
 		    0644);
 		break;
-	case 7:
-		put("r/x", "x", 0644);
+	default:
 		break;
-	case 8:
-		ck_assert_int_eq(unlink(in("t/share/defaults/kata.toml")), 0);
-		break;
+	}
+}
+
+/* Likewise with what is asked for. */
+static void spoil_options(int what, struct release_build_options *o)
+{
+	static char gone[] = "/nonexistent";
+	static char *const old[] = { gone, NULL };
+
+	switch (what) {
 	case 9:
-		o.tree = "/nonexistent";
+		o->tree = "/nonexistent";
 		break;
 	case 10:
 		(void)unsetenv("SOURCE_DATE_EPOCH");
-		o.created = 0;
+		o->created = 0;
 		break;
 	case 11:
-		o.serial = 0;
+		o->serial = 0;
+		break;
+	case 12:
+		o->old = old;
 		break;
 	default:
-		o.old = old;
 		break;
 	}
+}
+
+START_TEST(a_tree_that_is_wrong_is_refused)
+{
+	AUTO(str) char *tree = xstrdup(in("t")), *out = xstrdup(in("r"));
+	struct release_build_options o = options(tree, out);
+
+	make_tree("t", 1);
+	spoil_tree(_i);
+	spoil_components(_i);
+	spoil_options(_i, &o);
 	ck_assert_int_lt(release_build(&o, &err), 0);
-	ck_assert_msg(err.code == cases[_i].code, "%s: %s", cases[_i].what, err.msg);
-	ck_assert_msg(strstr(err.msg, cases[_i].says) != NULL, "%s: %s", cases[_i].what, err.msg);
+	ck_assert_msg(err.code == wrong_trees[_i].code, "%s: %s", wrong_trees[_i].what, err.msg);
+	ck_assert_msg(strstr(err.msg, wrong_trees[_i].says) != NULL, "%s: %s", wrong_trees[_i].what,
+		      err.msg);
 }
 END_TEST
 
@@ -712,7 +744,7 @@ int main(void)
 	tcase_add_test(t, whoever_builds_it_it_is_the_same);
 	tcase_add_test(t, a_patch_makes_the_new_file);
 	tcase_add_test(t, a_difference_is_told);
-	tcase_add_loop_test(t, a_tree_that_is_wrong_is_refused, 0, 13);
+	tcase_add_loop_test(t, a_tree_that_is_wrong_is_refused, 0, ARRAY_LEN(wrong_trees));
 	tcase_add_test(t, the_time_comes_from_the_environment);
 	tcase_add_test(t, signatures_stand_side_by_side);
 	tcase_add_loop_test(t, a_release_that_was_changed_is_noticed, 0, 9);

@@ -17,6 +17,7 @@
 #include "tests/unit/wire_lab.h"
 
 #include "base/buf.h"
+#include "tests/unit/sanitized.h"
 
 #include <check.h>
 #include <stdbool.h>
@@ -30,11 +31,7 @@
 #define TASK   "containerd.task.v2.Task"
 
 /* Sanitizers have their own overhead. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SLOW = 5 };
-#else
-enum { SLOW = 1 };
-#endif
+enum { SLOW = SANITIZED ? 5 : 1 };
 
 enum { ANSWER_MS = 15000 * SLOW, QUIET_MS = 20000 * SLOW };
 

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/str.h"
+#include "tests/unit/sanitized.h"
 #include "yaml/yaml.h"
 
 #include <check.h>
@@ -42,8 +43,8 @@ START_TEST(what_is_wrong_is_refused)
 		{ "%TAG ! tag:x,2000:\n---\na: 1\n", "t:1:1: directives" },
 		{ "a: 1\n---\nb: 1\n", "t:2:1: more than one" },
 		{ "a: 1\n...\n---\nb: 1\n", "t:3:1: more than one" },
-		{ "a: 1\nb: 2\na: 3\n", "t:3:1: the key is there twice" },
-		{ "{a: 1, \"a\": 2}\n", "t:1:8: the key is there twice" },
+		{ "a: 1\nb: 2\na: 3\n", "t:3:1: duplicate key" },
+		{ "{a: 1, \"a\": 2}\n", "t:1:8: duplicate key" },
 		{ "1: a\n", "t:1:1: a key that is not" },
 		{ "true: a\n", "t:1:1: a key that is not" },
 		{ "~: a\n", "t:1:1: a key that is not" },
@@ -266,12 +267,8 @@ START_TEST(a_large_manifest_is_cheap)
 	ck_assert_msg(j != NULL, "%s", err.msg);
 	ck_assert_uint_eq(json_count(json_get(j, "files")), 20000);
 	(void)getrusage(RUSAGE_SELF, &after);
-#ifndef __SANITIZE_ADDRESS__
-	ck_assert_int_lt(after.ru_maxrss - before.ru_maxrss, 64 << 10);
-	ck_assert_int_lt(clock() - start, 2 * CLOCKS_PER_SEC);
-#else
-	(void)start;
-#endif
+	ck_assert(SANITIZED || after.ru_maxrss - before.ru_maxrss < 64 << 10);
+	ck_assert(SANITIZED || clock() - start < 2 * CLOCKS_PER_SEC);
 }
 END_TEST
 

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+/* libs/base/tree: deep and wide trees with few descriptors, trees that change under the walk. */
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "base/tree.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DEEP = 20000, WIDE = 60 };
+
+static char dir[64];
+static int root = -1;
+static struct err err;
+
+static void setup(void)
+{
+	err_clear(&err);
+	(void)str_print(dir, sizeof(dir), "/tmp/kata-tree-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	/* In memory where that can be had: these are many directories. */
+	if (geteuid() == 0) {
+		ck_assert(unshare(CLONE_NEWNS) == 0);
+		ck_assert(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0);
+		ck_assert(mount("tmpfs", dir, "tmpfs", 0, NULL) == 0);
+	}
+	root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(root, 0);
+}
+
+static void teardown(void)
+{
+	err_clear(&err);
+	fd_close(&root);
+	ck_assert(geteuid() != 0 || umount2(dir, MNT_DETACH) == 0);
+	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	ck_assert(!path_exists(dir));
+}
+
+/* Directories "d" in each other, a file "f" in the last one. */
+static void make_deep(int levels)
+{
+	AUTO(fd) int at = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (int i = 0; i < levels; i++) {
+		int next;
+
+		ck_assert(mkdirat(at, "d", 0700) == 0);
+		next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ck_assert_int_ge(next, 0);
+		(void)close(at);
+		at = next;
+	}
+	(void)close(openat(at, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+/* As many descriptors as n are free, and the stack is as small as a thread's may be. */
+static void limit(int n)
+{
+	struct rlimit fds = { RLIM_INFINITY, RLIM_INFINITY }, stack = { 256 << 10, 256 << 10 };
+	int used[TREE_FDS + 2];
+
+	ck_assert(getrlimit(RLIMIT_NOFILE, &fds) == 0);
+	for (int i = 0; i < n; i++) {
+		used[i] = dup(root);
+		ck_assert_int_ge(used[i], 0);
+		fds.rlim_cur = (rlim_t)used[i] + 1;
+	}
+	for (int i = 0; i < n; i++)
+		(void)close(used[i]);
+	ck_assert(setrlimit(RLIMIT_NOFILE, &fds) == 0 && setrlimit(RLIMIT_STACK, &stack) == 0);
+}
+
+struct count {
+	size_t files, enters, leaves, deepest;
+};
+
+static int count(void *arg, const struct tree_at *at, struct err *e)
+{
+	struct count *c = arg;
+
+	(void)e;
+	c->files += at->when == TREE_FILE;
+	c->enters += at->when == TREE_ENTER;
+	c->leaves += at->when == TREE_LEAVE;
+	if (at->depth > c->deepest)
+		c->deepest = at->depth;
+	return TREE_GO_ON;
+}
+
+START_TEST(depth_costs_no_descriptors_and_no_stack)
+{
+	struct count c = { 0 };
+	const struct tree_walk w = { .visit = count, .arg = &c };
+	struct rlimit before;
+
+	make_deep(DEEP);
+	ck_assert(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	limit(TREE_FDS);
+	ck_assert_msg(tree_walk(root, &w, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(c.enters, DEEP);
+	ck_assert_uint_eq(c.leaves, DEEP);
+	ck_assert_uint_eq(c.files, 1);
+	ck_assert_uint_eq(c.deepest, DEEP);
+	/* Removal has two more: where the tree is, and the tree. */
+	ck_assert(setrlimit(RLIMIT_NOFILE, &before) == 0);
+	limit(TREE_FDS + 2);
+	ck_assert_msg(path_remove_below(root, "d", &err) == 0, "%s", err.msg);
+	ck_assert(faccessat(root, "d", F_OK, 0) < 0 && errno == ENOENT);
+}
+END_TEST
+
+/* Each of many directories has a branch that is deeper than what stays open. */
+START_TEST(what_was_closed_is_taken_up_again)
+{
+	struct count c = { 0 };
+	const struct tree_walk w = { .visit = count, .arg = &c };
+	char name[256];
+
+	for (int i = 0; i < WIDE; i++) {
+		(void)str_print(name, sizeof(name), "%s/w%d/a/b/c/d/e/f/g/h/i/j/k/l/m/n", dir, i);
+		ck_assert_msg(path_make(name, 0700, &err) == 0, "%s", err.msg);
+		(void)str_print(name, sizeof(name), "w%d/file", i);
+		(void)close(openat(root, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	}
+	ck_assert_msg(tree_walk(root, &w, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(c.enters, WIDE * 15);
+	ck_assert_uint_eq(c.leaves, WIDE * 15);
+	ck_assert_uint_eq(c.files, WIDE);
+}
+END_TEST
+
+/* --- somebody else writes --- */
+
+/* In the deepest directory the one whose way back is closed is moved elsewhere. */
+static int move_away(void *arg, const struct tree_at *at, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	if (at->when == TREE_FILE)
+		ck_assert(mkdirat(root, "other", 0700) == 0 &&
+			  renameat(root, "d/d", root, "other/d") == 0);
+	return TREE_GO_ON;
+}
+
+START_TEST(a_walk_does_not_follow_what_is_moved)
+{
+	const struct tree_walk w = { .visit = move_away, .name = "tree" };
+
+	make_deep(30);
+	ck_assert_int_eq(tree_walk(root, &w, &err), -1);
+	ck_assert_int_eq(err.code, E_STATE);
+	ck_assert_ptr_nonnull(strstr(err.msg, "was moved"));
+}
+END_TEST
+
+/* A directory becomes a link that leads out of the tree before it is opened. */
+static int replace(void *arg, const struct tree_at *at, struct err *e)
+{
+	struct count *c = arg;
+
+	(void)e;
+	c->files += at->when == TREE_FILE;
+	if (at->when != TREE_ENTER)
+		return TREE_GO_ON;
+	c->enters++;
+	ck_assert(unlinkat(at->dir, at->name, AT_REMOVEDIR) == 0);
+	ck_assert(symlinkat("/etc", at->dir, at->name) == 0);
+	return TREE_GO_ON;
+}
+
+START_TEST(a_link_is_not_followed)
+{
+	struct count c = { 0 };
+	const struct tree_walk w = { .visit = replace, .arg = &c };
+
+	ck_assert(mkdirat(root, "d", 0700) == 0);
+	ck_assert_msg(tree_walk(root, &w, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(c.enters, 1);
+	ck_assert_uint_eq(c.files, 1); /* the link itself */
+	ck_assert_msg(path_remove_below(root, "d", &err) == 0, "%s", err.msg);
+	ck_assert(path_exists("/etc/passwd"));
+}
+END_TEST
+
+/* --- mount points --- */
+
+/* A bind mount within one file system has the same device number as what it hides. */
+START_TEST(removal_stops_at_a_bind_mount)
+{
+	AUTO(str) char *kept = path_join(dir, "kept/file"), *at = path_join(dir, "gone/deep/at");
+	AUTO(str) char *from = path_join(dir, "kept"), *gone = path_join(dir, "gone");
+
+	if (geteuid() != 0) {
+		(void)puts("skipped: needs root");
+		return;
+	}
+	ck_assert(path_make(from, 0700, &err) == 0 && path_make(at, 0700, &err) == 0);
+	(void)close(open(kept, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	ck_assert(mount(from, at, NULL, MS_BIND, NULL) == 0);
+	ck_assert_int_eq(path_remove_tree(gone, &err), -1);
+	ck_assert_int_eq(err.code, E_STATE);
+	ck_assert_ptr_nonnull(strstr(err.msg, at));
+	ck_assert(path_exists(kept));
+	ck_assert(umount2(at, 0) == 0);
+}
+END_TEST
+
+START_TEST(a_message_names_what_it_is_about)
+{
+	AUTO(str) char *begin = str_fmt("%s/d/d/d/d/d/...", dir), *gone = path_join(dir, "d");
+
+	if (geteuid() != 0) {
+		(void)puts("skipped: needs root");
+		return;
+	}
+	make_deep(100);
+	AUTO(buf) struct buf file = BUF_INIT(4096);
+	buf_str(&file, dir);
+	for (int i = 0; i < 100; i++)
+		buf_str(&file, "/d");
+	buf_str(&file, "/f");
+	ck_assert(mount(buf_cstr(&file), buf_cstr(&file), NULL, MS_BIND, NULL) == 0);
+	ck_assert_int_eq(path_remove_tree(gone, &err), -1);
+	ck_assert_int_eq(err.code, E_STATE);
+	ck_assert_msg(strstr(err.msg, begin) && strstr(err.msg, "/d/f is a mount point"), "%s",
+		      err.msg);
+	ck_assert(umount2(buf_cstr(&file), 0) == 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("tree");
+	TCase *t = tcase_create("tree");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, depth_costs_no_descriptors_and_no_stack);
+	tcase_add_test(t, what_was_closed_is_taken_up_again);
+	tcase_add_test(t, a_walk_does_not_follow_what_is_moved);
+	tcase_add_test(t, a_link_is_not_followed);
+	tcase_add_test(t, removal_stops_at_a_bind_mount);
+	tcase_add_test(t, a_message_names_what_it_is_about);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
