@@ -153,8 +153,7 @@ test_cgroup_v1_in_the_guest() {
 	stopped "$id"
 	expect "status" "$(deleted "$id")" 137
 	core_spec "$LAB/core.json" 'true' \
-		's|"linux":{|&"resources":{"unified":{"memory.high":"104857600"}},|'
-	if run --annotation "io.katacontainers.config_path=$conf" --config "$LAB/core.json" \
-		"$(lab_id)" 2>"$LAB/err"; then return 1; fi
-	grep -q 'memory.high needs cgroup v2' "$LAB/err"
+		's|"linux":{|&"resources":{"unified":{"memory.high":"104857600"}},|' \
+		"s|\"ociVersion\"|\"annotations\":{\"io.katacontainers.config_path\":\"$conf\"},&|"
+	refused_with "$LAB/core.json" 'memory.high needs cgroup v2'
 }
