@@ -157,3 +157,17 @@ test_cgroup_v1_in_the_guest() {
 		"s|\"ociVersion\"|\"annotations\":{\"io.katacontainers.config_path\":\"$conf\"},&|"
 	refused_with "$LAB/core.json" 'memory.high needs cgroup v2'
 }
+
+# A manager may put megabytes of annotations into it.
+test_a_config_of_8_mib() {
+	local file=$LAB/core.json
+	core_spec "$file" 'echo ran' 's|"ociVersion"|"annotations":{"large":"@"},&|'
+	head -c 8000000 /dev/zero | tr '\0' x >"$LAB/large"
+	{
+		sed '1s|@.*||;1q' "$file" | tr -d '\n'
+		cat "$LAB/large"
+		sed '1s|[^@]*@||' "$file"
+	} >"$file.large"
+	rm "$LAB/large"
+	expect "said" "$(both "$file.large")" ran
+}
