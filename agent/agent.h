@@ -64,6 +64,7 @@ _Noreturn void power_off(void);
 
 struct process;
 struct waiter;
+struct oom_waiter;
 
 /*
  * An fd that carries standard streams, and its one watch. A pipe is read or written; a terminal is
@@ -110,16 +111,23 @@ struct storage {
 	bool busy;    /* a flow is making it; released is signalled when it is done */
 };
 
+enum entry_state {
+	ENTRY_NEW,      /* only the flow that creates it uses it */
+	ENTRY_READY,    /* flows use it, each with a reference */
+	ENTRY_REMOVING, /* only the flow that removes it uses it */
+	ENTRY_REMAINS,  /* the container is gone, but not all that it had: removed once more */
+};
+
 struct entry {
 	struct sandbox *sandbox;
 	char *id;
 	char *bundle;                    /* GUEST_DIR/<id>: config.json and the core's state */
 	char *termination_log;           /* where the container writes it, as we see it, or NULL */
-	struct container *core;          /* valid until removing is set; lock */
+	enum entry_state state;          /* lock */
+	struct container *core;          /* set once; of an entry that is READY or REMOVING */
 	VEC(struct process *) processes; /* the first is the container's; lock */
 	char **storages;                 /* mount points that it holds */
 	unsigned refs;                   /* lock */
-	bool removing;                   /* lock */
 	struct container_oom oom;        /* loop */
 	struct watch *oom_watch;         /* loop */
 };
@@ -137,21 +145,16 @@ struct sandbox {
 	bool dns_bound;          /* lock */
 	VEC(struct entry *) entries;
 	VEC(struct storage) storages;
-	VEC(char *) oom_events;             /* loop: container ids nobody has asked for yet */
-	VEC(struct ttrpc_call *) oom_calls; /* loop */
-	bool ending;                        /* loop: DestroySandbox was answered */
+	VEC(char *) oom_events;               /* loop: container ids nobody has asked for yet */
+	VEC(struct oom_waiter *) oom_waiters; /* loop */
+	bool ending;                          /* loop: DestroySandbox was answered */
 };
 
-#define SANDBOX_INIT                                                                     \
-	{                                                                                \
-		.lock = PTHREAD_MUTEX_INITIALIZER, .released = PTHREAD_COND_INITIALIZER, \
-		.ipc_ns = -1, .uts_ns = -1, .pid_ns = -1                                 \
-	}
-
+void sandbox_init(struct sandbox *s, const struct settings *settings, struct loop *loop);
 /* After the loop ended, in an agent that leaves a machine behind: frees all. */
 void sandbox_release(struct sandbox *s);
 
-/* Finds and references; E_NOT_FOUND names the container. */
+/* Finds one that is READY and references it; E_NOT_FOUND names the container. */
 struct entry *entry_get(struct sandbox *s, const char *id, struct err *err);
 void entry_put(struct entry *e);
 /* Adds one; E_EXISTS. The sandbox's reference is the first. */
@@ -180,7 +183,9 @@ void stream_close(struct stream *s);
 /* The process has ended: a terminal is read to its end now. */
 void stream_process_exited(struct process *p);
 
-MUST_CHECK int storage_add(struct sandbox *s, const Grpc__Storage *storage, struct err *err);
+/* E_TIMEOUT: another flow is busy with it all the time. */
+MUST_CHECK int storage_add(struct sandbox *s, const Grpc__Storage *storage,
+			   struct deadline deadline, struct err *err);
 /* One reference less; unmounts at zero. */
 void storage_drop(struct sandbox *s, const char *mount_point);
 void storage_drop_all(struct sandbox *s);
@@ -195,58 +200,59 @@ MUST_CHECK int namespaces_share(struct sandbox *s, struct err *err);
  * guest's hooks, what is missing. */
 MUST_CHECK int spec_adjust(struct sandbox *s, const Grpc__CreateContainerRequest *r,
 			   struct oci_spec *spec, struct err *err);
-/* The flow of RemoveContainer. */
+/* The flow of RemoveContainer. E_TIMEOUT: others use it all the time; E_STATE: it is being removed.
+ * After any failure it may be tried again. */
 MUST_CHECK int container_remove(struct sandbox *s, const char *id, struct deadline deadline,
 				struct err *err);
 
 void oom_watch_start(struct entry *e);   /* loop */
 void oom_watch_release(struct entry *e); /* loop */
+void oom_release(struct sandbox *s);     /* loop, or after it ended */
 
 /* --- requests --- */
 
 extern const struct ttrpc_method agent_methods[], health_methods[];
 
-#define HANDLER(name) void on_##name(struct ttrpc_call *call, const void *request, void *arg)
-HANDLER(create_sandbox);
-HANDLER(destroy_sandbox);
-HANDLER(create_container);
-HANDLER(start_container);
-HANDLER(remove_container);
-HANDLER(exec_process);
-HANDLER(signal_process);
-HANDLER(wait_process);
-HANDLER(update_container);
-HANDLER(stats_container);
-HANDLER(pause_container);
-HANDLER(resume_container);
-HANDLER(write_stdin);
-HANDLER(read_stdout);
-HANDLER(read_stderr);
-HANDLER(close_stdin);
-HANDLER(tty_win_resize);
-HANDLER(get_oom_event);
-HANDLER(get_guest_details);
-HANDLER(set_guest_date_time);
-HANDLER(reseed_random_dev);
-HANDLER(online_cpu_mem);
-HANDLER(mem_hotplug_by_probe);
-HANDLER(update_interface);
-HANDLER(update_routes);
-HANDLER(list_interfaces);
-HANDLER(list_routes);
-HANDLER(add_arp_neighbors);
-HANDLER(get_ip_tables);
-HANDLER(set_ip_tables);
-HANDLER(get_metrics);
-HANDLER(copy_file);
-HANDLER(add_swap);
-HANDLER(add_swap_path);
-HANDLER(get_volume_stats);
-HANDLER(resize_volume);
-HANDLER(update_ephemeral_mounts);
-HANDLER(remove_stale_virtiofs_share_mounts);
-HANDLER(get_diagnostic_data);
-HANDLER(unsupported);
+void on_create_sandbox(struct ttrpc_call *call, const void *request, void *arg);
+void on_destroy_sandbox(struct ttrpc_call *call, const void *request, void *arg);
+void on_create_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_start_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_remove_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_exec_process(struct ttrpc_call *call, const void *request, void *arg);
+void on_signal_process(struct ttrpc_call *call, const void *request, void *arg);
+void on_wait_process(struct ttrpc_call *call, const void *request, void *arg);
+void on_update_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_stats_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_pause_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_resume_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_write_stdin(struct ttrpc_call *call, const void *request, void *arg);
+void on_read_stdout(struct ttrpc_call *call, const void *request, void *arg);
+void on_read_stderr(struct ttrpc_call *call, const void *request, void *arg);
+void on_close_stdin(struct ttrpc_call *call, const void *request, void *arg);
+void on_tty_win_resize(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_oom_event(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_guest_details(struct ttrpc_call *call, const void *request, void *arg);
+void on_set_guest_date_time(struct ttrpc_call *call, const void *request, void *arg);
+void on_reseed_random_dev(struct ttrpc_call *call, const void *request, void *arg);
+void on_online_cpu_mem(struct ttrpc_call *call, const void *request, void *arg);
+void on_mem_hotplug_by_probe(struct ttrpc_call *call, const void *request, void *arg);
+void on_update_interface(struct ttrpc_call *call, const void *request, void *arg);
+void on_update_routes(struct ttrpc_call *call, const void *request, void *arg);
+void on_list_interfaces(struct ttrpc_call *call, const void *request, void *arg);
+void on_list_routes(struct ttrpc_call *call, const void *request, void *arg);
+void on_add_arp_neighbors(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_ip_tables(struct ttrpc_call *call, const void *request, void *arg);
+void on_set_ip_tables(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_metrics(struct ttrpc_call *call, const void *request, void *arg);
+void on_copy_file(struct ttrpc_call *call, const void *request, void *arg);
+void on_add_swap(struct ttrpc_call *call, const void *request, void *arg);
+void on_add_swap_path(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_volume_stats(struct ttrpc_call *call, const void *request, void *arg);
+void on_resize_volume(struct ttrpc_call *call, const void *request, void *arg);
+void on_update_ephemeral_mounts(struct ttrpc_call *call, const void *request, void *arg);
+void on_remove_stale_virtiofs_share_mounts(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_diagnostic_data(struct ttrpc_call *call, const void *request, void *arg);
+void on_unsupported(struct ttrpc_call *call, const void *request, void *arg);
 
 /* Ends a flow: answers Empty, or the error. */
 void answer(struct ttrpc_call *call, int result, const struct err *err);

@@ -30,10 +30,11 @@ static void close_ends(struct container_stdio *io)
 
 /* --- create --- */
 
-static int add_storages(struct entry *e, const Grpc__CreateContainerRequest *r, struct err *err)
+static int add_storages(struct entry *e, const Grpc__CreateContainerRequest *r,
+			struct deadline deadline, struct err *err)
 {
 	for (size_t i = 0; i < r->n_storages; i++) {
-		if (storage_add(e->sandbox, r->storages[i], err) < 0)
+		if (storage_add(e->sandbox, r->storages[i], deadline, err) < 0)
 			return -1;
 		strv_push(&e->storages, r->storages[i]->mount_point);
 	}
@@ -116,7 +117,7 @@ static int fill_entry(struct entry *e, const Grpc__CreateContainerRequest *r,
 		return err_set(err, E_INVALID, "the request has no specification");
 	spec = oci_spec_from_message(r->oci, err);
 	if (!spec || device_add_all(r, spec, deadline_min(plug, deadline), err) < 0 ||
-	    add_storages(e, r, err) < 0 || spec_adjust(e->sandbox, r, spec, err) < 0 ||
+	    add_storages(e, r, deadline, err) < 0 || spec_adjust(e->sandbox, r, spec, err) < 0 ||
 	    make_bundle(e, spec, err) < 0)
 		return -1;
 	note_termination_log(e, spec);
@@ -126,20 +127,32 @@ static int fill_entry(struct entry *e, const Grpc__CreateContainerRequest *r,
 	return 0;
 }
 
-static void drop_storages(struct entry *e)
+static void set_state(struct entry *e, enum entry_state state)
+{
+	(void)pthread_mutex_lock(&e->sandbox->lock);
+	e->state = state;
+	(void)pthread_mutex_unlock(&e->sandbox->lock);
+}
+
+/* What a container leaves: its storages and its files. */
+static int remove_remains(struct entry *e, struct err *err)
 {
 	for (size_t n = strv_len(e->storages); n > 0; n--)
 		storage_drop(e->sandbox, e->storages[n - 1]);
+	strv_free(STEAL(e->storages, NULL));
+	return path_remove_tree(e->bundle, err);
 }
 
 static void undo_create(struct entry *e)
 {
 	struct err err = ERR_INIT;
 
-	drop_storages(e);
-	if (path_remove_tree(e->bundle, &err) < 0)
-		log_err(LOG_WARN, &err, "files of a failed container stay");
-	entry_drop(e);
+	if (remove_remains(e, &err) == 0) {
+		entry_drop(e);
+		return;
+	}
+	log_err(LOG_WARN, &err, "files of a failed container stay", LOG_S("container", e->id));
+	set_state(e, ENTRY_REMAINS);
 }
 
 static struct entry *new_entry(struct sandbox *s, const char *id)
@@ -173,13 +186,15 @@ static int create_container(struct sandbox *s, const Grpc__CreateContainerReques
 		entry_drop(e);
 		return -1;
 	}
-	if (fill_entry(e, r, deadline, err) == 0)
-		return 0;
-	undo_create(e);
-	return -1;
+	if (fill_entry(e, r, deadline, err) < 0) {
+		undo_create(e);
+		return -1;
+	}
+	set_state(e, ENTRY_READY);
+	return 0;
 }
 
-HANDLER(create_container)
+void on_create_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct err err = ERR_INIT;
 
@@ -196,7 +211,7 @@ static void start_oom(void *arg)
 	entry_put(e);
 }
 
-HANDLER(start_container)
+void on_start_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__StartContainerRequest *r = request;
 	struct sandbox *s = arg;
@@ -270,7 +285,7 @@ static int exec_process(struct entry *e, const Grpc__ExecProcessRequest *r,
 	return result;
 }
 
-HANDLER(exec_process)
+void on_exec_process(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__ExecProcessRequest *r = request;
 	struct err err = ERR_INIT;
@@ -284,45 +299,81 @@ HANDLER(exec_process)
 
 /* --- remove --- */
 
-static int remove_container(struct entry *e, struct deadline deadline, struct err *err)
+/* Finds it for its removal, which one flow at a time does. */
+static struct entry *claim_removal(struct sandbox *s, const char *id, enum entry_state *was,
+				   struct err *err)
 {
-	struct sandbox *s = e->sandbox;
-	struct container *core;
-	bool first;
+	struct entry *found = NULL;
 
 	(void)pthread_mutex_lock(&s->lock);
-	first = !e->removing;
-	e->removing = true;
-	core = e->core;
-	/* The list's reference and ours remain: no other flow uses the container any more. */
-	while (first && e->refs > 2)
-		(void)pthread_cond_wait(&s->released, &s->lock);
-	(void)pthread_mutex_unlock(&s->lock);
-	if (!first)
-		return err_set(err, E_STATE, "container %s is being removed", e->id);
-	if (container_delete(core, deadline, err) < 0) {
-		(void)pthread_mutex_lock(&s->lock);
-		e->removing = false;
-		(void)pthread_mutex_unlock(&s->lock);
-		return -1;
+	for (size_t i = 0; i < s->entries.n; i++) {
+		struct entry *e = s->entries.v[i];
+
+		if (str_eq(e->id, id) && e->state != ENTRY_NEW)
+			found = e;
 	}
-	drop_storages(e);
-	return path_remove_tree(e->bundle, err);
+	if (!found) {
+		err_set(err, E_NOT_FOUND, "there is no container '%.128s'", id);
+	} else if (found->state == ENTRY_REMOVING) {
+		found = NULL;
+		err_set(err, E_STATE, "container %.128s is being removed", id);
+	} else {
+		*was = found->state;
+		found->state = ENTRY_REMOVING;
+		found->refs++;
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+/* Until the list's reference and ours remain: no other flow uses the container any more. */
+static int await_users(struct entry *e, struct deadline deadline, struct err *err)
+{
+	struct sandbox *s = e->sandbox;
+	unsigned others;
+
+	(void)pthread_mutex_lock(&s->lock);
+	while (e->refs > 2 && cond_wait_until(&s->released, &s->lock, deadline))
+		;
+	others = e->refs - 2;
+	(void)pthread_mutex_unlock(&s->lock);
+	return others ? err_set(err, E_TIMEOUT,
+				"%u other requests still use container %s; remove it again", others,
+				e->id)
+		      : 0;
+}
+
+/* *state: what it is after a failure. */
+static int remove_container(struct entry *e, enum entry_state *state, struct deadline deadline,
+			    struct err *err)
+{
+	if (*state == ENTRY_READY) {
+		if (await_users(e, deadline, err) < 0 ||
+		    container_delete(e->core, deadline, err) < 0)
+			return -1;
+		*state = ENTRY_REMAINS;
+	}
+	return remove_remains(e, err);
 }
 
 int container_remove(struct sandbox *s, const char *id, struct deadline deadline, struct err *err)
 {
-	struct entry *e = entry_get(s, id, err);
-	int result = e ? remove_container(e, deadline, err) : -1;
+	enum entry_state state;
+	struct entry *e = claim_removal(s, id, &state, err);
+	int result;
 
-	if (e && result == 0)
+	if (!e)
+		return -1;
+	result = remove_container(e, &state, deadline, err);
+	if (result == 0)
 		entry_drop(e);
-	if (e)
-		entry_put(e);
+	else
+		set_state(e, state);
+	entry_put(e);
 	return result;
 }
 
-HANDLER(remove_container)
+void on_remove_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__RemoveContainerRequest *r = request;
 	struct err err = ERR_INIT;
@@ -334,7 +385,7 @@ HANDLER(remove_container)
 
 /* --- pause, resume, update --- */
 
-HANDLER(pause_container)
+void on_pause_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__PauseContainerRequest *r = request;
 	struct err err = ERR_INIT;
@@ -346,7 +397,7 @@ HANDLER(pause_container)
 	answer(call, result, &err);
 }
 
-HANDLER(resume_container)
+void on_resume_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__ResumeContainerRequest *r = request;
 	struct err err = ERR_INIT;
@@ -358,7 +409,7 @@ HANDLER(resume_container)
 	answer(call, result, &err);
 }
 
-HANDLER(update_container)
+void on_update_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__UpdateContainerRequest *r = request;
 	struct err err = ERR_INIT;

@@ -146,7 +146,7 @@ static int copy_file(const Grpc__CopyFileRequest *r, struct err *err)
 	}
 }
 
-HANDLER(copy_file)
+void on_copy_file(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct err err = ERR_INIT;
 

@@ -37,7 +37,7 @@ static bool stores_file_pages(void)
 	return str_eq(on, "Y");
 }
 
-HANDLER(get_guest_details)
+void on_get_guest_details(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const char *const *storages = storage_drivers();
 	const Grpc__GuestDetailsRequest *r = request;
@@ -60,7 +60,7 @@ HANDLER(get_guest_details)
 	ttrpc_reply(call, &reply);
 }
 
-HANDLER(set_guest_date_time)
+void on_set_guest_date_time(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__SetGuestDateTimeRequest *r = request;
 	struct timeval now = { .tv_sec = r->sec, .tv_usec = r->usec };
@@ -72,7 +72,7 @@ HANDLER(set_guest_date_time)
 	answer(call, err.code ? -1 : 0, &err);
 }
 
-HANDLER(reseed_random_dev)
+void on_reseed_random_dev(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__ReseedRandomDevRequest *r = request;
 	struct err err = ERR_INIT;

@@ -88,7 +88,7 @@ static void widen_cpusets(struct sandbox *s)
 	for (size_t i = 0; i < s->entries.n; i++) {
 		struct entry *e = s->entries.v[i];
 
-		if (e->core && !e->removing && container_update(e->core, &r, &err) < 0) {
+		if (e->state == ENTRY_READY && container_update(e->core, &r, &err) < 0) {
 			log_err(LOG_WARN, &err, "cpuset stays", LOG_S("container", e->id));
 			err_clear(&err);
 		}
@@ -96,7 +96,7 @@ static void widen_cpusets(struct sandbox *s)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-HANDLER(online_cpu_mem)
+void on_online_cpu_mem(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__OnlineCPUMemRequest *r = request;
 	struct err err = ERR_INIT;
@@ -109,7 +109,7 @@ HANDLER(online_cpu_mem)
 	answer(call, result, &err);
 }
 
-HANDLER(mem_hotplug_by_probe)
+void on_mem_hotplug_by_probe(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__MemHotplugByProbeRequest *r = request;
 	struct err err = ERR_INIT;

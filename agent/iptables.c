@@ -20,7 +20,7 @@ static int run(char *const *argv, const ProtobufCBinaryData *input, struct deadl
 	return buf_check(out, argv[0], err);
 }
 
-HANDLER(get_ip_tables)
+void on_get_ip_tables(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__GetIPTablesRequest *r = request;
 	const char *program = r->is_ipv6 ? "/sbin/ip6tables-save" : "/sbin/iptables-save";
@@ -38,7 +38,7 @@ HANDLER(get_ip_tables)
 	ttrpc_reply(call, &reply);
 }
 
-HANDLER(set_ip_tables)
+void on_set_ip_tables(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__SetIPTablesRequest *r = request;
 	const char *program = r->is_ipv6 ? "/sbin/ip6tables-restore" : "/sbin/iptables-restore";

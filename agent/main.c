@@ -107,14 +107,13 @@ static int run_in(struct sandbox *sandbox, struct err *err)
 static int run(const struct options *o, struct err *err)
 {
 	AUTO(settings) struct settings settings = { 0 };
-	struct sandbox sandbox = SANDBOX_INIT;
+	struct sandbox sandbox;
 	struct watch *signals;
 	int result;
 
 	if (read_settings(o, &settings, err) < 0)
 		return -1;
-	sandbox.settings = &settings;
-	sandbox.loop = loop_new();
+	sandbox_init(&sandbox, &settings, loop_new());
 	signals = watch_signals(sandbox.loop);
 	result = run_in(&sandbox, err);
 	if (getpid() == 1)

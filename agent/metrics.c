@@ -71,7 +71,7 @@ static void pairs(struct buf *out, const char *name, const char *path, const cha
 		AUTO(strv) char **words = strv_split(*line, separators);
 		size_t n = strv_len(words);
 
-		if (n < 2 || !isdigit((unsigned char)*words[1]))
+		if (!words || n < 2 || !isdigit((unsigned char)*words[1]))
 			continue;
 		for (char *p = words[0]; *p; p++)
 			*p = (char)(*p == '(' || *p == ')' ? '_' : tolower((unsigned char)*p));
@@ -112,7 +112,7 @@ static void agent_process(struct buf *out)
 	AUTO(strv) char **words = self_stat();
 	unsigned long long tick = (unsigned long long)sysconf(_SC_CLK_TCK);
 
-	if (strv_len(words) < ARRAY_LEN(names) - 1)
+	if (!words || strv_len(words) < ARRAY_LEN(names) - 1)
 		return;
 	head(out, "kata_agent_threads", "Agent's threads.");
 	buf_fmt(out, "kata_agent_threads %llu\n", number(words[17]));
@@ -147,7 +147,7 @@ static void guest_load(struct buf *out)
 	AUTO(strv) char **lines = lines_of("/proc/loadavg");
 	AUTO(strv) char **words = lines && *lines ? strv_split(*lines, " /") : NULL;
 
-	if (strv_len(words) < 5)
+	if (!words || strv_len(words) < 5)
 		return;
 	head(out, "kata_guest_load", "Guest's load.");
 	buf_fmt(out,
@@ -241,7 +241,7 @@ static void guest(struct buf *out)
 	pairs(out, "kata_guest_meminfo", "/proc/meminfo", ": ", true);
 }
 
-HANDLER(get_metrics)
+void on_get_metrics(struct ttrpc_call *call, const void *request, void *arg)
 {
 	Grpc__Metrics reply = GRPC__METRICS__INIT;
 	AUTO(buf) struct buf out = BUF_INIT(METRICS_MAX);

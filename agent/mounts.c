@@ -49,7 +49,7 @@ static int rescale(const Grpc__Storage *s, struct err *err)
 		       : mount_at(s->source, s->mount_point, "tmpfs", &o, err);
 }
 
-HANDLER(update_ephemeral_mounts)
+void on_update_ephemeral_mounts(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__UpdateEphemeralMountsRequest *r = request;
 	struct err err = ERR_INIT;
@@ -78,7 +78,7 @@ static bool is_stale(const struct mount_entry *m)
 	       (errno == ENOENT || errno == ESTALE || errno == EIO || errno == ENOTCONN);
 }
 
-HANDLER(remove_stale_virtiofs_share_mounts)
+void on_remove_stale_virtiofs_share_mounts(struct ttrpc_call *call, const void *request, void *arg)
 {
 	AUTO(mount_list) struct mount_list mounts = { .n = 0 };
 	struct err err = ERR_INIT;
@@ -140,7 +140,7 @@ static int get_diagnostic_data(struct sandbox *s, const Grpc__GetDiagnosticDataR
 	return result;
 }
 
-HANDLER(get_diagnostic_data)
+void on_get_diagnostic_data(struct ttrpc_call *call, const void *request, void *arg)
 {
 	Grpc__GetDiagnosticDataResponse reply = GRPC__GET_DIAGNOSTIC_DATA_RESPONSE__INIT;
 	AUTO(buf) struct buf out = BUF_INIT(LAST_WORD_MAX);

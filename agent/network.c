@@ -124,7 +124,7 @@ static int update_interface(const Types__Interface *want, struct deadline deadli
 	return result < 0 ? err_wrap(err, "interface %.32s", want->name) : 0;
 }
 
-HANDLER(update_interface)
+void on_update_interface(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__UpdateInterfaceRequest *r = request;
 	const struct sandbox *s = arg;
@@ -183,7 +183,7 @@ static Grpc__Interfaces *list_interfaces(struct err *err)
 	return reply;
 }
 
-HANDLER(list_interfaces)
+void on_list_interfaces(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct err err = ERR_INIT;
 	Grpc__Interfaces *reply = list_interfaces(&err);
@@ -290,7 +290,7 @@ static int add_routes(struct netlink *nl, const Grpc__Routes *want, struct err *
 	return 0;
 }
 
-HANDLER(update_routes)
+void on_update_routes(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__UpdateRoutesRequest *r = request;
 	AUTO(netlink) struct netlink *nl = NULL;
@@ -311,7 +311,7 @@ HANDLER(update_routes)
 	grpc__routes__free_unpacked(reply, NULL);
 }
 
-HANDLER(list_routes)
+void on_list_routes(struct ttrpc_call *call, const void *request, void *arg)
 {
 	AUTO(netlink) struct netlink *nl = NULL;
 	struct err err = ERR_INIT;
@@ -347,7 +347,7 @@ static int add_neighbour(struct netlink *nl, const Types__ARPNeighbor *from, str
 	return netlink_add_neighbour(nl, &n, err);
 }
 
-HANDLER(add_arp_neighbors)
+void on_add_arp_neighbors(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__AddARPNeighborsRequest *r = request;
 	AUTO(netlink) struct netlink *nl = NULL;

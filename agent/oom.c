@@ -4,22 +4,33 @@
 
 #include "agent/agent.h"
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 enum { KEPT_MAX = 64 };
 
-static void report(struct sandbox *s, const char *id)
+/* A call that waits for the next kill. */
+struct oom_waiter {
+	struct sandbox *sandbox;
+	struct ttrpc_call *call;
+};
+
+static void reply_event(struct ttrpc_call *call, const char *id)
 {
 	Grpc__OOMEvent event = GRPC__OOMEVENT__INIT;
 
-	if (s->oom_calls.n) {
-		struct ttrpc_call *call = s->oom_calls.v[0];
+	event.container_id = (char *)id;
+	ttrpc_reply(call, &event);
+}
 
-		vec_remove(&s->oom_calls, 0);
-		event.container_id = (char *)id;
-		ttrpc_reply(call, &event);
+static void report(struct sandbox *s, const char *id)
+{
+	if (s->oom_waiters.n) {
+		struct oom_waiter *w = s->oom_waiters.v[0];
+
+		vec_remove(&s->oom_waiters, 0);
+		reply_event(w->call, id);
+		free(w);
 	} else if (s->oom_events.n < KEPT_MAX) {
 		vec_push(&s->oom_events, xstrdup(id));
 	}
@@ -45,13 +56,10 @@ static void on_event(void *arg, uint32_t events)
 void oom_watch_start(struct entry *e)
 {
 	struct err err = ERR_INIT;
-	bool removing;
 
-	(void)pthread_mutex_lock(&e->sandbox->lock);
-	removing = e->removing;
-	(void)pthread_mutex_unlock(&e->sandbox->lock);
-	if (removing || e->oom.fd >= 0)
+	if (e->oom.fd >= 0)
 		return;
+	/* The caller has a reference: the container stays. */
 	if (container_oom_open(e->core, &e->oom, &err) < 0) {
 		log_err(LOG_DEBUG, &err, "no OOM events", LOG_S("container", e->id));
 		return;
@@ -61,50 +69,52 @@ void oom_watch_start(struct entry *e)
 
 void oom_watch_release(struct entry *e)
 {
-	watch_remove(e->oom_watch);
-	e->oom_watch = NULL;
+	watch_remove(STEAL(e->oom_watch, NULL));
 	container_oom_close(&e->oom);
 }
 
-struct kept_call {
-	struct sandbox *sandbox;
-	struct ttrpc_call *call;
-};
-
 static void on_cancel(void *arg)
 {
-	struct kept_call *kept = arg;
-	struct sandbox *s = kept->sandbox;
+	struct oom_waiter *w = arg;
+	struct sandbox *s = w->sandbox;
 	struct err err = ERR_INIT;
 
-	for (size_t i = 0; i < s->oom_calls.n; i++) {
-		if (s->oom_calls.v[i] != kept->call)
-			continue;
-		vec_remove(&s->oom_calls, i);
-		err_set(&err, E_CANCELLED, "the caller is gone");
-		ttrpc_fail(kept->call, &err);
-		break;
+	for (size_t i = 0; i < s->oom_waiters.n; i++) {
+		if (s->oom_waiters.v[i] == w) {
+			vec_remove(&s->oom_waiters, i);
+			break;
+		}
 	}
-	free(kept);
+	err_set(&err, E_CANCELLED, "the caller is gone");
+	ttrpc_fail(w->call, &err);
+	free(w);
 }
 
-HANDLER(get_oom_event)
+void on_get_oom_event(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct sandbox *s = arg;
-	struct kept_call *kept;
+	struct oom_waiter *w;
 
 	(void)request;
 	if (s->oom_events.n) {
-		Grpc__OOMEvent event = GRPC__OOMEVENT__INIT;
+		AUTO(str) char *id = s->oom_events.v[0];
 
-		event.container_id = s->oom_events.v[0];
 		vec_remove(&s->oom_events, 0);
-		ttrpc_reply(call, &event);
-		free(event.container_id);
+		reply_event(call, id);
 		return;
 	}
-	kept = NEW(struct kept_call);
-	*kept = (struct kept_call){ s, call };
-	vec_push(&s->oom_calls, call);
-	ttrpc_call_on_cancel(call, on_cancel, kept);
+	w = NEW(struct oom_waiter);
+	*w = (struct oom_waiter){ s, call };
+	vec_push(&s->oom_waiters, w);
+	ttrpc_call_on_cancel(call, on_cancel, w);
+}
+
+void oom_release(struct sandbox *s)
+{
+	for (size_t i = 0; i < s->oom_events.n; i++)
+		free(s->oom_events.v[i]);
+	vec_release(&s->oom_events);
+	for (size_t i = 0; i < s->oom_waiters.n; i++)
+		free(s->oom_waiters.v[i]); /* their calls went with the server */
+	vec_release(&s->oom_waiters);
 }

@@ -97,7 +97,7 @@ static void reap(struct process *p)
 	(void)pthread_mutex_lock(&e->sandbox->lock);
 	if (container_reap(&p->core, &p->code, &err) < 0)
 		p->code = 255;
-	if (!*p->exec_id && !e->removing)
+	if (!*p->exec_id && (e->state == ENTRY_NEW || e->state == ENTRY_READY))
 		container_init_ended(e->core);
 	(void)pthread_mutex_unlock(&e->sandbox->lock);
 	if (err.code)
@@ -190,7 +190,7 @@ static void keep_waiting(struct process *p, struct ttrpc_call *call)
 	ttrpc_call_on_cancel(call, on_wait_cancel, w);
 }
 
-HANDLER(wait_process)
+void on_wait_process(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__WaitProcessRequest *r = request;
 	struct err err = ERR_INIT;
@@ -268,7 +268,7 @@ static int signal_process(struct entry *e, const char *exec_id, unsigned number,
 	return container_signal_all(e->core, (int)number, err);
 }
 
-HANDLER(signal_process)
+void on_signal_process(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__SignalProcessRequest *r = request;
 	struct err err = ERR_INIT;

@@ -21,6 +21,17 @@
 
 enum { HOSTNAME_MAX = 64, CREATE_MS = 60000, DESTROY_MS = 30000 };
 
+void sandbox_init(struct sandbox *s, const struct settings *settings, struct loop *loop)
+{
+	*s = (struct sandbox){ .loop = loop,
+			       .settings = settings,
+			       .lock = PTHREAD_MUTEX_INITIALIZER,
+			       .ipc_ns = -1,
+			       .uts_ns = -1,
+			       .pid_ns = -1 };
+	cond_init(&s->released);
+}
+
 static struct entry *find_locked(struct sandbox *s, const char *id)
 {
 	for (size_t i = 0; i < s->entries.n; i++) {
@@ -36,8 +47,7 @@ struct entry *entry_get(struct sandbox *s, const char *id, struct err *err)
 
 	(void)pthread_mutex_lock(&s->lock);
 	e = find_locked(s, id);
-	/* Until it is created nobody but its creator may use it. */
-	if (e && (!e->core || e->removing))
+	if (e && e->state != ENTRY_READY)
 		e = NULL;
 	if (e)
 		e->refs++;
@@ -112,7 +122,7 @@ struct process *process_find(struct sandbox *s, const char *id, const char *exec
 
 	(void)pthread_mutex_lock(&s->lock);
 	e = find_locked(s, id);
-	for (size_t i = 0; e && e->core && i < e->processes.n; i++) {
+	for (size_t i = 0; e && e->state != ENTRY_NEW && i < e->processes.n; i++) {
 		/* Upstream names the first process by the container's id. */
 		if (str_eq(e->processes.v[i]->exec_id, str_eq(exec_id, id) ? "" : exec_id))
 			found = e->processes.v[i];
@@ -223,7 +233,7 @@ static int fill_sandbox(struct sandbox *s, const Grpc__CreateSandboxRequest *r,
 	    set_identity(s, r, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_storages; i++) {
-		if (storage_add(s, r->storages[i], err) < 0)
+		if (storage_add(s, r->storages[i], deadline, err) < 0)
 			return -1;
 	}
 	return write_dns(s, r, err);
@@ -261,7 +271,7 @@ static int create_sandbox(struct sandbox *s, const Grpc__CreateSandboxRequest *r
 	return 0;
 }
 
-HANDLER(create_sandbox)
+void on_create_sandbox(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct err err = ERR_INIT;
 
@@ -278,7 +288,7 @@ static void kill_all(struct sandbox *s)
 	for (size_t i = 0; i < s->entries.n; i++) {
 		struct entry *e = s->entries.v[i];
 
-		if (e->core && !e->removing && container_signal_all(e->core, SIGKILL, &ignored) < 0)
+		if (e->state == ENTRY_READY && container_signal_all(e->core, SIGKILL, &ignored) < 0)
 			err_clear(&ignored);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
@@ -315,10 +325,7 @@ void sandbox_release(struct sandbox *s)
 	while (s->entries.n)
 		entry_drop(s->entries.v[0]);
 	empty_sandbox(s);
-	for (size_t i = 0; i < s->oom_events.n; i++)
-		free(s->oom_events.v[i]);
-	vec_release(&s->oom_events);
-	vec_release(&s->oom_calls);
+	oom_release(s);
 	vec_release(&s->entries);
 	vec_release(&s->storages);
 }
@@ -331,7 +338,7 @@ static void end_on_loop(void *arg)
 	loop_stop(s->loop);
 }
 
-HANDLER(destroy_sandbox)
+void on_destroy_sandbox(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct sandbox *s = arg;
 

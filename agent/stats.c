@@ -157,7 +157,7 @@ static void reply_stats(struct ttrpc_call *call, const struct container_stats *s
 	free_list(a.reply.network_stats, a.reply.n_network_stats);
 }
 
-HANDLER(stats_container)
+void on_stats_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__StatsContainerRequest *r = request;
 	struct container_stats s;

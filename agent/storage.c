@@ -51,15 +51,21 @@ static void forget_locked(struct sandbox *s, const char *mount_point)
 	vec_remove(&s->storages, (size_t)(gone - s->storages.v));
 }
 
-/* True: it was there and has one more reference. False: the caller is to make it. */
-static bool claim(struct sandbox *s, const Grpc__Storage *storage)
+/* 1: it was there and has one more reference. 0: the caller is to make it. */
+static int claim(struct sandbox *s, const Grpc__Storage *storage, struct deadline deadline,
+		 struct err *err)
 {
 	struct storage *found;
+	int result;
 
 	(void)pthread_mutex_lock(&s->lock);
-	while ((found = find_locked(s, storage->mount_point)) && found->busy)
-		(void)pthread_cond_wait(&s->released, &s->lock);
-	if (found) {
+	while ((found = find_locked(s, storage->mount_point)) && found->busy &&
+	       cond_wait_until(&s->released, &s->lock, deadline))
+		;
+	result = found ? 1 : 0;
+	if (found && found->busy) {
+		result = err_set(err, E_TIMEOUT, "another request is still making or removing it");
+	} else if (found) {
 		found->refs++;
 	} else {
 		struct storage new = { .mount_point = xstrdup(storage->mount_point),
@@ -70,15 +76,16 @@ static bool claim(struct sandbox *s, const Grpc__Storage *storage)
 		vec_push(&s->storages, new);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
-	return found != NULL;
+	return result;
 }
 
 static void settle(struct sandbox *s, const Grpc__Storage *storage, bool made, bool mounted)
 {
-	(void)pthread_mutex_lock(&s->lock);
-	if (made) {
-		struct storage *new = find_locked(s, storage->mount_point);
+	struct storage *new;
 
+	(void)pthread_mutex_lock(&s->lock);
+	new = find_locked(s, storage->mount_point); /* or it went with the sandbox meanwhile */
+	if (made && new) {
 		new->busy = false;
 		new->mounted = mounted;
 	} else {
@@ -88,7 +95,8 @@ static void settle(struct sandbox *s, const Grpc__Storage *storage, bool made, b
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-int storage_add(struct sandbox *s, const Grpc__Storage *storage, struct err *err)
+int storage_add(struct sandbox *s, const Grpc__Storage *storage, struct deadline deadline,
+		struct err *err)
 {
 	const struct storage_driver *driver = storage_driver_find(storage->driver, err);
 	bool mounted = false;
@@ -96,8 +104,9 @@ int storage_add(struct sandbox *s, const Grpc__Storage *storage, struct err *err
 
 	if (!driver || storage_check_path(storage->mount_point, err) < 0)
 		return -1;
-	if (claim(s, storage))
-		return 0;
+	result = claim(s, storage, deadline, err);
+	if (result != 0)
+		return result > 0 ? 0 : err_wrap(err, "storage %.256s", storage->mount_point);
 	result = driver->add(s, storage, &mounted, err);
 	if (result == 0 && storage->fs_group)
 		result = storage_set_group(storage, err);

@@ -164,7 +164,7 @@ static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
 	AUTO(str) char *path = NULL;
 	AUTO(str) char *has = NULL;
 	AUTO(str) char *want = NULL;
-	uint64_t size, page, n;
+	uint64_t size = 0, page = 1, n;
 
 	if (storage_huge_pages(s, &size, &page, err) < 0)
 		return -1;

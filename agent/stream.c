@@ -243,7 +243,7 @@ static void read_stream(struct ttrpc_call *call, struct sandbox *sb,
 
 	if (s && (s->read.eof || (is_err && p->core.console >= 0)))
 		err_set(&err, E_FAILED, "read meet eof");
-	if (err.code || claim(s, &s->read.call, call, on_read_cancel, &err) < 0) {
+	if (!s || err.code || claim(s, &s->read.call, call, on_read_cancel, &err) < 0) {
 		ttrpc_fail(call, &err);
 		return;
 	}
@@ -252,24 +252,24 @@ static void read_stream(struct ttrpc_call *call, struct sandbox *sb,
 	process_settle(p);
 }
 
-HANDLER(read_stdout)
+void on_read_stdout(struct ttrpc_call *call, const void *request, void *arg)
 {
 	read_stream(call, arg, request, false);
 }
 
-HANDLER(read_stderr)
+void on_read_stderr(struct ttrpc_call *call, const void *request, void *arg)
 {
 	read_stream(call, arg, request, true);
 }
 
-HANDLER(write_stdin)
+void on_write_stdin(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__WriteStreamRequest *r = request;
 	struct err err = ERR_INIT;
 	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
 	struct stream *s = p ? input_of(p) : NULL;
 
-	if (err.code || claim(s, &s->write.call, call, on_write_cancel, &err) < 0) {
+	if (!s || claim(s, &s->write.call, call, on_write_cancel, &err) < 0) {
 		ttrpc_fail(call, &err);
 		return;
 	}
@@ -279,7 +279,7 @@ HANDLER(write_stdin)
 	process_settle(p);
 }
 
-HANDLER(close_stdin)
+void on_close_stdin(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__CloseStdinRequest *r = request;
 	struct err err = ERR_INIT;
@@ -293,7 +293,7 @@ HANDLER(close_stdin)
 	answer(call, err.code ? -1 : 0, &err);
 }
 
-HANDLER(tty_win_resize)
+void on_tty_win_resize(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__TtyWinResizeRequest *r = request;
 	struct err err = ERR_INIT;

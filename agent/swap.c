@@ -18,7 +18,7 @@ static int swap_on(const char *type, const char *id, struct deadline deadline, s
 	return swapon(node, 0) < 0 ? err_sys(err, "swap on %s", node) : 0;
 }
 
-HANDLER(add_swap)
+void on_add_swap(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__AddSwapRequest *r = request;
 	const struct sandbox *s = arg;
@@ -35,7 +35,7 @@ HANDLER(add_swap)
 	answer(call, result, &err);
 }
 
-HANDLER(add_swap_path)
+void on_add_swap_path(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__AddSwapPathRequest *r = request;
 	const struct sandbox *s = arg;

@@ -30,7 +30,7 @@ static int volume_stats(const char *path, struct statvfs *fs, struct err *err)
 	return statvfs(path, fs) < 0 ? err_sys(err, "volume %.256s", path) : 0;
 }
 
-HANDLER(get_volume_stats)
+void on_get_volume_stats(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__VolumeStatsRequest *r = request;
 	Grpc__VolumeStatsResponse reply = GRPC__VOLUME_STATS_RESPONSE__INIT;
@@ -164,7 +164,7 @@ static int resize_volume(const Grpc__ResizeVolumeRequest *r, struct deadline dea
 	return fs.f_type == XFS_SUPER_MAGIC ? grow_xfs(fd, size, err) : grow_ext4(fd, size, err);
 }
 
-HANDLER(resize_volume)
+void on_resize_volume(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const struct sandbox *s = arg;
 	struct err err = ERR_INIT;

@@ -164,14 +164,7 @@ static int copy_pass(struct copy *c, int from, int to, bool links, int depth, st
 	return 0;
 }
 
-static int remove_entry(int at, const char *name, struct err *err)
-{
-	AUTO(str) char *folder = fd_path(at);
-	AUTO(str) char *path = folder ? path_join(folder, name) : NULL;
-
-	return path ? path_remove_tree(path, err) : err_set(err, E_IO, "%s has no path", name);
-}
-
+/* Below the fd and not by a path: the container may exchange the folders meanwhile. */
 static int remove_gone(int from, int to, struct err *err)
 {
 	AUTO(dir) DIR *dir = open_folder(to, ".", err);
@@ -183,7 +176,7 @@ static int remove_gone(int from, int to, struct err *err)
 		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
 			continue;
 		if (fstatat(from, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT &&
-		    remove_entry(to, e->d_name, err) < 0)
+		    path_remove_below(to, e->d_name, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Holding what is on disk against what was laid down, and putting it right. Repair needs no
- * journal: each name leads to the damaged file or to the whole one, and running it again ends the
- * same.
+ * Compares what is on disk with what was laid down, and repairs it. Repair needs no journal: each
+ * name refers to the damaged or to the repaired file, and running it again gives the same result.
  */
 
 #include "base/mem.h"
@@ -36,8 +35,8 @@ static void report(struct audit *a, const char *path, const char *what)
 		a->found(a->arg, path, what);
 }
 
-/* Renames a good copy over the object; names of the damaged one are linked anew by who finds them.
- */
+/* Renames a good copy over the object; names that still refer to the damaged one are relinked by
+ * the audit of names. */
 static int replace_object(struct audit *a, const struct entry *e, const char *object,
 			  struct err *err)
 {
@@ -72,7 +71,7 @@ static int glance(const struct audit *a, const struct entry *e, const char *obje
 static int audit_object(struct audit *a, const struct entry *e, struct err *err)
 {
 	AUTO(str) char *object = store_object(e);
-	struct err why = ERR_INIT; /* unreadable is damaged: with fs-verity that is how it shows */
+	struct err why = ERR_INIT; /* unreadable means damaged: fs-verity fails reads */
 	int has = a->depth == DEPLOY_HASH ? store_has(a->d->root, e, &why) : glance(a, e, object);
 
 	if (has == 1)
@@ -81,7 +80,7 @@ static int audit_object(struct audit *a, const struct entry *e, struct err *err)
 	return a->repair ? replace_object(a, e, object, err) : 0;
 }
 
-/* True if the name in the generation is what it was laid down as, given a sound store. */
+/* True if the name in the generation is as laid down, provided that the store is intact. */
 static bool name_is_right(const struct audit *a, const struct entry *e, const char *path)
 {
 	struct err ignored = ERR_INIT;
@@ -105,7 +104,7 @@ static int audit_name(struct audit *a, const struct layout *l, const struct entr
 
 	if (name_is_right(a, e, path))
 		return 0;
-	report(a, path, home_has(a->d, path) ? "not what was laid down" : "missing");
+	report(a, path, home_has(a->d, path) ? "differs from what was installed" : "missing");
 	if (!a->repair || (object && !home_has(a->d, object)))
 		return 0;
 	return store_relink(a->d->root, l, e, err);
@@ -136,8 +135,8 @@ static int audit_link(struct audit *a, const char *name, const char *target, str
 
 	if (there >= 0 && str_eq(now, target))
 		return 0;
-	report(a, name, there == 0 ? "missing" : "not what was laid down");
-	/* A link over whatever file is there; a directory is refused by the kernel. */
+	report(a, name, there == 0 ? "missing" : "differs from what was installed");
+	/* Replaces any file by the link; the kernel refuses to replace a directory. */
 	return a->repair ? store_link_set(a->d->root, name, target, err) : 0;
 }
 
@@ -200,8 +199,8 @@ int deploy_repair(struct deploy *d, const char *stage, struct err *err)
 	if (a.damaged && store_sync(d->root, err) < 0)
 		return err_wrap(err, "repair");
 	if (lost) {
-		err_set(err, E_STATE, "%s is damaged and there is no good copy of it", lost);
-		return err_hint(err, "repair with the release at hand");
+		err_set(err, E_STATE, "%s is damaged and there is no intact copy of it", lost);
+		return err_hint(err, "run kata-deploy repair --release URL|DIR|FILE");
 	}
 	return 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The plans of install, upgrade, rollback and uninstall. Making one only looks; the order of its
- * actions is the order in which a reader of the prefix may see them: first what nobody refers to
- * yet, synced, then the switch, then what others refer to it with.
+ * The plans of install, upgrade, rollback and uninstall. Making one changes nothing. The actions
+ * are ordered so that a reader of the prefix never sees a dangling reference: first what nothing
+ * refers to yet, synced, then the switch, then what refers to it from outside.
  */
 
 #include "base/fd.h"
@@ -23,7 +23,7 @@
 
 #define INSTALL_JSON "state/install.json"
 
-/* So much that threads are worth their start. */
+/* Enough work to be worth starting threads. */
 enum { WORTH_THREADS = 8 << 20 };
 
 /* --- single actions, planned only if they change something --- */
@@ -45,7 +45,7 @@ static bool plan_dir(const struct deploy *d, struct plan *p, const char *path)
 	return true;
 }
 
-/* Every missing directory above path; those that are somebody else's are noted in made. */
+/* Plans every missing directory above path; those outside the prefix are added to made. */
 static void plan_parents(const struct deploy *d, struct plan *p, const char *path, char ***made)
 {
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -56,7 +56,7 @@ static void plan_parents(const struct deploy *d, struct plan *p, const char *pat
 	}
 }
 
-/* A file that is to have those bytes (NULL: is to be gone). */
+/* Plans a file with those contents (NULL: its removal). */
 static int plan_file(const struct deploy *d, struct plan *p, const struct deploy_file *f,
 		     struct err *err)
 {
@@ -97,9 +97,9 @@ static int plan_link(const struct deploy *d, struct plan *p, const char *path, c
 
 	if (d->root >= 0 && store_link_read(d->root, path, &was, err) < 0)
 		return -1;
-	/* A symlink of somebody else's under a name of ours. */
+	/* A symlink that is not ours under one of our names. */
 	if (was && !str_starts(was, "current/") && !str_starts(was, "generations/"))
-		return err_set(err, E_EXISTS, "%s is there and leads to %s", path, was);
+		return err_set(err, E_EXISTS, "%s exists and points to %s", path, was);
 	if (!str_eq(was, target))
 		plan_add(p, PLAN_LINK, path, was, target);
 	return 0;
@@ -120,7 +120,7 @@ static int object_order(const void *a, const void *b)
 	return order ? order : (int)entry_is_exec(x) - (int)entry_is_exec(y);
 }
 
-/* The objects that the store has not. */
+/* The objects that are missing in the store. */
 static int missing_objects(const struct deploy *d, const struct layout *l, struct objects *o,
 			   struct err *err)
 {
@@ -148,12 +148,13 @@ static int missing_objects(const struct deploy *d, const struct layout *l, struc
 	return 0;
 }
 
-/* What is staged is verified and made what the store may hold; hashing is most of an install. */
+/* Verifies the staged files and makes them fit for the store, in threads: hashing is most of an
+ * install's time. */
 struct sealing {
 	const struct deploy *d;
 	const struct objects *o;
 	const char *stage;
-	int *guarded; /* per object: 0, or why fs-verity does not guard it */
+	int *guarded; /* per object: 0, or the errno of fs-verity */
 };
 
 static char *staged_path(const char *stage, const struct entry *e)
@@ -161,7 +162,7 @@ static char *staged_path(const char *stage, const struct entry *e)
 	return str_fmt("staging/%s/%s", stage ? stage : "", e->path);
 }
 
-/* Changes only what is staged, which counts for nothing yet. */
+/* Changes only staged files, which an undo may ignore. */
 static int seal(void *arg, size_t i, struct err *err)
 {
 	const struct sealing *s = arg;
@@ -224,7 +225,7 @@ static int plan_generation(const struct deploy *d, struct plan *p, const struct 
 	int rc;
 
 	if (home_has(d, path))
-		return err_set(err, E_EXISTS, "%s is there and belongs to no release", path);
+		return err_set(err, E_EXISTS, "%s exists and belongs to no release", path);
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		plan_dir(d, p, dirs[i]);
 	rc = missing_objects(d, l, &o, err);
@@ -240,15 +241,15 @@ static int plan_generation(const struct deploy *d, struct plan *p, const struct 
 	return 0;
 }
 
-/* --- what a person may edit --- */
+/* --- files that may be edited --- */
 
 static const char *digest_of(const struct entry *e)
 {
 	return e ? e->sha256 : NULL;
 }
 
-/* Puts an object's bytes to path. They are read when it is done: the object may not be there yet.
- */
+/* Plans writing an object's contents to path. They are read on execution: the object may not exist
+ * yet. */
 static int plan_conf_write(const struct deploy *d, struct plan *p, const char *path,
 			   const struct entry *e, struct err *err)
 {
@@ -272,7 +273,7 @@ static int plan_conf_write(const struct deploy *d, struct plan *p, const char *p
 	return 0;
 }
 
-/* NAME.new that we parked and nobody touched goes with the reason for it. */
+/* Plans removing an unchanged NAME.new that we parked, when there is no reason for it any more. */
 static int plan_unpark(const struct deploy *d, struct plan *p, const char *parked,
 		       const struct entry *shipped, struct err *err)
 {
@@ -392,7 +393,8 @@ static int copy_installed(const struct installed *from, struct installed *to, st
 	return installed_parse(to, text, strlen(text), err);
 }
 
-/* From the current generation to another, which is planned or there. next knows it already. */
+/* Plans the switch from the current generation to another, which exists or is planned, and is in
+ * next already. */
 static int plan_switch(struct deploy *d, struct plan *p, const struct layout *to,
 		       struct installed *next, const struct deploy_change *c, struct err *err)
 {
@@ -474,7 +476,7 @@ static int make_rollback(struct deploy *d, const char *to, const struct deploy_c
 	AUTO(str) char *path = str_fmt("generations/%s", to);
 	if (!home_has(d, path)) {
 		err_set(err, E_STATE, "%s is missing", path);
-		return err_hint(err, "repair it first");
+		return err_hint(err, "run kata-deploy repair");
 	}
 	return plan_switch(d, p, l, &next, c ? c : &nothing_else, err);
 }
@@ -500,7 +502,7 @@ int deploy_rollback(struct deploy *d, const char *to, const struct deploy_change
 
 /* --- uninstall --- */
 
-/* Directories go from the deepest up; one that somebody else put something into stays. */
+/* Directories are removed from the deepest up; one with files of others stays. */
 static int plan_rmdir(const struct deploy *d, struct plan *p, const char *path, struct err *err)
 {
 	AUTO(spot) struct spot s = SPOT_INIT;

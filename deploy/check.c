@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Whether a plan can be carried out, as far as looking can tell, before the first change. */
+/* Checks, before the first change, whether a plan can be carried out, as far as that can be
+ * known. */
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -13,7 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Left to others on a disk that is nearly full. */
+/* Space left free for others. */
 enum { SLACK = 1 << 20, PER_ACTION = 512, PER_DIR = 4096 };
 
 static int check_space(int dir, const char *what, uint64_t need, uint64_t inodes, struct err *err)
@@ -22,7 +23,7 @@ static int check_space(int dir, const char *what, uint64_t need, uint64_t inodes
 	uint64_t have;
 
 	if (fstatvfs(dir, &v) < 0)
-		return err_sys(err, "look at the file system of %s", what);
+		return err_sys(err, "read the state of the file system of %s", what);
 	if (v.f_flag & ST_RDONLY)
 		return err_set(err, E_PERMISSION, "the file system of %s is read-only", what);
 	have = (uint64_t)v.f_bavail * v.f_frsize;
@@ -42,10 +43,10 @@ static int check_writable(int dir, const char *what, struct err *err)
 		return 0;
 	if (errno == EROFS)
 		return err_set(err, E_PERMISSION, "the file system of %s is read-only", what);
-	return err_sys(err, "%s cannot be written", what);
+	return err_sys(err, "write to %s", what);
 }
 
-/* The nearest directory above a foreign file that is there already. */
+/* Checks the nearest existing directory above a file outside the prefix. */
 static int check_foreign(const struct plan_action *a, struct err *err)
 {
 	AUTO(str) char *dir = xstrdup(a->path);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* Between the engine's own files. */
+/* Shared by the engine's own files. */
 
 #include "deploy/install.h"
 
 /*
- * A directory of ours that holds nothing of value has this mode: the prefix and state/ before their
- * first journal and after their last. Whoever finds one so marked may remove it. The mark is on the
- * inode itself, so that there is no moment at which a directory is there and nobody knows whose.
+ * MODE_EMPTY marks a directory that we created and that holds nothing of value: the prefix and
+ * state/ before their first journal and after their last. A later run may remove one with this
+ * mark. The mark is set by mkdir itself, so there is no moment at which a directory exists without
+ * a known owner.
  */
 enum { MODE_EMPTY = 01700, MODE_HOME = 0755 };
 
@@ -18,7 +19,7 @@ struct deploy {
 	int state; /* -1: there is no state/ */
 	int lock;
 	enum deploy_access access;
-	bool made_prefix, made_state; /* by this process, and not committed yet */
+	bool made_prefix, made_state; /* by this process, not committed yet */
 	uint64_t now;
 	const struct deploy_step_ops *const *kinds;
 	void *context;
@@ -31,11 +32,11 @@ MUST_CHECK int home_load(struct deploy *d, struct err *err); /* install.json */
 MUST_CHECK int home_mark(const struct deploy *d, bool prefix, bool state, mode_t mode,
 			 struct err *err);
 MUST_CHECK int home_settle(struct deploy *d, struct err *err);
-/* Removes what is in state/ but the journal. */
+/* Removes everything in state/ except the journal. */
 MUST_CHECK int home_empty_state(const struct deploy *d, struct err *err);
 bool home_has(const struct deploy *d, const char *path);
 
-/* file.c: files and directories by path, beneath the prefix or absolute */
+/* file.c: files and directories by path, below the prefix or absolute */
 struct spot {
 	int dir; /* owned; -1 */
 	const char *name;
@@ -46,7 +47,7 @@ DEFINE_AUTO_STRUCT(spot, struct spot, spot_release)
 	{                \
 		-1, NULL \
 	}
-/* 1; 0: there is no such directory. */
+/* Opens the directory of path: 1; 0: there is no such directory. name points into path. */
 MUST_CHECK int spot_find(const struct deploy *d, const char *path, struct spot *s, struct err *err);
 struct spot_file {
 	char sha256[65];
@@ -55,7 +56,7 @@ struct spot_file {
 	gid_t gid;
 	uint64_t size;
 };
-/* 1 and what it is; 0: there is none; E_EXISTS: it is no regular file. */
+/* 1 and its attributes; 0: there is none; E_EXISTS: not a regular file. */
 MUST_CHECK int spot_look(const struct deploy *d, const char *path, struct spot_file *f,
 			 struct err *err);
 MUST_CHECK int file_keep(const struct deploy *d, const struct plan_action *a, struct err *err);
@@ -73,6 +74,6 @@ MUST_CHECK int run_plan(struct deploy *d, struct plan *p, const struct layout *l
 MUST_CHECK int run_undo(struct deploy *d, const struct plan *p, struct err *err);
 MUST_CHECK int run_finish(struct deploy *d, const struct plan *p, struct err *err);
 
-/* change.c: plans that install.json says next, if it does not say so yet. */
+/* change.c: plans writing next to install.json, if that differs from its contents. */
 MUST_CHECK int plan_record(const struct deploy *d, struct plan *p, const struct installed *next,
 			   struct err *err);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Single files and directories of a plan, beneath the prefix or somebody else's by absolute path.
- * Apply and undo look before they act, and never write over what neither of them expects: that is
- * somebody else's work.
+ * Single files and directories of a plan, below the prefix or elsewhere by absolute path. Apply and
+ * undo check the current state first and never overwrite an unexpected one: another program made
+ * it.
  */
 
 #include "base/file.h"
@@ -61,14 +61,14 @@ int spot_look(const struct deploy *d, const char *path, struct spot_file *f, str
 	if (fd < 0 && errno != ELOOP)
 		return err_sys(err, "open %s", path);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(err, E_EXISTS, "%s is there and is not a regular file", path);
+		return err_set(err, E_EXISTS, "%s exists and is not a regular file", path);
 	f->mode = st.st_mode & 07777;
 	f->uid = st.st_uid;
 	f->gid = st.st_gid;
 	return sha256_fd(fd, path, f->sha256, &f->size, err) < 0 ? -1 : 1;
 }
 
-/* The temporary has a name that follows from the file's, so that undo finds it. */
+/* The temporary file's name is derived from the file's, so that undo finds it. */
 static int write_file(const struct spot *s, const struct buf *bytes, const struct file_new *as,
 		      struct err *err)
 {
@@ -86,7 +86,7 @@ static int remove_file(const struct spot *s, const char *path, struct err *err)
 	return fsync(s->dir) < 0 ? err_sys(err, "sync the directory of %s", path) : 0;
 }
 
-/* Before the journal: the bytes that undo will want. */
+/* Before the journal is written: copies the contents for undo. */
 int file_keep(const struct deploy *d, const struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
@@ -102,7 +102,7 @@ int file_keep(const struct deploy *d, const struct plan_action *a, struct err *e
 		return -1;
 	sha256_hex(buf_cstr(&bytes), bytes.len, hex);
 	if (!str_eq(hex, a->was))
-		return err_set(err, E_STATE, "%s is being changed by somebody else", a->path);
+		return err_set(err, E_STATE, "%s is being changed by another program", a->path);
 	AUTO(fd) int kept = path_mkdirs(d->state, "kept", PATH_NO_LINKS, 0700, err);
 	struct file_like like = { fd, true };
 	struct file_new how = { "new", 0600, (uid_t)-1, (gid_t)-1, &like };
@@ -110,7 +110,7 @@ int file_keep(const struct deploy *d, const struct plan_action *a, struct err *e
 			: file_replace_via(kept, a->kept, buf_cstr(&bytes), bytes.len, &how, err);
 }
 
-/* The new bytes: given, or those of an object. */
+/* The new contents: given, or those of an object. */
 static int new_bytes(const struct deploy *d, const struct plan_action *a, struct buf *to,
 		     struct err *err)
 {
@@ -132,7 +132,7 @@ int file_apply(const struct deploy *d, const struct plan_action *a, struct err *
 	if (there < 0 || spot_find(d, a->path, &s, err) < 0)
 		return -1;
 	if (!str_eq(there ? now.sha256 : NULL, a->was))
-		return err_set(err, E_STATE, "%s was changed by somebody else", a->path);
+		return err_set(err, E_STATE, "%s was changed by another program", a->path);
 	if (!a->will)
 		return remove_file(&s, a->path, err);
 	if (s.dir < 0)
@@ -164,8 +164,7 @@ int file_undo(const struct deploy *d, const struct plan_action *a, struct err *e
 	if (str_eq(there ? now.sha256 : NULL, a->was))
 		return 0;
 	if (!str_eq(there ? now.sha256 : NULL, a->will)) {
-		log_warn("a file was changed by somebody else and stays as it is",
-			 LOG_S("path", a->path));
+		log_warn("keeping a file that another program changed", LOG_S("path", a->path));
 		return 0;
 	}
 	if (!a->was)
@@ -181,7 +180,7 @@ int file_undo(const struct deploy *d, const struct plan_action *a, struct err *e
 
 static int make_dir(const struct spot *s, const char *path, mode_t mode, struct err *err)
 {
-	/* Not mkdir's mode alone: umask. A crash in between is undone with the directory. */
+	/* chmod because of the umask. A crash in between is undone with the directory. */
 	if (mkdirat(s->dir, s->name, 0700) < 0)
 		return errno == EEXIST ? 0 : err_sys(err, "make %s", path);
 	if (fchmodat(s->dir, s->name, mode, 0) < 0 || fsync(s->dir) < 0)
@@ -189,10 +188,10 @@ static int make_dir(const struct spot *s, const char *path, mode_t mode, struct 
 	return 0;
 }
 
-/* One that somebody else put something into stays. */
+/* A directory with files of others stays. */
 static int remove_dir(const struct spot *s, const char *path, struct err *err)
 {
-	/* Below the prefix one sync of everything follows; elsewhere nobody would. */
+	/* Below the prefix everything is synced later; elsewhere it is not. */
 	if (unlinkat(s->dir, s->name, AT_REMOVEDIR) == 0)
 		return *path == '/' && fsync(s->dir) < 0
 			       ? err_sys(err, "sync the directory of %s", path)
@@ -225,7 +224,7 @@ int dir_undo(const struct deploy *d, const struct plan_action *a, struct err *er
 		return found;
 	if (!a->was)
 		return remove_dir(&s, a->path, err);
-	/* Idempotent in both halves: a crash between mkdir and chmod is met here again. */
+	/* mkdir and chmod are both repeated: a crash may have come between them. */
 	if (mkdirat(s.dir, s.name, a->mode) < 0 && errno != EEXIST)
 		return err_sys(err, "make %s", a->path);
 	return fchmodat(s.dir, s.name, a->mode, 0) < 0 ? err_sys(err, "make %s", a->path) : 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Garbage: generations that nobody wants and what no generation refers to. First install.json
- * forgets them, then, after the commit, they go: a generation that is listed is always whole.
+ * Garbage collection: removes generations that are not needed, and objects that no generation
+ * refers to. They are first removed from install.json and deleted after the commit, so a listed
+ * generation is always complete.
  */
 
 #include "base/fd.h"
@@ -21,7 +22,7 @@ static int text_order(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The names in a directory of the prefix, sorted; none if there is no such directory. */
+/* Lists a directory of the prefix, sorted; empty if there is no such directory. */
 static int list(const struct deploy *d, const char *path, char ***names, struct err *err)
 {
 	struct err why = ERR_INIT;
@@ -41,7 +42,7 @@ static int list(const struct deploy *d, const char *path, char ***names, struct 
 	return 0;
 }
 
-/* The objects that the generations of in refer to, sorted. */
+/* The objects that the generations of installed refer to, sorted. */
 struct wanted {
 	VEC(char *) v;
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Opening a prefix: the lock, the recovery of what a crash left, and the directories that come with
- * the first change and go with the last. Must never leave a directory that nobody will remove.
+ * Opening a prefix: the lock, the recovery after a crash, and the directories that are created by
+ * the first change and removed by the last. It must never leave a directory that no later run
+ * removes.
  */
 
 #include "base/fd.h"
@@ -24,8 +25,8 @@
 
 enum { STATE_MAX = 64 << 20 };
 
-/* Anybody may make files in /run/lock. What another user put there, and may hold, or what the
- * kernel (fs.protected_regular) does not let us open for that, is not root's lock. */
+/* Any user may create files in /run/lock. A file of another user, who may hold a lock on it, or
+ * which fs.protected_regular keeps us from opening, is not root's lock: it is removed. */
 static bool drop_foreign(const char *path)
 {
 	struct stat st;
@@ -50,7 +51,7 @@ static int open_lock(const char *path, bool *directory, struct err *err)
 	return fd < 0 ? err_sys(err, "open the lock %s", path) : fd;
 }
 
-/* The lock is the kernel's: a dead holder holds nothing. The pid in it is for the message only. */
+/* A flock, which ends with its process. The pid in the file is for the message only. */
 static int take_lock(const char *path, struct err *err)
 {
 	bool directory;
@@ -65,8 +66,9 @@ static int take_lock(const char *path, struct err *err)
 		if (errno != EWOULDBLOCK)
 			return err_sys(err, "lock %s", path);
 		pid = directory ? NULL : file_read_line(AT_FDCWD, path, &ignored);
-		return err_set(err, E_STATE, "another kata-deploy is at work: %s%s has locked %s",
-			       str_empty(pid) ? "somebody" : "process ", pid ? pid : "", path);
+		return err_set(err, E_STATE, "another kata-deploy is running: %s%s has locked %s",
+			       str_empty(pid) ? "another process" : "process ", pid ? pid : "",
+			       path);
 	}
 	if (directory)
 		return STEAL(fd, -1);
@@ -76,7 +78,7 @@ static int take_lock(const char *path, struct err *err)
 	return fd_write_all(fd, pid, strlen(pid), err) < 0 ? -1 : STEAL(fd, -1);
 }
 
-/* An fd of a directory that may be missing: -1 with no error set then. */
+/* Opens a directory; if it is missing, returns -1 without an error. */
 static int open_dir(int at, const char *path, struct err *err)
 {
 	int fd = openat(at, path,
@@ -115,7 +117,8 @@ int home_load(struct deploy *d, struct err *err)
 		return 0;
 	err_wrap(err, "%s/state", d->prefix);
 	if (err->code == E_INVALID)
-		err_hint(err, "bring it back, or move %s away and install anew", d->prefix);
+		err_hint(err, "restore it from a backup, or move %s away and install again",
+			 d->prefix);
 	return -1;
 }
 
@@ -129,7 +132,7 @@ static int make_dir(int at, const char *path, int *fd, bool *made, struct err *e
 	*fd = open_dir(at, path, err);
 	if (*fd < 0)
 		return err->code ? -1 : err_sys(err, "open %s", path);
-	/* umask may have taken bits of the mark away. */
+	/* The umask may have cleared bits of the mark. */
 	return fchmod(*fd, MODE_EMPTY) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
 }
 
@@ -171,7 +174,7 @@ int home_empty_state(const struct deploy *d, struct err *err)
 	return 0;
 }
 
-/* Removes a marked directory; one that has got other contents meanwhile becomes an ordinary one. */
+/* Removes a marked directory; one that has contents meanwhile loses its mark. */
 static int drop_marked(int at, const char *path, int *fd, struct err *err)
 {
 	struct stat st;
@@ -191,14 +194,14 @@ static int drop_marked(int at, const char *path, int *fd, struct err *err)
 	return fchmod(*fd, MODE_HOME) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
 }
 
-/* Takes away what counts for nothing when no journal speaks of it. */
+/* Removes temporary files that are without a meaning once there is no journal. */
 int home_settle(struct deploy *d, struct err *err)
 {
 	static const char *const loose[] = { "staging", "state/kept", "state/link.new",
 					     "state/journal.new" };
 
 	for (size_t i = 0; d->root >= 0 && i < ARRAY_LEN(loose); i++) {
-		/* Looked at first, since on a read-only file system even removing nothing fails. */
+		/* Checked first, since on a read-only file system even removing nothing fails. */
 		if (home_has(d, loose[i]) && path_remove_below(d->root, loose[i], err) < 0)
 			return -1;
 	}
@@ -245,7 +248,7 @@ int deploy_open(const struct deploy_options *o, enum deploy_access access, struc
 	if (open_home(d, err) < 0 || (access == DEPLOY_CHANGE && recover(d, err) < 0) ||
 	    home_load(d, err) < 0)
 		return -1;
-	/* Only now: what could not be recovered is not settled by closing either. */
+	/* Set last: if the recovery failed, deploy_close() must not remove anything. */
 	d->access = access;
 	*out = STEAL(d, NULL);
 	return 0;
@@ -257,9 +260,9 @@ void deploy_close(struct deploy *d)
 
 	if (!d)
 		return;
-	/* A journal that is still there needs what is kept beside it. */
+	/* While there is a journal, the files in state/kept are needed. */
 	if (d->access == DEPLOY_CHANGE && !deploy_is_interrupted(d) && home_settle(d, &err) < 0)
-		log_err(LOG_WARN, &err, "staging is left over; the next change will remove it");
+		log_err(LOG_WARN, &err, "staging was not removed; the next change will remove it");
 	fd_close(&d->state);
 	fd_close(&d->root);
 	fd_close(&d->lock);
@@ -325,7 +328,7 @@ int deploy_stage(struct deploy *d, const char *name, struct err *err)
 
 bool deploy_has(const struct deploy *d, const struct entry *e)
 {
-	struct err ignored = ERR_INIT; /* a damaged object is one that it has not */
+	struct err ignored = ERR_INIT; /* a damaged object counts as missing */
 
 	return d->root >= 0 && e->type == ENTRY_FILE && store_has(d->root, e, &ignored) == 1;
 }

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The engine lays releases down on a node and takes them away again; with what makes and judges
-# releases it is linked into tests as well. The program adds what talks to the node and the network.
+# DEPLOY_SRC: the engine, and building and verifying releases; also linked into tests. The program
+# adds what accesses the node and the network.
 DEPLOY_SRC := $(sort $(wildcard deploy/*.c deploy/store/*.c deploy/plan/*.c deploy/journal/*.c \
                                 deploy/release/*.c deploy/trust/*.c))
 DEPLOY_LIBS := base cli json crypto yaml archive
 include deploy/trust/keys.mk
 
-# What talks to container managers.
+# Registration with container managers.
 CRI_SRC := $(sort $(wildcard deploy/cri/*.c))
 CRI_LIBS := $(DEPLOY_LIBS) toml http protocols
 

@@ -2,12 +2,12 @@
 /*
  * Carrying out a plan. A crash, and what follows from it:
  *
- *	before the journal is written	nothing has changed; what was kept is thrown away
+ *	before the journal is written	nothing has changed; kept copies are removed
  *	while applying			no word in the journal: everything is undone
- *	while saying "commit"		torn or lost: undone; there: finished
- *	after the commit		what was to be dropped is dropped
- *	while undoing			undone again, which does no harm
- *	before the journal is removed	undone or finished once more, which does no harm
+ *	while writing "commit"		incomplete: undone; complete: finished
+ *	after the commit		the actions after the commit are repeated
+ *	while undoing			undone again, which is idempotent
+ *	before the journal is removed	undone or finished again, which is idempotent
  */
 
 #include "base/fd.h"
@@ -41,7 +41,7 @@ static int keep_step(struct plan_action *a, struct err *err)
 	return 0;
 }
 
-/* What undo will need, laid aside. Nothing that counts has changed yet. */
+/* Stores what undo will need. Nothing outside state/ has changed yet. */
 static int keep(const struct deploy *d, struct plan *p, struct err *err)
 {
 	vec_each(struct plan_action, a, &p->actions) {
@@ -87,7 +87,7 @@ static int apply(const struct deploy *d, const struct plan_action *a, const stru
 	bug("plan action %d", (int)a->kind);
 }
 
-/* Only from what will be to what was: a link that is neither is not ours to touch. */
+/* Restores the old target only if the link has the new one: any other target is not ours. */
 static int undo_link(const struct deploy *d, const struct plan_action *a, struct err *err)
 {
 	AUTO(str) char *target = NULL;
@@ -107,8 +107,8 @@ static int undo_step(const struct deploy *d, const struct plan_action *a, struct
 	if (!record)
 		return -1;
 	if (!ops)
-		return err_set(err, E_UNSUPPORTED, "nobody knows how to undo a step of kind '%s'",
-			       a->step);
+		return err_set(err, E_UNSUPPORTED,
+			       "this kata-deploy cannot undo a step of kind '%s'", a->step);
 	return ops->undo(d->context, record, err);
 }
 
@@ -140,8 +140,7 @@ static bool only_state_left(const struct deploy *d)
 	return !home_has(d, "store") && !home_has(d, "generations") && !home_has(d, "etc");
 }
 
-/* All actions are tried, so that one that fails leaves as little as it can; the journal stays then.
- */
+/* Tries to undo every action, even if one fails; in that case the journal is kept. */
 int run_undo(struct deploy *d, const struct plan *p, struct err *err)
 {
 	struct err first = ERR_INIT;
@@ -156,7 +155,7 @@ int run_undo(struct deploy *d, const struct plan *p, struct err *err)
 		*err = first;
 		return -1;
 	}
-	/* The way back is on the disk before the journal that knows it goes. */
+	/* The undone state is synced before the journal is removed. */
 	if (store_sync(d->root, err) < 0 ||
 	    home_mark(d, p->made_prefix, p->made_state, MODE_EMPTY, err) < 0)
 		return -1;
@@ -205,7 +204,7 @@ int run_finish(struct deploy *d, const struct plan *p, struct err *err)
 static int apply_all(const struct deploy *d, const struct plan *p, const struct layout *l,
 		     struct err *err)
 {
-	/* From here on the directories hold something of value. */
+	/* From here on the directories contain something of value. */
 	if (home_mark(d, d->made_prefix, d->made_state, MODE_HOME, err) < 0)
 		return -1;
 	vec_each(struct plan_action, a, &p->actions) {
@@ -216,14 +215,14 @@ static int apply_all(const struct deploy *d, const struct plan *p, const struct 
 	return 0;
 }
 
-/* "commit" failed: it may be on the disk all the same. Undoing is safe only once "undo" is. */
+/* Writing "commit" failed, but it may be on disk. Undoing is safe only after "undo" is on disk. */
 static int take_back(struct deploy *d, struct err *err)
 {
 	struct err why = ERR_INIT;
 
 	if (journal_say(d->state, JOURNAL_UNDO, &why) == 0)
 		return 0;
-	err_hint(err, "whether it is done or undone is decided at the next start");
+	err_hint(err, "run kata-deploy recover, which completes or undoes it");
 	return -1;
 }
 
@@ -232,8 +231,10 @@ static int back_out(struct deploy *d, const struct plan *p, struct err *err)
 	struct err why = ERR_INIT;
 
 	if (run_undo(d, p, &why) < 0)
-		return err_hint(err, "undoing it failed too (%s), the journal was kept; recover",
-				why.msg);
+		return err_hint(
+			err,
+			"undoing it failed too (%s), the journal was kept; run kata-deploy recover",
+			why.msg);
 	return -1;
 }
 
@@ -243,7 +244,7 @@ int run_plan(struct deploy *d, struct plan *p, const struct layout *l, struct er
 		return 0;
 	if (home_make(d, err) < 0)
 		return -1;
-	/* An uninstall says itself what it leaves. */
+	/* Kept if set: an uninstall decides itself which directories it removes. */
 	p->made_prefix |= d->made_prefix;
 	p->made_state |= d->made_state;
 	if (plan_check(d, p, err) < 0 || keep(d, p, err) < 0)
@@ -258,8 +259,8 @@ int run_plan(struct deploy *d, struct plan *p, const struct layout *l, struct er
 		d->made_state = p->made_state;
 	}
 	if (run_finish(d, p, err) < 0) {
-		err_wrap(err, "%s is done, but not all of the old is gone", p->verb);
-		return err_hint(err, "the journal was kept; recover");
+		err_wrap(err, "%s is done, but old files could not be removed", p->verb);
+		return err_hint(err, "the journal was kept; run kata-deploy recover");
 	}
 	return home_load(d, err);
 }

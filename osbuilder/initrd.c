@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Reads manifests and packs what they list. It must never let anything in that is not in a
- * manifest, and must refuse what the kernel would drop without a word: an entry whose directory is
- * missing.
+ * Reads manifests and packs the listed entries, and nothing else. It rejects an entry without its
+ * directory, which the kernel would drop silently.
  */
 #include "osbuilder/initrd.h"
 
@@ -20,7 +19,7 @@ enum { MANIFEST_MAX = 1 << 20, SOURCE_MAX = 64 << 20 };
 struct initrd {
 	const struct initrd_options *options;
 	struct pack *pack;
-	const char *folder; /* of the manifest that is being read */
+	const char *folder; /* of the current manifest */
 	char **dirs, **others;
 };
 
@@ -135,7 +134,7 @@ static int add_node(struct initrd *rd, char *const *field, struct err *err)
 	uint64_t major_number, minor_number;
 
 	if (!str_eq(field[5], "c") && !str_eq(field[5], "b"))
-		return err_set(err, E_INVALID, "'%s' is not a kind of device: c or b", field[5]);
+		return err_set(err, E_INVALID, "'%s' is not a type of device: c or b", field[5]);
 	entry.mode = field[5][0] == 'c' ? S_IFCHR : S_IFBLK;
 	if (parse_owner(field + 2, &entry, err) < 0 ||
 	    str_u64(field[6], 10, 0, 4095, "major number", &major_number, err) < 0 ||
@@ -175,7 +174,7 @@ static int add_line(struct initrd *rd, const char *line, struct err *err)
 			strv_push(&rd->others, field[1]);
 		return 0;
 	}
-	return err_set(err, E_INVALID, "unknown kind of entry '%s'", field[0]);
+	return err_set(err, E_INVALID, "unknown type of entry '%s'", field[0]);
 }
 
 static int add_manifest(struct initrd *rd, const char *file, struct err *err)

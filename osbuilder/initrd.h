@@ -2,20 +2,20 @@
 #pragma once
 
 /*
- * An initial ram disk from manifests: text files with one entry per line, in the order in which the
- * kernel is to unpack them.
+ * Builds an initial RAM disk from manifests: text files with one entry per line, in the order in
+ * which the kernel unpacks them.
  *
  *	dir  PATH MODE UID GID
  *	file PATH MODE UID GID SOURCE
  *	link PATH TARGET
  *	node PATH MODE UID GID c|b MAJOR MINOR
  *
- * Fields are parted by blanks; an empty line and one that begins with # mean nothing. PATH is
- * absolute and clean, and a directory comes before what it holds. A SOURCE is relative to the
- * manifest's folder, or "$NAME" or "$NAME/REST" with a variable of the caller.
+ * Fields are separated by blanks; empty lines and lines that begin with # are ignored. PATH is
+ * absolute and clean, and a directory must precede its contents. A SOURCE is relative to the
+ * manifest's directory, or "$NAME" or "$NAME/REST" with a variable of the caller.
  *
- * The result depends on the manifests and the sources only, not on the machine, the user or the
- * hour.
+ * The result depends only on the manifests, the sources and the options, not on the machine, the
+ * user or the time.
  */
 
 #include "archive/pack.h"
@@ -30,7 +30,7 @@ struct initrd_options {
 	time_t mtime; /* of every entry */
 };
 
-/* Appends the archive to out, whose limit bounds it. Errors name the manifest and the line:
- * E_INVALID for the line itself, E_NOT_FOUND or another code for its source. */
+/* Appends the archive to out, up to its limit. Errors name the manifest and the line: E_INVALID for
+ * the line itself, E_NOT_FOUND or another code for its source. */
 MUST_CHECK int initrd_build(char *const *manifests, const struct initrd_options *o, struct buf *out,
 			    struct err *err);

@@ -4,8 +4,8 @@
 # Prints the manifest lines that bring iptables into the initrd: osbuilder/iptables.sh >FILE
 #
 # The agent answers GetIPTables and SetIPTables with these programs. They and the libraries they
-# load come from this machine's package iptables; ldd says which. Of the extensions, only those come in
-# that sandboxes are known to use; the kernel has more.
+# load come from this machine's package iptables, as ldd lists them. Of the extensions only those are
+# included that sandboxes are known to use.
 
 set -euo pipefail
 export LC_ALL=C
@@ -16,7 +16,7 @@ die() {
 }
 
 binary=$(PATH=$PATH:/usr/sbin:/sbin command -v xtables-legacy-multi) ||
-	die "xtables-legacy-multi: not there; install the package iptables"
+	die "xtables-legacy-multi was not found; install the package iptables"
 
 extensions=(
 	libxt_{addrtype,comment,conntrack,connmark,CONNMARK,CT,iprange,limit,LOG,mac,mark,MARK}
@@ -28,13 +28,13 @@ extensions=(
 
 # NAME => PATH (ADDRESS), or PATH (ADDRESS) for the loader.
 mapfile -t libraries < <(ldd "$binary" | awk '/=> \// { print $3; next } $1 ~ /^\// { print $1 }')
-[ ${#libraries[@]} -ge 2 ] || die "ldd does not say what $binary needs"
+[ ${#libraries[@]} -ge 2 ] || die "ldd does not list the libraries of $binary"
 
 folder=
 for library in "${libraries[@]}"; do
 	case $library in */libxtables.so*) folder=$(dirname "$(realpath "$library")")/xtables ;; esac
 done
-[ -d "$folder" ] || die "no folder of extensions beside libxtables"
+[ -d "$folder" ] || die "no directory of extensions beside libxtables; reinstall the package iptables"
 
 declare -A made=()
 directory() {

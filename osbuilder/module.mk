@@ -41,7 +41,7 @@ $(INITRD): $(BUILD)/tools/mkinitrd $(BUILD)/osbuilder/init $(INITRD_MANIFESTS) \
 	$(call say,INITRD,$@)
 	$(Q)$(MKINITRD) -o $@ $(INITRD_MANIFESTS)
 
-# From other files, made at another time, by another name of the folder.
+# From copies of the files, with other times and in another directory.
 check-initrd: $(INITRD) ## pack the initial ram disk again, must be the same bytes
 	@rm -rf $(BUILD)/osbuilder/again && mkdir -p $(BUILD)/osbuilder/again
 	@cp -r osbuilder/initrd.manifest osbuilder/rootfs $(BUILD)/osbuilder/again

@@ -33,7 +33,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/kata-curl-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# This machine's package sources, asked for sources instead of binaries. Nothing of the system changes.
+# Uses this machine's package sources for source packages. Nothing on the system is changed.
 fetch() {
 	local parts=$work/apt/parts f
 	mkdir -p "$parts" "$work"/apt/lists/partial "$work"/apt/cache/archives/partial
@@ -46,7 +46,7 @@ fetch() {
 	local apt=(apt-get -q -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$parts"
 		-o "Dir::State::lists=$work/apt/lists" -o "Dir::Cache=$work/apt/cache"
 		-o APT::Sandbox::User=root)
-	# A third-party source without source packages is no reason to stop.
+	# A third-party repository without source packages is not an error.
 	"${apt[@]}" update >/dev/null 2>&1 || true
 	(cd "$work" && "${apt[@]}" source --download-only curl >"$work/apt/log" 2>&1) || {
 		tail -n 5 "$work/apt/log" >&2
@@ -65,7 +65,7 @@ if [ -d "$cache" ] && [ -z "$source" ]; then
 	newest=$(find "$cache" -mindepth 2 -maxdepth 2 -name key -newermt '7 days ago' -print -quit)
 	key=$(cat "${newest:-/dev/null}")
 fi
-# A result of this week needs no look at the archive.
+# A result of the last 7 days is used without checking Debian's archive.
 if [ -n "${key:-}" ] && [ "$key" = "$(inputs | sha256sum | cut -d' ' -f1)" ]; then
 	mkdir -p "$out"
 	cp -a "$(dirname "$newest")"/. "$out"
@@ -78,17 +78,17 @@ if [ -z "$source" ]; then
 	source=$work
 fi
 [ "$(sha256sum <"$source/$tarball" | cut -d' ' -f1)" = "$tarball_sha256" ] ||
-	die "$source/$tarball has another digest than the pinned one"
+	die "$source/$tarball does not have the pinned digest"
 patches=$(find "$source" -maxdepth 1 -name 'curl_7.88.1-*.debian.tar.xz' | sort -V | tail -n 1)
 [ -n "$patches" ] || die "$source has no curl_7.88.1-*.debian.tar.xz"
 [ "$(sha256sum <"$patches" | cut -d' ' -f1)" = "$patches_sha256" ] ||
-	echo "curl: $(basename "$patches") is newer than the one that is pinned"
+	echo "curl: $(basename "$patches") is not the pinned version"
 
 mkdir "$work/src"
 tar -C "$work/src" --strip-components=1 -xf "$source/$tarball"
 tar -C "$work/src" -xf "$patches"
 cd "$work/src"
-# Those at the end of the series are for builds with other cryptography libraries.
+# The patches at the end of the series are for builds with other TLS libraries.
 grep -v -e '^#' -e '^$' -e gnutls -e nss debian/patches/series | while read -r patch; do
 	patch -s -p1 <"debian/patches/$patch" || die "patch $patch does not apply"
 done

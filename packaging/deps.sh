@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs what building and testing needs on Debian 12; asks nothing. docs/dependencies.md says what
-# each package is for.
+# Installs the packages for building and testing on Debian 12, without prompts. docs/dependencies.md
+# lists the purpose of each package.
 set -euo pipefail
 
 packages=(
@@ -17,7 +17,7 @@ packages=(
 	# tests
 	check libsubunit-dev codespell shellcheck busybox-static minisign zstd openssl nghttp2-server
 	e2fsprogs xfsprogs cpio
-	# what containers run with
+	# running containers
 	qemu-system-x86 qemu-system-common containerd runc iproute2 procps
 )
 

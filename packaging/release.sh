@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes and signs a release directory out of a staged install tree; `make release` calls it.
+# Builds and signs a release directory from a staged install tree; `make release` calls it.
 #
 #   release.sh KATA-DEPLOY TREE OUT VERSION GUEST-KERNEL
 #
-# Environment: KEY, a secret key (else one for development is made below build/ and its public half
-# laid beside the release, to be trusted only by name: --key OUT/development.pub), PASSPHRASE_FD,
+# Environment: KEY, a secret key (else a development key is made below build/ and its public key is
+# put beside the release; it is trusted only with --key OUT/development.pub), PASSPHRASE_FD,
 # SERIAL (default: the time of creation), SOURCE_DATE_EPOCH (default: the time of the last commit),
 # OLD (release directories to make patches from), LEVEL (of zstd), CHANNEL, EXPIRES, COMPONENTS.
 set -euo pipefail
@@ -16,7 +16,7 @@ build=${BUILD:-build}
 
 if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
 	SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null) || {
-		echo "release: there is no commit to take the time from; set SOURCE_DATE_EPOCH" >&2
+		echo "release: no commit gives the creation time; set SOURCE_DATE_EPOCH" >&2
 		exit 1
 	}
 fi
@@ -39,6 +39,6 @@ if [ -z "${KEY:-}" ]; then
 	KEY=$build/development.key
 	[ -f "$KEY" ] || "$deploy" keys generate --no-passphrase "$build/development" >/dev/null
 	cp "$build/development.pub" "$out/development.pub"
-	echo "signed with a development key, which nobody trusts unless told: --key $out/development.pub"
+	echo "signed with a development key, which is trusted only with --key $out/development.pub"
 fi
 "$deploy" release sign --key "$KEY" "${sign[@]}" "$out" >/dev/null

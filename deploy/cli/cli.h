@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * What the verbs of kata-deploy share: one place for the values of options, and rows of option
- * tables by what they are about.
+ * Shared by the verbs of kata-deploy: one struct for the values of all options, and groups of
+ * option table rows by subject.
  *
  *	const struct opt rollback_opts[] = { CLI_PLACE, CLI_CHANGE, CLI_TALK, OPT_END };
  *
- * A verb is a row of the table in main.c and a file of deploy/verbs/. What it found or did goes to
- * standard output, as JSON with --json; everything else goes to standard error.
+ * A verb is a row of the table in main.c and a file in deploy/verbs/. Its result goes to standard
+ * output, as JSON with --json; everything else goes to standard error.
  */
 
 #include "base/err.h"
@@ -39,7 +39,7 @@ struct cli {
 	bool no_proof;
 	/* how */
 	bool dry_run, force, yes, check;
-	bool upgrade; /* the verb: handlers that were registered stay */
+	bool upgrade; /* set by the verb: keep the registered handlers */
 	bool json, quiet, timings;
 	const char *progress_fd;
 };
@@ -48,65 +48,69 @@ extern struct cli cli;
 
 #define CLI_PREFIX "/opt/kata"
 
-#define CLI_PLACE                                                                                \
-	OPT_STR(0, "prefix", "DIR", &cli.prefix, "where it is installed; default: " CLI_PREFIX), \
-		OPT_STR(0, "root", "DIR", &cli.root,                                             \
-			"work on the system below DIR and touch no other"),                      \
+#define CLI_PLACE                                                                              \
+	OPT_STR(0, "prefix", "DIR", &cli.prefix, "installation prefix; default: " CLI_PREFIX), \
+		OPT_STR(0, "root", "DIR", &cli.root,                                           \
+			"work on the system below DIR and touch no other"),                    \
 		OPT_STR(0, "lock", "FILE", &cli.lock, "default: /run/lock/kata-deploy.lock")
 #define CLI_JSON OPT_FLAG(0, "json", &cli.json, "print the result as JSON")
 #define CLI_TALK                                                        \
 	CLI_JSON, OPT_FLAG('q', "quiet", &cli.quiet, "no progress"),    \
 		OPT_STR(0, "progress-fd", "N", &cli.progress_fd,        \
 			"progress as JSON lines to file descriptor N"), \
-		OPT_FLAG(0, "timings", &cli.timings, "print what each phase took")
+		OPT_FLAG(0, "timings", &cli.timings, "print how long each phase took")
 #define CLI_CHANGE                                                                         \
 	OPT_FLAG('n', "dry-run", &cli.dry_run, "print what would change, change nothing"), \
-		OPT_FLAG('y', "yes", &cli.yes, "ask nothing")
-#define CLI_SOURCE                                                                               \
-	OPT_STRV('r', "release", "URL|DIR|FILE", &cli.releases,                                  \
-		 "the release, or - for a tar; again: mirrors"),                                 \
-		OPT_STR(0, "cacert", "FILE", &cli.cacert, "authorities for https"),              \
-		OPT_STR(0, "proxy", "URL", &cli.proxy, "default: from the environment"),         \
-		OPT_STR(0, "limit-rate", "BYTES", &cli.limit_rate, "bytes per second; K, M, G"), \
-		OPT_STR(0, "cache", "DIR", &cli.cache, "of downloads; default: " SOURCE_CACHE),  \
-		OPT_FLAG(0, "keep-cache", &cli.keep_cache, "keep whole downloads there")
-#define CLI_PARTS                                                                                  \
-	OPT_STRV(0, "components", "NAME,...", &cli.components, "only these and what is required"), \
+		OPT_FLAG('y', "yes", &cli.yes, "do not ask for confirmation")
+#define CLI_SOURCE                                                                                \
+	OPT_STRV('r', "release", "URL|DIR|FILE", &cli.releases,                                   \
+		 "release, - for a tar on stdin; repeated: mirrors"),                             \
+		OPT_STR(0, "cacert", "FILE", &cli.cacert, "certificate authorities for https"),   \
+		OPT_STR(0, "proxy", "URL", &cli.proxy, "default: from the environment"),          \
+		OPT_STR(0, "limit-rate", "BYTES", &cli.limit_rate, "bytes per second; K, M, G"),  \
+		OPT_STR(0, "cache", "DIR", &cli.cache, "download cache; default: " SOURCE_CACHE), \
+		OPT_FLAG(0, "keep-cache", &cli.keep_cache, "keep complete downloads in the cache")
+#define CLI_PARTS                                              \
+	OPT_STRV(0, "components", "NAME,...", &cli.components, \
+		 "only these and the required ones"),          \
 		OPT_STRV(0, "without", "NAME,...", &cli.without, "all but these")
-#define CLI_TRUSTED                                                                              \
-	OPT_STRV('k', "key", "FILE", &cli.keys, "trust this public key only; may be repeated"),  \
-		OPT_UINT(0, "threshold", "K", &cli.threshold, "how many keys must have signed"), \
-		OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " TRUST_DIRECTORY),     \
-		OPT_STR(0, "pin", "SHA256", &cli.pin, "release.yaml must have this digest"),     \
-		OPT_FLAG(0, "allow-downgrade", &cli.allow_downgrade,                             \
-			 "accept an older release than the last one"),                           \
+#define CLI_TRUSTED                                                                             \
+	OPT_STRV('k', "key", "FILE", &cli.keys, "trust this public key only; may be repeated"), \
+		OPT_UINT(0, "threshold", "K", &cli.threshold,                                   \
+			 "number of keys that must have signed"),                               \
+		OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " TRUST_DIRECTORY),    \
+		OPT_STR(0, "pin", "SHA256", &cli.pin, "release.yaml must have this digest"),    \
+		OPT_FLAG(0, "allow-downgrade", &cli.allow_downgrade,                            \
+			 "accept an older release than the last one"),                          \
 		OPT_FLAG(0, "allow-expired", &cli.allow_expired, "accept an expired release")
-#define CLI_MANAGER                                                                            \
-	OPT_STR(0, "cri", "NAME", &cli.cri, "container manager, or none; default: what runs"), \
-		OPT_STR(0, "cri-config", "FILE", &cli.cri_config, "its configuration file"),   \
-		OPT_STR(0, "cri-socket", "FILE", &cli.cri_socket, "its socket"),               \
-		OPT_STR(0, "restart-with", "CMD", &cli.restart_with,                           \
-			"how it is restarted; default: its service"),                          \
-		OPT_UINT(0, "restart-seconds", "N", &cli.restart_seconds,                      \
-			 "how long it may take to come back; default: 60")
+#define CLI_MANAGER                                                                           \
+	OPT_STR(0, "cri", "NAME", &cli.cri, "container manager, or none; default: detected"), \
+		OPT_STR(0, "cri-config", "FILE", &cli.cri_config, "its configuration file"),  \
+		OPT_STR(0, "cri-socket", "FILE", &cli.cri_socket, "its socket"),              \
+		OPT_STR(0, "restart-with", "CMD", &cli.restart_with,                          \
+			"command that restarts it; default: its service"),                    \
+		OPT_UINT(0, "restart-seconds", "N", &cli.restart_seconds,                     \
+			 "time limit for its restart; default: 60")
 #define CLI_FORCE(what) OPT_FLAG('f', "force", &cli.force, (what))
 
-/* Results, talk and questions (say.c). */
+/* Output (say.c). */
 struct json;
 struct plan;
-/* Prints a document on standard output; one at most, and whether there was one. */
+/* Prints a document on standard output, at most one per run; say_has_answered() is true
+ * afterwards. */
 void say_json(const struct json *j);
 bool say_has_answered(void);
-/* A sentence on standard output, unless --json or --quiet. */
+/* Prints a line on standard output, unless --json or --quiet. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* A plan, for --dry-run. */
+/* Prints a plan, for --dry-run. */
 void say_plan(const struct plan *p);
-/* The result of a change that has no more to say: {"verb", "changed"}, or the sentence. */
+/* Prints the result of a change that has no details: {"verb", "changed"} with --json, else the
+ * sentence, or "nothing to do" if nothing changed. */
 void say_done(const char *verb, bool changed, const char *sentence);
-/* "12.3 MiB"; in one of four buffers that are used in turn. */
+/* "12.3 MiB", in one of four static buffers that are used in turn. */
 const char *say_bytes(unsigned long long bytes);
 
-/* The verbs; operands only. */
+/* The verbs. argv holds the operands only. */
 extern const struct opt install_opts[], plan_opts[], rollback_opts[], uninstall_opts[],
 	status_opts[], verify_opts[], repair_opts[], gc_opts[], recover_opts[], fetch_opts[],
 	doctor_opts[], prove_opts[];

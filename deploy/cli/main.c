@@ -15,24 +15,25 @@
 #include <sys/stat.h>
 
 static const struct subverb verbs[] = {
-	{ "install", "", "lay a release down, register it, prove it in a VM", install_opts,
+	{ "install", "", "install a release, register it, prove it in a VM", install_opts,
 	  verb_install, 0, 0 },
 	{ "upgrade", "", "the same over an older release", install_opts, verb_upgrade, 0, 0 },
-	{ "plan", "", "say what an install would change", plan_opts, verb_plan, 0, 0 },
+	{ "plan", "", "show what an install would change", plan_opts, verb_plan, 0, 0 },
 	{ "rollback", "", "make the previous release the current one", rollback_opts, verb_rollback,
 	  0, 0 },
-	{ "status", "", "say what is installed, and who uses it", status_opts, verb_status, 0, 0 },
+	{ "status", "", "show what is installed, and what uses it", status_opts, verb_status, 0,
+	  0 },
 	{ "prove", "", "run a container in a VM and show what it saw", prove_opts, verb_prove, 0,
 	  0 },
 	{ "verify", "", "hash every file again", verify_opts, verb_verify, 0, 0 },
-	{ "repair", "", "put right what verify finds", repair_opts, verb_repair, 0, 0 },
+	{ "repair", "", "repair what verify finds", repair_opts, verb_repair, 0, 0 },
 	{ "gc", "", "remove releases that nothing uses", gc_opts, verb_gc, 0, 0 },
-	{ "recover", "", "finish or undo what a crash interrupted", recover_opts, verb_recover, 0,
+	{ "recover", "", "complete or undo an interrupted change", recover_opts, verb_recover, 0,
 	  0 },
-	{ "uninstall", "", "take away what was installed, and only that", uninstall_opts,
+	{ "uninstall", "", "remove what was installed, and only that", uninstall_opts,
 	  verb_uninstall, 0, 0 },
-	{ "doctor", "", "can this node run VM containers, and if not, why not?", doctor_opts,
-	  verb_doctor, 0, 0 },
+	{ "doctor", "", "check whether this node can run VM containers", doctor_opts, verb_doctor,
+	  0, 0 },
 	{ "fetch", "", "copy a release into a directory, for nodes without a network", fetch_opts,
 	  verb_fetch, 0, 0 },
 	{ 0 },
@@ -46,12 +47,12 @@ static const struct family families[] = {
 
 static const struct manual manual = {
 	.name = "kata-deploy",
-	.text = "installs releases of kata: verified, at once or not at all, reversible",
+	.text = "installs kata releases: verified, atomic, reversible",
 	.verbs = verbs,
 	.families = families,
 };
 
-/* The options may not have been read as far as that. */
+/* Parsing of the options may have failed before --json. */
 static bool wants_json(char *const *argv)
 {
 	strv_each(word, argv) {
@@ -63,7 +64,7 @@ static bool wants_json(char *const *argv)
 	return false;
 }
 
-/* What a verb found wrong may be its document already. */
+/* If a verb has printed its document, that contains the error. */
 static void complain(char *const *argv, const struct err *err)
 {
 	(void)fflush(stdout);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The node that a verb works on: paths below --root, the prefix opened, what the manager is told.
- */
+/* The node that a verb works on: paths below --root, the opened prefix, the registration. */
 
 #include "deploy/cli/node.h"
 
@@ -21,7 +20,7 @@ enum { HANDLERS_MAX = 64 };
 uint64_t node_now(void)
 {
 	const char *epoch = cli.root ? getenv("SOURCE_DATE_EPOCH") : NULL;
-	struct err ignored = ERR_INIT; /* what is no number is no moment */
+	struct err ignored = ERR_INIT; /* not a number: ignored */
 	uint64_t now;
 
 	if (epoch && str_u64(epoch, 10, 1, INT64_MAX, "SOURCE_DATE_EPOCH", &now, &ignored) == 0)
@@ -34,7 +33,7 @@ const char *node_prefix(void)
 	return cli.prefix ? cli.prefix : CLI_PREFIX;
 }
 
-/* --root as an absolute path; / is the running system, as if nothing had been said. */
+/* Makes --root an absolute path; / is the running system, as without --root. */
 static int settle_root(struct err *err)
 {
 	static char root[PATH_MAX];
@@ -45,12 +44,12 @@ static int settle_root(struct err *err)
 	if (!realpath(cli.root, root))
 		return err_sys(err, "open --root '%s'", cli.root);
 	if (stat(root, &st) < 0 || !S_ISDIR(st.st_mode))
-		return err_set(err, E_USAGE, "--root %s is no directory", cli.root);
+		return err_set(err, E_USAGE, "--root %s is not a directory", cli.root);
 	cli.root = str_eq(root, "/") ? NULL : root;
 	return 0;
 }
 
-/* Another system has no /run; its own directory is what is locked there. */
+/* Below --root there may be no /run, so that directory itself is locked. */
 static const char *lock_path(void)
 {
 	if (cli.lock)
@@ -58,7 +57,7 @@ static const char *lock_path(void)
 	return cli.root ? cli.root : DEPLOY_LOCK;
 }
 
-/* Steps that a journal may ask to be undone. */
+/* Kinds of steps that a journal may need to undo. */
 static const struct deploy_step_ops **step_kinds(void)
 {
 	static const struct deploy_step_ops *kinds[16] = { &prove_step, &prove_clean_step };
@@ -118,16 +117,16 @@ int node_recall_release(const struct deploy *d, const char *list, char ***out, s
 	if (node_recall(d, "release", &doc, &memory, err) < 0)
 		return -1;
 	if (memory && json_kind(memory) != JSON_IS_OBJECT)
-		return err_set(err, E_INVALID, "install.json: extra.release is no object");
+		return err_set(err, E_INVALID, "install.json: extra.release is not an object");
 	if (!memory || !json_get(memory, list))
 		return 0;
 	return json_get_strings(memory, list, out) < 0
 		       ? err_set(err, E_INVALID,
-				 "install.json: extra.release.%s is no list of strings", list)
+				 "install.json: extra.release.%s is not a list of strings", list)
 		       : 0;
 }
 
-/* --- what the manager is told --- */
+/* --- the registration --- */
 
 void registration_release(struct registration *reg)
 {
@@ -148,8 +147,8 @@ static const struct {
 	{ "restart-with", &cli.restart_with },
 };
 
-/* Where the manager is does not change by not being said. Which handlers there are to be, an
- * install says anew; an upgrade keeps them. */
+/* Options that locate the manager default to the recorded ones. The handlers are given anew with
+ * each install; an upgrade keeps them. */
 static int recall_options(const struct deploy *d, struct json **doc, struct err *err)
 {
 	const struct json *was, *value;
@@ -212,8 +211,8 @@ int node_manager(const struct deploy *d, struct json **doc, struct cri **out, st
 	return cri_find(&o, out, err);
 }
 
-/* kata and kata-qemu with the shim's own search for a configuration, then those of --handler;
- * names are cut out of copies. */
+/* kata and kata-qemu, for which the shim searches its configuration, then those of --handler; names
+ * are cut out of copies. */
 static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err *err)
 {
 	to[(*n)++] = (struct cri_handler){ "kata", NULL };
@@ -244,7 +243,7 @@ int node_check_handlers(struct err *err)
 	return handlers(copies, rows, &n, err);
 }
 
-/* Files of the manager and its steps, between the two of the proof. */
+/* The manager's files and steps, between the two steps of the proof. */
 static void compose(struct registration *reg, bool proof)
 {
 	const struct deploy_change *told = &reg->told.change;
@@ -269,11 +268,11 @@ static void compose(struct registration *reg, bool proof)
 	reg->change.nsteps = n;
 }
 
-/* Can it be proved, and if not, why not? */
+/* Sets *proof if a proof can be run. An error if one is wanted and cannot. */
 static int set_proof(struct registration *reg, const struct prove_expect *expect, bool *proof,
 		     struct err *err)
 {
-	/* Without a manager there is nobody to run it. */
+	/* Without a manager no container can be run. */
 	*proof = expect && !cli.no_proof && !cli.root && reg->cri;
 	if (!*proof)
 		return 0;
@@ -281,7 +280,7 @@ static int set_proof(struct registration *reg, const struct prove_expect *expect
 		err_set(err, E_UNSUPPORTED,
 			"a container cannot be run through %s to prove the install",
 			cri_name(reg->cri));
-		return err_hint(err, "use --no-proof to go without");
+		return err_hint(err, "use --no-proof to install without a proof");
 	}
 	reg->proof = (struct prove){ .manager = cri_name(reg->cri),
 				     .socket = cri_socket(reg->cri),
@@ -347,10 +346,9 @@ int registration_check_left(struct err *err)
 	AUTO(str) char *left = cri_leftover(&o);
 	if (!left)
 		return 0;
-	err_set(err, E_STATE,
-		"nothing is installed below %s, but %s still has what an install wrote",
+	err_set(err, E_STATE, "nothing is installed below %s, but %s still has a registration",
 		node_prefix(), left);
-	return err_hint(err, "install once more, which takes that over, then uninstall");
+	return err_hint(err, "install again, which adopts it, then uninstall");
 }
 
 int registration_drop(const struct deploy *d, struct registration *reg, struct err *err)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The node that a verb works on: its prefix, what its container manager is told, and what is
- * remembered with the install.
+ * The node that a verb works on: its prefix, the registration with its container manager, and the
+ * record kept with the install.
  *
  *	AUTO(deploy) struct deploy *d = NULL;
  *	AUTO(registration) struct registration reg = REGISTRATION_INIT;
@@ -14,7 +14,7 @@
  * install.json keeps one object for us as "extra":
  *
  *	"cri"		the registration's record (cri.h)
- *	"options"	what was said about the manager: --cri and so on; holds for later changes
+ *	"options"	the options about the manager, --cri and so on: defaults for later changes
  *			that do not say otherwise
  *	"release"	"from": where it came from, absolute; "components", "without": as asked for;
  *			"expires", "serial": of release.yaml
@@ -27,33 +27,35 @@
 #include "deploy/prove/prove.h"
 #include "json/json.h"
 
-/* Seconds since 1970, for records and for trust. With --root, SOURCE_DATE_EPOCH if that is set: an
- * image that is built twice is the same twice. */
+/* The current time in seconds since 1970, for records and for trust. With --root, SOURCE_DATE_EPOCH
+ * if that is set, so that image builds are reproducible. */
 uint64_t node_now(void);
 
-/* The prefix as the system below --root sees it. */
+/* The prefix as the system below --root sees it; borrowed. */
 const char *node_prefix(void);
 
-/* E_PERMISSION for a change of the running system without privilege. */
+/* Opens the prefix. E_USAGE: --root or --prefix is wrong. E_PERMISSION: a change of the running
+ * system without privilege. Else as deploy_open(). */
 MUST_CHECK int node_open(enum deploy_access access, struct deploy **out, struct err *err);
 
-/* The container manager, as the command line says, or as it was said before, or as it is found.
- * *doc must outlive it; the caller frees it. */
+/* Finds the container manager: from the command line, else from the options recorded by an earlier
+ * change, else by detection. The caller frees *doc, after *out. */
 MUST_CHECK int node_manager(const struct deploy *d, struct json **doc, struct cri **out,
 			    struct err *err);
 
-/* What is wrong with --handler, before anything is fetched for it. E_USAGE. */
+/* Checks --handler before anything is fetched. E_USAGE. */
 MUST_CHECK int node_check_handlers(struct err *err);
 
 /* A member of "extra", borrowed from *doc, which the caller frees; NULL: there is none. */
 MUST_CHECK int node_recall(const struct deploy *d, const char *member, struct json **doc,
 			   const struct json **out, struct err *err);
 
-/* A list of strings of "release"; what is absent adds nothing. E_INVALID: it is something else. */
+/* Appends a list of strings of "release" to *out; an absent list adds nothing. E_INVALID: it is
+ * something else. */
 MUST_CHECK int node_recall_release(const struct deploy *d, const char *list, char ***out,
 				   struct err *err);
 
-/* What a change does besides the prefix. change borrows from the rest. */
+/* What a change does outside the prefix. change borrows from the other members. */
 struct registration {
 	struct deploy_change change;
 	struct cri *cri; /* NULL: no manager */
@@ -61,7 +63,7 @@ struct registration {
 	struct deploy_step *steps;
 	struct prove proof;
 	char *extra;
-	struct json *doc; /* what is recalled from; options point into it */
+	struct json *doc; /* recorded options; the options point into it */
 };
 #define REGISTRATION_INIT                \
 	{                                \
@@ -70,11 +72,12 @@ struct registration {
 void registration_release(struct registration *reg);
 DEFINE_AUTO_STRUCT(registration, struct registration, registration_release)
 
-/* release: what "extra" is to say of it, or NULL: as it is; borrowed. proof: what must be found in
- * a VM, or NULL: nothing is proved. */
+/* release: the new member "release" of "extra", borrowed; NULL: keep the old one. proof: what the
+ * proof must find in a VM; NULL: no proof. */
 MUST_CHECK int registration_add(const struct deploy *d, const struct json *release,
 				const struct prove_expect *proof, struct registration *reg,
 				struct err *err);
-/* E_STATE: nothing is installed, but a manager still has what an install here told it. */
+/* E_STATE: nothing is installed, but a container manager still has a registration by an earlier
+ * install here, whose record is lost. */
 MUST_CHECK int registration_check_left(struct err *err);
 MUST_CHECK int registration_drop(const struct deploy *d, struct registration *reg, struct err *err);

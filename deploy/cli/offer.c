@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From --release to a layout: nothing is parsed before its signatures were good. */
+/* From --release to a layout: nothing is parsed before its signatures are verified. */
 
 #include "deploy/cli/offer.h"
 
@@ -28,9 +28,9 @@ void offer_release(struct offer *o)
 	source_close(o->source);
 }
 
-/* --- where it comes from --- */
+/* --- the source --- */
 
-/* Not all blobs at once: what is here already is unpacked while the rest arrives. */
+/* Few blobs at a time, so that complete ones are unpacked while the rest arrives. */
 enum { CONNECTIONS = 3 };
 
 static int parse_rate(uint64_t *rate, struct err *err)
@@ -54,7 +54,7 @@ static int parse_rate(uint64_t *rate, struct err *err)
 	return 0;
 }
 
-/* A path is remembered from the root on: the next run may start elsewhere. */
+/* A path is recorded as absolute: the next run may have another working directory. */
 static char *from_root(const char *release)
 {
 	AUTO(str) char *here = NULL;
@@ -65,7 +65,7 @@ static char *from_root(const char *release)
 	return path_join(here ? here : "/", release);
 }
 
-/* The member "from" of what was remembered, or what the command line says. */
+/* The sources of the command line, else the recorded member "from". */
 static int sources(const struct deploy *d, char ***out, struct err *err)
 {
 	strv_each(release, cli.releases) {
@@ -79,8 +79,8 @@ static int sources(const struct deploy *d, char ***out, struct err *err)
 		return -1;
 	if (*out)
 		return 0;
-	err_set(err, E_USAGE, "it is not known where the release comes from");
-	return err_hint(err, "name it: --release URL, or a directory or file");
+	err_set(err, E_USAGE, "no release is given and none is recorded");
+	return err_hint(err, "use --release URL|DIR|FILE");
 }
 
 static struct json *list_json(char *const *list)
@@ -121,11 +121,11 @@ static int open_source(const struct deploy *d, struct offer *o, char ***from, st
 	return source_open(&s, &o->source, err);
 }
 
-/* --- whether it is believed --- */
+/* --- verification --- */
 
-/* A document whose signatures are good. */
-static int believe(struct offer *o, const char *name, size_t limit, struct buf *text,
-		   struct err *err)
+/* Reads a document and verifies its signatures. */
+static int read_verified(struct offer *o, const char *name, size_t limit, struct buf *text,
+			 struct err *err)
 {
 	struct trust_signature sigs[SOURCE_SIGNATURES_MAX];
 	AUTO(strv) char **texts = NULL;
@@ -147,17 +147,18 @@ static int believe(struct offer *o, const char *name, size_t limit, struct buf *
 	return trust_signatures(o->trust, name, text->data, text->len, sigs, n, err);
 }
 
-/* A place that has a channel: its newest release. *digest is what its release.yaml must be. */
+/* If the source has a channel.yaml, enters its newest release. *digest: of that release.yaml, ""
+ * without a channel. */
 static int follow_channel(struct offer *o, char digest[65], struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(CHANNEL_TEXT_MAX);
 	AUTO(channel) struct channel c = { 0 };
 	struct err why = ERR_INIT;
 
-	/* A pin names the release itself: what the channel says does not matter then. */
+	/* A pin identifies the release itself, so the channel is not needed. */
 	if (cli.pin)
 		return 0;
-	if (believe(o, "channel.yaml", CHANNEL_TEXT_MAX, &text, &why) < 0) {
+	if (read_verified(o, "channel.yaml", CHANNEL_TEXT_MAX, &text, &why) < 0) {
 		if (why.code == E_NOT_FOUND)
 			return 0;
 		*err = why;
@@ -176,7 +177,7 @@ static int read_release(struct offer *o, char *digest, struct err *err)
 	struct release *r = &o->release;
 	char is[65];
 
-	if (believe(o, "release.yaml", RELEASE_TEXT_MAX, &text, err) < 0)
+	if (read_verified(o, "release.yaml", RELEASE_TEXT_MAX, &text, err) < 0)
 		return -1;
 	sha256_hex(text.data, text.len, is);
 	if (*digest && !str_eq(digest, is))
@@ -189,7 +190,7 @@ static int read_release(struct offer *o, char *digest, struct err *err)
 	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
 }
 
-/* A mirror that stands still or was tampered with is left out, and the next one asked. */
+/* If a mirror is stale or tampered with, tries the next one. */
 static int of_any_mirror(struct offer *o,
 			 int (*read)(struct offer *o, char *digest, struct err *err), char *digest,
 			 struct err *err)
@@ -197,13 +198,13 @@ static int of_any_mirror(struct offer *o,
 	while (read(o, digest, err) < 0) {
 		if (err->code != E_TRUST || !source_distrust(o->source))
 			return -1;
-		log_err(LOG_WARN, err, "a mirror is not believed; the next one is asked");
+		log_err(LOG_WARN, err, "a mirror failed verification, trying the next one");
 		err_clear(err);
 	}
 	return 0;
 }
 
-/* --- whether it can be used here --- */
+/* --- compatibility --- */
 
 static int suits(const struct release *r, struct err *err)
 {
@@ -212,7 +213,7 @@ static int suits(const struct release *r, struct err *err)
 	if (version_compare(KATA_VERSION, r->minimum) < 0) {
 		err_set(err, E_UNSUPPORTED, "kata %s needs kata-deploy %s and this is %s",
 			r->version, r->minimum, KATA_VERSION);
-		return err_hint(err, "take the newer kata-deploy first");
+		return err_hint(err, "install the newer kata-deploy first");
 	}
 	if (cli.root || uname(&u) < 0 || str_eq(u.machine, r->architecture))
 		return 0;
@@ -220,7 +221,7 @@ static int suits(const struct release *r, struct err *err)
 		       r->architecture, u.machine);
 }
 
-/* "a,b" given once is what "a" and "b" given twice are. */
+/* Splits "a,b" of one option like two options "a" and "b". */
 static void split_lists(char ***list)
 {
 	AUTO(str) char *all = *list ? strv_join(*list, ",") : NULL;
@@ -230,7 +231,7 @@ static void split_lists(char ***list)
 	*list = split;
 }
 
-/* Without a word about components: those of the last time. */
+/* Without options about components those of the last install are used. */
 static int recall_components(const struct deploy *d, struct err *err)
 {
 	if (cli.components || cli.without)
@@ -266,15 +267,15 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 	return 0;
 }
 
-/* --- getting it --- */
+/* --- staging --- */
 
 static bool has(void *arg, const struct entry *e)
 {
 	return deploy_has(arg, e);
 }
 
-/* Contents that the store has, to apply a patch to; a mode is the name's, so either name will do.
- */
+/* Opens an object of the store to apply a patch to; both names of an object have the same
+ * contents. */
 static int open_base(void *arg, const char *sha256)
 {
 	AUTO(str)

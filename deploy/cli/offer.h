@@ -2,17 +2,17 @@
 #pragma once
 
 /*
- * A release that was offered and believed: the way from --release to a layout that may be laid
- * down, the same for install, plan, repair and fetch.
+ * A verified release: the path from --release to a layout that may be laid down, the same for
+ * install, plan, repair and fetch.
  *
  *	AUTO(offer) struct offer o = OFFER_INIT;
  *	if (offer_open(d, &o, err) < 0 || offer_stage(d, &o, "release", err) < 0)
  *		return -1;
  *	...deploy_lay_down(d, &o.layout, "release", &change, err)
  *
- * Order: length caps, signatures, parsing, freshness (trust.h), then whether this program and this
- * machine can use it. A channel, if there is one, is followed first: it is signed like a release
- * and names the release's directory and digest.
+ * Checks in this order: length limits, signatures, parsing, freshness (trust.h), then whether this
+ * program and this machine can use it. If there is a channel.yaml, it is read first: it is signed
+ * like a release and names the release's directory and digest.
  */
 
 #include "base/err.h"
@@ -37,11 +37,13 @@ struct offer {
 void offer_release(struct offer *o);
 DEFINE_AUTO_STRUCT(offer, struct offer, offer_release)
 
-/* From --release, else from where the last one came. E_USAGE: neither is known. */
+/* Opens --release, else the recorded origin of the installed release. E_USAGE: neither is known.
+ * E_TRUST: a check of trust.h failed. E_UNSUPPORTED: not for this program or machine. */
 MUST_CHECK int offer_open(const struct deploy *d, struct offer *o, struct err *err);
 
-/* Gets what the store has not into staging/NAME. */
+/* Fetches into staging/NAME what is missing in the store. */
 MUST_CHECK int offer_stage(struct deploy *d, struct offer *o, const char *name, struct err *err);
 
-/* What there is to download at most, and what to unpack, for plans. */
+/* Upper bound of the bytes to download, for plans: the blobs of the components of which the store
+ * lacks a file. Patches may make it less. */
 uint64_t offer_download(const struct deploy *d, const struct offer *o);

@@ -25,7 +25,7 @@ static struct {
 		uint64_t done, total;
 	} phases[PHASES_MAX];
 	size_t n, now;
-	bool running; /* the phase now */
+	bool running; /* the current phase has not ended */
 	int fd;       /* of --progress-fd, or -1 */
 	uint64_t shown;
 	bool drawn; /* a line on the terminal is not ended yet */
@@ -44,7 +44,7 @@ int progress_open(struct err *err)
 	if (fcntl((int)fd, F_GETFD) < 0)
 		return err_set(err, E_USAGE, "--progress-fd %s is not open", cli.progress_fd);
 	p.fd = (int)fd;
-	/* Who listened may have gone; that is no reason to stop. */
+	/* The reader may have closed its end; that must not end us. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	return 0;
 }
@@ -107,7 +107,7 @@ static void end_phase(void)
 	p.running = false;
 }
 
-/* Fetching and unpacking take turns: a phase that comes again goes on where it was. */
+/* Fetching and unpacking alternate: a phase that comes again is continued. */
 static size_t enter(const char *name)
 {
 	size_t i = 0;
@@ -183,6 +183,6 @@ void progress_print_timings(void)
 			      p.phases[i].name);
 	if (getrusage(RUSAGE_SELF, &own) < 0 || getrusage(RUSAGE_CHILDREN, &children) < 0)
 		return;
-	(void)fprintf(stderr, "%8ld KiB at most, %ld KiB the largest child\n", own.ru_maxrss,
+	(void)fprintf(stderr, "%8ld KiB peak memory, %ld KiB of the largest child\n", own.ru_maxrss,
 		      children.ru_maxrss);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the verbs say and ask. */
+/* Output of the verbs. */
 
 #include "base/str.h"
 #include "deploy/cli/cli.h"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Asking containerd's own parser about a configuration that is not there yet: copies of the files
- * that change, in memory, so that nothing is left behind whatever happens, and a root file whose
- * imports lead to them.
+ * Checks a new configuration with containerd's own parser: copies of the changed files in memory,
+ * so that nothing is left behind in any case, and a root file that imports them.
  */
 #include "base/fd.h"
 #include "base/mem.h"
@@ -17,7 +16,7 @@
 
 enum { DUMP_MAX = 4 << 20, DUMP_MS = 30000 };
 
-/* Files in memory, which containerd opens by our names for them. */
+/* Files in memory, which containerd opens below our /proc/PID/fd. */
 struct copies {
 	VEC(int) fds;
 };
@@ -37,7 +36,7 @@ static char *copy(struct copies *all, const char *text, struct err *err)
 	char *path;
 
 	if (fd < 0) {
-		err_sys(err, "make a memory file");
+		err_sys(err, "create a file in memory");
 		return NULL;
 	}
 	if (fd_write_all(fd, text, strlen(text), err) < 0)
@@ -63,11 +62,11 @@ static struct toml_value *dump(const struct cri *c, const char *config, struct e
 	return toml_parse("containerd config dump", buf_cstr(&text), text.len, &limits, err);
 }
 
-/* --- is it the same but for us? --- */
+/* --- comparison --- */
 
 struct comparison {
 	const struct cri *c;
-	const struct toml_value *runtimes[2]; /* whose members of our names do not count */
+	const struct toml_value *runtimes[2]; /* whose members with our names are ignored */
 	char at[400];                         /* where they differ */
 };
 
@@ -82,7 +81,7 @@ static bool is_ours(const struct comparison *cmp, const struct toml_value *table
 	return false;
 }
 
-/* Empty but for us. */
+/* Empty except for our handlers. */
 static bool is_zero(const struct comparison *cmp, const struct toml_value *v)
 {
 	switch (v->type) {
@@ -112,7 +111,7 @@ static bool is_zero(const struct comparison *cmp, const struct toml_value *v)
 	bug("TOML type %d", (int)v->type);
 }
 
-/* Every member of a that counts has its like in b. */
+/* Every member of a that is not ignored has its equal in b. */
 static bool has_all(struct comparison *cmp, const struct toml_value *a, const struct toml_value *b)
 {
 	toml_each(entry, a)
@@ -124,7 +123,7 @@ static bool has_all(struct comparison *cmp, const struct toml_value *a, const st
 		if (other ? same(cmp, entry->value, other) : is_zero(cmp, entry->value))
 			continue;
 		AUTO(str) char *below = xstrdup(cmp->at);
-		/* Cut if it is long: it is for a message. */
+		/* Truncated if it is long: it is for a message. */
 		(void)str_print(cmp->at, sizeof(cmp->at), "%s%s%s", entry->key, *below ? "." : "",
 				below);
 		return false;
@@ -162,7 +161,7 @@ static bool same(struct comparison *cmp, const struct toml_value *a, const struc
 	bug("TOML type %d", (int)a->type);
 }
 
-/* The list of files that were read names the copies. */
+/* Ignores the list of files that were read: it names the copies. */
 static void forget_imports(struct toml_value *dumped)
 {
 	struct toml_value *v = toml_find(dumped, "imports");
@@ -185,26 +184,26 @@ static int compare(struct cri *c, struct toml_value *before, struct toml_value *
 		return -1;
 	cmp.runtimes[0] = handlers_find(before, old);
 	cmp.runtimes[1] = handlers_find(after, schema);
-	if (handlers_there(c, cmp.runtimes[1], "the would-be configuration", err) < 0)
+	if (handlers_there(c, cmp.runtimes[1], "the new configuration", err) < 0)
 		return -1;
 	if (!handlers_all(c)) {
-		err_set(err, E_CONFIG, "containerd would not see the runtime handlers in %s",
+		err_set(err, E_CONFIG, "containerd would ignore the runtime handlers in %s",
 			c->config);
-		return err_hint(err, "another file that it reads later may replace them; name that "
+		return err_hint(err, "a file that it reads later may override them; give that "
 				     "file with --cri-config");
 	}
 	forget_imports(before);
 	forget_imports(after);
 	if (!same(&cmp, before, after))
 		return err_set(err, E_CONFIG,
-			       "the would-be configuration of containerd would change '%s' too",
+			       "the new configuration of containerd would also change '%s'",
 			       cmp.at);
 	return 0;
 }
 
 /* --- the copy --- */
 
-/* The path under which the copy's root imports a file: a copy of it if it changes. */
+/* The path under which the copy of the root file imports a file: that of its copy if it changes. */
 static int place(struct copies *all, const struct edits *e, const char *path, char ***list,
 		 struct err *err)
 {
@@ -279,13 +278,13 @@ int containerd_check(struct cri *c, struct edits *e, const char *config, char **
 	AUTO(str) char *would_be = NULL;
 
 	if (*c->root || !c->binary) {
-		*why = xstrdup(*c->root ? "not checked: it is not this system's"
-					: "not checked: containerd's program was not found");
+		*why = xstrdup(*c->root ? "not checked: it is below another root"
+					: "not checked: the containerd program was not found");
 		return 0;
 	}
 	before = dump(c, path_exists(config) ? config : NULL, err);
 	if (!before)
-		return err_wrap(err, "containerd does not accept %s as it is", config);
+		return err_wrap(err, "containerd does not accept the current %s", config);
 	would_be = copy_root(c, &all, e, config, err);
 	if (!would_be)
 		return -1;

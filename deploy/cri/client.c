@@ -12,7 +12,7 @@
 
 #define SERVICE "/runtime.v1.RuntimeService/"
 
-/* containerd's own limit for what it sends. */
+/* containerd's own limit for messages. */
 enum { ANSWER_MAX = 16 << 20 };
 
 void cri_version_release(struct cri_version *v)
@@ -34,14 +34,14 @@ int cri_client_version(const char *socket, struct deadline deadline, struct cri_
 	r = runtime__v1__version_response__unpack(NULL, answer.len,
 						  (const uint8_t *)buf_cstr(&answer));
 	if (!r)
-		return err_set(err, E_PROTOCOL, "%s: the answer to Version is not one", socket);
+		return err_set(err, E_PROTOCOL, "%s: invalid answer to CRI Version", socket);
 	*out = (struct cri_version){ xstrdup(r->runtime_name), xstrdup(r->runtime_version),
 				     xstrdup(r->runtime_api_version) };
 	runtime__v1__version_response__free_unpacked(r, NULL);
 	return 0;
 }
 
-/* Managers that have no list of handlers show their configuration. */
+/* Older managers do not list their handlers, but show their configuration. */
 static int handlers_of_config(const char *text, char ***out, struct err *err)
 {
 	AUTO(json) struct json *config = json_parse(text, strlen(text), "CRI status", err);
@@ -81,7 +81,7 @@ int cri_client_read_handlers(const void *data, size_t len, char ***out, struct e
 	int rc;
 
 	if (!r)
-		return err_set(err, E_PROTOCOL, "the answer to Status is not one");
+		return err_set(err, E_PROTOCOL, "invalid answer to CRI Status");
 	rc = take_handlers(r, &names, err);
 	runtime__v1__status_response__free_unpacked(r, NULL);
 	if (rc == 0)

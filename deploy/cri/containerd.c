@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * containerd itself, whose dialects the distributions of it use too.
+ * containerd itself; distributions that include it use the same configuration.
  *
- * containerd 2 merges the files of `imports` key by key: there our handlers are a file of their
- * own, and one element of imports is all that the root file gets, if that. containerd 1 replaces a
- * plugin's whole section by that of the last file that has one: a drop-in of ours would silence
- * what the root file says about CRI, today or after the administrator's next edit. There our tables
- * stand at the end of the file whose section counts. And since a table of runtimes that a file has
- * replaces the built-in one, ours has to name runc where the file does not.
+ * containerd 2 merges the files of `imports` key by key: there our handlers are in a separate file,
+ * and the root file gets at most one element of imports. containerd 1 replaces a plugin's whole
+ * section by that of the last file that has one: a drop-in of ours would hide the CRI settings of
+ * the root file. There our tables are at the end of the file whose section is used. And since a
+ * table of runtimes in a file replaces the built-in one, ours has to define runc where the file
+ * does not.
  */
 #include "base/mem.h"
 #include "base/path.h"
@@ -30,8 +30,8 @@ char *beside(const char *config, const char *name)
 	return path_clean(full);
 }
 
-/* Relative to the importing file; but containerd before 1.7 takes a relative pattern from where it
- * was started, which is the root directory for a service. */
+/* Imports are relative to the importing file; but containerd before 1.7 resolves a relative pattern
+ * from its working directory, which is / for a service. */
 static char *import_path(const struct cri *c, const char *config, const char *element)
 {
 	bool old = version_major(c->version) == 1 && version_minor(c->version) < 7;
@@ -77,7 +77,7 @@ char **import_files(const struct cri *c, const struct toml_value *root, const ch
 char **containerd_imported(const struct cri *c)
 {
 	AUTO(str) char *real = cri_path(c, c->config);
-	struct err ignored = ERR_INIT; /* who edits it will complain */
+	struct err ignored = ERR_INIT; /* reported when it is edited */
 	AUTO(toml) struct toml_value *root = toml_load(real, &ignored);
 
 	return root ? import_files(c, root, c->config) : NULL;
@@ -151,7 +151,7 @@ int containerd_look(struct cri *c, struct edits *e, const struct toml_value *roo
 	return 0;
 }
 
-/* Docker's package of containerd, for one, comes with CRI switched off. */
+/* Docker's package of containerd, for example, disables CRI. */
 static bool is_off(const struct toml_value *root)
 {
 	const struct toml_value *v = toml_find(root, "disabled_plugins");
@@ -179,7 +179,7 @@ int containerd_dropin(struct cri *c, struct edits *e, const char *path, int sche
 	return edit_file(e, path, buf_cstr(&text), err);
 }
 
-/* containerd before 1.7 does not look at runtime_path. */
+/* containerd before 1.7 ignores runtime_path. */
 static bool needs_type(const struct cri *c, int schema)
 {
 	int major = version_major(c->version);
@@ -205,7 +205,7 @@ int containerd_block(struct cri *c, struct edits *e, const char *path, const cha
 	return edit_block(e, path, fresh, buf_cstr(&lines), err);
 }
 
-/* containerd 1: the last file with a section for CRI is the one that counts. */
+/* containerd 1: the last file with a section for CRI is used. */
 static int find_home(struct cri *c, struct edits *e, const struct toml_value *root, int schema,
 		     char **home, bool *runc, struct err *err)
 {
@@ -249,7 +249,7 @@ static int add_block(struct cri *c, struct edits *e, const struct toml_value *ro
 	if (containerd_block(c, e, home, fresh, schema, runc, err) < 0)
 		return -1;
 	if (parse(e, home, &again, err) < 0)
-		return err_wrap(err, "the runtime handlers do not fit into %s", home);
+		return err_wrap(err, "add the runtime handlers to %s", home);
 	return 0;
 }
 
@@ -281,7 +281,7 @@ int containerd_edit(struct cri *c, struct edits *e, struct err *err)
 		return -1;
 	if (is_off(root)) {
 		e->off = true;
-		e->reason = str_fmt("CRI is switched off in %s; ctr and nerdctl find the runtime "
+		e->reason = str_fmt("CRI is disabled in %s; ctr and nerdctl find the runtime "
 				    "by its path",
 				    c->config);
 		return 0;

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * What the files of deploy/cri share.
+ * Shared by the files of deploy/cri.
  *
- * A back end is a row of the table in cri.c: how its manager is recognised, what its files are to
- * say, and how it is asked. It describes changes by adding edits to a struct edits; that they are
- * undone is not its business.
+ * A back end is a row of the table in cri.c: how its manager is detected, what its configuration
+ * must contain, and how it is queried. It describes changes by adding edits to a struct edits;
+ * undoing them is generic.
  */
 
 #include "base/buf.h"
@@ -25,9 +25,9 @@ enum { CRI_FILE_MAX = 1 << 20, CRI_ASK_MS = 5000 };
 
 struct process {
 	pid_t pid;
-	char *exe;   /* what it executes, without " (deleted)" */
+	char *exe;   /* its executable, without " (deleted)" */
 	char **argv; /* strv */
-	char *unit;  /* of its cgroup: "k3s.service", or NULL */
+	char *unit;  /* of its cgroup: "k3s.service"; NULL: none */
 };
 
 struct processes {
@@ -37,27 +37,29 @@ struct processes {
 	{                        \
 		.rows = VEC_INIT \
 	}
-/* Those that share our root directory: a manager inside a container is not this node's. */
+/* Lists the processes that share our root directory: a manager inside a container is not this
+ * node's. */
 void processes_scan(struct processes *p);
 void processes_release(struct processes *p);
 DEFINE_AUTO_STRUCT(processes, struct processes, processes_release)
-/* The value of --name VALUE, --name=VALUE or (short_name not NULL) -n VALUE; NULL. */
+/* The value of --name VALUE, --name=VALUE or (short_name not NULL) -n VALUE; borrowed, NULL if
+ * there is none. */
 const char *process_option(const struct process *p, const char *name, const char *short_name);
 
-/* Who made a unix socket that is listened to. That is not who serves it where a service manager
- * opened the socket, as docker's. */
+/* The process that created a listening Unix socket. With socket activation (docker) that is the
+ * service manager, not the server. */
 struct peer {
-	pid_t pid;      /* 0: nobody, or not to be seen from here */
-	uint64_t start; /* clock ticks since boot: pid numbers come again */
+	pid_t pid;      /* 0: none, or not visible from here */
+	uint64_t start; /* clock ticks since boot: pids are reused */
 };
-/* E_NOT_FOUND, E_GONE: nobody listens. */
+/* E_NOT_FOUND, E_GONE: no process listens on it. */
 MUST_CHECK int peer_look(const char *socket, struct peer *out, struct err *err);
 struct peer peer_of(pid_t pid);
 bool peer_same(const struct peer *a, const struct peer *b);
 
-/* "1.6.20" out of what PROGRAM --version prints; NULL if it does not say. */
+/* "1.6.20" from the output of PROGRAM --version, heap; NULL if there is no version in it. */
 char *program_version(const char *program);
-/* -1: not known. */
+/* Of "1.6.20" 1 and 6; -1: not known. */
 int version_major(const char *version);
 int version_minor(const char *version);
 
@@ -69,15 +71,15 @@ struct cri_backend;
 
 struct cri {
 	const struct cri_backend *back;
-	const struct cri_options *o; /* own, below */
-	struct cri_options own;      /* what it points to is the caller's */
+	const struct cri_options *o; /* &own */
+	struct cri_options own;      /* its pointers are the caller's */
 	char *root;                  /* "" or "/DIR" */
 	char *config, *socket;       /* as the manager sees them; socket may be NULL */
 	char *binary, *version;      /* NULL: not known */
 	char *unit;
 	char *why;
 	bool found, running;
-	bool *have; /* per handler: the configuration has it already, without us */
+	bool *have; /* per handler: already in the configuration, not by us */
 };
 
 struct edits;
@@ -86,22 +88,22 @@ struct cri_backend {
 	const char *name;
 	const char *config;          /* default path */
 	const char *socket;          /* default path */
-	const char *const *exes;     /* basenames, or with a slash: parts of the path */
-	const char *const *marks;    /* files that say: it is installed here */
-	const char *const *binaries; /* where the binary is if it does not run */
-	const char *const *units;    /* candidates, if its process does not say */
+	const char *const *exes;     /* base names, or, with a slash, parts of the path */
+	const char *const *marks;    /* files that show that it is installed */
+	const char *const *binaries; /* where its binary may be, if it does not run */
+	const char *const *units;    /* candidates, if its process shows none */
 	bool (*is_mine)(const struct process *p); /* NULL: by exes */
-	bool flags; /* its --config and --address are those of containerd */
+	bool flags;                               /* it takes containerd's --config and --address */
 	enum restart_how restart;
-	/* Adds what is to be there. May find that there is nothing to do (reason says why). */
+	/* Adds the edits of a registration. May set off, with reason. */
 	int (*edit)(struct cri *c, struct edits *e, struct err *err);
-	/* Takes out what an install left whose record is lost; NULL: by our comments. */
+	/* Removes a registration whose record is lost; NULL: found by our comments. */
 	int (*adopt)(const struct cri *c, struct edits *e, struct err *err);
-	/* The would-be files; NULL: they are data of ours alone. */
+	/* Checks the new configuration; NULL: no check is needed, or none exists. */
 	int (*check)(struct cri *c, struct edits *e, const char *config, char **why,
 		     struct err *err);
 	int (*answers)(const char *socket, struct deadline deadline, struct err *err);
-	/* Names of the runtimes that it serves. */
+	/* Names of the runtimes that it serves, strv. */
 	int (*served)(const char *socket, struct deadline deadline, char ***names, struct err *err);
 };
 
@@ -119,14 +121,14 @@ char *cri_shim(const struct cri *c);
 
 /* --- files (edit.c) --- */
 
-/* A file as it is, and as it is going to be. NULL: there is none. */
+/* A file before and after the edits; text NULL: no such file. */
 struct work_file {
 	char *path; /* as the manager sees it */
 	char *real; /* with root */
 	char *now, *want;
 };
 
-/* The first line of a file that is ours as a whole. */
+/* The first line of a file that consists of our configuration only. */
 #define CRI_OWN_FILE \
 	"# Written by kata-deploy, which replaces this file as a whole: edits are lost.\n"
 
@@ -141,16 +143,17 @@ struct edit {
 	enum edit_kind kind;
 	char *path;
 	char *text;    /* BLOCK: the bytes; IMPORT: the element; DOCKER: the member's name */
-	char *base;    /* we made the file: what it has besides; it goes when it says that again */
-	bool made_key; /* IMPORT, DOCKER: the array or object was made too */
+	char *base;    /* we created the file: its other contents; removed when only those are
+		        * left */
+	bool made_key; /* IMPORT, DOCKER: we created the array or object */
 };
 
 struct edits {
 	const char *root; /* borrowed; "" for / */
 	VEC(struct work_file) files;
 	VEC(struct edit) done;
-	char *reason; /* of the plan, if not the usual */
-	bool off;     /* there is nothing to register with; reason says why */
+	char *reason; /* overrides the usual reason of the plan */
+	bool off;     /* no registration is possible; reason says why */
 };
 #define EDITS_INIT(where)                           \
 	{                                           \
@@ -159,22 +162,22 @@ struct edits {
 void edits_release(struct edits *e);
 DEFINE_AUTO_STRUCT(edits, struct edits, edits_release)
 
-/* The contents that a file is going to have, NULL if there is none; borrowed until its next edit.
- */
+/* The contents of a file with the edits so far, NULL if there is no such file; borrowed until its
+ * next edit. */
 MUST_CHECK int edits_read(struct edits *e, const char *path, const char **text, struct err *err);
 MUST_CHECK int edit_file(struct edits *e, const char *path, const char *text, struct err *err);
-/* fresh: the text that a file without contents gets in front of the block. */
+/* fresh: the text that is put before the block in a new or empty file. */
 MUST_CHECK int edit_block(struct edits *e, const char *path, const char *fresh, const char *lines,
 			  struct err *err);
 MUST_CHECK int edit_import(struct edits *e, const char *path, const char *fresh,
 			   const char *element, struct err *err);
 MUST_CHECK int edit_docker(struct edits *e, const char *path, const char *name, const char *value,
 			   struct err *err);
-/* Takes earlier edits out of the files, newest first. */
+/* Undoes recorded edits in the files, newest first. */
 MUST_CHECK int edits_undo(struct edits *e, const struct json *recorded, struct err *err);
-/* Takes out of a file what an install put there whose record is lost, together with its prefix:
- * lines between our comments, or all of a file that says so, if it leads to that shim; and an
- * element of imports that only we write. */
+/* Removes a registration whose record was lost together with its prefix: lines between our
+ * comments, or a whole file that begins with CRI_OWN_FILE, if it refers to that shim; or an element
+ * of imports that only we write; or a member of runtimes with that name and value. */
 MUST_CHECK int edits_adopt(struct edits *e, const char *path, const char *shim, struct err *err);
 MUST_CHECK int edits_adopt_import(struct edits *e, const char *path, const char *element,
 				  struct err *err);
@@ -185,15 +188,15 @@ bool edits_change(const struct edits *e);
 
 /* --- containerd's dialects (handlers.c) --- */
 
-/* The tables of the handlers that are not there. schema: 1, 2, 3 ...; by_path: runtime_type is the
- * shim's path, for managers that do not look at runtime_path. */
+/* Writes the tables of the handlers that are missing. schema: the configuration's version, 1, 2, 3
+ * ...; by_path: runtime_type is the shim's path, for managers that ignore runtime_path. */
 MUST_CHECK int handlers_write(const struct cri *c, int schema, bool by_path, struct buf *out,
 			      struct err *err);
-/* The table of runtimes in a tree, NULL if it has none. */
+/* The table of runtimes in a tree, borrowed; NULL if it has none. */
 struct toml_value *handlers_find(const struct toml_value *tree, int schema);
 const char *handlers_section(int schema);
-/* Marks those of ours in c->have that are in that table and lead to our shim; another one of the
- * same name is E_EXISTS. file is for the message. runtimes may be NULL. */
+/* Marks in c->have our handlers that are in that table and lead to our shim. E_EXISTS: a different
+ * handler has the same name. file is for the message. runtimes may be NULL. */
 MUST_CHECK int handlers_there(struct cri *c, const struct toml_value *runtimes, const char *file,
 			      struct err *err);
 bool handlers_all(const struct cri *c); /* all are there */
@@ -202,37 +205,40 @@ bool handlers_all(const struct cri *c); /* all are there */
 
 /* The edits of a containerd with that root configuration. */
 MUST_CHECK int containerd_edit(struct cri *c, struct edits *e, struct err *err);
-/* The version that a root file says; 1 for one that says none, 0 for one that says nothing. */
+/* The version of a root file; 1 for one without a version, 0 for an empty one. */
 MUST_CHECK int containerd_schema(const struct toml_value *root, struct err *err);
-/* Our drop-in. */
+/* Writes our drop-in. */
 MUST_CHECK int containerd_dropin(struct cri *c, struct edits *e, const char *path, int schema,
 				 struct err *err);
-/* Our lines at the end of a file, which holds runc if that is wanted too. */
+/* Adds our lines at the end of a file; runc: with the built-in runtime runc too. */
 MUST_CHECK int containerd_block(struct cri *c, struct edits *e, const char *path, const char *fresh,
 				int schema, bool runc, struct err *err);
-/* Marks the handlers that the root file and what it imports have. */
+/* Marks in c->have the handlers that the root file and its imports have. */
 MUST_CHECK int containerd_look(struct cri *c, struct edits *e, const struct toml_value *root,
 			       struct err *err);
-/* A name in the directory of config. */
+/* The path of a file in the directory of config; heap. */
 char *beside(const char *config, const char *name);
-/* Those of the root file, patterns expanded in their order; strv of paths without root. */
+/* The files that the root file imports, patterns expanded, in order; strv of paths without
+ * --root. */
 char **import_files(const struct cri *c, const struct toml_value *root, const char *config);
-/* The same of the root file as it is, NULL if it cannot be read. */
+/* The same for the root file on disk; NULL if it cannot be read. */
 char **containerd_imported(const struct cri *c);
 /* True if an element of imports names or matches path. */
 bool import_has(const struct cri *c, const struct toml_value *root, const char *config,
 		const char *path);
-/* The would-be configuration, as the manager itself reads it, is the one of now but for our
- * handlers. Where that cannot be asked *why says why not, heap. */
+/* Checks that the new configuration, as dumped by containerd itself, differs from the current one
+ * in our handlers only. If that cannot be checked, *why (heap) says why and it succeeds.
+ * E_CONFIG. */
 MUST_CHECK int containerd_check(struct cri *c, struct edits *e, const char *config, char **why,
 				struct err *err);
 
 /* --- restarting (restart.c) --- */
 
-/* What steps need, also in another process: {"name", "socket", "how", "command", "seconds"}. */
+/* What the steps need, also in another process: {"name", "socket", "how", "command", "seconds"}. */
 MUST_CHECK int restart_plan(const struct cri *c, struct json *to, struct err *err);
 enum { CRI_STEPS = 3 };
-/* Watch, restart, served (if handlers); steps and their arguments are freed with steps_free. */
+/* The steps watch, restart and, if there are handlers, serve. The caller frees them and their
+ * arguments with steps_free(). */
 struct cri_steps;
 struct cri_steps *steps_new(const struct json *restart, char *const *handlers);
 void steps_free(struct cri_steps *s);

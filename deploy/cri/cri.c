@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The table of back ends, which of them is here, and what all of them have in common: take out what
- * was put in before, put in what is wanted, ask the manager what it thinks of that, restart it if
- * its files changed or it does not serve what they say.
+ * The table of back ends, the detection of the manager, and what all back ends have in common: undo
+ * the recorded edits, add the new ones, have the manager check the result, restart it if its files
+ * changed or it does not serve the handlers in them.
  */
 #include "deploy/cri/cri.h"
 
@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-/* The first that is found is taken: what brings a containerd of its own comes before containerd. */
+/* The first one found is used: managers with a containerd of their own come before containerd. */
 static const struct cri_backend *const table[] = { &backend_k3s,    &backend_rke2,
 						   &backend_k0s,    &backend_microk8s,
 						   &backend_crio,   &backend_containerd,
@@ -36,7 +36,7 @@ static char *names(void)
 	return strv_join(list, ", ");
 }
 
-/* --- looking at the node --- */
+/* --- detection --- */
 
 bool backend_runs_as(const struct cri_backend *back, const struct process *p)
 {
@@ -51,7 +51,7 @@ bool backend_runs_as(const struct cri_backend *back, const struct process *p)
 	return false;
 }
 
-/* The process that is meant: the one with that configuration, or else the one with the usual. */
+/* Chooses the process with the given configuration, or else with the default one. */
 static int pick_process(const struct cri_backend *back, const struct processes *all,
 			const char *config, const struct process **out, struct err *err)
 {
@@ -78,7 +78,7 @@ static int pick_process(const struct cri_backend *back, const struct processes *
 		return 0;
 	if (!usual && n > 1) {
 		err_set(err, E_STATE, "%zu %s run here, none with %s", n, back->name, back->config);
-		return err_hint(err, "name the one that is meant with --cri-config");
+		return err_hint(err, "select one with --cri-config");
 	}
 	*out = usual ? usual : only;
 	return 0;
@@ -95,11 +95,11 @@ static const char *first_of(const char *root, const char *const *paths)
 	return NULL;
 }
 
-/* The address that a containerd's own configuration says, or NULL. */
+/* The address in a containerd's own configuration, or NULL. */
 static char *configured_socket(const struct cri *c)
 {
 	AUTO(str) char *path = cri_path(c, c->config);
-	struct err ignored = ERR_INIT; /* who needs it will read it again and complain */
+	struct err ignored = ERR_INIT; /* reported when the file is needed and read again */
 	AUTO(toml) struct toml_value *root = toml_load(path, &ignored);
 	struct toml_value *grpc = root ? toml_find(root, "grpc") : NULL;
 	const struct toml_value *v = grpc && grpc->type == TOML_TABLE ? toml_find(grpc, "address")
@@ -138,7 +138,7 @@ static void look_at_socket(struct cri *c)
 		str_set(&c->socket, configured ? configured : c->back->socket);
 		free(configured);
 	}
-	/* In another root nothing runs that is ours to restart. */
+	/* Below another root no manager runs. */
 	if (*c->root || !c->socket || peer_look(c->socket, &p, &ignored) < 0)
 		return;
 	if (!c->found || !c->running) {
@@ -224,17 +224,18 @@ static int check_options(const struct cri_options *o, struct err *err)
 
 		/* Kubernetes' rule for the handler of a RuntimeClass. */
 		if (!is_label(h->name))
-			return err_set(err, E_USAGE,
-				       "the handler name '%s' is not of lower-case letters, digits "
-				       "and dashes",
-				       h->name);
+			return err_set(
+				err, E_USAGE,
+				"the handler name '%s' may only have lower-case letters, digits "
+				"and dashes",
+				h->name);
 		for (size_t k = 0; k < ARRAY_LEN(taken); k++)
 			if (str_eq(h->name, taken[k]))
-				return err_set(err, E_USAGE, "the handler name '%s' is taken",
+				return err_set(err, E_USAGE, "the handler name '%s' is reserved",
 					       h->name);
 		for (size_t k = 0; k < i; k++)
 			if (str_eq(h->name, o->handlers[k].name))
-				return err_set(err, E_USAGE, "the handler '%s' is named twice",
+				return err_set(err, E_USAGE, "the handler '%s' is given twice",
 					       h->name);
 		if (h->config && *h->config != '/')
 			return err_set(err, E_USAGE, "the path '%s' is not absolute", h->config);
@@ -253,19 +254,19 @@ static int find_named(const struct cri_options *o, const struct processes *all, 
 	AUTO(cri) struct cri *c = NULL;
 
 	if (!back)
-		return err_set(err, E_USAGE, "there is no container manager '%s'; known are %s",
+		return err_set(err, E_USAGE, "unknown container manager '%s'; supported are %s",
 			       o->name, list);
 	if (look(o, back, all, &c, err) < 0)
 		return -1;
-	/* A file or a socket that a person names is there as far as we are concerned. */
+	/* A file or a socket given on the command line is assumed to exist. */
 	if (!c->found && !o->config && !o->socket)
-		return err_set(err, E_NOT_FOUND, "%s is not here: neither its files nor a process",
-			       o->name);
+		return err_set(err, E_NOT_FOUND,
+			       "%s was not found: neither its files nor a process", o->name);
 	*out = STEAL(c, NULL);
 	return 0;
 }
 
-/* docker and nerdctl sit on a containerd, and are meant only where that is not. */
+/* docker and nerdctl use a containerd, and are chosen only where there is no other manager. */
 static bool is_front(const struct cri_backend *back)
 {
 	return back == &backend_docker || back == &backend_nerdctl;
@@ -295,7 +296,7 @@ static int find_any(const struct cri_options *o, const struct processes *all, st
 		    !is_front(best->back)) {
 			err_set(err, E_STATE, "%s and %s both run here", best->back->name,
 				c->back->name);
-			return err_hint(err, "name the one that is meant with --cri");
+			return err_hint(err, "select one with --cri");
 		}
 		if (better(c, best)) {
 			cri_free(best);
@@ -419,11 +420,11 @@ static int add_steps(const struct cri *c, struct change *ch, char *const *handle
 {
 	AUTO(json) struct json *plan = json_make_object();
 
-	/* Whether it comes back could not be seen. */
+	/* Whether it comes back could not be verified. */
 	if (handlers && c->socket &&
 	    c->back->answers(c->socket, deadline_in(CRI_ASK_MS), err) < 0) {
 		err_wrap(err, "%s runs, but does not answer", c->back->name);
-		return err_hint(err, "see its log");
+		return err_hint(err, "see its log, and start it again");
 	}
 	if (restart_plan(c, plan, err) < 0)
 		return -1;
@@ -460,11 +461,11 @@ static struct json *make_record(const struct cri *c, const struct edits *e)
 	return record;
 }
 
-/* The files say it already. Does the process that read them? Only a clear no counts. */
+/* The files list the handlers; does the running process serve them? Only a definite no is false. */
 static bool is_served(const struct cri *c, char *const *handlers)
 {
 	AUTO(strv) char **served = NULL;
-	struct err ignored = ERR_INIT; /* cannot be asked */
+	struct err ignored = ERR_INIT; /* cannot be queried */
 
 	if (!c->socket ||
 	    c->back->served(c->socket, deadline_in(CRI_ASK_MS), &served, &ignored) < 0)
@@ -476,7 +477,7 @@ static bool is_served(const struct cri *c, char *const *handlers)
 	return true;
 }
 
-char *cri_ailment(const struct cri *c, char *const *handlers)
+char *cri_problem(const struct cri *c, char *const *handlers)
 {
 	AUTO(strv) char **served = NULL;
 	struct err why = ERR_INIT;
@@ -486,9 +487,10 @@ char *cri_ailment(const struct cri *c, char *const *handlers)
 	if (!c->socket)
 		return NULL;
 	if (c->back->served(c->socket, deadline_in(CRI_ASK_MS), &served, &why) < 0)
-		return why.code == E_UNSUPPORTED ? NULL
-						 : str_fmt("%s does not say what it serves: %s",
-							   c->back->name, why.msg);
+		return why.code == E_UNSUPPORTED
+			       ? NULL
+			       : str_fmt("%s does not list its runtime handlers: %s", c->back->name,
+					 why.msg);
 	strv_each(name, handlers) {
 		if (!strv_has(served, *name))
 			return str_fmt("%s does not serve the runtime handler '%s'", c->back->name,
@@ -518,7 +520,7 @@ static void give_reason(const struct cri *c, const struct edits *e, bool changes
 	else
 		out->reason = str_fmt("%s reads its configuration only when it starts%s", name,
 				      c->socket ? ""
-						: "; without a socket it cannot be asked for "
+						: "; without a socket it cannot be queried for "
 						  "the handlers");
 	if (unchecked && changes) {
 		char *both = str_fmt("%s; %s", out->reason, unchecked);
@@ -528,8 +530,8 @@ static void give_reason(const struct cri *c, const struct edits *e, bool changes
 	}
 }
 
-/* A prefix that somebody removed took the record with it. What it registered is known by its marks
- * and becomes part of the new record; left alone it would pass for the administrator's own. */
+/* If a prefix was removed by hand, its record is lost. Its registration is found by our marks and
+ * becomes part of the new record; otherwise it would be taken for the administrator's own. */
 static int adopt(const struct cri *c, struct edits *e, struct err *err)
 {
 	static const char *const ours[] = {
@@ -561,7 +563,7 @@ static int adopt(const struct cri *c, struct edits *e, struct err *err)
 	}
 	if (edits_adopt(e, c->config, shim, err) < 0 || edits_read(e, import, &there, err) < 0)
 		return -1;
-	/* One that is still there is another prefix's. */
+	/* A shim that still exists belongs to another prefix. */
 	return there || c->back->edit != containerd_edit
 		       ? 0
 		       : edits_adopt_import(e, c->config, import, err);
@@ -621,7 +623,7 @@ int cri_register(struct cri *c, const struct json *recorded, struct cri_change *
 	return 0;
 }
 
-/* What was recorded counts where the caller does not say otherwise. */
+/* Recorded options are the defaults for those of the caller. */
 static int plan_unregister(const struct cri_options *o, const struct json *recorded,
 			   struct change *ch, struct cri_change *out, struct err *err)
 {
@@ -650,7 +652,7 @@ static int plan_unregister(const struct cri_options *o, const struct json *recor
 		return -1;
 	give_reason(c, &ch->edits, changes, true, NULL, out);
 	if (!changes)
-		str_set(&out->reason, "nothing of the registration is left in the configuration");
+		str_set(&out->reason, "the configuration has no registration any more");
 	return 0;
 }
 

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Registration: telling a container manager that our runtime exists. One table of back ends, each a
- * small file; what differs between them is where files go and what they say, which is data.
+ * Registers our runtime in the configuration of a container manager. Each manager is a back end in
+ * its own small file; back ends differ in where the configuration is and what it contains, which is
+ * data.
  *
  *	struct cri_options o = { .root = "", .prefix = "/opt/kata", .handlers = handlers };
  *	AUTO(cri) struct cri *c = NULL;
@@ -15,21 +16,19 @@
  *	change.change				// files, then steps, for deploy_lay_down()
  *
  * Rules that hold for all of them (the reasons are in docs/design/registration.md)
- *  - where the manager merges files, ours is a file of its own with our own name, complete,
- *    replaced by rename, and its `version` is the root file's;
- *  - at most one span of a foreign file is ours: an element of imports; or, where a drop-in would
- *    silence what is there (containerd 1, k3s' templates), lines between two comments at its end;
- *    or the runtimes of daemon.json. What was done is recorded in install.json ("extra"), so that
- *    the undo needs no guess;
- *  - the would-be configuration is checked by the manager's own `config dump` (where the binary
- *    exists) on a copy, before the live file is touched, and must be the one of now but for our
- *    handlers;
- *  - a handler of the same name that is not ours is an error; one that leads to our shim stays as
- *    it is;
- *  - nothing changes if the handlers are there already: no restart, unless the manager does not
- *    serve what its files say;
- *  - a restart is a step with an undo: the old files come back first, then the manager restarts
- *    again, and both are watched by a deadline.
+ *  - where the manager merges drop-in files, ours is a separate file, replaced as a whole by
+ *    rename, and its `version` is that of the root file;
+ *  - at most one span of another's file is ours: an element of imports; or, where a drop-in would
+ *    hide existing settings (containerd 1, k3s' templates), lines between two comments at its end;
+ *    or the runtimes of daemon.json. Every edit is recorded in install.json ("extra") for its undo;
+ *  - containerd's new configuration is checked with its own `config dump` (where the binary exists)
+ *    on a copy, before the live file is touched, and must differ from the current one in our
+ *    handlers only;
+ *  - a handler of the same name that is not ours is an error; one that leads to our shim is kept;
+ *  - nothing changes if the handlers are already there: no restart, unless the manager does not
+ *    serve what its configuration lists;
+ *  - a restart is a step with an undo: the old files are restored first, then the manager is
+ *    restarted again; both have a deadline.
  */
 
 #include "base/err.h"
@@ -46,22 +45,22 @@ struct cri_handler {
 	const char *config; /* configuration.toml, absolute; NULL: the shim's own default */
 };
 
-/* Copied by cri_find(); what it points to has to live as long as the struct cri. */
+/* cri_find() copies the struct; what it points to must outlive the struct cri. */
 struct cri_options {
 	const char *root;   /* --root DIR; "" for the running system */
-	const char *prefix; /* as the manager will see it, without root */
+	const char *prefix; /* as the manager sees it, without root */
 	const struct cri_handler *handlers;
 	size_t nhandlers;
 	const char *name;         /* --cri; NULL: detect. "none": no registration */
 	const char *config;       /* --cri-config; NULL: the back end's */
 	const char *socket;       /* --cri-socket */
 	const char *restart_with; /* --restart-with: a command line, split at blanks, no shell */
-	unsigned restart_seconds; /* for the watchdog; 0: 60 */
+	unsigned restart_seconds; /* time limit of a restart; 0: 60 */
 };
 
 struct cri;
 
-/* One row for people and JSON: which managers are here and why we think so. */
+/* One row for display and JSON: a manager and how it was detected. */
 struct cri_seen {
 	const char *name; /* "containerd", "k3s", ... */
 	bool chosen, running;
@@ -80,27 +79,27 @@ struct cri_seen_list {
 void cri_seen_release(struct cri_seen_list *l);
 DEFINE_AUTO_STRUCT(cri_seen_list, struct cri_seen_list, cri_seen_release)
 
-/* E_NOT_FOUND: no manager was found, or none of that name; says what was looked for. E_STATE: two
- * run and none was named. */
+/* E_NOT_FOUND: no manager was found, or none of that name; the message lists what was looked for.
+ * E_STATE: two run and none was named. E_USAGE: a bad option. */
 MUST_CHECK int cri_find(const struct cri_options *o, struct cri **out, struct err *err);
 MUST_CHECK int cri_list(const struct cri_options *o, struct cri_seen_list *out, struct err *err);
 void cri_free(struct cri *c);
 DEFINE_AUTO(cri, struct cri *, NULL, cri_free)
 
 const char *cri_name(const struct cri *c);
-/* Socket of the manager (its CRI service), or NULL. */
+/* Socket of the manager (its CRI service), borrowed; NULL: not known. */
 const char *cri_socket(const struct cri *c);
 
-/* What is wrong with it, as far as it can be asked: it does not run, does not answer, does not
- * serve one of those handlers (strv). Heap; NULL: nothing. */
-char *cri_ailment(const struct cri *c, char *const *handlers);
+/* Checks its health: it runs, answers, and serves those handlers (strv). Returns the problem as
+ * text (heap), NULL if there is none or it cannot be queried. */
+char *cri_problem(const struct cri *c, char *const *handlers);
 
-/* What deploy_lay_down() and deploy_uninstall() are to do; owns what change points to. */
+/* The change for deploy_lay_down() or deploy_uninstall(); owns what change points to. */
 struct cri_change {
 	struct deploy_change change;
 	bool restart; /* the manager has to be restarted */
 	bool reload;  /* with restart: it only has to read its configuration again, by a signal */
-	char *reason; /* why, or why not: for the plan */
+	char *reason; /* why it is restarted or not, for the plan */
 	void *own;
 };
 #define CRI_CHANGE_INIT     \
@@ -110,20 +109,21 @@ struct cri_change {
 void cri_change_release(struct cri_change *c);
 DEFINE_AUTO_STRUCT(cri_change, struct cri_change, cri_change_release)
 
-/* recorded: what is in install.json's "extra" under "cri" from before, or NULL. Fills change.files,
- * change.steps (watch, restart, serve) and *record, the new value of that member (owned by the
- * change). Looks at the node, asks the manager about a copy, and changes nothing. A manager that
- * does not run, or is below another root, gets its files and no steps.
+/* recorded: the member "cri" of install.json's "extra", or NULL. Fills change.files, change.steps
+ * (watch, restart, serve) and *record, the new value of that member (owned by the change). Reads
+ * the node's files, has containerd check a copy, and changes nothing. A manager that does not run,
+ * or is below another root, gets files and no steps.
  *
- * E_CONFIG: its configuration is wrong, as it is or as it would be. E_EXISTS: a handler of that
- * name is somebody else's. E_UNSUPPORTED: it has to be restarted and nobody knows how. E_STATE and
- * what the socket says: it runs, but does not answer, so that it could not be seen to come back. */
+ * E_CONFIG: its current or new configuration is invalid. E_EXISTS: a handler of that name is not
+ * ours. E_UNSUPPORTED: it has to be restarted and no way to restart it is known. E_STATE, or the
+ * error of its socket: it runs but does not answer, so a restart could not be verified. */
 MUST_CHECK int cri_register(struct cri *c, const struct json *recorded, struct cri_change *out,
 			    const struct json **record, struct err *err);
-/* The file of a manager in which an install below that prefix left something whose record is lost,
- * heap; NULL: none is known. A registration takes it over, so that uninstall can take it out. */
+/* The file in which an install below that prefix left a registration whose record is lost, heap;
+ * NULL: none. The next registration adopts it, so that uninstall removes it. */
 char *cri_leftover(const struct cri_options *o);
-/* The way back, from the record alone: also when the manager is gone or its files were edited. */
+/* Removes the registration, from the record alone: also when the manager is gone or its files were
+ * edited. */
 MUST_CHECK int cri_unregister(const struct cri_options *o, const struct json *recorded,
 			      struct cri_change *out, struct err *err);
 

@@ -47,9 +47,9 @@ static int look_at(struct cri *c, struct edits *e, const char *path, struct err 
 		const char *name = c->o->handlers[i].name;
 
 		if (toml_find(runtimes, name)) {
-			err_set(err, E_EXISTS, "%s has a runtime '%s' that is not ours", real,
-				name);
-			return err_hint(err, "take it out, or choose another name with --handler");
+			err_set(err, E_EXISTS,
+				"%s has a runtime '%s' that kata-deploy did not write", real, name);
+			return err_hint(err, "remove it, or choose another name with --handler");
 		}
 	}
 	return 0;

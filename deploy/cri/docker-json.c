@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libs/json says whether the text is JSON and where it is wrong; what is walked here is known to be
- * well formed, so the walk only looks for quotes, brackets and commas.
+ * libs/json validates the text and locates errors; the code below relies on it and only looks for
+ * quotes, brackets and commas.
  */
 #include "deploy/cri/docker-json.h"
 
@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-/* A member of an object, by its bytes. */
+/* A member of an object, as pointers into the text. */
 struct member {
 	const char *key, *value, *end; /* end: just after the value */
 };
@@ -80,8 +80,8 @@ static bool is_key(const struct member *m, const char *name)
 	return j && str_eq(json_text(json_at(j, 0)), name);
 }
 
-/* object is its '{'. *last: the member before it, or the last one if it is not there; its end is
- * NULL if there is none. */
+/* object points to '{'. *last: the member before the found one, or the last one if it is not found;
+ * its end is NULL if there is none. */
 static bool find_member(const char *object, const char *name, struct member *found,
 			struct member *last)
 {
@@ -159,7 +159,7 @@ int docker_json_add(const char *file, const char *text, const char *name, const 
 	return buf_check(out, file, err);
 }
 
-/* With the comma that belongs to it: the one before it, or else the one after. */
+/* Removes its comma too: the one before it, or else the one after. */
 static void cut(const char *text, const struct member *m, const struct member *before,
 		struct buf *out)
 {

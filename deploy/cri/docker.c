@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Docker: runtimes are members of an object in daemon.json, which it reads anew on SIGHUP, so that
- * no container is disturbed. Its answers are JSON over HTTP.
+ * Docker: runtimes are members of an object in daemon.json, which it reloads on SIGHUP, without an
+ * effect on running containers. Its answers are JSON over HTTP.
  */
 #include "base/mem.h"
 #include "deploy/cri/cri-internal.h"
@@ -44,7 +44,7 @@ static int answers(const char *socket, struct deadline deadline, struct err *err
 	return http_local_get(socket, "/_ping", deadline, &body, err);
 }
 
-/* What docker says of itself. */
+/* The document of docker's /info. */
 static struct json *info_of(const char *socket, struct deadline deadline, struct err *err)
 {
 	AUTO(buf) struct buf body = BUF_INIT(INFO_MAX);
@@ -76,10 +76,10 @@ static int served(const char *socket, struct deadline deadline, char ***out, str
 	return 0;
 }
 
-/* Of the one that runs; NULL: it does not run, or does not say. Heap. */
+/* Version of the running docker, heap; NULL: it does not run, or its answer has none. */
 static char *version_of(const struct cri *c)
 {
-	struct err ignored = ERR_INIT; /* it is asked again before anything counts */
+	struct err ignored = ERR_INIT; /* it is queried again before a change */
 	AUTO(json) struct json *info = NULL;
 	const struct json *version;
 
@@ -90,15 +90,17 @@ static char *version_of(const struct cri *c)
 	return version && json_kind(version) == JSON_IS_STRING ? xstrdup(json_text(version)) : NULL;
 }
 
-/* An older one takes the members, lists them, and cannot run one; so only its version tells. */
+/* An older docker accepts and lists the members, but cannot run one, so only its version shows
+ * that. */
 static int check_version(const struct cri *c, struct err *err)
 {
 	AUTO(str) char *version = version_of(c);
 
 	if (!version || version_major(version) >= SHIMS_SINCE)
 		return 0;
-	err_set(err, E_UNSUPPORTED, "docker %s has no runtimes that are shims; %d and later have",
-		version, SHIMS_SINCE);
+	err_set(err, E_UNSUPPORTED,
+		"docker %s does not support shims as runtimes, only %d and later do", version,
+		SHIMS_SINCE);
 	return err_hint(err, "update docker, or choose another manager with --cri");
 }
 

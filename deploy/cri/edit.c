@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Edits of files that are not ours, and their undoing. Nothing is written here: files are read
- * once, changed in memory, and handed to the engine. What an edit did is recorded, so that its
- * undoing looks for exactly that, whatever else was written since.
+ * Edits of other programs' files, and their undo. Nothing is written here: files are read once,
+ * changed in memory, and handed to the engine. Each edit is recorded, so that its undo removes
+ * exactly that, whatever else was changed since.
  */
 #include "toml/edit.h"
 #include "base/file.h"
@@ -17,7 +17,7 @@
 
 #define BLOCK_BEGIN "# kata-deploy: begin. `kata-deploy uninstall` takes these lines out again.\n"
 #define BLOCK_END   "# kata-deploy: end.\n"
-/* What is looked for if a person rewrote them. */
+/* Searched for if the whole lines were changed. */
 #define BEGIN_MARK "# kata-deploy: begin"
 #define END_MARK   "# kata-deploy: end"
 
@@ -131,7 +131,7 @@ int edit_block(struct edits *e, const char *path, const char *fresh, const char 
 	if (!f)
 		return -1;
 	before = f->want ? f->want : fresh;
-	/* Not our newline to add, so it goes with the block. */
+	/* The file has no final newline: the one added belongs to the block. */
 	if (*before && !str_ends(before, "\n"))
 		buf_chr(&block, '\n');
 	buf_str(&block, BLOCK_BEGIN);
@@ -197,18 +197,18 @@ int edit_docker(struct edits *e, const char *path, const char *name, const char 
 
 /* --- undoing --- */
 
-/* Where the lines of a block are: exactly as written, or between the marks that are left of it. */
+/* Finds the lines of a block: exactly as written, or between the remaining marks. */
 static bool find_block(const char *text, const char *block, size_t *from, size_t *to)
 {
 	const char *at = NULL, *end;
 
-	/* Ours were put at the end: of two that are the same, the last. */
+	/* Ours are at the end: of two equal blocks, the last. */
 	for (const char *hit = strstr(text, block); hit; hit = strstr(hit + 1, block))
 		at = hit;
 	if (at) {
 		*from = (size_t)(at - text);
 		*to = *from + strlen(block);
-		/* The newline that was missing before is missing no more. */
+		/* The newline that was missing at the end has been added since. */
 		if (*block == '\n' && text[*to])
 			(*from)++;
 		return true;
@@ -278,7 +278,7 @@ static int undo_one(struct edits *all, const struct edit *e, struct err *err)
 		rc = undo_toml(f, e, err);
 	else
 		rc = undo_docker(f, e, err);
-	/* We made the file and nobody added to it. */
+	/* We created the file and its other contents are unchanged. */
 	if (rc == 0 && e->base && str_eq(f->want, e->base))
 		str_set(&f->want, NULL);
 	return rc;
@@ -326,7 +326,7 @@ int edits_adopt_import(struct edits *e, const char *path, const char *element, s
 {
 	struct work_file *f = find_file(e, path, err);
 	AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
-	struct err ignored = ERR_INIT; /* what is wrong with it, who reads it next will say */
+	struct err ignored = ERR_INIT; /* errors are reported when it is read next */
 
 	if (!f)
 		return -1;
@@ -338,13 +338,13 @@ int edits_adopt_import(struct edits *e, const char *path, const char *element, s
 	return 0;
 }
 
-/* A member that says what we would write. */
+/* A member with the value that we would write. */
 int edits_adopt_docker(struct edits *e, const char *path, const char *name, const char *value,
 		       struct err *err)
 {
 	struct work_file *f = find_file(e, path, err);
 	AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
-	struct err ignored = ERR_INIT; /* what is wrong with it, who edits it will say */
+	struct err ignored = ERR_INIT; /* errors are reported when it is edited */
 
 	if (!f)
 		return -1;

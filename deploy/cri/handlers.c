@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Runtime handlers in the words of containerd's configuration. The dialects differ in the name of
- * the section only.
+ * Runtime handlers in containerd's configuration. Its versions differ only in the name of the
+ * section.
  */
 #include "base/mem.h"
 #include "deploy/cri/cri-internal.h"
@@ -82,7 +82,7 @@ static const char *string_of(const struct toml_value *table, const char *key)
 	return v && v->type == TOML_STRING && *v->string.text ? v->string.text : NULL;
 }
 
-/* Whatever else it says: it runs our shim with that configuration. */
+/* True if it runs our shim with that configuration, whatever its other settings. */
 static bool leads_here(const struct cri *c, const struct cri_handler *h,
 		       const struct toml_value *there)
 {
@@ -106,9 +106,10 @@ int handlers_there(struct cri *c, const struct toml_value *runtimes, const char 
 		if (!v)
 			continue;
 		if (!leads_here(c, h, v)) {
-			err_set(err, E_EXISTS, "%s has a runtime handler '%s' that is not ours",
+			err_set(err, E_EXISTS,
+				"%s has a runtime handler '%s' that kata-deploy did not write",
 				file, h->name);
-			return err_hint(err, "take it out, or choose another name with --handler");
+			return err_hint(err, "remove it, or choose another name with --handler");
 		}
 		c->have[i] = true;
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * k0s: it merges what lies in containerd.d into the CRI configuration of its containerd, and
- * restarts that itself when a file there changes. A drop-in of another version than its
- * containerd's keeps the node from starting, so the version is that of the file that k0s writes.
+ * k0s merges the files in containerd.d into the CRI configuration of its containerd, and restarts
+ * it when a file there changes. With a drop-in of another version than its containerd's the node
+ * does not start, so the version is that of the file that k0s writes.
  */
 #include "base/mem.h"
 #include "base/path.h"
@@ -28,11 +28,11 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 		return -1;
 	if (handlers_all(c))
 		return 0;
-	/* Without the comment it is the administrator's, who then also imports what he wants. */
+	/* Without that comment the file is the administrator's, and has to import the drop-in. */
 	if (text && !strstr(text, "k0s_managed=true") && !import_has(c, root, c->config, dropin)) {
 		err_set(err, E_UNSUPPORTED, "%s is not managed by k0s and does not import %s", real,
 			dropin);
-		return err_hint(err, "import it there");
+		return err_hint(err, "add it to the imports there");
 	}
 	if (schema <= 1)
 		schema = version_major(c->version) >= 2 ? 3 : 2;
@@ -44,7 +44,7 @@ static int check(struct cri *c, struct edits *e, const char *config, char **why,
 	(void)e;
 	(void)config;
 	(void)err;
-	*why = xstrdup(*c->root ? "not checked: it is not this system's"
+	*why = xstrdup(*c->root ? "not checked: it is below another root"
 				: "not checked: k0s merges the drop-in itself");
 	return 0;
 }

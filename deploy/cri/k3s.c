@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * k3s and rke2, which render their containerd's configuration anew at every start. Newer ones
- * import a directory for drop-ins beside it; for others a template is extended, which is Go's
- * template language and not TOML: our lines are put at its end as they are.
+ * k3s and rke2, which generate their containerd's configuration at every start. Newer ones import a
+ * directory for drop-ins beside it; for others a template is extended, which is in Go's template
+ * language and not TOML: our lines are appended to it.
  */
 #include "base/mem.h"
 #include "base/path.h"
@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-/* What a template begins with that says everything as the built-in one does. */
+/* The first line of a template that extends the built-in one. */
 static const char base_template[] = "{{ template \"base\" . }}\n";
 
 static int check(struct cri *c, struct edits *e, const char *config, char **why, struct err *err)
@@ -19,9 +19,9 @@ static int check(struct cri *c, struct edits *e, const char *config, char **why,
 	(void)e;
 	(void)err;
 	if (*c->root)
-		*why = xstrdup("not checked: it is not this system's");
+		*why = xstrdup("not checked: it is below another root");
 	else
-		*why = str_fmt("not checked: %s makes %s anew when it starts", c->back->name,
+		*why = str_fmt("not checked: %s generates %s when it starts", c->back->name,
 			       config);
 	return 0;
 }
@@ -37,7 +37,7 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 		return -1;
 	if (!text) {
 		err_set(err, E_STATE, "%s is missing", real);
-		return err_hint(err, "%s makes it at its first start", c->back->name);
+		return err_hint(err, "start %s once, which creates it", c->back->name);
 	}
 	AUTO(toml) struct toml_value *root = toml_parse(real, text, strlen(text), NULL, err);
 	schema = root ? containerd_schema(root, err) : -1;

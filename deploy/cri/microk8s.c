@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * MicroK8s: a containerd whose root file is a template with ${VARIABLES} in its strings, which is
- * TOML all the same.
+ * valid TOML nevertheless.
  */
 #include "base/path.h"
 #include "deploy/cri/client.h"

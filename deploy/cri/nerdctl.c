@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * nerdctl passes a runtime's name on to containerd, which finds the shim by it: a path is a name
- * that is always found. Nothing is registered, and the plan says what to type.
+ * nerdctl passes a runtime's name to containerd, which finds the shim by it; a path always works.
+ * So nothing is registered, and the plan shows the command to use.
  */
 #include "base/mem.h"
 #include "deploy/cri/cri-internal.h"

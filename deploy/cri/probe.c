@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which programs run here, and who serves a socket.
+ * Running processes, and the process behind a socket.
  */
 #include "base/fd.h"
 #include "base/file.h"
@@ -74,7 +74,7 @@ static char *read_unit(int dir)
 {
 	AUTO(buf) struct buf text = BUF_INIT(CMDLINE_MAX);
 	AUTO(strv) char **lines = NULL;
-	struct err ignored = ERR_INIT; /* no unit is an answer */
+	struct err ignored = ERR_INIT; /* NULL: no unit */
 
 	if (file_read(dir, "cgroup", CMDLINE_MAX, &text, &ignored) < 0)
 		return NULL;
@@ -137,7 +137,7 @@ const char *process_option(const struct process *p, const char *name, const char
 	return NULL;
 }
 
-/* Field 22 of /proc/PID/stat, counted after the name, which may hold anything. */
+/* Field 22 of /proc/PID/stat, counted after the name, which may contain blanks and parentheses. */
 static uint64_t start_of(pid_t pid)
 {
 	char path[40];

@@ -2,8 +2,8 @@
 /*
  * Restarting a manager, as three steps around the files that it reads:
  *
- *	watch	before the files. Its undo, which comes when the old files are back, restarts the
- *		manager if it is not the process any more that it was, or does not answer.
+ *	watch	before the files. Its undo, which runs when the old files are restored, restarts the
+ *		manager if its process is not the same as before, or does not answer.
  *	restart	after the files, and waits until a new process answers.
  *	serve	waits until that process serves the handlers.
  *
@@ -31,14 +31,14 @@ static const char *const hows[] = { [RESTART_NONE] = "none",
 				    [RESTART_ITSELF] = "itself",
 				    [RESTART_HANGUP] = "hangup" };
 
-/* A record, read back. */
+/* A parsed record. */
 struct restart {
 	const struct cri_backend *back;
 	const char *socket;
 	enum restart_how how;
 	char **command; /* strv */
 	unsigned seconds;
-	bool mute; /* it ran before, but did not answer */
+	bool mute; /* it ran, but did not answer, before the change */
 };
 #define RESTART_INIT            \
 	{                       \
@@ -51,14 +51,14 @@ static void restart_release(struct restart *r)
 }
 DEFINE_AUTO_STRUCT(restart, struct restart, restart_release)
 
-/* --- which command --- */
+/* --- the command --- */
 
 static const char *const systemd_dirs[] = { "/etc/systemd/system", "/run/systemd/system",
 					    "/usr/lib/systemd/system", "/lib/systemd/system",
 					    NULL };
 static const char *const openrc_dirs[] = { "/etc/init.d", NULL };
 
-/* The service of its process; if that does not say, the first of the table that is installed. */
+/* The service of its process, else the first installed one of the table. */
 static char *service(const struct cri *c, const char *const *dirs, const char *suffix)
 {
 	const char *const *units = c->back->units;
@@ -82,7 +82,7 @@ static int find_command(const struct cri *c, char ***command, struct err *err)
 		*command = strv_split(c->o->restart_with, " \t");
 		return strv_len(*command)
 			       ? 0
-			       : err_set(err, E_USAGE, "the command to restart with is empty");
+			       : err_set(err, E_USAGE, "the command of --restart-with is empty");
 	}
 	if (path_exists("/run/systemd/system")) {
 		AUTO(str) char *unit = service(c, systemd_dirs, ".service");
@@ -98,9 +98,9 @@ static int find_command(const struct cri *c, char ***command, struct err *err)
 		*command = strv_dup(ARGV("rc-service", name, "restart"));
 		return 0;
 	}
-	err_set(err, E_UNSUPPORTED, "nobody here can restart %s: neither systemd nor OpenRC runs",
+	err_set(err, E_UNSUPPORTED, "no way to restart %s: neither systemd nor OpenRC runs",
 		c->back->name);
-	return err_hint(err, "say how with --restart-with");
+	return err_hint(err, "give the command with --restart-with");
 }
 
 int restart_plan(const struct cri *c, struct json *to, struct err *err)
@@ -109,7 +109,7 @@ int restart_plan(const struct cri *c, struct json *to, struct err *err)
 	AUTO(strv) char **command = NULL;
 	struct json *list = json_make_array();
 
-	/* A person's command counts, whatever the manager could do by itself. */
+	/* A command given by the user takes precedence over the manager's own way. */
 	if (c->running && c->o->restart_with)
 		how = RESTART_COMMAND;
 	json_put(to, "name", json_make_string(c->back->name));
@@ -155,7 +155,7 @@ static int restart_read(const struct json *record, struct restart *out, struct e
 	return 0;
 }
 
-/* --- doing it --- */
+/* --- restarting --- */
 
 static struct deadline ask_deadline(struct deadline whole)
 {
@@ -169,7 +169,7 @@ static void pause_ms(long ms)
 	(void)nanosleep(&t, NULL);
 }
 
-/* What it says goes to a file, not a pipe: a daemon that it starts may keep it open. */
+/* Its output goes to a file, not a pipe: a daemon started by it may keep it open. */
 static int run(char *const *command, struct deadline deadline, struct err *err)
 {
 	AUTO(fd) int says = memfd_create("restart", MFD_CLOEXEC);
@@ -181,7 +181,7 @@ static int run(char *const *command, struct deadline deadline, struct err *err)
 	int code;
 
 	if (says < 0)
-		return err_sys(err, "make a memory file");
+		return err_sys(err, "create a file in memory");
 	if (spawn_start(&s, &child, err) < 0)
 		return -1;
 	if (spawn_wait(&child, deadline, &code, err) < 0) {
@@ -193,13 +193,13 @@ static int run(char *const *command, struct deadline deadline, struct err *err)
 	n = pread(says, text, SAYS_MAX, 0);
 	text[n < 0 ? 0 : n] = '\0';
 	text[strcspn(text, "\r\n")] = '\0';
-	return err_set(err, E_FAILED, "%s ended with %d%s%s", command[0], code, *text ? ": " : "",
+	return err_set(err, E_FAILED, "%s: exit code %d%s%s", command[0], code, *text ? ": " : "",
 		       text);
 }
 
 static const struct peer nobody = { 0, 0 };
 
-/* Who serves the socket. */
+/* Finds the process that serves the socket. */
 static int find_server(const struct restart *r, struct peer *out, struct err *err)
 {
 	AUTO(processes) struct processes all = PROCESSES_INIT;
@@ -208,7 +208,7 @@ static int find_server(const struct restart *r, struct peer *out, struct err *er
 		return -1;
 	if (out->pid != 1)
 		return 0;
-	/* init opened it and handed it on. */
+	/* PID 1 opened the socket (socket activation). */
 	*out = nobody;
 	processes_scan(&all);
 	vec_each(const struct process, p, &all.rows) {
@@ -218,7 +218,7 @@ static int find_server(const struct restart *r, struct peer *out, struct err *er
 	return 0;
 }
 
-/* Until it answers; and not from the process that was there before, if that is known. */
+/* Waits until it answers; if the old process is known, from another process. */
 static int wait_answer(const struct restart *r, const struct peer *before, struct deadline deadline,
 		       struct err *err)
 {
@@ -228,7 +228,7 @@ static int wait_answer(const struct restart *r, const struct peer *before, struc
 		bool there = find_server(r, &now, &why) == 0;
 
 		if (there && peer_same(before, &now))
-			err_set(&why, E_FAILED, "it is still the process %d", (int)now.pid);
+			err_set(&why, E_FAILED, "process %d was not replaced", (int)now.pid);
 		else if (there && (r->mute ||
 				   r->back->answers(r->socket, ask_deadline(deadline), &why) == 0))
 			return 0;
@@ -246,11 +246,11 @@ static int restart_now(const struct restart *r, const struct peer *before, struc
 {
 	struct deadline deadline = deadline_in(1000ULL * r->seconds);
 
-	/* It reads its files anew and goes on. */
+	/* It reloads its files and keeps running. */
 	if (r->how == RESTART_HANGUP) {
 		if (before->pid <= 1)
 			return err_set(err, E_NOT_FOUND,
-				       "the process of %s cannot be seen from here", r->back->name);
+				       "the process of %s is not visible from here", r->back->name);
 		if (kill(before->pid, SIGHUP) < 0)
 			return err_sys(err, "signal %s", r->back->name);
 		before = &nobody;
@@ -259,7 +259,7 @@ static int restart_now(const struct restart *r, const struct peer *before, struc
 		return -1;
 	if (!r->socket)
 		return 0;
-	/* When it restarts by itself, it may have done so already. */
+	/* If it restarts by itself, it may already have done so. */
 	if (r->how == RESTART_ITSELF)
 		before = &nobody;
 	return wait_answer(r, before, deadline, err);
@@ -267,7 +267,7 @@ static int restart_now(const struct restart *r, const struct peer *before, struc
 
 static struct peer look(const struct restart *r)
 {
-	struct err ignored = ERR_INIT; /* nobody is an answer */
+	struct err ignored = ERR_INIT; /* pid 0: none */
 	struct peer p = { 0, 0 };
 
 	if (!r->socket || find_server(r, &p, &ignored) < 0)
@@ -281,7 +281,7 @@ static int watch_prepare(const struct deploy_step *step, struct json *record, st
 {
 	const struct json *plan = step->arg;
 	AUTO(restart) struct restart r = RESTART_INIT;
-	struct err ignored = ERR_INIT; /* a mute one is an answer too */
+	struct err ignored = ERR_INIT; /* recorded as mute */
 	struct peer p;
 
 	if (restart_read(plan, &r, err) < 0)
@@ -304,8 +304,9 @@ static int watch_apply(const struct deploy_step *step, const struct json *record
 	return 0;
 }
 
-/* systemd does not start again what failed too often, as it may have with the new files. */
-static void forgive(const struct restart *r)
+/* systemd does not start a unit again that failed too often, which it may have with the new
+ * files. */
+static void reset_failed(const struct restart *r)
 {
 	struct err ignored = ERR_INIT; /* it has not failed */
 
@@ -313,7 +314,7 @@ static void forgive(const struct restart *r)
 	    str_eq(r->command[0], "systemctl") &&
 	    run(ARGV("systemctl", "reset-failed", r->command[2]), deadline_in(1000ULL * r->seconds),
 		&ignored) < 0)
-		log_debug("nothing to forgive", LOG_S("unit", r->command[2]));
+		log_debug("the unit cannot be reset", LOG_S("unit", r->command[2]));
 }
 
 static int watch_undo(void *context, const struct json *record, struct err *err)
@@ -330,13 +331,13 @@ static int watch_undo(void *context, const struct json *record, struct err *err)
 	before.pid = (pid_t)int_of(record, "pid");
 	before.start = (uint64_t)int_of(record, "start");
 	now = look(&r);
-	/* It has read nothing since. One that is told to read anew may have. */
+	/* The same process has not read the new files, unless it reloads on a signal. */
 	if (r.how != RESTART_HANGUP && r.how != RESTART_ITSELF && peer_same(&before, &now))
 		return 0;
-	/* What does not run reads the old files when it starts. */
+	/* If it does not run, it reads the old files when it starts. */
 	if (r.how == RESTART_HANGUP && now.pid == 0)
 		return 0;
-	forgive(&r);
+	reset_failed(&r);
 	if (restart_now(&r, &now, err) < 0)
 		return err_wrap(err, "restart %s with its old configuration", r.back->name);
 	return 0;
@@ -394,7 +395,7 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 			err_set(&why, E_STATE, "%s does not serve the runtime handler '%s'",
 				r.back->name, name);
 		} else if (why.code == E_UNSUPPORTED) {
-			log_warn("the container manager does not say which handlers it serves",
+			log_warn("the container manager does not list the handlers that it serves",
 				 LOG_S("manager", r.back->name));
 			return 0;
 		}
@@ -406,7 +407,7 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 	}
 }
 
-/* The watch does it all. */
+/* The step watch undoes the restart. */
 static int nothing_to_undo(void *context, const struct json *record, struct err *err)
 {
 	(void)context;
@@ -454,11 +455,11 @@ struct cri_steps *steps_new(const struct json *restart, char *const *handlers)
 	add(s, &watch_ops, str_fmt("watch %s", name));
 	add(s, &restart_ops,
 	    str_fmt(str_eq(json_get_text(restart, "how"), "hangup")
-			    ? "have %s read its configuration"
+			    ? "reload the configuration of %s"
 			    : "restart %s",
 		    name));
 	if (handlers && json_get_text(restart, "socket"))
-		add(s, &serve_ops, str_fmt("ask %s for the handlers", name));
+		add(s, &serve_ops, str_fmt("check that %s serves the handlers", name));
 	return s;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The questions, in the order in which their remedies are of use. */
+/* The checks, in the order in which their remedies should be applied. */
 
 #include "deploy/doctor/doctor.h"
 
@@ -79,13 +79,13 @@ static void ask_kvm(const struct doctor_options *o, struct finding *f)
 
 	(void)o;
 	if (kvm < 0) {
-		find(f, FINDING_WARN, "/dev/kvm: %s; VMs run without it, many times slower",
+		find(f, FINDING_WARN, "/dev/kvm: %s; VMs run without KVM, many times slower",
 		     strerror(errno));
-		str_set(&f->remedy, errno == ENOENT
-					    ? "load the module kvm_intel or kvm_amd, or switch on "
-					      "virtualization in the firmware or the outer VM"
-				    : geteuid() != 0 ? "ask again as root: sudo kata-deploy doctor"
-						     : "give root access to /dev/kvm");
+		str_set(&f->remedy,
+			errno == ENOENT  ? "load the module kvm_intel or kvm_amd, or enable "
+					   "virtualization in the firmware or the outer VM"
+			: geteuid() != 0 ? "run it again as root: sudo kata-deploy doctor"
+					 : "give root access to /dev/kvm");
 		return;
 	}
 	if (ioctl(kvm, KVM_GET_API_VERSION, 0) == KVM_API)
@@ -96,8 +96,8 @@ static void ask_kvm(const struct doctor_options *o, struct finding *f)
 		find(f, FINDING_GOOD, "/dev/kvm creates VMs and processors");
 		return;
 	}
-	find(f, FINDING_WARN, "/dev/kvm opens, but makes no VM: %s", strerror(errno));
-	str_set(&f->remedy, "end other hypervisors, or update the kernel");
+	find(f, FINDING_WARN, "/dev/kvm opens, but cannot create a VM: %s", strerror(errno));
+	str_set(&f->remedy, "stop other hypervisors, or update the kernel");
 }
 
 static void ask_cpu(const struct doctor_options *o, struct finding *f)
@@ -111,7 +111,7 @@ static void ask_cpu(const struct doctor_options *o, struct finding *f)
 		return;
 	}
 	if (strstr(buf_cstr(&text), " vmx") || strstr(buf_cstr(&text), " svm"))
-		find(f, FINDING_GOOD, "the processor has virtualization");
+		find(f, FINDING_GOOD, "the processor supports virtualization");
 	else
 		find(f, FINDING_NOTE, "the processor does not show vmx or svm");
 }
@@ -169,7 +169,7 @@ static void ask_kernel(const struct doctor_options *o, struct finding *f)
 		find(f, FINDING_BAD, "kernel %s has no openat2", u.release);
 		str_set(&f->remedy, "update the kernel to 5.15 or later");
 	} else if (major < KERNEL_MAJOR || (major == KERNEL_MAJOR && minor < KERNEL_MINOR)) {
-		find(f, FINDING_WARN, "kernel %s is older than what is tested", u.release);
+		find(f, FINDING_WARN, "kernel %s is older than the oldest tested one", u.release);
 		str_set(&f->remedy, "update the kernel to 5.15 or later");
 	} else {
 		find(f, FINDING_GOOD, "kernel %s", u.release);
@@ -210,7 +210,7 @@ static void ask_security(const struct doctor_options *o, struct finding *f)
 	}
 }
 
-/* --- room --- */
+/* --- resources --- */
 
 /* The nearest directory above path that exists, heap. */
 static char *existing(const char *path)
@@ -236,20 +236,22 @@ static void ask_space(const struct doctor_options *o, struct finding *f)
 		return;
 	}
 	have = (unsigned long long)v.f_bavail * v.f_frsize;
-	find(f, FINDING_GOOD, "%llu MiB are left for %s", have >> 20, o->prefix);
+	find(f, FINDING_GOOD, "%llu MiB are free for %s", have >> 20, o->prefix);
 	if (v.f_flag & ST_RDONLY) {
 		find(f, FINDING_BAD, "the file system of %s is read-only", dir);
-		str_set(&f->remedy, "choose another place with --prefix, such as /var/lib/kata");
+		str_set(&f->remedy,
+			"choose another directory with --prefix, such as /var/lib/kata");
 	} else if (v.f_flag & ST_NOEXEC) {
 		find(f, FINDING_BAD, "nothing may be executed in %s (noexec)", dir);
-		str_set(&f->remedy, "choose another place with --prefix");
+		str_set(&f->remedy, "choose another directory with --prefix");
 	} else if (have < SPACE_NEEDED) {
-		find(f, FINDING_BAD, "only %llu MiB are left for %s", have >> 20, o->prefix);
-		str_set(&f->remedy, "make room: an install needs 200 MiB");
+		find(f, FINDING_BAD, "only %llu MiB are free for %s", have >> 20, o->prefix);
+		str_set(&f->remedy, "free some space: an install needs 200 MiB");
 	}
 }
 
-/* A file without it answers ENODATA where the file system can, ENOTTY or EOPNOTSUPP where not. */
+/* For a file without fs-verity the ioctl fails with ENODATA if the file system supports it, else
+ * with ENOTTY or EOPNOTSUPP. */
 static void ask_verity(const struct doctor_options *o, struct finding *f)
 {
 	AUTO(str) char *file = path_join(o->prefix, "state/install.json");
@@ -258,7 +260,7 @@ static void ask_verity(const struct doctor_options *o, struct finding *f)
 
 	if (fd < 0) {
 		find(f, FINDING_NOTE,
-		     "whether files can be guarded (fs-verity) shows once "
+		     "whether the file system has fs-verity is known once "
 		     "something is installed");
 		return;
 	}
@@ -280,11 +282,11 @@ static void ask_memory(const struct doctor_options *o, struct finding *f)
 	if (file_read(AT_FDCWD, "/proc/meminfo", 64 << 10, &text, &ignored) == 0)
 		line = strstr(buf_cstr(&text), "MemAvailable:");
 	if (!line) {
-		find(f, FINDING_NOTE, "the memory that is left is not known");
+		find(f, FINDING_NOTE, "the available memory is unknown");
 		return;
 	}
 	kib = strtoul(line + strlen("MemAvailable:"), NULL, 10);
-	find(f, FINDING_GOOD, "%lu MiB of memory are left", kib >> 10);
+	find(f, FINDING_GOOD, "%lu MiB of memory are available", kib >> 10);
 	if (kib < MEMORY_NEEDED_KIB) {
 		f->state = FINDING_WARN;
 		str_set(&f->remedy, "free memory: a VM takes 256 MiB and more");
@@ -302,7 +304,7 @@ static void ask_clock(const struct doctor_options *o, struct finding *f)
 	str_set(&f->remedy, "set the clock (chronyd, timedatectl set-ntp true)");
 }
 
-/* --- who starts the containers, and who is trusted --- */
+/* --- the container manager, and trusted keys --- */
 
 static void ask_manager(const struct doctor_options *o, struct finding *f)
 {
@@ -322,7 +324,7 @@ static void ask_manager(const struct doctor_options *o, struct finding *f)
 		runs |= s->running;
 	}
 	if (!seen.rows.n) {
-		find(f, FINDING_BAD, "there is no container manager");
+		find(f, FINDING_BAD, "no container manager was found");
 		str_set(&f->remedy, "install one: apt install containerd");
 		return;
 	}
@@ -338,21 +340,21 @@ static void ask_trust(const struct doctor_options *o, struct finding *f)
 	struct err why = ERR_INIT;
 
 	if (trust_open(&options, -1, &t, &why) == 0) {
-		find(f, FINDING_GOOD, "there are keys to check releases with");
+		find(f, FINDING_GOOD, "there are keys to verify releases with");
 		return;
 	}
 	find(f, FINDING_NOTE, "%s", why.msg);
 }
 
-/* Processes and devices of others are not shown to everybody. */
+/* An ordinary user does not see all processes and devices. */
 static void ask_rights(const struct doctor_options *o, struct finding *f)
 {
 	(void)o;
 	if (geteuid() == 0) {
-		find(f, FINDING_GOOD, "asked as root");
+		find(f, FINDING_GOOD, "run as root");
 		return;
 	}
-	find(f, FINDING_NOTE, "asked as an ordinary user, who does not see all that runs here");
+	find(f, FINDING_NOTE, "run as an ordinary user, who does not see all processes");
 }
 
 static const struct {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Can this node run containers in VMs, and if not, what is to be done? Each question is a row of a
- * table; asking changes nothing on the node.
+ * Checks whether this node can run containers in VMs, and what to do if not. Each check is a row of
+ * a table; none changes anything on the node.
  *
  *	AUTO(diagnosis) struct diagnosis d = DIAGNOSIS_INIT;
  *	doctor_examine(&(struct doctor_options){ .prefix = "/opt/kata" }, &d);
@@ -15,11 +15,11 @@
 
 #include <stdbool.h>
 
-/* FINDING_BAD: VM containers cannot be run before this is mended. */
+/* FINDING_BAD: VM containers cannot run until this is fixed. */
 enum finding_state { FINDING_GOOD, FINDING_NOTE, FINDING_WARN, FINDING_BAD };
 
 struct finding {
-	const char *name; /* of the question, as "kvm" */
+	const char *name; /* of the check, such as "kvm" */
 	enum finding_state state;
 	char *text;   /* what was found */
 	char *remedy; /* what to do about it; NULL: nothing */
@@ -38,7 +38,7 @@ DEFINE_AUTO_STRUCT(diagnosis, struct diagnosis, diagnosis_release)
 struct doctor_options {
 	const char *prefix;
 	const char *trust_dir;
-	const char *vmm, *virtiofsd; /* programs; NULL: Debian's places */
+	const char *vmm, *virtiofsd; /* programs; NULL: Debian's paths */
 };
 
 void doctor_examine(const struct doctor_options *o, struct diagnosis *d);

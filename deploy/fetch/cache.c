@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The directory of downloads that are not whole yet. */
+/* The cache directory of partial downloads. */
 
 #include "deploy/fetch/fetch-internal.h"
 
@@ -21,7 +21,7 @@
 #define TAG_SUFFIX   ".tag"
 #define SPOOL_PREFIX "spool-"
 
-/* True if nobody but us can change what is in it. */
+/* True if only we can change its contents. */
 static bool is_private(const struct stat *st)
 {
 	return st->st_uid == geteuid() && !(st->st_mode & 022);
@@ -37,12 +37,12 @@ static int open_locked(const char *path, struct err *err)
 	if (fstat(dir, &st) < 0)
 		return err_sys(err, "look at the cache %s", path);
 	if (!is_private(&st)) {
-		(void)err_set(err, E_PERMISSION, "the cache %s can be changed by others", path);
-		return err_hint(err, "remove it, or make it yours with mode 0700");
+		(void)err_set(err, E_PERMISSION, "others can write to the cache %s", path);
+		return err_hint(err, "remove it, or own it with mode 0700");
 	}
 	if (flock(dir, LOCK_EX | LOCK_NB) < 0)
 		return err_set(err, E_STATE, "the cache %s is in use by another kata-deploy", path);
-	/* Whoever had it before may just have taken it away. */
+	/* The previous user may just have removed it. */
 	if (stat(path, &now) < 0 || now.st_ino != st.st_ino || now.st_dev != st.st_dev)
 		return err_set(err, E_STATE, "the cache %s is being removed by another kata-deploy",
 			       path);
@@ -51,7 +51,7 @@ static int open_locked(const char *path, struct err *err)
 
 static void each(struct cache *c, void (*fn)(struct cache *c, const char *name))
 {
-	struct err ignored = ERR_INIT; /* what stays is removed by a later run */
+	struct err ignored = ERR_INIT; /* leftovers are removed by a later run */
 	int copy = fd_dup(c->dir, &ignored);
 	AUTO(dir) DIR *list = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *e;
@@ -81,7 +81,7 @@ int cache_open(struct cache *c, struct err *err)
 	c->dir = open_locked(c->path, err);
 	if (c->dir < 0)
 		return -1;
-	each(c, drop_spool); /* nobody uses one: we have the lock */
+	each(c, drop_spool); /* unused: we have the lock */
 	return 0;
 }
 
@@ -98,7 +98,7 @@ static void read_tag(struct cache *c, const char *sha256, char tag[HTTP_TAG_MAX]
 {
 	AUTO(str) char *name = str_fmt("%s" TAG_SUFFIX, sha256);
 	AUTO(buf) struct buf text = BUF_INIT(HTTP_TAG_MAX - 1);
-	struct err ignored = ERR_INIT; /* as if there were none */
+	struct err ignored = ERR_INIT; /* no tag */
 
 	*tag = '\0';
 	if (file_read(c->dir, name, HTTP_TAG_MAX - 1, &text, &ignored) == 0)
@@ -129,10 +129,10 @@ void cache_tag(struct cache *c, const char *sha256, const char *tag)
 	if (!*tag)
 		(void)unlinkat(c->dir, name, 0);
 	else if (file_replace_volatile(c->dir, name, tag, strlen(tag), 0600, &ignored) < 0)
-		(void)unlinkat(c->dir, name, 0); /* an old one would be wrong */
+		(void)unlinkat(c->dir, name, 0); /* an outdated tag would be wrong */
 }
 
-/* DIGEST or DIGEST.tag, or what a crash left of replacing one. */
+/* Removes DIGEST or DIGEST.tag, or the temporary file of an interrupted replacement. */
 static void drop_download(struct cache *c, const char *name)
 {
 	AUTO(str) char *digest = xstrndup(name, SHA256_HEX);

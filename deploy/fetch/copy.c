@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A copy of a release as a directory: what a node without a network installs from. Files come under
- * names with ".part" and get their own when their digests are right; release.yaml comes last, so
- * that what looks like a release is a whole one. An interrupted copy is gone on with.
+ * A copy of a release as a directory, for nodes without a network. Files have names with ".part"
+ * until their digests are verified; release.yaml is written last, so that a directory with one is a
+ * complete release. An interrupted copy is resumed.
  */
 
 #include "deploy/fetch/fetch-internal.h"
@@ -28,7 +28,7 @@ struct item {
 	char *path;
 	const char *sha256;
 	uint64_t size;
-	int fd; /* of its part; -1: it is there */
+	int fd; /* of its .part file; -1: the file is complete */
 };
 
 struct copy {
@@ -49,7 +49,7 @@ static void copy_release(struct copy *c)
 }
 DEFINE_AUTO_STRUCT(copy, struct copy, copy_release)
 
-/* --- what there is to copy --- */
+/* --- the list of files --- */
 
 static void add(struct copy *c, const char *folder, const char *sha256, const char *suffix,
 		uint64_t size)
@@ -95,7 +95,7 @@ static int is_right(int fd, const struct item *i, bool *right, struct err *err)
 	return 0;
 }
 
-/* Opens the part of what is not there yet. */
+/* Opens the .part file of an incomplete item. */
 static int open_item(const struct copy *c, struct item *i, struct err *err)
 {
 	AUTO(str) char *part = str_fmt("%s" PART, i->path);
@@ -165,7 +165,7 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
 	tell(c, c->done + done);
 }
 
-/* Without tags: every file has a digest, which says more. */
+/* Without tags: every file has a digest, which is stronger. */
 static int download_items(struct copy *c, struct err *err)
 {
 	AUTO(mem) struct http_job *jobs = xcalloc(c->items.n + 1, sizeof(*jobs));
@@ -183,7 +183,7 @@ static int download_items(struct copy *c, struct err *err)
 	return d.n ? download_run(&d, err) : 0;
 }
 
-/* Some at a time, since each has an fd. */
+/* In batches, since each item has an fd. */
 enum { BATCH = 64 };
 
 static int copy_batch(struct copy *c, size_t first, size_t end, struct err *err)
@@ -250,7 +250,7 @@ static int copy_signatures(struct copy *c, const char *name, struct err *err)
 	return 0;
 }
 
-/* sha256: that it must have, or NULL. */
+/* sha256: the expected digest, or NULL. */
 static int copy_document(struct copy *c, const char *name, size_t limit, const char *sha256,
 			 bool optional, struct err *err)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The child that talks to the network. It gets fds of files and can open none for writing; of what
- * it tells us only numbers and tags are believed, and those only as far as they can do no harm.
+ * The child with access to the network. It gets fds of files and can open none for writing. Only
+ * numbers and tags are accepted from it, and they are validated.
  */
 
 #include "deploy/fetch/fetch-internal.h"
@@ -120,7 +120,7 @@ static int hear(void *arg, const void *data, size_t len, struct err *err)
 		if (said.job < d->n && hear_of_job(d, &said) == 0)
 			return 0;
 	}
-	return err_set(err, E_PROTOCOL, "download: the child sent nonsense");
+	return err_set(err, E_PROTOCOL, "download: invalid message from the child");
 }
 
 int download_start(struct download *d, struct confined **child, struct err *err)

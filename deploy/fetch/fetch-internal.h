@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A source (source.c) is a list of URLs or a directory; a tar archive is spread into the cache
- * first (spool.c) and is a directory then. Files come through download.c, and into staging through
- * unpack.c; stage.c and copy.c say which. Only cache.c knows what lies in the cache directory.
+ * A source (source.c) is a list of URLs or a directory; a tar archive is unpacked into the cache
+ * first (spool.c) and then used as a directory. download.c downloads files, unpack.c writes them to
+ * staging; stage.c and copy.c choose them. Only cache.c knows the contents of the cache directory.
  */
 
 #include "base/vec.h"
@@ -14,23 +14,25 @@
 /* --- cache.c --- */
 
 /*
- * The cache directory: downloads named by their digest, whole or not, each with DIGEST.tag, which
- * says what the bytes are of (http.h); spool-*: archives being looked at. One process uses it at a
- * time (flock). All of it belongs to us; children get fds.
+ * The cache directory: downloads named by their digest, complete or partial, each with DIGEST.tag,
+ * the HTTP validator of its bytes (http.h); spool-*: unpacked archives. One process uses it at a
+ * time (flock). Its files are owned by us; children get fds.
  */
 struct cache {
 	char *path;
 	int dir; /* -1: not opened yet */
 };
 
-/* Does nothing if it is open. E_STATE: another process has it; E_PERMISSION: it is not ours. */
+/* Does nothing if it is open. E_STATE: another process uses it. E_PERMISSION: others can write to
+ * it. */
 MUST_CHECK int cache_open(struct cache *c, struct err *err);
-/* Takes the directory away if it is empty. */
+/* Closes it, and removes the directory if it is empty. */
 void cache_close(struct cache *c);
-/* The download of that digest, made if need be; tag gets what its bytes are of. Returns an fd. */
+/* Opens or creates the download of that digest; tag gets the validator of its bytes, or "". Returns
+ * an fd. */
 MUST_CHECK int cache_file(struct cache *c, const char *sha256, char tag[HTTP_TAG_MAX],
 			  struct err *err);
-/* Notes what the bytes from now on are of. Best effort: without it more is fetched again. */
+/* Stores the validator of the bytes that follow. Best effort: without it a resume starts over. */
 void cache_tag(struct cache *c, const char *sha256, const char *tag);
 /* Removes all downloads. */
 void cache_clean(struct cache *c);
@@ -46,23 +48,23 @@ struct document {
 };
 
 struct source {
-	char **urls; /* or NULL, and then */
+	char **urls; /* NULL: use dir */
 	int dir;     /* of the release */
 	char *name;  /* for messages */
 	struct http_options http;
 	struct buf ca;
 	struct cache cache;
-	char *spool; /* in the cache, to be removed */
+	char *spool; /* in the cache, removed on close; NULL: none */
 	bool keep_cache;
 	uid_t uid;
 	gid_t gid;
-	VEC(struct document) documents; /* that were asked for */
+	VEC(struct document) documents; /* that were read or looked for */
 };
 
-/* Opens a file of a directory's: regular, of that size (UINT64_MAX: any). */
+/* Opens a regular file of a directory source, of that size (UINT64_MAX: any). Returns an fd. */
 MUST_CHECK int source_file(struct source *s, const char *path, uint64_t size, struct err *err);
 
-/* The user that children become; the directory is given to it, and taken back. */
+/* Changes the owner of a directory to the children's user, and back to us. */
 MUST_CHECK int source_lend(const struct source *s, int dir, struct err *err);
 MUST_CHECK int source_take_back(int dir, struct err *err);
 
@@ -70,25 +72,26 @@ MUST_CHECK int source_take_back(int dir, struct err *err);
 
 /* tar: a file or a pipe. Sets s->dir. */
 MUST_CHECK int spool_open(struct source *s, int tar, struct err *err);
-/* The name that a path of an archive gets in a release's directory, or NULL; prefix: see there. */
+/* Maps a path of an archive to its name in a release's directory, NULL: not part of one. *prefix is
+ * the archive's top directory: NULL at first, set (heap) by the first known path. */
 const char *spool_name(char **prefix, const char *path);
 
 /* --- download.c --- */
 
 /*
- * Jobs done by a confined child. The jobs are the caller's; what the child tells of them arrives in
- * them, and through watch.
+ * Download jobs run by a confined child. The jobs are the caller's; the child's reports update them
+ * and call watch.
  */
 struct download {
 	struct source *s;
 	struct http_job *jobs;
 	size_t n;
 	struct http_watch watch;
-	/* its own */
+	/* internal */
 	int *fds;
 };
 MUST_CHECK int download_start(struct download *d, struct confined **child, struct err *err);
-/* After the child ended well: is all there that it was to get? Also releases d's own. */
+/* After the child succeeded: checks that every job is complete. */
 MUST_CHECK int download_end(struct download *d, struct err *err);
 void download_release(struct download *d);
 DEFINE_AUTO_STRUCT(download, struct download, download_release)
@@ -99,11 +102,11 @@ MUST_CHECK int download_run(struct download *d, struct err *err);
 struct patching {
 	const struct entry *entry;
 	const struct release_patch *patch;
-	int base, fd;  /* of the old file, of the patch */
+	int base, fd;  /* fds of the old file and of the patch */
 	size_t object; /* stage.c's */
 };
 
-/* What one child does: a component's blob, or patches. */
+/* The work of one child: unpack a component's blob, or apply patches. */
 struct unpacking {
 	struct source *s;
 	const struct release *r;

@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * Where a release comes from, and how its files get into staging.
+ * Reads a release from its source and brings its files into staging.
  *
  *	AUTO(source) struct source *src = NULL;
  *	if (source_open(&(struct source_options){ .release = "https://...", ... }, &src, err) < 0 ||
  *	    source_document(src, "release.yaml", RELEASE_TEXT_MAX, &text, err) < 0 ||
  *	    source_signatures(src, "release.yaml", &sigs, err) < 0)
  *		return -1;
- *	...						// believe it (trust.h), choose a layout
+ *	...						// verify it (trust.h), select a layout
  *	if (source_stage(src, &release, &layout, has, arg, staging, &progress, err) < 0)
  *		return -1;
  *
@@ -17,13 +17,13 @@
  *	https://HOST/PATH/, http://...	also a list of mirrors of the same release
  *	file:///PATH, /PATH, PATH	a directory; or a file: a tar of one
  *	-				such a tar on standard input
- * What comes over the network or out of an archive is handled in confined children (confine.h):
- * one downloads into files of the cache directory that we opened, one per component unpacks into
- * staging, which is given to their user meanwhile. An archive is spread into the cache first. A
- * directory is read in place: its blobs are opened by us. docs/design/fetch.md says who may do
- * what.
+ * Data from the network or from an archive is handled in confined children (confine.h): one
+ * downloads into files of the cache directory that we opened, one per component unpacks into
+ * staging, which their user owns during that time. An archive is unpacked into the cache first. A
+ * directory is read in place: its blobs are opened by us. docs/design/fetch.md describes the
+ * privileges of each.
  *
- * Not for programs with threads, see confine.h. SIGINT and SIGTERM end what runs: E_CANCELLED.
+ * Not for programs with threads, see confine.h. SIGINT and SIGTERM cancel it: E_CANCELLED.
  */
 
 #include "base/buf.h"
@@ -42,10 +42,11 @@ enum { SOURCE_SIGNATURES_MAX = 16 };
 struct source_options {
 	char *const *releases; /* --release, several: mirrors */
 	struct http_options http;
-	/* For downloads that are not whole yet, SOURCE_CACHE; made 0700 when needed,
-	 * taken away when empty. After a failure it keeps what there is, for the next run. */
+	/* Directory for partial downloads; NULL: SOURCE_CACHE. Created with mode 0700 when needed,
+	 * removed when empty. After a failure it keeps the downloads, so that the next run resumes
+	 * them. */
 	const char *cache;
-	bool keep_cache; /* whole blobs stay there */
+	bool keep_cache; /* keep complete blobs there too */
 	uid_t uid;       /* of the children; 0: CONFINE_NOBODY */
 	gid_t gid;
 };
@@ -56,19 +57,20 @@ MUST_CHECK int source_open(const struct source_options *o, struct source **out, 
 void source_close(struct source *s);
 DEFINE_AUTO(source, struct source *, NULL, source_close)
 
-/* From here on names are relative to that directory of the source: clean, never upwards. */
+/* From here on names are relative to that subdirectory of the source. path must be clean and
+ * without "..". */
 MUST_CHECK int source_enter(struct source *s, const char *path, struct err *err);
 
-/* A signed document by its name, at most limit bytes. E_NOT_FOUND. */
+/* Reads a document, at most limit bytes. E_NOT_FOUND: the source has none. E_LIMIT. */
 MUST_CHECK int source_document(struct source *s, const char *name, size_t limit, struct buf *to,
 			       struct err *err);
-/* NAME.minisig, NAME.1.minisig ... up to the first that is missing: texts, as a strv. Documents and
- * signatures are fetched once: the same call gives the same bytes. */
+/* Reads NAME.minisig, NAME.1.minisig ... up to the first that is missing; *texts is a strv.
+ * Documents and signatures are fetched once: repeated calls give the same bytes. */
 MUST_CHECK int source_signatures(struct source *s, const char *name, char ***texts,
 				 struct err *err);
 
-/* The documents are not to be believed, or are too old: forgets them and the mirror that is asked
- * first, so that another one's can be looked at. false: there is no other, and nothing changed. */
+/* For documents that failed verification or are too old: drops them and the first mirror, so that
+ * the next mirror is read. false: there is no other mirror, nothing changed. */
 bool source_distrust(struct source *s);
 
 struct source_progress {
@@ -77,7 +79,7 @@ struct source_progress {
 	void *arg;
 };
 
-/* What it took, for --timings and --json. */
+/* Amount of work done, for --timings and --json. */
 struct source_cost {
 	uint64_t received; /* bytes over the network */
 	uint64_t unpacked; /* bytes written to staging */
@@ -85,13 +87,13 @@ struct source_cost {
 };
 
 /*
- * Gets those files of layout into the empty directory staging that has() says are not in the store,
- * each by the cheapest way: a patch where base is in the store (base() opens it for reading, -1: it
- * is not), else the blob of its component; also where patches turn out not to do. Blobs have passed
- * their digests. The files belong to the children's user and were written by a child: the caller
- * hashes them and takes them over (deploy_lay_down does). base may be NULL, progress too. has and
- * base are asked once per file. E_INVALID, E_LIMIT, E_GONE: what came is not what the release
- * lists; else as http_fetch.
+ * Writes the files of layout for which has() returns false into the empty directory staging, each
+ * in the cheapest way: by a patch if its base is in the store (base() returns an fd of it, -1: it
+ * is not), else from the blob of its component; also when a patch fails. The digests of blobs are
+ * verified, those of files are not: files are written and owned by the children's user, and the
+ * caller must verify and chown them (deploy_lay_down does). base and progress may be NULL. has and
+ * base are called once per file. E_INVALID, E_LIMIT, E_GONE: the data is not what the release
+ * lists; else as http_fetch().
  */
 MUST_CHECK int source_stage(struct source *s, const struct release *r, const struct layout *layout,
 			    bool (*has)(void *arg, const struct entry *e),
@@ -99,8 +101,9 @@ MUST_CHECK int source_stage(struct source *s, const struct release *r, const str
 			    const struct source_progress *progress, struct source_cost *cost,
 			    struct err *err);
 
-/* `kata-deploy fetch --to DIR`: the documents, their signatures, the wanted blobs (all, or those of
- * components and the required ones) and the patches, each checked, as a directory that is itself a
- * source. What is there already and right is not fetched again; release.yaml comes last. */
+/* `kata-deploy fetch --to DIR`: writes the documents, their signatures, the blobs (all, or those of
+ * components and the required ones) and the patches, each verified, to a directory that is itself a
+ * source. Files that are already there and correct are not fetched again; release.yaml is written
+ * last. */
 MUST_CHECK int source_copy(struct source *s, const struct release *r, char *const *components,
 			   int to, const struct source_progress *progress, struct err *err);

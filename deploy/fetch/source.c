@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which kind of source it is, and its documents. */
+/* The kinds of sources, and their documents. */
 
 #include "deploy/fetch/fetch-internal.h"
 
@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- children's user --- */
+/* --- the children's user --- */
 
 int source_lend(const struct source *s, int dir, struct err *err)
 {
@@ -51,7 +51,7 @@ static int hex_digit(char c)
 	return at ? (int)(at - digits) : -1;
 }
 
-/* "file:///a%20b" is "/a b"; NULL: not on this machine, or badly escaped. */
+/* "file:///a%20b" is "/a b"; NULL: a remote host, or a wrong escape. */
 static char *path_of_url(const char *url)
 {
 	const char *p = url + strlen("file://");
@@ -83,7 +83,7 @@ static int open_path(struct source *s, const char *release, struct err *err)
 	struct stat st;
 
 	if (!path)
-		return err_set(err, E_USAGE, "'%s' is no file URL of this machine", release);
+		return err_set(err, E_USAGE, "'%s' is not a file URL of this machine", release);
 	AUTO(fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, "open the release %s", path);
@@ -109,7 +109,7 @@ static int open_urls(struct source *s, char *const *releases, struct err *err)
 		secure = secure || strncasecmp(*url, "https", 5) == 0;
 	}
 	s->urls = strv_dup(releases);
-	/* Read by us: it may lie where the child's user cannot go. */
+	/* Read by us: the child's user may have no access to it. */
 	if (secure || s->http.cacert) {
 		if (http_read_ca(s->http.cacert, &s->ca, err) < 0)
 			return -1;
@@ -129,13 +129,13 @@ static int open_any(struct source *s, char *const *releases, struct err *err)
 	if (is_url(releases[0]))
 		return open_urls(s, releases, err);
 	if (releases[1])
-		return err_set(err, E_USAGE, "only URLs can have mirrors: '%s' is none",
+		return err_set(err, E_USAGE, "only URLs can have mirrors: '%s' is not a URL",
 			       releases[0]);
 	if (strstr(releases[0], "://") && strncasecmp(releases[0], "file://", 7) != 0) {
-		err_set(err, E_USAGE, "'%s' is of no kind that is known here", releases[0]);
-		return err_hint(err,
-				"there are https, http and file URLs, directories, tar files, and "
-				"- for standard input");
+		err_set(err, E_USAGE, "'%s' is not a supported kind of source", releases[0]);
+		return err_hint(
+			err, "supported are https, http and file URLs, directories, tar files, and "
+			     "- for standard input");
 	}
 	return str_eq(releases[0], "-") ? spool_open(s, STDIN_FILENO, err)
 					: open_path(s, releases[0], err);
@@ -214,7 +214,7 @@ int source_file(struct source *s, const char *path, uint64_t size, struct err *e
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "%s: look at %s", s->name, path);
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, E_INVALID, "%s: %s is no file", s->name, path);
+		return err_set(err, E_INVALID, "%s: %s is not a regular file", s->name, path);
 	if (size != UINT64_MAX && (uint64_t)st.st_size != size)
 		return err_set(err, E_INVALID, "%s: %s has %llu bytes instead of %llu", s->name,
 			       path, (unsigned long long)st.st_size, (unsigned long long)size);
@@ -262,8 +262,8 @@ static int read_document(struct source *s, const char *name, size_t limit, struc
 	return 0;
 }
 
-/* With a signed document come its first two signatures: mostly that is all, and it spares
- * connections. */
+/* A document is fetched together with its first two signatures: usually there are no more, and it
+ * saves connections. */
 enum { TOGETHER = 3 };
 
 struct pages {
@@ -287,13 +287,13 @@ static int add_page(struct source *s, struct pages *p, char *name, size_t limit,
 
 	p->names[p->n] = name;
 	if (find(s, name))
-		return 0; /* the slot is used again */
+		return 0; /* the slot is reused */
 	*job = (struct http_job){
 		.path = name, .fd = -1, .size = UINT64_MAX, .limit = limit, .optional = true
 	};
 	job->fd = memfd_create("document", MFD_CLOEXEC);
 	if (job->fd < 0)
-		return err_sys(err, "make room for %s", name);
+		return err_sys(err, "create a file in memory for %s", name);
 	p->n++;
 	return 0;
 }
@@ -332,7 +332,7 @@ static int fetch_document(struct source *s, const char *name, size_t limit, stru
 	return download_run(&d, err) < 0 ? -1 : keep_pages(s, &p, err);
 }
 
-/* NULL, and no error, if there is none. */
+/* NULL without an error if there is none. */
 static const struct document *get(struct source *s, const char *name, size_t limit, struct err *err)
 {
 	const struct document *d = find(s, name);
@@ -356,12 +356,11 @@ int source_document(struct source *s, const char *name, size_t limit, struct buf
 	const struct document *d = get(s, name, limit, err);
 
 	if (!d)
-		return err->code != E_OK
-			       ? -1
-			       : err_set(err, E_NOT_FOUND,
-					 s->urls ? "%s has no %s, or does not give it to us"
-						 : "%s has no %s",
-					 s->name, name);
+		return err->code != E_OK ? -1
+					 : err_set(err, E_NOT_FOUND,
+						   s->urls ? "%s has no %s, or denies access to it"
+							   : "%s has no %s",
+						   s->name, name);
 	to->max = limit;
 	buf_add(to, d->text, d->len);
 	return buf_check(to, name, err);

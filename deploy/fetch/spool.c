@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A release as a tar archive, from a file or through a pipe: a confined child spreads it into a
- * directory of the cache, which then is a source like any other. Nothing of it is believed by that.
+ * A release as a tar archive, from a file or a pipe: a confined child unpacks it into a directory
+ * of the cache, which is then a source like any other, and verified like any other.
  */
 
 #include "deploy/fetch/fetch-internal.h"
@@ -40,8 +40,8 @@ static bool is_known(const char *name)
 	       is_digest_name(name, "patches/", ".zst");
 }
 
-/* An archive of "." and one of the directory by its name are the same. What comes first decides
- * which directory that is: a second one is not looked at. */
+/* Archives of "." and of the directory by name are equivalent. The first known path determines the
+ * directory; paths elsewhere are ignored. */
 const char *spool_name(char **prefix, const char *path)
 {
 	const char *name;

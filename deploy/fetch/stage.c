@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Gets what is missing into staging. The unit of work is a component: by patches, if they suffice
+ * Brings missing files into staging. The unit of work is a component: by patches, if they suffice
  * and are smaller, or by its blob. One child downloads; as soon as a unit has all its files,
- * another unpacks it. Where patches did not do, the blob comes in a second round.
+ * another unpacks it. Where patches failed, the blob is fetched in a second round.
  */
 
 #include "deploy/fetch/fetch-internal.h"
@@ -50,15 +50,15 @@ struct stage {
 	VEC(struct object) objects;
 	VEC(struct unit) units;
 	size_t npatches;
-	/* of a round */
-	size_t first; /* object that it begins with */
+	/* state of a round */
+	size_t first; /* its first object */
 	struct http_job *jobs;
 	struct download download;
 	struct confined *children[1 + UNPACKERS_MAX]; /* the first downloads */
 	struct unit *busy[UNPACKERS_MAX];
 };
 
-/* --- what to get --- */
+/* --- planning --- */
 
 static size_t add_object(struct stage *st, const char *folder, const char *sha256,
 			 const char *suffix, uint64_t size, bool spare)
@@ -80,7 +80,7 @@ static void use_blob(struct stage *st, struct unit *u)
 	u->blob = add_object(st, "blobs", u->c->blob, ".tar.zst", u->c->size, false);
 }
 
-/* The first patch of those that make it, or the end. */
+/* Index of the first patch with that target, or the end. */
 static size_t first_patch(const struct release *r, const char *target)
 {
 	size_t from = 0, to = r->patches.n;
@@ -122,7 +122,7 @@ static void drop_patches(struct unit *u)
 	vec_release(&u->patches);
 }
 
-/* Do patches suffice, and are they smaller? */
+/* Uses patches if they suffice and are smaller. */
 static bool try_patches(struct stage *st, struct unit *u)
 {
 	uint64_t sum = 0;
@@ -179,7 +179,7 @@ static int make_units(struct stage *st, const struct layout *layout,
 	return 0;
 }
 
-/* --- getting it --- */
+/* --- downloading --- */
 
 static void on_progress(void *arg, uint64_t done, uint64_t total)
 {
@@ -260,7 +260,7 @@ static int open_files(struct stage *st, struct err *err)
 	return 0;
 }
 
-/* --- unpacking it --- */
+/* --- unpacking --- */
 
 static bool is_ready(const struct stage *st, const struct unit *u)
 {
@@ -282,7 +282,7 @@ static bool is_hopeless(const struct stage *st, const struct unit *u)
 	return false;
 }
 
-/* The child need not be able to change it. */
+/* Reopens it read-only: the child must not be able to change it. */
 static int reopen(int fd, struct err *err)
 {
 	struct path_fd path = path_of_fd(fd);
@@ -350,10 +350,10 @@ static void tell_unpacked(const struct stage *st)
 		st->progress->at(st->progress->arg, "unpack", done, total);
 }
 
-/* Whatever the patches made so far goes, and the blob is next. */
+/* Removes what patches wrote so far, and requests the blob. */
 static int fall_back(struct stage *st, struct unit *u, const struct err *why, struct err *err)
 {
-	log_err(LOG_DEBUG, why, "patches did not do, the whole component is fetched",
+	log_err(LOG_DEBUG, why, "patches failed, fetching the whole component",
 		LOG_S("component", u->c->name));
 	vec_each(struct patching, p, &u->patches) {
 		struct err mine = ERR_INIT;
@@ -385,7 +385,7 @@ static int one_ended(struct stage *st, size_t slot, int rc, struct err *err)
 	struct err why = *err;
 
 	if (slot > UNPACKERS_MAX)
-		return rc; /* nobody has: somebody said something */
+		return rc; /* no child ended: a message arrived */
 	if (slot == 0)
 		return rc < 0 ? -1 : end_download(st, err);
 	if (rc == 0)
@@ -438,7 +438,7 @@ static int run(struct stage *st, struct err *err)
 	size_t left = st->units.n;
 
 	for (unsigned round = 0; left && round < 2; round++) {
-		size_t next = st->objects.n; /* what this round adds is for the next */
+		size_t next = st->objects.n; /* objects added by this round belong to the next */
 
 		if (run_round(st, err) < 0)
 			return -1;
@@ -455,7 +455,7 @@ static int run(struct stage *st, struct err *err)
 	return left ? err_set(err, E_FAILED, "%zu components were not unpacked", left) : 0;
 }
 
-/* --- the whole --- */
+/* --- the entry point --- */
 
 static void stage_release(struct stage *st)
 {

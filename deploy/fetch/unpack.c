@@ -21,7 +21,7 @@ enum { MEMORY = 64 << 20 };
 struct teller {
 	const struct unpacking *u;
 	struct confine_talk *talk;
-	uint64_t before; /* bytes of the patches that are done */
+	uint64_t before; /* bytes of the finished patches */
 };
 
 static void tell(void *arg, uint64_t bytes)
@@ -39,7 +39,7 @@ static bool find(void *arg, const char *path, struct unpack_file *out)
 
 	if (!e || !str_eq(e->component, u->component->name))
 		return false;
-	/* Not hashed here: whoever adopts what a child wrote has to do it in any case. */
+	/* Not hashed here: the parent has to hash what a child wrote in any case. */
 	*out = (struct unpack_file){ .target = e->target,
 				     .size = e->size,
 				     .want = u->wanted[e - u->r->layout.entries.v],
@@ -102,7 +102,7 @@ static int hear(void *arg, const void *data, size_t len, struct err *err)
 	struct unpacking *u = arg;
 
 	if (len != sizeof(u->done))
-		return err_set(err, E_PROTOCOL, "%s: the child sent nonsense", u->name);
+		return err_set(err, E_PROTOCOL, "%s: invalid message from the child", u->name);
 	memcpy(&u->done, data, len);
 	return 0;
 }

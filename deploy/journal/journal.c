@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The journal's text, and the four moments in its life. */
+/* The journal's text; begin, words, load, end. */
 
 #include "deploy/journal/journal.h"
 
@@ -46,7 +46,7 @@ void journal_format(const struct plan *p, struct buf *to)
 		add_line(to, plan_action_json(a));
 }
 
-/* The document of the next line, which is taken off; NULL if the line is torn or not ours. */
+/* Consumes the next line and returns its document; NULL if the line is incomplete or not ours. */
 static struct json *next_line(const char **text, size_t *left, struct err *err)
 {
 	const char *line = *text, *end = *left ? memchr(line, '\n', *left) : NULL;
@@ -56,12 +56,12 @@ static struct json *next_line(const char **text, size_t *left, struct err *err)
 	*text += len + (end ? 1 : 0);
 	*left -= len + (end ? 1 : 0);
 	if (!end || len < SUM + 2 || line[SUM] != ' ') {
-		err_set(err, E_INVALID, "a torn line");
+		err_set(err, E_INVALID, "an incomplete line");
 		return NULL;
 	}
 	sha256_hex(line + SUM + 1, len - SUM - 1, hex);
 	if (memcmp(hex, line, SUM) != 0) {
-		err_set(err, E_INVALID, "a line whose sum is wrong");
+		err_set(err, E_INVALID, "a line with a wrong checksum");
 		return NULL;
 	}
 	return json_parse(line + SUM + 1, len - SUM - 1, NAME, err);
@@ -88,7 +88,7 @@ static int parse_head(struct plan *p, const struct json *j, uint64_t *actions, s
 	return 0;
 }
 
-/* What was said last; lines that cannot be read were never said. */
+/* The last word; unreadable lines are ignored. */
 static enum journal_word parse_words(const char *text, size_t left)
 {
 	enum journal_word word = JOURNAL_NONE;
@@ -157,7 +157,7 @@ int journal_say(int state, enum journal_word word, struct err *err)
 	AUTO(fd) int fd = openat(state, NAME, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
 
 	json_put(j, "word", json_make_string(words[word]));
-	/* A word before this one may be torn: this line starts at the margin. */
+	/* An earlier word may be incomplete: begin on a new line. */
 	buf_chr(&line, '\n');
 	add_line(&line, j);
 	if (fd < 0)

@@ -10,11 +10,11 @@
  *	SUM {"action":"file",...}
  *	SUM {"word":"commit"}
  *
- * Header and actions are written at once, as a file that replaces nothing or is replaced by
- * nothing, before the first change of the world. A word is one appended line; a torn one was never
- * said, and the last one counts. So a journal says at every moment what a crash there means:
+ * The header and the actions are written as one file, atomically, before anything is changed. A
+ * word is one appended line; an incomplete one is ignored, and the last complete one counts. So at
+ * every moment the journal determines how to recover from a crash:
  *
- *	no journal			nothing was begun, or it is over
+ *	no journal			nothing was begun, or it is finished
  *	journal, no word or "undo"	undo every action, newest first, then remove it
  *	journal, "commit"		do what comes after the commit, then remove it
  */
@@ -29,13 +29,13 @@
 enum journal_word { JOURNAL_NONE, JOURNAL_COMMIT, JOURNAL_UNDO };
 
 void journal_format(const struct plan *p, struct buf *to);
-/* Fills p with what it can, for undo and for what comes after the commit. E_INVALID for anything
- * that we did not write. */
+/* Fills p with the actions, enough to undo them or to finish after the commit. E_INVALID: not a
+ * journal of ours. E_UNSUPPORTED: a newer schema. */
 MUST_CHECK int journal_parse(struct plan *p, enum journal_word *word, const char *text, size_t len,
 			     struct err *err);
 
-/* In the state directory. journal_begin is durable when it returns, journal_say when it succeeds;
- * when journal_say fails, the word may or may not have been said. */
+/* state is an fd of the state directory. The journal is on disk when journal_begin succeeds, the
+ * word when journal_say succeeds; if journal_say fails, the word may or may not be on disk. */
 MUST_CHECK int journal_begin(int state, const struct plan *p, struct err *err);
 MUST_CHECK int journal_say(int state, enum journal_word word, struct err *err);
 /* 1: there is one, 0: there is none. */

@@ -77,7 +77,7 @@ bool plan_is_empty(const struct plan *p)
 	return p->actions.n == 0;
 }
 
-/* Digests are long and targets are not. */
+/* Digests are abbreviated, targets are not. */
 static void print_state(struct buf *to, const char *state)
 {
 	if (!state)
@@ -137,7 +137,7 @@ struct json *plan_json(const struct plan *p)
 	return j;
 }
 
-/* A journal is ours, and yet: a name in it is used as root. */
+/* The journal is our own file, but paths in it are used as root: validate them. */
 static int check_action(const struct plan_action *a, struct err *err)
 {
 	bool foreign = a->kind == PLAN_DIR || a->kind == PLAN_FILE || a->kind == PLAN_STEP;
@@ -146,13 +146,14 @@ static int check_action(const struct plan_action *a, struct err *err)
 	if (a->kind == PLAN_SYNC || a->kind == PLAN_DROP_HOME || a->kind == PLAN_STEP)
 		return a->kind != PLAN_STEP || (a->step && a->record)
 			       ? 0
-			       : err_set(err, E_INVALID, "a step without kind or record");
+			       : err_set(err, E_INVALID, "a step lacks its kind or record");
 	if (strv_len(parts) == 0 || strv_has(parts, "..") || (*a->path == '/' && !foreign))
-		return err_set(err, E_INVALID, "an action's path is '%s'", a->path ? a->path : "");
+		return err_set(err, E_INVALID, "an action has the invalid path '%s'",
+			       a->path ? a->path : "");
 	if (a->kept && (strchr(a->kept, '/') || *a->kept == '.'))
-		return err_set(err, E_INVALID, "kept bytes are in '%s'", a->kept);
+		return err_set(err, E_INVALID, "a kept file has the invalid name '%s'", a->kept);
 	if (a->kind == PLAN_FILE && a->was && !a->kept)
-		return err_set(err, E_INVALID, "nothing is kept of '%s'", a->path);
+		return err_set(err, E_INVALID, "'%s' has no kept copy", a->path);
 	return 0;
 }
 
@@ -188,7 +189,8 @@ int plan_action_parse(struct plan_action *a, const struct json *j, struct err *e
 	    fields_u64(&f, "gid", false, &gid, err) < 0 || fields_end(&f, err) < 0)
 		return -1;
 	if (mode > 07777 || uid > UINT32_MAX || gid > UINT32_MAX)
-		return err_set(err, E_INVALID, "mode or owner of '%s'", a->path ? a->path : "");
+		return err_set(err, E_INVALID, "invalid mode or owner of '%s'",
+			       a->path ? a->path : "");
 	a->mode = (mode_t)mode;
 	a->uid = (uid_t)uid;
 	a->gid = (gid_t)gid;

@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * A change of a node as data: an array of actions in the order in which they happen, each with what
- * its undo needs. The same array is shown (--dry-run), checked, journaled, applied and undone.
+ * A change of a node as data: an array of actions in order of execution, each with the data for its
+ * undo. The same array is shown (--dry-run), checked, journaled, applied and undone.
  *
- * Actions up to the commit change the world and can be undone; those after it (PLAN_DROP_*) only
- * take away what nobody needs any more, and are repeated after a crash until they are done.
+ * Actions up to the commit can be undone; those after it (PLAN_DROP_*) only remove what is no
+ * longer needed, and are repeated after a crash until they are done.
  *
- * Undo does not ask how far an action got: it looks. An action says what was there and what will
- * be; undo puts back what was where it finds what will be, and otherwise leaves things alone.
+ * Undo does not need to know how far an action got. An action records the old and the new state;
+ * undo restores the old state where it finds the new one, and changes nothing otherwise.
  */
 
 #include "base/buf.h"
@@ -28,7 +28,7 @@
 	X(PLAN_DIR, "directory", false) /* was/will: "directory" or nothing */                   \
 	X(PLAN_ADOPT, "adopt", false)   /* path: the store's; was: nothing; will: the digest */  \
 	X(PLAN_GENERATION, "generation", false) /* path: generations/ID; was: nothing */         \
-	X(PLAN_SYNC, "sync", false)             /* everything before is on the disk */           \
+	X(PLAN_SYNC, "sync", false)             /* sync: everything before is on disk */         \
 	X(PLAN_FILE, "file", false)             /* was, will: digests */                         \
 	X(PLAN_LINK, "link", false)             /* was, will: targets */                         \
 	X(PLAN_STEP, "step", false)             /* path: its name; kind and record of its own */ \
@@ -44,16 +44,16 @@ enum plan_kind {
 
 struct plan_action {
 	enum plan_kind kind;
-	char *path; /* below the prefix, or absolute: a file of somebody else's */
+	char *path; /* relative to the prefix, or absolute: outside it */
 	char *was, *will;
-	/* PLAN_FILE: the attributes of what was, and where its bytes are kept; PLAN_DIR: mode. */
+	/* PLAN_FILE: attributes of the old file, and its copy in state/kept/; PLAN_DIR: mode. */
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
 	char *kept;
 	/* PLAN_STEP */
-	char *step;   /* kind, names its operations after a crash */
-	char *record; /* JSON object that its undo understands */
+	char *step;   /* its kind, to find its operations after a crash */
+	char *record; /* JSON object for its undo */
 	/* Only for applying it in this process, not journaled. */
 	char *data; /* PLAN_FILE: the new bytes */
 	size_t len;
@@ -87,10 +87,10 @@ const char *plan_kind_name(enum plan_kind kind);
 /* True if nothing would change. */
 bool plan_is_empty(const struct plan *p);
 
-/* One line per action for a person; and a JSON document: {"verb", "changes", "actions": [...]}. */
+/* As text, one line per action; and as a JSON document: {"verb", "changes", "actions": [...]}. */
 void plan_print(const struct plan *p, struct buf *to);
 struct json *plan_json(const struct plan *p);
 
-/* One action as the journal keeps it, and back. E_INVALID. */
+/* One action in the journal's form, and back. E_INVALID. */
 struct json *plan_action_json(const struct plan_action *a);
 MUST_CHECK int plan_action_parse(struct plan_action *a, const struct json *j, struct err *err);

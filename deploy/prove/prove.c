@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Runs the proof with the manager's own client program, since that is what a user of this node
- * would do. The record of the step is written before anything is started, so whoever undoes it
- * knows the names of all that there can be.
+ * Runs the proof with the manager's own client program, as a user of this node would. The record of
+ * the step is written before anything is started, so that an undo knows all names that may have
+ * been created.
  */
 
 #include "deploy/prove/prove.h"
@@ -30,18 +30,18 @@ enum { LINE_MAX_BYTES = 4096, RECORD_MAX = 64 << 10, CLEAN_MS = 30000, STDERR_MA
 enum { END_MS = 60000, LOOK_MS = 200 };
 
 /*
- * How a client is called: words of its command lines. @file is the image's archive, @image its
- * name, @id the container's, @shim the runtime, @space the namespace.
+ * Command lines of a client, as words separated by blanks. @file is the image's archive, @image its
+ * name, @id the container's name, @shim the runtime, @space the namespace.
  */
 struct client {
 	const char *manager, *program;
-	const char *socket; /* NULL: it knows its socket itself */
+	const char *socket; /* NULL: no option for a socket */
 	const char *option, *scheme;
 	const char *load, *run;
 	const char *look;           /* succeeds while the container is there */
-	const char *find;           /* prints the sandbox's id; NULL: it is @id */
-	const char *const clean[6]; /* each may fail: there may be nothing to clean. The first
-				       succeeds once the container can be ended */
+	const char *find;           /* prints the sandbox's id; NULL: the id is @id */
+	const char *const clean[6]; /* each may fail, if there is nothing to remove. The first
+				     * succeeds once the container can be killed */
 };
 
 #define CTR_LOAD   "-n @space images import @file"
@@ -131,7 +131,7 @@ static char **command(const struct proof *p, const char *words)
 	char **argv = strv_split(p->client->program, " ");
 	AUTO(strv) char **list = strv_split(words, " ");
 
-	/* k3s's own ctr, and others, know where their socket is. */
+	/* k3s's own ctr, and others, find their socket themselves. */
 	if (p->client->socket) {
 		strv_push(&argv, p->client->option);
 		strv_pushf(&argv, "%s%s", p->client->scheme, socket_of(p));
@@ -153,7 +153,7 @@ static int call(const struct proof *p, const char *words, struct buf *out, struc
 static void clean(const struct proof *p)
 {
 	for (size_t i = 0; p->client->clean[i]; i++) {
-		struct err ignored = ERR_INIT; /* it need not be there */
+		struct err ignored = ERR_INIT; /* there may be nothing to remove */
 
 		(void)!call(p, p->client->clean[i], NULL, deadline_in(CLEAN_MS), &ignored);
 	}
@@ -195,7 +195,7 @@ static int start(const struct proof *p, struct running *r, struct err *err)
 	return rc;
 }
 
-/* What the client said of its failure. */
+/* Adds the client's error output to the error. */
 static int explain(struct running *r, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(STDERR_MAX);
@@ -280,7 +280,7 @@ static char *find_record(const char *id, struct err *err)
 	return path;
 }
 
-/* The sandbox's record has the version that the agent itself gave. */
+/* Reads the version reported by the agent from the sandbox's record. */
 static int read_agent(const struct proof *p, struct prove_report *report, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RECORD_MAX), id = BUF_INIT(LINE_MAX_BYTES);
@@ -299,7 +299,7 @@ static int read_agent(const struct proof *p, struct prove_report *report, struct
 		return -1;
 	path = find_record(buf_cstr(&id), err);
 	if (!path || file_read(AT_FDCWD, path, RECORD_MAX, &text, err) < 0)
-		return err_wrap(err, "the container runs, but not in a sandbox of ours");
+		return err_wrap(err, "the container runs, but not in a kata sandbox");
 	j = json_parse(buf_cstr(&text), text.len, path, err);
 	if (!j)
 		return -1;
@@ -324,13 +324,13 @@ static int run(const struct proof *p, struct deadline deadline, struct prove_rep
 		return -1;
 	fd_close(&r.in);
 	if (spawn_wait(&r.child, deadline, &code, err) < 0)
-		return err_wrap(err, "the container did not end with its input");
+		return err_wrap(err, "the container did not exit at the end of its input");
 	if (code != 0)
 		return explain(&r, err);
 	return 0;
 }
 
-/* --- what must be found --- */
+/* --- comparing --- */
 
 static int compare(const struct prove_expect *expect, const struct prove_report *report,
 		   struct err *err)
@@ -338,10 +338,10 @@ static int compare(const struct prove_expect *expect, const struct prove_report 
 	struct utsname u;
 
 	if (expect->kernel && !str_eq(expect->kernel, report->kernel))
-		return err_set(err, E_FAILED, "the VM runs kernel %s and the release has %s",
+		return err_set(err, E_FAILED, "the VM runs kernel %s, but the release has %s",
 			       report->kernel, expect->kernel);
 	if (expect->agent && !str_eq(expect->agent, report->agent))
-		return err_set(err, E_FAILED, "the VM runs agent %s and the release has %s",
+		return err_set(err, E_FAILED, "the VM runs agent %s, but the release has %s",
 			       *report->agent ? report->agent : "(unknown)", expect->agent);
 	if (!expect->kernel && uname(&u) == 0 && str_eq(u.release, report->kernel))
 		return err_set(err, E_FAILED, "the container runs on this machine's kernel, %s",
@@ -389,7 +389,7 @@ static int begin(const struct prove *what, struct proof *p, struct err *err)
 	return 0;
 }
 
-/* Clients wait long for a manager that is not there. */
+/* Checked first, since clients wait long for a manager that does not run. */
 static bool is_there(const struct proof *p)
 {
 	const char *socket = socket_of(p);
@@ -444,8 +444,8 @@ static int step_prepare(const struct deploy_step *step, struct json *record, str
 	argv = command(&p, "--version");
 	struct spawn s = { .argv = argv };
 	if (spawn_run(&s, NULL, 0, NULL, deadline_in(CLEAN_MS), &why) < 0) {
-		err_set(err, E_UNSUPPORTED, "%s cannot be run: %s", argv[0], why.msg);
-		return err_hint(err, "install it, or use --no-proof");
+		err_set(err, E_UNSUPPORTED, "cannot run the client %s: %s", argv[0], why.msg);
+		return err_hint(err, "install it, or use --no-proof to install without a proof");
 	}
 	json_put(record, "manager", json_make_string(what->manager));
 	json_put(record, "socket", json_make_string(what->socket));
@@ -501,9 +501,9 @@ static int run_apply(const struct deploy_step *step, const struct json *record, 
 }
 
 /*
- * After a crash the manager goes on without us. A container that is taken away, or whose manager is
- * restarted, in the middle of its task's creation leaves a bundle behind; so it may first come to
- * the point where it can be killed.
+ * After our crash the manager continues to start the container. If the container is removed, or the
+ * manager restarted, while its task is being created, a bundle is left behind; so this waits until
+ * the container can be killed.
  */
 static void end_first(const struct proof *p)
 {

@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * The proof: a container in a throw-away VM, run by the real container manager with the runtime
- * that was just laid down. Its image is part of the release (share/kata-containers/proof.tar) and
- * holds one program, which says which kernel and how much memory it sees and then waits until its
- * standard input ends. While it waits, the agent's version is read from the sandbox's record.
+ * The proof of an install: a container in a temporary VM, run by the real container manager with
+ * the runtime that was just laid down. Its image is part of the release
+ * (share/kata-containers/proof.tar) and contains one program, which reports the kernel and the
+ * memory it sees and then waits for the end of its standard input. While it waits, the agent's
+ * version is read from the sandbox's record.
  *
  *	struct prove p = { .manager = "containerd", .socket = "/run/containerd/containerd.sock",
  *			   .prefix = "/opt/kata", .expect = { "6.1.158", "3.10.0" } };
@@ -14,8 +15,8 @@
  *	if (prove_run(&p, &report, err) < 0)		// E_FAILED, E_TIMEOUT, E_INVALID
  *		return -1;
  *
- * Nothing of it stays: container, snapshot, image and namespace are removed, also when it fails.
- * As a step of a change, its failure undoes the change.
+ * Container, snapshot, image and namespace are removed afterwards, also when it fails. As a step of
+ * a change, its failure undoes the change.
  */
 
 #include "base/err.h"
@@ -28,7 +29,7 @@
 
 enum { PROVE_SECONDS = 120 };
 #define PROVE_IMAGE     "share/kata-containers/proof.tar"
-#define PROVE_NAME      "kata.invalid/proof:1" /* of the image, as its archive says */
+#define PROVE_NAME      "kata.invalid/proof:1" /* of the image, as in its archive */
 #define PROVE_NAMESPACE "kata-deploy"          /* of containerd */
 
 struct prove_expect {
@@ -48,23 +49,23 @@ struct prove_report {
 	char kernel[64], agent[64];
 	uint64_t memory; /* bytes */
 	uint64_t cpus;
-	uint64_t ms; /* until the program spoke */
+	uint64_t ms; /* until the program reported */
 };
 
 /* True if the manager has a client that can run a container without a network or a pod. */
 bool prove_can(const char *manager);
 
-/* {"kernel", "agent", "memory", "cpus", "ms"}; null for NULL. */
+/* {"kernel", "agent", "memory", "cpus", "ms"}; JSON null for NULL. The caller frees it. */
 struct json *prove_json(const struct prove_report *report);
 
-/* A fresh name, known before anything is started. */
+/* Sets p->id to a new name, so that it is known before anything is started. */
 void prove_name(struct prove *p);
 MUST_CHECK int prove_run(const struct prove *p, struct prove_report *report, struct err *err);
 
 /*
- * As steps of a change, both with the same struct prove as arg: the first stands before all others
- * and does nothing, so that its undo is the last one, when the manager is there again, and cleans
- * up what the second started. What was found is kept for prove_last().
+ * As steps of a change, both with the same struct prove as arg: the first precedes all others and
+ * does nothing, so that its undo runs last, when the manager is running again, and removes what the
+ * second started. The report is kept for prove_last().
  */
 extern const struct deploy_step_ops prove_clean_step, prove_step;
-const struct prove_report *prove_last(void); /* NULL: nothing was proved */
+const struct prove_report *prove_last(void); /* NULL: no proof ran */

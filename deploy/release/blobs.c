@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* blobs/: one archive per component, written as it is compressed. */
+/* Writes blobs/: one compressed archive per component. */
 
 #include "archive/pack.h"
 #include "base/mem.h"

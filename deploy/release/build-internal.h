@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* What the steps of building a release hand to each other. */
+/* Shared by the steps of building a release. */
 
 #include "base/vec.h"
 #include "crypto/sha1.h"
@@ -26,10 +26,10 @@ struct parts {
 
 void parts_release(struct parts *p);
 MUST_CHECK int parts_load(struct parts *p, const char *path, struct err *err);
-/* The one part that the path belongs to; NULL: E_INVALID. */
+/* The only part that the path belongs to; NULL, E_INVALID: none, or two. */
 const struct part *parts_owner(const struct parts *p, const char *path, struct err *err);
 
-/* What the manifest does not keep of a file. */
+/* Attributes of a file that are not in the manifest. */
 struct source {
 	char *path; /* in the release */
 	char *from; /* in the tree */
@@ -54,12 +54,14 @@ MUST_CHECK int build_patches(struct build *b, struct err *err);
 struct json *build_sbom(const struct build *b);
 struct json *build_provenance(const struct build *b);
 
-/* A file that is named by its digest once it is whole. */
+/* Hashes the finished file from and renames it to FOLDER/DIGEST + suffix. */
 MUST_CHECK int build_name_by_digest(int dir, const char *from, const char *folder,
 				    const char *suffix, char sha256[65], uint64_t *size,
 				    struct err *err);
 
-/* The rules of SPDX 2.3 that concern us, and that it lists what the release does. */
+/* Checks the rules of SPDX 2.3 for the members that we write, and that it lists what the release
+ * contains. */
 MUST_CHECK int sbom_check(const struct release *r, const struct json *j, struct err *err);
-/* Package verification code: of the SHA-1s of a package's files, which get sorted. */
+/* SPDX's package verification code: the SHA-1 of the concatenated SHA-1s of a package's files,
+ * which it sorts. */
 void sbom_code(const char **sha1s, size_t n, char code[SHA1_HEX + 1]);

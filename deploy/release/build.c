@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Builds a release directory. The order is that of the digests: files, blobs, patches, the two
- * documents about them, release.yaml, channel.yaml. Nothing is signed here.
+ * Builds a release directory, in the order in which digests are needed: files, blobs, patches, the
+ * two documents about them, release.yaml, channel.yaml. Nothing is signed here.
  */
 
 #include "deploy/release/build.h"
@@ -50,9 +50,10 @@ static int choose_created(const struct release_build_options *o, uint64_t *creat
 	if (*created)
 		return 0;
 	if (!epoch)
-		return err_set(err, E_USAGE,
-			       "when was it created? Set SOURCE_DATE_EPOCH, or say it, so that "
-			       "others can build the same");
+		return err_set(
+			err, E_USAGE,
+			"the creation time is missing; set SOURCE_DATE_EPOCH, or give it, so that "
+			"others can reproduce the build");
 	return str_u64(epoch, 10, 1, STAMP_MAX, "SOURCE_DATE_EPOCH", created, err);
 }
 
@@ -65,12 +66,13 @@ static int fill_head(struct build *b, struct err *err)
 	if (choose_created(o, &r->created, err) < 0)
 		return -1;
 	if (uname(&machine) < 0)
-		return err_sys(err, "ask for the architecture");
+		return err_sys(err, "read the architecture");
 	r->serial = o->serial;
 	r->expires = o->expires ? o->expires : r->created + 365 * (uint64_t)DAY;
 	if (r->serial == 0 || r->expires <= r->created || r->expires > STAMP_MAX)
-		return err_set(err, E_USAGE,
-			       "a release has a serial from 1 on and expires after it was created");
+		return err_set(
+			err, E_USAGE,
+			"the serial must be at least 1, and the expiry after the creation time");
 	str_set(&r->version, o->version);
 	str_set(&r->architecture, o->architecture ? o->architecture : machine.machine);
 	str_set(&r->minimum, o->minimum ? o->minimum : RELEASE_MINIMUM);
@@ -86,7 +88,7 @@ static int open_tree(struct build *b, struct err *err)
 	return b->tree < 0 ? err_sys(err, "open the tree %s", b->o->tree) : 0;
 }
 
-/* Nothing that was there before may be taken for part of the release. */
+/* The directory must be empty: other files would look like part of the release. */
 static int open_out(struct build *b, struct err *err)
 {
 	const char *path = b->o->out;
@@ -124,7 +126,7 @@ static int write_json(struct build *b, const char *name, struct json *j, char sh
 	return write_text(b, name, line, strlen(line), sha256, err);
 }
 
-/* What was written must be what a node reads. */
+/* Parses the result, as a node will. */
 static int write_release(struct build *b, char sha256[65], struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The packager's side: a release directory out of an install tree, its signatures, and questions
- * about it. docs/design/release.md says what lies in it.
+ * The packager's side: builds a release directory from an install tree, signs, checks and compares
+ * it. docs/design/release.md describes its contents.
  *
  *	struct release_build_options o = { .tree = "/tmp/t/opt/kata", .out = "out",
  *		.components = "packaging/components.yaml", .version = "3.10.0", .serial = 7, ... };
@@ -11,9 +11,9 @@
  *	    release_check("out", trust, err) < 0)
  *		return -1;
  *
- * The same tree and options give the same bytes: whoever builds, wherever, whenever, with whatever
- * umask; given the same libzstd and libarchive. Of the tree count names, contents, links, and
- * whether the owner may execute a file.
+ * Builds are reproducible: the same tree, options, libzstd and libarchive give the same bytes,
+ * independent of user, host, time and umask. Of the tree only names, contents, links, and whether
+ * the owner may execute a file are used.
  */
 
 #include "base/err.h"
@@ -26,11 +26,11 @@
 #include <stdio.h>
 
 struct release_build_options {
-	const char *tree;       /* what lies below the prefix: bin/, share/ ... */
-	const char *out;        /* made; must not be there, or be empty */
-	const char *components; /* YAML: who owns which files, see below */
+	const char *tree;       /* the files below the prefix: bin/, share/ ... */
+	const char *out;        /* is created; must be missing or empty */
+	const char *components; /* YAML: the component of each file, see below */
 	const char *version;
-	const char *architecture; /* NULL: of this machine */
+	const char *architecture; /* NULL: this machine's */
 	uint64_t serial;
 	uint64_t created; /* 0: SOURCE_DATE_EPOCH, which must be set then */
 	uint64_t expires; /* 0: a year after created */
@@ -39,7 +39,7 @@ struct release_build_options {
 	const char *channel;      /* its name; NULL: stable */
 	uint64_t channel_expires; /* 0: a month after created */
 	const char *source, *commit,
-		*builder; /* for the provenance: URI, git commit, URI; or NULL */
+		*builder; /* for the provenance: URI, git commit, URI; NULL: omitted */
 	unsigned level;   /* of zstd; 0: 19 */
 };
 
@@ -56,24 +56,25 @@ struct release_build_options {
  *	  - from: share/defaults/kata-containers/configuration.toml
  *	    to: etc/configuration.toml
  *
- * Every file belongs to exactly one component: E_INVALID names one that does not. A component
- * without files is left out, unless it is required.
+ * Every file must belong to exactly one component, else E_INVALID names the file. A component
+ * without files is omitted; if it is required: E_INVALID. E_EXISTS: out is not empty.
  */
 MUST_CHECK int release_build(const struct release_build_options *o, struct err *err);
 
-/* Signs release.yaml, and channel.yaml if it is there: in place of an older signature of this key,
- * or beside those of other keys. */
+/* Signs release.yaml, and channel.yaml if there is one. Replaces an older signature by this key,
+ * keeps those by other keys. E_LIMIT: too many signatures. */
 MUST_CHECK int release_sign(const char *dir, const struct minisig_secret *secret,
 			    const char *comment, struct err *err);
 
-/* Reads every byte and holds it against release.yaml; holds the bill of materials to SPDX's rules.
- * trust: signatures, expiry and serials too; NULL: not. E_INVALID, E_TRUST: the first thing that is
- * wrong. */
+/* Compares every byte with release.yaml, and checks the bill of materials against SPDX's rules.
+ * trust: checks signatures, expiry and serials too; NULL: does not. E_INVALID, E_TRUST: the first
+ * error found. */
 MUST_CHECK int release_check(const char *dir, struct trust *trust, struct err *err);
 
-/* Reads DIR/release.yaml; believes it. */
+/* Reads DIR/release.yaml without verifying signatures. */
 MUST_CHECK int release_load(const char *dir, struct release *r, struct err *err);
 
-/* What changes from one to the other; docs/design/release.md says how. */
+/* The differences between two releases, in the form that docs/design/release.md describes. The
+ * caller frees it. */
 struct json *release_diff(const struct release *from, const struct release *to);
 void release_diff_print(const struct json *diff, FILE *to);

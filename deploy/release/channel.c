@@ -18,7 +18,7 @@ void channel_release(struct channel *c)
 	memset(c, 0, sizeof(*c));
 }
 
-/* It becomes part of a URL as it is, so nothing that means something there may be in it. */
+/* It becomes part of a URL unescaped, so characters with a meaning there are rejected. */
 static int check_path(const char *path, struct err *err)
 {
 	AUTO(strv) char **parts = strv_split(path, "/");
@@ -30,7 +30,8 @@ static int check_path(const char *path, struct err *err)
 	if (clean && path[strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				       "0123456789/._+~-")] == '\0')
 		return 0;
-	return err_set(err, E_INVALID, "path '%s' is not a clean one below the channel's", path);
+	return err_set(err, E_INVALID,
+		       "path '%s' is not a clean path below the channel's directory", path);
 }
 
 static int parse(struct channel *c, const struct json *j, const char *name, struct err *err)
@@ -49,7 +50,7 @@ static int parse(struct channel *c, const struct json *j, const char *name, stru
 	if (str_check_id(channel, "channel", err) < 0 ||
 	    str_check_id(version, "version", err) < 0 || check_path(path, err) < 0)
 		return err_wrap(err, "%s", name);
-	/* Serials are remembered by name, and this one is taken (trust.h). */
+	/* Serials are stored by name, and this one is the releases' own (trust.h). */
 	if (str_eq(channel, "release"))
 		return err_set(err, E_INVALID, "%s: a channel cannot be called 'release'", name);
 	str_set(&c->name, channel);

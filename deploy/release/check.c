@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A release directory against its own manifest, byte by byte, as a node would look at it and more.
- */
+/* Compares a release directory with its manifest, byte by byte: all checks of a node and more. */
 
 #include "archive/walk.h"
 #include "base/fd.h"
@@ -19,7 +18,7 @@
 
 enum { JSON_TEXT_MAX = 256 << 20 };
 
-/* Signatures of a document, as they lie beside it. */
+/* The signature files of a document. */
 struct signatures {
 	struct trust_signature list[TRUST_SIGNATURES_MAX];
 	char *names[TRUST_SIGNATURES_MAX];
@@ -70,10 +69,10 @@ static int check_signatures(int dir, struct trust *trust, const char *document,
 struct look {
 	const struct release *r;
 	const char *component;
-	const struct entry *entry; /* the file whose contents come */
+	const struct entry *entry; /* the current file */
 	struct sha256 *sum;
 	uint64_t size;
-	struct json *seen; /* an object: paths that came */
+	struct json *seen; /* an object: the paths so far */
 };
 
 static void look_release(struct look *l)
@@ -90,11 +89,10 @@ static int look_begin(void *arg, const struct archive_item *item, struct err *er
 	const struct entry *e = layout_find(&l->r->layout, item->path);
 
 	if (!e || !str_eq(e->component, l->component) || json_get(l->seen, item->path))
-		return err_set(err, E_INVALID, "'%s' does not belong there, or comes twice",
-			       item->path);
+		return err_set(err, E_INVALID, "'%s' is unexpected or a duplicate", item->path);
 	if (item->type != (e->type == ENTRY_LINK ? S_IFLNK : S_IFREG) ||
 	    (e->type == ENTRY_LINK ? !str_eq(item->target, e->target) : item->size != e->size))
-		return err_set(err, E_INVALID, "'%s' is not what release.yaml says", item->path);
+		return err_set(err, E_INVALID, "'%s' differs from release.yaml", item->path);
 	json_put(l->seen, item->path, json_make_bool(true));
 	if (e->type == ENTRY_LINK)
 		return 0;
@@ -123,9 +121,7 @@ static int look_end(void *arg, struct err *err)
 
 	sha256_end(l->sum, hex);
 	if (l->size != l->entry->size || !str_eq(hex, l->entry->sha256))
-		return err_set(err, E_INVALID,
-			       "the contents of '%s' are not those that "
-			       "release.yaml says",
+		return err_set(err, E_INVALID, "the contents of '%s' differ from release.yaml",
 			       l->entry->path);
 	return 0;
 }
@@ -140,8 +136,7 @@ static int check_named(int dir, const char *path, const char *sha256, uint64_t s
 	if (fd < 0 || sha256_fd(fd, path, hex, &found, err) < 0)
 		return -1;
 	if (found != size || !str_eq(hex, sha256))
-		return err_set(err, E_INVALID, "%s is damaged: its size or digest is another",
-			       path);
+		return err_set(err, E_INVALID, "%s is damaged: its size or digest differs", path);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(err, "rewind %s", path);
 	*out = STEAL(fd, -1);
@@ -175,7 +170,7 @@ static int check_patch(int dir, const struct release_patch *p, struct err *err)
 	return check_named(dir, path, p->sha256, p->size, &fd, err);
 }
 
-/* A JSON file beside the manifest; NULL without an error if there is to be none. */
+/* A JSON file beside the manifest; NULL without an error if the release has none. */
 static struct json *load_document(int dir, const char *name, const char *sha256, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(JSON_TEXT_MAX);
@@ -185,7 +180,7 @@ static struct json *load_document(int dir, const char *name, const char *sha256,
 		return NULL;
 	sha256_hex(buf_cstr(&text), text.len, hex);
 	if (!str_eq(hex, sha256)) {
-		err_set(err, E_INVALID, "%s is damaged: its digest is another", name);
+		err_set(err, E_INVALID, "%s is damaged: its digest differs", name);
 		return NULL;
 	}
 	return json_parse(text.data, text.len, name, err);
@@ -198,7 +193,7 @@ static const char *text_at(const struct json *j, const char *key)
 	return v && json_kind(v) == JSON_IS_STRING ? json_text(v) : NULL;
 }
 
-/* Each subject is a blob or a patch, and each of those is one. */
+/* Checks that the subjects are exactly the blobs and patches. */
 static int check_provenance(const struct release *r, const struct json *j, struct err *err)
 {
 	const struct json *subjects = json_kind(j) == JSON_IS_OBJECT ? json_get(j, "subject")
@@ -208,7 +203,9 @@ static int check_provenance(const struct release *r, const struct json *j, struc
 
 	if (!str_eq(text_at(j, "_type"), "https://in-toto.io/Statement/v1") ||
 	    !str_eq(text_at(j, "predicateType"), "https://slsa.dev/provenance/v1"))
-		return err_set(err, E_INVALID, RELEASE_PROVENANCE ": it is no such statement");
+		return err_set(err, E_INVALID,
+			       RELEASE_PROVENANCE
+			       ": it is not an in-toto statement with SLSA provenance");
 	vec_each(struct release_component, c, &r->components)
 		json_put(known, c->blob, json_make_bool(true));
 	vec_each(struct release_patch, p, &r->patches)
@@ -221,11 +218,13 @@ static int check_provenance(const struct release *r, const struct json *j, struc
 
 		if (!sha256 || !json_get(known, sha256))
 			return err_set(err, E_INVALID,
-				       RELEASE_PROVENANCE ": it is about something else");
+				       RELEASE_PROVENANCE
+				       ": it has a subject that is not in the release");
 	}
 	return n == json_count(known)
 		       ? 0
-		       : err_set(err, E_INVALID, RELEASE_PROVENANCE ": it is not about everything");
+		       : err_set(err, E_INVALID,
+				 RELEASE_PROVENANCE ": a blob or patch is not among its subjects");
 }
 
 static int check_documents(const struct release *r, int dir, struct err *err)
@@ -258,7 +257,7 @@ static int check_channel(const struct release *r, const char *sha256, int dir, s
 	    (trust && trust_fresh(trust, c.name, c.serial, c.created, c.expires, err) < 0))
 		return -1;
 	if (!str_eq(c.path, "."))
-		return 0; /* it speaks of another directory */
+		return 0; /* it is about another directory */
 	if (!str_eq(c.release, sha256) || !str_eq(c.version, r->version))
 		return err_set(err, E_INVALID, "channel.yaml names another release");
 	return 0;

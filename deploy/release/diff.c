@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What changes from one release to another, and what a node has to fetch for it. */
+/* The differences between two releases, and the download that they need. */
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -18,7 +18,7 @@ static struct json *head(const struct release *r)
 	return j;
 }
 
-/* Names of components that one has and the other has not. */
+/* Names of components of in that not_in lacks. */
 static struct json *components_of(const struct release *in, const struct release *not_in)
 {
 	struct json *list = json_make_array();
@@ -96,7 +96,8 @@ static const char **digests(const struct release *r, size_t *n)
 	return all;
 }
 
-/* What of a component a node that has from needs: its patches if they do, else its blob. */
+/* Download size of a component for a node that has from: its patches if they suffice, else its
+ * blob. */
 static uint64_t download_of(const struct release *from, const struct release *to,
 			    const struct release_component *c, const char **have, size_t n)
 {

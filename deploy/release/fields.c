@@ -17,7 +17,8 @@ int release_take_text(struct fields *f, const char *key, bool required, size_t m
 		return err_set(err, E_LIMIT, "%s: '%s' has more than %zu bytes", f->name, key, max);
 	for (const char *p = *out; p && *p; p++) {
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
-			return err_set(err, E_INVALID, "%s: '%s' is not plain text", f->name, key);
+			return err_set(err, E_INVALID, "%s: '%s' is not printable ASCII", f->name,
+				       key);
 	}
 	return 0;
 }
@@ -47,7 +48,7 @@ int release_take_digest(struct fields *f, const char *key, bool required, char o
 	if (fields_text(f, key, required, &text, err) < 0)
 		return -1;
 	if (text && !sha256_is_hex(text))
-		return err_set(err, E_INVALID, "%s: '%s' is not SHA-256", f->name, key);
+		return err_set(err, E_INVALID, "%s: '%s' is not a SHA-256 digest", f->name, key);
 	if (text)
 		memcpy(out, text, SHA256_HEX + 1);
 	return 0;
@@ -70,9 +71,10 @@ int release_take_times(struct fields *f, uint64_t *serial, uint64_t *created, ui
 	    take_stamp(f, "expires", expires, err) < 0)
 		return -1;
 	if (*serial == 0)
-		return err_set(err, E_INVALID, "%s: 'serial' counts from 1", f->name);
+		return err_set(err, E_INVALID, "%s: 'serial' must be at least 1", f->name);
 	if (*expires <= *created)
-		return err_set(err, E_INVALID, "%s expires before it was created", f->name);
+		return err_set(err, E_INVALID, "%s: 'expires' must be later than 'created'",
+			       f->name);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* components.yaml: who owns which files. */
+/* components.yaml: the component of each file. */
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -130,7 +130,7 @@ const struct part *parts_owner(const struct parts *p, const char *path, struct e
 	}
 	if (!owner) {
 		err_set(err, E_INVALID, "'%s' belongs to no component", path);
-		err_hint(err, "add it to the paths of one");
+		err_hint(err, "add it to the paths of a component");
 	}
 	return owner;
 }

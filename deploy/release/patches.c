@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * patches/: for files that changed since an older release, where the patch is small enough to be
- * worth a file of its own. The older contents come out of the older release's blobs and lie in
- * patches/base/ for as long as they are needed.
+ * Writes patches/: patches for files that changed since an older release, if they are small enough
+ * to be worthwhile. The older contents are unpacked from the older release's blobs to patches/base/
+ * meanwhile.
  */
 
 #include "archive/patch.h"
@@ -26,13 +26,13 @@
 
 enum { WORTH_PERCENT = 60 };
 
-/* One older release that is gone through. */
+/* An older release. */
 struct past {
 	struct build *b;
 	struct release r;
 	const char *dir;
 	char **wanted; /* paths whose contents are needed, strv */
-	int fd;        /* the file that is being written */
+	int fd;        /* the file being written */
 };
 
 static void past_release(struct past *p)
@@ -61,7 +61,7 @@ static bool has_patch(const struct release *r, const char *base, const char *tar
 	return false;
 }
 
-/* The older contents of e's path if they differ, and a patch from them would be new. */
+/* The older entry of e's path, if its contents differ and there is no patch from them yet. */
 static const struct entry *base_of(const struct past *p, const struct entry *e)
 {
 	const struct entry *old = e->type == ENTRY_FILE ? layout_find(&p->r.layout, e->path) : NULL;
@@ -114,7 +114,7 @@ static int unpack_bases(struct past *p, struct err *err)
 	return 0;
 }
 
-/* 1: NEW_PATCH is worth having. */
+/* 1: NEW_PATCH is small enough. */
 static int try_patch(struct build *b, const struct entry *old, const struct entry *e,
 		     struct err *err)
 {
@@ -167,7 +167,7 @@ static int patches_from(struct build *b, const char *dir, struct err *err)
 	if (release_load(dir, &p.r, err) < 0)
 		return -1;
 	if (!str_eq(p.r.architecture, b->r.architecture))
-		return err_set(err, E_INVALID, "it is for %s", p.r.architecture);
+		return err_set(err, E_INVALID, "the release is for %s", p.r.architecture);
 	vec_each(struct entry, e, &b->r.layout.entries) {
 		if (base_of(&p, e))
 			strv_push(&p.wanted, e->path);
@@ -179,7 +179,7 @@ static int patches_from(struct build *b, const char *dir, struct err *err)
 	strv_each(path, p.wanted) {
 		const struct entry *e = layout_find(&b->r.layout, *path), *old = base_of(&p, e);
 
-		/* Another path with the same two contents may have had it just now. */
+		/* Another path may just have made a patch between the same contents. */
 		if (old && add_patch(b, old, e, err) < 0)
 			return -1;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Provenance: an in-toto statement with SLSA's predicate. Says what was built from what; nothing of
- * the machine it was built on, so that others can build the same. */
+/* Provenance: an in-toto statement with SLSA's predicate. It contains the inputs and outputs but
+ * nothing about the build machine, so that others can reproduce it. */
 
 #include "base/str.h"
 #include "deploy/release/build-internal.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * release.yaml as a struct and back. What was read holds together: each file belongs to a component
- * that is there, sizes add up, and each patch leads to a file of the release.
+ * Parses and formats release.yaml. A parsed release is consistent: each file belongs to a listed
+ * component, sizes add up, and each patch makes a file of the release.
  */
 
 #include "deploy/release/release.h"
@@ -217,7 +217,7 @@ static int check_names(const struct release *r, struct err *err)
 {
 	for (size_t i = 1; i < r->components.n; i++) {
 		if (str_eq(r->components.v[i - 1].name, r->components.v[i].name))
-			return err_set(err, E_INVALID, "component '%s' is there twice",
+			return err_set(err, E_INVALID, "component '%s' is listed twice",
 				       r->components.v[i].name);
 	}
 	return 0;
@@ -234,7 +234,7 @@ static int check_components(const struct release *r, struct err *err)
 		const struct release_component *c = release_component(r, e->component);
 
 		if (!c)
-			return err_set(err, E_INVALID, "file '%s': there is no component '%s'",
+			return err_set(err, E_INVALID, "file '%s' names the unknown component '%s'",
 				       e->path, e->component);
 		used[c - r->components.v] = true;
 		sums[c - r->components.v] += e->size;
@@ -280,7 +280,8 @@ static int check_patches(const struct release *r, struct err *err)
 
 		if (!bsearch(&target, known, n, sizeof(*known), digest_order) ||
 		    str_eq(p->base, p->target))
-			return err_set(err, E_INVALID, "patch %s leads to no file", p->sha256);
+			return err_set(err, E_INVALID, "patch %s makes no file of the release",
+				       p->sha256);
 		if (i && patch_order(p - 1, p) == 0)
 			return err_set(err, E_INVALID, "two patches make %s out of %s", p->target,
 				       p->base);
@@ -318,7 +319,7 @@ int release_parse(struct release *r, const char *text, size_t len, const char *n
 	if (!j)
 		return -1;
 	rc = parse(r, j, name, err);
-	json_free(j); /* before the layout is sealed, which makes a document as large */
+	json_free(j); /* freed before sealing, which needs a document of the same size */
 	if (rc == 0)
 		release_sort(r);
 	if (rc < 0 || layout_seal(&r->layout, err) < 0 || check_names(r, err) < 0 ||

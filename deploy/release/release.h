@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * release.yaml and channel.yaml: what a release consists of, and which release is the newest.
- * docs/design/release.md describes every member; bounds are below.
+ * release.yaml and channel.yaml: the contents of a release, and the newest release of a channel.
+ * docs/design/release.md describes every member; the limits are below.
  *
  *	AUTO(release) struct release r = RELEASE_INIT;
  *	if (release_parse(&r, text, len, "release.yaml", err) < 0)	// after its signatures
@@ -12,9 +12,9 @@
  *	if (release_select(&r, components, without, &l, err) < 0)
  *		return -1;
  *
- * The text was signed, which says who wrote it and not that it is well made: everything is bounded
- * and checked all the same. Unknown members are errors; a newer schema is E_UNSUPPORTED and says
- * which kata-deploy reads it.
+ * A signature proves who wrote the text, not that it is valid: everything is limited and checked
+ * all the same. Unknown members are errors; a newer schema is E_UNSUPPORTED, and the message names
+ * the kata-deploy that reads it.
  */
 
 #include "base/buf.h"
@@ -43,7 +43,7 @@ enum {
 /* One blob, blobs/<sha256>.tar.zst: the files of one component as a tar archive. */
 struct release_component {
 	char *name;
-	char *text;    /* for people, one line */
+	char *text;    /* description, one line */
 	bool required; /* --without may not name it */
 	char blob[65];
 	uint64_t size; /* of the blob */
@@ -62,9 +62,9 @@ struct release {
 	uint64_t serial;
 	uint64_t created, expires; /* seconds since 1970 */
 	char *minimum;             /* the oldest kata-deploy that may install it */
-	/* What the proof must find in the guest; NULL: not said. */
+	/* Versions that the proof must find in the guest; NULL: any. */
 	char *guest_kernel, *agent;
-	/* Digests of RELEASE_SBOM and RELEASE_PROVENANCE beside it; "": there is none. */
+	/* Digests of RELEASE_SBOM and RELEASE_PROVENANCE in the same directory; "": none. */
 	char sbom[65], provenance[65];
 	VEC(struct release_component) components; /* by name */
 	struct layout layout;                     /* sealed: all files of all components */
@@ -82,7 +82,7 @@ DEFINE_AUTO_STRUCT(release, struct release, release_release)
 /* E_INVALID, E_LIMIT; E_UNSUPPORTED: a newer kata-deploy is needed. */
 MUST_CHECK int release_parse(struct release *r, const char *text, size_t len, const char *name,
 			     struct err *err);
-/* The exact bytes that are signed. */
+/* Formats the exact bytes that are signed. */
 MUST_CHECK int release_format(const struct release *r, struct buf *to, struct err *err);
 
 const struct release_component *release_component(const struct release *r, const char *name);
@@ -91,18 +91,18 @@ const struct release_component *release_component(const struct release *r, const
 const struct release_patch *release_patch(const struct release *r, const char *base,
 					  const char *target);
 
-/* A sealed layout of the wanted components: those named (NULL or empty: all) less those without.
- * Required ones are always there. E_NOT_FOUND names the nearest; E_USAGE: a required one left out.
- */
+/* Makes a sealed layout of the selected components: those named (NULL or empty: all) and the
+ * required ones, except those in without. E_NOT_FOUND: an unknown name; the hint suggests a similar
+ * one. E_USAGE: a required one is in without. */
 MUST_CHECK int release_select(const struct release *r, char *const *components,
 			      char *const *without, struct layout *out, struct err *err);
 
-/* channel.yaml: short-lived, signed like a release. */
+/* channel.yaml: signed like a release, with a short validity. */
 struct channel {
 	char *name;
 	uint64_t serial, created, expires;
 	char *version; /* of the newest release */
-	char *path;    /* its directory, relative to the channel's; clean, never upwards, or "." */
+	char *path;    /* its directory, relative to the channel's; clean, without "..", or "." */
 	char release[65]; /* SHA-256 of its release.yaml */
 };
 
@@ -112,8 +112,8 @@ MUST_CHECK int channel_parse(struct channel *c, const char *text, size_t len, co
 			     struct err *err);
 MUST_CHECK int channel_format(const struct channel *c, struct buf *to, struct err *err);
 
-/* Heap: "NAME.minisig" for 0, "NAME.1.minisig" for 1 ...; there are none after the first that is
- * not there, and at most TRUST_SIGNATURES_MAX. */
+/* "NAME.minisig" for 0, "NAME.1.minisig" for 1 ...; heap. A document has at most
+ * TRUST_SIGNATURES_MAX, numbered without gaps. */
 char *release_signature_name(const char *document, unsigned n);
 
 /* "3.10.0" against "3.9.1": <0, 0, >0; a pre-release ("-rc1") comes before its release. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The bill of materials: SPDX 2.3 as JSON, one package per component. Written and checked here; the
- * checks are the specification's, for the members that we write.
+ * checks follow the specification, for the members that we write.
  */
 
 #include "base/mem.h"
@@ -179,7 +179,7 @@ static const char *text_of(const struct json *j, const char *key)
 	return v && json_kind(v) == JSON_IS_STRING && *json_text(v) ? json_text(v) : NULL;
 }
 
-/* NULL if there is no such list; count() takes that. */
+/* NULL if there is no such list; count() of that is 0. */
 static const struct json *list_of(const struct json *j, const char *key)
 {
 	const struct json *v = json_kind(j) == JSON_IS_OBJECT ? json_get(j, key) : NULL;
@@ -240,11 +240,11 @@ static int check_document(const struct json *j, struct err *err)
 	if (!str_eq(text_of(j, "spdxVersion"), "SPDX-2.3") ||
 	    !str_eq(text_of(j, "dataLicense"), "CC0-1.0") ||
 	    !str_eq(text_of(j, "SPDXID"), DOCUMENT) || !text_of(j, "name"))
-		return wrong("it is no document of SPDX 2.3", err);
+		return wrong("it is not an SPDX 2.3 document", err);
 	if (!space || !strstr(space, ":") || strchr(space, '#'))
-		return wrong("its documentNamespace is no URI, or has a fragment", err);
+		return wrong("its documentNamespace is not a URI, or has a fragment", err);
 	if (!created || count(list_of(info, "creators")) == 0)
-		return wrong("it does not say who made it and when", err);
+		return wrong("it lacks its creator or creation time", err);
 	return stamp_parse(created, "created", &when, err);
 }
 
@@ -266,7 +266,7 @@ static const char **ids_of(const struct json *list, struct err *err)
 	if (good)
 		return ids;
 	free(ids);
-	wrong("an SPDXID is missing, malformed, or there twice", err);
+	wrong("an SPDXID is missing, malformed, or duplicate", err);
 	return NULL;
 }
 
@@ -284,7 +284,8 @@ static int sum_order(const void *a, const void *b)
 	return strcmp(((const struct file_sum *)a)->path, ((const struct file_sum *)b)->path);
 }
 
-/* Files: members, and that they are those of the release. sums: one for each, sorted by path. */
+/* Checks the members of files, and that the files are those of the release. sums: one per file,
+ * sorted by path. */
 static int check_files(const struct release *r, const struct json *files, struct file_sum *sums,
 		       struct err *err)
 {
@@ -310,14 +311,14 @@ static int check_files(const struct release *r, const struct json *files, struct
 			continue;
 		found = n ? bsearch(&key, sums, n, sizeof(*sums), sum_order) : NULL;
 		if (!found || !str_eq(found->sha256, e->sha256))
-			return err_set(err, E_INVALID, RELEASE_SBOM ": '%s' is not in it as it is",
+			return err_set(err, E_INVALID, RELEASE_SBOM ": '%s' is missing or differs",
 				       e->path);
 		listed++;
 	}
 	return listed == n ? 0 : wrong("it lists files that are not in the release", err);
 }
 
-/* The verification code of the package of a component, out of the files that CONTAINS gives it. */
+/* Checks the verification code of a package against the files of its CONTAINS relationships. */
 static int check_code(const struct json *j, const struct json *package, const struct file_sum *sums,
 		      size_t nsums, struct err *err)
 {
@@ -331,7 +332,8 @@ static int check_code(const struct json *j, const struct json *package, const st
 	size_t n = 0;
 
 	if (analyzed && json_kind(analyzed) == JSON_IS_BOOL && !json_bool(analyzed))
-		return code ? wrong("a package that was not analyzed has a code", err) : 0;
+		return code ? wrong("a package that was not analyzed has a verification code", err)
+			    : 0;
 	for (size_t i = 0; i < nsums; i++)
 		json_put(by_id, sums[i].id, json_make_string(sums[i].sha1));
 	for (size_t i = 0; i < count(relations); i++) {
@@ -392,11 +394,11 @@ static int check_relations(const struct json *j, struct err *err)
 			 has_id(file_ids, count(files), to))
 			contained++;
 		else
-			return wrong("a relationship leads to nothing", err);
+			return wrong("a relationship refers to an unknown element", err);
 	}
 	return described == count(packages) && contained == count(files)
 		       ? 0
-		       : wrong("a package or a file has no place in it", err);
+		       : wrong("a package or file has no relationship", err);
 }
 
 int sbom_check(const struct release *r, const struct json *j, struct err *err)
@@ -405,7 +407,7 @@ int sbom_check(const struct release *r, const struct json *j, struct err *err)
 	size_t n;
 
 	if (json_kind(j) != JSON_IS_OBJECT)
-		return wrong("it is no object", err);
+		return wrong("it is not an object", err);
 	n = count(list_of(j, "files"));
 	sums = xcalloc(n + 1, sizeof(*sums));
 	return check_document(j, err) < 0 || check_relations(j, err) < 0 ||

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The install tree: what is in it, with digests. Order comes from the layout, not from here. */
+/* Scans the install tree and hashes its files. The layout sorts them. */
 
 #include "base/mem.h"
 #include "base/path.h"
@@ -16,7 +16,7 @@
 
 enum { CHUNK = 256 << 10, TARGET_MAX = 1024, DEPTH_MAX = 64 };
 
-/* Size and both digests, in one reading. */
+/* Computes size and both digests in one pass. */
 static int digest(int fd, const char *path, struct entry *e, char sha1[SHA1_HEX + 1],
 		  struct err *err)
 {
@@ -53,7 +53,8 @@ static int add_file(struct build *b, const char *path, const char *from, struct 
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "look at %s", from);
 	if (!S_ISREG(st.st_mode) || st.st_mode & (S_ISUID | S_ISGID))
-		return err_set(err, E_INVALID, "'%s' is setuid, or not a plain file", from);
+		return err_set(err, E_INVALID, "'%s' is setuid or setgid, or not a regular file",
+			       from);
 	owner = parts_owner(&b->parts, path, err);
 	if (!owner || digest(fd, from, &e, s.sha1, err) < 0)
 		return -1;
@@ -102,7 +103,7 @@ static int add(struct build *b, const char *path, unsigned depth, struct err *er
 		return add_link(b, path, err);
 	if (S_ISREG(st.st_mode))
 		return add_file(b, path, path, err);
-	return err_set(err, E_INVALID, "'%s' is neither file, link nor directory", path);
+	return err_set(err, E_INVALID, "'%s' is not a file, link or directory", path);
 }
 
 static int scan(struct build *b, const char *path, unsigned depth, struct err *err)
@@ -116,7 +117,7 @@ static int scan(struct build *b, const char *path, unsigned depth, struct err *e
 	if (fd < 0)
 		return -1;
 	if (depth > DEPTH_MAX)
-		return err_set(err, E_LIMIT, "'%s' is too deep", path);
+		return err_set(err, E_LIMIT, "'%s' is nested too deeply", path);
 	dir = fdopendir(fd);
 	if (!dir)
 		return err_sys(err, "list %s", path);

@@ -16,7 +16,7 @@ char *release_signature_name(const char *document, unsigned n)
 	return n ? str_fmt("%s.%u.minisig", document, n) : str_fmt("%s.minisig", document);
 }
 
-/* True if the signature of that name is this key's, or there is none. */
+/* *yes: there is no signature of that name, or it is by this key. */
 static int is_free(int dir, const char *name, const struct minisig_secret *secret, bool *yes,
 		   struct err *err)
 {
@@ -31,7 +31,7 @@ static int is_free(int dir, const char *name, const struct minisig_secret *secre
 		return 0;
 	}
 	if (minisig_parse(&sig, buf_cstr(&text), text.len, name, err) < 0)
-		return err_hint(err, "remove it if it is of no use");
+		return err_hint(err, "remove it, if it is not needed");
 	*yes = memcmp(sig.id, secret->id, MINISIG_ID) == 0;
 	return 0;
 }

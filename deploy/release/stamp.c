@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Moments as text. */
+/* Timestamps as text. */
 
 #include "deploy/release/stamp.h"
 
@@ -26,7 +26,7 @@ int stamp_parse(const char *text, const char *what, uint64_t *when, struct err *
 
 	if (t >= 0 && (uint64_t)t <= STAMP_MAX) {
 		stamp_format((uint64_t)t, again);
-		/* Neither the 30th of February nor a blank where a zero belongs. */
+		/* Rejects 30 February, and a blank in place of a zero. */
 		if (str_eq(text, again)) {
 			*when = (uint64_t)t;
 			return 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* Moments as text: "2026-11-24T02:08:00Z", in this one form, from 1970 to 9999. */
+/* Timestamps as text: UTC, only in the form "2026-11-24T02:08:00Z" (RFC 3339), from 1970 to
+ * 9999. */
 
 #include "base/err.h"
 
@@ -10,7 +11,7 @@
 enum { STAMP_SIZE = 21 };
 #define STAMP_MAX UINT64_C(253402300799)
 
-/* At most STAMP_MAX seconds since 1970. */
+/* when: seconds since 1970, at most STAMP_MAX. */
 void stamp_format(uint64_t when, char text[STAMP_SIZE]);
-/* E_INVALID naming what. */
+/* E_INVALID: not of that form; the message names what. */
 MUST_CHECK int stamp_parse(const char *text, const char *what, uint64_t *when, struct err *err);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Three-way verdicts on files below etc/:
+ * Three-way decisions on files below etc/:
  *
- *	disk is		release is	verdict
+ *	disk is		release is	decision
  *	missing		shipping it	take		nothing of the administrator's to lose
  *	missing		not shipping	keep
  *	as shipped	shipping it	take		(keep if that is the same)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* state/install.json as a struct and back. */
+/* Parses and formats state/install.json. */
 
 #include "deploy/store/installed.h"
 
@@ -134,7 +134,8 @@ static int parse_dirs(struct installed *in, const struct json *dirs, struct err 
 		const struct json *dir = json_at(dirs, i);
 
 		if (json_kind(dir) != JSON_IS_STRING || *json_text(dir) != '/')
-			return err_set(err, E_INVALID, "made_dirs has something else than a path");
+			return err_set(err, E_INVALID,
+				       "made_dirs has an element that is not an absolute path");
 		strv_push(&in->made_dirs, json_text(dir));
 	}
 	return 0;

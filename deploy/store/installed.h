@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * state/install.json: what is installed. Written last before the commit of every change; a prefix
- * without it has nothing installed. docs/design/deploy-store.md describes its members.
+ * state/install.json: the installed generations. It is the last file written before the commit of a
+ * change; without it nothing is installed. docs/design/deploy-store.md describes its members.
  */
 
 #include "base/err.h"
@@ -17,15 +17,16 @@ struct generation {
 	char *id, *version;
 	uint64_t since; /* when it was laid down, seconds since 1970 */
 	uint64_t files, bytes;
-	uint64_t verity; /* of the objects that came with it: guarded by fs-verity */
-	char *unguarded; /* why not all of them: the kernel's answer, or NULL */
+	uint64_t verity; /* how many of its new objects fs-verity protects */
+	char *unguarded; /* why not all of them: the kernel's error, or NULL */
 };
 
 struct installed {
 	char *current, *previous; /* ids, or NULL */
-	bool made_prefix;         /* the prefix's directory was made by us */
-	char **made_dirs;         /* absolute: directories for foreign files that we made, strv */
-	char *extra;              /* JSON object of the registration's, or NULL */
+	bool made_prefix;         /* we created the directory of the prefix */
+	char **made_dirs;         /* directories outside the prefix that we created, absolute,
+				   * strv */
+	char *extra;              /* JSON object, opaque here (cli/node.h), or NULL */
 	VEC(struct generation) generations;
 };
 

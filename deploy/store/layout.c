@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a generation consists of, and the rules that make it harmless. Everything here is text from
- * a release or from a state file: nothing touches the file system.
+ * The contents of a generation, and the rules that make it safe to lay down. The input is text from
+ * a release or from a state file; nothing here accesses the file system.
  */
 
 #include "deploy/store/layout.h"
@@ -69,7 +69,7 @@ uint64_t layout_bytes(const struct layout *l)
 	return sum;
 }
 
-/* '/' sorts before everything else, so that what lies below a path follows it directly. */
+/* '/' sorts first, so that paths below a path follow it directly. */
 static int path_order(const char *a, const char *b)
 {
 	for (; *a && *a == *b; a++, b++)
@@ -133,9 +133,10 @@ static int check_path(const char *path, struct err *err)
 	if (strlen(path) > PATH_MAX_BYTES || !plain_text(path))
 		return err_set(err, E_INVALID, "a path is too long or not plain ASCII");
 	if (!str_eq(path, again) || strv_len(parts) < 2 || !known_top(parts[0]))
-		return err_set(err, E_INVALID,
-			       "path '%s' is not a clean one below bin, share, libexec, lib or etc",
-			       path);
+		return err_set(
+			err, E_INVALID,
+			"path '%s' is not a clean path below bin, share, libexec, lib or etc",
+			path);
 	strv_each(part, parts) {
 		if (str_eq(*part, ".") || str_eq(*part, "..") || strlen(*part) > NAME_MAX_BYTES)
 			return err_set(err, E_INVALID, "path '%s' has a bad component", path);
@@ -144,8 +145,9 @@ static int check_path(const char *path, struct err *err)
 }
 
 /*
- * Upward steps come first and never beyond the top. Directories of a generation are never links, so
- * such steps end where they seem to; what follows may meet links, which obey the same rule.
+ * ".." may only come first in a target, and never leads above the top. Directories of a generation
+ * are never links, so ".." resolves as written; the components after it may be links, which follow
+ * the same rule.
  */
 static int check_target(const struct entry *e, struct err *err)
 {
@@ -161,8 +163,8 @@ static int check_target(const struct entry *e, struct err *err)
 		if (!str_eq(*part, "..")) {
 			down = true;
 		} else if (down || depth-- == 0) {
-			return err_set(err, E_INVALID, "link '%s' leads out: '%s'", e->path,
-				       e->target);
+			return err_set(err, E_INVALID, "link '%s' leads out of the release: '%s'",
+				       e->path, e->target);
 		}
 	}
 	return 0;
@@ -173,13 +175,14 @@ static int check_entry(const struct entry *e, struct err *err)
 	if (check_path(e->path, err) < 0)
 		return -1;
 	if (e->component && (!plain_text(e->component) || strlen(e->component) > NAME_MAX_BYTES))
-		return err_set(err, E_INVALID, "the component of '%s' is no name", e->path);
+		return err_set(err, E_INVALID, "the component name of '%s' is invalid", e->path);
 	if (e->type == ENTRY_LINK)
 		return check_target(e, err);
 	if (e->target)
 		return err_set(err, E_INVALID, "file '%s' has a target", e->path);
 	if (!sha256_is_hex(e->sha256))
-		return err_set(err, E_INVALID, "the digest of '%s' is not SHA-256", e->path);
+		return err_set(err, E_INVALID, "the digest of '%s' is not a SHA-256 digest",
+			       e->path);
 	if (e->mode & ~(mode_t)0777)
 		return err_set(err, E_INVALID, "mode %04o of '%s' is not allowed",
 			       (unsigned)e->mode, e->path);
@@ -286,7 +289,7 @@ static int parse_entry(struct layout *l, const struct json *j, struct err *err)
 	e.mode = mode > 0777 ? 07777 : (mode_t)mode;
 	e.size = size;
 	if (sha256 && str_print(e.sha256, sizeof(e.sha256), "%s", sha256) < 0)
-		return err_set(err, E_INVALID, "the digest of '%s' is not SHA-256", path);
+		return err_set(err, E_INVALID, "the digest of '%s' is not a SHA-256 digest", path);
 	layout_add(l, &e);
 	return 0;
 }

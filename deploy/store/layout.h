@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What one generation consists of: files and symlinks by path, with the digests of their contents.
- * It comes from a release's manifest and is kept as state/generations/ID.json.
+ * The contents of one generation: files and symlinks by path, with digests. It comes from a
+ * release's manifest and is stored as state/generations/ID.json.
  *
  *	AUTO(layout) struct layout l = LAYOUT_INIT;
  *	layout_begin(&l, "3.9.0");
@@ -11,10 +11,10 @@
  *	if (layout_seal(&l, err) < 0)			// E_INVALID: it must not be laid down
  *		return -1;
  *
- * A sealed layout is sorted, has an id that follows from its contents, and is harmless: every path
- * is relative, clean, plain ASCII, unique and below one of bin/ share/ libexec/ lib/ etc/; nothing
- * lies below a file or a link; no link leads out; no mode has a bit beyond 0777. Files below etc/
- * are what a person may edit: they are copied to the prefix's own etc/ (conf.h).
+ * A sealed layout is sorted, has an id derived from its contents, and is safe to lay down: every
+ * path is relative, clean, ASCII, unique and below one of bin/ share/ libexec/ lib/ etc/; no path
+ * lies below a file or a link; no link leads out of the generation; no mode has a bit beyond 0777.
+ * Files below etc/ may be edited: they are copied to the prefix's own etc/ (conf.h).
  */
 
 #include "base/err.h"
@@ -34,7 +34,7 @@ struct entry {
 	uint64_t size;   /* of a file */
 	char sha256[65]; /* of a file */
 	char *target;    /* of a link */
-	char *component; /* the part of the release that it belongs to, or NULL */
+	char *component; /* component of the release, or NULL */
 };
 
 struct layout {
@@ -62,8 +62,8 @@ bool entry_is_exec(const struct entry *e);
 bool entry_is_conf(const struct entry *e); /* a file below etc/ */
 uint64_t layout_bytes(const struct layout *l);
 
-/* JSON text (heap) of a sealed layout, and the way back, which seals again and refuses unknown
- * members, a schema that is not ours, and an id that does not follow from the contents. */
+/* JSON text (heap) of a sealed layout, and its parser, which seals again and rejects unknown
+ * members, another schema, and an id that does not match the contents. name is for messages. */
 char *layout_format(const struct layout *l);
 MUST_CHECK int layout_parse(struct layout *l, const char *text, size_t len, const char *name,
 			    struct err *err);

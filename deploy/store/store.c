@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Objects, generations and links. Every step here is a single change of the world that can be told
- * done from not done by looking; what a crash between two of them leaves is the journal's business.
+ * Objects, generations and links. Every function here is one change whose completion can be seen in
+ * the file system; the journal handles a crash between two of them.
  */
 
 #include "deploy/store/store.h"
@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Where a fresh symlink waits for its rename; cleared by whoever settles the prefix. */
+/* A new symlink before its rename; removed when the prefix is opened (home_settle). */
 #define LINK_NEW "state/link.new"
 
 char *store_object(const struct entry *e)
@@ -34,7 +34,7 @@ char *store_object(const struct entry *e)
 /* The fd of a regular file, or -1 with errno, ELOOP for a symlink or anything else. */
 static int open_regular(int root, const char *path, struct stat *st)
 {
-	struct err ignored = ERR_INIT; /* the caller knows better what it means */
+	struct err ignored = ERR_INIT; /* the caller reports it */
 	int fd = path_open(root, path, PATH_NO_LINKS, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
 			   &ignored);
 
@@ -61,7 +61,7 @@ int store_has(int root, const struct entry *e, struct err *err)
 		return there;
 	if (size != e->size || !str_eq(hex, e->sha256)) {
 		err_set(err, E_STATE, "%s is damaged", object);
-		return err_hint(err, "repair it first");
+		return err_hint(err, "run kata-deploy repair");
 	}
 	return 1;
 }
@@ -80,7 +80,7 @@ int store_digest(int root, const char *path, char hex[65], uint64_t *size, struc
 	return sha256_fd(fd, path, hex, size, err) < 0 ? -1 : 1;
 }
 
-/* fs-verity is a bonus: the kernel's refusal is reported, not an error. */
+/* fs-verity is optional: a failure is reported, not an error. */
 static int guard(int fd)
 {
 	struct fsverity_enable_arg arg = {
@@ -102,7 +102,7 @@ int store_seal(int root, const char *staged, const struct entry *e, int *guarded
 	if (fd < 0)
 		return err_sys(err, "open %s", staged);
 	if (st.st_nlink != 1)
-		return err_set(err, E_INVALID, "%s has another name", staged);
+		return err_set(err, E_INVALID, "%s has more than one hard link", staged);
 	if (sha256_fd(fd, staged, hex, &size, err) < 0)
 		return -1;
 	if (size != e->size || !str_eq(hex, e->sha256))
@@ -129,7 +129,7 @@ int store_adopt(int root, const char *staged, const char *object, struct err *er
 	return 0;
 }
 
-/* The directory of the entry before: entries are sorted, so most share it. */
+/* The directory of the previous entry: entries are sorted, so most share it. */
 struct place {
 	int tree;
 	char *dir;
@@ -222,7 +222,7 @@ int store_link_read(int root, const char *path, char **target, struct err *err)
 	if (n < 0 && errno == ENOENT)
 		return 0;
 	if (n < 0 && errno == EINVAL)
-		return err_set(err, E_EXISTS, "%s is there and is not a symlink of ours", path);
+		return err_set(err, E_EXISTS, "%s exists and is not a symlink of ours", path);
 	if (n < 0)
 		return err_sys(err, "read the link %s", path);
 	*target = xstrndup(text, (size_t)n);

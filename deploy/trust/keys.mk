@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make TRUSTED_KEYS="FILE.pub ..." builds these public keys in; there are none otherwise. The time of
-# the build is SOURCE_DATE_EPOCH or that of the last commit: a clock that is older is wrong.
+# make TRUSTED_KEYS="FILE.pub ..." compiles these public keys in; by default there are none. The build
+# time is SOURCE_DATE_EPOCH or that of the last commit: an earlier clock is wrong (trust.h).
 TRUSTED_KEYS ?=
 TRUSTED_KEYS_C := $(BUILD)/gen/trusted_keys.c
 DEPLOY_SRC += $(TRUSTED_KEYS_C)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* state/trust.json: what must not be forgotten between two installs. */
+/* state/trust.json: the trust state that is kept between installs. */
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -34,8 +34,7 @@ struct trust_serial *trust_past_serial(struct trust_past *past, const char *name
 static int parse_serials(struct trust_past *past, const struct json *j, struct err *err)
 {
 	if (json_count(j) > TRUST_SERIALS_MAX)
-		return err_set(err, E_LIMIT, NAME " remembers more than %d serials",
-			       TRUST_SERIALS_MAX);
+		return err_set(err, E_LIMIT, NAME " has more than %d serials", TRUST_SERIALS_MAX);
 	for (void *it = json_begin(j); it; it = json_after(j, it)) {
 		struct trust_serial s = { 0 };
 

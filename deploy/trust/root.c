@@ -77,7 +77,7 @@ int trust_keys_of_files(struct trust_root *root, char *const *files, struct err 
 int trust_keys_built_in(struct trust_root *root, struct err *err)
 {
 	for (const char *const *key = trust_builtin_keys(); *key; key++) {
-		if (add_text(root, *key, strlen(*key), "a key that is built in", err) < 0)
+		if (add_text(root, *key, strlen(*key), "a built-in key", err) < 0)
 			return -1;
 	}
 	return 0;
@@ -153,7 +153,7 @@ static int parse_keys(struct trust_root *root, const struct json *list, const ch
 		if (add_text(root, json_text(text), strlen(json_text(text)), label, err) < 0)
 			return -1;
 		if (root->keys.n == before)
-			return err_set(err, E_INVALID, "%s is there twice", label);
+			return err_set(err, E_INVALID, "%s is a duplicate", label);
 	}
 	return 0;
 }
@@ -176,8 +176,8 @@ int trust_root_parse(struct trust_root *root, const struct json *j, const char *
 	if (stamp_parse(expires, "expires", &root->expires, err) < 0)
 		return err_wrap(err, "%s", name);
 	if (root->version == 0 || root->expires == 0)
-		return err_set(err, E_INVALID, "%s: versions count from 1, and it must expire",
-			       name);
+		return err_set(err, E_INVALID,
+			       "%s: the version must be at least 1, and it must expire", name);
 	if (threshold == 0 || threshold > root->keys.n)
 		return err_set(err, E_INVALID, "%s: threshold %llu of %zu keys", name,
 			       (unsigned long long)threshold, root->keys.n);

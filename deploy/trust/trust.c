@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The rules. Each refusal is E_TRUST and says what was expected, what was found, and what a person
- * can do; each rule that was waived is written down. Nothing here reads a document: who calls gives
- * bytes and, once those are believed, the numbers out of them.
+ * The checks. Each refusal is E_TRUST and says what was expected, what was found, and the remedy;
+ * each waived check is recorded. Nothing here reads a document: the caller passes its bytes and,
+ * once those are verified, the numbers in it.
  */
 
 #include "deploy/trust/trust.h"
@@ -18,7 +18,7 @@
 #include <string.h>
 
 struct trust {
-	struct trust_root root; /* who is believed */
+	struct trust_root root; /* the trusted keys */
 	const char *source;
 	unsigned asked; /* --threshold */
 	char *pin;
@@ -28,7 +28,7 @@ struct trust {
 	struct json *documents, *waived; /* for the report */
 };
 
-/* Which keys signed: one flag per key of a set, and the ids that were passed over. */
+/* Which keys signed: one flag per key of a set, and the ids of unknown keys. */
 struct verdict {
 	bool good[TRUST_KEYS_MAX];
 	unsigned n;
@@ -55,7 +55,7 @@ void trust_close(struct trust *t)
 	free(t);
 }
 
-/* The latest of what cannot be too late; *from says which it was. */
+/* The latest of the times that cannot be in the future; *from: which one it was. */
 static uint64_t now(const struct trust *t, const char **from)
 {
 	uint64_t latest = t->clock;
@@ -114,7 +114,7 @@ static void move_root(struct trust_root *to, struct trust_root *from)
 	*from = (struct trust_root){ .keys = VEC_INIT };
 }
 
-/* The root of trust.json, which stays there, or a newer one of the directory. */
+/* Takes the root of trust.json, or a newer one of the directory. */
 static int take_root(struct trust *t, const char *directory, struct err *err)
 {
 	AUTO(trust_root) struct trust_root found = { .keys = VEC_INIT };
@@ -163,12 +163,12 @@ static int check_keys(const struct trust *t, const struct trust_options *o, stru
 {
 	if (t->root.keys.n == 0)
 		return err_set(err, E_TRUST,
-			       "there is no key to check a release with; give the packager's "
+			       "there is no key to verify a release with; give the packager's "
 			       "public key with --key FILE, or put it into %s as NAME.pub",
 			       o->directory ? o->directory : TRUST_DIRECTORY);
 	if (threshold(t) > t->root.keys.n)
 		return err_set(err, E_TRUST,
-			       "%u signatures are asked for, and there are %zu keys; give more "
+			       "%u signatures are required, but there are %zu keys; give more "
 			       "with --key FILE, or a lower --threshold",
 			       threshold(t), t->root.keys.n);
 	return 0;
@@ -195,7 +195,7 @@ int trust_open(const struct trust_options *o, int state, struct trust **out, str
 	return 0;
 }
 
-/* One signature against the keys of its id. */
+/* Checks one signature with the keys of its id. */
 static int judge(const struct trust_root *root, const void *data, size_t len,
 		 const struct trust_signature *s, struct verdict *v, struct err *err)
 {
@@ -220,7 +220,7 @@ static int judge(const struct trust_root *root, const void *data, size_t len,
 	if (known)
 		return err_set(err, E_TRUST,
 			       "%s: %s; it was changed after it was signed, or damaged on its way: "
-			       "get it again, from elsewhere",
+			       "download it again from another source",
 			       s->name, why.msg);
 	minisig_id_hex(sig.id, hex);
 	if (!strv_has(v->unknown, hex))
@@ -242,7 +242,7 @@ static int judge_all(const struct trust_root *root, const void *data, size_t len
 	return 0;
 }
 
-/* Ids of keys that did or did not sign, for messages: a few. */
+/* Ids of some keys that did or did not sign, for messages. */
 static char *ids_of(const struct trust_root *root, const struct verdict *v, bool good)
 {
 	AUTO(strv) char **ids = NULL;
@@ -272,7 +272,7 @@ static int check_count(const struct trust_root *root, const struct verdict *v, u
 
 	if (v->n >= needed)
 		return 0;
-	err_set(err, E_TRUST, "%s: %u of %u needed signatures %s good%s%s; nothing of key %s", name,
+	err_set(err, E_TRUST, "%s: %u of %u needed signatures %s good%s%s; none by key %s", name,
 		v->n, needed, v->n == 1 ? "is" : "are", v->n ? ", by " : "", good, missing);
 	if (*unknown)
 		return err_hint(err,
@@ -370,7 +370,7 @@ static int check_serial(struct trust *t, const char *name, uint64_t serial, stru
 		return err_set(err, E_TRUST,
 			       "serial %llu of '%s' is older than %llu, which was accepted here "
 			       "before; get a newer one, or use --allow-downgrade if going back "
-			       "is meant",
+			       "is intended",
 			       (unsigned long long)serial, name, (unsigned long long)seen->serial);
 	waive(t, "serial", name, "--allow-downgrade");
 	return 0;
@@ -399,7 +399,8 @@ int trust_fresh(struct trust *t, const char *name, uint64_t serial, uint64_t cre
 	if (check_expiry(t, name, expires, err) < 0 || check_serial(t, name, serial, err) < 0)
 		return -1;
 	if (!trust_past_serial(&t->past, name) && t->past.serials.n == TRUST_SERIALS_MAX)
-		return err_set(err, E_LIMIT, "more than %d channels were seen here",
+		return err_set(err, E_LIMIT,
+			       "more than %d channels are recorded in state/trust.json",
 			       TRUST_SERIALS_MAX);
 	remember(t, name, serial, created);
 	j = json_make_object();
@@ -415,8 +416,8 @@ static int check_rotation(struct trust *t, const struct trust_root *next, struct
 {
 	if (next->version != t->root.version + 1)
 		return err_set(err, E_TRUST,
-			       "root.json has version %llu, and %llu follows on what is trusted "
-			       "here; apply the versions in their order",
+			       "root.json has version %llu, but %llu follows the trusted one "
+			       "here; apply the versions in order",
 			       (unsigned long long)next->version,
 			       (unsigned long long)t->root.version + 1);
 	if (!has_expired(t, next->expires))
@@ -451,7 +452,7 @@ int trust_rotate(struct trust *t, const char *text, size_t len, const struct tru
 	if (len > TRUST_ROOT_MAX)
 		return err_set(err, E_LIMIT, "root.json has %zu bytes, at most %d", len,
 			       TRUST_ROOT_MAX);
-	/* Its keys are needed to check its signatures; nothing is done with it before. */
+	/* Parsed first because its own keys are needed to verify it; it has no effect before. */
 	j = json_parse(text, len, "root.json", err);
 	if (!j || trust_root_parse(&next, j, "root.json", err) < 0 ||
 	    check_rotation(t, &next, err) < 0 ||

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Looks through /proc and the containerd bundles. Everything read here may vanish while it is read,
- * and is other people's text: it is bounded, and what cannot be read is passed over.
+ * Searches /proc and the containerd bundles. Everything read here may vanish meanwhile, and is
+ * untrusted: it is limited, and what cannot be read is skipped.
  */
 
 #include "deploy/use/use.h"
@@ -21,7 +21,8 @@
 
 enum { MAPS_MAX = 16 << 20, CMDLINE_MAX = 256 << 10, SHIM_PATH_MAX = 4096 };
 
-/* Where containerd keeps the bundles of running tasks: its own, and those inside of others. */
+/* Directories of the bundles of running tasks: of containerd itself, and of the containerds of
+ * other managers. */
 static const char *const task_dirs[] = {
 	"/run/containerd/io.containerd.runtime.v2.task",
 	"/run/k3s/containerd/io.containerd.runtime.v2.task",
@@ -48,8 +49,8 @@ struct search {
 	struct use_list *out;
 };
 
-/* The generation that a path below the prefix belongs to: *id is heap, or NULL if it is none of
- * one's. False: the path is not ours at all. */
+/* The generation that a path below the prefix belongs to: *id is heap, or NULL if it belongs to
+ * none. False: the path is not below the prefix. */
 static bool belongs(const struct search *s, const char *path, char **id)
 {
 	AUTO(str) char *generations = path_join(s->prefix, "generations");
@@ -74,7 +75,7 @@ static bool is_known(const struct use_list *l, pid_t pid, const char *generation
 
 /* --- processes --- */
 
-/* A shim says on its command line whose it is. */
+/* A shim has its sandbox's id and namespace on its command line. */
 static void name_sandbox(int proc, struct use *u)
 {
 	AUTO(buf) struct buf text = BUF_INIT(CMDLINE_MAX);
@@ -135,7 +136,7 @@ static void look_at_fds(const struct search *s, int proc, pid_t pid)
 	}
 }
 
-/* The sixth column of a line of maps; a file that was removed has " (deleted)" behind it. */
+/* The sixth column of a line of maps; a removed file has " (deleted)" behind it. */
 static void look_at_maps(const struct search *s, int proc, pid_t pid)
 {
 	AUTO(buf) struct buf text = BUF_INIT(MAPS_MAX);

@@ -2,18 +2,18 @@
 #pragma once
 
 /*
- * Who uses what was laid down: asked from the kernel and from the container managers' own records,
- * never from a list of ours that could be wrong.
+ * Finds the users of installed files: from /proc and the container managers' own records, never
+ * from a list of ours that could be wrong.
  *
  *	AUTO(use_list) struct use_list l = USE_LIST_INIT;
  *	if (use_find("/opt/kata", &l, err) < 0)
  *		return -1;
  *	AUTO(strv) char **ids = use_generations(&l);	// for deploy_gc()
  *
- * A process uses a generation if it executes, maps or holds open a file of it: shims, and whatever
- * they start from there. A containerd bundle uses what its shim-binary-path leads to: containerd
- * calls that program to clean up after the shim, so a file that is missing there loses the pod.
- * Processes that end while we look are passed over.
+ * A process uses a generation if it executes, maps or holds open a file of it: shims, and the
+ * programs they start. A containerd bundle uses the file of its shim-binary-path: containerd runs
+ * that program to clean up after the shim, so without it the pod cannot be removed. Processes that
+ * end during the search are ignored.
  */
 
 #include "base/err.h"
@@ -24,11 +24,11 @@
 
 struct use {
 	char *generation; /* id; NULL: something else below the prefix */
-	char *sandbox;    /* id of the pod or container, if it is one's */
-	char *space;      /* its namespace (containerd's), or NULL */
+	char *sandbox;    /* id of the pod or container, or NULL */
+	char *space;      /* its containerd namespace, or NULL */
 	char *process;    /* name; NULL: a bundle without a process */
-	pid_t pid;        /* 0: likewise */
-	char *path;       /* what is used */
+	pid_t pid;        /* 0 likewise */
+	char *path;       /* the file that is used */
 };
 
 struct use_list {
@@ -41,11 +41,11 @@ struct use_list {
 void use_list_release(struct use_list *l);
 DEFINE_AUTO_STRUCT(use_list, struct use_list, use_list_release)
 
-/* prefix: as the running system sees it; links in it are resolved. A prefix that does not exist has
+/* prefix: a path on the running system; links in it are resolved. A prefix that does not exist has
  * no users. */
 MUST_CHECK int use_find(const char *prefix, struct use_list *out, struct err *err);
 
-/* The ids that are in use, each once; heap. */
+/* The ids of the generations in use, without duplicates; strv, freed by the caller. */
 char **use_generations(const struct use_list *l);
-/* How many pods (bundles or shims) use that generation; NULL: any. */
+/* Number of pods (bundles or shims) that use that generation; NULL: any generation. */
 size_t use_pods(const struct use_list *l, const char *generation);

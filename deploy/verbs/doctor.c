@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 const struct opt doctor_opts[] = {
-	OPT_STR(0, "prefix", "DIR", &cli.prefix, "where it is or will be; default: " CLI_PREFIX),
+	OPT_STR(0, "prefix", "DIR", &cli.prefix, "installation prefix; default: " CLI_PREFIX),
 	OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " TRUST_DIRECTORY),
 	CLI_JSON,
 	OPT_END,
 };
 
-/* None, if they cannot be listed: the finding of that name says why. */
+/* Empty if they cannot be listed: the finding of that name says why. */
 static struct json *managers(void)
 {
 	AUTO(cri_seen_list) struct cri_seen_list seen = CRI_SEEN_INIT;
@@ -61,7 +61,7 @@ static struct json *document(const struct diagnosis *d)
 	return j;
 }
 
-/* Green, none, yellow, red; where a person looks who did not ask for none. */
+/* Green, none, yellow, red; only on a terminal and without NO_COLOR. */
 static const char *colour(enum finding_state state)
 {
 	static const char *const codes[] = { "\033[32m", "", "\033[33m", "\033[31m" };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy fetch: the offline copy of a release, checked before it is made. */
+/* kata-deploy fetch: an offline copy of a release, verified before it is made. */
 
 #include "base/path.h"
 #include "base/str.h"
@@ -12,8 +12,8 @@
 
 const struct opt fetch_opts[] = {
 	CLI_SOURCE,
-	OPT_STR(0, "to", "DIR", &cli.to, "where to; a new directory or an earlier copy"),
-	OPT_STRV(0, "components", "NAME,...", &cli.components, "only these and what is required"),
+	OPT_STR(0, "to", "DIR", &cli.to, "target: a new directory or an earlier copy"),
+	OPT_STRV(0, "components", "NAME,...", &cli.components, "only these and the required ones"),
 	CLI_TRUSTED,
 	CLI_PLACE,
 	CLI_TALK,
@@ -29,7 +29,7 @@ int verb_fetch(int argc, char **argv, struct err *err)
 
 	(void)argc, (void)argv;
 	if (!cli.to)
-		return err_set(err, E_USAGE, "--to DIR is needed: where the copy goes");
+		return err_set(err, E_USAGE, "--to DIR is required: the directory of the copy");
 	if (progress_open(err) < 0 || node_open(DEPLOY_LOOK, &d, err) < 0 ||
 	    offer_open(d, &o, err) < 0 || path_make(cli.to, 0755, err) < 0)
 		return -1;

@@ -10,7 +10,7 @@
 const struct opt gc_opts[] = { CLI_PLACE, CLI_CHANGE, CLI_TALK, OPT_END };
 const struct opt recover_opts[] = { CLI_PLACE, CLI_TALK, OPT_END };
 
-/* Generations that pods of the running system use; none of another system's. */
+/* Generations in use by pods of the running system; none with --root. */
 static int in_use(char ***ids, struct err *err)
 {
 	AUTO(use_list) struct use_list l = USE_LIST_INIT;
@@ -44,7 +44,7 @@ int verb_gc(int argc, char **argv, struct err *err)
 	if (deploy_gc(d, ids, err) < 0)
 		return -1;
 	progress_end();
-	say_done("gc", !empty, "what nothing uses is gone");
+	say_done("gc", !empty, "unused releases were removed");
 	return 0;
 }
 
@@ -58,9 +58,9 @@ int verb_recover(int argc, char **argv, struct err *err)
 		return -1;
 	interrupted = deploy_is_interrupted(d);
 	deploy_close(STEAL(d, NULL));
-	/* Opening for a change recovers; it also clears what a crash left without a journal. */
+	/* Opening for a change recovers; it also removes leftovers of a crash without a journal. */
 	if (node_open(DEPLOY_CHANGE, &d, err) < 0)
 		return -1;
-	say_done("recover", interrupted, "the interrupted change is dealt with");
+	say_done("recover", interrupted, "the interrupted change was recovered");
 	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kata-deploy install, upgrade and plan: believe a release, get what is missing, and make it the
- * current one together with what the container manager is told, or change nothing.
+ * kata-deploy install, upgrade and plan: verify a release, fetch what is missing, make it current
+ * and register it with the container manager; or change nothing.
  */
 
 #include "base/str.h"
@@ -21,8 +21,8 @@ const struct opt install_opts[] = {
 	CLI_PLACE,
 	CLI_MANAGER,
 	OPT_STRV(0, "handler", "NAME=CONFIG", &cli.handlers,
-		 "one more, with a configuration of its own"),
-	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container to prove it"),
+		 "an additional handler with its own configuration"),
+	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container as a proof"),
 	CLI_CHANGE,
 	CLI_TALK,
 	OPT_END,
@@ -35,8 +35,8 @@ const struct opt plan_opts[] = {
 	CLI_PLACE,
 	CLI_MANAGER,
 	OPT_STRV(0, "handler", "NAME=CONFIG", &cli.handlers,
-		 "one more, with a configuration of its own"),
-	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container to prove it"),
+		 "an additional handler with its own configuration"),
+	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container as a proof"),
 	CLI_TALK,
 	OPT_END,
 };
@@ -48,7 +48,7 @@ struct install {
 	struct registration reg;
 	char *memory; /* text of trust.json */
 	bool needed;  /* something would change */
-	size_t pods;  /* that run with what is installed; for plans */
+	size_t pods;  /* running pods of the installed generations; for plans */
 };
 #define INSTALL_INIT(is)                                                     \
 	{                                                                    \
@@ -64,8 +64,8 @@ static void install_release(struct install *in)
 }
 DEFINE_AUTO_STRUCT(install, struct install, install_release)
 
-/* Files and the switch only: steps are what follows from a change, and what was decided about trust
- * is no change by itself. */
+/* Considers files and the switch only: steps follow from a change, and a new trust decision alone
+ * is no change. */
 static int is_needed(struct install *in, struct err *err)
 {
 	AUTO(plan) struct plan p = PLAN_INIT;
@@ -79,7 +79,7 @@ static int is_needed(struct install *in, struct err *err)
 	return 0;
 }
 
-/* Everything that can be found out without a change. */
+/* Everything that is done without a change. */
 static int prepare(struct install *in, enum deploy_access access, struct err *err)
 {
 	const struct release *r = &in->offer.release;
@@ -103,7 +103,7 @@ static void print_plan(const struct install *in, const struct plan *p)
 {
 	say_plan(p);
 	say("release   kata %s", in->offer.release.version);
-	say("pods      %zu run, and go on", in->pods);
+	say("pods      %zu running, not affected", in->pods);
 	say("download  at most %s", say_bytes(offer_download(in->d, &in->offer)));
 	say("restart   %s%s%s",
 	    in->reg.told.restart && !in->reg.told.reload ? "needed" : "not needed",
@@ -196,9 +196,9 @@ static void say_installed(const struct install *in, bool changed)
 	say("kata %s is installed as %s", in->offer.release.version, in->offer.layout.id);
 	if (in->reg.cri)
 		say("%s%s%s", cri_name(in->reg.cri),
-		    in->reg.told.reload    ? " serves it, after a SIGHUP: it was not restarted"
-		    : in->reg.told.restart ? " serves it, after a restart"
-					   : " is told; it was not restarted: ",
+		    in->reg.told.reload    ? " was reloaded by SIGHUP and serves it"
+		    : in->reg.told.restart ? " was restarted and serves it"
+					   : " is configured, not restarted: ",
 		    in->reg.told.restart ? "" : in->reg.told.reason);
 	if (proof)
 		say("proved in a VM: kernel %s, agent %s, %s of memory, after %llu ms",
@@ -215,7 +215,7 @@ static int ask(const struct install *in, struct err *err)
 							: "",
 				 in->reg.told.restart && in->reg.cri ? cri_name(in->reg.cri) : "");
 
-	/* The line that is being redrawn is not the question's. */
+	/* End the progress line before the question. */
 	progress_end();
 	return ask_yes(question, cli.yes, err);
 }
@@ -247,7 +247,7 @@ int verb_install(int argc, char **argv, struct err *err)
 	return install("install", err);
 }
 
-/* The same, but there must be something to upgrade. */
+/* As install, but a release must be installed. */
 int verb_upgrade(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -257,7 +257,7 @@ int verb_upgrade(int argc, char **argv, struct err *err)
 		return -1;
 	if (!deploy_installed(d)->current && !deploy_is_interrupted(d)) {
 		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
-		return err_hint(err, "use install");
+		return err_hint(err, "run kata-deploy install");
 	}
 	cli.upgrade = true;
 	return install("upgrade", err);

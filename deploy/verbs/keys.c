@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy keys: making keys, and saying which there are. */
+/* kata-deploy keys: generating and showing keys. */
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -25,25 +25,26 @@ static struct {
 } o = { .directory = TRUST_DIRECTORY };
 
 static const struct opt generate_opts[] = {
-	OPT_STR(0, "passphrase-fd", "N", &o.fd, "read the pass-phrase from file descriptor N"),
+	OPT_STR(0, "passphrase-fd", "N", &o.fd, "read the passphrase from file descriptor N"),
 	OPT_FLAG(0, "no-passphrase", &o.plain, "do not encrypt the secret key"),
 	OPT_FLAG(0, "json", &o.json, "print JSON"),
 	OPT_END,
 };
 
 static const struct opt show_opts[] = {
-	OPT_STR(0, "trust-dir", "DIR", &o.directory, "trusted here; default: " TRUST_DIRECTORY),
+	OPT_STR(0, "trust-dir", "DIR", &o.directory, "trusted keys; default: " TRUST_DIRECTORY),
 	OPT_FLAG(0, "json", &o.json, "print JSON"),
 	OPT_END,
 };
 
-/* A file that was not there before. */
+/* Writes a new file. */
 static int write_new(const char *path, const struct buf *text, mode_t mode, struct err *err)
 {
 	AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
 	if (fd < 0 && errno == EEXIST)
-		return err_set(err, E_EXISTS, "%s is there already; it is not overwritten", path);
+		return err_set(err, E_EXISTS,
+			       "%s exists and is not overwritten; choose another name", path);
 	if (fd < 0)
 		return err_sys(err, "make %s", path);
 	if (fd_write_all(fd, text->data, text->len, err) < 0)
@@ -103,8 +104,8 @@ static int generate(int argc, char **argv, struct err *err)
 	(void)argc;
 	if (o.plain && o.fd)
 		return err_set(err, E_USAGE,
-			       "--no-passphrase and --passphrase-fd exclude "
-			       "each other");
+			       "--no-passphrase and --passphrase-fd are mutually "
+			       "exclusive");
 	if (!o.plain && passphrase_get(&passphrase, o.fd, "the new key", true, err) < 0)
 		return -1;
 	if (minisig_generate(&secret, err) < 0 ||
@@ -139,8 +140,8 @@ static int show_files(int argc, char **argv, struct err *err)
 	return 0;
 }
 
-/* What an install without --key would believe, but for keys that came with a rotation: those are
- * the prefix's. */
+/* The keys that an install without --key would trust, except rotated ones: those are stored below
+ * the prefix. */
 static int show_trusted(struct err *err)
 {
 	struct trust_options options = { .directory = o.directory, .now = (uint64_t)time(NULL) };
@@ -171,7 +172,7 @@ const struct subverb keys_verbs[] = {
 	  generate_opts, generate, 1, 1 },
 	{ "show", "[FILE.pub...]", "show public keys, or which keys are trusted here", show_opts,
 	  show, 0, -1 },
-	{ "rotate", "ROOT.json", "believe a new set of keys that the old one signed", rotate_opts,
+	{ "rotate", "ROOT.json", "accept a new set of keys signed by the old one", rotate_opts,
 	  keys_rotate, 1, 1 },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
 };

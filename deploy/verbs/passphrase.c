@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Asking for a pass-phrase. Signals of the keyboard are off meanwhile, so that nobody is left with
- * a terminal that does not echo. */
+/* Prompts for a passphrase. Keyboard signals are disabled meanwhile, so that the terminal is never
+ * left without echo. */
 
 #include "deploy/verbs/passphrase.h"
 
@@ -20,7 +20,7 @@ void passphrase_wipe(struct passphrase *p)
 	explicit_bzero(p, sizeof(*p));
 }
 
-/* One line, byte by byte: what follows is not ours. 1, or 0 if there was none. */
+/* Reads one line byte by byte: the rest of the input is not ours. */
 static int read_line(int fd, struct passphrase *p, struct err *err)
 {
 	size_t n = 0;
@@ -30,18 +30,18 @@ static int read_line(int fd, struct passphrase *p, struct err *err)
 		ssize_t got = fd_read_full(fd, &c, 1, err);
 
 		if (got < 0)
-			return err_wrap(err, "the pass-phrase");
+			return err_wrap(err, "the passphrase");
 		if (got == 0 || c == '\n')
 			break;
 		if (c == CTRL_C || c == CTRL_D)
-			return err_set(err, E_CANCELLED, "no pass-phrase was given");
+			return err_set(err, E_CANCELLED, "no passphrase was given");
 		if (n == PASSPHRASE_MAX || !c)
-			return err_set(err, E_LIMIT, "a pass-phrase has at most %d bytes",
+			return err_set(err, E_LIMIT, "a passphrase has at most %d bytes",
 				       PASSPHRASE_MAX);
 		p->text[n++] = c;
 	}
 	p->text[n] = '\0';
-	return n ? 0 : err_set(err, E_USAGE, "the pass-phrase is empty");
+	return n ? 0 : err_set(err, E_USAGE, "the passphrase is empty");
 }
 
 static int ask(int tty, struct passphrase *p, const char *prompt, struct err *err)
@@ -50,7 +50,7 @@ static int ask(int tty, struct passphrase *p, const char *prompt, struct err *er
 	int rc;
 
 	if (tcgetattr(tty, &before) < 0)
-		return err_sys(err, "look at the terminal");
+		return err_sys(err, "read the terminal's settings");
 	quiet = before;
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
 	if (fd_write_all(tty, prompt, strlen(prompt), err) < 0)
@@ -67,21 +67,22 @@ static int ask(int tty, struct passphrase *p, const char *prompt, struct err *er
 static int ask_terminal(struct passphrase *p, const char *what, bool again, struct err *err)
 {
 	AUTO(fd) int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-	AUTO(str) char *prompt = str_fmt("Pass-phrase of %s: ", what);
+	AUTO(str) char *prompt = str_fmt("Passphrase of %s: ", what);
 	AUTO(passphrase) struct passphrase second;
 
 	if (tty < 0)
 		return err_set(err, E_USAGE,
-			       "there is no terminal to ask for the pass-phrase of %s; give it "
+			       "there is no terminal to ask for the passphrase of %s; give it "
 			       "with --passphrase-fd N",
 			       what);
 	if (ask(tty, p, prompt, err) < 0)
 		return -1;
 	if (!again)
 		return 0;
-	if (ask(tty, &second, "Once more: ", err) < 0)
+	if (ask(tty, &second, "Repeat it: ", err) < 0)
 		return -1;
-	return str_eq(p->text, second.text) ? 0 : err_set(err, E_USAGE, "the two are different");
+	return str_eq(p->text, second.text) ? 0
+					    : err_set(err, E_USAGE, "the two passphrases differ");
 }
 
 int passphrase_get(struct passphrase *p, const char *fd, const char *what, bool again,

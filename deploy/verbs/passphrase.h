@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* Pass-phrases, from a file descriptor or the terminal; wiped when they go out of scope. */
+/* Passphrases, read from a file descriptor or the terminal; wiped when they go out of scope. */
 
 #include "base/err.h"
 #include "base/scope.h"
@@ -17,7 +17,9 @@ struct passphrase {
 void passphrase_wipe(struct passphrase *p);
 DEFINE_AUTO_STRUCT(passphrase, struct passphrase, passphrase_wipe)
 
-/* The first line of an fd (its number as text), or, if that is NULL, asked on the terminal without
- * echo; twice if it is a new one. E_USAGE: there is neither; or it is empty. E_CANCELLED. */
+/* Reads the first line of an fd (its number as text), or, if fd is NULL, prompts on the terminal
+ * without echo; again: prompts twice and compares, for a new passphrase. what names the key in the
+ * prompt. E_USAGE: no fd and no terminal, it is empty, or the two differ. E_LIMIT. E_CANCELLED: end
+ * of input. */
 MUST_CHECK int passphrase_get(struct passphrase *p, const char *fd, const char *what, bool again,
 			      struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy prove: the proof of the install again, whenever one likes. */
+/* kata-deploy prove: runs the proof of an install again. */
 
 #include "deploy/prove/prove.h"
 
@@ -16,11 +16,11 @@ static void print(const struct prove_report *report)
 {
 	struct utsname u;
 
-	say("a container ran in a VM of its own, %llu ms after it was asked for",
+	say("a container ran in its own VM, %llu ms after the request",
 	    (unsigned long long)report->ms);
 	if (uname(&u) == 0)
 		say("  kernel here      %s", u.release);
-	say("  kernel in there  %s", report->kernel);
+	say("  kernel in the VM %s", report->kernel);
 	say("  agent            %s", report->agent);
 	say("  memory           %s", say_bytes(report->memory));
 	say("  processors       %llu", (unsigned long long)report->cpus);
@@ -39,7 +39,7 @@ int verb_prove(int argc, char **argv, struct err *err)
 		return -1;
 	if (!deploy_installed(d)->current) {
 		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
-		return err_hint(err, "use install");
+		return err_hint(err, "run kata-deploy install");
 	}
 	if (node_manager(d, &doc, &cri, err) < 0)
 		return -1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy release: what a packager does with releases. */
+/* kata-deploy release: build, sign, check and compare releases. */
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -31,23 +31,23 @@ static struct {
 } o = { .build = { .components = "packaging/components.yaml" } };
 
 static const struct opt build_opts[] = {
-	OPT_STR(0, "tree", "DIR", &o.build.tree, "what lies below the prefix: bin/, share/ ..."),
-	OPT_STR(0, "out", "DIR", &o.build.out, "where to; a new directory"),
-	OPT_STR(0, "components", "FILE", &o.build.components, "who owns which files"),
+	OPT_STR(0, "tree", "DIR", &o.build.tree, "the files below the prefix: bin/, share/ ..."),
+	OPT_STR(0, "out", "DIR", &o.build.out, "target: a new directory"),
+	OPT_STR(0, "components", "FILE", &o.build.components, "the component of each file"),
 	OPT_STR(0, "version", "V", &o.build.version, "version of the release"),
 	OPT_STR(0, "architecture", "A", &o.build.architecture, "as uname -m; default: this one's"),
-	OPT_STR(0, "serial", "N", &o.serial, "higher than that of every release before"),
+	OPT_STR(0, "serial", "N", &o.serial, "higher than that of every earlier release"),
 	OPT_STR(0, "created", "TIME", &o.created, "default: SOURCE_DATE_EPOCH"),
 	OPT_STR(0, "expires", "TIME", &o.expires, "a time, or Nd: days after; default: 365d"),
 	OPT_STR(0, "minimum", "V", &o.build.minimum, "oldest kata-deploy that may install it"),
-	OPT_STR(0, "guest-kernel", "V", &o.build.guest_kernel, "what the proof must find"),
-	OPT_STR(0, "agent", "V", &o.build.agent, "what the proof must find"),
+	OPT_STR(0, "guest-kernel", "V", &o.build.guest_kernel, "version that the proof must find"),
+	OPT_STR(0, "agent", "V", &o.build.agent, "version that the proof must find"),
 	OPT_STRV(0, "old", "DIR", &o.old, "make patches from this release; may be repeated"),
 	OPT_STR(0, "channel", "NAME", &o.build.channel, "default: stable"),
 	OPT_STR(0, "channel-expires", "TIME", &o.channel_expires, "as --expires; default: 30d"),
-	OPT_STR(0, "source", "URI", &o.build.source, "where the sources are, for the provenance"),
+	OPT_STR(0, "source", "URI", &o.build.source, "location of the sources, for the provenance"),
 	OPT_STR(0, "commit", "ID", &o.build.commit, "their git commit"),
-	OPT_STR(0, "builder", "URI", &o.build.builder, "who builds"),
+	OPT_STR(0, "builder", "URI", &o.build.builder, "the builder, for the provenance"),
 	OPT_UINT(0, "level", "N", &o.level, "zstd's level; default: 19"),
 	OPT_FLAG(0, "json", &o.json, "print JSON"),
 	OPT_END,
@@ -57,14 +57,14 @@ static const struct opt sign_opts[] = {
 	OPT_STRV('k', "key", "FILE", &o.keys, "secret key; may be repeated"),
 	OPT_STR(0, "comment", "TEXT", &o.comment, "trusted comment; default: what is signed"),
 	OPT_STR(0, "passphrase-fd", "N", &o.fd,
-		"read pass-phrases from N, a line per encrypted key"),
+		"read passphrases from N, a line per encrypted key"),
 	OPT_FLAG(0, "json", &o.json, "print JSON"),
 	OPT_END,
 };
 
 static const struct opt check_opts[] = {
 	OPT_STRV('k', "key", "FILE", &o.keys, "public key: check signatures too; may be repeated"),
-	OPT_UINT(0, "threshold", "K", &o.threshold, "how many keys must have signed"),
+	OPT_UINT(0, "threshold", "K", &o.threshold, "number of keys that must have signed"),
 	OPT_FLAG(0, "allow-expired", &o.allow_expired, "accept what has expired"),
 	OPT_FLAG(0, "json", &o.json, "print JSON"),
 	OPT_END,
@@ -75,7 +75,7 @@ static const struct opt diff_opts[] = {
 	OPT_END,
 };
 
-/* Seconds, a moment, or, with a start, "Nd". */
+/* Parses seconds, a timestamp, or, with a start, "Nd". */
 static int parse_time(const char *text, const char *what, uint64_t start, uint64_t *out,
 		      struct err *err)
 {
@@ -103,7 +103,7 @@ static int fill_build(struct err *err)
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 
 	if (!b->tree || !b->out || !b->version || !o.serial)
-		return err_set(err, E_USAGE, "--tree, --out, --version and --serial are needed");
+		return err_set(err, E_USAGE, "--tree, --out, --version and --serial are required");
 	if (str_u64(o.serial, 10, 1, UINT64_MAX, "--serial", &b->serial, err) < 0) {
 		err->code = E_USAGE;
 		return -1;
@@ -130,7 +130,7 @@ static int load_text(const char *dir, struct buf *text, char sha256[65], struct 
 	return 0;
 }
 
-/* What a release is, in few words; heap. NULL: the error. */
+/* Summary of a release; the caller frees it. */
 static struct json *summary(const char *dir, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);
@@ -217,7 +217,7 @@ static int sign(int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (!strv_len(o.keys))
-		return err_set(err, E_USAGE, "--key FILE is needed: a secret key");
+		return err_set(err, E_USAGE, "--key FILE is required: a secret key");
 	if (release_load(argv[0], &r, err) < 0)
 		return -1;
 	comment = o.comment ? xstrdup(o.comment)
@@ -251,12 +251,12 @@ static int check(int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (o.threshold && !strv_len(o.keys))
-		return err_set(err, E_USAGE, "--threshold needs keys: --key FILE");
+		return err_set(err, E_USAGE, "--threshold requires --key FILE");
 	if ((strv_len(o.keys) && trust_open(&options, -1, &trust, err) < 0) ||
 	    release_check(argv[0], trust, err) < 0)
 		return -1;
 	if (!trust && !o.json)
-		(void)printf("signatures were not looked at; --key FILE does that\n");
+		(void)printf("signatures were not checked; give --key FILE to check them\n");
 	return print_summary(argv[0], trust ? trust_report(trust) : NULL, "trust", err);
 }
 
@@ -278,9 +278,9 @@ static int diff(int argc, char **argv, struct err *err)
 const struct subverb release_verbs[] = {
 	{ "build", "", "make a release directory out of an install tree", build_opts, build, 0, 0 },
 	{ "sign", "DIR", "sign a release and its channel", sign_opts, sign, 1, 1 },
-	{ "check", "DIR", "read all of a release and hold it against its manifest", check_opts,
-	  check, 1, 1 },
-	{ "diff", "OLD NEW", "say what changes from one release to another", diff_opts, diff, 2,
+	{ "check", "DIR", "compare every byte of a release with its manifest", check_opts, check, 1,
+	  1 },
+	{ "diff", "OLD NEW", "show the changes from one release to another", diff_opts, diff, 2,
 	  2 },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
 };

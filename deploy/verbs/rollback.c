@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kata-deploy rollback: another generation becomes the current one. What the container manager was
- * told leads through `current`, so it is not asked and not restarted, and running pods go on.
+ * kata-deploy rollback: makes another generation current. The registration refers to paths through
+ * `current`, so the container manager is neither changed nor restarted, and running pods are not
+ * affected.
  */
 
 #include "base/str.h"
@@ -17,7 +18,7 @@ const struct opt rollback_opts[] = {
 	OPT_END,
 };
 
-/* A version stands for its newest generation. NULL: the previous one is meant. */
+/* A version selects its newest generation. NULL: the previous one. */
 static int find_target(const struct deploy *d, const char **id, struct err *err)
 {
 	const struct installed *in = deploy_installed(d);
@@ -36,7 +37,7 @@ static int find_target(const struct deploy *d, const char **id, struct err *err)
 	if (*id)
 		return 0;
 	err_set(err, E_NOT_FOUND, "there is no generation or version %s", cli.to);
-	return err_hint(err, "kata-deploy status lists them");
+	return err_hint(err, "kata-deploy status lists the generations");
 }
 
 int verb_rollback(int argc, char **argv, struct err *err)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy keys rotate: a new set of keys, believed because the old one signed it. */
+/* kata-deploy keys rotate: accepts a new set of keys signed by the old one. */
 
 #include "base/file.h"
 #include "base/str.h"
@@ -59,7 +59,7 @@ static int read_signatures(const char *file, struct signatures *s, struct err *e
 	return 0;
 }
 
-/* What is believed from now on becomes part of the state, with the same care as an install. */
+/* Stores the new keys with the same transaction as an install. */
 static int remember(struct deploy *d, const struct trust *t, struct err *err)
 {
 	AUTO(str) char *memory = trust_memory(t);
@@ -96,6 +96,6 @@ int keys_rotate(int argc, char **argv, struct err *err)
 
 		say_json(j);
 	}
-	say("the keys of %s are believed from now on", argv[0]);
+	say("the keys of %s are trusted from now on", argv[0]);
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy status: generations and who holds them, drift, expiry, the manager. */
+/* kata-deploy status: generations and their users, drift, expiry, the manager. */
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -12,7 +12,7 @@
 #include <time.h>
 
 const struct opt status_opts[] = {
-	OPT_FLAG(0, "check", &cli.check, "hash every file, not only look at sizes"),
+	OPT_FLAG(0, "check", &cli.check, "hash every file instead of comparing sizes"),
 	CLI_PLACE,
 	CLI_JSON,
 	OPT_END,
@@ -76,7 +76,7 @@ static struct json *generations(const struct installed *in, const struct use_lis
 	return list;
 }
 
-/* What was remembered of the release and of the registration. */
+/* The recorded data of the release and of the registration. */
 static int add_memory(const struct deploy *d, struct json *j, struct err *err)
 {
 	static const char *const members[] = { "release", "cri" };
@@ -98,7 +98,7 @@ static int add_memory(const struct deploy *d, struct json *j, struct err *err)
 	return 0;
 }
 
-/* Of the manager that it was registered with; a manager that cannot be found is ill as well. */
+/* Health of the manager that it is registered with; one that is not found is a problem too. */
 static void add_health(const struct deploy *d, struct json *j)
 {
 	const struct json *record = json_get(j, "cri");
@@ -114,7 +114,7 @@ static void add_health(const struct deploy *d, struct json *j)
 	if (node_manager(d, &doc, &cri, &err) < 0)
 		problem = xstrdup(err.msg);
 	else
-		problem = cri_ailment(cri, handlers);
+		problem = cri_problem(cri, handlers);
 	health = json_make_object();
 	json_put(health, "manager", json_make_string(cri ? cri_name(cri) : NULL));
 	json_put(health, "problem", json_make_string(problem));
@@ -141,7 +141,7 @@ static int collect(const struct deploy *d, const struct use_list *uses, struct j
 	return 0;
 }
 
-/* --- for people --- */
+/* --- text output --- */
 
 static void print_generation(const struct json *g)
 {
@@ -173,7 +173,7 @@ static void print(const struct json *j)
 			  *health = json_get(j, "health");
 
 	if (json_bool(json_get(j, "interrupted")))
-		say("a change was interrupted; kata-deploy recover deals with it");
+		say("a change was interrupted; run kata-deploy recover");
 	if (!json_bool(json_get(j, "installed"))) {
 		say("nothing is installed below %s", json_text(json_get(j, "prefix")));
 		return;
@@ -184,9 +184,9 @@ static void print(const struct json *j)
 		say("drift: %s: %s", json_text(json_get(json_at(drift, i), "path")),
 		    json_text(json_get(json_at(drift, i), "what")));
 	if (json_count(drift))
-		say("kata-deploy repair puts that right");
+		say("run kata-deploy repair");
 	if (expired && json_bool(expired))
-		say("the release has expired: look for a newer one");
+		say("the release has expired: upgrade to a newer one");
 	if (json_get_text(health, "problem"))
 		say("problem: %s", json_get_text(health, "problem"));
 	else if (json_get_text(cri, "name"))

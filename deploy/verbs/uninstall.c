@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy uninstall: what we wrote goes, and only that; not under running pods. */
+/* kata-deploy uninstall: removes what was installed, and only that; refuses while pods run. */
 
 #include "base/str.h"
 #include "cli/ask.h"
@@ -9,7 +9,7 @@
 #include "deploy/use/use.h"
 
 const struct opt uninstall_opts[] = {
-	CLI_PLACE,  CLI_MANAGER, CLI_FORCE("also under running pods, which are then lost"),
+	CLI_PLACE,  CLI_MANAGER, CLI_FORCE("even if pods are running, which are then lost"),
 	CLI_CHANGE, CLI_TALK,    OPT_END,
 };
 
@@ -26,8 +26,8 @@ static int check_unused(struct err *err)
 		return 0;
 	pods = use_pods(&l, NULL);
 	if (pods)
-		err_set(err, E_STATE, "%zu pods run with what is installed, such as %s", pods,
-			l.rows.v[0].sandbox ? l.rows.v[0].sandbox : l.rows.v[0].path);
+		err_set(err, E_STATE, "%zu running pods use the installed release, such as %s",
+			pods, l.rows.v[0].sandbox ? l.rows.v[0].sandbox : l.rows.v[0].path);
 	else
 		err_set(err, E_STATE, "process %d (%s) uses %s", (int)l.rows.v[0].pid,
 			l.rows.v[0].process, l.rows.v[0].path);

@@ -61,29 +61,29 @@ int verb_verify(int argc, char **argv, struct err *err)
 	if (n < 0)
 		return -1;
 	if (n == 0)
-		say("everything is as it was laid down");
+		say("all files are as installed");
 	if (n == 0 || cli.json)
 		say_found("verify", json_share(list));
 	if (n == 0)
 		return 0;
-	err_set(err, E_STATE, "%d things are not as they were laid down", n);
-	return err_hint(err, "kata-deploy repair puts them right");
+	err_set(err, E_STATE, "%d files differ from what was installed", n);
+	return err_hint(err, "run kata-deploy repair");
 }
 
-/* The release that is current, for contents that are lost: another one would be an upgrade. */
+/* Stages the current release, for lost contents. Another release would be an upgrade. */
 static int stage_current(struct deploy *d, struct offer *o, struct err *err)
 {
 	if (offer_open(d, o, err) < 0)
 		return -1;
 	if (!installed_find(deploy_installed(d), o->layout.id)) {
-		err_set(err, E_STATE, "kata %s is offered, and what is installed is another",
+		err_set(err, E_STATE, "the source has kata %s, but another release is installed",
 			o->release.version);
 		return err_hint(err, "name the installed release with --release, or upgrade");
 	}
 	return offer_stage(d, o, "release", err);
 }
 
-/* Names and links come from the store; only what the store lost needs a release. */
+/* Names and links are restored from the store; a release is needed only for lost objects. */
 int verb_repair(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -111,8 +111,8 @@ int verb_repair(int argc, char **argv, struct err *err)
 		say_found("repair", json_share(list));
 	else
 		say(n == 0        ? "nothing to do"
-		    : cli.dry_run ? "%d things to repair"
-				  : "%d things were repaired",
+		    : cli.dry_run ? "%d files to repair"
+				  : "%d files were repaired",
 		    n);
 	return 0;
 }

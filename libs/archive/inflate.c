@@ -21,16 +21,16 @@ struct inflate {
 	pthread_t thread;
 	bool running;
 
-	/* The thread's, until it was joined. */
+	/* Used by the thread only, until it is joined. */
 	ZSTD_DCtx *zstd;
 	struct sha256 *sum;
 	char *in;
 	ZSTD_inBuffer waiting;
 	uint64_t taken; /* compressed bytes */
-	uint64_t told;  /* of them, when progress was last called */
+	uint64_t told;  /* their number at the last call of progress */
 	bool frame_ended;
 
-	/* Pieces from taken_out to put_in are the reader's, the others the thread's. */
+	/* Pieces from taken_out to put_in belong to the reader, the others to the thread. */
 	char *piece[PIECES];
 	size_t len[PIECES];
 
@@ -71,7 +71,7 @@ static int fill(struct inflate *in, struct err *err)
 
 static int fail_zstd(const struct inflate *in, size_t rc, struct err *err)
 {
-	/* The one error that is about size: it wants a larger window than there is to be. */
+	/* The only error about size: the frame needs a larger window than allowed. */
 	bool large = str_starts(ZSTD_getErrorName(rc), "Frame requires too much memory");
 
 	return err_set(err, large ? E_LIMIT : E_INVALID, "%s: %s", in->from.name,
@@ -217,7 +217,8 @@ int inflate_finish(struct inflate *in, const char *sha256, struct err *err)
 	if (!in->frame_ended)
 		bug("%s was not read to its end", in->from.name);
 	if (in->taken != in->from.size || in->waiting.pos != in->waiting.size)
-		return err_set(err, E_INVALID, "%s has something after its end", in->from.name);
+		return err_set(err, E_INVALID, "%s has data after the end of the frame",
+			       in->from.name);
 	sha256_end(in->sum, hex);
 	if (!str_eq(hex, sha256))
 		return err_set(err, E_INVALID, "%s: its SHA-256 is %s", in->from.name, hex);

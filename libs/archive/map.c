@@ -34,7 +34,7 @@ int map_file(int fd, uint64_t max, struct map *m, struct err *err)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return err_sys(err, "look at a file to patch");
+		return err_sys(err, "read the size of a file to patch");
 	if ((uint64_t)st.st_size > max)
 		return err_set(err, E_LIMIT, "a file of %lld bytes is too large to patch",
 			       (long long)st.st_size);
@@ -48,7 +48,7 @@ int map_new_file(int fd, uint64_t size, struct map *m, struct err *err)
 	/* Allocated first: a full disk would be a SIGBUS later. */
 	if (rc != 0) {
 		errno = rc;
-		return err_sys(err, "make room for a patched file");
+		return err_sys(err, "allocate space for a patched file");
 	}
 	return map(fd, (size_t)size, true, m, err);
 }

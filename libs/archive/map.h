@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* A whole file as memory, for who makes or applies a patch. */
+/* Maps whole files, to make or apply a patch. */
 
 #include "base/err.h"
 #include "base/scope.h"
@@ -18,7 +18,7 @@ struct map {
 void map_release(struct map *m);
 DEFINE_AUTO_STRUCT(map, struct map, map_release)
 
-/* The file as it is, to read; or made size bytes long first, to write into it. A file that shrinks
- * while it is mapped kills who reads on. */
+/* map_file maps a file of at most max bytes for reading (E_LIMIT), map_new_file allocates size
+ * bytes and maps them for writing. Reading a mapped file that has been truncated raises SIGBUS. */
 MUST_CHECK int map_file(int fd, uint64_t max, struct map *m, struct err *err);
 MUST_CHECK int map_new_file(int fd, uint64_t size, struct map *m, struct err *err);

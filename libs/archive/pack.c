@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Archives through libarchive. The library is asked for no feature that depends on the machine: its
- * gzip header would otherwise carry the hour, and its last block padding.
+ * Archives through libarchive. Features that depend on the machine are disabled: otherwise the gzip
+ * header would have a timestamp, and the last block padding.
  */
 #include "archive/pack.h"
 
@@ -72,7 +72,7 @@ static int set_level(struct archive *a, const char *filter, unsigned level)
 	return archive_write_set_filter_option(a, filter, "compression-level", text);
 }
 
-/* zstd's default is one worker: more of them would cut the data in other places. */
+/* zstd's default is one worker: more of them would change the output. */
 static int pack_set_filter(struct archive *a, enum pack_filter filter, unsigned level)
 {
 	int rc = ARCHIVE_FATAL;
@@ -97,7 +97,7 @@ static int pack_set_filter(struct archive *a, enum pack_filter filter, unsigned 
 	return rc;
 }
 
-/* Takes what is filled in so far of a pack, and opens it. */
+/* Makes a pack from a partly filled one, and opens it. */
 static struct pack *pack_open(struct pack *from, int (*set_format)(struct archive *),
 			      enum pack_filter filter, unsigned level, struct err *err)
 {
@@ -212,7 +212,7 @@ void pack_free(struct pack *pack)
 {
 	if (!pack)
 		return;
-	/* An archive that was not finished is closed here; nobody looks at what that writes. */
+	/* An unfinished archive is closed here; its output is ignored. */
 	if (pack->archive)
 		(void)archive_write_free(pack->archive);
 	free(pack);
@@ -229,6 +229,6 @@ int pack_filter_parse(const char *name, enum pack_filter *out, struct err *err)
 		}
 	near = str_nearest(name, filter_names);
 	err_set(err, E_INVALID, "unknown compression '%s'", name);
-	return err_hint(err, "%s%s", near ? "did you mean " : "none, gzip and zstd are known",
+	return err_hint(err, "%s%s", near ? "did you mean " : "supported are none, gzip and zstd",
 			near ? near : "");
 }

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Makes an archive, the same bytes for the same calls: entries stand in the order in which they
- * were added, all with one modification time, inode numbers count from 1, and nothing of this
- * machine (user, clock, device, number of processors) gets in.
+ * Makes a reproducible archive, the same bytes for the same calls: entries are in the order of the
+ * calls, all with one modification time, inode numbers count from 1, and nothing depends on the
+ * machine (user, clock, device, number of processors).
  *
  * In memory, as cpio "newc", which the kernel unpacks as an initrd; device nodes are entries like
  * any other, so no privilege is needed:
@@ -17,8 +17,8 @@
  *
  * Into a file, as tar, with contents that stream through (pack_new_tar, pack_add_fd).
  *
- * out and fds are borrowed and must outlive the pack; what was written before pack_finish()
- * succeeded is of no use. One thread at a time.
+ * out and fds are borrowed and must outlive the pack; the output is complete only after
+ * pack_finish() succeeded. One thread at a time.
  */
 
 #include "base/buf.h"
@@ -45,19 +45,19 @@ struct pack_entry {
 	dev_t device;       /* of a device node */
 };
 
-/* E_FAILED if the archive library cannot do it. Release with pack_free(). */
+/* NULL on error, E_FAILED: the archive library failed. Release with pack_free(). */
 struct pack *pack_new(enum pack_filter filter, time_t mtime, struct buf *out, struct err *err);
 
-/* A tar archive (ustar, with pax headers where that is too small) that is written to fd. level: of
- * the filter, 0 for its strongest. */
+/* A tar archive written to fd (ustar, with pax headers for what exceeds its limits). level: of the
+ * filter, 0 for its strongest. */
 struct pack *pack_new_tar(enum pack_filter filter, unsigned level, time_t mtime, int fd,
 			  struct err *err);
 
 /* E_FAILED; E_LIMIT when out is full. */
 MUST_CHECK int pack_add(struct pack *pack, const struct pack_entry *entry, struct err *err);
 
-/* A regular file whose entry->len bytes are the rest of a file; name is used in errors. E_STATE:
- * the file has more or fewer. */
+/* Adds a regular file; its entry->len bytes are read from fd up to its end. name is used in errors.
+ * E_STATE: fd has more or fewer bytes. */
 MUST_CHECK int pack_add_fd(struct pack *pack, const struct pack_entry *entry, int fd,
 			   const char *name, struct err *err);
 

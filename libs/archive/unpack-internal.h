@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* What both ways of unpacking share: a file that is written from an archive's entry. */
+/* Shared by both ways of unpacking: writing a file from an archive's entry. */
 
 #include "base/err.h"
 
@@ -11,13 +11,13 @@
 
 struct sha256;
 
-/* Creates path beneath dir, which must not be there. Returns an fd. E_INVALID: it is there. */
+/* Creates path below dir. Returns an fd. E_INVALID: it exists. */
 MUST_CHECK int unpack_create(int dir, const char *path, struct err *err);
 
-/* The contents of the current entry, exactly size bytes without holes: to fd, or nowhere (-1), and
- * through sum (may be NULL). name and path are for errors. */
+/* Reads the contents of the current entry, exactly size bytes without holes, writes them to fd (-1:
+ * discards them) and hashes them with sum (may be NULL). name and path are for errors. */
 MUST_CHECK int unpack_contents(struct archive *a, const char *name, const char *path, int fd,
 			       uint64_t size, struct sha256 *sum, struct err *err);
 
-/* E_INVALID from what the library says, unless err is set already. */
+/* E_INVALID with the library's message, unless err is set already. */
 int unpack_fail(struct archive *a, const char *name, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Blobs: what libarchive sees is the tar archive inside the frame (inflate.h) and nothing else. */
+/* Blobs: libarchive only gets the tar archive inside the frame (inflate.h). */
 
 #include "archive/unpack.h"
 #include "archive/inflate.h"
@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Decompressed bytes beyond contents: of each entry (headers, long names, padding), and at the end.
- */
+/* Allowed decompressed bytes besides contents: per entry (headers, long names, padding), and at the
+ * end. */
 enum { ENTRY_SLACK = 8 << 10, TAIL_SLACK = 1 << 20 };
 
 DEFINE_AUTO(reader, struct archive *, NULL, archive_read_free)
@@ -39,14 +39,14 @@ static ssize_t pull(struct stream *s, const void **data)
 		s->made += (uint64_t)n;
 	if (s->made > s->allowed)
 		return err_set(s->err, E_LIMIT,
-			       "%s becomes much larger than what is expected of it", s->name);
+			       "%s decompresses to much more than its expected files", s->name);
 	return n;
 }
 
 static la_ssize_t on_read(struct archive *a, void *arg, const void **data)
 {
 	struct stream *s = arg;
-	/* The library may ask again after a failure. */
+	/* The library may call it again after a failure. */
 	ssize_t n = s->err->code == E_OK ? pull(s, data) : -1;
 
 	if (n < 0)
@@ -54,7 +54,7 @@ static la_ssize_t on_read(struct archive *a, void *arg, const void **data)
 	return n;
 }
 
-/* What follows the tar archive inside the frame is padding; what follows the frame is too much. */
+/* After the tar archive the frame may have padding; after the frame nothing may follow. */
 static int finish(struct stream *s)
 {
 	const void *data;
@@ -75,7 +75,7 @@ int unpack_fail(struct archive *a, const char *name, struct err *err)
 
 	if (err->code != E_OK)
 		return -1;
-	return err_set(err, E_INVALID, "%s: %s", name, why ? why : "not an archive of ours");
+	return err_set(err, E_INVALID, "%s: %s", name, why ? why : "not a valid archive");
 }
 
 int unpack_create(int dir, const char *path, struct err *err)
@@ -88,7 +88,7 @@ int unpack_create(int dir, const char *path, struct err *err)
 		return -1;
 	fd = openat(parent, last, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 && errno == EEXIST)
-		return err_set(err, E_INVALID, "'%s' is there already", path);
+		return err_set(err, E_INVALID, "'%s' exists already", path);
 	return fd < 0 ? err_sys(err, "create %s", path) : fd;
 }
 
@@ -127,8 +127,8 @@ static int check_link(const struct stream *s, struct archive_entry *entry, const
 	const char *target = archive_entry_symlink(entry);
 
 	if (archive_entry_filetype(entry) != AE_IFLNK || !str_eq(target, f->target))
-		return err_set(s->err, E_INVALID, "%s: '%s' is not the link that is expected",
-			       s->name, path);
+		return err_set(s->err, E_INVALID, "%s: '%s' is not the expected link", s->name,
+			       path);
 	return 0;
 }
 
@@ -137,7 +137,7 @@ static int check_file(const struct stream *s, struct archive_entry *entry, const
 {
 	if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_sparse_count(entry) ||
 	    (archive_entry_perm(entry) & 07000))
-		return err_set(s->err, E_INVALID, "%s: '%s' is no plain file", s->name, path);
+		return err_set(s->err, E_INVALID, "%s: '%s' is not a regular file", s->name, path);
 	if (!archive_entry_size_is_set(entry) || archive_entry_size(entry) < 0 ||
 	    (uint64_t)archive_entry_size(entry) != f->size)
 		return err_set(s->err, E_INVALID, "%s: '%s' has %lld bytes instead of %llu",
@@ -160,7 +160,7 @@ static int write_file(struct stream *s, struct archive *a, int dir, const char *
 	if (sum && !str_eq(hex, f->sha256))
 		return err_set(s->err, E_INVALID, "%s: the SHA-256 of '%s' is %s", s->name, path,
 			       hex);
-	/* Some file systems tell of a full disk only here. */
+	/* Some file systems report a full disk only here. */
 	if (close(STEAL(fd, -1)) < 0)
 		return err_sys(s->err, "write %s", path);
 	return 0;
@@ -176,9 +176,9 @@ static int take_entry(struct stream *s, struct archive *a, struct archive_entry 
 		return err_set(s->err, E_INVALID, "%s: an entry without a name, or a hard link",
 			       s->name);
 	if (!s->e->find(s->e->arg, path, &f))
-		return err_set(s->err, E_INVALID, "%s: '%s' does not belong there", s->name, path);
+		return err_set(s->err, E_INVALID, "%s: '%s' is unexpected", s->name, path);
 	if (*f.seen)
-		return err_set(s->err, E_INVALID, "%s: '%s' comes twice", s->name, path);
+		return err_set(s->err, E_INVALID, "%s: '%s' is a duplicate", s->name, path);
 	*f.seen = true;
 	rc = f.target ? check_link(s, entry, path, &f) : check_file(s, entry, path, &f);
 	if (rc < 0 || f.target)
@@ -200,7 +200,7 @@ static int take_entries(struct stream *s, struct archive *a, int dir)
 			return -1;
 		n++;
 	}
-	/* A failure behind the end mark is an end to the library. */
+	/* The library reports a read error after the end marker as the end. */
 	if (rc != ARCHIVE_EOF || s->err->code != E_OK)
 		return unpack_fail(a, s->name, s->err);
 	return n == s->e->entries ? 0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Applies patches. In one call of the library and between mapped files, so that no window has to be
- * allocated: memory is the page cache's, and the frame's wishes for a window mean nothing.
+ * Applies patches with one call of the library on mapped files, so that no window has to be
+ * allocated, whatever size the frame requests: only the page cache is used.
  */
 
 #include "archive/map.h"
@@ -50,5 +50,6 @@ int unpack_patch(int base, int patch, int out, uint64_t size, const char *sha256
 	sha256_hex(to.data ? to.data : "", to.len, hex);
 	return str_eq(hex, sha256)
 		       ? 0
-		       : err_set(err, E_INVALID, "the patch for '%s' makes another file", name);
+		       : err_set(err, E_INVALID,
+				 "the patch for '%s' makes a file with another digest", name);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Plain tar archives of which nothing is known: files are laid out to be looked at later. */
+/* Uncompressed tar archives with unknown contents: files are only written, and verified later. */
 
 #include "archive/unpack-internal.h"
 #include "archive/unpack.h"
@@ -43,13 +43,13 @@ static int take(struct spread *s, struct archive *a, struct archive_entry *entry
 		return 0;
 	if (archive_entry_filetype(entry) != AE_IFREG || size < 0 ||
 	    archive_entry_sparse_count(entry))
-		return err_set(err, E_INVALID, "%s: '%s' is no plain file", s->name, path);
+		return err_set(err, E_INVALID, "%s: '%s' is not a regular file", s->name, path);
 	if ((uint64_t)size > s->t->limit - s->bytes)
 		return err_set(err, E_LIMIT, "%s has more than %llu bytes", s->name,
 			       (unsigned long long)s->t->limit);
 	s->bytes += (uint64_t)size;
 	as = s->t->admit(s->t->arg, path);
-	/* What is not read here is skipped by the next header. */
+	/* Unread contents are skipped by reading the next header. */
 	if (as && keep(s, a, as, (uint64_t)size, err) < 0)
 		return -1;
 	if (s->t->progress)

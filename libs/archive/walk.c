@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Archives read through libarchive, with the formats that we write and no others. */
+/* Reads archives with libarchive, restricted to the formats that we write. */
 
 #include "archive/walk.h"
 
@@ -18,10 +18,10 @@ static int fail(struct archive *a, const char *name, struct err *err)
 {
 	const char *why = archive_error_string(a);
 
-	return err_set(err, E_INVALID, "%s: %s", name, why ? why : "not an archive of ours");
+	return err_set(err, E_INVALID, "%s: %s", name, why ? why : "not a valid archive");
 }
 
-/* Warnings are failures: we write nothing that deserves one. */
+/* Warnings are errors: our archives cause none. */
 static int show_data(struct archive *a, const char *name, const struct archive_visitor *v,
 		     struct err *err)
 {

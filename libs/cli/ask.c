@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Asks a person. */
+/* Confirmation on the terminal. */
 
 #include "cli/ask.h"
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* A question that needs a yes. */
+/* Confirmation on the terminal. */
 
 #include "base/err.h"
 
 #include <stdbool.h>
 
-/* Asks on the terminal. yes, or nobody there to ask (standard input or error is no terminal): the
- * answer is yes. E_CANCELLED: it was no. */
+/* Asks the question on standard error. Succeeds if the answer is yes; also without asking if yes is
+ * set, or if standard input or standard error is not a terminal. E_CANCELLED: the answer was no. */
 MUST_CHECK int ask_yes(const char *question, bool yes, struct err *err);

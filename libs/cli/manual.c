@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The command line, help, man page and completions out of the tables. */
+/* The command line, help, man page and completions, from the tables. */
 
 #include "cli/manual.h"
 
@@ -17,12 +17,12 @@ void manual_help(const struct manual *m, FILE *to)
 	for (const struct family *f = m->families; f->name; f++)
 		(void)fprintf(to, "  %-10s %s\n", f->name, f->help);
 	(void)fprintf(to,
-		      "\n%s VERB --help lists the options of a verb; manual man prints all, and\n"
-		      "manual bash, zsh or fish what completes command lines there.\n",
+		      "\n%s VERB --help lists the options of a verb, manual man prints the\n"
+		      "man page, and manual bash, zsh or fish the completions of that shell.\n",
 		      m->name);
 }
 
-/* --- every verb, with the words that lead to it --- */
+/* --- every verb --- */
 
 typedef void each_verb(FILE *to, const struct manual *m, const char *family,
 		       const struct subverb *v);
@@ -39,7 +39,7 @@ static void for_each(const struct manual *m, FILE *to, each_verb *fn)
 
 /* --- the man page --- */
 
-/* Text in roff: a leading dot or quote and backslashes mean something there, as do hyphens. */
+/* Escapes text for roff: a leading dot or quote, backslashes and hyphens are special. */
 static void roff(FILE *to, const char *text)
 {
 	if (*text == '.' || *text == '\'')
@@ -115,7 +115,7 @@ static void options(FILE *to, const struct subverb *v)
 	(void)fputs("--help", to);
 }
 
-/* In bash and zsh the words before the cursor, joined, choose what is offered. */
+/* In bash and zsh the words before the cursor, joined, select the completions. */
 static void case_verb(FILE *to, const struct manual *m, const char *family, const struct subverb *v)
 {
 	(void)m;
@@ -170,7 +170,7 @@ static void zsh(const struct manual *m, FILE *to)
 		    to);
 }
 
-/* A text between single quotes of fish. */
+/* Prints text in single quotes for fish. */
 static void fish_text(FILE *to, const char *text)
 {
 	(void)fputc('\'', to);
@@ -228,7 +228,7 @@ int manual_print(const struct manual *m, const char *what, FILE *to, struct err 
 			return 0;
 		}
 	}
-	return err_set(err, E_USAGE, "there is no manual '%s'; there are man, bash, zsh and fish",
+	return err_set(err, E_USAGE, "unknown manual '%s'; there are man, bash, zsh and fish",
 		       what);
 }
 
@@ -240,7 +240,7 @@ static int unknown(const struct manual *m, const char *word, struct err *err)
 	size_t n = 0;
 
 	if (*word == '-') {
-		err_set(err, E_USAGE, "'%s' stands where a verb is expected", word);
+		err_set(err, E_USAGE, "expected a verb, found '%s'", word);
 		return err_hint(err, "%s VERB [OPTION...]; %s --help lists the verbs", m->name,
 				m->name);
 	}
@@ -252,7 +252,7 @@ static int unknown(const struct manual *m, const char *word, struct err *err)
 	return -1;
 }
 
-/* What messages call it is in argv[0]; argv is the caller's again afterwards. */
+/* argv[0] is the name in messages; it is restored afterwards. */
 static int run_family(const struct manual *m, const struct family *f, int argc, char **argv,
 		      struct err *err)
 {

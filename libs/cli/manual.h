@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A program whose command line is a verb: what it runs, its help, man page and shell completions
- * come from one table, so that none of them can be out of date. `PROGRAM manual man|bash|zsh|fish`
- * prints the latter; `make install` keeps what it prints.
+ * A program with verbs: dispatch, help, man page and shell completions come from one table, so that
+ * none can be out of date. `PROGRAM manual man|bash|zsh|fish` prints man page and completions;
+ * `make install` installs them.
  */
 
 #include "base/err.h"
@@ -25,8 +25,8 @@ struct manual {
 	const struct family *families;
 };
 
-/* Runs what the command line says: a verb, --help, --version or manual. E_USAGE, and what the verb
- * says. */
+/* Runs the command line: a verb, --help, --version or manual. E_USAGE, and the errors of the
+ * verb. */
 MUST_CHECK int manual_run(const struct manual *m, int argc, char **argv, struct err *err);
 
 void manual_help(const struct manual *m, FILE *to);

@@ -41,9 +41,9 @@ void subverb_unknown(const char *const *names, const char *verb, const char *nam
 	const char *near = name ? str_nearest(name, names) : NULL;
 
 	if (!name)
-		err_set(err, E_USAGE, "%s what? There are: %s", verb, all);
+		err_set(err, E_USAGE, "%s requires a subverb: %s", verb, all);
 	else
-		err_set(err, E_USAGE, "there is no '%s %s'", verb, name);
+		err_set(err, E_USAGE, "unknown subverb '%s %s'", verb, name);
 	if (near)
 		err_hint(err, "did you mean %s?", near);
 	else if (name)

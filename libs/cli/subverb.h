@@ -8,15 +8,17 @@
 
 struct subverb {
 	const char *name;
-	const char *operands; /* what the help calls them, "" for none */
+	const char *operands; /* their names in the help, "" for none */
 	const char *help;
 	const struct opt *opts;
 	int (*run)(int argc, char **argv, struct err *err); /* operands only */
-	int least, most;                                    /* how many operands; most -1: any */
+	int least, most;                                    /* number of operands; most -1: no
+							     * limit */
 };
 
-/* E_USAGE for a name that none of names (NULL at the end) is; name NULL: there was none. */
+/* Sets E_USAGE: name is none of names (NULL at the end), or missing (NULL). */
 void subverb_unknown(const char *const *names, const char *verb, const char *name, struct err *err);
 
-/* table ends with a NULL name. E_USAGE names the nearest. --help prints what there is. */
+/* Runs the subverb argv[1] of a table that ends with a NULL name. E_USAGE: an unknown one; the hint
+ * suggests a similar one. --help prints the help. */
 MUST_CHECK int subverb_run(const struct subverb *table, int argc, char **argv, struct err *err);

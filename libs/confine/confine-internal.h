@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* The walls, in the order in which the child puts them up. Each is called once, in the child. */
+/* The restrictions, in the order in which the child applies them. Each is called once, in the
+ * child. */
 
 #include "confine/confine.h"
 
@@ -17,13 +18,13 @@
 #define CONFINE_SANITIZED 0
 #endif
 
-/* Closes every fd but the listed ones and talk; 0, 1, 2 become /dev/null unless listed. */
+/* Closes every fd except the listed ones and talk; 0, 1, 2 become /dev/null unless listed. */
 MUST_CHECK int confine_close_fds(const struct confine *c, int talk, struct err *err);
 MUST_CHECK int confine_limit(const struct confine *c, struct err *err);
-/* Root directory, user, capabilities, no new privileges. */
+/* Sets root directory and user, drops capabilities, sets no_new_privs. */
 MUST_CHECK int confine_lower(const struct confine *c, struct err *err);
-/* Nothing, if the kernel has no Landlock. */
+/* Does nothing if the kernel has no Landlock. */
 MUST_CHECK int confine_landlock(const struct confine *c, struct err *err);
-/* 0: there is none. */
+/* ABI version of the kernel's Landlock; 0: none. */
 int confine_landlock_abi(void);
 MUST_CHECK int confine_filter(const struct confine *c, struct err *err);

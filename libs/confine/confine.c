@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Starting confined children, hearing them and ending them. Whatever a child does with its end of
- * the socket, it is killed and reaped before its result is returned: nothing that it left running
- * can change what the caller then looks at.
+ * Starts confined children, receives their messages and ends them. Whatever a child does with its
+ * end of the socket, it is killed and reaped before its result is returned, so that it cannot
+ * change its output any more.
  */
 
 #include "confine/confine-internal.h"
@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long a child that closed its socket may take to be gone. */
+/* How long a child may take to exit after it closed its socket. */
 enum { PARTING_MS = 2000 };
 
 enum { KIND_SAID = 's', KIND_DONE = 'd', KIND_FAILED = 'f' };
@@ -32,7 +32,7 @@ struct confine_talk {
 	int sock;
 };
 
-/* The last word of a child, after its kind. */
+/* The final message of a child, after its kind. */
 struct last_word {
 	int32_t code, sys;
 	char msg[sizeof(((struct err *)0)->msg)];
@@ -61,7 +61,7 @@ static void send_kind(int sock, char kind, const void *data, size_t len)
 		n = send(sock, text, 1 + len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		_exit(1); /* nobody is there to work for */
+		_exit(1); /* the parent is gone */
 }
 
 void confine_say(struct confine_talk *talk, const void *data, size_t len)
@@ -74,14 +74,14 @@ static int set_signals(pid_t parent, struct err *err)
 	sigset_t none;
 
 	(void)sigemptyset(&none);
-	/* From a terminal it comes to both of us; the parent decides. */
+	/* From a terminal the signal goes to both processes; the parent handles it. */
 	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGTERM, SIG_DFL) == SIG_ERR ||
 	    signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
 	    signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return err_sys(err, "set signals");
-	/* A change of the user id takes it away, so it comes after that. */
+	/* Changing the user id clears it, so it is set afterwards. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return err_sys(err, "ask to die with the parent");
+		return err_sys(err, "set the parent-death signal");
 	return getppid() == parent ? 0 : err_set(err, E_GONE, "the parent is gone");
 }
 
@@ -90,7 +90,7 @@ static int wall_in(const struct confine *c, pid_t parent, int talk, struct err *
 	if (confine_close_fds(c, talk, err) < 0 || confine_limit(c, err) < 0 ||
 	    confine_lower(c, err) < 0 || set_signals(parent, err) < 0 ||
 	    confine_landlock(c, err) < 0 || confine_filter(c, err) < 0)
-		return err_wrap(err, "confine it");
+		return err_wrap(err, "confine the child");
 	return 0;
 }
 
@@ -164,14 +164,14 @@ static bool is_code(int32_t code)
 	return false;
 }
 
-/* The words of a child that may have been taken over: of bounded length, without control
+/* The error message of a child, which may be compromised: of limited length, without control
  * characters. */
 static int take_failure(const struct confined *c, const char *data, size_t len, struct err *err)
 {
 	struct last_word last;
 
 	if (len != sizeof(last))
-		return err_set(err, E_PROTOCOL, "%s: the child sent nonsense", c->name);
+		return err_set(err, E_PROTOCOL, "%s: invalid message from the child", c->name);
 	memcpy(&last, data, sizeof(last));
 	last.msg[sizeof(last.msg) - 1] = '\0';
 	for (char *p = last.msg; *p; p++) {
@@ -182,22 +182,21 @@ static int take_failure(const struct confined *c, const char *data, size_t len, 
 			  ERR_HERE, "%s: %s", c->name, last.msg);
 }
 
-/* It ended without a last word. */
+/* It ended without a final message. */
 static int parted(struct confined *c, struct err *err)
 {
 	struct err late = ERR_INIT;
 	int code;
 
 	if (spawn_wait(&c->child, deadline_in(PARTING_MS), &code, &late) < 0)
-		return err_set(err, E_GONE, "%s: the child stopped talking", c->name);
+		return err_set(err, E_GONE, "%s: the child closed its socket early", c->name);
 	if (code == 128 + SIGSYS)
-		return err_set(err, E_GONE,
-			       "%s: the child was stopped at a system call that it may not make",
+		return err_set(err, E_GONE, "%s: the child was killed for a forbidden system call",
 			       c->name);
 	return err_set(err, E_GONE, "%s: the child ended early, with status %d", c->name, code);
 }
 
-/* 1: it has ended well, 0: it said something, -1: it failed. */
+/* 1: it succeeded and ended, 0: it sent a message, -1: it failed. */
 static int hear(struct confined *c, struct err *err)
 {
 	char text[1 + CONFINE_MESSAGE_MAX];
@@ -208,7 +207,7 @@ static int hear(struct confined *c, struct err *err)
 	if (n <= 0)
 		return parted(c, err);
 	if ((size_t)n > sizeof(text))
-		return err_set(err, E_PROTOCOL, "%s: the child says too much at once", c->name);
+		return err_set(err, E_PROTOCOL, "%s: the child sent too long a message", c->name);
 	switch (text[0]) {
 	case KIND_SAID:
 		return c->heard ? c->heard(c->heard_arg, text + 1, (size_t)n - 1, err) : 0;
@@ -217,7 +216,7 @@ static int hear(struct confined *c, struct err *err)
 	case KIND_FAILED:
 		return take_failure(c, text + 1, (size_t)n - 1, err);
 	default:
-		return err_set(err, E_PROTOCOL, "%s: the child sent nonsense", c->name);
+		return err_set(err, E_PROTOCOL, "%s: invalid message from the child", c->name);
 	}
 }
 
@@ -279,7 +278,7 @@ int confine_wait(struct confined **all, size_t n, size_t *ended, struct err *err
 		return err_sys(err, "block signals");
 	AUTO(fd) int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	rc = signals < 0 ? err_sys(err, "make a signalfd") : wait_any(all, n, signals, ended, err);
-	/* One that came while somebody was heard would be the end of us too. */
+	/* A signal that arrived while a message was handled would kill us too. */
 	if (rc == 0 && sigtimedwait(&set, NULL, &(struct timespec){ 0 }) > 0) {
 		*ended = n;
 		rc = err_set(err, E_CANCELLED, "interrupted");

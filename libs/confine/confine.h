@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Work on untrusted data in a child that can do nothing else: another user, no capabilities, no new
- * privileges, a Landlock rule set where the kernel has one, and a system call filter.
+ * Processes untrusted data in a child with minimal rights: another user, no capabilities,
+ * no_new_privs, a Landlock rule set where the kernel has Landlock, and a system call filter.
  *
  *	static int work(void *arg, struct confine_talk *talk, struct err *err);
  *
@@ -11,18 +11,18 @@
  *	if (confine_run(&c, work, arg, on_message, arg, err) < 0)	// E_GONE: it was killed
  *		return -1;
  *
- * The child is a fork of the caller without exec: it has the caller's memory as it was, and of the
- * fds those that are listed, under the same numbers. It can write below the directories of `write`
- * only, which must belong to its user if we are root (the caller's business: chown the one
- * directory); to files that are kept open it can do what they were opened for. The way back is a
- * socket: messages while it works, and the error at the end. The parent trusts none of it: messages
- * are bounded, and what the child wrote is checked again by who uses it.
+ * The child is a fork of the caller without exec: it has a copy of the caller's memory, and the
+ * listed fds under the same numbers. It can write only below the directories of `write`; if we are
+ * root, the caller must chown these to the child's user. Files in `keep` can be used as they were
+ * opened. The child reports over a socket: messages while it works, and the error at the end. The
+ * parent trusts none of it: messages are limited, and the caller must verify what the child wrote.
  *
  * Not for programs with threads: the child runs ordinary code after the fork.
  *
- * What a child with network can still do: talk to any address that the machine can reach, and read
- * what every user may read below /etc, /usr, /lib, /run (name service, certificates). One without
- * reads nothing by path; as root its root directory is write[0].
+ * A child with network can still connect to any address that the machine can reach, and read
+ * world-readable files below /etc, /usr, /lib, /run (name service, certificates). A child without
+ * network can open nothing by path except below `write` and `read`; if we are root, its root
+ * directory is write[0].
  */
 
 #include "base/err.h"
@@ -37,31 +37,31 @@ enum { CONFINE_MESSAGE_MAX = 4096, CONFINE_NOBODY = 65534 };
 
 struct confine {
 	const char *name; /* of the work, in errors */
-	uid_t uid;        /* to become, when we are root; 0: CONFINE_NOBODY */
+	uid_t uid;        /* of the child, if we are root; 0: CONFINE_NOBODY */
 	gid_t gid;
-	const int *write; /* directories: fds that stay open and may be written below */
+	const int *write; /* directory fds that stay open; may be written below */
 	size_t nwrite;
-	const int *read; /* directories that stay open and may be read below */
+	const int *read; /* directory fds that stay open; may be read below */
 	size_t nread;
-	const int *keep; /* files, pipes: they stay open as they are */
+	const int *keep; /* fds of files and pipes that stay open */
 	size_t nkeep;
-	bool network; /* may it open internet sockets? */
-	/* Bounds of the child: 0 for none. */
+	bool network; /* may open internet sockets */
+	/* Limits of the child, 0 for none. */
 	size_t memory;       /* address space beyond what it starts with, bytes */
 	unsigned long files; /* bytes of the largest file */
 };
 
 struct confine_talk;
-/* In the child: sends a message of 1 to CONFINE_MESSAGE_MAX bytes; waits while the parent is busy,
- * ends the child when it is gone. */
+/* In the child: sends a message of 1 to CONFINE_MESSAGE_MAX bytes. Blocks while the parent is busy;
+ * exits if the parent is gone. */
 void confine_say(struct confine_talk *talk, const void *data, size_t len);
 
 typedef int confine_work(void *arg, struct confine_talk *talk, struct err *err);
-/* In the parent, as messages come; returning -1 ends the child with that error. */
+/* In the parent, for each message; returning -1 kills the child, with that error. */
 typedef int confine_heard(void *arg, const void *data, size_t len, struct err *err);
 
-/* Returns what work returned, with its error. SIGINT and SIGTERM that come meanwhile end the child:
- * E_CANCELLED. */
+/* Returns what work returned, with its error. E_GONE: the child was killed. SIGINT or SIGTERM
+ * meanwhile kill the child: E_CANCELLED. */
 MUST_CHECK int confine_run(const struct confine *c, confine_work *work, void *work_arg,
 			   confine_heard *heard, void *heard_arg, struct err *err);
 
@@ -75,21 +75,22 @@ MUST_CHECK int confine_run(const struct confine *c, confine_work *work, void *wo
  *			...
  */
 struct confined;
-/* name of c must live as long as the child. */
+/* c->name must outlive the child. */
 MUST_CHECK int confine_start(const struct confine *c, confine_work *work, void *work_arg,
 			     confine_heard *heard, void *heard_arg, struct confined **out,
 			     struct err *err);
-/* Waits until one of them said something (heard was called: *ended is n) or has ended (*ended is
- * its index, its slot NULL). NULL slots are passed over; with nothing but those it is a bug. -1:
- * that one failed; E_CANCELLED with *ended n: a signal came, all go on until they are killed. */
+/* Waits until one of them sent a message (heard was called: *ended is n) or has ended (*ended is
+ * its index, its slot NULL). NULL slots are skipped; at least one must be set. -1: that one failed;
+ * E_CANCELLED with *ended n: a signal arrived, and all continue until they are killed. */
 MUST_CHECK int confine_wait(struct confined **all, size_t n, size_t *ended, struct err *err);
-/* Between two waits SIGINT and SIGTERM do what they always do; held back, they wait for the next
- * wait, or for the release. */
+/* Between two waits SIGINT and SIGTERM have their normal effect. confine_hold_signals blocks them
+ * until the next wait, or until the release. */
 void confine_hold_signals(sigset_t *before);
 void confine_release_signals(const sigset_t *before);
-/* Ends it, whatever it does; reaps it. */
+/* Kills and reaps it. */
 void confine_kill(struct confined *child);
 DEFINE_AUTO(confined, struct confined *, NULL, confine_kill)
 
-/* Which of the walls the kernel gave, for the log: "user, seccomp, landlock 3". Static. */
+/* The restrictions available on this kernel, for the log: "user, seccomp, landlock 3". Static
+ * buffer. */
 const char *confine_walls(void);

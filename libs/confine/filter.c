@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The system calls of a confined child: a list of those that libraries need to compute, to read and
- * write open files and to open more beneath what Landlock and permissions leave; with a network,
- * sockets of the internet too. What is not listed does not exist (ENOSYS), so that libraries fall
- * back; what only an attacker would try kills.
+ * write open files and to open more where Landlock and permissions allow; with a network, internet
+ * sockets too. Unlisted calls fail with ENOSYS, so that libraries fall back; calls that only an
+ * attack would make kill the child.
  */
 
 #include "confine/confine-internal.h"
@@ -35,7 +35,7 @@ static const char *const always[] = {
 	"clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time",
 	"getrandom", "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid",
 	"uname", "sysinfo", "getrlimit", "getrusage", "exit", "exit_group",
-	/* waiting, the way back */
+	/* waiting, reporting to the parent */
 	"poll", "ppoll", "select", "pselect6", "epoll_create1", "epoll_ctl", "epoll_wait",
 	"epoll_pwait", "eventfd2", "pipe", "pipe2", "sendto", "sendmsg", "recvfrom", "recvmsg"
 };
@@ -119,7 +119,7 @@ static int add(scmp_filter_ctx f, uint32_t action, const char *name, unsigned n,
 	int nr = seccomp_syscall_resolve_name(name), rc;
 
 	if (nr == __NR_SCMP_ERROR)
-		return 0; /* younger than the library: not listed is not allowed */
+		return 0; /* unknown to libseccomp: stays forbidden */
 	rc = seccomp_rule_add_array(f, action, nr, n, cmp);
 	if (rc == 0 || rc == -EDOM)
 		return 0;
@@ -137,7 +137,7 @@ static int add_all(scmp_filter_ctx f, uint32_t action, const char *const *names,
 	return 0;
 }
 
-/* With a network name service may load a library; without one nothing new is ever executed. */
+/* With a network, name service may load a library; without one no new code is mapped. */
 static int add_memory(scmp_filter_ctx f, bool exec, struct err *err)
 {
 	const struct scmp_arg_cmp data = masked(2, PROT_EXEC, 0);
@@ -148,7 +148,7 @@ static int add_memory(scmp_filter_ctx f, bool exec, struct err *err)
 		       : 0;
 }
 
-/* Calls that are harmless with some arguments. */
+/* Calls that are allowed with some arguments. */
 static int add_some(scmp_filter_ctx f, struct err *err)
 {
 	const struct scmp_arg_cmp thread = masked(0, CLONE_THREAD, CLONE_THREAD);
@@ -164,7 +164,7 @@ static int add_some(scmp_filter_ctx f, struct err *err)
 		       : 0;
 }
 
-/* Netlink: getaddrinfo asks for the machine's addresses, to sort what it found. */
+/* Netlink: getaddrinfo reads the machine's addresses to sort its results. */
 static int add_sockets(scmp_filter_ctx f, bool network, struct err *err)
 {
 	static const int domains[] = { AF_INET, AF_INET6, AF_NETLINK };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Landlock: which paths a confined child can reach. The kernel's header may be older than the
- * kernel, so what we need of its interface stands here: numbers that never change.
+ * kernel, so the needed part of the ABI, which is stable, is defined here.
  */
 
 #include "confine/confine-internal.h"
@@ -41,7 +41,7 @@ enum { CREATE_VERSION = 1, RULE_BENEATH = 1 };
 #define READ  (FS_READ_FILE | FS_READ_DIR)
 #define WRITE (READ | FS_WRITE_FILE | FS_MAKE_DIR | FS_MAKE_REG | FS_TRUNCATE)
 
-/* What name service and TLS look at, and nothing that only some may read. */
+/* What name service and TLS read; only world-readable files. */
 static const char *const network_reads[] = { "/etc",   "/usr",      "/lib", "/run",
 					     "/lib64", "/dev/null", "/nix", "/dev/urandom" };
 
@@ -69,7 +69,7 @@ static struct ruleset handled(int abi, bool network)
 	return r;
 }
 
-/* Older kernels know a shorter structure; a longer one is fine for them while the rest is zero. */
+/* Older kernels have a shorter structure and accept a longer one if the rest is zero. */
 static int make_ruleset(const struct ruleset *r)
 {
 	return (int)syscall(SYS_landlock_create_ruleset, r, sizeof(*r), 0);
@@ -92,7 +92,7 @@ static int allow_name_service(int rules, const struct ruleset *r, struct err *er
 	for (size_t i = 0; i < ARRAY_LEN(network_reads); i++) {
 		AUTO(fd) int fd = open(network_reads[i], O_PATH | O_CLOEXEC);
 
-		/* What is not there needs no rule. */
+		/* A missing path needs no rule. */
 		if (fd >= 0 && allow(rules, r, fd, READ, err) < 0)
 			return -1;
 	}

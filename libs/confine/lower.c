@@ -36,7 +36,7 @@ static int fill_standard(const struct confine *c, int fd, struct err *err)
 			return 0;
 	}
 	if (CONFINE_SANITIZED && fd == STDERR_FILENO)
-		return 0; /* reports go there */
+		return 0; /* sanitizer reports go to stderr */
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return err_sys(err, "open /dev/null");

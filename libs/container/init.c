@@ -271,7 +271,7 @@ static int stage_one(struct init *in, struct err *err)
 		return err_sys(err, "become undumpable");
 	if (read_orders(in, err) < 0)
 		return -1;
-	if (!in->exec && idmaps_open(in, err) < 0)
+	if (!in->exec && trees_open(in, err) < 0)
 		return -1;
 	if ((in->exec ? namespaces_of_exec(in, err) : namespaces_of_init(in, err)) < 0)
 		return -1;

@@ -26,7 +26,7 @@ struct init {
 	char **cgroup_mounts;
 	struct oci_spec *spec;
 	pid_t pid;   /* as our maker sees it */
-	int *trees;  /* one per mount of the spec: made by idmaps_open, or -1; NULL for an exec */
+	int *trees;  /* one per mount of the spec: made by trees_open, or -1; NULL for an exec */
 	int root_fd; /* O_PATH, the container's root; -1 after pivot */
 };
 
@@ -46,9 +46,9 @@ char *rootfs_destination(const struct oci_mount *m);
 struct mount_options;
 bool rootfs_is_bind(const struct oci_mount *m, const struct mount_options *o);
 
-/* idmap.c: prepares the bind mounts whose owners are mapped, while we may still do so: before any
- * namespace is entered. */
-MUST_CHECK int idmaps_open(struct init *in, struct err *err);
+/* tree.c: prepares the mounts that need more rights than the container's user namespace has, while
+ * we have them: before any namespace is made. It may enter one that the container joins. */
+MUST_CHECK int trees_open(struct init *in, struct err *err);
 /* What a bind mount mounts, relative to the bundle, and its type in *like. */
 MUST_CHECK int rootfs_source(const struct init *in, const char *source, mode_t *like,
 			     struct err *err);

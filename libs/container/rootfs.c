@@ -217,14 +217,15 @@ static int copy_up(const struct init *in, const char *destination, int under,
 }
 
 /* A tree that was prepared gets its place. */
-static int place(const struct init *in, const char *destination, int tree, struct err *err)
+static int place(const struct init *in, const char *destination, const char *type, int tree,
+		 struct err *err)
 {
 	struct stat st;
 
 	if (fstat(tree, &st) < 0)
 		return err_sys(err, "look at the mount's source");
 	AUTO(fd) int target = rootfs_target(in->root_fd, destination, st.st_mode, err);
-	if (target < 0 || target_check(in, destination, "bind", target, err) < 0)
+	if (target < 0 || target_check(in, destination, type, target, err) < 0)
 		return -1;
 	return mount_move(target, tree, err);
 }
@@ -291,7 +292,7 @@ static int mount_all(const struct init *in, struct err *err)
 		if (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))
 			r = cgroup_mount(in, m, err);
 		else if (in->trees[i] >= 0)
-			r = place(in, destination, in->trees[i], err);
+			r = place(in, destination, m->type, in->trees[i], err);
 		else
 			r = mount_one(in, m, destination, err);
 		if (r < 0)

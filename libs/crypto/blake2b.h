@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * BLAKE2b (RFC 7693) without a key, of memory, for the digest sizes that libcrypto 3.0 does not
- * give: its "BLAKE2B-512" has no size parameter, and a shorter BLAKE2b is not a longer one cut off.
- * What is signed is hashed by libcrypto; this is for the checksum in minisign's secret keys.
+ * BLAKE2b (RFC 7693) of memory, without a key, for digest sizes that libcrypto 3.0 does not offer:
+ * its "BLAKE2B-512" has no size parameter, and a shorter BLAKE2b is not a truncated longer one.
+ * Used for the checksum in minisign's secret keys; signed data is hashed by libcrypto.
  */
 
 #include <stddef.h>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* What the two halves of minisig share: lines, base64, Ed25519 and the prehash. */
+/* Shared by the two parts of minisig: lines, base64, Ed25519 and the prehash. */
 
 #include "crypto/minisig.h"
 
 #include <stdbool.h>
 
-/* The next line of *text without its newline, which is taken off; false at the end. A NUL or a
- * carriage return ends nothing and fits no base64. */
+/* Consumes the next line of *text; the line has no newline. False at the end. NUL and carriage
+ * return do not end a line, and are invalid in base64. */
 struct minisig_line {
 	const char *text;
 	size_t len;
@@ -16,7 +16,7 @@ struct minisig_line {
 bool minisig_next_line(const char **text, size_t *left, struct minisig_line *line);
 bool minisig_line_starts(const struct minisig_line *line, const char *prefix);
 
-/* Exactly size bytes in the one canonical form. */
+/* Decodes base64 of exactly size bytes, canonical form only. */
 bool minisig_decode(const struct minisig_line *line, uint8_t *out, size_t size);
 void minisig_encode(const uint8_t *data, size_t size, struct buf *to);
 

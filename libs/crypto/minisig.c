@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Public keys and signatures. Everything is checked for the one form that minisign writes: there is
- * no second spelling of the same signature.
+ * Public keys and signatures. Only the exact form that minisign writes is accepted, so a signature
+ * has only one encoding.
  */
 
 #include "base/mem.h"
@@ -48,7 +48,7 @@ bool minisig_decode(const struct minisig_line *line, uint8_t *out, size_t size)
 	if (line->len != encoded || encoded >= ENCODED_MAX ||
 	    EVP_DecodeBlock(bytes, (const unsigned char *)line->text, (int)line->len) < (int)size)
 		return false;
-	/* libcrypto forgives white space and stray bits; what it made of them is another text. */
+	/* libcrypto accepts white space and stray bits: encode again and compare. */
 	(void)EVP_EncodeBlock(again, bytes, (int)size);
 	good = memcmp(again, line->text, encoded) == 0;
 	if (good)
@@ -69,7 +69,7 @@ void minisig_encode(const uint8_t *data, size_t size, struct buf *to)
 	explicit_bzero(text, sizeof(text));
 }
 
-/* A tab is in minisign's own default comment. */
+/* minisign's default comment has a tab. */
 bool minisig_is_comment(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -202,9 +202,11 @@ int minisig_verify(const struct minisig *sig, const struct minisig_key *key, con
 			       made, asked);
 	minisig_prehash(data, len, digest);
 	if (!minisig_ed25519_verify(key->key, digest, sizeof(digest), sig->signature))
-		return err_set(err, E_TRUST, "the signature of key %s does not fit the data", made);
+		return err_set(err, E_TRUST, "the signature of key %s is not valid for the data",
+			       made);
 	if (!verify_comment(sig, key))
 		return err_set(err, E_TRUST,
-			       "the signature of key %s does not fit its trusted comment", made);
+			       "the signature of key %s is not valid for its trusted comment",
+			       made);
 	return 0;
 }

@@ -15,8 +15,8 @@
  *	printf("%s\n", sig.comment);	// only now: the trusted comment is covered as well
  *
  * A signature is Ed25519 over the BLAKE2b-512 of the data ("ED"); the older form over the data
- * itself ("Ed") is refused with E_UNSUPPORTED. Structs hold no heap memory but secret keys are
- * wiped by minisig_secret_wipe. Parsers take untrusted text: at most MINISIG_TEXT_MAX bytes.
+ * itself ("Ed") is rejected with E_UNSUPPORTED. The structs have no heap memory; secret keys must
+ * be wiped with minisig_secret_wipe. Parsers take untrusted text of at most MINISIG_TEXT_MAX bytes.
  */
 
 #include "base/buf.h"
@@ -45,31 +45,31 @@ struct minisig_secret {
 	uint8_t seed[32], key[32]; /* the private half, the public half */
 };
 
-/* "RWQ..." of a file with its comment line, or the base64 line alone. E_INVALID. */
+/* Parses a .pub file, or its base64 line ("RWQ...") alone. E_INVALID. */
 MUST_CHECK int minisig_key_parse(struct minisig_key *key, const char *text, size_t len,
 				 const char *name, struct err *err);
 /* The whole text of a .pub file. */
 void minisig_key_format(const struct minisig_key *key, struct buf *to);
-/* 16 hex digits as minisign shows a key id: the bytes as a little-endian number. */
+/* A key id as minisign shows it: 16 hex digits, the bytes as a little-endian number. */
 void minisig_id_hex(const uint8_t id[MINISIG_ID], char hex[17]);
 
 MUST_CHECK int minisig_parse(struct minisig *sig, const char *text, size_t len, const char *name,
 			     struct err *err);
-/* E_TRUST: made with another key, or does not fit the data or the trusted comment. */
+/* E_TRUST: made with another key, or not valid for the data or the trusted comment. */
 MUST_CHECK int minisig_verify(const struct minisig *sig, const struct minisig_key *key,
 			      const void *data, size_t len, struct err *err);
 
-/* A new key pair out of the kernel's random numbers. */
+/* Makes a new key pair from the kernel's random numbers. */
 MUST_CHECK int minisig_generate(struct minisig_secret *secret, struct err *err);
 void minisig_public(const struct minisig_secret *secret, struct minisig_key *key);
 void minisig_secret_wipe(struct minisig_secret *secret);
 DEFINE_AUTO_STRUCT(minisig_secret, struct minisig_secret, minisig_secret_wipe)
 
 /*
- * The encrypted file form: scrypt (through libcrypto) of the pass-phrase, XOR, and a BLAKE2b
- * checksum. An empty pass-phrase writes the form of `minisign -G -W`, which is not encrypted.
- * The scrypt limits of a file that is read are bounded: E_LIMIT above 1 GiB of memory.
- * E_PERMISSION: the pass-phrase is wrong (or the file damaged: the two cannot be told apart).
+ * The encrypted file form: scrypt (through libcrypto) of the passphrase, XOR, and a BLAKE2b
+ * checksum. An empty passphrase writes the form of `minisign -G -W`, which is not encrypted. The
+ * scrypt cost of a parsed file is limited: E_LIMIT above 1 GiB of memory. E_PERMISSION: the
+ * passphrase is wrong (or the file damaged: the two cannot be told apart).
  */
 MUST_CHECK int minisig_secret_parse(struct minisig_secret *secret, const char *text, size_t len,
 				    const char *passphrase, const char *name, struct err *err);

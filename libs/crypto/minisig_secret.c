@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Secret keys: minisign's file, and signing. What is in it, at which offset, by minisign's
- * documentation ("Secret key format"):
+ * Secret keys: minisign's file, and signing. Its layout, by offset, from minisign's documentation
+ * ("Secret key format"):
  *
  *	0 "Ed"  2 "Sc" or two NULs (not encrypted)  4 "B2"  6 salt[32]  38 opslimit  46 memlimit
  *	54 id[8]  62 seed[32]  94 public[32]  126 checksum[32]
@@ -32,7 +32,7 @@ enum {
 	BLOCK_SIZE = 8, /* scrypt's r, which is fixed */
 };
 
-/* minisign takes the same work with 1 GiB; a build container should not need as much. */
+/* minisign uses 1 GiB for the same cost in time; a build container should not need as much. */
 #define OPS_WRITTEN (UINT64_C(1) << 25)
 #define MEM_WRITTEN (UINT64_C(1) << 28)
 #define OPS_MAX     (UINT64_C(1) << 28)
@@ -98,7 +98,7 @@ static void derive_public(const uint8_t seed[32], uint8_t key[32])
 
 static int random_bytes(void *to, size_t len, struct err *err)
 {
-	/* At most 256 bytes come whole or not at all. */
+	/* Reads of up to 256 bytes are never partial. */
 	return getrandom(to, len, 0) == (ssize_t)len ? 0 : err_sys(err, "get random numbers");
 }
 
@@ -112,8 +112,8 @@ int minisig_generate(struct minisig_secret *secret, struct err *err)
 }
 
 /*
- * scrypt's N and p out of libsodium's two limits: steps and bytes. N is the least power of two
- * above half of what the tighter limit allows; p takes what steps are left.
+ * Derives scrypt's N and p from libsodium's two limits, operations and memory. N is the least power
+ * of two above half of what the stricter limit allows; p uses the remaining operations.
  */
 static void scrypt_cost(uint64_t ops, uint64_t mem, uint64_t *n, uint64_t *p)
 {
@@ -134,8 +134,8 @@ static int key_stream(const uint8_t *file, const char *passphrase, const char *n
 
 	if (ops > OPS_MAX || mem > MEM_MAX)
 		return err_set(err, E_LIMIT,
-			       "%s asks for %llu MiB and %llu million steps to decrypt it, more "
-			       "than any minisign writes",
+			       "%s needs %llu MiB and %llu million steps to decrypt it, more "
+			       "than any minisign uses",
 			       name, (unsigned long long)(mem >> 20),
 			       (unsigned long long)(ops / 1000000));
 	scrypt_cost(ops, mem, &n, &p);
@@ -189,17 +189,17 @@ static int open_file(struct secret_file *f, const char *passphrase, const char *
 	uint8_t sum[32];
 
 	if (memcmp(f->bytes + 2, "\0\0", 2) == 0)
-		return 0; /* minisign writes no checksum then */
+		return 0; /* unencrypted: minisign writes no checksum */
 	if (memcmp(f->bytes + 2, "Sc", 2) != 0)
 		return err_set(err, E_INVALID, "%s is encrypted in an unknown way", name);
 	if (str_empty(passphrase))
-		return err_set(err, E_PERMISSION, "%s is encrypted; give its pass-phrase", name);
+		return err_set(err, E_PERMISSION, "%s is encrypted; give its passphrase", name);
 	if (crypt_file(f->bytes, passphrase, name, err) < 0)
 		return -1;
 	checksum(f->bytes, sum);
 	return memcmp(sum, f->bytes + CHECKSUM, sizeof(sum)) == 0
 		       ? 0
-		       : err_set(err, E_PERMISSION, "the pass-phrase of %s is wrong", name);
+		       : err_set(err, E_PERMISSION, "the passphrase of %s is wrong", name);
 }
 
 int minisig_secret_parse(struct minisig_secret *secret, const char *text, size_t len,
@@ -210,7 +210,7 @@ int minisig_secret_parse(struct minisig_secret *secret, const char *text, size_t
 
 	if (decode_file(&f, text, len, name, err) < 0 || open_file(&f, passphrase, name, err) < 0)
 		return -1;
-	/* Halves of two keys, used together, would give the private one away. */
+	/* Signing with mismatched halves would disclose the private key. */
 	derive_public(f.bytes + SEED, key);
 	if (memcmp(key, f.bytes + PUBLIC, sizeof(key)) != 0)
 		return err_set(err, E_INVALID, "%s is damaged: its halves do not belong together",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* SHA-1 as 40 hex digits and a NUL, of bytes as they come. Only for SPDX documents, which demand it
- * of every file: it protects from nothing. */
+/* SHA-1 as 40 hex digits and a NUL, incrementally. Only for SPDX documents, which require it for
+ * every file; it has no security purpose. */
 
 #include "base/scope.h"
 

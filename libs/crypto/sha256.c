@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libcrypto's SHA-256, by its low-level calls: they link without the rest of the library, which is
- * what a shim of this size wants.
+ * libcrypto's SHA-256, by its low-level calls, which link without the rest of the library and keep
+ * the shim small.
  */
 
 #define OPENSSL_SUPPRESS_DEPRECATED

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* SHA-256 as 64 hex digits and a NUL: of memory, of a file, and of bytes as they come. */
+/* SHA-256 as 64 hex digits and a NUL: of memory, of a file, and incrementally. */
 
 #include "base/err.h"
 #include "base/scope.h"
@@ -14,14 +14,15 @@
 
 void sha256_hex(const void *data, size_t len, char hex[65]);
 
-/* Of the rest of a file; *size gets the number of its bytes. name is used in errors. */
+/* Of a file, from its position to its end; *size gets the number of bytes. name is used in
+ * errors. */
 MUST_CHECK int sha256_fd(int fd, const char *name, char hex[65], uint64_t *size, struct err *err);
 
 /* True for 64 lower-case hex digits. */
 bool sha256_is_hex(const char *text);
 
-/* As they come: new, add any number of times, end (which may be followed by further adds and
- * another end: the digest of all so far). */
+/* Incrementally: new, add any number of times, end; more adds and another end may follow, which
+ * gives the digest of all bytes so far. */
 struct sha256;
 struct sha256 *sha256_new(void);
 void sha256_add(struct sha256 *s, const void *data, size_t len);

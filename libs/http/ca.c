@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where distributions keep the certificates that they trust; else those that came along. */
+/* The distributions' bundles of certificates; without one, the built-in certificates. */
 
 #include "http/http.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Header fields that we read ourselves; all of them come from a server that may be hostile. */
+/* Header fields that libcurl does not parse for us; the server is untrusted. */
 
 #include "http/http-internal.h"
 
@@ -69,7 +69,7 @@ bool http_tag_parse(const char *value, size_t len, char to[HTTP_TAG_MAX])
 		if ((unsigned char)value[i] < 0x20 || (unsigned char)value[i] >= 0x7f)
 			return false;
 	}
-	/* Weak ones promise the same meaning, not the same bytes. */
+	/* Weak entity tags do not guarantee equal bytes. */
 	if (value[0] == '"' ? value[len - 1] != '"' : !isalpha((unsigned char)value[0]))
 		return false;
 	if (value[1] == '/')

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What came back from a gRPC server, without I/O: header and trailer lines, then the body.
+ * Parses the answer of a gRPC server, without I/O: header and trailer lines, then the body.
  */
 
 #include "base/buf.h"
@@ -24,11 +24,12 @@ struct grpc_answer {
 		.status = -1, \
 	}
 
-/* One line as it came: "HTTP/2 200", "grpc-status: 0", blank. Unknown ones are passed over. */
+/* One line as received: "HTTP/2 200", "grpc-status: 0", blank. Unknown ones are ignored. */
 void grpc_answer_line(struct grpc_answer *a, const char *line, size_t len);
 /* The frame's 5 bytes in front of a message. */
 void grpc_frame_head(size_t len, unsigned char head[GRPC_HEAD]);
-/* After the last line: the message of body, which lies in it. name is for errors. */
+/* After the last line: checks the status and finds the message in body; *message points into it.
+ * name is for errors. */
 MUST_CHECK int grpc_answer_end(const struct grpc_answer *a, const char *name,
 			       const struct buf *body, const char **message, size_t *len,
 			       struct err *err);

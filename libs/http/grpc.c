@@ -58,7 +58,7 @@ static int hex_digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* %XX becomes a byte; what would write on a terminal becomes a blank. */
+/* Decodes %XX; control characters become blanks. */
 static void decode_message(struct grpc_answer *a, const char *text, size_t len)
 {
 	size_t to = 0;
@@ -110,7 +110,8 @@ int grpc_answer_end(const struct grpc_answer *a, const char *name, const struct 
 	if (body->len < GRPC_HEAD)
 		return err_set(err, E_PROTOCOL, "%s: the answer has no message", name);
 	if (head[0] != 0)
-		return err_set(err, E_PROTOCOL, "%s: the answer is compressed, unasked", name);
+		return err_set(err, E_PROTOCOL,
+			       "%s: the answer is compressed, which was not requested", name);
 	n = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
 	if (n != body->len - GRPC_HEAD)
 		return err_set(err, E_PROTOCOL, "%s: a message of %zu bytes in an answer of %zu",
@@ -125,9 +126,9 @@ static void on_header(void *arg, const char *line, size_t len)
 	grpc_answer_line(arg, line, len);
 }
 
-/* A server that refuses a method says so and resets the stream, maybe while libcurl still sends the
- * request, which then fails and may have lost what was said. A request that has not been sent whole
- * was not carried out, so it can be sent again. */
+/* A server that rejects a method sends a status and resets the stream, possibly while libcurl still
+ * sends the request, which then fails and may lose the status. A partly sent request was not
+ * executed, so it is sent again. */
 static int exchange(struct local_exchange *x, struct grpc_answer *a, struct err *err)
 {
 	for (int left = GRPC_TRIES; local_exchange(x, err) < 0; left--) {

@@ -10,9 +10,9 @@
  *		return -1;
  *
  * request and answer are protobuf messages without gRPC's frame. Messages are not compressed;
- * answers that are, are refused. A status of the server becomes the nearest code with the server's
- * own text; the transport's errors are those of local.h. A method that the server does not have is
- * E_UNSUPPORTED, or rarely E_PROTOCOL: such a server resets the stream, and libcurl may see that
+ * compressed answers are rejected. The server's status becomes the nearest error code, with the
+ * server's text; the transport's errors are those of local.h. A method that the server lacks is
+ * E_UNSUPPORTED, rarely E_PROTOCOL: such a server resets the stream, and libcurl may see that
  * before the status.
  */
 

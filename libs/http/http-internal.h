@@ -3,8 +3,8 @@
 
 /*
  * One fetch (http.c) has mirrors (mirror.c) and a transfer per job (transfer.c), which makes one
- * try after the other; what a try came to is a verdict (verdict.c), and http.c draws the
- * conclusions. fields.c reads the header fields that libcurl does not read for us.
+ * try after the other; the result of a try is a verdict (verdict.c), on which http.c acts. fields.c
+ * parses header fields that libcurl does not.
  */
 
 #include "base/err.h"
@@ -24,14 +24,15 @@ struct http_range {
 /* The value of a header line "NAME: VALUE\r\n" without blanks around it, if it has that name; it
  * points into line. */
 bool http_field(const char *line, size_t len, const char *name, const char **value, size_t *n);
-/* "bytes 7-9/10"; false for anything else, or what cannot be. */
+/* Parses "bytes 7-9/10"; false for anything else, or an impossible range. */
 bool http_range_parse(const char *value, size_t len, struct http_range *out);
-/* A strong entity tag or a date that can stand in If-Range; "" in to if it is none. */
+/* Copies a strong entity tag or a date that is valid in If-Range; false, and "" in to, if it is
+ * none. */
 bool http_tag_parse(const char *value, size_t len, char to[HTTP_TAG_MAX]);
 
 /* --- url.c --- */
 
-/* base + "/" + path, each character that needs it escaped. Heap. */
+/* base + "/" + path, with escapes where needed. Heap. */
 char *http_url(const char *base, const char *path);
 bool http_is_secure(const char *url);
 
@@ -44,16 +45,16 @@ struct mirror {
 };
 
 struct transfer;
-/* The mirror to ask for it next, or NULL: none is left. */
+/* The mirror for the transfer's next try; NULL: none is left. */
 struct mirror *mirror_choose(struct mirror *all, size_t n, const struct transfer *t);
 
 /* --- transfer.c --- */
 
 enum verdict {
 	V_GOOD,
-	V_AGAIN,     /* may go better later */
-	V_ELSEWHERE, /* this mirror will not do for this file */
-	V_RESTART,   /* the same again, from the start, at once */
+	V_AGAIN,     /* may succeed later */
+	V_ELSEWHERE, /* this mirror cannot serve this file */
+	V_RESTART,   /* retry at once, from the start of the file */
 	V_REDIRECT,
 	V_FATAL,
 };
@@ -67,12 +68,12 @@ struct transfer {
 	enum { T_WAITING, T_RUNNING, T_DONE } state;
 	uint64_t not_before; /* as clock_ms() */
 	struct mirror *mirror;
-	uint32_t refused;    /* a bit per mirror that will not do */
-	unsigned tries, all; /* failures in a row, and ever */
+	uint32_t refused;    /* a bit per mirror that cannot serve it */
+	unsigned tries, all; /* consecutive failures, and all */
 	uint64_t at;         /* bytes that the file has */
 	struct sha256 *sum;  /* of the first summed bytes */
 	uint64_t summed;
-	bool fresh;     /* do not ask for a range */
+	bool fresh;     /* do not request a range */
 	bool inherited; /* has bytes of an earlier run or another mirror */
 	/* of one try */
 	CURL *easy;
@@ -86,7 +87,7 @@ struct transfer {
 	bool has_range;
 	struct http_range range;
 	char etag[HTTP_TAG_MAX], modified[HTTP_TAG_MAX];
-	enum verdict verdict; /* of a callback that gave up, with err */
+	enum verdict verdict; /* of a callback that aborted, with err */
 	struct err err;
 	char text[CURL_ERROR_SIZE];
 };
@@ -106,24 +107,25 @@ struct fetch {
 
 /* --- rate.c --- */
 
-/* May it take len bytes more now? Counts them if so, else it is to pause. */
+/* True, and counts them, if len more bytes are allowed now; false: the transfer must pause. */
 bool rate_allows(struct fetch *f, size_t len);
-/* Lets those go on that paused, if it is time. true: some still wait. */
+/* Resumes paused transfers, if it is time. True: some are still paused. */
 bool rate_resume(struct fetch *f);
 
-/* What the file has; E_IO. */
+/* Reads the state of the file. E_IO. */
 MUST_CHECK int transfer_open(struct transfer *t, struct err *err);
-/* The file may be whole already: T_DONE then, else it is emptied. */
+/* If the file is complete already, sets T_DONE, else empties it. */
 MUST_CHECK int transfer_check(struct transfer *t, struct err *err);
 /* Starts a try at t->url. */
 MUST_CHECK int transfer_start(struct transfer *t, struct err *err);
-/* After its handle was done with rc: out of multi; the verdict, with t->err unless it is good. */
+/* After its handle ended with rc: removes it from multi and returns the verdict, with t->err unless
+ * it is V_GOOD. */
 enum verdict transfer_end(struct transfer *t, CURLcode rc);
 void transfer_release(struct transfer *t);
 /* Empties the file. */
 MUST_CHECK int transfer_rewind(struct transfer *t, struct err *err);
-/* At the first byte of an answer's body, or its end: is it what was asked for? -1: t->verdict and
- * t->err say why not. */
+/* At the first byte or the end of an answer's body: checks that it is what was requested. -1: not,
+ * see t->verdict and t->err. */
 MUST_CHECK int transfer_judge(struct transfer *t);
 
 /* --- verdict.c --- */

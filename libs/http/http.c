@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A fetch: starts tries, waits for them, and decides what follows from each. */
+/* A fetch: starts tries, waits for them, and acts on the result of each. */
 
 #include "http/http-internal.h"
 
@@ -31,7 +31,7 @@ void http_init(void)
 
 /* --- after a try --- */
 
-/* Grows with each failure, and differs from machine to machine. */
+/* Grows with each failure, with a random part. */
 static uint64_t pause_after(const struct fetch *f, unsigned failures)
 {
 	uint64_t pause = f->o->pause_ms ? f->o->pause_ms : PAUSE_MS, most = HTTP_PAUSE_MAX * 1000;
@@ -45,7 +45,7 @@ static uint64_t pause_after(const struct fetch *f, unsigned failures)
 	return pause - random % (pause / 4 + 1);
 }
 
-/* The next mirror and when to ask it. false: there is none. */
+/* Chooses the next mirror and the time of its try. False: there is none. */
 static bool go_on(struct transfer *t)
 {
 	struct mirror *before = t->mirror;
@@ -118,7 +118,7 @@ static int elsewhere(struct transfer *t, struct err *err)
 	return fail(t, err);
 }
 
-/* From the start, once: then nothing is inherited and no range is asked for. */
+/* Restarts from the beginning, once: afterwards nothing is inherited and no range is requested. */
 static int restart(struct transfer *t, struct err *err)
 {
 	if (transfer_rewind(t, err) < 0)
@@ -250,7 +250,7 @@ static int set_up_mirrors(struct fetch *f, char *const *mirrors, struct err *err
 	return f->nmirrors ? 0 : err_set(err, E_USAGE, "no URL to fetch from");
 }
 
-/* A file that is whole already needs no server. */
+/* A complete file needs no transfer. */
 static int set_up(struct fetch *f, struct http_job *jobs, struct err *err)
 {
 	for (size_t i = 0; i < f->n; i++) {

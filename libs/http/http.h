@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Fetching files over HTTP and HTTPS (libcurl behind it): several at once, resumed, from mirrors.
+ * Downloads files over HTTP and HTTPS (with libcurl): in parallel, resumable, from mirrors.
  *
  *	struct http_options o = { .cacert = cacert, .connections = 6 };
  *	struct http_job jobs[] = {
@@ -12,26 +12,25 @@
  *	if (http_fetch(&o, mirrors, jobs, 1, &watch, err) < 0)
  *		return -1;
  *
- * A job whose file has bytes already goes on after them with Range; with If-Range, if its tag says
- * what they are of. The tag is the caller's to keep, beside the file, from one run to the next:
- * watch->begun tells each new one before the first byte is written. Bytes without a tag are gone on
- * with only where a digest will tell whether that was right; if it was not, once from the start.
+ * A job whose file has bytes already is resumed after them with Range, and with If-Range if it has
+ * a tag. The caller must keep the tag with the file between runs: watch->begun reports each new tag
+ * before the first byte is written. Bytes without a tag are resumed only if the job has a digest;
+ * if that does not match, the job is restarted once from the beginning.
  *
- * Mirrors are asked in their order. One that fails loses one of its HTTP_BUDGET lives and gets all
- * back with a file that it delivers; one without lives is asked only when no other has any. What is
- * tried again: connection failures, time-outs, 408, 429, 5xx, at the next mirror, or after growing
- * pauses and Retry-After (both up to HTTP_PAUSE_MAX); after HTTP_TRIES times in a row without
- * anything gained, once more for each further mirror, the job has failed. What is not: 401, 403,
- * 404, 410, what is longer or shorter than it should be or has another digest (another mirror is
- * asked). Never from https to http, at most HTTP_REDIRECTS redirects, no other scheme.
- * Certificates are verified against --cacert or the system's bundle; a certificate that is wrong is
- * final, and the error says what is wrong with it.
+ * Mirrors are used in their order. A failure costs a mirror one of its HTTP_BUDGET lives, a
+ * delivered file restores all; a mirror without lives is used only when no other has any. Retried
+ * at the next mirror, or after growing pauses and Retry-After (both up to HTTP_PAUSE_MAX):
+ * connection failures, time-outs, 408, 429, 5xx. A job fails after HTTP_TRIES consecutive tries
+ * without progress, plus one for each further mirror. Not retried at the same mirror: 401, 403,
+ * 404, 410, a wrong length or digest. Redirects: at most HTTP_REDIRECTS, never from https to http
+ * or to another scheme. Certificates are verified against cacert or the system's bundle; an invalid
+ * certificate is a final error that names the reason.
  *
- * A file of known size never grows beyond it; one of unknown size never beyond limit. Answers
- * slower than HTTP_SLOWEST for the stall time are given up.
+ * A file never grows beyond its size, or beyond limit if the size is not known. Tries slower than
+ * HTTP_SLOWEST for the stall time are aborted.
  *
- * Blocks until all is done; makes threads (name service) and so belongs into a child of its own if
- * the program forks without exec. http_init() before such a fork saves the child the reading of
+ * Blocks until all jobs are done. It creates threads (name service), so a program that forks
+ * without exec must run it in a child. http_init() before such a fork spares the child reading
  * configuration files.
  */
 
@@ -56,26 +55,27 @@ enum {
 
 struct http_options {
 	const char *cacert;   /* PEM file; NULL: the system's */
-	const char *ca_pem;   /* its text, in place of both; see http_read_ca() */
+	const char *ca_pem;   /* PEM text, overrides both; see http_read_ca() */
 	const char *proxy;    /* NULL: from the environment, as curl(1) */
-	uint64_t rate;        /* bytes per second for all together; 0: no limit */
-	unsigned connections; /* at once; 0: 6 */
-	unsigned stall;       /* seconds without a byte before a try is given up; 0: HTTP_STALL */
+	uint64_t rate;        /* bytes per second, of all jobs together; 0: no limit */
+	unsigned connections; /* parallel connections; 0: 6 */
+	unsigned stall;       /* seconds without a byte after which a try is aborted; 0:
+			       * HTTP_STALL */
 	unsigned pause_ms;    /* the first pause before another try; 0: 500 */
 };
 
 struct http_job {
 	const char *path;   /* below the mirror's URL */
 	int fd;             /* a regular file, for reading and writing; borrowed */
-	struct buf *to;     /* instead of fd: memory; never resumed */
+	struct buf *to;     /* memory instead of fd; never resumed */
 	uint64_t size;      /* exactly; UINT64_MAX: not known */
 	uint64_t limit;     /* where the size is not known */
 	const char *sha256; /* NULL: not known */
-	bool optional; /* that no mirror has it, or gives it to us, is no error: missing. Object
-			  stores say 403 for what is not there */
-	bool spare;    /* nor is any other failure but of this machine and of TLS: missing */
-	/* In: what the bytes in the file are of, "" if that is not known. Out: the same for what is
-	 * there then. An entity tag or a date, as If-Range wants it. */
+	bool optional;      /* no error if no mirror has it or permits access: sets missing. Object
+		        * stores answer 403 for missing objects */
+	bool spare;         /* other failures, except local ones and of TLS, set missing too */
+	/* Validator of the bytes in the file, for If-Range: an entity tag or a date, "" if not
+	 * known. In: of the existing bytes. Out: of those at the end. */
 	char tag[HTTP_TAG_MAX];
 	/* filled in */
 	uint64_t received; /* over the network, of all tries */
@@ -84,30 +84,31 @@ struct http_job {
 
 /* Each may be NULL. */
 struct http_watch {
-	/* total is 0 where it is not known. Called at least every 200 ms while it runs. */
+	/* total is 0 if it is not known. Called at least every 200 ms. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void (*begun)(void *arg, size_t job);
 	void (*done)(void *arg, size_t job);
 	void *arg;
 };
 
-/* All jobs, or the first error that could not be mended; finished files stay. E_NOT_FOUND,
+/* Runs all jobs; fails with the first final error. Finished files are kept. E_NOT_FOUND,
  * E_PERMISSION (401, 403), E_TIMEOUT, E_GONE (connection, 5xx), E_LIMIT (longer than it may be),
- * E_INVALID (wrong digest or length), E_PROTOCOL, E_TRUST (TLS), E_USAGE (no URL of ours). */
+ * E_INVALID (wrong digest or length), E_PROTOCOL, E_TRUST (TLS), E_USAGE (invalid URL). */
 MUST_CHECK int http_fetch(const struct http_options *o, char *const *mirrors, struct http_job *jobs,
 			  size_t njobs, const struct http_watch *watch, struct err *err);
 
-/* A small document into memory, up to limit bytes. */
+/* Fetches a small document into memory, up to limit bytes. */
 MUST_CHECK int http_get(const struct http_options *o, char *const *mirrors, const char *path,
 			size_t limit, struct buf *to, struct err *err);
 
 void http_init(void);
-/* The certificates of cacert, or of the system's bundle (SSL_CERT_FILE, or where distributions have
- * it), for who cannot read files later. E_NOT_FOUND: there is no bundle. */
+/* Reads the certificates of cacert, or of the system's bundle (SSL_CERT_FILE, or the distributions'
+ * paths), or the built-in ones (roots.h); for a child that cannot read files. E_NOT_FOUND: there
+ * are none. */
 MUST_CHECK int http_read_ca(const char *cacert, struct buf *pem, struct err *err);
-/* True for what can be a job's tag. */
+/* True if it is valid as a job's tag. */
 bool http_tag_is_good(const char *tag);
-/* E_USAGE unless it is a URL that can be a mirror. */
+/* E_USAGE unless the URL is valid for a mirror. */
 MUST_CHECK int http_check_url(const char *url, struct err *err);
-/* The URL without user and password, for people. Heap. */
+/* The URL without user and password, for messages; heap. */
 char *http_shown(const char *url);

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * One exchange over a unix socket, for the two protocols that are spoken there.
+ * One request and answer over a Unix socket, for HTTP/1.1 and gRPC.
  */
 
 #include "http/local.h"
@@ -23,7 +23,7 @@ struct local_exchange {
 	struct buf *body;
 	/* out */
 	long status;
-	bool unsent; /* it failed before all of the request was handed to the kernel */
+	bool unsent; /* it failed before the whole request was sent */
 };
 
 MUST_CHECK int local_exchange(struct local_exchange *x, struct err *err);

@@ -43,7 +43,7 @@ static int fail(const struct local_exchange *x, CURL *curl, CURLcode rc, const c
 		errno = (int)sys;
 		if (sys && sys != ECONNREFUSED)
 			return err_sys(err, "connect to %s", x->socket);
-		return err_set(err, E_GONE, "connect to %s: nobody listens", x->socket);
+		return err_set(err, E_GONE, "connect to %s: no process listens", x->socket);
 	}
 	if (rc == CURLE_GOT_NOTHING || rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR ||
 	    rc == CURLE_PARTIAL_FILE)
@@ -89,7 +89,7 @@ int local_exchange(struct local_exchange *x, struct err *err)
 
 	if (strlen(x->socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		return err_set(err, E_LIMIT, "the path of the socket is too long: %s", x->socket);
-	/* Counted by libcurl, and safe to call from threads. */
+	/* libcurl counts the calls; it is thread-safe. */
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return err_set(err, E_FAILED, "libcurl cannot be used");
 	AUTO(curl) CURL *curl = curl_easy_init();

@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * Asking a daemon of this machine over its unix socket (libcurl behind it): one request, one
- * answer in memory. No proxy, no redirect, no environment is looked at.
+ * Queries a local daemon over its Unix socket (with libcurl): one request, one answer in memory.
+ * Proxies, redirects and the environment are ignored.
  *
  *	AUTO(buf) struct buf body = BUF_INIT(1 << 20);
  *	if (http_local_get("/run/docker.sock", "/info", deadline_in(5000), &body, err) < 0)
  *		return -1;
  *
- * Errors: E_NOT_FOUND (no such socket), E_GONE (nobody listens, or the connection was closed),
+ * Errors: E_NOT_FOUND (no such socket), E_GONE (no process listens, or the connection was closed),
  * E_TIMEOUT, E_LIMIT (the answer is longer than body's limit; a socket's path is too long),
  * E_PERMISSION, E_PROTOCOL.
  */

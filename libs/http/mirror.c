@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which mirror is asked next. In this order: one with lives before one without; one that may be
- * asked now before one that wants us to wait; another than the one that just failed; the earlier
- * in the list.
+ * Chooses the next mirror. Preferred are, in this order: one with lives; one that need not be
+ * waited for; another than the one that just failed; the earlier in the list.
  */
 
 #include "http/http-internal.h"

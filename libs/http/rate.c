@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The rate of all transfers together. libcurl's limit is per transfer and lets what is small
- * through at once, so we count ourselves: whoever comes with bytes too early pauses.
+ * The rate limit of all transfers together. libcurl's limit is per transfer and does not limit
+ * small ones, so bytes are counted here: a transfer that exceeds the rate is paused.
  */
 
 #include "http/http-internal.h"
@@ -19,8 +19,7 @@ static uint64_t allowed(const struct fetch *f)
 
 bool rate_allows(struct fetch *f, size_t len)
 {
-	/* Beyond a terabyte per second there is nothing to hold back, and numbers would overflow.
-	 */
+	/* A rate beyond a terabyte per second needs no limit, and would overflow. */
 	if (f->o->rate && !(f->o->rate >> 40) && f->counted > allowed(f))
 		return false;
 	f->counted += len;

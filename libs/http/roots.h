@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Certificates of authorities that a portable program brings along (packaging/roots.sh), for
- * machines that have none. In other programs these symbols do not exist: test the address.
+ * Certificates of authorities built into the portable program (packaging/roots.sh), for machines
+ * without a bundle. Other programs lack these symbols: test the address.
  */
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One try to get one file. Every byte is counted before it is kept: libcurl's own limit does not
- * hold for answers that declare no length.
+ * One try to fetch one file. Every byte is counted before it is written: libcurl's own limit does
+ * not apply to answers without a length.
  */
 
 #include "http/http-internal.h"
@@ -32,9 +32,9 @@ int transfer_open(struct transfer *t, struct err *err)
 	if (t->job->to)
 		return 0;
 	if (fstat(t->job->fd, &st) < 0)
-		return err_sys(err, "look at the file for %s", t->job->path);
+		return err_sys(err, "read the state of the file for %s", t->job->path);
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, E_USAGE, "the file for %s is not a regular one", t->job->path);
+		return err_set(err, E_USAGE, "the file for %s is not a regular file", t->job->path);
 	t->at = (uint64_t)st.st_size;
 	t->inherited = t->at > 0;
 	if (t->at > t->job->size || (!*t->job->tag && !t->job->sha256))
@@ -55,7 +55,7 @@ int transfer_rewind(struct transfer *t, struct err *err)
 	return 0;
 }
 
-/* Brings the digest up to what the file has. */
+/* Hashes the bytes of the file that are not hashed yet. */
 static int catch_up(struct transfer *t, struct err *err)
 {
 	AUTO(mem) char *chunk = NULL;
@@ -74,7 +74,7 @@ static int catch_up(struct transfer *t, struct err *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return err_sys(err, "read what there is of %s", t->job->path);
+			return err_sys(err, "read the existing part of %s", t->job->path);
 		sha256_add(t->sum, chunk, (size_t)n);
 		t->summed += (uint64_t)n;
 	}
@@ -124,8 +124,7 @@ static int put(struct transfer *t, const char *data, size_t len)
 
 /* --- callbacks --- */
 
-/* Name service can make several answers of one try: of a proxy, of 1xx, of the server. The last
- * counts. */
+/* One try can have several answers: of a proxy, 1xx, of the server. The last one counts. */
 static void new_answer(struct transfer *t)
 {
 	t->has_range = false;
@@ -161,7 +160,7 @@ static int keep(struct transfer *t, const char *data, size_t len)
 	uint64_t most = t->job->size == UINT64_MAX ? t->job->limit : t->job->size;
 
 	if (len > most - t->at) {
-		(void)err_set(&t->err, E_LIMIT, "more than the %llu bytes that it may have",
+		(void)err_set(&t->err, E_LIMIT, "more than the allowed %llu bytes",
 			      (unsigned long long)most);
 		return give_up(t, V_ELSEWHERE);
 	}
@@ -206,11 +205,11 @@ static int set_limits(struct transfer *t, struct err *err)
 	SET(CURLOPT_LOW_SPEED_TIME, stall);
 	SET(CURLOPT_LOW_SPEED_LIMIT, (long)HTTP_SLOWEST);
 	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_FOLLOWLOCATION, 0L); /* we do: see verdict.c */
+	SET(CURLOPT_FOLLOWLOCATION, 0L); /* handled in verdict.c */
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	/* Without TLS nothing is multiplexed, and libcurl would find out only when the first is
-	 * done. */
+	/* Without TLS nothing is multiplexed, but libcurl would wait for the first transfer to find
+	 * out. */
 	SET(CURLOPT_PIPEWAIT, http_is_secure(t->url) ? 1L : 0L);
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* URLs of mirrors and of what lies below them. */
+/* URLs of mirrors and of files below them. */
 
 #include "http/http-internal.h"
 
@@ -25,7 +25,7 @@ bool http_is_secure(const char *url)
 	return strncasecmp(url, "https://", 8) == 0;
 }
 
-/* What stands before the host, up to and with the last "@"; 0: nothing does. */
+/* Length of the user info before the host, including the last "@"; 0: none. */
 static size_t user_len(const char *host)
 {
 	const char *at = memrchr(host, '@', strcspn(host, "/?#"));
@@ -47,10 +47,10 @@ int http_check_url(const char *url, struct err *err)
 	const char *host = after_scheme(url);
 
 	if (!host || !*host || *host == '/' || *host == ':')
-		return err_set(err, E_USAGE, "'%s' is no URL with http or https and a host", shown);
-	/* Readers of URLs disagree about where the host begins then. */
+		return err_set(err, E_USAGE, "'%s' is not an http or https URL with a host", shown);
+	/* Parsers of URLs disagree about the host in this case. */
 	if (user_len(host) && memchr(host, '@', user_len(host) - 1))
-		return err_set(err, E_USAGE, "'%s' has two users", shown);
+		return err_set(err, E_USAGE, "'%s' has more than one '@' before the host", shown);
 	if (strpbrk(url, "?#") || strlen(url) > URL_MAX_BYTES)
 		return err_set(err, E_USAGE, "the URL '%s' must end with a path", shown);
 	for (const char *p = url; *p; p++) {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What an answer is worth.
+ * The result of a try, from the answer.
  *
- *	asked for		answer				so
- *	all			200				all of it
+ *	requested		answer				result
+ *	all			200				the whole file
  *	a range			206, from where we are		the rest
- *	a range			206, anything else		again, all of it
- *	a range			200 (ignored, or changed)	all of it, from the start
- *	a range			416				again, all of it
- *	-			another length than known	another mirror
+ *	a range			206, anything else		retry, the whole file
+ *	a range			200 (ignored, or changed)	the whole file, from the start
+ *	a range			416				retry, the whole file
+ *	any			wrong length			another mirror
  */
 
 #include "http/http-internal.h"
@@ -35,9 +35,10 @@ static int judge_range(struct transfer *t)
 	if (!t->ranged || !t->has_range || r->from != t->at ||
 	    (t->job->size != UINT64_MAX && r->total != UINT64_MAX && r->total != t->job->size))
 		return wrong(t, V_AGAIN, E_PROTOCOL,
-			     "the server sent another range than it was asked for");
+			     "the server sent another range than requested");
 	if (*t->etag && t->job->tag[0] == '"' && !str_eq(t->etag, t->job->tag))
-		return wrong(t, V_RESTART, E_PROTOCOL, "the server sent a range of something else");
+		return wrong(t, V_RESTART, E_PROTOCOL,
+			     "the server sent a range of another version of the file");
 	t->fresh = false;
 	return 0;
 }
@@ -56,7 +57,7 @@ static int judge_length(struct transfer *t)
 		return 0;
 	t->verdict = V_ELSEWHERE;
 	return err_set(&t->err, (uint64_t)length > most - t->at ? E_LIMIT : E_INVALID,
-		       "the server has %llu bytes, and there should be %llu",
+		       "the server has %llu bytes instead of %llu",
 		       (unsigned long long)length + t->at, (unsigned long long)most);
 }
 
@@ -79,7 +80,7 @@ int transfer_judge(struct transfer *t)
 	}
 	if (judge_length(t) < 0)
 		return -1;
-	/* Told before the first byte: a crash in between leaves no byte without its tag. */
+	/* Reported before the first byte is written: after a crash no byte is without its tag. */
 	if (status == 200 && !str_eq(tag, t->job->tag)) {
 		(void)str_print(t->job->tag, sizeof(t->job->tag), "%s", tag);
 		if (t->f->watch && t->f->watch->begun)
@@ -88,7 +89,7 @@ int transfer_judge(struct transfer *t)
 	return 0;
 }
 
-/* The answer has ended as it should. */
+/* The answer is complete: checks length and digest. */
 static enum verdict of_contents(struct transfer *t)
 {
 	char hex[65];
@@ -115,7 +116,7 @@ static enum verdict of_redirect(struct transfer *t)
 
 	(void)curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to);
 	if (!to) {
-		(void)err_set(&t->err, E_PROTOCOL, "a redirect to nowhere");
+		(void)err_set(&t->err, E_PROTOCOL, "a redirect without a location");
 	} else if (t->redirects >= HTTP_REDIRECTS) {
 		(void)err_set(&t->err, E_PROTOCOL, "more than %d redirects", HTTP_REDIRECTS);
 	} else if (http_is_secure(t->url) && !http_is_secure(to)) {
@@ -141,7 +142,7 @@ static enum verdict of_status(struct transfer *t, long status)
 	if (status == 404 || status == 410)
 		(void)err_set(&t->err, E_NOT_FOUND, "the server does not have it (%ld)", status);
 	else if (status == 401 || status == 403 || status == 407)
-		(void)err_set(&t->err, E_PERMISSION, "the server refuses it (%ld)", status);
+		(void)err_set(&t->err, E_PERMISSION, "the server denies access (%ld)", status);
 	else if (status == 408 || status == 429 || status >= 500)
 		(void)err_set(&t->err, E_GONE, "the server answers %ld", status);
 	else
@@ -167,13 +168,14 @@ static enum verdict of_failure(struct transfer *t, CURLcode rc)
 	case CURLE_SSL_CACERT_BADFILE:
 		(void)err_set(&t->err, E_TRUST, "%s", text);
 		return V_FATAL;
-	case CURLE_UNSUPPORTED_PROTOCOL: /* schemes were looked at before: no HTTP is spoken */
+	case CURLE_UNSUPPORTED_PROTOCOL: /* schemes were checked before: the server does not speak
+					  * HTTP */
 	case CURLE_URL_MALFORMAT:
 	case CURLE_WEIRD_SERVER_REPLY:
 		(void)err_set(&t->err, E_PROTOCOL, "%s", text);
 		return V_ELSEWHERE;
 	case CURLE_WRITE_ERROR: /* too much text around an error */
-		(void)err_set(&t->err, E_LIMIT, "the server says too much");
+		(void)err_set(&t->err, E_LIMIT, "the server's error page is too long");
 		return V_ELSEWHERE;
 	case CURLE_OPERATION_TIMEDOUT:
 		(void)err_set(&t->err, E_TIMEOUT, "%s", text);

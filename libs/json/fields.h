@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Reading the members of an object of a document: take what is known, refuse what is left.
+ * Reads the members of an object: known members are taken, fields_end rejects any others.
  *
  *	struct fields f;
  *	if (fields_begin(&f, j, "install.json", err) < 0 ||

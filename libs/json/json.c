@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The jansson adapter. jansson's integers are int64; OCI documents have unsigned 64-bit values
- * (RLIM_INFINITY). Those travel through it as strings that begin with U+0001:
+ * (RLIM_INFINITY). They are represented as strings that begin with U+0001:
  *
  *	U+0001 "u64:" digits	a number above INT64_MAX
  *	U+0001 "s" text		a string or key whose text itself begins with U+0001
  *
- * Every string and key passes store() or prepare() on its way in, so no text from outside can be
- * taken for a number.
+ * Every string and key from outside passes store() or prepare(), so none can be mistaken for a
+ * number.
  */
 
 #include "json/json.h"
@@ -43,7 +43,7 @@ static struct json *out(json_t *j)
 	return (struct json *)j;
 }
 
-/* Text as it is kept; bytes of invalid UTF-8 become '?'. */
+/* Text in its stored form; bytes of invalid UTF-8 become '?'. */
 static json_t *store(const char *text)
 {
 	AUTO(str) char *kept = str_fmt("%s%s", text[0] == TEXT[0] ? TEXT : "", text);
@@ -68,7 +68,7 @@ static bool is_big(const struct json *j)
 	return json_is_string(in(j)) && str_starts(json_string_value(in(j)), BIG);
 }
 
-/* A number token that does not fit int64 but uint64. */
+/* True for a number token that fits uint64 but not int64. */
 static bool token_is_big(const char *p, size_t len)
 {
 	AUTO(str) char *token = len >= 19 && len <= 20 ? xstrndup(p, len) : NULL;
@@ -79,8 +79,8 @@ static bool token_is_big(const char *p, size_t len)
 	       str_u64(token, 10, (uint64_t)INT64_MAX + 1, UINT64_MAX, "n", &v, &ignored) == 0;
 }
 
-/* Copies text with big numbers quoted and strings that look like one marked; *deep is the deepest
- * nesting. */
+/* Copies text with large numbers quoted and strings that look like one marked; *deep: the nesting
+ * depth. */
 static void prepare(const char *text, size_t len, struct buf *to, unsigned *deep)
 {
 	bool quoted = false;
@@ -332,7 +332,7 @@ void json_add(struct json *array, struct json *value)
 		bug("append to a JSON array");
 }
 
-/* One string, from its opening quote on, without the mark that it was kept with. */
+/* Copies one string, from its opening quote on, without the mark of its stored form. */
 static void copy_string(const char **from, char **to)
 {
 	*(*to)++ = *(*from)++;
@@ -354,7 +354,7 @@ char *json_format(const struct json *j, bool pretty)
 
 	if (!text)
 		bug("JSON that cannot be printed");
-	/* In place: what is kept is never shorter than what is shown. */
+	/* In place: the stored form is never shorter than the shown one. */
 	while (*from) {
 		if (str_starts(from, BIG_ESCAPED)) {
 			from += strlen(BIG_ESCAPED);

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * JSON documents (jansson behind it). Strict: duplicate members, invalid UTF-8, NUL characters and
+ * JSON documents (with jansson). Strict: duplicate members, invalid UTF-8, NUL characters and
  * trailing text are errors with line and column; nesting is limited to 128.
  *
  * struct json is a reference-counted value: what json_parse and json_make_* return is owned and
@@ -32,15 +32,15 @@ enum json_kind {
 /* name is used in errors: "config.json:3:14: ...". NULL on error. */
 struct json *json_parse(const char *text, size_t len, const char *name, struct err *err);
 void json_free(struct json *j);
-/* Another reference to the same value, which is freed as well. */
+/* Another reference to the same value, which the caller frees too. */
 struct json *json_share(const struct json *j);
 DEFINE_AUTO(json, struct json *, NULL, json_free)
 
 enum json_kind json_kind(const struct json *j);
 const char *json_kind_name(enum json_kind kind); /* "a string" */
-bool json_bool(const struct json *j);            /* these: of a value of that kind */
+bool json_bool(const struct json *j);            /* these require a value of that kind */
 int64_t json_int(const struct json *j);          /* INT64_MAX if larger */
-/* -1 and *out untouched if it is negative. */
+/* -1, *out unchanged, if it is negative. */
 MUST_CHECK int json_u64(const struct json *j, uint64_t *out);
 double json_number(const struct json *j);
 const char *json_text(const struct json *j);
@@ -48,9 +48,9 @@ const char *json_text(const struct json *j);
 size_t json_count(const struct json *j); /* elements of an array, members of an object */
 struct json *json_at(const struct json *array, size_t i);
 struct json *json_get(const struct json *object, const char *key); /* NULL if absent */
-/* Its text; NULL if it is absent, is no string, or object is no object. */
+/* Its text; NULL if it is absent or not a string, or object is not an object. */
 const char *json_get_text(const struct json *object, const char *key);
-/* Adds the strings of an array to the strv. -1: it is absent or something else. */
+/* Appends the strings of an array to the strv. -1: it is absent or something else. */
 MUST_CHECK int json_get_strings(const struct json *object, const char *key, char ***list);
 /* for (void *it = json_begin(o); it; it = json_after(o, it)) use(json_key(it), json_value(it)); */
 void *json_begin(const struct json *object);
@@ -58,7 +58,7 @@ void *json_after(const struct json *object, void *it);
 const char *json_key(void *it);
 struct json *json_value(void *it);
 
-/* Building. The value given to json_put and json_add is taken over. */
+/* Building. json_put and json_add take ownership of the value. */
 struct json *json_make_object(void);
 struct json *json_make_array(void);
 struct json *json_make_string(const char *s); /* invalid UTF-8 is replaced by '?'; NULL: null */
@@ -71,5 +71,5 @@ struct json *json_make_null(void);
 void json_put(struct json *object, const char *key, struct json *value);
 void json_add(struct json *array, struct json *value);
 
-/* Heap text. */
+/* As heap text. */
 char *json_format(const struct json *j, bool pretty);

@@ -30,10 +30,13 @@ struct mount_options {
 	uint64_t recursive_set, recursive_clear; /* the same with AT_RECURSIVE */
 	unsigned long propagation;               /* MS_SHARED, … | MS_REC, or 0 */
 	bool idmap, recursive_idmap, tmpcopyup;
-	int userns;  /* for idmap: the mapping, borrowed, set by the caller; -1 is none */
-	char **rest; /* strv: what the table does not know is the file system's */
-	char *data;  /* rest joined with commas, or NULL */
+	int userns;     /* for idmap: the mapping, borrowed, set by the caller; -1 is none */
+	char **rest;    /* strv: what the table does not know is the file system's */
+	char *data;     /* rest joined with commas, or NULL */
+	char **folders; /* strv: X-containerd.mkdir.path, made by mount_at before it mounts */
 };
+
+enum { MOUNT_OPTIONS_MAX = 1 << 20 }; /* bytes: more are E_LIMIT */
 
 #define MOUNT_OPTIONS_INIT    \
 	{                     \
@@ -47,10 +50,11 @@ void mount_options_release(struct mount_options *o);
 DEFINE_AUTO_STRUCT(mount_options, struct mount_options, mount_options_release)
 
 /* Mounts on target. With bind or rbind, source is a path; with remount, source and type do not
- * matter. */
+ * matter. Options longer than mount(2) takes are E_LIMIT, but for an overlay's layers. */
 MUST_CHECK int mount_attach(int target, const char *source, const char *type,
 			    const struct mount_options *o, struct err *err);
-/* Attach and finish at a path of our own, that nobody else can change meanwhile. */
+/* Attach and finish at a path of our own, that nobody else can change meanwhile; before it, the
+ * directories that the options name are made. */
 MUST_CHECK int mount_at(const char *source, const char *path, const char *type,
 			const struct mount_options *o, struct err *err);
 /* As mount_attach for a bind of what source_fd (O_PATH) names. */
@@ -60,6 +64,10 @@ MUST_CHECK int mount_bind_fd(int target, int source_fd, const struct mount_optio
  * which may be in another mount namespace. */
 MUST_CHECK int mount_clone(int source_fd, const struct mount_options *o, struct err *err);
 MUST_CHECK int mount_move(int target, int tree, struct err *err);
+/* A new file system that is mounted nowhere yet, complete, as an fd for mount_move: made with the
+ * rights and in the namespaces that we have now. */
+MUST_CHECK int mount_detached(const char *source, const char *type, const struct mount_options *o,
+			      struct err *err);
 bool mount_needs_finish(const struct mount_options *o);
 MUST_CHECK int mount_finish(int mounted, const struct mount_options *o, struct err *err);
 

@@ -5,6 +5,7 @@
  * writable.
  */
 
+#include "mount/long.h"
 #include "mount/mount.h"
 
 #include "base/mem.h"
@@ -14,12 +15,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* <sys/mount.h> and <linux/mount.h> of some releases exclude each other; these are the kernel's. */
 int mount(const char *source, const char *target, const char *type, unsigned long flags,
 	  const void *data);
+
+#define MKDIR_OPTION "X-containerd.mkdir.path="
 
 enum option_kind { PLAIN, INVERSE, PROPAGATION, BIND, RECURSIVE, RECURSIVE_INVERSE };
 
@@ -154,6 +158,10 @@ static bool option_known(struct mount_options *m, const char *name)
 		m->recursive_idmap = *name == 'r';
 		return true;
 	}
+	if (str_starts(name, MKDIR_OPTION)) {
+		strv_push(&m->folders, name + strlen(MKDIR_OPTION));
+		return true;
+	}
 	if (str_eq(name, "tmpcopyup")) {
 		m->tmpcopyup = true;
 		return true;
@@ -171,9 +179,9 @@ int mount_options_parse(char *const *options, struct mount_options *out, struct 
 		len += strlen(*o) + 1;
 		strv_push(&out->rest, *o);
 	}
-	/* mount(2) reads one page. */
-	if (len > 4096)
-		return err_set(err, E_LIMIT, "mount options are longer than 4096 bytes");
+	if (len > MOUNT_OPTIONS_MAX)
+		return err_set(err, E_LIMIT, "mount options are longer than %d bytes",
+			       MOUNT_OPTIONS_MAX);
 	if (out->rest)
 		out->data = strv_join(out->rest, ",");
 	return 0;
@@ -182,6 +190,7 @@ int mount_options_parse(char *const *options, struct mount_options *out, struct 
 void mount_options_release(struct mount_options *o)
 {
 	strv_free(o->rest);
+	strv_free(o->folders);
 	free(o->data);
 	*o = (struct mount_options)MOUNT_OPTIONS_INIT;
 }
@@ -267,6 +276,10 @@ int mount_attach(int target, const char *source, const char *type, const struct 
 		return mount_bind_fd(target, from, o, err) < 0 ? err_wrap(err, "bind %s", source)
 							       : 0;
 	}
+	if (o->folders)
+		return err_set(err, E_INVALID, MKDIR_OPTION " is only for mounts of the host");
+	if (o->data && strlen(o->data) > MOUNT_DATA_MAX)
+		return mount_long(target, source, type, o, err);
 	if (mount(source, path.path, type, o->flags, o->data) < 0)
 		return err_sys(err, "mount %s from %s", str_empty(type) ? "file system" : type,
 			       str_empty(source) ? "nothing" : source);
@@ -289,15 +302,50 @@ int mount_finish(int mounted, const struct mount_options *o, struct err *err)
 	return set_propagation(mounted, o->propagation, err);
 }
 
+/* "PATH[:MODE[:UID[:GID]]]"; what is there already stays as it is. */
+static int folder_make(const char *text, struct err *err)
+{
+	AUTO(strv) char **part = strv_split(text, ":");
+	size_t n = strv_len(part);
+	uint64_t mode = 0700, uid = (uint64_t)-1, gid = (uint64_t)-1;
+
+	if (n < 1 || n > 4 || *part[0] != '/')
+		return err_set(err, E_INVALID, "'%s' is not PATH:MODE:UID:GID", text);
+	if ((n > 1 && str_u64(part[1], 8, 0, 07777, "mode", &mode, err) < 0) ||
+	    (n > 2 && str_u64(part[2], 10, 0, UINT32_MAX, "uid", &uid, err) < 0) ||
+	    (n > 3 && str_u64(part[3], 10, 0, UINT32_MAX, "gid", &gid, err) < 0))
+		return -1;
+	AUTO(str) char *parent = xstrndup(part[0], (size_t)(path_basename(part[0]) - part[0]));
+	if (path_make(parent, 0755, err) < 0)
+		return -1;
+	if (mkdir(part[0], 0700) < 0)
+		return errno == EEXIST ? 0 : err_sys(err, "make %s", part[0]);
+	if (chown(part[0], (uid_t)uid, (gid_t)gid) < 0 || chmod(part[0], (mode_t)mode) < 0)
+		return err_sys(err, "set up %s", part[0]);
+	return 0;
+}
+
+/* What containerd prefixes a type with if directories are to be made before. */
+static const char *without_mkdir(const char *type)
+{
+	return type && str_starts(type, "mkdir/") ? type + strlen("mkdir/") : type;
+}
+
 int mount_at(const char *source, const char *path, const char *type, const struct mount_options *o,
 	     struct err *err)
 {
 	AUTO(fd) int target = open(path, O_PATH | O_CLOEXEC);
+	struct mount_options rest = *o; /* borrows */
 	AUTO(fd) int top = -1;
 
 	if (target < 0)
 		return err_sys(err, "open %s", path);
-	if (mount_attach(target, source, type, o, err) < 0)
+	strv_each(folder, o->folders) {
+		if (folder_make(*folder, err) < 0)
+			return err_wrap(err, MKDIR_OPTION);
+	}
+	rest.folders = NULL;
+	if (mount_attach(target, source, without_mkdir(type), &rest, err) < 0)
 		return err_wrap(err, "mount on %s", path);
 	if (!mount_needs_finish(o))
 		return 0;

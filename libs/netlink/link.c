@@ -134,7 +134,7 @@ int netlink_find_link(struct netlink *nl, const char *name, const char *mac,
 		    (!str_empty(mac) && strcasecmp(link->mac, mac) != 0))
 			continue;
 		*out = *link;
-		link->addresses = (__typeof__(link->addresses))VEC_INIT; /* out has them now */
+		link->addresses = (__typeof__(link->addresses))VEC_INIT; /* moved to out */
 		found = true;
 	}
 	netlink_links_release(&all);
@@ -198,7 +198,8 @@ static int change_address(struct netlink *nl, uint16_t type, uint16_t flags, int
 	if (a->prefix > len * 8)
 		return err_set(err, E_INVALID, "prefix /%u of %s", a->prefix, a->address);
 	if (a->family == AF_INET6 && type == RTM_NEWADDR)
-		info.ifa_flags = IFA_F_NODAD; /* usable at once: nobody else is on the wire */
+		info.ifa_flags = IFA_F_NODAD; /* usable at once, without duplicate address
+					       * detection */
 	nl_begin(&r, type, flags, &info, sizeof(info));
 	nl_attr(&r, IFA_LOCAL, data, len);
 	nl_attr(&r, IFA_ADDRESS, data, len);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Messages of rtnetlink: building, sending, and taking apart what the kernel sent. The parsers are
- * pure and bounded; they also serve the fuzzer.
+ * Builds, sends and parses rtnetlink messages. The parsers do no I/O and are bounded; they are also
+ * fuzzed.
  */
 
 #include "netlink/netlink.h"
@@ -21,7 +21,7 @@ struct nl_request {
 	};
 };
 
-/* Starts a request whose fixed part is body. */
+/* Starts a request with the fixed part body. */
 void nl_begin(struct nl_request *r, uint16_t type, uint16_t flags, const void *body, size_t len);
 /* Appends an attribute; more than NL_REQUEST_MAX is a bug. */
 void nl_attr(struct nl_request *r, uint16_t type, const void *data, size_t len);
@@ -29,7 +29,7 @@ void nl_attr_u32(struct nl_request *r, uint16_t type, uint32_t value);
 
 /* Sends and waits for the acknowledgement. An error has the kernel's errno in err->sys. */
 MUST_CHECK int nl_talk(struct netlink *nl, struct nl_request *r, struct err *err);
-/* Calls fn for every message of a dump. 1: the kernel's tables changed meanwhile, ask again. */
+/* Calls fn for every message of a dump. 1: the kernel's tables changed meanwhile, repeat it. */
 typedef int (*nl_message_fn)(const struct nlmsghdr *h, void *arg, struct err *err);
 MUST_CHECK int nl_dump(struct netlink *nl, struct nl_request *r, nl_message_fn fn, void *arg,
 		       struct err *err);
@@ -37,16 +37,16 @@ MUST_CHECK int nl_dump(struct netlink *nl, struct nl_request *r, nl_message_fn f
 MUST_CHECK int nl_walk(const void *data, size_t len, uint32_t seq, nl_message_fn fn, void *arg,
 		       bool *done, bool *changed, struct err *err);
 
-/* Attributes by type, table[0..max]; later ones win, unknown and cut ones are skipped. */
+/* Attributes by type, table[0..max]; later ones win, unknown and truncated ones are skipped. */
 void nl_attrs(const void *data, size_t len, const struct nlattr **table, unsigned max);
-/* The attributes that follow the fixed part of a message; false if that part is cut. */
+/* The attributes after the fixed part of a message; false if that part is truncated. */
 bool nl_body_attrs(const struct nlmsghdr *h, size_t fixed, const struct nlattr **table,
 		   unsigned max);
 const void *nl_data(const struct nlattr *a, size_t at_least); /* NULL: missing or too short */
 uint32_t nl_u32(const struct nlattr *a);                      /* 0 if missing */
-void nl_text(const struct nlattr *a, char *to, size_t size);  /* "" if missing, cut to fit */
+void nl_text(const struct nlattr *a, char *to, size_t size);  /* "" if missing, truncated to fit */
 
-/* Handlers of nl_message_fn's form; arg is the list that they add to. */
+/* Of type nl_message_fn; arg is the list that they append to. */
 int nl_take_link(const struct nlmsghdr *h, void *arg, struct err *err);
 int nl_take_address(const struct nlmsghdr *h, void *arg, struct err *err);
 int nl_take_route(const struct nlmsghdr *h, void *arg, struct err *err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The rtnetlink socket: requests, acknowledgements, dumps. What the kernel sends is bounded by one
- * buffer; a datagram that does not fit is an error, not a guess.
+ * The rtnetlink socket: requests, acknowledgements, dumps. Answers are received into one buffer; a
+ * datagram that does not fit is an error.
  */
 
 #include "netlink/netlink.h"
@@ -30,7 +30,7 @@ int netlink_open(struct netlink **out, struct err *err)
 
 	if (fd < 0)
 		return err_sys(err, "open an rtnetlink socket");
-	/* Wishes: an old kernel answers without them. Strictness makes dump filters work. */
+	/* Optional: old kernels lack these. Strict checking makes dump filters work. */
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
@@ -91,7 +91,7 @@ int nl_parse_address(int family, const char *text, void *to, size_t *len, struct
 int nl_parse_mac(const char *text, uint8_t mac[6], struct err *err)
 {
 	AUTO(strv) char **parts = strv_split(text, ":");
-	struct err ignored = ERR_INIT; /* ours says more */
+	struct err ignored = ERR_INIT; /* replaced by our message */
 	bool good = strlen(text) == 17 && strv_len(parts) == 6;
 
 	for (int i = 0; good && i < 6; i++) {
@@ -104,7 +104,7 @@ int nl_parse_mac(const char *text, uint8_t mac[6], struct err *err)
 	return good ? 0 : err_set(err, E_INVALID, "'%.64s' is not a hardware address", text);
 }
 
-/* --- taking apart --- */
+/* --- parsing --- */
 
 void nl_attrs(const void *data, size_t len, const struct nlattr **table, unsigned max)
 {
@@ -164,11 +164,11 @@ void nl_text(const struct nlattr *a, char *to, size_t size)
 	to[len] = '\0';
 }
 
-/* --- talking --- */
+/* --- sending and receiving --- */
 
 enum { ERRNO_MAX = 4095 };
 
-/* The kernel's verdict. 0 is an acknowledgement. */
+/* The result of a request from the kernel; 0: acknowledged. */
 static int take_verdict(const struct nlmsghdr *h, struct err *err)
 {
 	const struct nlattr *table[NLMSGERR_ATTR_MSG + 1] = { NULL };
@@ -202,7 +202,7 @@ int nl_walk(const void *data, size_t len, uint32_t seq, nl_message_fn fn, void *
 
 		if (h->nlmsg_len < NLMSG_HDRLEN || h->nlmsg_len > len)
 			return err_set(err, E_PROTOCOL, "rtnetlink: a message was cut short");
-		if (h->nlmsg_seq == seq) { /* else: late answer to what was given up */
+		if (h->nlmsg_seq == seq) { /* else: a late answer to an abandoned request */
 			*changed |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 			*done = h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR;
 			if (h->nlmsg_type == NLMSG_ERROR && take_verdict(h, err) < 0)

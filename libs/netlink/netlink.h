@@ -6,7 +6,7 @@
  * handle was opened. Requests are blocking and short; a handle belongs to one thread at a time.
  *
  * Addresses and prefixes are text as in ip(8): "10.0.0.2", "fe80::1". Errors name the object and
- * carry the kernel's errno and, where it gives one, its extended message.
+ * have the kernel's errno and, if there is one, its extended message.
  */
 
 #include "base/err.h"
@@ -55,7 +55,7 @@ MUST_CHECK int netlink_set_mtu(struct netlink *nl, int index, unsigned mtu, stru
 MUST_CHECK int netlink_set_name(struct netlink *nl, int index, const char *name, struct err *err);
 MUST_CHECK int netlink_set_flags(struct netlink *nl, int index, unsigned flags, unsigned mask,
 				 struct err *err);
-/* EEXIST and EADDRNOTAVAIL respectively are success. */
+/* Adding an existing address and removing a missing one succeed. */
 MUST_CHECK int netlink_add_address(struct netlink *nl, int index, const struct netlink_address *a,
 				   struct err *err);
 MUST_CHECK int netlink_drop_address(struct netlink *nl, int index, const struct netlink_address *a,

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Every .proto file here becomes gen/protocols/NAME.pb-c.{h,c}; google/protobuf/NAME.proto likewise,
-# in the folder that protoc gives it.
+# in the directory that protoc chooses.
 
 NEEDS_protocols :=
 LIBRARIES += protocols
 PROTOS := $(patsubst libs/protocols/%.proto,%,$(wildcard libs/protocols/*.proto libs/protocols/google/protobuf/*.proto))
 PROTO_GEN := $(BUILD)/gen/protocols
 
-# One run for all: a half-generated set is never seen, since the stamp comes last.
+# One run for all: the stamp comes last, so an incomplete set is never used.
 $(PROTO_GEN)/stamp: $(patsubst %,libs/protocols/%.proto,$(PROTOS)) libs/protocols/module.mk
 	$(call say,PROTOC,$(@D))
 	@mkdir -p $(@D)

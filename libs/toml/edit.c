@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The parser says where the array and its elements stand; what is between them (commas, blanks,
- * newlines, comments) is walked with the lexer. The result is parsed again before it is handed out:
- * an edit that would break a document is an error, not a broken document.
+ * The parser gives the positions of the array and its elements; the lexer reads what is between
+ * them (commas, blanks, newlines, comments). The result is parsed again, so an edit that would
+ * break the document is an error.
  */
 #include "toml/edit.h"
 
@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* The parts of a document that decide where a line of the root table may go. */
+/* Positions that determine where a line of the root table may be inserted. */
 struct root_end {
 	size_t header;    /* start of the line of the first table header; len if there is none */
 	size_t last_pair; /* just after the newline of the last root pair, or 0 */
@@ -148,7 +148,7 @@ static void splice(const char *text, size_t len, size_t at, const struct buf *wh
 	buf_add(out, text + at, len - at);
 }
 
-/* Nothing that cannot be read back leaves this file. */
+/* Parses the result again. */
 static int check_result(const char *file, const struct buf *out, struct err *err)
 {
 	AUTO(toml) struct toml_value *again = NULL;
@@ -170,7 +170,7 @@ static int add_line(const char *file, const char *text, size_t len, const char *
 	if (find_root_end(file, text, len, &end, err) < 0)
 		return -1;
 	at = end.last_pair ? end.last_pair : end.header;
-	/* A last line without a newline: ours gets none either. */
+	/* If the last line has no newline, neither does ours. */
 	open = at == len && len > end.mark && text[len - 1] != '\n';
 	if (open)
 		buf_str(&line, end.newline);
@@ -212,7 +212,7 @@ int toml_edit_add_string(const char *file, const char *text, size_t len, const c
 	return check_result(file, out, err) < 0 ? -1 : TOML_EDITED;
 }
 
-/* --- taking away --- */
+/* --- removing --- */
 
 /* The first token after at that is not a newline; *tangled: a comment or a newline came first. */
 static int token_after(const char *file, const char *text, size_t len, size_t at,
@@ -233,7 +233,7 @@ static int token_after(const char *file, const char *text, size_t len, size_t at
 	}
 }
 
-/* A cut that would leave a line of nothing but blanks takes that line. */
+/* Extends a cut that would leave a line of blanks to the whole line. */
 static struct cut whole_line(const char *text, size_t len, struct cut c)
 {
 	size_t from = line_start(text, c.from), to = line_end(text, len, c.to);
@@ -251,7 +251,7 @@ static void cut_out(const char *text, size_t len, const struct cut cuts[2], stru
 	buf_add(out, text + cuts[1].to, len - cuts[1].to);
 }
 
-/* The element at index i with one comma. A comment near it stays. */
+/* Cuts the element at index i with one comma. A comment beside it stays. */
 static int cut_item(const char *file, const char *text, size_t len, const struct toml_array *array,
 		    size_t i, struct cut cuts[2], struct err *err)
 {
@@ -267,7 +267,7 @@ static int cut_item(const char *file, const char *text, size_t len, const struct
 
 		if (token_after(file, text, len, from, &t, &tangled, err) < 0)
 			return -1;
-		/* As the addition wrote it: , "VALUE" */
+		/* As added: , "VALUE" */
 		if (!tangled && !memchr(text + t.span.offset, '\n', c.from - t.span.offset)) {
 			cuts[0] = (struct cut){ from, c.to };
 			return 0;
@@ -287,7 +287,7 @@ static int cut_item(const char *file, const char *text, size_t len, const struct
 	return 0;
 }
 
-/* The line that the addition made, if nobody wrote anything else into it. */
+/* Cuts the line that was added, if there is nothing else in it. */
 static bool cut_line(const char *text, size_t len, const struct toml_entry *e, struct cut *c)
 {
 	const struct toml_span *array = &e->value->span, *item = &e->value->array.items[0]->span;
@@ -305,7 +305,7 @@ static bool cut_line(const char *text, size_t len, const struct toml_entry *e, s
 	    !only_blanks(text, array->offset + 1, item->offset) ||
 	    !only_blanks(text, after, close - 1))
 		return false;
-	/* It is the last and has no newline: the one before it came with it. */
+	/* The last line, without a newline: the newline before it was added too. */
 	if (text[c->to - 1] != '\n' && from > 0 && text[from - 1] == '\n') {
 		c->from--;
 		if (c->from > 0 && text[c->from - 1] == '\r')

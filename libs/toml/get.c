@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Configuration out of a tree: getters that check the type and the bounds, and the search for keys
- * that nobody asked for.
+ * Reads configuration from a tree: getters that check type and range, and the search for unknown
+ * keys.
  */
 #include "toml/toml-internal.h"
 

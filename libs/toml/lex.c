@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The lexer: bytes to tokens. It decides everything that can be decided without knowing the
- * grammar: the encoding, the newlines, what may stand in a comment and in each of the four kinds of
- * string.
+ * The lexer: bytes to tokens. It checks everything that is independent of the grammar: the
+ * encoding, newlines, comments, and the contents of the four kinds of string.
  */
 #include "toml/lex.h"
 
@@ -37,7 +36,7 @@ int toml_lex_fail(const struct toml_lexer *lx, const struct toml_span *span, str
 	return err_set(err, E_CONFIG, "%s:%u:%u: %s", lx->file, span->line, span->column, what);
 }
 
-/* Fails at the byte at which the lexer stands. */
+/* Fails at the lexer's current byte. */
 static int fail_here(const struct toml_lexer *lx, struct err *err, const char *what)
 {
 	struct toml_span span = span_at(lx, lx->at);
@@ -76,7 +75,7 @@ static size_t utf8_length(const unsigned char *s, size_t left)
 
 static int check_encoding(struct toml_lexer *lx, struct err *err)
 {
-	struct toml_lexer at = *lx; /* a copy to count lines with */
+	struct toml_lexer at = *lx; /* a copy that counts lines */
 
 	while (at.at < lx->len) {
 		size_t n = utf8_length((const unsigned char *)lx->text + at.at, lx->len - at.at);
@@ -102,7 +101,7 @@ int toml_lexer_init(struct toml_lexer *lx, const char *file, const char *text, s
 		.text = text,
 		.len = len,
 		.line = 1,
-		.value = BUF_INIT(len), /* no escape is longer than what it stands for */
+		.value = BUF_INIT(len), /* an escape is never shorter than its value */
 	};
 	if (len >= 3 && memcmp(text, mark, 3) == 0)
 		lx->at = lx->line_start = 3;
@@ -114,7 +113,7 @@ void toml_lexer_release(struct toml_lexer *lx)
 	buf_release(&lx->value);
 }
 
-/* The byte n bytes further on; 0 at the end, which no rule accepts. */
+/* The byte n bytes ahead; 0 at the end, which no rule accepts. */
 static char peek(const struct toml_lexer *lx, size_t n)
 {
 	return n < lx->len - lx->at ? lx->text[lx->at + n] : '\0';
@@ -170,7 +169,7 @@ static void lex_bare(struct toml_lexer *lx, enum toml_place place)
 
 	while (lx->at < lx->len && is_bare(peek(lx, 0), place))
 		lx->at++;
-	/* "1979-05-27 07:32:00": the one value with a blank in it. */
+	/* "1979-05-27 07:32:00": the only value with a blank. */
 	if (place == TOML_AT_VALUE && lx->at - start == 10 && lx->text[start + 4] == '-' &&
 	    lx->text[start + 7] == '-' && peek(lx, 0) == ' ' && is_digit(peek(lx, 1))) {
 		lx->at++;
@@ -269,7 +268,7 @@ static int lex_string(struct toml_lexer *lx, char quote, struct err *err)
 	return 0;
 }
 
-/* After a backslash at the end of a line: everything up to the next visible character goes. */
+/* After a backslash at the end of a line: skips everything up to the next visible character. */
 static bool skip_line_end(struct toml_lexer *lx)
 {
 	size_t n = 0;

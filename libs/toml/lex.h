@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * The tokens of a TOML 1.0 document, each with the bytes it stands on, so that an editor can splice
- * a document and leave every other byte as it is.
+ * The tokens of a TOML 1.0 document, each with its position, so that an editor can splice a
+ * document and keep all other bytes.
  *
  *	struct toml_lexer lx;
  *	struct toml_token t;
- *	if (toml_lexer_init(&lx, file, text, len, err) < 0)	// checks UTF-8 once for all
+ *	if (toml_lexer_init(&lx, file, text, len, err) < 0)	// checks UTF-8
  *		return -1;
  *	do {
  *		if (toml_lex(&lx, TOML_AT_KEY, &t, err) < 0)
@@ -15,9 +15,8 @@
  *	} while (t.kind != TOML_TOKEN_END);
  *	toml_lexer_release(&lx);
  *
- * What a run of characters is depends on where it stands: "1.2" is two keys and a dot before an
- * equals sign and a number after it. The caller knows and says so. Blanks between tokens belong to
- * none.
+ * The meaning of characters depends on their place: "1.2" is two keys and a dot before an equals
+ * sign and a number after it, so the caller passes the place. Blanks between tokens belong to none.
  *
  * Errors are E_CONFIG, "FILE:LINE:COLUMN: what is wrong"; columns count bytes from 1. The text is
  * borrowed and need not end in NUL.
@@ -62,10 +61,10 @@ struct toml_lexer {
 	size_t len, at;
 	unsigned line;
 	size_t line_start;
-	struct buf value; /* of the last string token: its contents, escapes resolved */
+	struct buf value; /* contents of the last string token, escapes resolved */
 };
 
-/* E_CONFIG where the text is not UTF-8. A byte order mark at the start is skipped. */
+/* E_CONFIG: the text is not UTF-8. A byte order mark at the start is skipped. */
 MUST_CHECK int toml_lexer_init(struct toml_lexer *lx, const char *file, const char *text,
 			       size_t len, struct err *err);
 void toml_lexer_release(struct toml_lexer *lx);

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The grammar, by recursive descent, and the rules on which key may be defined when:
+ * The grammar, by recursive descent, and the rules that decide which key may be defined when (enum
+ * toml_defined):
  *
- *	reached by	way ([a] of [a.b])	end [a]		end [[a]]	a of a.b = 1
- *	nothing		makes by path		makes by header	makes by headers	makes by
- * dots table by path	goes on			becomes header	error		error table by
- * header	goes on			error		error		error
- *	table by dots	goes on			error		error		goes on
- *	table by value	error			error		error		error
- *	array by headers goes on in its last	error		adds a table	error
- *	array by value	error			error		error		error
- *	other value	error			error		error		error
+ *	found there       [a] of [a.b]         [a]             [[a]]              a of a.b = 1
+ *	nothing           makes by path        makes by header makes by headers   makes by dots
+ *	table by path     continues            becomes header  error              error
+ *	table by header   continues            error           error              error
+ *	table by dots     continues            error           error              continues
+ *	table by value    error                error           error              error
+ *	array by headers  continues in its     error           appends a table    error
+ *	                  last table
+ *	array by value    error                error           error              error
+ *	other value       error                error           error              error
  */
 #include "toml/toml-internal.h"
 
@@ -34,7 +36,7 @@ struct path {
 
 struct parser {
 	struct toml_lexer lx;
-	struct toml_token token; /* the one that is being looked at */
+	struct toml_token token; /* the current one */
 	struct toml_limits limits;
 	struct toml_origin *origin;
 	struct toml_value *root;
@@ -88,7 +90,7 @@ static int fail_defined(const struct parser *p, const struct part *part,
 			     part->text, toml_type_name(there->type), there->span.line);
 }
 
-/* One part of a key; the token is looked at. */
+/* Parses one part of a key, from the current token. */
 static int parse_part(struct parser *p, struct path *path, struct err *err)
 {
 	struct part part = { .span = p->token.span };
@@ -108,7 +110,7 @@ static int parse_part(struct parser *p, struct path *path, struct err *err)
 	return 0;
 }
 
-/* Leaves the token after the key to be looked at. */
+/* Parses a key. The current token is then the one after it. */
 static int parse_key(struct parser *p, struct path *path, struct err *err)
 {
 	for (;;) {
@@ -141,7 +143,7 @@ static struct toml_value *add_table(struct parser *p, struct toml_value *to,
 	return table;
 }
 
-/* One step on the way of a header. */
+/* Descends one step along the path of a header. */
 static int step_header(struct parser *p, struct toml_value **at, const struct part *part,
 		       unsigned *depth, struct err *err)
 {
@@ -196,7 +198,7 @@ static int append_table(struct parser *p, struct toml_value **at, const struct p
 	return 0;
 }
 
-/* The bracket that closes a header; the second one of ]] stands right after the first. */
+/* Parses the bracket that closes a header; the second one of ]] must follow the first directly. */
 static int close_header(struct parser *p, bool array, struct err *err)
 {
 	size_t first = p->token.span.offset;
@@ -212,7 +214,7 @@ static int close_header(struct parser *p, bool array, struct err *err)
 	return 0;
 }
 
-/* [a.b] or [[a.b]]; *table becomes the one that the following lines fill. */
+/* [a.b] or [[a.b]]; *table: the table that the following lines fill. */
 static int parse_header(struct parser *p, struct toml_value **table, unsigned *depth,
 			struct err *err)
 {
@@ -240,7 +242,7 @@ static int parse_header(struct parser *p, struct toml_value **table, unsigned *d
 	return array ? append_table(p, table, last, err) : define_table(p, table, last, err);
 }
 
-/* One step on the way of a dotted key. */
+/* Descends one step along a dotted key. */
 static int step_dots(struct parser *p, struct toml_value **at, const struct part *part,
 		     struct err *err)
 {
@@ -256,7 +258,7 @@ static int step_dots(struct parser *p, struct toml_value **at, const struct part
 	return 0;
 }
 
-/* KEY = VALUE into table. Leaves the last token of the value to be looked at. */
+/* Parses KEY = VALUE into table. The current token is then the last one of the value. */
 static int parse_pair(struct parser *p, struct toml_value *table, unsigned depth, struct err *err)
 {
 	AUTO(path) struct path path = VEC_INIT;
@@ -284,13 +286,13 @@ static int parse_pair(struct parser *p, struct toml_value *table, unsigned depth
 	return 0;
 }
 
-/* Ends the span of an array or inline table at the token that is looked at. */
+/* Ends the span of an array or inline table at the current token. */
 static void close_span(const struct parser *p, struct toml_value *value)
 {
 	value->span.len = p->token.span.offset + p->token.span.len - value->span.offset;
 }
 
-/* Goes to the next token that is neither a newline nor a comment. */
+/* Advances to the next token that is neither a newline nor a comment. */
 static int next_item(struct parser *p, struct err *err)
 {
 	do {
@@ -357,7 +359,7 @@ static void take_string(struct parser *p, struct toml_value *value)
 		memcpy(value->string.text, p->lx.value.data, p->lx.value.len);
 }
 
-/* The value whose first token is looked at, which is in a table or an array of that depth. */
+/* Parses a value, whose first token is the current one, in a table or an array of that depth. */
 static int parse_value(struct parser *p, unsigned depth, struct toml_value **out, struct err *err)
 {
 	enum toml_token_kind kind = p->token.kind;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Unquoted values. What they look like is decided here by the letter of the specification; the C
- * library only converts digits that are known to be right.
+ * Unquoted values. Their syntax is checked here, exactly as specified; the C library only converts
+ * digits that were validated.
  */
 #include "toml/toml-internal.h"
 
@@ -42,8 +42,8 @@ static bool is_word(const struct cursor *c, const char *word)
 	return (size_t)(c->end - c->at) == len && memcmp(c->at, word, len) == 0;
 }
 
-/* Digits of a base with single underscores between them; false if there is none or one is astray.
- */
+/* Digits of a base with single underscores between them; false if there is none or an underscore is
+ * misplaced. */
 static bool take_digits(struct cursor *c, int base)
 {
 	bool digit = false;

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * TOML 1.0: documents to a typed tree, and configuration out of the tree.
+ * TOML 1.0: parses documents to a typed tree, and reads configuration from it.
  *
  *	AUTO(toml) struct toml_value *conf = toml_load("/etc/kata/configuration.toml", err);
  *	struct toml_value *dropin = toml_load(path, err);
@@ -17,14 +17,13 @@
  *	    toml_unused(vm, known, err) < 0)
  *		return -1;
  *
- * The parser accepts what the TOML 1.0 specification accepts and nothing else, within two bounds:
- * the size of a document and the depth to which values nest. Every value remembers the file, the
- * line and the bytes it came from. The tree is heap memory owned by its root; what getters hand out
- * is borrowed from it and lives until toml_free() or the toml_merge() that replaces it. Not
- * thread-safe: getters mark what they read.
+ * The parser accepts exactly TOML 1.0, within limits on the size of a document and the depth of
+ * nesting. Every value has its file, line and position. The tree is heap memory owned by its root;
+ * what getters return is borrowed from it, until toml_free() or the toml_merge() that replaces it.
+ * Not thread-safe: getters mark what they read.
  *
  * Errors: E_CONFIG, "FILE:LINE:COLUMN: ..." for a document, "FILE:LINE: key 'x': ..." for a value;
- * E_LIMIT for a document over its bounds.
+ * E_LIMIT for a document over its limits.
  */
 
 #include "base/err.h"
@@ -48,11 +47,11 @@ enum toml_type {
 	TOML_TABLE,
 };
 
-/* The fields that a kind of date or time does not have are 0. */
+/* Fields that a type of date or time lacks are 0. */
 struct toml_time {
 	int year, month, day;
 	int hour, minute, second; /* second may be 60 */
-	int nanosecond;           /* further digits are cut */
+	int nanosecond;           /* further digits are dropped */
 	int offset;               /* minutes east of UTC */
 };
 
@@ -82,9 +81,9 @@ struct toml_origin; /* the name of a document, shared by its values */
 struct toml_value {
 	enum toml_type type;
 	bool used;             /* a getter has read it */
-	unsigned char defined; /* the parser's: how a table came to be */
+	unsigned char defined; /* enum toml_defined, for the parser */
 	struct toml_origin *origin;
-	struct toml_span span; /* of the value; of a table the first place that names it */
+	struct toml_span span; /* of the value; of a table where it is first named */
 	union {
 		struct {
 			char *text; /* NUL-terminated */
@@ -116,8 +115,8 @@ struct toml_value *toml_parse(const char *file, const char *text, size_t len,
 struct toml_value *toml_load(const char *path, struct err *err);
 void toml_free(struct toml_value *value);
 
-/* Lays over upon base and frees it: a key of over replaces that of base, except that two tables are
- * merged in the same way. Both are tables. */
+/* Merges over into base and frees it: a key of over replaces that of base, but two tables are
+ * merged recursively. Both must be tables. */
 void toml_merge(struct toml_value *base, struct toml_value *over);
 
 /* "a string", "an offset date-time" ... */
@@ -142,8 +141,8 @@ MUST_CHECK int toml_get_int(struct toml_value *table, const char *key, int64_t m
 /* An integer is accepted for a float. */
 MUST_CHECK int toml_get_float(struct toml_value *table, const char *key, double fallback,
 			      double *out, struct err *err);
-/* An array of strings as a new list for strv_free(); NULL if the key is missing or the array empty.
- */
+/* An array of strings as a new strv, freed by the caller; NULL if the key is missing or the array
+ * empty. */
 MUST_CHECK int toml_get_strings(struct toml_value *table, const char *key, char ***out,
 				struct err *err);
 /* *out is borrowed, NULL if the key is missing. */
@@ -153,8 +152,8 @@ MUST_CHECK int toml_get_table(struct toml_value *table, const char *key, struct 
 MUST_CHECK int toml_get_tables(struct toml_value *table, const char *key, struct toml_value **out,
 			       struct err *err);
 
-/* E_CONFIG for the first key of this table (not of those in it) that no getter has read and known
- * (NULL-terminated) does not list: "FILE:LINE: unknown key 'x'; did you mean 'y'?". */
+/* E_CONFIG for the first key of this table (not of its subtables) that no getter has read and that
+ * is not in known (NULL-terminated): "FILE:LINE: unknown key 'x'; did you mean 'y'?". */
 MUST_CHECK int toml_unused(const struct toml_value *table, const char *const *known,
 			   struct err *err);
 

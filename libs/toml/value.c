@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The tree: values, tables that find a key in constant time once they are large, and the merge of
- * two trees. Recursion is bounded by the depth that the parser allowed.
+ * The tree: values, tables with a hash index once they are large, and the merge of two trees.
+ * Recursion is bounded by the depth that the parser allowed.
  */
 #include "toml/toml-internal.h"
 

@@ -4,8 +4,8 @@
 enum { VARINT = 0, LEN = 2 };
 enum { STATUS = 1 << 3 | LEN, PAYLOAD = 2 << 3 | LEN, BYTES = 1 << 3 | LEN };
 
-/* A length in the wire's varint form, but always of FIXED bytes, which the form allows: so what
- * comes after it can be in its place before the length is known. */
+/* Encodes a length as a varint of FIXED bytes, which is valid protobuf, so that the data after it
+ * can be written before the length is known. */
 enum { FIXED = 4, BYTES_PREFIX = 2 + 1 + FIXED + 1 + FIXED };
 
 static uint8_t *fixed_varint(uint8_t *to, size_t value)
@@ -32,7 +32,7 @@ struct bytes {
 	size_t len;
 };
 
-/* Takes "tag, length, data" from the front. Lengths of more than 28 bits are not looked at. */
+/* Consumes "tag, length, data" from the front. Lengths of more than 28 bits are not supported. */
 static bool take_field(struct bytes *from, uint8_t *tag, struct bytes *field)
 {
 	size_t value = 0, i = 1;
@@ -72,7 +72,7 @@ bool ttrpc_bytes_find(const uint8_t *body, size_t n, const uint8_t **data, size_
 	struct bytes rest = { body, n }, payload = { body, 0 }, field;
 	uint8_t tag, last = 0;
 
-	/* In the order of their numbers, as everybody writes them. */
+	/* In field order, as encoders write them. */
 	for (; rest.len; last = tag) {
 		if (!take_field(&rest, &tag, &field) || tag <= last ||
 		    (tag == STATUS ? field.len > 0 : tag != PAYLOAD))

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Responses that carry much data: { status = {}, payload = { 1: bytes } }, written and read in
- * place, without the copies that packing and unpacking make. Internal to libs/ttrpc. No I/O.
+ * Responses with much data: { status = {}, payload = { 1: bytes } }, written and parsed in place,
+ * without the copies of packing and unpacking. Internal to libs/ttrpc. No I/O.
  */
 
 #include "ttrpc/conn.h"
@@ -12,12 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Such a response up to the first of its bytes. */
+/* The part of such a response before its bytes. */
 extern const struct conn_prefix ttrpc_bytes_prefix;
 
-/* The bytes of { 1: bytes }. False: it is no such message. */
+/* Finds the bytes of { 1: bytes }. False: not such a message. */
 bool ttrpc_bytes_of(const uint8_t *payload, size_t n, const uint8_t **data, size_t *len);
-/* Finds the bytes in a response's body: they stay there. False: the body is no such response, or
- * has a status other than an empty one, and has to be unpacked to know what it is. No bytes at all
- * is len 0. */
+/* Finds the bytes in a response's body; *data points into it. False: not such a response, or one
+ * with a non-empty status: it has to be unpacked. Without bytes *len is 0. */
 bool ttrpc_bytes_find(const uint8_t *body, size_t n, const uint8_t **data, size_t *len);

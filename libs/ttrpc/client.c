@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The ttRPC client. A pending call lives in the client's list from send to answer; whoever takes it
- * off the list (answer, time-out, cancellation, end of the connection) completes it, so completion
- * happens exactly once.
+ * The ttRPC client. A pending call lives in the client's list from send to answer; the event that
+ * removes it from the list (answer, time-out, cancellation, end of the connection) completes it, so
+ * it is completed exactly once.
  */
 
 #include "ttrpc/ttrpc.h"
@@ -20,10 +20,10 @@
 struct pending {
 	struct ttrpc_client *client;
 	uint32_t id;
-	const ProtobufCMessageDescriptor *reply_type; /* NULL: the payload is not looked at */
+	const ProtobufCMessageDescriptor *reply_type; /* NULL: the payload is ignored */
 	ttrpc_done_fn done;
 	void *arg;
-	bool keeps_reply;                  /* done takes the reply over */
+	bool keeps_reply;                  /* done takes ownership of the reply */
 	const struct ttrpc_reader *reader; /* instead of reply_type and done, or NULL */
 	struct watch *timer;               /* loop only */
 };
@@ -37,7 +37,7 @@ struct ttrpc_client {
 	unsigned refs;
 	uint32_t next_id; /* odd, rising */
 	VEC(struct pending *) pending;
-	struct err why; /* set: the connection is gone */
+	struct err why; /* set: the connection is closed */
 };
 
 static void client_ref(struct ttrpc_client *c)
@@ -192,7 +192,7 @@ static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body,
 			       f->stream);
 	p = take(c, f->stream);
 	if (!p)
-		return 0; /* timed out or cancelled here: late, not wrong */
+		return 0; /* timed out or cancelled here: the answer is late */
 	if (p->reader && ttrpc_bytes_find(body, f->len, &data, &len)) {
 		hand_over(p, data, len);
 		return 0;
@@ -225,7 +225,7 @@ static void on_broken(void *arg, const struct err *why)
 	client_unref(c);
 }
 
-/* Nobody needs the rest of an answer that is too long: a server could keep us busy with it. */
+/* strict: the rest of too long an answer is not read, or a server could keep us busy with it. */
 static const struct conn_ops client_ops = {
 	.strict = true, .begun = on_begun, .frame = on_frame, .broken = on_broken
 };
@@ -293,8 +293,8 @@ static int64_t nanoseconds(struct deadline d)
 }
 
 /*
- * Puts p on the list and the request on the wire; from then on p may be completed, and be gone, at
- * any moment: *id is what is left to the caller. On failure p is not on the list.
+ * Adds p to the list and sends the request; from then on p may be completed and freed at any
+ * moment: the caller only has *id. On failure p is not on the list.
  */
 static int submit(struct ttrpc_client *c, struct pending *p, const char *service,
 		  const char *method, const void *message, struct deadline deadline, uint32_t *id,
@@ -339,7 +339,7 @@ static void time_out(void *arg)
 	complete(p, NULL, &err);
 }
 
-/* What a thread asks the loop to do with a call. */
+/* A task for the loop, posted by a thread. */
 struct errand {
 	struct ttrpc_client *client;
 	struct pending *p; /* fail: owned; else NULL */

@@ -18,7 +18,7 @@ static void put_be32(uint8_t *p, uint32_t v)
 	p[3] = (uint8_t)v;
 }
 
-/* have == TTRPC_HEADER means: the header was reported and its body is under way. */
+/* have == TTRPC_HEADER: the header was reported, the body follows. */
 enum ttrpc_event ttrpc_decode(struct ttrpc_decoder *d, const uint8_t **p, size_t *n,
 			      struct ttrpc_frame *frame, const uint8_t **piece, size_t *piece_len)
 {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The ttRPC frame codec. It does no I/O, does not block and does not allocate: bytes go in, events
- * come out, bodies are handed through in pieces.
+ * The ttRPC frame codec. It does no I/O, does not block and does not allocate: it consumes bytes
+ * and returns events; bodies are passed on in pieces.
  *
  *	for (;;)
  *		switch (ttrpc_decode(&d, &p, &n, &frame, &piece, &piece_len)) {
@@ -13,8 +13,8 @@
  *		case TTRPC_END:   ...			// the frame is complete
  *		}
  *
- * A frame longer than TTRPC_MESSAGE_MAX is reported like any other: the user decides, before a
- * byte is kept, whether to skip it or to drop the connection.
+ * A frame longer than TTRPC_MESSAGE_MAX is reported like any other: the caller decides at its
+ * header whether to skip it or to close the connection.
  */
 
 #include <stddef.h>

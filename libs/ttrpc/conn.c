@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Frames over a stream fd. Output is written at once when nothing is queued; what the peer does not
- * take is queued (bounded) and follows when the fd is writable.
+ * accept is queued (bounded) and written when the fd is writable.
  */
 
 #include "ttrpc/conn.h"
@@ -19,10 +19,10 @@
 
 enum {
 	READ_CHUNK = 64 * 1024,
-	DIRECT_CHUNK = 256 * 1024, /* a long body is read into its place, this much at a time */
-	LONG = 64 * 1024,          /* from here on a frame is long */
+	DIRECT_CHUNK = 256 * 1024, /* a long body is read in place, in reads of this size */
+	LONG = 64 * 1024,          /* frames from this size on are long */
 	PREFIX_MAX = 64,
-	QUEUE_MAX = 16 << 20, /* bytes that a peer who does not read may cost */
+	QUEUE_MAX = 16 << 20, /* limit of the queue for a peer that does not read */
 	KEEP_MAX = 2 << 20,   /* a larger buffer's memory is given back after use: what one read
 				 of a full pipe makes stays, since fresh pages cost more than bytes */
 };
@@ -42,7 +42,7 @@ struct conn {
 	pthread_mutex_t lock; /* guards fd and the output side */
 	int fd;
 	struct buf out;
-	size_t sent; /* of out: written already, at most half of it */
+	size_t sent; /* bytes of out already written, at most half of it */
 	bool flush_posted, failed;
 	struct sluice sluice;
 };
@@ -96,7 +96,7 @@ static int step(struct conn *c, const uint8_t **p, size_t *n, struct err *err)
 		if (c->frame.len > TTRPC_MESSAGE_MAX)
 			return 0;
 		if (piece == (const uint8_t *)c->body.data + c->body.len)
-			c->body.data[c->body.len += len] = '\0'; /* read into its place */
+			c->body.data[c->body.len += len] = '\0'; /* was read in place */
 		else
 			buf_add(&c->body, piece, len);
 		return 0;
@@ -113,7 +113,7 @@ static int step(struct conn *c, const uint8_t **p, size_t *n, struct err *err)
 	bug("decoder event");
 }
 
-/* Where the next bytes are to go: into the body, if much of it is still to come. */
+/* The buffer for the next read: the body, if much of it is missing. */
 static uint8_t *place(struct conn *c, uint8_t *chunk, size_t *n)
 {
 	uint32_t left = c->decoder.have == TTRPC_HEADER ? c->decoder.left : 0;
@@ -166,7 +166,7 @@ static int flush_locked(struct conn *c)
 			break;
 		c->sent += (size_t)n;
 	}
-	/* A port takes little at a time: what is left is moved seldom, not after each piece. */
+	/* A port accepts little at a time: the rest is moved rarely, not after each write. */
 	if (c->sent > c->out.len / 2) {
 		buf_eat(&c->out, c->sent);
 		c->sent = 0;
@@ -217,7 +217,7 @@ static void on_posted(void *arg)
 	conn_unref(c);
 }
 
-/* A vsock makes a packet of each page: there a copy is cheaper. */
+/* vsock sends a packet per page: a copy is cheaper. */
 static bool is_vsock(int fd)
 {
 	int domain;
@@ -267,7 +267,7 @@ void conn_shutdown(struct conn *c)
 	(void)pthread_mutex_unlock(&c->lock);
 }
 
-/* With the lock held: what was queued goes out as far as the peer takes it. */
+/* With the lock held: writes the queue as far as the peer accepts it. */
 static void push_locked(struct conn *c, bool idle)
 {
 	if (idle && flush_locked(c) < 0)
@@ -278,7 +278,7 @@ static void push_locked(struct conn *c, bool idle)
 	}
 }
 
-/* With the lock held: header and body go to the end of the queue. */
+/* With the lock held: appends header and body to the queue. */
 static int send_locked(struct conn *c, const struct ttrpc_frame *f, const ProtobufCMessage *message,
 		       struct err *err)
 {
@@ -322,7 +322,7 @@ static void queue_locked(struct conn *c, int fd, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			c->failed = true; /* half a frame is no frame */
+			c->failed = true; /* the frame is incomplete */
 			return;
 		}
 		c->out.len += (size_t)n;

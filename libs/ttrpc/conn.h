@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One ttRPC connection: frames in by callback on the loop, frames out from any thread. Shared by
- * client and server; internal to libs/ttrpc.
+ * One ttRPC connection: received frames are passed to a callback on the loop, frames are sent from
+ * any thread. Shared by client and server; internal to libs/ttrpc.
  *
  * Reference counted: the owner holds one reference from conn_new, posts and calls hold others. The
  * fd belongs to the connection until conn_close.
@@ -20,20 +20,22 @@
 struct conn;
 
 struct conn_ops {
-	/* True: a frame over the limit breaks the connection at its header instead. */
+	/* True: a frame over the limit breaks the connection at its header; false: it is
+	 * skipped. */
 	bool strict;
-	/* The header of a long frame, which is not over the limit, has come (NULL: no matter). */
+	/* The header of a long frame within the limit has arrived. May be NULL. */
 	void (*begun)(void *arg, const struct ttrpc_frame *f);
-	/* A whole frame. body is NULL for one that was longer than the limit (skipped). Returns -1
-	 * to break the connection with err. */
+	/* A complete frame. body is NULL for a skipped one over the limit. Returns -1 to break the
+	 * connection with err. */
 	int (*frame)(void *arg, const struct ttrpc_frame *f, const uint8_t *body, struct err *err);
-	/* On the loop, once: the peer is gone or broke the protocol. The owner calls conn_close. */
+	/* On the loop, once: the peer is gone or violated the protocol. The owner must call
+	 * conn_close. */
 	void (*broken)(void *arg, const struct err *why);
 };
 
 struct conn *conn_new(struct loop *loop, int fd, const struct conn_ops *ops, void *arg);
-/* On the loop (or after it ended): no callbacks after this. Returns the fd, which is the caller's
- * again, or -1. Keeps the reference. */
+/* On the loop, or after it ended: ends the callbacks. Returns the fd, now owned by the caller, or
+ * -1. Keeps the reference. */
 int conn_close(struct conn *c);
 /* Any thread: the loop will report it broken. */
 void conn_shutdown(struct conn *c);

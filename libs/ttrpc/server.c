@@ -2,7 +2,7 @@
 /*
  * The ttRPC server: frames become calls, calls become answers. Flows run on threads of their own,
  * events on the loop. Lifetimes: a call holds its connection; the server holds its sessions; a
- * session ends when its connection does, its calls may be answered (into nothing) long after.
+ * session ends when its connection does; its calls may be answered later, without effect.
  */
 
 #include "ttrpc/ttrpc.h"
@@ -44,7 +44,7 @@ struct ttrpc_server {
 	pthread_mutex_t lock; /* guards flows, busy and the sessions' calls */
 	pthread_cond_t idle;
 	unsigned flows, busy;
-	bool freed; /* ttrpc_server_free was called: the last call takes the memory along */
+	bool freed; /* ttrpc_server_free was called: the last call frees the server */
 };
 
 struct listener {
@@ -77,7 +77,7 @@ static void send_response(struct conn *conn, uint32_t stream, const Ttrpc__Respo
 	if (conn_send(conn, stream, TTRPC_RESPONSE, &response->base, &err) == 0)
 		return;
 	if (err.code == E_GONE)
-		return; /* nobody is left to be told */
+		return; /* the caller is gone */
 	status.code = err_rpc_status(err.code);
 	status.message = err.msg;
 	instead.status = &status;
@@ -259,7 +259,7 @@ static void register_call(struct session *s, struct ttrpc_call *call)
 	(void)pthread_mutex_unlock(&s->server->lock);
 }
 
-/* Flows forget their calls on threads of their own: counted under the lock. */
+/* Flows remove their calls on their own threads: counted under the lock. */
 static bool is_full(struct session *s)
 {
 	bool full;
@@ -306,7 +306,7 @@ static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r,
 	return -1;
 }
 
-/* Errors of one request answer that request; only what makes the stream unusable ends it. */
+/* An error in a request is the answer to it; only an unusable stream ends the connection. */
 static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body, struct err *err)
 {
 	struct session *s = arg;
@@ -314,7 +314,7 @@ static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body,
 	Ttrpc__Request *request = NULL;
 
 	if (f->type == TTRPC_DATA)
-		return 0; /* of a stream that was refused below */
+		return 0; /* of a stream that was rejected below */
 	if (f->type != TTRPC_REQUEST)
 		return err_set(err, E_PROTOCOL, "frame of type %u from a client", f->type);
 	if (!body)
@@ -336,7 +336,7 @@ static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body,
 
 /* --- sessions --- */
 
-/* The calls go on without a session; those that wait are told that nobody waits for them. */
+/* The calls continue without a session; their on_cancel is called. */
 static void end_calls(struct session *s)
 {
 	VEC(struct {

@@ -7,8 +7,8 @@
  * Wire: a 10-byte header (u32 BE length, u32 BE stream id, u8 type, u8 flags) and a protobuf body
  * of at most 4 MiB. See docs/protocol/ttrpc.md. The codec (codec.h) does no I/O.
  *
- * Messages are protobuf-c structs. A message that this library hands out is freed by it, except
- * where said; one that it is given stays the caller's.
+ * Messages are protobuf-c structs. Messages passed to callbacks are freed by this library, except
+ * where noted; messages passed in stay owned by the caller.
  */
 
 #include "base/deadline.h"
@@ -48,26 +48,25 @@ struct ttrpc_service {
 	const char *name;                   /* "grpc.AgentService" */
 	const struct ttrpc_method *methods; /* ends with a NULL name */
 	void *arg;
-	/* Asked before the method, on the loop; may refuse the request (NULL: everything passes).
-	 */
+	/* Called before the method, on the loop; may reject the request. NULL: all are allowed. */
 	int (*allow)(void *arg, const struct ttrpc_method *method, struct err *err);
 };
 
 /* services ends with a NULL name and lives as long as the server. */
 struct ttrpc_server *ttrpc_server_new(struct loop *loop, const struct ttrpc_service *services);
-/* Closes connections and listeners and waits for the flows that still run. Their calls, and those
- * that event methods keep, may still be answered (nothing is sent). On the loop's thread or after
- * it ended. */
+/* Closes connections and listeners and waits for running flows. Their calls, and those kept by
+ * event methods, must still be answered (nothing is sent). On the loop's thread or after it
+ * ended. */
 void ttrpc_server_free(struct ttrpc_server *server);
 
-/* Accepts connections of a listening socket, which it owns from now on. */
+/* Accepts connections of a listening socket, which it takes ownership of. */
 void ttrpc_server_listen(struct ttrpc_server *server, int listener);
-/* Serves one connected stream (a socket, a virtio-serial port), which it owns from now on. on_close
- * is called on the loop when the peer is gone or broke the protocol (why says which), before fd is
- * closed; it may take the fd over by returning true (a port that is served again). */
+/* Serves one connected stream (a socket, a virtio-serial port), which it takes ownership of.
+ * on_close is called on the loop when the peer is gone or violated the protocol (see why), before
+ * fd is closed; it takes ownership of fd by returning true (to serve a port again). */
 typedef bool (*ttrpc_close_fn)(void *arg, int fd, const struct err *why);
 void ttrpc_server_serve(struct ttrpc_server *server, int fd, ttrpc_close_fn on_close, void *arg);
-/* How many calls are not answered yet. */
+/* Number of unanswered calls. */
 unsigned ttrpc_server_busy(const struct ttrpc_server *server);
 
 void ttrpc_reply(struct ttrpc_call *call, const void *message);
@@ -78,7 +77,7 @@ void ttrpc_reply(struct ttrpc_call *call, const void *message);
  * read). */
 ssize_t ttrpc_reply_read(struct ttrpc_call *call, int fd, size_t max);
 void ttrpc_fail(struct ttrpc_call *call, const struct err *err);
-/* The point in time that the caller gave the call (timeout_nano), or DEADLINE_NEVER. */
+/* The caller's deadline (timeout_nano), or DEADLINE_NEVER. */
 struct deadline ttrpc_call_deadline(const struct ttrpc_call *call);
 /* Called on the loop when the caller's connection is gone before the answer; event methods use it
  * to let go of what they keep, flows to learn that nobody waits. The call must still be answered.
@@ -90,22 +89,22 @@ const char *ttrpc_call_method(const struct ttrpc_call *call);
 
 struct ttrpc_client;
 
-/* Takes over a connected stream. When the peer goes away or breaks the protocol every pending and
- * later call fails (E_GONE, E_PROTOCOL) and on_close is called once on the loop. */
+/* Takes ownership of a connected stream. When the peer closes it or violates the protocol, every
+ * pending and later call fails (E_GONE, E_PROTOCOL) and on_close is called once on the loop. */
 struct ttrpc_client *ttrpc_client_new(struct loop *loop, int fd,
 				      void (*on_close)(void *arg, const struct err *why),
 				      void *arg);
-/* Fails what is pending with E_GONE and closes. On the loop's thread or after it ended; no other
- * thread may be in a call that has not got its result yet (ttrpc_client_shutdown first). */
+/* Fails pending calls with E_GONE and closes. On the loop's thread or after it ended; no other
+ * thread may still be waiting in a call (use ttrpc_client_shutdown first). */
 void ttrpc_client_free(struct ttrpc_client *client);
 /* Any thread: closes the connection; pending calls fail with E_GONE. */
 void ttrpc_client_shutdown(struct ttrpc_client *client);
 
 /*
- * Any thread but the loop's: one call and its answer. The deadline goes onto the wire as
- * timeout_nano and is held here too: E_TIMEOUT, a late answer is dropped. reply (may be NULL) gets
- * a message to be freed with protobuf_c_message_free_unpacked. An error of the peer keeps its text;
- * its status becomes the nearest code.
+ * Any thread but the loop's: one call and its answer. The deadline is sent as timeout_nano and
+ * enforced here too: E_TIMEOUT, a late answer is dropped. reply (may be NULL) gets a message to be
+ * freed with protobuf_c_message_free_unpacked. An error of the peer keeps its text; its status
+ * becomes the nearest code.
  */
 MUST_CHECK int ttrpc_call(struct ttrpc_client *client, const char *service, const char *method,
 			  const void *request, const ProtobufCMessageDescriptor *reply_type,
@@ -113,8 +112,8 @@ MUST_CHECK int ttrpc_call(struct ttrpc_client *client, const char *service, cons
 
 /*
  * Any thread: sends and returns; done is called exactly once on the loop with the reply (freed
- * after it returns) or an error. Returns an id for ttrpc_client_cancel, after which done comes with
- * E_CANCELLED (unless the answer was first).
+ * after it returns) or an error. Returns an id for ttrpc_client_cancel, which makes done get
+ * E_CANCELLED, unless the answer was first.
  */
 typedef void (*ttrpc_done_fn)(void *arg, const void *reply, const struct err *err);
 uint32_t ttrpc_call_async(struct ttrpc_client *client, const char *service, const char *method,
@@ -124,10 +123,9 @@ void ttrpc_client_cancel(struct ttrpc_client *client, uint32_t id);
 
 /*
  * The counterpart of ttrpc_reply_read: a call whose answer is a message with only a member number 1
- * of type bytes, which done gets without a copy; they are gone after it returns. An answer that is
- * long is announced when it begins to arrive, also on the loop (begun may be NULL): the peer is
- * done with the request, so the next may be on its way while the rest of the answer is. No
- * deadline.
+ * of type bytes, which done gets without a copy, valid until it returns. For a long answer begun
+ * (may be NULL) is called on the loop when it begins to arrive: the peer has finished the request,
+ * so the next request can be sent while the rest of the answer arrives. No deadline.
  */
 struct ttrpc_reader {
 	void (*begun)(void *arg);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * JSON values as block YAML. Written by ourselves and not by libyaml's emitter, whose line breaks
- * and choice of quotes are its own business: these bytes are signed, and should be the same with
- * every version of a library.
+ * JSON values as block YAML. Not written with libyaml's emitter, whose line breaks and quoting may
+ * differ between versions: these bytes are signed and must be reproducible.
  */
 
 #include "base/str.h"
@@ -15,7 +14,7 @@
 #define DIGITS  "0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-/* YAML 1.1 readers, of which there are many, know more booleans than we do. */
+/* YAML 1.1 readers, which are common, have more booleans. */
 static bool is_word(const char *s)
 {
 	static const char *const words[] = { "null", "true", "false", "yes", "no",
@@ -28,8 +27,8 @@ static bool is_word(const char *s)
 	return false;
 }
 
-/* Integers, fractions, exponents, hexadecimal, octal, dates, base 60. A digest is none of these:
- * it has more letters than one. */
+/* Integers, fractions, exponents, hexadecimal, octal, dates, base 60. A digest is none of these: it
+ * has more than one letter. */
 static bool is_number(const char *s)
 {
 	size_t n = strspn(s, DIGITS "_.:+-");
@@ -147,7 +146,7 @@ static int put_line_end_value(const struct json *j, struct buf *to, struct err *
 		buf_str(to, "{}");
 		break;
 	case JSON_IS_REAL:
-		return err_set(err, E_INVALID, "a number with a fraction has no place in YAML");
+		return err_set(err, E_INVALID, "a number with a fraction is not supported in YAML");
 	}
 	buf_chr(to, '\n');
 	return 0;
@@ -161,7 +160,7 @@ static void indent(unsigned depth, struct buf *to)
 
 static int put_block(const struct json *j, unsigned depth, struct buf *to, struct err *err);
 
-/* The cursor stands where the first line of the block begins, indented already. */
+/* The first line of the block is indented already. */
 static int put_array(const struct json *j, unsigned depth, struct buf *to, struct err *err)
 {
 	for (size_t i = 0; i < json_count(j); i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libyaml's events as JSON values. The document API of libyaml is not used: it would build the
- * whole tree, aliases resolved, before anything could be refused.
+ * libyaml's events as JSON values. The document API of libyaml is not used: it builds the whole
+ * tree with aliases resolved before anything could be rejected.
  */
 
 #include "base/mem.h"
@@ -14,7 +14,7 @@
 
 struct reader {
 	yaml_parser_t parser;
-	yaml_event_t event; /* the one that is looked at; empty before the first */
+	yaml_event_t event; /* the current one; empty before the first */
 	const char *name, *text;
 	size_t len;
 	unsigned depth;
@@ -34,13 +34,13 @@ static int refuse_at(const struct reader *r, size_t line, size_t column, const c
 	return err_set(err, E_INVALID, "%s:%zu:%zu: %s", r->name, line + 1, column + 1, why);
 }
 
-/* About the event that is looked at. */
+/* At the position of the current event. */
 static int refuse(const struct reader *r, const char *why, struct err *err)
 {
 	return refuse_at(r, r->event.start_mark.line, r->event.start_mark.column, why, err);
 }
 
-/* The decoder knows bytes only, not lines. */
+/* The decoder reports byte offsets only, not lines. */
 static int refuse_byte(const struct reader *r, struct err *err)
 {
 	size_t line = 0, start = 0, end = r->parser.problem_offset;
@@ -86,7 +86,7 @@ static struct json *integer(const struct reader *r, const char *text, struct err
 	uint64_t large;
 
 	if (digits[0] == '0' && digits[1]) {
-		refuse(r, "a number that begins with 0; leave the 0 away, or quote it", err);
+		refuse(r, "a number that begins with 0; omit the 0, or quote it", err);
 		return NULL;
 	}
 	if (*text != '-' && str_u64(digits, 10, 0, UINT64_MAX, "n", &large, &ignored) == 0)
@@ -164,7 +164,7 @@ static struct json *read_sequence(struct reader *r, struct err *err)
 	return STEAL(list, NULL);
 }
 
-/* Heap; NULL if it is none, or was there before. */
+/* Heap; NULL: not a valid key, or a duplicate. */
 static char *read_key(struct reader *r, const struct json *object, struct err *err)
 {
 	AUTO(json) struct json *key = NULL;
@@ -183,7 +183,7 @@ static char *read_key(struct reader *r, const struct json *object, struct err *e
 		return NULL;
 	}
 	if (json_get(object, json_text(key))) {
-		refuse(r, "the key is there twice", err);
+		refuse(r, "duplicate key", err);
 		return NULL;
 	}
 	return xstrdup(json_text(key));
@@ -211,7 +211,7 @@ static struct json *read_mapping(struct reader *r, struct err *err)
 	return STEAL(object, NULL);
 }
 
-/* The value that begins with the event that is looked at; afterwards its last event is. */
+/* Reads the value that begins with the current event; afterwards its last event is current. */
 static struct json *read_value(struct reader *r, struct err *err)
 {
 	if (++r->values > YAML_VALUES) {
@@ -234,7 +234,7 @@ static struct json *read_value(struct reader *r, struct err *err)
 	}
 }
 
-/* Up to the first event of the only document's value. */
+/* Advances to the first event of the only document's value. */
 static int begin(struct reader *r, struct err *err)
 {
 	if (next(r, err) < 0 || next(r, err) < 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Makes a container image of one program: an OCI image layout in a tar archive, with docker's
- * manifest.json beside it for those who read only that. The same bytes for the same program.
+ * manifest.json for readers that need it. The output is reproducible.
  *
  *	mkimage NAME:TAG PROGRAM ARCHIVE
  */
@@ -35,7 +35,7 @@ static int add(struct image *image, const char *path, const void *data, size_t l
 	return pack_add(image->pack, &e, err);
 }
 
-/* Adds a blob; what refers to it, heap. */
+/* Adds a blob and returns its descriptor; the caller frees it. */
 static struct json *add_blob(struct image *image, const char *type, const void *data, size_t len,
 			     struct err *err)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The one program of the image that proves an install: says in one line of JSON which kernel,
- * memory and processors it sees, and stays until its standard input ends, so that whoever started
- * it can look at the sandbox from outside meanwhile.
+ * The only program of the image that proves an install: prints one line of JSON with the kernel,
+ * memory and processors it sees, and runs until the end of its standard input, so that kata-deploy
+ * can inspect the sandbox meanwhile.
  */
 
 #include <stdio.h>

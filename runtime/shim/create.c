@@ -316,14 +316,20 @@ static void stop_on_loop(void *arg)
 	loop_stop(arg);
 }
 
-static void undo(struct shim *s)
+/* The answer is on its way before a Shutdown that came meanwhile has its effect. */
+static void undo(struct shim *s, struct ttrpc_call *call, const struct err *err)
 {
+	bool ends;
+
+	log_err(LOG_ERROR, err, "create failed");
 	shim_take_down(s);
 	(void)pthread_mutex_lock(&s->lock);
 	s->creating = false;
-	if (s->shutting_down)
-		loop_post(s->loop, stop_on_loop, s->loop);
+	ends = s->shutting_down;
 	(void)pthread_mutex_unlock(&s->lock);
+	ttrpc_fail(call, err);
+	if (ends)
+		loop_post(s->loop, stop_on_loop, s->loop);
 }
 
 /* Loop: the connection of the Create that is under way is gone. */
@@ -374,9 +380,7 @@ void task_create(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_call_on_cancel(call, on_caller_gone, s);
 	init = create(s, request, call, &err);
 	if (!init) {
-		log_err(LOG_ERROR, &err, "create failed");
-		undo(s);
-		ttrpc_fail(call, &err);
+		undo(s, call, &err);
 		return;
 	}
 	process_watch(init);

@@ -6,6 +6,7 @@
  */
 
 #include "shim/shim.h"
+#include "shim/uri.h"
 
 #include "base/buf.h"
 #include "base/fd.h"
@@ -97,26 +98,22 @@ static int open_file_out(const char *path, struct err *err)
 	return fd < 0 ? err_sys(err, "open %s", path) : fd;
 }
 
-static bool is_binary(const char *uri)
+static int open_output(const char *text, struct output *o, struct err *err)
 {
-	return uri && str_starts(uri, "binary://");
-}
-
-static int open_output(const char *uri, struct output *o, struct err *err)
-{
+	AUTO(uri) struct uri uri = URI_INIT;
 	struct stat st;
 
-	if (str_empty(uri))
+	if (str_empty(text))
 		return 0;
-	if (str_starts(uri, "file://"))
-		o->fd = open_file_out(uri + strlen("file://"), err);
-	else if (str_starts(uri, "fifo://"))
-		o->fd = open_fifo_out(uri + strlen("fifo://"), err);
-	else if (!strstr(uri, "://"))
-		o->fd = open_fifo_out(uri, err);
+	if (uri_parse(text, &uri, err) < 0)
+		return -1;
+	if (str_eq(uri.scheme, "file"))
+		o->fd = open_file_out(uri.path, err);
+	else if (str_eq(uri.scheme, "fifo"))
+		o->fd = open_fifo_out(uri.path, err);
 	else
 		return err_set(err, E_INVALID,
-			       "output '%s': schemes are fifo://, file:// and binary://", uri);
+			       "output '%s': schemes are fifo://, file:// and binary://", text);
 	if (o->fd < 0)
 		return -1;
 	o->pollable = fstat(o->fd, &st) == 0 && !S_ISREG(st.st_mode);
@@ -124,26 +121,30 @@ static int open_output(const char *uri, struct output *o, struct err *err)
 	return 0;
 }
 
-static int open_input(const char *uri, struct input *in, struct err *err)
+static int open_input(const char *text, struct input *in, struct err *err)
 {
-	const char *path = uri && str_starts(uri, "fifo://") ? uri + strlen("fifo://") : uri;
+	AUTO(uri) struct uri uri = URI_INIT;
 
-	if (str_empty(path))
+	if (str_empty(text))
 		return 0;
-	in->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	return in->fd < 0 ? err_sys(err, "open %s", path) : 0;
+	if (uri_parse(text, &uri, err) < 0)
+		return -1;
+	if (!str_eq(uri.scheme, "fifo"))
+		return err_set(err, E_INVALID, "input '%s': the scheme is fifo://", text);
+	in->fd = open(uri.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return in->fd < 0 ? err_sys(err, "open %s", uri.path) : 0;
 }
 
 /* binary:///path?key=value&...: arguments are the keys and values in turn. */
-static char **logger_arguments(const char *uri)
+static char **logger_arguments(const char *text, struct err *err)
 {
-	const char *path = uri + strlen("binary://"), *query = strchr(path, '?');
-	AUTO(strv) char **parts = query ? strv_split(query + 1, "&=") : NULL;
-	AUTO(str) char *program = query ? xstrndup(path, (size_t)(query - path)) : xstrdup(path);
+	AUTO(uri) struct uri uri = URI_INIT;
 	char **argv = NULL;
 
-	strv_push(&argv, program);
-	strv_each(p, parts)
+	if (uri_parse(text, &uri, err) < 0)
+		return NULL;
+	strv_push(&argv, uri.path);
+	strv_each(p, uri.query)
 		strv_push(&argv, *p);
 	return argv;
 }
@@ -151,11 +152,13 @@ static char **logger_arguments(const char *uri)
 /* The logging program has our output on fds 3 and 4 and says on 5 that it is ready. */
 static int start_logger(struct io *io, const char *uri, struct err *err)
 {
-	AUTO(strv) char **argv = logger_arguments(uri);
+	AUTO(strv) char **argv = logger_arguments(uri, err);
 	AUTO(strv) char **env = strv_dup(environ);
 	int out[2] = { -1, -1 }, errs[2] = { -1, -1 }, ready[2] = { -1, -1 }, result = -1;
 	struct pollfd wait = { .events = POLLIN };
 
+	if (!argv)
+		return -1;
 	strv_env_set(&env, "CONTAINER_ID", io->process->shim->inv->id);
 	strv_env_set(&env, "CONTAINER_NAMESPACE", io->process->shim->inv->namespace);
 	if (fd_pipe(out, err) < 0 || fd_pipe(errs, err) < 0 || fd_pipe(ready, err) < 0)
@@ -213,7 +216,7 @@ int io_open(struct process *p, struct io **out, struct err *err)
 	(void)pthread_mutex_init(&io->lock, NULL);
 	cond_init(&io->changed);
 	if (open_input(p->in, &io->in, err) == 0 &&
-	    (is_binary(p->out)
+	    (p->out && str_starts(p->out, "binary://")
 		     ? start_logger(io, p->out, err) == 0
 		     : open_output(p->out, &io->out, err) == 0 &&
 			       (p->terminal || open_output(p->err, &io->err, err) == 0))) {

@@ -5,6 +5,7 @@
  * says what this is.
  */
 
+#include "shim/placement.h"
 #include "shim/shim.h"
 
 #include "base/fd.h"
@@ -123,7 +124,9 @@ int shim_start(const struct invocation *inv, int argc, char **argv, struct err *
 		return -1;
 	}
 	(void)str_print(pid, sizeof(pid), "%d", (int)server.pid);
-	if (write_bundle_file("shim.pid", pid, err) < 0 ||
+	if (placement_join_cgroup(STDIN_FILENO, server.pid, err) < 0 ||
+	    placement_score(getppid(), server.pid, err) < 0 ||
+	    write_bundle_file("shim.pid", pid, err) < 0 ||
 	    write_bundle_file("address", address, err) < 0) {
 		spawn_kill(&server);
 		(void)unlink(path);

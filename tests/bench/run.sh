@@ -84,6 +84,22 @@ row "exec of true, runc" "$r" ms
 row "exec of true, kata" "$k" ms
 row "exec, kata / runc" "$(ratio "$k" "$r")" x 2
 
+on_terminal() { # CONTAINER EXEC-ID
+	"$TOOLS/pty" ctr --address "$LAB/containerd.sock" tasks exec -t --exec-id "$2" "$1" \
+		seq 100000 </dev/null
+}
+rm -f "$LAB"/{kata,runc,prices}
+for i in $(seq "$runs"); do
+	k=$(ms on_terminal "$kata" "t$i")
+	r=$(ms on_terminal "$runc" "t$i")
+	echo "$k" >>"$LAB/kata"
+	echo "$r" >>"$LAB/runc"
+	ratio "$k" "$r" >>"$LAB/prices"
+done
+row "100 000 lines on a terminal, runc" "$(median <"$LAB/runc")" ms
+row "100 000 lines on a terminal, kata" "$(median <"$LAB/kata")" ms
+row "terminal, kata / runc, each time" "$(median <"$LAB/prices")" x 5
+
 memory() { # FIELD PID: KiB
 	awk -v f="$1:" '$1 == f { print $2 }' "/proc/$2/smaps_rollup"
 }

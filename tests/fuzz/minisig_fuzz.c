@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The three texts of minisign, from strangers; each input is tried as each of them. What parses is
- * printed and is the same again. Encrypted keys are tried without a pass-phrase: with one, a run
+ * printed and is the same again. Encrypted keys are tried without a passphrase: with one, a run
  * would measure scrypt.
  */
 

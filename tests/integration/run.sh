@@ -77,16 +77,27 @@ field() { # NAME: its value in the event on standard input
 	sed "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/"
 }
 
+# The time in an event, in seconds: ctr prints a text before containerd 2, and since then an object.
+exited_at() {
+	local event
+	read -r event
+	if [[ $event =~ \"exited_at\":\{\"seconds\":([0-9]+)(,\"nanos\":([0-9]+))? ]]; then
+		printf '%d.%09d\n' "${BASH_REMATCH[1]}" "${BASH_REMATCH[3]:-0}"
+	else
+		date -d "$(field exited_at <<<"$event")" +%s.%N
+	fi
+}
+
 # How long after a moment ($EPOCHREALTIME) an event says that a process ended, in milliseconds.
 ended_after() { # MOMENT ID
 	local at
-	at=$(date -d "$(heard /tasks/exit "$2" | field exited_at)" +%s.%N)
+	at=$(heard /tasks/exit "$2" | exited_at)
 	awk -v a="$1" -v b="$at" 'BEGIN { printf "%d", (b - a) * 1000 }'
 }
 
 configured() { # TOML...: a configuration with these lines laid over; prints its path
 	mkdir -p "$LAB/conf/config.d"
-	cp "$PREFIX/share/defaults/kata-containers/configuration.toml" "$LAB/conf/"
+	cp -r "$PREFIX"/share/defaults/kata-containers/. "$LAB/conf/"
 	printf '%s\n' "$@" >"$LAB/conf/config.d/10-test.toml"
 	echo "$LAB/conf/configuration.toml"
 }
@@ -97,6 +108,8 @@ for cases in tests/integration/cases/*.sh; do
 done
 
 lab_start "$PREFIX"
+# shellcheck disable=SC2034 # for the cases
+PREFIX=$LAB_PREFIX
 lab_image
 passed=0 failed=0
 [ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')

@@ -49,8 +49,8 @@ void lab_sandbox(void); /* CreateSandbox "sb" */
 
 /* The root file system of a container: busybox. Returns its guest path. */
 const char *lab_rootfs(void);
-/* A request for a container that runs a shell script; more is JSON put into "linux". Free with
- * lab_free. */
+/* A request for a container that runs a shell script, or that has the specification json. Free with
+ * lab_container_free. */
 struct lab_container {
 	Grpc__CreateContainerRequest request;
 	struct oci_spec *spec;

@@ -15,8 +15,12 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -292,6 +296,71 @@ START_TEST(a_volume_follows_its_source)
 }
 END_TEST
 
+struct swapper {
+	char *folder, *link;
+	bool stop;
+};
+
+/* The container's part: its folder is there, or a link that leads elsewhere. */
+static void *swap(void *arg)
+{
+	struct swapper *s = arg;
+
+	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED))
+		ck_assert(renameat2(AT_FDCWD, s->folder, AT_FDCWD, s->link, RENAME_EXCHANGE) == 0);
+	return NULL;
+}
+
+START_TEST(what_is_gone_is_removed_nowhere_else)
+{
+	AUTO(str) char *from = path_join(dir, "from");
+	AUTO(str) char *to = path_join(dir, "to");
+	AUTO(str) char *folder = path_join(dir, "to/folder");
+	AUTO(str) char *aside = path_join(dir, "aside");
+	AUTO(str) char *outside = path_join(dir, "outside");
+	struct swapper s = { folder, aside, false };
+	char target[64];
+	pthread_t thread;
+
+	put("from/folder/key", "x");
+	sync_volume();
+	for (int i = 0; i < 8; i++) {
+		AUTO(str) char *name = str_fmt("outside/%d", i);
+
+		put(name, "keep");
+	}
+	link_in("aside", outside);
+	/* An fd has no path here: nothing may work by one. */
+	if (unshare(CLONE_NEWNS) == 0) {
+		ck_assert(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+		ck_assert(umount2("/proc", MNT_DETACH) == 0);
+	}
+	ck_assert(pthread_create(&thread, NULL, swap, &s) == 0);
+	for (int round = 0; round < 200; round++) {
+		for (int i = 0; i < 8; i++) {
+			AUTO(str) char *name = str_fmt("%s/%d", folder, i);
+
+			(void)!symlink("x", name); /* there is one already, or it is outside */
+		}
+		struct err ignored = ERR_INIT; /* what the swapping makes of it */
+		(void)!watcher_sync(from, to, &ignored);
+	}
+	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
+	ck_assert(pthread_join(thread, NULL) == 0);
+	for (int i = 0; i < 8; i++) {
+		AUTO(str) char *name = str_fmt("outside/%d", i);
+
+		expect(name, "keep");
+	}
+	if (readlink(folder, target, sizeof(target)) >= 0)
+		ck_assert(renameat2(AT_FDCWD, folder, AT_FDCWD, aside, RENAME_EXCHANGE) == 0);
+	link_in("to/folder/gone", "x");
+	sync_volume();
+	AUTO(str) char *gone = path_join(folder, "gone");
+	ck_assert_int_eq(readlink(gone, target, sizeof(target)), -1);
+}
+END_TEST
+
 START_TEST(big_volumes_are_not_copied)
 {
 	AUTO(str) char *from = path_join(dir, "from");
@@ -408,6 +477,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tc, 60);
 	log_set_fd(-1);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_command_line_is_read);
@@ -419,6 +489,7 @@ int main(void)
 	tcase_add_test(tc, events_are_taken_apart);
 	tcase_add_test(tc, waiting_ends);
 	tcase_add_test(tc, a_volume_follows_its_source);
+	tcase_add_test(tc, what_is_gone_is_removed_nowhere_else);
 	tcase_add_test(tc, big_volumes_are_not_copied);
 	tcase_add_test(tc, huge_pages_are_counted);
 	tcase_add_test(tc, a_volume_is_given_to_a_group);

@@ -11,6 +11,7 @@
 #include "tests/unit/sanitized.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -284,6 +285,136 @@ START_TEST(containers_share_ipc_uts_and_pid_on_request)
 }
 END_TEST
 
+/* --- out of memory --- */
+
+static void *ask_for_event(void *arg)
+{
+	Grpc__GetOOMEventRequest r = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	Grpc__OOMEvent **event = arg;
+
+	*event = lab_must("GetOOMEvent", &r, &grpc__oomevent__descriptor);
+	return NULL;
+}
+
+static void run_out_of_memory(const char *id)
+{
+	Grpc__UpdateContainerRequest r = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	static const char json[] = "{\"memory\":{\"limit\":16777216}}";
+	struct err err = ERR_INIT;
+	AUTO(oci_resources)
+	struct oci_resources *limits = oci_resources_parse(json, strlen(json), "limits", &err);
+
+	lab_run(id, "read go; dd if=/dev/zero of=/dev/null bs=128M count=1; exit 3", false);
+	r.container_id = (char *)id;
+	r.resources = oci_resources_to_message(limits);
+	(void)lab_must("UpdateContainer", &r, NULL);
+	protobuf_c_message_free_unpacked(&r.resources->base, NULL);
+	lab_write(id, "", "\n", 1);
+	ck_assert_int_eq(lab_wait(id, ""), 3);
+}
+
+START_TEST(an_out_of_memory_kill_is_told_whoever_asks_first)
+{
+	Grpc__OOMEvent *event = NULL;
+	pthread_t thread;
+
+	ck_assert(pthread_create(&thread, NULL, ask_for_event, &event) == 0);
+	run_out_of_memory("early");
+	ck_assert(pthread_join(thread, NULL) == 0);
+	ck_assert_str_eq(event->container_id, "early");
+	protobuf_c_message_free_unpacked(&event->base, NULL);
+	run_out_of_memory("late");
+	/* With cgroup v1 a kill may have more than one event. */
+	for (bool late = false; !late;) {
+		(void)ask_for_event(&event);
+		late = str_eq(event->container_id, "late");
+		ck_assert(late || str_eq(event->container_id, "early"));
+		protobuf_c_message_free_unpacked(&event->base, NULL);
+	}
+	lab_remove("early");
+	lab_remove("late");
+}
+END_TEST
+
+/* --- what a removal meets --- */
+
+START_TEST(a_removal_that_failed_is_tried_again)
+{
+	Grpc__RemoveContainerRequest r = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+	static const char busy[] = "/run/kata-containers/busy/mounted";
+
+	lab_run("busy", "exit 0", false);
+	ck_assert_int_eq(lab_wait("busy", ""), 0);
+	ck_assert(mkdir(busy, 0700) == 0 && mount("tmpfs", busy, "tmpfs", 0, NULL) == 0);
+	r.container_id = (char *)"busy";
+	lab_must_fail("RemoveContainer", &r, E_STATE);
+	lab_must_fail("RemoveContainer", &r, E_STATE);
+	ck_assert(umount(busy) == 0);
+	(void)lab_must("RemoveContainer", &r, NULL);
+	lab_must_fail("RemoveContainer", &r, E_NOT_FOUND);
+	ck_assert_int_eq(lab_output("busy", "echo again", "again\n"), 0);
+}
+END_TEST
+
+static void *start_slowly(void *arg)
+{
+	Grpc__StartContainerRequest r = GRPC__START_CONTAINER_REQUEST__INIT;
+
+	r.container_id = arg;
+	(void)lab_must("StartContainer", &r, NULL);
+	return NULL;
+}
+
+/* Of the hook that runs, or 0. */
+static pid_t hook_pid(void)
+{
+	AUTO(buf) struct buf text = BUF_INIT(100);
+	struct err ignored = ERR_INIT;
+
+	return file_read(AT_FDCWD, "/run/hook", 100, &text, &ignored) < 0
+		       ? 0
+		       : (pid_t)strtol(buf_cstr(&text), NULL, 10);
+}
+
+/* A start whose hook takes its time uses the container: its removal gives up in time. */
+START_TEST(a_removal_has_a_deadline)
+{
+	static const char go[] = "/run/hook-may-end";
+	Grpc__RemoveContainerRequest r = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+	Grpc__Hooks hooks = GRPC__HOOKS__INIT;
+	Grpc__Hook hook = GRPC__HOOK__INIT, *list[] = { &hook };
+	char *args[] = { (char *)"sh", (char *)"-c",
+			 (char *)"echo $$ >/run/hook; until [ -e /run/hook-may-end ]; do sleep "
+				 "0.05; done" };
+	struct err err = ERR_INIT;
+	struct lab_container c;
+	pthread_t thread;
+
+	lab_container(&c, "slow", "sleep 1000", false);
+	hook.path = (char *)"/bin/sh";
+	hook.args = args;
+	hook.n_args = ARRAY_LEN(args);
+	hook.timeout = 50;
+	hooks.poststart = list;
+	hooks.n_poststart = 1;
+	c.request.oci->hooks = &hooks;
+	(void)lab_must("CreateContainer", &c.request, NULL);
+	c.request.oci->hooks = NULL;
+	lab_container_free(&c);
+	ck_assert(pthread_create(&thread, NULL, start_slowly, (char *)"slow") == 0);
+	while (hook_pid() <= 0)
+		(void)poll(NULL, 0, 10);
+	r.container_id = (char *)"slow";
+	r.timeout = 1;
+	lab_must_fail("RemoveContainer", &r, E_TIMEOUT);
+	ck_assert_int_eq(kill(hook_pid(), 0), 0); /* it did not wait for the hook */
+	ck_assert(file_replace_volatile(AT_FDCWD, go, "", 0, 0600, &err) == 0);
+	ck_assert(pthread_join(thread, NULL) == 0);
+	r.timeout = 0;
+	(void)lab_must("RemoveContainer", &r, NULL);
+}
+END_TEST
+
 /* What DestroySandbox has to clean up. */
 START_TEST(a_sandbox_ends_with_containers_in_it)
 {
@@ -346,6 +477,9 @@ int main(void)
 	tcase_add_test(tc, a_terminal_has_one_stream_and_a_size);
 	tcase_add_test(tc, pause_stats_update);
 	tcase_add_test(tc, containers_share_ipc_uts_and_pid_on_request);
+	tcase_add_test(tc, an_out_of_memory_kill_is_told_whoever_asks_first);
+	tcase_add_test(tc, a_removal_that_failed_is_tried_again);
+	tcase_add_test(tc, a_removal_has_a_deadline);
 	tcase_add_test(tc, a_sandbox_ends_with_containers_in_it);
 	tcase_add_test(tc, connections_come_and_go);
 	tcase_add_test(tc, the_agent_stays_small);

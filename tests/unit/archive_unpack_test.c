@@ -221,7 +221,7 @@ START_TEST(entries_come_once_and_all)
 	zstd_wrap(&tar, &blob);
 	ck_assert_int_lt(unpack(&blob, 2), 0);
 	ck_assert_int_eq(err.code, E_INVALID);
-	ck_assert_ptr_nonnull(strstr(err.msg, _i < 3 ? "twice" : "1 entries instead of 2"));
+	ck_assert_ptr_nonnull(strstr(err.msg, _i < 3 ? "duplicate" : "1 entries instead of 2"));
 }
 END_TEST
 

@@ -819,13 +819,13 @@ static const struct {
 	{ "\"nothing\"", NULL, NULL, "exec: \"nothing\": executable file not found in $PATH" },
 	{ "\"\"", NULL, NULL, "exec: \"\": executable file not found in $PATH" },
 	{ "\"/no/such\"", NULL, NULL,
-	  "exec: \"/no/such\": stat /no/such: No such file or directory" },
-	{ "\"/etc/passwd\"", NULL, NULL, "exec: \"/etc/passwd\": Permission denied" },
-	{ "\"/etc\"", NULL, NULL, "exec: \"/etc\": Is a directory" },
-	{ "\"/etc/passwd/x\"", NULL, NULL, "exec: \"/etc/passwd/x\": Not a directory" },
-	{ "\"/dev/null\"", NULL, NULL, "exec: \"/dev/null\": Permission denied" },
+	  "exec: \"/no/such\": stat /no/such: no such file or directory" },
+	{ "\"/etc/passwd\"", NULL, NULL, "exec: \"/etc/passwd\": permission denied" },
+	{ "\"/etc\"", NULL, NULL, "exec: \"/etc\": is a directory" },
+	{ "\"/etc/passwd/x\"", NULL, NULL, "exec: \"/etc/passwd/x\": not a directory" },
+	{ "\"/dev/null\"", NULL, NULL, "exec: \"/dev/null\": permission denied" },
 	{ "\"/closed/true\"", "{\"uid\":7,\"gid\":8}", CAPS("\"CAP_KILL\""),
-	  "exec: \"/closed/true\": Permission denied" },
+	  "exec: \"/closed/true\": permission denied" },
 	{ "\"/closed/true\"", "{\"uid\":7,\"gid\":8,\"additionalGids\":[77]}", CAPS("\"CAP_KILL\""),
 	  NULL },
 	{ "\"/closed/true\"", NULL, NULL, NULL },
@@ -1497,6 +1497,43 @@ START_TEST(user_namespaces)
 }
 END_TEST
 
+/* Root is root there, but for the namespaces that it did not make: those are ours. */
+static const char *const not_made[] = {
+	"",
+	",{\"type\":\"ipc\"}",
+	",{\"type\":\"ipc\",\"path\":\"/proc/self/ns/ipc\"}",
+	",{\"type\":\"network\",\"path\":\"/proc/self/ns/net\"},{\"type\":\"ipc\"}",
+	",{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"cgroup\"}",
+};
+
+START_TEST(a_user_namespace_with_an_identity_map)
+{
+	static const char map[] = "[{\"containerID\":0,\"hostID\":0,\"size\":65536}]";
+	AUTO(str)
+	char *namespaces = str_fmt("{\"type\":\"user\"},{\"type\":\"mount\"},{\"type\":\"pid\"},"
+				   "{\"type\":\"uts\"}%s",
+				   not_made[_i]);
+	AUTO(str) char *maps = str_fmt("\"uidMappings\":%s,\"gidMappings\":%s", map, map);
+
+	expect(
+		&(struct parts){
+			.script = "grep -E ' /(dev/mqueue|sys) ' /proc/self/mounts | grep -oE "
+				  "'mqueue [a-z,]*noexec|sysfs [a-z,]*noexec' | sort; "
+				  "test -d /sys/class/net/lo && echo lo; "
+				  "touch /sys/x 2>/dev/null || echo ro",
+			.namespaces = namespaces,
+			.mounts = "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":"
+				  "\"proc\"},{\"destination\":\"/dev\",\"type\":\"tmpfs\","
+				  "\"source\":\"tmpfs\"},{\"destination\":\"/dev/mqueue\","
+				  "\"type\":\"mqueue\",\"source\":\"mqueue\",\"options\":["
+				  "\"nosuid\",\"noexec\",\"nodev\"]},{\"destination\":\"/sys\","
+				  "\"type\":\"sysfs\",\"source\":\"sysfs\",\"options\":["
+				  "\"nosuid\",\"noexec\",\"nodev\",\"ro\"]}",
+			.linux_ = maps },
+		"mqueue rw,nosuid,nodev,noexec\nsysfs ro,nosuid,nodev,noexec\nlo\nro\n");
+}
+END_TEST
+
 /* A tmpfs with a file of root's and one of uid 5; the container's mount of it, with these options
  * and members. NULL: the kernel cannot map the owners of a tmpfs (before Linux 6.3). */
 static char *mapped_mount(const char *options, const char *members)
@@ -1810,6 +1847,8 @@ int main(int argc, char **argv)
 		tcase_add_test(real, no_fd_leaks_into_the_container);
 		tcase_add_test(real, no_fd_leaks_here);
 		tcase_add_test(real, user_namespaces);
+		tcase_add_loop_test(real, a_user_namespace_with_an_identity_map, 0,
+				    (int)ARRAY_LEN(not_made));
 		tcase_add_test(real, mounts_with_mapped_owners);
 		tcase_add_test(real, exec_into_a_user_namespace);
 		tcase_add_test(real, exec_beside_an_init_that_moved);

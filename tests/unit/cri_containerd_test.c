@@ -564,7 +564,7 @@ START_TEST(the_command_fails)
 	start(text);
 	write_script(refuse);
 	FAILS(install(), E_FAILED);
-	ck_assert_ptr_nonnull(strstr(err.msg, "ended with 7: no way"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "exit code 7: no way"));
 	assert_config(text);
 	ck_assert(answers());
 }
@@ -581,7 +581,7 @@ START_TEST(the_command_does_nothing)
 	o.restart_with = "/bin/true";
 	o.restart_seconds = 1;
 	FAILS(install_with(&o, NULL, NULL), E_TIMEOUT);
-	ck_assert_ptr_nonnull(strstr(err.msg, "still the process"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "was not replaced"));
 	assert_config(text);
 	ck_assert_int_eq(daemon_pid(), pid);
 }

@@ -420,7 +420,7 @@ START_TEST(cri_is_off)
 	OK(cri_find(&o, &c, &err));
 	OK(cri_register(c, NULL, &change, &record, &err));
 	ck_assert_uint_eq(change.change.nfiles, 0);
-	ck_assert_ptr_nonnull(strstr(change.reason, "switched off"));
+	ck_assert_ptr_nonnull(strstr(change.reason, "is disabled"));
 }
 END_TEST
 
@@ -676,13 +676,13 @@ static const struct {
 	{ MERGE "put_together \"$@\"", E_OK, NULL },
 	/* Zeros that only one of the two prints do not matter. */
 	{ MERGE "[ $4 = dump ] && put_together \"$@\" | sed '/^root/aoom_score = 0'", E_OK, NULL },
-	{ "grep -v ^imports $2", E_CONFIG, "would not see the runtime handlers" },
+	{ "grep -v ^imports $2", E_CONFIG, "would ignore the runtime handlers" },
 	{ MERGE "put_together \"$@\" | if grep -q /proc/ $2; then sed "
 		"'s,^root.*,root = \"/elsewhere\",'; else cat; fi",
-	  E_CONFIG, "would change 'root' too" },
+	  E_CONFIG, "would also change 'root'" },
 	{ MERGE "put_together \"$@\" | if grep -q /proc/ $2; then sed "
 		"'/address/d'; else cat; fi",
-	  E_CONFIG, "would change 'grpc.address' too" },
+	  E_CONFIG, "would also change 'grpc.address'" },
 	{ "echo 'expected version 3, got 2' >&2; exit 1", E_CONFIG, "expected version 3, got 2" },
 	{ MERGE "grep -q /proc/ $2 && { echo no such key >&2; exit 1; }; "
 		"put_together \"$@\"",

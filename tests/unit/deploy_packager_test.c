@@ -260,7 +260,7 @@ START_TEST(a_pass_phrase_is_asked_without_echo)
 
 		ck_assert_int_gt(n, 0);
 		buf_add(&seen, chunk, (size_t)n);
-		if (strstr(seen.data, prompts ? "Once more: " : "of the new key: ")) {
+		if (strstr(seen.data, prompts ? "Repeat it: " : "of the new key: ")) {
 			ck_assert_int_eq(tcgetattr(master, &mode), 0);
 			/* The prompt comes before the echo is off: what is typed is dropped then.
 			 */

@@ -257,7 +257,7 @@ START_TEST(a_bad_signature_of_a_known_key_is_an_error)
 	struct trust_signature sigs[] = { { "a", one.data, one.len },
 					  { "b", other.data, other.len } };
 	refused(trust_signatures(t, "release.yaml", TEXT, strlen(TEXT), sigs, 2, &err),
-		"get it again");
+		"download it again");
 	sigs[1] = (struct trust_signature){ "b", "nonsense", 8 };
 	ck_assert_int_lt(trust_signatures(t, "release.yaml", TEXT, strlen(TEXT), sigs, 2, &err), 0);
 	ck_assert_int_eq(err.code, E_INVALID);
@@ -453,8 +453,8 @@ START_TEST(roots_rotate_one_by_one)
 		{ 2, "23", 2, NOW + 1, "12", "by its own keys" }, /* not by the new set */
 		{ 2, "23", 2, NOW + 1, "23", "--key FILE" },      /* not by the old one */
 		{ 2, "23", 2, NOW + 1, "13", "by the keys until now" },
-		{ 1, "23", 2, NOW + 1, "123", "in their order" },
-		{ 3, "23", 2, NOW + 1, "123", "in their order" },
+		{ 1, "23", 2, NOW + 1, "123", "in order" },
+		{ 3, "23", 2, NOW + 1, "123", "in order" },
 		{ 2, "23", 2, NOW, "123", "newest one" },
 	};
 	AUTO(str) char *root = root_text(1, "12", 2, NOW + 1);
@@ -490,7 +490,7 @@ START_TEST(a_first_root_follows_plain_keys)
 	struct trust_options o = { .keys = keys, .now = NOW };
 	AUTO(trust) struct trust *t = opened(&o);
 
-	refused(ask(t, "root.json", second, "01"), "in their order");
+	refused(ask(t, "root.json", second, "01"), "in order");
 	refused(ask(t, "root.json", first, "1"), "--key FILE");
 	good(ask(t, "root.json", first, "01"));
 	good(ask(t, "release.yaml", TEXT, "1"));

@@ -257,6 +257,10 @@ static void started(uint32_t stream)
 		return;
 	if (plays("die-at-start"))
 		exit(1);
+	if (plays("bad-start")) {
+		refuse(stream, 2, "exec /no/such: no such file or directory");
+		return;
+	}
 	reply_empty(stream);
 	running = true;
 	if (plays("flood-console"))
@@ -324,6 +328,8 @@ static void serve(uint32_t stream, const char *method)
 		}
 		reply_empty(stream);
 		end_process();
+	} else if (plays("no-input") && str_eq(method, "WriteStdin")) {
+		refuse(stream, 2, "broken pipe");
 	} else if (plays("flood-oom") && str_eq(method, "GetOOMEvent")) {
 		reply_empty(stream);
 	} else if (plays("reorder") && running && !str_eq(method, "DestroySandbox")) {

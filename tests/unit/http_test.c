@@ -189,7 +189,7 @@ static const struct {
 	{ "elsewhere", E_PROTOCOL, "redirect" },
 	{ "headers", E_LIMIT, "headers" },
 	{ "interim", E_LIMIT, "headers" },
-	{ "flood", E_LIMIT, "too much" },
+	{ "flood", E_LIMIT, "too long" },
 	{ "unasked", E_PROTOCOL, "range" },
 };
 

@@ -95,7 +95,7 @@ START_TEST(minisign_verifies_ours)
 }
 END_TEST
 
-/* Keys with and without a pass-phrase. */
+/* Keys with and without a passphrase. */
 START_TEST(minisign_signs_with_our_key_and_we_verify)
 {
 	AUTO(minisig_secret) struct minisig_secret secret;

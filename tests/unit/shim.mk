@@ -8,9 +8,14 @@ CFLAGS_tests_unit_shim_lab := $(SHIM_WITH)
 CFLAGS_tests_unit_shim_hostile_test := $(SHIM_WITH)
 CFLAGS_tests_unit_shim_vsock_test := $(SHIM_WITH)
 CFLAGS_tests_unit_shim_mounts_test := $(SHIM_WITH)
+CFLAGS_tests_unit_shim_ends_test := $(SHIM_WITH)
+CFLAGS_tests_unit_shim_race_test := $(SHIM_WITH)
 SHIM_LAB := tests/unit/shim_lab.c tests/unit/children_lab.c tests/unit/kernel_lab.c tests/unit/wire_lab.c
 $(eval $(call unit_test,shim_test,tests/unit/shim_test.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_hostile_test,tests/unit/shim_hostile_test.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_mounts_test,tests/unit/shim_mounts_test.c $(SHIM_LAB),mount base))
+$(eval $(call unit_test,shim_uri_test,tests/unit/shim_uri_test.c runtime/shim/uri.c,base))
+$(eval $(call unit_test,shim_ends_test,tests/unit/shim_ends_test.c $(SHIM_LAB),mount base))
+$(eval $(call unit_test,shim_race_test,tests/unit/shim_race_test.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_vsock_test,tests/unit/shim_vsock_test.c tests/unit/vsock_lab.c $(SHIM_LAB),mount base))
-$(BUILD)/tests/shim_mounts_test $(BUILD)/tests/shim_vsock_test $(BUILD)/tests/shim_test $(BUILD)/tests/shim_hostile_test: | $(BUILD)/tools/fake-vm $(BUILD)/bin/containerd-shim-kata-v2
+$(BUILD)/tests/shim_ends_test $(BUILD)/tests/shim_race_test $(BUILD)/tests/shim_mounts_test $(BUILD)/tests/shim_vsock_test $(BUILD)/tests/shim_test $(BUILD)/tests/shim_hostile_test: | $(BUILD)/tools/fake-vm $(BUILD)/bin/containerd-shim-kata-v2

@@ -262,10 +262,12 @@ static void write_config(const char *share)
 		   "{\"type\":\"pid\"},{\"type\":\"mount\"}]}}");
 }
 
+const char *shim_namespace = "ns";
+
 static void run_shim(const char *verb, struct buf *out)
 {
 	struct err err = ERR_INIT;
-	struct spawn s = { .argv = ARGV(SHIM, "-namespace", "ns", "-id", "c", "-address",
+	struct spawn s = { .argv = ARGV(SHIM, "-namespace", shim_namespace, "-id", "c", "-address",
 					DIR "/containerd.sock", "-debug", verb),
 			   .cwd = BUNDLE };
 
@@ -392,6 +394,22 @@ void shim_output_is(const char *expect)
 
 	ck_assert_msg(file_read(AT_FDCWD, OUTPUT, 4096, &text, &err) == 0, "%s", err.msg);
 	ck_assert_str_eq(buf_cstr(&text), expect);
+}
+
+void shim_await_request(const char *method)
+{
+	struct deadline d = deadline_in(ANSWER_MS);
+
+	for (;;) {
+		AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+		struct err none_yet = ERR_INIT;
+
+		if (file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &none_yet) == 0 &&
+		    memmem(log.data, log.len, method, strlen(method)))
+			return;
+		ck_assert_msg(!deadline_passed(d), "the agent was not asked %s", method);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	}
 }
 
 struct wire_value shim_recorded(const struct buf *log, const char *service, const char *method)

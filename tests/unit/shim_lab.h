@@ -72,6 +72,8 @@ extern unsigned shim_n_events;
 extern unsigned shim_events_to_lose; /* that many connections end before the answer */
 void shim_await_event(const char *topic, unsigned status);
 
+void shim_await_request(const char *method); /* until the agent was asked that */
+
 /* --- life and end --- */
 
 extern const char *shim_more_config; /* a drop-in, or NULL; before the start */
@@ -89,6 +91,7 @@ void shim_output_is(const char *expect);
 void shim_finish(void);
 /* Delete of a container that ended with 255, and that. */
 void shim_delete_container(void);
+extern const char *shim_namespace; /* of the verbs that are run; "ns" */
 /* The `delete` verb, as containerd calls it after a shim is gone. */
 void shim_delete_verb(void);
 void shim_no_process_is_left(bool killed);

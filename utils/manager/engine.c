@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Starts kata-deploy. */
+/* Runs kata-deploy. */
 
 #include "utils/manager/engine.h"
 
@@ -72,10 +72,11 @@ int engine_run(char *const *words, struct err *err)
 	int status;
 
 	if (run_here(argv, &status, err) < 0)
-		return err_hint(err, "kata-deploy has to lie beside kata-manager or in PATH");
+		return err_hint(err,
+				"kata-deploy must be in the directory of kata-manager or in PATH");
 	if (status == 0)
 		return 0;
-	return err_set(err, code_of(status), "kata-deploy %s did not succeed", words[0]);
+	return err_set(err, code_of(status), "kata-deploy %s failed", words[0]);
 }
 
 struct json *engine_ask(char *const *words, struct err *err)
@@ -94,7 +95,7 @@ struct json *engine_ask(char *const *words, struct err *err)
 		if (status < 0)
 			*err = why;
 		else
-			err_set(err, code_of(status), "kata-deploy %s said nothing", words[0]);
+			err_set(err, code_of(status), "kata-deploy %s printed no result", words[0]);
 		return NULL;
 	}
 	j = json_parse(out.data, out.len, "kata-deploy's answer", err);

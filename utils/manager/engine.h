@@ -2,37 +2,37 @@
 #pragma once
 
 /*
- * kata-deploy, which does the work: kata-manager only asks, says and starts it. The two programs
- * lie in one directory; else it is looked up in PATH.
+ * Runs kata-deploy, which does the work of kata-manager. It is searched in the directory of
+ * kata-manager, then in PATH.
  */
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "json/json.h"
 
-/* Options of ours that are kata-deploy's too; each may be NULL. */
+/* Options that are passed on to kata-deploy; each may be NULL. */
 struct engine_options {
 	const char *prefix;
 	char **releases, **keys; /* strv */
 	const char *cri;
-	char *const *more; /* words of the command line that kata-deploy gets as they are; strv */
+	char *const *more; /* words of the command line passed on unchanged; strv */
 };
 extern struct engine_options engine;
 
-/* Runs any program with our standard streams, to its end. */
+/* Runs any program with our standard streams and waits for it. */
 MUST_CHECK int run_here(char *const *argv, int *status, struct err *err);
 
-/* Runs it with our standard streams. words: verb and options, strv. An exit status that is not 0
- * becomes the error of that status: what was wrong, it has said already. */
+/* Runs kata-deploy with our standard streams. words: verb and options, strv. A non-zero exit status
+ * becomes the error code of that status; kata-deploy has printed the message. */
 MUST_CHECK int engine_run(char *const *words, struct err *err);
 
-/* Its answer to a question with --json, heap; also when it ended with an error status but printed a
- * document. NULL: the error. */
+/* Runs kata-deploy with --json and returns its document, which the caller frees; also if it failed
+ * but printed a document. NULL: the error. */
 struct json *engine_ask(char *const *words, struct err *err);
 
-/* -1 and its error, if that is what it answered. */
+/* -1 and the error, if the document has one. */
 MUST_CHECK int engine_check(const struct json *answer, struct err *err);
 
-/* Puts the options that were given behind words. */
+/* Append the given options to words. */
 void engine_add_place(char ***words);
 void engine_add_release(char ***words);

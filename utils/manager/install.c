@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kata-manager install: look, say what will be done, ask, do it. Without a container manager the
- * distribution's containerd is offered first. The default runtime is never changed.
+ * kata-manager install: checks the machine, shows the plan, asks for confirmation, installs.
+ * Without a container manager the distribution's containerd is offered first. The default runtime
+ * is never changed.
  */
 
 #include "utils/manager/manager.h"
@@ -44,7 +45,8 @@ static int offer_containerd(struct err *err)
 		if (access(packagers[i].program, X_OK) < 0)
 			continue;
 		(void)fprintf(stderr,
-			      "There is no container manager here. containerd would be installed "
+			      "There is no container manager on this machine. containerd would be "
+			      "installed "
 			      "with:\n    %s\n",
 			      packagers[i].command);
 		if (ask_yes("install it?", options.yes, err) < 0)
@@ -62,7 +64,7 @@ static bool is_true(const struct json *j, const char *key)
 	return value && json_kind(value) == JSON_IS_BOOL && json_bool(value);
 }
 
-/* Shows what was found; *any says whether a manager was among it. */
+/* Shows the managers found; *any: there is one. */
 static int show_managers(bool *any, struct err *err)
 {
 	char *words[] = { (char *)"doctor", NULL };
@@ -85,7 +87,7 @@ static int show_managers(bool *any, struct err *err)
 	return 0;
 }
 
-/* The plan for people, or why there is none. */
+/* Shows the plan as text, or why there is none. */
 static int show_plan(struct err *err)
 {
 	AUTO(strv) char **words = NULL;
@@ -108,7 +110,7 @@ static int show_plan(struct err *err)
 		download && json_kind(download) == JSON_IS_INT ? (long long)json_int(download) >> 20
 							       : 0LL,
 		is_true(j, "restart") ? "yes" : "no", reason ? ", " : "", reason ? reason : "");
-	(void)fputs("the default runtime stays what it is; containers choose kata by its name\n",
+	(void)fputs("the default runtime is not changed; containers select kata by its name\n",
 		    stderr);
 	return 0;
 }
@@ -124,7 +126,7 @@ int manager_install(int argc, char **argv, struct err *err)
 		return -1;
 	if (!any && !engine.cri && offer_containerd(err) < 0)
 		return -1;
-	if (show_plan(err) < 0 || ask_yes("go on?", options.yes, err) < 0)
+	if (show_plan(err) < 0 || ask_yes("continue?", options.yes, err) < 0)
 		return -1;
 	strv_push(&words, "install");
 	strv_push(&words, "--yes");

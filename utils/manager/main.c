@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-manager: one machine, few words; kata-deploy does the work. */
+/* kata-manager: kata-deploy with few options, for a single machine. */
 
 #include "base/log.h"
 #include "base/str.h"
@@ -14,32 +14,32 @@
 
 struct manager_options options;
 
-#define PLACE                                                                                     \
-	OPT_STR(0, "prefix", "DIR", &engine.prefix, "where it is installed; default: /opt/kata"), \
-		OPT_FLAG(0, "json", &options.json, "print the result as JSON"),                   \
-		OPT_FLAG('y', "yes", &options.yes, "ask nothing")
-#define RELEASE                                                                                  \
-	OPT_STRV('r', "release", "URL|DIR|FILE", &engine.releases, "the release"),               \
-		OPT_STRV('k', "key", "FILE", &engine.keys, "trust this public key only"),        \
-		OPT_STR(0, "cri", "NAME", &engine.cri, "container manager; default: what runs"), \
-		OPT_FLAG(0, "no-proof", &options.no_proof, "do not run a container to prove it")
+#define PLACE                                                                                   \
+	OPT_STR(0, "prefix", "DIR", &engine.prefix, "installation prefix; default: /opt/kata"), \
+		OPT_FLAG(0, "json", &options.json, "print the result as JSON"),                 \
+		OPT_FLAG('y', "yes", &options.yes, "do not ask for confirmation")
+#define RELEASE                                                                                 \
+	OPT_STRV('r', "release", "URL|DIR|FILE", &engine.releases, "the release"),              \
+		OPT_STRV('k', "key", "FILE", &engine.keys, "trust this public key only"),       \
+		OPT_STR(0, "cri", "NAME", &engine.cri, "container manager; default: detected"), \
+		OPT_FLAG(0, "no-proof", &options.no_proof, "do not run a container as a proof")
 
 static const struct opt install_opts[] = { RELEASE, PLACE, OPT_END };
-/* What stands after "--" goes to kata-deploy as it is. */
+/* Arguments after "--" are passed to kata-deploy unchanged. */
 static const struct opt plain_opts[] = { PLACE, OPT_END };
 static const struct opt try_opts[] = {
 	OPT_STR(0, "with", "CLIENT", &options.with,
-		"nerdctl, docker or ctr; default: what is here"),
+		"nerdctl, docker or ctr; default: the first found"),
 	PLACE,
 	OPT_END,
 };
 static const struct opt remove_opts[] = {
-	OPT_FLAG('f', "force", &options.force, "also while containers run"),
+	OPT_FLAG('f', "force", &options.force, "even if containers are running"),
 	PLACE,
 	OPT_END,
 };
 
-/* The same verb of kata-deploy, or one of another name there. */
+/* Runs a verb of kata-deploy, possibly of another name. */
 static int pass(const char *verb, struct err *err)
 {
 	AUTO(strv) char **words = NULL;
@@ -99,7 +99,7 @@ static int remove_all(int argc, char **argv, struct err *err)
 	return pass("uninstall", err);
 }
 
-/* Questions, which have nothing to say yes to. */
+/* Queries, without --yes. */
 static int status(int argc, char **argv, struct err *err)
 {
 	(void)argc, (void)argv;
@@ -115,19 +115,19 @@ static int doctor(int argc, char **argv, struct err *err)
 }
 
 static const struct subverb verbs[] = {
-	{ "install", "[-- OPTION...]", "from nothing to a container in a VM", install_opts,
-	  manager_install, 0, -1 },
+	{ "install", "[-- OPTION...]", "set up this machine and prove it with a container in a VM",
+	  install_opts, manager_install, 0, -1 },
 	{ "try", "[IMAGE [COMMAND...]]", "run a container in a VM; without IMAGE show a proof",
 	  try_opts, manager_try, 0, -1 },
 	{ "switch", "VERSION [-- OPTION...]", "make another installed release the current one",
 	  plain_opts, switch_to, 1, -1 },
 	{ "upgrade", "[-- OPTION...]", "install the newest release", install_opts, upgrade, 0, -1 },
-	{ "rollback", "[-- OPTION...]", "go back to the release before", plain_opts, rollback, 0,
+	{ "rollback", "[-- OPTION...]", "go back to the previous release", plain_opts, rollback, 0,
 	  -1 },
-	{ "remove", "[-- OPTION...]", "take away what was installed", remove_opts, remove_all, 0,
-	  -1 },
-	{ "status", "", "say what is installed, and who uses it", plain_opts, status, 0, 0 },
-	{ "doctor", "", "can this machine run containers in VMs?", plain_opts, doctor, 0, 0 },
+	{ "remove", "[-- OPTION...]", "remove what was installed", remove_opts, remove_all, 0, -1 },
+	{ "status", "", "show what is installed, and what uses it", plain_opts, status, 0, 0 },
+	{ "doctor", "", "check whether this machine can run containers in VMs", plain_opts, doctor,
+	  0, 0 },
 	{ 0 },
 };
 static const struct family no_families[] = { { 0 } };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* Between the files of kata-manager. */
+/* Shared by the files of kata-manager. */
 
 #include "base/err.h"
 #include "base/opt.h"
@@ -15,7 +15,7 @@ struct manager_options {
 };
 extern struct manager_options options;
 
-/* install.c: one command from nothing to a container in a VM. */
+/* install.c: sets up everything for containers in VMs. */
 int manager_install(int argc, char **argv, struct err *err);
 /* try.c: try [IMAGE [COMMAND...]] */
 int manager_try(int argc, char **argv, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-manager try: a container in a VM, with whatever client this machine has. */
+/* kata-manager try: runs a container in a VM, with the client that is installed. */
 
 #include "utils/manager/manager.h"
 
@@ -14,7 +14,7 @@
 
 #define PREFIX "/opt/kata"
 
-/* Each looks an image up in its own way; podman is not here, since it starts no shims. */
+/* Each finds images in its own way; podman is missing since it cannot start shims. */
 static const struct client {
 	const char *name;
 	const char *pull; /* NULL: run does it */
@@ -46,7 +46,8 @@ static const struct client *choose(struct err *err)
 			return &clients[i];
 	}
 	if (options.with)
-		err_set(err, E_USAGE, "--with %s: there are nerdctl, docker and ctr", options.with);
+		err_set(err, E_USAGE, "--with %s: supported are nerdctl, docker and ctr",
+			options.with);
 	else if (is_in_path("podman"))
 		err_set(err, E_NOT_FOUND,
 			"podman is here, but it cannot start containers through a "
@@ -56,7 +57,7 @@ static const struct client *choose(struct err *err)
 	return NULL;
 }
 
-/* ctr wants names in full; the others take them too. */
+/* ctr requires full names; the others accept them. */
 static char *full_name(const char *image)
 {
 	const char *slash = strchr(image, '/'), *last = slash ? strrchr(image, '/') : image;
@@ -124,10 +125,10 @@ int manager_try(int argc, char **argv, struct err *err)
 
 		if (run_here(pull, &status, err) < 0)
 			return -1;
-		/* It may be here already, and the network not. */
+		/* The image may be present already, without a network. */
 		if (status != 0)
 			(void)fprintf(stderr,
-				      "kata-manager: %s was not pulled; trying what is here\n",
+				      "kata-manager: cannot pull %s, trying the local image\n",
 				      image);
 	}
 	words = command(c, c->run, image);

@@ -58,3 +58,38 @@ test_exec_on_a_terminal() {
 	expect "interrupted" "$status" 130
 	removed "$id"
 }
+
+exec_on_terminal() { # CONTAINER EXEC-ID COMMAND...
+	local id=$1 exec=$2
+	shift 2
+	talk ctr --address "$LAB/containerd.sock" tasks exec -t --exec-id "$exec" "$id" "$@"
+}
+
+test_many_lines_on_a_terminal_are_whole() {
+	on_terminal "$IMAGE" "$(lab_id)" seq 20000 </dev/null
+	expect "digest" "$(tr -d '\r' <"$LAB/said" | sha256sum)" "$(seq 20000 | sha256sum)"
+}
+
+test_terminal_input_that_nobody_reads() {
+	local id line
+	id=$(lab_id) line=$(printf 'x%.0s' {1..1000})
+	detached "$id" sleep 1000
+	for _ in {1..70}; do printf 'send %s\\n\n' "$line"; done |
+		exec_on_terminal "$id" a sleep 3
+	expect "alive" "$(lab_ctr tasks exec --exec-id b "$id" echo yes)" yes
+	removed "$id"
+}
+
+# The child has the terminal open still, silently.
+test_the_end_of_a_terminal_that_a_child_keeps() {
+	local id
+	id=$(lab_id)
+	detached "$id" sleep 1000
+	for i in 1 2 3; do
+		exec_on_terminal "$id" "e$i" sh -c "trap '' HUP; (sleep 30; echo late) & echo first" \
+			</dev/null
+		expect "said" "$(tr -d '\r' <"$LAB/said")" first
+	done
+	expect "alive" "$(lab_ctr tasks exec --exec-id b "$id" echo yes)" yes
+	removed "$id"
+}

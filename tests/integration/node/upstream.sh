@@ -11,7 +11,7 @@ test_prefix_removed_by_hand() {
 	rm -rf "$PREFIX"
 	"$LAB/restart"
 	node_wait
-	has "uninstall" "$(fails 7 node_deploy uninstall --quiet)" "install once more"
+	has "uninstall" "$(fails 7 node_deploy uninstall --quiet)" "install again"
 	node_deploy install --release "$one" --key "$one/development.pub" --quiet
 	node_deploy uninstall --quiet
 	expect "the node" "$(node_digest)" "$before"

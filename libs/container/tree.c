@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Bind mounts whose files have other owners: the kernel takes the mapping from a user namespace and
- * asks for rights over the file system, which a container's process has no more. So the mounts are
- * made, without a place, before the namespaces are.
+ * Mounts that a process in a container's user namespace may not make. Bind mounts whose files have
+ * other owners: the kernel takes the mapping from a user namespace and asks for rights over the
+ * file system. Kernel file systems that show another namespace (mqueue: ipc, sysfs: network): it
+ * asks for rights over that one, which the container has only if it makes it itself. So these are
+ * made, without a place, before the container's namespaces are.
  */
 
 #include "base/fd.h"
@@ -91,7 +93,53 @@ static int mapping_open(const struct oci_linux *l, const struct oci_mount *m, st
 	return make_namespace(&own, err);
 }
 
-static int prepare(const struct init *in, const struct oci_mount *m, int *tree, struct err *err)
+/* --- kernel file systems --- */
+
+/* The namespace that a file system shows, or -1. */
+static int shown_namespace(const char *type)
+{
+	if (str_eq(type, "mqueue"))
+		return NS_IPC;
+	return str_eq(type, "sysfs") ? NS_NET : -1;
+}
+
+/* Enters the namespace of a kind that the container joins by path. *made: it makes its own. */
+static int enter_joined(const struct oci_linux *l, int kind, bool *made, struct err *err)
+{
+	struct ns_plan plan;
+	int r = 0;
+
+	if (ns_plan_make(l, &plan, err) < 0)
+		return -1;
+	*made = plan.make & ns_flag((enum ns_kind)kind);
+	if (plan.join[kind] >= 0 && setns(plan.join[kind], ns_flag((enum ns_kind)kind)) < 0)
+		r = err_sys(err, "join the %s namespace", ns_file((enum ns_kind)kind));
+	ns_plan_release(&plan);
+	return r;
+}
+
+static int prepare_shown(const struct init *in, const struct oci_mount *m, int *tree,
+			 struct err *err)
+{
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	int kind = shown_namespace(m->type);
+	bool made;
+
+	if (kind < 0 || !ns_own(&in->spec->linux_, NS_USER))
+		return 0;
+	if (enter_joined(&in->spec->linux_, kind, &made, err) < 0 ||
+	    mount_options_parse(m->options, &o, err) < 0)
+		return -1;
+	if (made || rootfs_is_bind(m, &o))
+		return 0;
+	*tree = mount_detached(m->source, m->type, &o, err);
+	return *tree < 0 ? -1 : 0;
+}
+
+/* --- mapped owners --- */
+
+static int prepare_mapped(const struct init *in, const struct oci_mount *m, int *tree,
+			  struct err *err)
 {
 	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
 	mode_t like;
@@ -116,7 +164,7 @@ static int prepare(const struct init *in, const struct oci_mount *m, int *tree, 
 	return *tree < 0 ? -1 : 0;
 }
 
-int idmaps_open(struct init *in, struct err *err)
+int trees_open(struct init *in, struct err *err)
 {
 	in->trees = xcalloc(in->spec->n_mounts + 1, sizeof(*in->trees));
 	for (size_t i = 0; i < in->spec->n_mounts; i++)
@@ -124,7 +172,8 @@ int idmaps_open(struct init *in, struct err *err)
 	for (size_t i = 0; i < in->spec->n_mounts; i++) {
 		const struct oci_mount *m = &in->spec->mounts[i];
 
-		if (prepare(in, m, &in->trees[i], err) < 0)
+		if (prepare_mapped(in, m, &in->trees[i], err) < 0 ||
+		    (in->trees[i] < 0 && prepare_shown(in, m, &in->trees[i], err) < 0))
 			return err_wrap(err, "mount %s", m->destination ? m->destination : "");
 	}
 	return 0;

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Where the server lives on the host: its control group, if the manager asks for one, and how much
+ * rather than the manager it is killed when memory is short. What it starts inherits both. */
+
+#include "shim/placement.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "protocols/google/protobuf/any.pb-c.h"
+#include "protocols/runcoptions.pb-c.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CGROUPS "/sys/fs/cgroup"
+
+enum { OPTIONS_MAX = 1 << 20, SCORE_MAX = 1000 };
+
+/* --- control group --- */
+
+static int join(const char *root, const char *cgroup, const char *pid, struct err *err)
+{
+	AUTO(str) char *raw = str_fmt("%s/%s/cgroup.procs", root, cgroup);
+	AUTO(str) char *path = path_clean(raw);
+
+	if (!path_is_below(path, root))
+		return err_set(err, E_INVALID, "control group %s of the shim: leads elsewhere",
+			       cgroup);
+	return file_write(AT_FDCWD, path, pid, err) < 0
+		       ? err_wrap(err, "control group %s of the shim", cgroup)
+		       : 0;
+}
+
+/* Every hierarchy of cgroup v1 that has it. */
+static int join_v1(const char *cgroup, const char *pid, struct err *err)
+{
+	DIR *dir = opendir(CGROUPS);
+	const struct dirent *e;
+	unsigned joined = 0;
+
+	while (dir && !err->code && (e = readdir(dir)) != NULL) {
+		AUTO(str) char *root = path_join(CGROUPS, e->d_name);
+		AUTO(str) char *there = path_join(root, cgroup);
+
+		/* Names like "cpu" are links to "cpu,cpuacct". */
+		if (e->d_type == DT_DIR && e->d_name[0] != '.' && path_exists(there) &&
+		    join(root, cgroup, pid, err) == 0)
+			joined++;
+	}
+	if (dir)
+		(void)closedir(dir);
+	if (!err->code && !joined)
+		err_set(err, E_NOT_FOUND, "control group %s of the shim: there is none", cgroup);
+	return err->code ? -1 : 0;
+}
+
+/* The manager's options are on our standard input, as an Any; none is an empty input. */
+static char *asked_cgroup(int in, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(OPTIONS_MAX);
+	Containerd__Runc__V1__Options *options = NULL;
+	Google__Protobuf__Any *any = NULL;
+	char *cgroup = NULL;
+
+	if (isatty(in))
+		return NULL;
+	if (file_read_fd(in, "the options", OPTIONS_MAX, &text, err) < 0 || !text.len)
+		return NULL;
+	any = google__protobuf__any__unpack(NULL, text.len, (const uint8_t *)text.data);
+	if (any && str_eq(any->type_url, "containerd.runc.v1.Options"))
+		options = containerd__runc__v1__options__unpack(NULL, any->value.len,
+								any->value.data);
+	if (options && !str_empty(options->shim_cgroup))
+		cgroup = xstrdup(options->shim_cgroup);
+	if (options)
+		containerd__runc__v1__options__free_unpacked(options, NULL);
+	if (any)
+		google__protobuf__any__free_unpacked(any, NULL);
+	return cgroup;
+}
+
+int placement_join_cgroup(int in, pid_t server, struct err *err)
+{
+	AUTO(str) char *cgroup = asked_cgroup(in, err);
+	AUTO(str) char *pid = str_fmt("%d", (int)server);
+
+	if (err->code || !cgroup)
+		return err->code ? -1 : 0;
+	return path_exists(CGROUPS "/cgroup.controllers") ? join(CGROUPS, cgroup, pid, err)
+							  : join_v1(cgroup, pid, err);
+}
+
+/* --- memory --- */
+
+int placement_score(pid_t manager, pid_t server, struct err *err)
+{
+	AUTO(str) char *theirs = str_fmt("/proc/%d/oom_score_adj", (int)manager);
+	AUTO(str) char *ours = str_fmt("/proc/%d/oom_score_adj", (int)server);
+	AUTO(str) char *text = file_read_line(AT_FDCWD, theirs, err);
+	AUTO(str) char *score = NULL;
+	long adjusted;
+
+	if (!text)
+		return -1;
+	adjusted = strtol(text, NULL, 10) + 1;
+	score = str_fmt("%ld", adjusted < SCORE_MAX ? adjusted : (long)SCORE_MAX);
+	return file_write(AT_FDCWD, ours, score, err);
+}

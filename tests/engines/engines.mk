@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The container engines of Debian's newest suite, in a root directory of their own. Not part of check:
+# it needs Debian's archive once, and the better part of an hour.
+PARTS ?=
+.PHONY: check-engines
+check-engines: $(BUILD)/tools/pty $(BUILD)/tools/task-update ## run the tests on today's containerd, Docker and QEMU: PARTS="docker node ..."
+	@$(MAKE) --no-print-directory demo-releases
+	@$(MAKE) --no-print-directory stage
+	@tests/engines/run.sh $(BUILD) $(PARTS)

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How a container, a Create and a shim end: what was never started, what could not be started, what
+ * nobody waits for. */
+
+#include "tests/unit/shim_lab.h"
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NINE    "shared_fs = \"virtio-9p\""
+#define MANAGER DIR "/containerd.sock"
+
+enum { STATUS_RUNNING = 2, STATUS_STOPPED = 3 };
+
+/* State: a number of it. */
+static unsigned state_of(unsigned field)
+{
+	struct answer a = shim_ask_id("State", 0);
+	unsigned value;
+
+	ck_assert_msg(a.code == RPC_OK, "State: %s", a.text);
+	value = (unsigned)wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(field));
+	buf_release(&a.payload);
+	return value;
+}
+
+static struct answer resize(void)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(64);
+
+	wire_text(&payload, 1, "c");
+	wire_number(&payload, 3, 80);
+	wire_number(&payload, 4, 24);
+	return shim_ask("ResizePty", &payload, 0);
+}
+
+/* --- the container --- */
+
+/* Killed as any other: with an event, an exit status, and nothing that hangs. */
+START_TEST(a_container_that_was_never_started_is_killed)
+{
+	shim_start("good", NINE);
+	shim_must(shim_create(), "Create");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_await_event("/tasks/exit", 137);
+	ck_assert_uint_eq(state_of(4), STATUS_STOPPED);
+	shim_must_fail(shim_kill(9, 0), "already finished");
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_await_event("/tasks/delete", 137);
+	shim_finish();
+}
+END_TEST
+
+/* It has ended: the manager may delete it at once, and kill finds nothing. */
+START_TEST(a_container_that_cannot_be_started_has_ended)
+{
+	shim_start("bad-start", NINE);
+	shim_must(shim_create(), "Create");
+	shim_must_fail(shim_ask_id("Start", 0), "no such file or directory");
+	ck_assert_uint_eq(state_of(4), STATUS_STOPPED);
+	ck_assert_uint_eq(shim_wait(), 255);
+	shim_await_event("/tasks/exit", 255);
+	shim_must_fail(shim_ask_id("Start", 0), "ended already");
+	shim_must_fail(shim_kill(9, 0), "already finished");
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
+/* When the manager hears of the end the VM is gone; nothing waits for Delete. */
+START_TEST(the_vm_ends_with_its_workload)
+{
+	AUTO(str) char *vmm = NULL;
+
+	shim_start_container(_i ? "no-goodbye" : "good");
+	vmm = str_fmt("/proc/%u", state_of(3));
+	ck_assert(path_exists(vmm));
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	ck_assert(!path_exists(vmm));
+	ck_assert_uint_eq(state_of(4), STATUS_STOPPED);
+	shim_must_fail(shim_ask_id("Stats", 0), "ended already");
+	shim_must(shim_ask_id("Pids", 0), "Pids");
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_output_is("hello\n");
+	shim_finish();
+}
+END_TEST
+
+/* Managers ask for the size of whatever they have attached to. */
+START_TEST(what_has_no_terminal_has_no_size)
+{
+	shim_start("good", NINE);
+	shim_must(shim_create(), "Create");
+	shim_must(resize(), "ResizePty");
+	shim_must(shim_ask_id("Start", 0), "Start");
+	shim_must(resize(), "ResizePty");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(resize(), "ResizePty");
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
+/* The same id in another namespace is another container. */
+START_TEST(delete_in_another_namespace_touches_nothing)
+{
+	shim_start_container("good");
+	shim_namespace = "other";
+	shim_delete_verb();
+	shim_namespace = "ns";
+	ck_assert_uint_eq(state_of(4), STATUS_RUNNING);
+	ck_assert(path_exists("/run/vc/sbs/c@ns/persist.json"));
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
+/* --- input --- */
+
+/* A workload that was given no input reads the end of it. */
+START_TEST(no_input_is_an_end)
+{
+	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+
+	shim_start_container("good");
+	shim_await_request("CloseStdin");
+	ck_assert(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0);
+	(void)shim_recorded(&log, "grpc.AgentService", "CloseStdin");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
+/* The process has closed its input; who still writes is not to be ended by that. */
+START_TEST(input_that_is_not_read_is_taken)
+{
+	enum { MUCH = 2 << 20 };
+	AUTO(buf) struct buf payload = BUF_INIT(1024);
+	struct err err = ERR_INIT;
+	AUTO(mem) char *much = xcalloc(1, MUCH);
+
+	shim_start("no-input", NINE);
+	ck_assert_int_eq(mkfifo(DIR "/in", 0600), 0);
+	wire_text(&payload, 1, "c");
+	wire_text(&payload, 2, BUNDLE);
+	wire_text(&payload, 5, DIR "/in");
+	shim_must(shim_ask("Create", &payload, 0), "Create");
+	AUTO(fd) int in = open(DIR "/in", O_WRONLY | O_CLOEXEC);
+	shim_must(shim_ask_id("Start", 0), "Start");
+	ck_assert_msg(fd_write_all(in, much, MUCH, &err) == 0, "%s", err.msg);
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	ck_assert_msg(fd_write_all(in, much, MUCH, &err) == 0, "%s", err.msg);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
+/* --- a Create that nobody waits for --- */
+
+static const struct {
+	const char *script, *until; /* what the agent was asked last */
+} creates[] = { { "no-answer", "CreateContainer" }, { "no-check", "Check" } };
+
+static int begin_create(int i)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024);
+	struct err err = ERR_INIT;
+	AUTO(str) char *address = NULL;
+	int fd;
+
+	shim_start(creates[i].script, NINE);
+	address = file_read_line(AT_FDCWD, BUNDLE "/address", &err);
+	ck_assert_ptr_nonnull(address);
+	fd = fd_unix_connect(address + strlen("unix://"), &err);
+	ck_assert_msg(fd >= 0, "%s", err.msg);
+	wire_text(&payload, 1, "c");
+	wire_text(&payload, 2, BUNDLE);
+	shim_ask_on(fd, TASK, "Create", &payload, 0);
+	shim_await_request(creates[i].until);
+	return fd;
+}
+
+static void await_no_sandbox(void)
+{
+	struct deadline d = deadline_in(ANSWER_MS);
+
+	while (path_exists("/run/vc/sbs/c@ns")) {
+		ck_assert_msg(!deadline_passed(d), "Create is not undone");
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	}
+}
+
+START_TEST(a_create_whose_caller_is_gone_is_undone)
+{
+	int fd = begin_create(_i);
+
+	(void)close(fd);
+	await_no_sandbox();
+	shim_must_fail(shim_ask_id("State", 0), "not found");
+	shim_finish();
+}
+END_TEST
+
+START_TEST(shutdown_ends_a_create)
+{
+	AUTO(fd) int fd = begin_create(_i);
+	struct answer a;
+
+	shim_must(shim_ask_id("Shutdown", 0), "Shutdown");
+	a = shim_answer_on(fd, "Create");
+	shim_must_fail(a, "");
+	shim_no_process_is_left(false);
+	shim_nothing_is_left();
+}
+END_TEST
+
+/* --- the shim --- */
+
+START_TEST(a_shim_without_a_manager_ends)
+{
+	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
+	shim_start("good", NINE);
+	if (_i) { /* not while it has a container */
+		shim_must(shim_create(), "Create");
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
+		shim_must(shim_kill(9, 0), "Kill");
+		ck_assert_uint_eq(shim_wait(), 137);
+		shim_must(shim_ask_id("Delete", 0), "Delete");
+	}
+	shim_no_process_is_left(false);
+	shim_nothing_is_left();
+}
+END_TEST
+
+/* It stays as long as the manager is there. */
+START_TEST(a_shim_with_a_manager_stays)
+{
+	struct err err = ERR_INIT;
+	int manager;
+
+	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
+	shim_start("good", NINE);
+	manager = fd_unix_listen(MANAGER, &err);
+	ck_assert_msg(manager >= 0, "%s", err.msg);
+	(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
+	shim_must_fail(shim_ask_id("State", 0), "not found");
+	(void)close(manager);
+	shim_no_process_is_left(false);
+	shim_nothing_is_left();
+}
+END_TEST
+
+static long score(pid_t pid)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d/oom_score_adj", (int)pid);
+	struct err err = ERR_INIT;
+	AUTO(str) char *text = file_read_line(AT_FDCWD, path, &err);
+
+	ck_assert_msg(text != NULL, "%s", err.msg);
+	return strtol(text, NULL, 10);
+}
+
+/* Out of memory, the shim goes before its manager. */
+START_TEST(a_shim_is_killed_before_its_manager)
+{
+	long ours = score(getpid());
+
+	shim_start("good", NINE);
+	ck_assert_int_eq(score(shim_pid), ours < 1000 ? ours + 1 : 1000);
+	shim_finish();
+}
+END_TEST
+
+START_TEST(a_signal_ends_a_shim_that_has_nothing)
+{
+	shim_start("good", NINE);
+	ck_assert(kill(shim_pid, SIGTERM) == 0);
+	shim_no_process_is_left(false);
+	shim_nothing_is_left();
+}
+END_TEST
+
+START_TEST(a_signal_does_not_end_a_shim_with_a_container)
+{
+	shim_start_container("good");
+	ck_assert(kill(shim_pid, SIGTERM) == 0);
+	ck_assert_uint_eq(state_of(4), STATUS_RUNNING);
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
+static void add_tests(TCase *t)
+{
+	tcase_add_test(t, a_container_that_was_never_started_is_killed);
+	tcase_add_test(t, a_container_that_cannot_be_started_has_ended);
+	tcase_add_loop_test(t, the_vm_ends_with_its_workload, 0, 2);
+	tcase_add_test(t, what_has_no_terminal_has_no_size);
+	tcase_add_test(t, delete_in_another_namespace_touches_nothing);
+	tcase_add_test(t, no_input_is_an_end);
+	tcase_add_test(t, input_that_is_not_read_is_taken);
+	tcase_add_loop_test(t, a_create_whose_caller_is_gone_is_undone, 0, ARRAY_LEN(creates));
+	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
+	tcase_add_loop_test(t, a_shim_without_a_manager_ends, 0, 2);
+	tcase_add_test(t, a_shim_with_a_manager_stays);
+	tcase_add_test(t, a_shim_is_killed_before_its_manager);
+	tcase_add_test(t, a_signal_ends_a_shim_that_has_nothing);
+	tcase_add_test(t, a_signal_does_not_end_a_shim_with_a_container);
+}
+
+int main(void)
+{
+	return shim_main("shim, ends", add_tests);
+}
