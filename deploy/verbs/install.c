@@ -129,7 +129,7 @@ static int show_plan(struct install *in, struct err *err)
 	json_put(j, "version", json_make_string(in->offer.release.version));
 	json_put(j, "download", json_make_u64(offer_download(in->d, &in->offer)));
 	json_put(j, "pods", json_make_u64(in->pods));
-	json_put(j, "restart", json_make_bool(in->reg.told.restart));
+	json_put(j, "restart", json_make_bool(in->reg.told.restart && !in->reg.told.reload));
 	json_put(j, "reason", json_make_string(in->reg.told.reason));
 	json_put(j, "trust", trust_report(in->offer.trust));
 	say_json(j);

@@ -9,10 +9,10 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "base/vec.h"
 #include "mount/mount.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -296,120 +296,6 @@ static int pids_of_file(int dir, struct pid_vec *out, struct err *err)
 	return 0;
 }
 
-/*
- * A walk over a group and all groups inside, the inner ones first. A container makes them as deep
- * as it likes: no recursion, one fd whatever the depth, and names of one component only, since a
- * whole path may be longer than any call takes.
- */
-struct level {
-	char *name;  /* of the folder, in the one above; NULL: the top */
-	char **subs; /* strv: what is in it */
-	size_t next; /* the first of them that was not walked */
-};
-struct walk {
-	VEC(struct level) levels;
-	int dir; /* the folder of the last level */
-};
-
-/* Called in every folder, then for every folder but the top, when dir is the one above it. */
-struct visitor {
-	int (*inside)(int dir, void *ctx, struct err *err);
-	int (*above)(int dir, const char *name, void *ctx, struct err *err);
-	void *ctx;
-};
-
-static int folders_in(int dir, char ***out, struct err *err)
-{
-	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO(dir) DIR *list = copy < 0 ? NULL : fdopendir(copy);
-
-	if (!list) {
-		int missing = errno == ENOENT; /* removed meanwhile: then nothing is in it */
-
-		if (!missing)
-			err_sys(err, "list a cgroup");
-		fd_close(&copy);
-		return missing ? 0 : -1;
-	}
-	for (struct dirent *e; (e = readdir(list));) {
-		if (e->d_type == DT_DIR && *e->d_name != '.')
-			strv_push(out, e->d_name);
-	}
-	return 0;
-}
-
-static int walk_down(struct walk *w, int dir, const char *name, struct err *err)
-{
-	struct level l = { name ? xstrdup(name) : NULL, NULL, 0 };
-	int r = folders_in(dir, &l.subs, err);
-
-	fd_close(&w->dir);
-	w->dir = dir;
-	vec_push(&w->levels, l);
-	return r;
-}
-
-static void level_release(struct level *l)
-{
-	free(l->name);
-	strv_free(l->subs);
-}
-
-/* Groups cannot be moved to another parent, so ".." is where we came from. */
-static int walk_up(struct walk *w, const struct visitor *v, struct err *err)
-{
-	struct level done = w->levels.v[--w->levels.n];
-	int r = 0, up;
-
-	if (v->inside)
-		r = v->inside(w->dir, v->ctx, err);
-	if (r == 0 && done.name) {
-		up = openat(w->dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (up < 0) {
-			r = err_sys(err, "open the parent of cgroup %s", done.name);
-		} else {
-			fd_close(&w->dir);
-			w->dir = up;
-			r = v->above ? v->above(up, done.name, v->ctx, err) : 0;
-		}
-	}
-	level_release(&done);
-	return r;
-}
-
-static int walk_step(struct walk *w, const struct visitor *v, struct err *err)
-{
-	struct level *l = &w->levels.v[w->levels.n - 1];
-	const char *name = l->subs ? l->subs[l->next] : NULL;
-	int dir;
-
-	if (!name)
-		return walk_up(w, v, err);
-	l->next++;
-	dir = openat(w->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0)
-		return errno == ENOENT ? 0 : err_sys(err, "open cgroup %s", name);
-	return walk_down(w, dir, name, err);
-}
-
-static int walk(const char *folder, const struct visitor *v, struct err *err)
-{
-	struct walk w = { VEC_INIT, -1 };
-	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r;
-
-	if (dir < 0)
-		return errno == ENOENT ? 0 : err_sys(err, "open cgroup %s", folder);
-	r = walk_down(&w, dir, NULL, err);
-	while (r == 0 && w.levels.n)
-		r = walk_step(&w, v, err);
-	for (size_t i = 0; i < w.levels.n; i++)
-		level_release(&w.levels.v[i]);
-	vec_release(&w.levels);
-	fd_close(&w.dir);
-	return r < 0 ? err_wrap(err, "%s", folder) : 0;
-}
-
 static int pids_inside(int dir, void *ctx, struct err *err)
 {
 	struct err e = ERR_INIT;
@@ -423,12 +309,30 @@ static int pids_inside(int dir, void *ctx, struct err *err)
 	return -1;
 }
 
-/* Of a folder and those below; none if it does not exist. */
+static int pids_visit(void *arg, const struct tree_at *at, struct err *err)
+{
+	AUTO(fd) int dir = -1;
+
+	if (at->when != TREE_ENTER)
+		return TREE_GO_ON;
+	dir = openat(at->dir, at->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return errno == ENOENT ? TREE_SKIP : err_sys(err, "open cgroup %s", at->name);
+	return pids_inside(dir, arg, err);
+}
+
+/* Of a folder and those below, which a container makes as deep as it likes; none if it does not
+ * exist. */
 static int pids_below(const char *folder, struct pid_vec *out, struct err *err)
 {
-	struct visitor v = { .inside = pids_inside, .ctx = out };
+	const struct tree_walk w = { .visit = pids_visit, .arg = out, .name = folder };
+	AUTO(fd) int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return walk(folder, &v, err);
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "open cgroup %s", folder);
+	return pids_inside(dir, out, err) < 0 || tree_walk(dir, &w, err) < 0
+		       ? err_wrap(err, "%s", folder)
+		       : 0;
 }
 
 int cgroup_check_empty(struct cgroup *g, struct err *err)
@@ -547,10 +451,8 @@ void container_oom_close(struct container_oom *oom)
 /* --- removal --- */
 
 /* A killed process leaves its group a moment after it was reaped. */
-static int remove_group(int dir, const char *name, void *ctx, struct err *err)
+static int remove_group(int dir, const char *name, const struct deadline *deadline, struct err *err)
 {
-	const struct deadline *deadline = ctx;
-
 	while (unlinkat(dir, name, AT_REMOVEDIR) < 0) {
 		if (errno == ENOENT)
 			return 0;
@@ -561,12 +463,27 @@ static int remove_group(int dir, const char *name, void *ctx, struct err *err)
 	return 0;
 }
 
+static int remove_visit(void *arg, const struct tree_at *at, struct err *err)
+{
+	return at->when == TREE_LEAVE ? remove_group(at->dir, at->name, arg, err) : TREE_GO_ON;
+}
+
+static int remove_below(const char *folder, struct deadline *deadline, struct err *err)
+{
+	const struct tree_walk w = {
+		.visit = remove_visit, .arg = deadline, .name = folder, .removes = true
+	};
+	AUTO(fd) int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "open cgroup %s", folder);
+	return tree_walk(dir, &w, err) < 0 ? err_wrap(err, "%s", folder) : 0;
+}
+
 int cgroup_remove(struct cgroup *g, struct deadline deadline, struct err *err)
 {
-	struct visitor v = { .above = remove_group, .ctx = &deadline };
-
 	for (size_t i = 0; i < g->n; i++) {
-		if (walk(g->v[i].folder, &v, err) < 0 ||
+		if (remove_below(g->v[i].folder, &deadline, err) < 0 ||
 		    remove_group(AT_FDCWD, g->v[i].folder, &deadline, err) < 0)
 			return -1;
 	}
