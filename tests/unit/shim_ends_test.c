@@ -332,6 +332,7 @@ END_TEST
 START_TEST(a_signal_ends_a_shim_that_has_nothing)
 {
 	shim_start("good", NINE);
+	shim_must_fail(shim_ask_id("State", 0), "not found"); /* it serves, signals included */
 	ck_assert(kill(shim_pid, SIGTERM) == 0);
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();

@@ -4,7 +4,7 @@
 # What fails, and what is left after it: nothing.
 
 # pid of the VMM of a container
-vmm_of() { pgrep -f "qemu-system.*sandbox-$1( |$)" | head -n 1; }
+vmm_of() { pgrep -f "qemu-system.*sandbox-$1@" | head -n 1; }
 
 # What ends a sandbox is noticed when it happens, not when somebody looks again.
 lost_at_once() { # MOMENT ID
