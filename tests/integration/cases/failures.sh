@@ -113,9 +113,10 @@ test_create_fails_clearly() {
 }
 
 test_configuration_cannot_be_read() {
-	local conf=$LAB/conf-loop
+	local conf=$LAB/conf/loop
+	mkdir -p "$LAB/conf/config.d"
 	ln -sfn "$conf" "$conf"
-	for file in "$conf" "$LAB" "$LAB/no-such.toml"; do
+	for file in "$conf" "$LAB/conf/config.d" "$LAB/conf/no-such.toml"; do
 		if run --annotation "io.katacontainers.config_path=$file" "$IMAGE" "$(lab_id)" true \
 			>/dev/null 2>"$LAB/err"; then return 1; fi
 		grep -qF "$file" "$LAB/err" || {
@@ -123,6 +124,7 @@ test_configuration_cannot_be_read() {
 			return 1
 		}
 	done
+	rm "$conf"
 }
 
 # The guest is alive and says nothing: the time-outs end it.
@@ -154,7 +156,7 @@ test_virtiofsd_killed() {
 	local id
 	id=$(lab_id)
 	detached "$id" sleep 1000
-	pkill -KILL -f "virtiofsd.*sandboxes/$id/"
+	pkill -KILL -f "virtiofsd.*sandboxes/$id@"
 	stopped "$id"
 	expect "status" "$(deleted "$id")" 255
 }
