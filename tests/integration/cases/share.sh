@@ -16,12 +16,18 @@ by_conf() { # CONFIGURATION ARGS...: as run
 	run --annotation "io.katacontainers.config_path=$conf" "$@"
 }
 
-programs() { # makes $LAB/programs/1 to 20; each ends with the status of its name
+# Makes $LAB/programs/1 to 20; each ends with the status of its name. They are of one page, so that the
+# guest reads the next one where the last one was.
+programs() {
+	local end='__asm__ volatile("syscall" : : "a"(60), "D"(STATUS)); for (;;) ;'
+	[ "$(uname -m)" = x86_64 ] ||
+		end='register long n __asm__("x8") = 93, s __asm__("x0") = STATUS;
+			__asm__ volatile("svc 0" : : "r"(n), "r"(s)); for (;;) ;'
 	mkdir -p "$LAB/programs"
 	[ ! -e "$LAB/programs/20" ] || return 0
 	for i in $(seq 20); do
-		echo "int main(void) { return $i; }" |
-			"${CC:-cc}" -O2 -static -x c -o "$LAB/programs/$i" -
+		echo "void _start(void) { $end }" | "${CC:-cc}" -DSTATUS="$i" -O2 -static -nostdlib \
+			-Wl,--build-id=none,-z,noseparate-code -x c -o "$LAB/programs/$i" -
 	done
 }
 
