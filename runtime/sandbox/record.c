@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -103,6 +104,16 @@ static void kill_recorded(const struct json *record, const char *name)
 		kill_and_wait(fd);
 }
 
+/* Paths mean the same files only where the mounts are the same. */
+static bool sees_our_mounts(const char *pid)
+{
+	AUTO(str) char *path = str_fmt("/proc/%s/ns/mnt", pid);
+	struct stat theirs, ours;
+
+	return stat(path, &theirs) == 0 && stat("/proc/self/ns/mnt", &ours) == 0 &&
+	       theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
+}
+
 /* One that was started and not recorded yet has the sandbox's directories on its command line. */
 static bool works_for(const char *pid, const char *key)
 {
@@ -127,7 +138,8 @@ static void kill_unrecorded(const char *key)
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		AUTO(fd) int fd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 
-		if (fd >= 0 && pid != getpid() && works_for(e->d_name, key))
+		if (fd >= 0 && pid != getpid() && sees_our_mounts(e->d_name) &&
+		    works_for(e->d_name, key))
 			kill_and_wait(fd);
 	}
 	if (proc)
