@@ -146,16 +146,18 @@ test_cgroup_v1_in_the_guest() {
 	id=$(lab_id)
 	listen
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --memory-limit 20000000 \
-		--annotation "io.katacontainers.config_path=$conf" --runtime "$RUNTIME" "$IMAGE" "$id" \
+		--runtime-config-path "$conf" --runtime "$RUNTIME" "$IMAGE" "$id" \
 		sh -c 'grep -q :memory: /proc/self/cgroup && dd if=/dev/zero of=/dev/null bs=90M count=1' \
 		>/dev/null
 	heard /tasks/oom "$id" >/dev/null
 	stopped "$id"
 	expect "status" "$(deleted "$id")" 137
 	core_spec "$LAB/core.json" 'true' \
-		's|"linux":{|&"resources":{"unified":{"memory.high":"104857600"}},|' \
-		"s|\"ociVersion\"|\"annotations\":{\"io.katacontainers.config_path\":\"$conf\"},&|"
-	refused_with "$LAB/core.json" 'memory.high needs cgroup v2'
+		's|"linux":{|&"resources":{"unified":{"memory.high":"104857600"}},|'
+	if run --runtime-config-path "$conf" --config "$LAB/core.json" "$(lab_id)" 2>"$LAB/err"; then
+		return 1
+	fi
+	grep -q 'memory.high needs cgroup v2' "$LAB/err"
 }
 
 # A manager may put megabytes of annotations into it.
