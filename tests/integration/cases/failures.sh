@@ -84,7 +84,7 @@ test_shim_killed() {
 failing() { # WHAT MESSAGE KEY VALUE [TABLE]
 	local conf
 	conf=$(configured "[${5:-hypervisor.qemu}]" "$3 = $4")
-	if run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$(lab_id)" true \
+	if run --runtime-config-path "$conf" "$IMAGE" "$(lab_id)" true \
 		>/dev/null 2>"$LAB/err"; then
 		echo "    $1: the container ran"
 		return 1
@@ -112,11 +112,19 @@ test_create_fails_clearly() {
 	failing "no bind mount" "share $LAB/nosuch" sandbox_bind_mounts "[\"$LAB/nosuch\"]" runtime
 }
 
+# The node lists no directory: a pod cannot choose, whatever the file has in it.
+test_a_pod_does_not_choose_the_configuration() {
+	local said
+	said=$(run --annotation "io.katacontainers.config_path=/etc/hostname" "$IMAGE" "$(lab_id)" \
+		true 2>&1) && return 1
+	[[ $said == *"no file below a directory of valid_config_paths; the node's owner can list"* ]]
+}
+
 test_configuration_cannot_be_read() {
 	local conf=$LAB/conf-loop
 	ln -sfn "$conf" "$conf"
 	for file in "$conf" "$LAB" "$LAB/no-such.toml"; do
-		if run --annotation "io.katacontainers.config_path=$file" "$IMAGE" "$(lab_id)" true \
+		if run --runtime-config-path "$file" "$IMAGE" "$(lab_id)" true \
 			>/dev/null 2>"$LAB/err"; then return 1; fi
 		grep -qF "$file" "$LAB/err" || {
 			echo "    $file: $(cat "$LAB/err")"
@@ -164,6 +172,6 @@ test_9p_instead_of_virtiofs() {
 	local conf script='echo x >/file && cat /file && awk "\$2 == \"/\" { print \$3 }" /proc/mounts'
 	expect "usual" "$(run "$IMAGE" "$(lab_id)" sh -c "$script")" "$(printf 'x\nvirtiofs')"
 	conf=$(configured '[hypervisor.qemu]' 'shared_fs = "virtio-9p"')
-	expect "9p" "$(run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$(lab_id)" \
+	expect "9p" "$(run --runtime-config-path "$conf" "$IMAGE" "$(lab_id)" \
 		sh -c "$script")" "$(printf 'x\n9p')"
 }
