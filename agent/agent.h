@@ -80,6 +80,7 @@ struct stream {
 		uint32_t want;       /* at most so many bytes */
 		struct watch *timer; /* of a terminal: when it is read again, see stream.c */
 		bool resting;        /* until that fires */
+		unsigned rest_ms;    /* how long it last rested, 0 after a silence */
 		bool eof;            /* everything was delivered and the end reported */
 		bool grown;          /* the pipe was given more room */
 	} read;

@@ -5,8 +5,9 @@
  *
  * A terminal's output comes a line at a time, and each answer costs the host and the guest more
  * than the line. So after a short piece the terminal rests for a moment, in which more gathers in
- * the kernel (which has room for about 12 KiB, then the writer waits): what is said after a silence
- * goes at once, and what goes on being said goes in larger pieces.
+ * the kernel (which has room for about 12 KiB, then the writer waits), and longer each time as long
+ * as there is more: what is said after a silence goes at once, and what goes on being said goes in
+ * larger pieces.
  */
 
 #include "agent/agent.h"
@@ -20,7 +21,7 @@
 #include <unistd.h>
 
 enum { READ_MAX = 1 << 20, PIPE_DEFAULT = 64 << 10, PIPE_GROWN = 1 << 20 };
-enum { REST_MS = 4, SHORT_PIECE = 4096 };
+enum { REST_MS = 4, REST_MAX_MS = 32, SHORT_PIECE = 4096 };
 
 static bool is_terminal(const struct stream *s)
 {
@@ -47,11 +48,14 @@ static void on_rested(void *arg);
 
 static void rest(struct stream *s)
 {
+	unsigned ms = s->read.rest_ms ? 2 * s->read.rest_ms : REST_MS;
+
 	s->read.resting = true;
+	s->read.rest_ms = ms < REST_MAX_MS ? ms : REST_MAX_MS;
 	if (s->read.timer)
-		timer_set(s->read.timer, REST_MS, false);
+		timer_set(s->read.timer, s->read.rest_ms, false);
 	else
-		s->read.timer = loop_timer(s->process->entry->sandbox->loop, REST_MS, false,
+		s->read.timer = loop_timer(s->process->entry->sandbox->loop, s->read.rest_ms, false,
 					   on_rested, s);
 }
 
@@ -114,6 +118,7 @@ static void grow_pipe(struct stream *s)
 
 static void read_failed(struct stream *s, int why)
 {
+	s->read.rest_ms = 0; /* a silence */
 	if (why == EPIPE || why == ENOBUFS)
 		fail(&s->read.call, E_GONE, "the caller does not take what it asked for");
 	else if (why != EAGAIN && why != EINTR)
@@ -137,7 +142,9 @@ static void try_read(struct stream *s)
 		s->read.call = NULL;
 		if (n >= PIPE_DEFAULT)
 			grow_pipe(s);
-		if (n < SHORT_PIECE && is_terminal(s) && !s->process->exited)
+		if (n >= SHORT_PIECE)
+			s->read.rest_ms = 0;
+		else if (is_terminal(s) && !s->process->exited)
 			rest(s);
 	}
 }

@@ -454,6 +454,13 @@ void oci_namespace_release(struct oci_namespace *ns)
 	oci_release(&namespace, ns);
 }
 
+void oci_annotations_release(struct oci_spec *spec)
+{
+	release_map(spec->annotations, spec->n_annotations);
+	spec->annotations = NULL;
+	spec->n_annotations = 0;
+}
+
 /* --- copying --- */
 
 /* What a struct copied byte for byte points to is replaced with copies of it. */

@@ -316,6 +316,11 @@ static void stop_on_loop(void *arg)
 	loop_stop(arg);
 }
 
+void shim_post_stop(struct shim *s)
+{
+	loop_post(s->loop, stop_on_loop, s->loop);
+}
+
 /* The answer is on its way before a Shutdown that came meanwhile has its effect. */
 static void undo(struct shim *s, struct ttrpc_call *call, const struct err *err)
 {
@@ -329,7 +334,7 @@ static void undo(struct shim *s, struct ttrpc_call *call, const struct err *err)
 	(void)pthread_mutex_unlock(&s->lock);
 	ttrpc_fail(call, err);
 	if (ends)
-		loop_post(s->loop, stop_on_loop, s->loop);
+		shim_post_stop(s);
 }
 
 /* Loop: the connection of the Create that is under way is gone. */

@@ -136,9 +136,19 @@ static void delete_container(struct shim *s, const struct end *end)
 	shim_take_down(s);
 	poststop_hooks(s, spec, bundle);
 	publish_delete(s, end);
+}
+
+/* After the answer, so that a Shutdown that came meanwhile does not take it away. */
+static void deleted(struct shim *s)
+{
+	bool last;
+
 	(void)pthread_mutex_lock(&s->lock);
 	s->deleting = false;
+	last = s->shutting_down;
 	(void)pthread_mutex_unlock(&s->lock);
+	if (last)
+		shim_post_stop(s);
 }
 
 void task_delete(struct ttrpc_call *call, const void *request, void *arg)
@@ -160,5 +170,7 @@ void task_delete(struct ttrpc_call *call, const void *request, void *arg)
 		delete_container(s, &end);
 	}
 	reply_delete(call, &end);
+	if (!*p->exec_id)
+		deleted(s);
 	process_put(p);
 }

@@ -41,12 +41,8 @@ void task_connect(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_reply(call, &reply);
 }
 
-static void stop_on_loop(void *arg)
-{
-	loop_stop(arg);
-}
-
-/* A container keeps the shim; a Create that is under way does not. */
+/* A container keeps the shim; a Create that is under way does not. A Delete that is comes to its end
+ * first, and then ends the shim: nobody asks once more. */
 void task_shutdown(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct shim *s = arg;
@@ -56,13 +52,13 @@ void task_shutdown(struct ttrpc_call *call, const void *request, void *arg)
 	(void)request;
 	(void)pthread_mutex_lock(&s->lock);
 	empty = shim_is_empty(s);
-	s->shutting_down |= empty || s->creating;
+	s->shutting_down |= empty || s->creating || s->deleting;
 	if (s->creating)
 		shim_abandon_create(s);
 	(void)pthread_mutex_unlock(&s->lock);
 	task_answer(call, &none);
 	if (empty)
-		loop_post(s->loop, stop_on_loop, s->loop);
+		shim_post_stop(s);
 }
 
 #define REQUEST(message) &containerd__task__v2__##message##_request__descriptor

@@ -165,6 +165,8 @@ void shim_take_down(struct shim *s);
 void shim_abandon_create(struct shim *s);
 /* With the lock held. */
 bool shim_is_empty(const struct shim *s);
+/* From any thread: the shim ends once what was posted before is done, as answers are. */
+void shim_post_stop(struct shim *s);
 
 /* On the loop: everything ends with the sandbox. */
 void shim_sandbox_died(void *arg, const struct err *why);

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MIB = 1 << 20, VCPUS_MAX = 240 };
+enum { MIB = 1 << 20, ANNOTATIONS_MAX = MIB, VCPUS_MAX = 240 };
 
 static bool has_option(const struct oci_mount *m, const char *option)
 {
@@ -96,6 +96,21 @@ static int check_sysctls(const struct oci_linux *l, struct err *err)
 	return 0;
 }
 
+/* A request to the agent has at most 4 MiB, config.json four times as much. What can be that large are
+ * the annotations, which in the guest only its hooks see. */
+static void drop_annotations(struct oci_spec *spec)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < spec->n_annotations; i++)
+		total += strlen(spec->annotations[i].key) + strlen(spec->annotations[i].value);
+	if (total <= ANNOTATIONS_MAX)
+		return;
+	log_warn("the annotations are too large for the guest, which does not get them",
+		 LOG_I("bytes", total));
+	oci_annotations_release(spec);
+}
+
 static void drop_namespaces(struct oci_linux *l)
 {
 	size_t kept = 0;
@@ -151,6 +166,7 @@ int spec_for_guest(struct sandbox *sb, const struct runtime_config *config, cons
 	if (check_sysctls(l, err) < 0)
 		return -1;
 	oci_hooks_release(&spec->hooks);
+	drop_annotations(spec);
 	drop_namespaces(l);
 	if (l->resources)
 		drop_resources(l->resources);

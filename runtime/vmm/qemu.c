@@ -65,7 +65,7 @@ static char *kernel_command_line(const struct vmm_request *r)
 					    "agent.log_addr=serial://log");
 
 	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
-		       "console=%s cgroup_no_v1=all %s%s%s%s%s",
+		       "console=%s %s%s%s%s%s",
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
 		       agent, str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "",
 		       c->agent_debug ? " agent.log=debug" : "", *c->kernel_params ? " " : "",

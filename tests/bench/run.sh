@@ -100,6 +100,48 @@ row "100 000 lines on a terminal, runc" "$(median <"$LAB/runc")" ms
 row "100 000 lines on a terminal, kata" "$(median <"$LAB/kata")" ms
 row "terminal, kata / runc, each time" "$(median <"$LAB/prices")" x 5
 
+# The share: the same files, read and written by one fresh container of each runtime in turn.
+mkdir -p "$LAB"/files/small/{1..50}
+head -c 64M /dev/urandom >"$LAB/files/large"
+for dir in "$LAB"/files/small/*; do
+	for i in $(seq 100); do echo "$dir $i" >"$dir/$i"; done
+done
+tar -C "$LAB/files/small" -cf "$LAB/files/tar" {1..10}
+share_work=("read 64 MiB" "find 5000 files" "read 5000 files" "unpack 1000 files")
+share_does=('cat /mnt/large' 'find /mnt/small -size -1000' 'find /mnt/small -type f -exec cat {} +'
+	'tar -xf /mnt/tar -C /mnt/new')
+share() { # RUNTIME: milliseconds of each, a line each
+	local begin i
+	rm -rf "$LAB/files/new"
+	mkdir "$LAB/files/new"
+	# shellcheck disable=SC2016
+	coproc lab_ctr run --rm --runtime "$1" \
+		--mount "type=bind,src=$LAB/files,dst=/mnt,options=rbind:rw" "$IMAGE" "$(lab_id)" \
+		sh -c 'echo; while read -r work; do eval "$work" >/dev/null; echo; done'
+	local to=${COPROC[1]} from=${COPROC[0]} pid=$COPROC_PID
+	read -r _ <&"$from"
+	for i in "${!share_does[@]}"; do
+		begin=$EPOCHREALTIME
+		echo "${share_does[$i]}" >&"$to"
+		read -r _ <&"$from"
+		awk -v b="$begin" -v e="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", (e - b) * 1000 }'
+	done
+	exec {to}>&-
+	wait "$pid"
+}
+share io.containerd.runc.v2 >/dev/null # the host has the files in memory then
+rm -f "$LAB"/{kata,runc}
+for _ in $(seq "$runs"); do
+	share "$RUNTIME" | paste -s >>"$LAB/kata"
+	share io.containerd.runc.v2 | paste -s >>"$LAB/runc"
+done
+for i in "${!share_work[@]}"; do
+	k=$(cut -f $((i + 1)) "$LAB/kata" | median) r=$(cut -f $((i + 1)) "$LAB/runc" | median)
+	row "${share_work[$i]}, runc" "$r" ms
+	row "${share_work[$i]} on the default share" "$k" ms
+	row "${share_work[$i]}, kata / runc" "$(ratio "$k" "$r")" x
+done
+
 memory() { # FIELD PID: KiB
 	awk -v f="$1:" '$1 == f { print $2 }' "/proc/$2/smaps_rollup"
 }

@@ -7,3 +7,6 @@ check-guest: $(BUILD)/kernel/vmlinux $(addprefix $(BUILD)/tests/,cgroup_test mou
 $(eval $(call tool,pty,tests/integration/pty.c,base))
 # Changes the limits of a task, which ctr cannot.
 $(eval $(call tool,task-update,tests/integration/task-update.c,base loop ttrpc protocols))
+# Runs inside of a container: no shared libraries there.
+TOOLS += mapped
+$(eval $(call link_rule,mapped,tests/integration/mapped.c,base,tools,$$(LDFLAGS_PROGRAM)))

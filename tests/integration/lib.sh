@@ -5,8 +5,9 @@
 # small image made on the spot, and the question whether anything was left behind.
 #
 #   . tests/integration/lib.sh
-#   lab_start PREFIX		sets LAB, defines ctr for the private containerd; EXIT cleans up. With
-#				KATA_TEST_CONFIG (TOML), LAB_PREFIX is a copy of PREFIX with that laid over
+#   lab_start PREFIX		sets LAB, defines ctr for the private containerd; EXIT cleans up.
+#				LAB_PREFIX is a copy of PREFIX, with KATA_TEST_CONFIG (TOML) laid over, that
+#				takes configurations of $LAB/conf
 #   lab_image			imports kata-test:busybox
 #   lab_left			prints what is left on the host, empty if nothing
 
@@ -33,16 +34,13 @@ lab_containerd() {
 }
 
 lab_start() {
-	LAB_PREFIX=$1
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
 	trap lab_stop EXIT
-	if [ -n "${KATA_TEST_CONFIG:-}" ]; then
-		LAB_PREFIX=$LAB/prefix
-		cp -a "$1" "$LAB_PREFIX"
-		mkdir -p "$LAB_PREFIX/share/defaults/kata-containers/config.d"
-		printf '%s\n' "$KATA_TEST_CONFIG" \
-			>"$LAB_PREFIX/share/defaults/kata-containers/config.d/00-engine.toml"
-	fi
+	LAB_PREFIX=$LAB/prefix
+	cp -a "$1" "$LAB_PREFIX"
+	mkdir -p "$LAB/conf" "$LAB_PREFIX/share/defaults/kata-containers/config.d"
+	printf '[runtime]\nvalid_config_paths = ["%s"]\n%s\n' "$LAB/conf" "${KATA_TEST_CONFIG:-}" \
+		>"$LAB_PREFIX/share/defaults/kata-containers/config.d/00-lab.toml"
 	lab_links >"$LAB/links"
 	cat >"$LAB/config.toml" <<-EOF
 		version = 2

@@ -203,6 +203,8 @@ START_TEST(input_that_its_process_has_closed_is_thrown_away)
 	for (int i = 0; i < 3; i++)
 		lab_write("c", "e", data, 1 << 20);
 	lab_close_stdin("c", "e");
+	while (!__atomic_load_n(&f.answers, __ATOMIC_RELAXED))
+		(void)poll(NULL, 0, 10);
 	lab_signal("c", "e", SIGKILL);
 	ck_assert_int_eq(lab_wait("c", "e"), 128 + SIGKILL);
 	follow_end(&f);

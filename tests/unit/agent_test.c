@@ -381,7 +381,7 @@ START_TEST(a_removal_has_a_deadline)
 {
 	static const char go[] = "/run/hook-may-end";
 	Grpc__RemoveContainerRequest r = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
-	Grpc__Hooks hooks = GRPC__HOOKS__INIT;
+	Grpc__Hooks hooks = GRPC__HOOKS__INIT, *none;
 	Grpc__Hook hook = GRPC__HOOK__INIT, *list[] = { &hook };
 	char *args[] = { (char *)"sh", (char *)"-c",
 			 (char *)"echo $$ >/run/hook; until [ -e /run/hook-may-end ]; do sleep "
@@ -397,9 +397,10 @@ START_TEST(a_removal_has_a_deadline)
 	hook.timeout = 50;
 	hooks.poststart = list;
 	hooks.n_poststart = 1;
+	none = c.request.oci->hooks;
 	c.request.oci->hooks = &hooks;
 	(void)lab_must("CreateContainer", &c.request, NULL);
-	c.request.oci->hooks = NULL;
+	c.request.oci->hooks = none;
 	lab_container_free(&c);
 	ck_assert(pthread_create(&thread, NULL, start_slowly, (char *)"slow") == 0);
 	while (hook_pid() <= 0)

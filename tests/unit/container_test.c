@@ -1045,7 +1045,7 @@ START_TEST(kinds_of_target_and_source)
 	static const char *const mounts[] = {
 		MOUNTS ",{\"destination\":\"/etc/passwd\",\"type\":\"bind\",\"source\":\"/tmp\"}",
 		MOUNTS ",{\"destination\":\"/etc/passwd\",\"type\":\"tmpfs\"}",
-		MOUNTS ",{\"destination\":\"/etc\",\"type\":\"bind\",\"source\":\"/etc/passwd\"}",
+		MOUNTS ",{\"destination\":\"/etc\",\"type\":\"bind\",\"source\":\"/bin/busybox\"}",
 	};
 	struct running r;
 	struct err err = ERR_INIT;
@@ -1226,9 +1226,11 @@ START_TEST(out_of_memory_is_noticed)
 	ck_assert_uint_eq(oom.kills, 0);
 	start(&r);
 	struct pollfd wait = { .fd = oom.fd, .events = (short)oom.events };
-	ck_assert_int_gt(poll(&wait, 1, 30000), 0);
-	ck_assert_msg(container_oom_read(&oom, &err) == 0, "%s", err.msg);
-	ck_assert_uint_ge(oom.kills, 1);
+	/* Version 2 tells of the limit that is reached before it tells of the kill. */
+	while (oom.kills == 0) {
+		ck_assert_int_gt(poll(&wait, 1, 30000), 0);
+		ck_assert_msg(container_oom_read(&oom, &err) == 0, "%s", err.msg);
+	}
 	(void)wait_end(&r);
 	/* It outlives the container, and says that that is gone. */
 	ck_assert_int_gt(poll(&wait, 1, 30000), 0);

@@ -2,7 +2,7 @@
 /*
  * Registration with a docker that is a stand-in: it answers /_ping and /info, and its runtimes are
  * those of daemon.json as it was when it was last told to read it. Everything else is real: the
- * engine, the signal, the socket.
+ * engine, the signal, the socket. With a real docker: tests/engines/docker-node.sh.
  */
 #include "base/fd.h"
 #include "base/file.h"

@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 int mount(const char *source, const char *target, const char *type, unsigned long flags,
@@ -271,6 +272,17 @@ static void deny(long call)
 	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
+/* The kernel takes the layers of an overlay one by one since then. */
+static bool before_6_8(void)
+{
+	struct utsname u;
+	unsigned major = 0, minor = 0;
+
+	ck_assert_int_eq(uname(&u), 0);
+	ck_assert_int_eq(sscanf(u.release, "%u.%u", &major, &minor), 2);
+	return major < 6 || (major == 6 && minor < 8);
+}
+
 /* "lowerdir=…" of n layers in a folder of this name, each with a file of its number. */
 static char *layers_make(const char *folder, size_t n)
 {
@@ -335,6 +347,10 @@ START_TEST(overlays_of_many_layers)
 		deny(SYS_fsopen);
 	ck_assert_int_eq(mount_options_parse(list, &o, &err), 0);
 	int r = mount_at("overlay", at, "mkdir/overlay", &o, &err);
+	if (err.code == E_LIMIT && overlays[_i].code == E_OK && before_6_8()) {
+		printf("skipped: %zu layers need Linux 6.8\n", overlays[_i].n);
+		return;
+	}
 	ck_assert_msg(err.code == overlays[_i].code, "%s", err.msg);
 	if (r == 0) {
 		for (size_t i = 0; i < overlays[_i].n; i++) {

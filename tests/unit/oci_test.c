@@ -82,6 +82,8 @@ START_TEST(parts_are_freed_alone)
 	oci_hooks_release(&s->hooks);
 	ck_assert_uint_eq(s->hooks.prestart.n, 0);
 	ck_assert_ptr_null(s->hooks.poststop.v);
+	oci_annotations_release(s);
+	ck_assert_ptr_null(oci_annotation(s, "k"));
 	oci_seccomp_free(STEAL(s->linux_.seccomp, NULL));
 	oci_namespace_release(&s->linux_.namespaces[1]);
 	ck_assert_ptr_null(s->linux_.namespaces[1].path);

@@ -237,6 +237,41 @@ START_TEST(shutdown_ends_a_create)
 }
 END_TEST
 
+/* Another Delete is told that there is nothing, and its manager shuts the shim down: the first one is
+ * answered all the same, and nothing stays. */
+START_TEST(shutdown_waits_for_a_delete)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(64), signal = BUF_INIT(64);
+	struct err err = ERR_INIT;
+	AUTO(str) char *address = NULL;
+	AUTO(fd) int fd = -1;
+	struct answer a;
+
+	shim_start_container("exit-no-signal");
+	wire_text(&signal, 1, "c");
+	wire_number(&signal, 3, 9);
+	shim_ask_on(shim_manager, TASK, "Kill", &signal, 0); /* holds Delete up: it has no answer */
+	ck_assert_uint_eq(shim_wait(), 137);
+	address = file_read_line(AT_FDCWD, BUNDLE "/address", &err);
+	ck_assert_ptr_nonnull(address);
+	fd = fd_unix_connect(address + strlen("unix://"), &err);
+	ck_assert_msg(fd >= 0, "%s", err.msg);
+	wire_text(&payload, 1, "c");
+	shim_ask_on(fd, TASK, "Delete", &payload, 0);
+	do {
+		a = shim_ask_id("State", 0);
+		buf_release(&a.payload);
+	} while (a.code == RPC_OK);
+	ck_assert_uint_eq(a.code, RPC_NOT_FOUND);
+	shim_must(shim_ask_id("Shutdown", 0), "Shutdown");
+	shim_must(shim_answer_on(fd, "Delete"), "Delete");
+	a = shim_answer_on(shim_manager, "Kill");
+	buf_release(&a.payload);
+	shim_no_process_is_left(false);
+	shim_nothing_is_left();
+}
+END_TEST
+
 /* --- the shim --- */
 
 START_TEST(a_shim_without_a_manager_ends)
@@ -297,6 +332,7 @@ END_TEST
 START_TEST(a_signal_ends_a_shim_that_has_nothing)
 {
 	shim_start("good", NINE);
+	shim_must_fail(shim_ask_id("State", 0), "not found"); /* it serves, signals included */
 	ck_assert(kill(shim_pid, SIGTERM) == 0);
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
@@ -326,6 +362,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, input_that_is_not_read_is_taken);
 	tcase_add_loop_test(t, a_create_whose_caller_is_gone_is_undone, 0, ARRAY_LEN(creates));
 	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
+	tcase_add_test(t, shutdown_waits_for_a_delete);
 	tcase_add_loop_test(t, a_shim_without_a_manager_ends, 0, 2);
 	tcase_add_test(t, a_shim_with_a_manager_stays);
 	tcase_add_test(t, a_shim_is_killed_before_its_manager);

@@ -4,7 +4,7 @@
 # What fails, and what is left after it: nothing.
 
 # pid of the VMM of a container
-vmm_of() { pgrep -f "qemu-system.*sandbox-$1( |$)" | head -n 1; }
+vmm_of() { pgrep -f "qemu-system.*sandbox-$1@" | head -n 1; }
 
 # What ends a sandbox is noticed when it happens, not when somebody looks again.
 lost_at_once() { # MOMENT ID
@@ -84,7 +84,7 @@ test_shim_killed() {
 failing() { # WHAT MESSAGE KEY VALUE [TABLE]
 	local conf
 	conf=$(configured "[${5:-hypervisor.qemu}]" "$3 = $4")
-	if run --runtime-config-path "$conf" "$IMAGE" "$(lab_id)" true \
+	if run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$(lab_id)" true \
 		>/dev/null 2>"$LAB/err"; then
 		echo "    $1: the container ran"
 		return 1
@@ -112,7 +112,7 @@ test_create_fails_clearly() {
 	failing "no bind mount" "share $LAB/nosuch" sandbox_bind_mounts "[\"$LAB/nosuch\"]" runtime
 }
 
-# The node lists no directory: a pod cannot choose, whatever the file has in it.
+# Outside of the directories that the node lists, whatever the file has in it.
 test_a_pod_does_not_choose_the_configuration() {
 	local said
 	said=$(run --annotation "io.katacontainers.config_path=/etc/hostname" "$IMAGE" "$(lab_id)" \
@@ -121,16 +121,18 @@ test_a_pod_does_not_choose_the_configuration() {
 }
 
 test_configuration_cannot_be_read() {
-	local conf=$LAB/conf-loop
+	local conf=$LAB/conf/loop
+	mkdir -p "$LAB/conf/config.d"
 	ln -sfn "$conf" "$conf"
-	for file in "$conf" "$LAB" "$LAB/no-such.toml"; do
-		if run --runtime-config-path "$file" "$IMAGE" "$(lab_id)" true \
+	for file in "$conf" "$LAB/conf/config.d" "$LAB/conf/no-such.toml"; do
+		if run --annotation "io.katacontainers.config_path=$file" "$IMAGE" "$(lab_id)" true \
 			>/dev/null 2>"$LAB/err"; then return 1; fi
 		grep -qF "$file" "$LAB/err" || {
 			echo "    $file: $(cat "$LAB/err")"
 			return 1
 		}
 	done
+	rm "$conf"
 }
 
 # The guest is alive and says nothing: the time-outs end it.
@@ -162,7 +164,7 @@ test_virtiofsd_killed() {
 	local id
 	id=$(lab_id)
 	detached "$id" sleep 1000
-	pkill -KILL -f "virtiofsd.*sandboxes/$id/"
+	pkill -KILL -f "virtiofsd.*sandboxes/$id@"
 	stopped "$id"
 	expect "status" "$(deleted "$id")" 255
 }
@@ -172,6 +174,6 @@ test_9p_instead_of_virtiofs() {
 	local conf script='echo x >/file && cat /file && awk "\$2 == \"/\" { print \$3 }" /proc/mounts'
 	expect "usual" "$(run "$IMAGE" "$(lab_id)" sh -c "$script")" "$(printf 'x\nvirtiofs')"
 	conf=$(configured '[hypervisor.qemu]' 'shared_fs = "virtio-9p"')
-	expect "9p" "$(run --runtime-config-path "$conf" "$IMAGE" "$(lab_id)" \
+	expect "9p" "$(run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$(lab_id)" \
 		sh -c "$script")" "$(printf 'x\n9p')"
 }

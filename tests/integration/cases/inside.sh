@@ -51,10 +51,10 @@ test_annotations() {
 	conf=$(configured '[hypervisor.qemu]' 'enable_annotations = ["kernel_params"]' \
 		'[runtime]' "sandbox_bind_mounts = [\"$LAB/share\"]" 'enable_debug = true')
 	mkdir -p "$LAB/share"
-	expect "allowed" "$(run --runtime-config-path "$conf" \
+	expect "allowed" "$(run --annotation "io.katacontainers.config_path=$conf" \
 		--annotation "$a.kernel_params=from.annotation=1" "$IMAGE" "$(lab_id)" \
 		grep -o 'from.annotation=1' /proc/cmdline)" 'from.annotation=1'
-	if run --runtime-config-path "$conf" --annotation "$a.kernel=/x" \
+	if run --annotation "io.katacontainers.config_path=$conf" --annotation "$a.kernel=/x" \
 		"$IMAGE" "$(lab_id)" true 2>"$LAB/err"; then return 1; fi
 	grep -q "annotation $a.kernel: not allowed by $conf" "$LAB/err"
 }
@@ -66,7 +66,7 @@ test_sandbox_bind_mounts() {
 	echo shared >"$LAB/sandbox-share/file"
 	conf=$(configured '[runtime]' "sandbox_bind_mounts = [\"$LAB/sandbox-share\"]")
 	# The guest's directory is seen through the root of its process 1.
-	expect "seen" "$(run --privileged --runtime-config-path "$conf" \
+	expect "seen" "$(run --privileged --annotation "io.katacontainers.config_path=$conf" \
 		--mount type=bind,src=/proc,dst=/guest,options=rbind:rw "$IMAGE" "$(lab_id)" sh -c \
 		'cd /guest/1/root/run/kata-containers/shared/containers/sandbox-mounts/sandbox-share &&
 		cat file; echo x >new || echo read-only' 2>/dev/null)" "$(printf 'shared\nread-only')"
@@ -77,7 +77,7 @@ log_says() { # TEXT CONFIGURATION...: in the log of a container with that config
 	shift
 	id=$(lab_id)
 	conf=$(configured "$@")
-	run --runtime-config-path "$conf" "$IMAGE" "$id" true
+	run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$id" true
 	for _ in $(seq 50); do
 		grep -q "msg=\"guest.*sandbox=$id.*$text" "$LAB/containerd.log" && return 0
 		sleep 0.1

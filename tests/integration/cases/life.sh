@@ -95,8 +95,24 @@ test_end_while_containerd_is_away() {
 	echo go >"$LAB/note"
 	sleep 1
 	lab_containerd
-	stopped "$id"
-	expect "status" "$(deleted "$id")" 6
+	# containerd 2 takes a task without a process for a leak and deletes it, with runc as well.
+	if [ "$(containerd_major)" -ge 2 ]; then
+		forgotten "$id"
+		lab_ctr containers rm "$id" >/dev/null
+	else
+		stopped "$id"
+		expect "status" "$(deleted "$id")" 6
+	fi
+}
+
+containerd_major() { containerd --version | awk '{ print int($3) }'; }
+
+forgotten() { # ID: waits until it has no task
+	for _ in $(seq 600); do
+		lab_ctr tasks ls -q | grep -q "^$1$" || return 0
+		sleep 0.1
+	done
+	return 1
 }
 
 # Four at a time.

@@ -21,6 +21,31 @@ test_closed_stdin_is_seen() {
 		"$(printf '2\nend')"
 }
 
+# A container that was given no input reads its end.
+test_no_input_is_an_end() {
+	local id
+	id=$(lab_id)
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d --null-io --runtime "$RUNTIME" \
+		"$IMAGE" "$id" sh -c 'cat; exit 7' >/dev/null
+	stopped "$id"
+	expect "status" "$(deleted "$id")" 7
+}
+
+# A process that closes its input is no reason for its writer to fail.
+test_input_that_is_not_read_is_taken() {
+	local id statuses
+	id=$(lab_id)
+	detached "$id" sleep 1000
+	statuses=$(
+		set +e
+		head -c 8388608 /dev/zero | lab_ctr tasks exec --exec-id e "$id" \
+			sh -c 'exec <&-; sleep 2; exit 0' >/dev/null 2>&1
+		echo "${PIPESTATUS[@]}"
+	)
+	expect "statuses" "$statuses" "0 0"
+	removed "$id"
+}
+
 test_a_background_writer_does_not_delay_the_exit() {
 	local start=$SECONDS
 	expect "status" "$(status_of run "$IMAGE" "$(lab_id)" sh -c 'sleep 600 & exit 5')" 5
@@ -43,15 +68,17 @@ test_output_into_a_program() {
 	cat >"$LAB/logger" <<-'EOF'
 		#!/bin/sh
 		exec 5>&- # ready
+		echo "$#, $3, $4" >"$2.arguments"
 		cat <&3 >"$2"
 	EOF
 	chmod 755 "$LAB/logger"
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d \
-		--log-uri "binary://$LAB/logger?to=$LAB/logged" --runtime "$RUNTIME" "$IMAGE" "$id" \
+		--log-uri "binary://$LAB/logger?to=${LAB//\//%2F}%2Flogged&last=a%3Db+c" --runtime "$RUNTIME" "$IMAGE" "$id" \
 		echo to-program >/dev/null
 	stopped "$id"
 	removed "$id"
 	expect "logged" "$(cat "$LAB/logged")" to-program
+	expect "arguments" "$(cat "$LAB/logged.arguments")" "4, last, a=b c"
 }
 
 # Containerd 1.6.20's client closes its end as soon as it hears of the exit, whatever is still in it.

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The container core: what a specification asks for, beside runc where runc can run the same.
+
+# core_spec FILE SCRIPT [SED-EXPRESSION...]: a specification that runs a shell script, edited.
+core_spec() {
+	local file=$1 script=$2
+	shift 2
+	lab_spec "$file" "[\"sh\",\"-c\",\"$script\"]"
+	for edit; do
+		sed -i "$edit" "$file"
+	done
+}
+
+both() { # FILE: what it prints with runc and with us must be the same, and is printed
+	local ours runc
+	runc=$(RUNTIME=io.containerd.runc.v2 run --config "$1" "$(lab_id)" 2>&1) || true
+	ours=$(run --config "$1" "$(lab_id)" 2>&1) || true
+	expect "output, runc's wanted" "$ours" "$runc"
+	echo "$ours"
+}
+
+refused_with() { # FILE PATTERN: create fails and says this
+	if run --config "$1" "$(lab_id)" 2>"$LAB/err"; then return 1; fi
+	grep -qiE "$2" "$LAB/err" || {
+		echo "    said: $(cat "$LAB/err")"
+		return 1
+	}
+}
+
+# Docker sets this one for every container.
+test_net_sysctls_are_set_in_the_guest() {
+	core_spec "$LAB/core.json" 'cat /proc/sys/net/ipv4/ip_unprivileged_port_start' \
+		's|"linux":{|&"sysctl":{"net.ipv4.ip_unprivileged_port_start":"77"},|'
+	expect "port" "$(both "$LAB/core.json")" 77
+	core_spec "$LAB/core.json" 'true' 's|,$|,|;s|{"type":"mount"},|{"type":"mount"}|' \
+		's|^ *{"type":"network"}\]|]|' \
+		's|"linux":{|&"sysctl":{"net.ipv4.ip_unprivileged_port_start":"77"},|'
+	refused_with "$LAB/core.json" 'no network namespace'
+	core_spec "$LAB/core.json" 'true' 's|"linux":{|&"sysctl":{"net/../vm/swappiness":"1"},|'
+	refused_with "$LAB/core.json" 'net/../vm/swappiness'
+}
+
+test_a_user_namespace_with_an_identity_map() {
+	core_spec "$LAB/core.json" "grep -c 'mqueue' /proc/self/mounts; cat /proc/self/uid_map" \
+		's|{"type":"pid"}|{"type":"user"},&|' \
+		's|"linux":{|&"uidMappings":[{"containerID":0,"hostID":0,"size":65536}],"gidMappings":[{"containerID":0,"hostID":0,"size":65536}],|' \
+		's|{"destination":"/sys"|{"destination":"/dev/mqueue","type":"mqueue","source":"mqueue"},&|'
+	both "$LAB/core.json" | grep -qx 1
+}
+
+# Enough of them for several pages of mount options.
+test_120_layers() {
+	local dir=$LAB/many digests="" diffs="" i layer config
+	mkdir -p "$dir/oci/blobs/sha256"
+	for i in $(seq 120); do
+		rm -rf "$dir/layer"
+		mkdir "$dir/layer"
+		if [ "$i" = 1 ]; then cp -a "$LAB/image/." "$dir/layer"; else echo "$i" >"$dir/layer/layer-$i"; fi
+		tar -C "$dir/layer" --sort=name --owner=0 --group=0 --mtime=@0 -cf "$dir/layer.tar" .
+		layer=$(sha256sum "$dir/layer.tar" | cut -d' ' -f1)
+		diffs="$diffs${diffs:+,}\"sha256:$layer\""
+		digests="$digests${digests:+,}{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",
+			\"digest\":\"sha256:$layer\",\"size\":$(stat -c %s "$dir/layer.tar")}"
+		mv "$dir/layer.tar" "$dir/oci/blobs/sha256/$layer"
+	done
+	echo "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{\"Env\":[\"PATH=/bin\"]},
+		\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[$diffs]}}" >"$dir/c.json"
+	config=$(sha256sum "$dir/c.json" | cut -d' ' -f1)
+	echo "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",
+		\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",
+		\"digest\":\"sha256:$config\",\"size\":$(stat -c %s "$dir/c.json")},\"layers\":[$digests]}" \
+		>"$dir/m.json"
+	cp "$dir/c.json" "$dir/oci/blobs/sha256/$config"
+	layer=$(sha256sum "$dir/m.json" | cut -d' ' -f1)
+	cp "$dir/m.json" "$dir/oci/blobs/sha256/$layer"
+	echo '{"imageLayoutVersion":"1.0.0"}' >"$dir/oci/oci-layout"
+	echo "{\"schemaVersion\":2,\"manifests\":[{
+		\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:$layer\",
+		\"size\":$(stat -c %s "$dir/m.json"),
+		\"annotations\":{\"io.containerd.image.name\":\"localhost/kata-test:many\"}}]}" \
+		>"$dir/oci/index.json"
+	tar -C "$dir/oci" -cf "$dir/image.tar" .
+	lab_ctr images import "$dir/image.tar" >/dev/null
+	expect "layers" "$(run localhost/kata-test:many "$(lab_id)" sh -c 'cat /layer-* | wc -l')" 119
+}
+
+test_unified_resources_are_applied() {
+	core_spec "$LAB/core.json" 'cat /sys/fs/cgroup/memory.high /sys/fs/cgroup/cpu.max' \
+		's|"linux":{|&"resources":{"cpu":{"quota":1000,"period":100000},"unified":{"memory.high":"104857600"}},|' \
+		's|"source":"sysfs","options":\["ro"\]}|&,{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup","options":["ro"]}|'
+	expect "limits" "$(run --config "$LAB/core.json" "$(lab_id)")" "$(printf '104857600\n1000 100000')"
+}
+
+test_what_cannot_be_run_is_said_by_create() {
+	local what
+	for what in '"nothing"|executable file not found in \$PATH' '"/no/such"|no such file or directory' \
+		'"/etc/passwd"|permission denied' '"/etc"|is a directory|permission denied'; do
+		lab_spec "$LAB/core.json" "[${what%%|*}]"
+		local id
+		id=$(lab_id)
+		lab_ctr containers create --runtime "$RUNTIME" --config "$LAB/core.json" "$id"
+		if lab_ctr tasks start "$id" 2>"$LAB/err"; then return 1; fi
+		grep -qiE "exec: .*(${what#*|})" "$LAB/err" || {
+			echo "    said: $(cat "$LAB/err")"
+			return 1
+		}
+		expect "tasks of $id" "$(lab_ctr tasks ls | grep -c "^$id " || true)" 0
+		lab_ctr containers rm "$id" >/dev/null
+	done
+}
+
+test_an_empty_home_and_a_bound_dev() {
+	core_spec "$LAB/core.json" 'echo $HOME' 's|"env":\["PATH=/bin"\]|"env":["PATH=/bin","HOME="]|' \
+		's|"uid":0,"gid":0|"uid":1000,"gid":1000|'
+	expect "home" "$(run --config "$LAB/core.json" "$(lab_id)")" /home/user
+	mkdir -p "$LAB/own-dev"
+	touch "$LAB/own-dev/mine"
+	mknod -m 666 "$LAB/own-dev/null" c 1 3
+	core_spec "$LAB/core.json" 'ls -A /dev' \
+		"s|{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":\[\"nosuid\",\"mode=755\"\]}|{\"destination\":\"/dev\",\"type\":\"bind\",\"source\":\"$LAB/own-dev\",\"options\":[\"bind\"]}|" \
+		'/"destination":"\/dev\/pts"/d' '/"options":\["newinstance"/d'
+	expect "/dev" "$(both "$LAB/core.json")" "$(printf 'mine\nnull')"
+}
+
+test_dangling_links_and_kinds_of_targets() {
+	rm -rf "$LAB/linked"
+	cp -a "$LAB/image" "$LAB/linked"
+	ln -s /run/resolve/resolv.conf "$LAB/linked/etc/resolv.conf"
+	echo nameserver >"$LAB/resolv"
+	core_spec "$LAB/core.json" 'cat /etc/resolv.conf /run/resolve/resolv.conf; readlink /etc/resolv.conf' \
+		"s|$LAB/image|$LAB/linked|" \
+		"s|{\"destination\":\"/sys\"|{\"destination\":\"/etc/resolv.conf\",\"type\":\"bind\",\"source\":\"$LAB/resolv\",\"options\":[\"bind\"]},&|"
+	expect "resolv.conf" "$(run --config "$LAB/core.json" "$(lab_id)")" \
+		"$(printf 'nameserver\nnameserver\n/run/resolve/resolv.conf')"
+	core_spec "$LAB/core.json" 'true' \
+		"s|{\"destination\":\"/sys\"|{\"destination\":\"/etc/passwd\",\"type\":\"bind\",\"source\":\"$LAB\",\"options\":[\"bind\"]},&|"
+	refused_with "$LAB/core.json" 'not a directory'
+}
+
+# A configuration may ask for it: limits, their end and the news of it are the same.
+test_cgroup_v1_in_the_guest() {
+	local conf id
+	conf=$(configured '[hypervisor.qemu]' 'kernel_params = "agent.unified_cgroup_hierarchy=false"')
+	id=$(lab_id)
+	listen
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d --memory-limit 20000000 \
+		--annotation "io.katacontainers.config_path=$conf" --runtime "$RUNTIME" "$IMAGE" "$id" \
+		sh -c 'grep -q :memory: /proc/self/cgroup && dd if=/dev/zero of=/dev/null bs=90M count=1' \
+		>/dev/null
+	heard /tasks/oom "$id" >/dev/null
+	stopped "$id"
+	expect "status" "$(deleted "$id")" 137
+	core_spec "$LAB/core.json" 'true' \
+		's|"linux":{|&"resources":{"unified":{"memory.high":"104857600"}},|' \
+		"s|\"ociVersion\"|\"annotations\":{\"io.katacontainers.config_path\":\"$conf\"},&|"
+	refused_with "$LAB/core.json" 'memory.high needs cgroup v2'
+}
+
+# A manager may put megabytes of annotations into it.
+test_a_config_of_8_mib() {
+	local file=$LAB/core.json
+	core_spec "$file" 'echo ran' 's|"ociVersion"|"annotations":{"large":"@"},&|'
+	head -c 8000000 /dev/zero | tr '\0' x >"$LAB/large"
+	{
+		sed '1s|@.*||;1q' "$file" | tr -d '\n'
+		cat "$LAB/large"
+		sed '1s|[^@]*@||' "$file"
+	} >"$file.large"
+	rm "$LAB/large"
+	expect "said" "$(both "$file.large")" ran
+}

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The files that guest and host share: what one does the other sees, as with runc where that can do the
+# same.
+
+shared_by() { # FILE-SYSTEM TOML...: a configuration with it, and these lines of [hypervisor.qemu]
+	local fs=$1
+	shift
+	configured '[hypervisor.qemu]' "shared_fs = \"$fs\"" "$@"
+}
+
+by_conf() { # CONFIGURATION ARGS...: as run
+	local conf=$1
+	shift
+	run --annotation "io.katacontainers.config_path=$conf" "$@"
+}
+
+programs() { # makes $LAB/programs/1 to 20; each ends with the status of its name
+	mkdir -p "$LAB/programs"
+	[ ! -e "$LAB/programs/20" ] || return 0
+	for i in $(seq 20); do
+		echo "int main(void) { return $i; }" |
+			"${CC:-cc}" -O2 -static -x c -o "$LAB/programs/$i" -
+	done
+}
+
+# Replaces a program 20 times while a container runs it, and prints the statuses.
+replaced() { # HOW CONFIGURATION: "content" or "file", after which it waits 1 s if the share caches
+	local how=$1 conf=$2 wait=$3 status
+	mkdir -p "$LAB/replaced"
+	cp "$LAB/programs/1" "$LAB/replaced/program"
+	# shellcheck disable=SC2016
+	coproc by_conf "$conf" --mount "type=bind,src=$LAB/replaced,dst=/mnt,options=rbind:ro" \
+		"$IMAGE" "$(lab_id)" sh -c 'while read -r _; do /mnt/program; echo $?; done'
+	# shellcheck disable=SC2153
+	local to=${COPROC[1]} from=${COPROC[0]} pid=$COPROC_PID
+	for i in $(seq 20); do
+		if [ "$how" = content ]; then
+			cat "$LAB/programs/$i" >"$LAB/replaced/program"
+		else
+			cp "$LAB/programs/$i" "$LAB/replaced/next"
+			mv "$LAB/replaced/next" "$LAB/replaced/program"
+		fi
+		sleep "$wait"
+		echo >&"$to"
+		read -r -t 60 status <&"$from"
+		echo "$status"
+	done
+	exec {to}>&-
+	wait "$pid"
+}
+
+test_a_replaced_program_is_run_as_what_it_is() {
+	local all conf
+	all=$(seq 20)
+	programs
+	# Attributes are kept for a second where the mode says so.
+	expect "virtio-fs" "$(replaced content "$(shared_by virtio-fs)" 1.1)" "$all"
+	conf=$(shared_by virtio-fs 'virtio_fs_cache = "none"')
+	expect "virtio-fs, not cached" "$(replaced content "$conf" 0)" "$all"
+	expect "virtio-fs, not cached, files" "$(replaced file "$conf" 0)" "$all"
+	expect "9p" "$(replaced content "$(shared_by virtio-9p)" 0)" "$all"
+	expect "9p, files" "$(replaced file "$(shared_by virtio-9p)" 0)" "$all"
+}
+
+test_the_choice_of_the_share_is_told() {
+	local conf program=$PREFIX/bin/kata-runtime
+	conf=$(shared_by "")
+	"$program" --config "$conf" check >"$LAB/said"
+	grep -q '^ok   files  *virtio-fs: .*virtiofsd$' "$LAB/said"
+	"$program" --config "$conf" env --json >"$LAB/said"
+	grep -q '"shared_fs": *"virtio-fs"' "$LAB/said"
+	grep -q '"shared_fs_why": *"' "$LAB/said"
+	# One that promises nothing.
+	conf=$(shared_by "" 'accelerator = "tcg"' "kernel = \"$LAB/programs/1\"")
+	programs
+	"$program" --config "$conf" check >"$LAB/said"
+	grep -q '^ok   files  *virtio-9p: without KVM, .*does not store' "$LAB/said"
+	conf=$(shared_by virtio-fs 'accelerator = "tcg"' "kernel = \"$LAB/programs/1\"")
+	if "$program" --config "$conf" check >"$LAB/said" 2>"$LAB/err"; then return 1; fi
+	grep -q '^no   files' "$LAB/said"
+	grep -q 'set shared_fs = "virtio-9p"' "$LAB/err"
+	if by_conf "$conf" "$IMAGE" "$(lab_id)" true 2>"$LAB/err"; then return 1; fi
+	grep -q 'does not store what it reads' "$LAB/err"
+}
+
+# What the host removes or replaces is not written to any more.
+test_a_file_that_the_host_replaces_is_the_one_that_is_written() {
+	local conf
+	for conf in "$(shared_by virtio-9p)" "$(shared_by virtio-fs 'virtio_fs_cache = "none"')"; do
+		mkdir -p "$LAB/moving"
+		echo old | tee "$LAB/moving/removed" >"$LAB/moving/renamed"
+		# shellcheck disable=SC2016
+		coproc by_conf "$conf" --mount "type=bind,src=$LAB/moving,dst=/mnt,options=rbind:rw" \
+			"$IMAGE" "$(lab_id)" sh -c 'cat /mnt/*; read -r _
+				echo written >>/mnt/removed; echo written >>/mnt/renamed; echo done'
+		local to=${COPROC[1]} from=${COPROC[0]} pid=$COPROC_PID
+		read -r -t 120 _ <&"$from"
+		read -r -t 60 _ <&"$from"
+		rm "$LAB/moving/removed"
+		echo new >"$LAB/moving/next"
+		mv "$LAB/moving/next" "$LAB/moving/renamed"
+		echo >&"$to"
+		read -r -t 60 _ <&"$from"
+		exec {to}>&-
+		wait "$pid"
+		expect "removed" "$(cat "$LAB/moving/removed")" written
+		expect "replaced" "$(cat "$LAB/moving/renamed")" "$(printf 'new\nwritten')"
+		rm -r "$LAB/moving"
+	done
+}
+
+# Pages of a shared mapping are written where they belong, whatever the file was opened for.
+test_a_mapped_file_that_was_opened_to_append() {
+	local sum
+	mkdir -p "$LAB/mapped"
+	cp "$TOOLS/mapped" "$LAB/mapped/program"
+	"$TOOLS/mapped" "$LAB/mapped/here"
+	sum=$(sha256sum <"$LAB/mapped/here")
+	# shellcheck disable=SC2153
+	for runtime in "$RUNTIME" io.containerd.runc.v2; do
+		RUNTIME=$runtime run --mount "type=bind,src=$LAB/mapped,dst=/mnt,options=rbind:rw" \
+			"$IMAGE" "$(lab_id)" /mnt/program /mnt/there
+		expect "$runtime" "$(sha256sum <"$LAB/mapped/there")" "$sum"
+	done
+}
+
+# shellcheck disable=SC2016
+group_spec() { # FILE DIRECTORY
+	local script='cd /mnt/$d && echo x >file && mkdir sub sub/more && ln -s file link &&
+		mkfifo fifo && (umask 0; echo x >open) && echo x >special && chmod 2755 special &&
+		mv file moved && mv sub moved-sub && echo y >>moved && ln moved hard &&
+		cp moved gone && rm gone && mkdir gone && rmdir gone; echo $d $?'
+	script="id; for d in inherits plain others own; do ($script); done 2>&1
+		(cd /mnt/closed; echo x >file) 2>&1; find /mnt -exec ls -dln {} + |
+		awk '{ print \$1, \$3, \$4, \$9 }' | sort -k 4"
+	script=$(tr '\t' ' ' <<<"$script" | sed 's/\\/\\\\/g; s/"/\\"/g' | awk '{ printf "%s\\n", $0 }')
+	lab_spec "$1" '[]' ",\"process\":{\"user\":{\"uid\":1000,\"gid\":1000,
+		\"additionalGids\":[10,2000,3000]},\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],
+		\"args\":[\"sh\",\"-c\",\"$script\"]}"
+	sed -i "s|\"mounts\":\[|&{\"destination\":\"/mnt\",\"type\":\"bind\",\"source\":\"$2\",\
+		\"options\":[\"rbind\",\"rw\"]},|" "$1"
+}
+
+group_directories() { # DIRECTORY: what may be written because of a supplementary group, and what not
+	mkdir -p "$1"/{inherits,plain,others,own,closed}
+	chown 0:2000 "$1"/{inherits,plain}
+	chown 0:3000 "$1/others"
+	chown 1000:2000 "$1/own"
+	chown 0:4000 "$1/closed"
+	chmod 2775 "$1/inherits"
+	chmod 775 "$1"/{plain,own,closed}
+	chmod 777 "$1/others"
+}
+
+# Who may write a directory as a member of a supplementary group can create, rename and remove there,
+# and what is made belongs to whom it should.
+test_supplementary_groups_count_as_with_runc() {
+	for runtime in "$RUNTIME" io.containerd.runc.v2; do
+		rm -rf "$LAB/groups"
+		group_directories "$LAB/groups"
+		group_spec "$LAB/groups.json" "$LAB/groups"
+		RUNTIME=$runtime run --config "$LAB/groups.json" "$(lab_id)" >"$LAB/by-$runtime" 2>&1 || true
+	done
+		grep -q '^plain 0$' "$LAB/by-io.containerd.runc.v2"
+	grep -q '^inherits 0$' "$LAB/by-io.containerd.runc.v2"
+	diff "$LAB/by-io.containerd.runc.v2" "$LAB/by-$RUNTIME" | sed 's/^/    /'
+	cmp -s "$LAB/by-io.containerd.runc.v2" "$LAB/by-$RUNTIME"
+}
+
+# More files than virtiofsd may have open at a time: nothing fails, then or later.
+test_more_files_than_the_daemon_may_open() {
+	local conf id files=${KATA_FILES:-200000}
+	conf=$(shared_by virtio-fs 'virtio_fs_extra_args = ["--rlimit-nofile=20000"]')
+	mkdir -p "$LAB/many"
+	seq -f "$LAB/many/%03g" 0 $((files / 2000 - 1)) | xargs mkdir
+	for dir in "$LAB/many"/*; do (cd "$dir" && seq 2000 | xargs touch); done
+	id=$(lab_id)
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
+		--annotation "io.katacontainers.config_path=$conf" \
+		--mount "type=bind,src=$LAB/many,dst=/mnt,options=rbind:rw" "$IMAGE" "$id" sleep 1000
+	expect "files" "$(timeout 900 ctr --address "$LAB/containerd.sock" tasks exec --exec-id walk \
+		"$id" sh -c 'find /mnt -type f -size 0 2>&1 | wc -l')" "$files"
+	expect "exec" "$(lab_ctr tasks exec --exec-id after "$id" sh -c 'echo x >/mnt/000/new; cat /mnt/000/new')" x
+	removed "$id"
+	rm -rf "$LAB/many"
+}
