@@ -153,7 +153,7 @@ static int share_configured(struct sandbox *s, const char *entry, struct err *er
 			       path_basename(source));
 	from = open(source, O_PATH | O_CLOEXEC);
 	if (from < 0)
-		return err_sys(err, "sandbox_bind_mounts: open %s", source);
+		return err_sys(err, "sandbox_bind_mounts: share %s", source);
 	if (share_at(s, from, name, &how, err) < 0)
 		return err_wrap(err, "sandbox_bind_mounts: share %s", source);
 	return 0;

@@ -112,6 +112,14 @@ test_create_fails_clearly() {
 	failing "no bind mount" "share $LAB/nosuch" sandbox_bind_mounts "[\"$LAB/nosuch\"]" runtime
 }
 
+# Outside of the directories that the node lists, whatever the file has in it.
+test_a_pod_does_not_choose_the_configuration() {
+	local said
+	said=$(run --annotation "io.katacontainers.config_path=/etc/hostname" "$IMAGE" "$(lab_id)" \
+		true 2>&1) && return 1
+	[[ $said == *"no file below a directory of valid_config_paths; the node's owner can list"* ]]
+}
+
 test_configuration_cannot_be_read() {
 	local conf=$LAB/conf/loop
 	mkdir -p "$LAB/conf/config.d"
