@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,6 +38,21 @@ static void err_append(struct err *e, const char *separator, const char *text)
 	(void)snprintf(e->msg + used, sizeof(e->msg) - used, "%s%s", separator, text);
 }
 
+/* In lower case, as other programs of the field have it: Docker looks for "permission denied" and "no
+ * such file or directory" to tell exit status 126 from 127. */
+static void append_errno(struct err *e, int sys)
+{
+	const char *text = strerror(sys);
+	char first[2] = { text[0], '\0' };
+
+	/* Not the first letter of an abbreviation. */
+	if (islower((unsigned char)text[1]))
+		first[0] = (char)tolower((unsigned char)text[0]);
+	err_append(e, ": ", first);
+	if (*text)
+		err_append(e, "", text + 1);
+}
+
 int err_set_at(struct err *e, enum err_code code, int sys, const char *where, const char *fmt, ...)
 {
 	int saved = errno;
@@ -46,7 +62,7 @@ int err_set_at(struct err *e, enum err_code code, int sys, const char *where, co
 	err_fill(e, code, sys, where, fmt, ap);
 	va_end(ap);
 	if (sys)
-		err_append(e, ": ", strerror(sys));
+		append_errno(e, sys);
 	errno = saved;
 	return -1;
 }
@@ -76,7 +92,7 @@ int err_sys_at(struct err *e, const char *where, const char *fmt, ...)
 	va_start(ap, fmt);
 	err_fill(e, code_of_errno(saved), saved, where, fmt, ap);
 	va_end(ap);
-	err_append(e, ": ", strerror(saved));
+	append_errno(e, saved);
 	errno = saved;
 	return -1;
 }

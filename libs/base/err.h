@@ -71,8 +71,8 @@ struct err {
 
 /* Sets the error; returns -1. */
 #define err_set(e, code, ...) err_set_at((e), (code), 0, ERR_HERE, __VA_ARGS__)
-/* Sets an error from errno (its text is appended); ENOENT, EEXIST, EPERM/EACCES and ETIMEDOUT get
- * codes of their own, anything else is E_IO. Returns -1. */
+/* Sets an error from errno (its text is appended, in lower case); ENOENT, EEXIST, EPERM/EACCES and
+ * ETIMEDOUT get codes of their own, anything else is E_IO. Returns -1. */
 #define err_sys(e, ...) err_sys_at((e), ERR_HERE, __VA_ARGS__)
 
 int err_set_at(struct err *e, enum err_code code, int sys, const char *where, const char *fmt, ...)

@@ -51,7 +51,7 @@ START_TEST(error_wraps_and_hints)
 	ck_assert_int_eq(err_sys(&err, "open %s", "/x"), -1);
 	err_wrap(&err, "sandbox %s", "a");
 	err_hint(&err, "make it first");
-	ck_assert_str_eq(err.msg, "sandbox a: open /x: No such file or directory; make it first");
+	ck_assert_str_eq(err.msg, "sandbox a: open /x: no such file or directory; make it first");
 	ck_assert_int_eq(err.code, E_NOT_FOUND);
 	ck_assert_int_eq(err.sys, ENOENT);
 	ck_assert_int_eq(err_from_rpc_status(err_rpc_status(err.code)), E_NOT_FOUND);
