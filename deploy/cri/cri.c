@@ -266,17 +266,19 @@ static int find_named(const struct cri_options *o, const struct processes *all, 
 	return 0;
 }
 
-/* docker and nerdctl use a containerd, and are chosen only where there is no other manager. */
+/* docker and nerdctl use a containerd, and come after every other manager. */
 static bool is_front(const struct cri_backend *back)
 {
 	return back == &backend_docker || back == &backend_nerdctl;
 }
 
+/* What runs counts before what is installed: Debian's docker brings the files of a
+ * containerd that need not run. */
 static bool better(const struct cri *a, const struct cri *b)
 {
-	if (!b || is_front(a->back) != is_front(b->back))
-		return !b || !is_front(a->back);
-	return a->running && !b->running;
+	if (!b || a->running != b->running)
+		return !b || a->running;
+	return !is_front(a->back) && is_front(b->back);
 }
 
 static int find_any(const struct cri_options *o, const struct processes *all, struct cri **out,

@@ -30,7 +30,7 @@ docker_start() {
 docker_daemon() {
 	rm -f /run/docker.pid
 	PATH=$DOCKER_PREFIX/bin:$PATH dockerd --iptables=false --ip6tables=false --bridge=none \
-		--storage-driver=overlay2 --debug >>"$LAB/dockerd.log" 2>&1 &
+		--storage-driver=overlay2 >>"$LAB/dockerd.log" 2>&1 &
 	echo $! >"$LAB/dockerd.pid"
 	for _ in $(seq 1200); do
 		docker version >/dev/null 2>&1 && return 0

@@ -46,7 +46,7 @@ test_ten_containers_survive_all_verbs() {
 	"$LAB/restart"
 	node_wait
 	all_alive
-	has "uninstall under pods" "$(fails 7 node_deploy uninstall --quiet)" "pods run"
+	has "uninstall under pods" "$(fails 7 node_deploy uninstall --quiet)" "running pods use"
 	all_alive
 	for id in "${ids[@]}"; do stop "$id"; done
 	# Now nobody holds the first one.
