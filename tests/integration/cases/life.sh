@@ -93,7 +93,10 @@ test_end_while_containerd_is_away() {
 		sh -c 'while ! grep -q go /note; do sleep 0.1; done; exit 6' >/dev/null
 	lab_stop_containerd
 	echo go >"$LAB/note"
-	sleep 1
+	for _ in $(seq 600); do # its VM ends with it
+		[ -n "$(vmm_of "$id")" ] || break
+		sleep 0.1
+	done
 	lab_containerd
 	# containerd 2 takes a task without a process for a leak and deletes it, with runc as well.
 	if [ "$(containerd_major)" -ge 2 ]; then
