@@ -12,7 +12,6 @@
 #include "container/init.h"
 #include "container/wire.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -79,24 +78,15 @@ static int search(const struct oci_process *o, try_fn try)
 	return result;
 }
 
-/* The words that managers know, as Go's programs write them, in lower case: Docker's client compares
- * bytes to make exit status 126 or 127 of them. */
+/* The words that managers know: Docker's client compares bytes to make exit status 126 or 127 of them. */
 static int program_error(const char *name, int failure, struct err *err)
 {
-	const char *reason = strerror(failure);
-
 	if (failure == ENOENT && !strchr(name, '/'))
 		return err_set(err, E_NOT_FOUND, "exec: \"%s\": executable file not found in $PATH",
 			       name);
 	errno = failure;
-	(void)err_sys(err, failure == ENOENT ? "exec: \"%s\": stat %s" : "exec: \"%s\"", name,
-		      name);
-	if (str_ends(err->msg, reason)) {
-		char *first = err->msg + strlen(err->msg) - strlen(reason);
-
-		*first = (char)tolower((unsigned char)*first);
-	}
-	return -1;
+	return err_sys(err, failure == ENOENT ? "exec: \"%s\": stat %s" : "exec: \"%s\"", name,
+		       name);
 }
 
 static int find(const struct oci_process *o, try_fn try, struct err *err)
