@@ -179,16 +179,16 @@ test_supplementary_groups_count_as_with_runc() {
 test_more_files_than_the_daemon_may_open() {
 	local conf id files=${KATA_FILES:-200000}
 	conf=$(shared_by virtio-fs 'virtio_fs_extra_args = ["--rlimit-nofile=20000"]')
-	mkdir -p "$LAB/many"
-	seq -f "$LAB/many/%03g" 0 $((files / 2000 - 1)) | xargs mkdir
-	for dir in "$LAB/many"/*; do (cd "$dir" && seq 2000 | xargs touch); done
+	mkdir -p "$LAB/walk"
+	seq -f "$LAB/walk/%03g" 0 $((files / 2000 - 1)) | xargs mkdir
+	for dir in "$LAB/walk"/*; do (cd "$dir" && seq 2000 | xargs touch); done
 	id=$(lab_id)
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
 		--annotation "io.katacontainers.config_path=$conf" \
-		--mount "type=bind,src=$LAB/many,dst=/mnt,options=rbind:rw" "$IMAGE" "$id" sleep 1000
+		--mount "type=bind,src=$LAB/walk,dst=/mnt,options=rbind:rw" "$IMAGE" "$id" sleep 1000
 	expect "files" "$(timeout 900 ctr --address "$LAB/containerd.sock" tasks exec --exec-id walk \
 		"$id" sh -c 'find /mnt -type f -size 0 2>&1 | wc -l')" "$files"
 	expect "exec" "$(lab_ctr tasks exec --exec-id after "$id" sh -c 'echo x >/mnt/000/new; cat /mnt/000/new')" x
 	removed "$id"
-	rm -rf "$LAB/many"
+	rm -rf "$LAB/walk"
 }
