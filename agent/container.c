@@ -41,27 +41,22 @@ static int add_storages(struct entry *e, const Grpc__CreateContainerRequest *r,
 	return 0;
 }
 
-/* config.json, as hooks expect it in a bundle, and an empty folder for the core. */
+/* Writes config.json, which hooks expect in a bundle. */
 static int make_bundle(struct entry *e, const struct oci_spec *spec, struct err *err)
 {
 	AUTO(str) char *config = path_join(e->bundle, "config.json");
-	AUTO(str) char *state = path_join(e->bundle, "state");
 	AUTO(str) char *text = oci_spec_format(spec);
 
-	if (file_replace_volatile(AT_FDCWD, config, text, strlen(text), 0600, err) < 0)
-		return -1;
-	return path_make(state, 0700, err);
+	return file_replace_volatile(AT_FDCWD, config, text, strlen(text), 0600, err);
 }
 
 static int make_core(struct entry *e, const struct oci_spec *spec, struct deadline deadline,
 		     struct err *err)
 {
-	AUTO(str) char *state = path_join(e->bundle, "state");
 	struct process *init = process_new(e, "");
 	struct container_options o = { .id = e->id,
 				       .spec = spec,
 				       .bundle = e->bundle,
-				       .state_dir = state,
 				       .deadline = deadline,
 				       .seccomp = true,
 				       .lenient_cgroup = getpid() != 1,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The five capability sets. A name that no kernel knows is an error; one that this kernel does not
- * know, or that we do not hold ourselves, is left out with a note: what is not there cannot be
- * given.
+ * The five capability sets. A name that no kernel has is an error; a capability that this kernel
+ * lacks, or that we do not hold ourselves, is left out with a debug message, since it cannot be
+ * granted.
  */
 
 #include "base/str.h"
@@ -39,7 +39,7 @@ static int set_parse(const struct init *in, char *const *names, const char *set,
 	return 0;
 }
 
-/* What we may hand on: the permitted set that we hold. */
+/* What we can grant: our own permitted set. */
 static uint64_t held(void)
 {
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };

@@ -267,7 +267,7 @@ int cgroup_add_beside(struct cgroup *g, pid_t pid, pid_t peer, struct err *err)
 	line = file_read_line(AT_FDCWD, table, err);
 	if (!line)
 		return -1;
-	/* Only a group inside of ours is one to go to. */
+	/* The peer must be in our group or in one below it. */
 	if (!str_starts(line, "0::") || !path_is_below(line + 3, g->path))
 		return err_set(err, E_STATE, "process %d has left its cgroup", (int)peer);
 	folder = path_join(g->v[0].mount, line + 3);
@@ -302,7 +302,7 @@ static int pids_inside(int dir, void *ctx, struct err *err)
 
 	if (pids_of_file(dir, ctx, &e) == 0)
 		return 0;
-	/* It was removed meanwhile, or is threaded: its processes show in the parent. */
+	/* It was removed meanwhile, or is threaded: its processes are listed in the parent. */
 	if (e.sys == ENODEV || e.sys == ENOENT || e.sys == EOPNOTSUPP)
 		return 0;
 	*err = e;
@@ -321,8 +321,8 @@ static int pids_visit(void *arg, const struct tree_at *at, struct err *err)
 	return pids_inside(dir, arg, err);
 }
 
-/* Of a folder and those below, which a container makes as deep as it likes; none if it does not
- * exist. */
+/* The processes of a group and of all groups below it, which a container may nest arbitrarily deep;
+ * none if it does not exist. */
 static int pids_below(const char *folder, struct pid_vec *out, struct err *err)
 {
 	const struct tree_walk w = { .visit = pids_visit, .arg = out, .name = folder };
@@ -343,11 +343,10 @@ int cgroup_check_empty(struct cgroup *g, struct err *err)
 	for (size_t i = 0; r == 0 && i < g->n; i++) {
 		r = pids_below(g->v[i].folder, &found, err);
 		if (r == 0 && found.v.n)
-			r = err_set(
-				err, E_STATE,
-				"cgroup %s has processes of others in it, %d among them; choose "
-				"another cgroupsPath",
-				g->v[i].folder, (int)found.v.v[0]);
+			r = err_set(err, E_STATE,
+				    "cgroup %s already has processes, %d among them; choose "
+				    "another cgroupsPath",
+				    g->v[i].folder, (int)found.v.v[0]);
 	}
 	vec_release(&found.v);
 	return r;
@@ -385,10 +384,10 @@ static int signal_each(struct cgroup *g, int signal, struct err *err)
 	return 0;
 }
 
-/* Frozen, so that no process forks past us. SIGKILL takes effect when they thaw. */
+/* Freeze the group first, so that no fork is missed. SIGKILL takes effect after the thaw. */
 int cgroup_signal(struct cgroup *g, int signal, struct err *err)
 {
-	struct err ignored = ERR_INIT; /* a group that cannot be frozen is signalled as it is */
+	struct err ignored = ERR_INIT; /* a group that cannot be frozen is signalled unfrozen */
 	int frozen;
 
 	if (signal == SIGKILL && g->ops->kill)
@@ -407,7 +406,7 @@ int cgroup_signal(struct cgroup *g, int signal, struct err *err)
 
 /* --- out of memory --- */
 
-/* The count of kills so far is in the file itself, in version 2. */
+/* In version 2 the file has the number of kills so far. */
 static int oom_read_file(struct container_oom *oom, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(0);
@@ -420,8 +419,8 @@ static int oom_read_file(struct container_oom *oom, struct err *err)
 	return 0;
 }
 
-/* An event comes before the process is killed, so the count of the control file does not know of
- * it yet: the events are what is counted. The last of them is the end of the group itself. */
+/* The event arrives before the process is killed and before the counter in the control file
+ * changes, so events are counted. The last event is the removal of the group itself. */
 static int oom_read_events(struct container_oom *oom, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(0);
@@ -450,7 +449,7 @@ void container_oom_close(struct container_oom *oom)
 
 /* --- removal --- */
 
-/* A killed process leaves its group a moment after it was reaped. */
+/* A killed process may leave its group only after it was reaped. */
 static int remove_group(int dir, const char *name, const struct deadline *deadline, struct err *err)
 {
 	while (unlinkat(dir, name, AT_REMOVEDIR) < 0) {

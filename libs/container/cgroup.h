@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * The control group of a container: one folder in the unified hierarchy, or one of the same path in
- * each hierarchy of cgroup v1. Which of the two is seen from the mount table once; behind it is a
- * table of functions.
+ * The control group of a container: one directory in the unified hierarchy, or one of the same path
+ * in each hierarchy of cgroup v1. The version is detected from the mount table; struct cgroup_ops
+ * has its functions.
  *
- * Limits become a list of settings (file and text) first, without touching a file, which is what
- * the tests look at; then they are written in order.
+ * Limits are first converted to a list of settings (file and text) without touching a file, so that
+ * tests can check them; then they are written in order.
  */
 
 #include "base/buf.h"
@@ -41,7 +41,7 @@ struct cgroup {
 struct cgroup_setting {
 	const char *controller;
 	char *file, *value;
-	bool optional; /* accounting that kernels may lack: a failure is a log line */
+	bool optional; /* accounting that kernels may lack: a failure is only logged */
 };
 struct cgroup_settings {
 	struct cgroup_setting *v;
@@ -58,7 +58,7 @@ struct cgroup_ops {
 	int (*apply)(struct cgroup *g, const struct oci_resources *r, struct err *err);
 	int (*freeze)(struct cgroup *g, bool on, struct deadline deadline, struct err *err);
 	int (*frozen)(struct cgroup *g, struct err *err); /* 0 or 1 */
-	int (*kill)(struct cgroup *g, struct err *err);   /* SIGKILL for all, however they fork */
+	int (*kill)(struct cgroup *g, struct err *err);   /* SIGKILL to all, also while they fork */
 	int (*stats)(struct cgroup *g, struct container_stats *out, struct err *err);
 	int (*oom_open)(struct cgroup *g, struct container_oom *out, struct err *err);
 };
@@ -71,14 +71,15 @@ struct cgroup *cgroup_new_unified(const char *mount, const char *path, bool leni
 void cgroup_free(struct cgroup *g);
 DEFINE_AUTO(cgroup, struct cgroup *, NULL, cgroup_free)
 
-/* The folder of a controller, or NULL. */
+/* The directory of a controller, or NULL. */
 const char *cgroup_folder(const struct cgroup *g, const char *controller);
 MUST_CHECK int cgroup_add(struct cgroup *g, pid_t pid, struct err *err);
-/* Where peer is now. In version 2 a group whose own groups have controllers takes no processes: the
- * init system of a container makes it so, and moves itself into one of them. */
+/* Adds pid to the group that peer is in now. In version 2 a group whose child groups have
+ * controllers accepts no processes; an init system in the container enables them and moves itself
+ * into a child group. */
 MUST_CHECK int cgroup_add_beside(struct cgroup *g, pid_t pid, pid_t peer, struct err *err);
 MUST_CHECK int cgroup_pids(struct cgroup *g, pid_t **pids, size_t *n, struct err *err);
-/* E_STATE if somebody is in it already, in any hierarchy. A group that is missing is empty. */
+/* E_STATE if the group already has processes, in any hierarchy. A missing group is empty. */
 MUST_CHECK int cgroup_check_empty(struct cgroup *g, struct err *err);
 MUST_CHECK int cgroup_signal(struct cgroup *g, int signal, struct err *err);
 MUST_CHECK int cgroup_write(struct cgroup *g, const struct cgroup_settings *s, struct err *err);
@@ -87,7 +88,7 @@ MUST_CHECK int cgroup_read(const struct cgroup *g, const char *controller, const
 			   struct buf *out, struct err *err);
 /* A file of one number ("max" is UINT64_MAX); 0 if it is missing or no number. */
 uint64_t cgroup_number(const struct cgroup *g, const char *controller, const char *file);
-/* Removes the group and groups made inside, however deep; waits while processes are still ending. */
+/* Removes the group and all groups below it, however deep; waits while processes are exiting. */
 MUST_CHECK int cgroup_remove(struct cgroup *g, struct deadline deadline, struct err *err);
 
 /* The value of "key value" lines of a text; 0 if the key is missing. */
@@ -100,11 +101,11 @@ void cgroup_parse_per_cpu(const char *text, struct container_stats *out);
 void cgroup_hugetlb_stats(struct cgroup *g, const char *usage, const char *max, const char *fails,
 			  struct container_stats *out);
 
-/* The rules of a specification with what every container may use behind them; heap, borrowing
- * strings. *n is 0 if there are no rules at all: then nothing is restricted. */
+/* The device rules of a specification, followed by those that every container gets; heap, strings
+ * borrowed from r. *n is 0 if r has no rules: then nothing is restricted. */
 struct oci_device_rule *cgroup_device_rules(const struct oci_resources *r, size_t *n);
 
-/* True if memory is to have no limit and of swap nothing is said: then that has none either. */
+/* True if the memory limit is -1 and no swap limit is given: then the swap limit is removed too. */
 bool cgroup_lifts_swap(const struct oci_resources *r);
 
 /* cgroup_v1.c, cgroup_v2.c: for tests. */
@@ -113,9 +114,9 @@ MUST_CHECK int cgroup_v1_settings(const struct oci_resources *r, struct cgroup_s
 MUST_CHECK int cgroup_v2_settings(const struct oci_resources *r, struct cgroup_settings *out,
 				  struct err *err);
 
-/* cgroup_bpf.c: a program that decides by the rules; *n instructions, heap. */
+/* cgroup_bpf.c: compiles the rules to a BPF program of *n instructions; heap. */
 struct bpf_insn *cgroup_bpf_program(const struct oci_device_rule *rules, size_t n_rules, size_t *n,
 				    struct err *err);
-/* Loads it and attaches it to a cgroup folder instead of old (-1: none). Returns its fd. */
+/* Loads it and attaches it to a cgroup directory, replacing old (-1: none). Returns its fd. */
 MUST_CHECK int cgroup_bpf_attach(const char *folder, const struct oci_device_rule *rules,
 				 size_t n_rules, int old, struct err *err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Device rules of cgroup v2: a program of the kernel's that is asked for each open and mknod. The
- * last rule that applies decides, so the program looks at them from the last to the first; if none
+ * Device rules of cgroup v2: a BPF program that the kernel runs for each open and mknod. The last
+ * rule that applies decides, so the program looks at them from the last to the first; if none
  * applies the access is granted, as in a new group of cgroup v1.
  */
 
@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What the program knows: R2 type, R3 access bits, R4 major, R5 minor; R1 is scratch. */
+/* Registers of the program: R2 type, R3 access bits, R4 major, R5 minor; R1 is scratch. */
 #define INSN(c, d, s, o, i) \
 	((struct bpf_insn){ \
 		.code = (c), .dst_reg = (d), .src_reg = (s), .off = (short)(o), .imm = (i) })
@@ -113,7 +113,7 @@ static int emit_rule(struct program *p, const struct oci_device_rule *r, struct 
 	return 0;
 }
 
-/* A rule for everything ends the list: the verifier refuses instructions that are never reached. */
+/* A rule that matches everything ends the list: the verifier rejects unreachable instructions. */
 static bool for_all(const struct oci_device_rule *r)
 {
 	return (str_empty(r->type) || str_eq(r->type, "a")) &&

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The container's view of cgroups: the unified hierarchy, or a tmpfs with one folder for each
+ * The container's view of cgroups: the unified hierarchy, or a tmpfs with one directory for each
  * hierarchy of cgroup v1. In a cgroup namespace they are mounted, which shows the container's group
- * as the root; without one the group's folder is bound, so that other containers are not seen.
+ * as the root; without one the group's directory is bound, so that other containers are not seen.
  */
 
 #include "base/fd.h"
@@ -88,7 +88,7 @@ static int mount_v2(const struct init *in, int target, bool readonly, struct err
 	return mount_hierarchy(in, target, "cgroup2", &h, readonly, err);
 }
 
-/* The tmpfs is writable until its folders are made. */
+/* The tmpfs is writable until its directories are made. */
 static int seal(int tmpfs, struct err *err)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };

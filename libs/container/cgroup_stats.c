@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The texts of control group files as numbers. The kernel writes them; still nothing is assumed:
- * lines that do not fit are left out, lists are bounded by the text they come from. */
+/* Parsers of control group files. Lines of an unknown form are skipped; lists are bounded by the
+ * size of the text. */
 
 #include "base/mem.h"
 #include "base/str.h"

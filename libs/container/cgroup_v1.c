@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Control groups of version 1: a folder in each hierarchy. */
+/* Control groups of version 1: a directory in each hierarchy. */
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -20,7 +20,7 @@
 
 /* --- making --- */
 
-/* A new cpuset is empty, and nothing can run in it: it gets what its parent has. */
+/* A new cpuset is empty, so no process can run in it: copy the values of its parent. */
 static int inherit_cpuset(const char *folder, struct err *err)
 {
 	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
@@ -221,8 +221,8 @@ static void swap_settings(struct cgroup_settings *s, size_t a, size_t b)
 	s->v[b] = kept;
 }
 
-/* memory <= memory + swap and quota/period <= parent's must hold at each moment: what has to be
- * written first depends on what is there now. */
+/* memory <= memory + swap and quota/period <= the parent's must hold after every write, so the
+ * order of writes depends on the current values. */
 static void order(const struct cgroup *g, struct cgroup_settings *s)
 {
 	for (size_t i = 0; i + 1 < s->n; i++) {
@@ -243,11 +243,11 @@ static int v1_apply(struct cgroup *g, const struct oci_resources *r, struct err 
 	AUTO(cgroup_settings) struct cgroup_settings s = { 0 };
 
 	if (r->n_unified)
-		return err_set(
-			err, E_UNSUPPORTED,
-			"unified resource %s needs cgroup v2; here is v1, which has limits of "
-			"its own",
-			r->unified[0].key);
+		return err_set(err, E_UNSUPPORTED,
+			       "unified resource %s needs cgroup v2, this is v1; use the limits of "
+			       "linux.resources"
+			       "its own",
+			       r->unified[0].key);
 	if (cgroup_v1_settings(r, &s, err) < 0)
 		return -1;
 	order(g, &s);
@@ -278,12 +278,12 @@ static int freezer_set(struct cgroup *g, const char *state, struct err *err)
 static int v1_freeze(struct cgroup *g, bool on, struct deadline deadline, struct err *err)
 {
 	const char *want = on ? "FROZEN" : "THAWED";
-	struct err ignored = ERR_INIT; /* back to running: the time-out is what is reported */
+	struct err ignored = ERR_INIT; /* thaw again; the time-out is the error to report */
 
 	for (;;) {
 		AUTO(buf) struct buf b = BUF_INIT(0);
 
-		/* Written again each time: a process that forks meanwhile is caught by it. */
+		/* Written on every try, so that a process forked meanwhile is frozen too. */
 		if (freezer_set(g, want, err) < 0 ||
 		    cgroup_read(g, "freezer", "freezer.state", &b, err) < 0)
 			return -1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Control groups of version 2: one folder, and limits in other units than the specification's. */
+/* Control groups of version 2: one directory, and limits in other units than the
+ * specification's. */
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -19,7 +20,7 @@
 
 /* --- making --- */
 
-/* Lets the groups in folder have these controllers: "+cpu +memory". */
+/* Enables controllers for the child groups of folder: "+cpu +memory". */
 static int enable(const char *folder, const char *controllers, struct err *err)
 {
 	AUTO(str) char *control = path_join(folder, "cgroup.subtree_control");
@@ -27,7 +28,7 @@ static int enable(const char *folder, const char *controllers, struct err *err)
 	return file_write(AT_FDCWD, control, controllers, err);
 }
 
-/* What folder has and does not hand on yet. */
+/* The controllers that folder has and has not enabled for its children. */
 static char **not_handed_on(const char *folder, struct err *err)
 {
 	AUTO(str) char *list = path_join(folder, "cgroup.controllers");
@@ -46,9 +47,9 @@ static char **not_handed_on(const char *folder, struct err *err)
 }
 
 /*
- * A controller is there for a group if its parent hands it on. All in one write, since each costs
- * the kernel a walk over every group; if that fails one by one, because a controller that cannot be
- * had (cpu with realtime processes around) must not cost us the others.
+ * A group has a controller if its parent enables it for its children. All are enabled with one
+ * write, since each write makes the kernel visit every group; if that fails, one by one, since one
+ * that cannot be enabled (cpu, while there are realtime processes) must not prevent the others.
  */
 static int hand_on(const char *folder, struct err *err)
 {
@@ -198,7 +199,8 @@ static void io_settings(const struct oci_resources *r, struct cgroup_settings *s
 	throttle(s, "wiops", &r->block_io.write_iops);
 }
 
-/* File names by the user: of this folder, and of a controller's. */
+/* File names from the specification: CONTROLLER.NAME in the container's own group, never
+ * cgroup.*. */
 static int unified_settings(const struct oci_resources *r, struct cgroup_settings *s,
 			    struct err *err)
 {
@@ -274,7 +276,7 @@ static int v2_frozen(struct cgroup *g, struct err *err)
 
 static int v2_freeze(struct cgroup *g, bool on, struct deadline deadline, struct err *err)
 {
-	struct err ignored = ERR_INIT; /* back to running: the time-out is what is reported */
+	struct err ignored = ERR_INIT; /* thaw again; the time-out is the error to report */
 
 	if (v2_write(g, "cgroup.freeze", on ? "1" : "0", err) < 0)
 		return -1;
@@ -359,7 +361,7 @@ static int v2_stats(struct cgroup *g, struct container_stats *out, struct err *e
 	return 0;
 }
 
-/* It has new contents whenever it is ready, until it is read: that arms it for the next time. */
+/* The file stays ready after a change until it is read, which rearms it. */
 static int v2_oom_open(struct cgroup *g, struct container_oom *out, struct err *err)
 {
 	AUTO(str) char *path = path_join(g->v[0].folder, "memory.events");

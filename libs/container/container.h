@@ -2,25 +2,27 @@
 #pragma once
 
 /*
- * The container core: an OCI container in namespaces and a cgroup. Shared by the agent and runk.
+ * The container core: creates and runs an OCI container in namespaces and a cgroup. It knows
+ * neither VMs nor the agent's protocol.
  *
- *	main:	if (container_is_init(argc, argv))	// first thing: our own binary re-executed
- *			return container_init_main();
+ * 	main:	if (container_is_init(argc, argv))	// first thing: our own binary re-executed
+ * 			return container_init_main();
  *
- *	container_create()	namespaces, cgroup, mounts, hooks; init waits before exec
- *	container_start()	lets init go: it execs the workload
- *	container_exec()	one more process inside
- *	container_signal(), _pause(), _resume(), _update(), _stats(), _pids()
- *	container_delete()	kills what is left, removes the cgroup, runs poststop hooks, forgets
+ * 	container_create()	namespaces, cgroup, mounts, hooks; init waits before exec
+ * 	container_start()	init executes the workload
+ * 	container_exec()	one more process inside
+ * 	container_signal(), _pause(), _resume(), _update(), _stats(), _pids()
+ * 	container_delete()	kills what is left, removes the cgroup, runs poststop hooks, frees
  *
- * Every function is a blocking flow, to be called on a thread that may wait; all but create take
- * the container's own lock where they need it, so they may run at the same time. Nobody reaps the
- * processes but their owner: wait for process.child.pidfd to be readable, then container_reap().
+ * Every function may block, so call it on a thread that may wait. The functions take the
+ * container's lock themselves and may run concurrently, but container_delete() must be the last
+ * call. The caller reaps the processes: when process.child.pidfd is readable, call
+ * container_reap().
  *
- * Who is trusted: the caller and the spec's author decide what the container may do; the root file
- * system and the processes inside are hostile. Paths inside the root are resolved beneath its fd,
- * never by name; init is executed anew in a way that our binary cannot be written to; none of our
- * fds is open when the workload starts.
+ * Trust: the caller and the author of the specification decide what the container may do; its root
+ * file system and its processes are untrusted. Paths inside the root are resolved beneath its fd,
+ * never as absolute paths; our binary is re-executed in such a way that a container cannot write to
+ * it (CVE-2019-5736); none of our fds is open when the workload starts.
  */
 
 #include "base/buf.h"
@@ -48,29 +50,30 @@ struct container_process {
 struct container_options {
 	const char *id;
 	const struct oci_spec *spec; /* copied */
-	const char *bundle;          /* for the state given to hooks; root_path is relative to it */
-	const char *state_dir;       /* an empty directory of our own, mode 0700: exec fifo */
+	const char *bundle;          /* for hooks' state; a relative root_path starts here */
 	const char *cgroup_path;     /* below the cgroup root; NULL: the spec's, else /<id> */
-	/* Mounts made before (agent: the shared /dev/shm …) and namespaces are in the spec by path.
+	/* Existing mounts and namespaces are given in the specification, by path.
 	 */
 	struct container_stdio stdio;
 	struct deadline deadline; /* for everything up to "created" */
-	/* Loads the seccomp filter of the spec; false ignores it (no libseccomp in the guest). */
+	/* Load the seccomp filter of the specification; false: ignore it. */
 	bool seccomp;
-	/* Do not try devices cgroup, sysfs writes… that the guest root lacks: nothing is skipped
-	 * silently, this only turns hard failures of *optional* accounting into log lines. */
+	/* A cgroup hierarchy or controller that is missing is not an error: its settings are left
+	 * out and logged at debug level. For an agent that is not PID 1 of a guest. */
 	bool lenient_cgroup;
-	/* The network that we are in is the container's or its pod's (in a guest): net sysctls of a
-	 * specification without a network namespace are set in it. Otherwise they are E_INVALID. */
+	/* The caller's network namespace belongs to the container or its pod (in a guest): if the
+	 * specification has no network namespace, its net.* sysctls are set there. If false, such
+	 * sysctls are E_INVALID. */
 	bool own_network;
 };
 
-/* True if this process is a re-executed init; container_init_main never returns to a shell: it
- * execs the workload or exits. */
+/* True if this process is a re-executed init. container_init_main() then executes the workload or
+ * exits; it does not return. */
 bool container_is_init(int argc, char **argv);
 int container_init_main(void);
 
-/* On failure everything that was made is undone. */
+/* *out is freed by container_delete(); *init is owned by the caller. On failure everything that was
+ * made is undone. */
 MUST_CHECK int container_create(const struct container_options *options, struct container **out,
 				struct container_process *init, struct err *err);
 /* Runs startContainer hooks in the container, lets init exec, then poststart hooks. E_STATE if it
@@ -87,30 +90,30 @@ MUST_CHECK int container_reap(struct container_process *process, int *code, stru
 MUST_CHECK int container_resize(const struct container_process *process, unsigned rows,
 				unsigned columns, struct err *err);
 
-/* The owner saw init end. Makes later start/exec fail with E_STATE. */
+/* To be called when init's pidfd is readable. Later start and exec fail with E_STATE. */
 void container_init_ended(struct container *c);
 
-/* Every process of the cgroup; processes forked meanwhile are caught too (freeze or cgroup.kill).
+/* Signals every process of the cgroup, including those forked meanwhile (freezer or cgroup.kill).
  */
 MUST_CHECK int container_signal_all(struct container *c, int signal, struct err *err);
 MUST_CHECK int container_pause(struct container *c, struct deadline deadline, struct err *err);
 MUST_CHECK int container_resume(struct container *c, struct deadline deadline, struct err *err);
 MUST_CHECK int container_update(struct container *c, const struct oci_resources *r,
 				struct err *err);
-/* heap array of *n pids, as seen in our pid namespace. */
+/* *pids is a heap array of *n pids in the caller's pid namespace. */
 MUST_CHECK int container_pids(struct container *c, pid_t **pids, size_t *n, struct err *err);
 
 /*
- * Out-of-memory events. fd is ready for one of events (poll's bits, which are epoll's) when the OOM
- * killer may have struck; then container_oom_read() brings kills up to date. It fails when the
- * cgroup is gone: what was opened outlives the container. Closed by the caller. E_UNSUPPORTED where
- * the cgroup has no memory controller.
+ * Out-of-memory events. Poll fd for events (bits of poll(2), which are those of epoll); when it is
+ * ready, container_oom_read() updates kills. It fails once the cgroup has been removed. The struct
+ * stays valid after the container was deleted and is closed by the caller. E_UNSUPPORTED if the
+ * cgroup has no memory controller.
  */
 struct container_oom {
 	int fd;
 	uint32_t events;
 	uint64_t kills; /* so far */
-	int control;    /* cgroup v1: tells whether the group is still there; else -1 */
+	int control;    /* cgroup v1: fd of memory.oom_control; else -1 */
 };
 #define CONTAINER_OOM_NONE               \
 	{                                \
@@ -171,10 +174,10 @@ enum container_state {
 enum container_state container_state(struct container *c);
 const char *container_id(const struct container *c);
 pid_t container_init_pid(const struct container *c);
-/* An fd of a namespace of init ("pid", "ipc", "net"...), pinned when it was created: borrowed. -1
- * if the container shares ours. */
+/* An fd of a namespace of init ("pid", "ipc", "net"...), opened by container_create(); borrowed. -1
+ * if the container shares the caller's. */
 int container_namespace(const struct container *c, const char *type);
 
-/* Kills, waits for the cgroup to empty, removes it and state_dir's contents, runs poststop hooks
- * (failures are logged), frees c. On error c is still there and delete may be tried again. */
+/* Kills all processes, waits until the cgroup is empty and removes it, runs poststop hooks
+ * (failures are logged) and frees c. On error c stays valid and delete may be tried again. */
 MUST_CHECK int container_delete(struct container *c, struct deadline deadline, struct err *err);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * "tmpcopyup": a tmpfs that starts with what the directory under it holds. By fds only and never
- * through a link, since the image made that directory; the size of the tmpfs is the bound.
+ * "tmpcopyup": a tmpfs that starts with the contents of the directory it covers. The image's
+ * contents are untrusted: only fds are used and no link is followed; the size of the tmpfs is the
+ * limit.
  */
 
 #include "base/fd.h"
@@ -60,7 +61,7 @@ static int copy_dir(int from, int to, const char *name, unsigned depth, struct e
 	return copy_below(in, out, depth + 1, err);
 }
 
-/* Devices and sockets stay behind. */
+/* Devices and sockets are not copied. */
 static int copy_one(int from, int to, const char *name, unsigned depth, struct err *err)
 {
 	struct stat st;

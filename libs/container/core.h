@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * struct container, for the flows of this library.
+ * struct container; internal to libs/container.
  *
  * The lock guards state, paused and sock. Everything else is fixed once container_create has
  * returned; container_delete must be the last call.
@@ -27,12 +27,12 @@ struct container {
 	pthread_mutex_t lock;
 	enum { PHASE_CREATED, PHASE_STARTING, PHASE_RUNNING, PHASE_ENDED } phase;
 	bool paused;
-	int sock; /* to init until it has executed the workload */
+	int sock; /* to init, until it has executed the workload */
 };
 
 enum { CONTAINER_HOOK_SECONDS = 10 };
 
-/* launch.c: the re-executed helper and what it says, up to WIRE_PID. */
+/* launch.c: starts the re-executed helper and reads its messages up to WIRE_PID. */
 struct launch {
 	const struct container *c;
 	const struct oci_spec *spec; /* what the helper gets */
@@ -43,21 +43,23 @@ struct launch {
 	struct child child; /* out: the container's process, waiting for WIRE_GO */
 };
 MUST_CHECK int launch_start(struct launch *l, struct err *err);
-/* Puts the process into its cgroup, sets its OOM score and lets it go. */
+/* Moves the process into its cgroup, sets its OOM score and sends WIRE_GO. */
 MUST_CHECK int launch_go(struct launch *l, struct err *err);
 /* The terminal's master, if the process has one, else -1. */
 MUST_CHECK int launch_console(struct launch *l, int *console, struct err *err);
 
-/* Waits until the process is set up, and gives it its resource limits: as ours they may be raised,
- * from inside of a user namespace not. It goes on with WIRE_START. */
+/* Waits for WIRE_READY and sets the resource limits of the process: the parent may raise hard
+ * limits, a process in a user namespace may not. The process continues at WIRE_START. */
 MUST_CHECK int launch_ready(struct launch *l, struct err *err);
 
-/* rlimit.c: E_INVALID for limits that are unknown or given twice; and setting them. */
+/* rlimit.c: rlimits_check: E_INVALID if a limit is unknown or given twice. rlimits_apply sets
+ * them. */
 MUST_CHECK int rlimits_check(const struct oci_process *p, struct err *err);
 MUST_CHECK int rlimits_apply(pid_t pid, const struct oci_process *p, struct err *err);
 
-/* sysctl.c, before anything is made: checks all of them, and sets those of the network that we are
- * in, if the container may: network says that it is the container's own. */
+/* sysctl.c, called before anything is made: checks all sysctls and sets the net.* ones that apply
+ * to the caller's network namespace. network: that namespace belongs to the container (own_network
+ * of the options). */
 MUST_CHECK int sysctls_apply_shared(const struct oci_linux *l, bool network, struct err *err);
 
 /* The container's state for a hook. */

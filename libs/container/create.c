@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Making a container, up to where its init waits to execute the workload. */
+/* Creates a container, up to the point where its init waits to execute the workload. */
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -14,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Without links, so that the name can be used again after it was mounted on. */
+/* Links are resolved, so that the same path can be opened again after something is mounted on
+ * it. */
 static char *root_path(const struct container_options *o, struct err *err)
 {
 	AUTO(str) char *path = NULL;
@@ -30,7 +31,8 @@ static char *root_path(const struct container_options *o, struct err *err)
 	if (!real)
 		err_sys(err, "root file system %s", path);
 	else if (str_eq(real, "/"))
-		err_set(err, E_INVALID, "the root of the guest cannot be that of a container");
+		err_set(err, E_INVALID,
+			"the root of a container cannot be \"/\", the root of the guest");
 	if (real && err->code) {
 		free(real);
 		return NULL;
@@ -95,8 +97,8 @@ struct hook_state container_hook_state(const struct container *c, const char *st
 }
 
 /*
- * What slows processes down is for the workload, not for what is done to set it up: with a hundredth
- * of a processor that takes seconds. What protects the machine holds from the beginning.
+ * The limits that only slow processes down are applied when setup is finished: with 1 % of a CPU it
+ * would take seconds. The limits that protect the machine apply from the beginning.
  */
 static struct oci_resources limits_of_setup(const struct oci_resources *r)
 {
@@ -186,7 +188,7 @@ static void undo(struct container *c, struct launch *l, bool hooked)
 	struct err e = ERR_INIT;
 
 	if (cgroup_signal(c->cgroup, SIGKILL, &e) < 0)
-		err_clear(&e); /* it may not exist; init is killed below in any case */
+		err_clear(&e); /* it may not exist; init is killed below anyway */
 	spawn_kill(&l->child);
 	if (cgroup_remove(c->cgroup, deadline_in(5000), &e) < 0)
 		log_err(LOG_DEBUG, &e, "a cgroup is left behind", LOG_S("container", c->id));

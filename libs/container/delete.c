@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The end of a container: nothing of it stays. */
+/* Deletes a container: processes, cgroup, poststop hooks. */
 
 #include "base/str.h"
 #include "container/core.h"
@@ -18,10 +18,10 @@ static int wait_for_init(struct container *c, struct deadline deadline, struct e
 	do
 		n = poll(&wait, 1, deadline_left(deadline));
 	while (n < 0);
-	return n > 0 ? 0 : err_set(err, E_TIMEOUT, "init does not end");
+	return n > 0 ? 0 : err_set(err, E_TIMEOUT, "init did not end in time");
 }
 
-/* A process can fork while the list is read: killing goes on until there is none. */
+/* A process can fork while the list is read, so kill until the list is empty. */
 static int empty_group(struct container *c, struct deadline deadline, struct err *err)
 {
 	for (;;) {
@@ -34,7 +34,7 @@ static int empty_group(struct container *c, struct deadline deadline, struct err
 		if (n == 0)
 			return 0;
 		if (deadline_passed(deadline))
-			return err_set(err, E_TIMEOUT, "%zu processes do not end", n);
+			return err_set(err, E_TIMEOUT, "%zu processes did not end in time", n);
 		if (cgroup_signal(c->cgroup, SIGKILL, err) < 0)
 			return -1;
 		(void)usleep(2000);

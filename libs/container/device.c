@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Device nodes of the container: the ones every container has and the specification's. In a user
- * namespace nodes cannot be made; there ours are bound in their place.
+ * Device nodes of the container: the default ones and those of the specification. In a user
+ * namespace mknod is not allowed; there the guest's nodes are bind-mounted.
  */
 
 #include "base/fd.h"
@@ -49,7 +49,10 @@ static int node_bind(const struct init *in, const struct node *n, struct err *er
 	if (source < 0 || fstat(source, &st) < 0)
 		return err_sys(err, "open device %s", n->path);
 	if ((st.st_mode & S_IFMT) != (n->mode & S_IFMT) || st.st_rdev != n->dev)
-		return err_set(err, E_INVALID, "%s is another device here", n->path);
+		return err_set(
+			err, E_INVALID,
+			"%s of the guest has another type or number than the specification's",
+			n->path);
 	AUTO(fd) int target = rootfs_plain_target(in->root_fd, n->path, S_IFREG, err);
 	if (target < 0)
 		return -1;
@@ -63,8 +66,7 @@ static int node_check(int dir, const char *name, const struct node *n, struct er
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, "look at device %s", n->path);
 	if ((st.st_mode & S_IFMT) != (n->mode & S_IFMT) || st.st_rdev != n->dev)
-		return err_set(err, E_EXISTS, "something else is at the place of device %s",
-			       n->path);
+		return err_set(err, E_EXISTS, "%s exists and is not that device", n->path);
 	return 0;
 }
 
@@ -81,7 +83,8 @@ static int node_make(const struct init *in, const struct node *n, struct err *er
 			return err_sys(err, "make device %s", n->path);
 		return node_check(dir, name, n, err);
 	}
-	/* Made by us just now, in a directory nobody else can write to yet; the umask cut its mode.
+	/* We have just made it, in a directory that nobody else can write to yet. The umask was
+	 * applied to its mode, so set the mode.
 	 */
 	AUTO(fd) int node = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (node < 0 || node_check(dir, name, n, err) < 0 ||
@@ -127,7 +130,7 @@ static bool in_spec(const struct oci_linux *l, const char *path)
 	return false;
 }
 
-/* Somebody's own /dev has in it what he wants; it is not ours to change. */
+/* A /dev that is a bind mount belongs to its source and is not changed. */
 static int dev_is_bound(const struct init *in, bool *bound, struct err *err)
 {
 	*bound = false;

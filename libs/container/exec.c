@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One more process in a container that runs, and what is done with any process afterwards. */
+/* Additional processes in a running container; reaping and resizing of any process. */
 
 #include "base/str.h"
 #include "container/core.h"
@@ -33,7 +33,7 @@ static int process_make(struct launch *l, int *console, struct err *err)
 	return wire_recv(l->sock, WIRE_END, NULL, NULL, l->deadline, err);
 }
 
-/* What of the container concerns a process that joins it: the rest is sent and read for nothing. */
+/* The part of the container's specification that a joining process needs; the rest is not sent. */
 static struct oci_spec spec_of_exec(const struct container *c, const struct oci_process *process)
 {
 	const struct oci_linux *l = &c->spec->linux_;
@@ -85,7 +85,8 @@ int container_resize(const struct container_process *process, unsigned rows, uns
 	if (process->console < 0)
 		return err_set(err, E_STATE, "the process has no terminal");
 	if (rows > 0xffff || columns > 0xffff)
-		return err_set(err, E_INVALID, "a terminal of %u by %u", rows, columns);
+		return err_set(err, E_INVALID, "a terminal of %u rows by %u columns is too large",
+			       rows, columns);
 	if (ioctl(process->console, TIOCSWINSZ, &size) < 0)
 		return err_sys(err, "resize the terminal");
 	return 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Our own binary, re-executed: first as the helper that enters or makes the namespaces (stage 1),
- * then as the process that becomes the container's (stage 2, cloned so that it is the child of our
- * maker). container_init_main() says what happens in which order.
+ * then as the process that becomes the container's (stage 2, cloned with CLONE_PARENT: a child of
+ * our parent). The order of the steps is in stage_one() and stage_two().
  */
 
 #include "container/init.h"
@@ -98,7 +98,7 @@ static int wait_go(struct init *in, struct err *err)
 
 /* --- stage 1 --- */
 
-/* From here on we are root of the user namespace, and of that only. */
+/* From here on we are root in the user namespace only. */
 static int become_root(struct err *err)
 {
 	/* setgroups may be denied there; our own are root's anyway. */
@@ -120,7 +120,7 @@ static int make_user_namespace(struct init *in, struct err *err)
 	return become_root(err);
 }
 
-/* A new cgroup namespace waits for stage 2: its root is the group that we are in by then. */
+/* A new cgroup namespace is made in stage 2, when we are in the group that becomes its root. */
 static int namespaces_of_init(struct init *in, struct err *err)
 {
 	struct ns_plan plan;
@@ -143,7 +143,7 @@ static int namespaces_of_init(struct init *in, struct err *err)
 	return r;
 }
 
-/* The fds that came with us, by number. */
+/* The inherited fds, by number. */
 static int namespaces_of_exec(const struct init *in, struct err *err)
 {
 	int fds[NS_COUNT];
@@ -158,7 +158,7 @@ static int namespaces_of_exec(const struct init *in, struct err *err)
 	return r;
 }
 
-/* A sibling: the child of our maker, in the pid namespace that was entered or made. */
+/* A sibling: a child of our parent, in the pid namespace that was entered or made. */
 static pid_t clone_sibling(void)
 {
 	return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
@@ -208,14 +208,14 @@ static int ready(struct init *in, struct err *err)
 	return wire_recv(in->sock, WIRE_START, NULL, NULL, DEADLINE_NEVER, err);
 }
 
-/* The container around init, up to where it waits for container_start(). */
+/* Sets the container up, up to the point where init waits for container_start(). */
 static int build_container(struct init *in, struct process *p, struct err *err)
 {
 	if (new_cgroup_namespace(in) && unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(err, "make a cgroup namespace");
 	if (set_names(in, err) < 0 || rootfs_build(in, err) < 0)
 		return -1;
-	/* prestart and createRuntime hooks: our maker runs them. */
+	/* prestart and createRuntime hooks: our parent runs them. */
 	if (wire_send(in->sock, WIRE_HOOKS, NULL, 0, -1, DEADLINE_NEVER, err) < 0 ||
 	    wait_go(in, err) < 0)
 		return -1;
@@ -257,7 +257,7 @@ static _Noreturn void stage_two(struct init *in)
 		r = in->exec ? enter_container(in, &p, &err) : build_container(in, &p, &err);
 	if (r == 0)
 		r = process_exec(in, &p, &err);
-	/* Our maker may be gone, which is why we got here. */
+	/* Our parent may be gone, which may be why we got here. */
 	wire_error(in->sock, &err);
 	_exit(127);
 }
@@ -280,7 +280,8 @@ static int stage_one(struct init *in, struct err *err)
 		stage_two(in);
 	if (sibling < 0)
 		return err_sys(err, "make the container's process");
-	/* In our own pid namespace, which is our maker's: only children live in the new one. */
+	/* The pid in our own pid namespace, which is our parent's: only our children are in the new
+	 * one. */
 	pid = (uint32_t)sibling;
 	return wire_send(in->sock, WIRE_PID, &pid, sizeof(pid), -1, DEADLINE_NEVER, err);
 }
@@ -290,7 +291,7 @@ int container_init_main(void)
 	struct init in = { .sock = INIT_SOCK, .root_fd = -1 };
 	struct err err = ERR_INIT;
 
-	/* The streams are the container's, never our log. */
+	/* The streams belong to the container: never log to them. */
 	(void)log_set_fd(-1);
 	fd_close(&(int){ INIT_EXE });
 	if (fd_cloexec(in.sock, true, &err) < 0 || stage_one(&in, &err) < 0) {

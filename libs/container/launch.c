@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Our side of making a process: our own binary is executed as the helper, which clones the
- * container's process as our child. It is executed in a way that nothing in a container can ever
- * use to write to the file that this program was started from (CVE-2019-5736): /proc/PID/exe leads
- * through a read-only mount that lies in no mount namespace. A detached mount lies in a nameless one
- * for as long as it is held open, and whoever has a user namespace of his own may change its flags
- * then: so it is let go of before anything is started through it.
- * That shares the pages of the running program; a sealed copy, where the kernel has no such mounts
- * or denies them, costs its size in memory and, in a VM without KVM, its translation.
+ * The parent's side of making a process: our binary is re-executed as the helper, which clones the
+ * container's process as our child. A container must not be able to write to the binary through
+ *  /proc/PID/exe (CVE-2019-5736), so /proc/PID/exe leads through a read-only mount that lies in no
+ * mount namespace. While the fd of a detached mount is open, the mount lies in an anonymous mount
+ * namespace, where a process with its own user namespace could change its flags; so the fd is
+ * closed before anything is executed through it. This way the pages of the running program are
+ * shared. Where the kernel has no detached mounts or denies them, a sealed memfd is used, which
+ * costs its size in memory and, in a VM without KVM, a new translation.
  */
 
 #include "base/file.h"
@@ -37,7 +37,7 @@
 
 /* --- our own binary --- */
 
-/* -1: the kernel has no detached mounts (before 5.12), or we may not make them. */
+/* -1: the kernel has no detached mounts (before 5.12), or we lack the right to make them. */
 static int readonly_view(void)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
@@ -198,7 +198,8 @@ int launch_start(struct launch *l, struct err *err)
 	}
 	if (r == 0)
 		r = receive_pid(l, err);
-	/* It has ended or is about to; after a failure its answer may be what went wrong. */
+	/* The helper has ended or is about to; after a failure its last message may have the
+	 * reason. */
 	spawn_kill(&helper);
 	return r;
 }

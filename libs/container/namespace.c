@@ -55,7 +55,7 @@ int ns_find(const char *name)
 
 static int join_open(const struct oci_namespace *ns, int kind, struct err *err)
 {
-	/* Not blocking, should the path be a FIFO. */
+	/* O_NONBLOCK in case the path is a FIFO. */
 	AUTO(fd) int fd = open(ns->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
@@ -70,7 +70,7 @@ static int plan_add(struct ns_plan *plan, const struct oci_namespace *ns, struct
 	int kind = ns->type ? ns_find(ns->type) : -1;
 
 	if (kind < 0)
-		return err_set(err, E_INVALID, "there is no namespace of type '%s'",
+		return err_set(err, E_INVALID, "unknown namespace type '%s'",
 			       ns->type ? ns->type : "");
 	if ((plan->make & kinds[kind].flag) || plan->join[kind] >= 0)
 		return err_set(err, E_INVALID, "namespace %s is given twice", ns->type);

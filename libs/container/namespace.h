@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Which namespaces a container has of its own, by a specification: made new or joined by path.
+ * The namespaces that a specification gives a container: new ones, or existing ones by path.
  */
 
 #include "base/err.h"
@@ -19,7 +19,7 @@ enum ns_kind {
 	NS_CGROUP,
 	NS_TIME,
 	NS_MNT,
-	NS_USER, /* last: joining it gives up the rights to join the others */
+	NS_USER, /* last: after joining it we may lack the rights to join the others */
 	NS_COUNT
 };
 
@@ -30,11 +30,11 @@ struct ns_plan {
 
 const char *ns_file(enum ns_kind kind); /* "net", as in /proc/PID/ns */
 int ns_flag(enum ns_kind kind);
-/* By the name of the specification or of /proc; -1 if there is none. */
+/* By its name in the specification or in /proc; -1 if unknown. */
 int ns_find(const char *name);
 
-/* Opens what is to be joined. E_INVALID for unknown or repeated types and for paths that are no
- * namespace of their type. */
+/* Opens the namespaces to join. E_INVALID if a type is unknown or repeated, or if a path is not a
+ * namespace of its type. */
 MUST_CHECK int ns_plan_make(const struct oci_linux *l, struct ns_plan *plan, struct err *err);
 void ns_plan_release(struct ns_plan *plan);
 /* True if the container's namespace differs from ours. */
@@ -43,10 +43,11 @@ bool ns_own(const struct oci_linux *l, enum ns_kind kind);
 /* setns to every fd of a list indexed by ns_kind, -1: none. */
 MUST_CHECK int ns_join(const int fds[NS_COUNT], struct err *err);
 
-/* Opens the namespaces that l names of a process of ours; the others become -1. */
+/* Opens those namespaces of the process pid that l lists; the others become -1. */
 MUST_CHECK int ns_pin(pid_t pid, const struct oci_linux *l, int fds[NS_COUNT], struct err *err);
 
-/* Writes uid_map and gid_map of a process of ours: these, and those of the specification. */
+/* Writes uid_map and gid_map of the process pid: ns_write_id_maps the given mappings, ns_write_maps
+ * those of the specification. */
 MUST_CHECK int ns_write_id_maps(pid_t pid, const struct oci_id_mapping *uid, size_t n_uid,
 				const struct oci_id_mapping *gid, size_t n_gid, struct err *err);
 MUST_CHECK int ns_write_maps(pid_t pid, const struct oci_linux *l, struct err *err);

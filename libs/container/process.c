@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * From root with all rights inside the container to the program that was asked for: the last steps,
- * the same for init and for further processes. Order matters: each step needs a right that a later
- * one gives up.
+ * The last steps before the program is executed, from root with all privileges to the user of the
+ * specification; the same for init and for additional processes. The order matters: each step needs
+ * privileges that a later one drops.
  */
 
 #include "base/fd.h"
@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 /*
- * Changes to the working directory, beneath the root. A missing one is made for init. What the
- * kernel then calls our directory must be a path inside: one that is not reachable from the root
- * (an fd of the host's that leaked) has no such name.
+ * Changes to the working directory, beneath the root. A missing one is made for init. getcwd(2)
+ * must then give a path inside the root: a directory reached through a leaked fd of the host is
+ * unreachable from it (CVE-2024-21626).
  */
 static int enter_cwd(const struct init *in, struct err *err)
 {
@@ -50,10 +50,10 @@ static int enter_cwd(const struct init *in, struct err *err)
 
 /* --- the program --- */
 
-/* Something is done with each file that the program may be, until 0 is returned; else an errno. */
+/* Called with each candidate for the program; returns 0 to stop, else an errno. */
 typedef int (*try_fn)(const char *file, const struct oci_process *o);
 
-/* Candidates in the order of PATH. As with execvp, EACCES is remembered over ENOENT. */
+/* Tries candidates in the order of PATH. As with execvp, EACCES takes precedence over ENOENT. */
 static int search(const struct oci_process *o, try_fn try)
 {
 	const char *path = strv_env_get(o->env, "PATH");
@@ -68,7 +68,7 @@ static int search(const struct oci_process *o, try_fn try)
 
 		if (failure == 0)
 			return 0;
-		/* A directory of that name is not what is looked for. */
+		/* A directory of that name is not a match. */
 		if (failure != ENOENT && failure != ENOTDIR && failure != EISDIR)
 			result = failure;
 		if (failure != ENOENT && failure != ENOTDIR && failure != EISDIR &&
@@ -78,7 +78,7 @@ static int search(const struct oci_process *o, try_fn try)
 	return result;
 }
 
-/* The words that managers know: Docker's client compares bytes to make exit status 126 or 127 of them. */
+/* Docker's client matches these texts to return exit status 126 or 127. */
 static int program_error(const char *name, int failure, struct err *err)
 {
 	if (failure == ENOENT && !strchr(name, '/'))
@@ -112,8 +112,8 @@ static int may_run(const char *file, const struct oci_process *o)
 }
 
 /*
- * Whether the program is there, and the user may run it, is said when the container is made, not
- * when it is started. Only the file system's idea of who we are is changed for the question.
+ * A missing program, or one that the user may not execute, is reported by create, not by start. The
+ * check changes only groups, file-system ids and effective capabilities.
  */
 static int program_check(const struct init *in, const struct process *p, struct err *err)
 {
@@ -159,13 +159,13 @@ int process_exec(struct init *in, struct process *p, struct err *err)
 
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(err, "become undumpable");
-	/* Whatever is open above the streams is ours, the socket included: it closes on exec.
-	 * Before the filter, which need not know this call. */
+	/* All fds above the streams are ours, the socket included: make them close-on-exec. This is
+	 * done before the seccomp filter, which may not allow close_range. */
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(err, "mark fds close-on-exec");
 	if (capabilities_bound(&p->caps, err) < 0)
 		return -1;
-	/* Without no_new_privs a filter can only be loaded while we are privileged. */
+	/* Without no_new_privs, loading a filter needs CAP_SYS_ADMIN. */
 	if (!o->no_new_privileges && seccomp_install(p->filter, err) < 0)
 		return -1;
 	if (user_become(&o->user, err) < 0 || capabilities_apply(&p->caps, err) < 0)

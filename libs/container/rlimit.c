@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Resource limits by their OCI names, checked here for all of them, set by the maker of a process. */
+/* Resource limits by their OCI names: all are checked first, then set by the parent of the
+ * process. */
 
 #include "base/str.h"
 #include "container/core.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The container's file system. Everything happens beneath root_fd before pivot_root, while our own
- * /proc and /dev are what we see: no name inside the root is ever followed by a plain path, and
- * what is masked or made read-only was checked to be what it should be.
+ * /proc and /dev are visible: a path inside the root is never followed by name, and whatever is
+ * masked or made read-only is checked first.
  */
 
 #include "base/fd.h"
@@ -22,7 +22,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* rootfsPropagation as a flag; containers are slaves of the guest unless told otherwise. */
+/* rootfsPropagation as a flag; the default is slave. */
 static int root_propagation(const struct init *in, unsigned long *flag, struct err *err)
 {
 	const char *name = in->spec->linux_.rootfs_propagation;
@@ -37,7 +37,7 @@ static int root_propagation(const struct init *in, unsigned long *flag, struct e
 	return 0;
 }
 
-/* pivot_root refuses a shared parent mount; and what is mounted in the root must not show outside.
+/* pivot_root refuses a shared parent mount; and mounts made in the root must not propagate out.
  */
 static int parent_private(const char *root, struct err *err)
 {
@@ -66,7 +66,7 @@ static int root_open(struct init *in, struct err *err)
 		return err_sys(err, "open root %s", in->root);
 	if (root_propagation(in, &propagation, err) < 0)
 		return -1;
-	/* An unbindable root could not be cloned below: that flag waits until the end. */
+	/* An unbindable root could not be cloned below: that flag is set last. */
 	if (propagation & MS_UNBINDABLE)
 		propagation = MS_PRIVATE | MS_REC;
 	if (mount(NULL, "/", NULL, propagation, NULL) < 0)
@@ -75,12 +75,14 @@ static int root_open(struct init *in, struct err *err)
 		return -1;
 	if (mount_bind_fd(under, under, &o, err) < 0)
 		return err_wrap(err, "bind root %s", in->root);
-	/* in->root is our maker's and has no links: opened again it is the new mount. */
+	/* in->root was resolved by our parent and has no links: opened again, it is the new
+	 * mount. */
 	in->root_fd = open(in->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return in->root_fd < 0 ? err_sys(err, "open root %s", in->root) : 0;
 }
 
-/* A directory is mounted on a directory, anything else on anything else. Returns the fd. */
+/* A directory can only be mounted on a directory, anything else only on a non-directory. Returns
+ * the fd. */
 static int kind_check(int *fd, const char *path, mode_t like, struct err *err)
 {
 	AUTO(fd) int target = STEAL(*fd, -1);
@@ -130,9 +132,9 @@ int rootfs_plain_target(int root, const char *path, mode_t like, struct err *err
 }
 
 /*
- * Below /proc only a few files may be covered, by what emulates them; anything else there would let
- * a container lie to, or redirect, those that write to its /proc. A proc or sysfs file system goes
- * where its name says and nowhere else.
+ * Below /proc only a few files may be covered (lxcfs and the like do); any other mount there could
+ * deceive or redirect processes that write to its /proc. A proc or sysfs file system must be
+ * mounted at exactly its destination, not through a link.
  */
 static int target_check(const struct init *in, const char *destination, const char *type, int fd,
 			struct err *err)
@@ -150,7 +152,8 @@ static int target_check(const struct init *in, const char *destination, const ch
 	if (fstatfs(fd, &fs) < 0)
 		return err_sys(err, "look at the target");
 	if (kernel_fs && !str_eq(path, plain))
-		return err_set(err, E_INVALID, "the target of %s is not a plain directory", type);
+		return err_set(err, E_INVALID,
+			       "the target of %s is reached through a symbolic link", type);
 	if (fs.f_type != PROC_SUPER_MAGIC || (str_eq(type, "proc") && str_eq(path, plain)))
 		return 0;
 	if (str_eq(path, plain) && strv_has((char *const *)allowed, destination))
@@ -158,7 +161,7 @@ static int target_check(const struct init *in, const char *destination, const ch
 	return err_set(err, E_INVALID, "the target leads into /proc");
 }
 
-/* A tmpfs takes the mode of the directory it covers, if it is not told one. */
+/* A tmpfs without a mode= option takes the mode of the directory it covers. */
 static void tmpfs_mode(struct mount_options *o, int target)
 {
 	struct stat st;
@@ -196,7 +199,7 @@ static int mount_finish_at(const struct init *in, const char *destination,
 	return top < 0 ? -1 : mount_finish(top, o, err);
 }
 
-/* A mount becomes read-only itself, not a copy on top of it. */
+/* The mount itself becomes read-only, not a bind mount on top of it. */
 static int seal_mount(int fd, struct err *err)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
@@ -216,7 +219,7 @@ static int copy_up(const struct init *in, const char *destination, int under,
 	return o->set & MOUNT_ATTR_RDONLY ? seal_mount(top, err) : 0;
 }
 
-/* A tree that was prepared gets its place. */
+/* Moves a prepared mount to its target. */
 static int place(const struct init *in, const char *destination, const char *type, int tree,
 		 struct err *err)
 {
@@ -261,7 +264,7 @@ static int mount_one(const struct init *in, const struct oci_mount *m, const cha
 		return mount_bind_fd(target, source, &o, err);
 	if (str_eq(m->type, "tmpfs"))
 		tmpfs_mode(&o, target);
-	/* /dev gets its nodes first and becomes read-only in rootfs_seal. */
+	/* The nodes of /dev are made first; rootfs_seal makes it read-only. */
 	if (str_eq(destination, "/dev") || o.tmpcopyup)
 		o.flags &= ~(unsigned long)MS_RDONLY;
 	if (mount_attach(target, m->source, m->type, &o, err) < 0)
@@ -322,7 +325,7 @@ static int mask_directory(int target, struct err *err)
 static int mask(const struct init *in, const char *path, int null, struct err *err)
 {
 	struct mount_options o = { .set = MOUNT_ATTR_RDONLY, .userns = -1 };
-	struct err missing = ERR_INIT; /* what is not there need not be masked */
+	struct err missing = ERR_INIT; /* a path that does not exist need not be masked */
 	AUTO(fd) int target = path_open(in->root_fd, path, PATH_IN_ROOT, O_PATH, 0, &missing);
 	struct stat st;
 
@@ -393,14 +396,15 @@ static int pivot(int root, struct err *err)
 
 	if (old < 0 || fchdir(root) < 0)
 		return err_sys(err, "enter the root");
-	/* The old root ends up stacked on the new one: no directory for it is needed. */
+	/* pivot_root(".", ".") stacks the old root on the new one, so no directory for it is
+	 * needed. */
 	if (syscall(SYS_pivot_root, ".", ".") < 0) {
 		err_sys(err, "pivot_root");
 		return err->sys == EINVAL ? err_hint(err, "the root file system of the guest must "
 							  "be a mount, not the initial ramfs")
 					  : -1;
 	}
-	/* Nothing of the unmounting below may reach the mounts of others. */
+	/* The unmount below must not propagate to other mount namespaces. */
 	if (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0 ||
 	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_sys(err, "leave the old root");

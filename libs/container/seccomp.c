@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The specification's seccomp section as a filter. Names of system calls that this kernel's headers
- * do not know are left out with a note, as everywhere: profiles name calls of other architectures.
+ * The specification's seccomp section as a filter. System calls unknown to libseccomp are left out
+ * with a debug message, as other runtimes do: profiles list calls of other architectures.
  */
 
 #include "base/mem.h"
@@ -183,7 +183,7 @@ static int flags_set(scmp_filter_ctx ctx, char *const *flags, struct err *err)
 		else if (str_eq(*flag, "SECCOMP_FILTER_FLAG_SPEC_ALLOW"))
 			attr = SCMP_FLTATR_CTL_SSB;
 		else if (str_eq(*flag, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"))
-			continue; /* only means something with notification */
+			continue; /* has a meaning only with notification */
 		else
 			return err_set(err, E_INVALID, "unknown seccomp flag '%s'", *flag);
 		if (seccomp_attr_set(ctx, attr, 1) != 0)
@@ -215,7 +215,8 @@ static int filter_fill(const struct init *in, scmp_filter_ctx ctx, uint32_t defa
 	/* no_new_privs is the specification's to set, not the library's. */
 	if (seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0) != 0)
 		return err_set(err, E_UNSUPPORTED, "seccomp without no_new_privs");
-	/* A binary tree pays from a few dozen calls on. Older libraries cannot; it is only speed.
+	/* A binary tree is faster from a few dozen calls on. Older libraries lack it; it only
+	 * affects speed.
 	 */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (archs_add(ctx, s->architectures, err) < 0 || flags_set(ctx, s->flags, err) < 0)

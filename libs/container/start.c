@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Letting init go: it runs the startContainer hooks and executes the workload. */
+/* Starts a container: init runs the startContainer hooks and executes the workload. */
 
 #include "container/core.h"
 #include "container/wire.h"
 
-/* Takes the container from created to starting, for one caller. */
+/* Moves the container from created to starting; only one caller succeeds. */
 static int start_begin(struct container *c, int *sock, struct err *err)
 {
 	int r = 0;
@@ -41,7 +41,7 @@ int container_start(struct container *c, struct deadline deadline, struct err *e
 	start_end(c, r == 0);
 	if (r < 0)
 		return err_wrap(err, "start container %s", c->id);
-	/* The workload runs: a failing poststart hook changes nothing about that. */
+	/* The workload runs; a failing poststart hook is only logged. */
 	(void)hooks_run_all(&c->spec->hooks.poststart, "poststart", &state, CONTAINER_HOOK_SECONDS,
 			    NULL);
 	return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is known about a container, and what is done to all of its processes at once. */
+/* State and properties of a container; operations on all of its processes. */
 
 #include "base/str.h"
 #include "container/core.h"
@@ -93,7 +93,7 @@ int container_update(struct container *c, const struct oci_resources *r, struct 
 
 	if (c->cgroup->n == 0)
 		return err_set(err, E_UNSUPPORTED, "container %s has no cgroup", c->id);
-	(void)pthread_mutex_lock(&c->lock); /* one program of device rules replaces another */
+	(void)pthread_mutex_lock(&c->lock); /* the new device program replaces the old one */
 	result = c->cgroup->ops->apply(c->cgroup, r, err);
 	(void)pthread_mutex_unlock(&c->lock);
 	return result < 0 ? err_wrap(err, "update container %s", c->id) : 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Sysctls of namespaces. Written before the container's root is entered, to the proc file system
- * that is ours, so nothing inside the container can put another file in their place. Only names
- * that belong to a namespace of the container are let through: the others would change the guest
- * for all containers. A guest's network is its pod's: its sysctls are set by the maker of the
- * container, who has the rights to do so when the container is in a user namespace.
+ * Sysctls of namespaces. They are written to our own proc file system before the container's root
+ * is entered, so the container cannot substitute another file. Only sysctls of the container's own
+ * namespaces are allowed: the others would change the guest for all containers. The network of a
+ * guest belongs to its pod: its sysctls are set by the parent, which has the rights even if the
+ * container is in a user namespace.
  */
 
 #include "base/fd.h"
@@ -41,7 +41,7 @@ static int sysctl_namespace(const char *name)
 
 /*
  * "a.b.c", or "a/b.c/d" for names with dots in them, as sysctl(8) has it. NULL if it is not a plain
- * list of names: what is compared with the lists above must be what is opened.
+ * list of names: the name compared with the lists above must be the file that is opened.
  */
 static char *sysctl_path(const char *key)
 {
@@ -60,8 +60,8 @@ static char *sysctl_path(const char *key)
 	}
 }
 
-/* Finds path and namespace of a sysctl. shared: the network that we are in counts as one of the
- * container's namespaces. */
+/* Finds path and namespace of a sysctl. shared: the caller's network namespace counts as one of the
+ * container's. */
 static int sysctl_find(const struct oci_linux *l, const char *key, bool shared, char **path,
 		       struct err *err)
 {
@@ -69,13 +69,13 @@ static int sysctl_find(const struct oci_linux *l, const char *key, bool shared, 
 	int kind;
 
 	if (!found)
-		return err_set(err, E_INVALID, "sysctl '%s' is not a list of names", key);
+		return err_set(err, E_INVALID,
+			       "sysctl '%s' is not a dotted name such as net.ipv4.ip_forward", key);
 	kind = sysctl_namespace(found);
 	if (kind < 0)
-		return err_set(
-			err, E_INVALID,
-			"sysctl %s is not one of a namespace: it would change every container",
-			key);
+		return err_set(err, E_INVALID,
+			       "sysctl %s belongs to no namespace: it would change every container",
+			       key);
 	if (!ns_own(l, (enum ns_kind)kind) && !(kind == NS_NET && shared))
 		return err_set(err, E_INVALID, "sysctl %s without a %s namespace", key,
 			       ns_file((enum ns_kind)kind));
@@ -92,7 +92,8 @@ static int sysctl_write(int dir, const char *path, const char *value, struct err
 	return fd_write_all(fd, value, strlen(value), err);
 }
 
-/* Of the network that is shared with us, or of the namespaces that are the container's. */
+/* Either those of the network namespace shared with us, or those of the container's own
+ * namespaces. */
 static int apply(const struct oci_linux *l, bool shared, struct err *err)
 {
 	AUTO(fd) int dir = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The terminal: a pair from the container's own devpts. The slave is had from the master by ioctl,
- * so no name in /dev/pts is trusted; and /dev/pts itself is checked to be a devpts.
+ * The terminal: a pty pair of the container's own devpts. The slave is opened through the master by
+ * ioctl (TIOCGPTPEER), so no name in /dev/pts is trusted; /dev/pts itself is checked to be a
+ * devpts.
  */
 
 #include "base/fd.h"

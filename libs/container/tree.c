@@ -4,7 +4,7 @@
  * other owners: the kernel takes the mapping from a user namespace and asks for rights over the
  * file system. Kernel file systems that show another namespace (mqueue: ipc, sysfs: network): it
  * asks for rights over that one, which the container has only if it makes it itself. So these are
- * made, without a place, before the container's namespaces are.
+ * made as detached mounts, before the container's namespaces.
  */
 
 #include "base/fd.h"
@@ -44,7 +44,7 @@ static int joined_namespace(const struct oci_linux *l, int *fd, struct err *err)
 	return 0;
 }
 
-/* A user namespace with these maps and nobody in it, as an fd. */
+/* An fd of a user namespace with these maps and no process in it. */
 static int make_namespace(const struct mapping *m, struct err *err)
 {
 	AUTO(str) char *path = NULL;
@@ -70,7 +70,7 @@ static int make_namespace(const struct mapping *m, struct err *err)
 	return fd;
 }
 
-/* The mount's own mapping, or that of the container. */
+/* The mapping of the mount, or else that of the container. */
 static int mapping_open(const struct oci_linux *l, const struct oci_mount *m, struct err *err)
 {
 	struct mapping own = { m->uid_mappings, m->gid_mappings, m->n_uid_mappings,
@@ -95,7 +95,7 @@ static int mapping_open(const struct oci_linux *l, const struct oci_mount *m, st
 
 /* --- kernel file systems --- */
 
-/* The namespace that a file system shows, or -1. */
+/* The kind of namespace that a file system shows, or -1. */
 static int shown_namespace(const char *type)
 {
 	if (str_eq(type, "mqueue"))
@@ -103,7 +103,7 @@ static int shown_namespace(const char *type)
 	return str_eq(type, "sysfs") ? NS_NET : -1;
 }
 
-/* Enters the namespace of a kind that the container joins by path. *made: it makes its own. */
+/* Enters the namespace of this kind that the container joins by path. *made: it makes its own. */
 static int enter_joined(const struct oci_linux *l, int kind, bool *made, struct err *err)
 {
 	struct ns_plan plan;
@@ -160,7 +160,8 @@ static int prepare_mapped(const struct init *in, const struct oci_mount *m, int 
 	o.userns = userns;
 	*tree = mount_clone(source, &o, err);
 	if (*tree < 0 && err->sys == EINVAL)
-		return err_hint(err, "the file system of %s may not know mapped owners", m->source);
+		return err_hint(err, "the file system of %s may not support idmapped mounts",
+				m->source);
 	return *tree < 0 ? -1 : 0;
 }
 

@@ -15,20 +15,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The streams are made by us for root; the user must be able to open /dev/stdout again. */
+/* The streams belong to root; chown them, so that the user can open /dev/stdout. */
 static void own_streams(uid_t uid)
 {
 	for (int fd = 0; fd <= 2; fd++) {
 		struct stat st;
 
-		/* /dev/null and files of others are not ours to give. */
+		/* The owner of /dev/null and of other files must not change. */
 		if (fstat(fd, &st) == 0 && st.st_uid != uid &&
 		    (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
 			(void)!fchown(fd, uid, (gid_t)-1);
 	}
 }
 
-/* In a user namespace whose setgroups is denied, no groups can only be had by having none. */
+/* In a user namespace where setgroups is denied, an empty list works only if we have no groups. */
 int user_groups(const struct oci_user *u, struct err *err)
 {
 	gid_t *groups = xcalloc(u->n_additional_gids + 1, sizeof(*groups));
@@ -61,7 +61,7 @@ int user_become(const struct oci_user *u, struct err *err)
 int user_view_enter(const struct oci_user *u, const struct capability_sets *caps,
 		    struct user_view *view, struct err *err)
 {
-	/* A thread's own: none of this touches the ids of the process. */
+	/* setfsuid and setfsgid change only this thread, not the ids of the process. */
 	if (user_groups(u, err) < 0 || capabilities_effective(~0ULL, &view->effective, err) < 0)
 		return -1;
 	(void)setfsgid(u->gid);
@@ -72,10 +72,10 @@ int user_view_enter(const struct oci_user *u, const struct capability_sets *caps
 	return -1;
 }
 
-/* We are root with all rights that we had, and in no group: what is done next needs none. */
+/* Root again with its capabilities, but without groups: the next steps need none. */
 void user_view_leave(const struct user_view *view)
 {
-	struct err ignored = ERR_INIT; /* what needs the rights says that they are missing */
+	struct err ignored = ERR_INIT; /* a step that needs them will fail and report it */
 
 	(void)!capabilities_effective(view->effective, NULL, &ignored);
 	(void)setfsuid(geteuid());
@@ -123,7 +123,7 @@ void user_set_home(struct oci_process *p)
 	if (!str_empty(strv_env_get(p->env, "HOME")))
 		return;
 	AUTO(fd) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	/* A FIFO must not hold us up, nor a device do something. */
+	/* Only a regular file: a FIFO would block, a device could have side effects. */
 	AUTO(fd)
 	int fd = path_open(root, "etc/passwd", PATH_IN_ROOT, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
 			   &ignored);

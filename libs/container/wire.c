@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Framed messages between a process being made and its maker. The maker trusts no length. */
+/* Framed messages between a process being made and its parent. The parent checks every length. */
 
 #include "container/wire.h"
 
@@ -46,7 +46,8 @@ static int send_all(int sock, const char *data, size_t len, struct err *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
-			return err_set(err, E_TIMEOUT, "the container's init does not listen");
+			return err_set(err, E_TIMEOUT,
+				       "the container's init does not read its messages");
 		if (n < 0)
 			return err_sys(err, "talk to the container's init");
 		data += n;
@@ -76,7 +77,7 @@ static int recv_body(int sock, char *to, size_t len, struct err *err)
 		n = recv(sock, to, len, MSG_WAITALL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
-		return err_set(err, E_TIMEOUT, "the container's init does not answer");
+		return err_set(err, E_TIMEOUT, "the container's init did not answer in time");
 	if (n != (ssize_t)len)
 		return err_set(err, E_GONE,
 			       "the container's init ended in the middle of a message");
@@ -165,7 +166,8 @@ int wire_recv(int sock, enum wire_kind want, struct buf *body, int *fd, struct d
 	if (h.kind == WIRE_END && want != WIRE_END)
 		return err_set(err, E_GONE, "the container's init ended unexpectedly");
 	if (h.kind != (uint32_t)want || (h.len && !body))
-		return err_set(err, E_PROTOCOL, "message %u from the container's init, want %d",
+		return err_set(err, E_PROTOCOL,
+			       "unexpected message %u from the container's init, expected %d",
 			       h.kind, (int)want);
 	if (!h.len)
 		return 0;
@@ -182,7 +184,7 @@ int wire_recv(int sock, enum wire_kind want, struct buf *body, int *fd, struct d
 void wire_error(int sock, const struct err *err)
 {
 	struct error_body e = { (uint32_t)err->code, err->sys, "" };
-	struct err ignored = ERR_INIT; /* nobody is left to tell */
+	struct err ignored = ERR_INIT; /* the parent is gone */
 
 	memcpy(e.msg, err->msg, sizeof(e.msg));
 	(void)!wire_send(sock, WIRE_ERROR, &e, sizeof(e), -1, deadline_in(5000), &ignored);
@@ -190,7 +192,7 @@ void wire_error(int sock, const struct err *err)
 
 void wire_note(int sock, const char *fmt, ...)
 {
-	struct err ignored = ERR_INIT; /* a lost debug line */
+	struct err ignored = ERR_INIT; /* only a debug line is lost */
 	AUTO(buf) struct buf b = BUF_INIT(500);
 	va_list ap;
 

@@ -2,23 +2,24 @@
 #pragma once
 
 /*
- * What container_create/_exec and the process being made say to each other: framed messages over a
- * socketpair. Either side treats the end of the stream as the death of the other. When the workload
- * is executed the socket closes by itself (close-on-exec), which is how success is seen.
+ * The protocol between container_create/_exec (the parent) and the process being made: framed
+ * messages over a socketpair. Each side treats the end of the stream as the end of the other. The
+ * socket is close-on-exec, so the end of the stream after START means that the workload was
+ * executed.
  *
- *	parent			init helper (stage 1)		init (stage 2, our direct child)
- *	OPTIONS SPEC	->
- *	[GO]		<->	MAPS		user namespaces only
- *			<-	PID		then stage 1 ends
- *	GO				->		in its cgroup now
- *			<-				HOOKS		the mounts are made (create)
- *	GO				->
- *			<-				CONSOLE		with the terminal's master
- *			<-				READY		resource limits are set now
- *	START				->
- *			<-				end of stream: executed
+ * 	parent			init helper (stage 1)		init (stage 2, our direct child)
+ * 	OPTIONS SPEC	->
+ * 	[GO]		<->	MAPS		user namespaces only
+ * 			<-	PID		then stage 1 ends
+ * 	GO				->		in its cgroup now
+ * 			<-				HOOKS		the mounts are made (create)
+ * 	GO				->
+ * 			<-				CONSOLE		with the terminal's master
+ * 			<-				READY		resource limits are set now
+ * 	START				->
+ * 			<-				end of stream: executed
  *
- * Instead of any of the right-hand messages ERROR may come, and NOTE any number of times.
+ * In place of any message to the parent, ERROR may be sent; NOTE may be sent any number of times.
  */
 
 #include "base/buf.h"
@@ -49,6 +50,6 @@ MUST_CHECK int wire_send(int sock, enum wire_kind kind, const void *data, size_t
 MUST_CHECK int wire_recv(int sock, enum wire_kind want, struct buf *body, int *fd,
 			 struct deadline deadline, struct err *err);
 
-/* From the child: the error as a message; and a line for the debug log. */
+/* For the child: send an error; send a line for the debug log. */
 void wire_error(int sock, const struct err *err);
 void wire_note(int sock, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -36,9 +36,8 @@ static void setup(void)
 	(void)str_print(dir, sizeof(dir), "/tmp/kata-container-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	AUTO(str) char *bin = path_join(dir, "rootfs/bin");
-	AUTO(str) char *state = path_join(dir, "state");
 	AUTO(str) char *busybox = path_join(bin, "busybox");
-	ck_assert(path_make(bin, 0755, &err) == 0 && path_make(state, 0700, &err) == 0);
+	ck_assert(path_make(bin, 0755, &err) == 0);
 	copy_busybox(busybox);
 	for (const char *const *a = applets; *a; a++) {
 		AUTO(str) char *link = path_join(bin, *a);
@@ -85,7 +84,6 @@ struct run {
 
 static int create(struct run *r, const struct oci_spec *spec, struct err *err)
 {
-	AUTO(str) char *state = path_join(dir, "state");
 	/* Its own: the same test may run elsewhere at the same time. */
 	AUTO(str) char *group = str_fmt("/kata-unit-test-%d", (int)getpid());
 	int ends[2];
@@ -94,7 +92,6 @@ static int create(struct run *r, const struct oci_spec *spec, struct err *err)
 	struct container_options o = { .id = "kata-unit-test",
 				       .spec = spec,
 				       .bundle = dir,
-				       .state_dir = state,
 				       .cgroup_path = group,
 				       .stdio = { -1, ends[1], ends[1] },
 				       .deadline = deadline_in(60000),

@@ -224,7 +224,6 @@ static int create(const struct parts *p, struct running *r, struct err *err)
 	struct container_options o = { .id = id,
 				       .spec = spec,
 				       .bundle = dir,
-				       .state_dir = state_dir,
 				       .cgroup_path = group,
 				       .deadline = deadline_in(30000),
 				       .seccomp = true,
