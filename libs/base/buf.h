@@ -2,17 +2,17 @@
 #pragma once
 
 /*
- * A growing byte buffer with a limit that is fixed when it is made.
+ * A growing byte buffer with a size limit that is set at initialization.
  *
- *	AUTO(buf) struct buf b = BUF_INIT(64 * 1024);
- *	buf_fmt(&b, "%s=%d\n", name, value);
- *	buf_add(&b, data, len);
- *	if (buf_check(&b, "metrics", err) < 0)		// the one place where overflow is seen
- *		return -1;
- *	use(b.data, b.len);				// b.data is NUL-terminated after any add
+ * 	AUTO(buf) struct buf b = BUF_INIT(64 * 1024);
+ * 	buf_fmt(&b, "%s=%d\n", name, value);
+ * 	buf_add(&b, data, len);
+ * 	if (buf_check(&b, "metrics", err) < 0)		// the one place where overflow is seen
+ * 		return -1;
+ * 	use(b.data, b.len);				// b.data is NUL-terminated after any add
  *
- * Overflow is sticky: adds beyond the limit store nothing and are noticed by buf_check(), so that a
- * sequence of adds stays a straight line. data is NULL until the first add.
+ * Overflow is sticky: an add beyond the limit stores nothing and makes buf_check() fail, so that a
+ * sequence of adds needs only one check. data is NULL until the first add.
  */
 
 #include "base/err.h"
@@ -44,8 +44,8 @@ void buf_chr(struct buf *b, char c);
 void buf_fmt(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vfmt(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
-/* Makes room for len more bytes and returns where to put them, or NULL (overflow noted). The caller
- * adds what it wrote to len itself, at most len bytes. */
+/* Reserves len more bytes and returns their address, or NULL on overflow. The caller writes at most
+ * len bytes there and then adds their number to b->len. */
 char *buf_room(struct buf *b, size_t len);
 
 /* Drops the first n bytes. */

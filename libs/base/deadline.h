@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Points in time for time-outs, on CLOCK_BOOTTIME (goes on while a machine sleeps, never jumps).
- * Deadlines are passed down by value: a flow has one, its steps share it.
+ * Points in time for time-outs, on CLOCK_BOOTTIME (counts suspended time, is never set). Deadlines
+ * are passed by value: the steps of one operation share one deadline.
  */
 
 #include <pthread.h>
@@ -33,6 +33,6 @@ struct deadline deadline_min(struct deadline a, struct deadline b);
  *		;
  */
 void cond_init(pthread_cond_t *cond);
-/* With the lock held: waits for a signal (or less, as every condition variable). False: the
- * deadline has passed. */
+/* With the lock held: waits for a signal; spurious wakeups are possible. False: the deadline has
+ * passed. */
 bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, struct deadline d);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The error value: formatting and the code table. Must not allocate and must not touch errno. */
+/* The error value: formatting and the code table. Must not allocate and must not change errno. */
 
 #include "base/err.h"
 

@@ -130,7 +130,8 @@ int fd_send(int sock, const void *data, size_t len, const int *fds, size_t nfds,
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_sys(err, "send a message with %zu fds", nfds);
-	/* The fds went with the first byte; on a stream the rest may have to follow. */
+	/* The fds were sent with the first byte; on a stream socket the rest of the data may still
+	 * have to be sent. */
 	return fd_write_all(sock, (const char *)data + n, len - (size_t)n, err);
 }
 
@@ -167,7 +168,7 @@ static int unix_address(const char *path, struct sockaddr_un *addr, socklen_t *l
 	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (n == 0 || n >= sizeof(addr->sun_path))
 		return err_set(err, E_LIMIT,
-			       "socket path '%s' has %zu bytes, the kernel takes 1..%zu", path, n,
+			       "socket path '%s' has %zu bytes, the kernel allows 1..%zu", path, n,
 			       sizeof(addr->sun_path) - 1);
 	memcpy(addr->sun_path, path, n);
 	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
@@ -199,7 +200,7 @@ int fd_unix_listen(const char *path, struct err *err)
 	if (unix_address(path, &addr, &len, err) < 0)
 		return -1;
 	AUTO(fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	/* The mode of the inode is that of the socket at bind: nobody may connect in between. */
+	/* bind creates the inode with the mode of the socket, so nobody can connect in between. */
 	if (fd < 0 || (*path != '@' && fchmod(fd, 0600) < 0) ||
 	    bind(fd, (struct sockaddr *)&addr, len) < 0)
 		return err_sys(err, "bind %s", path);

@@ -27,8 +27,8 @@ MUST_CHECK int fd_cloexec(int fd, bool on, struct err *err);
 /* A duplicate >= 3, close-on-exec. */
 MUST_CHECK int fd_dup(int fd, struct err *err);
 
-/* One message of up to len bytes with up to 8 fds over an AF_UNIX socket. On receipt *nfds says how
- * many came; they belong to the caller. Returns the bytes of the message, 0 at end of stream. */
+/* One message of up to len bytes with up to 8 fds over an AF_UNIX socket. On receipt *nfds is their
+ * number; they are owned by the caller. Returns the bytes of the message, 0 at end of stream. */
 enum { FD_PASS_MAX = 8 };
 MUST_CHECK int fd_send(int sock, const void *data, size_t len, const int *fds, size_t nfds,
 		       struct err *err);
@@ -40,5 +40,5 @@ MUST_CHECK ssize_t fd_recv(int sock, void *data, size_t len, int fds[FD_PASS_MAX
 MUST_CHECK int fd_unix_connect(const char *path, struct err *err);
 MUST_CHECK int fd_unix_listen(const char *path, struct err *err);
 
-/* The path the kernel knows for an fd, heap, or NULL. */
+/* The path of an fd as in /proc/self/fd, heap; NULL if it cannot be read. */
 char *fd_path(int fd);

@@ -107,7 +107,7 @@ static int tmp_create_as(int dir, const char *tmp, mode_t mode, struct err *err)
 	return fd < 0 ? err_sys(err, "create %s", tmp) : fd;
 }
 
-/* Where the file system has none there are none to lose. */
+/* A file system without attributes has none to copy. */
 static int copy_attributes(int from, int to, struct err *err)
 {
 	AUTO(mem) char *value = xmalloc(XATTR_SIZE_MAX);

@@ -32,16 +32,16 @@ MUST_CHECK int file_write(int dirfd, const char *path, const char *text, struct 
 MUST_CHECK int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 			    struct err *err);
 
-/* Another file, whose extended attributes (labels, access lists) a new one gets, and if wanted its
- * times. */
+/* An existing file whose extended attributes (labels, access lists) and optionally times are copied
+ * to the new one. */
 struct file_like {
 	int fd;
 	bool times;
 };
 
-/* As file_replace with a temporary of the caller's naming (an older one is removed), for who must
- * be able to find it after a crash; with an owner, where not -1; and like another file, if not
- * NULL. */
+/* As file_replace, but the caller names the temporary file, so that it can be found after a crash
+ * (an old one is removed), and may set the owner (-1: unchanged) and copy attributes (like; NULL:
+ * none). */
 struct file_new {
 	const char *tmp; /* beside path */
 	mode_t mode;
@@ -52,6 +52,6 @@ struct file_new {
 MUST_CHECK int file_replace_via(int dirfd, const char *path, const void *data, size_t len,
 				const struct file_new *how, struct err *err);
 
-/* As file_replace without syncing, for files below /run that die with the machine. */
+/* As file_replace without syncing, for files below /run, which a reboot removes. */
 MUST_CHECK int file_replace_volatile(int dirfd, const char *path, const void *data, size_t len,
 				     mode_t mode, struct err *err);

@@ -4,14 +4,14 @@
 /*
  * Logging: a constant message and typed fields; one line is one write(2).
  *
- *	log_info("container created", LOG_S("container", id), LOG_I("pid", pid));
- *	log_err(LOG_WARN, &err, "poststop hook failed", LOG_S("hook", path));
+ * 	log_info("container created", LOG_S("container", id), LOG_I("pid", pid));
+ * 	log_err(LOG_WARN, &err, "poststop hook failed", LOG_S("hook", path));
  *
  * Sinks: LOG_LOGFMT (the shim and the command-line tools: time level name pid source msg, as Kata's
  * log parser expects) and LOG_JSON (the agent: msg level ts version subsystem pid name source).
- * Control characters are escaped, errno is kept, a line is cut at 4 KiB. Never blocks: an fd that
- * would block loses the line and the next one that gets through says how many were lost.
- * Thread safe. Libraries log at debug only.
+ * Control characters are escaped, errno is kept, a line is cut at 4 KiB. Never blocks: if the fd
+ * would block, the line is dropped, and the next line written has the number of dropped lines.
+ * Thread safe. Libraries log at debug level, except for errors that no caller gets.
  */
 
 #include "base/err.h"

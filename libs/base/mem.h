@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Small allocations that do not fail: on exhaustion the process aborts. Anything whose size comes
- * from outside is bounded before it gets here (buf.h takes its limit at construction).
- * Results are released with free().
+ * Small allocations that cannot fail: when memory is exhausted the process aborts. A size from
+ * untrusted input must be checked before (buf.h has a limit of its own). Results are released with
+ * free().
  */
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* As many threads as there are processors take one number after the other. */
+/* One thread per CPU; each takes the next index. */
 
 #include "base/parallel.h"
 
@@ -68,7 +68,7 @@ int parallel_each(size_t n, parallel_fn *fn, void *arg, struct err *err)
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	/* Fewer than wanted is slower, no more. */
+	/* Fewer threads are only slower. */
 	while (started < wanted && pthread_create(&threads[started], NULL, work, &c) == 0)
 		started++;
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -2,16 +2,17 @@
 #pragma once
 
 /*
- * The same work on many things at once, for programs that have one thread otherwise.
+ * A parallel loop, for programs that are otherwise single-threaded.
  *
- *	static int hash(void *arg, size_t i, struct err *err);
+ * 	static int hash(void *arg, size_t i, struct err *err);
  *
- *	if (parallel_each(n, hash, files, err) < 0)
- *		return -1;
+ * 	if (parallel_each(n, hash, files, err) < 0)
+ * 		return -1;
  *
- * fn is called once for each i below n, in no order, from up to PARALLEL_MAX threads, of which the
- * caller is one. After a failure no more is begun; the error is the first that was noticed. When it
- * returns, all threads have ended. Signals go to the caller's thread.
+ * fn is called once for each i below n, in any order, from up to PARALLEL_MAX threads, including
+ * the caller's. After a failure no further call is begun; err is that of the first failure. All
+ * threads have ended when parallel_each returns. Signals are blocked in all threads but the
+ * caller's.
  */
 
 #include "base/err.h"

@@ -48,18 +48,18 @@ int path_open(int root, const char *path, enum path_scope scope, int flags, mode
 }
 
 /*
- * The way to a name that does not exist, made as it is walked. Links are followed as open_in()
- * follows them, by their text, so that one that leads to nothing is the name of what is made. Each
- * step opens one component of a directory that is held, never a link: nobody can exchange what was
- * looked at.
+ * Creates missing components while walking a path. Links are resolved here by their text, with the
+ * rules of open_in(), so that the target of a dangling link can be created. Each step opens one
+ * component relative to an open directory, and never a link, so nobody can replace what was
+ * checked.
  */
 struct way {
-	int root, dir; /* dir: owned, where we are */
+	int root, dir; /* dir: owned, the current directory */
 	enum path_scope scope;
 	mode_t dir_mode, file_mode;
 	bool file;   /* the last component is a file */
-	char **done; /* strv: where we are, below root, without links */
-	char *rest;  /* what is left to be walked */
+	char **done; /* strv: the path of dir below root, without links */
+	char *rest;  /* the rest of the path */
 	unsigned links;
 };
 
@@ -89,7 +89,7 @@ static int way_up(struct way *w)
 	return way_to(w);
 }
 
-/* The text of a link takes the place of its name. A magic link of /proc has no such text. */
+/* Replaces the name of a link by its text. A magic link of /proc has no usable text. */
 static int way_along(struct way *w, const char *name, int link)
 {
 	AUTO(fd) int probe = open_in(w->dir, name, PATH_IN_ROOT, O_PATH, 0);
@@ -352,8 +352,7 @@ char *path_from_root(const char *root, const char *path, struct err *err)
 		if (there && !is_link(fd, rest))
 			return str_fmt("%s%s%s%s", root, there, *rest ? "/" : "", rest);
 		if (there)
-			err_set(err, E_STATE, "%s is a link that leads nowhere below %s", clean,
-				root);
+			err_set(err, E_STATE, "%s is a dangling link below %s", clean, root);
 		else if (fd >= 0 || n <= 1 || (errno != ENOENT && errno != ENOTDIR))
 			err_sys(err, "open %s below %s", head, root);
 		if (err->code)

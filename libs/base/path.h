@@ -31,13 +31,13 @@ enum path_scope {
 MUST_CHECK int path_open(int root, const char *path, enum path_scope scope, int flags, mode_t mode,
 			 struct err *err);
 
-/* Makes every missing directory of path below root with mode; returns an O_PATH fd of the last. A
- * link that leads to nothing is followed as others are: what it names is made, in its scope. */
+/* Makes every missing directory of path below root with mode; returns an O_PATH fd of the last.
+ * Dangling links are followed: their target is made, within scope. */
 MUST_CHECK int path_mkdirs(int root, const char *path, enum path_scope scope, mode_t mode,
 			   struct err *err);
 
-/* The same for a file, which is made empty with mode if it is missing; its directories get dir_mode.
- * Returns an O_PATH fd of it, whatever kind of file it is. */
+/* The same for a file, which is created empty with mode if it is missing; missing directories get
+ * dir_mode. Returns an O_PATH fd of it, whatever kind of file it is. */
 MUST_CHECK int path_mkfile(int root, const char *path, enum path_scope scope, mode_t dir_mode,
 			   mode_t mode, struct err *err);
 
@@ -46,9 +46,9 @@ MUST_CHECK int path_mkfile(int root, const char *path, enum path_scope scope, mo
 MUST_CHECK int path_parent(int root, const char *path, enum path_scope scope, mode_t mode,
 			   const char **name, struct err *err);
 
-/* Where path is for whom root is "/", as a path of ours below root, heap: symlinks lead nowhere but
- * into root; what does not exist yet is taken as it is said. Nobody may change root meanwhile.
- * NULL, E_STATE: a symlink on the way leads to nothing. */
+/* Translates path as seen with root as "/" to a path below root, heap: symlinks are resolved inside
+ * root; components that do not exist are kept as they are. root must not change meanwhile. NULL
+ * with E_STATE if a symlink on the way is dangling. */
 char *path_from_root(const char *root, const char *path, struct err *err);
 
 /* mkdir -p for a path of our own (trusted), absolute or relative to the current directory. */

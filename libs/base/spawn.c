@@ -210,7 +210,7 @@ static int fork_claimed(struct plan *p, struct child *child, struct err *err)
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &p->old_mask);
-	(void)pthread_mutex_lock(&claims_lock); /* no orphan hunt between fork and claim */
+	(void)pthread_mutex_lock(&claims_lock); /* no reaping of orphans between fork and claim */
 	pid = fork();
 	if (pid == 0) {
 		(void)sigemptyset(&p->old_mask);
@@ -306,8 +306,7 @@ int spawn_signal(const struct child *child, int signal, struct err *err)
 
 void spawn_kill(struct child *child)
 {
-	struct err ignored =
-		ERR_INIT; /* it may have ended, or been reaped: all we want is it gone */
+	struct err ignored = ERR_INIT; /* it may have ended or been reaped already */
 	int code;
 
 	if (child->pid < 0)
@@ -387,7 +386,7 @@ static void feed(struct exchange *x)
 		x->input += n;
 		x->left -= (size_t)n;
 	}
-	/* EPIPE: the program does not want its input, which is its business. */
+	/* EPIPE: the program closed its input, which is no error. */
 	if (x->left == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		fd_close(&x->in);
 }
@@ -421,8 +420,8 @@ static int exchange_run(struct exchange *x, int pidfd, struct deadline deadline)
 			drain(&x->out, x->collect);
 		if (set[2].revents)
 			drain(&x->err, &x->says);
-		/* Its descendants may hold the pipes open: the end of the program is the end, once
-		 * what is in the pipes was read. */
+		/* Descendants may keep the pipes open: when the program has ended, read what is in
+		 * the pipes and stop. */
 		if (set[3].revents && !set[1].revents && !set[2].revents)
 			return 0;
 	}

@@ -4,21 +4,21 @@
 /*
  * Starting programs: explicit argv, environment and fds, a pidfd to wait on, no shell.
  *
- *	struct spawn s = { .argv = argv, .fds = fds, .nfds = 1 };
- *	struct child child = CHILD_NONE;
- *	if (spawn_start(&s, &child, err) < 0)
- *		return -1;
- *	...
- *	if (spawn_wait(&child, deadline, &status, err) < 0)	// E_TIMEOUT: it is still running
- *		spawn_kill(&child);
+ * 	struct spawn s = { .argv = argv, .fds = fds, .nfds = 1 };
+ * 	struct child child = CHILD_NONE;
+ * 	if (spawn_start(&s, &child, err) < 0)
+ * 		return -1;
+ * 	...
+ * 	if (spawn_wait(&child, deadline, &status, err) < 0)	// E_TIMEOUT: it is still running
+ * 		spawn_kill(&child);
  *
  * In the child all signals are unblocked and at their defaults, fds above 2 that are not listed are
- * closed, and the parent's death is not inherited unless asked for. The failure of exec itself is
- * reported by spawn_start, with the program's name. Only async-signal-safe calls run between fork
- * and exec, so it may be called from threads.
+ * closed, and no parent-death signal is set unless parent_death_signal is given. The failure of
+ * exec itself is returned by spawn_start, with the program's name. Only async-signal-safe calls run
+ * between fork and exec, so it may be called from threads.
  *
  * A process that reaps orphans (PID 1, a subreaper) uses spawn_reap_orphans() from its SIGCHLD
- * handling: it collects every zombie but those that belong to a struct child or were claimed.
+ * handling: it reaps every zombie except those that belong to a struct child or were claimed.
  */
 
 #include "base/deadline.h"
@@ -76,10 +76,10 @@ struct buf;
 MUST_CHECK int spawn_run(const struct spawn *s, const char *input, size_t input_len,
 			 struct buf *out, struct deadline deadline, struct err *err);
 
-/* Children made elsewhere (clone3) that spawn_reap_orphans must leave alone. */
+/* Children made without spawn_start (clone) that spawn_reap_orphans must not reap. */
 void spawn_claim(pid_t pid);
 void spawn_disclaim(pid_t pid);
 /* Adopts such a child: claims it and opens its pidfd. */
 MUST_CHECK int spawn_adopt(pid_t pid, struct child *child, struct err *err);
-/* Returns how many orphans were collected. Call it again after a claimed child was waited for. */
+/* Returns the number of orphans reaped. Call it again after a claimed child was waited for. */
 int spawn_reap_orphans(void);

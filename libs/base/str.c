@@ -107,7 +107,7 @@ int str_i64(const char *s, int64_t min, int64_t max, const char *what, int64_t *
 	return 0;
 }
 
-/* Levenshtein distance of two short words; longer ones are never "meant". */
+/* Levenshtein distance of two short words; long ones are never suggested. */
 static unsigned distance(const char *a, const char *b)
 {
 	enum { MAX = 64 };

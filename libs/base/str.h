@@ -34,7 +34,7 @@ MUST_CHECK int str_i64(const char *s, int64_t min, int64_t max, const char *what
 		       struct err *err);
 
 /* The name in list (NULL-terminated) nearest to word by edit distance, or NULL if none is close
- * enough to be meant. */
+ * enough for a suggestion. */
 const char *str_nearest(const char *word, const char *const *list);
 
 /* ids of containers, execs and sandboxes: ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$, at most 127 bytes, no
@@ -51,7 +51,7 @@ char **strv_split(const char *s, const char *separators); /* no empty parts */
 void strv_push(char ***list, const char *s);
 void strv_pushf(char ***list, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool strv_has(char *const *list, const char *s);
-/* Takes out every entry that is s; the rest keeps its order. */
+/* Removes every entry equal to s; the others keep their order. */
 void strv_remove(char **list, const char *s);
 char *strv_join(char *const *list, const char *separator);
 void strv_free(char **list);

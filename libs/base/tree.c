@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The way down is kept as names and identities, not as descriptors: only the innermost directories
- * are open. One further up is opened again as ".." of the one that was left, and must then be the
- * directory that it was.
+ * The path down is kept as names and identities (device, inode); only the innermost directories are
+ * open. One further up is reopened as ".." of the one just left, and must have the same identity.
  */
 
 #include "base/tree.h"
@@ -87,7 +86,7 @@ static int push(struct tree *t, int fd, const char *name, struct err *err)
 	held = -1;
 	vec_push(&t->levels, l);
 	buf_add(&t->names, name, strlen(name) + 1);
-	if (buf_check(&t->names, "the way to a directory", err) < 0)
+	if (buf_check(&t->names, "the path of a directory", err) < 0)
 		return -1;
 	if (t->levels.n > OPEN_LEVELS_MAX) {
 		struct level *outer = &t->levels.v[t->levels.n - 1 - OPEN_LEVELS_MAX];
@@ -113,7 +112,7 @@ static int open_above(struct tree *t, struct err *err)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, "go back from directory %s", t->names.data + inner->name);
 	if (st.st_dev != outer->dev || st.st_ino != outer->ino)
-		return err_set(err, E_STATE, "directory %s was moved while it was walked",
+		return err_set(err, E_STATE, "directory %s was moved during the walk",
 			       t->names.data + inner->name);
 	outer->dir = fdopendir(fd);
 	if (!outer->dir)
@@ -142,7 +141,7 @@ static struct tree_at here(const struct tree *t, const char *name, enum tree_whe
 	return (struct tree_at){ dirfd(l->dir), name, when, t->levels.n - 1, t };
 }
 
-/* The innermost directory is done: back to the one that has it. */
+/* The innermost directory is done: back to its parent. */
 static int leave(struct tree *t, struct err *err)
 {
 	AUTO(str) char *name = NULL;
@@ -187,7 +186,7 @@ static int enter(struct tree *t, struct tree_at *at, struct err *err)
 		return push(t, fd, at->name, err);
 	if (errno == ENOENT)
 		return 0;
-	if (errno == ENOTDIR || errno == ELOOP) { /* it was replaced meanwhile */
+	if (errno == ENOTDIR || errno == ELOOP) { /* the entry was replaced meanwhile */
 		at->when = TREE_FILE;
 		return t->walk->visit(t->walk->arg, at, err) < 0 ? -1 : 0;
 	}

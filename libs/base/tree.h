@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * Walking a tree that somebody else may write, and may be writing to: without recursion, with at
- * most TREE_FDS file descriptors however deep it is, never through a symbolic link and never out of
- * it. A directory that is moved away while the walk is below it is an error.
+ * Walks a directory tree that is untrusted and may change during the walk: without recursion, with
+ * at most TREE_FDS file descriptors at any depth, never through a symbolic link and never out of
+ * the tree. If a directory is moved while the walk is below it, the walk fails.
  *
- *	static int visit(void *arg, const struct tree_at *at, struct err *err);
+ * 	static int visit(void *arg, const struct tree_at *at, struct err *err);
  *
- *	struct tree_walk w = { .visit = visit, .name = path };
- *	return tree_walk(fd, &w, err);
+ * 	struct tree_walk w = { .visit = visit, .name = path };
+ * 	return tree_walk(fd, &w, err);
  */
 
 #include "base/err.h"
@@ -17,26 +17,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The descriptors that a walk has open at a time, besides the caller's. */
+/* The maximum number of descriptors that a walk has open, besides the caller's. */
 enum { TREE_FDS = 12 };
 
 enum tree_when {
-	TREE_FILE,  /* whatever is not a directory */
-	TREE_ENTER, /* a directory, before what it has */
-	TREE_LEAVE, /* a directory, after that */
+	TREE_FILE,  /* anything but a directory */
+	TREE_ENTER, /* a directory, before its entries */
+	TREE_LEAVE, /* a directory, after its entries */
 };
 
-/* One entry. It may be changed or gone meanwhile: what is done by name is checked by its errors. */
+/* One entry. It may have been replaced or removed since it was listed: calls by name must handle
+ * errors. */
 struct tree_at {
-	int dir;          /* the directory that has it */
+	int dir;          /* the directory that contains it */
 	const char *name; /* its name there */
 	enum tree_when when;
-	size_t depth; /* 0: what the root has */
+	size_t depth; /* 0: an entry of the root */
 	const struct tree *tree;
 };
 
-/* What a visit returns: to go on, not to go into the directory that it was asked about (TREE_LEAVE
- * does not come then), or that err is set and the walk ends. */
+/* What visit returns: continue; do not enter this directory (no TREE_LEAVE follows); or stop, with
+ * err set. */
 enum { TREE_GO_ON = 0, TREE_SKIP = 1, TREE_FAILED = -1 };
 
 struct tree_walk {
@@ -44,13 +45,13 @@ struct tree_walk {
 	void *arg;
 	const char *name; /* of the root, for messages */
 	bool one_mount;   /* a mount point below the root is E_STATE that names it */
-	/* visit removes what it is told: a directory that had to be closed is then listed from its
-	 * start, else from where it was left. */
+	/* visit removes every entry: a directory that had to be closed is listed again from its
+	 * start, otherwise from where the walk left it. */
 	bool removes;
 };
 
-/* Visits everything below the directory root, an fd that is left as it is; not root itself. */
+/* Visits everything below the directory fd root, which stays open; not root itself. */
 MUST_CHECK int tree_walk(int root, const struct tree_walk *w, struct err *err);
 
-/* The whole name of an entry for a message, heap; in a deep tree its middle is left out. */
+/* The path of an entry for a message, heap; a long path is shortened in the middle. */
 char *tree_path(const struct tree_at *at);

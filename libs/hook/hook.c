@@ -87,7 +87,7 @@ size_t hooks_run_all(const struct oci_hook_list *hooks, const char *list_name,
 
 		if (hook_run_in(&hooks->v[i], list_name, text, default_timeout, ns, &err) == 0)
 			continue;
-		log_err(LOG_WARN, &err, "a hook failed, going on", LOG_S("container", state->id));
+		log_err(LOG_WARN, &err, "hook failed, continuing", LOG_S("container", state->id));
 		failed++;
 	}
 	return failed;

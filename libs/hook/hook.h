@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * OCI hooks: a program with the container's state as JSON on its stdin. Used for hooks of the guest
- * and of the host (the shim), so it knows no container.
+ * OCI hooks: a program with the container's state as JSON on its stdin. Used by the container core
+ * in the guest and by the shim on the host, so it does not depend on libs/container.
  */
 
 #include "base/err.h"
@@ -18,15 +18,15 @@ struct hook_state {
 };
 
 /*
- * Runs the hooks of a list in order; the first that fails ends it with E_HOOK naming the list, the
- * hook's path, and its exit code or time-out and what it said on stderr. A hook without a timeout
- * of its own has default_timeout seconds. ns as in struct spawn (may be NULL).
+ * Runs the hooks of a list in order; stops at the first that fails with E_HOOK, which names the
+ * list, the hook's path, its exit code or time-out, and its stderr. A hook without a timeout of its
+ * own has default_timeout seconds. ns as in struct spawn (may be NULL).
  */
 MUST_CHECK int hooks_run(const struct oci_hook_list *hooks, const char *list_name,
 			 const struct hook_state *state, unsigned default_timeout, const int *ns,
 			 struct err *err);
 
-/* For poststart and poststop, when nothing can be undone: a hook that fails is a warning in the log,
- * and those after it run. Returns how many failed. */
+/* For poststart and poststop hooks: a failure is logged as a warning and the remaining hooks still
+ * run. Returns the number of failures. */
 size_t hooks_run_all(const struct oci_hook_list *hooks, const char *list_name,
 		     const struct hook_state *state, unsigned default_timeout, const int *ns);

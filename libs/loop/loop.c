@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The epoll loop. A removed watch stays allocated (dead) until the batch of events that may still
- * name it has been handled; that is the whole trick.
+ * The epoll loop. A removed watch stays allocated (dead) until the current batch of events, which
+ * may refer to it, has been handled.
  */
 
 #include "loop/loop.h"
@@ -223,7 +223,7 @@ void loop_post(struct loop *loop, loop_fn fn, void *arg)
 	if (loop->closing)
 		bug("post to a loop that is gone");
 	vec_push(&loop->posts, post);
-	/* Under the lock: once it is released a freed loop is possible. */
+	/* With the lock held: after unlock the loop may be freed. */
 	wake(loop);
 	(void)pthread_mutex_unlock(&loop->lock);
 }

@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * The event loop: everything that waits. One epoll set, one thread that runs it; handlers must not
- * block. Signals arrive through signalfd, timers through one timerfd each, children by their pidfd.
+ * The event loop: one epoll set, and one thread that runs it; handlers must not block. Signals are
+ * received through a signalfd, timers have a timerfd each, children are watched by their pidfd.
  *
- *	struct loop *loop = loop_new();
- *	struct watch *w = loop_watch(loop, fd, EPOLLIN, on_readable, arg);
- *	...
- *	loop_run(loop);			// until loop_stop
+ * 	struct loop *loop = loop_new();
+ * 	struct watch *w = loop_watch(loop, fd, EPOLLIN, on_readable, arg);
+ * 	...
+ * 	loop_run(loop);			// until loop_stop
  *
  * Threads: loop_post, loop_call and loop_stop may be called from any thread; all else only on the
  * loop's thread (or before loop_run). A handler may remove any watch, its own included: events of a
@@ -37,20 +37,22 @@ struct watch *loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn 
 void watch_set(struct watch *w, uint32_t events); /* 0: keep it, but silent (errors too) */
 void watch_remove(struct watch *w);               /* NULL is accepted */
 
-/* Calls fn once in ms, or every ms when repeat. Remove with watch_remove (also after it fired). */
+/* Calls fn once after ms milliseconds, or every ms if repeat. Free it with watch_remove, also after
+ * it fired. */
 struct watch *loop_timer(struct loop *loop, uint64_t ms, bool repeat, loop_fn fn, void *arg);
 void timer_set(struct watch *timer, uint64_t ms, bool repeat); /* 0 stops it */
 
-/* Blocks the signals of set in the calling thread (call it before threads are made) and delivers
+/* Blocks the signals of set in the calling thread (call it before creating threads) and delivers
  * them on the loop. */
 struct watch *loop_signals(struct loop *loop, const sigset_t *set, loop_signal_fn fn, void *arg);
 
-/* Any thread: runs fn(arg) on the loop's thread, in the order posted. After loop_free began, posts
- * are bugs; posts that were not run by then are run by loop_free. */
+/* Any thread: runs fn(arg) on the loop's thread, in the order posted. Posting after loop_free has
+ * begun is a bug; pending posts are run by loop_free. */
 void loop_post(struct loop *loop, loop_fn fn, void *arg);
 
-/* Any thread: runs fn(arg) on the loop's thread and returns when it has run; on that thread itself
- * at once. What is the loop's is touched so by a flow. The loop must run, or be freed. */
+/* Any thread: runs fn(arg) on the loop's thread and returns when it has run; called on that thread,
+ * runs it at once. For flows that access data owned by the loop. The loop must be running or be
+ * freed, or the call never returns. */
 void loop_call(struct loop *loop, loop_fn fn, void *arg);
 
 void loop_run(struct loop *loop);

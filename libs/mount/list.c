@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The mount table of the kernel: bounded, unescaped, and walked backwards to detach a tree. */
+/* The kernel's mount table: reading with a size limit, unescaping, and detaching a tree of
+ * mounts. */
 
 #include "mount/mount.h"
 
@@ -161,8 +162,7 @@ int mount_isolate(const char *path, struct err *err)
 
 /* --- detaching --- */
 
-/* True if a mount at or below prefix has a peer that is not: what is unmounted below the one would
- * be unmounted below the other. */
+/* True if a mount at or below prefix has a peer elsewhere: unmounts would propagate to it. */
 static bool is_tied(const struct mount_list *list, const char *prefix)
 {
 	for (size_t i = 0; i < list->n; i++) {
@@ -179,7 +179,7 @@ static bool is_tied(const struct mount_list *list, const char *prefix)
 	return false;
 }
 
-/* As slaves, all mounts of the tree that is seen at target pass nothing on to their peers. */
+/* Makes all mounts of the tree at target slaves, so that nothing propagates to their peers. */
 static int untie(const char *target, struct err *err)
 {
 	AUTO(fd) int fd = open(target, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -216,10 +216,11 @@ int mount_detach_below(const char *prefix, struct err *err)
 
 	if (mount_list_read(&list, err) < 0)
 		return -1;
-	/* Only then: copies in other namespaces end with what they are copies of, unless that was
-	 * made a slave. */
+	/* Only if needed: the unmount also removes copies in other mount namespaces, but after
+	 * untie() these would stay mounted. */
 	tied = is_tied(&list, prefix);
-	/* A tree goes as a whole. The last one mounted on a place is the one that is seen there. */
+	/* A tree is detached as a whole. Of several mounts on one path, the last is the visible
+	 * one. */
 	for (size_t i = list.n; i-- > 0;) {
 		const char *target = list.v[i].target;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Overlays with more layers than mount(2) has room for: it reads one page of options. The layers are
- * given one by one, where the kernel takes them so (fsconfig, "lowerdir+"); elsewhere they are named
- * by way of an fd of the directory that they have in common, which is shorter.
+ * Overlays whose layers do not fit into the one page of options that mount(2) reads. Where the
+ * kernel supports "lowerdir+" (fsconfig), the layers are given one by one; elsewhere they are named
+ * relative to an fd of their common directory, which is shorter.
  *
- * Whether the kernel takes them is seen by trying to the end: one that does not know the option
- * collects it unread, and says so only when the file system is made.
+ * Support can only be detected by trying: a kernel that does not know the option accepts it unread
+ * and fails only when the file system is created.
  */
 
 #include "mount/long.h"
@@ -28,11 +28,11 @@ int mount(const char *source, const char *target, const char *type, unsigned lon
 
 #define LOWER "lowerdir="
 
-enum { VALUE_MAX = 255 }; /* of one option that fsconfig takes */
+enum { VALUE_MAX = 255 }; /* limit of one option of fsconfig */
 
 /* --- names of layers --- */
 
-/* The end of the first name: an escaped colon is one of the name. */
+/* The end of the first name; an escaped colon is part of the name. */
 static size_t layer_length(const char *list)
 {
 	size_t n = 0;
@@ -123,7 +123,7 @@ static int set_option(int fs, const char *option, struct err *err)
 		      : set(fs, FSCONFIG_SET_FLAG, option, NULL, err);
 }
 
-/* A name that is too long for an option goes by way of the common directory. */
+/* A name that is too long for one option is given relative to the common directory. */
 static int set_layer(int fs, const char *layer, int dir, size_t n, struct err *err)
 {
 	AUTO(str) char *whole = unescape(layer);
@@ -147,7 +147,7 @@ static int fs_open(const char *type, const char *source, const struct mount_opti
 	return STEAL(fs, -1);
 }
 
-/* An fd of the mount, which has no place yet. */
+/* Returns an fd of the detached mount. */
 static int fs_mount(int fs, const char *type, const struct mount_options *o, struct err *err)
 {
 	int tree;
@@ -219,7 +219,7 @@ int mount_long(int target, const char *source, const char *type, const struct mo
 {
 	struct path_fd at = path_of_fd(target);
 	AUTO(strv) char **layers = NULL;
-	struct err one = ERR_INIT; /* of the first way; the second is tried then */
+	struct err one = ERR_INIT; /* error of the first method; the second is tried then */
 	size_t n;
 
 	strv_each(option, o->rest) {
@@ -239,10 +239,10 @@ int mount_long(int target, const char *source, const char *type, const struct mo
 	AUTO(str) char *data = dir >= 0 ? shortened(layers, dir, n, o) : xstrdup(o->data);
 	if (strlen(data) > MOUNT_DATA_MAX) {
 		err_set(err, E_LIMIT,
-			"an overlay of %zu layers: their names are longer than the %d bytes of "
-			"mount(2), and the kernel did not take them one by one: %s",
+			"an overlay of %zu layers: their names exceed the %d bytes of "
+			"mount(2), and the kernel does not support lowerdir+: %s",
 			strv_len(layers), MOUNT_DATA_MAX, one.msg);
-		return err_hint(err, "Linux 6.8 does");
+		return err_hint(err, "use Linux 6.8 or newer");
 	}
 	if (mount(source, at.path, type, o->flags, data) < 0)
 		return err_sys(err, "mount overlay of %zu layers", strv_len(layers));

@@ -4,17 +4,18 @@
 /*
  * Mount options, mounting on an fd, and the mount table.
  *
- *	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
- *	if (mount_options_parse(strv, &o, err) < 0 ||
- *	    mount_attach(target, "tmpfs", "tmpfs", &o, err) < 0)
- *		return -1;
- *	if (mount_needs_finish(&o))	// open the target again: now it is the new mount's root
- *		return mount_finish(top, &o, err);
+ * 	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+ * 	if (mount_options_parse(strv, &o, err) < 0 ||
+ * 	    mount_attach(target, "tmpfs", "tmpfs", &o, err) < 0)
+ * 		return -1;
+ * 	if (mount_needs_finish(&o))	// open the target again: now it is the new mount's root
+ * 		return mount_finish(top, &o, err);
  *
- * The target is an fd (O_PATH will do), so nobody can swap a symbolic link under a mount. An fd of
- * a directory goes on naming that directory when something is mounted on it: what is to be done to
- * a new file system (propagation, recursive attributes) needs a second open, by the caller, who
- * knows how names are resolved there. Bind mounts are complete when mount_attach returns.
+ * The target is an fd (O_PATH is enough), so nobody can replace it by a symbolic link. An fd of a
+ * directory keeps referring to that directory when something is mounted on it: propagation and
+ * recursive attributes of the new file system need a second open, which is left to the caller,
+ * because it depends on how paths are resolved there. Bind mounts are complete when mount_attach
+ * returns.
  */
 
 #include "base/err.h"
@@ -31,7 +32,7 @@ struct mount_options {
 	unsigned long propagation;               /* MS_SHARED, … | MS_REC, or 0 */
 	bool idmap, recursive_idmap, tmpcopyup;
 	int userns;     /* for idmap: the mapping, borrowed, set by the caller; -1 is none */
-	char **rest;    /* strv: what the table does not know is the file system's */
+	char **rest;    /* strv: options of the file system, unknown to the table */
 	char *data;     /* rest joined with commas, or NULL */
 	char **folders; /* strv: X-containerd.mkdir.path, made by mount_at before it mounts */
 };
@@ -50,22 +51,23 @@ void mount_options_release(struct mount_options *o);
 DEFINE_AUTO_STRUCT(mount_options, struct mount_options, mount_options_release)
 
 /* Mounts on target. With bind or rbind, source is a path; with remount, source and type do not
- * matter. Options longer than mount(2) takes are E_LIMIT, but for an overlay's layers. */
+ * matter. Options longer than a page, the limit of mount(2), are E_LIMIT, except for the layers of
+ * an overlay. */
 MUST_CHECK int mount_attach(int target, const char *source, const char *type,
 			    const struct mount_options *o, struct err *err);
-/* Attach and finish at a path of our own, that nobody else can change meanwhile; before it, the
- * directories that the options name are made. */
+/* Attach and finish at a trusted path, which nobody else can change; first makes the directories
+ * that the options name. */
 MUST_CHECK int mount_at(const char *source, const char *path, const char *type,
 			const struct mount_options *o, struct err *err);
-/* As mount_attach for a bind of what source_fd (O_PATH) names. */
+/* As mount_attach for a bind mount of source_fd (O_PATH). */
 MUST_CHECK int mount_bind_fd(int target, int source_fd, const struct mount_options *o,
 			     struct err *err);
-/* The two halves of it: a tree that is complete and mounted nowhere yet, as an fd; and its place,
- * which may be in another mount namespace. */
+/* Its two halves: mount_clone returns an fd of a complete detached mount; mount_move attaches it,
+ * possibly in another mount namespace. */
 MUST_CHECK int mount_clone(int source_fd, const struct mount_options *o, struct err *err);
 MUST_CHECK int mount_move(int target, int tree, struct err *err);
-/* A new file system that is mounted nowhere yet, complete, as an fd for mount_move: made with the
- * rights and in the namespaces that we have now. */
+/* Returns an fd of a new, complete, detached mount for mount_move, made with the caller's current
+ * rights and namespaces. */
 MUST_CHECK int mount_detached(const char *source, const char *type, const struct mount_options *o,
 			      struct err *err);
 bool mount_needs_finish(const struct mount_options *o);
@@ -76,7 +78,7 @@ MUST_CHECK int mount_finish(int mounted, const struct mount_options *o, struct e
 struct mount_entry {
 	uint64_t id, parent;
 	unsigned major, minor;
-	uint64_t peers; /* its group, if it is shared: mounts on one of them appear on all; or 0 */
+	uint64_t peers; /* its peer group if it is shared, else 0 */
 	char *root, *target, *options, *type, *source, *super_options; /* unescaped */
 };
 
@@ -87,10 +89,10 @@ struct mount_list {
 
 enum { MOUNT_LIST_MAX = 32 << 20 }; /* bytes of mountinfo: 100 000 mounts fit */
 
-/* The text of a mountinfo file. A line that is not one is E_PROTOCOL with its number. */
+/* Parses the text of a mountinfo file. A malformed line is E_PROTOCOL with its number. */
 MUST_CHECK int mount_list_parse(const char *text, size_t len, struct mount_list *out,
 				struct err *err);
-/* Ours: /proc/self/mountinfo. */
+/* Reads /proc/self/mountinfo. */
 MUST_CHECK int mount_list_read(struct mount_list *out, struct err *err);
 void mount_list_release(struct mount_list *list);
 DEFINE_AUTO_STRUCT(mount_list, struct mount_list, mount_list_release)
@@ -98,13 +100,13 @@ DEFINE_AUTO_STRUCT(mount_list, struct mount_list, mount_list_release)
 /* True if something is mounted exactly on this clean, absolute path. */
 bool mount_list_has(const struct mount_list *list, const char *target);
 
-/* Makes the mount on path private: what is mounted and unmounted below it later is passed on to no
- * other mount and no other namespace. */
+/* Makes the mount on path private: later mounts and unmounts below it propagate to no other mount
+ * and no other namespace. */
 MUST_CHECK int mount_isolate(const char *path, struct err *err);
 
 /*
- * Detaches (MNT_DETACH, links not followed) every mount at or below a clean, absolute path, with
- * what is mounted below it. Mounts that are gone meanwhile are no error. What is mounted elsewhere stays,
- * also where one of these is a peer of a mount elsewhere.
+ * Detaches (MNT_DETACH, links not followed) every mount at or below a clean, absolute path. Mounts
+ * that have disappeared meanwhile are no error. Mounts elsewhere are not affected, even if they are
+ * peers of these.
  */
 MUST_CHECK int mount_detach_below(const char *prefix, struct err *err);

@@ -302,7 +302,7 @@ int mount_finish(int mounted, const struct mount_options *o, struct err *err)
 	return set_propagation(mounted, o->propagation, err);
 }
 
-/* "PATH[:MODE[:UID[:GID]]]"; what is there already stays as it is. */
+/* "PATH[:MODE[:UID[:GID]]]"; an existing directory is not changed. */
 static int folder_make(const char *text, struct err *err)
 {
 	AUTO(strv) char **part = strv_split(text, ":");
@@ -325,7 +325,7 @@ static int folder_make(const char *text, struct err *err)
 	return 0;
 }
 
-/* What containerd prefixes a type with if directories are to be made before. */
+/* containerd's type prefix for mounts whose directories must be made first. */
 static const char *without_mkdir(const char *type)
 {
 	return type && str_starts(type, "mkdir/") ? type + strlen("mkdir/") : type;

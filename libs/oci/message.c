@@ -256,7 +256,7 @@ static ProtobufCMessage **make_list(const ProtobufCFieldDescriptor *d, const str
 	return out;
 }
 
-/* A repeated field without elements stays NULL: that is what the unpacked form looks like. */
+/* A repeated field without elements stays NULL, as in an unpacked message. */
 static void write_repeated(const struct oci_field *f, const ProtobufCFieldDescriptor *d,
 			   const char *obj, char *m)
 {

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * The agent protocol's grpc.Spec and the struct of spec.h, both ways.
+ * Conversion between the agent protocol's grpc.Spec and the structs of spec.h.
  *
  * The protocol has no presence for scalars: a 0 in a resource means "not given" on arrival (so that
  * a limit of 0 cannot be expressed, as with upstream). The numbers of a device rule are an
- * exception: 0 is 0 there, and -1 any. Messages made here are heap and freed with
+ * exception: there 0 means 0, and -1 any number. Messages made here are heap and freed with
  * protobuf_c_message_free_unpacked.
  */
 

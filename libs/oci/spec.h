@@ -223,7 +223,7 @@ void oci_spec_free(struct oci_spec *spec);
 void oci_process_free(struct oci_process *process);
 void oci_resources_free(struct oci_resources *resources);
 void oci_seccomp_free(struct oci_seccomp *s);
-/* Free what a part that lies in another struct or list owns, and leave it empty. */
+/* Free what a struct embedded in another struct or a list owns, and leave it empty. */
 void oci_hooks_release(struct oci_hooks *h);
 void oci_namespace_release(struct oci_namespace *ns);
 void oci_annotations_release(struct oci_spec *spec);
@@ -234,8 +234,8 @@ DEFINE_AUTO(oci_resources, struct oci_resources *, NULL, oci_resources_free)
 /* A copy of all of it, heap. */
 struct oci_spec *oci_spec_copy(const struct oci_spec *spec);
 
-/* JSON documents; name is used in errors (a path). At most 16 MiB, as containerd has it for what it
- * is sent. NULL on error. */
+/* JSON documents; name is used in errors (a path). At most 16 MiB, the limit of containerd's gRPC
+ * messages. NULL on error. */
 enum { OCI_DOCUMENT_MAX = 16 << 20 };
 struct oci_spec *oci_spec_parse(const char *json, size_t len, const char *name, struct err *err);
 struct oci_spec *oci_spec_load(const char *path, struct err *err);
@@ -243,7 +243,7 @@ struct oci_process *oci_process_parse(const char *json, size_t len, const char *
 				      struct err *err);
 struct oci_resources *oci_resources_parse(const char *json, size_t len, const char *name,
 					  struct err *err);
-/* The other way, heap, compact, members in the order of the tables: for state files, hooks and the
+/* Formats compact JSON, heap, members in the order of the tables: for state files, hooks and the
  * re-executed init. */
 char *oci_spec_format(const struct oci_spec *spec);
 char *oci_process_format(const struct oci_process *process);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The tables, and freeing and copying by them. Names: OCI runtime specification 1.2, config*.md. */
+/* The tables, and freeing and copying with them. Names: OCI runtime specification 1.2,
+ * config*.md. */
 
 #include "oci/table.h"
 
@@ -410,7 +411,7 @@ static void release_fields(const struct oci_type *type, void *obj)
 		release_field(f, obj);
 }
 
-/* Groups share the struct of their owner, so only the whole of it is emptied. */
+/* Groups share the struct of their owner, which is cleared as a whole. */
 void oci_release(const struct oci_type *type, void *obj)
 {
 	release_fields(type, obj);

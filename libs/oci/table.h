@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The OCI documents as tables, internal to libs/oci: each member is described once, and parsing,
- * formatting, copying, freeing and the conversion to and from the agent's messages all follow the table.
+ * The OCI documents as tables, internal to libs/oci: each member is described once; parsing,
+ * formatting, copying, freeing and the conversion to and from the agent's messages all follow the
+ * table.
  */
 
 #include <stddef.h>
@@ -17,7 +18,7 @@ enum oci_kind {
 	OCI_I64,     /* int64_t */
 	OCI_U64,     /* uint64_t */
 	OCI_OPT_I64, /* struct oci_i64 */
-	OCI_ANY_I64, /* the same, of which an unset one means "any": -1 in messages, where 0 is 0 */
+	OCI_ANY_I64, /* the same, but unset means "any": -1 in messages, where 0 means 0 */
 	OCI_OPT_U64, /* struct oci_u64 */
 	OCI_U32S,    /* uint32_t * and a count */
 	OCI_GROUP,   /* an object whose members live at offset in the same struct */

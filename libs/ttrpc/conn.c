@@ -23,8 +23,9 @@ enum {
 	LONG = 64 * 1024,          /* frames from this size on are long */
 	PREFIX_MAX = 64,
 	QUEUE_MAX = 16 << 20, /* limit of the queue for a peer that does not read */
-	KEEP_MAX = 2 << 20,   /* a larger buffer's memory is given back after use: what one read
-				 of a full pipe makes stays, since fresh pages cost more than bytes */
+	/* A larger buffer is freed after use. One for a read of a full pipe is kept: fresh pages
+	 * cost more than the memory. */
+	KEEP_MAX = 2 << 20,
 };
 
 struct conn {
@@ -186,7 +187,7 @@ static void on_output(struct conn *c)
 	empty = c->out.len == 0;
 	(void)pthread_mutex_unlock(&c->lock);
 	if (failed) {
-		err_set(&err, E_GONE, "the peer does not take what is sent to it");
+		err_set(&err, E_GONE, "the peer does not read what is sent to it");
 		report(c, &err);
 	} else if (!c->reported) {
 		watch_set(c->watch, empty ? EPOLLIN : EPOLLIN | EPOLLOUT);
@@ -348,7 +349,7 @@ static void send_taken_locked(struct conn *c, struct ttrpc_frame *f,
 	push_locked(c, false);
 }
 
-/* A terminal gives no more than a page at a time, whatever it has; a pipe all of it. */
+/* A terminal returns at most a page per read; a pipe all it has. */
 static ssize_t read_all_there(int fd, uint8_t *to, size_t max)
 {
 	size_t done = 0;

@@ -48,12 +48,13 @@ MUST_CHECK int conn_send(struct conn *c, uint32_t stream, enum ttrpc_type type,
 			 const ProtobufCMessage *message, struct err *err);
 
 /*
- * The same for a body that is PREFIX bytes, made by prefix once the length of the rest is known,
- * and then what the non-blocking fd has to read now, at most max bytes: they are read straight into
- * the queue, or, where fd is a pipe with much in it and nothing is queued, spliced into the
- * connection. Others may read from fd at the same time: the frame has what was taken. Returns the
- * length of the rest; unless that is more than 0, nothing is sent, it is what read(2) returned and
- * errno is read's, or ENOBUFS or EPIPE for what would be E_LIMIT or E_GONE.
+ * The same for a body that starts with prefix->len bytes, made by prefix->make once the length of
+ * the rest is known, followed by what can be read from the non-blocking fd now, at most max bytes:
+ * they are read straight into the queue, or, where fd is a pipe with much in it and nothing is
+ * queued, spliced into the connection. Other processes may read from fd at the same time: the frame
+ * has only what was actually read. Returns the length of the rest; unless that is more than 0,
+ * nothing is sent, it is what read(2) returned and errno is read's, or ENOBUFS or EPIPE for what
+ * would be E_LIMIT or E_GONE.
  */
 struct conn_prefix {
 	size_t len;

@@ -9,8 +9,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* A port makes one buffer with a part for each page: no more than its queue is long. Twice that
- * less the page of the head leaves in two parts. */
+/* A port needs one descriptor per page, so a part is limited by the length of its queue. Twice
+ * that, less the page of the head, is sent in two parts. */
 enum { MUCH = 64 * 1024, PARTS = 128, PAGE = 4096, TAKEN_MAX = (2 * PARTS - 1) * PAGE };
 
 static bool open_pipe(int ends[2], int size)
@@ -58,7 +58,7 @@ int sluice_send(struct sluice *s, const uint8_t *head, size_t head_len, size_t l
 	ssize_t n = write(s->leaving[1], head, head_len);
 
 	if (n != (ssize_t)head_len)
-		bug("an empty pipe takes %zd of %zu bytes", n, head_len);
+		bug("an empty pipe accepts only %zd of %zu bytes", n, head_len);
 	*held = head_len;
 	*left = len;
 	for (;;) {
@@ -70,7 +70,7 @@ int sluice_send(struct sluice *s, const uint8_t *head, size_t head_len, size_t l
 			return 0;
 		n = move(s->leaving[0], to, *held);
 		if (n == 0)
-			return -1; /* a port that had no memory for its buffer */
+			return -1; /* the port had no memory for its buffer */
 		s->useless |= n < 0 && errno == EINVAL;
 		*held -= n > 0 ? (size_t)n : 0;
 		if (*held)

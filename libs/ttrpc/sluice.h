@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Moves what a pipe holds to a connection as pages, without a copy, behind a few bytes of ours.
- * The pages are taken into a pipe of the sluice's own first: others may read the source too (a
- * container has its standard output as /proc/self/fd/1), so only what was taken is certain, and a
- * header may promise no more. They go out through a second pipe, a part at a time: a virtio-serial
- * port takes the whole of a pipe or goes wrong (the driver counts the pages that it takes, but
- * hands over as many as the pipe had). Internal to libs/ttrpc; one thread at a time.
+ * Splices the contents of a pipe to a connection without a copy, after a header. The pages are
+ * first moved to a pipe owned by the sluice: others may read from the source too (a container can
+ * open /proc/self/fd/1), so only the length of what was moved may be put into a header. They are
+ * sent through a second pipe, a part at a time: splicing part of a pipe to a virtio-serial port
+ * fails (the driver counts the pages it accepts but sends all pages of the pipe). Internal to
+ * libs/ttrpc; one thread at a time.
  */
 
 #include <stdbool.h>
@@ -24,13 +24,14 @@ struct sluice {
 		{ -1, -1 }, { -1, -1 }, false \
 	}
 
-/* Takes what the pipe fd holds, at most max bytes; a sluice that sent everything is empty. Returns
- * how many bytes, or 0 if nothing was taken: fd is no pipe or has too little in it to be worth it. */
+/* Moves the contents of the pipe fd into the sluice, at most max bytes; the sluice must be empty,
+ * that is, all was sent. Returns the number of bytes, or 0 if nothing was moved: fd is not a pipe,
+ * or has too little data to be worth it. */
 size_t sluice_take(struct sluice *s, int fd, size_t max);
 
-/* Sends head and the len bytes that were taken to the non-blocking fd to, as far as it takes them.
- * What is in the way still is in two places, in this order: *held bytes to be read from leaving[0],
- * and *left bytes to be read from taken[0]. -1: bytes were lost, to is of no use any more. */
+/* Sends head and the len bytes of the sluice to the non-blocking fd to, as far as it accepts them.
+ * The rest is in two places, in this order: *held bytes to be read from leaving[0], then *left
+ * bytes to be read from taken[0]. -1: bytes were lost, the connection must be closed. */
 int sluice_send(struct sluice *s, const uint8_t *head, size_t head_len, size_t len, int to,
 		size_t *held, size_t *left);
 void sluice_release(struct sluice *s);

@@ -70,18 +70,19 @@ void ttrpc_server_serve(struct ttrpc_server *server, int fd, ttrpc_close_fn on_c
 unsigned ttrpc_server_busy(const struct ttrpc_server *server);
 
 void ttrpc_reply(struct ttrpc_call *call, const void *message);
-/* Answers with a message whose only member is number 1 of type bytes: what the non-blocking fd has
- * to read now, at most max bytes, without a copy on the way, and not even a read where fd is a pipe
- * with much in it. Returns how many; unless that is more than 0 the call is not answered yet, it is
- * what read(2) returned, and errno is read's, or EPIPE (the caller is gone) or ENOBUFS (it does not
- * read). */
+/* Answers with a message whose only field is number 1 of type bytes: what can be read from the
+ * non-blocking fd now, at most max bytes, without an intermediate copy; a full pipe is spliced.
+ * Returns the number of bytes. If it is 0 or -1 the call is not answered yet: it is the result of
+ * read(2), and errno is that of read, EPIPE (the caller has disconnected) or ENOBUFS (the caller
+ * does not read its answers). */
 ssize_t ttrpc_reply_read(struct ttrpc_call *call, int fd, size_t max);
 void ttrpc_fail(struct ttrpc_call *call, const struct err *err);
 /* The caller's deadline (timeout_nano), or DEADLINE_NEVER. */
 struct deadline ttrpc_call_deadline(const struct ttrpc_call *call);
 /* Called on the loop when the caller's connection is gone before the answer; event methods use it
- * to let go of what they keep, flows to learn that nobody waits. The call must still be answered.
- * Set it in the handler. A flow may be answering meanwhile: arg outlives the call there. */
+ * to release what they hold, flows to learn that the caller is gone. The call must still be
+ * answered. Set it in the handler. A flow may answer at the same time, so in a flow arg must
+ * outlive the call. */
 void ttrpc_call_on_cancel(struct ttrpc_call *call, loop_fn fn, void *arg);
 const char *ttrpc_call_method(const struct ttrpc_call *call);
 
@@ -122,8 +123,8 @@ uint32_t ttrpc_call_async(struct ttrpc_client *client, const char *service, cons
 void ttrpc_client_cancel(struct ttrpc_client *client, uint32_t id);
 
 /*
- * The counterpart of ttrpc_reply_read: a call whose answer is a message with only a member number 1
- * of type bytes, which done gets without a copy, valid until it returns. For a long answer begun
+ * The counterpart of ttrpc_reply_read: a call whose answer is a message with field number 1 of type
+ * bytes only; done gets these bytes without a copy, valid until it returns. For a long answer begun
  * (may be NULL) is called on the loop when it begins to arrive: the peer has finished the request,
  * so the next request can be sent while the rest of the answer arrives. No deadline.
  */
