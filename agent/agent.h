@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * The agent's model: one sandbox, its containers, their processes.
+ * The agent's data model: one sandbox, its containers, their processes.
  *
- * Threads: the loop's thread runs everything that waits (exits, streams, RPCs of kind EVENT); flows
- * run on threads of their own. struct sandbox.lock guards the lists and the reference counts. What
- * is marked "loop" is touched by the loop's thread only; objects are freed there too, so an event
- * that found one may use it until it returns. A flow holds a reference instead.
+ * Threads: events (process exits, streams, RPCs of kind EVENT) run on the loop's thread; flows run
+ * on threads of their own. struct sandbox.lock guards the lists and the reference counts. Members
+ * marked "loop" are accessed on the loop's thread only. Objects are freed on that thread too, so an
+ * event may use an object it found until it returns; a flow needs a reference.
  */
 
 #include "base/deadline.h"
@@ -30,8 +30,8 @@
 struct settings {
 	char *server_addr;     /* vsock://CID:PORT, serial://NAME, unix://PATH */
 	char *log_addr;        /* serial://NAME, or NULL: the console */
-	char *config_file;     /* where the rest came from, or NULL */
-	char **allowed;        /* request messages that are served, if restricted */
+	char *config_file;     /* the file that the settings were read from, or NULL */
+	char **allowed;        /* names of the requests that are allowed, if restricted */
 	int level;             /* enum log_level */
 	unsigned pipe_size;    /* of stdio; 0: the kernel's */
 	unsigned hotplug_ms;   /* how long a device may take to appear */
@@ -39,24 +39,24 @@ struct settings {
 	unsigned console_port; /* vsock port for the debug console; 0: /dev/console */
 	bool debug_console, devmode, trace;
 	bool unified_cgroup; /* cgroup v2 */
-	bool restricted;     /* only what allowed lists */
+	bool restricted;     /* only requests listed in allowed */
 };
 
 /*
- * What the agent is told at start: the words of the kernel command line that begin with "agent.",
- * KATA_AGENT_* of the environment over them; or, if a configuration file is named ("" is none),
- * that file alone. Unknown words are logged and ignored, a bad value is an error that names it.
+ * Reads the agent's settings: the "agent." parameters of the kernel command line, overridden by
+ * KATA_AGENT_* of the environment; or, if a configuration file is named ("": none), that file
+ * alone. Unknown parameters are logged and ignored; a bad value is an error that names it.
  */
 MUST_CHECK int settings_load(const char *cmdline, char *const *env, const char *config_file,
 			     struct settings *out, struct err *err);
-/* The words alone. At most 64 KiB. */
+/* Parses a kernel command line only. At most 64 KiB. */
 MUST_CHECK int settings_parse(const char *cmdline, struct settings *out, struct err *err);
 void settings_release(struct settings *s);
 DEFINE_AUTO_STRUCT(settings, struct settings, settings_release)
 
-/* PID 1: mounts, a movable root, loopback, hostname. */
+/* Setup of PID 1: mounts, a root that pivot_root accepts, loopback, hostname. */
 MUST_CHECK int boot(struct err *err);
-/* Once the settings are known: the cgroup file systems. */
+/* Mounts the cgroup file systems; after settings_load. */
 MUST_CHECK int boot_cgroups(bool unified, struct err *err);
 _Noreturn void power_off(void);
 
@@ -67,9 +67,9 @@ struct waiter;
 struct oom_waiter;
 
 /*
- * An fd that carries standard streams, and its one watch. A pipe is read or written; a terminal is
- * both at the same time, and is the process's "out". At most one request waits for each direction.
- * All of it: loop.
+ * An fd of a standard stream and its watch. A pipe is either read or written; a terminal is both at
+ * the same time, and is the process's "out". At most one request is pending for each direction. All
+ * members: loop.
  */
 struct stream {
 	struct process *process;
@@ -77,25 +77,25 @@ struct stream {
 	struct watch *watch;
 	struct {
 		struct ttrpc_call *call;
-		uint32_t want;       /* at most so many bytes */
-		struct watch *timer; /* of a terminal: when it is read again, see stream.c */
-		bool resting;        /* until that fires */
-		unsigned rest_ms;    /* how long it last rested, 0 after a silence */
-		bool eof;            /* everything was delivered and the end reported */
-		bool grown;          /* the pipe was given more room */
+		uint32_t want;       /* at most this many bytes */
+		struct watch *timer; /* of a terminal: delays the next read, see stream.c */
+		bool resting;        /* the timer is running */
+		unsigned rest_ms;    /* the last delay, 0 after a pause in the output */
+		bool eof;            /* all output was delivered and the end was reported */
+		bool grown;          /* the pipe was enlarged */
 	} read;
 	struct {
 		struct ttrpc_call *call;
-		const uint8_t *data; /* what is left of the request */
+		const uint8_t *data; /* the unwritten rest of the request */
 		size_t left, total;
-		bool last; /* CloseStdin came meanwhile */
+		bool last; /* CloseStdin was received meanwhile */
 	} write;
 };
 
 struct process {
 	struct entry *entry;
 	char *exec_id; /* "" for the container's first process */
-	/* The child: lock, from when it is listed. So its pid and pidfd are good as long as the
+	/* The child; guarded by lock once the process is listed: pid and pidfd stay valid while the
 	 * lock is held. */
 	struct container_process core;
 	struct watch *exit_watch;     /* loop */
@@ -108,22 +108,22 @@ struct process {
 struct storage {
 	char *mount_point, *driver;
 	unsigned refs;
-	bool mounted; /* to be unmounted at the end */
-	bool busy;    /* a flow is making it; released is signalled when it is done */
+	bool mounted; /* must be unmounted on removal */
+	bool busy;    /* a flow (un)mounts it; sandbox.released is signalled when done */
 };
 
 enum entry_state {
 	ENTRY_NEW,      /* only the flow that creates it uses it */
 	ENTRY_READY,    /* flows use it, each with a reference */
 	ENTRY_REMOVING, /* only the flow that removes it uses it */
-	ENTRY_REMAINS,  /* the container is gone, but not all that it had: removed once more */
+	ENTRY_REMAINS,  /* container gone, but removal incomplete; may be repeated */
 };
 
 struct entry {
 	struct sandbox *sandbox;
 	char *id;
-	char *bundle;                    /* GUEST_DIR/<id>: config.json and the core's state */
-	char *termination_log;           /* where the container writes it, as we see it, or NULL */
+	char *bundle;                    /* GUEST_DIR/<id>: has config.json */
+	char *termination_log;           /* its path in the guest, or NULL */
 	enum entry_state state;          /* lock */
 	struct container *core;          /* set once; of an entry that is READY or REMOVING */
 	VEC(struct process *) processes; /* the first is the container's; lock */
@@ -137,72 +137,75 @@ struct sandbox {
 	struct loop *loop;
 	const struct settings *settings;
 	pthread_mutex_t lock;
-	pthread_cond_t released; /* an entry's reference was given back, a storage is ready */
+	pthread_cond_t released; /* an entry's reference was dropped, or a storage is ready */
 	char *id;                /* NULL before CreateSandbox; lock */
 	char *hostname;          /* lock */
-	char *hook_path;         /* where the guest image has hooks, or NULL; lock */
+	char *hook_path;         /* directory of hooks in the guest image, or NULL; lock */
 	int ipc_ns, uts_ns;      /* shared by the containers, -1 before CreateSandbox; lock */
 	int pid_ns;              /* of the first container; lock */
 	bool dns_bound;          /* lock */
 	VEC(struct entry *) entries;
 	VEC(struct storage) storages;
-	VEC(char *) oom_events;               /* loop: container ids nobody has asked for yet */
+	VEC(char *) oom_events;               /* loop: container ids not yet returned */
 	VEC(struct oom_waiter *) oom_waiters; /* loop */
 	bool ending;                          /* loop: DestroySandbox was answered */
 };
 
 void sandbox_init(struct sandbox *s, const struct settings *settings, struct loop *loop);
-/* After the loop ended, in an agent that leaves a machine behind: frees all. */
+/* Frees everything; after the loop ended, in an agent that is not PID 1. */
 void sandbox_release(struct sandbox *s);
 
-/* Finds one that is READY and references it; E_NOT_FOUND names the container. */
+/* Finds an entry that is READY and takes a reference; E_NOT_FOUND names the container. */
 struct entry *entry_get(struct sandbox *s, const char *id, struct err *err);
 void entry_put(struct entry *e);
-/* Adds one; E_EXISTS. The sandbox's reference is the first. */
+/* Adds an entry; E_EXISTS if the id is in use. The first reference is the sandbox's. */
 MUST_CHECK int entry_add(struct sandbox *s, struct entry *e, struct err *err);
-/* Takes it off the list; the last reference frees it on the loop. */
+/* Removes it from the list; dropping the last reference frees it on the loop. */
 void entry_drop(struct entry *e);
 
 /* On the loop: a process of a container, "" for the first. E_NOT_FOUND. */
 struct process *process_find(struct sandbox *s, const char *id, const char *exec_id,
 			     struct err *err);
 struct process *process_new(struct entry *e, const char *exec_id);
-/* loop. For who owns it: the entry that goes, process_settle, or a flow that never listed it. */
+/* loop. Called only by the owner: the entry being freed, process_settle, or a flow that has not
+ * listed it. */
 void process_free(struct process *p);
-/* Makes the three pipes (none with a terminal); theirs gets the child's ends. */
+/* Makes the three pipes (none with a terminal); theirs gets the child's ends, owned by the
+ * caller. */
 MUST_CHECK int process_pipes(struct process *p, bool terminal, unsigned size,
 			     struct container_stdio *theirs, struct err *err);
 /* Any thread: the loop watches its exit and its streams from now on. */
 void process_watch(struct process *p);
-/* loop: frees an exec that ended, was waited for and has been read to the end. The last thing that
- * an event does with a process, and nothing else does it. */
+/* loop: frees an exec that has exited, was waited for, and whose output was read to the end. An
+ * event must not use the process after this call. */
 void process_settle(struct process *p);
 
 void stream_init(struct stream *s, struct process *p, int fd);
-/* Answers what waits for it and closes the fd. */
+/* Answers the pending requests and closes the fd. */
 void stream_close(struct stream *s);
-/* The process has ended: a terminal is read to its end now. */
+/* The process has exited: a terminal is now read without delay, to its end. */
 void stream_process_exited(struct process *p);
 
-/* E_TIMEOUT: another flow is busy with it all the time. */
+/* Mounts the storage, or takes a reference if it is mounted. E_TIMEOUT: another flow is still busy
+ * with it. */
 MUST_CHECK int storage_add(struct sandbox *s, const Grpc__Storage *storage,
 			   struct deadline deadline, struct err *err);
-/* One reference less; unmounts at zero. */
+/* Drops a reference; unmounts at zero. */
 void storage_drop(struct sandbox *s, const char *mount_point);
 void storage_drop_all(struct sandbox *s);
-/* Mount points lie below GUEST_DIR: what the runtime names elsewhere would be the guest itself. */
+/* Mount points must lie below GUEST_DIR, so that no mount covers the guest's own files. */
 MUST_CHECK int storage_check_path(const char *mount_point, struct err *err);
 /* NULL-terminated names of the drivers. */
 const char *const *storage_drivers(void);
 
-/* Makes the namespaces that the containers of the sandbox share. */
+/* Makes the IPC and UTS namespaces shared by the containers of the sandbox. */
 MUST_CHECK int namespaces_share(struct sandbox *s, struct err *err);
-/* Turns the request's specification into what the core is to make: shared namespaces by path, the
- * guest's hooks, what is missing. */
+/* Adjusts the request's specification for the container core: shared namespaces by path, hooks of
+ * the guest image, missing defaults. */
 MUST_CHECK int spec_adjust(struct sandbox *s, const Grpc__CreateContainerRequest *r,
 			   struct oci_spec *spec, struct err *err);
-/* The flow of RemoveContainer. E_TIMEOUT: others use it all the time; E_STATE: it is being removed.
- * After any failure it may be tried again. */
+/* The flow of RemoveContainer. E_TIMEOUT: other requests still use it; E_STATE: it is already being
+ * removed. After any failure it may be retried. */
 MUST_CHECK int container_remove(struct sandbox *s, const char *id, struct deadline deadline,
 				struct err *err);
 
@@ -255,7 +258,7 @@ void on_remove_stale_virtiofs_share_mounts(struct ttrpc_call *call, const void *
 void on_get_diagnostic_data(struct ttrpc_call *call, const void *request, void *arg);
 void on_unsupported(struct ttrpc_call *call, const void *request, void *arg);
 
-/* Ends a flow: answers Empty, or the error. */
+/* Answers the call of a flow: Empty, or err if result < 0. */
 void answer(struct ttrpc_call *call, int result, const struct err *err);
 /* The earlier of the caller's deadline and ms from now. */
 struct deadline flow_deadline(struct ttrpc_call *call, uint64_t ms);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What PID 1 does before it is an agent. */
+/* Setup of PID 1 before it becomes the agent. */
 
 #include "agent/agent.h"
 
@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 /*
- * The initial ramfs is the root of all mounts and has no parent, so pivot_root cannot exchange it.
- * A bind of it moved over it has one.
+ * The initial ramfs is the root of all mounts and has no parent mount, so pivot_root cannot replace
+ * it. A bind mount of it, moved onto "/", can be replaced.
  */
 static int make_root_movable(struct err *err)
 {
@@ -78,7 +78,7 @@ static int loopback_up(struct err *err)
 
 static int set_hostname(struct err *err)
 {
-	struct err missing = ERR_INIT; /* an image need not have one */
+	struct err missing = ERR_INIT; /* the file is optional */
 	AUTO(str) char *name = file_read_line(AT_FDCWD, "/etc/hostname", &missing);
 	const char *use = str_empty(name) ? "localhost" : name;
 
@@ -103,7 +103,7 @@ int boot(struct err *err)
 
 #define CGROUPS "/sys/fs/cgroup"
 
-/* The controllers are handed on to groups by whoever makes them. */
+/* Controllers are enabled for child groups by whoever makes these. */
 static int mount_v2(struct err *err)
 {
 	if (mount("cgroup2", CGROUPS, "cgroup2", MS_NOSUID | MS_NOEXEC | MS_NODEV, "nsdelegate") <
@@ -113,7 +113,7 @@ static int mount_v2(struct err *err)
 	return 0;
 }
 
-/* Pairs that are mounted as one, with a link for each name, as everybody expects them. */
+/* Controllers that are mounted together, with a link for each name, as on other systems. */
 static const char *hierarchy_of(const char *controller)
 {
 	if (str_eq(controller, "cpu") || str_eq(controller, "cpuacct"))
@@ -139,7 +139,7 @@ static int mount_controller(const char *name, struct err *err)
 	const char *hierarchy = hierarchy_of(name);
 
 	if (mount_hierarchy(hierarchy, hierarchy, err) < 0) {
-		/* The other of the pair is not there: this one is alone. */
+		/* The kernel lacks the other one of the pair: this one is mounted alone. */
 		if (str_eq(name, hierarchy))
 			return -1;
 		err_clear(err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The log's way out and the debug console. */
+/* Output of the log, and the debug console. */
 
 #include "agent/console.h"
 
@@ -75,7 +75,7 @@ struct shell {
 	struct child child;
 	struct watch *watch;
 	int fd;     /* its terminal or connection; owned */
-	bool again; /* a new one when it ends */
+	bool again; /* restart it when it exits */
 };
 
 static void start_shell(struct shell *s);

@@ -77,7 +77,7 @@ static int make_core(struct entry *e, const struct oci_spec *spec, struct deadli
 	return result;
 }
 
-/* Where Kubernetes looks for a last word, if it is a file that we can read. */
+/* The file of Kubernetes' termination message, if it is one that we can read. */
 static void note_termination_log(struct entry *e, const struct oci_spec *spec)
 {
 	const char *path = oci_annotation(spec, "io.kubernetes.container.terminationMessagePath");
@@ -90,11 +90,11 @@ static void note_termination_log(struct entry *e, const struct oci_spec *spec)
 	}
 }
 
-/* The first container's processes are what sandbox_pidns means for the others. */
+/* sandbox_pidns of later containers means the pid namespace of the first container. */
 static void keep_pid_namespace(struct entry *e)
 {
 	struct sandbox *s = e->sandbox;
-	struct err ignored = ERR_INIT; /* without it the others get namespaces of their own */
+	struct err ignored = ERR_INIT; /* on failure the others get new namespaces */
 
 	(void)pthread_mutex_lock(&s->lock);
 	if (s->pid_ns < 0 && container_namespace(e->core, "pid") >= 0)
@@ -129,7 +129,7 @@ static void set_state(struct entry *e, enum entry_state state)
 	(void)pthread_mutex_unlock(&e->sandbox->lock);
 }
 
-/* What a container leaves: its storages and its files. */
+/* Removes a container's storages and files. */
 static int remove_remains(struct entry *e, struct err *err)
 {
 	for (size_t n = strv_len(e->storages); n > 0; n--)
@@ -146,7 +146,8 @@ static void undo_create(struct entry *e)
 		entry_drop(e);
 		return;
 	}
-	log_err(LOG_WARN, &err, "files of a failed container stay", LOG_S("container", e->id));
+	log_err(LOG_WARN, &err, "cannot remove the files of a container that was not created",
+		LOG_S("container", e->id));
 	set_state(e, ENTRY_REMAINS);
 }
 
@@ -175,7 +176,7 @@ static int create_container(struct sandbox *s, const Grpc__CreateContainerReques
 		entry_put(e);
 		return -1;
 	}
-	/* Ids must not be names of what is there already: "shared", "sandbox". */
+	/* An id must not be the name of an existing directory such as "shared" or "sandbox". */
 	if (mkdir(e->bundle, 0700) < 0) {
 		err_sys(err, "make %s", e->bundle);
 		entry_drop(e);
@@ -294,7 +295,7 @@ void on_exec_process(struct ttrpc_call *call, const void *request, void *arg)
 
 /* --- remove --- */
 
-/* Finds it for its removal, which one flow at a time does. */
+/* Finds the entry and marks it REMOVING; only one flow at a time removes it. */
 static struct entry *claim_removal(struct sandbox *s, const char *id, enum entry_state *was,
 				   struct err *err)
 {
@@ -321,7 +322,7 @@ static struct entry *claim_removal(struct sandbox *s, const char *id, enum entry
 	return found;
 }
 
-/* Until the list's reference and ours remain: no other flow uses the container any more. */
+/* Waits until only the list's reference and ours remain: no other flow uses the container. */
 static int await_users(struct entry *e, struct deadline deadline, struct err *err)
 {
 	struct sandbox *s = e->sandbox;
@@ -333,12 +334,12 @@ static int await_users(struct entry *e, struct deadline deadline, struct err *er
 	others = e->refs - 2;
 	(void)pthread_mutex_unlock(&s->lock);
 	return others ? err_set(err, E_TIMEOUT,
-				"%u other requests still use container %s; remove it again", others,
+				"%u other requests still use container %s; try again later", others,
 				e->id)
 		      : 0;
 }
 
-/* *state: what it is after a failure. */
+/* *state: the entry's state after a failure. */
 static int remove_container(struct entry *e, enum entry_state *state, struct deadline deadline,
 			    struct err *err)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Files that the runtime cannot share: they come in chunks and appear whole. Every name is resolved
- * beneath our directory, so neither ".." nor a link that a container planted leads out of it.
+ * CopyFile: files that the runtime cannot share. They are sent in chunks and appear atomically.
+ * Every path is resolved beneath our directory, so neither ".." nor a link made by a container
+ * leads out of it.
  */
 
 #include "agent/agent.h"
@@ -60,7 +61,8 @@ static int make_link(int parent, const char *part, const char *name, const Grpc_
 	AUTO(str) char *target = NULL;
 
 	if (!r->data.len || r->data.len >= PATH_MAX || memchr(r->data.data, '\0', r->data.len))
-		return err_set(err, E_INVALID, "%.256s: not a link's target", r->path);
+		return err_set(err, E_INVALID, "%.256s: invalid target of a symbolic link",
+			       r->path);
 	target = xstrndup((const char *)r->data.data, r->data.len);
 	if (unlinkat(parent, part, 0) < 0 && errno != ENOENT)
 		return err_sys(err, "clear %s", part);
@@ -81,7 +83,8 @@ static int check_range(const Grpc__CopyFileRequest *r, struct err *err)
 	return 0;
 }
 
-/* The part's name is fixed, so that the chunks of one file meet; its last byte makes it whole. */
+/* The temporary name is derived from the path, so that all chunks go to one file; after the last
+ * byte it is renamed. */
 static int write_part(int parent, const char *part, const char *name,
 		      const Grpc__CopyFileRequest *r, struct err *err)
 {
@@ -105,7 +108,7 @@ static int write_part(int parent, const char *part, const char *name,
 		done += (size_t)n;
 	}
 	if (r->offset + (int64_t)done < r->file_size)
-		return 0; /* more is to come */
+		return 0; /* more chunks follow */
 	if (set_owner(fd, "", r, err) < 0)
 		return -1;
 	if (fchmod(fd, r->file_mode & 07777) < 0)
@@ -141,8 +144,9 @@ static int copy_file(const Grpc__CopyFileRequest *r, struct err *err)
 	case 0:
 		return write_part(parent, part, name, r, err);
 	default:
-		return err_set(err, E_INVALID, "%.256s: mode %o is no file, directory or link",
-			       r->path, r->file_mode);
+		return err_set(err, E_INVALID,
+			       "%.256s: mode %o is not that of a file, directory or link", r->path,
+			       r->file_mode);
 	}
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Devices of a container: block devices by their bus, and host devices passed through (vfio). A
- * handler waits until the device is there and then rewrites the specification, whose numbers are
- * still the host's.
+ * handler waits until the device has appeared and then replaces the host's device numbers in the
+ * specification.
  */
 
 #include "agent/device.h"
@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-/* The first entry of a folder whose name begins and ends so, heap, or NULL. */
+/* The first entry of a directory with this prefix and suffix, heap, or NULL. */
 static char *first_entry(const char *folder, const char *prefix, const char *suffix)
 {
 	AUTO(dir) DIR *dir = opendir(folder);
@@ -35,7 +35,7 @@ static char *first_entry(const char *folder, const char *prefix, const char *suf
 struct search {
 	const struct pci_path *pci; /* virtio-blk */
 	unsigned target, lun;       /* scsi */
-	char *node;                 /* "/dev/vda": what is looked for, or what was found */
+	char *node;                 /* "/dev/vda": the node to find, or the node found */
 };
 
 static bool is_block(const char *node)
@@ -113,7 +113,7 @@ static char *wait_node(const char *node, struct deadline deadline, struct err *e
 	return STEAL(clean, NULL);
 }
 
-/* Asks every host adapter to look at one address. */
+/* Makes every host adapter scan one address. */
 static int scan_scsi(const struct search *s, struct err *err)
 {
 	AUTO(str) char *request = str_fmt("0 %u %u", s->target, s->lun);
@@ -170,8 +170,8 @@ static struct oci_device *spec_device(struct oci_spec *spec, const char *path)
 	return NULL;
 }
 
-/* Rules written for a host's number are meant for the guest's. All at once at the end, since one
- * device's new number may be another's old one. */
+/* Replaces the host's numbers in device rules by the guest's. All at once at the end, since the new
+ * number of one device may be the old number of another. */
 struct number {
 	const char *type;
 	int64_t major, minor, new_major, new_minor;
@@ -244,7 +244,7 @@ static int probe_pci(void *arg, struct err *err)
 	return s->node != NULL;
 }
 
-/* "0000:1a:00.0=02/01": the host's address and the guest's path. Returns the device's folder. */
+/* "0000:1a:00.0=02/01": the host's address and the guest's path. Returns the device's directory. */
 static char *wait_vfio(const char *option, struct deadline deadline, struct err *err)
 {
 	const char *equal = strchr(option, '=');
@@ -329,7 +329,7 @@ static int add_vfio(const Grpc__Device *d, struct update *u, struct deadline dea
 	return add_group_node(d, u, group, deadline, err);
 }
 
-/* The guest's own driver uses it: no node, but it must be there. */
+/* The guest's own driver uses the device: it needs no node, but must be present. */
 static int add_vfio_guest_kernel(const Grpc__Device *d, struct update *u, struct deadline deadline,
 				 struct err *err)
 {
@@ -345,14 +345,14 @@ static int add_vfio_guest_kernel(const Grpc__Device *d, struct update *u, struct
 
 /* --- PCIDEVICE_* of the environment --- */
 
-/* The guest's address of a device that the host knows as host. */
+/* The guest's PCI address of the device with PCI address host on the host. */
 static char *guest_address(const Grpc__CreateContainerRequest *r, const char *host)
 {
 	for (size_t i = 0; i < r->n_devices; i++) {
 		for (size_t k = 0; k < r->devices[i]->n_options; k++) {
 			const char *option = r->devices[i]->options[k];
 			const char *equal = strchr(option, '=');
-			struct err ignored = ERR_INIT; /* the handler has complained of it */
+			struct err ignored = ERR_INIT; /* the handler has reported it */
 			AUTO(str) char *device = NULL;
 			struct pci_path pci;
 

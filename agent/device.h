@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Devices that the runtime plugs into the VM: finding their nodes, waiting for those that are still
- * on their way, and telling the container's specification of them.
+ * Devices that the runtime plugs into the VM: finding their nodes, waiting until they appear, and
+ * adding them to the container's specification.
  *
- * What is true stands in /sys. A waiter looks there, and again whenever the kernel sends an event,
- * until its deadline; nothing is remembered between requests.
+ * The source of truth is /sys: it is checked at once and after each uevent of the kernel, until the
+ * deadline; nothing is cached between requests.
  */
 
 #include "base/deadline.h"
@@ -24,12 +24,12 @@
 struct uevent {
 	const char *action, *devpath, *subsystem, *devname, *interface;
 };
-/* data[len] must be writable room: it gets a NUL. False if it is not an event of the kernel. */
+/* data[len] must be writable: it is set to NUL. False if it is not an event of the kernel. */
 bool uevent_parse(char *data, size_t len, struct uevent *out);
 
-/* Looks for something: 1 it is there, 0 not yet, -1 never. */
+/* Checks for a device: 1 present, 0 not yet, -1 with an error that ends the wait. */
 typedef int (*uevent_probe_fn)(void *arg, struct err *err);
-/* Probes now and after every event until it is there; E_TIMEOUT names what. */
+/* Probes now and after every uevent until probe returns 1; E_TIMEOUT names what. */
 MUST_CHECK int uevent_wait(uevent_probe_fn probe, void *arg, struct deadline deadline,
 			   const char *what, struct err *err);
 
@@ -44,8 +44,8 @@ struct pci_path {
 	} at[PCI_DEPTH];
 };
 MUST_CHECK int pci_path_parse(const char *text, struct pci_path *out, struct err *err);
-/* The device's folder, "SYSFS/devices/pci0000:00/0000:00:02.0/0000:01:01.0", heap. NULL: it is not
- * there (yet). sysfs is "/sys" but in tests. */
+/* The device's directory, "SYSFS/devices/pci0000:00/0000:00:02.0/0000:01:01.0", heap. NULL: not
+ * present (yet). sysfs is "/sys" except in tests. */
 char *pci_resolve(const char *sysfs, const struct pci_path *path);
 
 /* --- the devices --- */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The guest itself: details, clock, random numbers. */
+/* Requests about the guest itself: details, clock, random numbers. */
 
 #include "agent/agent.h"
 
@@ -81,7 +81,7 @@ void on_reseed_random_dev(struct ttrpc_call *call, const void *request, void *ar
 
 	(void)arg;
 	if (r->data.len == 0 || r->data.len > 4096)
-		err_set(&err, E_INVALID, "seed of %zu bytes, 1 to 4096 are taken", r->data.len);
+		err_set(&err, E_INVALID, "seed of %zu bytes; 1 to 4096 are allowed", r->data.len);
 	else if (fd < 0 || fd_write_all(fd, r->data.data, r->data.len, &err) < 0 ||
 		 ioctl(fd, RNDADDTOENTCNT, &bits) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
 		(void)(err.code ? -1 : err_sys(&err, "reseed /dev/random"));

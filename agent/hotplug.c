@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Processors and memory that were plugged into the VM are taken into use. */
+/* Brings CPUs and memory online that were plugged into the VM. */
 
 #include "agent/agent.h"
 
@@ -20,7 +20,7 @@
 
 enum { LOOK_MS = 50, CPUS_MS = 5000 };
 
-/* Writes on to the files folder/prefix<N>/file that say off; returns how many took it. */
+/* Writes on to those files folder/prefix<N>/file that contain off; returns how many accepted it. */
 static int online_all(const char *folder, const char *prefix, const char *file, const char *off,
 		      const char *on, unsigned max, struct err *err)
 {
@@ -45,7 +45,7 @@ static int online_all(const char *folder, const char *prefix, const char *file, 
 	return n;
 }
 
-/* They appear one after the other: look until all are there. */
+/* They appear one after the other: retry until all are online. */
 static int online_cpus(unsigned want, struct deadline deadline, struct err *err)
 {
 	unsigned done = 0;
@@ -75,7 +75,7 @@ static int online_memory(struct err *err)
 	return n < 0 ? -1 : 0;
 }
 
-/* cgroup v1 copies the processors of its parent once; v2 follows them. */
+/* In cgroup v1 a cpuset copies its parent's CPUs once; v2 follows changes. */
 static void widen_cpusets(struct sandbox *s)
 {
 	struct err err = ERR_INIT;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The guest's packet filter, by the programs that know its formats. */
+/* The guest's packet filter, read and written with iptables-save and iptables-restore. */
 
 #include "agent/agent.h"
 

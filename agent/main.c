@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-agent: PID 1 of the guest, or a service of a bigger one. */
+/* kata-agent: PID 1 of the guest, or a service of a guest with another init. */
 
 #include "agent/agent.h"
 #include "agent/console.h"
@@ -41,8 +41,8 @@ static int read_settings(const struct options *o, struct settings *out, struct e
 {
 	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
 
-	/* A service of a bigger guest is told by its command line or the kernel's. In tests, where
-	 * the machine is not a guest, neither says anything. */
+	/* A service is configured by its own or the kernel's command line. In tests, where the
+	 * machine is not a guest, neither is given. */
 	if (file_read(AT_FDCWD, "/proc/cmdline", 64 * 1024, &text, err) < 0 ||
 	    settings_load(buf_cstr(&text), environ, o->config, out, err) < 0)
 		return -1;
@@ -62,7 +62,7 @@ static struct watch *watch_signals(struct loop *loop)
 	return loop_signals(loop, &set, on_signal, loop);
 }
 
-/* The configuration file's list of requests. */
+/* Checks a request against the configuration file's list. */
 static int allow(void *arg, const struct ttrpc_method *method, struct err *err)
 {
 	const struct settings *s = ((struct sandbox *)arg)->settings;
@@ -87,7 +87,7 @@ static int serve(struct sandbox *sandbox, struct err *err)
 		log_info("agent is ready", LOG_S("address", settings->server_addr));
 		loop_run(sandbox->loop);
 	}
-	if (getpid() != 1) /* else the VM ends, and all that it has with it */
+	if (getpid() != 1) /* as PID 1 nothing is freed: the VM ends */
 		ttrpc_server_free(server);
 	return result;
 }
@@ -161,7 +161,7 @@ int main(int argc, char **argv)
 	log_init("kata-agent", "agent", LOG_JSON, STDERR_FILENO, LOG_INFO);
 	failed = (getpid() == 1 && boot(&err) < 0) || run(&o, &err) < 0;
 	if (failed)
-		log_err(LOG_FATAL, &err, "the agent cannot run");
+		log_err(LOG_FATAL, &err, "the agent cannot start");
 	if (getpid() == 1)
 		power_off();
 	return failed ? err_exit_status(err.code) : EXIT_SUCCESS;

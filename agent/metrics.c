@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What Prometheus reads of the guest and of the agent, from /proc, in its text format. */
+/* Metrics of the guest and of the agent, from /proc, in Prometheus' text format. */
 
 #include "agent/agent.h"
 
@@ -23,7 +23,7 @@ static void head(struct buf *out, const char *name, const char *help)
 	buf_fmt(out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
 }
 
-/* Label values from /proc are names of the kernel's, but a disk may be called anything. */
+/* Label values are escaped: most are names of the kernel, but a disk may have any name. */
 static void label(struct buf *out, const char *key, const char *value, bool first)
 {
 	buf_fmt(out, "%s%s=\"", first ? "{" : ",", key);
@@ -61,7 +61,7 @@ static unsigned long long number(const char *text)
 	return strtoull(text, NULL, 10);
 }
 
-/* "Name: value unit", with units of kB as bytes when they are to be. */
+/* "Name: value unit"; values in kB are converted to bytes if asked for. */
 static void pairs(struct buf *out, const char *name, const char *path, const char *separators,
 		  bool bytes)
 {
@@ -80,7 +80,7 @@ static void pairs(struct buf *out, const char *name, const char *path, const cha
 	}
 }
 
-/* One line of columns whose names we know; "" skips one. */
+/* One line of columns with the given names; "" skips a column. */
 static void columns(struct buf *out, const char *name, const char *key, const char *value,
 		    char *const *words, const char *const *names)
 {
@@ -92,7 +92,7 @@ static void columns(struct buf *out, const char *name, const char *key, const ch
 
 /* --- the agent --- */
 
-/* /proc/self/stat after the program's name, which may hold anything. */
+/* /proc/self/stat after the program's name, which may contain any character. */
 static char **self_stat(void)
 {
 	AUTO(strv) char **lines = lines_of("/proc/self/stat");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Mounts that change while containers use them, and the last word of a container. */
+/* Requests about mounts that are in use, and the termination message of a container. */
 
 #include "agent/agent.h"
 
@@ -26,7 +26,7 @@ enum { LAST_WORD_MAX = 64 * 1024 };
 
 /* --- memory-backed volumes --- */
 
-/* After memory was plugged: their limit was a share of what there was. */
+/* Called after memory was plugged: their size was a fraction of the old memory. */
 static int rescale(const Grpc__Storage *s, struct err *err)
 {
 	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
@@ -64,9 +64,9 @@ void on_update_ephemeral_mounts(struct ttrpc_call *call, const void *request, vo
 	answer(call, result, &err);
 }
 
-/* --- shares that are gone --- */
+/* --- stale shares --- */
 
-/* The host has removed what is below a virtio-fs mount: nothing but unmounting works on it. */
+/* The host has removed the root of a virtio-fs mount: it can only be unmounted. */
 static bool is_stale(const struct mount_entry *m)
 {
 	struct stat st;
@@ -90,15 +90,15 @@ void on_remove_stale_virtiofs_share_mounts(struct ttrpc_call *call, const void *
 		const struct mount_entry *m = &mounts.v[i - 1];
 
 		if (is_stale(m) && umount2(m->target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-			log_warn("a stale share stays mounted", LOG_S("mount_point", m->target),
+			log_warn("cannot unmount a stale share", LOG_S("mount_point", m->target),
 				 LOG_I("errno", errno));
 	}
 	answer(call, result, &err);
 }
 
-/* --- the last word --- */
+/* --- termination message --- */
 
-/* Only a file of ours: the container's root is hostile, and so may be its specification. */
+/* Only a file of the guest: the container's root is untrusted, and its specification may be. */
 static int read_last_word(const char *path, struct buf *out, struct err *err)
 {
 	AUTO(fd) int root = -1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The guest's network as the runtime describes it: links are known by their hardware address. */
+/* Configures the guest's network as the runtime describes it. Links are identified by their
+ * hardware address. */
 
 #include "agent/agent.h"
 
@@ -36,7 +37,7 @@ static int to_address(const Types__IPAddress *from, struct netlink_address *to, 
 	return 0;
 }
 
-/* A plugged card may still be on its way. */
+/* A network card that was just plugged may appear later. */
 static int await_link(struct netlink *nl, const char *mac, struct deadline deadline,
 		      struct netlink_link *out, struct err *err)
 {
@@ -68,8 +69,8 @@ static int set_addresses(struct netlink *nl, const struct netlink_link *link,
 	return 0;
 }
 
-/* A name that another link has is taken from that one: the kernel's order of finding them is not
- * the runtime's. */
+/* If another link has the name, that link is renamed: the kernel may find links in another order
+ * than the runtime's. */
 static int set_name(struct netlink *nl, const struct netlink_link *link, const char *name,
 		    struct err *err)
 {
@@ -260,7 +261,7 @@ static int drop_routes(struct netlink *nl, struct err *err)
 	if (netlink_list_routes(nl, &old, err) < 0)
 		return -1;
 	vec_each(struct netlink_route, route, &old.routes) {
-		struct err gone = ERR_INIT; /* went with another one */
+		struct err gone = ERR_INIT; /* was removed with another one */
 
 		if (route->protocol == RTPROT_KERNEL || str_eq(route->device, "lo"))
 			continue;
@@ -273,7 +274,7 @@ static int drop_routes(struct netlink *nl, struct err *err)
 	return result;
 }
 
-/* Those without a gateway first: the others' gateways are reached through them. */
+/* Routes without a gateway first: gateways are reached through them. */
 static int add_routes(struct netlink *nl, const Grpc__Routes *want, struct err *err)
 {
 	for (int with_gateway = 0; with_gateway < 2; with_gateway++) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Out-of-memory kills: watched per container, handed to whoever asks GetOOMEvent. All on the loop.
+/* Out-of-memory kills: watched per container, delivered to the callers of GetOOMEvent. All on the
+ * loop.
  */
 
 #include "agent/agent.h"
@@ -59,7 +60,7 @@ void oom_watch_start(struct entry *e)
 
 	if (e->oom.fd >= 0)
 		return;
-	/* The caller has a reference: the container stays. */
+	/* The caller holds a reference to the container. */
 	if (container_oom_open(e->core, &e->oom, &err) < 0) {
 		log_err(LOG_DEBUG, &err, "no OOM events", LOG_S("container", e->id));
 		return;
@@ -115,6 +116,6 @@ void oom_release(struct sandbox *s)
 		free(s->oom_events.v[i]);
 	vec_release(&s->oom_events);
 	for (size_t i = 0; i < s->oom_waiters.n; i++)
-		free(s->oom_waiters.v[i]); /* their calls went with the server */
+		free(s->oom_waiters.v[i]); /* their calls were freed with the server */
 	vec_release(&s->oom_waiters);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* PCI paths: where the runtime plugged a device, and where the kernel found it. */
+/* PCI paths: from the runtime's description to the kernel's device directory. */
 
 #include "agent/device.h"
 
@@ -42,7 +42,7 @@ int pci_path_parse(const char *text, struct pci_path *out, struct err *err)
 	return 0;
 }
 
-/* The name of the bus behind a bridge: the one entry of its pci_bus folder ("0000:01"). */
+/* The name of the bus behind a bridge: the only entry of its pci_bus directory ("0000:01"). */
 static char *bus_behind(const char *bridge)
 {
 	AUTO(str) char *path = path_join(bridge, "pci_bus");
@@ -80,7 +80,7 @@ static char *resolve_below(const char *root, const struct pci_path *path)
 
 char *pci_resolve(const char *sysfs, const struct pci_path *path)
 {
-	/* Where the root bus is: ACPI, and a device tree of QEMU's virt machine. */
+	/* The root bus: with ACPI, and with the device tree of QEMU's virt machine. */
 	static const char *const roots[] = { "devices/pci0000:00",
 					     "devices/platform/4010000000.pcie/pci0000:00" };
 

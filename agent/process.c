@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Processes: their pipes, their end, who waits for it. */
+/* Processes: their pipes, their exit, and the calls that wait for it. */
 
 #include "agent/agent.h"
 
@@ -64,7 +64,7 @@ static int make_pipe(struct stream *ours, int *theirs, bool input, unsigned size
 	ours->fd = ends[input ? 1 : 0];
 	*theirs = ends[input ? 0 : 1];
 	if (size)
-		(void)fcntl(ours->fd, F_SETPIPE_SZ, (int)size); /* a wish: the limit may be lower */
+		(void)fcntl(ours->fd, F_SETPIPE_SZ, (int)size); /* the limit may be lower */
 	return fd_nonblock(ours->fd, true, err);
 }
 
@@ -88,7 +88,8 @@ static void reply_wait(struct ttrpc_call *call, int code)
 	ttrpc_reply(call, &reply);
 }
 
-/* Under the lock: who sends a signal holds it, and means this process and no later one. */
+/* With the lock held: signals are sent with the lock held too, so no signal reaches a later process
+ * with the same pid. */
 static void reap(struct process *p)
 {
 	struct entry *e = p->entry;
@@ -112,7 +113,7 @@ static void on_exit_event(void *arg, uint32_t events)
 	watch_remove(STEAL(p->exit_watch, NULL));
 	reap(p);
 	p->exited = true;
-	(void)spawn_reap_orphans(); /* zombies that this one hid */
+	(void)spawn_reap_orphans(); /* zombies that this one had hidden */
 	p->waited |= p->waiters.n > 0;
 	for (size_t i = 0; i < p->waiters.n; i++) {
 		reply_wait(p->waiters.v[i]->call, p->code);
@@ -208,15 +209,15 @@ void on_wait_process(struct ttrpc_call *call, const void *request, void *arg)
 }
 
 /*
- * Whether the process does something of its own about a signal: handles, ignores or blocks it. 1 of
- * a pid namespace is not even ended by one that it does not handle.
+ * Whether the process handles, ignores or blocks the signal. PID 1 of a pid namespace is not ended
+ * by a signal that it does not handle.
  */
 static bool minds(pid_t pid, unsigned number)
 {
 	static const char *const sets[] = { "SigBlk:", "SigIgn:", "SigCgt:" };
 	AUTO(str) char *path = str_fmt("/proc/%d/status", (int)pid);
 	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
-	struct err gone = ERR_INIT; /* it has just ended: any signal will do */
+	struct err gone = ERR_INIT; /* it has just ended: any signal is harmless */
 	uint64_t all = 0;
 
 	if (file_read(AT_FDCWD, path, 64 * 1024, &text, &gone) < 0)
@@ -252,13 +253,13 @@ static int signal_one(struct entry *e, const char *exec_id, unsigned number, str
 			       e->id, exec_id);
 }
 
-/* The first process is named by the container's id; no name at all means everybody. */
+/* The first process has the container's id; an empty exec id means all processes. */
 static int signal_process(struct entry *e, const char *exec_id, unsigned number, struct err *err)
 {
 	struct err ended = ERR_INIT; /* others may still run */
 
 	if (number < 1 || number > 64)
-		return err_set(err, E_INVALID, "there is no signal %u", number);
+		return err_set(err, E_INVALID, "invalid signal %u", number);
 	if (str_eq(exec_id, e->id))
 		return signal_one(e, "", number, err);
 	if (*exec_id)

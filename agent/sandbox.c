@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The sandbox: its lists, making it, ending it. */
+/* The sandbox: its lists, CreateSandbox and DestroySandbox. */
 
 #include "agent/agent.h"
 
@@ -151,7 +151,7 @@ void answer(struct ttrpc_call *call, int result, const struct err *err)
 
 /* --- the requests --- */
 
-/* The sandbox's resolver configuration, over the guest image's. */
+/* Binds the sandbox's resolver configuration over the guest image's. */
 static int write_dns(struct sandbox *s, const Grpc__CreateSandboxRequest *r, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
@@ -165,7 +165,7 @@ static int write_dns(struct sandbox *s, const Grpc__CreateSandboxRequest *r, str
 	    file_replace_volatile(AT_FDCWD, DNS_FILE, text.data, text.len, 0644, err) < 0)
 		return -1;
 	if (!path_exists("/etc/resolv.conf"))
-		return 0; /* an image without one asks nobody */
+		return 0; /* an image without the file has no resolver */
 	if (mount(DNS_FILE, "/etc/resolv.conf", NULL, MS_BIND, NULL) < 0)
 		return err_sys(err, "bind the DNS configuration");
 	s->dns_bound = true;
@@ -183,8 +183,8 @@ static int load_modules(const Grpc__CreateSandboxRequest *r, struct deadline dea
 		if (access("/sbin/modprobe", X_OK) < 0)
 			return err_set(
 				err, E_UNSUPPORTED,
-				"kernel module %.64s: the guest kernel has no modules; build "
-				"what is needed into it",
+				"kernel module %.64s: the guest kernel supports no modules; build "
+				"the driver into it",
 				m->name);
 		strv_push(&argv, "/sbin/modprobe");
 		strv_push(&argv, "-v");
@@ -199,7 +199,7 @@ static int load_modules(const Grpc__CreateSandboxRequest *r, struct deadline dea
 	return 0;
 }
 
-/* Two requests at a time must not both pass. */
+/* Only one of two concurrent requests may succeed. */
 static int claim_sandbox(struct sandbox *s, const char *id, struct err *err)
 {
 	int result = 0;
@@ -239,7 +239,7 @@ static int fill_sandbox(struct sandbox *s, const Grpc__CreateSandboxRequest *r,
 	return write_dns(s, r, err);
 }
 
-/* As if there had been none: the next CreateSandbox may be right. */
+/* Restores the initial state, so that CreateSandbox may be retried. */
 static void empty_sandbox(struct sandbox *s)
 {
 	storage_drop_all(s);
@@ -306,7 +306,7 @@ static char **list_ids(struct sandbox *s)
 	return ids;
 }
 
-/* An agent that is not PID 1 leaves a machine behind: cgroups, mounts. */
+/* An agent that is not PID 1 must remove cgroups and mounts from the machine. */
 static void remove_all(struct sandbox *s, struct deadline deadline)
 {
 	AUTO(strv) char **ids = list_ids(s);
@@ -315,7 +315,8 @@ static void remove_all(struct sandbox *s, struct deadline deadline)
 		struct err err = ERR_INIT;
 
 		if (container_remove(s, *id, deadline, &err) < 0)
-			log_err(LOG_WARN, &err, "a container stays", LOG_S("container", *id));
+			log_err(LOG_WARN, &err, "cannot remove a container",
+				LOG_S("container", *id));
 	}
 	empty_sandbox(s);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The tables of what the agent serves. A method that is not in them answers "unimplemented". */
+/* The tables of the agent's methods. Any other method is answered with "unimplemented". */
 
 #include "agent/agent.h"
 

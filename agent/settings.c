@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the agent is told at start: kernel command line, environment, configuration file. */
+/* The agent's settings: kernel command line, environment, configuration file. */
 
 #include "agent/agent.h"
 
@@ -126,7 +126,7 @@ static int set_config(struct settings *s, const char *value, struct err *err)
 
 static const struct word {
 	const char *name, *env;
-	bool alone; /* means something without a value */
+	bool alone; /* has a meaning without a value */
 	int (*set)(struct settings *s, const char *value, struct err *err);
 } words[] = {
 	{ "agent.log", "KATA_AGENT_LOG_LEVEL", false, set_level },
@@ -157,7 +157,7 @@ static int take_word(const char *word, struct settings *out, struct err *err)
 			return err_wrap(err, "kernel command line: %.256s", word);
 		return 0;
 	}
-	log_warn("unknown word on the kernel command line", LOG_S("word", word));
+	log_warn("unknown parameter on the kernel command line", LOG_S("word", word));
 	return 0;
 }
 
@@ -175,7 +175,8 @@ int settings_parse(const char *cmdline, struct settings *out, struct err *err)
 
 	defaults(out);
 	if (strnlen(cmdline, CMDLINE_MAX) == CMDLINE_MAX)
-		return err_set(err, E_LIMIT, "kernel command line of %d bytes", CMDLINE_MAX);
+		return err_set(err, E_LIMIT, "kernel command line of %d bytes or more",
+			       CMDLINE_MAX);
 	list = strv_split(cmdline, " \t\n");
 	strv_each(word, list) {
 		if (str_starts(*word, "agent.") && take_word(*word, out, err) < 0)
@@ -248,7 +249,7 @@ static int load_file(const char *path, struct settings *s, struct err *err)
 	    toml_get_strings(endpoints, "allowed", &s->allowed, err) < 0 ||
 	    toml_unused(t, none, err) < 0)
 		return -1;
-	s->restricted = true; /* with a file and without a list everything is blocked */
+	s->restricted = true; /* with a file but without a list every request is blocked */
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * From the request's specification to what the core makes: namespaces that the containers of the
- * sandbox share, hooks of the guest image, what a container needs that the runtime left out.
+ * Adjusts the request's specification for the container core: namespaces shared by the containers
+ * of the sandbox, hooks of the guest image, defaults that the runtime left out.
  */
 
 #include "agent/agent.h"
@@ -51,7 +51,7 @@ static void *namespaces_thread(void *arg)
 	return NULL;
 }
 
-/* On a thread that then ends, so that only the fds keep them. */
+/* On a thread that then exits, so that only the fds keep the namespaces alive. */
 int namespaces_share(struct sandbox *s, struct err *err)
 {
 	struct making m = { .sandbox = s, .err = err };
@@ -98,7 +98,7 @@ static void set_path(struct oci_namespace *ns, int fd)
 		str_set(&ns->path, path);
 }
 
-/* Paths in the request are the host's; what is shared is named by the fds that we hold. */
+/* Paths in the request are the host's; shared namespaces are named by our own fds. */
 static void set_namespaces(struct sandbox *s, const Grpc__CreateContainerRequest *r,
 			   struct oci_spec *spec)
 {
@@ -114,7 +114,7 @@ static void set_namespaces(struct sandbox *s, const Grpc__CreateContainerRequest
 	set_path(find_namespace(spec, "uts"), s->uts_ns);
 	if (r->sandbox_pidns)
 		set_path(find_namespace(spec, "pid"), s->pid_ns);
-	if (s->uts_ns >= 0 && s->hostname) /* the sandbox has its name */
+	if (s->uts_ns >= 0 && s->hostname) /* the hostname is the sandbox's */
 		str_set(&spec->hostname, NULL);
 	(void)pthread_mutex_unlock(&s->lock);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Storages: what the runtime wants mounted in the guest, counted by mount point. The lock is never
- * held over a mount, which may wait for a device: who finds a storage that is being made waits.
+ * Storages: mounts in the guest that the runtime asks for, reference-counted by mount point. The
+ * lock is not held while mounting, which may wait for a device; a flow that finds a busy storage
+ * waits for it.
  */
 
 #include "agent/agent.h"
@@ -51,7 +52,7 @@ static void forget_locked(struct sandbox *s, const char *mount_point)
 	vec_remove(&s->storages, (size_t)(gone - s->storages.v));
 }
 
-/* 1: it was there and has one more reference. 0: the caller is to make it. */
+/* 1: it exists; a reference was taken. 0: the caller must mount it. */
 static int claim(struct sandbox *s, const Grpc__Storage *storage, struct deadline deadline,
 		 struct err *err)
 {
@@ -64,7 +65,8 @@ static int claim(struct sandbox *s, const Grpc__Storage *storage, struct deadlin
 		;
 	result = found ? 1 : 0;
 	if (found && found->busy) {
-		result = err_set(err, E_TIMEOUT, "another request is still making or removing it");
+		result = err_set(err, E_TIMEOUT,
+				 "another request is still mounting or unmounting it");
 	} else if (found) {
 		found->refs++;
 	} else {
@@ -84,7 +86,7 @@ static void settle(struct sandbox *s, const Grpc__Storage *storage, bool made, b
 	struct storage *new;
 
 	(void)pthread_mutex_lock(&s->lock);
-	new = find_locked(s, storage->mount_point); /* or it went with the sandbox meanwhile */
+	new = find_locked(s, storage->mount_point); /* NULL: removed with the sandbox */
 	if (made && new) {
 		new->busy = false;
 		new->mounted = mounted;
@@ -136,7 +138,7 @@ void storage_drop(struct sandbox *s, const char *mount_point)
 	found = find_locked(s, mount_point);
 	if (found && --found->refs == 0) {
 		gone = *found;
-		found->busy = true; /* nobody may take it while it goes */
+		found->busy = true; /* no flow may take a reference while it is unmounted */
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	if (gone.refs)
@@ -153,7 +155,7 @@ void storage_drop_all(struct sandbox *s)
 	for (;;) {
 		AUTO(str) char *last = NULL;
 
-		/* The last first: it may lie on an earlier one. */
+		/* In reverse order: one may be mounted on an earlier one. */
 		(void)pthread_mutex_lock(&s->lock);
 		if (s->storages.n) {
 			last = xstrdup(s->storages.v[s->storages.n - 1].mount_point);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Making storages, one function for each kind. */
+/* The storage drivers, one function for each kind. */
 
 #include "agent/storage_driver.h"
 
@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The options as single words; words that are ours, not the file system's, are left out. */
+/* The options as separate words, without those handled by the agent itself. */
 static char **words_of(const Grpc__Storage *s, const char *const *ours)
 {
 	char **list = NULL;
@@ -63,7 +63,7 @@ static int mount_words(const Grpc__Storage *s, const char *source, const char *t
 	return 0;
 }
 
-/* virtio-fs, 9p, overlayfs: the message says all that mount(2) needs. */
+/* virtio-fs, 9p, overlayfs: the message has all arguments of mount(2). */
 static int add_plain(struct sandbox *sandbox, const Grpc__Storage *s, bool *mounted,
 		     struct err *err)
 {
@@ -102,7 +102,7 @@ static int add_bind(struct sandbox *sandbox, const Grpc__Storage *s, bool *mount
 	return mount_words(s, s->source, NULL, words, mounted, err);
 }
 
-/* --- kept in the guest --- */
+/* --- ephemeral storage --- */
 
 static int parse_mode(const char *text, mode_t fallback, mode_t *mode, struct err *err)
 {
@@ -114,7 +114,7 @@ static int parse_mode(const char *text, mode_t fallback, mode_t *mode, struct er
 	return 0;
 }
 
-/* An fsgid= option: the group owns the directory, and what is made in it. */
+/* The fsgid= option: this group owns the directory and new files in it (setgid). */
 static int own(const char *path, const char *gid, mode_t mode, struct err *err)
 {
 	uint64_t group;
@@ -154,11 +154,11 @@ int storage_huge_pages(const Grpc__Storage *s, uint64_t *size, uint64_t *page_si
 	    str_u64(total, 10, 0, INT64_MAX, "size", size, err) < 0)
 		return -1;
 	return *page_size & (*page_size - 1)
-		       ? err_set(err, E_INVALID, "page size %s is no power of two", page)
+		       ? err_set(err, E_INVALID, "page size %s is not a power of two", page)
 		       : 0;
 }
 
-/* The kernel gives what it can: reading back says how much that was. */
+/* The kernel may reserve fewer pages: read the number back. */
 static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
 {
 	AUTO(str) char *path = NULL;
@@ -176,7 +176,8 @@ static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
 	    str_u64(has, 10, 0, UINT64_MAX, "nr_hugepages", &n, err) < 0)
 		return -1;
 	return n < size / page
-		       ? err_set(err, E_LIMIT, "the guest has %s of %s huge pages", has, want)
+		       ? err_set(err, E_LIMIT, "the guest could reserve only %s of %s huge pages",
+				 has, want)
 		       : 0;
 }
 
@@ -191,7 +192,8 @@ static int add_ephemeral(struct sandbox *sandbox, const Grpc__Storage *s, bool *
 
 	(void)sandbox;
 	if (!str_eq(type, "tmpfs") && !str_eq(type, "hugetlbfs"))
-		return err_set(err, E_INVALID, "file system '%.64s' is not ephemeral", type);
+		return err_set(err, E_INVALID,
+			       "file system '%.64s' is not supported for ephemeral storage", type);
 	if (str_eq(type, "hugetlbfs") && reserve_huge_pages(s, err) < 0)
 		return -1;
 	if (path_make(s->mount_point, 0755, err) < 0 ||

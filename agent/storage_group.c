@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Kubernetes' fsGroup: a volume and everything in it belongs to a group that may use it. Names come
- * from the volume and are hostile: no symbolic link is followed, no other file system entered.
+ * Kubernetes' fsGroup: gives a volume and everything in it to a group. The contents are untrusted:
+ * no symbolic link is followed, no other file system is entered.
  */
 
 #include "agent/storage_driver.h"
@@ -39,7 +39,7 @@ static int change_one(const struct change *c, int at, const char *name, const st
 		return err_sys(err, "give %s to group %u", name, (unsigned)c->group);
 	if (S_ISLNK(st->st_mode) || wanted(c, st->st_mode) == st->st_mode)
 		return 0;
-	/* Through an fd that is known not to be a link: fchmodat follows them. */
+	/* Through an fd that is not a symbolic link, since fchmodat follows links. */
 	AUTO(fd) int fd = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	AUTO(str) char *path = str_fmt("/proc/self/fd/%d", fd);
 	if (fd < 0 || chmod(path, wanted(c, st->st_mode) & 07777) < 0)
@@ -94,13 +94,13 @@ int storage_set_group(const Grpc__Storage *s, struct err *err)
 	c.device = st.st_dev;
 	c.read_only = (fs.f_flag & ST_RDONLY) != 0;
 	if (c.read_only)
-		return 0; /* as it is: nothing can be changed */
+		return 0; /* read-only: nothing can be changed */
 	if (s->fs_group->group_change_policy == TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch &&
 	    st.st_gid == c.group && wanted(&c, st.st_mode) == st.st_mode)
 		return 0;
 	if (change_below(&c, fd, 0, err) < 0)
 		return -1;
-	/* The root last: a matching root says that all below it is done. */
+	/* The root last: a root with the right group means that everything below is done. */
 	if (fchown(fd, (uid_t)-1, c.group) < 0 || fchmod(fd, wanted(&c, st.st_mode) & 07777) < 0)
 		return err_sys(err, "give the volume to group %u", (unsigned)c.group);
 	return 0;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Standard streams as requests: each keeps one request per direction until its fd has or takes
- * data. All on the loop.
+ * Standard streams as requests: a request is kept, one per direction, until the fd is ready. All on
+ * the loop.
  *
- * A terminal's output comes a line at a time, and each answer costs the host and the guest more
- * than the line. So after a short piece the terminal rests for a moment, in which more gathers in
- * the kernel (which has room for about 12 KiB, then the writer waits), and longer each time as long
- * as there is more: what is said after a silence goes at once, and what goes on being said goes in
- * larger pieces.
+ * Terminal output arrives a line at a time, and each answer costs more than the line itself. So
+ * after a short read the next one is delayed while output collects in the kernel (which buffers
+ * about 12 KiB before the writer blocks); the delay grows as long as output continues. Output after
+ * a pause is sent at once, continuous output in larger pieces.
  */
 
 #include "agent/agent.h"
@@ -32,7 +31,7 @@ static bool is_terminal(const struct stream *s)
 
 static void on_ready(void *arg, uint32_t events);
 
-/* Watches for what the requests wait for. */
+/* Sets the watch to the events that the pending requests need. */
 static void update_watch(struct stream *s)
 {
 	uint32_t events = (s->read.call && !s->read.resting ? EPOLLIN : 0) |
@@ -71,7 +70,7 @@ static void fail(struct ttrpc_call **slot, enum err_code code, const char *text)
 		ttrpc_fail(call, &err);
 }
 
-/* What upstream's runtime looks for: an error with this text. */
+/* Upstream's runtime checks for an error with this text. */
 static void report_eof(struct stream *s)
 {
 	s->read.eof = true;
@@ -107,22 +106,22 @@ void stream_close(struct stream *s)
 
 /* --- reading and writing --- */
 
-/* A pipe that is found full belongs to a process that writes a lot: fewer, larger answers. */
+/* A pipe that was full is enlarged: its process writes a lot, and larger answers are fewer. */
 static void grow_pipe(struct stream *s)
 {
 	if (s->read.grown || s->process->entry->sandbox->settings->pipe_size)
 		return;
 	s->read.grown = true;
-	(void)fcntl(s->fd, F_SETPIPE_SZ, PIPE_GROWN); /* no pipe, or no memory: it stays as it is */
+	(void)fcntl(s->fd, F_SETPIPE_SZ, PIPE_GROWN); /* on failure: unchanged */
 }
 
 static void read_failed(struct stream *s, int why)
 {
 	s->read.rest_ms = 0; /* a silence */
 	if (why == EPIPE || why == ENOBUFS)
-		fail(&s->read.call, E_GONE, "the caller does not take what it asked for");
+		fail(&s->read.call, E_GONE, "the caller does not read its answers");
 	else if (why != EAGAIN && why != EINTR)
-		report_eof(s); /* EIO of a terminal that nobody has open */
+		report_eof(s); /* EIO: no process has the terminal open */
 	else if (s->process->exited && is_terminal(s))
 		report_eof(s); /* others may hold it open: that is the end too */
 }
@@ -149,8 +148,8 @@ static void try_read(struct stream *s)
 	}
 }
 
-/* What nobody reads is taken and thrown away: an input that its process has closed is none of the
- * caller's trouble, whose own reader must not meet a closed pipe. */
+/* Input that the process has closed is accepted and discarded: the writer on the host must not get
+ * EPIPE. */
 static void try_write(struct stream *s)
 {
 	while (s->write.call && s->write.left) {
@@ -196,7 +195,7 @@ static void on_rested(void *arg)
 
 void stream_process_exited(struct process *p)
 {
-	/* Pipes tell by themselves. */
+	/* Pipes report their end themselves. */
 	if (is_terminal(&p->out)) {
 		p->out.read.resting = false;
 		advance(&p->out);
@@ -210,7 +209,7 @@ static struct stream *input_of(struct process *p)
 	return is_terminal(&p->out) ? &p->out : &p->in;
 }
 
-/* The caller's connection is gone: nobody waits for this answer. */
+/* The caller's connection is gone: drop the request. */
 static void on_read_cancel(void *arg)
 {
 	struct stream *s = arg;
@@ -292,7 +291,7 @@ void on_close_stdin(struct ttrpc_call *call, const void *request, void *arg)
 	struct err err = ERR_INIT;
 	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
 
-	/* A terminal has no end; what was accepted is written before a pipe has. */
+	/* A terminal is not closed; a pipe is closed after accepted data was written. */
 	if (p && p->in.write.call)
 		p->in.write.last = true;
 	else if (p && p->core.console < 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where the agent listens. A virtio-serial port is one stream without connections: when the host
- * closes its side the port reads as ended and is asked, by a timer, until the host is back (its
- * poll reports a hang-up all the while, so waiting for an event would spin).
+ * The agent's listeners. A virtio-serial port is a single stream without connections: while the
+ * host's side is closed, reads return end of file and poll reports a hang-up, so waiting for events
+ * would spin. Therefore a timer polls the port until the host has reconnected.
  */
 
 #include "agent/transport.h"
@@ -52,7 +52,7 @@ int transport_open_port(const char *name, struct err *err)
 	AUTO(str) char *path = NULL;
 	int fd;
 
-	/* The driver makes ports when the device tells it of them, soon after boot. */
+	/* The driver creates ports when the device announces them, soon after boot. */
 	while (!(path = find_port(name)) && !deadline_passed(deadline))
 		(void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	if (!path)

@@ -10,11 +10,12 @@
 #include "loop/loop.h"
 #include "ttrpc/ttrpc.h"
 
-/* Serves the address for the life of the process. */
+/* Serves the address until the process ends. */
 MUST_CHECK int transport_serve(struct loop *loop, struct ttrpc_server *server, const char *address,
 			       struct err *err);
-/* Waits up to 10 s for a port of that name; non-blocking. */
+/* Opens the virtio-serial port of that name, waiting up to 10 s for it. Returns a non-blocking
+ * fd. */
 MUST_CHECK int transport_open_port(const char *name, struct err *err);
 
-/* A listening vsock socket; cid VMADDR_CID_ANY is any. */
+/* Returns a listening vsock socket; cid may be VMADDR_CID_ANY. */
 MUST_CHECK int transport_listen_vsock(unsigned cid, unsigned port, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The kernel's events about devices. */
+/* Device events (uevents) of the kernel. */
 
 #include "agent/device.h"
 
@@ -41,7 +41,7 @@ bool uevent_parse(char *data, size_t len, struct uevent *out)
 
 	*out = (struct uevent){ "", "", "", "", "" };
 	data[len] = '\0';
-	/* "add@/devices/..." first; what udev sends starts otherwise. */
+	/* "add@/devices/..." first; messages of udev start differently. */
 	if (!memchr(data, '@', strnlen(data, len)))
 		return false;
 	for (; p < end; p += strlen(p) + 1)
@@ -61,7 +61,7 @@ static int listen_to_kernel(struct err *err)
 	return STEAL(fd, -1);
 }
 
-/* True if the kernel told of something that has come or changed. */
+/* True if a device was added or changed. */
 static bool drain(int fd)
 {
 	AUTO(mem) char *data = xmalloc(UEVENT_MAX + 1);
@@ -85,7 +85,7 @@ static bool drain(int fd)
 int uevent_wait(uevent_probe_fn probe, void *arg, struct deadline deadline, const char *what,
 		struct err *err)
 {
-	AUTO(fd) int fd = listen_to_kernel(err); /* first: nothing slips between look and wait */
+	AUTO(fd) int fd = listen_to_kernel(err); /* before the probe: no event is missed */
 	int result;
 
 	if (fd < 0)
@@ -93,7 +93,7 @@ int uevent_wait(uevent_probe_fn probe, void *arg, struct deadline deadline, cons
 	while ((result = probe(arg, err)) == 0) {
 		struct deadline look = deadline_in(LOOK_MS);
 
-		/* Some devices come without an event for what we look at: look anyway. */
+		/* Some devices appear without a matching event: probe anyway. */
 		do {
 			struct pollfd p = { .fd = fd, .events = POLLIN };
 

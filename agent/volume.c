@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Volumes while they are in use: how full they are, and growing them. */
+/* Statistics of volumes, and resizing them while they are in use. */
 
 #include "agent/agent.h"
 #include "agent/device.h"
@@ -62,7 +62,7 @@ void on_get_volume_stats(struct ttrpc_call *call, const void *request, void *arg
 
 /* --- resize --- */
 
-/* The kernel's interface to both file systems; their headers are not those of the kernel. */
+/* The kernel's ioctls for both file systems; no kernel header declares them. */
 #define EXT4_RESIZE _IOW('f', 16, uint64_t)
 
 struct xfs_geometry {
@@ -98,7 +98,7 @@ static int probe_size(void *arg, struct err *err)
 	return g->has >= g->want;
 }
 
-/* The host has grown the device; the guest may learn of it a moment later. */
+/* The host has enlarged the device; the guest may see it a moment later. */
 static int await_size(int fd, uint64_t want, struct deadline deadline, uint64_t *size,
 		      struct err *err)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Copying what changes. Kubernetes replaces a volume's contents by a new folder and one rename of a
- * symbolic link ("..data"): folders and files are copied first, links after them, and what is gone
- * is removed last, so a reader always finds whole files.
+ * Copies watched volumes. Kubernetes replaces the contents of a volume by a new directory and one
+ * rename of a symbolic link ("..data"): directories and files are copied first, then links, and
+ * what has disappeared is removed last, so that readers always see complete files.
  */
 
 #include "agent/watcher.h"
@@ -133,7 +133,7 @@ static int copy_subfolder(struct copy *c, int from, int to, const char *name, co
 	return copy_folder(c, dirfd(source), dirfd(target), depth + 1, err);
 }
 
-/* One pass over from: folders and files, or links. */
+/* One pass over from: either directories and files, or links. */
 static int copy_pass(struct copy *c, int from, int to, bool links, int depth, struct err *err)
 {
 	AUTO(dir) DIR *dir = open_folder(from, ".", err);
@@ -164,7 +164,7 @@ static int copy_pass(struct copy *c, int from, int to, bool links, int depth, st
 	return 0;
 }
 
-/* Below the fd and not by a path: the container may exchange the folders meanwhile. */
+/* Relative to the fd, not by path: the container may replace directories meanwhile. */
 static int remove_gone(int from, int to, struct err *err)
 {
 	AUTO(dir) DIR *dir = open_folder(to, ".", err);
@@ -192,7 +192,7 @@ static int copy_folder(struct copy *c, int from, int to, int depth, struct err *
 	return remove_gone(from, to, err);
 }
 
-/* A single file is watched as well: its folder is the target's. */
+/* A single file can be watched too: it is copied into the target's directory. */
 static int sync_file(const char *source, const char *target, const struct stat *st, struct err *err)
 {
 	AUTO(buf) struct buf data = BUF_INIT(BYTES_MAX);
@@ -204,7 +204,7 @@ static int sync_file(const char *source, const char *target, const struct stat *
 		return 0;
 	if (file_read(AT_FDCWD, source, BYTES_MAX, &data, err) < 0)
 		return -1;
-	/* In place: the container has this inode bound. */
+	/* In place: this inode is bind-mounted in the container. */
 	fd = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(err, "open %s", target);
@@ -238,7 +238,8 @@ int watcher_sync(const char *source, const char *target, struct err *err)
 
 /* --- the rounds --- */
 
-/* A round runs on a thread of its own: the share may be slow, and the loop must not wait for it. */
+/* Each round of copying runs on its own thread: the share may be slow, and the loop must not
+ * block. */
 static void *scan(void *arg)
 {
 	struct err err = ERR_INIT;
@@ -263,7 +264,7 @@ static void on_timer(void *arg)
 	pthread_t thread;
 
 	(void)arg;
-	/* Held by a round, or by who adds or removes: the next period will do. */
+	/* The lock is held by a round, watcher_add or watcher_remove: skip this period. */
 	if (pthread_mutex_trylock(&lock) != 0)
 		return;
 	if (!scanning && list.n) {
@@ -290,7 +291,7 @@ static int bind_instead(const char *source, const char *target, struct err *err)
 	return 0;
 }
 
-/* In memory, whatever the parent is on. */
+/* A tmpfs, whatever the parent's file system is. */
 static int make_target(const char *source, const char *target, bool *mounted, struct err *err)
 {
 	AUTO(str) char *parent = NULL;
@@ -338,7 +339,7 @@ int watcher_add(struct loop *loop, const char *source, const char *target, bool 
 		*err = limit;
 		return -1;
 	}
-	log_err(LOG_INFO, &limit, "a volume is bound instead of watched", LOG_S("source", source));
+	log_err(LOG_INFO, &limit, "volume is bind-mounted, not watched", LOG_S("source", source));
 	return bind_instead(source, target, err);
 }
 
@@ -364,7 +365,7 @@ void watcher_stop(void)
 	watch_remove(timer);
 	timer = NULL;
 	(void)pthread_mutex_lock(&lock);
-	while (scanning) { /* a round takes the lock when it can, and lets it go when it is done */
+	while (scanning) { /* a round holds the lock only while it copies */
 		(void)pthread_mutex_unlock(&lock);
 		(void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 		(void)pthread_mutex_lock(&lock);

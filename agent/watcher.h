@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Volumes whose contents change under us (ConfigMaps, Secrets) on a share that tells nobody about
- * changes: small ones are copied into the guest's memory and compared every two seconds, so that
- * programs inside see inotify events; others are bound as they are.
+ * Volumes whose contents the host changes (ConfigMaps, Secrets). The share does not report changes,
+ * so small volumes are copied to a tmpfs in the guest and compared with their source every two
+ * seconds: programs in the container then get inotify events. Large ones are bind-mounted.
  */
 
 #include "base/err.h"
@@ -12,14 +12,14 @@
 
 #include <stdbool.h>
 
-/* Copies source to target and goes on doing so; *mounted: target is a mount of its own. */
+/* Copies source to target and keeps it up to date; *mounted: target is now a mount point. */
 MUST_CHECK int watcher_add(struct loop *loop, const char *source, const char *target, bool *mounted,
 			   struct err *err);
 /* True if target was watched; it no longer is when this returns. */
 bool watcher_remove(const char *target);
 
-/* On the loop's thread or after it ended: no more rounds, and none is under way. */
+/* On the loop's thread or after it ended: stops copying; no copy is in progress when it returns. */
 void watcher_stop(void);
 
-/* Makes target's contents those of source once. E_LIMIT: more than is worth copying. */
+/* Copies source to target once. E_LIMIT: source is too large to be watched. */
 MUST_CHECK int watcher_sync(const char *source, const char *target, struct err *err);

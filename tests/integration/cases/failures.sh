@@ -107,7 +107,7 @@ test_create_fails_clearly() {
 	failing "out of range" 'default_memory' default_memory 1
 	failing "a guest without an init" 'the agent in the VM did not answer' kernel_params \
 		'"rdinit=/nonexistent"'
-	failing "a module" 'kernel module nosuch: the guest kernel has no modules' kernel_modules \
+	failing "a module" 'kernel module nosuch: the guest kernel supports no modules' kernel_modules \
 		'["nosuch a=b"]' agent.kata
 	failing "no bind mount" "share $LAB/nosuch" sandbox_bind_mounts "[\"$LAB/nosuch\"]" runtime
 }
