@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Annotations as one more document over the configuration. Who writes them may be anybody who may
- * start a container: which names count is a list here, and of those that shape the VM the node's
- * owner allows each (enable_annotations).
+ * Annotations that override the configuration. Anyone who may start a container can set them, so
+ * known names are listed here, and those that change the VM must be allowed by the node's
+ * administrator (enable_annotations).
  */
 
 #include "config/config-internal.h"
@@ -23,11 +23,11 @@
 #define A "agent.kata"
 #define R "runtime"
 
-/* A list is a TOML array, or, with a separator, plain words. */
+/* A list is a TOML array, or plain words if the row has a separator. */
 static const struct note {
 	const char *name; /* after the prefix */
 	const char *table, *key;
-	const char *valid; /* the list of patterns that a path must match */
+	const char *valid; /* key of the patterns that a path must match */
 	const char *separator;
 } notes[] = {
 	{ "hypervisor.path", Q, "path", "valid_hypervisor_paths", NULL },
@@ -107,15 +107,15 @@ static struct toml_value *qemu_table(const struct toml_value *root)
 
 /* --- allowed --- */
 
-/* True if an expression matches the whole name: "enable_iommu" does not admit what starts so. */
+/* True if an expression matches the whole name: "enable_iommu" does not match longer names. */
 static int matches(const char *expression, const char *name, bool *out, struct err *err)
 {
 	AUTO(str) char *whole = str_fmt("^(%s)$", expression);
 	regex_t re;
 
 	if (regcomp(&re, whole, REG_EXTENDED | REG_NOSUB) != 0)
-		return err_set(err, E_CONFIG, "enable_annotations: '%s' is not an expression",
-			       expression);
+		return err_set(err, E_CONFIG,
+			       "enable_annotations: '%s' is not a regular expression", expression);
 	*out = regexec(&re, name, 0, NULL, 0) == 0;
 	regfree(&re);
 	return 0;
@@ -136,7 +136,7 @@ static int check_allowed(const struct toml_value *root, const char *file, const 
 			return 0;
 	}
 	err_set(err, E_PERMISSION, "not allowed by %s", file);
-	return err_hint(err, "the node's owner can list '%s' in enable_annotations", name);
+	return err_hint(err, "the node's administrator can list '%s' in enable_annotations", name);
 }
 
 static int check_path(const struct toml_value *root, const char *file, const struct note *n,
@@ -163,7 +163,7 @@ static const char *value_of(const char *const *annotations, const char *name)
 	return NULL;
 }
 
-/* By the real paths of both: a link must not lead out of the directory. */
+/* Compares real paths: a link must not lead out of the directory. */
 static bool is_below_one(const char *real, char *const *directories)
 {
 	strv_each(directory, directories) {
@@ -187,7 +187,7 @@ char *config_chosen(const struct toml_value *root, const char *file, const char 
 	if (toml_get_strings(toml_find(root, "runtime"), "valid_config_paths", &directories, err) <
 	    0)
 		return NULL;
-	/* Whether a file exists that may not be read in any case is nobody's business. */
+	/* The same error whether or not the file exists: this must not be revealed. */
 	real = *path == '/' ? realpath(path, NULL) : NULL;
 	if (real && is_below_one(real, directories))
 		return STEAL(real, NULL);
@@ -195,7 +195,7 @@ char *config_chosen(const struct toml_value *root, const char *file, const char 
 		"annotation " CONFIG_PATH
 		": '%.200s' is no file below a directory of valid_config_paths",
 		path);
-	err_hint(err, "the node's owner can list its directory in [runtime] of %s", file);
+	err_hint(err, "the node's administrator can list its directory in [runtime] of %s", file);
 	return NULL;
 }
 
@@ -236,7 +236,7 @@ static char *quote_words(const char *text, const char *separator)
 	return str_fmt("[%s]", joined);
 }
 
-/* The value as TOML. What is not quoted is one line, so that it cannot bring a key of its own. */
+/* The value as TOML. An unquoted value must be a single line, so that it cannot add keys. */
 static char *as_toml(const struct note *n, const char *value, struct err *err)
 {
 	enum config_kind kind = config_kind_of(n->table, n->key);
@@ -252,7 +252,7 @@ static char *as_toml(const struct note *n, const char *value, struct err *err)
 	return xstrdup(value);
 }
 
-/* What an annotation adds to the kernel's command line comes after what is there. */
+/* Kernel parameters of an annotation are appended to the configured ones. */
 static char *appended(const struct toml_value *root, const char *value)
 {
 	const struct toml_value *now = toml_find(qemu_table(root), "kernel_params");
@@ -269,7 +269,7 @@ static char *assignment(const struct note *n, const char *value, struct err *err
 	return toml ? str_fmt("%s.%s = %s\n", n->table, n->key, toml) : NULL;
 }
 
-/* The agent learns it from its command line. */
+/* Passed to the agent as a kernel parameter. */
 static char *assign_pipe_size(const struct toml_value *root, const char *value, struct err *err)
 {
 	const struct note *n = find_note("hypervisor.kernel_params");
@@ -281,7 +281,7 @@ static char *assign_pipe_size(const struct toml_value *root, const char *value, 
 	word = str_fmt("agent.container_pipe_size=%llu", (unsigned long long)size);
 	all = appended(root, word);
 	if (!n)
-		bug("no annotation for the kernel's command line");
+		bug("no annotation for the kernel command line");
 	return assignment(n, all, err);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* configuration.toml: where it is, its keys in one table, its checks. */
+/* configuration.toml: finding it, the table of its keys, and its checks. */
 
 #include "config/config-internal.h"
 
@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /*
- * One row a key. A key with a member is honoured. One without is accepted only with a value in
- * `only` ("a|b"; for a list: only empty), because nothing else is possible here; why says so.
+ * One row per key. A key with a member is supported. A key without one is accepted only with a
+ * value in `only` ("a|b"; for a list: only empty), since no other is supported; why is the reason.
  */
 struct key {
 	const char *table, *name;
@@ -75,7 +75,7 @@ struct key {
 	{                                                            \
 		t, n, CONFIG_STRINGS, SIZE_MAX, 0, 0, 0, NULL, "", w \
 	}
-/* A list that only matters to annotations: annotation.c reads it. */
+/* A list used only for annotations: annotation.c reads it. */
 #define GATE_LIST(t, n)                                                   \
 	{                                                                 \
 		t, n, CONFIG_STRINGS, SIZE_MAX, 0, 0, 0, NULL, NULL, NULL \
@@ -89,7 +89,7 @@ enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
 #define NO_TRACE    "tracing is not built in"
 #define NO_VHOST    "vhost-user devices are not supported"
 #define NO_BLOCK    "volumes and root file systems are shared as files"
-#define NO_CONSOLE  "there is no way to the agent's debug console yet"
+#define NO_CONSOLE  "the agent's debug console is not reachable from the host"
 #define NO_TEMPLATE "VM templates are not supported"
 
 static const struct key keys[] = {
@@ -118,7 +118,7 @@ static const struct key keys[] = {
 	FIXED_BOOL(Q, "enable_virtio_mem", "false", NO_HOTPLUG),
 	FIXED_BOOL(Q, "disable_block_device_use", "false|true", NULL),
 	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p",
-		   "unknown way to share files"),
+		   "unknown shared file system"),
 	STR_KEY(Q, "virtio_fs_daemon", virtiofsd, "/usr/lib/qemu/virtiofsd"),
 	GATE_LIST(Q, "valid_virtio_fs_daemon_paths"),
 	FIXED_INT(Q, "virtio_fs_cache_size", 0, 0, "there is no DAX window"),
@@ -158,7 +158,7 @@ static const struct key keys[] = {
 	BOOL_KEY(Q, "use_legacy_serial", legacy_serial, false),
 	FIXED_BOOL(Q, "disable_selinux", "false|true", NULL),
 	CHOICE_KEY(Q, "accelerator", accelerator, "", "|kvm|tcg", "unknown accelerator"),
-	CHOICE_KEY(Q, "transport", transport, "", "|vsock|serial", "unknown way to the agent"),
+	CHOICE_KEY(Q, "transport", transport, "", "|vsock|serial", "unknown transport"),
 
 	BOOL_KEY(A, "enable_debug", agent_debug, false),
 	FIXED_BOOL(A, "enable_tracing", "false", NO_TRACE),
@@ -267,7 +267,7 @@ static int take_cpus(struct toml_value *table, const struct key *k, int64_t *mem
 		return toml_get_int(table, k->name, k->min, k->max, k->number, member, err);
 	if (toml_get_float(table, k->name, 0, &number, err) < 0)
 		return -1;
-	/* Written so that what is no number is refused as well. */
+	/* Written so that NaN is refused too. */
 	if (!(number >= (double)k->min && number <= (double)k->max))
 		return err_set(err, E_CONFIG, "%s:%u: key '%s': %g is not between %lld and %lld",
 			       toml_file(v), v->span.line, k->name, number, (long long)k->min,
@@ -313,7 +313,7 @@ static int take(struct toml_value *table, const struct key *k, struct runtime_co
 
 /* --- documents --- */
 
-/* The table "a.b" and that nothing else is beside b in a; NULL (no error) if it is absent. */
+/* The table "a.b", checking that a has no other entry; NULL (no error) if it is absent. */
 static int find_table(struct toml_value *root, const char *path, struct toml_value **out,
 		      struct err *err)
 {
@@ -372,7 +372,7 @@ static int not_hidden(const struct dirent *e)
 	return e->d_name[0] != '.';
 }
 
-/* Lays every file of config.d/ beside the main file over it. */
+/* Merges every file of config.d/, beside the main file, into the document. */
 static int merge_dropins(struct toml_value *root, const char *file, struct err *err)
 {
 	AUTO(str) char *dir = str_fmt("%.*sconfig.d", (int)(path_basename(file) - file), file);
@@ -408,8 +408,8 @@ char *config_prefix(void)
 	return path_clean(up);
 }
 
-/* Where a person edits what was installed: an installed release is a generation of the prefix,
- * which has one etc/ for all of them. */
+/* An installed release is a generation below the prefix; all generations share the etc/ of the
+ * prefix, where administrators edit the configuration. */
 static char *edited_below(const char *prefix)
 {
 	AUTO(str) char *up = str_fmt("%s/..", prefix), *parent = path_clean(up);
@@ -427,7 +427,7 @@ char *config_find(const char *asked, struct err *err)
 	AUTO(str)
 	char *own = path_join(prefix, "share/defaults/kata-containers/configuration.toml");
 
-	/* One that was named must exist: falling back would run something else than was asked. */
+	/* A file that was named must exist: no fall-back to another configuration. */
 	if (!str_empty(asked))
 		return xstrdup(asked);
 	if (!str_empty(env))
@@ -445,7 +445,7 @@ char *config_find(const char *asked, struct err *err)
 	return NULL;
 }
 
-/* So a release works below any prefix, and a VM gets the kernel that came with its runtime. */
+/* Relative to the prefix, so that a release works anywhere and uses its own kernel. */
 static void below_prefix(char **path)
 {
 	AUTO(str) char *prefix = config_prefix(), *absolute = NULL;
@@ -456,7 +456,7 @@ static void below_prefix(char **path)
 	str_set(path, absolute);
 }
 
-/* Files that must be there before a VM can start: found now, with the key that names them. */
+/* Checks the files that a VM needs before it is started, so that the error names the key. */
 static int check_file(const struct runtime_config *c, const char *key, const char *path, int mode,
 		      struct err *err)
 {

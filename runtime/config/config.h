@@ -5,28 +5,28 @@
  * configuration.toml: upstream Kata's keys (tables [hypervisor.qemu], [agent.kata], [runtime],
  * [factory]) with config.d/ drop-ins.
  *
- *	struct runtime_config *c = config_load(chosen, annotations, &err);
+ * 	struct runtime_config *c = config_load(chosen, annotations, &err);
  *
- * chosen may be NULL: then the standard places are searched. Order: chosen (by
- * CreateTask options), $KATA_CONF_FILE, /etc/kata-containers/configuration.toml, then below the
- * program's own prefix (for a release that was installed as PREFIX/generations/ID: the first of
- * these below PREFIX) PREFIX/etc/configuration.toml and
+ * chosen (from the options of CreateTask) may be NULL: then the standard places are searched.
+ * Order: chosen, $KATA_CONF_FILE, /etc/kata-containers/configuration.toml, then below the program's
+ * own prefix (for a release that was installed as PREFIX/generations/ID: the first of these below
+ * PREFIX) PREFIX/etc/configuration.toml and
  * PREFIX/share/defaults/kata-containers/configuration.toml. The first that exists is read; then
- * every file of config.d/ beside it, sorted by name, key by key over it. Paths of kernel, initrd and
- * firmware without a leading slash are below that prefix.
+ * every file of config.d/ beside it, sorted by name, overrides it key by key. Paths of kernel,
+ * initrd and firmware without a leading slash are below that prefix.
  *
- * annotations is a list of names and values in turn (name, value, name, value, NULL), or NULL:
- * those named io.katacontainers.config.{hypervisor,agent,runtime}.KEY are laid over the files. KEYs
- * of the hypervisor must be matched, whole, by an expression of enable_annotations, and paths among
- * them by a pattern of their valid_* list. One that is not allowed or not known is an error.
+ * annotations is a list of alternating names and values (name, value, name, value, NULL), or NULL:
+ * those named io.katacontainers.config.{hypervisor,agent,runtime}.KEY override the files. A KEY of
+ * the hypervisor must match an expression of enable_annotations as a whole, and a path also a
+ * pattern of its valid_* list. An annotation that is not allowed or not known is an error.
  *
- * io.katacontainers.config_path names another file, which is read instead if it lies below one of
- * the directories that valid_config_paths in [runtime] of the first file lists (links resolved;
- * none by default). Its own lists then say what the other annotations may do.
+ * io.katacontainers.config_path names another file to read instead. It must lie below one of the
+ * directories listed in valid_config_paths in [runtime] of the first file (links are resolved; the
+ * default is none). The lists in that other file then apply to the other annotations.
  *
- * Nothing is silently ignored: every known key is either honoured or accepted only with the values
- * under which it has no effect here; anything else, and every unknown key, is an error with file,
- * line and remedy.
+ * Nothing is silently ignored: a known key is either supported, or accepted only with values that
+ * have no effect here; any other value, and every unknown key, is an error with file, line and
+ * remedy.
  */
 
 #include "base/err.h"
@@ -36,7 +36,7 @@
 #include <stdint.h>
 
 struct runtime_config {
-	char *file; /* the one that was read */
+	char *file; /* path of the file that was read */
 
 	/* [hypervisor.qemu] */
 	char *qemu_path, *kernel, *initrd, *machine_type, *kernel_params, *firmware;
@@ -63,12 +63,12 @@ struct runtime_config {
 	int64_t create_container_timeout_s;
 };
 
-/* The file that would be read, heap. E_NOT_FOUND lists the places. */
+/* The file that config_load would read, heap. E_NOT_FOUND lists the places searched. */
 char *config_find(const char *asked, struct err *err);
 struct runtime_config *config_load(const char *asked, const char *const *annotations,
 				   struct err *err);
 void config_free(struct runtime_config *c);
 DEFINE_AUTO(config, struct runtime_config *, NULL, config_free)
 
-/* PREFIX of the running program: the folder above its bin/, heap. */
+/* PREFIX of the running program: the parent directory of its bin/, heap. */
 char *config_prefix(void);

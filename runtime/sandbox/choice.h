@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Which file system carries the host's files into the guest.
+ * Chooses the file system that shares the host's files with the guest.
  *
- * Under TCG, code that the guest has run from a page stays translated until the guest or QEMU
- * writes the page. virtiofsd does neither: a program that is replaced through virtio-fs is read as
- * the new one and runs as the old one, unless the guest's kernel stores what it reads. 9p is served
- * by QEMU. With KVM there is nothing to choose.
+ * Under TCG, QEMU keeps the translation of code in a page until the guest or QEMU itself writes to
+ * the page. virtiofsd is another process: when a program is replaced through virtio-fs, the guest
+ * reads the new bytes but executes the old translation, unless the guest kernel writes the pages
+ * that it reads (kernel/patches, 0003). 9p is served by QEMU itself. With KVM both work.
  */
 
 #include "base/err.h"
@@ -24,14 +24,14 @@ struct share_choice {
 };
 
 /*
- * For a VM of that accelerator ("kvm", "tcg"). E_CONFIG: virtio-fs was asked for by name and the
- * kernel is none that can have it.
+ * Chooses for a VM with this accelerator ("kvm", "tcg"). E_CONFIG: virtio-fs is configured, but
+ * under TCG the configured guest kernel cannot use it safely.
  */
 MUST_CHECK int share_choose(const struct runtime_config *c, const char *accelerator,
 			    struct share_choice *choice, struct err *err);
 
 /*
- * The guest has booted on virtio-fs and does not say that its kernel stores what it reads:
- * E_CONFIG, with the remedy.
+ * For a guest that has booted with virtio-fs but whose agent does not confirm that its kernel
+ * writes the pages that it reads: sets E_CONFIG, with the remedy. Returns -1.
  */
 int share_refuse(const struct runtime_config *c, struct err *err);

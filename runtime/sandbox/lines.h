@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * What a guest writes for people, its console and its agent's log, as lines of our log at debug
- * level. The guest may write what it likes: a line is cut at 4096 bytes, and a flood costs its own
- * lines only.
+ * Copies the guest's console and its agent's log to our log, line by line, at debug level. The
+ * guest is untrusted: a line is cut at 4096 bytes, and if it floods the log only its own lines are
+ * lost.
  *
- * On the loop; what is given to lines_start must stay until lines_stop.
+ * On the loop; the arguments of lines_start must stay valid until lines_stop.
  */
 
 #include "base/buf.h"
@@ -16,9 +16,9 @@ struct lines {
 	const char *what; /* the message of the log lines */
 	int fd;           /* borrowed, set to non-blocking */
 	struct watch *watch;
-	struct buf line; /* that is being read */
+	struct buf line; /* the incomplete line */
 };
 
 void lines_start(struct lines *l, struct loop *loop, int fd, const char *what);
-/* Also of one that was never started; all zeroes is such a one. */
+/* Does nothing if it was never started (all zero). */
 void lines_stop(struct lines *l);

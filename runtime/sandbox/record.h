@@ -2,20 +2,20 @@
 #pragma once
 
 /*
- * What is on the host because of a sandbox. Everything lies below directories that are named by the
- * sandbox's key; persist.json says which processes it has.
+ * The record of a sandbox's resources on the host. Its directories are named by the sandbox's key;
+ * persist.json lists its processes.
  */
 
 #include "sandbox/sandbox.h"
 
 /*
- * The name that is the sandbox's alone on this host, since an id is only unique in its namespace:
- * ID@NAMESPACE. Names that are too long for a socket below a directory of it are cut, and told apart
- * by a digest. Heap; always a valid file name that begins as the id does.
+ * The key of a sandbox, unique on this host: ID@NAMESPACE, since an id is unique only in its
+ * namespace. If it is too long for the path of a socket (108 bytes), it is cut and a digest is
+ * appended. Heap; a valid file name that begins like the id.
  */
 char *record_key(const char *namespace, const char *id);
 
 MUST_CHECK int record_write(struct sandbox *s, struct err *err);
-/* Kills the processes on record that are still those that were recorded, and what was started for
- * the sandbox but not recorded any more. Waits for their end. */
+/* Kills the recorded processes, if the pid still belongs to the same process, and processes that
+ * were started for the sandbox but not yet recorded. Waits until they have ended. */
 void record_kill(const char *key);

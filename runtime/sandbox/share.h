@@ -3,6 +3,6 @@
 
 #include "sandbox/sandbox.h"
 
-/* Makes the shared directory, which must be empty, a private mount: what is bound below it shows
- * nowhere else, and what happens below it stays there. */
+/* Makes the shared directory, which must be empty, a private mount: mounts below it do not
+ * propagate. */
 MUST_CHECK int share_open(struct sandbox *s, struct err *err);

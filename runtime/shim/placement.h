@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* Where the server of `start` lives on the host; what it starts inherits it. */
+/* The cgroup and OOM score of the server that `start` creates; its children inherit them. */
 
 #include "base/err.h"
 
 #include <sys/types.h>
 
-/* The control group that the manager's options for the shim name (ShimCgroup), if they do. in is
- * where the options are: an encoded Any, or nothing. */
+/* Moves the server into the cgroup named by the manager's options (ShimCgroup), if any. in is the
+ * fd to read the options from: an encoded Any, or empty. */
 MUST_CHECK int placement_join_cgroup(int in, pid_t server, struct err *err);
-/* Out of memory, the shim is killed before its manager: a score of one more, as of runc's shim. */
+/* Sets the OOM score to the manager's plus one, as runc's shim does: it is killed before its
+ * manager. */
 MUST_CHECK int placement_score(pid_t manager, pid_t server, struct err *err);

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * Where a stream of a process is: a path (a FIFO), or SCHEME://PATH?KEY=VALUE&... as managers write
- * it for log files and logging programs. Path, keys and values are decoded (%41, and + for a blank
- * in the query) as containerd's own shim decodes them: of a key that is there twice the first value
- * counts, one without a value has the empty one, a pair that cannot be decoded is left out.
+ * The location of a stream: a path (a FIFO), or SCHEME://PATH?KEY=VALUE&..., which managers use for
+ * log files and logging programs. Path, keys and values are decoded (%41, and + for a space in the
+ * query) as in containerd's own shim: the first value of a repeated key is used, a key without a
+ * value gets "", a pair that cannot be decoded is left out.
  */
 
 #include "base/err.h"
@@ -22,7 +22,7 @@ struct uri {
 		NULL, NULL, NULL \
 	}
 
-/* E_INVALID: what the path says is no path. */
+/* E_INVALID if it has no valid path. */
 MUST_CHECK int uri_parse(const char *text, struct uri *out, struct err *err);
 void uri_release(struct uri *u);
 static inline void auto_release_uri(struct uri *u)

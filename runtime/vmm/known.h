@@ -2,14 +2,15 @@
 #pragma once
 
 /*
- * What can only be found out by trying, and holds until this machine boots again: whether a guest
- * runs with KVM, whether its agent is reached over vsock. The first sandbox tries, the others know.
+ * Properties of the host that can only be found by trying, and stay valid until it reboots: whether
+ * a guest runs with KVM, whether its agent is reachable over vsock. The first sandbox tries and
+ * records the result for the others.
  */
 
 enum vmm_question { VMM_ACCELERATOR, VMM_TRANSPORT };
 
-/* "kvm" or "tcg"; "vsock" or "serial"; NULL: that is not known yet. Static. */
+/* The recorded answer, "kvm" or "tcg", "vsock" or "serial"; NULL if not known yet. Static. */
 const char *vmm_known(enum vmm_question question);
-/* configured, if it is not empty, or what is known. */
+/* configured, if it is not empty, else the recorded answer or NULL. */
 const char *vmm_settled(enum vmm_question question, const char *configured);
 void vmm_remember(enum vmm_question question, const char *answer);

@@ -13,8 +13,8 @@
 
 enum { QMP_LINE_MAX = 1 << 20 };
 
-/* Takes the first whole line out of in: 1 and *out (NULL for an empty line), 0 if there is none
- * yet, -1 if it is no JSON object. No I/O. */
+/* Removes the first complete line from in: returns 1 and *out (NULL for an empty line), 0 if there
+ * is none yet, -1 if it is not a JSON object. No I/O. */
 MUST_CHECK int qmp_next(struct buf *in, struct json **out, struct err *err);
 
 /* Reads the greeting and leaves the negotiation mode. */

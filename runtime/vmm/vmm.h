@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A virtual machine monitor, behind a table so that a second one fits beside QEMU. A VM is got
- * (booted, later: cloned) and only then made into a particular sandbox, by RPC: nothing of one
- * sandbox is on its command line (its directory's name aside).
+ * A virtual machine monitor, behind a table so that a second one fits beside QEMU. A VM is booted
+ * first and then configured for a particular sandbox by RPC: except for the path of its directory
+ * its command line has nothing specific to the sandbox.
  */
 
 #include "base/deadline.h"
@@ -22,11 +22,11 @@ struct vmm_request {
 	const char *share_dir;   /* 9p: the host side of the share; virtio-fs: NULL */
 	const char *fs_socket;   /* virtio-fs: where virtiofsd listens */
 	int netns;               /* the network namespace to run in, or -1 */
-	int vhost_vsock;         /* of vsock_open, or -1: the agent is behind a serial port */
+	int vhost_vsock;         /* from vsock_open, or -1: the agent uses a serial port */
 	uint32_t cid;
 	unsigned vcpus;
 	uint64_t memory_mib;
-	/* Called when vm->child runs and before anything is waited for (NULL: not). */
+	/* Called once vm->child is valid, before anything is waited for; may be NULL. */
 	int (*launched)(void *arg, struct err *err);
 	void *arg;
 };
@@ -35,7 +35,7 @@ struct vm {
 	const struct vmm_ops *ops;
 	struct child child; /* the VMM; readable pidfd: it ended */
 	char *dir;
-	uint32_t cid; /* 0: the agent is behind a serial port */
+	uint32_t cid; /* 0: the agent uses a serial port */
 	int agent;    /* connected stream to the agent's port */
 	int console;  /* connected stream of the guest's console */
 	int log;      /* connected stream of the agent's log, or -1 */
@@ -48,10 +48,10 @@ struct vmm_ops {
 	 * is left but the log in dir. */
 	int (*start)(const struct vmm_request *r, struct vm *vm, struct deadline deadline,
 		     struct err *err);
-	/* Connects agent and log, if they are not: over vsock only a guest that is up can be
-	 * reached. The console must be read meanwhile. An agent without a log is none the worse. */
+	/* Connects agent and log, if start has not: over vsock they are reachable only once the
+	 * guest is up. The caller must read the console meanwhile. A missing log is no error. */
 	int (*dial)(struct vm *vm, struct deadline deadline, struct err *err);
-	/* Ends it, kindly until the deadline, then by force; releases vm. */
+	/* Ends the VMM: quit by its protocol until the deadline, then SIGKILL; releases vm. */
 	void (*stop)(struct vm *vm, struct deadline deadline);
 };
 

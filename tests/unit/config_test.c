@@ -427,7 +427,8 @@ START_TEST(annotations_are_refused)
 		fails(file, list, cases[i].code, SAYS("annotation ", cases[i].name, cases[i].says));
 	}
 	write_to(file, BASE "enable_annotations = [\"(\"]\n");
-	fails(file, SAYS(H "kernel", "/bin/cat"), E_CONFIG, SAYS(file, "'(' is not an expression"));
+	fails(file, SAYS(H "kernel", "/bin/cat"), E_CONFIG,
+	      SAYS(file, "'(' is not a regular expression"));
 }
 END_TEST
 
