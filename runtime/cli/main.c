@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-runtime: what an operator asks a node. */
+/* kata-runtime: reports whether and how containers can run on this node. */
 
 #include "config/config.h"
 #include "sandbox/choice.h"
@@ -120,8 +120,8 @@ static int cmd_check(struct err *err)
 		return -1;
 	if (geteuid() != 0)
 		return err_set(err, E_PERMISSION,
-			       "containers need root; run this as root to see "
-			       "what root sees");
+			       "containers need root; run this command as root to check "
+			       "what root can use");
 	return 0;
 }
 
@@ -234,7 +234,7 @@ int main(int argc, char **argv)
 	if (first >= 0 && first + 1 < argc) {
 		last = opt_parse(opts, OPT_PLAIN, argc - first, argv + first, &err);
 		if (last >= 0 && first + last < argc)
-			err_set(&err, E_USAGE, "'%s' is one word too many", argv[first + last]);
+			err_set(&err, E_USAGE, "unexpected argument '%s'", argv[first + last]);
 	}
 	if (!err.code && o.version) {
 		(void)printf("kata-runtime %s\n", KATA_VERSION);

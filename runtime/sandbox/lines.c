@@ -21,7 +21,7 @@ static void on_text(void *arg, uint32_t events)
 	for (ssize_t i = 0; i < n; i++) {
 		if (chunk[i] != '\n') {
 			if (chunk[i] != '\r')
-				buf_chr(&l->line, chunk[i]); /* what is too long is cut */
+				buf_chr(&l->line, chunk[i]); /* cut an overlong line */
 			continue;
 		}
 		if (l->line.len)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The record of a sandbox, and the name that it has on the host. */
+/* The record of a sandbox, and its key. */
 
 #include "sandbox/record.h"
 
@@ -39,7 +39,8 @@ char *record_key(const char *namespace, const char *id)
 	return str_fmt("%.*s@@%.*s", KEY_BEGINNING, id, KEY_DIGITS, hex);
 }
 
-/* Field 22 of /proc/PID/stat: with the pid it names a process for good. 0: no such process. */
+/* The start time, field 22 of /proc/PID/stat: with the pid it identifies a process. 0: no such
+ * process. */
 static uint64_t start_time(pid_t pid)
 {
 	AUTO(str) char *path = str_fmt("/proc/%d/stat", (int)pid);
@@ -89,7 +90,7 @@ static void kill_and_wait(int pidfd)
 	(void)poll(&ended, 1, KILL_MS);
 }
 
-/* Kills a process of the record, if it is still the one that was recorded. */
+/* Kills a recorded process, unless its pid now belongs to another process. */
 static void kill_recorded(const struct json *record, const char *name)
 {
 	struct json *p = json_get(record, name), *pid = p ? json_get(p, "pid") : NULL,
@@ -114,7 +115,8 @@ static bool sees_our_mounts(const char *pid)
 	       theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
 }
 
-/* One that was started and not recorded yet has the sandbox's directories on its command line. */
+/* A process that was started but not yet recorded has a directory of the sandbox on its command
+ * line. */
 static bool works_for(const char *pid, const char *key)
 {
 	AUTO(str) char *vm = str_fmt(SANDBOX_VM_DIR "/%s/", key);
@@ -150,7 +152,7 @@ void record_kill(const char *key)
 {
 	AUTO(str) char *path = str_fmt(SANDBOX_STATE_DIR "/%s/persist.json", key);
 	AUTO(buf) struct buf text = BUF_INIT(RECORD_MAX);
-	struct err missing = ERR_INIT; /* no record: there was no process yet */
+	struct err missing = ERR_INIT; /* no record: no process was started */
 
 	if (file_read(AT_FDCWD, path, RECORD_MAX, &text, &missing) == 0) {
 		AUTO(json)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The life of a sandbox, from top to bottom. */
+/* A sandbox from creation to removal. */
 
 #include "sandbox/sandbox.h"
 
@@ -78,7 +78,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	return -1;
 }
 
-/* --- what may end --- */
+/* --- unexpected ends --- */
 
 /* With the lock held. */
 static void kill_vmm(struct sandbox *s)
@@ -128,7 +128,7 @@ static void after_grace(void *arg)
 	die(s, E_GONE, s->grace_why);
 }
 
-/* A VM that ends closes its sockets first: its end is the better reason. */
+/* A VM that exits closes its sockets first, but its exit is the better reason to report. */
 static void die_unless_the_vm_does(struct sandbox *s, const char *why)
 {
 	s->grace_why = why;
@@ -172,7 +172,7 @@ bool sandbox_is_dead(struct sandbox *s)
 	return dead;
 }
 
-/* The connection broke under a call: the loop learns why at about the same time. */
+/* The connection broke during a call: the loop receives the reason at about the same time. */
 static void explain(struct sandbox *s, const char *method, struct err *err)
 {
 	struct deadline soon = deadline_in(WHY_MS);
@@ -198,7 +198,7 @@ static int call_service(struct sandbox *s, const char *service, const char *meth
 	return -1;
 }
 
-/* Whoever is in a call keeps the connection; none begins when it is about to go. */
+/* A call in progress keeps the connection alive; no call begins once the sandbox is stopping. */
 static int enter(struct sandbox *s, const char *method, struct err *err)
 {
 	(void)pthread_mutex_lock(&s->lock);
@@ -236,7 +236,7 @@ int sandbox_call(struct sandbox *s, const char *method, const void *request,
 
 void sandbox_kill(struct sandbox *s, const struct err *why)
 {
-	log_err(LOG_ERROR, why, "the VM is killed");
+	log_err(LOG_ERROR, why, "killing the VM");
 	(void)pthread_mutex_lock(&s->lock);
 	kill_vmm(s);
 	(void)pthread_mutex_unlock(&s->lock);
@@ -328,7 +328,7 @@ static int first_answer(struct sandbox *s, struct deadline deadline, struct err 
 			"the log");
 }
 
-/* From here on others may kill the VMM: by an fd of their own, whatever its owner does. */
+/* From here on other threads may kill the VMM through a pidfd of their own. */
 static int on_launched(void *arg, struct err *err)
 {
 	struct sandbox *s = arg;
@@ -343,13 +343,13 @@ static int on_launched(void *arg, struct err *err)
 	return check_cancelled(s, err) < 0 ? -1 : record_write(s, err);
 }
 
-/* One way to get a VM. */
+/* One combination of accelerator, transport and share to try. */
 struct attempt {
 	const char *accelerator;
 	bool vsock;
-	bool doubtful; /* vsock, and nobody knows whether it works */
-	bool by_9p;    /* not by virtio-fs: one was refuted */
-	bool refuted;  /* the kernel does not do what its file promised */
+	bool doubtful; /* vsock, not yet known to work */
+	bool by_9p;    /* use 9p: virtio-fs was found unsafe */
+	bool refuted;  /* the guest does not confirm what the kernel file says */
 };
 
 static int choose_share(struct sandbox *s, const struct attempt *a, struct err *err)
@@ -359,20 +359,20 @@ static int choose_share(struct sandbox *s, const struct attempt *a, struct err *
 	if (!a->by_9p && share_choose(s->config, a->accelerator, &choice, err) < 0)
 		return -1;
 	s->virtiofs = str_eq(choice.fs, SHARE_VIRTIOFS);
-	log_info("the share is chosen", LOG_S("share", choice.fs), LOG_S("why", choice.why),
+	log_info("share chosen", LOG_S("share", choice.fs), LOG_S("why", choice.why),
 		 LOG_S("accelerator", a->accelerator));
 	return 0;
 }
 
-/* A daemon that failed takes the VMM down with it, which then knows less of the reason. */
+/* A failing virtiofsd also ends the VMM, whose own error says less about the reason. */
 static void blame_virtiofsd(struct sandbox *s, struct err *err)
 {
 	if (virtiofsd_failed(&s->virtiofsd))
-		err_wrap(err, "virtiofsd ended (its words are in %s/virtiofsd.log)", s->vm_dir);
+		err_wrap(err, "virtiofsd ended (see %s/virtiofsd.log)", s->vm_dir);
 	spawn_kill(&s->virtiofsd);
 }
 
-/* Where the files are, and the VMM that serves them or is served with them. */
+/* Starts virtiofsd, if it is used, and the VMM. */
 static int start_vm(struct sandbox *s, const struct vmm_request *request, struct deadline deadline,
 		    struct err *err)
 {
@@ -387,7 +387,7 @@ static int start_vm(struct sandbox *s, const struct vmm_request *request, struct
 	} else {
 		r.share_dir = s->share_dir;
 	}
-	/* From its launch on it is on record: `delete` finds it, whenever this process ends. */
+	/* Recorded right after its launch, so that `delete` finds it whenever this process dies. */
 	r.launched = on_launched;
 	r.arg = s;
 	if (vmm_qemu.start(&r, &s->vm, deadline, err) < 0) {
@@ -397,7 +397,7 @@ static int start_vm(struct sandbox *s, const struct vmm_request *request, struct
 	return 0;
 }
 
-/* How long the agent's first answer may take: what is only tried leaves time for the next try. */
+/* The deadline for the agent's first answer; a doubtful attempt leaves time for the next one. */
 static struct deadline answer_by(const struct sandbox *s, const struct attempt *a,
 				 struct deadline deadline)
 {
@@ -412,8 +412,7 @@ static struct deadline answer_by(const struct sandbox *s, const struct attempt *
 	return d;
 }
 
-/* The number of a guest that is to be reached over vsock. A host that has none to give keeps what
- * it had before there was vsock. */
+/* Allocates the CID of a guest reached over vsock. If that fails, the serial port is used. */
 static int take_number(struct sandbox *s, struct attempt *a, uint32_t *cid, int *vhost,
 		       struct err *err)
 {
@@ -422,13 +421,13 @@ static int take_number(struct sandbox *s, struct attempt *a, uint32_t *cid, int 
 		return 0;
 	if (*s->config->transport)
 		return -1;
-	log_err(LOG_WARN, err, "no vsock, the agent is reached over a serial port");
+	log_err(LOG_WARN, err, "no vsock, using a serial port for the agent");
 	err_clear(err);
 	a->vsock = a->doubtful = false;
 	return 0;
 }
 
-/* What the kernel's file promised the guest must say that it keeps. */
+/* The agent must confirm what the kernel's file says about storing pages. */
 static int check_share(struct sandbox *s, struct attempt *a, struct deadline deadline,
 		       struct err *err)
 {
@@ -449,12 +448,12 @@ static int check_share(struct sandbox *s, struct attempt *a, struct deadline dea
 	return share_refuse(s->config, err);
 }
 
-/* A VM with an agent that answers. On failure nothing of it runs. */
+/* Boots a VM until its agent answers. On failure everything is stopped. */
 static int boot(struct sandbox *s, const struct vmm_request *r, struct attempt *a,
 		struct deadline deadline, struct err *err)
 {
 	struct vmm_request request = *r;
-	AUTO(fd) int vhost = -1; /* the number is taken until QEMU has this too */
+	AUTO(fd) int vhost = -1; /* keeps the CID until QEMU has opened it too */
 
 	if (check_cancelled(s, err) < 0)
 		return -1;
@@ -475,15 +474,15 @@ static int boot(struct sandbox *s, const struct vmm_request *r, struct attempt *
 	return -1;
 }
 
-/* vsock where it was asked for, or the host has it and it did not fail. */
+/* Use vsock if it is configured, or if the host has it and it is not known to fail. */
 static bool begin_with_vsock(const struct sandbox *s, const char *settled)
 {
 	return str_eq(s->config->transport, "vsock") ||
 	       (!str_eq(settled, "serial") && vsock_is_there());
 }
 
-/* Another way after one that failed: false, there is none. A vsock that does not work is doubted
- * before KVM, for it costs nothing to do without. */
+/* Selects the next combination after a failure; false: there is none. vsock is given up before KVM,
+ * since a serial port costs nothing. */
 static bool try_else(struct attempt *a, bool accelerator_settled, bool may_vsock)
 {
 	if (a->refuted) {
@@ -502,8 +501,8 @@ static bool try_else(struct attempt *a, bool accelerator_settled, bool may_vsock
 	return true;
 }
 
-/* What works is decided by trying: a /dev/kvm that opens may still not run a guest, and a
- * /dev/vhost-vsock not reach one. */
+/* Tries combinations until one works: a /dev/kvm that opens may still not run a guest, and a
+ * /dev/vhost-vsock may not reach it. */
 static int boot_somehow(struct sandbox *s, const struct vmm_request *r, struct deadline deadline,
 			struct err *err)
 {
@@ -520,7 +519,7 @@ static int boot_somehow(struct sandbox *s, const struct vmm_request *r, struct d
 		if (err->code == E_CANCELLED || !try_else(&a, accelerator != NULL, vsock))
 			return -1;
 		a.doubtful = a.vsock && doubtful;
-		log_err(LOG_WARN, err, "the VM does not run so, trying otherwise",
+		log_err(LOG_WARN, err, "the VM did not start, falling back",
 			LOG_S("accelerator", failed.accelerator),
 			LOG_S("transport", failed.vsock ? "vsock" : "serial"));
 		err_clear(err);
@@ -591,7 +590,7 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	return result;
 }
 
-/* On the loop. What it says is a guest's word: cut, and escaped where it is written. */
+/* On the loop. The version is untrusted: it is cut here, and escaped where it is written. */
 static void on_version(void *arg, const void *message, const struct err *why)
 {
 	const Grpc__VersionCheckResponse *reply = message;
@@ -599,16 +598,16 @@ static void on_version(void *arg, const void *message, const struct err *why)
 	struct err err = ERR_INIT;
 
 	if (!reply) {
-		log_err(LOG_DEBUG, why, "the agent does not say its version");
+		log_err(LOG_DEBUG, why, "cannot get the version of the agent");
 		return;
 	}
 	s->agent_version = xstrndup(reply->agent_version, VERSION_MAX);
 	if (record_write(s, &err) < 0)
-		log_err(LOG_WARN, &err, "the agent's version is not recorded");
+		log_err(LOG_WARN, &err, "cannot record the version of the agent");
 }
 
-/* For the record: an operator and the installer's proof look at it. Nobody waits for it, and an
- * agent that does not say is no reason to fail. */
+/* Recorded for operators and for the installer's check. Asynchronous; an agent that does not report
+ * it is no error. */
 static void learn_version(struct sandbox *s)
 {
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
@@ -637,7 +636,7 @@ int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns, const 
 
 /* --- stop, clean --- */
 
-/* True: the caller stops it. False: there is nothing to stop, or another has stopped it. */
+/* True: the caller must stop the VM. False: there is none, or another flow has stopped it. */
 static bool begin_stop(struct sandbox *s)
 {
 	bool first;
@@ -651,7 +650,7 @@ static bool begin_stop(struct sandbox *s)
 	return first;
 }
 
-/* Flows that are in a call leave: soon, or because there is no connection any more. */
+/* Waits until no flow is in a call: calls end soon, at the latest when the connection is closed. */
 static void await_calls(struct sandbox *s)
 {
 	struct deadline soon = deadline_in(CALLS_MS);
@@ -666,7 +665,7 @@ static void await_calls(struct sandbox *s)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-/* The guest writes back what it has; one that does not say so is not waited for. */
+/* Makes the guest write back its data; waits only briefly for its answer. */
 static void say_goodbye(struct sandbox *s)
 {
 	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
@@ -675,7 +674,7 @@ static void say_goodbye(struct sandbox *s)
 	if (s->client && !sandbox_is_dead(s) &&
 	    call_service(s, "grpc.AgentService", "DestroySandbox", &request, NULL,
 			 deadline_in(GOODBYE_MS), NULL, &err) < 0)
-		log_err(LOG_DEBUG, &err, "the agent did not say goodbye");
+		log_err(LOG_DEBUG, &err, "the agent did not confirm DestroySandbox");
 }
 
 static void end_stop(struct sandbox *s)
@@ -719,7 +718,7 @@ void sandbox_free(struct sandbox *s)
 
 	sandbox_stop(s);
 	if (remove_files(s->key, &err) < 0)
-		log_err(LOG_WARN, &err, "files of the sandbox stay");
+		log_err(LOG_WARN, &err, "cannot remove the files of the sandbox");
 	release(s);
 }
 

@@ -23,10 +23,10 @@
 /* --- binds --- */
 
 /*
- * On a host whose mounts are shared (systemd's default) a plain bind joins the peer group of its
- * source: what is unmounted below it is then unmounted from the host, and what the host mounts
- * later shows up here and keeps it busy. So the copy leaves its group before it has a place, and
- * the share itself is a private mount, below which nothing is passed on to other namespaces.
+ * On a host with shared mounts (systemd's default) a plain bind mount joins the peer group of its
+ * source: unmounting below it would also unmount on the host, and later mounts of the host would
+ * appear here and be kept busy. So the detached copy is made private before it is attached, and the
+ * share itself is a private mount, so that nothing below it propagates to other namespaces.
  */
 static int bind(int source, const char *target, const struct share_how *how, struct err *err)
 {
@@ -72,7 +72,7 @@ int sandbox_share_rootfs(struct sandbox *s, const char *container, const char *r
 	return 0;
 }
 
-/* What is bound on: an empty directory or file at a path that is not taken. */
+/* Makes the mount point: an empty directory or file at an unused path. */
 static int make_target(const char *target, bool directory, struct err *err)
 {
 	AUTO(fd) int fd = -1;
@@ -125,7 +125,8 @@ int sandbox_share(struct sandbox *s, const char *source, const struct share_how 
 		return err_wrap(err, "share %s", source);
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return err_sys(err, "get random bytes");
-	/* Nothing of the destination or the container: either may be as long as a name can be. */
+	/* The name contains neither destination nor container id, as each may have the maximum
+	 * length of a name. */
 	name = str_fmt("mount-%016" PRIx64, random);
 	if (share_at(s, from, name, how, err) < 0)
 		return err_wrap(err, "share %s", source);
@@ -149,7 +150,7 @@ static int share_configured(struct sandbox *s, const char *entry, struct err *er
 	name = str_fmt("sandbox-mounts/%s", path_basename(source));
 	target = path_join(s->share_dir, name);
 	if (path_exists(target))
-		return err_set(err, E_CONFIG, "sandbox_bind_mounts: there are two named '%s'",
+		return err_set(err, E_CONFIG, "sandbox_bind_mounts: two entries have the name '%s'",
 			       path_basename(source));
 	from = open(source, O_PATH | O_CLOEXEC);
 	if (from < 0)

@@ -18,8 +18,8 @@ enum { HELP_MS = 10000, HELP_MAX = 256 << 10 };
 
 /* --- which it is --- */
 
-/* What tells them apart, and where the cache modes are named: in what follows, up to the next
- * option. */
+/* Texts that identify each kind, and the option whose description lists the cache modes, up to the
+ * next option. */
 static const struct {
 	const char *shared, *cache;
 } kinds[] = {
@@ -87,7 +87,7 @@ int virtiofsd_recognize(const char *program, const char *help, const char *asked
 		"virtio_fs_daemon = \"%s\": neither QEMU's virtiofsd nor the one in Rust (1.10 or "
 		"newer)",
 		program);
-	return err_hint(err, "correct the path, or set shared_fs = \"virtio-9p\"");
+	return err_hint(err, "install one, correct the path, or set shared_fs = \"virtio-9p\"");
 }
 
 /* --- its command line --- */
@@ -104,8 +104,8 @@ static uint64_t number_in(const char *path, uint64_t otherwise)
 }
 
 /*
- * The one limit of its descriptors, of which it holds one for each file that the guest knows: what
- * the kernel allows a process, less what others need, and no more than we may give.
+ * Its limit of open files; it holds one descriptor for each file that the guest knows. What the
+ * kernel allows a process, less a reserve, within our own hard limit.
  */
 static uint64_t descriptors(void)
 {
@@ -167,7 +167,7 @@ static int plan(const struct runtime_config *c, const char *dir, char ***argv, s
 {
 	struct spawn s = { .argv = ARGV(c->virtiofsd, "--help") };
 	AUTO(buf) struct buf help = BUF_INIT(HELP_MAX);
-	struct err ignored = ERR_INIT; /* one that fails at --help says nothing that we know */
+	struct err ignored = ERR_INIT; /* if --help fails, its output is not recognized below */
 	enum virtiofsd_kind kind;
 	const char *mode;
 

@@ -29,7 +29,7 @@ enum { HOOK_SECONDS = 10 };
 
 typedef Containerd__Task__V2__CreateTaskRequest CreateRequest;
 
-/* A pod's containers say so by annotation; this version runs single containers. */
+/* Containers of a pod are marked by an annotation; this version runs only single containers. */
 static int check_kind(const struct oci_spec *spec, struct err *err)
 {
 	static const char *const keys[] = { "io.kubernetes.cri.container-type",
@@ -48,7 +48,7 @@ static int check_kind(const struct oci_spec *spec, struct err *err)
 	return 0;
 }
 
-/* The configuration that the node names for this runtime in containerd's own, or NULL. */
+/* The configuration file that containerd's configuration names for this runtime, or NULL. */
 static char *asked_config(const CreateRequest *r, struct err *err)
 {
 	Runtimeoptions__V1__Options *options;
@@ -68,7 +68,7 @@ static char *asked_config(const CreateRequest *r, struct err *err)
 	return path;
 }
 
-/* Names and values in turn. */
+/* A list of alternating names and values. */
 static char **annotations_of(const struct oci_spec *spec)
 {
 	char **list = NULL;
@@ -119,8 +119,8 @@ static int mount_rootfs(struct shim *s, const CreateRequest *r, struct err *err)
 
 		for (size_t k = 0; k < m->n_options; k++)
 			strv_push(&options, m->options[k]);
-		/* A copy that is not connected to what it is of: nothing that is undone here may be
-		 * undone there. */
+		/* A private copy of the mount, so that undoing it here does not unmount the
+		 * original. */
 		strv_push(&options, "rprivate");
 		if (mount_options_parse(options, &o, err) < 0 ||
 		    mount_at(m->source, s->rootfs, m->type, &o, err) < 0)
@@ -131,12 +131,12 @@ static int mount_rootfs(struct shim *s, const CreateRequest *r, struct err *err)
 	if (fd < 0) {
 		err_sys(&missing, "root file system %s", s->rootfs);
 		*err = missing;
-		return err_hint(err, "the container manager must have prepared it");
+		return err_hint(err, "the container manager must create it before the container");
 	}
 	return 0;
 }
 
-/* An fd of the network namespace that the manager gave, -1 if none. */
+/* An fd of the network namespace in the specification, -1 if none. */
 static int open_netns(const struct oci_spec *spec, int *fd, struct err *err)
 {
 	*fd = -1;
@@ -193,7 +193,7 @@ static struct oci_spec *translate(struct shim *s, const char *guest_rootfs, stru
 	return STEAL(guest, NULL);
 }
 
-/* From here on a Create that is abandoned is noticed wherever it waits for the VM. */
+/* From here on an abandoned Create is cancelled wherever it waits for the VM. */
 static int make_sandbox(struct shim *s, struct err *err)
 {
 	struct sandbox *sb;
@@ -221,7 +221,7 @@ static int bring_up(struct shim *s, const CreateRequest *r, struct deadline dead
 	if (open_netns(s->spec, &netns, err) < 0 || mount_rootfs(s, r, err) < 0 ||
 	    host_hooks(s, err) < 0 || make_sandbox(s, err) < 0)
 		return -1;
-	/* All that the guest is to see is shared before the VM starts. */
+	/* Everything is shared before the VM starts. */
 	if (sandbox_share_rootfs(s->sandbox, s->inv->id, s->rootfs, &guest_rootfs, err) < 0 ||
 	    sandbox_share_configured(s->sandbox, err) < 0)
 		return -1;
@@ -281,8 +281,8 @@ static int begin(struct shim *s, const CreateRequest *r, struct err *err)
 	return err->code ? -1 : 0;
 }
 
-/* The manager may know of it from here on, unless nobody wants it any more: in one step. The
- * container's process, with a reference. */
+/* Publishes the container, unless Create was abandoned, in one step. Returns its process with a
+ * reference. */
 static struct process *commit(struct shim *s, const CreateRequest *r, struct err *err)
 {
 	struct process *init = NULL;
@@ -302,7 +302,7 @@ static struct process *commit(struct shim *s, const CreateRequest *r, struct err
 	return init;
 }
 
-/* Loop: a sandbox that ended while the container was being created. Nobody was told yet. */
+/* Loop: the sandbox ended while the container was being created; this was not yet reported. */
 static void notice_early_end(void *arg)
 {
 	struct shim *s = arg;
@@ -321,7 +321,7 @@ void shim_post_stop(struct shim *s)
 	loop_post(s->loop, stop_on_loop, s->loop);
 }
 
-/* The answer is on its way before a Shutdown that came meanwhile has its effect. */
+/* The answer is sent before a Shutdown received meanwhile takes effect. */
 static void undo(struct shim *s, struct ttrpc_call *call, const struct err *err)
 {
 	bool ends;
@@ -337,7 +337,7 @@ static void undo(struct shim *s, struct ttrpc_call *call, const struct err *err)
 		shim_post_stop(s);
 }
 
-/* Loop: the connection of the Create that is under way is gone. */
+/* Loop: the connection of the running Create is gone. */
 static void on_caller_gone(void *arg)
 {
 	struct shim *s = arg;
@@ -399,7 +399,7 @@ void task_create(struct ttrpc_call *call, const void *request, void *arg)
 
 /* --- undo --- */
 
-/* On the loop, whose handlers look at them without the lock. */
+/* On the loop, whose handlers read these without the lock. */
 static void forget(void *arg)
 {
 	struct shim *s = arg;
@@ -420,12 +420,12 @@ void shim_take_down(struct shim *s)
 	if (init)
 		io_finish(process_take_io(init), deadline_in(0));
 	if (sb)
-		sandbox_stop(sb); /* answers of the agent come in until then, and lead to it */
+		sandbox_stop(sb); /* answers of the agent refer to it until then */
 	loop_call(s->loop, forget, s);
 	if (sb)
 		sandbox_free(sb);
 	if (s->rootfs_mounted && mount_detach_below(s->rootfs, &err) < 0)
-		log_err(LOG_WARN, &err, "the root file system stays mounted");
+		log_err(LOG_WARN, &err, "cannot unmount the root file system");
 	s->rootfs_mounted = false;
 	if (init)
 		process_drop(init);

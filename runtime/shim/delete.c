@@ -12,7 +12,7 @@
 
 enum { DRAIN_MS = 10000, OTHERS_MS = 1000, EXEC_DRAIN_MS = 500, HOOK_SECONDS = 10 };
 
-/* What is known of a process when it is deleted. */
+/* The data of a deleted process for the answer. */
 struct end {
 	enum process_state state;
 	uint32_t pid, status;
@@ -32,8 +32,8 @@ static void reply_delete(struct ttrpc_call *call, const struct end *end)
 	ttrpc_reply(call, &reply);
 }
 
-/* Finds it and makes sure that nobody else does: an exec leaves the list, the container is being
- * deleted from here on. */
+/* Finds the process and makes it unavailable to others: an exec is removed from the list, a
+ * container is marked as being deleted. */
 static struct process *claim(struct shim *s, const Containerd__Task__V2__DeleteRequest *r,
 			     struct end *end, struct err *err)
 {
@@ -59,7 +59,7 @@ static struct process *claim(struct shim *s, const Containerd__Task__V2__DeleteR
 	return p;
 }
 
-/* Execs that the manager has not deleted go with their container. */
+/* Execs that the manager has not deleted are deleted with the container. */
 static void drop_execs(struct shim *s)
 {
 	for (;;) {
@@ -79,8 +79,8 @@ static void drop_execs(struct shim *s)
 }
 
 /*
- * Waits until the flows that were there before have left. Those that wait for an agent that does
- * not answer are made to leave: there is no agent any more.
+ * Waits until all earlier flows are done. Calls to an agent that does not answer fail once the VM
+ * has stopped.
  */
 static void be_alone(struct shim *s)
 {
@@ -138,7 +138,7 @@ static void delete_container(struct shim *s, const struct end *end)
 	publish_delete(s, end);
 }
 
-/* After the answer, so that a Shutdown that came meanwhile does not take it away. */
+/* After the answer, so that a Shutdown received meanwhile cannot drop it. */
 static void deleted(struct shim *s)
 {
 	bool last;
@@ -163,7 +163,8 @@ void task_delete(struct ttrpc_call *call, const void *request, void *arg)
 		return;
 	}
 	if (*p->exec_id) {
-		/* Its pipes may be held by what it left behind; what was written is there by now. */
+		/* Its pipes may be held open by descendants; everything it wrote has arrived by
+		 * now. */
 		io_finish(process_take_io(p), deadline_in(EXEC_DRAIN_MS));
 		process_drop(p);
 	} else {

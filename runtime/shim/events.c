@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Events to the container manager over its ttRPC address, in order, by one thread. A manager that
- * is away (restarting) is asked again; after two minutes an event is given up, with a log line.
+ * Events to the container manager over its ttRPC address, in order, by one thread. While the
+ * manager is unreachable (restarting) delivery is retried; after two minutes the event is dropped,
+ * with a log line.
  */
 
 #include "shim/shim.h"
@@ -25,7 +26,7 @@ struct queued {
 };
 
 struct events {
-	char *address, *namespace; /* address NULL: nobody listens, events are logged */
+	char *address, *namespace; /* address NULL: no receiver, events are only logged */
 	pthread_t thread;
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
@@ -65,7 +66,7 @@ static int forward(struct events *e, struct ttrpc_client *client, const struct q
 			  NULL, deadline_in(CALL_MS), NULL, err);
 }
 
-/* One connection a burst: a loop of its own, since this thread blocks in calls. */
+/* One connection per burst, with its own loop, since this thread blocks in calls. */
 struct line {
 	struct loop *loop;
 	struct ttrpc_client *client;
@@ -198,7 +199,7 @@ void events_publish(struct events *e, const char *topic, const ProtobufCMessage 
 	(void)pthread_cond_signal(&e->changed);
 	(void)pthread_mutex_unlock(&e->lock);
 	if (full) {
-		log_warn("event dropped: too many wait", LOG_S("topic", topic));
+		log_warn("event dropped: the queue is full", LOG_S("topic", topic));
 		queued_release(&q);
 	}
 }

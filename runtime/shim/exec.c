@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Exec: a process is described; Start runs it. */
+/* Exec: stores the description of a process, which Start runs. */
 
 #include "shim/shim.h"
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Standard streams between the manager's pipes and the agent, all on the loop: each output is asked
- * from the agent while there is room for it, input is read while the agent has taken the last
- * piece. FIFOs are held open at both ends, so that a manager that restarts does not end a stream.
+ * Standard streams between the manager's pipes and the agent, all on the loop: output is requested
+ * from the agent while there is room for it; input is read after the agent has accepted the
+ * previous piece. FIFOs are held open at both ends, so that a restart of the manager does not end a
+ * stream.
  */
 
 #include "shim/shim.h"
@@ -31,7 +32,7 @@
 enum {
 	CHUNK = 256 * 1024,
 	OUT_CHUNK = 1 << 20,
-	BUFFER = 1 << 20,                   /* nothing is asked for while more than this waits */
+	BUFFER = 1 << 20,                   /* no request while more than this is queued */
 	QUEUE_MAX = BUFFER + 2 * OUT_CHUNK, /* and what was asked for before */
 	READY_MS = 10000,
 	LOGGER_MS = 12000
@@ -47,9 +48,9 @@ struct output {
 	bool pollable, grown;
 	bool fifo; /* open for reading too */
 	struct watch *watch;
-	struct buf queue; /* what the manager has not taken */
+	struct buf queue; /* output not yet read by the manager */
 	bool asking, ended;
-	bool arriving; /* an answer has begun to come, the next was asked for if there was room */
+	bool arriving; /* an answer has begun to arrive; the next was requested if there was room */
 };
 
 struct input {
@@ -60,18 +61,18 @@ struct input {
 	uint8_t *data;
 	size_t len, done;
 	bool closed;  /* the agent was told the end */
-	bool discard; /* the process reads no more, the manager still writes */
+	bool discard; /* the process has closed its input, the manager still writes */
 };
 
 struct io {
 	struct process *process;
-	unsigned refs; /* loop: requests under way, and the owner's one */
+	unsigned refs; /* loop: one for each pending request, one for the owner */
 	struct output out, err;
 	struct input in;
 	struct child logger;
 	bool stopped;         /* loop */
-	bool detached;        /* loop: there is no agent to be asked */
-	size_t moved;         /* loop: answers that came, for io_settle */
+	bool detached;        /* loop: the agent is gone */
+	size_t moved;         /* loop: number of answers, for io_settle */
 	pthread_mutex_t lock; /* guards done */
 	pthread_cond_t changed;
 	bool done; /* both outputs are delivered */
@@ -81,7 +82,7 @@ struct io {
 
 static int open_fifo_out(const char *path, struct err *err)
 {
-	/* Both ends: never blocks, and never breaks when its reader goes for a while. */
+	/* Opens both ends: never blocks, and survives a temporary absence of the reader. */
 	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	return fd < 0 ? err_sys(err, "open %s", path) : fd;
@@ -135,7 +136,7 @@ static int open_input(const char *text, struct input *in, struct err *err)
 	return in->fd < 0 ? err_sys(err, "open %s", uri.path) : 0;
 }
 
-/* binary:///path?key=value&...: arguments are the keys and values in turn. */
+/* binary:///path?key=value&...: the arguments are alternating keys and values. */
 static char **logger_arguments(const char *text, struct err *err)
 {
 	AUTO(uri) struct uri uri = URI_INIT;
@@ -170,7 +171,7 @@ static int start_logger(struct io *io, const char *uri, struct err *err)
 	fd_close(&ready[1]);
 	wait.fd = ready[0];
 	if (poll(&wait, 1, READY_MS) == 0) {
-		err_set(err, E_TIMEOUT, "logging program %s did not get ready", argv[0]);
+		err_set(err, E_TIMEOUT, "logging program %s did not become ready", argv[0]);
 		goto out;
 	}
 	if (fd_nonblock(out[1], true, err) < 0 || fd_nonblock(errs[1], true, err) < 0)
@@ -263,7 +264,7 @@ static void finish_output(struct output *o)
 
 static void on_writable(void *arg, uint32_t events);
 
-/* A reader that is woken seldom takes more each time. True, once, if there is more room now. */
+/* Enlarges the pipe, so that the reader wakes less often. True, once, if there is more room now. */
 static bool grow_pipe(struct output *o)
 {
 	if (o->grown)
@@ -274,12 +275,12 @@ static bool grow_pipe(struct output *o)
 
 static void drop_output(struct output *o)
 {
-	log_warn("output cannot be written, it is dropped from here on", LOG_S("stream", o->method),
+	log_warn("cannot write output, dropping it from here on", LOG_S("stream", o->method),
 		 LOG_I("errno", errno));
 	finish_output(o);
 }
 
-/* How much of it the manager takes now. When it will take no more, o has no fd any more. */
+/* Writes what the manager accepts now and returns how much. If it is gone, o's fd is closed. */
 static size_t put(struct output *o, const void *data, size_t len)
 {
 	size_t done = 0;
@@ -297,7 +298,7 @@ static size_t put(struct output *o, const void *data, size_t len)
 	return done;
 }
 
-/* Writes what is queued as far as it goes. */
+/* Writes queued output as far as the manager accepts it. */
 static void flush(struct output *o)
 {
 	size_t done = put(o, o->queue.data, o->queue.len);
@@ -328,7 +329,7 @@ static void on_writable(void *arg, uint32_t events)
 	check_done(o->io);
 }
 
-/* What is not taken at once waits behind what waits already. */
+/* What is not accepted at once is appended to the queue. */
 static void deliver(struct output *o, const uint8_t *data, size_t len)
 {
 	size_t done = o->queue.len ? 0 : put(o, data, len);
@@ -337,7 +338,7 @@ static void deliver(struct output *o, const uint8_t *data, size_t len)
 		buf_add(&o->queue, data + done, len - done);
 }
 
-/* The agent has done what it was asked: the next piece is made while this one travels. */
+/* The agent has finished the request: ask for the next piece while this answer is in transit. */
 static void on_begun(void *arg)
 {
 	struct output *o = arg;
@@ -362,9 +363,9 @@ static void on_output(void *arg, const uint8_t *data, size_t len, const struct e
 		return;
 	}
 	o->io->moved++;
-	/* Where there is room the next piece is on its way while this one is written. */
+	/* If there is room, request the next piece before this one is written. */
 	if (err)
-		o->ended = true; /* the end of the stream, or of the sandbox: there is no more */
+		o->ended = true; /* end of the stream or of the sandbox */
 	else
 		ask(o);
 	deliver(o, data, len);
@@ -406,12 +407,12 @@ static size_t not_taken(const struct output *o)
 	int unread = 0;
 
 	if (o->fd >= 0 && o->pollable && ioctl(o->fd, FIONREAD, &unread) < 0)
-		unread = 0; /* something that has no such number: a logging program's socket */
+		unread = 0; /* not supported, e.g. by a socket of a logging program */
 	return o->queue.len + (size_t)unread;
 }
 
-/* Everything that the process wrote was taken. Where others still hold the output open there is no
- * end to wait for: that nothing comes any more has to do. */
+/* All output of the process was read. If other processes still hold the output open, there is no
+ * end of file to wait for; then it counts as settled when nothing more arrives. */
 static bool taken(const struct output *o, bool quiet)
 {
 	return (o->ended || quiet) && !not_taken(o);
@@ -464,7 +465,7 @@ void io_settle(struct io *io, loop_fn done, void *arg)
 			      .quiet = deadline_in(QUIET_MS),
 			      .stalled = deadline_in(STALLED_MS),
 			      .end = deadline_in(SETTLE_MS) };
-	/* A pipe does not tell when it becomes empty. */
+	/* There is no event for a pipe that becomes empty. */
 	s->timer = loop_timer(io->process->shim->loop, TICK_MS, true, on_settle_tick, s);
 }
 
@@ -475,7 +476,7 @@ static void send_input(struct input *in);
 static void on_closed(void *arg, const void *reply, const struct err *err)
 {
 	(void)reply;
-	(void)err; /* the process may be gone: then its input is too */
+	(void)err; /* the process may be gone, and its input with it */
 	unref(arg);
 }
 
@@ -509,7 +510,7 @@ static void on_sent(void *arg, const void *reply, const struct err *err)
 	struct io *io = in->io;
 
 	if (!io->stopped && err) {
-		/* A manager whose pipe breaks would believe that it failed. */
+		/* A broken pipe would look like a failure to the manager. */
 		in->discard = true;
 		if (in->watch)
 			watch_set(in->watch, EPOLLIN);
@@ -564,8 +565,8 @@ static void on_input(void *arg, uint32_t events)
 /* --- start and end --- */
 
 /*
- * A manager whose input ended before the start has come and gone (the FIFO is hung up): its end is
- * the end. Otherwise the FIFO is held open until CloseIO, over restarts of the manager.
+ * If the writer has already closed the FIFO before the start (POLLHUP), that is the end of the
+ * input. Otherwise the FIFO is held open until CloseIO, also while the manager restarts.
  */
 static void hold_input(struct input *in)
 {
@@ -578,7 +579,7 @@ static void hold_input(struct input *in)
 		log_warn("standard input will end with its writer", LOG_I("errno", errno));
 }
 
-/* A process that was given no input reads the end of it at once; a terminal has none. */
+/* A process without input reads end of file at once; a terminal has no end of file. */
 static void start_input(struct input *in)
 {
 	const struct process *p = in->io->process;
@@ -616,7 +617,7 @@ void io_detach(struct io *io)
 	check_done(io);
 }
 
-/* Without a writer of ours the FIFO ends when the manager's writer is gone too. */
+/* Without our writer the FIFO reports end of file when the manager's writer is closed. */
 void io_close_stdin(struct io *io)
 {
 	if (!io)
@@ -651,8 +652,8 @@ static void await_done(struct io *io, struct deadline deadline)
 	(void)pthread_mutex_unlock(&io->lock);
 }
 
-/* From here on a FIFO that nobody reads is an error and not something to wait for: our own reading
- * end goes. */
+/* Closes our own reading end: from here on, writing to a FIFO without a reader fails instead of
+ * waiting. */
 static void give_up_reading(struct output *o)
 {
 	AUTO(str) char *path = str_fmt("/proc/self/fd/%d", o->fd);
@@ -690,7 +691,7 @@ void io_finish(struct io *io, struct deadline deadline)
 	loop_call(io->process->shim->loop, finish_on_loop, io);
 	await_done(io, deadline);
 	loop_call(io->process->shim->loop, stop_on_loop, &r);
-	/* Its pipes are closed: a logging program ends by itself, or is made to. */
+	/* The pipes are closed, so the logging program exits; if not, it is killed. */
 	if (r.logger.pid > 0 && spawn_wait(&r.logger, deadline_in(LOGGER_MS), &code, &ignored) < 0)
 		spawn_kill(&r.logger);
 }

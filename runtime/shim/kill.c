@@ -10,7 +10,7 @@
 
 typedef Containerd__Task__V2__KillRequest KillRequest;
 
-/* What has ended is not found, as with runc; managers rely on it. */
+/* A process that has ended gives not-found, as with runc; managers rely on it. */
 static int check(struct process *p, const KillRequest *r, struct err *err)
 {
 	enum process_state state;
@@ -21,9 +21,10 @@ static int check(struct process *p, const KillRequest *r, struct err *err)
 	if (state == PROCESS_STOPPED || state == PROCESS_ENDING)
 		return err_set(err, E_NOT_FOUND, "process already finished");
 	if (state == PROCESS_CREATED && *p->exec_id)
-		return err_set(err, E_STATE, "kill %s: the process is not started", p->exec_id);
+		return err_set(err, E_STATE, "kill %s: the process has not been started",
+			       p->exec_id);
 	if (r->signal < 1 || r->signal > 64)
-		return err_set(err, E_INVALID, "kill %s: there is no signal %u", r->id, r->signal);
+		return err_set(err, E_INVALID, "kill %s: invalid signal %u", r->id, r->signal);
 	return 0;
 }
 
@@ -34,15 +35,16 @@ static int send_signal(struct process *p, const KillRequest *r, struct deadline 
 	struct shim *s = p->shim;
 
 	signal.container_id = (char *)s->inv->id;
-	/* The agent takes no name for everybody, and the id for the first process. */
+	/* For the agent an empty exec id means all processes, and the container id the first
+	 * process. */
 	signal.exec_id = !*p->exec_id && !r->all ? (char *)s->inv->id : p->exec_id;
 	signal.signal = r->signal;
 	if (task_ask_agent(s, "SignalProcess", &signal, deadline, err) == 0)
 		return 0;
 	if (err->code != E_TIMEOUT || r->signal != SIGKILL || *p->exec_id)
 		return -1;
-	/* Who may kill the container must not depend on the guest's goodwill. */
-	err_wrap(err, "the agent did not take SIGKILL");
+	/* Killing a container must not depend on the guest's cooperation. */
+	err_wrap(err, "the agent did not accept SIGKILL");
 	sandbox_kill(s->sandbox, err);
 	err_clear(err);
 	return 0;

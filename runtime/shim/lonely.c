@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A shim that nobody knows any more: without a container, and its manager's socket is gone. What
- * started it (a manager that was killed before Create, a manager of a test) will not end it.
+ * Ends an orphaned shim: it has no container, and its manager's socket is gone. Its manager (killed
+ * before Create, or that of a test) will never end it.
  */
 
 #include "shim/shim.h"
@@ -33,7 +33,7 @@ static bool has_manager(const struct lonely *l)
 	struct err err = ERR_INIT;
 	AUTO(fd) int fd = fd_unix_connect(l->path, &err);
 
-	/* One that does not get round to accepting is there. */
+	/* A manager whose accept queue is full is alive. */
 	return fd >= 0 || (err.sys != ENOENT && err.sys != ECONNREFUSED);
 }
 
@@ -54,8 +54,7 @@ static void look(void *arg)
 	if (!is_empty(l->shim) || has_manager(l)) {
 		l->end = deadline_in(l->alone_ms);
 	} else if (deadline_passed(l->end)) {
-		log_info("no container, and the manager is gone: the end",
-			 LOG_S("socket", l->path));
+		log_info("no container and no manager, exiting", LOG_S("socket", l->path));
 		loop_stop(l->shim->loop);
 	}
 }
@@ -73,11 +72,11 @@ static uint64_t alone_ms(void)
 
 void shim_watch_manager(struct shim *s)
 {
-	static struct lonely l; /* as the shim itself: until the end */
+	static struct lonely l; /* freed when the process ends */
 	const char *address = s->inv->address;
 
 	if (str_empty(address))
-		return; /* nobody to be missed */
+		return; /* no manager to watch */
 	l.shim = s;
 	l.path = str_starts(address, "unix://") ? address + strlen("unix://") : address;
 	l.alone_ms = alone_ms();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * containerd-shim-kata-v2: the invocations of containerd's runtime v2. `start` binds the socket and
- * re-executes this program as the server; `delete` cleans up after a server that is gone; -info
- * says what this is.
+ * re-executes this program as the server; `delete` cleans up after a server that has died; -info
+ * prints the runtime's description.
  */
 
 #include "shim/placement.h"
@@ -38,7 +38,7 @@ enum { SERVER_FD = 3, EVENTS_MS = 5000 };
 
 /* --- start --- */
 
-/* As containerd's own shims name it, so that its clean-up finds it. */
+/* The name used by containerd's own shims, so that containerd's clean-up finds it. */
 static char *socket_path(const struct invocation *inv)
 {
 	AUTO(str) char *raw = str_fmt("%s/%s/%s", inv->address, inv->namespace, inv->id);
@@ -49,7 +49,7 @@ static char *socket_path(const struct invocation *inv)
 	return str_fmt(SOCKET_DIR "/%s", hex);
 }
 
-/* A socket file that nobody serves is in the way of a new shim: left by one that was killed. */
+/* Removes a stale socket file, left by a shim that was killed. */
 static int listen_at(const char *path, struct err *err)
 {
 	struct err busy = ERR_INIT, dead = ERR_INIT;
@@ -165,7 +165,7 @@ int shim_delete(const struct invocation *inv, struct err *err)
 
 /* --- server --- */
 
-/* A container is ended by its manager only: a shim that went before it would leave it behind. */
+/* Only the manager ends a container: a shim that exited on a signal would leave it behind. */
 static void on_signal(void *arg, int signo)
 {
 	struct shim *s = arg;
@@ -182,10 +182,11 @@ static void on_signal(void *arg, int signo)
 	if (empty)
 		loop_stop(s->loop);
 	else
-		log_warn("a signal is ignored: there is a container", LOG_I("signal", signo));
+		log_warn("ignoring a signal: the shim has a container", LOG_I("signal", signo));
 }
 
-/* The manager reads our log from a FIFO in the bundle. It must not block us, nor may its end. */
+/* The manager reads our log from a FIFO in the bundle. Neither a slow nor a missing reader may
+ * block us or end us. */
 static void open_log(const struct invocation *inv)
 {
 	int fd = open("log", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -208,7 +209,7 @@ static struct watch *watch_signals(struct shim *s)
 
 int shim_serve(const struct invocation *inv, struct err *err)
 {
-	/* Not on the stack: flows that still run at the end may look at it. */
+	/* Not on the stack: flows still running at the end may access it. */
 	static struct shim s = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	const struct ttrpc_service services[] = {
 		{ .name = "containerd.task.v2.Task", .methods = task_methods, .arg = &s },
@@ -237,7 +238,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	loop_run(s.loop);
 	events_free(s.events, deadline_in(EVENTS_MS));
 	(void)unlink(inv->socket ? inv->socket : path);
-	/* The process ends here; flows that still run have nothing left to answer. */
+	/* The process ends here; flows that still run have no caller. */
 	return 0;
 }
 

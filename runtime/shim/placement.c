@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where the server lives on the host: its control group, if the manager asks for one, and how much
- * rather than the manager it is killed when memory is short. What it starts inherits both. */
+/* The server's cgroup, if the manager asks for one, and its OOM score relative to the manager's.
+ * Its children inherit both. */
 
 #include "shim/placement.h"
 
@@ -58,7 +58,8 @@ static int join_v1(const char *cgroup, const char *pid, struct err *err)
 	if (dir)
 		(void)closedir(dir);
 	if (!err->code && !joined)
-		err_set(err, E_NOT_FOUND, "control group %s of the shim: there is none", cgroup);
+		err_set(err, E_NOT_FOUND,
+			"control group %s of the shim: not in any cgroup hierarchy", cgroup);
 	return err->code ? -1 : 0;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Processes as the manager sees them: found, held, ended. */
+/* Processes as the manager sees them: lookup, references, end. */
 
 #include "shim/shim.h"
 

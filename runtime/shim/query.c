@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Questions about a container: state, processes, figures. */
+/* Queries: state, pids and statistics of a container. */
 
 #include "shim/shim.h"
 

@@ -41,8 +41,8 @@ void task_connect(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_reply(call, &reply);
 }
 
-/* A container keeps the shim; a Create that is under way does not. A Delete that is comes to its end
- * first, and then ends the shim: nobody asks once more. */
+/* A shim with a container ignores Shutdown; a running Create does not prevent it. A running Delete
+ * is finished first and then ends the shim, since Shutdown is not repeated. */
 void task_shutdown(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct shim *s = arg;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From the manager's specification to the guest's: what only means something on the host is taken
- * out or replaced. Pure but for the sharing of mount sources. */
+/* Converts the manager's specification to the guest's: settings that have a meaning only on the
+ * host are removed or replaced. No side effects except sharing mount sources. */
 
 #include "shim/shim.h"
 
@@ -21,7 +21,7 @@ static bool has_option(const struct oci_mount *m, const char *option)
 	return strv_has(m->options, option);
 }
 
-/* Of an option and its opposite the last one counts. */
+/* Of an option and its opposite the last one wins. */
 static bool last_option_is(const struct oci_mount *m, const char *yes, const char *no)
 {
 	bool on = false;
@@ -36,7 +36,7 @@ static bool is_bind(const struct oci_mount *m)
 	return str_eq(m->type, "bind") || has_option(m, "bind") || has_option(m, "rbind");
 }
 
-/* Kernel file systems and device nodes mean the guest's own, not the host's. */
+/* Kernel file systems and device nodes refer to the guest, not to the host. */
 static bool is_guests_own(const struct oci_mount *m)
 {
 	struct stat st;
@@ -76,8 +76,8 @@ static int share_mounts(struct sandbox *sb, struct oci_spec *spec, struct err *e
 }
 
 /*
- * Sysctls of the network are set in the guest, whose network is the container's or its pod's. With
- * that of the host, a guest's would be a different one: refused, as runc does.
+ * net.* sysctls are set in the guest, whose network belongs to the container or its pod. With the
+ * host's network they would change a different network: refused, as runc does.
  */
 static int check_sysctls(const struct oci_linux *l, struct err *err)
 {
@@ -96,8 +96,8 @@ static int check_sysctls(const struct oci_linux *l, struct err *err)
 	return 0;
 }
 
-/* A request to the agent has at most 4 MiB, config.json four times as much. What can be that large are
- * the annotations, which in the guest only its hooks see. */
+/* A request to the agent has at most 4 MiB, config.json up to 16 MiB. Large annotations are left
+ * out: in the guest only its hooks would see them. */
 static void drop_annotations(struct oci_spec *spec)
 {
 	size_t total = 0;
@@ -106,7 +106,7 @@ static void drop_annotations(struct oci_spec *spec)
 		total += strlen(spec->annotations[i].key) + strlen(spec->annotations[i].value);
 	if (total <= ANNOTATIONS_MAX)
 		return;
-	log_warn("the annotations are too large for the guest, which does not get them",
+	log_warn("the annotations are too large for the guest and are left out",
 		 LOG_I("bytes", total));
 	oci_annotations_release(spec);
 }
@@ -118,7 +118,7 @@ static void drop_namespaces(struct oci_linux *l)
 	for (size_t i = 0; i < l->n_namespaces; i++) {
 		struct oci_namespace *ns = &l->namespaces[i];
 
-		/* The guest is the network namespace; its cgroup namespace is the agent's affair.
+		/* The guest itself is the network namespace; the agent makes the cgroup namespace.
 		 */
 		if (str_eq(ns->type, "network") || str_eq(ns->type, "cgroup")) {
 			oci_namespace_release(ns);
@@ -132,8 +132,8 @@ static void drop_namespaces(struct oci_linux *l)
 
 static void drop_resources(struct oci_resources *r)
 {
-	/* Numbers of the host's processors and nodes. The device rules stay: the guest's nodes have
-	 * the same numbers, and without rules a container could make any node it likes. */
+	/* Removes numbers of the host's CPUs and NUMA nodes. Device rules are kept: the guest's
+	 * devices have the same numbers, and without rules a container could create any node. */
 	str_set(&r->cpu.cpus, NULL);
 	str_set(&r->cpu.mems, NULL);
 }

@@ -59,7 +59,7 @@ static void publish_start(struct process *p)
 	}
 }
 
-/* The event of the start is queued before anybody can queue that of the end. False: it was stopped
+/* Queues the start event before the exit event can be queued. False: the process was stopped
  * meanwhile. */
 static bool now_running(struct process *p)
 {
@@ -84,8 +84,8 @@ static void poststart_hooks(struct shim *s)
 }
 
 /*
- * A container that could not be started has ended: there is nothing that a second Start could run.
- * An exec may be started again. The manager waits for the ends of the streams before it gives up.
+ * A container that could not be started has ended and cannot be started again; an exec can. The
+ * manager waits for the end of the streams before it reports the failure.
  */
 static void give_up(struct process *p)
 {

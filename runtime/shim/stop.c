@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The end, whoever brings it. A process ends: the agent says so, its output is taken by its
- * readers, the manager is told. With the container's first process the VM is stopped before that:
- * nothing waits for Delete to give its memory back. The VM dies: everything ends with it.
+ * The end of processes and of the container. When a process exits, the agent reports it, its output
+ * is read by its readers, and then the manager is notified. For the container's first process the
+ * VM is stopped before that, so that its memory is freed without waiting for Delete. When the VM
+ * dies, all processes end with it.
  */
 
 #include "shim/shim.h"
@@ -26,7 +27,7 @@ static bool execs_run(const struct shim *s)
 	return false;
 }
 
-/* With their pid namespace they have been killed; what they wrote is on its way. */
+/* They were killed with their pid namespace; their output may still arrive. */
 static void await_execs(struct shim *s)
 {
 	struct deadline soon = deadline_in(EXECS_MS);
@@ -98,7 +99,7 @@ static void *end_main(void *arg)
 	return NULL;
 }
 
-/* With the lock held: stopping a VM takes steps, so it has a thread. */
+/* With the lock held: stopping a VM blocks, so it runs on a thread. */
 static void begin_end(struct process *init)
 {
 	pthread_attr_t attr;
@@ -113,7 +114,7 @@ static void begin_end(struct process *init)
 	(void)pthread_attr_destroy(&attr);
 }
 
-/* Loop: everything that it wrote was taken, or will be kept. */
+/* Loop: all its output was read, or will be kept. */
 static void on_settled(void *arg)
 {
 	struct process *p = arg;
@@ -128,8 +129,9 @@ static void on_settled(void *arg)
 	process_unref(p);
 }
 
-/* Loop. Some managers close the reading ends as soon as they hear of the end (containerd 1.6.20's
- * client does): so they hear of it when they have read everything. Takes over a reference. */
+/* Loop. Some managers (containerd 1.6.20's client) close their ends of the streams as soon as the
+ * exit is reported, so it is reported only after they have read everything. Takes ownership of a
+ * reference. */
 static void settle(struct process *p, bool started)
 {
 	struct shim *s = p->shim;
@@ -159,14 +161,14 @@ static void on_wait_answer(void *arg, const void *reply, const struct err *err)
 	if (state != PROCESS_STOPPED)
 		process_note_end(p, err ? PROCESS_LOST : (uint32_t)r->status & 0xff);
 	(void)pthread_mutex_unlock(&s->lock);
-	/* Start has yet to tell that it runs, and goes on from there. */
+	/* Start has not yet reported that it runs, and continues from there. */
 	if (state == PROCESS_STARTING)
 		process_unref(p);
 	else
 		settle(p, state != PROCESS_CREATED);
 }
 
-/* Loop. Takes over a reference. */
+/* Loop. Takes ownership of a reference. */
 static void watch_on_loop(void *arg)
 {
 	Grpc__WaitProcessRequest request = GRPC__WAIT_PROCESS_REQUEST__INIT;
@@ -212,7 +214,7 @@ static void on_oom(void *arg, const void *reply, const struct err *err)
 		return; /* the sandbox ends */
 	event.container_id = (char *)s->inv->id;
 	events_publish(s->events, "/tasks/oom", &event.base);
-	/* A guest may have any number of them; the queue is for the other events too. */
+	/* A guest may send any number of these; they must not fill the queue for other events. */
 	s->sandbox->pause = loop_timer(s->loop, OOM_PAUSE_MS, false, ask_again, s);
 }
 

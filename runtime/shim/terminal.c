@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What concerns the streams of a process: the size of its terminal, the end of its input. */
+/* ResizePty and CloseIO. */
 
 #include "shim/shim.h"
 
 #include "base/str.h"
 #include "protocols/agent.pb-c.h"
 
-/* The size is kept for what is not started yet. True: there is a terminal to be told. */
+/* Stores the size for a process that is not started yet. True: the terminal exists and must be
+ * resized. */
 static bool note_size(struct process *p, uint32_t rows, uint32_t columns)
 {
 	enum process_state state;
@@ -21,7 +22,7 @@ static bool note_size(struct process *p, uint32_t rows, uint32_t columns)
 	       (state == PROCESS_RUNNING || (state == PROCESS_CREATED && !*p->exec_id));
 }
 
-/* A process without a terminal has no size to change: managers ask all the same. */
+/* Managers also resize processes without a terminal: nothing to do. */
 void task_resize_pty(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__ResizePtyRequest *r = request;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What changes a container that is there: limits, pause and resume. */
+/* Update, pause and resume of a container. */
 
 #include "shim/shim.h"
 

@@ -16,7 +16,7 @@ static int hex_digit(char c)
 	return at ? (int)(at - digits) : -1;
 }
 
-/* Heap; NULL where an escape is none, or stands for the end of the text. */
+/* Decodes; heap. NULL if an escape is malformed or encodes NUL. */
 static char *decode(const char *text, size_t len, bool query)
 {
 	char *out = xcalloc(1, len + 1);
@@ -59,7 +59,8 @@ static void add_pair(struct uri *u, const char *pair, size_t len)
 
 	if (!len || memchr(pair, ';', len) || !key || !value) {
 		if (len)
-			log_warn("a pair of a URI is left out", LOG_S("path", u->path));
+			log_warn("a malformed parameter of a URI is left out",
+				 LOG_S("path", u->path));
 		return;
 	}
 	if (has_key(u->query, key))
@@ -89,7 +90,7 @@ int uri_parse(const char *text, struct uri *out, struct err *err)
 		*out = (struct uri){ xstrdup("fifo"), xstrdup(text), NULL };
 		return 0;
 	}
-	path = strchr(sign + 3, '/'); /* a host between is of no interest */
+	path = strchr(sign + 3, '/'); /* skip the host part */
 	if (path)
 		u.path = decode(path, strcspn(path, "?#"), false);
 	if (!u.path)

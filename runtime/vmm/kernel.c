@@ -18,7 +18,7 @@ enum { SEGMENTS_MAX = 64, NOTES_MAX = 64 << 10 };
 
 static const char owner[] = "Kata";
 
-/* 1: all of it was read. 0: the file ends before. */
+/* 1: read completely. 0: the file is shorter. */
 static int read_at(int fd, const char *path, void *to, size_t len, uint64_t offset, struct err *err)
 {
 	size_t done = 0;
@@ -47,7 +47,7 @@ static bool is_ours(const Elf64_Ehdr *h)
 	       h->e_phnum <= SEGMENTS_MAX;
 }
 
-/* The length of a name or description with what fills it up to the next one. */
+/* The length of a name or description including its padding. */
 static size_t padded(uint32_t len)
 {
 	return ((size_t)len + 3) & ~(size_t)3;

@@ -33,7 +33,7 @@ const char *vmm_settled(enum vmm_question question, const char *configured)
 
 void vmm_remember(enum vmm_question question, const char *answer)
 {
-	struct err ignored = ERR_INIT; /* then it is found out again */
+	struct err ignored = ERR_INIT; /* then it is detected again */
 
 	(void)!file_replace_volatile(AT_FDCWD, questions[question].file, answer, strlen(answer),
 				     0644, &ignored);

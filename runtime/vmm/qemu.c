@@ -50,10 +50,10 @@ static const char *bus(const struct runtime_config *c)
 }
 
 /*
- * What makes boots short: no calibration loops, no patching for one CPU, no waiting after a panic.
- * Without KVM programs are loaded at the same addresses each time, or QEMU would translate them
- * each time anew; that gives up the guest's ASLR where QEMU promises no isolation in any case. Nor
- * is the timer tested there: on a busy host the ticks come too late, and the guest gives it up.
+ * Parameters for a fast boot: no calibration loops, no patching for one CPU, no waiting after a
+ * panic. Without KVM programs are loaded at fixed addresses, so that QEMU can reuse translations;
+ * this gives up the guest's ASLR, but TCG guarantees no isolation anyway. The timer check is also
+ * disabled there: on a busy host ticks arrive too late, and the guest would reject the timer.
  */
 static char *kernel_command_line(const struct vmm_request *r)
 {
@@ -82,8 +82,8 @@ static void add_machine(char ***argv, const struct vmm_request *r)
 		   r->accelerator, is_microvm(c) ? ",isa-serial=off" : ",vmport=off",
 		   *c->machine_accelerators ? "," : "", c->machine_accelerators);
 	strv_push(argv, "-cpu");
-	/* Without KVM "fast" string instructions are the slow ones: a byte at a time. Both go: a
-	 * guest that is promised short ones to be fast relies on the long ones too. */
+	/* Under TCG the "fast" string instructions are slow (a byte at a time), so both flags are
+	 * removed: a guest with fsrm expects erms too. */
 	strv_pushf(argv, "%s%s%s", kvm ? "host" : "max,erms=off,fsrm=off",
 		   *c->cpu_features ? "," : "", c->cpu_features);
 	strv_push(argv, "-smp");
@@ -213,10 +213,10 @@ static int explain(const struct vmm_request *r, struct err *err)
 	lines = strv_split(buf_cstr(&text), "\n");
 	n = strv_len(lines);
 	return err_set(err, E_GONE, "QEMU (%s) ended at its start: %s", r->config->qemu_path,
-		       n ? lines[n - 1] : "it said nothing");
+		       n ? lines[n - 1] : "no output");
 }
 
-/* QEMU makes its sockets early but not at once; its end is noticed meanwhile. */
+/* QEMU creates its sockets soon after its start; if it exits before, that is reported. */
 static int connect_socket(const struct vmm_request *r, const struct vm *vm, const char *name,
 			  struct deadline deadline, struct err *err)
 {
@@ -261,7 +261,7 @@ static int launch(const struct vmm_request *r, struct vm *vm, struct err *err)
 
 static void qemu_stop(struct vm *vm, struct deadline deadline)
 {
-	struct err ignored = ERR_INIT; /* whatever fails, it is killed in the end */
+	struct err ignored = ERR_INIT; /* killed on any failure */
 	int code;
 
 	if (vm->control >= 0 && vm->child.pid > 0 &&
@@ -298,7 +298,7 @@ static int qemu_dial(struct vm *vm, struct deadline deadline, struct err *err)
 	vm->log = vsock_dial(vm->cid, VSOCK_LOG_PORT, vm->child.pidfd, deadline_in(LOG_DIAL_MS),
 			     &silent);
 	if (vm->log < 0)
-		log_err(LOG_WARN, &silent, "the agent's log is not to be had");
+		log_err(LOG_WARN, &silent, "cannot connect to the agent's log");
 	return 0;
 }
 
@@ -326,7 +326,7 @@ static int qemu_start(const struct vmm_request *r, struct vm *vm, struct deadlin
 	if (qmp_open(vm->control, deadline, err) < 0) {
 		struct pollfd ended = { .fd = vm->child.pidfd, .events = POLLIN };
 
-		/* A QEMU that cannot set its machine up has opened the sockets already. */
+		/* The sockets exist even if QEMU then fails to set up its machine. */
 		if (poll(&ended, 1, 1000) > 0) {
 			err_clear(err);
 			(void)explain(r, err);

@@ -30,14 +30,14 @@ int qmp_next(struct buf *in, struct json **out, struct err *err)
 			return -1;
 		if (json_kind(*out) != JSON_IS_OBJECT) {
 			json_free(*out);
-			return err_set(err, E_PROTOCOL, "QMP: not an object");
+			return err_set(err, E_PROTOCOL, "QMP: not a JSON object");
 		}
 	}
 	buf_eat(in, (size_t)(end - in->data) + 1);
 	return 1;
 }
 
-/* The next object, waited for. */
+/* Waits for the next object. */
 static struct json *receive(int fd, struct buf *in, struct deadline deadline, struct err *err)
 {
 	for (;;) {

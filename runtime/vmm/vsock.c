@@ -47,7 +47,7 @@ int vsock_open(uint32_t *cid, struct err *err)
 		if (errno != EADDRINUSE)
 			break;
 	}
-	return err_sys(err, "get a vsock number for a guest from " DEVICE);
+	return err_sys(err, "allocate a vsock CID for a guest from " DEVICE);
 }
 
 /* The guest's kernel is not up yet, or its agent is not. */
@@ -57,7 +57,7 @@ static bool may_come(int why)
 	       why == EHOSTUNREACH || why == ENETUNREACH || why == EINTR;
 }
 
-/* Waits until the fd is writable (or, without one, for a moment). 1: it is; 0: it was not. */
+/* Waits until the fd is writable (or, without one, for a moment). 1: writable; 0: not. */
 static int await(int fd, int ended, int ms, struct err *err)
 {
 	struct pollfd wait[] = { { .fd = ended, .events = POLLIN },
@@ -69,7 +69,7 @@ static int await(int fd, int ended, int ms, struct err *err)
 	return n > 0;
 }
 
-/* The connection's error number, 0: it is there. -1: err says why it is no use to go on. */
+/* The error number of the connection, 0 if connected. -1: err has the reason not to retry. */
 static int finish_connect(int fd, int ended, struct deadline deadline, struct err *err)
 {
 	int why = 0, ready = await(fd, ended, deadline_left(deadline), err);

@@ -75,7 +75,7 @@ check "nothing is left of that either" nothing_left
 rm /run/vc/transport
 mount --bind /dev/null /dev/vhost-vsock
 check "without a number there is the serial port" same "$(run echo again)" again
-check "the log says so" said 'no vsock, the agent is reached over a serial port'
+check "the log says so" said 'no vsock, using a serial port for the agent'
 check "which is remembered" same "$(cat /run/vc/transport)" serial
 configure 'transport = "vsock"'
 check "asked for, it is missed" sh -c '! ctr --address "$0" run --rm --runtime "$1" "$2" x true' \
