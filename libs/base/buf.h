@@ -4,12 +4,12 @@
 /*
  * A growing byte buffer with a size limit that is set at initialization.
  *
- * 	AUTO(buf) struct buf b = BUF_INIT(64 * 1024);
- * 	buf_fmt(&b, "%s=%d\n", name, value);
- * 	buf_add(&b, data, len);
- * 	if (buf_check(&b, "metrics", err) < 0)		// the one place where overflow is seen
- * 		return -1;
- * 	use(b.data, b.len);				// b.data is NUL-terminated after any add
+ *	AUTO(buf) struct buf b = BUF_INIT(64 * 1024);
+ *	buf_fmt(&b, "%s=%d\n", name, value);
+ *	buf_add(&b, data, len);
+ *	if (buf_check(&b, "metrics", err) < 0)		// the one place where overflow is seen
+ *		return -1;
+ *	use(b.data, b.len);				// b.data is NUL-terminated after any add
  *
  * Overflow is sticky: an add beyond the limit stores nothing and makes buf_check() fail, so that a
  * sequence of adds needs only one check. data is NULL until the first add.

@@ -4,8 +4,8 @@
 /*
  * Logging: a constant message and typed fields; one line is one write(2).
  *
- * 	log_info("container created", LOG_S("container", id), LOG_I("pid", pid));
- * 	log_err(LOG_WARN, &err, "poststop hook failed", LOG_S("hook", path));
+ *	log_info("container created", LOG_S("container", id), LOG_I("pid", pid));
+ *	log_err(LOG_WARN, &err, "poststop hook failed", LOG_S("hook", path));
  *
  * Sinks: LOG_LOGFMT (the shim and the command-line tools: time level name pid source msg, as Kata's
  * log parser expects) and LOG_JSON (the agent: msg level ts version subsystem pid name source).

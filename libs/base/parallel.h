@@ -4,10 +4,10 @@
 /*
  * A parallel loop, for programs that are otherwise single-threaded.
  *
- * 	static int hash(void *arg, size_t i, struct err *err);
+ *	static int hash(void *arg, size_t i, struct err *err);
  *
- * 	if (parallel_each(n, hash, files, err) < 0)
- * 		return -1;
+ *	if (parallel_each(n, hash, files, err) < 0)
+ *		return -1;
  *
  * fn is called once for each i below n, in any order, from up to PARALLEL_MAX threads, including
  * the caller's. After a failure no further call is begun; err is that of the first failure. All

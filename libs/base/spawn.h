@@ -4,13 +4,13 @@
 /*
  * Starting programs: explicit argv, environment and fds, a pidfd to wait on, no shell.
  *
- * 	struct spawn s = { .argv = argv, .fds = fds, .nfds = 1 };
- * 	struct child child = CHILD_NONE;
- * 	if (spawn_start(&s, &child, err) < 0)
- * 		return -1;
- * 	...
- * 	if (spawn_wait(&child, deadline, &status, err) < 0)	// E_TIMEOUT: it is still running
- * 		spawn_kill(&child);
+ *	struct spawn s = { .argv = argv, .fds = fds, .nfds = 1 };
+ *	struct child child = CHILD_NONE;
+ *	if (spawn_start(&s, &child, err) < 0)
+ *		return -1;
+ *	...
+ *	if (spawn_wait(&child, deadline, &status, err) < 0)	// E_TIMEOUT: it is still running
+ *		spawn_kill(&child);
  *
  * In the child all signals are unblocked and at their defaults, fds above 2 that are not listed are
  * closed, and no parent-death signal is set unless parent_death_signal is given. The failure of

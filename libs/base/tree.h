@@ -6,10 +6,10 @@
  * at most TREE_FDS file descriptors at any depth, never through a symbolic link and never out of
  * the tree. If a directory is moved while the walk is below it, the walk fails.
  *
- * 	static int visit(void *arg, const struct tree_at *at, struct err *err);
+ *	static int visit(void *arg, const struct tree_at *at, struct err *err);
  *
- * 	struct tree_walk w = { .visit = visit, .name = path };
- * 	return tree_walk(fd, &w, err);
+ *	struct tree_walk w = { .visit = visit, .name = path };
+ *	return tree_walk(fd, &w, err);
  */
 
 #include "base/err.h"

@@ -5,14 +5,14 @@
  * The container core: creates and runs an OCI container in namespaces and a cgroup. It knows
  * neither VMs nor the agent's protocol.
  *
- * 	main:	if (container_is_init(argc, argv))	// first thing: our own binary re-executed
- * 			return container_init_main();
+ *	main:	if (container_is_init(argc, argv))	// first thing: our own binary re-executed
+ *			return container_init_main();
  *
- * 	container_create()	namespaces, cgroup, mounts, hooks; init waits before exec
- * 	container_start()	init executes the workload
- * 	container_exec()	one more process inside
- * 	container_signal(), _pause(), _resume(), _update(), _stats(), _pids()
- * 	container_delete()	kills what is left, removes the cgroup, runs poststop hooks, frees
+ *	container_create()	namespaces, cgroup, mounts, hooks; init waits before exec
+ *	container_start()	init executes the workload
+ *	container_exec()	one more process inside
+ *	container_signal_all(), _pause(), _resume(), _update(), _stats(), _pids()
+ *	container_delete()	kills what is left, removes the cgroup, runs poststop hooks, frees
  *
  * Every function may block, so call it on a thread that may wait. The functions take the
  * container's lock themselves and may run concurrently, but container_delete() must be the last

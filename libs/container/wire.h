@@ -7,17 +7,17 @@
  * socket is close-on-exec, so the end of the stream after START means that the workload was
  * executed.
  *
- * 	parent			init helper (stage 1)		init (stage 2, our direct child)
- * 	OPTIONS SPEC	->
- * 	[GO]		<->	MAPS		user namespaces only
- * 			<-	PID		then stage 1 ends
- * 	GO				->		in its cgroup now
- * 			<-				HOOKS		the mounts are made (create)
- * 	GO				->
- * 			<-				CONSOLE		with the terminal's master
- * 			<-				READY		resource limits are set now
- * 	START				->
- * 			<-				end of stream: executed
+ *	parent			init helper (stage 1)		init (stage 2, our direct child)
+ *	OPTIONS SPEC	->
+ *	[GO]		<->	MAPS		user namespaces only
+ *			<-	PID		then stage 1 ends
+ *	GO				->		in its cgroup now
+ *			<-				HOOKS		the mounts are made (create)
+ *	GO				->
+ *			<-				CONSOLE		with the terminal's master
+ *			<-				READY		resource limits are set now
+ *	START				->
+ *			<-				end of stream: executed
  *
  * In place of any message to the parent, ERROR may be sent; NOTE may be sent any number of times.
  */

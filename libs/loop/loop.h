@@ -5,10 +5,10 @@
  * The event loop: one epoll set, and one thread that runs it; handlers must not block. Signals are
  * received through a signalfd, timers have a timerfd each, children are watched by their pidfd.
  *
- * 	struct loop *loop = loop_new();
- * 	struct watch *w = loop_watch(loop, fd, EPOLLIN, on_readable, arg);
- * 	...
- * 	loop_run(loop);			// until loop_stop
+ *	struct loop *loop = loop_new();
+ *	struct watch *w = loop_watch(loop, fd, EPOLLIN, on_readable, arg);
+ *	...
+ *	loop_run(loop);			// until loop_stop
  *
  * Threads: loop_post, loop_call and loop_stop may be called from any thread; all else only on the
  * loop's thread (or before loop_run). A handler may remove any watch, its own included: events of a

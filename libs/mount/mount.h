@@ -4,12 +4,12 @@
 /*
  * Mount options, mounting on an fd, and the mount table.
  *
- * 	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
- * 	if (mount_options_parse(strv, &o, err) < 0 ||
- * 	    mount_attach(target, "tmpfs", "tmpfs", &o, err) < 0)
- * 		return -1;
- * 	if (mount_needs_finish(&o))	// open the target again: now it is the new mount's root
- * 		return mount_finish(top, &o, err);
+ *	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+ *	if (mount_options_parse(strv, &o, err) < 0 ||
+ *	    mount_attach(target, "tmpfs", "tmpfs", &o, err) < 0)
+ *		return -1;
+ *	if (mount_needs_finish(&o))	// open the target again: now it is the new mount's root
+ *		return mount_finish(top, &o, err);
  *
  * The target is an fd (O_PATH is enough), so nobody can replace it by a symbolic link. An fd of a
  * directory keeps referring to that directory when something is mounted on it: propagation and

@@ -5,7 +5,7 @@
  * configuration.toml: upstream Kata's keys (tables [hypervisor.qemu], [agent.kata], [runtime],
  * [factory]) with config.d/ drop-ins.
  *
- * 	struct runtime_config *c = config_load(chosen, annotations, &err);
+ *	struct runtime_config *c = config_load(chosen, annotations, &err);
  *
  * chosen (from the options of CreateTask) may be NULL: then the standard places are searched.
  * Order: chosen, $KATA_CONF_FILE, /etc/kata-containers/configuration.toml, then below the program's

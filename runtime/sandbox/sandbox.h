@@ -5,12 +5,12 @@
  * A sandbox: a VM, the files shared with it, and its agent. These functions may block, so they are
  * called by flows; in this order:
  *
- * 	sandbox_new
- * 	sandbox_share_rootfs, sandbox_share,
- * 	sandbox_share_configured	the share must be complete before the VM starts
- * 	sandbox_start			VM, agent, CreateSandbox
- * 	sandbox_stop				DestroySandbox, VM, disconnect
- * 	sandbox_free				removes what is left on the host, frees s
+ *	sandbox_new
+ *	sandbox_share_rootfs, sandbox_share,
+ *	sandbox_share_configured	the share must be complete before the VM starts
+ *	sandbox_start			VM, agent, CreateSandbox
+ *	sandbox_stop				DestroySandbox, VM, disconnect
+ *	sandbox_free				removes what is left on the host, frees s
  *
  * Everything that it makes on the host lies in directories named after it (record.h) and is
  * recorded in persist.json, so that sandbox_clean can remove it after this process has died.

@@ -150,7 +150,7 @@ static int share_configured(struct sandbox *s, const char *entry, struct err *er
 	name = str_fmt("sandbox-mounts/%s", path_basename(source));
 	target = path_join(s->share_dir, name);
 	if (path_exists(target))
-		return err_set(err, E_CONFIG, "sandbox_bind_mounts: two entries have the name '%s'",
+		return err_set(err, E_CONFIG, "sandbox_bind_mounts: two entries are named '%s'",
 			       path_basename(source));
 	from = open(source, O_PATH | O_CLOEXEC);
 	if (from < 0)

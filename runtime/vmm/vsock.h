@@ -4,9 +4,9 @@
 /*
  * The host's side of vsock: a number (CID) for the guest, and connections to its ports.
  *
- * 	int vhost = vsock_open(&cid, err);	// given to the VMM, closed here once it runs
- * 	...
- * 	int agent = vsock_dial(cid, VSOCK_AGENT_PORT, vmm_pidfd, deadline, err);
+ *	int vhost = vsock_open(&cid, err);	// given to the VMM, closed here once it runs
+ *	...
+ *	int agent = vsock_dial(cid, VSOCK_AGENT_PORT, vmm_pidfd, deadline, err);
  *
  * The CID is reserved for as long as that fd, or a duplicate of it, is open.
  */

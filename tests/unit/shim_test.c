@@ -197,7 +197,7 @@ static const struct {
 	{ "relative", "'relative' is not an absolute path" },
 	{ "/", "'/' is not an absolute path" },
 	{ "/no/such", "/no/such" },
-	{ DIR "/shared\", \"/tmp/../" DIR "/shared/:rw", "two named 'shared'" },
+	{ DIR "/shared\", \"/tmp/../" DIR "/shared/:rw", "two entries are named 'shared'" },
 };
 
 START_TEST(what_cannot_be_shared_fails_create)

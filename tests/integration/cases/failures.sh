@@ -117,7 +117,7 @@ test_a_pod_does_not_choose_the_configuration() {
 	local said
 	said=$(run --annotation "io.katacontainers.config_path=/etc/hostname" "$IMAGE" "$(lab_id)" \
 		true 2>&1) && return 1
-	[[ $said == *"no file below a directory of valid_config_paths; the node's owner can list"* ]]
+	[[ $said == *"no file below a directory of valid_config_paths; the node's administrator can list"* ]]
 }
 
 test_configuration_cannot_be_read() {
