@@ -358,6 +358,9 @@ START_TEST(what_is_gone_is_removed_nowhere_else)
 	sync_volume();
 	AUTO(str) char *gone = path_join(folder, "gone");
 	ck_assert_int_eq(readlink(gone, target, sizeof(target)), -1);
+	/* What looks for leaks at the end reads it. */
+	if (!path_exists("/proc/self"))
+		ck_assert(mount("proc", "/proc", "proc", 0, NULL) == 0);
 }
 END_TEST
 

@@ -310,7 +310,7 @@ static void serve(uint32_t stream, const char *method)
 			end_virtiofsd();
 			exit(1);
 		}
-		if (!plays("no-check"))
+		if (!plays("no-check") && !plays("fs-dies"))
 			reply_number(stream, 1);
 	} else if (str_eq(method, "CreateContainer")) {
 		if (!spoil(stream))
