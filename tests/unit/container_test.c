@@ -1785,6 +1785,73 @@ START_TEST(signals_reach_everybody)
 }
 END_TEST
 
+static void add_tests(TCase *real)
+{
+	tcase_add_checked_fixture(real, setup, teardown);
+	tcase_add_test(real, exit_codes);
+	tcase_add_test(real, killed_is_128_plus_signal);
+	tcase_add_test(real, init_is_killed_by_delete);
+	tcase_add_test(real, created_but_never_started);
+	tcase_add_test(real, environment_cwd_and_names);
+	tcase_add_test(real, user_groups_and_umask);
+	tcase_add_test(real, capabilities_are_what_was_asked_for);
+	tcase_add_test(real, no_new_privs_and_rlimits);
+	tcase_add_test(real, oom_score);
+	tcase_add_test(real, readonly_root_and_paths);
+	tcase_add_test(real, masked_paths);
+	tcase_add_test(real, mounts_are_made);
+	tcase_add_test(real, a_tmpfs_starts_with_what_was_there);
+	tcase_add_test(real, nothing_of_the_guest_is_seen);
+	tcase_add_test(real, default_devices);
+	tcase_add_test(real, device_rules);
+	tcase_add_test(real, sysctls);
+	tcase_add_loop_test(real, sysctl_names_are_plain, 0, (int)ARRAY_LEN(not_names));
+	tcase_add_loop_test(real, sysctls_of_a_shared_network, 0, 2);
+	tcase_add_test(real, seccomp_filters);
+	tcase_add_test(real, terminals);
+	tcase_add_test(real, exec_enters_everything);
+	tcase_add_test(real, exec_with_a_terminal_and_as_user);
+	tcase_add_test(real, exec_errors);
+	tcase_add_test(real, start_reports_a_failing_exec);
+	tcase_add_loop_test(real, programs_are_found_by_create, 0, (int)ARRAY_LEN(programs));
+	tcase_add_test(real, our_binary_stays_readonly);
+	tcase_add_test(real, an_empty_home_is_set);
+	tcase_add_test(real, limits_are_raised_in_a_user_namespace);
+	tcase_add_test(real, a_bound_dev_is_left_alone);
+	tcase_add_test(real, a_readonly_dev_by_any_name);
+	tcase_add_test(real, mounts_over_dangling_links);
+	tcase_add_test(real, a_loop_of_links_is_refused);
+	tcase_add_loop_test(real, kinds_of_target_and_source, 0, 3);
+	tcase_add_test(real, pause_update_stats_pids);
+	tcase_add_test(real, limits_wait_for_the_workload);
+	tcase_add_test(real, a_group_of_others_is_refused);
+	tcase_add_test(real, a_lifted_memory_limit_lifts_that_of_swap);
+	tcase_add_test(real, out_of_memory_is_noticed);
+	tcase_add_test(real, hooks_in_their_places);
+	tcase_add_test(real, failing_hooks);
+	tcase_add_test(real, hanging_hook);
+	tcase_add_test(real, hostile_links_for_proc_and_sys);
+	tcase_add_test(real, hostile_link_for_dev);
+	tcase_add_test(real, mount_targets_stay_inside);
+	tcase_add_test(real, mounts_into_proc_are_refused);
+	tcase_add_test(real, hostile_console);
+	tcase_add_test(real, cwd_stays_inside);
+	tcase_add_test(real, no_fd_leaks_into_the_container);
+	tcase_add_test(real, no_fd_leaks_here);
+	tcase_add_test(real, user_namespaces);
+	tcase_add_loop_test(real, a_user_namespace_with_an_identity_map, 0,
+			    (int)ARRAY_LEN(not_made));
+	tcase_add_test(real, mounts_with_mapped_owners);
+	tcase_add_test(real, exec_into_a_user_namespace);
+	tcase_add_test(real, exec_beside_an_init_that_moved);
+	tcase_add_test(real, propagation_of_the_root);
+	tcase_add_test(real, many_at_once);
+	tcase_add_test(real, namespaces_by_path);
+	tcase_add_test(real, time_namespace);
+	tcase_add_test(real, signals_reach_everybody);
+	tcase_set_timeout(real, 180);
+}
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("container");
@@ -1795,70 +1862,7 @@ int main(int argc, char **argv)
 	if (container_is_init(argc, argv))
 		return container_init_main();
 	if (is_root()) {
-		tcase_add_checked_fixture(real, setup, teardown);
-		tcase_add_test(real, exit_codes);
-		tcase_add_test(real, killed_is_128_plus_signal);
-		tcase_add_test(real, init_is_killed_by_delete);
-		tcase_add_test(real, created_but_never_started);
-		tcase_add_test(real, environment_cwd_and_names);
-		tcase_add_test(real, user_groups_and_umask);
-		tcase_add_test(real, capabilities_are_what_was_asked_for);
-		tcase_add_test(real, no_new_privs_and_rlimits);
-		tcase_add_test(real, oom_score);
-		tcase_add_test(real, readonly_root_and_paths);
-		tcase_add_test(real, masked_paths);
-		tcase_add_test(real, mounts_are_made);
-		tcase_add_test(real, a_tmpfs_starts_with_what_was_there);
-		tcase_add_test(real, nothing_of_the_guest_is_seen);
-		tcase_add_test(real, default_devices);
-		tcase_add_test(real, device_rules);
-		tcase_add_test(real, sysctls);
-		tcase_add_loop_test(real, sysctl_names_are_plain, 0, (int)ARRAY_LEN(not_names));
-		tcase_add_loop_test(real, sysctls_of_a_shared_network, 0, 2);
-		tcase_add_test(real, seccomp_filters);
-		tcase_add_test(real, terminals);
-		tcase_add_test(real, exec_enters_everything);
-		tcase_add_test(real, exec_with_a_terminal_and_as_user);
-		tcase_add_test(real, exec_errors);
-		tcase_add_test(real, start_reports_a_failing_exec);
-		tcase_add_loop_test(real, programs_are_found_by_create, 0,
-				    (int)ARRAY_LEN(programs));
-		tcase_add_test(real, our_binary_stays_readonly);
-		tcase_add_test(real, an_empty_home_is_set);
-		tcase_add_test(real, limits_are_raised_in_a_user_namespace);
-		tcase_add_test(real, a_bound_dev_is_left_alone);
-		tcase_add_test(real, a_readonly_dev_by_any_name);
-		tcase_add_test(real, mounts_over_dangling_links);
-		tcase_add_test(real, a_loop_of_links_is_refused);
-		tcase_add_loop_test(real, kinds_of_target_and_source, 0, 3);
-		tcase_add_test(real, pause_update_stats_pids);
-		tcase_add_test(real, limits_wait_for_the_workload);
-		tcase_add_test(real, a_group_of_others_is_refused);
-		tcase_add_test(real, a_lifted_memory_limit_lifts_that_of_swap);
-		tcase_add_test(real, out_of_memory_is_noticed);
-		tcase_add_test(real, hooks_in_their_places);
-		tcase_add_test(real, failing_hooks);
-		tcase_add_test(real, hanging_hook);
-		tcase_add_test(real, hostile_links_for_proc_and_sys);
-		tcase_add_test(real, hostile_link_for_dev);
-		tcase_add_test(real, mount_targets_stay_inside);
-		tcase_add_test(real, mounts_into_proc_are_refused);
-		tcase_add_test(real, hostile_console);
-		tcase_add_test(real, cwd_stays_inside);
-		tcase_add_test(real, no_fd_leaks_into_the_container);
-		tcase_add_test(real, no_fd_leaks_here);
-		tcase_add_test(real, user_namespaces);
-		tcase_add_loop_test(real, a_user_namespace_with_an_identity_map, 0,
-				    (int)ARRAY_LEN(not_made));
-		tcase_add_test(real, mounts_with_mapped_owners);
-		tcase_add_test(real, exec_into_a_user_namespace);
-		tcase_add_test(real, exec_beside_an_init_that_moved);
-		tcase_add_test(real, propagation_of_the_root);
-		tcase_add_test(real, many_at_once);
-		tcase_add_test(real, namespaces_by_path);
-		tcase_add_test(real, time_namespace);
-		tcase_add_test(real, signals_reach_everybody);
-		tcase_set_timeout(real, 180);
+		add_tests(real);
 		suite_add_tcase(suite, real);
 	} else {
 		(void)printf("SKIP: real containers need root\n");
