@@ -130,24 +130,6 @@ static bool in_spec(const struct oci_linux *l, const char *path)
 	return false;
 }
 
-/* A /dev that is a bind mount belongs to its source and is not changed. */
-static int dev_is_bound(const struct init *in, bool *bound, struct err *err)
-{
-	*bound = false;
-	for (size_t i = 0; i < in->spec->n_mounts; i++) {
-		const struct oci_mount *m = &in->spec->mounts[i];
-		AUTO(str) char *destination = rootfs_destination(m);
-		AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
-
-		if (!str_eq(destination, "/dev"))
-			continue;
-		if (mount_options_parse(m->options, &o, err) < 0)
-			return -1;
-		*bound = rootfs_is_bind(m, &o);
-	}
-	return 0;
-}
-
 static int links_make(const struct init *in, struct err *err)
 {
 	static const char *const links[][2] = {
@@ -172,7 +154,8 @@ static int links_make(const struct init *in, struct err *err)
 int devices_make(const struct init *in, struct err *err)
 {
 	const struct oci_linux *l = &in->spec->linux_;
-	bool bind = ns_own(l, NS_USER), bound;
+	bool bind = ns_own(l, NS_USER);
+	struct rootfs_dev dev;
 	static const struct node usual[] = {
 		{ "/dev/null", S_IFCHR | 0666, NUMBER(1, 3), 0, 0 },
 		{ "/dev/zero", S_IFCHR | 0666, NUMBER(1, 5), 0, 0 },
@@ -182,9 +165,9 @@ int devices_make(const struct init *in, struct err *err)
 		{ "/dev/tty", S_IFCHR | 0666, NUMBER(5, 0), 0, 0 },
 	};
 
-	if (dev_is_bound(in, &bound, err) < 0)
+	if (rootfs_dev(in, &dev, err) < 0)
 		return -1;
-	if (bound)
+	if (dev.bound)
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
 		if (in_spec(l, usual[i].path))

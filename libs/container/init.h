@@ -47,6 +47,12 @@ MUST_CHECK int rootfs_plain_target(int root, const char *path, mode_t like, stru
 char *rootfs_destination(const struct oci_mount *m);
 struct mount_options;
 bool rootfs_is_bind(const struct oci_mount *m, const struct mount_options *o);
+/* The mount of the specification on /dev, the last if there are several. */
+struct rootfs_dev {
+	bool bound; /* it belongs to its source: nothing is made in it */
+	bool readonly;
+};
+MUST_CHECK int rootfs_dev(const struct init *in, struct rootfs_dev *out, struct err *err);
 
 /* tree.c: prepares the mounts that need more privileges than the container's user namespace gives.
  * Called before any namespace is made; it may enter namespaces that the container joins. */

@@ -352,8 +352,9 @@ static int make_readonly(const struct init *in, const char *path, struct err *er
 	return mount_bind_fd(target, target, &o, err);
 }
 
-static int seal_dev(const struct init *in, struct err *err)
+int rootfs_dev(const struct init *in, struct rootfs_dev *out, struct err *err)
 {
+	*out = (struct rootfs_dev){ false, false };
 	for (size_t i = 0; i < in->spec->n_mounts; i++) {
 		const struct oci_mount *m = &in->spec->mounts[i];
 		AUTO(str) char *destination = rootfs_destination(m);
@@ -363,13 +364,23 @@ static int seal_dev(const struct init *in, struct err *err)
 			continue;
 		if (mount_options_parse(m->options, &o, err) < 0)
 			return -1;
-		if (rootfs_is_bind(m, &o) || !(o.flags & MS_RDONLY))
-			continue;
-		AUTO(fd) int dev = path_open(in->root_fd, "dev", PATH_IN_ROOT, O_PATH, 0, err);
-		if (dev < 0 || seal_mount(dev, err) < 0)
-			return err_wrap(err, "/dev");
+		out->bound = rootfs_is_bind(m, &o);
+		out->readonly = o.flags & MS_RDONLY;
 	}
 	return 0;
+}
+
+/* Only now: devices were made in it. */
+static int seal_dev(const struct init *in, struct err *err)
+{
+	struct rootfs_dev kind;
+
+	if (rootfs_dev(in, &kind, err) < 0)
+		return -1;
+	if (kind.bound || !kind.readonly)
+		return 0;
+	AUTO(fd) int dev = path_open(in->root_fd, "dev", PATH_IN_ROOT, O_PATH, 0, err);
+	return dev < 0 || seal_mount(dev, err) < 0 ? err_wrap(err, "/dev") : 0;
 }
 
 int rootfs_seal(struct init *in, struct err *err)

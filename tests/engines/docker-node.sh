@@ -11,6 +11,8 @@ set -u
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/engines/docker-lib.sh
 . tests/engines/docker-lib.sh
+# shellcheck source=tests/integration/expect.sh
+. tests/integration/expect.sh
 # shellcheck source=tests/integration/node.sh
 . tests/integration/node.sh
 deploy=$(realpath "$1") manager=$(realpath "$2")
@@ -20,28 +22,6 @@ shift 5
 PREFIX=/opt/kata
 exec </dev/null
 
-expect() { # WHAT GOT WANTED
-	[ "$2" = "$3" ] || {
-		echo "    $1: got '$2', wanted '$3'"
-		return 1
-	}
-}
-has() { # WHAT TEXT PATTERN
-	grep -q -- "$3" <<<"$2" || {
-		echo "    $1: '$2' does not have '$3'"
-		return 1
-	}
-}
-fails() { # STATUS COMMAND...: prints what it said
-	local wanted=$1 status=0 said
-	shift
-	said=$("$@" 2>&1) || status=$?
-	printf '%s\n' "$said"
-	[ "$status" = "$wanted" ] || {
-		echo "    status $status, wanted $wanted: $said" >&2
-		return 1
-	}
-}
 digest() { # of what an install may touch
 	(find /etc/docker /opt -printf '%p %y %m %u %g %l\n' | sort &&
 		find /etc/docker /opt -type f -print0 | sort -z | xargs -0r sha256sum) | sha256sum

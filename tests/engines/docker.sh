@@ -11,17 +11,12 @@ set -u
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/engines/docker-lib.sh
 . tests/engines/docker-lib.sh
+# shellcheck source=tests/integration/expect.sh
+. tests/integration/expect.sh
 PREFIX=$1
 shift
 PTY=$(dirname "$PREFIX")/tools/pty
 exec </dev/null
-
-expect() { # WHAT GOT WANTED
-	[ "$2" = "$3" ] || {
-		echo "    $1: got '$2', wanted '$3'"
-		return 1
-	}
-}
 
 differs() { # RUNC KATA: what is expected of the runtime in use
 	if [ "$RT" = runc ]; then echo "$1"; else echo "$2"; fi

@@ -11,6 +11,8 @@ shift
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
+# shellcheck source=tests/integration/expect.sh
+. tests/integration/expect.sh
 
 # shellcheck disable=SC2034 # for the cases
 TOOLS=$PREFIX/../tools
@@ -18,13 +20,6 @@ exec </dev/null # whatever we were started from, no test depends on it
 
 run() { # CONTAINER-ARGS... as `ctr run --rm`
 	timeout 120 ctr --address "$LAB/containerd.sock" run --rm --runtime "$RUNTIME" "$@"
-}
-
-expect() { # WHAT GOT WANTED
-	[ "$2" = "$3" ] || {
-		echo "    $1: got '$2', wanted '$3'"
-		return 1
-	}
 }
 
 status_of() {

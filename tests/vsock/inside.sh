@@ -3,6 +3,7 @@
 #
 # PID 1 of the host with vhost-vsock, after init.sh: real containerd, our shim, QEMU. inside.sh STAGE
 # Says "ok WHAT" or "FAIL WHAT" for each check, and END.
+# shellcheck disable=SC2016,SC2116 # run is a function, and variables are of the shell that is asked
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/integration/lib.sh

@@ -95,6 +95,7 @@ test_unified_resources_are_applied() {
 
 test_what_cannot_be_run_is_said_by_create() {
 	local what
+	# shellcheck disable=SC2016 # the text of the error
 	for what in '"nothing"|executable file not found in \$PATH' '"/no/such"|no such file or directory' \
 		'"/etc/passwd"|permission denied' '"/etc"|is a directory|permission denied'; do
 		lab_spec "$LAB/core.json" "[${what%%|*}]"
@@ -112,6 +113,7 @@ test_what_cannot_be_run_is_said_by_create() {
 }
 
 test_an_empty_home_and_a_bound_dev() {
+	# shellcheck disable=SC2016 # the container's variable
 	core_spec "$LAB/core.json" 'echo $HOME' 's|"env":\["PATH=/bin"\]|"env":["PATH=/bin","HOME="]|' \
 		's|"uid":0,"gid":0|"uid":1000,"gid":1000|'
 	expect "home" "$(run --config "$LAB/core.json" "$(lab_id)")" /home/user

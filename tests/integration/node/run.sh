@@ -10,6 +10,8 @@ set -u
 cd "$(dirname "$0")/../../.."
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
+# shellcheck source=tests/integration/expect.sh
+. tests/integration/expect.sh
 # shellcheck source=tests/integration/node.sh
 . tests/integration/node.sh
 deploy=$(realpath "$1")
@@ -18,28 +20,6 @@ manager=$(realpath "$2") portable=$(realpath "$3") one=$(realpath "$4") two=$(re
 shift 5
 exec </dev/null
 
-expect() { # WHAT GOT WANTED
-	[ "$2" = "$3" ] || {
-		echo "    $1: got '$2', wanted '$3'"
-		return 1
-	}
-}
-has() { # WHAT TEXT PATTERN
-	grep -q -- "$3" <<<"$2" || {
-		echo "    $1: '$2' does not have '$3'"
-		return 1
-	}
-}
-fails() { # STATUS COMMAND...: prints what it said
-	local wanted=$1 status=0 said
-	shift
-	said=$("$@" 2>&1) || status=$?
-	printf '%s\n' "$said"
-	[ "$status" = "$wanted" ] || {
-		echo "    status $status, wanted $wanted: $said" >&2
-		return 1
-	}
-}
 start() { # ID RUNTIME
 	lab_ctr run -d --runtime "$2" "$IMAGE" "$1" sleep 1000
 }
