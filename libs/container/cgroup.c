@@ -226,7 +226,7 @@ static uint64_t number(const char *text)
 
 uint64_t cgroup_number(const struct cgroup *g, const char *controller, const char *file)
 {
-	struct err ignored = ERR_INIT; /* what is not there counts as 0 */
+	struct err ignored = ERR_INIT; /* a missing file counts as 0 */
 	AUTO(buf) struct buf b = BUF_INIT(0);
 
 	if (cgroup_read(g, controller, file, &b, &ignored) < 0)

@@ -40,7 +40,7 @@ uint64_t cgroup_value(const char *text, const char *key)
 	return 0;
 }
 
-/* Names of memory.stat that cgroup v1 had under another name. */
+/* Fields of memory.stat that have another name in cgroup v1. */
 static const char *v1_name(const char *name)
 {
 	static const char *const names[][2] = {

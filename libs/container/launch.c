@@ -48,7 +48,8 @@ static int readonly_view(void)
 	if (tree < 0 ||
 	    syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return -1;
-	/* Closing the tree dissolves its namespace; what was opened through it keeps the mount. */
+	/* Closing the tree destroys its anonymous namespace; the file opened through it keeps the
+	 * mount. */
 	return open(path_of_fd(tree).path, O_PATH | O_CLOEXEC);
 }
 

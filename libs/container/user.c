@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who the process is: ids, groups, umask, home. No name service: the passwd file is read here. */
+/* The identity of the process: ids, groups, umask, home. No name service: the passwd file is read
+ * here. */
 
 #include "base/file.h"
 #include "base/mem.h"

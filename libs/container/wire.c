@@ -108,7 +108,7 @@ static int recv_header(int sock, struct header *h, int *fd, struct deadline dead
 	if (got < 0) {
 		if (err->sys != ECONNRESET)
 			return -1;
-		err_clear(err); /* it died with unread messages of ours */
+		err_clear(err); /* it ended without reading our messages */
 		got = 0;
 	}
 	if (got == 0)

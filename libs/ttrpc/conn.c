@@ -314,7 +314,7 @@ int conn_send(struct conn *c, uint32_t stream, enum ttrpc_type type,
 	return result;
 }
 
-/* With the lock held: len bytes that are in the pipe fd of ours. */
+/* With the lock held: moves len bytes from our own pipe fd to the queue. */
 static void queue_locked(struct conn *c, int fd, size_t len)
 {
 	while (len && !c->failed) {
@@ -331,8 +331,8 @@ static void queue_locked(struct conn *c, int fd, size_t len)
 	}
 }
 
-/* With the lock held, nothing queued, len bytes in the sluice. What the peer does not take at once
- * is read into the queue. */
+/* With the lock held, nothing queued, len bytes in the sluice. What the peer does not accept at
+ * once is read into the queue. */
 static void send_taken_locked(struct conn *c, struct ttrpc_frame *f,
 			      const struct conn_prefix *prefix, size_t len)
 {

@@ -32,7 +32,7 @@ static void on_text(void *arg, uint32_t events)
 
 void lines_start(struct lines *l, struct loop *loop, int fd, const char *what)
 {
-	struct err ignored = ERR_INIT; /* a socket of ours can be set */
+	struct err ignored = ERR_INIT; /* cannot fail for our own socket */
 
 	(void)!fd_nonblock(fd, true, &ignored);
 	*l = (struct lines){ .what = what, .fd = fd, .line = BUF_INIT(LINE_MAX_BYTES) };

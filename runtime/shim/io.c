@@ -33,7 +33,7 @@ enum {
 	CHUNK = 256 * 1024,
 	OUT_CHUNK = 1 << 20,
 	BUFFER = 1 << 20,                   /* no request while more than this is queued */
-	QUEUE_MAX = BUFFER + 2 * OUT_CHUNK, /* and what was asked for before */
+	QUEUE_MAX = BUFFER + 2 * OUT_CHUNK, /* plus the answers of earlier requests */
 	READY_MS = 10000,
 	LOGGER_MS = 12000
 };
@@ -60,7 +60,7 @@ struct input {
 	struct watch *watch;
 	uint8_t *data;
 	size_t len, done;
-	bool closed;  /* the agent was told the end */
+	bool closed;  /* CloseStdin was sent to the agent */
 	bool discard; /* the process has closed its input, the manager still writes */
 };
 
@@ -150,7 +150,7 @@ static char **logger_arguments(const char *text, struct err *err)
 	return argv;
 }
 
-/* The logging program has our output on fds 3 and 4 and says on 5 that it is ready. */
+/* The logging program reads our output from fds 3 and 4 and reports on fd 5 that it is ready. */
 static int start_logger(struct io *io, const char *uri, struct err *err)
 {
 	AUTO(strv) char **argv = logger_arguments(uri, err);
