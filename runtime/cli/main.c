@@ -154,7 +154,7 @@ static struct json *describe(const struct runtime_config *c)
 	json_put(vmm, "kernel", json_make_string(c->kernel));
 	json_put(vmm, "initrd", json_make_string(c->initrd));
 	describe_share(c, vmm);
-	json_put(vmm, "default_vcpus", json_make_int(c->vcpus));
+	json_put(vmm, "default_vcpus", json_make_real(c->vcpus));
 	json_put(vmm, "default_memory_mib", json_make_int(c->memory_mib));
 	json_put(host, "kernel", json_make_string(u.release));
 	json_put(host, "architecture", json_make_string(u.machine));

@@ -46,7 +46,7 @@ struct key {
 	{                                                            \
 		t, n, CONFIG_INT, AT(m), lo, hi, d, NULL, NULL, NULL \
 	}
-/* As an integer; a fraction is rounded up. */
+/* A double: the sum with a container's own processors is what is rounded up. */
 #define CPUS_KEY(t, n, m, lo, hi, d)                                  \
 	{                                                             \
 		t, n, CONFIG_CPUS, AT(m), lo, hi, d, NULL, NULL, NULL \
@@ -257,14 +257,18 @@ static int take_int(struct toml_value *table, const struct key *k, void *member,
 	return 0;
 }
 
-static int take_cpus(struct toml_value *table, const struct key *k, int64_t *member,
-		     struct err *err)
+static int take_cpus(struct toml_value *table, const struct key *k, double *member, struct err *err)
 {
 	const struct toml_value *v = toml_find(table, k->name);
 	double number = 0;
+	int64_t whole;
 
-	if (!v || v->type != TOML_FLOAT)
-		return toml_get_int(table, k->name, k->min, k->max, k->number, member, err);
+	if (!v || v->type != TOML_FLOAT) {
+		if (toml_get_int(table, k->name, k->min, k->max, k->number, &whole, err) < 0)
+			return -1;
+		*member = (double)whole;
+		return 0;
+	}
 	if (toml_get_float(table, k->name, 0, &number, err) < 0)
 		return -1;
 	/* Written so that NaN is refused too. */
@@ -272,8 +276,7 @@ static int take_cpus(struct toml_value *table, const struct key *k, int64_t *mem
 		return err_set(err, E_CONFIG, "%s:%u: key '%s': %g is not between %lld and %lld",
 			       toml_file(v), v->span.line, k->name, number, (long long)k->min,
 			       (long long)k->max);
-	*member = (int64_t)number;
-	*member += (double)*member < number;
+	*member = number;
 	return 0;
 }
 

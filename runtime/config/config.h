@@ -44,8 +44,8 @@ struct runtime_config {
 	char *shared_fs; /* "" (sandbox/choice.h), "virtio-fs" or "virtio-9p" */
 	char *virtiofsd, *virtiofs_cache, *file_mem_backend, *guest_hook_path;
 	char **virtiofsd_args;
-	int64_t vcpus, max_vcpus; /* vcpus < 0: all of the host; max_vcpus 0: the host's; a
-				   * fraction is rounded up */
+	double vcpus;      /* < 0: all of the host; may be a fraction */
+	int64_t max_vcpus; /* 0: the host's */
 	int64_t memory_mib, max_memory_mib;
 	int64_t msize_9p, pcie_root_ports;
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc;

@@ -185,18 +185,17 @@ struct sandbox_size spec_size(const struct runtime_config *c, const struct oci_s
 {
 	const struct oci_resources *r = spec->linux_.resources;
 	long host = sysconf(_SC_NPROCESSORS_ONLN);
-	int64_t vcpus = c->vcpus < 0 ? host : c->vcpus, memory = c->memory_mib;
+	double vcpus = c->vcpus < 0 ? (double)host : c->vcpus;
 	int64_t most = c->max_vcpus ? c->max_vcpus : host > VCPUS_MAX ? VCPUS_MAX : host;
+	int64_t memory = c->memory_mib, whole;
 
-	if (r && r->cpu.quota.set && r->cpu.quota.v > 0 && r->cpu.period.set && r->cpu.period.v) {
-		int64_t period = (int64_t)r->cpu.period.v;
-
-		vcpus += (r->cpu.quota.v + period - 1) / period;
-	}
+	if (r && r->cpu.quota.set && r->cpu.quota.v > 0 && r->cpu.period.set && r->cpu.period.v)
+		vcpus += (double)r->cpu.quota.v / (double)r->cpu.period.v;
 	if (r && r->memory.limit.set && r->memory.limit.v > 0)
 		memory += (r->memory.limit.v + MIB - 1) / MIB;
 	if (c->max_memory_mib && memory > c->max_memory_mib)
 		memory = c->max_memory_mib;
-	vcpus = vcpus > most ? most : vcpus;
-	return (struct sandbox_size){ vcpus < 1 ? 1 : (unsigned)vcpus, (uint64_t)memory };
+	whole = vcpus > (double)most ? most : (int64_t)vcpus;
+	whole += whole < most && (double)whole < vcpus; /* up, as upstream does with the sum */
+	return (struct sandbox_size){ whole < 1 ? 1 : (unsigned)whole, (uint64_t)memory };
 }

@@ -207,6 +207,8 @@ static char *as_toml(const struct row *r, struct runtime_config *c)
 	case 't':
 		return str_fmt("%s", *(bool *)member ? "true" : "false");
 	default:
+		if (r->at == AT(vcpus))
+			return str_fmt("%g", *(double *)member);
 		return str_fmt("%lld", (long long)*(int64_t *)member);
 	}
 }
@@ -309,7 +311,7 @@ START_TEST(drop_ins_are_laid_over_in_order)
 	write_to(nine, "[hypervisor.qemu]\ndefault_vcpus = 4\nvirtio_fs_extra_args = [\"c\"]\n");
 	write_to(hidden, "nonsense");
 	c = load(file, NULL);
-	ck_assert_int_eq(c->vcpus, 4); /* "10" is before "9" */
+	ck_assert_double_eq(c->vcpus, 4); /* "10" is before "9" */
 	ck_assert_int_eq(c->memory_mib, 300);
 	ck_assert_uint_eq(strv_len(c->virtiofsd_args), 1); /* replaced, not appended */
 	ck_assert_str_eq(c->kernel, "/bin/sh");
@@ -329,10 +331,10 @@ START_TEST(the_environment_names_the_file)
 	ck_assert(setenv("KATA_CONF_FILE", file, 1) == 0);
 	c = load(NULL, NULL);
 	ck_assert_str_eq(c->file, file);
-	ck_assert_int_eq(c->vcpus, 2);
+	ck_assert_double_eq(c->vcpus, 2);
 	config_free(c);
 	c = load(other, NULL); /* what was asked for wins */
-	ck_assert_int_eq(c->vcpus, 3);
+	ck_assert_double_eq(c->vcpus, 3);
 	config_free(c);
 	/* Named and missing: nothing else is taken instead. */
 	ck_assert(setenv("KATA_CONF_FILE", gone, 1) == 0);
@@ -374,7 +376,7 @@ START_TEST(annotations_are_laid_over)
 			    "\"enable_hugepages|kernel_params\", \"virtio_fs_.*\"]\n"
 			    "valid_virtio_fs_daemon_paths = [\"/nothing\", \"/bin/c*\"]\n");
 	c = load(file, list);
-	ck_assert_int_eq(c->vcpus, 3);
+	ck_assert_double_eq(c->vcpus, 3);
 	ck_assert_int_eq(c->max_vcpus, 9);
 	ck_assert(c->hugepages && c->guest_seccomp_off);
 	ck_assert_str_eq(c->kernel_params, "a=b c=\"d\"\\ agent.container_pipe_size=4096");
@@ -448,15 +450,13 @@ START_TEST(too_many_kernel_parameters_are_refused)
 }
 END_TEST
 
-/* Upstream rounds the sum of a pod's processors up; a boot has whole ones. */
-START_TEST(fractions_of_processors_are_rounded_up)
+START_TEST(processors_may_be_fractions)
 {
 	static const struct {
 		const char *value;
-		int64_t vcpus;
+		double vcpus;
 	} cases[] = {
-		{ "1.5", 2 },      { "2.0", 2 },   { "0.1", 1 },
-		{ "3.000001", 4 }, { "-1.0", -1 }, { "2", 2 },
+		{ "1.5", 1.5 }, { "2.0", 2 }, { "0.1", 0.1 }, { "-1.0", -1 }, { "2", 2 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -466,11 +466,11 @@ START_TEST(fractions_of_processors_are_rounded_up)
 
 		write_to(file, BASE "enable_annotations = [\"default_vcpus\"]\n");
 		c = load(file, list);
-		ck_assert_int_eq(c->vcpus, cases[i].vcpus);
+		ck_assert_double_eq(c->vcpus, cases[i].vcpus);
 		config_free(c);
 		write_to(file, text);
 		c = load(file, NULL);
-		ck_assert_int_eq(c->vcpus, cases[i].vcpus);
+		ck_assert_double_eq(c->vcpus, cases[i].vcpus);
 		config_free(c);
 	}
 }
@@ -513,7 +513,7 @@ START_TEST(an_annotation_chooses_only_what_the_node_allows)
 	write_to(file, allow);
 	c = load(file, list);
 	ck_assert_str_eq(c->file, other);
-	ck_assert_int_eq(c->vcpus, 7);
+	ck_assert_double_eq(c->vcpus, 7);
 	ck_assert_int_eq(c->memory_mib, 300); /* as the other file allows */
 	config_free(c);
 	list[1] = in;
@@ -546,7 +546,7 @@ int main(void)
 	tcase_add_test(t, annotations_are_laid_over);
 	tcase_add_test(t, annotations_are_refused);
 	tcase_add_test(t, too_many_kernel_parameters_are_refused);
-	tcase_add_test(t, fractions_of_processors_are_rounded_up);
+	tcase_add_test(t, processors_may_be_fractions);
 	tcase_add_test(t, an_annotation_chooses_only_what_the_node_allows);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);

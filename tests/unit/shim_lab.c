@@ -259,7 +259,8 @@ static void write_config(const char *share)
 		   "{\"ociVersion\":\"1.0.2\",\"hostname\":\"guest\",\"process\":{\"args\":[\"sh\","
 		   "\"-c\",\"true\"],\"env\":[\"A=b\"],\"cwd\":\"/tmp\",\"user\":{\"uid\":1,"
 		   "\"gid\":2}},\"root\":{\"path\":\"rootfs\"},\"linux\":{\"namespaces\":["
-		   "{\"type\":\"pid\"},{\"type\":\"mount\"}]}}");
+		   "{\"type\":\"pid\"},{\"type\":\"mount\"}],\"resources\":{\"cpu\":{"
+		   "\"quota\":50000,\"period\":100000}}}}");
 }
 
 const char *shim_namespace = "ns";

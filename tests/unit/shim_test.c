@@ -119,7 +119,7 @@ static void command_line(struct buf *out)
 
 static const char configured[] =
 	"[hypervisor.qemu]\nmachine_accelerators = \"hmat=on\"\ncpu_features = \"-pmu\"\n"
-	"seccompsandbox = \"on,spawn=deny\"\nfirmware = \"/bin/sh\"\ndefault_vcpus = 3\n"
+	"seccompsandbox = \"on,spawn=deny\"\nfirmware = \"/bin/sh\"\ndefault_vcpus = 2.5\n"
 	"default_maxvcpus = 7\ndefault_memory = 300\nkernel_params = \"one=1 two\"\n"
 	"enable_debug = true\nuse_legacy_serial = true\nenable_mem_prealloc = true\n"
 	"enable_hugepages = true\npcie_root_port = 2\nentropy_source = \"/dev/random\"\n"
@@ -133,7 +133,7 @@ static void check_command_line(void)
 		" -machine q35,accel=tcg,",
 		",hmat=on ",
 		" -cpu max,erms=off,fsrm=off,-pmu ",
-		" -smp 3 ",
+		" -smp 3 ", /* with the half processor of the container */
 		" -m 300M ",
 		"size=300M,",
 		"prealloc=on,hugetlb=on",
