@@ -34,17 +34,18 @@ void vm_boot_with(const char *words, char *const *devices)
 	AUTO(str) char *socket = str_fmt("socket,id=a,path=%s/agent,server=on,wait=off", vm_dir);
 	AUTO(str) char *console = str_fmt("file:%s/console", vm_dir);
 	AUTO(str)
-	char *append = str_fmt("panic=1 noreplace-smp agent.server_addr=serial://agent "
-			       "agent.log=debug console=ttyS0 %s",
-			       words);
+	char *append =
+		str_fmt("panic=1 noreplace-smp no_timer_check agent.server_addr=serial://agent "
+			"agent.log=debug console=ttyS0 %s",
+			words);
 	AUTO(str) char *monitor = str_fmt("unix:%s/qmp,server=on,wait=off", vm_dir);
-	char *const *fixed =
-		ARGV("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-machine", "q35", "-m",
-		     "256M", "-smp", "1,maxcpus=2", "-nodefaults", "-no-user-config", "-display",
-		     "none", "-no-reboot", "-kernel", where("KATA_KERNEL", KATA_KERNEL), "-initrd",
-		     where("KATA_INITRD", KATA_INITRD), "-append", append, "-device",
-		     "virtio-serial-pci", "-chardev", socket, "-device",
-		     "virtserialport,chardev=a,name=agent", "-serial", console, "-qmp", monitor);
+	char *const *fixed = ARGV(
+		"qemu-system-x86_64", "-accel", "tcg", "-cpu", "max,erms=off,fsrm=off", "-machine",
+		"q35", "-m", "256M", "-smp", "1,maxcpus=2", "-nodefaults", "-no-user-config",
+		"-display", "none", "-no-reboot", "-kernel", where("KATA_KERNEL", KATA_KERNEL),
+		"-initrd", where("KATA_INITRD", KATA_INITRD), "-append", append, "-device",
+		"virtio-serial-pci", "-chardev", socket, "-device",
+		"virtserialport,chardev=a,name=agent", "-serial", console, "-qmp", monitor);
 	struct spawn s = { .parent_death_signal = SIGKILL };
 	struct err err = ERR_INIT;
 	AUTO(str) char *path = path_join(vm_dir, "agent");
