@@ -25,6 +25,9 @@
 
 #define GUEST_DIR "/run/kata-containers"
 
+/* Root file systems are below GUEST_DIR: the users that a user namespace maps may search it. */
+enum { GUEST_DIR_MODE = 0711 };
+
 /* --- settings --- */
 
 struct settings {

@@ -96,7 +96,7 @@ int boot(struct err *err)
 		return err_sys(err, "set PATH");
 	if (set_hostname(err) < 0)
 		return -1;
-	return path_make(GUEST_DIR, 0700, err);
+	return path_make(GUEST_DIR, GUEST_DIR_MODE, err);
 }
 
 /* --- cgroups --- */

@@ -168,7 +168,7 @@ static int create_container(struct sandbox *s, const Grpc__CreateContainerReques
 	struct entry *e;
 
 	if (str_check_id(r->container_id, "container id", err) < 0 ||
-	    path_make(GUEST_DIR, 0700, err) < 0)
+	    path_make(GUEST_DIR, GUEST_DIR_MODE, err) < 0)
 		return -1;
 	e = new_entry(s, r->container_id);
 	if (entry_add(s, e, err) < 0) {

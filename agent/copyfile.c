@@ -125,7 +125,7 @@ static int copy_file(const Grpc__CopyFileRequest *r, struct err *err)
 
 	if (!str_starts(r->path, GUEST_DIR "/"))
 		return err_set(err, E_INVALID, "'%.256s' is not below " GUEST_DIR, r->path);
-	if (path_make(GUEST_DIR, 0700, err) < 0)
+	if (path_make(GUEST_DIR, GUEST_DIR_MODE, err) < 0)
 		return -1;
 	root = open(GUEST_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)

@@ -229,7 +229,7 @@ static int set_identity(struct sandbox *s, const Grpc__CreateSandboxRequest *r, 
 static int fill_sandbox(struct sandbox *s, const Grpc__CreateSandboxRequest *r,
 			struct deadline deadline, struct err *err)
 {
-	if (path_make(GUEST_DIR, 0700, err) < 0 || load_modules(r, deadline, err) < 0 ||
+	if (path_make(GUEST_DIR, GUEST_DIR_MODE, err) < 0 || load_modules(r, deadline, err) < 0 ||
 	    set_identity(s, r, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_storages; i++) {

@@ -48,6 +48,15 @@ static void release(struct sandbox *s)
 	free(s);
 }
 
+/* The shared directory is searched in the guest by the users that a user namespace maps; on the host
+ * its parent keeps everybody out. */
+static int make_share_dir(const struct sandbox *s, struct err *err)
+{
+	AUTO(str) char *parent = path_join(SANDBOX_SHARE_DIR, s->key);
+
+	return path_make(parent, 0700, err) < 0 ? -1 : path_make(s->share_dir, 0711, err);
+}
+
 int sandbox_new(struct loop *loop, const struct runtime_config *config, const char *namespace,
 		const char *id, struct sandbox **out, struct err *err)
 {
@@ -69,7 +78,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	if (path_exists(s->state_dir))
 		err_set(err, E_EXISTS, "sandbox %s exists already (%s)", id, s->state_dir);
 	if (!err->code && path_make(s->state_dir, 0700, err) == 0 &&
-	    path_make(s->vm_dir, 0700, err) == 0 && path_make(s->share_dir, 0700, err) == 0 &&
+	    path_make(s->vm_dir, 0700, err) == 0 && make_share_dir(s, err) == 0 &&
 	    share_open(s, err) == 0) {
 		*out = s;
 		return 0;

@@ -93,3 +93,10 @@ test_the_console_is_in_the_log() {
 	log_says 'agent is ready' '[hypervisor.qemu]' 'enable_debug = true'
 	log_says 'Linux version' '[hypervisor.qemu]' 'enable_debug = true' 'use_legacy_serial = true'
 }
+
+# The root file system is below directories that the mapped users must be able to search.
+test_user_namespace() {
+	expect "ids" "$(run --uidmap 0:1000:10000 --gidmap 0:2000:10000 "$IMAGE" "$(lab_id)" sh -c \
+		'id -u; cat /proc/self/uid_map /proc/self/gid_map | tr -s " "; touch /new && stat -c %u:%g /new')" \
+		"$(printf '0\n 0 1000 10000\n 0 2000 10000\n0:0')"
+}
