@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "protocols/google/protobuf/any.pb-c.h"
 #include "protocols/runcoptions.pb-c.h"
+#include "protocols/runctypes.pb-c.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -63,11 +64,35 @@ static int join_v1(const char *cgroup, const char *pid, struct err *err)
 	return err->code ? -1 : 0;
 }
 
+static char *cgroup_of_options(const ProtobufCBinaryData *value)
+{
+	Containerd__Runc__V1__Options *options =
+		containerd__runc__v1__options__unpack(NULL, value->len, value->data);
+	char *cgroup = options && !str_empty(options->shim_cgroup) ? xstrdup(options->shim_cgroup)
+								   : NULL;
+
+	if (options)
+		containerd__runc__v1__options__free_unpacked(options, NULL);
+	return cgroup;
+}
+
+/* containerd's client library sends these to a runtime that is not named io.containerd.runc. */
+static char *cgroup_of_create_options(const ProtobufCBinaryData *value)
+{
+	Containerd__Linux__Runc__CreateOptions *options =
+		containerd__linux__runc__create_options__unpack(NULL, value->len, value->data);
+	char *cgroup = options && !str_empty(options->shim_cgroup) ? xstrdup(options->shim_cgroup)
+								   : NULL;
+
+	if (options)
+		containerd__linux__runc__create_options__free_unpacked(options, NULL);
+	return cgroup;
+}
+
 /* The manager's options are on our standard input, as an Any; none is an empty input. */
 static char *asked_cgroup(int in, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(OPTIONS_MAX);
-	Containerd__Runc__V1__Options *options = NULL;
 	Google__Protobuf__Any *any = NULL;
 	char *cgroup = NULL;
 
@@ -77,12 +102,9 @@ static char *asked_cgroup(int in, struct err *err)
 		return NULL;
 	any = google__protobuf__any__unpack(NULL, text.len, (const uint8_t *)text.data);
 	if (any && str_eq(any->type_url, "containerd.runc.v1.Options"))
-		options = containerd__runc__v1__options__unpack(NULL, any->value.len,
-								any->value.data);
-	if (options && !str_empty(options->shim_cgroup))
-		cgroup = xstrdup(options->shim_cgroup);
-	if (options)
-		containerd__runc__v1__options__free_unpacked(options, NULL);
+		cgroup = cgroup_of_options(&any->value);
+	else if (any && str_eq(any->type_url, "containerd.linux.runc.CreateOptions"))
+		cgroup = cgroup_of_create_options(&any->value);
 	if (any)
 		google__protobuf__any__free_unpacked(any, NULL);
 	return cgroup;

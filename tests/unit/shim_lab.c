@@ -264,16 +264,18 @@ static void write_config(const char *share)
 }
 
 const char *shim_namespace = "ns";
+const struct buf *shim_options;
 
-static void run_shim(const char *verb, struct buf *out)
+static void run_shim(const char *verb, const struct buf *in, struct buf *out)
 {
 	struct err err = ERR_INIT;
 	struct spawn s = { .argv = ARGV(SHIM, "-namespace", shim_namespace, "-id", "c", "-address",
 					DIR "/containerd.sock", "-debug", verb),
 			   .cwd = BUNDLE };
 
-	ck_assert_msg(spawn_run(&s, NULL, 0, out, deadline_in(ANSWER_MS), &err) == 0, "%s: %s",
-		      verb, err.msg);
+	ck_assert_msg(spawn_run(&s, in ? in->data : NULL, in ? in->len : 0, out,
+				deadline_in(ANSWER_MS), &err) == 0,
+		      "%s: %s", verb, err.msg);
 }
 
 void shim_start(const char *script, const char *share)
@@ -298,7 +300,7 @@ void shim_start(const char *script, const char *share)
 	listener = fd_unix_listen(EVENTS, &err);
 	ck_assert_msg(listener >= 0, "%s", err.msg);
 	ck_assert(pthread_create(&thread, NULL, take_events, &listener) == 0);
-	run_shim("start", &out);
+	run_shim("start", shim_options, &out);
 	shim_address = xstrdup(buf_cstr(&out));
 	ck_assert_msg(str_starts(shim_address, "unix:///run/containerd/s/"), "%s", shim_address);
 	pid = file_read_line(AT_FDCWD, BUNDLE "/shim.pid", &err);
@@ -359,7 +361,7 @@ void shim_delete_verb(void)
 {
 	AUTO(buf) struct buf out = BUF_INIT(4096);
 
-	run_shim("delete", &out);
+	run_shim("delete", NULL, &out);
 	ck_assert_uint_eq(wire_get_number(out.data, out.len, WIRE_PATH(2)), 137);
 	ck_assert_uint_gt(wire_get_number(out.data, out.len, WIRE_PATH(3, 1)), 1600000000);
 }

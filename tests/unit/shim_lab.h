@@ -76,8 +76,9 @@ void shim_await_request(const char *method); /* until the agent was asked that *
 
 /* --- life and end --- */
 
-extern const char *shim_more_config; /* a drop-in, or NULL; before the start */
-extern void (*shim_host)(void);      /* changes the shim's surroundings before its start, or NULL */
+extern const char *shim_more_config;   /* a drop-in, or NULL; before the start */
+extern const struct buf *shim_options; /* on the standard input of `start`, or NULL */
+extern void (*shim_host)(void); /* changes the shim's surroundings before its start, or NULL */
 
 /* share: a line of [hypervisor.qemu]. */
 void shim_start(const char *script, const char *share);

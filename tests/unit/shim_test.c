@@ -18,10 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define JOINED "/sys/fs/cgroup/h/managers/shim/cgroup.procs"
 
 /* --- the good manners --- */
 
@@ -282,6 +285,51 @@ START_TEST(output_that_cannot_be_opened_fails_create)
 }
 END_TEST
 
+/* --- placement --- */
+
+/* One hierarchy, made of plain files; the host's would keep the group of a test that fails. */
+static void one_hierarchy(void)
+{
+	struct err err = ERR_INIT;
+	int fd;
+
+	ck_assert(mount("tmpfs", "/sys/fs/cgroup", "tmpfs", 0, NULL) == 0);
+	ck_assert_msg(path_make("/sys/fs/cgroup/h/managers/shim", 0755, &err) == 0, "%s", err.msg);
+	fd = open(JOINED, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+	ck_assert(fd >= 0);
+	(void)close(fd);
+}
+
+static const struct {
+	const char *type;
+	unsigned field;
+} cgroup_options[] = {
+	{ "containerd.runc.v1.Options", 3 },
+	{ "containerd.linux.runc.CreateOptions", 9 },
+};
+
+START_TEST(the_shim_joins_the_cgroup_of_the_options)
+{
+	AUTO(buf) struct buf options = BUF_INIT(256);
+	AUTO(buf) struct buf any = BUF_INIT(512);
+	struct err err = ERR_INIT;
+	char *joined;
+
+	wire_text(&options, cgroup_options[_i].field, "/managers/shim");
+	wire_text(&any, 1, cgroup_options[_i].type);
+	wire_bytes(&any, 2, options.data, options.len);
+	shim_options = &any;
+	shim_host = one_hierarchy;
+	shim_start("good", "shared_fs = \"virtio-9p\"");
+	joined = file_read_line(AT_FDCWD, JOINED, &err);
+	ck_assert_msg(joined != NULL, "%s", err.msg);
+	ck_assert_int_eq(strtol(joined, NULL, 10), shim_pid);
+	free(joined);
+	shim_must(shim_ask_id("Shutdown", 0), "Shutdown");
+	shim_no_process_is_left(false);
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
 	tcase_add_test(t, a_whole_conversation);
@@ -289,6 +337,8 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, what_cannot_be_shared_fails_create, 0, ARRAY_LEN(bad_mounts));
 	tcase_add_test(t, events_are_sent_again);
 	tcase_add_test(t, output_goes_into_a_fifo);
+	tcase_add_loop_test(t, the_shim_joins_the_cgroup_of_the_options, 0,
+			    ARRAY_LEN(cgroup_options));
 	tcase_add_loop_test(t, output_that_cannot_be_opened_fails_create, 0,
 			    ARRAY_LEN(bad_outputs));
 }
