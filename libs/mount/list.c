@@ -17,28 +17,27 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-/* "\040" is how the kernel writes a space; the result is never longer. NULL: a NUL, which no name
- * can have. */
-static char *unescape(const char *s, struct err *err)
+/* "\040" is how the kernel writes a space; the result is never longer. E_PROTOCOL: a NUL byte, which
+ * no name can have. */
+static int unescape(const char *s, char **to, struct err *err)
 {
-	char *out = xstrdup(s), *to = out;
+	AUTO(str) char *plain = xstrdup(s);
+	char *end = plain;
 
 	for (const char *p = s; *p; p++) {
 		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
 		    p[3] >= '0' && p[3] <= '7') {
-			*to = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+			*end = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
 			p += 3;
 		} else {
-			*to = *p;
+			*end = *p;
 		}
-		if (!*to++) {
-			free(out);
-			err_set(err, E_PROTOCOL, "field '%s' has a NUL byte", s);
-			return NULL;
-		}
+		if (!*end++)
+			return err_set(err, E_PROTOCOL, "field '%s' has a NUL byte", s);
 	}
-	*to = '\0';
-	return out;
+	*end = '\0';
+	*to = STEAL(plain, NULL);
+	return 0;
 }
 
 static void entry_release(struct mount_entry *e)
@@ -88,13 +87,11 @@ static int parse_line(const char *line, struct mount_entry *e, struct err *err)
 			    err) < 0)
 			return -1;
 	}
-	e->root = unescape(f[3], err);
-	e->target = unescape(f[4], err);
-	e->options = unescape(f[5], err);
-	e->type = unescape(f[dash + 1], err);
-	e->source = dash + 3 < n ? unescape(f[dash + 2], err) : xstrdup("");
-	e->super_options = unescape(f[n - 1], err);
-	return err->code ? -1 : 0;
+	if (unescape(f[3], &e->root, err) < 0 || unescape(f[4], &e->target, err) < 0 ||
+	    unescape(f[5], &e->options, err) < 0 || unescape(f[dash + 1], &e->type, err) < 0 ||
+	    unescape(dash + 3 < n ? f[dash + 2] : "", &e->source, err) < 0)
+		return -1;
+	return unescape(f[n - 1], &e->super_options, err);
 }
 
 int mount_list_parse(const char *text, size_t len, struct mount_list *out, struct err *err)

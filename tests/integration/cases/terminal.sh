@@ -23,13 +23,16 @@ test_terminal() {
 	expect "status" "$status" 4
 }
 
+# ctr says the size once the process runs, so the first one may come late.
 test_terminal_size_follows() {
-	on_terminal "$IMAGE" "$(lab_id)" sh -c 'stty size; trap "stty size; exit 0" WINCH; echo set
+	on_terminal "$IMAGE" "$(lab_id)" sh -c 'until stty size | grep "24 80"; do sleep 0.1; done
+		trap "stty size" WINCH; trap "exit 0" INT; echo set
 		while :; do sleep 0.1; done' <<-'END'
 		expect 24 80
 		expect set
 		size 50 132
 		expect 50 132
+		send \x03
 	END
 }
 
