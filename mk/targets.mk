@@ -85,7 +85,7 @@ bench: stage $(BUILD)/tools/floor ## measure, with floors and peers in the same 
 	@{ echo '['; sed '$$!s/$$/,/' $(BUILD)/bench.rows; echo ']'; } >$(BUILD)/bench.json
 	@grep -c '"holds":false' $(BUILD)/bench.rows | sed 's/^/bench: bars that do not hold: /'
 
-check-sanitizers: asan tsan ## run both; before an issue is called done
+check-sanitizers: asan tsan ## run both, before a larger change is called finished
 
 asan: ## unit tests under AddressSanitizer and UndefinedBehaviourSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined check-unit
