@@ -17,7 +17,7 @@ packages=(
 	libarchive13t64 libcap2 libcurl4t64 libjansson4 libprotobuf-c1 libseccomp2 libssl3t64 libyaml-0-2
 	libzstd1
 	# what the tests call
-	busybox-static ca-certificates coreutils gawk iproute2 iptables jq kmod minisign mount openssl
+	busybox-static ca-certificates coreutils gawk gcc iproute2 iptables jq kmod minisign mount openssl
 	procps psmisc strace tini util-linux xz-utils zstd
 )
 
