@@ -2,7 +2,7 @@
 #
 # DEPLOY_SRC: the engine, and building and verifying releases; also linked into tests. The program
 # adds what accesses the node and the network.
-DEPLOY_SRC := $(sort $(wildcard deploy/*.c deploy/store/*.c deploy/plan/*.c deploy/journal/*.c \
+DEPLOY_SRC := $(sort $(wildcard deploy/engine/*.c deploy/store/*.c deploy/plan/*.c deploy/journal/*.c \
                                 deploy/release/*.c deploy/trust/*.c))
 DEPLOY_LIBS := base cli json crypto yaml archive
 include deploy/trust/keys.mk

@@ -65,16 +65,16 @@ judge() {
 		# Inside deploy: verbs know everything, the engine only what a change consists of, and
 		# what is a step of one (cri, prove) neither where a release comes from nor whether to
 		# believe it.
-		allow("deploy", "plan store journal")
+		allow("deploy/engine", "plan store journal")
 		allow("deploy/journal", "plan")
 		allow("deploy/release", "store trust")
 		allow("deploy/trust", "release store")
 		allow("deploy/fetch", "release store")
-		allow("deploy/cri", ". plan store")
-		allow("deploy/prove", ". plan store")
-		allow("deploy/doctor", "cri trust . plan store")
-		allow("deploy/cli", ". plan store release trust fetch cri prove use doctor verbs")
-		allow("deploy/verbs", ". plan store release trust fetch cri prove use doctor cli")
+		allow("deploy/cri", "engine plan store")
+		allow("deploy/prove", "engine plan store")
+		allow("deploy/doctor", "cri trust engine plan store")
+		allow("deploy/cli", "engine plan store release trust fetch cri prove use doctor verbs")
+		allow("deploy/verbs", "engine plan store release trust fetch cri prove use doctor cli")
 		# The adapter of each third-party header.
 		home["jansson.h"] = "libs/json"
 		home["seccomp.h"] = "libs/container libs/confine"
@@ -91,7 +91,7 @@ judge() {
 	function allow(from, list, n, i, part) {
 		n = split(list, part, " ")
 		for (i = 1; i <= n; i++)
-			may[from, part[i] == "." ? "deploy" : "deploy/" part[i]] = 1
+			may[from, "deploy/" part[i]] = 1
 	}
 	function exists(path, line, found) {
 		if (!(path in known)) {
@@ -197,16 +197,16 @@ self_test() {
 	plant runtime/vmm/qemu.c '#include "sandbox/sandbox.h"'
 	plant agent/main.c '#include "osbuilder/initrd.h"'
 	plant agent/stream.c '# include <protobuf-c/protobuf-c.h>'
-	plant deploy/run.c '#include "shim/shim.h"'
-	plant agent/main.c '#include "deploy/install.h"'
+	plant deploy/engine/run.c '#include "shim/shim.h"'
+	plant agent/main.c '#include "deploy/engine/engine.h"'
 	plant deploy/cri/restart.c '#include "deploy/trust/trust.h"'
-	plant deploy/run.c '#include "deploy/cri/cri.h"'
+	plant deploy/engine/run.c '#include "deploy/cri/cri.h"'
 	plant deploy/prove/prove.c '#include "deploy/fetch/fetch.h"'
-	plant deploy/fetch/stage.c '#include "deploy/install.h"'
-	plant utils/manager/main.c '#include "deploy/install.h"'
+	plant deploy/fetch/stage.c '#include "deploy/engine/engine.h"'
+	plant utils/manager/main.c '#include "deploy/engine/engine.h"'
 	plant osbuilder/initrd.c '#include <archive.h>'
 	plant libs/mount/options.c '#include <seccomp.h>'
-	plant deploy/run.c '#include <curl/curl.h>'
+	plant deploy/engine/run.c '#include <curl/curl.h>'
 	plant libs/loop/loop.c '#include <check.h>'
 	plant libs/loop/loop.h '#include "nowhere.h"'
 	# The other witness: an include that no #include line shows.

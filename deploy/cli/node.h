@@ -23,7 +23,7 @@
 #include "base/err.h"
 #include "base/scope.h"
 #include "deploy/cri/cri.h"
-#include "deploy/install.h"
+#include "deploy/engine/engine.h"
 #include "deploy/prove/prove.h"
 #include "json/json.h"
 

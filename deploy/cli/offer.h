@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "base/scope.h"
 #include "deploy/fetch/fetch.h"
-#include "deploy/install.h"
+#include "deploy/engine/engine.h"
 #include "deploy/release/release.h"
 #include "deploy/trust/trust.h"
 

@@ -34,7 +34,7 @@
 #include "base/err.h"
 #include "base/scope.h"
 #include "base/vec.h"
-#include "deploy/install.h"
+#include "deploy/engine/engine.h"
 #include "json/json.h"
 
 #include <stdbool.h>

@@ -6,7 +6,7 @@
  * edit, contents that two names share, files that come and go between versions.
  */
 
-#include "deploy/install.h"
+#include "deploy/engine/engine.h"
 
 /* A sealed layout. */
 void release_make(const char *version, struct layout *l, struct err *err);

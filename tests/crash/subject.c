@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "deploy/install.h"
+#include "deploy/engine/engine.h"
 #include "tests/crash/release.h"
 
 #include <errno.h>

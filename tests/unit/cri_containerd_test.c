@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "deploy/cri/client.h"
 #include "deploy/cri/cri.h"
-#include "deploy/install.h"
+#include "deploy/engine/engine.h"
 #include "tests/crash/release.h"
 
 #include <check.h>

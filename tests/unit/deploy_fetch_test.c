@@ -12,7 +12,7 @@
 #include "base/str.h"
 #include "crypto/sha256.h"
 #include "deploy/fetch/fetch-internal.h"
-#include "deploy/install.h"
+#include "deploy/engine/engine.h"
 #include "deploy/release/build.h"
 #include "tests/unit/sanitized.h"
 #include "tests/unit/tar_lab.h"

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "deploy/install.h"
+#include "deploy/engine/engine.h"
 #include "tests/crash/release.h"
 
 #include <check.h>

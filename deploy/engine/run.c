@@ -13,7 +13,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "deploy/deploy-internal.h"
+#include "deploy/engine/engine-internal.h"
 #include "deploy/journal/journal.h"
 #include "deploy/store/store.h"
 

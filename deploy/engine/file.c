@@ -13,7 +13,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
-#include "deploy/deploy-internal.h"
+#include "deploy/engine/engine-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

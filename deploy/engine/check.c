@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "deploy/deploy-internal.h"
+#include "deploy/engine/engine-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

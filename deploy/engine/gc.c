@@ -8,7 +8,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "deploy/deploy-internal.h"
+#include "deploy/engine/engine-internal.h"
 #include "deploy/store/store.h"
 
 #include <dirent.h>

@@ -11,7 +11,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
-#include "deploy/deploy-internal.h"
+#include "deploy/engine/engine-internal.h"
 #include "deploy/store/conf.h"
 #include "deploy/store/store.h"
 

@@ -3,7 +3,7 @@
 
 /* Shared by the engine's own files. */
 
-#include "deploy/install.h"
+#include "deploy/engine/engine.h"
 
 /*
  * MODE_EMPTY marks a directory that we created and that holds nothing of value: the prefix and
@@ -27,6 +27,8 @@ struct deploy {
 };
 
 /* home.c */
+enum { STATE_MAX = 64 << 20 }; /* of a document in state/ */
+MUST_CHECK int home_open(struct deploy *d, struct err *err);
 MUST_CHECK int home_make(struct deploy *d, struct err *err);
 MUST_CHECK int home_load(struct deploy *d, struct err *err); /* install.json */
 MUST_CHECK int home_mark(const struct deploy *d, bool prefix, bool state, mode_t mode,

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "deploy/deploy-internal.h"
+#include "deploy/engine/engine-internal.h"
 #include "deploy/store/store.h"
 
 #include <errno.h>

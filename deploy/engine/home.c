@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The prefix, its state/ and what is installed: the directories that are created by the first
+ * change and removed by the last. It must never leave a directory that no later run removes.
+ */
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/engine/engine-internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Opens a directory; if it is missing, returns -1 without an error. */
+static int open_dir(int at, const char *path, struct err *err)
+{
+	int fd = openat(at, path,
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC | (at == AT_FDCWD ? 0 : O_NOFOLLOW));
+
+	if (fd < 0 && errno != ENOENT)
+		err_sys(err, "open %s", path);
+	return fd;
+}
+
+int home_open(struct deploy *d, struct err *err)
+{
+	d->root = open_dir(AT_FDCWD, d->prefix, err);
+	if (d->root >= 0)
+		d->state = open_dir(d->root, "state", err);
+	return err->code ? -1 : 0;
+}
+
+bool home_has(const struct deploy *d, const char *path)
+{
+	struct stat st;
+
+	return d->root >= 0 && fstatat(d->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int home_load(struct deploy *d, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(STATE_MAX);
+
+	installed_release(&d->in);
+	if (d->state < 0 || !home_has(d, "state/install.json"))
+		return 0;
+	if (file_read(d->state, "install.json", STATE_MAX, &text, err) < 0)
+		return -1;
+	if (installed_parse(&d->in, buf_cstr(&text), text.len, err) == 0)
+		return 0;
+	err_wrap(err, "%s/state", d->prefix);
+	if (err->code == E_INVALID)
+		err_hint(err, "restore it from a backup, or move %s away and install again",
+			 d->prefix);
+	return -1;
+}
+
+static int make_dir(int at, const char *path, int *fd, bool *made, struct err *err)
+{
+	if (*fd >= 0)
+		return 0;
+	if (mkdirat(at, path, MODE_EMPTY) < 0)
+		return err_sys(err, "make %s", path);
+	*made = true;
+	*fd = open_dir(at, path, err);
+	if (*fd < 0)
+		return err->code ? -1 : err_sys(err, "open %s", path);
+	/* The umask may have cleared bits of the mark. */
+	return fchmod(*fd, MODE_EMPTY) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
+}
+
+int home_make(struct deploy *d, struct err *err)
+{
+	AUTO(str)
+	char *parent = xstrndup(d->prefix, (size_t)(path_basename(d->prefix) - d->prefix));
+
+	if (d->access != DEPLOY_CHANGE)
+		bug("a change of %s, which was opened to look", d->prefix);
+	if (d->root < 0 && !str_empty(parent) && path_make(parent, 0755, err) < 0)
+		return -1;
+	if (make_dir(AT_FDCWD, d->prefix, &d->root, &d->made_prefix, err) < 0 ||
+	    make_dir(d->root, "state", &d->state, &d->made_state, err) < 0)
+		return -1;
+	return 0;
+}
+
+int home_mark(const struct deploy *d, bool prefix, bool state, mode_t mode, struct err *err)
+{
+	if ((state && fchmod(d->state, mode) < 0) || (prefix && fchmod(d->root, mode) < 0))
+		return err_sys(err, "set the mode of %s", d->prefix);
+	return 0;
+}
+
+int home_empty_state(const struct deploy *d, struct err *err)
+{
+	int copy = openat(d->state, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+
+	if (!dir)
+		return err_sys(err, "list state");
+	for (struct dirent *e; (e = readdir(dir));) {
+		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
+		    !str_eq(e->d_name, "journal") &&
+		    path_remove_below(d->state, e->d_name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Removes a marked directory; one that has contents meanwhile loses its mark. */
+static int drop_marked(int at, const char *path, int *fd, struct err *err)
+{
+	struct stat st;
+
+	if (*fd < 0)
+		return 0;
+	if (fstat(*fd, &st) < 0)
+		return err_sys(err, "look at %s", path);
+	if ((st.st_mode & 07777) != MODE_EMPTY)
+		return 0;
+	if (unlinkat(at, path, AT_REMOVEDIR) == 0) {
+		fd_close(fd);
+		return 0;
+	}
+	if (errno != ENOTEMPTY && errno != EBUSY)
+		return err_sys(err, "remove %s", path);
+	return fchmod(*fd, MODE_HOME) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
+}
+
+/* Removes temporary files that are without a meaning once there is no journal. */
+int home_settle(struct deploy *d, struct err *err)
+{
+	static const char *const loose[] = { "staging", "state/kept", "state/link.new",
+					     "state/journal.new" };
+
+	for (size_t i = 0; d->root >= 0 && i < ARRAY_LEN(loose); i++) {
+		/* Checked first, since on a read-only file system even removing nothing fails. */
+		if (home_has(d, loose[i]) && path_remove_below(d->root, loose[i], err) < 0)
+			return -1;
+	}
+	if (drop_marked(d->root, "state", &d->state, err) < 0)
+		return -1;
+	return drop_marked(AT_FDCWD, d->prefix, &d->root, err);
+}
