@@ -17,8 +17,8 @@
 
 #include "base/err.h"
 #include "base/scope.h"
-#include "deploy/fetch/fetch.h"
 #include "deploy/engine/engine.h"
+#include "deploy/fetch/fetch.h"
 #include "deploy/release/release.h"
 #include "deploy/trust/trust.h"
 

@@ -3,12 +3,19 @@
  * Checks a new configuration with containerd's own parser: copies of the changed files in memory,
  * so that nothing is left behind in any case, and a root file that imports them.
  */
+#include "base/buf.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
-#include "deploy/cri/cri-internal.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "deploy/cri/backend.h"
+#include "deploy/cri/containerd.h"
+#include "deploy/cri/handlers.h"
 #include "toml/edit.h"
+#include "toml/toml.h"
 
 #include <string.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "deploy/cri/client.h"
-
 #include "base/buf.h"
+#include "base/deadline.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cri.pb-c.h"

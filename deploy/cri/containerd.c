@@ -9,10 +9,16 @@
  * table of runtimes in a file replaces the built-in one, ours has to define runc where the file
  * does not.
  */
+#include "deploy/cri/containerd.h"
+#include "base/buf.h"
+#include "base/deadline.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/str.h"
+#include "deploy/cri/backend.h"
 #include "deploy/cri/client.h"
-#include "deploy/cri/cri-internal.h"
+#include "deploy/cri/handlers.h"
+#include "toml/toml.h"
 
 #include <fnmatch.h>
 #include <glob.h>

@@ -3,12 +3,17 @@
  * CRI-O reads every file of crio.conf.d after crio.conf and merges them. It shows its
  * configuration over HTTP on the socket that serves CRI.
  */
+#include "base/buf.h"
+#include "base/deadline.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/str.h"
+#include "deploy/cri/backend.h"
 #include "deploy/cri/client.h"
-#include "deploy/cri/cri-internal.h"
+#include "deploy/cri/containerd.h"
 #include "http/local.h"
 #include "toml/edit.h"
+#include "toml/toml.h"
 
 #include <dirent.h>
 #include <string.h>

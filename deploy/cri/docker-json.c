@@ -4,7 +4,7 @@
  * quotes, brackets and commas.
  */
 #include "deploy/cri/docker-json.h"
-
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "json/json.h"

@@ -3,9 +3,13 @@
  * Docker: runtimes are members of an object in daemon.json, which it reloads on SIGHUP, without an
  * effect on running containers. Its answers are JSON over HTTP.
  */
+#include "base/buf.h"
+#include "base/deadline.h"
 #include "base/mem.h"
-#include "deploy/cri/cri-internal.h"
+#include "base/str.h"
+#include "deploy/cri/backend.h"
 #include "http/local.h"
+#include "json/json.h"
 
 #include <string.h>
 

@@ -4,12 +4,17 @@
  * changed in memory, and handed to the engine. Each edit is recorded, so that its undo removes
  * exactly that, whatever else was changed since.
  */
-#include "toml/edit.h"
+#include "deploy/cri/edit.h"
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
-#include "deploy/cri/cri-internal.h"
+#include "base/str.h"
+#include "base/vec.h"
 #include "deploy/cri/docker-json.h"
+#include "toml/edit.h"
+#include "toml/toml.h"
+#include "json/json.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,9 +3,12 @@
  * Runtime handlers in containerd's configuration. Its versions differ only in the name of the
  * section.
  */
+#include "deploy/cri/handlers.h"
+#include "base/buf.h"
 #include "base/mem.h"
-#include "deploy/cri/cri-internal.h"
+#include "base/str.h"
 #include "toml/edit.h"
+#include "toml/toml.h"
 
 #include <string.h>
 
@@ -17,16 +20,6 @@ const char *handlers_section(int schema)
 	if (schema <= 1)
 		return "cri";
 	return schema == 2 ? "io.containerd.grpc.v1.cri" : "io.containerd.cri.v1.runtime";
-}
-
-char *cri_path(const struct cri *c, const char *path)
-{
-	return str_fmt("%s%s", c->root, path);
-}
-
-char *cri_shim(const struct cri *c)
-{
-	return str_fmt("%s/bin/containerd-shim-kata-v2", c->o->prefix);
 }
 
 static void write_key(struct buf *out, const char *key, const char *value)

@@ -6,8 +6,12 @@
  */
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/str.h"
+#include "deploy/cri/backend.h"
 #include "deploy/cri/client.h"
-#include "deploy/cri/cri-internal.h"
+#include "deploy/cri/containerd.h"
+#include "deploy/cri/handlers.h"
+#include "toml/toml.h"
 
 #include <string.h>
 

@@ -4,8 +4,10 @@
  * valid TOML nevertheless.
  */
 #include "base/path.h"
+#include "base/str.h"
+#include "deploy/cri/backend.h"
 #include "deploy/cri/client.h"
-#include "deploy/cri/cri-internal.h"
+#include "deploy/cri/containerd.h"
 
 static bool is_mine(const struct process *p)
 {

@@ -4,7 +4,9 @@
  * So nothing is registered, and the plan shows the command to use.
  */
 #include "base/mem.h"
-#include "deploy/cri/cri-internal.h"
+#include "base/str.h"
+#include "deploy/cri/backend.h"
+#include "deploy/cri/containerd.h"
 
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {

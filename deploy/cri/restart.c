@@ -9,13 +9,19 @@
  *
  * What they need is in their records, so that another process can undo them after a crash.
  */
+#include "deploy/cri/restart.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
-#include "deploy/cri/cri-internal.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "deploy/cri/backend.h"
+#include "deploy/cri/process.h"
+#include "json/json.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -6,7 +6,10 @@
  */
 #include "base/mem.h"
 #include "base/str.h"
-#include "deploy/cri/cri-internal.h"
+#include "base/vec.h"
+#include "deploy/cri/backend.h"
+#include "deploy/cri/restart.h"
+#include "json/json.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -4,14 +4,17 @@
  * those of daemon.json as it was when it was last told to read it. Everything else is real: the
  * engine, the signal, the socket. With a real docker: tests/engines/docker-node.sh.
  */
+#include "base/buf.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "deploy/cri/cri-internal.h"
+#include "deploy/cri/backend.h"
 #include "tests/crash/release.h"
+#include "json/json.h"
 
 #include <check.h>
 #include <errno.h>

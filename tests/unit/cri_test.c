@@ -4,14 +4,17 @@
  * that it is taken out again byte for byte, also around what an administrator wrote meanwhile, and
  * which manager is taken for being there.
  */
+#include "base/buf.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "deploy/cri/cri-internal.h"
+#include "deploy/cri/backend.h"
 #include "deploy/cri/docker-json.h"
+#include "toml/toml.h"
+#include "json/json.h"
 
 #include <check.h>
 #include <errno.h>

@@ -2,12 +2,16 @@
 /*
  * Running processes, and the process behind a socket.
  */
+#include "deploy/cri/process.h"
+#include "base/buf.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
-#include "deploy/cri/cri-internal.h"
+#include "base/str.h"
+#include "base/vec.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -194,7 +198,7 @@ char *program_version(const char *program)
 	AUTO(strv) char **words = NULL;
 	struct err ignored = ERR_INIT; /* not known */
 
-	if (spawn_run(&s, NULL, 0, &says, deadline_in(CRI_ASK_MS), &ignored) != 0)
+	if (spawn_run(&s, NULL, 0, &says, deadline_in(PROGRAM_VERSION_MS), &ignored) != 0)
 		return NULL;
 	words = strv_split(buf_cstr(&says), " \t\r\n,");
 	strv_each(word, words) {

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The table of back ends. */
+#include "deploy/cri/backend.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <string.h>
+
+/* The first one found is used: managers with a containerd of their own come before containerd. */
+const struct cri_backend *const backends[] = {
+	&backend_k3s,      &backend_rke2,    &backend_k0s,
+	&backend_microk8s, &backend_crio,    &backend_containerd,
+	&backend_docker,   &backend_nerdctl, NULL
+};
+
+const struct cri_backend *backend_find(const char *name)
+{
+	for (size_t i = 0; backends[i]; i++)
+		if (str_eq(backends[i]->name, name))
+			return backends[i];
+	return NULL;
+}
+
+char *backend_names(void)
+{
+	AUTO(strv) char **list = NULL;
+
+	for (size_t i = 0; backends[i]; i++)
+		strv_push(&list, backends[i]->name);
+	return strv_join(list, ", ");
+}
+
+bool backend_runs_as(const struct cri_backend *back, const struct process *p)
+{
+	if (back->is_mine)
+		return back->is_mine(p);
+	for (size_t i = 0; back->exes && back->exes[i]; i++) {
+		const char *exe = back->exes[i];
+
+		if (strchr(exe, '/') ? str_starts(p->exe, exe) : str_eq(path_basename(p->exe), exe))
+			return true;
+	}
+	return false;
+}
+
+char *cri_path(const struct cri *c, const char *path)
+{
+	return str_fmt("%s%s", c->root, path);
+}
+
+char *cri_shim(const struct cri *c)
+{
+	return str_fmt("%s/bin/containerd-shim-kata-v2", c->o->prefix);
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Finding the node's container manager: by name, or the one that runs, or the one that is
+ * installed.
+ */
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "deploy/cri/backend.h"
+#include "deploy/cri/cri.h"
+#include "deploy/cri/process.h"
+#include "toml/toml.h"
+
+#include <string.h>
+
+/* Chooses the process with the given configuration, or else with the default one. */
+static int pick_process(const struct cri_backend *back, const struct processes *all,
+			const char *config, const struct process **out, struct err *err)
+{
+	const struct process *only = NULL, *usual = NULL;
+	size_t n = 0;
+
+	*out = NULL;
+	vec_each(const struct process, p, &all->rows) {
+		const char *theirs;
+
+		if (!backend_runs_as(back, p))
+			continue;
+		theirs = back->flags ? process_option(p, "config", "-c") : NULL;
+		if (config && str_eq(theirs ? theirs : back->config, config)) {
+			*out = p;
+			return 0;
+		}
+		if (!theirs || str_eq(theirs, back->config))
+			usual = p;
+		only = p;
+		n++;
+	}
+	if (config)
+		return 0;
+	if (!usual && n > 1) {
+		err_set(err, E_STATE, "%zu %s run here, none with %s", n, back->name, back->config);
+		return err_hint(err, "select one with --cri-config");
+	}
+	*out = usual ? usual : only;
+	return 0;
+}
+
+static const char *first_of(const char *root, const char *const *paths)
+{
+	for (size_t i = 0; paths && paths[i]; i++) {
+		AUTO(str) char *path = str_fmt("%s%s", root, paths[i]);
+
+		if (path_exists(path))
+			return paths[i];
+	}
+	return NULL;
+}
+
+/* The address in a containerd's own configuration, or NULL. */
+static char *configured_socket(const struct cri *c)
+{
+	AUTO(str) char *path = cri_path(c, c->config);
+	struct err ignored = ERR_INIT; /* reported when the file is needed and read again */
+	AUTO(toml) struct toml_value *root = toml_load(path, &ignored);
+	struct toml_value *grpc = root ? toml_find(root, "grpc") : NULL;
+	const struct toml_value *v = grpc && grpc->type == TOML_TABLE ? toml_find(grpc, "address")
+								      : NULL;
+
+	return v && v->type == TOML_STRING && *v->string.text == '/' ? xstrdup(v->string.text)
+								     : NULL;
+}
+
+static void take_process(struct cri *c, const struct process *p)
+{
+	const char *config = c->back->flags ? process_option(p, "config", "-c") : NULL;
+	const char *address = c->back->flags ? process_option(p, "address", "-a") : NULL;
+
+	c->found = c->running = true;
+	c->why = str_fmt("runs as process %d", (int)p->pid);
+	c->unit = p->unit ? xstrdup(p->unit) : NULL;
+	if (config && *config == '/' && !c->o->config)
+		str_set(&c->config, config);
+	if (address && *address == '/')
+		str_set(&c->socket, address);
+	if (str_eq(path_basename(p->exe), "containerd") || str_eq(path_basename(p->exe), "crio"))
+		str_set(&c->binary, p->exe);
+}
+
+static void look_at_socket(struct cri *c)
+{
+	struct err ignored = ERR_INIT; /* it does not run */
+	struct peer p;
+	char *configured = NULL;
+
+	if (c->o->socket) {
+		str_set(&c->socket, c->o->socket);
+	} else if (!c->socket) {
+		configured = configured_socket(c);
+		str_set(&c->socket, configured ? configured : c->back->socket);
+		free(configured);
+	}
+	/* Below another root no manager runs. */
+	if (*c->root || !c->socket || peer_look(c->socket, &p, &ignored) < 0)
+		return;
+	if (!c->found || !c->running) {
+		free(c->why);
+		c->why = str_fmt("answers at %s", c->socket);
+	}
+	c->found = c->running = true;
+}
+
+int cri_look(const struct cri_options *o, const struct cri_backend *back,
+	     const struct processes *all, struct cri **out, struct err *err)
+{
+	AUTO(cri) struct cri *c = NEW(struct cri);
+	const struct process *p = NULL;
+	const char *mark;
+
+	c->back = back;
+	c->own = *o;
+	c->o = &c->own;
+	c->root = xstrdup(str_empty(o->root) || str_eq(o->root, "/") ? "" : o->root);
+	c->have = xcalloc(o->nhandlers + 1, sizeof(*c->have));
+	c->config = xstrdup(o->config ? o->config : back->config);
+	if (!*c->root && pick_process(back, all, o->config, &p, err) < 0)
+		return -1;
+	mark = first_of(c->root, back->marks);
+	if (p)
+		take_process(c, p);
+	else if (mark)
+		c->why = str_fmt("%s exists", mark);
+	c->found |= mark != NULL;
+	if (!c->binary && first_of(c->root, back->binaries))
+		c->binary = xstrdup(first_of(c->root, back->binaries));
+	look_at_socket(c);
+	if (!c->why)
+		c->why = xstrdup("not found");
+	if (c->binary && c->found && !*c->root)
+		c->version = program_version(c->binary);
+	*out = STEAL(c, NULL);
+	return 0;
+}
+
+void cri_free(struct cri *c)
+{
+	if (!c)
+		return;
+	free(c->root);
+	free(c->config);
+	free(c->socket);
+	free(c->binary);
+	free(c->version);
+	free(c->unit);
+	free(c->why);
+	free(c->have);
+	free(c);
+}
+
+const char *cri_name(const struct cri *c)
+{
+	return c->back->name;
+}
+
+const char *cri_socket(const struct cri *c)
+{
+	return c->socket;
+}
+
+/* --- choosing --- */
+
+static bool is_label(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 0 && n <= 63 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n &&
+	       name[0] != '-' && name[n - 1] != '-';
+}
+
+static int check_options(const struct cri_options *o, struct err *err)
+{
+	static const char *const taken[] = { "runc", "crun", "default", "untrusted" };
+
+	for (size_t i = 0; i < o->nhandlers; i++) {
+		const struct cri_handler *h = &o->handlers[i];
+
+		/* Kubernetes' rule for the handler of a RuntimeClass. */
+		if (!is_label(h->name))
+			return err_set(
+				err, E_USAGE,
+				"the handler name '%s' may only have lower-case letters, digits "
+				"and dashes",
+				h->name);
+		for (size_t k = 0; k < ARRAY_LEN(taken); k++)
+			if (str_eq(h->name, taken[k]))
+				return err_set(err, E_USAGE, "the handler name '%s' is reserved",
+					       h->name);
+		for (size_t k = 0; k < i; k++)
+			if (str_eq(h->name, o->handlers[k].name))
+				return err_set(err, E_USAGE, "the handler '%s' is given twice",
+					       h->name);
+		if (h->config && *h->config != '/')
+			return err_set(err, E_USAGE, "the path '%s' is not absolute", h->config);
+	}
+	if (*o->prefix != '/' || (o->config && *o->config != '/'))
+		return err_set(err, E_USAGE, "the path '%s' is not absolute",
+			       *o->prefix != '/' ? o->prefix : o->config);
+	return 0;
+}
+
+static int find_named(const struct cri_options *o, const struct processes *all, struct cri **out,
+		      struct err *err)
+{
+	const struct cri_backend *back = backend_find(o->name);
+	AUTO(str) char *list = backend_names();
+	AUTO(cri) struct cri *c = NULL;
+
+	if (!back)
+		return err_set(err, E_USAGE, "unknown container manager '%s'; supported are %s",
+			       o->name, list);
+	if (cri_look(o, back, all, &c, err) < 0)
+		return -1;
+	/* A file or a socket given on the command line is assumed to exist. */
+	if (!c->found && !o->config && !o->socket)
+		return err_set(err, E_NOT_FOUND,
+			       "%s was not found: neither its files nor a process", o->name);
+	*out = STEAL(c, NULL);
+	return 0;
+}
+
+/* docker and nerdctl use a containerd, and come after every other manager. */
+static bool is_front(const struct cri_backend *back)
+{
+	return back == &backend_docker || back == &backend_nerdctl;
+}
+
+/* What runs counts before what is installed: Debian's docker brings the files of a
+ * containerd that need not run. */
+static bool better(const struct cri *a, const struct cri *b)
+{
+	if (!b || a->running != b->running)
+		return !b || a->running;
+	return !is_front(a->back) && is_front(b->back);
+}
+
+static int find_any(const struct cri_options *o, const struct processes *all, struct cri **out,
+		    struct err *err)
+{
+	AUTO(cri) struct cri *best = NULL;
+	AUTO(str) char *list = backend_names();
+
+	for (size_t i = 0; backends[i]; i++) {
+		AUTO(cri) struct cri *c = NULL;
+
+		if (cri_look(o, backends[i], all, &c, err) < 0)
+			return -1;
+		if (!c->found)
+			continue;
+		if (best && best->running && c->running && !is_front(c->back) &&
+		    !is_front(best->back)) {
+			err_set(err, E_STATE, "%s and %s both run here", best->back->name,
+				c->back->name);
+			return err_hint(err, "select one with --cri");
+		}
+		if (better(c, best)) {
+			cri_free(best);
+			best = STEAL(c, NULL);
+		}
+	}
+	if (!best) {
+		err_set(err, E_NOT_FOUND,
+			"no container manager was found; looked for files and processes of %s",
+			list);
+		return err_hint(err, "install one, or name yours with --cri and --cri-config");
+	}
+	*out = STEAL(best, NULL);
+	return 0;
+}
+
+int cri_find(const struct cri_options *o, struct cri **out, struct err *err)
+{
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+
+	if (check_options(o, err) < 0)
+		return -1;
+	if (str_empty(o->root) || str_eq(o->root, "/"))
+		processes_scan(&all);
+	return o->name ? find_named(o, &all, out, err) : find_any(o, &all, out, err);
+}
+
+void cri_seen_release(struct cri_seen_list *l)
+{
+	vec_each(struct cri_seen, row, &l->rows) {
+		free(row->version);
+		free(row->config);
+		free(row->why);
+	}
+	vec_release(&l->rows);
+}
+
+int cri_list(const struct cri_options *o, struct cri_seen_list *out, struct err *err)
+{
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+	AUTO(cri) struct cri *chosen = NULL;
+	struct err ignored = ERR_INIT; /* none is chosen */
+
+	if (check_options(o, err) < 0)
+		return -1;
+	processes_scan(&all);
+	if (cri_find(o, &chosen, &ignored) < 0)
+		chosen = NULL;
+	for (size_t i = 0; backends[i]; i++) {
+		AUTO(cri) struct cri *c = NULL;
+		struct err why = ERR_INIT;
+		struct cri_seen row = { .name = backends[i]->name };
+
+		row.chosen = chosen && chosen->back == backends[i];
+		if (cri_look(o, backends[i], &all, &c, &why) < 0) {
+			row.running = true;
+			row.config = xstrdup(backends[i]->config);
+			row.why = xstrdup(why.msg);
+		} else if (c->found) {
+			row.running = c->running;
+			row.version = STEAL(c->version, NULL);
+			row.config = STEAL(c->config, NULL);
+			row.why = STEAL(c->why, NULL);
+		} else {
+			continue;
+		}
+		vec_push(&out->rows, row);
+	}
+	return 0;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Edits of configuration files, in memory: each is recorded for its undo, and all of them become
+ * one change of the engine.
+ */
+
+#include "base/err.h"
+#include "base/scope.h"
+#include "base/vec.h"
+#include "json/json.h"
+
+#include <stdbool.h>
+
+enum { CRI_FILE_MAX = 1 << 20 };
+
+/* A file before and after the edits; text NULL: no such file. */
+struct work_file {
+	char *path; /* as the manager sees it */
+	char *real; /* with root */
+	char *now, *want;
+};
+
+/* The first line of a file that consists of our configuration only. */
+#define CRI_OWN_FILE \
+	"# Written by kata-deploy, which replaces this file as a whole: edits are lost.\n"
+
+enum edit_kind {
+	EDIT_FILE,   /* the whole file is ours */
+	EDIT_BLOCK,  /* lines at the end of a file, between two comments */
+	EDIT_IMPORT, /* an element of a TOML file's imports */
+	EDIT_DOCKER, /* a member of daemon.json's runtimes */
+};
+
+struct edit {
+	enum edit_kind kind;
+	char *path;
+	char *text;    /* BLOCK: the bytes; IMPORT: the element; DOCKER: the member's name */
+	char *base;    /* we created the file: its other contents; removed when only those are
+		        * left */
+	bool made_key; /* IMPORT, DOCKER: we created the array or object */
+};
+
+struct edits {
+	const char *root; /* borrowed; "" for / */
+	VEC(struct work_file) files;
+	VEC(struct edit) done;
+	char *reason; /* overrides the usual reason of the plan */
+	bool off;     /* no registration is possible; reason says why */
+};
+#define EDITS_INIT(where)                           \
+	{                                           \
+		.root = (where), .files = VEC_INIT, \
+	}
+void edits_release(struct edits *e);
+DEFINE_AUTO_STRUCT(edits, struct edits, edits_release)
+
+/* The contents of a file with the edits so far, NULL if there is no such file; borrowed until its
+ * next edit. */
+MUST_CHECK int edits_read(struct edits *e, const char *path, const char **text, struct err *err);
+MUST_CHECK int edit_file(struct edits *e, const char *path, const char *text, struct err *err);
+/* fresh: the text that is put before the block in a new or empty file. */
+MUST_CHECK int edit_block(struct edits *e, const char *path, const char *fresh, const char *lines,
+			  struct err *err);
+MUST_CHECK int edit_import(struct edits *e, const char *path, const char *fresh,
+			   const char *element, struct err *err);
+MUST_CHECK int edit_docker(struct edits *e, const char *path, const char *name, const char *value,
+			   struct err *err);
+/* Undoes recorded edits in the files, newest first. */
+MUST_CHECK int edits_undo(struct edits *e, const struct json *recorded, struct err *err);
+/* Removes a registration whose record was lost together with its prefix: lines between our
+ * comments, or a whole file that begins with CRI_OWN_FILE, if it refers to that shim; or an element
+ * of imports that only we write; or a member of runtimes with that name and value. */
+MUST_CHECK int edits_adopt(struct edits *e, const char *path, const char *shim, struct err *err);
+MUST_CHECK int edits_adopt_import(struct edits *e, const char *path, const char *element,
+				  struct err *err);
+MUST_CHECK int edits_adopt_docker(struct edits *e, const char *path, const char *name,
+				  const char *value, struct err *err);
+struct json *edits_record(const struct edits *e);
+bool edits_change(const struct edits *e);

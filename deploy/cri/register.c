@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Registering with a manager and undoing that: what all back ends have in common. Undo the recorded
+ * edits, add the new ones, have the manager check the result, restart it if its files changed or it
+ * does not serve the handlers in them.
+ */
+#include "base/deadline.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "deploy/cri/backend.h"
+#include "deploy/cri/containerd.h"
+#include "deploy/cri/cri.h"
+#include "deploy/cri/edit.h"
+#include "deploy/cri/restart.h"
+#include "json/json.h"
+
+#include <string.h>
+
+struct change {
+	struct edits edits;
+	VEC(struct deploy_file) files;
+	struct cri_steps *steps;
+	struct json *record;
+};
+
+void cri_change_release(struct cri_change *out)
+{
+	struct change *ch = out->own;
+
+	free(out->reason);
+	out->reason = NULL;
+	if (!ch)
+		return;
+	edits_release(&ch->edits);
+	vec_release(&ch->files);
+	steps_free(ch->steps);
+	json_free(ch->record);
+	free(ch);
+	*out = (struct cri_change)CRI_CHANGE_INIT;
+}
+
+static struct change *change_new(struct cri_change *out, const char *root)
+{
+	struct change *ch = NEW(struct change);
+
+	*out = (struct cri_change)CRI_CHANGE_INIT;
+	out->own = ch;
+	ch->edits = (struct edits)EDITS_INIT(root);
+	return ch;
+}
+
+static void list_files(struct change *ch, struct cri_change *out)
+{
+	vec_each(const struct work_file, f, &ch->edits.files) {
+		struct deploy_file file = { f->real, f->want, f->want ? strlen(f->want) : 0, 0 };
+
+		if (!str_eq(f->now, f->want))
+			vec_push(&ch->files, file);
+	}
+	out->change.files = ch->files.v;
+	out->change.nfiles = ch->files.n;
+}
+
+static int add_steps(const struct cri *c, struct change *ch, char *const *handlers,
+		     struct cri_change *out, struct err *err)
+{
+	AUTO(json) struct json *plan = json_make_object();
+
+	/* Whether it comes back could not be verified. */
+	if (handlers && c->socket &&
+	    c->back->answers(c->socket, deadline_in(CRI_ASK_MS), err) < 0) {
+		err_wrap(err, "%s runs, but does not answer", c->back->name);
+		return err_hint(err, "see its log, and start it again");
+	}
+	if (restart_plan(c, plan, err) < 0)
+		return -1;
+	ch->steps = steps_new(plan, handlers);
+	out->change.steps = steps_list(ch->steps, &out->change.nsteps);
+	out->restart = true;
+	out->reload = c->back->restart == RESTART_HANGUP && !c->o->restart_with;
+	return 0;
+}
+
+static char **handler_names(const struct cri *c)
+{
+	char **list = NULL;
+
+	for (size_t i = 0; i < c->o->nhandlers; i++)
+		strv_push(&list, c->o->handlers[i].name);
+	return list;
+}
+
+static struct json *make_record(const struct cri *c, const struct edits *e)
+{
+	struct json *record = json_make_object(), *list = json_make_array();
+
+	json_put(record, "name", json_make_string(c->back->name));
+	json_put(record, "config", json_make_string(c->config));
+	if (c->socket)
+		json_put(record, "socket", json_make_string(c->socket));
+	if (c->o->restart_with)
+		json_put(record, "restart-with", json_make_string(c->o->restart_with));
+	for (size_t i = 0; i < c->o->nhandlers; i++)
+		json_add(list, json_make_string(c->o->handlers[i].name));
+	json_put(record, "handlers", list);
+	json_put(record, "edits", edits_record(e));
+	return record;
+}
+
+/* The files list the handlers; does the running process serve them? Only a definite no is false. */
+static bool is_served(const struct cri *c, char *const *handlers)
+{
+	AUTO(strv) char **served = NULL;
+	struct err ignored = ERR_INIT; /* cannot be queried */
+
+	if (!c->socket ||
+	    c->back->served(c->socket, deadline_in(CRI_ASK_MS), &served, &ignored) < 0)
+		return true;
+	strv_each(name, handlers) {
+		if (!strv_has(served, *name))
+			return false;
+	}
+	return true;
+}
+
+char *cri_problem(const struct cri *c, char *const *handlers)
+{
+	AUTO(strv) char **served = NULL;
+	struct err why = ERR_INIT;
+
+	if (!c->running)
+		return str_fmt("%s does not run", c->back->name);
+	if (!c->socket)
+		return NULL;
+	if (c->back->served(c->socket, deadline_in(CRI_ASK_MS), &served, &why) < 0)
+		return why.code == E_UNSUPPORTED
+			       ? NULL
+			       : str_fmt("%s does not list its runtime handlers: %s", c->back->name,
+					 why.msg);
+	strv_each(name, handlers) {
+		if (!strv_has(served, *name))
+			return str_fmt("%s does not serve the runtime handler '%s'", c->back->name,
+				       *name);
+	}
+	return NULL;
+}
+
+static void give_reason(const struct cri *c, const struct edits *e, bool changes, bool served,
+			const char *unchecked, struct cri_change *out)
+{
+	const char *name = c->back->name;
+
+	if (e->reason)
+		out->reason = xstrdup(e->reason);
+	else if (!changes && served)
+		out->reason = str_fmt("%s has the runtime handlers already", name);
+	else if (!changes)
+		out->reason = str_fmt("%s has not read its configuration since it was changed",
+				      name);
+	else if (!c->running)
+		out->reason = str_fmt("%s does not run; it reads its configuration when it starts",
+				      name);
+	else if (out->reload)
+		out->reason = str_fmt("%s reads its configuration again on SIGHUP and goes on",
+				      name);
+	else
+		out->reason = str_fmt("%s reads its configuration only when it starts%s", name,
+				      c->socket ? ""
+						: "; without a socket it cannot be queried for "
+						  "the handlers");
+	if (unchecked && changes) {
+		char *both = str_fmt("%s; %s", out->reason, unchecked);
+
+		free(out->reason);
+		out->reason = both;
+	}
+}
+
+/* If a prefix was removed by hand, its record is lost. Its registration is found by our marks and
+ * becomes part of the new record; otherwise it would be taken for the administrator's own. */
+static int adopt(const struct cri *c, struct edits *e, struct err *err)
+{
+	static const char *const ours[] = {
+		"conf.d/kata-deploy.toml",
+		"containerd.d/kata-deploy.toml",
+		"config.toml.d/kata-deploy.toml",
+		"config-v3.toml.d/kata-deploy.toml",
+		"config.toml.tmpl",
+		"config-v3.toml.tmpl",
+	};
+	AUTO(str) char *shim = cri_shim(c);
+	AUTO(str) char *import = beside(c->config, ours[0]);
+	AUTO(strv) char **imported = NULL;
+	const char *there;
+
+	if (c->back->adopt)
+		return c->back->adopt(c, e, err);
+	if (c->back->edit == containerd_edit)
+		imported = containerd_imported(c);
+	strv_each(path, imported) {
+		if (edits_adopt(e, *path, shim, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+		AUTO(str) char *path = beside(c->config, ours[i]);
+
+		if (edits_adopt(e, path, shim, err) < 0)
+			return -1;
+	}
+	if (edits_adopt(e, c->config, shim, err) < 0 || edits_read(e, import, &there, err) < 0)
+		return -1;
+	/* A shim that still exists belongs to another prefix. */
+	return there || c->back->edit != containerd_edit
+		       ? 0
+		       : edits_adopt_import(e, c->config, import, err);
+}
+
+char *cri_leftover(const struct cri_options *o)
+{
+	AUTO(cri) struct cri *c = NULL;
+	struct err ignored = ERR_INIT; /* where there is no manager, there is nothing left */
+
+	if (cri_find(o, &c, &ignored) < 0)
+		return NULL;
+	AUTO(edits) struct edits e = EDITS_INIT(c->root);
+	if (adopt(c, &e, &ignored) < 0)
+		return NULL;
+	vec_each(const struct work_file, f, &e.files) {
+		if (!str_eq(f->now, f->want))
+			return xstrdup(f->real);
+	}
+	return NULL;
+}
+
+static int plan_register(struct cri *c, const struct json *recorded, struct change *ch,
+			 struct cri_change *out, struct err *err)
+{
+	AUTO(strv) char **handlers = handler_names(c);
+	AUTO(str) char *unchecked = NULL;
+	bool changes, served;
+
+	if ((recorded ? edits_undo(&ch->edits, recorded, err) : adopt(c, &ch->edits, err)) < 0 ||
+	    c->back->edit(c, &ch->edits, err) < 0)
+		return -1;
+	changes = edits_change(&ch->edits);
+	if (changes && c->back->check &&
+	    c->back->check(c, &ch->edits, c->config, &unchecked, err) < 0)
+		return -1;
+	list_files(ch, out);
+	served = ch->edits.off || !c->running || is_served(c, handlers);
+	if (c->running && (changes || !served) && !ch->edits.off &&
+	    add_steps(c, ch, handlers, out, err) < 0)
+		return -1;
+	give_reason(c, &ch->edits, changes, served, unchecked, out);
+	ch->record = make_record(c, &ch->edits);
+	return 0;
+}
+
+int cri_register(struct cri *c, const struct json *recorded, struct cri_change *out,
+		 const struct json **record, struct err *err)
+{
+	struct change *ch = change_new(out, c->root);
+
+	if (plan_register(c, recorded, ch, out, err) < 0) {
+		cri_change_release(out);
+		return err_wrap(err, "register with %s", c->back->name);
+	}
+	*record = ch->record;
+	return 0;
+}
+
+/* Recorded options are the defaults for those of the caller. */
+static int plan_unregister(const struct cri_options *o, const struct json *recorded,
+			   struct change *ch, struct cri_change *out, struct err *err)
+{
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+	const struct cri_backend *back = backend_find(json_get_text(recorded, "name"));
+	struct cri_options as_recorded = *o;
+	AUTO(cri) struct cri *c = NULL;
+	bool changes;
+
+	if (!back)
+		return err_set(err, E_INVALID, "the record of the registration is damaged");
+	as_recorded.nhandlers = 0;
+	if (!o->config)
+		as_recorded.config = json_get_text(recorded, "config");
+	if (!o->socket)
+		as_recorded.socket = json_get_text(recorded, "socket");
+	if (!o->restart_with)
+		as_recorded.restart_with = json_get_text(recorded, "restart-with");
+	processes_scan(&all);
+	if (edits_undo(&ch->edits, recorded, err) < 0 ||
+	    cri_look(&as_recorded, back, &all, &c, err) < 0)
+		return -1;
+	changes = edits_change(&ch->edits);
+	list_files(ch, out);
+	if (changes && c->running && add_steps(c, ch, NULL, out, err) < 0)
+		return -1;
+	give_reason(c, &ch->edits, changes, true, NULL, out);
+	if (!changes)
+		str_set(&out->reason, "the configuration has no registration any more");
+	return 0;
+}
+
+int cri_unregister(const struct cri_options *o, const struct json *recorded, struct cri_change *out,
+		   struct err *err)
+{
+	struct change *ch = change_new(out, o->root && !str_eq(o->root, "/") ? o->root : "");
+
+	if (plan_unregister(o, recorded, ch, out, err) < 0) {
+		cri_change_release(out);
+		return err_wrap(err, "undo the registration");
+	}
+	return 0;
+}
