@@ -18,6 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What a change opens at once, at most: files and directories of its own, and pipes to the programs
+ * that it starts. */
+enum { FDS_NEEDED = 24 };
+
 /* Any user may create files in /run/lock. A file of another user, who may hold a lock on it, or
  * which fs.protected_regular keeps us from opening, is not root's lock: it is removed. */
 static bool drop_foreign(const char *path)
@@ -102,6 +106,9 @@ int deploy_open(const struct deploy_options *o, enum deploy_access access, struc
 		return err_set(err, E_USAGE, "prefix '%s' is not an absolute path below /",
 			       o->prefix);
 	if (access == DEPLOY_CHANGE) {
+		/* What begins must be able to end, and to be undone. */
+		if (fd_check_room(FDS_NEEDED, err) < 0)
+			return -1;
 		d->lock = take_lock(o->lock, err);
 		if (d->lock < 0)
 			return -1;
