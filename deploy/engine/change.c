@@ -41,7 +41,7 @@ static bool plan_dir(const struct deploy *d, struct plan *p, const char *path)
 {
 	if ((*path == '/' ? path_exists(path) : home_has(d, path)) || is_planned(p, path))
 		return false;
-	plan_add(p, PLAN_DIR, path, NULL, "directory")->mode = 0755;
+	plan_add(p, PLAN_DIR, path, NULL, "directory")->dir.mode = 0755;
 	return true;
 }
 
@@ -54,6 +54,21 @@ static void plan_parents(const struct deploy *d, struct plan *p, const char *pat
 		if (plan_dir(d, p, dir) && made)
 			strv_push(made, dir);
 	}
+}
+
+/* now: the file that is there, or NULL. */
+static struct plan_action *add_file(struct plan *p, const char *path, const struct spot_file *now,
+				    const char *will)
+{
+	struct plan_action *a = plan_add(p, PLAN_FILE, path, now ? now->sha256 : NULL, will);
+
+	if (!now)
+		return a;
+	a->file.kept = str_fmt("%zu", p->actions.n);
+	a->file.mode = now->mode;
+	a->file.uid = now->uid;
+	a->file.gid = now->gid;
+	return a;
 }
 
 /* Plans a file with those contents (NULL: its removal). */
@@ -71,14 +86,10 @@ static int plan_file(const struct deploy *d, struct plan *p, const struct deploy
 		sha256_hex(f->data, f->len, will);
 	if (f->data ? there && str_eq(now.sha256, will) : !there)
 		return 0;
-	a = plan_add(p, PLAN_FILE, f->path, there ? now.sha256 : NULL, f->data ? will : NULL);
-	a->mode = now.mode;
-	a->uid = now.uid;
-	a->gid = now.gid;
-	a->kept = there ? str_fmt("%zu", p->actions.n) : NULL;
-	a->data = f->data ? xmemdup(f->data, f->len) : NULL;
-	a->len = f->len;
-	a->new_mode = f->mode ? f->mode : there ? now.mode : 0644;
+	a = add_file(p, f->path, there ? &now : NULL, f->data ? will : NULL);
+	a->file.data = f->data ? xmemdup(f->data, f->len) : NULL;
+	a->file.len = f->len;
+	a->file.new_mode = f->mode ? f->mode : there ? now.mode : 0644;
 	return 0;
 }
 
@@ -208,7 +219,8 @@ static int plan_objects(const struct deploy *d, struct plan *p, const struct obj
 			str_set(&g->unguarded, strerror(guarded[i]));
 		else if (stage)
 			g->verity++;
-		plan_add(p, PLAN_ADOPT, object, NULL, e->sha256)->source = staged_path(stage, e);
+		plan_add(p, PLAN_ADOPT, object, NULL, e->sha256)->adopt.source = staged_path(stage,
+											     e);
 	}
 	return 0;
 }
@@ -234,7 +246,7 @@ static int plan_generation(const struct deploy *d, struct plan *p, const struct 
 	vec_release(&o.wanted);
 	if (rc < 0)
 		return -1;
-	plan_add(p, PLAN_GENERATION, path, NULL, l->id);
+	plan_add(p, PLAN_GENERATION, path, NULL, l->id)->tree.layout = l;
 	if (plan_text(d, p, json, text, err) < 0)
 		return -1;
 	plan_add(p, PLAN_SYNC, NULL, NULL, NULL);
@@ -262,14 +274,10 @@ static int plan_conf_write(const struct deploy *d, struct plan *p, const char *p
 	if (there && str_eq(now.sha256, e->sha256))
 		return 0;
 	plan_parents(d, p, path, NULL);
-	a = plan_add(p, PLAN_FILE, path, there ? now.sha256 : NULL, e->sha256);
-	a->mode = now.mode;
-	a->uid = now.uid;
-	a->gid = now.gid;
-	a->kept = there ? str_fmt("%zu", p->actions.n) : NULL;
-	a->source = store_object(e);
-	a->len = (size_t)e->size;
-	a->new_mode = there ? now.mode : 0644;
+	a = add_file(p, path, there ? &now : NULL, e->sha256);
+	a->file.source = store_object(e);
+	a->file.len = (size_t)e->size;
+	a->file.new_mode = there ? now.mode : 0644;
 	return 0;
 }
 
@@ -359,8 +367,8 @@ static void plan_steps(struct plan *p, const struct deploy_change *c, bool befor
 		if (c->steps[i].before_files != before_files)
 			continue;
 		a = plan_add(p, PLAN_STEP, c->steps[i].name, NULL, NULL);
-		a->step = xstrdup(c->steps[i].ops->kind);
-		a->arg = &c->steps[i];
+		a->step.kind = xstrdup(c->steps[i].ops->kind);
+		a->step.arg = &c->steps[i];
 	}
 }
 
@@ -458,7 +466,7 @@ int deploy_lay_down(struct deploy *d, const struct layout *l, const char *stage,
 
 	if (home_make(d, err) < 0 || make_lay_down(d, l, stage, c, &p, err) < 0)
 		return -1;
-	return run_plan(d, &p, l, err) < 0 ? err_wrap(err, "%s %s", p.verb, l->version) : 0;
+	return run_plan(d, &p, err) < 0 ? err_wrap(err, "%s %s", p.verb, l->version) : 0;
 }
 
 static int make_rollback(struct deploy *d, const char *to, const struct deploy_change *c,
@@ -497,7 +505,7 @@ int deploy_rollback(struct deploy *d, const char *to, const struct deploy_change
 
 	if (make_rollback(d, to, c, &p, &l, err) < 0)
 		return -1;
-	return run_plan(d, &p, &l, err) < 0 ? err_wrap(err, "rollback to %s", l.id) : 0;
+	return run_plan(d, &p, err) < 0 ? err_wrap(err, "rollback to %s", l.id) : 0;
 }
 
 /* --- uninstall --- */
@@ -516,9 +524,7 @@ static int plan_rmdir(const struct deploy *d, struct plan *p, const char *path, 
 	    !S_ISDIR(st.st_mode))
 		return 0;
 	a = plan_add(p, PLAN_DIR, path, "directory", NULL);
-	a->mode = st.st_mode & 07777;
-	a->uid = st.st_uid;
-	a->gid = st.st_gid;
+	a->dir = (struct plan_dir){ st.st_mode & 07777, st.st_uid, st.st_gid };
 	return 0;
 }
 
@@ -568,5 +574,5 @@ int deploy_uninstall(struct deploy *d, const struct deploy_change *c, struct err
 
 	if (deploy_plan_uninstall(d, c, &p, err) < 0)
 		return -1;
-	return run_plan(d, &p, NULL, err) < 0 ? err_wrap(err, "uninstall") : 0;
+	return run_plan(d, &p, err) < 0 ? err_wrap(err, "uninstall") : 0;
 }

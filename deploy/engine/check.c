@@ -47,7 +47,7 @@ static int check_writable(int dir, const char *what, struct err *err)
 }
 
 /* Checks the nearest existing directory above a file outside the prefix. */
-static int check_foreign(const struct plan_action *a, struct err *err)
+static int check_foreign(const struct plan_action *a, uint64_t bytes, struct err *err)
 {
 	AUTO(str) char *dir = xstrdup(a->path);
 	AUTO(fd) int fd = -1;
@@ -63,7 +63,7 @@ static int check_foreign(const struct plan_action *a, struct err *err)
 		return err_sys(err, "open %s", dir);
 	if (check_writable(fd, dir, err) < 0)
 		return -1;
-	return check_space(fd, dir, a->len + SLACK, 2, err);
+	return check_space(fd, dir, bytes + SLACK, 2, err);
 }
 
 int plan_check(const struct deploy *d, const struct plan *p, struct err *err)
@@ -71,9 +71,11 @@ int plan_check(const struct deploy *d, const struct plan *p, struct err *err)
 	uint64_t need = SLACK, inodes = 16;
 
 	vec_each(struct plan_action, a, &p->actions) {
-		if (a->path && *a->path == '/' && check_foreign(a, err) < 0)
+		uint64_t bytes = a->kind == PLAN_FILE ? a->file.len : 0;
+
+		if (a->path && *a->path == '/' && check_foreign(a, bytes, err) < 0)
 			return -1;
-		need += PER_ACTION + a->len + (a->kind == PLAN_DIR ? PER_DIR : 0);
+		need += PER_ACTION + bytes + (a->kind == PLAN_DIR ? PER_DIR : 0);
 		inodes += a->kind == PLAN_DIR || a->kind == PLAN_FILE;
 	}
 	if (check_writable(d->root, d->prefix, err) < 0 ||

@@ -61,18 +61,20 @@ struct spot_file {
 /* 1 and its attributes; 0: there is none; E_EXISTS: not a regular file. */
 MUST_CHECK int spot_look(const struct deploy *d, const char *path, struct spot_file *f,
 			 struct err *err);
-MUST_CHECK int file_keep(const struct deploy *d, const struct plan_action *a, struct err *err);
-MUST_CHECK int file_apply(const struct deploy *d, const struct plan_action *a, struct err *err);
-MUST_CHECK int file_undo(const struct deploy *d, const struct plan_action *a, struct err *err);
-MUST_CHECK int dir_apply(const struct deploy *d, const struct plan_action *a, struct err *err);
-MUST_CHECK int dir_undo(const struct deploy *d, const struct plan_action *a, struct err *err);
-MUST_CHECK int file_drop(const struct deploy *d, const char *path, struct err *err);
+
+/* The functions of the table PLAN_KINDS: file.c has those of files and directories, action.c the
+ * others. */
+typedef int action_fn(const struct deploy *d, struct plan_action *a, struct err *err);
+action_fn no_action;
+action_fn file_keep, file_apply, file_undo, file_drop, dir_apply, dir_undo;
+action_fn adopt_apply, tree_apply, tree_remove, sync_apply, link_apply, link_undo;
+action_fn step_keep, step_apply, step_undo, home_drop;
 
 /* check.c */
 MUST_CHECK int plan_check(const struct deploy *d, const struct plan *p, struct err *err);
 
 /* run.c */
-MUST_CHECK int run_plan(struct deploy *d, struct plan *p, const struct layout *l, struct err *err);
+MUST_CHECK int run_plan(struct deploy *d, struct plan *p, struct err *err);
 MUST_CHECK int run_undo(struct deploy *d, const struct plan *p, struct err *err);
 MUST_CHECK int run_finish(struct deploy *d, const struct plan *p, struct err *err);
 

@@ -87,12 +87,14 @@ static int remove_file(const struct spot *s, const char *path, struct err *err)
 }
 
 /* Before the journal is written: copies the contents for undo. */
-int file_keep(const struct deploy *d, const struct plan_action *a, struct err *err)
+int file_keep(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
 	AUTO(spot) struct spot s = SPOT_INIT;
 	char hex[65];
 
+	if (!a->was)
+		return 0;
 	if (spot_find(d, a->path, &s, err) <= 0)
 		return err->code ? -1 : err_set(err, E_STATE, "%s is gone", a->path);
 	AUTO(fd) int fd = openat(s.dir, s.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -107,22 +109,23 @@ int file_keep(const struct deploy *d, const struct plan_action *a, struct err *e
 	struct file_like like = { fd, true };
 	struct file_new how = { "new", 0600, (uid_t)-1, (gid_t)-1, &like };
 	return kept < 0 ? -1
-			: file_replace_via(kept, a->kept, buf_cstr(&bytes), bytes.len, &how, err);
+			: file_replace_via(kept, a->file.kept, buf_cstr(&bytes), bytes.len, &how,
+					   err);
 }
 
 /* The new contents: given, or those of an object. */
 static int new_bytes(const struct deploy *d, const struct plan_action *a, struct buf *to,
 		     struct err *err)
 {
-	if (a->data) {
-		buf_add(to, a->data, a->len);
+	if (a->file.data) {
+		buf_add(to, a->file.data, a->file.len);
 		return buf_check(to, a->path, err);
 	}
-	AUTO(fd) int fd = path_open(d->root, a->source, PATH_NO_LINKS, O_RDONLY, 0, err);
-	return fd < 0 ? -1 : file_read_fd(fd, a->source, FILE_MAX, to, err);
+	AUTO(fd) int fd = path_open(d->root, a->file.source, PATH_NO_LINKS, O_RDONLY, 0, err);
+	return fd < 0 ? -1 : file_read_fd(fd, a->file.source, FILE_MAX, to, err);
 }
 
-int file_apply(const struct deploy *d, const struct plan_action *a, struct err *err)
+int file_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
 	AUTO(spot) struct spot s = SPOT_INIT;
@@ -141,12 +144,12 @@ int file_apply(const struct deploy *d, const struct plan_action *a, struct err *
 		return -1;
 	AUTO(fd) int old = openat(s.dir, s.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct file_like like = { old, false };
-	struct file_new how = { NULL, a->new_mode, a->was ? a->uid : (uid_t)-1,
-				a->was ? a->gid : (gid_t)-1, old < 0 ? NULL : &like };
+	struct file_new how = { NULL, a->file.new_mode, a->was ? a->file.uid : (uid_t)-1,
+				a->was ? a->file.gid : (gid_t)-1, old < 0 ? NULL : &like };
 	return write_file(&s, &bytes, &how, err);
 }
 
-int file_undo(const struct deploy *d, const struct plan_action *a, struct err *err)
+int file_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
 	AUTO(str) char *tmp = str_fmt(".%s.kata-deploy", path_basename(a->path));
@@ -169,12 +172,12 @@ int file_undo(const struct deploy *d, const struct plan_action *a, struct err *e
 	}
 	if (!a->was)
 		return remove_file(&s, a->path, err);
-	AUTO(str) char *path = str_fmt("state/kept/%s", a->kept);
+	AUTO(str) char *path = str_fmt("state/kept/%s", a->file.kept);
 	AUTO(fd) int kept = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY, 0, err);
 	if (kept < 0 || file_read_fd(kept, path, FILE_MAX, &bytes, err) < 0)
 		return -1;
 	struct file_like like = { kept, true };
-	struct file_new how = { NULL, a->mode, a->uid, a->gid, &like };
+	struct file_new how = { NULL, a->file.mode, a->file.uid, a->file.gid, &like };
 	return write_file(&s, &bytes, &how, err);
 }
 
@@ -201,7 +204,7 @@ static int remove_dir(const struct spot *s, const char *path, struct err *err)
 	return 0;
 }
 
-int dir_apply(const struct deploy *d, const struct plan_action *a, struct err *err)
+int dir_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(spot) struct spot s = SPOT_INIT;
 	int found = spot_find(d, a->path, &s, err);
@@ -212,10 +215,10 @@ int dir_apply(const struct deploy *d, const struct plan_action *a, struct err *e
 		return found ? remove_dir(&s, a->path, err) : 0;
 	if (!found)
 		return err_set(err, E_STATE, "the directory of %s is gone", a->path);
-	return make_dir(&s, a->path, a->mode, err);
+	return make_dir(&s, a->path, a->dir.mode, err);
 }
 
-int dir_undo(const struct deploy *d, const struct plan_action *a, struct err *err)
+int dir_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(spot) struct spot s = SPOT_INIT;
 	int found = spot_find(d, a->path, &s, err);
@@ -225,13 +228,14 @@ int dir_undo(const struct deploy *d, const struct plan_action *a, struct err *er
 	if (!a->was)
 		return remove_dir(&s, a->path, err);
 	/* mkdir and chmod are both repeated: a crash may have come between them. */
-	if (mkdirat(s.dir, s.name, a->mode) < 0 && errno != EEXIST)
+	if (mkdirat(s.dir, s.name, a->dir.mode) < 0 && errno != EEXIST)
 		return err_sys(err, "make %s", a->path);
-	return fchmodat(s.dir, s.name, a->mode, 0) < 0 ? err_sys(err, "make %s", a->path) : 0;
+	return fchmodat(s.dir, s.name, a->dir.mode, 0) < 0 ? err_sys(err, "make %s", a->path) : 0;
 }
 
-int file_drop(const struct deploy *d, const char *path, struct err *err)
+int file_drop(const struct deploy *d, struct plan_action *a, struct err *err)
 {
+	const char *path = a->path;
 	AUTO(str) char *parent = xstrndup(path, (size_t)(path_basename(path) - path - 1));
 	AUTO(spot) struct spot s = SPOT_INIT;
 	int found = spot_find(d, path, &s, err);

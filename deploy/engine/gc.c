@@ -163,5 +163,5 @@ int deploy_gc(struct deploy *d, char *const *in_use, struct err *err)
 
 	if (deploy_plan_gc(d, in_use, &p, err) < 0)
 		return -1;
-	return run_plan(d, &p, NULL, err) < 0 ? err_wrap(err, "gc") : 0;
+	return run_plan(d, &p, err) < 0 ? err_wrap(err, "gc") : 0;
 }

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "deploy/engine/engine.h"
 #include "tests/crash/release.h"
@@ -509,6 +510,68 @@ START_TEST(a_read_only_file_system_is_seen_before)
 }
 END_TEST
 
+/* --- what an older version left --- */
+
+/* Nodes as kata-deploy 0.1 left them when it was killed: tests/crash/subject.c on release 1. */
+#define OLD_NODE "/tmp/deploy-journal-test"
+
+static int tell_undo(void *context, const struct json *record, struct err *err)
+{
+	(void)context;
+	return file_replace(AT_FDCWD, OLD_NODE "/etc/served", json_get_text(record, "was"),
+			    strlen(json_get_text(record, "was")), 0644, err);
+}
+
+static const struct deploy_step_ops tell = { "tell", NULL, pass, tell_undo };
+static const struct deploy_step_ops *const told[] = { &tell, NULL };
+
+static bool old_node_has(const char *path, const char *text)
+{
+	AUTO(str) char *full = path_join(OLD_NODE, path);
+	AUTO(buf) struct buf b = BUF_INIT(4096);
+	struct err err = ERR_INIT;
+
+	return file_read(AT_FDCWD, full, 4096, &b, &err) == 0 && strstr(buf_cstr(&b), text);
+}
+
+START_TEST(journals_of_older_versions_are_recovered)
+{
+	static const struct {
+		const char *archive, *served, *config, *shim;
+		size_t generations;
+	} nodes[] = {
+		{ "upgrade-interrupted", "1", "imports", "shim 1", 1 },
+		{ "uninstall-interrupted", "1", "imports", "shim 1", 1 },
+		{ "uninstall-committed", "none", "administrator", NULL, 0 },
+		{ "gc-committed", "3", "imports", "shim 3", 2 },
+	};
+	AUTO(str) char *archive = str_fmt("tests/data/deploy/%s.tar.gz", nodes[_i].archive);
+	struct spawn tar = { .argv = ARGV("tar", "-C", "/tmp", "-xzpf", archive) };
+	struct deploy_options o = { .prefix = OLD_NODE "/kata", .lock = lock, .kinds = told };
+	AUTO(deploy) struct deploy *d = NULL;
+
+	OK(path_remove_tree(OLD_NODE, &err));
+	OK(spawn_run(&tar, NULL, 0, NULL, DEADLINE_NEVER, &err));
+	OK(deploy_open(&o, DEPLOY_LOOK, &d, &err));
+	ck_assert(deploy_is_interrupted(d));
+	deploy_close(STEAL(d, NULL));
+	OK(deploy_open(&o, DEPLOY_CHANGE, &d, &err));
+	ck_assert(!deploy_is_interrupted(d));
+	ck_assert_uint_eq(deploy_installed(d)->generations.n, nodes[_i].generations);
+	ck_assert(old_node_has("etc/served", nodes[_i].served));
+	ck_assert(old_node_has("etc/config.toml", nodes[_i].config));
+	ck_assert(!nodes[_i].shim ||
+		  old_node_has("kata/bin/containerd-shim-kata-v2", nodes[_i].shim));
+	if (nodes[_i].shim) {
+		OK(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err));
+		OK(deploy_uninstall(d, NULL, &err));
+	}
+	deploy_close(STEAL(d, NULL));
+	ck_assert(!path_exists(OLD_NODE "/kata"));
+	OK(path_remove_tree(OLD_NODE, &err));
+}
+END_TEST
+
 /* --- state files that we did not write --- */
 
 START_TEST(a_journal_that_is_not_ours_stops_everything)
@@ -572,6 +635,7 @@ int main(void)
 	tcase_add_loop_test(tc, foreign_directories_go_if_empty, 0, 2);
 	tcase_add_loop_test(tc, a_full_file_system_is_seen_before, 0, 2);
 	tcase_add_test(tc, a_read_only_file_system_is_seen_before);
+	tcase_add_loop_test(tc, journals_of_older_versions_are_recovered, 0, 4);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
 	tcase_add_test(tc, a_newer_install_json_is_left_alone);
 	tcase_add_test(tc, staging_of_a_dead_process_goes);
