@@ -475,6 +475,7 @@ static int make_rollback(struct deploy *d, const char *to, const struct deploy_c
 	AUTO(installed) struct installed next = INSTALLED_INIT;
 
 	plan_begin(p, "rollback");
+	p->frugal = true;
 	if (!to)
 		to = d->in.previous;
 	if (!to)
@@ -556,6 +557,7 @@ int deploy_plan_uninstall(struct deploy *d, const struct deploy_change *c, struc
 	AUTO(layout) struct layout shipped = LAYOUT_INIT, none = LAYOUT_INIT;
 
 	plan_begin(p, "uninstall");
+	p->frugal = true;
 	if (!d->in.current)
 		return 0;
 	if (deploy_layout(d, d->in.current, &shipped, err) < 0 ||

@@ -70,6 +70,13 @@ action_fn file_keep, file_apply, file_undo, file_drop, dir_apply, dir_undo;
 action_fn adopt_apply, tree_apply, tree_remove, sync_apply, link_apply, link_undo;
 action_fn step_keep, step_apply, step_undo, home_drop;
 
+/* reserve.c */
+/* Bytes that it takes for what is installed. */
+uint64_t reserve_size(const struct deploy *d);
+MUST_CHECK int reserve_release(const struct deploy *d, struct err *err);
+/* Makes it for what is installed, if there is none. If it fails, there is none. */
+MUST_CHECK int reserve_settle(const struct deploy *d, struct err *err);
+
 /* check.c */
 MUST_CHECK int plan_check(const struct deploy *d, const struct plan *p, struct err *err);
 

@@ -128,6 +128,9 @@ MUST_CHECK int deploy_plan_uninstall(struct deploy *d, const struct deploy_chang
 MUST_CHECK int deploy_plan_gc(struct deploy *d, char *const *in_use, struct plan *p,
 			      struct err *err);
 
+/* Bytes on disk that a gc or an uninstall would free. */
+uint64_t deploy_frees(const struct deploy *d, const struct plan *p);
+
 /* Install and upgrade: lays down a sealed layout whose files are in staging/STAGE/ (those in the
  * store may be missing) and makes it the current generation. If nothing is to be done it succeeds
  * without a write. E_INVALID: a staged file differs from the layout. E_EXISTS: a file that is not
@@ -135,6 +138,7 @@ MUST_CHECK int deploy_plan_gc(struct deploy *d, char *const *in_use, struct plan
 MUST_CHECK int deploy_lay_down(struct deploy *d, const struct layout *l, const char *stage,
 			       const struct deploy_change *c, struct err *err);
 /* Makes generation to (NULL: the previous one) current. E_NOT_FOUND. E_STATE: it is damaged. */
+/* Like gc and uninstall it needs no space but what was reserved (state/reserve/). */
 MUST_CHECK int deploy_rollback(struct deploy *d, const char *to, const struct deploy_change *c,
 			       struct err *err);
 /* Removes everything except edited files below etc/. If nothing is installed it succeeds. */

@@ -138,7 +138,7 @@ int run_plan(struct deploy *d, struct plan *p, struct err *err)
 	/* Kept if set: an uninstall decides itself which directories it removes. */
 	p->made_prefix |= d->made_prefix;
 	p->made_state |= d->made_state;
-	if (plan_check(d, p, err) < 0 || keep(d, p, err) < 0)
+	if (plan_check(d, p, err) < 0 || reserve_release(d, err) < 0 || keep(d, p, err) < 0)
 		return -1;
 	if (journal_begin(d->state, p, err) < 0 || apply_all(d, p, err) < 0)
 		return back_out(d, p, err);

@@ -116,6 +116,7 @@ struct plan {
 	char *verb;
 	bool made_prefix, made_state; /* directories that go when the change is undone, or, in an
 					 uninstall, when it is done */
+	bool frugal; /* of a verb that frees space: not refused for want of it (not journaled) */
 	VEC(struct plan_action) actions;
 };
 

@@ -467,13 +467,36 @@ END_TEST
 /* --- file systems --- */
 
 /* A tmpfs that goes with this test's process. */
+static bool own_mounts(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
 static bool own_file_system(const char *options)
 {
-	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	    mount("none", dir, "tmpfs", 0, options) == 0)
+	if (own_mounts() && mount("none", dir, "tmpfs", 0, options) == 0)
 		return true;
 	(void)printf("skipped: a file system of one's own: %s\n", strerror(errno));
 	return false;
+}
+
+/* A file system of that kind in a file, which has no name any more. */
+static bool own_disk(const char *mkfs, const char *option)
+{
+	static char image[] = "/tmp/deploy-test-disk.XXXXXX";
+	struct spawn make = { .argv = ARGV(mkfs, "-q", option, image) };
+	struct spawn mount = { .argv = ARGV("mount", "-o", "loop", image, dir) };
+	struct err err = ERR_INIT;
+	int fd = mkstemp(image);
+	bool done = fd >= 0 && own_mounts() && ftruncate(fd, 32 << 20) == 0 &&
+		    spawn_run(&make, NULL, 0, NULL, DEADLINE_NEVER, &err) == 0 &&
+		    spawn_run(&mount, NULL, 0, NULL, DEADLINE_NEVER, &err) == 0;
+
+	fd_close(&fd);
+	(void)unlink(image);
+	if (!done)
+		(void)printf("skipped: %s: %s\n", mkfs, err.msg);
+	return done;
 }
 
 START_TEST(a_full_file_system_is_seen_before)
@@ -486,6 +509,65 @@ START_TEST(a_full_file_system_is_seen_before)
 	FAILS(lay_down(d, "1", NULL, &err), E_LIMIT);
 	deploy_close(STEAL(d, NULL));
 	ck_assert(!there("kata"));
+	ck_assert_int_eq(umount(dir), 0);
+}
+END_TEST
+
+/* Writes path until nothing more fits: bytes, or files. */
+static void fill_up(bool files)
+{
+	static char zeros[4096];
+
+	for (unsigned i = 0;; i++) {
+		AUTO(str) char *path = str_fmt("%s/filler.%u", dir, files ? i : 0);
+		AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+		if (fd < 0 || (!files && write(fd, zeros, sizeof(zeros)) < 0))
+			break;
+	}
+	ck_assert_int_eq(errno, ENOSPC);
+}
+
+static int free_space(struct deploy *d, const char *verb, struct err *err)
+{
+	if (str_eq(verb, "gc"))
+		return deploy_gc(d, NULL, err);
+	if (str_eq(verb, "rollback"))
+		return deploy_rollback(d, NULL, NULL, err);
+	return deploy_uninstall(d, NULL, err);
+}
+
+/* With nothing left, neither bytes nor inodes. */
+START_TEST(verbs_that_free_space_need_none)
+{
+	static const char *const verbs[] = { "gc", "rollback", "uninstall" };
+	const char *verb = verbs[_i % 3];
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(str) char *filler = at("filler.0");
+
+	bool files = _i / 3 % 2; /* what runs out */
+
+	if (_i < 6 ? !own_file_system(files ? "size=8m,nr_inodes=200" : "size=8m")
+		   : !own_disk("mkfs.ext4", files ? "-N200" : "-m0"))
+		return;
+	install("1");
+	install("2");
+	install("3");
+	write_text("kata/etc/configuration.toml", "mine");
+	ck_assert(there("kata/state/reserve"));
+	fill_up(files);
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	OK(free_space(d, verb, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert_int_eq(there("kata/store"), !str_eq(verb, "uninstall"));
+	/* There is room again, if not enough without this. */
+	ck_assert_int_eq(unlink(filler), 0);
+	if (there("kata/store")) {
+		OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+		OK(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err));
+		deploy_close(STEAL(d, NULL));
+		ck_assert(files || there("kata/state/reserve"));
+	}
 	ck_assert_int_eq(umount(dir), 0);
 }
 END_TEST
@@ -634,6 +716,7 @@ int main(void)
 	tcase_add_loop_test(tc, steps_around_files, 0, 2);
 	tcase_add_loop_test(tc, foreign_directories_go_if_empty, 0, 2);
 	tcase_add_loop_test(tc, a_full_file_system_is_seen_before, 0, 2);
+	tcase_add_loop_test(tc, verbs_that_free_space_need_none, 0, 12);
 	tcase_add_test(tc, a_read_only_file_system_is_seen_before);
 	tcase_add_loop_test(tc, journals_of_older_versions_are_recovered, 0, 4);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
