@@ -52,7 +52,7 @@ static void plan_parents(const struct deploy *d, struct plan *p, const char *pat
 		AUTO(str) char *dir = xstrndup(path, (size_t)(slash - path));
 
 		if (plan_dir(d, p, dir) && made)
-			strv_push(made, dir);
+			strv_push(made, dir + strlen(d->top));
 	}
 }
 
@@ -71,9 +71,9 @@ static struct plan_action *add_file(struct plan *p, const char *path, const stru
 	return a;
 }
 
-/* Plans a file with those contents (NULL: its removal). */
-static int plan_file(const struct deploy *d, struct plan *p, const struct deploy_file *f,
-		     struct err *err)
+/* Plans a file of ours with those contents (NULL: its removal). */
+static int plan_own_file(const struct deploy *d, struct plan *p, const struct deploy_file *f,
+			 struct err *err)
 {
 	char will[65] = "";
 	struct spot_file now = { 0 };
@@ -93,12 +93,31 @@ static int plan_file(const struct deploy *d, struct plan *p, const struct deploy
 	return 0;
 }
 
+/* The same for a file that others may have replaced by a symlink. What it leads to is edited, but
+ * not removed: somebody put it there. */
+static int plan_file(const struct deploy *d, struct plan *p, const struct deploy_file *f,
+		     struct err *err)
+{
+	AUTO(str) char *target = NULL, *real = NULL;
+	struct deploy_file there = *f;
+
+	if (!f->data && file_is_link(d, f->path, &target, err) < 0)
+		return -1;
+	if (target) {
+		plan_add(p, PLAN_UNLINK, f->path, target, NULL);
+		return 0;
+	}
+	real = file_real(d, f->path, err);
+	there.path = real;
+	return real ? plan_own_file(d, p, &there, err) : -1;
+}
+
 static int plan_text(const struct deploy *d, struct plan *p, const char *path, const char *text,
 		     struct err *err)
 {
 	struct deploy_file f = { path, text, text ? strlen(text) : 0, 0644 };
 
-	return plan_file(d, p, &f, err);
+	return plan_own_file(d, p, &f, err);
 }
 
 static int plan_link(const struct deploy *d, struct plan *p, const char *path, const char *target,
@@ -293,24 +312,46 @@ static int plan_unpark(const struct deploy *d, struct plan *p, const char *parke
 	return plan_text(d, p, parked, NULL, err);
 }
 
+/* What a path below etc/ means. A symlink to nothing is no reason not to remove the rest: 0. */
+static int find_conf(const struct deploy *d, const char *path, bool wanted, char **real,
+		     struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	*real = file_real(d, path, &why);
+	if (*real)
+		return 1;
+	if (!wanted && why.code == E_STATE)
+		return 0;
+	*err = why;
+	return -1;
+}
+
 static int plan_conf(const struct deploy *d, struct plan *p, const char *path,
 		     const struct entry *shipped, const struct entry *fresh, struct err *err)
 {
-	AUTO(str) char *parked = str_fmt("%s.new", path);
+	AUTO(str) char *beside = str_fmt("%s.new", path), *real = NULL, *parked = NULL;
 	struct spot_file now = { 0 };
-	int there = spot_look(d, path, &now, err);
+	int found = find_conf(d, path, fresh, &real, err), there;
 
+	if (found <= 0)
+		return found;
+	found = find_conf(d, beside, fresh, &parked, err);
+	if (found <= 0)
+		return found;
+	there = spot_look(d, real, &now, err);
 	if (there < 0)
 		return -1;
 	switch (conf_judge(digest_of(shipped), there ? now.sha256 : NULL, digest_of(fresh))) {
 	case CONF_TAKE:
 		if (plan_unpark(d, p, parked, shipped, err) < 0)
 			return -1;
-		return plan_conf_write(d, p, path, fresh, err);
+		return plan_conf_write(d, p, real, fresh, err);
 	case CONF_PARK:
 		return plan_conf_write(d, p, parked, fresh, err);
 	case CONF_REMOVE:
-		if (plan_text(d, p, path, NULL, err) < 0)
+		/* Where a symlink leads is the administrator's place. */
+		if (str_eq(real, path) && plan_text(d, p, path, NULL, err) < 0)
 			return -1;
 		return plan_unpark(d, p, parked, shipped, err);
 	case CONF_KEEP:
@@ -515,10 +556,15 @@ int deploy_rollback(struct deploy *d, const char *to, const struct deploy_change
 static int plan_rmdir(const struct deploy *d, struct plan *p, const char *path, struct err *err)
 {
 	AUTO(spot) struct spot s = SPOT_INIT;
+	AUTO(str) char *real = NULL;
 	struct plan_action *a;
 	struct stat st;
-	int found = spot_find(d, path, &s, err);
+	int found = find_conf(d, path, false, &real, err);
 
+	/* Not one that a symlink leads to. */
+	if (found <= 0 || !str_eq(real, path))
+		return found < 0 ? -1 : 0;
+	found = spot_find(d, path, &s, err);
 	if (found <= 0)
 		return found;
 	if (is_planned(p, path) || fstatat(s.dir, s.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -533,7 +579,11 @@ static int plan_rmdirs(const struct deploy *d, struct plan *p, const struct layo
 		       struct err *err)
 {
 	for (size_t i = strv_len(d->in.made_dirs); i-- > 0;) {
-		if (plan_rmdir(d, p, d->in.made_dirs[i], err) < 0)
+		const char *dir = d->in.made_dirs[i];
+		AUTO(str) char *whole = str_fmt("%s%s", d->top, dir);
+
+		/* Older versions recorded them as the host sees them. */
+		if (plan_rmdir(d, p, *d->top && path_is_below(dir, d->top) ? dir : whole, err) < 0)
 			return -1;
 	}
 	/* Backwards through sorted paths: what is deeper comes first. */

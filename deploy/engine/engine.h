@@ -60,7 +60,10 @@ struct deploy_step {
 
 /* A file outside the prefix, such as a container manager's drop-in. Missing directories are
  * created, and removed by the uninstall. The undo restores contents, mode, owner, times and
- * extended attributes of the old file, unless another program wrote to it meanwhile. */
+ * extended attributes of the old file, unless another program wrote to it meanwhile.
+ *
+ * A symlink is followed as the node follows it, and what it leads to is edited; so it is with files
+ * below etc/. The removal of a file whose path is a symlink removes the symlink. */
 struct deploy_file {
 	const char *path; /* absolute */
 	const char *data; /* NULL: remove the file */
@@ -81,6 +84,7 @@ struct deploy_change {
 
 struct deploy_options {
 	const char *prefix;
+	const char *root; /* the directory that the node has as /; NULL: / */
 	const char *lock;
 	uint64_t now; /* seconds since 1970, for the record */
 	/* Step kinds that a journal may need to undo; NULL at the end; may be NULL. */

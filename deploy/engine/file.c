@@ -60,13 +60,119 @@ int spot_look(const struct deploy *d, const char *path, struct spot_file *f, str
 		return 0;
 	if (fd < 0 && errno != ELOOP)
 		return err_sys(err, "open %s", path);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(err, E_EXISTS, "%s exists and is not a regular file", path);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		err_set(err, E_EXISTS, "%s exists and is not a regular file", path);
+		return err_hint(err, "move it away");
+	}
 	f->mode = st.st_mode & 07777;
 	f->uid = st.st_uid;
 	f->gid = st.st_gid;
 	return sha256_fd(fd, path, f->sha256, &f->size, err) < 0 ? -1 : 1;
 }
+
+static int remove_file(const struct spot *s, const char *path, struct err *err)
+{
+	if (unlinkat(s->dir, s->name, 0) < 0 && errno != ENOENT)
+		return err_sys(err, "remove %s", path);
+	return fsync(s->dir) < 0 ? err_sys(err, "sync the directory of %s", path) : 0;
+}
+
+/* --- symlinks --- */
+
+static int hint_link(struct err *err)
+{
+	return err_hint(err, "let it lead to a file, which may be empty, or remove it");
+}
+
+/* As the host sees it. */
+static char *whole_path(const struct deploy *d, const char *path)
+{
+	return *path == '/' ? xstrdup(path) : path_join(d->prefix, path);
+}
+
+/* The same without symlinks. */
+static char *resolve(const struct deploy *d, const char *whole, struct err *err)
+{
+	const char *top = *d->top ? d->top : "/";
+	struct err why = ERR_INIT;
+	char *real = path_from_root(top, whole + strlen(d->top), &why);
+
+	if (real)
+		return real;
+	if (why.code != E_STATE && why.sys != ELOOP) {
+		*err = why;
+		return NULL;
+	}
+	err_set(err, E_STATE, "%s is a symlink that leads %s", whole,
+		why.sys == ELOOP ? "in a circle" : "to nothing");
+	hint_link(err);
+	return NULL;
+}
+
+char *file_real(const struct deploy *d, const char *path, struct err *err)
+{
+	AUTO(str) char *whole = whole_path(d, path), *real = NULL, *prefix = NULL;
+	struct err ignored = ERR_INIT; /* the path is below it, and was resolved */
+
+	/* A prefix that does not exist has no files. */
+	if (*path != '/' && d->root < 0)
+		return xstrdup(path);
+	real = resolve(d, whole, err);
+	if (!real || str_eq(real, whole))
+		return real ? xstrdup(path) : NULL;
+	/* The prefix itself may be reached by symlinks. */
+	prefix = resolve(d, d->prefix, &ignored);
+	if (*path != '/' && prefix && path_is_below(real, prefix))
+		return xstrdup(real + strlen(prefix) + 1);
+	return STEAL(real, NULL);
+}
+
+static int read_link(const struct spot *s, const char *path, char **target, struct err *err)
+{
+	char text[4096];
+	ssize_t n = readlinkat(s->dir, s->name, text, sizeof(text) - 1);
+
+	if (n < 0)
+		return errno == EINVAL || errno == ENOENT ? 0 : err_sys(err, "look at %s", path);
+	*target = xstrndup(text, (size_t)n);
+	return 1;
+}
+
+int file_is_link(const struct deploy *d, const char *path, char **target, struct err *err)
+{
+	AUTO(spot) struct spot s = SPOT_INIT;
+	int found = spot_find(d, path, &s, err);
+
+	*target = NULL;
+	return found <= 0 ? found : read_link(&s, path, target, err);
+}
+
+int unlink_apply(const struct deploy *d, struct plan_action *a, struct err *err)
+{
+	AUTO(spot) struct spot s = SPOT_INIT;
+	AUTO(str) char *target = NULL;
+	int found = spot_find(d, a->path, &s, err);
+
+	if (found <= 0 || read_link(&s, a->path, &target, err) < 0)
+		return found;
+	if (!str_eq(target, a->was))
+		return err_set(err, E_STATE, "%s was changed by another program", a->path);
+	return remove_file(&s, a->path, err);
+}
+
+int unlink_undo(const struct deploy *d, struct plan_action *a, struct err *err)
+{
+	AUTO(spot) struct spot s = SPOT_INIT;
+	int found = spot_find(d, a->path, &s, err);
+
+	if (found <= 0)
+		return found;
+	if (symlinkat(a->was, s.dir, s.name) < 0 && errno != EEXIST)
+		return err_sys(err, "link %s", a->path);
+	return fsync(s.dir) < 0 ? err_sys(err, "sync the directory of %s", a->path) : 0;
+}
+
+/* --- files --- */
 
 /* The temporary file's name is derived from the file's, so that undo finds it. */
 static int write_file(const struct spot *s, const struct buf *bytes, const struct file_new *as,
@@ -77,13 +183,6 @@ static int write_file(const struct spot *s, const struct buf *bytes, const struc
 
 	how.tmp = tmp;
 	return file_replace_via(s->dir, s->name, buf_cstr(bytes), bytes->len, &how, err);
-}
-
-static int remove_file(const struct spot *s, const char *path, struct err *err)
-{
-	if (unlinkat(s->dir, s->name, 0) < 0 && errno != ENOENT)
-		return err_sys(err, "remove %s", path);
-	return fsync(s->dir) < 0 ? err_sys(err, "sync the directory of %s", path) : 0;
 }
 
 /* Before the journal is written: copies the contents for undo. */

@@ -98,6 +98,7 @@ int deploy_open(const struct deploy_options *o, enum deploy_access access, struc
 
 	d->root = d->state = d->lock = -1;
 	d->prefix = path_clean(o->prefix);
+	d->top = xstrdup(o->root && !str_eq(o->root, "/") ? o->root : "");
 	d->now = o->now;
 	d->kinds = o->kinds;
 	d->context = o->context;
@@ -137,6 +138,7 @@ void deploy_close(struct deploy *d)
 	fd_close(&d->lock);
 	installed_release(&d->in);
 	free(d->prefix);
+	free(d->top);
 	free(d);
 }
 

@@ -138,12 +138,17 @@ int reserve_release(const struct deploy *d, struct err *err)
 	return fsync(d->state) < 0 ? err_sys(err, "release the reserve") : 0;
 }
 
-int reserve_settle(const struct deploy *d, struct err *err)
+int reserve_settle(struct deploy *d, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 	struct reserve r;
 
-	if (d->state < 0 || !d->in.current || home_has(d, "state/" RESERVE))
+	if (d->state < 0 || home_has(d, "state/" RESERVE))
+		return 0;
+	/* A change that failed at its very end is done nevertheless. */
+	if (home_load(d, err) < 0)
+		return -1;
+	if (!d->in.current)
 		return 0;
 	if (measure(d, &r, err) == 0 && make(d, &r, err) == 0)
 		return 0;

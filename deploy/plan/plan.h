@@ -51,6 +51,8 @@
 	X(PLAN_FILE, "file", ANYWHERE, file, BEFORE, file_keep, file_apply, file_undo)            \
 	/* was, will: targets */                                                                  \
 	X(PLAN_LINK, "link", BELOW, nothing, BEFORE, no_action, link_apply, link_undo)            \
+	/* a symlink that is removed; was: its target */                                          \
+	X(PLAN_UNLINK, "unlink", ANYWHERE, nothing, BEFORE, no_action, unlink_apply, unlink_undo) \
 	/* path: its name, for display */                                                         \
 	X(PLAN_STEP, "step", NOWHERE, step, BEFORE, step_keep, step_apply, step_undo)             \
 	X(PLAN_DROP_TREE, "drop-tree", BELOW, nothing, AFTER, no_action, tree_remove, no_action)  \
