@@ -33,7 +33,7 @@ int verb_gc(int argc, char **argv, struct err *err)
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(plan) struct plan p = PLAN_INIT;
 	AUTO(strv) char **ids = NULL;
-	bool empty;
+	uint64_t bytes;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
@@ -41,15 +41,15 @@ int verb_gc(int argc, char **argv, struct err *err)
 	    in_use(&ids, err) < 0 || deploy_plan_gc(d, ids, &p, err) < 0)
 		return -1;
 	if (o.change.dry_run) {
-		say_plan(&p);
+		say_plan_to_free(&p, deploy_frees(d, &p));
 		return 0;
 	}
-	empty = plan_is_empty(&p);
+	bytes = deploy_frees(d, &p);
 	progress_phase("gc");
 	if (deploy_gc(d, ids, err) < 0)
 		return -1;
 	progress_end();
-	say_done("gc", !empty, "unused releases were removed");
+	say_freed("gc", !plan_is_empty(&p), "unused releases were removed", bytes);
 	return 0;
 }
 

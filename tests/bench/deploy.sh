@@ -17,6 +17,7 @@ LAB=$(mktemp -d /tmp/kata-bench-XXXXXX)
 server=
 stop() {
 	[ -z "$server" ] || kill "$server" 2>/dev/null
+	! mountpoint -q "$LAB/disk" || umount -l "$LAB/disk"
 	rm -rf "$LAB"
 }
 trap stop EXIT
@@ -144,6 +145,23 @@ for _ in $(seq "$runs"); do
 done
 row "rollback" "$(median <"$LAB/rollback")" ms 100
 uninstall
+
+# --- uninstall with nothing left on the disk
+
+mkdir "$LAB/disk"
+if mount -t tmpfs -o "size=$((2 * mib))m" none "$LAB/disk" 2>/dev/null; then
+	full=(--prefix "$LAB/disk/opt" --lock "$LAB/lock")
+	rm -f "$LAB/full"
+	for _ in $(seq "$runs"); do
+		"$deploy" install --release "$LAB/one" "${offered[@]}" "${full[@]}" --no-proof --yes --quiet
+		cat /dev/zero >"$LAB/disk/filler" 2>/dev/null || true
+		[ "$(stat -f -c %a "$LAB/disk")" = 0 ]
+		ms "$deploy" uninstall "${full[@]}" --yes --quiet >>"$LAB/full"
+		rm "$LAB/disk/filler"
+	done
+	row "uninstall, 0 bytes free" "$(median <"$LAB/full")" ms
+	umount "$LAB/disk"
+fi
 
 # --- a manifest of a fleet's size
 

@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "base/str.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mount.h>
@@ -57,6 +58,17 @@ static int hold(struct around *a, const char *path, struct err *err)
 								    : 0;
 }
 
+/* Until nothing more fits. */
+static int fill(const char *path, struct err *err)
+{
+	static const char zeros[4096];
+	AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	while (fd >= 0 && write(fd, zeros, sizeof(zeros)) > 0)
+		;
+	return errno == ENOSPC ? 0 : err_sys(err, "fill %s", path);
+}
+
 static const char *text(const struct json *j, const char *key)
 {
 	const struct json *v = json_get(j, key);
@@ -66,7 +78,7 @@ static const char *text(const struct json *j, const char *key)
 
 int around_add(struct around *a, const char *dir, const struct json *step, struct err *err)
 {
-	static const char *const kinds[] = { "mount", "read-only", "hide", "lock" };
+	static const char *const kinds[] = { "mount", "read-only", "hide", "lock", "fill" };
 	const char *path = NULL;
 	size_t kind = 0;
 	int rc;
@@ -82,7 +94,9 @@ int around_add(struct around *a, const char *dir, const struct json *step, struc
 		rc = make_read_only(a, full, err);
 	else if (kind == 2)
 		rc = path_exists(full) ? mount_over(a, "/dev/null", full, err) : 0;
-	else
+	else if (kind == 3)
 		rc = hold(a, full, err);
+	else
+		rc = fill(full, err);
 	return rc < 0 ? -1 : 1;
 }

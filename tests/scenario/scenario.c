@@ -26,6 +26,7 @@
  *	read-only: PATH						until the end
  *	hide: PATH						an absolute one of the host's
  *	lock: PATH						is held until the end
+ *	fill: PATH						a file, until the disk is full
  *
  * A check is a step, or one of
  *
