@@ -170,7 +170,7 @@ int download_run(struct download *d, struct err *err)
 	confine_hold_signals(&before);
 	rc = download_start(d, &child, err);
 	while (rc == 0 && child)
-		rc = confine_wait(&child, 1, &ended, err);
+		rc = confine_wait(&child, 1, DEADLINE_NEVER, &ended, err);
 	confine_release_signals(&before);
 	return rc < 0 ? -1 : download_end(d, err);
 }

@@ -426,7 +426,8 @@ static int run_round(struct stage *st, struct err *err)
 			return -1;
 		if (!any_child(st))
 			return 0;
-		rc = confine_wait(st->children, ARRAY_LEN(st->children), &ended, err);
+		rc = confine_wait(st->children, ARRAY_LEN(st->children), DEADLINE_NEVER, &ended,
+				  err);
 		if (one_ended(st, ended, rc, err) < 0)
 			return -1;
 		tell_unpacked(st);
