@@ -5,9 +5,10 @@
 #include "base/str.h"
 #include "cli/manual.h"
 #include "cli/subverb.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/progress.h"
+#include "deploy/cli/say.h"
 #include "deploy/verbs/packager.h"
+#include "deploy/verbs/verbs.h"
 #include "json/json.h"
 
 #include <stdio.h>

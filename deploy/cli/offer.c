@@ -8,7 +8,6 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/store/store.h"
@@ -33,10 +32,10 @@ void offer_release(struct offer *o)
 /* Few blobs at a time, so that complete ones are unpacked while the rest arrives. */
 enum { CONNECTIONS = 3 };
 
-static int parse_rate(uint64_t *rate, struct err *err)
+static int parse_rate(const char *text, uint64_t *rate, struct err *err)
 {
 	static const char units[] = "KMG";
-	AUTO(str) char *digits = cli.limit_rate ? xstrdup(cli.limit_rate) : NULL;
+	AUTO(str) char *digits = text ? xstrdup(text) : NULL;
 	const char *unit = digits && *digits ? strchr(units, digits[strlen(digits) - 1]) : NULL;
 	unsigned shift = 0;
 
@@ -66,9 +65,9 @@ static char *from_root(const char *release)
 }
 
 /* The sources of the command line, else the recorded member "from". */
-static int sources(const struct deploy *d, char ***out, struct err *err)
+static int sources(const struct deploy *d, char *const *releases, char ***out, struct err *err)
 {
-	strv_each(release, cli.releases) {
+	strv_each(release, releases) {
 		AUTO(str) char *path = from_root(*release);
 
 		strv_push(out, path);
@@ -92,16 +91,18 @@ static struct json *list_json(char *const *list)
 	return j;
 }
 
-static struct json *make_memory(const struct release *r, char *const *from)
+static struct json *make_memory(const struct offer *o, char *const *from)
 {
+	const struct cli_parts *parts = &o->wanted->parts;
+	const struct release *r = &o->release;
 	struct json *j = json_make_object();
 
 	if (from && !strv_has(from, "-"))
 		json_put(j, "from", list_json(from));
-	if (cli.components)
-		json_put(j, "components", list_json(cli.components));
-	if (cli.without)
-		json_put(j, "without", list_json(cli.without));
+	if (parts->components)
+		json_put(j, "components", list_json(parts->components));
+	if (parts->without)
+		json_put(j, "without", list_json(parts->without));
 	json_put(j, "serial", json_make_u64(r->serial));
 	json_put(j, "expires", json_make_u64(r->expires));
 	return j;
@@ -109,13 +110,15 @@ static struct json *make_memory(const struct release *r, char *const *from)
 
 static int open_source(const struct deploy *d, struct offer *o, char ***from, struct err *err)
 {
+	const struct cli_source *c = &o->wanted->source;
 	struct source_options s = {
-		.http = { .cacert = cli.cacert, .proxy = cli.proxy, .connections = CONNECTIONS },
-		.cache = cli.cache ? cli.cache : SOURCE_CACHE,
-		.keep_cache = cli.keep_cache
+		.http = { .cacert = c->cacert, .proxy = c->proxy, .connections = CONNECTIONS },
+		.cache = c->cache ? c->cache : SOURCE_CACHE,
+		.keep_cache = c->keep_cache
 	};
 
-	if (sources(d, from, err) < 0 || parse_rate(&s.http.rate, err) < 0)
+	if (sources(d, c->releases, from, err) < 0 ||
+	    parse_rate(c->limit_rate, &s.http.rate, err) < 0)
 		return -1;
 	s.releases = *from;
 	return source_open(&s, &o->source, err);
@@ -156,7 +159,7 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 	struct err why = ERR_INIT;
 
 	/* A pin identifies the release itself, so the channel is not needed. */
-	if (cli.pin)
+	if (o->wanted->trust.pin)
 		return 0;
 	if (read_verified(o, "channel.yaml", CHANNEL_TEXT_MAX, &text, &why) < 0) {
 		if (why.code == E_NOT_FOUND)
@@ -206,8 +209,9 @@ static int of_any_mirror(struct offer *o,
 
 /* --- compatibility --- */
 
-static int suits(const struct release *r, struct err *err)
+static int suits(const struct offer *o, struct err *err)
 {
+	const struct release *r = &o->release;
 	struct utsname u;
 
 	if (version_compare(KATA_VERSION, r->minimum) < 0) {
@@ -215,7 +219,7 @@ static int suits(const struct release *r, struct err *err)
 			r->version, r->minimum, KATA_VERSION);
 		return err_hint(err, "install the newer kata-deploy first");
 	}
-	if (cli.root || uname(&u) < 0 || str_eq(u.machine, r->architecture))
+	if (o->place->root || uname(&u) < 0 || str_eq(u.machine, r->architecture))
 		return 0;
 	return err_set(err, E_UNSUPPORTED, "kata %s is for %s and this machine is %s", r->version,
 		       r->architecture, u.machine);
@@ -232,38 +236,40 @@ static void split_lists(char ***list)
 }
 
 /* Without options about components those of the last install are used. */
-static int recall_components(const struct deploy *d, struct err *err)
+static int recall_components(const struct deploy *d, struct cli_parts *parts, struct err *err)
 {
-	if (cli.components || cli.without)
+	if (parts->components || parts->without)
 		return 0;
-	return node_recall_release(d, "components", &cli.components, err) < 0 ||
-			       node_recall_release(d, "without", &cli.without, err) < 0
+	return node_recall_release(d, "components", &parts->components, err) < 0 ||
+			       node_recall_release(d, "without", &parts->without, err) < 0
 		       ? -1
 		       : 0;
 }
 
 int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 {
-	struct trust_options t = { .keys = cli.keys,
-				   .threshold = cli.threshold,
-				   .directory = cli.trust_dir ? cli.trust_dir : TRUST_DIRECTORY,
-				   .pin = cli.pin,
-				   .allow_downgrade = cli.allow_downgrade,
-				   .allow_expired = cli.allow_expired,
-				   .now = node_now() };
+	const struct cli_trust *c = &o->wanted->trust;
+	struct cli_parts *parts = &o->wanted->parts;
+	struct trust_options t = { .keys = c->keys,
+				   .threshold = c->threshold,
+				   .directory = c->directory ? c->directory : TRUST_DIRECTORY,
+				   .pin = c->pin,
+				   .allow_downgrade = c->allow_downgrade,
+				   .allow_expired = c->allow_expired,
+				   .now = place_now(o->place) };
 	AUTO(strv) char **from = NULL;
 	char digest[65] = "";
 
-	split_lists(&cli.components);
-	split_lists(&cli.without);
+	split_lists(&parts->components);
+	split_lists(&parts->without);
 	progress_phase("release");
-	if (recall_components(d, err) < 0 || open_source(d, o, &from, err) < 0 ||
+	if (recall_components(d, parts, err) < 0 || open_source(d, o, &from, err) < 0 ||
 	    trust_open(&t, deploy_state(d), &o->trust, err) < 0 ||
 	    of_any_mirror(o, follow_channel, digest, err) < 0 ||
-	    of_any_mirror(o, read_release, digest, err) < 0 || suits(&o->release, err) < 0 ||
-	    release_select(&o->release, cli.components, cli.without, &o->layout, err) < 0)
+	    of_any_mirror(o, read_release, digest, err) < 0 || suits(o, err) < 0 ||
+	    release_select(&o->release, parts->components, parts->without, &o->layout, err) < 0)
 		return -1;
-	o->memory = make_memory(&o->release, from);
+	o->memory = make_memory(o, from);
 	return 0;
 }
 

@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Output of the verbs. */
 
+#include "deploy/cli/say.h"
 #include "base/str.h"
-#include "deploy/cli/cli.h"
+#include "deploy/cli/progress.h"
 #include "deploy/plan/plan.h"
 #include "json/json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-struct cli cli;
-
+static const struct cli_talk plain;
+static const struct cli_talk *how = &plain;
 static bool answered;
+
+int say_begin(const struct cli_talk *talk, struct err *err)
+{
+	how = talk;
+	return progress_open(talk->progress_fd, err);
+}
+
+const struct cli_talk *say_how(void)
+{
+	return how;
+}
 
 bool say_has_answered(void)
 {
@@ -30,7 +42,7 @@ void say(const char *fmt, ...)
 {
 	va_list ap;
 
-	if (cli.json || cli.quiet)
+	if (how->json || how->quiet)
 		return;
 	va_start(ap, fmt);
 	(void)vprintf(fmt, ap);
@@ -43,7 +55,7 @@ void say_plan(const struct plan *p)
 	AUTO(buf) struct buf text = BUF_INIT(64 << 20);
 	AUTO(json) struct json *j = plan_json(p);
 
-	if (cli.json) {
+	if (how->json) {
 		say_json(j);
 		return;
 	}
@@ -56,7 +68,7 @@ void say_done(const char *verb, bool changed, const char *sentence)
 	AUTO(json) struct json *j = NULL;
 
 	say("%s", changed ? sentence : "nothing to do");
-	if (!cli.json)
+	if (!how->json)
 		return;
 	j = json_make_object();
 	json_put(j, "verb", json_make_string(verb));

@@ -2,22 +2,27 @@
 /* kata-deploy gc and recover. */
 
 #include "base/str.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
-#include "deploy/use/use.h"
+#include "deploy/cli/say.h"
+#include "deploy/verbs/verbs.h"
 
-const struct opt gc_opts[] = { CLI_PLACE, CLI_CHANGE, CLI_TALK, OPT_END };
-const struct opt recover_opts[] = { CLI_PLACE, CLI_TALK, OPT_END };
+static struct {
+	struct cli_place place;
+	struct cli_change change;
+	struct cli_talk talk;
+} o;
+
+const struct opt gc_opts[] = { CLI_PLACE(o.place), CLI_CHANGE(o.change), CLI_TALK(o.talk),
+			       OPT_END };
+const struct opt recover_opts[] = { CLI_PLACE(o.place), CLI_TALK(o.talk), OPT_END };
 
 /* Generations in use by pods of the running system; none with --root. */
 static int in_use(char ***ids, struct err *err)
 {
 	AUTO(use_list) struct use_list l = USE_LIST_INIT;
 
-	if (cli.root)
-		return 0;
-	if (use_find(node_prefix(), &l, err) < 0)
+	if (node_uses(&o.place, &l, err) < 0)
 		return -1;
 	*ids = use_generations(&l);
 	return 0;
@@ -31,11 +36,11 @@ int verb_gc(int argc, char **argv, struct err *err)
 	bool empty;
 
 	(void)argc, (void)argv;
-	if (progress_open(err) < 0 ||
-	    node_open(cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
+	if (say_begin(&o.talk, err) < 0 ||
+	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
 	    in_use(&ids, err) < 0 || deploy_plan_gc(d, ids, &p, err) < 0)
 		return -1;
-	if (cli.dry_run) {
+	if (o.change.dry_run) {
 		say_plan(&p);
 		return 0;
 	}
@@ -54,12 +59,12 @@ int verb_recover(int argc, char **argv, struct err *err)
 	bool interrupted;
 
 	(void)argc, (void)argv;
-	if (progress_open(err) < 0 || node_open(DEPLOY_LOOK, &d, err) < 0)
+	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0)
 		return -1;
 	interrupted = deploy_is_interrupted(d);
 	deploy_close(STEAL(d, NULL));
 	/* Opening for a change recovers; it also removes leftovers of a crash without a journal. */
-	if (node_open(DEPLOY_CHANGE, &d, err) < 0)
+	if (node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0)
 		return -1;
 	say_done("recover", interrupted, "the interrupted change was recovered");
 	return 0;

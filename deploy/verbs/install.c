@@ -6,38 +6,36 @@
 
 #include "base/str.h"
 #include "cli/ask.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/offer.h"
 #include "deploy/cli/progress.h"
-#include "deploy/use/use.h"
+#include "deploy/cli/say.h"
+#include "deploy/verbs/verbs.h"
 
 #include <stdlib.h>
 
+static struct {
+	struct cli_offer wanted;
+	struct cli_place place;
+	struct cli_manager manager;
+	struct cli_change change;
+	struct cli_talk talk;
+} o;
+
 const struct opt install_opts[] = {
-	CLI_SOURCE,
-	CLI_PARTS,
-	CLI_TRUSTED,
-	CLI_PLACE,
-	CLI_MANAGER,
-	OPT_STRV(0, "handler", "NAME=CONFIG", &cli.handlers,
-		 "an additional handler with its own configuration"),
-	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container as a proof"),
-	CLI_CHANGE,
-	CLI_TALK,
-	OPT_END,
+	CLI_SOURCE(o.wanted.source), CLI_PARTS(o.wanted.parts), CLI_TRUST(o.wanted.trust),
+	CLI_PLACE(o.place),          CLI_MANAGER(o.manager),    CLI_HANDLERS(o.manager),
+	CLI_CHANGE(o.change),        CLI_TALK(o.talk),          OPT_END,
 };
 
 const struct opt plan_opts[] = {
-	CLI_SOURCE,
-	CLI_PARTS,
-	CLI_TRUSTED,
-	CLI_PLACE,
-	CLI_MANAGER,
-	OPT_STRV(0, "handler", "NAME=CONFIG", &cli.handlers,
-		 "an additional handler with its own configuration"),
-	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container as a proof"),
-	CLI_TALK,
+	CLI_SOURCE(o.wanted.source),
+	CLI_PARTS(o.wanted.parts),
+	CLI_TRUST(o.wanted.trust),
+	CLI_PLACE(o.place),
+	CLI_MANAGER(o.manager),
+	CLI_HANDLERS(o.manager),
+	CLI_TALK(o.talk),
 	OPT_END,
 };
 
@@ -50,9 +48,10 @@ struct install {
 	bool needed;  /* something would change */
 	size_t pods;  /* running pods of the installed generations; for plans */
 };
-#define INSTALL_INIT(is)                                                     \
-	{                                                                    \
-		.verb = (is), .offer = OFFER_INIT, .reg = REGISTRATION_INIT, \
+#define INSTALL_INIT(is)                                              \
+	{                                                             \
+		.verb = (is), .offer = OFFER_OF(&o.wanted, &o.place), \
+		.reg = REGISTRATION_OF(&o.place, &o.manager),         \
 	}
 
 static void install_release(struct install *in)
@@ -85,8 +84,8 @@ static int prepare(struct install *in, enum deploy_access access, struct err *er
 	const struct release *r = &in->offer.release;
 	struct prove_expect expect;
 
-	if (progress_open(err) < 0 || node_check_handlers(err) < 0 ||
-	    node_open(access, &in->d, err) < 0 || offer_open(in->d, &in->offer, err) < 0)
+	if (say_begin(&o.talk, err) < 0 || node_check_handlers(&o.manager, err) < 0 ||
+	    node_open(&o.place, access, &in->d, err) < 0 || offer_open(in->d, &in->offer, err) < 0)
 		return -1;
 	expect = (struct prove_expect){ r->guest_kernel, r->agent };
 	progress_phase("plan");
@@ -118,7 +117,7 @@ static int show_plan(struct install *in, struct err *err)
 	    deploy_plan_lay_down(in->d, &in->offer.layout, &in->reg.change, &p, err) < 0)
 		return -1;
 	progress_end();
-	if (!cli.json) {
+	if (!o.talk.json) {
 		if (in->needed)
 			print_plan(in, &p);
 		else
@@ -140,7 +139,7 @@ static int count_pods(struct install *in, struct err *err)
 {
 	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
 
-	if (!cli.root && use_find(node_prefix(), &uses, err) < 0)
+	if (node_uses(&o.place, &uses, err) < 0)
 		return -1;
 	in->pods = use_pods(&uses, NULL);
 	return 0;
@@ -185,7 +184,7 @@ static void say_installed(const struct install *in, bool changed)
 	const struct prove_report *proof = prove_last();
 
 	progress_end();
-	if (cli.json) {
+	if (o.talk.json) {
 		say_result(in, changed);
 		return;
 	}
@@ -217,16 +216,16 @@ static int ask(const struct install *in, struct err *err)
 
 	/* End the progress line before the question. */
 	progress_end();
-	return ask_yes(question, cli.yes, err);
+	return ask_yes(question, o.change.yes, err);
 }
 
 static int install(const char *verb, struct err *err)
 {
 	AUTO(install) struct install in = INSTALL_INIT(verb);
 
-	if (prepare(&in, cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, err) < 0)
+	if (prepare(&in, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, err) < 0)
 		return -1;
-	if (cli.dry_run)
+	if (o.change.dry_run)
 		return count_pods(&in, err) < 0 ? -1 : show_plan(&in, err);
 	if (!in.needed) {
 		say_installed(&in, false);
@@ -253,12 +252,10 @@ int verb_upgrade(int argc, char **argv, struct err *err)
 	AUTO(deploy) struct deploy *d = NULL;
 
 	(void)argc, (void)argv;
-	if (node_open(DEPLOY_LOOK, &d, err) < 0)
+	if (node_open(&o.place, DEPLOY_LOOK, &d, err) < 0)
 		return -1;
-	if (!deploy_installed(d)->current && !deploy_is_interrupted(d)) {
-		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
-		return err_hint(err, "run kata-deploy install");
-	}
-	cli.upgrade = true;
+	if (!deploy_is_interrupted(d) && node_need_installed(d, &o.place, err) < 0)
+		return -1;
+	o.manager.keep_handlers = true;
 	return install("upgrade", err);
 }

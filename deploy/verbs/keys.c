@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "cli/subverb.h"
 #include "crypto/minisig.h"
-#include "deploy/cli/cli.h"
+#include "deploy/cli/say.h"
 #include "deploy/trust/trust.h"
 #include "deploy/verbs/packager.h"
 #include "deploy/verbs/passphrase.h"

@@ -7,7 +7,7 @@
 #include "cli/subverb.h"
 #include "crypto/minisig.h"
 #include "crypto/sha256.h"
-#include "deploy/cli/cli.h"
+#include "deploy/cli/say.h"
 #include "deploy/release/build.h"
 #include "deploy/release/stamp.h"
 #include "deploy/verbs/packager.h"

@@ -3,14 +3,26 @@
 
 #include "base/str.h"
 #include "cli/ask.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
-#include "deploy/use/use.h"
+#include "deploy/cli/say.h"
+#include "deploy/verbs/verbs.h"
+
+static struct {
+	struct cli_place place;
+	struct cli_manager manager;
+	bool force;
+	struct cli_change change;
+	struct cli_talk talk;
+} o;
 
 const struct opt uninstall_opts[] = {
-	CLI_PLACE,  CLI_MANAGER, CLI_FORCE("even if pods are running, which are then lost"),
-	CLI_CHANGE, CLI_TALK,    OPT_END,
+	CLI_PLACE(o.place),
+	CLI_MANAGER(o.manager),
+	OPT_FLAG('f', "force", &o.force, "even if pods are running, which are then lost"),
+	CLI_CHANGE(o.change),
+	CLI_TALK(o.talk),
+	OPT_END,
 };
 
 static int check_unused(struct err *err)
@@ -18,9 +30,9 @@ static int check_unused(struct err *err)
 	AUTO(use_list) struct use_list l = USE_LIST_INIT;
 	size_t pods;
 
-	if (cli.root || cli.force)
+	if (o.force)
 		return 0;
-	if (use_find(node_prefix(), &l, err) < 0)
+	if (node_uses(&o.place, &l, err) < 0)
 		return -1;
 	if (!l.rows.n)
 		return 0;
@@ -37,15 +49,15 @@ static int check_unused(struct err *err)
 int verb_uninstall(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
-	AUTO(registration) struct registration reg = REGISTRATION_INIT;
+	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
 	bool installed;
 
 	(void)argc, (void)argv;
-	if (progress_open(err) < 0 ||
-	    node_open(cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
+	if (say_begin(&o.talk, err) < 0 ||
+	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
 	    registration_drop(d, &reg, err) < 0)
 		return -1;
-	if (cli.dry_run) {
+	if (o.change.dry_run) {
 		AUTO(plan) struct plan p = PLAN_INIT;
 
 		if (deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
@@ -54,13 +66,13 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 		return 0;
 	}
 	installed = deploy_installed(d)->current;
-	if (!installed && registration_check_left(err) < 0)
+	if (!installed && registration_check_left(&reg, err) < 0)
 		return -1;
 	if (installed && (check_unused(err) < 0 ||
 			  ask_yes(reg.told.restart && !reg.told.reload
 					  ? "uninstall kata and restart the container manager?"
 					  : "uninstall kata?",
-				  cli.yes, err) < 0))
+				  o.change.yes, err) < 0))
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
