@@ -18,6 +18,36 @@ void around_release(struct around *a)
 		(void)umount2(a->mounts[i], MNT_DETACH);
 	strv_free(a->mounts);
 	fd_close(&a->lock);
+	if (a->web.port)
+		web_stop(&a->web);
+	deaf_stop(&a->deaf);
+}
+
+static int serve(struct around *a, const char *path)
+{
+	web_start(&a->web, path);
+	deaf_start(&a->deaf);
+	a->closed = web_free_port();
+	return 0;
+}
+
+char *around_url(const struct around *a, const char *name)
+{
+	int port = str_eq(name, "web")      ? a->web.port
+		   : str_eq(name, "deaf")   ? a->deaf.port
+		   : str_eq(name, "closed") ? a->closed
+					    : 0;
+
+	return port ? str_fmt("http://127.0.0.1:%d", port) : NULL;
+}
+
+unsigned around_asked(const struct around *a, const char *path)
+{
+	unsigned all = a->web.port ? web_count(&a->web) : 0, n = 0;
+
+	for (unsigned i = all > WEB_KEPT ? all - WEB_KEPT : 0; i < all; i++)
+		n += str_starts(web_request(&a->web, i)->path, path);
+	return n;
 }
 
 static int mounted(struct around *a, const char *path, int rc, struct err *err)
@@ -66,7 +96,7 @@ static const char *text(const struct json *j, const char *key)
 
 int around_add(struct around *a, const char *dir, const struct json *step, struct err *err)
 {
-	static const char *const kinds[] = { "mount", "read-only", "hide", "lock" };
+	static const char *const kinds[] = { "mount", "read-only", "hide", "lock", "serve" };
 	const char *path = NULL;
 	size_t kind = 0;
 	int rc;
@@ -82,7 +112,9 @@ int around_add(struct around *a, const char *dir, const struct json *step, struc
 		rc = make_read_only(a, full, err);
 	else if (kind == 2)
 		rc = path_exists(full) ? mount_over(a, "/dev/null", full, err) : 0;
-	else
+	else if (kind == 3)
 		rc = hold(a, full, err);
+	else
+		rc = serve(a, full);
 	return rc < 0 ? -1 : 1;
 }
