@@ -174,7 +174,8 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 	return str_eq(c.path, ".") ? 0 : source_enter(o->source, c.path, err);
 }
 
-static int read_release(struct offer *o, char *digest, struct err *err)
+/* digest: what the channel says. */
+static int read_release(struct offer *o, const char *digest, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);
 	struct release *r = &o->release;
@@ -193,18 +194,28 @@ static int read_release(struct offer *o, char *digest, struct err *err)
 	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
 }
 
-/* If a mirror is stale or tampered with, tries the next one. */
-static int of_any_mirror(struct offer *o,
-			 int (*read)(struct offer *o, char *digest, struct err *err), char *digest,
+static int judge(struct offer *o, struct err *err)
+{
+	char digest[65] = "";
+
+	return follow_channel(o, digest, err) < 0 || read_release(o, digest, err) < 0 ? -1 : 0;
+}
+
+/* Channel and release come from the first mirror where both are good. Each is judged by what was
+ * known before: what one that failed has shown says nothing of the next. */
+static int choose_mirror(const struct deploy *d, const struct trust_options *t, struct offer *o,
 			 struct err *err)
 {
-	while (read(o, digest, err) < 0) {
-		if (err->code != E_TRUST || !source_distrust(o->source))
+	while (trust_open(t, deploy_state(d), &o->trust, err) == 0) {
+		if (judge(o, err) == 0)
+			return 0;
+		if (!source_distrust(o->source, err))
 			return -1;
-		log_err(LOG_WARN, err, "a mirror failed verification, trying the next one");
-		err_clear(err);
+		trust_close(STEAL(o->trust, NULL));
+		release_release(&o->release);
+		o->release = (struct release)RELEASE_INIT;
 	}
-	return 0;
+	return -1;
 }
 
 /* --- compatibility --- */
@@ -258,15 +269,11 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 				   .allow_expired = c->allow_expired,
 				   .now = place_now(o->place) };
 	AUTO(strv) char **from = NULL;
-	char digest[65] = "";
-
 	split_lists(&parts->components);
 	split_lists(&parts->without);
 	progress_phase("release");
 	if (recall_components(d, parts, err) < 0 || open_source(d, o, &from, err) < 0 ||
-	    trust_open(&t, deploy_state(d), &o->trust, err) < 0 ||
-	    of_any_mirror(o, follow_channel, digest, err) < 0 ||
-	    of_any_mirror(o, read_release, digest, err) < 0 || suits(o, err) < 0 ||
+	    choose_mirror(d, &t, o, err) < 0 || suits(o, err) < 0 ||
 	    release_select(&o->release, parts->components, parts->without, &o->layout, err) < 0)
 		return -1;
 	o->memory = make_memory(o, from);
