@@ -126,6 +126,16 @@ static int open_source(const struct deploy *d, struct offer *o, char ***from, st
 
 /* --- verification --- */
 
+static int parse_pin(const char *text, char pin[65], struct err *err)
+{
+	if (!text || sha256_parse(text, pin))
+		return 0;
+	err_set(err, E_USAGE,
+		"--pin '%.80s' is not a SHA-256: that has 64 hex digits, and this %zu characters",
+		text, strlen(text));
+	return err_hint(err, "sha256sum release.yaml prints it");
+}
+
 /* Reads a document and verifies its signatures. */
 static int read_verified(struct offer *o, const char *name, size_t limit, struct buf *text,
 			 struct err *err)
@@ -158,9 +168,6 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 	AUTO(channel) struct channel c = { 0 };
 	struct err why = ERR_INIT;
 
-	/* A pin identifies the release itself, so the channel is not needed. */
-	if (o->wanted->trust.pin)
-		return 0;
 	if (read_verified(o, "channel.yaml", CHANNEL_TEXT_MAX, &text, &why) < 0) {
 		if (why.code == E_NOT_FOUND)
 			return 0;
@@ -260,11 +267,12 @@ static int recall_components(const struct deploy *d, struct cli_parts *parts, st
 int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 {
 	const struct cli_trust *c = &o->wanted->trust;
+	char pin[65] = "";
 	struct cli_parts *parts = &o->wanted->parts;
 	struct trust_options t = { .keys = c->keys,
 				   .threshold = c->threshold,
 				   .directory = c->directory ? c->directory : TRUST_DIRECTORY,
-				   .pin = c->pin,
+				   .pin = c->pin ? pin : NULL,
 				   .allow_downgrade = c->allow_downgrade,
 				   .allow_expired = c->allow_expired,
 				   .now = place_now(o->place) };
@@ -272,8 +280,9 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 	split_lists(&parts->components);
 	split_lists(&parts->without);
 	progress_phase("release");
-	if (recall_components(d, parts, err) < 0 || open_source(d, o, &from, err) < 0 ||
-	    choose_mirror(d, &t, o, err) < 0 || suits(o, err) < 0 ||
+	if (parse_pin(c->pin, pin, err) < 0 || recall_components(d, parts, err) < 0 ||
+	    open_source(d, o, &from, err) < 0 || choose_mirror(d, &t, o, err) < 0 ||
+	    suits(o, err) < 0 ||
 	    release_select(&o->release, parts->components, parts->without, &o->layout, err) < 0)
 		return -1;
 	o->memory = make_memory(o, from);
