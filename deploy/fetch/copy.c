@@ -366,7 +366,12 @@ static int replace_documents(struct copy *c, struct err *err)
 	if (remove_others(c, "", err) < 0)
 		return -1;
 	vec_each(struct page, p, &c->pages) {
-		if (file_replace(c->to, p->name, buf_cstr(&p->text), p->text.len, 0644, err) < 0)
+		/* Its temporary file has a name by which the next fetch finds it. */
+		AUTO(str) char *part = str_fmt("%s" PART, p->name);
+		struct file_new how = { .tmp = part, .mode = 0644, .uid = -1, .gid = -1 };
+
+		if (file_replace_via(c->to, p->name, buf_cstr(&p->text), p->text.len, &how, err) <
+		    0)
 			return -1;
 	}
 	return 0;
