@@ -19,6 +19,36 @@ void around_release(struct around *a)
 		(void)umount2(a->mounts[i], MNT_DETACH);
 	strv_free(a->mounts);
 	fd_close(&a->lock);
+	if (a->web.port)
+		web_stop(&a->web);
+	deaf_stop(&a->deaf);
+}
+
+static int serve(struct around *a, const char *path)
+{
+	web_start(&a->web, path);
+	deaf_start(&a->deaf);
+	a->closed = web_free_port();
+	return 0;
+}
+
+char *around_url(const struct around *a, const char *name)
+{
+	int port = str_eq(name, "web")      ? a->web.port
+		   : str_eq(name, "deaf")   ? a->deaf.port
+		   : str_eq(name, "closed") ? a->closed
+					    : 0;
+
+	return port ? str_fmt("http://127.0.0.1:%d", port) : NULL;
+}
+
+unsigned around_asked(const struct around *a, const char *path)
+{
+	unsigned all = a->web.port ? web_count(&a->web) : 0, n = 0;
+
+	for (unsigned i = all > WEB_KEPT ? all - WEB_KEPT : 0; i < all; i++)
+		n += str_starts(web_request(&a->web, i)->path, path);
+	return n;
 }
 
 static int mounted(struct around *a, const char *path, int rc, struct err *err)
@@ -78,7 +108,9 @@ static const char *text(const struct json *j, const char *key)
 
 int around_add(struct around *a, const char *dir, const struct json *step, struct err *err)
 {
-	static const char *const kinds[] = { "mount", "read-only", "hide", "lock", "fill" };
+	static const char *const kinds[] = {
+		"mount", "read-only", "hide", "lock", "fill", "serve"
+	};
 	const char *path = NULL;
 	size_t kind = 0;
 	int rc;
@@ -97,6 +129,6 @@ int around_add(struct around *a, const char *dir, const struct json *step, struc
 	else if (kind == 3)
 		rc = hold(a, full, err);
 	else
-		rc = fill(full, err);
+		rc = kind == 4 ? fill(full, err) : serve(a, full);
 	return rc < 0 ? -1 : 1;
 }
