@@ -22,6 +22,21 @@ static const char *lock_path(const struct cli_place *place)
 	return place->root ? place->root : DEPLOY_LOCK;
 }
 
+/* Not every system makes /run/lock when it boots. Another directory would not do instead: whoever
+ * found this one would not see a lock there. The directory of a --lock is the caller's. */
+static int make_lock_directory(const char *lock, struct err *err)
+{
+	AUTO(str) char *dir = xstrndup(lock, (size_t)(path_basename(lock) - lock));
+
+	if (!*dir || path_exists(dir))
+		return 0;
+	if (str_eq(lock, DEPLOY_LOCK) && path_make(dir, 0755, err) == 0)
+		return 0;
+	if (!err->code)
+		err_set(err, E_NOT_FOUND, "there is no directory %s for the lock", dir);
+	return err_hint(err, "make it, or choose another file with --lock FILE");
+}
+
 /* Kinds of steps that a journal may need to undo. */
 static const struct deploy_step_ops **step_kinds(void)
 {
@@ -53,6 +68,8 @@ int node_open(struct cli_place *place, enum deploy_access access, struct deploy 
 		err_set(err, E_PERMISSION, "only root may change %s", prefix);
 		return err_hint(err, "use sudo, or --root DIR to work on another tree");
 	}
+	if (access == DEPLOY_CHANGE && make_lock_directory(o.lock, err) < 0)
+		return -1;
 	return deploy_open(&o, access, out, err);
 }
 

@@ -6,6 +6,7 @@
  *	given: [STEP...]
  *	run: command line of kata-deploy; or manage: one of kata-manager, which lies beside it
  *	as: UID; default: who we are
+ *	bare: true						without the defaults below
  *	input: PATH of what it reads; default: nothing
  *	status: 0, or the slug of an error; default: 0
  *	expect: [CHECK...]
@@ -83,6 +84,7 @@ struct node {
 /* What a stage says of how it is run; each may be NULL. */
 struct manner {
 	const char *program, *as, *input;
+	bool bare;
 };
 
 static const char *text(const struct json *j, const char *key)
@@ -203,7 +205,7 @@ static int make_command(const struct node *n, const char *line, const struct man
 		strv_push(argv, program);
 	strv_each(word, words)
 		strv_push(argv, *word);
-	if (words && !how->program)
+	if (words && !how->program && !how->bare)
 		add_defaults(n, words[0], argv);
 	return 0;
 }
@@ -246,7 +248,7 @@ static int run_as(struct node *n, const char *line, const struct manner *how, st
 
 static int run(struct node *n, const char *line, struct err *err)
 {
-	return run_as(n, line, &(struct manner){ NULL, NULL, NULL }, err);
+	return run_as(n, line, &(struct manner){ 0 }, err);
 }
 
 static int must_run(struct node *n, const char *line, struct err *err)
@@ -560,7 +562,8 @@ static int stage(struct node *n, const struct json *j, struct err *err)
 	AUTO(str)
 	char *manager = str_fmt("%.*skata-manager", (int)(path_basename(n->program) - n->program),
 				n->program);
-	const struct manner how = { managed ? manager : NULL, text(j, "as"), text(j, "input") };
+	const struct manner how = { managed ? manager : NULL, text(j, "as"), text(j, "input"),
+				    json_get(j, "bare") };
 
 	line = managed ? managed : line;
 	if (!line)
