@@ -40,7 +40,7 @@
  *
  * Paths are relative to a temporary directory. In strings ${dir} is that directory, ${key} the
  * public key that signs. A command that says nothing about them gets a prefix, a lock, a cache and
- * a trust directory in there, and neither container manager nor proof.
+ * a trust directory in there, neither container manager nor proof, and --yes.
  */
 
 #include "base/deadline.h"
@@ -151,6 +151,8 @@ static void add_defaults(const struct node *n, const char *verb, char ***argv)
 	static const char *const releases[] = { "install", "upgrade", "plan",
 						"repair",  "fetch",   NULL };
 	static const char *const managers[] = { "install", "plan", NULL };
+	static const char *const changes[] = { "install",   "upgrade", "rollback",
+					       "uninstall", "gc",      NULL };
 	static const char *const others[] = { "release", "keys",      "manual",
 					      "--help",  "--version", NULL };
 
@@ -171,6 +173,8 @@ static void add_defaults(const struct node *n, const char *verb, char ***argv)
 	}
 	if ((str_eq(verb, "install") || str_eq(verb, "upgrade")) && !mentions(*argv, "--no-proof"))
 		strv_push(argv, "--no-proof");
+	if (strv_has((char *const *)changes, verb) && !mentions(*argv, "--yes"))
+		strv_push(argv, "--yes");
 }
 
 /* Another user may not reach the folder that the program was built in. */
