@@ -153,7 +153,7 @@ static void add_defaults(const struct node *n, const char *verb, char ***argv)
 	static const char *const managers[] = { "install", "plan", NULL };
 	static const char *const changes[] = { "install",   "upgrade", "rollback",
 					       "uninstall", "gc",      NULL };
-	static const char *const others[] = { "release", "keys",      "manual",
+	static const char *const others[] = { "release", "keys",      "manual", "help",
 					      "--help",  "--version", NULL };
 
 	if (strv_has((char *const *)others, verb) || mentions(*argv, "--help"))
