@@ -17,7 +17,7 @@
  *	"options"	the options about the manager, --cri and so on: defaults for later changes
  *			that do not say otherwise
  *	"release"	"from": where it came from, absolute; "components", "without": as asked for;
- *			"expires", "serial": of release.yaml
+ *			"version", "serial", "expires": of release.yaml; "sha256": its digest
  */
 
 #include "base/err.h"
