@@ -2,21 +2,46 @@
 
 #include "tests/scenario/around.h"
 
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
+enum { CHATTR_MS = 60000 };
+
+/* What chattr +i and -i do. */
+static int pin(int fd, bool on)
+{
+	int flags;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		return -1;
+	flags = on ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+	return ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
+/* By the end, what was pinned may have another name. */
 void around_release(struct around *a)
 {
+	struct spawn loosen = { .argv = ARGV("chattr", "-R", "-f", "-i", a->pinned) };
+	struct err ignored = ERR_INIT;
+
 	for (size_t i = strv_len(a->mounts); i-- > 0;)
 		(void)umount2(a->mounts[i], MNT_DETACH);
 	strv_free(a->mounts);
+	if (a->pinned)
+		(void)!spawn_run(&loosen, NULL, 0, NULL, deadline_in(CHATTR_MS), &ignored);
+	free(a->pinned);
 	fd_close(&a->lock);
 }
 
@@ -57,6 +82,20 @@ static int hold(struct around *a, const char *path, struct err *err)
 								    : 0;
 }
 
+static int make_immutable(struct around *a, const char *dir, const char *path, bool on,
+			  struct err *err)
+{
+	AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "open %s", path);
+	str_set(&a->pinned, dir);
+	if (pin(fd, on) == 0)
+		return 0;
+	a->lacks = errno == ENOTTY || errno == EOPNOTSUPP;
+	return err_sys(err, "change the attributes of %s", path);
+}
+
 static const char *text(const struct json *j, const char *key)
 {
 	const struct json *v = json_get(j, key);
@@ -66,7 +105,7 @@ static const char *text(const struct json *j, const char *key)
 
 int around_add(struct around *a, const char *dir, const struct json *step, struct err *err)
 {
-	static const char *const kinds[] = { "mount", "read-only", "hide", "lock" };
+	static const char *const kinds[] = { "mount", "read-only", "hide", "lock", "pin", "unpin" };
 	const char *path = NULL;
 	size_t kind = 0;
 	int rc;
@@ -82,7 +121,9 @@ int around_add(struct around *a, const char *dir, const struct json *step, struc
 		rc = make_read_only(a, full, err);
 	else if (kind == 2)
 		rc = path_exists(full) ? mount_over(a, "/dev/null", full, err) : 0;
-	else
+	else if (kind == 3)
 		rc = hold(a, full, err);
+	else
+		rc = make_immutable(a, dir, full, kind == 4, err);
 	return rc < 0 ? -1 : 1;
 }

@@ -27,6 +27,7 @@
  *	read-only: PATH						until the end
  *	hide: PATH						an absolute one of the host's
  *	lock: PATH						is held until the end
+ *	pin: PATH						immutable until the end, or unpin: PATH
  *
  * A check is a step, or one of
  *
@@ -605,7 +606,8 @@ static int play(struct node *n, const struct json *j, struct err *err)
 
 /* --- a file --- */
 
-static int scenario(const char *program, const char *file, char **name, struct err *err)
+static int scenario(const char *program, const char *file, char **name, bool *lacks,
+		    struct err *err)
 {
 	AUTO(buf) struct buf source = BUF_INIT(FILE_MAX);
 	AUTO(json) struct json *j = NULL;
@@ -627,6 +629,7 @@ static int scenario(const char *program, const char *file, char **name, struct e
 		return err_sys(err, "make %s", dir);
 	n.dir = dir;
 	rc = play(&n, j, err);
+	*lacks = n.around.lacks;
 	around_release(&n.around);
 	(void)!path_remove_tree(dir, &ignored);
 	for (size_t i = 0; i < n.nsnapshots; i++) {
@@ -656,10 +659,13 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++) {
 		AUTO(str) char *name = NULL;
 		struct err err = ERR_INIT;
+		bool lacks = false;
 
-		if (scenario(program, argv[i], &name, &err) == 0) {
+		if (scenario(program, argv[i], &name, &lacks, &err) == 0) {
 			passed++;
 			(void)printf("  ok    %s\n", name);
+		} else if (lacks) {
+			(void)printf("skipped: %s: %s\n", name, err.msg);
 		} else {
 			failed++;
 			(void)printf("  FAIL  %s (%s)\n        %s\n", name ? name : "", argv[i],
