@@ -146,10 +146,8 @@ static const char **option(struct cli_manager *m, size_t i)
 	return (const char **)(void *)((char *)m + options[i].value);
 }
 
-/* Options that locate the manager default to the recorded ones. The handlers are given anew with
- * each install; an upgrade keeps them. */
-static int recall_options(const struct deploy *d, struct cli_manager *m, struct json **doc,
-			  struct err *err)
+int node_recall_manager(const struct deploy *d, struct cli_manager *m, struct json **doc,
+			struct err *err)
 {
 	const struct json *was, *value;
 
@@ -206,7 +204,7 @@ int node_manager(const struct deploy *d, const struct cli_place *place, struct c
 {
 	struct cri_options o;
 
-	if (recall_options(d, m, doc, err) < 0)
+	if (node_recall_manager(d, m, doc, err) < 0)
 		return -1;
 	o = manager(place, m);
 	return cri_find(&o, out, err);
@@ -311,7 +309,7 @@ int registration_add(const struct deploy *d, const struct json *release,
 	const struct json *was, *record = NULL;
 	bool proves;
 
-	if (recall_options(d, reg->manager, &reg->doc, err) < 0 ||
+	if (node_recall_manager(d, reg->manager, &reg->doc, err) < 0 ||
 	    node_recall(d, "cri", &reg->doc, &was, err) < 0)
 		return -1;
 	if (str_eq(reg->manager->name, "none"))
@@ -357,7 +355,7 @@ int registration_drop(const struct deploy *d, struct registration *reg, struct e
 	const struct json *was;
 	struct cri_options o;
 
-	if (recall_options(d, reg->manager, &reg->doc, err) < 0 ||
+	if (node_recall_manager(d, reg->manager, &reg->doc, err) < 0 ||
 	    node_recall(d, "cri", &reg->doc, &was, err) < 0)
 		return -1;
 	o = manager(reg->place, reg->manager);
