@@ -14,7 +14,9 @@
  *
  * Steps:
  *
- *	release: NAME, version, serial, files: {PATH: TEXT}	built and signed in ${dir}/NAME
+ *	release: NAME, version, serial, files: {PATH: TEXT}	built and signed in ${dir}/NAME; what
+ *								is not said is as releases.yaml, in
+ *								the folder above, has it
  *	run: COMMAND						must succeed
  *	write: PATH, text: TEXT
  *	replace: PATH, text: OLD, with: NEW
@@ -80,6 +82,7 @@ struct node {
 	struct snapshot snapshots[SNAPSHOTS_MAX];
 	size_t nsnapshots;
 	struct around around;
+	struct json *releases; /* releases.yaml */
 };
 
 /* What a stage says of how it is run; each may be NULL. */
@@ -303,11 +306,19 @@ static int make_tree(struct node *n, const char *name, const struct json *files,
 	"  - {name: extra, text: the rest, required: false, paths: [lib, libexec]}\n"   \
 	"copies: []\n"
 
+static const struct json *of_release(const struct node *n, const struct json *j, const char *key)
+{
+	const struct json *usual = json_get(n->releases, text(j, "release"));
+
+	return json_get(j, key) || !usual ? json_get(j, key) : json_get(usual, key);
+}
+
 static int make_release(struct node *n, const struct json *j, struct err *err)
 {
-	const char *name = text(j, "release"), *version = text(j, "version"),
-		   *more = text(j, "options");
-	const struct json *files = json_get(j, "files"), *serial = json_get(j, "serial");
+	const char *name = text(j, "release"), *more = text(j, "options");
+	const struct json *files = of_release(n, j, "files"), *serial = of_release(n, j, "serial"),
+			  *is = of_release(n, j, "version");
+	const char *version = is && json_kind(is) == JSON_IS_STRING ? json_text(is) : NULL;
 	AUTO(str) char *build = NULL, *sign = NULL;
 
 	if (!version || !files || json_kind(files) != JSON_IS_OBJECT)
@@ -606,6 +617,17 @@ static int play(struct node *n, const struct json *j, struct err *err)
 
 /* --- a file --- */
 
+static struct json *load_releases(const char *file, struct err *err)
+{
+	AUTO(str)
+	char *path = str_fmt("%.*s../releases.yaml", (int)(path_basename(file) - file), file);
+	AUTO(buf) struct buf source = BUF_INIT(FILE_MAX);
+
+	return file_read(AT_FDCWD, path, FILE_MAX, &source, err) < 0
+		       ? NULL
+		       : yaml_parse(buf_cstr(&source), source.len, path, err);
+}
+
 static int scenario(const char *program, const char *file, char **name, bool *lacks,
 		    struct err *err)
 {
@@ -622,7 +644,8 @@ static int scenario(const char *program, const char *file, char **name, bool *la
 	if (file_read(AT_FDCWD, file, FILE_MAX, &source, err) < 0)
 		return -1;
 	j = yaml_parse(buf_cstr(&source), source.len, file, err);
-	if (!j)
+	n.releases = j ? load_releases(file, err) : NULL;
+	if (!n.releases)
 		return -1;
 	*name = xstrdup(text(j, "name") ? text(j, "name") : file);
 	if (!mkdtemp(dir))
@@ -636,6 +659,7 @@ static int scenario(const char *program, const char *file, char **name, bool *la
 		free(n.snapshots[i].name);
 		free(n.snapshots[i].text);
 	}
+	json_free(n.releases);
 	buf_release(&n.out);
 	buf_release(&n.all);
 	return rc;
