@@ -45,7 +45,7 @@ static int open_lock(const char *path, bool *directory, struct err *err)
 		*directory = true;
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	return fd < 0 ? err_sys(err, "open the lock %s", path) : fd;
+	return fd < 0 ? path_sys(err, AT_FDCWD, path, "open the lock %s", path) : fd;
 }
 
 /* A flock, which ends with its process. The pid in the file is for the message only. */
@@ -200,7 +200,7 @@ int deploy_stage(struct deploy *d, const char *name, struct err *err)
 	if (parent < 0)
 		return -1;
 	if (mkdirat(parent, name, 0700) < 0)
-		return err_sys(err, "make %s", path);
+		return path_sys(err, parent, name, "make %s", path);
 	return path_open(parent, name, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, err);
 }
 

@@ -169,7 +169,7 @@ row "upgrade of one file: downloaded / compressed" "$(ratio "$received" "$blob")
 row "upgrade of one file: disk grows / its size" "$(ratio $(((after - before) * 1024)) "$size")" x 1.10
 rm -f "$LAB/rollback"
 for _ in $(seq "$runs"); do
-	ms "$deploy" rollback "${common[@]}" --quiet >>"$LAB/rollback"
+	ms "$deploy" rollback "${common[@]}" --yes --quiet >>"$LAB/rollback"
 done
 row "rollback" "$(median <"$LAB/rollback")" ms 100
 uninstall
