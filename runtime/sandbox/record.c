@@ -76,8 +76,8 @@ int record_write(struct sandbox *s, struct err *err)
 	json_put(j, "namespace", json_make_string(s->namespace));
 	if (s->agent_version)
 		json_put(j, "agent_version", json_make_string(s->agent_version));
-	record_process(j, "vmm", s->vm.child.pid);
-	record_process(j, "virtiofsd", s->virtiofsd.pid);
+	record_process(j, "vmm", s->vm->vmm.child.pid);
+	record_process(j, "virtiofsd", s->vm->virtiofsd.pid);
 	text = json_format(j, true);
 	return file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0600, err);
 }

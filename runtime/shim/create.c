@@ -187,7 +187,7 @@ static struct oci_spec *translate(struct shim *s, const char *guest_rootfs, stru
 {
 	AUTO(oci_spec) struct oci_spec *guest = oci_spec_copy(s->spec);
 
-	if (spec_for_guest(s->sandbox, s->config, s->inv->id, guest, err) < 0)
+	if (spec_for_guest(&s->sandbox->share, s->config, s->inv->id, guest, err) < 0)
 		return NULL;
 	str_set(&guest->root_path, guest_rootfs);
 	return STEAL(guest, NULL);
@@ -202,6 +202,7 @@ static int make_sandbox(struct shim *s, struct err *err)
 	if (sandbox_new(s->loop, s->config, s->inv->namespace, s->inv->id, &sb, err) < 0)
 		return -1;
 	sb->on_dead = shim_sandbox_died;
+	sb->on_oom = shim_out_of_memory;
 	sb->arg = s;
 	(void)pthread_mutex_lock(&s->lock);
 	s->sandbox = sb;
@@ -222,8 +223,8 @@ static int bring_up(struct shim *s, const CreateRequest *r, struct deadline dead
 	    host_hooks(s, err) < 0 || make_sandbox(s, err) < 0)
 		return -1;
 	/* Everything is shared before the VM starts. */
-	if (sandbox_share_rootfs(s->sandbox, s->inv->id, s->rootfs, &guest_rootfs, err) < 0 ||
-	    sandbox_share_configured(s->sandbox, err) < 0)
+	if (share_rootfs(&s->sandbox->share, s->inv->id, s->rootfs, &guest_rootfs, err) < 0 ||
+	    share_configured(&s->sandbox->share, err) < 0)
 		return -1;
 	guest = translate(s, guest_rootfs, err);
 	if (!guest || sandbox_start(s->sandbox, size, netns, s->spec->hostname, deadline, err) < 0)
@@ -291,8 +292,8 @@ static struct process *commit(struct shim *s, const CreateRequest *r, struct err
 	if (s->abandoned) {
 		(void)nobody_waits(err);
 	} else {
-		s->pid = s->sandbox->vm.child.pid;
-		s->share_pid = s->sandbox->virtiofsd.pid;
+		s->pid = s->sandbox->vm->vmm.child.pid;
+		s->share_pid = s->sandbox->vm->virtiofsd.pid;
 		s->creating = false;
 		publish_create(s, r);
 		init = s->init;
@@ -307,7 +308,7 @@ static void notice_early_end(void *arg)
 {
 	struct shim *s = arg;
 
-	if (s->sandbox && sandbox_is_dead(s->sandbox))
+	if (s->sandbox && vm_is_dead(s->sandbox->vm))
 		shim_sandbox_died(s, NULL);
 }
 
@@ -352,7 +353,7 @@ void shim_abandon_create(struct shim *s)
 {
 	s->abandoned = true;
 	if (s->sandbox)
-		sandbox_cancel(s->sandbox);
+		vm_cancel(s->sandbox->vm);
 }
 
 static struct process *create(struct shim *s, const CreateRequest *r, struct ttrpc_call *call,

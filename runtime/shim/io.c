@@ -239,7 +239,7 @@ static void unref(struct io *io)
 
 static struct ttrpc_client *agent(const struct io *io)
 {
-	return io->process->shim->sandbox->client;
+	return io->process->shim->sandbox->vm->client;
 }
 
 static void check_done(struct io *io)

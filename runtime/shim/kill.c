@@ -45,7 +45,7 @@ static int send_signal(struct process *p, const KillRequest *r, struct deadline 
 		return -1;
 	/* Killing a container must not depend on the guest's cooperation. */
 	err_wrap(err, "the agent did not accept SIGKILL");
-	sandbox_kill(s->sandbox, err);
+	vm_kill(s->sandbox->vm, err);
 	err_clear(err);
 	return 0;
 }

@@ -170,6 +170,8 @@ void shim_post_stop(struct shim *s);
 
 /* On the loop: on_dead of the sandbox; reports the end of all processes. */
 void shim_sandbox_died(void *arg, const struct err *why);
+/* On the loop: on_oom of the sandbox. */
+void shim_out_of_memory(void *arg, const char *id);
 
 /* --- without a manager --- */
 
@@ -205,7 +207,7 @@ void events_free(struct events *e, struct deadline deadline);
 
 /* Converts spec to what the guest runs: host hooks removed, host paths shared and replaced,
  * namespaces adapted. */
-MUST_CHECK int spec_for_guest(struct sandbox *sb, const struct runtime_config *config,
+MUST_CHECK int spec_for_guest(const struct share *share, const struct runtime_config *config,
 			      const char *id, struct oci_spec *spec, struct err *err);
 struct sandbox_size spec_size(const struct runtime_config *c, const struct oci_spec *spec);
 

@@ -10,10 +10,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
 
-enum { EXECS_MS = 1000, OOM_PAUSE_MS = 100 };
+enum { EXECS_MS = 1000 };
 
 /* --- the container ends --- */
 
@@ -173,7 +174,7 @@ static void watch_on_loop(void *arg)
 {
 	Grpc__WaitProcessRequest request = GRPC__WAIT_PROCESS_REQUEST__INIT;
 	struct process *p = arg;
-	struct ttrpc_client *client = p->shim->sandbox ? p->shim->sandbox->client : NULL;
+	struct ttrpc_client *client = p->shim->sandbox ? p->shim->sandbox->vm->client : NULL;
 
 	if (!client) {
 		process_unref(p); /* ends with the VM */
@@ -194,37 +195,16 @@ void process_watch(struct process *p)
 
 /* --- out of memory --- */
 
-static void watch_oom(struct shim *s);
-
-static void ask_again(void *arg)
-{
-	struct shim *s = arg;
-
-	watch_remove(STEAL(s->sandbox->pause, NULL));
-	watch_oom(s);
-}
-
-static void on_oom(void *arg, const void *reply, const struct err *err)
+/* The id is the guest's word: only that of a container of this shim is passed on. */
+void shim_out_of_memory(void *arg, const char *id)
 {
 	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
 	struct shim *s = arg;
 
-	(void)reply;
-	if (err)
-		return; /* the sandbox ends */
+	if (!str_eq(id, s->inv->id))
+		return;
 	event.container_id = (char *)s->inv->id;
 	events_publish(s->events, "/tasks/oom", &event.base);
-	/* A guest may send any number of these; they must not fill the queue for other events. */
-	s->sandbox->pause = loop_timer(s->loop, OOM_PAUSE_MS, false, ask_again, s);
-}
-
-/* Loop. */
-static void watch_oom(struct shim *s)
-{
-	Grpc__GetOOMEventRequest request = GRPC__GET_OOMEVENT_REQUEST__INIT;
-
-	(void)ttrpc_call_async(s->sandbox->client, "grpc.AgentService", "GetOOMEvent", &request,
-			       &grpc__oomevent__descriptor, DEADLINE_NEVER, on_oom, s);
 }
 
 /* --- after a start --- */
@@ -240,13 +220,11 @@ static void follow_on_loop(void *arg)
 	io = p->io;
 	ended = p->ended;
 	(void)pthread_mutex_unlock(&s->lock);
-	if (s->sandbox && s->sandbox->client) {
+	if (s->sandbox && s->sandbox->vm->client) {
 		if (io)
 			io_start(io);
 		if (*p->exec_id)
 			process_watch(p);
-		else
-			watch_oom(s);
 	}
 	if (ended && !*p->exec_id)
 		settle(p, true);

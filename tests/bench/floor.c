@@ -25,30 +25,32 @@ static const char check[] = "\0\0\0\x14\0\0\0\x01\x01\0"
 static int one(const struct runtime_config *c, const char *accelerator, const char *dir,
 	       struct err *err)
 {
+	const struct vmm_device share = { VMM_FS_9P, { "kataShared", dir } };
 	struct vmm_request r = { .config = c,
 				 .dir = dir,
 				 .accelerator = accelerator,
-				 .share_dir = dir,
+				 .devices = &share,
+				 .ndevices = 1,
 				 .netns = -1,
 				 .vhost_vsock = -1,
 				 .vcpus = 1,
 				 .memory_mib = (uint64_t)c->memory_mib };
 	struct pollfd answer = { .events = POLLIN };
 	uint64_t begin = clock_us();
-	struct vm vm;
+	struct vmm vmm;
 	int n;
 
-	if (vmm_qemu.start(&r, &vm, deadline_in(120000), err) < 0)
+	if (vmm_for(c)->start(&r, &vmm, deadline_in(120000), err) < 0)
 		return -1;
-	answer.fd = vm.agent;
-	if (fd_write_all(vm.agent, check, sizeof(check) - 1, err) == 0) {
+	answer.fd = vmm.agent;
+	if (fd_write_all(vmm.agent, check, sizeof(check) - 1, err) == 0) {
 		n = poll(&answer, 1, 120000);
 		if (n == 1)
 			(void)printf("%.1f\n", (double)(clock_us() - begin) / 1000);
 		else
 			err_set(err, E_TIMEOUT, "the agent did not answer");
 	}
-	vm.ops->stop(&vm, deadline_in(5000));
+	vmm.ops->stop(&vmm, deadline_in(5000));
 	return err->code ? -1 : 0;
 }
 

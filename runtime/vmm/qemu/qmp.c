@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* QMP: lines in, commands out. */
 
-#include "vmm/qmp.h"
+#include "vmm/qemu/qmp.h"
 
 #include "base/fd.h"
 #include "base/log.h"
