@@ -148,7 +148,8 @@ static int check_share(struct vm *v, struct attempt *a, struct deadline deadline
 static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
 		struct deadline deadline, struct err *err)
 {
-	struct vmm_request request = { .config = v->config,
+	struct vmm_request request = { .loop = v->loop,
+				       .config = v->config,
 				       .dir = v->dir,
 				       .accelerator = a->accelerator,
 				       .netns = wanted->netns,

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/spawn.h"
 #include "config/config.h"
+#include "loop/loop.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +43,7 @@ struct vmm_device {
 };
 
 struct vmm_request {
+	struct loop *loop; /* runs on another thread, as long as the VMM */
 	const struct runtime_config *config;
 	const char *dir;         /* an empty directory of this VM: sockets, log */
 	const char *accelerator; /* "kvm" or "tcg" */
@@ -62,11 +64,11 @@ struct vmm {
 	const struct vmm_ops *ops;
 	struct child child; /* readable pidfd: it ended */
 	char *dir;
-	uint32_t cid; /* 0: the agent uses a serial port */
-	int agent;    /* connected stream to the agent's port */
-	int console;  /* connected stream of the guest's console */
-	int log;      /* connected stream of the agent's log, or -1 */
-	int control;  /* the VMM's own protocol, or -1 */
+	uint32_t cid;  /* 0: the agent uses a serial port */
+	int agent;     /* connected stream to the agent's port */
+	int console;   /* connected stream of the guest's console */
+	int log;       /* connected stream of the agent's log, or -1 */
+	void *control; /* the VMM's own protocol, or NULL */
 };
 
 struct vmm_ops {

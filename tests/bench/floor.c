@@ -13,6 +13,7 @@
 #include "vmm/vmm.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +23,12 @@ static const char check[] = "\0\0\0\x14\0\0\0\x01\x01\0"
 			    "\x0a\x0bgrpc.Health\x12\x05"
 			    "Check";
 
-static int one(const struct runtime_config *c, const char *accelerator, const char *dir,
-	       struct err *err)
+static int one(struct loop *loop, const struct runtime_config *c, const char *accelerator,
+	       const char *dir, struct err *err)
 {
 	const struct vmm_device share = { VMM_FS_9P, { "kataShared", dir } };
-	struct vmm_request r = { .config = c,
+	struct vmm_request r = { .loop = loop,
+				 .config = c,
 				 .dir = dir,
 				 .accelerator = accelerator,
 				 .devices = &share,
@@ -54,6 +56,28 @@ static int one(const struct runtime_config *c, const char *accelerator, const ch
 	return err->code ? -1 : 0;
 }
 
+static void *run_loop(void *loop)
+{
+	loop_run(loop);
+	return NULL;
+}
+
+static int measure(const struct runtime_config *c, const char *accelerator, uint64_t runs,
+		   const char *dir, struct err *err)
+{
+	struct loop *loop = loop_new();
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, run_loop, loop) != 0)
+		bug("no thread for the loop");
+	for (uint64_t i = 0; i < runs && !err->code; i++)
+		(void)!one(loop, c, accelerator, dir, err);
+	loop_stop(loop);
+	(void)pthread_join(thread, NULL);
+	loop_free(loop);
+	return err->code ? -1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	char dir[] = "/tmp/kata-floor-XXXXXX";
@@ -68,8 +92,7 @@ int main(int argc, char **argv)
 	}
 	c = config_load(argv[1], NULL, &err);
 	if (c && mkdtemp(dir)) {
-		for (uint64_t i = 0; i < runs && !err.code; i++)
-			(void)!one(c, argv[2], dir, &err);
+		(void)!measure(c, argv[2], runs, dir, &err);
 		(void)!path_remove_tree(dir, &clean);
 	}
 	if (err.code)

@@ -84,11 +84,11 @@ static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 	struct err ignored = ERR_INIT; /* killed on any failure */
 	int code;
 
-	if (vmm->control >= 0 && vmm->child.pid > 0 &&
-	    qmp_execute(vmm->control, "quit", deadline, &ignored) == 0)
+	if (vmm->control && vmm->child.pid > 0 &&
+	    qmp_execute(vmm->control, "quit", NULL, deadline, NULL, &ignored) == 0)
 		(void)!spawn_wait(&vmm->child, deadline, &code, &ignored);
 	spawn_kill(&vmm->child);
-	fd_close(&vmm->control);
+	qmp_free(STEAL(vmm->control, NULL));
 	fd_close(&vmm->console);
 	fd_close(&vmm->log);
 	fd_close(&vmm->agent);
@@ -131,19 +131,21 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .cid = qemu_has_vsock(r) ? r->cid : 0,
 			     .agent = -1,
 			     .console = -1,
-			     .log = -1,
-			     .control = -1 };
+			     .log = -1 };
+	int control;
+
 	if (launch(r, vmm, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
 		goto undo;
-	vmm->control = connect_socket(r, vmm, "qmp", deadline, err);
-	if (vmm->control < 0)
+	control = connect_socket(r, vmm, "qmp", deadline, err);
+	if (control < 0)
 		goto undo;
+	vmm->control = qmp_new(r->loop, control);
 	vmm->console = connect_socket(r, vmm, "console", deadline, err);
 	if (vmm->console < 0)
 		goto undo;
 	if (!qemu_has_vsock(r) && connect_ports(r, vmm, deadline, err) < 0)
 		goto undo;
-	if (qmp_open(vmm->control, deadline, err) < 0) {
+	if (qmp_execute(vmm->control, "qmp_capabilities", NULL, deadline, NULL, err) < 0) {
 		struct pollfd ended = { .fd = vmm->child.pidfd, .events = POLLIN };
 
 		/* The sockets exist even if QEMU then fails to set up its machine. */
