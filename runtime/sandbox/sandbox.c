@@ -19,7 +19,7 @@ enum { VERSION_MS = 5000, VERSION_MAX = 64, OOM_PAUSE_MS = 100 };
 
 static void release(struct sandbox *s)
 {
-	free(s->agent_version);
+	record_free(s->record);
 	free(s->id);
 	free(s->namespace);
 	free(s->key);
@@ -48,7 +48,11 @@ static void on_dead(void *arg, const struct err *why)
 
 static int on_launched(void *arg, struct err *err)
 {
-	return record_write(arg, err);
+	struct sandbox *s = arg;
+
+	record_process(s->record, "virtiofsd", s->vm->virtiofsd.pid);
+	record_process(s->record, "vmm", s->vm->vmm.child.pid);
+	return record_write(s->record, err);
 }
 
 static struct vm *make_vm(struct sandbox *s)
@@ -75,6 +79,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->state_dir = path_join(SANDBOX_STATE_DIR, s->key);
 	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", s->key);
 	s->share = (struct share){ s->share_dir, config };
+	s->record = record_new(s->state_dir, namespace, id);
 	s->vm = make_vm(s);
 	if (path_exists(s->state_dir))
 		err_set(err, E_EXISTS, "sandbox %s exists already (%s)", id, s->state_dir);
@@ -155,13 +160,15 @@ static void on_version(void *arg, const void *message, const struct err *why)
 	const Grpc__VersionCheckResponse *reply = message;
 	struct sandbox *s = arg;
 	struct err err = ERR_INIT;
+	AUTO(str) char *version = NULL;
 
 	if (!reply) {
 		log_err(LOG_DEBUG, why, "cannot get the version of the agent");
 		return;
 	}
-	s->agent_version = xstrndup(reply->agent_version, VERSION_MAX);
-	if (record_write(s, &err) < 0)
+	version = xstrndup(reply->agent_version, VERSION_MAX);
+	record_agent_version(s->record, version);
+	if (record_write(s->record, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot record the version of the agent");
 }
 
@@ -280,12 +287,13 @@ void sandbox_free(struct sandbox *s)
 
 int sandbox_clean(const char *namespace, const char *id, struct err *err)
 {
-	AUTO(str) char *key = NULL;
+	AUTO(str) char *key = NULL, *dir = NULL;
 
 	if (str_check_id(id, "sandbox id", err) < 0 ||
 	    str_check_id(namespace, "namespace", err) < 0)
 		return -1;
 	key = record_key(namespace, id);
-	record_kill(key);
+	dir = path_join(SANDBOX_STATE_DIR, key);
+	record_undo(dir, key);
 	return remove_files(key, err);
 }

@@ -27,15 +27,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SANDBOX_STATE_DIR "/run/vc/sbs"
-#define SANDBOX_VM_DIR    "/run/vc/vm"
-#define SANDBOX_SHARE_DIR "/run/kata-containers/shared/sandboxes"
+struct record;
 
 struct sandbox {
 	struct loop *loop;
 	const struct runtime_config *config;
 	char *id, *namespace, *key, *state_dir, *share_dir;
-	char *agent_version; /* reported by the agent, or NULL */
+	struct record *record;
 	struct share share;
 	struct vm *vm;
 	/* Called on the loop. on_dead: once, when VM, virtiofsd or agent is gone; why says which.
