@@ -160,7 +160,7 @@ static int start_logger(struct io *io, const char *uri, struct err *err)
 
 	if (!argv)
 		return -1;
-	strv_env_set(&env, "CONTAINER_ID", io->process->shim->inv->id);
+	strv_env_set(&env, "CONTAINER_ID", io->process->container->id);
 	strv_env_set(&env, "CONTAINER_NAMESPACE", io->process->shim->inv->namespace);
 	if (fd_pipe(out, err) < 0 || fd_pipe(errs, err) < 0 || fd_pipe(ready, err) < 0)
 		goto out;
@@ -385,7 +385,7 @@ static void ask(struct output *o)
 		return;
 	o->asking = true;
 	o->io->refs++;
-	request.container_id = (char *)p->shim->inv->id;
+	request.container_id = p->container->id;
 	request.exec_id = p->exec_id;
 	request.len = OUT_CHUNK;
 	ttrpc_read_async(agent(o->io), "grpc.AgentService", o->method, &request, &reader, o);
@@ -497,7 +497,7 @@ static void end_input(struct input *in)
 		return;
 	in->closed = true;
 	in->io->refs++;
-	request.container_id = (char *)p->shim->inv->id;
+	request.container_id = p->container->id;
 	request.exec_id = p->exec_id;
 	(void)ttrpc_call_async(agent(in->io), "grpc.AgentService", "CloseStdin", &request, NULL,
 			       DEADLINE_NEVER, on_closed, in->io);
@@ -530,7 +530,7 @@ static void send_input(struct input *in)
 	struct process *p = in->io->process;
 
 	in->io->refs++;
-	request.container_id = (char *)p->shim->inv->id;
+	request.container_id = p->container->id;
 	request.exec_id = p->exec_id;
 	request.data.data = in->data + in->done;
 	request.data.len = in->len - in->done;
