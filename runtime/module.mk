@@ -3,6 +3,6 @@ VMM_SRC := $(sort $(wildcard runtime/config/*.c runtime/vmm/*.c runtime/vmm/*/*.
 RUNTIME_SRC := $(VMM_SRC) $(sort $(wildcard runtime/share/*.c runtime/sandbox/*.c))
 RUNTIME_LIBS := base loop json toml oci hook mount ttrpc protocols crypto
 
-$(eval $(call program,containerd-shim-kata-v2,$(RUNTIME_SRC) $(sort $(wildcard runtime/shim/*.c)),$(RUNTIME_LIBS)))
+$(eval $(call program,containerd-shim-kata-v2,$(RUNTIME_SRC) $(sort $(wildcard runtime/shim/*.c runtime/shim/*/*.c)),$(RUNTIME_LIBS)))
 $(eval $(call program,kata-runtime,$(VMM_SRC) $(sort $(wildcard runtime/cli/*.c) runtime/share/choice.c),base json loop toml))
 $(eval $(call tool,floor,tests/bench/floor.c $(VMM_SRC),base json loop toml))

@@ -233,7 +233,7 @@ static int bring_up(struct container *c, const CreateRequest *r, struct deadline
 	guest = translate(c, guest_rootfs, err);
 	if (!guest || sandbox_start(s->sandbox, size, netns, c->spec->hostname, deadline, err) < 0)
 		return -1;
-	if (io_open(c->init, &c->init->io, err) < 0)
+	if (process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
 	return create_container(c, guest, deadline, err);
 }

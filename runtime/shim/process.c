@@ -75,6 +75,21 @@ void process_drop(struct process *p)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
+int process_open_io(const struct process *p, struct io **out, struct err *err)
+{
+	const struct io_request r = { .loop = p->shim->loop,
+				      .vm = p->shim->sandbox->vm,
+				      .namespace = p->shim->inv->namespace,
+				      .container = p->container->id,
+				      .exec = p->exec_id,
+				      .in = p->in,
+				      .out = p->out,
+				      .err = p->err,
+				      .terminal = p->terminal };
+
+	return io_open(&r, out, err);
+}
+
 struct io *process_take_io(struct process *p)
 {
 	struct shim *s = p->shim;

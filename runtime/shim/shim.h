@@ -18,6 +18,7 @@
 #include "oci/spec.h"
 #include "protocols/task.pb-c.h"
 #include "sandbox/sandbox.h"
+#include "shim/io/io.h"
 #include "ttrpc/ttrpc.h"
 
 #include <pthread.h>
@@ -26,7 +27,6 @@
 #include <time.h>
 
 struct shim;
-struct io;
 struct events;
 
 /* How the shim was called (containerd's runtime v2 arguments). */
@@ -150,6 +150,8 @@ bool process_set(struct process *p, enum process_state state);
 struct process *process_new(struct container *c, const char *exec_id);
 /* For a process removed from its list: answers its waiters and drops the list's reference. */
 void process_drop(struct process *p);
+/* Opens its streams. Blocking. */
+MUST_CHECK int process_open_io(const struct process *p, struct io **out, struct err *err);
 /* Takes the streams, to be finished by the caller; NULL if they were already taken. */
 struct io *process_take_io(struct process *p);
 
@@ -196,22 +198,6 @@ void shim_out_of_memory(void *arg, const char *id);
 /* Makes a shim without a container end when its manager's socket has been gone for a minute. Call
  * it before loop_run. */
 void shim_watch_manager(struct shim *s);
-
-/* --- streams --- */
-
-/* Opens the URIs (fifo, file, binary). Blocking; no data is transferred until io_start. */
-MUST_CHECK int io_open(struct process *p, struct io **out, struct err *err);
-/* Loop: calls done once, when the readers have read the output of an ended process, or at once if
- * there is none: managers may close their ends as soon as the exit is reported. A reader that does
- * not read, or another process that holds the output open, delays it only for a short time. */
-void io_settle(struct io *io, loop_fn done, void *arg);
-void io_start(struct io *io);       /* loop */
-void io_close_stdin(struct io *io); /* loop: delivers what was written, then end of file */
-/* Loop: the agent is gone; output already received is still delivered. NULL is accepted. */
-void io_detach(struct io *io);
-/* Waits until all output was delivered or the deadline passes, then frees io. Not on the loop; NULL
- * is accepted. */
-void io_finish(struct io *io, struct deadline deadline);
 
 /* --- events --- */
 

@@ -25,7 +25,7 @@ static int start_exec(struct process *p, struct deadline deadline, struct err *e
 	struct io *io;
 	int result;
 
-	if (io_open(p, &io, err) < 0)
+	if (process_open_io(p, &io, err) < 0)
 		return -1;
 	(void)pthread_mutex_lock(&s->lock);
 	p->io = io;
