@@ -355,17 +355,18 @@ static const struct document *get(struct source *s, const char *name, size_t lim
 
 static int absent(const struct source *s, const char *name, struct err *err)
 {
-	if (source_is_remote(s))
-		return err_set(err, E_NOT_FOUND, "%s has no %s, or denies access to it", s->name,
-			       name);
-	(void)err_set(err, E_NOT_FOUND, "%s has no %s", s->name, name);
+	(void)err_set(err, E_NOT_FOUND,
+		      source_is_remote(s) ? "%s has no %s, or denies access to it" : "%s has no %s",
+		      s->name, name);
+	if (!str_eq(name, "release.yaml"))
+		return -1;
 	/* copy.c writes it last. */
-	if (str_eq(name, "release.yaml") && faccessat(s->dir, "blobs", F_OK, 0) == 0)
+	if (!source_is_remote(s) && faccessat(s->dir, "blobs", F_OK, 0) == 0)
 		return err_hint(err,
 				"it is incomplete: if it is a copy, complete it with kata-deploy "
 				"fetch --to %s",
 				s->name);
-	return -1;
+	return err_hint(err, "--release is the directory of a release or of a channel");
 }
 
 int source_document(struct source *s, const char *name, size_t limit, struct buf *to,

@@ -190,6 +190,9 @@ bool source_distrust(struct source *s, struct err *err)
 		return false;
 	if (!sites_set_aside(&s->sites, sites_next(&s->sites, 0), err)) {
 		(void)sites_blame(&s->sites, 0, err);
+		if (http_weight(err->code) == 0)
+			(void)err_hint(err, "check URL, network and proxy, or give another "
+					    "--release");
 		return false;
 	}
 	err_clear(err);

@@ -382,6 +382,15 @@ static int end_unit(struct stage *st, struct unit *u)
 	return 0;
 }
 
+static int broken_off(struct stage *st, struct err *err)
+{
+	(void)download_failed(&st->download, err);
+	if (http_weight(err->code) == 0)
+		(void)err_hint(err, "what has arrived is kept: the same command goes on from "
+				    "there");
+	return -1;
+}
+
 static int one_ended(struct stage *st, size_t slot, int rc, struct err *err)
 {
 	struct err why = *err;
@@ -389,7 +398,7 @@ static int one_ended(struct stage *st, size_t slot, int rc, struct err *err)
 	if (slot > UNPACKERS_MAX)
 		return rc; /* no child ended: a message arrived */
 	if (slot == 0)
-		return rc < 0 ? download_failed(&st->download, err) : end_download(st, err);
+		return rc < 0 ? broken_off(st, err) : end_download(st, err);
 	if (rc == 0)
 		return end_unit(st, st->busy[slot - 1]);
 	if (!st->busy[slot - 1]->by_patch || why.code == E_IO)
