@@ -90,7 +90,7 @@ static int read_document(struct source *s, const char *name, size_t limit, struc
 
 /* A document is fetched together with its first two signatures: usually there are no more, and it
  * saves connections. */
-enum { TOGETHER = 3, PATIENCE_MS = 700 };
+enum { TOGETHER = 3 };
 
 struct pages {
 	char *names[TOGETHER];
@@ -159,7 +159,7 @@ struct question {
 /*
  * The mirrors are asked in their order, each as soon as all before it have failed or not answered
  * for a while. The first that answers is the one whose documents are used; those before it are set
- * aside. So one that is dead costs PATIENCE_MS, once.
+ * aside. So one that is dead costs patience_ms, once.
  */
 struct race {
 	struct source *s;
@@ -212,7 +212,7 @@ static int start_next(struct race *r, struct err *err)
 	q->site = r->started ? sites_next(&r->s->sites, r->all[r->started - 1].site + 1)
 			     : sites_next(&r->s->sites, 0);
 	r->started++;
-	r->patience = deadline_in(PATIENCE_MS);
+	r->patience = deadline_in(r->s->patience_ms);
 	q->pages = (struct pages)PAGES_INIT;
 	if (fill_pages(r, &q->pages, err) < 0)
 		return -1;

@@ -16,6 +16,8 @@
 
 /* --- opening --- */
 
+enum { PATIENCE_MS = 700 };
+
 static bool is_url(const char *release)
 {
 	return strncasecmp(release, "http://", 7) == 0 || strncasecmp(release, "https://", 8) == 0;
@@ -133,6 +135,7 @@ int source_open(const struct source_options *o, struct source **out, struct err 
 			      .ca = BUF_INIT(HTTP_CA_MAX),
 			      .cache = { xstrdup(o->cache ? o->cache : SOURCE_CACHE), -1 },
 			      .keep_cache = o->keep_cache,
+			      .patience_ms = o->patience_ms ? o->patience_ms : PATIENCE_MS,
 			      .helpers = { o->uid, o->gid },
 			      .documents = VEC_INIT };
 	if (open_any(s, o->releases, err) < 0)
