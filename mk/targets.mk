@@ -50,8 +50,8 @@ stage: all kernel initrd $(PROOF) $(NODE_PROGRAMS)
 .PHONY: demo-releases
 demo-releases:
 	@rm -rf $(BUILD)/demo
-	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/next VERSION=$(VERSION).1 LEVEL=3
-	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/this LEVEL=3
+	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/next VERSION=$(VERSION).1 SERIAL=2 LEVEL=3
+	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/this SERIAL=1 LEVEL=3
 
 demo: ## build, release, install, run, upgrade, roll back, take away
 	@packaging/deps.sh
@@ -63,7 +63,7 @@ check: ## run every test that fits into half an hour
 	@packaging/deps.sh
 	@$(MAKE) --no-print-directory stage
 	@MAKE="$(MAKE)" tests/check.sh $(BUILD)/check.log check-layers check-headers check-docs check-format \
-		check-initrd check-fuzz check-unit check-guest check-manual check-scenario check-crash check-power check-integration check-node check-reproducible
+		check-initrd check-fuzz check-unit check-guest check-manual check-release check-scenario check-crash check-power check-integration check-node check-reproducible
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^

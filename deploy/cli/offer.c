@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -103,6 +104,8 @@ static struct json *make_memory(const struct offer *o, char *const *from)
 		json_put(j, "components", list_json(parts->components));
 	if (parts->without)
 		json_put(j, "without", list_json(parts->without));
+	json_put(j, "version", json_make_string(r->version));
+	json_put(j, "sha256", json_make_string(o->sha256));
 	json_put(j, "serial", json_make_u64(r->serial));
 	json_put(j, "expires", json_make_u64(r->expires));
 	return j;
@@ -186,7 +189,7 @@ static int read_release(struct offer *o, const char *digest, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);
 	struct release *r = &o->release;
-	char is[65];
+	char *is = o->sha256;
 
 	if (read_verified(o, "release.yaml", RELEASE_TEXT_MAX, &text, err) < 0)
 		return -1;
@@ -199,6 +202,41 @@ static int read_release(struct offer *o, const char *digest, struct err *err)
 	if (release_parse(r, text.data, text.len, "release.yaml", err) < 0)
 		return -1;
 	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
+}
+
+/* Two releases of one serial are in no order, so either could be passed off as the newer one. The
+ * same version again, such as a developer's build of the same commit, is only remarked on. */
+static int check_twin(const struct deploy *d, const struct offer *o, struct err *err)
+{
+	const struct release *r = &o->release;
+	AUTO(json) struct json *doc = NULL;
+	const struct json *was;
+	const char *version, *sha256;
+	uint64_t serial;
+
+	if (node_recall(d, "release", &doc, &was, err) < 0)
+		return -1;
+	if (!was || json_kind(was) != JSON_IS_OBJECT || !json_get(was, "serial") ||
+	    json_u64(json_get(was, "serial"), &serial) < 0 || serial != r->serial)
+		return 0;
+	version = json_get_text(was, "version");
+	sha256 = json_get_text(was, "sha256");
+	if (!version || !sha256 || str_eq(sha256, o->sha256))
+		return 0;
+	if (str_eq(version, r->version)) {
+		log_warn(
+			"the release differs from the installed one of the same version and serial",
+			LOG_S("version", version));
+		return 0;
+	}
+	if (o->wanted->trust.allow_downgrade)
+		return 0;
+	err_set(err, E_TRUST,
+		"kata %s has the serial %" PRIu64 " of kata %s, which was installed here, so that "
+		"neither is the newer one",
+		r->version, serial, version);
+	return err_hint(err, "ask the packager for a release of a higher serial (release build "
+			     "--serial N), or use --allow-downgrade to install it nevertheless");
 }
 
 static int judge(struct offer *o, struct err *err)
@@ -282,7 +320,7 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 	progress_phase("release");
 	if (parse_pin(c->pin, pin, err) < 0 || recall_components(d, parts, err) < 0 ||
 	    open_source(d, o, &from, err) < 0 || choose_mirror(d, &t, o, err) < 0 ||
-	    suits(o, err) < 0 ||
+	    check_twin(d, o, err) < 0 || suits(o, err) < 0 ||
 	    release_select(&o->release, parts->components, parts->without, &o->layout, err) < 0)
 		return -1;
 	o->memory = make_memory(o, from);

@@ -107,6 +107,9 @@ int err_sys_at(struct err *e, const char *where, const char *fmt, ...)
 	err_fill(e, code_of_errno(saved), saved, where, fmt, ap);
 	va_end(ap);
 	append_errno(e, saved);
+	/* The one cause that is the same wherever it happens, and its remedy. */
+	if (saved == EMFILE)
+		err_append(e, "; ", "raise the limit of open files (ulimit -n)");
 	errno = saved;
 	return -1;
 }

@@ -126,26 +126,24 @@ void confine_kill(struct confined *child)
 int confine_start(const struct confine *c, confine_work *work, void *work_arg, confine_heard *heard,
 		  void *heard_arg, struct confined **out, struct err *err)
 {
-	pid_t parent = getpid(), pid;
-	int ends[2];
+	pid_t parent = getpid();
+	struct child child;
+	int ends[2], side;
 
 	if (fd_socketpair(SOCK_SEQPACKET, ends, err) < 0)
 		return err_wrap(err, "%s", c->name);
 	AUTO(fd) int ours = ends[0], theirs = ends[1];
-	pid = fork();
-	if (pid < 0)
-		return err_sys(err, "%s: start a process", c->name);
-	if (pid == 0)
+	side = spawn_fork(&child, err);
+	if (side < 0)
+		return err_wrap(err, "%s", c->name);
+	if (side == 0)
 		be_child(c, parent, theirs, work, work_arg);
 	*out = NEW(struct confined);
-	**out = (struct confined){
-		.name = c->name, .sock = -1, .heard = heard, .heard_arg = heard_arg
-	};
-	if (spawn_adopt(pid, &(*out)->child, err) < 0) {
-		confine_kill(STEAL(*out, NULL));
-		return -1;
-	}
-	(*out)->sock = STEAL(ours, -1);
+	**out = (struct confined){ .name = c->name,
+				   .child = child,
+				   .sock = STEAL(ours, -1),
+				   .heard = heard,
+				   .heard_arg = heard_arg };
 	return 0;
 }
 

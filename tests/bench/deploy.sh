@@ -19,6 +19,7 @@ dead=""
 stop() {
 	# shellcheck disable=SC2086
 	[ -z "$server$dead" ] || kill $server $dead 2>/dev/null
+	! mountpoint -q "$LAB/disk" || umount -l "$LAB/disk"
 	rm -rf "$LAB"
 }
 trap stop EXIT
@@ -168,10 +169,27 @@ row "upgrade of one file: downloaded / compressed" "$(ratio "$received" "$blob")
 row "upgrade of one file: disk grows / its size" "$(ratio $(((after - before) * 1024)) "$size")" x 1.10
 rm -f "$LAB/rollback"
 for _ in $(seq "$runs"); do
-	ms "$deploy" rollback "${common[@]}" --quiet >>"$LAB/rollback"
+	ms "$deploy" rollback "${common[@]}" --yes --quiet >>"$LAB/rollback"
 done
 row "rollback" "$(median <"$LAB/rollback")" ms 100
 uninstall
+
+# --- uninstall with nothing left on the disk
+
+mkdir "$LAB/disk"
+if mount -t tmpfs -o "size=$((2 * mib))m" none "$LAB/disk" 2>/dev/null; then
+	full=(--prefix "$LAB/disk/opt" --lock "$LAB/lock")
+	rm -f "$LAB/full"
+	for _ in $(seq "$runs"); do
+		"$deploy" install --release "$LAB/one" "${offered[@]}" "${full[@]}" --no-proof --yes --quiet
+		cat /dev/zero >"$LAB/disk/filler" 2>/dev/null || true
+		[ "$(stat -f -c %a "$LAB/disk")" = 0 ]
+		ms "$deploy" uninstall "${full[@]}" --yes --quiet >>"$LAB/full"
+		rm "$LAB/disk/filler"
+	done
+	row "uninstall, 0 bytes free" "$(median <"$LAB/full")" ms
+	umount "$LAB/disk"
+fi
 
 # --- a manifest of a fleet's size
 

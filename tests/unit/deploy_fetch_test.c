@@ -114,7 +114,7 @@ static void build(const char *tree, const char *out, char *const *before, const 
 					   .components = in("components.yaml"),
 					   .version = version,
 					   .architecture = "x86_64",
-					   .serial = 7,
+					   .serial = before ? 8 : 7,
 					   .created = 1700000000,
 					   .old = before,
 					   .level = 3 };
