@@ -70,8 +70,10 @@ static int open_path(struct source *s, const char *release, struct err *err)
 	if (!path)
 		return err_set(err, E_USAGE, "'%s' is not a file URL of this machine", release);
 	AUTO(fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(err, "open the release %s", path);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		(void)err_sys(err, "open the release %s", path);
+		return err_hint(err, "--release takes a URL, a directory or a tar file");
+	}
 	if (S_ISDIR(st.st_mode)) {
 		s->dir = STEAL(fd, -1);
 		return 0;

@@ -382,15 +382,6 @@ static int end_unit(struct stage *st, struct unit *u)
 	return 0;
 }
 
-static int broken_off(struct stage *st, struct err *err)
-{
-	(void)download_failed(&st->download, err);
-	if (http_weight(err->code) == 0)
-		(void)err_hint(err, "what has arrived is kept: the same command goes on from "
-				    "there");
-	return -1;
-}
-
 static int one_ended(struct stage *st, size_t slot, int rc, struct err *err)
 {
 	struct err why = *err;
@@ -398,7 +389,7 @@ static int one_ended(struct stage *st, size_t slot, int rc, struct err *err)
 	if (slot > UNPACKERS_MAX)
 		return rc; /* no child ended: a message arrived */
 	if (slot == 0)
-		return rc < 0 ? broken_off(st, err) : end_download(st, err);
+		return rc < 0 ? download_failed(&st->download, err) : end_download(st, err);
 	if (rc == 0)
 		return end_unit(st, st->busy[slot - 1]);
 	if (!st->busy[slot - 1]->by_patch || why.code == E_IO)
@@ -489,6 +480,20 @@ static void stage_release(struct stage *st)
 }
 DEFINE_AUTO_STRUCT(stage, struct stage, stage_release)
 
+/* Adds what a person can do about it. */
+static int advise(const struct source *s, struct err *err)
+{
+	bool broken = err->code == E_GONE || err->code == E_TIMEOUT;
+
+	if (broken && source_is_remote(s))
+		return err_hint(err, "what has arrived is kept: the same command goes on from "
+				     "there");
+	if (err->code == E_INVALID || err->code == E_LIMIT || err->code == E_NOT_FOUND)
+		return err_hint(err, "the source is damaged or incomplete: get it again, or give "
+				     "another --release");
+	return -1;
+}
+
 int source_stage(struct source *s, const struct release *r, const struct layout *layout,
 		 bool (*has)(void *arg, const struct entry *e),
 		 int (*base)(void *arg, const char *sha256), void *arg, int staging,
@@ -515,7 +520,9 @@ int source_stage(struct source *s, const struct release *r, const struct layout 
 	confine_hold_signals(&before);
 	rc = run(&st, err);
 	confine_release_signals(&before);
-	if (rc < 0 || lend_end(staging, err) < 0)
+	if (rc < 0)
+		return advise(s, err);
+	if (lend_end(staging, err) < 0)
 		return -1;
 	if (source_is_remote(s) && !s->keep_cache && s->cache.dir >= 0)
 		cache_clean(&s->cache);
