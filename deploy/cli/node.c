@@ -81,6 +81,13 @@ int node_need_installed(const struct deploy *d, const struct cli_place *place, s
 	return err_hint(err, "run kata-deploy install");
 }
 
+int node_layout(const struct deploy *d, struct layout *out, struct err *err)
+{
+	const char *current = deploy_installed(d)->current;
+
+	return current ? deploy_layout(d, current, out, err) : 0;
+}
+
 int node_uses(const struct cli_place *place, struct use_list *out, struct err *err)
 {
 	return place->root ? 0 : use_find(place->prefix, out, err);

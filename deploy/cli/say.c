@@ -4,7 +4,6 @@
 #include "deploy/cli/say.h"
 #include "base/str.h"
 #include "deploy/cli/progress.h"
-#include "deploy/plan/plan.h"
 #include "json/json.h"
 
 #include <stdarg.h>
@@ -48,19 +47,6 @@ void say(const char *fmt, ...)
 	(void)vprintf(fmt, ap);
 	va_end(ap);
 	(void)putchar('\n');
-}
-
-void say_plan(const struct plan *p)
-{
-	AUTO(buf) struct buf text = BUF_INIT(64 << 20);
-	AUTO(json) struct json *j = plan_json(p);
-
-	if (how->json) {
-		say_json(j);
-		return;
-	}
-	plan_print(p, &text);
-	(void)fputs(text.len ? buf_cstr(&text) : "nothing to do\n", stdout);
 }
 
 void say_done(const char *verb, bool changed, const char *sentence)

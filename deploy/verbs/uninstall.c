@@ -6,6 +6,7 @@
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
+#include "deploy/cli/summary.h"
 #include "deploy/verbs/verbs.h"
 
 static struct {
@@ -21,6 +22,7 @@ const struct opt uninstall_opts[] = {
 	CLI_MANAGER(o.manager),
 	OPT_FLAG('f', "force", &o.force, "even if pods are running, which are then lost"),
 	CLI_CHANGE(o.change),
+	CLI_VERBOSE(o.talk),
 	CLI_TALK(o.talk),
 	OPT_END,
 };
@@ -46,6 +48,29 @@ static int check_unused(struct err *err)
 	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
 }
 
+static int show_plan(struct deploy *d, const struct registration *reg, struct err *err)
+{
+	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
+	AUTO(layout) struct layout was = LAYOUT_INIT;
+	AUTO(plan) struct plan p = PLAN_INIT;
+	struct summary s = {
+		.d = d,
+		.plan = &p,
+		.prefix = o.place.prefix,
+		.told = &reg->told,
+		.pods = o.force ? "which are lost" : "which keep it from being uninstalled",
+	};
+
+	if (deploy_plan_uninstall(d, &reg->change, &p, err) < 0 ||
+	    node_uses(&o.place, &uses, err) < 0 || node_layout(d, &was, err) < 0)
+		return -1;
+	s.was = was.id ? &was : NULL;
+	s.npods = use_pods(&uses, NULL);
+	s.pods = s.npods ? s.pods : NULL;
+	summary_say(&s);
+	return 0;
+}
+
 int verb_uninstall(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -57,14 +82,8 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
 	    registration_drop(d, &reg, err) < 0)
 		return -1;
-	if (o.change.dry_run) {
-		AUTO(plan) struct plan p = PLAN_INIT;
-
-		if (deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
-			return -1;
-		say_plan(&p);
-		return 0;
-	}
+	if (o.change.dry_run)
+		return show_plan(d, &reg, err);
 	installed = deploy_installed(d)->current;
 	if (!installed && registration_check_left(&reg, err) < 0)
 		return -1;
