@@ -59,6 +59,7 @@ int node_open(struct cli_place *place, enum deploy_access access, struct deploy 
 		return -1;
 	struct deploy_options o = {
 		.prefix = prefix,
+		.root = place->root,
 		.lock = lock_path(place),
 		.now = place_now(place),
 		.kinds = step_kinds(),

@@ -129,6 +129,16 @@ static int open_source(const struct deploy *d, struct offer *o, char ***from, st
 
 /* --- verification --- */
 
+static int parse_pin(const char *text, char pin[65], struct err *err)
+{
+	if (!text || sha256_parse(text, pin))
+		return 0;
+	err_set(err, E_USAGE,
+		"--pin '%.80s' is not a SHA-256: that has 64 hex digits, and this %zu characters",
+		text, strlen(text));
+	return err_hint(err, "sha256sum release.yaml prints it");
+}
+
 /* Reads a document and verifies its signatures. */
 static int read_verified(struct offer *o, const char *name, size_t limit, struct buf *text,
 			 struct err *err)
@@ -161,9 +171,6 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 	AUTO(channel) struct channel c = { 0 };
 	struct err why = ERR_INIT;
 
-	/* A pin identifies the release itself, so the channel is not needed. */
-	if (o->wanted->trust.pin)
-		return 0;
 	if (read_verified(o, "channel.yaml", CHANNEL_TEXT_MAX, &text, &why) < 0) {
 		if (why.code == E_NOT_FOUND)
 			return 0;
@@ -177,7 +184,8 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 	return str_eq(c.path, ".") ? 0 : source_enter(o->source, c.path, err);
 }
 
-static int read_release(struct offer *o, char *digest, struct err *err)
+/* digest: what the channel says. */
+static int read_release(struct offer *o, const char *digest, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);
 	struct release *r = &o->release;
@@ -231,18 +239,28 @@ static int check_twin(const struct deploy *d, const struct offer *o, struct err 
 			     "--serial N), or use --allow-downgrade to install it nevertheless");
 }
 
-/* If a mirror is stale or tampered with, tries the next one. */
-static int of_any_mirror(struct offer *o,
-			 int (*read)(struct offer *o, char *digest, struct err *err), char *digest,
+static int judge(struct offer *o, struct err *err)
+{
+	char digest[65] = "";
+
+	return follow_channel(o, digest, err) < 0 || read_release(o, digest, err) < 0 ? -1 : 0;
+}
+
+/* Channel and release come from the first mirror where both are good. Each is judged by what was
+ * known before: what one that failed has shown says nothing of the next. */
+static int choose_mirror(const struct deploy *d, const struct trust_options *t, struct offer *o,
 			 struct err *err)
 {
-	while (read(o, digest, err) < 0) {
-		if (err->code != E_TRUST || !source_distrust(o->source))
+	while (trust_open(t, deploy_state(d), &o->trust, err) == 0) {
+		if (judge(o, err) == 0)
+			return 0;
+		if (!source_distrust(o->source, err))
 			return -1;
-		log_err(LOG_WARN, err, "a mirror failed verification, trying the next one");
-		err_clear(err);
+		trust_close(STEAL(o->trust, NULL));
+		release_release(&o->release);
+		o->release = (struct release)RELEASE_INIT;
 	}
-	return 0;
+	return -1;
 }
 
 /* --- compatibility --- */
@@ -287,25 +305,22 @@ static int recall_components(const struct deploy *d, struct cli_parts *parts, st
 int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 {
 	const struct cli_trust *c = &o->wanted->trust;
+	char pin[65] = "";
 	struct cli_parts *parts = &o->wanted->parts;
 	struct trust_options t = { .keys = c->keys,
 				   .threshold = c->threshold,
 				   .directory = c->directory ? c->directory : TRUST_DIRECTORY,
-				   .pin = c->pin,
+				   .pin = c->pin ? pin : NULL,
 				   .allow_downgrade = c->allow_downgrade,
 				   .allow_expired = c->allow_expired,
 				   .now = place_now(o->place) };
 	AUTO(strv) char **from = NULL;
-	char digest[65] = "";
-
 	split_lists(&parts->components);
 	split_lists(&parts->without);
 	progress_phase("release");
-	if (recall_components(d, parts, err) < 0 || open_source(d, o, &from, err) < 0 ||
-	    trust_open(&t, deploy_state(d), &o->trust, err) < 0 ||
-	    of_any_mirror(o, follow_channel, digest, err) < 0 ||
-	    of_any_mirror(o, read_release, digest, err) < 0 || check_twin(d, o, err) < 0 ||
-	    suits(o, err) < 0 ||
+	if (parse_pin(c->pin, pin, err) < 0 || recall_components(d, parts, err) < 0 ||
+	    open_source(d, o, &from, err) < 0 || choose_mirror(d, &t, o, err) < 0 ||
+	    check_twin(d, o, err) < 0 || suits(o, err) < 0 ||
 	    release_select(&o->release, parts->components, parts->without, &o->layout, err) < 0)
 		return -1;
 	o->memory = make_memory(o, from);

@@ -49,17 +49,35 @@ void say(const char *fmt, ...)
 	(void)putchar('\n');
 }
 
-void say_done(const char *verb, bool changed, const char *sentence)
+static struct json *done_json(const char *verb, bool changed)
 {
-	AUTO(json) struct json *j = NULL;
+	struct json *j = json_make_object();
 
-	say("%s", changed ? sentence : "nothing to do");
-	if (!how->json)
-		return;
-	j = json_make_object();
 	json_put(j, "verb", json_make_string(verb));
 	json_put(j, "changed", json_make_bool(changed));
-	say_json(j);
+	return j;
+}
+
+void say_done(const char *verb, bool changed, const char *sentence)
+{
+	AUTO(json) struct json *j = done_json(verb, changed);
+
+	say("%s", changed ? sentence : "nothing to do");
+	if (how->json)
+		say_json(j);
+}
+
+void say_freed(const char *verb, bool changed, const char *sentence, unsigned long long bytes)
+{
+	AUTO(json) struct json *j = done_json(verb, changed);
+
+	json_put(j, "freed", json_make_u64(bytes));
+	if (changed)
+		say("%s, %s are free", sentence, say_bytes(bytes));
+	else
+		say("nothing to do");
+	if (how->json)
+		say_json(j);
 }
 
 const char *say_bytes(unsigned long long bytes)

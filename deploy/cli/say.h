@@ -28,5 +28,7 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Prints the result of a change that has no details: {"verb", "changed"} with --json, else the
  * sentence, or "nothing to do" if nothing changed. */
 void say_done(const char *verb, bool changed, const char *sentence);
+/* The same with the bytes that were freed: member "freed", and in the sentence. */
+void say_freed(const char *verb, bool changed, const char *sentence, unsigned long long bytes);
 /* "12.3 MiB", in one of four static buffers that are used in turn. */
 const char *say_bytes(unsigned long long bytes);

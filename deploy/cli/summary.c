@@ -159,22 +159,9 @@ static uint64_t written(const struct summary *s, const struct layout *is)
 		if (a->kind == PLAN_ADOPT)
 			bytes += size_of(&d, a->will);
 		else if (a->kind == PLAN_FILE && a->will && !str_starts(a->path, "state/"))
-			bytes += a->len;
+			bytes += a->file.len;
 	}
 	free(d.all);
-	return bytes;
-}
-
-static uint64_t freed(const struct summary *s)
-{
-	uint64_t bytes = 0;
-	struct stat st;
-
-	vec_each(struct plan_action, a, &s->plan->actions) {
-		if (a->kind == PLAN_DROP_FILE && str_starts(a->path, "store/") &&
-		    fstatat(deploy_root(s->d), a->path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			bytes += (uint64_t)st.st_size;
-	}
 	return bytes;
 }
 
@@ -200,13 +187,13 @@ static int read_text(const struct summary *s, const char *path, struct buf *to)
 static int print_diff(const struct summary *s, const struct plan_action *a, struct buf *to)
 {
 	AUTO(buf) struct buf was = BUF_INIT(DIFF_TEXT_MAX), is = BUF_INIT(DIFF_TEXT_MAX);
-	bool given = a->data || !a->will;
+	bool given = a->file.data || !a->will;
 
 	if ((a->was && !read_text(s, a->path, &was)) ||
-	    (!given && (!a->source || !read_text(s, a->source, &is))))
+	    (!given && (!a->file.source || !read_text(s, a->file.source, &is))))
 		return 0;
-	if (a->data)
-		buf_add(&is, a->data, a->len);
+	if (a->file.data)
+		buf_add(&is, a->file.data, a->file.len);
 	diff_unified(&(struct diff_side){ a->path, a->was ? buf_cstr(&was) : NULL, was.len },
 		     &(struct diff_side){ a->path, a->will ? buf_cstr(&is) : NULL, is.len }, to);
 	return 1;
@@ -234,6 +221,8 @@ static void print_action(const struct summary *s, const struct plan_action *a, s
 		print_conf(s, a, to);
 	else if (a->kind == PLAN_DIR && outside)
 		buf_fmt(to, "  %s: directory %s\n", a->path, a->will ? "made" : "removed");
+	else if (a->kind == PLAN_UNLINK && outside)
+		buf_fmt(to, "  %s: link to %s removed\n", a->path, a->was);
 	else if (a->kind == PLAN_DROP_TREE)
 		buf_fmt(to, "  removes kata %s (%s)\n", version_of(s, path_basename(a->path)),
 			path_basename(a->path));
@@ -266,14 +255,13 @@ static void print_end(const struct summary *s, const struct layout *is, struct b
 {
 	bool restart = s->told && s->told->restart && !s->told->reload;
 	const char *reason = s->told ? s->told->reason : NULL;
-	uint64_t bytes = freed(s);
 
 	if (s->fetch)
 		buf_fmt(to, "fetch     at most %s\n", say_bytes(*s->fetch));
 	if (s->is)
 		buf_fmt(to, "write     %s\n", say_bytes(written(s, is)));
-	if (bytes)
-		buf_fmt(to, "frees     %s\n", say_bytes(bytes));
+	if (s->frees)
+		buf_fmt(to, "frees     %s\n", say_bytes(*s->frees));
 	buf_fmt(to, "restart   %s%s%s\n", restart ? "needed" : "not needed", reason ? ": " : "",
 		reason ? reason : "");
 	if (s->pods)
@@ -289,6 +277,8 @@ void summary_say(const struct summary *s)
 	if (say_how()->json) {
 		AUTO(json) struct json *j = plan_json(s->plan);
 
+		if (s->frees)
+			json_put(j, "frees", json_make_u64(*s->frees));
 		say_json(j);
 		return;
 	}

@@ -24,9 +24,10 @@ struct summary {
 	const struct layout *was, *is; /* NULL: nothing is installed before, or afterwards */
 	const struct cri_change *told; /* of the registration; NULL: it stays */
 	const uint64_t *fetch;         /* bytes, at most; NULL: nothing can be fetched */
+	const uint64_t *frees;         /* bytes; NULL: is not said */
 	const char *pods;              /* what happens to them; NULL: is not said */
 	size_t npods;
 };
 
-/* On standard output, also with --quiet; with --json plan_json(). */
+/* On standard output, also with --quiet; with --json plan_json(), and "frees". */
 void summary_say(const struct summary *s);

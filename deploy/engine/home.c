@@ -137,8 +137,9 @@ static int drop_marked(int at, const char *path, int *fd, struct err *err)
 /* Removes temporary files that are without a meaning once there is no journal. */
 int home_settle(struct deploy *d, struct err *err)
 {
-	static const char *const loose[] = { "staging", "state/kept", "state/link.new",
-					     "state/journal.new" };
+	static const char *const loose[] = { "staging",           "state/kept",
+					     "state/link.new",    "state/journal.new",
+					     "state/reserve.new", "state/reserve.old" };
 
 	for (size_t i = 0; d->root >= 0 && i < ARRAY_LEN(loose); i++) {
 		/* Checked first, since on a read-only file system even removing nothing fails. */

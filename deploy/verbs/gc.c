@@ -36,27 +36,29 @@ int verb_gc(int argc, char **argv, struct err *err)
 	AUTO(plan) struct plan p = PLAN_INIT;
 	AUTO(strv) char **ids = NULL;
 	struct summary s = { .plan = &p };
-	bool empty;
+	uint64_t bytes;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
 	    in_use(&ids, err) < 0 || deploy_plan_gc(d, ids, &p, err) < 0)
 		return -1;
+	bytes = deploy_frees(d, &p);
 	s.d = d;
+	s.frees = &bytes;
 	s.prefix = o.place.prefix;
 	if (o.change.dry_run) {
 		summary_say(&s);
 		return 0;
 	}
-	empty = plan_is_empty(&p);
-	if (!empty && ask_yes("remove the releases that nothing uses?", o.change.yes, err) < 0)
+	if (!plan_is_empty(&p) &&
+	    ask_yes("remove the releases that nothing uses?", o.change.yes, err) < 0)
 		return -1;
 	progress_phase("gc");
 	if (deploy_gc(d, ids, err) < 0)
 		return -1;
 	progress_end();
-	say_done("gc", !empty, "unused releases were removed");
+	say_freed("gc", !plan_is_empty(&p), "unused releases were removed", bytes);
 	return 0;
 }
 

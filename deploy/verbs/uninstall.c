@@ -48,21 +48,21 @@ static int check_unused(struct err *err)
 	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
 }
 
-static int show_plan(struct deploy *d, const struct registration *reg, struct err *err)
+static int show_plan(const struct deploy *d, const struct registration *reg, const struct plan *p,
+		     uint64_t bytes, struct err *err)
 {
 	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
 	AUTO(layout) struct layout was = LAYOUT_INIT;
-	AUTO(plan) struct plan p = PLAN_INIT;
 	struct summary s = {
 		.d = d,
-		.plan = &p,
+		.plan = p,
 		.prefix = o.place.prefix,
 		.told = &reg->told,
+		.frees = &bytes,
 		.pods = o.force ? "which are lost" : "which keep it from being uninstalled",
 	};
 
-	if (deploy_plan_uninstall(d, &reg->change, &p, err) < 0 ||
-	    node_uses(&o.place, &uses, err) < 0 || node_layout(d, &was, err) < 0)
+	if (node_uses(&o.place, &uses, err) < 0 || node_layout(d, &was, err) < 0)
 		return -1;
 	s.was = was.id ? &was : NULL;
 	s.npods = use_pods(&uses, NULL);
@@ -71,32 +71,43 @@ static int show_plan(struct deploy *d, const struct registration *reg, struct er
 	return 0;
 }
 
+static int ask(const struct registration *reg, uint64_t bytes, struct err *err)
+{
+	AUTO(str)
+	char *question = str_fmt("uninstall kata, which frees %s%s?", say_bytes(bytes),
+				 reg->told.restart && !reg->told.reload
+					 ? ", and restart the container manager"
+					 : "");
+
+	return ask_yes(question, o.change.yes, err);
+}
+
 int verb_uninstall(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
+	AUTO(plan) struct plan p = PLAN_INIT;
+	uint64_t bytes;
 	bool installed;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
-	    registration_drop(d, &reg, err) < 0)
+	    registration_drop(d, &reg, err) < 0 ||
+	    deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
 		return -1;
+	bytes = deploy_frees(d, &p);
 	if (o.change.dry_run)
-		return show_plan(d, &reg, err);
+		return show_plan(d, &reg, &p, bytes, err);
 	installed = deploy_installed(d)->current;
 	if (!installed && registration_check_left(&reg, err) < 0)
 		return -1;
-	if (installed && (check_unused(err) < 0 ||
-			  ask_yes(reg.told.restart && !reg.told.reload
-					  ? "uninstall kata and restart the container manager?"
-					  : "uninstall kata?",
-				  o.change.yes, err) < 0))
+	if (installed && (check_unused(err) < 0 || ask(&reg, bytes, err) < 0))
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	say_done("uninstall", installed, "kata is uninstalled");
+	say_freed("uninstall", installed, "kata is uninstalled", bytes);
 	return 0;
 }

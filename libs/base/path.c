@@ -374,6 +374,7 @@ static char *below(int top, int fd)
 	if (n < 0 || above < 0 || above > n)
 		return NULL;
 	whole[n] = '\0';
+	up[above] = '\0';
 	return xstrdup(str_eq(up, "/") ? whole : whole + above);
 }
 
@@ -402,10 +403,12 @@ char *path_from_root(const char *root, const char *path, struct err *err)
 		const char *rest = clean + n + (clean[n] == '/');
 
 		if (there && !is_link(fd, rest))
-			return str_fmt("%s%s%s%s", root, there, *rest ? "/" : "", rest);
-		if (there)
+			return str_fmt("%s%s%s%s", str_eq(root, "/") ? "" : root, there,
+				       *rest ? "/" : "", rest);
+		if (there) {
 			err_set(err, E_STATE, "%s is a dangling link below %s", clean, root);
-		else if (fd >= 0 || n <= 1 || (errno != ENOENT && errno != ENOTDIR))
+			err_hint(err, "let it lead to something, or remove it");
+		} else if (fd >= 0 || n <= 1 || (errno != ENOENT && errno != ENOTDIR))
 			err_sys(err, "open %s below %s", head, root);
 		if (err->code)
 			return NULL;

@@ -43,6 +43,36 @@ void around_release(struct around *a)
 		(void)!spawn_run(&loosen, NULL, 0, NULL, deadline_in(CHATTR_MS), &ignored);
 	free(a->pinned);
 	fd_close(&a->lock);
+	if (a->web.port)
+		web_stop(&a->web);
+	deaf_stop(&a->deaf);
+}
+
+static int serve(struct around *a, const char *path)
+{
+	web_start(&a->web, path);
+	deaf_start(&a->deaf);
+	a->closed = web_free_port();
+	return 0;
+}
+
+char *around_url(const struct around *a, const char *name)
+{
+	int port = str_eq(name, "web")      ? a->web.port
+		   : str_eq(name, "deaf")   ? a->deaf.port
+		   : str_eq(name, "closed") ? a->closed
+					    : 0;
+
+	return port ? str_fmt("http://127.0.0.1:%d", port) : NULL;
+}
+
+unsigned around_asked(const struct around *a, const char *path)
+{
+	unsigned all = a->web.port ? web_count(&a->web) : 0, n = 0;
+
+	for (unsigned i = all > WEB_KEPT ? all - WEB_KEPT : 0; i < all; i++)
+		n += str_starts(web_request(&a->web, i)->path, path);
+	return n;
 }
 
 static int mounted(struct around *a, const char *path, int rc, struct err *err)
@@ -96,6 +126,17 @@ static int make_immutable(struct around *a, const char *dir, const char *path, b
 	return err_sys(err, "change the attributes of %s", path);
 }
 
+/* Until nothing more fits. */
+static int fill(const char *path, struct err *err)
+{
+	static const char zeros[4096];
+	AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	while (fd >= 0 && write(fd, zeros, sizeof(zeros)) > 0)
+		;
+	return errno == ENOSPC ? 0 : err_sys(err, "fill %s", path);
+}
+
 static const char *text(const struct json *j, const char *key)
 {
 	const struct json *v = json_get(j, key);
@@ -105,7 +146,8 @@ static const char *text(const struct json *j, const char *key)
 
 int around_add(struct around *a, const char *dir, const struct json *step, struct err *err)
 {
-	static const char *const kinds[] = { "mount", "read-only", "hide", "lock", "pin", "unpin" };
+	static const char *const kinds[] = { "mount", "read-only", "hide", "lock",
+					     "fill",  "serve",     "pin",  "unpin" };
 	const char *path = NULL;
 	size_t kind = 0;
 	int rc;
@@ -124,6 +166,8 @@ int around_add(struct around *a, const char *dir, const struct json *step, struc
 	else if (kind == 3)
 		rc = hold(a, full, err);
 	else
-		rc = make_immutable(a, dir, full, kind == 4, err);
+		rc = kind == 4   ? fill(full, err)
+		     : kind == 5 ? serve(a, full)
+				 : make_immutable(a, dir, full, kind == 6, err);
 	return rc < 0 ? -1 : 1;
 }

@@ -30,6 +30,8 @@
  *	hide: PATH						an absolute one of the host's
  *	lock: PATH						is held until the end
  *	pin: PATH						immutable until the end, or unpin: PATH
+ *	fill: PATH						a file, until the disk is full
+ *	serve: PATH						over HTTP until the end
  *
  * A check is a step, or one of
  *
@@ -40,10 +42,13 @@
  *	json: PATH.OF.MEMBERS, is: VALUE			standard output, one document
  *	members: [NAME...]					of that document, all
  *	same-as: NAME, of: PATH
+ *	asked: PATH, at-most: N; or at-least: N			requests to ${web} that start so
  *
  * Paths are relative to a temporary directory. In strings ${dir} is that directory, ${key} the
- * public key that signs. A command that says nothing about them gets a prefix, a lock, a cache and
- * a trust directory in there, neither container manager nor proof, and --yes.
+ * public key that signs, ${web} the server of "serve" (web_lab.h says what may follow), ${deaf} one
+ * that drops what comes, ${closed} one that refuses it, ${sha256:PATH} a file's digest, and
+ * ${SHA256:PATH} the same in capitals. A command that says nothing about them gets a prefix, a lock,
+ * a cache and a trust directory in there, neither container manager nor proof, and --yes.
  */
 
 #include "base/deadline.h"
@@ -52,11 +57,13 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "crypto/sha256.h"
 #include "tests/crash/tree.h"
 #include "tests/scenario/around.h"
 #include "yaml/yaml.h"
 #include "json/json.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -91,6 +98,44 @@ struct manner {
 	bool bare;
 };
 
+/* Of a file, with letters of that case; heap. */
+static char *digest_of(const struct node *n, const char *path, bool upper)
+{
+	AUTO(str) char *full = path_join(n->dir, path);
+	AUTO(fd) int fd = open(full, O_RDONLY | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+	uint64_t size;
+	char hex[65];
+
+	if (fd < 0 || sha256_fd(fd, path, hex, &size, &ignored) < 0)
+		return NULL;
+	for (char *p = hex; upper && *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return xstrdup(hex);
+}
+
+/* What the "${NAME}" at *s stands for; moves after it. */
+static char *value_at(const struct node *n, const char **s)
+{
+	const char *end = strncmp(*s, "${", 2) == 0 ? strchr(*s, '}') : NULL;
+	AUTO(str) char *name = end ? xstrndup(*s + 2, (size_t)(end - *s) - 2) : NULL;
+	char *value;
+
+	if (!name)
+		return NULL;
+	if (str_starts(name, "sha256:") || str_starts(name, "SHA256:"))
+		value = digest_of(n, name + 7, *name == 'S');
+	else if (str_eq(name, "dir"))
+		value = xstrdup(n->dir);
+	else if (str_eq(name, "key"))
+		value = path_join(n->dir, "key.pub");
+	else
+		value = around_url(&n->around, name);
+	if (value)
+		*s = end + 1;
+	return value;
+}
+
 static const char *text(const struct json *j, const char *key)
 {
 	const struct json *v = json_get(j, key);
@@ -98,21 +143,18 @@ static const char *text(const struct json *j, const char *key)
 	return v && json_kind(v) == JSON_IS_STRING ? json_text(v) : NULL;
 }
 
-/* Replaces ${dir} and ${key}; heap. */
+/* Replaces ${dir} and the other names; heap. */
 static char *expand(const struct node *n, const char *s)
 {
 	AUTO(buf) struct buf b = BUF_INIT(FILE_MAX);
 
 	while (*s) {
-		if (strncmp(s, "${dir}", 6) == 0) {
-			buf_str(&b, n->dir);
-			s += 6;
-		} else if (strncmp(s, "${key}", 6) == 0) {
-			buf_fmt(&b, "%s/key.pub", n->dir);
-			s += 6;
-		} else {
+		AUTO(str) char *value = value_at(n, &s);
+
+		if (value)
+			buf_str(&b, value);
+		else
 			buf_chr(&b, *s++);
-		}
 	}
 	return b.len ? buf_steal(&b) : xstrdup("");
 }
@@ -523,10 +565,22 @@ static int check_members(const struct node *n, const struct json *wanted, struct
 				 buf_cstr(&n->out));
 }
 
+static int check_asked(const struct node *n, const struct json *j, struct err *err)
+{
+	const struct json *most = json_get(j, "at-most"), *least = json_get(j, "at-least");
+	unsigned times = around_asked(&n->around, text(j, "asked"));
+
+	if ((!most || times <= json_int(most)) && (!least || times >= json_int(least)))
+		return 0;
+	return err_set(err, E_STATE, "%s was asked for %u times", text(j, "asked"), times);
+}
+
 static int check(struct node *n, const struct json *j, struct err *err)
 {
 	const char *s;
 
+	if (text(j, "asked"))
+		return check_asked(n, j, err);
 	if (text(j, "file"))
 		return check_file(n, j, err);
 	if (text(j, "points"))
@@ -671,6 +725,9 @@ int main(int argc, char **argv)
 	unsigned passed = 0, failed = 0;
 
 	(void)umask(022);
+	/* Servers are on this machine. */
+	(void)unsetenv("http_proxy");
+	(void)unsetenv("all_proxy");
 	/* What a scenario mounts is nobody else's business. */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		(void)puts("skipped: scenarios: they need root, to mount");
