@@ -37,7 +37,7 @@ static const struct opt build_opts[] = {
 	OPT_STR(0, "version", "V", &o.build.version, "version of the release"),
 	OPT_STR(0, "architecture", "A", &o.build.architecture, "as uname -m; default: this one's"),
 	OPT_STR(0, "serial", "N", &o.serial,
-		"above every earlier one; default: created, or above --old"),
+		"default: created, or one above those of --old"),
 	OPT_STR(0, "created", "TIME", &o.created, "default: SOURCE_DATE_EPOCH"),
 	OPT_STR(0, "expires", "TIME", &o.expires, "a time, or Nd: days after; default: 365d"),
 	OPT_STR(0, "minimum", "V", &o.build.minimum, "oldest kata-deploy that may install it"),
