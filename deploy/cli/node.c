@@ -228,11 +228,13 @@ static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err
 		char *equals = strchr(*copy, '=');
 
 		if (!equals || equals == *copy || equals[1] != '/')
-			return err_set(err, E_USAGE,
-				       "--handler %s is not NAME=/PATH/TO/configuration.toml",
-				       *copy);
+			return err_set(
+				err, E_USAGE,
+				"--handler %s has no path; give NAME=/PATH/TO/configuration.toml",
+				*copy);
 		if (*n == HANDLERS_MAX)
-			return err_set(err, E_USAGE, "more than %d handlers", HANDLERS_MAX);
+			return err_set(err, E_USAGE, "more than %d handlers; leave some out",
+				       HANDLERS_MAX);
 		*equals = '\0';
 		if (str_check_id(*copy, "--handler", err) < 0)
 			return -1;

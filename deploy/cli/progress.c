@@ -42,7 +42,10 @@ int progress_open(const char *number, struct err *err)
 		return -1;
 	}
 	if (fcntl((int)fd, F_GETFD) < 0)
-		return err_set(err, E_USAGE, "--progress-fd %s is not open", number);
+		return err_set(
+			err, E_USAGE,
+			"--progress-fd %s is not open; open it in the shell, as in 3>progress",
+			number);
 	p.fd = (int)fd;
 	/* The reader may have closed its end; that must not end us. */
 	(void)signal(SIGPIPE, SIG_IGN);
