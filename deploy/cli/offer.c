@@ -48,7 +48,7 @@ static int parse_rate(const char *text, uint64_t *rate, struct err *err)
 	}
 	if (str_u64(digits, 10, 1, UINT64_MAX >> 30, "--limit-rate", rate, err) < 0) {
 		err->code = E_USAGE;
-		return -1;
+		return err_hint(err, "give bytes per second, such as 500K or 10M");
 	}
 	*rate <<= shift;
 	return 0;

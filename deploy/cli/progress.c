@@ -39,7 +39,7 @@ int progress_open(const char *number, struct err *err)
 		return 0;
 	if (str_u64(number, 10, 0, INT32_MAX, "--progress-fd", &fd, err) < 0) {
 		err->code = E_USAGE;
-		return -1;
+		return err_hint(err, "give the number of an open file descriptor");
 	}
 	if (fcntl((int)fd, F_GETFD) < 0)
 		return err_set(

@@ -41,10 +41,15 @@ static int open_locked(const char *path, struct err *err)
 		return err_hint(err, "remove it, or own it with mode 0700");
 	}
 	if (flock(dir, LOCK_EX | LOCK_NB) < 0)
-		return err_set(err, E_STATE, "the cache %s is in use by another kata-deploy", path);
+		return err_set(err, E_STATE,
+			       "the cache %s is in use by another kata-deploy; wait until it has "
+			       "ended, or use "
+			       "--cache DIR",
+			       path);
 	/* The previous user may just have removed it. */
 	if (stat(path, &now) < 0 || now.st_ino != st.st_ino || now.st_dev != st.st_dev)
-		return err_set(err, E_STATE, "the cache %s is being removed by another kata-deploy",
+		return err_set(err, E_STATE,
+			       "the cache %s is being removed by another kata-deploy; try again",
 			       path);
 	return STEAL(dir, -1);
 }

@@ -381,7 +381,8 @@ static int begin(const struct prove *what, struct proof *p, struct err *err)
 {
 	p->client = find_client(what->manager);
 	if (!p->client)
-		return err_set(err, E_UNSUPPORTED, "a container cannot be run through %s",
+		return err_set(err, E_UNSUPPORTED,
+			       "a container cannot be run through %s; use --no-proof",
 			       what->manager);
 	p->socket = what->socket ? xstrdup(what->socket) : NULL;
 	p->prefix = xstrdup(what->prefix);

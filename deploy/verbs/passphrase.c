@@ -99,7 +99,7 @@ int passphrase_get(struct passphrase *p, const char *fd, const char *what, bool 
 		return ask_terminal(p, what, again, err);
 	if (str_u64(fd, 10, 0, INT_MAX, "--passphrase-fd", &number, err) < 0) {
 		err->code = E_USAGE;
-		return -1;
+		return err_hint(err, "give the number of an open file descriptor");
 	}
 	return read_line((int)number, p, err);
 }

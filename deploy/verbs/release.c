@@ -92,9 +92,11 @@ static int parse_time(const char *text, const char *what, uint64_t start, uint64
 	} else if (text) {
 		rc = stamp_parse(text, what, out, err);
 	}
-	if (rc < 0)
-		err->code = E_USAGE;
-	return rc;
+	if (rc == 0)
+		return 0;
+	err->code = E_USAGE;
+	return err_hint(err, "give a time such as 2026-01-31T00:00:00Z, seconds since 1970, or, "
+			     "for an expiry, Nd: N days");
 }
 
 static int fill_build(struct err *err)
@@ -108,7 +110,7 @@ static int fill_build(struct err *err)
 			"what to build is not said; add --tree DIR, --out DIR and --version V");
 	if (o.serial && str_u64(o.serial, 10, 1, UINT64_MAX, "--serial", &b->serial, err) < 0) {
 		err->code = E_USAGE;
-		return -1;
+		return err_hint(err, "give a number from 1 up, or leave it out");
 	}
 	b->old = o.old;
 	b->level = o.level;

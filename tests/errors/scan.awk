@@ -2,7 +2,7 @@
 #
 # Errors that a person can do something about, and that say nothing of it: one line each, FILE CODE
 # "MESSAGE". An error has a remedy if its message has one after "; ", as err.h has it, or if the
-# function goes on to an err_hint() instead of returning the error at once.
+# function goes on to a hint instead of returning the error at once.
 
 function flush_function(    rest, at, statement, code, message, before) {
 	rest = text
@@ -18,7 +18,7 @@ function flush_function(    rest, at, statement, code, message, before) {
 		message = literals(statement)
 		if (message ~ /; /)
 			continue
-		if (before !~ /return[ \t]*$/ && before !~ /[?:][ \t]*$/ && index(rest, "err_hint(") > 0)
+		if (before !~ /return[ \t]*$/ && before !~ /[?:][ \t]*$/ && index(rest, "hint") > 0)
 			continue
 		print file " " code " \"" message "\""
 	}

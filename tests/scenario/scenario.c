@@ -29,9 +29,9 @@
  *	read-only: PATH						until the end
  *	hide: PATH						an absolute one of the host's
  *	lock: PATH						is held until the end
- *	pin: PATH						immutable until the end, or unpin: PATH
  *	fill: PATH						a file, until the disk is full
  *	serve: PATH						over HTTP until the end
+ *	pin: PATH						immutable until the end, or unpin: PATH
  *
  * A check is a step, or one of
  *
@@ -633,16 +633,17 @@ static int check_remedy(const struct node *n, struct err *err)
 	static const enum err_code codes[] = { E_FAILED,      E_USAGE,   E_CONFIG, E_NOT_FOUND,
 					       E_EXISTS,      E_STATE,   E_LIMIT,  E_PERMISSION,
 					       E_UNSUPPORTED, E_TIMEOUT, E_TRUST };
-	const char *last = NULL;
+	AUTO(strv) char **lines = strv_split(buf_cstr(&n->all), "\n");
 
-	for (const char *at = buf_cstr(&n->all); (at = strstr(at, "\nkata-")); at++)
-		last = at + 1;
-	if (!last && str_starts(buf_cstr(&n->all), "kata-"))
-		last = buf_cstr(&n->all);
+	/* kata-manager adds a line to what kata-deploy said. */
+	strv_each(line, lines) {
+		if (str_starts(*line, "kata-") && strstr(*line, "; "))
+			return 0;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
-		if (n->status == err_exit_status(codes[i]) && (!last || !strstr(last, "; ")))
-			return err_set(err, E_STATE, "it says '%s' and not what to do",
-				       last ? last : "nothing");
+		if (n->status == err_exit_status(codes[i]))
+			return err_set(err, E_STATE, "it does not say what to do: %.300s",
+				       buf_cstr(&n->all));
 	}
 	return 0;
 }
