@@ -260,7 +260,9 @@ static int restart_now(const struct restart *r, const struct peer *before, struc
 	if (r->how == RESTART_HANGUP) {
 		if (before->pid <= 1)
 			return err_set(err, E_NOT_FOUND,
-				       "the process of %s is not visible from here", r->back->name);
+				       "the process of %s is not visible from here; run "
+				       "kata-deploy in the PID namespace of the host",
+				       r->back->name);
 		if (kill(before->pid, SIGHUP) < 0)
 			return err_sys(err, "signal %s", r->back->name);
 		before = &nobody;

@@ -358,7 +358,8 @@ static const struct document *get(struct source *s, const char *name, size_t lim
 static int absent(const struct source *s, const char *name, struct err *err)
 {
 	if (source_is_remote(s))
-		return err_set(err, E_NOT_FOUND, "%s has no %s, or denies access to it", s->name,
+		return err_set(err, E_NOT_FOUND,
+			       "%s has no %s, or denies access to it; check the URL", s->name,
 			       name);
 	(void)err_set(err, E_NOT_FOUND, "%s has no %s", s->name, name);
 	/* copy.c writes it last. */

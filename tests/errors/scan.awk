@@ -51,7 +51,7 @@ function literals(s,    out, i, c, quoted) {
 }
 
 BEGIN {
-	n = split("E_USAGE E_CONFIG E_STATE E_EXISTS E_PERMISSION E_UNSUPPORTED E_TRUST", codes, " ")
+	n = split("E_USAGE E_CONFIG E_STATE E_EXISTS E_PERMISSION E_UNSUPPORTED E_TRUST E_NOT_FOUND E_LIMIT E_TIMEOUT E_FAILED", codes, " ")
 	for (i = 1; i <= n; i++)
 		wanted[codes[i]] = 1
 }

@@ -140,5 +140,8 @@ int manager_try(int argc, char **argv, struct err *err)
 	if (run_here(words, &status, err) < 0)
 		return -1;
 	return status == 0 ? 0
-			   : err_set(err, E_FAILED, "the container ended with status %d", status);
+			   : err_set(err, E_FAILED,
+				     "the container ended with status %d, as its command did; "
+				     "kata-deploy prove tells whether VMs run",
+				     status);
 }
