@@ -62,7 +62,9 @@ static int take_lock(const char *path, struct err *err)
 		if (errno != EWOULDBLOCK)
 			return err_sys(err, "lock %s", path);
 		pid = directory ? NULL : file_read_line(AT_FDCWD, path, &ignored);
-		return err_set(err, E_STATE, "another kata-deploy is running: %s%s has locked %s",
+		return err_set(err, E_STATE,
+			       "another kata-deploy is running: %s%s has locked %s; wait until it "
+			       "has ended",
 			       str_empty(pid) ? "another process" : "process ", pid ? pid : "",
 			       path);
 	}
@@ -107,8 +109,10 @@ int deploy_open(const struct deploy_options *o, enum deploy_access access, struc
 	d->kinds = o->kinds;
 	d->context = o->context;
 	if (*d->prefix != '/' || str_eq(d->prefix, "/"))
-		return err_set(err, E_USAGE, "prefix '%s' is not an absolute path below /",
-			       o->prefix);
+		return err_set(
+			err, E_USAGE,
+			"prefix '%s' is not an absolute path below /; give one such as /opt/kata",
+			o->prefix);
 	if (access == DEPLOY_CHANGE) {
 		/* What begins must be able to end, and to be undone. */
 		if (fd_check_room(FDS_NEEDED, err) < 0)
@@ -182,7 +186,8 @@ int deploy_layout(const struct deploy *d, const char *id, struct layout *out, st
 	AUTO(buf) struct buf text = BUF_INIT(STATE_MAX);
 
 	if (!installed_find(&d->in, id))
-		return err_set(err, E_NOT_FOUND, "there is no generation %s", id);
+		return err_set(err, E_NOT_FOUND,
+			       "there is no generation %s; kata-deploy status lists them", id);
 	AUTO(fd) int fd = path_open(d->state, path, PATH_NO_LINKS, O_RDONLY, 0, err);
 	if (fd < 0 || file_read_fd(fd, path, STATE_MAX, &text, err) < 0 ||
 	    layout_parse(out, buf_cstr(&text), text.len, path, err) < 0)

@@ -35,6 +35,8 @@ int source_file(struct source *s, const char *path, uint64_t size, struct err *e
 	AUTO(fd) int fd = path_open(s->dir, path, PATH_BENEATH, O_RDONLY | O_NONBLOCK, 0, err);
 	struct stat st;
 
+	if (fd < 0 && err->code == E_NOT_FOUND)
+		err_hint(err, "the copy is not complete; fetch it again");
 	if (fd < 0)
 		return err_wrap(err, "%s", s->name);
 	if (fstat(fd, &st) < 0)

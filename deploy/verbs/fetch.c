@@ -56,7 +56,8 @@ int verb_fetch(int argc, char **argv, struct err *err)
 
 	(void)argc, (void)argv;
 	if (!o.to)
-		return err_set(err, E_USAGE, "--to DIR is required: the directory of the copy");
+		return err_set(err, E_USAGE,
+			       "where to is not said; add --to DIR, the directory of the copy");
 	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0 ||
 	    offer_open(d, &offer, err) < 0)
 		return -1;
