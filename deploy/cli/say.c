@@ -2,6 +2,7 @@
 /* Output of the verbs. */
 
 #include "deploy/cli/say.h"
+#include "base/interrupt.h"
 #include "base/str.h"
 #include "deploy/cli/progress.h"
 #include "deploy/plan/plan.h"
@@ -17,6 +18,7 @@ static bool answered;
 int say_begin(const struct cli_talk *talk, struct err *err)
 {
 	how = talk;
+	interrupt_catch("kata-deploy", "what was begun is being undone or finished");
 	return progress_open(talk->progress_fd, err);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -75,7 +76,7 @@ static int recover(struct deploy *d, struct err *err)
 {
 	AUTO(plan) struct plan p = PLAN_INIT;
 	enum journal_word word;
-	int there = d->state < 0 ? 0 : journal_load(d->state, &p, &word, err);
+	int there = d->state < 0 ? 0 : journal_load(d->state, &p, &word, err), rc;
 
 	if (there < 0)
 		return -1;
@@ -85,7 +86,11 @@ static int recover(struct deploy *d, struct err *err)
 			return -1;
 		log_warn("finishing an interrupted change", LOG_S("verb", p.verb),
 			 LOG_S("way", word == JOURNAL_COMMIT ? "forward" : "back"));
-		if ((word == JOURNAL_COMMIT ? run_finish(d, &p, err) : run_undo(d, &p, err)) < 0)
+		/* A signal waits until it is done. */
+		interrupt_shield(true);
+		rc = word == JOURNAL_COMMIT ? run_finish(d, &p, err) : run_undo(d, &p, err);
+		interrupt_shield(false);
+		if (rc < 0)
 			return err_wrap(err, "recover from an interrupted %s", p.verb);
 	}
 	return home_settle(d, err);

@@ -494,16 +494,10 @@ int source_stage(struct source *s, const struct release *r, const struct layout 
 			    .objects = VEC_INIT,
 			    .units = VEC_INIT };
 
-	sigset_t before;
-	int rc;
-
 	*cost = (struct source_cost){ 0 };
 	if (make_units(&st, layout, has, err) < 0 || source_lend(s, staging, err) < 0)
 		return -1;
-	confine_hold_signals(&before);
-	rc = run(&st, err);
-	confine_release_signals(&before);
-	if (rc < 0 || source_take_back(staging, err) < 0)
+	if (run(&st, err) < 0 || source_take_back(staging, err) < 0)
 		return -1;
 	if (s->urls && !s->keep_cache && s->cache.dir >= 0)
 		cache_clean(&s->cache);

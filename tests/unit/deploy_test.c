@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -465,6 +467,58 @@ START_TEST(foreign_directories_go_if_empty)
 }
 END_TEST
 
+/* --- signals --- */
+
+static int signalled; /* which signal comes while the step waits */
+
+static int wait_long(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)step;
+	(void)record;
+	ck_assert_int_eq(raise(signalled), 0);
+	return spawn_run(&(struct spawn){ .argv = ARGV("sleep", "1000") }, NULL, 0, NULL,
+			 DEADLINE_NEVER, err);
+}
+
+/* A terminal's second one, and a program that undo needs. */
+static int undo_slowly(void *context, const struct json *record, struct err *err)
+{
+	AUTO(str) char *undone = at("undone");
+
+	(void)context;
+	(void)record;
+	ck_assert_int_eq(raise(SIGINT), 0);
+	return spawn_run(&(struct spawn){ .argv = ARGV("touch", undone) }, NULL, 0, NULL,
+			 DEADLINE_NEVER, err) == 0
+		       ? 0
+		       : -1;
+}
+
+static const struct deploy_step_ops slow = { "slow", NULL, wait_long, undo_slowly };
+static const struct deploy_step_ops *const slow_kinds[] = { &slow, NULL };
+
+START_TEST(a_signal_undoes_a_change_that_waits)
+{
+	static const int all[] = { SIGINT, SIGTERM, SIGHUP };
+	AUTO(str) char *config = at("config.toml");
+	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_step step = { .ops = &slow, .name = "a slow step" };
+	struct deploy_change c = { .files = &file, .nfiles = 1, .steps = &step, .nsteps = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err why = ERR_INIT;
+
+	signalled = all[_i];
+	write_text("config.toml", "before");
+	OK(open_as(DEPLOY_CHANGE, slow_kinds, &d, &err));
+	interrupt_catch("deploy_test", "one moment");
+	ck_assert_int_lt(lay_down(d, "1", &c, &why), 0);
+	ck_assert_int_eq(why.code, E_CANCELLED);
+	ck_assert_msg(strstr(why.msg, ": undone"), "%s", why.msg);
+	deploy_close(STEAL(d, NULL));
+	ck_assert(has_text("config.toml", "before") && there("undone") && !there("kata"));
+}
+END_TEST
+
 /* --- symlinks that an administrator made --- */
 
 static void link_to(const char *target, const char *path)
@@ -889,6 +943,7 @@ int main(void)
 	tcase_add_test(tc, a_step_that_fails_undoes_everything);
 	tcase_add_loop_test(tc, steps_around_files, 0, 2);
 	tcase_add_loop_test(tc, foreign_directories_go_if_empty, 0, 2);
+	tcase_add_loop_test(tc, a_signal_undoes_a_change_that_waits, 0, 3);
 	tcase_add_loop_test(tc, a_linked_file_is_edited_where_it_is, 0, 3);
 	tcase_add_loop_test(tc, a_linked_configuration_stays_linked, 0, 2);
 	tcase_add_loop_test(tc, a_link_to_nothing_is_named, 0, 3);
