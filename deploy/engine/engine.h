@@ -95,7 +95,8 @@ struct deploy_options {
 /* DEPLOY_LOOK takes no lock, recovers nothing and writes nothing. */
 enum deploy_access { DEPLOY_LOOK, DEPLOY_CHANGE };
 
-/* E_STATE: another process holds the lock (the message names it). A failed recovery is an error. A
+/* E_STATE: another process holds the lock (the message names it). E_LIMIT: too few files may be
+ * opened for a change to end. A failed recovery is an error. A
  * prefix that does not exist is opened as an empty one. E_USAGE: the prefix is not an absolute path
  * below /. */
 MUST_CHECK int deploy_open(const struct deploy_options *o, enum deploy_access access,

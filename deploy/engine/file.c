@@ -73,7 +73,7 @@ int spot_look(const struct deploy *d, const char *path, struct spot_file *f, str
 static int remove_file(const struct spot *s, const char *path, struct err *err)
 {
 	if (unlinkat(s->dir, s->name, 0) < 0 && errno != ENOENT)
-		return err_sys(err, "remove %s", path);
+		return path_sys(err, s->dir, s->name, "remove %s", path);
 	return fsync(s->dir) < 0 ? err_sys(err, "sync the directory of %s", path) : 0;
 }
 
@@ -259,7 +259,7 @@ int file_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 	if (found <= 0) /* its directory was never made */
 		return found;
 	if (unlinkat(s.dir, tmp, 0) < 0 && errno != ENOENT)
-		return err_sys(err, "remove %s beside %s", tmp, a->path);
+		return path_sys(err, s.dir, tmp, "remove %s beside %s", tmp, a->path);
 	there = spot_look(d, a->path, &now, err);
 	if (there < 0)
 		return -1;
@@ -284,7 +284,7 @@ static int make_dir(const struct spot *s, const char *path, mode_t mode, struct 
 {
 	/* chmod because of the umask. A crash in between is undone with the directory. */
 	if (mkdirat(s->dir, s->name, 0700) < 0)
-		return errno == EEXIST ? 0 : err_sys(err, "make %s", path);
+		return errno == EEXIST ? 0 : path_sys(err, s->dir, s->name, "make %s", path);
 	if (fchmodat(s->dir, s->name, mode, 0) < 0 || fsync(s->dir) < 0)
 		return err_sys(err, "make %s", path);
 	return 0;
@@ -299,7 +299,7 @@ static int remove_dir(const struct spot *s, const char *path, struct err *err)
 			       ? err_sys(err, "sync the directory of %s", path)
 			       : 0;
 	if (errno != ENOENT && errno != ENOTEMPTY && errno != ENOTDIR)
-		return err_sys(err, "remove %s", path);
+		return path_sys(err, s->dir, s->name, "remove %s", path);
 	return 0;
 }
 
@@ -342,8 +342,8 @@ int file_drop(const struct deploy *d, struct plan_action *a, struct err *err)
 	if (found <= 0)
 		return found;
 	if (unlinkat(s.dir, s.name, 0) < 0 && errno != ENOENT)
-		return err_sys(err, "remove %s", path);
+		return path_sys(err, s.dir, s.name, "remove %s", path);
 	if (unlinkat(d->root, parent, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != ENOENT)
-		return err_sys(err, "remove %s", parent);
+		return path_sys(err, d->root, parent, "remove %s", parent);
 	return 0;
 }

@@ -19,6 +19,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What a change opens at once, at most: files and directories of its own, and pipes to the programs
+ * that it starts. */
+enum { FDS_NEEDED = 24 };
+
 /* Any user may create files in /run/lock. A file of another user, who may hold a lock on it, or
  * which fs.protected_regular keeps us from opening, is not root's lock: it is removed. */
 static bool drop_foreign(const char *path)
@@ -42,7 +46,7 @@ static int open_lock(const char *path, bool *directory, struct err *err)
 		*directory = true;
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	return fd < 0 ? err_sys(err, "open the lock %s", path) : fd;
+	return fd < 0 ? path_sys(err, AT_FDCWD, path, "open the lock %s", path) : fd;
 }
 
 /* A flock, which ends with its process. The pid in the file is for the message only. */
@@ -111,6 +115,9 @@ int deploy_open(const struct deploy_options *o, enum deploy_access access, struc
 		return err_set(err, E_USAGE, "prefix '%s' is not an absolute path below /",
 			       o->prefix);
 	if (access == DEPLOY_CHANGE) {
+		/* What begins must be able to end, and to be undone. */
+		if (fd_check_room(FDS_NEEDED, err) < 0)
+			return -1;
 		d->lock = take_lock(o->lock, err);
 		if (d->lock < 0)
 			return -1;
@@ -198,7 +205,7 @@ int deploy_stage(struct deploy *d, const char *name, struct err *err)
 	if (parent < 0)
 		return -1;
 	if (mkdirat(parent, name, 0700) < 0)
-		return err_sys(err, "make %s", path);
+		return path_sys(err, parent, name, "make %s", path);
 	return path_open(parent, name, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, err);
 }
 

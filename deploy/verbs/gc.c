@@ -2,6 +2,7 @@
 /* kata-deploy gc and recover. */
 
 #include "base/str.h"
+#include "cli/ask.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
@@ -45,6 +46,9 @@ int verb_gc(int argc, char **argv, struct err *err)
 		return 0;
 	}
 	bytes = deploy_frees(d, &p);
+	if (!plan_is_empty(&p) &&
+	    ask_yes("remove the releases that nothing uses?", o.change.yes, err) < 0)
+		return -1;
 	progress_phase("gc");
 	if (deploy_gc(d, ids, err) < 0)
 		return -1;
