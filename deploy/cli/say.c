@@ -115,6 +115,16 @@ void say_freed(const char *verb, bool changed, const char *sentence, unsigned lo
 		say_json(j);
 }
 
+void say_finding(void *list, const char *path, const char *what)
+{
+	struct json *j = json_make_object();
+
+	say("%s: %s", path, what);
+	json_put(j, "path", json_make_string(path));
+	json_put(j, "what", json_make_string(what));
+	json_add(list, j);
+}
+
 const char *say_bytes(unsigned long long bytes)
 {
 	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
