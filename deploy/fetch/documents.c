@@ -319,16 +319,11 @@ static int fetch_document(struct source *s, const char *name, size_t limit, stru
 			  .all = xcalloc(n, sizeof(*r.all)),
 			  .children = xcalloc(n, sizeof(struct confined *)),
 			  .n = n };
-	sigset_t before;
-	int rc;
 
 	/* If it fails now, there are others to begin again with. */
 	if (s->settled && sites_usable(&s->sites) > 1)
 		r.http.tries = 1;
-	confine_hold_signals(&before);
-	rc = run_race(&r, &winner, err);
-	confine_release_signals(&before);
-	if (rc < 0)
+	if (run_race(&r, &winner, err) < 0)
 		return -1;
 	set_aside(&r, winner);
 	s->settled = true;
