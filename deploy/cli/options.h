@@ -20,12 +20,13 @@
 
 #include "base/err.h"
 #include "base/opt.h"
+#include "deploy/engine/engine.h"
 #include "deploy/fetch/fetch.h"
 #include "deploy/trust/trust.h"
 
 #include <stdbool.h>
 
-#define CLI_PREFIX "/opt/kata"
+#define CLI_PREFIX DEPLOY_PREFIX
 
 /* Where. place_settle() must come before the first use. */
 struct cli_place {
@@ -92,6 +93,7 @@ struct cli_manager {
 	const char *name, *config, *socket, *restart_with;
 	unsigned restart_seconds;
 	char **handlers;    /* NAME=CONFIG */
+	bool only_handlers; /* those, without the usual ones */
 	bool keep_handlers; /* set by a verb: without handlers, the recorded ones */
 	bool no_proof;
 };
@@ -103,9 +105,11 @@ struct cli_manager {
 			"command that restarts it; default: its service"),                     \
 		OPT_UINT(0, "restart-seconds", "N", &(g).restart_seconds,                      \
 			 "time limit for its restart; default: 60")
-#define CLI_HANDLERS(g)                                               \
-	OPT_STRV(0, "handler", "NAME=CONFIG", &(g).handlers,          \
-		 "an additional handler with its own configuration"), \
+#define CLI_HANDLERS(g)                                                           \
+	OPT_STRV(0, "handler", "NAME=CONFIG", &(g).handlers,                      \
+		 "an additional handler with its own configuration"),             \
+		OPT_FLAG(0, "no-default-handlers", &(g).only_handlers,            \
+			 "only those of --handler, beside another installation"), \
 		OPT_FLAG(0, "no-proof", &(g).no_proof, "do not run a container as a proof")
 
 /* How a change is made. */

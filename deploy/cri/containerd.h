@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+extern const char *const containerd_own[];
 /* The edits of a containerd with that root configuration. */
 MUST_CHECK int containerd_edit(struct cri *c, struct edits *e, struct err *err);
 /* The version of a root file; 1 for one without a version, 0 for an empty one. */

@@ -119,9 +119,10 @@ DEFINE_AUTO_STRUCT(cri_change, struct cri_change, cri_change_release)
  * error of its socket: it runs but does not answer, so a restart could not be verified. */
 MUST_CHECK int cri_register(struct cri *c, const struct json *recorded, struct cri_change *out,
 			    const struct json **record, struct err *err);
-/* The file in which an install below that prefix left a registration whose record is lost, heap;
- * NULL: none. The next registration adopts it, so that uninstall removes it. */
-char *cri_leftover(const struct cri_options *o);
+/* Removes registrations whose record was lost together with their prefix, from the files of every
+ * manager (o->name: of that one), found by our marks and the prefix's shim. Without any, the change
+ * is empty. The next registration below that prefix would adopt them. */
+MUST_CHECK int cri_drop_left(const struct cri_options *o, struct cri_change *out, struct err *err);
 /* Removes the registration, from the record alone: also when the manager is gone or its files were
  * edited. */
 MUST_CHECK int cri_unregister(const struct cri_options *o, const struct json *recorded,

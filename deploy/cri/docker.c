@@ -32,13 +32,9 @@ static char *runtime_of(const struct cri *c, const struct cri_handler *h)
 
 static int adopt(const struct cri *c, struct edits *e, struct err *err)
 {
-	for (size_t i = 0; i < c->o->nhandlers; i++) {
-		AUTO(str) char *value = runtime_of(c, &c->o->handlers[i]);
+	AUTO(str) char *shim = cri_shim(c);
 
-		if (edits_adopt_docker(e, c->config, c->o->handlers[i].name, value, err) < 0)
-			return -1;
-	}
-	return 0;
+	return edits_adopt_docker(e, c->config, shim, err);
 }
 
 static int answers(const char *socket, struct deadline deadline, struct err *err)

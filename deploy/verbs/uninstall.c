@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy uninstall: removes what was installed, and only that; refuses while pods run. */
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "cli/ask.h"
 #include "deploy/cli/node.h"
@@ -46,11 +47,33 @@ static int check_unused(struct err *err)
 	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
 }
 
+/* The files outside the prefix that change. */
+static char *files_of(const struct registration *reg)
+{
+	AUTO(strv) char **list = NULL;
+
+	for (size_t i = 0; i < reg->change.nfiles; i++)
+		strv_push(&list, reg->change.files[i].path);
+	return strv_join(list, ", ");
+}
+
+static const char *question(const struct registration *reg, bool left)
+{
+	bool restart = reg->told.restart && !reg->told.reload;
+
+	if (left)
+		return restart ? "remove what is left of the registration of kata, and restart the "
+				 "container manager?"
+			       : "remove what is left of the registration of kata?";
+	return restart ? "uninstall kata and restart the container manager?" : "uninstall kata?";
+}
+
 int verb_uninstall(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
-	bool installed;
+	AUTO(str) char *where = NULL, *sentence = NULL;
+	bool installed, left;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
@@ -66,18 +89,19 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 		return 0;
 	}
 	installed = deploy_installed(d)->current;
-	if (!installed && registration_check_left(&reg, err) < 0)
+	left = !installed && reg.change.nfiles;
+	if ((installed && check_unused(err) < 0) ||
+	    ((installed || left) && ask_yes(question(&reg, left), o.change.yes, err) < 0))
 		return -1;
-	if (installed && (check_unused(err) < 0 ||
-			  ask_yes(reg.told.restart && !reg.told.reload
-					  ? "uninstall kata and restart the container manager?"
-					  : "uninstall kata?",
-				  o.change.yes, err) < 0))
-		return -1;
+	where = files_of(&reg);
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	say_done("uninstall", installed, "kata is uninstalled");
+	sentence = left ? str_fmt("nothing is installed below %s; its registration was removed "
+				  "from %s",
+				  o.place.prefix, where)
+			: xstrdup("kata is uninstalled");
+	say_done("uninstall", installed || left, sentence);
 	return 0;
 }
