@@ -57,51 +57,52 @@ static char *files_of(const struct registration *reg)
 	return strv_join(list, ", ");
 }
 
-static const char *question(const struct registration *reg, bool left)
+static int ask(const struct registration *reg, bool installed, uint64_t bytes, struct err *err)
 {
-	bool restart = reg->told.restart && !reg->told.reload;
+	AUTO(str)
+	char *what = installed ? str_fmt("uninstall kata, which frees %s", say_bytes(bytes))
+			       : xstrdup("remove what is left of the registration of kata");
+	AUTO(str)
+	char *question = str_fmt("%s%s?", what,
+				 reg->told.restart && !reg->told.reload
+					 ? ", and restart the container manager"
+					 : "");
 
-	if (left)
-		return restart ? "remove what is left of the registration of kata, and restart the "
-				 "container manager?"
-			       : "remove what is left of the registration of kata?";
-	return restart ? "uninstall kata and restart the container manager?" : "uninstall kata?";
+	return ask_yes(question, o.change.yes, err);
 }
 
 int verb_uninstall(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
-	AUTO(str) char *where = NULL, *sentence = NULL;
-	bool installed, left;
+	AUTO(str) char *where = NULL, *left = NULL;
+	AUTO(plan) struct plan p = PLAN_INIT;
+	uint64_t bytes;
+	bool installed;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
-	    registration_drop(d, &reg, err) < 0)
+	    registration_drop(d, &reg, err) < 0 ||
+	    deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
 		return -1;
+	bytes = deploy_frees(d, &p);
 	if (o.change.dry_run) {
-		AUTO(plan) struct plan p = PLAN_INIT;
-
-		if (deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
-			return -1;
-		say_plan(&p);
+		say_plan_to_free(&p, bytes);
 		return 0;
 	}
 	installed = deploy_installed(d)->current;
-	left = !installed && reg.change.nfiles;
+	where = installed || !reg.change.nfiles ? NULL : files_of(&reg);
 	if ((installed && check_unused(err) < 0) ||
-	    ((installed || left) && ask_yes(question(&reg, left), o.change.yes, err) < 0))
+	    ((installed || where) && ask(&reg, installed, bytes, err) < 0))
 		return -1;
-	where = files_of(&reg);
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	sentence = left ? str_fmt("nothing is installed below %s; its registration was removed "
-				  "from %s",
-				  o.place.prefix, where)
-			: xstrdup("kata is uninstalled");
-	say_done("uninstall", installed || left, sentence);
+	if (where)
+		left = str_fmt("nothing is installed below %s; its registration was removed from %s",
+			       o.place.prefix, where);
+	say_freed("uninstall", installed || where, left ? left : "kata is uninstalled", bytes);
 	return 0;
 }

@@ -63,6 +63,21 @@ START_TEST(error_wraps_and_hints)
 }
 END_TEST
 
+START_TEST(error_of_another_process_is_harmless)
+{
+	static const int codes[] = { E_TRUST, -1, E_OK, 12345 };
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		struct err err = ERR_INIT;
+
+		ck_assert_int_eq(err_take(&err, codes[i], EIO, ERR_HERE, "a\x1b[31m\n\x7f%s"), -1);
+		ck_assert_int_eq(err.code, i == 0 ? E_TRUST : E_FAILED);
+		ck_assert_int_eq(err.sys, EIO);
+		ck_assert_str_eq(err.msg, "a?[31m??%s");
+	}
+}
+END_TEST
+
 START_TEST(error_set_twice_aborts)
 {
 	struct err err = ERR_INIT;
@@ -728,6 +743,7 @@ int main(void)
 
 	tcase_add_test(pure, error_wraps_and_hints);
 	tcase_add_test_raise_signal(pure, error_set_twice_aborts, SIGABRT);
+	tcase_add_test(pure, error_of_another_process_is_harmless);
 	tcase_add_test(pure, error_is_cut_not_overrun);
 	tcase_add_test(pure, buffer_keeps_its_bound);
 	tcase_add_test(pure, numbers_are_strict);

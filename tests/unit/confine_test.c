@@ -531,7 +531,7 @@ START_TEST(it_dies_with_its_parent)
 		size_t which;
 
 		if (confine_start(&c, sleep_forever, NULL, NULL, NULL, &child, &err) < 0 ||
-		    confine_wait(&child, 1, &which, &err) < 0)
+		    confine_wait(&child, 1, DEADLINE_NEVER, &which, &err) < 0)
 			_exit(1);
 		(void)raise(SIGKILL);
 	}
@@ -556,7 +556,7 @@ START_TEST(several_run_at_once)
 			 0);
 	ck_assert_int_eq(confine_start(&other, failing, NULL, NULL, NULL, &all[2], &err), 0);
 	while (all[1] || all[2]) {
-		if (confine_wait(all, 3, &ended, &err) < 0) {
+		if (confine_wait(all, 3, DEADLINE_NEVER, &ended, &err) < 0) {
 			ck_assert_uint_eq(ended, 2);
 			ck_assert_ptr_nonnull(strstr(err.msg, "the other"));
 			err_clear(&err);
@@ -565,6 +565,10 @@ START_TEST(several_run_at_once)
 	}
 	ck_assert_uint_eq(done, 2);
 	ck_assert_int_eq(seen, 1001000);
+	/* It sleeps, and is waited for no longer than we like. */
+	ck_assert_int_eq(confine_wait(all, 3, deadline_in(30), &ended, &err), 0);
+	ck_assert_uint_eq(ended, 3);
+	ck_assert_ptr_nonnull(all[0]);
 	confine_kill(all[0]);
 }
 END_TEST
