@@ -100,9 +100,12 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	if (where)
-		left = str_fmt("nothing is installed below %s; its registration was removed from %s",
-			       o.place.prefix, where);
-	say_freed("uninstall", installed || where, left ? left : "kata is uninstalled", bytes);
+	if (!where) {
+		say_freed("uninstall", installed, "kata is uninstalled", bytes);
+		return 0;
+	}
+	left = str_fmt("nothing is installed below %s; its registration was removed from %s",
+		       o.place.prefix, where);
+	say_done("uninstall", true, left);
 	return 0;
 }
