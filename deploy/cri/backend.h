@@ -42,6 +42,7 @@ struct cri {
 struct cri_backend {
 	const char *name;
 	const char *config;          /* default path */
+	const char *other_config;    /* where it is if none of marks is there, or NULL */
 	const char *socket;          /* default path */
 	const char *const *exes;     /* base names, or, with a slash, parts of the path */
 	const char *const *marks;    /* files that show that it is installed */
@@ -49,7 +50,10 @@ struct cri_backend {
 	const char *const *units;    /* candidates, if its process shows none */
 	const char *const *own;      /* files that we write, as for cri_own_file() */
 	bool (*is_mine)(const struct process *p); /* NULL: by exes */
-	bool flags;                               /* it takes containerd's --config and --address */
+	/* The configuration and the socket on the command line of its process, heap, NULL: it has
+	 * none. NULL: it has no such options. */
+	char *(*config_of)(const struct process *p);
+	char *(*socket_of)(const struct process *p);
 	enum restart_how restart;
 	/* Adds the edits of a registration. May set off, with reason. */
 	int (*edit)(struct cri *c, struct edits *e, struct err *err);

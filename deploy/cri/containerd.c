@@ -324,6 +324,23 @@ int containerd_answers(const char *socket, struct deadline deadline, struct err 
 	return cri_client_version(socket, deadline, &v, err);
 }
 
+static char *path_option(const struct process *p, const char *name, const char *short_name)
+{
+	const char *value = process_option(p, name, short_name);
+
+	return value && *value == '/' ? xstrdup(value) : NULL;
+}
+
+char *containerd_config_of(const struct process *p)
+{
+	return path_option(p, "config", "-c");
+}
+
+char *containerd_socket_of(const struct process *p)
+{
+	return path_option(p, "address", "-a");
+}
+
 static bool is_mine(const struct process *p)
 {
 	const char *config = process_option(p, "config", "-c");
@@ -350,7 +367,8 @@ const struct cri_backend backend_containerd = {
 	.units = units,
 	.own = containerd_own,
 	.is_mine = is_mine,
-	.flags = true,
+	.config_of = containerd_config_of,
+	.socket_of = containerd_socket_of,
 	.restart = RESTART_COMMAND,
 	.edit = containerd_edit,
 	.check = containerd_check,

@@ -150,7 +150,8 @@ static bool make_again(struct edits *e, struct work_file *f, enum edit_kind kind
 	     (struct edit){ .kind = kind,
 			    .text = STEAL(u->edit.text, NULL),
 			    .base = STEAL(u->edit.base, NULL),
-			    .made_key = u->edit.made_key });
+			    .made_key = u->edit.made_key,
+			    .made_all = u->edit.made_all });
 	undone_release(u);
 	f->undone.n--;
 	return true;
@@ -231,6 +232,11 @@ int edit_import(struct edits *e, const char *path, const char *fresh, const char
 	return 0;
 }
 
+static bool is_blank(const char *text)
+{
+	return !text[strspn(text, " \t\r\n")];
+}
+
 int edit_docker(struct edits *e, const char *path, const char *name, const char *value,
 		struct err *err)
 {
@@ -243,14 +249,17 @@ int edit_docker(struct edits *e, const char *path, const char *name, const char 
 		return -1;
 	if (make_again(e, f, EDIT_DOCKER, name, member))
 		return 0;
-	if (docker_json_add(f->real, f->want ? f->want : "{}\n", name, value, &made_key, &out,
-			    err) < 0)
+	AUTO(str) char *empty = f->want && is_blank(f->want) ? str_fmt("{}%s", f->want) : NULL;
+	const char *before = empty ? empty : f->want ? f->want : "{}\n";
+
+	if (docker_json_add(f->real, before, name, value, &made_key, &out, err) < 0)
 		return -1;
 	note(e, f,
 	     (struct edit){ .kind = EDIT_DOCKER,
 			    .text = xstrdup(name),
 			    .base = f->want ? NULL : xstrdup("{}\n"),
-			    .made_key = made_key });
+			    .made_key = made_key,
+			    .made_all = empty });
 	str_set(&f->want, buf_cstr(&out));
 	return 0;
 }
@@ -410,10 +419,16 @@ static int undo_toml(struct work_file *f, const struct edit *e, struct err *err)
 static int undo_docker(struct work_file *f, const struct edit *e, struct err *err)
 {
 	AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
+	const char *left;
 
+	if (is_blank(f->want))
+		return 0;
 	if (docker_json_remove(f->real, f->want, e->text, e->made_key, &out, err) < 0)
 		return err_hint(err, "take '%s' out of its runtimes by hand", e->text);
-	str_set(&f->want, buf_cstr(&out));
+	left = buf_cstr(&out);
+	if (e->made_all && str_starts(left, "{}") && is_blank(left + 2))
+		left += 2;
+	str_set(&f->want, left);
 	return 0;
 }
 
@@ -431,7 +446,8 @@ static void keep_undone(struct work_file *f, const struct edit *e, char *with)
 	struct undone u = { { .kind = e->kind,
 			      .text = xstrdup(e->text),
 			      .base = e->base ? xstrdup(e->base) : NULL,
-			      .made_key = e->made_key },
+			      .made_key = e->made_key,
+			      .made_all = e->made_all },
 			    with,
 			    f->want ? xstrdup(f->want) : NULL };
 
@@ -574,7 +590,8 @@ static int read_edit(const struct json *j, struct edit *out, struct err *err)
 	*out = (struct edit){ .kind = (enum edit_kind)k,
 			      .path = xstrdup(path),
 			      .text = text ? xstrdup(text) : NULL,
-			      .made_key = bool_of(j, "made-key") };
+			      .made_key = bool_of(j, "made-key"),
+			      .made_all = bool_of(j, "made-all") };
 	if (json_get_text(j, "base"))
 		out->base = xstrdup(json_get_text(j, "base"));
 	return 0;
@@ -615,6 +632,8 @@ struct json *edits_record(const struct edits *e)
 			json_put(j, "base", json_make_string(done->base));
 		if (done->made_key)
 			json_put(j, "made-key", json_make_bool(true));
+		if (done->made_all)
+			json_put(j, "made-all", json_make_bool(true));
 		json_add(list, j);
 	}
 	return list;

@@ -38,6 +38,7 @@ struct edit {
 	char *base;    /* we created the file: its other contents; removed when only those are
 		        * left */
 	bool made_key; /* IMPORT, DOCKER: we created the array or object */
+	bool made_all; /* DOCKER: the file was empty, which docker takes for an empty object */
 };
 
 /* An edit that was undone, and the file's text with and without it. */
