@@ -306,12 +306,26 @@ static void compose(struct registration *reg, bool proof)
 	reg->change.nsteps = n;
 }
 
+static bool wants_proof(const struct registration *reg)
+{
+	return !reg->manager->no_proof && !reg->place->root && !str_eq(reg->manager->name, "none");
+}
+
+/* What to do, if it does not run and has to for a proof. */
+static char *how_to_prove(const struct cri *c)
+{
+	AUTO(str) char *start = cri_start_command(c);
+
+	return str_fmt("the proof in a VM needs it: start %s%s%s%s, or use --no-proof", cri_name(c),
+		       start ? " (" : "", start ? start : "", start ? ")" : "");
+}
+
 /* Sets *proof if a proof can be run. An error if one is wanted and cannot. */
 static int set_proof(struct registration *reg, const struct json *record,
 		     const struct prove_expect *expect, bool *proof, struct err *err)
 {
 	/* Without a manager no container can be run. */
-	*proof = expect && !reg->manager->no_proof && !reg->place->root && reg->cri;
+	*proof = expect && wants_proof(reg) && reg->cri;
 	if (!*proof)
 		return 0;
 	if (!prove_can(cri_name(reg->cri))) {
@@ -326,7 +340,32 @@ static int set_proof(struct registration *reg, const struct json *record,
 				     .handler = node_handler(record),
 				     .expect = *expect };
 	prove_name(&reg->proof);
+	if (!cri_runs(reg->cri)) {
+		AUTO(str) char *how = how_to_prove(reg->cri);
+		char *both = str_fmt("%s; %s", reg->told.reason ? reg->told.reason : "", how);
+
+		free(reg->told.reason);
+		reg->told.reason = both;
+	}
 	return 0;
+}
+
+int registration_can_prove(const struct deploy *d, struct registration *reg, struct err *err)
+{
+	AUTO(cri) struct cri *c = NULL;
+
+	if (node_recall_manager(d, reg->manager, &reg->doc, err) < 0)
+		return -1;
+	if (!wants_proof(reg))
+		return 0;
+	struct cri_options o = manager(reg->place, reg->manager);
+	if (cri_find(&o, &c, err) < 0)
+		return -1;
+	if (cri_runs(c))
+		return 0;
+	AUTO(str) char *how = how_to_prove(c);
+	err_set(err, E_STATE, "%s does not run", cri_name(c));
+	return err_hint(err, "%s", how);
 }
 
 static int find_manager(const struct json *was, const struct json **record,

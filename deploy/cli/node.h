@@ -92,6 +92,10 @@ DEFINE_AUTO_STRUCT(registration, struct registration, registration_release)
 MUST_CHECK int registration_add(const struct deploy *d, const struct json *release,
 				const struct prove_expect *proof, struct registration *reg,
 				struct err *err);
+/* E_STATE: a proof is wanted, and the container manager does not run; the message says how to start
+ * it. Called before anything is fetched, since the proof would be the last to find out. */
+MUST_CHECK int registration_can_prove(const struct deploy *d, struct registration *reg,
+				      struct err *err);
 /* Undoes the registration by its record. Where nothing is installed, whatever an installation that
  * was removed by hand has left with any manager. */
 MUST_CHECK int registration_drop(const struct deploy *d, struct registration *reg, struct err *err);

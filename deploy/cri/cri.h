@@ -67,6 +67,7 @@ struct cri_seen {
 	char *version; /* or NULL */
 	char *config;  /* the root configuration file */
 	char *why;     /* "runs as pid 812", "/etc/rancher/k3s exists" */
+	char *start;   /* the command that starts it, if it does not run; NULL: not known */
 };
 
 struct cri_seen_list {
@@ -89,6 +90,10 @@ DEFINE_AUTO(cri, struct cri *, NULL, cri_free)
 const char *cri_name(const struct cri *c);
 /* Socket of the manager (its CRI service), borrowed; NULL: not known. */
 const char *cri_socket(const struct cri *c);
+
+bool cri_runs(const struct cri *c);
+/* The command that starts its service on this system, heap; NULL: neither systemd nor OpenRC runs. */
+char *cri_start_command(const struct cri *c);
 
 /* Checks its health: it runs, answers, and serves those handlers (strv). Returns the problem as
  * text (heap), NULL if there is none or it cannot be queried. */

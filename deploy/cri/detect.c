@@ -170,6 +170,11 @@ const char *cri_name(const struct cri *c)
 	return c->back->name;
 }
 
+bool cri_runs(const struct cri *c)
+{
+	return c->running;
+}
+
 const char *cri_socket(const struct cri *c)
 {
 	return c->socket;
@@ -302,6 +307,7 @@ void cri_seen_release(struct cri_seen_list *l)
 		free(row->version);
 		free(row->config);
 		free(row->why);
+		free(row->start);
 	}
 	vec_release(&l->rows);
 }
@@ -329,6 +335,7 @@ int cri_list(const struct cri_options *o, struct cri_seen_list *out, struct err 
 			row.why = xstrdup(why.msg);
 		} else if (c->found) {
 			row.running = c->running;
+			row.start = c->running ? NULL : cri_start_command(c);
 			row.version = STEAL(c->version, NULL);
 			row.config = STEAL(c->config, NULL);
 			row.why = STEAL(c->why, NULL);

@@ -9,3 +9,4 @@ check-scenario: $(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(BUILD)/bin/ka
 	@$(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(SCENARIOS)
 	@tests/scenario/few-fds.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/holders.sh $(BUILD)/bin/kata-deploy
+	@tests/scenario/not-running.sh $(BUILD)/bin/kata-deploy
