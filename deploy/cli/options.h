@@ -41,7 +41,8 @@ struct cli_place {
 			"work on the system below DIR and touch no other"),                    \
 		OPT_STR(0, "lock", "FILE", &(g).lock, "default: /run/lock/kata-deploy.lock")
 
-/* Sets the default prefix, makes root absolute, and NULL if it is /. Idempotent. E_USAGE. */
+/* Sets the default prefix, and cleans it: "/opt/kata/" and "/opt//kata" are "/opt/kata". Makes root
+ * absolute, and NULL if it is /. Idempotent. E_USAGE. */
 MUST_CHECK int place_settle(struct cli_place *p, struct err *err);
 /* The current time in seconds since 1970, for records and for trust. With --root, SOURCE_DATE_EPOCH
  * if that is set, so that image builds are reproducible. */

@@ -75,5 +75,7 @@ char *cri_own_file(const struct cri *c, const char *name)
 
 char *cri_shim(const struct cri *c)
 {
+	if (c->spelled)
+		return xstrdup(c->spelled);
 	return str_fmt("%s/bin/containerd-shim-kata-v2", c->o->prefix);
 }

@@ -36,7 +36,8 @@ struct cri {
 	char *unit;
 	char *why;
 	bool found, running;
-	bool *have; /* per handler: already in the configuration, not by us */
+	char *spelled; /* the shim, as an earlier registration has it; NULL: PREFIX/bin/... */
+	bool *have;    /* per handler: already in the configuration, not by us */
 };
 
 struct cri_backend {

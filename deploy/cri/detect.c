@@ -161,6 +161,7 @@ void cri_free(struct cri *c)
 	free(c->version);
 	free(c->unit);
 	free(c->why);
+	free(c->spelled);
 	free(c->have);
 	free(c);
 }

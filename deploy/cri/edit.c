@@ -290,34 +290,51 @@ static bool next_block(const char *text, size_t at, struct block *b)
 	return false;
 }
 
-static bool mentions(const char *text, const struct block *b, const char *what)
-{
-	const char *hit = strstr(text + b->from, what);
-
-	return hit && hit + strlen(what) <= text + b->to;
-}
-
-/* The shim in a block's lines, with its quotes; heap, NULL: there is none. */
-static char *shim_in(const char *lines)
+/* The next shim in a text, from *at on: the path between quotes, heap; NULL: there is none. */
+static char *next_shim(const char **at, const char *end)
 {
 	static const char name[] = "/bin/containerd-shim-kata-v2\"";
-	const char *end = strstr(lines, name), *begin = end;
+	const char *hit = strstr(*at, name), *begin = hit;
 
-	while (begin && begin > lines && *begin != '"')
+	if (!hit || hit + strlen(name) > end)
+		return NULL;
+	while (begin > *at && *begin != '"')
 		begin--;
-	return begin && *begin == '"' ? xstrndup(begin, (size_t)(end - begin) + sizeof(name) - 1)
-				      : NULL;
+	*at = hit + strlen(name);
+	return *begin == '"' ? xstrndup(begin + 1, (size_t)(*at - begin) - 2) : xstrdup("");
+}
+
+/* True if that shim is in a part of a text, however it is spelled: "/opt/kata//bin/...". spelling
+ * (may be NULL): how. */
+static bool mentions(const char *text, const struct block *b, const char *shim, char **spelling)
+{
+	const char *at = text + b->from, *end = text + b->to;
+
+	for (;;) {
+		AUTO(str) char *found = next_shim(&at, end);
+		AUTO(str) char *clean = found ? path_clean(found) : NULL;
+
+		if (!found)
+			return false;
+		if (!str_eq(clean, shim))
+			continue;
+		if (spelling)
+			str_set(spelling, found);
+		return true;
+	}
 }
 
 /* The block whose lines were changed since: by the shim in it, or the only one. */
 static bool find_changed(const char *text, const char *lines, struct block *b)
 {
-	AUTO(str) char *shim = shim_in(lines);
+	const char *inside = lines;
+	AUTO(str) char *spelled = next_shim(&inside, lines + strlen(lines));
+	AUTO(str) char *shim = spelled ? path_clean(spelled) : NULL;
 	struct block first, second;
 	size_t at = 0;
 
 	while (shim && next_block(text, at, b)) {
-		if (mentions(text, b, shim))
+		if (mentions(text, b, shim, NULL))
 			return true;
 		at = b->to;
 	}
@@ -483,7 +500,6 @@ static int undo_one(struct edits *all, const struct edit *e, struct err *err)
 int edits_adopt(struct edits *e, const char *path, const char *shim, struct err *err)
 {
 	struct work_file *f = find_file(e, path, err);
-	AUTO(str) char *quoted = str_fmt("\"%s\"", shim);
 	struct block b;
 
 	if (!f)
@@ -491,12 +507,13 @@ int edits_adopt(struct edits *e, const char *path, const char *shim, struct err 
 	if (!f->want)
 		return 0;
 	if (str_starts(f->want, CRI_OWN_FILE)) {
-		if (strstr(f->want, quoted))
+		b = (struct block){ 0, strlen(f->want) };
+		if (mentions(f->want, &b, shim, NULL))
 			str_set(&f->want, NULL);
 		return 0;
 	}
 	for (size_t at = 0; next_block(f->want, at, &b); at = b.to) {
-		if (!mentions(f->want, &b, quoted))
+		if (!mentions(f->want, &b, shim, NULL))
 			continue;
 		take_out(f, &b);
 		return 0;
@@ -523,10 +540,13 @@ int edits_adopt_import(struct edits *e, const char *path, const char *element, s
 /* A member as only we write it, for that shim. */
 static bool is_docker_ours(const struct json *runtime, const char *shim)
 {
+	const char *type = json_kind(runtime) == JSON_IS_OBJECT
+				   ? json_get_text(runtime, "runtimeType")
+				   : NULL;
+	AUTO(str) char *clean = type ? path_clean(type) : NULL;
 	const struct json *options;
-	bool object = json_kind(runtime) == JSON_IS_OBJECT;
 
-	if (!object || !str_eq(json_get_text(runtime, "runtimeType"), shim))
+	if (!clean || !str_eq(clean, shim))
 		return false;
 	options = json_get(runtime, "options");
 	if (!options)
@@ -613,6 +633,30 @@ int edits_undo(struct edits *e, const struct json *recorded, struct err *err)
 		edit_release(&one);
 		if (rc < 0)
 			return -1;
+	}
+	return 0;
+}
+
+int edits_spelling(struct edits *e, const struct json *recorded, const char *shim, char **spelling,
+		   struct err *err)
+{
+	const struct json *list = recorded ? json_get(recorded, "edits") : NULL;
+	size_t n = list && json_kind(list) == JSON_IS_ARRAY ? json_count(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct edit one = { .text = NULL };
+		const struct work_file *f;
+		struct block all;
+
+		if (read_edit(json_at(list, i), &one, err) < 0)
+			return -1;
+		f = find_file(e, one.path, err);
+		edit_release(&one);
+		if (!f)
+			return -1;
+		all = (struct block){ 0, f->now ? strlen(f->now) : 0 };
+		if (f->now && mentions(f->now, &all, shim, spelling))
+			return 0;
 	}
 	return 0;
 }

@@ -95,5 +95,8 @@ MUST_CHECK int edits_adopt_docker(struct edits *e, const char *path, const char 
 char *edits_without_blocks(const char *text);
 /* After the last edit: hands on what a block that is gone had for those that stay. */
 void edits_settle(struct edits *e);
+/* How the recorded edits spell the path of that shim; *spelling (heap) is kept if they have none. */
+MUST_CHECK int edits_spelling(struct edits *e, const struct json *recorded, const char *shim,
+			      char **spelling, struct err *err);
 struct json *edits_record(const struct edits *e);
 bool edits_change(const struct edits *e);

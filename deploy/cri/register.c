@@ -238,9 +238,12 @@ static int plan_register(struct cri *c, const struct json *recorded, struct chan
 			 struct cri_change *out, struct err *err)
 {
 	AUTO(strv) char **handlers = handler_names(c);
-	AUTO(str) char *unchecked = NULL;
+	AUTO(str) char *unchecked = NULL, *shim = cri_shim(c);
 	bool changes, served;
 
+	/* Another spelling is no reason to restart it. */
+	if (edits_spelling(&ch->edits, recorded, shim, &c->spelled, err) < 0)
+		return -1;
 	if ((recorded ? edits_undo(&ch->edits, recorded, err) : adopt(c, &ch->edits, err)) < 0 ||
 	    c->back->edit(c, &ch->edits, err) < 0)
 		return -1;
