@@ -2,7 +2,7 @@
 /* The requests that make, start, enter and remove a container, each a flow from top to bottom. */
 
 #include "agent/agent.h"
-#include "agent/device.h"
+#include "agent/device/device.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -111,7 +111,8 @@ static int fill_entry(struct entry *e, const Grpc__CreateContainerRequest *r,
 	if (!r->oci)
 		return err_set(err, E_INVALID, "the request has no specification");
 	spec = oci_spec_from_message(r->oci, err);
-	if (!spec || device_add_all(r, spec, deadline_min(plug, deadline), err) < 0 ||
+	if (!spec ||
+	    device_add_all(r->devices, r->n_devices, spec, deadline_min(plug, deadline), err) < 0 ||
 	    add_storages(e, r, deadline, err) < 0 || spec_adjust(e->sandbox, r, spec, err) < 0 ||
 	    make_bundle(e, spec, err) < 0)
 		return -1;

@@ -2,6 +2,7 @@
 /* kata-agent: PID 1 of the guest, or a service of a guest with another init. */
 
 #include "agent/agent.h"
+#include "agent/boot.h"
 #include "agent/console.h"
 #include "agent/transport.h"
 #include "agent/watcher.h"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-$(eval $(call program,kata-agent,$(sort $(wildcard agent/*.c)),base loop json toml oci hook mount container netlink ttrpc protocols))
+$(eval $(call program,kata-agent,$(sort $(wildcard agent/*.c agent/*/*.c)),base loop json toml oci hook mount container netlink ttrpc protocols))

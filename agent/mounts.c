@@ -20,8 +20,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define SHARED_DIR GUEST_DIR "/shared/containers"
-
 enum { LAST_WORD_MAX = 64 * 1024 };
 
 /* --- memory-backed volumes --- */

@@ -6,7 +6,6 @@
  */
 
 #include "agent/agent.h"
-#include "agent/device.h"
 #include "agent/storage_driver.h"
 #include "agent/watcher.h"
 

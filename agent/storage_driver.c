@@ -3,7 +3,7 @@
 
 #include "agent/storage_driver.h"
 
-#include "agent/device.h"
+#include "agent/device/block.h"
 #include "agent/watcher.h"
 #include "base/fd.h"
 #include "base/file.h"

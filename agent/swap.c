@@ -2,7 +2,8 @@
 /* Swap space on a block device that the runtime plugged in and formatted. */
 
 #include "agent/agent.h"
-#include "agent/device.h"
+#include "agent/device/block.h"
+#include "agent/device/pci.h"
 
 #include "base/mem.h"
 #include "base/str.h"

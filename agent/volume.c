@@ -2,7 +2,7 @@
 /* Statistics of volumes, and resizing them while they are in use. */
 
 #include "agent/agent.h"
-#include "agent/device.h"
+#include "agent/device/uevent.h"
 
 #include "base/fd.h"
 #include "base/file.h"

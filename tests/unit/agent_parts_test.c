@@ -2,7 +2,8 @@
 /* Parts of the agent that need no agent: settings, PCI paths, device events, copied volumes. */
 
 #include "agent/agent.h"
-#include "agent/device.h"
+#include "agent/device/pci.h"
+#include "agent/device/uevent.h"
 #include "agent/storage_driver.h"
 #include "agent/watcher.h"
 
