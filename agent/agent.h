@@ -12,6 +12,7 @@
 
 #include "agent/paths.h"
 #include "agent/settings.h"
+#include "agent/storage/storage.h"
 
 #include "base/deadline.h"
 #include "base/err.h"
@@ -71,13 +72,6 @@ struct process {
 	struct stream in, out, err;   /* loop */
 };
 
-struct storage {
-	char *mount_point, *driver;
-	unsigned refs;
-	bool mounted; /* must be unmounted on removal */
-	bool busy;    /* a flow (un)mounts it; sandbox.released is signalled when done */
-};
-
 enum entry_state {
 	ENTRY_NEW,      /* only the flow that creates it uses it */
 	ENTRY_READY,    /* flows use it, each with a reference */
@@ -103,7 +97,7 @@ struct sandbox {
 	struct loop *loop;
 	const struct settings *settings;
 	pthread_mutex_t lock;
-	pthread_cond_t released; /* an entry's reference was dropped, or a storage is ready */
+	pthread_cond_t released; /* an entry's reference was dropped */
 	char *id;                /* NULL before CreateSandbox; lock */
 	char *hostname;          /* lock */
 	char *hook_path;         /* directory of hooks in the guest image, or NULL; lock */
@@ -111,7 +105,7 @@ struct sandbox {
 	int pid_ns;              /* of the first container; lock */
 	bool dns_bound;          /* lock */
 	VEC(struct entry *) entries;
-	VEC(struct storage) storages;
+	struct storages storages;             /* has a lock of its own */
 	VEC(char *) oom_events;               /* loop: container ids not yet returned */
 	VEC(struct oom_waiter *) oom_waiters; /* loop */
 	bool ending;                          /* loop: DestroySandbox was answered */
@@ -151,18 +145,6 @@ void stream_init(struct stream *s, struct process *p, int fd);
 void stream_close(struct stream *s);
 /* The process has exited: a terminal is now read without delay, to its end. */
 void stream_process_exited(struct process *p);
-
-/* Mounts the storage, or takes a reference if it is mounted. E_TIMEOUT: another flow is still busy
- * with it. */
-MUST_CHECK int storage_add(struct sandbox *s, const Grpc__Storage *storage,
-			   struct deadline deadline, struct err *err);
-/* Drops a reference; unmounts at zero. */
-void storage_drop(struct sandbox *s, const char *mount_point);
-void storage_drop_all(struct sandbox *s);
-/* Mount points must lie below GUEST_DIR, so that no mount covers the guest's own files. */
-MUST_CHECK int storage_check_path(const char *mount_point, struct err *err);
-/* NULL-terminated names of the drivers. */
-const char *const *storage_drivers(void);
 
 /* Makes the IPC and UTS namespaces shared by the containers of the sandbox. */
 MUST_CHECK int namespaces_share(struct sandbox *s, struct err *err);

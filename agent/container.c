@@ -34,7 +34,7 @@ static int add_storages(struct entry *e, const Grpc__CreateContainerRequest *r,
 			struct deadline deadline, struct err *err)
 {
 	for (size_t i = 0; i < r->n_storages; i++) {
-		if (storage_add(e->sandbox, r->storages[i], deadline, err) < 0)
+		if (storage_add(&e->sandbox->storages, r->storages[i], deadline, err) < 0)
 			return -1;
 		strv_push(&e->storages, r->storages[i]->mount_point);
 	}
@@ -134,7 +134,7 @@ static void set_state(struct entry *e, enum entry_state state)
 static int remove_remains(struct entry *e, struct err *err)
 {
 	for (size_t n = strv_len(e->storages); n > 0; n--)
-		storage_drop(e->sandbox, e->storages[n - 1]);
+		storage_drop(&e->sandbox->storages, e->storages[n - 1]);
 	strv_free(STEAL(e->storages, NULL));
 	return path_remove_tree(e->bundle, err);
 }

@@ -2,6 +2,7 @@
 /* Requests about the guest itself: details, clock, random numbers. */
 
 #include "agent/agent.h"
+#include "agent/storage/driver.h"
 
 #include "base/fd.h"
 #include "base/file.h"

@@ -4,8 +4,8 @@
 #include "agent/agent.h"
 #include "agent/boot.h"
 #include "agent/console.h"
+#include "agent/storage/watcher.h"
 #include "agent/transport.h"
-#include "agent/watcher.h"
 
 #include "base/fd.h"
 #include "base/file.h"

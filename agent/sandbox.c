@@ -30,6 +30,7 @@ void sandbox_init(struct sandbox *s, const struct settings *settings, struct loo
 			       .uts_ns = -1,
 			       .pid_ns = -1 };
 	cond_init(&s->released);
+	storages_init(&s->storages, loop, settings->hotplug_ms);
 }
 
 static struct entry *find_locked(struct sandbox *s, const char *id)
@@ -233,7 +234,7 @@ static int fill_sandbox(struct sandbox *s, const Grpc__CreateSandboxRequest *r,
 	    set_identity(s, r, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_storages; i++) {
-		if (storage_add(s, r->storages[i], deadline, err) < 0)
+		if (storage_add(&s->storages, r->storages[i], deadline, err) < 0)
 			return -1;
 	}
 	return write_dns(s, r, err);
@@ -242,7 +243,7 @@ static int fill_sandbox(struct sandbox *s, const Grpc__CreateSandboxRequest *r,
 /* Restores the initial state, so that CreateSandbox may be retried. */
 static void empty_sandbox(struct sandbox *s)
 {
-	storage_drop_all(s);
+	storage_drop_all(&s->storages);
 	(void)pthread_mutex_lock(&s->lock);
 	if (s->dns_bound)
 		(void)umount2("/etc/resolv.conf", MNT_DETACH);
@@ -328,7 +329,7 @@ void sandbox_release(struct sandbox *s)
 	empty_sandbox(s);
 	oom_release(s);
 	vec_release(&s->entries);
-	vec_release(&s->storages);
+	storages_release(&s->storages);
 }
 
 static void end_on_loop(void *arg)

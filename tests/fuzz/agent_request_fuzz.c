@@ -5,7 +5,7 @@
  */
 
 #include "agent/agent.h"
-#include "agent/storage_driver.h"
+#include "agent/storage/driver.h"
 
 #include "oci/message.h"
 

@@ -4,8 +4,8 @@
 #include "agent/agent.h"
 #include "agent/device/pci.h"
 #include "agent/device/uevent.h"
-#include "agent/storage_driver.h"
-#include "agent/watcher.h"
+#include "agent/storage/driver.h"
+#include "agent/storage/watcher.h"
 
 #include "base/buf.h"
 #include "base/file.h"

@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* The storage drivers of the agent. */
+/* The storage drivers: how each kind of storage is mounted. Any thread. */
 
-#include "agent/agent.h"
+#include "agent/storage/storage.h"
+
+#include "base/err.h"
+#include "protocols/agent.pb-c.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 struct storage_driver {
 	const char *name;
 	/* Mounts the storage at its mount_point. *mounted: it must be unmounted later, also if this
 	 * fails. */
-	int (*add)(struct sandbox *sandbox, const Grpc__Storage *s, bool *mounted, struct err *err);
+	int (*add)(const struct storages *storages, const Grpc__Storage *s, bool *mounted,
+		   struct err *err);
 };
 
 /* The driver of that name; NULL with E_UNSUPPORTED. */
 const struct storage_driver *storage_driver_find(const char *name, struct err *err);
+
+/* NULL-terminated names of the drivers. */
+const char *const *storage_drivers(void);
 
 /* Gives everything below the mount point to the group of the request (Kubernetes' fsGroup). */
 MUST_CHECK int storage_set_group(const Grpc__Storage *s, struct err *err);
