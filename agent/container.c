@@ -3,6 +3,7 @@
 
 #include "agent/agent.h"
 #include "agent/device/device.h"
+#include "agent/rpc/rpc.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -421,4 +422,25 @@ void on_update_container(struct ttrpc_call *call, const void *request, void *arg
 	if (e)
 		entry_put(e);
 	answer(call, result, &err);
+}
+
+/* In cgroup v1 a cpuset copies its parent's CPUs once; v2 follows changes. */
+void container_widen_cpusets(struct sandbox *s)
+{
+	struct err err = ERR_INIT;
+	AUTO(str) char *cpus = file_read_line(AT_FDCWD, "/sys/devices/system/cpu/online", &err);
+	struct oci_resources r = { .cpu = { .cpus = cpus } };
+
+	if (!cpus || access("/sys/fs/cgroup/cpuset/cgroup.procs", F_OK) < 0)
+		return;
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->entries.n; i++) {
+		struct entry *e = s->entries.v[i];
+
+		if (e->state == ENTRY_READY && container_update(e->core, &r, &err) < 0) {
+			log_err(LOG_WARN, &err, "cpuset stays", LOG_S("container", e->id));
+			err_clear(&err);
+		}
+	}
+	(void)pthread_mutex_unlock(&s->lock);
 }

@@ -4,6 +4,7 @@
 #include "agent/agent.h"
 #include "agent/boot.h"
 #include "agent/console.h"
+#include "agent/rpc/rpc.h"
 #include "agent/storage/watcher.h"
 #include "agent/transport.h"
 

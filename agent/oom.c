@@ -4,6 +4,7 @@
  */
 
 #include "agent/agent.h"
+#include "agent/rpc/rpc.h"
 
 #include "base/log.h"
 #include "base/mem.h"

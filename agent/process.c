@@ -2,6 +2,7 @@
 /* Processes: their pipes, their exit, and the calls that wait for it. */
 
 #include "agent/agent.h"
+#include "agent/rpc/rpc.h"
 
 #include "base/fd.h"
 #include "base/file.h"

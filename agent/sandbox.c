@@ -2,6 +2,7 @@
 /* The sandbox: its lists, CreateSandbox and DestroySandbox. */
 
 #include "agent/agent.h"
+#include "agent/rpc/rpc.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -133,21 +134,6 @@ struct process *process_find(struct sandbox *s, const char *id, const char *exec
 		err_set(err, E_NOT_FOUND, "there is no process '%.128s' of container '%.128s'",
 			exec_id, id);
 	return found;
-}
-
-struct deadline flow_deadline(struct ttrpc_call *call, uint64_t ms)
-{
-	return deadline_min(ttrpc_call_deadline(call), deadline_in(ms));
-}
-
-void answer(struct ttrpc_call *call, int result, const struct err *err)
-{
-	Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
-
-	if (result < 0)
-		ttrpc_fail(call, err);
-	else
-		ttrpc_reply(call, &empty);
 }
 
 /* --- the requests --- */

@@ -10,6 +10,7 @@
  */
 
 #include "agent/agent.h"
+#include "agent/rpc/rpc.h"
 
 #include "base/fd.h"
 #include "base/mem.h"

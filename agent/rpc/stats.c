@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Statistics of a container, and of the guest's network. */
 
-#include "agent/agent.h"
+#include "agent/rpc/rpc.h"
 
+#include "agent/agent.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
