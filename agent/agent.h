@@ -10,6 +10,7 @@
  * event may use an object it found until it returns; a flow needs a reference.
  */
 
+#include "agent/oom.h"
 #include "agent/paths.h"
 #include "agent/settings.h"
 #include "agent/storage/storage.h"
@@ -31,7 +32,6 @@
 
 struct process;
 struct waiter;
-struct oom_waiter;
 
 /*
  * An fd of a standard stream and its watch. A pipe is either read or written; a terminal is both at
@@ -89,8 +89,7 @@ struct entry {
 	VEC(struct process *) processes; /* the first is the container's; lock */
 	char **storages;                 /* mount points that it holds */
 	unsigned refs;                   /* lock */
-	struct container_oom oom;        /* loop */
-	struct watch *oom_watch;         /* loop */
+	struct oom_watch oom;            /* loop */
 };
 
 struct sandbox {
@@ -105,10 +104,9 @@ struct sandbox {
 	int pid_ns;              /* of the first container; lock */
 	bool dns_bound;          /* lock */
 	VEC(struct entry *) entries;
-	struct storages storages;             /* has a lock of its own */
-	VEC(char *) oom_events;               /* loop: container ids not yet returned */
-	VEC(struct oom_waiter *) oom_waiters; /* loop */
-	bool ending;                          /* loop: DestroySandbox was answered */
+	struct storages storages; /* has a lock of its own */
+	struct oom_events oom;    /* loop */
+	bool ending;              /* loop: DestroySandbox was answered */
 };
 
 void sandbox_init(struct sandbox *s, const struct settings *settings, struct loop *loop);
@@ -159,7 +157,3 @@ MUST_CHECK int container_remove(struct sandbox *s, const char *id, struct deadli
 
 /* Lets the containers use CPUs that came online. */
 void container_widen_cpusets(struct sandbox *s);
-
-void oom_watch_start(struct entry *e);   /* loop */
-void oom_watch_release(struct entry *e); /* loop */
-void oom_release(struct sandbox *s);     /* loop, or after it ended */

@@ -158,8 +158,8 @@ static struct entry *new_entry(struct sandbox *s, const char *id)
 	struct entry *e = NEW(struct entry);
 
 	e->sandbox = s;
-	e->oom = (struct container_oom)CONTAINER_OOM_NONE;
 	e->id = xstrdup(id);
+	e->oom = (struct oom_watch)OOM_WATCH_INIT(s->loop, &s->oom, e->id);
 	e->bundle = str_fmt(GUEST_DIR "/%s", id);
 	return e;
 }
@@ -205,7 +205,7 @@ static void start_oom(void *arg)
 {
 	struct entry *e = arg;
 
-	oom_watch_start(e);
+	oom_watch_start(&e->oom, e->core);
 	entry_put(e);
 }
 

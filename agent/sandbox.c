@@ -63,7 +63,7 @@ static void free_on_loop(void *arg)
 {
 	struct entry *e = arg;
 
-	oom_watch_release(e);
+	oom_watch_release(&e->oom);
 	for (size_t i = 0; i < e->processes.n; i++)
 		process_free(e->processes.v[i]);
 	vec_release(&e->processes);
@@ -313,7 +313,7 @@ void sandbox_release(struct sandbox *s)
 	while (s->entries.n)
 		entry_drop(s->entries.v[0]);
 	empty_sandbox(s);
-	oom_release(s);
+	oom_release(&s->oom);
 	vec_release(&s->entries);
 	storages_release(&s->storages);
 }
