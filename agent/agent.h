@@ -12,6 +12,7 @@
 
 #include "agent/oom.h"
 #include "agent/paths.h"
+#include "agent/process.h"
 #include "agent/settings.h"
 #include "agent/storage/storage.h"
 
@@ -29,48 +30,6 @@
 #include <stdint.h>
 
 /* --- model --- */
-
-struct process;
-struct waiter;
-
-/*
- * An fd of a standard stream and its watch. A pipe is either read or written; a terminal is both at
- * the same time, and is the process's "out". At most one request is pending for each direction. All
- * members: loop.
- */
-struct stream {
-	struct process *process;
-	int fd; /* -1: closed */
-	struct watch *watch;
-	struct {
-		struct ttrpc_call *call;
-		uint32_t want;       /* at most this many bytes */
-		struct watch *timer; /* of a terminal: delays the next read, see stream.c */
-		bool resting;        /* the timer is running */
-		unsigned rest_ms;    /* the last delay, 0 after a pause in the output */
-		bool eof;            /* all output was delivered and the end was reported */
-		bool grown;          /* the pipe was enlarged */
-	} read;
-	struct {
-		struct ttrpc_call *call;
-		const uint8_t *data; /* the unwritten rest of the request */
-		size_t left, total;
-		bool last; /* CloseStdin was received meanwhile */
-	} write;
-};
-
-struct process {
-	struct entry *entry;
-	char *exec_id; /* "" for the container's first process */
-	/* The child; guarded by lock once the process is listed: pid and pidfd stay valid while the
-	 * lock is held. */
-	struct container_process core;
-	struct watch *exit_watch;     /* loop */
-	bool exited, waited;          /* loop */
-	int code;                     /* loop */
-	VEC(struct waiter *) waiters; /* loop */
-	struct stream in, out, err;   /* loop */
-};
 
 enum entry_state {
 	ENTRY_NEW,      /* only the flow that creates it uses it */
@@ -95,6 +54,7 @@ struct entry {
 struct sandbox {
 	struct loop *loop;
 	const struct settings *settings;
+	struct process_owner processes; /* of every container */
 	pthread_mutex_t lock;
 	pthread_cond_t released; /* an entry's reference was dropped */
 	char *id;                /* NULL before CreateSandbox; lock */
@@ -124,25 +84,8 @@ void entry_drop(struct entry *e);
 /* On the loop: a process of a container, "" for the first. E_NOT_FOUND. */
 struct process *process_find(struct sandbox *s, const char *id, const char *exec_id,
 			     struct err *err);
-struct process *process_new(struct entry *e, const char *exec_id);
-/* loop. Called only by the owner: the entry being freed, process_settle, or a flow that has not
- * listed it. */
-void process_free(struct process *p);
-/* Makes the three pipes (none with a terminal); theirs gets the child's ends, owned by the
- * caller. */
-MUST_CHECK int process_pipes(struct process *p, bool terminal, unsigned size,
-			     struct container_stdio *theirs, struct err *err);
-/* Any thread: the loop watches its exit and its streams from now on. */
-void process_watch(struct process *p);
-/* loop: frees an exec that has exited, was waited for, and whose output was read to the end. An
- * event must not use the process after this call. */
-void process_settle(struct process *p);
-
-void stream_init(struct stream *s, struct process *p, int fd);
-/* Answers the pending requests and closes the fd. */
-void stream_close(struct stream *s);
-/* The process has exited: a terminal is now read without delay, to its end. */
-void stream_process_exited(struct process *p);
+/* The first process has the container's id; an empty exec id means all processes. */
+MUST_CHECK int entry_signal(struct entry *e, const char *exec_id, unsigned number, struct err *err);
 
 /* Makes the IPC and UTS namespaces shared by the containers of the sandbox. */
 MUST_CHECK int namespaces_share(struct sandbox *s, struct err *err);

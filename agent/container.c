@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,7 +55,7 @@ static int make_bundle(struct entry *e, const struct oci_spec *spec, struct err 
 static int make_core(struct entry *e, const struct oci_spec *spec, struct deadline deadline,
 		     struct err *err)
 {
-	struct process *init = process_new(e, "");
+	struct process *init = process_new(&e->sandbox->processes, e, "");
 	struct container_options o = { .id = e->id,
 				       .spec = spec,
 				       .bundle = e->bundle,
@@ -65,8 +66,7 @@ static int make_core(struct entry *e, const struct oci_spec *spec, struct deadli
 	struct container *core = NULL;
 	int result = -1;
 
-	if (process_pipes(init, spec->process->terminal, e->sandbox->settings->pipe_size, &o.stdio,
-			  err) == 0)
+	if (process_pipes(init, spec->process->terminal, &o.stdio, err) == 0)
 		result = container_create(&o, &core, &init->core, err);
 	close_ends(&o.stdio);
 	(void)pthread_mutex_lock(&e->sandbox->lock);
@@ -270,8 +270,8 @@ static int exec_process(struct entry *e, const Grpc__ExecProcessRequest *r,
 	spec = oci_process_from_message(r->process, err);
 	if (!spec)
 		return -1;
-	p = process_new(e, r->exec_id);
-	if (process_pipes(p, spec->terminal, e->sandbox->settings->pipe_size, &theirs, err) == 0 &&
+	p = process_new(&e->sandbox->processes, e, r->exec_id);
+	if (process_pipes(p, spec->terminal, &theirs, err) == 0 &&
 	    container_exec(e->core, spec, &theirs, deadline, &p->core, err) == 0 &&
 	    list_exec(p, err) == 0) {
 		process_watch(p);
@@ -293,6 +293,44 @@ void on_exec_process(struct ttrpc_call *call, const void *request, void *arg)
 	if (e)
 		entry_put(e);
 	answer(call, result, &err);
+}
+
+/* --- signals --- */
+
+static int signal_one(struct entry *e, const char *exec_id, unsigned number, struct err *err)
+{
+	struct sandbox *s = e->sandbox;
+	bool found = false;
+	int result = 0;
+
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < e->processes.n && !found; i++) {
+		const struct process *p = e->processes.v[i];
+
+		if (!str_eq(p->exec_id, exec_id) || p->core.child.pid <= 0)
+			continue;
+		found = true;
+		result = process_signal(p, number, err);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return found ? result
+		     : err_set(err, E_NOT_FOUND, "container %s has no running process '%.128s'",
+			       e->id, exec_id);
+}
+
+int entry_signal(struct entry *e, const char *exec_id, unsigned number, struct err *err)
+{
+	struct err ended = ERR_INIT; /* others may still run */
+
+	if (number < 1 || number > 64)
+		return err_set(err, E_INVALID, "invalid signal %u", number);
+	if (str_eq(exec_id, e->id))
+		return signal_one(e, "", number, err);
+	if (*exec_id)
+		return signal_one(e, exec_id, number, err);
+	if (number == SIGTERM)
+		(void)!signal_one(e, "", number, &ended);
+	return container_signal_all(e->core, (int)number, err);
 }
 
 /* --- remove --- */

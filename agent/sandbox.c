@@ -22,6 +22,30 @@
 
 enum { HOSTNAME_MAX = 64, CREATE_MS = 60000, DESTROY_MS = 30000 };
 
+/* loop, with the lock held */
+static void on_reaped(struct process *p)
+{
+	struct entry *e = p->entry;
+
+	if (!*p->exec_id && (e->state == ENTRY_NEW || e->state == ENTRY_READY))
+		container_init_ended(e->core);
+}
+
+static void on_over(struct process *p)
+{
+	struct entry *e = p->entry;
+
+	(void)pthread_mutex_lock(&e->sandbox->lock);
+	for (size_t i = 0; i < e->processes.n; i++) {
+		if (e->processes.v[i] == p) {
+			vec_remove(&e->processes, i);
+			break;
+		}
+	}
+	(void)pthread_mutex_unlock(&e->sandbox->lock);
+	process_free(p);
+}
+
 void sandbox_init(struct sandbox *s, const struct settings *settings, struct loop *loop)
 {
 	*s = (struct sandbox){ .loop = loop,
@@ -30,6 +54,11 @@ void sandbox_init(struct sandbox *s, const struct settings *settings, struct loo
 			       .ipc_ns = -1,
 			       .uts_ns = -1,
 			       .pid_ns = -1 };
+	s->processes = (struct process_owner){ .loop = loop,
+					       .lock = &s->lock,
+					       .pipe_size = settings->pipe_size,
+					       .reaped = on_reaped,
+					       .over = on_over };
 	cond_init(&s->released);
 	storages_init(&s->storages, loop, settings->hotplug_ms);
 }
