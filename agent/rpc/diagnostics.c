@@ -3,9 +3,10 @@
 
 #include "agent/rpc/rpc.h"
 
-#include "agent/agent.h"
+#include "agent/sandbox.h"
 #include "agent/termination.h"
 #include "base/str.h"
+#include "protocols/agent.pb-c.h"
 
 static int get_diagnostic_data(struct sandbox *s, const Grpc__GetDiagnosticDataRequest *r,
 			       struct buf *out, struct err *err)
@@ -16,7 +17,7 @@ static int get_diagnostic_data(struct sandbox *s, const Grpc__GetDiagnosticDataR
 	if (!str_eq(r->log_type, "termination_log") && !str_eq(r->log_type, "termination-log"))
 		return err_set(err, E_UNSUPPORTED, "there is no diagnostic data '%.64s'",
 			       r->log_type);
-	e = entry_get(s, r->container_id, err);
+	e = entry_get(&s->containers, r->container_id, err);
 	if (!e)
 		return -1;
 	if (e->termination_log)

@@ -3,12 +3,14 @@
 
 #include "agent/rpc/rpc.h"
 
-#include "agent/agent.h"
+#include "agent/container.h"
 #include "agent/guest.h"
 #include "agent/hotplug.h"
 #include "agent/metrics.h"
+#include "agent/sandbox.h"
 #include "agent/storage/driver.h"
 #include "base/str.h"
+#include "protocols/agent.pb-c.h"
 
 #include <sys/time.h>
 #include <unistd.h>
@@ -62,13 +64,14 @@ void on_reseed_random_dev(struct ttrpc_call *call, const void *request, void *ar
 void on_online_cpu_mem(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__OnlineCPUMemRequest *r = request;
+	struct sandbox *s = arg;
 	struct err err = ERR_INIT;
 	int result = hotplug_cpus(r->nb_cpus, flow_deadline(call, CPUS_MS), &err);
 
 	if (result == 0 && !r->cpu_only)
 		result = hotplug_memory(&err);
 	if (result == 0)
-		container_widen_cpusets(arg);
+		entries_widen_cpusets(&s->containers);
 	answer(call, result, &err);
 }
 

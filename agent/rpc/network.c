@@ -3,11 +3,12 @@
 
 #include "agent/rpc/rpc.h"
 
-#include "agent/agent.h"
 #include "agent/iptables.h"
 #include "agent/network.h"
+#include "agent/sandbox.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "protocols/agent.pb-c.h"
 
 #include <linux/neighbour.h>
 #include <string.h>

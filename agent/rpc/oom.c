@@ -3,8 +3,9 @@
 
 #include "agent/rpc/rpc.h"
 
-#include "agent/agent.h"
+#include "agent/sandbox.h"
 #include "base/mem.h"
+#include "protocols/agent.pb-c.h"
 
 #include <stdlib.h>
 
@@ -40,7 +41,7 @@ void on_get_oom_event(struct ttrpc_call *call, const void *request, void *arg)
 
 	(void)request;
 	/* dropped: the call was freed with the server. */
-	*k = (struct kept){ { reply_event, free, k }, &s->oom, call };
-	if (oom_wait(&s->oom, &k->waiter))
+	*k = (struct kept){ { reply_event, free, k }, &s->containers.oom, call };
+	if (oom_wait(&s->containers.oom, &k->waiter))
 		ttrpc_call_on_cancel(call, on_cancel, k);
 }

@@ -1,12 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests about a process: its end, which is waited for, and signals. */
+/* Requests about a process: entering a container, the end, which is waited for, and signals. */
 
 #include "agent/rpc/rpc.h"
 
-#include "agent/agent.h"
+#include "agent/container.h"
+#include "agent/sandbox.h"
 #include "base/mem.h"
+#include "oci/message.h"
+#include "protocols/agent.pb-c.h"
 
 #include <stdlib.h>
+
+enum { EXEC_MS = 60000 };
+
+/* --- exec --- */
+
+static int exec_process(struct entry *e, const Grpc__ExecProcessRequest *r,
+			struct deadline deadline, struct err *err)
+{
+	AUTO(oci_process) struct oci_process *spec = NULL;
+
+	if (!r->process)
+		return err_set(err, E_INVALID, "the request has no process");
+	spec = oci_process_from_message(r->process, err);
+	return spec ? entry_exec(e, r->exec_id, spec, deadline, err) : -1;
+}
+
+void on_exec_process(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const Grpc__ExecProcessRequest *r = request;
+	struct sandbox *s = arg;
+	struct err err = ERR_INIT;
+	struct entry *e = entry_get(&s->containers, r->container_id, &err);
+	int result = e ? exec_process(e, r, flow_deadline(call, EXEC_MS), &err) : -1;
+
+	if (e)
+		entry_put(e);
+	answer(call, result, &err);
+}
 
 /* --- the end --- */
 
@@ -46,8 +77,9 @@ static void on_cancel(void *arg)
 void on_wait_process(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__WaitProcessRequest *r = request;
+	struct sandbox *s = arg;
 	struct err err = ERR_INIT;
-	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
+	struct process *p = process_find(&s->containers, r->container_id, r->exec_id, &err);
 	struct kept *k;
 
 	if (!p) {
@@ -65,8 +97,9 @@ void on_wait_process(struct ttrpc_call *call, const void *request, void *arg)
 void on_signal_process(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__SignalProcessRequest *r = request;
+	struct sandbox *s = arg;
 	struct err err = ERR_INIT;
-	struct entry *e = entry_get(arg, r->container_id, &err);
+	struct entry *e = entry_get(&s->containers, r->container_id, &err);
 	int result = e ? entry_signal(e, r->exec_id, r->signal, &err) : -1;
 
 	if (e)

@@ -3,14 +3,15 @@
 
 #include "agent/rpc/rpc.h"
 
-#include "agent/agent.h"
 #include "agent/device/pci.h"
+#include "agent/sandbox.h"
 #include "agent/storage/copyfile.h"
 #include "agent/storage/mounted.h"
 #include "agent/storage/swap.h"
 #include "agent/storage/volume.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "protocols/agent.pb-c.h"
 #include "protocols/csi.pb-c.h"
 
 void on_copy_file(struct ttrpc_call *call, const void *request, void *arg)

@@ -3,7 +3,8 @@
 
 #include "agent/rpc/rpc.h"
 
-#include "agent/agent.h"
+#include "agent/sandbox.h"
+#include "protocols/agent.pb-c.h"
 
 /* --- answers --- */
 
@@ -44,7 +45,7 @@ static void read_stream(struct ttrpc_call *call, struct sandbox *sb,
 			const Grpc__ReadStreamRequest *r, bool is_err)
 {
 	struct err err = ERR_INIT;
-	struct process *p = process_find(sb, r->container_id, r->exec_id, &err);
+	struct process *p = process_find(&sb->containers, r->container_id, r->exec_id, &err);
 	struct stream *s = p ? process_output(p, is_err, &err) : NULL;
 
 	/* Before it is accepted, since it may be answered at once; one that is refused is answered
@@ -70,8 +71,9 @@ void on_read_stderr(struct ttrpc_call *call, const void *request, void *arg)
 void on_write_stdin(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__WriteStreamRequest *r = request;
+	struct sandbox *sb = arg;
 	struct err err = ERR_INIT;
-	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
+	struct process *p = process_find(&sb->containers, r->container_id, r->exec_id, &err);
 	struct stream *s = p ? process_input(p) : NULL;
 
 	if (s)
@@ -85,8 +87,9 @@ void on_write_stdin(struct ttrpc_call *call, const void *request, void *arg)
 void on_close_stdin(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__CloseStdinRequest *r = request;
+	struct sandbox *sb = arg;
 	struct err err = ERR_INIT;
-	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
+	struct process *p = process_find(&sb->containers, r->container_id, r->exec_id, &err);
 
 	if (p)
 		process_close_input(p);
@@ -96,8 +99,9 @@ void on_close_stdin(struct ttrpc_call *call, const void *request, void *arg)
 void on_tty_win_resize(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__TtyWinResizeRequest *r = request;
+	struct sandbox *sb = arg;
 	struct err err = ERR_INIT;
-	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
+	struct process *p = process_find(&sb->containers, r->container_id, r->exec_id, &err);
 
 	if (p)
 		(void)!container_resize(&p->core, r->row, r->column, &err);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Parts of the agent that need no agent: settings, PCI paths, device events, copied volumes. */
 
-#include "agent/agent.h"
 #include "agent/device/pci.h"
 #include "agent/device/uevent.h"
+#include "agent/settings.h"
 #include "agent/storage/driver.h"
 #include "agent/storage/watcher.h"
 
