@@ -3,7 +3,6 @@
 
 #include "agent/container.h"
 
-#include "agent/device/device.h"
 #include "agent/paths.h"
 #include "agent/spec.h"
 #include "base/fd.h"

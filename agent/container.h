@@ -7,13 +7,13 @@
  * the guest: devices, storages, files, pipes.
  */
 
+#include "agent/device/device.h"
 #include "agent/entry.h"
 #include "agent/sandbox.h"
 
 #include "base/deadline.h"
 #include "base/err.h"
 #include "oci/spec.h"
-#include "protocols/agent.pb-c.h"
 
 #include <stdbool.h>
 #include <stddef.h>

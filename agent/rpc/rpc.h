@@ -5,8 +5,9 @@
  * The agent's requests: ttRPC, and nothing else. A file for each family of requests; each handler
  * has three movements: it takes the message apart, acts on the model, answers.
  *
- * This is the top of the agent: nothing below includes this header or ttrpc/ttrpc.h. The model
- * knows the protocol's structs only as descriptions of storages and devices, which are plain data.
+ * This is the top of the agent: nothing below includes this header, and ttrpc/ttrpc.h only what
+ * listens (transport.c). The model knows the protocol's structs only as descriptions of storages
+ * and devices, which are plain data. tests/check-layers.sh has the order of the layers.
  *
  * Threads: a TTRPC_FLOW runs on a thread of its own, may block and needs references to what it
  * uses; a TTRPC_EVENT runs on the loop, must not block, and may use what it found until it returns.

@@ -3,19 +3,24 @@
 
 /* The storage drivers: how each kind of storage is mounted. Any thread. */
 
-#include "agent/storage/storage.h"
-
 #include "base/err.h"
+#include "loop/loop.h"
 #include "protocols/agent.pb-c.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What a driver needs besides the storage. */
+struct storage_driver_host {
+	struct loop *loop;
+	unsigned hotplug_ms; /* how long a device may take to appear */
+};
+
 struct storage_driver {
 	const char *name;
 	/* Mounts the storage at its mount_point. *mounted: it must be unmounted later, also if this
 	 * fails. */
-	int (*add)(const struct storages *storages, const Grpc__Storage *s, bool *mounted,
+	int (*add)(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
 		   struct err *err);
 };
 
@@ -24,9 +29,6 @@ const struct storage_driver *storage_driver_find(const char *name, struct err *e
 
 /* NULL-terminated names of the drivers. */
 const char *const *storage_drivers(void);
-
-/* Gives everything below the mount point to the group of the request (Kubernetes' fsGroup). */
-MUST_CHECK int storage_set_group(const Grpc__Storage *s, struct err *err);
 
 /* Parses size= and pagesize= of hugetlbfs, in bytes. */
 MUST_CHECK int storage_huge_pages(const Grpc__Storage *s, uint64_t *size, uint64_t *page_size,

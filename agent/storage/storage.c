@@ -5,6 +5,7 @@
 
 #include "agent/paths.h"
 #include "agent/storage/driver.h"
+#include "agent/storage/group.h"
 #include "agent/storage/watcher.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -19,9 +20,7 @@
 
 void storages_init(struct storages *s, struct loop *loop, unsigned hotplug_ms)
 {
-	*s = (struct storages){ .loop = loop,
-				.hotplug_ms = hotplug_ms,
-				.lock = PTHREAD_MUTEX_INITIALIZER };
+	*s = (struct storages){ .host = { loop, hotplug_ms }, .lock = PTHREAD_MUTEX_INITIALIZER };
 	cond_init(&s->released);
 }
 
@@ -120,7 +119,7 @@ int storage_add(struct storages *s, const Grpc__Storage *storage, struct deadlin
 	result = claim(s, storage, deadline, err);
 	if (result != 0)
 		return result > 0 ? 0 : err_wrap(err, "storage %.256s", storage->mount_point);
-	result = driver->add(s, storage, &mounted, err);
+	result = driver->add(&s->host, storage, &mounted, err);
 	if (result == 0 && storage->fs_group)
 		result = storage_set_group(storage, err);
 	if (result < 0 && mounted)

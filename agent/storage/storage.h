@@ -11,6 +11,8 @@
  * known here.
  */
 
+#include "agent/storage/driver.h"
+
 #include "base/deadline.h"
 #include "base/err.h"
 #include "base/vec.h"
@@ -28,8 +30,7 @@ struct storage {
 };
 
 struct storages {
-	struct loop *loop;
-	unsigned hotplug_ms; /* how long a device may take to appear */
+	struct storage_driver_host host;
 	pthread_mutex_t lock;
 	pthread_cond_t released; /* a storage is no longer busy */
 	VEC(struct storage) v;

@@ -5,6 +5,8 @@
 #include "agent/device/uevent.h"
 #include "agent/settings.h"
 #include "agent/storage/driver.h"
+#include "agent/storage/group.h"
+#include "agent/storage/storage.h"
 #include "agent/storage/watcher.h"
 
 #include "base/buf.h"
