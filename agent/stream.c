@@ -165,7 +165,7 @@ static void try_write(struct stream *s)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN && !(s->ended))
+		if (n < 0 && errno == EAGAIN && !s->ended)
 			return;
 		if (n < 0)
 			break;
