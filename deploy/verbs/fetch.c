@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy fetch: an offline copy of a release, verified before it is made. */
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "deploy/cli/node.h"
@@ -29,6 +30,10 @@ const struct opt fetch_opts[] = {
 	OPT_END,
 };
 
+/* What it opens at once, at most: the documents and blobs of both directories, and the pipes of its
+ * children. */
+enum { FDS_NEEDED = 20 };
+
 int verb_fetch(int argc, char **argv, struct err *err)
 {
 	static const struct source_progress show = { progress_at, NULL };
@@ -40,7 +45,10 @@ int verb_fetch(int argc, char **argv, struct err *err)
 	if (!o.to)
 		return err_set(err, E_USAGE, "--to DIR is required: the directory of the copy");
 	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0 ||
-	    offer_open(d, &offer, err) < 0 || path_make(o.to, 0755, err) < 0)
+	    offer_open(d, &offer, err) < 0)
+		return -1;
+	/* A copy that begins must be able to end. */
+	if (fd_check_room(FDS_NEEDED, err) < 0 || path_make(o.to, 0755, err) < 0)
 		return -1;
 	AUTO(fd) int dir = open(o.to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)

@@ -46,38 +46,45 @@ static int check_unused(struct err *err)
 	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
 }
 
+static int ask(const struct registration *reg, uint64_t bytes, struct err *err)
+{
+	AUTO(str)
+	char *question = str_fmt("uninstall kata, which frees %s%s?", say_bytes(bytes),
+				 reg->told.restart && !reg->told.reload
+					 ? ", and restart the container manager"
+					 : "");
+
+	return ask_yes(question, o.change.yes, err);
+}
+
 int verb_uninstall(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
+	AUTO(plan) struct plan p = PLAN_INIT;
+	uint64_t bytes;
 	bool installed;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
-	    registration_drop(d, &reg, err) < 0)
+	    registration_drop(d, &reg, err) < 0 ||
+	    deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
 		return -1;
+	bytes = deploy_frees(d, &p);
 	if (o.change.dry_run) {
-		AUTO(plan) struct plan p = PLAN_INIT;
-
-		if (deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
-			return -1;
-		say_plan(&p);
+		say_plan_to_free(&p, bytes);
 		return 0;
 	}
 	installed = deploy_installed(d)->current;
 	if (!installed && registration_check_left(&reg, err) < 0)
 		return -1;
-	if (installed && (check_unused(err) < 0 ||
-			  ask_yes(reg.told.restart && !reg.told.reload
-					  ? "uninstall kata and restart the container manager?"
-					  : "uninstall kata?",
-				  o.change.yes, err) < 0))
+	if (installed && (check_unused(err) < 0 || ask(&reg, bytes, err) < 0))
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	say_done("uninstall", installed, "kata is uninstalled");
+	say_freed("uninstall", installed, "kata is uninstalled", bytes);
 	return 0;
 }
