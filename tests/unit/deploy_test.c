@@ -369,9 +369,9 @@ START_TEST(a_step_that_fails_undoes_everything)
 	char *dropin = at("manager/conf.d/kata.toml"), *edited = at("manager/edited.toml");
 	AUTO(str) char *config = at("manager/config.toml");
 	struct deploy_file files[] = {
-		{ dropin, "new", 3, 0600 },
-		{ edited, "ours", 4, 0 },
-		{ config, "changed", 7, 0 },
+		{ dropin, "new", 3, 0600, false },
+		{ edited, "ours", 4, 0, false },
+		{ config, "changed", 7, 0, false },
 	};
 	struct deploy_step step = { .ops = &restart,
 				    .name = "restart the manager",
@@ -426,7 +426,7 @@ static const struct deploy_step_ops *const watched[] = { &watch, &restart, NULL 
 START_TEST(steps_around_files)
 {
 	AUTO(str) char *config = at("config.toml");
-	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_file file = { config, "changed", 7, 0, false };
 	struct deploy_step steps[] = {
 		{ .ops = &restart, .name = "restart" },
 		{ .ops = &watch, .name = "watch", .before_files = _i == 1 }
@@ -447,7 +447,7 @@ END_TEST
 START_TEST(foreign_directories_go_if_empty)
 {
 	AUTO(str) char *dropin = at("manager/conf.d/kata.toml");
-	struct deploy_file file = { dropin, "new", 3, 0600 }, gone = { .path = dropin };
+	struct deploy_file file = { dropin, "new", 3, 0600, false }, gone = { .path = dropin };
 	struct deploy_change c = { .files = &file, .nfiles = 1 },
 			     away = { .files = &gone, .nfiles = 1 };
 	AUTO(deploy) struct deploy *d = NULL;
@@ -524,6 +524,31 @@ START_TEST(a_journal_that_is_not_ours_stops_everything)
 }
 END_TEST
 
+/* It is part of the change, but not of what an uninstall takes away; its directory is private. */
+START_TEST(a_file_may_outlive_the_installation)
+{
+	AUTO(str) char *kept = at("var/lib/memory/file");
+	struct deploy_file file = { kept, "kept", 4, 0600, true },
+			   gone = { .path = kept, .outlives = true };
+	struct deploy_change c = { .files = &file, .nfiles = 1 },
+			     last = { .files = &gone, .nfiles = 1 };
+	struct stat st;
+
+	AUTO(deploy) struct deploy *d = NULL;
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	OK(lay_down(d, "1", &c, &err));
+	ck_assert(has_text("var/lib/memory/file", "kept"));
+	AUTO(str) char *own = at("var/lib/memory");
+	ck_assert_int_eq(stat(own, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0700);
+	OK(deploy_uninstall(d, _i ? &last : NULL, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert(!there("kata"));
+	ck_assert_int_eq(there("var/lib/memory/file"), !_i);
+	ck_assert_int_eq(there("var"), !_i);
+}
+END_TEST
+
 START_TEST(a_newer_install_json_is_left_alone)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -573,6 +598,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_full_file_system_is_seen_before, 0, 2);
 	tcase_add_test(tc, a_read_only_file_system_is_seen_before);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
+	tcase_add_loop_test(tc, a_file_may_outlive_the_installation, 0, 2);
 	tcase_add_test(tc, a_newer_install_json_is_left_alone);
 	tcase_add_test(tc, staging_of_a_dead_process_goes);
 	suite_add_tcase(suite, tc);
