@@ -58,7 +58,7 @@ check_shells() { # PROGRAM
 	offers "$1" "" install --nonsense
 	case $1 in
 	*kata-deploy)
-		offers "$1" "generate show rotate" keys ""
+		offers "$1" "generate show trust forget root sign rotate" keys ""
 		offers "$1" --passphrase-fd release sign --pass
 		;;
 	esac

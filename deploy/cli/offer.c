@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
+#include "deploy/cli/memory.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/store/store.h"
@@ -91,8 +92,10 @@ static struct json *list_json(char *const *list)
 	return j;
 }
 
+/* With the checks that were waived, which status shows as long as the release is installed. */
 static struct json *make_memory(const struct offer *o, char *const *from)
 {
+	AUTO(json) struct json *report = trust_report(o->trust);
 	const struct cli_parts *parts = &o->wanted->parts;
 	const struct release *r = &o->release;
 	struct json *j = json_make_object();
@@ -105,6 +108,8 @@ static struct json *make_memory(const struct offer *o, char *const *from)
 		json_put(j, "without", list_json(parts->without));
 	json_put(j, "serial", json_make_u64(r->serial));
 	json_put(j, "expires", json_make_u64(r->expires));
+	if (json_count(json_get(report, "waived")))
+		json_put(j, "waived", json_share(json_get(report, "waived")));
 	return j;
 }
 
@@ -160,10 +165,10 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 
 	/* A pin identifies the release itself, so the channel is not needed. */
 	if (o->wanted->trust.pin)
-		return 0;
+		return trust_no_channel(o->trust, err);
 	if (read_verified(o, "channel.yaml", CHANNEL_TEXT_MAX, &text, &why) < 0) {
 		if (why.code == E_NOT_FOUND)
-			return 0;
+			return trust_no_channel(o->trust, err);
 		*err = why;
 		return -1;
 	}
@@ -246,17 +251,74 @@ static int recall_components(const struct deploy *d, struct cli_parts *parts, st
 		       : 0;
 }
 
-int offer_open(const struct deploy *d, struct offer *o, struct err *err)
+static bool same_entry(const struct entry *a, const struct entry *b)
+{
+	return b && a->type == b->type && a->mode == b->mode && str_eq(a->sha256, b->sha256) &&
+	       str_eq(a->target, b->target);
+}
+
+/* Every file of the generation is one of the release. */
+static bool is_part_of(const struct layout *generation, const struct release *r)
+{
+	vec_each(struct entry, e, &generation->entries) {
+		if (!same_entry(e, layout_find(&r->layout, e->path)))
+			return false;
+	}
+	return true;
+}
+
+/* The layout of the generation that was installed from this release. Its files are what is here
+ * already, so that it does not matter how old the release is. */
+static int select_installed(const struct deploy *d, struct offer *o, struct err *err)
+{
+	vec_each(const struct generation, g, &deploy_installed(d)->generations) {
+		AUTO(layout) struct layout l = LAYOUT_INIT;
+
+		if (!str_eq(g->version, o->release.version))
+			continue;
+		if (deploy_layout(d, g->id, &l, err) < 0)
+			return -1;
+		if (is_part_of(&l, &o->release)) {
+			o->layout = l;
+			l = (struct layout)LAYOUT_INIT;
+			return 0;
+		}
+	}
+	err_set(err, E_STATE, "the source has kata %s, but another release is installed",
+		o->release.version);
+	return err_hint(err, "name the installed release with --release, or upgrade");
+}
+
+static int select_layout(const struct deploy *d, struct offer *o, struct err *err)
+{
+	const struct cli_parts *parts = &o->wanted->parts;
+
+	if (o->installed_only)
+		return select_installed(d, o, err);
+	return release_select(&o->release, parts->components, parts->without, &o->layout, err);
+}
+
+static int open_trust(const struct deploy *d, struct offer *o, struct err *err)
 {
 	const struct cli_trust *c = &o->wanted->trust;
+	AUTO(str) char *kept = NULL;
+	struct trust_options t = memory_options(o->place, &kept);
+
+	t.keys = c->keys;
+	t.channel_keys = c->channel_keys;
+	t.threshold = c->threshold;
+	t.directory = c->directory ? c->directory : TRUST_DIRECTORY;
+	t.pin = c->pin;
+	t.allow_downgrade = c->allow_downgrade;
+	t.allow_expired = c->allow_expired;
+	t.without_channel = c->without_channel;
+	t.installed_only = o->installed_only;
+	return trust_open(&t, deploy_state(d), &o->trust, err);
+}
+
+int offer_open(const struct deploy *d, struct offer *o, struct err *err)
+{
 	struct cli_parts *parts = &o->wanted->parts;
-	struct trust_options t = { .keys = c->keys,
-				   .threshold = c->threshold,
-				   .directory = c->directory ? c->directory : TRUST_DIRECTORY,
-				   .pin = c->pin,
-				   .allow_downgrade = c->allow_downgrade,
-				   .allow_expired = c->allow_expired,
-				   .now = place_now(o->place) };
 	AUTO(strv) char **from = NULL;
 	char digest[65] = "";
 
@@ -264,10 +326,9 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 	split_lists(&parts->without);
 	progress_phase("release");
 	if (recall_components(d, parts, err) < 0 || open_source(d, o, &from, err) < 0 ||
-	    trust_open(&t, deploy_state(d), &o->trust, err) < 0 ||
-	    of_any_mirror(o, follow_channel, digest, err) < 0 ||
+	    open_trust(d, o, err) < 0 || of_any_mirror(o, follow_channel, digest, err) < 0 ||
 	    of_any_mirror(o, read_release, digest, err) < 0 || suits(o, err) < 0 ||
-	    release_select(&o->release, parts->components, parts->without, &o->layout, err) < 0)
+	    select_layout(d, o, err) < 0)
 		return -1;
 	o->memory = make_memory(o, from);
 	return 0;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static int settle_root(struct cli_place *p, struct err *err)
 {
@@ -26,9 +27,28 @@ static int settle_root(struct cli_place *p, struct err *err)
 	return 0;
 }
 
+/* One that is named is a path of this system, as a lock is. */
+static int settle_memory(struct cli_place *p, struct err *err)
+{
+	AUTO(str) char *here = NULL, *path = NULL;
+
+	if (p->own_memory)
+		return 0;
+	if (!p->memory && p->root) {
+		p->own_memory = path_from_root(p->root, TRUST_KEPT, err);
+	} else {
+		path = xstrdup(p->memory ? p->memory : TRUST_KEPT);
+		here = *path == '/' ? NULL : getcwd(NULL, 0);
+		AUTO(str) char *whole = here ? path_join(here, path) : xstrdup(path);
+		p->own_memory = path_clean(whole);
+	}
+	p->memory = p->own_memory;
+	return p->own_memory ? 0 : -1;
+}
+
 int place_settle(struct cli_place *p, struct err *err)
 {
-	if (settle_root(p, err) < 0)
+	if (settle_root(p, err) < 0 || settle_memory(p, err) < 0)
 		return -1;
 	if (!p->prefix)
 		p->prefix = CLI_PREFIX;

@@ -50,6 +50,19 @@ void say(const char *fmt, ...)
 	(void)putchar('\n');
 }
 
+void say_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (how->quiet)
+		return;
+	progress_end();
+	va_start(ap, fmt);
+	(void)vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	(void)fputc('\n', stderr);
+}
+
 void say_plan(const struct plan *p)
 {
 	AUTO(buf) struct buf text = BUF_INIT(64 << 20);

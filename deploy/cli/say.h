@@ -26,6 +26,8 @@ void say_json(const struct json *j);
 bool say_has_answered(void);
 /* Prints a line on standard output, unless --json or --quiet. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same on standard error, for what is no result; also with --json. */
+void say_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Prints a plan, for --dry-run. */
 void say_plan(const struct plan *p);
 /* Prints the result of a change that has no details: {"verb", "changed"} with --json, else the

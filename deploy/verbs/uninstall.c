@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy uninstall: removes what was installed, and only that; refuses while pods run. */
 
+#include "base/log.h"
 #include "base/str.h"
 #include "cli/ask.h"
+#include "deploy/cli/memory.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
@@ -11,7 +13,7 @@
 static struct {
 	struct cli_place place;
 	struct cli_manager manager;
-	bool force;
+	bool force, forget;
 	struct cli_change change;
 	struct cli_talk talk;
 } o;
@@ -20,6 +22,7 @@ const struct opt uninstall_opts[] = {
 	CLI_PLACE(o.place),
 	CLI_MANAGER(o.manager),
 	OPT_FLAG('f', "force", &o.force, "even if pods are running, which are then lost"),
+	OPT_FLAG(0, "forget-trust", &o.forget, "forget which releases were accepted here"),
 	CLI_CHANGE(o.change),
 	CLI_TALK(o.talk),
 	OPT_END,
@@ -46,17 +49,71 @@ static int check_unused(struct err *err)
 	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
 }
 
+/* NULL: it cannot be read, which keeps nobody from uninstalling. */
+static struct trust *open_memory(const struct deploy *d)
+{
+	AUTO(str) char *kept = NULL;
+	struct trust_options options = memory_options(&o.place, &kept);
+	struct err why = ERR_INIT;
+	struct trust *t = NULL;
+
+	options.memory_only = true;
+	if (trust_open(&options, deploy_state(d), &t, &why) < 0 && !o.forget &&
+	    deploy_installed(d)->current)
+		log_err(LOG_WARN, &why, "what was accepted here cannot be remembered");
+	return t;
+}
+
+static int ask(const struct registration *reg, struct err *err)
+{
+	return ask_yes(reg->told.restart && !reg->told.reload
+			       ? "uninstall kata and restart the container manager?"
+			       : "uninstall kata?",
+		       o.change.yes, err);
+}
+
+static void say_memory(bool stays, bool forgotten)
+{
+	if (stays)
+		say("which releases were accepted here stays remembered in %s/" TRUST_KEPT_NAME
+		    "; --forget-trust removes it",
+		    o.place.memory);
+	else if (forgotten)
+		say("which releases were accepted here is forgotten");
+}
+
+/* Nothing is installed, but something may be remembered. */
+static int forget(const struct registration *reg, const struct trust *t, struct err *err)
+{
+	int forgotten = 0;
+
+	if (registration_check_left(reg, err) < 0)
+		return -1;
+	if (o.forget)
+		forgotten = memory_forget(&o.place, t, err);
+	if (forgotten < 0)
+		return -1;
+	say_done("uninstall", forgotten, "nothing was installed");
+	say_memory(false, forgotten);
+	return 0;
+}
+
 int verb_uninstall(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
-	bool installed;
+	AUTO(memory) struct memory memory = { 0 };
+	AUTO(trust) struct trust *trust = NULL;
+	bool stays = false;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
 	    registration_drop(d, &reg, err) < 0)
 		return -1;
+	trust = open_memory(d);
+	if (trust || o.forget)
+		memory_leave(&o.place, trust, o.forget, &reg.change, &memory, &stays);
 	if (o.change.dry_run) {
 		AUTO(plan) struct plan p = PLAN_INIT;
 
@@ -65,19 +122,15 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 		say_plan(&p);
 		return 0;
 	}
-	installed = deploy_installed(d)->current;
-	if (!installed && registration_check_left(&reg, err) < 0)
-		return -1;
-	if (installed && (check_unused(err) < 0 ||
-			  ask_yes(reg.told.restart && !reg.told.reload
-					  ? "uninstall kata and restart the container manager?"
-					  : "uninstall kata?",
-				  o.change.yes, err) < 0))
+	if (!deploy_installed(d)->current)
+		return forget(&reg, trust, err);
+	if (check_unused(err) < 0 || ask(&reg, err) < 0)
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	say_done("uninstall", installed, "kata is uninstalled");
+	say_done("uninstall", true, "kata is uninstalled");
+	say_memory(stays, o.forget);
 	return 0;
 }

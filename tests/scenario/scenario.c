@@ -38,8 +38,8 @@
  *	same-as: NAME, of: PATH
  *
  * Paths are relative to a temporary directory. In strings ${dir} is that directory, ${key} the
- * public key that signs. A command that says nothing about them gets a prefix, a lock, a cache and
- * a trust directory in there, and neither container manager nor proof.
+ * public key that signs. A command that says nothing about them gets a prefix, a lock, a cache, a
+ * trust directory and a memory of trust in there, and neither container manager nor proof.
  */
 
 #include "base/deadline.h"
@@ -157,8 +157,10 @@ static void add_defaults(const struct node *n, const char *verb, char ***argv)
 	/* Another root has a place and a lock of its own. */
 	if (!mentions(*argv, "--root"))
 		default_to(argv, "--prefix", n, "opt");
-	if (!mentions(*argv, "--root") && !str_eq(verb, "doctor"))
+	if (!mentions(*argv, "--root") && !str_eq(verb, "doctor")) {
 		default_to(argv, "--lock", n, "lock");
+		default_to(argv, "--trust-memory", n, "memory");
+	}
 	if (strv_has((char *const *)releases, verb)) {
 		default_to(argv, "--cache", n, "cache");
 		default_to(argv, "--trust-dir", n, "trust.d");
