@@ -5,8 +5,9 @@
 #
 #   release.sh KATA-DEPLOY TREE OUT VERSION GUEST-KERNEL
 #
-# Environment: KEY, a secret key (else a development key is made below build/ and its public key is
-# put beside the release; it is trusted only with --key OUT/development.pub), PASSPHRASE_FD,
+# Environment: KEY, a secret key, or "none" to sign elsewhere (without it a development key is made
+# below build/ and its public key is put beside the release; it is trusted only with --key
+# OUT/development.pub), PASSPHRASE_FD,
 # SERIAL (default: the time of creation), SOURCE_DATE_EPOCH (default: the time of the last commit),
 # OLD (release directories to make patches from), LEVEL (of zstd), CHANNEL, EXPIRES, COMPONENTS.
 set -euo pipefail
@@ -33,6 +34,7 @@ for old in ${OLD:-}; do args+=(--old "$old"); done
 [ -z "${EXPIRES:-}" ] || args+=(--expires "$EXPIRES")
 
 "$deploy" release build "${args[@]}"
+[ "${KEY:-}" != none ] || exit 0
 sign=()
 [ -z "${PASSPHRASE_FD:-}" ] || sign=(--passphrase-fd "$PASSPHRASE_FD")
 if [ -z "${KEY:-}" ]; then

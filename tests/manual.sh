@@ -53,7 +53,7 @@ check_shells() { # PROGRAM
 	done
 	offers "$1" install in
 	offers "$1" --prefix install --pre
-	offers "$1" --force "$(verbs "$1" | grep -x 'uninstall\|remove')" --fo
+	offers "$1" --force "$(verbs "$1" | grep -x 'uninstall\|remove')" --forc
 	offers "$1" "" install --prefix ""
 	offers "$1" "" install --nonsense
 	case $1 in

@@ -74,7 +74,7 @@ start_restarter() {
 # The words of a verb on this node; install and upgrade have a release and its key.
 words() { # VERB [RELEASE KEY] [OPTION...]
 	local verb=$1
-	args=("$deploy" "$verb" --prefix "$PREFIX" --lock "$LAB/lock" --quiet)
+	args=("$deploy" "$verb" --prefix "$PREFIX" --lock "$LAB/lock" --trust-memory "$LAB/memory" --quiet)
 	case $verb in
 	install | upgrade | uninstall)
 		args+=(--yes --cri containerd --cri-config "$LAB/etc/config.toml"

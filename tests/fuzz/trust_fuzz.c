@@ -19,8 +19,7 @@ static void try_root(const char *text, size_t len)
 	if (!j || trust_root_parse(&root, j, "fuzz", &err) < 0)
 		return;
 	for (unsigned role = 0; role < TRUST_ROLES; role++) {
-		if (!root.threshold[role] ||
-		    root.threshold[role] > trust_root_count(&root, role))
+		if (!root.threshold[role] || root.threshold[role] > trust_root_count(&root, role))
 			bug("a role that lets everything through");
 	}
 	if (!root.version || !root.expires)
