@@ -97,6 +97,42 @@ static int prepare(struct install *in, enum deploy_access access, struct err *er
 	return 0;
 }
 
+/* --- keys --- */
+
+static void print_keys(const struct json *keys)
+{
+	for (size_t i = 0; i < json_count(keys); i++) {
+		const struct json *k = json_at(keys, i);
+
+		say_note("  %s  %s  %s", json_get_text(k, "id"), json_get_text(k, "key"),
+			 json_get_text(k, "name"));
+	}
+}
+
+/* What becomes of the keys of --key: with a plan, and before the question. */
+static void tell_keys(const struct install *in)
+{
+	AUTO(json) struct json *report = trust_report(in->offer.trust);
+	AUTO(json) struct json *kept = trust_remembered(in->offer.trust);
+
+	switch (trust_learning(in->offer.trust)) {
+	case TRUST_LEARNS_NOTHING:
+		return;
+	case TRUST_REMEMBERS:
+		say_note("from now on this installation trusts, without --key:");
+		print_keys(json_get(report, "keys"));
+		return;
+	case TRUST_PASSES:
+		say_note("the keys of --key are trusted in this run only; %s:",
+			 json_count(kept) ? "kata-deploy keys trust adds one to those that this "
+					    "installation remembers"
+					  : "this installation has a root, kata-deploy keys "
+					    "rotate changes it");
+		print_keys(kept);
+		return;
+	}
+}
+
 /* --- plan --- */
 
 static void print_plan(const struct install *in, const struct plan *p)
@@ -119,6 +155,7 @@ static int show_plan(struct install *in, struct err *err)
 		return -1;
 	progress_end();
 	if (!o.talk.json) {
+		tell_keys(in);
 		if (in->needed)
 			print_plan(in, &p);
 		else
@@ -154,42 +191,6 @@ int verb_plan(int argc, char **argv, struct err *err)
 	if (prepare(&in, DEPLOY_LOOK, err) < 0 || count_pods(&in, err) < 0)
 		return -1;
 	return show_plan(&in, err);
-}
-
-/* --- keys --- */
-
-static void print_keys(const struct json *keys)
-{
-	for (size_t i = 0; i < json_count(keys); i++) {
-		const struct json *k = json_at(keys, i);
-
-		say_note("  %s  %s  %s", json_get_text(k, "id"), json_get_text(k, "key"),
-			 json_get_text(k, "name"));
-	}
-}
-
-/* What becomes of the keys of --key, before the question. */
-static void tell_keys(const struct install *in)
-{
-	AUTO(json) struct json *report = trust_report(in->offer.trust);
-	AUTO(json) struct json *kept = trust_remembered(in->offer.trust);
-
-	switch (trust_learning(in->offer.trust)) {
-	case TRUST_LEARNS_NOTHING:
-		return;
-	case TRUST_REMEMBERS:
-		say_note("from now on this installation trusts, without --key:");
-		print_keys(json_get(report, "keys"));
-		return;
-	case TRUST_PASSES:
-		say_note("the keys of --key are trusted in this run only; %s:",
-			 json_count(kept) ? "kata-deploy keys trust adds one to those that this "
-					    "installation remembers"
-					  : "this installation has a root, kata-deploy keys "
-					    "rotate changes it");
-		print_keys(kept);
-		return;
-	}
 }
 
 /* --- install --- */
