@@ -22,6 +22,21 @@ static const char *lock_path(const struct cli_place *place)
 	return place->root ? place->root : DEPLOY_LOCK;
 }
 
+/* Not every system makes /run/lock when it boots. Another directory would not do instead: whoever
+ * found this one would not see a lock there. The directory of a --lock is the caller's. */
+static int make_lock_directory(const char *lock, struct err *err)
+{
+	AUTO(str) char *dir = xstrndup(lock, (size_t)(path_basename(lock) - lock));
+
+	if (!*dir || path_exists(dir))
+		return 0;
+	if (str_eq(lock, DEPLOY_LOCK) && path_make(dir, 0755, err) == 0)
+		return 0;
+	if (!err->code)
+		err_set(err, E_NOT_FOUND, "there is no directory %s for the lock", dir);
+	return err_hint(err, "make it, or choose another file with --lock FILE");
+}
+
 /* Kinds of steps that a journal may need to undo. */
 static const struct deploy_step_ops **step_kinds(void)
 {
@@ -44,6 +59,7 @@ int node_open(struct cli_place *place, enum deploy_access access, struct deploy 
 		return -1;
 	struct deploy_options o = {
 		.prefix = prefix,
+		.root = place->root,
 		.lock = lock_path(place),
 		.now = place_now(place),
 		.kinds = step_kinds(),
@@ -53,6 +69,8 @@ int node_open(struct cli_place *place, enum deploy_access access, struct deploy 
 		err_set(err, E_PERMISSION, "only root may change %s", prefix);
 		return err_hint(err, "use sudo, or --root DIR to work on another tree");
 	}
+	if (access == DEPLOY_CHANGE && make_lock_directory(o.lock, err) < 0)
+		return -1;
 	return deploy_open(&o, access, out, err);
 }
 
@@ -129,10 +147,8 @@ static const char **option(struct cli_manager *m, size_t i)
 	return (const char **)(void *)((char *)m + options[i].value);
 }
 
-/* Options that locate the manager default to the recorded ones. The handlers are given anew with
- * each install; an upgrade keeps them. */
-static int recall_options(const struct deploy *d, struct cli_manager *m, struct json **doc,
-			  struct err *err)
+int node_recall_manager(const struct deploy *d, struct cli_manager *m, struct json **doc,
+			struct err *err)
 {
 	const struct json *was, *value;
 
@@ -189,7 +205,7 @@ int node_manager(const struct deploy *d, const struct cli_place *place, struct c
 {
 	struct cri_options o;
 
-	if (recall_options(d, m, doc, err) < 0)
+	if (node_recall_manager(d, m, doc, err) < 0)
 		return -1;
 	o = manager(place, m);
 	return cri_find(&o, out, err);
@@ -294,7 +310,7 @@ int registration_add(const struct deploy *d, const struct json *release,
 	const struct json *was, *record = NULL;
 	bool proves;
 
-	if (recall_options(d, reg->manager, &reg->doc, err) < 0 ||
+	if (node_recall_manager(d, reg->manager, &reg->doc, err) < 0 ||
 	    node_recall(d, "cri", &reg->doc, &was, err) < 0)
 		return -1;
 	if (str_eq(reg->manager->name, "none"))
@@ -340,7 +356,7 @@ int registration_drop(const struct deploy *d, struct registration *reg, struct e
 	const struct json *was;
 	struct cri_options o;
 
-	if (recall_options(d, reg->manager, &reg->doc, err) < 0 ||
+	if (node_recall_manager(d, reg->manager, &reg->doc, err) < 0 ||
 	    node_recall(d, "cri", &reg->doc, &was, err) < 0)
 		return -1;
 	o = manager(reg->place, reg->manager);

@@ -17,7 +17,7 @@
  *	"options"	the options about the manager, --cri and so on: defaults for later changes
  *			that do not say otherwise
  *	"release"	"from": where it came from, absolute; "components", "without": as asked for;
- *			"expires", "serial": of release.yaml
+ *			"version", "serial", "expires": of release.yaml; "sha256": its digest
  */
 
 #include "base/err.h"
@@ -40,6 +40,12 @@ MUST_CHECK int node_need_installed(const struct deploy *d, const struct cli_plac
 
 /* The users of the installed generations; none below --root. */
 MUST_CHECK int node_uses(const struct cli_place *place, struct use_list *out, struct err *err);
+
+/* Options that locate the manager default to those recorded by an earlier change, unless another
+ * manager is named. The handlers are given anew with each install; an upgrade keeps them. The
+ * options point into *doc, which the caller frees. */
+MUST_CHECK int node_recall_manager(const struct deploy *d, struct cli_manager *manager,
+				   struct json **doc, struct err *err);
 
 /* Finds the container manager: from the command line, else from the options recorded by an earlier
  * change, else by detection. The caller frees *doc, after *out. */

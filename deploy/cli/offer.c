@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -106,6 +107,8 @@ static struct json *make_memory(const struct offer *o, char *const *from)
 		json_put(j, "components", list_json(parts->components));
 	if (parts->without)
 		json_put(j, "without", list_json(parts->without));
+	json_put(j, "version", json_make_string(r->version));
+	json_put(j, "sha256", json_make_string(o->sha256));
 	json_put(j, "serial", json_make_u64(r->serial));
 	json_put(j, "expires", json_make_u64(r->expires));
 	if (json_count(json_get(report, "waived")))
@@ -131,6 +134,16 @@ static int open_source(const struct deploy *d, struct offer *o, char ***from, st
 
 /* --- verification --- */
 
+static int parse_pin(const char *text, char pin[65], struct err *err)
+{
+	if (!text || sha256_parse(text, pin))
+		return 0;
+	err_set(err, E_USAGE,
+		"--pin '%.80s' is not a SHA-256: that has 64 hex digits, and this %zu characters",
+		text, strlen(text));
+	return err_hint(err, "sha256sum release.yaml prints it");
+}
+
 /* Reads a document and verifies its signatures. */
 static int read_verified(struct offer *o, const char *name, size_t limit, struct buf *text,
 			 struct err *err)
@@ -155,20 +168,17 @@ static int read_verified(struct offer *o, const char *name, size_t limit, struct
 	return trust_signatures(o->trust, name, text->data, text->len, sigs, n, err);
 }
 
-/* If the source has a channel.yaml, enters its newest release. *digest: of that release.yaml, ""
- * without a channel. */
+/* If the source has a channel.yaml, enters its newest release: 1; 0: it has none. *digest: of that
+ * release.yaml, "" without a channel. */
 static int follow_channel(struct offer *o, char digest[65], struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(CHANNEL_TEXT_MAX);
 	AUTO(channel) struct channel c = { 0 };
 	struct err why = ERR_INIT;
 
-	/* A pin identifies the release itself, so the channel is not needed. */
-	if (o->wanted->trust.pin)
-		return trust_no_channel(o->trust, err);
 	if (read_verified(o, "channel.yaml", CHANNEL_TEXT_MAX, &text, &why) < 0) {
 		if (why.code == E_NOT_FOUND)
-			return trust_no_channel(o->trust, err);
+			return 0;
 		*err = why;
 		return -1;
 	}
@@ -176,14 +186,15 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 	    trust_fresh(o->trust, c.name, c.serial, c.created, c.expires, err) < 0)
 		return -1;
 	memcpy(digest, c.release, sizeof(c.release));
-	return str_eq(c.path, ".") ? 0 : source_enter(o->source, c.path, err);
+	return str_eq(c.path, ".") || source_enter(o->source, c.path, err) == 0 ? 1 : -1;
 }
 
-static int read_release(struct offer *o, char *digest, struct err *err)
+/* digest: what the channel says. */
+static int read_release(struct offer *o, const char *digest, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);
 	struct release *r = &o->release;
-	char is[65];
+	char *is = o->sha256;
 
 	if (read_verified(o, "release.yaml", RELEASE_TEXT_MAX, &text, err) < 0)
 		return -1;
@@ -198,18 +209,67 @@ static int read_release(struct offer *o, char *digest, struct err *err)
 	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
 }
 
-/* If a mirror is stale or tampered with, tries the next one. */
-static int of_any_mirror(struct offer *o,
-			 int (*read)(struct offer *o, char *digest, struct err *err), char *digest,
+/* Two releases of one serial are in no order, so either could be passed off as the newer one. The
+ * same version again, such as a developer's build of the same commit, is only remarked on. */
+static int check_twin(const struct deploy *d, const struct offer *o, struct err *err)
+{
+	const struct release *r = &o->release;
+	AUTO(json) struct json *doc = NULL;
+	const struct json *was;
+	const char *version, *sha256;
+	uint64_t serial;
+
+	if (node_recall(d, "release", &doc, &was, err) < 0)
+		return -1;
+	if (!was || json_kind(was) != JSON_IS_OBJECT || !json_get(was, "serial") ||
+	    json_u64(json_get(was, "serial"), &serial) < 0 || serial != r->serial)
+		return 0;
+	version = json_get_text(was, "version");
+	sha256 = json_get_text(was, "sha256");
+	if (!version || !sha256 || str_eq(sha256, o->sha256))
+		return 0;
+	if (str_eq(version, r->version)) {
+		log_warn(
+			"the release differs from the installed one of the same version and serial",
+			LOG_S("version", version));
+		return 0;
+	}
+	if (o->wanted->trust.allow_downgrade)
+		return 0;
+	err_set(err, E_TRUST,
+		"kata %s has the serial %" PRIu64 " of kata %s, which was installed here, so that "
+		"neither is the newer one",
+		r->version, serial, version);
+	return err_hint(err, "ask the packager for a release of a higher serial (release build "
+			     "--serial N), or use --allow-downgrade to install it nevertheless");
+}
+
+static int judge(struct offer *o, struct err *err)
+{
+	char digest[65] = "";
+	int followed = follow_channel(o, digest, err);
+
+	if (followed < 0 || read_release(o, digest, err) < 0)
+		return -1;
+	/* Last, since a source that has nothing at all hides no channel. */
+	return followed ? 0 : trust_no_channel(o->trust, err);
+}
+
+/* Channel and release come from the first mirror where both are good. Each is judged by what was
+ * known before: what one that failed has shown says nothing of the next. */
+static int choose_mirror(const struct deploy *d, const struct trust_options *t, struct offer *o,
 			 struct err *err)
 {
-	while (read(o, digest, err) < 0) {
-		if (err->code != E_TRUST || !source_distrust(o->source))
+	while (trust_open(t, deploy_state(d), &o->trust, err) == 0) {
+		if (judge(o, err) == 0)
+			return 0;
+		if (!source_distrust(o->source, err))
 			return -1;
-		log_err(LOG_WARN, err, "a mirror failed verification, trying the next one");
-		err_clear(err);
+		trust_close(STEAL(o->trust, NULL));
+		release_release(&o->release);
+		o->release = (struct release)RELEASE_INIT;
 	}
-	return 0;
+	return -1;
 }
 
 /* --- compatibility --- */
@@ -298,37 +358,41 @@ static int select_layout(const struct deploy *d, struct offer *o, struct err *er
 	return release_select(&o->release, parts->components, parts->without, &o->layout, err);
 }
 
-static int open_trust(const struct deploy *d, struct offer *o, struct err *err)
+/* kept: belongs to the caller, as long as the result is in use. */
+static struct trust_options trust_of(const struct offer *o, const char *pin, char **kept)
 {
 	const struct cli_trust *c = &o->wanted->trust;
-	AUTO(str) char *kept = NULL;
-	struct trust_options t = memory_options(o->place, &kept);
+	struct trust_options t = memory_options(o->place, kept);
 
 	t.keys = c->keys;
 	t.channel_keys = c->channel_keys;
 	t.threshold = c->threshold;
 	t.directory = c->directory ? c->directory : TRUST_DIRECTORY;
-	t.pin = c->pin;
+	t.pin = c->pin ? pin : NULL;
 	t.allow_downgrade = c->allow_downgrade;
 	t.allow_expired = c->allow_expired;
 	t.without_channel = c->without_channel;
 	t.installed_only = o->installed_only;
-	return trust_open(&t, deploy_state(d), &o->trust, err);
+	return t;
 }
 
 int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 {
 	struct cli_parts *parts = &o->wanted->parts;
+	AUTO(str) char *kept = NULL;
+	char pin[65] = "";
+	struct trust_options t;
 	AUTO(strv) char **from = NULL;
-	char digest[65] = "";
 
 	split_lists(&parts->components);
 	split_lists(&parts->without);
 	progress_phase("release");
+	if (parse_pin(o->wanted->trust.pin, pin, err) < 0)
+		return -1;
+	t = trust_of(o, pin, &kept);
 	if (recall_components(d, parts, err) < 0 || open_source(d, o, &from, err) < 0 ||
-	    open_trust(d, o, err) < 0 || of_any_mirror(o, follow_channel, digest, err) < 0 ||
-	    of_any_mirror(o, read_release, digest, err) < 0 || suits(o, err) < 0 ||
-	    select_layout(d, o, err) < 0)
+	    choose_mirror(d, &t, o, err) < 0 || (!o->installed_only && check_twin(d, o, err) < 0) ||
+	    suits(o, err) < 0 || select_layout(d, o, err) < 0)
 		return -1;
 	o->memory = make_memory(o, from);
 	return 0;

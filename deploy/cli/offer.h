@@ -39,6 +39,7 @@ struct offer {
 	struct source *source;
 	struct trust *trust;
 	struct release release;
+	char sha256[65];      /* of release.yaml */
 	struct layout layout; /* sealed: the wanted components */
 	struct json *memory;  /* for "release" of install.json's extra (node.h) */
 	struct source_cost cost;
@@ -51,8 +52,9 @@ void offer_release(struct offer *o);
 DEFINE_AUTO_STRUCT(offer, struct offer, offer_release)
 
 /* Opens --release, else the recorded origin of the installed release. E_USAGE: neither is known.
- * E_TRUST: a check of trust.h failed. E_UNSUPPORTED: not for this program or machine. E_STATE:
- * installed_only, and it is another one. */
+ * E_TRUST: a check of trust.h failed, or it cannot be told whether it is newer than the installed
+ * one. E_UNSUPPORTED: not for this program or machine. E_STATE: installed_only, and it is another
+ * one. */
 MUST_CHECK int offer_open(const struct deploy *d, struct offer *o, struct err *err);
 
 /* Fetches into staging/NAME what is missing in the store. */

@@ -121,7 +121,7 @@ struct cli_change {
 };
 #define CLI_CHANGE(g)                                                                      \
 	OPT_FLAG('n', "dry-run", &(g).dry_run, "print what would change, change nothing"), \
-		OPT_FLAG('y', "yes", &(g).yes, "do not ask for confirmation")
+		OPT_FLAG('y', "yes", &(g).yes, "do not ask; needed without a terminal")
 
 /* What is printed; say.h. */
 struct cli_talk {

@@ -63,30 +63,67 @@ void say_note(const char *fmt, ...)
 	(void)fputc('\n', stderr);
 }
 
-void say_plan(const struct plan *p)
+static void print_plan(const struct plan *p)
 {
 	AUTO(buf) struct buf text = BUF_INIT(64 << 20);
-	AUTO(json) struct json *j = plan_json(p);
 
-	if (how->json) {
-		say_json(j);
-		return;
-	}
 	plan_print(p, &text);
 	(void)fputs(text.len ? buf_cstr(&text) : "nothing to do\n", stdout);
 }
 
-void say_done(const char *verb, bool changed, const char *sentence)
+void say_plan(const struct plan *p)
 {
-	AUTO(json) struct json *j = NULL;
+	AUTO(json) struct json *j = plan_json(p);
 
-	say("%s", changed ? sentence : "nothing to do");
-	if (!how->json)
+	if (how->json)
+		say_json(j);
+	else
+		print_plan(p);
+}
+
+void say_plan_to_free(const struct plan *p, unsigned long long bytes)
+{
+	AUTO(json) struct json *j = plan_json(p);
+
+	json_put(j, "frees", json_make_u64(bytes));
+	if (how->json) {
+		say_json(j);
 		return;
-	j = json_make_object();
+	}
+	print_plan(p);
+	if (!plan_is_empty(p))
+		say("frees      %s", say_bytes(bytes));
+}
+
+static struct json *done_json(const char *verb, bool changed)
+{
+	struct json *j = json_make_object();
+
 	json_put(j, "verb", json_make_string(verb));
 	json_put(j, "changed", json_make_bool(changed));
-	say_json(j);
+	return j;
+}
+
+void say_done(const char *verb, bool changed, const char *sentence)
+{
+	AUTO(json) struct json *j = done_json(verb, changed);
+
+	say("%s", changed ? sentence : "nothing to do");
+	if (how->json)
+		say_json(j);
+}
+
+void say_freed(const char *verb, bool changed, const char *sentence, unsigned long long bytes)
+{
+	AUTO(json) struct json *j = done_json(verb, changed);
+
+	json_put(j, "freed", json_make_u64(bytes));
+	if (changed)
+		say("%s, %s are free", sentence, say_bytes(bytes));
+	else
+		say("nothing to do");
+	if (how->json)
+		say_json(j);
 }
 
 const char *say_bytes(unsigned long long bytes)

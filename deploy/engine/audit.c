@@ -54,7 +54,7 @@ static int replace_object(struct audit *a, const struct entry *e, const char *ob
 	if (made < 0)
 		return -1;
 	if (renameat(a->d->root, staged, a->d->root, object) < 0)
-		return err_sys(err, "replace %s", object);
+		return path_sys(err, a->d->root, object, "replace %s", object);
 	return 0;
 }
 

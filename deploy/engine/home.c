@@ -67,7 +67,7 @@ static int make_dir(int at, const char *path, int *fd, bool *made, struct err *e
 	if (*fd >= 0)
 		return 0;
 	if (mkdirat(at, path, MODE_EMPTY) < 0)
-		return err_sys(err, "make %s", path);
+		return path_sys(err, at, path, "make %s", path);
 	*made = true;
 	*fd = open_dir(at, path, err);
 	if (*fd < 0)
@@ -94,7 +94,7 @@ int home_make(struct deploy *d, struct err *err)
 int home_mark(const struct deploy *d, bool prefix, bool state, mode_t mode, struct err *err)
 {
 	if ((state && fchmod(d->state, mode) < 0) || (prefix && fchmod(d->root, mode) < 0))
-		return err_sys(err, "set the mode of %s", d->prefix);
+		return path_sys(err, AT_FDCWD, d->prefix, "set the mode of %s", d->prefix);
 	return 0;
 }
 
@@ -130,15 +130,16 @@ static int drop_marked(int at, const char *path, int *fd, struct err *err)
 		return 0;
 	}
 	if (errno != ENOTEMPTY && errno != EBUSY)
-		return err_sys(err, "remove %s", path);
+		return path_sys(err, at, path, "remove %s", path);
 	return fchmod(*fd, MODE_HOME) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
 }
 
 /* Removes temporary files that are without a meaning once there is no journal. */
 int home_settle(struct deploy *d, struct err *err)
 {
-	static const char *const loose[] = { "staging", "state/kept", "state/link.new",
-					     "state/journal.new" };
+	static const char *const loose[] = { "staging",           "state/kept",
+					     "state/link.new",    "state/journal.new",
+					     "state/reserve.new", "state/reserve.old" };
 
 	for (size_t i = 0; d->root >= 0 && i < ARRAY_LEN(loose); i++) {
 		/* Checked first, since on a read-only file system even removing nothing fails. */

@@ -18,6 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What a change opens at once, at most: files and directories of its own, and pipes to the programs
+ * that it starts. */
+enum { FDS_NEEDED = 24 };
+
 /* Any user may create files in /run/lock. A file of another user, who may hold a lock on it, or
  * which fs.protected_regular keeps us from opening, is not root's lock: it is removed. */
 static bool drop_foreign(const char *path)
@@ -41,7 +45,7 @@ static int open_lock(const char *path, bool *directory, struct err *err)
 		*directory = true;
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	return fd < 0 ? err_sys(err, "open the lock %s", path) : fd;
+	return fd < 0 ? path_sys(err, AT_FDCWD, path, "open the lock %s", path) : fd;
 }
 
 /* A flock, which ends with its process. The pid in the file is for the message only. */
@@ -50,12 +54,11 @@ static int take_lock(const char *path, struct err *err)
 	bool directory;
 	AUTO(fd) int fd = open_lock(path, &directory, err);
 	AUTO(str) char *pid = NULL;
+	struct err ignored = ERR_INIT; /* the holder may not have written it */
 
 	if (fd < 0)
 		return -1;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		struct err ignored = ERR_INIT; /* the holder may not have written it yet */
-
 		if (errno != EWOULDBLOCK)
 			return err_sys(err, "lock %s", path);
 		pid = directory ? NULL : file_read_line(AT_FDCWD, path, &ignored);
@@ -65,10 +68,11 @@ static int take_lock(const char *path, struct err *err)
 	}
 	if (directory)
 		return STEAL(fd, -1);
+	/* On a full disk the file stays empty. */
 	pid = str_fmt("%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0)
-		return err_sys(err, "write the lock %s", path);
-	return fd_write_all(fd, pid, strlen(pid), err) < 0 ? -1 : STEAL(fd, -1);
+	if (ftruncate(fd, 0) < 0 || fd_write_all(fd, pid, strlen(pid), &ignored) < 0)
+		log_debug("the lock does not tell whose it is", LOG_S("path", path));
+	return STEAL(fd, -1);
 }
 
 static int recover(struct deploy *d, struct err *err)
@@ -80,6 +84,9 @@ static int recover(struct deploy *d, struct err *err)
 	if (there < 0)
 		return -1;
 	if (there) {
+		/* The disk may be full. */
+		if (reserve_release(d, err) < 0)
+			return -1;
 		log_warn("finishing an interrupted change", LOG_S("verb", p.verb),
 			 LOG_S("way", word == JOURNAL_COMMIT ? "forward" : "back"));
 		if ((word == JOURNAL_COMMIT ? run_finish(d, &p, err) : run_undo(d, &p, err)) < 0)
@@ -95,6 +102,7 @@ int deploy_open(const struct deploy_options *o, enum deploy_access access, struc
 
 	d->root = d->state = d->lock = -1;
 	d->prefix = path_clean(o->prefix);
+	d->top = xstrdup(o->root && !str_eq(o->root, "/") ? o->root : "");
 	d->now = o->now;
 	d->kinds = o->kinds;
 	d->context = o->context;
@@ -102,6 +110,9 @@ int deploy_open(const struct deploy_options *o, enum deploy_access access, struc
 		return err_set(err, E_USAGE, "prefix '%s' is not an absolute path below /",
 			       o->prefix);
 	if (access == DEPLOY_CHANGE) {
+		/* What begins must be able to end, and to be undone. */
+		if (fd_check_room(FDS_NEEDED, err) < 0)
+			return -1;
 		d->lock = take_lock(o->lock, err);
 		if (d->lock < 0)
 			return -1;
@@ -122,13 +133,19 @@ void deploy_close(struct deploy *d)
 	if (!d)
 		return;
 	/* While there is a journal, the files in state/kept are needed. */
-	if (d->access == DEPLOY_CHANGE && !deploy_is_interrupted(d) && home_settle(d, &err) < 0)
-		log_err(LOG_WARN, &err, "staging was not removed; the next change will remove it");
+	if (d->access == DEPLOY_CHANGE && !deploy_is_interrupted(d)) {
+		if (home_settle(d, &err) < 0)
+			log_err(LOG_WARN, &err,
+				"staging was not removed; the next change will remove it");
+		else if (reserve_settle(d, &err) < 0)
+			log_err(LOG_DEBUG, &err, "no space was reserved");
+	}
 	fd_close(&d->state);
 	fd_close(&d->root);
 	fd_close(&d->lock);
 	installed_release(&d->in);
 	free(d->prefix);
+	free(d->top);
 	free(d);
 }
 
@@ -183,7 +200,7 @@ int deploy_stage(struct deploy *d, const char *name, struct err *err)
 	if (parent < 0)
 		return -1;
 	if (mkdirat(parent, name, 0700) < 0)
-		return err_sys(err, "make %s", path);
+		return path_sys(err, parent, name, "make %s", path);
 	return path_open(parent, name, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, err);
 }
 

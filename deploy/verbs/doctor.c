@@ -14,12 +14,15 @@
 static struct {
 	const char *trust_dir;
 	struct cli_place place;
+	struct cli_manager manager;
 	struct cli_talk talk;
 } o;
 
 const struct opt doctor_opts[] = {
 	OPT_STR(0, "prefix", "DIR", &o.place.prefix, "installation prefix; default: " CLI_PREFIX),
 	OPT_STR(0, "trust-dir", "DIR", &o.trust_dir, "default: " TRUST_DIRECTORY),
+	OPT_STR(0, "cri", "NAME", &o.manager.name, "container manager; default: detected"),
+	OPT_STR(0, "cri-config", "FILE", &o.manager.config, "its configuration file"),
 	CLI_JSON(o.talk),
 	OPT_END,
 };
@@ -28,7 +31,10 @@ const struct opt doctor_opts[] = {
 static struct json *managers(void)
 {
 	AUTO(cri_seen_list) struct cri_seen_list seen = CRI_SEEN_INIT;
-	struct cri_options options = { .root = "", .prefix = o.place.prefix };
+	struct cri_options options = { .root = "",
+				       .prefix = o.place.prefix,
+				       .name = o.manager.name,
+				       .config = o.manager.config };
 	struct json *list = json_make_array();
 	struct err ignored = ERR_INIT;
 
@@ -100,6 +106,20 @@ static void print(const struct diagnosis *d)
 		print_remedies(d, (enum finding_state)state, &n);
 }
 
+/* What was said about the manager at an earlier install counts, as it will at the next one. What
+ * cannot be read says nothing here: other verbs do. */
+static struct json *recall(void)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	struct json *doc = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (node_open(&o.place, DEPLOY_LOOK, &d, &ignored) == 0 &&
+	    node_recall_manager(d, &o.manager, &doc, &ignored) < 0)
+		err_clear(&ignored);
+	return doc;
+}
+
 int verb_doctor(int argc, char **argv, struct err *err)
 {
 	AUTO(diagnosis) struct diagnosis d = DIAGNOSIS_INIT;
@@ -109,7 +129,10 @@ int verb_doctor(int argc, char **argv, struct err *err)
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 || place_settle(&o.place, err) < 0)
 		return -1;
+	AUTO(json) struct json *doc = recall();
 	options.prefix = o.place.prefix;
+	options.cri = str_eq(o.manager.name, "none") ? NULL : o.manager.name;
+	options.cri_config = o.manager.config;
 	doctor_examine(&options, &d);
 	if (o.talk.json) {
 		AUTO(json) struct json *j = document(&d);

@@ -2,6 +2,7 @@
 /* kata-deploy gc and recover. */
 
 #include "base/str.h"
+#include "cli/ask.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
@@ -33,7 +34,7 @@ int verb_gc(int argc, char **argv, struct err *err)
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(plan) struct plan p = PLAN_INIT;
 	AUTO(strv) char **ids = NULL;
-	bool empty;
+	uint64_t bytes;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
@@ -41,15 +42,18 @@ int verb_gc(int argc, char **argv, struct err *err)
 	    in_use(&ids, err) < 0 || deploy_plan_gc(d, ids, &p, err) < 0)
 		return -1;
 	if (o.change.dry_run) {
-		say_plan(&p);
+		say_plan_to_free(&p, deploy_frees(d, &p));
 		return 0;
 	}
-	empty = plan_is_empty(&p);
+	bytes = deploy_frees(d, &p);
+	if (!plan_is_empty(&p) &&
+	    ask_yes("remove the releases that nothing uses?", o.change.yes, err) < 0)
+		return -1;
 	progress_phase("gc");
 	if (deploy_gc(d, ids, err) < 0)
 		return -1;
 	progress_end();
-	say_done("gc", !empty, "unused releases were removed");
+	say_freed("gc", !plan_is_empty(&p), "unused releases were removed", bytes);
 	return 0;
 }
 

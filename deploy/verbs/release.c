@@ -35,7 +35,8 @@ static const struct opt build_opts[] = {
 	OPT_STR(0, "components", "FILE", &o.build.components, "the component of each file"),
 	OPT_STR(0, "version", "V", &o.build.version, "version of the release"),
 	OPT_STR(0, "architecture", "A", &o.build.architecture, "as uname -m; default: this one's"),
-	OPT_STR(0, "serial", "N", &o.serial, "higher than that of every earlier release"),
+	OPT_STR(0, "serial", "N", &o.serial,
+		"above every earlier one; default: created, or above --old"),
 	OPT_STR(0, "created", "TIME", &o.created, "default: SOURCE_DATE_EPOCH"),
 	OPT_STR(0, "expires", "TIME", &o.expires, "a time, or Nd: days after; default: 365d"),
 	OPT_STR(0, "minimum", "V", &o.build.minimum, "oldest kata-deploy that may install it"),
@@ -100,8 +101,8 @@ static int fill_build(struct err *err)
 	struct release_build_options *b = &o.build;
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 
-	if (!b->tree || !b->out || !b->version || !o.serial)
-		return err_set(err, E_USAGE, "--tree, --out, --version and --serial are required");
+	if (!b->tree || !b->out || !b->version)
+		return err_set(err, E_USAGE, "--tree, --out and --version are required");
 	if (parse_serial(&b->serial, err) < 0)
 		return -1;
 	b->old = o.old;

@@ -6,6 +6,7 @@
  */
 
 #include "base/str.h"
+#include "cli/ask.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
@@ -48,6 +49,19 @@ static int find_target(const struct deploy *d, const char **id, struct err *err)
 	return err_hint(err, "kata-deploy status lists the generations");
 }
 
+/* Not if nothing would change, or nothing can. */
+static int ask(const struct deploy *d, const char *to, struct err *err)
+{
+	const struct installed *in = deploy_installed(d);
+	const struct generation *g = installed_find(in, to ? to : in->previous);
+	AUTO(str) char *question = NULL;
+
+	if (!g || str_eq(g->id, in->current))
+		return 0;
+	question = str_fmt("make kata %s the current release?", g->version);
+	return ask_yes(question, o.change.yes, err);
+}
+
 int verb_rollback(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -68,6 +82,8 @@ int verb_rollback(int argc, char **argv, struct err *err)
 		return 0;
 	}
 	str_set(&was, deploy_installed(d)->current);
+	if (ask(d, to, err) < 0)
+		return -1;
 	progress_phase("commit");
 	if (deploy_rollback(d, to, NULL, err) < 0)
 		return -1;

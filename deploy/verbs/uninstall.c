@@ -64,12 +64,15 @@ static struct trust *open_memory(const struct deploy *d)
 	return t;
 }
 
-static int ask(const struct registration *reg, struct err *err)
+static int ask(const struct registration *reg, uint64_t bytes, struct err *err)
 {
-	return ask_yes(reg->told.restart && !reg->told.reload
-			       ? "uninstall kata and restart the container manager?"
-			       : "uninstall kata?",
-		       o.change.yes, err);
+	AUTO(str)
+	char *question = str_fmt("uninstall kata, which frees %s%s?", say_bytes(bytes),
+				 reg->told.restart && !reg->told.reload
+					 ? ", and restart the container manager"
+					 : "");
+
+	return ask_yes(question, o.change.yes, err);
 }
 
 static void say_memory(bool stays, bool forgotten)
@@ -93,7 +96,7 @@ static int forget(const struct registration *reg, const struct trust *t, struct 
 		forgotten = memory_forget(&o.place, t, err);
 	if (forgotten < 0)
 		return -1;
-	say_done("uninstall", forgotten, "nothing was installed");
+	say_freed("uninstall", forgotten, "nothing was installed", 0);
 	say_memory(false, forgotten);
 	return 0;
 }
@@ -104,7 +107,9 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
 	AUTO(memory) struct memory memory = { 0 };
 	AUTO(trust) struct trust *trust = NULL;
+	AUTO(plan) struct plan p = PLAN_INIT;
 	bool stays = false;
+	uint64_t bytes;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
@@ -114,23 +119,22 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	trust = open_memory(d);
 	if (trust || o.forget)
 		memory_leave(&o.place, trust, o.forget, &reg.change, &memory, &stays);
+	if (deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
+		return -1;
+	bytes = deploy_frees(d, &p);
 	if (o.change.dry_run) {
-		AUTO(plan) struct plan p = PLAN_INIT;
-
-		if (deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
-			return -1;
-		say_plan(&p);
+		say_plan_to_free(&p, bytes);
 		return 0;
 	}
 	if (!deploy_installed(d)->current)
 		return forget(&reg, trust, err);
-	if (check_unused(err) < 0 || ask(&reg, err) < 0)
+	if (check_unused(err) < 0 || ask(&reg, bytes, err) < 0)
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	say_done("uninstall", true, "kata is uninstalled");
+	say_freed("uninstall", true, "kata is uninstalled", bytes);
 	say_memory(stays, o.forget);
 	return 0;
 }

@@ -80,6 +80,10 @@ int err_set_at(struct err *e, enum err_code code, int sys, const char *where, co
 int err_sys_at(struct err *e, const char *where, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Sets an error that came from another process, which need not be trusted: an unknown code becomes
+ * E_FAILED, control characters "?". Returns -1. */
+int err_take(struct err *e, int code, int sys, const char *where, const char *text);
+
 /* Puts "TEXT: " before the message of a set error. Returns -1. */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

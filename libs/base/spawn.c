@@ -92,6 +92,8 @@ struct plan {
 	const char *program;
 	char *const *env;
 	int report; /* write end: errno of a failed step */
+	int above;  /* above 2 and all targets */
+	int last;   /* the highest fd that is needed */
 	sigset_t old_mask;
 	pid_t parent;
 };
@@ -105,54 +107,94 @@ static void child_signals(const struct plan *p)
 	(void)sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
 }
 
+/* A number that is above the limit of open files is one fd too many. */
+static int move_fd(int fd, int above)
+{
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, above);
+
+	if (moved < 0 && errno == EINVAL)
+		errno = EMFILE;
+	return moved;
+}
+
+static int place_fd(int fd, int target)
+{
+	if (dup2(fd, target) >= 0)
+		return 0;
+	if (errno == EBADF)
+		errno = EMFILE;
+	return -1;
+}
+
+static bool is_target(const struct spawn *s, int fd)
+{
+	for (size_t i = 0; i < s->nfds; i++) {
+		if (s->fds[i].target == fd)
+			return true;
+	}
+	return false;
+}
+
+static bool is_source(const struct spawn *s, int fd)
+{
+	for (size_t i = 0; i < s->nfds; i++) {
+		if (s->fds[i].fd == fd)
+			return true;
+	}
+	return false;
+}
+
+/* Closes what is not passed on, so that the rest has room below the limit of open files. */
+static void close_others(const struct plan *p)
+{
+	int from = 0;
+
+	for (int fd = 0; fd <= p->last; fd++) {
+		if (fd != p->report && !is_source(p->s, fd))
+			continue;
+		if (from < fd)
+			(void)close_range((unsigned)from, (unsigned)fd - 1, 0);
+		from = fd + 1;
+	}
+	(void)close_range((unsigned)from, ~0U, 0);
+}
+
 /*
  * Moves the listed fds to their targets and closes the rest. Sources are first moved above all
  * targets so that no dup2 overwrites a source that is still needed.
  */
 static int child_fds(struct plan *p)
 {
-	int high[TARGET_MAX];
-	bool used[3] = { false, false, false };
-	unsigned keep_to = 2;
+	const struct spawn *s = p->s;
+	int moved[TARGET_MAX];
 
-	p->report = fcntl(p->report, F_DUPFD_CLOEXEC, TARGET_MAX);
+	close_others(p);
+	p->report = move_fd(p->report, p->above);
 	if (p->report < 0)
 		return -1;
-	for (size_t i = 0; i < p->s->nfds; i++) {
-		high[i] = fcntl(p->s->fds[i].fd, F_DUPFD_CLOEXEC, TARGET_MAX);
-		if (high[i] < 0)
+	for (size_t i = 0; i < s->nfds; i++) {
+		moved[i] = s->fds[i].fd < p->above ? move_fd(s->fds[i].fd, p->above) : s->fds[i].fd;
+		if (moved[i] < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < p->s->nfds; i++) {
-		int target = p->s->fds[i].target;
-
-		if (dup2(high[i], target) < 0)
-			return -1;
-		if (target <= 2)
-			used[target] = true;
-		else if ((unsigned)target > keep_to)
-			keep_to = (unsigned)target;
-	}
-	for (int n = 0; n <= 2; n++) {
-		int null = used[n] ? -1 : open("/dev/null", O_RDWR);
-
-		if (used[n])
-			continue;
-		if (null < 0 || (null != n && (dup2(null, n) < 0 || close(null) < 0)))
+	for (size_t i = 0; i < s->nfds; i++) {
+		if (place_fd(moved[i], s->fds[i].target) < 0)
 			return -1;
 	}
-	/* Gaps between the targets, then all above but the report pipe, which is close-on-exec. */
-	for (unsigned n = 3; n <= keep_to; n++) {
-		bool listed = false;
-
-		for (size_t i = 0; i < p->s->nfds; i++)
-			listed |= (unsigned)p->s->fds[i].target == n;
-		if (!listed)
-			(void)close((int)n);
+	for (int n = 3; n < p->above; n++) {
+		if (!is_target(s, n))
+			(void)close(n);
 	}
-	if (keep_to + 1 < (unsigned)p->report)
-		(void)close_range(keep_to + 1, (unsigned)p->report - 1, 0);
+	/* Above the targets only the report is left, which is close-on-exec. */
+	if (p->above < p->report)
+		(void)close_range((unsigned)p->above, (unsigned)p->report - 1, 0);
 	(void)close_range((unsigned)p->report + 1, ~0U, 0);
+	for (int n = 0; n <= 2; n++) {
+		int null = is_target(s, n) ? n : open("/dev/null", O_RDWR);
+
+		if (null < 0 || (null != n && (place_fd(null, n) < 0 || close(null) < 0)))
+			return -1;
+	}
 	return 0;
 }
 
@@ -203,36 +245,83 @@ static int read_report(int fd)
 	return n == (ssize_t)sizeof(failure) ? failure : 0;
 }
 
-static int fork_claimed(struct plan *p, struct child *child, struct err *err)
+static bool is_our_child(pid_t pid)
+{
+	siginfo_t info;
+
+	return pid > 1 &&
+	       waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
+}
+
+/* Of a claimed process. One that cannot be watched is ended by its pid, which is its own until it
+ * is reaped. */
+static int watch(pid_t pid, struct child *child, struct err *err)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	*child = CHILD_NONE;
+	if (pidfd >= 0) {
+		*child = (struct child){ pid, pidfd };
+		return 0;
+	}
+	err_sys(err, "open a pidfd for process %d", (int)pid);
+	if (err->sys == EPERM || err->sys == ENOSYS)
+		err_hint(err, "a seccomp filter around this program has to allow pidfd_open");
+	if (is_our_child(pid)) {
+		(void)kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+			;
+	}
+	spawn_disclaim(pid);
+	return -1;
+}
+
+int spawn_fork(struct child *child, struct err *err)
+{
+	pid_t pid;
+
+	*child = CHILD_NONE;
+	(void)pthread_mutex_lock(&claims_lock); /* no reaping of orphans between fork and claim */
+	pid = fork();
+	if (pid > 0)
+		vec_push(&claims, pid);
+	(void)pthread_mutex_unlock(&claims_lock); /* in the child too */
+	if (pid < 0)
+		return err_sys(err, "start a process");
+	if (pid == 0)
+		return 0;
+	return watch(pid, child, err) < 0 ? -1 : 1;
+}
+
+/* A signal that arrives meanwhile must not be handled by the child. */
+static int fork_quietly(struct plan *p, struct child *child, struct err *err)
 {
 	sigset_t all;
-	pid_t pid;
+	int side;
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &p->old_mask);
-	(void)pthread_mutex_lock(&claims_lock); /* no reaping of orphans between fork and claim */
-	pid = fork();
-	if (pid == 0) {
+	side = spawn_fork(child, err);
+	if (side == 0) {
 		(void)sigemptyset(&p->old_mask);
 		child_run(p);
 	}
-	if (pid > 0)
-		vec_push(&claims, pid);
-	(void)pthread_mutex_unlock(&claims_lock);
 	(void)pthread_sigmask(SIG_SETMASK, &p->old_mask, NULL);
-	if (pid < 0)
-		return err_sys(err, "fork for %s", p->s->argv[0]);
-	child->pid = pid;
-	child->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (child->pidfd < 0) {
-		err_sys(err, "open a pidfd for %s", p->s->argv[0]);
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
-		spawn_disclaim(pid);
-		*child = CHILD_NONE;
-		return -1;
+	return side < 0 ? err_wrap(err, "%s", p->s->argv[0]) : 0;
+}
+
+static void settle_numbers(struct plan *p)
+{
+	p->above = 3;
+	p->last = p->report;
+	for (size_t i = 0; i < p->s->nfds; i++) {
+		const struct spawn_fd *f = &p->s->fds[i];
+
+		if (f->target >= p->above)
+			p->above = f->target + 1;
+		if (f->fd > p->last)
+			p->last = f->fd;
 	}
-	return 0;
 }
 
 int spawn_start(const struct spawn *s, struct child *child, struct err *err)
@@ -253,7 +342,8 @@ int spawn_start(const struct spawn *s, struct child *child, struct err *err)
 	AUTO(fd) int writer = report[1];
 	plan.report = writer;
 	plan.env = s->env ? s->env : environ;
-	if (fork_claimed(&plan, child, err) < 0)
+	settle_numbers(&plan);
+	if (fork_quietly(&plan, child, err) < 0)
 		return -1;
 	fd_close(&writer);
 	failure = read_report(reader);
@@ -318,12 +408,9 @@ void spawn_kill(struct child *child)
 
 int spawn_adopt(pid_t pid, struct child *child, struct err *err)
 {
-	*child = (struct child){ pid, (int)syscall(SYS_pidfd_open, pid, 0) };
-	if (child->pidfd < 0)
-		return err_sys(err, "open a pidfd for process %d", (int)pid);
 	spawn_disclaim(pid); /* it may be claimed already: one claim each */
 	spawn_claim(pid);
-	return 0;
+	return watch(pid, child, err);
 }
 
 int spawn_reap_orphans(void)

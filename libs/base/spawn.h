@@ -76,10 +76,17 @@ struct buf;
 MUST_CHECK int spawn_run(const struct spawn *s, const char *input, size_t input_len,
 			 struct buf *out, struct deadline deadline, struct err *err);
 
-/* Children made without spawn_start (clone) that spawn_reap_orphans must not reap. */
+/*
+ * fork() with a child to be waited for: 0 in the child, 1 in the parent. A child that cannot be
+ * watched (no pidfd: too few fds, a seccomp filter) has been killed and reaped: -1, and *child is
+ * CHILD_NONE. spawn_start() does the same.
+ */
+MUST_CHECK int spawn_fork(struct child *child, struct err *err);
+/* Children made in another way (clone) that spawn_reap_orphans must not reap. */
 void spawn_claim(pid_t pid);
 void spawn_disclaim(pid_t pid);
-/* Adopts such a child: claims it and opens its pidfd. */
+/* Adopts such a child: claims it and opens its pidfd. If that fails, it has been killed and reaped,
+ * as in spawn_fork(); a process that is not our child is left alone. */
 MUST_CHECK int spawn_adopt(pid_t pid, struct child *child, struct err *err);
 /* Returns the number of orphans reaped. Call it again after a claimed child was waited for. */
 int spawn_reap_orphans(void);

@@ -10,8 +10,12 @@ int ask_yes(const char *question, bool yes, struct err *err)
 {
 	char answer[16] = "";
 
-	if (yes || !isatty(0) || !isatty(2))
+	if (yes)
 		return 0;
+	if (!isatty(0) || !isatty(2)) {
+		err_set(err, E_USAGE, "'%s' cannot be asked without a terminal", question);
+		return err_hint(err, "use --yes if that is the answer");
+	}
 	(void)fflush(stdout);
 	(void)fprintf(stderr, "%s [y/N] ", question);
 	if (!fgets(answer, sizeof(answer), stdin))

@@ -66,6 +66,15 @@ static const struct subverb *find(const struct subverb *table, const char *verb,
 	return NULL;
 }
 
+static int help_of(const struct subverb *table, const char *verb, const char *name, struct err *err)
+{
+	const struct subverb *s = name ? find(table, verb, name, err) : NULL;
+
+	if (!name)
+		return help_all(table, verb);
+	return s ? help_one(s, verb) : -1;
+}
+
 static int check_operands(const struct subverb *s, const char *verb, int argc, char **argv,
 			  struct err *err)
 {
@@ -90,6 +99,8 @@ int subverb_run(const struct subverb *table, int argc, char **argv, struct err *
 
 	if (name && name[0] == '-' && wants_help(argc, argv))
 		return help_all(table, verb);
+	if (str_eq(name, "help"))
+		return help_of(table, verb, argc > 2 ? argv[2] : NULL, err);
 	s = find(table, verb, name, err);
 	if (!s)
 		return -1;

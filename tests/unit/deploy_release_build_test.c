@@ -156,6 +156,7 @@ static void build(const char *tree, const char *out, char *const *old, const cha
 	struct release_build_options o = options(from, to);
 
 	o.old = old;
+	o.serial += old ? 1 : 0;
 	o.version = version;
 	ck_assert_msg(release_build(&o, &err) == 0, "%s", err.msg);
 }
@@ -245,6 +246,7 @@ static void build_as_other(const char *tree, const char *out, const char *old)
 		o = options(from, to);
 		strv_push(&olds, old);
 		o.old = olds;
+		o.serial++;
 		o.version = "3.11.0";
 		_exit(release_build(&o, &err) < 0 ? 4 : 0);
 	}
@@ -361,8 +363,9 @@ static const struct {
 	{ "no copy", E_NOT_FOUND, "kata.toml" },
 	{ "no tree", E_NOT_FOUND, "tree" },
 	{ "no time", E_USAGE, "SOURCE_DATE_EPOCH" },
-	{ "no serial", E_USAGE, "serial" },
+	{ "old serial", E_USAGE, "not above 7, that of kata 3.10.0 in" },
 	{ "old is none", E_NOT_FOUND, "patches from" },
+	{ "old is damaged", E_NOT_FOUND, "patches from" },
 };
 
 /* What is wrong with the tree, for those of the list that are about it. */
@@ -422,11 +425,19 @@ static void spoil_components(int what)
 	}
 }
 
+static void usual_release(const char *name)
+{
+	build("t", name, NULL, "3.10.0");
+}
+
 /* Likewise with what is asked for. */
 static void spoil_options(int what, struct release_build_options *o)
 {
 	static char gone[] = "/nonexistent";
 	static char *const old[] = { gone, NULL };
+	static char *before[] = { NULL, NULL };
+
+	before[0] = (char *)in("before");
 
 	switch (what) {
 	case 9:
@@ -437,10 +448,18 @@ static void spoil_options(int what, struct release_build_options *o)
 		o->created = 0;
 		break;
 	case 11:
-		o->serial = 0;
+		usual_release("before");
+		o->old = before;
 		break;
 	case 12:
 		o->old = old;
+		break;
+	case 13:
+		usual_release("before");
+		put("t/bin/shim", "another one\n", 0755);
+		ck_assert_int_eq(run(ARGV("rm", "-r", "before/blobs")), 0);
+		o->serial++;
+		o->old = before;
 		break;
 	default:
 		break;
@@ -460,6 +479,8 @@ START_TEST(a_tree_that_is_wrong_is_refused)
 	ck_assert_msg(err.code == wrong_trees[_i].code, "%s: %s", wrong_trees[_i].what, err.msg);
 	ck_assert_msg(strstr(err.msg, wrong_trees[_i].says) != NULL, "%s: %s", wrong_trees[_i].what,
 		      err.msg);
+	/* What was there stays; no half of a release is left. */
+	ck_assert_int_eq(path_exists(out), path_exists(in("r/x")));
 }
 END_TEST
 
