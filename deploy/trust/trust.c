@@ -210,8 +210,15 @@ static int load_memory(struct trust *t, const struct trust_options *o, int state
 
 	str_set(&t->kept.file, o->kept);
 	t->kept.prefix = o->prefix ? path_clean(o->prefix) : NULL;
-	if (own < 0 || trust_kept_load(&t->kept, err) < 0 ||
-	    trust_kept_past(&t->kept, &outlived, err) < 0)
+	if (own < 0) {
+		(void)err_wrap(err, "state");
+		return err->code != E_INVALID
+			       ? -1
+			       : err_hint(err,
+					  "restore it from a backup, or remove it: what outlives "
+					  "an uninstall is read instead");
+	}
+	if (trust_kept_load(&t->kept, err) < 0 || trust_kept_past(&t->kept, &outlived, err) < 0)
 		return -1;
 	return trust_past_merge(&t->past, &outlived, own, err);
 }
