@@ -46,7 +46,7 @@ small_release() { # N
 	echo "a kernel for $1" >"$tree/share/kata/kernel"
 	echo "release = $1" >"$tree/etc/configuration.toml"
 	"$deploy" release build --tree "$tree" --out "$dir" --components "$LAB/components.yaml" \
-		--version "$1.0.0" --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
+		--version "$1.0.0" --serial "$1" --created 1700000000 --expires 2099-01-01T00:00:00Z \
 		--channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
 	"$deploy" release sign --key "$LAB/releases/key.key" "$dir" >/dev/null
 }
