@@ -49,7 +49,7 @@ static int parse_rate(const char *text, uint64_t *rate, struct err *err)
 	}
 	if (str_u64(digits, 10, 1, UINT64_MAX >> 30, "--limit-rate", rate, err) < 0) {
 		err->code = E_USAGE;
-		return -1;
+		return err_hint(err, "give bytes per second, such as 500K or 10M");
 	}
 	*rate <<= shift;
 	return 0;
@@ -116,16 +116,33 @@ static struct json *make_memory(const struct offer *o, char *const *from)
 	return j;
 }
 
+/* An image gets no cache of its own, and nothing outside of it is touched: what is below --root is
+ * gone when all was fetched. */
+#define ROOT_CACHE "/.kata-deploy-cache"
+
+static char *cache_path(const struct offer *o, struct err *err)
+{
+	const struct cli_source *c = &o->wanted->source;
+
+	if (!c->cache && o->place->root && c->keep_cache) {
+		err_set(err, E_USAGE, "--keep-cache with --root needs a place outside of that");
+		err_hint(err, "use --cache DIR");
+		return NULL;
+	}
+	return place_path(o->place, c->cache, o->place->root ? ROOT_CACHE : SOURCE_CACHE, err);
+}
+
 static int open_source(const struct deploy *d, struct offer *o, char ***from, struct err *err)
 {
 	const struct cli_source *c = &o->wanted->source;
+	AUTO(str) char *cache = cache_path(o, err);
 	struct source_options s = {
 		.http = { .cacert = c->cacert, .proxy = c->proxy, .connections = CONNECTIONS },
-		.cache = c->cache ? c->cache : SOURCE_CACHE,
+		.cache = cache,
 		.keep_cache = c->keep_cache
 	};
 
-	if (sources(d, c->releases, from, err) < 0 ||
+	if (!cache || sources(d, c->releases, from, err) < 0 ||
 	    parse_rate(c->limit_rate, &s.http.rate, err) < 0)
 		return -1;
 	s.releases = *from;
@@ -200,10 +217,11 @@ static int read_release(struct offer *o, const char *digest, struct err *err)
 		return -1;
 	sha256_hex(text.data, text.len, is);
 	if (*digest && !str_eq(digest, is))
-		return err_set(
-			err, E_TRUST,
-			"release.yaml is not the one that channel.yaml names: %s instead of %s", is,
-			digest);
+		return err_set(err, E_TRUST,
+			       "release.yaml is not the one that channel.yaml names: %s instead of "
+			       "%s; try again "
+			       "when the mirror has been updated, or use another mirror",
+			       is, digest);
 	if (release_parse(r, text.data, text.len, "release.yaml", err) < 0)
 		return -1;
 	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
@@ -286,8 +304,9 @@ static int suits(const struct offer *o, struct err *err)
 	}
 	if (o->place->root || uname(&u) < 0 || str_eq(u.machine, r->architecture))
 		return 0;
-	return err_set(err, E_UNSUPPORTED, "kata %s is for %s and this machine is %s", r->version,
-		       r->architecture, u.machine);
+	return err_set(err, E_UNSUPPORTED,
+		       "kata %s is for %s and this machine is %s; get the release for that",
+		       r->version, r->architecture, u.machine);
 }
 
 /* Splits "a,b" of one option like two options "a" and "b". */
@@ -359,7 +378,8 @@ static int select_layout(const struct deploy *d, struct offer *o, struct err *er
 }
 
 /* kept: belongs to the caller, as long as the result is in use. */
-static struct trust_options trust_of(const struct offer *o, const char *pin, char **kept)
+static struct trust_options trust_of(const struct offer *o, const char *directory, const char *pin,
+				     char **kept)
 {
 	const struct cli_trust *c = &o->wanted->trust;
 	struct trust_options t = memory_options(o->place, kept);
@@ -367,7 +387,7 @@ static struct trust_options trust_of(const struct offer *o, const char *pin, cha
 	t.keys = c->keys;
 	t.channel_keys = c->channel_keys;
 	t.threshold = c->threshold;
-	t.directory = c->directory ? c->directory : TRUST_DIRECTORY;
+	t.directory = directory;
 	t.pin = c->pin ? pin : NULL;
 	t.allow_downgrade = c->allow_downgrade;
 	t.allow_expired = c->allow_expired;
@@ -379,6 +399,8 @@ static struct trust_options trust_of(const struct offer *o, const char *pin, cha
 int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 {
 	struct cli_parts *parts = &o->wanted->parts;
+	AUTO(str)
+	char *directory = place_path(o->place, o->wanted->trust.directory, TRUST_DIRECTORY, err);
 	AUTO(str) char *kept = NULL;
 	char pin[65] = "";
 	struct trust_options t;
@@ -387,9 +409,9 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 	split_lists(&parts->components);
 	split_lists(&parts->without);
 	progress_phase("release");
-	if (parse_pin(o->wanted->trust.pin, pin, err) < 0)
+	if (!directory || parse_pin(o->wanted->trust.pin, pin, err) < 0)
 		return -1;
-	t = trust_of(o, pin, &kept);
+	t = trust_of(o, directory, pin, &kept);
 	if (recall_components(d, parts, err) < 0 || open_source(d, o, &from, err) < 0 ||
 	    choose_mirror(d, &t, o, err) < 0 || (!o->installed_only && check_twin(d, o, err) < 0) ||
 	    suits(o, err) < 0 || select_layout(d, o, err) < 0)

@@ -19,31 +19,40 @@ static int settle_root(struct cli_place *p, struct err *err)
 	if (!p->root || p->own_root)
 		return 0;
 	p->own_root = realpath(p->root, NULL);
-	if (!p->own_root)
-		return err_sys(err, "open --root '%s'", p->root);
+	if (!p->own_root) {
+		err_sys(err, "open --root '%s'", p->root);
+		return err_hint(err, "make that directory first");
+	}
 	if (stat(p->own_root, &st) < 0 || !S_ISDIR(st.st_mode))
-		return err_set(err, E_USAGE, "--root %s is not a directory", p->own_root);
+		return err_set(err, E_USAGE,
+			       "--root %s is not a directory; name that of another system's files",
+			       p->own_root);
 	p->root = str_eq(p->own_root, "/") ? NULL : p->own_root;
 	return 0;
+}
+
+char *place_path(const struct cli_place *p, const char *given, const char *standard,
+		 struct err *err)
+{
+	if (given || !p->root)
+		return xstrdup(given ? given : standard);
+	return path_from_root(p->root, standard, err);
 }
 
 /* One that is named is a path of this system, as a lock is. */
 static int settle_memory(struct cli_place *p, struct err *err)
 {
-	AUTO(str) char *here = NULL, *path = NULL;
+	AUTO(str) char *path = NULL, *here = NULL;
 
 	if (p->own_memory)
 		return 0;
-	if (!p->memory && p->root) {
-		p->own_memory = path_from_root(p->root, TRUST_KEPT, err);
-	} else {
-		path = xstrdup(p->memory ? p->memory : TRUST_KEPT);
-		here = *path == '/' ? NULL : getcwd(NULL, 0);
-		AUTO(str) char *whole = here ? path_join(here, path) : xstrdup(path);
-		p->own_memory = path_clean(whole);
-	}
-	p->memory = p->own_memory;
-	return p->own_memory ? 0 : -1;
+	path = place_path(p, p->memory, TRUST_KEPT, err);
+	if (!path)
+		return -1;
+	here = *path == '/' ? NULL : getcwd(NULL, 0);
+	AUTO(str) char *whole = here ? path_join(here, path) : xstrdup(path);
+	p->memory = p->own_memory = path_clean(whole);
+	return 0;
 }
 
 int place_settle(struct cli_place *p, struct err *err)
@@ -53,7 +62,10 @@ int place_settle(struct cli_place *p, struct err *err)
 	if (!p->prefix)
 		p->prefix = CLI_PREFIX;
 	if (*p->prefix != '/')
-		return err_set(err, E_USAGE, "--prefix '%s' is not an absolute path", p->prefix);
+		return err_set(
+			err, E_USAGE,
+			"--prefix '%s' is not an absolute path; give one such as " CLI_PREFIX,
+			p->prefix);
 	return 0;
 }
 

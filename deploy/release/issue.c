@@ -74,7 +74,8 @@ static int fill(const struct release_channel_options *o, struct channel *c, stru
 	c->created = o->created;
 	c->expires = o->expires ? o->expires : o->created + DAYS * (uint64_t)DAY;
 	if (c->expires <= c->created || c->expires > STAMP_MAX)
-		return err_set(err, E_USAGE, "the expiry must be after the creation time");
+		return err_set(err, E_USAGE,
+			       "the expiry is not after the creation time; give a later --expires");
 	return 0;
 }
 

@@ -212,7 +212,16 @@ int trust_past_load(struct trust_past *past, int state, struct err *err)
 		return state < 0 || errno == ENOENT ? 0 : err_sys(err, "open " NAME);
 	if (file_read_fd(fd, NAME, TRUST_MEMORY_MAX, &text, err) < 0)
 		return -1;
-	return trust_past_parse(past, buf_cstr(&text), text.len, err) < 0 ? -1 : 1;
+	if (trust_past_parse(past, buf_cstr(&text), text.len, err) == 0)
+		return 1;
+	return err->code == E_INVALID ? err_hint(err, "run kata-deploy recover") : -1;
+}
+
+int trust_check_memory(int state, struct err *err)
+{
+	AUTO(trust_past) struct trust_past past = TRUST_PAST_INIT;
+
+	return trust_past_load(&past, state, err) < 0 ? -1 : 0;
 }
 
 struct json *trust_roles_json(const struct trust_key *k)

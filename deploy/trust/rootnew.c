@@ -72,8 +72,9 @@ char *trust_root_text(const struct trust_root_new *n, struct err *err)
 	if (fill(n, &root, err) < 0)
 		return NULL;
 	if (!root.keys.n || !root.expires) {
-		(void)err_set(err, E_USAGE,
-			      "a first root needs keys (--key FILE.pub) and --expires");
+		(void)err_set(
+			err, E_USAGE,
+			"a first root has keys and expires; add --key FILE.pub and --expires TIME");
 		return NULL;
 	}
 	j = trust_root_json(&root);

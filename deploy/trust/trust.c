@@ -210,14 +210,8 @@ static int load_memory(struct trust *t, const struct trust_options *o, int state
 
 	str_set(&t->kept.file, o->kept);
 	t->kept.prefix = o->prefix ? path_clean(o->prefix) : NULL;
-	if (own < 0) {
-		(void)err_wrap(err, "state");
-		return err->code != E_INVALID
-			       ? -1
-			       : err_hint(err,
-					  "restore it from a backup, or remove it: what outlives "
-					  "an uninstall is read instead");
-	}
+	if (own < 0)
+		return err_wrap(err, "state");
 	if (trust_kept_load(&t->kept, err) < 0 || trust_kept_past(&t->kept, &outlived, err) < 0)
 		return -1;
 	return trust_past_merge(&t->past, &outlived, own, err);
@@ -237,7 +231,7 @@ int trust_open(const struct trust_options *o, int state, struct trust **out, str
 	t->memory_only = o->memory_only;
 	t->clock = o->now;
 	if (o->pin && !sha256_is_hex(o->pin))
-		return err_set(err, E_USAGE, "--pin %.80s is not a SHA-256 of 64 hex digits",
+		return err_set(err, E_USAGE, "--pin %.80s is not a SHA-256; give its 64 hex digits",
 			       o->pin);
 	str_set(&t->pin, o->pin);
 	if (load_memory(t, o, state, err) < 0 ||

@@ -161,6 +161,8 @@ struct json *trust_remembered(const struct trust *t);
 bool trust_has_learned(const struct trust *t);
 /* Serials, a time or a root are remembered. */
 bool trust_has_memory(const struct trust *t);
+/* E_INVALID: trust.json in that directory cannot be read. */
+MUST_CHECK int trust_check_memory(int state, struct err *err);
 
 /* The new contents of state/trust.json (heap): the caller includes it in its change
  * (deploy_change.trust). */

@@ -29,9 +29,11 @@ int when_parse(const char *text, const char *what, uint64_t start, uint64_t *out
 	} else if (text) {
 		rc = stamp_parse(text, what, out, err);
 	}
-	if (rc < 0)
-		err->code = E_USAGE;
-	return rc;
+	if (rc == 0)
+		return 0;
+	err->code = E_USAGE;
+	return err_hint(err, "give a time such as 2026-01-31T00:00:00Z, seconds since 1970, or, "
+			     "for an expiry, Nd: N days");
 }
 
 int secret_load(const char *path, const char *fd, struct minisig_secret *secret, struct err *err)
@@ -64,7 +66,7 @@ int role_parse(const char *text, enum trust_role *out, struct err *err)
 			return 0;
 		}
 	}
-	return text ? err_set(err, E_USAGE, "--role %s is neither release nor channel", text) : 0;
+	return text ? err_set(err, E_USAGE, "--role %s is none; give release or channel", text) : 0;
 }
 
 struct json *key_json(const struct minisig_key *key, const char *name)

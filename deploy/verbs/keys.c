@@ -82,9 +82,9 @@ static int generate(int argc, char **argv, struct err *err)
 	char *base = str_fmt("%s%s", argv[0], role == TRUST_CHANNEL ? ".channel" : "");
 	AUTO(str) char *name = str_fmt("%s.pub", base);
 	if (o.plain && o.fd)
-		return err_set(err, E_USAGE,
-			       "--no-passphrase and --passphrase-fd are mutually "
-			       "exclusive");
+		return err_set(
+			err, E_USAGE,
+			"--no-passphrase and --passphrase-fd exclude each other; leave one out");
 	if (!o.plain && passphrase_get(&passphrase, o.fd, "the new key", true, err) < 0)
 		return -1;
 	if (minisig_generate(&secret, err) < 0 ||

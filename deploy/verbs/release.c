@@ -35,8 +35,7 @@ static const struct opt build_opts[] = {
 	OPT_STR(0, "components", "FILE", &o.build.components, "the component of each file"),
 	OPT_STR(0, "version", "V", &o.build.version, "version of the release"),
 	OPT_STR(0, "architecture", "A", &o.build.architecture, "as uname -m; default: this one's"),
-	OPT_STR(0, "serial", "N", &o.serial,
-		"above every earlier one; default: created, or above --old"),
+	OPT_STR(0, "serial", "N", &o.serial, "default: created, or one above those of --old"),
 	OPT_STR(0, "created", "TIME", &o.created, "default: SOURCE_DATE_EPOCH"),
 	OPT_STR(0, "expires", "TIME", &o.expires, "a time, or Nd: days after; default: 365d"),
 	OPT_STR(0, "minimum", "V", &o.build.minimum, "oldest kata-deploy that may install it"),
@@ -93,7 +92,7 @@ static int parse_serial(uint64_t *serial, struct err *err)
 	if (!o.serial || str_u64(o.serial, 10, 1, UINT64_MAX, "--serial", serial, err) == 0)
 		return 0;
 	err->code = E_USAGE;
-	return -1;
+	return err_hint(err, "give a number from 1 up, or leave it out");
 }
 
 static int fill_build(struct err *err)
@@ -102,7 +101,9 @@ static int fill_build(struct err *err)
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 
 	if (!b->tree || !b->out || !b->version)
-		return err_set(err, E_USAGE, "--tree, --out and --version are required");
+		return err_set(
+			err, E_USAGE,
+			"what to build is not said; add --tree DIR, --out DIR and --version V");
 	if (parse_serial(&b->serial, err) < 0)
 		return -1;
 	b->old = o.old;
@@ -278,7 +279,7 @@ static int sign(int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (!strv_len(o.keys))
-		return err_set(err, E_USAGE, "--key FILE is required: a secret key");
+		return err_set(err, E_USAGE, "no key is given; add --key FILE, a secret key");
 	if (choose_documents(argv[0], &documents, err) < 0 ||
 	    sign_all(argv[0], documents, by, err) < 0)
 		return -1;
@@ -321,7 +322,8 @@ static int check(int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (o.threshold && !strv_len(o.keys))
-		return err_set(err, E_USAGE, "--threshold requires --key FILE");
+		return err_set(err, E_USAGE,
+			       "--threshold is about keys; add --key FILE, the public keys");
 	if ((strv_len(o.keys) && trust_open(&options, -1, &trust, err) < 0) ||
 	    release_check(argv[0], trust, err) < 0)
 		return -1;

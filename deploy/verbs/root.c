@@ -83,7 +83,7 @@ int keys_sign(int argc, char **argv, struct err *err)
 	(void)argc;
 	json_put(j, "signed_by", by);
 	if (!strv_len(o.keys))
-		return err_set(err, E_USAGE, "--key FILE is required: a secret key");
+		return err_set(err, E_USAGE, "no key is given; add --key FILE, a secret key");
 	strv_each(path, o.keys) {
 		AUTO(minisig_secret) struct minisig_secret secret;
 		char hex[17];

@@ -87,7 +87,7 @@ static void print_roles(const struct json *report)
 
 int keys_rotate(int argc, char **argv, struct err *err)
 {
-	AUTO(str) char *kept = NULL;
+	AUTO(str) char *kept = NULL, *directory = NULL;
 	struct trust_options options;
 	AUTO(signatures) struct signatures sigs = { .n = 0 };
 	AUTO(buf) struct buf root = BUF_INIT(ROOT_MAX);
@@ -97,8 +97,11 @@ int keys_rotate(int argc, char **argv, struct err *err)
 	(void)argc;
 	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0)
 		return -1;
+	directory = place_path(&o.place, o.trust_dir, TRUST_DIRECTORY, err);
+	if (!directory)
+		return -1;
 	options = memory_options(&o.place, &kept);
-	options.directory = o.trust_dir ? o.trust_dir : TRUST_DIRECTORY;
+	options.directory = directory;
 	options.allow_expired = o.allow_expired;
 	if (!deploy_installed(d)->current) {
 		err_set(err, E_STATE, "nothing is installed below %s", o.place.prefix);

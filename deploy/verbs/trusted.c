@@ -190,7 +190,8 @@ int keys_forget(int argc, char **argv, struct err *err)
 	AUTO(trust) struct trust *t = NULL;
 
 	if (o.all == (argc > 0))
-		return err_set(err, E_USAGE, "give the ids of the keys to forget, or --all");
+		return err_set(err, E_USAGE,
+			       "what to forget is not said; give the ids of keys, or --all");
 	if (open_memory(&d, &t, err) < 0)
 		return -1;
 	for (int i = 0; i < argc; i++) {

@@ -8,6 +8,7 @@
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
+#include "deploy/cli/summary.h"
 #include "deploy/verbs/verbs.h"
 
 static struct {
@@ -24,6 +25,7 @@ const struct opt uninstall_opts[] = {
 	OPT_FLAG('f', "force", &o.force, "even if pods are running, which are then lost"),
 	OPT_FLAG(0, "forget-trust", &o.forget, "forget which releases were accepted here"),
 	CLI_CHANGE(o.change),
+	CLI_VERBOSE(o.talk),
 	CLI_TALK(o.talk),
 	OPT_END,
 };
@@ -64,6 +66,30 @@ static struct trust *open_memory(const struct deploy *d)
 	return t;
 }
 
+static int show_plan(const struct deploy *d, const struct registration *reg, const struct plan *p,
+		     uint64_t bytes, struct err *err)
+{
+	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
+	AUTO(layout) struct layout was = LAYOUT_INIT;
+	struct summary s = {
+		.d = d,
+		.plan = p,
+		.prefix = o.place.prefix,
+		.memory = o.place.memory,
+		.told = &reg->told,
+		.frees = &bytes,
+		.pods = o.force ? "which are lost" : "which keep it from being uninstalled",
+	};
+
+	if (node_uses(&o.place, &uses, err) < 0 || node_layout(d, &was, err) < 0)
+		return -1;
+	s.was = was.id ? &was : NULL;
+	s.npods = use_pods(&uses, NULL);
+	s.pods = s.npods ? s.pods : NULL;
+	summary_say(&s);
+	return 0;
+}
+
 static int ask(const struct registration *reg, uint64_t bytes, struct err *err)
 {
 	AUTO(str)
@@ -86,14 +112,10 @@ static void say_memory(bool stays, bool forgotten)
 }
 
 /* Nothing is installed, but something may be remembered. */
-static int forget(const struct registration *reg, const struct trust *t, struct err *err)
+static int forget(const struct trust *t, struct err *err)
 {
-	int forgotten = 0;
+	int forgotten = o.forget ? memory_forget(&o.place, t, err) : 0;
 
-	if (registration_check_left(reg, err) < 0)
-		return -1;
-	if (o.forget)
-		forgotten = memory_forget(&o.place, t, err);
 	if (forgotten < 0)
 		return -1;
 	say_freed("uninstall", forgotten, "nothing was installed", 0);
@@ -122,12 +144,13 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	if (deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
 		return -1;
 	bytes = deploy_frees(d, &p);
-	if (o.change.dry_run) {
-		say_plan_to_free(&p, bytes);
-		return 0;
-	}
+	if (o.change.dry_run)
+		return show_plan(d, &reg, &p, bytes, err);
+	if ((!deploy_installed(d)->current || !deploy_installed(d)->extra) &&
+	    registration_check_left(&reg, err) < 0)
+		return -1;
 	if (!deploy_installed(d)->current)
-		return forget(&reg, trust, err);
+		return forget(trust, err);
 	if (check_unused(err) < 0 || ask(&reg, bytes, err) < 0)
 		return -1;
 	progress_phase("uninstall");
