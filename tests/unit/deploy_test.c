@@ -501,7 +501,7 @@ START_TEST(a_signal_undoes_a_change_that_waits)
 {
 	static const int all[] = { SIGINT, SIGTERM, SIGHUP };
 	AUTO(str) char *config = at("config.toml");
-	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_file file = { config, "changed", 7, 0, false };
 	struct deploy_step step = { .ops = &slow, .name = "a slow step" };
 	struct deploy_change c = { .files = &file, .nfiles = 1, .steps = &step, .nsteps = 1 };
 	AUTO(deploy) struct deploy *d = NULL;
