@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make release VERSION=3.10.0 OUT=DIR KEY=FILE: a signed release of everything that is installed.
+# make release VERSION=3.10.0 OUT=DIR KEY=FILE: a signed release of everything that is installed;
+# KEY=none: not signed yet.
 .PHONY: release
 OUT ?= $(BUILD)/release
 KEY ?=

@@ -6,11 +6,11 @@
 #   release.sh check OUT			whether it can be made, before anything is built
 #   release.sh KATA-DEPLOY TREE OUT VERSION GUEST-KERNEL
 #
-# OUT is made complete or not at all. Environment: KEY, a secret key (else a development key is made
-# below build/ and its public key is put beside the release; it is trusted only with --key
-# OUT/development.pub), PASSPHRASE_FD, SERIAL (default: that of `release build`), SOURCE_DATE_EPOCH
-# (default: the time of the last commit), OLD (release directories to make patches from), LEVEL (of
-# zstd), CHANNEL, EXPIRES, COMPONENTS.
+# OUT is made complete or not at all. Environment: KEY, a secret key, or "none" to sign elsewhere
+# (without it a development key is made below build/ and its public key is put beside the release; it
+# is trusted only with --key OUT/development.pub), PASSPHRASE_FD, SERIAL (default: that of `release
+# build`), SOURCE_DATE_EPOCH (default: the time of the last commit), OLD (release directories to make
+# patches from), LEVEL (of zstd), CHANNEL, EXPIRES, COMPONENTS.
 set -euo pipefail
 
 die() {
@@ -28,7 +28,7 @@ check() { # OUT
 	for old in ${OLD:-}; do
 		[ -f "$old/release.yaml" ] || die "OLD=$old is no release: it has no release.yaml"
 	done
-	[ -n "${KEY:-}" ] || return 0
+	[ -n "${KEY:-}" ] && [ "$KEY" != none ] || return 0
 	[ -r "$KEY" ] || die "KEY=$KEY cannot be read; kata-deploy keys generate NAME makes NAME.key"
 	# A comment, then 158 bytes in base64; a public key has 42.
 	awk 'NR == 1 && !/^untrusted comment:/ { exit 1 } NR == 2 { exit length($0) < 200 } END { if (NR < 2) exit 1 }' \
@@ -65,6 +65,6 @@ if [ -z "${KEY:-}" ]; then
 	summary="$summary
 signed with a development key, which is trusted only with --key $out/development.pub"
 fi
-"$deploy" release sign --key "$KEY" "${sign[@]}" "$part" >/dev/null
+[ "$KEY" = none ] || "$deploy" release sign --key "$KEY" "${sign[@]}" "$part" >/dev/null
 mv -T "$part" "$out"
 printf '%s\n' "${summary//"$part"/"$out"}"

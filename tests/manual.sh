@@ -55,12 +55,12 @@ check_shells() { # PROGRAM
 	done
 	offers "$1" install in
 	offers "$1" --prefix install --pre
-	offers "$1" --force "$(verbs "$1" | grep -x 'uninstall\|remove')" --fo
+	offers "$1" --force "$(verbs "$1" | grep -x 'uninstall\|remove')" --forc
 	offers "$1" "" install --prefix ""
 	offers "$1" "" install --nonsense
 	case $1 in
 	*kata-deploy)
-		offers "$1" "generate show rotate" keys ""
+		offers "$1" "generate show trust forget root sign rotate" keys ""
 		offers "$1" --passphrase-fd release sign --pass
 		;;
 	esac

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
+#include "deploy/cli/memory.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/store/store.h"
@@ -92,8 +93,10 @@ static struct json *list_json(char *const *list)
 	return j;
 }
 
+/* With the checks that were waived, which status shows as long as the release is installed. */
 static struct json *make_memory(const struct offer *o, char *const *from)
 {
+	AUTO(json) struct json *report = trust_report(o->trust);
 	const struct cli_parts *parts = &o->wanted->parts;
 	const struct release *r = &o->release;
 	struct json *j = json_make_object();
@@ -108,6 +111,8 @@ static struct json *make_memory(const struct offer *o, char *const *from)
 	json_put(j, "sha256", json_make_string(o->sha256));
 	json_put(j, "serial", json_make_u64(r->serial));
 	json_put(j, "expires", json_make_u64(r->expires));
+	if (json_count(json_get(report, "waived")))
+		json_put(j, "waived", json_share(json_get(report, "waived")));
 	return j;
 }
 
@@ -180,8 +185,8 @@ static int read_verified(struct offer *o, const char *name, size_t limit, struct
 	return trust_signatures(o->trust, name, text->data, text->len, sigs, n, err);
 }
 
-/* If the source has a channel.yaml, enters its newest release. *digest: of that release.yaml, ""
- * without a channel. */
+/* If the source has a channel.yaml, enters its newest release: 1; 0: it has none. *digest: of that
+ * release.yaml, "" without a channel. */
 static int follow_channel(struct offer *o, char digest[65], struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(CHANNEL_TEXT_MAX);
@@ -198,7 +203,7 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 	    trust_fresh(o->trust, c.name, c.serial, c.created, c.expires, err) < 0)
 		return -1;
 	memcpy(digest, c.release, sizeof(c.release));
-	return str_eq(c.path, ".") ? 0 : source_enter(o->source, c.path, err);
+	return str_eq(c.path, ".") || source_enter(o->source, c.path, err) == 0 ? 1 : -1;
 }
 
 /* digest: what the channel says. */
@@ -260,8 +265,12 @@ static int check_twin(const struct deploy *d, const struct offer *o, struct err 
 static int judge(struct offer *o, struct err *err)
 {
 	char digest[65] = "";
+	int followed = follow_channel(o, digest, err);
 
-	return follow_channel(o, digest, err) < 0 || read_release(o, digest, err) < 0 ? -1 : 0;
+	if (followed < 0 || read_release(o, digest, err) < 0)
+		return -1;
+	/* Last, since a source that has nothing at all hides no channel. */
+	return followed ? 0 : trust_no_channel(o->trust, err);
 }
 
 /* Channel and release come from the first mirror where both are good. Each is judged by what was
@@ -321,28 +330,91 @@ static int recall_components(const struct deploy *d, struct cli_parts *parts, st
 		       : 0;
 }
 
-int offer_open(const struct deploy *d, struct offer *o, struct err *err)
+static bool same_entry(const struct entry *a, const struct entry *b)
+{
+	return b && a->type == b->type && a->mode == b->mode && str_eq(a->sha256, b->sha256) &&
+	       str_eq(a->target, b->target);
+}
+
+/* Every file of the generation is one of the release. */
+static bool is_part_of(const struct layout *generation, const struct release *r)
+{
+	vec_each(struct entry, e, &generation->entries) {
+		if (!same_entry(e, layout_find(&r->layout, e->path)))
+			return false;
+	}
+	return true;
+}
+
+/* The layout of the generation that was installed from this release. Its files are what is here
+ * already, so that it does not matter how old the release is. */
+static int select_installed(const struct deploy *d, struct offer *o, struct err *err)
+{
+	vec_each(const struct generation, g, &deploy_installed(d)->generations) {
+		AUTO(layout) struct layout l = LAYOUT_INIT;
+
+		if (!str_eq(g->version, o->release.version))
+			continue;
+		if (deploy_layout(d, g->id, &l, err) < 0)
+			return -1;
+		if (is_part_of(&l, &o->release)) {
+			o->layout = l;
+			l = (struct layout)LAYOUT_INIT;
+			return 0;
+		}
+	}
+	err_set(err, E_STATE, "the source has kata %s, but another release is installed",
+		o->release.version);
+	return err_hint(err, "name the installed release with --release, or upgrade");
+}
+
+static int select_layout(const struct deploy *d, struct offer *o, struct err *err)
+{
+	const struct cli_parts *parts = &o->wanted->parts;
+
+	if (o->installed_only)
+		return select_installed(d, o, err);
+	return release_select(&o->release, parts->components, parts->without, &o->layout, err);
+}
+
+/* kept: belongs to the caller, as long as the result is in use. */
+static struct trust_options trust_of(const struct offer *o, const char *directory, const char *pin,
+				     char **kept)
 {
 	const struct cli_trust *c = &o->wanted->trust;
-	AUTO(str)
-	char *directory = place_path(o->place, c->directory, TRUST_DIRECTORY, err);
-	char pin[65] = "";
+	struct trust_options t = memory_options(o->place, kept);
+
+	t.keys = c->keys;
+	t.channel_keys = c->channel_keys;
+	t.threshold = c->threshold;
+	t.directory = directory;
+	t.pin = c->pin ? pin : NULL;
+	t.allow_downgrade = c->allow_downgrade;
+	t.allow_expired = c->allow_expired;
+	t.without_channel = c->without_channel;
+	t.installed_only = o->installed_only;
+	return t;
+}
+
+int offer_open(const struct deploy *d, struct offer *o, struct err *err)
+{
 	struct cli_parts *parts = &o->wanted->parts;
-	struct trust_options t = { .keys = c->keys,
-				   .threshold = c->threshold,
-				   .directory = directory,
-				   .pin = c->pin ? pin : NULL,
-				   .allow_downgrade = c->allow_downgrade,
-				   .allow_expired = c->allow_expired,
-				   .now = place_now(o->place) };
+	AUTO(str)
+	char *directory = place_path(o->place, o->wanted->trust.directory, TRUST_DIRECTORY, err);
+	AUTO(str) char *kept = NULL;
+	char pin[65] = "";
+	struct trust_options t;
 	AUTO(strv) char **from = NULL;
+
 	split_lists(&parts->components);
 	split_lists(&parts->without);
 	progress_phase("release");
-	if (!directory || parse_pin(c->pin, pin, err) < 0 || recall_components(d, parts, err) < 0 ||
-	    open_source(d, o, &from, err) < 0 || choose_mirror(d, &t, o, err) < 0 ||
-	    check_twin(d, o, err) < 0 || suits(o, err) < 0 ||
-	    release_select(&o->release, parts->components, parts->without, &o->layout, err) < 0)
+	if (!directory || parse_pin(o->wanted->trust.pin, pin, err) < 0)
+		return -1;
+	t = trust_of(o, directory, pin, &kept);
+	if (recall_components(d, parts, err) < 0 || open_source(d, o, &from, err) < 0 ||
+	    choose_mirror(d, &t, o, err) < 0 || (!o->installed_only && check_twin(d, o, err) < 0) ||
+	    suits(o, err) < 0 || select_layout(d, o, err) < 0)
 		return -1;
 	o->memory = make_memory(o, from);
 	return 0;

@@ -33,6 +33,9 @@ struct cli_offer {
 struct offer {
 	struct cli_offer *wanted;
 	const struct cli_place *place; /* settled */
+	/* Accept only a release that an installed generation comes from, whatever its age; layout
+	 * is then that generation's. */
+	bool installed_only;
 	struct source *source;
 	struct trust *trust;
 	struct release release;
@@ -50,7 +53,8 @@ DEFINE_AUTO_STRUCT(offer, struct offer, offer_release)
 
 /* Opens --release, else the recorded origin of the installed release. E_USAGE: neither is known.
  * E_TRUST: a check of trust.h failed, or it cannot be told whether it is newer than the installed
- * one. E_UNSUPPORTED: not for this program or machine. */
+ * one. E_UNSUPPORTED: not for this program or machine. E_STATE: installed_only, and it is another
+ * one. */
 MUST_CHECK int offer_open(const struct deploy *d, struct offer *o, struct err *err);
 
 /* Fetches into staging/NAME what is missing in the store. */

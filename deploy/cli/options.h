@@ -33,15 +33,18 @@ struct cli_place {
 	const char *prefix; /* as the system below root sees it */
 	const char *root;   /* NULL: the running system */
 	const char *lock;   /* NULL: the default */
-	char *own_prefix, *own_root;
+	const char *memory; /* directory of the memory of trust that outlives an uninstall */
+	char *own_prefix, *own_root, *own_memory;
 };
 #define CLI_PLACE(g)                                                                           \
 	OPT_STR(0, "prefix", "DIR", &(g).prefix, "installation prefix; default: " CLI_PREFIX), \
 		OPT_STR(0, "root", "DIR", &(g).root,                                           \
 			"work on the system below DIR and touch no other"),                    \
-		OPT_STR(0, "lock", "FILE", &(g).lock, "default: /run/lock/kata-deploy.lock")
+		OPT_STR(0, "lock", "FILE", &(g).lock, "default: /run/lock/kata-deploy.lock"),  \
+		OPT_STR(0, "trust-memory", "DIR", &(g).memory,                                 \
+			"what uninstalls keep; default: " TRUST_KEPT)
 
-/* Sets the default prefix, and cleans it: "/opt/kata/" and "/opt//kata" are "/opt/kata". Makes root
+/* Sets the defaults, and cleans the prefix: "/opt/kata/" and "/opt//kata" are "/opt/kata". Makes root
  * absolute, and NULL if it is /. Idempotent. E_USAGE. */
 MUST_CHECK int place_settle(struct cli_place *p, struct err *err);
 /* A path that was given as such, else the standard one, below root as the system there sees it;
@@ -58,14 +61,13 @@ struct cli_source {
 	const char *cacert, *proxy, *cache, *limit_rate;
 	bool keep_cache;
 };
-#define CLI_SOURCE(g)                                                                            \
-	OPT_STRV('r', "release", "URL|DIR|FILE", &(g).releases,                                  \
-		 "release, - for a tar on stdin; repeated: mirrors"),                            \
-		OPT_STR(0, "cacert", "FILE", &(g).cacert, "certificate authorities for https"),  \
-		OPT_STR(0, "proxy", "URL", &(g).proxy, "default: from the environment"),         \
-		OPT_STR(0, "limit-rate", "BYTES", &(g).limit_rate, "bytes per second; K, M, G"), \
-		OPT_STR(0, "cache", "DIR", &(g).cache,                                           \
-			"download cache; default: " SOURCE_CACHE ", or in --root"),              \
+#define CLI_SOURCE(g)                                                                              \
+	OPT_STRV('r', "release", "URL|DIR|FILE", &(g).releases,                                    \
+		 "release, - for a tar on stdin; repeated: mirrors"),                              \
+		OPT_STR(0, "cacert", "FILE", &(g).cacert, "certificate authorities for https"),    \
+		OPT_STR(0, "proxy", "URL", &(g).proxy, "default: from the environment"),           \
+		OPT_STR(0, "limit-rate", "BYTES", &(g).limit_rate, "bytes per second; K, M, G"),   \
+		OPT_STR(0, "cache", "DIR", &(g).cache, "default: " SOURCE_CACHE ", or in --root"), \
 		OPT_FLAG(0, "keep-cache", &(g).keep_cache, "keep complete downloads in the cache")
 
 /* Which components of it. */
@@ -79,20 +81,24 @@ struct cli_parts {
 
 /* Whether to believe it. */
 struct cli_trust {
-	char **keys;
+	char **keys, **channel_keys;
 	const char *directory, *pin;
 	unsigned threshold;
-	bool allow_downgrade, allow_expired;
+	bool allow_downgrade, allow_expired, without_channel;
 };
 #define CLI_TRUST(g)                                                                            \
 	OPT_STRV('k', "key", "FILE", &(g).keys, "trust this public key only; may be repeated"), \
+		OPT_STRV(0, "channel-key", "FILE", &(g).channel_keys,                           \
+			 "trust it for channels only; may be repeated"),                        \
 		OPT_UINT(0, "threshold", "K", &(g).threshold,                                   \
 			 "number of keys that must have signed"),                               \
 		OPT_STR(0, "trust-dir", "DIR", &(g).directory, "default: " TRUST_DIRECTORY),    \
 		OPT_STR(0, "pin", "SHA256", &(g).pin, "release.yaml must have this digest"),    \
 		OPT_FLAG(0, "allow-downgrade", &(g).allow_downgrade,                            \
 			 "accept an older release than the last one"),                          \
-		OPT_FLAG(0, "allow-expired", &(g).allow_expired, "accept an expired release")
+		OPT_FLAG(0, "allow-expired", &(g).allow_expired, "accept an expired release"),  \
+		OPT_FLAG(0, "without-channel", &(g).without_channel,                            \
+			 "accept a source that lacks the channel so far")
 
 /* The container manager, and what is registered with it. */
 struct cli_manager {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static int settle_root(struct cli_place *p, struct err *err)
 {
@@ -27,6 +28,30 @@ static int settle_root(struct cli_place *p, struct err *err)
 			       "--root %s is not a directory; name that of another system's files",
 			       p->own_root);
 	p->root = str_eq(p->own_root, "/") ? NULL : p->own_root;
+	return 0;
+}
+
+char *place_path(const struct cli_place *p, const char *given, const char *standard,
+		 struct err *err)
+{
+	if (given || !p->root)
+		return xstrdup(given ? given : standard);
+	return path_from_root(p->root, standard, err);
+}
+
+/* One that is named is a path of this system, as a lock is. */
+static int settle_memory(struct cli_place *p, struct err *err)
+{
+	AUTO(str) char *path = NULL, *here = NULL;
+
+	if (p->own_memory)
+		return 0;
+	path = place_path(p, p->memory, TRUST_KEPT, err);
+	if (!path)
+		return -1;
+	here = *path == '/' ? NULL : getcwd(NULL, 0);
+	AUTO(str) char *whole = here ? path_join(here, path) : xstrdup(path);
+	p->memory = p->own_memory = path_clean(whole);
 	return 0;
 }
 
@@ -60,15 +85,7 @@ static int settle_prefix(struct cli_place *p, struct err *err)
 
 int place_settle(struct cli_place *p, struct err *err)
 {
-	return settle_root(p, err) < 0 ? -1 : settle_prefix(p, err);
-}
-
-char *place_path(const struct cli_place *p, const char *given, const char *standard,
-		 struct err *err)
-{
-	if (given || !p->root)
-		return xstrdup(given ? given : standard);
-	return path_from_root(p->root, standard, err);
+	return settle_root(p, err) < 0 || settle_memory(p, err) < 0 ? -1 : settle_prefix(p, err);
 }
 
 uint64_t place_now(const struct cli_place *p)

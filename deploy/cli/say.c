@@ -51,6 +51,19 @@ void say(const char *fmt, ...)
 	(void)putchar('\n');
 }
 
+void say_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (how->quiet)
+		return;
+	progress_end();
+	va_start(ap, fmt);
+	(void)vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	(void)fputc('\n', stderr);
+}
+
 static struct json *done_json(const char *verb, bool changed)
 {
 	struct json *j = json_make_object();

@@ -25,6 +25,8 @@ void say_json(const struct json *j);
 bool say_has_answered(void);
 /* Prints a line on standard output, unless --json or --quiet. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same on standard error, for what is no result; also with --json. */
+void say_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Prints the result of a change that has no details: {"verb", "changed"} with --json, else the
  * sentence, or "nothing to do" if nothing changed. */
 void say_done(const char *verb, bool changed, const char *sentence);

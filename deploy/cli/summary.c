@@ -148,7 +148,13 @@ static uint64_t size_of(const struct digests *in, const char *sha256)
 	return found ? (*found)->size : 0;
 }
 
-/* Records of ours in state/ are not counted. */
+/* Records of ours are neither counted nor shown. */
+static bool is_record(const struct summary *s, const struct plan_action *a)
+{
+	return a->path &&
+	       (str_starts(a->path, "state/") || (s->memory && path_is_below(a->path, s->memory)));
+}
+
 static uint64_t written(const struct summary *s, const struct layout *is)
 {
 	struct digests d;
@@ -158,7 +164,7 @@ static uint64_t written(const struct summary *s, const struct layout *is)
 	vec_each(struct plan_action, a, &s->plan->actions) {
 		if (a->kind == PLAN_ADOPT)
 			bytes += size_of(&d, a->will);
-		else if (a->kind == PLAN_FILE && a->will && !str_starts(a->path, "state/"))
+		else if (a->kind == PLAN_FILE && a->will && !is_record(s, a))
 			bytes += a->file.len;
 	}
 	free(d.all);
@@ -215,6 +221,8 @@ static void print_action(const struct summary *s, const struct plan_action *a, s
 {
 	bool outside = a->path && *a->path == '/';
 
+	if (is_record(s, a))
+		return;
 	if (a->kind == PLAN_FILE && outside && !print_diff(s, a, to))
 		buf_fmt(to, "  %s: changed\n", a->path);
 	else if (a->kind == PLAN_FILE && !outside && str_starts(a->path, "etc/"))

@@ -21,6 +21,7 @@ struct summary {
 	const struct deploy *d;
 	const struct plan *plan;
 	const char *prefix;            /* as it is known to people */
+	const char *memory;            /* the directory of a record of ours outside the prefix */
 	const struct layout *was, *is; /* NULL: nothing is installed before, or afterwards */
 	const struct cri_change *told; /* of the registration; NULL: it stays */
 	const uint64_t *fetch;         /* bytes, at most; NULL: nothing can be fetched */

@@ -59,7 +59,9 @@ static struct change *change_new(struct cri_change *out, const char *root)
 static void list_files(struct change *ch, struct cri_change *out)
 {
 	vec_each(const struct work_file, f, &ch->edits.files) {
-		struct deploy_file file = { f->real, f->want, f->want ? strlen(f->want) : 0, 0 };
+		struct deploy_file file = { .path = f->real,
+					    .data = f->want,
+					    .len = f->want ? strlen(f->want) : 0 };
 
 		if (!str_eq(f->now, f->want))
 			vec_push(&ch->files, file);

@@ -56,6 +56,26 @@ static void plan_parents(const struct deploy *d, struct plan *p, const char *pat
 	}
 }
 
+static char *directory_of(const char *path)
+{
+	return xstrndup(path, (size_t)(path_basename(path) - path - 1));
+}
+
+/* The directories of a file outside the prefix. */
+static void plan_way(const struct deploy *d, struct plan *p, const struct deploy_file *f,
+		     char ***made)
+{
+	AUTO(str) char *own = directory_of(f->path);
+
+	if (!f->outlives) {
+		plan_parents(d, p, f->path, made);
+		return;
+	}
+	plan_parents(d, p, own, made);
+	if (plan_dir(d, p, own))
+		p->actions.v[p->actions.n - 1].dir.mode = 0700;
+}
+
 /* now: the file that is there, or NULL. */
 static struct plan_action *add_file(struct plan *p, const char *path, const struct spot_file *now,
 				    const char *will)
@@ -115,7 +135,9 @@ static int plan_file(const struct deploy *d, struct plan *p, const struct deploy
 static int plan_text(const struct deploy *d, struct plan *p, const char *path, const char *text,
 		     struct err *err)
 {
-	struct deploy_file f = { path, text, text ? strlen(text) : 0, 0644 };
+	struct deploy_file f = {
+		.path = path, .data = text, .len = text ? strlen(text) : 0, .mode = 0644
+	};
 
 	return plan_own_file(d, p, &f, err);
 }
@@ -415,14 +437,43 @@ static void plan_steps(struct plan *p, const struct deploy_change *c, bool befor
 	}
 }
 
+/* Directories are removed from the deepest up; one with files of others stays. */
+static int plan_rmdir(const struct deploy *d, struct plan *p, const char *path, struct err *err)
+{
+	AUTO(spot) struct spot s = SPOT_INIT;
+	AUTO(str) char *real = NULL;
+	struct plan_action *a;
+	struct stat st;
+	int found = find_conf(d, path, false, &real, err);
+
+	/* Not one that a symlink leads to. */
+	if (found <= 0 || !str_eq(real, path))
+		return found < 0 ? -1 : 0;
+	found = spot_find(d, path, &s, err);
+	if (found <= 0)
+		return found;
+	if (is_planned(p, path) || fstatat(s.dir, s.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISDIR(st.st_mode))
+		return 0;
+	a = plan_add(p, PLAN_DIR, path, "directory", NULL);
+	a->dir = (struct plan_dir){ st.st_mode & 07777, st.st_uid, st.st_gid };
+	return 0;
+}
+
 static int plan_foreign(const struct deploy *d, struct plan *p, const struct deploy_change *c,
 			struct err *err)
 {
 	plan_steps(p, c, true);
 	for (size_t i = 0; i < c->nfiles; i++) {
-		if (*c->files[i].path != '/')
-			bug("file '%s' is not absolute", c->files[i].path);
-		if (plan_file(d, p, &c->files[i], err) < 0)
+		const struct deploy_file *f = &c->files[i];
+		AUTO(str) char *own = directory_of(f->path);
+
+		if (*f->path != '/')
+			bug("file '%s' is not absolute", f->path);
+		if (f->outlives && f->data)
+			plan_way(d, p, f, NULL);
+		if (plan_file(d, p, f, err) < 0 ||
+		    (f->outlives && !f->data && plan_rmdir(d, p, own, err) < 0))
 			return -1;
 	}
 	plan_steps(p, c, false);
@@ -465,7 +516,7 @@ static int plan_switch(struct deploy *d, struct plan *p, const struct layout *to
 	next->made_prefix |= d->made_prefix;
 	for (size_t i = 0; i < c->nfiles; i++) {
 		if (c->files[i].data)
-			plan_parents(d, p, c->files[i].path, &next->made_dirs);
+			plan_way(d, p, &c->files[i], &next->made_dirs);
 	}
 	if ((c->trust && plan_text(d, p, "state/trust.json", c->trust, err) < 0) ||
 	    plan_record(d, p, next, err) < 0)
@@ -555,29 +606,6 @@ int deploy_rollback(struct deploy *d, const char *to, const struct deploy_change
 }
 
 /* --- uninstall --- */
-
-/* Directories are removed from the deepest up; one with files of others stays. */
-static int plan_rmdir(const struct deploy *d, struct plan *p, const char *path, struct err *err)
-{
-	AUTO(spot) struct spot s = SPOT_INIT;
-	AUTO(str) char *real = NULL;
-	struct plan_action *a;
-	struct stat st;
-	int found = find_conf(d, path, false, &real, err);
-
-	/* Not one that a symlink leads to. */
-	if (found <= 0 || !str_eq(real, path))
-		return found < 0 ? -1 : 0;
-	found = spot_find(d, path, &s, err);
-	if (found <= 0)
-		return found;
-	if (is_planned(p, path) || fstatat(s.dir, s.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISDIR(st.st_mode))
-		return 0;
-	a = plan_add(p, PLAN_DIR, path, "directory", NULL);
-	a->dir = (struct plan_dir){ st.st_mode & 07777, st.st_uid, st.st_gid };
-	return 0;
-}
 
 static int plan_rmdirs(const struct deploy *d, struct plan *p, const struct layout *shipped,
 		       struct err *err)

@@ -70,6 +70,9 @@ struct deploy_file {
 	const char *data; /* NULL: remove the file */
 	size_t len;
 	mode_t mode; /* 0: as it was, or 0644 */
+	/* It outlives the installation: its directory is private, and no uninstall removes it
+	 * unless the file is removed (data NULL) and nothing else is in there. */
+	bool outlives;
 };
 
 /* The parts of a change outside the prefix, done after the switch: steps with before_files, files,

@@ -66,3 +66,6 @@ MUST_CHECK int sbom_check(const struct release *r, const struct json *j, struct 
 /* SPDX's package verification code: the SHA-1 of the concatenated SHA-1s of a package's files,
  * which it sorts. */
 void sbom_code(const char **sha1s, size_t n, char code[SHA1_HEX + 1]);
+
+/* issue.c: writes channel.yaml into a directory, after a look whether it can be read again. */
+MUST_CHECK int channel_write(int dir, const struct channel *c, struct err *err);

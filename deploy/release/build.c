@@ -167,9 +167,6 @@ static int write_release(struct build *b, char sha256[65], struct err *err)
 
 static int write_channel(struct build *b, const char sha256[65], struct err *err)
 {
-	AUTO(buf) struct buf text = BUF_INIT(CHANNEL_TEXT_MAX);
-	AUTO(channel) struct channel again = { 0 };
-	char ignored[65];
 	struct channel c = {
 		.name = (char *)(b->o->channel ? b->o->channel : "stable"),
 		.serial = b->r.serial,
@@ -181,10 +178,7 @@ static int write_channel(struct build *b, const char sha256[65], struct err *err
 	};
 
 	memcpy(c.release, sha256, sizeof(c.release));
-	if (channel_format(&c, &text, err) < 0 ||
-	    channel_parse(&again, text.data, text.len, "channel.yaml", err) < 0)
-		return -1;
-	return write_text(b, "channel.yaml", text.data, text.len, ignored, err);
+	return channel_write(b->out, &c, err);
 }
 
 static int write_documents(struct build *b, struct err *err)

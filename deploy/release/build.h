@@ -67,13 +67,35 @@ MUST_CHECK int release_build(const struct release_build_options *o, struct err *
 MUST_CHECK int release_sign(const char *dir, const struct minisig_secret *secret,
 			    const char *comment, struct err *err);
 
+/* The same for one document, DIR/NAME. */
+MUST_CHECK int release_sign_document(const char *dir, const char *name,
+				     const struct minisig_secret *secret, const char *comment,
+				     struct err *err);
+
+/*
+ * Writes channel.yaml anew: so that it does not expire, or to name another release. Its old
+ * signatures are removed.
+ */
+struct release_channel_options {
+	const char *dir;
+	const char *path; /* of the release below dir; NULL: dir itself */
+	const char *name; /* NULL: as it was, or stable */
+	uint64_t serial;  /* 0: one more than it was, or that of the release */
+	uint64_t created; /* seconds since 1970 */
+	uint64_t expires; /* 0: 30 days after created */
+};
+/* out: what was written; the caller releases it. */
+MUST_CHECK int release_channel(const struct release_channel_options *o, struct channel *out,
+			       struct err *err);
+
 /* Compares every byte with release.yaml, and checks the bill of materials against SPDX's rules.
  * trust: checks signatures, expiry and serials too; NULL: does not. E_INVALID, E_TRUST: the first
  * error found. */
 MUST_CHECK int release_check(const char *dir, struct trust *trust, struct err *err);
 
-/* Reads DIR/release.yaml without verifying signatures. */
+/* Read DIR/release.yaml, DIR/channel.yaml without verifying signatures. */
 MUST_CHECK int release_load(const char *dir, struct release *r, struct err *err);
+MUST_CHECK int channel_load(const char *dir, struct channel *c, struct err *err);
 
 /* The differences between two releases, in the form that docs/design/release.md describes. The
  * caller frees it. */

@@ -3,13 +3,12 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "deploy/release/build.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 char *release_signature_name(const char *document, unsigned n)
 {
@@ -57,18 +56,24 @@ static int sign_document(int dir, const char *document, const struct minisig_sec
 		       TRUST_SIGNATURES_MAX);
 }
 
-int release_sign(const char *dir, const struct minisig_secret *secret, const char *comment,
-		 struct err *err)
+int release_sign_document(const char *dir, const char *name, const struct minisig_secret *secret,
+			  const char *comment, struct err *err)
 {
 	AUTO(fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_sys(err, "open %s", dir);
-	if (sign_document(fd, "release.yaml", secret, comment, err) < 0)
-		return err_wrap(err, "%s", dir);
-	if (faccessat(fd, "channel.yaml", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : err_sys(err, "look at channel.yaml");
-	return sign_document(fd, "channel.yaml", secret, comment, err) < 0
-		       ? err_wrap(err, "%s", dir)
+	return sign_document(fd, name, secret, comment, err) < 0 ? err_wrap(err, "%s", dir) : 0;
+}
+
+int release_sign(const char *dir, const struct minisig_secret *secret, const char *comment,
+		 struct err *err)
+{
+	AUTO(str) char *channel = path_join(dir, "channel.yaml");
+
+	if (release_sign_document(dir, "release.yaml", secret, comment, err) < 0)
+		return -1;
+	return path_exists(channel)
+		       ? release_sign_document(dir, "channel.yaml", secret, comment, err)
 		       : 0;
 }

@@ -22,22 +22,31 @@ void trust_root_release(struct trust_root *root)
 	*root = (struct trust_root){ .keys = VEC_INIT };
 }
 
-static bool has_key(const struct trust_root *root, const struct minisig_key *key)
+const char *trust_role_name(enum trust_role role)
+{
+	static const char *const names[] = { "release", "channel" };
+
+	return names[role];
+}
+
+struct trust_key *trust_root_find(const struct trust_root *root, const struct minisig_key *key)
 {
 	vec_each(struct trust_key, k, &root->keys) {
 		if (memcmp(k->key.key, key->key, sizeof(key->key)) == 0)
-			return true;
+			return k;
 	}
-	return false;
+	return NULL;
 }
 
-int trust_root_add(struct trust_root *root, const struct minisig_key *key, const char *name,
-		   struct err *err)
+int trust_root_add(struct trust_root *root, const struct minisig_key *key, unsigned roles,
+		   const char *name, struct err *err)
 {
-	struct trust_key k = { *key, NULL };
+	struct trust_key *there = trust_root_find(root, key), k = { .key = *key, .roles = roles };
 
-	if (has_key(root, key))
+	if (there) {
+		there->roles |= roles;
 		return 0;
+	}
 	if (root->keys.n == TRUST_KEYS_MAX)
 		return err_set(err, E_LIMIT, "%s: more than %d keys", name, TRUST_KEYS_MAX);
 	k.name = xstrdup(name);
@@ -45,30 +54,72 @@ int trust_root_add(struct trust_root *root, const struct minisig_key *key, const
 	return 0;
 }
 
-static int add_text(struct trust_root *root, const char *text, size_t len, const char *name,
-		    struct err *err)
+int trust_root_copy(struct trust_root *to, const struct trust_root *from, struct err *err)
+{
+	trust_root_release(to);
+	vec_each(struct trust_key, k, &from->keys) {
+		if (trust_root_add(to, &k->key, k->roles, k->name, err) < 0)
+			return -1;
+		to->keys.v[to->keys.n - 1].since = k->since;
+	}
+	to->version = from->version;
+	to->expires = from->expires;
+	memcpy(to->threshold, from->threshold, sizeof(to->threshold));
+	return 0;
+}
+
+size_t trust_root_count(const struct trust_root *root, enum trust_role role)
+{
+	size_t n = 0;
+
+	vec_each(struct trust_key, k, &root->keys)
+		n += (k->roles & TRUST_BIT(role)) != 0;
+	return n;
+}
+
+bool trust_root_is_split(const struct trust_root *root)
+{
+	vec_each(struct trust_key, k, &root->keys) {
+		if (k->roles != TRUST_BOTH)
+			return true;
+	}
+	return root->threshold[TRUST_CHANNEL] != root->threshold[TRUST_RELEASE];
+}
+
+void trust_root_settle(struct trust_root *root)
+{
+	if (trust_root_count(root, TRUST_CHANNEL))
+		return;
+	vec_each(struct trust_key, k, &root->keys)
+		k->roles = TRUST_BOTH;
+	root->threshold[TRUST_CHANNEL] = root->threshold[TRUST_RELEASE];
+}
+
+static int add_text(struct trust_root *root, const char *text, size_t len, unsigned roles,
+		    const char *name, struct err *err)
 {
 	struct minisig_key key;
 
 	return minisig_key_parse(&key, text, len, name, err) < 0
 		       ? -1
-		       : trust_root_add(root, &key, name, err);
+		       : trust_root_add(root, &key, roles, name, err);
 }
 
-static int add_file(struct trust_root *root, int dir, const char *path, const char *name,
-		    struct err *err)
+static int add_file(struct trust_root *root, int dir, const char *path, unsigned roles,
+		    const char *name, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(MINISIG_TEXT_MAX);
 
 	if (file_read(dir, path, MINISIG_TEXT_MAX, &text, err) < 0)
 		return err_wrap(err, "key %s", name);
-	return add_text(root, buf_cstr(&text), text.len, name, err);
+	return add_text(root, buf_cstr(&text), text.len, roles, name, err);
 }
 
-int trust_keys_of_files(struct trust_root *root, char *const *files, struct err *err)
+int trust_keys_of_files(struct trust_root *root, char *const *files, enum trust_role role,
+			struct err *err)
 {
 	strv_each(file, files) {
-		if (add_file(root, AT_FDCWD, *file, *file, err) < 0)
+		if (add_file(root, AT_FDCWD, *file, TRUST_BIT(role), *file, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -77,7 +128,8 @@ int trust_keys_of_files(struct trust_root *root, char *const *files, struct err 
 int trust_keys_built_in(struct trust_root *root, struct err *err)
 {
 	for (const char *const *key = trust_builtin_keys(); *key; key++) {
-		if (add_text(root, *key, strlen(*key), "a built-in key", err) < 0)
+		if (add_text(root, *key, strlen(*key), TRUST_BIT(TRUST_RELEASE), "a built-in key",
+			     err) < 0)
 			return -1;
 	}
 	return 0;
@@ -113,7 +165,10 @@ int trust_keys_of_directory(struct trust_root *root, const char *path, struct er
 		AUTO(str) char *name = path_join(path, names[i]->d_name);
 
 		if (rc == 0)
-			rc = add_file(root, dir, names[i]->d_name, name, err);
+			rc = add_file(root, dir, names[i]->d_name,
+				      TRUST_BIT(str_ends(name, TRUST_CHANNEL_PUB) ? TRUST_CHANNEL
+										  : TRUST_RELEASE),
+				      name, err);
 		free(names[i]);
 	}
 	free(names);
@@ -140,74 +195,150 @@ int trust_root_of_directory(struct trust_root *root, const char *path, struct er
 	return 1;
 }
 
-static int parse_keys(struct trust_root *root, const struct json *list, const char *name,
-		      struct err *err)
+/* Lines of base64. A key may be in both roles, but in each only once. */
+static int parse_keys(struct trust_root *root, const struct json *list, unsigned roles,
+		      const char *name, struct err *err)
 {
 	for (size_t i = 0; i < json_count(list); i++) {
 		const struct json *text = json_at(list, i);
 		AUTO(str) char *label = str_fmt("%s, key %zu", name, i + 1);
-		size_t before = root->keys.n;
+		struct minisig_key key;
+		struct trust_key *there;
 
 		if (json_kind(text) != JSON_IS_STRING)
 			return err_set(err, E_INVALID, "%s is not a string", label);
-		if (add_text(root, json_text(text), strlen(json_text(text)), label, err) < 0)
+		if (minisig_key_parse(&key, json_text(text), strlen(json_text(text)), label, err) <
+		    0)
 			return -1;
-		if (root->keys.n == before)
+		there = trust_root_find(root, &key);
+		if (there && (there->roles & roles))
 			return err_set(err, E_INVALID, "%s is a duplicate", label);
+		if (trust_root_add(root, &key, roles, label, err) < 0)
+			return -1;
 	}
 	return 0;
+}
+
+/* The keys and the threshold of one role, or of both. */
+static int parse_set(struct trust_root *root, const struct json *keys, uint64_t threshold,
+		     unsigned roles, const char *name, struct err *err)
+{
+	if (parse_keys(root, keys, roles, name, err) < 0)
+		return -1;
+	if (threshold == 0 || threshold > json_count(keys))
+		return err_set(err, E_INVALID, "%s: threshold %llu of %zu keys", name,
+			       (unsigned long long)threshold, json_count(keys));
+	for (unsigned role = 0; role < TRUST_ROLES; role++) {
+		if (roles & TRUST_BIT(role))
+			root->threshold[role] = (unsigned)threshold;
+	}
+	return 0;
+}
+
+static int parse_role(struct trust_root *root, struct fields *roles, enum trust_role role,
+		      const char *name, struct err *err)
+{
+	AUTO(str) char *label = str_fmt("%s, role %s", name, trust_role_name(role));
+	const struct json *j, *keys;
+	uint64_t threshold;
+	struct fields f;
+
+	if (fields_object(roles, trust_role_name(role), &j, err) < 0)
+		return -1;
+	if (!j)
+		return err_set(err, E_INVALID, "%s is missing", label);
+	if (fields_begin(&f, j, label, err) < 0 || fields_array(&f, "keys", &keys, err) < 0 ||
+	    fields_u64(&f, "threshold", true, &threshold, err) < 0 || fields_end(&f, err) < 0)
+		return -1;
+	return parse_set(root, keys, threshold, TRUST_BIT(role), label, err);
+}
+
+static int parse_roles(struct trust_root *root, const struct json *roles, const char *name,
+		       struct err *err)
+{
+	struct fields f;
+
+	if (fields_begin(&f, roles, name, err) < 0)
+		return -1;
+	for (unsigned role = 0; role < TRUST_ROLES; role++) {
+		if (parse_role(root, &f, role, name, err) < 0)
+			return -1;
+	}
+	return fields_end(&f, err);
 }
 
 int trust_root_parse(struct trust_root *root, const struct json *j, const char *name,
 		     struct err *err)
 {
-	const struct json *keys;
+	bool split = json_kind(j) == JSON_IS_OBJECT && json_get(j, "roles");
+	const struct json *keys = NULL, *roles = NULL;
+	uint64_t threshold = 0;
 	const char *expires;
-	uint64_t threshold;
 	struct fields f;
 
 	if (fields_begin(&f, j, name, err) < 0 ||
 	    fields_u64(&f, "version", true, &root->version, err) < 0 ||
-	    fields_array(&f, "keys", &keys, err) < 0 ||
-	    fields_u64(&f, "threshold", true, &threshold, err) < 0 ||
-	    fields_text(&f, "expires", true, &expires, err) < 0 || fields_end(&f, err) < 0 ||
-	    parse_keys(root, keys, name, err) < 0)
+	    fields_text(&f, "expires", true, &expires, err) < 0)
+		return -1;
+	if (split ? fields_object(&f, "roles", &roles, err) < 0
+		  : fields_array(&f, "keys", &keys, err) < 0 ||
+			    fields_u64(&f, "threshold", true, &threshold, err) < 0)
+		return -1;
+	if (fields_end(&f, err) < 0 ||
+	    (split ? parse_roles(root, roles, name, err)
+		   : parse_set(root, keys, threshold, TRUST_BOTH, name, err)) < 0)
 		return -1;
 	if (stamp_parse(expires, "expires", &root->expires, err) < 0)
 		return err_wrap(err, "%s", name);
 	if (root->version == 0 || root->expires == 0)
 		return err_set(err, E_INVALID,
 			       "%s: the version must be at least 1, and it must expire", name);
-	if (threshold == 0 || threshold > root->keys.n)
-		return err_set(err, E_INVALID, "%s: threshold %llu of %zu keys", name,
-			       (unsigned long long)threshold, root->keys.n);
-	root->threshold = (unsigned)threshold;
 	return 0;
 }
 
-/* The line of base64 of a key. */
-static struct json *key_json(const struct minisig_key *key)
+char *trust_key_line(const struct minisig_key *key)
 {
 	AUTO(buf) struct buf text = BUF_INIT(MINISIG_TEXT_MAX);
-	char *line;
+	const char *line;
 
 	minisig_key_format(key, &text);
 	line = strchr(text.data, '\n') + 1;
-	line[strcspn(line, "\n")] = '\0';
-	return json_make_string(line);
+	return xstrndup(line, strcspn(line, "\n"));
+}
+
+static void put_set(struct json *j, const struct trust_root *root, enum trust_role role)
+{
+	struct json *keys = json_make_array();
+
+	vec_each(struct trust_key, k, &root->keys) {
+		AUTO(str) char *line = trust_key_line(&k->key);
+
+		if (k->roles & TRUST_BIT(role))
+			json_add(keys, json_make_string(line));
+	}
+	json_put(j, "keys", keys);
+	json_put(j, "threshold", json_make_u64(root->threshold[role]));
 }
 
 struct json *trust_root_json(const struct trust_root *root)
 {
-	struct json *j = json_make_object(), *keys = json_make_array();
+	struct json *j = json_make_object(), *roles;
 	char expires[STAMP_SIZE];
 
 	stamp_format(root->expires, expires);
-	vec_each(struct trust_key, k, &root->keys)
-		json_add(keys, key_json(&k->key));
 	json_put(j, "version", json_make_u64(root->version));
-	json_put(j, "keys", keys);
-	json_put(j, "threshold", json_make_u64(root->threshold));
 	json_put(j, "expires", json_make_string(expires));
+	if (!trust_root_is_split(root)) {
+		put_set(j, root, TRUST_RELEASE);
+		return j;
+	}
+	roles = json_make_object();
+	for (unsigned role = 0; role < TRUST_ROLES; role++) {
+		struct json *set = json_make_object();
+
+		put_set(set, root, role);
+		json_put(roles, trust_role_name(role), set);
+	}
+	json_put(j, "roles", roles);
 	return j;
 }

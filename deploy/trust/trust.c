@@ -8,6 +8,7 @@
 #include "deploy/trust/trust.h"
 
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
 #include "deploy/release/release.h"
@@ -17,22 +18,13 @@
 
 #include <string.h>
 
-struct trust {
-	struct trust_root root; /* the trusted keys */
-	const char *source;
-	unsigned asked; /* --threshold */
-	char *pin;
-	bool allow_downgrade, allow_expired;
-	uint64_t clock;
-	struct trust_past past;
-	struct json *documents, *waived; /* for the report */
-};
-
-/* Which keys signed: one flag per key of a set, and the ids of unknown keys. */
+/* Which keys of a role signed: one flag per key of a set, and the ids of unknown keys. */
 struct verdict {
+	enum trust_role role;
 	bool good[TRUST_KEYS_MAX];
 	unsigned n;
-	char **unknown; /* strv */
+	char **unknown;  /* strv */
+	bool other_role; /* one of them is known, for the other role */
 };
 
 static void verdict_release(struct verdict *v)
@@ -47,16 +39,14 @@ void trust_close(struct trust *t)
 		return;
 	trust_root_release(&t->root);
 	trust_past_release(&t->past);
-	if (t->documents)
-		json_free(t->documents);
-	if (t->waived)
-		json_free(t->waived);
+	trust_kept_release(&t->kept);
+	json_free(t->documents);
+	json_free(t->waived);
 	free(t->pin);
 	free(t);
 }
 
-/* The latest of the times that cannot be in the future; *from: which one it was. */
-static uint64_t now(const struct trust *t, const char **from)
+uint64_t trust_now(const struct trust *t, const char **from)
 {
 	uint64_t latest = t->clock;
 
@@ -76,7 +66,7 @@ static bool has_expired(const struct trust *t, uint64_t expires)
 {
 	const char *from;
 
-	return expires <= now(t, &from);
+	return expires <= trust_now(t, &from);
 }
 
 static void waive(struct trust *t, const char *rule, const char *what, const char *by)
@@ -94,7 +84,7 @@ static int refuse_expired(const struct trust *t, const char *what, uint64_t expi
 {
 	char when[STAMP_SIZE] = "long ago", today[STAMP_SIZE] = "much later";
 	const char *from;
-	uint64_t latest = now(t, &from);
+	uint64_t latest = trust_now(t, &from);
 
 	if (expires <= STAMP_MAX)
 		stamp_format(expires, when);
@@ -111,13 +101,13 @@ static void move_root(struct trust_root *to, struct trust_root *from)
 {
 	trust_root_release(to);
 	*to = *from;
-	*from = (struct trust_root){ .keys = VEC_INIT };
+	*from = (struct trust_root)TRUST_ROOT_INIT;
 }
 
-/* Takes the root of trust.json, or a newer one of the directory. */
+/* Takes the root of the memory, or a newer one of the directory. */
 static int take_root(struct trust *t, const char *directory, struct err *err)
 {
-	AUTO(trust_root) struct trust_root found = { .keys = VEC_INIT };
+	AUTO(trust_root) struct trust_root found = TRUST_ROOT_INIT;
 
 	if (trust_root_of_directory(&found, directory, err) < 0)
 		return -1;
@@ -126,52 +116,105 @@ static int take_root(struct trust *t, const char *directory, struct err *err)
 		t->source = "root.json";
 		return 0;
 	}
-	if (!t->past.root.version)
-		return 0;
-	vec_each(struct trust_key, k, &t->past.root.keys) {
-		if (trust_root_add(&t->root, &k->key, k->name, err) < 0)
-			return -1;
-	}
-	t->root.version = t->past.root.version;
-	t->root.expires = t->past.root.expires;
-	t->root.threshold = t->past.root.threshold;
 	t->source = "trust.json";
+	return t->past.root.version ? trust_root_copy(&t->root, &t->past.root, err) : 0;
+}
+
+/* Keys of --key are remembered if none are, nor a root. */
+static int learn_keys(struct trust *t, struct err *err)
+{
+	struct trust_root *kept = &t->past.keys;
+
+	if (!kept->keys.n && !t->past.root.version) {
+		t->learning = TRUST_REMEMBERS;
+		t->learned = true;
+		return trust_keys_remember(t, &t->root, err);
+	}
+	vec_each(struct trust_key, k, &t->root.keys) {
+		const struct trust_key *there =
+			trust_root_find(t->past.root.version ? &t->past.root : kept, &k->key);
+
+		if (!there || (k->roles & ~there->roles))
+			t->learning = TRUST_PASSES;
+	}
+	return 0;
+}
+
+static int take_given(struct trust *t, const struct trust_options *o, struct err *err)
+{
+	t->source = "--key";
+	if (trust_keys_of_files(&t->root, o->keys, TRUST_RELEASE, err) < 0 ||
+	    trust_keys_of_files(&t->root, o->channel_keys, TRUST_CHANNEL, err) < 0)
+		return -1;
+	t->root.threshold[TRUST_RELEASE] = o->threshold;
+	if (!o->installed_only && learn_keys(t, err) < 0)
+		return -1;
+	trust_root_settle(&t->root);
 	return 0;
 }
 
 static int take_keys(struct trust *t, const struct trust_options *o, struct err *err)
 {
-	if (strv_len(o->keys)) {
-		t->source = "--key";
-		return trust_keys_of_files(&t->root, o->keys, err);
-	}
+	if (strv_len(o->keys) || strv_len(o->channel_keys))
+		return take_given(t, o, err);
 	if (take_root(t, o->directory, err) < 0 || t->root.keys.n)
 		return err->code ? -1 : 0;
-	t->source = "directory";
-	if (trust_keys_of_directory(&t->root, o->directory, err) < 0 || t->root.keys.n)
-		return err->code ? -1 : 0;
-	t->source = "built-in";
-	return trust_keys_built_in(&t->root, err);
+	t->source = "remembered";
+	if (trust_root_copy(&t->root, &t->past.keys, err) < 0)
+		return -1;
+	if (!t->root.keys.n) {
+		t->source = "directory";
+		if (trust_keys_of_directory(&t->root, o->directory, err) < 0)
+			return -1;
+	}
+	if (!t->root.keys.n) {
+		t->source = "built-in";
+		if (trust_keys_built_in(&t->root, err) < 0)
+			return -1;
+	}
+	trust_root_settle(&t->root);
+	return 0;
 }
 
-static unsigned threshold(const struct trust *t)
+/* --threshold is that of releases. It counts for channels too where their keys are the same. */
+unsigned trust_threshold(const struct trust *t, const struct trust_root *root, enum trust_role role)
 {
-	return t->asked ? t->asked : t->root.threshold ? t->root.threshold : 1;
+	bool asked = t->asked && (role == TRUST_RELEASE || !trust_root_is_split(root));
+
+	return asked ? t->asked : root->threshold[role] ? root->threshold[role] : 1;
 }
 
 static int check_keys(const struct trust *t, const struct trust_options *o, struct err *err)
 {
-	if (t->root.keys.n == 0)
+	size_t n = trust_root_count(&t->root, TRUST_RELEASE);
+	unsigned needed = trust_threshold(t, &t->root, TRUST_RELEASE);
+
+	if (n == 0)
 		return err_set(err, E_TRUST,
 			       "there is no key to verify a release with; give the packager's "
 			       "public key with --key FILE, or put it into %s as NAME.pub",
 			       o->directory ? o->directory : TRUST_DIRECTORY);
-	if (threshold(t) > t->root.keys.n)
+	if (needed > n)
 		return err_set(err, E_TRUST,
 			       "%u signatures are required, but there are %zu keys; give more "
 			       "with --key FILE, or a lower --threshold",
-			       threshold(t), t->root.keys.n);
+			       needed, n);
 	return 0;
+}
+
+/* The newer of both copies. */
+static int load_memory(struct trust *t, const struct trust_options *o, int state, struct err *err)
+{
+	AUTO(trust_past) struct trust_past outlived = TRUST_PAST_INIT;
+	int own = trust_past_load(&t->past, state, err);
+
+	str_set(&t->kept.file, o->kept);
+	t->kept.prefix = o->prefix ? path_clean(o->prefix) : NULL;
+	if (own < 0)
+		return err_wrap(err, "state");
+	if (trust_kept_load(&t->kept, err) < 0 || trust_kept_past(&t->kept, &outlived, err) < 0)
+		return -1;
+	return trust_past_merge(&t->past, &outlived, own, err);
 }
 
 int trust_open(const struct trust_options *o, int state, struct trust **out, struct err *err)
@@ -183,19 +226,22 @@ int trust_open(const struct trust_options *o, int state, struct trust **out, str
 	t->asked = o->threshold;
 	t->allow_downgrade = o->allow_downgrade;
 	t->allow_expired = o->allow_expired;
+	t->without_channel = o->without_channel;
+	t->installed_only = o->installed_only;
+	t->memory_only = o->memory_only;
 	t->clock = o->now;
 	if (o->pin && !sha256_is_hex(o->pin))
 		return err_set(err, E_USAGE, "--pin %.80s is not a SHA-256; give its 64 hex digits",
 			       o->pin);
 	str_set(&t->pin, o->pin);
-	if (trust_past_load(&t->past, state, err) < 0 || take_keys(t, o, err) < 0 ||
-	    check_keys(t, o, err) < 0)
+	if (load_memory(t, o, state, err) < 0 ||
+	    (!o->memory_only && (take_keys(t, o, err) < 0 || check_keys(t, o, err) < 0)))
 		return -1;
 	*out = STEAL(t, NULL);
 	return 0;
 }
 
-/* Checks one signature with the keys of its id. */
+/* Checks one signature with the keys of its id that have the role. */
 static int judge(const struct trust_root *root, const void *data, size_t len,
 		 const struct trust_signature *s, struct verdict *v, struct err *err)
 {
@@ -209,6 +255,10 @@ static int judge(const struct trust_root *root, const void *data, size_t len,
 	for (size_t i = 0; i < root->keys.n; i++) {
 		if (memcmp(root->keys.v[i].key.id, sig.id, MINISIG_ID) != 0)
 			continue;
+		if (!(root->keys.v[i].roles & TRUST_BIT(v->role))) {
+			v->other_role = true;
+			continue;
+		}
 		known = true;
 		err_clear(&why);
 		if (minisig_verify(&sig, &root->keys.v[i].key, data, len, &why) < 0)
@@ -251,7 +301,7 @@ static char *ids_of(const struct trust_root *root, const struct verdict *v, bool
 	for (size_t i = 0; i < root->keys.n; i++) {
 		char hex[17];
 
-		if (v->good[i] != good)
+		if (v->good[i] != good || !(root->keys.v[i].roles & TRUST_BIT(v->role)))
 			continue;
 		minisig_id_hex(root->keys.v[i].key.id, hex);
 		if (strv_len(ids) < 4)
@@ -274,6 +324,13 @@ static int check_count(const struct trust_root *root, const struct verdict *v, u
 		return 0;
 	err_set(err, E_TRUST, "%s: %u of %u needed signatures %s good%s%s; none by key %s", name,
 		v->n, needed, v->n == 1 ? "is" : "are", v->n ? ", by " : "", good, missing);
+	if (v->other_role)
+		return err_hint(
+			err,
+			"it is signed by %.80s, which is trusted for %s only: get it signed "
+			"by a key for %s",
+			unknown, v->role == TRUST_RELEASE ? "channels" : "releases",
+			v->role == TRUST_RELEASE ? "releases" : "channels");
 	if (*unknown)
 		return err_hint(err,
 				"it is signed by %.80s, which is not trusted here: if you know "
@@ -328,7 +385,9 @@ static void note_document(struct trust *t, const char *name, const char hex[65],
 int trust_signatures(struct trust *t, const char *name, const void *data, size_t len,
 		     const struct trust_signature *sigs, size_t nsigs, struct err *err)
 {
-	AUTO(verdict) struct verdict v = { 0 };
+	AUTO(verdict)
+	struct verdict v = { .role = str_ends(name, "channel.yaml") ? TRUST_CHANNEL
+								    : TRUST_RELEASE };
 	char hex[65];
 
 	if (len > RELEASE_TEXT_MAX)
@@ -339,8 +398,11 @@ int trust_signatures(struct trust *t, const char *name, const void *data, size_t
 		return -1;
 	if (judge_all(&t->root, data, len, sigs, nsigs, &v, err) < 0)
 		return err_wrap(err, "%s", name);
-	if (check_count(&t->root, &v, threshold(t), name, err) < 0)
-		return -1;
+	if (check_count(&t->root, &v, trust_threshold(t, &t->root, v.role), name, err) < 0)
+		return strv_len(v.unknown) && str_eq(t->source, "remembered")
+			       ? err_hint(err, "trusted are the keys that were remembered; "
+					       "kata-deploy keys show lists them")
+			       : -1;
 	note_document(t, name, hex, &v);
 	return 0;
 }
@@ -376,19 +438,63 @@ static int check_serial(struct trust *t, const char *name, uint64_t serial, stru
 	return 0;
 }
 
+/* What a later run must know. */
 static void remember(struct trust *t, const char *name, uint64_t serial, uint64_t created)
 {
-	struct trust_serial *seen = trust_past_serial(&t->past, name);
-	struct trust_serial fresh = { NULL, serial };
+	const struct trust_serial *seen = trust_past_serial(&t->past, name);
+	bool channel = !str_eq(name, "release");
 
-	if (!seen) {
-		fresh.name = xstrdup(name);
-		vec_push(&t->past.serials, fresh);
-	} else if (serial > seen->serial) {
-		seen->serial = serial;
+	t->learned |= !seen || serial > seen->serial || created > t->past.time ||
+		      (channel && !str_eq(t->past.channel, name));
+	trust_past_raise(&t->past, name, serial, created);
+	if (channel)
+		str_set(&t->past.channel, name);
+}
+
+static const char hidden[] =
+	"whoever runs the source may be hiding newer releases: use another mirror; or, if there "
+	"is no channel any more and that is known, use --without-channel, which is recorded";
+
+/* A channel in place of the one that is followed hides it as well. */
+static int check_followed(struct trust *t, const char *name, struct err *err)
+{
+	const char *followed = t->past.channel;
+
+	if (str_eq(name, "release") || !followed || str_eq(name, followed))
+		return 0;
+	if (!t->without_channel) {
+		err_set(err, E_TRUST,
+			"the source has the channel '%s', but this installation follows '%s'", name,
+			followed);
+		return err_hint(err, "%s", hidden);
 	}
-	if (created > t->past.time)
-		t->past.time = created;
+	waive(t, "channel", followed, "--without-channel");
+	return 0;
+}
+
+/* A name of those that are remembered, for messages. */
+static const char *known_channel(const struct trust *t)
+{
+	vec_each(struct trust_serial, s, &t->past.serials) {
+		if (!t->past.channel && !str_eq(s->name, "release"))
+			return s->name;
+	}
+	return t->past.channel;
+}
+
+int trust_no_channel(struct trust *t, struct err *err)
+{
+	if (t->installed_only || !trust_past_has_channel(&t->past))
+		return 0;
+	if (!t->without_channel && !t->pin) {
+		err_set(err, E_TRUST,
+			"the source has no channel.yaml, but this installation follows the channel "
+			"'%s'",
+			known_channel(t));
+		return err_hint(err, "%s", hidden);
+	}
+	waive(t, "channel", known_channel(t), t->pin ? "--pin" : "--without-channel");
+	return 0;
 }
 
 int trust_fresh(struct trust *t, const char *name, uint64_t serial, uint64_t created,
@@ -396,13 +502,16 @@ int trust_fresh(struct trust *t, const char *name, uint64_t serial, uint64_t cre
 {
 	struct json *j;
 
-	if (check_expiry(t, name, expires, err) < 0 || check_serial(t, name, serial, err) < 0)
-		return -1;
-	if (!trust_past_serial(&t->past, name) && t->past.serials.n == TRUST_SERIALS_MAX)
-		return err_set(err, E_LIMIT,
-			       "more than %d channels are recorded in state/trust.json",
-			       TRUST_SERIALS_MAX);
-	remember(t, name, serial, created);
+	if (!t->installed_only) {
+		if (check_expiry(t, name, expires, err) < 0 ||
+		    check_serial(t, name, serial, err) < 0 || check_followed(t, name, err) < 0)
+			return -1;
+		if (!trust_past_serial(&t->past, name) && t->past.serials.n == TRUST_SERIALS_MAX)
+			return err_set(err, E_LIMIT,
+				       "more than %d channels are recorded in state/trust.json",
+				       TRUST_SERIALS_MAX);
+		remember(t, name, serial, created);
+	}
 	j = json_make_object();
 	json_put(j, "name", json_make_string(name));
 	json_put(j, "serial", json_make_u64(serial));
@@ -433,20 +542,24 @@ static int check_both_sets(const struct trust *t, const struct trust_root *next,
 			   size_t len, const struct trust_signature *sigs, size_t nsigs,
 			   struct err *err)
 {
-	AUTO(verdict) struct verdict old = { 0 }, new = { 0 };
+	/* A key for channels is kept where it is easy to reach: it may not change the root. */
+	AUTO(verdict)
+	struct verdict old = { .role = TRUST_RELEASE }, new = { .role = TRUST_RELEASE };
 
 	if (judge_all(&t->root, text, len, sigs, nsigs, &old, err) < 0 ||
 	    judge_all(next, text, len, sigs, nsigs, &new, err) < 0)
 		return err_wrap(err, "root.json");
-	if (check_count(&t->root, &old, threshold(t), "root.json, by the keys until now", err) < 0)
+	if (check_count(&t->root, &old, trust_threshold(t, &t->root, TRUST_RELEASE),
+			"root.json, by the keys until now", err) < 0)
 		return -1;
-	return check_count(next, &new, next->threshold, "root.json, by its own keys", err);
+	return check_count(next, &new, next->threshold[TRUST_RELEASE], "root.json, by its own keys",
+			   err);
 }
 
 int trust_rotate(struct trust *t, const char *text, size_t len, const struct trust_signature *sigs,
 		 size_t nsigs, struct err *err)
 {
-	AUTO(trust_root) struct trust_root next = { .keys = VEC_INIT }, copy = { .keys = VEC_INIT };
+	AUTO(trust_root) struct trust_root next = TRUST_ROOT_INIT;
 	AUTO(json) struct json *j = NULL;
 
 	if (len > TRUST_ROOT_MAX)
@@ -457,41 +570,11 @@ int trust_rotate(struct trust *t, const char *text, size_t len, const struct tru
 	if (!j || trust_root_parse(&next, j, "root.json", err) < 0 ||
 	    check_rotation(t, &next, err) < 0 ||
 	    check_both_sets(t, &next, text, len, sigs, nsigs, err) < 0 ||
-	    trust_root_parse(&copy, j, "root.json", err) < 0)
+	    trust_root_copy(&t->past.root, &next, err) < 0)
 		return -1;
-	move_root(&t->past.root, &copy);
 	move_root(&t->root, &next);
+	trust_root_release(&t->past.keys);
 	t->source = "trust.json";
+	t->learned = true;
 	return 0;
-}
-
-struct json *trust_report(const struct trust *t)
-{
-	struct json *j = json_make_object(), *keys = json_make_array();
-	const char *from;
-
-	vec_each(struct trust_key, k, &t->root.keys) {
-		struct json *key = json_make_object();
-		char id[17];
-
-		minisig_id_hex(k->key.id, id);
-		json_put(key, "id", json_make_string(id));
-		json_put(key, "name", json_make_string(k->name));
-		json_add(keys, key);
-	}
-	json_put(j, "source", json_make_string(t->source));
-	if (t->root.version)
-		json_put(j, "root", json_make_u64(t->root.version));
-	json_put(j, "keys", keys);
-	json_put(j, "threshold", json_make_u64(threshold(t)));
-	json_put(j, "time", json_make_u64(now(t, &from)));
-	json_put(j, "time_from", json_make_string(from));
-	json_put(j, "documents", json_share(t->documents));
-	json_put(j, "waived", json_share(t->waived));
-	return j;
-}
-
-char *trust_memory(const struct trust *t)
-{
-	return trust_past_format(&t->past, trust_report(t));
 }

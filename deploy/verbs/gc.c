@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy gc and recover. */
 
+#include "base/path.h"
 #include "base/str.h"
 #include "cli/ask.h"
 #include "deploy/cli/node.h"
@@ -80,10 +81,13 @@ static int settle_trust(struct json *lost, struct err *err)
 	}
 	if (deploy_set_aside(d, "trust.json", err) < 0)
 		return -1;
+	AUTO(str) char *kept = path_join(o.place.memory, TRUST_KEPT_NAME);
 	say_finding(lost, "state/trust.json",
-		    "was damaged; lost is which releases were seen: the next install trusts what "
-		    "its keys "
-		    "have signed, whatever its serial");
+		    path_exists(kept)
+			    ? "was damaged; which releases were seen is known from what outlives "
+			      "an uninstall, lost are the remembered keys: give --key once more"
+			    : "was damaged; lost is which releases were seen: the next install "
+			      "trusts what its keys have signed, whatever its serial");
 	return 0;
 }
 

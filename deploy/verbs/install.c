@@ -7,6 +7,7 @@
 #include "base/interrupt.h"
 #include "base/str.h"
 #include "cli/ask.h"
+#include "deploy/cli/memory.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/offer.h"
 #include "deploy/cli/progress.h"
@@ -54,9 +55,9 @@ struct install {
 	struct deploy *d;
 	struct offer offer;
 	struct registration reg;
-	char *memory; /* text of trust.json */
-	bool needed;  /* something would change */
-	size_t pods;  /* running pods of the installed generations; for plans */
+	struct memory memory;
+	bool needed; /* something would change */
+	size_t pods; /* running pods of the installed generations; for plans */
 };
 #define INSTALL_INIT(is)                                              \
 	{                                                             \
@@ -66,22 +67,21 @@ struct install {
 
 static void install_release(struct install *in)
 {
-	free(in->memory);
+	memory_release(&in->memory);
 	registration_release(&in->reg);
 	offer_release(&in->offer);
 	deploy_close(in->d);
 }
 DEFINE_AUTO_STRUCT(install, struct install, install_release)
 
-/* Considers files and the switch only: steps follow from a change, and a new trust decision alone
- * is no change. */
+/* Considers files and the switch only: steps follow from a change. The memory of trust is not part
+ * of it yet: a new decision alone is no change. */
 static int is_needed(struct install *in, struct err *err)
 {
 	AUTO(plan) struct plan p = PLAN_INIT;
 	struct deploy_change files = in->reg.change;
 
 	files.nsteps = 0;
-	files.trust = NULL;
 	if (deploy_plan_lay_down(in->d, &in->offer.layout, &files, &p, err) < 0)
 		return -1;
 	in->needed = !plan_is_empty(&p) || in->reg.told.restart;
@@ -110,9 +110,46 @@ static int prepare(struct install *in, enum deploy_access access, struct err *er
 	progress_phase("plan");
 	if (registration_add(in->d, in->offer.memory, &expect, &in->reg, err) < 0)
 		return -1;
-	in->memory = trust_memory(in->offer.trust);
-	in->reg.change.trust = in->memory;
-	return is_needed(in, err);
+	if (is_needed(in, err) < 0)
+		return -1;
+	memory_add(&o.place, in->offer.trust, &in->reg.change, &in->memory);
+	return 0;
+}
+
+/* --- keys --- */
+
+static void print_keys(const struct json *keys)
+{
+	for (size_t i = 0; i < json_count(keys); i++) {
+		const struct json *k = json_at(keys, i);
+
+		say_note("  %s  %s  %s", json_get_text(k, "id"), json_get_text(k, "key"),
+			 json_get_text(k, "name"));
+	}
+}
+
+/* What becomes of the keys of --key: with a plan, and before the question. */
+static void tell_keys(const struct install *in)
+{
+	AUTO(json) struct json *report = trust_report(in->offer.trust);
+	AUTO(json) struct json *kept = trust_remembered(in->offer.trust);
+
+	switch (trust_learning(in->offer.trust)) {
+	case TRUST_LEARNS_NOTHING:
+		return;
+	case TRUST_REMEMBERS:
+		say_note("from now on this installation trusts, without --key:");
+		print_keys(json_get(report, "keys"));
+		return;
+	case TRUST_PASSES:
+		say_note("the keys of --key are trusted in this run only; %s:",
+			 json_count(kept) ? "kata-deploy keys trust adds one to those that this "
+					    "installation remembers"
+					  : "this installation has a root, kata-deploy keys "
+					    "rotate changes it");
+		print_keys(kept);
+		return;
+	}
 }
 
 /* --- plan --- */
@@ -125,6 +162,7 @@ static int print_plan(const struct install *in, const struct plan *p, struct err
 		.d = in->d,
 		.plan = p,
 		.prefix = o.place.prefix,
+		.memory = o.place.memory,
 		.is = &in->offer.layout,
 		.told = &in->reg.told,
 		.fetch = &fetch,
@@ -148,6 +186,7 @@ static int show_plan(struct install *in, struct err *err)
 		return -1;
 	progress_end();
 	if (!o.talk.json) {
+		tell_keys(in);
 		if (in->needed)
 			return print_plan(in, &p, err);
 		say("nothing to do: kata %s is installed", in->offer.release.version);
@@ -245,6 +284,7 @@ static int ask(const struct install *in, struct err *err)
 
 	/* End the progress line before the question. */
 	progress_end();
+	tell_keys(in);
 	return ask_yes(question, o.change.yes, err);
 }
 
@@ -265,6 +305,10 @@ static int install(const char *verb, struct err *err)
 	if (o.change.dry_run)
 		return count_pods(&in, err) < 0 ? -1 : show_plan(&in, err);
 	if (!in.needed) {
+		/* Without this an older channel could be shown to this node tomorrow. */
+		if (trust_has_learned(in.offer.trust) &&
+		    memory_commit(in.d, &o.place, in.offer.trust, err) < 0)
+			return -1;
 		say_installed(&in, false);
 		return 0;
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy keys: generating and showing keys. */
+/* kata-deploy keys: generating keys; the table of its subverbs. */
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -16,23 +16,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct {
-	const char *fd, *directory;
+	const char *fd, *role;
 	bool plain, json;
-} o = { .directory = TRUST_DIRECTORY };
+} o;
 
 static const struct opt generate_opts[] = {
+	OPT_STR(0, "role", "release|channel", &o.role,
+		"channel: for channels only, in NAME.channel.key"),
 	OPT_STR(0, "passphrase-fd", "N", &o.fd, "read the passphrase from file descriptor N"),
 	OPT_FLAG(0, "no-passphrase", &o.plain, "do not encrypt the secret key"),
-	OPT_FLAG(0, "json", &o.json, "print JSON"),
-	OPT_END,
-};
-
-static const struct opt show_opts[] = {
-	OPT_STR(0, "trust-dir", "DIR", &o.directory, "trusted keys; default: " TRUST_DIRECTORY),
 	OPT_FLAG(0, "json", &o.json, "print JSON"),
 	OPT_END,
 };
@@ -72,36 +67,20 @@ static int write_pair(const char *base, const struct minisig_secret *secret, con
 	return rc < 0 ? -1 : write_new(pub_path, &public, 0644, err);
 }
 
-static struct json *key_json(const struct minisig_key *key, const char *name)
-{
-	AUTO(buf) struct buf text = BUF_INIT(MINISIG_TEXT_MAX);
-	struct json *j = json_make_object();
-	char hex[17], *line;
-
-	minisig_id_hex(key->id, hex);
-	minisig_key_format(key, &text);
-	line = strchr(text.data, '\n') + 1;
-	line[strcspn(line, "\n")] = '\0';
-	json_put(j, "id", json_make_string(hex));
-	json_put(j, "name", json_make_string(name));
-	json_put(j, "key", json_make_string(line));
-	return j;
-}
-
-static void print_key(const struct json *j)
-{
-	(void)printf("%s  %s  %s\n", json_text(json_get(j, "id")), json_text(json_get(j, "key")),
-		     json_text(json_get(j, "name")));
-}
-
 static int generate(int argc, char **argv, struct err *err)
 {
 	AUTO(minisig_secret) struct minisig_secret secret;
 	AUTO(passphrase) struct passphrase passphrase = { "" };
-	AUTO(str) char *name = str_fmt("%s.pub", argv[0]);
+	enum trust_role role = TRUST_RELEASE;
 	struct minisig_key key;
 
 	(void)argc;
+	if (role_parse(o.role, &role, err) < 0)
+		return -1;
+	/* The name says it in a trust directory. */
+	AUTO(str)
+	char *base = str_fmt("%s%s", argv[0], role == TRUST_CHANNEL ? ".channel" : "");
+	AUTO(str) char *name = str_fmt("%s.pub", base);
 	if (o.plain && o.fd)
 		return err_set(
 			err, E_USAGE,
@@ -109,69 +88,29 @@ static int generate(int argc, char **argv, struct err *err)
 	if (!o.plain && passphrase_get(&passphrase, o.fd, "the new key", true, err) < 0)
 		return -1;
 	if (minisig_generate(&secret, err) < 0 ||
-	    write_pair(argv[0], &secret, passphrase.text, err) < 0)
+	    write_pair(base, &secret, passphrase.text, err) < 0)
 		return -1;
 	minisig_public(&secret, &key);
 	AUTO(json) struct json *j = key_json(&key, name);
 	if (o.json)
 		say_json(j);
 	else
-		print_key(j);
+		key_print(j);
 	return 0;
-}
-
-static int show_files(int argc, char **argv, struct err *err)
-{
-	AUTO(json) struct json *list = json_make_array();
-
-	for (int i = 0; i < argc; i++) {
-		AUTO(buf) struct buf text = BUF_INIT(MINISIG_TEXT_MAX);
-		struct minisig_key key;
-
-		if (file_read(AT_FDCWD, argv[i], MINISIG_TEXT_MAX, &text, err) < 0 ||
-		    minisig_key_parse(&key, buf_cstr(&text), text.len, argv[i], err) < 0)
-			return -1;
-		json_add(list, key_json(&key, argv[i]));
-	}
-	if (o.json)
-		say_json(list);
-	for (size_t i = 0; !o.json && i < json_count(list); i++)
-		print_key(json_at(list, i));
-	return 0;
-}
-
-/* The keys that an install without --key would trust, except rotated ones: those are stored below
- * the prefix. */
-static int show_trusted(struct err *err)
-{
-	struct trust_options options = { .directory = o.directory, .now = (uint64_t)time(NULL) };
-	AUTO(trust) struct trust *trust = NULL;
-	const struct json *keys;
-
-	if (trust_open(&options, -1, &trust, err) < 0)
-		return -1;
-	AUTO(json) struct json *report = trust_report(trust);
-	if (o.json) {
-		say_json(report);
-		return 0;
-	}
-	keys = json_get(report, "keys");
-	for (size_t i = 0; i < json_count(keys); i++)
-		(void)printf("%s  %s\n", json_text(json_get(json_at(keys, i), "id")),
-			     json_text(json_get(json_at(keys, i), "name")));
-	return 0;
-}
-
-static int show(int argc, char **argv, struct err *err)
-{
-	return argc ? show_files(argc, argv, err) : show_trusted(err);
 }
 
 const struct subverb keys_verbs[] = {
 	{ "generate", "NAME", "make a key pair: NAME.key, which is secret, and NAME.pub",
 	  generate_opts, generate, 1, 1 },
-	{ "show", "[FILE.pub...]", "show public keys, or which keys are trusted here", show_opts,
-	  show, 0, -1 },
+	{ "show", "[FILE.pub...]", "show public keys, or which keys are trusted here", trusted_opts,
+	  keys_show, 0, -1 },
+	{ "trust", "FILE.pub...", "trust keys for this installation", trust_opts, keys_trust, 1,
+	  -1 },
+	{ "forget", "[ID...]", "forget keys that are trusted for this installation", forget_opts,
+	  keys_forget, 0, -1 },
+	{ "root", "ROOT.json", "make a set of keys with roles, to be signed", root_opts, keys_root,
+	  1, 1 },
+	{ "sign", "ROOT.json", "sign it", root_sign_opts, keys_sign, 1, 1 },
 	{ "rotate", "ROOT.json", "accept a new set of keys signed by the old one", rotate_opts,
 	  keys_rotate, 1, 1 },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "cli/subverb.h"
 #include "crypto/minisig.h"
@@ -11,7 +12,6 @@
 #include "deploy/release/build.h"
 #include "deploy/release/stamp.h"
 #include "deploy/verbs/packager.h"
-#include "deploy/verbs/passphrase.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,13 +19,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { DAY = 24 * 60 * 60, DAYS_MAX = 3650 };
-
 static struct {
 	struct release_build_options build;
+	struct release_channel_options channel;
 	const char *serial, *created, *expires, *channel_expires;
-	char **old, **keys;
-	const char *comment, *fd;
+	char **old, **keys, **channel_keys;
+	const char *comment, *fd, *role;
 	unsigned level, threshold;
 	bool allow_expired, json;
 } o = { .build = { .components = "packaging/components.yaml" } };
@@ -55,6 +54,8 @@ static const struct opt build_opts[] = {
 
 static const struct opt sign_opts[] = {
 	OPT_STRV('k', "key", "FILE", &o.keys, "secret key; may be repeated"),
+	OPT_STR(0, "role", "release|channel", &o.role,
+		"sign only what that role signs; default: both"),
 	OPT_STR(0, "comment", "TEXT", &o.comment, "trusted comment; default: what is signed"),
 	OPT_STR(0, "passphrase-fd", "N", &o.fd,
 		"read passphrases from N, a line per encrypted key"),
@@ -62,8 +63,19 @@ static const struct opt sign_opts[] = {
 	OPT_END,
 };
 
+static const struct opt channel_opts[] = {
+	OPT_STR(0, "path", "DIR", &o.channel.path, "the release, below DIR; default: DIR itself"),
+	OPT_STR(0, "channel", "NAME", &o.channel.name, "default: as it was, or stable"),
+	OPT_STR(0, "serial", "N", &o.serial, "default: one more than it was"),
+	OPT_STR(0, "created", "TIME", &o.created, "default: SOURCE_DATE_EPOCH, or now"),
+	OPT_STR(0, "expires", "TIME", &o.expires, "a time, or Nd: days after; default: 30d"),
+	OPT_FLAG(0, "json", &o.json, "print JSON"),
+	OPT_END,
+};
+
 static const struct opt check_opts[] = {
 	OPT_STRV('k', "key", "FILE", &o.keys, "public key: check signatures too; may be repeated"),
+	OPT_STRV(0, "channel-key", "FILE", &o.channel_keys, "public key for channels only"),
 	OPT_UINT(0, "threshold", "K", &o.threshold, "number of keys that must have signed"),
 	OPT_FLAG(0, "allow-expired", &o.allow_expired, "accept what has expired"),
 	OPT_FLAG(0, "json", &o.json, "print JSON"),
@@ -75,28 +87,12 @@ static const struct opt diff_opts[] = {
 	OPT_END,
 };
 
-/* Parses seconds, a timestamp, or, with a start, "Nd". */
-static int parse_time(const char *text, const char *what, uint64_t start, uint64_t *out,
-		      struct err *err)
+static int parse_serial(uint64_t *serial, struct err *err)
 {
-	size_t len = text ? strlen(text) : 0;
-	int rc = 0;
-
-	if (start && len > 1 && text[len - 1] == 'd') {
-		AUTO(str) char *days = xstrndup(text, len - 1);
-
-		rc = str_u64(days, 10, 1, DAYS_MAX, what, out, err);
-		*out = start + *out * DAY;
-	} else if (text && text[strspn(text, "0123456789")] == '\0') {
-		rc = str_u64(text, 10, 1, STAMP_MAX, what, out, err);
-	} else if (text) {
-		rc = stamp_parse(text, what, out, err);
-	}
-	if (rc == 0)
+	if (!o.serial || str_u64(o.serial, 10, 1, UINT64_MAX, "--serial", serial, err) == 0)
 		return 0;
 	err->code = E_USAGE;
-	return err_hint(err, "give a time such as 2026-01-31T00:00:00Z, seconds since 1970, or, "
-			     "for an expiry, Nd: N days");
+	return err_hint(err, "give a number from 1 up, or leave it out");
 }
 
 static int fill_build(struct err *err)
@@ -108,17 +104,15 @@ static int fill_build(struct err *err)
 		return err_set(
 			err, E_USAGE,
 			"what to build is not said; add --tree DIR, --out DIR and --version V");
-	if (o.serial && str_u64(o.serial, 10, 1, UINT64_MAX, "--serial", &b->serial, err) < 0) {
-		err->code = E_USAGE;
-		return err_hint(err, "give a number from 1 up, or leave it out");
-	}
+	if (parse_serial(&b->serial, err) < 0)
+		return -1;
 	b->old = o.old;
 	b->level = o.level;
-	return parse_time(o.created ? o.created : epoch, "the time of creation", 0, &b->created,
+	return when_parse(o.created ? o.created : epoch, "the time of creation", 0, &b->created,
 			  err) < 0 ||
-			       parse_time(o.expires, "--expires", b->created, &b->expires, err) <
+			       when_parse(o.expires, "--expires", b->created, &b->expires, err) <
 				       0 ||
-			       parse_time(o.channel_expires, "--channel-expires", b->created,
+			       when_parse(o.channel_expires, "--channel-expires", b->created,
 					  &b->channel_expires, err) < 0
 		       ? -1
 		       : 0;
@@ -191,62 +185,135 @@ static int build(int argc, char **argv, struct err *err)
 	return print_summary(o.build.out, NULL, NULL, err);
 }
 
-static int load_secret(const char *path, struct minisig_secret *secret, struct err *err)
-{
-	AUTO(buf) struct buf text = BUF_INIT(MINISIG_TEXT_MAX);
-	AUTO(passphrase) struct passphrase passphrase = { "" };
-	int rc;
-
-	if (file_read(AT_FDCWD, path, MINISIG_TEXT_MAX, &text, err) < 0)
-		return err_wrap(err, "secret key");
-	rc = minisig_secret_parse(secret, buf_cstr(&text), text.len, NULL, path, err);
-	if (rc < 0 && err->code == E_PERMISSION) {
-		/* It is encrypted. */
-		err_clear(err);
-		rc = passphrase_get(&passphrase, o.fd, path, false, err);
-		if (rc == 0)
-			rc = minisig_secret_parse(secret, text.data, text.len, passphrase.text,
-						  path, err);
-	}
-	if (text.data)
-		explicit_bzero(text.data, text.len);
-	return rc;
-}
-
-static int sign(int argc, char **argv, struct err *err)
+/* What signers read beside the signature. */
+static int make_comment(const char *dir, const char *document, char **out, struct err *err)
 {
 	AUTO(release) struct release r = RELEASE_INIT;
-	AUTO(str) char *comment = NULL;
-	struct json *by = NULL;
+	AUTO(channel) struct channel c = { 0 };
 
-	(void)argc;
-	if (!strv_len(o.keys))
-		return err_set(err, E_USAGE, "no key is given; add --key FILE, a secret key");
-	if (release_load(argv[0], &r, err) < 0)
+	if (o.comment) {
+		*out = xstrdup(o.comment);
+	} else if (str_eq(document, "channel.yaml")) {
+		if (channel_load(dir, &c, err) < 0)
+			return -1;
+		*out = str_fmt("channel %s: kata %s, serial %" PRIu64, c.name, c.version, c.serial);
+	} else {
+		if (release_load(dir, &r, err) < 0)
+			return -1;
+		*out = str_fmt("kata %s %s, serial %" PRIu64, r.version, r.architecture, r.serial);
+	}
+	return 0;
+}
+
+static int sign_as(const char *dir, const char *document, const struct minisig_secret *secret,
+		   struct err *err)
+{
+	AUTO(str) char *comment = NULL;
+
+	return make_comment(dir, document, &comment, err) < 0
+		       ? -1
+		       : release_sign_document(dir, document, secret, comment, err);
+}
+
+/* Which documents, by --role; without it both, as far as they are there. */
+static int choose_documents(const char *dir, char ***documents, struct err *err)
+{
+	AUTO(str) char *channel = path_join(dir, "channel.yaml");
+	enum trust_role role = TRUST_ROLES;
+
+	if (role_parse(o.role, &role, err) < 0)
 		return -1;
-	comment = o.comment ? xstrdup(o.comment)
-			    : str_fmt("kata %s %s, serial %" PRIu64, r.version, r.architecture,
-				      r.serial);
-	by = json_make_array();
+	if (role != TRUST_CHANNEL)
+		strv_push(documents, "release.yaml");
+	if (role == TRUST_CHANNEL || (role == TRUST_ROLES && path_exists(channel)))
+		strv_push(documents, "channel.yaml");
+	return 0;
+}
+
+/* by: the ids. */
+static int sign_all(const char *dir, char *const *documents, struct json *by, struct err *err)
+{
 	strv_each(path, o.keys) {
 		AUTO(minisig_secret) struct minisig_secret secret;
 		char hex[17];
 
-		if (load_secret(*path, &secret, err) < 0 ||
-		    release_sign(argv[0], &secret, comment, err) < 0) {
-			json_free(by);
+		if (secret_load(*path, o.fd, &secret, err) < 0)
 			return -1;
+		strv_each(document, documents) {
+			if (sign_as(dir, *document, &secret, err) < 0)
+				return -1;
 		}
 		minisig_id_hex(secret.id, hex);
 		json_add(by, json_make_string(hex));
 	}
-	return print_summary(argv[0], by, "signed_by", err);
+	return 0;
+}
+
+static void print_channel(const struct channel *c, const char *dir, struct json *by)
+{
+	AUTO(json) struct json *j = json_make_object(), *kept = by;
+	char expires[STAMP_SIZE];
+
+	stamp_format(c->expires, expires);
+	json_put(j, "directory", json_make_string(dir));
+	json_put(j, "name", json_make_string(c->name));
+	json_put(j, "serial", json_make_u64(c->serial));
+	json_put(j, "expires", json_make_string(expires));
+	json_put(j, "version", json_make_string(c->version));
+	json_put(j, "path", json_make_string(c->path));
+	json_put(j, "release", json_make_string(c->release));
+	if (kept)
+		json_put(j, "signed_by", json_share(kept));
+	if (o.json)
+		say_json(j);
+	else
+		(void)printf("%s: channel %s, serial %" PRIu64 ", until %s: kata %s in %s\n", dir,
+			     c->name, c->serial, expires, c->version, c->path);
+}
+
+static int sign(int argc, char **argv, struct err *err)
+{
+	AUTO(strv) char **documents = NULL;
+	AUTO(json) struct json *by = json_make_array();
+	AUTO(channel) struct channel c = { 0 };
+
+	(void)argc;
+	if (!strv_len(o.keys))
+		return err_set(err, E_USAGE, "no key is given; add --key FILE, a secret key");
+	if (choose_documents(argv[0], &documents, err) < 0 ||
+	    sign_all(argv[0], documents, by, err) < 0)
+		return -1;
+	if (strv_has(documents, "release.yaml"))
+		return print_summary(argv[0], json_share(by), "signed_by", err);
+	if (channel_load(argv[0], &c, err) < 0)
+		return -1;
+	print_channel(&c, argv[0], json_share(by));
+	return 0;
+}
+
+static int channel(int argc, char **argv, struct err *err)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	AUTO(channel) struct channel c = { 0 };
+
+	(void)argc;
+	o.channel.dir = argv[0];
+	o.channel.created = (uint64_t)time(NULL);
+	if (parse_serial(&o.channel.serial, err) < 0 ||
+	    when_parse(o.created ? o.created : epoch, "the time of creation", 0, &o.channel.created,
+		       err) < 0 ||
+	    when_parse(o.expires, "--expires", o.channel.created, &o.channel.expires, err) < 0 ||
+	    release_channel(&o.channel, &c, err) < 0)
+		return -1;
+	print_channel(&c, argv[0], NULL);
+	return 0;
 }
 
 static int check(int argc, char **argv, struct err *err)
 {
 	struct trust_options options = {
 		.keys = o.keys,
+		.channel_keys = o.channel_keys,
 		.threshold = o.threshold,
 		.allow_expired = o.allow_expired,
 		.now = (uint64_t)time(NULL),
@@ -283,6 +350,8 @@ static int diff(int argc, char **argv, struct err *err)
 const struct subverb release_verbs[] = {
 	{ "build", "", "make a release directory out of an install tree", build_opts, build, 0, 0 },
 	{ "sign", "DIR", "sign a release and its channel", sign_opts, sign, 1, 1 },
+	{ "channel", "DIR", "make channel.yaml anew, before it expires", channel_opts, channel, 1,
+	  1 },
 	{ "check", "DIR", "compare every byte of a release with its manifest", check_opts, check, 1,
 	  1 },
 	{ "diff", "OLD NEW", "show the changes from one release to another", diff_opts, diff, 2,

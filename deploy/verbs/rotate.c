@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "deploy/cli/memory.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/say.h"
 #include "deploy/release/release.h"
@@ -67,19 +68,27 @@ static int read_signatures(const char *file, struct signatures *s, struct err *e
 	return 0;
 }
 
-/* Stores the new keys with the same transaction as an install. */
-static int remember(struct deploy *d, const struct trust *t, struct err *err)
+static void print_roles(const struct json *report)
 {
-	AUTO(str) char *memory = trust_memory(t);
-	struct deploy_change c = { .trust = memory };
+	const struct json *keys = json_get(report, "keys");
 
-	return deploy_rollback(d, deploy_installed(d)->current, &c, err);
+	for (size_t i = 0; i < json_count(keys); i++) {
+		AUTO(strv) char **roles = NULL;
+
+		if (json_get_strings(json_at(keys, i), "roles", &roles) < 0)
+			continue;
+		AUTO(str) char *list = strv_join(roles, ",");
+		say("%s  %s", json_get_text(json_at(keys, i), "id"), list);
+	}
+	say("%lld must sign a release, %lld a channel",
+	    (long long)json_int(json_get(report, "threshold")),
+	    (long long)json_int(json_get(report, "channel_threshold")));
 }
 
 int keys_rotate(int argc, char **argv, struct err *err)
 {
-	AUTO(str) char *directory = NULL;
-	struct trust_options options = { .allow_expired = o.allow_expired };
+	AUTO(str) char *kept = NULL, *directory = NULL;
+	struct trust_options options;
 	AUTO(signatures) struct signatures sigs = { .n = 0 };
 	AUTO(buf) struct buf root = BUF_INIT(ROOT_MAX);
 	AUTO(deploy) struct deploy *d = NULL;
@@ -91,8 +100,9 @@ int keys_rotate(int argc, char **argv, struct err *err)
 	directory = place_path(&o.place, o.trust_dir, TRUST_DIRECTORY, err);
 	if (!directory)
 		return -1;
+	options = memory_options(&o.place, &kept);
 	options.directory = directory;
-	options.now = place_now(&o.place);
+	options.allow_expired = o.allow_expired;
 	if (!deploy_installed(d)->current) {
 		err_set(err, E_STATE, "nothing is installed below %s", o.place.prefix);
 		return err_hint(err, "put the root into %s/root.json", options.directory);
@@ -101,13 +111,12 @@ int keys_rotate(int argc, char **argv, struct err *err)
 	    read_signatures(argv[0], &sigs, err) < 0 ||
 	    trust_open(&options, deploy_state(d), &t, err) < 0 ||
 	    trust_rotate(t, buf_cstr(&root), root.len, sigs.v, sigs.n, err) < 0 ||
-	    remember(d, t, err) < 0)
+	    memory_commit(d, &o.place, t, err) < 0)
 		return -1;
-	if (o.talk.json) {
-		AUTO(json) struct json *j = trust_report(t);
-
+	AUTO(json) struct json *j = trust_report(t);
+	if (o.talk.json)
 		say_json(j);
-	}
-	say("the keys of %s are trusted from now on", argv[0]);
+	say("the keys of %s are trusted from now on:", argv[0]);
+	print_roles(j);
 	return 0;
 }

@@ -173,6 +173,24 @@ static void print_generation(const struct json *g)
 	}
 }
 
+/* What the release that is installed was accepted without. */
+static void print_waived(const struct json *release)
+{
+	const struct json *list = release && json_kind(release) == JSON_IS_OBJECT
+					  ? json_get(release, "waived")
+					  : NULL;
+
+	for (size_t i = 0; list && json_kind(list) == JSON_IS_ARRAY && i < json_count(list); i++) {
+		const struct json *w = json_at(list, i);
+
+		say("accepted without the check of %s of '%s', by %s",
+		    str_eq(json_get_text(w, "rule"), "channel")  ? "the presence"
+		    : str_eq(json_get_text(w, "rule"), "serial") ? "the serial"
+								 : "the expiry",
+		    json_get_text(w, "document"), json_get_text(w, "by"));
+	}
+}
+
 static void print(const struct json *j)
 {
 	const struct json *list = json_get(j, "generations"), *drift = json_get(j, "drift"),
@@ -192,6 +210,7 @@ static void print(const struct json *j)
 		    json_text(json_get(json_at(drift, i), "what")));
 	if (json_count(drift))
 		say("run kata-deploy repair");
+	print_waived(json_get(j, "release"));
 	if (expired && json_bool(expired))
 		say("the release has expired: upgrade to a newer one");
 	if (json_get_text(health, "problem"))

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy uninstall: removes what was installed, and only that; refuses while pods run. */
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/ask.h"
+#include "deploy/cli/memory.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
@@ -13,7 +15,7 @@
 static struct {
 	struct cli_place place;
 	struct cli_manager manager;
-	bool force;
+	bool force, forget;
 	struct cli_change change;
 	struct cli_talk talk;
 } o;
@@ -22,6 +24,7 @@ const struct opt uninstall_opts[] = {
 	CLI_PLACE(o.place),
 	CLI_MANAGER(o.manager),
 	OPT_FLAG('f', "force", &o.force, "even if pods are running, which are then lost"),
+	OPT_FLAG(0, "forget-trust", &o.forget, "forget which releases were accepted here"),
 	CLI_CHANGE(o.change),
 	CLI_VERBOSE(o.talk),
 	CLI_TALK(o.talk),
@@ -49,6 +52,21 @@ static int check_unused(struct err *err)
 	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
 }
 
+/* NULL: it cannot be read, which keeps nobody from uninstalling. */
+static struct trust *open_memory(const struct deploy *d)
+{
+	AUTO(str) char *kept = NULL;
+	struct trust_options options = memory_options(&o.place, &kept);
+	struct err why = ERR_INIT;
+	struct trust *t = NULL;
+
+	options.memory_only = true;
+	if (trust_open(&options, deploy_state(d), &t, &why) < 0 && !o.forget &&
+	    deploy_installed(d)->current)
+		log_err(LOG_WARN, &why, "what was accepted here cannot be remembered");
+	return t;
+}
+
 static int show_plan(const struct deploy *d, const struct registration *reg, const struct plan *p,
 		     uint64_t bytes, struct err *err)
 {
@@ -58,6 +76,7 @@ static int show_plan(const struct deploy *d, const struct registration *reg, con
 		.d = d,
 		.plan = p,
 		.prefix = o.place.prefix,
+		.memory = o.place.memory,
 		.told = &reg->told,
 		.frees = &bytes,
 		.pods = o.force ? "which are lost" : "which keep it from being uninstalled",
@@ -96,39 +115,81 @@ static int ask(const struct registration *reg, bool installed, uint64_t bytes, s
 	return ask_yes(question, o.change.yes, err);
 }
 
+static void say_memory(bool stays, bool forgotten)
+{
+	if (stays)
+		say("which releases were accepted here stays remembered in %s/" TRUST_KEPT_NAME
+		    "; --forget-trust removes it",
+		    o.place.memory);
+	else if (forgotten)
+		say("which releases were accepted here is forgotten");
+}
+
+/* Nothing is installed, but something may be remembered. */
+static int forget(const struct trust *t, struct err *err)
+{
+	int forgotten = o.forget ? memory_forget(&o.place, t, err) : 0;
+
+	if (forgotten < 0)
+		return -1;
+	say_freed("uninstall", forgotten, "nothing was installed", 0);
+	say_memory(false, forgotten);
+	return 0;
+}
+
+/* Without a release: a registration whose record is lost, and what is remembered. */
+static int remove_left(struct deploy *d, const struct registration *reg, struct err *err)
+{
+	AUTO(trust) struct trust *trust = open_memory(d);
+	AUTO(str) char *where = reg->change.nfiles ? files_of(reg) : NULL, *sentence = NULL;
+
+	if (!where)
+		return forget(trust, err);
+	if (ask(reg, false, 0, err) < 0)
+		return -1;
+	progress_phase("uninstall");
+	if (deploy_uninstall(d, &reg->change, err) < 0 ||
+	    (o.forget && memory_forget(&o.place, trust, err) < 0))
+		return -1;
+	progress_end();
+	sentence = str_fmt("nothing is installed below %s; its registration was removed from %s",
+			   o.place.prefix, where);
+	say_done("uninstall", true, sentence);
+	return 0;
+}
+
 int verb_uninstall(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
-	AUTO(str) char *where = NULL, *left = NULL;
+	AUTO(memory) struct memory memory = { 0 };
+	AUTO(trust) struct trust *trust = NULL;
 	AUTO(plan) struct plan p = PLAN_INIT;
+	bool stays = false;
 	uint64_t bytes;
-	bool installed;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
-	    registration_drop(d, &reg, err) < 0 ||
-	    deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
+	    registration_drop(d, &reg, err) < 0)
+		return -1;
+	if (!deploy_installed(d)->current && !o.change.dry_run)
+		return remove_left(d, &reg, err);
+	trust = open_memory(d);
+	if (trust || o.forget)
+		memory_leave(&o.place, trust, o.forget, &reg.change, &memory, &stays);
+	if (deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
 		return -1;
 	bytes = deploy_frees(d, &p);
 	if (o.change.dry_run)
 		return show_plan(d, &reg, &p, bytes, err);
-	installed = deploy_installed(d)->current;
-	where = installed || !reg.change.nfiles ? NULL : files_of(&reg);
-	if ((installed && check_unused(err) < 0) ||
-	    ((installed || where) && ask(&reg, installed, bytes, err) < 0))
+	if (check_unused(err) < 0 || ask(&reg, true, bytes, err) < 0)
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	if (!where) {
-		say_freed("uninstall", installed, "kata is uninstalled", bytes);
-		return 0;
-	}
-	left = str_fmt("nothing is installed below %s; its registration was removed from %s",
-		       o.place.prefix, where);
-	say_done("uninstall", true, left);
+	say_freed("uninstall", true, "kata is uninstalled", bytes);
+	say_memory(stays, o.forget);
 	return 0;
 }

@@ -63,17 +63,11 @@ int verb_verify(int argc, char **argv, struct err *err)
 	return err_hint(err, "run kata-deploy repair");
 }
 
-/* Stages the current release, for lost contents. Another release would be an upgrade. */
-static int stage_current(struct deploy *d, struct offer *offer, struct err *err)
+/* Stages the installed release, for lost contents. Another release would be an upgrade. */
+static int stage_installed(struct deploy *d, struct offer *offer, struct err *err)
 {
-	if (offer_open(d, offer, err) < 0)
-		return -1;
-	if (!installed_find(deploy_installed(d), offer->layout.id)) {
-		err_set(err, E_STATE, "the source has kata %s, but another release is installed",
-			offer->release.version);
-		return err_hint(err, "name the installed release with --release, or upgrade");
-	}
-	return offer_stage(d, offer, "release", err);
+	offer->installed_only = true;
+	return offer_open(d, offer, err) < 0 ? -1 : offer_stage(d, offer, "release", err);
 }
 
 /* Names and links are restored from the store; a release is needed only for lost objects. */
@@ -93,7 +87,7 @@ int verb_repair(int argc, char **argv, struct err *err)
 	if (n < 0)
 		return -1;
 	if (n && !o.change.dry_run && deploy_repair(d, NULL, &without) < 0) {
-		if (stage_current(d, &offer, err) < 0)
+		if (stage_installed(d, &offer, err) < 0)
 			return err_wrap(err, "%s", without.msg);
 		progress_phase("repair");
 		if (deploy_repair(d, "release", err) < 0)

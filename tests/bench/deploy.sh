@@ -80,14 +80,14 @@ for _ in $(seq 100); do
 done
 url=http://127.0.0.1:$((16#$port))
 
-common=(--prefix "$LAB/opt" --lock "$LAB/lock")
+common=(--prefix "$LAB/opt" --lock "$LAB/lock" --trust-memory "$LAB/memory")
 offered=(--key "$LAB/key.pub" --cache "$LAB/cache" --trust-dir "$LAB/none" --cri none)
 install() { # RELEASE [OPTION...]
 	local from=$1
 	shift
 	"$deploy" install --release "$from" "${offered[@]}" "${common[@]}" --no-proof --yes --quiet "$@"
 }
-uninstall() { "$deploy" uninstall "${common[@]}" --force --yes --quiet; }
+uninstall() { "$deploy" uninstall "${common[@]}" --forget-trust --force --yes --quiet; }
 peer() {
 	local blob
 	mkdir -p "$LAB/peer"

@@ -46,7 +46,7 @@ small_release() { # N
 	echo "a kernel for $1" >"$tree/share/kata/kernel"
 	echo "release = $1" >"$tree/etc/configuration.toml"
 	"$deploy" release build --tree "$tree" --out "$dir" --components "$LAB/components.yaml" \
-		--version "$1.0.0" --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
+		--version "$1.0.0" --serial "$1" --created 1700000000 --expires 2099-01-01T00:00:00Z \
 		--channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
 	"$deploy" release sign --key "$LAB/releases/key.key" "$dir" >/dev/null
 }
@@ -74,7 +74,7 @@ start_restarter() {
 # The words of a verb on this node; install and upgrade have a release and its key.
 words() { # VERB [RELEASE KEY] [OPTION...]
 	local verb=$1
-	args=("$deploy" "$verb" --prefix "$PREFIX" --lock "$LAB/lock" --quiet)
+	args=("$deploy" "$verb" --prefix "$PREFIX" --lock "$LAB/lock" --trust-memory "$LAB/memory" --quiet)
 	case $verb in
 	install | upgrade | uninstall | rollback | gc) args+=(--yes) ;;
 	esac

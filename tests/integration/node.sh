@@ -99,7 +99,7 @@ node_serve() {
 node_deploy() { # VERB OPTION...
 	local verb=$1
 	shift
-	local args=(--prefix "$PREFIX" --lock "$LAB/lock")
+	local args=(--prefix "$PREFIX" --lock "$LAB/lock" --trust-memory "$LAB/memory")
 	case $verb in
 	plan | recover | status | verify) ;;
 	*) args+=(--yes) ;;
@@ -112,6 +112,7 @@ node_deploy() { # VERB OPTION...
 	esac
 	case $verb in
 	install | upgrade | plan) args+=(--cache "$LAB/cache") ;;
+	uninstall) args+=(--forget-trust) ;;
 	esac
 	# shellcheck disable=SC2154
 	"$deploy" "$verb" "${args[@]}" "$@"

@@ -33,7 +33,7 @@ cat >"$lab/components.yaml" <<-END
 	  - {name: base, text: everything, required: true, paths: [bin, share]}
 	copies: []
 END
-place=(--prefix "$lab/opt" --lock "$lab/lock")
+place=(--prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory")
 {
 	"$deploy" keys generate --no-passphrase "$lab/key"
 	"$deploy" release build --tree "$lab/tree" --out "$lab/release" --components "$lab/components.yaml" \
@@ -54,7 +54,7 @@ running+=($!)
 until [ -s "$lab/read" ] && [ -s "$lab/looked" ]; do sleep 0.05; done
 
 remove() {
-	"$lab/opt/bin/kata-manager" remove --prefix "$lab/opt" --yes -- --lock "$lab/lock" >"$lab/out" 2>"$lab/err"
+	"$lab/opt/bin/kata-manager" remove --prefix "$lab/opt" --yes -- "${place[@]:2}" >"$lab/out" 2>"$lab/err"
 }
 if remove; then fail "a program that runs was removed"; fi
 grep -q "process ${running[0]} " "$lab/err" || fail "the error does not name the program that runs"

@@ -48,7 +48,8 @@
  * public key that signs, ${web} the server of "serve" (web_lab.h says what may follow), ${deaf} one
  * that drops what comes, ${closed} one that refuses it, ${sha256:PATH} a file's digest, and
  * ${SHA256:PATH} the same in capitals. A command that says nothing about them gets a prefix, a lock,
- * a cache and a trust directory in there, neither container manager nor proof, and --yes.
+ * a cache, a trust directory and a memory of trust in there, neither container manager nor proof,
+ * and --yes.
  */
 
 #include "base/deadline.h"
@@ -207,8 +208,10 @@ static void add_defaults(const struct node *n, const char *verb, char ***argv)
 	/* Another root has a place and a lock of its own. */
 	if (!mentions(*argv, "--root"))
 		default_to(argv, "--prefix", n, "opt");
-	if (!mentions(*argv, "--root") && !str_eq(verb, "doctor"))
+	if (!mentions(*argv, "--root") && !str_eq(verb, "doctor")) {
 		default_to(argv, "--lock", n, "lock");
+		default_to(argv, "--trust-memory", n, "memory");
+	}
 	if (strv_has((char *const *)releases, verb)) {
 		default_to(argv, "--cache", n, "cache");
 		default_to(argv, "--trust-dir", n, "trust.d");
@@ -752,8 +755,9 @@ int main(int argc, char **argv)
 	/* Servers are on this machine. */
 	(void)unsetenv("http_proxy");
 	(void)unsetenv("all_proxy");
-	/* What a scenario mounts is nobody else's business. */
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+	/* What a scenario mounts is nobody else's business, nor what the node itself remembers. */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("scenario", "/var/lib", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0) {
 		(void)puts("skipped: scenarios: they need root, to mount");
 		return EXIT_SUCCESS;
 	}

@@ -178,6 +178,53 @@ START_TEST(releases_are_compared)
 }
 END_TEST
 
+/* The numbers of a channel that is issued again, and a root that changes one thing. */
+START_TEST(channels_and_roots_go_on_from_the_last)
+{
+	AUTO(buf) struct buf text = BUF_INIT(OUTPUT_MAX);
+
+	good("keys generate --no-passphrase dev", "");
+	good("keys generate --no-passphrase --role channel ops", "");
+	good(BUILD "--out r --created 1700000000", "");
+	good("release sign --key dev.key r", "");
+	good("release channel --json --created 1800000000 --expires 14d r", "");
+	output(&text);
+	AUTO(json) struct json *c = json_parse(text.data, text.len, "out", &err);
+	ck_assert_msg(c != NULL, "%s", err.msg);
+	ck_assert_int_eq(json_int(json_get(c, "serial")), 8);
+	ck_assert_str_eq(json_text(json_get(c, "name")), "stable");
+	ck_assert_str_eq(json_text(json_get(c, "expires")), "2027-01-29T08:00:00Z");
+	/* Its old signature is gone, that of the release is not. */
+	refused("release check --key dev.pub --allow-expired r", "", E_TRUST);
+	good("release sign --role channel --key ops.channel.key --json r", "");
+	output(&text);
+	ck_assert_ptr_nonnull(strstr(text.data, "signed_by"));
+	refused("release check --key dev.pub --allow-expired r", "", E_TRUST);
+	good("release check --key dev.pub --channel-key ops.channel.pub --allow-expired r", "");
+	good("keys root --key dev.pub --expires 2030-01-01T00:00:00Z one.json", "");
+	good("keys root --after one.json --channel-key ops.channel.pub two.json", "");
+	good("keys root --after two.json --key ops.channel.pub --expires 2031-01-01T00:00:00Z "
+	     "three.json",
+	     "");
+	refused("keys root --after two.json --threshold 2 four.json", "", E_INVALID);
+	output(&text);
+	good("keys sign --key dev.key --json two.json", "");
+	output(&text);
+	ck_assert_ptr_nonnull(strstr(text.data, "signed_by"));
+	ck_assert_uint_eq(mode_of("two.json.minisig"), 0644);
+	AUTO(str) char *path = path_join(dir, "three.json");
+	buf_clear(&text);
+	ck_assert_int_eq(file_read(AT_FDCWD, path, OUTPUT_MAX, &text, &err), 0);
+	AUTO(json) struct json *three = json_parse(text.data, text.len, "three", &err);
+	ck_assert_msg(three != NULL, "%s", err.msg);
+	ck_assert_int_eq(json_int(json_get(three, "version")), 3);
+	ck_assert_str_eq(json_text(json_get(three, "expires")), "2031-01-01T00:00:00Z");
+	/* One key for both, as one set. */
+	ck_assert_uint_eq(json_count(json_get(three, "keys")), 1);
+	ck_assert_ptr_null(json_get(three, "roles"));
+}
+END_TEST
+
 START_TEST(keys_are_shown_and_never_overwritten)
 {
 	AUTO(buf) struct buf text = BUF_INIT(OUTPUT_MAX);
@@ -224,6 +271,20 @@ START_TEST(what_is_typed_wrong_is_told)
 		{ "keys generate --passphrase-fd x x", E_USAGE },
 		{ "keys generate --passphrase-fd 7 x", E_USAGE }, /* an empty one */
 		{ "keys show nowhere", E_NOT_FOUND },
+		{ "keys generate --role boss x", E_USAGE },
+		{ "keys root r.json", E_USAGE },
+		{ "keys root --key nowhere --expires 9d r.json", E_NOT_FOUND },
+		{ "keys root --after nowhere r.json", E_NOT_FOUND },
+		{ "keys root --expires 0d r.json", E_USAGE },
+		{ "keys root --expires 9d c.yaml", E_EXISTS },
+		{ "keys sign r.json", E_USAGE },
+		{ "keys forget", E_USAGE },
+		{ "keys trust", E_USAGE },
+		{ "release sign --role boss --key x .", E_USAGE },
+		{ "release sign --role channel --key x nowhere", E_NOT_FOUND },
+		{ "release channel nowhere", E_NOT_FOUND },
+		{ "release channel --serial x .", E_USAGE },
+		{ "release channel --expires 0d .", E_USAGE },
 	};
 
 	if ((size_t)_i >= ARRAY_LEN(cases))
@@ -303,8 +364,9 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_release_is_built_signed_and_checked);
 	tcase_add_test(t, releases_are_compared);
+	tcase_add_test(t, channels_and_roots_go_on_from_the_last);
 	tcase_add_test(t, keys_are_shown_and_never_overwritten);
-	tcase_add_loop_test(t, what_is_typed_wrong_is_told, 0, 22);
+	tcase_add_loop_test(t, what_is_typed_wrong_is_told, 0, 36);
 	tcase_add_loop_test(t, help_is_given, 0, 4);
 	tcase_add_loop_test(t, a_pass_phrase_is_asked_without_echo, 0, 2);
 	suite_add_tcase(s, t);

@@ -373,9 +373,9 @@ START_TEST(a_step_that_fails_undoes_everything)
 	char *dropin = at("manager/conf.d/kata.toml"), *edited = at("manager/edited.toml");
 	AUTO(str) char *config = at("manager/config.toml");
 	struct deploy_file files[] = {
-		{ dropin, "new", 3, 0600 },
-		{ edited, "ours", 4, 0 },
-		{ config, "changed", 7, 0 },
+		{ dropin, "new", 3, 0600, false },
+		{ edited, "ours", 4, 0, false },
+		{ config, "changed", 7, 0, false },
 	};
 	struct deploy_step step = { .ops = &restart,
 				    .name = "restart the manager",
@@ -430,7 +430,7 @@ static const struct deploy_step_ops *const watched[] = { &watch, &restart, NULL 
 START_TEST(steps_around_files)
 {
 	AUTO(str) char *config = at("config.toml");
-	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_file file = { config, "changed", 7, 0, false };
 	struct deploy_step steps[] = {
 		{ .ops = &restart, .name = "restart" },
 		{ .ops = &watch, .name = "watch", .before_files = _i == 1 }
@@ -451,7 +451,7 @@ END_TEST
 START_TEST(foreign_directories_go_if_empty)
 {
 	AUTO(str) char *dropin = at("manager/conf.d/kata.toml");
-	struct deploy_file file = { dropin, "new", 3, 0600 }, gone = { .path = dropin };
+	struct deploy_file file = { dropin, "new", 3, 0600, false }, gone = { .path = dropin };
 	struct deploy_change c = { .files = &file, .nfiles = 1 },
 			     away = { .files = &gone, .nfiles = 1 };
 	AUTO(deploy) struct deploy *d = NULL;
@@ -501,7 +501,7 @@ START_TEST(a_signal_undoes_a_change_that_waits)
 {
 	static const int all[] = { SIGINT, SIGTERM, SIGHUP };
 	AUTO(str) char *config = at("config.toml");
-	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_file file = { config, "changed", 7, 0, false };
 	struct deploy_step step = { .ops = &slow, .name = "a slow step" };
 	struct deploy_change c = { .files = &file, .nfiles = 1, .steps = &step, .nsteps = 1 };
 	AUTO(deploy) struct deploy *d = NULL;
@@ -548,7 +548,8 @@ START_TEST(a_linked_file_is_edited_where_it_is)
 {
 	AUTO(str) char *config = at("manager/config.toml"), *real = at("real/config.toml");
 	const char *target = _i == 1 ? "../real/config.toml" : _i == 2 ? "again" : real;
-	struct deploy_file ours = { config, "changed", 7, 0 }, theirs = { config, "before", 6, 0 };
+	struct deploy_file ours = { config, "changed", 7, 0, false },
+			   theirs = { config, "before", 6, 0, false };
 	struct deploy_change on = { .files = &ours, .nfiles = 1 },
 			     off = { .files = &theirs, .nfiles = 1 };
 	struct deploy_step step = { .ops = &restart, .name = "restart" };
@@ -612,7 +613,7 @@ END_TEST
 START_TEST(a_link_to_nothing_is_named)
 {
 	AUTO(str) char *config = at("config.toml");
-	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_file file = { config, "changed", 7, 0, false };
 	struct deploy_change c = { .files = &file, .nfiles = 1 };
 	AUTO(deploy) struct deploy *d = NULL;
 	struct err why = ERR_INIT;
@@ -674,7 +675,7 @@ END_TEST
 START_TEST(links_stay_below_the_root)
 {
 	AUTO(str) char *root = at("root"), *config = at("root/etc/config.toml");
-	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_file file = { config, "changed", 7, 0, false };
 	struct deploy_change c = { .files = &file, .nfiles = 1 };
 	struct deploy_options o = { .root = root, .lock = lock, .now = 1 };
 	AUTO(deploy) struct deploy *d = NULL;
@@ -993,6 +994,31 @@ START_TEST(a_journal_that_is_not_ours_stops_everything)
 }
 END_TEST
 
+/* It is part of the change, but not of what an uninstall takes away; its directory is private. */
+START_TEST(a_file_may_outlive_the_installation)
+{
+	AUTO(str) char *kept = at("var/lib/memory/file");
+	struct deploy_file file = { kept, "kept", 4, 0600, true },
+			   gone = { .path = kept, .outlives = true };
+	struct deploy_change c = { .files = &file, .nfiles = 1 },
+			     last = { .files = &gone, .nfiles = 1 };
+	struct stat st;
+
+	AUTO(deploy) struct deploy *d = NULL;
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	OK(lay_down(d, "1", &c, &err));
+	ck_assert(has_text("var/lib/memory/file", "kept"));
+	AUTO(str) char *own = at("var/lib/memory");
+	ck_assert_int_eq(stat(own, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0700);
+	OK(deploy_uninstall(d, _i ? &last : NULL, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert(!there("kata"));
+	ck_assert_int_eq(there("var/lib/memory/file"), !_i);
+	ck_assert_int_eq(there("var"), !_i);
+}
+END_TEST
+
 START_TEST(a_newer_install_json_is_left_alone)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -1054,6 +1080,7 @@ int main(void)
 	tcase_add_test(tc, a_damaged_journal_is_set_aside);
 	tcase_add_loop_test(tc, recover_makes_nothing, 0, 2);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
+	tcase_add_loop_test(tc, a_file_may_outlive_the_installation, 0, 2);
 	tcase_add_test(tc, a_newer_install_json_is_left_alone);
 	tcase_add_test(tc, staging_of_a_dead_process_goes);
 	suite_add_tcase(suite, tc);

@@ -341,7 +341,11 @@ START_TEST(serials_do_not_go_back)
 	good(trust_fresh(later, "stable", 3, BUILT, NOW + 1, &err));
 	refused(trust_fresh(later, "release", 6, BUILT, NOW + 1, &err), "--allow-downgrade");
 	refused(trust_fresh(later, "stable", 2, BUILT, NOW + 1, &err), "--allow-downgrade");
-	good(trust_fresh(later, "nightly", 1, BUILT, NOW + 1, &err));
+	/* Another channel has serials of its own. */
+	o.without_channel = true;
+	AUTO(trust) struct trust *other = opened(&o);
+	good(trust_fresh(other, "nightly", 1, BUILT, NOW + 1, &err));
+	o.without_channel = false;
 	/* Going back on purpose does not make the old one the newest. */
 	o.allow_downgrade = true;
 	AUTO(trust) struct trust *back = opened(&o);
@@ -539,11 +543,17 @@ START_TEST(a_damaged_memory_is_not_an_empty_one)
 	} cases[] = {
 		{ "", E_INVALID },
 		{ "{}", E_INVALID },
-		{ "{\"schema\":2}", E_UNSUPPORTED },
+		{ "{\"schema\":3}", E_UNSUPPORTED },
+		{ "{\"schema\":2}", E_INVALID },
 		{ "{\"schema\":1,\"time\":-1}", E_INVALID },
 		{ "{\"schema\":1,\"time\":1,\"serials\":{\"release\":\"7\"}}", E_INVALID },
 		{ "{\"schema\":1,\"time\":1,\"serials\":{},\"surprise\":1}", E_INVALID },
 		{ "{\"schema\":1,\"time\":1,\"root\":{}}", E_INVALID },
+		{ "{\"schema\":2,\"time\":1,\"remembered\":{}}", E_INVALID },
+		{ "{\"schema\":2,\"time\":1,\"remembered\":{\"keys\":[{}],\"threshold\":0}}",
+		  E_INVALID },
+		{ "{\"schema\":2,\"time\":1,\"remembered\":{\"keys\":[],\"threshold\":1}}",
+		  E_INVALID },
 	};
 	char *const keys[] = { public[0], NULL };
 	struct trust_options o = { .keys = keys, .now = NOW };
@@ -586,6 +596,437 @@ START_TEST(the_report_says_what_was_decided)
 }
 END_TEST
 
+/* --- roles --- */
+
+/* A root with roles: who signs releases, who signs channels. */
+static char *split_text(unsigned version, const char *release, unsigned k, const char *channel,
+			unsigned m)
+{
+	AUTO(str) char *a = root_text(version, release, k, NOW + 1);
+	AUTO(str) char *b = root_text(version, channel, m, NOW + 1);
+	AUTO(json) struct json *one = json_parse(a, strlen(a), "a", &err);
+	AUTO(json) struct json *two = json_parse(b, strlen(b), "b", &err);
+	AUTO(json) struct json *j = json_make_object();
+	struct json *roles = json_make_object(), *set;
+	struct json *from[] = { one, two };
+
+	json_put(j, "version", json_share(json_get(one, "version")));
+	json_put(j, "expires", json_share(json_get(one, "expires")));
+	for (unsigned i = 0; i < 2; i++) {
+		set = json_make_object();
+		json_put(set, "keys", json_share(json_get(from[i], "keys")));
+		json_put(set, "threshold", json_share(json_get(from[i], "threshold")));
+		json_put(roles, i ? "channel" : "release", set);
+	}
+	json_put(j, "roles", roles);
+	return json_format(j, false);
+}
+
+/* release 2 of 0 and 1, channel 1 of 1 and 2; or one set for both. */
+START_TEST(a_role_signs_its_documents_only)
+{
+	static const struct {
+		bool split;
+		const char *document, *signers, *advice; /* NULL: it is accepted */
+	} cases[] = {
+		{ true, "release.yaml", "01", NULL },
+		{ true, "release.yaml", "012", NULL },
+		{ true, "release.yaml", "02", "trusted for channels only" },
+		{ true, "release.yaml", "2", "trusted for channels only" },
+		{ true, "channel.yaml", "2", NULL },
+		{ true, "channel.yaml", "1", NULL },
+		{ true, "channel.yaml", "0", "trusted for releases only" },
+		{ true, "channel.yaml", "3", "--key FILE" },
+		{ false, "release.yaml", "01", NULL },
+		{ false, "channel.yaml", "01", NULL },
+		{ false, "channel.yaml", "0", ".minisig" },
+	};
+	AUTO(str)
+	char *root = cases[_i].split ? split_text(1, "01", 2, "12", 1)
+				     : root_text(1, "01", 2, NOW + 1);
+	struct trust_options o = { .directory = dir, .now = NOW };
+	int rc;
+
+	put("root.json", root);
+	AUTO(trust) struct trust *t = opened(&o);
+	rc = ask(t, cases[_i].document, TEXT, cases[_i].signers);
+	if (cases[_i].advice)
+		refused(rc, cases[_i].advice);
+	else
+		good(rc);
+}
+END_TEST
+
+/* Keys without a root have roles by the option, or by the name in the directory. */
+START_TEST(plain_keys_have_roles)
+{
+	char *const release[] = { public[0], NULL }, *const channel[] = { public[1], NULL };
+	struct trust_options o = { .directory = dir, .now = NOW };
+	AUTO(str) char *renamed = path_join(dir, "1.channel.pub");
+
+	if (_i) {
+		o.keys = release;
+		o.channel_keys = channel;
+	} else {
+		ck_assert_int_eq(rename(public[1], renamed), 0);
+	}
+	AUTO(trust) struct trust *t = opened(&o);
+	good(ask(t, "release.yaml", TEXT, "0"));
+	good(ask(t, "channel.yaml", TEXT, "1"));
+	refused(ask(t, "release.yaml", TEXT, "1"), "trusted for channels only");
+	refused(ask(t, "channel.yaml", TEXT, "0"), "trusted for releases only");
+}
+END_TEST
+
+START_TEST(a_key_for_channels_alone_trusts_no_release)
+{
+	char *const channel[] = { public[1], NULL };
+	struct trust_options o = { .channel_keys = channel, .now = NOW };
+	struct trust *t = NULL;
+
+	refused(trust_open(&o, state, &t, &err), "--key FILE");
+}
+END_TEST
+
+/* Whoever keeps the channel's key may not make himself the holder of another. */
+START_TEST(a_key_for_channels_changes_no_root)
+{
+	AUTO(str) char *root = split_text(1, "0", 1, "12", 1);
+	AUTO(str) char *next = split_text(2, "0", 1, "3", 1), *old = root_text(3, "0", 1, NOW + 1);
+	struct trust_options o = { .directory = dir, .now = NOW };
+
+	put("root.json", root);
+	AUTO(trust) struct trust *t = opened(&o);
+	refused(ask(t, "root.json", next, "12"), "trusted for channels only");
+	good(ask(t, "root.json", next, "0"));
+	commit(t);
+	AUTO(trust) struct trust *later = opened(&o);
+	good(ask(later, "channel.yaml", TEXT, "3"));
+	refused(ask(later, "channel.yaml", TEXT, "1"), "--key FILE");
+	/* And back to one set. */
+	good(ask(later, "root.json", old, "0"));
+	good(ask(later, "channel.yaml", TEXT, "0"));
+}
+END_TEST
+
+START_TEST(damaged_roles_are_refused)
+{
+	static const char *const bad[] = {
+		"{\"release\":{\"keys\":[\"%s\"],\"threshold\":1}}",
+		"{\"channel\":{\"keys\":[\"%s\"],\"threshold\":1}}",
+		"{\"release\":{\"keys\":[\"%s\"],\"threshold\":1},\"channel\":{\"keys\":[],"
+		"\"threshold\":0}}",
+		"{\"release\":{\"keys\":[\"%s\"],\"threshold\":1},\"channel\":{\"keys\":[],"
+		"\"threshold\":1}}",
+		"{\"release\":{\"keys\":[\"%s\"],\"threshold\":1},\"channel\":1}",
+	};
+	AUTO(str) char *line = key_line(0);
+	AUTO(buf) struct buf text = BUF_INIT(4096);
+	struct trust_options o = { .directory = dir, .now = NOW };
+	const char *at = strstr(bad[_i], "%s");
+	struct trust *t = NULL;
+
+	buf_str(&text, "{\"version\":1,\"expires\":\"2030-01-01T00:00:00Z\",\"roles\":");
+	buf_add(&text, bad[_i], (size_t)(at - bad[_i]));
+	buf_fmt(&text, "%s%s}", line, at + 2);
+	put("root.json", text.data);
+	ck_assert_int_lt(trust_open(&o, state, &t, &err), 0);
+	ck_assert_msg(err.code == E_INVALID, "%s", err.msg);
+}
+END_TEST
+
+/* --- the channel --- */
+
+/* What the threat model promises: whoever controls a mirror cannot hide that there is more. */
+START_TEST(a_channel_that_is_hidden_is_missed)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+	AUTO(trust) struct trust *t = opened(&o);
+
+	good(trust_no_channel(t, &err)); /* none is known yet */
+	good(trust_fresh(t, "stable", 3, BUILT, NOW + 1, &err));
+	commit(t);
+	AUTO(trust) struct trust *later = opened(&o);
+	refused(trust_no_channel(later, &err), "--without-channel");
+	refused(trust_fresh(later, "nightly", 9, BUILT, NOW + 1, &err), "follows 'stable'");
+	good(trust_fresh(later, "stable", 3, BUILT, NOW + 1, &err));
+	if (_i) {
+		o.without_channel = true;
+	} else {
+		char hex[65];
+
+		sha256_hex(TEXT, strlen(TEXT), hex);
+		o.pin = hex;
+	}
+	AUTO(trust) struct trust *waived = opened(&o);
+	good(trust_no_channel(waived, &err));
+	AUTO(json) struct json *j = trust_report(waived);
+	const struct json *what = json_at(json_get(j, "waived"), 0);
+	ck_assert_str_eq(json_text(json_get(what, "rule")), "channel");
+	ck_assert_str_eq(json_text(json_get(what, "document")), "stable");
+	ck_assert_str_eq(json_text(json_get(what, "by")), _i ? "--without-channel" : "--pin");
+	/* It was waived once, for this run. */
+	commit(waived);
+	o.without_channel = false;
+	o.pin = NULL;
+	AUTO(trust) struct trust *again = opened(&o);
+	refused(trust_no_channel(again, &err), "--without-channel");
+	/* Another channel may be followed from now on. */
+	o.without_channel = true;
+	AUTO(trust) struct trust *other = opened(&o);
+	good(trust_fresh(other, "nightly", 9, BUILT, NOW + 1, &err));
+	commit(other);
+	o.without_channel = false;
+	AUTO(trust) struct trust *moved = opened(&o);
+	good(trust_fresh(moved, "nightly", 9, BUILT, NOW + 1, &err));
+	refused(trust_fresh(moved, "stable", 3, BUILT, NOW + 1, &err), "follows 'nightly'");
+}
+END_TEST
+
+/* Schema 1 does not say which channel is followed, but that there was one. */
+START_TEST(an_old_memory_knows_channels)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+
+	put("state/trust.json", "{\"schema\":1,\"time\":1,\"serials\":{\"release\":7,\"stable\":3},"
+				"\"decided\":{}}");
+	AUTO(trust) struct trust *t = opened(&o);
+	refused(trust_no_channel(t, &err), "'stable'");
+	refused(trust_fresh(t, "stable", 2, BUILT, NOW + 1, &err), "--allow-downgrade");
+	good(trust_fresh(t, "stable", 3, BUILT, NOW + 1, &err));
+}
+END_TEST
+
+START_TEST(what_is_installed_is_repaired_at_any_age)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+	AUTO(trust) struct trust *t = opened(&o);
+
+	good(trust_fresh(t, "release", 7, BUILT, NOW + 1, &err));
+	good(trust_fresh(t, "stable", 7, BUILT, NOW + 1, &err));
+	commit(t);
+	o.installed_only = true;
+	AUTO(trust) struct trust *repair = opened(&o);
+	good(trust_no_channel(repair, &err));
+	good(trust_fresh(repair, "stable", 2, BUILT, NOW - 1, &err));
+	good(trust_fresh(repair, "release", 2, BUILT, NOW - 1, &err));
+	refused(ask(repair, "release.yaml", TEXT, "1"), "--key FILE");
+	ck_assert(!trust_has_learned(repair));
+}
+END_TEST
+
+/* --- what outlives an uninstall --- */
+
+static struct trust_options kept_options(const char *prefix)
+{
+	static char file[128];
+
+	(void)str_print(file, sizeof(file), "%s/kept.json", dir);
+	return (struct trust_options){ .now = NOW, .kept = file, .prefix = prefix };
+}
+
+/* What the commit of an install writes, and of an uninstall. */
+static void keep(const struct trust *t, bool entry)
+{
+	AUTO(str) char *text = trust_kept(t, entry);
+	AUTO(str) char *path = path_join(dir, "kept.json");
+
+	if (text)
+		put("kept.json", text);
+	else
+		(void)unlink(path);
+}
+
+START_TEST(the_memory_outlives_an_uninstall)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = kept_options("/opt/kata");
+	AUTO(str) char *path = path_join(dir, "kept.json");
+
+	o.keys = keys;
+	AUTO(trust) struct trust *t = opened(&o);
+	good(trust_fresh(t, "release", 7, BUILT + 900, NOW + 1, &err));
+	good(trust_fresh(t, "stable", 3, BUILT, NOW + 1, &err));
+	keep(t, true);
+	/* state/ is gone. */
+	AUTO(trust) struct trust *later = opened(&o);
+	refused(trust_fresh(later, "release", 6, BUILT, NOW + 1, &err), "--allow-downgrade");
+	refused(trust_no_channel(later, &err), "--without-channel");
+	AUTO(json) struct json *j = trust_report(later);
+	ck_assert_str_eq(json_text(json_get(j, "time_from")), "clock");
+	/* Another prefix has a memory of its own; a prefix has one whatever its spelling. */
+	o.prefix = "/opt/other";
+	AUTO(trust) struct trust *other = opened(&o);
+	good(trust_fresh(other, "release", 2, BUILT, NOW + 1, &err));
+	keep(other, true);
+	o.prefix = "/opt//kata/";
+	AUTO(trust) struct trust *same = opened(&o);
+	refused(trust_fresh(same, "release", 6, BUILT, NOW + 1, &err), "--allow-downgrade");
+	/* Forgotten one by one; with the last the file goes. */
+	keep(same, false);
+	AUTO(trust) struct trust *forgotten = opened(&o);
+	good(trust_fresh(forgotten, "release", 1, BUILT, NOW + 1, &err));
+	o.prefix = "/opt/other";
+	AUTO(trust) struct trust *stays = opened(&o);
+	refused(trust_fresh(stays, "release", 1, BUILT, NOW + 1, &err), "--allow-downgrade");
+	keep(stays, false);
+	ck_assert(!path_exists(path));
+}
+END_TEST
+
+/* Whichever of the two is older: a state/ from a backup, or a copy that was not written. */
+START_TEST(the_newer_of_both_memories_counts)
+{
+	AUTO(str)
+	char *root = root_text(1, "01", 1, NOW + 1), *next = root_text(2, "1", 1, NOW + 1);
+	struct trust_options o = kept_options("/opt/kata");
+
+	put("root.json", root);
+	o.directory = dir;
+	AUTO(trust) struct trust *t = opened(&o);
+	good(trust_fresh(t, "release", 7, BUILT, NOW + 1, &err));
+	if (_i)
+		commit(t);
+	else
+		keep(t, true);
+	good(trust_fresh(t, "release", 8, BUILT, NOW + 1, &err));
+	good(ask(t, "root.json", next, "01"));
+	if (_i)
+		keep(t, true);
+	else
+		commit(t);
+	AUTO(trust) struct trust *later = opened(&o);
+	refused(trust_fresh(later, "release", 7, BUILT, NOW + 1, &err), "--allow-downgrade");
+	good(ask(later, "release.yaml", TEXT, "1"));
+	refused(ask(later, "release.yaml", TEXT, "0"), "--key FILE");
+}
+END_TEST
+
+START_TEST(a_damaged_copy_is_not_an_empty_one)
+{
+	static const struct {
+		const char *text;
+		enum err_code code;
+	} cases[] = {
+		{ "", E_INVALID },
+		{ "{\"schema\":2,\"prefixes\":{}}", E_UNSUPPORTED },
+		{ "{\"schema\":1,\"prefixes\":[]}", E_INVALID },
+		{ "{\"schema\":1,\"prefixes\":{\"/opt/kata\":{}}}", E_INVALID },
+	};
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = kept_options("/opt/kata");
+	struct trust *t = NULL;
+
+	o.keys = keys;
+	put("kept.json", cases[_i].text);
+	ck_assert_int_lt(trust_open(&o, state, &t, &err), 0);
+	ck_assert_msg(err.code == cases[_i].code, "%s", err.msg);
+	ck_assert_msg(strstr(err.msg, "--forget-trust") != NULL || err.code == E_UNSUPPORTED, "%s",
+		      err.msg);
+}
+END_TEST
+
+/* --- keys of --key --- */
+
+START_TEST(a_key_is_remembered_once)
+{
+	char *const first[] = { public[0], NULL }, *const second[] = { public[1], NULL };
+	struct trust_options o = { .keys = first, .directory = dir, .now = NOW };
+	char id[17];
+
+	AUTO(trust) struct trust *t = opened(&o);
+	ck_assert_int_eq(trust_learning(t), TRUST_REMEMBERS);
+	commit(t);
+	/* Then --key is not needed, and other keys of the directory are not believed. */
+	o.keys = NULL;
+	AUTO(trust) struct trust *bare = opened(&o);
+	good(ask(bare, "release.yaml", TEXT, "0"));
+	good(ask(bare, "channel.yaml", TEXT, "0"));
+	refused(ask(bare, "release.yaml", TEXT, "1"), "keys show");
+	AUTO(json) struct json *j = trust_report(bare);
+	ck_assert_str_eq(json_text(json_get(j, "source")), "remembered");
+	const struct json *key = json_at(json_get(j, "keys"), 0);
+	ck_assert_str_eq(json_text(json_get(key, "name")), "0.pub");
+	ck_assert_ptr_nonnull(json_get(key, "since"));
+	/* The same again changes nothing, another is for that run. */
+	o.keys = first;
+	AUTO(trust) struct trust *same = opened(&o);
+	ck_assert_int_eq(trust_learning(same), TRUST_LEARNS_NOTHING);
+	o.keys = second;
+	AUTO(trust) struct trust *other = opened(&o);
+	ck_assert_int_eq(trust_learning(other), TRUST_PASSES);
+	good(ask(other, "release.yaml", TEXT, "1"));
+	commit(other);
+	o.keys = NULL;
+	AUTO(trust) struct trust *still = opened(&o);
+	good(ask(still, "release.yaml", TEXT, "0"));
+	/* By hand a key is added, and the first forgotten. */
+	o.memory_only = true;
+	AUTO(trust) struct trust *edit = opened(&o);
+	minisig_id_hex(people[0].id, id);
+	good(trust_remember(edit, second, TRUST_RELEASE, &err));
+	good(trust_forget(edit, id, &err));
+	ck_assert_int_lt(trust_forget(edit, id, &err), 0);
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+	err_clear(&err);
+	commit(edit);
+	o.memory_only = false;
+	AUTO(trust) struct trust *moved = opened(&o);
+	good(ask(moved, "release.yaml", TEXT, "1"));
+	refused(ask(moved, "release.yaml", TEXT, "0"), "--key FILE");
+}
+END_TEST
+
+START_TEST(a_threshold_is_remembered_with_the_keys)
+{
+	char *const keys[] = { public[0], public[1], NULL };
+	struct trust_options o = { .keys = keys, .threshold = 2, .now = NOW };
+	char id[17];
+
+	AUTO(trust) struct trust *t = opened(&o);
+	commit(t);
+	o.keys = NULL;
+	o.threshold = 0;
+	AUTO(trust) struct trust *bare = opened(&o);
+	good(ask(bare, "release.yaml", TEXT, "01"));
+	refused(ask(bare, "release.yaml", TEXT, "0"), ".minisig");
+	minisig_id_hex(people[0].id, id);
+	ck_assert_int_lt(trust_forget(bare, id, &err), 0);
+	ck_assert_int_eq(err.code, E_STATE);
+	err_clear(&err);
+}
+END_TEST
+
+/* A root is more than keys, whether it was there before or comes later. */
+START_TEST(a_root_replaces_remembered_keys)
+{
+	AUTO(str) char *root = root_text(1, "1", 1, NOW + 1);
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+
+	AUTO(trust) struct trust *t = opened(&o);
+	commit(t);
+	o.keys = NULL;
+	AUTO(trust) struct trust *later = opened(&o);
+	good(ask(later, "root.json", root, "01"));
+	commit(later);
+	AUTO(trust) struct trust *again = opened(&o);
+	good(ask(again, "release.yaml", TEXT, "1"));
+	refused(ask(again, "release.yaml", TEXT, "0"), "--key FILE");
+	AUTO(json) struct json *none = trust_remembered(again);
+	ck_assert_uint_eq(json_count(none), 0);
+	o.keys = keys;
+	AUTO(trust) struct trust *passing = opened(&o);
+	ck_assert_int_eq(trust_learning(passing), TRUST_PASSES);
+	ck_assert_int_lt(trust_remember(passing, keys, TRUST_RELEASE, &err), 0);
+	ck_assert_int_eq(err.code, E_STATE);
+	err_clear(&err);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("deploy_trust");
@@ -612,9 +1053,23 @@ int main(void)
 	tcase_add_loop_test(t, roots_rotate_one_by_one, 0, 8);
 	tcase_add_test(t, a_first_root_follows_plain_keys);
 	tcase_add_loop_test(t, damaged_roots_are_refused, 0, 9);
-	tcase_add_loop_test(t, a_damaged_memory_is_not_an_empty_one, 0, 7);
+	tcase_add_loop_test(t, a_damaged_memory_is_not_an_empty_one, 0, 11);
 	tcase_add_test(t, a_key_file_that_is_none_is_named);
 	tcase_add_test(t, the_report_says_what_was_decided);
+	tcase_add_loop_test(t, a_role_signs_its_documents_only, 0, 11);
+	tcase_add_loop_test(t, plain_keys_have_roles, 0, 2);
+	tcase_add_test(t, a_key_for_channels_alone_trusts_no_release);
+	tcase_add_test(t, a_key_for_channels_changes_no_root);
+	tcase_add_loop_test(t, damaged_roles_are_refused, 0, 5);
+	tcase_add_loop_test(t, a_channel_that_is_hidden_is_missed, 0, 2);
+	tcase_add_test(t, an_old_memory_knows_channels);
+	tcase_add_test(t, what_is_installed_is_repaired_at_any_age);
+	tcase_add_test(t, the_memory_outlives_an_uninstall);
+	tcase_add_loop_test(t, the_newer_of_both_memories_counts, 0, 2);
+	tcase_add_loop_test(t, a_damaged_copy_is_not_an_empty_one, 0, 4);
+	tcase_add_test(t, a_key_is_remembered_once);
+	tcase_add_test(t, a_threshold_is_remembered_with_the_keys);
+	tcase_add_test(t, a_root_replaces_remembered_keys);
 	suite_add_tcase(s, t);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_ENV);

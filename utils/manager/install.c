@@ -106,6 +106,23 @@ static int show_managers(bool *any, struct err *err)
 	return 0;
 }
 
+/* Keys that are not known yet are compared by the person who answers the question. */
+static void show_new_keys(const struct json *trust)
+{
+	const struct json *keys;
+
+	if (!trust || json_kind(trust) != JSON_IS_OBJECT || !is_true(trust, "remembers"))
+		return;
+	keys = json_get(trust, "keys");
+	(void)fputs("from now on these keys are trusted for it:\n", stderr);
+	for (size_t i = 0; keys && json_kind(keys) == JSON_IS_ARRAY && i < json_count(keys); i++) {
+		const char *id = json_get_text(json_at(keys, i), "id"),
+			   *key = json_get_text(json_at(keys, i), "key");
+
+		(void)fprintf(stderr, "  %s  %s\n", id ? id : "?", key ? key : "?");
+	}
+}
+
 /* Shows the plan as text, or why there is none. */
 static int show_plan(struct err *err)
 {
@@ -131,6 +148,7 @@ static int show_plan(struct err *err)
 		is_true(j, "restart") ? "yes" : "no", reason ? ", " : "", reason ? reason : "");
 	(void)fputs("the default runtime is not changed; containers select kata by its name\n",
 		    stderr);
+	show_new_keys(json_get(j, "trust"));
 	return 0;
 }
 

@@ -10,7 +10,7 @@ managed() { # VERB [OPTION...] [-- OPTION...]
 }
 
 test_manager_from_nothing_to_a_container() {
-	local before more=(--lock "$LAB/lock" --cri-config "$LAB/etc/config.toml"
+	local before more=(--lock "$LAB/lock" --trust-memory "$LAB/memory" --cri-config "$LAB/etc/config.toml"
 		--cri-socket "$LAB/containerd.sock" --restart-with "$LAB/restart")
 	before=$(node_digest)
 	has "install" "$(managed install --release "$one" --key "$one/development.pub" --cri containerd \
@@ -19,8 +19,8 @@ test_manager_from_nothing_to_a_container() {
 	has "upgrade" "$(managed upgrade --release "$two" --key "$two/development.pub" --cri containerd \
 		--no-proof -- "${more[@]}" 2>&1)" "is installed"
 	has "switch" "$(managed switch "$(sed -n 's/^version: "\?\([0-9.]*\)"\?$/\1/p' "$one/release.yaml")" \
-		-- --lock "$LAB/lock")" "current is"
-	has "rollback" "$(managed rollback -- --lock "$LAB/lock")" "current is"
+		-- --lock "$LAB/lock" --trust-memory "$LAB/memory")" "current is"
+	has "rollback" "$(managed rollback -- --lock "$LAB/lock" --trust-memory "$LAB/memory")" "current is"
 	managed remove -- "${more[@]}" --cri containerd >/dev/null
 	expect "the node" "$(node_digest)" "$before"
 }

@@ -44,7 +44,7 @@ test_a_restart_that_fails_puts_everything_back() {
 		exit 0
 	END
 	chmod +x "$LAB/bad-restart"
-	said=$(fails 11 "$deploy" install --prefix "$PREFIX" --lock "$LAB/lock" --yes --quiet \
+	said=$(fails 11 "$deploy" install --prefix "$PREFIX" --lock "$LAB/lock" --trust-memory "$LAB/memory" --yes --quiet \
 		--release "$one" --key "$one/development.pub" --cache "$LAB/cache" --cri containerd \
 		--cri-config "$LAB/etc/config.toml" --cri-socket "$LAB/containerd.sock" \
 		--restart-with "$LAB/bad-restart" --restart-seconds 3)
@@ -56,7 +56,7 @@ test_a_restart_that_fails_puts_everything_back() {
 test_killed_in_the_proof_is_recovered() {
 	local before pid
 	before=$(node_digest)
-	"$deploy" install --prefix "$PREFIX" --lock "$LAB/lock" --yes --quiet --release "$one" \
+	"$deploy" install --prefix "$PREFIX" --lock "$LAB/lock" --trust-memory "$LAB/memory" --yes --quiet --release "$one" \
 		--key "$one/development.pub" --cri containerd --cri-config "$LAB/etc/config.toml" \
 		--cri-socket "$LAB/containerd.sock" --restart-with "$LAB/restart" \
 		--progress-fd 3 3>"$LAB/progress" >/dev/null 2>&1 &

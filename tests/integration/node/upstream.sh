@@ -45,7 +45,7 @@ test_killed_by_the_restart() {
 		kill -9 \$PPID
 	END
 	chmod +x "$LAB/restart-and-kill"
-	fails 137 "$deploy" install --prefix "$PREFIX" --lock "$LAB/lock" --yes --quiet --no-proof \
+	fails 137 "$deploy" install --prefix "$PREFIX" --lock "$LAB/lock" --trust-memory "$LAB/memory" --yes --quiet --no-proof \
 		--release "$one" --key "$one/development.pub" --cache "$LAB/cache" --cri containerd \
 		--cri-config "$LAB/etc/config.toml" --cri-socket "$LAB/containerd.sock" \
 		--restart-with "$LAB/restart-and-kill" >/dev/null
