@@ -78,6 +78,7 @@ struct registration {
 	struct deploy_step *steps;
 	struct prove proof;
 	char *extra;
+	char *state;      /* the manager's, for the proof */
 	struct json *doc; /* recorded options; the options point into it */
 };
 #define REGISTRATION_OF(p, m)                                          \
