@@ -34,9 +34,16 @@
 MUST_CHECK int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
 			 struct err *err);
 
+/* Likewise deploy_recover(). */
+MUST_CHECK int node_recover(struct cli_place *place, deploy_found *found, void *arg,
+			    struct err *err);
+
 /* E_STATE, with what to do: no release is installed. */
 MUST_CHECK int node_need_installed(const struct deploy *d, const struct cli_place *place,
 				   struct err *err);
+
+/* The layout of the current generation; an empty one if nothing is installed. *out: initialized. */
+MUST_CHECK int node_layout(const struct deploy *d, struct layout *out, struct err *err);
 
 /* The users of the installed generations; none below --root. */
 MUST_CHECK int node_uses(const struct cli_place *place, struct use_list *out, struct err *err);
@@ -97,6 +104,6 @@ MUST_CHECK int registration_add(const struct deploy *d, const struct json *relea
  * it. Called before anything is fetched, since the proof would be the last to find out. */
 MUST_CHECK int registration_can_prove(const struct deploy *d, struct registration *reg,
 				      struct err *err);
-/* Undoes the registration by its record. Where nothing is installed, whatever an installation that
- * was removed by hand has left with any manager. */
+/* Undoes the registration by its record. Where there is none (nothing is installed, or the record was
+ * lost), whatever is left with any manager. */
 MUST_CHECK int registration_drop(const struct deploy *d, struct registration *reg, struct err *err);

@@ -75,7 +75,8 @@ static const struct client *choose(struct err *err)
 		strv_push(&looked_at, why);
 	}
 	if (!looked_at) {
-		err_set(err, E_USAGE, "--with %s: supported are nerdctl, docker and ctr",
+		err_set(err, E_USAGE,
+			"--with %s is not supported; there are nerdctl, docker and ctr",
 			options.with);
 		return NULL;
 	}
@@ -168,5 +169,8 @@ int manager_try(int argc, char **argv, struct err *err)
 	if (run_here(words, &status, err) < 0)
 		return -1;
 	return status == 0 ? 0
-			   : err_set(err, E_FAILED, "the container ended with status %d", status);
+			   : err_set(err, E_FAILED,
+				     "the container ended with status %d, as its command did; "
+				     "kata-deploy prove tells whether VMs run",
+				     status);
 }
