@@ -119,6 +119,9 @@ static int begin(const struct deploy_options *o, enum deploy_access access, stru
 			"prefix '%s' is not an absolute path below /; give one such as /opt/kata",
 			o->prefix);
 	if (access == DEPLOY_CHANGE) {
+		/* What begins must be able to end, and to be undone. */
+		if (fd_check_room(FDS_NEEDED, err) < 0)
+			return -1;
 		d->lock = take_lock(o->lock, err);
 		if (d->lock < 0)
 			return -1;
