@@ -455,7 +455,8 @@ int registration_drop(const struct deploy *d, struct registration *reg, struct e
 	o = manager(reg->place, reg->manager);
 	if (was)
 		rc = cri_unregister(&o, was, &reg->told, err);
-	else if (!deploy_installed(d)->extra && !str_eq(reg->manager->name, "none"))
+	else if ((!deploy_installed(d)->current || !deploy_installed(d)->extra) &&
+		 !str_eq(reg->manager->name, "none"))
 		rc = cri_drop_left(&o, &reg->told, err);
 	if (rc < 0)
 		return -1;

@@ -1,23 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * Storages: mounts in the guest that the runtime asks for, reference-counted by mount point. The
- * lock is not held while mounting, which may wait for a device; a flow that finds a busy storage
- * waits for it.
- */
+/* The list of storages: who mounts one, who waits for it, who unmounts it. */
 
-#include "agent/agent.h"
-#include "agent/device.h"
-#include "agent/storage_driver.h"
-#include "agent/watcher.h"
+#include "agent/storage/storage.h"
 
+#include "agent/paths.h"
+#include "agent/storage/driver.h"
+#include "agent/storage/group.h"
+#include "agent/storage/watcher.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
+
+void storages_init(struct storages *s, struct loop *loop, unsigned hotplug_ms)
+{
+	*s = (struct storages){ .host = { loop, hotplug_ms }, .lock = PTHREAD_MUTEX_INITIALIZER };
+	cond_init(&s->released);
+}
+
+void storages_release(struct storages *s)
+{
+	vec_release(&s->v);
+}
 
 int storage_check_path(const char *mount_point, struct err *err)
 {
@@ -32,16 +42,16 @@ int storage_check_path(const char *mount_point, struct err *err)
 	return 0;
 }
 
-static struct storage *find_locked(struct sandbox *s, const char *mount_point)
+static struct storage *find_locked(struct storages *s, const char *mount_point)
 {
-	vec_each(struct storage, found, &s->storages) {
+	vec_each(struct storage, found, &s->v) {
 		if (str_eq(found->mount_point, mount_point))
 			return found;
 	}
 	return NULL;
 }
 
-static void forget_locked(struct sandbox *s, const char *mount_point)
+static void forget_locked(struct storages *s, const char *mount_point)
 {
 	struct storage *gone = find_locked(s, mount_point);
 
@@ -49,11 +59,11 @@ static void forget_locked(struct sandbox *s, const char *mount_point)
 		return;
 	free(gone->mount_point);
 	free(gone->driver);
-	vec_remove(&s->storages, (size_t)(gone - s->storages.v));
+	vec_remove(&s->v, (size_t)(gone - s->v.v));
 }
 
 /* 1: it exists; a reference was taken. 0: the caller must mount it. */
-static int claim(struct sandbox *s, const Grpc__Storage *storage, struct deadline deadline,
+static int claim(struct storages *s, const Grpc__Storage *storage, struct deadline deadline,
 		 struct err *err)
 {
 	struct storage *found;
@@ -75,13 +85,13 @@ static int claim(struct sandbox *s, const Grpc__Storage *storage, struct deadlin
 				       .refs = 1,
 				       .busy = true };
 
-		vec_push(&s->storages, new);
+		vec_push(&s->v, new);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	return result;
 }
 
-static void settle(struct sandbox *s, const Grpc__Storage *storage, bool made, bool mounted)
+static void settle(struct storages *s, const Grpc__Storage *storage, bool made, bool mounted)
 {
 	struct storage *new;
 
@@ -97,7 +107,7 @@ static void settle(struct sandbox *s, const Grpc__Storage *storage, bool made, b
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-int storage_add(struct sandbox *s, const Grpc__Storage *storage, struct deadline deadline,
+int storage_add(struct storages *s, const Grpc__Storage *storage, struct deadline deadline,
 		struct err *err)
 {
 	const struct storage_driver *driver = storage_driver_find(storage->driver, err);
@@ -109,7 +119,7 @@ int storage_add(struct sandbox *s, const Grpc__Storage *storage, struct deadline
 	result = claim(s, storage, deadline, err);
 	if (result != 0)
 		return result > 0 ? 0 : err_wrap(err, "storage %.256s", storage->mount_point);
-	result = driver->add(s, storage, &mounted, err);
+	result = driver->add(&s->host, storage, &mounted, err);
 	if (result == 0 && storage->fs_group)
 		result = storage_set_group(storage, err);
 	if (result < 0 && mounted)
@@ -130,7 +140,7 @@ static void unmount(const struct storage *gone)
 		(void)unlink(gone->mount_point);
 }
 
-void storage_drop(struct sandbox *s, const char *mount_point)
+void storage_drop(struct storages *s, const char *mount_point)
 {
 	struct storage *found, gone = { .refs = 1 };
 
@@ -150,16 +160,16 @@ void storage_drop(struct sandbox *s, const char *mount_point)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-void storage_drop_all(struct sandbox *s)
+void storage_drop_all(struct storages *s)
 {
 	for (;;) {
 		AUTO(str) char *last = NULL;
 
 		/* In reverse order: one may be mounted on an earlier one. */
 		(void)pthread_mutex_lock(&s->lock);
-		if (s->storages.n) {
-			last = xstrdup(s->storages.v[s->storages.n - 1].mount_point);
-			s->storages.v[s->storages.n - 1].refs = 1;
+		if (s->v.n) {
+			last = xstrdup(s->v.v[s->v.n - 1].mount_point);
+			s->v.v[s->v.n - 1].refs = 1;
 		}
 		(void)pthread_mutex_unlock(&s->lock);
 		if (!last)

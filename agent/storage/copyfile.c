@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * CopyFile: files that the runtime cannot share. They are sent in chunks and appear atomically.
- * Every path is resolved beneath our directory, so neither ".." nor a link made by a container
- * leads out of it.
+ * Files that arrive in chunks. Every path is resolved beneath our directory, so neither ".." nor a
+ * link made by a container leads out of it.
  */
 
-#include "agent/agent.h"
+#include "agent/storage/copyfile.h"
 
+#include "agent/paths.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int set_owner(int at, const char *name, const Grpc__CopyFileRequest *r, struct err *err)
+static int set_owner(int at, const char *name, const struct copyfile *r, struct err *err)
 {
 	uid_t uid = r->uid < 0 ? (uid_t)-1 : (uid_t)r->uid;
 	gid_t gid = r->gid < 0 ? (gid_t)-1 : (gid_t)r->gid;
@@ -29,8 +29,7 @@ static int set_owner(int at, const char *name, const Grpc__CopyFileRequest *r, s
 	return 0;
 }
 
-static int make_directory(int parent, const char *name, const Grpc__CopyFileRequest *r,
-			  struct err *err)
+static int make_directory(int parent, const char *name, const struct copyfile *r, struct err *err)
 {
 	AUTO(fd) int fd = -1;
 
@@ -41,12 +40,11 @@ static int make_directory(int parent, const char *name, const Grpc__CopyFileRequ
 		return err_sys(err, "open %s", r->path);
 	if (set_owner(fd, "", r, err) < 0)
 		return -1;
-	return fchmod(fd, r->file_mode & 07777) < 0 ? err_sys(err, "set the mode of %s", r->path)
-						    : 0;
+	return fchmod(fd, r->mode & 07777) < 0 ? err_sys(err, "set the mode of %s", r->path) : 0;
 }
 
-static int rename_over(int parent, const char *part, const char *name,
-		       const Grpc__CopyFileRequest *r, struct err *err)
+static int rename_over(int parent, const char *part, const char *name, const struct copyfile *r,
+		       struct err *err)
 {
 	if (renameat(parent, part, parent, name) == 0)
 		return 0;
@@ -55,15 +53,15 @@ static int rename_over(int parent, const char *part, const char *name,
 	return -1;
 }
 
-static int make_link(int parent, const char *part, const char *name, const Grpc__CopyFileRequest *r,
+static int make_link(int parent, const char *part, const char *name, const struct copyfile *r,
 		     struct err *err)
 {
 	AUTO(str) char *target = NULL;
 
-	if (!r->data.len || r->data.len >= PATH_MAX || memchr(r->data.data, '\0', r->data.len))
+	if (!r->len || r->len >= PATH_MAX || memchr(r->data, '\0', r->len))
 		return err_set(err, E_INVALID, "%.256s: invalid target of a symbolic link",
 			       r->path);
-	target = xstrndup((const char *)r->data.data, r->data.len);
+	target = xstrndup((const char *)r->data, r->len);
 	if (unlinkat(parent, part, 0) < 0 && errno != ENOENT)
 		return err_sys(err, "clear %s", part);
 	if (symlinkat(target, parent, part) < 0)
@@ -73,20 +71,20 @@ static int make_link(int parent, const char *part, const char *name, const Grpc_
 	return rename_over(parent, part, name, r, err);
 }
 
-static int check_range(const Grpc__CopyFileRequest *r, struct err *err)
+static int check_range(const struct copyfile *r, struct err *err)
 {
-	if (r->file_size < 0 || r->offset < 0 || r->offset > r->file_size ||
-	    r->data.len > (uint64_t)(r->file_size - r->offset))
+	if (r->size < 0 || r->offset < 0 || r->offset > r->size ||
+	    r->len > (uint64_t)(r->size - r->offset))
 		return err_set(err, E_INVALID,
 			       "%.256s: %zu bytes at %lld are not in a file of %lld bytes", r->path,
-			       r->data.len, (long long)r->offset, (long long)r->file_size);
+			       r->len, (long long)r->offset, (long long)r->size);
 	return 0;
 }
 
 /* The temporary name is derived from the path, so that all chunks go to one file; after the last
  * byte it is renamed. */
-static int write_part(int parent, const char *part, const char *name,
-		      const Grpc__CopyFileRequest *r, struct err *err)
+static int write_part(int parent, const char *part, const char *name, const struct copyfile *r,
+		      struct err *err)
 {
 	int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (r->offset ? 0 : O_TRUNC);
 	AUTO(fd) int fd = -1;
@@ -97,9 +95,8 @@ static int write_part(int parent, const char *part, const char *name,
 	fd = openat(parent, part, flags, 0600);
 	if (fd < 0)
 		return err_sys(err, "open %s", part);
-	while (done < r->data.len) {
-		ssize_t n = pwrite(fd, r->data.data + done, r->data.len - done,
-				   r->offset + (off_t)done);
+	while (done < r->len) {
+		ssize_t n = pwrite(fd, r->data + done, r->len - done, r->offset + (off_t)done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -107,16 +104,16 @@ static int write_part(int parent, const char *part, const char *name,
 			return err_sys(err, "write %s", part);
 		done += (size_t)n;
 	}
-	if (r->offset + (int64_t)done < r->file_size)
+	if (r->offset + (int64_t)done < r->size)
 		return 0; /* more chunks follow */
 	if (set_owner(fd, "", r, err) < 0)
 		return -1;
-	if (fchmod(fd, r->file_mode & 07777) < 0)
+	if (fchmod(fd, r->mode & 07777) < 0)
 		return err_sys(err, "set the mode of %s", r->path);
 	return rename_over(parent, part, name, r, err);
 }
 
-static int copy_file(const Grpc__CopyFileRequest *r, struct err *err)
+int copyfile_write(const struct copyfile *r, struct err *err)
 {
 	AUTO(fd) int root = -1;
 	AUTO(fd) int parent = -1;
@@ -135,7 +132,7 @@ static int copy_file(const Grpc__CopyFileRequest *r, struct err *err)
 	if (parent < 0)
 		return -1;
 	part = str_fmt(".%s.kata-part", name);
-	switch (r->file_mode & S_IFMT) {
+	switch (r->mode & S_IFMT) {
 	case S_IFDIR:
 		return make_directory(parent, name, r, err);
 	case S_IFLNK:
@@ -146,14 +143,6 @@ static int copy_file(const Grpc__CopyFileRequest *r, struct err *err)
 	default:
 		return err_set(err, E_INVALID,
 			       "%.256s: mode %o is not that of a file, directory or link", r->path,
-			       r->file_mode);
+			       r->mode);
 	}
-}
-
-void on_copy_file(struct ttrpc_call *call, const void *request, void *arg)
-{
-	struct err err = ERR_INIT;
-
-	(void)arg;
-	answer(call, copy_file(request, &err), &err);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The storage drivers, one function for each kind. */
 
-#include "agent/storage_driver.h"
+#include "agent/storage/driver.h"
 
-#include "agent/device.h"
-#include "agent/watcher.h"
+#include "agent/device/block.h"
+#include "agent/storage/watcher.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -64,12 +64,12 @@ static int mount_words(const Grpc__Storage *s, const char *source, const char *t
 }
 
 /* virtio-fs, 9p, overlayfs: the message has all arguments of mount(2). */
-static int add_plain(struct sandbox *sandbox, const Grpc__Storage *s, bool *mounted,
+static int add_plain(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
 		     struct err *err)
 {
 	AUTO(strv) char **words = words_of(s, NULL);
 
-	(void)sandbox;
+	(void)host;
 	if (path_make(s->mount_point, 0755, err) < 0)
 		return -1;
 	return mount_words(s, s->source, s->fstype, words, mounted, err);
@@ -86,12 +86,13 @@ static int make_file(const char *path, struct err *err)
 	return fd < 0 ? err_sys(err, "make %s", path) : 0;
 }
 
-static int add_bind(struct sandbox *sandbox, const Grpc__Storage *s, bool *mounted, struct err *err)
+static int add_bind(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
+		    struct err *err)
 {
 	AUTO(strv) char **words = words_of(s, NULL);
 	struct stat st;
 
-	(void)sandbox;
+	(void)host;
 	if (stat(s->source, &st) < 0)
 		return err_sys(err, "source %s", s->source);
 	if ((S_ISDIR(st.st_mode) ? path_make(s->mount_point, 0755, err)
@@ -129,13 +130,13 @@ static int own(const char *path, const char *gid, mode_t mode, struct err *err)
 	return chmod(path, mode) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
 }
 
-static int add_local(struct sandbox *sandbox, const Grpc__Storage *s, bool *mounted,
+static int add_local(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
 		     struct err *err)
 {
 	AUTO(strv) char **words = words_of(s, NULL);
 	mode_t mode;
 
-	(void)sandbox;
+	(void)host;
 	*mounted = false;
 	if (parse_mode(option(words, "mode="), 0755, &mode, err) < 0 ||
 	    path_make(s->mount_point, 0755, err) < 0)
@@ -182,15 +183,15 @@ static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
 }
 
 /* tmpfs with all its options (fsgid= is ours), or hugetlbfs. */
-static int add_ephemeral(struct sandbox *sandbox, const Grpc__Storage *s, bool *mounted,
-			 struct err *err)
+static int add_ephemeral(const struct storage_driver_host *host, const Grpc__Storage *s,
+			 bool *mounted, struct err *err)
 {
 	static const char *const ours[] = { "fsgid=", NULL };
 	AUTO(strv) char **all = words_of(s, NULL);
 	AUTO(strv) char **words = words_of(s, ours);
 	const char *type = *s->fstype ? s->fstype : "tmpfs", *gid = option(all, "fsgid=");
 
-	(void)sandbox;
+	(void)host;
 	if (!str_eq(type, "tmpfs") && !str_eq(type, "hugetlbfs"))
 		return err_set(err, E_INVALID,
 			       "file system '%.64s' is not supported for ephemeral storage", type);
@@ -204,13 +205,12 @@ static int add_ephemeral(struct sandbox *sandbox, const Grpc__Storage *s, bool *
 
 /* --- block devices --- */
 
-static int add_block(struct sandbox *sandbox, const Grpc__Storage *s, bool *mounted,
+static int add_block(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
 		     struct err *err)
 {
 	AUTO(strv) char **words = words_of(s, NULL);
 	AUTO(str)
-	char *node = device_block(s->driver, s->source, deadline_in(sandbox->settings->hotplug_ms),
-				  err);
+	char *node = device_block(s->driver, s->source, deadline_in(host->hotplug_ms), err);
 
 	if (!node)
 		return -1;
@@ -225,10 +225,10 @@ static int add_block(struct sandbox *sandbox, const Grpc__Storage *s, bool *moun
 	return mount_words(s, node, s->fstype, words, mounted, err);
 }
 
-static int add_watchable(struct sandbox *sandbox, const Grpc__Storage *s, bool *mounted,
-			 struct err *err)
+static int add_watchable(const struct storage_driver_host *host, const Grpc__Storage *s,
+			 bool *mounted, struct err *err)
 {
-	return watcher_add(sandbox->loop, s->source, s->mount_point, mounted, err);
+	return watcher_add(host->loop, s->source, s->mount_point, mounted, err);
 }
 
 static const struct storage_driver drivers[] = {

@@ -4,7 +4,7 @@
  * no symbolic link is followed, no other file system is entered.
  */
 
-#include "agent/storage_driver.h"
+#include "agent/storage/group.h"
 
 #include "base/fd.h"
 #include "base/str.h"

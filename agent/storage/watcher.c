@@ -5,7 +5,7 @@
  * what has disappeared is removed last, so that readers always see complete files.
  */
 
-#include "agent/watcher.h"
+#include "agent/storage/watcher.h"
 
 #include "base/fd.h"
 #include "base/file.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* PCI paths: from the runtime's description to the kernel's device directory. */
 
-#include "agent/device.h"
+#include "agent/device/pci.h"
 
 #include "base/mem.h"
 #include "base/path.h"

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Statistics of a container, and of the guest's network. */
 
-#include "agent/agent.h"
+#include "agent/rpc/rpc.h"
 
+#include "agent/sandbox.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "protocols/agent.pb-c.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -160,10 +162,11 @@ static void reply_stats(struct ttrpc_call *call, const struct container_stats *s
 void on_stats_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Grpc__StatsContainerRequest *r = request;
-	struct container_stats s;
+	struct sandbox *s = arg;
+	struct container_stats stats;
 	struct err err = ERR_INIT;
-	struct entry *e = entry_get(arg, r->container_id, &err);
-	int result = e ? container_stats(e->core, &s, &err) : -1;
+	struct entry *e = entry_get(&s->containers, r->container_id, &err);
+	int result = e ? container_stats(e->core, &stats, &err) : -1;
 
 	if (e)
 		entry_put(e);
@@ -171,6 +174,6 @@ void on_stats_container(struct ttrpc_call *call, const void *request, void *arg)
 		ttrpc_fail(call, &err);
 		return;
 	}
-	reply_stats(call, &s);
-	container_stats_release(&s);
+	reply_stats(call, &stats);
+	container_stats_release(&stats);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Device events (uevents) of the kernel. */
 
-#include "agent/device.h"
+#include "agent/device/uevent.h"
 
 #include "base/fd.h"
 #include "base/mem.h"

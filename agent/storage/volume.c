@@ -1,63 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Statistics of volumes, and resizing them while they are in use. */
 
-#include "agent/agent.h"
-#include "agent/device.h"
+#include "agent/storage/volume.h"
 
+#include "agent/device/uevent.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "protocols/csi.pb-c.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* --- stats --- */
 
-static int volume_stats(const char *path, struct statvfs *fs, struct err *err)
+int volume_stats(const char *path, struct statvfs *fs, struct err *err)
 {
 	if (*path != '/')
 		return err_set(err, E_INVALID, "volume path '%.256s' is not absolute", path);
 	return statvfs(path, fs) < 0 ? err_sys(err, "volume %.256s", path) : 0;
-}
-
-void on_get_volume_stats(struct ttrpc_call *call, const void *request, void *arg)
-{
-	const Grpc__VolumeStatsRequest *r = request;
-	Grpc__VolumeStatsResponse reply = GRPC__VOLUME_STATS_RESPONSE__INIT;
-	Grpc__VolumeUsage bytes = GRPC__VOLUME_USAGE__INIT, inodes = GRPC__VOLUME_USAGE__INIT;
-	Grpc__VolumeUsage *usage[] = { &bytes, &inodes };
-	Grpc__VolumeCondition condition = GRPC__VOLUME_CONDITION__INIT;
-	struct err err = ERR_INIT;
-	struct statvfs fs;
-
-	(void)arg;
-	if (volume_stats(r->volume_guest_path, &fs, &err) < 0) {
-		ttrpc_fail(call, &err);
-		return;
-	}
-	bytes.unit = GRPC__VOLUME_USAGE__UNIT__BYTES;
-	bytes.total = (uint64_t)fs.f_blocks * fs.f_frsize;
-	bytes.available = (uint64_t)fs.f_bavail * fs.f_frsize;
-	bytes.used = (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
-	inodes.unit = GRPC__VOLUME_USAGE__UNIT__INODES;
-	inodes.total = fs.f_files;
-	inodes.available = fs.f_favail;
-	inodes.used = fs.f_files - fs.f_ffree;
-	condition.message = (char *)"OK";
-	reply.usage = usage;
-	reply.n_usage = ARRAY_LEN(usage);
-	reply.volume_condition = &condition;
-	ttrpc_reply(call, &reply);
 }
 
 /* --- resize --- */
@@ -143,32 +110,20 @@ static int grow_xfs(int fd, uint64_t size, struct err *err)
 	return ioctl(fd, XFS_GROW, &grow) < 0 ? err_sys(err, "grow xfs") : 0;
 }
 
-static int resize_volume(const Grpc__ResizeVolumeRequest *r, struct deadline deadline,
-			 struct err *err)
+int volume_resize(const char *path, uint64_t want, struct deadline deadline, struct err *err)
 {
 	AUTO(fd) int fd = -1;
 	struct statfs fs;
 	uint64_t size = 0;
 
-	if (*r->volume_guest_path != '/')
-		return err_set(err, E_INVALID, "volume path '%.256s' is not absolute",
-			       r->volume_guest_path);
-	fd = open(r->volume_guest_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*path != '/')
+		return err_set(err, E_INVALID, "volume path '%.256s' is not absolute", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fstatfs(fd, &fs) < 0)
-		return err_sys(err, "open %.256s", r->volume_guest_path);
+		return err_sys(err, "open %.256s", path);
 	if (fs.f_type != EXT4_SUPER_MAGIC && fs.f_type != XFS_SUPER_MAGIC)
-		return err_set(err, E_UNSUPPORTED, "%.256s is neither ext4 nor xfs",
-			       r->volume_guest_path);
-	if (await_size(fd, r->size, deadline, &size, err) < 0)
+		return err_set(err, E_UNSUPPORTED, "%.256s is neither ext4 nor xfs", path);
+	if (await_size(fd, want, deadline, &size, err) < 0)
 		return -1;
 	return fs.f_type == XFS_SUPER_MAGIC ? grow_xfs(fd, size, err) : grow_ext4(fd, size, err);
-}
-
-void on_resize_volume(struct ttrpc_call *call, const void *request, void *arg)
-{
-	const struct sandbox *s = arg;
-	struct err err = ERR_INIT;
-	int result = resize_volume(request, flow_deadline(call, s->settings->hotplug_ms), &err);
-
-	answer(call, result, &err);
 }
