@@ -153,6 +153,7 @@ void registration_release(struct registration *reg)
 	json_free(reg->doc);
 	free(reg->steps);
 	free(reg->extra);
+	free(reg->state);
 	cri_change_release(&reg->told);
 	cri_free(reg->cri);
 }
@@ -362,8 +363,10 @@ static int set_proof(struct registration *reg, const struct json *record,
 			cri_name(reg->cri));
 		return err_hint(err, "use --no-proof to install without a proof");
 	}
+	reg->state = cri_state(reg->cri);
 	reg->proof = (struct prove){ .manager = cri_name(reg->cri),
 				     .socket = cri_socket(reg->cri),
+				     .state = reg->state,
 				     .prefix = reg->place->prefix,
 				     .handler = node_handler(record),
 				     .expect = *expect };

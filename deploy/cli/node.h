@@ -85,6 +85,7 @@ struct registration {
 	struct deploy_step *steps;
 	struct prove proof;
 	char *extra;
+	char *state;      /* the manager's, for the proof */
 	struct json *doc; /* recorded options; the options point into it */
 };
 #define REGISTRATION_OF(p, m)                                          \
@@ -103,6 +104,6 @@ MUST_CHECK int registration_add(const struct deploy *d, const struct json *relea
  * it. Called before anything is fetched, since the proof would be the last to find out. */
 MUST_CHECK int registration_can_prove(const struct deploy *d, struct registration *reg,
 				      struct err *err);
-/* Undoes the registration by its record. Where nothing is installed, whatever an installation that
- * was removed by hand has left with any manager. */
+/* Undoes the registration by its record. Where there is none (nothing is installed, or the record was
+ * lost), whatever is left with any manager. */
 MUST_CHECK int registration_drop(const struct deploy *d, struct registration *reg, struct err *err);

@@ -45,6 +45,7 @@ struct cri_backend {
 	const char *config;          /* default path */
 	const char *other_config;    /* where it is if none of marks is there, or NULL */
 	const char *socket;          /* default path */
+	const char *state;           /* of its containerd: default path; NULL: not known */
 	const char *const *exes;     /* base names, or, with a slash, parts of the path */
 	const char *const *marks;    /* files that show that it is installed */
 	const char *const *binaries; /* where its binary may be, if it does not run */

@@ -361,6 +361,7 @@ const char *const containerd_own[] = { "conf.d/kata-deploy.toml", NULL };
 const struct cri_backend backend_containerd = {
 	.name = "containerd",
 	.config = "/etc/containerd/config.toml",
+	.state = "/run/containerd",
 	.socket = "/run/containerd/containerd.sock",
 	.marks = marks,
 	.binaries = binaries,

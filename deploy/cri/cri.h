@@ -91,6 +91,9 @@ const char *cri_name(const struct cri *c);
 /* Socket of the manager (its CRI service), borrowed; NULL: not known. */
 const char *cri_socket(const struct cri *c);
 
+/* The state directory of its containerd, where the bundles of tasks are, heap; NULL: it has none that
+ * is ours to look at. */
+char *cri_state(const struct cri *c);
 bool cri_runs(const struct cri *c);
 /* The command that starts its service on this system, heap; NULL: neither systemd nor OpenRC runs. */
 char *cri_start_command(const struct cri *c);

@@ -171,6 +171,18 @@ const char *cri_name(const struct cri *c)
 	return c->back->name;
 }
 
+char *cri_state(const struct cri *c)
+{
+	AUTO(str) char *path = cri_path(c, c->config);
+	struct err ignored = ERR_INIT; /* the default */
+	AUTO(toml) struct toml_value *root = c->back->state ? toml_load(path, &ignored) : NULL;
+	const struct toml_value *v = root ? toml_find(root, "state") : NULL;
+
+	if (v && v->type == TOML_STRING && *v->string.text == '/')
+		return xstrdup(v->string.text);
+	return c->back->state ? xstrdup(c->back->state) : NULL;
+}
+
 bool cri_runs(const struct cri *c)
 {
 	return c->running;

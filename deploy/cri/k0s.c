@@ -67,6 +67,7 @@ static const char *const units[] = { "k0scontroller", "k0sworker", NULL };
 const struct cri_backend backend_k0s = {
 	.name = "k0s",
 	.config = "/etc/k0s/containerd.toml",
+	.state = "/run/k0s/containerd",
 	.socket = "/run/k0s/containerd.sock",
 	.marks = marks,
 	.binaries = binaries,

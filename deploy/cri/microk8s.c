@@ -21,6 +21,7 @@ static const char *const units[] = { "snap.microk8s.daemon-containerd", NULL };
 const struct cri_backend backend_microk8s = {
 	.name = "microk8s",
 	.config = "/var/snap/microk8s/current/args/containerd-template.toml",
+	.state = "/var/snap/microk8s/common/run/containerd",
 	.socket = "/var/snap/microk8s/common/run/containerd.sock",
 	.marks = marks,
 	.binaries = binaries,

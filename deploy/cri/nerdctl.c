@@ -23,6 +23,7 @@ static const char *const marks[] = { "/usr/local/bin/nerdctl", "/usr/bin/nerdctl
 const struct cri_backend backend_nerdctl = {
 	.name = "nerdctl",
 	.config = "/etc/nerdctl/nerdctl.toml",
+	.state = "/run/containerd",
 	.socket = "/run/containerd/containerd.sock",
 	.marks = marks,
 	.restart = RESTART_NONE,

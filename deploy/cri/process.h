@@ -2,41 +2,17 @@
 #pragma once
 
 /*
- * The running processes of this node, the process behind a socket, and the version of a program.
+ * The process behind a socket, and the version of a program.
  */
 
 #include "base/err.h"
-#include "base/scope.h"
-#include "base/vec.h"
+#include "base/process.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 enum { PROGRAM_VERSION_MS = 5000 };
-
-struct process {
-	pid_t pid;
-	char *exe;   /* its executable, without " (deleted)" */
-	char **argv; /* strv */
-	char *unit;  /* of its cgroup: "k3s.service"; NULL: none */
-};
-
-struct processes {
-	VEC(struct process) rows;
-};
-#define PROCESSES_INIT           \
-	{                        \
-		.rows = VEC_INIT \
-	}
-/* Lists the processes that share our root directory: a manager inside a container is not this
- * node's. */
-void processes_scan(struct processes *p);
-void processes_release(struct processes *p);
-DEFINE_AUTO_STRUCT(processes, struct processes, processes_release)
-/* The value of --name VALUE, --name=VALUE or (short_name not NULL) -n VALUE; borrowed, NULL if
- * there is none. */
-const char *process_option(const struct process *p, const char *name, const char *short_name);
 
 /* The process that created a listening Unix socket. With socket activation (docker) that is the
  * service manager, not the server. */

@@ -397,6 +397,7 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 {
 	AUTO(restart) struct restart r = RESTART_INIT;
 	AUTO(strv) char **wanted = NULL;
+	struct err answer = ERR_INIT;
 	struct deadline deadline;
 
 	(void)step;
@@ -416,13 +417,15 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 			err_set(&why, E_STATE,
 				"%s does not serve the runtime handler '%s'; look into its log",
 				r.back->name, name);
+			answer = why;
 		} else if (why.code == E_UNSUPPORTED) {
 			log_warn("the container manager does not list the handlers that it serves",
 				 LOG_S("manager", r.back->name));
 			return 0;
 		}
+		/* What it has said is more than that it said nothing at last. */
 		if (deadline_passed(deadline)) {
-			*err = why;
+			*err = answer.code ? answer : why;
 			return -1;
 		}
 		if (interrupt_sleep(POLL_MS, err) < 0)

@@ -11,8 +11,10 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/spawn.h"
 #include "base/str.h"
 #include "json/fields.h"
@@ -21,14 +23,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = 4096, RECORD_MAX = 64 << 10, CLEAN_MS = 30000, STDERR_MAX = 4096 };
-enum { END_MS = 60000, LOOK_MS = 200 };
+enum { END_MS = 60000, LOOK_MS = 200, SETTLE_MS = 10000 };
+#define SHIM "containerd-shim-kata-v2"
 
 /*
  * Command lines of a client, as words separated by blanks. @file is the image's archive, @image its
@@ -82,12 +87,13 @@ static const struct client clients[] = {
 
 struct proof {
 	const struct client *client;
-	char *socket, *prefix, *handler, *id;
+	char *socket, *state, *prefix, *handler, *id;
 };
 
 static void proof_release(struct proof *p)
 {
 	free(p->socket);
+	free(p->state);
 	free(p->prefix);
 	free(p->handler);
 	free(p->id);
@@ -118,7 +124,7 @@ static void add_word(const struct proof *p, const char *word, char ***argv)
 	if (str_eq(word, "@file"))
 		strv_pushf(argv, "%s/" PROVE_IMAGE, p->prefix);
 	else if (str_eq(word, "@shim"))
-		strv_pushf(argv, "%s/bin/containerd-shim-kata-v2", p->prefix);
+		strv_pushf(argv, "%s/bin/" SHIM, p->prefix);
 	else if (str_eq(word, "@handler"))
 		strv_push(argv, p->handler);
 	else if (str_eq(word, "@image"))
@@ -404,6 +410,7 @@ static int begin(const struct prove *what, struct proof *p, struct err *err)
 			       "a container cannot be run through %s; use --no-proof",
 			       what->manager);
 	p->socket = what->socket ? xstrdup(what->socket) : NULL;
+	p->state = what->state ? xstrdup(what->state) : NULL;
 	p->prefix = xstrdup(what->prefix);
 	p->handler = xstrdup(what->handler ? what->handler : "kata");
 	p->id = xstrdup(what->id);
@@ -470,6 +477,8 @@ static int step_prepare(const struct deploy_step *step, struct json *record, str
 	}
 	json_put(record, "manager", json_make_string(what->manager));
 	json_put(record, "socket", json_make_string(what->socket));
+	if (what->state)
+		json_put(record, "state", json_make_string(what->state));
 	json_put(record, "prefix", json_make_string(what->prefix));
 	json_put(record, "id", json_make_string(p.id));
 	return 0;
@@ -486,6 +495,7 @@ static int from_record(const struct json *record, struct proof *p, struct err *e
 {
 	struct prove what = { .manager = text_in(record, "manager"),
 			      .socket = text_in(record, "socket"),
+			      .state = text_in(record, "state"),
 			      .prefix = text_in(record, "prefix") };
 	const char *id = text_in(record, "id");
 
@@ -493,6 +503,95 @@ static int from_record(const struct json *record, struct proof *p, struct err *e
 		return err_set(err, E_INVALID, "the record of the proof is damaged");
 	copy_text(what.id, sizeof(what.id), id);
 	return begin(&what, p, err);
+}
+
+/* --- what a crash leaves --- */
+
+/* A process of the proof: the client, or the shim, both of which have its id as a word. */
+static bool is_of_proof(const struct proof *p, const struct process *process, const char *program)
+{
+	return strv_has(process->argv, p->id) && str_eq(path_basename(process->exe), program);
+}
+
+static bool client_runs(const struct proof *p)
+{
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+	AUTO(strv) char **words = strv_split(p->client->program, " ");
+
+	processes_scan(&all);
+	vec_each(const struct process, one, &all.rows) {
+		if (is_of_proof(p, one, path_basename(words[0])))
+			return true;
+	}
+	return false;
+}
+
+/* Returns how many there were. */
+static size_t signal_shims(const struct proof *p, int signal)
+{
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+	size_t n = 0;
+
+	processes_scan(&all);
+	vec_each(const struct process, one, &all.rows) {
+		if (is_of_proof(p, one, SHIM) && (!signal || kill(one->pid, signal) == 0))
+			n++;
+	}
+	return n;
+}
+
+/* Asked to end, a shim takes its VM down. */
+static void end_shims(const struct proof *p)
+{
+	struct deadline deadline = deadline_in(CLEAN_MS);
+
+	if (!signal_shims(p, SIGTERM))
+		return;
+	while (signal_shims(p, 0) && !deadline_passed(deadline))
+		(void)poll(NULL, 0, LOOK_MS);
+	(void)signal_shims(p, SIGKILL);
+}
+
+/* What containerd itself would run for a bundle whose shim is gone. */
+static void run_delete(const struct proof *p, const char *bundle)
+{
+	AUTO(str) char *shim = str_fmt("%s/bin/" SHIM, p->prefix);
+	struct spawn s = {
+		.argv = ARGV(shim, "-namespace", PROVE_NAMESPACE, "-id", p->id, "-address",
+			     socket_of(p) ? socket_of(p) : "", "-bundle", bundle, "delete"),
+		.cwd = bundle,
+	};
+	struct err ignored = ERR_INIT; /* there may be no shim any more */
+
+	if (path_exists(shim))
+		(void)!spawn_run(&s, NULL, 0, NULL, deadline_in(CLEAN_MS), &ignored);
+}
+
+/*
+ * containerd forgets a task that was being created when its container was removed, or when it was
+ * restarted: nobody else removes such a bundle. One that it still knows goes by itself.
+ */
+static void clear_bundle(const struct proof *p)
+{
+	AUTO(str)
+	char *space = str_fmt("%s/io.containerd.runtime.v2.task/" PROVE_NAMESPACE,
+			      p->state ? p->state : "");
+	AUTO(str) char *bundle = path_join(space, p->id);
+	AUTO(str) char *root = path_join(bundle, "rootfs");
+	struct deadline deadline = deadline_in(SETTLE_MS);
+	struct err ignored = ERR_INIT;
+
+	while (p->state && path_exists(bundle) && !deadline_passed(deadline))
+		(void)poll(NULL, 0, LOOK_MS);
+	if (!p->state || !path_exists(bundle))
+		return;
+	log_warn("a bundle of the proof was left behind", LOG_S("bundle", bundle));
+	end_shims(p);
+	run_delete(p, bundle);
+	while (umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		;
+	if (path_remove_tree(bundle, &ignored) == 0)
+		(void)rmdir(space);
 }
 
 static int clean_undo(void *context, const struct json *record, struct err *err)
@@ -504,6 +603,7 @@ static int clean_undo(void *context, const struct json *record, struct err *err)
 		return -1;
 	if (is_there(&p))
 		clean(&p);
+	clear_bundle(&p);
 	return 0;
 }
 
@@ -522,9 +622,9 @@ static int run_apply(const struct deploy_step *step, const struct json *record, 
 }
 
 /*
- * After our crash the manager continues to start the container. If the container is removed, or the
- * manager restarted, while its task is being created, a bundle is left behind; so this waits until
- * the container can be killed.
+ * After our crash the client and the manager continue to start the container. If the container is
+ * removed, or the manager restarted, while its task is being created, a bundle is left behind; so
+ * this waits until the container can be killed, or there is none and no client that makes one.
  */
 static void end_first(const struct proof *p)
 {
@@ -533,9 +633,10 @@ static void end_first(const struct proof *p)
 	while (is_there(p) && !deadline_passed(deadline)) {
 		struct err gone = ERR_INIT, not_yet = ERR_INIT;
 
-		if (call(p, p->client->look, NULL, deadline, &gone) < 0)
-			return;
-		if (call(p, p->client->clean[0], NULL, deadline, &not_yet) == 0) {
+		if (call(p, p->client->look, NULL, deadline, &gone) < 0) {
+			if (!client_runs(p))
+				return;
+		} else if (call(p, p->client->clean[0], NULL, deadline, &not_yet) == 0) {
 			clean(p);
 			return;
 		}
@@ -551,6 +652,7 @@ static int run_undo(void *context, const struct json *record, struct err *err)
 	if (from_record(record, &p, err) < 0)
 		return -1;
 	end_first(&p);
+	clear_bundle(&p);
 	return 0;
 }
 

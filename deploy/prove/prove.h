@@ -15,7 +15,8 @@
  *	if (prove_run(&p, &report, err) < 0)		// E_FAILED, E_TIMEOUT, E_INVALID
  *		return -1;
  *
- * Container, snapshot, image and namespace are removed afterwards, also when it fails. As a step of
+ * Container, snapshot, image and namespace are removed afterwards, also when it fails; after a crash,
+ * so is the bundle that containerd forgets of a task that was being created. As a step of
  * a change, its failure undoes the change.
  */
 
@@ -39,6 +40,7 @@ struct prove_expect {
 struct prove {
 	const char *manager; /* as in cri.h: containerd, k3s, docker ... */
 	const char *socket;  /* NULL: the manager's default */
+	const char *state;   /* of its containerd, cri_state(); NULL: not known */
 	const char *prefix;
 	const char *handler; /* a name that is registered; NULL: kata */
 	struct prove_expect expect;

@@ -131,6 +131,7 @@ int verb_doctor(int argc, char **argv, struct err *err)
 	if (say_begin(&o.talk, err) < 0 || place_settle(&o.place, err) < 0)
 		return -1;
 	AUTO(json) struct json *doc = recall();
+	(void)doc; /* the options point into it */
 	options.prefix = o.place.prefix;
 	options.cri = str_eq(o.manager.name, "none") ? NULL : o.manager.name;
 	options.cri_config = o.manager.config;

@@ -68,7 +68,7 @@ attempt() {
 	rm -rf "$lab/node"
 	cp -a "$lab/nodes/$node" "$lab/node"
 	describe "$lab/node" >"$lab/before"
-	(ulimit -n "$limit" && exec setsid timeout "$DEADLINE" "$deploy" "$@") \
+	(ulimit -n "$limit" && exec setsid timeout -k 5 "$DEADLINE" "$deploy" "$@") \
 		</dev/null >"$lab/out" 2>"$lab/err" || status=$?
 	case $status in
 	"$wanted") return 0 ;;
@@ -87,7 +87,7 @@ attempt() {
 		diff "$lab/before" "$lab/after" | head -n 5
 	}
 	# Not held: the same again, with enough.
-	timeout "$DEADLINE" "$deploy" "$@" </dev/null >"$lab/out" 2>"$lab/err" || status=$?
+	timeout -k 5 "$DEADLINE" "$deploy" "$@" </dev/null >"$lab/out" 2>"$lab/err" || status=$?
 	[ $status -le 17 ] || fail "$limit fds: $*: afterwards: status $status"
 }
 

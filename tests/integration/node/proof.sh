@@ -53,7 +53,8 @@ test_a_restart_that_fails_puts_everything_back() {
 	expect "the node" "$(node_digest)" "$before"
 }
 
-test_killed_in_the_proof_is_recovered() {
+# An install that is killed once a process with that command line is there; WITH: what else is killed.
+killed_in_the_proof() { # COMMAND-LINE [WITH]
 	local before pid
 	before=$(node_digest)
 	"$deploy" install --prefix "$PREFIX" --lock "$LAB/lock" --trust-memory "$LAB/memory" --yes --quiet --release "$one" \
@@ -61,12 +62,13 @@ test_killed_in_the_proof_is_recovered() {
 		--cri-socket "$LAB/containerd.sock" --restart-with "$LAB/restart" \
 		--progress-fd 3 3>"$LAB/progress" >/dev/null 2>&1 &
 	pid=$!
-	for _ in $(seq 600); do
-		pgrep -f -- "-namespace kata-deploy.*-address $LAB/" >/dev/null && break
-		sleep 0.05
+	for _ in $(seq 6000); do
+		pgrep -f -- "$1" >/dev/null && break
+		sleep 0.01
 	done
 	kill -9 "$pid"
 	wait "$pid" 2>/dev/null || true
+	[ -z "${2-}" ] || "$2"
 	has "status" "$("$deploy" status --prefix "$PREFIX")" "interrupted"
 	node_deploy recover --quiet
 	node_wait
@@ -76,6 +78,29 @@ test_killed_in_the_proof_is_recovered() {
 	done
 	expect "the node" "$(node_digest)" "$before"
 	expect "containers of the proof" "$(lab_ctr -n kata-deploy containers ls -q)" ""
+	expect "bundles of the proof" "$(find "$LAB/state" -path '*/kata-deploy/*')" ""
+	expect "shims of the proof" "$(pgrep -f -- "-namespace kata-deploy.*-address $LAB/" || true)" ""
+}
+
+test_killed_in_the_proof_is_recovered() {
+	killed_in_the_proof "-namespace kata-deploy.*-address $LAB/"
+}
+
+# The client goes on, and has made no container yet.
+test_killed_before_the_proofs_container_is_recovered() {
+	killed_in_the_proof "--address $LAB/containerd.sock -n kata-deploy run --rm"
+}
+
+# Nobody is left to remove the bundle of a task that was being created.
+manager_is_killed() {
+	local pid
+	pid=$(cat "$LAB/containerd.pid")
+	kill -9 "$pid"
+	tail --pid="$pid" -f /dev/null
+	pkill -9 -f -- "--address $LAB/containerd.sock -n kata-deploy run --rm" || true
+}
+test_killed_with_its_manager_in_the_proof_is_recovered() {
+	killed_in_the_proof "-namespace kata-deploy.*-address $LAB/" manager_is_killed
 }
 
 test_status_tells_the_health_of_the_manager() {

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/process.h"
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CMDLINE_MAX = 64 << 10, ARGS_MAX = 512 };
+
+static void process_release(struct process *p)
+{
+	free(p->exe);
+	strv_free(p->argv);
+	free(p->unit);
+}
+
+void processes_release(struct processes *p)
+{
+	vec_each(struct process, row, &p->rows)
+		process_release(row);
+	vec_release(&p->rows);
+}
+
+static char *read_exe(int dir)
+{
+	char target[4096];
+	ssize_t n = readlinkat(dir, "exe", target, sizeof(target) - 1);
+	static const char gone[] = " (deleted)";
+
+	if (n <= 0)
+		return NULL;
+	target[n] = '\0';
+	if (str_ends(target, gone))
+		target[(size_t)n - (sizeof(gone) - 1)] = '\0';
+	return xstrdup(target);
+}
+
+static bool shares_root(int dir)
+{
+	struct stat theirs, ours;
+
+	return fstatat(dir, "root", &theirs, 0) == 0 && stat("/", &ours) == 0 &&
+	       theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+}
+
+static char **read_argv(int dir)
+{
+	AUTO(buf) struct buf text = BUF_INIT(CMDLINE_MAX);
+	struct err ignored = ERR_INIT; /* the process may have ended: no arguments */
+	char **argv = NULL;
+	size_t n = 0;
+
+	if (file_read(dir, "cmdline", CMDLINE_MAX, &text, &ignored) < 0)
+		return NULL;
+	for (size_t at = 0; at < text.len && n < ARGS_MAX; at += strlen(text.data + at) + 1, n++)
+		strv_push(&argv, text.data + at);
+	return argv;
+}
+
+/* The last component of its cgroup that is a service. */
+static char *read_unit(int dir)
+{
+	AUTO(buf) struct buf text = BUF_INIT(CMDLINE_MAX);
+	AUTO(strv) char **lines = NULL;
+	struct err ignored = ERR_INIT; /* NULL: no unit */
+
+	if (file_read(dir, "cgroup", CMDLINE_MAX, &text, &ignored) < 0)
+		return NULL;
+	lines = strv_split(buf_cstr(&text), "\n");
+	strv_each(line, lines) {
+		AUTO(strv) char **parts = strv_split(*line, "/");
+
+		for (size_t i = strv_len(parts); i-- > 0;)
+			if (str_ends(parts[i], ".service"))
+				return xstrdup(parts[i]);
+	}
+	return NULL;
+}
+
+void processes_scan(struct processes *p)
+{
+	AUTO(dir) DIR *proc = opendir("/proc");
+	const struct dirent *e;
+
+	while (proc && (e = readdir(proc))) {
+		struct process row = { .pid = 0 };
+		struct err ignored = ERR_INIT; /* not a number: not a process */
+		uint64_t pid;
+
+		if (str_u64(e->d_name, 10, 1, INT32_MAX, "pid", &pid, &ignored) < 0)
+			continue;
+		AUTO(fd)
+		int dir = openat(dirfd(proc), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir < 0)
+			continue;
+		row.exe = read_exe(dir);
+		if (!row.exe || !shares_root(dir)) {
+			free(row.exe);
+			continue;
+		}
+		row.pid = (pid_t)pid;
+		row.argv = read_argv(dir);
+		row.unit = read_unit(dir);
+		vec_push(&p->rows, row);
+	}
+}
+
+const char *process_option(const struct process *p, const char *name, const char *short_name)
+{
+	size_t n = strlen(name);
+
+	strv_each(arg, p->argv) {
+		const char *a = *arg;
+
+		if (short_name && str_eq(a, short_name))
+			return arg[1];
+		if (a[0] != '-')
+			continue;
+		a += a[1] == '-' ? 2 : 1;
+		if (strncmp(a, name, n) == 0 && a[n] == '=')
+			return a + n + 1;
+		if (str_eq(a, name))
+			return arg[1];
+	}
+	return NULL;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * The running processes of this node.
+ *
+ *	AUTO(processes) struct processes all = PROCESSES_INIT;
+ *	processes_scan(&all);
+ *	vec_each(const struct process, p, &all.rows) ...
+ *
+ * Any of them may have ended meanwhile. What they say of themselves is bounded, but not true.
+ */
+
+#include "base/scope.h"
+#include "base/vec.h"
+
+#include <sys/types.h>
+
+struct process {
+	pid_t pid;
+	char *exe;   /* its executable, without " (deleted)" */
+	char **argv; /* strv */
+	char *unit;  /* of its cgroup: "k3s.service"; NULL: none */
+};
+
+struct processes {
+	VEC(struct process) rows;
+};
+#define PROCESSES_INIT           \
+	{                        \
+		.rows = VEC_INIT \
+	}
+/* Lists the processes that share our root directory: a manager inside a container is not this
+ * node's. */
+void processes_scan(struct processes *p);
+void processes_release(struct processes *p);
+DEFINE_AUTO_STRUCT(processes, struct processes, processes_release)
+/* The value of --name VALUE, --name=VALUE or (short_name not NULL) -n VALUE; borrowed, NULL if
+ * there is none. */
+const char *process_option(const struct process *p, const char *name, const char *short_name);
