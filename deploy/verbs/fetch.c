@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy fetch: an offline copy of a release, verified before it is made. */
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "deploy/cli/node.h"
@@ -30,12 +31,17 @@ const struct opt fetch_opts[] = {
 	OPT_END,
 };
 
+/* What it opens at once, at most: the documents and blobs of both directories, and the pipes of its
+ * children. */
+enum { FDS_NEEDED = 20 };
+
 static int copy(const struct offer *offer, struct err *err)
 {
 	static const struct source_progress show = { progress_at, NULL };
 	bool ours = !path_exists(o.to);
 
-	if (path_make(o.to, 0755, err) < 0)
+	/* A copy that begins must be able to end. */
+	if (fd_check_room(FDS_NEEDED, err) < 0 || path_make(o.to, 0755, err) < 0)
 		return -1;
 	AUTO(fd) int dir = open(o.to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)

@@ -2,8 +2,8 @@
 /* kata-runtime: reports whether and how containers can run on this node. */
 
 #include "config/config.h"
-#include "sandbox/choice.h"
-#include "vmm/known.h"
+#include "share/choice.h"
+#include "vmm/probe.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
 

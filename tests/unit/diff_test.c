@@ -153,8 +153,7 @@ END_TEST
 START_TEST(long_texts_are_replaced)
 {
 	AUTO(buf)
-	struct buf was = BUF_INIT(OUT_MAX),
-		   is = BUF_INIT(OUT_MAX), out = BUF_INIT(OUT_MAX);
+	struct buf was = BUF_INIT(OUT_MAX), is = BUF_INIT(OUT_MAX), out = BUF_INIT(OUT_MAX);
 
 	for (int i = 0; i < 20000; i++) {
 		buf_fmt(&was, "%d\n", i);

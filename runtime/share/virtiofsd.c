@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sandbox/virtiofsd.h"
+#include "share/virtiofsd.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -180,12 +180,12 @@ static int plan(const struct runtime_config *c, const char *dir, char ***argv, s
 	return 0;
 }
 
-int virtiofsd_start(struct sandbox *s, const char *socket_path, struct err *err)
+int virtiofsd_start(const struct share *s, const char *socket, const char *log,
+		    struct child *daemon, struct err *err)
 {
-	AUTO(fd) int listener = fd_unix_listen(socket_path, err);
+	AUTO(fd) int listener = fd_unix_listen(socket, err);
 	AUTO(strv) char **argv = NULL;
 	struct spawn_fd fds[] = { { listener, 3 }, { -1, 2 } };
-	AUTO(str) char *log = path_join(s->vm_dir, "virtiofsd.log");
 	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	struct spawn spec = { .fds = fds, .nfds = 2, .cwd = "/", .new_group = true };
 
@@ -193,11 +193,11 @@ int virtiofsd_start(struct sandbox *s, const char *socket_path, struct err *err)
 		return -1;
 	if (out < 0)
 		return err_sys(err, "make %s", log);
-	if (plan(s->config, s->share_dir, &argv, err) < 0)
+	if (plan(s->config, s->dir, &argv, err) < 0)
 		return -1;
 	fds[1].fd = out;
 	spec.argv = argv;
-	return spawn_start(&spec, &s->virtiofsd, err);
+	return spawn_start(&spec, daemon, err);
 }
 
 bool virtiofsd_failed(const struct child *daemon)

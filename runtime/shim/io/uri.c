@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "shim/uri.h"
+#include "shim/io/uri.h"
 
 #include "base/log.h"
 #include "base/mem.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The host side of the shared files: bind mounts below one directory. */
+/* Bind mounts below the shared directory. */
 
-#include "sandbox/share.h"
+#include "share/share.h"
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -45,30 +45,30 @@ static int bind(int source, const char *target, const struct share_how *how, str
 	return mount_options_parse(options, &o, err) < 0 ? -1 : mount_bind_fd(at, source, &o, err);
 }
 
-int share_open(struct sandbox *s, struct err *err)
+int share_open(const struct share *s, struct err *err)
 {
 	const struct share_how top_only = { .recursive = false };
-	AUTO(fd) int dir = open(s->share_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd) int dir = open(s->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
-		return err_sys(err, "open %s", s->share_dir);
-	if (bind(dir, s->share_dir, &top_only, err) < 0 || mount_isolate(s->share_dir, err) < 0)
-		return err_wrap(err, "make %s a mount of its own", s->share_dir);
+		return err_sys(err, "open %s", s->dir);
+	if (bind(dir, s->dir, &top_only, err) < 0 || mount_isolate(s->dir, err) < 0)
+		return err_wrap(err, "make %s a mount of its own", s->dir);
 	return 0;
 }
 
-int sandbox_share_rootfs(struct sandbox *s, const char *container, const char *rootfs, char **guest,
-			 struct err *err)
+int share_rootfs(const struct share *s, const char *container, const char *rootfs, char **guest,
+		 struct err *err)
 {
 	const struct share_how whole = { .recursive = true };
-	AUTO(str) char *target = str_fmt("%s/%s/rootfs", s->share_dir, container);
+	AUTO(str) char *target = str_fmt("%s/%s/rootfs", s->dir, container);
 	AUTO(fd) int source = open(rootfs, O_PATH | O_CLOEXEC);
 
 	if (source < 0)
 		return err_sys(err, "open the root file system %s", rootfs);
 	if (path_make(target, 0755, err) < 0 || bind(source, target, &whole, err) < 0)
 		return err_wrap(err, "share the root file system %s", rootfs);
-	*guest = str_fmt(GUEST_SHARE_DIR "/%s/rootfs", container);
+	*guest = str_fmt(SHARE_GUEST_DIR "/%s/rootfs", container);
 	return 0;
 }
 
@@ -84,10 +84,10 @@ static int make_target(const char *target, bool directory, struct err *err)
 }
 
 /* Binds a file or directory of the host to name below the shared directory. */
-static int share_at(struct sandbox *s, int source, const char *name, const struct share_how *how,
-		    struct err *err)
+static int share_at(const struct share *s, int source, const char *name,
+		    const struct share_how *how, struct err *err)
 {
-	AUTO(str) char *target = path_join(s->share_dir, name);
+	AUTO(str) char *target = path_join(s->dir, name);
 	struct stat st;
 
 	if (fstat(source, &st) < 0)
@@ -111,8 +111,8 @@ static int has_mounts_below(int source, bool *out, struct err *err)
 	return 0;
 }
 
-int sandbox_share(struct sandbox *s, const char *source, const struct share_how *how,
-		  struct shared *out, struct err *err)
+int share_add(const struct share *s, const char *source, const struct share_how *how,
+	      struct shared *out, struct err *err)
 {
 	AUTO(fd) int from = open(source, O_PATH | O_CLOEXEC);
 	AUTO(str) char *name = NULL;
@@ -130,12 +130,12 @@ int sandbox_share(struct sandbox *s, const char *source, const struct share_how 
 	name = str_fmt("mount-%016" PRIx64, random);
 	if (share_at(s, from, name, how, err) < 0)
 		return err_wrap(err, "share %s", source);
-	out->guest = str_fmt(GUEST_SHARE_DIR "/%s", name);
+	out->guest = str_fmt(SHARE_GUEST_DIR "/%s", name);
 	return 0;
 }
 
 /* "/path", "/path:ro" or "/path:rw". */
-static int share_configured(struct sandbox *s, const char *entry, struct err *err)
+static int add_configured(const struct share *s, const char *entry, struct err *err)
 {
 	bool writable = str_ends(entry, ":rw");
 	size_t len = strlen(entry) - (writable || str_ends(entry, ":ro") ? 3 : 0);
@@ -148,7 +148,7 @@ static int share_configured(struct sandbox *s, const char *entry, struct err *er
 		return err_set(err, E_CONFIG, "sandbox_bind_mounts: '%s' is not an absolute path",
 			       entry);
 	name = str_fmt("sandbox-mounts/%s", path_basename(source));
-	target = path_join(s->share_dir, name);
+	target = path_join(s->dir, name);
 	if (path_exists(target))
 		return err_set(err, E_CONFIG, "sandbox_bind_mounts: two entries are named '%s'",
 			       path_basename(source));
@@ -160,16 +160,16 @@ static int share_configured(struct sandbox *s, const char *entry, struct err *er
 	return 0;
 }
 
-int sandbox_share_configured(struct sandbox *s, struct err *err)
+int share_configured(const struct share *s, struct err *err)
 {
-	AUTO(str) char *dir = path_join(s->share_dir, "sandbox-mounts");
+	AUTO(str) char *dir = path_join(s->dir, "sandbox-mounts");
 
 	if (!s->config->sandbox_bind_mounts)
 		return 0;
 	if (path_make(dir, 0755, err) < 0)
 		return -1;
 	strv_each(entry, s->config->sandbox_bind_mounts) {
-		if (share_configured(s, *entry, err) < 0)
+		if (add_configured(s, *entry, err) < 0)
 			return err_wrap(err, "%s", s->config->file);
 	}
 	return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sandbox/choice.h"
+#include "share/choice.h"
 
 #include "base/str.h"
 #include "vmm/kernel.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vmm/known.h"
+#include "vmm/probe.h"
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
 
@@ -37,4 +38,11 @@ void vmm_remember(enum vmm_question question, const char *answer)
 
 	(void)!file_replace_volatile(AT_FDCWD, questions[question].file, answer, strlen(answer),
 				     0644, &ignored);
+}
+
+const char *vmm_guess_accelerator(void)
+{
+	AUTO(fd) int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	return fd >= 0 ? "kvm" : "tcg";
 }

@@ -7,7 +7,9 @@
  * --help.
  */
 
-#include "sandbox/sandbox.h"
+#include "base/err.h"
+#include "base/spawn.h"
+#include "share/share.h"
 
 enum virtiofsd_kind { VIRTIOFSD_C, VIRTIOFSD_RUST };
 
@@ -26,8 +28,10 @@ MUST_CHECK int virtiofsd_recognize(const char *program, const char *help, const 
 char **virtiofsd_command(const char *program, enum virtiofsd_kind kind, const char *mode,
 			 const char *dir, char *const *extra);
 
-/* Starts virtiofsd for the share on a new socket; it exits when the VM disconnects. */
-MUST_CHECK int virtiofsd_start(struct sandbox *s, const char *socket_path, struct err *err);
+/* Starts virtiofsd for the share on a new socket; its output goes to the file log. It exits when
+ * the VM disconnects. */
+MUST_CHECK int virtiofsd_start(const struct share *s, const char *socket, const char *log,
+			       struct child *daemon, struct err *err);
 
 /* True if it has exited with a failure, not because the VM disconnected. Does not block. */
 bool virtiofsd_failed(const struct child *daemon);
