@@ -47,31 +47,50 @@ static const struct deploy_step_ops **step_kinds(void)
 	return kinds;
 }
 
-int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
-	      struct err *err)
+/* prefix: heap, to which out refers. */
+static int find_place(struct cli_place *place, enum deploy_access access, char **prefix,
+		      struct deploy_options *out, struct err *err)
 {
 	if (place_settle(place, err) < 0)
 		return -1;
-	AUTO(str)
-	char *prefix = place->root ? path_from_root(place->root, place->prefix, err)
-				   : xstrdup(place->prefix);
-	if (!prefix)
+	*prefix = place->root ? path_from_root(place->root, place->prefix, err)
+			      : xstrdup(place->prefix);
+	if (!*prefix)
 		return -1;
-	struct deploy_options o = {
-		.prefix = prefix,
+	*out = (struct deploy_options){
+		.prefix = *prefix,
 		.root = place->root,
 		.lock = lock_path(place),
 		.now = place_now(place),
 		.kinds = step_kinds(),
 	};
-
 	if (access == DEPLOY_CHANGE && !place->root && geteuid() != 0) {
-		err_set(err, E_PERMISSION, "only root may change %s", prefix);
+		err_set(err, E_PERMISSION, "only root may change %s", *prefix);
 		return err_hint(err, "use sudo, or --root DIR to work on another tree");
 	}
-	if (access == DEPLOY_CHANGE && make_lock_directory(o.lock, err) < 0)
+	if (access == DEPLOY_CHANGE && make_lock_directory(out->lock, err) < 0)
 		return -1;
-	return deploy_open(&o, access, out, err);
+	return 0;
+}
+
+int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
+	      struct err *err)
+{
+	AUTO(str) char *prefix = NULL;
+	struct deploy_options o;
+
+	return find_place(place, access, &prefix, &o, err) < 0 ? -1
+							       : deploy_open(&o, access, out, err);
+}
+
+int node_recover(struct cli_place *place, deploy_found *found, void *arg, struct err *err)
+{
+	AUTO(str) char *prefix = NULL;
+	struct deploy_options o;
+
+	return find_place(place, DEPLOY_CHANGE, &prefix, &o, err) < 0
+		       ? -1
+		       : deploy_recover(&o, found, arg, err);
 }
 
 int node_need_installed(const struct deploy *d, const struct cli_place *place, struct err *err)
@@ -80,6 +99,13 @@ int node_need_installed(const struct deploy *d, const struct cli_place *place, s
 		return 0;
 	err_set(err, E_STATE, "nothing is installed below %s", place->prefix);
 	return err_hint(err, "run kata-deploy install");
+}
+
+int node_layout(const struct deploy *d, struct layout *out, struct err *err)
+{
+	const char *current = deploy_installed(d)->current;
+
+	return current ? deploy_layout(d, current, out, err) : 0;
 }
 
 int node_uses(const struct cli_place *place, struct use_list *out, struct err *err)
@@ -221,11 +247,13 @@ static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err
 		char *equals = strchr(*copy, '=');
 
 		if (!equals || equals == *copy || equals[1] != '/')
-			return err_set(err, E_USAGE,
-				       "--handler %s is not NAME=/PATH/TO/configuration.toml",
-				       *copy);
+			return err_set(
+				err, E_USAGE,
+				"--handler %s has no path; give NAME=/PATH/TO/configuration.toml",
+				*copy);
 		if (*n == HANDLERS_MAX)
-			return err_set(err, E_USAGE, "more than %d handlers", HANDLERS_MAX);
+			return err_set(err, E_USAGE, "more than %d handlers; leave some out",
+				       HANDLERS_MAX);
 		*equals = '\0';
 		if (str_check_id(*copy, "--handler", err) < 0)
 			return -1;

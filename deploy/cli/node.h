@@ -34,9 +34,16 @@
 MUST_CHECK int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
 			 struct err *err);
 
+/* Likewise deploy_recover(). */
+MUST_CHECK int node_recover(struct cli_place *place, deploy_found *found, void *arg,
+			    struct err *err);
+
 /* E_STATE, with what to do: no release is installed. */
 MUST_CHECK int node_need_installed(const struct deploy *d, const struct cli_place *place,
 				   struct err *err);
+
+/* The layout of the current generation; an empty one if nothing is installed. *out: initialized. */
+MUST_CHECK int node_layout(const struct deploy *d, struct layout *out, struct err *err);
 
 /* The users of the installed generations; none below --root. */
 MUST_CHECK int node_uses(const struct cli_place *place, struct use_list *out, struct err *err);

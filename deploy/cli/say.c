@@ -2,9 +2,9 @@
 /* Output of the verbs. */
 
 #include "deploy/cli/say.h"
+#include "base/interrupt.h"
 #include "base/str.h"
 #include "deploy/cli/progress.h"
-#include "deploy/plan/plan.h"
 #include "json/json.h"
 
 #include <stdarg.h>
@@ -17,6 +17,7 @@ static bool answered;
 int say_begin(const struct cli_talk *talk, struct err *err)
 {
 	how = talk;
+	interrupt_catch("kata-deploy", "what was begun is being undone or finished");
 	return progress_open(talk->progress_fd, err);
 }
 
@@ -50,38 +51,6 @@ void say(const char *fmt, ...)
 	(void)putchar('\n');
 }
 
-static void print_plan(const struct plan *p)
-{
-	AUTO(buf) struct buf text = BUF_INIT(64 << 20);
-
-	plan_print(p, &text);
-	(void)fputs(text.len ? buf_cstr(&text) : "nothing to do\n", stdout);
-}
-
-void say_plan(const struct plan *p)
-{
-	AUTO(json) struct json *j = plan_json(p);
-
-	if (how->json)
-		say_json(j);
-	else
-		print_plan(p);
-}
-
-void say_plan_to_free(const struct plan *p, unsigned long long bytes)
-{
-	AUTO(json) struct json *j = plan_json(p);
-
-	json_put(j, "frees", json_make_u64(bytes));
-	if (how->json) {
-		say_json(j);
-		return;
-	}
-	print_plan(p);
-	if (!plan_is_empty(p))
-		say("frees      %s", say_bytes(bytes));
-}
-
 static struct json *done_json(const char *verb, bool changed)
 {
 	struct json *j = json_make_object();
@@ -111,6 +80,16 @@ void say_freed(const char *verb, bool changed, const char *sentence, unsigned lo
 		say("nothing to do");
 	if (how->json)
 		say_json(j);
+}
+
+void say_finding(void *list, const char *path, const char *what)
+{
+	struct json *j = json_make_object();
+
+	say("%s: %s", path, what);
+	json_put(j, "path", json_make_string(path));
+	json_put(j, "what", json_make_string(what));
+	json_add(list, j);
 }
 
 const char *say_bytes(unsigned long long bytes)

@@ -35,6 +35,8 @@ int source_file(struct source *s, const char *path, uint64_t size, struct err *e
 	AUTO(fd) int fd = path_open(s->dir, path, PATH_BENEATH, O_RDONLY | O_NONBLOCK, 0, err);
 	struct stat st;
 
+	if (fd < 0 && err->code == E_NOT_FOUND)
+		err_hint(err, "the copy is not complete; fetch it again");
 	if (fd < 0)
 		return err_wrap(err, "%s", s->name);
 	if (fstat(fd, &st) < 0)
@@ -317,16 +319,11 @@ static int fetch_document(struct source *s, const char *name, size_t limit, stru
 			  .all = xcalloc(n, sizeof(*r.all)),
 			  .children = xcalloc(n, sizeof(struct confined *)),
 			  .n = n };
-	sigset_t before;
-	int rc;
 
 	/* If it fails now, there are others to begin again with. */
 	if (s->settled && sites_usable(&s->sites) > 1)
 		r.http.tries = 1;
-	confine_hold_signals(&before);
-	rc = run_race(&r, &winner, err);
-	confine_release_signals(&before);
-	if (rc < 0)
+	if (run_race(&r, &winner, err) < 0)
 		return -1;
 	set_aside(&r, winner);
 	s->settled = true;

@@ -23,7 +23,8 @@
  * directory is read in place: its blobs are opened by us. docs/design/fetch.md describes the
  * privileges of each.
  *
- * Not for programs with threads, see confine.h. SIGINT and SIGTERM cancel it: E_CANCELLED.
+ * Not for programs with threads, see confine.h. A signal cancels it (base/interrupt.h):
+ * E_CANCELLED.
  */
 
 #include "base/buf.h"

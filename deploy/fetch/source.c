@@ -68,7 +68,10 @@ static int open_path(struct source *s, const char *release, struct err *err)
 	struct stat st;
 
 	if (!path)
-		return err_set(err, E_USAGE, "'%s' is not a file URL of this machine", release);
+		return err_set(
+			err, E_USAGE,
+			"'%s' is not a file URL of this machine; give file:///PATH, or the path",
+			release);
 	AUTO(fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		(void)err_sys(err, "open the release %s", path);
@@ -79,8 +82,10 @@ static int open_path(struct source *s, const char *release, struct err *err)
 		return 0;
 	}
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, E_USAGE, "the release %s is neither a directory nor a file",
-			       path);
+		return err_set(
+			err, E_USAGE,
+			"the release %s is neither a directory nor a file; name one of these",
+			path);
 	return open_archive(s, fd, err);
 }
 
@@ -90,7 +95,8 @@ static int open_urls(struct source *s, char *const *releases, struct err *err)
 
 	strv_each(url, releases) {
 		if (!is_url(*url))
-			return err_set(err, E_USAGE, "'%s' cannot be a mirror of a URL", *url);
+			return err_set(err, E_USAGE,
+				       "'%s' cannot be a mirror of a URL; give URLs only", *url);
 		if (http_check_url(*url, err) < 0 || sites_add(&s->sites, *url, err) < 0)
 			return -1;
 		secure = secure || strncasecmp(*url, "https", 5) == 0;
@@ -115,7 +121,8 @@ static int open_any(struct source *s, char *const *releases, struct err *err)
 	if (is_url(releases[0]))
 		return open_urls(s, releases, err);
 	if (releases[1])
-		return err_set(err, E_USAGE, "only URLs can have mirrors: '%s' is not a URL",
+		return err_set(err, E_USAGE,
+			       "only URLs can have mirrors: '%s' is not a URL; give one release",
 			       releases[0]);
 	if (strstr(releases[0], "://") && strncasecmp(releases[0], "file://", 7) != 0) {
 		err_set(err, E_USAGE, "'%s' is not a supported kind of source", releases[0]);

@@ -511,16 +511,10 @@ int source_stage(struct source *s, const struct release *r, const struct layout 
 			    .objects = VEC_INIT,
 			    .units = VEC_INIT };
 
-	sigset_t before;
-	int rc;
-
 	*cost = (struct source_cost){ 0 };
 	if (make_units(&st, layout, has, err) < 0 || lend(&s->helpers, staging, err) < 0)
 		return -1;
-	confine_hold_signals(&before);
-	rc = run(&st, err);
-	confine_release_signals(&before);
-	if (rc < 0)
+	if (run(&st, err) < 0)
 		return advise(s, err);
 	if (lend_end(staging, err) < 0)
 		return -1;

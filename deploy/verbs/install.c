@@ -4,12 +4,14 @@
  * and register it with the container manager; or change nothing.
  */
 
+#include "base/interrupt.h"
 #include "base/str.h"
 #include "cli/ask.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/offer.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
+#include "deploy/cli/summary.h"
 #include "deploy/verbs/verbs.h"
 
 #include <stdlib.h>
@@ -23,9 +25,16 @@ static struct {
 } o;
 
 const struct opt install_opts[] = {
-	CLI_SOURCE(o.wanted.source), CLI_PARTS(o.wanted.parts), CLI_TRUST(o.wanted.trust),
-	CLI_PLACE(o.place),          CLI_MANAGER(o.manager),    CLI_HANDLERS(o.manager),
-	CLI_CHANGE(o.change),        CLI_TALK(o.talk),          OPT_END,
+	CLI_SOURCE(o.wanted.source),
+	CLI_PARTS(o.wanted.parts),
+	CLI_TRUST(o.wanted.trust),
+	CLI_PLACE(o.place),
+	CLI_MANAGER(o.manager),
+	CLI_HANDLERS(o.manager),
+	CLI_CHANGE(o.change),
+	CLI_VERBOSE(o.talk),
+	CLI_TALK(o.talk),
+	OPT_END,
 };
 
 const struct opt plan_opts[] = {
@@ -35,6 +44,7 @@ const struct opt plan_opts[] = {
 	CLI_PLACE(o.place),
 	CLI_MANAGER(o.manager),
 	CLI_HANDLERS(o.manager),
+	OPT_FLAG('v', "verbose", &o.talk.verbose, "each single action too"),
 	CLI_TALK(o.talk),
 	OPT_END,
 };
@@ -98,15 +108,26 @@ static int prepare(struct install *in, enum deploy_access access, struct err *er
 
 /* --- plan --- */
 
-static void print_plan(const struct install *in, const struct plan *p)
+static int print_plan(const struct install *in, const struct plan *p, struct err *err)
 {
-	say_plan(p);
-	say("release   kata %s", in->offer.release.version);
-	say("pods      %zu running, not affected", in->pods);
-	say("download  at most %s", say_bytes(offer_download(in->d, &in->offer)));
-	say("restart   %s%s%s",
-	    in->reg.told.restart && !in->reg.told.reload ? "needed" : "not needed",
-	    in->reg.told.reason ? ": " : "", in->reg.told.reason ? in->reg.told.reason : "");
+	AUTO(layout) struct layout was = LAYOUT_INIT;
+	uint64_t fetch = offer_download(in->d, &in->offer);
+	struct summary s = {
+		.d = in->d,
+		.plan = p,
+		.prefix = o.place.prefix,
+		.is = &in->offer.layout,
+		.told = &in->reg.told,
+		.fetch = &fetch,
+		.pods = "not affected",
+		.npods = in->pods,
+	};
+
+	if (node_layout(in->d, &was, err) < 0)
+		return -1;
+	s.was = was.id ? &was : NULL;
+	summary_say(&s);
+	return 0;
 }
 
 static int show_plan(struct install *in, struct err *err)
@@ -119,9 +140,8 @@ static int show_plan(struct install *in, struct err *err)
 	progress_end();
 	if (!o.talk.json) {
 		if (in->needed)
-			print_plan(in, &p);
-		else
-			say("nothing to do: kata %s is installed", in->offer.release.version);
+			return print_plan(in, &p, err);
+		say("nothing to do: kata %s is installed", in->offer.release.version);
 		return 0;
 	}
 	AUTO(json) struct json *j = plan_json(&p);
@@ -219,6 +239,14 @@ static int ask(const struct install *in, struct err *err)
 	return ask_yes(question, o.change.yes, err);
 }
 
+/* What a signal interrupts before the commit has left nothing behind. */
+static int fetch(struct install *in, struct err *err)
+{
+	if (offer_stage(in->d, &in->offer, "release", err) == 0)
+		return 0;
+	return interrupt_signal() ? err_hint(err, "nothing was changed") : -1;
+}
+
 static int install(const char *verb, struct err *err)
 {
 	AUTO(install) struct install in = INSTALL_INIT(verb);
@@ -231,7 +259,7 @@ static int install(const char *verb, struct err *err)
 		say_installed(&in, false);
 		return 0;
 	}
-	if (ask(&in, err) < 0 || offer_stage(in.d, &in.offer, "release", err) < 0)
+	if (ask(&in, err) < 0 || fetch(&in, err) < 0)
 		return -1;
 	progress_phase("commit");
 	if (deploy_lay_down(in.d, &in.offer.layout, "release", &in.reg.change, err) < 0)

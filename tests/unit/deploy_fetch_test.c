@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -651,6 +652,7 @@ START_TEST(a_signal_ends_it)
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		interrupt_catch("deploy_fetch_test", "nothing");
 		struct source *s = open_one(hang);
 		int rc = stage(s, &now, has_nothing, NULL);
 
