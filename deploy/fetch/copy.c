@@ -293,7 +293,7 @@ static int fetch_items(struct copy *c, struct item *from, size_t n, struct err *
 }
 
 /* In batches, since each item has an fd while it is downloaded. */
-enum { BATCH = 16 };
+enum { BATCH = 8 };
 
 static int fetch_all(struct copy *c, struct err *err)
 {
