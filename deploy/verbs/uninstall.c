@@ -46,12 +46,15 @@ static int check_unused(struct err *err)
 	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
 }
 
-static int ask(const struct registration *reg, struct err *err)
+static int ask(const struct registration *reg, uint64_t bytes, struct err *err)
 {
-	return ask_yes(reg->told.restart && !reg->told.reload
-			       ? "uninstall kata and restart the container manager?"
-			       : "uninstall kata?",
-		       o.change.yes, err);
+	AUTO(str)
+	char *question = str_fmt("uninstall kata, which frees %s%s?", say_bytes(bytes),
+				 reg->told.restart && !reg->told.reload
+					 ? ", and restart the container manager"
+					 : "");
+
+	return ask_yes(question, o.change.yes, err);
 }
 
 int verb_uninstall(int argc, char **argv, struct err *err)
@@ -76,7 +79,7 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	installed = deploy_installed(d)->current;
 	if ((!installed || !deploy_installed(d)->extra) && registration_check_left(&reg, err) < 0)
 		return -1;
-	if (installed && (check_unused(err) < 0 || ask(&reg, err) < 0))
+	if (installed && (check_unused(err) < 0 || ask(&reg, bytes, err) < 0))
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
