@@ -101,6 +101,13 @@ int node_need_installed(const struct deploy *d, const struct cli_place *place, s
 	return err_hint(err, "run kata-deploy install");
 }
 
+int node_layout(const struct deploy *d, struct layout *out, struct err *err)
+{
+	const char *current = deploy_installed(d)->current;
+
+	return current ? deploy_layout(d, current, out, err) : 0;
+}
+
 int node_uses(const struct cli_place *place, struct use_list *out, struct err *err)
 {
 	return place->root ? 0 : use_find(place->prefix, out, err);
@@ -240,11 +247,13 @@ static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err
 		char *equals = strchr(*copy, '=');
 
 		if (!equals || equals == *copy || equals[1] != '/')
-			return err_set(err, E_USAGE,
-				       "--handler %s is not NAME=/PATH/TO/configuration.toml",
-				       *copy);
+			return err_set(
+				err, E_USAGE,
+				"--handler %s has no path; give NAME=/PATH/TO/configuration.toml",
+				*copy);
 		if (*n == HANDLERS_MAX)
-			return err_set(err, E_USAGE, "more than %d handlers", HANDLERS_MAX);
+			return err_set(err, E_USAGE, "more than %d handlers; leave some out",
+				       HANDLERS_MAX);
 		*equals = '\0';
 		if (str_check_id(*copy, "--handler", err) < 0)
 			return -1;

@@ -42,6 +42,9 @@ MUST_CHECK int node_recover(struct cli_place *place, deploy_found *found, void *
 MUST_CHECK int node_need_installed(const struct deploy *d, const struct cli_place *place,
 				   struct err *err);
 
+/* The layout of the current generation; an empty one if nothing is installed. *out: initialized. */
+MUST_CHECK int node_layout(const struct deploy *d, struct layout *out, struct err *err);
+
 /* The users of the installed generations; none below --root. */
 MUST_CHECK int node_uses(const struct cli_place *place, struct use_list *out, struct err *err);
 

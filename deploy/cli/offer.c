@@ -48,7 +48,7 @@ static int parse_rate(const char *text, uint64_t *rate, struct err *err)
 	}
 	if (str_u64(digits, 10, 1, UINT64_MAX >> 30, "--limit-rate", rate, err) < 0) {
 		err->code = E_USAGE;
-		return -1;
+		return err_hint(err, "give bytes per second, such as 500K or 10M");
 	}
 	*rate <<= shift;
 	return 0;
@@ -212,10 +212,11 @@ static int read_release(struct offer *o, const char *digest, struct err *err)
 		return -1;
 	sha256_hex(text.data, text.len, is);
 	if (*digest && !str_eq(digest, is))
-		return err_set(
-			err, E_TRUST,
-			"release.yaml is not the one that channel.yaml names: %s instead of %s", is,
-			digest);
+		return err_set(err, E_TRUST,
+			       "release.yaml is not the one that channel.yaml names: %s instead of "
+			       "%s; try again "
+			       "when the mirror has been updated, or use another mirror",
+			       is, digest);
 	if (release_parse(r, text.data, text.len, "release.yaml", err) < 0)
 		return -1;
 	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
@@ -294,8 +295,9 @@ static int suits(const struct offer *o, struct err *err)
 	}
 	if (o->place->root || uname(&u) < 0 || str_eq(u.machine, r->architecture))
 		return 0;
-	return err_set(err, E_UNSUPPORTED, "kata %s is for %s and this machine is %s", r->version,
-		       r->architecture, u.machine);
+	return err_set(err, E_UNSUPPORTED,
+		       "kata %s is for %s and this machine is %s; get the release for that",
+		       r->version, r->architecture, u.machine);
 }
 
 /* Splits "a,b" of one option like two options "a" and "b". */

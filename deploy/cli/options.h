@@ -122,10 +122,12 @@ struct cli_change {
 
 /* What is printed; say.h. */
 struct cli_talk {
-	bool json, quiet, timings;
+	bool json, quiet, timings, verbose;
 	const char *progress_fd;
 };
 #define CLI_JSON(g) OPT_FLAG(0, "json", &(g).json, "print the result as JSON")
+#define CLI_VERBOSE(g) \
+	OPT_FLAG('v', "verbose", &(g).verbose, "with --dry-run: each single action too")
 #define CLI_TALK(g)                                                     \
 	CLI_JSON(g), OPT_FLAG('q', "quiet", &(g).quiet, "no progress"), \
 		OPT_STR(0, "progress-fd", "N", &(g).progress_fd,        \

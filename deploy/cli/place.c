@@ -18,10 +18,14 @@ static int settle_root(struct cli_place *p, struct err *err)
 	if (!p->root || p->own_root)
 		return 0;
 	p->own_root = realpath(p->root, NULL);
-	if (!p->own_root)
-		return err_sys(err, "open --root '%s'", p->root);
+	if (!p->own_root) {
+		err_sys(err, "open --root '%s'", p->root);
+		return err_hint(err, "make that directory first");
+	}
 	if (stat(p->own_root, &st) < 0 || !S_ISDIR(st.st_mode))
-		return err_set(err, E_USAGE, "--root %s is not a directory", p->own_root);
+		return err_set(err, E_USAGE,
+			       "--root %s is not a directory; name that of another system's files",
+			       p->own_root);
 	p->root = str_eq(p->own_root, "/") ? NULL : p->own_root;
 	return 0;
 }
@@ -33,7 +37,10 @@ int place_settle(struct cli_place *p, struct err *err)
 	if (!p->prefix)
 		p->prefix = CLI_PREFIX;
 	if (*p->prefix != '/')
-		return err_set(err, E_USAGE, "--prefix '%s' is not an absolute path", p->prefix);
+		return err_set(
+			err, E_USAGE,
+			"--prefix '%s' is not an absolute path; give one such as " CLI_PREFIX,
+			p->prefix);
 	return 0;
 }
 

@@ -39,10 +39,13 @@ int progress_open(const char *number, struct err *err)
 		return 0;
 	if (str_u64(number, 10, 0, INT32_MAX, "--progress-fd", &fd, err) < 0) {
 		err->code = E_USAGE;
-		return -1;
+		return err_hint(err, "give the number of an open file descriptor");
 	}
 	if (fcntl((int)fd, F_GETFD) < 0)
-		return err_set(err, E_USAGE, "--progress-fd %s is not open", number);
+		return err_set(
+			err, E_USAGE,
+			"--progress-fd %s is not open; open it in the shell, as in 3>progress",
+			number);
 	p.fd = (int)fd;
 	/* The reader may have closed its end; that must not end us. */
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -5,7 +5,6 @@
 #include "base/interrupt.h"
 #include "base/str.h"
 #include "deploy/cli/progress.h"
-#include "deploy/plan/plan.h"
 #include "json/json.h"
 
 #include <stdarg.h>
@@ -50,38 +49,6 @@ void say(const char *fmt, ...)
 	(void)vprintf(fmt, ap);
 	va_end(ap);
 	(void)putchar('\n');
-}
-
-static void print_plan(const struct plan *p)
-{
-	AUTO(buf) struct buf text = BUF_INIT(64 << 20);
-
-	plan_print(p, &text);
-	(void)fputs(text.len ? buf_cstr(&text) : "nothing to do\n", stdout);
-}
-
-void say_plan(const struct plan *p)
-{
-	AUTO(json) struct json *j = plan_json(p);
-
-	if (how->json)
-		say_json(j);
-	else
-		print_plan(p);
-}
-
-void say_plan_to_free(const struct plan *p, unsigned long long bytes)
-{
-	AUTO(json) struct json *j = plan_json(p);
-
-	json_put(j, "frees", json_make_u64(bytes));
-	if (how->json) {
-		say_json(j);
-		return;
-	}
-	print_plan(p);
-	if (!plan_is_empty(p))
-		say("frees      %s", say_bytes(bytes));
 }
 
 static struct json *done_json(const char *verb, bool changed)

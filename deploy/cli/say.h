@@ -12,7 +12,6 @@
 #include <stdbool.h>
 
 struct json;
-struct plan;
 
 /* Called first by every verb: how its output is wanted. talk must outlive the program's output.
  * E_USAGE: --progress-fd is not a number, or not open. */
@@ -26,10 +25,6 @@ void say_json(const struct json *j);
 bool say_has_answered(void);
 /* Prints a line on standard output, unless --json or --quiet. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Prints a plan, for --dry-run. */
-void say_plan(const struct plan *p);
-/* The same with the bytes that it would free. */
-void say_plan_to_free(const struct plan *p, unsigned long long bytes);
 /* Prints the result of a change that has no details: {"verb", "changed"} with --json, else the
  * sentence, or "nothing to do" if nothing changed. */
 void say_done(const char *verb, bool changed, const char *sentence);

@@ -103,7 +103,10 @@ int step_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 		return -1;
 	if (!ops)
 		return err_set(err, E_UNSUPPORTED,
-			       "this kata-deploy cannot undo a step of kind '%s'", a->step.kind);
+			       "this kata-deploy cannot undo a step of kind '%s'; run recover with "
+			       "the one that "
+			       "made the change, or a newer one",
+			       a->step.kind);
 	return ops->undo(d->context, record, err);
 }
 

@@ -194,7 +194,7 @@ int deploy_repair(struct deploy *d, const char *stage, struct err *err)
 	int rc;
 
 	if (!d->in.current)
-		return err_set(err, E_STATE, "nothing is installed");
+		return err_set(err, E_STATE, "nothing is installed; run kata-deploy install");
 	if (home_make(d, err) < 0 || make_staging(d, err) < 0)
 		return -1;
 	rc = audit(&a, err);

@@ -129,7 +129,8 @@ static int plan_link(const struct deploy *d, struct plan *p, const char *path, c
 		return -1;
 	/* A symlink that is not ours under one of our names. */
 	if (was && !str_starts(was, "current/") && !str_starts(was, "generations/"))
-		return err_set(err, E_EXISTS, "%s exists and points to %s", path, was);
+		return err_set(err, E_EXISTS, "%s exists and points to %s; move it away", path,
+			       was);
 	if (!str_eq(was, target))
 		plan_add(p, PLAN_LINK, path, was, target);
 	return 0;
@@ -256,7 +257,8 @@ static int plan_generation(const struct deploy *d, struct plan *p, const struct 
 	int rc;
 
 	if (home_has(d, path))
-		return err_set(err, E_EXISTS, "%s exists and belongs to no release", path);
+		return err_set(err, E_EXISTS, "%s exists and belongs to no release; move it away",
+			       path);
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		plan_dir(d, p, dirs[i]);
 	rc = missing_objects(d, l, &o, err);
@@ -520,7 +522,9 @@ static int make_rollback(struct deploy *d, const char *to, const struct deploy_c
 	if (!to)
 		to = d->in.previous;
 	if (!to)
-		return err_set(err, E_NOT_FOUND, "there is no generation to go back to");
+		return err_set(
+			err, E_NOT_FOUND,
+			"there is no generation to go back to; install another release to get one");
 	if (deploy_layout(d, to, l, err) < 0 || copy_installed(&d->in, &next, err) < 0)
 		return -1;
 	AUTO(str) char *path = str_fmt("generations/%s", to);

@@ -32,7 +32,10 @@ static int check_space(const struct plan *p, int dir, const char *what, uint64_t
 	if (fstatvfs(dir, &v) < 0)
 		return err_sys(err, "read the state of the file system of %s", what);
 	if (v.f_flag & ST_RDONLY)
-		return err_set(err, E_PERMISSION, "the file system of %s is read-only", what);
+		return err_set(err, E_PERMISSION,
+			       "the file system of %s is read-only; make it writable, or choose "
+			       "another --prefix",
+			       what);
 	if (p->frugal)
 		return 0;
 	need += SLACK;
@@ -55,7 +58,10 @@ static int check_writable(int dir, const char *what, struct err *err)
 	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == 0)
 		return 0;
 	if (errno == EROFS)
-		return err_set(err, E_PERMISSION, "the file system of %s is read-only", what);
+		return err_set(err, E_PERMISSION,
+			       "the file system of %s is read-only; make it writable, or choose "
+			       "another --prefix",
+			       what);
 	return err_sys(err, "write to %s", what);
 }
 

@@ -156,7 +156,8 @@ int unlink_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 	if (found <= 0 || read_link(&s, a->path, &target, err) < 0)
 		return found;
 	if (!str_eq(target, a->was))
-		return err_set(err, E_STATE, "%s was changed by another program", a->path);
+		return err_set(err, E_STATE, "%s was changed by another program; try again",
+			       a->path);
 	return remove_file(&s, a->path, err);
 }
 
@@ -168,7 +169,7 @@ int unlink_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 	if (found <= 0)
 		return found;
 	if (symlinkat(a->was, s.dir, s.name) < 0 && errno != EEXIST)
-		return err_sys(err, "link %s", a->path);
+		return path_sys(err, s.dir, s.name, "link %s", a->path);
 	return fsync(s.dir) < 0 ? err_sys(err, "sync the directory of %s", a->path) : 0;
 }
 
@@ -195,7 +196,7 @@ int file_keep(const struct deploy *d, struct plan_action *a, struct err *err)
 	if (!a->was)
 		return 0;
 	if (spot_find(d, a->path, &s, err) <= 0)
-		return err->code ? -1 : err_set(err, E_STATE, "%s is gone", a->path);
+		return err->code ? -1 : err_set(err, E_STATE, "%s is gone; try again", a->path);
 	AUTO(fd) int fd = openat(s.dir, s.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, "open %s", a->path);
@@ -203,7 +204,8 @@ int file_keep(const struct deploy *d, struct plan_action *a, struct err *err)
 		return -1;
 	sha256_hex(buf_cstr(&bytes), bytes.len, hex);
 	if (!str_eq(hex, a->was))
-		return err_set(err, E_STATE, "%s is being changed by another program", a->path);
+		return err_set(err, E_STATE, "%s is being changed by another program; try again",
+			       a->path);
 	AUTO(fd) int kept = path_mkdirs(d->state, "kept", PATH_NO_LINKS, 0700, err);
 	struct file_like like = { fd, true };
 	struct file_new how = { "new", 0600, (uid_t)-1, (gid_t)-1, &like };
@@ -234,11 +236,12 @@ int file_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 	if (there < 0 || spot_find(d, a->path, &s, err) < 0)
 		return -1;
 	if (!str_eq(there ? now.sha256 : NULL, a->was))
-		return err_set(err, E_STATE, "%s was changed by another program", a->path);
+		return err_set(err, E_STATE, "%s was changed by another program; try again",
+			       a->path);
 	if (!a->will)
 		return remove_file(&s, a->path, err);
 	if (s.dir < 0)
-		return err_set(err, E_STATE, "the directory of %s is gone", a->path);
+		return err_set(err, E_STATE, "the directory of %s is gone; try again", a->path);
 	if (new_bytes(d, a, &bytes, err) < 0)
 		return -1;
 	AUTO(fd) int old = openat(s.dir, s.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -313,7 +316,7 @@ int dir_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 	if (!a->will)
 		return found ? remove_dir(&s, a->path, err) : 0;
 	if (!found)
-		return err_set(err, E_STATE, "the directory of %s is gone", a->path);
+		return err_set(err, E_STATE, "the directory of %s is gone; try again", a->path);
 	return make_dir(&s, a->path, a->dir.mode, err);
 }
 
@@ -328,7 +331,7 @@ int dir_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 		return remove_dir(&s, a->path, err);
 	/* mkdir and chmod are both repeated: a crash may have come between them. */
 	if (mkdirat(s.dir, s.name, a->dir.mode) < 0 && errno != EEXIST)
-		return err_sys(err, "make %s", a->path);
+		return path_sys(err, s.dir, s.name, "make %s", a->path);
 	return fchmodat(s.dir, s.name, a->dir.mode, 0) < 0 ? err_sys(err, "make %s", a->path) : 0;
 }
 

@@ -101,8 +101,13 @@ static int make_dir(int at, const char *path, int *fd, bool *made, struct err *e
 {
 	if (*fd >= 0)
 		return 0;
-	if (mkdirat(at, path, MODE_EMPTY) < 0)
-		return path_sys(err, at, path, "make %s", path);
+	if (mkdirat(at, path, MODE_EMPTY) < 0) {
+		path_sys(err, at, path, "make %s", path);
+		return err->code == E_EXISTS
+			       ? err_hint(err, "it is a symlink that leads to nothing; "
+					       "make what it leads to, or remove it")
+			       : -1;
+	}
 	*made = true;
 	*fd = open_dir(at, path, err);
 	if (*fd < 0)

@@ -63,7 +63,9 @@ static int take_lock(const char *path, struct err *err)
 		if (errno != EWOULDBLOCK)
 			return err_sys(err, "lock %s", path);
 		pid = directory ? NULL : file_read_line(AT_FDCWD, path, &ignored);
-		return err_set(err, E_STATE, "another kata-deploy is running: %s%s has locked %s",
+		return err_set(err, E_STATE,
+			       "another kata-deploy is running: %s%s has locked %s; wait until it "
+			       "has ended",
 			       str_empty(pid) ? "another process" : "process ", pid ? pid : "",
 			       path);
 	}
@@ -112,8 +114,10 @@ static int begin(const struct deploy_options *o, enum deploy_access access, stru
 	d->kinds = o->kinds;
 	d->context = o->context;
 	if (*d->prefix != '/' || str_eq(d->prefix, "/"))
-		return err_set(err, E_USAGE, "prefix '%s' is not an absolute path below /",
-			       o->prefix);
+		return err_set(
+			err, E_USAGE,
+			"prefix '%s' is not an absolute path below /; give one such as /opt/kata",
+			o->prefix);
 	if (access == DEPLOY_CHANGE) {
 		d->lock = take_lock(o->lock, err);
 		if (d->lock < 0)
@@ -221,7 +225,8 @@ int layout_load(const struct deploy *d, const char *id, struct layout *out, stru
 int deploy_layout(const struct deploy *d, const char *id, struct layout *out, struct err *err)
 {
 	if (!installed_find(&d->in, id))
-		return err_set(err, E_NOT_FOUND, "there is no generation %s", id);
+		return err_set(err, E_NOT_FOUND,
+			       "there is no generation %s; kata-deploy status lists them", id);
 	if (layout_load(d, id, out, err) == 0)
 		return 0;
 	if (err->code == E_NOT_FOUND)

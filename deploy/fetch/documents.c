@@ -35,6 +35,8 @@ int source_file(struct source *s, const char *path, uint64_t size, struct err *e
 	AUTO(fd) int fd = path_open(s->dir, path, PATH_BENEATH, O_RDONLY | O_NONBLOCK, 0, err);
 	struct stat st;
 
+	if (fd < 0 && err->code == E_NOT_FOUND)
+		err_hint(err, "the copy is not complete; fetch it again");
 	if (fd < 0)
 		return err_wrap(err, "%s", s->name);
 	if (fstat(fd, &st) < 0)
@@ -90,7 +92,7 @@ static int read_document(struct source *s, const char *name, size_t limit, struc
 
 /* A document is fetched together with its first two signatures: usually there are no more, and it
  * saves connections. */
-enum { TOGETHER = 3, PATIENCE_MS = 700 };
+enum { TOGETHER = 3 };
 
 struct pages {
 	char *names[TOGETHER];
@@ -159,7 +161,7 @@ struct question {
 /*
  * The mirrors are asked in their order, each as soon as all before it have failed or not answered
  * for a while. The first that answers is the one whose documents are used; those before it are set
- * aside. So one that is dead costs PATIENCE_MS, once.
+ * aside. So one that is dead costs patience_ms, once.
  */
 struct race {
 	struct source *s;
@@ -212,7 +214,7 @@ static int start_next(struct race *r, struct err *err)
 	q->site = r->started ? sites_next(&r->s->sites, r->all[r->started - 1].site + 1)
 			     : sites_next(&r->s->sites, 0);
 	r->started++;
-	r->patience = deadline_in(PATIENCE_MS);
+	r->patience = deadline_in(r->s->patience_ms);
 	q->pages = (struct pages)PAGES_INIT;
 	if (fill_pages(r, &q->pages, err) < 0)
 		return -1;
@@ -350,17 +352,18 @@ static const struct document *get(struct source *s, const char *name, size_t lim
 
 static int absent(const struct source *s, const char *name, struct err *err)
 {
-	if (source_is_remote(s))
-		return err_set(err, E_NOT_FOUND, "%s has no %s, or denies access to it", s->name,
-			       name);
-	(void)err_set(err, E_NOT_FOUND, "%s has no %s", s->name, name);
+	(void)err_set(err, E_NOT_FOUND,
+		      source_is_remote(s) ? "%s has no %s, or denies access to it" : "%s has no %s",
+		      s->name, name);
+	if (!str_eq(name, "release.yaml"))
+		return -1;
 	/* copy.c writes it last. */
-	if (str_eq(name, "release.yaml") && faccessat(s->dir, "blobs", F_OK, 0) == 0)
+	if (!source_is_remote(s) && faccessat(s->dir, "blobs", F_OK, 0) == 0)
 		return err_hint(err,
 				"it is incomplete: if it is a copy, complete it with kata-deploy "
 				"fetch --to %s",
 				s->name);
-	return -1;
+	return err_hint(err, "--release is the directory of a release or of a channel");
 }
 
 int source_document(struct source *s, const char *name, size_t limit, struct buf *to,

@@ -47,8 +47,9 @@ struct source_options {
 	 * removed when empty. After a failure it keeps the downloads, so that the next run resumes
 	 * them. */
 	const char *cache;
-	bool keep_cache; /* keep complete blobs there too */
-	uid_t uid;       /* of the children; 0: CONFINE_NOBODY */
+	bool keep_cache;      /* keep complete blobs there too */
+	unsigned patience_ms; /* how long a mirror may be silent before the next is asked; 0: 700 */
+	uid_t uid;            /* of the children; 0: CONFINE_NOBODY */
 	gid_t gid;
 };
 

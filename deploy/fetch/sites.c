@@ -16,7 +16,8 @@ int sites_add(struct sites *s, const char *url, struct err *err)
 
 	if (s->all.n == HTTP_MIRRORS_MAX) {
 		free(site.url);
-		return err_set(err, E_LIMIT, "more than %d mirrors", HTTP_MIRRORS_MAX);
+		return err_set(err, E_LIMIT, "more than %d mirrors; leave some out",
+			       HTTP_MIRRORS_MAX);
 	}
 	vec_push(&s->all, site);
 	return 0;

@@ -16,6 +16,8 @@
 
 /* --- opening --- */
 
+enum { PATIENCE_MS = 700 };
+
 static bool is_url(const char *release)
 {
 	return strncasecmp(release, "http://", 7) == 0 || strncasecmp(release, "https://", 8) == 0;
@@ -66,17 +68,24 @@ static int open_path(struct source *s, const char *release, struct err *err)
 	struct stat st;
 
 	if (!path)
-		return err_set(err, E_USAGE, "'%s' is not a file URL of this machine", release);
+		return err_set(
+			err, E_USAGE,
+			"'%s' is not a file URL of this machine; give file:///PATH, or the path",
+			release);
 	AUTO(fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(err, "open the release %s", path);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		(void)err_sys(err, "open the release %s", path);
+		return err_hint(err, "--release takes a URL, a directory or a tar file");
+	}
 	if (S_ISDIR(st.st_mode)) {
 		s->dir = STEAL(fd, -1);
 		return 0;
 	}
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, E_USAGE, "the release %s is neither a directory nor a file",
-			       path);
+		return err_set(
+			err, E_USAGE,
+			"the release %s is neither a directory nor a file; name one of these",
+			path);
 	return open_archive(s, fd, err);
 }
 
@@ -86,7 +95,8 @@ static int open_urls(struct source *s, char *const *releases, struct err *err)
 
 	strv_each(url, releases) {
 		if (!is_url(*url))
-			return err_set(err, E_USAGE, "'%s' cannot be a mirror of a URL", *url);
+			return err_set(err, E_USAGE,
+				       "'%s' cannot be a mirror of a URL; give URLs only", *url);
 		if (http_check_url(*url, err) < 0 || sites_add(&s->sites, *url, err) < 0)
 			return -1;
 		secure = secure || strncasecmp(*url, "https", 5) == 0;
@@ -111,7 +121,8 @@ static int open_any(struct source *s, char *const *releases, struct err *err)
 	if (is_url(releases[0]))
 		return open_urls(s, releases, err);
 	if (releases[1])
-		return err_set(err, E_USAGE, "only URLs can have mirrors: '%s' is not a URL",
+		return err_set(err, E_USAGE,
+			       "only URLs can have mirrors: '%s' is not a URL; give one release",
 			       releases[0]);
 	if (strstr(releases[0], "://") && strncasecmp(releases[0], "file://", 7) != 0) {
 		err_set(err, E_USAGE, "'%s' is not a supported kind of source", releases[0]);
@@ -133,6 +144,7 @@ int source_open(const struct source_options *o, struct source **out, struct err 
 			      .ca = BUF_INIT(HTTP_CA_MAX),
 			      .cache = { xstrdup(o->cache ? o->cache : SOURCE_CACHE), -1 },
 			      .keep_cache = o->keep_cache,
+			      .patience_ms = o->patience_ms ? o->patience_ms : PATIENCE_MS,
 			      .helpers = { o->uid, o->gid },
 			      .documents = VEC_INIT };
 	if (open_any(s, o->releases, err) < 0)
@@ -190,6 +202,9 @@ bool source_distrust(struct source *s, struct err *err)
 		return false;
 	if (!sites_set_aside(&s->sites, sites_next(&s->sites, 0), err)) {
 		(void)sites_blame(&s->sites, 0, err);
+		if (http_weight(err->code) == 0)
+			(void)err_hint(err, "check URL, network and proxy, or give another "
+					    "--release");
 		return false;
 	}
 	err_clear(err);

@@ -95,7 +95,9 @@ static int fill_head(struct build *b, struct err *err)
 		return err_sys(err, "read the architecture");
 	r->expires = o->expires ? o->expires : r->created + 365 * (uint64_t)DAY;
 	if (r->expires <= r->created || r->expires > STAMP_MAX)
-		return err_set(err, E_USAGE, "the expiry must be after the creation time");
+		return err_set(err, E_USAGE,
+			       "the expiry must be after the creation time; give --expires Nd, N "
+			       "days after it");
 	str_set(&r->version, o->version);
 	str_set(&r->architecture, o->architecture ? o->architecture : machine.machine);
 	str_set(&r->minimum, o->minimum ? o->minimum : RELEASE_MINIMUM);

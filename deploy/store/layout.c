@@ -55,6 +55,12 @@ bool entry_is_exec(const struct entry *e)
 	return (e->mode & 0111) != 0;
 }
 
+bool entry_is_same(const struct entry *a, const struct entry *b)
+{
+	return a->type == b->type && entry_is_exec(a) == entry_is_exec(b) &&
+	       str_eq(a->sha256, b->sha256) && str_eq(a->target, b->target);
+}
+
 bool entry_is_conf(const struct entry *e)
 {
 	return e->type == ENTRY_FILE && str_starts(e->path, "etc/");

@@ -60,6 +60,8 @@ const struct entry *layout_find(const struct layout *l, const char *path);
 /* True if something lies below the top-level directory dir. */
 bool layout_has_top(const struct layout *l, const char *dir);
 bool entry_is_exec(const struct entry *e);
+/* Same type, contents or target, and execution bit. */
+bool entry_is_same(const struct entry *a, const struct entry *b);
 bool entry_is_conf(const struct entry *e); /* a file below etc/ */
 uint64_t layout_bytes(const struct layout *l);
 

@@ -74,7 +74,10 @@ int store_digest(int root, const char *path, char hex[65], uint64_t *size, struc
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (fd < 0 && errno == ELOOP)
-		return err_set(err, E_STATE, "%s is not a regular file", path);
+		return err_set(
+			err, E_STATE,
+			"%s is not a regular file; move it away, then run kata-deploy repair",
+			path);
 	if (fd < 0)
 		return err_sys(err, "open %s", path);
 	return sha256_fd(fd, path, hex, size, err) < 0 ? -1 : 1;
@@ -225,7 +228,8 @@ int store_link_read(int root, const char *path, char **target, struct err *err)
 	if (n < 0 && errno == ENOENT)
 		return 0;
 	if (n < 0 && errno == EINVAL)
-		return err_set(err, E_EXISTS, "%s exists and is not a symlink of ours", path);
+		return err_set(err, E_EXISTS,
+			       "%s exists and is not a symlink of ours; move it away", path);
 	if (n < 0)
 		return err_sys(err, "read the link %s", path);
 	*target = xstrndup(text, (size_t)n);

@@ -141,7 +141,8 @@ int verb_doctor(int argc, char **argv, struct err *err)
 	} else {
 		print(&d);
 	}
-	return diagnosis_is_fit(&d)
-		       ? 0
-		       : err_set(err, E_UNSUPPORTED, "this node cannot run containers in VMs yet");
+	return diagnosis_is_fit(&d) ? 0
+				    : err_set(err, E_UNSUPPORTED,
+					      "this node cannot run containers in VMs yet; follow "
+					      "the remedies of its findings");
 }

@@ -6,6 +6,7 @@
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
+#include "deploy/cli/summary.h"
 #include "deploy/trust/trust.h"
 #include "deploy/verbs/verbs.h"
 #include "json/json.h"
@@ -16,8 +17,8 @@ static struct {
 	struct cli_talk talk;
 } o;
 
-const struct opt gc_opts[] = { CLI_PLACE(o.place), CLI_CHANGE(o.change), CLI_TALK(o.talk),
-			       OPT_END };
+const struct opt gc_opts[] = { CLI_PLACE(o.place), CLI_CHANGE(o.change), CLI_VERBOSE(o.talk),
+			       CLI_TALK(o.talk), OPT_END };
 const struct opt recover_opts[] = { CLI_PLACE(o.place), CLI_TALK(o.talk), OPT_END };
 
 /* Generations in use by pods of the running system; none with --root. */
@@ -36,6 +37,7 @@ int verb_gc(int argc, char **argv, struct err *err)
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(plan) struct plan p = PLAN_INIT;
 	AUTO(strv) char **ids = NULL;
+	struct summary s = { .plan = &p };
 	uint64_t bytes;
 
 	(void)argc, (void)argv;
@@ -43,11 +45,14 @@ int verb_gc(int argc, char **argv, struct err *err)
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
 	    in_use(&ids, err) < 0 || deploy_plan_gc(d, ids, &p, err) < 0)
 		return -1;
+	bytes = deploy_frees(d, &p);
+	s.d = d;
+	s.frees = &bytes;
+	s.prefix = o.place.prefix;
 	if (o.change.dry_run) {
-		say_plan_to_free(&p, deploy_frees(d, &p));
+		summary_say(&s);
 		return 0;
 	}
-	bytes = deploy_frees(d, &p);
 	if (!plan_is_empty(&p) &&
 	    ask_yes("remove the releases that nothing uses?", o.change.yes, err) < 0)
 		return -1;

@@ -11,6 +11,7 @@
 #include "deploy/cli/offer.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
+#include "deploy/cli/summary.h"
 #include "deploy/verbs/verbs.h"
 
 #include <stdlib.h>
@@ -24,9 +25,16 @@ static struct {
 } o;
 
 const struct opt install_opts[] = {
-	CLI_SOURCE(o.wanted.source), CLI_PARTS(o.wanted.parts), CLI_TRUST(o.wanted.trust),
-	CLI_PLACE(o.place),          CLI_MANAGER(o.manager),    CLI_HANDLERS(o.manager),
-	CLI_CHANGE(o.change),        CLI_TALK(o.talk),          OPT_END,
+	CLI_SOURCE(o.wanted.source),
+	CLI_PARTS(o.wanted.parts),
+	CLI_TRUST(o.wanted.trust),
+	CLI_PLACE(o.place),
+	CLI_MANAGER(o.manager),
+	CLI_HANDLERS(o.manager),
+	CLI_CHANGE(o.change),
+	CLI_VERBOSE(o.talk),
+	CLI_TALK(o.talk),
+	OPT_END,
 };
 
 const struct opt plan_opts[] = {
@@ -36,6 +44,7 @@ const struct opt plan_opts[] = {
 	CLI_PLACE(o.place),
 	CLI_MANAGER(o.manager),
 	CLI_HANDLERS(o.manager),
+	OPT_FLAG('v', "verbose", &o.talk.verbose, "each single action too"),
 	CLI_TALK(o.talk),
 	OPT_END,
 };
@@ -99,15 +108,26 @@ static int prepare(struct install *in, enum deploy_access access, struct err *er
 
 /* --- plan --- */
 
-static void print_plan(const struct install *in, const struct plan *p)
+static int print_plan(const struct install *in, const struct plan *p, struct err *err)
 {
-	say_plan(p);
-	say("release   kata %s", in->offer.release.version);
-	say("pods      %zu running, not affected", in->pods);
-	say("download  at most %s", say_bytes(offer_download(in->d, &in->offer)));
-	say("restart   %s%s%s",
-	    in->reg.told.restart && !in->reg.told.reload ? "needed" : "not needed",
-	    in->reg.told.reason ? ": " : "", in->reg.told.reason ? in->reg.told.reason : "");
+	AUTO(layout) struct layout was = LAYOUT_INIT;
+	uint64_t fetch = offer_download(in->d, &in->offer);
+	struct summary s = {
+		.d = in->d,
+		.plan = p,
+		.prefix = o.place.prefix,
+		.is = &in->offer.layout,
+		.told = &in->reg.told,
+		.fetch = &fetch,
+		.pods = "not affected",
+		.npods = in->pods,
+	};
+
+	if (node_layout(in->d, &was, err) < 0)
+		return -1;
+	s.was = was.id ? &was : NULL;
+	summary_say(&s);
+	return 0;
 }
 
 static int show_plan(struct install *in, struct err *err)
@@ -120,9 +140,8 @@ static int show_plan(struct install *in, struct err *err)
 	progress_end();
 	if (!o.talk.json) {
 		if (in->needed)
-			print_plan(in, &p);
-		else
-			say("nothing to do: kata %s is installed", in->offer.release.version);
+			return print_plan(in, &p, err);
+		say("nothing to do: kata %s is installed", in->offer.release.version);
 		return 0;
 	}
 	AUTO(json) struct json *j = plan_json(&p);

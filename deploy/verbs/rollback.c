@@ -10,6 +10,7 @@
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
+#include "deploy/cli/summary.h"
 #include "deploy/verbs/verbs.h"
 
 static struct {
@@ -23,6 +24,7 @@ const struct opt rollback_opts[] = {
 	OPT_STR(0, "to", "ID", &o.to, "a generation or version; default: the previous one"),
 	CLI_PLACE(o.place),
 	CLI_CHANGE(o.change),
+	CLI_VERBOSE(o.talk),
 	CLI_TALK(o.talk),
 	OPT_END,
 };
@@ -49,6 +51,29 @@ static int find_target(const struct deploy *d, const char **id, struct err *err)
 	return err_hint(err, "kata-deploy status lists the generations");
 }
 
+static int show_plan(struct deploy *d, const char *to, struct err *err)
+{
+	AUTO(layout) struct layout was = LAYOUT_INIT, is = LAYOUT_INIT;
+	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
+	AUTO(plan) struct plan p = PLAN_INIT;
+	struct summary s = {
+		.d = d,
+		.plan = &p,
+		.prefix = o.place.prefix,
+		.was = &was,
+		.is = &is,
+		.pods = "not affected",
+	};
+
+	if (deploy_plan_rollback(d, to, NULL, &p, err) < 0 || node_layout(d, &was, err) < 0 ||
+	    deploy_layout(d, to ? to : deploy_installed(d)->previous, &is, err) < 0 ||
+	    node_uses(&o.place, &uses, err) < 0)
+		return -1;
+	s.npods = use_pods(&uses, NULL);
+	summary_say(&s);
+	return 0;
+}
+
 /* Not if nothing would change, or nothing can. */
 static int ask(const struct deploy *d, const char *to, struct err *err)
 {
@@ -73,14 +98,8 @@ int verb_rollback(int argc, char **argv, struct err *err)
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
 	    find_target(d, &to, err) < 0)
 		return -1;
-	if (o.change.dry_run) {
-		AUTO(plan) struct plan p = PLAN_INIT;
-
-		if (deploy_plan_rollback(d, to, NULL, &p, err) < 0)
-			return -1;
-		say_plan(&p);
-		return 0;
-	}
+	if (o.change.dry_run)
+		return show_plan(d, to, err);
 	str_set(&was, deploy_installed(d)->current);
 	if (ask(d, to, err) < 0)
 		return -1;

@@ -6,6 +6,7 @@
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
+#include "deploy/cli/summary.h"
 #include "deploy/verbs/verbs.h"
 
 static struct {
@@ -21,6 +22,7 @@ const struct opt uninstall_opts[] = {
 	CLI_MANAGER(o.manager),
 	OPT_FLAG('f', "force", &o.force, "even if pods are running, which are then lost"),
 	CLI_CHANGE(o.change),
+	CLI_VERBOSE(o.talk),
 	CLI_TALK(o.talk),
 	OPT_END,
 };
@@ -44,6 +46,29 @@ static int check_unused(struct err *err)
 		err_set(err, E_STATE, "process %d (%s) uses %s", (int)l.rows.v[0].pid,
 			l.rows.v[0].process, l.rows.v[0].path);
 	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
+}
+
+static int show_plan(const struct deploy *d, const struct registration *reg, const struct plan *p,
+		     uint64_t bytes, struct err *err)
+{
+	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
+	AUTO(layout) struct layout was = LAYOUT_INIT;
+	struct summary s = {
+		.d = d,
+		.plan = p,
+		.prefix = o.place.prefix,
+		.told = &reg->told,
+		.frees = &bytes,
+		.pods = o.force ? "which are lost" : "which keep it from being uninstalled",
+	};
+
+	if (node_uses(&o.place, &uses, err) < 0 || node_layout(d, &was, err) < 0)
+		return -1;
+	s.was = was.id ? &was : NULL;
+	s.npods = use_pods(&uses, NULL);
+	s.pods = s.npods ? s.pods : NULL;
+	summary_say(&s);
+	return 0;
 }
 
 static int ask(const struct registration *reg, uint64_t bytes, struct err *err)
@@ -72,10 +97,8 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	    deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
 		return -1;
 	bytes = deploy_frees(d, &p);
-	if (o.change.dry_run) {
-		say_plan_to_free(&p, bytes);
-		return 0;
-	}
+	if (o.change.dry_run)
+		return show_plan(d, &reg, &p, bytes, err);
 	installed = deploy_installed(d)->current;
 	if ((!installed || !deploy_installed(d)->extra) && registration_check_left(&reg, err) < 0)
 		return -1;

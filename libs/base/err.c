@@ -131,17 +131,36 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
-int err_hint(struct err *e, const char *fmt, ...)
+__attribute__((format(printf, 2, 0))) static int hint(struct err *e, const char *fmt, va_list ap)
 {
 	char text[sizeof(e->msg)];
 	int saved = errno;
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	err_append(e, "; ", text);
+	errno = saved;
+	return -1;
+}
+
+int err_hint(struct err *e, const char *fmt, ...)
+{
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	(void)hint(e, fmt, ap);
 	va_end(ap);
-	err_append(e, "; ", text);
-	errno = saved;
+	return -1;
+}
+
+int err_hint_else(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (strstr(e->msg, "; "))
+		return -1;
+	va_start(ap, fmt);
+	(void)hint(e, fmt, ap);
+	va_end(ap);
 	return -1;
 }
 

@@ -90,6 +90,9 @@ int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 
 /* Appends "; TEXT" (what to do about it). Returns -1. */
 int err_hint(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same where less is known than at the place of the error: not if the message has a hint. */
+int err_hint_else(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* Makes the error usable again after it was dealt with. */
 void err_clear(struct err *e);
 

@@ -28,7 +28,7 @@ for n in 1 2 3; do
 	echo "a kernel for $n" >"$tree/share/kata/kernel"
 	echo "release = $n" >"$tree/etc/configuration.toml"
 	"$KATA_DEPLOY" release build --tree "$tree" --out "$RELEASES/$n" --components \
-		"$RELEASES/components.yaml" --version "$n.0.0" --serial 1 --created 1700000000 \
+		"$RELEASES/components.yaml" --version "$n.0.0" --serial "$n" --created 1700000000 \
 		--expires 2099-01-01T00:00:00Z --channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
 	"$KATA_DEPLOY" release sign --key "$RELEASES/key.key" "$RELEASES/$n" >/dev/null
 done

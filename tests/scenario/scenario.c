@@ -625,6 +625,29 @@ static int check_status(const struct node *n, const struct json *wanted, struct 
 					     n->status, status, buf_cstr(&n->all));
 }
 
+/* What a person can do something about says what: each error that a scenario ends with is looked at,
+ * whether it expects a text or not. Not of these: what was cancelled, what the system or a peer did,
+ * and documents that somebody else has to mend. */
+static int check_remedy(const struct node *n, struct err *err)
+{
+	static const enum err_code codes[] = { E_FAILED,      E_USAGE,   E_CONFIG, E_NOT_FOUND,
+					       E_EXISTS,      E_STATE,   E_LIMIT,  E_PERMISSION,
+					       E_UNSUPPORTED, E_TIMEOUT, E_TRUST };
+	AUTO(strv) char **lines = strv_split(buf_cstr(&n->all), "\n");
+
+	/* kata-manager adds a line to what kata-deploy said. */
+	strv_each(line, lines) {
+		if (str_starts(*line, "kata-") && strstr(*line, "; "))
+			return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		if (n->status == err_exit_status(codes[i]))
+			return err_set(err, E_STATE, "it does not say what to do: %.300s",
+				       buf_cstr(&n->all));
+	}
+	return 0;
+}
+
 static int stage(struct node *n, const struct json *j, struct err *err)
 {
 	const struct json *expect = json_get(j, "expect");
@@ -640,7 +663,8 @@ static int stage(struct node *n, const struct json *j, struct err *err)
 		return err_set(err, E_INVALID, "nothing to run");
 	if (json_get(j, "as") && !how.as)
 		return err_set(err, E_INVALID, "as: \"UID\"");
-	if (run_as(n, line, &how, err) < 0 || check_status(n, json_get(j, "status"), err) < 0)
+	if (run_as(n, line, &how, err) < 0 || check_status(n, json_get(j, "status"), err) < 0 ||
+	    check_remedy(n, err) < 0)
 		return err_wrap(err, "%s", line);
 	for (size_t i = 0; expect && i < json_count(expect); i++) {
 		if (check(n, json_at(expect, i), err) < 0)

@@ -134,7 +134,8 @@ int engine_check(const struct json *answer, struct err *err)
 	return err_set(err,
 		       status && json_kind(status) == JSON_IS_INT ? code_of((int)json_int(status))
 								  : E_FAILED,
-		       "%s", message ? message : "kata-deploy refused");
+		       "%s",
+		       message ? message : "kata-deploy refused; run it by itself to see why");
 }
 
 static void add(char ***words, const char *option, const char *value)
