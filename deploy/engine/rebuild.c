@@ -345,9 +345,9 @@ static int rebuild_record(struct rebuild *r, struct err *err)
 				r->d->prefix, r->d->prefix);
 	}
 	report(r, "state/install.json",
-	       "was rebuilt; lost are the registration with the container manager, which an "
-	       "install "
-	       "of the same release finds, where releases come from, and which directories outside "
+	       "was rebuilt; lost are the registration with the container manager, which the next "
+	       "install or uninstall finds, where releases come from, and which directories "
+	       "outside "
 	       "were made");
 	return save(r, &in, err);
 }
