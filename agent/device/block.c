@@ -5,12 +5,14 @@
 
 #include "agent/device/pci.h"
 #include "agent/device/uevent.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,11 +36,16 @@ struct search {
 	char *node;                 /* "/dev/vda": the node to find, or the node found */
 };
 
+/* devtmpfs makes the node when the disk is announced; it can be opened a moment after that. */
 static bool is_block(const char *node)
 {
+	AUTO(fd) int fd = -1;
 	struct stat st;
 
-	return stat(node, &st) == 0 && S_ISBLK(st.st_mode);
+	if (stat(node, &st) < 0 || !S_ISBLK(st.st_mode))
+		return false;
+	fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return fd >= 0 || errno != ENXIO;
 }
 
 static int found_block(struct search *s, const char *folder)
@@ -50,7 +57,7 @@ static int found_block(struct search *s, const char *folder)
 		return 0;
 	free(s->node);
 	s->node = path_join("/dev", path_basename(disk));
-	return is_block(s->node); /* devtmpfs makes the node a moment later */
+	return is_block(s->node);
 }
 
 static int probe_pci_block(void *arg, struct err *err)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Parts of the agent that need no agent: settings, PCI paths, device events, copied volumes. */
 
+#include "agent/device/block.h"
 #include "agent/device/pci.h"
 #include "agent/device/uevent.h"
 #include "agent/settings.h"
@@ -17,6 +18,7 @@
 #include "base/str.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -25,6 +27,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static char dir[64];
@@ -241,6 +244,29 @@ START_TEST(waiting_ends)
 		      err.msg);
 	ck_assert_int_eq(n, 3);
 	ck_assert_int_eq(uevent_wait(never_probe, NULL, deadline_in(150), "it", &err), -1);
+	ck_assert_int_eq(err.code, E_TIMEOUT);
+}
+END_TEST
+
+/* The kernel makes the node of a disk a moment before the disk can be opened. */
+START_TEST(a_node_without_a_disk_is_no_disk_yet)
+{
+	struct err err = ERR_INIT;
+	char *node;
+
+	/* A number of the experimental range, which no driver has. */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", "/dev", "tmpfs", 0, NULL) < 0 ||
+	    mknod("/dev/early", S_IFBLK | 0600, makedev(251, 1048575)) < 0) {
+		printf("skipped: no mounts and nodes of our own here\n");
+		return;
+	}
+	if (open("/dev/early", O_RDONLY | O_CLOEXEC) >= 0 || errno != ENXIO) {
+		printf("skipped: nodes may not be opened here\n");
+		return;
+	}
+	node = device_block("mmioblk", "/dev/early", deadline_in(150), &err);
+	ck_assert_ptr_null(node);
 	ck_assert_int_eq(err.code, E_TIMEOUT);
 }
 END_TEST
@@ -494,6 +520,7 @@ int main(void)
 	tcase_add_test(tc, pci_paths_lead_through_bridges);
 	tcase_add_test(tc, events_are_taken_apart);
 	tcase_add_test(tc, waiting_ends);
+	tcase_add_test(tc, a_node_without_a_disk_is_no_disk_yet);
 	tcase_add_test(tc, a_volume_follows_its_source);
 	tcase_add_test(tc, what_is_gone_is_removed_nowhere_else);
 	tcase_add_test(tc, big_volumes_are_not_copied);
