@@ -47,31 +47,50 @@ static const struct deploy_step_ops **step_kinds(void)
 	return kinds;
 }
 
-int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
-	      struct err *err)
+/* prefix: heap, to which out refers. */
+static int find_place(struct cli_place *place, enum deploy_access access, char **prefix,
+		      struct deploy_options *out, struct err *err)
 {
 	if (place_settle(place, err) < 0)
 		return -1;
-	AUTO(str)
-	char *prefix = place->root ? path_from_root(place->root, place->prefix, err)
-				   : xstrdup(place->prefix);
-	if (!prefix)
+	*prefix = place->root ? path_from_root(place->root, place->prefix, err)
+			      : xstrdup(place->prefix);
+	if (!*prefix)
 		return -1;
-	struct deploy_options o = {
-		.prefix = prefix,
+	*out = (struct deploy_options){
+		.prefix = *prefix,
 		.root = place->root,
 		.lock = lock_path(place),
 		.now = place_now(place),
 		.kinds = step_kinds(),
 	};
-
 	if (access == DEPLOY_CHANGE && !place->root && geteuid() != 0) {
-		err_set(err, E_PERMISSION, "only root may change %s", prefix);
+		err_set(err, E_PERMISSION, "only root may change %s", *prefix);
 		return err_hint(err, "use sudo, or --root DIR to work on another tree");
 	}
-	if (access == DEPLOY_CHANGE && make_lock_directory(o.lock, err) < 0)
+	if (access == DEPLOY_CHANGE && make_lock_directory(out->lock, err) < 0)
 		return -1;
-	return deploy_open(&o, access, out, err);
+	return 0;
+}
+
+int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
+	      struct err *err)
+{
+	AUTO(str) char *prefix = NULL;
+	struct deploy_options o;
+
+	return find_place(place, access, &prefix, &o, err) < 0 ? -1
+							       : deploy_open(&o, access, out, err);
+}
+
+int node_recover(struct cli_place *place, deploy_found *found, void *arg, struct err *err)
+{
+	AUTO(str) char *prefix = NULL;
+	struct deploy_options o;
+
+	return find_place(place, DEPLOY_CHANGE, &prefix, &o, err) < 0
+		       ? -1
+		       : deploy_recover(&o, found, arg, err);
 }
 
 int node_need_installed(const struct deploy *d, const struct cli_place *place, struct err *err)

@@ -111,16 +111,33 @@ static struct json *make_memory(const struct offer *o, char *const *from)
 	return j;
 }
 
+/* An image gets no cache of its own, and nothing outside of it is touched: what is below --root is
+ * gone when all was fetched. */
+#define ROOT_CACHE "/.kata-deploy-cache"
+
+static char *cache_path(const struct offer *o, struct err *err)
+{
+	const struct cli_source *c = &o->wanted->source;
+
+	if (!c->cache && o->place->root && c->keep_cache) {
+		err_set(err, E_USAGE, "--keep-cache with --root needs a place outside of that");
+		err_hint(err, "use --cache DIR");
+		return NULL;
+	}
+	return place_path(o->place, c->cache, o->place->root ? ROOT_CACHE : SOURCE_CACHE, err);
+}
+
 static int open_source(const struct deploy *d, struct offer *o, char ***from, struct err *err)
 {
 	const struct cli_source *c = &o->wanted->source;
+	AUTO(str) char *cache = cache_path(o, err);
 	struct source_options s = {
 		.http = { .cacert = c->cacert, .proxy = c->proxy, .connections = CONNECTIONS },
-		.cache = c->cache ? c->cache : SOURCE_CACHE,
+		.cache = cache,
 		.keep_cache = c->keep_cache
 	};
 
-	if (sources(d, c->releases, from, err) < 0 ||
+	if (!cache || sources(d, c->releases, from, err) < 0 ||
 	    parse_rate(c->limit_rate, &s.http.rate, err) < 0)
 		return -1;
 	s.releases = *from;
@@ -307,11 +324,13 @@ static int recall_components(const struct deploy *d, struct cli_parts *parts, st
 int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 {
 	const struct cli_trust *c = &o->wanted->trust;
+	AUTO(str)
+	char *directory = place_path(o->place, c->directory, TRUST_DIRECTORY, err);
 	char pin[65] = "";
 	struct cli_parts *parts = &o->wanted->parts;
 	struct trust_options t = { .keys = c->keys,
 				   .threshold = c->threshold,
-				   .directory = c->directory ? c->directory : TRUST_DIRECTORY,
+				   .directory = directory,
 				   .pin = c->pin ? pin : NULL,
 				   .allow_downgrade = c->allow_downgrade,
 				   .allow_expired = c->allow_expired,
@@ -320,7 +339,7 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 	split_lists(&parts->components);
 	split_lists(&parts->without);
 	progress_phase("release");
-	if (parse_pin(c->pin, pin, err) < 0 || recall_components(d, parts, err) < 0 ||
+	if (!directory || parse_pin(c->pin, pin, err) < 0 || recall_components(d, parts, err) < 0 ||
 	    open_source(d, o, &from, err) < 0 || choose_mirror(d, &t, o, err) < 0 ||
 	    check_twin(d, o, err) < 0 || suits(o, err) < 0 ||
 	    release_select(&o->release, parts->components, parts->without, &o->layout, err) < 0)

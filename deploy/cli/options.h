@@ -42,6 +42,10 @@ struct cli_place {
 
 /* Sets the default prefix, makes root absolute, and NULL if it is /. Idempotent. E_USAGE. */
 MUST_CHECK int place_settle(struct cli_place *p, struct err *err);
+/* A path that was given as such, else the standard one, below root as the system there sees it;
+ * heap. NULL: root has a dangling link on the way. */
+char *place_path(const struct cli_place *p, const char *given, const char *standard,
+		 struct err *err);
 /* The current time in seconds since 1970, for records and for trust. With --root, SOURCE_DATE_EPOCH
  * if that is set, so that image builds are reproducible. */
 uint64_t place_now(const struct cli_place *p);
@@ -52,13 +56,14 @@ struct cli_source {
 	const char *cacert, *proxy, *cache, *limit_rate;
 	bool keep_cache;
 };
-#define CLI_SOURCE(g)                                                                             \
-	OPT_STRV('r', "release", "URL|DIR|FILE", &(g).releases,                                   \
-		 "release, - for a tar on stdin; repeated: mirrors"),                             \
-		OPT_STR(0, "cacert", "FILE", &(g).cacert, "certificate authorities for https"),   \
-		OPT_STR(0, "proxy", "URL", &(g).proxy, "default: from the environment"),          \
-		OPT_STR(0, "limit-rate", "BYTES", &(g).limit_rate, "bytes per second; K, M, G"),  \
-		OPT_STR(0, "cache", "DIR", &(g).cache, "download cache; default: " SOURCE_CACHE), \
+#define CLI_SOURCE(g)                                                                            \
+	OPT_STRV('r', "release", "URL|DIR|FILE", &(g).releases,                                  \
+		 "release, - for a tar on stdin; repeated: mirrors"),                            \
+		OPT_STR(0, "cacert", "FILE", &(g).cacert, "certificate authorities for https"),  \
+		OPT_STR(0, "proxy", "URL", &(g).proxy, "default: from the environment"),         \
+		OPT_STR(0, "limit-rate", "BYTES", &(g).limit_rate, "bytes per second; K, M, G"), \
+		OPT_STR(0, "cache", "DIR", &(g).cache,                                           \
+			"download cache; default: " SOURCE_CACHE ", or in --root"),              \
 		OPT_FLAG(0, "keep-cache", &(g).keep_cache, "keep complete downloads in the cache")
 
 /* Which components of it. */

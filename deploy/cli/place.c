@@ -44,6 +44,14 @@ int place_settle(struct cli_place *p, struct err *err)
 	return 0;
 }
 
+char *place_path(const struct cli_place *p, const char *given, const char *standard,
+		 struct err *err)
+{
+	if (given || !p->root)
+		return xstrdup(given ? given : standard);
+	return path_from_root(p->root, standard, err);
+}
+
 uint64_t place_now(const struct cli_place *p)
 {
 	const char *epoch = p->root ? getenv("SOURCE_DATE_EPOCH") : NULL;

@@ -2,6 +2,7 @@
 /* Output of the verbs. */
 
 #include "deploy/cli/say.h"
+#include "base/interrupt.h"
 #include "base/str.h"
 #include "deploy/cli/progress.h"
 #include "json/json.h"
@@ -16,6 +17,7 @@ static bool answered;
 int say_begin(const struct cli_talk *talk, struct err *err)
 {
 	how = talk;
+	interrupt_catch("kata-deploy", "what was begun is being undone or finished");
 	return progress_open(talk->progress_fd, err);
 }
 
@@ -78,6 +80,16 @@ void say_freed(const char *verb, bool changed, const char *sentence, unsigned lo
 		say("nothing to do");
 	if (how->json)
 		say_json(j);
+}
+
+void say_finding(void *list, const char *path, const char *what)
+{
+	struct json *j = json_make_object();
+
+	say("%s: %s", path, what);
+	json_put(j, "path", json_make_string(path));
+	json_put(j, "what", json_make_string(what));
+	json_add(list, j);
 }
 
 const char *say_bytes(unsigned long long bytes)

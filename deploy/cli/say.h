@@ -30,5 +30,7 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void say_done(const char *verb, bool changed, const char *sentence);
 /* The same with the bytes that were freed: member "freed", and in the sentence. */
 void say_freed(const char *verb, bool changed, const char *sentence, unsigned long long bytes);
+/* Prints "PATH: WHAT" as say(), and adds it to a JSON array; a deploy_found. */
+void say_finding(void *list, const char *path, const char *what);
 /* "12.3 MiB", in one of four static buffers that are used in turn. */
 const char *say_bytes(unsigned long long bytes);

@@ -13,6 +13,7 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -169,13 +170,6 @@ static struct deadline ask_deadline(struct deadline whole)
 	return deadline_min(whole, deadline_in(CRI_ASK_MS));
 }
 
-static void pause_ms(long ms)
-{
-	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-	(void)nanosleep(&t, NULL);
-}
-
 /* Its output goes to a file, not a pipe: a daemon started by it may keep it open. */
 static int run(char *const *command, struct deadline deadline, struct err *err)
 {
@@ -248,7 +242,8 @@ static int wait_answer(const struct restart *r, const struct peer *before, struc
 			return err_wrap(err, "%s did not come back in %u s", r->back->name,
 					r->seconds);
 		}
-		pause_ms(POLL_MS);
+		if (interrupt_sleep(POLL_MS, err) < 0)
+			return err_wrap(err, "wait for %s", r->back->name);
 	}
 }
 
@@ -416,7 +411,8 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 			*err = why;
 			return -1;
 		}
-		pause_ms(POLL_MS);
+		if (interrupt_sleep(POLL_MS, err) < 0)
+			return err_wrap(err, "wait for %s", r.back->name);
 	}
 }
 

@@ -4,6 +4,7 @@
  * name refers to the damaged or to the repaired file, and running it again gives the same result.
  */
 
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -72,7 +73,11 @@ static int audit_object(struct audit *a, const struct entry *e, struct err *err)
 {
 	AUTO(str) char *object = store_object(e);
 	struct err why = ERR_INIT; /* unreadable means damaged: fs-verity fails reads */
-	int has = a->depth == DEPLOY_HASH ? store_has(a->d->root, e, &why) : glance(a, e, object);
+	int has;
+
+	if (interrupt_check(err) < 0)
+		return -1;
+	has = a->depth == DEPLOY_HASH ? store_has(a->d->root, e, &why) : glance(a, e, object);
 
 	if (has == 1)
 		return 0;

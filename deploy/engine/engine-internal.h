@@ -37,6 +37,12 @@ MUST_CHECK int home_mark(const struct deploy *d, bool prefix, bool state, mode_t
 MUST_CHECK int home_settle(struct deploy *d, struct err *err);
 /* Removes everything in state/ except the journal. */
 MUST_CHECK int home_empty_state(const struct deploy *d, struct err *err);
+/* There are releases and no record of them. */
+bool home_is_lost(const struct deploy *d);
+/* Lists a directory of the prefix, sorted; empty if there is no such directory. */
+MUST_CHECK int home_list(const struct deploy *d, const char *path, char ***names, struct err *err);
+/* "run kata-deploy recover": what rebuild.c can mend. Returns -1. */
+int hint_recover(struct err *err);
 bool home_has(const struct deploy *d, const char *path);
 
 /* file.c: files and directories by path, below the prefix or absolute */
@@ -78,6 +84,16 @@ action_fn file_keep, file_apply, file_undo, file_drop, dir_apply, dir_undo;
 action_fn adopt_apply, tree_apply, tree_remove, sync_apply, link_apply, link_undo;
 action_fn unlink_apply, unlink_undo;
 action_fn step_keep, step_apply, step_undo, home_drop;
+
+/* open.c */
+/* state/generations/ID.json. E_NOT_FOUND, E_INVALID. */
+MUST_CHECK int layout_load(const struct deploy *d, const char *id, struct layout *out,
+			   struct err *err);
+/* Undoes or finishes an interrupted change. */
+MUST_CHECK int recover_journal(struct deploy *d, struct err *err);
+
+/* rebuild.c: what deploy_recover does with an open prefix. */
+MUST_CHECK int rebuild_state(struct deploy *d, deploy_found *found, void *arg, struct err *err);
 
 /* reserve.c */
 /* Bytes that it takes for what is installed. */

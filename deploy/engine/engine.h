@@ -105,8 +105,14 @@ MUST_CHECK int deploy_open(const struct deploy_options *o, enum deploy_access ac
 void deploy_close(struct deploy *d);
 DEFINE_AUTO(deploy, struct deploy *, NULL, deploy_close)
 
-/* Opens for a change, which recovers, and closes. */
-MUST_CHECK int deploy_recover(const struct deploy_options *o, struct err *err);
+/* Recovers as every change does, and rebuilds what is lost or damaged in state/ from the store and
+ * the generations. Calls found (may be NULL) for each thing that was, with what is lost for good;
+ * returns their number. Damaged files go to state/damaged/. E_STATE: nothing can be rebuilt. */
+typedef void deploy_found(void *arg, const char *path, const char *what);
+MUST_CHECK int deploy_recover(const struct deploy_options *o, deploy_found *found, void *arg,
+			      struct err *err);
+/* Moves state/NAME to state/damaged/. */
+MUST_CHECK int deploy_set_aside(struct deploy *d, const char *name, struct err *err);
 /* True if a change was interrupted and not recovered yet (DEPLOY_LOOK). */
 bool deploy_is_interrupted(const struct deploy *d);
 
@@ -155,7 +161,6 @@ MUST_CHECK int deploy_gc(struct deploy *d, char *const *in_use, struct err *err)
 /* Compares the files with what was laid down: names and sizes, or (DEPLOY_HASH) every byte. Calls
  * found for each difference; returns their number. */
 enum deploy_depth { DEPLOY_GLANCE, DEPLOY_HASH };
-typedef void deploy_found(void *arg, const char *path, const char *what);
 MUST_CHECK int deploy_verify(const struct deploy *d, enum deploy_depth depth, deploy_found *found,
 			     void *arg, struct err *err);
 /* Repairs what verify finds. Lost contents are taken from staging/STAGE/ (NULL: none there), under

@@ -24,26 +24,6 @@ static int text_order(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Lists a directory of the prefix, sorted; empty if there is no such directory. */
-static int list(const struct deploy *d, const char *path, char ***names, struct err *err)
-{
-	struct err why = ERR_INIT;
-	int fd = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, &why);
-	AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir && fd < 0 && why.sys == ENOENT)
-		return 0;
-	if (!dir)
-		return err_set(err, E_IO, "list %s: %s", path, why.msg);
-	for (struct dirent *e; (e = readdir(dir));) {
-		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
-			strv_push(names, e->d_name);
-	}
-	if (*names)
-		qsort(*names, strv_len(*names), sizeof(**names), text_order);
-	return 0;
-}
-
 /* The objects that the generations of installed refer to, sorted. */
 struct wanted {
 	VEC(char *) v;
@@ -85,13 +65,13 @@ static int drop_objects(const struct deploy *d, const struct wanted *w, struct p
 {
 	AUTO(strv) char **dirs = NULL;
 
-	if (list(d, "store/sha256", &dirs, err) < 0)
+	if (home_list(d, "store/sha256", &dirs, err) < 0)
 		return -1;
 	strv_each(dir, dirs) {
 		AUTO(str) char *path = str_fmt("store/sha256/%s", *dir);
 		AUTO(strv) char **names = NULL;
 
-		if (list(d, path, &names, err) < 0)
+		if (home_list(d, path, &names, err) < 0)
 			return -1;
 		strv_each(name, names) {
 			AUTO(str) char *object = str_fmt("%s/%s", path, *name);
@@ -108,8 +88,8 @@ static int drop_generations(const struct deploy *d, const struct installed *next
 {
 	AUTO(strv) char **trees = NULL, **layouts = NULL;
 
-	if (list(d, "generations", &trees, err) < 0 ||
-	    list(d, "state/generations", &layouts, err) < 0)
+	if (home_list(d, "generations", &trees, err) < 0 ||
+	    home_list(d, "state/generations", &layouts, err) < 0)
 		return -1;
 	strv_each(id, trees) {
 		AUTO(str) char *path = str_fmt("generations/%s", *id);

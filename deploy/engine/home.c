@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,11 +38,46 @@ int home_open(struct deploy *d, struct err *err)
 	return err->code ? -1 : 0;
 }
 
+int hint_recover(struct err *err)
+{
+	return err_hint(err, "run kata-deploy recover");
+}
+
 bool home_has(const struct deploy *d, const char *path)
 {
 	struct stat st;
 
 	return d->root >= 0 && fstatat(d->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int text_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int home_list(const struct deploy *d, const char *path, char ***names, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int fd = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, &why);
+	AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd < 0 && why.sys == ENOENT)
+		return 0;
+	if (!dir)
+		return err_set(err, E_IO, "list %s: %s", path, why.msg);
+	for (struct dirent *e; (e = readdir(dir));) {
+		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
+			strv_push(names, e->d_name);
+	}
+	if (*names)
+		qsort(*names, strv_len(*names), sizeof(**names), text_order);
+	return 0;
+}
+
+bool home_is_lost(const struct deploy *d)
+{
+	return (home_has(d, "generations") || home_has(d, "store")) &&
+	       !home_has(d, "state/journal") && !home_has(d, "state/install.json");
 }
 
 int home_load(struct deploy *d, struct err *err)
@@ -57,8 +93,7 @@ int home_load(struct deploy *d, struct err *err)
 		return 0;
 	err_wrap(err, "%s/state", d->prefix);
 	if (err->code == E_INVALID)
-		err_hint(err, "restore it from a backup, or move %s away and install again",
-			 d->prefix);
+		hint_recover(err);
 	return -1;
 }
 

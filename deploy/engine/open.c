@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -77,11 +78,11 @@ static int take_lock(const char *path, struct err *err)
 	return STEAL(fd, -1);
 }
 
-static int recover(struct deploy *d, struct err *err)
+int recover_journal(struct deploy *d, struct err *err)
 {
 	AUTO(plan) struct plan p = PLAN_INIT;
 	enum journal_word word;
-	int there = d->state < 0 ? 0 : journal_load(d->state, &p, &word, err);
+	int there = d->state < 0 ? 0 : journal_load(d->state, &p, &word, err), rc;
 
 	if (there < 0)
 		return -1;
@@ -91,14 +92,18 @@ static int recover(struct deploy *d, struct err *err)
 			return -1;
 		log_warn("finishing an interrupted change", LOG_S("verb", p.verb),
 			 LOG_S("way", word == JOURNAL_COMMIT ? "forward" : "back"));
-		if ((word == JOURNAL_COMMIT ? run_finish(d, &p, err) : run_undo(d, &p, err)) < 0)
+		/* A signal waits until it is done. */
+		interrupt_shield(true);
+		rc = word == JOURNAL_COMMIT ? run_finish(d, &p, err) : run_undo(d, &p, err);
+		interrupt_shield(false);
+		if (rc < 0)
 			return err_wrap(err, "recover from an interrupted %s", p.verb);
 	}
 	return home_settle(d, err);
 }
 
-int deploy_open(const struct deploy_options *o, enum deploy_access access, struct deploy **out,
-		struct err *err)
+static int begin(const struct deploy_options *o, enum deploy_access access, struct deploy **out,
+		 struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NEW(struct deploy);
 
@@ -114,20 +119,52 @@ int deploy_open(const struct deploy_options *o, enum deploy_access access, struc
 			"prefix '%s' is not an absolute path below /; give one such as /opt/kata",
 			o->prefix);
 	if (access == DEPLOY_CHANGE) {
-		/* What begins must be able to end, and to be undone. */
-		if (fd_check_room(FDS_NEEDED, err) < 0)
-			return -1;
 		d->lock = take_lock(o->lock, err);
 		if (d->lock < 0)
 			return -1;
 	}
-	if (home_open(d, err) < 0 || (access == DEPLOY_CHANGE && recover(d, err) < 0) ||
-	    home_load(d, err) < 0)
+	if (home_open(d, err) < 0)
 		return -1;
+	*out = STEAL(d, NULL);
+	return 0;
+}
+
+int deploy_open(const struct deploy_options *o, enum deploy_access access, struct deploy **out,
+		struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+
+	if (begin(o, access, &d, err) < 0)
+		return -1;
+	if (access == DEPLOY_CHANGE && recover_journal(d, err) < 0)
+		return err->code == E_INVALID ? hint_recover(err) : -1;
+	if (home_load(d, err) < 0)
+		return -1;
+	if (home_is_lost(d)) {
+		err_set(err, E_STATE, "%s has releases, but state/install.json is lost", d->prefix);
+		return hint_recover(err);
+	}
 	/* Set last: if the recovery failed, deploy_close() must not remove anything. */
 	d->access = access;
 	*out = STEAL(d, NULL);
 	return 0;
+}
+
+int deploy_recover(const struct deploy_options *o, deploy_found *found, void *arg, struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	int n;
+
+	if (begin(o, DEPLOY_CHANGE, &d, err) < 0)
+		return -1;
+	/* What it makes is not undone. */
+	d->access = DEPLOY_CHANGE;
+	n = rebuild_state(d, found, arg, err);
+	if (n < 0 || home_load(d, err) < 0) {
+		d->access = DEPLOY_LOOK;
+		return -1;
+	}
+	return n;
 }
 
 void deploy_close(struct deploy *d)
@@ -153,13 +190,6 @@ void deploy_close(struct deploy *d)
 	free(d);
 }
 
-int deploy_recover(const struct deploy_options *o, struct err *err)
-{
-	AUTO(deploy) struct deploy *d = NULL;
-
-	return deploy_open(o, DEPLOY_CHANGE, &d, err);
-}
-
 bool deploy_is_interrupted(const struct deploy *d)
 {
 	return home_has(d, "state/journal");
@@ -180,19 +210,28 @@ int deploy_state(const struct deploy *d)
 	return d->state;
 }
 
-int deploy_layout(const struct deploy *d, const char *id, struct layout *out, struct err *err)
+int layout_load(const struct deploy *d, const char *id, struct layout *out, struct err *err)
 {
 	AUTO(str) char *path = str_fmt("generations/%s.json", id);
 	AUTO(buf) struct buf text = BUF_INIT(STATE_MAX);
-
-	if (!installed_find(&d->in, id))
-		return err_set(err, E_NOT_FOUND,
-			       "there is no generation %s; kata-deploy status lists them", id);
 	AUTO(fd) int fd = path_open(d->state, path, PATH_NO_LINKS, O_RDONLY, 0, err);
+
 	if (fd < 0 || file_read_fd(fd, path, STATE_MAX, &text, err) < 0 ||
 	    layout_parse(out, buf_cstr(&text), text.len, path, err) < 0)
 		return -1;
 	return str_eq(out->id, id) ? 0 : err_set(err, E_INVALID, "%s is that of %s", path, out->id);
+}
+
+int deploy_layout(const struct deploy *d, const char *id, struct layout *out, struct err *err)
+{
+	if (!installed_find(&d->in, id))
+		return err_set(err, E_NOT_FOUND,
+			       "there is no generation %s; kata-deploy status lists them", id);
+	if (layout_load(d, id, out, err) == 0)
+		return 0;
+	if (err->code == E_NOT_FOUND)
+		err->code = E_STATE;
+	return err->code == E_STATE || err->code == E_INVALID ? hint_recover(err) : -1;
 }
 
 int deploy_stage(struct deploy *d, const char *name, struct err *err)

@@ -11,6 +11,7 @@
  */
 
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "deploy/engine/engine-internal.h"
@@ -43,7 +44,9 @@ static int keep(const struct deploy *d, struct plan *p, struct err *err)
 static int apply(const struct deploy *d, const struct plan *p, bool after, struct err *err)
 {
 	vec_each(struct plan_action, a, &p->actions) {
-		if (plan_is_after_commit(a->kind) == after && kinds[a->kind].apply(d, a, err) < 0)
+		if (plan_is_after_commit(a->kind) != after)
+			continue;
+		if ((!after && interrupt_check(err) < 0) || kinds[a->kind].apply(d, a, err) < 0)
 			return err_wrap(err, "%s %s", plan_kind_name(a->kind),
 					a->path ? a->path : "");
 	}
@@ -117,15 +120,24 @@ static int take_back(struct deploy *d, struct err *err)
 	return -1;
 }
 
+/* A signal that cancelled it, or ended a program that it had started, does not cancel the undo. */
 static int back_out(struct deploy *d, const struct plan *p, struct err *err)
 {
 	struct err why = ERR_INIT;
+	int rc;
 
-	if (run_undo(d, p, &why) < 0)
+	interrupt_shield(true);
+	rc = run_undo(d, p, &why);
+	interrupt_shield(false);
+	if (rc < 0)
 		return err_hint(
 			err,
 			"undoing it failed too (%s), the journal was kept; run kata-deploy recover",
 			why.msg);
+	if (interrupt_signal()) {
+		err->code = E_CANCELLED;
+		err_hint(err, "interrupted by %s: undone", interrupt_name());
+	}
 	return -1;
 }
 
@@ -138,9 +150,11 @@ int run_plan(struct deploy *d, struct plan *p, struct err *err)
 	/* Kept if set: an uninstall decides itself which directories it removes. */
 	p->made_prefix |= d->made_prefix;
 	p->made_state |= d->made_state;
-	if (plan_check(d, p, err) < 0 || reserve_release(d, err) < 0 || keep(d, p, err) < 0)
+	if (interrupt_check(err) < 0 || plan_check(d, p, err) < 0 || reserve_release(d, err) < 0 ||
+	    keep(d, p, err) < 0)
 		return -1;
-	if (journal_begin(d->state, p, err) < 0 || apply_all(d, p, err) < 0)
+	if (journal_begin(d->state, p, err) < 0 || apply_all(d, p, err) < 0 ||
+	    interrupt_check(err) < 0)
 		return back_out(d, p, err);
 	if (journal_say(d->state, JOURNAL_COMMIT, err) < 0)
 		return take_back(d, err) < 0 ? -1 : back_out(d, p, err);

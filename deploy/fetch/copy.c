@@ -39,7 +39,8 @@ struct item {
 	char *path;
 	const char *sha256;
 	uint64_t size; /* UINT64_MAX: a document, up to SIDE_DOCUMENT_MAX */
-	int fd;        /* of its .part file; -1: the file is complete */
+	int fd;        /* of its .part file while that is fetched; else -1 */
+	bool unnamed;  /* that is complete and synced, and has to be given its name */
 };
 
 /* A signed document with its signatures, or one of these. */
@@ -76,7 +77,7 @@ DEFINE_AUTO_STRUCT(copy, struct copy, copy_release)
 
 static void add(struct copy *c, char *path, const char *sha256, uint64_t size)
 {
-	struct item i = { path, sha256, size, -1 };
+	struct item i = { path, sha256, size, -1, false };
 
 	vec_push(&c->items, i);
 	c->total += size == UINT64_MAX ? 0 : size;
@@ -193,10 +194,18 @@ static int name_item(const struct copy *c, struct item *i, struct err *err)
 {
 	AUTO(str) char *part = str_fmt("%s" PART, i->path);
 
-	if (fsync(i->fd) < 0 || renameat(c->to, part, c->to, i->path) < 0)
-		return err_sys(err, "finish %s", i->path);
+	i->unnamed = false;
+	return renameat(c->to, part, c->to, i->path) < 0 ? err_sys(err, "name %s", i->path) : 0;
+}
+
+/* Its bytes were verified. A document waits for its name until the older release.yaml is gone. */
+static int finish_item(const struct copy *c, struct item *i, struct err *err)
+{
+	if (fsync(i->fd) < 0)
+		return err_sys(err, "sync %s", i->path);
 	fd_close(&i->fd);
-	return 0;
+	i->unnamed = true;
+	return i->size == UINT64_MAX ? 0 : name_item(c, i, err);
 }
 
 static void tell(struct copy *c, uint64_t done)
@@ -258,10 +267,13 @@ static int download_items(struct copy *c, struct item *from, size_t n, struct er
 	if (d.n && download_run(&d, err) < 0)
 		return -1;
 	for (struct item *i = from; i < from + n; i++) {
-		if (i->fd >= 0 && verify(i->fd, i, err) < 0)
+		if (i->fd < 0)
+			continue;
+		if (verify(i->fd, i, err) < 0)
 			return err_wrap(err, "%s", c->s->name);
-		if (i->fd >= 0 && i->size != UINT64_MAX)
-			c->done += i->size;
+		if (finish_item(c, i, err) < 0)
+			return -1;
+		c->done += i->size == UINT64_MAX ? 0 : i->size;
 	}
 	return 0;
 }
@@ -273,14 +285,15 @@ static int fetch_items(struct copy *c, struct item *from, size_t n, struct err *
 			return -1;
 		if (i->fd < 0 && i->size != UINT64_MAX)
 			c->done += i->size;
-		if (i->fd >= 0 && !source_is_remote(c->s) && copy_item(c, i, err) < 0)
+		if (i->fd >= 0 && !source_is_remote(c->s) &&
+		    (copy_item(c, i, err) < 0 || finish_item(c, i, err) < 0))
 			return -1;
 	}
 	return source_is_remote(c->s) ? download_items(c, from, n, err) : 0;
 }
 
-/* In batches, since each item has an fd. Documents keep theirs, and are at most two. */
-enum { BATCH = 64 };
+/* In batches, since each item has an fd while it is downloaded. */
+enum { BATCH = 16 };
 
 static int fetch_all(struct copy *c, struct err *err)
 {
@@ -296,10 +309,6 @@ static int fetch_all(struct copy *c, struct err *err)
 
 		if (fetch_items(c, from, n, err) < 0)
 			return -1;
-		for (struct item *i = from; i < from + n; i++) {
-			if (i->fd >= 0 && i->size != UINT64_MAX && name_item(c, i, err) < 0)
-				return -1;
-		}
 	}
 	return 0;
 }
@@ -360,7 +369,7 @@ static int replace_documents(struct copy *c, struct err *err)
 	if (open_window(c, err) < 0)
 		return -1;
 	vec_each(struct item, i, &c->items) {
-		if (i->fd >= 0 && name_item(c, i, err) < 0)
+		if (i->unnamed && name_item(c, i, err) < 0)
 			return -1;
 	}
 	if (remove_others(c, "", err) < 0)
@@ -386,6 +395,21 @@ static int drop_older_files(const struct copy *c, struct err *err)
 	return 0;
 }
 
+/* After a failure: what has not begun leaves nothing behind; what has is gone on with next time. */
+static int tidy(const struct copy *c)
+{
+	vec_each(struct item, i, &c->items) {
+		AUTO(str) char *part = str_fmt("%s" PART, i->path);
+		struct stat st;
+
+		if (fstatat(c->to, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0)
+			(void)unlinkat(c->to, part, 0);
+	}
+	(void)unlinkat(c->to, "blobs", AT_REMOVEDIR); /* fails unless it is empty */
+	(void)unlinkat(c->to, "patches", AT_REMOVEDIR);
+	return -1;
+}
+
 int source_copy(struct source *s, const struct release *r, char *const *components, int to,
 		const struct source_progress *progress, struct err *err)
 {
@@ -397,6 +421,6 @@ int source_copy(struct source *s, const struct release *r, char *const *componen
 	list_items(&c, r, components);
 	return list_documents(&c, err) < 0 || fetch_all(&c, err) < 0 ||
 			       replace_documents(&c, err) < 0 || drop_older_files(&c, err) < 0
-		       ? -1
+		       ? tidy(&c)
 		       : 0;
 }

@@ -92,7 +92,7 @@ static int read_document(struct source *s, const char *name, size_t limit, struc
 
 /* A document is fetched together with its first two signatures: usually there are no more, and it
  * saves connections. */
-enum { TOGETHER = 3, PATIENCE_MS = 700 };
+enum { TOGETHER = 3 };
 
 struct pages {
 	char *names[TOGETHER];
@@ -161,7 +161,7 @@ struct question {
 /*
  * The mirrors are asked in their order, each as soon as all before it have failed or not answered
  * for a while. The first that answers is the one whose documents are used; those before it are set
- * aside. So one that is dead costs PATIENCE_MS, once.
+ * aside. So one that is dead costs patience_ms, once.
  */
 struct race {
 	struct source *s;
@@ -214,7 +214,7 @@ static int start_next(struct race *r, struct err *err)
 	q->site = r->started ? sites_next(&r->s->sites, r->all[r->started - 1].site + 1)
 			     : sites_next(&r->s->sites, 0);
 	r->started++;
-	r->patience = deadline_in(PATIENCE_MS);
+	r->patience = deadline_in(r->s->patience_ms);
 	q->pages = (struct pages)PAGES_INIT;
 	if (fill_pages(r, &q->pages, err) < 0)
 		return -1;
@@ -319,16 +319,11 @@ static int fetch_document(struct source *s, const char *name, size_t limit, stru
 			  .all = xcalloc(n, sizeof(*r.all)),
 			  .children = xcalloc(n, sizeof(struct confined *)),
 			  .n = n };
-	sigset_t before;
-	int rc;
 
 	/* If it fails now, there are others to begin again with. */
 	if (s->settled && sites_usable(&s->sites) > 1)
 		r.http.tries = 1;
-	confine_hold_signals(&before);
-	rc = run_race(&r, &winner, err);
-	confine_release_signals(&before);
-	if (rc < 0)
+	if (run_race(&r, &winner, err) < 0)
 		return -1;
 	set_aside(&r, winner);
 	s->settled = true;
@@ -357,18 +352,18 @@ static const struct document *get(struct source *s, const char *name, size_t lim
 
 static int absent(const struct source *s, const char *name, struct err *err)
 {
-	if (source_is_remote(s))
-		return err_set(err, E_NOT_FOUND,
-			       "%s has no %s, or denies access to it; check the URL", s->name,
-			       name);
-	(void)err_set(err, E_NOT_FOUND, "%s has no %s", s->name, name);
+	(void)err_set(err, E_NOT_FOUND,
+		      source_is_remote(s) ? "%s has no %s, or denies access to it" : "%s has no %s",
+		      s->name, name);
+	if (!str_eq(name, "release.yaml"))
+		return -1;
 	/* copy.c writes it last. */
-	if (str_eq(name, "release.yaml") && faccessat(s->dir, "blobs", F_OK, 0) == 0)
+	if (!source_is_remote(s) && faccessat(s->dir, "blobs", F_OK, 0) == 0)
 		return err_hint(err,
 				"it is incomplete: if it is a copy, complete it with kata-deploy "
 				"fetch --to %s",
 				s->name);
-	return -1;
+	return err_hint(err, "--release is the directory of a release or of a channel");
 }
 
 int source_document(struct source *s, const char *name, size_t limit, struct buf *to,

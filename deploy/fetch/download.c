@@ -222,14 +222,10 @@ void download_release(struct download *d)
 int download_run(struct download *d, struct err *err)
 {
 	AUTO(confined) struct confined *child = NULL;
-	sigset_t before;
 	size_t ended;
-	int rc;
+	int rc = download_start(d, &child, err);
 
-	confine_hold_signals(&before);
-	rc = download_start(d, &child, err);
 	while (rc == 0 && child)
 		rc = confine_wait(&child, 1, DEADLINE_NEVER, &ended, err);
-	confine_release_signals(&before);
 	return rc < 0 ? download_failed(d, err) : download_end(d, err);
 }

@@ -166,6 +166,7 @@ struct source {
 	/* Documents that were read or looked for; settled: from which mirror, the first usable. */
 	VEC(struct document) documents;
 	bool settled;
+	unsigned patience_ms;
 	struct http_options http;
 	struct buf ca;
 	struct cache cache;

@@ -23,7 +23,8 @@
  * directory is read in place: its blobs are opened by us. docs/design/fetch.md describes the
  * privileges of each.
  *
- * Not for programs with threads, see confine.h. SIGINT and SIGTERM cancel it: E_CANCELLED.
+ * Not for programs with threads, see confine.h. A signal cancels it (base/interrupt.h):
+ * E_CANCELLED.
  */
 
 #include "base/buf.h"
@@ -46,8 +47,9 @@ struct source_options {
 	 * removed when empty. After a failure it keeps the downloads, so that the next run resumes
 	 * them. */
 	const char *cache;
-	bool keep_cache; /* keep complete blobs there too */
-	uid_t uid;       /* of the children; 0: CONFINE_NOBODY */
+	bool keep_cache;      /* keep complete blobs there too */
+	unsigned patience_ms; /* how long a mirror may be silent before the next is asked; 0: 700 */
+	uid_t uid;            /* of the children; 0: CONFINE_NOBODY */
 	gid_t gid;
 };
 

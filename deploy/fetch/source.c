@@ -16,6 +16,8 @@
 
 /* --- opening --- */
 
+enum { PATIENCE_MS = 700 };
+
 static bool is_url(const char *release)
 {
 	return strncasecmp(release, "http://", 7) == 0 || strncasecmp(release, "https://", 8) == 0;
@@ -72,8 +74,8 @@ static int open_path(struct source *s, const char *release, struct err *err)
 			release);
 	AUTO(fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		err_sys(err, "open the release %s", path);
-		return err_hint(err, "--release names a URL, a directory or a tar file");
+		(void)err_sys(err, "open the release %s", path);
+		return err_hint(err, "--release takes a URL, a directory or a tar file");
 	}
 	if (S_ISDIR(st.st_mode)) {
 		s->dir = STEAL(fd, -1);
@@ -142,6 +144,7 @@ int source_open(const struct source_options *o, struct source **out, struct err 
 			      .ca = BUF_INIT(HTTP_CA_MAX),
 			      .cache = { xstrdup(o->cache ? o->cache : SOURCE_CACHE), -1 },
 			      .keep_cache = o->keep_cache,
+			      .patience_ms = o->patience_ms ? o->patience_ms : PATIENCE_MS,
 			      .helpers = { o->uid, o->gid },
 			      .documents = VEC_INIT };
 	if (open_any(s, o->releases, err) < 0)
@@ -199,6 +202,9 @@ bool source_distrust(struct source *s, struct err *err)
 		return false;
 	if (!sites_set_aside(&s->sites, sites_next(&s->sites, 0), err)) {
 		(void)sites_blame(&s->sites, 0, err);
+		if (http_weight(err->code) == 0)
+			(void)err_hint(err, "check URL, network and proxy, or give another "
+					    "--release");
 		return false;
 	}
 	err_clear(err);

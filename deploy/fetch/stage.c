@@ -480,6 +480,20 @@ static void stage_release(struct stage *st)
 }
 DEFINE_AUTO_STRUCT(stage, struct stage, stage_release)
 
+/* Adds what a person can do about it. */
+static int advise(const struct source *s, struct err *err)
+{
+	bool broken = err->code == E_GONE || err->code == E_TIMEOUT;
+
+	if (broken && source_is_remote(s))
+		return err_hint(err, "what has arrived is kept: the same command goes on from "
+				     "there");
+	if (err->code == E_INVALID || err->code == E_LIMIT || err->code == E_NOT_FOUND)
+		return err_hint(err, "the source is damaged or incomplete: get it again, or give "
+				     "another --release");
+	return -1;
+}
+
 int source_stage(struct source *s, const struct release *r, const struct layout *layout,
 		 bool (*has)(void *arg, const struct entry *e),
 		 int (*base)(void *arg, const char *sha256), void *arg, int staging,
@@ -497,16 +511,12 @@ int source_stage(struct source *s, const struct release *r, const struct layout 
 			    .objects = VEC_INIT,
 			    .units = VEC_INIT };
 
-	sigset_t before;
-	int rc;
-
 	*cost = (struct source_cost){ 0 };
 	if (make_units(&st, layout, has, err) < 0 || lend(&s->helpers, staging, err) < 0)
 		return -1;
-	confine_hold_signals(&before);
-	rc = run(&st, err);
-	confine_release_signals(&before);
-	if (rc < 0 || lend_end(staging, err) < 0)
+	if (run(&st, err) < 0)
+		return advise(s, err);
+	if (lend_end(staging, err) < 0)
 		return -1;
 	if (source_is_remote(s) && !s->keep_cache && s->cache.dir >= 0)
 		cache_clean(&s->cache);

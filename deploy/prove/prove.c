@@ -10,6 +10,7 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -153,13 +154,16 @@ static int call(const struct proof *p, const char *words, struct buf *out, struc
 	return spawn_run(&s, NULL, 0, out, deadline, err) == 0 ? 0 : -1;
 }
 
+/* Also after a signal. */
 static void clean(const struct proof *p)
 {
+	interrupt_shield(true);
 	for (size_t i = 0; p->client->clean[i]; i++) {
 		struct err ignored = ERR_INIT; /* there may be nothing to remove */
 
 		(void)!call(p, p->client->clean[i], NULL, deadline_in(CLEAN_MS), &ignored);
 	}
+	interrupt_shield(false);
 }
 
 /* --- one run --- */
@@ -218,13 +222,17 @@ static int explain(struct running *r, struct err *err)
 
 static int read_line(struct running *r, struct deadline deadline, struct buf *line, struct err *err)
 {
-	struct pollfd pfd = { .fd = r->out, .events = POLLIN };
+	struct pollfd pfd[2] = { { .fd = r->out, .events = POLLIN },
+				 { .fd = interrupt_fd(), .events = POLLIN } };
 
 	while (line->len < LINE_MAX_BYTES) {
 		char c;
-		int ready = poll(&pfd, 1, deadline_left(deadline));
-		ssize_t n = ready > 0 ? read(r->out, &c, 1) : -1;
+		int ready = poll(pfd, 2, deadline_left(deadline));
+		ssize_t n;
 
+		if (interrupt_check(err) < 0)
+			return -1;
+		n = ready > 0 ? read(r->out, &c, 1) : -1;
 		if (ready == 0)
 			return err_set(err, E_TIMEOUT,
 				       "the container did not report in time; " DOCTOR);

@@ -39,7 +39,8 @@ struct entry {
 
 struct layout {
 	char *version;
-	char *id; /* "<version>-<12 hex digits>", once sealed */
+	char *id;     /* "<version>-<12 hex digits>", once sealed */
+	bool rebuilt; /* from its tree (deploy/engine/rebuild.c): the id is not that of the contents */
 	VEC(struct entry) entries;
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy fetch: an offline copy of a release, verified before it is made. */
 
-#include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "deploy/cli/node.h"
@@ -11,6 +10,7 @@
 #include "deploy/verbs/verbs.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 static struct {
 	struct cli_offer wanted;
@@ -30,13 +30,26 @@ const struct opt fetch_opts[] = {
 	OPT_END,
 };
 
-/* What it opens at once, at most: the documents and blobs of both directories, and the pipes of its
- * children. */
-enum { FDS_NEEDED = 20 };
+static int copy(const struct offer *offer, struct err *err)
+{
+	static const struct source_progress show = { progress_at, NULL };
+	bool ours = !path_exists(o.to);
+
+	if (path_make(o.to, 0755, err) < 0)
+		return -1;
+	AUTO(fd) int dir = open(o.to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		(void)err_sys(err, "open %s", o.to);
+	if (dir >= 0 && source_copy(offer->source, &offer->release, o.wanted.parts.components, dir,
+				    &show, err) == 0)
+		return 0;
+	if (ours)
+		(void)rmdir(o.to); /* fails if something is there to go on with */
+	return -1;
+}
 
 int verb_fetch(int argc, char **argv, struct err *err)
 {
-	static const struct source_progress show = { progress_at, NULL };
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(offer) struct offer offer = OFFER_OF(&o.wanted, &o.place);
 	AUTO(str) char *sentence = NULL;
@@ -48,14 +61,7 @@ int verb_fetch(int argc, char **argv, struct err *err)
 	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0 ||
 	    offer_open(d, &offer, err) < 0)
 		return -1;
-	/* A copy that begins must be able to end. */
-	if (fd_check_room(FDS_NEEDED, err) < 0 || path_make(o.to, 0755, err) < 0)
-		return -1;
-	AUTO(fd) int dir = open(o.to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return err_sys(err, "open %s", o.to);
-	if (source_copy(offer.source, &offer.release, o.wanted.parts.components, dir, &show, err) <
-	    0)
+	if (copy(&offer, err) < 0)
 		return err_wrap(err, "copy kata %s to %s", offer.release.version, o.to);
 	progress_end();
 	sentence = str_fmt("kata %s is in %s; install it with --release %s", offer.release.version,

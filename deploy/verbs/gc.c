@@ -7,7 +7,9 @@
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
 #include "deploy/cli/summary.h"
+#include "deploy/trust/trust.h"
 #include "deploy/verbs/verbs.h"
+#include "json/json.h"
 
 static struct {
 	struct cli_place place;
@@ -62,19 +64,56 @@ int verb_gc(int argc, char **argv, struct err *err)
 	return 0;
 }
 
-int verb_recover(int argc, char **argv, struct err *err)
+/* A memory of trust that cannot be read stops every install. */
+static int settle_trust(struct json *lost, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
+	struct err why = ERR_INIT;
+
+	if (node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0)
+		return -1;
+	if (trust_check_memory(deploy_state(d), &why) == 0)
+		return 0;
+	if (why.code != E_INVALID) {
+		*err = why;
+		return -1;
+	}
+	if (deploy_set_aside(d, "trust.json", err) < 0)
+		return -1;
+	say_finding(lost, "state/trust.json",
+		    "was damaged; lost is which releases were seen: the next install trusts what "
+		    "its keys "
+		    "have signed, whatever its serial");
+	return 0;
+}
+
+static bool is_interrupted(void)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err ignored = ERR_INIT; /* that is what recover is for */
+
+	return node_open(&o.place, DEPLOY_LOOK, &d, &ignored) == 0 && deploy_is_interrupted(d);
+}
+
+int verb_recover(int argc, char **argv, struct err *err)
+{
+	AUTO(json) struct json *lost = json_make_array(), *j = json_make_object();
 	bool interrupted;
 
 	(void)argc, (void)argv;
-	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0)
+	if (say_begin(&o.talk, err) < 0)
 		return -1;
-	interrupted = deploy_is_interrupted(d);
-	deploy_close(STEAL(d, NULL));
-	/* Opening for a change recovers; it also removes leftovers of a crash without a journal. */
-	if (node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0)
+	interrupted = is_interrupted();
+	if (node_recover(&o.place, say_finding, lost, err) < 0 || settle_trust(lost, err) < 0)
 		return -1;
-	say_done("recover", interrupted, "the interrupted change was recovered");
+	if (interrupted)
+		say("the interrupted change was recovered");
+	else if (!json_count(lost))
+		say("nothing to do");
+	json_put(j, "verb", json_make_string("recover"));
+	json_put(j, "changed", json_make_bool(interrupted || json_count(lost)));
+	json_put(j, "lost", json_share(lost));
+	if (say_how()->json)
+		say_json(j);
 	return 0;
 }

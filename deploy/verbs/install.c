@@ -4,6 +4,7 @@
  * and register it with the container manager; or change nothing.
  */
 
+#include "base/interrupt.h"
 #include "base/str.h"
 #include "cli/ask.h"
 #include "deploy/cli/node.h"
@@ -238,6 +239,14 @@ static int ask(const struct install *in, struct err *err)
 	return ask_yes(question, o.change.yes, err);
 }
 
+/* What a signal interrupts before the commit has left nothing behind. */
+static int fetch(struct install *in, struct err *err)
+{
+	if (offer_stage(in->d, &in->offer, "release", err) == 0)
+		return 0;
+	return interrupt_signal() ? err_hint(err, "nothing was changed") : -1;
+}
+
 static int install(const char *verb, struct err *err)
 {
 	AUTO(install) struct install in = INSTALL_INIT(verb);
@@ -250,7 +259,7 @@ static int install(const char *verb, struct err *err)
 		say_installed(&in, false);
 		return 0;
 	}
-	if (ask(&in, err) < 0 || offer_stage(in.d, &in.offer, "release", err) < 0)
+	if (ask(&in, err) < 0 || fetch(&in, err) < 0)
 		return -1;
 	progress_phase("commit");
 	if (deploy_lay_down(in.d, &in.offer.layout, "release", &in.reg.change, err) < 0)

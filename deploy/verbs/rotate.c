@@ -78,9 +78,8 @@ static int remember(struct deploy *d, const struct trust *t, struct err *err)
 
 int keys_rotate(int argc, char **argv, struct err *err)
 {
-	struct trust_options options = { .directory = o.trust_dir ? o.trust_dir : TRUST_DIRECTORY,
-					 .allow_expired = o.allow_expired,
-					 .now = place_now(&o.place) };
+	AUTO(str) char *directory = NULL;
+	struct trust_options options = { .allow_expired = o.allow_expired };
 	AUTO(signatures) struct signatures sigs = { .n = 0 };
 	AUTO(buf) struct buf root = BUF_INIT(ROOT_MAX);
 	AUTO(deploy) struct deploy *d = NULL;
@@ -89,6 +88,11 @@ int keys_rotate(int argc, char **argv, struct err *err)
 	(void)argc;
 	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0)
 		return -1;
+	directory = place_path(&o.place, o.trust_dir, TRUST_DIRECTORY, err);
+	if (!directory)
+		return -1;
+	options.directory = directory;
+	options.now = place_now(&o.place);
 	if (!deploy_installed(d)->current) {
 		err_set(err, E_STATE, "nothing is installed below %s", o.place.prefix);
 		return err_hint(err, "put the root into %s/root.json", options.directory);

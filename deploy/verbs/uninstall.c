@@ -100,7 +100,7 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	if (o.change.dry_run)
 		return show_plan(d, &reg, &p, bytes, err);
 	installed = deploy_installed(d)->current;
-	if (!installed && registration_check_left(&reg, err) < 0)
+	if ((!installed || !deploy_installed(d)->extra) && registration_check_left(&reg, err) < 0)
 		return -1;
 	if (installed && (check_unused(err) < 0 || ask(&reg, bytes, err) < 0))
 		return -1;

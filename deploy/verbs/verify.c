@@ -22,21 +22,10 @@ const struct opt repair_opts[] = {
 	CLI_CHANGE(o.change),        CLI_TALK(o.talk),          OPT_END
 };
 
-/* On standard output, or into the document. */
-static void found(void *arg, const char *path, const char *what)
-{
-	struct json *j = json_make_object();
-
-	say("%s: %s", path, what);
-	json_put(j, "path", json_make_string(path));
-	json_put(j, "what", json_make_string(what));
-	json_add(arg, j);
-}
-
 static int verify(const struct deploy *d, struct json *list, struct err *err)
 {
 	progress_phase("verify");
-	int n = deploy_verify(d, DEPLOY_HASH, found, list, err);
+	int n = deploy_verify(d, DEPLOY_HASH, say_finding, list, err);
 
 	progress_end();
 	return n;

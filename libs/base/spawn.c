@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
@@ -96,6 +97,7 @@ struct plan {
 	int last;   /* the highest fd that is needed */
 	sigset_t old_mask;
 	pid_t parent;
+	bool apart; /* in a process group of its own */
 };
 
 static void child_signals(const struct plan *p)
@@ -208,7 +210,7 @@ static int child_enter(const struct plan *p)
 	}
 	if (s->new_session && setsid() < 0)
 		return -1;
-	if (s->new_group && setpgid(0, 0) < 0)
+	if (p->apart && setpgid(0, 0) < 0)
 		return -1;
 	if (s->parent_death_signal) {
 		if (prctl(PR_SET_PDEATHSIG, s->parent_death_signal) < 0)
@@ -341,6 +343,7 @@ int spawn_start(const struct spawn *s, struct child *child, struct err *err)
 	AUTO(fd) int reader = report[0];
 	AUTO(fd) int writer = report[1];
 	plan.report = writer;
+	plan.apart = s->new_group || (interrupt_is_caught() && !s->same_group && !s->new_session);
 	plan.env = s->env ? s->env : environ;
 	settle_numbers(&plan);
 	if (fork_quietly(&plan, child, err) < 0)
@@ -361,16 +364,11 @@ static void child_forget(struct child *child)
 	child->pid = -1;
 }
 
-int spawn_wait(struct child *child, struct deadline deadline, int *code, struct err *err)
+/* It has ended, or is about to. */
+static int collect(struct child *child, int *code, struct err *err)
 {
-	struct pollfd wait = { .fd = child->pidfd, .events = POLLIN };
 	int status = 0, n;
 
-	do
-		n = poll(&wait, 1, deadline_left(deadline));
-	while (n < 0 && errno == EINTR);
-	if (n == 0)
-		return err_set(err, E_TIMEOUT, "process %d is still running", (int)child->pid);
 	do
 		n = waitpid(child->pid, &status, __WALL);
 	while (n < 0 && errno == EINTR);
@@ -394,6 +392,20 @@ int spawn_signal(const struct child *child, int signal, struct err *err)
 	return 0;
 }
 
+int spawn_wait(struct child *child, struct deadline deadline, int *code, struct err *err)
+{
+	struct pollfd wait[2] = { { .fd = child->pidfd, .events = POLLIN },
+				  { .fd = interrupt_fd(), .events = POLLIN } };
+	int n;
+
+	do
+		n = poll(wait, 2, deadline_left(deadline));
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return err_set(err, E_TIMEOUT, "process %d is still running", (int)child->pid);
+	return !wait[0].revents && interrupt_check(err) < 0 ? -1 : collect(child, code, err);
+}
+
 void spawn_kill(struct child *child)
 {
 	struct err ignored = ERR_INIT; /* it may have ended or been reaped already */
@@ -402,7 +414,7 @@ void spawn_kill(struct child *child)
 	if (child->pid < 0)
 		return;
 	(void)syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
-	if (spawn_wait(child, DEADLINE_NEVER, &code, &ignored) < 0)
+	if (collect(child, &code, &ignored) < 0)
 		child_forget(child);
 }
 
@@ -489,17 +501,20 @@ static void drain(int *fd, struct buf *to)
 		fd_close(fd);
 }
 
-/* Until the program ended and its output is read. -1: out of time. */
-static int exchange_run(struct exchange *x, int pidfd, struct deadline deadline)
+/* Until the program ended and its output is read. */
+static int exchange_run(struct exchange *x, int pidfd, struct deadline deadline, struct err *err)
 {
 	for (;;) {
-		struct pollfd set[4] = { { .fd = x->in, .events = POLLOUT },
+		struct pollfd set[5] = { { .fd = x->in, .events = POLLOUT },
 					 { .fd = x->out, .events = POLLIN },
 					 { .fd = x->err, .events = POLLIN },
-					 { .fd = pidfd, .events = POLLIN } };
-		int n = poll(set, 4, deadline_left(deadline));
+					 { .fd = pidfd, .events = POLLIN },
+					 { .fd = interrupt_fd(), .events = POLLIN } };
+		int n = poll(set, 5, deadline_left(deadline));
 
 		if (n == 0)
+			return err_set(err, E_TIMEOUT, "it did not end in time and was killed");
+		if (!set[3].revents && interrupt_check(err) < 0)
 			return -1;
 		if (set[0].revents)
 			feed(x);
@@ -560,9 +575,9 @@ int spawn_run(const struct spawn *s, const char *input, size_t input_len, struct
 		fd_close(&theirs[i].fd);
 	if (!input_len)
 		fd_close(&x.in);
-	if (exchange_run(&x, child.pidfd, deadline) < 0) {
+	if (exchange_run(&x, child.pidfd, deadline, err) < 0) {
 		spawn_kill(&child);
-		err_set(err, E_TIMEOUT, "%s did not end in time and was killed", s->argv[0]);
+		err_wrap(err, "%s", s->argv[0]);
 		goto out;
 	}
 	if (spawn_wait(&child, DEADLINE_NEVER, &code, err) < 0)

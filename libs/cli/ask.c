@@ -3,8 +3,22 @@
 
 #include "cli/ask.h"
 
+#include "base/interrupt.h"
+
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
+
+static int wait_answer(struct err *err)
+{
+	struct pollfd wait[2] = { { .fd = 0, .events = POLLIN },
+				  { .fd = interrupt_fd(), .events = POLLIN } };
+
+	while (poll(wait, 2, -1) < 0 && errno == EINTR)
+		;
+	return interrupt_check(err);
+}
 
 int ask_yes(const char *question, bool yes, struct err *err)
 {
@@ -18,8 +32,10 @@ int ask_yes(const char *question, bool yes, struct err *err)
 	}
 	(void)fflush(stdout);
 	(void)fprintf(stderr, "%s [y/N] ", question);
-	if (!fgets(answer, sizeof(answer), stdin))
+	if (wait_answer(err) < 0 || !fgets(answer, sizeof(answer), stdin))
 		(void)fputc('\n', stderr);
+	if (err->code)
+		return err_hint(err, "nothing was changed");
 	if (answer[0] == 'y' || answer[0] == 'Y')
 		return 0;
 	return err_set(err, E_CANCELLED, "nothing was changed");

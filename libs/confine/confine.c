@@ -8,6 +8,7 @@
 #include "confine/confine-internal.h"
 
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/str.h"
@@ -18,7 +19,6 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,9 +75,10 @@ static int set_signals(pid_t parent, struct err *err)
 
 	(void)sigemptyset(&none);
 	/* From a terminal the signal goes to both processes; the parent handles it. */
-	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGTERM, SIG_DFL) == SIG_ERR ||
-	    signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
-	    signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGHUP, SIG_IGN) == SIG_ERR ||
+	    signal(SIGTERM, SIG_DFL) == SIG_ERR || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+	    signal(SIGXFSZ, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
+	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return err_sys(err, "set signals");
 	/* Changing the user id clears it, so it is set afterwards. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -198,43 +199,25 @@ static int hear(struct confined *c, struct err *err)
 	}
 }
 
-/* Those of SIGINT and SIGTERM that are not ignored. */
-static sigset_t interrupts(void)
-{
-	static const int signals[] = { SIGINT, SIGTERM };
-	struct sigaction now;
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-			(void)sigaddset(&set, signals[i]);
-	}
-	return set;
-}
-
-static int wait_any(struct confined **all, size_t n, int signals, struct deadline deadline,
-		    size_t *ended, struct err *err)
+int confine_wait(struct confined **all, size_t n, struct deadline deadline, size_t *ended,
+		 struct err *err)
 {
 	AUTO(mem) struct pollfd *polls = xcalloc(n + 1, sizeof(*polls));
 	size_t alive = 0;
 	int rc = 0;
 
+	*ended = n;
 	for (size_t i = 0; i < n; i++) {
 		polls[i] = (struct pollfd){ .fd = all[i] ? all[i]->sock : -1, .events = POLLIN };
 		alive += all[i] != NULL;
 	}
-	polls[n] = (struct pollfd){ .fd = signals, .events = POLLIN };
+	polls[n] = (struct pollfd){ .fd = interrupt_fd(), .events = POLLIN };
 	if (!alive)
 		bug("nobody to wait for");
 	if (poll(polls, n + 1, deadline_left(deadline)) < 0)
 		return errno == EINTR ? 0 : err_sys(err, "wait for children");
-	if (polls[n].revents) {
-		struct signalfd_siginfo info;
-
-		(void)!read(signals, &info, sizeof(info));
-		return err_set(err, E_CANCELLED, "interrupted");
-	}
+	if (interrupt_check(err) < 0)
+		return -1;
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		if (!polls[i].revents)
 			continue;
@@ -247,52 +230,15 @@ static int wait_any(struct confined **all, size_t n, int signals, struct deadlin
 	return rc < 0 ? -1 : 0;
 }
 
-int confine_wait(struct confined **all, size_t n, struct deadline deadline, size_t *ended,
-		 struct err *err)
-{
-	sigset_t set = interrupts(), before;
-	int rc;
-
-	*ended = n;
-	if (sigprocmask(SIG_BLOCK, &set, &before) < 0)
-		return err_sys(err, "block signals");
-	AUTO(fd) int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	rc = signals < 0 ? err_sys(err, "make a signalfd")
-			 : wait_any(all, n, signals, deadline, ended, err);
-	/* A signal that arrived while a message was handled would kill us too. */
-	if (rc == 0 && sigtimedwait(&set, NULL, &(struct timespec){ 0 }) > 0) {
-		*ended = n;
-		rc = err_set(err, E_CANCELLED, "interrupted");
-	}
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
-	return rc;
-}
-
-void confine_hold_signals(sigset_t *before)
-{
-	sigset_t set = interrupts();
-
-	(void)sigprocmask(SIG_BLOCK, &set, before);
-}
-
-void confine_release_signals(const sigset_t *before)
-{
-	(void)sigprocmask(SIG_SETMASK, before, NULL);
-}
-
 int confine_run(const struct confine *c, confine_work *work, void *work_arg, confine_heard *heard,
 		void *heard_arg, struct err *err)
 {
 	AUTO(confined) struct confined *child = NULL;
-	sigset_t before;
 	size_t ended;
-	int rc;
+	int rc = confine_start(c, work, work_arg, heard, heard_arg, &child, err);
 
-	confine_hold_signals(&before);
-	rc = confine_start(c, work, work_arg, heard, heard_arg, &child, err);
 	while (rc == 0 && child)
 		rc = confine_wait(&child, 1, DEADLINE_NEVER, &ended, err);
-	confine_release_signals(&before);
 	return rc;
 }
 

@@ -29,7 +29,6 @@
 #include "base/err.h"
 #include "base/scope.h"
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -61,8 +60,8 @@ typedef int confine_work(void *arg, struct confine_talk *talk, struct err *err);
 /* In the parent, for each message; returning -1 kills the child, with that error. */
 typedef int confine_heard(void *arg, const void *data, size_t len, struct err *err);
 
-/* Returns what work returned, with its error. E_GONE: the child was killed. SIGINT or SIGTERM
- * meanwhile kill the child: E_CANCELLED. */
+/* Returns what work returned, with its error. E_GONE: the child was killed. E_CANCELLED: a signal
+ * arrived (base/interrupt.h), for which it was killed. */
 MUST_CHECK int confine_run(const struct confine *c, confine_work *work, void *work_arg,
 			   confine_heard *heard, void *heard_arg, struct err *err);
 
@@ -86,10 +85,6 @@ MUST_CHECK int confine_start(const struct confine *c, confine_work *work, void *
  * continue until they are killed. */
 MUST_CHECK int confine_wait(struct confined **all, size_t n, struct deadline deadline,
 			    size_t *ended, struct err *err);
-/* Between two waits SIGINT and SIGTERM have their normal effect. confine_hold_signals blocks them
- * until the next wait, or until the release. */
-void confine_hold_signals(sigset_t *before);
-void confine_release_signals(const sigset_t *before);
 /* Kills and reaps it. */
 void confine_kill(struct confined *child);
 DEFINE_AUTO(confined, struct confined *, NULL, confine_kill)

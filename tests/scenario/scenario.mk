@@ -7,5 +7,6 @@ $(eval $(call link_rule,scenario,tests/scenario/scenario.c tests/scenario/around
 SCENARIOS ?= $(sort $(wildcard tests/scenario/cases/*.yaml))
 check-scenario: $(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager ## run the scenarios of kata-deploy
 	@$(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(SCENARIOS)
+	@tests/scenario/other-root.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/few-fds.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/holders.sh $(BUILD)/bin/kata-deploy

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -440,6 +441,42 @@ START_TEST(spawn_runs_programs)
 }
 END_TEST
 
+/* Every kind of wait, each with a signal that came before or comes meanwhile. */
+START_TEST(a_caught_signal_ends_waits)
+{
+	struct spawn s = { .argv = ARGV("sleep", "1000") };
+	struct child child = CHILD_NONE;
+	struct err err = ERR_INIT, none = ERR_INIT;
+	AUTO(str) char *later = str_fmt("kill -TERM %d; exec sleep 1000", (int)getpid());
+	int code;
+
+	interrupt_catch("base_test", "one moment");
+	ck_assert_int_eq(interrupt_check(&err), 0);
+	if (_i == 0) {
+		s.argv = ARGV("sh", "-c", later);
+		ck_assert_int_lt(spawn_run(&s, NULL, 0, NULL, DEADLINE_NEVER, &err), 0);
+	} else if (_i == 1) {
+		ck_assert_int_eq(spawn_start(&s, &child, &none), 0);
+		ck_assert_int_ne(getpgid(child.pid), getpgid(0));
+		ck_assert_int_eq(raise(SIGHUP), 0);
+		ck_assert_int_lt(spawn_wait(&child, DEADLINE_NEVER, &code, &err), 0);
+		spawn_kill(&child);
+	} else {
+		ck_assert_int_eq(raise(SIGINT), 0);
+		ck_assert_int_lt(interrupt_sleep(1000000, &err), 0);
+	}
+	ck_assert_int_eq(err.code, E_CANCELLED);
+	ck_assert_int_ne(interrupt_signal(), 0);
+	/* Behind a shield all goes on. */
+	interrupt_shield(true);
+	s.argv = ARGV("true");
+	ck_assert_int_eq(spawn_run(&s, NULL, 0, NULL, DEADLINE_NEVER, &none), 0);
+	ck_assert_int_eq(interrupt_sleep(1, &none), 0);
+	interrupt_shield(false);
+	ck_assert_int_lt(interrupt_check(&none), 0);
+}
+END_TEST
+
 START_TEST(spawn_reports_a_missing_program)
 {
 	char *const *argv = ARGV("/nonexistent/program");
@@ -752,6 +789,7 @@ int main(void)
 	tcase_add_test(pure, paths_are_cleaned);
 	tcase_add_test(pure, a_condition_is_waited_for_until_its_deadline);
 	tcase_add_test(pure, spawn_runs_programs);
+	tcase_add_loop_test(pure, a_caught_signal_ends_waits, 0, 3);
 	tcase_add_test(pure, spawn_reports_a_missing_program);
 	tcase_add_test(pure, spawn_passes_only_listed_fds);
 	tcase_add_loop_test(pure, a_child_that_cannot_be_watched_is_ended, 0, ARRAY_LEN(refusals));

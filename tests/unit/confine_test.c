@@ -8,6 +8,7 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -61,6 +62,7 @@ static void setup(void)
 	ck_assert_int_ge(dir_fd, 0);
 	if (geteuid() == 0)
 		ck_assert_int_eq(fchown(dir_fd, CONFINE_NOBODY, CONFINE_NOBODY), 0);
+	interrupt_catch("confine_test", "nothing");
 	fds_before = count_fds();
 }
 

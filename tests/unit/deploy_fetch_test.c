@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -170,7 +171,8 @@ static struct source *open_source(char *const *releases)
 	AUTO(str) char *cache = xstrdup(in("cache"));
 	struct source_options o = { .releases = releases,
 				    .cache = cache,
-				    .http = { .pause_ms = 10, .stall = 5 } };
+				    .http = { .pause_ms = 10, .stall = 5 },
+				    .patience_ms = 60000 };
 	struct source *s = NULL;
 
 	if (source_open(&o, &s, &err) < 0)
@@ -650,6 +652,7 @@ START_TEST(a_signal_ends_it)
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		interrupt_catch("deploy_fetch_test", "nothing");
 		struct source *s = open_one(hang);
 		int rc = stage(s, &now, has_nothing, NULL);
 
@@ -774,7 +777,7 @@ START_TEST(a_dead_mirror_is_passed_over)
 	AUTO(str) char *dead = NULL;
 	AUTO(buf) struct buf text = BUF_INIT(0);
 	AUTO(source) struct source *s = NULL;
-	struct deadline deadline = deadline_in(8000);
+	struct deadline deadline = deadline_in(25000);
 
 	deaf_start(&deaf);
 	dead = kind == 0   ? str_fmt("http://127.0.0.1:%d/", web_free_port())
@@ -784,7 +787,9 @@ START_TEST(a_dead_mirror_is_passed_over)
 			   : web_url(&web, "busy");
 	char *const mirrors[] = { _i % 2 ? good : dead, _i % 2 ? dead : good, NULL };
 	AUTO(str) char *cache = xstrdup(in("cache"));
-	struct source_options o = { .releases = mirrors, .cache = cache };
+	struct source_options o = { .releases = mirrors,
+				    .cache = cache,
+				    .patience_ms = _i % 2 ? 60000 : 0 };
 	ck_assert_int_eq(source_open(&o, &s, &err), 0);
 	ck_assert_int_lt(source_document(s, "none.yaml", CHANNEL_TEXT_MAX, &text, &err), 0);
 	ck_assert_msg(err.code == E_NOT_FOUND && strstr(err.msg, good), "%s", err.msg);

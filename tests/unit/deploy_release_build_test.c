@@ -311,6 +311,34 @@ START_TEST(a_patch_makes_the_new_file)
 }
 END_TEST
 
+/* The same change of two files can be the same patch: one file, two rows. */
+START_TEST(a_patch_can_be_for_two_files)
+{
+	AUTO(strv) char **old = NULL;
+	AUTO(release) struct release r = RELEASE_INIT;
+	AUTO(mem) unsigned char *data = xmalloc(20000);
+
+	make_tree("t", 1);
+	make_tree("t2", 1);
+	for (unsigned i = 0; i < 2; i++) {
+		AUTO(str) char *was = str_fmt("t/share/guest/same%u", i);
+		AUTO(str) char *is = str_fmt("t2/share/guest/same%u", i);
+
+		noise(data, 20000, 100 + i);
+		put_bytes(was, data, 20000, 0644);
+		data[10000] = 'x';
+		put_bytes(is, data, 20000, 0644);
+	}
+	build("t", "r", NULL, "3.10.0");
+	strv_push(&old, in("r"));
+	build("t2", "r2", old, "3.11.0");
+	load("r2", &r);
+	ck_assert_uint_eq(r.patches.n, 2);
+	ck_assert_str_eq(r.patches.v[0].sha256, r.patches.v[1].sha256);
+	ck_assert_msg(release_check(in("r2"), NULL, &err) == 0, "%s", err.msg);
+}
+END_TEST
+
 START_TEST(a_difference_is_told)
 {
 	AUTO(release) struct release a = RELEASE_INIT, b = RELEASE_INIT;
@@ -764,6 +792,7 @@ int main(void)
 	tcase_add_test(t, a_blob_is_a_plain_archive);
 	tcase_add_test(t, whoever_builds_it_it_is_the_same);
 	tcase_add_test(t, a_patch_makes_the_new_file);
+	tcase_add_test(t, a_patch_can_be_for_two_files);
 	tcase_add_test(t, a_difference_is_told);
 	tcase_add_loop_test(t, a_tree_that_is_wrong_is_refused, 0, ARRAY_LEN(wrong_trees));
 	tcase_add_test(t, the_time_comes_from_the_environment);

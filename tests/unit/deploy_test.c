@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -465,6 +467,58 @@ START_TEST(foreign_directories_go_if_empty)
 }
 END_TEST
 
+/* --- signals --- */
+
+static int signalled; /* which signal comes while the step waits */
+
+static int wait_long(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)step;
+	(void)record;
+	ck_assert_int_eq(raise(signalled), 0);
+	return spawn_run(&(struct spawn){ .argv = ARGV("sleep", "1000") }, NULL, 0, NULL,
+			 DEADLINE_NEVER, err);
+}
+
+/* A terminal's second one, and a program that undo needs. */
+static int undo_slowly(void *context, const struct json *record, struct err *err)
+{
+	AUTO(str) char *undone = at("undone");
+
+	(void)context;
+	(void)record;
+	ck_assert_int_eq(raise(SIGINT), 0);
+	return spawn_run(&(struct spawn){ .argv = ARGV("touch", undone) }, NULL, 0, NULL,
+			 DEADLINE_NEVER, err) == 0
+		       ? 0
+		       : -1;
+}
+
+static const struct deploy_step_ops slow = { "slow", NULL, wait_long, undo_slowly };
+static const struct deploy_step_ops *const slow_kinds[] = { &slow, NULL };
+
+START_TEST(a_signal_undoes_a_change_that_waits)
+{
+	static const int all[] = { SIGINT, SIGTERM, SIGHUP };
+	AUTO(str) char *config = at("config.toml");
+	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_step step = { .ops = &slow, .name = "a slow step" };
+	struct deploy_change c = { .files = &file, .nfiles = 1, .steps = &step, .nsteps = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err why = ERR_INIT;
+
+	signalled = all[_i];
+	write_text("config.toml", "before");
+	OK(open_as(DEPLOY_CHANGE, slow_kinds, &d, &err));
+	interrupt_catch("deploy_test", "one moment");
+	ck_assert_int_lt(lay_down(d, "1", &c, &why), 0);
+	ck_assert_int_eq(why.code, E_CANCELLED);
+	ck_assert_msg(strstr(why.msg, ": undone"), "%s", why.msg);
+	deploy_close(STEAL(d, NULL));
+	ck_assert(has_text("config.toml", "before") && there("undone") && !there("kata"));
+}
+END_TEST
+
 /* --- symlinks that an administrator made --- */
 
 static void link_to(const char *target, const char *path)
@@ -828,6 +882,102 @@ START_TEST(journals_of_older_versions_are_recovered)
 }
 END_TEST
 
+/* --- what is lost --- */
+
+static int recover_at(const char *where, const struct deploy_step_ops *const *undo, struct err *err)
+{
+	struct deploy_options o = { .prefix = where, .lock = lock, .now = 1, .kinds = undo };
+	AUTO(strv) char **found = NULL;
+
+	return deploy_recover(&o, collect, &found, err);
+}
+
+/* state/, besides it `current`, or one generation of two; verbs work on what was rebuilt. */
+START_TEST(a_lost_state_is_rebuilt)
+{
+	AUTO(layout) struct layout one = LAYOUT_INIT, two = LAYOUT_INIT;
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(plan) struct plan p = PLAN_INIT;
+	AUTO(str) char *state = at("kata/state"), *current = at("kata/current");
+	struct err none = ERR_INIT;
+	int damaged;
+
+	release_make("1", &one, &none);
+	release_make("2", &two, &none);
+	AUTO(str) char *json = str_fmt("%s/generations/%s.json", state, one.id);
+	AUTO(str) char *tree = str_fmt("%s/generations/%s", prefix, one.id);
+	install("1");
+	install("2");
+	write_text("kata/etc/configuration.toml", "mine");
+	if (_i < 2)
+		OK(path_remove_tree(state, &err));
+	else
+		ck_assert_int_eq(unlink(json), 0);
+	if (_i == 1)
+		ck_assert_int_eq(unlink(current), 0);
+	if (_i == 3)
+		OK(path_remove_tree(tree, &err));
+	if (_i < 2)
+		FAILS(open_as(DEPLOY_CHANGE, NULL, &d, &err), E_STATE);
+	ck_assert_int_gt(recover_at(prefix, NULL, &none), 0);
+	ck_assert_int_eq(recover_at(prefix, NULL, &none), 0);
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	ck_assert_uint_eq(deploy_installed(d)->generations.n, _i == 3 ? 1 : 2);
+	if (_i != 1)
+		ck_assert_str_eq(deploy_installed(d)->current, two.id);
+	damaged = deploy_verify(d, DEPLOY_HASH, NULL, NULL, &none);
+	ck_assert(_i == 1 ? damaged > 0 : damaged == 0);
+	OK(deploy_repair(d, NULL, &err));
+	OK(deploy_plan_lay_down(d, &two, NULL, &p, &err));
+	ck_assert(_i == 1 || plan_is_empty(&p));
+	if (_i != 3) {
+		OK(deploy_rollback(d, one.id, NULL, &err));
+		ck_assert(has_text("kata/bin/containerd-shim-kata-v2", "shim 1"));
+	}
+	OK(deploy_gc(d, NULL, &err));
+	OK(deploy_uninstall(d, NULL, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert(has_text("kata/etc/configuration.toml", "mine"));
+	ck_assert(!there("kata/store") && !there("kata/state"));
+}
+END_TEST
+
+/* In the middle of an upgrade, all of whose files are there. */
+START_TEST(a_damaged_journal_is_set_aside)
+{
+	struct spawn tar = { .argv = ARGV("tar", "-C", "/tmp", "-xzpf",
+					  "tests/data/deploy/upgrade-interrupted.tar.gz") };
+	struct deploy_options o = { .prefix = OLD_NODE "/kata", .lock = lock, .kinds = told };
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err none = ERR_INIT;
+
+	OK(path_remove_tree(OLD_NODE, &err));
+	OK(spawn_run(&tar, NULL, 0, NULL, DEADLINE_NEVER, &err));
+	OK(file_write(AT_FDCWD, OLD_NODE "/kata/state/journal", "junk", &err));
+	FAILS(deploy_open(&o, DEPLOY_CHANGE, &d, &err), E_INVALID);
+	ck_assert_int_eq(recover_at(OLD_NODE "/kata", told, &none), 1);
+	ck_assert(path_exists(OLD_NODE "/kata/state/damaged/kept"));
+	OK(deploy_open(&o, DEPLOY_CHANGE, &d, &err));
+	ck_assert_int_eq(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &none), 0);
+	OK(deploy_uninstall(d, NULL, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert(!path_exists(OLD_NODE "/kata"));
+	OK(path_remove_tree(OLD_NODE, &err));
+}
+END_TEST
+
+/* Nothing of another kind of directory. */
+START_TEST(recover_makes_nothing)
+{
+	struct err none = ERR_INIT;
+
+	if (_i)
+		make_dir("kata/theirs");
+	ck_assert_int_eq(recover_at(prefix, NULL, &none), 0);
+	ck_assert(there("kata") == (_i == 1) && !there("kata/state"));
+}
+END_TEST
+
 /* --- state files that we did not write --- */
 
 START_TEST(a_journal_that_is_not_ours_stops_everything)
@@ -889,6 +1039,7 @@ int main(void)
 	tcase_add_test(tc, a_step_that_fails_undoes_everything);
 	tcase_add_loop_test(tc, steps_around_files, 0, 2);
 	tcase_add_loop_test(tc, foreign_directories_go_if_empty, 0, 2);
+	tcase_add_loop_test(tc, a_signal_undoes_a_change_that_waits, 0, 3);
 	tcase_add_loop_test(tc, a_linked_file_is_edited_where_it_is, 0, 3);
 	tcase_add_loop_test(tc, a_linked_configuration_stays_linked, 0, 2);
 	tcase_add_loop_test(tc, a_link_to_nothing_is_named, 0, 3);
@@ -899,6 +1050,9 @@ int main(void)
 	tcase_add_loop_test(tc, verbs_that_free_space_need_none, 0, 12);
 	tcase_add_test(tc, a_read_only_file_system_is_seen_before);
 	tcase_add_loop_test(tc, journals_of_older_versions_are_recovered, 0, 4);
+	tcase_add_loop_test(tc, a_lost_state_is_rebuilt, 0, 4);
+	tcase_add_test(tc, a_damaged_journal_is_set_aside);
+	tcase_add_loop_test(tc, recover_makes_nothing, 0, 2);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
 	tcase_add_test(tc, a_newer_install_json_is_left_alone);
 	tcase_add_test(tc, staging_of_a_dead_process_goes);
