@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy uninstall: removes what was installed, and only that; refuses while pods run. */
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "cli/ask.h"
 #include "deploy/cli/node.h"
@@ -71,10 +72,23 @@ static int show_plan(const struct deploy *d, const struct registration *reg, con
 	return 0;
 }
 
-static int ask(const struct registration *reg, uint64_t bytes, struct err *err)
+/* The files outside the prefix that change. */
+static char *files_of(const struct registration *reg)
+{
+	AUTO(strv) char **list = NULL;
+
+	for (size_t i = 0; i < reg->change.nfiles; i++)
+		strv_push(&list, reg->change.files[i].path);
+	return strv_join(list, ", ");
+}
+
+static int ask(const struct registration *reg, bool installed, uint64_t bytes, struct err *err)
 {
 	AUTO(str)
-	char *question = str_fmt("uninstall kata, which frees %s%s?", say_bytes(bytes),
+	char *what = installed ? str_fmt("uninstall kata, which frees %s", say_bytes(bytes))
+			       : xstrdup("remove what is left of the registration of kata");
+	AUTO(str)
+	char *question = str_fmt("%s%s?", what,
 				 reg->told.restart && !reg->told.reload
 					 ? ", and restart the container manager"
 					 : "");
@@ -86,6 +100,7 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
+	AUTO(str) char *where = NULL, *left = NULL;
 	AUTO(plan) struct plan p = PLAN_INIT;
 	uint64_t bytes;
 	bool installed;
@@ -100,14 +115,20 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	if (o.change.dry_run)
 		return show_plan(d, &reg, &p, bytes, err);
 	installed = deploy_installed(d)->current;
-	if ((!installed || !deploy_installed(d)->extra) && registration_check_left(&reg, err) < 0)
-		return -1;
-	if (installed && (check_unused(err) < 0 || ask(&reg, bytes, err) < 0))
+	where = installed || !reg.change.nfiles ? NULL : files_of(&reg);
+	if ((installed && check_unused(err) < 0) ||
+	    ((installed || where) && ask(&reg, installed, bytes, err) < 0))
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	say_freed("uninstall", installed, "kata is uninstalled", bytes);
+	if (!where) {
+		say_freed("uninstall", installed, "kata is uninstalled", bytes);
+		return 0;
+	}
+	left = str_fmt("nothing is installed below %s; its registration was removed from %s",
+		       o.place.prefix, where);
+	say_done("uninstall", true, left);
 	return 0;
 }
