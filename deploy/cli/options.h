@@ -58,14 +58,13 @@ struct cli_source {
 	const char *cacert, *proxy, *cache, *limit_rate;
 	bool keep_cache;
 };
-#define CLI_SOURCE(g)                                                                            \
-	OPT_STRV('r', "release", "URL|DIR|FILE", &(g).releases,                                  \
-		 "release, - for a tar on stdin; repeated: mirrors"),                            \
-		OPT_STR(0, "cacert", "FILE", &(g).cacert, "certificate authorities for https"),  \
-		OPT_STR(0, "proxy", "URL", &(g).proxy, "default: from the environment"),         \
-		OPT_STR(0, "limit-rate", "BYTES", &(g).limit_rate, "bytes per second; K, M, G"), \
-		OPT_STR(0, "cache", "DIR", &(g).cache,                                           \
-			"download cache; default: " SOURCE_CACHE ", or in --root"),              \
+#define CLI_SOURCE(g)                                                                              \
+	OPT_STRV('r', "release", "URL|DIR|FILE", &(g).releases,                                    \
+		 "release, - for a tar on stdin; repeated: mirrors"),                              \
+		OPT_STR(0, "cacert", "FILE", &(g).cacert, "certificate authorities for https"),    \
+		OPT_STR(0, "proxy", "URL", &(g).proxy, "default: from the environment"),           \
+		OPT_STR(0, "limit-rate", "BYTES", &(g).limit_rate, "bytes per second; K, M, G"),   \
+		OPT_STR(0, "cache", "DIR", &(g).cache, "default: " SOURCE_CACHE ", or in --root"), \
 		OPT_FLAG(0, "keep-cache", &(g).keep_cache, "keep complete downloads in the cache")
 
 /* Which components of it. */
