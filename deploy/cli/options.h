@@ -110,11 +110,11 @@ struct cli_manager {
 			"command that restarts it; default: its service"),                     \
 		OPT_UINT(0, "restart-seconds", "N", &(g).restart_seconds,                      \
 			 "time limit for its restart; default: 60")
-#define CLI_HANDLERS(g)                                                           \
-	OPT_STRV(0, "handler", "NAME=CONFIG", &(g).handlers,                      \
-		 "an additional handler with its own configuration"),             \
-		OPT_FLAG(0, "no-default-handlers", &(g).only_handlers,            \
-			 "only those of --handler, beside another installation"), \
+#define CLI_HANDLERS(g)                                                   \
+	OPT_STRV(0, "handler", "NAME=CONFIG", &(g).handlers,              \
+		 "an additional handler with its own configuration"),     \
+		OPT_FLAG(0, "no-default-handlers", &(g).only_handlers,    \
+			 "only those of --handler, as a second install"), \
 		OPT_FLAG(0, "no-proof", &(g).no_proof, "do not run a container as a proof")
 
 /* How a change is made. */
