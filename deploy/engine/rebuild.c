@@ -155,7 +155,7 @@ static int read_dir(const struct reading *r, int fd, const char *path, struct er
 	if (!dir)
 		return err->code ? -1 : err_sys(err, "list %s", path);
 	if (strlen(path) > PATH_BYTES)
-		return err_set(err, E_LIMIT, "%s is too long", path);
+		return err_set(err, E_LIMIT, "%s is too long; move it away", path);
 	for (struct dirent *e; (e = readdir(dir));) {
 		AUTO(str) char *below = *path ? path_join(path, e->d_name) : xstrdup(e->d_name);
 

@@ -109,29 +109,27 @@ static void print(const struct diagnosis *d)
 
 /* What was said about the manager at an earlier install counts, as it will at the next one. What
  * cannot be read says nothing here: other verbs do. */
-static struct json *recall(void)
+static void recall(struct json **doc)
 {
 	AUTO(deploy) struct deploy *d = NULL;
-	struct json *doc = NULL;
 	struct err ignored = ERR_INIT;
 
 	if (node_open(&o.place, DEPLOY_LOOK, &d, &ignored) == 0 &&
-	    node_recall_manager(d, &o.manager, &doc, &ignored) < 0)
+	    node_recall_manager(d, &o.manager, doc, &ignored) < 0)
 		err_clear(&ignored);
-	return doc;
 }
 
 int verb_doctor(int argc, char **argv, struct err *err)
 {
 	AUTO(diagnosis) struct diagnosis d = DIAGNOSIS_INIT;
+	AUTO(json) struct json *doc = NULL;
 	struct doctor_options options = { .trust_dir = o.trust_dir ? o.trust_dir
 								   : TRUST_DIRECTORY };
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 || place_settle(&o.place, err) < 0)
 		return -1;
-	AUTO(json) struct json *doc = recall();
-	(void)doc; /* the options point into it */
+	recall(&doc);
 	options.prefix = o.place.prefix;
 	options.cri = str_eq(o.manager.name, "none") ? NULL : o.manager.name;
 	options.cri_config = o.manager.config;

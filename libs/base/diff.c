@@ -90,7 +90,9 @@ static void compare(const struct line *a, size_t n, const struct line *b, size_t
 
 static void find_edits(const struct lines *from, const struct lines *to, struct edits *e)
 {
-	const struct line *a = from->all.v, *b = to->all.v;
+	static const struct line none = { NULL, 0 };
+	const struct line *a = from->all.n ? from->all.v : &none;
+	const struct line *b = to->all.n ? to->all.v : &none;
 	size_t n = from->all.n, m = to->all.n, head = 0, tail = 0;
 
 	while (head < n && head < m && same(&a[head], &b[head]))

@@ -87,7 +87,8 @@ words() { # VERB [RELEASE KEY] [OPTION...]
 	shift
 	case $verb in
 	install | upgrade)
-		args+=(--release "$1" --key "$2" --cache "$LAB/cache")
+		# All have one serial, so that any may be installed over any other.
+		args+=(--release "$1" --key "$2" --cache "$LAB/cache" --allow-downgrade)
 		shift 2
 		;;
 	esac

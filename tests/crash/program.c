@@ -25,6 +25,8 @@ static void offer(char ***argv, const char *version)
 	strv_pushf(argv, "%s/none", releases);
 	strv_push(argv, "--cache");
 	strv_pushf(argv, "%s/cache", releases);
+	/* All have one serial, so that a walk may install any of them over any other. */
+	strv_push(argv, "--allow-downgrade");
 }
 
 static char **command(const char *node, const char *verb, const char *version)
