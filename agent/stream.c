@@ -6,7 +6,9 @@
  * Terminal output arrives a line at a time, and each answer costs more than the line itself. So
  * after a short read the next one is delayed while output collects in the kernel (which buffers
  * about 12 KiB before the writer blocks); the delay grows as long as output continues. Output after
- * a pause is sent at once, continuous output in larger pieces.
+ * a pause or after input is sent at once, continuous output in larger pieces. While a read is
+ * delayed, epoll must not hold the terminal: our guest kernel interrupts the writer for each line as
+ * long as somebody waits (kernel/patches/0007).
  */
 
 #include "agent/agent.h"
@@ -56,6 +58,13 @@ static void rest(struct stream *s)
 	else
 		s->read.timer = loop_timer(s->process->entry->sandbox->loop, s->read.rest_ms, false,
 					   on_rested, s);
+}
+
+/* What follows input may be its answer. */
+static void end_rest(struct stream *s)
+{
+	s->read.resting = false;
+	s->read.rest_ms = 0;
 }
 
 /* --- the ends of requests --- */
@@ -281,6 +290,7 @@ void on_write_stdin(struct ttrpc_call *call, const void *request, void *arg)
 	}
 	s->write.data = r->data.data;
 	s->write.left = s->write.total = r->data.len;
+	end_rest(s);
 	advance(s);
 	process_settle(p);
 }
