@@ -263,6 +263,9 @@ static int exec_process(struct entry *e, const Grpc__ExecProcessRequest *r,
 
 	if (str_check_id(r->exec_id, "exec id", err) < 0)
 		return -1;
+	if (str_eq(r->exec_id, e->id))
+		return err_set(err, E_EXISTS, "exec id %s names the container's first process",
+			       r->exec_id);
 	if (!r->process)
 		return err_set(err, E_INVALID, "the request has no process");
 	spec = oci_process_from_message(r->process, err);
