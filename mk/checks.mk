@@ -2,7 +2,7 @@
 #
 # Checks that are not unit tests: fuzzing, layers, headers, generated documents.
 
-.PHONY: check-manual check-docs check-layers check-headers check-fuzz fuzz fuzz-run $(FUZZERS:%=fuzz-run-%)
+.PHONY: check-manual check-release check-errors check-docs check-layers check-headers check-fuzz fuzz fuzz-run $(FUZZERS:%=fuzz-run-%)
 
 check-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%) ## replay the fuzz corpora
 	$(Q)for f in $(FUZZERS); do \
@@ -51,6 +51,12 @@ check-docs: ## see that generated documents are current
 
 check-manual: $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager ## hold help, man pages and completions to their readers
 	@tests/manual.sh $^
+
+check-release: $(BUILD)/bin/kata-deploy ## hold packaging/release.sh to whole releases or none
+	@tests/release.sh $<
+
+check-errors: ## hold every error to saying what to do
+	@tests/errors.sh
 
 # Slow and thorough; a file at a time, so that -j helps. What is listed is clean and stays so; the
 # other libraries still have findings that nobody has judged. Left out by name is where

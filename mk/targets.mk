@@ -50,8 +50,8 @@ stage: all kernel initrd $(PROOF) $(NODE_PROGRAMS)
 .PHONY: demo-releases
 demo-releases:
 	@rm -rf $(BUILD)/demo
-	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/next VERSION=$(VERSION).1 LEVEL=3
-	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/this LEVEL=3
+	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/next VERSION=$(VERSION).1 SERIAL=2 LEVEL=3
+	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/this SERIAL=1 LEVEL=3
 
 demo: ## build, release, install, run, upgrade, roll back, take away
 	@packaging/deps.sh
@@ -63,7 +63,7 @@ check: ## run every test that fits into half an hour
 	@packaging/deps.sh
 	@$(MAKE) --no-print-directory stage
 	@MAKE="$(MAKE)" tests/check.sh $(BUILD)/check.log check-layers check-headers check-docs check-format \
-		check-initrd check-fuzz check-unit check-guest check-manual check-scenario check-crash check-power check-integration check-node check-reproducible
+		check-initrd check-fuzz check-unit check-guest check-manual check-release check-errors check-scenario check-crash check-power check-integration check-node check-reproducible
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
@@ -78,10 +78,10 @@ check-node: demo-releases ## run kata-deploy on a node with real containerd and 
 check-reproducible: kernel $(STATIC_CURL) ## build a release twice, must be the same bytes
 	@tests/integration/reproducible.sh
 
-bench: stage $(BUILD)/tools/floor ## measure, with floors and peers in the same run
+bench: stage $(BUILD)/tools/floor $(BUILD)/tools/deaf ## measure, with floors and peers in the same run
 	@rm -f $(BUILD)/bench.rows && touch $(BUILD)/bench.rows
 	@FIGURES=$(BUILD)/bench.rows tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor
-	@FIGURES=$(BUILD)/bench.rows tests/bench/deploy.sh $(BUILD)/bin/kata-deploy
+	@FIGURES=$(BUILD)/bench.rows tests/bench/deploy.sh $(BUILD)/bin/kata-deploy $(BUILD)/tools/deaf
 	@{ echo '['; sed '$$!s/$$/,/' $(BUILD)/bench.rows; echo ']'; } >$(BUILD)/bench.json
 	@grep -c '"holds":false' $(BUILD)/bench.rows | sed 's/^/bench: bars that do not hold: /'
 

@@ -8,6 +8,7 @@ LEVEL ?=
 
 
 release: $(BUILD)/bin/kata-deploy ## make a signed release directory: VERSION= OUT= KEY=
+	@KEY='$(KEY)' packaging/release.sh check '$(OUT)'
 	@$(MAKE) --no-print-directory -s stage PORTABLE=1 VERSION='$(VERSION)'
 	@BUILD=$(BUILD) KEY='$(KEY)' LEVEL='$(LEVEL)' packaging/release.sh $(BUILD)/bin/kata-deploy $(STAGE) '$(OUT)' \
 		'$(VERSION)' "$$(grep -aoE 'Linux version [^ ]+' $(BUILD)/kernel/vmlinux | head -n 1 | cut -d' ' -f3)"

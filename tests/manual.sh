@@ -23,6 +23,8 @@ check_help() { # PROGRAM
 	while read -r verb; do
 		# shellcheck disable=SC2086
 		"$1" $verb --help >"$dir/help" || wrong "$1 $verb --help"
+		# shellcheck disable=SC2086
+		"$1" help $verb | cmp -s - "$dir/help" || wrong "$1 help $verb is not $verb --help"
 		grep -q "^usage: $(basename "$1") $verb" "$dir/help" || wrong "$1 $verb --help has no usage"
 		! grep -n '.\{81\}' "$dir/help" || wrong "$1 $verb --help is wider than 80 columns"
 	done < <(verbs "$1")

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy: finds the verb, prints the error. */
 
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "cli/manual.h"
 #include "cli/subverb.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/progress.h"
+#include "deploy/cli/say.h"
 #include "deploy/verbs/packager.h"
+#include "deploy/verbs/verbs.h"
 #include "json/json.h"
 
 #include <stdio.h>
@@ -87,7 +89,9 @@ int main(int argc, char **argv)
 
 	(void)umask(022);
 	log_init("kata-deploy", "deploy", LOG_LOGFMT, 2, LOG_WARN);
-	if (manual_run(&manual, argc, argv, &err) < 0)
+	if (manual_run(&manual, argc, argv, &err) == 0 && interrupt_signal())
+		err_set(&err, E_CANCELLED, "finished in spite of %s", interrupt_name());
+	if (err.code)
 		complain(argv, &err);
 	progress_end();
 	progress_print_timings();

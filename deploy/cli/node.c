@@ -6,55 +6,35 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "deploy/cli/cli.h"
 
-#include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { HANDLERS_MAX = 64 };
 
-uint64_t node_now(void)
-{
-	const char *epoch = cli.root ? getenv("SOURCE_DATE_EPOCH") : NULL;
-	struct err ignored = ERR_INIT; /* not a number: ignored */
-	uint64_t now;
-
-	if (epoch && str_u64(epoch, 10, 1, INT64_MAX, "SOURCE_DATE_EPOCH", &now, &ignored) == 0)
-		return now;
-	return (uint64_t)time(NULL);
-}
-
-const char *node_prefix(void)
-{
-	return cli.prefix ? cli.prefix : CLI_PREFIX;
-}
-
-/* Makes --root an absolute path; / is the running system, as without --root. */
-static int settle_root(struct err *err)
-{
-	static char root[PATH_MAX];
-	struct stat st;
-
-	if (!cli.root || cli.root == root)
-		return 0;
-	if (!realpath(cli.root, root))
-		return err_sys(err, "open --root '%s'", cli.root);
-	if (stat(root, &st) < 0 || !S_ISDIR(st.st_mode))
-		return err_set(err, E_USAGE, "--root %s is not a directory", cli.root);
-	cli.root = str_eq(root, "/") ? NULL : root;
-	return 0;
-}
-
 /* Below --root there may be no /run, so that directory itself is locked. */
-static const char *lock_path(void)
+static const char *lock_path(const struct cli_place *place)
 {
-	if (cli.lock)
-		return cli.lock;
-	return cli.root ? cli.root : DEPLOY_LOCK;
+	if (place->lock)
+		return place->lock;
+	return place->root ? place->root : DEPLOY_LOCK;
+}
+
+/* Not every system makes /run/lock when it boots. Another directory would not do instead: whoever
+ * found this one would not see a lock there. The directory of a --lock is the caller's. */
+static int make_lock_directory(const char *lock, struct err *err)
+{
+	AUTO(str) char *dir = xstrndup(lock, (size_t)(path_basename(lock) - lock));
+
+	if (!*dir || path_exists(dir))
+		return 0;
+	if (str_eq(lock, DEPLOY_LOCK) && path_make(dir, 0755, err) == 0)
+		return 0;
+	if (!err->code)
+		err_set(err, E_NOT_FOUND, "there is no directory %s for the lock", dir);
+	return err_hint(err, "make it, or choose another file with --lock FILE");
 }
 
 /* Kinds of steps that a journal may need to undo. */
@@ -67,30 +47,70 @@ static const struct deploy_step_ops **step_kinds(void)
 	return kinds;
 }
 
-int node_open(enum deploy_access access, struct deploy **out, struct err *err)
+/* prefix: heap, to which out refers. */
+static int find_place(struct cli_place *place, enum deploy_access access, char **prefix,
+		      struct deploy_options *out, struct err *err)
 {
-	if (settle_root(err) < 0)
+	if (place_settle(place, err) < 0)
 		return -1;
-	if (*node_prefix() != '/')
-		return err_set(err, E_USAGE, "--prefix '%s' is not an absolute path",
-			       node_prefix());
-	AUTO(str)
-	char *prefix = cli.root ? path_from_root(cli.root, node_prefix(), err)
-				: xstrdup(node_prefix());
-	if (!prefix)
+	*prefix = place->root ? path_from_root(place->root, place->prefix, err)
+			      : xstrdup(place->prefix);
+	if (!*prefix)
 		return -1;
-	struct deploy_options o = {
-		.prefix = prefix,
-		.lock = lock_path(),
-		.now = node_now(),
+	*out = (struct deploy_options){
+		.prefix = *prefix,
+		.root = place->root,
+		.lock = lock_path(place),
+		.now = place_now(place),
 		.kinds = step_kinds(),
 	};
-
-	if (access == DEPLOY_CHANGE && !cli.root && geteuid() != 0) {
-		err_set(err, E_PERMISSION, "only root may change %s", prefix);
+	if (access == DEPLOY_CHANGE && !place->root && geteuid() != 0) {
+		err_set(err, E_PERMISSION, "only root may change %s", *prefix);
 		return err_hint(err, "use sudo, or --root DIR to work on another tree");
 	}
-	return deploy_open(&o, access, out, err);
+	if (access == DEPLOY_CHANGE && make_lock_directory(out->lock, err) < 0)
+		return -1;
+	return 0;
+}
+
+int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
+	      struct err *err)
+{
+	AUTO(str) char *prefix = NULL;
+	struct deploy_options o;
+
+	return find_place(place, access, &prefix, &o, err) < 0 ? -1
+							       : deploy_open(&o, access, out, err);
+}
+
+int node_recover(struct cli_place *place, deploy_found *found, void *arg, struct err *err)
+{
+	AUTO(str) char *prefix = NULL;
+	struct deploy_options o;
+
+	return find_place(place, DEPLOY_CHANGE, &prefix, &o, err) < 0
+		       ? -1
+		       : deploy_recover(&o, found, arg, err);
+}
+
+int node_need_installed(const struct deploy *d, const struct cli_place *place, struct err *err)
+{
+	if (deploy_installed(d)->current)
+		return 0;
+	err_set(err, E_STATE, "nothing is installed below %s", place->prefix);
+	return err_hint(err, "run kata-deploy install");
+}
+
+int node_layout(const struct deploy *d, struct layout *out, struct err *err)
+{
+	const char *current = deploy_installed(d)->current;
+
+	return current ? deploy_layout(d, current, out, err) : 0;
+}
+
+int node_uses(const struct cli_place *place, struct use_list *out, struct err *err)
+{
+	return place->root ? 0 : use_find(place->prefix, out, err);
 }
 
 int node_recall(const struct deploy *d, const char *member, struct json **doc,
@@ -137,19 +157,24 @@ void registration_release(struct registration *reg)
 	cri_free(reg->cri);
 }
 
+/* Options that are recorded, and where their values are. */
 static const struct {
 	const char *key;
-	const char **value;
+	size_t value;
 } options[] = {
-	{ "cri", &cli.cri },
-	{ "cri-config", &cli.cri_config },
-	{ "cri-socket", &cli.cri_socket },
-	{ "restart-with", &cli.restart_with },
+	{ "cri", offsetof(struct cli_manager, name) },
+	{ "cri-config", offsetof(struct cli_manager, config) },
+	{ "cri-socket", offsetof(struct cli_manager, socket) },
+	{ "restart-with", offsetof(struct cli_manager, restart_with) },
 };
 
-/* Options that locate the manager default to the recorded ones. The handlers are given anew with
- * each install; an upgrade keeps them. */
-static int recall_options(const struct deploy *d, struct json **doc, struct err *err)
+static const char **option(struct cli_manager *m, size_t i)
+{
+	return (const char **)(void *)((char *)m + options[i].value);
+}
+
+int node_recall_manager(const struct deploy *d, struct cli_manager *m, struct json **doc,
+			struct err *err)
 {
 	const struct json *was, *value;
 
@@ -157,30 +182,30 @@ static int recall_options(const struct deploy *d, struct json **doc, struct err 
 		return -1;
 	/* Another manager has other files. */
 	value = was ? json_get(was, "cri") : NULL;
-	if (!was || (cli.cri && !(value && str_eq(json_text(value), cli.cri))))
+	if (!was || (m->name && !(value && str_eq(json_text(value), m->name))))
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
 		value = json_get(was, options[i].key);
-		if (!*options[i].value && value)
-			*options[i].value = json_text(value);
+		if (!*option(m, i) && value)
+			*option(m, i) = json_text(value);
 	}
 	value = json_get(was, "handlers");
-	for (size_t i = 0; cli.upgrade && !cli.handlers && value && i < json_count(value); i++)
-		strv_push(&cli.handlers, json_text(json_at(value, i)));
+	for (size_t i = 0; m->keep_handlers && !m->handlers && value && i < json_count(value); i++)
+		strv_push(&m->handlers, json_text(json_at(value, i)));
 	return 0;
 }
 
-static void remember_options(struct json *extra)
+static void remember_options(struct cli_manager *m, struct json *extra)
 {
 	struct json *now = json_make_object(), *handlers;
 
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		if (*options[i].value)
-			json_put(now, options[i].key, json_make_string(*options[i].value));
+		if (*option(m, i))
+			json_put(now, options[i].key, json_make_string(*option(m, i)));
 	}
-	if (cli.handlers) {
+	if (m->handlers) {
 		handlers = json_make_array();
-		strv_each(handler, cli.handlers)
+		strv_each(handler, m->handlers)
 			json_add(handlers, json_make_string(*handler));
 		json_put(now, "handlers", handlers);
 	}
@@ -190,24 +215,25 @@ static void remember_options(struct json *extra)
 		json_free(now);
 }
 
-static struct cri_options manager(void)
+static struct cri_options manager(const struct cli_place *place, const struct cli_manager *m)
 {
-	return (struct cri_options){ .root = cli.root ? cli.root : "",
-				     .prefix = node_prefix(),
-				     .name = cli.cri,
-				     .config = cli.cri_config,
-				     .socket = cli.cri_socket,
-				     .restart_with = cli.restart_with,
-				     .restart_seconds = cli.restart_seconds };
+	return (struct cri_options){ .root = place->root ? place->root : "",
+				     .prefix = place->prefix,
+				     .name = m->name,
+				     .config = m->config,
+				     .socket = m->socket,
+				     .restart_with = m->restart_with,
+				     .restart_seconds = m->restart_seconds };
 }
 
-int node_manager(const struct deploy *d, struct json **doc, struct cri **out, struct err *err)
+int node_manager(const struct deploy *d, const struct cli_place *place, struct cli_manager *m,
+		 struct json **doc, struct cri **out, struct err *err)
 {
 	struct cri_options o;
 
-	if (recall_options(d, doc, err) < 0)
+	if (node_recall_manager(d, m, doc, err) < 0)
 		return -1;
-	o = manager();
+	o = manager(place, m);
 	return cri_find(&o, out, err);
 }
 
@@ -221,11 +247,13 @@ static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err
 		char *equals = strchr(*copy, '=');
 
 		if (!equals || equals == *copy || equals[1] != '/')
-			return err_set(err, E_USAGE,
-				       "--handler %s is not NAME=/PATH/TO/configuration.toml",
-				       *copy);
+			return err_set(
+				err, E_USAGE,
+				"--handler %s has no path; give NAME=/PATH/TO/configuration.toml",
+				*copy);
 		if (*n == HANDLERS_MAX)
-			return err_set(err, E_USAGE, "more than %d handlers", HANDLERS_MAX);
+			return err_set(err, E_USAGE, "more than %d handlers; leave some out",
+				       HANDLERS_MAX);
 		*equals = '\0';
 		if (str_check_id(*copy, "--handler", err) < 0)
 			return -1;
@@ -234,9 +262,9 @@ static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err
 	return 0;
 }
 
-int node_check_handlers(struct err *err)
+int node_check_handlers(const struct cli_manager *m, struct err *err)
 {
-	AUTO(strv) char **copies = strv_dup(cli.handlers);
+	AUTO(strv) char **copies = strv_dup(m->handlers);
 	struct cri_handler rows[HANDLERS_MAX];
 	size_t n = 0;
 
@@ -273,7 +301,7 @@ static int set_proof(struct registration *reg, const struct prove_expect *expect
 		     struct err *err)
 {
 	/* Without a manager no container can be run. */
-	*proof = expect && !cli.no_proof && !cli.root && reg->cri;
+	*proof = expect && !reg->manager->no_proof && !reg->place->root && reg->cri;
 	if (!*proof)
 		return 0;
 	if (!prove_can(cri_name(reg->cri))) {
@@ -284,7 +312,7 @@ static int set_proof(struct registration *reg, const struct prove_expect *expect
 	}
 	reg->proof = (struct prove){ .manager = cri_name(reg->cri),
 				     .socket = cri_socket(reg->cri),
-				     .prefix = node_prefix(),
+				     .prefix = reg->place->prefix,
 				     .expect = *expect };
 	prove_name(&reg->proof);
 	return 0;
@@ -293,9 +321,9 @@ static int set_proof(struct registration *reg, const struct prove_expect *expect
 static int find_manager(const struct json *was, const struct json **record,
 			struct registration *reg, struct err *err)
 {
-	AUTO(strv) char **copies = strv_dup(cli.handlers);
+	AUTO(strv) char **copies = strv_dup(reg->manager->handlers);
 	struct cri_handler rows[HANDLERS_MAX];
-	struct cri_options o = manager();
+	struct cri_options o = manager(reg->place, reg->manager);
 
 	o.handlers = rows;
 	if (handlers(copies, rows, &o.nhandlers, err) < 0 || cri_find(&o, &reg->cri, err) < 0)
@@ -310,10 +338,10 @@ int registration_add(const struct deploy *d, const struct json *release,
 	const struct json *was, *record = NULL;
 	bool proves;
 
-	if (recall_options(d, &reg->doc, err) < 0 ||
+	if (node_recall_manager(d, reg->manager, &reg->doc, err) < 0 ||
 	    node_recall(d, "cri", &reg->doc, &was, err) < 0)
 		return -1;
-	if (str_eq(cli.cri, "none"))
+	if (str_eq(reg->manager->name, "none"))
 		record = was;
 	else if (find_manager(was, &record, reg, err) < 0)
 		return -1;
@@ -321,7 +349,7 @@ int registration_add(const struct deploy *d, const struct json *release,
 		return -1;
 	if (record)
 		json_put(extra, "cri", json_share(record));
-	remember_options(extra);
+	remember_options(reg->manager, extra);
 	if (!release && node_recall(d, "release", &reg->doc, &release, err) < 0)
 		return -1;
 	if (release)
@@ -332,13 +360,13 @@ int registration_add(const struct deploy *d, const struct json *release,
 	return 0;
 }
 
-int registration_check_left(struct err *err)
+int registration_check_left(const struct registration *reg, struct err *err)
 {
-	AUTO(strv) char **copies = strv_dup(cli.handlers);
+	AUTO(strv) char **copies = strv_dup(reg->manager->handlers);
 	struct cri_handler rows[HANDLERS_MAX];
-	struct cri_options o = manager();
+	struct cri_options o = manager(reg->place, reg->manager);
 
-	if (str_eq(cli.cri, "none"))
+	if (str_eq(reg->manager->name, "none"))
 		return 0;
 	o.handlers = rows;
 	if (handlers(copies, rows, &o.nhandlers, err) < 0)
@@ -347,7 +375,7 @@ int registration_check_left(struct err *err)
 	if (!left)
 		return 0;
 	err_set(err, E_STATE, "nothing is installed below %s, but %s still has a registration",
-		node_prefix(), left);
+		reg->place->prefix, left);
 	return err_hint(err, "install again, which adopts it, then uninstall");
 }
 
@@ -356,10 +384,10 @@ int registration_drop(const struct deploy *d, struct registration *reg, struct e
 	const struct json *was;
 	struct cri_options o;
 
-	if (recall_options(d, &reg->doc, err) < 0 ||
+	if (node_recall_manager(d, reg->manager, &reg->doc, err) < 0 ||
 	    node_recall(d, "cri", &reg->doc, &was, err) < 0)
 		return -1;
-	o = manager();
+	o = manager(reg->place, reg->manager);
 	if (was && cri_unregister(&o, was, &reg->told, err) < 0)
 		return -1;
 	compose(reg, false);

@@ -3,11 +3,11 @@
 
 /*
  * The node that a verb works on: its prefix, the registration with its container manager, and the
- * record kept with the install.
+ * record kept with the install. o: the options of the verb (options.h).
  *
  *	AUTO(deploy) struct deploy *d = NULL;
- *	AUTO(registration) struct registration reg = REGISTRATION_INIT;
- *	if (node_open(DEPLOY_CHANGE, &d, err) < 0 || registration_add(d, &memory, &reg, err) < 0)
+ *	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
+ *	if (node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0 || registration_add(d, &memory, &reg, err) < 0)
  *		return -1;
  *	return deploy_lay_down(d, &layout, "release", &reg.change, err);
  *
@@ -17,34 +17,51 @@
  *	"options"	the options about the manager, --cri and so on: defaults for later changes
  *			that do not say otherwise
  *	"release"	"from": where it came from, absolute; "components", "without": as asked for;
- *			"expires", "serial": of release.yaml
+ *			"version", "serial", "expires": of release.yaml; "sha256": its digest
  */
 
 #include "base/err.h"
 #include "base/scope.h"
+#include "deploy/cli/options.h"
 #include "deploy/cri/cri.h"
 #include "deploy/engine/engine.h"
 #include "deploy/prove/prove.h"
+#include "deploy/use/use.h"
 #include "json/json.h"
-
-/* The current time in seconds since 1970, for records and for trust. With --root, SOURCE_DATE_EPOCH
- * if that is set, so that image builds are reproducible. */
-uint64_t node_now(void);
-
-/* The prefix as the system below --root sees it; borrowed. */
-const char *node_prefix(void);
 
 /* Opens the prefix. E_USAGE: --root or --prefix is wrong. E_PERMISSION: a change of the running
  * system without privilege. Else as deploy_open(). */
-MUST_CHECK int node_open(enum deploy_access access, struct deploy **out, struct err *err);
+MUST_CHECK int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
+			 struct err *err);
+
+/* Likewise deploy_recover(). */
+MUST_CHECK int node_recover(struct cli_place *place, deploy_found *found, void *arg,
+			    struct err *err);
+
+/* E_STATE, with what to do: no release is installed. */
+MUST_CHECK int node_need_installed(const struct deploy *d, const struct cli_place *place,
+				   struct err *err);
+
+/* The layout of the current generation; an empty one if nothing is installed. *out: initialized. */
+MUST_CHECK int node_layout(const struct deploy *d, struct layout *out, struct err *err);
+
+/* The users of the installed generations; none below --root. */
+MUST_CHECK int node_uses(const struct cli_place *place, struct use_list *out, struct err *err);
+
+/* Options that locate the manager default to those recorded by an earlier change, unless another
+ * manager is named. The handlers are given anew with each install; an upgrade keeps them. The
+ * options point into *doc, which the caller frees. */
+MUST_CHECK int node_recall_manager(const struct deploy *d, struct cli_manager *manager,
+				   struct json **doc, struct err *err);
 
 /* Finds the container manager: from the command line, else from the options recorded by an earlier
  * change, else by detection. The caller frees *doc, after *out. */
-MUST_CHECK int node_manager(const struct deploy *d, struct json **doc, struct cri **out,
+MUST_CHECK int node_manager(const struct deploy *d, const struct cli_place *place,
+			    struct cli_manager *manager, struct json **doc, struct cri **out,
 			    struct err *err);
 
 /* Checks --handler before anything is fetched. E_USAGE. */
-MUST_CHECK int node_check_handlers(struct err *err);
+MUST_CHECK int node_check_handlers(const struct cli_manager *manager, struct err *err);
 
 /* A member of "extra", borrowed from *doc, which the caller frees; NULL: there is none. */
 MUST_CHECK int node_recall(const struct deploy *d, const char *member, struct json **doc,
@@ -57,6 +74,8 @@ MUST_CHECK int node_recall_release(const struct deploy *d, const char *list, cha
 
 /* What a change does outside the prefix. change borrows from the other members. */
 struct registration {
+	const struct cli_place *place;
+	struct cli_manager *manager; /* recorded options are filled in */
 	struct deploy_change change;
 	struct cri *cri; /* NULL: no manager */
 	struct cri_change told;
@@ -65,9 +84,9 @@ struct registration {
 	char *extra;
 	struct json *doc; /* recorded options; the options point into it */
 };
-#define REGISTRATION_INIT                \
-	{                                \
-		.told = CRI_CHANGE_INIT, \
+#define REGISTRATION_OF(p, m)                                          \
+	{                                                              \
+		.place = (p), .manager = (m), .told = CRI_CHANGE_INIT, \
 	}
 void registration_release(struct registration *reg);
 DEFINE_AUTO_STRUCT(registration, struct registration, registration_release)
@@ -79,5 +98,5 @@ MUST_CHECK int registration_add(const struct deploy *d, const struct json *relea
 				struct err *err);
 /* E_STATE: nothing is installed, but a container manager still has a registration by an earlier
  * install here, whose record is lost. */
-MUST_CHECK int registration_check_left(struct err *err);
+MUST_CHECK int registration_check_left(const struct registration *reg, struct err *err);
 MUST_CHECK int registration_drop(const struct deploy *d, struct registration *reg, struct err *err);

@@ -8,13 +8,13 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
 #include "deploy/store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -33,10 +33,10 @@ void offer_release(struct offer *o)
 /* Few blobs at a time, so that complete ones are unpacked while the rest arrives. */
 enum { CONNECTIONS = 3 };
 
-static int parse_rate(uint64_t *rate, struct err *err)
+static int parse_rate(const char *text, uint64_t *rate, struct err *err)
 {
 	static const char units[] = "KMG";
-	AUTO(str) char *digits = cli.limit_rate ? xstrdup(cli.limit_rate) : NULL;
+	AUTO(str) char *digits = text ? xstrdup(text) : NULL;
 	const char *unit = digits && *digits ? strchr(units, digits[strlen(digits) - 1]) : NULL;
 	unsigned shift = 0;
 
@@ -48,7 +48,7 @@ static int parse_rate(uint64_t *rate, struct err *err)
 	}
 	if (str_u64(digits, 10, 1, UINT64_MAX >> 30, "--limit-rate", rate, err) < 0) {
 		err->code = E_USAGE;
-		return -1;
+		return err_hint(err, "give bytes per second, such as 500K or 10M");
 	}
 	*rate <<= shift;
 	return 0;
@@ -66,9 +66,9 @@ static char *from_root(const char *release)
 }
 
 /* The sources of the command line, else the recorded member "from". */
-static int sources(const struct deploy *d, char ***out, struct err *err)
+static int sources(const struct deploy *d, char *const *releases, char ***out, struct err *err)
 {
-	strv_each(release, cli.releases) {
+	strv_each(release, releases) {
 		AUTO(str) char *path = from_root(*release);
 
 		strv_push(out, path);
@@ -92,36 +92,69 @@ static struct json *list_json(char *const *list)
 	return j;
 }
 
-static struct json *make_memory(const struct release *r, char *const *from)
+static struct json *make_memory(const struct offer *o, char *const *from)
 {
+	const struct cli_parts *parts = &o->wanted->parts;
+	const struct release *r = &o->release;
 	struct json *j = json_make_object();
 
 	if (from && !strv_has(from, "-"))
 		json_put(j, "from", list_json(from));
-	if (cli.components)
-		json_put(j, "components", list_json(cli.components));
-	if (cli.without)
-		json_put(j, "without", list_json(cli.without));
+	if (parts->components)
+		json_put(j, "components", list_json(parts->components));
+	if (parts->without)
+		json_put(j, "without", list_json(parts->without));
+	json_put(j, "version", json_make_string(r->version));
+	json_put(j, "sha256", json_make_string(o->sha256));
 	json_put(j, "serial", json_make_u64(r->serial));
 	json_put(j, "expires", json_make_u64(r->expires));
 	return j;
 }
 
+/* An image gets no cache of its own, and nothing outside of it is touched: what is below --root is
+ * gone when all was fetched. */
+#define ROOT_CACHE "/.kata-deploy-cache"
+
+static char *cache_path(const struct offer *o, struct err *err)
+{
+	const struct cli_source *c = &o->wanted->source;
+
+	if (!c->cache && o->place->root && c->keep_cache) {
+		err_set(err, E_USAGE, "--keep-cache with --root needs a place outside of that");
+		err_hint(err, "use --cache DIR");
+		return NULL;
+	}
+	return place_path(o->place, c->cache, o->place->root ? ROOT_CACHE : SOURCE_CACHE, err);
+}
+
 static int open_source(const struct deploy *d, struct offer *o, char ***from, struct err *err)
 {
+	const struct cli_source *c = &o->wanted->source;
+	AUTO(str) char *cache = cache_path(o, err);
 	struct source_options s = {
-		.http = { .cacert = cli.cacert, .proxy = cli.proxy, .connections = CONNECTIONS },
-		.cache = cli.cache ? cli.cache : SOURCE_CACHE,
-		.keep_cache = cli.keep_cache
+		.http = { .cacert = c->cacert, .proxy = c->proxy, .connections = CONNECTIONS },
+		.cache = cache,
+		.keep_cache = c->keep_cache
 	};
 
-	if (sources(d, from, err) < 0 || parse_rate(&s.http.rate, err) < 0)
+	if (!cache || sources(d, c->releases, from, err) < 0 ||
+	    parse_rate(c->limit_rate, &s.http.rate, err) < 0)
 		return -1;
 	s.releases = *from;
 	return source_open(&s, &o->source, err);
 }
 
 /* --- verification --- */
+
+static int parse_pin(const char *text, char pin[65], struct err *err)
+{
+	if (!text || sha256_parse(text, pin))
+		return 0;
+	err_set(err, E_USAGE,
+		"--pin '%.80s' is not a SHA-256: that has 64 hex digits, and this %zu characters",
+		text, strlen(text));
+	return err_hint(err, "sha256sum release.yaml prints it");
+}
 
 /* Reads a document and verifies its signatures. */
 static int read_verified(struct offer *o, const char *name, size_t limit, struct buf *text,
@@ -155,9 +188,6 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 	AUTO(channel) struct channel c = { 0 };
 	struct err why = ERR_INIT;
 
-	/* A pin identifies the release itself, so the channel is not needed. */
-	if (cli.pin)
-		return 0;
 	if (read_verified(o, "channel.yaml", CHANNEL_TEXT_MAX, &text, &why) < 0) {
 		if (why.code == E_NOT_FOUND)
 			return 0;
@@ -171,43 +201,91 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 	return str_eq(c.path, ".") ? 0 : source_enter(o->source, c.path, err);
 }
 
-static int read_release(struct offer *o, char *digest, struct err *err)
+/* digest: what the channel says. */
+static int read_release(struct offer *o, const char *digest, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);
 	struct release *r = &o->release;
-	char is[65];
+	char *is = o->sha256;
 
 	if (read_verified(o, "release.yaml", RELEASE_TEXT_MAX, &text, err) < 0)
 		return -1;
 	sha256_hex(text.data, text.len, is);
 	if (*digest && !str_eq(digest, is))
-		return err_set(
-			err, E_TRUST,
-			"release.yaml is not the one that channel.yaml names: %s instead of %s", is,
-			digest);
+		return err_set(err, E_TRUST,
+			       "release.yaml is not the one that channel.yaml names: %s instead of "
+			       "%s; try again "
+			       "when the mirror has been updated, or use another mirror",
+			       is, digest);
 	if (release_parse(r, text.data, text.len, "release.yaml", err) < 0)
 		return -1;
 	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
 }
 
-/* If a mirror is stale or tampered with, tries the next one. */
-static int of_any_mirror(struct offer *o,
-			 int (*read)(struct offer *o, char *digest, struct err *err), char *digest,
+/* Two releases of one serial are in no order, so either could be passed off as the newer one. The
+ * same version again, such as a developer's build of the same commit, is only remarked on. */
+static int check_twin(const struct deploy *d, const struct offer *o, struct err *err)
+{
+	const struct release *r = &o->release;
+	AUTO(json) struct json *doc = NULL;
+	const struct json *was;
+	const char *version, *sha256;
+	uint64_t serial;
+
+	if (node_recall(d, "release", &doc, &was, err) < 0)
+		return -1;
+	if (!was || json_kind(was) != JSON_IS_OBJECT || !json_get(was, "serial") ||
+	    json_u64(json_get(was, "serial"), &serial) < 0 || serial != r->serial)
+		return 0;
+	version = json_get_text(was, "version");
+	sha256 = json_get_text(was, "sha256");
+	if (!version || !sha256 || str_eq(sha256, o->sha256))
+		return 0;
+	if (str_eq(version, r->version)) {
+		log_warn(
+			"the release differs from the installed one of the same version and serial",
+			LOG_S("version", version));
+		return 0;
+	}
+	if (o->wanted->trust.allow_downgrade)
+		return 0;
+	err_set(err, E_TRUST,
+		"kata %s has the serial %" PRIu64 " of kata %s, which was installed here, so that "
+		"neither is the newer one",
+		r->version, serial, version);
+	return err_hint(err, "ask the packager for a release of a higher serial (release build "
+			     "--serial N), or use --allow-downgrade to install it nevertheless");
+}
+
+static int judge(struct offer *o, struct err *err)
+{
+	char digest[65] = "";
+
+	return follow_channel(o, digest, err) < 0 || read_release(o, digest, err) < 0 ? -1 : 0;
+}
+
+/* Channel and release come from the first mirror where both are good. Each is judged by what was
+ * known before: what one that failed has shown says nothing of the next. */
+static int choose_mirror(const struct deploy *d, const struct trust_options *t, struct offer *o,
 			 struct err *err)
 {
-	while (read(o, digest, err) < 0) {
-		if (err->code != E_TRUST || !source_distrust(o->source))
+	while (trust_open(t, deploy_state(d), &o->trust, err) == 0) {
+		if (judge(o, err) == 0)
+			return 0;
+		if (!source_distrust(o->source, err))
 			return -1;
-		log_err(LOG_WARN, err, "a mirror failed verification, trying the next one");
-		err_clear(err);
+		trust_close(STEAL(o->trust, NULL));
+		release_release(&o->release);
+		o->release = (struct release)RELEASE_INIT;
 	}
-	return 0;
+	return -1;
 }
 
 /* --- compatibility --- */
 
-static int suits(const struct release *r, struct err *err)
+static int suits(const struct offer *o, struct err *err)
 {
+	const struct release *r = &o->release;
 	struct utsname u;
 
 	if (version_compare(KATA_VERSION, r->minimum) < 0) {
@@ -215,10 +293,11 @@ static int suits(const struct release *r, struct err *err)
 			r->version, r->minimum, KATA_VERSION);
 		return err_hint(err, "install the newer kata-deploy first");
 	}
-	if (cli.root || uname(&u) < 0 || str_eq(u.machine, r->architecture))
+	if (o->place->root || uname(&u) < 0 || str_eq(u.machine, r->architecture))
 		return 0;
-	return err_set(err, E_UNSUPPORTED, "kata %s is for %s and this machine is %s", r->version,
-		       r->architecture, u.machine);
+	return err_set(err, E_UNSUPPORTED,
+		       "kata %s is for %s and this machine is %s; get the release for that",
+		       r->version, r->architecture, u.machine);
 }
 
 /* Splits "a,b" of one option like two options "a" and "b". */
@@ -232,38 +311,40 @@ static void split_lists(char ***list)
 }
 
 /* Without options about components those of the last install are used. */
-static int recall_components(const struct deploy *d, struct err *err)
+static int recall_components(const struct deploy *d, struct cli_parts *parts, struct err *err)
 {
-	if (cli.components || cli.without)
+	if (parts->components || parts->without)
 		return 0;
-	return node_recall_release(d, "components", &cli.components, err) < 0 ||
-			       node_recall_release(d, "without", &cli.without, err) < 0
+	return node_recall_release(d, "components", &parts->components, err) < 0 ||
+			       node_recall_release(d, "without", &parts->without, err) < 0
 		       ? -1
 		       : 0;
 }
 
 int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 {
-	struct trust_options t = { .keys = cli.keys,
-				   .threshold = cli.threshold,
-				   .directory = cli.trust_dir ? cli.trust_dir : TRUST_DIRECTORY,
-				   .pin = cli.pin,
-				   .allow_downgrade = cli.allow_downgrade,
-				   .allow_expired = cli.allow_expired,
-				   .now = node_now() };
+	const struct cli_trust *c = &o->wanted->trust;
+	AUTO(str)
+	char *directory = place_path(o->place, c->directory, TRUST_DIRECTORY, err);
+	char pin[65] = "";
+	struct cli_parts *parts = &o->wanted->parts;
+	struct trust_options t = { .keys = c->keys,
+				   .threshold = c->threshold,
+				   .directory = directory,
+				   .pin = c->pin ? pin : NULL,
+				   .allow_downgrade = c->allow_downgrade,
+				   .allow_expired = c->allow_expired,
+				   .now = place_now(o->place) };
 	AUTO(strv) char **from = NULL;
-	char digest[65] = "";
-
-	split_lists(&cli.components);
-	split_lists(&cli.without);
+	split_lists(&parts->components);
+	split_lists(&parts->without);
 	progress_phase("release");
-	if (recall_components(d, err) < 0 || open_source(d, o, &from, err) < 0 ||
-	    trust_open(&t, deploy_state(d), &o->trust, err) < 0 ||
-	    of_any_mirror(o, follow_channel, digest, err) < 0 ||
-	    of_any_mirror(o, read_release, digest, err) < 0 || suits(&o->release, err) < 0 ||
-	    release_select(&o->release, cli.components, cli.without, &o->layout, err) < 0)
+	if (!directory || parse_pin(c->pin, pin, err) < 0 || recall_components(d, parts, err) < 0 ||
+	    open_source(d, o, &from, err) < 0 || choose_mirror(d, &t, o, err) < 0 ||
+	    check_twin(d, o, err) < 0 || suits(o, err) < 0 ||
+	    release_select(&o->release, parts->components, parts->without, &o->layout, err) < 0)
 		return -1;
-	o->memory = make_memory(&o->release, from);
+	o->memory = make_memory(o, from);
 	return 0;
 }
 

@@ -5,10 +5,10 @@
  * A verified release: the path from --release to a layout that may be laid down, the same for
  * install, plan, repair and fetch.
  *
- *	AUTO(offer) struct offer o = OFFER_INIT;
- *	if (offer_open(d, &o, err) < 0 || offer_stage(d, &o, "release", err) < 0)
+ *	AUTO(offer) struct offer offer = OFFER_OF(&o.wanted, &o.place);
+ *	if (offer_open(d, &offer, err) < 0 || offer_stage(d, &offer, "release", err) < 0)
  *		return -1;
- *	...deploy_lay_down(d, &o.layout, "release", &change, err)
+ *	...deploy_lay_down(d, &offer.layout, "release", &change, err)
  *
  * Checks in this order: length limits, signatures, parsing, freshness (trust.h), then whether this
  * program and this machine can use it. If there is a channel.yaml, it is read first: it is signed
@@ -17,28 +17,40 @@
 
 #include "base/err.h"
 #include "base/scope.h"
+#include "deploy/cli/options.h"
 #include "deploy/engine/engine.h"
 #include "deploy/fetch/fetch.h"
 #include "deploy/release/release.h"
 #include "deploy/trust/trust.h"
 
+/* The options about a release. */
+struct cli_offer {
+	struct cli_source source;
+	struct cli_parts parts; /* filled in with those of the last install */
+	struct cli_trust trust;
+};
+
 struct offer {
+	struct cli_offer *wanted;
+	const struct cli_place *place; /* settled */
 	struct source *source;
 	struct trust *trust;
 	struct release release;
+	char sha256[65];      /* of release.yaml */
 	struct layout layout; /* sealed: the wanted components */
 	struct json *memory;  /* for "release" of install.json's extra (node.h) */
 	struct source_cost cost;
 };
-#define OFFER_INIT                                              \
-	{                                                       \
-		.release = RELEASE_INIT, .layout = LAYOUT_INIT, \
+#define OFFER_OF(w, p)                                                                       \
+	{                                                                                    \
+		.wanted = (w), .place = (p), .release = RELEASE_INIT, .layout = LAYOUT_INIT, \
 	}
 void offer_release(struct offer *o);
 DEFINE_AUTO_STRUCT(offer, struct offer, offer_release)
 
 /* Opens --release, else the recorded origin of the installed release. E_USAGE: neither is known.
- * E_TRUST: a check of trust.h failed. E_UNSUPPORTED: not for this program or machine. */
+ * E_TRUST: a check of trust.h failed, or it cannot be told whether it is newer than the installed
+ * one. E_UNSUPPORTED: not for this program or machine. */
 MUST_CHECK int offer_open(const struct deploy *d, struct offer *o, struct err *err);
 
 /* Fetches into staging/NAME what is missing in the store. */

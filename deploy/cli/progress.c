@@ -7,7 +7,7 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "deploy/cli/cli.h"
+#include "deploy/cli/say.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,18 +31,21 @@ static struct {
 	bool drawn; /* a line on the terminal is not ended yet */
 } p = { .fd = -1 };
 
-int progress_open(struct err *err)
+int progress_open(const char *number, struct err *err)
 {
 	uint64_t fd;
 
-	if (!cli.progress_fd)
+	if (!number)
 		return 0;
-	if (str_u64(cli.progress_fd, 10, 0, INT32_MAX, "--progress-fd", &fd, err) < 0) {
+	if (str_u64(number, 10, 0, INT32_MAX, "--progress-fd", &fd, err) < 0) {
 		err->code = E_USAGE;
-		return -1;
+		return err_hint(err, "give the number of an open file descriptor");
 	}
 	if (fcntl((int)fd, F_GETFD) < 0)
-		return err_set(err, E_USAGE, "--progress-fd %s is not open", cli.progress_fd);
+		return err_set(
+			err, E_USAGE,
+			"--progress-fd %s is not open; open it in the shell, as in 3>progress",
+			number);
 	p.fd = (int)fd;
 	/* The reader may have closed its end; that must not end us. */
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -69,7 +72,7 @@ static void tell(bool over)
 
 static bool shows(void)
 {
-	return !cli.quiet && !cli.json;
+	return !say_how()->quiet && !say_how()->json;
 }
 
 static void draw(void)
@@ -176,7 +179,7 @@ void progress_print_timings(void)
 {
 	struct rusage own, children;
 
-	if (!cli.timings)
+	if (!say_how()->timings)
 		return;
 	for (size_t i = 0; i < p.n; i++)
 		(void)fprintf(stderr, "%8llu ms  %s\n", (unsigned long long)p.phases[i].took,

@@ -19,8 +19,9 @@
 
 #include <stdint.h>
 
-/* Parses --progress-fd. E_USAGE: not a number, or not open. */
-MUST_CHECK int progress_open(struct err *err);
+/* number: of --progress-fd; NULL: none. Called by say_begin(). E_USAGE: not a number, or not
+ * open. */
+MUST_CHECK int progress_open(const char *number, struct err *err);
 void progress_phase(const char *name);
 void progress_at(void *unused, const char *phase, uint64_t done, uint64_t total);
 void progress_end(void);

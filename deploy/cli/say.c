@@ -1,17 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Output of the verbs. */
 
+#include "deploy/cli/say.h"
+#include "base/interrupt.h"
 #include "base/str.h"
-#include "deploy/cli/cli.h"
-#include "deploy/plan/plan.h"
+#include "deploy/cli/progress.h"
 #include "json/json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-struct cli cli;
-
+static const struct cli_talk plain;
+static const struct cli_talk *how = &plain;
 static bool answered;
+
+int say_begin(const struct cli_talk *talk, struct err *err)
+{
+	how = talk;
+	interrupt_catch("kata-deploy", "what was begun is being undone or finished");
+	return progress_open(talk->progress_fd, err);
+}
+
+const struct cli_talk *say_how(void)
+{
+	return how;
+}
 
 bool say_has_answered(void)
 {
@@ -30,7 +43,7 @@ void say(const char *fmt, ...)
 {
 	va_list ap;
 
-	if (cli.json || cli.quiet)
+	if (how->json || how->quiet)
 		return;
 	va_start(ap, fmt);
 	(void)vprintf(fmt, ap);
@@ -38,30 +51,45 @@ void say(const char *fmt, ...)
 	(void)putchar('\n');
 }
 
-void say_plan(const struct plan *p)
+static struct json *done_json(const char *verb, bool changed)
 {
-	AUTO(buf) struct buf text = BUF_INIT(64 << 20);
-	AUTO(json) struct json *j = plan_json(p);
+	struct json *j = json_make_object();
 
-	if (cli.json) {
-		say_json(j);
-		return;
-	}
-	plan_print(p, &text);
-	(void)fputs(text.len ? buf_cstr(&text) : "nothing to do\n", stdout);
+	json_put(j, "verb", json_make_string(verb));
+	json_put(j, "changed", json_make_bool(changed));
+	return j;
 }
 
 void say_done(const char *verb, bool changed, const char *sentence)
 {
-	AUTO(json) struct json *j = NULL;
+	AUTO(json) struct json *j = done_json(verb, changed);
 
 	say("%s", changed ? sentence : "nothing to do");
-	if (!cli.json)
-		return;
-	j = json_make_object();
-	json_put(j, "verb", json_make_string(verb));
-	json_put(j, "changed", json_make_bool(changed));
-	say_json(j);
+	if (how->json)
+		say_json(j);
+}
+
+void say_freed(const char *verb, bool changed, const char *sentence, unsigned long long bytes)
+{
+	AUTO(json) struct json *j = done_json(verb, changed);
+
+	json_put(j, "freed", json_make_u64(bytes));
+	if (changed)
+		say("%s, %s are free", sentence, say_bytes(bytes));
+	else
+		say("nothing to do");
+	if (how->json)
+		say_json(j);
+}
+
+void say_finding(void *list, const char *path, const char *what)
+{
+	struct json *j = json_make_object();
+
+	say("%s: %s", path, what);
+	json_put(j, "path", json_make_string(path));
+	json_put(j, "what", json_make_string(what));
+	json_add(list, j);
 }
 
 const char *say_bytes(unsigned long long bytes)

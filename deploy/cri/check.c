@@ -202,9 +202,12 @@ static int compare(struct cri *c, struct toml_value *before, struct toml_value *
 	forget_imports(before);
 	forget_imports(after);
 	if (!same(&cmp, before, after))
-		return err_set(err, E_CONFIG,
-			       "the new configuration of containerd would also change '%s'",
-			       cmp.at);
+		return err_set(
+			err, E_CONFIG,
+			"the new configuration of containerd would also change '%s'; look for a "
+			"second "
+			"table of that name in its files, or use --cri none and register by hand",
+			cmp.at);
 	return 0;
 }
 

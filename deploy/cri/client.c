@@ -53,7 +53,9 @@ static int handlers_of_config(const char *text, char ***out, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(way) && at; i++)
 		at = json_kind(at) == JSON_IS_OBJECT ? json_get(at, way[i]) : NULL;
 	if (!at || json_kind(at) != JSON_IS_OBJECT)
-		return err_set(err, E_UNSUPPORTED, "the CRI status does not list runtime handlers");
+		return err_set(err, E_UNSUPPORTED,
+			       "the CRI status does not list runtime handlers; update the "
+			       "container manager");
 	for (void *it = json_begin(at); it; it = json_after(at, it))
 		strv_push(out, json_key(it));
 	return 0;
@@ -71,7 +73,9 @@ static int take_handlers(const Runtime__V1__StatusResponse *r, char ***out, stru
 		if (str_eq(r->info[i]->key, "config"))
 			return handlers_of_config(r->info[i]->value, out, err);
 	}
-	return err_set(err, E_UNSUPPORTED, "the CRI status does not list runtime handlers");
+	return err_set(
+		err, E_UNSUPPORTED,
+		"the CRI status does not list runtime handlers; update the container manager");
 }
 
 int cri_client_read_handlers(const void *data, size_t len, char ***out, struct err *err)

@@ -118,8 +118,8 @@ int containerd_schema(const struct toml_value *root, struct err *err)
 	if (!v)
 		return 1;
 	if (v->type != TOML_INTEGER || v->integer < 1 || v->integer > 99)
-		return err_set(err, E_CONFIG, "%s:%u: 'version' is not a version", toml_file(v),
-			       v->span.line);
+		return err_set(err, E_CONFIG, "%s:%u: 'version' is not a version; make it 2 or 3",
+			       toml_file(v), v->span.line);
 	return (int)v->integer;
 }
 

@@ -118,7 +118,7 @@ static int served(const char *socket, struct deadline deadline, char ***out, str
 		return -1;
 	const struct toml_value *runtimes = runtimes_of(root);
 	if (!runtimes)
-		return err_set(err, E_UNSUPPORTED, "CRI-O does not list runtimes");
+		return err_set(err, E_UNSUPPORTED, "CRI-O does not list runtimes; update it");
 	toml_each(entry, runtimes) strv_push(out, entry->key);
 	return 0;
 }

@@ -190,21 +190,24 @@ static int check_options(const struct cri_options *o, struct err *err)
 			return err_set(
 				err, E_USAGE,
 				"the handler name '%s' may only have lower-case letters, digits "
-				"and dashes",
+				"and dashes; choose another",
 				h->name);
 		for (size_t k = 0; k < ARRAY_LEN(taken); k++)
 			if (str_eq(h->name, taken[k]))
-				return err_set(err, E_USAGE, "the handler name '%s' is reserved",
+				return err_set(err, E_USAGE,
+					       "the handler name '%s' is reserved; choose another",
 					       h->name);
 		for (size_t k = 0; k < i; k++)
 			if (str_eq(h->name, o->handlers[k].name))
-				return err_set(err, E_USAGE, "the handler '%s' is given twice",
+				return err_set(err, E_USAGE,
+					       "the handler '%s' is given twice; leave one out",
 					       h->name);
 		if (h->config && *h->config != '/')
-			return err_set(err, E_USAGE, "the path '%s' is not absolute", h->config);
+			return err_set(err, E_USAGE,
+				       "the path '%s' is not absolute; begin it with /", h->config);
 	}
 	if (*o->prefix != '/' || (o->config && *o->config != '/'))
-		return err_set(err, E_USAGE, "the path '%s' is not absolute",
+		return err_set(err, E_USAGE, "the path '%s' is not absolute; begin it with /",
 			       *o->prefix != '/' ? o->prefix : o->config);
 	return 0;
 }
@@ -224,7 +227,9 @@ static int find_named(const struct cri_options *o, const struct processes *all, 
 	/* A file or a socket given on the command line is assumed to exist. */
 	if (!c->found && !o->config && !o->socket)
 		return err_set(err, E_NOT_FOUND,
-			       "%s was not found: neither its files nor a process", o->name);
+			       "%s was not found: neither its files nor a process; name its "
+			       "configuration with --cri-config, or another manager with --cri",
+			       o->name);
 	*out = STEAL(c, NULL);
 	return 0;
 }

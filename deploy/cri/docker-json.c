@@ -111,11 +111,12 @@ static int check(const char *file, const char *text, struct err *err)
 		return -1;
 	}
 	if (json_kind(j) != JSON_IS_OBJECT)
-		return err_set(err, E_CONFIG, "%s is %s, not an object", file,
+		return err_set(err, E_CONFIG, "%s is %s, not an object; correct it by hand", file,
 			       json_kind_name(json_kind(j)));
 	runtimes = json_get(j, "runtimes");
 	if (runtimes && json_kind(runtimes) != JSON_IS_OBJECT)
-		return err_set(err, E_CONFIG, "%s: 'runtimes' is %s, not an object", file,
+		return err_set(err, E_CONFIG,
+			       "%s: 'runtimes' is %s, not an object; correct it by hand", file,
 			       json_kind_name(json_kind(runtimes)));
 	return 0;
 }
@@ -152,7 +153,9 @@ int docker_json_add(const char *file, const char *text, const char *name, const 
 
 		insert(text, root, &last, object, out);
 	} else if (find_member(runtimes.value, name, &found, &last)) {
-		return err_set(err, E_EXISTS, "%s: there is a runtime '%s' already", file, name);
+		return err_set(err, E_EXISTS,
+			       "%s: there is a runtime '%s' already; remove or rename it", file,
+			       name);
 	} else {
 		insert(text, runtimes.value, &last, member, out);
 	}

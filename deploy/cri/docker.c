@@ -74,7 +74,7 @@ static int served(const char *socket, struct deadline deadline, char ***out, str
 		return -1;
 	runtimes = json_get(info, "Runtimes");
 	if (!runtimes || json_kind(runtimes) != JSON_IS_OBJECT)
-		return err_set(err, E_UNSUPPORTED, "docker does not list runtimes");
+		return err_set(err, E_UNSUPPORTED, "docker does not list runtimes; update it");
 	for (void *it = json_begin(runtimes); it; it = json_after(runtimes, it))
 		strv_push(out, json_key(it));
 	return 0;

@@ -66,7 +66,7 @@ static int load(const char *real, char **text, struct err *err)
 		return -1;
 	}
 	if (b.len != strlen(buf_cstr(&b)))
-		return err_set(err, E_CONFIG, "%s has a NUL byte in it", real);
+		return err_set(err, E_CONFIG, "%s has a NUL byte in it; correct it by hand", real);
 	*text = xstrdup(buf_cstr(&b));
 	return 0;
 }

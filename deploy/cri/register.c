@@ -265,6 +265,8 @@ int cri_register(struct cri *c, const struct json *recorded, struct cri_change *
 
 	if (plan_register(c, recorded, ch, out, err) < 0) {
 		cri_change_release(out);
+		if (err->code == E_CONFIG)
+			err_hint_else(err, "correct it, or name another file with --cri-config");
 		return err_wrap(err, "register with %s", c->back->name);
 	}
 	*record = ch->record;

@@ -13,6 +13,7 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -86,9 +87,10 @@ static int find_command(const struct cri *c, char ***command, struct err *err)
 {
 	if (c->o->restart_with) {
 		*command = strv_split(c->o->restart_with, " \t");
-		return strv_len(*command)
-			       ? 0
-			       : err_set(err, E_USAGE, "the command of --restart-with is empty");
+		return strv_len(*command) ? 0
+					  : err_set(err, E_USAGE,
+						    "the command of --restart-with is empty; give "
+						    "one, such as 'service containerd restart'");
 	}
 	if (path_exists("/run/systemd/system")) {
 		AUTO(str) char *unit = service(c, systemd_dirs, ".service");
@@ -168,13 +170,6 @@ static struct deadline ask_deadline(struct deadline whole)
 	return deadline_min(whole, deadline_in(CRI_ASK_MS));
 }
 
-static void pause_ms(long ms)
-{
-	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-	(void)nanosleep(&t, NULL);
-}
-
 /* Its output goes to a file, not a pipe: a daemon started by it may keep it open. */
 static int run(char *const *command, struct deadline deadline, struct err *err)
 {
@@ -199,8 +194,9 @@ static int run(char *const *command, struct deadline deadline, struct err *err)
 	n = pread(says, text, SAYS_MAX, 0);
 	text[n < 0 ? 0 : n] = '\0';
 	text[strcspn(text, "\r\n")] = '\0';
-	return err_set(err, E_FAILED, "%s: exit code %d%s%s", command[0], code, *text ? ": " : "",
-		       text);
+	return err_set(err, E_FAILED,
+		       "%s: exit code %d%s%s; look into the log of the container manager",
+		       command[0], code, *text ? ": " : "", text);
 }
 
 static const struct peer nobody = { 0, 0 };
@@ -234,7 +230,9 @@ static int wait_answer(const struct restart *r, const struct peer *before, struc
 		bool there = find_server(r, &now, &why) == 0;
 
 		if (there && peer_same(before, &now))
-			err_set(&why, E_FAILED, "process %d was not replaced", (int)now.pid);
+			err_set(&why, E_FAILED,
+				"process %d was not replaced; check the command of --restart-with",
+				(int)now.pid);
 		else if (there && (r->mute ||
 				   r->back->answers(r->socket, ask_deadline(deadline), &why) == 0))
 			return 0;
@@ -244,7 +242,8 @@ static int wait_answer(const struct restart *r, const struct peer *before, struc
 			return err_wrap(err, "%s did not come back in %u s", r->back->name,
 					r->seconds);
 		}
-		pause_ms(POLL_MS);
+		if (interrupt_sleep(POLL_MS, err) < 0)
+			return err_wrap(err, "wait for %s", r->back->name);
 	}
 }
 
@@ -256,7 +255,9 @@ static int restart_now(const struct restart *r, const struct peer *before, struc
 	if (r->how == RESTART_HANGUP) {
 		if (before->pid <= 1)
 			return err_set(err, E_NOT_FOUND,
-				       "the process of %s is not visible from here", r->back->name);
+				       "the process of %s is not visible from here; run "
+				       "kata-deploy in the PID namespace of the host",
+				       r->back->name);
 		if (kill(before->pid, SIGHUP) < 0)
 			return err_sys(err, "signal %s", r->back->name);
 		before = &nobody;
@@ -398,7 +399,8 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 
 			if (!name)
 				return 0;
-			err_set(&why, E_STATE, "%s does not serve the runtime handler '%s'",
+			err_set(&why, E_STATE,
+				"%s does not serve the runtime handler '%s'; look into its log",
 				r.back->name, name);
 		} else if (why.code == E_UNSUPPORTED) {
 			log_warn("the container manager does not list the handlers that it serves",
@@ -409,7 +411,8 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 			*err = why;
 			return -1;
 		}
-		pause_ms(POLL_MS);
+		if (interrupt_sleep(POLL_MS, err) < 0)
+			return err_wrap(err, "wait for %s", r.back->name);
 	}
 }
 

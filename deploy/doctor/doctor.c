@@ -233,6 +233,7 @@ static void ask_space(const struct doctor_options *o, struct finding *f)
 
 	if (statvfs(dir, &v) < 0) {
 		find(f, FINDING_BAD, "%s: %s", dir, strerror(errno));
+		str_set(&f->remedy, "choose another directory with --prefix");
 		return;
 	}
 	have = (unsigned long long)v.f_bavail * v.f_frsize;
@@ -306,30 +307,49 @@ static void ask_clock(const struct doctor_options *o, struct finding *f)
 
 /* --- the container manager, and trusted keys --- */
 
+/* An install would not know which to take, or would not find the one that is named. */
+static void tell_unchosen(const struct cri_options *options, struct finding *f)
+{
+	AUTO(cri) struct cri *chosen = NULL;
+	struct err why = ERR_INIT;
+
+	if (cri_find(options, &chosen, &why) == 0)
+		return; /* it was started meanwhile */
+	f->state = FINDING_BAD;
+	str_set(&f->remedy, why.msg);
+}
+
 static void ask_manager(const struct doctor_options *o, struct finding *f)
 {
 	AUTO(cri_seen_list) struct cri_seen_list seen = CRI_SEEN_INIT;
-	struct cri_options options = { .root = "", .prefix = o->prefix };
+	struct cri_options options = {
+		.root = "", .prefix = o->prefix, .name = o->cri, .config = o->cri_config
+	};
 	AUTO(buf) struct buf all = BUF_INIT(4096);
 	struct err why = ERR_INIT;
-	bool runs = false;
+	bool chosen = false, runs = false;
 
 	if (cri_list(&options, &seen, &why) < 0) {
 		find(f, FINDING_BAD, "%s", why.msg);
+		str_set(&f->remedy, "use another --prefix or --cri-config");
 		return;
 	}
 	vec_each(struct cri_seen, s, &seen.rows) {
 		buf_fmt(&all, "%s%s %s (%s)", all.len ? ", " : "", s->name,
 			s->version ? s->version : "", s->why);
-		runs |= s->running;
+		chosen |= s->chosen;
+		runs |= s->chosen && s->running;
 	}
-	if (!seen.rows.n) {
+	if (!seen.rows.n && !o->cri) {
 		find(f, FINDING_BAD, "no container manager was found");
 		str_set(&f->remedy, "install one: apt install containerd");
 		return;
 	}
-	find(f, runs ? FINDING_GOOD : FINDING_WARN, "%s", buf_cstr(&all));
-	if (!runs)
+	find(f, runs ? FINDING_GOOD : FINDING_WARN, "%s",
+	     seen.rows.n ? buf_cstr(&all) : "none found");
+	if (!chosen)
+		tell_unchosen(&options, f);
+	else if (!runs)
 		str_set(&f->remedy, "start the container manager");
 }
 

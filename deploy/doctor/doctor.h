@@ -38,7 +38,8 @@ DEFINE_AUTO_STRUCT(diagnosis, struct diagnosis, diagnosis_release)
 struct doctor_options {
 	const char *prefix;
 	const char *trust_dir;
-	const char *vmm, *virtiofsd; /* programs; NULL: Debian's paths */
+	const char *cri, *cri_config; /* the manager that is meant; NULL: the one that is found */
+	const char *vmm, *virtiofsd;  /* programs; NULL: Debian's paths */
 };
 
 void doctor_examine(const struct doctor_options *o, struct diagnosis *d);

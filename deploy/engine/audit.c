@@ -4,6 +4,7 @@
  * name refers to the damaged or to the repaired file, and running it again gives the same result.
  */
 
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -54,7 +55,7 @@ static int replace_object(struct audit *a, const struct entry *e, const char *ob
 	if (made < 0)
 		return -1;
 	if (renameat(a->d->root, staged, a->d->root, object) < 0)
-		return err_sys(err, "replace %s", object);
+		return path_sys(err, a->d->root, object, "replace %s", object);
 	return 0;
 }
 
@@ -72,7 +73,11 @@ static int audit_object(struct audit *a, const struct entry *e, struct err *err)
 {
 	AUTO(str) char *object = store_object(e);
 	struct err why = ERR_INIT; /* unreadable means damaged: fs-verity fails reads */
-	int has = a->depth == DEPLOY_HASH ? store_has(a->d->root, e, &why) : glance(a, e, object);
+	int has;
+
+	if (interrupt_check(err) < 0)
+		return -1;
+	has = a->depth == DEPLOY_HASH ? store_has(a->d->root, e, &why) : glance(a, e, object);
 
 	if (has == 1)
 		return 0;
@@ -189,7 +194,7 @@ int deploy_repair(struct deploy *d, const char *stage, struct err *err)
 	int rc;
 
 	if (!d->in.current)
-		return err_set(err, E_STATE, "nothing is installed");
+		return err_set(err, E_STATE, "nothing is installed; run kata-deploy install");
 	if (home_make(d, err) < 0 || make_staging(d, err) < 0)
 		return -1;
 	rc = audit(&a, err);

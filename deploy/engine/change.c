@@ -41,7 +41,7 @@ static bool plan_dir(const struct deploy *d, struct plan *p, const char *path)
 {
 	if ((*path == '/' ? path_exists(path) : home_has(d, path)) || is_planned(p, path))
 		return false;
-	plan_add(p, PLAN_DIR, path, NULL, "directory")->mode = 0755;
+	plan_add(p, PLAN_DIR, path, NULL, "directory")->dir.mode = 0755;
 	return true;
 }
 
@@ -52,13 +52,28 @@ static void plan_parents(const struct deploy *d, struct plan *p, const char *pat
 		AUTO(str) char *dir = xstrndup(path, (size_t)(slash - path));
 
 		if (plan_dir(d, p, dir) && made)
-			strv_push(made, dir);
+			strv_push(made, dir + strlen(d->top));
 	}
 }
 
-/* Plans a file with those contents (NULL: its removal). */
-static int plan_file(const struct deploy *d, struct plan *p, const struct deploy_file *f,
-		     struct err *err)
+/* now: the file that is there, or NULL. */
+static struct plan_action *add_file(struct plan *p, const char *path, const struct spot_file *now,
+				    const char *will)
+{
+	struct plan_action *a = plan_add(p, PLAN_FILE, path, now ? now->sha256 : NULL, will);
+
+	if (!now)
+		return a;
+	a->file.kept = str_fmt("%zu", p->actions.n);
+	a->file.mode = now->mode;
+	a->file.uid = now->uid;
+	a->file.gid = now->gid;
+	return a;
+}
+
+/* Plans a file of ours with those contents (NULL: its removal). */
+static int plan_own_file(const struct deploy *d, struct plan *p, const struct deploy_file *f,
+			 struct err *err)
 {
 	char will[65] = "";
 	struct spot_file now = { 0 };
@@ -71,15 +86,30 @@ static int plan_file(const struct deploy *d, struct plan *p, const struct deploy
 		sha256_hex(f->data, f->len, will);
 	if (f->data ? there && str_eq(now.sha256, will) : !there)
 		return 0;
-	a = plan_add(p, PLAN_FILE, f->path, there ? now.sha256 : NULL, f->data ? will : NULL);
-	a->mode = now.mode;
-	a->uid = now.uid;
-	a->gid = now.gid;
-	a->kept = there ? str_fmt("%zu", p->actions.n) : NULL;
-	a->data = f->data ? xmemdup(f->data, f->len) : NULL;
-	a->len = f->len;
-	a->new_mode = f->mode ? f->mode : there ? now.mode : 0644;
+	a = add_file(p, f->path, there ? &now : NULL, f->data ? will : NULL);
+	a->file.data = f->data ? xmemdup(f->data, f->len) : NULL;
+	a->file.len = f->len;
+	a->file.new_mode = f->mode ? f->mode : there ? now.mode : 0644;
 	return 0;
+}
+
+/* The same for a file that others may have replaced by a symlink. What it leads to is edited, but
+ * not removed: somebody put it there. */
+static int plan_file(const struct deploy *d, struct plan *p, const struct deploy_file *f,
+		     struct err *err)
+{
+	AUTO(str) char *target = NULL, *real = NULL;
+	struct deploy_file there = *f;
+
+	if (!f->data && file_is_link(d, f->path, &target, err) < 0)
+		return -1;
+	if (target) {
+		plan_add(p, PLAN_UNLINK, f->path, target, NULL);
+		return 0;
+	}
+	real = file_real(d, f->path, err);
+	there.path = real;
+	return real ? plan_own_file(d, p, &there, err) : -1;
 }
 
 static int plan_text(const struct deploy *d, struct plan *p, const char *path, const char *text,
@@ -87,7 +117,7 @@ static int plan_text(const struct deploy *d, struct plan *p, const char *path, c
 {
 	struct deploy_file f = { path, text, text ? strlen(text) : 0, 0644 };
 
-	return plan_file(d, p, &f, err);
+	return plan_own_file(d, p, &f, err);
 }
 
 static int plan_link(const struct deploy *d, struct plan *p, const char *path, const char *target,
@@ -99,7 +129,8 @@ static int plan_link(const struct deploy *d, struct plan *p, const char *path, c
 		return -1;
 	/* A symlink that is not ours under one of our names. */
 	if (was && !str_starts(was, "current/") && !str_starts(was, "generations/"))
-		return err_set(err, E_EXISTS, "%s exists and points to %s", path, was);
+		return err_set(err, E_EXISTS, "%s exists and points to %s; move it away", path,
+			       was);
 	if (!str_eq(was, target))
 		plan_add(p, PLAN_LINK, path, was, target);
 	return 0;
@@ -208,7 +239,8 @@ static int plan_objects(const struct deploy *d, struct plan *p, const struct obj
 			str_set(&g->unguarded, strerror(guarded[i]));
 		else if (stage)
 			g->verity++;
-		plan_add(p, PLAN_ADOPT, object, NULL, e->sha256)->source = staged_path(stage, e);
+		plan_add(p, PLAN_ADOPT, object, NULL, e->sha256)->adopt.source = staged_path(stage,
+											     e);
 	}
 	return 0;
 }
@@ -225,7 +257,8 @@ static int plan_generation(const struct deploy *d, struct plan *p, const struct 
 	int rc;
 
 	if (home_has(d, path))
-		return err_set(err, E_EXISTS, "%s exists and belongs to no release", path);
+		return err_set(err, E_EXISTS, "%s exists and belongs to no release; move it away",
+			       path);
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
 		plan_dir(d, p, dirs[i]);
 	rc = missing_objects(d, l, &o, err);
@@ -234,7 +267,7 @@ static int plan_generation(const struct deploy *d, struct plan *p, const struct 
 	vec_release(&o.wanted);
 	if (rc < 0)
 		return -1;
-	plan_add(p, PLAN_GENERATION, path, NULL, l->id);
+	plan_add(p, PLAN_GENERATION, path, NULL, l->id)->tree.layout = l;
 	if (plan_text(d, p, json, text, err) < 0)
 		return -1;
 	plan_add(p, PLAN_SYNC, NULL, NULL, NULL);
@@ -262,14 +295,10 @@ static int plan_conf_write(const struct deploy *d, struct plan *p, const char *p
 	if (there && str_eq(now.sha256, e->sha256))
 		return 0;
 	plan_parents(d, p, path, NULL);
-	a = plan_add(p, PLAN_FILE, path, there ? now.sha256 : NULL, e->sha256);
-	a->mode = now.mode;
-	a->uid = now.uid;
-	a->gid = now.gid;
-	a->kept = there ? str_fmt("%zu", p->actions.n) : NULL;
-	a->source = store_object(e);
-	a->len = (size_t)e->size;
-	a->new_mode = there ? now.mode : 0644;
+	a = add_file(p, path, there ? &now : NULL, e->sha256);
+	a->file.source = store_object(e);
+	a->file.len = (size_t)e->size;
+	a->file.new_mode = there ? now.mode : 0644;
 	return 0;
 }
 
@@ -285,24 +314,46 @@ static int plan_unpark(const struct deploy *d, struct plan *p, const char *parke
 	return plan_text(d, p, parked, NULL, err);
 }
 
+/* What a path below etc/ means. A symlink to nothing is no reason not to remove the rest: 0. */
+static int find_conf(const struct deploy *d, const char *path, bool wanted, char **real,
+		     struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	*real = file_real(d, path, &why);
+	if (*real)
+		return 1;
+	if (!wanted && why.code == E_STATE)
+		return 0;
+	*err = why;
+	return -1;
+}
+
 static int plan_conf(const struct deploy *d, struct plan *p, const char *path,
 		     const struct entry *shipped, const struct entry *fresh, struct err *err)
 {
-	AUTO(str) char *parked = str_fmt("%s.new", path);
+	AUTO(str) char *beside = str_fmt("%s.new", path), *real = NULL, *parked = NULL;
 	struct spot_file now = { 0 };
-	int there = spot_look(d, path, &now, err);
+	int found = find_conf(d, path, fresh, &real, err), there;
 
+	if (found <= 0)
+		return found;
+	found = find_conf(d, beside, fresh, &parked, err);
+	if (found <= 0)
+		return found;
+	there = spot_look(d, real, &now, err);
 	if (there < 0)
 		return -1;
 	switch (conf_judge(digest_of(shipped), there ? now.sha256 : NULL, digest_of(fresh))) {
 	case CONF_TAKE:
 		if (plan_unpark(d, p, parked, shipped, err) < 0)
 			return -1;
-		return plan_conf_write(d, p, path, fresh, err);
+		return plan_conf_write(d, p, real, fresh, err);
 	case CONF_PARK:
 		return plan_conf_write(d, p, parked, fresh, err);
 	case CONF_REMOVE:
-		if (plan_text(d, p, path, NULL, err) < 0)
+		/* Where a symlink leads is the administrator's place. */
+		if (str_eq(real, path) && plan_text(d, p, path, NULL, err) < 0)
 			return -1;
 		return plan_unpark(d, p, parked, shipped, err);
 	case CONF_KEEP:
@@ -359,8 +410,8 @@ static void plan_steps(struct plan *p, const struct deploy_change *c, bool befor
 		if (c->steps[i].before_files != before_files)
 			continue;
 		a = plan_add(p, PLAN_STEP, c->steps[i].name, NULL, NULL);
-		a->step = xstrdup(c->steps[i].ops->kind);
-		a->arg = &c->steps[i];
+		a->step.kind = xstrdup(c->steps[i].ops->kind);
+		a->step.arg = &c->steps[i];
 	}
 }
 
@@ -458,7 +509,7 @@ int deploy_lay_down(struct deploy *d, const struct layout *l, const char *stage,
 
 	if (home_make(d, err) < 0 || make_lay_down(d, l, stage, c, &p, err) < 0)
 		return -1;
-	return run_plan(d, &p, l, err) < 0 ? err_wrap(err, "%s %s", p.verb, l->version) : 0;
+	return run_plan(d, &p, err) < 0 ? err_wrap(err, "%s %s", p.verb, l->version) : 0;
 }
 
 static int make_rollback(struct deploy *d, const char *to, const struct deploy_change *c,
@@ -467,10 +518,13 @@ static int make_rollback(struct deploy *d, const char *to, const struct deploy_c
 	AUTO(installed) struct installed next = INSTALLED_INIT;
 
 	plan_begin(p, "rollback");
+	p->frugal = true;
 	if (!to)
 		to = d->in.previous;
 	if (!to)
-		return err_set(err, E_NOT_FOUND, "there is no generation to go back to");
+		return err_set(
+			err, E_NOT_FOUND,
+			"there is no generation to go back to; install another release to get one");
 	if (deploy_layout(d, to, l, err) < 0 || copy_installed(&d->in, &next, err) < 0)
 		return -1;
 	AUTO(str) char *path = str_fmt("generations/%s", to);
@@ -497,7 +551,7 @@ int deploy_rollback(struct deploy *d, const char *to, const struct deploy_change
 
 	if (make_rollback(d, to, c, &p, &l, err) < 0)
 		return -1;
-	return run_plan(d, &p, &l, err) < 0 ? err_wrap(err, "rollback to %s", l.id) : 0;
+	return run_plan(d, &p, err) < 0 ? err_wrap(err, "rollback to %s", l.id) : 0;
 }
 
 /* --- uninstall --- */
@@ -506,19 +560,22 @@ int deploy_rollback(struct deploy *d, const char *to, const struct deploy_change
 static int plan_rmdir(const struct deploy *d, struct plan *p, const char *path, struct err *err)
 {
 	AUTO(spot) struct spot s = SPOT_INIT;
+	AUTO(str) char *real = NULL;
 	struct plan_action *a;
 	struct stat st;
-	int found = spot_find(d, path, &s, err);
+	int found = find_conf(d, path, false, &real, err);
 
+	/* Not one that a symlink leads to. */
+	if (found <= 0 || !str_eq(real, path))
+		return found < 0 ? -1 : 0;
+	found = spot_find(d, path, &s, err);
 	if (found <= 0)
 		return found;
 	if (is_planned(p, path) || fstatat(s.dir, s.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    !S_ISDIR(st.st_mode))
 		return 0;
 	a = plan_add(p, PLAN_DIR, path, "directory", NULL);
-	a->mode = st.st_mode & 07777;
-	a->uid = st.st_uid;
-	a->gid = st.st_gid;
+	a->dir = (struct plan_dir){ st.st_mode & 07777, st.st_uid, st.st_gid };
 	return 0;
 }
 
@@ -526,7 +583,11 @@ static int plan_rmdirs(const struct deploy *d, struct plan *p, const struct layo
 		       struct err *err)
 {
 	for (size_t i = strv_len(d->in.made_dirs); i-- > 0;) {
-		if (plan_rmdir(d, p, d->in.made_dirs[i], err) < 0)
+		const char *dir = d->in.made_dirs[i];
+		AUTO(str) char *whole = str_fmt("%s%s", d->top, dir);
+
+		/* Older versions recorded them as the host sees them. */
+		if (plan_rmdir(d, p, *d->top && path_is_below(dir, d->top) ? dir : whole, err) < 0)
 			return -1;
 	}
 	/* Backwards through sorted paths: what is deeper comes first. */
@@ -550,6 +611,7 @@ int deploy_plan_uninstall(struct deploy *d, const struct deploy_change *c, struc
 	AUTO(layout) struct layout shipped = LAYOUT_INIT, none = LAYOUT_INIT;
 
 	plan_begin(p, "uninstall");
+	p->frugal = true;
 	if (!d->in.current)
 		return 0;
 	if (deploy_layout(d, d->in.current, &shipped, err) < 0 ||
@@ -568,5 +630,5 @@ int deploy_uninstall(struct deploy *d, const struct deploy_change *c, struct err
 
 	if (deploy_plan_uninstall(d, c, &p, err) < 0)
 		return -1;
-	return run_plan(d, &p, NULL, err) < 0 ? err_wrap(err, "uninstall") : 0;
+	return run_plan(d, &p, err) < 0 ? err_wrap(err, "uninstall") : 0;
 }

@@ -17,7 +17,14 @@
 /* Space left free for others. */
 enum { SLACK = 1 << 20, PER_ACTION = 512, PER_DIR = 4096 };
 
-static int check_space(int dir, const char *what, uint64_t need, uint64_t inodes, struct err *err)
+static int hint_space(struct err *err)
+{
+	return err_hint(err, "free some; kata-deploy gc removes releases that nothing uses");
+}
+
+/* What a verb that frees space needs was reserved: it is not refused for what others may need. */
+static int check_space(const struct plan *p, int dir, const char *what, uint64_t need,
+		       uint64_t inodes, struct err *err)
 {
 	struct statvfs v;
 	uint64_t have;
@@ -25,16 +32,25 @@ static int check_space(int dir, const char *what, uint64_t need, uint64_t inodes
 	if (fstatvfs(dir, &v) < 0)
 		return err_sys(err, "read the state of the file system of %s", what);
 	if (v.f_flag & ST_RDONLY)
-		return err_set(err, E_PERMISSION, "the file system of %s is read-only", what);
+		return err_set(err, E_PERMISSION,
+			       "the file system of %s is read-only; make it writable, or choose "
+			       "another --prefix",
+			       what);
+	if (p->frugal)
+		return 0;
+	need += SLACK;
 	have = (uint64_t)v.f_bavail * v.f_frsize;
-	if (have < need)
-		return err_set(err, E_LIMIT, "%s has %llu KiB left and %llu KiB are needed", what,
-			       (unsigned long long)have / 1024, (unsigned long long)need / 1024);
+	if (have < need) {
+		err_set(err, E_LIMIT, "%s has %llu KiB left and %llu KiB are needed", what,
+			(unsigned long long)have / 1024, (unsigned long long)need / 1024);
+		return hint_space(err);
+	}
 	/* A file system without a fixed number of inodes says 0 of 0. */
-	if (v.f_files && v.f_favail < inodes)
-		return err_set(err, E_LIMIT, "%s has %llu inodes left and %llu are needed", what,
-			       (unsigned long long)v.f_favail, (unsigned long long)inodes);
-	return 0;
+	if (!v.f_files || v.f_favail >= inodes)
+		return 0;
+	err_set(err, E_LIMIT, "%s has %llu inodes left and %llu are needed", what,
+		(unsigned long long)v.f_favail, (unsigned long long)inodes);
+	return hint_space(err);
 }
 
 static int check_writable(int dir, const char *what, struct err *err)
@@ -42,12 +58,16 @@ static int check_writable(int dir, const char *what, struct err *err)
 	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == 0)
 		return 0;
 	if (errno == EROFS)
-		return err_set(err, E_PERMISSION, "the file system of %s is read-only", what);
+		return err_set(err, E_PERMISSION,
+			       "the file system of %s is read-only; make it writable, or choose "
+			       "another --prefix",
+			       what);
 	return err_sys(err, "write to %s", what);
 }
 
 /* Checks the nearest existing directory above a file outside the prefix. */
-static int check_foreign(const struct plan_action *a, struct err *err)
+static int check_foreign(const struct plan *p, const struct plan_action *a, uint64_t bytes,
+			 struct err *err)
 {
 	AUTO(str) char *dir = xstrdup(a->path);
 	AUTO(fd) int fd = -1;
@@ -63,21 +83,23 @@ static int check_foreign(const struct plan_action *a, struct err *err)
 		return err_sys(err, "open %s", dir);
 	if (check_writable(fd, dir, err) < 0)
 		return -1;
-	return check_space(fd, dir, a->len + SLACK, 2, err);
+	return check_space(p, fd, dir, bytes, 2, err);
 }
 
 int plan_check(const struct deploy *d, const struct plan *p, struct err *err)
 {
-	uint64_t need = SLACK, inodes = 16;
+	uint64_t need = reserve_size(d), inodes = 64;
 
 	vec_each(struct plan_action, a, &p->actions) {
-		if (a->path && *a->path == '/' && check_foreign(a, err) < 0)
+		uint64_t bytes = a->kind == PLAN_FILE ? a->file.len : 0;
+
+		if (a->path && *a->path == '/' && check_foreign(p, a, bytes, err) < 0)
 			return -1;
-		need += PER_ACTION + a->len + (a->kind == PLAN_DIR ? PER_DIR : 0);
+		need += PER_ACTION + bytes + (a->kind == PLAN_DIR ? PER_DIR : 0);
 		inodes += a->kind == PLAN_DIR || a->kind == PLAN_FILE;
 	}
 	if (check_writable(d->root, d->prefix, err) < 0 ||
 	    check_writable(d->state, "state", err) < 0)
 		return -1;
-	return check_space(d->root, d->prefix, need, inodes, err);
+	return check_space(p, d->root, d->prefix, need, inodes, err);
 }

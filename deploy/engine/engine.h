@@ -60,7 +60,10 @@ struct deploy_step {
 
 /* A file outside the prefix, such as a container manager's drop-in. Missing directories are
  * created, and removed by the uninstall. The undo restores contents, mode, owner, times and
- * extended attributes of the old file, unless another program wrote to it meanwhile. */
+ * extended attributes of the old file, unless another program wrote to it meanwhile.
+ *
+ * A symlink is followed as the node follows it, and what it leads to is edited; so it is with files
+ * below etc/. The removal of a file whose path is a symlink removes the symlink. */
 struct deploy_file {
 	const char *path; /* absolute */
 	const char *data; /* NULL: remove the file */
@@ -81,6 +84,7 @@ struct deploy_change {
 
 struct deploy_options {
 	const char *prefix;
+	const char *root; /* the directory that the node has as /; NULL: / */
 	const char *lock;
 	uint64_t now; /* seconds since 1970, for the record */
 	/* Step kinds that a journal may need to undo; NULL at the end; may be NULL. */
@@ -91,7 +95,8 @@ struct deploy_options {
 /* DEPLOY_LOOK takes no lock, recovers nothing and writes nothing. */
 enum deploy_access { DEPLOY_LOOK, DEPLOY_CHANGE };
 
-/* E_STATE: another process holds the lock (the message names it). A failed recovery is an error. A
+/* E_STATE: another process holds the lock (the message names it). E_LIMIT: too few files may be
+ * opened for a change to end. A failed recovery is an error. A
  * prefix that does not exist is opened as an empty one. E_USAGE: the prefix is not an absolute path
  * below /. */
 MUST_CHECK int deploy_open(const struct deploy_options *o, enum deploy_access access,
@@ -100,8 +105,14 @@ MUST_CHECK int deploy_open(const struct deploy_options *o, enum deploy_access ac
 void deploy_close(struct deploy *d);
 DEFINE_AUTO(deploy, struct deploy *, NULL, deploy_close)
 
-/* Opens for a change, which recovers, and closes. */
-MUST_CHECK int deploy_recover(const struct deploy_options *o, struct err *err);
+/* Recovers as every change does, and rebuilds what is lost or damaged in state/ from the store and
+ * the generations. Calls found (may be NULL) for each thing that was, with what is lost for good;
+ * returns their number. Damaged files go to state/damaged/. E_STATE: nothing can be rebuilt. */
+typedef void deploy_found(void *arg, const char *path, const char *what);
+MUST_CHECK int deploy_recover(const struct deploy_options *o, deploy_found *found, void *arg,
+			      struct err *err);
+/* Moves state/NAME to state/damaged/. */
+MUST_CHECK int deploy_set_aside(struct deploy *d, const char *name, struct err *err);
 /* True if a change was interrupted and not recovered yet (DEPLOY_LOOK). */
 bool deploy_is_interrupted(const struct deploy *d);
 
@@ -128,6 +139,9 @@ MUST_CHECK int deploy_plan_uninstall(struct deploy *d, const struct deploy_chang
 MUST_CHECK int deploy_plan_gc(struct deploy *d, char *const *in_use, struct plan *p,
 			      struct err *err);
 
+/* Bytes on disk that a gc or an uninstall would free. */
+uint64_t deploy_frees(const struct deploy *d, const struct plan *p);
+
 /* Install and upgrade: lays down a sealed layout whose files are in staging/STAGE/ (those in the
  * store may be missing) and makes it the current generation. If nothing is to be done it succeeds
  * without a write. E_INVALID: a staged file differs from the layout. E_EXISTS: a file that is not
@@ -135,6 +149,7 @@ MUST_CHECK int deploy_plan_gc(struct deploy *d, char *const *in_use, struct plan
 MUST_CHECK int deploy_lay_down(struct deploy *d, const struct layout *l, const char *stage,
 			       const struct deploy_change *c, struct err *err);
 /* Makes generation to (NULL: the previous one) current. E_NOT_FOUND. E_STATE: it is damaged. */
+/* Like gc and uninstall it needs no space but what was reserved (state/reserve/). */
 MUST_CHECK int deploy_rollback(struct deploy *d, const char *to, const struct deploy_change *c,
 			       struct err *err);
 /* Removes everything except edited files below etc/. If nothing is installed it succeeds. */
@@ -146,7 +161,6 @@ MUST_CHECK int deploy_gc(struct deploy *d, char *const *in_use, struct err *err)
 /* Compares the files with what was laid down: names and sizes, or (DEPLOY_HASH) every byte. Calls
  * found for each difference; returns their number. */
 enum deploy_depth { DEPLOY_GLANCE, DEPLOY_HASH };
-typedef void deploy_found(void *arg, const char *path, const char *what);
 MUST_CHECK int deploy_verify(const struct deploy *d, enum deploy_depth depth, deploy_found *found,
 			     void *arg, struct err *err);
 /* Repairs what verify finds. Lost contents are taken from staging/STAGE/ (NULL: none there), under

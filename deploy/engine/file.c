@@ -60,13 +60,120 @@ int spot_look(const struct deploy *d, const char *path, struct spot_file *f, str
 		return 0;
 	if (fd < 0 && errno != ELOOP)
 		return err_sys(err, "open %s", path);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(err, E_EXISTS, "%s exists and is not a regular file", path);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		err_set(err, E_EXISTS, "%s exists and is not a regular file", path);
+		return err_hint(err, "move it away");
+	}
 	f->mode = st.st_mode & 07777;
 	f->uid = st.st_uid;
 	f->gid = st.st_gid;
 	return sha256_fd(fd, path, f->sha256, &f->size, err) < 0 ? -1 : 1;
 }
+
+static int remove_file(const struct spot *s, const char *path, struct err *err)
+{
+	if (unlinkat(s->dir, s->name, 0) < 0 && errno != ENOENT)
+		return path_sys(err, s->dir, s->name, "remove %s", path);
+	return fsync(s->dir) < 0 ? err_sys(err, "sync the directory of %s", path) : 0;
+}
+
+/* --- symlinks --- */
+
+static int hint_link(struct err *err)
+{
+	return err_hint(err, "let it lead to a file, which may be empty, or remove it");
+}
+
+/* As the host sees it. */
+static char *whole_path(const struct deploy *d, const char *path)
+{
+	return *path == '/' ? xstrdup(path) : path_join(d->prefix, path);
+}
+
+/* The same without symlinks. */
+static char *resolve(const struct deploy *d, const char *whole, struct err *err)
+{
+	const char *top = *d->top ? d->top : "/";
+	struct err why = ERR_INIT;
+	char *real = path_from_root(top, whole + strlen(d->top), &why);
+
+	if (real)
+		return real;
+	if (why.code != E_STATE && why.sys != ELOOP) {
+		*err = why;
+		return NULL;
+	}
+	err_set(err, E_STATE, "%s is a symlink that leads %s", whole,
+		why.sys == ELOOP ? "in a circle" : "to nothing");
+	hint_link(err);
+	return NULL;
+}
+
+char *file_real(const struct deploy *d, const char *path, struct err *err)
+{
+	AUTO(str) char *whole = whole_path(d, path), *real = NULL, *prefix = NULL;
+	struct err ignored = ERR_INIT; /* the path is below it, and was resolved */
+
+	/* A prefix that does not exist has no files. */
+	if (*path != '/' && d->root < 0)
+		return xstrdup(path);
+	real = resolve(d, whole, err);
+	if (!real || str_eq(real, whole))
+		return real ? xstrdup(path) : NULL;
+	/* The prefix itself may be reached by symlinks. */
+	prefix = resolve(d, d->prefix, &ignored);
+	if (*path != '/' && prefix && path_is_below(real, prefix))
+		return xstrdup(real + strlen(prefix) + 1);
+	return STEAL(real, NULL);
+}
+
+static int read_link(const struct spot *s, const char *path, char **target, struct err *err)
+{
+	char text[4096];
+	ssize_t n = readlinkat(s->dir, s->name, text, sizeof(text) - 1);
+
+	if (n < 0)
+		return errno == EINVAL || errno == ENOENT ? 0 : err_sys(err, "look at %s", path);
+	*target = xstrndup(text, (size_t)n);
+	return 1;
+}
+
+int file_is_link(const struct deploy *d, const char *path, char **target, struct err *err)
+{
+	AUTO(spot) struct spot s = SPOT_INIT;
+	int found = spot_find(d, path, &s, err);
+
+	*target = NULL;
+	return found <= 0 ? found : read_link(&s, path, target, err);
+}
+
+int unlink_apply(const struct deploy *d, struct plan_action *a, struct err *err)
+{
+	AUTO(spot) struct spot s = SPOT_INIT;
+	AUTO(str) char *target = NULL;
+	int found = spot_find(d, a->path, &s, err);
+
+	if (found <= 0 || read_link(&s, a->path, &target, err) < 0)
+		return found;
+	if (!str_eq(target, a->was))
+		return err_set(err, E_STATE, "%s was changed by another program; try again",
+			       a->path);
+	return remove_file(&s, a->path, err);
+}
+
+int unlink_undo(const struct deploy *d, struct plan_action *a, struct err *err)
+{
+	AUTO(spot) struct spot s = SPOT_INIT;
+	int found = spot_find(d, a->path, &s, err);
+
+	if (found <= 0)
+		return found;
+	if (symlinkat(a->was, s.dir, s.name) < 0 && errno != EEXIST)
+		return path_sys(err, s.dir, s.name, "link %s", a->path);
+	return fsync(s.dir) < 0 ? err_sys(err, "sync the directory of %s", a->path) : 0;
+}
+
+/* --- files --- */
 
 /* The temporary file's name is derived from the file's, so that undo finds it. */
 static int write_file(const struct spot *s, const struct buf *bytes, const struct file_new *as,
@@ -79,22 +186,17 @@ static int write_file(const struct spot *s, const struct buf *bytes, const struc
 	return file_replace_via(s->dir, s->name, buf_cstr(bytes), bytes->len, &how, err);
 }
 
-static int remove_file(const struct spot *s, const char *path, struct err *err)
-{
-	if (unlinkat(s->dir, s->name, 0) < 0 && errno != ENOENT)
-		return err_sys(err, "remove %s", path);
-	return fsync(s->dir) < 0 ? err_sys(err, "sync the directory of %s", path) : 0;
-}
-
 /* Before the journal is written: copies the contents for undo. */
-int file_keep(const struct deploy *d, const struct plan_action *a, struct err *err)
+int file_keep(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
 	AUTO(spot) struct spot s = SPOT_INIT;
 	char hex[65];
 
+	if (!a->was)
+		return 0;
 	if (spot_find(d, a->path, &s, err) <= 0)
-		return err->code ? -1 : err_set(err, E_STATE, "%s is gone", a->path);
+		return err->code ? -1 : err_set(err, E_STATE, "%s is gone; try again", a->path);
 	AUTO(fd) int fd = openat(s.dir, s.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, "open %s", a->path);
@@ -102,27 +204,29 @@ int file_keep(const struct deploy *d, const struct plan_action *a, struct err *e
 		return -1;
 	sha256_hex(buf_cstr(&bytes), bytes.len, hex);
 	if (!str_eq(hex, a->was))
-		return err_set(err, E_STATE, "%s is being changed by another program", a->path);
+		return err_set(err, E_STATE, "%s is being changed by another program; try again",
+			       a->path);
 	AUTO(fd) int kept = path_mkdirs(d->state, "kept", PATH_NO_LINKS, 0700, err);
 	struct file_like like = { fd, true };
 	struct file_new how = { "new", 0600, (uid_t)-1, (gid_t)-1, &like };
 	return kept < 0 ? -1
-			: file_replace_via(kept, a->kept, buf_cstr(&bytes), bytes.len, &how, err);
+			: file_replace_via(kept, a->file.kept, buf_cstr(&bytes), bytes.len, &how,
+					   err);
 }
 
 /* The new contents: given, or those of an object. */
 static int new_bytes(const struct deploy *d, const struct plan_action *a, struct buf *to,
 		     struct err *err)
 {
-	if (a->data) {
-		buf_add(to, a->data, a->len);
+	if (a->file.data) {
+		buf_add(to, a->file.data, a->file.len);
 		return buf_check(to, a->path, err);
 	}
-	AUTO(fd) int fd = path_open(d->root, a->source, PATH_NO_LINKS, O_RDONLY, 0, err);
-	return fd < 0 ? -1 : file_read_fd(fd, a->source, FILE_MAX, to, err);
+	AUTO(fd) int fd = path_open(d->root, a->file.source, PATH_NO_LINKS, O_RDONLY, 0, err);
+	return fd < 0 ? -1 : file_read_fd(fd, a->file.source, FILE_MAX, to, err);
 }
 
-int file_apply(const struct deploy *d, const struct plan_action *a, struct err *err)
+int file_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
 	AUTO(spot) struct spot s = SPOT_INIT;
@@ -132,21 +236,22 @@ int file_apply(const struct deploy *d, const struct plan_action *a, struct err *
 	if (there < 0 || spot_find(d, a->path, &s, err) < 0)
 		return -1;
 	if (!str_eq(there ? now.sha256 : NULL, a->was))
-		return err_set(err, E_STATE, "%s was changed by another program", a->path);
+		return err_set(err, E_STATE, "%s was changed by another program; try again",
+			       a->path);
 	if (!a->will)
 		return remove_file(&s, a->path, err);
 	if (s.dir < 0)
-		return err_set(err, E_STATE, "the directory of %s is gone", a->path);
+		return err_set(err, E_STATE, "the directory of %s is gone; try again", a->path);
 	if (new_bytes(d, a, &bytes, err) < 0)
 		return -1;
 	AUTO(fd) int old = openat(s.dir, s.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct file_like like = { old, false };
-	struct file_new how = { NULL, a->new_mode, a->was ? a->uid : (uid_t)-1,
-				a->was ? a->gid : (gid_t)-1, old < 0 ? NULL : &like };
+	struct file_new how = { NULL, a->file.new_mode, a->was ? a->file.uid : (uid_t)-1,
+				a->was ? a->file.gid : (gid_t)-1, old < 0 ? NULL : &like };
 	return write_file(&s, &bytes, &how, err);
 }
 
-int file_undo(const struct deploy *d, const struct plan_action *a, struct err *err)
+int file_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
 	AUTO(str) char *tmp = str_fmt(".%s.kata-deploy", path_basename(a->path));
@@ -157,7 +262,7 @@ int file_undo(const struct deploy *d, const struct plan_action *a, struct err *e
 	if (found <= 0) /* its directory was never made */
 		return found;
 	if (unlinkat(s.dir, tmp, 0) < 0 && errno != ENOENT)
-		return err_sys(err, "remove %s beside %s", tmp, a->path);
+		return path_sys(err, s.dir, tmp, "remove %s beside %s", tmp, a->path);
 	there = spot_look(d, a->path, &now, err);
 	if (there < 0)
 		return -1;
@@ -169,12 +274,12 @@ int file_undo(const struct deploy *d, const struct plan_action *a, struct err *e
 	}
 	if (!a->was)
 		return remove_file(&s, a->path, err);
-	AUTO(str) char *path = str_fmt("state/kept/%s", a->kept);
+	AUTO(str) char *path = str_fmt("state/kept/%s", a->file.kept);
 	AUTO(fd) int kept = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY, 0, err);
 	if (kept < 0 || file_read_fd(kept, path, FILE_MAX, &bytes, err) < 0)
 		return -1;
 	struct file_like like = { kept, true };
-	struct file_new how = { NULL, a->mode, a->uid, a->gid, &like };
+	struct file_new how = { NULL, a->file.mode, a->file.uid, a->file.gid, &like };
 	return write_file(&s, &bytes, &how, err);
 }
 
@@ -182,7 +287,7 @@ static int make_dir(const struct spot *s, const char *path, mode_t mode, struct 
 {
 	/* chmod because of the umask. A crash in between is undone with the directory. */
 	if (mkdirat(s->dir, s->name, 0700) < 0)
-		return errno == EEXIST ? 0 : err_sys(err, "make %s", path);
+		return errno == EEXIST ? 0 : path_sys(err, s->dir, s->name, "make %s", path);
 	if (fchmodat(s->dir, s->name, mode, 0) < 0 || fsync(s->dir) < 0)
 		return err_sys(err, "make %s", path);
 	return 0;
@@ -197,11 +302,11 @@ static int remove_dir(const struct spot *s, const char *path, struct err *err)
 			       ? err_sys(err, "sync the directory of %s", path)
 			       : 0;
 	if (errno != ENOENT && errno != ENOTEMPTY && errno != ENOTDIR)
-		return err_sys(err, "remove %s", path);
+		return path_sys(err, s->dir, s->name, "remove %s", path);
 	return 0;
 }
 
-int dir_apply(const struct deploy *d, const struct plan_action *a, struct err *err)
+int dir_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(spot) struct spot s = SPOT_INIT;
 	int found = spot_find(d, a->path, &s, err);
@@ -211,11 +316,11 @@ int dir_apply(const struct deploy *d, const struct plan_action *a, struct err *e
 	if (!a->will)
 		return found ? remove_dir(&s, a->path, err) : 0;
 	if (!found)
-		return err_set(err, E_STATE, "the directory of %s is gone", a->path);
-	return make_dir(&s, a->path, a->mode, err);
+		return err_set(err, E_STATE, "the directory of %s is gone; try again", a->path);
+	return make_dir(&s, a->path, a->dir.mode, err);
 }
 
-int dir_undo(const struct deploy *d, const struct plan_action *a, struct err *err)
+int dir_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(spot) struct spot s = SPOT_INIT;
 	int found = spot_find(d, a->path, &s, err);
@@ -225,13 +330,14 @@ int dir_undo(const struct deploy *d, const struct plan_action *a, struct err *er
 	if (!a->was)
 		return remove_dir(&s, a->path, err);
 	/* mkdir and chmod are both repeated: a crash may have come between them. */
-	if (mkdirat(s.dir, s.name, a->mode) < 0 && errno != EEXIST)
-		return err_sys(err, "make %s", a->path);
-	return fchmodat(s.dir, s.name, a->mode, 0) < 0 ? err_sys(err, "make %s", a->path) : 0;
+	if (mkdirat(s.dir, s.name, a->dir.mode) < 0 && errno != EEXIST)
+		return path_sys(err, s.dir, s.name, "make %s", a->path);
+	return fchmodat(s.dir, s.name, a->dir.mode, 0) < 0 ? err_sys(err, "make %s", a->path) : 0;
 }
 
-int file_drop(const struct deploy *d, const char *path, struct err *err)
+int file_drop(const struct deploy *d, struct plan_action *a, struct err *err)
 {
+	const char *path = a->path;
 	AUTO(str) char *parent = xstrndup(path, (size_t)(path_basename(path) - path - 1));
 	AUTO(spot) struct spot s = SPOT_INIT;
 	int found = spot_find(d, path, &s, err);
@@ -239,8 +345,8 @@ int file_drop(const struct deploy *d, const char *path, struct err *err)
 	if (found <= 0)
 		return found;
 	if (unlinkat(s.dir, s.name, 0) < 0 && errno != ENOENT)
-		return err_sys(err, "remove %s", path);
+		return path_sys(err, s.dir, s.name, "remove %s", path);
 	if (unlinkat(d->root, parent, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != ENOENT)
-		return err_sys(err, "remove %s", parent);
+		return path_sys(err, d->root, parent, "remove %s", parent);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "deploy/engine/engine-internal.h"
 #include "deploy/store/store.h"
 
@@ -16,30 +17,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int text_order(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Lists a directory of the prefix, sorted; empty if there is no such directory. */
-static int list(const struct deploy *d, const char *path, char ***names, struct err *err)
-{
-	struct err why = ERR_INIT;
-	int fd = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, &why);
-	AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir && fd < 0 && why.sys == ENOENT)
-		return 0;
-	if (!dir)
-		return err_set(err, E_IO, "list %s: %s", path, why.msg);
-	for (struct dirent *e; (e = readdir(dir));) {
-		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
-			strv_push(names, e->d_name);
-	}
-	if (*names)
-		qsort(*names, strv_len(*names), sizeof(**names), text_order);
-	return 0;
 }
 
 /* The objects that the generations of installed refer to, sorted. */
@@ -83,13 +65,13 @@ static int drop_objects(const struct deploy *d, const struct wanted *w, struct p
 {
 	AUTO(strv) char **dirs = NULL;
 
-	if (list(d, "store/sha256", &dirs, err) < 0)
+	if (home_list(d, "store/sha256", &dirs, err) < 0)
 		return -1;
 	strv_each(dir, dirs) {
 		AUTO(str) char *path = str_fmt("store/sha256/%s", *dir);
 		AUTO(strv) char **names = NULL;
 
-		if (list(d, path, &names, err) < 0)
+		if (home_list(d, path, &names, err) < 0)
 			return -1;
 		strv_each(name, names) {
 			AUTO(str) char *object = str_fmt("%s/%s", path, *name);
@@ -106,8 +88,8 @@ static int drop_generations(const struct deploy *d, const struct installed *next
 {
 	AUTO(strv) char **trees = NULL, **layouts = NULL;
 
-	if (list(d, "generations", &trees, err) < 0 ||
-	    list(d, "state/generations", &layouts, err) < 0)
+	if (home_list(d, "generations", &trees, err) < 0 ||
+	    home_list(d, "state/generations", &layouts, err) < 0)
 		return -1;
 	strv_each(id, trees) {
 		AUTO(str) char *path = str_fmt("generations/%s", *id);
@@ -143,6 +125,7 @@ int deploy_plan_gc(struct deploy *d, char *const *in_use, struct plan *p, struct
 	AUTO(str) char *text = installed_format(&d->in);
 
 	plan_begin(p, "gc");
+	p->frugal = true;
 	if (d->root < 0 || d->state < 0)
 		return 0;
 	if (installed_parse(&next, text, strlen(text), err) < 0)
@@ -157,11 +140,53 @@ int deploy_plan_gc(struct deploy *d, char *const *in_use, struct plan *p, struct
 	return drop_objects(d, &w, p, err);
 }
 
+/* --- what it frees --- */
+
+static int add_bytes(void *arg, const struct tree_at *at, struct err *err)
+{
+	uint64_t *bytes = arg;
+	struct stat st;
+
+	(void)err;
+	if (at->when == TREE_FILE && fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		*bytes += (uint64_t)st.st_blocks * 512;
+	return TREE_GO_ON;
+}
+
+static uint64_t store_bytes(const struct deploy *d)
+{
+	struct err ignored = ERR_INIT; /* what cannot be read is not counted */
+	uint64_t bytes = 0;
+	const struct tree_walk walk = { .visit = add_bytes, .arg = &bytes, .name = "store" };
+	AUTO(fd)
+	int dir = path_open(d->root, "store", PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, &ignored);
+
+	if (dir >= 0)
+		(void)!tree_walk(dir, &walk, &ignored);
+	return bytes;
+}
+
+/* An object that is removed has no other name left: those in generations go too. */
+uint64_t deploy_frees(const struct deploy *d, const struct plan *p)
+{
+	uint64_t bytes = 0;
+	struct stat st;
+
+	vec_each(struct plan_action, a, &p->actions) {
+		if (a->kind == PLAN_DROP_HOME)
+			bytes += store_bytes(d);
+		if (a->kind == PLAN_DROP_FILE &&
+		    fstatat(d->root, a->path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			bytes += (uint64_t)st.st_blocks * 512;
+	}
+	return bytes;
+}
+
 int deploy_gc(struct deploy *d, char *const *in_use, struct err *err)
 {
 	AUTO(plan) struct plan p = PLAN_INIT;
 
 	if (deploy_plan_gc(d, in_use, &p, err) < 0)
 		return -1;
-	return run_plan(d, &p, NULL, err) < 0 ? err_wrap(err, "gc") : 0;
+	return run_plan(d, &p, err) < 0 ? err_wrap(err, "gc") : 0;
 }

@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,11 +38,46 @@ int home_open(struct deploy *d, struct err *err)
 	return err->code ? -1 : 0;
 }
 
+int hint_recover(struct err *err)
+{
+	return err_hint(err, "run kata-deploy recover");
+}
+
 bool home_has(const struct deploy *d, const char *path)
 {
 	struct stat st;
 
 	return d->root >= 0 && fstatat(d->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int text_order(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int home_list(const struct deploy *d, const char *path, char ***names, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int fd = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, &why);
+	AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd < 0 && why.sys == ENOENT)
+		return 0;
+	if (!dir)
+		return err_set(err, E_IO, "list %s: %s", path, why.msg);
+	for (struct dirent *e; (e = readdir(dir));) {
+		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
+			strv_push(names, e->d_name);
+	}
+	if (*names)
+		qsort(*names, strv_len(*names), sizeof(**names), text_order);
+	return 0;
+}
+
+bool home_is_lost(const struct deploy *d)
+{
+	return (home_has(d, "generations") || home_has(d, "store")) &&
+	       !home_has(d, "state/journal") && !home_has(d, "state/install.json");
 }
 
 int home_load(struct deploy *d, struct err *err)
@@ -57,8 +93,7 @@ int home_load(struct deploy *d, struct err *err)
 		return 0;
 	err_wrap(err, "%s/state", d->prefix);
 	if (err->code == E_INVALID)
-		err_hint(err, "restore it from a backup, or move %s away and install again",
-			 d->prefix);
+		hint_recover(err);
 	return -1;
 }
 
@@ -66,8 +101,13 @@ static int make_dir(int at, const char *path, int *fd, bool *made, struct err *e
 {
 	if (*fd >= 0)
 		return 0;
-	if (mkdirat(at, path, MODE_EMPTY) < 0)
-		return err_sys(err, "make %s", path);
+	if (mkdirat(at, path, MODE_EMPTY) < 0) {
+		path_sys(err, at, path, "make %s", path);
+		return err->code == E_EXISTS
+			       ? err_hint(err, "it is a symlink that leads to nothing; "
+					       "make what it leads to, or remove it")
+			       : -1;
+	}
 	*made = true;
 	*fd = open_dir(at, path, err);
 	if (*fd < 0)
@@ -94,7 +134,7 @@ int home_make(struct deploy *d, struct err *err)
 int home_mark(const struct deploy *d, bool prefix, bool state, mode_t mode, struct err *err)
 {
 	if ((state && fchmod(d->state, mode) < 0) || (prefix && fchmod(d->root, mode) < 0))
-		return err_sys(err, "set the mode of %s", d->prefix);
+		return path_sys(err, AT_FDCWD, d->prefix, "set the mode of %s", d->prefix);
 	return 0;
 }
 
@@ -130,15 +170,16 @@ static int drop_marked(int at, const char *path, int *fd, struct err *err)
 		return 0;
 	}
 	if (errno != ENOTEMPTY && errno != EBUSY)
-		return err_sys(err, "remove %s", path);
+		return path_sys(err, at, path, "remove %s", path);
 	return fchmod(*fd, MODE_HOME) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
 }
 
 /* Removes temporary files that are without a meaning once there is no journal. */
 int home_settle(struct deploy *d, struct err *err)
 {
-	static const char *const loose[] = { "staging", "state/kept", "state/link.new",
-					     "state/journal.new" };
+	static const char *const loose[] = { "staging",           "state/kept",
+					     "state/link.new",    "state/journal.new",
+					     "state/reserve.new", "state/reserve.old" };
 
 	for (size_t i = 0; d->root >= 0 && i < ARRAY_LEN(loose); i++) {
 		/* Checked first, since on a read-only file system even removing nothing fails. */

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -17,6 +18,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* What a change opens at once, at most: files and directories of its own, and pipes to the programs
+ * that it starts. */
+enum { FDS_NEEDED = 24 };
 
 /* Any user may create files in /run/lock. A file of another user, who may hold a lock on it, or
  * which fs.protected_regular keeps us from opening, is not root's lock: it is removed. */
@@ -41,7 +46,7 @@ static int open_lock(const char *path, bool *directory, struct err *err)
 		*directory = true;
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	return fd < 0 ? err_sys(err, "open the lock %s", path) : fd;
+	return fd < 0 ? path_sys(err, AT_FDCWD, path, "open the lock %s", path) : fd;
 }
 
 /* A flock, which ends with its process. The pid in the file is for the message only. */
@@ -50,69 +55,116 @@ static int take_lock(const char *path, struct err *err)
 	bool directory;
 	AUTO(fd) int fd = open_lock(path, &directory, err);
 	AUTO(str) char *pid = NULL;
+	struct err ignored = ERR_INIT; /* the holder may not have written it */
 
 	if (fd < 0)
 		return -1;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		struct err ignored = ERR_INIT; /* the holder may not have written it yet */
-
 		if (errno != EWOULDBLOCK)
 			return err_sys(err, "lock %s", path);
 		pid = directory ? NULL : file_read_line(AT_FDCWD, path, &ignored);
-		return err_set(err, E_STATE, "another kata-deploy is running: %s%s has locked %s",
+		return err_set(err, E_STATE,
+			       "another kata-deploy is running: %s%s has locked %s; wait until it "
+			       "has ended",
 			       str_empty(pid) ? "another process" : "process ", pid ? pid : "",
 			       path);
 	}
 	if (directory)
 		return STEAL(fd, -1);
+	/* On a full disk the file stays empty. */
 	pid = str_fmt("%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0)
-		return err_sys(err, "write the lock %s", path);
-	return fd_write_all(fd, pid, strlen(pid), err) < 0 ? -1 : STEAL(fd, -1);
+	if (ftruncate(fd, 0) < 0 || fd_write_all(fd, pid, strlen(pid), &ignored) < 0)
+		log_debug("the lock does not tell whose it is", LOG_S("path", path));
+	return STEAL(fd, -1);
 }
 
-static int recover(struct deploy *d, struct err *err)
+int recover_journal(struct deploy *d, struct err *err)
 {
 	AUTO(plan) struct plan p = PLAN_INIT;
 	enum journal_word word;
-	int there = d->state < 0 ? 0 : journal_load(d->state, &p, &word, err);
+	int there = d->state < 0 ? 0 : journal_load(d->state, &p, &word, err), rc;
 
 	if (there < 0)
 		return -1;
 	if (there) {
+		/* The disk may be full. */
+		if (reserve_release(d, err) < 0)
+			return -1;
 		log_warn("finishing an interrupted change", LOG_S("verb", p.verb),
 			 LOG_S("way", word == JOURNAL_COMMIT ? "forward" : "back"));
-		if ((word == JOURNAL_COMMIT ? run_finish(d, &p, err) : run_undo(d, &p, err)) < 0)
+		/* A signal waits until it is done. */
+		interrupt_shield(true);
+		rc = word == JOURNAL_COMMIT ? run_finish(d, &p, err) : run_undo(d, &p, err);
+		interrupt_shield(false);
+		if (rc < 0)
 			return err_wrap(err, "recover from an interrupted %s", p.verb);
 	}
 	return home_settle(d, err);
 }
 
-int deploy_open(const struct deploy_options *o, enum deploy_access access, struct deploy **out,
-		struct err *err)
+static int begin(const struct deploy_options *o, enum deploy_access access, struct deploy **out,
+		 struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NEW(struct deploy);
 
 	d->root = d->state = d->lock = -1;
 	d->prefix = path_clean(o->prefix);
+	d->top = xstrdup(o->root && !str_eq(o->root, "/") ? o->root : "");
 	d->now = o->now;
 	d->kinds = o->kinds;
 	d->context = o->context;
 	if (*d->prefix != '/' || str_eq(d->prefix, "/"))
-		return err_set(err, E_USAGE, "prefix '%s' is not an absolute path below /",
-			       o->prefix);
+		return err_set(
+			err, E_USAGE,
+			"prefix '%s' is not an absolute path below /; give one such as /opt/kata",
+			o->prefix);
 	if (access == DEPLOY_CHANGE) {
 		d->lock = take_lock(o->lock, err);
 		if (d->lock < 0)
 			return -1;
 	}
-	if (home_open(d, err) < 0 || (access == DEPLOY_CHANGE && recover(d, err) < 0) ||
-	    home_load(d, err) < 0)
+	if (home_open(d, err) < 0)
 		return -1;
+	*out = STEAL(d, NULL);
+	return 0;
+}
+
+int deploy_open(const struct deploy_options *o, enum deploy_access access, struct deploy **out,
+		struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+
+	if (begin(o, access, &d, err) < 0)
+		return -1;
+	if (access == DEPLOY_CHANGE && recover_journal(d, err) < 0)
+		return err->code == E_INVALID ? hint_recover(err) : -1;
+	if (home_load(d, err) < 0)
+		return -1;
+	if (home_is_lost(d)) {
+		err_set(err, E_STATE, "%s has releases, but state/install.json is lost", d->prefix);
+		return hint_recover(err);
+	}
 	/* Set last: if the recovery failed, deploy_close() must not remove anything. */
 	d->access = access;
 	*out = STEAL(d, NULL);
 	return 0;
+}
+
+int deploy_recover(const struct deploy_options *o, deploy_found *found, void *arg, struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	int n;
+
+	if (begin(o, DEPLOY_CHANGE, &d, err) < 0)
+		return -1;
+	/* What it makes is not undone. */
+	d->access = DEPLOY_CHANGE;
+	n = rebuild_state(d, found, arg, err);
+	if (n < 0 || home_load(d, err) < 0) {
+		d->access = DEPLOY_LOOK;
+		return -1;
+	}
+	return n;
 }
 
 void deploy_close(struct deploy *d)
@@ -122,21 +174,20 @@ void deploy_close(struct deploy *d)
 	if (!d)
 		return;
 	/* While there is a journal, the files in state/kept are needed. */
-	if (d->access == DEPLOY_CHANGE && !deploy_is_interrupted(d) && home_settle(d, &err) < 0)
-		log_err(LOG_WARN, &err, "staging was not removed; the next change will remove it");
+	if (d->access == DEPLOY_CHANGE && !deploy_is_interrupted(d)) {
+		if (home_settle(d, &err) < 0)
+			log_err(LOG_WARN, &err,
+				"staging was not removed; the next change will remove it");
+		else if (reserve_settle(d, &err) < 0)
+			log_err(LOG_DEBUG, &err, "no space was reserved");
+	}
 	fd_close(&d->state);
 	fd_close(&d->root);
 	fd_close(&d->lock);
 	installed_release(&d->in);
 	free(d->prefix);
+	free(d->top);
 	free(d);
-}
-
-int deploy_recover(const struct deploy_options *o, struct err *err)
-{
-	AUTO(deploy) struct deploy *d = NULL;
-
-	return deploy_open(o, DEPLOY_CHANGE, &d, err);
 }
 
 bool deploy_is_interrupted(const struct deploy *d)
@@ -159,18 +210,28 @@ int deploy_state(const struct deploy *d)
 	return d->state;
 }
 
-int deploy_layout(const struct deploy *d, const char *id, struct layout *out, struct err *err)
+int layout_load(const struct deploy *d, const char *id, struct layout *out, struct err *err)
 {
 	AUTO(str) char *path = str_fmt("generations/%s.json", id);
 	AUTO(buf) struct buf text = BUF_INIT(STATE_MAX);
-
-	if (!installed_find(&d->in, id))
-		return err_set(err, E_NOT_FOUND, "there is no generation %s", id);
 	AUTO(fd) int fd = path_open(d->state, path, PATH_NO_LINKS, O_RDONLY, 0, err);
+
 	if (fd < 0 || file_read_fd(fd, path, STATE_MAX, &text, err) < 0 ||
 	    layout_parse(out, buf_cstr(&text), text.len, path, err) < 0)
 		return -1;
 	return str_eq(out->id, id) ? 0 : err_set(err, E_INVALID, "%s is that of %s", path, out->id);
+}
+
+int deploy_layout(const struct deploy *d, const char *id, struct layout *out, struct err *err)
+{
+	if (!installed_find(&d->in, id))
+		return err_set(err, E_NOT_FOUND,
+			       "there is no generation %s; kata-deploy status lists them", id);
+	if (layout_load(d, id, out, err) == 0)
+		return 0;
+	if (err->code == E_NOT_FOUND)
+		err->code = E_STATE;
+	return err->code == E_STATE || err->code == E_INVALID ? hint_recover(err) : -1;
 }
 
 int deploy_stage(struct deploy *d, const char *name, struct err *err)
@@ -183,7 +244,7 @@ int deploy_stage(struct deploy *d, const char *name, struct err *err)
 	if (parent < 0)
 		return -1;
 	if (mkdirat(parent, name, 0700) < 0)
-		return err_sys(err, "make %s", path);
+		return path_sys(err, parent, name, "make %s", path);
 	return path_open(parent, name, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, err);
 }
 

@@ -11,6 +11,7 @@
  */
 
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "deploy/engine/engine-internal.h"
@@ -21,118 +22,41 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct deploy_step_ops *find_step(const struct deploy *d, const char *kind)
-{
-	for (size_t i = 0; d->kinds && d->kinds[i]; i++) {
-		if (str_eq(d->kinds[i]->kind, kind))
-			return d->kinds[i];
-	}
-	return NULL;
-}
-
-static int keep_step(struct plan_action *a, struct err *err)
-{
-	const struct deploy_step *step = a->arg;
-	AUTO(json) struct json *record = json_make_object();
-
-	if (step->ops->prepare && step->ops->prepare(step, record, err) < 0)
-		return err_wrap(err, "%s", step->name);
-	a->record = json_format(record, false);
-	return 0;
-}
+static const struct {
+	action_fn *keep, *apply, *undo;
+} kinds[] = {
+#define X(sym, name, path, more, when, keep, apply, undo) { keep, apply, undo },
+	PLAN_KINDS(X)
+#undef X
+};
 
 /* Stores what undo will need. Nothing outside state/ has changed yet. */
 static int keep(const struct deploy *d, struct plan *p, struct err *err)
 {
 	vec_each(struct plan_action, a, &p->actions) {
-		if (a->kind == PLAN_FILE && a->was && file_keep(d, a, err) < 0)
-			return -1;
-		if (a->kind == PLAN_STEP && keep_step(a, err) < 0)
+		if (kinds[a->kind].keep(d, a, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int apply_step(const struct plan_action *a, struct err *err)
+/* The actions before the commit, or those after it. */
+static int apply(const struct deploy *d, const struct plan *p, bool after, struct err *err)
 {
-	const struct deploy_step *step = a->arg;
-	AUTO(json) struct json *record = json_parse(a->record, strlen(a->record), a->path, err);
-
-	return record ? step->ops->apply(step, record, err) : -1;
-}
-
-static int apply(const struct deploy *d, const struct plan_action *a, const struct layout *l,
-		 struct err *err)
-{
-	switch (a->kind) {
-	case PLAN_DIR:
-		return dir_apply(d, a, err);
-	case PLAN_ADOPT:
-		return store_adopt(d->root, a->source, a->path, err);
-	case PLAN_GENERATION:
-		return store_build(d->root, l, err);
-	case PLAN_SYNC:
-		return store_sync(d->root, err);
-	case PLAN_FILE:
-		return file_apply(d, a, err);
-	case PLAN_LINK:
-		return store_link_set(d->root, a->path, a->will, err);
-	case PLAN_STEP:
-		return apply_step(a, err);
-	case PLAN_DROP_TREE:
-	case PLAN_DROP_FILE:
-	case PLAN_DROP_HOME:
-		return 0; /* after the commit */
+	vec_each(struct plan_action, a, &p->actions) {
+		if (plan_is_after_commit(a->kind) != after)
+			continue;
+		if ((!after && interrupt_check(err) < 0) || kinds[a->kind].apply(d, a, err) < 0)
+			return err_wrap(err, "%s %s", plan_kind_name(a->kind),
+					a->path ? a->path : "");
 	}
-	bug("plan action %d", (int)a->kind);
+	return 0;
 }
 
-/* Restores the old target only if the link has the new one: any other target is not ours. */
-static int undo_link(const struct deploy *d, const struct plan_action *a, struct err *err)
+/* The last action, which nothing can follow. */
+static bool ends_at_home(const struct plan *p)
 {
-	AUTO(str) char *target = NULL;
-
-	if (store_link_read(d->root, a->path, &target, err) < 0)
-		return -1;
-	if (str_eq(target, a->was) || !str_eq(target, a->will))
-		return 0;
-	return store_link_set(d->root, a->path, a->was, err);
-}
-
-static int undo_step(const struct deploy *d, const struct plan_action *a, struct err *err)
-{
-	const struct deploy_step_ops *ops = find_step(d, a->step);
-	AUTO(json) struct json *record = json_parse(a->record, strlen(a->record), a->step, err);
-
-	if (!record)
-		return -1;
-	if (!ops)
-		return err_set(err, E_UNSUPPORTED,
-			       "this kata-deploy cannot undo a step of kind '%s'", a->step);
-	return ops->undo(d->context, record, err);
-}
-
-static int undo(const struct deploy *d, const struct plan_action *a, struct err *err)
-{
-	switch (a->kind) {
-	case PLAN_DIR:
-		return dir_undo(d, a, err);
-	case PLAN_ADOPT:
-	case PLAN_GENERATION:
-		return path_remove_below(d->root, a->path, err);
-	case PLAN_FILE:
-		return file_undo(d, a, err);
-	case PLAN_LINK:
-		return undo_link(d, a, err);
-	case PLAN_STEP:
-		return undo_step(d, a, err);
-	case PLAN_SYNC:
-	case PLAN_DROP_TREE:
-	case PLAN_DROP_FILE:
-	case PLAN_DROP_HOME:
-		return 0;
-	}
-	bug("plan action %d", (int)a->kind);
+	return p->actions.n && p->actions.v[p->actions.n - 1].kind == PLAN_DROP_HOME;
 }
 
 static bool only_state_left(const struct deploy *d)
@@ -148,7 +72,9 @@ int run_undo(struct deploy *d, const struct plan *p, struct err *err)
 	for (size_t i = p->actions.n; i-- > 0;) {
 		struct err now = ERR_INIT;
 
-		if (undo(d, &p->actions.v[i], &now) < 0 && !first.code)
+		struct plan_action *a = &p->actions.v[i];
+
+		if (kinds[a->kind].undo(d, a, &now) < 0 && !first.code)
 			first = now;
 	}
 	if (first.code) {
@@ -162,57 +88,25 @@ int run_undo(struct deploy *d, const struct plan *p, struct err *err)
 	return journal_end(d->state, err);
 }
 
-static int drop_home(const struct deploy *d, struct err *err)
-{
-	static const char *const ours[] = { "generations", "store", "staging" };
-
-	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
-		if (path_remove_below(d->root, ours[i], err) < 0)
-			return -1;
-	}
-	return home_empty_state(d, err);
-}
-
-static int drop(const struct deploy *d, const struct plan_action *a, struct err *err)
-{
-	if (a->kind == PLAN_DROP_TREE)
-		return path_remove_below(d->root, a->path, err);
-	if (a->kind == PLAN_DROP_FILE)
-		return file_drop(d, a->path, err);
-	return drop_home(d, err);
-}
-
 int run_finish(struct deploy *d, const struct plan *p, struct err *err)
 {
-	bool dropped = false, home = false;
-
-	vec_each(struct plan_action, a, &p->actions) {
-		if (!plan_is_after_commit(a->kind))
-			continue;
-		if (drop(d, a, err) < 0)
-			return -1;
-		dropped = true;
-		home |= a->kind == PLAN_DROP_HOME;
-	}
-	if (dropped && store_sync(d->root, err) < 0)
+	if (apply(d, p, true, err) < 0)
 		return -1;
-	if (home && home_mark(d, p->made_prefix && only_state_left(d), true, MODE_EMPTY, err) < 0)
+	if (p->actions.n && plan_is_after_commit(p->actions.v[p->actions.n - 1].kind) &&
+	    store_sync(d->root, err) < 0)
+		return -1;
+	if (ends_at_home(p) &&
+	    home_mark(d, p->made_prefix && only_state_left(d), true, MODE_EMPTY, err) < 0)
 		return -1;
 	return journal_end(d->state, err);
 }
 
-static int apply_all(const struct deploy *d, const struct plan *p, const struct layout *l,
-		     struct err *err)
+static int apply_all(const struct deploy *d, const struct plan *p, struct err *err)
 {
 	/* From here on the directories contain something of value. */
 	if (home_mark(d, d->made_prefix, d->made_state, MODE_HOME, err) < 0)
 		return -1;
-	vec_each(struct plan_action, a, &p->actions) {
-		if (apply(d, a, l, err) < 0)
-			return err_wrap(err, "%s %s", plan_kind_name(a->kind),
-					a->path ? a->path : "");
-	}
-	return 0;
+	return apply(d, p, false, err);
 }
 
 /* Writing "commit" failed, but it may be on disk. Undoing is safe only after "undo" is on disk. */
@@ -226,19 +120,28 @@ static int take_back(struct deploy *d, struct err *err)
 	return -1;
 }
 
+/* A signal that cancelled it, or ended a program that it had started, does not cancel the undo. */
 static int back_out(struct deploy *d, const struct plan *p, struct err *err)
 {
 	struct err why = ERR_INIT;
+	int rc;
 
-	if (run_undo(d, p, &why) < 0)
+	interrupt_shield(true);
+	rc = run_undo(d, p, &why);
+	interrupt_shield(false);
+	if (rc < 0)
 		return err_hint(
 			err,
 			"undoing it failed too (%s), the journal was kept; run kata-deploy recover",
 			why.msg);
+	if (interrupt_signal()) {
+		err->code = E_CANCELLED;
+		err_hint(err, "interrupted by %s: undone", interrupt_name());
+	}
 	return -1;
 }
 
-int run_plan(struct deploy *d, struct plan *p, const struct layout *l, struct err *err)
+int run_plan(struct deploy *d, struct plan *p, struct err *err)
 {
 	if (plan_is_empty(p))
 		return 0;
@@ -247,14 +150,16 @@ int run_plan(struct deploy *d, struct plan *p, const struct layout *l, struct er
 	/* Kept if set: an uninstall decides itself which directories it removes. */
 	p->made_prefix |= d->made_prefix;
 	p->made_state |= d->made_state;
-	if (plan_check(d, p, err) < 0 || keep(d, p, err) < 0)
+	if (interrupt_check(err) < 0 || plan_check(d, p, err) < 0 || reserve_release(d, err) < 0 ||
+	    keep(d, p, err) < 0)
 		return -1;
-	if (journal_begin(d->state, p, err) < 0 || apply_all(d, p, l, err) < 0)
+	if (journal_begin(d->state, p, err) < 0 || apply_all(d, p, err) < 0 ||
+	    interrupt_check(err) < 0)
 		return back_out(d, p, err);
 	if (journal_say(d->state, JOURNAL_COMMIT, err) < 0)
 		return take_back(d, err) < 0 ? -1 : back_out(d, p, err);
 	d->made_prefix = d->made_state = false;
-	if (p->actions.v[p->actions.n - 1].kind == PLAN_DROP_HOME) {
+	if (ends_at_home(p)) {
 		d->made_prefix = p->made_prefix;
 		d->made_state = p->made_state;
 	}

@@ -40,12 +40,16 @@ static int open_locked(const char *path, struct err *err)
 		(void)err_set(err, E_PERMISSION, "others can write to the cache %s", path);
 		return err_hint(err, "remove it, or own it with mode 0700");
 	}
-	if (flock(dir, LOCK_EX | LOCK_NB) < 0)
-		return err_set(err, E_STATE, "the cache %s is in use by another kata-deploy", path);
+	if (flock(dir, LOCK_EX | LOCK_NB) < 0) {
+		(void)err_set(err, E_STATE, "the cache %s is in use by another kata-deploy", path);
+		return err_hint(err, "wait for its end, or use --cache DIR");
+	}
 	/* The previous user may just have removed it. */
-	if (stat(path, &now) < 0 || now.st_ino != st.st_ino || now.st_dev != st.st_dev)
-		return err_set(err, E_STATE, "the cache %s is being removed by another kata-deploy",
-			       path);
+	if (stat(path, &now) < 0 || now.st_ino != st.st_ino || now.st_dev != st.st_dev) {
+		(void)err_set(err, E_STATE, "the cache %s is being removed by another kata-deploy",
+			      path);
+		return err_hint(err, "run the same command again");
+	}
 	return STEAL(dir, -1);
 }
 

@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A copy of a release as a directory, for nodes without a network. Files have names with ".part"
- * until their digests are verified; release.yaml is written last, so that a directory with one is a
- * complete release. An interrupted copy is resumed.
+ * A copy of a release as a directory, for nodes without a network. Afterwards the directory has of a
+ * release's names exactly what was fetched.
+ *
+ * A directory with a release.yaml is complete, also after a kill at any point:
+ *
+ *	1. everything is fetched into NAME.part and verified; blobs and patches, whose names are
+ *	   their digests, get their names		an older copy is as it was
+ *	2. release.yaml of another release is removed	now there is none
+ *	3. the other documents and signatures are replaced, and those of the older copy removed
+ *	4. release.yaml is written			now there is the new one
+ *	5. blobs and patches of the older copy are removed
+ *
+ * The next fetch into it completes what was interrupted.
  */
 
 #include "deploy/fetch/fetch-internal.h"
@@ -10,10 +20,11 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "crypto/minisig.h"
-#include "crypto/sha256.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -27,8 +38,15 @@ enum { CHUNK = 256 << 10, SIDE_DOCUMENT_MAX = 64 << 20 };
 struct item {
 	char *path;
 	const char *sha256;
-	uint64_t size;
-	int fd; /* of its .part file; -1: the file is complete */
+	uint64_t size; /* UINT64_MAX: a document, up to SIDE_DOCUMENT_MAX */
+	int fd;        /* of its .part file while that is fetched; else -1 */
+	bool unnamed;  /* that is complete and synced, and has to be given its name */
+};
+
+/* A signed document with its signatures, or one of these. */
+struct page {
+	char *name;
+	struct buf text;
 };
 
 struct copy {
@@ -37,6 +55,7 @@ struct copy {
 	const struct source_progress *progress;
 	uint64_t done, total; /* bytes */
 	VEC(struct item) items;
+	VEC(struct page) pages; /* release.yaml is the last */
 };
 
 static void copy_release(struct copy *c)
@@ -45,19 +64,23 @@ static void copy_release(struct copy *c)
 		fd_close(&i->fd);
 		free(i->path);
 	}
+	vec_each(struct page, p, &c->pages) {
+		free(p->name);
+		buf_release(&p->text);
+	}
 	vec_release(&c->items);
+	vec_release(&c->pages);
 }
 DEFINE_AUTO_STRUCT(copy, struct copy, copy_release)
 
-/* --- the list of files --- */
+/* --- what belongs to it --- */
 
-static void add(struct copy *c, const char *folder, const char *sha256, const char *suffix,
-		uint64_t size)
+static void add(struct copy *c, char *path, const char *sha256, uint64_t size)
 {
-	struct item i = { str_fmt("%s/%s%s", folder, sha256, suffix), sha256, size, -1 };
+	struct item i = { path, sha256, size, -1, false };
 
 	vec_push(&c->items, i);
-	c->total += size;
+	c->total += size == UINT64_MAX ? 0 : size;
 }
 
 static bool is_chosen(const char *component, char *const *components)
@@ -65,34 +88,93 @@ static bool is_chosen(const char *component, char *const *components)
 	return !components || !components[0] || strv_has(components, component);
 }
 
-static void list(struct copy *c, const struct release *r, char *const *components)
+static void list_items(struct copy *c, const struct release *r, char *const *components)
 {
 	const char *before = "";
 
 	vec_each(struct release_component, p, &r->components) {
 		if (p->required || is_chosen(p->name, components))
-			add(c, "blobs", p->blob, ".tar.zst", p->size);
+			add(c, str_fmt("blobs/%s.tar.zst", p->blob), p->blob, p->size);
 	}
 	vec_each(struct release_patch, p, &r->patches) {
 		if (!str_eq(p->sha256, before))
-			add(c, "patches", p->sha256, ".zst", p->size);
+			add(c, str_fmt("patches/%s.zst", p->sha256), p->sha256, p->size);
 		before = p->sha256;
 	}
+	if (*r->sbom)
+		add(c, xstrdup(RELEASE_SBOM), r->sbom, UINT64_MAX);
+	if (*r->provenance)
+		add(c, xstrdup(RELEASE_PROVENANCE), r->provenance, UINT64_MAX);
+}
+
+static void add_page(struct copy *c, const char *name, const char *text, size_t len)
+{
+	struct page p = { xstrdup(name), BUF_INIT(len) };
+
+	buf_add(&p.text, text, len);
+	vec_push(&c->pages, p);
+}
+
+/* Reads a document and its signatures: those that were verified, since each is read once. */
+static int list_document(struct copy *c, const char *name, size_t limit, bool optional,
+			 struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(limit);
+	AUTO(strv) char **texts = NULL;
+	unsigned n = 0;
+
+	if (source_document(c->s, name, limit, &text, err) < 0) {
+		if (!optional || err->code != E_NOT_FOUND)
+			return -1;
+		err_clear(err);
+		return 0;
+	}
+	if (source_signatures(c->s, name, &texts, err) < 0)
+		return -1;
+	strv_each(t, texts) {
+		AUTO(str) char *file = release_signature_name(name, n++);
+
+		add_page(c, file, *t, strlen(*t));
+	}
+	add_page(c, name, text.data, text.len);
+	return 0;
+}
+
+/* A channel that leads to a directory below its own does not belong to that directory. */
+static int list_documents(struct copy *c, struct err *err)
+{
+	if (!c->s->entered && list_document(c, "channel.yaml", CHANNEL_TEXT_MAX, true, err) < 0)
+		return -1;
+	return list_document(c, "release.yaml", RELEASE_TEXT_MAX, false, err);
+}
+
+static bool belongs(const struct copy *c, const char *path)
+{
+	vec_each(struct item, i, &c->items) {
+		if (str_eq(i->path, path))
+			return true;
+	}
+	vec_each(struct page, p, &c->pages) {
+		if (str_eq(p->name, path))
+			return true;
+	}
+	return false;
 }
 
 /* --- files --- */
 
-static int is_right(int fd, const struct item *i, bool *right, struct err *err)
+static int verify(int fd, const struct item *i, struct err *err)
 {
-	uint64_t size;
-	char hex[65];
+	AUTO(mem) char *chunk = xmalloc(CHUNK);
+	AUTO(stream) struct stream stream;
+	ssize_t n;
 
+	stream_begin(&stream, fd, i->path, i->sha256, i->size, SIDE_DOCUMENT_MAX);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(err, "read %s", i->path);
-	if (sha256_fd(fd, i->path, hex, &size, err) < 0)
-		return -1;
-	*right = size == i->size && str_eq(hex, i->sha256);
-	return 0;
+	while ((n = stream_read(&stream, chunk, CHUNK, err)) > 0)
+		;
+	return n < 0 ? -1 : stream_end(&stream, err);
 }
 
 /* Opens the .part file of an incomplete item. */
@@ -100,30 +182,30 @@ static int open_item(const struct copy *c, struct item *i, struct err *err)
 {
 	AUTO(str) char *part = str_fmt("%s" PART, i->path);
 	AUTO(fd) int there = openat(c->to, i->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	bool right = false;
+	struct err why = ERR_INIT;
 
-	if (there >= 0 && is_right(there, i, &right, err) < 0)
-		return -1;
-	if (right)
+	if (there >= 0 && verify(there, i, &why) == 0)
 		return 0;
 	i->fd = openat(c->to, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	return i->fd < 0 ? err_sys(err, "create %s", part) : 0;
 }
 
-static int finish_item(const struct copy *c, struct item *i, struct err *err)
+static int name_item(const struct copy *c, struct item *i, struct err *err)
 {
 	AUTO(str) char *part = str_fmt("%s" PART, i->path);
-	bool right = false;
 
-	if (is_right(i->fd, i, &right, err) < 0)
-		return -1;
-	if (!right)
-		return err_set(err, E_INVALID, "%s: %s is not what the release lists", c->s->name,
-			       i->path);
-	if (fsync(i->fd) < 0 || renameat(c->to, part, c->to, i->path) < 0)
-		return err_sys(err, "finish %s", i->path);
+	i->unnamed = false;
+	return renameat(c->to, part, c->to, i->path) < 0 ? err_sys(err, "name %s", i->path) : 0;
+}
+
+/* Its bytes were verified. A document waits for its name until the older release.yaml is gone. */
+static int finish_item(const struct copy *c, struct item *i, struct err *err)
+{
+	if (fsync(i->fd) < 0)
+		return err_sys(err, "sync %s", i->path);
 	fd_close(&i->fd);
-	return 0;
+	i->unnamed = true;
+	return i->size == UINT64_MAX ? 0 : name_item(c, i, err);
 }
 
 static void tell(struct copy *c, uint64_t done)
@@ -132,29 +214,26 @@ static void tell(struct copy *c, uint64_t done)
 		c->progress->at(c->progress->arg, "fetch", done, c->total);
 }
 
-static int copy_file(struct copy *c, struct item *i, struct err *err)
+/* From a directory: verified while it is copied. */
+static int copy_item(struct copy *c, struct item *i, struct err *err)
 {
 	AUTO(fd) int from = source_file(c->s, i->path, i->size, err);
 	AUTO(mem) char *chunk = xmalloc(CHUNK);
-	uint64_t left = i->size;
+	AUTO(stream) struct stream stream;
+	ssize_t n;
 
+	stream_begin(&stream, from, i->path, i->sha256, i->size, SIDE_DOCUMENT_MAX);
 	if (from < 0)
 		return -1;
 	if (ftruncate(i->fd, 0) < 0)
 		return err_sys(err, "write %s", i->path);
-	while (left) {
-		ssize_t n = fd_read_full(from, chunk, left < CHUNK ? (size_t)left : CHUNK, err);
-
-		if (n < 0)
-			return err_wrap(err, "read %s", i->path);
-		if (n == 0)
-			return err_set(err, E_INVALID, "%s: %s ends early", c->s->name, i->path);
+	while ((n = stream_read(&stream, chunk, CHUNK, err)) > 0) {
 		if (fd_write_all(i->fd, chunk, (size_t)n, err) < 0)
 			return err_wrap(err, "write %s", i->path);
-		left -= (uint64_t)n;
-		tell(c, c->done += (uint64_t)n);
+		if (i->size != UINT64_MAX)
+			tell(c, c->done += (uint64_t)n);
 	}
-	return 0;
+	return n < 0 || stream_end(&stream, err) < 0 ? err_wrap(err, "%s", c->s->name) : 0;
 }
 
 static void on_progress(void *arg, uint64_t done, uint64_t total)
@@ -162,58 +241,61 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
 	struct copy *c = arg;
 
 	(void)total;
-	tell(c, c->done + done);
+	tell(c, c->done + done < c->total ? c->done + done : c->total);
 }
 
-/* Without tags: every file has a digest, which is stronger. */
-static int download_items(struct copy *c, struct err *err)
+/* Without tags: every file has a digest, which is stronger. What the child reports is not believed:
+ * they are verified here. */
+static int download_items(struct copy *c, struct item *from, size_t n, struct err *err)
 {
-	AUTO(mem) struct http_job *jobs = xcalloc(c->items.n + 1, sizeof(*jobs));
+	AUTO(mem) struct http_job *jobs = xcalloc(n + 1, sizeof(*jobs));
 	AUTO(download)
-	struct download d = { .s = c->s,
+	struct download d = { .http = &c->s->http,
+			      .helpers = &c->s->helpers,
+			      .sites = &c->s->sites,
 			      .jobs = jobs,
 			      .watch = { .progress = on_progress, .arg = c } };
 
-	vec_each(struct item, i, &c->items) {
+	for (struct item *i = from; i < from + n; i++) {
 		if (i->fd >= 0)
-			jobs[d.n++] = (struct http_job){
-				.path = i->path, .fd = i->fd, .size = i->size, .sha256 = i->sha256
-			};
+			jobs[d.n++] = (struct http_job){ .path = i->path,
+							 .fd = i->fd,
+							 .size = i->size,
+							 .limit = SIDE_DOCUMENT_MAX,
+							 .sha256 = i->sha256 };
 	}
-	return d.n ? download_run(&d, err) : 0;
-}
-
-/* In batches, since each item has an fd. */
-enum { BATCH = 64 };
-
-static int copy_batch(struct copy *c, size_t first, size_t end, struct err *err)
-{
-	for (size_t n = first; n < end; n++) {
-		struct item *i = &c->items.v[n];
-
-		if (open_item(c, i, err) < 0)
-			return -1;
-		if (i->fd < 0)
-			c->done += i->size;
-		else if (!c->s->urls && copy_file(c, i, err) < 0)
-			return -1;
-	}
-	if (c->s->urls && download_items(c, err) < 0)
+	if (d.n && download_run(&d, err) < 0)
 		return -1;
-	for (size_t n = first; n < end; n++) {
-		struct item *i = &c->items.v[n];
-
+	for (struct item *i = from; i < from + n; i++) {
 		if (i->fd < 0)
 			continue;
-		if (c->s->urls)
-			c->done += i->size;
+		if (verify(i->fd, i, err) < 0)
+			return err_wrap(err, "%s", c->s->name);
 		if (finish_item(c, i, err) < 0)
 			return -1;
+		c->done += i->size == UINT64_MAX ? 0 : i->size;
 	}
 	return 0;
 }
 
-static int copy_items(struct copy *c, struct err *err)
+static int fetch_items(struct copy *c, struct item *from, size_t n, struct err *err)
+{
+	for (struct item *i = from; i < from + n; i++) {
+		if (open_item(c, i, err) < 0)
+			return -1;
+		if (i->fd < 0 && i->size != UINT64_MAX)
+			c->done += i->size;
+		if (i->fd >= 0 && !source_is_remote(c->s) &&
+		    (copy_item(c, i, err) < 0 || finish_item(c, i, err) < 0))
+			return -1;
+	}
+	return source_is_remote(c->s) ? download_items(c, from, n, err) : 0;
+}
+
+/* In batches, since each item has an fd while it is downloaded. */
+enum { BATCH = 16 };
+
+static int fetch_all(struct copy *c, struct err *err)
 {
 	static const char *const folders[] = { "blobs", "patches" };
 
@@ -221,77 +303,124 @@ static int copy_items(struct copy *c, struct err *err)
 		if (mkdirat(c->to, folders[i], 0755) < 0 && errno != EEXIST)
 			return err_sys(err, "make %s", folders[i]);
 	}
-	for (size_t n = 0; n < c->items.n; n += BATCH) {
-		size_t end = n + BATCH < c->items.n ? n + BATCH : c->items.n;
+	for (size_t at = 0; at < c->items.n; at += BATCH) {
+		struct item *from = &c->items.v[at];
+		size_t n = c->items.n - at < BATCH ? c->items.n - at : BATCH;
 
-		if (copy_batch(c, n, end, err) < 0)
+		if (fetch_items(c, from, n, err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+/* --- instead of an older copy --- */
+
+/* A name that only a copy can have: other files in the directory are not ours. */
+static bool is_of_a_copy(const char *path)
+{
+	AUTO(str)
+	char *whole = str_ends(path, PART) ? xstrndup(path, strlen(path) - strlen(PART))
+					   : xstrdup(path);
+
+	return name_is_document(whole) || name_is_content(whole);
+}
+
+/* folder: "", "blobs/", "patches/". */
+static int remove_others(const struct copy *c, const char *folder, struct err *err)
+{
+	AUTO(fd)
+	int fd = openat(c->to, *folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(dir) DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!list)
+		return fd < 0 && errno == ENOENT
+			       ? 0
+			       : err_sys(err, "list the copy's directory '%s'", folder);
+	(void)STEAL(fd, -1);
+	while ((e = readdir(list))) {
+		AUTO(str) char *path = str_fmt("%s%s", folder, e->d_name);
+
+		if (is_of_a_copy(path) && !belongs(c, path) && unlinkat(c->to, path, 0) < 0 &&
+		    errno != ENOENT)
+			return err_sys(err, "remove %s of an older copy", path);
+	}
+	return 0;
+}
+
+/* Removes release.yaml, unless it is the same. */
+static int open_window(const struct copy *c, struct err *err)
+{
+	const struct page *release = &c->pages.v[c->pages.n - 1];
+	AUTO(buf) struct buf old = BUF_INIT(RELEASE_TEXT_MAX);
+	struct err why = ERR_INIT;
+
+	if (file_read(c->to, release->name, RELEASE_TEXT_MAX, &old, &why) == 0 &&
+	    old.len == release->text.len &&
+	    memcmp(buf_cstr(&old), release->text.data, old.len) == 0)
+		return 0;
+	if (unlinkat(c->to, release->name, 0) < 0 && errno != ENOENT)
+		return err_sys(err, "remove %s of an older copy", release->name);
+	return fsync(c->to) < 0 ? err_sys(err, "sync the copy's directory") : 0;
+}
+
+static int replace_documents(struct copy *c, struct err *err)
+{
+	if (open_window(c, err) < 0)
+		return -1;
+	vec_each(struct item, i, &c->items) {
+		if (i->unnamed && name_item(c, i, err) < 0)
+			return -1;
+	}
+	if (remove_others(c, "", err) < 0)
+		return -1;
+	vec_each(struct page, p, &c->pages) {
+		/* Its temporary file has a name by which the next fetch finds it. */
+		AUTO(str) char *part = str_fmt("%s" PART, p->name);
+		struct file_new how = { .tmp = part, .mode = 0644, .uid = -1, .gid = -1 };
+
+		if (file_replace_via(c->to, p->name, buf_cstr(&p->text), p->text.len, &how, err) <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
+static int drop_older_files(const struct copy *c, struct err *err)
+{
+	if (remove_others(c, "blobs/", err) < 0 || remove_others(c, "patches/", err) < 0)
+		return -1;
 	if (unlinkat(c->to, "patches", AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != EEXIST)
 		return err_sys(err, "remove patches");
 	return 0;
 }
 
-/* --- documents --- */
-
-static int copy_signatures(struct copy *c, const char *name, struct err *err)
+/* After a failure: what has not begun leaves nothing behind; what has is gone on with next time. */
+static int tidy(const struct copy *c)
 {
-	AUTO(strv) char **texts = NULL;
-	unsigned n = 0;
+	vec_each(struct item, i, &c->items) {
+		AUTO(str) char *part = str_fmt("%s" PART, i->path);
+		struct stat st;
 
-	if (source_signatures(c->s, name, &texts, err) < 0)
-		return -1;
-	strv_each(text, texts) {
-		AUTO(str) char *file = release_signature_name(name, n++);
-
-		if (file_replace(c->to, file, *text, strlen(*text), 0644, err) < 0)
-			return -1;
+		if (fstatat(c->to, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size == 0)
+			(void)unlinkat(c->to, part, 0);
 	}
-	return 0;
-}
-
-/* sha256: the expected digest, or NULL. */
-static int copy_document(struct copy *c, const char *name, size_t limit, const char *sha256,
-			 bool optional, struct err *err)
-{
-	AUTO(buf) struct buf text = BUF_INIT(limit);
-	char hex[65];
-
-	if (source_document(c->s, name, limit, &text, err) < 0) {
-		if (!optional || err->code != E_NOT_FOUND)
-			return -1;
-		err_clear(err);
-		return 0;
-	}
-	sha256_hex(buf_cstr(&text), text.len, hex);
-	if (sha256 && !str_eq(hex, sha256))
-		return err_set(err, E_INVALID, "%s: %s is not what the release lists", c->s->name,
-			       name);
-	if (!sha256 && copy_signatures(c, name, err) < 0)
-		return -1;
-	return file_replace(c->to, name, buf_cstr(&text), text.len, 0644, err);
-}
-
-static int copy_documents(struct copy *c, const struct release *r, struct err *err)
-{
-	if (*r->sbom && copy_document(c, RELEASE_SBOM, SIDE_DOCUMENT_MAX, r->sbom, false, err) < 0)
-		return -1;
-	if (*r->provenance &&
-	    copy_document(c, RELEASE_PROVENANCE, SIDE_DOCUMENT_MAX, r->provenance, false, err) < 0)
-		return -1;
-	return copy_document(c, "channel.yaml", CHANNEL_TEXT_MAX, NULL, true, err) < 0 ||
-			       copy_document(c, "release.yaml", RELEASE_TEXT_MAX, NULL, false,
-					     err) < 0
-		       ? -1
-		       : 0;
+	(void)unlinkat(c->to, "blobs", AT_REMOVEDIR); /* fails unless it is empty */
+	(void)unlinkat(c->to, "patches", AT_REMOVEDIR);
+	return -1;
 }
 
 int source_copy(struct source *s, const struct release *r, char *const *components, int to,
 		const struct source_progress *progress, struct err *err)
 {
 	AUTO(copy)
-	struct copy c = { .s = s, .to = to, .progress = progress, .items = VEC_INIT };
+	struct copy c = {
+		.s = s, .to = to, .progress = progress, .items = VEC_INIT, .pages = VEC_INIT
+	};
 
-	list(&c, r, components);
-	return copy_items(&c, err) < 0 || copy_documents(&c, r, err) < 0 ? -1 : 0;
+	list_items(&c, r, components);
+	return list_documents(&c, err) < 0 || fetch_all(&c, err) < 0 ||
+			       replace_documents(&c, err) < 0 || drop_older_files(&c, err) < 0
+		       ? tidy(&c)
+		       : 0;
 }

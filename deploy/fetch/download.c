@@ -12,12 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum said_kind { SAID_AT, SAID_BEGUN, SAID_DONE, SAID_MISSING };
+enum said_kind { SAID_AT, SAID_BEGUN, SAID_DONE, SAID_MISSING, SAID_ASIDE };
 
 struct said {
-	uint32_t kind, job;
+	uint32_t kind, job;   /* SAID_ASIDE: the mirror */
 	uint64_t done, total; /* SAID_DONE: received */
-	char tag[HTTP_TAG_MAX];
+	int32_t code, sys;    /* SAID_ASIDE */
+	char text[480];       /* a tag; SAID_ASIDE: why */
 };
 
 /* --- in the child --- */
@@ -40,7 +41,7 @@ static void tell_begun(void *arg, size_t job)
 	const struct teller *t = arg;
 	struct said said = { .kind = SAID_BEGUN, .job = (uint32_t)job };
 
-	memcpy(said.tag, t->d->jobs[job].tag, sizeof(said.tag));
+	(void)str_print(said.text, sizeof(said.text), "%s", t->d->jobs[job].tag);
 	confine_say(t->talk, &said, sizeof(said));
 }
 
@@ -54,15 +55,29 @@ static void tell_done(void *arg, size_t job)
 	confine_say(t->talk, &said, sizeof(said));
 }
 
+static void tell_aside(void *arg, size_t mirror, const struct err *why)
+{
+	const struct teller *t = arg;
+	struct said said = { .kind = SAID_ASIDE,
+			     .job = (uint32_t)mirror,
+			     .code = (int32_t)why->code,
+			     .sys = why->sys };
+
+	(void)str_print(said.text, sizeof(said.text), "%s", why->msg);
+	confine_say(t->talk, &said, sizeof(said));
+}
+
 static int work(void *arg, struct confine_talk *talk, struct err *err)
 {
 	struct download *d = arg;
 	struct teller t = { d, talk };
-	struct http_watch watch = {
-		.progress = tell_at, .begun = tell_begun, .done = tell_done, .arg = &t
-	};
+	struct http_watch watch = { .progress = tell_at,
+				    .begun = tell_begun,
+				    .done = tell_done,
+				    .aside = tell_aside,
+				    .arg = &t };
 
-	if (http_fetch(&d->s->http, d->s->urls, d->jobs, d->n, &watch, err) < 0)
+	if (http_fetch(d->http, d->urls, d->jobs, d->n, &watch, err) < 0)
 		return -1;
 	for (size_t i = 0; i < d->n; i++) {
 		struct said said = { .kind = SAID_MISSING, .job = (uint32_t)i };
@@ -81,9 +96,8 @@ static int hear_of_job(struct download *d, const struct said *said)
 
 	switch ((enum said_kind)said->kind) {
 	case SAID_BEGUN:
-		memcpy(job->tag, said->tag, sizeof(job->tag));
-		job->tag[sizeof(job->tag) - 1] = '\0';
-		if (!http_tag_is_good(job->tag))
+		if (str_print(job->tag, sizeof(job->tag), "%s", said->text) < 0 ||
+		    !http_tag_is_good(job->tag))
 			job->tag[0] = '\0';
 		if (d->watch.begun)
 			d->watch.begun(d->watch.arg, said->job);
@@ -99,10 +113,25 @@ static int hear_of_job(struct download *d, const struct said *said)
 	case SAID_MISSING:
 		job->missing = job->optional || job->spare;
 		return 0;
+	case SAID_ASIDE:
 	case SAID_AT:
 	default:
 		return -1;
 	}
+}
+
+static int hear_of_mirror(struct download *d, const struct said *said)
+{
+	struct err why = ERR_INIT;
+
+	if (said->job >= strv_len(d->urls))
+		return -1;
+	(void)err_take(&why, said->code, said->sys, ERR_HERE, said->text);
+	if (!d->one)
+		(void)sites_set_aside(d->sites, d->asked[said->job], &why);
+	if (d->watch.aside)
+		d->watch.aside(d->watch.arg, d->asked[said->job], &why);
+	return 0;
 }
 
 static int hear(void *arg, const void *data, size_t len, struct err *err)
@@ -112,6 +141,9 @@ static int hear(void *arg, const void *data, size_t len, struct err *err)
 
 	if (len == sizeof(said)) {
 		memcpy(&said, data, sizeof(said));
+		said.text[sizeof(said.text) - 1] = '\0';
+		if (said.kind == SAID_ASIDE && hear_of_mirror(d, &said) == 0)
+			return 0;
 		if (said.kind == SAID_AT) {
 			if (d->watch.progress)
 				d->watch.progress(d->watch.arg, said.done, said.total);
@@ -123,13 +155,29 @@ static int hear(void *arg, const void *data, size_t len, struct err *err)
 	return err_set(err, E_PROTOCOL, "download: invalid message from the child");
 }
 
+static void list_urls(struct download *d)
+{
+	size_t n = 0;
+
+	for (size_t i = sites_next(d->sites, 0); i < d->sites->all.n;
+	     i = sites_next(d->sites, i + 1)) {
+		AUTO(str) char *url = sites_url(d->sites, i);
+
+		if (d->one && i != d->site)
+			continue;
+		d->asked[n++] = i;
+		strv_push(&d->urls, url);
+	}
+}
+
 int download_start(struct download *d, struct confined **child, struct err *err)
 {
 	struct confine c = {
-		.name = "download", .uid = d->s->uid, .gid = d->s->gid, .network = true
+		.name = "download", .uid = d->helpers->uid, .gid = d->helpers->gid, .network = true
 	};
 
-	free(d->fds);
+	download_release(d);
+	list_urls(d);
 	d->fds = xcalloc(d->n + 1, sizeof(int));
 	for (size_t i = 0; i < d->n; i++) {
 		const struct http_job *job = &d->jobs[i];
@@ -154,23 +202,30 @@ int download_end(struct download *d, struct err *err)
 	return 0;
 }
 
+int download_failed(struct download *d, struct err *err)
+{
+	uint32_t asked = 0;
+
+	for (size_t i = 0; i < strv_len(d->urls); i++)
+		asked |= 1U << d->asked[i];
+	return sites_blame(d->sites, asked, err);
+}
+
 void download_release(struct download *d)
 {
 	free(d->fds);
+	strv_free(d->urls);
 	d->fds = NULL;
+	d->urls = NULL;
 }
 
 int download_run(struct download *d, struct err *err)
 {
 	AUTO(confined) struct confined *child = NULL;
-	sigset_t before;
 	size_t ended;
-	int rc;
+	int rc = download_start(d, &child, err);
 
-	confine_hold_signals(&before);
-	rc = download_start(d, &child, err);
 	while (rc == 0 && child)
-		rc = confine_wait(&child, 1, &ended, err);
-	confine_release_signals(&before);
-	return rc < 0 ? -1 : download_end(d, err);
+		rc = confine_wait(&child, 1, DEADLINE_NEVER, &ended, err);
+	return rc < 0 ? download_failed(d, err) : download_end(d, err);
 }

@@ -23,7 +23,8 @@
  * directory is read in place: its blobs are opened by us. docs/design/fetch.md describes the
  * privileges of each.
  *
- * Not for programs with threads, see confine.h. SIGINT and SIGTERM cancel it: E_CANCELLED.
+ * Not for programs with threads, see confine.h. A signal cancels it (base/interrupt.h):
+ * E_CANCELLED.
  */
 
 #include "base/buf.h"
@@ -46,8 +47,9 @@ struct source_options {
 	 * removed when empty. After a failure it keeps the downloads, so that the next run resumes
 	 * them. */
 	const char *cache;
-	bool keep_cache; /* keep complete blobs there too */
-	uid_t uid;       /* of the children; 0: CONFINE_NOBODY */
+	bool keep_cache;      /* keep complete blobs there too */
+	unsigned patience_ms; /* how long a mirror may be silent before the next is asked; 0: 700 */
+	uid_t uid;            /* of the children; 0: CONFINE_NOBODY */
 	gid_t gid;
 };
 
@@ -61,7 +63,9 @@ DEFINE_AUTO(source, struct source *, NULL, source_close)
  * without "..". */
 MUST_CHECK int source_enter(struct source *s, const char *path, struct err *err);
 
-/* Reads a document, at most limit bytes. E_NOT_FOUND: the source has none. E_LIMIT. */
+/* Reads a document, at most limit bytes. All documents come from one mirror: the first, in the order
+ * given, that answers; those before it are set aside for this run, with a warning. E_NOT_FOUND: the
+ * source has none. E_LIMIT. */
 MUST_CHECK int source_document(struct source *s, const char *name, size_t limit, struct buf *to,
 			       struct err *err);
 /* Reads NAME.minisig, NAME.1.minisig ... up to the first that is missing; *texts is a strv.
@@ -69,9 +73,11 @@ MUST_CHECK int source_document(struct source *s, const char *name, size_t limit,
 MUST_CHECK int source_signatures(struct source *s, const char *name, char ***texts,
 				 struct err *err);
 
-/* For documents that failed verification or are too old: drops them and the first mirror, so that
- * the next mirror is read. false: there is no other mirror, nothing changed. */
-bool source_distrust(struct source *s);
+/* For documents that are missing, cannot be read or parsed, failed verification or are too old, for
+ * which err is the reason. True: their mirror is set aside for this run (with a warning), err is
+ * cleared, and documents are read from the start from the next mirror. False: there is no other, or
+ * it is no mirror's fault; err has the reasons of all mirrors. */
+bool source_distrust(struct source *s, struct err *err);
 
 struct source_progress {
 	/* phase: "fetch", "unpack"; total 0: not known. */
@@ -103,7 +109,7 @@ MUST_CHECK int source_stage(struct source *s, const struct release *r, const str
 
 /* `kata-deploy fetch --to DIR`: writes the documents, their signatures, the blobs (all, or those of
  * components and the required ones) and the patches, each verified, to a directory that is itself a
- * source. Files that are already there and correct are not fetched again; release.yaml is written
- * last. */
+ * source. Of an older copy in that directory nothing is left, and what is there already and correct
+ * is not fetched again. A directory with a release.yaml is complete, whenever this is interrupted. */
 MUST_CHECK int source_copy(struct source *s, const struct release *r, char *const *components,
 			   int to, const struct source_progress *progress, struct err *err);

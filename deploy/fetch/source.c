@@ -1,43 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The kinds of sources, and their documents. */
+/* The kinds of sources, and which mirror is believed. */
 
 #include "deploy/fetch/fetch-internal.h"
 
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "crypto/minisig.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- the children's user --- */
-
-int source_lend(const struct source *s, int dir, struct err *err)
-{
-	uid_t uid = s->uid ? s->uid : CONFINE_NOBODY;
-	gid_t gid = s->gid ? s->gid : CONFINE_NOBODY;
-
-	if (geteuid() == 0 && fchown(dir, uid, gid) < 0)
-		return err_sys(err, "give a directory to user %u", (unsigned)uid);
-	return 0;
-}
-
-int source_take_back(int dir, struct err *err)
-{
-	if (geteuid() == 0 && fchown(dir, 0, 0) < 0)
-		return err_sys(err, "take a directory back");
-	return 0;
-}
-
 /* --- opening --- */
+
+enum { PATIENCE_MS = 700 };
 
 static bool is_url(const char *release)
 {
@@ -76,6 +55,12 @@ static char *path_of_url(const char *url)
 	return buf_steal(&path);
 }
 
+static int open_archive(struct source *s, int tar, struct err *err)
+{
+	s->dir = spool(&s->cache, &s->helpers, tar, s->name, &s->spool, err);
+	return s->dir < 0 ? -1 : 0;
+}
+
 static int open_path(struct source *s, const char *release, struct err *err)
 {
 	AUTO(str)
@@ -83,18 +68,25 @@ static int open_path(struct source *s, const char *release, struct err *err)
 	struct stat st;
 
 	if (!path)
-		return err_set(err, E_USAGE, "'%s' is not a file URL of this machine", release);
+		return err_set(
+			err, E_USAGE,
+			"'%s' is not a file URL of this machine; give file:///PATH, or the path",
+			release);
 	AUTO(fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(err, "open the release %s", path);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		(void)err_sys(err, "open the release %s", path);
+		return err_hint(err, "--release takes a URL, a directory or a tar file");
+	}
 	if (S_ISDIR(st.st_mode)) {
 		s->dir = STEAL(fd, -1);
 		return 0;
 	}
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, E_USAGE, "the release %s is neither a directory nor a file",
-			       path);
-	return spool_open(s, fd, err);
+		return err_set(
+			err, E_USAGE,
+			"the release %s is neither a directory nor a file; name one of these",
+			path);
+	return open_archive(s, fd, err);
 }
 
 static int open_urls(struct source *s, char *const *releases, struct err *err)
@@ -103,12 +95,12 @@ static int open_urls(struct source *s, char *const *releases, struct err *err)
 
 	strv_each(url, releases) {
 		if (!is_url(*url))
-			return err_set(err, E_USAGE, "'%s' cannot be a mirror of a URL", *url);
-		if (http_check_url(*url, err) < 0)
+			return err_set(err, E_USAGE,
+				       "'%s' cannot be a mirror of a URL; give URLs only", *url);
+		if (http_check_url(*url, err) < 0 || sites_add(&s->sites, *url, err) < 0)
 			return -1;
 		secure = secure || strncasecmp(*url, "https", 5) == 0;
 	}
-	s->urls = strv_dup(releases);
 	/* Read by us: the child's user may have no access to it. */
 	if (secure || s->http.cacert) {
 		if (http_read_ca(s->http.cacert, &s->ca, err) < 0)
@@ -129,7 +121,8 @@ static int open_any(struct source *s, char *const *releases, struct err *err)
 	if (is_url(releases[0]))
 		return open_urls(s, releases, err);
 	if (releases[1])
-		return err_set(err, E_USAGE, "only URLs can have mirrors: '%s' is not a URL",
+		return err_set(err, E_USAGE,
+			       "only URLs can have mirrors: '%s' is not a URL; give one release",
 			       releases[0]);
 	if (strstr(releases[0], "://") && strncasecmp(releases[0], "file://", 7) != 0) {
 		err_set(err, E_USAGE, "'%s' is not a supported kind of source", releases[0]);
@@ -137,7 +130,7 @@ static int open_any(struct source *s, char *const *releases, struct err *err)
 			err, "supported are https, http and file URLs, directories, tar files, and "
 			     "- for standard input");
 	}
-	return str_eq(releases[0], "-") ? spool_open(s, STDIN_FILENO, err)
+	return str_eq(releases[0], "-") ? open_archive(s, STDIN_FILENO, err)
 					: open_path(s, releases[0], err);
 }
 
@@ -145,27 +138,19 @@ int source_open(const struct source_options *o, struct source **out, struct err 
 {
 	AUTO(source) struct source *s = NEW(struct source);
 
-	*s = (struct source){ .dir = -1,
+	*s = (struct source){ .sites = { .all = VEC_INIT },
+			      .dir = -1,
 			      .http = o->http,
 			      .ca = BUF_INIT(HTTP_CA_MAX),
 			      .cache = { xstrdup(o->cache ? o->cache : SOURCE_CACHE), -1 },
 			      .keep_cache = o->keep_cache,
-			      .uid = o->uid,
-			      .gid = o->gid,
+			      .patience_ms = o->patience_ms ? o->patience_ms : PATIENCE_MS,
+			      .helpers = { o->uid, o->gid },
 			      .documents = VEC_INIT };
 	if (open_any(s, o->releases, err) < 0)
 		return -1;
 	*out = STEAL(s, NULL);
 	return 0;
-}
-
-static void forget_documents(struct source *s)
-{
-	vec_each(struct document, d, &s->documents) {
-		free(d->name);
-		free(d->text);
-	}
-	vec_release(&s->documents);
 }
 
 void source_close(struct source *s)
@@ -178,9 +163,9 @@ void source_close(struct source *s)
 		(void)!path_remove_below(s->cache.dir, s->spool, &ignored);
 	cache_close(&s->cache);
 	fd_close(&s->dir);
-	forget_documents(s);
+	source_forget(s);
 	buf_release(&s->ca);
-	strv_free(s->urls);
+	sites_release(&s->sites);
 	free(s->name);
 	free(s->spool);
 	free(s);
@@ -188,213 +173,43 @@ void source_close(struct source *s)
 
 int source_enter(struct source *s, const char *path, struct err *err)
 {
-	AUTO(strv) char **urls = s->urls;
-	AUTO(fd) int dir = s->dir;
+	bool settled = s->settled;
 
-	forget_documents(s);
-	s->urls = NULL;
-	s->dir = -1;
-	strv_each(url, urls)
-		strv_pushf(&s->urls, "%s%s%s/", *url, str_ends(*url, "/") ? "" : "/", path);
-	if (urls)
+	source_forget(s);
+	s->settled = settled;
+	s->entered = true;
+	if (source_is_remote(s)) {
+		AUTO(str) char *below = s->sites.below;
+
+		s->sites.below = below ? str_fmt("%s/%s", below, path) : xstrdup(path);
 		return 0;
+	}
+	AUTO(fd) int dir = s->dir;
 	s->dir = path_open(dir, path, PATH_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
 	return s->dir < 0 ? err_wrap(err, "%s", s->name) : 0;
 }
 
-/* --- documents --- */
-
-int source_file(struct source *s, const char *path, uint64_t size, struct err *err)
+/* What happened here, or was asked for wrongly, is no mirror's fault. */
+static bool is_ours(enum err_code code)
 {
-	AUTO(fd) int fd = path_open(s->dir, path, PATH_BENEATH, O_RDONLY | O_NONBLOCK, 0, err);
-	struct stat st;
-
-	if (fd < 0)
-		return err_wrap(err, "%s", s->name);
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, "%s: look at %s", s->name, path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, E_INVALID, "%s: %s is not a regular file", s->name, path);
-	if (size != UINT64_MAX && (uint64_t)st.st_size != size)
-		return err_set(err, E_INVALID, "%s: %s has %llu bytes instead of %llu", s->name,
-			       path, (unsigned long long)st.st_size, (unsigned long long)size);
-	return STEAL(fd, -1);
+	return code == E_IO || code == E_FAILED || code == E_CANCELLED || code == E_USAGE ||
+	       code == E_STATE;
 }
 
-static struct document *find(struct source *s, const char *name)
+bool source_distrust(struct source *s, struct err *err)
 {
-	vec_each(struct document, d, &s->documents) {
-		if (str_eq(d->name, name))
-			return d;
-	}
-	return NULL;
-}
-
-static void keep(struct source *s, const char *name, struct buf *text)
-{
-	struct document d = { .name = xstrdup(name) };
-
-	if (text) {
-		(void)buf_room(text, 1);
-		d.len = text->len;
-		d.text = text->data ? buf_steal(text) : xstrdup("");
-	}
-	vec_push(&s->documents, d);
-}
-
-static int read_document(struct source *s, const char *name, size_t limit, struct err *err)
-{
-	AUTO(buf) struct buf text = BUF_INIT(limit);
-	struct err mine = ERR_INIT;
-	AUTO(fd) int fd = source_file(s, name, UINT64_MAX, &mine);
-
-	if (fd < 0 && mine.code == E_NOT_FOUND) {
-		keep(s, name, NULL);
-		return 0;
-	}
-	if (fd < 0) {
-		*err = mine;
-		return -1;
-	}
-	if (file_read_fd(fd, name, limit, &text, err) < 0)
-		return err_wrap(err, "%s", s->name);
-	keep(s, name, &text);
-	return 0;
-}
-
-/* A document is fetched together with its first two signatures: usually there are no more, and it
- * saves connections. */
-enum { TOGETHER = 3 };
-
-struct pages {
-	char *names[TOGETHER];
-	struct http_job jobs[TOGETHER];
-	size_t n;
-};
-
-static void pages_release(struct pages *p)
-{
-	for (size_t i = 0; i < TOGETHER; i++) {
-		free(p->names[i]);
-		fd_close(&p->jobs[i].fd);
-	}
-}
-DEFINE_AUTO_STRUCT(pages, struct pages, pages_release)
-
-static int add_page(struct source *s, struct pages *p, char *name, size_t limit, struct err *err)
-{
-	struct http_job *job = &p->jobs[p->n];
-
-	p->names[p->n] = name;
-	if (find(s, name))
-		return 0; /* the slot is reused */
-	*job = (struct http_job){
-		.path = name, .fd = -1, .size = UINT64_MAX, .limit = limit, .optional = true
-	};
-	job->fd = memfd_create("document", MFD_CLOEXEC);
-	if (job->fd < 0)
-		return err_sys(err, "create a file in memory for %s", name);
-	p->n++;
-	return 0;
-}
-
-static int keep_pages(struct source *s, struct pages *p, struct err *err)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		const struct http_job *job = &p->jobs[i];
-		AUTO(buf) struct buf text = BUF_INIT(0);
-
-		if (job->missing) {
-			keep(s, p->names[i], NULL);
-			continue;
-		}
-		if (lseek(job->fd, 0, SEEK_SET) < 0)
-			return err_sys(err, "read %s", p->names[i]);
-		if (file_read_fd(job->fd, p->names[i], job->limit, &text, err) < 0)
-			return err_wrap(err, "%s", s->name);
-		keep(s, p->names[i], &text);
-	}
-	return 0;
-}
-
-static int fetch_document(struct source *s, const char *name, size_t limit, struct err *err)
-{
-	AUTO(pages) struct pages p = { { NULL }, { { .fd = -1 }, { .fd = -1 }, { .fd = -1 } }, 0 };
-	AUTO(download) struct download d = { .s = s, .jobs = p.jobs };
-
-	if (add_page(s, &p, xstrdup(name), limit, err) < 0)
-		return -1;
-	for (unsigned i = 0; str_ends(name, ".yaml") && i < TOGETHER - 1; i++) {
-		if (add_page(s, &p, release_signature_name(name, i), MINISIG_TEXT_MAX, err) < 0)
-			return -1;
-	}
-	d.n = p.n;
-	return download_run(&d, err) < 0 ? -1 : keep_pages(s, &p, err);
-}
-
-/* NULL without an error if there is none. */
-static const struct document *get(struct source *s, const char *name, size_t limit, struct err *err)
-{
-	const struct document *d = find(s, name);
-
-	if (!d) {
-		if ((s->urls ? fetch_document(s, name, limit, err)
-			     : read_document(s, name, limit, err)) < 0)
-			return NULL;
-		d = find(s, name);
-	}
-	if (d->text && d->len > limit) {
-		(void)err_set(err, E_LIMIT, "%s is larger than %zu bytes", name, limit);
-		return NULL;
-	}
-	return d->text ? d : NULL;
-}
-
-int source_document(struct source *s, const char *name, size_t limit, struct buf *to,
-		    struct err *err)
-{
-	const struct document *d = get(s, name, limit, err);
-
-	if (!d)
-		return err->code != E_OK ? -1
-					 : err_set(err, E_NOT_FOUND,
-						   s->urls ? "%s has no %s, or denies access to it"
-							   : "%s has no %s",
-						   s->name, name);
-	to->max = limit;
-	buf_add(to, d->text, d->len);
-	return buf_check(to, name, err);
-}
-
-int source_signatures(struct source *s, const char *name, char ***texts, struct err *err)
-{
-	*texts = NULL;
-	for (unsigned i = 0; i < SOURCE_SIGNATURES_MAX; i++) {
-		AUTO(str) char *signature = release_signature_name(name, i);
-		const struct document *d = get(s, signature, MINISIG_TEXT_MAX, err);
-
-		if (!d && err->code != E_OK) {
-			strv_free(STEAL(*texts, NULL));
-			return -1;
-		}
-		if (!d)
-			break;
-		strv_push(texts, d->text);
-	}
-	return 0;
-}
-
-bool source_distrust(struct source *s)
-{
-	char **others;
-
-	if (strv_len(s->urls) < 2)
+	if (!source_is_remote(s) || is_ours(err->code))
 		return false;
-	others = strv_dup(s->urls + 1);
-	strv_free(s->urls);
-	s->urls = others;
-	free(s->name);
-	s->name = http_shown(s->urls[0]);
-	forget_documents(s);
+	if (!sites_set_aside(&s->sites, sites_next(&s->sites, 0), err)) {
+		(void)sites_blame(&s->sites, 0, err);
+		if (http_weight(err->code) == 0)
+			(void)err_hint(err, "check URL, network and proxy, or give another "
+					    "--release");
+		return false;
+	}
+	err_clear(err);
+	source_forget(s);
+	s->entered = false;
+	str_set(&s->sites.below, NULL);
 	return true;
 }

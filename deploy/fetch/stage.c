@@ -226,7 +226,9 @@ static int start_download(struct stage *st, struct err *err)
 	}
 	download_release(&st->download);
 	st->download = (struct download){
-		.s = st->s,
+		.http = &st->s->http,
+		.helpers = &st->s->helpers,
+		.sites = &st->s->sites,
 		.jobs = st->jobs,
 		.n = n,
 		.watch = { .progress = on_progress, .begun = on_begun, .done = on_done, .arg = st }
@@ -305,7 +307,7 @@ static int start_unit(struct stage *st, struct unit *u, struct confined **child,
 		if (p->fd < 0)
 			return -1;
 	}
-	u->work = (struct unpacking){ .s = st->s,
+	u->work = (struct unpacking){ .helpers = &st->s->helpers,
 				      .r = st->r,
 				      .component = u->c,
 				      .wanted = st->wanted,
@@ -387,7 +389,7 @@ static int one_ended(struct stage *st, size_t slot, int rc, struct err *err)
 	if (slot > UNPACKERS_MAX)
 		return rc; /* no child ended: a message arrived */
 	if (slot == 0)
-		return rc < 0 ? -1 : end_download(st, err);
+		return rc < 0 ? download_failed(&st->download, err) : end_download(st, err);
 	if (rc == 0)
 		return end_unit(st, st->busy[slot - 1]);
 	if (!st->busy[slot - 1]->by_patch || why.code == E_IO)
@@ -417,7 +419,7 @@ static int run_round(struct stage *st, struct err *err)
 	size_t ended, most = unpackers();
 
 	if (st->first < st->objects.n &&
-	    (st->s->urls ? start_download(st, err) : open_files(st, err)) < 0)
+	    (source_is_remote(st->s) ? start_download(st, err) : open_files(st, err)) < 0)
 		return -1;
 	for (;;) {
 		int rc;
@@ -426,7 +428,8 @@ static int run_round(struct stage *st, struct err *err)
 			return -1;
 		if (!any_child(st))
 			return 0;
-		rc = confine_wait(st->children, ARRAY_LEN(st->children), &ended, err);
+		rc = confine_wait(st->children, ARRAY_LEN(st->children), DEADLINE_NEVER, &ended,
+				  err);
 		if (one_ended(st, ended, rc, err) < 0)
 			return -1;
 		tell_unpacked(st);
@@ -477,6 +480,20 @@ static void stage_release(struct stage *st)
 }
 DEFINE_AUTO_STRUCT(stage, struct stage, stage_release)
 
+/* Adds what a person can do about it. */
+static int advise(const struct source *s, struct err *err)
+{
+	bool broken = err->code == E_GONE || err->code == E_TIMEOUT;
+
+	if (broken && source_is_remote(s))
+		return err_hint(err, "what has arrived is kept: the same command goes on from "
+				     "there");
+	if (err->code == E_INVALID || err->code == E_LIMIT || err->code == E_NOT_FOUND)
+		return err_hint(err, "the source is damaged or incomplete: get it again, or give "
+				     "another --release");
+	return -1;
+}
+
 int source_stage(struct source *s, const struct release *r, const struct layout *layout,
 		 bool (*has)(void *arg, const struct entry *e),
 		 int (*base)(void *arg, const char *sha256), void *arg, int staging,
@@ -494,18 +511,14 @@ int source_stage(struct source *s, const struct release *r, const struct layout 
 			    .objects = VEC_INIT,
 			    .units = VEC_INIT };
 
-	sigset_t before;
-	int rc;
-
 	*cost = (struct source_cost){ 0 };
-	if (make_units(&st, layout, has, err) < 0 || source_lend(s, staging, err) < 0)
+	if (make_units(&st, layout, has, err) < 0 || lend(&s->helpers, staging, err) < 0)
 		return -1;
-	confine_hold_signals(&before);
-	rc = run(&st, err);
-	confine_release_signals(&before);
-	if (rc < 0 || source_take_back(staging, err) < 0)
+	if (run(&st, err) < 0)
+		return advise(s, err);
+	if (lend_end(staging, err) < 0)
 		return -1;
-	if (s->urls && !s->keep_cache && s->cache.dir >= 0)
+	if (source_is_remote(s) && !s->keep_cache && s->cache.dir >= 0)
 		cache_clean(&s->cache);
 	return 0;
 }

@@ -131,8 +131,8 @@ static uint64_t mapped(const struct unpacking *u)
 
 int unpacking_start(struct unpacking *u, struct confined **child, struct err *err)
 {
-	struct confine c = { .uid = u->s->uid,
-			     .gid = u->s->gid,
+	struct confine c = { .uid = u->helpers->uid,
+			     .gid = u->helpers->gid,
 			     .write = &u->staging,
 			     .nwrite = 1,
 			     .memory = MEMORY + mapped(u),

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
 #include "json/fields.h"
@@ -161,7 +162,7 @@ int journal_say(int state, enum journal_word word, struct err *err)
 	buf_chr(&line, '\n');
 	add_line(&line, j);
 	if (fd < 0)
-		return err_sys(err, "open the journal");
+		return path_sys(err, state, NAME, "open the journal");
 	if (fd_write_all(fd, line.data, line.len, err) < 0)
 		return err_wrap(err, "the journal");
 	return fsync(fd) < 0 ? err_sys(err, "sync the journal") : 0;
@@ -184,6 +185,6 @@ int journal_load(int state, struct plan *p, enum journal_word *word, struct err 
 int journal_end(int state, struct err *err)
 {
 	if (unlinkat(state, NAME, 0) < 0 && errno != ENOENT)
-		return err_sys(err, "remove the journal");
+		return path_sys(err, state, NAME, "remove the journal");
 	return fsync(state) < 0 ? err_sys(err, "sync the directory of the journal") : 0;
 }

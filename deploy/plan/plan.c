@@ -10,23 +10,152 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-	const char *name;
-	bool after;
-} kinds[] = {
-#define X(sym, name, after) { name, after },
-	PLAN_KINDS(X)
-#undef X
-};
-
-void plan_begin(struct plan *p, const char *verb)
-{
-	str_set(&p->verb, verb);
-}
+/* --- what an action has besides path, was and will --- */
 
 static char *copy(const char *s)
 {
 	return s ? xstrdup(s) : NULL;
+}
+
+static void put_text(struct json *j, const char *key, const char *value)
+{
+	if (value)
+		json_put(j, key, json_make_string(value));
+}
+
+static int take_text(struct fields *f, const char *key, char **to, struct err *err)
+{
+	const char *text;
+
+	if (fields_text(f, key, false, &text, err) < 0)
+		return -1;
+	*to = copy(text);
+	return 0;
+}
+
+static void put_owner(struct json *j, mode_t mode, uid_t uid, gid_t gid)
+{
+	json_put(j, "mode", json_make_int(mode));
+	json_put(j, "uid", json_make_int(uid));
+	json_put(j, "gid", json_make_int(gid));
+}
+
+static int take_owner(struct fields *f, mode_t *mode, uid_t *uid, gid_t *gid, struct err *err)
+{
+	uint64_t m, u, g;
+
+	if (fields_u64(f, "mode", false, &m, err) < 0 || fields_u64(f, "uid", false, &u, err) < 0 ||
+	    fields_u64(f, "gid", false, &g, err) < 0)
+		return -1;
+	if (m > 07777 || u > UINT32_MAX || g > UINT32_MAX)
+		return err_set(err, E_INVALID, "an invalid mode or owner");
+	*mode = (mode_t)m;
+	*uid = (uid_t)u;
+	*gid = (gid_t)g;
+	return 0;
+}
+
+/* Each: into the journal, back from it, and the memory. */
+struct more {
+	void (*put)(const struct plan_action *a, struct json *j);
+	int (*take)(struct plan_action *a, struct fields *f, struct err *err);
+	void (*release)(struct plan_action *a);
+};
+
+static const struct more more_nothing, more_tree;
+
+static void put_dir(const struct plan_action *a, struct json *j)
+{
+	put_owner(j, a->dir.mode, a->dir.uid, a->dir.gid);
+}
+
+static int take_dir(struct plan_action *a, struct fields *f, struct err *err)
+{
+	return take_owner(f, &a->dir.mode, &a->dir.uid, &a->dir.gid, err);
+}
+
+static const struct more more_dir = { put_dir, take_dir, NULL };
+
+static void release_adopt(struct plan_action *a)
+{
+	free(a->adopt.source);
+}
+
+static const struct more more_adopt = { NULL, NULL, release_adopt };
+
+static void put_file(const struct plan_action *a, struct json *j)
+{
+	if (!a->was)
+		return;
+	put_text(j, "kept", a->file.kept);
+	put_owner(j, a->file.mode, a->file.uid, a->file.gid);
+}
+
+static int take_file(struct plan_action *a, struct fields *f, struct err *err)
+{
+	if (take_text(f, "kept", &a->file.kept, err) < 0 ||
+	    take_owner(f, &a->file.mode, &a->file.uid, &a->file.gid, err) < 0)
+		return -1;
+	if (a->file.kept && (strchr(a->file.kept, '/') || *a->file.kept == '.'))
+		return err_set(err, E_INVALID, "a kept file has the invalid name '%s'",
+			       a->file.kept);
+	if (a->was && !a->file.kept)
+		return err_set(err, E_INVALID, "it has no kept copy");
+	return 0;
+}
+
+static void release_file(struct plan_action *a)
+{
+	free(a->file.kept);
+	free(a->file.data);
+	free(a->file.source);
+}
+
+static const struct more more_file = { put_file, take_file, release_file };
+
+static void put_step(const struct plan_action *a, struct json *j)
+{
+	put_text(j, "step", a->step.kind);
+	put_text(j, "record", a->step.record);
+}
+
+static int take_step(struct plan_action *a, struct fields *f, struct err *err)
+{
+	if (take_text(f, "step", &a->step.kind, err) < 0 ||
+	    take_text(f, "record", &a->step.record, err) < 0)
+		return -1;
+	return a->step.kind && a->step.record
+		       ? 0
+		       : err_set(err, E_INVALID, "a step lacks its kind or record");
+}
+
+static void release_step(struct plan_action *a)
+{
+	free(a->step.kind);
+	free(a->step.record);
+}
+
+static const struct more more_step = { put_step, take_step, release_step };
+
+enum place { NOWHERE, BELOW, ANYWHERE };
+enum moment { BEFORE, AFTER };
+
+static const struct {
+	const char *name;
+	enum place place;
+	enum moment when;
+	const struct more *more;
+} kinds[] = {
+#define X(sym, name, path, more, when, keep, apply, undo) { name, path, when, &more_##more },
+	PLAN_KINDS(X)
+#undef X
+};
+
+/* --- plans --- */
+
+void plan_begin(struct plan *p, const char *verb)
+{
+	str_set(&p->verb, verb);
 }
 
 struct plan_action *plan_add(struct plan *p, enum plan_kind kind, const char *path, const char *was,
@@ -45,11 +174,8 @@ void plan_action_release(struct plan_action *a)
 	free(a->path);
 	free(a->was);
 	free(a->will);
-	free(a->kept);
-	free(a->step);
-	free(a->record);
-	free(a->data);
-	free(a->source);
+	if (kinds[a->kind].more->release)
+		kinds[a->kind].more->release(a);
 	*a = (struct plan_action){ 0 };
 }
 
@@ -64,7 +190,7 @@ void plan_release(struct plan *p)
 
 bool plan_is_after_commit(enum plan_kind kind)
 {
-	return kinds[kind].after;
+	return kinds[kind].when == AFTER;
 }
 
 const char *plan_kind_name(enum plan_kind kind)
@@ -100,12 +226,6 @@ void plan_print(const struct plan *p, struct buf *to)
 	}
 }
 
-static void put_text(struct json *j, const char *key, const char *value)
-{
-	if (value)
-		json_put(j, key, json_make_string(value));
-}
-
 struct json *plan_action_json(const struct plan_action *a)
 {
 	struct json *j = json_make_object();
@@ -114,14 +234,8 @@ struct json *plan_action_json(const struct plan_action *a)
 	put_text(j, "path", a->path);
 	put_text(j, "was", a->was);
 	put_text(j, "will", a->will);
-	put_text(j, "kept", a->kept);
-	put_text(j, "step", a->step);
-	put_text(j, "record", a->record);
-	if (a->kind == PLAN_DIR || (a->kind == PLAN_FILE && a->was)) {
-		json_put(j, "mode", json_make_int(a->mode));
-		json_put(j, "uid", json_make_int(a->uid));
-		json_put(j, "gid", json_make_int(a->gid));
-	}
+	if (kinds[a->kind].more->put)
+		kinds[a->kind].more->put(a, j);
 	return j;
 }
 
@@ -138,23 +252,16 @@ struct json *plan_json(const struct plan *p)
 }
 
 /* The journal is our own file, but paths in it are used as root: validate them. */
-static int check_action(const struct plan_action *a, struct err *err)
+static int check_path(const struct plan_action *a, struct err *err)
 {
-	bool foreign = a->kind == PLAN_DIR || a->kind == PLAN_FILE || a->kind == PLAN_STEP;
 	AUTO(strv) char **parts = a->path ? strv_split(a->path, "/") : NULL;
+	enum place place = kinds[a->kind].place;
 
-	if (a->kind == PLAN_SYNC || a->kind == PLAN_DROP_HOME || a->kind == PLAN_STEP)
-		return a->kind != PLAN_STEP || (a->step && a->record)
-			       ? 0
-			       : err_set(err, E_INVALID, "a step lacks its kind or record");
-	if (strv_len(parts) == 0 || strv_has(parts, "..") || (*a->path == '/' && !foreign))
-		return err_set(err, E_INVALID, "an action has the invalid path '%s'",
-			       a->path ? a->path : "");
-	if (a->kept && (strchr(a->kept, '/') || *a->kept == '.'))
-		return err_set(err, E_INVALID, "a kept file has the invalid name '%s'", a->kept);
-	if (a->kind == PLAN_FILE && a->was && !a->kept)
-		return err_set(err, E_INVALID, "'%s' has no kept copy", a->path);
-	return 0;
+	if (place == NOWHERE || (strv_len(parts) > 0 && !strv_has(parts, "..") &&
+				 (*a->path != '/' || place == ANYWHERE)))
+		return 0;
+	return err_set(err, E_INVALID, "an action has the invalid path '%s'",
+		       a->path ? a->path : "");
 }
 
 static int parse_kind(const char *name, enum plan_kind *out, struct err *err)
@@ -170,29 +277,16 @@ static int parse_kind(const char *name, enum plan_kind *out, struct err *err)
 
 int plan_action_parse(struct plan_action *a, const struct json *j, struct err *err)
 {
-	const char *name, *text[6];
-	static const char *const keys[] = { "path", "was", "will", "kept", "step", "record" };
-	char **const to[] = { &a->path, &a->was, &a->will, &a->kept, &a->step, &a->record };
-	uint64_t mode, uid, gid;
+	const char *name;
 	struct fields f;
 
 	if (fields_begin(&f, j, "action", err) < 0 ||
-	    fields_text(&f, "action", true, &name, err) < 0 || parse_kind(name, &a->kind, err) < 0)
+	    fields_text(&f, "action", true, &name, err) < 0 ||
+	    parse_kind(name, &a->kind, err) < 0 || take_text(&f, "path", &a->path, err) < 0 ||
+	    take_text(&f, "was", &a->was, err) < 0 || take_text(&f, "will", &a->will, err) < 0 ||
+	    check_path(a, err) < 0)
 		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (fields_text(&f, keys[i], false, &text[i], err) < 0)
-			return -1;
-		*to[i] = copy(text[i]);
-	}
-	if (fields_u64(&f, "mode", false, &mode, err) < 0 ||
-	    fields_u64(&f, "uid", false, &uid, err) < 0 ||
-	    fields_u64(&f, "gid", false, &gid, err) < 0 || fields_end(&f, err) < 0)
-		return -1;
-	if (mode > 07777 || uid > UINT32_MAX || gid > UINT32_MAX)
-		return err_set(err, E_INVALID, "invalid mode or owner of '%s'",
-			       a->path ? a->path : "");
-	a->mode = (mode_t)mode;
-	a->uid = (uid_t)uid;
-	a->gid = (gid_t)gid;
-	return check_action(a, err);
+	if (kinds[a->kind].more->take && kinds[a->kind].more->take(a, &f, err) < 0)
+		return err_wrap(err, "%s '%s'", name, a->path ? a->path : "");
+	return fields_end(&f, err);
 }

@@ -23,49 +23,102 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/*	symbol			name		after the commit?	its path, was, will */
-#define PLAN_KINDS(X)                                                                            \
-	X(PLAN_DIR, "directory", false) /* was/will: "directory" or nothing */                   \
-	X(PLAN_ADOPT, "adopt", false)   /* path: the store's; was: nothing; will: the digest */  \
-	X(PLAN_GENERATION, "generation", false) /* path: generations/ID; was: nothing */         \
-	X(PLAN_SYNC, "sync", false)             /* sync: everything before is on disk */         \
-	X(PLAN_FILE, "file", false)             /* was, will: digests */                         \
-	X(PLAN_LINK, "link", false)             /* was, will: targets */                         \
-	X(PLAN_STEP, "step", false)             /* path: its name; kind and record of its own */ \
-	X(PLAN_DROP_TREE, "drop-tree", true)                                                     \
-	X(PLAN_DROP_FILE, "drop-file", true) /* and its directory, if that was the last */       \
-	X(PLAN_DROP_HOME, "drop-home", true) /* everything of ours below the prefix */
+/*
+ * Every kind of action is one row. Its columns:
+ *
+ *	name	in the journal and for people
+ *	path	what its path may be: NOWHERE (none, or a name for display), BELOW (the prefix),
+ *		ANYWHERE (below the prefix, or absolute)
+ *	more	what it has besides path, was and will: a member of struct plan_action
+ *	when	BEFORE the commit, with an undo; or AFTER it, repeated until it is done
+ *	keep	stores what undo needs, before the journal is written
+ *	apply	does it
+ *	undo	restores the old state, however far apply got; a second time changes nothing
+ *
+ * The last three are functions of the engine (engine-internal.h).
+ */
+/*	symbol		name	     path      more	when	keep	    apply	undo */
+#define PLAN_KINDS(X)                                                                             \
+	/* was/will: "directory" or nothing */                                                    \
+	X(PLAN_DIR, "directory", ANYWHERE, dir, BEFORE, no_action, dir_apply, dir_undo)           \
+	/* path: the store's; was: nothing; will: the digest */                                   \
+	X(PLAN_ADOPT, "adopt", BELOW, adopt, BEFORE, no_action, adopt_apply, tree_remove)         \
+	/* path: generations/ID; was: nothing; will: ID */                                        \
+	X(PLAN_GENERATION, "generation", BELOW, tree, BEFORE, no_action, tree_apply, tree_remove) \
+	/* everything before it is on disk */                                                     \
+	X(PLAN_SYNC, "sync", NOWHERE, nothing, BEFORE, no_action, sync_apply, no_action)          \
+	/* was, will: digests */                                                                  \
+	X(PLAN_FILE, "file", ANYWHERE, file, BEFORE, file_keep, file_apply, file_undo)            \
+	/* was, will: targets */                                                                  \
+	X(PLAN_LINK, "link", BELOW, nothing, BEFORE, no_action, link_apply, link_undo)            \
+	/* a symlink that is removed; was: its target */                                          \
+	X(PLAN_UNLINK, "unlink", ANYWHERE, nothing, BEFORE, no_action, unlink_apply, unlink_undo) \
+	/* path: its name, for display */                                                         \
+	X(PLAN_STEP, "step", NOWHERE, step, BEFORE, step_keep, step_apply, step_undo)             \
+	X(PLAN_DROP_TREE, "drop-tree", BELOW, nothing, AFTER, no_action, tree_remove, no_action)  \
+	/* and its directory, if that was the last */                                             \
+	X(PLAN_DROP_FILE, "drop-file", BELOW, nothing, AFTER, no_action, file_drop, no_action)    \
+	/* everything of ours below the prefix */                                                 \
+	X(PLAN_DROP_HOME, "drop-home", NOWHERE, nothing, AFTER, no_action, home_drop, no_action)
 
 enum plan_kind {
-#define X(sym, name, after) sym,
+#define X(sym, name, path, more, when, keep, apply, undo) sym,
 	PLAN_KINDS(X)
 #undef X
 };
 
-struct plan_action {
-	enum plan_kind kind;
-	char *path; /* relative to the prefix, or absolute: outside it */
-	char *was, *will;
-	/* PLAN_FILE: attributes of the old file, and its copy in state/kept/; PLAN_DIR: mode. */
+/* Members that are marked so are not journaled: they serve to apply it in this process only. */
+struct plan_dir {
+	mode_t mode; /* of the directory */
+	uid_t uid;   /* with which it was there */
+	gid_t gid;
+};
+
+struct plan_adopt {
+	char *source; /* not journaled: the staged file */
+};
+
+struct layout;
+struct plan_tree {
+	const struct layout *layout; /* not journaled: borrowed */
+};
+
+struct plan_file {
+	/* of the old file: its copy in state/kept/, and its attributes */
+	char *kept;
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
-	char *kept;
-	/* PLAN_STEP */
-	char *step;   /* its kind, to find its operations after a crash */
-	char *record; /* JSON object for its undo */
-	/* Only for applying it in this process, not journaled. */
-	char *data; /* PLAN_FILE: the new bytes */
+	/* not journaled: the new bytes, or the object that has them; the new mode */
+	char *data, *source;
 	size_t len;
 	mode_t new_mode;
-	char *source; /* PLAN_ADOPT: the staged file */
-	const void *arg;
+};
+
+struct plan_step {
+	char *kind;      /* to find its operations after a crash */
+	char *record;    /* JSON object for its undo */
+	const void *arg; /* not journaled */
+};
+
+struct plan_action {
+	enum plan_kind kind; /* says which member of the union is meant */
+	char *path;          /* relative to the prefix, or absolute: outside it */
+	char *was, *will;
+	union {
+		struct plan_dir dir;
+		struct plan_adopt adopt;
+		struct plan_tree tree;
+		struct plan_file file;
+		struct plan_step step;
+	};
 };
 
 struct plan {
 	char *verb;
 	bool made_prefix, made_state; /* directories that go when the change is undone, or, in an
 					 uninstall, when it is done */
+	bool frugal; /* of a verb that frees space: not refused for want of it (not journaled) */
 	VEC(struct plan_action) actions;
 };
 

@@ -10,6 +10,7 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -91,6 +92,9 @@ static void proof_release(struct proof *p)
 }
 DEFINE_AUTO_STRUCT(proof, struct proof, proof_release)
 
+#define DOCTOR     "kata-deploy doctor shows what this machine lacks"
+#define CONFIGURED "look for another configuration.toml or runtime of that name"
+
 static const struct client *find_client(const char *manager)
 {
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
@@ -150,13 +154,16 @@ static int call(const struct proof *p, const char *words, struct buf *out, struc
 	return spawn_run(&s, NULL, 0, out, deadline, err) == 0 ? 0 : -1;
 }
 
+/* Also after a signal. */
 static void clean(const struct proof *p)
 {
+	interrupt_shield(true);
 	for (size_t i = 0; p->client->clean[i]; i++) {
 		struct err ignored = ERR_INIT; /* there may be nothing to remove */
 
 		(void)!call(p, p->client->clean[i], NULL, deadline_in(CLEAN_MS), &ignored);
 	}
+	interrupt_shield(false);
 }
 
 /* --- one run --- */
@@ -209,21 +216,26 @@ static int explain(struct running *r, struct err *err)
 		while (text.len && text.data[text.len - 1] == '\n')
 			text.len--;
 	}
-	return err_set(err, E_FAILED, "the container did not report%s%.*s", text.len ? ": " : "",
-		       (int)text.len, text.data ? text.data : "");
+	return err_set(err, E_FAILED, "the container did not report%s%.*s; " DOCTOR,
+		       text.len ? ": " : "", (int)text.len, text.data ? text.data : "");
 }
 
 static int read_line(struct running *r, struct deadline deadline, struct buf *line, struct err *err)
 {
-	struct pollfd pfd = { .fd = r->out, .events = POLLIN };
+	struct pollfd pfd[2] = { { .fd = r->out, .events = POLLIN },
+				 { .fd = interrupt_fd(), .events = POLLIN } };
 
 	while (line->len < LINE_MAX_BYTES) {
 		char c;
-		int ready = poll(&pfd, 1, deadline_left(deadline));
-		ssize_t n = ready > 0 ? read(r->out, &c, 1) : -1;
+		int ready = poll(pfd, 2, deadline_left(deadline));
+		ssize_t n;
 
+		if (interrupt_check(err) < 0)
+			return -1;
+		n = ready > 0 ? read(r->out, &c, 1) : -1;
 		if (ready == 0)
-			return err_set(err, E_TIMEOUT, "the container did not report in time");
+			return err_set(err, E_TIMEOUT,
+				       "the container did not report in time; " DOCTOR);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -338,13 +350,16 @@ static int compare(const struct prove_expect *expect, const struct prove_report 
 	struct utsname u;
 
 	if (expect->kernel && !str_eq(expect->kernel, report->kernel))
-		return err_set(err, E_FAILED, "the VM runs kernel %s, but the release has %s",
+		return err_set(err, E_FAILED,
+			       "the VM runs kernel %s, but the release has %s; " CONFIGURED,
 			       report->kernel, expect->kernel);
 	if (expect->agent && !str_eq(expect->agent, report->agent))
-		return err_set(err, E_FAILED, "the VM runs agent %s, but the release has %s",
+		return err_set(err, E_FAILED,
+			       "the VM runs agent %s, but the release has %s; " CONFIGURED,
 			       *report->agent ? report->agent : "(unknown)", expect->agent);
 	if (!expect->kernel && uname(&u) == 0 && str_eq(u.release, report->kernel))
-		return err_set(err, E_FAILED, "the container runs on this machine's kernel, %s",
+		return err_set(err, E_FAILED,
+			       "the container runs on this machine's kernel, %s; " CONFIGURED,
 			       u.release);
 	return 0;
 }
@@ -381,7 +396,8 @@ static int begin(const struct prove *what, struct proof *p, struct err *err)
 {
 	p->client = find_client(what->manager);
 	if (!p->client)
-		return err_set(err, E_UNSUPPORTED, "a container cannot be run through %s",
+		return err_set(err, E_UNSUPPORTED,
+			       "a container cannot be run through %s; use --no-proof",
 			       what->manager);
 	p->socket = what->socket ? xstrdup(what->socket) : NULL;
 	p->prefix = xstrdup(what->prefix);

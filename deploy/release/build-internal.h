@@ -42,6 +42,7 @@ struct build {
 	struct release r;
 	VEC(struct source) sources; /* of files, by path */
 	int tree, out;              /* directories */
+	bool begun;                 /* what is in out is ours */
 };
 
 const struct source *build_source(const struct build *b, const char *path);

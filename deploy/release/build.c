@@ -57,22 +57,47 @@ static int choose_created(const struct release_build_options *o, uint64_t *creat
 	return str_u64(epoch, 10, 1, STAMP_MAX, "SOURCE_DATE_EPOCH", created, err);
 }
 
+/* Nodes order releases by their serials, so that of an older release is not given again: two
+ * versions built from one commit have the same time of creation. */
+static int choose_serial(struct build *b, struct err *err)
+{
+	const struct release_build_options *o = b->o;
+	uint64_t highest = 0;
+
+	strv_each(dir, o->old) {
+		AUTO(release) struct release old = RELEASE_INIT;
+
+		if (release_load(*dir, &old, err) < 0)
+			return err_wrap(err, "patches from %s", *dir);
+		if (o->serial && o->serial <= old.serial) {
+			err_set(err, E_USAGE,
+				"the serial %llu of kata %s is not above %llu, that of kata %s in "
+				"%s: nodes would not know which is newer",
+				(unsigned long long)o->serial, o->version,
+				(unsigned long long)old.serial, old.version, *dir);
+			return err_hint(err, "give a higher serial, or none");
+		}
+		highest = old.serial > highest ? old.serial : highest;
+	}
+	b->r.serial = o->serial ? o->serial : b->r.created > highest ? b->r.created : highest + 1;
+	return 0;
+}
+
 static int fill_head(struct build *b, struct err *err)
 {
 	const struct release_build_options *o = b->o;
 	struct release *r = &b->r;
 	struct utsname machine;
 
-	if (choose_created(o, &r->created, err) < 0)
+	if (choose_created(o, &r->created, err) < 0 || choose_serial(b, err) < 0)
 		return -1;
 	if (uname(&machine) < 0)
 		return err_sys(err, "read the architecture");
-	r->serial = o->serial;
 	r->expires = o->expires ? o->expires : r->created + 365 * (uint64_t)DAY;
-	if (r->serial == 0 || r->expires <= r->created || r->expires > STAMP_MAX)
-		return err_set(
-			err, E_USAGE,
-			"the serial must be at least 1, and the expiry after the creation time");
+	if (r->expires <= r->created || r->expires > STAMP_MAX)
+		return err_set(err, E_USAGE,
+			       "the expiry must be after the creation time; give --expires Nd, N "
+			       "days after it");
 	str_set(&r->version, o->version);
 	str_set(&r->architecture, o->architecture ? o->architecture : machine.machine);
 	str_set(&r->minimum, o->minimum ? o->minimum : RELEASE_MINIMUM);
@@ -88,7 +113,8 @@ static int open_tree(struct build *b, struct err *err)
 	return b->tree < 0 ? err_sys(err, "open the tree %s", b->o->tree) : 0;
 }
 
-/* The directory must be empty: other files would look like part of the release. */
+/* The directory must be empty: other files would look like part of the release. From here on it is
+ * ours, and removed if the build fails. */
 static int open_out(struct build *b, struct err *err)
 {
 	const char *path = b->o->out;
@@ -106,6 +132,7 @@ static int open_out(struct build *b, struct err *err)
 			return err_set(err, E_EXISTS,
 				       "%s is not empty; name a new directory, or remove it", path);
 	}
+	b->begun = true;
 	return 0;
 }
 
@@ -183,13 +210,16 @@ int release_build(const struct release_build_options *o, struct err *err)
 		.tree = -1,
 		.out = -1,
 	};
+	struct err ignored = ERR_INIT;
 
-	return fill_head(&b, err) < 0 || parts_load(&b.parts, o->components, err) < 0 ||
-			       open_tree(&b, err) < 0 || build_scan(&b, err) < 0 ||
-			       open_out(&b, err) < 0 || build_blobs(&b, err) < 0 ||
-			       build_patches(&b, err) < 0 || write_documents(&b, err) < 0
-		       ? -1
-		       : 0;
+	if (fill_head(&b, err) == 0 && parts_load(&b.parts, o->components, err) == 0 &&
+	    open_tree(&b, err) == 0 && build_scan(&b, err) == 0 && open_out(&b, err) == 0 &&
+	    build_blobs(&b, err) == 0 && build_patches(&b, err) == 0 &&
+	    write_documents(&b, err) == 0)
+		return 0;
+	if (b.begun && path_remove_tree(o->out, &ignored) < 0)
+		return err_hint(err, "remove %s, which is incomplete", o->out);
+	return -1;
 }
 
 int release_load(const char *dir, struct release *r, struct err *err)

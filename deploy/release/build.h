@@ -31,7 +31,7 @@ struct release_build_options {
 	const char *components; /* YAML: the component of each file, see below */
 	const char *version;
 	const char *architecture; /* NULL: this machine's */
-	uint64_t serial;
+	uint64_t serial;  /* above those of old; 0: created, or the lowest one above those of old */
 	uint64_t created; /* 0: SOURCE_DATE_EPOCH, which must be set then */
 	uint64_t expires; /* 0: a year after created */
 	const char *minimum, *guest_kernel, *agent; /* may be NULL */
@@ -57,7 +57,8 @@ struct release_build_options {
  *	    to: etc/configuration.toml
  *
  * Every file must belong to exactly one component, else E_INVALID names the file. A component
- * without files is omitted; if it is required: E_INVALID. E_EXISTS: out is not empty.
+ * without files is omitted; if it is required: E_INVALID. E_EXISTS: out is not empty. E_USAGE: the serial is
+ * not above those of the old releases. If it fails, out is removed.
  */
 MUST_CHECK int release_build(const struct release_build_options *o, struct err *err);
 

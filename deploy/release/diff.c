@@ -47,12 +47,6 @@ static struct json *files_of(const struct release *in, const struct release *not
 	return list;
 }
 
-static bool is_same(const struct entry *a, const struct entry *b)
-{
-	return a->type == b->type && entry_is_exec(a) == entry_is_exec(b) &&
-	       str_eq(a->sha256, b->sha256) && str_eq(a->target, b->target);
-}
-
 static struct json *changed(const struct release *from, const struct release *to)
 {
 	struct json *list = json_make_array();
@@ -62,7 +56,7 @@ static struct json *changed(const struct release *from, const struct release *to
 		const struct release_patch *p;
 		struct json *j;
 
-		if (!old || is_same(old, e))
+		if (!old || entry_is_same(old, e))
 			continue;
 		j = json_make_object();
 		json_put(j, "path", json_make_string(e->path));

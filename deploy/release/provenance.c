@@ -33,11 +33,17 @@ static void add_subject(struct json *list, const char *sha256, const char *folde
 static struct json *subjects(const struct release *r)
 {
 	struct json *list = json_make_array();
+	AUTO(json) struct json *seen = json_make_object();
 
 	vec_each(struct release_component, c, &r->components)
 		add_subject(list, c->blob, "blobs", ".tar.zst");
-	vec_each(struct release_patch, p, &r->patches)
+	/* One patch can be for several files. */
+	vec_each(struct release_patch, p, &r->patches) {
+		if (json_get(seen, p->sha256))
+			continue;
+		json_put(seen, p->sha256, json_make_bool(true));
 		add_subject(list, p->sha256, "patches", ".zst");
+	}
 	return list;
 }
 

@@ -88,7 +88,10 @@ static int parse_component(struct release *r, const struct json *j, struct err *
 	    str_check_id(name, "component", err) < 0)
 		return -1;
 	if (!str_eq(compression, "zstd"))
-		return err_set(err, E_UNSUPPORTED, "the blob of component '%s' is not zstd", name);
+		return err_set(
+			err, E_UNSUPPORTED,
+			"the blob of component '%s' is not zstd; install a newer kata-deploy",
+			name);
 	if (c.size > RELEASE_BLOB_MAX || c.unpacked > RELEASE_UNPACKED_MAX)
 		return err_set(err, E_LIMIT, "component '%s' is too large", name);
 	c.name = xstrdup(name);

@@ -96,7 +96,8 @@ static int add(struct build *b, const char *path, unsigned depth, struct err *er
 	if (fstatat(b->tree, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, "look at %s", path);
 	if (b->r.layout.entries.n == RELEASE_FILES_MAX)
-		return err_set(err, E_LIMIT, "more than %d files", RELEASE_FILES_MAX);
+		return err_set(err, E_LIMIT, "more than %d files; leave some out of the tree",
+			       RELEASE_FILES_MAX);
 	if (S_ISDIR(st.st_mode))
 		return scan(b, path, depth + 1, err);
 	if (S_ISLNK(st.st_mode))
@@ -117,7 +118,7 @@ static int scan(struct build *b, const char *path, unsigned depth, struct err *e
 	if (fd < 0)
 		return -1;
 	if (depth > DEPTH_MAX)
-		return err_set(err, E_LIMIT, "'%s' is nested too deeply", path);
+		return err_set(err, E_LIMIT, "'%s' is nested too deeply; move it up", path);
 	dir = fdopendir(fd);
 	if (!dir)
 		return err_sys(err, "list %s", path);

@@ -53,7 +53,7 @@ static int sign_document(int dir, const char *document, const struct minisig_sec
 		if (yes)
 			return file_replace(dir, name, sig.data, sig.len, 0644, err);
 	}
-	return err_set(err, E_LIMIT, "%s has %d signatures already", document,
+	return err_set(err, E_LIMIT, "%s has %d signatures already; remove one", document,
 		       TRUST_SIGNATURES_MAX);
 }
 

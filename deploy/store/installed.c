@@ -162,7 +162,8 @@ static int parse_all(struct installed *in, const struct json *j, struct err *err
 	    fields_object(&f, "extra", &extra, err) < 0 || fields_end(&f, err) < 0)
 		return -1;
 	if (json_count(generations) > GENERATIONS_MAX)
-		return err_set(err, E_LIMIT, "more than %d generations", GENERATIONS_MAX);
+		return err_set(err, E_LIMIT, "more than %d generations; run kata-deploy gc",
+			       GENERATIONS_MAX);
 	for (size_t i = 0; i < json_count(generations); i++) {
 		if (parse_generation(in, json_at(generations, i), err) < 0)
 			return -1;

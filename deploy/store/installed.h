@@ -24,8 +24,8 @@ struct generation {
 struct installed {
 	char *current, *previous; /* ids, or NULL */
 	bool made_prefix;         /* we created the directory of the prefix */
-	char **made_dirs;         /* directories outside the prefix that we created, absolute,
-				   * strv */
+	char **made_dirs;         /* directories outside the prefix that we created, absolute
+				   * as the node sees them, strv */
 	char *extra;              /* JSON object, opaque here (cli/node.h), or NULL */
 	VEC(struct generation) generations;
 };

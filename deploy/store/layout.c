@@ -55,6 +55,12 @@ bool entry_is_exec(const struct entry *e)
 	return (e->mode & 0111) != 0;
 }
 
+bool entry_is_same(const struct entry *a, const struct entry *b)
+{
+	return a->type == b->type && entry_is_exec(a) == entry_is_exec(b) &&
+	       str_eq(a->sha256, b->sha256) && str_eq(a->target, b->target);
+}
+
 bool entry_is_conf(const struct entry *e)
 {
 	return e->type == ENTRY_FILE && str_starts(e->path, "etc/");
@@ -253,6 +259,8 @@ int layout_seal(struct layout *l, struct err *err)
 	AUTO(json) struct json *body = body_json(l);
 	AUTO(str) char *text = json_format(body, false);
 	sha256_hex(text, strlen(text), hex);
+	if (l->rebuilt)
+		return str_check_id(l->id, "generation", err);
 	free(l->id);
 	l->id = str_fmt("%s-%.12s", l->version, hex);
 	return 0;
@@ -263,6 +271,8 @@ char *layout_format(const struct layout *l)
 	AUTO(json) struct json *j = body_json(l);
 
 	json_put(j, "id", json_make_string(l->id));
+	if (l->rebuilt)
+		json_put(j, "rebuilt", json_make_bool(true));
 	AUTO(str) char *text = json_format(j, false);
 	return str_fmt("%s\n", text);
 }
@@ -313,9 +323,12 @@ int layout_parse(struct layout *l, const char *text, size_t len, const char *nam
 			       name, (unsigned long long)schema);
 	if (fields_text(&f, "version", true, &version, err) < 0 ||
 	    fields_array(&f, "entries", &entries, err) < 0 ||
-	    fields_text(&f, "id", true, &id, err) < 0 || fields_end(&f, err) < 0)
+	    fields_text(&f, "id", true, &id, err) < 0 ||
+	    fields_bool(&f, "rebuilt", &l->rebuilt, err) < 0 || fields_end(&f, err) < 0)
 		return -1;
 	layout_begin(l, version);
+	if (l->rebuilt)
+		str_set(&l->id, id);
 	for (size_t i = 0; i < json_count(entries); i++) {
 		if (parse_entry(l, json_at(entries, i), err) < 0)
 			return err_wrap(err, "%s", name);

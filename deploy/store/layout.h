@@ -39,7 +39,8 @@ struct entry {
 
 struct layout {
 	char *version;
-	char *id; /* "<version>-<12 hex digits>", once sealed */
+	char *id;     /* "<version>-<12 hex digits>", once sealed */
+	bool rebuilt; /* from its tree (deploy/engine/rebuild.c): the id is not that of the contents */
 	VEC(struct entry) entries;
 };
 
@@ -59,6 +60,8 @@ const struct entry *layout_find(const struct layout *l, const char *path);
 /* True if something lies below the top-level directory dir. */
 bool layout_has_top(const struct layout *l, const char *dir);
 bool entry_is_exec(const struct entry *e);
+/* Same type, contents or target, and execution bit. */
+bool entry_is_same(const struct entry *a, const struct entry *b);
 bool entry_is_conf(const struct entry *e); /* a file below etc/ */
 uint64_t layout_bytes(const struct layout *l);
 

@@ -74,7 +74,10 @@ int store_digest(int root, const char *path, char hex[65], uint64_t *size, struc
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (fd < 0 && errno == ELOOP)
-		return err_set(err, E_STATE, "%s is not a regular file", path);
+		return err_set(
+			err, E_STATE,
+			"%s is not a regular file; move it away, then run kata-deploy repair",
+			path);
 	if (fd < 0)
 		return err_sys(err, "open %s", path);
 	return sha256_fd(fd, path, hex, size, err) < 0 ? -1 : 1;
@@ -125,7 +128,7 @@ int store_adopt(int root, const char *staged, const char *object, struct err *er
 	if (target < 0)
 		return -1;
 	if (renameat2(source, from, target, to, RENAME_NOREPLACE) < 0)
-		return err_sys(err, "move %s to %s", staged, object);
+		return path_sys(err, target, to, "move %s to %s", staged, object);
 	return 0;
 }
 
@@ -167,10 +170,12 @@ static int build_entry(int root, struct place *p, const struct entry *e, struct 
 	if (dir < 0)
 		return -1;
 	if (e->type == ENTRY_LINK)
-		return symlinkat(e->target, dir, name) < 0 ? err_sys(err, "link %s", e->path) : 0;
+		return symlinkat(e->target, dir, name) < 0
+			       ? path_sys(err, dir, name, "link %s", e->path)
+			       : 0;
 	AUTO(str) char *object = store_object(e);
 	if (linkat(root, object, dir, name, 0) < 0)
-		return err_sys(err, "link %s to %s", e->path, object);
+		return path_sys(err, root, object, "link %s to %s", e->path, object);
 	return 0;
 }
 
@@ -180,7 +185,7 @@ int store_build(int root, const struct layout *l, struct err *err)
 	AUTO(place) struct place place = { .tree = -1, .fd = -1 };
 
 	if (mkdirat(root, path, 0755) < 0)
-		return err_sys(err, "make %s", path);
+		return path_sys(err, root, path, "make %s", path);
 	place.tree = path_open(root, path, PATH_NO_LINKS, O_PATH | O_DIRECTORY, 0, err);
 	if (place.tree < 0)
 		return -1;
@@ -204,9 +209,10 @@ int store_relink(int root, const struct layout *l, const struct entry *e, struct
 	if (unlinkat(root, fresh, 0) < 0 && errno != ENOENT)
 		return err_sys(err, "clear %s", fresh);
 	if ((e->type == ENTRY_LINK ? symlinkat(e->target, root, fresh)
-				   : linkat(root, object, root, fresh, 0)) < 0 ||
-	    renameat(root, fresh, dir, name) < 0)
-		return err_sys(err, "link %s", path);
+				   : linkat(root, object, root, fresh, 0)) < 0)
+		return path_sys(err, root, e->type == ENTRY_LINK ? fresh : object, "link %s", path);
+	if (renameat(root, fresh, dir, name) < 0)
+		return path_sys(err, dir, name, "link %s", path);
 	/* Renaming a file over another name of itself does nothing and leaves both. */
 	if (unlinkat(root, fresh, 0) < 0 && errno != ENOENT)
 		return err_sys(err, "clear %s", fresh);
@@ -222,7 +228,8 @@ int store_link_read(int root, const char *path, char **target, struct err *err)
 	if (n < 0 && errno == ENOENT)
 		return 0;
 	if (n < 0 && errno == EINVAL)
-		return err_set(err, E_EXISTS, "%s exists and is not a symlink of ours", path);
+		return err_set(err, E_EXISTS,
+			       "%s exists and is not a symlink of ours; move it away", path);
 	if (n < 0)
 		return err_sys(err, "read the link %s", path);
 	*target = xstrndup(text, (size_t)n);
@@ -232,12 +239,12 @@ int store_link_read(int root, const char *path, char **target, struct err *err)
 int store_link_set(int root, const char *path, const char *target, struct err *err)
 {
 	if (!target && unlinkat(root, path, 0) < 0 && errno != ENOENT)
-		return err_sys(err, "remove %s", path);
+		return path_sys(err, root, path, "remove %s", path);
 	/* A crash before the rename leaves the old link and LINK_NEW. */
 	if (target &&
 	    ((unlinkat(root, LINK_NEW, 0) < 0 && errno != ENOENT) ||
 	     symlinkat(target, root, LINK_NEW) < 0 || renameat(root, LINK_NEW, root, path) < 0))
-		return err_sys(err, "point %s to %s", path, target);
+		return path_sys(err, root, path, "point %s to %s", path, target);
 	AUTO(fd) int dir = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || fsync(dir) < 0)
 		return err_sys(err, "sync the directory of %s", path);

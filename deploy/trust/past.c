@@ -86,7 +86,18 @@ int trust_past_load(struct trust_past *past, int state, struct err *err)
 		return state < 0 || errno == ENOENT ? 0 : err_sys(err, "open " NAME);
 	if (file_read_fd(fd, NAME, TRUST_MEMORY_MAX, &text, err) < 0)
 		return -1;
-	return trust_past_parse(past, buf_cstr(&text), text.len, err);
+	if (trust_past_parse(past, buf_cstr(&text), text.len, err) == 0)
+		return 0;
+	return err->code == E_INVALID ? err_hint(err, "run kata-deploy recover") : -1;
+}
+
+int trust_check_memory(int state, struct err *err)
+{
+	struct trust_past past = { 0 };
+	int rc = trust_past_load(&past, state, err);
+
+	trust_past_release(&past);
+	return rc;
 }
 
 char *trust_past_format(const struct trust_past *past, struct json *decided)

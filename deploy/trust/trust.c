@@ -185,7 +185,7 @@ int trust_open(const struct trust_options *o, int state, struct trust **out, str
 	t->allow_expired = o->allow_expired;
 	t->clock = o->now;
 	if (o->pin && !sha256_is_hex(o->pin))
-		return err_set(err, E_USAGE, "--pin %.80s is not a SHA-256 of 64 hex digits",
+		return err_set(err, E_USAGE, "--pin %.80s is not a SHA-256; give its 64 hex digits",
 			       o->pin);
 	str_set(&t->pin, o->pin);
 	if (trust_past_load(&t->past, state, err) < 0 || take_keys(t, o, err) < 0 ||

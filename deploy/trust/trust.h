@@ -94,6 +94,9 @@ MUST_CHECK int trust_rotate(struct trust *t, const char *text, size_t len,
  * caller frees it. */
 struct json *trust_report(const struct trust *t);
 
+/* E_INVALID: trust.json in that directory cannot be read. */
+MUST_CHECK int trust_check_memory(int state, struct err *err);
+
 /* The new contents of state/trust.json (heap): the caller includes it in its change
  * (deploy_change.trust). */
 char *trust_memory(const struct trust *t);

@@ -19,6 +19,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Behind the path of a removed file. */
+#define GONE " (deleted)"
+
 enum { MAPS_MAX = 16 << 20, CMDLINE_MAX = 256 << 10, SHIM_PATH_MAX = 4096 };
 
 /* Directories of the bundles of running tasks: of containerd itself, and of the containerds of
@@ -112,31 +115,22 @@ static void note_process(const struct search *s, int proc, pid_t pid, const char
 	vec_push(&s->out->rows, u);
 }
 
-static void look_at_link(const struct search *s, int proc, pid_t pid, const char *name)
+/* The installer of a release, which may remove the release that it is of. */
+static bool is_installer(const struct search *s, const char *exe)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlinkat(proc, name, path, sizeof(path) - 1);
+	static const char *const names[] = { "/bin/kata-deploy", "/bin/kata-manager" };
+	AUTO(str) char *path = xstrdup(exe);
 
-	if (n <= 0)
-		return;
-	path[n] = '\0';
-	note_process(s, proc, pid, path);
-}
-
-static void look_at_fds(const struct search *s, int proc, pid_t pid)
-{
-	int copy = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-
-	for (struct dirent *e; dir && (e = readdir(dir));) {
-		AUTO(str) char *name = str_fmt("fd/%s", e->d_name);
-
-		if (*e->d_name != '.')
-			look_at_link(s, proc, pid, name);
+	if (str_ends(path, GONE))
+		path[strlen(path) - strlen(GONE)] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (path_is_below(path, s->prefix) && str_ends(path, names[i]))
+			return true;
 	}
+	return false;
 }
 
-/* The sixth column of a line of maps; a removed file has " (deleted)" behind it. */
+/* Lines of maps: "START-END PERMISSIONS OFFSET DEVICE INODE PATH". */
 static void look_at_maps(const struct search *s, int proc, pid_t pid)
 {
 	AUTO(buf) struct buf text = BUF_INIT(MAPS_MAX);
@@ -146,12 +140,12 @@ static void look_at_maps(const struct search *s, int proc, pid_t pid)
 	if (file_read(proc, "maps", MAPS_MAX, &text, &ignored) < 0 || !text.data)
 		return;
 	for (line = text.data; line; line = rest) {
-		char *path = strchr(line, '/');
+		const char *may = strchr(line, ' '), *path = strchr(line, '/');
 
 		rest = strchr(line, '\n');
 		if (rest)
 			*rest++ = '\0';
-		if (path && (!rest || path < rest))
+		if (path && (!rest || path < rest) && may && memchr(may, 'x', strnlen(may, 5)))
 			note_process(s, proc, pid, path);
 	}
 }
@@ -159,16 +153,23 @@ static void look_at_maps(const struct search *s, int proc, pid_t pid)
 static void look_at_process(const struct search *s, int root, const char *name)
 {
 	struct err ignored = ERR_INIT;
+	char exe[PATH_MAX];
 	uint64_t pid;
+	ssize_t n;
 
-	if (str_u64(name, 10, 1, INT_MAX, "pid", &pid, &ignored) < 0 || (pid_t)pid == getpid())
+	if (str_u64(name, 10, 1, INT_MAX, "pid", &pid, &ignored) < 0)
 		return;
 	AUTO(fd) int proc = openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0)
 		return;
-	look_at_link(s, proc, (pid_t)pid, "exe");
+	n = readlinkat(proc, "exe", exe, sizeof(exe) - 1);
+	if (n <= 0)
+		return;
+	exe[n] = '\0';
+	if ((pid_t)pid == getpid() || is_installer(s, exe))
+		return;
+	note_process(s, proc, (pid_t)pid, exe);
 	look_at_maps(s, proc, (pid_t)pid);
-	look_at_fds(s, proc, (pid_t)pid);
 }
 
 static int look_at_processes(const struct search *s, struct err *err)

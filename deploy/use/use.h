@@ -10,8 +10,10 @@
  *		return -1;
  *	AUTO(strv) char **ids = use_generations(&l);	// for deploy_gc()
  *
- * A process uses a generation if it executes, maps or holds open a file of it: shims, and the
- * programs they start. A containerd bundle uses the file of its shim-binary-path: containerd runs
+ * A process uses a generation if it executes a file of it, or has mapped its code: shims, and the
+ * programs they start. Who only reads one (tail, a backup) can go on without its name; and the
+ * installer itself, kata-deploy and kata-manager, does not keep a release from being removed. A
+ * containerd bundle uses the file of its shim-binary-path: containerd runs
  * that program to clean up after the shim, so without it the pod cannot be removed. Processes that
  * end during the search are ignored.
  */

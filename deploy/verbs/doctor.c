@@ -4,16 +4,26 @@
 #include "deploy/doctor/doctor.h"
 
 #include "base/str.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
+#include "deploy/cli/say.h"
+#include "deploy/verbs/verbs.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
+static struct {
+	const char *trust_dir;
+	struct cli_place place;
+	struct cli_manager manager;
+	struct cli_talk talk;
+} o;
+
 const struct opt doctor_opts[] = {
-	OPT_STR(0, "prefix", "DIR", &cli.prefix, "installation prefix; default: " CLI_PREFIX),
-	OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " TRUST_DIRECTORY),
-	CLI_JSON,
+	OPT_STR(0, "prefix", "DIR", &o.place.prefix, "installation prefix; default: " CLI_PREFIX),
+	OPT_STR(0, "trust-dir", "DIR", &o.trust_dir, "default: " TRUST_DIRECTORY),
+	OPT_STR(0, "cri", "NAME", &o.manager.name, "container manager; default: detected"),
+	OPT_STR(0, "cri-config", "FILE", &o.manager.config, "its configuration file"),
+	CLI_JSON(o.talk),
 	OPT_END,
 };
 
@@ -21,11 +31,14 @@ const struct opt doctor_opts[] = {
 static struct json *managers(void)
 {
 	AUTO(cri_seen_list) struct cri_seen_list seen = CRI_SEEN_INIT;
-	struct cri_options o = { .root = "", .prefix = node_prefix() };
+	struct cri_options options = { .root = "",
+				       .prefix = o.place.prefix,
+				       .name = o.manager.name,
+				       .config = o.manager.config };
 	struct json *list = json_make_array();
 	struct err ignored = ERR_INIT;
 
-	if (cri_list(&o, &seen, &ignored) < 0)
+	if (cri_list(&options, &seen, &ignored) < 0)
 		return list;
 	vec_each(struct cri_seen, s, &seen.rows) {
 		struct json *j = json_make_object();
@@ -93,22 +106,43 @@ static void print(const struct diagnosis *d)
 		print_remedies(d, (enum finding_state)state, &n);
 }
 
+/* What was said about the manager at an earlier install counts, as it will at the next one. What
+ * cannot be read says nothing here: other verbs do. */
+static struct json *recall(void)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	struct json *doc = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (node_open(&o.place, DEPLOY_LOOK, &d, &ignored) == 0 &&
+	    node_recall_manager(d, &o.manager, &doc, &ignored) < 0)
+		err_clear(&ignored);
+	return doc;
+}
+
 int verb_doctor(int argc, char **argv, struct err *err)
 {
 	AUTO(diagnosis) struct diagnosis d = DIAGNOSIS_INIT;
-	struct doctor_options o = { .prefix = node_prefix(),
-				    .trust_dir = cli.trust_dir ? cli.trust_dir : TRUST_DIRECTORY };
+	struct doctor_options options = { .trust_dir = o.trust_dir ? o.trust_dir
+								   : TRUST_DIRECTORY };
 
 	(void)argc, (void)argv;
-	doctor_examine(&o, &d);
-	if (cli.json) {
+	if (say_begin(&o.talk, err) < 0 || place_settle(&o.place, err) < 0)
+		return -1;
+	AUTO(json) struct json *doc = recall();
+	options.prefix = o.place.prefix;
+	options.cri = str_eq(o.manager.name, "none") ? NULL : o.manager.name;
+	options.cri_config = o.manager.config;
+	doctor_examine(&options, &d);
+	if (o.talk.json) {
 		AUTO(json) struct json *j = document(&d);
 
 		say_json(j);
 	} else {
 		print(&d);
 	}
-	return diagnosis_is_fit(&d)
-		       ? 0
-		       : err_set(err, E_UNSUPPORTED, "this node cannot run containers in VMs yet");
+	return diagnosis_is_fit(&d) ? 0
+				    : err_set(err, E_UNSUPPORTED,
+					      "this node cannot run containers in VMs yet; follow "
+					      "the remedies of its findings");
 }

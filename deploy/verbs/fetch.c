@@ -3,44 +3,69 @@
 
 #include "base/path.h"
 #include "base/str.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/offer.h"
 #include "deploy/cli/progress.h"
+#include "deploy/cli/say.h"
+#include "deploy/verbs/verbs.h"
 
 #include <fcntl.h>
+#include <unistd.h>
+
+static struct {
+	struct cli_offer wanted;
+	const char *to;
+	struct cli_place place;
+	struct cli_talk talk;
+} o;
 
 const struct opt fetch_opts[] = {
-	CLI_SOURCE,
-	OPT_STR(0, "to", "DIR", &cli.to, "target: a new directory or an earlier copy"),
-	OPT_STRV(0, "components", "NAME,...", &cli.components, "only these and the required ones"),
-	CLI_TRUSTED,
-	CLI_PLACE,
-	CLI_TALK,
+	CLI_SOURCE(o.wanted.source),
+	OPT_STR(0, "to", "DIR", &o.to, "target: a new directory or an earlier copy"),
+	OPT_STRV(0, "components", "NAME,...", &o.wanted.parts.components,
+		 "only these and the required ones"),
+	CLI_TRUST(o.wanted.trust),
+	CLI_PLACE(o.place),
+	CLI_TALK(o.talk),
 	OPT_END,
 };
 
-int verb_fetch(int argc, char **argv, struct err *err)
+static int copy(const struct offer *offer, struct err *err)
 {
 	static const struct source_progress show = { progress_at, NULL };
+	bool ours = !path_exists(o.to);
+
+	if (path_make(o.to, 0755, err) < 0)
+		return -1;
+	AUTO(fd) int dir = open(o.to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		(void)err_sys(err, "open %s", o.to);
+	if (dir >= 0 && source_copy(offer->source, &offer->release, o.wanted.parts.components, dir,
+				    &show, err) == 0)
+		return 0;
+	if (ours)
+		(void)rmdir(o.to); /* fails if something is there to go on with */
+	return -1;
+}
+
+int verb_fetch(int argc, char **argv, struct err *err)
+{
 	AUTO(deploy) struct deploy *d = NULL;
-	AUTO(offer) struct offer o = OFFER_INIT;
+	AUTO(offer) struct offer offer = OFFER_OF(&o.wanted, &o.place);
 	AUTO(str) char *sentence = NULL;
 
 	(void)argc, (void)argv;
-	if (!cli.to)
-		return err_set(err, E_USAGE, "--to DIR is required: the directory of the copy");
-	if (progress_open(err) < 0 || node_open(DEPLOY_LOOK, &d, err) < 0 ||
-	    offer_open(d, &o, err) < 0 || path_make(cli.to, 0755, err) < 0)
+	if (!o.to)
+		return err_set(err, E_USAGE,
+			       "where to is not said; add --to DIR, the directory of the copy");
+	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0 ||
+	    offer_open(d, &offer, err) < 0)
 		return -1;
-	AUTO(fd) int dir = open(cli.to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return err_sys(err, "open %s", cli.to);
-	if (source_copy(o.source, &o.release, cli.components, dir, &show, err) < 0)
-		return err_wrap(err, "copy kata %s to %s", o.release.version, cli.to);
+	if (copy(&offer, err) < 0)
+		return err_wrap(err, "copy kata %s to %s", offer.release.version, o.to);
 	progress_end();
-	sentence = str_fmt("kata %s is in %s; install it with --release %s", o.release.version,
-			   cli.to, cli.to);
+	sentence = str_fmt("kata %s is in %s; install it with --release %s", offer.release.version,
+			   o.to, o.to);
 	say_done("fetch", true, sentence);
 	return 0;
 }

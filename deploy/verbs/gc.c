@@ -2,22 +2,31 @@
 /* kata-deploy gc and recover. */
 
 #include "base/str.h"
-#include "deploy/cli/cli.h"
+#include "cli/ask.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
-#include "deploy/use/use.h"
+#include "deploy/cli/say.h"
+#include "deploy/cli/summary.h"
+#include "deploy/trust/trust.h"
+#include "deploy/verbs/verbs.h"
+#include "json/json.h"
 
-const struct opt gc_opts[] = { CLI_PLACE, CLI_CHANGE, CLI_TALK, OPT_END };
-const struct opt recover_opts[] = { CLI_PLACE, CLI_TALK, OPT_END };
+static struct {
+	struct cli_place place;
+	struct cli_change change;
+	struct cli_talk talk;
+} o;
+
+const struct opt gc_opts[] = { CLI_PLACE(o.place), CLI_CHANGE(o.change), CLI_VERBOSE(o.talk),
+			       CLI_TALK(o.talk), OPT_END };
+const struct opt recover_opts[] = { CLI_PLACE(o.place), CLI_TALK(o.talk), OPT_END };
 
 /* Generations in use by pods of the running system; none with --root. */
 static int in_use(char ***ids, struct err *err)
 {
 	AUTO(use_list) struct use_list l = USE_LIST_INIT;
 
-	if (cli.root)
-		return 0;
-	if (use_find(node_prefix(), &l, err) < 0)
+	if (node_uses(&o.place, &l, err) < 0)
 		return -1;
 	*ids = use_generations(&l);
 	return 0;
@@ -28,39 +37,83 @@ int verb_gc(int argc, char **argv, struct err *err)
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(plan) struct plan p = PLAN_INIT;
 	AUTO(strv) char **ids = NULL;
-	bool empty;
+	struct summary s = { .plan = &p };
+	uint64_t bytes;
 
 	(void)argc, (void)argv;
-	if (progress_open(err) < 0 ||
-	    node_open(cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
+	if (say_begin(&o.talk, err) < 0 ||
+	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
 	    in_use(&ids, err) < 0 || deploy_plan_gc(d, ids, &p, err) < 0)
 		return -1;
-	if (cli.dry_run) {
-		say_plan(&p);
+	bytes = deploy_frees(d, &p);
+	s.d = d;
+	s.frees = &bytes;
+	s.prefix = o.place.prefix;
+	if (o.change.dry_run) {
+		summary_say(&s);
 		return 0;
 	}
-	empty = plan_is_empty(&p);
+	if (!plan_is_empty(&p) &&
+	    ask_yes("remove the releases that nothing uses?", o.change.yes, err) < 0)
+		return -1;
 	progress_phase("gc");
 	if (deploy_gc(d, ids, err) < 0)
 		return -1;
 	progress_end();
-	say_done("gc", !empty, "unused releases were removed");
+	say_freed("gc", !plan_is_empty(&p), "unused releases were removed", bytes);
 	return 0;
+}
+
+/* A memory of trust that cannot be read stops every install. */
+static int settle_trust(struct json *lost, struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err why = ERR_INIT;
+
+	if (node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0)
+		return -1;
+	if (trust_check_memory(deploy_state(d), &why) == 0)
+		return 0;
+	if (why.code != E_INVALID) {
+		*err = why;
+		return -1;
+	}
+	if (deploy_set_aside(d, "trust.json", err) < 0)
+		return -1;
+	say_finding(lost, "state/trust.json",
+		    "was damaged; lost is which releases were seen: the next install trusts what "
+		    "its keys "
+		    "have signed, whatever its serial");
+	return 0;
+}
+
+static bool is_interrupted(void)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err ignored = ERR_INIT; /* that is what recover is for */
+
+	return node_open(&o.place, DEPLOY_LOOK, &d, &ignored) == 0 && deploy_is_interrupted(d);
 }
 
 int verb_recover(int argc, char **argv, struct err *err)
 {
-	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(json) struct json *lost = json_make_array(), *j = json_make_object();
 	bool interrupted;
 
 	(void)argc, (void)argv;
-	if (progress_open(err) < 0 || node_open(DEPLOY_LOOK, &d, err) < 0)
+	if (say_begin(&o.talk, err) < 0)
 		return -1;
-	interrupted = deploy_is_interrupted(d);
-	deploy_close(STEAL(d, NULL));
-	/* Opening for a change recovers; it also removes leftovers of a crash without a journal. */
-	if (node_open(DEPLOY_CHANGE, &d, err) < 0)
+	interrupted = is_interrupted();
+	if (node_recover(&o.place, say_finding, lost, err) < 0 || settle_trust(lost, err) < 0)
 		return -1;
-	say_done("recover", interrupted, "the interrupted change was recovered");
+	if (interrupted)
+		say("the interrupted change was recovered");
+	else if (!json_count(lost))
+		say("nothing to do");
+	json_put(j, "verb", json_make_string("recover"));
+	json_put(j, "changed", json_make_bool(interrupted || json_count(lost)));
+	json_put(j, "lost", json_share(lost));
+	if (say_how()->json)
+		say_json(j);
 	return 0;
 }

@@ -4,40 +4,48 @@
  * and register it with the container manager; or change nothing.
  */
 
+#include "base/interrupt.h"
 #include "base/str.h"
 #include "cli/ask.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/offer.h"
 #include "deploy/cli/progress.h"
-#include "deploy/use/use.h"
+#include "deploy/cli/say.h"
+#include "deploy/cli/summary.h"
+#include "deploy/verbs/verbs.h"
 
 #include <stdlib.h>
 
+static struct {
+	struct cli_offer wanted;
+	struct cli_place place;
+	struct cli_manager manager;
+	struct cli_change change;
+	struct cli_talk talk;
+} o;
+
 const struct opt install_opts[] = {
-	CLI_SOURCE,
-	CLI_PARTS,
-	CLI_TRUSTED,
-	CLI_PLACE,
-	CLI_MANAGER,
-	OPT_STRV(0, "handler", "NAME=CONFIG", &cli.handlers,
-		 "an additional handler with its own configuration"),
-	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container as a proof"),
-	CLI_CHANGE,
-	CLI_TALK,
+	CLI_SOURCE(o.wanted.source),
+	CLI_PARTS(o.wanted.parts),
+	CLI_TRUST(o.wanted.trust),
+	CLI_PLACE(o.place),
+	CLI_MANAGER(o.manager),
+	CLI_HANDLERS(o.manager),
+	CLI_CHANGE(o.change),
+	CLI_VERBOSE(o.talk),
+	CLI_TALK(o.talk),
 	OPT_END,
 };
 
 const struct opt plan_opts[] = {
-	CLI_SOURCE,
-	CLI_PARTS,
-	CLI_TRUSTED,
-	CLI_PLACE,
-	CLI_MANAGER,
-	OPT_STRV(0, "handler", "NAME=CONFIG", &cli.handlers,
-		 "an additional handler with its own configuration"),
-	OPT_FLAG(0, "no-proof", &cli.no_proof, "do not run a container as a proof"),
-	CLI_TALK,
+	CLI_SOURCE(o.wanted.source),
+	CLI_PARTS(o.wanted.parts),
+	CLI_TRUST(o.wanted.trust),
+	CLI_PLACE(o.place),
+	CLI_MANAGER(o.manager),
+	CLI_HANDLERS(o.manager),
+	OPT_FLAG('v', "verbose", &o.talk.verbose, "each single action too"),
+	CLI_TALK(o.talk),
 	OPT_END,
 };
 
@@ -50,9 +58,10 @@ struct install {
 	bool needed;  /* something would change */
 	size_t pods;  /* running pods of the installed generations; for plans */
 };
-#define INSTALL_INIT(is)                                                     \
-	{                                                                    \
-		.verb = (is), .offer = OFFER_INIT, .reg = REGISTRATION_INIT, \
+#define INSTALL_INIT(is)                                              \
+	{                                                             \
+		.verb = (is), .offer = OFFER_OF(&o.wanted, &o.place), \
+		.reg = REGISTRATION_OF(&o.place, &o.manager),         \
 	}
 
 static void install_release(struct install *in)
@@ -85,8 +94,8 @@ static int prepare(struct install *in, enum deploy_access access, struct err *er
 	const struct release *r = &in->offer.release;
 	struct prove_expect expect;
 
-	if (progress_open(err) < 0 || node_check_handlers(err) < 0 ||
-	    node_open(access, &in->d, err) < 0 || offer_open(in->d, &in->offer, err) < 0)
+	if (say_begin(&o.talk, err) < 0 || node_check_handlers(&o.manager, err) < 0 ||
+	    node_open(&o.place, access, &in->d, err) < 0 || offer_open(in->d, &in->offer, err) < 0)
 		return -1;
 	expect = (struct prove_expect){ r->guest_kernel, r->agent };
 	progress_phase("plan");
@@ -99,15 +108,26 @@ static int prepare(struct install *in, enum deploy_access access, struct err *er
 
 /* --- plan --- */
 
-static void print_plan(const struct install *in, const struct plan *p)
+static int print_plan(const struct install *in, const struct plan *p, struct err *err)
 {
-	say_plan(p);
-	say("release   kata %s", in->offer.release.version);
-	say("pods      %zu running, not affected", in->pods);
-	say("download  at most %s", say_bytes(offer_download(in->d, &in->offer)));
-	say("restart   %s%s%s",
-	    in->reg.told.restart && !in->reg.told.reload ? "needed" : "not needed",
-	    in->reg.told.reason ? ": " : "", in->reg.told.reason ? in->reg.told.reason : "");
+	AUTO(layout) struct layout was = LAYOUT_INIT;
+	uint64_t fetch = offer_download(in->d, &in->offer);
+	struct summary s = {
+		.d = in->d,
+		.plan = p,
+		.prefix = o.place.prefix,
+		.is = &in->offer.layout,
+		.told = &in->reg.told,
+		.fetch = &fetch,
+		.pods = "not affected",
+		.npods = in->pods,
+	};
+
+	if (node_layout(in->d, &was, err) < 0)
+		return -1;
+	s.was = was.id ? &was : NULL;
+	summary_say(&s);
+	return 0;
 }
 
 static int show_plan(struct install *in, struct err *err)
@@ -118,11 +138,10 @@ static int show_plan(struct install *in, struct err *err)
 	    deploy_plan_lay_down(in->d, &in->offer.layout, &in->reg.change, &p, err) < 0)
 		return -1;
 	progress_end();
-	if (!cli.json) {
+	if (!o.talk.json) {
 		if (in->needed)
-			print_plan(in, &p);
-		else
-			say("nothing to do: kata %s is installed", in->offer.release.version);
+			return print_plan(in, &p, err);
+		say("nothing to do: kata %s is installed", in->offer.release.version);
 		return 0;
 	}
 	AUTO(json) struct json *j = plan_json(&p);
@@ -140,7 +159,7 @@ static int count_pods(struct install *in, struct err *err)
 {
 	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
 
-	if (!cli.root && use_find(node_prefix(), &uses, err) < 0)
+	if (node_uses(&o.place, &uses, err) < 0)
 		return -1;
 	in->pods = use_pods(&uses, NULL);
 	return 0;
@@ -185,7 +204,7 @@ static void say_installed(const struct install *in, bool changed)
 	const struct prove_report *proof = prove_last();
 
 	progress_end();
-	if (cli.json) {
+	if (o.talk.json) {
 		say_result(in, changed);
 		return;
 	}
@@ -217,22 +236,30 @@ static int ask(const struct install *in, struct err *err)
 
 	/* End the progress line before the question. */
 	progress_end();
-	return ask_yes(question, cli.yes, err);
+	return ask_yes(question, o.change.yes, err);
+}
+
+/* What a signal interrupts before the commit has left nothing behind. */
+static int fetch(struct install *in, struct err *err)
+{
+	if (offer_stage(in->d, &in->offer, "release", err) == 0)
+		return 0;
+	return interrupt_signal() ? err_hint(err, "nothing was changed") : -1;
 }
 
 static int install(const char *verb, struct err *err)
 {
 	AUTO(install) struct install in = INSTALL_INIT(verb);
 
-	if (prepare(&in, cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, err) < 0)
+	if (prepare(&in, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, err) < 0)
 		return -1;
-	if (cli.dry_run)
+	if (o.change.dry_run)
 		return count_pods(&in, err) < 0 ? -1 : show_plan(&in, err);
 	if (!in.needed) {
 		say_installed(&in, false);
 		return 0;
 	}
-	if (ask(&in, err) < 0 || offer_stage(in.d, &in.offer, "release", err) < 0)
+	if (ask(&in, err) < 0 || fetch(&in, err) < 0)
 		return -1;
 	progress_phase("commit");
 	if (deploy_lay_down(in.d, &in.offer.layout, "release", &in.reg.change, err) < 0)
@@ -253,12 +280,10 @@ int verb_upgrade(int argc, char **argv, struct err *err)
 	AUTO(deploy) struct deploy *d = NULL;
 
 	(void)argc, (void)argv;
-	if (node_open(DEPLOY_LOOK, &d, err) < 0)
+	if (node_open(&o.place, DEPLOY_LOOK, &d, err) < 0)
 		return -1;
-	if (!deploy_installed(d)->current && !deploy_is_interrupted(d)) {
-		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
-		return err_hint(err, "run kata-deploy install");
-	}
-	cli.upgrade = true;
+	if (!deploy_is_interrupted(d) && node_need_installed(d, &o.place, err) < 0)
+		return -1;
+	o.manager.keep_handlers = true;
 	return install("upgrade", err);
 }

@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "cli/subverb.h"
 #include "crypto/minisig.h"
-#include "deploy/cli/cli.h"
+#include "deploy/cli/say.h"
 #include "deploy/trust/trust.h"
 #include "deploy/verbs/packager.h"
 #include "deploy/verbs/passphrase.h"
@@ -103,9 +103,9 @@ static int generate(int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (o.plain && o.fd)
-		return err_set(err, E_USAGE,
-			       "--no-passphrase and --passphrase-fd are mutually "
-			       "exclusive");
+		return err_set(
+			err, E_USAGE,
+			"--no-passphrase and --passphrase-fd exclude each other; leave one out");
 	if (!o.plain && passphrase_get(&passphrase, o.fd, "the new key", true, err) < 0)
 		return -1;
 	if (minisig_generate(&secret, err) < 0 ||

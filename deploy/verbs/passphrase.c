@@ -36,12 +36,16 @@ static int read_line(int fd, struct passphrase *p, struct err *err)
 		if (c == CTRL_C || c == CTRL_D)
 			return err_set(err, E_CANCELLED, "no passphrase was given");
 		if (n == PASSPHRASE_MAX || !c)
-			return err_set(err, E_LIMIT, "a passphrase has at most %d bytes",
+			return err_set(err, E_LIMIT,
+				       "a passphrase has at most %d bytes; choose a shorter one",
 				       PASSPHRASE_MAX);
 		p->text[n++] = c;
 	}
 	p->text[n] = '\0';
-	return n ? 0 : err_set(err, E_USAGE, "the passphrase is empty");
+	return n ? 0
+		 : err_set(err, E_USAGE,
+			   "the passphrase is empty; type one, or use --no-passphrase for a key "
+			   "without");
 }
 
 static int ask(int tty, struct passphrase *p, const char *prompt, struct err *err)
@@ -81,8 +85,9 @@ static int ask_terminal(struct passphrase *p, const char *what, bool again, stru
 		return 0;
 	if (ask(tty, &second, "Repeat it: ", err) < 0)
 		return -1;
-	return str_eq(p->text, second.text) ? 0
-					    : err_set(err, E_USAGE, "the two passphrases differ");
+	return str_eq(p->text, second.text)
+		       ? 0
+		       : err_set(err, E_USAGE, "the two passphrases differ; try again");
 }
 
 int passphrase_get(struct passphrase *p, const char *fd, const char *what, bool again,
@@ -94,7 +99,7 @@ int passphrase_get(struct passphrase *p, const char *fd, const char *what, bool 
 		return ask_terminal(p, what, again, err);
 	if (str_u64(fd, 10, 0, INT_MAX, "--passphrase-fd", &number, err) < 0) {
 		err->code = E_USAGE;
-		return -1;
+		return err_hint(err, "give the number of an open file descriptor");
 	}
 	return read_line((int)number, p, err);
 }

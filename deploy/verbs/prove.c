@@ -4,13 +4,21 @@
 #include "deploy/prove/prove.h"
 
 #include "base/str.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
+#include "deploy/cli/say.h"
+#include "deploy/verbs/verbs.h"
 
 #include <sys/utsname.h>
 
-const struct opt prove_opts[] = { CLI_PLACE, CLI_MANAGER, CLI_TALK, OPT_END };
+static struct {
+	struct cli_place place;
+	struct cli_manager manager;
+	struct cli_talk talk;
+} o;
+
+const struct opt prove_opts[] = { CLI_PLACE(o.place), CLI_MANAGER(o.manager), CLI_TALK(o.talk),
+				  OPT_END };
 
 static void print(const struct prove_report *report)
 {
@@ -35,23 +43,20 @@ int verb_prove(int argc, char **argv, struct err *err)
 	struct prove what;
 
 	(void)argc, (void)argv;
-	if (progress_open(err) < 0 || node_open(DEPLOY_LOOK, &d, err) < 0)
+	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0)
 		return -1;
-	if (!deploy_installed(d)->current) {
-		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
-		return err_hint(err, "run kata-deploy install");
-	}
-	if (node_manager(d, &doc, &cri, err) < 0)
+	if (node_need_installed(d, &o.place, err) < 0 ||
+	    node_manager(d, &o.place, &o.manager, &doc, &cri, err) < 0)
 		return -1;
 	what = (struct prove){ .manager = cri_name(cri),
 			       .socket = cri_socket(cri),
-			       .prefix = node_prefix() };
+			       .prefix = o.place.prefix };
 	prove_name(&what);
 	progress_phase("proof");
 	if (prove_run(&what, &report, err) < 0)
 		return -1;
 	progress_end();
-	if (cli.json) {
+	if (o.talk.json) {
 		AUTO(json) struct json *j = prove_json(&report);
 
 		say_json(j);

@@ -7,7 +7,7 @@
 #include "cli/subverb.h"
 #include "crypto/minisig.h"
 #include "crypto/sha256.h"
-#include "deploy/cli/cli.h"
+#include "deploy/cli/say.h"
 #include "deploy/release/build.h"
 #include "deploy/release/stamp.h"
 #include "deploy/verbs/packager.h"
@@ -36,7 +36,7 @@ static const struct opt build_opts[] = {
 	OPT_STR(0, "components", "FILE", &o.build.components, "the component of each file"),
 	OPT_STR(0, "version", "V", &o.build.version, "version of the release"),
 	OPT_STR(0, "architecture", "A", &o.build.architecture, "as uname -m; default: this one's"),
-	OPT_STR(0, "serial", "N", &o.serial, "higher than that of every earlier release"),
+	OPT_STR(0, "serial", "N", &o.serial, "default: created, or one above those of --old"),
 	OPT_STR(0, "created", "TIME", &o.created, "default: SOURCE_DATE_EPOCH"),
 	OPT_STR(0, "expires", "TIME", &o.expires, "a time, or Nd: days after; default: 365d"),
 	OPT_STR(0, "minimum", "V", &o.build.minimum, "oldest kata-deploy that may install it"),
@@ -92,9 +92,11 @@ static int parse_time(const char *text, const char *what, uint64_t start, uint64
 	} else if (text) {
 		rc = stamp_parse(text, what, out, err);
 	}
-	if (rc < 0)
-		err->code = E_USAGE;
-	return rc;
+	if (rc == 0)
+		return 0;
+	err->code = E_USAGE;
+	return err_hint(err, "give a time such as 2026-01-31T00:00:00Z, seconds since 1970, or, "
+			     "for an expiry, Nd: N days");
 }
 
 static int fill_build(struct err *err)
@@ -102,11 +104,13 @@ static int fill_build(struct err *err)
 	struct release_build_options *b = &o.build;
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 
-	if (!b->tree || !b->out || !b->version || !o.serial)
-		return err_set(err, E_USAGE, "--tree, --out, --version and --serial are required");
-	if (str_u64(o.serial, 10, 1, UINT64_MAX, "--serial", &b->serial, err) < 0) {
+	if (!b->tree || !b->out || !b->version)
+		return err_set(
+			err, E_USAGE,
+			"what to build is not said; add --tree DIR, --out DIR and --version V");
+	if (o.serial && str_u64(o.serial, 10, 1, UINT64_MAX, "--serial", &b->serial, err) < 0) {
 		err->code = E_USAGE;
-		return -1;
+		return err_hint(err, "give a number from 1 up, or leave it out");
 	}
 	b->old = o.old;
 	b->level = o.level;
@@ -217,7 +221,7 @@ static int sign(int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (!strv_len(o.keys))
-		return err_set(err, E_USAGE, "--key FILE is required: a secret key");
+		return err_set(err, E_USAGE, "no key is given; add --key FILE, a secret key");
 	if (release_load(argv[0], &r, err) < 0)
 		return -1;
 	comment = o.comment ? xstrdup(o.comment)
@@ -251,7 +255,8 @@ static int check(int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (o.threshold && !strv_len(o.keys))
-		return err_set(err, E_USAGE, "--threshold requires --key FILE");
+		return err_set(err, E_USAGE,
+			       "--threshold is about keys; add --key FILE, the public keys");
 	if ((strv_len(o.keys) && trust_open(&options, -1, &trust, err) < 0) ||
 	    release_check(argv[0], trust, err) < 0)
 		return -1;

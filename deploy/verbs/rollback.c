@@ -6,15 +6,26 @@
  */
 
 #include "base/str.h"
-#include "deploy/cli/cli.h"
+#include "cli/ask.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
+#include "deploy/cli/say.h"
+#include "deploy/cli/summary.h"
+#include "deploy/verbs/verbs.h"
+
+static struct {
+	const char *to;
+	struct cli_place place;
+	struct cli_change change;
+	struct cli_talk talk;
+} o;
 
 const struct opt rollback_opts[] = {
-	OPT_STR(0, "to", "ID", &cli.to, "a generation or version; default: the previous one"),
-	CLI_PLACE,
-	CLI_CHANGE,
-	CLI_TALK,
+	OPT_STR(0, "to", "ID", &o.to, "a generation or version; default: the previous one"),
+	CLI_PLACE(o.place),
+	CLI_CHANGE(o.change),
+	CLI_VERBOSE(o.talk),
+	CLI_TALK(o.talk),
 	OPT_END,
 };
 
@@ -24,20 +35,56 @@ static int find_target(const struct deploy *d, const char **id, struct err *err)
 	const struct installed *in = deploy_installed(d);
 
 	*id = NULL;
-	if (!in->current)
-		return err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
-	if (!cli.to)
+	if (node_need_installed(d, &o.place, err) < 0)
+		return -1;
+	if (!o.to)
 		return 0;
-	if (installed_find(in, cli.to))
-		*id = cli.to;
+	if (installed_find(in, o.to))
+		*id = o.to;
 	vec_each(struct generation, g, &in->generations) {
-		if (!installed_find(in, cli.to) && str_eq(g->version, cli.to))
+		if (!installed_find(in, o.to) && str_eq(g->version, o.to))
 			*id = g->id;
 	}
 	if (*id)
 		return 0;
-	err_set(err, E_NOT_FOUND, "there is no generation or version %s", cli.to);
+	err_set(err, E_NOT_FOUND, "there is no generation or version %s", o.to);
 	return err_hint(err, "kata-deploy status lists the generations");
+}
+
+static int show_plan(struct deploy *d, const char *to, struct err *err)
+{
+	AUTO(layout) struct layout was = LAYOUT_INIT, is = LAYOUT_INIT;
+	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
+	AUTO(plan) struct plan p = PLAN_INIT;
+	struct summary s = {
+		.d = d,
+		.plan = &p,
+		.prefix = o.place.prefix,
+		.was = &was,
+		.is = &is,
+		.pods = "not affected",
+	};
+
+	if (deploy_plan_rollback(d, to, NULL, &p, err) < 0 || node_layout(d, &was, err) < 0 ||
+	    deploy_layout(d, to ? to : deploy_installed(d)->previous, &is, err) < 0 ||
+	    node_uses(&o.place, &uses, err) < 0)
+		return -1;
+	s.npods = use_pods(&uses, NULL);
+	summary_say(&s);
+	return 0;
+}
+
+/* Not if nothing would change, or nothing can. */
+static int ask(const struct deploy *d, const char *to, struct err *err)
+{
+	const struct installed *in = deploy_installed(d);
+	const struct generation *g = installed_find(in, to ? to : in->previous);
+	AUTO(str) char *question = NULL;
+
+	if (!g || str_eq(g->id, in->current))
+		return 0;
+	question = str_fmt("make kata %s the current release?", g->version);
+	return ask_yes(question, o.change.yes, err);
 }
 
 int verb_rollback(int argc, char **argv, struct err *err)
@@ -47,19 +94,15 @@ int verb_rollback(int argc, char **argv, struct err *err)
 	const char *to;
 
 	(void)argc, (void)argv;
-	if (progress_open(err) < 0 ||
-	    node_open(cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
+	if (say_begin(&o.talk, err) < 0 ||
+	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
 	    find_target(d, &to, err) < 0)
 		return -1;
-	if (cli.dry_run) {
-		AUTO(plan) struct plan p = PLAN_INIT;
-
-		if (deploy_plan_rollback(d, to, NULL, &p, err) < 0)
-			return -1;
-		say_plan(&p);
-		return 0;
-	}
+	if (o.change.dry_run)
+		return show_plan(d, to, err);
 	str_set(&was, deploy_installed(d)->current);
+	if (ask(d, to, err) < 0)
+		return -1;
 	progress_phase("commit");
 	if (deploy_rollback(d, to, NULL, err) < 0)
 		return -1;

@@ -3,23 +3,31 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
+#include "deploy/cli/say.h"
 #include "deploy/release/release.h"
 #include "deploy/trust/trust.h"
 #include "deploy/verbs/packager.h"
+#include "deploy/verbs/verbs.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+static struct {
+	const char *trust_dir;
+	bool allow_expired;
+	struct cli_place place;
+	struct cli_talk talk;
+} o;
+
 enum { ROOT_MAX = 64 << 10, SIGNATURE_MAX = 4096 };
 
 const struct opt rotate_opts[] = {
-	OPT_STR(0, "trust-dir", "DIR", &cli.trust_dir, "default: " TRUST_DIRECTORY),
-	OPT_FLAG(0, "allow-expired", &cli.allow_expired, "accept a root that has expired"),
-	CLI_PLACE,
-	CLI_JSON,
+	OPT_STR(0, "trust-dir", "DIR", &o.trust_dir, "default: " TRUST_DIRECTORY),
+	OPT_FLAG(0, "allow-expired", &o.allow_expired, "accept a root that has expired"),
+	CLI_PLACE(o.place),
+	CLI_JSON(o.talk),
 	OPT_END,
 };
 
@@ -70,28 +78,32 @@ static int remember(struct deploy *d, const struct trust *t, struct err *err)
 
 int keys_rotate(int argc, char **argv, struct err *err)
 {
-	struct trust_options o = { .directory = cli.trust_dir ? cli.trust_dir : TRUST_DIRECTORY,
-				   .allow_expired = cli.allow_expired,
-				   .now = node_now() };
+	AUTO(str) char *directory = NULL;
+	struct trust_options options = { .allow_expired = o.allow_expired };
 	AUTO(signatures) struct signatures sigs = { .n = 0 };
 	AUTO(buf) struct buf root = BUF_INIT(ROOT_MAX);
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(trust) struct trust *t = NULL;
 
 	(void)argc;
-	if (node_open(DEPLOY_CHANGE, &d, err) < 0)
+	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0)
 		return -1;
+	directory = place_path(&o.place, o.trust_dir, TRUST_DIRECTORY, err);
+	if (!directory)
+		return -1;
+	options.directory = directory;
+	options.now = place_now(&o.place);
 	if (!deploy_installed(d)->current) {
-		err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
-		return err_hint(err, "put the root into %s/root.json", o.directory);
+		err_set(err, E_STATE, "nothing is installed below %s", o.place.prefix);
+		return err_hint(err, "put the root into %s/root.json", options.directory);
 	}
 	if (file_read(AT_FDCWD, argv[0], ROOT_MAX, &root, err) < 0 ||
 	    read_signatures(argv[0], &sigs, err) < 0 ||
-	    trust_open(&o, deploy_state(d), &t, err) < 0 ||
+	    trust_open(&options, deploy_state(d), &t, err) < 0 ||
 	    trust_rotate(t, buf_cstr(&root), root.len, sigs.v, sigs.n, err) < 0 ||
 	    remember(d, t, err) < 0)
 		return -1;
-	if (cli.json) {
+	if (o.talk.json) {
 		AUTO(json) struct json *j = trust_report(t);
 
 		say_json(j);

@@ -3,18 +3,24 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
+#include "deploy/cli/say.h"
 #include "deploy/release/stamp.h"
-#include "deploy/use/use.h"
+#include "deploy/verbs/verbs.h"
 
 #include <string.h>
 #include <time.h>
 
+static struct {
+	bool check;
+	struct cli_place place;
+	struct cli_talk talk;
+} o;
+
 const struct opt status_opts[] = {
-	OPT_FLAG(0, "check", &cli.check, "hash every file instead of comparing sizes"),
-	CLI_PLACE,
-	CLI_JSON,
+	OPT_FLAG(0, "check", &o.check, "hash every file instead of comparing sizes"),
+	CLI_PLACE(o.place),
+	CLI_JSON(o.talk),
 	OPT_END,
 };
 
@@ -105,13 +111,14 @@ static void add_health(const struct deploy *d, struct json *j)
 	AUTO(strv) char **handlers = NULL;
 	AUTO(json) struct json *doc = NULL;
 	AUTO(cri) struct cri *cri = NULL;
+	struct cli_manager manager = { 0 };
 	AUTO(str) char *problem = NULL;
 	struct err err = ERR_INIT;
 	struct json *health;
 
-	if (!record || cli.root || json_get_strings(record, "handlers", &handlers) < 0)
+	if (!record || o.place.root || json_get_strings(record, "handlers", &handlers) < 0)
 		return;
-	if (node_manager(d, &doc, &cri, &err) < 0)
+	if (node_manager(d, &o.place, &manager, &doc, &cri, &err) < 0)
 		problem = xstrdup(err.msg);
 	else
 		problem = cri_problem(cri, handlers);
@@ -127,13 +134,13 @@ static int collect(const struct deploy *d, const struct use_list *uses, struct j
 	const struct installed *in = deploy_installed(d);
 	struct json *drift = json_make_array();
 
-	json_put(j, "prefix", json_make_string(node_prefix()));
+	json_put(j, "prefix", json_make_string(o.place.prefix));
 	json_put(j, "installed", json_make_bool(in->current));
 	json_put(j, "interrupted", json_make_bool(deploy_is_interrupted(d)));
 	json_put(j, "generations", generations(in, uses));
 	json_put(j, "drift", drift);
 	if (in->current &&
-	    deploy_verify(d, cli.check ? DEPLOY_HASH : DEPLOY_GLANCE, drifted, drift, err) < 0)
+	    deploy_verify(d, o.check ? DEPLOY_HASH : DEPLOY_GLANCE, drifted, drift, err) < 0)
 		return -1;
 	if (add_memory(d, j, err) < 0)
 		return -1;
@@ -200,10 +207,10 @@ int verb_status(int argc, char **argv, struct err *err)
 	AUTO(json) struct json *j = json_make_object();
 
 	(void)argc, (void)argv;
-	if (node_open(DEPLOY_LOOK, &d, err) < 0 ||
-	    (!cli.root && use_find(node_prefix(), &uses, err) < 0) || collect(d, &uses, j, err) < 0)
+	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0 ||
+	    node_uses(&o.place, &uses, err) < 0 || collect(d, &uses, j, err) < 0)
 		return -1;
-	if (cli.json)
+	if (o.talk.json)
 		say_json(j);
 	else
 		print(j);

@@ -3,14 +3,28 @@
 
 #include "base/str.h"
 #include "cli/ask.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
-#include "deploy/use/use.h"
+#include "deploy/cli/say.h"
+#include "deploy/cli/summary.h"
+#include "deploy/verbs/verbs.h"
+
+static struct {
+	struct cli_place place;
+	struct cli_manager manager;
+	bool force;
+	struct cli_change change;
+	struct cli_talk talk;
+} o;
 
 const struct opt uninstall_opts[] = {
-	CLI_PLACE,  CLI_MANAGER, CLI_FORCE("even if pods are running, which are then lost"),
-	CLI_CHANGE, CLI_TALK,    OPT_END,
+	CLI_PLACE(o.place),
+	CLI_MANAGER(o.manager),
+	OPT_FLAG('f', "force", &o.force, "even if pods are running, which are then lost"),
+	CLI_CHANGE(o.change),
+	CLI_VERBOSE(o.talk),
+	CLI_TALK(o.talk),
+	OPT_END,
 };
 
 static int check_unused(struct err *err)
@@ -18,9 +32,9 @@ static int check_unused(struct err *err)
 	AUTO(use_list) struct use_list l = USE_LIST_INIT;
 	size_t pods;
 
-	if (cli.root || cli.force)
+	if (o.force)
 		return 0;
-	if (use_find(node_prefix(), &l, err) < 0)
+	if (node_uses(&o.place, &l, err) < 0)
 		return -1;
 	if (!l.rows.n)
 		return 0;
@@ -34,38 +48,66 @@ static int check_unused(struct err *err)
 	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
 }
 
+static int show_plan(const struct deploy *d, const struct registration *reg, const struct plan *p,
+		     uint64_t bytes, struct err *err)
+{
+	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
+	AUTO(layout) struct layout was = LAYOUT_INIT;
+	struct summary s = {
+		.d = d,
+		.plan = p,
+		.prefix = o.place.prefix,
+		.told = &reg->told,
+		.frees = &bytes,
+		.pods = o.force ? "which are lost" : "which keep it from being uninstalled",
+	};
+
+	if (node_uses(&o.place, &uses, err) < 0 || node_layout(d, &was, err) < 0)
+		return -1;
+	s.was = was.id ? &was : NULL;
+	s.npods = use_pods(&uses, NULL);
+	s.pods = s.npods ? s.pods : NULL;
+	summary_say(&s);
+	return 0;
+}
+
+static int ask(const struct registration *reg, uint64_t bytes, struct err *err)
+{
+	AUTO(str)
+	char *question = str_fmt("uninstall kata, which frees %s%s?", say_bytes(bytes),
+				 reg->told.restart && !reg->told.reload
+					 ? ", and restart the container manager"
+					 : "");
+
+	return ask_yes(question, o.change.yes, err);
+}
+
 int verb_uninstall(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
-	AUTO(registration) struct registration reg = REGISTRATION_INIT;
+	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
+	AUTO(plan) struct plan p = PLAN_INIT;
+	uint64_t bytes;
 	bool installed;
 
 	(void)argc, (void)argv;
-	if (progress_open(err) < 0 ||
-	    node_open(cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
-	    registration_drop(d, &reg, err) < 0)
+	if (say_begin(&o.talk, err) < 0 ||
+	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
+	    registration_drop(d, &reg, err) < 0 ||
+	    deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
 		return -1;
-	if (cli.dry_run) {
-		AUTO(plan) struct plan p = PLAN_INIT;
-
-		if (deploy_plan_uninstall(d, &reg.change, &p, err) < 0)
-			return -1;
-		say_plan(&p);
-		return 0;
-	}
+	bytes = deploy_frees(d, &p);
+	if (o.change.dry_run)
+		return show_plan(d, &reg, &p, bytes, err);
 	installed = deploy_installed(d)->current;
-	if (!installed && registration_check_left(err) < 0)
+	if ((!installed || !deploy_installed(d)->extra) && registration_check_left(&reg, err) < 0)
 		return -1;
-	if (installed && (check_unused(err) < 0 ||
-			  ask_yes(reg.told.restart && !reg.told.reload
-					  ? "uninstall kata and restart the container manager?"
-					  : "uninstall kata?",
-				  cli.yes, err) < 0))
+	if (installed && (check_unused(err) < 0 || ask(&reg, bytes, err) < 0))
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	say_done("uninstall", installed, "kata is uninstalled");
+	say_freed("uninstall", installed, "kata is uninstalled", bytes);
 	return 0;
 }

@@ -3,39 +3,32 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "deploy/cli/cli.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/offer.h"
 #include "deploy/cli/progress.h"
+#include "deploy/cli/say.h"
+#include "deploy/verbs/verbs.h"
 
-const struct opt verify_opts[] = { CLI_PLACE, CLI_TALK, OPT_END };
+static struct {
+	struct cli_offer wanted;
+	struct cli_place place;
+	struct cli_change change;
+	struct cli_talk talk;
+} o;
+
+const struct opt verify_opts[] = { CLI_PLACE(o.place), CLI_TALK(o.talk), OPT_END };
 const struct opt repair_opts[] = {
-	CLI_SOURCE, CLI_TRUSTED, CLI_PLACE, CLI_CHANGE, CLI_TALK, OPT_END
+	CLI_SOURCE(o.wanted.source), CLI_TRUST(o.wanted.trust), CLI_PLACE(o.place),
+	CLI_CHANGE(o.change),        CLI_TALK(o.talk),          OPT_END
 };
-
-/* On standard output, or into the document. */
-static void found(void *arg, const char *path, const char *what)
-{
-	struct json *j = json_make_object();
-
-	say("%s: %s", path, what);
-	json_put(j, "path", json_make_string(path));
-	json_put(j, "what", json_make_string(what));
-	json_add(arg, j);
-}
 
 static int verify(const struct deploy *d, struct json *list, struct err *err)
 {
 	progress_phase("verify");
-	int n = deploy_verify(d, DEPLOY_HASH, found, list, err);
+	int n = deploy_verify(d, DEPLOY_HASH, say_finding, list, err);
 
 	progress_end();
 	return n;
-}
-
-static int nothing_installed(struct err *err)
-{
-	return err_set(err, E_STATE, "nothing is installed below %s", node_prefix());
 }
 
 static void say_found(const char *verb, struct json *list)
@@ -44,7 +37,7 @@ static void say_found(const char *verb, struct json *list)
 
 	json_put(j, "verb", json_make_string(verb));
 	json_put(j, "damaged", list);
-	if (cli.json)
+	if (o.talk.json)
 		say_json(j);
 }
 
@@ -55,14 +48,14 @@ int verb_verify(int argc, char **argv, struct err *err)
 	int n;
 
 	(void)argc, (void)argv;
-	if (progress_open(err) < 0 || node_open(DEPLOY_LOOK, &d, err) < 0)
+	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0)
 		return -1;
-	n = deploy_installed(d)->current ? verify(d, list, err) : nothing_installed(err);
+	n = node_need_installed(d, &o.place, err) < 0 ? -1 : verify(d, list, err);
 	if (n < 0)
 		return -1;
 	if (n == 0)
 		say("all files are as installed");
-	if (n == 0 || cli.json)
+	if (n == 0 || o.talk.json)
 		say_found("verify", json_share(list));
 	if (n == 0)
 		return 0;
@@ -71,48 +64,48 @@ int verb_verify(int argc, char **argv, struct err *err)
 }
 
 /* Stages the current release, for lost contents. Another release would be an upgrade. */
-static int stage_current(struct deploy *d, struct offer *o, struct err *err)
+static int stage_current(struct deploy *d, struct offer *offer, struct err *err)
 {
-	if (offer_open(d, o, err) < 0)
+	if (offer_open(d, offer, err) < 0)
 		return -1;
-	if (!installed_find(deploy_installed(d), o->layout.id)) {
+	if (!installed_find(deploy_installed(d), offer->layout.id)) {
 		err_set(err, E_STATE, "the source has kata %s, but another release is installed",
-			o->release.version);
+			offer->release.version);
 		return err_hint(err, "name the installed release with --release, or upgrade");
 	}
-	return offer_stage(d, o, "release", err);
+	return offer_stage(d, offer, "release", err);
 }
 
 /* Names and links are restored from the store; a release is needed only for lost objects. */
 int verb_repair(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
-	AUTO(offer) struct offer o = OFFER_INIT;
+	AUTO(offer) struct offer offer = OFFER_OF(&o.wanted, &o.place);
 	AUTO(json) struct json *list = json_make_array();
 	struct err without = ERR_INIT;
 	int n;
 
 	(void)argc, (void)argv;
-	if (progress_open(err) < 0 ||
-	    node_open(cli.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0)
+	if (say_begin(&o.talk, err) < 0 ||
+	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0)
 		return -1;
-	n = deploy_installed(d)->current ? verify(d, list, err) : nothing_installed(err);
+	n = node_need_installed(d, &o.place, err) < 0 ? -1 : verify(d, list, err);
 	if (n < 0)
 		return -1;
-	if (n && !cli.dry_run && deploy_repair(d, NULL, &without) < 0) {
-		if (stage_current(d, &o, err) < 0)
+	if (n && !o.change.dry_run && deploy_repair(d, NULL, &without) < 0) {
+		if (stage_current(d, &offer, err) < 0)
 			return err_wrap(err, "%s", without.msg);
 		progress_phase("repair");
 		if (deploy_repair(d, "release", err) < 0)
 			return -1;
 	}
 	progress_end();
-	if (cli.json)
+	if (o.talk.json)
 		say_found("repair", json_share(list));
 	else
-		say(n == 0        ? "nothing to do"
-		    : cli.dry_run ? "%d files to repair"
-				  : "%d files were repaired",
+		say(n == 0             ? "nothing to do"
+		    : o.change.dry_run ? "%d files to repair"
+				       : "%d files were repaired",
 		    n);
 	return 0;
 }

@@ -59,10 +59,10 @@ MUST_CHECK int unpack_patch(int base, int patch, int out, uint64_t size, const c
 			    const char *name, struct err *err);
 
 /*
- * Unpacks an uncompressed tar archive with unknown contents below a directory: for a release as one
- * file or through a pipe. admit returns the name under which a file is written (path or a part of
+ * Unpacks a tar archive, plain or compressed with gzip or zstd, with unknown contents below a
+ * directory: for a release as one file or through a pipe. admit returns the name under which a file is written (path or a part of
  * it), NULL: skip it. Directories are skipped, other types than files and duplicate names are
- * E_INVALID; more than limit bytes of contents is E_LIMIT.
+ * E_INVALID; more than limit bytes of contents, or much more of anything else, is E_LIMIT.
  */
 struct unpack_tar {
 	const char *(*admit)(void *arg, const char *path);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Uncompressed tar archives with unknown contents: files are only written, and verified later. */
+/* Tar archives with unknown contents: files are only written, and verified later. */
 
 #include "archive/unpack-internal.h"
 #include "archive/unpack.h"
 
 #include "base/scope.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK = 128 << 10 };
+/* What is compressed may have any number of headers in a few bytes. */
+enum { BLOCK = 128 << 10, HEADERS_SLACK = 1 << 20 };
 
 DEFINE_AUTO(reader, struct archive *, NULL, archive_read_free)
 
@@ -57,6 +59,22 @@ static int take(struct spread *s, struct archive *a, struct archive_entry *entry
 	return 0;
 }
 
+/* What it is says the library when it opens it. */
+static int open_tar(struct archive *a, int tar, const char *name, struct err *err)
+{
+	if (archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
+	    archive_read_support_filter_zstd(a) != ARCHIVE_OK ||
+	    archive_read_support_format_tar(a) != ARCHIVE_OK)
+		return unpack_fail(a, name, err);
+	if (archive_read_open_fd(a, tar, BLOCK) == ARCHIVE_OK)
+		return 0;
+	if (archive_errno(a) != EILSEQ)
+		return unpack_fail(a, name, err);
+	err_set(err, E_INVALID, "%s is not a tar archive, plain or compressed with gzip or zstd",
+		name);
+	return err_hint(err, "unpack it and name the directory");
+}
+
 int unpack_tar(int tar, const char *name, int dir, const struct unpack_tar *t, struct err *err)
 {
 	AUTO(reader) struct archive *a = archive_read_new();
@@ -66,12 +84,13 @@ int unpack_tar(int tar, const char *name, int dir, const struct unpack_tar *t, s
 
 	if (!a)
 		return err_set(err, E_FAILED, "%s: out of memory", name);
-	if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
-	    archive_read_open_fd(a, tar, BLOCK) != ARCHIVE_OK)
-		return unpack_fail(a, name, err);
+	if (open_tar(a, tar, name, err) < 0)
+		return -1;
 	while ((rc = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
 		if (take(&s, a, entry, err) < 0)
 			return -1;
+		if ((uint64_t)archive_filter_bytes(a, 0) / 2 > t->limit + HEADERS_SLACK)
+			return err_set(err, E_LIMIT, "%s is headers for the most part", name);
 	}
 	return rc == ARCHIVE_EOF ? 0 : unpack_fail(a, name, err);
 }

@@ -67,6 +67,20 @@ int err_set_at(struct err *e, enum err_code code, int sys, const char *where, co
 	return -1;
 }
 
+int err_take(struct err *e, int code, int sys, const char *where, const char *text)
+{
+	bool known = code > E_OK && (size_t)code < sizeof(codes) / sizeof(*codes) &&
+		     codes[code].slug;
+
+	err_set_at(e, known ? (enum err_code)code : E_FAILED, 0, where, "%s", text);
+	e->sys = sys;
+	for (char *p = e->msg; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	}
+	return -1;
+}
+
 static enum err_code code_of_errno(int sys)
 {
 	switch (sys) {
@@ -93,6 +107,9 @@ int err_sys_at(struct err *e, const char *where, const char *fmt, ...)
 	err_fill(e, code_of_errno(saved), saved, where, fmt, ap);
 	va_end(ap);
 	append_errno(e, saved);
+	/* The one cause that is the same wherever it happens, and its remedy. */
+	if (saved == EMFILE)
+		err_append(e, "; ", "raise the limit of open files (ulimit -n)");
 	errno = saved;
 	return -1;
 }
@@ -114,17 +131,36 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
-int err_hint(struct err *e, const char *fmt, ...)
+__attribute__((format(printf, 2, 0))) static int hint(struct err *e, const char *fmt, va_list ap)
 {
 	char text[sizeof(e->msg)];
 	int saved = errno;
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	err_append(e, "; ", text);
+	errno = saved;
+	return -1;
+}
+
+int err_hint(struct err *e, const char *fmt, ...)
+{
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	(void)hint(e, fmt, ap);
 	va_end(ap);
-	err_append(e, "; ", text);
-	errno = saved;
+	return -1;
+}
+
+int err_hint_else(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (strstr(e->msg, "; "))
+		return -1;
+	va_start(ap, fmt);
+	(void)hint(e, fmt, ap);
+	va_end(ap);
 	return -1;
 }
 

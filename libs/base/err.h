@@ -80,11 +80,18 @@ int err_set_at(struct err *e, enum err_code code, int sys, const char *where, co
 int err_sys_at(struct err *e, const char *where, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Sets an error that came from another process, which need not be trusted: an unknown code becomes
+ * E_FAILED, control characters "?". Returns -1. */
+int err_take(struct err *e, int code, int sys, const char *where, const char *text);
+
 /* Puts "TEXT: " before the message of a set error. Returns -1. */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Appends "; TEXT" (what to do about it). Returns -1. */
 int err_hint(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same where less is known than at the place of the error: not if the message has a hint. */
+int err_hint_else(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Makes the error usable again after it was dealt with. */
 void err_clear(struct err *e);

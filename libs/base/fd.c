@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -93,6 +94,23 @@ int fd_cloexec(int fd, bool on, struct err *err)
 	if (fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0)
 		return err_sys(err, "set close-on-exec of fd %d", fd);
 	return 0;
+}
+
+int fd_check_room(unsigned n, struct err *err)
+{
+	struct rlimit limit = { .rlim_cur = 0 };
+	unsigned free_ones = 0;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return err_sys(err, "read the limit of open files");
+	for (int fd = 0; free_ones < n && (rlim_t)fd < limit.rlim_cur; fd++)
+		free_ones += fcntl(fd, F_GETFD) < 0;
+	if (free_ones == n)
+		return 0;
+	err_set(err, E_LIMIT, "only %u more files can be opened, and %u may be needed", free_ones,
+		n);
+	return err_hint(err, "raise the limit of open files (ulimit -n %llu)",
+			(unsigned long long)limit.rlim_cur + n - free_ones);
 }
 
 int fd_dup(int fd, struct err *err)

@@ -24,6 +24,9 @@ MUST_CHECK int fd_pipe(int ends[2], struct err *err); /* [0] reads, [1] writes *
 MUST_CHECK int fd_socketpair(int type, int ends[2], struct err *err);
 MUST_CHECK int fd_nonblock(int fd, bool on, struct err *err);
 MUST_CHECK int fd_cloexec(int fd, bool on, struct err *err);
+/* E_LIMIT, with its remedy: n more fds cannot be opened now. For work that must not stop half-way
+ * for want of them. */
+MUST_CHECK int fd_check_room(unsigned n, struct err *err);
 /* A duplicate >= 3, close-on-exec. */
 MUST_CHECK int fd_dup(int fd, struct err *err);
 

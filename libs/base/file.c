@@ -91,7 +91,7 @@ static int tmp_create(int dir, const char *name, mode_t mode, char **tmp, struct
 		*tmp = str_fmt(".%.200s.%016" PRIx64, name, random);
 		fd = openat(dir, *tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 		if (fd >= 0 || errno != EEXIST)
-			return fd < 0 ? err_sys(err, "create %s", *tmp) : fd;
+			return fd < 0 ? path_sys(err, dir, *tmp, "create %s", *tmp) : fd;
 	}
 	return err_set(err, E_EXISTS, "no free temporary name beside %s", name);
 }
@@ -102,9 +102,9 @@ static int tmp_create_as(int dir, const char *tmp, mode_t mode, struct err *err)
 	int fd;
 
 	if (unlinkat(dir, tmp, 0) < 0 && errno != ENOENT)
-		return err_sys(err, "remove %s", tmp);
+		return path_sys(err, dir, tmp, "remove %s", tmp);
 	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-	return fd < 0 ? err_sys(err, "create %s", tmp) : fd;
+	return fd < 0 ? path_sys(err, dir, tmp, "create %s", tmp) : fd;
 }
 
 /* A file system without attributes has none to copy. */
@@ -169,7 +169,7 @@ static int replace(int dirfd, const char *path, const void *data, size_t len,
 	     fchown(fd, how->uid, how->gid) < 0) ||
 	    fchmod(fd, how->mode) < 0 || (durable && fsync(fd) < 0) || close(STEAL(fd, -1)) < 0 ||
 	    renameat(dir, tmp, dir, name) < 0) {
-		err_sys(err, "replace %s", path);
+		path_sys(err, dir, name, "replace %s", path);
 		goto undo;
 	}
 	if (durable && fsync(dir) < 0)

@@ -39,7 +39,8 @@ static int unknown(const struct opt *opts, const char *word, struct err *err)
 	names[n] = NULL;
 	near = str_nearest(bare, names);
 	err_set(err, E_USAGE, "unknown option '%s'", word);
-	return near ? err_hint(err, "did you mean --%s?", near) : -1;
+	return near ? err_hint(err, "did you mean --%s?", near)
+		    : err_hint(err, "--help lists the options");
 }
 
 static int store(const struct opt *opt, const char *value, struct err *err)
@@ -59,7 +60,7 @@ static int store(const struct opt *opt, const char *value, struct err *err)
 	case OPT_KIND_UINT:
 		if (str_u64(value, 10, 0, UINT_MAX, opt->name, &number, err) < 0) {
 			err->code = E_USAGE;
-			return -1;
+			return err_hint(err, "give a number");
 		}
 		*opt->to.number = (unsigned)number;
 		return 0;
@@ -87,11 +88,12 @@ static int take(const struct opt *opts, enum opt_style style, int argc, char *co
 	if (!opt)
 		return unknown(opts, word, err);
 	if (opt->kind == OPT_KIND_FLAG && value)
-		return err_set(err, E_USAGE, "option --%s takes no value", opt->name);
+		return err_set(err, E_USAGE,
+			       "option --%s takes no value; leave out what is after =", opt->name);
 	if (opt->kind != OPT_KIND_FLAG && !value) {
 		if (++i >= argc)
-			return err_set(err, E_USAGE, "option --%s needs a value: %s", opt->name,
-				       opt->value);
+			return err_set(err, E_USAGE, "option --%s needs a value; give --%s %s",
+				       opt->name, opt->name, opt->value);
 		value = argv[i];
 	}
 	return store(opt, value, err) < 0 ? -1 : i + 1;

@@ -3,6 +3,8 @@
 
 #include "base/parallel.h"
 
+#include "base/interrupt.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -38,7 +40,7 @@ static void *work(void *arg)
 	while (take(c, &i)) {
 		struct err err = ERR_INIT;
 
-		if (c->fn(c->arg, i, &err) == 0)
+		if (interrupt_check(&err) == 0 && c->fn(c->arg, i, &err) == 0)
 			continue;
 		(void)pthread_mutex_lock(&c->lock);
 		if (!c->failed)

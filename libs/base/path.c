@@ -12,11 +12,59 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* --- what even root may not change --- */
+
+/* The letter of chattr that keeps name in dir as it is, or 0; whole: its path as the system has it.
+ * A link has no attributes. */
+static char pinned(int dir, const char *name, char whole[PATH_MAX])
+{
+	AUTO(fd)
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int flags = 0;
+	ssize_t n = fd < 0 ? -1 : readlink(path_of_fd(fd).path, whole, PATH_MAX - 1);
+
+	if (n < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+		return 0;
+	whole[n] = '\0';
+	return flags & FS_IMMUTABLE_FL ? 'i' : flags & FS_APPEND_FL ? 'a' : 0;
+}
+
+int path_sys_at(struct err *e, const char *where, int dir, const char *name, const char *fmt, ...)
+{
+	int saved = errno;
+	char text[sizeof(e->msg)], whole[PATH_MAX], parent[PATH_MAX];
+	char letter = 0;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (saved == EPERM)
+		letter = pinned(dir, name, whole);
+	if (saved == EPERM && !letter &&
+	    str_print(parent, sizeof(parent), "%.*s.", (int)(path_basename(name) - name), name) ==
+		    0)
+		letter = pinned(dir, parent, whole);
+	errno = saved;
+	err_sys_at(e, where, "%s", text);
+	if (letter)
+		err_hint(e, "%s has the attribute \"%s\"; take it away with chattr -%c %s", whole,
+			 letter == 'i' ? "immutable" : "append only", letter, whole);
+	errno = saved;
+	return -1;
+}
+
+/* --- opening --- */
 
 static int open_in(int root, const char *path, enum path_scope scope, int flags, mode_t mode)
 {
@@ -187,7 +235,7 @@ static int make_way(struct way *w, const char *path, struct err *err)
 	while (r == 0 && *w->rest)
 		r = way_step(w);
 	if (r < 0) {
-		err_sys(err, "make %s", path);
+		path_sys(err, w->dir, ".", "make %s", path);
 		fd_close(&w->dir);
 	}
 	strv_free(w->done);
@@ -244,7 +292,7 @@ int path_make(const char *path, mode_t mode, struct err *err)
 			continue;
 		*p = '\0';
 		if (mkdir(sofar, mode) < 0 && errno != EEXIST)
-			return err_sys(err, "make directory %s", sofar);
+			return path_sys(err, AT_FDCWD, sofar, "make directory %s", sofar);
 		*p = kept;
 		if (!kept)
 			break;
@@ -260,7 +308,7 @@ static int removal_failed(const struct tree_at *at, struct err *err)
 	if (saved == EBUSY)
 		return err_set(err, E_STATE, "%s is a mount point; unmount it first", path);
 	errno = saved;
-	return err_sys(err, "remove %s", path);
+	return path_sys(err, at->dir, at->name, "remove %s", path);
 }
 
 static int remove_entry(void *arg, const struct tree_at *at, struct err *err)
@@ -279,17 +327,21 @@ static int remove_below(int parent, const char *name, const char *path, struct e
 		.visit = remove_entry, .name = path, .one_mount = true, .removes = true
 	};
 
+	int why;
+
 	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	if (errno != EISDIR && errno != EPERM && errno != EBUSY)
-		return err_sys(err, "remove %s", path);
+	why = errno;
 	AUTO(fd) int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0)
-		return err_sys(err, "remove %s", path);
+	if (dir < 0) {
+		/* Of what is no directory, the first answer is the one that tells. */
+		errno = errno == ENOTDIR || errno == ELOOP ? why : errno;
+		return path_sys(err, parent, name, "remove %s", path);
+	}
 	if (tree_walk(dir, &walk, err) < 0)
 		return -1;
 	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_sys(err, "remove directory %s", path);
+		return path_sys(err, parent, name, "remove directory %s", path);
 	return 0;
 }
 
@@ -322,6 +374,7 @@ static char *below(int top, int fd)
 	if (n < 0 || above < 0 || above > n)
 		return NULL;
 	whole[n] = '\0';
+	up[above] = '\0';
 	return xstrdup(str_eq(up, "/") ? whole : whole + above);
 }
 
@@ -350,10 +403,12 @@ char *path_from_root(const char *root, const char *path, struct err *err)
 		const char *rest = clean + n + (clean[n] == '/');
 
 		if (there && !is_link(fd, rest))
-			return str_fmt("%s%s%s%s", root, there, *rest ? "/" : "", rest);
-		if (there)
+			return str_fmt("%s%s%s%s", str_eq(root, "/") ? "" : root, there,
+				       *rest ? "/" : "", rest);
+		if (there) {
 			err_set(err, E_STATE, "%s is a dangling link below %s", clean, root);
-		else if (fd >= 0 || n <= 1 || (errno != ENOENT && errno != ENOTDIR))
+			err_hint(err, "let it lead to something, or remove it");
+		} else if (fd >= 0 || n <= 1 || (errno != ENOENT && errno != ENOTDIR))
 			err_sys(err, "open %s below %s", head, root);
 		if (err->code)
 			return NULL;

@@ -62,6 +62,16 @@ MUST_CHECK int path_remove_tree(const char *path, struct err *err);
 /* As path_remove_tree for a path below root, none of whose parents may be a symlink. */
 MUST_CHECK int path_remove_below(int root, const char *path, struct err *err);
 
+/*
+ * err_sys() for a change of name in dir (AT_FDCWD: a path) that the system refused: making,
+ * replacing, linking, removing, opening it for writing. If the attribute "immutable" or "append
+ * only" of it or of its directory is why, which even root sees as a missing permission, the remedy
+ * is appended.
+ */
+#define path_sys(e, dir, name, ...) path_sys_at((e), ERR_HERE, (dir), (name), __VA_ARGS__)
+int path_sys_at(struct err *e, const char *where, int dir, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
 /* dir + "/" + name, heap. */
 char *path_join(const char *dir, const char *name);
 

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
@@ -92,8 +93,11 @@ struct plan {
 	const char *program;
 	char *const *env;
 	int report; /* write end: errno of a failed step */
+	int above;  /* above 2 and all targets */
+	int last;   /* the highest fd that is needed */
 	sigset_t old_mask;
 	pid_t parent;
+	bool apart; /* in a process group of its own */
 };
 
 static void child_signals(const struct plan *p)
@@ -105,54 +109,94 @@ static void child_signals(const struct plan *p)
 	(void)sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
 }
 
+/* A number that is above the limit of open files is one fd too many. */
+static int move_fd(int fd, int above)
+{
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, above);
+
+	if (moved < 0 && errno == EINVAL)
+		errno = EMFILE;
+	return moved;
+}
+
+static int place_fd(int fd, int target)
+{
+	if (dup2(fd, target) >= 0)
+		return 0;
+	if (errno == EBADF)
+		errno = EMFILE;
+	return -1;
+}
+
+static bool is_target(const struct spawn *s, int fd)
+{
+	for (size_t i = 0; i < s->nfds; i++) {
+		if (s->fds[i].target == fd)
+			return true;
+	}
+	return false;
+}
+
+static bool is_source(const struct spawn *s, int fd)
+{
+	for (size_t i = 0; i < s->nfds; i++) {
+		if (s->fds[i].fd == fd)
+			return true;
+	}
+	return false;
+}
+
+/* Closes what is not passed on, so that the rest has room below the limit of open files. */
+static void close_others(const struct plan *p)
+{
+	int from = 0;
+
+	for (int fd = 0; fd <= p->last; fd++) {
+		if (fd != p->report && !is_source(p->s, fd))
+			continue;
+		if (from < fd)
+			(void)close_range((unsigned)from, (unsigned)fd - 1, 0);
+		from = fd + 1;
+	}
+	(void)close_range((unsigned)from, ~0U, 0);
+}
+
 /*
  * Moves the listed fds to their targets and closes the rest. Sources are first moved above all
  * targets so that no dup2 overwrites a source that is still needed.
  */
 static int child_fds(struct plan *p)
 {
-	int high[TARGET_MAX];
-	bool used[3] = { false, false, false };
-	unsigned keep_to = 2;
+	const struct spawn *s = p->s;
+	int moved[TARGET_MAX];
 
-	p->report = fcntl(p->report, F_DUPFD_CLOEXEC, TARGET_MAX);
+	close_others(p);
+	p->report = move_fd(p->report, p->above);
 	if (p->report < 0)
 		return -1;
-	for (size_t i = 0; i < p->s->nfds; i++) {
-		high[i] = fcntl(p->s->fds[i].fd, F_DUPFD_CLOEXEC, TARGET_MAX);
-		if (high[i] < 0)
+	for (size_t i = 0; i < s->nfds; i++) {
+		moved[i] = s->fds[i].fd < p->above ? move_fd(s->fds[i].fd, p->above) : s->fds[i].fd;
+		if (moved[i] < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < p->s->nfds; i++) {
-		int target = p->s->fds[i].target;
-
-		if (dup2(high[i], target) < 0)
-			return -1;
-		if (target <= 2)
-			used[target] = true;
-		else if ((unsigned)target > keep_to)
-			keep_to = (unsigned)target;
-	}
-	for (int n = 0; n <= 2; n++) {
-		int null = used[n] ? -1 : open("/dev/null", O_RDWR);
-
-		if (used[n])
-			continue;
-		if (null < 0 || (null != n && (dup2(null, n) < 0 || close(null) < 0)))
+	for (size_t i = 0; i < s->nfds; i++) {
+		if (place_fd(moved[i], s->fds[i].target) < 0)
 			return -1;
 	}
-	/* Gaps between the targets, then all above but the report pipe, which is close-on-exec. */
-	for (unsigned n = 3; n <= keep_to; n++) {
-		bool listed = false;
-
-		for (size_t i = 0; i < p->s->nfds; i++)
-			listed |= (unsigned)p->s->fds[i].target == n;
-		if (!listed)
-			(void)close((int)n);
+	for (int n = 3; n < p->above; n++) {
+		if (!is_target(s, n))
+			(void)close(n);
 	}
-	if (keep_to + 1 < (unsigned)p->report)
-		(void)close_range(keep_to + 1, (unsigned)p->report - 1, 0);
+	/* Above the targets only the report is left, which is close-on-exec. */
+	if (p->above < p->report)
+		(void)close_range((unsigned)p->above, (unsigned)p->report - 1, 0);
 	(void)close_range((unsigned)p->report + 1, ~0U, 0);
+	for (int n = 0; n <= 2; n++) {
+		int null = is_target(s, n) ? n : open("/dev/null", O_RDWR);
+
+		if (null < 0 || (null != n && (place_fd(null, n) < 0 || close(null) < 0)))
+			return -1;
+	}
 	return 0;
 }
 
@@ -166,7 +210,7 @@ static int child_enter(const struct plan *p)
 	}
 	if (s->new_session && setsid() < 0)
 		return -1;
-	if (s->new_group && setpgid(0, 0) < 0)
+	if (p->apart && setpgid(0, 0) < 0)
 		return -1;
 	if (s->parent_death_signal) {
 		if (prctl(PR_SET_PDEATHSIG, s->parent_death_signal) < 0)
@@ -203,36 +247,83 @@ static int read_report(int fd)
 	return n == (ssize_t)sizeof(failure) ? failure : 0;
 }
 
-static int fork_claimed(struct plan *p, struct child *child, struct err *err)
+static bool is_our_child(pid_t pid)
+{
+	siginfo_t info;
+
+	return pid > 1 &&
+	       waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
+}
+
+/* Of a claimed process. One that cannot be watched is ended by its pid, which is its own until it
+ * is reaped. */
+static int watch(pid_t pid, struct child *child, struct err *err)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	*child = CHILD_NONE;
+	if (pidfd >= 0) {
+		*child = (struct child){ pid, pidfd };
+		return 0;
+	}
+	err_sys(err, "open a pidfd for process %d", (int)pid);
+	if (err->sys == EPERM || err->sys == ENOSYS)
+		err_hint(err, "a seccomp filter around this program has to allow pidfd_open");
+	if (is_our_child(pid)) {
+		(void)kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+			;
+	}
+	spawn_disclaim(pid);
+	return -1;
+}
+
+int spawn_fork(struct child *child, struct err *err)
+{
+	pid_t pid;
+
+	*child = CHILD_NONE;
+	(void)pthread_mutex_lock(&claims_lock); /* no reaping of orphans between fork and claim */
+	pid = fork();
+	if (pid > 0)
+		vec_push(&claims, pid);
+	(void)pthread_mutex_unlock(&claims_lock); /* in the child too */
+	if (pid < 0)
+		return err_sys(err, "start a process");
+	if (pid == 0)
+		return 0;
+	return watch(pid, child, err) < 0 ? -1 : 1;
+}
+
+/* A signal that arrives meanwhile must not be handled by the child. */
+static int fork_quietly(struct plan *p, struct child *child, struct err *err)
 {
 	sigset_t all;
-	pid_t pid;
+	int side;
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &p->old_mask);
-	(void)pthread_mutex_lock(&claims_lock); /* no reaping of orphans between fork and claim */
-	pid = fork();
-	if (pid == 0) {
+	side = spawn_fork(child, err);
+	if (side == 0) {
 		(void)sigemptyset(&p->old_mask);
 		child_run(p);
 	}
-	if (pid > 0)
-		vec_push(&claims, pid);
-	(void)pthread_mutex_unlock(&claims_lock);
 	(void)pthread_sigmask(SIG_SETMASK, &p->old_mask, NULL);
-	if (pid < 0)
-		return err_sys(err, "fork for %s", p->s->argv[0]);
-	child->pid = pid;
-	child->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (child->pidfd < 0) {
-		err_sys(err, "open a pidfd for %s", p->s->argv[0]);
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
-		spawn_disclaim(pid);
-		*child = CHILD_NONE;
-		return -1;
+	return side < 0 ? err_wrap(err, "%s", p->s->argv[0]) : 0;
+}
+
+static void settle_numbers(struct plan *p)
+{
+	p->above = 3;
+	p->last = p->report;
+	for (size_t i = 0; i < p->s->nfds; i++) {
+		const struct spawn_fd *f = &p->s->fds[i];
+
+		if (f->target >= p->above)
+			p->above = f->target + 1;
+		if (f->fd > p->last)
+			p->last = f->fd;
 	}
-	return 0;
 }
 
 int spawn_start(const struct spawn *s, struct child *child, struct err *err)
@@ -252,8 +343,10 @@ int spawn_start(const struct spawn *s, struct child *child, struct err *err)
 	AUTO(fd) int reader = report[0];
 	AUTO(fd) int writer = report[1];
 	plan.report = writer;
+	plan.apart = s->new_group || (interrupt_is_caught() && !s->same_group && !s->new_session);
 	plan.env = s->env ? s->env : environ;
-	if (fork_claimed(&plan, child, err) < 0)
+	settle_numbers(&plan);
+	if (fork_quietly(&plan, child, err) < 0)
 		return -1;
 	fd_close(&writer);
 	failure = read_report(reader);
@@ -271,16 +364,11 @@ static void child_forget(struct child *child)
 	child->pid = -1;
 }
 
-int spawn_wait(struct child *child, struct deadline deadline, int *code, struct err *err)
+/* It has ended, or is about to. */
+static int collect(struct child *child, int *code, struct err *err)
 {
-	struct pollfd wait = { .fd = child->pidfd, .events = POLLIN };
 	int status = 0, n;
 
-	do
-		n = poll(&wait, 1, deadline_left(deadline));
-	while (n < 0 && errno == EINTR);
-	if (n == 0)
-		return err_set(err, E_TIMEOUT, "process %d is still running", (int)child->pid);
 	do
 		n = waitpid(child->pid, &status, __WALL);
 	while (n < 0 && errno == EINTR);
@@ -304,6 +392,20 @@ int spawn_signal(const struct child *child, int signal, struct err *err)
 	return 0;
 }
 
+int spawn_wait(struct child *child, struct deadline deadline, int *code, struct err *err)
+{
+	struct pollfd wait[2] = { { .fd = child->pidfd, .events = POLLIN },
+				  { .fd = interrupt_fd(), .events = POLLIN } };
+	int n;
+
+	do
+		n = poll(wait, 2, deadline_left(deadline));
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return err_set(err, E_TIMEOUT, "process %d is still running", (int)child->pid);
+	return !wait[0].revents && interrupt_check(err) < 0 ? -1 : collect(child, code, err);
+}
+
 void spawn_kill(struct child *child)
 {
 	struct err ignored = ERR_INIT; /* it may have ended or been reaped already */
@@ -312,18 +414,15 @@ void spawn_kill(struct child *child)
 	if (child->pid < 0)
 		return;
 	(void)syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
-	if (spawn_wait(child, DEADLINE_NEVER, &code, &ignored) < 0)
+	if (collect(child, &code, &ignored) < 0)
 		child_forget(child);
 }
 
 int spawn_adopt(pid_t pid, struct child *child, struct err *err)
 {
-	*child = (struct child){ pid, (int)syscall(SYS_pidfd_open, pid, 0) };
-	if (child->pidfd < 0)
-		return err_sys(err, "open a pidfd for process %d", (int)pid);
 	spawn_disclaim(pid); /* it may be claimed already: one claim each */
 	spawn_claim(pid);
-	return 0;
+	return watch(pid, child, err);
 }
 
 int spawn_reap_orphans(void)
@@ -402,17 +501,20 @@ static void drain(int *fd, struct buf *to)
 		fd_close(fd);
 }
 
-/* Until the program ended and its output is read. -1: out of time. */
-static int exchange_run(struct exchange *x, int pidfd, struct deadline deadline)
+/* Until the program ended and its output is read. */
+static int exchange_run(struct exchange *x, int pidfd, struct deadline deadline, struct err *err)
 {
 	for (;;) {
-		struct pollfd set[4] = { { .fd = x->in, .events = POLLOUT },
+		struct pollfd set[5] = { { .fd = x->in, .events = POLLOUT },
 					 { .fd = x->out, .events = POLLIN },
 					 { .fd = x->err, .events = POLLIN },
-					 { .fd = pidfd, .events = POLLIN } };
-		int n = poll(set, 4, deadline_left(deadline));
+					 { .fd = pidfd, .events = POLLIN },
+					 { .fd = interrupt_fd(), .events = POLLIN } };
+		int n = poll(set, 5, deadline_left(deadline));
 
 		if (n == 0)
+			return err_set(err, E_TIMEOUT, "it did not end in time and was killed");
+		if (!set[3].revents && interrupt_check(err) < 0)
 			return -1;
 		if (set[0].revents)
 			feed(x);
@@ -473,9 +575,9 @@ int spawn_run(const struct spawn *s, const char *input, size_t input_len, struct
 		fd_close(&theirs[i].fd);
 	if (!input_len)
 		fd_close(&x.in);
-	if (exchange_run(&x, child.pidfd, deadline) < 0) {
+	if (exchange_run(&x, child.pidfd, deadline, err) < 0) {
 		spawn_kill(&child);
-		err_set(err, E_TIMEOUT, "%s did not end in time and was killed", s->argv[0]);
+		err_wrap(err, "%s", s->argv[0]);
 		goto out;
 	}
 	if (spawn_wait(&child, DEADLINE_NEVER, &code, err) < 0)

@@ -46,6 +46,7 @@ struct spawn {
 	const int *ns; /* namespaces to enter first, -1 terminated (setns) */
 	bool new_session;
 	bool new_group;
+	bool same_group;         /* also while signals are caught (interrupt.h) */
 	int parent_death_signal; /* 0: none */
 };
 
@@ -60,7 +61,8 @@ struct child {
 int spawn_exit_code(int wait_status);
 
 MUST_CHECK int spawn_start(const struct spawn *s, struct child *child, struct err *err);
-/* Waits until the child has ended and releases it. *code as spawn_exit_code. */
+/* Waits until the child has ended and releases it. *code as spawn_exit_code. E_TIMEOUT; E_CANCELLED
+ * (interrupt.h): it is still running. */
 MUST_CHECK int spawn_wait(struct child *child, struct deadline deadline, int *code,
 			  struct err *err);
 /* SIGKILL, wait, release; for a child whose result no longer matters. Accepts CHILD_NONE. */
@@ -70,16 +72,23 @@ MUST_CHECK int spawn_signal(const struct child *child, int signal, struct err *e
 /*
  * Runs a program to its end: input (may be NULL) on its stdin, its stdout collected into out (may
  * be NULL: /dev/null), its stderr put into the error when the exit code is not 0. Past the deadline
- * it is killed: E_TIMEOUT. Returns the exit code.
+ * it is killed: E_TIMEOUT; by a signal to us (interrupt.h) too: E_CANCELLED. Returns the exit code.
  */
 struct buf;
 MUST_CHECK int spawn_run(const struct spawn *s, const char *input, size_t input_len,
 			 struct buf *out, struct deadline deadline, struct err *err);
 
-/* Children made without spawn_start (clone) that spawn_reap_orphans must not reap. */
+/*
+ * fork() with a child to be waited for: 0 in the child, 1 in the parent. A child that cannot be
+ * watched (no pidfd: too few fds, a seccomp filter) has been killed and reaped: -1, and *child is
+ * CHILD_NONE. spawn_start() does the same.
+ */
+MUST_CHECK int spawn_fork(struct child *child, struct err *err);
+/* Children made in another way (clone) that spawn_reap_orphans must not reap. */
 void spawn_claim(pid_t pid);
 void spawn_disclaim(pid_t pid);
-/* Adopts such a child: claims it and opens its pidfd. */
+/* Adopts such a child: claims it and opens its pidfd. If that fails, it has been killed and reaped,
+ * as in spawn_fork(); a process that is not our child is left alone. */
 MUST_CHECK int spawn_adopt(pid_t pid, struct child *child, struct err *err);
 /* Returns the number of orphans reaped. Call it again after a claimed child was waited for. */
 int spawn_reap_orphans(void);

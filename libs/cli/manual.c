@@ -17,7 +17,7 @@ void manual_help(const struct manual *m, FILE *to)
 	for (const struct family *f = m->families; f->name; f++)
 		(void)fprintf(to, "  %-10s %s\n", f->name, f->help);
 	(void)fprintf(to,
-		      "\n%s VERB --help lists the options of a verb, manual man prints the\n"
+		      "\n%s help VERB lists the options of a verb, manual man prints the\n"
 		      "man page, and manual bash, zsh or fish the completions of that shell.\n",
 		      m->name);
 }
@@ -106,6 +106,8 @@ static void words(FILE *to, const struct manual *m, const struct subverb *verbs)
 		(void)fprintf(to, "%s%s", v == verbs ? "" : " ", v->name);
 	for (const struct family *f = m ? m->families : NULL; f && f->name; f++)
 		(void)fprintf(to, " %s", f->name);
+	if (m)
+		(void)fputs(" help", to);
 }
 
 static void options(FILE *to, const struct subverb *v)
@@ -213,6 +215,8 @@ static void fish(const struct manual *m, FILE *to)
 			      f->name);
 		fish_text(to, f->help);
 	}
+	(void)fprintf(to, "complete -c %s -n __fish_use_subcommand -f -a help -d 'show the help'\n",
+		      m->name);
 }
 
 int manual_print(const struct manual *m, const char *what, FILE *to, struct err *err)
@@ -278,6 +282,32 @@ static int run_verb(const struct manual *m, int argc, char **argv, struct err *e
 	return rc;
 }
 
+static int run(const struct manual *m, int argc, char **argv, struct err *err)
+{
+	for (const struct family *f = m->families; f->name; f++) {
+		if (str_eq(argv[1], f->name))
+			return run_family(m, f, argc - 1, argv + 1, err);
+	}
+	for (const struct subverb *v = m->verbs; v->name; v++) {
+		if (str_eq(argv[1], v->name))
+			return run_verb(m, argc, argv, err);
+	}
+	return unknown(m, argv[1], err);
+}
+
+/* "help VERB" is "VERB --help"; "help FAMILY VERB" is "FAMILY VERB --help". */
+static int help(const struct manual *m, int argc, char **argv, struct err *err)
+{
+	char *words[] = { argv[0], argv[2], argc > 3 ? argv[3] : (char *)"--help", (char *)"--help",
+			  NULL };
+
+	if (argc == 2 || str_eq(argv[2], "help") || str_eq(argv[2], "manual")) {
+		manual_help(m, stdout);
+		return 0;
+	}
+	return run(m, (int)ARRAY_LEN(words) - 1, words, err);
+}
+
 int manual_run(const struct manual *m, int argc, char **argv, struct err *err)
 {
 	if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "-h")) {
@@ -290,13 +320,5 @@ int manual_run(const struct manual *m, int argc, char **argv, struct err *err)
 	}
 	if (str_eq(argv[1], "manual"))
 		return manual_print(m, argc > 2 ? argv[2] : "man", stdout, err);
-	for (const struct family *f = m->families; f->name; f++) {
-		if (str_eq(argv[1], f->name))
-			return run_family(m, f, argc - 1, argv + 1, err);
-	}
-	for (const struct subverb *v = m->verbs; v->name; v++) {
-		if (str_eq(argv[1], v->name))
-			return run_verb(m, argc, argv, err);
-	}
-	return unknown(m, argv[1], err);
+	return str_eq(argv[1], "help") ? help(m, argc, argv, err) : run(m, argc, argv, err);
 }

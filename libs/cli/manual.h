@@ -25,7 +25,7 @@ struct manual {
 	const struct family *families;
 };
 
-/* Runs the command line: a verb, --help, --version or manual. E_USAGE, and the errors of the
+/* Runs the command line: a verb, help [VERB], --help, --version or manual. E_USAGE, and the errors of the
  * verb. */
 MUST_CHECK int manual_run(const struct manual *m, int argc, char **argv, struct err *err);
 

@@ -66,20 +66,32 @@ static const struct subverb *find(const struct subverb *table, const char *verb,
 	return NULL;
 }
 
+static int help_of(const struct subverb *table, const char *verb, const char *name, struct err *err)
+{
+	const struct subverb *s = name ? find(table, verb, name, err) : NULL;
+
+	if (!name)
+		return help_all(table, verb);
+	return s ? help_one(s, verb) : -1;
+}
+
 static int check_operands(const struct subverb *s, const char *verb, int argc, char **argv,
 			  struct err *err)
 {
 	if (argc >= s->least && (s->most < 0 || argc <= s->most))
 		return 0;
 	if (s->most == 0)
-		return err_set(err, E_USAGE, "%s %s takes no operand, such as '%s'", verb, s->name,
-			       argv[0]);
+		return err_set(err, E_USAGE, "%s %s takes no operand, such as '%s'; leave it out",
+			       verb, s->name, argv[0]);
 	for (int i = 1; i < argc; i++) {
 		if (argv[i][0] == '-' && argv[i][1])
-			return err_set(err, E_USAGE, "'%s' is an option and goes before '%s'",
+			return err_set(err, E_USAGE,
+				       "'%s' is an option and goes before '%s'; move it there",
 				       argv[i], argv[0]);
 	}
-	return err_set(err, E_USAGE, "usage: %s %s [OPTION...] %s", verb, s->name, s->operands);
+	return err_set(err, E_USAGE,
+		       "%s %s needs other operands; the usage is: %s %s [OPTION...] %s", verb,
+		       s->name, verb, s->name, s->operands);
 }
 
 int subverb_run(const struct subverb *table, int argc, char **argv, struct err *err)
@@ -90,6 +102,8 @@ int subverb_run(const struct subverb *table, int argc, char **argv, struct err *
 
 	if (name && name[0] == '-' && wants_help(argc, argv))
 		return help_all(table, verb);
+	if (str_eq(name, "help"))
+		return help_of(table, verb, argc > 2 ? argv[2] : NULL, err);
 	s = find(table, verb, name, err);
 	if (!s)
 		return -1;

@@ -20,5 +20,5 @@ struct subverb {
 void subverb_unknown(const char *const *names, const char *verb, const char *name, struct err *err);
 
 /* Runs the subverb argv[1] of a table that ends with a NULL name. E_USAGE: an unknown one; the hint
- * suggests a similar one. --help prints the help. */
+ * suggests a similar one. --help and "help [NAME]" print the help. */
 MUST_CHECK int subverb_run(const struct subverb *table, int argc, char **argv, struct err *err);

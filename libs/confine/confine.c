@@ -8,6 +8,7 @@
 #include "confine/confine-internal.h"
 
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/str.h"
@@ -18,7 +19,6 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,9 +75,10 @@ static int set_signals(pid_t parent, struct err *err)
 
 	(void)sigemptyset(&none);
 	/* From a terminal the signal goes to both processes; the parent handles it. */
-	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGTERM, SIG_DFL) == SIG_ERR ||
-	    signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR ||
-	    signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+	if (signal(SIGINT, SIG_IGN) == SIG_ERR || signal(SIGHUP, SIG_IGN) == SIG_ERR ||
+	    signal(SIGTERM, SIG_DFL) == SIG_ERR || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+	    signal(SIGXFSZ, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
+	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return err_sys(err, "set signals");
 	/* Changing the user id clears it, so it is set afterwards. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -126,46 +127,28 @@ void confine_kill(struct confined *child)
 int confine_start(const struct confine *c, confine_work *work, void *work_arg, confine_heard *heard,
 		  void *heard_arg, struct confined **out, struct err *err)
 {
-	pid_t parent = getpid(), pid;
-	int ends[2];
+	pid_t parent = getpid();
+	struct child child;
+	int ends[2], side;
 
 	if (fd_socketpair(SOCK_SEQPACKET, ends, err) < 0)
 		return err_wrap(err, "%s", c->name);
 	AUTO(fd) int ours = ends[0], theirs = ends[1];
-	pid = fork();
-	if (pid < 0)
-		return err_sys(err, "%s: start a process", c->name);
-	if (pid == 0)
+	side = spawn_fork(&child, err);
+	if (side < 0)
+		return err_wrap(err, "%s", c->name);
+	if (side == 0)
 		be_child(c, parent, theirs, work, work_arg);
 	*out = NEW(struct confined);
-	**out = (struct confined){
-		.name = c->name, .sock = -1, .heard = heard, .heard_arg = heard_arg
-	};
-	if (spawn_adopt(pid, &(*out)->child, err) < 0) {
-		confine_kill(STEAL(*out, NULL));
-		return -1;
-	}
-	(*out)->sock = STEAL(ours, -1);
+	**out = (struct confined){ .name = c->name,
+				   .child = child,
+				   .sock = STEAL(ours, -1),
+				   .heard = heard,
+				   .heard_arg = heard_arg };
 	return 0;
 }
 
-static bool is_code(int32_t code)
-{
-	static const enum err_code codes[] = {
-#define X(sym, slug, status, rpc, text) sym,
-		ERR_CODES(X)
-#undef X
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
-		if (code == (int32_t)codes[i])
-			return true;
-	}
-	return false;
-}
-
-/* The error message of a child, which may be compromised: of limited length, without control
- * characters. */
+/* The error message of a child, which may be compromised. */
 static int take_failure(const struct confined *c, const char *data, size_t len, struct err *err)
 {
 	struct last_word last;
@@ -174,12 +157,8 @@ static int take_failure(const struct confined *c, const char *data, size_t len, 
 		return err_set(err, E_PROTOCOL, "%s: invalid message from the child", c->name);
 	memcpy(&last, data, sizeof(last));
 	last.msg[sizeof(last.msg) - 1] = '\0';
-	for (char *p = last.msg; *p; p++) {
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	}
-	return err_set_at(err, is_code(last.code) ? (enum err_code)last.code : E_FAILED, last.sys,
-			  ERR_HERE, "%s: %s", c->name, last.msg);
+	(void)err_take(err, last.code, last.sys, ERR_HERE, last.msg);
+	return err_wrap(err, "%s", c->name);
 }
 
 /* It ended without a final message. */
@@ -220,42 +199,25 @@ static int hear(struct confined *c, struct err *err)
 	}
 }
 
-/* Those of SIGINT and SIGTERM that are not ignored. */
-static sigset_t interrupts(void)
-{
-	static const int signals[] = { SIGINT, SIGTERM };
-	struct sigaction now;
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
-			(void)sigaddset(&set, signals[i]);
-	}
-	return set;
-}
-
-static int wait_any(struct confined **all, size_t n, int signals, size_t *ended, struct err *err)
+int confine_wait(struct confined **all, size_t n, struct deadline deadline, size_t *ended,
+		 struct err *err)
 {
 	AUTO(mem) struct pollfd *polls = xcalloc(n + 1, sizeof(*polls));
 	size_t alive = 0;
 	int rc = 0;
 
+	*ended = n;
 	for (size_t i = 0; i < n; i++) {
 		polls[i] = (struct pollfd){ .fd = all[i] ? all[i]->sock : -1, .events = POLLIN };
 		alive += all[i] != NULL;
 	}
-	polls[n] = (struct pollfd){ .fd = signals, .events = POLLIN };
+	polls[n] = (struct pollfd){ .fd = interrupt_fd(), .events = POLLIN };
 	if (!alive)
 		bug("nobody to wait for");
-	if (poll(polls, n + 1, -1) < 0)
+	if (poll(polls, n + 1, deadline_left(deadline)) < 0)
 		return errno == EINTR ? 0 : err_sys(err, "wait for children");
-	if (polls[n].revents) {
-		struct signalfd_siginfo info;
-
-		(void)!read(signals, &info, sizeof(info));
-		return err_set(err, E_CANCELLED, "interrupted");
-	}
+	if (interrupt_check(err) < 0)
+		return -1;
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		if (!polls[i].revents)
 			continue;
@@ -268,50 +230,15 @@ static int wait_any(struct confined **all, size_t n, int signals, size_t *ended,
 	return rc < 0 ? -1 : 0;
 }
 
-int confine_wait(struct confined **all, size_t n, size_t *ended, struct err *err)
-{
-	sigset_t set = interrupts(), before;
-	int rc;
-
-	*ended = n;
-	if (sigprocmask(SIG_BLOCK, &set, &before) < 0)
-		return err_sys(err, "block signals");
-	AUTO(fd) int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	rc = signals < 0 ? err_sys(err, "make a signalfd") : wait_any(all, n, signals, ended, err);
-	/* A signal that arrived while a message was handled would kill us too. */
-	if (rc == 0 && sigtimedwait(&set, NULL, &(struct timespec){ 0 }) > 0) {
-		*ended = n;
-		rc = err_set(err, E_CANCELLED, "interrupted");
-	}
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
-	return rc;
-}
-
-void confine_hold_signals(sigset_t *before)
-{
-	sigset_t set = interrupts();
-
-	(void)sigprocmask(SIG_BLOCK, &set, before);
-}
-
-void confine_release_signals(const sigset_t *before)
-{
-	(void)sigprocmask(SIG_SETMASK, before, NULL);
-}
-
 int confine_run(const struct confine *c, confine_work *work, void *work_arg, confine_heard *heard,
 		void *heard_arg, struct err *err)
 {
 	AUTO(confined) struct confined *child = NULL;
-	sigset_t before;
 	size_t ended;
-	int rc;
+	int rc = confine_start(c, work, work_arg, heard, heard_arg, &child, err);
 
-	confine_hold_signals(&before);
-	rc = confine_start(c, work, work_arg, heard, heard_arg, &child, err);
 	while (rc == 0 && child)
-		rc = confine_wait(&child, 1, &ended, err);
-	confine_release_signals(&before);
+		rc = confine_wait(&child, 1, DEADLINE_NEVER, &ended, err);
 	return rc;
 }
 

@@ -25,10 +25,10 @@
  * directory is write[0].
  */
 
+#include "base/deadline.h"
 #include "base/err.h"
 #include "base/scope.h"
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -60,8 +60,8 @@ typedef int confine_work(void *arg, struct confine_talk *talk, struct err *err);
 /* In the parent, for each message; returning -1 kills the child, with that error. */
 typedef int confine_heard(void *arg, const void *data, size_t len, struct err *err);
 
-/* Returns what work returned, with its error. E_GONE: the child was killed. SIGINT or SIGTERM
- * meanwhile kill the child: E_CANCELLED. */
+/* Returns what work returned, with its error. E_GONE: the child was killed. E_CANCELLED: a signal
+ * arrived (base/interrupt.h), for which it was killed. */
 MUST_CHECK int confine_run(const struct confine *c, confine_work *work, void *work_arg,
 			   confine_heard *heard, void *heard_arg, struct err *err);
 
@@ -71,7 +71,7 @@ MUST_CHECK int confine_run(const struct confine *c, confine_work *work, void *wo
  *	struct confined *all[2] = { NULL };
  *	if (confine_start(&c, work, arg, heard, arg, &all[0], err) < 0 || ...)
  *	while (all[0] || all[1])
- *		if (confine_wait(all, 2, &ended, err) < 0)	// all[ended] failed and is NULL now
+ *		if (confine_wait(all, 2, DEADLINE_NEVER, &ended, err) < 0)	// all[ended] failed and is NULL now
  *			...
  */
 struct confined;
@@ -80,13 +80,11 @@ MUST_CHECK int confine_start(const struct confine *c, confine_work *work, void *
 			     confine_heard *heard, void *heard_arg, struct confined **out,
 			     struct err *err);
 /* Waits until one of them sent a message (heard was called: *ended is n) or has ended (*ended is
- * its index, its slot NULL). NULL slots are skipped; at least one must be set. -1: that one failed;
- * E_CANCELLED with *ended n: a signal arrived, and all continue until they are killed. */
-MUST_CHECK int confine_wait(struct confined **all, size_t n, size_t *ended, struct err *err);
-/* Between two waits SIGINT and SIGTERM have their normal effect. confine_hold_signals blocks them
- * until the next wait, or until the release. */
-void confine_hold_signals(sigset_t *before);
-void confine_release_signals(const sigset_t *before);
+ * its index, its slot NULL), or the deadline has passed (*ended is n). NULL slots are skipped; at
+ * least one must be set. -1: that one failed; E_CANCELLED with *ended n: a signal arrived, and all
+ * continue until they are killed. */
+MUST_CHECK int confine_wait(struct confined **all, size_t n, struct deadline deadline,
+			    size_t *ended, struct err *err);
 /* Kills and reaps it. */
 void confine_kill(struct confined *child);
 DEFINE_AUTO(confined, struct confined *, NULL, confine_kill)

@@ -11,6 +11,7 @@
 #include "base/scope.h"
 #include "base/str.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
@@ -53,6 +54,15 @@ void sha256_free(struct sha256 *s)
 bool sha256_is_hex(const char *text)
 {
 	return strspn(text, "0123456789abcdef") == SHA256_HEX && text[SHA256_HEX] == '\0';
+}
+
+bool sha256_parse(const char *text, char hex[65])
+{
+	if (strlen(text) != SHA256_HEX)
+		return false;
+	for (size_t i = 0; i <= SHA256_HEX; i++)
+		hex[i] = (char)tolower((unsigned char)text[i]);
+	return sha256_is_hex(hex);
 }
 
 void sha256_hex(const void *data, size_t len, char hex[65])

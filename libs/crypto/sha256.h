@@ -20,6 +20,9 @@ MUST_CHECK int sha256_fd(int fd, const char *name, char hex[65], uint64_t *size,
 
 /* True for 64 lower-case hex digits. */
 bool sha256_is_hex(const char *text);
+/* For what a person typed: copies 64 hex digits of either case as lower-case ones. False: it is
+ * something else. */
+bool sha256_parse(const char *text, char hex[65]);
 
 /* Incrementally: new, add any number of times, end; more adds and another end may follow, which
  * gives the digest of all bytes so far. */

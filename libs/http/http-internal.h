@@ -41,7 +41,10 @@ bool http_is_secure(const char *url);
 struct mirror {
 	const char *url;
 	unsigned lives;
-	uint64_t not_before; /* Retry-After, as clock_ms() */
+	uint64_t not_before; /* Retry-After, or the pause of one that is dead; as clock_ms() */
+	bool reached;        /* a connection was made */
+	unsigned running;    /* tries */
+	struct err why;      /* it is set aside; E_OK: it is not */
 };
 
 struct transfer;
@@ -69,7 +72,10 @@ struct transfer {
 	uint64_t not_before; /* as clock_ms() */
 	struct mirror *mirror;
 	uint32_t refused;    /* a bit per mirror that cannot serve it */
+	bool absent;         /* a mirror said that it has no such file, or denied access */
 	unsigned tries, all; /* consecutive failures, and all */
+	char **why;          /* the last failure at each mirror; NULL: none yet */
+	struct err worst;    /* of these, the one that weighs most */
 	uint64_t at;         /* bytes that the file has */
 	struct sha256 *sum;  /* of the first summed bytes */
 	uint64_t summed;
@@ -82,7 +88,8 @@ struct transfer {
 	unsigned redirects;
 	uint64_t started_at; /* bytes that the file had */
 	bool ranged, judged;
-	bool paused; /* by rate_allows() */
+	bool paused;   /* by rate_allows() */
+	bool answered; /* a status line came */
 	size_t head_bytes, waste;
 	bool has_range;
 	struct http_range range;
@@ -100,6 +107,7 @@ struct fetch {
 	size_t nmirrors;
 	struct transfer *transfers;
 	size_t n, running;
+	bool news;        /* a mirror was reached: more tries may start */
 	uint64_t told;    /* when progress was called, as clock_ms() */
 	uint64_t started; /* as clock_ms() */
 	uint64_t counted; /* bytes since then, for the rate */

@@ -45,45 +45,119 @@ static uint64_t pause_after(const struct fetch *f, unsigned failures)
 	return pause - random % (pause / 4 + 1);
 }
 
+static bool choose(struct transfer *t)
+{
+	struct mirror *m = mirror_choose(t->f->mirrors, t->f->nmirrors, t);
+
+	if (!m)
+		return false;
+	t->mirror = m;
+	free(t->url);
+	t->url = http_url(t->mirror->url, t->job->path);
+	t->redirects = 0;
+	return true;
+}
+
 /* Chooses the next mirror and the time of its try. False: there is none. */
 static bool go_on(struct transfer *t)
 {
 	struct mirror *before = t->mirror;
 	uint64_t now = clock_ms();
 
-	t->mirror = mirror_choose(t->f->mirrors, t->f->nmirrors, t);
-	if (!t->mirror)
+	if (!choose(t))
 		return false;
-	free(t->url);
-	t->url = http_url(t->mirror->url, t->job->path);
-	t->redirects = 0;
 	t->not_before = t->tries && t->mirror == before ? now + pause_after(t->f, t->tries) : now;
-	if (t->not_before < t->mirror->not_before)
-		t->not_before = t->mirror->not_before;
 	return true;
+}
+
+unsigned http_weight(enum err_code code)
+{
+	if (code == E_GONE || code == E_TIMEOUT)
+		return 0;
+	return code == E_NOT_FOUND || code == E_PERMISSION ? 1 : 2;
+}
+
+/* Keeps the failure of a try, for the error of the job. */
+static void note(struct transfer *t)
+{
+	AUTO(str) char *shown = http_shown(t->url);
+	size_t i = (size_t)(t->mirror - t->f->mirrors);
+
+	if (!t->why)
+		t->why = xcalloc(t->f->nmirrors, sizeof(*t->why));
+	free(t->why[i]);
+	t->why[i] = str_fmt("%s: %s", shown, t->err.msg);
+	if (t->worst.code == E_OK || http_weight(t->err.code) > http_weight(t->worst.code))
+		t->worst = t->err;
+	t->absent = t->absent || http_weight(t->err.code) == 1;
+}
+
+/* The reasons of all mirrors; of those that were set aside for another file, that one. */
+static char *reasons(const struct transfer *t)
+{
+	AUTO(strv) char **all = NULL;
+
+	for (size_t i = 0; i < t->f->nmirrors; i++) {
+		const struct mirror *m = &t->f->mirrors[i];
+		AUTO(str) char *shown = http_shown(m->url);
+
+		if (t->why && t->why[i])
+			strv_push(&all, t->why[i]);
+		else if (m->why.code != E_OK)
+			strv_pushf(&all, "%s: %s", shown, m->why.msg);
+	}
+	return strv_join(all, "; ");
+}
+
+static bool may_be_missing(const struct transfer *t)
+{
+	enum err_code code = t->err.code;
+
+	if ((t->job->optional || t->job->spare) && t->absent)
+		return true;
+	return t->job->spare && code != E_IO && code != E_FAILED && code != E_TRUST;
 }
 
 static int fail(struct transfer *t, struct err *err)
 {
-	enum err_code code = t->err.code;
-
-	if ((t->job->optional && (code == E_NOT_FOUND || code == E_PERMISSION)) ||
-	    (t->job->spare && code != E_IO && code != E_FAILED && code != E_TRUST)) {
+	if (may_be_missing(t)) {
 		t->state = T_DONE;
 		t->job->missing = true;
 		return 0;
 	}
+	AUTO(str) char *why = reasons(t);
+
+	return err_set_at(err, t->worst.code, t->worst.sys, t->worst.where, "%s", why);
+}
+
+/* A failure of this machine's, which is no mirror's. */
+static int fail_here(const struct transfer *t, struct err *err)
+{
 	AUTO(str) char *shown = http_shown(t->url);
 
 	return err_set_at(err, t->err.code, t->err.sys, t->err.where, "%s: %s", shown, t->err.msg);
+}
+
+static void set_aside(struct transfer *t)
+{
+	const struct http_watch *watch = t->f->watch;
+	struct mirror *m = t->mirror;
+
+	if (m->why.code != E_OK)
+		return;
+	m->why = t->err;
+	if (watch && watch->aside)
+		watch->aside(watch->arg, (size_t)(m - t->f->mirrors), &m->why);
 }
 
 static int succeed(struct transfer *t)
 {
 	t->state = T_DONE;
 	t->job->done = true;
-	if (t->mirror)
+	if (t->mirror) {
 		t->mirror->lives = HTTP_BUDGET;
+		err_clear(&t->mirror->why);
+	}
 	if (t->f->watch && t->f->watch->done)
 		t->f->watch->done(t->f->watch->arg, t->index);
 	return 0;
@@ -91,31 +165,43 @@ static int succeed(struct transfer *t)
 
 static int again(struct transfer *t, struct err *err)
 {
+	size_t most = t->f->o->tries ? t->f->o->tries : HTTP_TRIES;
+
+	note(t);
 	if (t->at > t->started_at && t->at - t->started_at >= GAIN)
 		t->tries = 0;
 	if (t->mirror->lives)
 		t->mirror->lives--;
 	t->inherited = t->at > 0;
 	t->all++;
-	if (++t->tries >= HTTP_TRIES + t->f->nmirrors - 1 || t->all >= TRIES_EVER || !go_on(t))
-		return fail(t, err);
-	return 0;
+	t->tries++;
+	if (!t->answered) {
+		t->mirror->not_before = clock_ms() + pause_after(t->f, t->tries);
+		set_aside(t);
+	}
+	return (t->job->optional && t->absent) || t->tries >= most + t->f->nmirrors - 1 ||
+			       t->all >= TRIES_EVER || !go_on(t)
+		       ? fail(t, err)
+		       : 0;
 }
 
 static int elsewhere(struct transfer *t, struct err *err)
 {
-	struct err kept = t->err;
+	enum err_code code = t->err.code;
 
+	note(t);
 	t->refused |= 1U << (t->mirror - t->f->mirrors);
-	if (kept.code != E_NOT_FOUND && t->mirror->lives)
+	if (code != E_NOT_FOUND && t->mirror->lives)
 		t->mirror->lives--;
-	if (kept.code != E_NOT_FOUND && kept.code != E_PERMISSION && transfer_rewind(t, err) < 0)
-		return -1;
-	AUTO(str) char *url = xstrdup(t->url);
-	if (go_on(t))
-		return 0;
-	str_set(&t->url, url);
-	return fail(t, err);
+	if (http_weight(code) == 2) {
+		set_aside(t);
+		if (transfer_rewind(t, err) < 0)
+			return -1;
+	}
+	/* That it is not there is an answer, unless it has to be somewhere. */
+	if (code == E_NOT_FOUND && (t->job->optional || t->job->spare))
+		return fail(t, err);
+	return go_on(t) ? 0 : fail(t, err);
 }
 
 /* Restarts from the beginning, once: afterwards nothing is inherited and no range is requested. */
@@ -125,7 +211,10 @@ static int restart(struct transfer *t, struct err *err)
 		return -1;
 	t->fresh = true;
 	t->not_before = 0;
-	return ++t->all >= TRIES_EVER ? fail(t, err) : 0;
+	if (++t->all < TRIES_EVER)
+		return 0;
+	note(t);
+	return fail(t, err);
 }
 
 static int conclude(struct transfer *t, enum verdict v, struct err *err)
@@ -144,11 +233,22 @@ static int conclude(struct transfer *t, enum verdict v, struct err *err)
 		return 0;
 	case V_FATAL:
 	default:
-		return fail(t, err);
+		return fail_here(t, err);
 	}
 }
 
 /* --- the loop --- */
+
+/* When it may start; UINT64_MAX: not before the first try has reached its mirror. A mirror that
+ * failed since it was chosen is replaced, unless it redirected us. */
+static uint64_t start_time(struct transfer *t)
+{
+	if (!t->redirects && (t->mirror->why.code != E_OK || !t->mirror->lives))
+		(void)choose(t);
+	if (!t->mirror->reached && t->mirror->running)
+		return UINT64_MAX;
+	return t->not_before > t->mirror->not_before ? t->not_before : t->mirror->not_before;
+}
 
 /* *wait gets the milliseconds until the next one may start. */
 static int start_some(struct fetch *f, uint64_t *wait, struct err *err)
@@ -159,17 +259,15 @@ static int start_some(struct fetch *f, uint64_t *wait, struct err *err)
 	*wait = TICK_MS;
 	for (size_t i = 0; i < f->n && f->running < most; i++) {
 		struct transfer *t = &f->transfers[i];
+		uint64_t when;
 
 		if (t->state != T_WAITING)
 			continue;
-		if (t->not_before > now) {
-			if (t->not_before - now < *wait)
-				*wait = t->not_before - now;
-			continue;
-		}
-		if (transfer_start(t, err) < 0)
+		when = start_time(t);
+		if (when > now && when - now < *wait)
+			*wait = when - now;
+		if (when <= now && transfer_start(t, err) < 0)
 			return -1;
-		f->running++;
 	}
 	return 0;
 }
@@ -187,7 +285,6 @@ static int take_ended(struct fetch *f, struct err *err)
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-		f->running--;
 		if (conclude(t, transfer_end(t, rc), err) < 0)
 			return -1;
 		n++;
@@ -225,12 +322,14 @@ static int run(struct fetch *f, struct err *err)
 			return -1;
 		if (rate_resume(f) && wait > RATE_TICK_MS)
 			wait = RATE_TICK_MS;
+		f->news = false;
 		if (curl_multi_perform(f->multi, &running) != CURLM_OK)
 			return err_set(err, E_FAILED, "libcurl cannot go on");
 		ended = take_ended(f, err);
 		if (ended < 0)
 			return -1;
-		if (!ended && curl_multi_poll(f->multi, NULL, 0, (int)wait, NULL) != CURLM_OK)
+		if (!ended && !f->news &&
+		    curl_multi_poll(f->multi, NULL, 0, (int)wait, NULL) != CURLM_OK)
 			return err_set(err, E_FAILED, "libcurl cannot wait");
 	}
 	return 0;

@@ -21,10 +21,14 @@
  * delivered file restores all; a mirror without lives is used only when no other has any. Retried
  * at the next mirror, or after growing pauses and Retry-After (both up to HTTP_PAUSE_MAX):
  * connection failures, time-outs, 408, 429, 5xx. A job fails after HTTP_TRIES consecutive tries
- * without progress, plus one for each further mirror. Not retried at the same mirror: 401, 403,
- * 404, 410, a wrong length or digest. Redirects: at most HTTP_REDIRECTS, never from https to http
- * or to another scheme. Certificates are verified against cacert or the system's bundle; an invalid
- * certificate is a final error that names the reason.
+ * without progress, plus one for each further mirror; the error has the reason of every mirror. Not
+ * retried at the same mirror: 401, 403, 404, 410, a wrong length or digest, an invalid certificate.
+ *
+ * Set aside, which means used only when no other mirror is left, is a mirror that gives no answer
+ * at all, or a wrong one: of the wrong length or digest, with an invalid certificate, not HTTP.
+ * Until a connection to a mirror was made there is one attempt at a time, so a mirror that is dead
+ * costs one. Redirects: at most HTTP_REDIRECTS, never from https to http or to another scheme.
+ * Certificates are verified against cacert or the system's bundle.
  *
  * A file never grows beyond its size, or beyond limit if the size is not known. Tries slower than
  * HTTP_SLOWEST for the stall time are aborted.
@@ -45,6 +49,7 @@ enum {
 	HTTP_BUDGET = 3,
 	HTTP_TRIES = 5,
 	HTTP_REDIRECTS = 5,
+	HTTP_CONNECT = 10, /* seconds to connect, or the stall time if that is shorter */
 	HTTP_PAUSE_MAX = 60,
 	HTTP_STALL = 30,
 	HTTP_SLOWEST = 256, /* bytes per second */
@@ -62,6 +67,7 @@ struct http_options {
 	unsigned stall;       /* seconds without a byte after which a try is aborted; 0:
 			       * HTTP_STALL */
 	unsigned pause_ms;    /* the first pause before another try; 0: 500 */
+	unsigned tries;       /* instead of HTTP_TRIES; 0: that */
 };
 
 struct http_job {
@@ -71,9 +77,11 @@ struct http_job {
 	uint64_t size;      /* exactly; UINT64_MAX: not known */
 	uint64_t limit;     /* where the size is not known */
 	const char *sha256; /* NULL: not known */
-	bool optional;      /* no error if no mirror has it or permits access: sets missing. Object
-		        * stores answer 403 for missing objects */
-	bool spare;         /* other failures, except local ones and of TLS, set missing too */
+	bool optional;      /* no error if a mirror does not have it (404, 410), or if mirrors deny
+		        * access and no other has it: sets missing. Object stores answer 403 for
+		        * missing objects */
+	bool spare;         /* like optional; other failures, except local ones and of TLS, set
+		        * missing too */
 	/* Validator of the bytes in the file, for If-Range: an entity tag or a date, "" if not
 	 * known. In: of the existing bytes. Out: of those at the end. */
 	char tag[HTTP_TAG_MAX];
@@ -88,12 +96,15 @@ struct http_watch {
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void (*begun)(void *arg, size_t job);
 	void (*done)(void *arg, size_t job);
+	/* A mirror (its index) is set aside, once each. */
+	void (*aside)(void *arg, size_t mirror, const struct err *why);
 	void *arg;
 };
 
 /* Runs all jobs; fails with the first final error. Finished files are kept. E_NOT_FOUND,
  * E_PERMISSION (401, 403), E_TIMEOUT, E_GONE (connection, 5xx), E_LIMIT (longer than it may be),
- * E_INVALID (wrong digest or length), E_PROTOCOL, E_TRUST (TLS), E_USAGE (invalid URL). */
+ * E_INVALID (wrong digest or length), E_PROTOCOL, E_TRUST (TLS), E_USAGE (invalid URL). The code is
+ * that of the mirror whose reason weighs most, see http_weight(). */
 MUST_CHECK int http_fetch(const struct http_options *o, char *const *mirrors, struct http_job *jobs,
 			  size_t njobs, const struct http_watch *watch, struct err *err);
 
@@ -101,6 +112,9 @@ MUST_CHECK int http_fetch(const struct http_options *o, char *const *mirrors, st
 MUST_CHECK int http_get(const struct http_options *o, char *const *mirrors, const char *path,
 			size_t limit, struct buf *to, struct err *err);
 
+/* How much a mirror's error tells: 0: it was not reached or is in trouble, 1: it does not have the
+ * file or denies access, 2: what it sent is wrong. */
+unsigned http_weight(enum err_code code);
 void http_init(void);
 /* Reads the certificates of cacert, or of the system's bundle (SSL_CERT_FILE, or the distributions'
  * paths), or the built-in ones (roots.h); for a child that cannot read files. E_NOT_FOUND: there

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Chooses the next mirror. Preferred are, in this order: one with lives; one that need not be
- * waited for; another than the one that just failed; the earlier in the list.
+ * Chooses the next mirror. Preferred are, in this order: one that is not set aside; one with lives;
+ * one that need not be waited for; another than the one that just failed; the earlier in the list.
  */
 
 #include "http/http-internal.h"
@@ -20,6 +20,7 @@ struct mirror *mirror_choose(struct mirror *all, size_t n, const struct transfer
 
 		if (t->refused & 1U << i)
 			continue;
+		score += m->why.code == E_OK ? 8 : 0;
 		score += m->lives ? 4 : 0;
 		score += m->not_before <= now ? 2 : 0;
 		score += m != t->mirror || !t->tries ? 1 : 0;

@@ -144,15 +144,26 @@ static size_t on_header(char *line, size_t one, size_t len, void *arg)
 		t->verdict = V_ELSEWHERE;
 		return 0;
 	}
-	if (len > 5 && memcmp(line, "HTTP/", 5) == 0)
+	if (len > 5 && memcmp(line, "HTTP/", 5) == 0) {
+		t->answered = true;
 		new_answer(t);
-	else if (http_field(line, len, "content-range", &value, &n))
+	} else if (http_field(line, len, "content-range", &value, &n))
 		t->has_range = http_range_parse(value, n, &t->range);
 	else if (http_field(line, len, "etag", &value, &n))
 		(void)http_tag_parse(value, n, t->etag);
 	else if (http_field(line, len, "last-modified", &value, &n))
 		(void)http_tag_parse(value, n, t->modified);
 	return len;
+}
+
+static int on_connected(void *arg, char *to, char *from, int to_port, int from_port)
+{
+	struct transfer *t = arg;
+
+	(void)to, (void)from, (void)to_port, (void)from_port;
+	t->f->news = t->f->news || !t->mirror->reached;
+	t->mirror->reached = true;
+	return CURL_PREREQFUNC_OK;
 }
 
 static int keep(struct transfer *t, const char *data, size_t len)
@@ -201,7 +212,7 @@ static int set_limits(struct transfer *t, struct err *err)
 	const struct http_options *o = t->f->o;
 	long stall = o->stall ? (long)o->stall : HTTP_STALL;
 
-	SET(CURLOPT_CONNECTTIMEOUT, stall);
+	SET(CURLOPT_CONNECTTIMEOUT, stall < HTTP_CONNECT ? stall : (long)HTTP_CONNECT);
 	SET(CURLOPT_LOW_SPEED_TIME, stall);
 	SET(CURLOPT_LOW_SPEED_LIMIT, (long)HTTP_SLOWEST);
 	SET(CURLOPT_NOSIGNAL, 1L);
@@ -259,6 +270,8 @@ static int set_callbacks(struct transfer *t, struct err *err)
 	SET(CURLOPT_ERRORBUFFER, t->text);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, t);
+	SET(CURLOPT_PREREQFUNCTION, on_connected);
+	SET(CURLOPT_PREREQDATA, t);
 	SET(CURLOPT_WRITEFUNCTION, on_data);
 	SET(CURLOPT_WRITEDATA, t);
 	return 0;
@@ -266,7 +279,7 @@ static int set_callbacks(struct transfer *t, struct err *err)
 
 int transfer_start(struct transfer *t, struct err *err)
 {
-	t->judged = t->paused = t->has_range = false;
+	t->judged = t->paused = t->has_range = t->answered = false;
 	t->head_bytes = t->waste = 0;
 	t->text[0] = '\0';
 	err_clear(&t->err);
@@ -283,6 +296,8 @@ int transfer_start(struct transfer *t, struct err *err)
 	if (curl_multi_add_handle(t->f->multi, t->easy) != CURLM_OK)
 		return err_set(err, E_FAILED, "libcurl does not take a transfer");
 	t->state = T_RUNNING;
+	t->mirror->running++;
+	t->f->running++;
 	return 0;
 }
 
@@ -303,6 +318,8 @@ enum verdict transfer_end(struct transfer *t, CURLcode rc)
 
 	drop_handle(t);
 	t->state = T_WAITING;
+	t->mirror->running--;
+	t->f->running--;
 	return v;
 }
 
@@ -311,6 +328,10 @@ void transfer_release(struct transfer *t)
 	drop_handle(t);
 	sha256_free(t->sum);
 	free(t->url);
+	for (size_t i = 0; t->why && i < t->f->nmirrors; i++)
+		free(t->why[i]);
+	free(t->why);
 	t->sum = NULL;
 	t->url = NULL;
+	t->why = NULL;
 }

@@ -165,7 +165,9 @@ static enum verdict of_failure(struct transfer *t, CURLcode rc)
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_SSL_INVALIDCERTSTATUS:
-	case CURLE_SSL_CACERT_BADFILE:
+		(void)err_set(&t->err, E_TRUST, "%s", text);
+		return V_ELSEWHERE;
+	case CURLE_SSL_CACERT_BADFILE: /* ours */
 		(void)err_set(&t->err, E_TRUST, "%s", text);
 		return V_FATAL;
 	case CURLE_UNSUPPORTED_PROTOCOL: /* schemes were checked before: the server does not speak

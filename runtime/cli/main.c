@@ -2,8 +2,8 @@
 /* kata-runtime: reports whether and how containers can run on this node. */
 
 #include "config/config.h"
-#include "sandbox/choice.h"
-#include "vmm/known.h"
+#include "share/choice.h"
+#include "vmm/probe.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
 
@@ -230,6 +230,11 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err), last;
 
+	/* As a verb, whatever it asks about: all options are those of the program. */
+	if (first >= 0 && first < argc && str_eq(argv[first], "help")) {
+		o.help = true;
+		first = argc;
+	}
 	/* Options may follow the verb too: kata-runtime env --json. */
 	if (first >= 0 && first + 1 < argc) {
 		last = opt_parse(opts, OPT_PLAIN, argc - first, argv + first, &err);

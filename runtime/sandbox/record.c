@@ -3,16 +3,21 @@
 
 #include "sandbox/record.h"
 
+#include "base/buf.h"
+#include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "base/vec.h"
 #include "crypto/sha256.h"
 #include "json/json.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +29,8 @@ enum {
 	KEY_MAX = 80, /* "/run/vc/vm/KEY/console.sock" has 108 bytes at most */
 	KEY_BEGINNING = 40,
 	KEY_DIGITS = 32,
-	RECORD_MAX = 64 * 1024,
+	RECORD_MAX = 1 << 20,
+	CMDLINE_MAX = 64 * 1024,
 	KILL_MS = 5000
 };
 
@@ -53,33 +59,21 @@ static uint64_t start_time(pid_t pid)
 	return p ? strtoull(p, NULL, 10) : 0;
 }
 
-static void record_process(struct json *j, const char *name, pid_t pid)
+/* --- things --- */
+
+enum thing_kind { THING_PROCESS };
+
+struct thing {
+	enum thing_kind kind;
+	char *name;
+	pid_t pid;
+	uint64_t start; /* of the process */
+};
+
+static void process_write(const struct thing *t, struct json *to)
 {
-	struct json *p;
-
-	if (pid <= 0)
-		return;
-	p = json_make_object();
-	json_put(p, "pid", json_make_int(pid));
-	json_put(p, "start", json_make_u64(start_time(pid)));
-	json_put(j, name, p);
-}
-
-int record_write(struct sandbox *s, struct err *err)
-{
-	AUTO(json) struct json *j = json_make_object();
-	AUTO(str) char *path = path_join(s->state_dir, "persist.json");
-	AUTO(str) char *text = NULL;
-
-	json_put(j, "version", json_make_int(1));
-	json_put(j, "id", json_make_string(s->id));
-	json_put(j, "namespace", json_make_string(s->namespace));
-	if (s->agent_version)
-		json_put(j, "agent_version", json_make_string(s->agent_version));
-	record_process(j, "vmm", s->vm.child.pid);
-	record_process(j, "virtiofsd", s->virtiofsd.pid);
-	text = json_format(j, true);
-	return file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0600, err);
+	json_put(to, "pid", json_make_int(t->pid));
+	json_put(to, "start", json_make_u64(t->start));
 }
 
 static void kill_and_wait(int pidfd)
@@ -91,19 +85,126 @@ static void kill_and_wait(int pidfd)
 }
 
 /* Kills a recorded process, unless its pid now belongs to another process. */
-static void kill_recorded(const struct json *record, const char *name)
+static void process_undo(const struct json *from)
 {
-	struct json *p = json_get(record, name), *pid = p ? json_get(p, "pid") : NULL,
-		    *start = p ? json_get(p, "start") : NULL;
+	const struct json *pid = json_get(from, "pid"), *start = json_get(from, "start");
 	uint64_t began;
 
 	if (!pid || !start || json_kind(pid) != JSON_IS_INT || json_kind(start) != JSON_IS_INT ||
-	    json_u64(start, &began) < 0 || json_int(pid) <= 1)
+	    json_u64(start, &began) < 0 || json_int(pid) <= 1 || json_int(pid) > INT32_MAX)
 		return;
 	AUTO(fd) int fd = (int)syscall(SYS_pidfd_open, (pid_t)json_int(pid), 0);
 	if (fd >= 0 && start_time((pid_t)json_int(pid)) == began)
 		kill_and_wait(fd);
 }
+
+static const struct {
+	const char *name;
+	void (*write)(const struct thing *t, struct json *to);
+	void (*undo)(const struct json *from); /* idempotent */
+} kinds[] = {
+	[THING_PROCESS] = { "process", process_write, process_undo },
+};
+
+/* --- writing --- */
+
+struct record {
+	char *dir, *namespace, *id;
+	pthread_mutex_t lock; /* guards what follows, and the file */
+	char *agent_version;
+	VEC(struct thing) things;
+};
+
+struct record *record_new(const char *dir, const char *namespace, const char *id)
+{
+	struct record *r = NEW(struct record);
+
+	r->dir = xstrdup(dir);
+	r->namespace = xstrdup(namespace);
+	r->id = xstrdup(id);
+	(void)pthread_mutex_init(&r->lock, NULL);
+	return r;
+}
+
+void record_free(struct record *r)
+{
+	vec_each(struct thing, t, &r->things)
+		free(t->name);
+	vec_release(&r->things);
+	(void)pthread_mutex_destroy(&r->lock);
+	free(r->agent_version);
+	free(r->dir);
+	free(r->namespace);
+	free(r->id);
+	free(r);
+}
+
+static void forget(struct record *r, enum thing_kind kind, const char *name)
+{
+	for (size_t i = r->things.n; i-- > 0;) {
+		if (r->things.v[i].kind != kind || !str_eq(r->things.v[i].name, name))
+			continue;
+		free(r->things.v[i].name);
+		vec_remove(&r->things, i);
+	}
+}
+
+void record_process(struct record *r, const char *name, pid_t pid)
+{
+	struct thing t = { .kind = THING_PROCESS, .pid = pid };
+
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_PROCESS, name);
+	if (pid > 0) {
+		t.name = xstrdup(name);
+		t.start = start_time(pid);
+		vec_push(&r->things, t);
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_agent_version(struct record *r, const char *version)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	str_set(&r->agent_version, version);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+static struct json *format(const struct record *r)
+{
+	struct json *j = json_make_object(), *list = json_make_array();
+
+	json_put(j, "version", json_make_int(2));
+	json_put(j, "id", json_make_string(r->id));
+	json_put(j, "namespace", json_make_string(r->namespace));
+	if (r->agent_version)
+		json_put(j, "agent_version", json_make_string(r->agent_version));
+	vec_each(const struct thing, t, &r->things) {
+		struct json *thing = json_make_object();
+
+		json_put(thing, "kind", json_make_string(kinds[t->kind].name));
+		json_put(thing, "name", json_make_string(t->name));
+		kinds[t->kind].write(t, thing);
+		json_add(list, thing);
+	}
+	json_put(j, "things", list);
+	return j;
+}
+
+int record_write(struct record *r, struct err *err)
+{
+	AUTO(str) char *path = path_join(r->dir, "persist.json");
+	int result;
+
+	(void)pthread_mutex_lock(&r->lock);
+	AUTO(json) struct json *j = format(r);
+	AUTO(str) char *text = json_format(j, true);
+	result = file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0600, err);
+	(void)pthread_mutex_unlock(&r->lock);
+	return result;
+}
+
+/* --- undoing --- */
 
 /* Paths mean the same files only where the mounts are the same. */
 static bool sees_our_mounts(const char *pid)
@@ -122,10 +223,10 @@ static bool works_for(const char *pid, const char *key)
 	AUTO(str) char *vm = str_fmt(SANDBOX_VM_DIR "/%s/", key);
 	AUTO(str) char *share = str_fmt(SANDBOX_SHARE_DIR "/%s/", key);
 	AUTO(str) char *path = str_fmt("/proc/%s/cmdline", pid);
-	AUTO(buf) struct buf line = BUF_INIT(RECORD_MAX);
+	AUTO(buf) struct buf line = BUF_INIT(CMDLINE_MAX);
 	struct err gone = ERR_INIT;
 
-	if (file_read(AT_FDCWD, path, RECORD_MAX, &line, &gone) < 0)
+	if (file_read(AT_FDCWD, path, CMDLINE_MAX, &line, &gone) < 0)
 		return false;
 	return memmem(line.data, line.len, vm, strlen(vm)) ||
 	       memmem(line.data, line.len, share, strlen(share));
@@ -148,9 +249,42 @@ static void kill_unrecorded(const char *key)
 		(void)closedir(proc);
 }
 
-void record_kill(const char *key)
+/* A thing of a kind that this version does not know cannot be undone by it. */
+static void undo_thing(const struct json *thing)
 {
-	AUTO(str) char *path = str_fmt(SANDBOX_STATE_DIR "/%s/persist.json", key);
+	const char *kind = json_kind(thing) == JSON_IS_OBJECT ? json_get_text(thing, "kind") : NULL;
+
+	for (size_t i = 0; kind && i < ARRAY_LEN(kinds); i++) {
+		if (str_eq(kinds[i].name, kind)) {
+			kinds[i].undo(thing);
+			return;
+		}
+	}
+	log_warn("the record of the sandbox has a thing of an unknown kind",
+		 LOG_S("kind", kind ? kind : ""));
+}
+
+static void undo_things(const struct json *record)
+{
+	static const char *const version_1[] = { "vmm", "virtiofsd" };
+	const struct json *things = json_get(record, "things");
+
+	if (things && json_kind(things) == JSON_IS_ARRAY) {
+		for (size_t i = json_count(things); i-- > 0;)
+			undo_thing(json_at(things, i));
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(version_1); i++) {
+		const struct json *process = json_get(record, version_1[i]);
+
+		if (process && json_kind(process) == JSON_IS_OBJECT)
+			process_undo(process);
+	}
+}
+
+void record_undo(const char *dir, const char *key)
+{
+	AUTO(str) char *path = path_join(dir, "persist.json");
 	AUTO(buf) struct buf text = BUF_INIT(RECORD_MAX);
 	struct err missing = ERR_INIT; /* no record: no process was started */
 
@@ -158,10 +292,8 @@ void record_kill(const char *key)
 		AUTO(json)
 		struct json *record = json_parse(buf_cstr(&text), text.len, path, &missing);
 
-		if (record && json_kind(record) == JSON_IS_OBJECT) {
-			kill_recorded(record, "vmm");
-			kill_recorded(record, "virtiofsd");
-		}
+		if (record && json_kind(record) == JSON_IS_OBJECT)
+			undo_things(record);
 	}
 	kill_unrecorded(key);
 }

@@ -2,11 +2,29 @@
 #pragma once
 
 /*
- * The record of a sandbox's resources on the host. Its directories are named by the sandbox's key;
- * persist.json lists its processes.
+ * The record of a sandbox's resources on the host: persist.json in its state directory, a list of
+ * things to undo. It is written before whoever waits for a thing is told, so that record_undo finds
+ * what is there after this process has died.
+ *
+ *	{"version": 2, "id", "namespace", "agent_version",
+ *	 "things": [{"kind": "process", "name": "vmm", "pid": 812, "start": 44121}, ...]}
+ *
+ * Each kind of thing is a row of the table in record.c. Version 1 (0.1.0) had the members "vmm" and
+ * "virtiofsd" instead of the list; it is read too.
+ *
+ * Thread safe.
  */
 
-#include "sandbox/sandbox.h"
+#include "base/err.h"
+
+#include <sys/types.h>
+
+/* The directories of a sandbox, each with its key below them. */
+#define SANDBOX_STATE_DIR "/run/vc/sbs"
+#define SANDBOX_VM_DIR    "/run/vc/vm"
+#define SANDBOX_SHARE_DIR "/run/kata-containers/shared/sandboxes"
+
+struct record;
 
 /*
  * The key of a sandbox, unique on this host: ID@NAMESPACE, since an id is unique only in its
@@ -15,7 +33,17 @@
  */
 char *record_key(const char *namespace, const char *id);
 
-MUST_CHECK int record_write(struct sandbox *s, struct err *err);
-/* Kills the recorded processes, if the pid still belongs to the same process, and processes that
- * were started for the sandbox but not yet recorded. Waits until they have ended. */
-void record_kill(const char *key);
+/* A new, empty record, which record_write() will write into the directory. Never NULL. */
+struct record *record_new(const char *dir, const char *namespace, const char *id);
+void record_free(struct record *r);
+
+/* The process of that name, with its start time; replaces an earlier one. pid <= 0: none. */
+void record_process(struct record *r, const char *name, pid_t pid);
+/* For operators, and for the installer's proof. Untrusted text: the reader must escape it. */
+void record_agent_version(struct record *r, const char *version);
+MUST_CHECK int record_write(struct record *r, struct err *err);
+
+/* Undoes what is recorded in the directory, the newest thing first, and kills processes that were
+ * started for the sandbox of that key and not recorded yet. A recorded process is killed if its pid
+ * still belongs to it. Waits until they have ended. */
+void record_undo(const char *dir, const char *key);

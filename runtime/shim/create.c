@@ -80,22 +80,23 @@ static char **annotations_of(const struct oci_spec *spec)
 	return list;
 }
 
-static int load(struct shim *s, const CreateRequest *r, struct err *err)
+static int load(struct container *c, const CreateRequest *r, struct err *err)
 {
+	struct shim *s = c->shim;
 	AUTO(str) char *path = path_join(r->bundle, "config.json");
 	AUTO(strv) char **annotations = NULL;
 	AUTO(str) char *config = NULL;
 
 	if (str_check_id(r->id, "container id", err) < 0)
 		return -1;
-	s->bundle = xstrdup(r->bundle);
-	s->spec = oci_spec_load(path, err);
-	if (!s->spec || check_kind(s->spec, err) < 0)
+	c->bundle = xstrdup(r->bundle);
+	c->spec = oci_spec_load(path, err);
+	if (!c->spec || check_kind(c->spec, err) < 0)
 		return -1;
 	config = asked_config(r, err);
 	if (err->code)
 		return -1;
-	annotations = annotations_of(s->spec);
+	annotations = annotations_of(c->spec);
 	s->config = config_load(config, (const char *const *)annotations, err);
 	if (!s->config)
 		return -1;
@@ -104,13 +105,13 @@ static int load(struct shim *s, const CreateRequest *r, struct err *err)
 	return 0;
 }
 
-static int mount_rootfs(struct shim *s, const CreateRequest *r, struct err *err)
+static int mount_rootfs(struct container *c, const CreateRequest *r, struct err *err)
 {
-	const char *given = s->spec->root_path ? s->spec->root_path : "rootfs";
+	const char *given = c->spec->root_path ? c->spec->root_path : "rootfs";
 	struct err missing = ERR_INIT;
 
-	s->rootfs = given[0] == '/' ? xstrdup(given) : path_join(r->bundle, given);
-	if (r->n_rootfs && path_make(s->rootfs, 0711, err) < 0)
+	c->rootfs = given[0] == '/' ? xstrdup(given) : path_join(r->bundle, given);
+	if (r->n_rootfs && path_make(c->rootfs, 0711, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_rootfs; i++) {
 		const Containerd__Types__Mount *m = r->rootfs[i];
@@ -123,13 +124,13 @@ static int mount_rootfs(struct shim *s, const CreateRequest *r, struct err *err)
 		 * original. */
 		strv_push(&options, "rprivate");
 		if (mount_options_parse(options, &o, err) < 0 ||
-		    mount_at(m->source, s->rootfs, m->type, &o, err) < 0)
+		    mount_at(m->source, c->rootfs, m->type, &o, err) < 0)
 			return err_wrap(err, "root file system");
-		s->rootfs_mounted = true;
+		c->rootfs_mounted = true;
 	}
-	AUTO(fd) int fd = open(s->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd) int fd = open(c->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
-		err_sys(&missing, "root file system %s", s->rootfs);
+		err_sys(&missing, "root file system %s", c->rootfs);
 		*err = missing;
 		return err_hint(err, "the container manager must create it before the container");
 	}
@@ -157,80 +158,84 @@ static int nobody_waits(struct err *err)
 	return err_set(err, E_CANCELLED, "the caller of Create is gone");
 }
 
-static int create_container(struct shim *s, struct oci_spec *guest, struct deadline deadline,
+static int create_container(struct container *c, struct oci_spec *guest, struct deadline deadline,
 			    struct err *err)
 {
 	Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
 	int result;
 
-	guest->process->terminal = s->init->terminal;
-	request.container_id = (char *)s->inv->id;
-	request.exec_id = (char *)s->inv->id;
+	guest->process->terminal = c->init->terminal;
+	request.container_id = c->id;
+	request.exec_id = c->id;
 	request.oci = oci_spec_to_message(guest);
-	result = sandbox_call(s->sandbox, "CreateContainer", &request, NULL, deadline, NULL, err);
+	result = sandbox_call(c->shim->sandbox, "CreateContainer", &request, NULL, deadline, NULL,
+			      err);
 	protobuf_c_message_free_unpacked(&request.oci->base, NULL);
 	return result;
 }
 
-static int host_hooks(struct shim *s, struct err *err)
+static int host_hooks(struct container *c, struct err *err)
 {
-	struct hook_state state = { s->inv->id, s->bundle, "creating", getpid(), s->spec };
+	struct hook_state state = { c->id, c->bundle, "creating", getpid(), c->spec };
 
-	if (hooks_run(&s->spec->hooks.prestart, "prestart", &state, HOOK_SECONDS, NULL, err) < 0)
+	if (hooks_run(&c->spec->hooks.prestart, "prestart", &state, HOOK_SECONDS, NULL, err) < 0)
 		return -1;
-	return hooks_run(&s->spec->hooks.create_runtime, "createRuntime", &state, HOOK_SECONDS,
+	return hooks_run(&c->spec->hooks.create_runtime, "createRuntime", &state, HOOK_SECONDS,
 			 NULL, err);
 }
 
 /* The guest's copy of the specification; its mount sources are shared on the way. */
-static struct oci_spec *translate(struct shim *s, const char *guest_rootfs, struct err *err)
+static struct oci_spec *translate(struct container *c, const char *guest_rootfs, struct err *err)
 {
-	AUTO(oci_spec) struct oci_spec *guest = oci_spec_copy(s->spec);
+	AUTO(oci_spec) struct oci_spec *guest = oci_spec_copy(c->spec);
 
-	if (spec_for_guest(s->sandbox, s->config, s->inv->id, guest, err) < 0)
+	if (spec_for_guest(&c->shim->sandbox->share, c->shim->config, c->id, guest, err) < 0)
 		return NULL;
 	str_set(&guest->root_path, guest_rootfs);
 	return STEAL(guest, NULL);
 }
 
 /* From here on an abandoned Create is cancelled wherever it waits for the VM. */
-static int make_sandbox(struct shim *s, struct err *err)
+static int make_sandbox(struct container *c, struct err *err)
 {
+	struct shim *s = c->shim;
 	struct sandbox *sb;
 	bool abandoned;
 
 	if (sandbox_new(s->loop, s->config, s->inv->namespace, s->inv->id, &sb, err) < 0)
 		return -1;
 	sb->on_dead = shim_sandbox_died;
+	sb->on_oom = shim_out_of_memory;
 	sb->arg = s;
 	(void)pthread_mutex_lock(&s->lock);
 	s->sandbox = sb;
-	abandoned = s->abandoned;
+	abandoned = c->abandoned;
 	(void)pthread_mutex_unlock(&s->lock);
 	return abandoned ? nobody_waits(err) : 0;
 }
 
-static int bring_up(struct shim *s, const CreateRequest *r, struct deadline deadline,
+static int bring_up(struct container *c, const CreateRequest *r, struct deadline deadline,
 		    struct err *err)
 {
-	struct sandbox_size size = spec_size(s->config, s->spec);
+	struct shim *s = c->shim;
+	struct sandbox_size size = spec_size(s->config, c->spec);
 	AUTO(str) char *guest_rootfs = NULL;
 	AUTO(oci_spec) struct oci_spec *guest = NULL;
 	AUTO(fd) int netns = -1;
 
-	if (open_netns(s->spec, &netns, err) < 0 || mount_rootfs(s, r, err) < 0 ||
-	    host_hooks(s, err) < 0 || make_sandbox(s, err) < 0)
+	if (open_netns(c->spec, &netns, err) < 0 || mount_rootfs(c, r, err) < 0 ||
+	    host_hooks(c, err) < 0 || make_sandbox(c, err) < 0)
 		return -1;
 	/* Everything is shared before the VM starts. */
-	if (sandbox_share_rootfs(s->sandbox, s->inv->id, s->rootfs, &guest_rootfs, err) < 0 ||
-	    sandbox_share_configured(s->sandbox, err) < 0)
+	if (share_rootfs(&s->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0 ||
+	    share_configured(&s->sandbox->share, err) < 0)
 		return -1;
-	guest = translate(s, guest_rootfs, err);
-	if (!guest || sandbox_start(s->sandbox, size, netns, s->spec->hostname, deadline, err) < 0)
+	guest = translate(c, guest_rootfs, err);
+	if (!guest || sandbox_start(s->sandbox, size, netns, c->spec->hostname, deadline, err) < 0)
 		return -1;
-	if (io_open(s->init, &s->init->io, err) < 0)
+	if (process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
-	return create_container(s, guest, deadline, err);
+	return create_container(c, guest, deadline, err);
 }
 
 static void publish_create(struct shim *s, const CreateRequest *r)
@@ -251,9 +256,9 @@ static void publish_create(struct shim *s, const CreateRequest *r)
 	events_publish(s->events, "/tasks/create", &event.base);
 }
 
-static struct process *describe_init(struct shim *s, const CreateRequest *r)
+static struct process *describe_init(struct container *c, const CreateRequest *r)
 {
-	struct process *p = process_new(s, "");
+	struct process *p = process_new(c, "");
 
 	p->terminal = r->terminal;
 	str_set(&p->in, r->stdin);
@@ -262,9 +267,11 @@ static struct process *describe_init(struct shim *s, const CreateRequest *r)
 	return p;
 }
 
-/* Only one container, and only one attempt at a time. */
-static int begin(struct shim *s, const CreateRequest *r, struct err *err)
+/* Only one container, and only one attempt at a time. Returns it with a reference. */
+static struct container *begin(struct shim *s, const CreateRequest *r, struct err *err)
 {
+	struct container *c = NULL;
+
 	(void)pthread_mutex_lock(&s->lock);
 	if (!str_eq(r->id, s->inv->id))
 		err_set(err, E_INVALID, "this shim serves container %s, not %s", s->inv->id, r->id);
@@ -273,29 +280,31 @@ static int begin(struct shim *s, const CreateRequest *r, struct err *err)
 	else if (!shim_is_empty(s))
 		err_set(err, E_EXISTS, "container %s exists already", r->id);
 	if (!err->code) {
-		s->creating = true;
-		s->abandoned = false;
-		s->init = describe_init(s, r);
+		c = container_new(s, r->id);
+		c->refs++;
 	}
 	(void)pthread_mutex_unlock(&s->lock);
-	return err->code ? -1 : 0;
+	if (c)
+		c->init = describe_init(c, r);
+	return c;
 }
 
 /* Publishes the container, unless Create was abandoned, in one step. Returns its process with a
  * reference. */
-static struct process *commit(struct shim *s, const CreateRequest *r, struct err *err)
+static struct process *commit(struct container *c, const CreateRequest *r, struct err *err)
 {
+	struct shim *s = c->shim;
 	struct process *init = NULL;
 
 	(void)pthread_mutex_lock(&s->lock);
-	if (s->abandoned) {
+	if (c->abandoned) {
 		(void)nobody_waits(err);
 	} else {
-		s->pid = s->sandbox->vm.child.pid;
-		s->share_pid = s->sandbox->virtiofsd.pid;
-		s->creating = false;
+		s->pid = s->sandbox->vm->vmm.child.pid;
+		s->share_pid = s->sandbox->vm->virtiofsd.pid;
+		c->creating = false;
 		publish_create(s, r);
-		init = s->init;
+		init = c->init;
 		init->refs++;
 	}
 	(void)pthread_mutex_unlock(&s->lock);
@@ -307,7 +316,7 @@ static void notice_early_end(void *arg)
 {
 	struct shim *s = arg;
 
-	if (s->sandbox && sandbox_is_dead(s->sandbox))
+	if (s->sandbox && vm_is_dead(s->sandbox->vm))
 		shim_sandbox_died(s, NULL);
 }
 
@@ -322,15 +331,16 @@ void shim_post_stop(struct shim *s)
 }
 
 /* The answer is sent before a Shutdown received meanwhile takes effect. */
-static void undo(struct shim *s, struct ttrpc_call *call, const struct err *err)
+static void undo(struct container *c, struct ttrpc_call *call, const struct err *err)
 {
+	struct shim *s = c->shim;
 	bool ends;
 
 	log_err(LOG_ERROR, err, "create failed");
-	shim_take_down(s);
+	container_take_down(c);
 	(void)pthread_mutex_lock(&s->lock);
-	s->creating = false;
-	ends = s->shutting_down;
+	container_remove(c);
+	ends = s->shutting_down && shim_is_empty(s);
 	(void)pthread_mutex_unlock(&s->lock);
 	ttrpc_fail(call, err);
 	if (ends)
@@ -340,54 +350,42 @@ static void undo(struct shim *s, struct ttrpc_call *call, const struct err *err)
 /* Loop: the connection of the running Create is gone. */
 static void on_caller_gone(void *arg)
 {
-	struct shim *s = arg;
+	struct container *c = arg;
 
-	(void)pthread_mutex_lock(&s->lock);
-	if (s->creating)
-		shim_abandon_create(s);
-	(void)pthread_mutex_unlock(&s->lock);
+	(void)pthread_mutex_lock(&c->shim->lock);
+	if (c->creating)
+		container_abandon(c);
+	(void)pthread_mutex_unlock(&c->shim->lock);
 }
 
-void shim_abandon_create(struct shim *s)
+void container_abandon(struct container *c)
 {
-	s->abandoned = true;
-	if (s->sandbox)
-		sandbox_cancel(s->sandbox);
+	c->abandoned = true;
+	if (c->shim->sandbox)
+		vm_cancel(c->shim->sandbox->vm);
 }
 
-static struct process *create(struct shim *s, const CreateRequest *r, struct ttrpc_call *call,
+static struct process *create(struct container *c, const CreateRequest *r, struct ttrpc_call *call,
 			      struct err *err)
 {
 	struct deadline deadline;
 
 	if (!str_empty(r->checkpoint))
 		err_set(err, E_UNSUPPORTED, "a VM cannot be restored from a checkpoint");
-	if (err->code || load(s, r, err) < 0)
+	if (err->code || load(c, r, err) < 0)
 		return NULL;
-	deadline =
-		deadline_min(ttrpc_call_deadline(call),
-			     deadline_in((uint64_t)s->config->create_container_timeout_s * 1000));
-	return bring_up(s, r, deadline, err) < 0 ? NULL : commit(s, r, err);
+	deadline = deadline_min(
+		ttrpc_call_deadline(call),
+		deadline_in((uint64_t)c->shim->config->create_container_timeout_s * 1000));
+	return bring_up(c, r, deadline, err) < 0 ? NULL : commit(c, r, err);
 }
 
-void task_create(struct ttrpc_call *call, const void *request, void *arg)
+static void answer(struct process *init, struct ttrpc_call *call)
 {
 	Containerd__Task__V2__CreateTaskResponse reply =
 		CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
-	struct shim *s = arg;
-	struct err err = ERR_INIT;
-	struct process *init;
+	struct shim *s = init->shim;
 
-	if (begin(s, request, &err) < 0) {
-		ttrpc_fail(call, &err);
-		return;
-	}
-	ttrpc_call_on_cancel(call, on_caller_gone, s);
-	init = create(s, request, call, &err);
-	if (!init) {
-		undo(s, call, &err);
-		return;
-	}
 	process_watch(init);
 	loop_post(s->loop, notice_early_end, s);
 	(void)pthread_mutex_lock(&s->lock);
@@ -397,23 +395,57 @@ void task_create(struct ttrpc_call *call, const void *request, void *arg)
 	process_unref(init);
 }
 
+/* Loop. */
+static void drop_reference(void *arg)
+{
+	struct container *c = arg;
+	struct shim *s = c->shim;
+
+	(void)pthread_mutex_lock(&s->lock);
+	container_unref(c);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void task_create(struct ttrpc_call *call, const void *request, void *arg)
+{
+	struct shim *s = arg;
+	struct err err = ERR_INIT;
+	struct container *c = begin(s, request, &err);
+	struct process *init;
+
+	if (!c) {
+		ttrpc_fail(call, &err);
+		return;
+	}
+	ttrpc_call_on_cancel(call, on_caller_gone, c);
+	init = create(c, request, call, &err);
+	if (init)
+		answer(init, call);
+	else
+		undo(c, call, &err);
+	/* on_caller_gone may be running on the loop, but does not begin there any more. */
+	loop_post(s->loop, drop_reference, c);
+}
+
 /* --- undo --- */
 
 /* On the loop, whose handlers read these without the lock. */
 static void forget(void *arg)
 {
-	struct shim *s = arg;
+	struct container *c = arg;
+	struct shim *s = c->shim;
 
 	(void)pthread_mutex_lock(&s->lock);
 	s->sandbox = NULL;
-	s->init = NULL;
+	c->init = NULL;
 	s->pid = s->share_pid = 0;
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-void shim_take_down(struct shim *s)
+void container_take_down(struct container *c)
 {
-	struct process *init = s->init;
+	struct shim *s = c->shim;
+	struct process *init = c->init;
 	struct sandbox *sb = s->sandbox;
 	struct err err = ERR_INIT;
 
@@ -421,22 +453,14 @@ void shim_take_down(struct shim *s)
 		io_finish(process_take_io(init), deadline_in(0));
 	if (sb)
 		sandbox_stop(sb); /* answers of the agent refer to it until then */
-	loop_call(s->loop, forget, s);
+	loop_call(s->loop, forget, c);
 	if (sb)
 		sandbox_free(sb);
-	if (s->rootfs_mounted && mount_detach_below(s->rootfs, &err) < 0)
+	if (c->rootfs_mounted && mount_detach_below(c->rootfs, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot unmount the root file system");
-	s->rootfs_mounted = false;
+	c->rootfs_mounted = false;
 	if (init)
 		process_drop(init);
 	if (s->config)
 		config_free(STEAL(s->config, NULL));
-	oci_spec_free(STEAL(s->spec, NULL));
-	free(STEAL(s->bundle, NULL));
-	free(STEAL(s->rootfs, NULL));
-}
-
-bool shim_is_empty(const struct shim *s)
-{
-	return !s->init && !s->creating && !s->deleting;
 }

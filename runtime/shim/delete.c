@@ -32,6 +32,19 @@ static void reply_delete(struct ttrpc_call *call, const struct end *end)
 	ttrpc_reply(call, &reply);
 }
 
+/* With the lock held; init is not in the list. */
+static void remove_exec(struct process *p)
+{
+	struct container *c = p->container;
+
+	for (size_t i = 0; i < c->execs.n; i++) {
+		if (c->execs.v[i] == p) {
+			vec_remove(&c->execs, i);
+			return;
+		}
+	}
+}
+
 /* Finds the process and makes it unavailable to others: an exec is removed from the list, a
  * container is marked as being deleted. */
 static struct process *claim(struct shim *s, const Containerd__Task__V2__DeleteRequest *r,
@@ -46,29 +59,26 @@ static struct process *claim(struct shim *s, const Containerd__Task__V2__DeleteR
 	if (p) {
 		*end = (struct end){ p->state, (uint32_t)s->pid, p->exit_status, p->exited_at };
 		p->refs++;
-		s->users++;
-		s->deleting = !*p->exec_id;
-		for (size_t i = 0; i < s->execs.n; i++) {
-			if (s->execs.v[i] == p) {
-				vec_remove(&s->execs, i);
-				break;
-			}
-		}
+		p->container->users++;
+		p->container->deleting = !*p->exec_id;
+		remove_exec(p);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	return p;
 }
 
 /* Execs that the manager has not deleted are deleted with the container. */
-static void drop_execs(struct shim *s)
+static void drop_execs(struct container *c)
 {
+	struct shim *s = c->shim;
+
 	for (;;) {
 		struct process *p = NULL;
 
 		(void)pthread_mutex_lock(&s->lock);
-		if (s->execs.n) {
-			p = s->execs.v[0];
-			vec_remove(&s->execs, 0);
+		if (c->execs.n) {
+			p = c->execs.v[0];
+			vec_remove(&c->execs, 0);
 		}
 		(void)pthread_mutex_unlock(&s->lock);
 		if (!p)
@@ -82,70 +92,67 @@ static void drop_execs(struct shim *s)
  * Waits until all earlier flows are done. Calls to an agent that does not answer fail once the VM
  * has stopped.
  */
-static void be_alone(struct shim *s)
+static void be_alone(struct container *c)
 {
+	struct shim *s = c->shim;
 	struct deadline soon = deadline_in(OTHERS_MS);
 	bool others;
 
 	(void)pthread_mutex_lock(&s->lock);
-	while (s->users > 1 && cond_wait_until(&s->changed, &s->lock, soon))
+	while (c->users > 1 && cond_wait_until(&s->changed, &s->lock, soon))
 		;
-	others = s->users > 1;
+	others = c->users > 1;
 	(void)pthread_mutex_unlock(&s->lock);
 	if (others)
 		sandbox_stop(s->sandbox);
 	(void)pthread_mutex_lock(&s->lock);
-	while (s->users > 1)
+	while (c->users > 1)
 		(void)cond_wait_until(&s->changed, &s->lock, DEADLINE_NEVER);
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-static void publish_delete(struct shim *s, const struct end *end)
+static void publish_delete(const struct container *c, const struct end *end)
 {
 	Containerd__Events__TaskDelete event = CONTAINERD__EVENTS__TASK_DELETE__INIT;
 	Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 
 	at.seconds = end->when.tv_sec;
 	at.nanos = (int32_t)end->when.tv_nsec;
-	event.container_id = (char *)s->inv->id;
+	event.container_id = c->id;
 	event.pid = end->pid;
 	event.exit_status = end->status;
 	event.exited_at = &at;
-	event.id = (char *)s->inv->id;
-	events_publish(s->events, "/tasks/delete", &event.base);
+	event.id = c->id;
+	events_publish(c->shim->events, "/tasks/delete", &event.base);
 }
 
-static void poststop_hooks(const struct shim *s, const struct oci_spec *spec, const char *bundle)
+static void poststop_hooks(const struct container *c)
 {
-	struct hook_state state = { s->inv->id, bundle, "stopped", 0, spec };
+	struct hook_state state = { c->id, c->bundle, "stopped", 0, c->spec };
 
-	(void)hooks_run_all(&spec->hooks.poststop, "poststop", &state, HOOK_SECONDS, NULL);
+	(void)hooks_run_all(&c->spec->hooks.poststop, "poststop", &state, HOOK_SECONDS, NULL);
 }
 
-static void delete_container(struct shim *s, const struct end *end)
+static void delete_container(struct container *c, const struct end *end)
 {
-	AUTO(str) char *bundle = NULL;
-	AUTO(oci_spec) struct oci_spec *spec = NULL;
-
-	be_alone(s);
+	be_alone(c);
 	if (end->state == PROCESS_STOPPED)
-		io_finish(process_take_io(s->init), deadline_in(DRAIN_MS));
-	drop_execs(s);
-	bundle = xstrdup(s->bundle);
-	spec = STEAL(s->spec, NULL);
-	shim_take_down(s);
-	poststop_hooks(s, spec, bundle);
-	publish_delete(s, end);
+		io_finish(process_take_io(c->init), deadline_in(DRAIN_MS));
+	drop_execs(c);
+	container_take_down(c);
+	poststop_hooks(c);
+	publish_delete(c, end);
 }
 
 /* After the answer, so that a Shutdown received meanwhile cannot drop it. */
-static void deleted(struct shim *s)
+static void deleted(struct container *c)
 {
+	struct shim *s = c->shim;
 	bool last;
 
 	(void)pthread_mutex_lock(&s->lock);
-	s->deleting = false;
-	last = s->shutting_down;
+	container_remove(c);
+	last = s->shutting_down && shim_is_empty(s);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (last)
 		shim_post_stop(s);
@@ -168,10 +175,10 @@ void task_delete(struct ttrpc_call *call, const void *request, void *arg)
 		io_finish(process_take_io(p), deadline_in(EXEC_DRAIN_MS));
 		process_drop(p);
 	} else {
-		delete_container(s, &end);
+		delete_container(p->container, &end);
 	}
 	reply_delete(call, &end);
 	if (!*p->exec_id)
-		deleted(s);
+		deleted(p->container);
 	process_put(p);
 }

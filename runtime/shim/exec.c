@@ -8,7 +8,7 @@
 
 typedef Containerd__Task__V2__ExecProcessRequest ExecRequest;
 
-static struct process *describe(struct shim *s, const ExecRequest *r, struct err *err)
+static struct process *describe(struct container *c, const ExecRequest *r, struct err *err)
 {
 	AUTO(oci_process) struct oci_process *spec = NULL;
 	struct process *p;
@@ -21,7 +21,7 @@ static struct process *describe(struct shim *s, const ExecRequest *r, struct err
 				 err);
 	if (!spec)
 		return NULL;
-	p = process_new(s, r->exec_id);
+	p = process_new(c, r->exec_id);
 	p->terminal = spec->terminal = r->terminal;
 	p->spec = STEAL(spec, NULL);
 	str_set(&p->in, r->stdin);
@@ -38,7 +38,7 @@ static int add_exec(struct shim *s, const ExecRequest *r, struct process *p, str
 	if (shim_find(s, r->id, r->exec_id, &missing))
 		err_set(err, E_EXISTS, "process %s exists already", r->exec_id);
 	else
-		vec_push(&s->execs, p);
+		vec_push(&p->container->execs, p);
 	(void)pthread_mutex_unlock(&s->lock);
 	return err->code ? -1 : 0;
 }
@@ -74,7 +74,7 @@ void task_exec(struct ttrpc_call *call, const void *request, void *arg)
 		init = process_take(s, r->id, "", IN(RUNNING) | IN(CREATED), PROCESS_STAYS,
 				    "exec in", &err);
 	if (init)
-		p = describe(s, r, &err);
+		p = describe(init->container, r, &err);
 	if (p && add_exec(s, r, p, &err) < 0)
 		process_drop(p);
 	else if (p)

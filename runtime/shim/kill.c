@@ -34,10 +34,10 @@ static int send_signal(struct process *p, const KillRequest *r, struct deadline 
 	Grpc__SignalProcessRequest signal = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
 	struct shim *s = p->shim;
 
-	signal.container_id = (char *)s->inv->id;
+	signal.container_id = p->container->id;
 	/* For the agent an empty exec id means all processes, and the container id the first
 	 * process. */
-	signal.exec_id = !*p->exec_id && !r->all ? (char *)s->inv->id : p->exec_id;
+	signal.exec_id = !*p->exec_id && !r->all ? p->container->id : p->exec_id;
 	signal.signal = r->signal;
 	if (task_ask_agent(s, "SignalProcess", &signal, deadline, err) == 0)
 		return 0;
@@ -45,7 +45,7 @@ static int send_signal(struct process *p, const KillRequest *r, struct deadline 
 		return -1;
 	/* Killing a container must not depend on the guest's cooperation. */
 	err_wrap(err, "the agent did not accept SIGKILL");
-	sandbox_kill(s->sandbox, err);
+	vm_kill(s->sandbox->vm, err);
 	err_clear(err);
 	return 0;
 }

@@ -11,18 +11,24 @@
 #include <stdlib.h>
 #include <time.h>
 
-struct process *process_new(struct shim *s, const char *exec_id)
+struct process *process_new(struct container *c, const char *exec_id)
 {
 	struct process *p = NEW(struct process);
 
-	p->shim = s;
+	p->shim = c->shim;
+	p->container = c;
 	p->refs = 1;
 	p->exec_id = xstrdup(exec_id);
+	(void)pthread_mutex_lock(&c->shim->lock);
+	c->refs++;
+	(void)pthread_mutex_unlock(&c->shim->lock);
 	return p;
 }
 
+/* With the lock held. */
 static void process_free(struct process *p)
 {
+	container_unref(p->container);
 	vec_release(&p->waiters);
 	oci_process_free(p->spec);
 	free(p->exec_id);
@@ -69,6 +75,21 @@ void process_drop(struct process *p)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
+int process_open_io(const struct process *p, struct io **out, struct err *err)
+{
+	const struct io_request r = { .loop = p->shim->loop,
+				      .vm = p->shim->sandbox->vm,
+				      .namespace = p->shim->inv->namespace,
+				      .container = p->container->id,
+				      .exec = p->exec_id,
+				      .in = p->in,
+				      .out = p->out,
+				      .err = p->err,
+				      .terminal = p->terminal };
+
+	return io_open(&r, out, err);
+}
+
 struct io *process_take_io(struct process *p)
 {
 	struct shim *s = p->shim;
@@ -82,24 +103,33 @@ struct io *process_take_io(struct process *p)
 
 /* --- found and held --- */
 
+static struct container *find_container(struct shim *s, const char *id)
+{
+	for (size_t i = 0; i < s->containers.n; i++) {
+		struct container *c = s->containers.v[i];
+
+		if (str_eq(c->id, id) && !c->creating && !c->deleting && c->init)
+			return c;
+	}
+	return NULL;
+}
+
 struct process *shim_find(struct shim *s, const char *id, const char *exec_id, struct err *err)
 {
-	struct process *found = NULL;
+	struct container *c = find_container(s, id);
 
-	if (s->init && !s->creating && !s->deleting && str_eq(id, s->inv->id)) {
-		if (str_empty(exec_id))
-			found = s->init;
-		for (size_t i = 0; !found && i < s->execs.n; i++) {
-			if (str_eq(s->execs.v[i]->exec_id, exec_id))
-				found = s->execs.v[i];
-		}
-	}
-	if (!found && str_empty(exec_id))
+	if (!c) {
 		err_set(err, E_NOT_FOUND, "container %.128s not found", id);
-	else if (!found)
-		err_set(err, E_NOT_FOUND, "process %.128s of container %.128s not found", exec_id,
-			id);
-	return found;
+		return NULL;
+	}
+	if (str_empty(exec_id))
+		return c->init;
+	for (size_t i = 0; i < c->execs.n; i++) {
+		if (str_eq(c->execs.v[i]->exec_id, exec_id))
+			return c->execs.v[i];
+	}
+	err_set(err, E_NOT_FOUND, "process %.128s of container %.128s not found", exec_id, id);
+	return NULL;
 }
 
 enum process_state process_now(const struct process *p)
@@ -120,7 +150,7 @@ int process_check(const struct process *p, unsigned allowed, const char *what, s
 	if (allowed & 1U << state)
 		return 0;
 	return err_set(err, E_STATE, "%s %s: the process is %s", what,
-		       *p->exec_id ? p->exec_id : p->shim->inv->id, says[state]);
+		       *p->exec_id ? p->exec_id : p->container->id, says[state]);
 }
 
 struct process *process_take(struct shim *s, const char *id, const char *exec_id, unsigned allowed,
@@ -134,7 +164,7 @@ struct process *process_take(struct shim *s, const char *id, const char *exec_id
 		p = NULL;
 	if (p) {
 		p->refs++;
-		s->users++;
+		p->container->users++;
 		if (next != PROCESS_STAYS)
 			p->state = next;
 	}
@@ -147,8 +177,8 @@ void process_put(struct process *p)
 	struct shim *s = p->shim;
 
 	(void)pthread_mutex_lock(&s->lock);
+	p->container->users--;
 	unref(p);
-	s->users--;
 	(void)pthread_cond_broadcast(&s->changed);
 	(void)pthread_mutex_unlock(&s->lock);
 }
@@ -175,8 +205,8 @@ static void publish_exit(const struct process *p)
 
 	at.seconds = p->exited_at.tv_sec;
 	at.nanos = (int32_t)p->exited_at.tv_nsec;
-	event.container_id = (char *)p->shim->inv->id;
-	event.id = *p->exec_id ? p->exec_id : (char *)p->shim->inv->id;
+	event.container_id = p->container->id;
+	event.id = *p->exec_id ? p->exec_id : p->container->id;
 	event.pid = (uint32_t)p->shim->pid;
 	event.exit_status = p->exit_status;
 	event.exited_at = &at;

@@ -28,9 +28,9 @@ void task_state(struct ttrpc_call *call, const void *request, void *arg)
 	(void)pthread_mutex_lock(&s->lock);
 	p = shim_find(s, r->id, r->exec_id, &err);
 	if (p) {
-		reply.id = (char *)s->inv->id;
+		reply.id = p->container->id;
 		reply.exec_id = p->exec_id;
-		reply.bundle = s->bundle;
+		reply.bundle = p->container->bundle;
 		reply.pid = (uint32_t)s->pid;
 		reply.status = status[process_now(p)];
 		reply.stdin = p->in ? p->in : (char *)"";

@@ -41,6 +41,16 @@ void task_connect(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_reply(call, &reply);
 }
 
+/* With the lock held: one that is there, neither being created nor deleted. */
+static bool has_container(const struct shim *s)
+{
+	for (size_t i = 0; i < s->containers.n; i++) {
+		if (!s->containers.v[i]->creating && !s->containers.v[i]->deleting)
+			return true;
+	}
+	return false;
+}
+
 /* A shim with a container ignores Shutdown; a running Create does not prevent it. A running Delete
  * is finished first and then ends the shim, since Shutdown is not repeated. */
 void task_shutdown(struct ttrpc_call *call, const void *request, void *arg)
@@ -52,9 +62,11 @@ void task_shutdown(struct ttrpc_call *call, const void *request, void *arg)
 	(void)request;
 	(void)pthread_mutex_lock(&s->lock);
 	empty = shim_is_empty(s);
-	s->shutting_down |= empty || s->creating || s->deleting;
-	if (s->creating)
-		shim_abandon_create(s);
+	s->shutting_down |= !has_container(s);
+	for (size_t i = 0; s->shutting_down && i < s->containers.n; i++) {
+		if (s->containers.v[i]->creating)
+			container_abandon(s->containers.v[i]);
+	}
 	(void)pthread_mutex_unlock(&s->lock);
 	task_answer(call, &none);
 	if (empty)

@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * The shim's data model: one container, which is its own sandbox, and its processes. Each method of
- * the service is in a file of its own: parse the request, act, answer.
+ * The shim's data model: a sandbox, its containers, and their processes. Each method of the service
+ * is in a file of its own: parse the request, act, answer. So far a sandbox has one container.
  *
- * Locks: shim.lock guards the state of the container and its processes. Streams and waiters belong
- * to the loop. Flows (FLOW methods) block with the lock released: process_take checks and changes
- * the state atomically, and holds a reference to process and container until process_put.
+ * Locks: shim.lock guards the state of containers and processes; nothing blocks while it is held.
+ * Streams and waiters belong to the loop. Flows (FLOW methods) block with the lock released:
+ * process_take checks and changes the state atomically, and holds a reference to process and
+ * container until process_put.
  */
 
 #include "base/err.h"
@@ -17,6 +18,7 @@
 #include "oci/spec.h"
 #include "protocols/task.pb-c.h"
 #include "sandbox/sandbox.h"
+#include "shim/io/io.h"
 #include "ttrpc/ttrpc.h"
 
 #include <pthread.h>
@@ -25,7 +27,6 @@
 #include <time.h>
 
 struct shim;
-struct io;
 struct events;
 
 /* How the shim was called (containerd's runtime v2 arguments). */
@@ -50,6 +51,7 @@ enum process_state {
 
 struct process {
 	struct shim *shim;
+	struct container *container;
 	char *exec_id; /* "" for the container */
 	unsigned refs; /* one of the list, one per user */
 	enum process_state state;
@@ -65,27 +67,33 @@ struct process {
 	VEC(struct ttrpc_call *) waiters;
 };
 
+/* A container and its life: being created, there, being deleted. */
+struct container {
+	struct shim *shim;
+	unsigned refs; /* one of the list, one per process */
+	char *id, *bundle, *rootfs;
+	struct oci_spec *spec;
+	struct process *init;
+	VEC(struct process *) execs;
+	bool rootfs_mounted, creating;
+	bool abandoned; /* the caller of Create is gone: undo it */
+	bool deleting;  /* new flows are refused */
+	unsigned users; /* flows that use it; delete waits for them */
+};
+
 struct shim {
 	const struct invocation *inv;
 	struct loop *loop;
 	struct watch *signals;
 	struct ttrpc_server *server;
 	struct events *events;
-	struct runtime_config *config;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
-	/* The container; NULL before Create. */
-	char *bundle, *rootfs;
-	struct oci_spec *spec;
+	struct runtime_config *config; /* of the sandbox; NULL before the first Create */
 	struct sandbox *sandbox;
 	pid_t pid, share_pid; /* reported to the manager: VMM and virtiofsd */
-	struct process *init;
-	VEC(struct process *) execs;
-	bool rootfs_mounted, creating;
-	bool abandoned;     /* the caller of Create is gone: undo it */
+	VEC(struct container *) containers;
 	bool shutting_down; /* no Create is accepted any more */
-	unsigned users;     /* flows that use the container; delete waits for them */
-	bool deleting;      /* new flows are refused */
 };
 
 /* --- the service --- */
@@ -120,7 +128,8 @@ MUST_CHECK int task_ask_agent(struct shim *s, const char *method, const void *me
 
 /* --- processes --- */
 
-/* With the lock held. E_NOT_FOUND names the process; exec_id "" is the container's init. */
+/* With the lock held. E_NOT_FOUND names container or process; exec_id "" is the container's init.
+ * A container that is being created or deleted is not found. */
 struct process *shim_find(struct shim *s, const char *id, const char *exec_id, struct err *err);
 /* With the lock held: E_STATE unless the process is in one of the states; what is the verb. */
 MUST_CHECK int process_check(const struct process *p, unsigned allowed, const char *what,
@@ -138,9 +147,11 @@ void process_ref(struct process *p);
 void process_unref(struct process *p);
 /* Sets the state, unless the process has stopped meanwhile: then false. */
 bool process_set(struct process *p, enum process_state state);
-struct process *process_new(struct shim *s, const char *exec_id);
+struct process *process_new(struct container *c, const char *exec_id);
 /* For a process removed from its list: answers its waiters and drops the list's reference. */
 void process_drop(struct process *p);
+/* Opens its streams. Blocking. */
+MUST_CHECK int process_open_io(const struct process *p, struct io **out, struct err *err);
 /* Takes the streams, to be finished by the caller; NULL if they were already taken. */
 struct io *process_take_io(struct process *p);
 
@@ -154,15 +165,24 @@ void process_watch(struct process *p);
 /* Posts to the loop: starts the streams of a process that was started and handles its end. */
 void process_follow(struct process *p);
 
-/* --- the container --- */
+/* --- containers --- */
+
+/* A new one, in the list, with one reference. With the lock held. */
+struct container *container_new(struct shim *s, const char *id);
+/* With the lock held: removes it from the list and drops the list's reference. */
+void container_remove(struct container *c);
+/* With the lock held. */
+void container_unref(struct container *c);
 
 /* From a flow: stops the VM, which ends all processes, and reports their ends. Streams keep
  * undelivered output until Delete. */
-void container_end(struct shim *s);
-/* Undoes a complete or partial create: streams, sandbox, root file system, memory. */
-void shim_take_down(struct shim *s);
-/* With the lock held: makes a Create whose caller is gone fail soon; it is then undone. */
-void shim_abandon_create(struct shim *s);
+void container_end(struct container *c);
+/* Undoes a complete or partial create: streams, sandbox, root file system, memory. The container
+ * stays in the list. */
+void container_take_down(struct container *c);
+/* With the lock held: makes the Create of a container whose caller is gone fail soon; it is then
+ * undone. */
+void container_abandon(struct container *c);
 /* With the lock held. */
 bool shim_is_empty(const struct shim *s);
 /* From any thread: ends the shim after everything posted before, such as answers, was done. */
@@ -170,28 +190,14 @@ void shim_post_stop(struct shim *s);
 
 /* On the loop: on_dead of the sandbox; reports the end of all processes. */
 void shim_sandbox_died(void *arg, const struct err *why);
+/* On the loop: on_oom of the sandbox. */
+void shim_out_of_memory(void *arg, const char *id);
 
 /* --- without a manager --- */
 
 /* Makes a shim without a container end when its manager's socket has been gone for a minute. Call
  * it before loop_run. */
 void shim_watch_manager(struct shim *s);
-
-/* --- streams --- */
-
-/* Opens the URIs (fifo, file, binary). Blocking; no data is transferred until io_start. */
-MUST_CHECK int io_open(struct process *p, struct io **out, struct err *err);
-/* Loop: calls done once, when the readers have read the output of an ended process, or at once if
- * there is none: managers may close their ends as soon as the exit is reported. A reader that does
- * not read, or another process that holds the output open, delays it only for a short time. */
-void io_settle(struct io *io, loop_fn done, void *arg);
-void io_start(struct io *io);       /* loop */
-void io_close_stdin(struct io *io); /* loop: delivers what was written, then end of file */
-/* Loop: the agent is gone; output already received is still delivered. NULL is accepted. */
-void io_detach(struct io *io);
-/* Waits until all output was delivered or the deadline passes, then frees io. Not on the loop; NULL
- * is accepted. */
-void io_finish(struct io *io, struct deadline deadline);
 
 /* --- events --- */
 
@@ -205,7 +211,7 @@ void events_free(struct events *e, struct deadline deadline);
 
 /* Converts spec to what the guest runs: host hooks removed, host paths shared and replaced,
  * namespaces adapted. */
-MUST_CHECK int spec_for_guest(struct sandbox *sb, const struct runtime_config *config,
+MUST_CHECK int spec_for_guest(const struct share *share, const struct runtime_config *config,
 			      const char *id, struct oci_spec *spec, struct err *err);
 struct sandbox_size spec_size(const struct runtime_config *c, const struct oci_spec *spec);
 

@@ -47,14 +47,14 @@ static bool is_guests_own(const struct oci_mount *m)
 }
 
 /* As runc has it: only rbind is recursive, and of the read-only ones only rro. */
-static int share_mount(struct sandbox *sb, struct oci_mount *m, struct err *err)
+static int share_mount(const struct share *share, struct oci_mount *m, struct err *err)
 {
 	const struct share_how how = { .recursive = has_option(m, "rbind"),
 				       .readonly = last_option_is(m, "ro", "rw"),
 				       .readonly_below = last_option_is(m, "rro", "rrw") };
 	struct shared shared = { NULL, false };
 
-	if (sandbox_share(sb, m->source, &how, &shared, err) < 0)
+	if (share_add(share, m->source, &how, &shared, err) < 0)
 		return err_wrap(err, "mount %s", m->destination ? m->destination : "");
 	free(m->source);
 	m->source = shared.guest;
@@ -63,13 +63,13 @@ static int share_mount(struct sandbox *sb, struct oci_mount *m, struct err *err)
 	return 0;
 }
 
-static int share_mounts(struct sandbox *sb, struct oci_spec *spec, struct err *err)
+static int share_mounts(const struct share *share, struct oci_spec *spec, struct err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		struct oci_mount *m = &spec->mounts[i];
 
 		if (is_bind(m) && !str_empty(m->source) && !is_guests_own(m) &&
-		    share_mount(sb, m, err) < 0)
+		    share_mount(share, m, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -151,7 +151,7 @@ static void guest_cgroup(struct oci_linux *l, const char *id)
 	str_set(&l->cgroups_path, path);
 }
 
-int spec_for_guest(struct sandbox *sb, const struct runtime_config *config, const char *id,
+int spec_for_guest(const struct share *share, const struct runtime_config *config, const char *id,
 		   struct oci_spec *spec, struct err *err)
 {
 	struct oci_linux *l = &spec->linux_;
@@ -178,7 +178,7 @@ int spec_for_guest(struct sandbox *sb, const struct runtime_config *config, cons
 		oci_seccomp_free(l->seccomp);
 		l->seccomp = NULL;
 	}
-	return share_mounts(sb, spec, err);
+	return share_mounts(share, spec, err);
 }
 
 struct sandbox_size spec_size(const struct runtime_config *c, const struct oci_spec *spec)

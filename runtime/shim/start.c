@@ -10,12 +10,12 @@
 
 enum { HOOK_SECONDS = 10 };
 
-static int start_init(struct shim *s, struct deadline deadline, struct err *err)
+static int start_init(struct process *p, struct deadline deadline, struct err *err)
 {
 	Grpc__StartContainerRequest request = GRPC__START_CONTAINER_REQUEST__INIT;
 
-	request.container_id = (char *)s->inv->id;
-	return task_ask_agent(s, "StartContainer", &request, deadline, err);
+	request.container_id = p->container->id;
+	return task_ask_agent(p->shim, "StartContainer", &request, deadline, err);
 }
 
 static int start_exec(struct process *p, struct deadline deadline, struct err *err)
@@ -25,7 +25,7 @@ static int start_exec(struct process *p, struct deadline deadline, struct err *e
 	struct io *io;
 	int result;
 
-	if (io_open(p, &io, err) < 0)
+	if (process_open_io(p, &io, err) < 0)
 		return -1;
 	(void)pthread_mutex_lock(&s->lock);
 	p->io = io;
@@ -34,7 +34,7 @@ static int start_exec(struct process *p, struct deadline deadline, struct err *e
 		p->spec->console_width = p->columns;
 	}
 	(void)pthread_mutex_unlock(&s->lock);
-	request.container_id = (char *)s->inv->id;
+	request.container_id = p->container->id;
 	request.exec_id = p->exec_id;
 	request.process = oci_process_to_message(p->spec);
 	result = task_ask_agent(s, "ExecProcess", &request, deadline, err);
@@ -48,12 +48,12 @@ static void publish_start(struct process *p)
 	Containerd__Events__TaskExecStarted exec = CONTAINERD__EVENTS__TASK_EXEC_STARTED__INIT;
 
 	if (*p->exec_id) {
-		exec.container_id = (char *)p->shim->inv->id;
+		exec.container_id = p->container->id;
 		exec.exec_id = p->exec_id;
 		exec.pid = (uint32_t)p->shim->pid;
 		events_publish(p->shim->events, "/tasks/exec-started", &exec.base);
 	} else {
-		start.container_id = (char *)p->shim->inv->id;
+		start.container_id = p->container->id;
 		start.pid = (uint32_t)p->shim->pid;
 		events_publish(p->shim->events, "/tasks/start", &start.base);
 	}
@@ -76,11 +76,11 @@ static bool now_running(struct process *p)
 	return running;
 }
 
-static void poststart_hooks(struct shim *s)
+static void poststart_hooks(const struct container *c)
 {
-	struct hook_state state = { s->inv->id, s->bundle, "running", s->pid, s->spec };
+	struct hook_state state = { c->id, c->bundle, "running", c->shim->pid, c->spec };
 
-	(void)hooks_run_all(&s->spec->hooks.poststart, "poststart", &state, HOOK_SECONDS, NULL);
+	(void)hooks_run_all(&c->spec->hooks.poststart, "poststart", &state, HOOK_SECONDS, NULL);
 }
 
 /*
@@ -93,7 +93,7 @@ static void give_up(struct process *p)
 	if (*p->exec_id)
 		(void)process_set(p, PROCESS_CREATED);
 	else
-		container_end(p->shim);
+		container_end(p->container);
 }
 
 void task_start(struct ttrpc_call *call, const void *request, void *arg)
@@ -111,7 +111,7 @@ void task_start(struct ttrpc_call *call, const void *request, void *arg)
 		return;
 	}
 	result = *p->exec_id ? start_exec(p, task_deadline(s, call), &err)
-			     : start_init(s, task_deadline(s, call), &err);
+			     : start_init(p, task_deadline(s, call), &err);
 	if (result < 0) {
 		give_up(p);
 		ttrpc_fail(call, &err);
@@ -119,7 +119,7 @@ void task_start(struct ttrpc_call *call, const void *request, void *arg)
 		if (now_running(p)) {
 			process_follow(p);
 			if (!*p->exec_id)
-				poststart_hooks(s);
+				poststart_hooks(p->container);
 		}
 		reply.pid = (uint32_t)s->pid;
 		ttrpc_reply(call, &reply);

@@ -10,82 +10,98 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
 
-enum { EXECS_MS = 1000, OOM_PAUSE_MS = 100 };
+enum { EXECS_MS = 1000 };
 
 /* --- the container ends --- */
 
-static bool execs_run(const struct shim *s)
+static bool execs_run(const struct container *c)
 {
-	for (size_t i = 0; i < s->execs.n; i++) {
-		if (s->execs.v[i]->state == PROCESS_RUNNING ||
-		    s->execs.v[i]->state == PROCESS_PAUSED)
+	for (size_t i = 0; i < c->execs.n; i++) {
+		if (c->execs.v[i]->state == PROCESS_RUNNING ||
+		    c->execs.v[i]->state == PROCESS_PAUSED)
 			return true;
 	}
 	return false;
 }
 
 /* They were killed with their pid namespace; their output may still arrive. */
-static void await_execs(struct shim *s)
+static void await_execs(struct container *c)
 {
 	struct deadline soon = deadline_in(EXECS_MS);
+	struct shim *s = c->shim;
 
 	(void)pthread_mutex_lock(&s->lock);
-	while (execs_run(s) && cond_wait_until(&s->changed, &s->lock, soon))
+	while (execs_run(c) && cond_wait_until(&s->changed, &s->lock, soon))
 		;
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
+/* Loop. */
 static void detach_streams(void *arg)
 {
-	struct shim *s = arg;
+	struct container *c = arg;
 
-	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->execs.n; i++)
-		io_detach(s->execs.v[i]->io);
-	if (s->init)
-		io_detach(s->init->io);
-	(void)pthread_mutex_unlock(&s->lock);
+	(void)pthread_mutex_lock(&c->shim->lock);
+	for (size_t i = 0; i < c->execs.n; i++)
+		io_detach(c->execs.v[i]->io);
+	if (c->init)
+		io_detach(c->init->io);
+	(void)pthread_mutex_unlock(&c->shim->lock);
 }
 
-/* With the lock held; the container last. */
-static void end_all(struct shim *s, uint32_t execs, uint32_t init)
+/* With the lock held; the container's own process last. */
+static void end_all(struct container *c, uint32_t execs, uint32_t init)
 {
-	for (size_t i = 0; i < s->execs.n; i++) {
-		if (s->execs.v[i]->state != PROCESS_CREATED &&
-		    s->execs.v[i]->state != PROCESS_STARTING)
-			process_exited(s->execs.v[i], execs);
+	for (size_t i = 0; i < c->execs.n; i++) {
+		if (c->execs.v[i]->state != PROCESS_CREATED &&
+		    c->execs.v[i]->state != PROCESS_STARTING)
+			process_exited(c->execs.v[i], execs);
 	}
-	if (s->init)
-		process_exited(s->init, init);
+	if (c->init)
+		process_exited(c->init, init);
 }
 
-void container_end(struct shim *s)
+void container_end(struct container *c)
 {
-	await_execs(s);
-	loop_call(s->loop, detach_streams, s);
+	struct shim *s = c->shim;
+
+	await_execs(c);
+	loop_call(s->loop, detach_streams, c);
 	sandbox_stop(s->sandbox);
 	(void)pthread_mutex_lock(&s->lock);
-	end_all(s, PROCESS_KILLED, PROCESS_LOST);
+	end_all(c, PROCESS_KILLED, PROCESS_LOST);
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-/* On the loop. */
+/* On the loop. A container that is being created is undone by its Create. */
 void shim_sandbox_died(void *arg, const struct err *why)
 {
+	VEC(struct container *) there = VEC_INIT;
 	struct shim *s = arg;
-	bool creating;
 
 	(void)why;
 	(void)pthread_mutex_lock(&s->lock);
-	creating = s->creating;
-	if (!creating)
-		end_all(s, PROCESS_LOST, PROCESS_LOST);
+	for (size_t i = 0; i < s->containers.n; i++) {
+		struct container *c = s->containers.v[i];
+
+		if (c->creating)
+			continue;
+		end_all(c, PROCESS_LOST, PROCESS_LOST);
+		c->refs++;
+		vec_push(&there, c);
+	}
 	(void)pthread_mutex_unlock(&s->lock);
-	if (!creating)
-		detach_streams(s);
+	for (size_t i = 0; i < there.n; i++)
+		detach_streams(there.v[i]);
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < there.n; i++)
+		container_unref(there.v[i]);
+	(void)pthread_mutex_unlock(&s->lock);
+	vec_release(&there);
 }
 
 /* --- a process ends --- */
@@ -94,7 +110,7 @@ static void *end_main(void *arg)
 {
 	struct process *init = arg;
 
-	container_end(init->shim);
+	container_end(init->container);
 	process_put(init);
 	return NULL;
 }
@@ -106,7 +122,7 @@ static void begin_end(struct process *init)
 	pthread_t thread;
 
 	init->refs++;
-	init->shim->users++;
+	init->container->users++;
 	(void)pthread_attr_init(&attr);
 	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (pthread_create(&thread, &attr, end_main, init) != 0)
@@ -123,7 +139,7 @@ static void on_settled(void *arg)
 	(void)pthread_mutex_lock(&s->lock);
 	if (*p->exec_id)
 		process_exited(p, PROCESS_LOST);
-	else if (p->state != PROCESS_STOPPED && p == s->init && !s->deleting)
+	else if (p->state != PROCESS_STOPPED && p == p->container->init && !p->container->deleting)
 		begin_end(p);
 	(void)pthread_mutex_unlock(&s->lock);
 	process_unref(p);
@@ -173,13 +189,13 @@ static void watch_on_loop(void *arg)
 {
 	Grpc__WaitProcessRequest request = GRPC__WAIT_PROCESS_REQUEST__INIT;
 	struct process *p = arg;
-	struct ttrpc_client *client = p->shim->sandbox ? p->shim->sandbox->client : NULL;
+	struct ttrpc_client *client = p->shim->sandbox ? p->shim->sandbox->vm->client : NULL;
 
 	if (!client) {
 		process_unref(p); /* ends with the VM */
 		return;
 	}
-	request.container_id = (char *)p->shim->inv->id;
+	request.container_id = p->container->id;
 	request.exec_id = p->exec_id;
 	(void)ttrpc_call_async(client, "grpc.AgentService", "WaitProcess", &request,
 			       &grpc__wait_process_response__descriptor, DEADLINE_NEVER,
@@ -194,37 +210,21 @@ void process_watch(struct process *p)
 
 /* --- out of memory --- */
 
-static void watch_oom(struct shim *s);
-
-static void ask_again(void *arg)
-{
-	struct shim *s = arg;
-
-	watch_remove(STEAL(s->sandbox->pause, NULL));
-	watch_oom(s);
-}
-
-static void on_oom(void *arg, const void *reply, const struct err *err)
+/* The id is the guest's word: only that of a container of this shim is passed on. */
+void shim_out_of_memory(void *arg, const char *id)
 {
 	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
+	struct err unknown = ERR_INIT;
 	struct shim *s = arg;
+	struct process *init;
 
-	(void)reply;
-	if (err)
-		return; /* the sandbox ends */
-	event.container_id = (char *)s->inv->id;
-	events_publish(s->events, "/tasks/oom", &event.base);
-	/* A guest may send any number of these; they must not fill the queue for other events. */
-	s->sandbox->pause = loop_timer(s->loop, OOM_PAUSE_MS, false, ask_again, s);
-}
-
-/* Loop. */
-static void watch_oom(struct shim *s)
-{
-	Grpc__GetOOMEventRequest request = GRPC__GET_OOMEVENT_REQUEST__INIT;
-
-	(void)ttrpc_call_async(s->sandbox->client, "grpc.AgentService", "GetOOMEvent", &request,
-			       &grpc__oomevent__descriptor, DEADLINE_NEVER, on_oom, s);
+	(void)pthread_mutex_lock(&s->lock);
+	init = shim_find(s, id, "", &unknown);
+	if (init) {
+		event.container_id = init->container->id;
+		events_publish(s->events, "/tasks/oom", &event.base);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
 }
 
 /* --- after a start --- */
@@ -240,13 +240,11 @@ static void follow_on_loop(void *arg)
 	io = p->io;
 	ended = p->ended;
 	(void)pthread_mutex_unlock(&s->lock);
-	if (s->sandbox && s->sandbox->client) {
+	if (s->sandbox && s->sandbox->vm->client) {
 		if (io)
 			io_start(io);
 		if (*p->exec_id)
 			process_watch(p);
-		else
-			watch_oom(s);
 	}
 	if (ended && !*p->exec_id)
 		settle(p, true);

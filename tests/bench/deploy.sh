@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The installer's figures, with their peers in the same run: deploy.sh KATA-DEPLOY [MIB [RUNS]]
+# The installer's figures, with their peers in the same run: deploy.sh KATA-DEPLOY DEAF [MIB [RUNS]]
 # Medians. FIGURES names the file that gets them.
 #
 # The set is made of real programs and libraries of this machine, since zeros and random bytes say
@@ -10,13 +10,16 @@ set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/bench/figures.sh
 . tests/bench/figures.sh
-deploy=$(realpath "$1") mib=${2:-300} runs=${3:-5}
+deploy=$(realpath "$1") deaf=$(realpath "$2") mib=${3:-300} runs=${4:-5}
 FIGURES=$(realpath "${FIGURES:?}")
 
 LAB=$(mktemp -d /tmp/kata-bench-XXXXXX)
-server=
+server=""
+dead=""
 stop() {
-	[ -z "$server" ] || kill "$server" 2>/dev/null
+	# shellcheck disable=SC2086
+	[ -z "$server$dead" ] || kill $server $dead 2>/dev/null
+	! mountpoint -q "$LAB/disk" || umount -l "$LAB/disk"
 	rm -rf "$LAB"
 }
 trap stop EXIT
@@ -111,7 +114,33 @@ row "install / (zstd | tar), each time" "$(median <"$LAB/shares")" x 1.25
 install "$url/one/" --timings 2>"$LAB/timings"
 sed -n 's/^/    /p' "$LAB/timings"
 row "peak memory of the installer" "$(sed -n 's/^ *\([0-9]*\) KiB peak memory.*/\1/p' "$LAB/timings")" KiB 32768
-row "peak memory of its largest child" "$(sed -n 's/.*at most, \([0-9]*\) KiB.*/\1/p' "$LAB/timings")" KiB 32768
+row "peak memory of its largest child" "$(sed -n 's/.*, \([0-9]*\) KiB of the largest.*/\1/p' "$LAB/timings")" KiB 32768
+
+# --- with a dead mirror of two, which drops what comes, and with two that live
+
+"$deaf" >"$LAB/port" &
+dead=$!
+until [ -s "$LAB/port" ]; do sleep 0.05; done
+dropped=http://127.0.0.1:$(cat "$LAB/port")
+uninstall
+rm -f "$LAB"/{plan,plans,set,sets}
+plan_of_two() {
+	"$deploy" plan --release "$1/one/" --release "$url/one/" "${offered[@]}" "${common[@]}" 2>/dev/null
+}
+install_of_two() { install "$1/one/" --release "$url/one/" 2>/dev/null; }
+for _ in $(seq "$runs"); do
+	a=$(ms plan_of_two "$url")
+	b=$(ms plan_of_two "$dropped")
+	awk -v a="$a" -v b="$b" 'BEGIN { printf "%.1f\n", b - a }' >>"$LAB/plans"
+	a=$(ms install_of_two "$url")
+	uninstall
+	b=$(ms install_of_two "$dropped")
+	uninstall
+	awk -v a="$a" -v b="$b" 'BEGIN { printf "%.1f\n", b - a }' >>"$LAB/sets"
+done
+row "a dead mirror of two adds to plan" "$(median <"$LAB/plans")" ms 1000
+row "a dead mirror of two adds to install" "$(median <"$LAB/sets")" ms 1000
+install "$url/one/"
 
 # --- nothing to do, verify, upgrade, rollback
 
@@ -140,10 +169,27 @@ row "upgrade of one file: downloaded / compressed" "$(ratio "$received" "$blob")
 row "upgrade of one file: disk grows / its size" "$(ratio $(((after - before) * 1024)) "$size")" x 1.10
 rm -f "$LAB/rollback"
 for _ in $(seq "$runs"); do
-	ms "$deploy" rollback "${common[@]}" --quiet >>"$LAB/rollback"
+	ms "$deploy" rollback "${common[@]}" --yes --quiet >>"$LAB/rollback"
 done
 row "rollback" "$(median <"$LAB/rollback")" ms 100
 uninstall
+
+# --- uninstall with nothing left on the disk
+
+mkdir "$LAB/disk"
+if mount -t tmpfs -o "size=$((2 * mib))m" none "$LAB/disk" 2>/dev/null; then
+	full=(--prefix "$LAB/disk/opt" --lock "$LAB/lock")
+	rm -f "$LAB/full"
+	for _ in $(seq "$runs"); do
+		"$deploy" install --release "$LAB/one" "${offered[@]}" "${full[@]}" --no-proof --yes --quiet
+		cat /dev/zero >"$LAB/disk/filler" 2>/dev/null || true
+		[ "$(stat -f -c %a "$LAB/disk")" = 0 ]
+		ms "$deploy" uninstall "${full[@]}" --yes --quiet >>"$LAB/full"
+		rm "$LAB/disk/filler"
+	done
+	row "uninstall, 0 bytes free" "$(median <"$LAB/full")" ms
+	umount "$LAB/disk"
+fi
 
 # --- a manifest of a fleet's size
 

@@ -13,6 +13,7 @@
 #include "vmm/vmm.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,33 +23,58 @@ static const char check[] = "\0\0\0\x14\0\0\0\x01\x01\0"
 			    "\x0a\x0bgrpc.Health\x12\x05"
 			    "Check";
 
-static int one(const struct runtime_config *c, const char *accelerator, const char *dir,
-	       struct err *err)
+static int one(struct loop *loop, const struct runtime_config *c, const char *accelerator,
+	       const char *dir, struct err *err)
 {
-	struct vmm_request r = { .config = c,
+	const struct vmm_device share = { VMM_FS_9P, { "kataShared", dir } };
+	struct vmm_request r = { .loop = loop,
+				 .config = c,
 				 .dir = dir,
 				 .accelerator = accelerator,
-				 .share_dir = dir,
+				 .devices = &share,
+				 .ndevices = 1,
 				 .netns = -1,
 				 .vhost_vsock = -1,
 				 .vcpus = 1,
 				 .memory_mib = (uint64_t)c->memory_mib };
 	struct pollfd answer = { .events = POLLIN };
 	uint64_t begin = clock_us();
-	struct vm vm;
+	struct vmm vmm;
 	int n;
 
-	if (vmm_qemu.start(&r, &vm, deadline_in(120000), err) < 0)
+	if (vmm_for(c)->start(&r, &vmm, deadline_in(120000), err) < 0)
 		return -1;
-	answer.fd = vm.agent;
-	if (fd_write_all(vm.agent, check, sizeof(check) - 1, err) == 0) {
+	answer.fd = vmm.agent;
+	if (fd_write_all(vmm.agent, check, sizeof(check) - 1, err) == 0) {
 		n = poll(&answer, 1, 120000);
 		if (n == 1)
 			(void)printf("%.1f\n", (double)(clock_us() - begin) / 1000);
 		else
 			err_set(err, E_TIMEOUT, "the agent did not answer");
 	}
-	vm.ops->stop(&vm, deadline_in(5000));
+	vmm.ops->stop(&vmm, deadline_in(5000));
+	return err->code ? -1 : 0;
+}
+
+static void *run_loop(void *loop)
+{
+	loop_run(loop);
+	return NULL;
+}
+
+static int measure(const struct runtime_config *c, const char *accelerator, uint64_t runs,
+		   const char *dir, struct err *err)
+{
+	struct loop *loop = loop_new();
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, run_loop, loop) != 0)
+		bug("no thread for the loop");
+	for (uint64_t i = 0; i < runs && !err->code; i++)
+		(void)!one(loop, c, accelerator, dir, err);
+	loop_stop(loop);
+	(void)pthread_join(thread, NULL);
+	loop_free(loop);
 	return err->code ? -1 : 0;
 }
 
@@ -66,8 +92,7 @@ int main(int argc, char **argv)
 	}
 	c = config_load(argv[1], NULL, &err);
 	if (c && mkdtemp(dir)) {
-		for (uint64_t i = 0; i < runs && !err.code; i++)
-			(void)!one(c, argv[2], dir, &err);
+		(void)!measure(c, argv[2], runs, dir, &err);
 		(void)!path_remove_tree(dir, &clean);
 	}
 	if (err.code)

@@ -15,13 +15,17 @@ CRASH_MANAGER := $(BUILD)/tests/crash-at $(BUILD)/tests/crash-served $(BUILD)/bi
 $(eval $(call link_rule,crash-at,tests/crash/at.c tests/crash/trace.c,base,tests,-pie))
 $(eval $(call link_rule,crash-served,tests/crash/served.c $(CRI_SRC) $(DEPLOY_SRC),$(CRI_LIBS),tests,-pie))
 
-check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) ## kill and fail installs at every changing system call, short
+CRASH_COPY := $(BUILD)/tests/crash-at $(BUILD)/bin/kata-deploy
+
+check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) ## kill and fail installs at every changing system call, short
 	@tests/crash/run.sh $(CRASH_WALK) --short
 	@tests/crash/program.sh $(CRASH_PROGRAM) --only upgrade --short
+	@tests/crash/copy.sh $(CRASH_COPY)
 
-crash-walk: $(CRASH_WALK) ## the same, and at every call of every recovery
+crash-walk: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) ## the same, and at every call of every recovery
 	@tests/crash/run.sh $(CRASH_WALK)
 	@tests/crash/program.sh $(CRASH_PROGRAM)
+	@tests/crash/copy.sh $(CRASH_COPY)
 else
 check-crash crash-walk:
 	@echo "skipped: the crash walk: its tracer is for x86_64"

@@ -76,8 +76,11 @@ words() { # VERB [RELEASE KEY] [OPTION...]
 	local verb=$1
 	args=("$deploy" "$verb" --prefix "$PREFIX" --lock "$LAB/lock" --quiet)
 	case $verb in
+	install | upgrade | uninstall | rollback | gc) args+=(--yes) ;;
+	esac
+	case $verb in
 	install | upgrade | uninstall)
-		args+=(--yes --cri containerd --cri-config "$LAB/etc/config.toml"
+		args+=(--cri containerd --cri-config "$LAB/etc/config.toml"
 			--cri-socket "$LAB/containerd.sock" --restart-with "$LAB/ask-for-restart")
 		;;
 	esac

@@ -53,7 +53,7 @@ static char **command(const char *node, const char *verb, const char *version)
 	}
 	if (str_eq(verb, "install"))
 		strv_push(&argv, "--no-proof");
-	if (str_eq(verb, "install") || str_eq(verb, "uninstall"))
+	if (!str_eq(verb, "repair") && !str_eq(verb, "verify") && !str_eq(verb, "recover"))
 		strv_push(&argv, "--yes");
 	return argv;
 }

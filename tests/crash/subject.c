@@ -5,6 +5,7 @@
  */
 
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "deploy/engine/engine.h"
@@ -181,6 +182,7 @@ int main(int argc, char **argv)
 
 	(void)umask(022);
 	log_set_level(LOG_ERROR);
+	interrupt_catch("subject", "one moment");
 	if (argc < 3)
 		return 2;
 	rc = run(&r, argv[2], &err);
@@ -188,6 +190,8 @@ int main(int argc, char **argv)
 	free(r.dropin);
 	free(r.config_text);
 	free(r.dropin_text);
+	if (rc == 0 && interrupt_signal())
+		rc = err_set(&err, E_CANCELLED, "finished in spite of it");
 	if (rc == 0)
 		return 0;
 	(void)fprintf(stderr, "subject %s: %s\n", argv[2], err.msg);

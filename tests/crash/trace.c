@@ -151,6 +151,8 @@ static bool judge(struct trace *t, pid_t pid, struct err *err)
 	t->syscall = (long)r.orig_rax;
 	if (!t->fail)
 		return false;
+	if (t->fail < 0)
+		return kill(pid, -t->fail) == 0 || err_sys(err, "send a signal") == 0;
 	/* A call without a number is skipped and answers what is in rax. */
 	r.orig_rax = (unsigned long long)-1;
 	r.rax = (unsigned long long)-t->fail;

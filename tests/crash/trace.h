@@ -12,7 +12,7 @@
 struct trace {
 	char *const *argv;
 	unsigned at; /* 0: only count */
-	int fail;    /* errno of call at; 0: killed there */
+	int fail;    /* errno of call at; 0: killed there; -N: gets signal N there */
 	/* results */
 	unsigned calls; /* that were reached */
 	long syscall;   /* the number of call at */

@@ -8,6 +8,9 @@
  *	the verb	succeeds when it is run again, and leads to exactly the tree after;
  *	gc		leads to exactly what gc makes of the tree after: nothing is left over.
  *
+ * A signal at each call that asks it to end leads to one of the two trees without a recovery, and to
+ * the status of that.
+ *
  * Without --short also every recovery is killed at each of its calls, and each call fails with each
  * error; with it, every fiftieth, and with one of them in turn.
  */
@@ -22,12 +25,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TREE_MAX = 1 << 20, SELDOM = 50 };
+enum { TREE_MAX = 1 << 20, SELDOM = 50, SIGNALS = 3 };
 
 /* What the subject is told; and three things that others do: "edit" the configuration, "mkdir" the
  * prefix, "damage" what is installed. */
@@ -65,6 +69,7 @@ static const struct {
 };
 
 static const int killed = 0;
+static const int told_to_end = -SIGTERM;
 static const int faults[] = { ENOSPC, EIO, EROFS, EACCES, EINTR, ETXTBSY };
 
 struct walk {
@@ -227,6 +232,16 @@ static int walk_recovery(struct walk *w, struct err *err)
 	}
 }
 
+/* Before it catches signals one ends it: nothing has begun then. */
+static int check_signalled(struct walk *w, int status, struct err *err)
+{
+	if (status != err_exit_status(E_CANCELLED) && status != 128 + SIGTERM)
+		return err_set(err, E_FAILED, "exit %d after a signal", status);
+	if (w->gradual)
+		return 0;
+	return expect(w, "after a signal", &w->was, status == 128 + SIGTERM ? NULL : &w->will, err);
+}
+
 static int disturb(struct walk *w, struct trace *t, struct err *err)
 {
 	if (tree_copy(w->saved, w->node, err) < 0 || trace_run(t, err) < 0)
@@ -237,23 +252,29 @@ static int disturb(struct walk *w, struct trace *t, struct err *err)
 	if (!t->fail && (!w->brief || t->at % SELDOM == 0) &&
 	    (walk_recovery(w, err) < 0 || tree_copy(w->crashed, w->node, err) < 0))
 		return -1;
+	if (t->fail < 0 && check_signalled(w, t->status, err) < 0)
+		return -1;
 	return check_after(w, t->status, err);
 }
 
-/* One disturbance at every call, list's errors in turn; returns how many calls there are. */
-static unsigned walk_calls(struct walk *w, const char *name, const int *list, size_t n)
+/* One disturbance at every step-th call, list's errors in turn; returns how many calls there are. */
+static unsigned walk_calls(struct walk *w, const char *name, const int *list, size_t n,
+			   unsigned step)
 {
 	struct trace t = { .argv = ARGV(w->subject, w->node, w->verb->verb, w->verb->version) };
 
-	for (t.at = 1;; t.at++) {
+	for (t.at = 1;; t.at += step) {
 		struct err err = ERR_INIT;
 
 		t.fail = list[t.at % n];
 		if (disturb(w, &t, &err) < 0) {
 			w->bad++;
 			(void)printf("  FAIL  %s: %s at call %u (system call %ld, exit %d): %s\n",
-				     name, t.fail ? strerror(t.fail) : "killed", t.at, t.syscall,
-				     t.status, err.msg);
+				     name,
+				     t.fail < 0 ? "told to end"
+				     : t.fail   ? strerror(t.fail)
+						: "killed",
+				     t.at, t.syscall, t.status, err.msg);
 		}
 		if (t.calls < t.at)
 			return t.calls;
@@ -270,11 +291,12 @@ static int walk_scenario(struct walk *w, size_t i, struct err *err)
 	w->gradual = str_eq(w->verb->verb, "repair");
 	if (rehearse(w, scenarios[i].before, err) < 0)
 		return err_wrap(err, "%s", name);
-	calls = walk_calls(w, name, &killed, 1);
+	calls = walk_calls(w, name, &killed, 1, 1);
+	(void)walk_calls(w, name, &told_to_end, 1, w->brief ? SIGNALS : 1);
 	if (w->brief)
-		(void)walk_calls(w, name, faults, ARRAY_LEN(faults));
+		(void)walk_calls(w, name, faults, ARRAY_LEN(faults), 1);
 	for (size_t f = 0; !w->brief && f < ARRAY_LEN(faults); f++)
-		(void)walk_calls(w, name, &faults[f], 1);
+		(void)walk_calls(w, name, &faults[f], 1, 1);
 	(void)printf("  %-5s %s (%u calls)\n", w->bad == bad ? "ok" : "FAIL", name, calls);
 	(void)fflush(stdout);
 	return 0;

@@ -2,7 +2,7 @@
 /* What QEMU says on its control socket. */
 
 #include "base/buf.h"
-#include "vmm/qmp.h"
+#include "vmm/qemu/qmp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -35,7 +35,7 @@ static void try_url(const char *url)
 static void try_name(const char *path)
 {
 	AUTO(str) char *prefix = NULL;
-	const char *name = spool_name(&prefix, path);
+	const char *name = name_in_archive(&prefix, path);
 
 	if (!name)
 		return;
@@ -43,7 +43,7 @@ static void try_name(const char *path)
 	    str_starts(name, "../") ||
 	    (strchr(name, '/') && !str_starts(name, "blobs/") && !str_starts(name, "patches/")))
 		bug("'%s' is kept as '%s'", path, name);
-	if (spool_name(&prefix, path) != name)
+	if (name_in_archive(&prefix, path) != name)
 		bug("'%s' has two names", path);
 }
 

@@ -34,9 +34,9 @@ act() {
 	case $verb in
 	install) offered install one ;;
 	upgrade) offered upgrade two ;;
-	rollback) deploy rollback --quiet ;;
+	rollback) deploy rollback --yes --quiet ;;
 	uninstall) deploy uninstall --yes --quiet ;;
-	gc) deploy gc --quiet ;;
+	gc) deploy gc --yes --quiet ;;
 	esac
 }
 # Everything but moments.

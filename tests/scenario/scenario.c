@@ -6,6 +6,7 @@
  *	given: [STEP...]
  *	run: command line of kata-deploy; or manage: one of kata-manager, which lies beside it
  *	as: UID; default: who we are
+ *	bare: true						without the defaults below
  *	input: PATH of what it reads; default: nothing
  *	status: 0, or the slug of an error; default: 0
  *	expect: [CHECK...]
@@ -13,7 +14,9 @@
  *
  * Steps:
  *
- *	release: NAME, version, serial, files: {PATH: TEXT}	built and signed in ${dir}/NAME
+ *	release: NAME, version, serial, files: {PATH: TEXT}	built and signed in ${dir}/NAME; what
+ *								is not said is as releases.yaml, in
+ *								the folder above, has it
  *	run: COMMAND						must succeed
  *	write: PATH, text: TEXT
  *	replace: PATH, text: OLD, with: NEW
@@ -26,6 +29,9 @@
  *	read-only: PATH						until the end
  *	hide: PATH						an absolute one of the host's
  *	lock: PATH						is held until the end
+ *	fill: PATH						a file, until the disk is full
+ *	serve: PATH						over HTTP until the end
+ *	pin: PATH						immutable until the end, or unpin: PATH
  *
  * A check is a step, or one of
  *
@@ -36,10 +42,13 @@
  *	json: PATH.OF.MEMBERS, is: VALUE			standard output, one document
  *	members: [NAME...]					of that document, all
  *	same-as: NAME, of: PATH
+ *	asked: PATH, at-most: N; or at-least: N			requests to ${web} that start so
  *
  * Paths are relative to a temporary directory. In strings ${dir} is that directory, ${key} the
- * public key that signs. A command that says nothing about them gets a prefix, a lock, a cache and
- * a trust directory in there, and neither container manager nor proof.
+ * public key that signs, ${web} the server of "serve" (web_lab.h says what may follow), ${deaf} one
+ * that drops what comes, ${closed} one that refuses it, ${sha256:PATH} a file's digest, and
+ * ${SHA256:PATH} the same in capitals. A command that says nothing about them gets a prefix, a lock,
+ * a cache and a trust directory in there, neither container manager nor proof, and --yes.
  */
 
 #include "base/deadline.h"
@@ -48,11 +57,13 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "crypto/sha256.h"
 #include "tests/crash/tree.h"
 #include "tests/scenario/around.h"
 #include "yaml/yaml.h"
 #include "json/json.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -78,12 +89,52 @@ struct node {
 	struct snapshot snapshots[SNAPSHOTS_MAX];
 	size_t nsnapshots;
 	struct around around;
+	struct json *releases; /* releases.yaml */
 };
 
 /* What a stage says of how it is run; each may be NULL. */
 struct manner {
 	const char *program, *as, *input;
+	bool bare;
 };
+
+/* Of a file, with letters of that case; heap. */
+static char *digest_of(const struct node *n, const char *path, bool upper)
+{
+	AUTO(str) char *full = path_join(n->dir, path);
+	AUTO(fd) int fd = open(full, O_RDONLY | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+	uint64_t size;
+	char hex[65];
+
+	if (fd < 0 || sha256_fd(fd, path, hex, &size, &ignored) < 0)
+		return NULL;
+	for (char *p = hex; upper && *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return xstrdup(hex);
+}
+
+/* What the "${NAME}" at *s stands for; moves after it. */
+static char *value_at(const struct node *n, const char **s)
+{
+	const char *end = strncmp(*s, "${", 2) == 0 ? strchr(*s, '}') : NULL;
+	AUTO(str) char *name = end ? xstrndup(*s + 2, (size_t)(end - *s) - 2) : NULL;
+	char *value;
+
+	if (!name)
+		return NULL;
+	if (str_starts(name, "sha256:") || str_starts(name, "SHA256:"))
+		value = digest_of(n, name + 7, *name == 'S');
+	else if (str_eq(name, "dir"))
+		value = xstrdup(n->dir);
+	else if (str_eq(name, "key"))
+		value = path_join(n->dir, "key.pub");
+	else
+		value = around_url(&n->around, name);
+	if (value)
+		*s = end + 1;
+	return value;
+}
 
 static const char *text(const struct json *j, const char *key)
 {
@@ -92,21 +143,18 @@ static const char *text(const struct json *j, const char *key)
 	return v && json_kind(v) == JSON_IS_STRING ? json_text(v) : NULL;
 }
 
-/* Replaces ${dir} and ${key}; heap. */
+/* Replaces ${dir} and the other names; heap. */
 static char *expand(const struct node *n, const char *s)
 {
 	AUTO(buf) struct buf b = BUF_INIT(FILE_MAX);
 
 	while (*s) {
-		if (strncmp(s, "${dir}", 6) == 0) {
-			buf_str(&b, n->dir);
-			s += 6;
-		} else if (strncmp(s, "${key}", 6) == 0) {
-			buf_fmt(&b, "%s/key.pub", n->dir);
-			s += 6;
-		} else {
+		AUTO(str) char *value = value_at(n, &s);
+
+		if (value)
+			buf_str(&b, value);
+		else
 			buf_chr(&b, *s++);
-		}
 	}
 	return b.len ? buf_steal(&b) : xstrdup("");
 }
@@ -149,7 +197,9 @@ static void add_defaults(const struct node *n, const char *verb, char ***argv)
 	static const char *const releases[] = { "install", "upgrade", "plan",
 						"repair",  "fetch",   NULL };
 	static const char *const managers[] = { "install", "plan", NULL };
-	static const char *const others[] = { "release", "keys",      "manual",
+	static const char *const changes[] = { "install",   "upgrade", "rollback",
+					       "uninstall", "gc",      NULL };
+	static const char *const others[] = { "release", "keys",      "manual", "help",
 					      "--help",  "--version", NULL };
 
 	if (strv_has((char *const *)others, verb) || mentions(*argv, "--help"))
@@ -169,6 +219,8 @@ static void add_defaults(const struct node *n, const char *verb, char ***argv)
 	}
 	if ((str_eq(verb, "install") || str_eq(verb, "upgrade")) && !mentions(*argv, "--no-proof"))
 		strv_push(argv, "--no-proof");
+	if (strv_has((char *const *)changes, verb) && !mentions(*argv, "--yes"))
+		strv_push(argv, "--yes");
 }
 
 /* Another user may not reach the folder that the program was built in. */
@@ -203,7 +255,7 @@ static int make_command(const struct node *n, const char *line, const struct man
 		strv_push(argv, program);
 	strv_each(word, words)
 		strv_push(argv, *word);
-	if (words && !how->program)
+	if (words && !how->program && !how->bare)
 		add_defaults(n, words[0], argv);
 	return 0;
 }
@@ -246,7 +298,7 @@ static int run_as(struct node *n, const char *line, const struct manner *how, st
 
 static int run(struct node *n, const char *line, struct err *err)
 {
-	return run_as(n, line, &(struct manner){ NULL, NULL, NULL }, err);
+	return run_as(n, line, &(struct manner){ 0 }, err);
 }
 
 static int must_run(struct node *n, const char *line, struct err *err)
@@ -296,11 +348,19 @@ static int make_tree(struct node *n, const char *name, const struct json *files,
 	"  - {name: extra, text: the rest, required: false, paths: [lib, libexec]}\n"   \
 	"copies: []\n"
 
+static const struct json *of_release(const struct node *n, const struct json *j, const char *key)
+{
+	const struct json *usual = json_get(n->releases, text(j, "release"));
+
+	return json_get(j, key) || !usual ? json_get(j, key) : json_get(usual, key);
+}
+
 static int make_release(struct node *n, const struct json *j, struct err *err)
 {
-	const char *name = text(j, "release"), *version = text(j, "version"),
-		   *more = text(j, "options");
-	const struct json *files = json_get(j, "files"), *serial = json_get(j, "serial");
+	const char *name = text(j, "release"), *more = text(j, "options");
+	const struct json *files = of_release(n, j, "files"), *serial = of_release(n, j, "serial"),
+			  *is = of_release(n, j, "version");
+	const char *version = is && json_kind(is) == JSON_IS_STRING ? json_text(is) : NULL;
 	AUTO(str) char *build = NULL, *sign = NULL;
 
 	if (!version || !files || json_kind(files) != JSON_IS_OBJECT)
@@ -505,10 +565,22 @@ static int check_members(const struct node *n, const struct json *wanted, struct
 				 buf_cstr(&n->out));
 }
 
+static int check_asked(const struct node *n, const struct json *j, struct err *err)
+{
+	const struct json *most = json_get(j, "at-most"), *least = json_get(j, "at-least");
+	unsigned times = around_asked(&n->around, text(j, "asked"));
+
+	if ((!most || times <= json_int(most)) && (!least || times >= json_int(least)))
+		return 0;
+	return err_set(err, E_STATE, "%s was asked for %u times", text(j, "asked"), times);
+}
+
 static int check(struct node *n, const struct json *j, struct err *err)
 {
 	const char *s;
 
+	if (text(j, "asked"))
+		return check_asked(n, j, err);
 	if (text(j, "file"))
 		return check_file(n, j, err);
 	if (text(j, "points"))
@@ -553,6 +625,29 @@ static int check_status(const struct node *n, const struct json *wanted, struct 
 					     n->status, status, buf_cstr(&n->all));
 }
 
+/* What a person can do something about says what: each error that a scenario ends with is looked at,
+ * whether it expects a text or not. Not of these: what was cancelled, what the system or a peer did,
+ * and documents that somebody else has to mend. */
+static int check_remedy(const struct node *n, struct err *err)
+{
+	static const enum err_code codes[] = { E_FAILED,      E_USAGE,   E_CONFIG, E_NOT_FOUND,
+					       E_EXISTS,      E_STATE,   E_LIMIT,  E_PERMISSION,
+					       E_UNSUPPORTED, E_TIMEOUT, E_TRUST };
+	AUTO(strv) char **lines = strv_split(buf_cstr(&n->all), "\n");
+
+	/* kata-manager adds a line to what kata-deploy said. */
+	strv_each(line, lines) {
+		if (str_starts(*line, "kata-") && strstr(*line, "; "))
+			return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		if (n->status == err_exit_status(codes[i]))
+			return err_set(err, E_STATE, "it does not say what to do: %.300s",
+				       buf_cstr(&n->all));
+	}
+	return 0;
+}
+
 static int stage(struct node *n, const struct json *j, struct err *err)
 {
 	const struct json *expect = json_get(j, "expect");
@@ -560,14 +655,16 @@ static int stage(struct node *n, const struct json *j, struct err *err)
 	AUTO(str)
 	char *manager = str_fmt("%.*skata-manager", (int)(path_basename(n->program) - n->program),
 				n->program);
-	const struct manner how = { managed ? manager : NULL, text(j, "as"), text(j, "input") };
+	const struct manner how = { managed ? manager : NULL, text(j, "as"), text(j, "input"),
+				    json_get(j, "bare") };
 
 	line = managed ? managed : line;
 	if (!line)
 		return err_set(err, E_INVALID, "nothing to run");
 	if (json_get(j, "as") && !how.as)
 		return err_set(err, E_INVALID, "as: \"UID\"");
-	if (run_as(n, line, &how, err) < 0 || check_status(n, json_get(j, "status"), err) < 0)
+	if (run_as(n, line, &how, err) < 0 || check_status(n, json_get(j, "status"), err) < 0 ||
+	    check_remedy(n, err) < 0)
 		return err_wrap(err, "%s", line);
 	for (size_t i = 0; expect && i < json_count(expect); i++) {
 		if (check(n, json_at(expect, i), err) < 0)
@@ -598,7 +695,19 @@ static int play(struct node *n, const struct json *j, struct err *err)
 
 /* --- a file --- */
 
-static int scenario(const char *program, const char *file, char **name, struct err *err)
+static struct json *load_releases(const char *file, struct err *err)
+{
+	AUTO(str)
+	char *path = str_fmt("%.*s../releases.yaml", (int)(path_basename(file) - file), file);
+	AUTO(buf) struct buf source = BUF_INIT(FILE_MAX);
+
+	return file_read(AT_FDCWD, path, FILE_MAX, &source, err) < 0
+		       ? NULL
+		       : yaml_parse(buf_cstr(&source), source.len, path, err);
+}
+
+static int scenario(const char *program, const char *file, char **name, bool *lacks,
+		    struct err *err)
 {
 	AUTO(buf) struct buf source = BUF_INIT(FILE_MAX);
 	AUTO(json) struct json *j = NULL;
@@ -613,19 +722,22 @@ static int scenario(const char *program, const char *file, char **name, struct e
 	if (file_read(AT_FDCWD, file, FILE_MAX, &source, err) < 0)
 		return -1;
 	j = yaml_parse(buf_cstr(&source), source.len, file, err);
-	if (!j)
+	n.releases = j ? load_releases(file, err) : NULL;
+	if (!n.releases)
 		return -1;
 	*name = xstrdup(text(j, "name") ? text(j, "name") : file);
 	if (!mkdtemp(dir))
 		return err_sys(err, "make %s", dir);
 	n.dir = dir;
 	rc = play(&n, j, err);
+	*lacks = n.around.lacks;
 	around_release(&n.around);
 	(void)!path_remove_tree(dir, &ignored);
 	for (size_t i = 0; i < n.nsnapshots; i++) {
 		free(n.snapshots[i].name);
 		free(n.snapshots[i].text);
 	}
+	json_free(n.releases);
 	buf_release(&n.out);
 	buf_release(&n.all);
 	return rc;
@@ -637,6 +749,9 @@ int main(int argc, char **argv)
 	unsigned passed = 0, failed = 0;
 
 	(void)umask(022);
+	/* Servers are on this machine. */
+	(void)unsetenv("http_proxy");
+	(void)unsetenv("all_proxy");
 	/* What a scenario mounts is nobody else's business. */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		(void)puts("skipped: scenarios: they need root, to mount");
@@ -649,10 +764,13 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++) {
 		AUTO(str) char *name = NULL;
 		struct err err = ERR_INIT;
+		bool lacks = false;
 
-		if (scenario(program, argv[i], &name, &err) == 0) {
+		if (scenario(program, argv[i], &name, &lacks, &err) == 0) {
 			passed++;
 			(void)printf("  ok    %s\n", name);
+		} else if (lacks) {
+			(void)printf("skipped: %s: %s\n", name, err.msg);
 		} else {
 			failed++;
 			(void)printf("  FAIL  %s (%s)\n        %s\n", name ? name : "", argv[i],

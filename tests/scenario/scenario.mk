@@ -2,8 +2,11 @@
 #
 # Scenario files: given a node, run kata-deploy, expect this. scenario.c says how they are written.
 .PHONY: check-scenario
-$(eval $(call link_rule,scenario,tests/scenario/scenario.c tests/scenario/around.c tests/crash/tree.c,base json yaml crypto,tests,-pie))
+$(eval $(call link_rule,scenario,tests/scenario/scenario.c tests/scenario/around.c tests/unit/web_lab.c tests/crash/tree.c,base json yaml crypto,tests,-pie))
 
 SCENARIOS ?= $(sort $(wildcard tests/scenario/cases/*.yaml))
 check-scenario: $(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager ## run the scenarios of kata-deploy
 	@$(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(SCENARIOS)
+	@tests/scenario/other-root.sh $(BUILD)/bin/kata-deploy
+	@tests/scenario/few-fds.sh $(BUILD)/bin/kata-deploy
+	@tests/scenario/holders.sh $(BUILD)/bin/kata-deploy

@@ -6,10 +6,12 @@
 
 #include "archive/patch.h"
 #include "archive/unpack.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "crypto/sha256.h"
 #include "tests/unit/sanitized.h"
@@ -471,6 +473,26 @@ START_TEST(an_unknown_archive_is_spread)
 }
 END_TEST
 
+/* A few bytes of gzip, of which each is a thousand of headers. */
+START_TEST(headers_have_an_end)
+{
+	AUTO(buf) struct buf tar = BUF_INIT(64 << 20);
+	struct unpack_tar t = { .admit = admit, .limit = 1000 };
+	struct spawn gzip = { .argv = ARGV("gzip", "-1f", "tar"), .cwd = dir };
+
+	while (tar.len < 6 << 20)
+		tar_add(&tar, &(struct tar_entry){ "y/none", '0', 0644, 0, NULL, NULL });
+	tar_end(&tar);
+	(void)close(put("tar", tar.data, tar.len));
+	ck_assert_int_eq(spawn_run(&gzip, NULL, 0, NULL, deadline_in(60000), &err), 0);
+	AUTO(str) char *path = path_join(dir, "tar.gz");
+	AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_lt(unpack_tar(fd, "it", out_fd, &t, &err), 0);
+	ck_assert_msg(err.code == E_LIMIT, "%s: %s", err_slug(err.code), err.msg);
+}
+END_TEST
+
 START_TEST(a_bad_unknown_archive_is_refused)
 {
 	static const struct {
@@ -518,6 +540,7 @@ int main(void)
 	tcase_add_loop_test(t, a_patch_makes_the_file, 0, 4);
 	tcase_add_loop_test(t, a_wrong_patch_is_refused, 0, 7);
 	tcase_add_test(t, an_unknown_archive_is_spread);
+	tcase_add_test(t, headers_have_an_end);
 	tcase_add_loop_test(t, a_bad_unknown_archive_is_refused, 0, 7);
 	suite_add_tcase(s, t);
 	runner = srunner_create(s);

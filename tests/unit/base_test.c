@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/opt.h"
@@ -19,10 +20,15 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -55,6 +61,21 @@ START_TEST(error_wraps_and_hints)
 	ck_assert_int_eq(err.code, E_NOT_FOUND);
 	ck_assert_int_eq(err.sys, ENOENT);
 	ck_assert_int_eq(err_from_rpc_status(err_rpc_status(err.code)), E_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(error_of_another_process_is_harmless)
+{
+	static const int codes[] = { E_TRUST, -1, E_OK, 12345 };
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		struct err err = ERR_INIT;
+
+		ck_assert_int_eq(err_take(&err, codes[i], EIO, ERR_HERE, "a\x1b[31m\n\x7f%s"), -1);
+		ck_assert_int_eq(err.code, i == 0 ? E_TRUST : E_FAILED);
+		ck_assert_int_eq(err.sys, EIO);
+		ck_assert_str_eq(err.msg, "a?[31m??%s");
+	}
 }
 END_TEST
 
@@ -420,6 +441,42 @@ START_TEST(spawn_runs_programs)
 }
 END_TEST
 
+/* Every kind of wait, each with a signal that came before or comes meanwhile. */
+START_TEST(a_caught_signal_ends_waits)
+{
+	struct spawn s = { .argv = ARGV("sleep", "1000") };
+	struct child child = CHILD_NONE;
+	struct err err = ERR_INIT, none = ERR_INIT;
+	AUTO(str) char *later = str_fmt("kill -TERM %d; exec sleep 1000", (int)getpid());
+	int code;
+
+	interrupt_catch("base_test", "one moment");
+	ck_assert_int_eq(interrupt_check(&err), 0);
+	if (_i == 0) {
+		s.argv = ARGV("sh", "-c", later);
+		ck_assert_int_lt(spawn_run(&s, NULL, 0, NULL, DEADLINE_NEVER, &err), 0);
+	} else if (_i == 1) {
+		ck_assert_int_eq(spawn_start(&s, &child, &none), 0);
+		ck_assert_int_ne(getpgid(child.pid), getpgid(0));
+		ck_assert_int_eq(raise(SIGHUP), 0);
+		ck_assert_int_lt(spawn_wait(&child, DEADLINE_NEVER, &code, &err), 0);
+		spawn_kill(&child);
+	} else {
+		ck_assert_int_eq(raise(SIGINT), 0);
+		ck_assert_int_lt(interrupt_sleep(1000000, &err), 0);
+	}
+	ck_assert_int_eq(err.code, E_CANCELLED);
+	ck_assert_int_ne(interrupt_signal(), 0);
+	/* Behind a shield all goes on. */
+	interrupt_shield(true);
+	s.argv = ARGV("true");
+	ck_assert_int_eq(spawn_run(&s, NULL, 0, NULL, DEADLINE_NEVER, &none), 0);
+	ck_assert_int_eq(interrupt_sleep(1, &none), 0);
+	interrupt_shield(false);
+	ck_assert_int_lt(interrupt_check(&none), 0);
+}
+END_TEST
+
 START_TEST(spawn_reports_a_missing_program)
 {
 	char *const *argv = ARGV("/nonexistent/program");
@@ -451,6 +508,161 @@ START_TEST(spawn_passes_only_listed_fds)
 	ck_assert(fd_read_full(ends[0], text, sizeof(text) - 1, &err) > 0);
 	ck_assert(spawn_wait(&child, deadline_in(60000), &code, &err) == 0 && code == 0);
 	ck_assert_str_eq(text, "0 1 2 3 7 "); /* 3 is ls reading the directory */
+	(void)close(ends[0]);
+}
+END_TEST
+
+static unsigned open_fds(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* No child, not even a dead one, no fd and no blocked signal is left. */
+static void nothing_is_left(unsigned fds)
+{
+	sigset_t mask;
+
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	ck_assert_int_eq(errno, ECHILD);
+	ck_assert_uint_eq(open_fds(), fds);
+	ck_assert_int_eq(sigprocmask(SIG_SETMASK, NULL, &mask), 0);
+	ck_assert(!sigismember(&mask, SIGTERM) && !sigismember(&mask, SIGINT));
+}
+
+/* From here on pidfd_open fails with that error. */
+static void refuse_pidfds(unsigned error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = { ARRAY_LEN(code), code };
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+static const unsigned refusals[] = { EPERM, ENOSYS, EMFILE };
+
+START_TEST(a_child_that_cannot_be_watched_is_ended)
+{
+	unsigned fds = open_fds();
+	struct err err = ERR_INIT;
+	struct child child;
+	pid_t pid;
+
+	refuse_pidfds(refusals[_i]);
+	ck_assert_int_eq(spawn_start(&(struct spawn){ .argv = ARGV("sleep", "600") }, &child, &err),
+			 -1);
+	ck_assert_int_eq(err.sys, refusals[_i]);
+	ck_assert_int_eq(child.pid, -1);
+	spawn_kill(&child);
+	nothing_is_left(fds);
+	err_clear(&err);
+
+	ck_assert_int_eq(run("sleep 600", NULL, NULL, 60000, &err), -1);
+	ck_assert_int_eq(err.sys, refusals[_i]);
+	nothing_is_left(fds);
+	err_clear(&err);
+
+	pid = fork();
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	ck_assert_int_eq(spawn_adopt(pid, &child, &err), -1);
+	ck_assert_int_eq(err.sys, refusals[_i]);
+	spawn_kill(&child);
+	nothing_is_left(fds);
+	err_clear(&err);
+
+	pid = spawn_fork(&child, &err);
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	ck_assert_int_eq(pid, -1);
+	ck_assert_int_eq(err.sys, refusals[_i]);
+	nothing_is_left(fds);
+}
+END_TEST
+
+/* Whoever asks to adopt a process that is not our child does not get it killed. */
+START_TEST(only_a_child_is_adopted)
+{
+	struct err err = ERR_INIT;
+	struct child child;
+
+	refuse_pidfds(EPERM);
+	ck_assert_int_eq(spawn_adopt(getpid(), &child, &err), -1);
+	err_clear(&err);
+	ck_assert_int_eq(spawn_adopt(-1, &child, &err), -1);
+	ck_assert_int_eq(child.pid, -1);
+}
+END_TEST
+
+/* With few fds a program runs, or there is an error that names the limit. */
+START_TEST(few_fds_do_not_hang_it)
+{
+	unsigned fds = open_fds(), ran = 0;
+
+	for (rlim_t n = fds; n <= fds + 20; n++) {
+		const struct rlimit limit = { n, 1024 };
+		AUTO(buf) struct buf out = BUF_INIT(1000);
+		struct err err = ERR_INIT;
+
+		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		if (run("cat; exit 0", "hello", &out, 60000, &err) == 0) {
+			ck_assert_str_eq(buf_cstr(&out), "hello");
+			ran++;
+		} else {
+			ck_assert_int_eq(err.sys, EMFILE);
+			ck_assert_msg(strstr(err.msg, "ulimit -n") != NULL, "%s", err.msg);
+			ck_assert_uint_eq(ran, 0);
+		}
+		nothing_is_left(fds);
+	}
+	/* Its three pipes, that of the report, and the pidfd. */
+	ck_assert_uint_ge(ran, 20 - 9 + 1);
+}
+END_TEST
+
+/* Fds whose numbers are targets of others, or the same, arrive all the same. */
+START_TEST(fds_are_swapped)
+{
+	struct err err = ERR_INIT;
+	struct spawn_fd fds[4];
+	struct child child;
+	int ends[2], files[3], code;
+	char text[16] = "";
+
+	ck_assert_int_eq(fd_pipe(ends, &err), 0);
+	for (int i = 0; i < 3; i++) {
+		files[i] = memfd_create("x", MFD_CLOEXEC);
+		ck_assert_int_eq(pwrite(files[i], &"abc"[i], 1, 0), 1);
+	}
+	/* Each one has the number of the next, and the first is there twice. */
+	for (int i = 0; i < 3; i++)
+		fds[i] = (struct spawn_fd){ files[i], files[(i + 1) % 3] };
+	fds[3] = (struct spawn_fd){ ends[1], 1 };
+	AUTO(str)
+	char *script = str_fmt("cat /proc/self/fd/%d /proc/self/fd/%d /proc/self/fd/%d", files[0],
+			       files[1], files[2]);
+	ck_assert_int_eq(spawn_start(&(struct spawn){ .argv = ARGV("/bin/sh", "-c", script),
+						      .fds = fds,
+						      .nfds = 4 },
+				     &child, &err),
+			 0);
+	(void)close(ends[1]);
+	ck_assert_int_eq(fd_read_full(ends[0], text, sizeof(text) - 1, &err), 3);
+	ck_assert_int_eq(spawn_wait(&child, deadline_in(60000), &code, &err), 0);
+	ck_assert_str_eq(text, "cab");
+	for (int i = 0; i < 3; i++)
+		(void)close(files[i]);
 	(void)close(ends[0]);
 }
 END_TEST
@@ -568,6 +780,7 @@ int main(void)
 
 	tcase_add_test(pure, error_wraps_and_hints);
 	tcase_add_test_raise_signal(pure, error_set_twice_aborts, SIGABRT);
+	tcase_add_test(pure, error_of_another_process_is_harmless);
 	tcase_add_test(pure, error_is_cut_not_overrun);
 	tcase_add_test(pure, buffer_keeps_its_bound);
 	tcase_add_test(pure, numbers_are_strict);
@@ -576,8 +789,13 @@ int main(void)
 	tcase_add_test(pure, paths_are_cleaned);
 	tcase_add_test(pure, a_condition_is_waited_for_until_its_deadline);
 	tcase_add_test(pure, spawn_runs_programs);
+	tcase_add_loop_test(pure, a_caught_signal_ends_waits, 0, 3);
 	tcase_add_test(pure, spawn_reports_a_missing_program);
 	tcase_add_test(pure, spawn_passes_only_listed_fds);
+	tcase_add_loop_test(pure, a_child_that_cannot_be_watched_is_ended, 0, ARRAY_LEN(refusals));
+	tcase_add_test(pure, only_a_child_is_adopted);
+	tcase_add_test(pure, few_fds_do_not_hang_it);
+	tcase_add_test(pure, fds_are_swapped);
 	tcase_add_test(pure, orphans_are_reaped_but_not_ours);
 	tcase_add_test(pure, fds_travel);
 	tcase_add_test(pure, options_come_from_the_table);

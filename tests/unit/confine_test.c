@@ -8,6 +8,7 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -18,6 +19,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -59,6 +62,7 @@ static void setup(void)
 	ck_assert_int_ge(dir_fd, 0);
 	if (geteuid() == 0)
 		ck_assert_int_eq(fchown(dir_fd, CONFINE_NOBODY, CONFINE_NOBODY), 0);
+	interrupt_catch("confine_test", "nothing");
 	fds_before = count_fds();
 }
 
@@ -142,6 +146,25 @@ static int failing(void *arg, struct confine_talk *talk, struct err *e)
 	errno = ENOSPC;
 	return err_sys(e, "write\x1b[2J it");
 }
+
+/* No pidfd, as with too few fds: an error, and no child is left (teardown). */
+START_TEST(one_that_cannot_be_watched_is_ended)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EMFILE),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = { ARRAY_LEN(code), code };
+	struct confine c = usual();
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+	ck_assert_int_eq(confine_run(&c, talkative, NULL, NULL, NULL, &err), -1);
+	ck_assert_int_eq(err.sys, EMFILE);
+}
+END_TEST
 
 START_TEST(an_error_arrives)
 {
@@ -510,7 +533,7 @@ START_TEST(it_dies_with_its_parent)
 		size_t which;
 
 		if (confine_start(&c, sleep_forever, NULL, NULL, NULL, &child, &err) < 0 ||
-		    confine_wait(&child, 1, &which, &err) < 0)
+		    confine_wait(&child, 1, DEADLINE_NEVER, &which, &err) < 0)
 			_exit(1);
 		(void)raise(SIGKILL);
 	}
@@ -535,7 +558,7 @@ START_TEST(several_run_at_once)
 			 0);
 	ck_assert_int_eq(confine_start(&other, failing, NULL, NULL, NULL, &all[2], &err), 0);
 	while (all[1] || all[2]) {
-		if (confine_wait(all, 3, &ended, &err) < 0) {
+		if (confine_wait(all, 3, DEADLINE_NEVER, &ended, &err) < 0) {
 			ck_assert_uint_eq(ended, 2);
 			ck_assert_ptr_nonnull(strstr(err.msg, "the other"));
 			err_clear(&err);
@@ -544,6 +567,10 @@ START_TEST(several_run_at_once)
 	}
 	ck_assert_uint_eq(done, 2);
 	ck_assert_int_eq(seen, 1001000);
+	/* It sleeps, and is waited for no longer than we like. */
+	ck_assert_int_eq(confine_wait(all, 3, deadline_in(30), &ended, &err), 0);
+	ck_assert_uint_eq(ended, 3);
+	ck_assert_ptr_nonnull(all[0]);
 	confine_kill(all[0]);
 }
 END_TEST
@@ -613,6 +640,7 @@ int main(void)
 	tcase_add_test(t, messages_arrive_in_order);
 	tcase_add_test(t, a_listener_can_end_it);
 	tcase_add_test(t, an_error_arrives);
+	tcase_add_test(t, one_that_cannot_be_watched_is_ended);
 	tcase_add_loop_test(t, it_cannot, 0, ARRAY_LEN(tries));
 	tcase_add_loop_test(t, trying_is_death, 0, ARRAY_LEN(deadly));
 	tcase_add_test(t, it_can_write_where_it_may);

@@ -665,7 +665,7 @@ START_TEST(recovered_after_a_crash)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	ck_assert(serves("kata"));
-	OK(deploy_recover(&o, &err));
+	OK(deploy_recover(&o, NULL, NULL, &err));
 	assert_config(text);
 	ck_assert(!serves("kata") && serves("runc"));
 	ck_assert_uint_eq(restarts(), 3);

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the doctor finds on nodes that lack something, and what he says to do about it. */
 
+#include "base/deadline.h"
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "deploy/doctor/doctor.h"
 
 #include <check.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/doctor-test-XXXXXX";
@@ -111,6 +116,61 @@ START_TEST(room)
 }
 END_TEST
 
+/* Runs under that name until it is killed. */
+static pid_t stand_in(const char *name)
+{
+	AUTO(str) char *path = path_join(dir, name);
+	struct spawn copy = { .argv = ARGV("cp", "/bin/sleep", path) };
+	struct err err = ERR_INIT;
+	pid_t pid;
+
+	ck_assert_int_eq(spawn_run(&copy, NULL, 0, NULL, deadline_in(60000), &err), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		(void)execl(path, name, "1000", NULL);
+		_exit(1);
+	}
+	return pid;
+}
+
+/* Until the process runs that program, and not the test any more. */
+static void await(pid_t pid, const char *name)
+{
+	struct deadline end = deadline_in(60000);
+	char link[64], exe[256];
+	ssize_t n;
+
+	(void)!str_print(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	do {
+		n = readlink(link, exe, sizeof(exe) - 1);
+		exe[n < 0 ? 0 : n] = '\0';
+	} while (!str_ends(exe, name) && !deadline_passed(end));
+}
+
+START_TEST(two_managers_are_one_too_many)
+{
+	pid_t pids[] = { stand_in("containerd"), stand_in("crio") };
+	const struct finding *f;
+
+	await(pids[0], "/containerd");
+	await(pids[1], "/crio");
+	f = examine(&(struct doctor_options){ .prefix = NULL }, "manager");
+	ck_assert_msg(f->state == FINDING_BAD, "%s", f->text);
+	ck_assert_msg(strstr(f->remedy, "--cri") != NULL, "%s", f->remedy);
+	ck_assert(!diagnosis_is_fit(&d));
+	f = examine(&(struct doctor_options){ .cri = "crio" }, "manager");
+	ck_assert_msg(f->state == FINDING_GOOD, "%s", f->text);
+	f = examine(&(struct doctor_options){ .cri = "nonsense" }, "manager");
+	ck_assert_int_eq(f->state, FINDING_BAD);
+	ck_assert_msg(strstr(f->remedy, "supported are") != NULL, "%s", f->remedy);
+	for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
+		(void)kill(pids[i], SIGKILL);
+		(void)waitpid(pids[i], NULL, 0);
+	}
+}
+END_TEST
+
 START_TEST(no_kvm)
 {
 	const struct finding *f;
@@ -165,6 +225,7 @@ int main(void)
 	tcase_add_test(t, the_useful_comes_first);
 	tcase_add_test(t, virtiofsd_can_be_done_without);
 	tcase_add_test(t, room);
+	tcase_add_test(t, two_managers_are_one_too_many);
 	tcase_add_test(t, no_kvm);
 	tcase_add_test(t, no_key);
 	suite_add_tcase(s, t);

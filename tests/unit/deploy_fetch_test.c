@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -114,7 +115,7 @@ static void build(const char *tree, const char *out, char *const *before, const 
 					   .components = in("components.yaml"),
 					   .version = version,
 					   .architecture = "x86_64",
-					   .serial = 7,
+					   .serial = before ? 8 : 7,
 					   .created = 1700000000,
 					   .old = before,
 					   .level = 3 };
@@ -170,7 +171,8 @@ static struct source *open_source(char *const *releases)
 	AUTO(str) char *cache = xstrdup(in("cache"));
 	struct source_options o = { .releases = releases,
 				    .cache = cache,
-				    .http = { .pause_ms = 10, .stall = 5 } };
+				    .http = { .pause_ms = 10, .stall = 5 },
+				    .patience_ms = 60000 };
 	struct source *s = NULL;
 
 	if (source_open(&o, &s, &err) < 0)
@@ -218,6 +220,16 @@ static void use_stdin(const char *file)
 	(void)close(ends[0]);
 }
 
+/* As a caller does: what has no release is set aside. */
+static struct source *settled(struct source *s)
+{
+	AUTO(buf) struct buf text = BUF_INIT(0);
+
+	while (s && source_document(s, "release.yaml", RELEASE_TEXT_MAX, &text, &err) < 0)
+		ck_assert_msg(source_distrust(s, &err), "%s", err.msg);
+	return s;
+}
+
 static struct source *open_way(int way)
 {
 	AUTO(str) char *url = web_url(&web, way == BY_MIRRORS ? "cut-once" : "ok");
@@ -229,7 +241,7 @@ static struct source *open_way(int way)
 	case BY_HTTP:
 		return open_one(url);
 	case BY_MIRRORS:
-		return open_source(mirrors);
+		return settled(open_source(mirrors));
 	case BY_DIRECTORY:
 		return open_one(in("r2"));
 	case BY_FILE_URL:
@@ -640,6 +652,7 @@ START_TEST(a_signal_ends_it)
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		interrupt_catch("deploy_fetch_test", "nothing");
 		struct source *s = open_one(hang);
 		int rc = stage(s, &now, has_nothing, NULL);
 
@@ -685,11 +698,11 @@ START_TEST(an_archive_is_known_by_its_names)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		AUTO(str) char *prefix = NULL;
-		const char *name = spool_name(&prefix, cases[i].path);
+		const char *name = name_in_archive(&prefix, cases[i].path);
 
 		ck_assert_msg(str_eq(name, cases[i].name), "%s: %s", cases[i].path, name);
 		if (name)
-			ck_assert_ptr_null(spool_name(&prefix, "other/release.yaml"));
+			ck_assert_ptr_null(name_in_archive(&prefix, "other/release.yaml"));
 	}
 }
 END_TEST
@@ -736,16 +749,83 @@ START_TEST(a_mirror_can_be_distrusted)
 	char *const mirrors[] = { bad, good, NULL };
 	AUTO(source) struct source *s = open_source(mirrors);
 	AUTO(buf) struct buf text = BUF_INIT(0), again = BUF_INIT(0), right = BUF_INIT(0);
+	struct err why = ERR_INIT;
+
+	(void)err_set(&why, E_TRUST, "it is another one");
 
 	ck_assert_int_eq(file_read(AT_FDCWD, in("r2/release.yaml"), RELEASE_TEXT_MAX, &right, &err),
 			 0);
 	ck_assert_int_eq(source_document(s, "release.yaml", RELEASE_TEXT_MAX, &text, &err), 0);
 	ck_assert(memcmp(text.data, right.data, right.len) != 0);
-	ck_assert(source_distrust(s));
+	ck_assert(source_distrust(s, &why));
 	ck_assert_int_eq(source_document(s, "release.yaml", RELEASE_TEXT_MAX, &again, &err), 0);
 	ck_assert(again.len == right.len && memcmp(again.data, right.data, right.len) == 0);
-	ck_assert(!source_distrust(s));
+	(void)err_set(&why, E_TRUST, "its serial is older");
+	ck_assert(!source_distrust(s, &why));
+	ck_assert_msg(strstr(why.msg, "older") && strstr(why.msg, "another one"), "%s", why.msg);
 	ck_assert_msg(stage(s, &now, has_nothing, NULL) == 0, "%s", err.msg);
+}
+END_TEST
+
+/* What a mirror says counts, and what another does not say costs no more than a moment: none of the
+ * pauses and time limits of a download. */
+START_TEST(a_dead_mirror_is_passed_over)
+{
+	struct deaf deaf = { 0 };
+	int kind = _i / 2;
+	AUTO(str) char *good = web_url(&web, "ok");
+	AUTO(str) char *dead = NULL;
+	AUTO(buf) struct buf text = BUF_INIT(0);
+	AUTO(source) struct source *s = NULL;
+	struct deadline deadline = deadline_in(25000);
+
+	deaf_start(&deaf);
+	dead = kind == 0   ? str_fmt("http://127.0.0.1:%d/", web_free_port())
+	       : kind == 1 ? str_fmt("http://127.0.0.1:%d/", deaf.port)
+	       : kind == 2 ? xstrdup("http://kata.invalid/")
+	       : kind == 3 ? web_url(&web, "silent")
+			   : web_url(&web, "busy");
+	char *const mirrors[] = { _i % 2 ? good : dead, _i % 2 ? dead : good, NULL };
+	AUTO(str) char *cache = xstrdup(in("cache"));
+	struct source_options o = { .releases = mirrors,
+				    .cache = cache,
+				    .patience_ms = _i % 2 ? 60000 : 0 };
+	ck_assert_int_eq(source_open(&o, &s, &err), 0);
+	ck_assert_int_lt(source_document(s, "none.yaml", CHANNEL_TEXT_MAX, &text, &err), 0);
+	ck_assert_msg(err.code == E_NOT_FOUND && strstr(err.msg, good), "%s", err.msg);
+	err_clear(&err);
+	ck_assert_msg(source_document(s, "release.yaml", RELEASE_TEXT_MAX, &text, &err) == 0, "%s",
+		      err.msg);
+	ck_assert_msg(stage(s, &now, has_nothing, NULL) == 0, "%s", err.msg);
+	check_staged(&now, has_nothing);
+	ck_assert(!deadline_passed(deadline));
+	ck_assert_uint_eq(sites_usable(&s->sites), _i % 2 ? 2 : 1);
+	deaf_stop(&deaf);
+}
+END_TEST
+
+/* All of one release's documents are those of one mirror, also when that fails in between. */
+START_TEST(documents_come_from_one_mirror)
+{
+	AUTO(str) char *one = web_url(&web, "plain"), *two = web_url(&web, "ok");
+	char *const mirrors[] = { one, two, NULL };
+	AUTO(source) struct source *s = settled(open_source(mirrors));
+	AUTO(buf) struct buf text = BUF_INIT(0);
+	AUTO(strv) char **signatures = NULL;
+
+	ck_assert_int_eq(source_signatures(s, "release.yaml", &signatures, &err), 0);
+	ck_assert_uint_eq(strv_len(signatures), 3);
+	ck_assert_int_lt(source_document(s, "none.yaml", CHANNEL_TEXT_MAX, &text, &err), 0);
+	err_clear(&err);
+	ck_assert_int_eq(source_enter(s, "none", &err), 0);
+	ck_assert_int_lt(source_document(s, "release.yaml", RELEASE_TEXT_MAX, &text, &err), 0);
+	for (unsigned i = 0; i < web_count(&web); i++)
+		ck_assert_msg(str_starts(web_request(&web, i)->path, "plain/"), "%s",
+			      web_request(&web, i)->path);
+	ck_assert(source_distrust(s, &err));
+	/* From the start: not below "none". */
+	ck_assert_msg(source_document(s, "release.yaml", RELEASE_TEXT_MAX, &text, &err) == 0, "%s",
+		      err.msg);
 }
 END_TEST
 
@@ -832,6 +912,57 @@ START_TEST(a_bad_copy_is_no_release)
 	ck_assert_int_lt(source_copy(s, &now, NULL, to, NULL, &err), 0);
 	ck_assert_int_eq(err.code, E_INVALID);
 	ck_assert(!path_exists(in("copy/release.yaml")));
+}
+END_TEST
+
+/* Killed or failed while it is fetched: an older copy is as it was, and usable. */
+START_TEST(an_older_copy_stays_until_the_new_one_is_there)
+{
+	AUTO(str) char *hang = web_url(&web, "hang"), *good = web_url(&web, "ok");
+	AUTO(str) char *copy = xstrdup(in("copy")), *r1 = xstrdup(in("r1"));
+	AUTO(str) char *part = str_fmt("copy/blobs/%s.tar.zst.part", now.components.v[0].blob);
+	struct deadline deadline = deadline_in(30000);
+	struct source *s = open_one(r1);
+	struct stat st = { 0 };
+	AUTO(fd) int to = -1;
+	pid_t pid;
+
+	ck_assert_int_eq(mkdir(copy, 0755), 0);
+	to = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_msg(source_copy(s, &old, NULL, to, NULL, &err) == 0, "%s", err.msg);
+	source_close(s);
+	pid = fork();
+	if (pid == 0) {
+		/* Documents come whole, blobs do not. */
+		char *const mirrors[] = { good, hang, NULL };
+		AUTO(buf) struct buf text = BUF_INIT(0);
+		char **texts;
+
+		s = settled(open_source(mirrors));
+		(void)!source_signatures(s, "release.yaml", &texts, &err);
+		(void)!source_document(s, "channel.yaml", CHANNEL_TEXT_MAX, &text, &err);
+		(void)!source_signatures(s, "channel.yaml", &texts, &err);
+		(void)err_set(&err, E_TRUST, "to have its blobs from the other");
+		(void)sites_set_aside(&s->sites, 0, &err);
+		err_clear(&err);
+		(void)!source_copy(s, &now, NULL, to, NULL, &err);
+		_exit(0);
+	}
+	while (stat(in(part), &st) < 0 || st.st_size == 0) {
+		ck_assert(!deadline_passed(deadline));
+		(void)poll(NULL, 0, 5);
+	}
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_msg(release_check(copy, NULL, &err) == 0, "%s", err.msg);
+	/* And then it is the new one, of which nothing is missing and to which nothing is added. */
+	s = open_one(good);
+	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &err) == 0, "%s", err.msg);
+	source_close(s);
+	ck_assert_msg(release_check(copy, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(count_files("copy/blobs"), count_files("r2/blobs"));
+	ck_assert_uint_eq(count_files("copy/patches"), count_files("r2/patches"));
+	ck_assert_uint_eq(count_files("copy"), count_files("r2"));
 }
 END_TEST
 
@@ -950,10 +1081,13 @@ int main(void)
 	tcase_add_loop_test(t, what_is_no_source_is_refused, 0, 10);
 	tcase_add_loop_test(t, documents_are_bounded, 0, 4);
 	tcase_add_test(t, a_mirror_can_be_distrusted);
+	tcase_add_loop_test(t, a_dead_mirror_is_passed_over, 0, 10);
+	tcase_add_test(t, documents_come_from_one_mirror);
 	tcase_add_loop_test(t, a_directory_may_be_hostile, 0, 4);
 	tcase_add_loop_test(t, a_copy_is_a_source, 0, WAYS);
 	tcase_add_loop_test(t, a_copy_of_some_components, 0, 2);
 	tcase_add_loop_test(t, a_bad_copy_is_no_release, 0, 2);
+	tcase_add_test(t, an_older_copy_stays_until_the_new_one_is_there);
 	tcase_add_loop_test(t, what_was_fetched_can_be_laid_down, 0, 2);
 	tcase_add_test(t, progress_is_told);
 	suite_add_tcase(s, t);

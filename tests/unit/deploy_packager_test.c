@@ -157,7 +157,16 @@ START_TEST(releases_are_compared)
 
 	good(BUILD "--out r1 --created 1700000000", "");
 	put("t/bin/more", "more\n", 0755);
-	good(BUILD "--out r2 --created 2023-11-15T00:00:00Z --old r1", "");
+	good(BUILD "--out r2 --serial 8 --created 2023-11-15T00:00:00Z --old r1", "");
+	/* Nodes could not order two releases of one serial; without one, there is a higher one. */
+	refused(BUILD "--out r3 --created 1700000000 --old r1", "", E_USAGE);
+	good("release build --tree t --components c.yaml --version 1.2.4 --created 6 --out r3 "
+	     "--expires 3650d --old r1 --old r2 --json",
+	     "");
+	output(&text);
+	AUTO(json) struct json *third = json_parse(text.data, text.len, "out", &err);
+	ck_assert_msg(third != NULL, "%s", err.msg);
+	ck_assert_int_eq(json_int(json_get(third, "serial")), 9);
 	good("release diff --json r1 r2", "");
 	output(&text);
 	AUTO(json) struct json *j = json_parse(text.data, text.len, "out", &err);

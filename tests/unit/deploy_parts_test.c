@@ -212,16 +212,16 @@ static void make_plan(struct plan *p)
 
 	plan_begin(p, "install");
 	p->made_state = true;
-	plan_add(p, PLAN_DIR, "store", NULL, "directory")->mode = 0755;
+	plan_add(p, PLAN_DIR, "store", NULL, "directory")->dir.mode = 0755;
 	plan_add(p, PLAN_ADOPT, "store/sha256/aa/" A, NULL, A);
 	plan_add(p, PLAN_SYNC, NULL, NULL, NULL);
 	plan_add(p, PLAN_LINK, "current", NULL, "generations/1-a");
 	a = plan_add(p, PLAN_FILE, "/etc/x.toml", A, A);
-	a->kept = xstrdup("5");
-	a->uid = 12;
+	a->file.kept = xstrdup("5");
+	a->file.uid = 12;
 	a = plan_add(p, PLAN_STEP, "restart containerd", NULL, NULL);
-	a->step = xstrdup("restart");
-	a->record = xstrdup("{}");
+	a->step.kind = xstrdup("restart");
+	a->step.record = xstrdup("{}");
 	plan_add(p, PLAN_DROP_TREE, "generations/0-b", NULL, NULL);
 }
 
@@ -320,6 +320,8 @@ START_TEST(bad_actions_are_refused)
 		"{\"action\":\"step\",\"path\":\"a\"}",
 		"{\"action\":\"directory\",\"path\":\"a\",\"mode\":65536}",
 		"{\"action\":\"directory\",\"path\":\"a\",\"color\":1}",
+		"{\"action\":\"link\",\"path\":\"a\",\"mode\":1}",
+		"{\"action\":\"directory\",\"path\":\"a\",\"kept\":\"1\"}",
 	};
 	struct err err = ERR_INIT;
 	AUTO(json) struct json *j = json_parse(bad[_i], strlen(bad[_i]), "t", &err);
@@ -365,7 +367,7 @@ int main(void)
 	tcase_add_test(tc, a_journal_survives_its_text);
 	tcase_add_test(tc, a_damaged_journal_is_refused);
 	tcase_add_loop_test(tc, the_last_whole_word_counts, 0, 8);
-	tcase_add_loop_test(tc, bad_actions_are_refused, 0, 11);
+	tcase_add_loop_test(tc, bad_actions_are_refused, 0, 13);
 	tcase_add_test(tc, a_plan_can_be_read);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

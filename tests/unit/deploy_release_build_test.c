@@ -156,6 +156,7 @@ static void build(const char *tree, const char *out, char *const *old, const cha
 	struct release_build_options o = options(from, to);
 
 	o.old = old;
+	o.serial += old ? 1 : 0;
 	o.version = version;
 	ck_assert_msg(release_build(&o, &err) == 0, "%s", err.msg);
 }
@@ -245,6 +246,7 @@ static void build_as_other(const char *tree, const char *out, const char *old)
 		o = options(from, to);
 		strv_push(&olds, old);
 		o.old = olds;
+		o.serial++;
 		o.version = "3.11.0";
 		_exit(release_build(&o, &err) < 0 ? 4 : 0);
 	}
@@ -309,6 +311,34 @@ START_TEST(a_patch_makes_the_new_file)
 }
 END_TEST
 
+/* The same change of two files can be the same patch: one file, two rows. */
+START_TEST(a_patch_can_be_for_two_files)
+{
+	AUTO(strv) char **old = NULL;
+	AUTO(release) struct release r = RELEASE_INIT;
+	AUTO(mem) unsigned char *data = xmalloc(20000);
+
+	make_tree("t", 1);
+	make_tree("t2", 1);
+	for (unsigned i = 0; i < 2; i++) {
+		AUTO(str) char *was = str_fmt("t/share/guest/same%u", i);
+		AUTO(str) char *is = str_fmt("t2/share/guest/same%u", i);
+
+		noise(data, 20000, 100 + i);
+		put_bytes(was, data, 20000, 0644);
+		data[10000] = 'x';
+		put_bytes(is, data, 20000, 0644);
+	}
+	build("t", "r", NULL, "3.10.0");
+	strv_push(&old, in("r"));
+	build("t2", "r2", old, "3.11.0");
+	load("r2", &r);
+	ck_assert_uint_eq(r.patches.n, 2);
+	ck_assert_str_eq(r.patches.v[0].sha256, r.patches.v[1].sha256);
+	ck_assert_msg(release_check(in("r2"), NULL, &err) == 0, "%s", err.msg);
+}
+END_TEST
+
 START_TEST(a_difference_is_told)
 {
 	AUTO(release) struct release a = RELEASE_INIT, b = RELEASE_INIT;
@@ -361,8 +391,9 @@ static const struct {
 	{ "no copy", E_NOT_FOUND, "kata.toml" },
 	{ "no tree", E_NOT_FOUND, "tree" },
 	{ "no time", E_USAGE, "SOURCE_DATE_EPOCH" },
-	{ "no serial", E_USAGE, "serial" },
+	{ "old serial", E_USAGE, "not above 7, that of kata 3.10.0 in" },
 	{ "old is none", E_NOT_FOUND, "patches from" },
+	{ "old is damaged", E_NOT_FOUND, "patches from" },
 };
 
 /* What is wrong with the tree, for those of the list that are about it. */
@@ -422,11 +453,19 @@ static void spoil_components(int what)
 	}
 }
 
+static void usual_release(const char *name)
+{
+	build("t", name, NULL, "3.10.0");
+}
+
 /* Likewise with what is asked for. */
 static void spoil_options(int what, struct release_build_options *o)
 {
 	static char gone[] = "/nonexistent";
 	static char *const old[] = { gone, NULL };
+	static char *before[] = { NULL, NULL };
+
+	before[0] = (char *)in("before");
 
 	switch (what) {
 	case 9:
@@ -437,10 +476,18 @@ static void spoil_options(int what, struct release_build_options *o)
 		o->created = 0;
 		break;
 	case 11:
-		o->serial = 0;
+		usual_release("before");
+		o->old = before;
 		break;
 	case 12:
 		o->old = old;
+		break;
+	case 13:
+		usual_release("before");
+		put("t/bin/shim", "another one\n", 0755);
+		ck_assert_int_eq(run(ARGV("rm", "-r", "before/blobs")), 0);
+		o->serial++;
+		o->old = before;
 		break;
 	default:
 		break;
@@ -460,6 +507,8 @@ START_TEST(a_tree_that_is_wrong_is_refused)
 	ck_assert_msg(err.code == wrong_trees[_i].code, "%s: %s", wrong_trees[_i].what, err.msg);
 	ck_assert_msg(strstr(err.msg, wrong_trees[_i].says) != NULL, "%s: %s", wrong_trees[_i].what,
 		      err.msg);
+	/* What was there stays; no half of a release is left. */
+	ck_assert_int_eq(path_exists(out), path_exists(in("r/x")));
 }
 END_TEST
 
@@ -743,6 +792,7 @@ int main(void)
 	tcase_add_test(t, a_blob_is_a_plain_archive);
 	tcase_add_test(t, whoever_builds_it_it_is_the_same);
 	tcase_add_test(t, a_patch_makes_the_new_file);
+	tcase_add_test(t, a_patch_can_be_for_two_files);
 	tcase_add_test(t, a_difference_is_told);
 	tcase_add_loop_test(t, a_tree_that_is_wrong_is_refused, 0, ARRAY_LEN(wrong_trees));
 	tcase_add_test(t, the_time_comes_from_the_environment);

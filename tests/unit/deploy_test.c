@@ -5,8 +5,10 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "deploy/engine/engine.h"
 #include "tests/crash/release.h"
@@ -15,11 +17,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/deploy-test.XXXXXX";
@@ -463,16 +467,264 @@ START_TEST(foreign_directories_go_if_empty)
 }
 END_TEST
 
+/* --- signals --- */
+
+static int signalled; /* which signal comes while the step waits */
+
+static int wait_long(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)step;
+	(void)record;
+	ck_assert_int_eq(raise(signalled), 0);
+	return spawn_run(&(struct spawn){ .argv = ARGV("sleep", "1000") }, NULL, 0, NULL,
+			 DEADLINE_NEVER, err);
+}
+
+/* A terminal's second one, and a program that undo needs. */
+static int undo_slowly(void *context, const struct json *record, struct err *err)
+{
+	AUTO(str) char *undone = at("undone");
+
+	(void)context;
+	(void)record;
+	ck_assert_int_eq(raise(SIGINT), 0);
+	return spawn_run(&(struct spawn){ .argv = ARGV("touch", undone) }, NULL, 0, NULL,
+			 DEADLINE_NEVER, err) == 0
+		       ? 0
+		       : -1;
+}
+
+static const struct deploy_step_ops slow = { "slow", NULL, wait_long, undo_slowly };
+static const struct deploy_step_ops *const slow_kinds[] = { &slow, NULL };
+
+START_TEST(a_signal_undoes_a_change_that_waits)
+{
+	static const int all[] = { SIGINT, SIGTERM, SIGHUP };
+	AUTO(str) char *config = at("config.toml");
+	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_step step = { .ops = &slow, .name = "a slow step" };
+	struct deploy_change c = { .files = &file, .nfiles = 1, .steps = &step, .nsteps = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err why = ERR_INIT;
+
+	signalled = all[_i];
+	write_text("config.toml", "before");
+	OK(open_as(DEPLOY_CHANGE, slow_kinds, &d, &err));
+	interrupt_catch("deploy_test", "one moment");
+	ck_assert_int_lt(lay_down(d, "1", &c, &why), 0);
+	ck_assert_int_eq(why.code, E_CANCELLED);
+	ck_assert_msg(strstr(why.msg, ": undone"), "%s", why.msg);
+	deploy_close(STEAL(d, NULL));
+	ck_assert(has_text("config.toml", "before") && there("undone") && !there("kata"));
+}
+END_TEST
+
+/* --- symlinks that an administrator made --- */
+
+static void link_to(const char *target, const char *path)
+{
+	AUTO(str) char *full = at(path);
+
+	ck_assert_int_eq(symlink(target, full), 0);
+}
+
+static bool is_link_to(const char *path, const char *target)
+{
+	AUTO(str) char *full = at(path);
+	char is[200] = "";
+
+	return readlink(full, is, sizeof(is) - 1) > 0 && str_eq(is, target);
+}
+
+static void make_dir(const char *path)
+{
+	AUTO(str) char *full = at(path);
+
+	OK(path_make(full, 0755, &err));
+}
+
+/* A file of a container manager, by an absolute and by a relative symlink, and by two of them. */
+START_TEST(a_linked_file_is_edited_where_it_is)
+{
+	AUTO(str) char *config = at("manager/config.toml"), *real = at("real/config.toml");
+	const char *target = _i == 1 ? "../real/config.toml" : _i == 2 ? "again" : real;
+	struct deploy_file ours = { config, "changed", 7, 0 }, theirs = { config, "before", 6, 0 };
+	struct deploy_change on = { .files = &ours, .nfiles = 1 },
+			     off = { .files = &theirs, .nfiles = 1 };
+	struct deploy_step step = { .ops = &restart, .name = "restart" };
+	struct deploy_change fails = { .files = &ours, .nfiles = 1, .steps = &step, .nsteps = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+	struct stat st;
+	char label[8];
+
+	make_dir("real");
+	make_dir("manager");
+	write_text("real/config.toml", "before");
+	link_to(target, "manager/config.toml");
+	if (_i == 2)
+		link_to("../real/config.toml", "manager/again");
+	ck_assert(chmod(real, 0640) == 0 && chown(real, 7, 8) == 0);
+	bool labelled = setxattr(real, "trusted.label", "x", 1, 0) == 0;
+	OK(open_as(DEPLOY_CHANGE, kinds, &d, &err));
+	FAILS(lay_down(d, "1", &fails, &err), E_FAILED);
+	ck_assert(has_text("real/config.toml", "before"));
+	OK(lay_down(d, "2", &on, &err));
+	ck_assert(is_link_to("manager/config.toml", target));
+	ck_assert(has_text("real/config.toml", "changed"));
+	ck_assert(stat(real, &st) == 0 && (st.st_mode & 07777) == 0640 && st.st_uid == 7 &&
+		  st.st_gid == 8);
+	ck_assert(!labelled || getxattr(real, "trusted.label", label, sizeof(label)) == 1);
+	OK(deploy_uninstall(d, &off, &err));
+	ck_assert(is_link_to("manager/config.toml", target));
+	ck_assert(has_text("real/config.toml", "before"));
+}
+END_TEST
+
+/* etc/configuration.toml, or all of etc/, is somewhere else. */
+START_TEST(a_linked_configuration_stays_linked)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+
+	install("1");
+	make_dir("admin");
+	AUTO(str) char *from = at(_i ? "kata/etc" : "kata/etc/configuration.toml");
+	AUTO(str) char *to = at(_i ? "admin/etc" : "admin/configuration.toml");
+	ck_assert_int_eq(rename(from, to), 0);
+	ck_assert_int_eq(symlink(to, from), 0);
+	install("2");
+	ck_assert(has_text("kata/etc/configuration.toml", "# made for 2\n"));
+	ck_assert(is_link_to(_i ? "kata/etc" : "kata/etc/configuration.toml", to));
+	write_text(_i ? "admin/etc/configuration.toml" : "admin/configuration.toml", "mine");
+	install("3");
+	ck_assert(has_text("kata/etc/configuration.toml", "mine"));
+	ck_assert(has_text("kata/etc/configuration.toml.new", "# made for 3\n"));
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	OK(deploy_rollback(d, NULL, NULL, &err));
+	OK(deploy_uninstall(d, NULL, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert(is_link_to(_i ? "kata/etc" : "kata/etc/configuration.toml", to));
+	ck_assert(has_text("kata/etc/configuration.toml", "mine"));
+	ck_assert(!there("kata/store"));
+	ck_assert(!there("kata/etc/configuration.toml.new"));
+}
+END_TEST
+
+START_TEST(a_link_to_nothing_is_named)
+{
+	AUTO(str) char *config = at("config.toml");
+	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_change c = { .files = &file, .nfiles = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err why = ERR_INIT;
+
+	if (_i < 2) {
+		link_to(_i ? "config.toml" : "nowhere", "config.toml");
+	} else {
+		make_dir("kata/etc");
+		link_to("/nowhere", "kata/etc/configuration.toml");
+	}
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	ck_assert_int_lt(lay_down(d, "1", _i < 2 ? &c : NULL, &why), 0);
+	ck_assert_int_eq(why.code, E_STATE);
+	ck_assert_ptr_nonnull(strstr(why.msg, _i == 1 ? "in a circle; let" : "to nothing; let"));
+	deploy_close(STEAL(d, NULL));
+	ck_assert(!there("kata/store"));
+}
+END_TEST
+
+/* An uninstall is not stopped by one. */
+START_TEST(a_broken_link_stops_no_uninstall)
+{
+	AUTO(str) char *conf = at("kata/etc/configuration.toml");
+	AUTO(deploy) struct deploy *d = NULL;
+
+	install("1");
+	ck_assert(unlink(conf) == 0 && symlink("nowhere", conf) == 0);
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	OK(deploy_uninstall(d, NULL, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert(is_link_to("kata/etc/configuration.toml", "nowhere") && !there("kata/store"));
+}
+END_TEST
+
+/* The name goes, what it leads to stays; and an undo brings the name back. */
+START_TEST(a_linked_file_that_goes_leaves_its_target)
+{
+	AUTO(str) char *dropin = at("conf.d/kata.toml");
+	struct deploy_file gone = { .path = dropin };
+	struct deploy_step step = { .ops = &restart, .name = "restart" };
+	struct deploy_change away = { .files = &gone, .nfiles = 1 },
+			     fails = { .files = &gone, .nfiles = 1, .steps = &step, .nsteps = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+
+	install("1");
+	make_dir("conf.d");
+	make_dir("real");
+	write_text("real/kata.toml", "runtime");
+	link_to("../real/kata.toml", "conf.d/kata.toml");
+	OK(open_as(DEPLOY_CHANGE, kinds, &d, &err));
+	FAILS(deploy_uninstall(d, &fails, &err), E_FAILED);
+	ck_assert(is_link_to("conf.d/kata.toml", "../real/kata.toml"));
+	OK(deploy_uninstall(d, &away, &err));
+	ck_assert(!there("conf.d/kata.toml") && has_text("real/kata.toml", "runtime"));
+}
+END_TEST
+
+/* Below another root its absolute symlinks mean what they mean there. */
+START_TEST(links_stay_below_the_root)
+{
+	AUTO(str) char *root = at("root"), *config = at("root/etc/config.toml");
+	struct deploy_file file = { config, "changed", 7, 0 };
+	struct deploy_change c = { .files = &file, .nfiles = 1 };
+	struct deploy_options o = { .root = root, .lock = lock, .now = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+
+	make_dir("root/etc");
+	make_dir("root/srv");
+	write_text("root/srv/config.toml", "before");
+	link_to("/srv/config.toml", "root/etc/config.toml");
+	free(prefix);
+	prefix = at("root/kata");
+	o.prefix = prefix;
+	OK(deploy_open(&o, DEPLOY_CHANGE, &d, &err));
+	OK(lay_down(d, "1", &c, &err));
+	ck_assert(has_text("root/srv/config.toml", "changed"));
+}
+END_TEST
+
 /* --- file systems --- */
 
 /* A tmpfs that goes with this test's process. */
+static bool own_mounts(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
 static bool own_file_system(const char *options)
 {
-	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	    mount("none", dir, "tmpfs", 0, options) == 0)
+	if (own_mounts() && mount("none", dir, "tmpfs", 0, options) == 0)
 		return true;
 	(void)printf("skipped: a file system of one's own: %s\n", strerror(errno));
 	return false;
+}
+
+/* A file system of that kind in a file, which has no name any more. */
+static bool own_disk(const char *mkfs, const char *option)
+{
+	static char image[] = "/tmp/deploy-test-disk.XXXXXX";
+	struct spawn make = { .argv = ARGV(mkfs, "-q", option, image) };
+	struct spawn mount = { .argv = ARGV("mount", "-o", "loop", image, dir) };
+	struct err err = ERR_INIT;
+	int fd = mkstemp(image);
+	bool done = fd >= 0 && own_mounts() && ftruncate(fd, 32 << 20) == 0 &&
+		    spawn_run(&make, NULL, 0, NULL, DEADLINE_NEVER, &err) == 0 &&
+		    spawn_run(&mount, NULL, 0, NULL, DEADLINE_NEVER, &err) == 0;
+
+	fd_close(&fd);
+	(void)unlink(image);
+	if (!done)
+		(void)printf("skipped: %s: %s\n", mkfs, err.msg);
+	return done;
 }
 
 START_TEST(a_full_file_system_is_seen_before)
@@ -485,6 +737,65 @@ START_TEST(a_full_file_system_is_seen_before)
 	FAILS(lay_down(d, "1", NULL, &err), E_LIMIT);
 	deploy_close(STEAL(d, NULL));
 	ck_assert(!there("kata"));
+	ck_assert_int_eq(umount(dir), 0);
+}
+END_TEST
+
+/* Writes path until nothing more fits: bytes, or files. */
+static void fill_up(bool files)
+{
+	static char zeros[4096];
+
+	for (unsigned i = 0;; i++) {
+		AUTO(str) char *path = str_fmt("%s/filler.%u", dir, files ? i : 0);
+		AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+		if (fd < 0 || (!files && write(fd, zeros, sizeof(zeros)) < 0))
+			break;
+	}
+	ck_assert_int_eq(errno, ENOSPC);
+}
+
+static int free_space(struct deploy *d, const char *verb, struct err *err)
+{
+	if (str_eq(verb, "gc"))
+		return deploy_gc(d, NULL, err);
+	if (str_eq(verb, "rollback"))
+		return deploy_rollback(d, NULL, NULL, err);
+	return deploy_uninstall(d, NULL, err);
+}
+
+/* With nothing left, neither bytes nor inodes. */
+START_TEST(verbs_that_free_space_need_none)
+{
+	static const char *const verbs[] = { "gc", "rollback", "uninstall" };
+	const char *verb = verbs[_i % 3];
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(str) char *filler = at("filler.0");
+
+	bool files = _i / 3 % 2; /* what runs out */
+
+	if (_i < 6 ? !own_file_system(files ? "size=8m,nr_inodes=200" : "size=8m")
+		   : !own_disk("mkfs.ext4", files ? "-N200" : "-m0"))
+		return;
+	install("1");
+	install("2");
+	install("3");
+	write_text("kata/etc/configuration.toml", "mine");
+	ck_assert(there("kata/state/reserve"));
+	fill_up(files);
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	OK(free_space(d, verb, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert_int_eq(there("kata/store"), !str_eq(verb, "uninstall"));
+	/* There is room again, if not enough without this. */
+	ck_assert_int_eq(unlink(filler), 0);
+	if (there("kata/store")) {
+		OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+		OK(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err));
+		deploy_close(STEAL(d, NULL));
+		ck_assert(files || there("kata/state/reserve"));
+	}
 	ck_assert_int_eq(umount(dir), 0);
 }
 END_TEST
@@ -506,6 +817,164 @@ START_TEST(a_read_only_file_system_is_seen_before)
 	ck_assert(has_text("kata/bin/containerd-shim-kata-v2", "shim 2"));
 	ck_assert_int_eq(umount(dir), 0);
 	ck_assert_int_eq(unlink(elsewhere), 0);
+}
+END_TEST
+
+/* --- what an older version left --- */
+
+/* Nodes as kata-deploy 0.1 left them when it was killed: tests/crash/subject.c on release 1. */
+#define OLD_NODE "/tmp/deploy-journal-test"
+
+static int tell_undo(void *context, const struct json *record, struct err *err)
+{
+	(void)context;
+	return file_replace(AT_FDCWD, OLD_NODE "/etc/served", json_get_text(record, "was"),
+			    strlen(json_get_text(record, "was")), 0644, err);
+}
+
+static const struct deploy_step_ops tell = { "tell", NULL, pass, tell_undo };
+static const struct deploy_step_ops *const told[] = { &tell, NULL };
+
+static bool old_node_has(const char *path, const char *text)
+{
+	AUTO(str) char *full = path_join(OLD_NODE, path);
+	AUTO(buf) struct buf b = BUF_INIT(4096);
+	struct err err = ERR_INIT;
+
+	return file_read(AT_FDCWD, full, 4096, &b, &err) == 0 && strstr(buf_cstr(&b), text);
+}
+
+START_TEST(journals_of_older_versions_are_recovered)
+{
+	static const struct {
+		const char *archive, *served, *config, *shim;
+		size_t generations;
+	} nodes[] = {
+		{ "upgrade-interrupted", "1", "imports", "shim 1", 1 },
+		{ "uninstall-interrupted", "1", "imports", "shim 1", 1 },
+		{ "uninstall-committed", "none", "administrator", NULL, 0 },
+		{ "gc-committed", "3", "imports", "shim 3", 2 },
+	};
+	AUTO(str) char *archive = str_fmt("tests/data/deploy/%s.tar.gz", nodes[_i].archive);
+	struct spawn tar = { .argv = ARGV("tar", "-C", "/tmp", "-xzpf", archive) };
+	struct deploy_options o = { .prefix = OLD_NODE "/kata", .lock = lock, .kinds = told };
+	AUTO(deploy) struct deploy *d = NULL;
+
+	OK(path_remove_tree(OLD_NODE, &err));
+	OK(spawn_run(&tar, NULL, 0, NULL, DEADLINE_NEVER, &err));
+	OK(deploy_open(&o, DEPLOY_LOOK, &d, &err));
+	ck_assert(deploy_is_interrupted(d));
+	deploy_close(STEAL(d, NULL));
+	OK(deploy_open(&o, DEPLOY_CHANGE, &d, &err));
+	ck_assert(!deploy_is_interrupted(d));
+	ck_assert_uint_eq(deploy_installed(d)->generations.n, nodes[_i].generations);
+	ck_assert(old_node_has("etc/served", nodes[_i].served));
+	ck_assert(old_node_has("etc/config.toml", nodes[_i].config));
+	ck_assert(!nodes[_i].shim ||
+		  old_node_has("kata/bin/containerd-shim-kata-v2", nodes[_i].shim));
+	if (nodes[_i].shim) {
+		OK(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err));
+		OK(deploy_uninstall(d, NULL, &err));
+	}
+	deploy_close(STEAL(d, NULL));
+	ck_assert(!path_exists(OLD_NODE "/kata"));
+	OK(path_remove_tree(OLD_NODE, &err));
+}
+END_TEST
+
+/* --- what is lost --- */
+
+static int recover_at(const char *where, const struct deploy_step_ops *const *undo, struct err *err)
+{
+	struct deploy_options o = { .prefix = where, .lock = lock, .now = 1, .kinds = undo };
+	AUTO(strv) char **found = NULL;
+
+	return deploy_recover(&o, collect, &found, err);
+}
+
+/* state/, besides it `current`, or one generation of two; verbs work on what was rebuilt. */
+START_TEST(a_lost_state_is_rebuilt)
+{
+	AUTO(layout) struct layout one = LAYOUT_INIT, two = LAYOUT_INIT;
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(plan) struct plan p = PLAN_INIT;
+	AUTO(str) char *state = at("kata/state"), *current = at("kata/current");
+	struct err none = ERR_INIT;
+	int damaged;
+
+	release_make("1", &one, &none);
+	release_make("2", &two, &none);
+	AUTO(str) char *json = str_fmt("%s/generations/%s.json", state, one.id);
+	AUTO(str) char *tree = str_fmt("%s/generations/%s", prefix, one.id);
+	install("1");
+	install("2");
+	write_text("kata/etc/configuration.toml", "mine");
+	if (_i < 2)
+		OK(path_remove_tree(state, &err));
+	else
+		ck_assert_int_eq(unlink(json), 0);
+	if (_i == 1)
+		ck_assert_int_eq(unlink(current), 0);
+	if (_i == 3)
+		OK(path_remove_tree(tree, &err));
+	if (_i < 2)
+		FAILS(open_as(DEPLOY_CHANGE, NULL, &d, &err), E_STATE);
+	ck_assert_int_gt(recover_at(prefix, NULL, &none), 0);
+	ck_assert_int_eq(recover_at(prefix, NULL, &none), 0);
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	ck_assert_uint_eq(deploy_installed(d)->generations.n, _i == 3 ? 1 : 2);
+	if (_i != 1)
+		ck_assert_str_eq(deploy_installed(d)->current, two.id);
+	damaged = deploy_verify(d, DEPLOY_HASH, NULL, NULL, &none);
+	ck_assert(_i == 1 ? damaged > 0 : damaged == 0);
+	OK(deploy_repair(d, NULL, &err));
+	OK(deploy_plan_lay_down(d, &two, NULL, &p, &err));
+	ck_assert(_i == 1 || plan_is_empty(&p));
+	if (_i != 3) {
+		OK(deploy_rollback(d, one.id, NULL, &err));
+		ck_assert(has_text("kata/bin/containerd-shim-kata-v2", "shim 1"));
+	}
+	OK(deploy_gc(d, NULL, &err));
+	OK(deploy_uninstall(d, NULL, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert(has_text("kata/etc/configuration.toml", "mine"));
+	ck_assert(!there("kata/store") && !there("kata/state"));
+}
+END_TEST
+
+/* In the middle of an upgrade, all of whose files are there. */
+START_TEST(a_damaged_journal_is_set_aside)
+{
+	struct spawn tar = { .argv = ARGV("tar", "-C", "/tmp", "-xzpf",
+					  "tests/data/deploy/upgrade-interrupted.tar.gz") };
+	struct deploy_options o = { .prefix = OLD_NODE "/kata", .lock = lock, .kinds = told };
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err none = ERR_INIT;
+
+	OK(path_remove_tree(OLD_NODE, &err));
+	OK(spawn_run(&tar, NULL, 0, NULL, DEADLINE_NEVER, &err));
+	OK(file_write(AT_FDCWD, OLD_NODE "/kata/state/journal", "junk", &err));
+	FAILS(deploy_open(&o, DEPLOY_CHANGE, &d, &err), E_INVALID);
+	ck_assert_int_eq(recover_at(OLD_NODE "/kata", told, &none), 1);
+	ck_assert(path_exists(OLD_NODE "/kata/state/damaged/kept"));
+	OK(deploy_open(&o, DEPLOY_CHANGE, &d, &err));
+	ck_assert_int_eq(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &none), 0);
+	OK(deploy_uninstall(d, NULL, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert(!path_exists(OLD_NODE "/kata"));
+	OK(path_remove_tree(OLD_NODE, &err));
+}
+END_TEST
+
+/* Nothing of another kind of directory. */
+START_TEST(recover_makes_nothing)
+{
+	struct err none = ERR_INIT;
+
+	if (_i)
+		make_dir("kata/theirs");
+	ck_assert_int_eq(recover_at(prefix, NULL, &none), 0);
+	ck_assert(there("kata") == (_i == 1) && !there("kata/state"));
 }
 END_TEST
 
@@ -570,8 +1039,20 @@ int main(void)
 	tcase_add_test(tc, a_step_that_fails_undoes_everything);
 	tcase_add_loop_test(tc, steps_around_files, 0, 2);
 	tcase_add_loop_test(tc, foreign_directories_go_if_empty, 0, 2);
+	tcase_add_loop_test(tc, a_signal_undoes_a_change_that_waits, 0, 3);
+	tcase_add_loop_test(tc, a_linked_file_is_edited_where_it_is, 0, 3);
+	tcase_add_loop_test(tc, a_linked_configuration_stays_linked, 0, 2);
+	tcase_add_loop_test(tc, a_link_to_nothing_is_named, 0, 3);
+	tcase_add_test(tc, a_broken_link_stops_no_uninstall);
+	tcase_add_test(tc, a_linked_file_that_goes_leaves_its_target);
+	tcase_add_test(tc, links_stay_below_the_root);
 	tcase_add_loop_test(tc, a_full_file_system_is_seen_before, 0, 2);
+	tcase_add_loop_test(tc, verbs_that_free_space_need_none, 0, 12);
 	tcase_add_test(tc, a_read_only_file_system_is_seen_before);
+	tcase_add_loop_test(tc, journals_of_older_versions_are_recovered, 0, 4);
+	tcase_add_loop_test(tc, a_lost_state_is_rebuilt, 0, 4);
+	tcase_add_test(tc, a_damaged_journal_is_set_aside);
+	tcase_add_loop_test(tc, recover_makes_nothing, 0, 2);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
 	tcase_add_test(tc, a_newer_install_json_is_left_alone);
 	tcase_add_test(tc, staging_of_a_dead_process_goes);

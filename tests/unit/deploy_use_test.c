@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -109,18 +110,82 @@ START_TEST(a_removed_program_is_still_used)
 }
 END_TEST
 
-START_TEST(an_open_file_is_used)
+static void nobody_is_found(void)
 {
 	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+
+	find(&l);
+	ck_assert_uint_eq(l.rows.n, 0);
+}
+
+/* Neither who reads a file (tail, a status that runs meanwhile) ... */
+START_TEST(a_reader_does_not_use_it)
+{
 	AUTO(str) char *file = add_program("image");
 	AUTO(fd) int fd = open(file, O_RDONLY | O_CLOEXEC);
 	const struct spawn_fd fds[] = { { fd, 5 } };
 
 	start(ARGV("sleep", "1000"), NULL, fds, 1);
+	nobody_is_found();
+}
+END_TEST
+
+/* A process that maps a file and waits for its end. */
+static void map(const char *file, int protection)
+{
+	AUTO(fd) int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int ends[2], side;
+	char byte = 0;
+
+	ck_assert_int_eq(fd_pipe(ends, &err), 0);
+	side = spawn_fork(&child, &err);
+	ck_assert_int_ge(side, 0);
+	if (side == 0) {
+		void *at = mmap(NULL, 4096, protection, MAP_PRIVATE, fd, 0);
+
+		if (at == MAP_FAILED || close(fd) < 0 || write(ends[1], "m", 1) != 1)
+			_exit(1);
+		for (;;)
+			(void)pause();
+	}
+	(void)close(ends[1]);
+	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+	(void)close(ends[0]);
+}
+
+/* ... nor who maps it as data ... */
+START_TEST(data_is_not_used)
+{
+	AUTO(str) char *file = add_program("kernel");
+
+	map(file, PROT_READ);
+	nobody_is_found();
+}
+END_TEST
+
+/* ... but who maps its code. */
+START_TEST(a_library_is_used)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+	AUTO(str) char *file = add_program("library.so");
+
+	map(file, PROT_READ | PROT_EXEC);
 	find(&l);
 	ck_assert_uint_eq(l.rows.n, 1);
 	ck_assert_str_eq(l.rows.v[0].generation, "1-a");
 	ck_assert_int_eq(l.rows.v[0].pid, child.pid);
+}
+END_TEST
+
+/* The release's own installer: it removes itself. */
+START_TEST(the_installer_does_not_hold_itself)
+{
+	AUTO(str) char *program = add_program(_i ? "kata-deploy" : "kata-manager");
+
+	start(ARGV("installer", "1000"), program, NULL, 0);
+	nobody_is_found();
+	ck_assert_int_eq(unlink(program), 0);
+	nobody_is_found();
 }
 END_TEST
 
@@ -192,7 +257,10 @@ int main(void)
 	tcase_add_test(t, nobody_uses_what_is_not_there);
 	tcase_add_test(t, a_shim_uses_what_it_executes);
 	tcase_add_test(t, a_removed_program_is_still_used);
-	tcase_add_test(t, an_open_file_is_used);
+	tcase_add_test(t, a_reader_does_not_use_it);
+	tcase_add_test(t, data_is_not_used);
+	tcase_add_test(t, a_library_is_used);
+	tcase_add_loop_test(t, the_installer_does_not_hold_itself, 0, 2);
 	tcase_add_test(t, a_shim_says_whose_it_is);
 	tcase_add_test(t, a_bundle_uses_its_shim);
 	suite_add_tcase(s, t);

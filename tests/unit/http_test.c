@@ -460,9 +460,132 @@ START_TEST(a_bad_mirror_loses_its_lives)
 	ck_assert_msg(http_fetch(&quick, mirrors, jobs, MANY, NULL, &err) == 0, "%s", err.msg);
 	for (unsigned i = 0; i < web_count(&web); i++)
 		asked += str_starts(web_request(&web, i)->path, "busy");
-	ck_assert_uint_eq(asked, MANY); /* each had chosen it before the first failure */
+	ck_assert_uint_eq(asked, HTTP_BUDGET);
 	for (size_t i = 0; i < MANY; i++)
 		(void)close(fds[i]);
+}
+END_TEST
+
+struct aside {
+	unsigned n;
+	size_t mirror;
+	struct err why;
+};
+
+static void on_aside(void *arg, size_t mirror, const struct err *why)
+{
+	struct aside *a = arg;
+
+	a->n++;
+	a->mirror = mirror;
+	a->why = *why;
+}
+
+/* Many files from two mirrors; how often the first was asked. */
+static unsigned fetch_from_two(const char *first, struct aside *a)
+{
+	struct http_job jobs[MANY];
+	struct http_watch watch = { .aside = on_aside, .arg = a };
+	AUTO(str) char *good = web_url(&web, "ok");
+	char *const mirrors[] = { (char *)(uintptr_t)first, good, NULL };
+	int fds[MANY];
+	unsigned asked = 0;
+
+	for (size_t i = 0; i < MANY; i++) {
+		AUTO(str) char *path = str_fmt("%s/target%zu", dir, i);
+
+		fds[i] = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		jobs[i] = usual(fds[i]);
+	}
+	ck_assert_msg(http_fetch(&quick, mirrors, jobs, MANY, &watch, &err) == 0, "%s", err.msg);
+	for (size_t i = 0; i < MANY; i++) {
+		ck_assert(jobs[i].done && is_content(fds[i]));
+		(void)close(fds[i]);
+	}
+	for (unsigned i = 0; i < web_count(&web); i++)
+		asked += !str_starts(web_request(&web, i)->path, "ok/");
+	return asked;
+}
+
+static char *dead_url(int kind, struct deaf *deaf)
+{
+	switch (kind) {
+	case 0:
+		return str_fmt("http://127.0.0.1:%d/", web_free_port());
+	case 1:
+		deaf_start(deaf);
+		return str_fmt("http://127.0.0.1:%d/", deaf->port);
+	case 2:
+		return xstrdup("http://kata.invalid/");
+	case 3:
+		return web_url(&web, "hang-up");
+	default:
+		return web_url(&web, "silent");
+	}
+}
+
+/* Refused, dropped, without a name, without an answer: found out once, whatever there is to do. */
+START_TEST(a_dead_mirror_costs_one_attempt)
+{
+	struct aside a = { .n = 0 };
+	struct deaf deaf = { 0 };
+	AUTO(str) char *dead = dead_url(_i, &deaf);
+
+	ck_assert_uint_le(fetch_from_two(dead, &a), 6);
+	ck_assert_uint_eq(a.n, 1);
+	ck_assert_uint_eq(a.mirror, 0);
+	ck_assert(http_weight(a.why.code) == 0);
+	deaf_stop(&deaf);
+}
+END_TEST
+
+/* What sends one wrong file is not asked for others. */
+START_TEST(a_wrong_mirror_is_set_aside)
+{
+	static const char *const ways[] = { "swapped", "long", "html", "garbage", "loop" };
+	struct aside a = { .n = 0 };
+	AUTO(str) char *wrong = web_url(&web, ways[_i]);
+
+	quick.connections = 1;
+	ck_assert_uint_le(fetch_from_two(wrong, &a), 1 + HTTP_REDIRECTS);
+	ck_assert_uint_eq(a.n, 1);
+	ck_assert_uint_eq(a.mirror, 0);
+	ck_assert(http_weight(a.why.code) == 2);
+}
+END_TEST
+
+/* "Not there" by one is known, whatever happened to the other. */
+START_TEST(not_there_is_an_answer)
+{
+	struct deaf deaf = { 0 };
+	AUTO(str)
+	char *dead = dead_url(_i / 4, &deaf), *none = web_url(&web, _i & 1 ? "403" : "404");
+	char *const mirrors[] = { _i & 2 ? dead : none, _i & 2 ? none : dead, NULL };
+	AUTO(buf) struct buf text = BUF_INIT(LEN);
+	struct http_job job = { .path = "none",
+				.fd = -1,
+				.to = &text,
+				.size = UINT64_MAX,
+				.limit = LEN,
+				.optional = true };
+
+	ck_assert_msg(http_fetch(&quick, mirrors, &job, 1, NULL, &err) == 0, "%s", err.msg);
+	ck_assert(job.missing && !job.done);
+	deaf_stop(&deaf);
+}
+END_TEST
+
+START_TEST(every_mirror_is_blamed)
+{
+	AUTO(fd) int fd = open_target();
+	struct http_job job = usual(fd);
+	static const char *const said[] = { "/404/file: the server does not have it",
+					    "/swapped/file: its SHA-256 is", "/hang-up/file: " };
+
+	ck_assert_int_lt(fetch(&job, "404 swapped hang-up", NULL), 0);
+	ck_assert_int_eq(err.code, E_INVALID);
+	for (size_t i = 0; i < ARRAY_LEN(said); i++)
+		ck_assert_msg(strstr(err.msg, said[i]), "%s", err.msg);
 }
 END_TEST
 
@@ -677,6 +800,10 @@ int main(void)
 	tcase_add_test(t, several_come_at_once);
 	tcase_add_test(t, the_rate_is_for_all);
 	tcase_add_test(t, a_bad_mirror_loses_its_lives);
+	tcase_add_loop_test(t, a_dead_mirror_costs_one_attempt, 0, 5);
+	tcase_add_loop_test(t, a_wrong_mirror_is_set_aside, 0, 5);
+	tcase_add_loop_test(t, not_there_is_an_answer, 0, 20);
+	tcase_add_test(t, every_mirror_is_blamed);
 	tcase_add_test(t, retry_after_is_kept);
 	tcase_add_loop_test(t, only_http_is_spoken, 0, 9);
 	tcase_add_test(t, passwords_are_not_shown);

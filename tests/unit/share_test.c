@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which share a VM gets, and which virtiofsd serves it. */
 
-#include "sandbox/choice.h"
-#include "sandbox/virtiofsd.h"
+#include "share/choice.h"
+#include "share/virtiofsd.h"
 #include "vmm/kernel.h"
 
 #include "base/buf.h"

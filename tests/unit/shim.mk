@@ -14,7 +14,7 @@ SHIM_LAB := tests/unit/shim_lab.c tests/unit/children_lab.c tests/unit/kernel_la
 $(eval $(call unit_test,shim_test,tests/unit/shim_test.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_hostile_test,tests/unit/shim_hostile_test.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_mounts_test,tests/unit/shim_mounts_test.c $(SHIM_LAB),mount base))
-$(eval $(call unit_test,shim_uri_test,tests/unit/shim_uri_test.c runtime/shim/uri.c,base))
+$(eval $(call unit_test,shim_uri_test,tests/unit/shim_uri_test.c runtime/shim/io/uri.c,base))
 $(eval $(call unit_test,shim_ends_test,tests/unit/shim_ends_test.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_race_test,tests/unit/shim_race_test.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_vsock_test,tests/unit/shim_vsock_test.c tests/unit/vsock_lab.c $(SHIM_LAB),mount base))

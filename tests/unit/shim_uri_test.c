@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* URIs of streams: what a logging program gets as its arguments, and which file is opened. */
 
-#include "shim/uri.h"
+#include "shim/io/uri.h"
 
 #include "base/str.h"
 

@@ -10,7 +10,6 @@
 #include "base/str.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -26,6 +25,14 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Not Check's, so that a program that is no test of Check can have a server. */
+#define must_say(condition, ...)          \
+	do {                              \
+		if (!(condition))         \
+			bug(__VA_ARGS__); \
+	} while (0)
+#define must(condition) must_say(condition, "%s", #condition)
 
 enum { HEAD = 8192, CHUNK = 64 << 10 };
 
@@ -115,6 +122,12 @@ static void way_ok(struct client *c)
 		no_range(c);
 	head(c, "\"one\"", c->len - c->from);
 	rest(c, c->len - c->from);
+}
+
+static void way_late(struct client *c)
+{
+	(void)poll(NULL, 0, 1000);
+	way_ok(c);
 }
 
 /* Answers when two have come at once; gives up on that after a while. */
@@ -363,11 +376,45 @@ static void way_hang_up(struct client *c)
 	(void)c;
 }
 
+/* What a hotel's network or a proxy answers, whatever is asked for. */
+static void way_html(struct client *c)
+{
+	static const char page[] = "<!DOCTYPE html><html><body>Please log in</body></html>\n";
+
+	sayf(c, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %zu\r\n\r\n%s",
+	     strlen(page), page);
+}
+
+/* Files of some kind are not what they were; the rest is good. */
+static void way_junk(struct client *c)
+{
+	static const struct {
+		const char *way, *part;
+	} kinds[] = {
+		{ "junk-signature", ".minisig" },
+		{ "junk-channel-signature", "channel.yaml.minisig" },
+		{ "junk-release", "release.yaml" },
+		{ "junk-blob", "blobs/" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (!str_eq(kinds[i].way, c->way) || !strstr(c->path, kinds[i].part))
+			continue;
+		no_range(c);
+		if (!str_eq(c->way, "junk-blob"))
+			c->len = c->len < 4 ? c->len : 4;
+		memset(c->data, 'j', c->len);
+	}
+	head(c, "", c->len - c->from);
+	rest(c, c->len - c->from);
+}
+
 static const struct {
 	const char *way;
 	void (*answer)(struct client *c);
 } ways[] = {
 	{ "ok", way_ok },
+	{ "late", way_late },
 	{ "together", way_together },
 	{ "plain", way_plain },
 	{ "cut", way_cut },
@@ -406,7 +453,19 @@ static const struct {
 	{ "interim", way_interim },
 	{ "garbage", way_garbage },
 	{ "hang-up", way_hang_up },
+	{ "html", way_html },
+	{ "junk-signature", way_junk },
+	{ "junk-channel-signature", way_junk },
+	{ "junk-release", way_junk },
+	{ "junk-blob", way_junk },
 };
+
+/* These need no file. */
+static bool is_blind(void (*answer)(struct client *c))
+{
+	return answer == way_status || answer == way_html || answer == way_silent ||
+	       answer == way_busy || answer == way_hang_up;
+}
 
 /* --- requests --- */
 
@@ -474,7 +533,7 @@ static void answer(struct client *c, const char *text)
 		c->from = from;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
-		if (str_eq(ways[i].way, c->way) && (c->found || ways[i].answer == way_status)) {
+		if (str_eq(ways[i].way, c->way) && (c->found || is_blind(ways[i].answer))) {
 			ways[i].answer(c);
 			return;
 		}
@@ -535,13 +594,13 @@ void web_start(struct web *w, const char *root)
 
 	w->log = mmap(NULL, sizeof(*w->log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
-	ck_assert_ptr_ne(w->log, MAP_FAILED);
-	ck_assert_int_eq(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
-	ck_assert_int_eq(listen(listener, 64), 0);
-	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+	must(w->log != MAP_FAILED);
+	must(bind(listener, (struct sockaddr *)&at, sizeof(at)) == 0);
+	must(listen(listener, 64) == 0);
+	must(getsockname(listener, (struct sockaddr *)&at, &len) == 0);
 	w->port = ntohs(at.sin_port);
 	w->pid = fork();
-	ck_assert_int_ge(w->pid, 0);
+	must(w->pid >= 0);
 	if (w->pid == 0)
 		run_server(w->log, root, listener);
 	(void)close(listener);
@@ -569,6 +628,39 @@ char *web_url(const struct web *w, const char *way)
 	return str_fmt("http://127.0.0.1:%d/%s/", w->port, way);
 }
 
+static int to_deaf(int port)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	(void)connect(fd, (struct sockaddr *)&at, sizeof(at));
+	return fd;
+}
+
+void deaf_start(struct deaf *d)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+
+	d->fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	must(bind(d->fds[0], (struct sockaddr *)&at, sizeof(at)) == 0);
+	must(listen(d->fds[0], 0) == 0);
+	must(getsockname(d->fds[0], (struct sockaddr *)&at, &len) == 0);
+	d->port = ntohs(at.sin_port);
+	for (size_t i = 1; i < ARRAY_LEN(d->fds); i++)
+		d->fds[i] = to_deaf(d->port);
+}
+
+void deaf_stop(struct deaf *d)
+{
+	for (size_t i = 0; d->port && i < ARRAY_LEN(d->fds); i++)
+		(void)close(d->fds[i]);
+	d->port = 0;
+}
+
 unsigned web_count(const struct web *w)
 {
 	return atomic_load(&w->log->count);
@@ -576,7 +668,7 @@ unsigned web_count(const struct web *w)
 
 const struct web_request *web_request(const struct web *w, unsigned n)
 {
-	ck_assert_uint_lt(n, web_count(w));
+	must(n < web_count(w));
 	return &w->log->kept[n % WEB_KEPT];
 }
 
@@ -595,12 +687,11 @@ static int read_port(int out)
 		if (at && strchr(at, '\n'))
 			return (int)strtol(at + 17, NULL, 10);
 		n = read(out, text + have, sizeof(text) - 1 - have);
-		ck_assert_msg(n > 0, "openssl s_server says: %s", text);
+		must_say(n > 0, "openssl s_server says: %s", text);
 		have += (size_t)n;
 		text[have] = '\0';
 	}
-	ck_abort_msg("openssl s_server says: %s", text);
-	return -1;
+	bug("openssl s_server says: %s", text);
 }
 
 void tls_start(struct tls *t, const char *dir, const char *key, int response)
@@ -615,7 +706,7 @@ void tls_start(struct tls *t, const char *dir, const char *key, int response)
 	struct spawn_fd fds[2];
 	struct child child;
 
-	ck_assert_int_eq(fd_pipe(ends, &err), 0);
+	must(fd_pipe(ends, &err) == 0);
 	fds[0] = (struct spawn_fd){ ends[1], 1 };
 	fds[1] = (struct spawn_fd){ ends[1], 2 };
 	struct spawn s = { .argv = (char *const *)(uintptr_t)argv,
@@ -623,7 +714,7 @@ void tls_start(struct tls *t, const char *dir, const char *key, int response)
 			   .fds = fds,
 			   .nfds = 2,
 			   .parent_death_signal = SIGKILL };
-	ck_assert_msg(spawn_start(&s, &child, &err) == 0, "%s", err.msg);
+	must_say(spawn_start(&s, &child, &err) == 0, "%s", err.msg);
 	(void)close(ends[1]);
 	t->port = read_port(ends[0]);
 	t->pid = child.pid;
@@ -631,16 +722,15 @@ void tls_start(struct tls *t, const char *dir, const char *key, int response)
 	(void)close(ends[0]);
 }
 
-/* One that nobody listens on now. */
-static int free_port(void)
+int web_free_port(void)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof(at);
 
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	must(bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0);
+	must(getsockname(fd, (struct sockaddr *)&at, &len) == 0);
 	return ntohs(at.sin_port);
 }
 
@@ -662,16 +752,16 @@ void h2_start(struct tls *t, const char *dir, const char *key)
 	struct err err = ERR_INIT;
 	struct child child;
 
-	t->port = free_port();
+	t->port = web_free_port();
 	port = str_fmt("%d", t->port);
 	struct spawn s = { .argv = ARGV("/usr/sbin/nghttpd", "-a", "127.0.0.1", "-d", dir, port,
 					pem, crt),
 			   .parent_death_signal = SIGKILL };
-	ck_assert_msg(spawn_start(&s, &child, &err) == 0, "%s", err.msg);
+	must_say(spawn_start(&s, &child, &err) == 0, "%s", err.msg);
 	t->pid = child.pid;
 	(void)close(child.pidfd);
 	while (!answers(t->port)) {
-		ck_assert(!deadline_passed(deadline));
+		must(!deadline_passed(deadline));
 		(void)poll(NULL, 0, 20);
 	}
 }
@@ -687,8 +777,8 @@ static void openssl(const char *dir, const char *command)
 	struct spawn s = { .argv = argv, .cwd = dir };
 	struct err err = ERR_INIT;
 
-	ck_assert_msg(spawn_run(&s, NULL, 0, NULL, deadline_in(60000), &err) == 0, "%s: %s",
-		      command, err.msg);
+	must_say(spawn_run(&s, NULL, 0, NULL, deadline_in(60000), &err) == 0, "%s: %s", command,
+		 err.msg);
 }
 
 static void make_key(const char *dir, const char *name, const char *san, const char *days)
@@ -704,7 +794,7 @@ static void make_key(const char *dir, const char *name, const char *san, const c
 	AUTO(str) char *ext = str_fmt("%s/%s.ext", dir, name);
 	FILE *f = fopen(ext, "we");
 
-	ck_assert_ptr_nonnull(f);
+	must(f);
 	(void)fprintf(f, "subjectAltName=%s\n", san);
 	(void)fclose(f);
 	openssl(dir, request);

@@ -40,6 +40,18 @@ struct web {
 void web_start(struct web *w, const char *root);
 void web_stop(struct web *w);
 char *web_url(const struct web *w, const char *way);
+
+/* A port of the loopback that takes no connection and refuses none: its queue is full, so that
+ * packets are dropped, as by a firewall. */
+struct deaf {
+	int port;
+	int fds[4];
+};
+void deaf_start(struct deaf *d);
+void deaf_stop(struct deaf *d);
+/* A port that nobody listens on. */
+int web_free_port(void);
+
 unsigned web_count(const struct web *w);
 /* 0: the first. */
 const struct web_request *web_request(const struct web *w, unsigned n);

@@ -4,12 +4,14 @@
 #include "utils/manager/engine.h"
 
 #include "base/deadline.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,12 +60,25 @@ static enum err_code code_of(int status)
 int run_here(char *const *argv, int *status, struct err *err)
 {
 	const struct spawn_fd fds[] = { { 0, 0 }, { 1, 1 }, { 2, 2 } };
-	struct spawn s = { .argv = argv, .fds = fds, .nfds = 3 };
+	struct spawn s = { .argv = argv, .fds = fds, .nfds = 3, .same_group = true };
 	struct child child = CHILD_NONE;
+	int rc;
 
+	interrupt_catch("kata-manager", "kata-deploy ends by itself");
 	if (spawn_start(&s, &child, err) < 0)
 		return -1;
-	return spawn_wait(&child, DEADLINE_NEVER, status, err);
+	if (spawn_wait(&child, DEADLINE_NEVER, status, err) == 0)
+		return 0;
+	if (err->code != E_CANCELLED)
+		return -1;
+	/* It undoes or finishes what it began. A terminal has told it already. */
+	if (interrupt_signal() == SIGTERM)
+		(void)kill(child.pid, SIGTERM);
+	err_clear(err);
+	interrupt_shield(true);
+	rc = spawn_wait(&child, DEADLINE_NEVER, status, err);
+	interrupt_shield(false);
+	return rc;
 }
 
 int engine_run(char *const *words, struct err *err)
@@ -119,7 +134,8 @@ int engine_check(const struct json *answer, struct err *err)
 	return err_set(err,
 		       status && json_kind(status) == JSON_IS_INT ? code_of((int)json_int(status))
 								  : E_FAILED,
-		       "%s", message ? message : "kata-deploy refused");
+		       "%s",
+		       message ? message : "kata-deploy refused; run it by itself to see why");
 }
 
 static void add(char ***words, const char *option, const char *value)

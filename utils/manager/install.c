@@ -35,8 +35,10 @@ static int run(const char *command, struct err *err)
 
 	if (run_here(argv, &status, err) < 0)
 		return -1;
-	return status == 0 ? 0
-			   : err_set(err, E_FAILED, "'%s' ended with status %d", command, status);
+	return status == 0
+		       ? 0
+		       : err_set(err, E_FAILED, "'%s' ended with status %d; see what it printed",
+				 command, status);
 }
 
 static int offer_containerd(struct err *err)

@@ -17,7 +17,7 @@ struct manager_options options;
 #define PLACE                                                                                   \
 	OPT_STR(0, "prefix", "DIR", &engine.prefix, "installation prefix; default: /opt/kata"), \
 		OPT_FLAG(0, "json", &options.json, "print the result as JSON"),                 \
-		OPT_FLAG('y', "yes", &options.yes, "do not ask for confirmation")
+		OPT_FLAG('y', "yes", &options.yes, "do not ask; needed without a terminal")
 #define RELEASE                                                                                 \
 	OPT_STRV('r', "release", "URL|DIR|FILE", &engine.releases, "the release"),              \
 		OPT_STRV('k', "key", "FILE", &engine.keys, "trust this public key only"),       \

@@ -46,14 +46,17 @@ static const struct client *choose(struct err *err)
 			return &clients[i];
 	}
 	if (options.with)
-		err_set(err, E_USAGE, "--with %s: supported are nerdctl, docker and ctr",
+		err_set(err, E_USAGE,
+			"--with %s is not supported; there are nerdctl, docker and ctr",
 			options.with);
 	else if (is_in_path("podman"))
 		err_set(err, E_NOT_FOUND,
 			"podman is here, but it cannot start containers through a "
 			"containerd shim; install nerdctl, docker or ctr");
 	else
-		err_set(err, E_NOT_FOUND, "none of nerdctl, docker and ctr is in PATH");
+		err_set(err, E_NOT_FOUND,
+			"none of nerdctl, docker and ctr is in PATH; install one, or run "
+			"kata-manager try without an image");
 	return NULL;
 }
 
@@ -137,5 +140,8 @@ int manager_try(int argc, char **argv, struct err *err)
 	if (run_here(words, &status, err) < 0)
 		return -1;
 	return status == 0 ? 0
-			   : err_set(err, E_FAILED, "the container ended with status %d", status);
+			   : err_set(err, E_FAILED,
+				     "the container ended with status %d, as its command did; "
+				     "kata-deploy prove tells whether VMs run",
+				     status);
 }

@@ -6,6 +6,7 @@
 test_kata_runtime_answers() {
 	local conf=$PREFIX/share/defaults/kata-containers/configuration.toml program=$PREFIX/bin/kata-runtime
 	expect "version" "$("$program" --version)" "kata-runtime $(cat VERSION)"
+	expect "help as a verb" "$("$program" help env)" "$("$program" --help)"
 	"$program" --config "$conf" check >"$LAB/said"
 	grep -q "^ok   kernel  *$PREFIX/share/kata-containers/vmlinux.container$" "$LAB/said"
 	grep -q '^ok   accelerator  *\(kvm\|tcg\)' "$LAB/said"

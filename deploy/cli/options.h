@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * Options that several verbs have in common, in groups by subject: a struct for the values and a
+ * macro for the rows of the option table. A verb has a struct of the groups that it takes:
+ *
+ *	static struct {
+ *		struct cli_place place;
+ *		struct cli_change change;
+ *		struct cli_talk talk;
+ *	} o;
+ *	const struct opt gc_opts[] = {
+ *		CLI_PLACE(o.place), CLI_CHANGE(o.change), CLI_TALK(o.talk), OPT_END
+ *	};
+ *
+ * Functions take the groups that they need, so that their signatures say on which options they
+ * depend.
+ */
+
+#include "base/err.h"
+#include "base/opt.h"
+#include "deploy/fetch/fetch.h"
+#include "deploy/trust/trust.h"
+
+#include <stdbool.h>
+
+#define CLI_PREFIX "/opt/kata"
+
+/* Where. place_settle() must come before the first use. */
+struct cli_place {
+	const char *prefix; /* as the system below root sees it */
+	const char *root;   /* NULL: the running system */
+	const char *lock;   /* NULL: the default */
+	char *own_prefix, *own_root;
+};
+#define CLI_PLACE(g)                                                                           \
+	OPT_STR(0, "prefix", "DIR", &(g).prefix, "installation prefix; default: " CLI_PREFIX), \
+		OPT_STR(0, "root", "DIR", &(g).root,                                           \
+			"work on the system below DIR and touch no other"),                    \
+		OPT_STR(0, "lock", "FILE", &(g).lock, "default: /run/lock/kata-deploy.lock")
+
+/* Sets the default prefix, makes root absolute, and NULL if it is /. Idempotent. E_USAGE. */
+MUST_CHECK int place_settle(struct cli_place *p, struct err *err);
+/* A path that was given as such, else the standard one, below root as the system there sees it;
+ * heap. NULL: root has a dangling link on the way. */
+char *place_path(const struct cli_place *p, const char *given, const char *standard,
+		 struct err *err);
+/* The current time in seconds since 1970, for records and for trust. With --root, SOURCE_DATE_EPOCH
+ * if that is set, so that image builds are reproducible. */
+uint64_t place_now(const struct cli_place *p);
+
+/* Where a release comes from, and the network. */
+struct cli_source {
+	char **releases;
+	const char *cacert, *proxy, *cache, *limit_rate;
+	bool keep_cache;
+};
+#define CLI_SOURCE(g)                                                                            \
+	OPT_STRV('r', "release", "URL|DIR|FILE", &(g).releases,                                  \
+		 "release, - for a tar on stdin; repeated: mirrors"),                            \
+		OPT_STR(0, "cacert", "FILE", &(g).cacert, "certificate authorities for https"),  \
+		OPT_STR(0, "proxy", "URL", &(g).proxy, "default: from the environment"),         \
+		OPT_STR(0, "limit-rate", "BYTES", &(g).limit_rate, "bytes per second; K, M, G"), \
+		OPT_STR(0, "cache", "DIR", &(g).cache,                                           \
+			"download cache; default: " SOURCE_CACHE ", or in --root"),              \
+		OPT_FLAG(0, "keep-cache", &(g).keep_cache, "keep complete downloads in the cache")
+
+/* Which components of it. */
+struct cli_parts {
+	char **components, **without;
+};
+#define CLI_PARTS(g)                                           \
+	OPT_STRV(0, "components", "NAME,...", &(g).components, \
+		 "only these and the required ones"),          \
+		OPT_STRV(0, "without", "NAME,...", &(g).without, "all but these")
+
+/* Whether to believe it. */
+struct cli_trust {
+	char **keys;
+	const char *directory, *pin;
+	unsigned threshold;
+	bool allow_downgrade, allow_expired;
+};
+#define CLI_TRUST(g)                                                                            \
+	OPT_STRV('k', "key", "FILE", &(g).keys, "trust this public key only; may be repeated"), \
+		OPT_UINT(0, "threshold", "K", &(g).threshold,                                   \
+			 "number of keys that must have signed"),                               \
+		OPT_STR(0, "trust-dir", "DIR", &(g).directory, "default: " TRUST_DIRECTORY),    \
+		OPT_STR(0, "pin", "SHA256", &(g).pin, "release.yaml must have this digest"),    \
+		OPT_FLAG(0, "allow-downgrade", &(g).allow_downgrade,                            \
+			 "accept an older release than the last one"),                          \
+		OPT_FLAG(0, "allow-expired", &(g).allow_expired, "accept an expired release")
+
+/* The container manager, and what is registered with it. */
+struct cli_manager {
+	const char *name, *config, *socket, *restart_with;
+	unsigned restart_seconds;
+	char **handlers;    /* NAME=CONFIG */
+	bool keep_handlers; /* set by a verb: without handlers, the recorded ones */
+	bool no_proof;
+};
+#define CLI_MANAGER(g)                                                                         \
+	OPT_STR(0, "cri", "NAME", &(g).name, "container manager, or none; default: detected"), \
+		OPT_STR(0, "cri-config", "FILE", &(g).config, "its configuration file"),       \
+		OPT_STR(0, "cri-socket", "FILE", &(g).socket, "its socket"),                   \
+		OPT_STR(0, "restart-with", "CMD", &(g).restart_with,                           \
+			"command that restarts it; default: its service"),                     \
+		OPT_UINT(0, "restart-seconds", "N", &(g).restart_seconds,                      \
+			 "time limit for its restart; default: 60")
+#define CLI_HANDLERS(g)                                               \
+	OPT_STRV(0, "handler", "NAME=CONFIG", &(g).handlers,          \
+		 "an additional handler with its own configuration"), \
+		OPT_FLAG(0, "no-proof", &(g).no_proof, "do not run a container as a proof")
+
+/* How a change is made. */
+struct cli_change {
+	bool dry_run, yes;
+};
+#define CLI_CHANGE(g)                                                                      \
+	OPT_FLAG('n', "dry-run", &(g).dry_run, "print what would change, change nothing"), \
+		OPT_FLAG('y', "yes", &(g).yes, "do not ask; needed without a terminal")
+
+/* What is printed; say.h. */
+struct cli_talk {
+	bool json, quiet, timings, verbose;
+	const char *progress_fd;
+};
+#define CLI_JSON(g) OPT_FLAG(0, "json", &(g).json, "print the result as JSON")
+#define CLI_VERBOSE(g) \
+	OPT_FLAG('v', "verbose", &(g).verbose, "with --dry-run: each single action too")
+#define CLI_TALK(g)                                                     \
+	CLI_JSON(g), OPT_FLAG('q', "quiet", &(g).quiet, "no progress"), \
+		OPT_STR(0, "progress-fd", "N", &(g).progress_fd,        \
+			"progress as JSON lines to file descriptor N"), \
+		OPT_FLAG(0, "timings", &(g).timings, "print how long each phase took")

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The place that a verb works on: --prefix and --root. */
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/cli/options.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static int settle_root(struct cli_place *p, struct err *err)
+{
+	struct stat st;
+
+	if (!p->root || p->own_root)
+		return 0;
+	p->own_root = realpath(p->root, NULL);
+	if (!p->own_root) {
+		err_sys(err, "open --root '%s'", p->root);
+		return err_hint(err, "make that directory first");
+	}
+	if (stat(p->own_root, &st) < 0 || !S_ISDIR(st.st_mode))
+		return err_set(err, E_USAGE,
+			       "--root %s is not a directory; name that of another system's files",
+			       p->own_root);
+	p->root = str_eq(p->own_root, "/") ? NULL : p->own_root;
+	return 0;
+}
+
+int place_settle(struct cli_place *p, struct err *err)
+{
+	if (settle_root(p, err) < 0)
+		return -1;
+	if (!p->prefix)
+		p->prefix = CLI_PREFIX;
+	if (*p->prefix != '/')
+		return err_set(
+			err, E_USAGE,
+			"--prefix '%s' is not an absolute path; give one such as " CLI_PREFIX,
+			p->prefix);
+	return 0;
+}
+
+char *place_path(const struct cli_place *p, const char *given, const char *standard,
+		 struct err *err)
+{
+	if (given || !p->root)
+		return xstrdup(given ? given : standard);
+	return path_from_root(p->root, standard, err);
+}
+
+uint64_t place_now(const struct cli_place *p)
+{
+	const char *epoch = p->root ? getenv("SOURCE_DATE_EPOCH") : NULL;
+	struct err ignored = ERR_INIT; /* not a number: ignored */
+	uint64_t now;
+
+	if (epoch && str_u64(epoch, 10, 1, INT64_MAX, "SOURCE_DATE_EPOCH", &now, &ignored) == 0)
+		return now;
+	return (uint64_t)time(NULL);
+}

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Rebuilding state/ from what the store and the generations tell. A generation is hard links into
+ * the store, whose names are digests: so its tree tells its layout, all but which component a file
+ * belongs to. The link `current` tells which generation is the current one. What is lost for good
+ * is named.
+ *
+ * Each file is replaced atomically, install.json last, so it needs no journal: after an
+ * interruption it is run again. Damaged files are set aside in state/damaged/, not removed.
+ */
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "base/tree.h"
+#include "crypto/sha256.h"
+#include "deploy/engine/engine-internal.h"
+#include "deploy/store/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 2048 };
+
+/* --- which object an inode is --- */
+
+struct object {
+	ino_t ino;
+	char sha256[65];
+};
+
+struct objects {
+	VEC(struct object) all;
+};
+
+static int inode_order(const void *a, const void *b)
+{
+	ino_t x = ((const struct object *)a)->ino, y = ((const struct object *)b)->ino;
+
+	return x < y ? -1 : x > y;
+}
+
+static int add_object(void *arg, const struct tree_at *at, struct err *err)
+{
+	struct objects *o = arg;
+	struct object one = { 0 };
+	struct stat st;
+
+	(void)err;
+	if (at->when != TREE_FILE || fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return TREE_GO_ON;
+	(void)!str_print(one.sha256, sizeof(one.sha256), "%.64s", at->name);
+	one.ino = st.st_ino;
+	if (S_ISREG(st.st_mode) && sha256_is_hex(one.sha256))
+		vec_push(&o->all, one);
+	return TREE_GO_ON;
+}
+
+static int list_objects(const struct deploy *d, struct objects *o, struct err *err)
+{
+	const struct tree_walk walk = { .visit = add_object, .arg = o, .name = "store" };
+	struct err why = ERR_INIT;
+	AUTO(fd)
+	int dir = path_open(d->root, "store", PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, &why);
+
+	if (dir < 0)
+		return why.sys == ENOENT ? 0 : err_set(err, E_IO, "%s", why.msg);
+	if (tree_walk(dir, &walk, err) < 0)
+		return -1;
+	if (o->all.n)
+		qsort(o->all.v, o->all.n, sizeof(*o->all.v), inode_order);
+	return 0;
+}
+
+/* --- a layout from its tree --- */
+
+struct reading {
+	const struct objects *objects;
+	struct layout *l;
+};
+
+static int read_link(int dir, const char *name, struct entry *e, struct err *err)
+{
+	char target[4096];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return err_sys(err, "read the link %s", e->path);
+	e->type = ENTRY_LINK;
+	e->target = xstrndup(target, (size_t)n);
+	return 0;
+}
+
+/* An object's name is the digest of what was laid down, also if it is damaged now. */
+static int read_file(const struct reading *r, int dir, const char *name, const struct stat *st,
+		     struct entry *e, struct err *err)
+{
+	const struct object wanted = { .ino = st->st_ino };
+	const struct object *found = r->objects->all.n ? bsearch(&wanted, r->objects->all.v,
+								 r->objects->all.n, sizeof(wanted),
+								 inode_order)
+						       : NULL;
+
+	e->mode = st->st_mode & 0111 ? 0555 : 0444;
+	e->size = (uint64_t)st->st_size;
+	if (found) {
+		memcpy(e->sha256, found->sha256, sizeof(e->sha256));
+		return 0;
+	}
+	AUTO(fd) int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "open %s", e->path);
+	return sha256_fd(fd, e->path, e->sha256, &e->size, err);
+}
+
+static int read_dir(const struct reading *r, int fd, const char *path, struct err *err);
+
+static int read_entry(const struct reading *r, int dir, const char *name, const char *path,
+		      struct err *err)
+{
+	struct entry e = { .path = (char *)path };
+	struct stat st;
+	int rc;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "look at %s", path);
+	if (S_ISDIR(st.st_mode))
+		return read_dir(r,
+				path_open(dir, name, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, err),
+				path, err);
+	if (S_ISLNK(st.st_mode))
+		rc = read_link(dir, name, &e, err);
+	else if (S_ISREG(st.st_mode))
+		rc = read_file(r, dir, name, &st, &e, err);
+	else
+		rc = err_set(err, E_INVALID, "%s is neither a file nor a link", path);
+	if (rc == 0)
+		layout_add(r->l, &e);
+	free(e.target);
+	return rc;
+}
+
+/* fd becomes its own. Our own tree is as deep as a path is long. */
+static int read_dir(const struct reading *r, int fd, const char *path, struct err *err)
+{
+	AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		return err->code ? -1 : err_sys(err, "list %s", path);
+	if (strlen(path) > PATH_BYTES)
+		return err_set(err, E_LIMIT, "%s is too long", path);
+	for (struct dirent *e; (e = readdir(dir));) {
+		AUTO(str) char *below = *path ? path_join(path, e->d_name) : xstrdup(e->d_name);
+
+		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
+		    read_entry(r, dirfd(dir), e->d_name, below, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* VERSION-ID. */
+static char *version_of(const char *id)
+{
+	const char *dash = strrchr(id, '-');
+
+	return dash && dash > id && strlen(dash) == 13 ? xstrndup(id, (size_t)(dash - id)) : NULL;
+}
+
+static int read_tree(const struct deploy *d, const struct objects *objects, const char *id,
+		     struct layout *l, struct err *err)
+{
+	AUTO(str) char *path = str_fmt("generations/%s", id), *version = version_of(id);
+	struct reading r = { objects, l };
+
+	if (!version)
+		return err_set(err, E_INVALID, "%s is not the name of a generation", path);
+	layout_begin(l, version);
+	l->rebuilt = true;
+	str_set(&l->id, id);
+	if (read_dir(&r, path_open(d->root, path, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, err),
+		     "", err) < 0)
+		return -1;
+	return layout_seal(l, err);
+}
+
+/* --- state/ --- */
+
+struct rebuild {
+	struct deploy *d;
+	struct objects objects;
+	bool listed;
+	deploy_found *found;
+	void *arg;
+	int lost;
+};
+
+static void report(struct rebuild *r, const char *path, const char *what)
+{
+	r->lost++;
+	if (r->found)
+		r->found(r->arg, path, what);
+}
+
+int deploy_set_aside(struct deploy *d, const char *name, struct err *err)
+{
+	AUTO(str) char *to = str_fmt("damaged/%s", path_basename(name));
+	AUTO(fd) int dir = path_mkdirs(d->state, "damaged", PATH_NO_LINKS, 0700, err);
+
+	if (dir < 0)
+		return -1;
+	if (renameat(d->state, name, d->state, to) < 0 && errno != ENOENT) {
+		/* A directory that is there already. */
+		if (path_remove_below(d->state, to, err) < 0 ||
+		    renameat(d->state, name, d->state, to) < 0)
+			return err->code ? -1 : err_sys(err, "set state/%s aside", name);
+	}
+	return fsync(d->state) < 0 ? err_sys(err, "sync state") : 0;
+}
+
+static int write_layout(const struct deploy *d, const struct layout *l, struct err *err)
+{
+	AUTO(str) char *name = str_fmt("generations/%s.json", l->id), *text = layout_format(l);
+	AUTO(fd) int dir = path_mkdirs(d->state, "generations", PATH_NO_LINKS, 0755, err);
+
+	return dir < 0 ? -1 : file_replace(d->state, name, text, strlen(text), 0644, err);
+}
+
+/* 1: it has a layout, as it was or made from its tree; 0: there is no such tree. */
+static int settle_layout(struct rebuild *r, const char *id, struct layout *l, struct err *err)
+{
+	AUTO(str) char *path = str_fmt("state/generations/%s.json", id);
+	struct err why = ERR_INIT;
+
+	if (layout_load(r->d, id, l, &why) == 0)
+		return 1;
+	layout_release(l);
+	if (why.code == E_UNSUPPORTED) {
+		*err = why;
+		return -1;
+	}
+	if (!r->listed && list_objects(r->d, &r->objects, err) < 0)
+		return -1;
+	r->listed = true;
+	err_clear(&why);
+	if (read_tree(r->d, &r->objects, id, l, &why) < 0) {
+		layout_release(l);
+		report(r, path, "lost, and its generation is not complete");
+		return 0;
+	}
+	if (home_has(r->d, path) && deploy_set_aside(r->d, path + strlen("state/"), err) < 0)
+		return -1;
+	report(r, path, "was rebuilt from its generation");
+	return write_layout(r->d, l, err) < 0 ? -1 : 1;
+}
+
+/* When a generation was made, which is when it was laid down. */
+static uint64_t made_at(const struct deploy *d, const char *id)
+{
+	AUTO(str) char *path = str_fmt("generations/%s", id);
+	struct stat st;
+
+	return fstatat(d->root, path, &st, 0) < 0 ? 0 : (uint64_t)st.st_mtim.tv_sec;
+}
+
+static int add_generations(struct rebuild *r, struct installed *in, struct err *err)
+{
+	AUTO(strv) char **ids = NULL;
+
+	if (home_list(r->d, "generations", &ids, err) < 0)
+		return -1;
+	strv_each(id, ids) {
+		AUTO(layout) struct layout l = LAYOUT_INIT;
+		int there = settle_layout(r, *id, &l, err);
+		struct generation g = { .id = *id,
+					.version = l.version,
+					.since = made_at(r->d, *id),
+					.files = l.entries.n,
+					.bytes = layout_bytes(&l) };
+
+		if (there < 0)
+			return -1;
+		if (there)
+			installed_add(in, &g);
+	}
+	return 0;
+}
+
+/* The newest, besides one. */
+static const char *newest(const struct installed *in, const char *besides)
+{
+	const struct generation *best = NULL;
+
+	vec_each(struct generation, g, &in->generations) {
+		if (!str_eq(g->id, besides) && (!best || g->since > best->since))
+			best = g;
+	}
+	return best ? best->id : NULL;
+}
+
+static int find_current(struct rebuild *r, struct installed *in, struct err *err)
+{
+	AUTO(str) char *target = NULL;
+	const char *id;
+
+	if (store_link_read(r->d->root, "current", &target, err) < 0)
+		return -1;
+	id = target && str_starts(target, "generations/") ? target + strlen("generations/") : NULL;
+	if (!id || !installed_find(in, id)) {
+		id = newest(in, NULL);
+		if (id)
+			report(r, "current",
+			       "is not known; the newest release is taken; run "
+			       "kata-deploy repair");
+	}
+	str_set(&in->current, id);
+	str_set(&in->previous, id ? newest(in, id) : NULL);
+	return 0;
+}
+
+static int save(const struct rebuild *r, const struct installed *in, struct err *err)
+{
+	AUTO(str) char *text = installed_format(in);
+
+	return file_replace(r->d->state, "install.json", text, strlen(text), 0644, err);
+}
+
+/* install.json from the generations. */
+static int rebuild_record(struct rebuild *r, struct err *err)
+{
+	AUTO(installed) struct installed in = INSTALLED_INIT;
+
+	if (add_generations(r, &in, err) < 0 || find_current(r, &in, err) < 0)
+		return -1;
+	if (!in.current) {
+		err_set(err, E_STATE, "no release below %s is complete", r->d->prefix);
+		return err_hint(err, "keep what you need of %s/etc, remove %s, and install again",
+				r->d->prefix, r->d->prefix);
+	}
+	report(r, "state/install.json",
+	       "was rebuilt; lost are the registration with the container manager, which an "
+	       "install "
+	       "of the same release finds, where releases come from, and which directories outside "
+	       "were made");
+	return save(r, &in, err);
+}
+
+/* With a record: the layouts of its generations. */
+static int settle_layouts(struct rebuild *r, struct err *err)
+{
+	AUTO(strv) char **gone = NULL;
+
+	vec_each(struct generation, g, &r->d->in.generations) {
+		AUTO(layout) struct layout l = LAYOUT_INIT;
+		int there = settle_layout(r, g->id, &l, err);
+
+		if (there < 0)
+			return -1;
+		if (!there)
+			strv_push(&gone, g->id);
+	}
+	if (!gone)
+		return 0;
+	if (strv_has(gone, r->d->in.current))
+		return rebuild_record(r, err);
+	strv_each(id, gone) {
+		if (str_eq(r->d->in.previous, *id))
+			str_set(&r->d->in.previous, NULL);
+		installed_drop(&r->d->in, *id);
+	}
+	return save(r, &r->d->in, err);
+}
+
+static int rebuild_journal(struct rebuild *r, struct err *err)
+{
+	if (deploy_set_aside(r->d, "journal", err) < 0 || deploy_set_aside(r->d, "kept", err) < 0)
+		return -1;
+	report(r, "state/journal",
+	       "is damaged: what the interrupted change did outside the prefix was not undone; its "
+	       "old files are in state/damaged/kept");
+	return 0;
+}
+
+/* The link moved and the record did not, or the reverse. */
+static bool is_torn(const struct deploy *d)
+{
+	AUTO(str) char *target = NULL, *wanted = str_fmt("generations/%s", d->in.current);
+	struct err ignored = ERR_INIT;
+
+	return store_link_read(d->root, "current", &target, &ignored) == 1 &&
+	       !str_eq(target, wanted);
+}
+
+static int run(struct rebuild *r, struct err *err)
+{
+	struct deploy *d = r->d;
+	struct err why = ERR_INIT;
+	bool torn = false;
+
+	if (d->root < 0)
+		return 0;
+	if (home_is_lost(d) &&
+	    (home_make(d, err) < 0 || home_mark(d, false, d->made_state, MODE_HOME, err) < 0))
+		return -1;
+	d->made_state = false;
+	if (recover_journal(d, &why) < 0) {
+		if (why.code != E_INVALID) {
+			*err = why;
+			return -1;
+		}
+		if (rebuild_journal(r, err) < 0)
+			return -1;
+		torn = true;
+	}
+	err_clear(&why);
+	if (home_load(d, &why) < 0) {
+		if (why.code != E_INVALID) {
+			*err = why;
+			return -1;
+		}
+		return deploy_set_aside(d, "install.json", err) < 0 ? -1 : rebuild_record(r, err);
+	}
+	if (home_is_lost(d) || (torn && d->in.current && is_torn(d)))
+		return rebuild_record(r, err);
+	return settle_layouts(r, err);
+}
+
+int rebuild_state(struct deploy *d, deploy_found *found, void *arg, struct err *err)
+{
+	struct rebuild r = { .d = d, .objects = { VEC_INIT }, .found = found, .arg = arg };
+	int rc = run(&r, err);
+
+	vec_release(&r.objects.all);
+	return rc < 0 ? -1 : r.lost;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A handler and not a signalfd, since the answer to a second signal must not wait until somebody
+ * reads. It only calls what is async-signal-safe, and restarts what it interrupts: waits see the
+ * eventfd.
+ */
+
+#include "base/interrupt.h"
+
+#include "base/deadline.h"
+#include "base/scope.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static const struct {
+	int number;
+	const char *name;
+} signals[] = { { SIGINT, "SIGINT" }, { SIGTERM, "SIGTERM" }, { SIGHUP, "SIGHUP" } };
+
+static volatile sig_atomic_t came;
+static int event = -1, shields;
+static const char *self, *doing;
+
+static void say(const char *text)
+{
+	(void)!write(2, text, strlen(text));
+}
+
+static void on_signal(int number)
+{
+	const uint64_t one = 1;
+	int saved = errno;
+
+	if (came) {
+		say(self);
+		say(": still working: ");
+		say(doing);
+		say("\n");
+	} else {
+		came = number;
+		(void)!write(event, &one, sizeof(one));
+	}
+	errno = saved;
+}
+
+void interrupt_catch(const char *name, const char *text)
+{
+	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, now;
+
+	self = name;
+	doing = text;
+	if (event >= 0)
+		return;
+	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event < 0)
+		bug("eventfd: %s", strerror(errno));
+	(void)sigemptyset(&act.sa_mask);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		if (sigaction(signals[i].number, NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			(void)sigaction(signals[i].number, &act, NULL);
+	}
+}
+
+bool interrupt_is_caught(void)
+{
+	return event >= 0;
+}
+
+int interrupt_signal(void)
+{
+	return came;
+}
+
+const char *interrupt_name(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		if (signals[i].number == came)
+			return signals[i].name;
+	}
+	return "a signal";
+}
+
+int interrupt_fd(void)
+{
+	return shields ? -1 : event;
+}
+
+int interrupt_check(struct err *err)
+{
+	if (!came || shields)
+		return 0;
+	return err_set(err, E_CANCELLED, "interrupted by %s", interrupt_name());
+}
+
+int interrupt_sleep(unsigned ms, struct err *err)
+{
+	struct deadline deadline = deadline_in(ms);
+
+	do {
+		struct pollfd wait = { .fd = interrupt_fd(), .events = POLLIN };
+
+		if (interrupt_check(err) < 0)
+			return -1;
+		(void)!poll(&wait, 1, deadline_left(deadline));
+	} while (!deadline_passed(deadline));
+	return interrupt_check(err);
+}
+
+void interrupt_shield(bool up)
+{
+	shields += up ? 1 : -1;
+}

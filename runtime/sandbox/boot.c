@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Getting a VM whose agent answers: accelerator, transport and share are chosen, tried and, where
+ * they do not work, replaced by the next best ones.
+ */
+
+#include "sandbox/vm-internal.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "protocols/agent.pb-c.h"
+#include "share/choice.h"
+#include "share/virtiofsd.h"
+#include "vmm/probe.h"
+#include "vmm/vsock.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { KVM_ANSWER_MS = 10000 };
+
+/* From here on other threads may kill the VMM through a pidfd of their own. */
+static int on_launched(void *arg, struct err *err)
+{
+	struct vm *v = arg;
+	int fd = fcntl(v->vmm.child.pidfd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return err_sys(err, "duplicate an fd");
+	(void)pthread_mutex_lock(&v->lock);
+	fd_close(&v->kill_fd);
+	v->kill_fd = fd;
+	(void)pthread_mutex_unlock(&v->lock);
+	if (vm_check_cancelled(v, err) < 0)
+		return -1;
+	return v->on_launched ? v->on_launched(v->arg, err) : 0;
+}
+
+/* One combination of accelerator, transport and share to try. */
+struct attempt {
+	const char *accelerator;
+	bool vsock;
+	bool doubtful; /* vsock, not yet known to work */
+	bool by_9p;    /* use 9p: virtio-fs was found unsafe */
+	bool refuted;  /* the guest does not confirm what the kernel file says */
+};
+
+static int choose_share(struct vm *v, const struct attempt *a, struct err *err)
+{
+	struct share_choice choice = { SHARE_9P, "the guest does not store what it reads" };
+
+	if (!a->by_9p && share_choose(v->config, a->accelerator, &choice, err) < 0)
+		return -1;
+	v->virtiofs = str_eq(choice.fs, SHARE_VIRTIOFS);
+	log_info("share chosen", LOG_S("share", choice.fs), LOG_S("why", choice.why),
+		 LOG_S("accelerator", a->accelerator));
+	return 0;
+}
+
+/* A failing virtiofsd also ends the VMM, whose own error says less about the reason. */
+static void blame_virtiofsd(struct vm *v, struct err *err)
+{
+	if (virtiofsd_failed(&v->virtiofsd))
+		err_wrap(err, "virtiofsd ended (see %s/virtiofsd.log)", v->dir);
+	spawn_kill(&v->virtiofsd);
+}
+
+/* Starts virtiofsd, if it is used, and the VMM. */
+static int start_vmm(struct vm *v, const struct vmm_request *request, const struct share *share,
+		     struct deadline deadline, struct err *err)
+{
+	AUTO(str) char *socket = path_join(v->dir, "vhost-fs.sock");
+	AUTO(str) char *log = path_join(v->dir, "virtiofsd.log");
+	struct vmm_device fs = { VMM_FS_9P, { VM_SHARE_TAG, share->dir } };
+	struct vmm_request r = *request;
+
+	if (v->virtiofs) {
+		(void)unlink(socket);
+		if (virtiofsd_start(share, socket, log, &v->virtiofsd, err) < 0)
+			return -1;
+		fs = (struct vmm_device){ VMM_FS_VHOST_USER, { VM_SHARE_TAG, socket } };
+	}
+	r.devices = &fs;
+	r.ndevices = 1;
+	/* Recorded right after its launch, so that `delete` finds it whenever this process dies. */
+	r.launched = on_launched;
+	r.arg = v;
+	if (vmm_for(v->config)->start(&r, &v->vmm, deadline, err) < 0) {
+		blame_virtiofsd(v, err);
+		return -1;
+	}
+	return 0;
+}
+
+/* The deadline for the agent's first answer; a doubtful attempt leaves time for the next one. */
+static struct deadline answer_by(const struct vm *v, const struct attempt *a,
+				 struct deadline deadline)
+{
+	struct deadline d = deadline_min(deadline,
+					 deadline_in((uint64_t)v->config->dial_timeout_s * 1000));
+	int left = deadline_left(deadline);
+
+	if (str_eq(a->accelerator, "kvm"))
+		d = deadline_min(d, deadline_in(KVM_ANSWER_MS));
+	if (a->doubtful && left > 0)
+		d = deadline_min(d, deadline_in((uint64_t)left / 2));
+	return d;
+}
+
+/* Allocates the CID of a guest reached over vsock. If that fails, the serial port is used. */
+static int take_number(struct vm *v, struct attempt *a, uint32_t *cid, int *vhost, struct err *err)
+{
+	*vhost = a->vsock ? vsock_open(cid, err) : -1;
+	if (*vhost >= 0 || !a->vsock)
+		return 0;
+	if (*v->config->transport)
+		return -1;
+	log_err(LOG_WARN, err, "no vsock, using a serial port for the agent");
+	err_clear(err);
+	a->vsock = a->doubtful = false;
+	return 0;
+}
+
+/* The agent must confirm what the kernel's file says about storing pages. */
+static int check_share(struct vm *v, struct attempt *a, struct deadline deadline, struct err *err)
+{
+	Grpc__GuestDetailsRequest request = GRPC__GUEST_DETAILS_REQUEST__INIT;
+	Grpc__GuestDetailsResponse *details = NULL;
+	bool stores;
+
+	if (!v->virtiofs || !str_eq(a->accelerator, "tcg"))
+		return 0;
+	if (vm_call(v, "GetGuestDetails", &request, &grpc__guest_details_response__descriptor,
+		    deadline, &details, err) < 0)
+		return -1;
+	stores = details->file_pages;
+	protobuf_c_message_free_unpacked(&details->base, NULL);
+	if (stores)
+		return 0;
+	a->refuted = !*v->config->shared_fs;
+	return share_refuse(v->config, err);
+}
+
+/* Boots a VM until its agent answers. On failure everything is stopped. */
+static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
+		struct deadline deadline, struct err *err)
+{
+	struct vmm_request request = { .loop = v->loop,
+				       .config = v->config,
+				       .dir = v->dir,
+				       .accelerator = a->accelerator,
+				       .netns = wanted->netns,
+				       .vcpus = wanted->vcpus,
+				       .memory_mib = wanted->memory_mib };
+	AUTO(fd) int vhost = -1; /* keeps the CID until QEMU has opened it too */
+
+	if (vm_check_cancelled(v, err) < 0)
+		return -1;
+	if (choose_share(v, a, err) < 0 || take_number(v, a, &request.cid, &vhost, err) < 0)
+		return -1;
+	request.vhost_vsock = vhost;
+	if (start_vmm(v, &request, wanted->share, deadline, err) < 0)
+		return -1;
+	vm_watch(v);
+	if (vm_connect(v, answer_by(v, a, deadline), err) == 0 &&
+	    check_share(v, a, deadline, err) == 0)
+		return 0;
+	vm_stop(v);
+	return -1;
+}
+
+/* Use vsock if it is configured, or if the host has it and it is not known to fail. */
+static bool begin_with_vsock(const struct vm *v, const char *settled)
+{
+	return str_eq(v->config->transport, "vsock") ||
+	       (!str_eq(settled, "serial") && vsock_is_there());
+}
+
+/* Selects the next combination after a failure; false: there is none. vsock is given up before KVM,
+ * since a serial port costs nothing. */
+static bool try_else(struct attempt *a, bool accelerator_settled, bool may_vsock)
+{
+	if (a->refuted) {
+		a->refuted = false;
+		a->by_9p = true;
+		return true;
+	}
+	if (a->vsock && a->doubtful) {
+		a->vsock = a->doubtful = false;
+		return true;
+	}
+	if (accelerator_settled || str_eq(a->accelerator, "tcg"))
+		return false;
+	a->accelerator = "tcg";
+	a->vsock = may_vsock;
+	return true;
+}
+
+/* Tries combinations until one works: a /dev/kvm that opens may still not run a guest, and a
+ * /dev/vhost-vsock may not reach it. */
+int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadline, struct err *err)
+{
+	const char *accelerator = vmm_settled(VMM_ACCELERATOR, v->config->accelerator);
+	const char *transport = vmm_settled(VMM_TRANSPORT, v->config->transport);
+	bool vsock = begin_with_vsock(v, transport), doubtful = vsock && !transport;
+	struct attempt a = { .accelerator = accelerator ? accelerator : vmm_guess_accelerator(),
+			     .vsock = vsock,
+			     .doubtful = doubtful };
+
+	while (boot(v, wanted, &a, deadline, err) < 0) {
+		struct attempt failed = a;
+
+		if (err->code == E_CANCELLED || !try_else(&a, accelerator != NULL, vsock))
+			return -1;
+		a.doubtful = a.vsock && doubtful;
+		log_err(LOG_WARN, err, "the VM did not start, falling back",
+			LOG_S("accelerator", failed.accelerator),
+			LOG_S("transport", failed.vsock ? "vsock" : "serial"));
+		err_clear(err);
+		vm_revive(v);
+	}
+	if (!accelerator)
+		vmm_remember(VMM_ACCELERATOR, a.accelerator);
+	if (doubtful)
+		vmm_remember(VMM_TRANSPORT, a.vsock ? "vsock" : "serial");
+	return 0;
+}

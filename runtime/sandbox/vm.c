@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A VM with its agent: watching it, calling it, ending it. */
+
+#include "sandbox/vm-internal.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "protocols/agent.pb-c.h"
+#include "protocols/health.pb-c.h"
+#include "share/virtiofsd.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { STOP_MS = 5000, GRACE_MS = 100, WHY_MS = 1000, CALLS_MS = 1000, GOODBYE_MS = 2000 };
+
+struct vm *vm_new(struct loop *loop, const struct runtime_config *config, const char *dir)
+{
+	struct vm *v = NEW(struct vm);
+
+	v->loop = loop;
+	v->config = config;
+	v->dir = xstrdup(dir);
+	v->kill_fd = -1;
+	v->virtiofsd = CHILD_NONE;
+	v->vmm.child = CHILD_NONE;
+	(void)pthread_mutex_init(&v->lock, NULL);
+	cond_init(&v->changed);
+	return v;
+}
+
+void vm_free(struct vm *v)
+{
+	if (!v)
+		return;
+	vm_stop(v);
+	fd_close(&v->kill_fd);
+	(void)pthread_mutex_destroy(&v->lock);
+	(void)pthread_cond_destroy(&v->changed);
+	free(v->dir);
+	free(v);
+}
+
+/* --- unexpected ends --- */
+
+/* With the lock held. */
+static void kill_vmm(struct vm *v)
+{
+	if (v->kill_fd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, v->kill_fd, SIGKILL, NULL, 0);
+}
+
+/* On the loop. */
+static void die(struct vm *v, enum err_code code, const char *why)
+{
+	struct err err = ERR_INIT;
+	bool first;
+
+	err_set(&err, code, "%s", why);
+	(void)pthread_mutex_lock(&v->lock);
+	first = !v->dead && !v->stopping;
+	if (first) {
+		v->dead = true;
+		v->why = err;
+		kill_vmm(v);
+		(void)pthread_cond_broadcast(&v->changed);
+	}
+	(void)pthread_mutex_unlock(&v->lock);
+	if (!first)
+		return;
+	log_err(LOG_ERROR, &err, "sandbox ended");
+	if (v->client)
+		ttrpc_client_shutdown(v->client);
+	if (v->on_dead)
+		v->on_dead(v->arg, &err);
+}
+
+static void on_vm_end(void *arg, uint32_t events)
+{
+	struct vm *v = arg;
+
+	(void)events;
+	watch_set(v->watch, 0);
+	die(v, E_GONE, "the VM ended");
+}
+
+static void after_grace(void *arg)
+{
+	struct vm *v = arg;
+
+	die(v, E_GONE, v->grace_why);
+}
+
+/* A VM that exits closes its sockets first, but its exit is the better reason to report. */
+static void die_unless_the_vm_does(struct vm *v, const char *why)
+{
+	v->grace_why = why;
+	if (!v->grace)
+		v->grace = loop_timer(v->loop, GRACE_MS, false, after_grace, v);
+}
+
+static void on_fs_end(void *arg, uint32_t events)
+{
+	static const char why[] = "virtiofsd ended while the VM ran";
+	struct vm *v = arg;
+
+	(void)events;
+	watch_set(v->fs_watch, 0);
+	if (virtiofsd_failed(&v->virtiofsd))
+		die(v, E_GONE, why);
+	else
+		die_unless_the_vm_does(v, why);
+}
+
+static void on_agent_gone(void *arg, const struct err *why)
+{
+	struct vm *v = arg;
+	struct err err = *why;
+
+	if (why->code == E_GONE) {
+		die_unless_the_vm_does(v, "the agent's connection ended");
+		return;
+	}
+	err_wrap(&err, "the agent broke the protocol");
+	die(v, err.code, err.msg);
+}
+
+bool vm_is_dead(struct vm *v)
+{
+	bool dead;
+
+	(void)pthread_mutex_lock(&v->lock);
+	dead = v->dead;
+	(void)pthread_mutex_unlock(&v->lock);
+	return dead;
+}
+
+/* --- calls --- */
+
+/* The connection broke during a call: the loop receives the reason at about the same time. */
+static void explain(struct vm *v, const char *method, struct err *err)
+{
+	struct deadline soon = deadline_in(WHY_MS);
+
+	(void)pthread_mutex_lock(&v->lock);
+	while (!v->dead && !v->stopping && cond_wait_until(&v->changed, &v->lock, soon))
+		;
+	if (v->dead) {
+		err_clear(err);
+		err_set(err, v->why.code, "%s: %s", method, v->why.msg);
+	}
+	(void)pthread_mutex_unlock(&v->lock);
+}
+
+static int call_service(struct vm *v, const char *service, const char *method, const void *request,
+			const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,
+			void *reply, struct err *err)
+{
+	if (ttrpc_call(v->client, service, method, request, reply_type, deadline, reply, err) == 0)
+		return 0;
+	if (err->code == E_GONE || err->code == E_PROTOCOL)
+		explain(v, method, err);
+	return -1;
+}
+
+/* A call in progress keeps the connection alive; no call begins once the sandbox is stopping. */
+static int enter(struct vm *v, const char *method, struct err *err)
+{
+	(void)pthread_mutex_lock(&v->lock);
+	if (v->dead)
+		err_set(err, v->why.code, "%s: %s", method, v->why.msg);
+	else if (v->stopping || !v->client)
+		err_set(err, E_GONE, "%s: the VM is being stopped", method);
+	else
+		v->calls++;
+	(void)pthread_mutex_unlock(&v->lock);
+	return err->code ? -1 : 0;
+}
+
+static void leave(struct vm *v)
+{
+	(void)pthread_mutex_lock(&v->lock);
+	v->calls--;
+	(void)pthread_cond_broadcast(&v->changed);
+	(void)pthread_mutex_unlock(&v->lock);
+}
+
+int vm_call(struct vm *v, const char *method, const void *request,
+	    const ProtobufCMessageDescriptor *reply_type, struct deadline deadline, void *reply,
+	    struct err *err)
+{
+	int result;
+
+	if (enter(v, method, err) < 0)
+		return -1;
+	result = call_service(v, "grpc.AgentService", method, request, reply_type, deadline, reply,
+			      err);
+	leave(v);
+	return result;
+}
+
+void vm_kill(struct vm *v, const struct err *why)
+{
+	log_err(LOG_ERROR, why, "killing the VM");
+	(void)pthread_mutex_lock(&v->lock);
+	kill_vmm(v);
+	(void)pthread_mutex_unlock(&v->lock);
+}
+
+void vm_cancel(struct vm *v)
+{
+	(void)pthread_mutex_lock(&v->lock);
+	v->cancelled = true;
+	kill_vmm(v);
+	(void)pthread_mutex_unlock(&v->lock);
+}
+
+int vm_check_cancelled(struct vm *v, struct err *err)
+{
+	bool cancelled;
+
+	(void)pthread_mutex_lock(&v->lock);
+	cancelled = v->cancelled;
+	(void)pthread_mutex_unlock(&v->lock);
+	return cancelled ? err_set(err, E_CANCELLED, "the start was cancelled") : 0;
+}
+
+/* --- watching it --- */
+
+static void attach(void *arg)
+{
+	struct vm *v = arg;
+
+	v->watch = loop_watch(v->loop, v->vmm.child.pidfd, EPOLLIN, on_vm_end, v);
+	lines_start(&v->console, v->loop, v->vmm.console, "guest console");
+	if (v->virtiofsd.pid > 0)
+		v->fs_watch = loop_watch(v->loop, v->virtiofsd.pidfd, EPOLLIN, on_fs_end, v);
+}
+
+static void attach_agent(void *arg)
+{
+	struct vm *v = arg;
+	struct ttrpc_client *client = ttrpc_client_new(v->loop, STEAL(v->vmm.agent, -1),
+						       on_agent_gone, v);
+
+	(void)pthread_mutex_lock(&v->lock);
+	v->client = client;
+	(void)pthread_mutex_unlock(&v->lock);
+	if (v->vmm.log >= 0)
+		lines_start(&v->log, v->loop, v->vmm.log, "guest agent");
+}
+
+static void detach(void *arg)
+{
+	struct vm *v = arg;
+	struct ttrpc_client *client;
+
+	(void)pthread_mutex_lock(&v->lock);
+	client = STEAL(v->client, NULL);
+	(void)pthread_mutex_unlock(&v->lock);
+	watch_remove(STEAL(v->grace, NULL));
+	watch_remove(STEAL(v->watch, NULL));
+	watch_remove(STEAL(v->fs_watch, NULL));
+	lines_stop(&v->console);
+	lines_stop(&v->log);
+	ttrpc_client_free(client);
+}
+
+void vm_watch(struct vm *v)
+{
+	(void)pthread_mutex_lock(&v->lock);
+	v->running = true;
+	(void)pthread_mutex_unlock(&v->lock);
+	loop_call(v->loop, attach, v);
+}
+
+int vm_connect(struct vm *v, struct deadline deadline, struct err *err)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+
+	if (v->vmm.ops->dial(&v->vmm, deadline, err) == 0) {
+		loop_call(v->loop, attach_agent, v);
+		if (call_service(v, "grpc.Health", "Check", &request,
+				 &grpc__health_check_response__descriptor, deadline, NULL,
+				 err) == 0)
+			return 0;
+	}
+	err_wrap(err, "the agent in the VM did not answer");
+	return err_hint(err,
+			"set enable_debug in [hypervisor.qemu] and look for 'guest console' in "
+			"the log");
+}
+
+static void revive(void *arg)
+{
+	struct vm *v = arg;
+
+	(void)pthread_mutex_lock(&v->lock);
+	v->stopping = v->stopped = v->dead = false;
+	(void)pthread_mutex_unlock(&v->lock);
+}
+
+void vm_revive(struct vm *v)
+{
+	loop_call(v->loop, revive, v);
+}
+
+/* --- stop --- */
+
+/* True: the caller must stop the VM. False: there is none, or another flow has stopped it. */
+static bool begin_stop(struct vm *v)
+{
+	bool first;
+
+	(void)pthread_mutex_lock(&v->lock);
+	first = v->running && !v->stopping;
+	v->stopping |= first;
+	while (!first && v->stopping && !v->stopped)
+		(void)cond_wait_until(&v->changed, &v->lock, DEADLINE_NEVER);
+	(void)pthread_mutex_unlock(&v->lock);
+	return first;
+}
+
+/* Waits until no flow is in a call: calls end soon, at the latest when the connection is closed. */
+static void await_calls(struct vm *v)
+{
+	struct deadline soon = deadline_in(CALLS_MS);
+
+	(void)pthread_mutex_lock(&v->lock);
+	while (v->calls && cond_wait_until(&v->changed, &v->lock, soon))
+		;
+	if (v->calls)
+		ttrpc_client_shutdown(v->client);
+	while (v->calls)
+		(void)cond_wait_until(&v->changed, &v->lock, DEADLINE_NEVER);
+	(void)pthread_mutex_unlock(&v->lock);
+}
+
+/* Makes the guest write back its data; waits only briefly for its answer. */
+static void say_goodbye(struct vm *v)
+{
+	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
+	struct err err = ERR_INIT;
+
+	if (v->client && !vm_is_dead(v) &&
+	    call_service(v, "grpc.AgentService", "DestroySandbox", &request, NULL,
+			 deadline_in(GOODBYE_MS), NULL, &err) < 0)
+		log_err(LOG_DEBUG, &err, "the agent did not confirm DestroySandbox");
+}
+
+static void end_stop(struct vm *v)
+{
+	(void)pthread_mutex_lock(&v->lock);
+	v->stopped = true;
+	v->running = false;
+	fd_close(&v->kill_fd);
+	(void)pthread_cond_broadcast(&v->changed);
+	(void)pthread_mutex_unlock(&v->lock);
+}
+
+void vm_stop(struct vm *v)
+{
+	if (!begin_stop(v))
+		return;
+	await_calls(v);
+	say_goodbye(v);
+	loop_call(v->loop, detach, v);
+	v->vmm.ops->stop(&v->vmm, deadline_in(STOP_MS));
+	spawn_kill(&v->virtiofsd);
+	end_stop(v);
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Bind mounts below the shared directory. */
+
+#include "share/share.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "mount/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- binds --- */
+
+/*
+ * On a host with shared mounts (systemd's default) a plain bind mount joins the peer group of its
+ * source: unmounting below it would also unmount on the host, and later mounts of the host would
+ * appear here and be kept busy. So the detached copy is made private before it is attached, and the
+ * share itself is a private mount, so that nothing below it propagates to other namespaces.
+ */
+static int bind(int source, const char *target, const struct share_how *how, struct err *err)
+{
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	AUTO(strv) char **options = NULL;
+	AUTO(fd) int at = open(target, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (at < 0)
+		return err_sys(err, "open %s", target);
+	strv_push(&options, how->recursive ? "rbind" : "bind");
+	strv_push(&options, "rprivate");
+	if (how->readonly)
+		strv_push(&options, "ro");
+	if (how->readonly_below)
+		strv_push(&options, "rro");
+	return mount_options_parse(options, &o, err) < 0 ? -1 : mount_bind_fd(at, source, &o, err);
+}
+
+int share_open(const struct share *s, struct err *err)
+{
+	const struct share_how top_only = { .recursive = false };
+	AUTO(fd) int dir = open(s->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(err, "open %s", s->dir);
+	if (bind(dir, s->dir, &top_only, err) < 0 || mount_isolate(s->dir, err) < 0)
+		return err_wrap(err, "make %s a mount of its own", s->dir);
+	return 0;
+}
+
+int share_rootfs(const struct share *s, const char *container, const char *rootfs, char **guest,
+		 struct err *err)
+{
+	const struct share_how whole = { .recursive = true };
+	AUTO(str) char *target = str_fmt("%s/%s/rootfs", s->dir, container);
+	AUTO(fd) int source = open(rootfs, O_PATH | O_CLOEXEC);
+
+	if (source < 0)
+		return err_sys(err, "open the root file system %s", rootfs);
+	if (path_make(target, 0755, err) < 0 || bind(source, target, &whole, err) < 0)
+		return err_wrap(err, "share the root file system %s", rootfs);
+	*guest = str_fmt(SHARE_GUEST_DIR "/%s/rootfs", container);
+	return 0;
+}
+
+/* Makes the mount point: an empty directory or file at an unused path. */
+static int make_target(const char *target, bool directory, struct err *err)
+{
+	AUTO(fd) int fd = -1;
+
+	if (directory)
+		return mkdir(target, 0755) < 0 ? err_sys(err, "make directory %s", target) : 0;
+	fd = open(target, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+	return fd < 0 ? err_sys(err, "make file %s", target) : 0;
+}
+
+/* Binds a file or directory of the host to name below the shared directory. */
+static int share_at(const struct share *s, int source, const char *name,
+		    const struct share_how *how, struct err *err)
+{
+	AUTO(str) char *target = path_join(s->dir, name);
+	struct stat st;
+
+	if (fstat(source, &st) < 0)
+		return err_sys(err, "look at it");
+	if (make_target(target, S_ISDIR(st.st_mode), err) < 0)
+		return -1;
+	return bind(source, target, how, err);
+}
+
+/* True if a file system of its own is mounted below the directory that source names. */
+static int has_mounts_below(int source, bool *out, struct err *err)
+{
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	AUTO(str) char *path = fd_path(source);
+
+	*out = false;
+	if (mount_list_read(&list, err) < 0)
+		return -1;
+	for (size_t i = 0; path && i < list.n && !*out; i++)
+		*out = !str_eq(list.v[i].target, path) && path_is_below(list.v[i].target, path);
+	return 0;
+}
+
+int share_add(const struct share *s, const char *source, const struct share_how *how,
+	      struct shared *out, struct err *err)
+{
+	AUTO(fd) int from = open(source, O_PATH | O_CLOEXEC);
+	AUTO(str) char *name = NULL;
+	uint64_t random;
+
+	if (from < 0)
+		return err_sys(err, "share %s", source);
+	if (how->recursive && how->readonly && !how->readonly_below &&
+	    has_mounts_below(from, &out->writable_below, err) < 0)
+		return err_wrap(err, "share %s", source);
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_sys(err, "get random bytes");
+	/* The name contains neither destination nor container id, as each may have the maximum
+	 * length of a name. */
+	name = str_fmt("mount-%016" PRIx64, random);
+	if (share_at(s, from, name, how, err) < 0)
+		return err_wrap(err, "share %s", source);
+	out->guest = str_fmt(SHARE_GUEST_DIR "/%s", name);
+	return 0;
+}
+
+/* "/path", "/path:ro" or "/path:rw". */
+static int add_configured(const struct share *s, const char *entry, struct err *err)
+{
+	bool writable = str_ends(entry, ":rw");
+	size_t len = strlen(entry) - (writable || str_ends(entry, ":ro") ? 3 : 0);
+	AUTO(str) char *path = xstrndup(entry, len), *source = path_clean(path), *name = NULL;
+	const struct share_how how = { .recursive = true, .readonly_below = !writable };
+	AUTO(str) char *target = NULL;
+	AUTO(fd) int from = -1;
+
+	if (*source != '/' || !*path_basename(source))
+		return err_set(err, E_CONFIG, "sandbox_bind_mounts: '%s' is not an absolute path",
+			       entry);
+	name = str_fmt("sandbox-mounts/%s", path_basename(source));
+	target = path_join(s->dir, name);
+	if (path_exists(target))
+		return err_set(err, E_CONFIG, "sandbox_bind_mounts: two entries are named '%s'",
+			       path_basename(source));
+	from = open(source, O_PATH | O_CLOEXEC);
+	if (from < 0)
+		return err_sys(err, "sandbox_bind_mounts: share %s", source);
+	if (share_at(s, from, name, &how, err) < 0)
+		return err_wrap(err, "sandbox_bind_mounts: share %s", source);
+	return 0;
+}
+
+int share_configured(const struct share *s, struct err *err)
+{
+	AUTO(str) char *dir = path_join(s->dir, "sandbox-mounts");
+
+	if (!s->config->sandbox_bind_mounts)
+		return 0;
+	if (path_make(dir, 0755, err) < 0)
+		return -1;
+	strv_each(entry, s->config->sandbox_bind_mounts) {
+		if (add_configured(s, *entry, err) < 0)
+			return err_wrap(err, "%s", s->config->file);
+	}
+	return 0;
+}

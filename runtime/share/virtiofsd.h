@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * virtiofsd. Two programs have that name: QEMU's, in C, up to QEMU 7.2, and the one in Rust, from
+ * 1.10 on. Their options differ; which one it is, and its cache modes, are detected from its
+ * --help.
+ */
+
+#include "base/err.h"
+#include "base/spawn.h"
+#include "share/share.h"
+
+enum virtiofsd_kind { VIRTIOFSD_C, VIRTIOFSD_RUST };
+
+/*
+ * Detects the kind of a virtiofsd from its help text, and its name for the cache mode asked ("none"
+ * and "never" are the same mode). E_CONFIG: not a supported virtiofsd, or it lacks the mode. *mode
+ * is static or asked itself.
+ */
+MUST_CHECK int virtiofsd_recognize(const char *program, const char *help, const char *asked,
+				   enum virtiofsd_kind *kind, const char **mode, struct err *err);
+
+/*
+ * Its command line, heap: it listens on fd 3, with the highest limit of open files that this host
+ * allows. extra is appended and overrides it.
+ */
+char **virtiofsd_command(const char *program, enum virtiofsd_kind kind, const char *mode,
+			 const char *dir, char *const *extra);
+
+/* Starts virtiofsd for the share on a new socket; its output goes to the file log. It exits when
+ * the VM disconnects. */
+MUST_CHECK int virtiofsd_start(const struct share *s, const char *socket, const char *log,
+			       struct child *daemon, struct err *err);
+
+/* True if it has exited with a failure, not because the VM disconnected. Does not block. */
+bool virtiofsd_failed(const struct child *daemon);

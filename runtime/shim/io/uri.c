@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shim/io/uri.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+/* Decodes; heap. NULL if an escape is malformed or encodes NUL. */
+static char *decode(const char *text, size_t len, bool query)
+{
+	char *out = xcalloc(1, len + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		int high, low;
+
+		out[n] = query && text[i] == '+' ? ' ' : text[i];
+		if (text[i] == '%') {
+			high = i + 2 < len ? hex_digit(text[i + 1]) : -1;
+			low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
+			if (high < 0 || low < 0 || high + low == 0) {
+				free(out);
+				return NULL;
+			}
+			out[n] = (char)(high << 4 | low);
+			i += 2;
+		}
+		n++;
+	}
+	return out;
+}
+
+static bool has_key(char **query, const char *key)
+{
+	for (size_t i = 0; query && query[i]; i += 2) {
+		if (str_eq(query[i], key))
+			return true;
+	}
+	return false;
+}
+
+static void add_pair(struct uri *u, const char *pair, size_t len)
+{
+	const char *sign = memchr(pair, '=', len);
+	size_t key_len = sign ? (size_t)(sign - pair) : len;
+	AUTO(str) char *key = decode(pair, key_len, true);
+	AUTO(str) char *value = sign ? decode(sign + 1, len - key_len - 1, true) : xstrdup("");
+
+	if (!len || memchr(pair, ';', len) || !key || !value) {
+		if (len)
+			log_warn("a malformed parameter of a URI is left out",
+				 LOG_S("path", u->path));
+		return;
+	}
+	if (has_key(u->query, key))
+		return;
+	strv_push(&u->query, key);
+	strv_push(&u->query, value);
+}
+
+static void add_query(struct uri *u, const char *query)
+{
+	size_t len = strcspn(query, "#");
+
+	for (size_t at = 0; at < len;) {
+		size_t n = strcspn(query + at, "&#");
+
+		add_pair(u, query + at, n);
+		at += n + 1;
+	}
+}
+
+int uri_parse(const char *text, struct uri *out, struct err *err)
+{
+	const char *sign = strstr(text, "://"), *path, *query;
+	struct uri u = URI_INIT;
+
+	if (!sign) {
+		*out = (struct uri){ xstrdup("fifo"), xstrdup(text), NULL };
+		return 0;
+	}
+	path = strchr(sign + 3, '/'); /* skip the host part */
+	if (path)
+		u.path = decode(path, strcspn(path, "?#"), false);
+	if (!u.path)
+		return err_set(
+			err, E_INVALID,
+			"stream '%s' has no path; schemes are fifo://, file:// and binary://",
+			text);
+	u.scheme = xstrndup(text, (size_t)(sign - text));
+	query = path + strcspn(path, "?#");
+	if (*query == '?')
+		add_query(&u, query + 1);
+	*out = u;
+	return 0;
+}
+
+void uri_release(struct uri *u)
+{
+	free(u->scheme);
+	free(u->path);
+	strv_free(u->query);
+	*u = (struct uri)URI_INIT;
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/probe.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+static const struct {
+	const char *file, *answers[2];
+} questions[] = {
+	[VMM_ACCELERATOR] = { "/run/vc/accelerator", { "kvm", "tcg" } },
+	[VMM_TRANSPORT] = { "/run/vc/transport", { "vsock", "serial" } },
+};
+
+const char *vmm_known(enum vmm_question question)
+{
+	struct err ignored = ERR_INIT; /* no file: nothing is known yet */
+	AUTO(str) char *line = file_read_line(AT_FDCWD, questions[question].file, &ignored);
+
+	for (size_t i = 0; i < ARRAY_LEN(questions[question].answers); i++) {
+		if (str_eq(line, questions[question].answers[i]))
+			return questions[question].answers[i];
+	}
+	return NULL;
+}
+
+const char *vmm_settled(enum vmm_question question, const char *configured)
+{
+	return str_empty(configured) ? vmm_known(question) : configured;
+}
+
+void vmm_remember(enum vmm_question question, const char *answer)
+{
+	struct err ignored = ERR_INIT; /* then it is detected again */
+
+	(void)!file_replace_volatile(AT_FDCWD, questions[question].file, answer, strlen(answer),
+				     0644, &ignored);
+}
+
+const char *vmm_guess_accelerator(void)
+{
+	AUTO(fd) int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	return fd >= 0 ? "kvm" : "tcg";
+}

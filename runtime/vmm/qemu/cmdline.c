@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * QEMU's command line. Machine q35 (what is plugged later needs it) or microvm; PVH boot of an
+ * uncompressed kernel with qboot where that is installed.
+ */
+
+#include "vmm/qemu/cmdline.h"
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "vmm/vsock.h"
+
+#include <unistd.h>
+
+static bool is_microvm(const struct runtime_config *c)
+{
+	return str_eq(c->machine_type, "microvm");
+}
+
+static const char *bus(const struct runtime_config *c)
+{
+	return is_microvm(c) ? "device" : "pci";
+}
+
+/*
+ * Parameters for a fast boot: no calibration loops, no patching for one CPU, no waiting after a
+ * panic. Without KVM programs are loaded at fixed addresses, so that QEMU can reuse translations;
+ * this gives up the guest's ASLR, but TCG guarantees no isolation anyway. The timer check is also
+ * disabled there: on a busy host ticks arrive too late, and the guest would reject the timer.
+ */
+static char *kernel_command_line(const struct vmm_request *r)
+{
+	const struct runtime_config *c = r->config;
+	AUTO(str)
+	char *agent = qemu_has_vsock(r)
+			      ? str_fmt("agent.server_addr=vsock://-1:%d agent.log_vport=%d",
+					VSOCK_AGENT_PORT, VSOCK_LOG_PORT)
+			      : xstrdup("agent.server_addr=serial://agent "
+					"agent.log_addr=serial://log");
+
+	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
+		       "console=%s %s%s%s%s%s",
+		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
+		       agent, str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "",
+		       c->agent_debug ? " agent.log=debug" : "", *c->kernel_params ? " " : "",
+		       c->kernel_params);
+}
+
+static void add_machine(char ***argv, const struct vmm_request *r)
+{
+	const struct runtime_config *c = r->config;
+	bool kvm = str_eq(r->accelerator, "kvm");
+
+	strv_push(argv, "-machine");
+	strv_pushf(argv, "%s,accel=%s,memory-backend=ram%s%s%s", is_microvm(c) ? "microvm" : "q35",
+		   r->accelerator, is_microvm(c) ? ",isa-serial=off" : ",vmport=off",
+		   *c->machine_accelerators ? "," : "", c->machine_accelerators);
+	strv_push(argv, "-cpu");
+	/* Under TCG the "fast" string instructions are slow (a byte at a time), so both flags are
+	 * removed: a guest with fsrm expects erms too. */
+	strv_pushf(argv, "%s%s%s", kvm ? "host" : "max,erms=off,fsrm=off",
+		   *c->cpu_features ? "," : "", c->cpu_features);
+	strv_push(argv, "-smp");
+	strv_pushf(argv, "%u", r->vcpus);
+	strv_push(argv, "-m");
+	strv_pushf(argv, "%lluM", (unsigned long long)r->memory_mib);
+}
+
+/* True if another process than the VMM accesses the guest's memory. */
+static bool maps_memory(const struct vmm_request *r)
+{
+	for (size_t i = 0; i < r->ndevices; i++) {
+		if (r->devices[i].kind == VMM_FS_VHOST_USER)
+			return true;
+	}
+	return false;
+}
+
+static void add_memory(char ***argv, const struct vmm_request *r)
+{
+	const struct runtime_config *c = r->config;
+	const char *shared = maps_memory(r) ? "on" : "off";
+
+	strv_push(argv, "-object");
+	if (*c->file_mem_backend)
+		strv_pushf(argv,
+			   "memory-backend-file,id=ram,size=%lluM,mem-path=%s,share=%s,prealloc=%s",
+			   (unsigned long long)r->memory_mib, c->file_mem_backend, shared,
+			   c->mem_prealloc ? "on" : "off");
+	else
+		strv_pushf(argv, "memory-backend-memfd,id=ram,size=%lluM,share=%s,prealloc=%s%s",
+			   (unsigned long long)r->memory_mib, shared,
+			   c->mem_prealloc ? "on" : "off", c->hugepages ? ",hugetlb=on" : "");
+}
+
+static void add_device(char ***argv, const char *kind, const char *spec)
+{
+	strv_push(argv, kind);
+	strv_push(argv, spec);
+}
+
+static void add_socket(char ***argv, const struct vmm_request *r, const char *name)
+{
+	strv_push(argv, "-chardev");
+	strv_pushf(argv, "socket,id=%s,path=%s/%s.sock,server=on,wait=off", name, r->dir, name);
+}
+
+static void add_agent(char ***argv, const struct vmm_request *r)
+{
+	if (qemu_has_vsock(r)) {
+		strv_push(argv, "-device");
+		strv_pushf(argv, "vhost-vsock-%s,id=vsock0,vhostfd=%d,guest-cid=%u", bus(r->config),
+			   QEMU_VHOST_VSOCK_FD, r->cid);
+		return;
+	}
+	add_socket(argv, r, "agent");
+	add_device(argv, "-device", "virtserialport,chardev=agent,name=agent");
+	add_socket(argv, r, "log");
+	add_device(argv, "-device", "virtserialport,chardev=log,name=log");
+}
+
+static void add_fs_9p(char ***argv, const struct vmm_request *r, const struct vmm_device *d)
+{
+	strv_push(argv, "-fsdev");
+	strv_pushf(argv, "local,id=fs,path=%s,security_model=none,multidevs=remap", d->fs.source);
+	strv_push(argv, "-device");
+	strv_pushf(argv, "virtio-9p-%s,fsdev=fs,mount_tag=%s", bus(r->config), d->fs.tag);
+}
+
+static void add_fs_vhost_user(char ***argv, const struct vmm_request *r, const struct vmm_device *d)
+{
+	strv_push(argv, "-chardev");
+	strv_pushf(argv, "socket,id=fs,path=%s", d->fs.source);
+	strv_push(argv, "-device");
+	strv_pushf(argv, "vhost-user-fs-%s,chardev=fs,tag=%s", bus(r->config), d->fs.tag);
+}
+
+/* What each kind of device adds. */
+static void (*const device_adders[])(char ***argv, const struct vmm_request *r,
+				     const struct vmm_device *d) = {
+	[VMM_FS_9P] = add_fs_9p,
+	[VMM_FS_VHOST_USER] = add_fs_vhost_user,
+};
+
+static void add_devices(char ***argv, const struct vmm_request *r)
+{
+	const struct runtime_config *c = r->config;
+
+	strv_push(argv, "-device");
+	strv_pushf(argv, "virtio-serial-%s,id=serial0", bus(c));
+	add_agent(argv, r);
+	add_socket(argv, r, "console");
+	add_device(argv, "-device",
+		   c->legacy_serial ? "isa-serial,chardev=console" : "virtconsole,chardev=console");
+	strv_push(argv, "-object");
+	strv_pushf(argv, "rng-random,id=rng0,filename=%s", c->entropy_source);
+	strv_push(argv, "-device");
+	strv_pushf(argv, "virtio-rng-%s,rng=rng0", bus(c));
+	for (int64_t i = 0; i < c->pcie_root_ports; i++) {
+		strv_push(argv, "-device");
+		strv_pushf(argv, "pcie-root-port,id=rp%lld,bus=pcie.0,chassis=0,slot=%lld",
+			   (long long)i, (long long)i);
+	}
+	for (size_t i = 0; i < r->ndevices; i++)
+		device_adders[r->devices[i].kind](argv, r, &r->devices[i]);
+}
+
+char **qemu_command_line(const struct vmm_request *r)
+{
+	static const char qboot[] = "/usr/share/qemu/qboot.rom";
+	const struct runtime_config *c = r->config;
+	AUTO(str) char *append = kernel_command_line(r);
+	char **argv = NULL;
+
+	strv_push(&argv, c->qemu_path);
+	strv_push(&argv, "-name");
+	strv_pushf(&argv, "sandbox-%s", path_basename(r->dir));
+	add_machine(&argv, r);
+	add_memory(&argv, r);
+	strv_push(&argv, "-qmp");
+	strv_pushf(&argv, "unix:%s/qmp.sock,server=on,wait=off", r->dir);
+	add_devices(&argv, r);
+	if (*c->firmware || access(qboot, R_OK) == 0)
+		add_device(&argv, "-bios", *c->firmware ? c->firmware : qboot);
+	add_device(&argv, "-kernel", c->kernel);
+	add_device(&argv, "-initrd", c->initrd);
+	add_device(&argv, "-append", append);
+	if (*c->seccomp_sandbox)
+		add_device(&argv, "-sandbox", c->seccomp_sandbox);
+	strv_push(&argv, "-nodefaults");
+	strv_push(&argv, "-no-user-config");
+	strv_push(&argv, "-no-reboot");
+	add_device(&argv, "-display", "none");
+	add_device(&argv, "-vga", "none");
+	return argv;
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/* QEMU's start and end. */
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "vmm/qemu/cmdline.h"
+#include "vmm/qemu/qmp.h"
+#include "vmm/vmm.h"
+#include "vmm/vsock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LOG_DIAL_MS = 1000 };
+
+/* Why QEMU ended: the last line that it wrote. */
+static int explain(const struct vmm_request *r, struct err *err)
+{
+	AUTO(str) char *path = path_join(r->dir, "qemu.log");
+	AUTO(buf) struct buf text = BUF_INIT(1 << 20);
+	struct err ignored = ERR_INIT; /* no log: say that it ended, no more */
+	AUTO(strv) char **lines = NULL;
+	size_t n;
+
+	(void)!file_read(AT_FDCWD, path, 1 << 20, &text, &ignored);
+	lines = strv_split(buf_cstr(&text), "\n");
+	n = strv_len(lines);
+	return err_set(err, E_GONE, "QEMU (%s) ended at its start: %s", r->config->qemu_path,
+		       n ? lines[n - 1] : "no output");
+}
+
+/* QEMU creates its sockets soon after its start; if it exits before, that is reported. */
+static int connect_socket(const struct vmm_request *r, const struct vmm *vmm, const char *name,
+			  struct deadline deadline, struct err *err)
+{
+	AUTO(str) char *path = str_fmt("%s/%s.sock", r->dir, name);
+
+	for (;;) {
+		struct pollfd ended = { .fd = vmm->child.pidfd, .events = POLLIN };
+		struct err refused = ERR_INIT;
+		int fd = fd_unix_connect(path, &refused);
+
+		if (fd >= 0)
+			return fd;
+		if (refused.sys != ENOENT && refused.sys != ECONNREFUSED) {
+			*err = refused;
+			return -1;
+		}
+		if (poll(&ended, 1, 1) > 0)
+			return explain(r, err);
+		if (deadline_passed(deadline))
+			return err_set(err, E_TIMEOUT, "QEMU did not open %s in time", path);
+	}
+}
+
+static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
+{
+	AUTO(strv) char **argv = qemu_command_line(r);
+	AUTO(str) char *log = path_join(r->dir, "qemu.log");
+	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	struct spawn_fd fds[] = { { out, 1 }, { out, 2 }, { r->vhost_vsock, QEMU_VHOST_VSOCK_FD } };
+	const int ns[] = { r->netns, -1 };
+	struct spawn s = { .argv = argv,
+			   .fds = fds,
+			   .nfds = qemu_has_vsock(r) ? 3 : 2,
+			   .ns = ns,
+			   .cwd = "/",
+			   .new_group = true };
+
+	if (out < 0)
+		return err_sys(err, "make %s", log);
+	return spawn_start(&s, &vmm->child, err);
+}
+
+static void qemu_stop(struct vmm *vmm, struct deadline deadline)
+{
+	struct err ignored = ERR_INIT; /* killed on any failure */
+	int code;
+
+	if (vmm->control && vmm->child.pid > 0 &&
+	    qmp_execute(vmm->control, "quit", NULL, deadline, NULL, &ignored) == 0)
+		(void)!spawn_wait(&vmm->child, deadline, &code, &ignored);
+	spawn_kill(&vmm->child);
+	qmp_free(STEAL(vmm->control, NULL));
+	fd_close(&vmm->console);
+	fd_close(&vmm->log);
+	fd_close(&vmm->agent);
+	free(vmm->dir);
+	vmm->dir = NULL;
+}
+
+static int connect_ports(const struct vmm_request *r, struct vmm *vmm, struct deadline deadline,
+			 struct err *err)
+{
+	vmm->log = connect_socket(r, vmm, "log", deadline, err);
+	if (vmm->log < 0)
+		return -1;
+	vmm->agent = connect_socket(r, vmm, "agent", deadline, err);
+	return vmm->agent < 0 ? -1 : 0;
+}
+
+static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
+{
+	struct err silent = ERR_INIT;
+
+	if (!vmm->cid)
+		return 0;
+	vmm->agent = vsock_dial(vmm->cid, VSOCK_AGENT_PORT, vmm->child.pidfd, deadline, err);
+	if (vmm->agent < 0)
+		return -1;
+	vmm->log = vsock_dial(vmm->cid, VSOCK_LOG_PORT, vmm->child.pidfd, deadline_in(LOG_DIAL_MS),
+			      &silent);
+	if (vmm->log < 0)
+		log_err(LOG_WARN, &silent, "cannot connect to the agent's log");
+	return 0;
+}
+
+static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadline deadline,
+		      struct err *err)
+{
+	*vmm = (struct vmm){ .ops = &vmm_qemu,
+			     .child = CHILD_NONE,
+			     .dir = xstrdup(r->dir),
+			     .cid = qemu_has_vsock(r) ? r->cid : 0,
+			     .agent = -1,
+			     .console = -1,
+			     .log = -1 };
+	int control;
+
+	if (launch(r, vmm, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
+		goto undo;
+	control = connect_socket(r, vmm, "qmp", deadline, err);
+	if (control < 0)
+		goto undo;
+	vmm->control = qmp_new(r->loop, control);
+	vmm->console = connect_socket(r, vmm, "console", deadline, err);
+	if (vmm->console < 0)
+		goto undo;
+	if (!qemu_has_vsock(r) && connect_ports(r, vmm, deadline, err) < 0)
+		goto undo;
+	if (qmp_execute(vmm->control, "qmp_capabilities", NULL, deadline, NULL, err) < 0) {
+		struct pollfd ended = { .fd = vmm->child.pidfd, .events = POLLIN };
+
+		/* The sockets exist even if QEMU then fails to set up its machine. */
+		if (poll(&ended, 1, 1000) > 0) {
+			err_clear(err);
+			(void)explain(r, err);
+		}
+		goto undo;
+	}
+	return 0;
+undo:
+	qemu_stop(vmm, deadline_in(0));
+	return -1;
+}
+
+const struct vmm_ops vmm_qemu = { "qemu", qemu_start, qemu_dial, qemu_stop };
+
+const struct vmm_ops *vmm_for(const struct runtime_config *config)
+{
+	(void)config; /* there is one */
+	return &vmm_qemu;
+}

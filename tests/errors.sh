@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every error of kata-deploy and kata-manager that a person can do something about says what: after
+# "; ", as base/err.h has it. This looks at the source, so that an error that no test causes is seen
+# too; tests/scenario looks at every error that a scenario ends with. Errors that are right without
+# are in tests/errors/without, each with the reason
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+work=$(mktemp -d /tmp/kata-errors-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+# First of all, whether it sees them.
+cat >"$work/seen.c" <<-'END'
+	int f(void)
+	{
+		return err_set(err, E_USAGE, "wrong; do this");
+	}
+	int g(void)
+	{
+		if (x) {
+			err_set(err, E_STATE, "with a hint later; or \"so\"");
+			return err_hint(err, "do that");
+		}
+		err_set(err, E_STATE, "with a hint later");
+		return err_hint(err, "do that");
+	}
+	int h(void)
+	{
+		if (x)
+			return err_set(err, E_CONFIG, "seen %s " "one", ";");
+		return x ? 0 : err_set(err, E_TRUST, "seen two");
+		err_hint(err, "not for those");
+	}
+	int i(void)
+	{
+		err_set(err, E_IO, "not one of these");
+		err_set(err, E_EXISTS, "seen three");
+	}
+END
+got=$(awk -f tests/errors/scan.awk "$work/seen.c" | sed 's/.*"\(seen [a-z%]*\).*/\1/' | tr '\n' ,)
+[ "$got" = "seen %s,seen two,seen three," ] || {
+	echo "  FAIL  the search for errors finds '$got'"
+	exit 1
+}
+find deploy libs/cli utils libs/base/opt.c -name '*.c' | sort | xargs awk -f tests/errors/scan.awk |
+	sort -u >"$work/found"
+awk '
+	FNR == 1 { file++ }
+	file == 1 && /^#/ { next }
+	file == 1 && !/ # ../ { print "  FAIL  no reason: " $0; next }
+	file == 1 { sub(/ # .*/, ""); without[$0] = 0; next }
+	{ all = $1 " " $2 " *" }
+	$0 in without { without[$0]++; next }
+	all in without { without[all]++; next }
+	{ print "  FAIL  no remedy: " $0 }
+	END { for (e in without) if (!without[e]) print "  FAIL  not there any more: " e }
+' tests/errors/without "$work/found" >"$work/wrong"
+cat "$work/wrong"
+[ ! -s "$work/wrong" ] && echo "  ok    errors say what to do"

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Errors that a person can do something about, and that say nothing of it: one line each, FILE CODE
+# "MESSAGE". An error has a remedy if its message has one after "; ", as err.h has it, or if the
+# function goes on to a hint instead of returning the error at once.
+
+function flush_function(    rest, at, statement, code, message, before) {
+	rest = text
+	while ((at = index(rest, "err_set(")) > 0) {
+		before = substr(rest, 1, at - 1)
+		rest = substr(rest, at + 8)
+		statement = until_semicolon(rest)
+		if (!match(statement, /E_[A-Z_]+/) || before ~ /[A-Za-z_]$/)
+			continue
+		code = substr(statement, RSTART, RLENGTH)
+		if (!(code in wanted))
+			continue
+		message = literals(statement)
+		if (message ~ /; /)
+			continue
+		if (before !~ /return[ \t]*$/ && before !~ /[?:][ \t]*$/ && index(rest, "hint") > 0)
+			continue
+		print file " " code " \"" message "\""
+	}
+	text = ""
+}
+
+# A semicolon may be in the message too.
+function until_semicolon(s,    i, c, quoted) {
+	for (i = 1; i <= length(s); i++) {
+		c = substr(s, i, 1)
+		if (c == "\\" && quoted)
+			i++
+		else if (c == "\"")
+			quoted = !quoted
+		else if (c == ";" && !quoted)
+			return substr(s, 1, i)
+	}
+	return s
+}
+
+function literals(s,    out, i, c, quoted) {
+	for (i = 1; i <= length(s); i++) {
+		c = substr(s, i, 1)
+		if (c == "\"")
+			quoted = !quoted
+		else if (quoted)
+			out = out (c == "\\" ? c substr(s, ++i, 1) : c)
+	}
+	return out
+}
+
+BEGIN {
+	n = split("E_USAGE E_CONFIG E_STATE E_EXISTS E_PERMISSION E_UNSUPPORTED E_TRUST E_NOT_FOUND E_LIMIT E_TIMEOUT E_FAILED", codes, " ")
+	for (i = 1; i <= n; i++)
+		wanted[codes[i]] = 1
+}
+FNR == 1 { file = FILENAME }
+{
+	line = $0
+	sub(/^[ \t]+/, "", line)
+	text = text " " line
+}
+/^}/ { flush_function() }

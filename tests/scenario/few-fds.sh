@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every verb with few file descriptors: few-fds.sh KATA-DEPLOY
+#
+# With each limit a verb succeeds, or ends with an error that names the limit, in time, with no
+# process left and the node as before. With 32 every verb succeeds.
+set -eu
+deploy=$(realpath "$1")
+ENOUGH=32 DEADLINE=120
+lab=$(mktemp -d "${TMPDIR:-/tmp}/few-fds.XXXXXX")
+trap 'rm -rf "$lab"' EXIT
+failed=0
+
+fail() {
+	echo "  FAIL  $*"
+	failed=1
+}
+
+make_releases() {
+	local tree=$lab/tree n
+	mkdir -p "$tree/bin" "$tree/share/kata" "$tree/etc"
+	cat >"$lab/components.yaml" <<-END
+		components:
+		  - {name: base, text: programs, required: true, paths: [bin, etc]}
+		  - {name: guest, text: guest, required: true, paths: [share]}
+		copies: []
+	END
+	"$deploy" keys generate --no-passphrase "$lab/key" >/dev/null
+	for n in 1 2; do
+		echo "the shim of $n" >"$tree/bin/containerd-shim-kata-v2"
+		chmod 0755 "$tree"/bin/*
+		# Enough for several threads and several blobs.
+		head -c 9000000 /dev/zero | tr '\0' "$n" >"$tree/share/kata/kernel"
+		echo "release = $n" >"$tree/etc/configuration.toml"
+		"$deploy" release build --tree "$tree" --out "$lab/$n" --components "$lab/components.yaml" \
+			--version "$n.0.0" --serial "$n" --created 1700000000 --expires 2099-01-01T00:00:00Z \
+			--channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
+		"$deploy" release sign --key "$lab/key.key" "$lab/$n" >/dev/null
+		tar -cf "$lab/$n.tar" -C "$lab/$n" .
+	done
+}
+
+# nodes/NAME: what a verb finds, made with all the fds that there are.
+make_nodes() {
+	local name
+	for name in none one two; do
+		mkdir -p "$lab/nodes/$name/etc/containerd"
+		printf 'version = 3\n' >"$lab/nodes/$name/etc/containerd/config.toml"
+	done
+	for name in one two; do
+		"$deploy" install --root "$lab/nodes/$name" --release "$lab/1" $source >/dev/null
+	done
+	"$deploy" upgrade --root "$lab/nodes/two" --release "$lab/2" $source >/dev/null
+	cp -a "$lab/nodes/one" "$lab/nodes/damaged"
+	rm "$lab/nodes/damaged/opt/kata/current/share/kata/kernel"
+}
+
+# What a node consists of, without what may differ: times.
+describe() {
+	(cd "$1" && find . -printf '%y %m %n %p %l\n' | sort && find . -type f -print0 | sort -z | xargs -0r sha256sum)
+}
+
+# attempt LIMIT NODE STATUS WORD...: one verb with that limit, on a copy of that node
+attempt() {
+	local limit=$1 node=$2 wanted=$3 status=0
+	shift 3
+	rm -rf "$lab/node"
+	cp -a "$lab/nodes/$node" "$lab/node"
+	describe "$lab/node" >"$lab/before"
+	(ulimit -n "$limit" && exec setsid timeout "$DEADLINE" "$deploy" "$@") \
+		</dev/null >"$lab/out" 2>"$lab/err" || status=$?
+	case $status in
+	"$wanted") return 0 ;;
+	124 | 1[3-9][0-9]) fail "$limit fds: $*: status $status: $(tail -n 1 "$lab/err")" ;;
+	*)
+		if [ "$limit" -ge "$ENOUGH" ]; then
+			fail "$limit fds: $*: status $status: $(tail -n 1 "$lab/err")"
+		elif ! grep -q 'ulimit -n' "$lab/err"; then
+			fail "$limit fds: $*: the error does not name the limit: $(tail -n 1 "$lab/err")"
+		fi
+		;;
+	esac
+	describe "$lab/node" >"$lab/after"
+	cmp -s "$lab/before" "$lab/after" || {
+		fail "$limit fds: $*: the node is not as before"
+		diff "$lab/before" "$lab/after" | head -n 5
+	}
+	# Not held: the same again, with enough.
+	timeout "$DEADLINE" "$deploy" "$@" </dev/null >"$lab/out" 2>"$lab/err" || status=$?
+	[ $status -le 17 ] || fail "$limit fds: $*: afterwards: status $status"
+}
+
+left() {
+	pgrep -f "^$deploy" || true
+}
+
+make_releases
+source="--key $lab/key.pub --cache $lab/cache --trust-dir $lab/trust.d --no-proof --yes"
+fetch="--key $lab/key.pub --cache $lab/cache --trust-dir $lab/trust.d"
+make_nodes
+before=$(left)
+for limit in 8 9 10 12 16 24 32 64; do
+	root="--root $lab/node"
+	attempt $limit none 0 install $root --release "$lab/1" $source
+	attempt $limit none 0 install $root --release "$lab/1.tar" $source
+	attempt $limit one 0 upgrade $root --release "$lab/2" $source
+	attempt $limit one 0 plan $root --release "$lab/2" $fetch --json
+	attempt $limit two 0 rollback $root --yes
+	attempt $limit one 0 status $root
+	attempt $limit one 0 verify $root
+	attempt $limit damaged 0 repair $root --release "$lab/1" $fetch
+	attempt $limit two 0 gc $root --yes
+	attempt $limit one 0 recover $root
+	attempt $limit one 0 uninstall $root --yes
+	attempt $limit none 0 fetch --release "$lab/1" $fetch --to "$lab/node/copy"
+	attempt $limit none 0 release check --key "$lab/key.pub" "$lab/1"
+	attempt $limit none 0 release diff "$lab/1" "$lab/2"
+	attempt $limit none 0 keys generate --no-passphrase "$lab/node/key"
+	attempt $limit none 0 keys show "$lab/key.pub"
+done
+[ "$(left)" = "$before" ] || fail "processes are left: $(left)"
+[ $failed = 0 ] && echo "  ok    every verb with few fds"
+exit $failed

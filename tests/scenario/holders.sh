@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Who keeps a release from being removed: holders.sh KATA-DEPLOY
+#
+# A program that runs from it does; readers and the installer itself do not.
+set -eu
+deploy=$(realpath "$1") manager=$(dirname "$(realpath "$1")")/kata-manager
+lab=$(mktemp -d "${TMPDIR:-/tmp}/holders.XXXXXX")
+running=()
+end() {
+	local pid
+	for pid in "${running[@]}"; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	rm -rf "$lab"
+}
+trap end EXIT
+
+fail() {
+	echo "  FAIL  $*"
+	tail -n 2 "$lab/err"
+	exit 1
+}
+
+mkdir -p "$lab/tree/bin" "$lab/tree/share"
+cp "$deploy" "$manager" "$lab/tree/bin"
+cp /bin/sleep "$lab/tree/bin/containerd-shim-kata-v2"
+echo "a guest" >"$lab/tree/share/kernel"
+cat >"$lab/components.yaml" <<-END
+	components:
+	  - {name: base, text: everything, required: true, paths: [bin, share]}
+	copies: []
+END
+place=(--prefix "$lab/opt" --lock "$lab/lock")
+{
+	"$deploy" keys generate --no-passphrase "$lab/key"
+	"$deploy" release build --tree "$lab/tree" --out "$lab/release" --components "$lab/components.yaml" \
+		--version 1.0.0 --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
+		--channel-expires 2099-01-01T00:00:00Z --level 1
+	"$deploy" release sign --key "$lab/key.key" "$lab/release"
+	"$deploy" install "${place[@]}" --cri none --no-proof --yes --release "$lab/release" \
+		--key "$lab/key.pub" --cache "$lab/cache" --trust-dir "$lab/trust.d"
+} >"$lab/out" 2>"$lab/err" || fail "it is not installed"
+
+"$lab/opt/bin/containerd-shim-kata-v2" 600 &
+running+=($!)
+tail -f "$lab/opt/current/share/kernel" >"$lab/read" &
+running+=($!)
+# Somebody looks all the time, with the program that is to be removed.
+while :; do "$lab/opt/bin/kata-deploy" status "${place[@]}"; done >"$lab/looked" 2>&1 &
+running+=($!)
+until [ -s "$lab/read" ] && [ -s "$lab/looked" ]; do sleep 0.05; done
+
+remove() {
+	"$lab/opt/bin/kata-manager" remove --prefix "$lab/opt" --yes -- --lock "$lab/lock" >"$lab/out" 2>"$lab/err"
+}
+if remove; then fail "a program that runs was removed"; fi
+grep -q "process ${running[0]} " "$lab/err" || fail "the error does not name the program that runs"
+[ -e "$lab/opt/bin/kata-manager" ] || fail "something is gone"
+kill "${running[0]}"
+wait "${running[0]}" 2>/dev/null || true
+remove || fail "a reader, or the installer itself, keeps the release"
+[ ! -e "$lab/opt" ] || fail "something is left: $(find "$lab/opt" | head -n 3)"
+echo "  ok    only what runs keeps a release from being removed"

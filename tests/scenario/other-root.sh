@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Images built with --root: other-root.sh KATA-DEPLOY. In mounts of its own, where everything but its
+# directory is read-only, and /etc, /var, /run, /opt and /tmp are empty.
+#
+# - nothing outside --root is written, and of the configuration, cache and keys there nothing read
+# - two builds at the same time do not collide, and are the same byte for byte
+# - an image that was moved can be uninstalled
+set -eu
+deploy=$(realpath "$1")
+if [ "${2:-}" != apart ]; then
+	if ! unshare --mount true 2>/dev/null; then
+		echo "skipped: images below --root: they need root, to mount"
+		exit 0
+	fi
+	exec unshare --mount "$0" "$deploy" apart
+fi
+
+lab=/mnt
+mount --make-rprivate /
+mount -t tmpfs none "$lab"
+cp "$deploy" "$lab/kata-deploy"
+for dir in /etc /var /run /opt /tmp; do
+	mount -t tmpfs -o ro none "$dir"
+done
+mount -o remount,ro,bind /
+deploy=$lab/kata-deploy
+cd "$lab"
+fail() {
+	echo "  FAIL  $*"
+	exit 1
+}
+
+mkdir -p tree/bin tree/etc tree/share/kata
+echo "the shim" >tree/bin/containerd-shim-kata-v2
+chmod 755 tree/bin/*
+echo "a = 1" >tree/etc/configuration.toml
+echo "a kernel" >tree/share/kata/vmlinux
+cat >components.yaml <<-END
+	components:
+	  - {name: base, text: programs, required: true, paths: [bin, etc]}
+	  - {name: guest, text: guest, required: true, paths: [share]}
+	copies: []
+END
+"$deploy" keys generate --no-passphrase key >/dev/null
+"$deploy" release build --tree tree --out one --components components.yaml --version 1.0.0 --serial 1 \
+	--created 1700000000 --expires 2099-01-01T00:00:00Z --channel-expires 2099-01-01T00:00:00Z \
+	--level 1 >/dev/null
+"$deploy" release sign --key key.key one >/dev/null
+tar -cf one.tar one
+
+export SOURCE_DATE_EPOCH=1800000000
+# With key, release and nothing else named. A tar is spooled, so a cache is needed.
+build() { # IMAGE RELEASE
+	"$deploy" install --root "$1" --release "$2" --key key.pub --cri containerd --yes --quiet
+}
+describe() { (cd "$1" && find . -printf '%P %M %U:%G %n %l\n' | sort && find . -type f -exec sha256sum {} + | sort); }
+
+for image in first second; do
+	mkdir -p "$image/etc/containerd" "$image/opt"
+	printf 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n' >"$image/etc/containerd/config.toml"
+	describe "$image" >"$image.before"
+done
+build first one.tar &
+one=$!
+build second one.tar &
+two=$!
+wait "$one" || fail "one of two builds failed"
+wait "$two" || fail "the other of two builds failed"
+describe first >first.txt
+describe second >second.txt
+diff first.txt second.txt || fail "two builds of the same differ"
+[ -f first/etc/containerd/conf.d/kata-deploy.toml ] || fail "no directory was made"
+! grep -q "$lab/first" first/opt/kata/state/install.json || fail "the image knows where it was built"
+
+mv first moved
+"$deploy" status --root moved --json >status.json
+"$deploy" verify --root moved --quiet || fail "the moved image is not right"
+"$deploy" uninstall --root moved --yes --quiet
+describe moved | diff first.before - || fail "the moved image is not as it was"
+echo "  ok    images below --root: apart from all else, two at once, the same, moved"

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The record of a sandbox: what is written is undone, also that of older versions. */
+
+#include "base/file.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "sandbox/record.h"
+#include "json/json.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KEY "record-test@none"
+
+static char dir[] = "/tmp/record-test-XXXXXX";
+static struct child victim;
+
+static void setup(void)
+{
+	struct spawn s = { .argv = ARGV("sleep", "1000") };
+	struct err err = ERR_INIT;
+
+	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(spawn_start(&s, &victim, &err), 0);
+}
+
+static void teardown(void)
+{
+	struct err err = ERR_INIT;
+
+	spawn_kill(&victim);
+	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+}
+
+static bool has_ended(void)
+{
+	struct pollfd end = { .fd = victim.pidfd, .events = POLLIN };
+
+	return poll(&end, 1, 0) == 1;
+}
+
+static char *read_record(void)
+{
+	AUTO(str) char *path = path_join(dir, "persist.json");
+	AUTO(buf) struct buf text = BUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_read(AT_FDCWD, path, 1 << 20, &text, &err) == 0, "%s", err.msg);
+	return buf_steal(&text);
+}
+
+static void write_record(const char *text)
+{
+	AUTO(str) char *path = path_join(dir, "persist.json");
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0600, &err) == 0,
+		      "%s", err.msg);
+}
+
+/* What it writes of the victim, as JSON; the caller frees it. */
+static struct json *recorded(void)
+{
+	struct record *r = record_new(dir, "none", "record-test");
+	struct err err = ERR_INIT;
+	struct json *j;
+
+	record_process(r, "virtiofsd", -1);
+	record_process(r, "vmm", 1);
+	record_process(r, "vmm", victim.pid);
+	record_agent_version(r, "1.2.3");
+	ck_assert_msg(record_write(r, &err) == 0, "%s", err.msg);
+	record_free(r);
+	AUTO(str) char *text = read_record();
+	j = json_parse(text, strlen(text), "record", &err);
+	ck_assert_msg(j != NULL, "%s", err.msg);
+	return j;
+}
+
+START_TEST(what_is_recorded_is_undone)
+{
+	AUTO(json) struct json *j = recorded();
+	const struct json *things = json_get(j, "things");
+
+	ck_assert_int_eq(json_int(json_get(j, "version")), 2);
+	ck_assert_str_eq(json_get_text(j, "id"), "record-test");
+	ck_assert_str_eq(json_get_text(j, "namespace"), "none");
+	ck_assert_str_eq(json_get_text(j, "agent_version"), "1.2.3");
+	ck_assert_uint_eq(json_count(things), 1);
+	ck_assert_str_eq(json_get_text(json_at(things, 0), "kind"), "process");
+	ck_assert_str_eq(json_get_text(json_at(things, 0), "name"), "vmm");
+	record_undo(dir, KEY);
+	ck_assert(has_ended());
+}
+END_TEST
+
+/* The form of 0.1.0. */
+START_TEST(a_record_of_version_1_is_undone)
+{
+	AUTO(json) struct json *j = recorded();
+	const struct json *vmm = json_at(json_get(j, "things"), 0);
+	AUTO(str)
+	char *old = str_fmt("{\"version\": 1, \"id\": \"record-test\", \"namespace\": \"none\", "
+			    "\"vmm\": {\"pid\": %d, \"start\": %lld}}",
+			    (int)victim.pid, (long long)json_int(json_get(vmm, "start")));
+
+	write_record(old);
+	record_undo(dir, KEY);
+	ck_assert(has_ended());
+}
+END_TEST
+
+/* None of these may kill a process that is not the sandbox's. */
+static const char *const harmless[][2] = {
+	{ "{\"version\": 2, \"things\": [{\"kind\": \"process\", \"pid\": ", ", \"start\": 1}]}" },
+	{ "{\"version\": 2, \"things\": [{\"kind\": \"process\", \"pid\": ", "}]}" },
+	{ "{\"version\": 2, \"things\": [{\"kind\": \"lake\", \"pid\": ", "}, 7, null]}" },
+	{ "{\"version\": 2, \"things\": {\"kind\": \"process\", \"pid\": ", "}}" },
+	{ "{\"version\": 1, \"vmm\": {\"pid\": ", ", \"start\": 1}, \"virtiofsd\": 7}" },
+	{ "{\"version\": 1, \"vmm\": ", "" },
+	{ "", "" },
+};
+
+START_TEST(a_record_that_does_not_fit_harms_nobody)
+{
+	AUTO(str)
+	char *text = str_fmt("%s%d%s", harmless[_i][0], (int)victim.pid, harmless[_i][1]);
+
+	write_record(text);
+	record_undo(dir, KEY);
+	ck_assert(!has_ended());
+}
+END_TEST
+
+START_TEST(no_record_is_nothing_to_undo)
+{
+	record_undo(dir, KEY);
+	ck_assert(!has_ended());
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("record");
+	TCase *tc = tcase_create("record");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, what_is_recorded_is_undone);
+	tcase_add_test(tc, a_record_of_version_1_is_undone);
+	tcase_add_loop_test(tc, a_record_that_does_not_fit_harms_nobody, 0,
+			    (int)(sizeof(harmless) / sizeof(*harmless)));
+	tcase_add_test(tc, no_record_is_nothing_to_undo);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
