@@ -220,6 +220,9 @@ int entry_exec(struct entry *e, const char *exec_id, const struct oci_process *s
 
 	if (str_check_id(exec_id, "exec id", err) < 0)
 		return -1;
+	if (str_eq(exec_id, e->id))
+		return err_set(err, E_EXISTS, "exec id %s names the container's first process",
+			       exec_id);
 	p = process_new(&e->list->processes, e, exec_id);
 	if (process_pipes(p, spec->terminal, &theirs, err) == 0 &&
 	    container_exec(e->core, spec, &theirs, deadline, &p->core, err) == 0 &&

@@ -5,7 +5,9 @@
  * Terminal output arrives a line at a time, and each answer costs more than the line itself. So
  * after a short read the next one is delayed while output collects in the kernel (which buffers
  * about 12 KiB before the writer blocks); the delay grows as long as output continues. Output after
- * a pause is sent at once, continuous output in larger pieces.
+ * a pause or after input is sent at once, continuous output in larger pieces. While a read is
+ * delayed, epoll must not hold the terminal: our guest kernel interrupts the writer for each line as
+ * long as somebody waits (kernel/patches/0007).
  */
 
 #include "agent/stream.h"
@@ -54,6 +56,13 @@ static void rest(struct stream *s)
 		timer_set(s->read.timer, s->read.rest_ms, false);
 	else
 		s->read.timer = loop_timer(s->owner->loop, s->read.rest_ms, false, on_rested, s);
+}
+
+/* What follows input may be its answer. */
+static void end_rest(struct stream *s)
+{
+	s->read.resting = false;
+	s->read.rest_ms = 0;
 }
 
 /* --- the ends of requests --- */
@@ -257,6 +266,7 @@ int stream_write(struct stream *s, const void *data, size_t len,
 		return -1;
 	s->write.data = data;
 	s->write.left = s->write.total = len;
+	end_rest(s);
 	advance(s);
 	return 0;
 }

@@ -43,13 +43,15 @@ struct launch {
 	struct child child; /* out: the container's process, waiting for WIRE_GO */
 };
 MUST_CHECK int launch_start(struct launch *l, struct err *err);
-/* Moves the process into its cgroup, sets its OOM score and sends WIRE_GO. */
+/* Moves a container's first process into its cgroup, sets the OOM score and sends WIRE_GO. */
 MUST_CHECK int launch_go(struct launch *l, struct err *err);
 /* The terminal's master, if the process has one, else -1. */
 MUST_CHECK int launch_console(struct launch *l, int *console, struct err *err);
 
 /* Waits for WIRE_READY and sets the resource limits of the process: the parent may raise hard
- * limits, a process in a user namespace may not. The process continues at WIRE_START. */
+ * limits, a process in a user namespace may not. An additional process enters the cgroup now: with
+ * the group's share of the processor its setup could take many times as long. The process continues
+ * at WIRE_START. */
 MUST_CHECK int launch_ready(struct launch *l, struct err *err);
 
 /* rlimit.c: rlimits_check: E_INVALID if a limit is unknown or given twice. rlimits_apply sets

@@ -22,12 +22,13 @@ static int check_running(struct container *c, struct err *err)
 	return err_set(err, E_STATE, "container %s is in no known state", c->id);
 }
 
-static int process_make(struct launch *l, int *console, struct err *err)
+static int process_make(struct container *c, struct launch *l, int *console, struct err *err)
 {
 	if (launch_start(l, err) < 0 || launch_go(l, err) < 0 ||
 	    launch_console(l, console, err) < 0)
 		return -1;
-	if (launch_ready(l, err) < 0 ||
+	/* Who ended the container meanwhile did not find this process in its group. */
+	if (launch_ready(l, err) < 0 || check_running(c, err) < 0 ||
 	    wire_send(l->sock, WIRE_START, NULL, 0, -1, l->deadline, err) < 0)
 		return -1;
 	return wire_recv(l->sock, WIRE_END, NULL, NULL, l->deadline, err);
@@ -62,7 +63,7 @@ int container_exec(struct container *c, const struct oci_process *process,
 
 	if (check_running(c, err) < 0)
 		return -1;
-	r = process_make(&l, &console, err);
+	r = process_make(c, &l, &console, err);
 	fd_close(&l.sock);
 	if (r < 0) {
 		spawn_kill(&l.child);

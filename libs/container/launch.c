@@ -223,8 +223,7 @@ int launch_go(struct launch *l, struct err *err)
 	uint32_t pid = (uint32_t)l->child.pid;
 
 	if (rlimits_check(l->spec->process, err) < 0 ||
-	    (l->exec ? cgroup_add_beside(l->c->cgroup, l->child.pid, l->c->pid, err)
-		     : cgroup_add(l->c->cgroup, l->child.pid, err)) < 0 ||
+	    (!l->exec && cgroup_add(l->c->cgroup, l->child.pid, err) < 0) ||
 	    set_oom_score(l->child.pid, l->spec->process, err) < 0)
 		return -1;
 	return wire_send(l->sock, WIRE_GO, &pid, sizeof(pid), -1, l->deadline, err);
@@ -242,7 +241,8 @@ int launch_console(struct launch *l, int *console, struct err *err)
 
 int launch_ready(struct launch *l, struct err *err)
 {
-	if (wire_recv(l->sock, WIRE_READY, NULL, NULL, l->deadline, err) < 0)
+	if (wire_recv(l->sock, WIRE_READY, NULL, NULL, l->deadline, err) < 0 ||
+	    (l->exec && cgroup_add_beside(l->c->cgroup, l->child.pid, l->c->pid, err) < 0))
 		return -1;
 	return rlimits_apply(l->child.pid, l->spec->process, err);
 }

@@ -11,11 +11,11 @@
  *	OPTIONS SPEC	->
  *	[GO]		<->	MAPS		user namespaces only
  *			<-	PID		then stage 1 ends
- *	GO				->		in its cgroup now
+ *	GO				->		in its cgroup now (create)
  *			<-				HOOKS		the mounts are made (create)
  *	GO				->
  *			<-				CONSOLE		with the terminal's master
- *			<-				READY		resource limits are set now
+ *			<-				READY		resource limits are set now, in the cgroup (exec)
  *	START				->
  *			<-				end of stream: executed
  *

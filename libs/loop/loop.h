@@ -34,8 +34,9 @@ void loop_free(struct loop *loop);
 
 /* Level triggered. A file that epoll cannot watch (regular file) is a bug. */
 struct watch *loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *arg);
-void watch_set(struct watch *w, uint32_t events); /* 0: keep it, but silent (errors too) */
-void watch_remove(struct watch *w);               /* NULL is accepted */
+/* 0: keep it, but silent (errors too); epoll does not hold the fd then. */
+void watch_set(struct watch *w, uint32_t events);
+void watch_remove(struct watch *w); /* NULL is accepted */
 
 /* Calls fn once after ms milliseconds, or every ms if repeat. Free it with watch_remove, also after
  * it fired. */

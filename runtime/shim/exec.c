@@ -52,6 +52,17 @@ static void publish_added(struct shim *s, const ExecRequest *r)
 	events_publish(s->events, "/tasks/exec-added", &event.base);
 }
 
+/* For the agent a container's id names its first process. */
+static int check_id(const ExecRequest *r, struct err *err)
+{
+	if (str_check_id(r->exec_id, "exec id", err) < 0)
+		return -1;
+	if (!str_eq(r->exec_id, r->id))
+		return 0;
+	err_set(err, E_EXISTS, "exec id %s names the container's first process", r->exec_id);
+	return err_hint(err, "choose another exec id than the container's id");
+}
+
 void task_exec(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const ExecRequest *r = request;
@@ -59,7 +70,7 @@ void task_exec(struct ttrpc_call *call, const void *request, void *arg)
 	struct err err = ERR_INIT;
 	struct process *init = NULL, *p = NULL;
 
-	if (str_check_id(r->exec_id, "exec id", &err) == 0)
+	if (check_id(r, &err) == 0)
 		init = process_take(s, r->id, "", IN(RUNNING) | IN(CREATED), PROCESS_STAYS,
 				    "exec in", &err);
 	if (init)

@@ -84,6 +84,38 @@ row "exec of true, runc" "$r" ms
 row "exec of true, kata" "$k" ms
 row "exec, kata / runc" "$(ratio "$k" "$r")" x 2
 
+# Create with a whole processor and with 1 % of one: what is ours runs at full speed.
+detached() { # ID CTR-ARGS...
+	local id=$1
+	shift
+	lab_ctr run -d --runtime "$RUNTIME" "$@" "$IMAGE" "$id" sleep 1000
+}
+made_in() { # CTR-ARGS...: milliseconds to the event that says that the container is made
+	local id begin said
+	id=$(lab_id)
+	begin=$EPOCHREALTIME
+	detached "$id" "$@"
+	until said=$(grep -F "$id" "$LAB/events" | grep -m 1 -F ' /tasks/create ' | cut -d ' ' -f 1,2) &&
+		[ -n "$said" ]; do sleep 0.05; done
+	awk -v b="$begin" -v e="$(date -u -d "$said" +%s.%N)" 'BEGIN { printf "%.1f\n", (e - b) * 1000 }'
+	lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
+	lab_ctr containers rm "$id"
+}
+lab_ctr events >"$LAB/events" &
+events=$!
+rm -f "$LAB"/{free,slow,prices}
+for _ in $(seq "$runs"); do
+	f=$(made_in --cpu-quota 100000 --cpu-period 100000)
+	s=$(made_in --cpu-quota 1000 --cpu-period 100000)
+	echo "$f" >>"$LAB/free"
+	echo "$s" >>"$LAB/slow"
+	ratio "$s" "$f" >>"$LAB/prices"
+done
+kill "$events"
+row "create, a whole processor" "$(median <"$LAB/free")" ms
+row "create, 1 % of a processor" "$(median <"$LAB/slow")" ms
+row "create, 1 % / a whole one, each time" "$(median <"$LAB/prices")" x 1.5
+
 on_terminal() { # CONTAINER EXEC-ID
 	"$TOOLS/pty" ctr --address "$LAB/containerd.sock" tasks exec -t --exec-id "$2" "$1" \
 		seq 100000 </dev/null

@@ -9,7 +9,7 @@
 set -eu
 build=$1
 shift
-[ $# -gt 0 ] || set -- cgroup_test mount_test container_test
+[ $# -gt 0 ] || set -- terminal_test cgroup_test mount_test container_test
 for need in qemu-system-x86_64 cpio ldd; do
 	command -v "$need" >/dev/null || {
 		echo "SKIP: $need is missing"
@@ -47,10 +47,12 @@ EOF
 cat >"$root/main" <<EOF
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
-export PATH=/bin HOME=/
+export PATH=/bin HOME=/ KATA_GUEST=1
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
+mkdir -p /dev/pts
+mount -t devpts -o ptmxmode=666 devpts /dev/pts
 mount -t cgroup2 -o nsdelegate cgroup2 /sys/fs/cgroup
 echo guest >/etc/hostname
 hostname guest

@@ -61,7 +61,7 @@ listen() { # notes containerd's events until the test ends
 
 heard() { # TOPIC ID: waits for an event that names it, prints what it says
 	for _ in $(seq 600); do
-		grep -m 1 -F " $1 " "$LAB/events" | grep -F "$2" && return 0
+		grep -F "$2" "$LAB/events" | grep -m 1 -F " $1 " && return 0
 		sleep 0.05
 	done
 	echo "    no event $1 of $2" >&2

@@ -3,6 +3,7 @@
 
 #include "tests/unit/agent_lab.h"
 
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/mem.h"
 
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void start(void)
 {
@@ -172,6 +174,33 @@ START_TEST(many_lines_come_in_few_pieces)
 }
 END_TEST
 
+/* A program that is asked something on its terminal, again and again. */
+START_TEST(an_answer_on_a_terminal_is_not_delayed)
+{
+	uint64_t least = UINT64_MAX;
+	struct follower f;
+
+	lab_run("talk", "stty raw; exec cat >/dev/null", true);
+	follow_begin(&f, "talk", "");
+	for (int i = 0; i < 60; i++) {
+		size_t answers = __atomic_load_n(&f.answers, __ATOMIC_RELAXED);
+		uint64_t begin = clock_us();
+
+		lab_write("talk", "", "x", 1); /* echoed */
+		while (__atomic_load_n(&f.answers, __ATOMIC_RELAXED) == answers)
+			(void)usleep(200);
+		if (i >= 10 && clock_us() - begin < least)
+			least = clock_us() - begin;
+	}
+	/* Output that continues is delayed up to 32 ms. */
+	ck_assert_uint_lt(least, 16000);
+	lab_signal("talk", "", SIGKILL);
+	(void)lab_wait("talk", "");
+	follow_end(&f);
+	lab_remove("talk");
+}
+END_TEST
+
 /* --- pipes --- */
 
 /* What it takes from its own output is missing, and that is all. */
@@ -295,6 +324,7 @@ int main(void)
 	tcase_add_test(tc, a_terminal_is_read_and_written_at_once);
 	tcase_add_test(tc, the_end_of_a_terminal_that_others_keep);
 	tcase_add_test(tc, many_lines_come_in_few_pieces);
+	tcase_add_test(tc, an_answer_on_a_terminal_is_not_delayed);
 	tcase_add_test(tc, a_container_may_read_its_own_output);
 	tcase_add_test(tc, input_that_its_process_has_closed_is_thrown_away);
 	tcase_add_test(tc, a_close_waits_for_what_is_being_written);

@@ -190,6 +190,8 @@ START_TEST(an_exec_is_a_process_of_the_container)
 	again.container_id = (char *)"x";
 	again.exec_id = (char *)"e1";
 	lab_must_fail("ExecProcess", &again, E_INVALID); /* no process */
+	again.exec_id = (char *)"x";
+	lab_must_fail("ExecProcess", &again, E_EXISTS); /* names the first process */
 	lab_write("x", "e1", "line\n", 5);
 	out = lab_read("ReadStdout", "x", "e1");
 	errors = lab_read("ReadStderr", "x", "e1");

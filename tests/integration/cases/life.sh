@@ -259,6 +259,58 @@ test_the_vm_has_the_size_of_its_limits() {
 		"$(($(nproc) > 1 ? 2 : 1))"
 }
 
+# Milliseconds from the command to the event that says that the container is made.
+created_in() { # CTR-ARGS...: as `ctr run -d`
+	local id begin=$EPOCHREALTIME said
+	id=$(lab_id)
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" "$@" "$IMAGE" "$id" \
+		sleep 1000 >/dev/null
+	said=$(heard /tasks/create "$id" | cut -d ' ' -f 1,2)
+	awk -v a="$begin" -v b="$(date -u -d "$said" +%s.%N)" 'BEGIN { printf "%d\n", (b - a) * 1000 }'
+	removed "$id"
+}
+
+# The limit is the workload's. What is ours runs at full speed: at 1 % it would take seconds. The least
+# of three, as a busy machine adds to each. Both VMs have two processors.
+test_a_slow_container_is_made_as_fast() {
+	local free slow
+	listen
+	free=$(for _ in 1 2 3; do created_in --cpu-quota 100000 --cpu-period 100000; done | sort -n |
+		head -n 1)
+	slow=$(for _ in 1 2 3; do created_in --cpu-quota 1000 --cpu-period 100000; done | sort -n | head -n 1)
+	echo "    ms with 1 % of a processor: $slow, with a whole one: $free"
+	[ "$slow" -lt $((3 * free)) ]
+}
+
+# The longest that containerd takes, beside one that differs in its last character; and an id of 64, as
+# Kubernetes and Docker give them.
+test_long_ids() {
+	local id other exec namespace
+	id=$(lab_id)
+	id=$id$(printf 'a%.0s' $(seq $((64 - ${#id}))))
+	echo "$id" >>"$LAB/ids"
+	expect "64" "$(run "$IMAGE" "$id" echo ran)" ran
+	id=${id}bcdefghijklm
+	other=${id%m}n
+	exec=e${id#?}
+	expect "length" "${#id}" 76
+	printf '%s\n' "$id" "$other" >>"$LAB/ids"
+	detached "$id" sleep 1000
+	detached "$other" sleep 1000
+	expect "exec" "$(lab_ctr tasks exec --exec-id "$exec" "$id" echo ran)" ran
+	expect "on a terminal" "$(talk ctr --address "$LAB/containerd.sock" tasks exec -t \
+		--exec-id "$exec" "$id" echo ran </dev/null; tr -d '\r' <"$LAB/said")" ran
+	if lab_ctr tasks exec --exec-id "$id" "$id" true 2>"$LAB/err"; then return 1; fi
+	grep -q 'choose another exec id' "$LAB/err"
+	removed "$id"
+	expect "the other" "$(lab_ctr tasks exec --exec-id "$exec" "$other" echo runs)" runs
+	removed "$other"
+	namespace=$(printf 'n%.0s' {1..76})
+	lab_ctr --namespace "$namespace" images import "$LAB/image.tar" >/dev/null
+	expect "namespace" "$(timeout 120 ctr --address "$LAB/containerd.sock" --namespace "$namespace" \
+		run --rm --runtime "$RUNTIME" "$IMAGE" "$id" echo ran)" ran
+}
+
 # The event of the end has the time of the end.
 test_exit_event() {
 	local id before ms

@@ -68,9 +68,26 @@ exec_on_terminal() { # CONTAINER EXEC-ID COMMAND...
 	talk ctr --address "$LAB/containerd.sock" tasks exec -t --exec-id "$exec" "$id" "$@"
 }
 
+# shellcheck disable=SC2016
 test_many_lines_on_a_terminal_are_whole() {
-	on_terminal "$IMAGE" "$(lab_id)" seq 20000 </dev/null
-	expect "digest" "$(tr -d '\r' <"$LAB/said" | sha256sum)" "$(seq 20000 | sha256sum)"
+	on_terminal "$IMAGE" "$(lab_id)" sh -c 'seq 100000; read -r line; echo "<$line>"' <<-'END'
+		expect 100000
+		send hello\n
+		expect <hello>
+	END
+	expect "digest" "$(tr -d '\r' <"$LAB/said" | head -n 100000 | sha256sum)" \
+		"$(seq 100000 | sha256sum)"
+}
+
+test_interrupt_of_what_writes_without_end() {
+	local status=0
+	on_terminal "$IMAGE" "$(lab_id)" sh -c 'trap "echo stopped; exit 3" INT
+		while :; do echo line; done' <<-'END' || status=$?
+		expect line
+		send \x03
+		expect stopped
+	END
+	expect "status" "$status" 3
 }
 
 test_terminal_input_that_nobody_reads() {
