@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Setup of PID 1 before it becomes the agent. */
 
-#include "agent/agent.h"
+#include "agent/boot.h"
+
+#include "agent/paths.h"
 
 #include "base/fd.h"
 #include "base/file.h"

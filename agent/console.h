@@ -3,7 +3,10 @@
 
 /* The guest's log and its debug console. */
 
-#include "agent/agent.h"
+#include "agent/settings.h"
+
+#include "base/err.h"
+#include "loop/loop.h"
 
 /* Sends the log to its serial port, to clients of its vsock port, or to stderr. */
 MUST_CHECK int logs_start(struct loop *loop, const struct settings *s, struct err *err);

@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The requests that make, start, enter and remove a container, each a flow from top to bottom. */
+/* What happens to a container, each a flow from top to bottom. */
 
-#include "agent/agent.h"
-#include "agent/device.h"
+#include "agent/container.h"
 
+#include "agent/paths.h"
+#include "agent/spec.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "oci/message.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { CREATE_MS = 60000, DELETE_MS = 30000 };
 
 static void close_ends(struct container_stdio *io)
 {
@@ -30,11 +27,11 @@ static void close_ends(struct container_stdio *io)
 
 /* --- create --- */
 
-static int add_storages(struct entry *e, const Grpc__CreateContainerRequest *r,
+static int add_storages(struct sandbox *s, struct entry *e, const struct entry_request *r,
 			struct deadline deadline, struct err *err)
 {
 	for (size_t i = 0; i < r->n_storages; i++) {
-		if (storage_add(e->sandbox, r->storages[i], deadline, err) < 0)
+		if (storage_add(&s->storages, r->storages[i], deadline, err) < 0)
 			return -1;
 		strv_push(&e->storages, r->storages[i]->mount_point);
 	}
@@ -53,7 +50,7 @@ static int make_bundle(struct entry *e, const struct oci_spec *spec, struct err 
 static int make_core(struct entry *e, const struct oci_spec *spec, struct deadline deadline,
 		     struct err *err)
 {
-	struct process *init = process_new(e, "");
+	struct process *init = process_new(&e->list->processes, e, "");
 	struct container_options o = { .id = e->id,
 				       .spec = spec,
 				       .bundle = e->bundle,
@@ -64,14 +61,13 @@ static int make_core(struct entry *e, const struct oci_spec *spec, struct deadli
 	struct container *core = NULL;
 	int result = -1;
 
-	if (process_pipes(init, spec->process->terminal, e->sandbox->settings->pipe_size, &o.stdio,
-			  err) == 0)
+	if (process_pipes(init, spec->process->terminal, &o.stdio, err) == 0)
 		result = container_create(&o, &core, &init->core, err);
 	close_ends(&o.stdio);
-	(void)pthread_mutex_lock(&e->sandbox->lock);
+	(void)pthread_mutex_lock(&e->list->lock);
 	vec_push(&e->processes, init); /* freed with the entry */
 	e->core = core;
-	(void)pthread_mutex_unlock(&e->sandbox->lock);
+	(void)pthread_mutex_unlock(&e->list->lock);
 	if (result == 0)
 		process_watch(init);
 	return result;
@@ -91,9 +87,8 @@ static void note_termination_log(struct entry *e, const struct oci_spec *spec)
 }
 
 /* sandbox_pidns of later containers means the pid namespace of the first container. */
-static void keep_pid_namespace(struct entry *e)
+static void keep_pid_namespace(struct sandbox *s, const struct entry *e)
 {
-	struct sandbox *s = e->sandbox;
 	struct err ignored = ERR_INIT; /* on failure the others get new namespaces */
 
 	(void)pthread_mutex_lock(&s->lock);
@@ -102,76 +97,55 @@ static void keep_pid_namespace(struct entry *e)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-static int fill_entry(struct entry *e, const Grpc__CreateContainerRequest *r,
+static int fill_entry(struct sandbox *s, struct entry *e, const struct entry_request *r,
 		      struct deadline deadline, struct err *err)
 {
-	AUTO(oci_spec) struct oci_spec *spec = NULL;
-	struct deadline plug = deadline_in(e->sandbox->settings->hotplug_ms);
+	struct deadline plug = deadline_in(s->settings->hotplug_ms);
 
-	if (!r->oci)
-		return err_set(err, E_INVALID, "the request has no specification");
-	spec = oci_spec_from_message(r->oci, err);
-	if (!spec || device_add_all(r, spec, deadline_min(plug, deadline), err) < 0 ||
-	    add_storages(e, r, deadline, err) < 0 || spec_adjust(e->sandbox, r, spec, err) < 0 ||
-	    make_bundle(e, spec, err) < 0)
+	if (device_add_all(r->devices, r->n_devices, r->spec, deadline_min(plug, deadline), err) <
+		    0 ||
+	    add_storages(s, e, r, deadline, err) < 0 ||
+	    spec_adjust(s, r->shared_pid_ns, r->spec, err) < 0 || make_bundle(e, r->spec, err) < 0)
 		return -1;
-	note_termination_log(e, spec);
-	if (make_core(e, spec, deadline, err) < 0)
+	note_termination_log(e, r->spec);
+	if (make_core(e, r->spec, deadline, err) < 0)
 		return -1;
-	keep_pid_namespace(e);
+	keep_pid_namespace(s, e);
 	return 0;
 }
 
-static void set_state(struct entry *e, enum entry_state state)
-{
-	(void)pthread_mutex_lock(&e->sandbox->lock);
-	e->state = state;
-	(void)pthread_mutex_unlock(&e->sandbox->lock);
-}
-
 /* Removes a container's storages and files. */
-static int remove_remains(struct entry *e, struct err *err)
+static int remove_remains(struct sandbox *s, struct entry *e, struct err *err)
 {
 	for (size_t n = strv_len(e->storages); n > 0; n--)
-		storage_drop(e->sandbox, e->storages[n - 1]);
+		storage_drop(&s->storages, e->storages[n - 1]);
 	strv_free(STEAL(e->storages, NULL));
 	return path_remove_tree(e->bundle, err);
 }
 
-static void undo_create(struct entry *e)
+static void undo_create(struct sandbox *s, struct entry *e)
 {
 	struct err err = ERR_INIT;
 
-	if (remove_remains(e, &err) == 0) {
+	if (remove_remains(s, e, &err) == 0) {
 		entry_drop(e);
 		return;
 	}
 	log_err(LOG_WARN, &err, "cannot remove the files of a container that was not created",
 		LOG_S("container", e->id));
-	set_state(e, ENTRY_REMAINS);
+	entry_set_state(e, ENTRY_REMAINS);
 }
 
-static struct entry *new_entry(struct sandbox *s, const char *id)
-{
-	struct entry *e = NEW(struct entry);
-
-	e->sandbox = s;
-	e->oom = (struct container_oom)CONTAINER_OOM_NONE;
-	e->id = xstrdup(id);
-	e->bundle = str_fmt(GUEST_DIR "/%s", id);
-	return e;
-}
-
-static int create_container(struct sandbox *s, const Grpc__CreateContainerRequest *r,
-			    struct deadline deadline, struct err *err)
+int entry_create(struct sandbox *s, const struct entry_request *r, struct deadline deadline,
+		 struct err *err)
 {
 	struct entry *e;
 
-	if (str_check_id(r->container_id, "container id", err) < 0 ||
+	if (str_check_id(r->id, "container id", err) < 0 ||
 	    path_make(GUEST_DIR, GUEST_DIR_MODE, err) < 0)
 		return -1;
-	e = new_entry(s, r->container_id);
-	if (entry_add(s, e, err) < 0) {
+	e = entry_new(&s->containers, r->id);
+	if (entry_add(e, err) < 0) {
 		e->refs = 1;
 		entry_put(e);
 		return -1;
@@ -182,19 +156,12 @@ static int create_container(struct sandbox *s, const Grpc__CreateContainerReques
 		entry_drop(e);
 		return -1;
 	}
-	if (fill_entry(e, r, deadline, err) < 0) {
-		undo_create(e);
+	if (fill_entry(s, e, r, deadline, err) < 0) {
+		undo_create(s, e);
 		return -1;
 	}
-	set_state(e, ENTRY_READY);
+	entry_set_state(e, ENTRY_READY);
 	return 0;
-}
-
-void on_create_container(struct ttrpc_call *call, const void *request, void *arg)
-{
-	struct err err = ERR_INIT;
-
-	answer(call, create_container(arg, request, flow_deadline(call, CREATE_MS), &err), &err);
 }
 
 /* --- start --- */
@@ -203,25 +170,16 @@ static void start_oom(void *arg)
 {
 	struct entry *e = arg;
 
-	oom_watch_start(e);
+	oom_watch_start(&e->oom, e->core);
 	entry_put(e);
 }
 
-void on_start_container(struct ttrpc_call *call, const void *request, void *arg)
+int entry_start(struct entry *e, struct deadline deadline, struct err *err)
 {
-	const Grpc__StartContainerRequest *r = request;
-	struct sandbox *s = arg;
-	struct err err = ERR_INIT;
-	struct entry *e = entry_get(s, r->container_id, &err);
-	int result = -1;
-
-	if (e)
-		result = container_start(e->core, flow_deadline(call, CREATE_MS), &err);
-	if (e && result == 0)
-		loop_post(s->loop, start_oom, e); /* takes our reference */
-	else if (e)
-		entry_put(e);
-	answer(call, result, &err);
+	if (container_start(e->core, deadline, err) < 0)
+		return -1;
+	loop_post(e->list->loop, start_oom, entry_ref(e));
+	return 0;
 }
 
 /* --- exec --- */
@@ -240,11 +198,11 @@ static int list_exec(struct process *p, struct err *err)
 	struct entry *e = p->entry;
 	bool exists;
 
-	(void)pthread_mutex_lock(&e->sandbox->lock);
+	(void)pthread_mutex_lock(&e->list->lock);
 	exists = exec_exists(e, p->exec_id);
 	if (!exists)
 		vec_push(&e->processes, p);
-	(void)pthread_mutex_unlock(&e->sandbox->lock);
+	(void)pthread_mutex_unlock(&e->list->lock);
 	return exists ? err_set(err, E_EXISTS, "process %s exists already", p->exec_id) : 0;
 }
 
@@ -253,23 +211,17 @@ static void free_process(void *arg)
 	process_free(arg);
 }
 
-static int exec_process(struct entry *e, const Grpc__ExecProcessRequest *r,
-			struct deadline deadline, struct err *err)
+int entry_exec(struct entry *e, const char *exec_id, const struct oci_process *spec,
+	       struct deadline deadline, struct err *err)
 {
-	AUTO(oci_process) struct oci_process *spec = NULL;
 	struct container_stdio theirs = { -1, -1, -1 };
 	struct process *p;
 	int result = -1;
 
-	if (str_check_id(r->exec_id, "exec id", err) < 0)
+	if (str_check_id(exec_id, "exec id", err) < 0)
 		return -1;
-	if (!r->process)
-		return err_set(err, E_INVALID, "the request has no process");
-	spec = oci_process_from_message(r->process, err);
-	if (!spec)
-		return -1;
-	p = process_new(e, r->exec_id);
-	if (process_pipes(p, spec->terminal, e->sandbox->settings->pipe_size, &theirs, err) == 0 &&
+	p = process_new(&e->list->processes, e, exec_id);
+	if (process_pipes(p, spec->terminal, &theirs, err) == 0 &&
 	    container_exec(e->core, spec, &theirs, deadline, &p->core, err) == 0 &&
 	    list_exec(p, err) == 0) {
 		process_watch(p);
@@ -277,33 +229,59 @@ static int exec_process(struct entry *e, const Grpc__ExecProcessRequest *r,
 	}
 	close_ends(&theirs);
 	if (result < 0)
-		loop_post(e->sandbox->loop, free_process, p);
+		loop_post(e->list->loop, free_process, p);
 	return result;
 }
 
-void on_exec_process(struct ttrpc_call *call, const void *request, void *arg)
-{
-	const Grpc__ExecProcessRequest *r = request;
-	struct err err = ERR_INIT;
-	struct entry *e = entry_get(arg, r->container_id, &err);
-	int result = e ? exec_process(e, r, flow_deadline(call, CREATE_MS), &err) : -1;
+/* --- signals --- */
 
-	if (e)
-		entry_put(e);
-	answer(call, result, &err);
+static int signal_one(struct entry *e, const char *exec_id, unsigned number, struct err *err)
+{
+	struct entries *list = e->list;
+	bool found = false;
+	int result = 0;
+
+	(void)pthread_mutex_lock(&list->lock);
+	for (size_t i = 0; i < e->processes.n && !found; i++) {
+		const struct process *p = e->processes.v[i];
+
+		if (!str_eq(p->exec_id, exec_id) || p->core.child.pid <= 0)
+			continue;
+		found = true;
+		result = process_signal(p, number, err);
+	}
+	(void)pthread_mutex_unlock(&list->lock);
+	return found ? result
+		     : err_set(err, E_NOT_FOUND, "container %s has no running process '%.128s'",
+			       e->id, exec_id);
+}
+
+int entry_signal(struct entry *e, const char *exec_id, unsigned number, struct err *err)
+{
+	struct err ended = ERR_INIT; /* others may still run */
+
+	if (number < 1 || number > 64)
+		return err_set(err, E_INVALID, "invalid signal %u", number);
+	if (str_eq(exec_id, e->id))
+		return signal_one(e, "", number, err);
+	if (*exec_id)
+		return signal_one(e, exec_id, number, err);
+	if (number == SIGTERM)
+		(void)!signal_one(e, "", number, &ended);
+	return container_signal_all(e->core, (int)number, err);
 }
 
 /* --- remove --- */
 
 /* Finds the entry and marks it REMOVING; only one flow at a time removes it. */
-static struct entry *claim_removal(struct sandbox *s, const char *id, enum entry_state *was,
+static struct entry *claim_removal(struct entries *list, const char *id, enum entry_state *was,
 				   struct err *err)
 {
 	struct entry *found = NULL;
 
-	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->entries.n; i++) {
-		struct entry *e = s->entries.v[i];
+	(void)pthread_mutex_lock(&list->lock);
+	for (size_t i = 0; i < list->v.n; i++) {
+		struct entry *e = list->v.v[i];
 
 		if (str_eq(e->id, id) && e->state != ENTRY_NEW)
 			found = e;
@@ -318,21 +296,21 @@ static struct entry *claim_removal(struct sandbox *s, const char *id, enum entry
 		found->state = ENTRY_REMOVING;
 		found->refs++;
 	}
-	(void)pthread_mutex_unlock(&s->lock);
+	(void)pthread_mutex_unlock(&list->lock);
 	return found;
 }
 
 /* Waits until only the list's reference and ours remain: no other flow uses the container. */
 static int await_users(struct entry *e, struct deadline deadline, struct err *err)
 {
-	struct sandbox *s = e->sandbox;
+	struct entries *list = e->list;
 	unsigned others;
 
-	(void)pthread_mutex_lock(&s->lock);
-	while (e->refs > 2 && cond_wait_until(&s->released, &s->lock, deadline))
+	(void)pthread_mutex_lock(&list->lock);
+	while (e->refs > 2 && cond_wait_until(&list->released, &list->lock, deadline))
 		;
 	others = e->refs - 2;
-	(void)pthread_mutex_unlock(&s->lock);
+	(void)pthread_mutex_unlock(&list->lock);
 	return others ? err_set(err, E_TIMEOUT,
 				"%u other requests still use container %s; try again later", others,
 				e->id)
@@ -340,8 +318,8 @@ static int await_users(struct entry *e, struct deadline deadline, struct err *er
 }
 
 /* *state: the entry's state after a failure. */
-static int remove_container(struct entry *e, enum entry_state *state, struct deadline deadline,
-			    struct err *err)
+static int remove_container(struct sandbox *s, struct entry *e, enum entry_state *state,
+			    struct deadline deadline, struct err *err)
 {
 	if (*state == ENTRY_READY) {
 		if (await_users(e, deadline, err) < 0 ||
@@ -349,75 +327,58 @@ static int remove_container(struct entry *e, enum entry_state *state, struct dea
 			return -1;
 		*state = ENTRY_REMAINS;
 	}
-	return remove_remains(e, err);
+	return remove_remains(s, e, err);
 }
 
-int container_remove(struct sandbox *s, const char *id, struct deadline deadline, struct err *err)
+int entry_remove(struct sandbox *s, const char *id, struct deadline deadline, struct err *err)
 {
 	enum entry_state state;
-	struct entry *e = claim_removal(s, id, &state, err);
+	struct entry *e = claim_removal(&s->containers, id, &state, err);
 	int result;
 
 	if (!e)
 		return -1;
-	result = remove_container(e, &state, deadline, err);
+	result = remove_container(s, e, &state, deadline, err);
 	if (result == 0)
 		entry_drop(e);
 	else
-		set_state(e, state);
+		entry_set_state(e, state);
 	entry_put(e);
 	return result;
 }
 
-void on_remove_container(struct ttrpc_call *call, const void *request, void *arg)
+void entry_remove_all(struct sandbox *s, struct deadline deadline)
 {
-	const Grpc__RemoveContainerRequest *r = request;
-	struct err err = ERR_INIT;
-	struct deadline deadline = flow_deadline(call,
-						 r->timeout ? r->timeout * 1000ULL : DELETE_MS);
+	AUTO(strv) char **ids = entries_ids(&s->containers);
 
-	answer(call, container_remove(arg, r->container_id, deadline, &err), &err);
+	strv_each(id, ids) {
+		struct err err = ERR_INIT;
+
+		if (entry_remove(s, *id, deadline, &err) < 0)
+			log_err(LOG_WARN, &err, "cannot remove a container",
+				LOG_S("container", *id));
+	}
 }
 
-/* --- pause, resume, update --- */
+/* --- processors --- */
 
-void on_pause_container(struct ttrpc_call *call, const void *request, void *arg)
+/* In cgroup v1 a cpuset copies its parent's CPUs once; v2 follows changes. */
+void entries_widen_cpusets(struct entries *list)
 {
-	const Grpc__PauseContainerRequest *r = request;
 	struct err err = ERR_INIT;
-	struct entry *e = entry_get(arg, r->container_id, &err);
-	int result = e ? container_pause(e->core, flow_deadline(call, DELETE_MS), &err) : -1;
+	AUTO(str) char *cpus = file_read_line(AT_FDCWD, "/sys/devices/system/cpu/online", &err);
+	struct oci_resources r = { .cpu = { .cpus = cpus } };
 
-	if (e)
-		entry_put(e);
-	answer(call, result, &err);
-}
+	if (!cpus || access("/sys/fs/cgroup/cpuset/cgroup.procs", F_OK) < 0)
+		return;
+	(void)pthread_mutex_lock(&list->lock);
+	for (size_t i = 0; i < list->v.n; i++) {
+		struct entry *e = list->v.v[i];
 
-void on_resume_container(struct ttrpc_call *call, const void *request, void *arg)
-{
-	const Grpc__ResumeContainerRequest *r = request;
-	struct err err = ERR_INIT;
-	struct entry *e = entry_get(arg, r->container_id, &err);
-	int result = e ? container_resume(e->core, flow_deadline(call, DELETE_MS), &err) : -1;
-
-	if (e)
-		entry_put(e);
-	answer(call, result, &err);
-}
-
-void on_update_container(struct ttrpc_call *call, const void *request, void *arg)
-{
-	const Grpc__UpdateContainerRequest *r = request;
-	struct err err = ERR_INIT;
-	AUTO(oci_resources)
-	struct oci_resources *res = r->resources ? oci_resources_from_message(r->resources, &err)
-						 : NULL;
-	struct entry *e = res ? entry_get(arg, r->container_id, &err) : NULL;
-	int result = e ? container_update(e->core, res, &err) : -1;
-
-	if (!res && !err.code)
-		err_set(&err, E_INVALID, "the request has no resources");
-	if (e)
-		entry_put(e);
-	answer(call, result, &err);
+		if (e->state == ENTRY_READY && container_update(e->core, &r, &err) < 0) {
+			log_err(LOG_WARN, &err, "cpuset stays", LOG_S("container", e->id));
+			err_clear(&err);
+		}
+	}
+	(void)pthread_mutex_unlock(&list->lock);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests about the guest itself: details, clock, random numbers. */
+/* The guest itself: what its kernel can, its clock, its random numbers. */
 
-#include "agent/agent.h"
+#include "agent/guest.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -10,10 +10,10 @@
 #include <fcntl.h>
 #include <linux/random.h>
 #include <sys/ioctl.h>
-#include <sys/time.h>
-#include <unistd.h>
 
-static uint64_t memory_block_size(void)
+enum { SEED_MAX = 4096 };
+
+uint64_t guest_memory_block_size(void)
 {
 	struct err ignored = ERR_INIT; /* a kernel without memory hotplug has no blocks: 0 */
 	AUTO(str)
@@ -26,8 +26,7 @@ static uint64_t memory_block_size(void)
 	return size;
 }
 
-/* kernel/patches, 0003 */
-static bool stores_file_pages(void)
+bool guest_stores_file_pages(void)
 {
 	struct err ignored = ERR_INIT; /* a kernel without the patch, or without virtio-fs */
 	AUTO(str)
@@ -37,53 +36,24 @@ static bool stores_file_pages(void)
 	return str_eq(on, "Y");
 }
 
-void on_get_guest_details(struct ttrpc_call *call, const void *request, void *arg)
+int guest_set_clock(const struct timeval *now, struct err *err)
 {
-	const char *const *storages = storage_drivers();
-	const Grpc__GuestDetailsRequest *r = request;
-	Grpc__GuestDetailsResponse reply = GRPC__GUEST_DETAILS_RESPONSE__INIT;
-	Grpc__AgentDetails details = GRPC__AGENT_DETAILS__INIT;
-
-	(void)arg;
-	if (r->mem_block_size)
-		reply.mem_block_size_bytes = memory_block_size();
-	if (r->mem_hotplug_probe)
-		reply.support_mem_hotplug_probe = access("/sys/devices/system/memory/probe",
-							 F_OK) == 0;
-	reply.file_pages = stores_file_pages();
-	details.version = (char *)KATA_VERSION;
-	details.init_daemon = getpid() == 1;
-	details.storage_handlers = (char **)storages;
-	details.n_storage_handlers = strv_len((char *const *)storages);
-	details.supports_seccomp = true;
-	reply.agent_details = &details;
-	ttrpc_reply(call, &reply);
+	return settimeofday(now, NULL) < 0 ? err_sys(err, "set the clock") : 0;
 }
 
-void on_set_guest_date_time(struct ttrpc_call *call, const void *request, void *arg)
+int guest_reseed(const void *seed, size_t len, struct err *err)
 {
-	const Grpc__SetGuestDateTimeRequest *r = request;
-	struct timeval now = { .tv_sec = r->sec, .tv_usec = r->usec };
-	struct err err = ERR_INIT;
-
-	(void)arg;
-	if (settimeofday(&now, NULL) < 0)
-		err_sys(&err, "set the clock");
-	answer(call, err.code ? -1 : 0, &err);
-}
-
-void on_reseed_random_dev(struct ttrpc_call *call, const void *request, void *arg)
-{
-	const Grpc__ReseedRandomDevRequest *r = request;
-	struct err err = ERR_INIT;
 	AUTO(fd) int fd = open("/dev/random", O_RDWR | O_CLOEXEC);
-	int bits = (int)(r->data.len * 8);
+	int bits = (int)(len * 8);
 
-	(void)arg;
-	if (r->data.len == 0 || r->data.len > 4096)
-		err_set(&err, E_INVALID, "seed of %zu bytes; 1 to 4096 are allowed", r->data.len);
-	else if (fd < 0 || fd_write_all(fd, r->data.data, r->data.len, &err) < 0 ||
-		 ioctl(fd, RNDADDTOENTCNT, &bits) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
-		(void)(err.code ? -1 : err_sys(&err, "reseed /dev/random"));
-	answer(call, err.code ? -1 : 0, &err);
+	if (len == 0 || len > SEED_MAX)
+		return err_set(err, E_INVALID, "seed of %zu bytes; 1 to %d are allowed", len,
+			       SEED_MAX);
+	if (fd < 0)
+		return err_sys(err, "reseed /dev/random");
+	if (fd_write_all(fd, seed, len, err) < 0)
+		return -1;
+	if (ioctl(fd, RNDADDTOENTCNT, &bits) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
+		return err_sys(err, "reseed /dev/random");
+	return 0;
 }

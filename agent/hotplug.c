@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Brings CPUs and memory online that were plugged into the VM. */
 
-#include "agent/agent.h"
+#include "agent/hotplug.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -46,7 +46,7 @@ static int online_all(const char *folder, const char *prefix, const char *file, 
 }
 
 /* They appear one after the other: retry until all are online. */
-static int online_cpus(unsigned want, struct deadline deadline, struct err *err)
+int hotplug_cpus(unsigned want, struct deadline deadline, struct err *err)
 {
 	unsigned done = 0;
 
@@ -66,7 +66,7 @@ static int online_cpus(unsigned want, struct deadline deadline, struct err *err)
 	return 0;
 }
 
-static int online_memory(struct err *err)
+int hotplug_memory(struct err *err)
 {
 	int n = 0;
 
@@ -75,52 +75,9 @@ static int online_memory(struct err *err)
 	return n < 0 ? -1 : 0;
 }
 
-/* In cgroup v1 a cpuset copies its parent's CPUs once; v2 follows changes. */
-static void widen_cpusets(struct sandbox *s)
+int hotplug_probe_memory(uint64_t address, struct err *err)
 {
-	struct err err = ERR_INIT;
-	AUTO(str) char *cpus = file_read_line(AT_FDCWD, CPUS "/online", &err);
-	struct oci_resources r = { .cpu = { .cpus = cpus } };
+	AUTO(str) char *text = str_fmt("0x%llx", (unsigned long long)address);
 
-	if (!cpus || access("/sys/fs/cgroup/cpuset/cgroup.procs", F_OK) < 0)
-		return;
-	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->entries.n; i++) {
-		struct entry *e = s->entries.v[i];
-
-		if (e->state == ENTRY_READY && container_update(e->core, &r, &err) < 0) {
-			log_err(LOG_WARN, &err, "cpuset stays", LOG_S("container", e->id));
-			err_clear(&err);
-		}
-	}
-	(void)pthread_mutex_unlock(&s->lock);
-}
-
-void on_online_cpu_mem(struct ttrpc_call *call, const void *request, void *arg)
-{
-	const Grpc__OnlineCPUMemRequest *r = request;
-	struct err err = ERR_INIT;
-	int result = online_cpus(r->nb_cpus, flow_deadline(call, CPUS_MS), &err);
-
-	if (result == 0 && !r->cpu_only)
-		result = online_memory(&err);
-	if (result == 0)
-		widen_cpusets(arg);
-	answer(call, result, &err);
-}
-
-void on_mem_hotplug_by_probe(struct ttrpc_call *call, const void *request, void *arg)
-{
-	const Grpc__MemHotplugByProbeRequest *r = request;
-	struct err err = ERR_INIT;
-	int result = 0;
-
-	(void)arg;
-	for (size_t i = 0; result == 0 && i < r->n_memhotplugprobeaddr; i++) {
-		AUTO(str)
-		char *address = str_fmt("0x%llx", (unsigned long long)r->memhotplugprobeaddr[i]);
-
-		result = file_write(AT_FDCWD, MEMORY "/probe", address, &err);
-	}
-	answer(call, result, &err);
+	return file_write(AT_FDCWD, MEMORY "/probe", text, err);
 }

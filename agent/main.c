@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-agent: PID 1 of the guest, or a service of a guest with another init. */
 
-#include "agent/agent.h"
+#include "agent/boot.h"
 #include "agent/console.h"
+#include "agent/rpc/rpc.h"
+#include "agent/sandbox.h"
+#include "agent/settings.h"
+#include "agent/storage/watcher.h"
 #include "agent/transport.h"
-#include "agent/watcher.h"
 
 #include "base/fd.h"
 #include "base/file.h"

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Metrics of the guest and of the agent, from /proc, in Prometheus' text format. */
 
-#include "agent/agent.h"
+#include "agent/metrics.h"
 
-#include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -14,7 +13,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { METRICS_MAX = 1 << 20, FILE_MAX = 256 * 1024, WORDS_MAX = 64 };
+enum { FILE_MAX = 256 * 1024, WORDS_MAX = 64 };
 
 static unsigned long scrapes; /* atomic */
 
@@ -241,20 +240,8 @@ static void guest(struct buf *out)
 	pairs(out, "kata_guest_meminfo", "/proc/meminfo", ": ", true);
 }
 
-void on_get_metrics(struct ttrpc_call *call, const void *request, void *arg)
+void metrics_print(struct buf *out)
 {
-	Grpc__Metrics reply = GRPC__METRICS__INIT;
-	AUTO(buf) struct buf out = BUF_INIT(METRICS_MAX);
-	struct err err = ERR_INIT;
-
-	(void)request;
-	(void)arg;
-	agent(&out);
-	guest(&out);
-	if (buf_check(&out, "metrics", &err) < 0) {
-		ttrpc_fail(call, &err);
-		return;
-	}
-	reply.metrics = out.data;
-	ttrpc_reply(call, &reply);
+	agent(out);
+	guest(out);
 }

@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-$(eval $(call program,kata-agent,$(sort $(wildcard agent/*.c)),base loop json toml oci hook mount container netlink ttrpc protocols))
+#
+# Which file may know which: tests/check-layers.sh.
+$(eval $(call program,kata-agent,$(sort $(wildcard agent/*.c agent/*/*.c)),base loop json toml oci hook mount container netlink ttrpc protocols))

@@ -1,121 +1,94 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Out-of-memory kills: watched per container, delivered to the callers of GetOOMEvent. All on the
- * loop.
- */
+/* Out-of-memory kills: watched per container, told to who waits for them. All on the loop. */
 
-#include "agent/agent.h"
+#include "agent/oom.h"
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/scope.h"
+#include "base/str.h"
+
+#include <stdlib.h>
 
 enum { KEPT_MAX = 64 };
 
-/* A call that waits for the next kill. */
-struct oom_waiter {
-	struct sandbox *sandbox;
-	struct ttrpc_call *call;
-};
-
-static void reply_event(struct ttrpc_call *call, const char *id)
+static void report(struct oom_events *to, const char *id)
 {
-	Grpc__OOMEvent event = GRPC__OOMEVENT__INIT;
+	if (to->waiters.n) {
+		struct oom_waiter *w = to->waiters.v[0];
 
-	event.container_id = (char *)id;
-	ttrpc_reply(call, &event);
-}
-
-static void report(struct sandbox *s, const char *id)
-{
-	if (s->oom_waiters.n) {
-		struct oom_waiter *w = s->oom_waiters.v[0];
-
-		vec_remove(&s->oom_waiters, 0);
-		reply_event(w->call, id);
-		free(w);
-	} else if (s->oom_events.n < KEPT_MAX) {
-		vec_push(&s->oom_events, xstrdup(id));
+		vec_remove(&to->waiters, 0);
+		w->killed(w->arg, id);
+	} else if (to->events.n < KEPT_MAX) {
+		vec_push(&to->events, xstrdup(id));
 	}
 }
 
 static void on_event(void *arg, uint32_t events)
 {
-	struct entry *e = arg;
+	struct oom_watch *w = arg;
 	struct err err = ERR_INIT;
-	uint64_t before = e->oom.kills;
+	uint64_t before = w->oom.kills;
 
 	(void)events;
-	if (container_oom_read(&e->oom, &err) < 0) {
-		oom_watch_release(e); /* the cgroup is gone */
+	if (container_oom_read(&w->oom, &err) < 0) {
+		oom_watch_release(w); /* the cgroup is gone */
 		return;
 	}
-	if (e->oom.kills > before) {
-		log_warn("out of memory: a process was killed", LOG_S("container", e->id));
-		report(e->sandbox, e->id);
+	if (w->oom.kills > before) {
+		log_warn("out of memory: a process was killed", LOG_S("container", w->container));
+		report(w->events, w->container);
 	}
 }
 
-void oom_watch_start(struct entry *e)
+void oom_watch_start(struct oom_watch *w, struct container *core)
 {
 	struct err err = ERR_INIT;
 
-	if (e->oom.fd >= 0)
+	if (w->oom.fd >= 0)
 		return;
-	/* The caller holds a reference to the container. */
-	if (container_oom_open(e->core, &e->oom, &err) < 0) {
-		log_err(LOG_DEBUG, &err, "no OOM events", LOG_S("container", e->id));
+	if (container_oom_open(core, &w->oom, &err) < 0) {
+		log_err(LOG_DEBUG, &err, "no OOM events", LOG_S("container", w->container));
 		return;
 	}
-	e->oom_watch = loop_watch(e->sandbox->loop, e->oom.fd, e->oom.events, on_event, e);
+	w->watch = loop_watch(w->loop, w->oom.fd, w->oom.events, on_event, w);
 }
 
-void oom_watch_release(struct entry *e)
+void oom_watch_release(struct oom_watch *w)
 {
-	watch_remove(STEAL(e->oom_watch, NULL));
-	container_oom_close(&e->oom);
+	watch_remove(STEAL(w->watch, NULL));
+	container_oom_close(&w->oom);
 }
 
-static void on_cancel(void *arg)
+bool oom_wait(struct oom_events *events, struct oom_waiter *w)
 {
-	struct oom_waiter *w = arg;
-	struct sandbox *s = w->sandbox;
-	struct err err = ERR_INIT;
+	if (events->events.n) {
+		AUTO(str) char *id = events->events.v[0];
 
-	for (size_t i = 0; i < s->oom_waiters.n; i++) {
-		if (s->oom_waiters.v[i] == w) {
-			vec_remove(&s->oom_waiters, i);
-			break;
+		vec_remove(&events->events, 0);
+		w->killed(w->arg, id);
+		return false;
+	}
+	vec_push(&events->waiters, w);
+	return true;
+}
+
+void oom_wait_cancel(struct oom_events *events, struct oom_waiter *w)
+{
+	for (size_t i = 0; i < events->waiters.n; i++) {
+		if (events->waiters.v[i] == w) {
+			vec_remove(&events->waiters, i);
+			return;
 		}
 	}
-	err_set(&err, E_CANCELLED, "the caller is gone");
-	ttrpc_fail(w->call, &err);
-	free(w);
 }
 
-void on_get_oom_event(struct ttrpc_call *call, const void *request, void *arg)
+void oom_release(struct oom_events *events)
 {
-	struct sandbox *s = arg;
-	struct oom_waiter *w;
-
-	(void)request;
-	if (s->oom_events.n) {
-		AUTO(str) char *id = s->oom_events.v[0];
-
-		vec_remove(&s->oom_events, 0);
-		reply_event(call, id);
-		return;
-	}
-	w = NEW(struct oom_waiter);
-	*w = (struct oom_waiter){ s, call };
-	vec_push(&s->oom_waiters, w);
-	ttrpc_call_on_cancel(call, on_cancel, w);
-}
-
-void oom_release(struct sandbox *s)
-{
-	for (size_t i = 0; i < s->oom_events.n; i++)
-		free(s->oom_events.v[i]);
-	vec_release(&s->oom_events);
-	for (size_t i = 0; i < s->oom_waiters.n; i++)
-		free(s->oom_waiters.v[i]); /* their calls were freed with the server */
-	vec_release(&s->oom_waiters);
+	for (size_t i = 0; i < events->events.n; i++)
+		free(events->events.v[i]);
+	vec_release(&events->events);
+	for (size_t i = 0; i < events->waiters.n; i++)
+		events->waiters.v[i]->dropped(events->waiters.v[i]->arg);
+	vec_release(&events->waiters);
 }

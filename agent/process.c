@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Processes: their pipes, their exit, and the calls that wait for it. */
+/* Processes: their pipes, their exit, and who waits for it. */
 
-#include "agent/agent.h"
+#include "agent/process.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -16,22 +16,26 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A call that waits for the end of a process. */
-struct waiter {
-	struct process *process;
-	struct ttrpc_call *call;
-};
+static void on_advance(void *arg)
+{
+	process_settle(arg);
+}
 
-struct process *process_new(struct entry *e, const char *exec_id)
+struct process *process_new(const struct process_owner *owner, struct entry *e, const char *exec_id)
 {
 	struct process *p = NEW(struct process);
 
+	p->owner = owner;
 	p->entry = e;
+	p->streams = (struct stream_owner){ .loop = owner->loop,
+					    .fixed_size = owner->pipe_size != 0,
+					    .advanced = on_advance,
+					    .arg = p };
 	p->exec_id = xstrdup(exec_id);
 	p->core = (struct container_process){ CHILD_NONE, -1 };
-	stream_init(&p->in, p, -1);
-	stream_init(&p->out, p, -1);
-	stream_init(&p->err, p, -1);
+	stream_init(&p->in, &p->streams, -1, false);
+	stream_init(&p->out, &p->streams, -1, false);
+	stream_init(&p->err, &p->streams, -1, false);
 	return p;
 }
 
@@ -44,10 +48,8 @@ void process_free(struct process *p)
 	stream_close(&p->err);
 	watch_remove(p->exit_watch);
 	err_set(&gone, E_NOT_FOUND, "the process was removed");
-	for (size_t i = 0; i < p->waiters.n; i++) {
-		ttrpc_fail(p->waiters.v[i]->call, &gone);
-		free(p->waiters.v[i]);
-	}
+	for (size_t i = 0; i < p->waiters.n; i++)
+		p->waiters.v[i]->removed(p->waiters.v[i]->arg, &gone);
 	vec_release(&p->waiters);
 	spawn_kill(&p->core.child);
 	fd_close(&p->core.console);
@@ -68,9 +70,10 @@ static int make_pipe(struct stream *ours, int *theirs, bool input, unsigned size
 	return fd_nonblock(ours->fd, true, err);
 }
 
-int process_pipes(struct process *p, bool terminal, unsigned size, struct container_stdio *theirs,
-		  struct err *err)
+int process_pipes(struct process *p, bool terminal, struct container_stdio *theirs, struct err *err)
 {
+	unsigned size = p->owner->pipe_size;
+
 	*theirs = (struct container_stdio){ -1, -1, -1 };
 	if (terminal)
 		return 0;
@@ -80,27 +83,17 @@ int process_pipes(struct process *p, bool terminal, unsigned size, struct contai
 	return make_pipe(&p->err, &theirs->err, false, size, err);
 }
 
-static void reply_wait(struct ttrpc_call *call, int code)
-{
-	Grpc__WaitProcessResponse reply = GRPC__WAIT_PROCESS_RESPONSE__INIT;
-
-	reply.status = code;
-	ttrpc_reply(call, &reply);
-}
-
 /* With the lock held: signals are sent with the lock held too, so no signal reaches a later process
  * with the same pid. */
 static void reap(struct process *p)
 {
-	struct entry *e = p->entry;
 	struct err err = ERR_INIT;
 
-	(void)pthread_mutex_lock(&e->sandbox->lock);
+	(void)pthread_mutex_lock(p->owner->lock);
 	if (container_reap(&p->core, &p->code, &err) < 0)
 		p->code = 255;
-	if (!*p->exec_id && (e->state == ENTRY_NEW || e->state == ENTRY_READY))
-		container_init_ended(e->core);
-	(void)pthread_mutex_unlock(&e->sandbox->lock);
+	p->owner->reaped(p);
+	(void)pthread_mutex_unlock(p->owner->lock);
 	if (err.code)
 		log_err(LOG_ERROR, &err, "cannot reap a process", LOG_S("exec", p->exec_id));
 }
@@ -115,12 +108,10 @@ static void on_exit_event(void *arg, uint32_t events)
 	p->exited = true;
 	(void)spawn_reap_orphans(); /* zombies that this one had hidden */
 	p->waited |= p->waiters.n > 0;
-	for (size_t i = 0; i < p->waiters.n; i++) {
-		reply_wait(p->waiters.v[i]->call, p->code);
-		free(p->waiters.v[i]);
-	}
+	for (size_t i = 0; i < p->waiters.n; i++)
+		p->waiters.v[i]->ended(p->waiters.v[i]->arg, p->code);
 	p->waiters.n = 0;
-	stream_process_exited(p);
+	stream_process_exited(&p->out);
 	process_settle(p);
 }
 
@@ -132,15 +123,14 @@ static void watch_on_loop(void *arg)
 	if (p->core.console >= 0) {
 		if (fd_nonblock(p->core.console, true, &err) < 0)
 			log_err(LOG_ERROR, &err, "terminal");
-		stream_init(&p->out, p, p->core.console); /* both ways */
+		stream_init(&p->out, &p->streams, p->core.console, true); /* both ways */
 	}
-	p->exit_watch = loop_watch(p->entry->sandbox->loop, p->core.child.pidfd, EPOLLIN,
-				   on_exit_event, p);
+	p->exit_watch = loop_watch(p->owner->loop, p->core.child.pidfd, EPOLLIN, on_exit_event, p);
 }
 
 void process_watch(struct process *p)
 {
-	loop_post(p->entry->sandbox->loop, watch_on_loop, p);
+	loop_post(p->owner->loop, watch_on_loop, p);
 }
 
 static bool has_output(const struct stream *s)
@@ -150,63 +140,33 @@ static bool has_output(const struct stream *s)
 
 void process_settle(struct process *p)
 {
-	struct entry *e = p->entry;
-
-	if (!*p->exec_id || !p->exited || !p->waited || has_output(&p->out) || has_output(&p->err))
-		return;
-	(void)pthread_mutex_lock(&e->sandbox->lock);
-	for (size_t i = 0; i < e->processes.n; i++) {
-		if (e->processes.v[i] == p) {
-			vec_remove(&e->processes, i);
-			break;
-		}
-	}
-	(void)pthread_mutex_unlock(&e->sandbox->lock);
-	process_free(p);
+	if (*p->exec_id && p->exited && p->waited && !has_output(&p->out) && !has_output(&p->err))
+		p->owner->over(p);
 }
 
-static void on_wait_cancel(void *arg)
+bool process_wait(struct process *p, struct process_waiter *w)
 {
-	struct waiter *w = arg;
-	struct process *p = w->process;
-	struct err err = ERR_INIT;
+	if (!p->exited) {
+		vec_push(&p->waiters, w);
+		return true;
+	}
+	p->waited = true;
+	w->ended(w->arg, p->code);
+	process_settle(p);
+	return false;
+}
 
+void process_wait_cancel(struct process *p, struct process_waiter *w)
+{
 	for (size_t i = 0; i < p->waiters.n; i++) {
 		if (p->waiters.v[i] == w) {
 			vec_remove(&p->waiters, i);
-			break;
+			return;
 		}
 	}
-	err_set(&err, E_CANCELLED, "the caller is gone");
-	ttrpc_fail(w->call, &err);
-	free(w);
 }
 
-static void keep_waiting(struct process *p, struct ttrpc_call *call)
-{
-	struct waiter *w = NEW(struct waiter);
-
-	*w = (struct waiter){ p, call };
-	vec_push(&p->waiters, w);
-	ttrpc_call_on_cancel(call, on_wait_cancel, w);
-}
-
-void on_wait_process(struct ttrpc_call *call, const void *request, void *arg)
-{
-	const Grpc__WaitProcessRequest *r = request;
-	struct err err = ERR_INIT;
-	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
-
-	if (!p) {
-		ttrpc_fail(call, &err);
-	} else if (!p->exited) {
-		keep_waiting(p, call);
-	} else {
-		p->waited = true;
-		reply_wait(call, p->code);
-		process_settle(p);
-	}
-}
+/* --- signals --- */
 
 /*
  * Whether the process handles, ignores or blocks the signal. PID 1 of a pid namespace is not ended
@@ -230,53 +190,33 @@ static bool minds(pid_t pid, unsigned number)
 	return all >> (number - 1) & 1;
 }
 
-static int signal_one(struct entry *e, const char *exec_id, unsigned number, struct err *err)
+int process_signal(const struct process *p, unsigned number, struct err *err)
 {
-	struct sandbox *s = e->sandbox;
-	bool found = false;
-	int result = 0;
+	const struct child *child = &p->core.child;
 
-	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < e->processes.n && !found; i++) {
-		const struct child *child = &e->processes.v[i]->core.child;
+	if (!*p->exec_id && number == SIGTERM && !minds(child->pid, SIGTERM))
+		number = SIGKILL;
+	return spawn_signal(child, (int)number, err);
+}
 
-		if (!str_eq(e->processes.v[i]->exec_id, exec_id) || child->pid <= 0)
-			continue;
-		found = true;
-		if (!*exec_id && number == SIGTERM && !minds(child->pid, SIGTERM))
-			number = SIGKILL;
-		result = spawn_signal(child, (int)number, err);
+/* --- streams --- */
+
+struct stream *process_output(struct process *p, bool errors, struct err *err)
+{
+	if (errors && p->core.console >= 0) {
+		(void)stream_eof(err);
+		return NULL;
 	}
-	(void)pthread_mutex_unlock(&s->lock);
-	return found ? result
-		     : err_set(err, E_NOT_FOUND, "container %s has no running process '%.128s'",
-			       e->id, exec_id);
+	return errors ? &p->err : &p->out;
 }
 
-/* The first process has the container's id; an empty exec id means all processes. */
-static int signal_process(struct entry *e, const char *exec_id, unsigned number, struct err *err)
+struct stream *process_input(struct process *p)
 {
-	struct err ended = ERR_INIT; /* others may still run */
-
-	if (number < 1 || number > 64)
-		return err_set(err, E_INVALID, "invalid signal %u", number);
-	if (str_eq(exec_id, e->id))
-		return signal_one(e, "", number, err);
-	if (*exec_id)
-		return signal_one(e, exec_id, number, err);
-	if (number == SIGTERM)
-		(void)!signal_one(e, "", number, &ended);
-	return container_signal_all(e->core, (int)number, err);
+	return p->out.fd >= 0 && p->out.terminal ? &p->out : &p->in;
 }
 
-void on_signal_process(struct ttrpc_call *call, const void *request, void *arg)
+void process_close_input(struct process *p)
 {
-	const Grpc__SignalProcessRequest *r = request;
-	struct err err = ERR_INIT;
-	struct entry *e = entry_get(arg, r->container_id, &err);
-	int result = e ? signal_process(e, r->exec_id, r->signal, &err) : -1;
-
-	if (e)
-		entry_put(e);
-	answer(call, result, &err);
+	if (p->core.console < 0)
+		stream_close_input(&p->in);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The agent's settings: kernel command line, environment, configuration file. */
 
-#include "agent/agent.h"
+#include "agent/settings.h"
 
 #include "base/log.h"
 #include "base/mem.h"

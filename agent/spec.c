@@ -4,18 +4,14 @@
  * of the sandbox, hooks of the guest image, defaults that the runtime left out.
  */
 
-#include "agent/agent.h"
+#include "agent/spec.h"
 
-#include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,51 +19,6 @@
 enum { HOOKS_MAX = 64 };
 
 /* --- shared namespaces --- */
-
-struct making {
-	struct sandbox *sandbox;
-	struct err *err;
-	int result;
-};
-
-static int make_namespaces(struct sandbox *s, struct err *err)
-{
-	if (unshare(CLONE_NEWIPC | CLONE_NEWUTS) < 0)
-		return err_sys(err, "make the sandbox's namespaces");
-	if (s->hostname && sethostname(s->hostname, strlen(s->hostname)) < 0)
-		return err_sys(err, "set hostname %s", s->hostname);
-	s->ipc_ns = open("/proc/thread-self/ns/ipc", O_RDONLY | O_CLOEXEC);
-	s->uts_ns = open("/proc/thread-self/ns/uts", O_RDONLY | O_CLOEXEC);
-	if (s->ipc_ns < 0 || s->uts_ns < 0)
-		return err_sys(err, "open the sandbox's namespaces");
-	return 0;
-}
-
-static void *namespaces_thread(void *arg)
-{
-	struct making *m = arg;
-
-	m->result = make_namespaces(m->sandbox, m->err);
-	return NULL;
-}
-
-/* On a thread that then exits, so that only the fds keep the namespaces alive. */
-int namespaces_share(struct sandbox *s, struct err *err)
-{
-	struct making m = { .sandbox = s, .err = err };
-	pthread_t thread;
-	int rc;
-
-	(void)pthread_mutex_lock(&s->lock);
-	rc = pthread_create(&thread, NULL, namespaces_thread, &m);
-	if (rc == 0)
-		(void)pthread_join(thread, NULL);
-	(void)pthread_mutex_unlock(&s->lock);
-	if (rc == 0)
-		return m.result;
-	errno = rc;
-	return err_sys(err, "start a thread");
-}
 
 static struct oci_namespace *find_namespace(struct oci_spec *spec, const char *type)
 {
@@ -99,8 +50,7 @@ static void set_path(struct oci_namespace *ns, int fd)
 }
 
 /* Paths in the request are the host's; shared namespaces are named by our own fds. */
-static void set_namespaces(struct sandbox *s, const Grpc__CreateContainerRequest *r,
-			   struct oci_spec *spec)
+static void set_namespaces(struct sandbox *s, bool shared_pid_ns, struct oci_spec *spec)
 {
 	(void)add_namespace(spec, "pid");
 	(void)add_namespace(spec, "mount");
@@ -112,7 +62,7 @@ static void set_namespaces(struct sandbox *s, const Grpc__CreateContainerRequest
 		str_set(&spec->linux_.namespaces[i].path, NULL);
 	set_path(find_namespace(spec, "ipc"), s->ipc_ns);
 	set_path(find_namespace(spec, "uts"), s->uts_ns);
-	if (r->sandbox_pidns)
+	if (shared_pid_ns)
 		set_path(find_namespace(spec, "pid"), s->pid_ns);
 	if (s->uts_ns >= 0 && s->hostname) /* the hostname is the sandbox's */
 		str_set(&spec->hostname, NULL);
@@ -172,8 +122,7 @@ static int add_guest_hooks(struct sandbox *s, struct oci_spec *spec, struct err 
 	return add_hooks(&spec->hooks.poststop, path, "poststop", err);
 }
 
-int spec_adjust(struct sandbox *s, const Grpc__CreateContainerRequest *r, struct oci_spec *spec,
-		struct err *err)
+int spec_adjust(struct sandbox *s, bool shared_pid_ns, struct oci_spec *spec, struct err *err)
 {
 	if (!spec->process)
 		return err_set(err, E_INVALID, "the specification has no process");
@@ -181,6 +130,6 @@ int spec_adjust(struct sandbox *s, const Grpc__CreateContainerRequest *r, struct
 		return err_set(err, E_INVALID, "the specification's process has no arguments");
 	if (str_empty(spec->root_path))
 		return err_set(err, E_INVALID, "the specification has no root path");
-	set_namespaces(s, r, spec);
+	set_namespaces(s, shared_pid_ns, spec);
 	return add_guest_hooks(s, spec, err);
 }

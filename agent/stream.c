@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Standard streams as requests: a request is kept, one per direction, until the fd is ready. All on
- * the loop.
+ * Standard streams: reading and writing when the fd is ready. All on the loop.
  *
  * Terminal output arrives a line at a time, and each answer costs more than the line itself. So
  * after a short read the next one is delayed while output collects in the kernel (which buffers
@@ -9,7 +8,7 @@
  * a pause is sent at once, continuous output in larger pieces.
  */
 
-#include "agent/agent.h"
+#include "agent/stream.h"
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -24,7 +23,7 @@ enum { REST_MS = 4, REST_MAX_MS = 32, SHORT_PIECE = 4096 };
 
 static bool is_terminal(const struct stream *s)
 {
-	return s->fd >= 0 && s->fd == s->process->core.console;
+	return s->fd >= 0 && s->terminal;
 }
 
 /* --- waiting --- */
@@ -40,7 +39,7 @@ static void update_watch(struct stream *s)
 	if (s->watch)
 		watch_set(s->watch, events);
 	else if (events && s->fd >= 0)
-		s->watch = loop_watch(s->process->entry->sandbox->loop, s->fd, events, on_ready, s);
+		s->watch = loop_watch(s->owner->loop, s->fd, events, on_ready, s);
 }
 
 static void on_rested(void *arg);
@@ -54,42 +53,51 @@ static void rest(struct stream *s)
 	if (s->read.timer)
 		timer_set(s->read.timer, s->read.rest_ms, false);
 	else
-		s->read.timer = loop_timer(s->process->entry->sandbox->loop, s->read.rest_ms, false,
-					   on_rested, s);
+		s->read.timer = loop_timer(s->owner->loop, s->read.rest_ms, false, on_rested, s);
 }
 
 /* --- the ends of requests --- */
 
-static void fail(struct ttrpc_call **slot, enum err_code code, const char *text)
+static void fail_with(struct stream *s, void **slot, const struct err *err)
 {
-	struct ttrpc_call *call = STEAL(*slot, NULL);
+	void *call = STEAL(*slot, NULL);
+
+	if (call)
+		s->answers->fail(call, err);
+}
+
+static void fail(struct stream *s, void **slot, enum err_code code, const char *text)
+{
 	struct err err = ERR_INIT;
 
 	err_set(&err, code, "%s", text);
-	if (call)
-		ttrpc_fail(call, &err);
+	fail_with(s, slot, &err);
 }
 
-/* Upstream's runtime checks for an error with this text. */
+int stream_eof(struct err *err)
+{
+	return err_set(err, E_FAILED, "read meet eof");
+}
+
 static void report_eof(struct stream *s)
 {
+	struct err err = ERR_INIT;
+
 	s->read.eof = true;
-	fail(&s->read.call, E_FAILED, "read meet eof");
+	(void)stream_eof(&err);
+	fail_with(s, &s->read.call, &err);
 }
 
 static void report_written(struct stream *s)
 {
-	Grpc__WriteStreamResponse reply = GRPC__WRITE_STREAM_RESPONSE__INIT;
-
-	reply.len = (uint32_t)s->write.total;
-	ttrpc_reply(STEAL(s->write.call, NULL), &reply);
+	s->answers->written(STEAL(s->write.call, NULL), s->write.total);
 	if (s->write.last)
 		stream_close(s);
 }
 
-void stream_init(struct stream *s, struct process *p, int fd)
+void stream_init(struct stream *s, const struct stream_owner *owner, int fd, bool terminal)
 {
-	*s = (struct stream){ .process = p, .fd = fd };
+	*s = (struct stream){ .owner = owner, .fd = fd, .terminal = terminal };
 }
 
 void stream_close(struct stream *s)
@@ -100,8 +108,8 @@ void stream_close(struct stream *s)
 	if (is_terminal(s))
 		s->fd = -1; /* the process's */
 	fd_close(&s->fd);
-	fail(&s->read.call, E_GONE, "the stream is closed");
-	fail(&s->write.call, E_GONE, "the stream is closed");
+	fail(s, &s->read.call, E_GONE, "the stream is closed");
+	fail(s, &s->write.call, E_GONE, "the stream is closed");
 }
 
 /* --- reading and writing --- */
@@ -109,7 +117,7 @@ void stream_close(struct stream *s)
 /* A pipe that was full is enlarged: its process writes a lot, and larger answers are fewer. */
 static void grow_pipe(struct stream *s)
 {
-	if (s->read.grown || s->process->entry->sandbox->settings->pipe_size)
+	if (s->read.grown || s->owner->fixed_size)
 		return;
 	s->read.grown = true;
 	(void)fcntl(s->fd, F_SETPIPE_SZ, PIPE_GROWN); /* on failure: unchanged */
@@ -119,10 +127,10 @@ static void read_failed(struct stream *s, int why)
 {
 	s->read.rest_ms = 0; /* a silence */
 	if (why == EPIPE || why == ENOBUFS)
-		fail(&s->read.call, E_GONE, "the caller does not read its answers");
+		fail(s, &s->read.call, E_GONE, "the caller does not read its answers");
 	else if (why != EAGAIN && why != EINTR)
 		report_eof(s); /* EIO: no process has the terminal open */
-	else if (s->process->exited && is_terminal(s))
+	else if (s->ended)
 		report_eof(s); /* others may hold it open: that is the end too */
 }
 
@@ -132,7 +140,7 @@ static void try_read(struct stream *s)
 
 	if (!s->read.call || s->read.resting)
 		return;
-	n = ttrpc_reply_read(s->read.call, s->fd, s->read.want);
+	n = s->answers->read(s->read.call, s->fd, s->read.want);
 	if (n < 0) {
 		read_failed(s, errno);
 	} else if (n == 0) {
@@ -143,7 +151,7 @@ static void try_read(struct stream *s)
 			grow_pipe(s);
 		if (n >= SHORT_PIECE)
 			s->read.rest_ms = 0;
-		else if (is_terminal(s) && !s->process->exited)
+		else if (is_terminal(s) && !s->ended)
 			rest(s);
 	}
 }
@@ -157,7 +165,7 @@ static void try_write(struct stream *s)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN && !(s->process->exited && is_terminal(s)))
+		if (n < 0 && errno == EAGAIN && !s->ended)
 			return;
 		if (n < 0)
 			break;
@@ -181,7 +189,7 @@ static void on_ready(void *arg, uint32_t events)
 
 	(void)events;
 	advance(s);
-	process_settle(s->process);
+	s->owner->advanced(s->owner->arg);
 }
 
 static void on_rested(void *arg)
@@ -190,122 +198,73 @@ static void on_rested(void *arg)
 
 	s->read.resting = false;
 	advance(s);
-	process_settle(s->process);
+	s->owner->advanced(s->owner->arg);
 }
 
-void stream_process_exited(struct process *p)
+void stream_process_exited(struct stream *s)
 {
-	/* Pipes report their end themselves. */
-	if (is_terminal(&p->out)) {
-		p->out.read.resting = false;
-		advance(&p->out);
+	if (is_terminal(s)) {
+		s->ended = true;
+		s->read.resting = false;
+		advance(s);
 	}
 }
 
 /* --- requests --- */
 
-static struct stream *input_of(struct process *p)
+void stream_cancel_read(struct stream *s)
 {
-	return is_terminal(&p->out) ? &p->out : &p->in;
-}
-
-/* The caller's connection is gone: drop the request. */
-static void on_read_cancel(void *arg)
-{
-	struct stream *s = arg;
-
-	fail(&s->read.call, E_CANCELLED, "the caller is gone");
+	fail(s, &s->read.call, E_CANCELLED, "the caller is gone");
 	update_watch(s);
 }
 
-static void on_write_cancel(void *arg)
+void stream_cancel_write(struct stream *s)
 {
-	struct stream *s = arg;
-
-	fail(&s->write.call, E_CANCELLED, "the caller is gone");
+	fail(s, &s->write.call, E_CANCELLED, "the caller is gone");
 	if (s->write.last)
 		stream_close(s);
 	update_watch(s);
 }
 
-static int claim(struct stream *s, struct ttrpc_call **slot, struct ttrpc_call *call,
-		 loop_fn cancel, struct err *err)
+static int claim(struct stream *s, void **slot, const struct stream_answers *answers, void *call,
+		 struct err *err)
 {
 	if (*slot)
 		return err_set(err, E_STATE, "the stream already has a request");
 	if (s->fd < 0)
 		return err_set(err, E_STATE, "the stream is closed");
 	*slot = call;
-	ttrpc_call_on_cancel(call, cancel, s);
+	s->answers = answers;
 	return 0;
 }
 
-static void read_stream(struct ttrpc_call *call, struct sandbox *sb,
-			const Grpc__ReadStreamRequest *r, bool is_err)
+int stream_read(struct stream *s, uint32_t max, const struct stream_answers *answers, void *call,
+		struct err *err)
 {
-	struct err err = ERR_INIT;
-	struct process *p = process_find(sb, r->container_id, r->exec_id, &err);
-	struct stream *s = !p ? NULL : is_err ? &p->err : &p->out;
-
-	if (s && (s->read.eof || (is_err && p->core.console >= 0)))
-		err_set(&err, E_FAILED, "read meet eof");
-	if (!s || err.code || claim(s, &s->read.call, call, on_read_cancel, &err) < 0) {
-		ttrpc_fail(call, &err);
-		return;
-	}
-	s->read.want = r->len && r->len < READ_MAX ? r->len : READ_MAX;
+	if (s->read.eof)
+		return stream_eof(err);
+	if (claim(s, &s->read.call, answers, call, err) < 0)
+		return -1;
+	s->read.want = max && max < READ_MAX ? max : READ_MAX;
 	advance(s);
-	process_settle(p);
+	return 0;
 }
 
-void on_read_stdout(struct ttrpc_call *call, const void *request, void *arg)
+int stream_write(struct stream *s, const void *data, size_t len,
+		 const struct stream_answers *answers, void *call, struct err *err)
 {
-	read_stream(call, arg, request, false);
-}
-
-void on_read_stderr(struct ttrpc_call *call, const void *request, void *arg)
-{
-	read_stream(call, arg, request, true);
-}
-
-void on_write_stdin(struct ttrpc_call *call, const void *request, void *arg)
-{
-	const Grpc__WriteStreamRequest *r = request;
-	struct err err = ERR_INIT;
-	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
-	struct stream *s = p ? input_of(p) : NULL;
-
-	if (!s || claim(s, &s->write.call, call, on_write_cancel, &err) < 0) {
-		ttrpc_fail(call, &err);
-		return;
-	}
-	s->write.data = r->data.data;
-	s->write.left = s->write.total = r->data.len;
+	if (claim(s, &s->write.call, answers, call, err) < 0)
+		return -1;
+	s->write.data = data;
+	s->write.left = s->write.total = len;
 	advance(s);
-	process_settle(p);
+	return 0;
 }
 
-void on_close_stdin(struct ttrpc_call *call, const void *request, void *arg)
+void stream_close_input(struct stream *s)
 {
-	const Grpc__CloseStdinRequest *r = request;
-	struct err err = ERR_INIT;
-	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
-
-	/* A terminal is not closed; a pipe is closed after accepted data was written. */
-	if (p && p->in.write.call)
-		p->in.write.last = true;
-	else if (p && p->core.console < 0)
-		stream_close(&p->in);
-	answer(call, err.code ? -1 : 0, &err);
-}
-
-void on_tty_win_resize(struct ttrpc_call *call, const void *request, void *arg)
-{
-	const Grpc__TtyWinResizeRequest *r = request;
-	struct err err = ERR_INIT;
-	struct process *p = process_find(arg, r->container_id, r->exec_id, &err);
-
-	if (p)
-		(void)!container_resize(&p->core, r->row, r->column, &err);
-	answer(call, err.code ? -1 : 0, &err);
+	if (s->write.call)
+		s->write.last = true;
+	else
+		stream_close(s);
 }

@@ -8,7 +8,8 @@
 
 #include "base/err.h"
 #include "loop/loop.h"
-#include "ttrpc/ttrpc.h"
+
+struct ttrpc_server;
 
 /* Serves the address until the process ends. */
 MUST_CHECK int transport_serve(struct loop *loop, struct ttrpc_server *server, const char *address,

@@ -62,6 +62,25 @@ judge() {
 		down("runtime/share", "vmm config")
 		down("runtime/vmm", "config")
 		down("runtime/cli", "share vmm config")
+		# Inside the agent, from the bottom up: an include leads to a line above it. What stands
+		# on one line does not know each other. A folder stands for all its files, of which no
+		# two lead to each other either.
+		layer("paths settings")
+		layer("device")
+		layer("storage")
+		layer("boot guest hotplug iptables metrics namespaces network oom stream termination")
+		layer("process")
+		layer("entry")
+		layer("sandbox")
+		layer("spec")
+		layer("container")
+		layer("rpc transport")
+		layer("console")
+		layer("main")
+		# Who serves requests; the model is handed plain arguments. Descriptions of devices and
+		# storages are the exception: there the message is the plain argument.
+		serves["rpc"] = serves["transport"] = serves["main"] = 1
+		takes_messages["rpc"] = takes_messages["device"] = takes_messages["storage"] = 1
 		# Inside deploy: verbs know everything, the engine only what a change consists of, and
 		# what is a step of one (cri, prove) neither where a release comes from nor whether to
 		# believe it.
@@ -93,6 +112,54 @@ judge() {
 		n = split(list, part, " ")
 		for (i = 1; i <= n; i++)
 			may[from, folder(from) part[i]] = 1
+	}
+	# A layer of the agent, above those before it.
+	function layer(list, n, i, part) {
+		n = split(list, part, " ")
+		layers_of_agent++
+		for (i = 1; i <= n; i++)
+			rank[part[i]] = layers_of_agent
+	}
+	# What of the agent a file belongs to: a folder, or a source and its header.
+	function part_of_agent(path) {
+		sub(/^agent\//, "", path)
+		sub(/[\/.].*/, "", path)
+		return path
+	}
+	function unit(path) {
+		sub(/\.[ch]$/, "", path)
+		return path
+	}
+	function inside_agent(source, header, from, to) {
+		from = part_of_agent(source)
+		to = part_of_agent(header)
+		if (!(from in rank) || !(to in rank))
+			complain(source ": " (from in rank ? header : source) " has no layer")
+		else if (from != to && rank[to] >= rank[from])
+			complain(source ": " header " is not below " from)
+		if (unit(source) != unit(header) && !((source, header) in edge)) {
+			edge[source, header] = 1
+			leads[unit(source)] = leads[unit(source)] " " unit(header)
+		}
+	}
+	# Marks what can be reached from an unit.
+	function reach(from, n, i, part) {
+		n = split(leads[from], part, " ")
+		for (i = 1; i <= n; i++) {
+			if (part[i] in reached)
+				continue
+			reached[part[i]] = 1
+			reach(part[i])
+		}
+	}
+	function circles(pair, part) {
+		for (pair in edge) {
+			split(pair, part, SUBSEP)
+			split("", reached)
+			reach(unit(part[2]))
+			if (unit(part[1]) in reached)
+				complain(part[1] ": " part[2] " leads back to it")
+		}
 	}
 	function exists(path, line, found) {
 		if (!(path in known)) {
@@ -142,6 +209,10 @@ judge() {
 		to = owner(header)
 		if (from == "tests" || header == "libs/base/banned.h")
 			return
+		if (from == "agent" && to == "agent")
+			inside_agent(source, header)
+		if (from == "agent" && to == "libs/ttrpc" && !(part_of_agent(source) in serves))
+			complain(source ": " header " is for who serves requests")
 		if (header ~ /-internal\.h$/ && from != to)
 			complain(source ": " header " is internal to " to)
 		if (from == to || (from, to) in may)
@@ -152,19 +223,25 @@ judge() {
 	}
 	$3 == "depends" {
 		sub(/^.*\/gen\/protocols\//, "libs/protocols/", $2)
-		if ($1 ~ /^(libs|agent|runtime|deploy|osbuilder|tools|utils|tests)\// && $2 !~ /^\//)
+		if ($1 ~ /^(libs|agent|runtime|deploy|osbuilder|tools|utils|tests)\// && $2 !~ /^\// &&
+		    exists($1)) # a build folder remembers files that have gone
 			ours($1, $2)
 		next
 	}
 	{
 		third_party($1, $2)
 		header = $3 == "quoted" ? resolve($1, $2) : ""
+		if (header ~ /\.pb-c\.h$/ && $1 ~ /^agent\// && !(part_of_agent($1) in takes_messages))
+			complain($1 ": " header " is for who takes messages apart")
 		if (header != "")
 			ours($1, header)
 		else if ($3 == "quoted" && !($2 in home))
 			complain($1 ": \"" $2 "\" is in no folder of ours")
 	}
-	END { exit bad }'
+	END {
+		circles()
+		exit bad
+	}'
 }
 
 # plant FILE LINE: appends the line in the copy, expects a complaint about the file, takes it away.
@@ -199,6 +276,13 @@ self_test() {
 	plant runtime/share/share.c '#include "sandbox/sandbox.h"'
 	plant agent/main.c '#include "osbuilder/initrd.h"'
 	plant agent/stream.c '# include <protobuf-c/protobuf-c.h>'
+	plant agent/stream.c '#include "agent/process.h"'
+	plant agent/entry.h '#include "agent/sandbox.h"'
+	plant agent/storage/driver.c '#include "agent/entry.h"'
+	plant agent/device/pci.c '#include "agent/device/device.h"'
+	plant agent/container.c '#include "agent/rpc/rpc.h"'
+	plant agent/process.c '#include "ttrpc/ttrpc.h"'
+	plant agent/container.h '#include "protocols/agent.pb-c.h"'
 	plant deploy/engine/run.c '#include "shim/shim.h"'
 	plant agent/main.c '#include "deploy/engine/engine.h"'
 	plant deploy/cri/restart.c '#include "deploy/trust/trust.h"'

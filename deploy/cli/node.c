@@ -189,6 +189,9 @@ int node_recall_manager(const struct deploy *d, struct cli_manager *m, struct js
 		if (!*option(m, i) && value)
 			*option(m, i) = json_text(value);
 	}
+	value = json_get(was, "no-default-handlers");
+	if (m->keep_handlers && !m->handlers && value && json_kind(value) == JSON_IS_BOOL)
+		m->only_handlers |= json_bool(value);
 	value = json_get(was, "handlers");
 	for (size_t i = 0; m->keep_handlers && !m->handlers && value && i < json_count(value); i++)
 		strv_push(&m->handlers, json_text(json_at(value, i)));
@@ -209,6 +212,8 @@ static void remember_options(struct cli_manager *m, struct json *extra)
 			json_add(handlers, json_make_string(*handler));
 		json_put(now, "handlers", handlers);
 	}
+	if (m->only_handlers)
+		json_put(now, "no-default-handlers", json_make_bool(true));
 	if (json_count(now))
 		json_put(extra, "options", now);
 	else
@@ -237,13 +242,28 @@ int node_manager(const struct deploy *d, const struct cli_place *place, struct c
 	return cri_find(&o, out, err);
 }
 
-/* kata and kata-qemu, for which the shim searches its configuration, then those of --handler; names
- * are cut out of copies. */
-static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err *err)
+/* The handlers of an installation; their names are cut out of copies. */
+struct handlers {
+	struct cri_handler rows[HANDLERS_MAX];
+	size_t n;
+	char **copies;
+};
+
+static void handlers_release(struct handlers *h)
 {
-	to[(*n)++] = (struct cri_handler){ "kata", NULL };
-	to[(*n)++] = (struct cri_handler){ "kata-qemu", NULL };
-	strv_each(copy, copies) {
+	strv_free(h->copies);
+}
+DEFINE_AUTO_STRUCT(handlers, struct handlers, handlers_release)
+
+/* kata and kata-qemu, for which the shim searches its configuration, then those of --handler. */
+static int handlers_read(const struct cli_manager *m, struct handlers *h, struct err *err)
+{
+	*h = (struct handlers){ .copies = strv_dup(m->handlers) };
+	if (!m->only_handlers) {
+		h->rows[h->n++] = (struct cri_handler){ "kata", NULL };
+		h->rows[h->n++] = (struct cri_handler){ "kata-qemu", NULL };
+	}
+	strv_each(copy, h->copies) {
 		char *equals = strchr(*copy, '=');
 
 		if (!equals || equals == *copy || equals[1] != '/')
@@ -251,24 +271,42 @@ static int handlers(char **copies, struct cri_handler *to, size_t *n, struct err
 				err, E_USAGE,
 				"--handler %s has no path; give NAME=/PATH/TO/configuration.toml",
 				*copy);
-		if (*n == HANDLERS_MAX)
+		if (h->n == HANDLERS_MAX)
 			return err_set(err, E_USAGE, "more than %d handlers; leave some out",
 				       HANDLERS_MAX);
 		*equals = '\0';
 		if (str_check_id(*copy, "--handler", err) < 0)
 			return -1;
-		to[(*n)++] = (struct cri_handler){ *copy, equals + 1 };
+		h->rows[h->n++] = (struct cri_handler){ *copy, equals + 1 };
 	}
 	return 0;
 }
 
+static int need_one(const struct handlers *h, struct err *err)
+{
+	if (h->n)
+		return 0;
+	err_set(err, E_USAGE, "--no-default-handlers leaves no handler");
+	return err_hint(err, "name some with --handler NAME=CONFIG");
+}
+
 int node_check_handlers(const struct cli_manager *m, struct err *err)
 {
-	AUTO(strv) char **copies = strv_dup(m->handlers);
-	struct cri_handler rows[HANDLERS_MAX];
-	size_t n = 0;
+	AUTO(handlers) struct handlers h = { .n = 0 };
 
-	return handlers(copies, rows, &n, err);
+	if (handlers_read(m, &h, err) < 0)
+		return -1;
+	/* An upgrade has the recorded ones. */
+	return m->keep_handlers ? 0 : need_one(&h, err);
+}
+
+const char *node_handler(const struct json *record)
+{
+	const struct json *list = record ? json_get(record, "handlers") : NULL;
+
+	return list && json_kind(list) == JSON_IS_ARRAY && json_count(list)
+		       ? json_text(json_at(list, 0))
+		       : NULL;
 }
 
 /* The manager's files and steps, between the two steps of the proof. */
@@ -296,12 +334,26 @@ static void compose(struct registration *reg, bool proof)
 	reg->change.nsteps = n;
 }
 
+static bool wants_proof(const struct registration *reg)
+{
+	return !reg->manager->no_proof && !reg->place->root && !str_eq(reg->manager->name, "none");
+}
+
+/* What to do, if it does not run and has to for a proof. */
+static char *how_to_prove(const struct cri *c)
+{
+	AUTO(str) char *start = cri_start_command(c);
+
+	return str_fmt("the proof in a VM needs it: start %s%s%s%s, or use --no-proof", cri_name(c),
+		       start ? " (" : "", start ? start : "", start ? ")" : "");
+}
+
 /* Sets *proof if a proof can be run. An error if one is wanted and cannot. */
-static int set_proof(struct registration *reg, const struct prove_expect *expect, bool *proof,
-		     struct err *err)
+static int set_proof(struct registration *reg, const struct json *record,
+		     const struct prove_expect *expect, bool *proof, struct err *err)
 {
 	/* Without a manager no container can be run. */
-	*proof = expect && !reg->manager->no_proof && !reg->place->root && reg->cri;
+	*proof = expect && wants_proof(reg) && reg->cri;
 	if (!*proof)
 		return 0;
 	if (!prove_can(cri_name(reg->cri))) {
@@ -313,20 +365,48 @@ static int set_proof(struct registration *reg, const struct prove_expect *expect
 	reg->proof = (struct prove){ .manager = cri_name(reg->cri),
 				     .socket = cri_socket(reg->cri),
 				     .prefix = reg->place->prefix,
+				     .handler = node_handler(record),
 				     .expect = *expect };
 	prove_name(&reg->proof);
+	if (!cri_runs(reg->cri)) {
+		AUTO(str) char *how = how_to_prove(reg->cri);
+		char *both = str_fmt("%s; %s", reg->told.reason ? reg->told.reason : "", how);
+
+		free(reg->told.reason);
+		reg->told.reason = both;
+	}
 	return 0;
+}
+
+int registration_can_prove(const struct deploy *d, struct registration *reg, struct err *err)
+{
+	AUTO(cri) struct cri *c = NULL;
+
+	if (node_recall_manager(d, reg->manager, &reg->doc, err) < 0)
+		return -1;
+	if (!wants_proof(reg))
+		return 0;
+	struct cri_options o = manager(reg->place, reg->manager);
+	if (cri_find(&o, &c, err) < 0)
+		return -1;
+	if (cri_runs(c))
+		return 0;
+	AUTO(str) char *how = how_to_prove(c);
+	err_set(err, E_STATE, "%s does not run", cri_name(c));
+	return err_hint(err, "%s", how);
 }
 
 static int find_manager(const struct json *was, const struct json **record,
 			struct registration *reg, struct err *err)
 {
-	AUTO(strv) char **copies = strv_dup(reg->manager->handlers);
-	struct cri_handler rows[HANDLERS_MAX];
 	struct cri_options o = manager(reg->place, reg->manager);
+	AUTO(handlers) struct handlers h = { .n = 0 };
 
-	o.handlers = rows;
-	if (handlers(copies, rows, &o.nhandlers, err) < 0 || cri_find(&o, &reg->cri, err) < 0)
+	if (handlers_read(reg->manager, &h, err) < 0 || need_one(&h, err) < 0)
+		return -1;
+	o.handlers = h.rows;
+	o.nhandlers = h.n;
+	if (cri_find(&o, &reg->cri, err) < 0)
 		return -1;
 	return cri_register(reg->cri, was, &reg->told, record, err);
 }
@@ -345,7 +425,7 @@ int registration_add(const struct deploy *d, const struct json *release,
 		record = was;
 	else if (find_manager(was, &record, reg, err) < 0)
 		return -1;
-	if (set_proof(reg, proof, &proves, err) < 0)
+	if (set_proof(reg, record, proof, &proves, err) < 0)
 		return -1;
 	if (record)
 		json_put(extra, "cri", json_share(record));
@@ -360,35 +440,22 @@ int registration_add(const struct deploy *d, const struct json *release,
 	return 0;
 }
 
-int registration_check_left(const struct registration *reg, struct err *err)
-{
-	AUTO(strv) char **copies = strv_dup(reg->manager->handlers);
-	struct cri_handler rows[HANDLERS_MAX];
-	struct cri_options o = manager(reg->place, reg->manager);
-
-	if (str_eq(reg->manager->name, "none"))
-		return 0;
-	o.handlers = rows;
-	if (handlers(copies, rows, &o.nhandlers, err) < 0)
-		return -1;
-	AUTO(str) char *left = cri_leftover(&o);
-	if (!left)
-		return 0;
-	err_set(err, E_STATE, "nothing is installed below %s, but %s still has a registration",
-		reg->place->prefix, left);
-	return err_hint(err, "install again, which adopts it, then uninstall");
-}
-
 int registration_drop(const struct deploy *d, struct registration *reg, struct err *err)
 {
 	const struct json *was;
 	struct cri_options o;
+	int rc = 0;
 
 	if (node_recall_manager(d, reg->manager, &reg->doc, err) < 0 ||
 	    node_recall(d, "cri", &reg->doc, &was, err) < 0)
 		return -1;
 	o = manager(reg->place, reg->manager);
-	if (was && cri_unregister(&o, was, &reg->told, err) < 0)
+	if (was)
+		rc = cri_unregister(&o, was, &reg->told, err);
+	else if ((!deploy_installed(d)->current || !deploy_installed(d)->extra) &&
+		 !str_eq(reg->manager->name, "none"))
+		rc = cri_drop_left(&o, &reg->told, err);
+	if (rc < 0)
 		return -1;
 	compose(reg, false);
 	return 0;

@@ -60,6 +60,9 @@ MUST_CHECK int node_manager(const struct deploy *d, const struct cli_place *plac
 			    struct cli_manager *manager, struct json **doc, struct cri **out,
 			    struct err *err);
 
+/* The first handler in the record of a registration, borrowed; NULL: there is none. */
+const char *node_handler(const struct json *record);
+
 /* Checks --handler before anything is fetched. E_USAGE. */
 MUST_CHECK int node_check_handlers(const struct cli_manager *manager, struct err *err);
 
@@ -96,7 +99,10 @@ DEFINE_AUTO_STRUCT(registration, struct registration, registration_release)
 MUST_CHECK int registration_add(const struct deploy *d, const struct json *release,
 				const struct prove_expect *proof, struct registration *reg,
 				struct err *err);
-/* E_STATE: nothing is installed, but a container manager still has a registration by an earlier
- * install here, whose record is lost. */
-MUST_CHECK int registration_check_left(const struct registration *reg, struct err *err);
+/* E_STATE: a proof is wanted, and the container manager does not run; the message says how to start
+ * it. Called before anything is fetched, since the proof would be the last to find out. */
+MUST_CHECK int registration_can_prove(const struct deploy *d, struct registration *reg,
+				      struct err *err);
+/* Undoes the registration by its record. Where nothing is installed, whatever an installation that
+ * was removed by hand has left with any manager. */
 MUST_CHECK int registration_drop(const struct deploy *d, struct registration *reg, struct err *err);

@@ -20,12 +20,13 @@
 
 #include "base/err.h"
 #include "base/opt.h"
+#include "deploy/engine/engine.h"
 #include "deploy/fetch/fetch.h"
 #include "deploy/trust/trust.h"
 
 #include <stdbool.h>
 
-#define CLI_PREFIX "/opt/kata"
+#define CLI_PREFIX DEPLOY_PREFIX
 
 /* Where. place_settle() must come before the first use. */
 struct cli_place {
@@ -43,7 +44,8 @@ struct cli_place {
 		OPT_STR(0, "trust-memory", "DIR", &(g).memory,                                 \
 			"what uninstalls keep; default: " TRUST_KEPT)
 
-/* Sets the defaults, makes root absolute, and NULL if it is /. Idempotent. E_USAGE. */
+/* Sets the defaults, and cleans the prefix: "/opt/kata/" and "/opt//kata" are "/opt/kata". Makes root
+ * absolute, and NULL if it is /. Idempotent. E_USAGE. */
 MUST_CHECK int place_settle(struct cli_place *p, struct err *err);
 /* A path that was given as such, else the standard one, below root as the system there sees it;
  * heap. NULL: root has a dangling link on the way. */
@@ -103,6 +105,7 @@ struct cli_manager {
 	const char *name, *config, *socket, *restart_with;
 	unsigned restart_seconds;
 	char **handlers;    /* NAME=CONFIG */
+	bool only_handlers; /* those, without the usual ones */
 	bool keep_handlers; /* set by a verb: without handlers, the recorded ones */
 	bool no_proof;
 };
@@ -114,9 +117,11 @@ struct cli_manager {
 			"command that restarts it; default: its service"),                     \
 		OPT_UINT(0, "restart-seconds", "N", &(g).restart_seconds,                      \
 			 "time limit for its restart; default: 60")
-#define CLI_HANDLERS(g)                                               \
-	OPT_STRV(0, "handler", "NAME=CONFIG", &(g).handlers,          \
-		 "an additional handler with its own configuration"), \
+#define CLI_HANDLERS(g)                                                           \
+	OPT_STRV(0, "handler", "NAME=CONFIG", &(g).handlers,                      \
+		 "an additional handler with its own configuration"),             \
+		OPT_FLAG(0, "no-default-handlers", &(g).only_handlers,            \
+			 "only those of --handler, beside another installation"), \
 		OPT_FLAG(0, "no-proof", &(g).no_proof, "do not run a container as a proof")
 
 /* How a change is made. */

@@ -55,18 +55,37 @@ static int settle_memory(struct cli_place *p, struct err *err)
 	return 0;
 }
 
-int place_settle(struct cli_place *p, struct err *err)
+/* One spelling of a place, so that what is recorded and registered of it is the same each time. */
+static int settle_prefix(struct cli_place *p, struct err *err)
 {
-	if (settle_root(p, err) < 0 || settle_memory(p, err) < 0)
-		return -1;
+	AUTO(strv) char **parts = NULL;
+
 	if (!p->prefix)
 		p->prefix = CLI_PREFIX;
-	if (*p->prefix != '/')
-		return err_set(
-			err, E_USAGE,
-			"--prefix '%s' is not an absolute path; give one such as " CLI_PREFIX,
-			p->prefix);
+	if (p->own_prefix)
+		return 0;
+	if (*p->prefix != '/') {
+		err_set(err, E_USAGE, "--prefix '%s' is not an absolute path", p->prefix);
+		return err_hint(err, "give a path from the root, such as " CLI_PREFIX);
+	}
+	/* What it leads to depends on links, which may change. */
+	parts = strv_split(p->prefix, "/");
+	if (strv_has(parts, "..")) {
+		err_set(err, E_USAGE, "--prefix '%s' has '..' in it", p->prefix);
+		return err_hint(err, "give the path of the directory itself");
+	}
+	p->own_prefix = path_clean(p->prefix);
+	if (str_eq(p->own_prefix, "/")) {
+		err_set(err, E_USAGE, "--prefix '%s' is the root directory", p->prefix);
+		return err_hint(err, "choose a directory below it, such as " CLI_PREFIX);
+	}
+	p->prefix = p->own_prefix;
 	return 0;
+}
+
+int place_settle(struct cli_place *p, struct err *err)
+{
+	return settle_root(p, err) < 0 || settle_memory(p, err) < 0 ? -1 : settle_prefix(p, err);
 }
 
 uint64_t place_now(const struct cli_place *p)

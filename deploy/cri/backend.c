@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The table of back ends. */
 #include "deploy/cri/backend.h"
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "deploy/cri/containerd.h"
 
 #include <string.h>
 
@@ -49,7 +51,31 @@ char *cri_path(const struct cri *c, const char *path)
 	return str_fmt("%s%s", c->root, path);
 }
 
+/* Appends a path as one word: different paths give different words. */
+static void add_word(struct buf *out, const char *path)
+{
+	for (; *path; path++) {
+		if (*path == '-' || *path == '_')
+			buf_chr(out, '_');
+		buf_chr(out, *path == '/' ? '-' : *path);
+	}
+}
+
+char *cri_own_file(const struct cri *c, const char *name)
+{
+	AUTO(buf) struct buf full = BUF_INIT(CRI_FILE_MAX);
+	const char *suffix = strrchr(name, '.');
+
+	buf_add(&full, name, (size_t)(suffix - name));
+	if (!str_eq(c->o->prefix, DEPLOY_PREFIX))
+		add_word(&full, c->o->prefix);
+	buf_str(&full, suffix);
+	return beside(c->config, buf_cstr(&full));
+}
+
 char *cri_shim(const struct cri *c)
 {
+	if (c->spelled)
+		return xstrdup(c->spelled);
 	return str_fmt("%s/bin/containerd-shim-kata-v2", c->o->prefix);
 }

@@ -5,7 +5,6 @@
  */
 #include "base/buf.h"
 #include "base/deadline.h"
-#include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -13,45 +12,14 @@
 #include "base/vec.h"
 #include "deploy/cri/backend.h"
 #include "deploy/cri/containerd.h"
+#include "deploy/cri/copies.h"
 #include "deploy/cri/handlers.h"
 #include "toml/edit.h"
 #include "toml/toml.h"
 
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum { DUMP_MAX = 4 << 20, DUMP_MS = 30000 };
-
-/* Files in memory, which containerd opens below our /proc/PID/fd. */
-struct copies {
-	VEC(int) fds;
-};
-
-static void copies_release(struct copies *all)
-{
-	vec_each(int, fd, &all->fds)
-		fd_close(fd);
-	vec_release(&all->fds);
-}
-DEFINE_AUTO_STRUCT(copies, struct copies, copies_release)
-
-/* Returns its path, or NULL. */
-static char *copy(struct copies *all, const char *text, struct err *err)
-{
-	AUTO(fd) int fd = memfd_create("config.toml", MFD_CLOEXEC);
-	char *path;
-
-	if (fd < 0) {
-		err_sys(err, "create a file in memory");
-		return NULL;
-	}
-	if (fd_write_all(fd, text, strlen(text), err) < 0)
-		return NULL;
-	path = str_fmt("/proc/%d/fd/%d", (int)getpid(), fd);
-	vec_push(&all->fds, STEAL(fd, -1));
-	return path;
-}
 
 static struct toml_value *dump(const struct cri *c, const char *config, struct err *err)
 {
@@ -222,7 +190,7 @@ static int place(struct copies *all, const struct edits *e, const char *path, ch
 			continue;
 		if (!f->want)
 			return 0;
-		AUTO(str) char *as = copy(all, f->want, err);
+		AUTO(str) char *as = copies_add(all, f->want, err);
 
 		if (!as)
 			return -1;
@@ -277,13 +245,13 @@ static char *copy_root(const struct cri *c, struct copies *all, struct edits *e,
 		now += v->span.offset + v->span.len;
 	}
 	buf_str(&text, now);
-	return buf_check(&text, config, err) < 0 ? NULL : copy(all, buf_cstr(&text), err);
+	return buf_check(&text, config, err) < 0 ? NULL : copies_add(all, buf_cstr(&text), err);
 }
 
 int containerd_check(struct cri *c, struct edits *e, const char *config, char **why,
 		     struct err *err)
 {
-	AUTO(copies) struct copies all = { VEC_INIT };
+	AUTO(copies) struct copies all = COPIES_INIT;
 	AUTO(toml) struct toml_value *before = NULL, *after = NULL;
 	AUTO(str) char *would_be = NULL;
 

@@ -24,8 +24,6 @@
 #include <glob.h>
 #include <string.h>
 
-#define DROPIN "kata-deploy.toml"
-
 /* --- imports --- */
 
 char *beside(const char *config, const char *name)
@@ -199,11 +197,9 @@ int containerd_block(struct cri *c, struct edits *e, const char *path, const cha
 	AUTO(buf) struct buf lines = BUF_INIT(CRI_FILE_MAX);
 
 	if (runc) {
-		buf_str(&lines,
-			"# The built-in runtime, which a table of runtimes here replaces.\n");
 		buf_fmt(&lines,
-			"[plugins.\"%s\".containerd.runtimes.runc]\n"
-			"runtime_type = \"io.containerd.runc.v2\"\n",
+			CRI_BUILT_IN "[plugins.\"%s\".containerd.runtimes.runc]\n"
+				     "runtime_type = \"io.containerd.runc.v2\"\n",
 			handlers_section(schema));
 	}
 	if (handlers_write(c, schema, needs_type(c, schema), &lines, err) < 0)
@@ -211,15 +207,34 @@ int containerd_block(struct cri *c, struct edits *e, const char *path, const cha
 	return edit_block(e, path, fresh, buf_cstr(&lines), err);
 }
 
+/* True if a file that has our lines needs those about runc too: the administrator has no table of
+ * runtimes there, and no other installation has them in its lines. */
+static int lacks_runc(struct edits *e, const char *path, int schema, bool *lacks, struct err *err)
+{
+	AUTO(toml) struct toml_value *tree = NULL, *own = NULL;
+	const struct toml_value *all, *theirs;
+	const char *text;
+
+	if (edits_read(e, path, &text, err) < 0)
+		return -1;
+	AUTO(str) char *rest = edits_without_blocks(text ? text : "");
+	tree = toml_parse(path, text ? text : "", text ? strlen(text) : 0, NULL, err);
+	own = tree ? toml_parse(path, rest, strlen(rest), NULL, err) : NULL;
+	if (!own)
+		return -1;
+	all = handlers_find(tree, schema);
+	theirs = handlers_find(own, schema);
+	*lacks = !(theirs && theirs->table.n) && !(all && toml_find(all, "runc"));
+	return 0;
+}
+
 /* containerd 1: the last file with a section for CRI is used. */
 static int find_home(struct cri *c, struct edits *e, const struct toml_value *root, int schema,
 		     char **home, bool *runc, struct err *err)
 {
 	AUTO(strv) char **files = import_files(c, root, c->config);
-	const struct toml_value *runtimes = handlers_find(root, schema);
 
 	*home = xstrdup(c->config);
-	*runc = !runtimes || runtimes->table.n == 0;
 	strv_each(file, files) {
 		AUTO(toml) struct toml_value *tree = NULL;
 		const struct toml_value *plugins, *section;
@@ -232,13 +247,10 @@ static int find_home(struct cri *c, struct edits *e, const struct toml_value *ro
 		section = plugins && plugins->type == TOML_TABLE
 				  ? toml_find(plugins, handlers_section(schema))
 				  : NULL;
-		if (!section)
-			continue;
-		runtimes = handlers_find(tree, schema);
-		str_set(home, *file);
-		*runc = !runtimes || runtimes->table.n == 0;
+		if (section)
+			str_set(home, *file);
 	}
-	return 0;
+	return lacks_runc(e, *home, schema, runc, err);
 }
 
 static int add_block(struct cri *c, struct edits *e, const struct toml_value *root,
@@ -262,7 +274,7 @@ static int add_block(struct cri *c, struct edits *e, const struct toml_value *ro
 static int add_dropin(struct cri *c, struct edits *e, const struct toml_value *root,
 		      const char *fresh, int schema, struct err *err)
 {
-	AUTO(str) char *path = beside(c->config, "conf.d/" DROPIN);
+	AUTO(str) char *path = cri_own_file(c, containerd_own[0]);
 
 	if (containerd_dropin(c, e, path, schema, err) < 0)
 		return -1;
@@ -312,6 +324,23 @@ int containerd_answers(const char *socket, struct deadline deadline, struct err 
 	return cri_client_version(socket, deadline, &v, err);
 }
 
+static char *path_option(const struct process *p, const char *name, const char *short_name)
+{
+	const char *value = process_option(p, name, short_name);
+
+	return value && *value == '/' ? xstrdup(value) : NULL;
+}
+
+char *containerd_config_of(const struct process *p)
+{
+	return path_option(p, "config", "-c");
+}
+
+char *containerd_socket_of(const struct process *p)
+{
+	return path_option(p, "address", "-a");
+}
+
 static bool is_mine(const struct process *p)
 {
 	const char *config = process_option(p, "config", "-c");
@@ -327,6 +356,7 @@ static const char *const marks[] = { "/etc/containerd", "/usr/bin/containerd",
 static const char *const binaries[] = { "/usr/bin/containerd", "/usr/local/bin/containerd",
 					"/bin/containerd", NULL };
 static const char *const units[] = { "containerd", NULL };
+const char *const containerd_own[] = { "conf.d/kata-deploy.toml", NULL };
 
 const struct cri_backend backend_containerd = {
 	.name = "containerd",
@@ -335,8 +365,10 @@ const struct cri_backend backend_containerd = {
 	.marks = marks,
 	.binaries = binaries,
 	.units = units,
+	.own = containerd_own,
 	.is_mine = is_mine,
-	.flags = true,
+	.config_of = containerd_config_of,
+	.socket_of = containerd_socket_of,
 	.restart = RESTART_COMMAND,
 	.edit = containerd_edit,
 	.check = containerd_check,

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 
+extern const char *const containerd_own[];
 /* The edits of a containerd with that root configuration. */
 MUST_CHECK int containerd_edit(struct cri *c, struct edits *e, struct err *err);
 /* The version of a root file; 1 for one without a version, 0 for an empty one. */
@@ -40,4 +41,7 @@ bool import_has(const struct cri *c, const struct toml_value *root, const char *
  * E_CONFIG. */
 MUST_CHECK int containerd_check(struct cri *c, struct edits *e, const char *config, char **why,
 				struct err *err);
+/* Of its options --config and --address. */
+char *containerd_config_of(const struct process *p);
+char *containerd_socket_of(const struct process *p);
 MUST_CHECK int containerd_answers(const char *socket, struct deadline deadline, struct err *err);

@@ -67,6 +67,7 @@ struct cri_seen {
 	char *version; /* or NULL */
 	char *config;  /* the root configuration file */
 	char *why;     /* "runs as pid 812", "/etc/rancher/k3s exists" */
+	char *start;   /* the command that starts it, if it does not run; NULL: not known */
 };
 
 struct cri_seen_list {
@@ -89,6 +90,10 @@ DEFINE_AUTO(cri, struct cri *, NULL, cri_free)
 const char *cri_name(const struct cri *c);
 /* Socket of the manager (its CRI service), borrowed; NULL: not known. */
 const char *cri_socket(const struct cri *c);
+
+bool cri_runs(const struct cri *c);
+/* The command that starts its service on this system, heap; NULL: neither systemd nor OpenRC runs. */
+char *cri_start_command(const struct cri *c);
 
 /* Checks its health: it runs, answers, and serves those handlers (strv). Returns the problem as
  * text (heap), NULL if there is none or it cannot be queried. */
@@ -119,9 +124,10 @@ DEFINE_AUTO_STRUCT(cri_change, struct cri_change, cri_change_release)
  * error of its socket: it runs but does not answer, so a restart could not be verified. */
 MUST_CHECK int cri_register(struct cri *c, const struct json *recorded, struct cri_change *out,
 			    const struct json **record, struct err *err);
-/* The file in which an install below that prefix left a registration whose record is lost, heap;
- * NULL: none. The next registration adopts it, so that uninstall removes it. */
-char *cri_leftover(const struct cri_options *o);
+/* Removes registrations whose record was lost together with their prefix, from the files of every
+ * manager (o->name: of that one), found by our marks and the prefix's shim. Without any, the change
+ * is empty. The next registration below that prefix would adopt them. */
+MUST_CHECK int cri_drop_left(const struct cri_options *o, struct cri_change *out, struct err *err);
 /* Removes the registration, from the record alone: also when the manager is gone or its files were
  * edited. */
 MUST_CHECK int cri_unregister(const struct cri_options *o, const struct json *recorded,

@@ -18,7 +18,7 @@
 #include <dirent.h>
 #include <string.h>
 
-#define DROPIN "99-kata-deploy.conf"
+static const char *const own[] = { "crio.conf.d/99-kata-deploy.conf", NULL };
 
 enum { CONFIG_MAX = 4 << 20 };
 
@@ -53,14 +53,16 @@ static int look_at(struct cri *c, struct edits *e, const char *path, struct err 
 
 		if (toml_find(runtimes, name)) {
 			err_set(err, E_EXISTS,
-				"%s has a runtime '%s' that kata-deploy did not write", real, name);
-			return err_hint(err, "remove it, or choose another name with --handler");
+				"%s has a runtime '%s' that this installation did not write", real,
+				name);
+			return err_hint(err, CRI_OTHER_NAMES);
 		}
 	}
 	return 0;
 }
 
-static int look_at_all(struct cri *c, struct edits *e, const char *dropins, struct err *err)
+static int look_at_all(struct cri *c, struct edits *e, const char *dropins, const char *ours,
+		       struct err *err)
 {
 	AUTO(str) char *real = cri_path(c, dropins);
 	AUTO(dir) DIR *dir = opendir(real);
@@ -69,8 +71,8 @@ static int look_at_all(struct cri *c, struct edits *e, const char *dropins, stru
 	while (dir && (entry = readdir(dir))) {
 		AUTO(str) char *path = path_join(dropins, entry->d_name);
 
-		if (entry->d_name[0] != '.' && !str_eq(entry->d_name, DROPIN) &&
-		    entry->d_type != DT_DIR && look_at(c, e, path, err) < 0)
+		if (entry->d_name[0] != '.' && !str_eq(path, ours) && entry->d_type != DT_DIR &&
+		    look_at(c, e, path, err) < 0)
 			return -1;
 	}
 	return look_at(c, e, c->config, err);
@@ -79,11 +81,11 @@ static int look_at_all(struct cri *c, struct edits *e, const char *dropins, stru
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {
 	AUTO(str) char *dropins = beside(c->config, "crio.conf.d");
-	AUTO(str) char *path = path_join(dropins, DROPIN);
+	AUTO(str) char *path = cri_own_file(c, own[0]);
 	AUTO(buf) struct buf text = BUF_INIT(CRI_FILE_MAX);
 	AUTO(str) char *shim = cri_shim(c);
 
-	if (look_at_all(c, e, dropins, err) < 0)
+	if (look_at_all(c, e, dropins, path, err) < 0)
 		return -1;
 	buf_str(&text, CRI_OWN_FILE);
 	for (size_t i = 0; i < c->o->nhandlers; i++) {
@@ -136,7 +138,9 @@ const struct cri_backend backend_crio = {
 	.marks = marks,
 	.binaries = binaries,
 	.units = units,
-	.flags = true,
+	.own = own,
+	.config_of = containerd_config_of,
+	.socket_of = containerd_socket_of,
 	.restart = RESTART_COMMAND,
 	.edit = edit,
 	.answers = containerd_answers,

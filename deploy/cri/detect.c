@@ -23,11 +23,9 @@ static int pick_process(const struct cri_backend *back, const struct processes *
 
 	*out = NULL;
 	vec_each(const struct process, p, &all->rows) {
-		const char *theirs;
-
 		if (!backend_runs_as(back, p))
 			continue;
-		theirs = back->flags ? process_option(p, "config", "-c") : NULL;
+		AUTO(str) char *theirs = back->config_of ? back->config_of(p) : NULL;
 		if (config && str_eq(theirs ? theirs : back->config, config)) {
 			*out = p;
 			return 0;
@@ -72,19 +70,22 @@ static char *configured_socket(const struct cri *c)
 								     : NULL;
 }
 
+/* Those whose binary is the manager itself: k3s, for example, is not. */
+static const char *const programs[] = { "containerd", "crio", "dockerd", NULL };
+
 static void take_process(struct cri *c, const struct process *p)
 {
-	const char *config = c->back->flags ? process_option(p, "config", "-c") : NULL;
-	const char *address = c->back->flags ? process_option(p, "address", "-a") : NULL;
+	AUTO(str) char *config = c->back->config_of ? c->back->config_of(p) : NULL;
+	AUTO(str) char *address = c->back->socket_of ? c->back->socket_of(p) : NULL;
 
 	c->found = c->running = true;
 	c->why = str_fmt("runs as process %d", (int)p->pid);
 	c->unit = p->unit ? xstrdup(p->unit) : NULL;
-	if (config && *config == '/' && !c->o->config)
+	if (config && !c->o->config)
 		str_set(&c->config, config);
-	if (address && *address == '/')
+	if (address)
 		str_set(&c->socket, address);
-	if (str_eq(path_basename(p->exe), "containerd") || str_eq(path_basename(p->exe), "crio"))
+	if (strv_has((char *const *)programs, path_basename(p->exe)))
 		str_set(&c->binary, p->exe);
 }
 
@@ -115,6 +116,7 @@ int cri_look(const struct cri_options *o, const struct cri_backend *back,
 	     const struct processes *all, struct cri **out, struct err *err)
 {
 	AUTO(cri) struct cri *c = NEW(struct cri);
+	const char *const elsewhere[] = { back->other_config, NULL };
 	const struct process *p = NULL;
 	const char *mark;
 
@@ -127,6 +129,11 @@ int cri_look(const struct cri_options *o, const struct cri_backend *back,
 	if (!*c->root && pick_process(back, all, o->config, &p, err) < 0)
 		return -1;
 	mark = first_of(c->root, back->marks);
+	if (!mark && first_of(c->root, elsewhere)) {
+		mark = back->other_config;
+		if (!o->config)
+			str_set(&c->config, mark);
+	}
 	if (p)
 		take_process(c, p);
 	else if (mark)
@@ -154,6 +161,7 @@ void cri_free(struct cri *c)
 	free(c->version);
 	free(c->unit);
 	free(c->why);
+	free(c->spelled);
 	free(c->have);
 	free(c);
 }
@@ -161,6 +169,11 @@ void cri_free(struct cri *c)
 const char *cri_name(const struct cri *c)
 {
 	return c->back->name;
+}
+
+bool cri_runs(const struct cri *c)
+{
+	return c->running;
 }
 
 const char *cri_socket(const struct cri *c)
@@ -300,6 +313,7 @@ void cri_seen_release(struct cri_seen_list *l)
 		free(row->version);
 		free(row->config);
 		free(row->why);
+		free(row->start);
 	}
 	vec_release(&l->rows);
 }
@@ -327,6 +341,7 @@ int cri_list(const struct cri_options *o, struct cri_seen_list *out, struct err 
 			row.why = xstrdup(why.msg);
 		} else if (c->found) {
 			row.running = c->running;
+			row.start = c->running ? NULL : cri_start_command(c);
 			row.version = STEAL(c->version, NULL);
 			row.config = STEAL(c->config, NULL);
 			row.why = STEAL(c->why, NULL);

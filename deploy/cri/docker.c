@@ -6,14 +6,17 @@
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "deploy/cri/backend.h"
+#include "deploy/cri/copies.h"
 #include "http/local.h"
 #include "json/json.h"
 
 #include <string.h>
 
-enum { INFO_MAX = 4 << 20, SHIMS_SINCE = 23 };
+enum { INFO_MAX = 4 << 20, SHIMS_SINCE = 23, VALIDATE_MS = 30000 };
 
 static char *runtime_of(const struct cri *c, const struct cri_handler *h)
 {
@@ -32,13 +35,9 @@ static char *runtime_of(const struct cri *c, const struct cri_handler *h)
 
 static int adopt(const struct cri *c, struct edits *e, struct err *err)
 {
-	for (size_t i = 0; i < c->o->nhandlers; i++) {
-		AUTO(str) char *value = runtime_of(c, &c->o->handlers[i]);
+	AUTO(str) char *shim = cri_shim(c);
 
-		if (edits_adopt_docker(e, c->config, c->o->handlers[i].name, value, err) < 0)
-			return -1;
-	}
-	return 0;
+	return edits_adopt_docker(e, c->config, shim, err);
 }
 
 static int answers(const char *socket, struct deadline deadline, struct err *err)
@@ -121,19 +120,116 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	return 0;
 }
 
+/* --- its process --- */
+
+/* The snap names its revision's directory, and moves on to another one. */
+static char *config_of(const struct process *p)
+{
+	static const char snap[] = "/var/snap/docker/";
+	const char *path = process_option(p, "config-file", NULL);
+
+	if (!path || *path != '/')
+		return NULL;
+	if (!str_starts(path, snap))
+		return xstrdup(path);
+	path += strlen(snap);
+	return str_fmt("%scurrent%s", snap, path + strcspn(path, "/"));
+}
+
+/* The value of -H or --host in argv[0], or in argv[1]; NULL: it is another option. */
+static const char *host_in(char *const *argv)
+{
+	const char *word = argv[0];
+
+	if (str_eq(word, "-H") || str_eq(word, "--host"))
+		return argv[1];
+	if (str_starts(word, "--host="))
+		return word + strlen("--host=");
+	if (!str_starts(word, "-H"))
+		return NULL;
+	return word[2] == '=' ? word + 3 : word + 2;
+}
+
+/* The first Unix socket; it may listen on several hosts, and on sockets that systemd opened. */
+static char *socket_of(const struct process *p)
+{
+	strv_each(arg, p->argv) {
+		const char *host = host_in(arg);
+
+		if (host && str_starts(host, "unix:///"))
+			return xstrdup(host + strlen("unix://"));
+	}
+	return NULL;
+}
+
+/* --- its check --- */
+
+/* 1: it accepts the file; 0: this one has no such check. */
+static int validate(const struct cri *c, const char *path, struct err *err)
+{
+	struct spawn s = { .argv = ARGV(c->binary, "--validate", "--config-file", path) };
+	int code = spawn_run(&s, NULL, 0, NULL, deadline_in(VALIDATE_MS), err);
+
+	if (code == 0)
+		return 1;
+	if (code > 0 && strstr(err->msg, "unknown flag")) {
+		err_clear(err);
+		return 0;
+	}
+	if (code > 0)
+		err->code = E_CONFIG;
+	return -1;
+}
+
+static int check_files(const struct cri *c, struct edits *e, const char *config, struct err *err)
+{
+	AUTO(copies) struct copies all = COPIES_INIT;
+	AUTO(str) char *copy = NULL;
+	const char *text;
+	int can = path_exists(config) ? validate(c, config, err) : 1;
+
+	if (can < 0)
+		return err_wrap(err, "docker does not accept the current %s", config);
+	if (!can || edits_read(e, config, &text, err) < 0)
+		return can ? -1 : 0;
+	if (!text)
+		return 1;
+	copy = copies_add(&all, text, err);
+	if (!copy)
+		return -1;
+	can = validate(c, copy, err);
+	return can < 0 ? err_wrap(err, "docker would not accept the new %s", config) : can;
+}
+
+/* Docker keeps running with a file that it does not take, but does not start with it again. */
+static int check(struct cri *c, struct edits *e, const char *config, char **why, struct err *err)
+{
+	int can = *c->root || !c->binary ? 0 : check_files(c, e, config, err);
+
+	if (can == 0)
+		*why = xstrdup(*c->root     ? "not checked: it is below another root"
+			       : !c->binary ? "not checked: the dockerd program was not found"
+					    : "not checked: this dockerd has no --validate");
+	return can < 0 ? -1 : 0;
+}
+
 static const char *const exes[] = { "dockerd", NULL };
 static const char *const marks[] = { "/etc/docker", "/usr/bin/dockerd", "/usr/sbin/dockerd", NULL };
 static const char *const binaries[] = { "/usr/bin/dockerd", "/usr/sbin/dockerd", NULL };
-static const char *const units[] = { "docker", NULL };
+static const char *const units[] = { "docker", "snap.docker.dockerd", NULL };
 
 const struct cri_backend backend_docker = {
 	.name = "docker",
 	.config = "/etc/docker/daemon.json",
+	.other_config = "/var/snap/docker/current/config/daemon.json",
 	.socket = "/var/run/docker.sock",
 	.exes = exes,
 	.marks = marks,
 	.binaries = binaries,
 	.units = units,
+	.config_of = config_of,
+	.socket_of = socket_of,
+	.check = check,
 	.restart = RESTART_HANGUP,
 	.edit = edit,
 	.adopt = adopt,

@@ -38,6 +38,13 @@ static void edit_release(struct edit *e)
 	free(e->base);
 }
 
+static void undone_release(struct undone *u)
+{
+	edit_release(&u->edit);
+	free(u->with);
+	free(u->without);
+}
+
 void edits_release(struct edits *e)
 {
 	vec_each(struct work_file, f, &e->files) {
@@ -45,6 +52,10 @@ void edits_release(struct edits *e)
 		free(f->real);
 		free(f->now);
 		free(f->want);
+		free(f->built_in);
+		vec_each(struct undone, u, &f->undone)
+			undone_release(u);
+		vec_release(&f->undone);
 	}
 	vec_each(struct edit, done, &e->done)
 		edit_release(done);
@@ -73,7 +84,7 @@ static int load(const char *real, char **text, struct err *err)
 
 static struct work_file *find_file(struct edits *e, const char *path, struct err *err)
 {
-	struct work_file f = { NULL, NULL, NULL, NULL };
+	struct work_file f = { .undone = VEC_INIT };
 
 	vec_each(struct work_file, there, &e->files) {
 		if (str_eq(there->path, path))
@@ -115,12 +126,48 @@ static void note(struct edits *e, const struct work_file *f, struct edit done)
 	vec_push(&e->done, done);
 }
 
+static const char *without_newline(const char *text)
+{
+	return *text == '\n' ? text + 1 : text;
+}
+
+/*
+ * Makes the edit that was undone last again, where it was: at the end it would be another file to
+ * its reader, who would be restarted for nothing, if there is an edit of another installation behind
+ * it. part: what the file then has to have. False: it is another edit.
+ */
+static bool make_again(struct edits *e, struct work_file *f, enum edit_kind kind, const char *text,
+		       const char *part)
+{
+	struct undone *u = f->undone.n ? &f->undone.v[f->undone.n - 1] : NULL;
+
+	if (!u || u->edit.kind != kind || !str_eq(f->want, u->without) ||
+	    !str_eq(without_newline(u->edit.text), without_newline(text)) ||
+	    !strstr(u->with, without_newline(part)))
+		return false;
+	str_set(&f->want, u->with);
+	note(e, f,
+	     (struct edit){ .kind = kind,
+			    .text = STEAL(u->edit.text, NULL),
+			    .base = STEAL(u->edit.base, NULL),
+			    .made_key = u->edit.made_key,
+			    .made_all = u->edit.made_all });
+	undone_release(u);
+	f->undone.n--;
+	return true;
+}
+
 int edit_file(struct edits *e, const char *path, const char *text, struct err *err)
 {
 	struct work_file *f = find_file(e, path, err);
 
 	if (!f)
 		return -1;
+	if (f->want) {
+		err_set(err, E_EXISTS,
+			"%s is there already, and this installation did not write it", f->real);
+		return err_hint(err, "remove it, if nothing needs it");
+	}
 	str_set(&f->want, text);
 	note(e, f, (struct edit){ .kind = EDIT_FILE });
 	return 0;
@@ -146,6 +193,8 @@ int edit_block(struct edits *e, const char *path, const char *fresh, const char 
 	buf_str(&block, BLOCK_END);
 	if (buf_check(&block, path, err) < 0)
 		return -1;
+	if (make_again(e, f, EDIT_BLOCK, block.data, block.data))
+		return 0;
 	note(e, f,
 	     (struct edit){ .kind = EDIT_BLOCK,
 			    .text = xstrdup(block.data),
@@ -167,6 +216,8 @@ int edit_import(struct edits *e, const char *path, const char *fresh, const char
 
 	if (!f)
 		return -1;
+	if (make_again(e, f, EDIT_IMPORT, element, element))
+		return 0;
 	before = f->want ? f->want : fresh;
 	how = toml_edit_add_string(f->real, before, strlen(before), "imports", element, &out, err);
 	if (how < 0)
@@ -181,65 +232,193 @@ int edit_import(struct edits *e, const char *path, const char *fresh, const char
 	return 0;
 }
 
+static bool is_blank(const char *text)
+{
+	return !text[strspn(text, " \t\r\n")];
+}
+
 int edit_docker(struct edits *e, const char *path, const char *name, const char *value,
 		struct err *err)
 {
 	struct work_file *f = find_file(e, path, err);
 	AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
+	AUTO(str) char *member = str_fmt("\"%s\": %s", name, value);
 	bool made_key = false;
 
-	if (!f || docker_json_add(f->real, f->want ? f->want : "{}\n", name, value, &made_key, &out,
-				  err) < 0)
+	if (!f)
+		return -1;
+	if (make_again(e, f, EDIT_DOCKER, name, member))
+		return 0;
+	AUTO(str) char *empty = f->want && is_blank(f->want) ? str_fmt("{}%s", f->want) : NULL;
+	const char *before = empty ? empty : f->want ? f->want : "{}\n";
+
+	if (docker_json_add(f->real, before, name, value, &made_key, &out, err) < 0)
 		return -1;
 	note(e, f,
 	     (struct edit){ .kind = EDIT_DOCKER,
 			    .text = xstrdup(name),
 			    .base = f->want ? NULL : xstrdup("{}\n"),
-			    .made_key = made_key });
+			    .made_key = made_key,
+			    .made_all = empty });
 	str_set(&f->want, buf_cstr(&out));
 	return 0;
 }
 
 /* --- undoing --- */
 
-/* Finds the lines of a block: exactly as written, or between the remaining marks. */
-static bool find_block(const char *text, const char *block, size_t *from, size_t *to)
-{
-	const char *at = NULL, *end;
+/* Lines between our comments. */
+struct block {
+	size_t from, to;
+};
 
-	/* Ours are at the end: of two equal blocks, the last. */
-	for (const char *hit = strstr(text, block); hit; hit = strstr(hit + 1, block))
-		at = hit;
-	if (at) {
-		*from = (size_t)(at - text);
-		*to = *from + strlen(block);
-		/* The newline that was missing at the end has been added since. */
-		if (*block == '\n' && text[*to])
-			(*from)++;
+/* The next block of an installation, ours or another, at or behind at. */
+static bool next_block(const char *text, size_t at, struct block *b)
+{
+	for (const char *begin = strstr(text + at, BEGIN_MARK); begin;
+	     begin = strstr(begin + 1, BEGIN_MARK)) {
+		const char *end = strstr(begin, END_MARK);
+
+		if (!end)
+			return false;
+		if (begin > text && begin[-1] != '\n')
+			continue;
+		end = strchr(end, '\n');
+		*b = (struct block){ (size_t)(begin - text),
+				     end ? (size_t)(end - text) + 1 : strlen(text) };
 		return true;
 	}
-	at = strstr(text, BEGIN_MARK);
-	end = at ? strstr(at, END_MARK) : NULL;
-	if (!end || (at > text && at[-1] != '\n'))
+	return false;
+}
+
+/* The next shim in a text, from *at on: the path between quotes, heap; NULL: there is none. */
+static char *next_shim(const char **at, const char *end)
+{
+	static const char name[] = "/bin/containerd-shim-kata-v2\"";
+	const char *hit = strstr(*at, name), *begin = hit;
+
+	if (!hit || hit + strlen(name) > end)
+		return NULL;
+	while (begin > *at && *begin != '"')
+		begin--;
+	*at = hit + strlen(name);
+	return *begin == '"' ? xstrndup(begin + 1, (size_t)(*at - begin) - 2) : xstrdup("");
+}
+
+/* True if that shim is in a part of a text, however it is spelled: "/opt/kata//bin/...". spelling
+ * (may be NULL): how. */
+static bool mentions(const char *text, const struct block *b, const char *shim, char **spelling)
+{
+	const char *at = text + b->from, *end = text + b->to;
+
+	for (;;) {
+		AUTO(str) char *found = next_shim(&at, end);
+		AUTO(str) char *clean = found ? path_clean(found) : NULL;
+
+		if (!found)
+			return false;
+		if (!str_eq(clean, shim))
+			continue;
+		if (spelling)
+			str_set(spelling, found);
+		return true;
+	}
+}
+
+/* The block whose lines were changed since: by the shim in it, or the only one. */
+static bool find_changed(const char *text, const char *lines, struct block *b)
+{
+	const char *inside = lines;
+	AUTO(str) char *spelled = next_shim(&inside, lines + strlen(lines));
+	AUTO(str) char *shim = spelled ? path_clean(spelled) : NULL;
+	struct block first, second;
+	size_t at = 0;
+
+	while (shim && next_block(text, at, b)) {
+		if (mentions(text, b, shim, NULL))
+			return true;
+		at = b->to;
+	}
+	if (!next_block(text, 0, &first) || next_block(text, first.to, &second))
 		return false;
-	*from = (size_t)(at - text);
-	end = strchr(end, '\n');
-	*to = end ? (size_t)(end - text) + 1 : strlen(text);
-	if (*block == '\n' && *from > 0 && !text[*to])
-		(*from)--;
+	*b = first;
 	return true;
+}
+
+/* Finds the lines of a block: exactly as written, or between the remaining marks. */
+static bool find_block(const char *text, const char *lines, struct block *b)
+{
+	const char *at = NULL;
+
+	/* Ours are at the end: of two equal blocks, the last. */
+	for (const char *hit = strstr(text, lines); hit; hit = strstr(hit + 1, lines))
+		at = hit;
+	if (at) {
+		*b = (struct block){ (size_t)(at - text), (size_t)(at - text) + strlen(lines) };
+		/* The newline that was missing at the end has been added since. */
+		if (*lines == '\n' && text[b->to])
+			b->from++;
+		return true;
+	}
+	if (!find_changed(text, lines, b))
+		return false;
+	if (*lines == '\n' && b->from > 0 && !text[b->to])
+		b->from--;
+	return true;
+}
+
+static void take_out(struct work_file *f, const struct block *b)
+{
+	AUTO(str) char *lines = xstrndup(f->want + b->from, b->to - b->from);
+	const char *built_in = strstr(lines, CRI_BUILT_IN), *end = built_in;
+	char *without = str_fmt("%.*s%s", (int)b->from, f->want, f->want + b->to);
+
+	for (int i = 0; end && i < 3; i++) {
+		end = strchr(end, '\n');
+		end = end ? end + 1 : NULL;
+	}
+	if (end) {
+		free(f->built_in);
+		f->built_in = xstrndup(built_in, (size_t)(end - built_in));
+	}
+	free(f->want);
+	f->want = without;
+}
+
+void edits_settle(struct edits *e)
+{
+	vec_each(struct work_file, f, &e->files) {
+		struct block b;
+		char *with;
+		size_t at;
+
+		if (!f->built_in || !f->want || strstr(f->want, f->built_in) ||
+		    !next_block(f->want, 0, &b))
+			continue;
+		at = b.from + strcspn(f->want + b.from, "\n") + 1;
+		with = str_fmt("%.*s%s%s", (int)at, f->want, f->built_in, f->want + at);
+		free(f->want);
+		f->want = with;
+	}
+}
+
+char *edits_without_blocks(const char *text)
+{
+	AUTO(buf) struct buf rest = BUF_INIT(CRI_FILE_MAX);
+	struct block b;
+	size_t at = 0;
+
+	for (; next_block(text, at, &b); at = b.to)
+		buf_add(&rest, text + at, b.from - at);
+	buf_str(&rest, text + at);
+	return xstrdup(buf_cstr(&rest));
 }
 
 static int undo_block(struct work_file *f, const struct edit *e)
 {
-	size_t from, to;
+	struct block b;
 
-	if (find_block(f->want, e->text, &from, &to)) {
-		char *without = str_fmt("%.*s%s", (int)from, f->want, f->want + to);
-
-		free(f->want);
-		f->want = without;
-	}
+	if (find_block(f->want, e->text, &b))
+		take_out(f, &b);
 	return 0;
 }
 
@@ -257,72 +436,87 @@ static int undo_toml(struct work_file *f, const struct edit *e, struct err *err)
 static int undo_docker(struct work_file *f, const struct edit *e, struct err *err)
 {
 	AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
+	const char *left;
 
+	if (is_blank(f->want))
+		return 0;
 	if (docker_json_remove(f->real, f->want, e->text, e->made_key, &out, err) < 0)
 		return err_hint(err, "take '%s' out of its runtimes by hand", e->text);
-	str_set(&f->want, buf_cstr(&out));
+	left = buf_cstr(&out);
+	if (e->made_all && str_starts(left, "{}") && is_blank(left + 2))
+		left += 2;
+	str_set(&f->want, left);
 	return 0;
+}
+
+static int undo_text(struct work_file *f, const struct edit *e, struct err *err)
+{
+	if (!e->text)
+		bug("an edit of %s without its text", e->path);
+	if (e->kind == EDIT_BLOCK)
+		return undo_block(f, e);
+	return e->kind == EDIT_IMPORT ? undo_toml(f, e, err) : undo_docker(f, e, err);
+}
+
+static void keep_undone(struct work_file *f, const struct edit *e, char *with)
+{
+	struct undone u = { { .kind = e->kind,
+			      .text = xstrdup(e->text),
+			      .base = e->base ? xstrdup(e->base) : NULL,
+			      .made_key = e->made_key,
+			      .made_all = e->made_all },
+			    with,
+			    f->want ? xstrdup(f->want) : NULL };
+
+	vec_push(&f->undone, u);
 }
 
 static int undo_one(struct edits *all, const struct edit *e, struct err *err)
 {
 	struct work_file *f = find_file(all, e->path, err);
-	int rc = 0;
+	AUTO(str) char *with = NULL;
 
 	if (!f)
 		return -1;
 	if (!f->want)
 		return 0;
-	if (e->kind == EDIT_FILE)
+	if (e->kind == EDIT_FILE) {
 		str_set(&f->want, NULL);
-	else if (!e->text)
-		bug("an edit of %s without its text", e->path);
-	else if (e->kind == EDIT_BLOCK)
-		rc = undo_block(f, e);
-	else if (e->kind == EDIT_IMPORT)
-		rc = undo_toml(f, e, err);
-	else
-		rc = undo_docker(f, e, err);
+		return 0;
+	}
+	with = xstrdup(f->want);
+	if (undo_text(f, e, err) < 0)
+		return -1;
 	/* We created the file and its other contents are unchanged. */
-	if (rc == 0 && e->base && str_eq(f->want, e->base))
+	if (e->base && str_eq(f->want, e->base))
 		str_set(&f->want, NULL);
-	return rc;
+	if (!str_eq(f->want, with))
+		keep_undone(f, e, STEAL(with, NULL));
+	return 0;
 }
 
 /* --- without a record --- */
 
-/* The lines between our comments, if they lead to the shim. */
-static bool find_own_lines(const char *text, const char *shim, size_t *from, size_t *to)
-{
-	const char *begin = strstr(text, BEGIN_MARK), *end = begin ? strstr(begin, END_MARK) : NULL;
-	const char *hit = end ? strstr(begin, shim) : NULL;
-
-	if (!hit || hit > end || (begin > text && begin[-1] != '\n'))
-		return false;
-	end = strchr(end, '\n');
-	*from = (size_t)(begin - text);
-	*to = end ? (size_t)(end - text) + 1 : strlen(text);
-	return true;
-}
-
 int edits_adopt(struct edits *e, const char *path, const char *shim, struct err *err)
 {
 	struct work_file *f = find_file(e, path, err);
-	AUTO(str) char *quoted = str_fmt("\"%s\"", shim);
-	size_t from, to;
+	struct block b;
 
 	if (!f)
 		return -1;
 	if (!f->want)
 		return 0;
 	if (str_starts(f->want, CRI_OWN_FILE)) {
-		if (strstr(f->want, quoted))
+		b = (struct block){ 0, strlen(f->want) };
+		if (mentions(f->want, &b, shim, NULL))
 			str_set(&f->want, NULL);
-	} else if (find_own_lines(f->want, quoted, &from, &to)) {
-		char *without = str_fmt("%.*s%s", (int)from, f->want, f->want + to);
-
-		free(f->want);
-		f->want = without;
+		return 0;
+	}
+	for (size_t at = 0; next_block(f->want, at, &b); at = b.to) {
+		if (!mentions(f->want, &b, shim, NULL))
+			continue;
+		take_out(f, &b);
+		return 0;
 	}
 	return 0;
 }
@@ -343,12 +537,42 @@ int edits_adopt_import(struct edits *e, const char *path, const char *element, s
 	return 0;
 }
 
-/* A member with the value that we would write. */
-int edits_adopt_docker(struct edits *e, const char *path, const char *name, const char *value,
-		       struct err *err)
+/* A member as only we write it, for that shim. */
+static bool is_docker_ours(const struct json *runtime, const char *shim)
+{
+	const char *type = json_kind(runtime) == JSON_IS_OBJECT
+				   ? json_get_text(runtime, "runtimeType")
+				   : NULL;
+	AUTO(str) char *clean = type ? path_clean(type) : NULL;
+	const struct json *options;
+
+	if (!clean || !str_eq(clean, shim))
+		return false;
+	options = json_get(runtime, "options");
+	if (!options)
+		return json_count(runtime) == 1;
+	return json_count(runtime) == 2 && json_kind(options) == JSON_IS_OBJECT &&
+	       json_count(options) == 1 && json_get_text(options, "ConfigPath");
+}
+
+static int adopt_runtimes(struct work_file *f, const struct json *runtimes, const char *shim,
+			  struct err *err)
+{
+	for (void *it = json_begin(runtimes); it; it = json_after(runtimes, it)) {
+		AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
+
+		if (!is_docker_ours(json_value(it), shim))
+			continue;
+		if (docker_json_remove(f->real, f->want, json_key(it), false, &out, err) < 0)
+			return -1;
+		str_set(&f->want, buf_cstr(&out));
+	}
+	return 0;
+}
+
+int edits_adopt_docker(struct edits *e, const char *path, const char *shim, struct err *err)
 {
 	struct work_file *f = find_file(e, path, err);
-	AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
 	struct err ignored = ERR_INIT; /* errors are reported when it is edited */
 
 	if (!f)
@@ -357,16 +581,10 @@ int edits_adopt_docker(struct edits *e, const char *path, const char *name, cons
 	struct json *j = f->want ? json_parse(f->want, strlen(f->want), f->real, &ignored) : NULL;
 	const struct json *runtimes = j && json_kind(j) == JSON_IS_OBJECT ? json_get(j, "runtimes")
 									  : NULL;
-	const struct json *is = runtimes && json_kind(runtimes) == JSON_IS_OBJECT
-					? json_get(runtimes, name)
-					: NULL;
-	AUTO(str) char *text = is ? json_format(is, false) : NULL;
 
-	if (!str_eq(text, value) || !text ||
-	    docker_json_remove(f->real, f->want, name, false, &out, &ignored) < 0)
-		return 0;
-	str_set(&f->want, buf_cstr(&out));
-	return 0;
+	return runtimes && json_kind(runtimes) == JSON_IS_OBJECT
+		       ? adopt_runtimes(f, runtimes, shim, err)
+		       : 0;
 }
 
 /* --- records --- */
@@ -392,7 +610,8 @@ static int read_edit(const struct json *j, struct edit *out, struct err *err)
 	*out = (struct edit){ .kind = (enum edit_kind)k,
 			      .path = xstrdup(path),
 			      .text = text ? xstrdup(text) : NULL,
-			      .made_key = bool_of(j, "made-key") };
+			      .made_key = bool_of(j, "made-key"),
+			      .made_all = bool_of(j, "made-all") };
 	if (json_get_text(j, "base"))
 		out->base = xstrdup(json_get_text(j, "base"));
 	return 0;
@@ -418,6 +637,30 @@ int edits_undo(struct edits *e, const struct json *recorded, struct err *err)
 	return 0;
 }
 
+int edits_spelling(struct edits *e, const struct json *recorded, const char *shim, char **spelling,
+		   struct err *err)
+{
+	const struct json *list = recorded ? json_get(recorded, "edits") : NULL;
+	size_t n = list && json_kind(list) == JSON_IS_ARRAY ? json_count(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct edit one = { .text = NULL };
+		const struct work_file *f;
+		struct block all;
+
+		if (read_edit(json_at(list, i), &one, err) < 0)
+			return -1;
+		f = find_file(e, one.path, err);
+		edit_release(&one);
+		if (!f)
+			return -1;
+		all = (struct block){ 0, f->now ? strlen(f->now) : 0 };
+		if (f->now && mentions(f->now, &all, shim, spelling))
+			return 0;
+	}
+	return 0;
+}
+
 struct json *edits_record(const struct edits *e)
 {
 	struct json *list = json_make_array();
@@ -433,6 +676,8 @@ struct json *edits_record(const struct edits *e)
 			json_put(j, "base", json_make_string(done->base));
 		if (done->made_key)
 			json_put(j, "made-key", json_make_bool(true));
+		if (done->made_all)
+			json_put(j, "made-all", json_make_bool(true));
 		json_add(list, j);
 	}
 	return list;

@@ -100,9 +100,10 @@ int handlers_there(struct cri *c, const struct toml_value *runtimes, const char 
 			continue;
 		if (!leads_here(c, h, v)) {
 			err_set(err, E_EXISTS,
-				"%s has a runtime handler '%s' that kata-deploy did not write",
+				"%s has a runtime handler '%s' that this installation did not "
+				"write",
 				file, h->name);
-			return err_hint(err, "remove it, or choose another name with --handler");
+			return err_hint(err, CRI_OTHER_NAMES);
 		}
 		c->have[i] = true;
 	}

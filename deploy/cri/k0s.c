@@ -15,10 +15,12 @@
 
 #include <string.h>
 
+static const char *const own[] = { "containerd.d/kata-deploy.toml", NULL };
+
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {
 	AUTO(str) char *real = cri_path(c, c->config);
-	AUTO(str) char *dropin = beside(c->config, "containerd.d/kata-deploy.toml");
+	AUTO(str) char *dropin = cri_own_file(c, own[0]);
 	const char *text;
 	int schema;
 
@@ -69,8 +71,10 @@ const struct cri_backend backend_k0s = {
 	.marks = marks,
 	.binaries = binaries,
 	.units = units,
+	.own = own,
 	.is_mine = is_mine,
-	.flags = true,
+	.config_of = containerd_config_of,
+	.socket_of = containerd_socket_of,
 	.restart = RESTART_ITSELF,
 	.edit = edit,
 	.check = check,

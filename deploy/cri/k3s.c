@@ -18,6 +18,24 @@
 /* The first line of a template that extends the built-in one. */
 static const char base_template[] = "{{ template \"base\" . }}\n";
 
+static const char *const own[] = { "config.toml.d/kata-deploy.toml",
+				   "config-v3.toml.d/kata-deploy.toml", NULL };
+static const char *const templates[] = { "config.toml.tmpl", "config-v3.toml.tmpl", NULL };
+
+/* In templates our lines are found by their comments. */
+static int adopt(const struct cri *c, struct edits *e, struct err *err)
+{
+	AUTO(str) char *shim = cri_shim(c);
+
+	for (size_t i = 0; templates[i]; i++) {
+		AUTO(str) char *path = beside(c->config, templates[i]);
+
+		if (edits_adopt(e, path, shim, err) < 0)
+			return -1;
+	}
+	return cri_adopt_own(c, e, err);
+}
+
 static int check(struct cri *c, struct edits *e, const char *config, char **why, struct err *err)
 {
 	(void)e;
@@ -47,8 +65,7 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	schema = root ? containerd_schema(root, err) : -1;
 	if (schema < 0)
 		return -1;
-	dropins = beside(c->config, schema >= 3 ? "config-v3.toml.d/kata-deploy.toml"
-						: "config.toml.d/kata-deploy.toml");
+	dropins = cri_own_file(c, own[schema >= 3]);
 	/* Those that merge drop-ins import the directory for them; both come with containerd 2. */
 	if (import_has(c, root, c->config, dropins) &&
 	    (schema >= 3 || version_major(c->version) >= 2)) {
@@ -56,7 +73,7 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 			return -1;
 		return handlers_all(c) ? 0 : containerd_dropin(c, e, dropins, schema, err);
 	}
-	template = beside(c->config, schema >= 3 ? "config-v3.toml.tmpl" : "config.toml.tmpl");
+	template = beside(c->config, templates[schema >= 3]);
 	return containerd_block(c, e, template, base_template, schema, false, err);
 }
 
@@ -89,7 +106,9 @@ const struct cri_backend backend_k3s = {
 	.units = k3s_units,
 	.is_mine = is_k3s,
 	.restart = RESTART_COMMAND,
+	.own = own,
 	.edit = edit,
+	.adopt = adopt,
 	.check = check,
 	.answers = containerd_answers,
 	.served = cri_client_handlers,
@@ -104,7 +123,9 @@ const struct cri_backend backend_rke2 = {
 	.units = rke2_units,
 	.is_mine = is_rke2,
 	.restart = RESTART_COMMAND,
+	.own = own,
 	.edit = edit,
+	.adopt = adopt,
 	.check = check,
 	.answers = containerd_answers,
 	.served = cri_client_handlers,

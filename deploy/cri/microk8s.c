@@ -25,6 +25,7 @@ const struct cri_backend backend_microk8s = {
 	.marks = marks,
 	.binaries = binaries,
 	.units = units,
+	.own = containerd_own,
 	.is_mine = is_mine,
 	.restart = RESTART_COMMAND,
 	.edit = containerd_edit,

@@ -13,6 +13,7 @@
 #include "deploy/cri/containerd.h"
 #include "deploy/cri/cri.h"
 #include "deploy/cri/edit.h"
+#include "deploy/cri/process.h"
 #include "deploy/cri/restart.h"
 #include "json/json.h"
 
@@ -21,7 +22,8 @@
 struct change {
 	struct edits edits;
 	VEC(struct deploy_file) files;
-	struct cri_steps *steps;
+	VEC(struct cri_steps *) managers; /* a list of steps for each that is restarted */
+	VEC(struct deploy_step) steps;    /* all of them */
 	struct json *record;
 };
 
@@ -35,7 +37,10 @@ void cri_change_release(struct cri_change *out)
 		return;
 	edits_release(&ch->edits);
 	vec_release(&ch->files);
-	steps_free(ch->steps);
+	vec_each(struct cri_steps *, one, &ch->managers)
+		steps_free(*one);
+	vec_release(&ch->managers);
+	vec_release(&ch->steps);
 	json_free(ch->record);
 	free(ch);
 	*out = (struct cri_change)CRI_CHANGE_INIT;
@@ -69,6 +74,9 @@ static int add_steps(const struct cri *c, struct change *ch, char *const *handle
 		     struct cri_change *out, struct err *err)
 {
 	AUTO(json) struct json *plan = json_make_object();
+	const struct deploy_step *list;
+	bool reload;
+	size_t n;
 
 	/* Whether it comes back could not be verified. */
 	if (handlers && c->socket &&
@@ -78,10 +86,15 @@ static int add_steps(const struct cri *c, struct change *ch, char *const *handle
 	}
 	if (restart_plan(c, plan, err) < 0)
 		return -1;
-	ch->steps = steps_new(plan, handlers);
-	out->change.steps = steps_list(ch->steps, &out->change.nsteps);
+	vec_push(&ch->managers, steps_new(plan, handlers));
+	list = steps_list(ch->managers.v[ch->managers.n - 1], &n);
+	for (size_t i = 0; i < n; i++)
+		vec_push(&ch->steps, list[i]);
+	out->change.steps = ch->steps.v;
+	out->change.nsteps = ch->steps.n;
+	reload = c->back->restart == RESTART_HANGUP && !c->o->restart_with;
+	out->reload = reload && (out->reload || !out->restart);
 	out->restart = true;
-	out->reload = c->back->restart == RESTART_HANGUP && !c->o->restart_with;
 	return 0;
 }
 
@@ -180,72 +193,63 @@ static void give_reason(const struct cri *c, const struct edits *e, bool changes
 	}
 }
 
-/* If a prefix was removed by hand, its record is lost. Its registration is found by our marks and
- * becomes part of the new record; otherwise it would be taken for the administrator's own. */
-static int adopt(const struct cri *c, struct edits *e, struct err *err)
+int cri_adopt_own(const struct cri *c, struct edits *e, struct err *err)
 {
-	static const char *const ours[] = {
-		"conf.d/kata-deploy.toml",
-		"containerd.d/kata-deploy.toml",
-		"config.toml.d/kata-deploy.toml",
-		"config-v3.toml.d/kata-deploy.toml",
-		"config.toml.tmpl",
-		"config-v3.toml.tmpl",
-	};
 	AUTO(str) char *shim = cri_shim(c);
-	AUTO(str) char *import = beside(c->config, ours[0]);
-	AUTO(strv) char **imported = NULL;
+
+	for (size_t i = 0; c->back->own && c->back->own[i]; i++) {
+		AUTO(str) char *path = cri_own_file(c, c->back->own[i]);
+		/* Earlier versions had one name for every prefix. */
+		AUTO(str) char *plain = beside(c->config, c->back->own[i]);
+
+		if (edits_adopt(e, path, shim, err) < 0 || edits_adopt(e, plain, shim, err) < 0)
+			return -1;
+	}
+	return edits_adopt(e, c->config, shim, err);
+}
+
+/* A containerd's root file, what it imports, and the import of a file that is gone. */
+static int adopt_containerd(const struct cri *c, struct edits *e, struct err *err)
+{
+	AUTO(str) char *shim = cri_shim(c);
+	AUTO(strv) char **imported = containerd_imported(c);
+	AUTO(str) char *import = cri_own_file(c, c->back->own[0]);
 	const char *there;
 
-	if (c->back->adopt)
-		return c->back->adopt(c, e, err);
-	if (c->back->edit == containerd_edit)
-		imported = containerd_imported(c);
 	strv_each(path, imported) {
 		if (edits_adopt(e, *path, shim, err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
-		AUTO(str) char *path = beside(c->config, ours[i]);
-
-		if (edits_adopt(e, path, shim, err) < 0)
-			return -1;
-	}
-	if (edits_adopt(e, c->config, shim, err) < 0 || edits_read(e, import, &there, err) < 0)
+	if (cri_adopt_own(c, e, err) < 0 || edits_read(e, import, &there, err) < 0)
 		return -1;
 	/* A shim that still exists belongs to another prefix. */
-	return there || c->back->edit != containerd_edit
-		       ? 0
-		       : edits_adopt_import(e, c->config, import, err);
+	return there ? 0 : edits_adopt_import(e, c->config, import, err);
 }
 
-char *cri_leftover(const struct cri_options *o)
+/* If a prefix was removed by hand, its record is lost. Its registration is found by our marks and
+ * becomes part of the new record; otherwise it would be taken for the administrator's own. */
+static int adopt(const struct cri *c, struct edits *e, struct err *err)
 {
-	AUTO(cri) struct cri *c = NULL;
-	struct err ignored = ERR_INIT; /* where there is no manager, there is nothing left */
-
-	if (cri_find(o, &c, &ignored) < 0)
-		return NULL;
-	AUTO(edits) struct edits e = EDITS_INIT(c->root);
-	if (adopt(c, &e, &ignored) < 0)
-		return NULL;
-	vec_each(const struct work_file, f, &e.files) {
-		if (!str_eq(f->now, f->want))
-			return xstrdup(f->real);
-	}
-	return NULL;
+	if (c->back->adopt)
+		return c->back->adopt(c, e, err);
+	return c->back->edit == containerd_edit ? adopt_containerd(c, e, err)
+						: cri_adopt_own(c, e, err);
 }
 
 static int plan_register(struct cri *c, const struct json *recorded, struct change *ch,
 			 struct cri_change *out, struct err *err)
 {
 	AUTO(strv) char **handlers = handler_names(c);
-	AUTO(str) char *unchecked = NULL;
+	AUTO(str) char *unchecked = NULL, *shim = cri_shim(c);
 	bool changes, served;
 
+	/* Another spelling is no reason to restart it. */
+	if (edits_spelling(&ch->edits, recorded, shim, &c->spelled, err) < 0)
+		return -1;
 	if ((recorded ? edits_undo(&ch->edits, recorded, err) : adopt(c, &ch->edits, err)) < 0 ||
 	    c->back->edit(c, &ch->edits, err) < 0)
 		return -1;
+	edits_settle(&ch->edits);
 	changes = edits_change(&ch->edits);
 	if (changes && c->back->check &&
 	    c->back->check(c, &ch->edits, c->config, &unchecked, err) < 0)
@@ -298,6 +302,7 @@ static int plan_unregister(const struct cri_options *o, const struct json *recor
 	if (edits_undo(&ch->edits, recorded, err) < 0 ||
 	    cri_look(&as_recorded, back, &all, &c, err) < 0)
 		return -1;
+	edits_settle(&ch->edits);
 	changes = edits_change(&ch->edits);
 	list_files(ch, out);
 	if (changes && c->running && add_steps(c, ch, NULL, out, err) < 0)
@@ -317,5 +322,50 @@ int cri_unregister(const struct cri_options *o, const struct json *recorded, str
 		cri_change_release(out);
 		return err_wrap(err, "undo the registration");
 	}
+	return 0;
+}
+
+/* How many files are changed so far. */
+static size_t changed(const struct edits *e)
+{
+	size_t n = 0;
+
+	vec_each(const struct work_file, f, &e->files)
+		n += !str_eq(f->now, f->want);
+	return n;
+}
+
+/* Also the files of a manager that is not found any more: it may be installed again. */
+static int drop_left(const struct cri_options *o, const struct cri_backend *back,
+		     const struct processes *all, struct change *ch, struct cri_change *out,
+		     struct err *err)
+{
+	AUTO(cri) struct cri *c = NULL;
+	size_t before = changed(&ch->edits);
+
+	if (cri_look(o, back, all, &c, err) < 0 || adopt(c, &ch->edits, err) < 0)
+		return -1;
+	edits_settle(&ch->edits);
+	return changed(&ch->edits) != before && c->running ? add_steps(c, ch, NULL, out, err) : 0;
+}
+
+int cri_drop_left(const struct cri_options *o, struct cri_change *out, struct err *err)
+{
+	struct change *ch = change_new(out, o->root && !str_eq(o->root, "/") ? o->root : "");
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+	int rc = 0;
+
+	if (!*ch->edits.root)
+		processes_scan(&all);
+	for (size_t i = 0; backends[i] && rc == 0; i++) {
+		if (!o->name || str_eq(o->name, backends[i]->name))
+			rc = drop_left(o, backends[i], &all, ch, out, err);
+	}
+	if (rc < 0) {
+		cri_change_release(out);
+		return err_wrap(err, "remove what is left of a registration");
+	}
+	list_files(ch, out);
+	out->reason = xstrdup("its installation was removed, and the record with it");
 	return 0;
 }

@@ -83,6 +83,31 @@ static char *service(const struct cri *c, const char *const *dirs, const char *s
 	return xstrdup(units ? units[0] : c->back->name);
 }
 
+/* Of the system's service manager, strv; NULL: there is none. */
+static char **service_command(const struct cri *c, const char *verb)
+{
+	if (path_exists("/run/systemd/system")) {
+		AUTO(str) char *unit = service(c, systemd_dirs, ".service");
+
+		return strv_dup(ARGV("systemctl", verb, unit));
+	}
+	if (path_exists("/run/openrc")) {
+		AUTO(str) char *name = service(c, openrc_dirs, "");
+
+		if (str_ends(name, ".service"))
+			name[strlen(name) - strlen(".service")] = '\0';
+		return strv_dup(ARGV("rc-service", name, verb));
+	}
+	return NULL;
+}
+
+char *cri_start_command(const struct cri *c)
+{
+	AUTO(strv) char **command = service_command(c, "start");
+
+	return command ? strv_join(command, " ") : NULL;
+}
+
 static int find_command(const struct cri *c, char ***command, struct err *err)
 {
 	if (c->o->restart_with) {
@@ -92,20 +117,9 @@ static int find_command(const struct cri *c, char ***command, struct err *err)
 						    "the command of --restart-with is empty; give "
 						    "one, such as 'service containerd restart'");
 	}
-	if (path_exists("/run/systemd/system")) {
-		AUTO(str) char *unit = service(c, systemd_dirs, ".service");
-
-		*command = strv_dup(ARGV("systemctl", "restart", unit));
+	*command = service_command(c, "restart");
+	if (*command)
 		return 0;
-	}
-	if (path_exists("/run/openrc")) {
-		AUTO(str) char *name = service(c, openrc_dirs, "");
-
-		if (str_ends(name, ".service"))
-			name[strlen(name) - strlen(".service")] = '\0';
-		*command = strv_dup(ARGV("rc-service", name, "restart"));
-		return 0;
-	}
 	err_set(err, E_UNSUPPORTED, "no way to restart %s: neither systemd nor OpenRC runs",
 		c->back->name);
 	return err_hint(err, "give the command with --restart-with");

@@ -328,6 +328,7 @@ static void ask_manager(const struct doctor_options *o, struct finding *f)
 	AUTO(buf) struct buf all = BUF_INIT(4096);
 	struct err why = ERR_INIT;
 	bool chosen = false, runs = false;
+	const char *start = NULL;
 
 	if (cri_list(&options, &seen, &why) < 0) {
 		find(f, FINDING_BAD, "%s", why.msg);
@@ -339,6 +340,7 @@ static void ask_manager(const struct doctor_options *o, struct finding *f)
 			s->version ? s->version : "", s->why);
 		chosen |= s->chosen;
 		runs |= s->chosen && s->running;
+		start = s->chosen ? s->start : start;
 	}
 	if (!seen.rows.n && !o->cri) {
 		find(f, FINDING_BAD, "no container manager was found");
@@ -350,7 +352,8 @@ static void ask_manager(const struct doctor_options *o, struct finding *f)
 	if (!chosen)
 		tell_unchosen(&options, f);
 	else if (!runs)
-		str_set(&f->remedy, "start the container manager");
+		f->remedy = str_fmt("start the container manager%s%s", start ? ": " : "",
+				    start ? start : "");
 }
 
 static void ask_trust(const struct doctor_options *o, struct finding *f)

@@ -633,6 +633,17 @@ static int plan_rmdirs(const struct deploy *d, struct plan *p, const struct layo
 	return plan_rmdir(d, p, "etc", err);
 }
 
+/* Nothing is installed, but something outside is left of what was. */
+static int plan_left(struct deploy *d, struct plan *p, const struct deploy_change *c,
+		     struct err *err)
+{
+	if (plan_foreign(d, p, c, err) < 0)
+		return -1;
+	if (!plan_is_empty(p) && !home_has(d, "store") && !home_has(d, "generations"))
+		plan_add(p, PLAN_DROP_HOME, NULL, NULL, NULL);
+	return 0;
+}
+
 int deploy_plan_uninstall(struct deploy *d, const struct deploy_change *c, struct plan *p,
 			  struct err *err)
 {
@@ -641,7 +652,7 @@ int deploy_plan_uninstall(struct deploy *d, const struct deploy_change *c, struc
 	plan_begin(p, "uninstall");
 	p->frugal = true;
 	if (!d->in.current)
-		return 0;
+		return plan_left(d, p, c ? c : &nothing_else, err);
 	if (deploy_layout(d, d->in.current, &shipped, err) < 0 ||
 	    plan_foreign(d, p, c ? c : &nothing_else, err) < 0 || plan_links(d, p, NULL, err) < 0 ||
 	    plan_confs(d, p, &shipped, &none, err) < 0 || plan_rmdirs(d, p, &shipped, err) < 0 ||

@@ -33,7 +33,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define DEPLOY_LOCK "/run/lock/kata-deploy.lock"
+#define DEPLOY_PREFIX "/opt/kata" /* the default */
+#define DEPLOY_LOCK   "/run/lock/kata-deploy.lock"
 
 struct deploy;
 struct deploy_step;
@@ -155,7 +156,8 @@ MUST_CHECK int deploy_lay_down(struct deploy *d, const struct layout *l, const c
 /* Like gc and uninstall it needs no space but what was reserved (state/reserve/). */
 MUST_CHECK int deploy_rollback(struct deploy *d, const char *to, const struct deploy_change *c,
 			       struct err *err);
-/* Removes everything except edited files below etc/. If nothing is installed it succeeds. */
+/* Removes everything except edited files below etc/. If nothing is installed, only the change
+ * outside is made. */
 MUST_CHECK int deploy_uninstall(struct deploy *d, const struct deploy_change *c, struct err *err);
 /* Removes generations other than the current, the previous and those in_use (ids, strv), and
  * objects of the store that no generation refers to. */

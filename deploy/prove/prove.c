@@ -32,7 +32,8 @@ enum { END_MS = 60000, LOOK_MS = 200 };
 
 /*
  * Command lines of a client, as words separated by blanks. @file is the image's archive, @image its
- * name, @id the container's name, @shim the runtime, @space the namespace.
+ * name, @id the container's name, @shim the runtime, @handler its name with the manager, @space the
+ * namespace.
  */
 struct client {
 	const char *manager, *program;
@@ -73,7 +74,7 @@ static const struct client clients[] = {
 	  "-H",
 	  "unix://",
 	  "load -q -i @file",
-	  "run --rm -i --network none --runtime kata --name @id @image",
+	  "run --rm -i --network none --runtime @handler --name @id @image",
 	  "inspect @id",
 	  "inspect --format {{.Id}} @id",
 	  { "rm -f @id", "image rm -f @image" } },
@@ -81,13 +82,14 @@ static const struct client clients[] = {
 
 struct proof {
 	const struct client *client;
-	char *socket, *prefix, *id;
+	char *socket, *prefix, *handler, *id;
 };
 
 static void proof_release(struct proof *p)
 {
 	free(p->socket);
 	free(p->prefix);
+	free(p->handler);
 	free(p->id);
 }
 DEFINE_AUTO_STRUCT(proof, struct proof, proof_release)
@@ -117,6 +119,8 @@ static void add_word(const struct proof *p, const char *word, char ***argv)
 		strv_pushf(argv, "%s/" PROVE_IMAGE, p->prefix);
 	else if (str_eq(word, "@shim"))
 		strv_pushf(argv, "%s/bin/containerd-shim-kata-v2", p->prefix);
+	else if (str_eq(word, "@handler"))
+		strv_push(argv, p->handler);
 	else if (str_eq(word, "@image"))
 		strv_push(argv, PROVE_NAME);
 	else if (str_eq(word, "@space"))
@@ -401,6 +405,7 @@ static int begin(const struct prove *what, struct proof *p, struct err *err)
 			       what->manager);
 	p->socket = what->socket ? xstrdup(what->socket) : NULL;
 	p->prefix = xstrdup(what->prefix);
+	p->handler = xstrdup(what->handler ? what->handler : "kata");
 	p->id = xstrdup(what->id);
 	return 0;
 }

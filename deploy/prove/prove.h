@@ -40,6 +40,7 @@ struct prove {
 	const char *manager; /* as in cri.h: containerd, k3s, docker ... */
 	const char *socket;  /* NULL: the manager's default */
 	const char *prefix;
+	const char *handler; /* a name that is registered; NULL: kata */
 	struct prove_expect expect;
 	unsigned seconds; /* 0: PROVE_SECONDS */
 	char id[24];      /* of the container: prove_name() */

@@ -49,6 +49,7 @@ static struct json *managers(void)
 		json_put(j, "version", json_make_string(s->version));
 		json_put(j, "config", json_make_string(s->config));
 		json_put(j, "why", json_make_string(s->why));
+		json_put(j, "start", json_make_string(s->start));
 		json_add(list, j);
 	}
 	return list;

@@ -88,6 +88,14 @@ static int is_needed(struct install *in, struct err *err)
 	return 0;
 }
 
+/* Before anything is fetched. Where something is installed there may be nothing to do. */
+static int can_prove(struct install *in, enum deploy_access access, struct err *err)
+{
+	if (access == DEPLOY_LOOK || deploy_installed(in->d)->current)
+		return 0;
+	return registration_can_prove(in->d, &in->reg, err);
+}
+
 /* Everything that is done without a change. */
 static int prepare(struct install *in, enum deploy_access access, struct err *err)
 {
@@ -95,7 +103,8 @@ static int prepare(struct install *in, enum deploy_access access, struct err *er
 	struct prove_expect expect;
 
 	if (say_begin(&o.talk, err) < 0 || node_check_handlers(&o.manager, err) < 0 ||
-	    node_open(&o.place, access, &in->d, err) < 0 || offer_open(in->d, &in->offer, err) < 0)
+	    node_open(&o.place, access, &in->d, err) < 0 || can_prove(in, access, err) < 0 ||
+	    offer_open(in->d, &in->offer, err) < 0)
 		return -1;
 	expect = (struct prove_expect){ r->guest_kernel, r->agent };
 	progress_phase("plan");
@@ -303,7 +312,8 @@ static int install(const char *verb, struct err *err)
 		say_installed(&in, false);
 		return 0;
 	}
-	if (ask(&in, err) < 0 || fetch(&in, err) < 0)
+	if (registration_can_prove(in.d, &in.reg, err) < 0 || ask(&in, err) < 0 ||
+	    fetch(&in, err) < 0)
 		return -1;
 	progress_phase("commit");
 	if (deploy_lay_down(in.d, &in.offer.layout, "release", &in.reg.change, err) < 0)

@@ -38,6 +38,7 @@ int verb_prove(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(json) struct json *doc = NULL;
+	const struct json *record;
 	AUTO(cri) struct cri *cri = NULL;
 	struct prove_report report;
 	struct prove what;
@@ -46,11 +47,13 @@ int verb_prove(int argc, char **argv, struct err *err)
 	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0)
 		return -1;
 	if (node_need_installed(d, &o.place, err) < 0 ||
-	    node_manager(d, &o.place, &o.manager, &doc, &cri, err) < 0)
+	    node_manager(d, &o.place, &o.manager, &doc, &cri, err) < 0 ||
+	    node_recall(d, "cri", &doc, &record, err) < 0)
 		return -1;
 	what = (struct prove){ .manager = cri_name(cri),
 			       .socket = cri_socket(cri),
-			       .prefix = o.place.prefix };
+			       .prefix = o.place.prefix,
+			       .handler = node_handler(record) };
 	prove_name(&what);
 	progress_phase("proof");
 	if (prove_run(&what, &report, err) < 0)

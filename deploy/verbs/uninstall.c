@@ -2,6 +2,7 @@
 /* kata-deploy uninstall: removes what was installed, and only that; refuses while pods run. */
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "cli/ask.h"
 #include "deploy/cli/memory.h"
@@ -90,10 +91,23 @@ static int show_plan(const struct deploy *d, const struct registration *reg, con
 	return 0;
 }
 
-static int ask(const struct registration *reg, uint64_t bytes, struct err *err)
+/* The files outside the prefix that change. */
+static char *files_of(const struct registration *reg)
+{
+	AUTO(strv) char **list = NULL;
+
+	for (size_t i = 0; i < reg->change.nfiles; i++)
+		strv_push(&list, reg->change.files[i].path);
+	return strv_join(list, ", ");
+}
+
+static int ask(const struct registration *reg, bool installed, uint64_t bytes, struct err *err)
 {
 	AUTO(str)
-	char *question = str_fmt("uninstall kata, which frees %s%s?", say_bytes(bytes),
+	char *what = installed ? str_fmt("uninstall kata, which frees %s", say_bytes(bytes))
+			       : xstrdup("remove what is left of the registration of kata");
+	AUTO(str)
+	char *question = str_fmt("%s%s?", what,
 				 reg->told.restart && !reg->told.reload
 					 ? ", and restart the container manager"
 					 : "");
@@ -129,8 +143,9 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
 	AUTO(memory) struct memory memory = { 0 };
 	AUTO(trust) struct trust *trust = NULL;
+	AUTO(str) char *where = NULL, *left = NULL;
 	AUTO(plan) struct plan p = PLAN_INIT;
-	bool stays = false;
+	bool installed, stays = false;
 	uint64_t bytes;
 
 	(void)argc, (void)argv;
@@ -138,6 +153,8 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
 	    registration_drop(d, &reg, err) < 0)
 		return -1;
+	installed = deploy_installed(d)->current;
+	where = installed || !reg.change.nfiles ? NULL : files_of(&reg);
 	trust = open_memory(d);
 	if (trust || o.forget)
 		memory_leave(&o.place, trust, o.forget, &reg.change, &memory, &stays);
@@ -146,18 +163,22 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	bytes = deploy_frees(d, &p);
 	if (o.change.dry_run)
 		return show_plan(d, &reg, &p, bytes, err);
-	if ((!deploy_installed(d)->current || !deploy_installed(d)->extra) &&
-	    registration_check_left(&reg, err) < 0)
-		return -1;
-	if (!deploy_installed(d)->current)
+	if (!installed && !where)
 		return forget(trust, err);
-	if (check_unused(err) < 0 || ask(&reg, bytes, err) < 0)
+	if ((installed && check_unused(err) < 0) || ask(&reg, installed, bytes, err) < 0)
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	say_freed("uninstall", true, "kata is uninstalled", bytes);
+	if (where)
+		left = str_fmt(
+			"nothing is installed below %s; its registration was removed from %s",
+			o.place.prefix, where);
+	if (where)
+		say_done("uninstall", true, left);
+	else
+		say_freed("uninstall", true, "kata is uninstalled", bytes);
 	say_memory(stays, o.forget);
 	return 0;
 }

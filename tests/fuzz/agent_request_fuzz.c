@@ -4,8 +4,8 @@
  * message.
  */
 
-#include "agent/agent.h"
-#include "agent/storage_driver.h"
+#include "agent/storage/driver.h"
+#include "agent/storage/storage.h"
 
 #include "oci/message.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The kernel's device events, and the PCI paths that the runtime sends. */
 
-#include "agent/device.h"
+#include "agent/device/pci.h"
+#include "agent/device/uevent.h"
 
 #include "base/mem.h"
 #include "base/str.h"

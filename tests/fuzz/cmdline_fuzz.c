@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The kernel command line as the agent reads it. */
 
-#include "agent/agent.h"
+#include "agent/settings.h"
 
 #include "base/log.h"
 #include "base/mem.h"

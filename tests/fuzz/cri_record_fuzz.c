@@ -20,7 +20,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void put(struct edits *e, const char *text)
 {
-	struct work_file f = { xstrdup("/f"), xstrdup("/nowhere/f"), xstrdup(text), xstrdup(text) };
+	struct work_file f = { .path = xstrdup("/f"),
+			       .real = xstrdup("/nowhere/f"),
+			       .now = xstrdup(text),
+			       .want = xstrdup(text),
+			       .undone = VEC_INIT };
 
 	vec_push(&e->files, f);
 }
@@ -66,7 +70,7 @@ static void try_adoption(const char *text)
 	put(&e, text);
 	if (edits_adopt(&e, "/f", SHIM, &err) < 0 ||
 	    edits_adopt_import(&e, "/f", "/etc/containerd/conf.d/kata-deploy.toml", &err) < 0 ||
-	    edits_adopt_docker(&e, "/f", "kata", "{\"runtimeType\":\"" SHIM "\"}", &err) < 0)
+	    edits_adopt_docker(&e, "/f", SHIM, &err) < 0)
 		bug("not taken over: %s", err.msg);
 	if (strlen(now(&e)) > strlen(text))
 		bug("'%s' became '%s'", text, now(&e));

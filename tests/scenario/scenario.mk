@@ -10,3 +10,4 @@ check-scenario: $(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(BUILD)/bin/ka
 	@tests/scenario/other-root.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/few-fds.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/holders.sh $(BUILD)/bin/kata-deploy
+	@tests/scenario/not-running.sh $(BUILD)/bin/kata-deploy

@@ -18,6 +18,6 @@ $(eval $(call unit_test,agent_vm_storage_test,tests/unit/agent_vm_storage_test.c
 $(eval $(call unit_test,agent_hostile_test,tests/unit/agent_hostile_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))
 $(BUILD)/tests/agent_hostile_test: | $(BUILD)/bin/kata-agent
 
-AGENT_PARTS := $(addprefix agent/,settings.c pci.c uevent.c device.c watcher.c storage.c \
-	storage_driver.c storage_group.c)
+AGENT_PARTS := $(addprefix agent/,settings.c device/pci.c device/uevent.c device/block.c storage/watcher.c storage/storage.c \
+	storage/driver.c storage/group.c)
 $(eval $(call unit_test,agent_parts_test,tests/unit/agent_parts_test.c $(AGENT_PARTS),mount loop toml oci protocols base))

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Parts of the agent that need no agent: settings, PCI paths, device events, copied volumes. */
 
-#include "agent/agent.h"
-#include "agent/device.h"
-#include "agent/storage_driver.h"
-#include "agent/watcher.h"
+#include "agent/device/pci.h"
+#include "agent/device/uevent.h"
+#include "agent/settings.h"
+#include "agent/storage/driver.h"
+#include "agent/storage/group.h"
+#include "agent/storage/storage.h"
+#include "agent/storage/watcher.h"
 
 #include "base/buf.h"
 #include "base/file.h"

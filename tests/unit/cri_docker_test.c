@@ -236,7 +236,7 @@ static void assert_config(const char *text)
 	ck_assert_str_eq(buf_cstr(&now), text);
 }
 
-static const char *const texts[] = { "{\n  \"debug\": true\n}\n", NULL };
+static const char *const texts[] = { "{\n  \"debug\": true\n}\n", NULL, "", " \n\n" };
 
 START_TEST(read_anew_and_undone)
 {
@@ -281,6 +281,104 @@ START_TEST(it_is_too_old)
 }
 END_TEST
 
+/* Of a prefix that was removed by hand: found in the file, and taken out while docker runs. */
+START_TEST(its_record_is_lost)
+{
+	struct cri_options o = options();
+	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
+	AUTO(deploy) struct deploy *d = NULL;
+
+	OK(file_replace_volatile(AT_FDCWD, config, texts[0], strlen(texts[0]), 0644, &err));
+	start(false);
+	OK(install());
+	ck_assert(serves("kata"));
+	OK(path_remove_tree(prefix, &err));
+	OK(open_for_change(&d));
+	o.nhandlers = 0;
+	OK(cri_drop_left(&o, &change, &err));
+	ck_assert(change.restart && change.reload);
+	ck_assert_uint_eq(change.change.nfiles, 1);
+	OK(deploy_uninstall(d, &change.change, &err));
+	ck_assert(!serves("kata"));
+	assert_config("{\n  \"debug\": true,\n  \"runtimes\": {}\n}\n");
+	deploy_close(STEAL(d, NULL));
+	ck_assert(!path_exists(prefix));
+}
+END_TEST
+
+static const struct {
+	const char *words, *config, *socket;
+} lines[] = {
+	{ "dockerd", NULL, NULL },
+	{ "dockerd -H fd:// --containerd=/run/containerd/containerd.sock", NULL, NULL },
+	{ "dockerd --config-file /srv/d.json -H tcp://0.0.0.0:2375 -H unix:///srv/d.sock",
+	  "/srv/d.json", "/srv/d.sock" },
+	{ "dockerd --config-file=/srv/d.json --host=unix:///a --host unix:///b", "/srv/d.json",
+	  "/a" },
+	{ "dockerd -Hunix:///a", NULL, "/a" },
+	{ "dockerd -H=unix:///a", NULL, "/a" },
+	{ "dockerd -H", NULL, NULL },
+	{ "dockerd --config-file", NULL, NULL },
+	{ "dockerd --config-file relative.json", NULL, NULL },
+	{ "dockerd --config-file=/var/snap/docker/2963/config/daemon.json",
+	  "/var/snap/docker/current/config/daemon.json", NULL },
+};
+
+START_TEST(its_process_says_where)
+{
+	AUTO(strv) char **argv = strv_split(lines[_i].words, " ");
+	const struct process p = { .argv = argv };
+	AUTO(str) char *its_config = backend_docker.config_of(&p);
+	AUTO(str) char *its_socket = backend_docker.socket_of(&p);
+
+	ck_assert_msg(str_eq(its_config, lines[_i].config), "%s", its_config);
+	ck_assert_msg(str_eq(its_socket, lines[_i].socket), "%s", its_socket);
+}
+END_TEST
+
+/* A dockerd that checks its file: --validate --config-file FILE. */
+static const struct {
+	const char *script;
+	enum err_code code;
+	const char *says;
+} checks[] = {
+	{ "exit 0", E_OK, NULL },
+	{ "grep -q debug $3", E_OK, NULL },
+	{ "echo 'unknown flag: --validate' >&2; exit 125", E_OK, "no --validate" },
+	{ "grep -q runtimes $3 && { echo 'unable to configure' >&2; exit 1; }; exit 0", E_CONFIG,
+	  "would not accept the new" },
+	{ "echo 'unable to configure' >&2; exit 1", E_CONFIG, "does not accept the current" },
+};
+
+START_TEST(it_checks_its_file)
+{
+	AUTO(str) char *binary = path_join(dir, "dockerd");
+	AUTO(str) char *script = str_fmt("#!/bin/sh\n%s\n", checks[_i].script);
+	AUTO(str) char *why = NULL;
+	bool have[] = { false };
+	struct cri_options o = options();
+	struct cri c = { .back = &backend_docker,
+			 .o = &o,
+			 .root = (char[]){ "" },
+			 .config = config,
+			 .binary = binary,
+			 .have = have };
+	AUTO(edits) struct edits e = EDITS_INIT("");
+
+	OK(file_replace_volatile(AT_FDCWD, binary, script, strlen(script), 0755, &err));
+	OK(file_replace_volatile(AT_FDCWD, config, texts[0], strlen(texts[0]), 0644, &err));
+	OK(backend_docker.edit(&c, &e, &err));
+	err_clear(&err);
+	ck_assert_int_eq(backend_docker.check(&c, &e, config, &why, &err),
+			 checks[_i].code ? -1 : 0);
+	ck_assert_msg(err.code == checks[_i].code, "%s", err.msg);
+	if (checks[_i].says)
+		ck_assert_msg(strstr(err.code ? err.msg : why, checks[_i].says) != NULL, "%s",
+			      err.msg);
+	assert_config(texts[0]);
+}
+END_TEST
+
 /* The same stand-in shows CRI-O's way to tell what it serves. */
 static const char crio_says[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 				"[crio]\n[crio.runtime.runtimes.runc]\nruntime_path = \"\"\n"
@@ -322,6 +420,9 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, read_anew_and_undone, 0, ARRAY_LEN(texts));
 	tcase_add_test(tc, it_does_not_take_it);
+	tcase_add_test(tc, its_record_is_lost);
+	tcase_add_loop_test(tc, its_process_says_where, 0, ARRAY_LEN(lines));
+	tcase_add_loop_test(tc, it_checks_its_file, 0, ARRAY_LEN(checks));
 	tcase_add_test(tc, it_is_too_old);
 	tcase_add_test(tc, crio_tells);
 	suite_add_tcase(s, tc);

@@ -12,7 +12,9 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "deploy/cri/backend.h"
+#include "deploy/cri/containerd.h"
 #include "deploy/cri/docker-json.h"
+#include "deploy/cri/restart.h"
 #include "toml/toml.h"
 #include "json/json.h"
 

@@ -66,7 +66,20 @@ static bool is_true(const struct json *j, const char *key)
 	return value && json_kind(value) == JSON_IS_BOOL && json_bool(value);
 }
 
-/* Shows the managers found; *any: there is one. */
+/* A proof at the end would be the last to find out that it does not run. */
+static int check_runs(const struct json *manager, struct err *err)
+{
+	const char *name = json_get_text(manager, "name"), *start = json_get_text(manager, "start");
+
+	if (options.no_proof || is_true(manager, "running") ||
+	    (engine.cri ? !str_eq(name, engine.cri) : !is_true(manager, "chosen")))
+		return 0;
+	err_set(err, E_STATE, "%s is installed, but does not run", name);
+	return err_hint(err, "start it%s%s, or use --no-proof", start ? ": " : "",
+			start ? start : "");
+}
+
+/* Shows the managers found; *any: there is one. E_STATE: the one to be used does not run. */
 static int show_managers(bool *any, struct err *err)
 {
 	char *words[] = { (char *)"doctor", NULL };
@@ -85,6 +98,10 @@ static int show_managers(bool *any, struct err *err)
 		(void)fprintf(stderr, "%s %s%s%s%s%s\n", is_true(m, "chosen") ? "using" : "found",
 			      name ? name : "?", version ? " " : "", version ? version : "",
 			      why ? ": " : "", why ? why : "");
+	}
+	for (size_t i = 0; *any && i < json_count(list); i++) {
+		if (check_runs(json_at(list, i), err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -29,7 +29,7 @@ static const struct opt install_opts[] = { RELEASE, PLACE, OPT_END };
 static const struct opt plain_opts[] = { PLACE, OPT_END };
 static const struct opt try_opts[] = {
 	OPT_STR(0, "with", "CLIENT", &options.with,
-		"nerdctl, docker or ctr; default: the first found"),
+		"nerdctl, docker or ctr; default: the first whose server answers"),
 	PLACE,
 	OPT_END,
 };

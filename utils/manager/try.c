@@ -3,7 +3,9 @@
 
 #include "utils/manager/manager.h"
 
+#include "base/deadline.h"
 #include "base/mem.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "utils/manager/engine.h"
 
@@ -14,15 +16,18 @@
 
 #define PREFIX "/opt/kata"
 
+enum { ASK_MS = 20000 };
+
 /* Each finds images in its own way; podman is missing since it cannot start shims. */
 static const struct client {
 	const char *name;
+	const char *ask;  /* succeeds if its server answers */
 	const char *pull; /* NULL: run does it */
 	const char *run;  /* @shim, @tty, @id and @image; the command follows */
 } clients[] = {
-	{ "nerdctl", NULL, "run --rm @tty --network none --runtime @shim @image" },
-	{ "docker", NULL, "run --rm @tty --network none --runtime kata @image" },
-	{ "ctr", "images pull @image", "run --rm @tty --runtime @shim @image @id" },
+	{ "nerdctl", "nerdctl info", NULL, "run --rm @tty --network none --runtime @shim @image" },
+	{ "docker", "docker info", NULL, "run --rm @tty --network none --runtime kata @image" },
+	{ "ctr", "ctr version", "images pull @image", "run --rm @tty --runtime @shim @image @id" },
 };
 
 static bool is_in_path(const char *program)
@@ -38,25 +43,49 @@ static bool is_in_path(const char *program)
 	return false;
 }
 
+/* False: *why (heap) says why not. */
+static bool answers(const struct client *c, char **why)
+{
+	AUTO(strv) char **argv = strv_split(c->ask, " ");
+	struct spawn s = { .argv = argv };
+	struct err err = ERR_INIT;
+
+	if (!is_in_path(c->name)) {
+		*why = str_fmt("%s is not in PATH", c->name);
+		return false;
+	}
+	if (spawn_run(&s, NULL, 0, NULL, deadline_in(ASK_MS), &err) == 0)
+		return true;
+	*why = str_fmt("the server of %s does not answer (%s)", c->name, err.msg);
+	return false;
+}
+
 static const struct client *choose(struct err *err)
 {
+	AUTO(strv) char **looked_at = NULL;
+	AUTO(str) char *all = NULL;
+
 	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
-		if (options.with ? str_eq(options.with, clients[i].name)
-				 : is_in_path(clients[i].name))
+		AUTO(str) char *why = NULL;
+
+		if (options.with && !str_eq(options.with, clients[i].name))
+			continue;
+		if (answers(&clients[i], &why))
 			return &clients[i];
+		strv_push(&looked_at, why);
 	}
-	if (options.with)
+	if (!looked_at) {
 		err_set(err, E_USAGE,
 			"--with %s is not supported; there are nerdctl, docker and ctr",
 			options.with);
-	else if (is_in_path("podman"))
-		err_set(err, E_NOT_FOUND,
-			"podman is here, but it cannot start containers through a "
-			"containerd shim; install nerdctl, docker or ctr");
-	else
-		err_set(err, E_NOT_FOUND,
-			"none of nerdctl, docker and ctr is in PATH; install one, or run "
-			"kata-manager try without an image");
+		return NULL;
+	}
+	if (!options.with && is_in_path("podman"))
+		strv_push(&looked_at, "podman cannot start containers through a containerd shim");
+	all = strv_join(looked_at, "; ");
+	err_set(err, E_NOT_FOUND, "no client can start a container: %s", all);
+	(void)err_hint(err,
+		       "start containerd or docker, or install a client: nerdctl, docker or ctr");
 	return NULL;
 }
 

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/* Where the agent keeps what belongs to containers and volumes. */
+
+#define GUEST_DIR  "/run/kata-containers"
+#define SHARED_DIR GUEST_DIR "/shared/containers" /* the host's share is mounted there */
+
+/* Root file systems are below GUEST_DIR: the users that a user namespace maps may search it. */
+enum { GUEST_DIR_MODE = 0711 };

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the handlers share: deadlines and plain answers. */
+
+#include "agent/rpc/rpc.h"
+
+#include "protocols/agent.pb-c.h"
+
+struct deadline flow_deadline(struct ttrpc_call *call, uint64_t ms)
+{
+	return deadline_min(ttrpc_call_deadline(call), deadline_in(ms));
+}
+
+void answer(struct ttrpc_call *call, int result, const struct err *err)
+{
+	Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
+
+	if (result < 0)
+		ttrpc_fail(call, err);
+	else
+		ttrpc_reply(call, &empty);
+}
+
+void answer_cancelled(struct ttrpc_call *call)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, E_CANCELLED, "the caller is gone");
+	ttrpc_fail(call, &err);
+}

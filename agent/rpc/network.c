@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Requests about the guest's network: interfaces, routes, neighbours, the packet filter. */
+
+#include "agent/rpc/rpc.h"
+
+#include "agent/iptables.h"
+#include "agent/network.h"
+#include "agent/sandbox.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "protocols/agent.pb-c.h"
+
+#include <linux/neighbour.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { RULES_MAX = 2 << 20, RUN_MS = 30000 };
+
+/* --- interfaces --- */
+
+static int family_of(Types__IPFamily family)
+{
+	return family == TYPES__IPFAMILY__v6 ? AF_INET6 : AF_INET;
+}
+
+static int to_address(const Types__IPAddress *from, struct netlink_address *to, struct err *err)
+{
+	uint64_t prefix;
+
+	to->family = family_of(from->family);
+	if (str_u64(from->mask, 10, 0, 128, "prefix length", &prefix, err) < 0)
+		return -1;
+	to->prefix = (unsigned)prefix;
+	if (str_print(to->address, sizeof(to->address), "%s", from->address) < 0)
+		return err_set(err, E_INVALID, "'%.64s' is not an address", from->address);
+	return 0;
+}
+
+/* to->addresses is the caller's to free, also after an error. */
+static int to_link(const Types__Interface *from, struct network_link *to, struct err *err)
+{
+	*to = (struct network_link){ .mac = from->hwaddr,
+				     .name = from->name,
+				     .flags = from->raw_flags,
+				     .mtu = (unsigned)from->mtu };
+	if (from->mtu > UINT32_MAX)
+		return err_set(err, E_INVALID, "MTU %llu", (unsigned long long)from->mtu);
+	to->addresses = xcalloc(from->n_ipaddresses, sizeof(*to->addresses));
+	for (size_t i = 0; i < from->n_ipaddresses; i++) {
+		if (to_address(from->ipaddresses[i], &to->addresses[i], err) < 0)
+			return -1;
+		to->n_addresses++;
+	}
+	return 0;
+}
+
+static int update_interface(const Types__Interface *want, struct deadline deadline, struct err *err)
+{
+	struct network_link link;
+	int result;
+
+	if (!want)
+		return err_set(err, E_INVALID, "the request has no interface");
+	if (to_link(want, &link, err) < 0)
+		result = err_wrap(err, "interface %.32s", want->name);
+	else
+		result = network_set_link(&link, deadline, err);
+	free(link.addresses);
+	return result;
+}
+
+void on_update_interface(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const Grpc__UpdateInterfaceRequest *r = request;
+	const struct sandbox *s = arg;
+	struct err err = ERR_INIT;
+
+	if (update_interface(r->interface, flow_deadline(call, s->settings->hotplug_ms), &err) < 0)
+		ttrpc_fail(call, &err);
+	else
+		ttrpc_reply(call, r->interface);
+}
+
+static Types__IPAddress *from_address(const struct netlink_address *a)
+{
+	Types__IPAddress *to = NEW(Types__IPAddress);
+
+	types__ipaddress__init(to);
+	to->family = a->family == AF_INET6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
+	to->address = xstrdup(a->address);
+	to->mask = str_fmt("%u", a->prefix);
+	return to;
+}
+
+static Types__Interface *from_link(const struct netlink_link *link)
+{
+	Types__Interface *to = NEW(Types__Interface);
+
+	types__interface__init(to);
+	to->device = xstrdup(link->name);
+	to->name = xstrdup(link->name);
+	to->hwaddr = xstrdup(link->mac);
+	to->type = xstrdup(link->kind);
+	to->mtu = link->mtu;
+	to->raw_flags = link->flags;
+	to->ipaddresses = xcalloc(link->addresses.n, sizeof(*to->ipaddresses));
+	vec_each(struct netlink_address, a, &link->addresses)
+		to->ipaddresses[to->n_ipaddresses++] = from_address(a);
+	return to;
+}
+
+void on_list_interfaces(struct ttrpc_call *call, const void *request, void *arg)
+{
+	struct netlink_links links;
+	struct err err = ERR_INIT;
+	Grpc__Interfaces *reply;
+
+	(void)request;
+	(void)arg;
+	if (network_list_links(&links, &err) < 0) {
+		ttrpc_fail(call, &err);
+		return;
+	}
+	reply = NEW(Grpc__Interfaces);
+	grpc__interfaces__init(reply);
+	reply->interfaces = xcalloc(links.links.n, sizeof(*reply->interfaces));
+	vec_each(struct netlink_link, link, &links.links)
+		reply->interfaces[reply->n_interfaces++] = from_link(link);
+	netlink_links_release(&links);
+	ttrpc_reply(call, reply);
+	grpc__interfaces__free_unpacked(reply, NULL);
+}
+
+/* --- routes --- */
+
+static Types__Route *from_route(const struct netlink_route *route)
+{
+	Types__Route *to = NEW(Types__Route);
+	bool v6 = route->family == AF_INET6;
+
+	types__route__init(to);
+	to->dest = xstrdup(*route->dest ? route->dest : v6 ? "::/0" : "0.0.0.0/0");
+	to->gateway = xstrdup(route->gateway);
+	to->device = xstrdup(route->device);
+	to->source = xstrdup(route->source);
+	to->scope = route->scope;
+	to->family = v6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
+	to->flags = route->flags;
+	to->mtu = route->mtu;
+	return to;
+}
+
+/* Answers with the routes and releases them. */
+static void reply_routes(struct ttrpc_call *call, struct netlink_routes *routes)
+{
+	Grpc__Routes *reply = NEW(Grpc__Routes);
+
+	grpc__routes__init(reply);
+	reply->routes = xcalloc(routes->routes.n, sizeof(*reply->routes));
+	vec_each(struct netlink_route, route, &routes->routes)
+		reply->routes[reply->n_routes++] = from_route(route);
+	netlink_routes_release(routes);
+	ttrpc_reply(call, reply);
+	grpc__routes__free_unpacked(reply, NULL);
+}
+
+static int to_route(const Types__Route *from, struct netlink_route *to, struct err *err)
+{
+	bool all = str_empty(from->dest) || str_eq(from->dest, "0.0.0.0/0") ||
+		   str_eq(from->dest, "::/0");
+
+	*to = (struct netlink_route){ .family = family_of(from->family),
+				      .scope = from->scope,
+				      .flags = from->flags,
+				      .mtu = from->mtu };
+	if (from->scope > UINT8_MAX)
+		return err_set(err, E_INVALID, "scope %u of a route", from->scope);
+	if (str_print(to->dest, sizeof(to->dest), "%s", all ? "" : from->dest) < 0 ||
+	    str_print(to->gateway, sizeof(to->gateway), "%s", from->gateway) < 0 ||
+	    str_print(to->source, sizeof(to->source), "%s", from->source) < 0 ||
+	    str_print(to->device, sizeof(to->device), "%s", from->device) < 0)
+		return err_set(err, E_INVALID, "route to '%.64s': a value is too long", from->dest);
+	return 0;
+}
+
+static int update_routes(const Grpc__Routes *want, struct netlink_routes *now, struct err *err)
+{
+	AUTO(mem) struct netlink_route *routes = NULL;
+
+	if (!want)
+		return err_set(err, E_INVALID, "the request has no routes");
+	routes = xcalloc(want->n_routes, sizeof(*routes));
+	for (size_t i = 0; i < want->n_routes; i++) {
+		if (to_route(want->routes[i], &routes[i], err) < 0)
+			return -1;
+	}
+	return network_set_routes(routes, want->n_routes, now, err);
+}
+
+void on_update_routes(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const Grpc__UpdateRoutesRequest *r = request;
+	struct netlink_routes now;
+	struct err err = ERR_INIT;
+
+	(void)arg;
+	if (update_routes(r->routes, &now, &err) < 0)
+		ttrpc_fail(call, &err);
+	else
+		reply_routes(call, &now);
+}
+
+void on_list_routes(struct ttrpc_call *call, const void *request, void *arg)
+{
+	struct netlink_routes routes;
+	struct err err = ERR_INIT;
+
+	(void)request;
+	(void)arg;
+	if (network_list_routes(&routes, &err) < 0)
+		ttrpc_fail(call, &err);
+	else
+		reply_routes(call, &routes);
+}
+
+/* --- neighbours --- */
+
+static int to_neighbour(const Types__ARPNeighbor *from, struct network_neighbour *to,
+			struct err *err)
+{
+	struct netlink_neighbour *n = &to->neighbour;
+
+	if (!from->toipaddress)
+		return err_set(err, E_INVALID, "a neighbour has no address");
+	to->device = from->device;
+	n->state = from->state ? (unsigned)from->state : NUD_PERMANENT;
+	n->flags = (unsigned)from->flags;
+	n->family = family_of(from->toipaddress->family);
+	if (str_print(n->address, sizeof(n->address), "%s", from->toipaddress->address) < 0 ||
+	    str_print(n->mac, sizeof(n->mac), "%s", from->lladdr) < 0)
+		return err_set(err, E_INVALID, "neighbour '%.64s': a value is too long",
+			       from->toipaddress->address);
+	return 0;
+}
+
+static int add_neighbours(const Grpc__ARPNeighbors *from, struct err *err)
+{
+	size_t n = from ? from->n_arpneighbors : 0;
+	AUTO(mem) struct network_neighbour *list = xcalloc(n, sizeof(*list));
+
+	for (size_t i = 0; i < n; i++) {
+		if (to_neighbour(from->arpneighbors[i], &list[i], err) < 0)
+			return -1;
+	}
+	return network_add_neighbours(list, n, err);
+}
+
+void on_add_arp_neighbors(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const Grpc__AddARPNeighborsRequest *r = request;
+	struct err err = ERR_INIT;
+
+	(void)arg;
+	answer(call, add_neighbours(r->neighbors, &err), &err);
+}
+
+/* --- packet filter --- */
+
+void on_get_ip_tables(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const Grpc__GetIPTablesRequest *r = request;
+	Grpc__GetIPTablesResponse reply = GRPC__GET_IPTABLES_RESPONSE__INIT;
+	AUTO(buf) struct buf out = BUF_INIT(RULES_MAX);
+	struct err err = ERR_INIT;
+
+	(void)arg;
+	if (iptables_save(r->is_ipv6, flow_deadline(call, RUN_MS), &out, &err) < 0) {
+		ttrpc_fail(call, &err);
+		return;
+	}
+	reply.data.data = (uint8_t *)out.data;
+	reply.data.len = out.len;
+	ttrpc_reply(call, &reply);
+}
+
+void on_set_ip_tables(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const Grpc__SetIPTablesRequest *r = request;
+	Grpc__SetIPTablesResponse reply = GRPC__SET_IPTABLES_RESPONSE__INIT;
+	AUTO(buf) struct buf out = BUF_INIT(RULES_MAX);
+	struct err err = ERR_INIT;
+
+	(void)arg;
+	if (iptables_restore(r->is_ipv6, r->data.data, r->data.len, flow_deadline(call, RUN_MS),
+			     &out, &err) < 0) {
+		ttrpc_fail(call, &err);
+		return;
+	}
+	reply.data.data = (uint8_t *)out.data;
+	reply.data.len = out.len;
+	ttrpc_reply(call, &reply);
+}

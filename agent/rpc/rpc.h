@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * The agent's requests: ttRPC, and nothing else. A file for each family of requests; each handler
+ * has three movements: it takes the message apart, acts on the model, answers.
+ *
+ * This is the top of the agent: nothing below includes this header, and ttrpc/ttrpc.h only what
+ * listens (transport.c). The model knows the protocol's structs only as descriptions of storages
+ * and devices, which are plain data. tests/check-layers.sh has the order of the layers.
+ *
+ * Threads: a TTRPC_FLOW runs on a thread of its own, may block and needs references to what it
+ * uses; a TTRPC_EVENT runs on the loop, must not block, and may use what it found until it returns.
+ * What is kept (WaitProcess, GetOOMEvent, the streams) is handed to the model with functions that
+ * answer it, and taken back when the caller is gone.
+ */
+
+#include "base/deadline.h"
+#include "base/err.h"
+#include "ttrpc/ttrpc.h"
+
+#include <stdint.h>
+
+/* Answers the call of a flow: Empty, or err if result < 0. */
+void answer(struct ttrpc_call *call, int result, const struct err *err);
+/* The earlier of the caller's deadline and ms from now. */
+struct deadline flow_deadline(struct ttrpc_call *call, uint64_t ms);
+
+/* Answers with the error that a caller gets whose connection is gone. */
+void answer_cancelled(struct ttrpc_call *call);
+
+/* The tables of methods. arg of each is the struct sandbox. */
+extern const struct ttrpc_method agent_methods[], health_methods[];
+
+void on_create_sandbox(struct ttrpc_call *call, const void *request, void *arg);
+void on_destroy_sandbox(struct ttrpc_call *call, const void *request, void *arg);
+void on_create_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_start_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_remove_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_exec_process(struct ttrpc_call *call, const void *request, void *arg);
+void on_signal_process(struct ttrpc_call *call, const void *request, void *arg);
+void on_wait_process(struct ttrpc_call *call, const void *request, void *arg);
+void on_update_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_stats_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_pause_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_resume_container(struct ttrpc_call *call, const void *request, void *arg);
+void on_write_stdin(struct ttrpc_call *call, const void *request, void *arg);
+void on_read_stdout(struct ttrpc_call *call, const void *request, void *arg);
+void on_read_stderr(struct ttrpc_call *call, const void *request, void *arg);
+void on_close_stdin(struct ttrpc_call *call, const void *request, void *arg);
+void on_tty_win_resize(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_oom_event(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_guest_details(struct ttrpc_call *call, const void *request, void *arg);
+void on_set_guest_date_time(struct ttrpc_call *call, const void *request, void *arg);
+void on_reseed_random_dev(struct ttrpc_call *call, const void *request, void *arg);
+void on_online_cpu_mem(struct ttrpc_call *call, const void *request, void *arg);
+void on_mem_hotplug_by_probe(struct ttrpc_call *call, const void *request, void *arg);
+void on_update_interface(struct ttrpc_call *call, const void *request, void *arg);
+void on_update_routes(struct ttrpc_call *call, const void *request, void *arg);
+void on_list_interfaces(struct ttrpc_call *call, const void *request, void *arg);
+void on_list_routes(struct ttrpc_call *call, const void *request, void *arg);
+void on_add_arp_neighbors(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_ip_tables(struct ttrpc_call *call, const void *request, void *arg);
+void on_set_ip_tables(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_metrics(struct ttrpc_call *call, const void *request, void *arg);
+void on_copy_file(struct ttrpc_call *call, const void *request, void *arg);
+void on_add_swap(struct ttrpc_call *call, const void *request, void *arg);
+void on_add_swap_path(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_volume_stats(struct ttrpc_call *call, const void *request, void *arg);
+void on_resize_volume(struct ttrpc_call *call, const void *request, void *arg);
+void on_update_ephemeral_mounts(struct ttrpc_call *call, const void *request, void *arg);
+void on_remove_stale_virtiofs_share_mounts(struct ttrpc_call *call, const void *request, void *arg);
+void on_get_diagnostic_data(struct ttrpc_call *call, const void *request, void *arg);
+void on_unsupported(struct ttrpc_call *call, const void *request, void *arg);

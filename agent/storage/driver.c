@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The storage drivers, one function for each kind. */
+
+#include "agent/storage/driver.h"
+
+#include "agent/device/block.h"
+#include "agent/storage/watcher.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "mount/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The options as separate words, without those handled by the agent itself. */
+static char **words_of(const Grpc__Storage *s, const char *const *ours)
+{
+	char **list = NULL;
+
+	for (size_t i = 0; i < s->n_options; i++) {
+		AUTO(strv) char **words = strv_split(s->options[i], ",");
+
+		strv_each(w, words) {
+			bool skip = false;
+
+			for (const char *const *o = ours; o && *o; o++)
+				skip |= str_starts(*w, *o);
+			if (!skip)
+				strv_push(&list, *w);
+		}
+	}
+	return list;
+}
+
+/* The value of "name=value" among the options, or NULL; the last one counts. */
+static const char *option(char *const *words, const char *name)
+{
+	const char *found = NULL;
+
+	strv_each(w, words) {
+		if (str_starts(*w, name))
+			found = *w + strlen(name);
+	}
+	return found;
+}
+
+static int mount_words(const Grpc__Storage *s, const char *source, const char *type,
+		       char *const *words, bool *mounted, struct err *err)
+{
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+
+	if (mount_options_parse(words, &o, err) < 0 ||
+	    mount_at(source, s->mount_point, type, &o, err) < 0)
+		return -1;
+	*mounted = true;
+	return 0;
+}
+
+/* virtio-fs, 9p, overlayfs: the message has all arguments of mount(2). */
+static int add_plain(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
+		     struct err *err)
+{
+	AUTO(strv) char **words = words_of(s, NULL);
+
+	(void)host;
+	if (path_make(s->mount_point, 0755, err) < 0)
+		return -1;
+	return mount_words(s, s->source, s->fstype, words, mounted, err);
+}
+
+static int make_file(const char *path, struct err *err)
+{
+	AUTO(str) char *parent = xstrndup(path, (size_t)(path_basename(path) - path));
+	AUTO(fd) int fd = -1;
+
+	if (path_make(parent, 0755, err) < 0)
+		return -1;
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644);
+	return fd < 0 ? err_sys(err, "make %s", path) : 0;
+}
+
+static int add_bind(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
+		    struct err *err)
+{
+	AUTO(strv) char **words = words_of(s, NULL);
+	struct stat st;
+
+	(void)host;
+	if (stat(s->source, &st) < 0)
+		return err_sys(err, "source %s", s->source);
+	if ((S_ISDIR(st.st_mode) ? path_make(s->mount_point, 0755, err)
+				 : make_file(s->mount_point, err)) < 0)
+		return -1;
+	if (!strv_has(words, "rbind") && !strv_has(words, "bind"))
+		strv_push(&words, "rbind");
+	return mount_words(s, s->source, NULL, words, mounted, err);
+}
+
+/* --- ephemeral storage --- */
+
+static int parse_mode(const char *text, mode_t fallback, mode_t *mode, struct err *err)
+{
+	uint64_t value = fallback;
+
+	if (text && str_u64(text, 8, 0, 07777, "mode", &value, err) < 0)
+		return -1;
+	*mode = (mode_t)value;
+	return 0;
+}
+
+/* The fsgid= option: this group owns the directory and new files in it (setgid). */
+static int own(const char *path, const char *gid, mode_t mode, struct err *err)
+{
+	uint64_t group;
+
+	if (gid) {
+		if (str_u64(gid, 10, 0, UINT32_MAX - 1, "fsgid", &group, err) < 0)
+			return -1;
+		if (chown(path, (uid_t)-1, (gid_t)group) < 0)
+			return err_sys(err, "give %s to group %s", path, gid);
+		mode |= S_ISGID;
+	}
+	return chmod(path, mode) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
+}
+
+static int add_local(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
+		     struct err *err)
+{
+	AUTO(strv) char **words = words_of(s, NULL);
+	mode_t mode;
+
+	(void)host;
+	*mounted = false;
+	if (parse_mode(option(words, "mode="), 0755, &mode, err) < 0 ||
+	    path_make(s->mount_point, 0755, err) < 0)
+		return -1;
+	return own(s->mount_point, option(words, "fsgid="), mode, err);
+}
+
+int storage_huge_pages(const Grpc__Storage *s, uint64_t *size, uint64_t *page_size, struct err *err)
+{
+	AUTO(strv) char **words = words_of(s, NULL);
+	const char *total = option(words, "size="), *page = option(words, "pagesize=");
+
+	if (!total || !page)
+		return err_set(err, E_INVALID, "hugetlbfs needs size= and pagesize=");
+	if (str_u64(page, 10, 4096, 1ULL << 40, "pagesize", page_size, err) < 0 ||
+	    str_u64(total, 10, 0, INT64_MAX, "size", size, err) < 0)
+		return -1;
+	return *page_size & (*page_size - 1)
+		       ? err_set(err, E_INVALID, "page size %s is not a power of two", page)
+		       : 0;
+}
+
+/* The kernel may reserve fewer pages: read the number back. */
+static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
+{
+	AUTO(str) char *path = NULL;
+	AUTO(str) char *has = NULL;
+	AUTO(str) char *want = NULL;
+	uint64_t size = 0, page = 1, n;
+
+	if (storage_huge_pages(s, &size, &page, err) < 0)
+		return -1;
+	path = str_fmt("/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
+		       (unsigned long long)page / 1024);
+	want = str_fmt("%llu", (unsigned long long)(size / page));
+	if (file_write(AT_FDCWD, path, want, err) < 0 ||
+	    !(has = file_read_line(AT_FDCWD, path, err)) ||
+	    str_u64(has, 10, 0, UINT64_MAX, "nr_hugepages", &n, err) < 0)
+		return -1;
+	return n < size / page
+		       ? err_set(err, E_LIMIT, "the guest could reserve only %s of %s huge pages",
+				 has, want)
+		       : 0;
+}
+
+/* tmpfs with all its options (fsgid= is ours), or hugetlbfs. */
+static int add_ephemeral(const struct storage_driver_host *host, const Grpc__Storage *s,
+			 bool *mounted, struct err *err)
+{
+	static const char *const ours[] = { "fsgid=", NULL };
+	AUTO(strv) char **all = words_of(s, NULL);
+	AUTO(strv) char **words = words_of(s, ours);
+	const char *type = *s->fstype ? s->fstype : "tmpfs", *gid = option(all, "fsgid=");
+
+	(void)host;
+	if (!str_eq(type, "tmpfs") && !str_eq(type, "hugetlbfs"))
+		return err_set(err, E_INVALID,
+			       "file system '%.64s' is not supported for ephemeral storage", type);
+	if (str_eq(type, "hugetlbfs") && reserve_huge_pages(s, err) < 0)
+		return -1;
+	if (path_make(s->mount_point, 0755, err) < 0 ||
+	    mount_words(s, *s->source ? s->source : type, type, words, mounted, err) < 0)
+		return -1;
+	return gid ? own(s->mount_point, gid, 0777, err) : 0;
+}
+
+/* --- block devices --- */
+
+static int add_block(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
+		     struct err *err)
+{
+	AUTO(strv) char **words = words_of(s, NULL);
+	AUTO(str)
+	char *node = device_block(s->driver, s->source, deadline_in(host->hotplug_ms), err);
+
+	if (!node)
+		return -1;
+	if (strv_has(words, "bind")) /* a raw volume: the node itself */
+		return make_file(s->mount_point, err) < 0
+			       ? -1
+			       : mount_words(s, node, NULL, words, mounted, err);
+	if (str_empty(s->fstype))
+		return err_set(err, E_INVALID, "no file system type for %s", node);
+	if (path_make(s->mount_point, 0755, err) < 0)
+		return -1;
+	return mount_words(s, node, s->fstype, words, mounted, err);
+}
+
+static int add_watchable(const struct storage_driver_host *host, const Grpc__Storage *s,
+			 bool *mounted, struct err *err)
+{
+	return watcher_add(host->loop, s->source, s->mount_point, mounted, err);
+}
+
+static const struct storage_driver drivers[] = {
+	{ "virtio-fs", add_plain },
+	{ "9p", add_plain },
+	{ "overlayfs", add_plain },
+	{ "ephemeral", add_ephemeral },
+	{ "bind", add_bind },
+	{ "local", add_local },
+	{ "blk", add_block },
+	{ "scsi", add_block },
+	{ "nvdimm", add_block },
+	{ "mmioblk", add_block },
+	{ "watchable-bind", add_watchable },
+};
+
+const struct storage_driver *storage_driver_find(const char *name, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(drivers); i++) {
+		if (str_eq(drivers[i].name, name))
+			return &drivers[i];
+	}
+	err_set(err, E_UNSUPPORTED, "storage driver '%.64s' is not supported", name);
+	return NULL;
+}
+
+const char *const *storage_drivers(void)
+{
+	static const char *names[ARRAY_LEN(drivers) + 1];
+
+	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
+		names[i] = drivers[i].name;
+	return names;
+}

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Copies watched volumes. Kubernetes replaces the contents of a volume by a new directory and one
+ * rename of a symbolic link ("..data"): directories and files are copied first, then links, and
+ * what has disappeared is removed last, so that readers always see complete files.
+ */
+
+#include "agent/storage/watcher.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PERIOD_MS = 2000, FILES_MAX = 16, BYTES_MAX = 1 << 20, ENTRIES_MAX = 64, DEPTH_MAX = 8 };
+
+struct copy {
+	unsigned files, entries;
+	uint64_t bytes;
+};
+
+struct watched {
+	struct loop *loop;
+	char *source, *target;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static VEC(struct watched) list;
+static struct watch *timer; /* made and removed on the loop */
+static bool scanning;
+
+/* --- one copy --- */
+
+static DIR *open_folder(int parent, const char *name, struct err *err)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		err_sys(err, "open folder %s", name);
+	return dir;
+}
+
+static int count(struct copy *c, const struct stat *st, struct err *err)
+{
+	c->entries++;
+	if (S_ISREG(st->st_mode)) {
+		c->files++;
+		c->bytes += (uint64_t)st->st_size;
+	}
+	if (c->files > FILES_MAX || c->bytes > BYTES_MAX || c->entries > ENTRIES_MAX)
+		return err_set(err, E_LIMIT, "more than %d files or %d bytes", FILES_MAX,
+			       BYTES_MAX);
+	return 0;
+}
+
+static bool same_file(int to, const char *name, const struct stat *from)
+{
+	struct stat st;
+
+	return fstatat(to, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_size == from->st_size && st.st_mode == from->st_mode &&
+	       st.st_mtim.tv_sec == from->st_mtim.tv_sec &&
+	       st.st_mtim.tv_nsec == from->st_mtim.tv_nsec;
+}
+
+static int copy_file(int from, int to, const char *name, const struct stat *st, struct err *err)
+{
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
+	AUTO(buf) struct buf data = BUF_INIT(BYTES_MAX);
+
+	if (same_file(to, name, st))
+		return 0;
+	if (file_read(from, name, BYTES_MAX, &data, err) < 0 ||
+	    file_replace_volatile(to, name, data.data, data.len, st->st_mode & 07777, err) < 0)
+		return -1;
+	if (fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "set owner and times of %s", name);
+	return 0;
+}
+
+static int copy_link(int from, int to, const char *name, struct err *err)
+{
+	char want[PATH_MAX], has[PATH_MAX];
+	ssize_t n = readlinkat(from, name, want, sizeof(want) - 1);
+	ssize_t m = readlinkat(to, name, has, sizeof(has) - 1);
+
+	if (n < 0)
+		return err_sys(err, "read link %s", name);
+	want[n] = '\0';
+	if (n == m && memcmp(want, has, (size_t)n) == 0)
+		return 0;
+	if (unlinkat(to, "..kata-link", 0) < 0 && errno != ENOENT)
+		return err_sys(err, "clear an old link");
+	if (symlinkat(want, to, "..kata-link") < 0 || renameat(to, "..kata-link", to, name) < 0)
+		return err_sys(err, "make link %s", name);
+	return 0;
+}
+
+static int copy_folder(struct copy *c, int from, int to, int depth, struct err *err);
+
+static int copy_subfolder(struct copy *c, int from, int to, const char *name, const struct stat *st,
+			  int depth, struct err *err)
+{
+	AUTO(dir) DIR *source = open_folder(from, name, err);
+	AUTO(dir) DIR *target = NULL;
+
+	if (!source)
+		return -1;
+	if (mkdirat(to, name, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "make folder %s", name);
+	target = open_folder(to, name, err);
+	if (!target)
+		return -1;
+	if (fchown(dirfd(target), st->st_uid, st->st_gid) < 0 ||
+	    fchmod(dirfd(target), st->st_mode & 07777) < 0)
+		return err_sys(err, "set owner and mode of %s", name);
+	return copy_folder(c, dirfd(source), dirfd(target), depth + 1, err);
+}
+
+/* One pass over from: either directories and files, or links. */
+static int copy_pass(struct copy *c, int from, int to, bool links, int depth, struct err *err)
+{
+	AUTO(dir) DIR *dir = open_folder(from, ".", err);
+	struct stat st;
+
+	if (!dir)
+		return -1;
+	for (struct dirent *e; (e = readdir(dir));) {
+		int result = 0;
+
+		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+			continue;
+		if (fstatat(from, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return err_sys(err, "look at %s", e->d_name);
+		if (S_ISLNK(st.st_mode) != links)
+			continue;
+		if (count(c, &st, err) < 0)
+			return -1;
+		if (links)
+			result = copy_link(from, to, e->d_name, err);
+		else if (S_ISDIR(st.st_mode))
+			result = copy_subfolder(c, from, to, e->d_name, &st, depth, err);
+		else if (S_ISREG(st.st_mode))
+			result = copy_file(from, to, e->d_name, &st, err);
+		if (result < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Relative to the fd, not by path: the container may replace directories meanwhile. */
+static int remove_gone(int from, int to, struct err *err)
+{
+	AUTO(dir) DIR *dir = open_folder(to, ".", err);
+	struct stat st;
+
+	if (!dir)
+		return -1;
+	for (struct dirent *e; (e = readdir(dir));) {
+		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+			continue;
+		if (fstatat(from, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT &&
+		    path_remove_below(to, e->d_name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int copy_folder(struct copy *c, int from, int to, int depth, struct err *err)
+{
+	if (depth > DEPTH_MAX)
+		return err_set(err, E_LIMIT, "more than %d folders deep", DEPTH_MAX);
+	if (copy_pass(c, from, to, false, depth, err) < 0 ||
+	    copy_pass(c, from, to, true, depth, err) < 0)
+		return -1;
+	return remove_gone(from, to, err);
+}
+
+/* A single file can be watched too: it is copied into the target's directory. */
+static int sync_file(const char *source, const char *target, const struct stat *st, struct err *err)
+{
+	AUTO(buf) struct buf data = BUF_INIT(BYTES_MAX);
+	AUTO(fd) int fd = -1;
+
+	if (st->st_size > BYTES_MAX)
+		return err_set(err, E_LIMIT, "more than %d bytes", BYTES_MAX);
+	if (same_file(AT_FDCWD, target, st))
+		return 0;
+	if (file_read(AT_FDCWD, source, BYTES_MAX, &data, err) < 0)
+		return -1;
+	/* In place: this inode is bind-mounted in the container. */
+	fd = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_sys(err, "open %s", target);
+	if (fd_write_all(fd, data.data, data.len, err) < 0)
+		return -1;
+	if (fchmod(fd, st->st_mode & 07777) < 0 || fchown(fd, st->st_uid, st->st_gid) < 0 ||
+	    futimens(fd, (struct timespec[]){ st->st_atim, st->st_mtim }) < 0)
+		return err_sys(err, "set owner and times of %s", target);
+	return 0;
+}
+
+int watcher_sync(const char *source, const char *target, struct err *err)
+{
+	struct copy c = { .files = 0 };
+	struct stat st;
+
+	if (stat(source, &st) < 0)
+		return err_sys(err, "source %s", source);
+	if (S_ISREG(st.st_mode))
+		return sync_file(source, target, &st, err);
+	if (path_make(target, 0755, err) < 0)
+		return -1;
+	AUTO(fd) int from = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd) int to = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from < 0 || to < 0)
+		return err_sys(err, "open %s", from < 0 ? source : target);
+	if (fchmod(to, st.st_mode & 07777) < 0 || fchown(to, st.st_uid, st.st_gid) < 0)
+		return err_sys(err, "set owner and mode of %s", target);
+	return copy_folder(&c, from, to, 0, err);
+}
+
+/* --- the rounds --- */
+
+/* Each round of copying runs on its own thread: the share may be slow, and the loop must not
+ * block. */
+static void *scan(void *arg)
+{
+	struct err err = ERR_INIT;
+
+	(void)arg;
+	(void)pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < list.n; i++) {
+		if (watcher_sync(list.v[i].source, list.v[i].target, &err) == 0)
+			continue;
+		log_err(LOG_WARN, &err, "a watched volume was not copied",
+			LOG_S("source", list.v[i].source));
+		err_clear(&err);
+	}
+	scanning = false;
+	(void)pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+static void on_timer(void *arg)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	(void)arg;
+	/* The lock is held by a round, watcher_add or watcher_remove: skip this period. */
+	if (pthread_mutex_trylock(&lock) != 0)
+		return;
+	if (!scanning && list.n) {
+		(void)pthread_attr_init(&attr);
+		(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+		scanning = pthread_create(&thread, &attr, scan, NULL) == 0;
+		(void)pthread_attr_destroy(&attr);
+	}
+	(void)pthread_mutex_unlock(&lock);
+}
+
+static void start_timer(void *arg)
+{
+	if (!timer)
+		timer = loop_timer(arg, PERIOD_MS, true, on_timer, NULL);
+}
+
+static int bind_instead(const char *source, const char *target, struct err *err)
+{
+	if (path_make(target, 0755, err) < 0)
+		return -1;
+	if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) < 0)
+		return err_sys(err, "bind %s on %s", source, target);
+	return 0;
+}
+
+/* A tmpfs, whatever the parent's file system is. */
+static int make_target(const char *source, const char *target, bool *mounted, struct err *err)
+{
+	AUTO(str) char *parent = NULL;
+	struct stat st;
+
+	if (stat(source, &st) < 0)
+		return err_sys(err, "source %s", source);
+	if (!S_ISDIR(st.st_mode)) {
+		parent = xstrndup(target, (size_t)(path_basename(target) - target));
+		return path_make(parent, 0755, err);
+	}
+	if (path_make(target, 0755, err) < 0)
+		return -1;
+	if (mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=4m") < 0)
+		return err_sys(err, "mount %s", target);
+	*mounted = true;
+	return 0;
+}
+
+int watcher_add(struct loop *loop, const char *source, const char *target, bool *mounted,
+		struct err *err)
+{
+	struct err limit = ERR_INIT;
+	int result;
+
+	*mounted = false;
+	if (make_target(source, target, mounted, err) < 0)
+		return -1;
+	(void)pthread_mutex_lock(&lock);
+	result = watcher_sync(source, target, &limit);
+	if (result == 0) {
+		struct watched w = { loop, xstrdup(source), xstrdup(target) };
+
+		vec_push(&list, w);
+	}
+	(void)pthread_mutex_unlock(&lock);
+	if (result == 0) {
+		loop_post(loop, start_timer, loop);
+		return 0;
+	}
+	if (*mounted)
+		(void)umount2(target, MNT_DETACH);
+	*mounted = limit.code == E_LIMIT;
+	if (limit.code != E_LIMIT) {
+		*err = limit;
+		return -1;
+	}
+	log_err(LOG_INFO, &limit, "volume is bind-mounted, not watched", LOG_S("source", source));
+	return bind_instead(source, target, err);
+}
+
+bool watcher_remove(const char *target)
+{
+	bool found = false;
+
+	(void)pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < list.n && !found; i++) {
+		if (!str_eq(list.v[i].target, target))
+			continue;
+		free(list.v[i].source);
+		free(list.v[i].target);
+		vec_remove(&list, i);
+		found = true;
+	}
+	(void)pthread_mutex_unlock(&lock);
+	return found;
+}
+
+void watcher_stop(void)
+{
+	watch_remove(timer);
+	timer = NULL;
+	(void)pthread_mutex_lock(&lock);
+	while (scanning) { /* a round holds the lock only while it copies */
+		(void)pthread_mutex_unlock(&lock);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		(void)pthread_mutex_lock(&lock);
+	}
+	vec_each(struct watched, w, &list) {
+		free(w->source);
+		free(w->target);
+	}
+	vec_release(&list);
+	(void)pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A container manager that is installed, but does not run: not-running.sh KATA-DEPLOY
+#
+# It is said before anything is fetched, with what to do. Without the processes and sockets of this
+# machine, and with stand-ins for its clients.
+set -eu
+if [ "${1-}" != inside ]; then
+	exec unshare --mount --pid --fork --mount-proc "$0" inside "$(realpath "$1")"
+fi
+deploy=$2 manager=$(dirname "$2")/kata-manager
+lab=$(mktemp -d "${TMPDIR:-/tmp}/not-running.XXXXXX")
+trap 'rm -rf "$lab"' EXIT
+mkdir -p "$lab/bin" "$lab/etc"
+printf 'version = 2\n' >"$lab/etc/config.toml"
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/system
+[ -d /etc/containerd ] || mount -t tmpfs tmpfs /etc
+[ -d /etc/containerd ] || mkdir /etc/containerd
+mount --bind "$lab/etc" /etc/containerd
+
+fail() {
+	echo "  FAIL  $*"
+	cat "$lab/says"
+	exit 1
+}
+# says STATUS TEXT COMMAND...
+says() {
+	local wanted=$1 text=$2 status=0
+	shift 2
+	"$@" </dev/null >"$lab/says" 2>&1 || status=$?
+	[ "$status" = "$wanted" ] || fail "$*: status $status and not $wanted"
+	grep -qF -e "$text" "$lab/says" || fail "$*: it does not say '$text'"
+}
+silent_about() {
+	if grep -qF -e "$1" "$lab/says"; then fail "it says '$1'"; fi
+}
+
+"$deploy" keys generate --no-passphrase "$lab/key" >/dev/null
+mkdir -p "$lab/tree/bin"
+echo shim >"$lab/tree/bin/containerd-shim-kata-v2"
+cat >"$lab/components.yaml" <<-END
+	components:
+	  - {name: base, text: everything, required: true, paths: [bin]}
+	copies: []
+END
+"$deploy" release build --tree "$lab/tree" --out "$lab/release" --components "$lab/components.yaml" \
+	--version 1.0.0 --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
+	--channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
+"$deploy" release sign --key "$lab/key.key" "$lab/release" >/dev/null
+place=(--prefix "$lab/opt" --lock "$lab/lock")
+trust=(--key "$lab/key.pub" --cache "$lab/cache" --trust-dir "$lab/trust.d")
+
+# Nothing is fetched: the release is not even there.
+says 7 "start containerd (systemctl start containerd), or use --no-proof" \
+	"$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --release "$lab/nowhere"
+[ ! -e "$lab/opt" ] && [ ! -e "$lab/cache" ] || fail "something was made"
+says 7 "start it: systemctl start containerd, or use --no-proof" \
+	"$manager" install --prefix "$lab/opt" --key "$lab/key.pub" --yes --cri containerd --release "$lab/nowhere" \
+	-- --lock "$lab/lock" --cache "$lab/cache" --trust-dir "$lab/trust.d"
+silent_about "would be installed"
+# The plan says it, and is a plan all the same.
+says 0 "start containerd (systemctl start containerd), or use --no-proof" \
+	"$deploy" plan "${place[@]}" "${trust[@]}" --cri containerd --release "$lab/release"
+says 0 "start containerd (systemctl start containerd), or use --no-proof" \
+	"$deploy" plan "${place[@]}" "${trust[@]}" --cri containerd --release "$lab/release" --json
+says 0 "" "$deploy" plan "${place[@]}" "${trust[@]}" --cri containerd --release "$lab/release" --no-proof
+silent_about "start containerd"
+# Without a proof nothing has to run, and where nothing changes neither.
+says 0 "is installed" "$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --no-proof \
+	--release "$lab/release"
+says 0 "nothing to do" "$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --release "$lab/release"
+says 0 "uninstalled" "$deploy" uninstall "${place[@]}" --yes
+
+# The client of try: its server has to answer.
+for name in nerdctl docker ctr; do
+	printf '#!/bin/sh\ncase $1 in info|version) [ -e %s/%s.runs ] && exit; echo no server >&2; exit 1;; esac\n' \
+		"$lab" "$name" >"$lab/bin/$name"
+	printf 'echo "%s: $*"\n' "$name" >>"$lab/bin/$name"
+	chmod 0755 "$lab/bin/$name"
+done
+try=(env "PATH=$lab/bin:/usr/bin:/bin" "$manager" try busybox)
+says 5 "the server of docker does not answer" "${try[@]}"
+grep -q "the server of nerdctl does not answer.*the server of ctr does not answer" "$lab/says" || fail "not all are named"
+touch "$lab/ctr.runs"
+says 0 "ctr: run --rm" "${try[@]}"
+touch "$lab/docker.runs"
+says 0 "docker: run --rm" "${try[@]}"
+rm "$lab/bin/nerdctl" "$lab/docker.runs"
+says 0 "ctr: run --rm" "${try[@]}"
+says 5 "the server of docker does not answer" env "PATH=$lab/bin:/usr/bin:/bin" "$manager" try --with docker busybox
+echo "  ok    a container manager that does not run is told at once"
