@@ -137,15 +137,35 @@ static int forget(const struct trust *t, struct err *err)
 	return 0;
 }
 
+/* Without a release: a registration whose record is lost, and what is remembered. */
+static int remove_left(struct deploy *d, const struct registration *reg, struct err *err)
+{
+	AUTO(trust) struct trust *trust = open_memory(d);
+	AUTO(str) char *where = reg->change.nfiles ? files_of(reg) : NULL, *sentence = NULL;
+
+	if (!where)
+		return forget(trust, err);
+	if (ask(reg, false, 0, err) < 0)
+		return -1;
+	progress_phase("uninstall");
+	if (deploy_uninstall(d, &reg->change, err) < 0 ||
+	    (o.forget && memory_forget(&o.place, trust, err) < 0))
+		return -1;
+	progress_end();
+	sentence = str_fmt("nothing is installed below %s; its registration was removed from %s",
+			   o.place.prefix, where);
+	say_done("uninstall", true, sentence);
+	return 0;
+}
+
 int verb_uninstall(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
 	AUTO(memory) struct memory memory = { 0 };
 	AUTO(trust) struct trust *trust = NULL;
-	AUTO(str) char *where = NULL, *left = NULL;
 	AUTO(plan) struct plan p = PLAN_INIT;
-	bool installed, stays = false;
+	bool stays = false;
 	uint64_t bytes;
 
 	(void)argc, (void)argv;
@@ -153,8 +173,8 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
 	    registration_drop(d, &reg, err) < 0)
 		return -1;
-	installed = deploy_installed(d)->current;
-	where = installed || !reg.change.nfiles ? NULL : files_of(&reg);
+	if (!deploy_installed(d)->current && !o.change.dry_run)
+		return remove_left(d, &reg, err);
 	trust = open_memory(d);
 	if (trust || o.forget)
 		memory_leave(&o.place, trust, o.forget, &reg.change, &memory, &stays);
@@ -163,22 +183,13 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	bytes = deploy_frees(d, &p);
 	if (o.change.dry_run)
 		return show_plan(d, &reg, &p, bytes, err);
-	if (!installed && !where)
-		return forget(trust, err);
-	if ((installed && check_unused(err) < 0) || ask(&reg, installed, bytes, err) < 0)
+	if (check_unused(err) < 0 || ask(&reg, true, bytes, err) < 0)
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
-	if (where)
-		left = str_fmt(
-			"nothing is installed below %s; its registration was removed from %s",
-			o.place.prefix, where);
-	if (where)
-		say_done("uninstall", true, left);
-	else
-		say_freed("uninstall", true, "kata is uninstalled", bytes);
+	say_freed("uninstall", true, "kata is uninstalled", bytes);
 	say_memory(stays, o.forget);
 	return 0;
 }
