@@ -49,7 +49,7 @@ END
 	--version 1.0.0 --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
 	--channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
 "$deploy" release sign --key "$lab/key.key" "$lab/release" >/dev/null
-place=(--prefix "$lab/opt" --lock "$lab/lock")
+place=(--prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory")
 trust=(--key "$lab/key.pub" --cache "$lab/cache" --trust-dir "$lab/trust.d")
 
 # Nothing is fetched: the release is not even there.

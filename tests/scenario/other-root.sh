@@ -77,6 +77,6 @@ diff first.txt second.txt || fail "two builds of the same differ"
 mv first moved
 "$deploy" status --root moved --json >status.json
 "$deploy" verify --root moved --quiet || fail "the moved image is not right"
-"$deploy" uninstall --root moved --yes --quiet
+"$deploy" uninstall --root moved --forget-trust --yes --quiet
 describe moved | diff first.before - || fail "the moved image is not as it was"
 echo "  ok    images below --root: apart from all else, two at once, the same, moved"
