@@ -171,15 +171,13 @@ static void start_oom(void *arg)
 	struct entry *e = arg;
 
 	oom_watch_start(&e->oom, e->core);
-	entry_put(e);
 }
 
+/* Its program may be killed as soon as it runs. */
 int entry_start(struct entry *e, struct deadline deadline, struct err *err)
 {
-	if (container_start(e->core, deadline, err) < 0)
-		return -1;
-	loop_post(e->list->loop, start_oom, entry_ref(e));
-	return 0;
+	loop_call(e->list->loop, start_oom, e);
+	return container_start(e->core, deadline, err);
 }
 
 /* --- exec --- */
