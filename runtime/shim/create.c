@@ -144,20 +144,18 @@ static int mount_rootfs(struct container *c, const CreateRequest *r, struct err 
 	return 0;
 }
 
-/* An fd of the network namespace in the specification, -1 if none. */
-static int open_netns(const struct oci_spec *spec, int *fd, struct err *err)
+/* The path of the network namespace in the specification, or NULL. */
+static const char *netns_of(const struct oci_spec *spec)
 {
-	*fd = -1;
+	const char *path = NULL;
+
 	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
 		const struct oci_namespace *ns = &spec->linux_.namespaces[i];
 
-		if (!str_eq(ns->type, "network") || str_empty(ns->path))
-			continue;
-		*fd = open(ns->path, O_RDONLY | O_CLOEXEC);
-		if (*fd < 0)
-			return err_sys(err, "network namespace %s", ns->path);
+		if (str_eq(ns->type, "network") && !str_empty(ns->path))
+			path = ns->path;
 	}
-	return 0;
+	return path;
 }
 
 static int nobody_waits(struct err *err)
@@ -226,21 +224,20 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 			  struct err *err)
 {
 	struct shim *s = c->shim;
-	struct sandbox_size size;
+	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
+					 .hostname = c->spec->hostname };
 	AUTO(str) char *guest_rootfs = NULL;
 	AUTO(oci_spec) struct oci_spec *guest = NULL;
-	AUTO(fd) int netns = -1;
 
-	if (spec_size(s->config, c->spec, c->kind, &size, err) < 0 ||
-	    open_netns(c->spec, &netns, err) < 0 || mount_rootfs(c, r, err) < 0 ||
-	    host_hooks(c, err) < 0 || make_sandbox(c, err) < 0)
+	if (spec_size(s->config, c->spec, c->kind, &wanted.size, err) < 0 ||
+	    mount_rootfs(c, r, err) < 0 || host_hooks(c, err) < 0 || make_sandbox(c, err) < 0)
 		return -1;
 	/* Everything is shared before the VM starts. */
 	if (share_rootfs(&s->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0 ||
 	    share_configured(&s->sandbox->share, err) < 0)
 		return -1;
 	guest = translate(c, guest_rootfs, err);
-	if (!guest || sandbox_start(s->sandbox, size, netns, c->spec->hostname, deadline, err) < 0)
+	if (!guest || sandbox_start(s->sandbox, &wanted, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;

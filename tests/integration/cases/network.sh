@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The network of a pod's VM: what a network plugin leaves in the pod's network namespace, made by hand
+# here, is what the guest has, and it is left as it was.
+
+# Names of namespaces and of the node's links: of this run, and short enough for a link.
+net_name() { echo "lab$1$((BASHPID % 100000))"; }
+
+# net_make NETNS LINK SUBNET: a namespace whose eth0 has host 2 of SUBNET ("10.88.1") and of its IPv6
+# relative; the other end is LINK, the node's, with host 1.
+net_make() {
+	ip netns add "$1"
+	ip link add "$2" type veth peer name eth0 netns "$1"
+	ip addr add "$3.1/24" dev "$2"
+	ip addr add "fd00:${3//./:}::1/64" dev "$2" nodad
+	ip link set "$2" up
+	ip -n "$1" addr add "$3.2/24" dev eth0
+	ip -n "$1" addr add "fd00:${3//./:}::2/64" dev eth0 nodad
+	ip -n "$1" link set lo up
+	ip -n "$1" link set eth0 up
+	ip -n "$1" route add default via "$3.1"
+	ip -n "$1" -6 route add default via "fd00:${3//./:}::1"
+}
+
+# At the end of a test, whatever became of it.
+net_gone() { # NETNS...
+	local ns
+	for ns in "$@"; do
+		ip netns del "$ns" 2>/dev/null || true
+	done
+}
+
+NET_CAPS='"CAP_NET_RAW","CAP_NET_BIND_SERVICE"'
+
+# net_start ID NETNS ARGS-JSON: a pod in that namespace
+net_start() {
+	pod_spec "$LAB/$1.json" "$1" "$3"
+	# Ports below 1024, and raw sockets for ping.
+	sed -i "s|\"cwd\":|\"capabilities\":{\"bounding\":[$NET_CAPS],\"effective\":[$NET_CAPS],\"permitted\":[$NET_CAPS]},&|
+		s|{\"type\":\"network\"}|{\"type\":\"network\",\"path\":\"/run/netns/$2\"}|" "$LAB/$1.json"
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
+		--config "$LAB/$1.json" "$1"
+}
+
+# What of ours is in a namespace.
+net_left() { # NETNS
+	ip -n "$1" -o link | grep -o '[a-z0-9]*_kata' || true
+	tc -n "$1" qdisc | grep ingress || true
+}
+
+test_a_pod_has_the_interface_of_its_namespace() {
+	local pod ns link mac addr route
+	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
+	# shellcheck disable=SC2064
+	trap "net_gone $ns" EXIT
+	net_make "$ns" "$link" 10.88.1
+	ip link set "$link" mtu 1400
+	ip -n "$ns" link set eth0 mtu 1400
+	ip -n "$ns" route add 10.99.0.0/16 via 10.88.1.7
+	ip -n "$ns" neigh add 10.88.1.7 lladdr 02:00:00:00:00:07 dev eth0 nud permanent
+	mac=$(ip -n "$ns" -o link show eth0 | sed 's/.*link.ether \([^ ]*\).*/\1/')
+	net_start "$pod" "$ns" '["sleep","1000"]'
+	addr=$(pod_in "$pod" ip addr show eth0)
+	has "the address" "$addr" "inet 10.88.1.2/24"
+	has "the other address" "$addr" "inet6 fd00:10:88:1::2/64"
+	has "the MTU" "$addr" "mtu 1400"
+	has "the MAC address" "$addr" "link/ether $mac"
+	route=$(pod_in "$pod" ip route)
+	has "the default route" "$route" "default via 10.88.1.1 dev eth0"
+	has "a route" "$route" "10.99.0.0/16 via 10.88.1.7 dev eth0"
+	has "the IPv6 route" "$(pod_in "$pod" ip -6 route)" "default via fd00:10:88:1::1 dev eth0"
+	has "the neighbour" "$(pod_in "$pod" ip neigh)" "10.88.1.7 dev eth0 lladdr 02:00:00:00:00:07"
+	expect "the tap and the wire" "$(net_left "$ns" | grep -c .)" 3
+	removed "$pod"
+	expect "left in the namespace" "$(net_left "$ns")" ""
+	ip -n "$ns" addr show eth0 | grep -q "inet 10.88.1.2/24"
+	expect "left" "$(lab_left)" ""
+}
+
+test_node_and_pod_reach_each_other() {
+	local pod ns link
+	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
+	# shellcheck disable=SC2064
+	trap "net_gone $ns" EXIT
+	net_make "$ns" "$link" 10.88.2
+	head -c 67108864 /dev/urandom >"$LAB/image/tmp/64m"
+	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
+	busybox ping -c 2 -W 10 10.88.2.2 >/dev/null
+	busybox ping -6 -c 2 -W 10 fd00:10:88:2::2 >/dev/null
+	pod_in "$pod" ping -c 2 -W 10 10.88.2.1 >/dev/null
+	pod_in "$pod" ping -c 2 -W 10 fd00:10:88:2::1 >/dev/null
+	expect "64 MiB from the pod" "$(busybox wget -qO - http://10.88.2.2/64m | sha256sum)" \
+		"$(sha256sum <"$LAB/image/tmp/64m")"
+	expect "over IPv6" "$(busybox wget -qO - "http://[fd00:10:88:2::2]/64m" | sha256sum)" \
+		"$(sha256sum <"$LAB/image/tmp/64m")"
+	busybox httpd -f -p 10.88.2.1:8080 -h "$LAB/image/tmp" &
+	# shellcheck disable=SC2064
+	trap "kill $! 2>/dev/null; net_gone $ns" EXIT
+	expect "64 MiB from the node" "$(pod_in "$pod" sh -c 'wget -qO - http://10.88.2.1:8080/64m | sha256sum')" \
+		"$(sha256sum <"$LAB/image/tmp/64m")"
+	rm "$LAB/image/tmp/64m"
+	removed "$pod"
+	expect "left in the namespace" "$(net_left "$ns")" ""
+	expect "left" "$(lab_left)" ""
+}
+
+test_pods_talk_through_a_bridge() {
+	local one two bridge
+	one=$(lab_id) two=$(lab_id) bridge=$(net_name b)
+	local -a ns=("$(net_name m)" "$(net_name n)") end=("$(net_name v)" "$(net_name w)")
+	# shellcheck disable=SC2064
+	trap "net_gone ${ns[*]}; ip link del $bridge" EXIT
+	ip link add "$bridge" mtu 9000 type bridge
+	ip link set "$bridge" up
+	for i in 0 1; do
+		net_make "${ns[i]}" "${end[i]}" 10.88.3
+		ip addr flush dev "${end[i]}"
+		ip link set "${end[i]}" mtu 9000 master "$bridge"
+		ip -n "${ns[i]}" link set eth0 mtu 9000
+	done
+	ip -n "${ns[1]}" addr del 10.88.3.2/24 dev eth0
+	ip -n "${ns[1]}" addr add 10.88.3.3/24 dev eth0
+	net_start "$one" "${ns[0]}" '["httpd","-f","-p","80","-h","/etc"]'
+	net_start "$two" "${ns[1]}" '["sleep","1000"]'
+	expect "the one's file" "$(pod_in "$two" wget -qO - http://10.88.3.2/passwd)" \
+		"$(cat "$LAB/image/etc/passwd")"
+	# In one frame: its size is what the link's is, less the headers.
+	pod_in "$two" ping -c 2 -W 10 -s 8972 10.88.3.2 >"$LAB/ping"
+	grep -q "8980 bytes from 10.88.3.2" "$LAB/ping"
+	expect "frames as large as the link's" "$(pod_in "$two" cat /sys/class/net/eth0/mtu)" 9000
+	removed "$one"
+	removed "$two"
+	expect "left" "$(lab_left)" ""
+}
+
+test_two_interfaces_keep_their_names() {
+	local pod ns link more
+	pod=$(lab_id) ns=$(net_name n) link=$(net_name v) more=$(net_name w)
+	# shellcheck disable=SC2064
+	trap "net_gone $ns" EXIT
+	net_make "$ns" "$link" 10.88.4
+	ip link add "$more" type veth peer name backend netns "$ns"
+	ip addr add 10.89.4.1/24 dev "$more"
+	ip link set "$more" up
+	ip -n "$ns" addr add 10.89.4.2/24 dev backend
+	ip -n "$ns" link set backend up
+	# One without an address stays where it is.
+	ip -n "$ns" link add idle type veth peer name idle2
+	net_start "$pod" "$ns" '["sleep","1000"]'
+	pod_in "$pod" ip addr show backend | grep -q "inet 10.89.4.2/24"
+	pod_in "$pod" ping -c 1 -W 10 10.89.4.1 >/dev/null
+	pod_in "$pod" ping -c 1 -W 10 10.88.4.1 >/dev/null
+	expect "the one without an address" "$(pod_in "$pod" ls /sys/class/net | grep -c idle)" 0
+	removed "$pod"
+	expect "left in the namespace" "$(net_left "$ns")" ""
+	expect "left" "$(lab_left)" ""
+}
+
+test_a_dead_shim_leaves_the_namespace_as_it_was() {
+	local pod ns link
+	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
+	# shellcheck disable=SC2064
+	trap "net_gone $ns" EXIT
+	net_make "$ns" "$link" 10.88.5
+	net_start "$pod" "$ns" '["sleep","1000"]'
+	expect "the tap and the wire" "$(net_left "$ns" | grep -c .)" 3
+	kill -KILL "$(pgrep -f "containerd-shim-kata-v2.* -id $pod")"
+	for _ in $(seq 600); do
+		[ -n "$(net_left "$ns")" ] || break
+		sleep 0.1
+	done
+	expect "left in the namespace" "$(net_left "$ns")" ""
+	removed "$pod"
+	# And it serves another.
+	pod=$(lab_id)
+	net_start "$pod" "$ns" '["sleep","1000"]'
+	busybox ping -c 1 -W 10 10.88.5.2 >/dev/null
+	removed "$pod"
+	expect "left" "$(lab_left)" ""
+}
+
+test_an_interface_that_cannot_be_given_is_named() {
+	local ns link pod
+	ns=$(net_name n) link=$(net_name v) pod=$(lab_id)
+	# shellcheck disable=SC2064
+	trap "net_gone $ns" EXIT
+	net_make "$ns" "$link" 10.88.6
+	ip -n "$ns" link add wrong type bridge
+	ip -n "$ns" addr add 10.90.6.2/24 dev wrong
+	if net_start "$(lab_id)" "$ns" '["true"]' 2>"$LAB/err"; then return 1; fi
+	grep -q "interface wrong: a device of kind 'bridge'" "$LAB/err"
+	ip -n "$ns" link del wrong
+	# A namespace that serves a VM already.
+	net_start "$pod" "$ns" '["sleep","1000"]'
+	if net_start "$(lab_id)" "$ns" '["true"]' 2>"$LAB/err"; then return 1; fi
+	grep -q "interface eth0 has an ingress qdisc" "$LAB/err"
+	busybox ping -c 1 -W 10 10.88.6.2 >/dev/null
+	removed "$pod"
+	expect "left in the namespace" "$(net_left "$ns")" ""
+	if net_start "$(lab_id)" "no-such-namespace" '["true"]' 2>"$LAB/err"; then return 1; fi
+	grep -q "network namespace /run/netns/no-such-namespace" "$LAB/err"
+	expect "left" "$(lab_left)" ""
+}
