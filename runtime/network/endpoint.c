@@ -11,8 +11,9 @@
 #include <stdio.h>
 
 /* What the kernel calls the kinds of links that carry Ethernet frames to and from somewhere, and so
- * can be connected with a tap. */
-static const char *const connectable[] = { "veth", "macvlan", "ipvlan" };
+ * can be connected with a tap; "tun" is a tap itself, which a program holds that is a network
+ * (slirp4netns, pasta), or a tun, which has no frames. */
+static const char *const connectable[] = { "veth", "macvlan", "ipvlan", "tun" };
 
 static int check_kind(const struct netlink_link *link, struct err *err)
 {
@@ -22,7 +23,7 @@ static int check_kind(const struct netlink_link *link, struct err *err)
 	}
 	err_set(err, E_UNSUPPORTED, "interface %s: a device of kind '%s' cannot be given to a VM",
 		link->name, *link->kind ? link->kind : "physical");
-	return err_hint(err, "possible: veth, macvlan, ipvlan; or give it no address");
+	return err_hint(err, "possible: veth, macvlan, ipvlan, tap; or give it no address");
 }
 
 /* Its qdisc is where a VM's wire begins. */

@@ -179,12 +179,18 @@ START_TEST(half_a_network_is_undone)
 }
 END_TEST
 
-START_TEST(macvlan_is_connected)
+static const char *const kinds[][2] = {
+	{ "macvlan", "ip link add other link eth0 type macvlan mode bridge" },
+	{ "tun", "ip tuntap add other mode tap" },
+};
+
+START_TEST(other_kinds_are_connected)
 {
-	run("ip link add mac0 link eth0 type macvlan mode bridge; ip addr flush dev eth0\n"
-	    "ip addr add 10.1.2.4/24 dev mac0; ip link set mac0 up");
+	run(kinds[_i][1]);
+	run("ip addr flush dev eth0; ip addr add 10.1.2.4/24 dev other; ip link set other up");
 	must(network_scan(&net, &config, path, &err));
-	ck_assert_str_eq(net.endpoints.list.v[0].link.kind, "macvlan");
+	ck_assert_uint_eq(net.endpoints.list.n, 1);
+	ck_assert_str_eq(net.endpoints.list.v[0].link.kind, kinds[_i][0]);
 	must(network_connect(&net, &err));
 	ck_assert_int_eq(ours(), 3);
 	must(network_disconnect(&net, &err));
@@ -256,7 +262,7 @@ int main(void)
 	tcase_add_test(tc, a_tap_is_the_other_end);
 	tcase_add_test(tc, what_a_dead_process_left_is_undone);
 	tcase_add_test(tc, half_a_network_is_undone);
-	tcase_add_test(tc, macvlan_is_connected);
+	tcase_add_loop_test(tc, other_kinds_are_connected, 0, (int)ARRAY_LEN(kinds));
 	tcase_add_loop_test(tc, what_cannot_be_given_is_named, 0, (int)ARRAY_LEN(refused));
 	tcase_add_test(tc, only_namespaces_are_entered);
 	suite_add_tcase(suite, tc);

@@ -10,7 +10,7 @@ net_name() { echo "lab$1$((BASHPID % 100000))"; }
 # net_make NETNS LINK SUBNET: a namespace whose eth0 has host 2 of SUBNET ("10.88.1") and of its IPv6
 # relative; the other end is LINK, the node's, with host 1.
 net_make() {
-	ip netns add "$1"
+	[ -e "/run/netns/$1" ] || ip netns add "$1"
 	ip link add "$2" type veth peer name eth0 netns "$1"
 	ip addr add "$3.1/24" dev "$2"
 	ip addr add "fd00:${3//./:}::1/64" dev "$2" nodad
@@ -134,24 +134,28 @@ test_pods_talk_through_a_bridge() {
 	expect "left" "$(lab_left)" ""
 }
 
+# The kernel of the guest finds them in the other order.
 test_two_interfaces_keep_their_names() {
 	local pod ns link more
 	pod=$(lab_id) ns=$(net_name n) link=$(net_name v) more=$(net_name w)
 	# shellcheck disable=SC2064
 	trap "net_gone $ns" EXIT
-	net_make "$ns" "$link" 10.88.4
-	ip link add "$more" type veth peer name backend netns "$ns"
+	ip netns add "$ns"
+	ip link add "$more" type veth peer name eth1 netns "$ns"
 	ip addr add 10.89.4.1/24 dev "$more"
 	ip link set "$more" up
-	ip -n "$ns" addr add 10.89.4.2/24 dev backend
-	ip -n "$ns" link set backend up
+	ip -n "$ns" addr add 10.89.4.2/24 dev eth1
+	ip -n "$ns" link set eth1 up
+	net_make "$ns" "$link" 10.88.4
 	# One without an address stays where it is.
 	ip -n "$ns" link add idle type veth peer name idle2
 	net_start "$pod" "$ns" '["sleep","1000"]'
-	pod_in "$pod" ip addr show backend | grep -q "inet 10.89.4.2/24"
+	has "the first" "$(pod_in "$pod" ip addr show eth0)" "inet 10.88.4.2/24"
+	has "the second" "$(pod_in "$pod" ip addr show eth1)" "inet 10.89.4.2/24"
 	pod_in "$pod" ping -c 1 -W 10 10.89.4.1 >/dev/null
 	pod_in "$pod" ping -c 1 -W 10 10.88.4.1 >/dev/null
 	expect "the one without an address" "$(pod_in "$pod" ls /sys/class/net | grep -c idle)" 0
+	expect "taps and wires" "$(net_left "$ns" | grep -c .)" 6
 	removed "$pod"
 	expect "left in the namespace" "$(net_left "$ns")" ""
 	expect "left" "$(lab_left)" ""
@@ -200,5 +204,48 @@ test_an_interface_that_cannot_be_given_is_named() {
 	expect "left in the namespace" "$(net_left "$ns")" ""
 	if net_start "$(lab_id)" "no-such-namespace" '["true"]' 2>"$LAB/err"; then return 1; fi
 	grep -q "network namespace /run/netns/no-such-namespace" "$LAB/err"
+	expect "left" "$(lab_left)" ""
+}
+
+# cni VERB NETNS: what containerd's CRI plugin has the network plugins do
+cni() {
+	CNI_COMMAND=$1 CNI_CONTAINERID=$2 CNI_NETNS=/run/netns/$2 CNI_IFNAME=eth0 CNI_PATH=/usr/lib/cni \
+		/usr/lib/cni/bridge <"$LAB/cni.json"
+}
+
+test_the_bridge_plugin_connects_pods() {
+	[ -x /usr/lib/cni/bridge ] || return 0 # containernetworking-plugins
+	local one two bridge forward4 forward6
+	one=$(lab_id) two=$(lab_id) bridge=$(net_name b)
+	local -a ns=("$(net_name m)" "$(net_name n)")
+	forward4=$(cat /proc/sys/net/ipv4/ip_forward) forward6=$(cat /proc/sys/net/ipv6/conf/all/forwarding)
+	# shellcheck disable=SC2064
+	trap "cni DEL ${ns[0]}; cni DEL ${ns[1]}; net_gone ${ns[*]}; ip link del $bridge
+		echo $forward4 >/proc/sys/net/ipv4/ip_forward
+		echo $forward6 >/proc/sys/net/ipv6/conf/all/forwarding" EXIT
+	cat >"$LAB/cni.json" <<-EOF
+		{"cniVersion":"0.4.0","name":"$bridge","type":"bridge","bridge":"$bridge","isGateway":true,"mtu":1450,
+		 "ipam":{"type":"host-local","dataDir":"$LAB/ipam","routes":[{"dst":"0.0.0.0/0"},{"dst":"::/0"}],
+		  "ranges":[[{"subnet":"10.88.7.0/24"}],[{"subnet":"fd00:10:88:7::/64"}]]}}
+	EOF
+	for i in 0 1; do
+		ip netns add "${ns[i]}"
+		ip -n "${ns[i]}" link set lo up
+		cni ADD "${ns[i]}" >"$LAB/cni.out"
+	done
+	net_start "$one" "${ns[0]}" '["httpd","-f","-p","80","-h","/etc"]'
+	net_start "$two" "${ns[1]}" '["sleep","1000"]'
+	has "the first address" "$(pod_in "$one" ip addr show eth0)" "inet 10.88.7.2/24"
+	has "the MTU" "$(pod_in "$one" ip addr show eth0)" "mtu 1450"
+	has "the way out" "$(pod_in "$two" ip route)" "default via 10.88.7.1 dev eth0"
+	expect "from pod to pod" "$(pod_in "$two" wget -qO - http://10.88.7.2/passwd)" \
+		"$(cat "$LAB/image/etc/passwd")"
+	expect "over IPv6" "$(pod_in "$two" wget -qO - "http://[fd00:10:88:7::2]/passwd")" \
+		"$(cat "$LAB/image/etc/passwd")"
+	expect "from the node" "$(busybox wget -qO - http://10.88.7.2/passwd)" "$(cat "$LAB/image/etc/passwd")"
+	removed "$one"
+	removed "$two"
+	expect "left in the first" "$(net_left "${ns[0]}")" ""
+	expect "left in the second" "$(net_left "${ns[1]}")" ""
 	expect "left" "$(lab_left)" ""
 }
