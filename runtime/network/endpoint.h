@@ -15,6 +15,7 @@ struct endpoint {
 	char tap[IFNAMSIZ];       /* what connects it with the VM */
 	int tap_fd;               /* what the VMM reads and writes, or -1 */
 	int vhost_fd;             /* /dev/vhost-net, or -1 */
+	bool connected;           /* by us: to be undone */
 };
 
 struct endpoints {

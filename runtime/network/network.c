@@ -153,7 +153,8 @@ static int disconnect_all(void *arg, struct err *err)
 	vec_each(struct endpoint, e, &n->endpoints.list) {
 		struct err why = ERR_INIT;
 
-		if (tap_disconnect(nl, e->link.name, e->tap, &why) == 0 || result < 0)
+		if (!e->connected || tap_disconnect(nl, e->link.name, e->tap, &why) == 0 ||
+		    result < 0)
 			continue;
 		*err = why;
 		result = -1;

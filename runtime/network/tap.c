@@ -42,20 +42,27 @@ static int open_vhost(void)
 	return fd;
 }
 
-static int make_wire(struct netlink *nl, const struct netlink_link *link, int tap, struct err *err)
+static int prepare(struct netlink *nl, const struct netlink_link *link, int tap, struct err *err)
 {
-	const int ends[] = { link->index, tap };
-
 	if (netlink_keep_quiet(nl, tap, err) < 0 || netlink_set_mtu(nl, tap, link->mtu, err) < 0 ||
 	    netlink_set_up(nl, tap, true, err) < 0)
 		return -1;
-	for (int i = 0; i < 2; i++) {
-		if (netlink_add_ingress(nl, ends[i], err) < 0 ||
-		    netlink_redirect(nl, ends[i], ends[!i], err) < 0)
-			return -1;
-	}
 	/* What arrives is the guest's only while the interface itself is up. */
 	return link->flags & IFF_UP ? 0 : netlink_set_up(nl, link->index, true, err);
+}
+
+/* The interface's end is last: the tap's goes with the tap. */
+static int make_wire(struct netlink *nl, int link, int tap, struct err *err)
+{
+	struct err ignored = ERR_INIT; /* the first one is reported */
+
+	if (netlink_add_ingress(nl, tap, err) < 0 || netlink_redirect(nl, tap, link, err) < 0 ||
+	    netlink_add_ingress(nl, link, err) < 0)
+		return -1;
+	if (netlink_redirect(nl, link, tap, err) == 0)
+		return 0;
+	(void)!netlink_drop_ingress(nl, link, &ignored);
+	return -1;
 }
 
 int tap_connect(struct netlink *nl, struct endpoint *e, bool vhost, struct err *err)
@@ -66,10 +73,15 @@ int tap_connect(struct netlink *nl, struct endpoint *e, bool vhost, struct err *
 	e->tap_fd = open_tap(e->tap, err);
 	if (e->tap_fd < 0 || netlink_find_link(nl, e->tap, NULL, &tap, err) < 0)
 		return err_wrap(err, "interface %s", e->link.name);
-	result = make_wire(nl, &e->link, tap.index, err);
+	result = prepare(nl, &e->link, tap.index, err);
+	if (result == 0)
+		result = make_wire(nl, e->link.index, tap.index, err);
 	netlink_link_release(&tap);
-	if (result < 0)
+	if (result < 0) {
+		fd_close(&e->tap_fd); /* with it the tap goes */
 		return err_wrap(err, "interface %s", e->link.name);
+	}
+	e->connected = true;
 	e->vhost_fd = vhost ? open_vhost() : -1;
 	return 0;
 }

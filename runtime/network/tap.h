@@ -11,8 +11,9 @@
 
 #include "network/endpoint.h"
 
-/* Sets tap_fd, and vhost_fd if it is wanted and the host has it. */
+/* Sets tap_fd, and vhost_fd if it is wanted and the host has it. On failure nothing of ours is left,
+ * and what another VM has there is untouched: the tap of that name is whose came first. */
 MUST_CHECK int tap_connect(struct netlink *nl, struct endpoint *e, bool vhost, struct err *err);
-/* Undoes it, however far it got, also that of a process which has died; what has gone is success. */
+/* Undoes it, also that of a process which has died at any point; what has gone is success. */
 MUST_CHECK int tap_disconnect(struct netlink *nl, const char *interface, const char *tap,
 			      struct err *err);

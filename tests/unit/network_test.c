@@ -164,7 +164,8 @@ START_TEST(what_a_dead_process_left_is_undone)
 }
 END_TEST
 
-/* What was made for the first interface is undone when the second cannot be had. */
+/* What was made for the first interface is undone when the second cannot be had; what others have
+ * there stays. */
 START_TEST(half_a_network_is_undone)
 {
 	run("ip link add peer1 type veth peer name eth1; ip addr add 10.2.2.3/24 dev eth1");
@@ -174,6 +175,25 @@ START_TEST(half_a_network_is_undone)
 	ck_assert_int_eq(network_connect(&net, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.msg, "interface eth1: make the tap tap1_kata"));
 	err_clear(&err);
+	must(network_disconnect(&net, &err));
+	ck_assert_int_eq(ours(), 1);
+}
+END_TEST
+
+/* Two at the same time: one gets it whole. */
+START_TEST(a_namespace_serves_one_vm)
+{
+	struct network late;
+
+	must(network_scan(&net, &config, path, &err));
+	must(network_scan(&late, &config, path, &err));
+	must(network_connect(&net, &err));
+	ck_assert_int_eq(network_connect(&late, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "interface eth0: make the tap tap0_kata"));
+	err_clear(&err);
+	must(network_disconnect(&late, &err));
+	network_release(&late);
+	ck_assert_int_eq(ours(), 3);
 	must(network_disconnect(&net, &err));
 	ck_assert_int_eq(ours(), 0);
 }
@@ -262,6 +282,7 @@ int main(void)
 	tcase_add_test(tc, a_tap_is_the_other_end);
 	tcase_add_test(tc, what_a_dead_process_left_is_undone);
 	tcase_add_test(tc, half_a_network_is_undone);
+	tcase_add_test(tc, a_namespace_serves_one_vm);
 	tcase_add_loop_test(tc, other_kinds_are_connected, 0, (int)ARRAY_LEN(kinds));
 	tcase_add_loop_test(tc, what_cannot_be_given_is_named, 0, (int)ARRAY_LEN(refused));
 	tcase_add_test(tc, only_namespaces_are_entered);
