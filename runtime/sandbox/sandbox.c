@@ -99,6 +99,13 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	return -1;
 }
 
+/* It lies in the sandbox's directory, and so goes with that. */
+int sandbox_make_netns(const struct sandbox *s, char **path, struct err *err)
+{
+	*path = path_join(s->state_dir, "netns");
+	return netns_make(*path, err);
+}
+
 /* --- start --- */
 
 /* "NAME PARAMETER=VALUE ...", heap. */

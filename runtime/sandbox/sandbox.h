@@ -6,6 +6,7 @@
  * block, so they are called by flows; in this order:
  *
  *	sandbox_new
+ *	sandbox_make_netns		where none was given
  *	share_rootfs, share_add,
  *	share_configured		on sandbox->share; complete before the VM starts
  *	sandbox_start			connects the network, gets a VM, and makes it this sandbox's
@@ -53,6 +54,9 @@ MUST_CHECK int sandbox_new(struct loop *loop, const struct runtime_config *confi
 			   const char *namespace, const char *id, struct sandbox **out,
 			   struct err *err);
 
+/* A network namespace of its own; *path is heap. */
+MUST_CHECK int sandbox_make_netns(const struct sandbox *s, char **path, struct err *err);
+
 struct sandbox_size {
 	unsigned vcpus;
 	uint64_t memory_mib;
@@ -61,7 +65,7 @@ struct sandbox_size {
 /* What the manager says of it. */
 struct sandbox_wanted {
 	struct sandbox_size size;
-	const char *netns; /* path of its network namespace, or NULL */
+	const char *netns; /* path of its network namespace; NULL: the VMM runs in ours */
 	const char *hostname;
 };
 

@@ -179,14 +179,29 @@ static int create_container(struct container *c, struct oci_spec *guest, struct 
 	return result;
 }
 
-static int host_hooks(struct container *c, struct err *err)
+static int run_host_hooks(struct container *c, pid_t pid, struct err *err)
 {
-	struct hook_state state = { c->id, c->bundle, "creating", getpid(), c->spec };
+	struct hook_state state = { c->id, c->bundle, "creating", pid, c->spec };
 
 	if (hooks_run(&c->spec->hooks.prestart, "prestart", &state, HOOK_SECONDS, NULL, err) < 0)
 		return -1;
 	return hooks_run(&c->spec->hooks.create_runtime, "createRuntime", &state, HOOK_SECONDS,
 			 NULL, err);
+}
+
+/* A hook finds the network namespace by the pid in its state: a process that lives there stands for
+ * the container, whose own are in the guest. netns NULL: it is ours. */
+static int host_hooks(struct container *c, const char *netns, struct err *err)
+{
+	struct netns_resident resident = NETNS_RESIDENT_NONE;
+	bool any = c->spec->hooks.prestart.n || c->spec->hooks.create_runtime.n;
+	int result;
+
+	if (any && netns && netns_inhabit(netns, &resident, err) < 0)
+		return err_wrap(err, "hooks");
+	result = run_host_hooks(c, resident.child.pid > 0 ? resident.child.pid : getpid(), err);
+	netns_leave(&resident);
+	return result;
 }
 
 /* The guest's copy of the specification; its mount sources are shared on the way. */
@@ -226,11 +241,18 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
 					 .hostname = c->spec->hostname };
-	AUTO(str) char *guest_rootfs = NULL;
+	AUTO(str) char *guest_rootfs = NULL, *own_netns = NULL;
 	AUTO(oci_spec) struct oci_spec *guest = NULL;
 
 	if (spec_size(s->config, c->spec, c->kind, &wanted.size, err) < 0 ||
-	    mount_rootfs(c, r, err) < 0 || host_hooks(c, err) < 0 || make_sandbox(c, err) < 0)
+	    mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0)
+		return -1;
+	if (!wanted.netns && !s->config->new_netns_off) {
+		if (sandbox_make_netns(s->sandbox, &own_netns, err) < 0)
+			return -1;
+		wanted.netns = own_netns;
+	}
+	if (host_hooks(c, wanted.netns, err) < 0)
 		return -1;
 	/* Everything is shared before the VM starts. */
 	if (share_rootfs(&s->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0 ||
@@ -251,7 +273,7 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 	AUTO(str) char *guest_rootfs = NULL;
 	AUTO(oci_spec) struct oci_spec *guest = NULL;
 
-	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, err) < 0 ||
+	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0 ||
 	    share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0)
 		return -1;
 	guest = translate(c, guest_rootfs, err);

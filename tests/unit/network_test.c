@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
 #include "network/network.h"
@@ -11,6 +12,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -247,6 +249,52 @@ START_TEST(what_cannot_be_given_is_named)
 }
 END_TEST
 
+/* Of the namespace that a process is in. */
+static ino_t home_of(pid_t pid)
+{
+	AUTO(str) char *link = str_fmt("/proc/%d/ns/net", (int)pid);
+	struct stat st;
+
+	ck_assert(stat(link, &st) == 0);
+	return st.st_ino;
+}
+
+START_TEST(a_namespace_of_our_own_has_a_resident)
+{
+	char dir[] = "/tmp/kata-netns-XXXXXX";
+	struct netns_resident r;
+	ino_t home = home_of(getpid());
+	AUTO(str) char *own = NULL, *open_files = NULL, *out = NULL;
+	struct stat st;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	own = path_join(dir, "netns");
+	must(netns_make(own, &err));
+	ck_assert(is_where_it_was(home));
+	ck_assert(stat(own, &st) == 0 && st.st_ino != home);
+	ck_assert_int_eq(netns_make(own, &err), -1); /* there is one */
+	err_clear(&err);
+	must(netns_inhabit(own, &r, &err));
+	ck_assert(home_of(r.child.pid) == st.st_ino);
+	must(network_scan(&net, &config, own, &err));
+	ck_assert_uint_eq(net.endpoints.list.n, 0);
+	/* It has nothing of ours open but its lifeline, and ends when that is cut. */
+	open_files = str_fmt("for i in $(seq 100); do n=$(ls /proc/%d/fd | wc -l)\n"
+			     "[ $n != 1 ] || break; sleep 0.1; done; echo $n",
+			     (int)r.child.pid);
+	out = shell(open_files);
+	ck_assert_str_eq(out, "1\n");
+	fd_close(&r.lifeline);
+	must(spawn_wait(&r.child, deadline_in(60000), &(int){ 0 }, &err));
+	netns_leave(&r);
+	must(netns_inhabit(own, &r, &err));
+	netns_leave(&r);
+	ck_assert(umount2(own, MNT_DETACH) == 0);
+	ck_assert(unlink(own) == 0 && rmdir(dir) == 0);
+	ck_assert_int_eq(netns_inhabit(own, &r, &err), -1);
+}
+END_TEST
+
 START_TEST(only_namespaces_are_entered)
 {
 	ck_assert_int_eq(network_scan(&net, &config, "/no/such", &err), -1);
@@ -285,6 +333,7 @@ int main(void)
 	tcase_add_test(tc, a_namespace_serves_one_vm);
 	tcase_add_loop_test(tc, other_kinds_are_connected, 0, (int)ARRAY_LEN(kinds));
 	tcase_add_loop_test(tc, what_cannot_be_given_is_named, 0, (int)ARRAY_LEN(refused));
+	tcase_add_test(tc, a_namespace_of_our_own_has_a_resident);
 	tcase_add_test(tc, only_namespaces_are_entered);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

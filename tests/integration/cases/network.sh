@@ -249,3 +249,42 @@ test_the_bridge_plugin_connects_pods() {
 	expect "left in the second" "$(net_left "${ns[1]}")" ""
 	expect "left" "$(lab_left)" ""
 }
+
+# As Docker has it: no namespace is given, and a hook finds the one that there is by the pid in its state.
+test_a_hook_makes_the_network() {
+	local id link
+	id=$(lab_id) link=$(net_name v)
+	# shellcheck disable=SC2064
+	trap "ip link del $link 2>/dev/null || true" EXIT
+	cat >"$LAB/hook-net" <<-EOF
+		#!/bin/sh -e
+		pid=\$(sed 's/.*"pid" *: *\([0-9]*\).*/\1/')
+		ip link add $link type veth peer name eth0 netns \$pid
+		ip addr add 10.88.8.1/24 dev $link
+		ip link set $link up
+		nsenter --net=/proc/\$pid/ns/net ip addr add 10.88.8.2/24 dev eth0
+		nsenter --net=/proc/\$pid/ns/net ip link set eth0 up
+	EOF
+	chmod 755 "$LAB/hook-net"
+	lab_spec "$LAB/hooked.json" '["sleep","1000"]' ",\"hooks\":{\"prestart\":[{\"path\":\"$LAB/hook-net\",
+		\"env\":[\"PATH=$PATH\"]}]}"
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
+		--config "$LAB/hooked.json" "$id"
+	has "the guest's interface" "$(pod_in "$id" ip addr show eth0)" "inet 10.88.8.2/24"
+	busybox ping -c 1 -W 10 10.88.8.2 >/dev/null
+	expect "who stood for the container" "$(pgrep -fc "containerd-shim-kata-v2.* -id $id")" 1
+	removed "$id"
+	expect "the node's end" "$(ip -o link show "$link" 2>/dev/null)" ""
+	expect "left" "$(lab_left)" ""
+}
+
+test_a_vmm_is_never_in_the_network_of_the_host() {
+	local id vmm
+	id=$(lab_id)
+	detached "$id" sleep 1000
+	vmm=$(pgrep -f "^[^ ]*qemu-system.*sandbox-$id@")
+	if [ "$(readlink "/proc/$vmm/ns/net")" = "$(readlink /proc/self/ns/net)" ]; then return 1; fi
+	expect "what is there" "$(nsenter --net="/proc/$vmm/ns/net" ip -o link | grep -c .)" 1
+	removed "$id"
+	expect "left" "$(lab_left)" ""
+}
