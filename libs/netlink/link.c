@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -14,7 +15,7 @@
 
 enum { TRIES = 8 };
 
-static void take_mac(const struct nlattr *a, char mac[18])
+void nl_take_mac(const struct nlattr *a, char mac[18])
 {
 	const uint8_t *m = nl_data(a, 6);
 
@@ -39,7 +40,7 @@ int nl_take_link(const struct nlmsghdr *h, void *arg, struct err *err)
 	link.type = info->ifi_type;
 	link.mtu = nl_u32(a[IFLA_MTU]);
 	nl_text(a[IFLA_IFNAME], link.name, sizeof(link.name));
-	take_mac(a[IFLA_ADDRESS], link.mac);
+	nl_take_mac(a[IFLA_ADDRESS], link.mac);
 	if (a[IFLA_LINKINFO]) {
 		nl_attrs((const uint8_t *)a[IFLA_LINKINFO] + NLA_HDRLEN,
 			 a[IFLA_LINKINFO]->nla_len - NLA_HDRLEN, inner, ARRAY_LEN(inner) - 1);
@@ -181,6 +182,41 @@ int netlink_set_name(struct netlink *nl, int index, const char *name, struct err
 	nl_begin(&r, RTM_NEWLINK, 0, &info, sizeof(info));
 	nl_attr(&r, IFLA_IFNAME, name, strlen(name) + 1);
 	return nl_talk(nl, &r, err) < 0 ? err_wrap(err, "name link %d %s", index, name) : 0;
+}
+
+int netlink_keep_quiet(struct netlink *nl, int index, struct err *err)
+{
+	const uint8_t none = IN6_ADDR_GEN_MODE_NONE;
+	struct ifinfomsg info = { .ifi_index = index };
+	struct nl_request r;
+	size_t families, v6;
+
+	nl_begin(&r, RTM_NEWLINK, 0, &info, sizeof(info));
+	families = nl_nest(&r, IFLA_AF_SPEC);
+	v6 = nl_nest(&r, AF_INET6);
+	nl_attr(&r, IFLA_INET6_ADDR_GEN_MODE, &none, sizeof(none));
+	nl_nest_end(&r, v6);
+	nl_nest_end(&r, families);
+	if (nl_talk(nl, &r, err) == 0)
+		return 0;
+	if (err->sys != EAFNOSUPPORT)
+		return err_wrap(err, "keep link %d from making addresses", index);
+	err_clear(err);
+	return 0;
+}
+
+int netlink_drop_link(struct netlink *nl, int index, struct err *err)
+{
+	struct ifinfomsg info = { .ifi_index = index };
+	struct nl_request r;
+
+	nl_begin(&r, RTM_DELLINK, 0, &info, sizeof(info));
+	if (nl_talk(nl, &r, err) == 0)
+		return 0;
+	if (err->sys != ENODEV)
+		return err_wrap(err, "remove link %d", index);
+	err_clear(err);
+	return 0;
 }
 
 static int change_address(struct netlink *nl, uint16_t type, uint16_t flags, int index,

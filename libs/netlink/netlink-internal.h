@@ -26,6 +26,9 @@ void nl_begin(struct nl_request *r, uint16_t type, uint16_t flags, const void *b
 /* Appends an attribute; more than NL_REQUEST_MAX is a bug. */
 void nl_attr(struct nl_request *r, uint16_t type, const void *data, size_t len);
 void nl_attr_u32(struct nl_request *r, uint16_t type, uint32_t value);
+/* Starts an attribute that holds others, up to nl_nest_end() with what this returned. */
+size_t nl_nest(struct nl_request *r, uint16_t type);
+void nl_nest_end(struct nl_request *r, size_t at);
 
 /* Sends and waits for the acknowledgement. An error has the kernel's errno in err->sys. */
 MUST_CHECK int nl_talk(struct netlink *nl, struct nl_request *r, struct err *err);
@@ -46,10 +49,13 @@ const void *nl_data(const struct nlattr *a, size_t at_least); /* NULL: missing o
 uint32_t nl_u32(const struct nlattr *a);                      /* 0 if missing */
 void nl_text(const struct nlattr *a, char *to, size_t size);  /* "" if missing, truncated to fit */
 
+void nl_take_mac(const struct nlattr *a, char mac[18]); /* "" if it is none */
+
 /* Of type nl_message_fn; arg is the list that they append to. */
 int nl_take_link(const struct nlmsghdr *h, void *arg, struct err *err);
 int nl_take_address(const struct nlmsghdr *h, void *arg, struct err *err);
 int nl_take_route(const struct nlmsghdr *h, void *arg, struct err *err);
+int nl_take_neighbour(const struct nlmsghdr *h, void *arg, struct err *err);
 
 /* Text to binary, of the family; E_INVALID names the value. len is 4 or 16. */
 MUST_CHECK int nl_parse_address(int family, const char *text, void *to, size_t *len,

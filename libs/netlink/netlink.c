@@ -68,13 +68,31 @@ void nl_attr(struct nl_request *r, uint16_t type, const void *data, size_t len)
 	if (len > NL_REQUEST_MAX || at + NLA_HDRLEN + NLA_ALIGN(len) > NL_REQUEST_MAX)
 		bug("a netlink request of more than %d bytes", NL_REQUEST_MAX);
 	memcpy(r->bytes + at, &head, sizeof(head));
-	memcpy(r->bytes + at + NLA_HDRLEN, data, len);
+	if (len)
+		memcpy(r->bytes + at + NLA_HDRLEN, data, len);
 	r->head.nlmsg_len = (uint32_t)(at + NLA_HDRLEN + NLA_ALIGN(len));
 }
 
 void nl_attr_u32(struct nl_request *r, uint16_t type, uint32_t value)
 {
 	nl_attr(r, type, &value, sizeof(value));
+}
+
+size_t nl_nest(struct nl_request *r, uint16_t type)
+{
+	size_t at = NLMSG_ALIGN(r->head.nlmsg_len);
+
+	nl_attr(r, type | NLA_F_NESTED, NULL, 0);
+	return at;
+}
+
+void nl_nest_end(struct nl_request *r, size_t at)
+{
+	struct nlattr head;
+
+	memcpy(&head, r->bytes + at, sizeof(head));
+	head.nla_len = (uint16_t)(r->head.nlmsg_len - at);
+	memcpy(r->bytes + at, &head, sizeof(head));
 }
 
 int nl_parse_address(int family, const char *text, void *to, size_t *len, struct err *err)

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * rtnetlink: the links, addresses, routes and neighbours of the network namespace in which the
+ * rtnetlink: the links, addresses, routes, neighbours and redirections of the network namespace in which the
  * handle was opened. Requests are blocking and short; a handle belongs to one thread at a time.
  *
  * Addresses and prefixes are text as in ip(8): "10.0.0.2", "fe80::1". Errors name the object and
@@ -55,6 +55,10 @@ MUST_CHECK int netlink_set_mtu(struct netlink *nl, int index, unsigned mtu, stru
 MUST_CHECK int netlink_set_name(struct netlink *nl, int index, const char *name, struct err *err);
 MUST_CHECK int netlink_set_flags(struct netlink *nl, int index, unsigned flags, unsigned mask,
 				 struct err *err);
+/* The link makes no IPv6 address of its own when it comes up; a kernel without IPv6 does not either. */
+MUST_CHECK int netlink_keep_quiet(struct netlink *nl, int index, struct err *err);
+/* A link that has gone is success. */
+MUST_CHECK int netlink_drop_link(struct netlink *nl, int index, struct err *err);
 /* Adding an existing address and removing a missing one succeed. */
 MUST_CHECK int netlink_add_address(struct netlink *nl, int index, const struct netlink_address *a,
 				   struct err *err);
@@ -92,6 +96,26 @@ struct netlink_neighbour {
 	unsigned flags; /* NTF_* */
 };
 
+struct netlink_neighbours {
+	VEC(struct netlink_neighbour) neighbours;
+};
+
+/* The permanent ones of every link, both families. */
+MUST_CHECK int netlink_list_neighbours(struct netlink *nl, struct netlink_neighbours *out,
+				       struct err *err);
+void netlink_neighbours_release(struct netlink_neighbours *neighbours);
 /* Creates or replaces. */
 MUST_CHECK int netlink_add_neighbour(struct netlink *nl, const struct netlink_neighbour *n,
 				     struct err *err);
+
+/*
+ * Two links become one wire: each gets an ingress qdisc, and everything that arrives at one is sent
+ * out at the other.
+ */
+MUST_CHECK int netlink_has_ingress(struct netlink *nl, int index, bool *out, struct err *err);
+/* Fails if there is one. */
+MUST_CHECK int netlink_add_ingress(struct netlink *nl, int index, struct err *err);
+/* With its filters; none is success. */
+MUST_CHECK int netlink_drop_ingress(struct netlink *nl, int index, struct err *err);
+/* By the first classifier that the kernel has; from has an ingress qdisc. */
+MUST_CHECK int netlink_redirect(struct netlink *nl, int from, int to, struct err *err);

@@ -212,6 +212,57 @@ int netlink_drop_route(struct netlink *nl, const struct netlink_route *route, st
 	return change_route(nl, RTM_DELROUTE, 0, route, 0, err);
 }
 
+/* --- neighbours --- */
+
+int nl_take_neighbour(const struct nlmsghdr *h, void *arg, struct err *err)
+{
+	const struct ndmsg *info = (const void *)((const uint8_t *)h + NLMSG_HDRLEN);
+	const struct nlattr *a[NDA_LLADDR + 1];
+	struct netlink_neighbours *out = arg;
+	struct netlink_neighbour n = { .index = 0 };
+
+	(void)err;
+	if (h->nlmsg_type != RTM_NEWNEIGH ||
+	    !nl_body_attrs(h, sizeof(*info), a, ARRAY_LEN(a) - 1) ||
+	    !(info->ndm_state & NUD_PERMANENT) ||
+	    (info->ndm_family != AF_INET && info->ndm_family != AF_INET6))
+		return 0;
+	n.index = info->ndm_ifindex;
+	n.family = info->ndm_family;
+	n.state = info->ndm_state;
+	n.flags = info->ndm_flags;
+	take_address(n.family, a[NDA_DST], n.address);
+	nl_take_mac(a[NDA_LLADDR], n.mac);
+	if (*n.address && *n.mac)
+		vec_push(&out->neighbours, n);
+	return 0;
+}
+
+int netlink_list_neighbours(struct netlink *nl, struct netlink_neighbours *out, struct err *err)
+{
+	struct ndmsg all = { .ndm_family = AF_UNSPEC };
+	struct nl_request r;
+
+	for (int i = 0; i < TRIES; i++) {
+		int result;
+
+		*out = (struct netlink_neighbours){ .neighbours = VEC_INIT };
+		nl_begin(&r, RTM_GETNEIGH, 0, &all, sizeof(all));
+		result = nl_dump(nl, &r, nl_take_neighbour, out, err);
+		if (result == 0)
+			return 0;
+		netlink_neighbours_release(out);
+		if (result < 0)
+			return err_wrap(err, "list neighbours");
+	}
+	return err_set(err, E_STATE, "the neighbours change faster than they can be listed");
+}
+
+void netlink_neighbours_release(struct netlink_neighbours *neighbours)
+{
+	vec_release(&neighbours->neighbours);
+}
+
 int netlink_add_neighbour(struct netlink *nl, const struct netlink_neighbour *n, struct err *err)
 {
 	struct ndmsg info = { .ndm_family = (uint8_t)n->family,

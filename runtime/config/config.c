@@ -85,7 +85,7 @@ struct key {
 enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
 
 #define NO_HOTPLUG  "the VM has its final size when it boots"
-#define NO_NET      "the VM is not connected to a network; use \"none\""
+#define NO_LIMIT    "what a VM sends and receives is not limited"
 #define NO_TRACE    "tracing is not built in"
 #define NO_VHOST    "vhost-user devices are not supported"
 #define NO_BLOCK    "volumes and root file systems are shared as files"
@@ -146,12 +146,12 @@ static const struct key keys[] = {
 	FIXED_BOOL(Q, "disable_image_nvdimm", "false|true", NULL),
 	FIXED_BOOL(Q, "hotplug_vfio_on_root_bus", "false", "VFIO devices are not supported"),
 	INT_KEY(Q, "pcie_root_port", pcie_root_ports, 0, 16, 0),
-	FIXED_BOOL(Q, "disable_vhost_net", "false|true", NULL),
+	BOOL_KEY(Q, "disable_vhost_net", vhost_net_off, false),
 	STR_KEY(Q, "entropy_source", entropy_source, "/dev/urandom"),
 	GATE_LIST(Q, "valid_entropy_sources"),
 	STR_KEY(Q, "guest_hook_path", guest_hook_path, ""),
-	FIXED_INT(Q, "rx_rate_limiter_max_rate", 0, 0, NO_NET),
-	FIXED_INT(Q, "tx_rate_limiter_max_rate", 0, 0, NO_NET),
+	FIXED_INT(Q, "rx_rate_limiter_max_rate", 0, 0, NO_LIMIT),
+	FIXED_INT(Q, "tx_rate_limiter_max_rate", 0, 0, NO_LIMIT),
 	FIXED_STR(Q, "guest_memory_dump_path", "", "guest memory dumps are not supported"),
 	FIXED_BOOL(Q, "guest_memory_dump_paging", "false", "guest memory dumps are not supported"),
 	FIXED_BOOL(Q, "enable_guest_swap", "false", "guest swap is not supported"),
@@ -168,13 +168,14 @@ static const struct key keys[] = {
 	INT_KEY(A, "request_timeout", request_timeout_s, 1, 3600, 60),
 
 	BOOL_KEY(R, "enable_debug", debug, false),
-	FIXED_STR(R, "internetworking_model", "none", NO_NET),
+	CHOICE_KEY(R, "internetworking_model", net_model, "tcfilter", "tcfilter|none",
+		   "interfaces are connected by traffic control, or not at all"),
 	BOOL_KEY(R, "disable_guest_seccomp", guest_seccomp_off, false),
 	FIXED_BOOL(R, "enable_tracing", "false", NO_TRACE),
 	FIXED_STR(R, "jaeger_endpoint", "", NO_TRACE),
 	FIXED_STR(R, "jaeger_user", "", NO_TRACE),
 	FIXED_STR(R, "jaeger_password", "", NO_TRACE),
-	FIXED_BOOL(R, "disable_new_netns", "false|true", NULL),
+	BOOL_KEY(R, "disable_new_netns", new_netns_off, false),
 	FIXED_BOOL(R, "sandbox_cgroup_only", "false", "the VMM stays in the shim's cgroup"),
 	FIXED_BOOL(R, "static_sandbox_resource_mgmt", "false|true", NULL),
 	LIST_KEY(R, "sandbox_bind_mounts", sandbox_bind_mounts),
@@ -493,6 +494,13 @@ static int check(const struct runtime_config *c, struct err *err)
 			       "the runtime needs the rest",
 			       c->file, strlen(c->kernel_params), KERNEL_PARAMS_MAX,
 			       COMMAND_LINE_MAX);
+	if (c->new_netns_off && !str_eq(c->net_model, "none")) {
+		err_set(err, E_CONFIG,
+			"%s: disable_new_netns = true leaves the VMM in the host's network, from "
+			"where it cannot serve a pod's",
+			c->file);
+		return err_hint(err, "set internetworking_model = \"none\" with it");
+	}
 	if (c->max_memory_mib && c->max_memory_mib < c->memory_mib)
 		return err_set(err, E_CONFIG,
 			       "%s: default_maxmemory = %lld is below default_memory = %lld",

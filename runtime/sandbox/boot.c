@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "protocols/agent.pb-c.h"
@@ -68,23 +69,38 @@ static void blame_virtiofsd(struct vm *v, struct err *err)
 	spawn_kill(&v->virtiofsd);
 }
 
-/* Starts virtiofsd, if it is used, and the VMM. */
-static int start_vmm(struct vm *v, const struct vmm_request *request, const struct share *share,
-		     struct deadline deadline, struct err *err)
+/* The share's device, then the wanted ones; the caller frees the list. */
+static struct vmm_device *list_devices(const struct vm_wanted *wanted, const struct vmm_device *fs)
 {
+	struct vmm_device *list = xcalloc(wanted->ndevices + 1, sizeof(*list));
+
+	list[0] = *fs;
+	for (size_t i = 0; i < wanted->ndevices; i++)
+		list[i + 1] = wanted->devices[i];
+	return list;
+}
+
+/* Starts virtiofsd, if it is used, and the VMM. */
+static int start_vmm(struct vm *v, const struct vmm_request *request,
+		     const struct vm_wanted *wanted, struct deadline deadline, struct err *err)
+{
+	const struct share *share = wanted->share;
 	AUTO(str) char *socket = path_join(v->dir, "vhost-fs.sock");
 	AUTO(str) char *log = path_join(v->dir, "virtiofsd.log");
-	struct vmm_device fs = { VMM_FS_9P, { VM_SHARE_TAG, share->dir } };
+	struct vmm_device fs = { .kind = VMM_FS_9P, .fs = { VM_SHARE_TAG, share->dir } };
+	AUTO(mem) struct vmm_device *devices = NULL;
 	struct vmm_request r = *request;
 
 	if (v->virtiofs) {
 		(void)unlink(socket);
 		if (virtiofsd_start(share, socket, log, &v->virtiofsd, err) < 0)
 			return -1;
-		fs = (struct vmm_device){ VMM_FS_VHOST_USER, { VM_SHARE_TAG, socket } };
+		fs = (struct vmm_device){ .kind = VMM_FS_VHOST_USER,
+					  .fs = { VM_SHARE_TAG, socket } };
 	}
-	r.devices = &fs;
-	r.ndevices = 1;
+	devices = list_devices(wanted, &fs);
+	r.devices = devices;
+	r.ndevices = wanted->ndevices + 1;
 	/* Recorded right after its launch, so that `delete` finds it whenever this process dies. */
 	r.launched = on_launched;
 	r.arg = v;
@@ -162,7 +178,7 @@ static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
 	if (choose_share(v, a, err) < 0 || take_number(v, a, &request.cid, &vhost, err) < 0)
 		return -1;
 	request.vhost_vsock = vhost;
-	if (start_vmm(v, &request, wanted->share, deadline, err) < 0)
+	if (start_vmm(v, &request, wanted, deadline, err) < 0)
 		return -1;
 	vm_watch(v);
 	if (vm_connect(v, answer_by(v, a, deadline), err) == 0 &&
@@ -210,6 +226,9 @@ int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadlin
 			     .vsock = vsock,
 			     .doubtful = doubtful };
 
+	if (wanted->ndevices >= VMM_DEVICES_MAX)
+		return err_set(err, E_LIMIT, "%zu devices; a VM can be given %d", wanted->ndevices,
+			       VMM_DEVICES_MAX - 1);
 	while (boot(v, wanted, &a, deadline, err) < 0) {
 		struct attempt failed = a;
 

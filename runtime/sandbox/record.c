@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "crypto/sha256.h"
+#include "network/network.h"
 #include "json/json.h"
 
 #include <dirent.h>
@@ -61,14 +62,25 @@ static uint64_t start_time(pid_t pid)
 
 /* --- things --- */
 
-enum thing_kind { THING_PROCESS };
+enum thing_kind { THING_PROCESS, THING_INTERFACE };
 
 struct thing {
 	enum thing_kind kind;
 	char *name;
+	/* a process */
 	pid_t pid;
-	uint64_t start; /* of the process */
+	uint64_t start;
+	/* an interface */
+	char *tap, *netns;
+	struct netns_identity identity;
 };
+
+static void thing_release(struct thing *t)
+{
+	free(t->name);
+	free(t->tap);
+	free(t->netns);
+}
 
 static void process_write(const struct thing *t, struct json *to)
 {
@@ -98,12 +110,42 @@ static void process_undo(const struct json *from)
 		kill_and_wait(fd);
 }
 
+static void interface_write(const struct thing *t, struct json *to)
+{
+	json_put(to, "tap", json_make_string(t->tap));
+	json_put(to, "netns", json_make_string(t->netns));
+	json_put(to, "device", json_make_u64(t->identity.device));
+	json_put(to, "inode", json_make_u64(t->identity.inode));
+}
+
+static bool get_number(const struct json *from, const char *name, uint64_t *out)
+{
+	const struct json *number = json_get(from, name);
+
+	return number && json_kind(number) == JSON_IS_INT && json_u64(number, out) == 0;
+}
+
+static void interface_undo(const struct json *from)
+{
+	const char *name = json_get_text(from, "name"), *tap = json_get_text(from, "tap"),
+		   *netns = json_get_text(from, "netns");
+	uint64_t device, inode;
+	struct err err = ERR_INIT;
+
+	if (!name || !tap || !netns || !get_number(from, "device", &device) ||
+	    !get_number(from, "inode", &inode))
+		return;
+	if (network_undo(netns, &(struct netns_identity){ device, inode }, name, tap, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot disconnect an interface", LOG_S("interface", name));
+}
+
 static const struct {
 	const char *name;
 	void (*write)(const struct thing *t, struct json *to);
 	void (*undo)(const struct json *from); /* idempotent */
 } kinds[] = {
 	[THING_PROCESS] = { "process", process_write, process_undo },
+	[THING_INTERFACE] = { "interface", interface_write, interface_undo },
 };
 
 /* --- writing --- */
@@ -129,7 +171,7 @@ struct record *record_new(const char *dir, const char *namespace, const char *id
 void record_free(struct record *r)
 {
 	vec_each(struct thing, t, &r->things)
-		free(t->name);
+		thing_release(t);
 	vec_release(&r->things);
 	(void)pthread_mutex_destroy(&r->lock);
 	free(r->agent_version);
@@ -144,7 +186,7 @@ static void forget(struct record *r, enum thing_kind kind, const char *name)
 	for (size_t i = r->things.n; i-- > 0;) {
 		if (r->things.v[i].kind != kind || !str_eq(r->things.v[i].name, name))
 			continue;
-		free(r->things.v[i].name);
+		thing_release(&r->things.v[i]);
 		vec_remove(&r->things, i);
 	}
 }
@@ -158,6 +200,23 @@ void record_process(struct record *r, const char *name, pid_t pid)
 	if (pid > 0) {
 		t.name = xstrdup(name);
 		t.start = start_time(pid);
+		vec_push(&r->things, t);
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_interface(struct record *r, const char *name, const char *tap, const char *netns,
+		      const struct netns_identity *identity)
+{
+	struct thing t = { .kind = THING_INTERFACE };
+
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_INTERFACE, name);
+	if (tap) {
+		t.name = xstrdup(name);
+		t.tap = xstrdup(tap);
+		t.netns = xstrdup(netns);
+		t.identity = *identity;
 		vec_push(&r->things, t);
 	}
 	(void)pthread_mutex_unlock(&r->lock);

@@ -3,11 +3,13 @@
 
 /*
  * The record of a sandbox's resources on the host: persist.json in its state directory, a list of
- * things to undo. It is written before whoever waits for a thing is told, so that record_undo finds
- * what is there after this process has died.
+ * things to undo. It is written before a thing is made or, for a process, before whoever waits for it is
+ * told, so that record_undo finds what is there after this process has died.
  *
  *	{"version": 2, "id", "namespace", "agent_version",
- *	 "things": [{"kind": "process", "name": "vmm", "pid": 812, "start": 44121}, ...]}
+ *	 "things": [{"kind": "process", "name": "vmm", "pid": 812, "start": 44121},
+ *		    {"kind": "interface", "name": "eth0", "tap": "tap0_kata",
+ *		     "netns": "/run/netns/x", "device": 4, "inode": 4026532281}, ...]}
  *
  * Each kind of thing is a row of the table in record.c. Version 1 (0.1.0) had the members "vmm" and
  * "virtiofsd" instead of the list; it is read too.
@@ -39,6 +41,11 @@ void record_free(struct record *r);
 
 /* The process of that name, with its start time; replaces an earlier one. pid <= 0: none. */
 void record_process(struct record *r, const char *name, pid_t pid);
+/* An interface of a network namespace that is connected with a tap (network/tap.h). tap NULL: no
+ * longer. */
+struct netns_identity;
+void record_interface(struct record *r, const char *name, const char *tap, const char *netns,
+		      const struct netns_identity *identity);
 /* For operators, and for the installer's proof. Untrusted text: the reader must escape it. */
 void record_agent_version(struct record *r, const char *version);
 MUST_CHECK int record_write(struct record *r, struct err *err);

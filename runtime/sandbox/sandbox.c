@@ -10,6 +10,7 @@
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
+#include "sandbox/interfaces.h"
 #include "sandbox/record.h"
 
 #include <stdlib.h>
@@ -19,6 +20,8 @@ enum { VERSION_MS = 5000, VERSION_MAX = 64, OOM_PAUSE_MS = 100 };
 
 static void release(struct sandbox *s)
 {
+	network_release(&s->network);
+	(void)pthread_mutex_destroy(&s->disconnecting);
 	record_free(s->record);
 	free(s->id);
 	free(s->namespace);
@@ -78,6 +81,8 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->key = record_key(namespace, id);
 	s->state_dir = path_join(SANDBOX_STATE_DIR, s->key);
 	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", s->key);
+	s->network = (struct network)NETWORK_INIT;
+	(void)pthread_mutex_init(&s->disconnecting, NULL);
 	s->share = (struct share){ s->share_dir, config };
 	s->record = record_new(s->state_dir, namespace, id);
 	s->vm = make_vm(s);
@@ -92,6 +97,13 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	vm_free(s->vm);
 	release(s);
 	return -1;
+}
+
+/* It lies in the sandbox's directory, and so goes with that. */
+int sandbox_make_netns(const struct sandbox *s, char **path, struct err *err)
+{
+	*path = path_join(s->state_dir, "netns");
+	return netns_make(*path, err);
 }
 
 /* --- start --- */
@@ -224,21 +236,54 @@ static void ask_oom(void *arg)
 /* Makes a VM this sandbox's. */
 static int adopt(struct sandbox *s, const char *hostname, struct deadline deadline, struct err *err)
 {
-	if (create_sandbox(s, hostname, deadline, err) < 0)
+	if (create_sandbox(s, hostname, deadline, err) < 0 ||
+	    interfaces_set_up(s, deadline, err) < 0)
 		return -1;
 	learn_version(s);
 	loop_post(s->loop, ask_oom, s);
 	return 0;
 }
 
-int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns, const char *hostname,
-		  struct deadline deadline, struct err *err)
+/* Recorded first, so that it is undone however far it gets. */
+static int connect_network(struct sandbox *s, const char *netns, struct err *err)
 {
-	const struct vm_wanted wanted = { size.vcpus, size.memory_mib, netns, &s->share };
+	if (network_scan(&s->network, s->config, netns, err) < 0)
+		return -1;
+	vec_each(const struct endpoint, e, &s->network.endpoints.list) {
+		record_interface(s->record, e->link.name, e->tap, s->network.path,
+				 &s->network.identity);
+	}
+	return record_write(s->record, err) < 0 ? -1 : network_connect(&s->network, err);
+}
 
+/* Gets a VM with the network's devices. */
+static int get_vm(struct sandbox *s, struct sandbox_size size, struct deadline deadline,
+		  struct err *err)
+{
+	size_t n = s->network.endpoints.list.n;
+	AUTO(mem) struct vmm_device *cards = xcalloc(n, sizeof(*cards));
+	const struct vm_wanted wanted = { .vcpus = size.vcpus,
+					  .memory_mib = size.memory_mib,
+					  .netns = s->config->new_netns_off ? -1 : s->network.netns,
+					  .share = &s->share,
+					  .devices = cards,
+					  .ndevices = n };
+
+	for (size_t i = 0; i < n; i++)
+		cards[i] = network_device(&s->network.endpoints.list.v[i]);
 	if (vm_get(s->vm, &wanted, deadline, err) < 0)
 		return err_wrap(err, "start the VM");
-	return adopt(s, hostname, deadline, err);
+	network_hand_over(&s->network);
+	return 0;
+}
+
+int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct deadline deadline,
+		  struct err *err)
+{
+	return connect_network(s, wanted->netns, err) < 0 ||
+			       get_vm(s, wanted->size, deadline, err) < 0
+		       ? -1
+		       : adopt(s, wanted->hostname, deadline, err);
 }
 
 int sandbox_call(struct sandbox *s, const char *method, const void *request,
@@ -255,9 +300,27 @@ static void drop_pause(void *arg)
 	watch_remove(STEAL(s->pause, NULL));
 }
 
+/* The namespace may have gone, or be used for another VM next. */
+static void disconnect_network(struct sandbox *s)
+{
+	struct err err = ERR_INIT;
+
+	(void)pthread_mutex_lock(&s->disconnecting);
+	if (network_disconnect(&s->network, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot disconnect the network");
+	vec_each(const struct endpoint, e, &s->network.endpoints.list)
+		record_interface(s->record, e->link.name, NULL, NULL, NULL);
+	err_clear(&err);
+	if (s->network.endpoints.list.n && record_write(s->record, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot record that the network is disconnected");
+	endpoints_release(&s->network.endpoints);
+	(void)pthread_mutex_unlock(&s->disconnecting);
+}
+
 void sandbox_stop(struct sandbox *s)
 {
 	vm_stop(s->vm);
+	disconnect_network(s);
 	loop_call(s->loop, drop_pause, s);
 }
 

@@ -2,14 +2,15 @@
 #pragma once
 
 /*
- * A sandbox: a VM that was made this one's, and the files shared with it. These functions may
+ * A sandbox: a VM that was made this one's, the files shared with it, and its network. These functions may
  * block, so they are called by flows; in this order:
  *
  *	sandbox_new
+ *	sandbox_make_netns		where none was given
  *	share_rootfs, share_add,
  *	share_configured		on sandbox->share; complete before the VM starts
- *	sandbox_start			gets a VM, and makes it this sandbox's
- *	sandbox_stop			DestroySandbox, VM, disconnect
+ *	sandbox_start			connects the network, gets a VM, and makes it this sandbox's
+ *	sandbox_stop			DestroySandbox, VM, disconnect, network
  *	sandbox_free			removes what is left on the host, frees s
  *
  * Everything that it makes on the host lies in directories named after it (record.h) and is
@@ -20,10 +21,12 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "loop/loop.h"
+#include "network/network.h"
 #include "sandbox/vm.h"
 #include "share/share.h"
 #include "ttrpc/ttrpc.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,6 +38,8 @@ struct sandbox {
 	char *id, *namespace, *key, *state_dir, *share_dir;
 	struct record *record;
 	struct share share;
+	struct network network; /* constant while the VM runs */
+	pthread_mutex_t disconnecting;
 	struct vm *vm;
 	/* Called on the loop. on_dead: once, when VM, virtiofsd or agent is gone; why says which.
 	 * on_oom: a process of that container was killed for want of memory; id is the guest's
@@ -49,18 +54,28 @@ MUST_CHECK int sandbox_new(struct loop *loop, const struct runtime_config *confi
 			   const char *namespace, const char *id, struct sandbox **out,
 			   struct err *err);
 
+/* A network namespace of its own; *path is heap. */
+MUST_CHECK int sandbox_make_netns(const struct sandbox *s, char **path, struct err *err);
+
 struct sandbox_size {
 	unsigned vcpus;
 	uint64_t memory_mib;
 };
 
-MUST_CHECK int sandbox_start(struct sandbox *s, struct sandbox_size size, int netns,
-			     const char *hostname, struct deadline deadline, struct err *err);
+/* What the manager says of it. */
+struct sandbox_wanted {
+	struct sandbox_size size;
+	const char *netns; /* path of its network namespace; NULL: the VMM runs in ours */
+	const char *hostname;
+};
+
+MUST_CHECK int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted,
+			     struct deadline deadline, struct err *err);
 /* vm_call() of its VM. */
 MUST_CHECK int sandbox_call(struct sandbox *s, const char *method, const void *request,
 			    const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,
 			    void *reply, struct err *err);
-/* Stops the VM, as vm_stop(). */
+/* Stops the VM, as vm_stop(), and gives the network namespace back as it was. */
 void sandbox_stop(struct sandbox *s);
 void sandbox_free(struct sandbox *s);
 

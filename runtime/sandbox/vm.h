@@ -70,6 +70,8 @@ struct vm_wanted {
 	uint64_t memory_mib;
 	int netns; /* the network namespace to run in, or -1 */
 	const struct share *share;
+	const struct vmm_device *devices; /* besides the share's */
+	size_t ndevices;
 };
 
 /* Boots a VM until its agent answers. Accelerator, transport and share are chosen as configured,

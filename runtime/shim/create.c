@@ -144,20 +144,18 @@ static int mount_rootfs(struct container *c, const CreateRequest *r, struct err 
 	return 0;
 }
 
-/* An fd of the network namespace in the specification, -1 if none. */
-static int open_netns(const struct oci_spec *spec, int *fd, struct err *err)
+/* The path of the network namespace in the specification, or NULL. */
+static const char *netns_of(const struct oci_spec *spec)
 {
-	*fd = -1;
+	const char *path = NULL;
+
 	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
 		const struct oci_namespace *ns = &spec->linux_.namespaces[i];
 
-		if (!str_eq(ns->type, "network") || str_empty(ns->path))
-			continue;
-		*fd = open(ns->path, O_RDONLY | O_CLOEXEC);
-		if (*fd < 0)
-			return err_sys(err, "network namespace %s", ns->path);
+		if (str_eq(ns->type, "network") && !str_empty(ns->path))
+			path = ns->path;
 	}
-	return 0;
+	return path;
 }
 
 static int nobody_waits(struct err *err)
@@ -181,14 +179,29 @@ static int create_container(struct container *c, struct oci_spec *guest, struct 
 	return result;
 }
 
-static int host_hooks(struct container *c, struct err *err)
+static int run_host_hooks(struct container *c, pid_t pid, struct err *err)
 {
-	struct hook_state state = { c->id, c->bundle, "creating", getpid(), c->spec };
+	struct hook_state state = { c->id, c->bundle, "creating", pid, c->spec };
 
 	if (hooks_run(&c->spec->hooks.prestart, "prestart", &state, HOOK_SECONDS, NULL, err) < 0)
 		return -1;
 	return hooks_run(&c->spec->hooks.create_runtime, "createRuntime", &state, HOOK_SECONDS,
 			 NULL, err);
+}
+
+/* A hook finds the network namespace by the pid in its state: a process that lives there stands for
+ * the container, whose own are in the guest. netns NULL: it is ours. */
+static int host_hooks(struct container *c, const char *netns, struct err *err)
+{
+	struct netns_resident resident = NETNS_RESIDENT_NONE;
+	bool any = c->spec->hooks.prestart.n || c->spec->hooks.create_runtime.n;
+	int result;
+
+	if (any && netns && netns_inhabit(netns, &resident, err) < 0)
+		return err_wrap(err, "hooks");
+	result = run_host_hooks(c, resident.child.pid > 0 ? resident.child.pid : getpid(), err);
+	netns_leave(&resident);
+	return result;
 }
 
 /* The guest's copy of the specification; its mount sources are shared on the way. */
@@ -226,21 +239,27 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 			  struct err *err)
 {
 	struct shim *s = c->shim;
-	struct sandbox_size size;
-	AUTO(str) char *guest_rootfs = NULL;
+	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
+					 .hostname = c->spec->hostname };
+	AUTO(str) char *guest_rootfs = NULL, *own_netns = NULL;
 	AUTO(oci_spec) struct oci_spec *guest = NULL;
-	AUTO(fd) int netns = -1;
 
-	if (spec_size(s->config, c->spec, c->kind, &size, err) < 0 ||
-	    open_netns(c->spec, &netns, err) < 0 || mount_rootfs(c, r, err) < 0 ||
-	    host_hooks(c, err) < 0 || make_sandbox(c, err) < 0)
+	if (spec_size(s->config, c->spec, c->kind, &wanted.size, err) < 0 ||
+	    mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0)
+		return -1;
+	if (!wanted.netns && !s->config->new_netns_off) {
+		if (sandbox_make_netns(s->sandbox, &own_netns, err) < 0)
+			return -1;
+		wanted.netns = own_netns;
+	}
+	if (host_hooks(c, wanted.netns, err) < 0)
 		return -1;
 	/* Everything is shared before the VM starts. */
 	if (share_rootfs(&s->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0 ||
 	    share_configured(&s->sandbox->share, err) < 0)
 		return -1;
 	guest = translate(c, guest_rootfs, err);
-	if (!guest || sandbox_start(s->sandbox, size, netns, c->spec->hostname, deadline, err) < 0)
+	if (!guest || sandbox_start(s->sandbox, &wanted, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
@@ -254,7 +273,7 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 	AUTO(str) char *guest_rootfs = NULL;
 	AUTO(oci_spec) struct oci_spec *guest = NULL;
 
-	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, err) < 0 ||
+	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0 ||
 	    share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0)
 		return -1;
 	guest = translate(c, guest_rootfs, err);

@@ -32,14 +32,24 @@
 enum vmm_device_kind {
 	VMM_FS_9P,         /* a directory of the host, served by the VMM itself */
 	VMM_FS_VHOST_USER, /* the same, served by a daemon that maps the guest's memory */
+	VMM_NIC,           /* a network card */
 };
+
+enum { VMM_DEVICES_MAX = 24 }; /* more are refused */
 
 struct vmm_device {
 	enum vmm_device_kind kind;
-	struct {
-		const char *tag;    /* by which the guest mounts it */
-		const char *source; /* 9p: the directory; vhost-user: the daemon's socket */
-	} fs;
+	union {
+		struct {
+			const char *tag;    /* by which the guest mounts it */
+			const char *source; /* 9p: the directory; vhost-user: the daemon's socket */
+		} fs;
+		struct {
+			const char *mac;
+			int tap;   /* of the host, with headers for offloading */
+			int vhost; /* /dev/vhost-net, used with KVM only, or -1 */
+		} nic;
+	};
 };
 
 struct vmm_request {

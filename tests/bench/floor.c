@@ -26,7 +26,7 @@ static const char check[] = "\0\0\0\x14\0\0\0\x01\x01\0"
 static int one(struct loop *loop, const struct runtime_config *c, const char *accelerator,
 	       const char *dir, struct err *err)
 {
-	const struct vmm_device share = { VMM_FS_9P, { "kataShared", dir } };
+	const struct vmm_device share = { .kind = VMM_FS_9P, .fs = { "kataShared", dir } };
 	struct vmm_request r = { .loop = loop,
 				 .config = c,
 				 .dir = dir,

@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct lists {
 	struct netlink_links links;
 	struct netlink_routes routes;
+	struct netlink_neighbours neighbours;
 };
 
 static int take_any(const struct nlmsghdr *h, void *arg, struct err *err)
@@ -22,7 +23,10 @@ static int take_any(const struct nlmsghdr *h, void *arg, struct err *err)
 
 	if (nl_take_link(h, &l->links, err) < 0 || nl_take_address(h, &l->links, err) < 0)
 		return -1;
-	return nl_take_route(h, &l->routes, err);
+	return nl_take_route(h, &l->routes, err) < 0 ||
+			       nl_take_neighbour(h, &l->neighbours, err) < 0
+		       ? -1
+		       : 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -39,5 +43,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)!nl_walk(copy, size, 1, take_any, &l, &done, &changed, &err);
 	netlink_links_release(&l.links);
 	netlink_routes_release(&l.routes);
+	netlink_neighbours_release(&l.neighbours);
 	return 0;
 }

@@ -139,7 +139,7 @@ static const struct row {
 	{ Q, "disable_image_nvdimm", "true", NULL, NOWHERE },
 	{ Q, "hotplug_vfio_on_root_bus", "false", "true", NOWHERE },
 	{ Q, "pcie_root_port", "2", "17", AT(pcie_root_ports) },
-	{ Q, "disable_vhost_net", "true", NULL, NOWHERE },
+	{ Q, "disable_vhost_net", "true", NULL, AT(vhost_net_off) },
 	{ Q, "entropy_source", "\"/dev/random\"", NULL, AT(entropy_source) },
 	{ Q, "valid_entropy_sources", "[\"/x\"]", NULL, NOWHERE },
 	{ Q, "guest_hook_path", "\"/hooks\"", NULL, AT(guest_hook_path) },
@@ -159,13 +159,13 @@ static const struct row {
 	{ A, "dial_timeout", "7", "0", AT(dial_timeout_s) },
 	{ A, "request_timeout", "8", "0", AT(request_timeout_s) },
 	{ R, "enable_debug", "true", NULL, AT(debug) },
-	{ R, "internetworking_model", "\"none\"", "\"tcfilter\"", NOWHERE },
+	{ R, "internetworking_model", "\"none\"", "\"macvtap\"", AT(net_model) },
 	{ R, "disable_guest_seccomp", "true", NULL, AT(guest_seccomp_off) },
 	{ R, "enable_tracing", "false", "true", NOWHERE },
 	{ R, "jaeger_endpoint", "\"\"", "\"http://x\"", NOWHERE },
 	{ R, "jaeger_user", "\"\"", "\"x\"", NOWHERE },
 	{ R, "jaeger_password", "\"\"", "\"x\"", NOWHERE },
-	{ R, "disable_new_netns", "true", NULL, NOWHERE },
+	{ R, "disable_new_netns", "false", NULL, NOWHERE },
 	{ R, "sandbox_cgroup_only", "false", "true", NOWHERE },
 	{ R, "static_sandbox_resource_mgmt", "true", NULL, NOWHERE },
 	{ R, "sandbox_bind_mounts", "[\"/etc\"]", NULL, AT(sandbox_bind_mounts) },
@@ -450,6 +450,21 @@ START_TEST(too_many_kernel_parameters_are_refused)
 }
 END_TEST
 
+START_TEST(a_vmm_outside_the_namespace_has_no_network)
+{
+	AUTO(str) char *text = str_fmt("%s[runtime]\ndisable_new_netns = true\n", BASE);
+	AUTO(str) char *both = str_fmt("%sinternetworking_model = \"none\"\n", text);
+	struct runtime_config *c;
+
+	write_to(file, text);
+	fails(file, NULL, E_CONFIG, SAYS(file, "disable_new_netns", "internetworking_model"));
+	write_to(file, both);
+	c = load(file, NULL);
+	ck_assert(c->new_netns_off);
+	config_free(c);
+}
+END_TEST
+
 START_TEST(processors_may_be_fractions)
 {
 	static const struct {
@@ -546,6 +561,7 @@ int main(void)
 	tcase_add_test(t, annotations_are_laid_over);
 	tcase_add_test(t, annotations_are_refused);
 	tcase_add_test(t, too_many_kernel_parameters_are_refused);
+	tcase_add_test(t, a_vmm_outside_the_namespace_has_no_network);
 	tcase_add_test(t, processors_may_be_fractions);
 	tcase_add_test(t, an_annotation_chooses_only_what_the_node_allows);
 	suite_add_tcase(s, t);

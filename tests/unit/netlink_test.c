@@ -20,16 +20,23 @@ static struct netlink *nl;
 static int tap = -1;
 static struct netlink_link link0;
 
-static void setup(void)
+static int make_tap(const char *name)
 {
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	memcpy(request.ifr_name, name, strlen(name) + 1);
+	ck_assert(ioctl(fd, TUNSETIFF, &request) == 0);
+	return fd;
+}
+
+static void setup(void)
+{
 	struct err err = ERR_INIT;
 
 	ck_assert(unshare(CLONE_NEWNET) == 0);
-	tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-	ck_assert_int_ge(tap, 0);
-	memcpy(request.ifr_name, "test0", 6);
-	ck_assert(ioctl(tap, TUNSETIFF, &request) == 0);
+	tap = make_tap("test0");
 	ck_assert_msg(netlink_open(&nl, &err) == 0, "%s", err.msg);
 	ck_assert_msg(netlink_find_link(nl, "test0", NULL, &link0, &err) == 0, "%s", err.msg);
 }
@@ -130,12 +137,64 @@ START_TEST(neighbours_are_replaced)
 				       .address = "10.1.2.9",
 				       .mac = "02:00:00:00:00:09",
 				       .state = NUD_PERMANENT };
+	struct netlink_neighbours all;
 	struct err err = ERR_INIT;
 
 	must(netlink_set_up(nl, link0.index, true, &err));
 	must(netlink_add_neighbour(nl, &n, &err));
 	n.mac[16] = 'a';
 	must(netlink_add_neighbour(nl, &n, &err));
+	must(netlink_list_neighbours(nl, &all, &err));
+	ck_assert_uint_eq(all.neighbours.n, 1);
+	ck_assert_int_eq(all.neighbours.v[0].index, link0.index);
+	ck_assert_str_eq(all.neighbours.v[0].address, "10.1.2.9");
+	ck_assert_str_eq(all.neighbours.v[0].mac, "02:00:00:00:00:0a");
+	netlink_neighbours_release(&all);
+}
+END_TEST
+
+/* What the network would have sent to the one link comes out at the other, whatever it is. */
+START_TEST(two_links_become_one_wire)
+{
+	static const uint8_t types[][2] = { { 8, 0 }, { 8, 6 }, { 0x86, 0xdd }, { 0x88, 0xcc } };
+	AUTO(fd) int far = make_tap("test1");
+	struct netlink_link link1;
+	struct err err = ERR_INIT;
+	bool there = true;
+
+	must(netlink_find_link(nl, "test1", NULL, &link1, &err));
+	netlink_link_release(&link1);
+	for (int twice = 0; twice < 2; twice++)
+		must(netlink_keep_quiet(nl, link1.index, &err));
+	must(netlink_keep_quiet(nl, link0.index, &err));
+	must(netlink_has_ingress(nl, link0.index, &there, &err));
+	ck_assert(!there);
+	must(netlink_add_ingress(nl, link0.index, &err));
+	must(netlink_has_ingress(nl, link0.index, &there, &err));
+	ck_assert(there);
+	must(netlink_has_ingress(nl, link1.index, &there, &err));
+	ck_assert(!there);
+	ck_assert_int_eq(netlink_add_ingress(nl, link0.index, &err), -1);
+	err_clear(&err);
+	must(netlink_redirect(nl, link0.index, link1.index, &err));
+	must(netlink_set_up(nl, link0.index, true, &err));
+	must(netlink_set_up(nl, link1.index, true, &err));
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		uint8_t frame[60] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 }, got[100] = { 0 };
+
+		memcpy(frame + 12, types[i], 2);
+		ck_assert_int_eq(write(tap, frame, sizeof(frame)), sizeof(frame));
+		ck_assert_int_eq(read(far, got, sizeof(got)), sizeof(frame));
+		ck_assert_mem_eq(frame, got, sizeof(frame));
+	}
+	for (int twice = 0; twice < 2; twice++) {
+		must(netlink_drop_ingress(nl, link0.index, &err));
+		must(netlink_drop_link(nl, link1.index, &err));
+		must(netlink_drop_ingress(nl, link1.index, &err));
+	}
+	must(netlink_has_ingress(nl, link0.index, &there, &err));
+	ck_assert(!there);
+	ck_assert_int_eq(netlink_redirect(nl, link0.index, link0.index, &err), -1);
 }
 END_TEST
 
@@ -182,6 +241,7 @@ int main(void)
 	tcase_add_test(tc, links_are_found_and_changed);
 	tcase_add_test(tc, routes_are_added_listed_and_dropped);
 	tcase_add_test(tc, neighbours_are_replaced);
+	tcase_add_test(tc, two_links_become_one_wire);
 	tcase_add_test(tc, errors_name_the_object);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "network/netns.h"
 #include "sandbox/record.h"
 #include "json/json.h"
 
@@ -116,6 +117,32 @@ START_TEST(a_record_of_version_1_is_undone)
 }
 END_TEST
 
+/* An interface is there until it is said to be disconnected. */
+START_TEST(interfaces_are_recorded_and_forgotten)
+{
+	const struct netns_identity identity = { 4, UINT64_C(4026532281) };
+	struct record *r = record_new(dir, "none", "record-test");
+	struct err err = ERR_INIT;
+	AUTO(json) struct json *j = NULL;
+	AUTO(str) char *text = NULL;
+
+	record_interface(r, "eth0", "tap0_kata", "/run/netns/none-such", &identity);
+	record_interface(r, "eth1", "tap1_kata", "/run/netns/none-such", &identity);
+	record_interface(r, "eth0", NULL, NULL, NULL);
+	ck_assert_msg(record_write(r, &err) == 0, "%s", err.msg);
+	record_free(r);
+	text = read_record();
+	j = json_parse(text, strlen(text), "record", &err);
+	ck_assert_uint_eq(json_count(json_get(j, "things")), 1);
+	const struct json *thing = json_at(json_get(j, "things"), 0);
+	ck_assert_str_eq(json_get_text(thing, "kind"), "interface");
+	ck_assert_str_eq(json_get_text(thing, "name"), "eth1");
+	ck_assert_str_eq(json_get_text(thing, "tap"), "tap1_kata");
+	ck_assert_int_eq(json_int(json_get(thing, "inode")), 4026532281);
+	record_undo(dir, KEY); /* the namespace has gone */
+}
+END_TEST
+
 /* None of these may kill a process that is not the sandbox's. */
 static const char *const harmless[][2] = {
 	{ "{\"version\": 2, \"things\": [{\"kind\": \"process\", \"pid\": ", ", \"start\": 1}]}" },
@@ -157,6 +184,7 @@ int main(void)
 	tcase_add_test(tc, a_record_of_version_1_is_undone);
 	tcase_add_loop_test(tc, a_record_that_does_not_fit_harms_nobody, 0,
 			    (int)(sizeof(harmless) / sizeof(*harmless)));
+	tcase_add_test(tc, interfaces_are_recorded_and_forgotten);
 	tcase_add_test(tc, no_record_is_nothing_to_undo);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

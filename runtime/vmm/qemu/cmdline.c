@@ -120,27 +120,46 @@ static void add_agent(char ***argv, const struct vmm_request *r)
 	add_device(argv, "-device", "virtserialport,chardev=log,name=log");
 }
 
-static void add_fs_9p(char ***argv, const struct vmm_request *r, const struct vmm_device *d)
+static void add_fs_9p(char ***argv, const struct vmm_request *r, size_t index)
 {
+	const struct vmm_device *d = &r->devices[index];
+
 	strv_push(argv, "-fsdev");
 	strv_pushf(argv, "local,id=fs,path=%s,security_model=none,multidevs=remap", d->fs.source);
 	strv_push(argv, "-device");
 	strv_pushf(argv, "virtio-9p-%s,fsdev=fs,mount_tag=%s", bus(r->config), d->fs.tag);
 }
 
-static void add_fs_vhost_user(char ***argv, const struct vmm_request *r, const struct vmm_device *d)
+static void add_fs_vhost_user(char ***argv, const struct vmm_request *r, size_t index)
 {
+	const struct vmm_device *d = &r->devices[index];
+
 	strv_push(argv, "-chardev");
 	strv_pushf(argv, "socket,id=fs,path=%s", d->fs.source);
 	strv_push(argv, "-device");
 	strv_pushf(argv, "vhost-user-fs-%s,chardev=fs,tag=%s", bus(r->config), d->fs.tag);
 }
 
+/* On PCI without an option ROM, which nothing boots from. */
+static void add_nic(char ***argv, const struct vmm_request *r, size_t index)
+{
+	AUTO(str)
+	char *vhost = qemu_uses_vhost_net(r, index)
+			      ? str_fmt(",vhost=on,vhostfd=%d", qemu_vhost_net_fd(index))
+			      : xstrdup("");
+
+	strv_push(argv, "-netdev");
+	strv_pushf(argv, "tap,id=net%zu,fd=%d%s", index, qemu_tap_fd(index), vhost);
+	strv_push(argv, "-device");
+	strv_pushf(argv, "virtio-net-%s,netdev=net%zu,mac=%s%s", bus(r->config), index,
+		   r->devices[index].nic.mac, is_microvm(r->config) ? "" : ",romfile=");
+}
+
 /* What each kind of device adds. */
-static void (*const device_adders[])(char ***argv, const struct vmm_request *r,
-				     const struct vmm_device *d) = {
+static void (*const device_adders[])(char ***argv, const struct vmm_request *r, size_t index) = {
 	[VMM_FS_9P] = add_fs_9p,
 	[VMM_FS_VHOST_USER] = add_fs_vhost_user,
+	[VMM_NIC] = add_nic,
 };
 
 static void add_devices(char ***argv, const struct vmm_request *r)
@@ -163,7 +182,7 @@ static void add_devices(char ***argv, const struct vmm_request *r)
 			   (long long)i, (long long)i);
 	}
 	for (size_t i = 0; i < r->ndevices; i++)
-		device_adders[r->devices[i].kind](argv, r, &r->devices[i]);
+		device_adders[r->devices[i].kind](argv, r, i);
 }
 
 char **qemu_command_line(const struct vmm_request *r)

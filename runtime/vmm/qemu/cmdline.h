@@ -3,9 +3,30 @@
 
 /* QEMU's command line for a request. */
 
+#include "base/str.h"
 #include "vmm/vmm.h"
 
 enum { QEMU_VHOST_VSOCK_FD = 3 }; /* the number in QEMU of vhost_vsock */
+
+/* Likewise those of the device with that index in the request, if it is a network card. */
+static inline int qemu_tap_fd(size_t index)
+{
+	return QEMU_VHOST_VSOCK_FD + 1 + 2 * (int)index;
+}
+
+static inline int qemu_vhost_net_fd(size_t index)
+{
+	return qemu_tap_fd(index) + 1;
+}
+
+/*
+ * Without KVM nobody but QEMU may write to the guest's memory: it translates code once per page, and
+ * does not learn of what others write.
+ */
+static inline bool qemu_uses_vhost_net(const struct vmm_request *r, size_t index)
+{
+	return r->devices[index].nic.vhost >= 0 && str_eq(r->accelerator, "kvm");
+}
 
 static inline bool qemu_has_vsock(const struct vmm_request *r)
 {

@@ -60,22 +60,45 @@ static int connect_socket(const struct vmm_request *r, const struct vmm *vmm, co
 	}
 }
 
+/* The fds that QEMU inherits, by the numbers that its command line has. */
+struct inherited {
+	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX];
+	size_t n;
+};
+
+static void inherit(struct inherited *i, int fd, int target)
+{
+	i->fd[i->n++] = (struct spawn_fd){ fd, target };
+}
+
+static void inherit_devices(struct inherited *list, const struct vmm_request *r)
+{
+	for (size_t i = 0; i < r->ndevices; i++) {
+		if (r->devices[i].kind != VMM_NIC)
+			continue;
+		inherit(list, r->devices[i].nic.tap, qemu_tap_fd(i));
+		if (qemu_uses_vhost_net(r, i))
+			inherit(list, r->devices[i].nic.vhost, qemu_vhost_net_fd(i));
+	}
+}
+
 static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 {
 	AUTO(strv) char **argv = qemu_command_line(r);
 	AUTO(str) char *log = path_join(r->dir, "qemu.log");
 	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-	struct spawn_fd fds[] = { { out, 1 }, { out, 2 }, { r->vhost_vsock, QEMU_VHOST_VSOCK_FD } };
+	struct inherited list = { .n = 0 };
 	const int ns[] = { r->netns, -1 };
-	struct spawn s = { .argv = argv,
-			   .fds = fds,
-			   .nfds = qemu_has_vsock(r) ? 3 : 2,
-			   .ns = ns,
-			   .cwd = "/",
-			   .new_group = true };
+	struct spawn s = { .argv = argv, .fds = list.fd, .ns = ns, .cwd = "/", .new_group = true };
 
 	if (out < 0)
 		return err_sys(err, "make %s", log);
+	inherit(&list, out, 1);
+	inherit(&list, out, 2);
+	if (qemu_has_vsock(r))
+		inherit(&list, r->vhost_vsock, QEMU_VHOST_VSOCK_FD);
+	inherit_devices(&list, r);
+	s.nfds = list.n;
 	return spawn_start(&s, &vmm->child, err);
 }
 

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * The interfaces of a pod's network namespace: which of them the guest gets, and by what.
+ */
+
+#include "base/err.h"
+#include "base/vec.h"
+#include "netlink/netlink.h"
+
+/* One that the guest gets. */
+struct endpoint {
+	struct netlink_link link; /* as the network plugin left it */
+	char tap[IFNAMSIZ];       /* what connects it with the VM */
+	int tap_fd;               /* what the VMM reads and writes, or -1 */
+	int vhost_fd;             /* /dev/vhost-net, or -1 */
+	bool connected;           /* by us: to be undone */
+};
+
+struct endpoints {
+	VEC(struct endpoint) list;
+};
+
+/*
+ * In the namespace: those interfaces that have an address; loopback is the guest's own. E_UNSUPPORTED
+ * names one that cannot be given to a VM, E_STATE one that is connected to another VM.
+ */
+MUST_CHECK int endpoints_find(struct netlink *nl, struct endpoints *out, struct err *err);
+void endpoints_release(struct endpoints *e);

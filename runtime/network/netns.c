@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Entering a network namespace. */
+
+#include "network/netns.h"
+
+#include "base/fd.h"
+#include "netlink/netlink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+static bool is_netns(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == NSFS_MAGIC &&
+	       ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
+}
+
+static int open_identified(const char *path, struct netns_identity *identity)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0) {
+		fd_close(&fd);
+		return -1;
+	}
+	*identity = (struct netns_identity){ st.st_dev, st.st_ino };
+	return fd;
+}
+
+int netns_open(const char *path, struct netns_identity *identity, struct err *err)
+{
+	AUTO(fd) int fd = open_identified(path, identity);
+
+	if (fd < 0)
+		return err_sys(err, "network namespace %s", path);
+	if (!is_netns(fd))
+		return err_set(err, E_INVALID, "%s is not a network namespace", path);
+	return STEAL(fd, -1);
+}
+
+int netns_reopen(const char *path, const struct netns_identity *identity)
+{
+	struct netns_identity now;
+	AUTO(fd) int fd = open_identified(path, &now);
+
+	if (fd < 0 || now.device != identity->device || now.inode != identity->inode ||
+	    !is_netns(fd))
+		return -1;
+	return STEAL(fd, -1);
+}
+
+struct visit {
+	int netns;
+	netns_fn fn;
+	void *arg;
+	struct err *err;
+	int result;
+};
+
+static void *visit_main(void *arg)
+{
+	struct visit *v = arg;
+
+	if ((v->netns < 0 ? unshare(CLONE_NEWNET) : setns(v->netns, CLONE_NEWNET)) < 0)
+		v->result = err_sys(v->err, "enter the network namespace");
+	else
+		v->result = v->fn(v->arg, v->err);
+	return NULL;
+}
+
+int netns_call(int netns, netns_fn fn, void *arg, struct err *err)
+{
+	struct visit v = { netns, fn, arg, err, -1 };
+	pthread_t thread;
+
+	errno = pthread_create(&thread, NULL, visit_main, &v);
+	if (errno)
+		return err_sys(err, "make a thread for the network namespace");
+	(void)pthread_join(thread, NULL);
+	return v.result;
+}
+
+/* --- our own --- */
+
+DEFINE_AUTO(netlink, struct netlink *, NULL, netlink_close)
+
+static int loopback_up(struct err *err)
+{
+	AUTO(netlink) struct netlink *nl = NULL;
+	struct netlink_link lo;
+	int result;
+
+	if (netlink_open(&nl, err) < 0 || netlink_find_link(nl, "lo", NULL, &lo, err) < 0)
+		return -1;
+	result = netlink_set_up(nl, lo.index, true, err);
+	netlink_link_release(&lo);
+	return result;
+}
+
+/* On a thread in the new namespace. */
+static int keep(void *arg, struct err *err)
+{
+	const char *path = arg;
+	AUTO(fd) int at = open(path, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0600);
+
+	if (at < 0)
+		return err_sys(err, "make %s", path);
+	if (mount("/proc/thread-self/ns/net", path, NULL, MS_BIND, NULL) < 0) {
+		err_sys(err, "mount the new network namespace at %s", path);
+		(void)unlink(path);
+		return -1;
+	}
+	return loopback_up(err);
+}
+
+int netns_make(const char *path, struct err *err)
+{
+	return netns_call(-1, keep, (void *)path, err);
+}
+
+struct tenancy {
+	struct netns_resident *out;
+	int rest; /* the end of the lifeline that the resident has */
+};
+
+/* In the child: until the lifeline is cut. It keeps nothing else open. */
+_Noreturn static void reside(int rest)
+{
+	char c;
+
+	if (rest > 0)
+		(void)close_range(0, (unsigned)rest - 1, 0);
+	(void)close_range((unsigned)rest + 1, ~0U, 0);
+	while (read(rest, &c, 1) < 0 && errno == EINTR)
+		;
+	_exit(0);
+}
+
+/* On a thread in the namespace, which the child has from it. */
+static int move_in(void *arg, struct err *err)
+{
+	const struct tenancy *t = arg;
+	int who = spawn_fork(&t->out->child, err);
+
+	if (who == 0)
+		reside(t->rest);
+	return who < 0 ? -1 : 0;
+}
+
+int netns_inhabit(const char *path, struct netns_resident *out, struct err *err)
+{
+	struct netns_identity identity;
+	AUTO(fd) int netns = netns_open(path, &identity, err), rest = -1;
+	int ends[2], result;
+
+	*out = (struct netns_resident)NETNS_RESIDENT_NONE;
+	if (netns < 0 || fd_pipe(ends, err) < 0)
+		return -1;
+	rest = ends[0];
+	out->lifeline = ends[1];
+	result = netns_call(netns, move_in, &(struct tenancy){ out, rest }, err);
+	if (result < 0)
+		netns_leave(out);
+	return result;
+}
+
+void netns_leave(struct netns_resident *r)
+{
+	fd_close(&r->lifeline);
+	spawn_kill(&r->child);
+}

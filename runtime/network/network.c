@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A namespace and its VM. */
+
+#include "network/network.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "network/tap.h"
+
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+
+DEFINE_AUTO(netlink, struct netlink *, NULL, netlink_close)
+
+/* --- what is there --- */
+
+static bool is_endpoint(const struct network *n, const char *device)
+{
+	vec_each(const struct endpoint, e, &n->endpoints.list) {
+		if (str_eq(e->link.name, device))
+			return true;
+	}
+	return false;
+}
+
+const char *network_name_of(const struct network *n, int index)
+{
+	vec_each(const struct endpoint, e, &n->endpoints.list) {
+		if (e->link.index == index)
+			return e->link.name;
+	}
+	return NULL;
+}
+
+/* The guest's kernel makes its own routes to the networks of its addresses. */
+static int find_routes(struct network *n, struct netlink *nl, struct err *err)
+{
+	struct netlink_routes all;
+	int result = 0;
+
+	if (netlink_list_routes(nl, &all, err) < 0)
+		return -1;
+	vec_each(struct netlink_route, r, &all.routes) {
+		if (r->protocol == RTPROT_KERNEL || result < 0)
+			continue;
+		if (!*r->device && n->endpoints.list.n)
+			result = err_set(err, E_UNSUPPORTED,
+					 "the route to %s has several next hops, which a VM cannot "
+					 "be given",
+					 *r->dest ? r->dest : "everywhere");
+		else if (is_endpoint(n, r->device))
+			vec_push(&n->routes.routes, *r);
+	}
+	netlink_routes_release(&all);
+	return result;
+}
+
+static int find_neighbours(struct network *n, struct netlink *nl, struct err *err)
+{
+	struct netlink_neighbours all;
+
+	if (netlink_list_neighbours(nl, &all, err) < 0)
+		return -1;
+	vec_each(struct netlink_neighbour, one, &all.neighbours) {
+		if (network_name_of(n, one->index))
+			vec_push(&n->neighbours.neighbours, *one);
+	}
+	netlink_neighbours_release(&all);
+	return 0;
+}
+
+static int scan(void *arg, struct err *err)
+{
+	AUTO(netlink) struct netlink *nl = NULL;
+	struct network *n = arg;
+
+	if (netlink_open(&nl, err) < 0 || endpoints_find(nl, &n->endpoints, err) < 0)
+		return -1;
+	return find_routes(n, nl, err) < 0 ? -1 : find_neighbours(n, nl, err);
+}
+
+int network_scan(struct network *n, const struct runtime_config *config, const char *path,
+		 struct err *err)
+{
+	*n = (struct network)NETWORK_INIT;
+	if (str_empty(path))
+		return 0;
+	n->netns = netns_open(path, &n->identity, err);
+	if (n->netns < 0)
+		return -1;
+	n->path = xstrdup(path);
+	n->vhost = !config->vhost_net_off;
+	if (str_eq(config->net_model, "none"))
+		return 0;
+	if (netns_call(n->netns, scan, n, err) == 0)
+		return 0;
+	err_wrap(err, "network namespace %s", path);
+	network_release(n);
+	return -1;
+}
+
+/* --- connecting --- */
+
+static int connect_all(void *arg, struct err *err)
+{
+	AUTO(netlink) struct netlink *nl = NULL;
+	struct network *n = arg;
+
+	if (netlink_open(&nl, err) < 0)
+		return -1;
+	vec_each(struct endpoint, e, &n->endpoints.list) {
+		if (tap_connect(nl, e, n->vhost, err) < 0)
+			return -1;
+		log_info("interface connected", LOG_S("interface", e->link.name),
+			 LOG_S("kind", e->link.kind),
+			 LOG_S("address", e->link.addresses.v->address), LOG_I("mtu", e->link.mtu),
+			 LOG_S("vhost", e->vhost_fd >= 0 ? "yes" : "no"));
+	}
+	return 0;
+}
+
+int network_connect(struct network *n, struct err *err)
+{
+	if (!n->endpoints.list.n || netns_call(n->netns, connect_all, n, err) == 0)
+		return 0;
+	return err_wrap(err, "network namespace %s", n->path);
+}
+
+struct vmm_device network_device(const struct endpoint *e)
+{
+	return (struct vmm_device){ .kind = VMM_NIC,
+				    .nic = { e->link.mac, e->tap_fd, e->vhost_fd } };
+}
+
+void network_hand_over(struct network *n)
+{
+	vec_each(struct endpoint, e, &n->endpoints.list) {
+		fd_close(&e->tap_fd);
+		fd_close(&e->vhost_fd);
+	}
+}
+
+static int disconnect_all(void *arg, struct err *err)
+{
+	AUTO(netlink) struct netlink *nl = NULL;
+	struct network *n = arg;
+	int result = 0;
+
+	if (netlink_open(&nl, err) < 0)
+		return -1;
+	vec_each(struct endpoint, e, &n->endpoints.list) {
+		struct err why = ERR_INIT;
+
+		if (!e->connected || tap_disconnect(nl, e->link.name, e->tap, &why) == 0 ||
+		    result < 0)
+			continue;
+		*err = why;
+		result = -1;
+	}
+	return result;
+}
+
+int network_disconnect(struct network *n, struct err *err)
+{
+	network_hand_over(n);
+	if (!n->endpoints.list.n || netns_call(n->netns, disconnect_all, n, err) == 0)
+		return 0;
+	return err_wrap(err, "network namespace %s", n->path);
+}
+
+void network_release(struct network *n)
+{
+	endpoints_release(&n->endpoints);
+	netlink_routes_release(&n->routes);
+	netlink_neighbours_release(&n->neighbours);
+	fd_close(&n->netns);
+	free(n->path);
+	n->path = NULL;
+}
+
+/* --- after a death --- */
+
+struct remains {
+	const char *interface, *tap;
+};
+
+static int undo(void *arg, struct err *err)
+{
+	AUTO(netlink) struct netlink *nl = NULL;
+	const struct remains *r = arg;
+
+	return netlink_open(&nl, err) < 0 ? -1 : tap_disconnect(nl, r->interface, r->tap, err);
+}
+
+int network_undo(const char *path, const struct netns_identity *identity, const char *interface,
+		 const char *tap, struct err *err)
+{
+	AUTO(fd) int netns = netns_reopen(path, identity);
+	struct remains r = { interface, tap };
+
+	return netns < 0 ? 0 : netns_call(netns, undo, &r, err);
+}

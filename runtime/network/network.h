@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * The network of a pod's VM: what the network plugin left in the pod's namespace, and the VM's
+ * connection with it. These functions block; they enter the namespace on threads of their own.
+ *
+ *	struct network n;
+ *	network_scan(&n, config, path, err)	// reads, changes nothing
+ *	network_connect(&n, err)		// taps and wires; record them before
+ *	for each of n.endpoints: network_device(&endpoint)	// for the VMM
+ *	network_hand_over(&n)			// the VMM has it; the tap lives as long as the VMM
+ *	network_disconnect(&n, err)		// any number of times
+ *	network_release(&n)
+ *
+ * The guest then gets the addresses, routes and neighbours that the namespace has (the sandbox asks
+ * its agent for them).
+ */
+
+#include "base/err.h"
+#include "config/config.h"
+#include "network/endpoint.h"
+#include "network/netns.h"
+#include "vmm/vmm.h"
+
+struct network {
+	char *path; /* of the namespace; NULL: none was given */
+	int netns;  /* or -1 */
+	struct netns_identity identity;
+	bool vhost; /* may be used */
+	struct endpoints endpoints;
+	struct netlink_routes routes;         /* of the endpoints, without those that the kernel
+						 makes */
+	struct netlink_neighbours neighbours; /* likewise */
+};
+
+#define NETWORK_INIT                                      \
+	{                                                 \
+		.path = NULL, .netns = -1, .vhost = false \
+	}
+
+/* path NULL or internetworking_model "none": no endpoints. On failure nothing needs to be
+ * released. */
+MUST_CHECK int network_scan(struct network *n, const struct runtime_config *config,
+			    const char *path, struct err *err);
+/* On failure, too, network_disconnect undoes it. */
+MUST_CHECK int network_connect(struct network *n, struct err *err);
+struct vmm_device network_device(const struct endpoint *e);
+void network_hand_over(struct network *n);
+MUST_CHECK int network_disconnect(struct network *n, struct err *err);
+void network_release(struct network *n);
+
+/* The name of the endpoint with that index in the namespace, or NULL. */
+const char *network_name_of(const struct network *n, int index);
+
+/* For a process that has died: disconnects an interface of the namespace, if that is still the same
+ * one. */
+MUST_CHECK int network_undo(const char *path, const struct netns_identity *identity,
+			    const char *interface, const char *tap, struct err *err);

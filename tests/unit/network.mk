@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+$(eval $(call unit_test,network_test,tests/unit/network_test.c $(sort $(wildcard runtime/network/*.c)),netlink base))

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+/* runtime/network against the kernel, with namespaces as network plugins leave them. Needs root and
+ * ip(8). */
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "network/network.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct child holder; /* of the namespace */
+static char path[64];
+static struct runtime_config config;
+static struct network net;
+static struct err err;
+
+#define must(call) ck_assert_msg((call) == 0, "%s", err.msg)
+
+/* Runs it in the namespace; returns what it printed, heap. */
+static char *shell(const char *script)
+{
+	AUTO(str) char *enter = str_fmt("--net=%s", path);
+	struct spawn s = { .argv = ARGV("nsenter", enter, "sh", "-ec", script) };
+	struct buf out = BUF_INIT(1 << 20);
+
+	ck_assert_msg(spawn_run(&s, NULL, 0, &out, deadline_in(60000), &err) == 0, "%s: %s", script,
+		      err.msg);
+	return buf_steal(&out);
+}
+
+static void run(const char *script)
+{
+	free(shell(script));
+}
+
+static void setup(void)
+{
+	struct spawn s = { .argv = ARGV("unshare", "-n", "sh", "-c",
+					"echo ready; exec sleep 1000") };
+	int ends[2];
+	char ready[6];
+
+	err_clear(&err);
+	must(fd_pipe(ends, &err));
+	s.fds = &(struct spawn_fd){ ends[1], 1 };
+	s.nfds = 1;
+	must(spawn_start(&s, &holder, &err));
+	fd_close(&ends[1]);
+	ck_assert_int_eq(fd_read_full(ends[0], ready, sizeof(ready), &err), sizeof(ready));
+	fd_close(&ends[0]);
+	(void)str_print(path, sizeof(path), "/proc/%d/ns/net", (int)holder.pid);
+	config = (struct runtime_config){ .net_model = (char *)"tcfilter" };
+	net = (struct network)NETWORK_INIT;
+	run("ip link add peer mtu 1400 type veth peer name eth0 mtu 1400\n"
+	    "ip addr add 10.1.2.3/24 dev eth0; ip addr add fd00::3/64 dev eth0 nodad\n"
+	    "ip link set peer addrgenmode none\n"
+	    "ip link set lo up; ip link set peer up; ip link set eth0 up");
+}
+
+static void teardown(void)
+{
+	network_release(&net);
+	spawn_kill(&holder);
+}
+
+/* How many taps and ingress qdiscs there are. */
+static int ours(void)
+{
+	AUTO(str)
+	char *n =
+		shell("{ ip -o link | grep _kata; tc qdisc | grep ingress; } | grep -c . || true");
+
+	return (int)strtol(n, NULL, 10);
+}
+
+static bool is_where_it_was(ino_t where)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) == 0 && st.st_ino == where;
+}
+
+START_TEST(what_the_plugin_left_is_read)
+{
+	const struct endpoint *e;
+	struct stat st;
+
+	ck_assert(stat("/proc/self/ns/net", &st) == 0);
+	run("ip route add default via 10.1.2.1; ip -6 route add default via fd00::1\n"
+	    "ip route add 10.9.0.0/16 via 10.1.2.9 mtu 1300\n"
+	    "ip neigh add 10.1.2.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent\n"
+	    "ip neigh add 10.1.2.8 lladdr 02:00:00:00:00:08 dev eth0 nud stale\n"
+	    "ip link add idle type bridge");
+	must(network_scan(&net, &config, path, &err));
+	ck_assert_uint_eq(net.endpoints.list.n, 1);
+	e = &net.endpoints.list.v[0];
+	ck_assert_str_eq(e->link.name, "eth0");
+	ck_assert_str_eq(e->tap, "tap0_kata");
+	ck_assert_uint_eq(e->link.mtu, 1400);
+	ck_assert_str_eq(e->link.addresses.v[0].address, "10.1.2.3");
+	ck_assert_uint_eq(net.routes.routes.n, 3);
+	ck_assert_uint_eq(net.neighbours.neighbours.n, 1);
+	ck_assert_str_eq(net.neighbours.neighbours.v[0].address, "10.1.2.9");
+	ck_assert_str_eq(network_name_of(&net, e->link.index), "eth0");
+	ck_assert_int_eq(ours(), 0);
+	ck_assert(is_where_it_was(st.st_ino));
+}
+END_TEST
+
+/* A tap that the VMM would hold; the wire goes through it, both ways. */
+START_TEST(a_tap_is_the_other_end)
+{
+	struct vmm_device card;
+	uint8_t packet[2048] = { 0 };
+	bool seen = false;
+
+	must(network_scan(&net, &config, path, &err));
+	must(network_connect(&net, &err));
+	ck_assert_int_eq(ours(), 3);
+	card = network_device(&net.endpoints.list.v[0]);
+	ck_assert_int_eq(card.kind, VMM_NIC);
+	ck_assert_str_eq(card.nic.mac, net.endpoints.list.v[0].link.mac);
+	run("ip addr add 10.1.2.1/32 dev peer; ip route add 10.1.2.77 dev peer\n"
+	    "ip neigh replace 10.1.2.77 lladdr 02:00:00:00:00:77 dev peer\n"
+	    "busybox ping -c 1 -W 1 10.1.2.77 >/dev/null || true");
+	for (int i = 0; i < 100 && !seen; i++) {
+		ssize_t n = read(card.nic.tap, packet, sizeof(packet));
+
+		/* A header of 10 bytes, then the frame. */
+		seen = n > 24 && memcmp(packet + 10, "\x02\0\0\0\0\x77", 6) == 0;
+		(void)usleep(1000);
+	}
+	ck_assert(seen);
+	must(network_disconnect(&net, &err));
+	ck_assert_int_eq(ours(), 0);
+	must(network_disconnect(&net, &err));
+}
+END_TEST
+
+/* By whoever comes after the process that made it. */
+START_TEST(what_a_dead_process_left_is_undone)
+{
+	struct netns_identity other;
+
+	must(network_scan(&net, &config, path, &err));
+	other = net.identity;
+	other.inode++;
+	must(network_connect(&net, &err));
+	must(network_undo(path, &other, "eth0", "tap0_kata", &err)); /* the path is another's now */
+	must(network_undo("/no/such", &net.identity, "eth0", "tap0_kata", &err));
+	ck_assert_int_eq(ours(), 3);
+	network_hand_over(&net); /* the tap goes with its last fd */
+	ck_assert_int_eq(ours(), 1);
+	for (int twice = 0; twice < 2; twice++) {
+		must(network_undo(path, &net.identity, "eth0", "tap0_kata", &err));
+		ck_assert_int_eq(ours(), 0);
+	}
+}
+END_TEST
+
+/* What was made for the first interface is undone when the second cannot be had; what others have
+ * there stays. */
+START_TEST(half_a_network_is_undone)
+{
+	run("ip link add peer1 type veth peer name eth1; ip addr add 10.2.2.3/24 dev eth1");
+	must(network_scan(&net, &config, path, &err));
+	ck_assert_uint_eq(net.endpoints.list.n, 2);
+	run("ip tuntap add tap1_kata mode tap");
+	ck_assert_int_eq(network_connect(&net, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "interface eth1: make the tap tap1_kata"));
+	err_clear(&err);
+	must(network_disconnect(&net, &err));
+	ck_assert_int_eq(ours(), 1);
+}
+END_TEST
+
+/* Two at the same time: one gets it whole. */
+START_TEST(a_namespace_serves_one_vm)
+{
+	struct network late;
+
+	must(network_scan(&net, &config, path, &err));
+	must(network_scan(&late, &config, path, &err));
+	must(network_connect(&net, &err));
+	ck_assert_int_eq(network_connect(&late, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "interface eth0: make the tap tap0_kata"));
+	err_clear(&err);
+	must(network_disconnect(&late, &err));
+	network_release(&late);
+	ck_assert_int_eq(ours(), 3);
+	must(network_disconnect(&net, &err));
+	ck_assert_int_eq(ours(), 0);
+}
+END_TEST
+
+static const char *const kinds[][2] = {
+	{ "macvlan", "ip link add other link eth0 type macvlan mode bridge" },
+	{ "tun", "ip tuntap add other mode tap" },
+};
+
+START_TEST(other_kinds_are_connected)
+{
+	run(kinds[_i][1]);
+	run("ip addr flush dev eth0; ip addr add 10.1.2.4/24 dev other; ip link set other up");
+	must(network_scan(&net, &config, path, &err));
+	ck_assert_uint_eq(net.endpoints.list.n, 1);
+	ck_assert_str_eq(net.endpoints.list.v[0].link.kind, kinds[_i][0]);
+	must(network_connect(&net, &err));
+	ck_assert_int_eq(ours(), 3);
+	must(network_disconnect(&net, &err));
+	ck_assert_int_eq(ours(), 0);
+}
+END_TEST
+
+/* Each makes an interface that a VM cannot be given; what must be said. */
+static const struct {
+	const char *script, *says;
+	enum err_code code;
+} refused[] = {
+	{ "ip link add br9 type bridge; ip addr add 10.3.0.1/24 dev br9",
+	  "interface br9: a device of kind 'bridge'", E_UNSUPPORTED },
+	{ "ip tuntap add tun9 mode tun; ip addr add 10.3.0.1/24 dev tun9",
+	  "interface tun9: a device of kind 'tun'", E_UNSUPPORTED },
+	{ "tc qdisc add dev eth0 ingress", "interface eth0 has an ingress qdisc", E_STATE },
+	{ "ip route add 10.9.0.0/16 nexthop via 10.1.2.1 nexthop via "
+	  "10.1.2.2",
+	  "the route to 10.9.0.0/16 has several next hops", E_UNSUPPORTED },
+};
+
+START_TEST(what_cannot_be_given_is_named)
+{
+	int before;
+
+	run(refused[_i].script);
+	before = ours();
+	ck_assert_int_eq(network_scan(&net, &config, path, &err), -1);
+	ck_assert_msg(err.code == refused[_i].code && strstr(err.msg, refused[_i].says) &&
+			      strstr(err.msg, path),
+		      "%s", err.msg);
+	ck_assert_int_eq(ours(), before);
+}
+END_TEST
+
+/* Of the namespace that a process is in. */
+static ino_t home_of(pid_t pid)
+{
+	AUTO(str) char *link = str_fmt("/proc/%d/ns/net", (int)pid);
+	struct stat st;
+
+	ck_assert(stat(link, &st) == 0);
+	return st.st_ino;
+}
+
+START_TEST(a_namespace_of_our_own_has_a_resident)
+{
+	char dir[] = "/tmp/kata-netns-XXXXXX";
+	struct netns_resident r;
+	ino_t home = home_of(getpid());
+	AUTO(str) char *own = NULL, *open_files = NULL, *out = NULL;
+	struct stat st;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	own = path_join(dir, "netns");
+	must(netns_make(own, &err));
+	ck_assert(is_where_it_was(home));
+	ck_assert(stat(own, &st) == 0 && st.st_ino != home);
+	ck_assert_int_eq(netns_make(own, &err), -1); /* there is one */
+	err_clear(&err);
+	must(netns_inhabit(own, &r, &err));
+	ck_assert(home_of(r.child.pid) == st.st_ino);
+	must(network_scan(&net, &config, own, &err));
+	ck_assert_uint_eq(net.endpoints.list.n, 0);
+	/* It has nothing of ours open but its lifeline, and ends when that is cut. */
+	open_files = str_fmt("for i in $(seq 100); do n=$(ls /proc/%d/fd | wc -l)\n"
+			     "[ $n != 1 ] || break; sleep 0.1; done; echo $n",
+			     (int)r.child.pid);
+	out = shell(open_files);
+	ck_assert_str_eq(out, "1\n");
+	fd_close(&r.lifeline);
+	must(spawn_wait(&r.child, deadline_in(60000), &(int){ 0 }, &err));
+	netns_leave(&r);
+	must(netns_inhabit(own, &r, &err));
+	netns_leave(&r);
+	ck_assert(umount2(own, MNT_DETACH) == 0);
+	ck_assert(unlink(own) == 0 && rmdir(dir) == 0);
+	ck_assert_int_eq(netns_inhabit(own, &r, &err), -1);
+}
+END_TEST
+
+START_TEST(only_namespaces_are_entered)
+{
+	ck_assert_int_eq(network_scan(&net, &config, "/no/such", &err), -1);
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+	ck_assert_ptr_nonnull(strstr(err.msg, "network namespace /no/such"));
+	err_clear(&err);
+	ck_assert_int_eq(network_scan(&net, &config, "/proc/self/ns/mnt", &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, "is not a network namespace"));
+	err_clear(&err);
+	ck_assert_int_eq(network_scan(&net, &config, "/dev/null", &err), -1);
+	err_clear(&err);
+	config.net_model = (char *)"none";
+	must(network_scan(&net, &config, path, &err));
+	ck_assert_uint_eq(net.endpoints.list.n, 0);
+	must(network_connect(&net, &err));
+	must(network_disconnect(&net, &err));
+	network_release(&net);
+	must(network_scan(&net, &config, NULL, &err));
+	ck_assert_int_eq(net.netns, -1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("network");
+	TCase *tc = tcase_create("kernel");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, what_the_plugin_left_is_read);
+	tcase_add_test(tc, a_tap_is_the_other_end);
+	tcase_add_test(tc, what_a_dead_process_left_is_undone);
+	tcase_add_test(tc, half_a_network_is_undone);
+	tcase_add_test(tc, a_namespace_serves_one_vm);
+	tcase_add_loop_test(tc, other_kinds_are_connected, 0, (int)ARRAY_LEN(kinds));
+	tcase_add_loop_test(tc, what_cannot_be_given_is_named, 0, (int)ARRAY_LEN(refused));
+	tcase_add_test(tc, a_namespace_of_our_own_has_a_resident);
+	tcase_add_test(tc, only_namespaces_are_entered);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
