@@ -203,6 +203,20 @@ int vm_call(struct vm *v, const char *method, const void *request,
 	return result;
 }
 
+bool vm_answers(struct vm *v, struct deadline deadline)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	struct err why = ERR_INIT;
+	bool answers;
+
+	if (enter(v, "Check", &why) < 0)
+		return false;
+	answers = call_service(v, "grpc.Health", "Check", &request,
+			       &grpc__health_check_response__descriptor, deadline, NULL, &why) == 0;
+	leave(v);
+	return answers;
+}
+
 void vm_kill(struct vm *v, const struct err *why)
 {
 	log_err(LOG_ERROR, why, "killing the VM");

@@ -83,6 +83,8 @@ MUST_CHECK int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadl
 MUST_CHECK int vm_call(struct vm *v, const char *method, const void *request,
 		       const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,
 		       void *reply, struct err *err);
+/* Asks the agent for a sign of life. */
+bool vm_answers(struct vm *v, struct deadline deadline);
 /* Any thread, before vm_stop: kills the VM of an agent that misbehaves. on_dead is then called with
  * why. */
 void vm_kill(struct vm *v, const struct err *why);

@@ -25,8 +25,9 @@
 /*
  * On a host with shared mounts (systemd's default) a plain bind mount joins the peer group of its
  * source: unmounting below it would also unmount on the host, and later mounts of the host would
- * appear here and be kept busy. So the detached copy is made private before it is attached, and the
- * share itself is a private mount, so that nothing below it propagates to other namespaces.
+ * appear here and be kept busy. So the detached copy is made private before it is attached. The
+ * share itself is a mount with a peer group of its own, which has no member on the host: virtiofsd
+ * makes its copy in another mount namespace a slave, and so sees what is mounted here later.
  */
 static int bind(int source, const char *target, const struct share_how *how, struct err *err)
 {
@@ -54,6 +55,8 @@ int share_open(const struct share *s, struct err *err)
 		return err_sys(err, "open %s", s->dir);
 	if (bind(dir, s->dir, &top_only, err) < 0 || mount_isolate(s->dir, err) < 0)
 		return err_wrap(err, "make %s a mount of its own", s->dir);
+	if (mount(NULL, s->dir, NULL, MS_SHARED, NULL) < 0)
+		return err_sys(err, "share the mounts below %s with virtiofsd", s->dir);
 	return 0;
 }
 
@@ -70,6 +73,13 @@ int share_rootfs(const struct share *s, const char *container, const char *rootf
 		return err_wrap(err, "share the root file system %s", rootfs);
 	*guest = str_fmt(SHARE_GUEST_DIR "/%s/rootfs", container);
 	return 0;
+}
+
+int share_remove(const struct share *s, const char *container, struct err *err)
+{
+	AUTO(str) char *dir = path_join(s->dir, container);
+
+	return mount_detach_below(dir, err) < 0 ? -1 : path_remove_tree(dir, err);
 }
 
 /* Makes the mount point: an empty directory or file at an unused path. */
@@ -111,11 +121,11 @@ static int has_mounts_below(int source, bool *out, struct err *err)
 	return 0;
 }
 
-int share_add(const struct share *s, const char *source, const struct share_how *how,
-	      struct shared *out, struct err *err)
+int share_add(const struct share *s, const char *container, const char *source,
+	      const struct share_how *how, struct shared *out, struct err *err)
 {
 	AUTO(fd) int from = open(source, O_PATH | O_CLOEXEC);
-	AUTO(str) char *name = NULL;
+	AUTO(str) char *dir = path_join(s->dir, container), *name = NULL;
 	uint64_t random;
 
 	if (from < 0)
@@ -125,10 +135,10 @@ int share_add(const struct share *s, const char *source, const struct share_how 
 		return err_wrap(err, "share %s", source);
 	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return err_sys(err, "get random bytes");
-	/* The name contains neither destination nor container id, as each may have the maximum
-	 * length of a name. */
-	name = str_fmt("mount-%016" PRIx64, random);
-	if (share_at(s, from, name, how, err) < 0)
+	/* The name does not contain the destination, which may have the maximum length of a
+	 * name. */
+	name = str_fmt("%s/mount-%016" PRIx64, container, random);
+	if (path_make(dir, 0755, err) < 0 || share_at(s, from, name, how, err) < 0)
 		return err_wrap(err, "share %s", source);
 	out->guest = str_fmt(SHARE_GUEST_DIR "/%s", name);
 	return 0;

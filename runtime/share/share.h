@@ -7,7 +7,9 @@
  *
  *	struct share share = { .dir = dir, .config = config };
  *	share_open(&share, err)
- *	share_rootfs(&share, id, rootfs, &guest, err), share_add(&share, source, &how, &out, err)
+ *	share_rootfs(&share, id, rootfs, &guest, err)
+ *	share_add(&share, id, source, &how, &out, err)
+ *	share_remove(&share, id, err)
  *
  * A shared file or directory is a private copy of the host's mounts at that moment: later mounts
  * and unmounts on the host are neither visible to the guest nor blocked by it, and removing the
@@ -40,15 +42,17 @@ struct shared {
 	bool writable_below;
 };
 
-/* Makes the directory, which must be there and empty, a private mount: mounts below it do not
- * propagate. */
+/* Makes the directory, which must be there and empty, a mount that shares nothing with the host's:
+ * what is mounted below it later propagates to a running virtiofsd, and to nobody else. */
 MUST_CHECK int share_open(const struct share *s, struct err *err);
 /* Shares the mounted root file system; *guest is its path in the guest, heap. */
 MUST_CHECK int share_rootfs(const struct share *s, const char *container, const char *rootfs,
 			    char **guest, struct err *err);
-/* Shares a file or directory of the host, under a generated name. */
-MUST_CHECK int share_add(const struct share *s, const char *source, const struct share_how *how,
-			 struct shared *out, struct err *err);
+/* Takes everything of a container out of the share again. */
+MUST_CHECK int share_remove(const struct share *s, const char *container, struct err *err);
+/* Shares a file or directory of the host for a container, under a generated name. */
+MUST_CHECK int share_add(const struct share *s, const char *container, const char *source,
+			 const struct share_how *how, struct shared *out, struct err *err);
 /* Shares the paths listed in sandbox_bind_mounts as sandbox-mounts/NAME, read-only unless they end
  * with ":rw". */
 MUST_CHECK int share_configured(const struct share *s, struct err *err);

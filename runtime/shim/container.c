@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The list of containers. */
+/* The list of containers, and taking one down. */
 
 #include "shim/shim.h"
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "mount/mount.h"
+#include "protocols/agent.pb-c.h"
 
 #include <stdlib.h>
+
+enum { REMOVE_MS = 10000 };
 
 struct container *container_new(struct shim *s, const char *id)
 {
@@ -41,10 +46,120 @@ void container_remove(struct container *c)
 			break;
 		}
 	}
+	(void)pthread_cond_broadcast(&s->changed);
 	container_unref(c);
 }
 
 bool shim_is_empty(const struct shim *s)
 {
 	return s->containers.n == 0;
+}
+
+/* --- taking down --- */
+
+/* With the lock held. */
+static bool others_stay(const struct container *c)
+{
+	for (size_t i = 0; i < c->shim->containers.n; i++) {
+		const struct container *other = c->shim->containers.v[i];
+
+		if (other != c && !other->leaving)
+			return true;
+	}
+	return false;
+}
+
+/* True: it is the last container, and the others, which were leaving too, have left. */
+static bool leave(struct container *c)
+{
+	struct shim *s = c->shim;
+	bool last;
+
+	(void)pthread_mutex_lock(&s->lock);
+	c->leaving = true;
+	last = !others_stay(c);
+	while (last && s->containers.n > 1)
+		(void)cond_wait_until(&s->changed, &s->lock, DEADLINE_NEVER);
+	(void)pthread_mutex_unlock(&s->lock);
+	return last;
+}
+
+/* The guest forgets the container and kills what is left of it. */
+static void remove_from_guest(struct container *c)
+{
+	Grpc__RemoveContainerRequest request = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+	struct err err = ERR_INIT;
+
+	request.container_id = c->id;
+	if (c->in_guest && sandbox_call(c->shim->sandbox, "RemoveContainer", &request, NULL,
+					deadline_in(REMOVE_MS), NULL, &err) < 0)
+		log_err(LOG_DEBUG, &err, "the guest did not remove the container");
+}
+
+/* On the loop, whose handlers read these without the lock. */
+static void forget_init(void *arg)
+{
+	struct container *c = arg;
+
+	(void)pthread_mutex_lock(&c->shim->lock);
+	c->init = NULL;
+	(void)pthread_mutex_unlock(&c->shim->lock);
+}
+
+static void forget_sandbox(void *arg)
+{
+	struct shim *s = arg;
+
+	(void)pthread_mutex_lock(&s->lock);
+	s->sandbox = NULL;
+	s->pid = s->share_pid = 0;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+/* The sandbox goes with its last container. */
+static void drop_sandbox(struct shim *s)
+{
+	struct sandbox *sb = s->sandbox;
+
+	loop_call(s->loop, forget_sandbox, s);
+	if (sb)
+		sandbox_free(sb);
+	if (s->config)
+		config_free(STEAL(s->config, NULL));
+}
+
+static void unshare_rootfs(const struct container *c)
+{
+	struct err err = ERR_INIT;
+
+	if (share_remove(&c->shim->sandbox->share, c->id, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot take the container's files out of the share");
+}
+
+void container_take_down(struct container *c)
+{
+	struct shim *s = c->shim;
+	struct process *init = c->init;
+	bool last = leave(c);
+	struct err err = ERR_INIT;
+
+	if (init)
+		io_finish(process_take_io(init), deadline_in(0));
+	/* Answers of the agent refer to the process until then. */
+	if (s->sandbox && last)
+		sandbox_stop(s->sandbox);
+	else if (s->sandbox && c->kind != KIND_IN_POD)
+		shim_end(s);
+	else if (s->sandbox)
+		remove_from_guest(c);
+	loop_call(s->loop, forget_init, c);
+	if (last)
+		drop_sandbox(s);
+	else if (s->sandbox)
+		unshare_rootfs(c);
+	if (c->rootfs_mounted && mount_detach_below(c->rootfs, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot unmount the root file system");
+	c->rootfs_mounted = false;
+	if (init)
+		process_drop(init);
 }

@@ -29,25 +29,6 @@ enum { HOOK_SECONDS = 10 };
 
 typedef Containerd__Task__V2__CreateTaskRequest CreateRequest;
 
-/* Containers of a pod are marked by an annotation; this version runs only single containers. */
-static int check_kind(const struct oci_spec *spec, struct err *err)
-{
-	static const char *const keys[] = { "io.kubernetes.cri.container-type",
-					    "io.kubernetes.cri-o.ContainerType",
-					    "io.kubernetes.docker.type" };
-
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		const char *kind = oci_annotation(spec, keys[i]);
-
-		if (kind)
-			return err_set(err, E_UNSUPPORTED,
-				       "%s = %s: pods are not supported by this version, only "
-				       "single containers",
-				       keys[i], kind);
-	}
-	return 0;
-}
-
 /* The configuration file that containerd's configuration names for this runtime, or NULL. */
 static char *asked_config(const CreateRequest *r, struct err *err)
 {
@@ -80,29 +61,55 @@ static char **annotations_of(const struct oci_spec *spec)
 	return list;
 }
 
-static int load(struct container *c, const CreateRequest *r, struct err *err)
+/* The configuration is the sandbox's. */
+static int load_config(struct container *c, const CreateRequest *r, struct err *err)
 {
+	AUTO(strv) char **annotations = annotations_of(c->spec);
+	AUTO(str) char *chosen = asked_config(r, err);
 	struct shim *s = c->shim;
-	AUTO(str) char *path = path_join(r->bundle, "config.json");
-	AUTO(strv) char **annotations = NULL;
-	AUTO(str) char *config = NULL;
 
-	if (str_check_id(r->id, "container id", err) < 0)
-		return -1;
-	c->bundle = xstrdup(r->bundle);
-	c->spec = oci_spec_load(path, err);
-	if (!c->spec || check_kind(c->spec, err) < 0)
-		return -1;
-	config = asked_config(r, err);
 	if (err->code)
 		return -1;
-	annotations = annotations_of(c->spec);
-	s->config = config_load(config, (const char *const *)annotations, err);
+	s->config = config_load(chosen, (const char *const *)annotations, err);
 	if (!s->config)
 		return -1;
 	if (s->config->debug || s->config->hypervisor_debug)
 		log_set_level(LOG_DEBUG);
 	return 0;
+}
+
+/* A VM has a network of its own: that of the namespace which the manager made. */
+static int check_network(const struct oci_spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
+		if (str_eq(spec->linux_.namespaces[i].type, "network"))
+			return 0;
+	}
+	err_set(err, E_UNSUPPORTED,
+		"the pod asks for the host's network (hostNetwork), which a VM cannot join");
+	return err_hint(err,
+			"remove hostNetwork from the pod, or run it with another runtime class");
+}
+
+static int load(struct container *c, const CreateRequest *r, struct err *err)
+{
+	AUTO(str) char *path = path_join(r->bundle, "config.json");
+	const char *sandbox;
+
+	if (str_check_id(r->id, "container id", err) < 0)
+		return -1;
+	c->bundle = xstrdup(r->bundle);
+	c->spec = oci_spec_load(path, err);
+	if (!c->spec || kind_of(c->spec, &c->kind, &sandbox, err) < 0)
+		return -1;
+	if (c->kind == KIND_POD && check_network(c->spec, err) < 0)
+		return -1;
+	if (c->kind != KIND_IN_POD)
+		return load_config(c, r, err);
+	return str_eq(sandbox, c->shim->inv->id)
+		       ? 0
+		       : err_set(err, E_INVALID, "this shim serves the pod %s, not %s",
+				 c->shim->inv->id, sandbox);
 }
 
 static int mount_rootfs(struct container *c, const CreateRequest *r, struct err *err)
@@ -214,16 +221,18 @@ static int make_sandbox(struct container *c, struct err *err)
 	return abandoned ? nobody_waits(err) : 0;
 }
 
-static int bring_up(struct container *c, const CreateRequest *r, struct deadline deadline,
-		    struct err *err)
+/* A container with a VM of its own, or the sandbox container of a pod. */
+static int create_sandbox(struct container *c, const CreateRequest *r, struct deadline deadline,
+			  struct err *err)
 {
 	struct shim *s = c->shim;
-	struct sandbox_size size = spec_size(s->config, c->spec);
+	struct sandbox_size size;
 	AUTO(str) char *guest_rootfs = NULL;
 	AUTO(oci_spec) struct oci_spec *guest = NULL;
 	AUTO(fd) int netns = -1;
 
-	if (open_netns(c->spec, &netns, err) < 0 || mount_rootfs(c, r, err) < 0 ||
+	if (spec_size(s->config, c->spec, c->kind, &size, err) < 0 ||
+	    open_netns(c->spec, &netns, err) < 0 || mount_rootfs(c, r, err) < 0 ||
 	    host_hooks(c, err) < 0 || make_sandbox(c, err) < 0)
 		return -1;
 	/* Everything is shared before the VM starts. */
@@ -234,6 +243,22 @@ static int bring_up(struct container *c, const CreateRequest *r, struct deadline
 	if (!guest || sandbox_start(s->sandbox, size, netns, c->spec->hostname, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
+		return -1;
+	return create_container(c, guest, deadline, err);
+}
+
+/* Another container in the VM of a pod. */
+static int create_in_pod(struct container *c, const CreateRequest *r, struct deadline deadline,
+			 struct err *err)
+{
+	AUTO(str) char *guest_rootfs = NULL;
+	AUTO(oci_spec) struct oci_spec *guest = NULL;
+
+	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, err) < 0 ||
+	    share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0)
+		return -1;
+	guest = translate(c, guest_rootfs, err);
+	if (!guest || process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
 	return create_container(c, guest, deadline, err);
 }
@@ -267,18 +292,38 @@ static struct process *describe_init(struct container *c, const CreateRequest *r
 	return p;
 }
 
-/* Only one container, and only one attempt at a time. Returns it with a reference. */
+/* With the lock held. The shim's own id is that of a single container or of a pod's sandbox
+ * container, which comes first; other ids are of containers in that pod. */
+static int check_id(const struct shim *s, const char *id, struct err *err)
+{
+	struct err none = ERR_INIT;
+	const struct process *pod = shim_find((struct shim *)s, s->inv->id, "", &none);
+
+	if (s->shutting_down)
+		return err_set(err, E_STATE, "create %s: this shim is shutting down", id);
+	for (size_t i = 0; i < s->containers.n; i++) {
+		if (str_eq(s->containers.v[i]->id, id))
+			return err_set(err, E_EXISTS, "container %s exists already", id);
+	}
+	if (str_eq(id, s->inv->id))
+		return shim_is_empty(s)
+			       ? 0
+			       : err_set(err, E_STATE, "the pod %s still has containers", id);
+	if (!pod || pod->container->kind != KIND_POD)
+		return err_set(err, E_INVALID, "this shim serves container %s, not %s", s->inv->id,
+			       id);
+	return pod->state == PROCESS_STOPPED
+		       ? err_set(err, E_STATE, "create %s: the pod %s has ended", id, s->inv->id)
+		       : 0;
+}
+
+/* Returns it with a reference. */
 static struct container *begin(struct shim *s, const CreateRequest *r, struct err *err)
 {
 	struct container *c = NULL;
 
 	(void)pthread_mutex_lock(&s->lock);
-	if (!str_eq(r->id, s->inv->id))
-		err_set(err, E_INVALID, "this shim serves container %s, not %s", s->inv->id, r->id);
-	else if (s->shutting_down)
-		err_set(err, E_STATE, "create %s: this shim is shutting down", r->id);
-	else if (!shim_is_empty(s))
-		err_set(err, E_EXISTS, "container %s exists already", r->id);
+	(void)!check_id(s, r->id, err);
 	if (!err->code) {
 		c = container_new(s, r->id);
 		c->refs++;
@@ -358,10 +403,11 @@ static void on_caller_gone(void *arg)
 	(void)pthread_mutex_unlock(&c->shim->lock);
 }
 
+/* A pod's VM is its neighbours' too. */
 void container_abandon(struct container *c)
 {
 	c->abandoned = true;
-	if (c->shim->sandbox)
+	if (c->kind != KIND_IN_POD && c->shim->sandbox)
 		vm_cancel(c->shim->sandbox->vm);
 }
 
@@ -377,7 +423,10 @@ static struct process *create(struct container *c, const CreateRequest *r, struc
 	deadline = deadline_min(
 		ttrpc_call_deadline(call),
 		deadline_in((uint64_t)c->shim->config->create_container_timeout_s * 1000));
-	return bring_up(c, r, deadline, err) < 0 ? NULL : commit(c, r, err);
+	if ((c->kind == KIND_IN_POD ? create_in_pod(c, r, deadline, err)
+				    : create_sandbox(c, r, deadline, err)) < 0)
+		return NULL;
+	return commit(c, r, err);
 }
 
 static void answer(struct process *init, struct ttrpc_call *call)
@@ -425,42 +474,4 @@ void task_create(struct ttrpc_call *call, const void *request, void *arg)
 		undo(c, call, &err);
 	/* on_caller_gone may be running on the loop, but does not begin there any more. */
 	loop_post(s->loop, drop_reference, c);
-}
-
-/* --- undo --- */
-
-/* On the loop, whose handlers read these without the lock. */
-static void forget(void *arg)
-{
-	struct container *c = arg;
-	struct shim *s = c->shim;
-
-	(void)pthread_mutex_lock(&s->lock);
-	s->sandbox = NULL;
-	c->init = NULL;
-	s->pid = s->share_pid = 0;
-	(void)pthread_mutex_unlock(&s->lock);
-}
-
-void container_take_down(struct container *c)
-{
-	struct shim *s = c->shim;
-	struct process *init = c->init;
-	struct sandbox *sb = s->sandbox;
-	struct err err = ERR_INIT;
-
-	if (init)
-		io_finish(process_take_io(init), deadline_in(0));
-	if (sb)
-		sandbox_stop(sb); /* answers of the agent refer to it until then */
-	loop_call(s->loop, forget, c);
-	if (sb)
-		sandbox_free(sb);
-	if (c->rootfs_mounted && mount_detach_below(c->rootfs, &err) < 0)
-		log_err(LOG_WARN, &err, "cannot unmount the root file system");
-	c->rootfs_mounted = false;
-	if (init)
-		process_drop(init);
-	if (s->config)
-		config_free(STEAL(s->config, NULL));
 }

@@ -103,7 +103,8 @@ static void be_alone(struct container *c)
 		;
 	others = c->users > 1;
 	(void)pthread_mutex_unlock(&s->lock);
-	if (others)
+	/* In a pod the calls of others end at their own deadlines. */
+	if (others && c->kind != KIND_IN_POD)
 		sandbox_stop(s->sandbox);
 	(void)pthread_mutex_lock(&s->lock);
 	while (c->users > 1)

@@ -8,6 +8,8 @@
 
 #include <signal.h>
 
+enum { HEALTH_MS = 5000 };
+
 typedef Containerd__Task__V2__KillRequest KillRequest;
 
 /* A process that has ended gives not-found, as with runc; managers rely on it. */
@@ -44,6 +46,9 @@ static int send_signal(struct process *p, const KillRequest *r, struct deadline 
 	if (err->code != E_TIMEOUT || r->signal != SIGKILL || *p->exec_id)
 		return -1;
 	/* Killing a container must not depend on the guest's cooperation. */
+	/* The rest of a pod must not pay for one container that cannot be killed. */
+	if (p->container->kind == KIND_IN_POD && vm_answers(s->sandbox->vm, deadline_in(HEALTH_MS)))
+		return -1;
 	err_wrap(err, "the agent did not accept SIGKILL");
 	vm_kill(s->sandbox->vm, err);
 	err_clear(err);

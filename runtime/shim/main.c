@@ -39,9 +39,9 @@ enum { SERVER_FD = 3, EVENTS_MS = 5000 };
 /* --- start --- */
 
 /* The name used by containerd's own shims, so that containerd's clean-up finds it. */
-static char *socket_path(const struct invocation *inv)
+static char *socket_path(const struct invocation *inv, const char *id)
 {
-	AUTO(str) char *raw = str_fmt("%s/%s/%s", inv->address, inv->namespace, inv->id);
+	AUTO(str) char *raw = str_fmt("%s/%s/%s", inv->address, inv->namespace, id);
 	AUTO(str) char *clean = path_clean(raw);
 	char hex[65];
 
@@ -105,15 +105,49 @@ static int spawn_server(const struct invocation *inv, int listener, struct child
 	return result;
 }
 
+/* The id of the pod's sandbox container, for a container in a pod; NULL for any other, and for one
+ * whose specification cannot be read, which Create will say. Heap. */
+static char *pod_of(void)
+{
+	struct err ignored = ERR_INIT;
+	AUTO(oci_spec) struct oci_spec *spec = oci_spec_load("config.json", &ignored);
+	enum container_kind kind;
+	const char *sandbox;
+
+	if (!spec || kind_of(spec, &kind, &sandbox, &ignored) < 0 || kind != KIND_IN_POD)
+		return NULL;
+	return xstrdup(sandbox);
+}
+
+/* The pod's shim serves its containers too. */
+static int join_pod(const struct invocation *inv, const char *sandbox, struct err *err)
+{
+	AUTO(str) char *path = socket_path(inv, sandbox);
+	AUTO(str) char *address = str_fmt("unix://%s", path);
+	AUTO(fd) int there = fd_unix_connect(path, err);
+
+	if (there < 0) {
+		err_wrap(err, "the shim of the pod %s does not answer", sandbox);
+		return err_hint(err, "the pod has ended: remove it, and run it again");
+	}
+	if (write_bundle_file("address", address, err) < 0)
+		return -1;
+	(void)fputs(address, stdout);
+	return 0;
+}
+
 int shim_start(const struct invocation *inv, int argc, char **argv, struct err *err)
 {
-	AUTO(str) char *path = socket_path(inv);
+	AUTO(str) char *path = socket_path(inv, inv->id);
 	AUTO(str) char *address = str_fmt("unix://%s", path);
+	AUTO(str) char *pod = pod_of();
 	struct child server;
 	char pid[16];
 
 	(void)argc;
 	(void)argv;
+	if (pod)
+		return join_pod(inv, pod, err);
 	if (path_make(SOCKET_DIR, 0711, err) < 0)
 		return -1;
 	AUTO(fd) int listener = listen_at(path, err);
@@ -142,12 +176,13 @@ int shim_delete(const struct invocation *inv, struct err *err)
 {
 	Containerd__Task__V2__DeleteResponse reply = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
 	Google__Protobuf__Timestamp now = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-	AUTO(str) char *path = socket_path(inv);
+	AUTO(str) char *path = socket_path(inv, inv->id), *pod = pod_of();
 	char cwd[4096];
 	uint8_t out[256];
 	size_t len;
 
-	if (sandbox_clean(inv->namespace, inv->id, err) < 0)
+	/* What a container in a pod has left goes with its sandbox. */
+	if (!pod && sandbox_clean(inv->namespace, inv->id, err) < 0)
 		return -1;
 	if (getcwd(cwd, sizeof(cwd))) {
 		AUTO(str) char *rootfs = path_join(cwd, "rootfs");
@@ -155,7 +190,8 @@ int shim_delete(const struct invocation *inv, struct err *err)
 		if (mount_detach_below(rootfs, err) < 0)
 			return -1;
 	}
-	(void)unlink(path);
+	if (!pod)
+		(void)unlink(path);
 	now.seconds = time(NULL);
 	reply.exited_at = &now;
 	reply.exit_status = 128 + SIGKILL;
@@ -215,7 +251,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 		{ .name = "containerd.task.v2.Task", .methods = task_methods, .arg = &s },
 		{ .name = NULL },
 	};
-	AUTO(str) char *path = socket_path(inv);
+	AUTO(str) char *path = socket_path(inv, inv->id);
 	int listener = SERVER_FD;
 	struct stat st;
 

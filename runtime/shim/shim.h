@@ -3,7 +3,8 @@
 
 /*
  * The shim's data model: a sandbox, its containers, and their processes. Each method of the service
- * is in a file of its own: parse the request, act, answer. So far a sandbox has one container.
+ * is in a file of its own: parse the request, act, answer. The sandbox comes with a single container
+ * or with the sandbox container of a pod, and goes with the last container.
  *
  * Locks: shim.lock guards the state of containers and processes; nothing blocks while it is held.
  * Streams and waiters belong to the loop. Flows (FLOW methods) block with the lock released:
@@ -19,6 +20,7 @@
 #include "protocols/task.pb-c.h"
 #include "sandbox/sandbox.h"
 #include "shim/io/io.h"
+#include "shim/kind.h"
 #include "ttrpc/ttrpc.h"
 
 #include <pthread.h>
@@ -70,6 +72,7 @@ struct process {
 /* A container and its life: being created, there, being deleted. */
 struct container {
 	struct shim *shim;
+	enum container_kind kind;
 	unsigned refs; /* one of the list, one per process */
 	char *id, *bundle, *rootfs;
 	struct oci_spec *spec;
@@ -78,6 +81,8 @@ struct container {
 	bool rootfs_mounted, creating;
 	bool abandoned; /* the caller of Create is gone: undo it */
 	bool deleting;  /* new flows are refused */
+	bool leaving;   /* is being taken down */
+	bool in_guest;  /* the agent has it */
 	unsigned users; /* flows that use it; delete waits for them */
 };
 
@@ -174,11 +179,11 @@ void container_remove(struct container *c);
 /* With the lock held. */
 void container_unref(struct container *c);
 
-/* From a flow: stops the VM, which ends all processes, and reports their ends. Streams keep
- * undelivered output until Delete. */
-void container_end(struct container *c);
-/* Undoes a complete or partial create: streams, sandbox, root file system, memory. The container
- * stays in the list. */
+/* From a flow: stops the VM, which ends all processes of all containers, and reports their ends.
+ * Streams keep undelivered output until Delete. */
+void shim_end(struct shim *s);
+/* Undoes a complete or partial create: streams, the guest's container or, for the last container,
+ * the sandbox, the root file system. The container stays in the list. */
 void container_take_down(struct container *c);
 /* With the lock held: makes the Create of a container whose caller is gone fail soon; it is then
  * undone. */
@@ -213,7 +218,12 @@ void events_free(struct events *e, struct deadline deadline);
  * namespaces adapted. */
 MUST_CHECK int spec_for_guest(const struct share *share, const struct runtime_config *config,
 			      const char *id, struct oci_spec *spec, struct err *err);
-struct sandbox_size spec_size(const struct runtime_config *c, const struct oci_spec *spec);
+/* True if the manager gave it the pid namespace of the pod. */
+bool spec_shares_pids(const struct oci_spec *spec);
+/* Of the VM: from the limits of the container, or those of the whole pod, if the manager says
+ * them. */
+MUST_CHECK int spec_size(const struct runtime_config *c, const struct oci_spec *spec,
+			 enum container_kind kind, struct sandbox_size *out, struct err *err);
 
 /* --- main.c --- */
 

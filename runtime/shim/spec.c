@@ -47,14 +47,15 @@ static bool is_guests_own(const struct oci_mount *m)
 }
 
 /* As runc has it: only rbind is recursive, and of the read-only ones only rro. */
-static int share_mount(const struct share *share, struct oci_mount *m, struct err *err)
+static int share_mount(const struct share *share, const char *id, struct oci_mount *m,
+		       struct err *err)
 {
 	const struct share_how how = { .recursive = has_option(m, "rbind"),
 				       .readonly = last_option_is(m, "ro", "rw"),
 				       .readonly_below = last_option_is(m, "rro", "rrw") };
 	struct shared shared = { NULL, false };
 
-	if (share_add(share, m->source, &how, &shared, err) < 0)
+	if (share_add(share, id, m->source, &how, &shared, err) < 0)
 		return err_wrap(err, "mount %s", m->destination ? m->destination : "");
 	free(m->source);
 	m->source = shared.guest;
@@ -63,13 +64,14 @@ static int share_mount(const struct share *share, struct oci_mount *m, struct er
 	return 0;
 }
 
-static int share_mounts(const struct share *share, struct oci_spec *spec, struct err *err)
+static int share_mounts(const struct share *share, const char *id, struct oci_spec *spec,
+			struct err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		struct oci_mount *m = &spec->mounts[i];
 
 		if (is_bind(m) && !str_empty(m->source) && !is_guests_own(m) &&
-		    share_mount(share, m, err) < 0)
+		    share_mount(share, id, m, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -178,24 +180,80 @@ int spec_for_guest(const struct share *share, const struct runtime_config *confi
 		oci_seccomp_free(l->seccomp);
 		l->seccomp = NULL;
 	}
-	return share_mounts(share, spec, err);
+	return share_mounts(share, id, spec, err);
 }
 
-struct sandbox_size spec_size(const struct runtime_config *c, const struct oci_spec *spec)
+/* What decides the size of a VM; 0: no limit. */
+struct limits {
+	uint64_t quota, period, memory;
+};
+
+static struct limits own_limits(const struct oci_spec *spec)
 {
 	const struct oci_resources *r = spec->linux_.resources;
+	struct limits l = { 0 };
+
+	if (r && r->cpu.quota.set && r->cpu.quota.v > 0)
+		l.quota = (uint64_t)r->cpu.quota.v;
+	if (r && r->cpu.period.set)
+		l.period = r->cpu.period.v;
+	if (r && r->memory.limit.set && r->memory.limit.v > 0)
+		l.memory = (uint64_t)r->memory.limit.v;
+	return l;
+}
+
+/* The sums over the containers of the pod, which containerd (1.6) and later say; -1 and 0 are no
+ * limit. */
+static int pod_limits(const struct oci_spec *spec, struct limits *l, struct err *err)
+{
+	const struct {
+		const char *key;
+		uint64_t *to;
+	} said[] = {
+		{ "io.kubernetes.cri.sandbox-cpu-quota", &l->quota },
+		{ "io.kubernetes.cri.sandbox-cpu-period", &l->period },
+		{ "io.kubernetes.cri.sandbox-memory", &l->memory },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		const char *text = oci_annotation(spec, said[i].key);
+
+		if (!str_empty(text) && *text != '-' &&
+		    str_u64(text, 10, 0, INT64_MAX, said[i].key, said[i].to, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int spec_size(const struct runtime_config *c, const struct oci_spec *spec, enum container_kind kind,
+	      struct sandbox_size *out, struct err *err)
+{
 	long host = sysconf(_SC_NPROCESSORS_ONLN);
 	double vcpus = c->vcpus < 0 ? (double)host : c->vcpus;
 	int64_t most = c->max_vcpus ? c->max_vcpus : host > VCPUS_MAX ? VCPUS_MAX : host;
 	int64_t memory = c->memory_mib, whole;
+	struct limits l = { 0 };
 
-	if (r && r->cpu.quota.set && r->cpu.quota.v > 0 && r->cpu.period.set && r->cpu.period.v)
-		vcpus += (double)r->cpu.quota.v / (double)r->cpu.period.v;
-	if (r && r->memory.limit.set && r->memory.limit.v > 0)
-		memory += (r->memory.limit.v + MIB - 1) / MIB;
+	if (kind == KIND_POD && pod_limits(spec, &l, err) < 0)
+		return -1;
+	if (kind == KIND_SINGLE)
+		l = own_limits(spec);
+	if (l.quota && l.period)
+		vcpus += (double)l.quota / (double)l.period;
+	memory += (int64_t)(l.memory / MIB + (l.memory % MIB != 0));
 	if (c->max_memory_mib && memory > c->max_memory_mib)
 		memory = c->max_memory_mib;
 	whole = vcpus > (double)most ? most : (int64_t)vcpus;
 	whole += whole < most && (double)whole < vcpus; /* up, as upstream does with the sum */
-	return (struct sandbox_size){ whole < 1 ? 1 : (unsigned)whole, (uint64_t)memory };
+	*out = (struct sandbox_size){ whole < 1 ? 1 : (unsigned)whole, (uint64_t)memory };
+	return 0;
+}
+
+bool spec_shares_pids(const struct oci_spec *spec)
+{
+	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
+		if (str_eq(spec->linux_.namespaces[i].type, "pid"))
+			return !str_empty(spec->linux_.namespaces[i].path);
+	}
+	return false;
 }

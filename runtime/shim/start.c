@@ -83,6 +83,14 @@ static void poststart_hooks(const struct container *c)
 	(void)hooks_run_all(&c->spec->hooks.poststart, "poststart", &state, HOOK_SECONDS, NULL);
 }
 
+/* The rest of the pod goes on. */
+static void give_up_container(struct process *init)
+{
+	(void)pthread_mutex_lock(&init->shim->lock);
+	process_exited(init, PROCESS_LOST);
+	(void)pthread_mutex_unlock(&init->shim->lock);
+}
+
 /*
  * A container that could not be started has ended and cannot be started again; an exec can. The
  * manager waits for the end of the streams before it reports the failure.
@@ -92,8 +100,10 @@ static void give_up(struct process *p)
 	io_finish(process_take_io(p), deadline_in(0));
 	if (*p->exec_id)
 		(void)process_set(p, PROCESS_CREATED);
+	else if (p->container->kind == KIND_IN_POD)
+		give_up_container(p);
 	else
-		container_end(p->container);
+		shim_end(p->shim);
 }
 
 void task_start(struct ttrpc_call *call, const void *request, void *arg)

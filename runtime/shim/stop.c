@@ -65,43 +65,65 @@ static void end_all(struct container *c, uint32_t execs, uint32_t init)
 		process_exited(c->init, init);
 }
 
-void container_end(struct container *c)
-{
-	struct shim *s = c->shim;
+/* Every container that is there, each with a reference. */
+struct crowd {
+	VEC(struct container *) list;
+};
 
-	await_execs(c);
-	loop_call(s->loop, detach_streams, c);
-	sandbox_stop(s->sandbox);
+static struct crowd hold_containers(struct shim *s)
+{
+	struct crowd crowd = { VEC_INIT };
+
 	(void)pthread_mutex_lock(&s->lock);
-	end_all(c, PROCESS_KILLED, PROCESS_LOST);
+	for (size_t i = 0; i < s->containers.n; i++) {
+		if (s->containers.v[i]->creating)
+			continue; /* it is undone by its Create */
+		s->containers.v[i]->refs++;
+		vec_push(&crowd.list, s->containers.v[i]);
+	}
 	(void)pthread_mutex_unlock(&s->lock);
+	return crowd;
 }
 
-/* On the loop. A container that is being created is undone by its Create. */
+static void let_go(struct shim *s, struct crowd *crowd)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < crowd->list.n; i++)
+		container_unref(crowd->list.v[i]);
+	(void)pthread_mutex_unlock(&s->lock);
+	vec_release(&crowd->list);
+}
+
+void shim_end(struct shim *s)
+{
+	struct crowd crowd = hold_containers(s);
+
+	for (size_t i = 0; i < crowd.list.n; i++) {
+		await_execs(crowd.list.v[i]);
+		loop_call(s->loop, detach_streams, crowd.list.v[i]);
+	}
+	sandbox_stop(s->sandbox);
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < crowd.list.n; i++)
+		end_all(crowd.list.v[i], PROCESS_KILLED, PROCESS_LOST);
+	(void)pthread_mutex_unlock(&s->lock);
+	let_go(s, &crowd);
+}
+
+/* On the loop. */
 void shim_sandbox_died(void *arg, const struct err *why)
 {
-	VEC(struct container *) there = VEC_INIT;
 	struct shim *s = arg;
+	struct crowd crowd = hold_containers(s);
 
 	(void)why;
 	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < s->containers.n; i++) {
-		struct container *c = s->containers.v[i];
-
-		if (c->creating)
-			continue;
-		end_all(c, PROCESS_LOST, PROCESS_LOST);
-		c->refs++;
-		vec_push(&there, c);
-	}
+	for (size_t i = 0; i < crowd.list.n; i++)
+		end_all(crowd.list.v[i], PROCESS_LOST, PROCESS_LOST);
 	(void)pthread_mutex_unlock(&s->lock);
-	for (size_t i = 0; i < there.n; i++)
-		detach_streams(there.v[i]);
-	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < there.n; i++)
-		container_unref(there.v[i]);
-	(void)pthread_mutex_unlock(&s->lock);
-	vec_release(&there);
+	for (size_t i = 0; i < crowd.list.n; i++)
+		detach_streams(crowd.list.v[i]);
+	let_go(s, &crowd);
 }
 
 /* --- a process ends --- */
@@ -110,7 +132,7 @@ static void *end_main(void *arg)
 {
 	struct process *init = arg;
 
-	container_end(init->container);
+	shim_end(init->shim);
 	process_put(init);
 	return NULL;
 }
@@ -137,7 +159,8 @@ static void on_settled(void *arg)
 	struct shim *s = p->shim;
 
 	(void)pthread_mutex_lock(&s->lock);
-	if (*p->exec_id)
+	/* A pod goes on without this container. */
+	if (*p->exec_id || p->container->kind == KIND_IN_POD)
 		process_exited(p, PROCESS_LOST);
 	else if (p->state != PROCESS_STOPPED && p == p->container->init && !p->container->deleting)
 		begin_end(p);
