@@ -15,8 +15,8 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cri/client.h"
 #include "deploy/cri/backend.h"
-#include "deploy/cri/client.h"
 #include "deploy/cri/handlers.h"
 #include "toml/toml.h"
 

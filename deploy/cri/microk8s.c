@@ -5,8 +5,8 @@
  */
 #include "base/path.h"
 #include "base/str.h"
+#include "cri/client.h"
 #include "deploy/cri/backend.h"
-#include "deploy/cri/client.h"
 #include "deploy/cri/containerd.h"
 
 static bool is_mine(const struct process *p)

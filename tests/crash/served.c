@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/str.h"
-#include "deploy/cri/client.h"
+#include "cri/client.h"
 
 #include <stdio.h>
 

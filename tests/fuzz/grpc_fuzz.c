@@ -5,7 +5,7 @@
  * and one that is framed here is taken out again. It is then read as a CRI status.
  */
 #include "base/str.h"
-#include "deploy/cri/client.h"
+#include "cri/client.h"
 #include "http/grpc-internal.h"
 
 #include <stdint.h>

@@ -9,7 +9,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
-#include "deploy/cri/client.h"
+#include "cri/client.h"
 #include "deploy/cri/cri.h"
 #include "deploy/engine/engine.h"
 #include "tests/crash/release.h"

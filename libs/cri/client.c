@@ -1,19 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "deploy/cri/client.h"
+#include "cri/client.h"
+
 #include "base/buf.h"
-#include "base/deadline.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "cri.pb-c.h"
 #include "http/grpc.h"
 #include "json/json.h"
 
 #include <string.h>
 
-#define SERVICE "/runtime.v1.RuntimeService/"
-
 /* containerd's own limit for messages. */
-enum { ANSWER_MAX = 16 << 20 };
+enum { MESSAGE_MAX = 16 << 20 };
+
+/* --- calls --- */
+
+const ProtobufCMethodDescriptor *cri_call_find(const char *name)
+{
+	return protobuf_c_service_descriptor_get_method_by_name(
+		&runtime__v1__runtime_service__descriptor, name);
+}
+
+static int pack(const ProtobufCMessage *m, const char *name, struct buf *to, struct err *err)
+{
+	size_t len = protobuf_c_message_get_packed_size(m);
+	char *room = len ? buf_room(to, len) : NULL;
+
+	if (room)
+		to->len += protobuf_c_message_pack(m, (uint8_t *)room);
+	return buf_check(to, name, err);
+}
+
+static int exchange(const char *socket, const char *name, const void *request,
+		    const ProtobufCMessageDescriptor *answer_type, struct deadline deadline,
+		    void *answer, struct err *err)
+{
+	AUTO(str) char *path = str_fmt("/runtime.v1.RuntimeService/%s", name);
+	AUTO(buf) struct buf packed = BUF_INIT(MESSAGE_MAX);
+	AUTO(buf) struct buf body = BUF_INIT(MESSAGE_MAX);
+	ProtobufCMessage *m;
+
+	if (pack(request, name, &packed, err) < 0 ||
+	    grpc_call(socket, path, buf_cstr(&packed), packed.len, deadline, &body, err) < 0)
+		return -1;
+	m = protobuf_c_message_unpack(answer_type, NULL, body.len,
+				      (const uint8_t *)buf_cstr(&body));
+	if (!m)
+		return err_set(err, E_PROTOCOL, "%s: invalid answer to CRI %s", socket, name);
+	*(ProtobufCMessage **)answer = m;
+	return 0;
+}
+
+int cri_call(const char *socket, const char *name, const void *request, struct deadline deadline,
+	     void *answer, struct err *err)
+{
+	const ProtobufCMethodDescriptor *call = cri_call_find(name);
+
+	if (!call || ((const ProtobufCMessage *)request)->descriptor != call->input)
+		bug("%s is no call with that request", name);
+	return exchange(socket, name, request, call->output, deadline, answer, err);
+}
+
+/* --- the manager itself ---
+ *
+ * Not by name: the table of calls would bring every message into programs that only ask this. */
 
 void cri_version_release(struct cri_version *v)
 {
@@ -26,15 +75,12 @@ void cri_version_release(struct cri_version *v)
 int cri_client_version(const char *socket, struct deadline deadline, struct cri_version *out,
 		       struct err *err)
 {
-	AUTO(buf) struct buf answer = BUF_INIT(ANSWER_MAX);
+	Runtime__V1__VersionRequest request = RUNTIME__V1__VERSION_REQUEST__INIT;
 	Runtime__V1__VersionResponse *r;
 
-	if (grpc_call(socket, SERVICE "Version", "", 0, deadline, &answer, err) < 0)
+	if (exchange(socket, "Version", &request, &runtime__v1__version_response__descriptor,
+		     deadline, &r, err) < 0)
 		return -1;
-	r = runtime__v1__version_response__unpack(NULL, answer.len,
-						  (const uint8_t *)buf_cstr(&answer));
-	if (!r)
-		return err_set(err, E_PROTOCOL, "%s: invalid answer to CRI Version", socket);
 	*out = (struct cri_version){ xstrdup(r->runtime_name), xstrdup(r->runtime_version),
 				     xstrdup(r->runtime_api_version) };
 	runtime__v1__version_response__free_unpacked(r, NULL);
@@ -96,15 +142,18 @@ int cri_client_read_handlers(const void *data, size_t len, char ***out, struct e
 int cri_client_handlers(const char *socket, struct deadline deadline, char ***out, struct err *err)
 {
 	Runtime__V1__StatusRequest request = RUNTIME__V1__STATUS_REQUEST__INIT;
-	AUTO(buf) struct buf answer = BUF_INIT(ANSWER_MAX);
-	uint8_t packed[16];
-	size_t len;
+	Runtime__V1__StatusResponse *r;
+	AUTO(strv) char **names = NULL;
+	int rc;
 
 	request.verbose = true;
-	len = runtime__v1__status_request__pack(&request, packed);
-	if (grpc_call(socket, SERVICE "Status", packed, len, deadline, &answer, err) < 0)
+	if (exchange(socket, "Status", &request, &runtime__v1__status_response__descriptor,
+		     deadline, &r, err) < 0)
 		return -1;
-	return cri_client_read_handlers(buf_cstr(&answer), answer.len, out, err) < 0
-		       ? err_wrap(err, "%s", socket)
-		       : 0;
+	rc = take_handlers(r, &names, err);
+	runtime__v1__status_response__free_unpacked(r, NULL);
+	if (rc < 0)
+		return err_wrap(err, "%s", socket);
+	*out = STEAL(names, NULL);
+	return 0;
 }

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Asks a container manager as a kubelet does, from the command line:
+ *
+ *	cri --socket SOCKET --field exit_code ExecSync '{"container_id": "c1", "cmd": ["true"]}'
+ *
+ * Calls and members have the names of cri.proto. A command in a container can be run as if it were
+ * here, with its output and its status:
+ *
+ *	cri --socket SOCKET exec c1 cat /etc/hosts
+ */
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/opt.h"
+#include "base/str.h"
+#include "cri/client.h"
+#include "cri/message.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { REQUEST_MAX = 1 << 20, DEFAULT_SECONDS = 120 };
+
+static struct {
+	const char *socket, *field;
+	unsigned seconds;
+	bool help;
+} o = { .seconds = DEFAULT_SECONDS };
+
+static const struct opt opts[] = {
+	OPT_STR('s', "socket", "SOCKET", &o.socket, "the manager's CRI socket"),
+	OPT_UINT('t', "timeout", "SECONDS", &o.seconds, "wait that long for the answer (120)"),
+	OPT_STR('f', "field", "PATH", &o.field,
+		"print this of the answer, as text: status.exit_code, items.0.id, items.*.id"),
+	OPT_FLAG('h', "help", &o.help, "print this help"),
+	OPT_END,
+};
+
+static void print_help(void)
+{
+	const ProtobufCServiceDescriptor *s = &runtime__v1__runtime_service__descriptor;
+
+	(void)puts(
+		"usage: cri --socket SOCKET [OPTION...] CALL [REQUEST]\n\n"
+		"REQUEST is a file, - for standard input, or JSON itself, which begins with {.\n");
+	opt_help(opts, stdout);
+	(void)puts("\ncalls:");
+	for (unsigned i = 0; i < s->n_methods; i++)
+		(void)printf("  %s\n", s->methods[i].name);
+}
+
+static struct json *read_request(const char *from, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(REQUEST_MAX);
+
+	if (*from == '{')
+		return json_parse(from, strlen(from), "request", err);
+	if (str_eq(from, "-"))
+		from = "/dev/stdin";
+	if (file_read(AT_FDCWD, from, REQUEST_MAX, &text, err) < 0)
+		return NULL;
+	return json_parse(buf_cstr(&text), text.len, from, err);
+}
+
+static void print_text(const struct json *j)
+{
+	AUTO(str) char *text = NULL;
+
+	if (json_kind(j) == JSON_IS_STRING) {
+		(void)puts(json_text(j));
+		return;
+	}
+	text = json_format(j, false);
+	(void)puts(text);
+}
+
+static int print_field(const struct json *j, char *const *path, struct err *err)
+{
+	const struct json *below = NULL;
+	enum json_kind kind = json_kind(j);
+
+	if (!*path) {
+		print_text(j);
+		return 0;
+	}
+	if (kind == JSON_IS_ARRAY && str_eq(*path, "*")) {
+		for (size_t i = 0; i < json_count(j); i++) {
+			if (print_field(json_at(j, i), path + 1, err) < 0)
+				return -1;
+		}
+		return 0;
+	}
+	if (kind == JSON_IS_OBJECT) {
+		below = json_get(j, *path);
+	} else if (kind == JSON_IS_ARRAY) {
+		uint64_t i;
+
+		if (str_u64(*path, 10, 0, UINT32_MAX, "the index", &i, err) < 0)
+			return -1;
+		below = i < json_count(j) ? json_at(j, (size_t)i) : NULL;
+	}
+	if (!below)
+		return err_set(err, E_NOT_FOUND, "the answer has no '%s' in %s", *path,
+			       json_kind_name(kind));
+	return print_field(below, path + 1, err);
+}
+
+static int print_answer(const ProtobufCMessage *answer, struct err *err)
+{
+	AUTO(json) struct json *j = cri_message_print(answer);
+	AUTO(strv) char **path = NULL;
+	AUTO(str) char *text = NULL;
+
+	if (o.field) {
+		path = strv_split(o.field, ".");
+		return print_field(j, path, err);
+	}
+	text = json_format(j, true);
+	(void)puts(text);
+	return 0;
+}
+
+static int ask(const char *name, const char *from, struct err *err)
+{
+	const ProtobufCMethodDescriptor *call = cri_call_find(name);
+	AUTO(json) struct json *j = NULL;
+	ProtobufCMessage *request, *answer;
+	int rc;
+
+	if (!call)
+		return err_set(err, E_USAGE, "no call '%s'; --help lists them", name);
+	j = read_request(from, err);
+	request = j ? cri_message_parse(call->input, j, "request", err) : NULL;
+	if (!request)
+		return -1;
+	rc = cri_call(o.socket, name, request, deadline_in(1000 * (uint64_t)o.seconds), &answer,
+		      err);
+	protobuf_c_message_free_unpacked(request, NULL);
+	if (rc < 0)
+		return -1;
+	rc = print_answer(answer, err);
+	protobuf_c_message_free_unpacked(answer, NULL);
+	return rc;
+}
+
+/* Its exit code, or -1. */
+static int exec(char **argv, struct err *err)
+{
+	Runtime__V1__ExecSyncRequest request = RUNTIME__V1__EXEC_SYNC_REQUEST__INIT;
+	Runtime__V1__ExecSyncResponse *answer;
+	int code;
+
+	request.container_id = argv[0];
+	request.cmd = argv + 1;
+	request.n_cmd = strv_len(request.cmd);
+	if (cri_call(o.socket, "ExecSync", &request, deadline_in(1000 * (uint64_t)o.seconds),
+		     &answer, err) < 0)
+		return -1;
+	(void)fwrite(answer->stdout.data, 1, answer->stdout.len, stdout);
+	(void)fwrite(answer->stderr.data, 1, answer->stderr.len, stderr);
+	code = answer->exit_code;
+	runtime__v1__exec_sync_response__free_unpacked(answer, NULL);
+	return code;
+}
+
+/* The status to end with, or -1. */
+static int run(int argc, char **argv, struct err *err)
+{
+	int first = opt_parse(opts, OPT_PLAIN, argc, argv, err);
+
+	if (first < 0)
+		return -1;
+	if (o.help) {
+		print_help();
+		return 0;
+	}
+	if (o.socket && argc - first >= 3 && str_eq(argv[first], "exec"))
+		return exec(argv + first + 1, err);
+	if (!o.socket || argc - first < 1 || argc - first > 2)
+		return err_set(err, E_USAGE, "cri --socket SOCKET CALL [REQUEST] is expected");
+	return ask(argv[first], argc - first == 2 ? argv[first + 1] : "{}", err);
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+	int status = run(argc, argv, &err);
+
+	if (status < 0) {
+		(void)fprintf(stderr, "cri: %s\n", err.msg);
+		return err_exit_status(err.code);
+	}
+	if (fflush(stdout) != 0) {
+		perror("cri: standard output");
+		return EXIT_FAILURE;
+	}
+	return status;
+}

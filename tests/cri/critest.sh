@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# cri-tools' suite (CRITEST, the program) with each of HANDLERS, on the containerd of lib.sh, but for
+# what critest.skip names. runc shows what passes on this machine; another handler must pass all of
+# that. The images that it names are stand-ins, made here.
+
+critest_image() { # DIR CONFIG NAME
+	lab_import "$@"
+	cri_has_image "$3"
+}
+
+# With commands and a user that it wants and Debian's busybox does not have.
+critest_busybox() { # DIR
+	cp -a "$LAB/image" "$1"
+	echo 'nobody:x:65534:65534:nobody:/:/bin/false' >>"$1/etc/passwd"
+	printf '#!/bin/sh\nexec cat /proc/sysvipc/shm\n' >"$1/bin/ipcs"
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\nexec pidof "$1"\n' >"$1/bin/pgrep"
+	chmod +x "$1/bin/ipcs" "$1/bin/pgrep"
+}
+
+# The suite looks for a process "nginx" that is its container's first, for its pid in a file and for
+# "master process" in its command line.
+critest_servers() { # DIR: the files of web servers
+	cp -a "$LAB/image" "$1"
+	mkdir -p "$1/www" "$1/var/run"
+	echo hello >"$1/www/index.html"
+	cat >"$1/bin/nginx" <<-"EOF2"
+		#!/bin/sh
+		echo $$ >/var/run/nginx.pid
+		httpd -p "${PORT:-80}" -h /www
+		while :; do sleep 1000; done
+	EOF2
+	chmod +x "$1/bin/nginx"
+}
+
+critest_images() {
+	local e2e=registry.k8s.io/e2e-test-images tools=gcr.io/k8s-staging-cri-tools
+	local web=$LAB/web
+	critest_busybox "$LAB/suite"
+	critest_image "$LAB/suite" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' $e2e/busybox:1.29-2
+	critest_servers "$web"
+	critest_image "$web" '{"Env":["PATH=/bin"],"Entrypoint":["/bin/nginx","master process"]}' \
+		$e2e/nginx:1.14-2
+	critest_image "$web" '{"Env":["PATH=/bin","PORT=12003"],"Entrypoint":["/bin/nginx"]}' \
+		$tools/hostnet-nginx-amd64:latest
+	critest_image "$web" '{"Env":["PATH=/bin"],
+		"Cmd":["sh","-c","echo httpd -D FOREGROUND; exec httpd -f -p 80 -h /www"]}' \
+		$e2e/httpd:2.4.39-4
+	# shellcheck disable=SC2153
+	cp "$TOOLS/euid" "$web/bin/euid"
+	chmod 4755 "$web/bin/euid"
+	critest_image "$web" '{"Entrypoint":["/bin/euid"]}' $e2e/nonewprivs:1.3
+	# Its first user belongs to a group.
+	cp -a "$LAB/image" "$LAB/groups"
+	echo 'default-user:x:1000:1000::/home/user:/bin/sh' >>"$LAB/groups/etc/passwd"
+	echo 'group-defined-in-image:x:50000:default-user' >>"$LAB/groups/etc/group"
+	sed -i /^user:/d "$LAB/groups/etc/passwd"
+	critest_image "$LAB/groups" '{"Env":["PATH=/bin"],"Cmd":["sh"],"User":"1000"}' \
+		$tools/test-image-predefined-group:latest
+}
+
+# A line "STATUS NAME" for each spec that ran, sorted.
+critest_run() { # HANDLER
+	local report=$LAB/critest-$1
+	"$CRITEST" -runtime-endpoint "unix://$LAB/containerd.sock" -runtime-handler "$1" \
+		-ginkgo.junit-report "$report.xml" -ginkgo.no-color -ginkgo.timeout 2h \
+		-ginkgo.skip "$(sed '/^#/d;/^$/d' tests/cri/critest.skip | paste -sd '|')" \
+		-ginkgo.focus "${CRITEST_FOCUS:-.}" >"$report.log" 2>&1
+	[ -z "${CRITEST_LOG:-}" ] || cp "$report.log" "$CRITEST_LOG.$1"
+	sed -n 's/.*<testcase name="\[It\] \([^"]*\)".* status="\([a-z]*\)".*/\2 \1/p' "$report.xml" |
+		grep -v '^skipped' | sort >"$report.specs"
+	[ -s "$report.specs" ] || {
+		echo "critest did not run; its output:" >&2
+		tail -n 20 "$report.log" >&2
+		return 1
+	}
+}
+
+# Prints what a handler does not pass, of what it should: all, or for the second and later what the
+# first passes.
+critest_compare() {
+	local handler first="" missing passed=0 failed=0 n
+	critest_images || return
+	for handler in ${HANDLERS:-runc}; do
+		critest_run "$handler" || return
+		sed -n 's/^passed //p' "$LAB/critest-$handler.specs" >"$LAB/passed"
+		[ -n "$first" ] || {
+			first=$handler
+			sed 's/^[a-z]* //' "$LAB/critest-$handler.specs" | sort >"$LAB/wanted"
+		}
+		missing=$(sort "$LAB/passed" | comm -13 - "$LAB/wanted")
+		n=$(wc -l <"$LAB/passed")
+		echo "  critest $handler: $n of $(wc -l <"$LAB/critest-$handler.specs") specs passed"
+		[ -z "$missing" ] || printf '    %s\n' "${missing//$'\n'/$'\n    '}"
+		passed=$((passed + n)) failed=$((failed + $(grep -c . <<<"$missing")))
+		[ "$handler" != "$first" ] || sort "$LAB/passed" >"$LAB/wanted"
+	done
+	echo "cri: $passed passed, $failed failed"
+	[ "$failed" = 0 ]
+}

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# A node as a kubelet sees it: a private containerd with CRI and CNI, in namespaces of its own
+# (run.sh makes them), and the questions a test asks of it. The handler under test is $HANDLER.
+#
+#   cri CALL [REQUEST]		an answer as JSON; --field F CALL ...: one value of it
+#   pod NAME [JSON]		runs a pod and prints its id
+#   container POD NAME SCRIPT [JSON]
+#				creates one that runs a shell's script, and prints its id; started
+#				starts it, too
+#   in_container ID COMMAND...	runs it there with ExecSync, as if it were here
+#   pod_gone ID			stops and removes a pod
+#   cri_left			what is left on the node, empty if nothing
+#
+# JSON: more members of the configuration, with a comma in front of each. What is deeper inside is
+# said by variables: SYSCTLS of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
+# (options) of both, which are as a kubelet's: all is shared but the processes.
+
+# shellcheck source=tests/integration/containerd.sh
+. tests/integration/containerd.sh
+
+export CONTAINERD_NAMESPACE=k8s.io
+PAUSE_IMAGE=registry.k8s.io/pause:3.9
+CRI_IMAGE=localhost/kata-test:busybox
+
+cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" "$@"; }
+
+cri_start() { # PREFIX
+	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
+	trap cri_stop EXIT
+	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
+	PARENT=/kata-cri-${LAB##*-}
+	mkdir -p "$LAB/cni" "$LAB/logs" "$LAB/pods"
+	cri_config >"$LAB/config.toml"
+	cri_network
+	cri_containerd && cri_images || return
+	cri_now >"$LAB/before"
+}
+
+cri_config() {
+	cat <<-EOF
+		version = 2
+		root = "$LAB/root"
+		state = "$LAB/state"
+		[grpc]
+		address = "$LAB/containerd.sock"
+		[ttrpc]
+		address = "$LAB/containerd.sock.ttrpc"
+		[debug]
+		level = "debug"
+		[plugins."io.containerd.grpc.v1.cri"]
+		restrict_oom_score_adj = true # a machine may not let us lower it
+		sandbox_image = "$PAUSE_IMAGE"
+		stream_server_address = "127.0.0.1"
+		[plugins."io.containerd.grpc.v1.cri".cni]
+		bin_dir = "/usr/lib/cni"
+		conf_dir = "$LAB/cni"
+		[plugins."io.containerd.grpc.v1.cri".containerd]
+		default_runtime_name = "runc"
+		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+		runtime_type = "io.containerd.runc.v2"
+	EOF
+	# The shim by its path: containerd 1.6 does not read runtime_path.
+	[ -z "${LAB_PREFIX:-}" ] || cat <<-EOF
+		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata]
+		runtime_type = "$LAB_PREFIX/bin/containerd-shim-kata-v2"
+		privileged_without_host_devices = true
+	EOF
+}
+
+# eth0 of each pod on a bridge of the node. (With loopback alone no pod starts: containerd wants an
+# address of eth0.)
+cri_network() {
+	cat >"$LAB/cni/10-test.conflist" <<-EOF
+		{"cniVersion":"0.4.0","name":"test","plugins":[
+		 {"type":"bridge","bridge":"cri0","isGateway":true,"ipMasq":false,
+		  "ipam":{"type":"host-local","dataDir":"$LAB/ipam",
+		   "ranges":[[{"subnet":"10.88.0.0/16"}]],"routes":[{"dst":"0.0.0.0/0"}]}},
+		 {"type":"portmap","capabilities":{"portMappings":true}}]}
+	EOF
+}
+
+# Until what containerd loads beside answering is there too: it says so itself.
+cri_containerd() {
+	lab_containerd || return
+	for _ in $(seq 600); do
+		[ "$(cri --field 'status.conditions.*.status' Status 2>/dev/null | sort -u)" != true ] ||
+			return 0
+		sleep 0.05
+	done
+	echo "containerd's CRI is not ready: $(cri Status 2>&1)" >&2
+	return 1
+}
+
+cri_images() {
+	local name
+	mkdir -p "$LAB/pause"
+	cp "$TOOLS/pause" "$LAB/pause/pause"
+	lab_import "$LAB/pause" '{"Entrypoint":["/pause"]}' "$PAUSE_IMAGE"
+	lab_busybox "$LAB/image"
+	lab_import "$LAB/image" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "$CRI_IMAGE"
+	for name in "$PAUSE_IMAGE" "$CRI_IMAGE"; do
+		cri_has_image "$name" || return
+	done
+}
+
+# CRI learns of an image by an event, and marks it then.
+cri_has_image() { # NAME
+	for _ in $(seq 600); do
+		! lab_ctr images ls "name==$1" | grep -q io.cri-containerd.image=managed || return 0
+		sleep 0.05
+	done
+	echo "CRI does not know the image $1" >&2
+	return 1
+}
+
+# Ends every pod.
+cri_clear() {
+	local id
+	for id in $(cri --field 'items.*.id' ListPodSandbox 2>/dev/null); do
+		cri --timeout 60 StopPodSandbox "{\"pod_sandbox_id\":\"$id\"}" >/dev/null 2>&1
+		cri --timeout 60 RemovePodSandbox "{\"pod_sandbox_id\":\"$id\"}" >/dev/null 2>&1
+	done
+}
+
+# A kubelet makes and removes the control group of each pod, and their parent.
+cri_stop() {
+	local status=$?
+	set +e
+	cri_clear
+	lab_remove
+	find /sys/fs/cgroup -depth -type d -path "*$PARENT*" -exec rmdir {} + 2>/dev/null
+	exit "$status"
+}
+
+# --- what is there ---
+
+# Processes that are not the test's own (those are in its process group), mounts, network namespaces
+# and devices, files, sockets, control groups, and what containerd knows.
+cri_now() {
+	local pid state group
+	for pid in /proc/[0-9]*; do
+		read -r state group < <(sed 's/.*) \(.\) [0-9]* \([0-9]*\) .*/\1 \2/' "$pid/stat" 2>/dev/null) || continue
+		[ "$state" = Z ] || [ "$group" = "$TEST_GROUP" ] ||
+			echo "process: $(tr '\0' ' ' <"$pid/cmdline" 2>/dev/null | cut -c1-150)"
+	done
+	awk '{ print "mount: " $5 }' /proc/self/mountinfo
+	find /run/netns -mindepth 1 -printf 'network namespace: %f\n' 2>/dev/null
+	ip -o link show | awk -F ': ' '$2 != "cri0" { print "network device: " $2 }'
+	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes -mindepth 1 -maxdepth 1 \
+		-printf 'file: %p\n' 2>/dev/null
+	find /run/containerd/s -mindepth 1 -printf 'socket: %p\n' 2>/dev/null
+	find "$LAB/state" -mindepth 3 -maxdepth 3 \
+		\( -path '*runtime.v2.task*' -o -path '*/sandboxes/*' -o -path '*/containers/*' \) -printf 'bundle: %p\n'
+	find /sys/fs/cgroup -type d -path "*$PARENT/*/*" -printf 'control group: %p\n' 2>/dev/null
+	find "$LAB/ipam" -name '10.*' -printf 'address: %f\n' 2>/dev/null
+	cri --field 'items.*.id' ListPodSandbox | sed 's/^/pod: /'
+	cri --field 'containers.*.id' ListContainers | sed 's/^/container: /'
+}
+
+cri_left() { cri_now 2>/dev/null | sort | comm -13 <(sort "$LAB/before") -; }
+
+# --- pods and containers ---
+
+json_words() { # WORD... as JSON strings
+	local word list=""
+	for word in "$@"; do
+		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n}
+		list+="${list:+,}\"$word\""
+	done
+	echo "$list"
+}
+
+namespaces() { echo "\"namespace_options\":{${NAMESPACES:-\"pid\":\"CONTAINER\"}}"; }
+
+pod() { # NAME [JSON]
+	local id host=host-$1 config=$LAB/pods/new
+	[[ ${NAMESPACES:-} != *NODE* ]] || host="" # it has the node's name then
+	mkdir -p "$LAB/logs/$1"
+	cat >"$config" <<-EOF
+		{"metadata":{"name":"$1","uid":"$1-$RANDOM$RANDOM","namespace":"tests","attempt":0},
+		 "hostname":"$host","log_directory":"$LAB/logs/$1","labels":{"pod":"$1"},
+		 "linux":{"cgroup_parent":"$PARENT/pod-$1","sysctls":{${SYSCTLS:-}},
+		  "security_context":{$(namespaces)}}${2:-}}
+	EOF
+	id=$(cri --field pod_sandbox_id RunPodSandbox \
+		"{\"runtime_handler\":\"$HANDLER\",\"config\":$(<"$config")}") || return
+	mv "$config" "$LAB/pods/$id"
+	echo "$id"
+}
+
+container() { # POD NAME SCRIPT [JSON]
+	container_of "$1" "$2" "\"command\":[$(json_words sh -c "$3")]${4:-}"
+}
+
+container_of() { # POD NAME JSON: as it is
+	cri --field container_id CreateContainer <<-EOF -
+		{"pod_sandbox_id":"$1","sandbox_config":$(<"$LAB/pods/$1"),
+		 "config":{"metadata":{"name":"$2","attempt":0},"image":{"image":"$CRI_IMAGE"},
+		  "log_path":"$2.log","labels":{"container":"$2"},
+		  "linux":{"resources":{${RESOURCES:-}},
+		   "security_context":{$(namespaces)${CONTEXT:+,}${CONTEXT:-}}},$3}}
+	EOF
+}
+
+start() { # ID
+	cri StartContainer "{\"container_id\":\"$1\"}" >/dev/null
+}
+
+started() { # POD NAME SCRIPT [JSON]
+	local id
+	id=$(container "$@") && start "$id" && echo "$id"
+}
+
+stop() { # ID [SECONDS]
+	cri StopContainer "{\"container_id\":\"$1\",\"timeout\":${2:-0}}" >/dev/null
+}
+
+remove() { # ID
+	cri RemoveContainer "{\"container_id\":\"$1\"}" >/dev/null
+}
+
+of_container() { # ID FIELD: of its status
+	cri --field "status.$2" ContainerStatus "{\"container_id\":\"$1\"}"
+}
+
+of_pod() { # ID FIELD
+	cri --field "status.$2" PodSandboxStatus "{\"pod_sandbox_id\":\"$1\"}"
+}
+
+pod_stop() { # ID
+	cri StopPodSandbox "{\"pod_sandbox_id\":\"$1\"}" >/dev/null
+}
+
+pod_remove() { # ID
+	cri RemovePodSandbox "{\"pod_sandbox_id\":\"$1\"}" >/dev/null
+}
+
+pod_gone() { # ID
+	pod_stop "$1" && pod_remove "$1"
+}
+
+log_of() { # POD-NAME CONTAINER-NAME: the texts of its log
+	sed 's/^[^ ]* \(stdout\|stderr\) [FP] //' "$LAB/logs/$1/$2.log"
+}
+
+in_container() { # ID COMMAND...
+	cri --timeout 60 exec "$@"
+}
+
+processes() { # ID PATTERN: how many with such a command line it sees; [x]yz does not find the search
+	in_container "$1" sh -c "ps -o args | grep -c '^$2' || true"
+}
+
+ended() { # ID: waits for its end
+	until_is "state of $1" CONTAINER_EXITED of_container "$1" state
+}
+
+until_is() { # WHAT WANTED COMMAND...: waits until the command prints that
+	local what=$1 wanted=$2 got
+	shift 2
+	for _ in $(seq 600); do
+		got=$("$@" 2>&1) && [ "$got" = "$wanted" ] && return 0
+		sleep 0.1
+	done
+	expect "$what" "$got" "$wanted"
+}

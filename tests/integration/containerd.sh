@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# A private containerd below the temporary directory $LAB, and images for it that are made on the
+# spot. For lib.sh and the tests of other engines' sides; the caller writes $LAB/config.toml.
+#
+#   lab_prefix PREFIX		LAB_PREFIX is a copy of PREFIX, with KATA_TEST_CONFIG (TOML) laid over, that
+#				takes configurations of $LAB/conf
+#   lab_containerd		starts it, lab_stop_containerd ends it; lab_ctr talks to it
+#   lab_busybox DIR		a root with a static busybox in it
+#   lab_import DIR CONFIG NAME...
+#				an image of those files; CONFIG is the image's (JSON)
+#   lab_remove			ends containerd and removes $LAB
+
+LAB=
+
+lab_prefix() { # PREFIX
+	LAB_PREFIX=$LAB/prefix
+	cp -a "$1" "$LAB_PREFIX"
+	mkdir -p "$LAB/conf" "$LAB_PREFIX/share/defaults/kata-containers/config.d"
+	printf '[runtime]\nvalid_config_paths = ["%s"]\n%s\n' "$LAB/conf" "${KATA_TEST_CONFIG:-}" \
+		>"$LAB_PREFIX/share/defaults/kata-containers/config.d/00-lab.toml"
+}
+
+lab_ctr() {
+	command ctr --address "$LAB/containerd.sock" "$@"
+}
+
+lab_containerd() {
+	PATH="${LAB_PREFIX:+$LAB_PREFIX/bin:}$PATH" containerd --config "$LAB/config.toml" \
+		>>"$LAB/containerd.log" 2>&1 &
+	echo $! >"$LAB/containerd.pid"
+	for _ in $(seq 600); do
+		lab_ctr version >/dev/null 2>&1 && return 0
+		kill -0 "$(cat "$LAB/containerd.pid")" 2>/dev/null || break
+		sleep 0.05
+	done
+	echo "containerd did not start; its log:" >&2
+	tail -n 20 "$LAB/containerd.log" >&2
+	return 1
+}
+
+# By pid file, since a test runs in a subshell and what it starts is not our child.
+lab_stop_containerd() {
+	local pid
+	pid=$(cat "$LAB/containerd.pid" 2>/dev/null) || return 0
+	kill "$pid" 2>/dev/null
+	tail --pid="$pid" -f /dev/null
+	rm -f "$LAB/containerd.pid"
+}
+
+lab_remove() {
+	lab_stop_containerd
+	# What a killed containerd leaves mounted is its own business, but not the next test's.
+	awk -v lab="$LAB/" 'index($5, lab) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+		xargs -r -n 1 umount -l 2>/dev/null
+	rm -rf "$LAB"
+}
+
+lab_blob() { # FILE -> prints its digest, stores it
+	local digest
+	digest=$(sha256sum "$1" | cut -d' ' -f1)
+	cp "$1" "$LAB/oci/blobs/sha256/$digest"
+	echo "$digest"
+}
+
+lab_busybox() { # DIR
+	local applet
+	mkdir -p "$1"/{bin,etc,tmp,dev,proc,sys,root}
+	cp /bin/busybox "$1/bin/busybox"
+	for applet in $("$1/bin/busybox" --list); do
+		[ "$applet" = busybox ] || ln -sf busybox "$1/bin/$applet"
+	done
+	printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n' >"$1/etc/passwd"
+	printf 'root:x:0:\nuser:x:1000:\n' >"$1/etc/group"
+}
+
+# The OCI layout is written by hand: no registry, no image tool.
+lab_import() { # DIR CONFIG NAME...
+	local root=$1 settings=$2 layer config manifest name names=""
+	shift 2
+	rm -rf "$LAB/oci"
+	mkdir -p "$LAB/oci/blobs/sha256"
+	tar -C "$root" --sort=name --owner=0 --group=0 --mtime=@0 -cf "$LAB/layer.tar" .
+	layer=$(lab_blob "$LAB/layer.tar")
+	cat >"$LAB/c.json" <<-EOF
+		{"architecture":"amd64","os":"linux","config":$settings,
+		 "rootfs":{"type":"layers","diff_ids":["sha256:$layer"]}}
+	EOF
+	config=$(lab_blob "$LAB/c.json")
+	cat >"$LAB/m.json" <<-EOF
+		{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+		 "config":{"mediaType":"application/vnd.oci.image.config.v1+json",
+		  "digest":"sha256:$config","size":$(stat -c %s "$LAB/c.json")},
+		 "layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar",
+		  "digest":"sha256:$layer","size":$(stat -c %s "$LAB/layer.tar")}]}
+	EOF
+	manifest=$(lab_blob "$LAB/m.json")
+	echo '{"imageLayoutVersion":"1.0.0"}' >"$LAB/oci/oci-layout"
+	for name in "$@"; do
+		names+="${names:+,}
+		 {\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",
+		  \"digest\":\"sha256:$manifest\",\"size\":$(stat -c %s "$LAB/m.json"),
+		  \"annotations\":{\"io.containerd.image.name\":\"$name\"}}"
+	done
+	echo "{\"schemaVersion\":2,\"manifests\":[$names]}" >"$LAB/oci/index.json"
+	tar -C "$LAB/oci" -cf "$LAB/image.tar" .
+	lab_ctr images import "$LAB/image.tar" >/dev/null
+}
