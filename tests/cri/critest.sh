@@ -79,9 +79,9 @@ critest_run() { # HANDLER
 }
 
 # Prints what a handler does not pass, of what it should: all, or for the second and later what the
-# first passes.
+# first passes; and what it leaves on the node.
 critest_compare() {
-	local handler first="" missing passed=0 failed=0 n
+	local handler first="" missing left passed=0 failed=0 n
 	critest_images || return
 	for handler in ${HANDLERS:-runc}; do
 		critest_run "$handler" || return
@@ -95,6 +95,12 @@ critest_compare() {
 		echo "  critest $handler: $n of $(wc -l <"$LAB/critest-$handler.specs") specs passed"
 		[ -z "$missing" ] || printf '    %s\n' "${missing//$'\n'/$'\n    '}"
 		passed=$((passed + n)) failed=$((failed + $(grep -c . <<<"$missing")))
+		left=$(cri_left_at_last)
+		[ -z "$left" ] || {
+			echo "$left"
+			failed=$((failed + 1))
+			cri_clear
+		}
 		[ "$handler" != "$first" ] || sort "$LAB/passed" >"$LAB/wanted"
 	done
 	echo "cri: $passed passed, $failed failed"

@@ -161,6 +161,17 @@ cri_now() {
 
 cri_left() { cri_now 2>/dev/null | sort | comm -13 <(sort "$LAB/before") -; }
 
+# The same after a while: the last of a pod goes after its removal was answered.
+cri_left_at_last() {
+	local left
+	for _ in $(seq 100); do
+		left=$(cri_left)
+		[ -n "$left" ] || return 0
+		sleep 0.1
+	done
+	head -n 30 <<<"$left" | sed 's/^/    left: /'
+}
+
 # --- pods and containers ---
 
 json_words() { # WORD... as JSON strings

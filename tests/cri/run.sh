@@ -19,6 +19,7 @@ if [ -z "${CRI_APART:-}" ]; then
 fi
 PREFIX=$(realpath -m -- "$1")
 shift
+[ -z "${CRITEST:-}" ] || CRITEST=$(realpath -e -- "$CRITEST") || exit
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/cri/lib.sh
 . tests/cri/lib.sh
@@ -38,6 +39,7 @@ for cases in tests/cri/cases/*.sh; do
 	. "$cases"
 done
 
+trap 'exit 130' INT TERM # else the first process of a namespace ignores them
 cri_start "$PREFIX" || exit
 if [ -n "${CRITEST:-}" ]; then
 	# shellcheck source=tests/cri/critest.sh
@@ -58,19 +60,14 @@ for HANDLER in ${HANDLERS:-runc}; do
 			"$t"
 		)
 		status=$? left=
-		# The last of a pod goes after its removal was answered. A test that failed leaves its own.
-		for _ in $([ "$status" != 0 ] || seq 100); do
-			left=$(cri_left)
-			[ -z "$left" ] && break
-			sleep 0.1
-		done
+		[ "$status" != 0 ] || left=$(cri_left_at_last) # one that failed leaves its own
 		if [ "$status" = 0 ] && [ -z "$left" ]; then
 			passed=$((passed + 1))
 			echo "  ok    $HANDLER $t ($((SECONDS - start)) s)"
 		else
 			failed=$((failed + 1))
 			echo "  FAIL  $HANDLER $t ($((SECONDS - start)) s)"
-			[ -z "$left" ] || head -n 30 <<<"$left" | sed 's/^/    left: /'
+			[ -z "$left" ] || echo "$left"
 			tail -n +"$log" "$LAB/containerd.log" | grep -E 'level=(warning|error)' |
 				tail -n 5 | cut -c1-400 | sed 's/^/    log: /'
 			cri_clear # what it left would fail the others too
