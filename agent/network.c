@@ -110,7 +110,21 @@ int network_list_links(struct netlink_links *out, struct err *err)
 
 /* --- routes --- */
 
-static int drop_routes(struct netlink *nl, struct err *err)
+/* The kernel makes a route to the network of an address, by the link. Where a gateway is the way there
+ * (CNI's ptp plugin), that one is in the way: IPv4 has room for one, and IPv6 prefers it. */
+static bool is_wanted_otherwise(const struct netlink_route *old, const struct netlink_route *want,
+				size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (want[i].family == old->family && str_eq(want[i].dest, old->dest) &&
+		    str_eq(want[i].device, old->device) && *want[i].gateway)
+			return true;
+	}
+	return false;
+}
+
+static int drop_routes(struct netlink *nl, const struct netlink_route *want, size_t n,
+		       struct err *err)
 {
 	struct netlink_routes old;
 	int result = 0;
@@ -120,7 +134,8 @@ static int drop_routes(struct netlink *nl, struct err *err)
 	vec_each(struct netlink_route, route, &old.routes) {
 		struct err gone = ERR_INIT; /* was removed with another one */
 
-		if (route->protocol == RTPROT_KERNEL || str_eq(route->device, "lo"))
+		if (str_eq(route->device, "lo") ||
+		    (route->protocol == RTPROT_KERNEL && !is_wanted_otherwise(route, want, n)))
 			continue;
 		if (netlink_drop_route(nl, route, &gone) < 0 && gone.sys != ESRCH && result == 0) {
 			*err = gone;
@@ -150,7 +165,7 @@ int network_set_routes(const struct netlink_route *want, size_t n, struct netlin
 {
 	AUTO(netlink) struct netlink *nl = NULL;
 
-	if (netlink_open(&nl, err) < 0 || drop_routes(nl, err) < 0 ||
+	if (netlink_open(&nl, err) < 0 || drop_routes(nl, want, n, err) < 0 ||
 	    add_routes(nl, want, n, err) < 0)
 		return -1;
 	return netlink_list_routes(nl, now, err);

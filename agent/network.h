@@ -26,7 +26,8 @@ MUST_CHECK int network_set_link(const struct network_link *want, struct deadline
 				struct err *err);
 MUST_CHECK int network_list_links(struct netlink_links *out, struct err *err);
 
-/* Replaces all routes but the kernel's own and those of lo; now: what there is after that. */
+/* Replaces all routes but those of lo and the kernel's own, of which those go that have another gateway
+ * in the list; now: what there is after that. */
 MUST_CHECK int network_set_routes(const struct netlink_route *want, size_t n,
 				  struct netlink_routes *now, struct err *err);
 MUST_CHECK int network_list_routes(struct netlink_routes *out, struct err *err);

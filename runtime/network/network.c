@@ -9,8 +9,10 @@
 #include "base/str.h"
 #include "network/tap.h"
 
+#include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
+#include <string.h>
 
 DEFINE_AUTO(netlink, struct netlink *, NULL, netlink_close)
 
@@ -34,7 +36,38 @@ const char *network_name_of(const struct network *n, int index)
 	return NULL;
 }
 
-/* The guest's kernel makes its own routes to the networks of its addresses. */
+/* What the kernel makes for an address: a route to its network, by the link. */
+static bool is_network_of(const struct netlink_address *a, const struct netlink_route *r)
+{
+	AUTO(str) char *dest = xstrdup(r->dest), *prefix = str_fmt("/%u", a->prefix);
+	uint8_t network[16] = { 0 }, address[16] = { 0 };
+	char *slash = strchr(dest, '/');
+
+	if (a->family != r->family || !slash || !str_eq(slash, prefix))
+		return false;
+	*slash = '\0';
+	if (inet_pton(a->family, dest, network) != 1 ||
+	    inet_pton(a->family, a->address, address) != 1)
+		return false;
+	for (unsigned bit = a->prefix; bit < 128; bit++)
+		address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	return memcmp(network, address, sizeof(network)) == 0;
+}
+
+/* The guest's kernel makes these too; not the one to the peer of an address, which it is not told. */
+static bool guest_makes(const struct network *n, const struct netlink_route *r)
+{
+	vec_each(const struct endpoint, e, &n->endpoints.list) {
+		if (!str_eq(e->link.name, r->device))
+			continue;
+		vec_each(const struct netlink_address, a, &e->link.addresses) {
+			if (is_network_of(a, r))
+				return r->protocol == RTPROT_KERNEL;
+		}
+	}
+	return false;
+}
+
 static int find_routes(struct network *n, struct netlink *nl, struct err *err)
 {
 	struct netlink_routes all;
@@ -43,7 +76,7 @@ static int find_routes(struct network *n, struct netlink *nl, struct err *err)
 	if (netlink_list_routes(nl, &all, err) < 0)
 		return -1;
 	vec_each(struct netlink_route, r, &all.routes) {
-		if (r->protocol == RTPROT_KERNEL || result < 0)
+		if (guest_makes(n, r) || result < 0)
 			continue;
 		if (!*r->device && n->endpoints.list.n)
 			result = err_set(err, E_UNSUPPORTED,

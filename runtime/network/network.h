@@ -29,8 +29,8 @@ struct network {
 	struct netns_identity identity;
 	bool vhost; /* may be used */
 	struct endpoints endpoints;
-	struct netlink_routes routes;         /* of the endpoints, without those that the kernel
-						 makes */
+	struct netlink_routes routes;         /* of the endpoints, without those that the guest's
+						 kernel makes */
 	struct netlink_neighbours neighbours; /* likewise */
 };
 

@@ -3,6 +3,7 @@
 
 #include "sandbox/sandbox.h"
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -314,6 +315,7 @@ static void disconnect_network(struct sandbox *s)
 	if (s->network.endpoints.list.n && record_write(s->record, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot record that the network is disconnected");
 	endpoints_release(&s->network.endpoints);
+	fd_close(&s->network.netns); /* the namespace can go */
 	(void)pthread_mutex_unlock(&s->disconnecting);
 }
 

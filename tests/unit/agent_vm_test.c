@@ -150,7 +150,9 @@ static void configure_network(void)
 	Grpc__UpdateRoutesRequest set = GRPC__UPDATE_ROUTES_REQUEST__INIT;
 	Grpc__Routes routes = GRPC__ROUTES__INIT;
 	Types__Route all = TYPES__ROUTE__INIT, net = TYPES__ROUTE__INIT;
-	Types__Route *list[] = { &all, &net };
+	Types__Route own = TYPES__ROUTE__INIT, gateway = TYPES__ROUTE__INIT;
+	Types__Route own6 = TYPES__ROUTE__INIT, gateway6 = TYPES__ROUTE__INIT;
+	Types__Route *list[] = { &all, &net, &own, &gateway, &own6, &gateway6 };
 
 	v4.address = (char *)"10.7.0.2";
 	v4.mask = (char *)"24";
@@ -169,6 +171,16 @@ static void configure_network(void)
 	all.device = net.device = (char *)"eth7";
 	net.dest = (char *)"192.168.9.0/24";
 	net.scope = 253;
+	/* The way to the own network is by a gateway, too, and not by the link. */
+	own.device = gateway.device = own6.device = gateway6.device = (char *)"eth7";
+	own.dest = (char *)"10.7.0.0/24";
+	own.gateway = (char *)"10.7.0.1";
+	gateway.dest = (char *)"10.7.0.1/32";
+	gateway.scope = 253;
+	own6.family = gateway6.family = TYPES__IPFAMILY__v6;
+	own6.dest = (char *)"fd07::/64";
+	own6.gateway = (char *)"fd07::1";
+	gateway6.dest = (char *)"fd07::1/128";
 	routes.routes = list;
 	routes.n_routes = ARRAY_LEN(list);
 	set.routes = &routes;
@@ -209,10 +221,16 @@ START_TEST(the_network_is_as_the_runtime_says)
 		if (str_eq(all->routes[i]->dest, "0.0.0.0/0")) {
 			seen |= 2;
 			ck_assert_str_eq(all->routes[i]->gateway, "192.168.9.1");
+		} else if (str_eq(all->routes[i]->dest, "10.7.0.0/24")) {
+			seen |= 4;
+			ck_assert_str_eq(all->routes[i]->gateway, "10.7.0.1");
+		} else if (str_eq(all->routes[i]->dest, "fd07::/64")) {
+			seen |= 8;
+			ck_assert_str_eq(all->routes[i]->gateway, "fd07::1");
 		}
 	}
 	protobuf_c_message_free_unpacked(&all->base, NULL);
-	ck_assert_int_eq(seen, 3);
+	ck_assert_int_eq(seen, 15);
 	to.address = (char *)"10.7.0.9";
 	n.toipaddress = &to;
 	n.device = (char *)"eth7";

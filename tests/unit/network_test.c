@@ -115,6 +115,19 @@ START_TEST(what_the_plugin_left_is_read)
 }
 END_TEST
 
+/* The kernel's own route is the guest's affair, unless the guest's kernel would not make it. */
+START_TEST(the_way_to_a_peer_is_read)
+{
+	run("ip addr flush dev eth0; ip addr add 10.1.2.3/25 dev eth0\n"
+	    "ip addr add 10.7.0.1 peer 10.7.0.2/32 dev eth0\n"
+	    "ip addr add fd00::3/60 dev eth0 nodad; ip addr add fd01::3/128 dev eth0 nodad");
+	must(network_scan(&net, &config, path, &err));
+	ck_assert_uint_eq(net.routes.routes.n, 1);
+	ck_assert_str_eq(net.routes.routes.v[0].dest, "10.7.0.2/32");
+	ck_assert_str_eq(net.routes.routes.v[0].source, "10.7.0.1");
+}
+END_TEST
+
 /* A tap that the VMM would hold; the wire goes through it, both ways. */
 START_TEST(a_tap_is_the_other_end)
 {
@@ -327,6 +340,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, what_the_plugin_left_is_read);
+	tcase_add_test(tc, the_way_to_a_peer_is_read);
 	tcase_add_test(tc, a_tap_is_the_other_end);
 	tcase_add_test(tc, what_a_dead_process_left_is_undone);
 	tcase_add_test(tc, half_a_network_is_undone);

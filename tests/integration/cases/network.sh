@@ -207,47 +207,61 @@ test_an_interface_that_cannot_be_given_is_named() {
 	expect "left" "$(lab_left)" ""
 }
 
-# cni VERB NETNS: what containerd's CRI plugin has the network plugins do
+# cni PLUGIN VERB NETNS: what containerd's CRI plugin has the network plugins do
 cni() {
-	CNI_COMMAND=$1 CNI_CONTAINERID=$2 CNI_NETNS=/run/netns/$2 CNI_IFNAME=eth0 CNI_PATH=/usr/lib/cni \
-		/usr/lib/cni/bridge <"$LAB/cni.json"
+	CNI_COMMAND=$2 CNI_CONTAINERID=$3 CNI_NETNS=/run/netns/$3 CNI_IFNAME=eth0 CNI_PATH=/usr/lib/cni \
+		"/usr/lib/cni/$1" <"$LAB/cni.json"
 }
 
-test_the_bridge_plugin_connects_pods() {
-	[ -x /usr/lib/cni/bridge ] || return 0 # containernetworking-plugins
-	local one two bridge forward4 forward6
-	one=$(lab_id) two=$(lab_id) bridge=$(net_name b)
+# cni_pods PLUGIN MEMBERS SUBNET ONE TWO: two pods in namespaces of the plugin, one of which serves /etc, talk
+# with each other and with the node
+cni_pods() {
+	local plugin=$1 subnet=$3 one=$4 two=$5 name forward4 forward6
 	local -a ns=("$(net_name m)" "$(net_name n)")
+	name=$(net_name b)
 	forward4=$(cat /proc/sys/net/ipv4/ip_forward) forward6=$(cat /proc/sys/net/ipv6/conf/all/forwarding)
 	# shellcheck disable=SC2064
-	trap "cni DEL ${ns[0]}; cni DEL ${ns[1]}; net_gone ${ns[*]}; ip link del $bridge
+	trap "cni $plugin DEL ${ns[0]}; cni $plugin DEL ${ns[1]}; net_gone ${ns[*]}
+		ip link del $name 2>/dev/null || true
 		echo $forward4 >/proc/sys/net/ipv4/ip_forward
 		echo $forward6 >/proc/sys/net/ipv6/conf/all/forwarding" EXIT
 	cat >"$LAB/cni.json" <<-EOF
-		{"cniVersion":"0.4.0","name":"$bridge","type":"bridge","bridge":"$bridge","isGateway":true,"mtu":1450,
+		{"cniVersion":"0.4.0","name":"$name","type":"$plugin","mtu":1450,${2//NAME/$name}
 		 "ipam":{"type":"host-local","dataDir":"$LAB/ipam","routes":[{"dst":"0.0.0.0/0"},{"dst":"::/0"}],
-		  "ranges":[[{"subnet":"10.88.7.0/24"}],[{"subnet":"fd00:10:88:7::/64"}]]}}
+		  "ranges":[[{"subnet":"$subnet.0/24"}],[{"subnet":"fd00:${subnet//./:}::/64"}]]}}
 	EOF
 	for i in 0 1; do
 		ip netns add "${ns[i]}"
 		ip -n "${ns[i]}" link set lo up
-		cni ADD "${ns[i]}" >"$LAB/cni.out"
+		cni "$plugin" ADD "${ns[i]}" >"$LAB/cni.out"
 	done
 	net_start "$one" "${ns[0]}" '["httpd","-f","-p","80","-h","/etc"]'
 	net_start "$two" "${ns[1]}" '["sleep","1000"]'
-	has "the first address" "$(pod_in "$one" ip addr show eth0)" "inet 10.88.7.2/24"
+	has "the first address" "$(pod_in "$one" ip addr show eth0)" "inet $subnet.2/24"
 	has "the MTU" "$(pod_in "$one" ip addr show eth0)" "mtu 1450"
-	has "the way out" "$(pod_in "$two" ip route)" "default via 10.88.7.1 dev eth0"
-	expect "from pod to pod" "$(pod_in "$two" wget -qO - http://10.88.7.2/passwd)" \
+	has "the way out" "$(pod_in "$two" ip route)" "default via $subnet.1 dev eth0"
+	expect "from pod to pod" "$(pod_in "$two" wget -qO - "http://$subnet.2/passwd")" \
 		"$(cat "$LAB/image/etc/passwd")"
-	expect "over IPv6" "$(pod_in "$two" wget -qO - "http://[fd00:10:88:7::2]/passwd")" \
+	expect "over IPv6" "$(pod_in "$two" wget -qO - "http://[fd00:${subnet//./:}::2]/passwd")" \
 		"$(cat "$LAB/image/etc/passwd")"
-	expect "from the node" "$(busybox wget -qO - http://10.88.7.2/passwd)" "$(cat "$LAB/image/etc/passwd")"
+	expect "from the node" "$(busybox wget -qO - "http://$subnet.2/passwd")" "$(cat "$LAB/image/etc/passwd")"
 	removed "$one"
 	removed "$two"
 	expect "left in the first" "$(net_left "${ns[0]}")" ""
 	expect "left in the second" "$(net_left "${ns[1]}")" ""
 	expect "left" "$(lab_left)" ""
+}
+
+# Those of containernetworking-plugins, where it is installed.
+test_the_bridge_plugin_connects_pods() {
+	[ -x /usr/lib/cni/bridge ] || return 0
+	cni_pods bridge '"bridge":"NAME","isGateway":true,' 10.88.7 "$(lab_id)" "$(lab_id)"
+}
+
+# Here the way to the pod's own subnet is by the node, not by the link as its kernel would have it.
+test_the_ptp_plugin_connects_pods() {
+	[ -x /usr/lib/cni/ptp ] || return 0
+	cni_pods ptp '' 10.88.9 "$(lab_id)" "$(lab_id)"
 }
 
 # As Docker has it: no namespace is given, and a hook finds the one that there is by the pid in its state.
