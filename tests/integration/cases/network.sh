@@ -78,6 +78,15 @@ test_a_pod_has_the_interface_of_its_namespace() {
 	expect "left" "$(lab_left)" ""
 }
 
+# net_reaches [-6] ADDRESS: waits for its first answer
+net_reaches() {
+	for _ in $(seq 60); do
+		busybox ping -c 1 -W 1 "$@" >/dev/null 2>&1 && return 0
+	done
+	echo "    no answer from $*" >&2
+	return 1
+}
+
 test_node_and_pod_reach_each_other() {
 	local pod ns link
 	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
@@ -86,8 +95,8 @@ test_node_and_pod_reach_each_other() {
 	net_make "$ns" "$link" 10.88.2
 	head -c 67108864 /dev/urandom >"$LAB/image/tmp/64m"
 	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
-	busybox ping -c 2 -W 10 10.88.2.2 >/dev/null
-	busybox ping -6 -c 2 -W 10 fd00:10:88:2::2 >/dev/null
+	net_reaches 10.88.2.2
+	net_reaches -6 fd00:10:88:2::2
 	pod_in "$pod" ping -c 2 -W 10 10.88.2.1 >/dev/null
 	pod_in "$pod" ping -c 2 -W 10 fd00:10:88:2::1 >/dev/null
 	expect "64 MiB from the pod" "$(busybox wget -qO - http://10.88.2.2/64m | sha256sum)" \
