@@ -188,7 +188,7 @@ test_a_dead_shim_leaves_the_namespace_as_it_was() {
 	# And it serves another.
 	pod=$(lab_id)
 	net_start "$pod" "$ns" '["sleep","1000"]'
-	busybox ping -c 1 -W 10 10.88.5.2 >/dev/null
+	net_reaches 10.88.5.2
 	removed "$pod"
 	expect "left" "$(lab_left)" ""
 }
@@ -208,7 +208,7 @@ test_an_interface_that_cannot_be_given_is_named() {
 	net_start "$pod" "$ns" '["sleep","1000"]'
 	if net_start "$(lab_id)" "$ns" '["true"]' 2>"$LAB/err"; then return 1; fi
 	grep -q "interface eth0 has an ingress qdisc" "$LAB/err"
-	busybox ping -c 1 -W 10 10.88.6.2 >/dev/null
+	net_reaches 10.88.6.2
 	removed "$pod"
 	expect "left in the namespace" "$(net_left "$ns")" ""
 	if net_start "$(lab_id)" "no-such-namespace" '["true"]' 2>"$LAB/err"; then return 1; fi
@@ -294,7 +294,7 @@ test_a_hook_makes_the_network() {
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
 		--config "$LAB/hooked.json" "$id"
 	has "the guest's interface" "$(pod_in "$id" ip addr show eth0)" "inet 10.88.8.2/24"
-	busybox ping -c 1 -W 10 10.88.8.2 >/dev/null
+	net_reaches 10.88.8.2
 	expect "who stood for the container" "$(pgrep -fc "containerd-shim-kata-v2.* -id $id")" 1
 	removed "$id"
 	expect "the node's end" "$(ip -o link show "$link" 2>/dev/null)" ""
