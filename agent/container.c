@@ -171,15 +171,13 @@ static void start_oom(void *arg)
 	struct entry *e = arg;
 
 	oom_watch_start(&e->oom, e->core);
-	entry_put(e);
 }
 
+/* Its program may be killed as soon as it runs. */
 int entry_start(struct entry *e, struct deadline deadline, struct err *err)
 {
-	if (container_start(e->core, deadline, err) < 0)
-		return -1;
-	loop_post(e->list->loop, start_oom, entry_ref(e));
-	return 0;
+	loop_call(e->list->loop, start_oom, e);
+	return container_start(e->core, deadline, err);
 }
 
 /* --- exec --- */
@@ -211,6 +209,16 @@ static void free_process(void *arg)
 	process_free(arg);
 }
 
+int entry_check_exec(const struct entry *e, const char *exec_id, struct err *err)
+{
+	if (str_check_id(exec_id, "exec id", err) < 0)
+		return -1;
+	return str_eq(exec_id, e->id)
+		       ? err_set(err, E_EXISTS, "exec id %s names the container's first process",
+				 exec_id)
+		       : 0;
+}
+
 int entry_exec(struct entry *e, const char *exec_id, const struct oci_process *spec,
 	       struct deadline deadline, struct err *err)
 {
@@ -218,11 +226,6 @@ int entry_exec(struct entry *e, const char *exec_id, const struct oci_process *s
 	struct process *p;
 	int result = -1;
 
-	if (str_check_id(exec_id, "exec id", err) < 0)
-		return -1;
-	if (str_eq(exec_id, e->id))
-		return err_set(err, E_EXISTS, "exec id %s names the container's first process",
-			       exec_id);
 	p = process_new(&e->list->processes, e, exec_id);
 	if (process_pipes(p, spec->terminal, &theirs, err) == 0 &&
 	    container_exec(e->core, spec, &theirs, deadline, &p->core, err) == 0 &&

@@ -33,6 +33,8 @@ struct entry_request {
 MUST_CHECK int entry_create(struct sandbox *s, const struct entry_request *r,
 			    struct deadline deadline, struct err *err);
 MUST_CHECK int entry_start(struct entry *e, struct deadline deadline, struct err *err);
+/* E_INVALID, E_EXISTS: an exec cannot have that id. Comes before entry_exec(). */
+MUST_CHECK int entry_check_exec(const struct entry *e, const char *exec_id, struct err *err);
 MUST_CHECK int entry_exec(struct entry *e, const char *exec_id, const struct oci_process *spec,
 			  struct deadline deadline, struct err *err);
 /* The first process has the container's id; an empty exec id means all processes. */

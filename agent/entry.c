@@ -18,6 +18,8 @@ static void on_reaped(struct process *p)
 {
 	struct entry *e = p->entry;
 
+	/* Who is told of the end may stop the VM. */
+	oom_look(&e->oom);
 	if (!*p->exec_id && (e->state == ENTRY_NEW || e->state == ENTRY_READY))
 		container_init_ended(e->core);
 }
@@ -138,14 +140,6 @@ static void free_on_loop(void *arg)
 	free(e->bundle);
 	free(e->termination_log);
 	free(e);
-}
-
-struct entry *entry_ref(struct entry *e)
-{
-	(void)pthread_mutex_lock(&e->list->lock);
-	e->refs++;
-	(void)pthread_mutex_unlock(&e->list->lock);
-	return e;
 }
 
 void entry_put(struct entry *e)

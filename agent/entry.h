@@ -65,8 +65,6 @@ char **entries_ids(struct entries *list);
 struct entry *entry_new(struct entries *list, const char *id);
 /* Finds an entry that is READY and takes a reference; E_NOT_FOUND names the container. */
 struct entry *entry_get(struct entries *list, const char *id, struct err *err);
-/* Takes another one. */
-struct entry *entry_ref(struct entry *e);
 void entry_put(struct entry *e);
 /* Adds an entry; E_EXISTS if the id is in use. The first reference is the list's. */
 MUST_CHECK int entry_add(struct entry *e, struct err *err);

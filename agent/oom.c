@@ -24,13 +24,13 @@ static void report(struct oom_events *to, const char *id)
 	}
 }
 
-static void on_event(void *arg, uint32_t events)
+void oom_look(struct oom_watch *w)
 {
-	struct oom_watch *w = arg;
 	struct err err = ERR_INIT;
 	uint64_t before = w->oom.kills;
 
-	(void)events;
+	if (w->oom.fd < 0)
+		return;
 	if (container_oom_read(&w->oom, &err) < 0) {
 		oom_watch_release(w); /* the cgroup is gone */
 		return;
@@ -39,6 +39,12 @@ static void on_event(void *arg, uint32_t events)
 		log_warn("out of memory: a process was killed", LOG_S("container", w->container));
 		report(w->events, w->container);
 	}
+}
+
+static void on_event(void *arg, uint32_t events)
+{
+	(void)events;
+	oom_look(arg);
 }
 
 void oom_watch_start(struct oom_watch *w, struct container *core)

@@ -48,3 +48,5 @@ struct oom_watch {
 /* The caller holds a reference to the container. Nothing if it is watched already. */
 void oom_watch_start(struct oom_watch *w, struct container *core);
 void oom_watch_release(struct oom_watch *w);
+/* Tells a kill that has just happened: before the end of the process that it was. */
+void oom_look(struct oom_watch *w);

@@ -20,6 +20,8 @@ static int exec_process(struct entry *e, const Grpc__ExecProcessRequest *r,
 {
 	AUTO(oci_process) struct oci_process *spec = NULL;
 
+	if (entry_check_exec(e, r->exec_id, err) < 0)
+		return -1;
 	if (!r->process)
 		return err_set(err, E_INVALID, "the request has no process");
 	spec = oci_process_from_message(r->process, err);

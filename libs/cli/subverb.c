@@ -43,7 +43,7 @@ void subverb_unknown(const char *const *names, const char *verb, const char *nam
 	if (!name)
 		err_set(err, E_USAGE, "%s requires a subverb: %s", verb, all);
 	else
-		err_set(err, E_USAGE, "unknown subverb '%s %s'", verb, name);
+		err_set(err, E_USAGE, "unknown verb '%s %s'", verb, name);
 	if (near)
 		err_hint(err, "did you mean %s?", near);
 	else if (name)

@@ -78,9 +78,13 @@ static void prepare(struct run *r, const char *verb)
 	r->dropin = str_fmt("%s/etc/conf.d/deep/50-kata.toml", r->node);
 	r->config_text = str_fmt(ADMINS "%s", gone ? "" : "imports = [\"conf.d/*.toml\"]\n");
 	r->dropin_text = gone ? NULL : str_fmt("runtime = \"kata %s\"\n", r->version);
-	r->files[0] = (struct deploy_file){ r->dropin, r->dropin_text,
-					    gone ? 0 : strlen(r->dropin_text), 0600 };
-	r->files[1] = (struct deploy_file){ r->config, r->config_text, strlen(r->config_text), 0 };
+	r->files[0] = (struct deploy_file){ .path = r->dropin,
+					    .data = r->dropin_text,
+					    .len = gone ? 0 : strlen(r->dropin_text),
+					    .mode = 0600 };
+	r->files[1] = (struct deploy_file){ .path = r->config,
+					    .data = r->config_text,
+					    .len = strlen(r->config_text) };
 	r->step = (struct deploy_step){ .ops = &tell, .name = "tell the manager", .arg = r };
 	r->change = (struct deploy_change){ r->files, 2, &r->step, 1, "{\"handlers\":[\"kata\"]}",
 					    NULL };

@@ -54,7 +54,7 @@ test_portable_in_an_empty_root() {
 	mount -t proc proc "$root/proc"
 	NODE_CLEAN="umount $root/dev $root/proc; kill $server"
 	env -u SSL_CERT_FILE chroot "$root" /kata-deploy install --release "https://localhost:$port/" --key /key.pub \
-		--cacert /ca.pem --cache /tmp/cache --cri none --quiet
+		--cacert /ca.pem --cache /tmp/cache --cri none --yes --quiet
 	[ -x "$root/opt/kata/bin/containerd-shim-kata-v2" ]
 	has "no authority" "$(fails 17 env -u SSL_CERT_FILE chroot "$root" /kata-deploy plan --release \
 		"https://localhost:$port/" --key /key.pub --cache /tmp/cache --cri none --quiet)" certificate

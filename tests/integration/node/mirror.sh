@@ -6,7 +6,7 @@
 test_mirror_that_is_not_believed_is_passed_over() {
 	local said
 	cp -a "$one" "$LAB/changed"
-	sed -i 's/^serial: .*/serial: 1/' "$LAB/changed/channel.yaml"
+	sed -i 's/^serial: .*/serial: 99/' "$LAB/changed/channel.yaml"
 	node_serve "$LAB/changed" "$one"
 	said=$(node_deploy install --cri none --release "$URL/1/" --release "$URL/2/" \
 		--key "$one/development.pub" --quiet 2>&1)
