@@ -18,7 +18,7 @@ packages=(
 	check libsubunit-dev codespell shellcheck busybox-static minisign zstd openssl nghttp2-server
 	e2fsprogs xfsprogs cpio
 	# running containers
-	qemu-system-x86 qemu-system-common containerd runc iproute2 procps
+	qemu-system-x86 qemu-system-common containerd runc iproute2 procps containernetworking-plugins
 )
 
 missing=()
