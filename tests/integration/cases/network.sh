@@ -312,6 +312,10 @@ test_a_hook_makes_the_network() {
 	busybox ping -c 1 -W 10 10.88.8.2 >/dev/null
 	expect "who stood for the container" "$(pgrep -fc "containerd-shim-kata-v2.* -id $id")" 1
 	removed "$id"
+	for _ in $(seq 600); do # the kernel takes its time with a namespace
+		[ -e "/sys/class/net/$link" ] || break
+		sleep 0.1
+	done
 	expect "the node's end" "$(ip -o link show "$link" 2>/dev/null)" ""
 	expect "left" "$(lab_left)" ""
 }
