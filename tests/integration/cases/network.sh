@@ -193,6 +193,30 @@ test_a_dead_shim_leaves_the_namespace_as_it_was() {
 	expect "left" "$(lab_left)" ""
 }
 
+# While the VM boots: the record was written before anything was done.
+test_a_shim_that_dies_in_create_leaves_the_namespace_as_it_was() {
+	local pod ns link client
+	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
+	# shellcheck disable=SC2064
+	trap "net_gone $ns" EXIT
+	net_make "$ns" "$link" 10.88.10
+	net_start "$pod" "$ns" '["sleep","1000"]' 2>/dev/null &
+	client=$!
+	for _ in $(seq 2000); do
+		[ -z "$(net_left "$ns")" ] || break
+		sleep 0.01
+	done
+	kill -KILL "$(pgrep -f "containerd-shim-kata-v2.* -id $pod")"
+	wait "$client" || true
+	for _ in $(seq 600); do
+		[ -n "$(net_left "$ns")" ] || break
+		sleep 0.1
+	done
+	expect "left in the namespace" "$(net_left "$ns")" ""
+	removed "$pod"
+	expect "left" "$(lab_left)" ""
+}
+
 test_an_interface_that_cannot_be_given_is_named() {
 	local ns link pod
 	ns=$(net_name n) link=$(net_name v) pod=$(lab_id)
@@ -297,6 +321,10 @@ test_a_hook_makes_the_network() {
 	net_reaches 10.88.8.2
 	expect "who stood for the container" "$(pgrep -fc "containerd-shim-kata-v2.* -id $id")" 1
 	removed "$id"
+	for _ in $(seq 600); do # the kernel takes its time with a namespace
+		[ -e "/sys/class/net/$link" ] || break
+		sleep 0.1
+	done
 	expect "the node's end" "$(ip -o link show "$link" 2>/dev/null)" ""
 	expect "left" "$(lab_left)" ""
 }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What of a request is on QEMU's command line: network cards. */
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "vmm/qemu/cmdline.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static const struct vmm_device devices[] = {
+	{ .kind = VMM_FS_9P, .fs = { "tag", "/dir" } },
+	{ .kind = VMM_NIC, .nic = { "02:00:00:00:00:01", 40, 41 } },
+	{ .kind = VMM_NIC, .nic = { "02:00:00:00:00:02", 42, -1 } },
+};
+
+/* vhost-net writes to the guest's memory behind QEMU's back, which only KVM bears. */
+static const struct {
+	const char *machine, *accelerator, *netdev[2], *device[2];
+} cases[] = {
+	{ "q35",
+	  "kvm",
+	  { "tap,id=net1,fd=6,vhost=on,vhostfd=7", "tap,id=net2,fd=8" },
+	  { "virtio-net-pci,netdev=net1,mac=02:00:00:00:00:01,romfile=",
+	    "virtio-net-pci,netdev=net2,mac=02:00:00:00:00:02,romfile=" } },
+	{ "q35",
+	  "tcg",
+	  { "tap,id=net1,fd=6", "tap,id=net2,fd=8" },
+	  { "virtio-net-pci,netdev=net1,mac=02:00:00:00:00:01,romfile=",
+	    "virtio-net-pci,netdev=net2,mac=02:00:00:00:00:02,romfile=" } },
+	{ "microvm",
+	  "tcg",
+	  { "tap,id=net1,fd=6", "tap,id=net2,fd=8" },
+	  { "virtio-net-device,netdev=net1,mac=02:00:00:00:00:01",
+	    "virtio-net-device,netdev=net2,mac=02:00:00:00:00:02" } },
+};
+
+static bool has_pair(char *const *argv, const char *option, const char *value)
+{
+	for (size_t i = 0; argv[i] && argv[i + 1]; i++) {
+		if (str_eq(argv[i], option) && str_eq(argv[i + 1], value))
+			return true;
+	}
+	return false;
+}
+
+START_TEST(network_cards_have_their_fds)
+{
+	char empty[] = "", qemu[] = "qemu", random[] = "/dev/urandom";
+	AUTO(str) char *machine = xstrdup(cases[_i].machine);
+	const struct runtime_config config = { .qemu_path = qemu,
+					       .kernel = qemu,
+					       .initrd = qemu,
+					       .machine_type = machine,
+					       .kernel_params = empty,
+					       .firmware = empty,
+					       .machine_accelerators = empty,
+					       .cpu_features = empty,
+					       .seccomp_sandbox = empty,
+					       .entropy_source = random,
+					       .file_mem_backend = empty };
+	const struct vmm_request r = { .config = &config,
+				       .dir = "/dir",
+				       .accelerator = cases[_i].accelerator,
+				       .devices = devices,
+				       .ndevices = ARRAY_LEN(devices),
+				       .netns = -1,
+				       .vhost_vsock = -1,
+				       .vcpus = 1,
+				       .memory_mib = 256 };
+	AUTO(strv) char **argv = qemu_command_line(&r);
+
+	for (int i = 0; i < 2; i++) {
+		ck_assert_msg(has_pair(argv, "-netdev", cases[_i].netdev[i]), "%s",
+			      cases[_i].netdev[i]);
+		ck_assert_msg(has_pair(argv, "-device", cases[_i].device[i]), "%s",
+			      cases[_i].device[i]);
+		ck_assert(qemu_tap_fd((size_t)i + 1) == 6 + 2 * i);
+	}
+	ck_assert_int_eq(qemu_uses_vhost_net(&r, 1), str_eq(cases[_i].accelerator, "kvm"));
+	ck_assert(!qemu_uses_vhost_net(&r, 2));
+	/* spawn's numbers end there. */
+	ck_assert_int_le(qemu_vhost_net_fd(VMM_DEVICES_MAX), 63);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("command line");
+	TCase *tc = tcase_create("command line");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tc, network_cards_have_their_fds, 0, (int)ARRAY_LEN(cases));
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
