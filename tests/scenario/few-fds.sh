@@ -5,6 +5,7 @@
 #
 # With each limit a verb succeeds, or ends with an error that names the limit, in time, with no
 # process left and the node as before. With 32 every verb succeeds.
+# shellcheck disable=SC2086 # lists of options are split
 set -eu
 deploy=$(realpath "$1")
 ENOUGH=32 DEADLINE=120

@@ -55,7 +55,7 @@ trust=(--key "$lab/key.pub" --cache "$lab/cache" --trust-dir "$lab/trust.d")
 # Nothing is fetched: the release is not even there.
 says 7 "start containerd (systemctl start containerd), or use --no-proof" \
 	"$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --release "$lab/nowhere"
-[ ! -e "$lab/opt" ] && [ ! -e "$lab/cache" ] || fail "something was made"
+if [ -e "$lab/opt" ] || [ -e "$lab/cache" ]; then fail "something was made"; fi
 says 7 "start it: systemctl start containerd, or use --no-proof" \
 	"$manager" install --prefix "$lab/opt" --key "$lab/key.pub" --yes --cri containerd --release "$lab/nowhere" \
 	-- --lock "$lab/lock" --cache "$lab/cache" --trust-dir "$lab/trust.d"
@@ -75,6 +75,7 @@ says 0 "uninstalled" "$deploy" uninstall "${place[@]}" --yes
 
 # The client of try: its server has to answer.
 for name in nerdctl docker ctr; do
+	# shellcheck disable=SC2016 # the dollar is for the script that is written
 	printf '#!/bin/sh\ncase $1 in info|version) [ -e %s/%s.runs ] && exit; echo no server >&2; exit 1;; esac\n' \
 		"$lab" "$name" >"$lab/bin/$name"
 	printf 'echo "%s: $*"\n' "$name" >>"$lab/bin/$name"
