@@ -173,6 +173,8 @@ static int create_container(struct container *c, struct oci_spec *guest, struct 
 	request.container_id = c->id;
 	request.exec_id = c->id;
 	request.oci = oci_spec_to_message(guest);
+	request.sandbox_pidns = c->kind == KIND_IN_POD && spec_shares_pids(c->spec);
+	c->in_guest = true; /* maybe, also if the call fails */
 	result = sandbox_call(c->shim->sandbox, "CreateContainer", &request, NULL, deadline, NULL,
 			      err);
 	protobuf_c_message_free_unpacked(&request.oci->base, NULL);

@@ -82,7 +82,7 @@ struct container {
 	bool abandoned; /* the caller of Create is gone: undo it */
 	bool deleting;  /* new flows are refused */
 	bool leaving;   /* is being taken down */
-	bool in_guest;  /* the agent has it */
+	bool in_guest;  /* the agent has it, or may have it */
 	unsigned users; /* flows that use it; delete waits for them */
 };
 

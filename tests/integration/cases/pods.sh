@@ -48,6 +48,10 @@ test_containers_share_the_vm_of_their_pod() {
 	expect "processes of one" "$(pod_in "$one" ps -o args | grep -c "^sleep 1000")" 1
 	removed "$one"
 	expect "two goes on" "$(pod_in "$two" echo here)" here
+	# The guest has forgotten it: the id is free.
+	pod_start "$one" '["sleep","1000"]' "$pod"
+	expect "one again" "$(pod_in "$one" echo here)" here
+	removed "$one"
 	removed "$two"
 	expect "the pod goes on" "$(pod_in "$pod" echo here)" here
 	removed "$pod"
