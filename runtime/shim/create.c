@@ -94,14 +94,21 @@ static int check_network(const struct oci_spec *spec, struct err *err)
 static int load(struct container *c, const CreateRequest *r, struct err *err)
 {
 	AUTO(str) char *path = path_join(r->bundle, "config.json");
+	enum container_kind kind;
 	const char *sandbox;
 
 	if (str_check_id(r->id, "container id", err) < 0)
 		return -1;
 	c->bundle = xstrdup(r->bundle);
 	c->spec = oci_spec_load(path, err);
-	if (!c->spec || kind_of(c->spec, &c->kind, &sandbox, err) < 0)
+	if (!c->spec || kind_of(c->spec, &kind, &sandbox, err) < 0)
 		return -1;
+	if ((kind == KIND_IN_POD) != (c->kind == KIND_IN_POD))
+		return err_set(err, E_INVALID,
+			       "container %s: its annotations do not fit the shim of %s, which was "
+			       "asked for it",
+			       c->id, c->shim->inv->id);
+	c->kind = kind;
 	if (c->kind == KIND_POD && check_network(c->spec, err) < 0)
 		return -1;
 	if (c->kind != KIND_IN_POD)
@@ -348,6 +355,8 @@ static struct container *begin(struct shim *s, const CreateRequest *r, struct er
 	if (!err->code) {
 		c = container_new(s, r->id);
 		c->refs++;
+		/* Known before its annotations are read: a failure must not end the pod. */
+		c->kind = str_eq(r->id, s->inv->id) ? KIND_SINGLE : KIND_IN_POD;
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	if (c)
