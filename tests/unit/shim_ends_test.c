@@ -178,6 +178,43 @@ START_TEST(input_that_is_not_read_is_taken)
 }
 END_TEST
 
+/* --- a Create that does not fit a pod --- */
+
+static struct answer create_other(const char *bundle)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024);
+
+	wire_text(&payload, 1, "other");
+	wire_text(&payload, 2, bundle);
+	return shim_ask("Create", &payload, 0);
+}
+
+/* Whatever is wrong with one container, the pod's VM stays. */
+START_TEST(a_failed_create_leaves_the_pod_alone)
+{
+	static const char text[] =
+		"{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\","
+		"\"user\":{\"uid\":0,\"gid\":0}},\"root\":{\"path\":\"rootfs\"},"
+		"\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\"},"
+		"\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\"}]}}";
+	struct err err = ERR_INIT;
+
+	shim_start("good", NINE);
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, BUNDLE "/config.json", text, strlen(text),
+					    0600, &err) == 0,
+		      "%s", err.msg);
+	shim_must(shim_create(), "Create");
+	shim_must_fail(create_other(DIR "/no-bundle"), "no such file");
+	shim_must_fail(create_other(BUNDLE), "do not fit");
+	shim_must(shim_ask_id("Start", 0), "Start");
+	ck_assert_uint_eq(state_of(4), STATUS_RUNNING);
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
 /* --- a Create that nobody waits for --- */
 
 static const struct {
@@ -356,6 +393,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, a_container_that_was_never_started_is_killed);
 	tcase_add_test(t, a_container_that_cannot_be_started_has_ended);
 	tcase_add_loop_test(t, the_vm_ends_with_its_workload, 0, 2);
+	tcase_add_test(t, a_failed_create_leaves_the_pod_alone);
 	tcase_add_test(t, what_has_no_terminal_has_no_size);
 	tcase_add_test(t, delete_in_another_namespace_touches_nothing);
 	tcase_add_test(t, no_input_is_an_end);
