@@ -181,7 +181,7 @@ static const struct key keys[] = {
 	LIST_KEY(R, "sandbox_bind_mounts", sandbox_bind_mounts),
 	GATE_LIST(R, "valid_config_paths"),
 	FIXED_STR(R, "vfio_mode", "guest-kernel|vfio", "unknown mode"),
-	FIXED_BOOL(R, "disable_guest_empty_dir", "false|true", NULL),
+	BOOL_KEY(R, "disable_guest_empty_dir", guest_empty_dir_off, true),
 	FIXED_LIST(R, "experimental", "there are no experimental features"),
 	FIXED_BOOL(R, "enable_pprof", "false", "there is no profiling server"),
 	INT_KEY(R, "create_container_timeout", create_container_timeout_s, 1, 3600, 60),
