@@ -28,6 +28,12 @@ static inline bool qemu_uses_vhost_net(const struct vmm_request *r, size_t index
 	return r->devices[index].nic.vhost >= 0 && str_eq(r->accelerator, "kvm");
 }
 
+/* Likewise that of an asset whose digest was checked. */
+static inline int qemu_asset_fd(enum config_asset asset)
+{
+	return 63 - (int)asset;
+}
+
 static inline bool qemu_has_vsock(const struct vmm_request *r)
 {
 	return r->vhost_vsock >= 0;
