@@ -4,6 +4,7 @@
  * container. Whatever fails, what was made is undone in the opposite order.
  */
 
+#include "shim/notes.h"
 #include "shim/shim.h"
 
 #include "base/fd.h"
@@ -109,6 +110,9 @@ static int load(struct container *c, const CreateRequest *r, struct err *err)
 			       "asked for it",
 			       c->id, c->shim->inv->id);
 	c->kind = kind;
+	/* A pod's annotations are on its sandbox container too. */
+	if (c->kind != KIND_POD && notes_apply(c->spec, err) < 0)
+		return -1;
 	if (c->kind == KIND_POD && check_network(c->spec, err) < 0)
 		return -1;
 	if (c->kind != KIND_IN_POD)

@@ -201,6 +201,17 @@ static void add_devices(char ***argv, const struct vmm_request *r)
 		device_adders[r->devices[i].kind](argv, r, i);
 }
 
+/* What was checked, or else what is at the path by now. */
+static void add_asset(char ***argv, const struct runtime_config *c, const char *option,
+		      enum config_asset asset, const char *path)
+{
+	strv_push(argv, option);
+	if (c->checked[asset])
+		strv_pushf(argv, "/proc/self/fd/%d", qemu_asset_fd(asset));
+	else
+		strv_push(argv, path);
+}
+
 char **qemu_command_line(const struct vmm_request *r)
 {
 	static const char qboot[] = "/usr/share/qemu/qboot.rom";
@@ -217,9 +228,9 @@ char **qemu_command_line(const struct vmm_request *r)
 	strv_pushf(&argv, "unix:%s/qmp.sock,server=on,wait=off", r->dir);
 	add_devices(&argv, r);
 	if (*c->firmware || access(qboot, R_OK) == 0)
-		add_device(&argv, "-bios", *c->firmware ? c->firmware : qboot);
-	add_device(&argv, "-kernel", c->kernel);
-	add_device(&argv, "-initrd", c->initrd);
+		add_asset(&argv, c, "-bios", ASSET_FIRMWARE, *c->firmware ? c->firmware : qboot);
+	add_asset(&argv, c, "-kernel", ASSET_KERNEL, c->kernel);
+	add_asset(&argv, c, "-initrd", ASSET_INITRD, c->initrd);
 	add_device(&argv, "-append", append);
 	if (*c->seccomp_sandbox)
 		add_device(&argv, "-sandbox", c->seccomp_sandbox);

@@ -47,6 +47,12 @@ static inline bool qemu_has_bridge(const struct vmm_request *r)
 	return r->config->bridges > 0 && !str_eq(r->config->machine_type, "microvm");
 }
 
+/* Likewise that of an asset whose digest was checked. */
+static inline int qemu_asset_fd(enum config_asset asset)
+{
+	return 63 - (int)asset;
+}
+
 static inline bool qemu_has_vsock(const struct vmm_request *r)
 {
 	return r->vhost_vsock >= 0;

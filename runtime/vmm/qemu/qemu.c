@@ -63,7 +63,7 @@ static int connect_socket(const struct vmm_request *r, const struct vmm *vmm, co
 
 /* The fds that QEMU inherits, by the numbers that its command line has. */
 struct inherited {
-	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX];
+	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX + ASSETS];
 	size_t n;
 };
 
@@ -83,12 +83,22 @@ static void inherit_devices(struct inherited *list, const struct vmm_request *r)
 	}
 }
 
+/* Those whose digests were checked; QEMU's own program is executed by its fd too. */
+static void inherit_assets(struct inherited *list, const struct runtime_config *c)
+{
+	for (size_t i = 0; i < ASSETS; i++) {
+		if (c->checked[i])
+			inherit(list, c->checked[i], qemu_asset_fd(i));
+	}
+}
+
 static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 {
 	AUTO(strv) char **argv = qemu_command_line(r);
 	AUTO(str) char *log = path_join(r->dir, "qemu.log");
 	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	struct inherited list = { .n = 0 };
+	AUTO(str) char *program = str_fmt("/proc/self/fd/%d", qemu_asset_fd(ASSET_HYPERVISOR));
 	const int ns[] = { r->netns, -1 };
 	struct spawn s = { .argv = argv, .fds = list.fd, .ns = ns, .cwd = "/", .new_group = true };
 
@@ -99,6 +109,9 @@ static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 	if (qemu_has_vsock(r))
 		inherit(&list, r->vhost_vsock, QEMU_VHOST_VSOCK_FD);
 	inherit_devices(&list, r);
+	inherit_assets(&list, r->config);
+	if (r->config->checked[ASSET_HYPERVISOR])
+		s.program = program;
 	s.nfds = list.n;
 	return spawn_start(&s, &vmm->child, err);
 }
