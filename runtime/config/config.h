@@ -48,6 +48,7 @@ struct runtime_config {
 	int64_t max_vcpus; /* 0: the host's */
 	int64_t memory_mib, max_memory_mib;
 	int64_t msize_9p, pcie_root_ports;
+	int64_t rx_max_rate, tx_max_rate; /* bits a second of each interface; 0: no limit */
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc, vhost_net_off;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
 	char *transport; /* "" (try vsock where the host has it, else serial), "vsock", "serial" */
@@ -58,7 +59,7 @@ struct runtime_config {
 	int64_t dial_timeout_s, request_timeout_s;
 
 	/* [runtime] */
-	char *net_model; /* "tcfilter" or "none" */
+	char *net_model; /* "tcfilter", "macvtap" or "none" */
 	bool debug, guest_seccomp_off, new_netns_off;
 	char **sandbox_bind_mounts;
 	int64_t create_container_timeout_s;
