@@ -85,7 +85,6 @@ struct key {
 enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
 
 #define NO_HOTPLUG  "the VM has its final size when it boots"
-#define NO_LIMIT    "what a VM sends and receives is not limited"
 #define NO_TRACE    "tracing is not built in"
 #define NO_VHOST    "vhost-user devices are not supported"
 #define NO_BLOCK    "volumes and root file systems are shared as files"
@@ -153,8 +152,8 @@ static const struct key keys[] = {
 	STR_KEY(Q, "entropy_source", entropy_source, "/dev/urandom"),
 	GATE_LIST(Q, "valid_entropy_sources"),
 	STR_KEY(Q, "guest_hook_path", guest_hook_path, ""),
-	FIXED_INT(Q, "rx_rate_limiter_max_rate", 0, 0, NO_LIMIT),
-	FIXED_INT(Q, "tx_rate_limiter_max_rate", 0, 0, NO_LIMIT),
+	INT_KEY(Q, "rx_rate_limiter_max_rate", rx_max_rate, 0, INT64_MAX, 0),
+	INT_KEY(Q, "tx_rate_limiter_max_rate", tx_max_rate, 0, INT64_MAX, 0),
 	FIXED_STR(Q, "guest_memory_dump_path", "", "guest memory dumps are not supported"),
 	FIXED_BOOL(Q, "guest_memory_dump_paging", "false", "guest memory dumps are not supported"),
 	FIXED_BOOL(Q, "enable_guest_swap", "false", "guest swap is not supported"),
@@ -171,8 +170,8 @@ static const struct key keys[] = {
 	INT_KEY(A, "request_timeout", request_timeout_s, 1, 3600, 60),
 
 	BOOL_KEY(R, "enable_debug", debug, false),
-	CHOICE_KEY(R, "internetworking_model", net_model, "tcfilter", "tcfilter|none",
-		   "interfaces are connected by traffic control, or not at all"),
+	CHOICE_KEY(R, "internetworking_model", net_model, "tcfilter", "tcfilter|macvtap|none",
+		   "unknown way to connect interfaces"),
 	BOOL_KEY(R, "disable_guest_seccomp", guest_seccomp_off, false),
 	FIXED_BOOL(R, "enable_tracing", "false", NO_TRACE),
 	FIXED_STR(R, "jaeger_endpoint", "", NO_TRACE),
@@ -503,6 +502,12 @@ static int check(const struct runtime_config *c, struct err *err)
 			"where it cannot serve a pod's",
 			c->file);
 		return err_hint(err, "set internetworking_model = \"none\" with it");
+	}
+	if (c->rx_max_rate && str_eq(c->net_model, "macvtap")) {
+		err_set(err, E_CONFIG,
+			"%s: rx_rate_limiter_max_rate: what arrives by a macvtap cannot be limited",
+			c->file);
+		return err_hint(err, "set internetworking_model = \"tcfilter\" with it");
 	}
 	if (c->max_memory_mib && c->max_memory_mib < c->memory_mib)
 		return err_set(err, E_CONFIG,

@@ -144,8 +144,8 @@ static const struct row {
 	{ Q, "entropy_source", "\"/dev/random\"", NULL, AT(entropy_source) },
 	{ Q, "valid_entropy_sources", "[\"/x\"]", NULL, NOWHERE },
 	{ Q, "guest_hook_path", "\"/hooks\"", NULL, AT(guest_hook_path) },
-	{ Q, "rx_rate_limiter_max_rate", "0", "1", NOWHERE },
-	{ Q, "tx_rate_limiter_max_rate", "0", "1", NOWHERE },
+	{ Q, "rx_rate_limiter_max_rate", "800000", "-1", AT(rx_max_rate) },
+	{ Q, "tx_rate_limiter_max_rate", "900000", "-1", AT(tx_max_rate) },
 	{ Q, "guest_memory_dump_path", "\"\"", "\"/x\"", NOWHERE },
 	{ Q, "guest_memory_dump_paging", "false", "true", NOWHERE },
 	{ Q, "enable_guest_swap", "false", "true", NOWHERE },
@@ -160,7 +160,7 @@ static const struct row {
 	{ A, "dial_timeout", "7", "0", AT(dial_timeout_s) },
 	{ A, "request_timeout", "8", "0", AT(request_timeout_s) },
 	{ R, "enable_debug", "true", NULL, AT(debug) },
-	{ R, "internetworking_model", "\"none\"", "\"macvtap\"", AT(net_model) },
+	{ R, "internetworking_model", "\"macvtap\"", "\"l3forwarding\"", AT(net_model) },
 	{ R, "disable_guest_seccomp", "true", NULL, AT(guest_seccomp_off) },
 	{ R, "enable_tracing", "false", "true", NOWHERE },
 	{ R, "jaeger_endpoint", "\"\"", "\"http://x\"", NOWHERE },
@@ -452,6 +452,20 @@ START_TEST(too_many_kernel_parameters_are_refused)
 }
 END_TEST
 
+START_TEST(what_arrives_by_a_macvtap_is_not_limited)
+{
+	static const char rate[] = "rx_rate_limiter_max_rate = 1000000\n";
+	AUTO(str) char *text = str_fmt("%s%s[runtime]\ninternetworking_model = ", BASE, rate);
+	AUTO(str) char *bad = str_fmt("%s\"macvtap\"\n", text);
+	AUTO(str) char *good = str_fmt("%s\"tcfilter\"\n", text);
+
+	write_to(file, bad);
+	fails(file, NULL, E_CONFIG, SAYS(file, "rx_rate_limiter_max_rate", "macvtap"));
+	write_to(file, good);
+	config_free(load(file, NULL));
+}
+END_TEST
+
 START_TEST(a_vmm_outside_the_namespace_has_no_network)
 {
 	AUTO(str) char *text = str_fmt("%s[runtime]\ndisable_new_netns = true\n", BASE);
@@ -564,6 +578,7 @@ int main(void)
 	tcase_add_test(t, annotations_are_refused);
 	tcase_add_test(t, too_many_kernel_parameters_are_refused);
 	tcase_add_test(t, a_vmm_outside_the_namespace_has_no_network);
+	tcase_add_test(t, what_arrives_by_a_macvtap_is_not_limited);
 	tcase_add_test(t, processors_may_be_fractions);
 	tcase_add_test(t, an_annotation_chooses_only_what_the_node_allows);
 	suite_add_tcase(s, t);
