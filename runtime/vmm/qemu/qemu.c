@@ -165,6 +165,15 @@ static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
 	return vmm->plugs && hotplug_can(vmm->plugs, what);
 }
 
+static bool qemu_will(const struct runtime_config *c, enum vmm_capability what)
+{
+	unsigned will = qemu_has_bridge(c) ? VMM_CAN_PLUG_DISK | VMM_CAN_PLUG_NIC : 0;
+
+	if (qemu_has_scsi(c))
+		will |= VMM_CAN_PLUG_DISK;
+	return (will & what) == what;
+}
+
 static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
 		    struct vmm_place *place, struct deadline deadline, struct err *err)
 {
@@ -186,7 +195,8 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
-	const struct hotplug_machine machine = { r->config, qemu_has_bridge(r), qemu_has_scsi(r),
+	const struct hotplug_machine machine = { r->config, qemu_has_bridge(r->config),
+						 qemu_has_scsi(r->config),
 						 str_eq(r->accelerator, "kvm") };
 	int control;
 
@@ -222,6 +232,7 @@ const struct vmm_ops vmm_qemu = {
 	.name = "qemu",
 	.start = qemu_start,
 	.dial = qemu_dial,
+	.will = qemu_will,
 	.can = qemu_can,
 	.add = qemu_add,
 	.remove = qemu_remove,
