@@ -249,7 +249,8 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 {
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
-					 .hostname = c->spec->hostname };
+					 .hostname = c->spec->hostname,
+					 .localhost = c->kind == KIND_POD };
 	AUTO(str) char *guest_rootfs = NULL, *own_netns = NULL;
 	AUTO(oci_spec) struct oci_spec *guest = NULL;
 

@@ -177,7 +177,7 @@ cri_left_at_last() {
 json_words() { # WORD... as JSON strings
 	local word list=""
 	for word in "$@"; do
-		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n}
+		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n} word=${word//$'\t'/\\t}
 		list+="${list:+,}\"$word\""
 	done
 	echo "$list"
