@@ -30,6 +30,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ports;
 struct record;
 
 struct sandbox {
@@ -41,6 +42,7 @@ struct sandbox {
 	struct network network; /* constant while the VM runs */
 	pthread_mutex_t disconnecting;
 	struct vm *vm;
+	struct ports *ports; /* loop; NULL: none */
 	/* Called on the loop. on_dead: once, when VM, virtiofsd or agent is gone; why says which.
 	 * on_oom: a process of that container was killed for want of memory; id is the guest's
 	 * word. */
@@ -67,6 +69,7 @@ struct sandbox_wanted {
 	struct sandbox_size size;
 	const char *netns; /* path of its network namespace; NULL: the VMM runs in ours */
 	const char *hostname;
+	bool localhost; /* connections to localhost in netns are the guest's */
 };
 
 MUST_CHECK int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted,

@@ -300,7 +300,8 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 {
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
-					 .hostname = c->spec->hostname };
+					 .hostname = c->spec->hostname,
+					 .localhost = c->kind == KIND_POD };
 	AUTO(str) char *own_netns = NULL;
 	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
 
