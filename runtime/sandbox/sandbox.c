@@ -23,6 +23,7 @@ enum { VERSION_MS = 5000, VERSION_MAX = 64, OOM_PAUSE_MS = 100 };
 static void release(struct sandbox *s)
 {
 	network_release(&s->network);
+	share_release(&s->share);
 	(void)pthread_mutex_destroy(&s->disconnecting);
 	record_free(s->record);
 	free(s->id);
@@ -86,7 +87,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", s->key);
 	s->network = (struct network)NETWORK_INIT;
 	(void)pthread_mutex_init(&s->disconnecting, NULL);
-	s->share = (struct share){ s->share_dir, config };
+	share_init(&s->share, s->share_dir, config);
 	s->record = record_new(s->state_dir, namespace, id);
 	s->vm = make_vm(s);
 	if (path_exists(s->state_dir))
