@@ -47,7 +47,9 @@ struct runtime_config {
 	double vcpus;      /* < 0: all of the host; may be a fraction */
 	int64_t max_vcpus; /* 0: the host's */
 	int64_t memory_mib, max_memory_mib;
+	int64_t memory_slots; /* for DIMMs, where memory does not grow by virtio-mem */
 	int64_t msize_9p, pcie_root_ports;
+	bool virtio_mem;
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc, vhost_net_off;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
 	char *transport; /* "" (try vsock where the host has it, else serial), "vsock", "serial" */
@@ -60,6 +62,7 @@ struct runtime_config {
 	/* [runtime] */
 	char *net_model; /* "tcfilter" or "none" */
 	bool debug, guest_seccomp_off, new_netns_off;
+	bool static_size; /* the VM has its final size when it boots */
 	char **sandbox_bind_mounts;
 	int64_t create_container_timeout_s;
 };

@@ -37,6 +37,19 @@ enum vmm_device_kind {
 
 enum { VMM_DEVICES_MAX = 24 }; /* more are refused */
 
+/* What a running VM can be given. */
+enum vmm_capability {
+	VMM_CAN_PLUG_DISK = 1,
+	VMM_CAN_PLUG_NIC = 2,
+	VMM_CAN_GROW_CPUS = 4,
+	VMM_CAN_GROW_MEMORY = 8,
+};
+
+struct vmm_size {
+	unsigned vcpus;
+	uint64_t memory_mib;
+};
+
 struct vmm_device {
 	enum vmm_device_kind kind;
 	union {
@@ -62,8 +75,8 @@ struct vmm_request {
 	int netns;       /* the network namespace to run in, or -1 */
 	int vhost_vsock; /* from vsock_open, or -1: the agent uses a serial port */
 	uint32_t cid;
-	unsigned vcpus;
-	uint64_t memory_mib;
+	struct vmm_size size;
+	struct vmm_size most; /* up to which it may grow; what is not above size does not grow */
 	/* Called once vmm->child is valid, before anything is waited for; may be NULL. */
 	int (*launched)(void *arg, struct err *err);
 	void *arg;
@@ -79,6 +92,7 @@ struct vmm {
 	int console;   /* connected stream of the guest's console */
 	int log;       /* connected stream of the agent's log, or -1 */
 	void *control; /* the VMM's own protocol, or NULL */
+	void *growth;  /* what the VMM knows of its size */
 };
 
 struct vmm_ops {
@@ -90,9 +104,24 @@ struct vmm_ops {
 	/* Connects agent and log, if start has not: over vsock they are reachable only once the
 	 * guest is up. The caller must read the console meanwhile. A missing log is no error. */
 	int (*dial)(struct vmm *vmm, struct deadline deadline, struct err *err);
+	/* Whether this VM has the capability. */
+	bool (*can)(const struct vmm *vmm, enum vmm_capability what);
+	/*
+	 * Makes the VM as large as wanted, within the bounds of its request. *got is what it is to
+	 * have then, also on failure. Processors are not taken away. Memory that the guest uses is
+	 * given back when it no longer does, without another call; nobody waits for that. New
+	 * processors still have to be brought online by the guest. One caller at a time.
+	 */
+	int (*resize)(struct vmm *vmm, const struct vmm_size *wanted, struct vmm_size *got,
+		      struct deadline deadline, struct err *err);
 	/* Ends the VMM: quit by its protocol until the deadline, then SIGKILL; releases vmm. */
 	void (*stop)(struct vmm *vmm, struct deadline deadline);
 };
+
+static inline bool vmm_can(const struct vmm *vmm, enum vmm_capability what)
+{
+	return vmm->ops->can(vmm, what);
+}
 
 extern const struct vmm_ops vmm_qemu;
 

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "vmm/qemu/cmdline.h"
 #include "vmm/qemu/qmp.h"
+#include "vmm/qemu/resize.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
 
@@ -112,6 +113,7 @@ static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 		(void)!spawn_wait(&vmm->child, deadline, &code, &ignored);
 	spawn_kill(&vmm->child);
 	qmp_free(STEAL(vmm->control, NULL));
+	qemu_growth_free(STEAL(vmm->growth, NULL));
 	fd_close(&vmm->console);
 	fd_close(&vmm->log);
 	fd_close(&vmm->agent);
@@ -152,6 +154,7 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .child = CHILD_NONE,
 			     .dir = xstrdup(r->dir),
 			     .cid = qemu_has_vsock(r) ? r->cid : 0,
+			     .growth = qemu_growth_new(r),
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
@@ -184,7 +187,14 @@ undo:
 	return -1;
 }
 
-const struct vmm_ops vmm_qemu = { "qemu", qemu_start, qemu_dial, qemu_stop };
+const struct vmm_ops vmm_qemu = {
+	.name = "qemu",
+	.start = qemu_start,
+	.dial = qemu_dial,
+	.can = qemu_can,
+	.resize = qemu_resize,
+	.stop = qemu_stop,
+};
 
 const struct vmm_ops *vmm_for(const struct runtime_config *config)
 {
