@@ -129,5 +129,4 @@ group() { # ID V2 V1...
 		if [ -e cgroup.procs ]; then cat "$1"; else shift; cat "$@"; fi' sh "$@" | tr '\n' ' ' | sed 's/ $//'
 }
 
-memory_limit() { group "$1" memory.max memory/memory.limit_in_bytes; }
 cpu_quota() { group "$1" cpu.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us; }
