@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What of a request is on QEMU's command line: network cards, and room to grow. */
+/* What of a request is on QEMU's command line: network cards, and room for what comes later. */
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -132,6 +132,45 @@ START_TEST(a_vm_has_room_to_grow)
 }
 END_TEST
 
+/* What is plugged in later needs a bridge with something behind it, or a controller. */
+static const struct {
+	const char *machine, *driver;
+	int64_t bridges;
+	bool has_bridge, has_scsi;
+} rooms[] = {
+	{ "q35", "virtio-blk", 1, true, false },       { "q35", "virtio-blk", 0, false, false },
+	{ "q35", "virtio-scsi", 1, true, true },       { "q35", "virtio-scsi", 0, false, true },
+	{ "microvm", "virtio-scsi", 1, false, false },
+};
+
+START_TEST(there_is_room_for_devices)
+{
+	AUTO(str) char *machine = xstrdup(rooms[_i].machine), *driver = xstrdup(rooms[_i].driver);
+	struct runtime_config config = config_with(machine);
+	const struct vmm_request r = { .config = &config,
+				       .dir = "/dir",
+				       .accelerator = "tcg",
+				       .netns = -1,
+				       .vhost_vsock = -1,
+				       .size = { 1, 256 } };
+	AUTO(strv) char **argv = NULL;
+
+	config.bridges = rooms[_i].bridges;
+	config.block_driver = driver;
+	argv = qemu_command_line(&r);
+
+	ck_assert_int_eq(qemu_has_bridge(&r), rooms[_i].has_bridge);
+	ck_assert_int_eq(
+		has_pair(argv, "-device",
+			 "pci-bridge,id=bridge0,bus=pcie.0,addr=0x1e,chassis_nr=1,shpc=off"),
+		rooms[_i].has_bridge);
+	ck_assert_int_eq(has_pair(argv, "-device",
+				  "virtio-rng-pci,rng=rng0,bus=bridge0,addr=0x1,disable-legacy=on"),
+			 rooms[_i].has_bridge);
+	ck_assert_int_eq(has_pair(argv, "-device", "virtio-scsi-pci,id=scsi0"), rooms[_i].has_scsi);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("command line");
@@ -141,6 +180,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, network_cards_have_their_fds, 0, (int)ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, a_vm_has_room_to_grow, 0, (int)ARRAY_LEN(sizes));
+	tcase_add_loop_test(tc, there_is_room_for_devices, 0, (int)ARRAY_LEN(rooms));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

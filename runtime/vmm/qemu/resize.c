@@ -46,20 +46,12 @@ void qemu_growth_free(struct qemu_growth *g)
 	free(g);
 }
 
-bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
+bool qemu_can_grow(const struct vmm *vmm, enum vmm_capability what)
 {
 	const struct qemu_growth *g = vmm->growth;
+	unsigned can = (g->cpus ? VMM_CAN_GROW_CPUS : 0) | (g->more_mib ? VMM_CAN_GROW_MEMORY : 0);
 
-	switch (what) {
-	case VMM_CAN_GROW_CPUS:
-		return g->cpus;
-	case VMM_CAN_GROW_MEMORY:
-		return g->more_mib > 0;
-	case VMM_CAN_PLUG_DISK:
-	case VMM_CAN_PLUG_NIC:
-		break;
-	}
-	return false;
+	return (can & what) == what;
 }
 
 /* --- processors --- */

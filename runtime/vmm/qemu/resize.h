@@ -19,7 +19,7 @@ struct qemu_growth *qemu_growth_new(const struct vmm_request *r);
 /* NULL is accepted. */
 void qemu_growth_free(struct qemu_growth *g);
 
-/* vmm_ops. */
-bool qemu_can(const struct vmm *vmm, enum vmm_capability what);
+/* vmm_ops' can, of these two capabilities, and resize. */
+bool qemu_can_grow(const struct vmm *vmm, enum vmm_capability what);
 MUST_CHECK int qemu_resize(struct vmm *vmm, const struct vmm_size *wanted, struct vmm_size *got,
 			   struct deadline deadline, struct err *err);
