@@ -294,6 +294,20 @@ static int make_sandbox(struct container *c, struct err *err)
 	return abandoned ? nobody_waits(err) : 0;
 }
 
+/* The VM boots with the size that the container needs or, where the manager says it, the whole pod. */
+static int set_size(struct container *c, struct err *err)
+{
+	struct sizing *z = &c->shim->sandbox->size.sizing;
+	struct limits l = { 0 };
+
+	if (c->kind == KIND_POD)
+		return sizing_read_pod(z, c->spec, err);
+	if (c->spec->linux_.resources)
+		limits_update(&l, c->spec->linux_.resources);
+	sizing_put(z, c->id, &l);
+	return 0;
+}
+
 /* A container with a VM of its own, or the sandbox container of a pod. */
 static int create_sandbox(struct container *c, const CreateRequest *r, struct deadline deadline,
 			  struct err *err)
@@ -305,8 +319,7 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	AUTO(str) char *own_netns = NULL;
 	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
 
-	if (spec_size(s->config, c->spec, c->kind, &wanted.size, err) < 0 ||
-	    mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0)
+	if (mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 || set_size(c, err) < 0)
 		return -1;
 	if (!wanted.netns && !s->config->new_netns_off) {
 		if (sandbox_make_netns(s->sandbox, &own_netns, err) < 0)
@@ -332,12 +345,16 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 			 struct err *err)
 {
 	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
+	struct limits_change change;
 
 	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0)
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
 	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
 	    process_open_io(c->init, &c->init->io, err) < 0)
+		return -1;
+	if (sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
+			 deadline, err) < 0)
 		return -1;
 	return create_container(c, &guest, deadline, err);
 }

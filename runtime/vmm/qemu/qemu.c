@@ -10,6 +10,7 @@
 #include "vmm/qemu/cmdline.h"
 #include "vmm/qemu/hotplug.h"
 #include "vmm/qemu/qmp.h"
+#include "vmm/qemu/resize.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
 
@@ -127,6 +128,7 @@ static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 	spawn_kill(&vmm->child);
 	hotplug_free(STEAL(vmm->plugs, NULL));
 	qmp_free(STEAL(vmm->control, NULL));
+	qemu_growth_free(STEAL(vmm->growth, NULL));
 	fd_close(&vmm->console);
 	fd_close(&vmm->log);
 	fd_close(&vmm->agent);
@@ -162,7 +164,10 @@ static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
 
 static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
 {
-	return vmm->plugs && hotplug_can(vmm->plugs, what);
+	const unsigned growth = VMM_CAN_GROW_CPUS | VMM_CAN_GROW_MEMORY;
+
+	return vmm->plugs && hotplug_can(vmm->plugs, what & ~growth) &&
+	       qemu_can_grow(vmm, what & growth);
 }
 
 static bool qemu_will(const struct runtime_config *c, enum vmm_capability what)
@@ -192,6 +197,7 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .child = CHILD_NONE,
 			     .dir = xstrdup(r->dir),
 			     .cid = qemu_has_vsock(r) ? r->cid : 0,
+			     .growth = qemu_growth_new(r),
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
@@ -234,6 +240,7 @@ const struct vmm_ops vmm_qemu = {
 	.dial = qemu_dial,
 	.will = qemu_will,
 	.can = qemu_can,
+	.resize = qemu_resize,
 	.add = qemu_add,
 	.remove = qemu_remove,
 	.stop = qemu_stop,
