@@ -16,7 +16,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { STOP_MS = 5000, GRACE_MS = 100, WHY_MS = 1000, CALLS_MS = 1000, GOODBYE_MS = 2000 };
+enum {
+	STOP_MS = 5000,
+	GRACE_MS = 100,
+	WHY_MS = 1000,
+	CALLS_MS = 1000,
+	GOODBYE_MS = 2000,
+	WRITE_BACK_MS = 30000
+};
 
 struct vm *vm_new(struct loop *loop, const struct runtime_config *config, const char *dir)
 {
@@ -418,7 +425,7 @@ static void await_calls(struct vm *v)
 	(void)pthread_mutex_unlock(&v->lock);
 }
 
-/* Makes the guest write back its data; waits only briefly for its answer. */
+/* Makes the guest write back its data; waits only briefly for its answer, unless it has disks. */
 static void say_goodbye(struct vm *v)
 {
 	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
