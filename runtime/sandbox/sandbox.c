@@ -25,6 +25,9 @@ static void release(struct sandbox *s)
 {
 	network_release(&s->network);
 	share_release(&s->share);
+	sizing_release(&s->size.sizing);
+	(void)pthread_mutex_destroy(&s->size.lock);
+	(void)pthread_cond_destroy(&s->size.changed);
 	(void)pthread_mutex_destroy(&s->disconnecting);
 	record_free(s->record);
 	free(s->id);
@@ -89,6 +92,9 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->network = (struct network)NETWORK_INIT;
 	(void)pthread_mutex_init(&s->disconnecting, NULL);
 	share_init(&s->share, s->share_dir, config);
+	(void)pthread_mutex_init(&s->size.lock, NULL);
+	cond_init(&s->size.changed);
+	s->size.sizing = sizing_for(config);
 	s->record = record_new(s->state_dir, namespace, id);
 	s->vm = make_vm(s);
 	if (path_exists(s->state_dir))
@@ -260,13 +266,12 @@ static int connect_network(struct sandbox *s, const char *netns, struct err *err
 }
 
 /* Gets a VM with the network's devices. */
-static int get_vm(struct sandbox *s, struct sandbox_size size, struct deadline deadline,
-		  struct err *err)
+static int get_vm(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	size_t n = s->network.endpoints.list.n;
 	AUTO(mem) struct vmm_device *cards = xcalloc(n, sizeof(*cards));
-	const struct vm_wanted wanted = { .vcpus = size.vcpus,
-					  .memory_mib = size.memory_mib,
+	const struct vm_wanted wanted = { .size = s->size.now,
+					  .most = s->size.most,
 					  .netns = s->config->new_netns_off ? -1 : s->network.netns,
 					  .share = &s->share,
 					  .devices = cards,
@@ -277,6 +282,10 @@ static int get_vm(struct sandbox *s, struct sandbox_size size, struct deadline d
 	if (vm_get(s->vm, &wanted, deadline, err) < 0)
 		return err_wrap(err, "start the VM");
 	network_hand_over(&s->network);
+	if (!vmm_can(&s->vm->vmm, VMM_CAN_GROW_CPUS))
+		s->size.most.vcpus = s->size.now.vcpus;
+	if (!vmm_can(&s->vm->vmm, VMM_CAN_GROW_MEMORY))
+		s->size.most.memory_mib = s->size.now.memory_mib;
 	return 0;
 }
 
@@ -309,11 +318,12 @@ static void open_localhost(struct sandbox *s, struct deadline deadline)
 int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct deadline deadline,
 		  struct err *err)
 {
-	if (connect_network(s, wanted->netns, err) < 0 ||
-	    get_vm(s, wanted->size, deadline, err) < 0 ||
+	s->size.now = sizing_now(&s->size.sizing);
+	s->size.most = s->config->static_size ? s->size.now : sizing_most(s->config);
+	if (connect_network(s, wanted->netns, err) < 0 || get_vm(s, deadline, err) < 0 ||
 	    adopt(s, wanted->hostname, deadline, err) < 0)
 		return -1;
-	if (share_is_none(&s->share) && copies_begin(s, wanted->size.memory_mib, err) < 0)
+	if (share_is_none(&s->share) && copies_begin(s, s->size.now.memory_mib, err) < 0)
 		return -1;
 	if (wanted->localhost && s->network.netns >= 0)
 		open_localhost(s, deadline);

@@ -13,9 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-enum { MIB = 1 << 20, ANNOTATIONS_MAX = MIB, VCPUS_MAX = 240 };
+enum { ANNOTATIONS_MAX = 1 << 20 };
 
 static bool has_option(const struct oci_mount *m, const char *option)
 {
@@ -255,72 +254,6 @@ int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
 		l->seccomp = NULL;
 	}
 	return give_mounts(c, g, err);
-}
-
-/* What decides the size of a VM; 0: no limit. */
-struct limits {
-	uint64_t quota, period, memory;
-};
-
-static struct limits own_limits(const struct oci_spec *spec)
-{
-	const struct oci_resources *r = spec->linux_.resources;
-	struct limits l = { 0 };
-
-	if (r && r->cpu.quota.set && r->cpu.quota.v > 0)
-		l.quota = (uint64_t)r->cpu.quota.v;
-	if (r && r->cpu.period.set)
-		l.period = r->cpu.period.v;
-	if (r && r->memory.limit.set && r->memory.limit.v > 0)
-		l.memory = (uint64_t)r->memory.limit.v;
-	return l;
-}
-
-/* The sums over the containers of the pod, which containerd (1.6) and later say; -1 and 0 are no
- * limit. */
-static int pod_limits(const struct oci_spec *spec, struct limits *l, struct err *err)
-{
-	const struct {
-		const char *key;
-		uint64_t *to;
-	} said[] = {
-		{ "io.kubernetes.cri.sandbox-cpu-quota", &l->quota },
-		{ "io.kubernetes.cri.sandbox-cpu-period", &l->period },
-		{ "io.kubernetes.cri.sandbox-memory", &l->memory },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
-		const char *text = oci_annotation(spec, said[i].key);
-
-		if (!str_empty(text) && *text != '-' &&
-		    str_u64(text, 10, 0, INT64_MAX, said[i].key, said[i].to, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-int spec_size(const struct runtime_config *c, const struct oci_spec *spec, enum container_kind kind,
-	      struct sandbox_size *out, struct err *err)
-{
-	long host = sysconf(_SC_NPROCESSORS_ONLN);
-	double vcpus = c->vcpus < 0 ? (double)host : c->vcpus;
-	int64_t most = c->max_vcpus ? c->max_vcpus : host > VCPUS_MAX ? VCPUS_MAX : host;
-	int64_t memory = c->memory_mib, whole;
-	struct limits l = { 0 };
-
-	if (kind == KIND_POD && pod_limits(spec, &l, err) < 0)
-		return -1;
-	if (kind == KIND_SINGLE)
-		l = own_limits(spec);
-	if (l.quota && l.period)
-		vcpus += (double)l.quota / (double)l.period;
-	memory += (int64_t)(l.memory / MIB + (l.memory % MIB != 0));
-	if (c->max_memory_mib && memory > c->max_memory_mib)
-		memory = c->max_memory_mib;
-	whole = vcpus > (double)most ? most : (int64_t)vcpus;
-	whole += whole < most && (double)whole < vcpus; /* up, as upstream does with the sum */
-	*out = (struct sandbox_size){ whole < 1 ? 1 : (unsigned)whole, (uint64_t)memory };
-	return 0;
 }
 
 bool spec_shares_pids(const struct oci_spec *spec)
