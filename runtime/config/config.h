@@ -60,6 +60,7 @@ struct runtime_config {
 	/* [runtime] */
 	char *net_model; /* "tcfilter" or "none" */
 	bool debug, guest_seccomp_off, new_netns_off;
+	bool sandbox_cgroup_only, pin_vcpus;
 	char **sandbox_bind_mounts;
 	int64_t create_container_timeout_s;
 };

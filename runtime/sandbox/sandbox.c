@@ -12,6 +12,7 @@
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
 #include "sandbox/interfaces.h"
+#include "sandbox/place.h"
 #include "sandbox/record.h"
 
 #include <stdlib.h>
@@ -23,6 +24,9 @@ static void release(struct sandbox *s)
 {
 	network_release(&s->network);
 	(void)pthread_mutex_destroy(&s->disconnecting);
+	(void)pthread_mutex_destroy(&s->placing);
+	free(s->cpus);
+	free(s->mems);
 	record_free(s->record);
 	free(s->id);
 	free(s->namespace);
@@ -56,7 +60,7 @@ static int on_launched(void *arg, struct err *err)
 
 	record_process(s->record, "virtiofsd", s->vm->virtiofsd.pid);
 	record_process(s->record, "vmm", s->vm->vmm.child.pid);
-	return record_write(s->record, err);
+	return record_write(s->record, err) < 0 ? -1 : place_vmm(s, err);
 }
 
 static struct vm *make_vm(struct sandbox *s)
@@ -84,6 +88,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", s->key);
 	s->network = (struct network)NETWORK_INIT;
 	(void)pthread_mutex_init(&s->disconnecting, NULL);
+	(void)pthread_mutex_init(&s->placing, NULL);
 	s->share = (struct share){ s->share_dir, config };
 	s->record = record_new(s->state_dir, namespace, id);
 	s->vm = make_vm(s);
@@ -281,8 +286,13 @@ static int get_vm(struct sandbox *s, struct sandbox_size size, struct deadline d
 int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct deadline deadline,
 		  struct err *err)
 {
-	return connect_network(s, wanted->netns, err) < 0 ||
-			       get_vm(s, wanted->size, deadline, err) < 0
+	if (connect_network(s, wanted->netns, err) < 0 || place_enter(s, wanted, err) < 0 ||
+	    get_vm(s, wanted->size, deadline, err) < 0)
+		return -1;
+	(void)pthread_mutex_lock(&s->placing);
+	s->placed = true;
+	(void)pthread_mutex_unlock(&s->placing);
+	return sandbox_place_vcpus(s, deadline, err) < 0
 		       ? -1
 		       : adopt(s, wanted->hostname, deadline, err);
 }
@@ -322,6 +332,7 @@ static void disconnect_network(struct sandbox *s)
 void sandbox_stop(struct sandbox *s)
 {
 	vm_stop(s->vm);
+	place_leave(s);
 	disconnect_network(s);
 	loop_call(s->loop, drop_pause, s);
 }

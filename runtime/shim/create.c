@@ -94,14 +94,18 @@ static int check_network(const struct oci_spec *spec, struct err *err)
 static int load(struct container *c, const CreateRequest *r, struct err *err)
 {
 	AUTO(str) char *path = path_join(r->bundle, "config.json");
+	struct oci_spec *spec;
 	enum container_kind kind;
 	const char *sandbox;
 
 	if (str_check_id(r->id, "container id", err) < 0)
 		return -1;
 	c->bundle = xstrdup(r->bundle);
-	c->spec = oci_spec_load(path, err);
-	if (!c->spec || kind_of(c->spec, &kind, &sandbox, err) < 0)
+	spec = oci_spec_load(path, err);
+	(void)pthread_mutex_lock(&c->shim->lock);
+	c->spec = spec; /* others look for its processors */
+	(void)pthread_mutex_unlock(&c->shim->lock);
+	if (!spec || kind_of(spec, &kind, &sandbox, err) < 0)
 		return -1;
 	if ((kind == KIND_IN_POD) != (c->kind == KIND_IN_POD))
 		return err_set(err, E_INVALID,
@@ -249,10 +253,14 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 {
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
-					 .hostname = c->spec->hostname };
-	AUTO(str) char *guest_rootfs = NULL, *own_netns = NULL;
+					 .hostname = c->spec->hostname,
+					 .cgroup = c->spec->linux_.cgroups_path };
+	AUTO(str) char *guest_rootfs = NULL, *own_netns = NULL, *cpus = NULL, *mems = NULL;
 	AUTO(oci_spec) struct oci_spec *guest = NULL;
 
+	shim_cpus(s, &cpus, &mems);
+	wanted.cpus = cpus;
+	wanted.mems = mems;
 	if (spec_size(s->config, c->spec, c->kind, &wanted.size, err) < 0 ||
 	    mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0)
 		return -1;
@@ -286,7 +294,8 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 	    share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0)
 		return -1;
 	guest = translate(c, guest_rootfs, err);
-	if (!guest || process_open_io(c->init, &c->init->io, err) < 0)
+	if (!guest || shim_place(c->shim, deadline, err) < 0 ||
+	    process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
 	return create_container(c, guest, deadline, err);
 }

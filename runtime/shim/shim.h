@@ -225,6 +225,14 @@ bool spec_shares_pids(const struct oci_spec *spec);
 MUST_CHECK int spec_size(const struct runtime_config *c, const struct oci_spec *spec,
 			 enum container_kind kind, struct sandbox_size *out, struct err *err);
 
+/* --- the host's processors --- */
+
+/* Lists of the processors and memory nodes that the containers are to run on, heap: the sum of
+ * those that name some; "" if none does. */
+void shim_cpus(struct shim *s, char **cpus, char **mems);
+/* From a flow: the sandbox is confined to them. */
+MUST_CHECK int shim_place(struct shim *s, struct deadline deadline, struct err *err);
+
 /* --- main.c --- */
 
 MUST_CHECK int shim_start(const struct invocation *inv, int argc, char **argv, struct err *err);

@@ -90,6 +90,9 @@ struct vmm_ops {
 	/* Connects agent and log, if start has not: over vsock they are reachable only once the
 	 * guest is up. The caller must read the console meanwhile. A missing log is no error. */
 	int (*dial)(struct vmm *vmm, struct deadline deadline, struct err *err);
+	/* The threads that are the guest's processors, that of the first one first; heap. */
+	int (*vcpu_threads)(struct vmm *vmm, pid_t **threads, size_t *n, struct deadline deadline,
+			    struct err *err);
 	/* Ends the VMM: quit by its protocol until the deadline, then SIGKILL; releases vmm. */
 	void (*stop)(struct vmm *vmm, struct deadline deadline);
 };

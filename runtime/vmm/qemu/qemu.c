@@ -11,6 +11,7 @@
 #include "vmm/qemu/qmp.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
+#include "json/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -184,7 +185,53 @@ undo:
 	return -1;
 }
 
-const struct vmm_ops vmm_qemu = { "qemu", qemu_start, qemu_dial, qemu_stop };
+static bool get_number(const struct json *from, const char *name, int64_t max, int64_t *out)
+{
+	const struct json *number = json_kind(from) == JSON_IS_OBJECT ? json_get(from, name) : NULL;
+
+	if (!number || json_kind(number) != JSON_IS_INT)
+		return false;
+	*out = json_int(number);
+	return *out >= 0 && *out <= max;
+}
+
+/* Each has its place in the list, whatever the order of the answer. */
+static int take_thread(const struct json *cpu, pid_t *threads, size_t n, struct err *err)
+{
+	int64_t index, thread;
+
+	if (!get_number(cpu, "cpu-index", (int64_t)n - 1, &index) ||
+	    !get_number(cpu, "thread-id", INT32_MAX, &thread) || thread < 1 || threads[index])
+		return err_set(err, E_PROTOCOL, "QEMU describes a processor in an unknown form");
+	threads[index] = (pid_t)thread;
+	return 0;
+}
+
+static int qemu_vcpu_threads(struct vmm *vmm, pid_t **threads, size_t *n, struct deadline deadline,
+			     struct err *err)
+{
+	AUTO(json) struct json *reply = NULL;
+	AUTO(mem) pid_t *list = NULL;
+
+	if (qmp_execute(vmm->control, "query-cpus-fast", NULL, deadline, &reply, err) < 0)
+		return err_wrap(err, "ask QEMU for the threads of its processors");
+	*n = reply && json_kind(reply) == JSON_IS_ARRAY ? json_count(reply) : 0;
+	list = xcalloc(*n + 1, sizeof(*list));
+	for (size_t i = 0; i < *n; i++) {
+		if (take_thread(json_at(reply, i), list, *n, err) < 0)
+			return -1;
+	}
+	*threads = STEAL(list, NULL);
+	return 0;
+}
+
+const struct vmm_ops vmm_qemu = {
+	.name = "qemu",
+	.start = qemu_start,
+	.dial = qemu_dial,
+	.vcpu_threads = qemu_vcpu_threads,
+	.stop = qemu_stop,
+};
 
 const struct vmm_ops *vmm_for(const struct runtime_config *config)
 {
