@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "vmm/qemu/cmdline.h"
+#include "vmm/qemu/hotplug.h"
 #include "vmm/qemu/qmp.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
@@ -63,7 +64,7 @@ static int connect_socket(const struct vmm_request *r, const struct vmm *vmm, co
 
 /* The fds that QEMU inherits, by the numbers that its command line has. */
 struct inherited {
-	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX];
+	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX + ASSETS];
 	size_t n;
 };
 
@@ -83,12 +84,22 @@ static void inherit_devices(struct inherited *list, const struct vmm_request *r)
 	}
 }
 
+/* Those whose digests were checked; QEMU's own program is executed by its fd too. */
+static void inherit_assets(struct inherited *list, const struct runtime_config *c)
+{
+	for (size_t i = 0; i < ASSETS; i++) {
+		if (c->checked[i])
+			inherit(list, c->checked[i], qemu_asset_fd(i));
+	}
+}
+
 static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 {
 	AUTO(strv) char **argv = qemu_command_line(r);
 	AUTO(str) char *log = path_join(r->dir, "qemu.log");
 	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	struct inherited list = { .n = 0 };
+	AUTO(str) char *program = str_fmt("/proc/self/fd/%d", qemu_asset_fd(ASSET_HYPERVISOR));
 	const int ns[] = { r->netns, -1 };
 	struct spawn s = { .argv = argv, .fds = list.fd, .ns = ns, .cwd = "/", .new_group = true };
 
@@ -99,6 +110,9 @@ static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 	if (qemu_has_vsock(r))
 		inherit(&list, r->vhost_vsock, QEMU_VHOST_VSOCK_FD);
 	inherit_devices(&list, r);
+	inherit_assets(&list, r->config);
+	if (r->config->checked[ASSET_HYPERVISOR])
+		s.program = program;
 	s.nfds = list.n;
 	return spawn_start(&s, &vmm->child, err);
 }
@@ -112,6 +126,7 @@ static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 	    qmp_execute(vmm->control, "quit", NULL, deadline, NULL, &ignored) == 0)
 		(void)!spawn_wait(&vmm->child, deadline, &code, &ignored);
 	spawn_kill(&vmm->child);
+	hotplug_free(STEAL(vmm->plugs, NULL));
 	qmp_free(STEAL(vmm->control, NULL));
 	fd_close(&vmm->console);
 	fd_close(&vmm->log);
@@ -146,6 +161,31 @@ static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
 	return 0;
 }
 
+static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
+{
+	return vmm->plugs && hotplug_can(vmm->plugs, what);
+}
+
+static bool qemu_will(const struct runtime_config *c, enum vmm_capability what)
+{
+	unsigned will = qemu_has_bridge(c) ? VMM_CAN_PLUG_DISK | VMM_CAN_PLUG_NIC : 0;
+
+	if (qemu_has_scsi(c))
+		will |= VMM_CAN_PLUG_DISK;
+	return (will & what) == what;
+}
+
+static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
+		    struct vmm_place *place, struct deadline deadline, struct err *err)
+{
+	return hotplug_add(vmm->plugs, id, d, place, deadline, err);
+}
+
+static int qemu_remove(struct vmm *vmm, const char *id, struct deadline deadline, struct err *err)
+{
+	return hotplug_remove(vmm->plugs, id, deadline, err);
+}
+
 static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadline deadline,
 		      struct err *err)
 {
@@ -156,6 +196,9 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
+	const struct hotplug_machine machine = { r->config, qemu_has_bridge(r->config),
+						 qemu_has_scsi(r->config),
+						 str_eq(r->accelerator, "kvm") };
 	int control;
 
 	if (launch(r, vmm, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
@@ -164,6 +207,7 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 	if (control < 0)
 		goto undo;
 	vmm->control = qmp_new(r->loop, control);
+	vmm->plugs = hotplug_new(vmm->control, &machine);
 	vmm->console = connect_socket(r, vmm, "console", deadline, err);
 	if (vmm->console < 0)
 		goto undo;
@@ -185,25 +229,39 @@ undo:
 	return -1;
 }
 
-static bool get_number(const struct json *from, const char *name, int64_t max, int64_t *out)
+struct vcpu {
+	int64_t index, thread;
+};
+
+static bool get_number(const struct json *from, const char *name, int64_t *out)
 {
 	const struct json *number = json_kind(from) == JSON_IS_OBJECT ? json_get(from, name) : NULL;
 
 	if (!number || json_kind(number) != JSON_IS_INT)
 		return false;
 	*out = json_int(number);
-	return *out >= 0 && *out <= max;
+	return *out >= 0 && *out <= INT32_MAX;
 }
 
-/* Each has its place in the list, whatever the order of the answer. */
-static int take_thread(const struct json *cpu, pid_t *threads, size_t n, struct err *err)
+static int by_index(const void *a, const void *b)
 {
-	int64_t index, thread;
+	const struct vcpu *x = a, *y = b;
 
-	if (!get_number(cpu, "cpu-index", (int64_t)n - 1, &index) ||
-	    !get_number(cpu, "thread-id", INT32_MAX, &thread) || thread < 1 || threads[index])
-		return err_set(err, E_PROTOCOL, "QEMU describes a processor in an unknown form");
-	threads[index] = (pid_t)thread;
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+/* Its numbers have gaps where processors were unplugged. */
+static int take_vcpus(const struct json *list, struct vcpu *vcpus, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct json *cpu = json_at(list, i);
+
+		if (!get_number(cpu, "cpu-index", &vcpus[i].index) ||
+		    !get_number(cpu, "thread-id", &vcpus[i].thread) || !vcpus[i].thread)
+			return err_set(err, E_PROTOCOL,
+				       "QEMU describes a processor in an unknown form");
+	}
+	qsort(vcpus, n, sizeof(*vcpus), by_index);
 	return 0;
 }
 
@@ -211,17 +269,17 @@ static int qemu_vcpu_threads(struct vmm *vmm, pid_t **threads, size_t *n, struct
 			     struct err *err)
 {
 	AUTO(json) struct json *reply = NULL;
-	AUTO(mem) pid_t *list = NULL;
+	AUTO(mem) struct vcpu *vcpus = NULL;
 
 	if (qmp_execute(vmm->control, "query-cpus-fast", NULL, deadline, &reply, err) < 0)
 		return err_wrap(err, "ask QEMU for the threads of its processors");
 	*n = reply && json_kind(reply) == JSON_IS_ARRAY ? json_count(reply) : 0;
-	list = xcalloc(*n + 1, sizeof(*list));
-	for (size_t i = 0; i < *n; i++) {
-		if (take_thread(json_at(reply, i), list, *n, err) < 0)
-			return -1;
-	}
-	*threads = STEAL(list, NULL);
+	vcpus = xcalloc(*n + 1, sizeof(*vcpus));
+	if (take_vcpus(reply, vcpus, *n, err) < 0)
+		return -1;
+	*threads = xcalloc(*n + 1, sizeof(**threads));
+	for (size_t i = 0; i < *n; i++)
+		(*threads)[i] = (pid_t)vcpus[i].thread;
 	return 0;
 }
 
@@ -230,8 +288,17 @@ const struct vmm_ops vmm_qemu = {
 	.start = qemu_start,
 	.dial = qemu_dial,
 	.vcpu_threads = qemu_vcpu_threads,
+	.will = qemu_will,
+	.can = qemu_can,
+	.add = qemu_add,
+	.remove = qemu_remove,
 	.stop = qemu_stop,
 };
+
+bool vmm_can(const struct vmm *vmm, enum vmm_capability what)
+{
+	return vmm->ops->can(vmm, what);
+}
 
 const struct vmm_ops *vmm_for(const struct runtime_config *config)
 {

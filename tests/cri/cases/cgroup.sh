@@ -4,16 +4,6 @@
 # Where a pod's VM is among the node's control groups, and on which processors. runc has each container
 # in a group of its own, which others test.
 
-# Lays settings over the configuration of the runtime for the pods that begin from now on; none: ends that.
-kata_configured() { # [TOML]
-	local file=$LAB_PREFIX/share/defaults/kata-containers/config.d/50-case.toml
-	if [ $# -gt 0 ]; then
-		printf '%s\n' "$1" >"$file"
-	else
-		rm -f "$file"
-	fi
-}
-
 vmm_of() { # POD-ID: as the runtime recorded it
 	tr -d ' \n' <"/run/vc/sbs/$1@k8s.io/persist.json" | grep -o '"name":"vmm","pid":[0-9]*' | grep -o '[0-9]*$'
 }
@@ -60,9 +50,8 @@ test_cgroup_of_the_vcpus() {
 test_cgroup_of_all() {
 	local pod vmm shim thread
 	[ "$HANDLER" = kata ] || return 0
-	kata_configured $'[runtime]\nsandbox_cgroup_only = true'
+	configured '[runtime]' 'sandbox_cgroup_only = true'
 	pod=$(pod whole)
-	kata_configured
 	started "$pod" c1 'sleep 1000' >/dev/null
 	vmm=$(vmm_of "$pod") shim=$(shim_of "$pod")
 	expect "group of the shim" "$(not_in "$shim" "$PARENT/pod-whole/kata_$pod")" ''
@@ -122,9 +111,8 @@ affinities() { # PID of QEMU: of its processors
 test_cgroup_pinned_processors() {
 	local pod a vmm
 	[ "$HANDLER" = kata ] && [ -d /sys/fs/cgroup/cpuset ] && [ "$(nproc)" -gt 1 ] || return 0
-	kata_configured $'[hypervisor.qemu]\ndefault_vcpus = 2\n[runtime]\nenable_vcpus_pinning = true'
+	configured '[hypervisor.qemu]' 'default_vcpus = 2' '[runtime]' 'enable_vcpus_pinning = true'
 	pod=$(pod pinned)
-	kata_configured
 	vmm=$(vmm_of "$pod")
 	expect "without a set" "$(affinities "$vmm")" "0-1 0-1 "
 	a=$(RESOURCES='"cpuset_cpus":"0-1"' started "$pod" a 'sleep 1000')
