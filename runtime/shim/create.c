@@ -99,14 +99,18 @@ static int check_network(const struct oci_spec *spec, struct err *err)
 static int load(struct container *c, const CreateRequest *r, struct err *err)
 {
 	AUTO(str) char *path = path_join(r->bundle, "config.json");
+	struct oci_spec *spec;
 	enum container_kind kind;
 	const char *sandbox;
 
 	if (str_check_id(r->id, "container id", err) < 0)
 		return -1;
 	c->bundle = xstrdup(r->bundle);
-	c->spec = oci_spec_load(path, err);
-	if (!c->spec || kind_of(c->spec, &kind, &sandbox, err) < 0)
+	spec = oci_spec_load(path, err);
+	(void)pthread_mutex_lock(&c->shim->lock);
+	c->spec = spec; /* others look for its processors */
+	(void)pthread_mutex_unlock(&c->shim->lock);
+	if (!spec || kind_of(spec, &kind, &sandbox, err) < 0)
 		return -1;
 	if ((kind == KIND_IN_POD) != (c->kind == KIND_IN_POD))
 		return err_set(err, E_INVALID,
@@ -331,10 +335,14 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
 					 .hostname = c->spec->hostname,
-					 .localhost = c->kind == KIND_POD };
-	AUTO(str) char *own_netns = NULL;
+					 .localhost = c->kind == KIND_POD,
+					 .cgroup = c->spec->linux_.cgroups_path };
+	AUTO(str) char *own_netns = NULL, *cpus = NULL, *mems = NULL;
 	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
 
+	shim_cpus(s, &cpus, &mems);
+	wanted.cpus = cpus;
+	wanted.mems = mems;
 	if (mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 || set_size(c, err) < 0)
 		return -1;
 	if (!wanted.netns && !s->config->new_netns_off) {
@@ -367,6 +375,7 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
 	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
+	    shim_place(c->shim, deadline, err) < 0 ||
 	    process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
 	if (sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
