@@ -120,3 +120,27 @@ test_forward_ends_with_the_pod() {
 	rm "$LAB/silent"
 	expect "its namespace" "$([ -e "$ns" ] && echo there)" ""
 }
+
+# --- as kubectl port-forward does it: by the manager's streaming server ---
+
+# The server says when it is enough: there is no half-close on that way.
+test_forward_by_the_manager() {
+	local pod i
+	pod=$(pod manager)
+	started "$pod" c1 'nc -ll -p 7000 -e head -c 8388608 &
+		httpd -p 127.0.0.1:8080; exec sleep 1000' >/dev/null
+	fetch_page "$(localhost_of "$pod")" http://127.0.0.1:8080/bin/true >/dev/null
+	head -c $((8 << 20)) /dev/urandom >"$LAB/sent"
+	cri port-forward "$pod" 7000 <"$LAB/sent" >"$LAB/got"
+	cmp "$LAB/sent" "$LAB/got"
+	for i in $(seq 50); do
+		printf 'GET /etc/passwd HTTP/1.0\r\n\r\n' | cri port-forward "$pod" 8080 >"$LAB/got-$i" &
+	done
+	wait
+	for i in $(seq 50); do
+		has "connection $i" "$(<"$LAB/got-$i")" '^root:'
+	done
+	has "to nobody" "$(fails 1 cri port-forward "$pod" 7002 2>&1)" \
+		'connection refused\|connection reset by peer'
+	pod_gone "$pod"
+}
