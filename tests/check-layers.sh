@@ -57,8 +57,9 @@ judge() {
 				may["libs/" name, "libs/" part[i]] = 1
 		}
 		# Inside the runtime a request goes down: shim or CLI, sandbox, VMM.
-		down("runtime/shim", "sandbox share network vmm config")
-		down("runtime/sandbox", "share network vmm config")
+		down("runtime/shim", "sandbox share network device vmm config")
+		down("runtime/sandbox", "share network device vmm config")
+		down("runtime/device", "vmm config")
 		down("runtime/network", "vmm config")
 		down("runtime/share", "vmm config")
 		down("runtime/vmm", "config")
@@ -275,7 +276,7 @@ self_test() {
 	plant agent/main.c '#include "shim/shim.h"'
 	plant runtime/vmm/qemu/qemu.c '#include "sandbox/sandbox.h"'
 	plant runtime/share/share.c '#include "sandbox/sandbox.h"'
-	plant runtime/network/tap.c '#include "sandbox/sandbox.h"'
+	plant runtime/network/tcfilter.c '#include "sandbox/sandbox.h"'
 	plant runtime/share/share.c '#include "network/network.h"'
 	plant agent/main.c '#include "osbuilder/initrd.h"'
 	plant agent/stream.c '# include <protobuf-c/protobuf-c.h>'

@@ -23,6 +23,10 @@ enum { VERSION_MS = 5000, VERSION_MAX = 64, OOM_PAUSE_MS = 100 };
 static void release(struct sandbox *s)
 {
 	network_release(&s->network);
+	share_release(&s->share);
+	sizing_release(&s->size.sizing);
+	(void)pthread_mutex_destroy(&s->size.lock);
+	(void)pthread_cond_destroy(&s->size.changed);
 	(void)pthread_mutex_destroy(&s->disconnecting);
 	record_free(s->record);
 	free(s->id);
@@ -86,7 +90,10 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", s->key);
 	s->network = (struct network)NETWORK_INIT;
 	(void)pthread_mutex_init(&s->disconnecting, NULL);
-	s->share = (struct share){ s->share_dir, config };
+	share_init(&s->share, s->share_dir, config);
+	(void)pthread_mutex_init(&s->size.lock, NULL);
+	cond_init(&s->size.changed);
+	s->size.sizing = sizing_for(config);
 	s->record = record_new(s->state_dir, namespace, id);
 	s->vm = make_vm(s);
 	if (path_exists(s->state_dir))
@@ -252,21 +259,18 @@ static int connect_network(struct sandbox *s, const char *netns, struct err *err
 {
 	if (network_scan(&s->network, s->config, netns, err) < 0)
 		return -1;
-	vec_each(const struct endpoint, e, &s->network.endpoints.list) {
-		record_interface(s->record, e->link.name, e->tap, s->network.path,
-				 &s->network.identity);
-	}
+	vec_each(const struct endpoint, e, &s->network.endpoints.list)
+		record_interface(s->record, &s->network, e);
 	return record_write(s->record, err) < 0 ? -1 : network_connect(&s->network, err);
 }
 
 /* Gets a VM with the network's devices. */
-static int get_vm(struct sandbox *s, struct sandbox_size size, struct deadline deadline,
-		  struct err *err)
+static int get_vm(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	size_t n = s->network.endpoints.list.n;
 	AUTO(mem) struct vmm_device *cards = xcalloc(n, sizeof(*cards));
-	const struct vm_wanted wanted = { .vcpus = size.vcpus,
-					  .memory_mib = size.memory_mib,
+	const struct vm_wanted wanted = { .size = s->size.now,
+					  .most = s->size.most,
 					  .netns = s->config->new_netns_off ? -1 : s->network.netns,
 					  .share = &s->share,
 					  .devices = cards,
@@ -277,6 +281,10 @@ static int get_vm(struct sandbox *s, struct sandbox_size size, struct deadline d
 	if (vm_get(s->vm, &wanted, deadline, err) < 0)
 		return err_wrap(err, "start the VM");
 	network_hand_over(&s->network);
+	if (!vmm_can(&s->vm->vmm, VMM_CAN_GROW_CPUS))
+		s->size.most.vcpus = s->size.now.vcpus;
+	if (!vmm_can(&s->vm->vmm, VMM_CAN_GROW_MEMORY))
+		s->size.most.memory_mib = s->size.now.memory_mib;
 	return 0;
 }
 
@@ -309,8 +317,9 @@ static void open_localhost(struct sandbox *s, struct deadline deadline)
 int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct deadline deadline,
 		  struct err *err)
 {
-	if (connect_network(s, wanted->netns, err) < 0 ||
-	    get_vm(s, wanted->size, deadline, err) < 0 ||
+	s->size.now = sizing_now(&s->size.sizing);
+	s->size.most = s->config->static_size ? s->size.now : sizing_most(s->config);
+	if (connect_network(s, wanted->netns, err) < 0 || get_vm(s, deadline, err) < 0 ||
 	    adopt(s, wanted->hostname, deadline, err) < 0)
 		return -1;
 	if (wanted->localhost && s->network.netns >= 0)
@@ -348,7 +357,7 @@ static void disconnect_network(struct sandbox *s)
 	if (network_disconnect(&s->network, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot disconnect the network");
 	vec_each(const struct endpoint, e, &s->network.endpoints.list)
-		record_interface(s->record, e->link.name, NULL, NULL, NULL);
+		record_no_interface(s->record, e->link.name);
 	err_clear(&err);
 	if (s->network.endpoints.list.n && record_write(s->record, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot record that the network is disconnected");

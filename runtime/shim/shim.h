@@ -19,6 +19,8 @@
 #include "oci/spec.h"
 #include "protocols/task.pb-c.h"
 #include "sandbox/sandbox.h"
+#include "share/storage.h"
+#include "shim/devices.h"
 #include "shim/io/io.h"
 #include "shim/kind.h"
 #include "ttrpc/ttrpc.h"
@@ -78,6 +80,8 @@ struct container {
 	struct oci_spec *spec;
 	struct process *init;
 	VEC(struct process *) execs;
+	struct devices devices; /* of the flow that creates or deletes it */
+	char *block_root; /* the guest mounts the root file system there; NULL: it is shared */
 	bool rootfs_mounted, creating;
 	bool abandoned; /* the caller of Create is gone: undo it */
 	bool deleting;  /* new flows are refused */
@@ -214,16 +218,12 @@ void events_free(struct events *e, struct deadline deadline);
 
 /* --- spec --- */
 
-/* Converts spec to what the guest runs: host hooks removed, host paths shared and replaced,
- * namespaces adapted. */
-MUST_CHECK int spec_for_guest(const struct share *share, const struct runtime_config *config,
-			      const char *id, struct oci_spec *spec, struct err *err);
+/* Converts spec, a copy of the container's, to what the guest runs: host hooks removed, host paths
+ * shared and replaced, namespaces adapted. storages: what the guest is to mount before. */
+MUST_CHECK int spec_for_guest(const struct container *c, struct oci_spec *spec,
+			      struct storages *storages, struct err *err);
 /* True if the manager gave it the pid namespace of the pod. */
 bool spec_shares_pids(const struct oci_spec *spec);
-/* Of the VM: from the limits of the container, or those of the whole pod, if the manager says
- * them. */
-MUST_CHECK int spec_size(const struct runtime_config *c, const struct oci_spec *spec,
-			 enum container_kind kind, struct sandbox_size *out, struct err *err);
 
 /* --- main.c --- */
 
