@@ -83,17 +83,37 @@ static int load_config(struct container *c, const CreateRequest *r, struct err *
 	return 0;
 }
 
-/* A VM has a network of its own: that of the namespace which the manager made. */
-static int check_network(const struct oci_spec *spec, struct err *err)
+static bool has_namespace(const struct oci_spec *spec, const char *type)
 {
 	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		if (str_eq(spec->linux_.namespaces[i].type, "network"))
-			return 0;
+		if (str_eq(spec->linux_.namespaces[i].type, type))
+			return true;
 	}
-	err_set(err, E_UNSUPPORTED,
-		"the pod asks for the host's network (hostNetwork), which a VM cannot join");
-	return err_hint(err,
-			"remove hostNetwork from the pod, or run it with another runtime class");
+	return false;
+}
+
+/* A namespace that is not asked for is the host's. The guest's in its place would show other things than
+ * those that the pod wants to see. */
+static int check_namespaces(const struct oci_spec *spec, struct err *err)
+{
+	static const struct {
+		const char *type, *what, *member;
+	} needed[] = {
+		{ "network", "network", "hostNetwork" },
+		{ "pid", "processes", "hostPID" },
+		{ "ipc", "shared memory", "hostIPC" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+		if (has_namespace(spec, needed[i].type))
+			continue;
+		err_set(err, E_UNSUPPORTED,
+			"the pod asks for the host's %s (%s), which a VM cannot join",
+			needed[i].what, needed[i].member);
+		return err_hint(err, "remove %s from the pod, or run it with another runtime class",
+				needed[i].member);
+	}
+	return 0;
 }
 
 static int load(struct container *c, const CreateRequest *r, struct err *err)
@@ -121,7 +141,7 @@ static int load(struct container *c, const CreateRequest *r, struct err *err)
 	/* A pod's annotations are on its sandbox container too. */
 	if (c->kind != KIND_POD && notes_apply(c->spec, err) < 0)
 		return -1;
-	if (c->kind == KIND_POD && check_network(c->spec, err) < 0)
+	if (c->kind == KIND_POD && check_namespaces(c->spec, err) < 0)
 		return -1;
 	if (c->kind != KIND_IN_POD)
 		return load_config(c, r, err);

@@ -198,6 +198,7 @@ namespaces() { echo "\"namespace_options\":{${NAMESPACES:-\"pid\":\"CONTAINER\"}
 pod() { # NAME [JSON]
 	local id host=host-$1 config=$LAB/pods/new
 	[[ ${NAMESPACES:-} != *NODE* ]] || host="" # it has the node's name then
+	rm -rf "$LAB/logs/$1" # of a pod that had the name, with another handler
 	mkdir -p "$LAB/logs/$1"
 	cat >"$config" <<-EOF
 		{"metadata":{"name":"$1","uid":"$1-$RANDOM$RANDOM","namespace":"tests","attempt":0},
