@@ -32,6 +32,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct copy_watch;
 struct ports;
 struct record;
 struct host_cgroup;
@@ -42,6 +43,8 @@ struct sandbox {
 	char *id, *namespace, *key, *state_dir, *share_dir;
 	struct record *record;
 	struct share share;
+	struct copy_watch *copy_watch; /* where nothing is shared: sandbox/copies.h */
+	uint64_t copy_limit;
 	struct network network; /* constant while the VM runs */
 	pthread_mutex_t disconnecting;
 	struct vm *vm;
