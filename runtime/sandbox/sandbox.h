@@ -31,6 +31,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ports;
 struct record;
 
 struct sandbox {
@@ -42,6 +43,7 @@ struct sandbox {
 	struct network network; /* constant while the VM runs */
 	pthread_mutex_t disconnecting;
 	struct vm *vm;
+	struct ports *ports; /* loop; NULL: none */
 	struct {
 		pthread_mutex_t lock; /* guards what follows */
 		pthread_cond_t changed;
@@ -69,6 +71,7 @@ MUST_CHECK int sandbox_make_netns(const struct sandbox *s, char **path, struct e
 struct sandbox_wanted {
 	const char *netns; /* path of its network namespace; NULL: the VMM runs in ours */
 	const char *hostname;
+	bool localhost; /* connections to localhost in netns are the guest's */
 };
 
 MUST_CHECK int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted,

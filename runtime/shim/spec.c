@@ -46,15 +46,52 @@ static bool is_guests_own(const struct oci_mount *m)
 	return stat(m->source, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
-/* As runc has it: only rbind is recursive, and of the read-only ones only rro. */
+/* The last one of those that say how mounts propagate, or NULL. */
+static const char *propagation(const struct oci_mount *m)
+{
+	static const char *const names[] = { "private",    "rprivate",    "slave",
+					     "rslave",     "shared",      "rshared",
+					     "unbindable", "runbindable", NULL };
+	const char *found = NULL;
+
+	strv_each(o, m->options) {
+		if (strv_has((char *const *)names, *o))
+			found = *o;
+	}
+	return found;
+}
+
+/* Mounts come from the host, if asked for, but what the guest mounts cannot be mounted on the host. */
+static int how_to_share(const struct oci_mount *m, struct share_how *how, struct err *err)
+{
+	const char *spreads = propagation(m);
+
+	if (str_eq(spreads, "shared") || str_eq(spreads, "rshared")) {
+		err_set(err, E_UNSUPPORTED,
+			"%s: mount propagation to the host (Bidirectional) is not possible from a "
+			"VM",
+			spreads);
+		return err_hint(err, "use rslave (HostToContainer), or another runtime class");
+	}
+	/* As runc has it: only rbind is recursive, and of the read-only ones only rro. */
+	*how = (struct share_how){ .recursive = has_option(m, "rbind"),
+				   .readonly = last_option_is(m, "ro", "rw"),
+				   .readonly_below = last_option_is(m, "rro", "rrw"),
+				   .follows = str_eq(spreads, "slave") ||
+					      str_eq(spreads, "rslave") };
+	/* Nobody but the pod writes to its own emptyDir: one mount serves those who read, too. */
+	if (volume_is_empty_dir(m->source))
+		how->readonly = how->readonly_below = false;
+	return 0;
+}
+
 static int share_mount(struct share *share, const char *id, struct oci_mount *m, struct err *err)
 {
-	const struct share_how how = { .recursive = has_option(m, "rbind"),
-				       .readonly = last_option_is(m, "ro", "rw"),
-				       .readonly_below = last_option_is(m, "rro", "rrw") };
 	struct shared shared = { NULL, false };
+	struct share_how how;
 
-	if (share_add(share, id, m->source, &how, &shared, err) < 0)
+	if (how_to_share(m, &how, err) < 0 ||
+	    share_add(share, id, m->source, &how, &shared, err) < 0)
 		return -1;
 	free(m->source);
 	m->source = shared.guest;
@@ -178,8 +215,11 @@ int spec_for_guest(const struct container *c, struct oci_spec *spec, struct stor
 
 	if (!spec->process)
 		return err_set(err, E_INVALID, "the specification has no process");
-	for (size_t i = 0; i < l->n_devices; i++)
-		log_debug("device node is the guest's own", LOG_S("device", l->devices[i].path));
+	for (size_t i = 0; i < l->n_devices; i++) {
+		if (!str_eq(l->devices[i].type, "b"))
+			log_debug("device node is the guest's own",
+				  LOG_S("device", l->devices[i].path));
+	}
 	if (spec->process->user.umask.set)
 		log_warn("umask of the process is not passed on: the agent's protocol has no field "
 			 "for it, 022 holds");

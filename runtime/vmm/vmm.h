@@ -126,6 +126,8 @@ struct vmm_ops {
 	/* Connects agent and log, if start has not: over vsock they are reachable only once the
 	 * guest is up. The caller must read the console meanwhile. A missing log is no error. */
 	int (*dial)(struct vmm *vmm, struct deadline deadline, struct err *err);
+	/* E_UNSUPPORTED, with the remedy: one that is started so will not be able to do that. */
+	int (*will)(const struct runtime_config *config, enum vmm_capability what, struct err *err);
 	/* Whether this VM has the capability. */
 	bool (*can)(const struct vmm *vmm, enum vmm_capability what);
 	/*

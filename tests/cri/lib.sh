@@ -186,7 +186,7 @@ unconfigured() {
 json_words() { # WORD... as JSON strings
 	local word list=""
 	for word in "$@"; do
-		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n}
+		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n} word=${word//$'\t'/\\t}
 		list+="${list:+,}\"$word\""
 	done
 	echo "$list"

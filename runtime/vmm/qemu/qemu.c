@@ -166,8 +166,7 @@ static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
 {
 	const unsigned growth = VMM_CAN_GROW_CPUS | VMM_CAN_GROW_MEMORY;
 
-	return vmm->plugs && hotplug_can(vmm->plugs, what & ~growth) &&
-	       qemu_can_grow(vmm, what & growth);
+	return hotplug_can(vmm->plugs, what & ~growth) && qemu_can_grow(vmm, what & growth);
 }
 
 static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
@@ -192,8 +191,6 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
-	const struct hotplug_machine machine = { r->config, qemu_has_bridge(r), qemu_has_scsi(r),
-						 str_eq(r->accelerator, "kvm") };
 	int control;
 
 	if (launch(r, vmm, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
@@ -202,7 +199,7 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 	if (control < 0)
 		goto undo;
 	vmm->control = qmp_new(r->loop, control);
-	vmm->plugs = hotplug_new(vmm->control, &machine);
+	vmm->plugs = hotplug_new(vmm->control, r->config, str_eq(r->accelerator, "kvm"));
 	vmm->console = connect_socket(r, vmm, "console", deadline, err);
 	if (vmm->console < 0)
 		goto undo;
@@ -228,6 +225,7 @@ const struct vmm_ops vmm_qemu = {
 	.name = "qemu",
 	.start = qemu_start,
 	.dial = qemu_dial,
+	.will = hotplug_will,
 	.can = qemu_can,
 	.resize = qemu_resize,
 	.add = qemu_add,
