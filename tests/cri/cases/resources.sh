@@ -241,3 +241,21 @@ test_out_of_memory_of_an_exec() {
 	expect "the next one" "$(in_container "$id" echo alive)" alive
 	pod_gone "$pod"
 }
+
+pod_figure() { # ID FIELD
+	cri --field "stats.linux.$2" PodSandboxStats "{\"pod_sandbox_id\":\"$1\"}"
+}
+
+# The node counts what goes through the pod's network, and each container's processes.
+test_figures_of_a_pod() {
+	local pod a b
+	pod=$(pod whole)
+	a=$(started "$pod" a 'while :; do :; done')
+	b=$(started "$pod" b 'sleep 1000')
+	in_container "$b" ping -c 3 10.88.0.1 >/dev/null
+	between "received" "$(pod_figure "$pod" network.default_interface.rx_bytes.value)" 200 10000000
+	between "sent" "$(pod_figure "$pod" network.default_interface.tx_bytes.value)" 200 10000000
+	between processes "$(pod_figure "$pod" process.process_count.value)" 2 100
+	expect containers "$(pod_figure "$pod" 'containers.*.attributes.id' | sort)" "$(printf '%s\n' "$a" "$b" | sort)"
+	pod_gone "$pod"
+}
