@@ -70,7 +70,7 @@ judge() {
 		layer("device")
 		layer("storage")
 		layer("boot guest hotplug iptables metrics namespaces network oom stream termination")
-		layer("process")
+		layer("process connection")
 		layer("entry")
 		layer("sandbox")
 		layer("spec")

@@ -54,6 +54,7 @@ static const struct note {
 	{ "hypervisor.rootless", Q, "rootless", NULL, NULL },
 	{ "hypervisor.file_mem_backend", Q, "file_mem_backend", "valid_file_mem_backends", NULL },
 	{ "hypervisor.block_device_driver", Q, "block_device_driver", NULL, NULL },
+	{ "hypervisor.block_device_aio", Q, "block_device_aio", NULL, NULL },
 	{ "hypervisor.disable_block_device_use", Q, "disable_block_device_use", NULL, NULL },
 	{ "hypervisor.enable_iothreads", Q, "enable_iothreads", NULL, NULL },
 	{ "hypervisor.block_device_cache_set", Q, "block_device_cache_set", NULL, NULL },

@@ -49,6 +49,12 @@ struct runtime_config {
 	int64_t memory_mib, max_memory_mib;
 	int64_t msize_9p, pcie_root_ports;
 	int64_t rx_max_rate, tx_max_rate; /* bits a second of each interface; 0: no limit */
+	int64_t bridges;    /* for what is plugged in later; 0: nothing is */
+	char *block_driver; /* "virtio-blk" or "virtio-scsi" */
+	char *block_aio;    /* "threads", "native" or "io_uring" */
+	bool block_off;     /* block devices are mounted by the host, and shared */
+	/* cache_set: the other two are passed on, instead of QEMU's own choice. */
+	bool block_cache_set, block_cache_direct, block_cache_noflush;
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc, vhost_net_off;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
 	char *transport; /* "" (try vsock where the host has it, else serial), "vsock", "serial" */
@@ -60,7 +66,7 @@ struct runtime_config {
 
 	/* [runtime] */
 	char *net_model; /* "tcfilter", "macvtap" or "none" */
-	bool debug, guest_seccomp_off, new_netns_off;
+	bool debug, guest_seccomp_off, new_netns_off, guest_empty_dir_off;
 	char **sandbox_bind_mounts;
 	int64_t create_container_timeout_s;
 };

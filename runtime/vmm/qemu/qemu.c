@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "vmm/qemu/cmdline.h"
+#include "vmm/qemu/hotplug.h"
 #include "vmm/qemu/qmp.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
@@ -111,6 +112,7 @@ static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 	    qmp_execute(vmm->control, "quit", NULL, deadline, NULL, &ignored) == 0)
 		(void)!spawn_wait(&vmm->child, deadline, &code, &ignored);
 	spawn_kill(&vmm->child);
+	hotplug_free(STEAL(vmm->plugs, NULL));
 	qmp_free(STEAL(vmm->control, NULL));
 	fd_close(&vmm->console);
 	fd_close(&vmm->log);
@@ -145,6 +147,22 @@ static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
 	return 0;
 }
 
+static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
+{
+	return vmm->plugs && hotplug_can(vmm->plugs, what);
+}
+
+static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
+		    struct vmm_place *place, struct deadline deadline, struct err *err)
+{
+	return hotplug_add(vmm->plugs, id, d, place, deadline, err);
+}
+
+static int qemu_remove(struct vmm *vmm, const char *id, struct deadline deadline, struct err *err)
+{
+	return hotplug_remove(vmm->plugs, id, deadline, err);
+}
+
 static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadline deadline,
 		      struct err *err)
 {
@@ -155,6 +173,8 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
+	const struct hotplug_machine machine = { r->config, qemu_has_bridge(r), qemu_has_scsi(r),
+						 str_eq(r->accelerator, "kvm") };
 	int control;
 
 	if (launch(r, vmm, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
@@ -163,6 +183,7 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 	if (control < 0)
 		goto undo;
 	vmm->control = qmp_new(r->loop, control);
+	vmm->plugs = hotplug_new(vmm->control, &machine);
 	vmm->console = connect_socket(r, vmm, "console", deadline, err);
 	if (vmm->console < 0)
 		goto undo;
@@ -184,7 +205,20 @@ undo:
 	return -1;
 }
 
-const struct vmm_ops vmm_qemu = { "qemu", qemu_start, qemu_dial, qemu_stop };
+const struct vmm_ops vmm_qemu = {
+	.name = "qemu",
+	.start = qemu_start,
+	.dial = qemu_dial,
+	.can = qemu_can,
+	.add = qemu_add,
+	.remove = qemu_remove,
+	.stop = qemu_stop,
+};
+
+bool vmm_can(const struct vmm *vmm, enum vmm_capability what)
+{
+	return vmm->ops->can(vmm, what);
+}
 
 const struct vmm_ops *vmm_for(const struct runtime_config *config)
 {
