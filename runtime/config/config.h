@@ -49,10 +49,10 @@ struct runtime_config {
 	int64_t memory_mib, max_memory_mib;
 	int64_t msize_9p, pcie_root_ports;
 	int64_t rx_max_rate, tx_max_rate; /* bits a second of each interface; 0: no limit */
-	int64_t bridges;    /* for what is plugged in later; 0: nothing is */
-	char *block_driver; /* "virtio-blk" or "virtio-scsi" */
-	char *block_aio;    /* "threads", "native" or "io_uring" */
-	bool block_off;     /* block devices are mounted by the host, and shared */
+	int64_t bridges;                  /* for what is plugged in later; 0: nothing is */
+	char *block_driver;               /* "virtio-blk" or "virtio-scsi" */
+	char *block_aio;                  /* "threads", "native" or "io_uring" */
+	bool block_off;                   /* block devices are mounted by the host, and shared */
 	/* cache_set: the other two are passed on, instead of QEMU's own choice. */
 	bool block_cache_set, block_cache_direct, block_cache_noflush;
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc, vhost_net_off;

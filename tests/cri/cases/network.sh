@@ -111,6 +111,7 @@ test_network_of_two_families() {
 	expect MTU "$(in_container "$a" cat /sys/class/net/eth0/mtu)" 9000
 	expect "large frames" "$(in_container "$b" /talk udp 10.89.0.2 7000 8972 20)" 20
 	expect "large frames over IPv6" "$(in_container "$b" /talk udp fd00:89::2 7000 8952 20)" 20
+	# shellcheck disable=SC2016 # awk's
 	expect "frames that were cut" "$(in_container "$b" awk '/^Ip: [0-9]/ { print $18 }' /proc/net/snmp)" 0
 	has "the way out" "$(in_container "$b" ip -6 route)" 'default via fd00:89::1 dev eth0'
 	pod_gone "$one"
