@@ -570,7 +570,13 @@ struct runtime_config *config_load(const char *asked, const char *const *annotat
 	below_prefix(&c->kernel);
 	below_prefix(&c->initrd);
 	below_prefix(&c->firmware);
-	return check(c, err) == 0 ? STEAL(c, NULL) : NULL;
+	if (check(c, err) < 0) {
+		config_blame(annotations, err);
+		return NULL;
+	}
+	if (config_check_assets(c, annotations, err) < 0)
+		return NULL;
+	return STEAL(c, NULL);
 }
 
 void config_free(struct runtime_config *c)
@@ -586,6 +592,7 @@ void config_free(struct runtime_config *c)
 		else if (keys[i].kind == CONFIG_STRINGS)
 			strv_free(*(char ***)member);
 	}
+	config_release_assets(c);
 	free(c->file);
 	free(c);
 }

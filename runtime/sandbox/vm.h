@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/spawn.h"
 #include "config/config.h"
+#include "device/disks.h"
 #include "loop/loop.h"
 #include "sandbox/lines.h"
 #include "share/share.h"
@@ -51,11 +52,12 @@ struct vm {
 	 * is the reason reported if the VM has not ended by then. */
 	struct watch *grace;
 	const char *grace_why;
+	struct disks disks; /* plugged in while it runs */
 
 	pthread_mutex_t lock; /* guards what follows: written on the loop, read by flows */
 	pthread_cond_t changed;
 	bool running, dead, stopping, stopped, cancelled;
-	unsigned calls; /* calls of the agent in progress */
+	unsigned calls; /* calls of the agent and of the VMM in progress */
 	int kill_fd;    /* own pidfd of the VMM, to kill it, or -1 */
 	struct err why; /* of dead */
 };
@@ -85,6 +87,12 @@ MUST_CHECK int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadl
 MUST_CHECK int vm_call(struct vm *v, const char *method, const void *request,
 		       const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,
 		       void *reply, struct err *err);
+/* disks_plug() and disks_unplug() from a flow, while the VM runs; errors as for vm_call. What is plugged
+ * in when the VM ends needs no unplugging. */
+MUST_CHECK int vm_plug_disk(struct vm *v, const char *path, bool readonly, struct disk **out,
+			    struct deadline deadline, struct err *err);
+MUST_CHECK int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline,
+			      struct err *err);
 /* Asks the agent for a sign of life. */
 bool vm_answers(struct vm *v, struct deadline deadline);
 /* Any thread, before vm_stop: kills the VM of an agent that misbehaves. on_dead is then called with

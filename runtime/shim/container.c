@@ -29,7 +29,9 @@ void container_unref(struct container *c)
 	if (--c->refs)
 		return;
 	vec_release(&c->execs);
+	devices_release(&c->devices);
 	oci_spec_free(c->spec);
+	free(c->block_root);
 	free(c->id);
 	free(c->bundle);
 	free(c->rootfs);
@@ -150,8 +152,10 @@ void container_take_down(struct container *c)
 		sandbox_stop(s->sandbox);
 	else if (s->sandbox && c->kind != KIND_IN_POD)
 		shim_end(s);
-	else if (s->sandbox)
+	else if (s->sandbox) {
 		remove_from_guest(c);
+		devices_unplug(&c->devices, s->sandbox->vm);
+	}
 	loop_call(s->loop, forget_init, c);
 	if (last)
 		drop_sandbox(s);

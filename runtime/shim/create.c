@@ -4,6 +4,7 @@
  * container. Whatever fails, what was made is undone in the opposite order.
  */
 
+#include "shim/notes.h"
 #include "shim/shim.h"
 
 #include "base/fd.h"
@@ -26,6 +27,9 @@
 #include <unistd.h>
 
 enum { HOOK_SECONDS = 10 };
+
+/* Where the guest mounts a root file system that is on a block device. */
+#define GUEST_ROOT_DIR "/run/kata-containers/sandbox/rootfs"
 
 typedef Containerd__Task__V2__CreateTaskRequest CreateRequest;
 
@@ -109,6 +113,9 @@ static int load(struct container *c, const CreateRequest *r, struct err *err)
 			       "asked for it",
 			       c->id, c->shim->inv->id);
 	c->kind = kind;
+	/* A pod's annotations are on its sandbox container too. */
+	if (c->kind != KIND_POD && notes_apply(c->spec, err) < 0)
+		return -1;
 	if (c->kind == KIND_POD && check_network(c->spec, err) < 0)
 		return -1;
 	if (c->kind != KIND_IN_POD)
@@ -119,12 +126,38 @@ static int load(struct container *c, const CreateRequest *r, struct err *err)
 				 c->shim->inv->id, sandbox);
 }
 
+/* A root file system on a block device is the guest's to mount: true if it is one, and the VM can be given
+ * it. */
+static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
+{
+	const struct runtime_config *config = c->shim->config;
+	const Containerd__Types__Mount *m = r->n_rootfs == 1 ? r->rootfs[0] : NULL;
+	AUTO(strv) char **options = NULL;
+	AUTO(str) char *place = str_fmt(GUEST_ROOT_DIR "/%s", c->id);
+	struct device_mount mount = { .mount_point = place };
+
+	if (!m || config->block_off || !vmm_for(config)->will(config, VMM_CAN_PLUG_DISK))
+		return false;
+	for (size_t i = 0; i < m->n_options; i++)
+		strv_push(&options, m->options[i]);
+	mount.source = m->source;
+	mount.fstype = m->type;
+	mount.options = options;
+	if (!devices_can_mount(&mount))
+		return false;
+	devices_add_mount(&c->devices, &mount);
+	c->block_root = STEAL(place, NULL);
+	return true;
+}
+
 static int mount_rootfs(struct container *c, const CreateRequest *r, struct err *err)
 {
 	const char *given = c->spec->root_path ? c->spec->root_path : "rootfs";
 	struct err missing = ERR_INIT;
 
 	c->rootfs = given[0] == '/' ? xstrdup(given) : path_join(r->bundle, given);
+	if (leave_rootfs_to_guest(c, r))
+		return 0;
 	if (r->n_rootfs && path_make(c->rootfs, 0711, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_rootfs; i++) {
@@ -193,9 +226,8 @@ static int create_container(struct container *c, const struct guest *guest,
 	request.container_id = c->id;
 	request.exec_id = c->id;
 	request.oci = oci_spec_to_message(guest->spec);
-	request.storages = guest->storages.v;
-	request.n_storages = guest->storages.n;
 	request.sandbox_pidns = c->kind == KIND_IN_POD && spec_shares_pids(c->spec);
+	devices_describe(&c->devices, &guest->storages, &request);
 	c->in_guest = true; /* maybe, also if the call fails */
 	result = sandbox_call(c->shim->sandbox, "CreateContainer", &request, NULL, deadline, NULL,
 			      err);
@@ -228,14 +260,18 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 	return result;
 }
 
-/* The guest's copy of the specification; its mount sources are shared on the way. */
-static int translate(struct container *c, const char *guest_rootfs, struct guest *guest,
-		     struct err *err)
+/* The guest's copy of the specification; root file system and mount sources are shared on the way, and the
+ * disks are found. */
+static int translate(struct container *c, struct guest *guest, struct err *err)
 {
+	AUTO(str) char *root = c->block_root ? xstrdup(c->block_root) : NULL;
+
 	guest->spec = oci_spec_copy(c->spec);
-	if (spec_for_guest(c, guest->spec, &guest->storages, err) < 0)
+	if ((!root && share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &root, err) < 0) ||
+	    devices_find(&c->devices, c->spec, err) < 0 ||
+	    spec_for_guest(c, guest->spec, &guest->storages, err) < 0)
 		return -1;
-	str_set(&guest->spec->root_path, guest_rootfs);
+	str_set(&guest->spec->root_path, root);
 	return 0;
 }
 
@@ -265,7 +301,7 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
 					 .hostname = c->spec->hostname };
-	AUTO(str) char *guest_rootfs = NULL, *own_netns = NULL;
+	AUTO(str) char *own_netns = NULL;
 	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
 
 	if (spec_size(s->config, c->spec, c->kind, &wanted.size, err) < 0 ||
@@ -279,11 +315,11 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	if (host_hooks(c, wanted.netns, err) < 0)
 		return -1;
 	/* Everything is shared before the VM starts. */
-	if (share_rootfs(&s->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0 ||
-	    share_configured(&s->sandbox->share, err) < 0)
+	if (share_configured(&s->sandbox->share, err) < 0)
 		return -1;
-	if (translate(c, guest_rootfs, &guest, err) < 0 ||
-	    sandbox_start(s->sandbox, &wanted, deadline, err) < 0)
+	if (translate(c, &guest, err) < 0 ||
+	    sandbox_start(s->sandbox, &wanted, deadline, err) < 0 ||
+	    devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
@@ -294,13 +330,12 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 static int create_in_pod(struct container *c, const CreateRequest *r, struct deadline deadline,
 			 struct err *err)
 {
-	AUTO(str) char *guest_rootfs = NULL;
 	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
 
-	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0 ||
-	    share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0)
+	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0)
 		return -1;
-	if (translate(c, guest_rootfs, &guest, err) < 0 ||
+	if (translate(c, &guest, err) < 0 ||
+	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
 	    process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
 	return create_container(c, &guest, deadline, err);

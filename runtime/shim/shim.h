@@ -20,6 +20,7 @@
 #include "protocols/task.pb-c.h"
 #include "sandbox/sandbox.h"
 #include "share/storage.h"
+#include "shim/devices.h"
 #include "shim/io/io.h"
 #include "shim/kind.h"
 #include "ttrpc/ttrpc.h"
@@ -79,6 +80,8 @@ struct container {
 	struct oci_spec *spec;
 	struct process *init;
 	VEC(struct process *) execs;
+	struct devices devices; /* of the flow that creates or deletes it */
+	char *block_root; /* the guest mounts the root file system there; NULL: it is shared */
 	bool rootfs_mounted, creating;
 	bool abandoned; /* the caller of Create is gone: undo it */
 	bool deleting;  /* new flows are refused */

@@ -179,8 +179,11 @@ int spec_for_guest(const struct container *c, struct oci_spec *spec, struct stor
 
 	if (!spec->process)
 		return err_set(err, E_INVALID, "the specification has no process");
-	for (size_t i = 0; i < l->n_devices; i++)
-		log_debug("device node is the guest's own", LOG_S("device", l->devices[i].path));
+	for (size_t i = 0; i < l->n_devices; i++) {
+		if (!str_eq(l->devices[i].type, "b"))
+			log_debug("device node is the guest's own",
+				  LOG_S("device", l->devices[i].path));
+	}
 	if (spec->process->user.umask.set)
 		log_warn("umask of the process is not passed on: the agent's protocol has no field "
 			 "for it, 022 holds");

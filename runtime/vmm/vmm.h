@@ -120,6 +120,8 @@ struct vmm_ops {
 	/* Connects agent and log, if start has not: over vsock they are reachable only once the
 	 * guest is up. The caller must read the console meanwhile. A missing log is no error. */
 	int (*dial)(struct vmm *vmm, struct deadline deadline, struct err *err);
+	/* Whether one that is started so will be able to do that. */
+	bool (*will)(const struct runtime_config *config, enum vmm_capability what);
 	bool (*can)(const struct vmm *vmm, enum vmm_capability what);
 	/*
 	 * Plugs a device into the running VM, under an id that no other has. Any thread but the

@@ -121,7 +121,7 @@ START_TEST(there_is_room_for_devices)
 				       .memory_mib = 256 };
 	AUTO(strv) char **argv = qemu_command_line(&r);
 
-	ck_assert_int_eq(qemu_has_bridge(&r), rooms[_i].has_bridge);
+	ck_assert_int_eq(qemu_has_bridge(&config), rooms[_i].has_bridge);
 	ck_assert_int_eq(
 		has_pair(argv, "-device",
 			 "pci-bridge,id=bridge0,bus=pcie.0,addr=0x1e,chassis_nr=1,shpc=off"),

@@ -13,6 +13,10 @@
 
 #include <unistd.h>
 
+/* How long the agent waits for a device that was plugged in; on a busy host without KVM its own default is too
+ * short. */
+enum { HOTPLUG_S = 20 };
+
 static bool is_microvm(const struct runtime_config *c)
 {
 	return str_eq(c->machine_type, "microvm");
@@ -40,11 +44,12 @@ static char *kernel_command_line(const struct vmm_request *r)
 					"agent.log_addr=serial://log");
 
 	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
-		       "console=%s %s%s%s%s%s%s",
+		       "console=%s %s agent.hotplug_timeout=%d%s%s%s%s%s",
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
-		       agent, str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "",
+		       agent, HOTPLUG_S,
+		       str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "",
 		       /* The agent scans for a disk that it is told of. */
-		       qemu_has_scsi(r) ? " scsi_mod.scan=none" : "",
+		       qemu_has_scsi(r->config) ? " scsi_mod.scan=none" : "",
 		       c->agent_debug ? " agent.log=debug" : "", *c->kernel_params ? " " : "",
 		       c->kernel_params);
 }
@@ -167,7 +172,7 @@ static void (*const device_adders[])(char ***argv, const struct vmm_request *r, 
 /* Behind the bridge, if there is one. Modern: for an old one the bridge would need I/O ports. */
 static void add_entropy(char ***argv, const struct vmm_request *r)
 {
-	if (qemu_has_bridge(r)) {
+	if (qemu_has_bridge(r->config)) {
 		strv_push(argv, "-device");
 		strv_pushf(argv, "pci-bridge,id=bridge0,bus=pcie.0,addr=0x%x,chassis_nr=1,shpc=off",
 			   QEMU_BRIDGE_SLOT);
@@ -176,7 +181,7 @@ static void add_entropy(char ***argv, const struct vmm_request *r)
 	strv_pushf(argv, "rng-random,id=rng0,filename=%s", r->config->entropy_source);
 	strv_push(argv, "-device");
 	strv_pushf(argv, "virtio-rng-%s,rng=rng0%s", bus(r->config),
-		   qemu_has_bridge(r) ? ",bus=bridge0,addr=0x1,disable-legacy=on" : "");
+		   qemu_has_bridge(r->config) ? ",bus=bridge0,addr=0x1,disable-legacy=on" : "");
 }
 
 static void add_devices(char ***argv, const struct vmm_request *r)
@@ -195,10 +200,21 @@ static void add_devices(char ***argv, const struct vmm_request *r)
 		strv_pushf(argv, "pcie-root-port,id=rp%lld,bus=pcie.0,chassis=0,slot=%lld",
 			   (long long)i, (long long)i);
 	}
-	if (qemu_has_scsi(r))
+	if (qemu_has_scsi(r->config))
 		add_device(argv, "-device", "virtio-scsi-pci,id=scsi0");
 	for (size_t i = 0; i < r->ndevices; i++)
 		device_adders[r->devices[i].kind](argv, r, i);
+}
+
+/* What was checked, or else what is at the path by now. */
+static void add_asset(char ***argv, const struct runtime_config *c, const char *option,
+		      enum config_asset asset, const char *path)
+{
+	strv_push(argv, option);
+	if (c->checked[asset])
+		strv_pushf(argv, "/proc/self/fd/%d", qemu_asset_fd(asset));
+	else
+		strv_push(argv, path);
 }
 
 char **qemu_command_line(const struct vmm_request *r)
@@ -217,9 +233,9 @@ char **qemu_command_line(const struct vmm_request *r)
 	strv_pushf(&argv, "unix:%s/qmp.sock,server=on,wait=off", r->dir);
 	add_devices(&argv, r);
 	if (*c->firmware || access(qboot, R_OK) == 0)
-		add_device(&argv, "-bios", *c->firmware ? c->firmware : qboot);
-	add_device(&argv, "-kernel", c->kernel);
-	add_device(&argv, "-initrd", c->initrd);
+		add_asset(&argv, c, "-bios", ASSET_FIRMWARE, *c->firmware ? c->firmware : qboot);
+	add_asset(&argv, c, "-kernel", ASSET_KERNEL, c->kernel);
+	add_asset(&argv, c, "-initrd", ASSET_INITRD, c->initrd);
 	add_device(&argv, "-append", append);
 	if (*c->seccomp_sandbox)
 		add_device(&argv, "-sandbox", c->seccomp_sandbox);

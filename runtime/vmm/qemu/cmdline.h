@@ -20,10 +20,9 @@ static inline int qemu_vhost_net_fd(size_t index)
 }
 
 /* Disks are on a SCSI controller, which must be there from the start. */
-static inline bool qemu_has_scsi(const struct vmm_request *r)
+static inline bool qemu_has_scsi(const struct runtime_config *c)
 {
-	return str_eq(r->config->block_driver, "virtio-scsi") &&
-	       !str_eq(r->config->machine_type, "microvm");
+	return str_eq(c->block_driver, "virtio-scsi") && !str_eq(c->machine_type, "microvm");
 }
 
 /*
@@ -42,9 +41,15 @@ static inline bool qemu_uses_vhost_net(const struct vmm_request *r, size_t index
  * whole MiB of each kind: so one device is there from the start.
  */
 enum { QEMU_BRIDGE_SLOT = 0x1e, QEMU_BRIDGE_FIRST = 2, QEMU_BRIDGE_PLACES = 30 };
-static inline bool qemu_has_bridge(const struct vmm_request *r)
+static inline bool qemu_has_bridge(const struct runtime_config *c)
 {
-	return r->config->bridges > 0 && !str_eq(r->config->machine_type, "microvm");
+	return c->bridges > 0 && !str_eq(c->machine_type, "microvm");
+}
+
+/* Likewise that of an asset whose digest was checked. */
+static inline int qemu_asset_fd(enum config_asset asset)
+{
+	return 63 - (int)asset;
 }
 
 static inline bool qemu_has_vsock(const struct vmm_request *r)

@@ -63,7 +63,7 @@ static int connect_socket(const struct vmm_request *r, const struct vmm *vmm, co
 
 /* The fds that QEMU inherits, by the numbers that its command line has. */
 struct inherited {
-	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX];
+	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX + ASSETS];
 	size_t n;
 };
 
@@ -83,12 +83,22 @@ static void inherit_devices(struct inherited *list, const struct vmm_request *r)
 	}
 }
 
+/* Those whose digests were checked; QEMU's own program is executed by its fd too. */
+static void inherit_assets(struct inherited *list, const struct runtime_config *c)
+{
+	for (size_t i = 0; i < ASSETS; i++) {
+		if (c->checked[i])
+			inherit(list, c->checked[i], qemu_asset_fd(i));
+	}
+}
+
 static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 {
 	AUTO(strv) char **argv = qemu_command_line(r);
 	AUTO(str) char *log = path_join(r->dir, "qemu.log");
 	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	struct inherited list = { .n = 0 };
+	AUTO(str) char *program = str_fmt("/proc/self/fd/%d", qemu_asset_fd(ASSET_HYPERVISOR));
 	const int ns[] = { r->netns, -1 };
 	struct spawn s = { .argv = argv, .fds = list.fd, .ns = ns, .cwd = "/", .new_group = true };
 
@@ -99,6 +109,9 @@ static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 	if (qemu_has_vsock(r))
 		inherit(&list, r->vhost_vsock, QEMU_VHOST_VSOCK_FD);
 	inherit_devices(&list, r);
+	inherit_assets(&list, r->config);
+	if (r->config->checked[ASSET_HYPERVISOR])
+		s.program = program;
 	s.nfds = list.n;
 	return spawn_start(&s, &vmm->child, err);
 }
@@ -152,6 +165,15 @@ static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
 	return vmm->plugs && hotplug_can(vmm->plugs, what);
 }
 
+static bool qemu_will(const struct runtime_config *c, enum vmm_capability what)
+{
+	unsigned will = qemu_has_bridge(c) ? VMM_CAN_PLUG_DISK | VMM_CAN_PLUG_NIC : 0;
+
+	if (qemu_has_scsi(c))
+		will |= VMM_CAN_PLUG_DISK;
+	return (will & what) == what;
+}
+
 static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
 		    struct vmm_place *place, struct deadline deadline, struct err *err)
 {
@@ -173,7 +195,8 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
-	const struct hotplug_machine machine = { r->config, qemu_has_bridge(r), qemu_has_scsi(r),
+	const struct hotplug_machine machine = { r->config, qemu_has_bridge(r->config),
+						 qemu_has_scsi(r->config),
 						 str_eq(r->accelerator, "kvm") };
 	int control;
 
@@ -209,6 +232,7 @@ const struct vmm_ops vmm_qemu = {
 	.name = "qemu",
 	.start = qemu_start,
 	.dial = qemu_dial,
+	.will = qemu_will,
 	.can = qemu_can,
 	.add = qemu_add,
 	.remove = qemu_remove,
