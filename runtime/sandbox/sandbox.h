@@ -30,6 +30,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct follower;
 struct record;
 
 struct sandbox {
@@ -38,7 +39,8 @@ struct sandbox {
 	char *id, *namespace, *key, *state_dir, *share_dir;
 	struct record *record;
 	struct share share;
-	struct network network; /* constant while the VM runs */
+	struct network network;    /* the follower's while the VM runs */
+	struct follower *follower; /* of changes of that (follow.h), or NULL */
 	pthread_mutex_t disconnecting;
 	struct vm *vm;
 	/* Called on the loop. on_dead: once, when VM, virtiofsd or agent is gone; why says which.

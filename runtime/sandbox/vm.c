@@ -228,6 +228,30 @@ int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline, st
 	return result;
 }
 
+int vm_plug_nic(struct vm *v, const char *id, const struct vmm_device *card,
+		struct deadline deadline, struct err *err)
+{
+	struct vmm_place place; /* the agent knows it by its hardware address */
+	int result;
+
+	if (enter(v, "plug in a network card", err) < 0)
+		return -1;
+	result = v->vmm.ops->add(&v->vmm, id, card, &place, deadline, err);
+	leave(v);
+	return result;
+}
+
+int vm_unplug_nic(struct vm *v, const char *id, struct deadline deadline, struct err *err)
+{
+	int result;
+
+	if (enter(v, "unplug a network card", err) < 0)
+		return -1;
+	result = v->vmm.ops->remove(&v->vmm, id, deadline, err);
+	leave(v);
+	return result;
+}
+
 bool vm_answers(struct vm *v, struct deadline deadline)
 {
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
