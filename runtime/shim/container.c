@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { REMOVE_MS = 10000 };
+enum { REMOVE_MS = 10000, RESIZE_MS = 10000 };
 
 struct container *container_new(struct shim *s, const char *id)
 {
@@ -159,8 +159,10 @@ void container_take_down(struct container *c)
 	loop_call(s->loop, forget_init, c);
 	if (last)
 		drop_sandbox(s);
-	else if (s->sandbox)
+	else if (s->sandbox) {
+		sandbox_settle(s->sandbox, c->id, NULL, deadline_in(RESIZE_MS));
 		unshare_rootfs(c);
+	}
 	if (c->rootfs_mounted && mount_detach_below(c->rootfs, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot unmount the root file system");
 	c->rootfs_mounted = false;

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "device/loop.h"
 #include "hook/hook.h"
 #include "mount/mount.h"
 #include "oci/message.h"
@@ -135,8 +136,10 @@ static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
 	AUTO(strv) char **options = NULL;
 	AUTO(str) char *place = str_fmt(GUEST_ROOT_DIR "/%s", c->id);
 	struct device_mount mount = { .mount_point = place };
+	struct err cannot = ERR_INIT; /* then the host mounts it */
 
-	if (!m || config->block_off || !vmm_for(config)->will(config, VMM_CAN_PLUG_DISK))
+	if (!m || config->block_off ||
+	    vmm_for(config)->will(config, VMM_CAN_PLUG_DISK, &cannot) < 0)
 		return false;
 	for (size_t i = 0; i < m->n_options; i++)
 		strv_push(&options, m->options[i]);
@@ -150,6 +153,29 @@ static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
 	return true;
 }
 
+/* An image file is mounted through a loop device, as mount(8) does it. */
+static int mount_layer(const char *target, const Containerd__Types__Mount *m, struct err *err)
+{
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	AUTO(strv) char **options = NULL;
+	AUTO(str) char *device = NULL;
+	AUTO(fd) int loop = -1;
+
+	for (size_t k = 0; k < m->n_options; k++)
+		strv_push(&options, m->options[k]);
+	if (strv_has(options, "loop")) {
+		loop = loop_attach(m->source, strv_has(options, "ro"), &device, err);
+		if (loop < 0)
+			return -1;
+		strv_remove(options, "loop");
+	}
+	/* A private copy of the mount, so that undoing it here does not unmount the original. */
+	strv_push(&options, "rprivate");
+	if (mount_options_parse(options, &o, err) < 0)
+		return -1;
+	return mount_at(device ? device : m->source, target, m->type, &o, err);
+}
+
 static int mount_rootfs(struct container *c, const CreateRequest *r, struct err *err)
 {
 	const char *given = c->spec->root_path ? c->spec->root_path : "rootfs";
@@ -161,17 +187,7 @@ static int mount_rootfs(struct container *c, const CreateRequest *r, struct err 
 	if (r->n_rootfs && path_make(c->rootfs, 0711, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_rootfs; i++) {
-		const Containerd__Types__Mount *m = r->rootfs[i];
-		AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
-		AUTO(strv) char **options = NULL;
-
-		for (size_t k = 0; k < m->n_options; k++)
-			strv_push(&options, m->options[k]);
-		/* A private copy of the mount, so that undoing it here does not unmount the
-		 * original. */
-		strv_push(&options, "rprivate");
-		if (mount_options_parse(options, &o, err) < 0 ||
-		    mount_at(m->source, c->rootfs, m->type, &o, err) < 0)
+		if (mount_layer(c->rootfs, r->rootfs[i], err) < 0)
 			return err_wrap(err, "root file system");
 		c->rootfs_mounted = true;
 	}
@@ -268,7 +284,7 @@ static int translate(struct container *c, struct guest *guest, struct err *err)
 
 	guest->spec = oci_spec_copy(c->spec);
 	if ((!root && share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &root, err) < 0) ||
-	    devices_find(&c->devices, c->spec, err) < 0 ||
+	    devices_find(&c->devices, c->shim->config, c->spec, err) < 0 ||
 	    spec_for_guest(c, guest->spec, &guest->storages, err) < 0)
 		return -1;
 	str_set(&guest->spec->root_path, root);
@@ -294,18 +310,32 @@ static int make_sandbox(struct container *c, struct err *err)
 	return abandoned ? nobody_waits(err) : 0;
 }
 
+/* The VM boots with the size that the container needs or, where the manager says it, the whole pod. */
+static int set_size(struct container *c, struct err *err)
+{
+	struct sizing *z = &c->shim->sandbox->size.sizing;
+	struct limits l = { 0 };
+
+	if (c->kind == KIND_POD)
+		return sizing_read_pod(z, c->spec, err);
+	if (c->spec->linux_.resources)
+		limits_update(&l, c->spec->linux_.resources);
+	sizing_put(z, c->id, &l);
+	return 0;
+}
+
 /* A container with a VM of its own, or the sandbox container of a pod. */
 static int create_sandbox(struct container *c, const CreateRequest *r, struct deadline deadline,
 			  struct err *err)
 {
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
-					 .hostname = c->spec->hostname };
+					 .hostname = c->spec->hostname,
+					 .localhost = c->kind == KIND_POD };
 	AUTO(str) char *own_netns = NULL;
 	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
 
-	if (spec_size(s->config, c->spec, c->kind, &wanted.size, err) < 0 ||
-	    mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0)
+	if (mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 || set_size(c, err) < 0)
 		return -1;
 	if (!wanted.netns && !s->config->new_netns_off) {
 		if (sandbox_make_netns(s->sandbox, &own_netns, err) < 0)
@@ -331,12 +361,16 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 			 struct err *err)
 {
 	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
+	struct limits_change change;
 
 	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0)
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
 	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
 	    process_open_io(c->init, &c->init->io, err) < 0)
+		return -1;
+	if (sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
+			 deadline, err) < 0)
 		return -1;
 	return create_container(c, &guest, deadline, err);
 }

@@ -224,10 +224,6 @@ MUST_CHECK int spec_for_guest(const struct container *c, struct oci_spec *spec,
 			      struct storages *storages, struct err *err);
 /* True if the manager gave it the pid namespace of the pod. */
 bool spec_shares_pids(const struct oci_spec *spec);
-/* Of the VM: from the limits of the container, or those of the whole pod, if the manager says
- * them. */
-MUST_CHECK int spec_size(const struct runtime_config *c, const struct oci_spec *spec,
-			 enum container_kind kind, struct sandbox_size *out, struct err *err);
 
 /* --- main.c --- */
 

@@ -15,7 +15,7 @@
 #   cri_left			what is left on the node, empty if nothing
 #
 # JSON: more members of the configuration, with a comma in front of each. What is deeper inside is
-# said by variables: SYSCTLS of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
+# said by variables: SYSCTLS and POD_RESOURCES (what a kubelet says of all its containers) of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
 # (options) of both, which are as a kubelet's: all is shared but the processes.
 
 # shellcheck source=tests/integration/containerd.sh
@@ -187,7 +187,7 @@ unconfigured() {
 json_words() { # WORD... as JSON strings
 	local word list=""
 	for word in "$@"; do
-		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n}
+		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n} word=${word//$'\t'/\\t}
 		list+="${list:+,}\"$word\""
 	done
 	echo "$list"
@@ -203,7 +203,7 @@ pod() { # NAME [JSON]
 		{"metadata":{"name":"$1","uid":"$1-$RANDOM$RANDOM","namespace":"tests","attempt":0},
 		 "hostname":"$host","log_directory":"$LAB/logs/$1","labels":{"pod":"$1"},
 		 "linux":{"cgroup_parent":"$PARENT/pod-$1","sysctls":{${SYSCTLS:-}},
-		  "security_context":{$(namespaces)}}${2:-}}
+		  "resources":{${POD_RESOURCES:-}},"security_context":{$(namespaces)}}${2:-}}
 	EOF
 	id=$(cri --field pod_sandbox_id RunPodSandbox \
 		"{\"runtime_handler\":\"$HANDLER\",\"config\":$(<"$config")}") || return

@@ -187,3 +187,36 @@ test_network_knows_names() {
 	pod_gone "$pod"
 	rm "$LAB/hosts"
 }
+
+bytes_of() { # POD rx|tx
+	cri --field "stats.linux.network.default_interface.$2_bytes.value" PodSandboxStats \
+		"{\"pod_sandbox_id\":\"$1\"}"
+}
+
+# In the pod's own sense. containerd wants the pod's control group to be there, which a kubelet makes.
+test_network_is_counted() {
+	local pod a rx tx controller
+	for controller in /sys/fs/cgroup/*/; do
+		mkdir -p "$controller$PARENT/pod-counted"
+	done
+	pod=$(pod counted)
+	a=$(talker "$pod" a '/talk serve 0.0.0.0 7000')
+	net_reached "the node" talk rtt "$(of_pod "$pod" network.ip)" 7000 1
+	rx=$(bytes_of "$pod" rx) tx=$(bytes_of "$pod" tx)
+	talk send "$(of_pod "$pod" network.ip)" 7000 8 >/dev/null
+	rx=$(($(bytes_of "$pod" rx) - rx)) tx=$(($(bytes_of "$pod" tx) - tx))
+	[ "$rx" -ge 8388608 ]
+	[ "$rx" -lt 12000000 ]
+	[ "$tx" -lt 4000000 ]
+	talk serve 10.88.0.1 7000 &
+	# shellcheck disable=SC2064
+	trap "kill $!" EXIT
+	rx=$(bytes_of "$pod" rx) tx=$(bytes_of "$pod" tx)
+	net_reached "the pod" in_container "$a" /talk rtt 10.88.0.1 7000 1
+	in_container "$a" /talk send 10.88.0.1 7000 8 >/dev/null
+	rx=$(($(bytes_of "$pod" rx) - rx)) tx=$(($(bytes_of "$pod" tx) - tx))
+	[ "$tx" -ge 8388608 ]
+	[ "$tx" -lt 12000000 ]
+	[ "$rx" -lt 4000000 ]
+	pod_gone "$pod"
+}
