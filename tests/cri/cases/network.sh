@@ -50,7 +50,7 @@ net_works() { # WHO ADDRESS COMMAND...
 }
 
 test_network_connects_pods_and_node() {
-	local one two a b address digest
+	local one two a b address digest servers
 	head -c 67108864 /dev/urandom >"$LAB/64m"
 	digest=$(sha256sum <"$LAB/64m")
 	one=$(pod one) two=$(pod two)
@@ -59,13 +59,14 @@ test_network_connects_pods_and_node() {
 	b=$(talker "$two" b 'sleep 1000')
 	net_works "a pod" "$address" in_container "$b" /talk
 	net_works "the node" "$address" talk
-	talk serve 10.88.0.1 7000 &
+	"$TOOLS/talk" serve 10.88.0.1 7000 &
+	servers=$!
 	# shellcheck disable=SC2064
-	trap "kill $!" EXIT
+	trap "kill $servers" EXIT
 	net_works "a pod, of the node" 10.88.0.1 in_container "$a" /talk
 	busybox httpd -f -p 10.88.0.1:7080 -h "$LAB" &
 	# shellcheck disable=SC2064
-	trap "kill $! $(jobs -p | tr '\n' ' ')" EXIT
+	trap "kill $servers $!" EXIT
 	expect "64 MiB from the node" \
 		"$(in_container "$b" sh -c 'wget -qO - http://10.88.0.1:7080/64m | sha256sum')" "$digest"
 	in_container "$a" sh -c 'wget -qO /srv/64m http://10.88.0.1:7080/64m'
@@ -208,7 +209,7 @@ test_network_is_counted() {
 	[ "$rx" -ge 8388608 ]
 	[ "$rx" -lt 12000000 ]
 	[ "$tx" -lt 4000000 ]
-	talk serve 10.88.0.1 7000 &
+	"$TOOLS/talk" serve 10.88.0.1 7000 &
 	# shellcheck disable=SC2064
 	trap "kill $!" EXIT
 	rx=$(bytes_of "$pod" rx) tx=$(bytes_of "$pod" tx)
