@@ -12,6 +12,7 @@
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
 #include "sandbox/copies.h"
+#include "sandbox/follow.h"
 #include "sandbox/interfaces.h"
 #include "sandbox/place.h"
 #include "sandbox/ports.h"
@@ -255,6 +256,9 @@ static int adopt(struct sandbox *s, const char *hostname, struct deadline deadli
 	if (create_sandbox(s, hostname, deadline, err) < 0 ||
 	    interfaces_set_up(s, deadline, err) < 0)
 		return -1;
+	s->follower = follow_start(s, err);
+	if (err->code)
+		return -1;
 	learn_version(s);
 	loop_post(s->loop, ask_oom, s);
 	return 0;
@@ -368,6 +372,7 @@ static void disconnect_network(struct sandbox *s)
 	struct err err = ERR_INIT;
 
 	(void)pthread_mutex_lock(&s->disconnecting);
+	follow_stop(STEAL(s->follower, NULL));
 	if (network_disconnect(&s->network, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot disconnect the network");
 	vec_each(const struct endpoint, e, &s->network.endpoints.list)

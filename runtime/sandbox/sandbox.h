@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 struct copy_watch;
+struct follower;
 struct ports;
 struct record;
 struct host_cgroup;
@@ -45,7 +46,8 @@ struct sandbox {
 	struct share share;
 	struct copy_watch *copy_watch; /* where nothing is shared: sandbox/copies.h */
 	uint64_t copy_limit;
-	struct network network; /* constant while the VM runs */
+	struct network network;    /* the follower's while the VM runs */
+	struct follower *follower; /* of changes of that (follow.h), or NULL */
 	pthread_mutex_t disconnecting;
 	struct vm *vm;
 	struct ports *ports; /* loop; NULL: none */
