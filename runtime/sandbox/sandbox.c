@@ -12,7 +12,9 @@
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
 #include "sandbox/copies.h"
+#include "sandbox/follow.h"
 #include "sandbox/interfaces.h"
+#include "sandbox/place.h"
 #include "sandbox/ports.h"
 #include "sandbox/record.h"
 
@@ -29,6 +31,9 @@ static void release(struct sandbox *s)
 	(void)pthread_mutex_destroy(&s->size.lock);
 	(void)pthread_cond_destroy(&s->size.changed);
 	(void)pthread_mutex_destroy(&s->disconnecting);
+	(void)pthread_mutex_destroy(&s->placing);
+	free(s->cpus);
+	free(s->mems);
 	record_free(s->record);
 	free(s->id);
 	free(s->namespace);
@@ -63,7 +68,7 @@ static int on_launched(void *arg, struct err *err)
 
 	record_process(s->record, "virtiofsd", s->vm->virtiofsd.pid);
 	record_process(s->record, "vmm", s->vm->vmm.child.pid);
-	return record_write(s->record, err);
+	return record_write(s->record, err) < 0 ? -1 : place_vmm(s, err);
 }
 
 static struct vm *make_vm(struct sandbox *s)
@@ -95,6 +100,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	(void)pthread_mutex_init(&s->size.lock, NULL);
 	cond_init(&s->size.changed);
 	s->size.sizing = sizing_for(config);
+	(void)pthread_mutex_init(&s->placing, NULL);
 	s->record = record_new(s->state_dir, namespace, id);
 	s->vm = make_vm(s);
 	if (path_exists(s->state_dir))
@@ -250,6 +256,9 @@ static int adopt(struct sandbox *s, const char *hostname, struct deadline deadli
 	if (create_sandbox(s, hostname, deadline, err) < 0 ||
 	    interfaces_set_up(s, deadline, err) < 0)
 		return -1;
+	s->follower = follow_start(s, err);
+	if (err->code)
+		return -1;
 	learn_version(s);
 	loop_post(s->loop, ask_oom, s);
 	return 0;
@@ -320,7 +329,13 @@ int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct
 {
 	s->size.now = sizing_now(&s->size.sizing);
 	s->size.most = s->config->static_size ? s->size.now : sizing_most(s->config);
-	if (connect_network(s, wanted->netns, err) < 0 || get_vm(s, deadline, err) < 0 ||
+	if (connect_network(s, wanted->netns, err) < 0 || place_enter(s, wanted, err) < 0 ||
+	    get_vm(s, deadline, err) < 0)
+		return -1;
+	(void)pthread_mutex_lock(&s->placing);
+	s->placed = true;
+	(void)pthread_mutex_unlock(&s->placing);
+	if (sandbox_place_vcpus(s, deadline, err) < 0 ||
 	    adopt(s, wanted->hostname, deadline, err) < 0)
 		return -1;
 	if (share_is_none(&s->share) && copies_begin(s, s->size.now.memory_mib, err) < 0)
@@ -357,6 +372,7 @@ static void disconnect_network(struct sandbox *s)
 	struct err err = ERR_INIT;
 
 	(void)pthread_mutex_lock(&s->disconnecting);
+	follow_stop(STEAL(s->follower, NULL));
 	if (network_disconnect(&s->network, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot disconnect the network");
 	vec_each(const struct endpoint, e, &s->network.endpoints.list)
@@ -373,6 +389,7 @@ void sandbox_stop(struct sandbox *s)
 {
 	loop_call(s->loop, stop_ports, s);
 	vm_stop(s->vm);
+	place_leave(s);
 	disconnect_network(s);
 	loop_call(s->loop, drop_pause, s);
 }

@@ -233,6 +233,14 @@ MUST_CHECK int spec_for_guest(const struct container *c, struct guest *g, struct
 /* True if the manager gave it the pid namespace of the pod. */
 bool spec_shares_pids(const struct oci_spec *spec);
 
+/* --- the host's processors --- */
+
+/* Lists of the processors and memory nodes that the containers are to run on, heap: the sum of
+ * those that name some; "" if none does. */
+void shim_cpus(struct shim *s, char **cpus, char **mems);
+/* From a flow: the sandbox is confined to them. */
+MUST_CHECK int shim_place(struct shim *s, struct deadline deadline, struct err *err);
+
 /* --- main.c --- */
 
 MUST_CHECK int shim_start(const struct invocation *inv, int argc, char **argv, struct err *err);
