@@ -84,6 +84,9 @@ struct container {
 	bool leaving;   /* is being taken down */
 	bool in_guest;  /* the agent has it, or may have it */
 	unsigned users; /* flows that use it; delete waits for them */
+	/* Of a container in a pod: stands for it where the host wants a pid, in the pod's network
+	 * namespace. By that pid another container can ask for the same processes. */
+	struct netns_resident resident;
 };
 
 struct shim {
@@ -188,6 +191,9 @@ void container_take_down(struct container *c);
 /* With the lock held: makes the Create of a container whose caller is gone fail soon; it is then
  * undone. */
 void container_abandon(struct container *c);
+/* With the lock held: the pid that the manager is told, that of the VMM where it has no other; 0:
+ * none any more. */
+pid_t container_pid(const struct container *c);
 /* With the lock held. */
 bool shim_is_empty(const struct shim *s);
 /* From any thread: ends the shim after everything posted before, such as answers, was done. */
@@ -218,8 +224,10 @@ void events_free(struct events *e, struct deadline deadline);
  * namespaces adapted. */
 MUST_CHECK int spec_for_guest(const struct share *share, const struct runtime_config *config,
 			      const char *id, struct oci_spec *spec, struct err *err);
-/* True if the manager gave it the pid namespace of the pod. */
-bool spec_shares_pids(const struct oci_spec *spec);
+/* The path of the pid namespace that the manager gave it, or NULL. */
+const char *spec_pid_namespace(const struct oci_spec *spec);
+/* Of the guest's specification: the namespace of another container. */
+void spec_share_pids(struct oci_spec *guest, const char *container);
 /* Of the VM: from the limits of the container, or those of the whole pod, if the manager says
  * them. */
 MUST_CHECK int spec_size(const struct runtime_config *c, const struct oci_spec *spec,

@@ -3,13 +3,18 @@
 # HANDLERS: the runtime handlers that are tested; kata needs a staged tree. CRITEST: cri-tools' own
 # suite, which is run with each of them instead of our cases (tests/cri/critest.sh).
 HANDLERS ?= runc
+IN_PODS := pause euid serve hostile
 .PHONY: check-cri
-check-cri: $(if $(filter kata,$(HANDLERS)),stage) $(addprefix $(BUILD)/tools/,cri pause euid) ## run pods with real containerd, as a kubelet does
+check-cri: $(if $(filter kata,$(HANDLERS)),stage) $(addprefix $(BUILD)/tools/,cri $(IN_PODS)) ## run pods with real containerd, as a kubelet does
 	@HANDLERS="$(HANDLERS)" CRITEST="$(CRITEST)" tests/cri/run.sh $(STAGE)
+
+.PHONY: soak
+soak: HANDLERS := kata
+soak: stage $(addprefix $(BUILD)/tools/,cri $(IN_PODS)) ## begin and end PODS=1000 pods, AT_ONCE=8 at a time, and look at what is left
+	@HANDLERS="$(HANDLERS)" PODS=$(or $(PODS),1000) AT_ONCE=$(or $(AT_ONCE),8) tests/cri/run.sh $(STAGE) test_soak
 
 # Asks a container manager as a kubelet does.
 $(eval $(call tool,cri,tests/cri/cri.c,cri http json protocols))
 # These run inside of pods: no shared libraries there.
-TOOLS += pause euid
-$(eval $(call link_rule,pause,tests/cri/pause.c,,tools,$$(LDFLAGS_PROGRAM)))
-$(eval $(call link_rule,euid,tests/cri/euid.c,,tools,$$(LDFLAGS_PROGRAM)))
+TOOLS += $(IN_PODS)
+$(foreach p,$(IN_PODS),$(eval $(call link_rule,$p,tests/cri/$p.c,,tools,$$(LDFLAGS_PROGRAM))))

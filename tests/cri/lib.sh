@@ -14,7 +14,8 @@
 #   cri_left			what is left on the node, empty if nothing
 #
 # JSON: more members of the configuration, with a comma in front of each. What is deeper inside is
-# said by variables: SYSCTLS of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
+# said by variables: SYSCTLS and POD_CONTEXT (security context) of a pod; RESOURCES and CONTEXT (security
+# context) of a container; NAMESPACES
 # (options) of both, which are as a kubelet's: all is shared but the processes.
 
 # shellcheck source=tests/integration/containerd.sh
@@ -99,6 +100,7 @@ cri_images() {
 	cp "$TOOLS/pause" "$LAB/pause/pause"
 	lab_import "$LAB/pause" '{"Entrypoint":["/pause"]}' "$PAUSE_IMAGE"
 	lab_busybox "$LAB/image"
+	cp "$TOOLS/serve" "$TOOLS/hostile" "$LAB/image/bin/"
 	lab_import "$LAB/image" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "$CRI_IMAGE"
 	for name in "$PAUSE_IMAGE" "$CRI_IMAGE"; do
 		cri_has_image "$name" || return
@@ -177,7 +179,7 @@ cri_left_at_last() {
 json_words() { # WORD... as JSON strings
 	local word list=""
 	for word in "$@"; do
-		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n}
+		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n} word=${word//$'\t'/\\t}
 		list+="${list:+,}\"$word\""
 	done
 	echo "$list"
@@ -186,14 +188,14 @@ json_words() { # WORD... as JSON strings
 namespaces() { echo "\"namespace_options\":{${NAMESPACES:-\"pid\":\"CONTAINER\"}}"; }
 
 pod() { # NAME [JSON]
-	local id host=host-$1 config=$LAB/pods/new
+	local id host=host-$1 config=$LAB/pods/new-$1 # others may be made meanwhile
 	[[ ${NAMESPACES:-} != *NODE* ]] || host="" # it has the node's name then
 	mkdir -p "$LAB/logs/$1"
 	cat >"$config" <<-EOF
 		{"metadata":{"name":"$1","uid":"$1-$RANDOM$RANDOM","namespace":"tests","attempt":0},
 		 "hostname":"$host","log_directory":"$LAB/logs/$1","labels":{"pod":"$1"},
 		 "linux":{"cgroup_parent":"$PARENT/pod-$1","sysctls":{${SYSCTLS:-}},
-		  "security_context":{$(namespaces)}}${2:-}}
+		  "security_context":{$(namespaces)${POD_CONTEXT:+,}${POD_CONTEXT:-}}}${2:-}}
 	EOF
 	id=$(cri --field pod_sandbox_id RunPodSandbox \
 		"{\"runtime_handler\":\"$HANDLER\",\"config\":$(<"$config")}") || return
