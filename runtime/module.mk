@@ -4,5 +4,5 @@ RUNTIME_SRC := $(VMM_SRC) $(sort $(wildcard runtime/share/*.c runtime/network/*.
 RUNTIME_LIBS := base loop json toml oci hook mount netlink ttrpc protocols crypto
 
 $(eval $(call program,containerd-shim-kata-v2,$(RUNTIME_SRC) $(sort $(wildcard runtime/shim/*.c runtime/shim/*/*.c)),$(RUNTIME_LIBS)))
-$(eval $(call program,kata-runtime,$(VMM_SRC) $(sort $(wildcard runtime/cli/*.c) runtime/share/choice.c),base json loop toml))
-$(eval $(call tool,floor,tests/bench/floor.c $(VMM_SRC),base json loop toml))
+$(eval $(call program,kata-runtime,$(VMM_SRC) $(sort $(wildcard runtime/cli/*.c) runtime/share/choice.c),base json loop toml crypto))
+$(eval $(call tool,floor,tests/bench/floor.c $(VMM_SRC),base json loop toml crypto))

@@ -70,7 +70,7 @@ judge() {
 		layer("device")
 		layer("storage")
 		layer("boot guest hotplug iptables metrics namespaces network oom stream termination")
-		layer("process")
+		layer("process connection")
 		layer("entry")
 		layer("sandbox")
 		layer("spec")
@@ -275,7 +275,7 @@ self_test() {
 	plant agent/main.c '#include "shim/shim.h"'
 	plant runtime/vmm/qemu/qemu.c '#include "sandbox/sandbox.h"'
 	plant runtime/share/share.c '#include "sandbox/sandbox.h"'
-	plant runtime/network/tap.c '#include "sandbox/sandbox.h"'
+	plant runtime/network/tcfilter.c '#include "sandbox/sandbox.h"'
 	plant runtime/share/share.c '#include "network/network.h"'
 	plant agent/main.c '#include "osbuilder/initrd.h"'
 	plant agent/stream.c '# include <protobuf-c/protobuf-c.h>'

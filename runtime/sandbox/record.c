@@ -72,6 +72,7 @@ struct thing {
 	uint64_t start;
 	/* an interface */
 	char *tap, *netns;
+	const char *model;
 	struct netns_identity identity;
 };
 
@@ -113,6 +114,7 @@ static void process_undo(const struct json *from)
 static void interface_write(const struct thing *t, struct json *to)
 {
 	json_put(to, "tap", json_make_string(t->tap));
+	json_put(to, "model", json_make_string(t->model));
 	json_put(to, "netns", json_make_string(t->netns));
 	json_put(to, "device", json_make_u64(t->identity.device));
 	json_put(to, "inode", json_make_u64(t->identity.inode));
@@ -128,14 +130,15 @@ static bool get_number(const struct json *from, const char *name, uint64_t *out)
 static void interface_undo(const struct json *from)
 {
 	const char *name = json_get_text(from, "name"), *tap = json_get_text(from, "tap"),
-		   *netns = json_get_text(from, "netns");
+		   *netns = json_get_text(from, "netns"), *model = json_get_text(from, "model");
 	uint64_t device, inode;
 	struct err err = ERR_INIT;
 
 	if (!name || !tap || !netns || !get_number(from, "device", &device) ||
 	    !get_number(from, "inode", &inode))
 		return;
-	if (network_undo(netns, &(struct netns_identity){ device, inode }, name, tap, &err) < 0)
+	if (network_undo(netns, &(struct netns_identity){ device, inode }, name, tap,
+			 model ? model : "tcfilter", &err) < 0)
 		log_err(LOG_WARN, &err, "cannot disconnect an interface", LOG_S("interface", name));
 }
 
@@ -205,20 +208,24 @@ void record_process(struct record *r, const char *name, pid_t pid)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-void record_interface(struct record *r, const char *name, const char *tap, const char *netns,
-		      const struct netns_identity *identity)
+void record_interface(struct record *r, const struct network *n, const struct endpoint *e)
 {
-	struct thing t = { .kind = THING_INTERFACE };
+	struct thing t = { .kind = THING_INTERFACE, .identity = n->identity };
 
 	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_INTERFACE, e->link.name);
+	t.name = xstrdup(e->link.name);
+	t.tap = xstrdup(e->tap);
+	t.model = network_model_of(e);
+	t.netns = xstrdup(n->path);
+	vec_push(&r->things, t);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_no_interface(struct record *r, const char *name)
+{
+	(void)pthread_mutex_lock(&r->lock);
 	forget(r, THING_INTERFACE, name);
-	if (tap) {
-		t.name = xstrdup(name);
-		t.tap = xstrdup(tap);
-		t.netns = xstrdup(netns);
-		t.identity = *identity;
-		vec_push(&r->things, t);
-	}
 	(void)pthread_mutex_unlock(&r->lock);
 }
 

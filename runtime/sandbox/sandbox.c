@@ -250,10 +250,8 @@ static int connect_network(struct sandbox *s, const char *netns, struct err *err
 {
 	if (network_scan(&s->network, s->config, netns, err) < 0)
 		return -1;
-	vec_each(const struct endpoint, e, &s->network.endpoints.list) {
-		record_interface(s->record, e->link.name, e->tap, s->network.path,
-				 &s->network.identity);
-	}
+	vec_each(const struct endpoint, e, &s->network.endpoints.list)
+		record_interface(s->record, &s->network, e);
 	return record_write(s->record, err) < 0 ? -1 : network_connect(&s->network, err);
 }
 
@@ -310,7 +308,7 @@ static void disconnect_network(struct sandbox *s)
 	if (network_disconnect(&s->network, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot disconnect the network");
 	vec_each(const struct endpoint, e, &s->network.endpoints.list)
-		record_interface(s->record, e->link.name, NULL, NULL, NULL);
+		record_no_interface(s->record, e->link.name);
 	err_clear(&err);
 	if (s->network.endpoints.list.n && record_write(s->record, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot record that the network is disconnected");

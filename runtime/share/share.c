@@ -121,7 +121,7 @@ static int has_mounts_below(int source, bool *out, struct err *err)
 	return 0;
 }
 
-int share_add(const struct share *s, const char *container, const char *source,
+int share_add(struct share *s, const char *container, const char *source,
 	      const struct share_how *how, struct shared *out, struct err *err)
 {
 	AUTO(fd) int from = open(source, O_PATH | O_CLOEXEC);

@@ -51,7 +51,7 @@ MUST_CHECK int share_rootfs(const struct share *s, const char *container, const 
 /* Takes everything of a container out of the share again. */
 MUST_CHECK int share_remove(const struct share *s, const char *container, struct err *err);
 /* Shares a file or directory of the host for a container, under a generated name. */
-MUST_CHECK int share_add(const struct share *s, const char *container, const char *source,
+MUST_CHECK int share_add(struct share *s, const char *container, const char *source,
 			 const struct share_how *how, struct shared *out, struct err *err);
 /* Shares the paths listed in sandbox_bind_mounts as sandbox-mounts/NAME, read-only unless they end
  * with ":rw". */

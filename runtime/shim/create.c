@@ -4,6 +4,7 @@
  * container. Whatever fails, what was made is undone in the opposite order.
  */
 
+#include "shim/notes.h"
 #include "shim/shim.h"
 
 #include "base/fd.h"
@@ -109,6 +110,9 @@ static int load(struct container *c, const CreateRequest *r, struct err *err)
 			       "asked for it",
 			       c->id, c->shim->inv->id);
 	c->kind = kind;
+	/* A pod's annotations are on its sandbox container too. */
+	if (c->kind != KIND_POD && notes_apply(c->spec, err) < 0)
+		return -1;
 	if (c->kind == KIND_POD && check_network(c->spec, err) < 0)
 		return -1;
 	if (c->kind != KIND_IN_POD)
@@ -207,20 +211,35 @@ static bool shares_pids(struct container *c, char **target)
 	return true;
 }
 
-static int create_container(struct container *c, struct oci_spec *guest, struct deadline deadline,
-			    struct err *err)
+/* What the guest's CreateContainer has: its specification, and the storages that it refers to. */
+struct guest {
+	struct oci_spec *spec;
+	struct storages storages;
+};
+
+static void guest_release(struct guest *g)
+{
+	oci_spec_free(g->spec);
+	storages_release(&g->storages);
+}
+DEFINE_AUTO_STRUCT(guest, struct guest, guest_release)
+
+static int create_container(struct container *c, const struct guest *guest,
+			    struct deadline deadline, struct err *err)
 {
 	Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
 	AUTO(str) char *target = NULL;
 	int result;
 
-	guest->process->terminal = c->init->terminal;
+	guest->spec->process->terminal = c->init->terminal;
 	request.container_id = c->id;
 	request.exec_id = c->id;
 	request.sandbox_pidns = c->kind == KIND_IN_POD && shares_pids(c, &target);
 	if (target)
-		spec_share_pids(guest, target);
-	request.oci = oci_spec_to_message(guest);
+		spec_share_pids(guest->spec, target);
+	request.oci = oci_spec_to_message(guest->spec);
+	request.storages = guest->storages.v;
+	request.n_storages = guest->storages.n;
 	c->in_guest = true; /* maybe, also if the call fails */
 	result = sandbox_call(c->shim->sandbox, "CreateContainer", &request, NULL, deadline, NULL,
 			      err);
@@ -258,14 +277,14 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 }
 
 /* The guest's copy of the specification; its mount sources are shared on the way. */
-static struct oci_spec *translate(struct container *c, const char *guest_rootfs, struct err *err)
+static int translate(struct container *c, const char *guest_rootfs, struct guest *guest,
+		     struct err *err)
 {
-	AUTO(oci_spec) struct oci_spec *guest = oci_spec_copy(c->spec);
-
-	if (spec_for_guest(&c->shim->sandbox->share, c->shim->config, c->id, guest, err) < 0)
-		return NULL;
-	str_set(&guest->root_path, guest_rootfs);
-	return STEAL(guest, NULL);
+	guest->spec = oci_spec_copy(c->spec);
+	if (spec_for_guest(c, guest->spec, &guest->storages, err) < 0)
+		return -1;
+	str_set(&guest->spec->root_path, guest_rootfs);
+	return 0;
 }
 
 /* From here on an abandoned Create is cancelled wherever it waits for the VM. */
@@ -295,7 +314,7 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
 					 .hostname = c->spec->hostname };
 	AUTO(str) char *guest_rootfs = NULL, *own_netns = NULL;
-	AUTO(oci_spec) struct oci_spec *guest = NULL;
+	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
 
 	if (spec_size(s->config, c->spec, c->kind, &wanted.size, err) < 0 ||
 	    mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0)
@@ -311,12 +330,12 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	if (share_rootfs(&s->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0 ||
 	    share_configured(&s->sandbox->share, err) < 0)
 		return -1;
-	guest = translate(c, guest_rootfs, err);
-	if (!guest || sandbox_start(s->sandbox, &wanted, deadline, err) < 0)
+	if (translate(c, guest_rootfs, &guest, err) < 0 ||
+	    sandbox_start(s->sandbox, &wanted, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
-	return create_container(c, guest, deadline, err);
+	return create_container(c, &guest, deadline, err);
 }
 
 /* Another container in the VM of a pod. */
@@ -324,16 +343,16 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 			 struct err *err)
 {
 	AUTO(str) char *guest_rootfs = NULL;
-	AUTO(oci_spec) struct oci_spec *guest = NULL;
+	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
 
 	move_in(c);
 	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0 ||
 	    share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0)
 		return -1;
-	guest = translate(c, guest_rootfs, err);
-	if (!guest || process_open_io(c->init, &c->init->io, err) < 0)
+	if (translate(c, guest_rootfs, &guest, err) < 0 ||
+	    process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
-	return create_container(c, guest, deadline, err);
+	return create_container(c, &guest, deadline, err);
 }
 
 static void publish_create(const struct container *c, const CreateRequest *r)

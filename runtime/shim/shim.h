@@ -19,6 +19,7 @@
 #include "oci/spec.h"
 #include "protocols/task.pb-c.h"
 #include "sandbox/sandbox.h"
+#include "share/storage.h"
 #include "shim/io/io.h"
 #include "shim/kind.h"
 #include "ttrpc/ttrpc.h"
@@ -220,10 +221,10 @@ void events_free(struct events *e, struct deadline deadline);
 
 /* --- spec --- */
 
-/* Converts spec to what the guest runs: host hooks removed, host paths shared and replaced,
- * namespaces adapted. */
-MUST_CHECK int spec_for_guest(const struct share *share, const struct runtime_config *config,
-			      const char *id, struct oci_spec *spec, struct err *err);
+/* Converts spec, a copy of the container's, to what the guest runs: host hooks removed, host paths
+ * shared and replaced, namespaces adapted. storages: what the guest is to mount before. */
+MUST_CHECK int spec_for_guest(const struct container *c, struct oci_spec *spec,
+			      struct storages *storages, struct err *err);
 /* The path of the pid namespace that the manager gave it, or NULL. */
 const char *spec_pid_namespace(const struct oci_spec *spec);
 /* Of the guest's specification: the namespace of another container. */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "share/volume.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,8 +48,7 @@ static bool is_guests_own(const struct oci_mount *m)
 }
 
 /* As runc has it: only rbind is recursive, and of the read-only ones only rro. */
-static int share_mount(const struct share *share, const char *id, struct oci_mount *m,
-		       struct err *err)
+static int share_mount(struct share *share, const char *id, struct oci_mount *m, struct err *err)
 {
 	const struct share_how how = { .recursive = has_option(m, "rbind"),
 				       .readonly = last_option_is(m, "ro", "rw"),
@@ -56,7 +56,7 @@ static int share_mount(const struct share *share, const char *id, struct oci_mou
 	struct shared shared = { NULL, false };
 
 	if (share_add(share, id, m->source, &how, &shared, err) < 0)
-		return err_wrap(err, "mount %s", m->destination ? m->destination : "");
+		return -1;
 	free(m->source);
 	m->source = shared.guest;
 	if (shared.writable_below)
@@ -64,15 +64,34 @@ static int share_mount(const struct share *share, const char *id, struct oci_mou
 	return 0;
 }
 
-static int share_mounts(const struct share *share, const char *id, struct oci_spec *spec,
-			struct err *err)
+static int give_mount(const struct container *c, struct oci_mount *m,
+		      const struct volume_rules *rules, struct storages *storages, struct err *err)
 {
+	AUTO(str) char *path = NULL;
+
+	if (volume_in_guest(m, rules, storages, &path, err) < 0)
+		return -1;
+	if (!path)
+		return share_mount(&c->shim->sandbox->share, c->id, m, err);
+	str_set(&m->source, path);
+	return 0;
+}
+
+static int give_mounts(const struct container *c, struct oci_spec *spec, struct storages *storages,
+		       struct err *err)
+{
+	const struct volume_rules rules = {
+		.pod = c->kind == KIND_SINGLE ? NULL : c->shim->inv->id,
+		.empty_dirs = !c->shim->config->guest_empty_dir_off,
+		.limits = spec->linux_.resources,
+	};
+
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		struct oci_mount *m = &spec->mounts[i];
 
 		if (is_bind(m) && !str_empty(m->source) && !is_guests_own(m) &&
-		    share_mount(share, id, m, err) < 0)
-			return -1;
+		    give_mount(c, m, &rules, storages, err) < 0)
+			return err_wrap(err, "mount %s", m->destination ? m->destination : "");
 	}
 	return 0;
 }
@@ -153,8 +172,8 @@ static void guest_cgroup(struct oci_linux *l, const char *id)
 	str_set(&l->cgroups_path, path);
 }
 
-int spec_for_guest(const struct share *share, const struct runtime_config *config, const char *id,
-		   struct oci_spec *spec, struct err *err)
+int spec_for_guest(const struct container *c, struct oci_spec *spec, struct storages *storages,
+		   struct err *err)
 {
 	struct oci_linux *l = &spec->linux_;
 
@@ -172,15 +191,15 @@ int spec_for_guest(const struct share *share, const struct runtime_config *confi
 	drop_namespaces(l);
 	if (l->resources)
 		drop_resources(l->resources);
-	guest_cgroup(l, id);
+	guest_cgroup(l, c->id);
 	str_set(&spec->process->apparmor_profile, NULL);
 	str_set(&spec->process->selinux_label, NULL);
 	str_set(&l->mount_label, NULL);
-	if (config->guest_seccomp_off && l->seccomp) {
+	if (c->shim->config->guest_seccomp_off && l->seccomp) {
 		oci_seccomp_free(l->seccomp);
 		l->seccomp = NULL;
 	}
-	return share_mounts(share, id, spec, err);
+	return give_mounts(c, spec, storages, err);
 }
 
 /* What decides the size of a VM; 0: no limit. */

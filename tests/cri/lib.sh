@@ -11,6 +11,7 @@
 #				starts it, too
 #   in_container ID COMMAND...	runs it there with ExecSync, as if it were here
 #   pod_gone ID			stops and removes a pod
+#   configured TOML...		lays these lines over the configuration of kata until the test ends
 #   cri_left			what is left on the node, empty if nothing
 #
 # JSON: more members of the configuration, with a comma in front of each. What is deeper inside is
@@ -175,6 +176,14 @@ cri_left_at_last() {
 }
 
 # --- pods and containers ---
+
+configured() { # TOML...
+	printf '%s\n' "$@" >"$LAB_PREFIX/share/defaults/kata-containers/config.d/50-case.toml"
+}
+
+unconfigured() {
+	[ -z "${LAB_PREFIX:-}" ] || rm -f "$LAB_PREFIX/share/defaults/kata-containers/config.d/50-case.toml"
+}
 
 json_words() { # WORD... as JSON strings
 	local word list=""

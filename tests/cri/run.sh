@@ -60,6 +60,7 @@ for HANDLER in ${HANDLERS:-runc}; do
 			"$t"
 		)
 		status=$? left=
+		unconfigured
 		[ "$status" != 0 ] || left=$(cri_left_at_last) # one that failed leaves its own
 		if [ "$status" = 0 ] && [ -z "$left" ]; then
 			passed=$((passed + 1))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What of a request is on QEMU's command line: network cards. */
+/* What of a request is on QEMU's command line: network cards, and room for devices that come later. */
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -84,6 +84,55 @@ START_TEST(network_cards_have_their_fds)
 }
 END_TEST
 
+/* What is plugged in later needs a bridge with something behind it, or a controller. */
+static const struct {
+	const char *machine, *driver;
+	int64_t bridges;
+	bool has_bridge, has_scsi;
+} rooms[] = {
+	{ "q35", "virtio-blk", 1, true, false },       { "q35", "virtio-blk", 0, false, false },
+	{ "q35", "virtio-scsi", 1, true, true },       { "q35", "virtio-scsi", 0, false, true },
+	{ "microvm", "virtio-scsi", 1, false, false },
+};
+
+START_TEST(there_is_room_for_devices)
+{
+	char empty[] = "", qemu[] = "qemu", random[] = "/dev/urandom";
+	AUTO(str) char *machine = xstrdup(rooms[_i].machine), *driver = xstrdup(rooms[_i].driver);
+	const struct runtime_config config = { .qemu_path = qemu,
+					       .kernel = qemu,
+					       .initrd = qemu,
+					       .machine_type = machine,
+					       .kernel_params = empty,
+					       .firmware = empty,
+					       .machine_accelerators = empty,
+					       .cpu_features = empty,
+					       .seccomp_sandbox = empty,
+					       .entropy_source = random,
+					       .file_mem_backend = empty,
+					       .bridges = rooms[_i].bridges,
+					       .block_driver = driver };
+	const struct vmm_request r = { .config = &config,
+				       .dir = "/dir",
+				       .accelerator = "tcg",
+				       .netns = -1,
+				       .vhost_vsock = -1,
+				       .vcpus = 1,
+				       .memory_mib = 256 };
+	AUTO(strv) char **argv = qemu_command_line(&r);
+
+	ck_assert_int_eq(qemu_has_bridge(&r), rooms[_i].has_bridge);
+	ck_assert_int_eq(
+		has_pair(argv, "-device",
+			 "pci-bridge,id=bridge0,bus=pcie.0,addr=0x1e,chassis_nr=1,shpc=off"),
+		rooms[_i].has_bridge);
+	ck_assert_int_eq(has_pair(argv, "-device",
+				  "virtio-rng-pci,rng=rng0,bus=bridge0,addr=0x1,disable-legacy=on"),
+			 rooms[_i].has_bridge);
+	ck_assert_int_eq(has_pair(argv, "-device", "virtio-scsi-pci,id=scsi0"), rooms[_i].has_scsi);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("command line");
@@ -92,6 +141,7 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tc, network_cards_have_their_fds, 0, (int)ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, there_is_room_for_devices, 0, (int)ARRAY_LEN(rooms));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -5,7 +5,8 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
-#include "network/netns.h"
+#include "network/network.h"
+#include "network/wire.h"
 #include "sandbox/record.h"
 #include "json/json.h"
 
@@ -120,15 +121,20 @@ END_TEST
 /* An interface is there until it is said to be disconnected. */
 START_TEST(interfaces_are_recorded_and_forgotten)
 {
-	const struct netns_identity identity = { 4, UINT64_C(4026532281) };
+	const struct network n = { .path = (char *)"/run/netns/none-such",
+				   .identity = { 4, UINT64_C(4026532281) } };
+	const struct endpoint ends[] = {
+		{ .link.name = "eth0", .wire = &wire_tcfilter, .tap = "tap0_kata" },
+		{ .link.name = "eth1", .wire = &wire_macvtap, .tap = "tap1_kata" },
+	};
 	struct record *r = record_new(dir, "none", "record-test");
 	struct err err = ERR_INIT;
 	AUTO(json) struct json *j = NULL;
 	AUTO(str) char *text = NULL;
 
-	record_interface(r, "eth0", "tap0_kata", "/run/netns/none-such", &identity);
-	record_interface(r, "eth1", "tap1_kata", "/run/netns/none-such", &identity);
-	record_interface(r, "eth0", NULL, NULL, NULL);
+	record_interface(r, &n, &ends[0]);
+	record_interface(r, &n, &ends[1]);
+	record_no_interface(r, "eth0");
 	ck_assert_msg(record_write(r, &err) == 0, "%s", err.msg);
 	record_free(r);
 	text = read_record();
@@ -138,6 +144,7 @@ START_TEST(interfaces_are_recorded_and_forgotten)
 	ck_assert_str_eq(json_get_text(thing, "kind"), "interface");
 	ck_assert_str_eq(json_get_text(thing, "name"), "eth1");
 	ck_assert_str_eq(json_get_text(thing, "tap"), "tap1_kata");
+	ck_assert_str_eq(json_get_text(thing, "model"), "macvtap");
 	ck_assert_int_eq(json_int(json_get(thing, "inode")), 4026532281);
 	record_undo(dir, KEY); /* the namespace has gone */
 }

@@ -40,9 +40,11 @@ static char *kernel_command_line(const struct vmm_request *r)
 					"agent.log_addr=serial://log");
 
 	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
-		       "console=%s %s%s%s%s%s",
+		       "console=%s %s%s%s%s%s%s",
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
 		       agent, str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "",
+		       /* The agent scans for a disk that it is told of. */
+		       qemu_has_scsi(r) ? " scsi_mod.scan=none" : "",
 		       c->agent_debug ? " agent.log=debug" : "", *c->kernel_params ? " " : "",
 		       c->kernel_params);
 }
@@ -162,6 +164,21 @@ static void (*const device_adders[])(char ***argv, const struct vmm_request *r, 
 	[VMM_NIC] = add_nic,
 };
 
+/* Behind the bridge, if there is one. Modern: for an old one the bridge would need I/O ports. */
+static void add_entropy(char ***argv, const struct vmm_request *r)
+{
+	if (qemu_has_bridge(r)) {
+		strv_push(argv, "-device");
+		strv_pushf(argv, "pci-bridge,id=bridge0,bus=pcie.0,addr=0x%x,chassis_nr=1,shpc=off",
+			   QEMU_BRIDGE_SLOT);
+	}
+	strv_push(argv, "-object");
+	strv_pushf(argv, "rng-random,id=rng0,filename=%s", r->config->entropy_source);
+	strv_push(argv, "-device");
+	strv_pushf(argv, "virtio-rng-%s,rng=rng0%s", bus(r->config),
+		   qemu_has_bridge(r) ? ",bus=bridge0,addr=0x1,disable-legacy=on" : "");
+}
+
 static void add_devices(char ***argv, const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
@@ -172,17 +189,27 @@ static void add_devices(char ***argv, const struct vmm_request *r)
 	add_socket(argv, r, "console");
 	add_device(argv, "-device",
 		   c->legacy_serial ? "isa-serial,chardev=console" : "virtconsole,chardev=console");
-	strv_push(argv, "-object");
-	strv_pushf(argv, "rng-random,id=rng0,filename=%s", c->entropy_source);
-	strv_push(argv, "-device");
-	strv_pushf(argv, "virtio-rng-%s,rng=rng0", bus(c));
+	add_entropy(argv, r);
 	for (int64_t i = 0; i < c->pcie_root_ports; i++) {
 		strv_push(argv, "-device");
 		strv_pushf(argv, "pcie-root-port,id=rp%lld,bus=pcie.0,chassis=0,slot=%lld",
 			   (long long)i, (long long)i);
 	}
+	if (qemu_has_scsi(r))
+		add_device(argv, "-device", "virtio-scsi-pci,id=scsi0");
 	for (size_t i = 0; i < r->ndevices; i++)
 		device_adders[r->devices[i].kind](argv, r, i);
+}
+
+/* What was checked, or else what is at the path by now. */
+static void add_asset(char ***argv, const struct runtime_config *c, const char *option,
+		      enum config_asset asset, const char *path)
+{
+	strv_push(argv, option);
+	if (c->checked[asset])
+		strv_pushf(argv, "/proc/self/fd/%d", qemu_asset_fd(asset));
+	else
+		strv_push(argv, path);
 }
 
 char **qemu_command_line(const struct vmm_request *r)
@@ -201,9 +228,9 @@ char **qemu_command_line(const struct vmm_request *r)
 	strv_pushf(&argv, "unix:%s/qmp.sock,server=on,wait=off", r->dir);
 	add_devices(&argv, r);
 	if (*c->firmware || access(qboot, R_OK) == 0)
-		add_device(&argv, "-bios", *c->firmware ? c->firmware : qboot);
-	add_device(&argv, "-kernel", c->kernel);
-	add_device(&argv, "-initrd", c->initrd);
+		add_asset(&argv, c, "-bios", ASSET_FIRMWARE, *c->firmware ? c->firmware : qboot);
+	add_asset(&argv, c, "-kernel", ASSET_KERNEL, c->kernel);
+	add_asset(&argv, c, "-initrd", ASSET_INITRD, c->initrd);
 	add_device(&argv, "-append", append);
 	if (*c->seccomp_sandbox)
 		add_device(&argv, "-sandbox", c->seccomp_sandbox);

@@ -19,6 +19,13 @@ static inline int qemu_vhost_net_fd(size_t index)
 	return qemu_tap_fd(index) + 1;
 }
 
+/* Disks are on a SCSI controller, which must be there from the start. */
+static inline bool qemu_has_scsi(const struct vmm_request *r)
+{
+	return str_eq(r->config->block_driver, "virtio-scsi") &&
+	       !str_eq(r->config->machine_type, "microvm");
+}
+
 /*
  * Without KVM nobody but QEMU may write to the guest's memory: it translates code once per page, and
  * does not learn of what others write.
@@ -26,6 +33,24 @@ static inline int qemu_vhost_net_fd(size_t index)
 static inline bool qemu_uses_vhost_net(const struct vmm_request *r, size_t index)
 {
 	return r->devices[index].nic.vhost >= 0 && str_eq(r->accelerator, "kvm");
+}
+
+/*
+ * What is plugged in later goes behind a PCI bridge: it costs a boot next to nothing, where a PCI Express
+ * port costs as much as a device, and takes one device only. No firmware that we use gives the bridge
+ * addresses for devices to come, and the guest's kernel gives it only what it finds behind it, a
+ * whole MiB of each kind: so one device is there from the start.
+ */
+enum { QEMU_BRIDGE_SLOT = 0x1e, QEMU_BRIDGE_FIRST = 2, QEMU_BRIDGE_PLACES = 30 };
+static inline bool qemu_has_bridge(const struct vmm_request *r)
+{
+	return r->config->bridges > 0 && !str_eq(r->config->machine_type, "microvm");
+}
+
+/* Likewise that of an asset whose digest was checked. */
+static inline int qemu_asset_fd(enum config_asset asset)
+{
+	return 63 - (int)asset;
 }
 
 static inline bool qemu_has_vsock(const struct vmm_request *r)

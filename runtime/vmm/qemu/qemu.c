@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "vmm/qemu/cmdline.h"
+#include "vmm/qemu/hotplug.h"
 #include "vmm/qemu/qmp.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
@@ -62,7 +63,7 @@ static int connect_socket(const struct vmm_request *r, const struct vmm *vmm, co
 
 /* The fds that QEMU inherits, by the numbers that its command line has. */
 struct inherited {
-	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX];
+	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX + ASSETS];
 	size_t n;
 };
 
@@ -82,12 +83,22 @@ static void inherit_devices(struct inherited *list, const struct vmm_request *r)
 	}
 }
 
+/* Those whose digests were checked; QEMU's own program is executed by its fd too. */
+static void inherit_assets(struct inherited *list, const struct runtime_config *c)
+{
+	for (size_t i = 0; i < ASSETS; i++) {
+		if (c->checked[i])
+			inherit(list, c->checked[i], qemu_asset_fd(i));
+	}
+}
+
 static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 {
 	AUTO(strv) char **argv = qemu_command_line(r);
 	AUTO(str) char *log = path_join(r->dir, "qemu.log");
 	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	struct inherited list = { .n = 0 };
+	AUTO(str) char *program = str_fmt("/proc/self/fd/%d", qemu_asset_fd(ASSET_HYPERVISOR));
 	const int ns[] = { r->netns, -1 };
 	struct spawn s = { .argv = argv, .fds = list.fd, .ns = ns, .cwd = "/", .new_group = true };
 
@@ -98,6 +109,9 @@ static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 	if (qemu_has_vsock(r))
 		inherit(&list, r->vhost_vsock, QEMU_VHOST_VSOCK_FD);
 	inherit_devices(&list, r);
+	inherit_assets(&list, r->config);
+	if (r->config->checked[ASSET_HYPERVISOR])
+		s.program = program;
 	s.nfds = list.n;
 	return spawn_start(&s, &vmm->child, err);
 }
@@ -111,6 +125,7 @@ static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 	    qmp_execute(vmm->control, "quit", NULL, deadline, NULL, &ignored) == 0)
 		(void)!spawn_wait(&vmm->child, deadline, &code, &ignored);
 	spawn_kill(&vmm->child);
+	hotplug_free(STEAL(vmm->plugs, NULL));
 	qmp_free(STEAL(vmm->control, NULL));
 	fd_close(&vmm->console);
 	fd_close(&vmm->log);
@@ -145,6 +160,22 @@ static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
 	return 0;
 }
 
+static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
+{
+	return vmm->plugs && hotplug_can(vmm->plugs, what);
+}
+
+static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
+		    struct vmm_place *place, struct deadline deadline, struct err *err)
+{
+	return hotplug_add(vmm->plugs, id, d, place, deadline, err);
+}
+
+static int qemu_remove(struct vmm *vmm, const char *id, struct deadline deadline, struct err *err)
+{
+	return hotplug_remove(vmm->plugs, id, deadline, err);
+}
+
 static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadline deadline,
 		      struct err *err)
 {
@@ -155,6 +186,8 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
+	const struct hotplug_machine machine = { r->config, qemu_has_bridge(r), qemu_has_scsi(r),
+						 str_eq(r->accelerator, "kvm") };
 	int control;
 
 	if (launch(r, vmm, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
@@ -163,6 +196,7 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 	if (control < 0)
 		goto undo;
 	vmm->control = qmp_new(r->loop, control);
+	vmm->plugs = hotplug_new(vmm->control, &machine);
 	vmm->console = connect_socket(r, vmm, "console", deadline, err);
 	if (vmm->console < 0)
 		goto undo;
@@ -184,7 +218,20 @@ undo:
 	return -1;
 }
 
-const struct vmm_ops vmm_qemu = { "qemu", qemu_start, qemu_dial, qemu_stop };
+const struct vmm_ops vmm_qemu = {
+	.name = "qemu",
+	.start = qemu_start,
+	.dial = qemu_dial,
+	.can = qemu_can,
+	.add = qemu_add,
+	.remove = qemu_remove,
+	.stop = qemu_stop,
+};
+
+bool vmm_can(const struct vmm *vmm, enum vmm_capability what)
+{
+	return vmm->ops->can(vmm, what);
+}
 
 const struct vmm_ops *vmm_for(const struct runtime_config *config)
 {

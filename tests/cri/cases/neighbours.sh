@@ -6,7 +6,7 @@
 # A pod's VM is its containers' machine: what exhausts that needs a limit, as for any machine.
 
 # shellcheck disable=SC2034 # for container
-HOSTILE_LIMIT='"memory_limit_in_bytes":67108864'
+HOSTILE_LIMIT='"memory_limit_in_bytes":134217728'
 
 beside() { # WHAT FUNCTION [JSON]: FUNCTION POD makes the hostile container, waits until it is hostile, prints its id
 	local what=$1 pod other bad neighbour stranger NAMESPACES='"pid":"CONTAINER"'
