@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# A node as a kubelet sees it: a private containerd with CRI and CNI, in namespaces of its own
-# (run.sh makes them), and the questions a test asks of it. The handler under test is $HANDLER.
+# A node as a kubelet sees it: a private containerd with CRI and CNI, in namespaces of its own, and
+# the questions a test asks of it. The handler under test is $HANDLER.
 #
+#   cri_apart SCRIPT ARG...	first: runs the script again in such namespaces, unless it is there
+#   cri_start PREFIX		the node; it goes at the script's end
 #   cri CALL [REQUEST]		an answer as JSON; --field F CALL ...: one value of it
 #   pod NAME [JSON]		runs a pod and prints its id
 #   container POD NAME SCRIPT [JSON]
@@ -20,13 +22,28 @@
 # (options) of both, which are as a kubelet's: all is shared but the processes.
 
 # shellcheck source=tests/integration/containerd.sh
-. tests/integration/containerd.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../integration/containerd.sh"
 
 export CONTAINERD_NAMESPACE=k8s.io
 PAUSE_IMAGE=registry.k8s.io/pause:3.9
 CRI_IMAGE=localhost/kata-test:busybox
 
 cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" "$@"; }
+
+cri_apart() {
+	if [ -z "${CRI_APART:-}" ]; then
+		[ "$(id -u)" = 0 ] || {
+			echo "skipped: pods need root"
+			exit 0
+		}
+		CRI_APART=1 exec unshare --mount --propagation private --net --ipc --pid --fork \
+			--kill-child --mount-proc "$@"
+	fi
+	mount -t tmpfs -o mode=0755 run /run
+	mkdir -p /run/lock /var/lib/cni
+	mount -t tmpfs cni /var/lib/cni
+	ip link set lo up
+}
 
 cri_start() { # PREFIX
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
