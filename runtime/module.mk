@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 VMM_SRC := $(sort $(wildcard runtime/config/*.c runtime/vmm/*.c runtime/vmm/*/*.c))
-RUNTIME_SRC := $(VMM_SRC) $(sort $(wildcard runtime/share/*.c runtime/network/*.c runtime/sandbox/*.c))
+RUNTIME_SRC := $(VMM_SRC) $(sort $(wildcard runtime/share/*.c runtime/network/*.c runtime/device/*.c runtime/sandbox/*.c))
 RUNTIME_LIBS := base loop json toml oci hook mount netlink ttrpc protocols crypto
 
 $(eval $(call program,containerd-shim-kata-v2,$(RUNTIME_SRC) $(sort $(wildcard runtime/shim/*.c runtime/shim/*/*.c)),$(RUNTIME_LIBS)))

@@ -57,8 +57,9 @@ judge() {
 				may["libs/" name, "libs/" part[i]] = 1
 		}
 		# Inside the runtime a request goes down: shim or CLI, sandbox, VMM.
-		down("runtime/shim", "sandbox share network vmm config")
-		down("runtime/sandbox", "share network vmm config")
+		down("runtime/shim", "sandbox share network device vmm config")
+		down("runtime/sandbox", "share network device vmm config")
+		down("runtime/device", "vmm config")
 		down("runtime/network", "vmm config")
 		down("runtime/share", "vmm config")
 		down("runtime/vmm", "config")

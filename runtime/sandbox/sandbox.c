@@ -12,6 +12,7 @@
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
 #include "sandbox/interfaces.h"
+#include "sandbox/ports.h"
 #include "sandbox/record.h"
 
 #include <stdlib.h>
@@ -22,6 +23,10 @@ enum { VERSION_MS = 5000, VERSION_MAX = 64, OOM_PAUSE_MS = 100 };
 static void release(struct sandbox *s)
 {
 	network_release(&s->network);
+	share_release(&s->share);
+	sizing_release(&s->size.sizing);
+	(void)pthread_mutex_destroy(&s->size.lock);
+	(void)pthread_cond_destroy(&s->size.changed);
 	(void)pthread_mutex_destroy(&s->disconnecting);
 	record_free(s->record);
 	free(s->id);
@@ -46,6 +51,7 @@ static void on_dead(void *arg, const struct err *why)
 {
 	struct sandbox *s = arg;
 
+	ports_stop(s->ports);
 	if (s->on_dead)
 		s->on_dead(s->arg, why);
 }
@@ -84,7 +90,10 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", s->key);
 	s->network = (struct network)NETWORK_INIT;
 	(void)pthread_mutex_init(&s->disconnecting, NULL);
-	s->share = (struct share){ s->share_dir, config };
+	share_init(&s->share, s->share_dir, config);
+	(void)pthread_mutex_init(&s->size.lock, NULL);
+	cond_init(&s->size.changed);
+	s->size.sizing = sizing_for(config);
 	s->record = record_new(s->state_dir, namespace, id);
 	s->vm = make_vm(s);
 	if (path_exists(s->state_dir))
@@ -256,13 +265,12 @@ static int connect_network(struct sandbox *s, const char *netns, struct err *err
 }
 
 /* Gets a VM with the network's devices. */
-static int get_vm(struct sandbox *s, struct sandbox_size size, struct deadline deadline,
-		  struct err *err)
+static int get_vm(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	size_t n = s->network.endpoints.list.n;
 	AUTO(mem) struct vmm_device *cards = xcalloc(n, sizeof(*cards));
-	const struct vm_wanted wanted = { .vcpus = size.vcpus,
-					  .memory_mib = size.memory_mib,
+	const struct vm_wanted wanted = { .size = s->size.now,
+					  .most = s->size.most,
 					  .netns = s->config->new_netns_off ? -1 : s->network.netns,
 					  .share = &s->share,
 					  .devices = cards,
@@ -273,16 +281,50 @@ static int get_vm(struct sandbox *s, struct sandbox_size size, struct deadline d
 	if (vm_get(s->vm, &wanted, deadline, err) < 0)
 		return err_wrap(err, "start the VM");
 	network_hand_over(&s->network);
+	if (!vmm_can(&s->vm->vmm, VMM_CAN_GROW_CPUS))
+		s->size.most.vcpus = s->size.now.vcpus;
+	if (!vmm_can(&s->vm->vmm, VMM_CAN_GROW_MEMORY))
+		s->size.most.memory_mib = s->size.now.memory_mib;
 	return 0;
+}
+
+struct opened {
+	struct sandbox *sandbox;
+	struct ports *ports;
+};
+
+static void start_ports(void *arg)
+{
+	const struct opened *o = arg;
+
+	o->sandbox->ports = o->ports;
+	ports_start(o->ports);
+}
+
+/* A pod without it does all else. */
+static void open_localhost(struct sandbox *s, struct deadline deadline)
+{
+	struct opened o = { .sandbox = s };
+	struct err err = ERR_INIT;
+
+	o.ports = ports_open(s->loop, s->vm, s->network.netns, deadline, &err);
+	if (o.ports)
+		loop_call(s->loop, start_ports, &o);
+	else
+		log_err(LOG_WARN, &err, "ports of this pod cannot be forwarded");
 }
 
 int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct deadline deadline,
 		  struct err *err)
 {
-	return connect_network(s, wanted->netns, err) < 0 ||
-			       get_vm(s, wanted->size, deadline, err) < 0
-		       ? -1
-		       : adopt(s, wanted->hostname, deadline, err);
+	s->size.now = sizing_now(&s->size.sizing);
+	s->size.most = s->config->static_size ? s->size.now : sizing_most(s->config);
+	if (connect_network(s, wanted->netns, err) < 0 || get_vm(s, deadline, err) < 0 ||
+	    adopt(s, wanted->hostname, deadline, err) < 0)
+		return -1;
+	if (wanted->localhost && s->network.netns >= 0)
+		open_localhost(s, deadline);
+	return 0;
 }
 
 int sandbox_call(struct sandbox *s, const char *method, const void *request,
@@ -290,6 +332,13 @@ int sandbox_call(struct sandbox *s, const char *method, const void *request,
 		 void *reply, struct err *err)
 {
 	return vm_call(s->vm, method, request, reply_type, deadline, reply, err);
+}
+
+static void stop_ports(void *arg)
+{
+	struct sandbox *s = arg;
+
+	ports_stop(s->ports);
 }
 
 static void drop_pause(void *arg)
@@ -319,6 +368,7 @@ static void disconnect_network(struct sandbox *s)
 
 void sandbox_stop(struct sandbox *s)
 {
+	loop_call(s->loop, stop_ports, s);
 	vm_stop(s->vm);
 	disconnect_network(s);
 	loop_call(s->loop, drop_pause, s);
@@ -343,6 +393,7 @@ void sandbox_free(struct sandbox *s)
 
 	sandbox_stop(s);
 	vm_free(s->vm);
+	ports_free(s->ports);
 	if (remove_files(s->key, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot remove the files of the sandbox");
 	release(s);

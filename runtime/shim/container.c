@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { REMOVE_MS = 10000 };
+enum { REMOVE_MS = 10000, RESIZE_MS = 10000 };
 
 struct container *container_new(struct shim *s, const char *id)
 {
@@ -30,7 +30,9 @@ void container_unref(struct container *c)
 	if (--c->refs)
 		return;
 	vec_release(&c->execs);
+	devices_release(&c->devices);
 	oci_spec_free(c->spec);
+	free(c->block_root);
 	free(c->id);
 	free(c->bundle);
 	free(c->rootfs);
@@ -167,13 +169,17 @@ void container_take_down(struct container *c)
 		sandbox_stop(s->sandbox);
 	else if (s->sandbox && c->kind != KIND_IN_POD)
 		shim_end(s);
-	else if (s->sandbox)
+	else if (s->sandbox) {
 		remove_from_guest(c);
+		devices_unplug(&c->devices, s->sandbox->vm);
+	}
 	loop_call(s->loop, forget_init, c);
 	if (last)
 		drop_sandbox(s);
-	else if (s->sandbox)
+	else if (s->sandbox) {
+		sandbox_settle(s->sandbox, c->id, NULL, deadline_in(RESIZE_MS));
 		unshare_rootfs(c);
+	}
 	if (c->rootfs_mounted && mount_detach_below(c->rootfs, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot unmount the root file system");
 	c->rootfs_mounted = false;

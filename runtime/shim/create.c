@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "device/loop.h"
 #include "hook/hook.h"
 #include "mount/mount.h"
 #include "oci/message.h"
@@ -27,6 +28,9 @@
 #include <unistd.h>
 
 enum { HOOK_SECONDS = 10 };
+
+/* Where the guest mounts a root file system that is on a block device. */
+#define GUEST_ROOT_DIR "/run/kata-containers/sandbox/rootfs"
 
 typedef Containerd__Task__V2__CreateTaskRequest CreateRequest;
 
@@ -123,26 +127,67 @@ static int load(struct container *c, const CreateRequest *r, struct err *err)
 				 c->shim->inv->id, sandbox);
 }
 
+/* A root file system on a block device is the guest's to mount: true if it is one, and the VM can be given
+ * it. */
+static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
+{
+	const struct runtime_config *config = c->shim->config;
+	const Containerd__Types__Mount *m = r->n_rootfs == 1 ? r->rootfs[0] : NULL;
+	AUTO(strv) char **options = NULL;
+	AUTO(str) char *place = str_fmt(GUEST_ROOT_DIR "/%s", c->id);
+	struct device_mount mount = { .mount_point = place };
+	struct err cannot = ERR_INIT; /* then the host mounts it */
+
+	if (!m || config->block_off ||
+	    vmm_for(config)->will(config, VMM_CAN_PLUG_DISK, &cannot) < 0)
+		return false;
+	for (size_t i = 0; i < m->n_options; i++)
+		strv_push(&options, m->options[i]);
+	mount.source = m->source;
+	mount.fstype = m->type;
+	mount.options = options;
+	if (!devices_can_mount(&mount))
+		return false;
+	devices_add_mount(&c->devices, &mount);
+	c->block_root = STEAL(place, NULL);
+	return true;
+}
+
+/* An image file is mounted through a loop device, as mount(8) does it. */
+static int mount_layer(const char *target, const Containerd__Types__Mount *m, struct err *err)
+{
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	AUTO(strv) char **options = NULL;
+	AUTO(str) char *device = NULL;
+	AUTO(fd) int loop = -1;
+
+	for (size_t k = 0; k < m->n_options; k++)
+		strv_push(&options, m->options[k]);
+	if (strv_has(options, "loop")) {
+		loop = loop_attach(m->source, strv_has(options, "ro"), &device, err);
+		if (loop < 0)
+			return -1;
+		strv_remove(options, "loop");
+	}
+	/* A private copy of the mount, so that undoing it here does not unmount the original. */
+	strv_push(&options, "rprivate");
+	if (mount_options_parse(options, &o, err) < 0)
+		return -1;
+	return mount_at(device ? device : m->source, target, m->type, &o, err);
+}
+
 static int mount_rootfs(struct container *c, const CreateRequest *r, struct err *err)
 {
 	const char *given = c->spec->root_path ? c->spec->root_path : "rootfs";
 	struct err missing = ERR_INIT;
 
 	c->rootfs = given[0] == '/' ? xstrdup(given) : path_join(r->bundle, given);
+	if (leave_rootfs_to_guest(c, r))
+		return 0;
 	if (r->n_rootfs && path_make(c->rootfs, 0711, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_rootfs; i++) {
-		const Containerd__Types__Mount *m = r->rootfs[i];
-		AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
-		AUTO(strv) char **options = NULL;
-
-		for (size_t k = 0; k < m->n_options; k++)
-			strv_push(&options, m->options[k]);
-		/* A private copy of the mount, so that undoing it here does not unmount the
-		 * original. */
-		strv_push(&options, "rprivate");
-		if (mount_options_parse(options, &o, err) < 0 ||
-		    mount_at(m->source, c->rootfs, m->type, &o, err) < 0)
+		if (mount_layer(c->rootfs, r->rootfs[i], err) < 0)
 			return err_wrap(err, "root file system");
 		c->rootfs_mounted = true;
 	}
@@ -238,8 +283,7 @@ static int create_container(struct container *c, const struct guest *guest,
 	if (target)
 		spec_share_pids(guest->spec, target);
 	request.oci = oci_spec_to_message(guest->spec);
-	request.storages = guest->storages.v;
-	request.n_storages = guest->storages.n;
+	devices_describe(&c->devices, &guest->storages, &request);
 	c->in_guest = true; /* maybe, also if the call fails */
 	result = sandbox_call(c->shim->sandbox, "CreateContainer", &request, NULL, deadline, NULL,
 			      err);
@@ -276,14 +320,18 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 	return result;
 }
 
-/* The guest's copy of the specification; its mount sources are shared on the way. */
-static int translate(struct container *c, const char *guest_rootfs, struct guest *guest,
-		     struct err *err)
+/* The guest's copy of the specification; root file system and mount sources are shared on the way, and the
+ * disks are found. */
+static int translate(struct container *c, struct guest *guest, struct err *err)
 {
+	AUTO(str) char *root = c->block_root ? xstrdup(c->block_root) : NULL;
+
 	guest->spec = oci_spec_copy(c->spec);
-	if (spec_for_guest(c, guest->spec, &guest->storages, err) < 0)
+	if ((!root && share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &root, err) < 0) ||
+	    devices_find(&c->devices, c->shim->config, c->spec, err) < 0 ||
+	    spec_for_guest(c, guest->spec, &guest->storages, err) < 0)
 		return -1;
-	str_set(&guest->spec->root_path, guest_rootfs);
+	str_set(&guest->spec->root_path, root);
 	return 0;
 }
 
@@ -306,18 +354,32 @@ static int make_sandbox(struct container *c, struct err *err)
 	return abandoned ? nobody_waits(err) : 0;
 }
 
+/* The VM boots with the size that the container needs or, where the manager says it, the whole pod. */
+static int set_size(struct container *c, struct err *err)
+{
+	struct sizing *z = &c->shim->sandbox->size.sizing;
+	struct limits l = { 0 };
+
+	if (c->kind == KIND_POD)
+		return sizing_read_pod(z, c->spec, err);
+	if (c->spec->linux_.resources)
+		limits_update(&l, c->spec->linux_.resources);
+	sizing_put(z, c->id, &l);
+	return 0;
+}
+
 /* A container with a VM of its own, or the sandbox container of a pod. */
 static int create_sandbox(struct container *c, const CreateRequest *r, struct deadline deadline,
 			  struct err *err)
 {
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
-					 .hostname = c->spec->hostname };
-	AUTO(str) char *guest_rootfs = NULL, *own_netns = NULL;
+					 .hostname = c->spec->hostname,
+					 .localhost = c->kind == KIND_POD };
+	AUTO(str) char *own_netns = NULL;
 	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
 
-	if (spec_size(s->config, c->spec, c->kind, &wanted.size, err) < 0 ||
-	    mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0)
+	if (mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 || set_size(c, err) < 0)
 		return -1;
 	if (!wanted.netns && !s->config->new_netns_off) {
 		if (sandbox_make_netns(s->sandbox, &own_netns, err) < 0)
@@ -327,11 +389,11 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	if (host_hooks(c, wanted.netns, err) < 0)
 		return -1;
 	/* Everything is shared before the VM starts. */
-	if (share_rootfs(&s->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0 ||
-	    share_configured(&s->sandbox->share, err) < 0)
+	if (share_configured(&s->sandbox->share, err) < 0)
 		return -1;
-	if (translate(c, guest_rootfs, &guest, err) < 0 ||
-	    sandbox_start(s->sandbox, &wanted, deadline, err) < 0)
+	if (translate(c, &guest, err) < 0 ||
+	    sandbox_start(s->sandbox, &wanted, deadline, err) < 0 ||
+	    devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
@@ -342,15 +404,18 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 static int create_in_pod(struct container *c, const CreateRequest *r, struct deadline deadline,
 			 struct err *err)
 {
-	AUTO(str) char *guest_rootfs = NULL;
 	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
+	struct limits_change change;
 
 	move_in(c);
-	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0 ||
-	    share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0)
+	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0)
 		return -1;
-	if (translate(c, guest_rootfs, &guest, err) < 0 ||
+	if (translate(c, &guest, err) < 0 ||
+	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
 	    process_open_io(c->init, &c->init->io, err) < 0)
+		return -1;
+	if (sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
+			 deadline, err) < 0)
 		return -1;
 	return create_container(c, &guest, deadline, err);
 }

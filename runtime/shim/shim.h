@@ -20,6 +20,7 @@
 #include "protocols/task.pb-c.h"
 #include "sandbox/sandbox.h"
 #include "share/storage.h"
+#include "shim/devices.h"
 #include "shim/io/io.h"
 #include "shim/kind.h"
 #include "ttrpc/ttrpc.h"
@@ -79,6 +80,8 @@ struct container {
 	struct oci_spec *spec;
 	struct process *init;
 	VEC(struct process *) execs;
+	struct devices devices; /* of the flow that creates or deletes it */
+	char *block_root; /* the guest mounts the root file system there; NULL: it is shared */
 	bool rootfs_mounted, creating;
 	bool abandoned; /* the caller of Create is gone: undo it */
 	bool deleting;  /* new flows are refused */
@@ -229,10 +232,6 @@ MUST_CHECK int spec_for_guest(const struct container *c, struct oci_spec *spec,
 const char *spec_pid_namespace(const struct oci_spec *spec);
 /* Of the guest's specification: the namespace of another container. */
 void spec_share_pids(struct oci_spec *guest, const char *container);
-/* Of the VM: from the limits of the container, or those of the whole pod, if the manager says
- * them. */
-MUST_CHECK int spec_size(const struct runtime_config *c, const struct oci_spec *spec,
-			 enum container_kind kind, struct sandbox_size *out, struct err *err);
 
 /* --- main.c --- */
 

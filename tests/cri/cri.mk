@@ -3,7 +3,7 @@
 # HANDLERS: the runtime handlers that are tested; kata needs a staged tree. CRITEST: cri-tools' own
 # suite, which is run with each of them instead of our cases (tests/cri/critest.sh).
 HANDLERS ?= runc
-IN_PODS := pause euid serve hostile
+IN_PODS := pause euid files serve hostile
 .PHONY: check-cri
 check-cri: $(if $(filter kata,$(HANDLERS)),stage) $(addprefix $(BUILD)/tools/,cri $(IN_PODS)) ## run pods with real containerd, as a kubelet does
 	@HANDLERS="$(HANDLERS)" CRITEST="$(CRITEST)" tests/cri/run.sh $(STAGE)

@@ -177,7 +177,7 @@ static const char *const models[] = { "tcfilter", "macvtap" };
 START_TEST(a_tap_is_the_other_end)
 {
 	struct vmm_device card;
-	AUTO(str) char *before = shell("ip -o addr show dev eth0"), *after = NULL;
+	AUTO(str) char *before = shell("ip -4 -o addr show dev eth0"), *after = NULL;
 	bool macvtap = str_eq(models[_i], "macvtap");
 
 	config.net_model = (char *)models[_i];
@@ -191,7 +191,7 @@ START_TEST(a_tap_is_the_other_end)
 	ck_assert(leaves(card.nic.tap));
 	must(network_disconnect(&net, &err));
 	ck_assert_int_eq(ours(), 0);
-	after = shell("ip -o addr show dev eth0");
+	after = shell("ip -4 -o addr show dev eth0");
 	ck_assert_str_eq(before, after);
 	must(network_disconnect(&net, &err));
 }

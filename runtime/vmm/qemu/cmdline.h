@@ -20,10 +20,9 @@ static inline int qemu_vhost_net_fd(size_t index)
 }
 
 /* Disks are on a SCSI controller, which must be there from the start. */
-static inline bool qemu_has_scsi(const struct vmm_request *r)
+static inline bool qemu_has_scsi(const struct runtime_config *c)
 {
-	return str_eq(r->config->block_driver, "virtio-scsi") &&
-	       !str_eq(r->config->machine_type, "microvm");
+	return str_eq(c->block_driver, "virtio-scsi") && !str_eq(c->machine_type, "microvm");
 }
 
 /*
@@ -42,9 +41,9 @@ static inline bool qemu_uses_vhost_net(const struct vmm_request *r, size_t index
  * whole MiB of each kind: so one device is there from the start.
  */
 enum { QEMU_BRIDGE_SLOT = 0x1e, QEMU_BRIDGE_FIRST = 2, QEMU_BRIDGE_PLACES = 30 };
-static inline bool qemu_has_bridge(const struct vmm_request *r)
+static inline bool qemu_has_bridge(const struct runtime_config *c)
 {
-	return r->config->bridges > 0 && !str_eq(r->config->machine_type, "microvm");
+	return c->bridges > 0 && !str_eq(c->machine_type, "microvm");
 }
 
 /* Likewise that of an asset whose digest was checked. */
@@ -57,6 +56,15 @@ static inline bool qemu_has_vsock(const struct vmm_request *r)
 {
 	return r->vhost_vsock >= 0;
 }
+
+/* True if another process than the VMM accesses the guest's memory. */
+bool qemu_shares_memory(const struct vmm_request *r);
+
+/* What a VM's growing needs on the command line: memory_slots, and a port for virtio-mem. */
+#define QEMU_GROWTH_PORT "growth"
+enum { QEMU_MEMORY_STEP = 128 }; /* MiB: what a guest on x86 can be given at least */
+bool qemu_grows_cpus(const struct vmm_request *r);
+uint64_t qemu_grows_memory(const struct vmm_request *r); /* by how many MiB at most */
 
 /* strv, heap. */
 char **qemu_command_line(const struct vmm_request *r);

@@ -10,6 +10,7 @@
 #include "vmm/qemu/cmdline.h"
 #include "vmm/qemu/hotplug.h"
 #include "vmm/qemu/qmp.h"
+#include "vmm/qemu/resize.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
 
@@ -127,6 +128,7 @@ static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 	spawn_kill(&vmm->child);
 	hotplug_free(STEAL(vmm->plugs, NULL));
 	qmp_free(STEAL(vmm->control, NULL));
+	qemu_growth_free(STEAL(vmm->growth, NULL));
 	fd_close(&vmm->console);
 	fd_close(&vmm->log);
 	fd_close(&vmm->agent);
@@ -162,7 +164,9 @@ static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
 
 static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
 {
-	return vmm->plugs && hotplug_can(vmm->plugs, what);
+	const unsigned growth = VMM_CAN_GROW_CPUS | VMM_CAN_GROW_MEMORY;
+
+	return hotplug_can(vmm->plugs, what & ~growth) && qemu_can_grow(vmm, what & growth);
 }
 
 static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
@@ -183,11 +187,10 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .child = CHILD_NONE,
 			     .dir = xstrdup(r->dir),
 			     .cid = qemu_has_vsock(r) ? r->cid : 0,
+			     .growth = qemu_growth_new(r),
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
-	const struct hotplug_machine machine = { r->config, qemu_has_bridge(r), qemu_has_scsi(r),
-						 str_eq(r->accelerator, "kvm") };
 	int control;
 
 	if (launch(r, vmm, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
@@ -196,7 +199,7 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 	if (control < 0)
 		goto undo;
 	vmm->control = qmp_new(r->loop, control);
-	vmm->plugs = hotplug_new(vmm->control, &machine);
+	vmm->plugs = hotplug_new(vmm->control, r->config, str_eq(r->accelerator, "kvm"));
 	vmm->console = connect_socket(r, vmm, "console", deadline, err);
 	if (vmm->console < 0)
 		goto undo;
@@ -222,7 +225,9 @@ const struct vmm_ops vmm_qemu = {
 	.name = "qemu",
 	.start = qemu_start,
 	.dial = qemu_dial,
+	.will = hotplug_will,
 	.can = qemu_can,
+	.resize = qemu_resize,
 	.add = qemu_add,
 	.remove = qemu_remove,
 	.stop = qemu_stop,

@@ -3,6 +3,22 @@
 #
 # Scenarios of a kubelet: pods, what their containers share and are limited to, and many at once.
 
+# Each sees the other's socket through the volume that both have.
+test_scenario_socket_in_a_shared_volume() {
+	local pod server client dir=$LAB/sockets
+	mkdir -p "$dir"
+	pod=$(pod socket)
+	server=$(started "$pod" server 'exec serve /data/sock "over the volume"' "$(mounts "$dir" /data)")
+	client=$(started "$pod" client 'sleep 1000' "$(mounts "$dir" /data)")
+	until_is "the socket" '/data/sock' in_container "$client" ls /data/sock
+	expect answer "$(in_container "$client" serve /data/sock)" 'over the volume'
+	in_container "$client" test -S /data/sock
+	stop "$server" 0
+	refused refused in_container "$client" serve /data/sock
+	pod_gone "$pod"
+	rm -r "$dir"
+}
+
 # As a kubelet writes them: files that are links to those of the newest version's directory.
 projected() { # DIR NAME CONTENTS...
 	local dir=$1 version
