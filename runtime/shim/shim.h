@@ -68,6 +68,7 @@ struct process {
 	struct oci_process *spec; /* an exec's */
 	uint32_t rows, columns;   /* terminal size requested before the start */
 	struct io *io;
+	struct watch *overdue; /* loop: it was killed, and should have ended by then */
 	VEC(struct ttrpc_call *) waiters;
 };
 
@@ -174,6 +175,9 @@ void process_exited(struct process *p, uint32_t status);
 void process_note_end(struct process *p, uint32_t status);
 /* Posts to the loop: starts waiting for the end of an existing process (WaitProcess). */
 void process_watch(struct process *p);
+/* Posts to the loop: a process that was sent SIGKILL and has not ended after request_timeout is
+ * reported as killed. It is stuck in the guest's kernel and never returns to its program. */
+void process_expect_end(struct process *p);
 /* Posts to the loop: starts the streams of a process that was started and handles its end. */
 void process_follow(struct process *p);
 

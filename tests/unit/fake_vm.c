@@ -327,7 +327,8 @@ static void serve(uint32_t stream, const char *method)
 			return;
 		}
 		reply_empty(stream);
-		end_process();
+		if (!plays("no-end"))
+			end_process();
 	} else if (plays("no-input") && str_eq(method, "WriteStdin")) {
 		refuse(stream, 2, "broken pipe");
 	} else if (plays("flood-oom") && str_eq(method, "GetOOMEvent")) {

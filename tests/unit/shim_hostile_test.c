@@ -200,6 +200,18 @@ START_TEST(kill_without_an_answer)
 }
 END_TEST
 
+/* The guest takes SIGKILL, but its kernel does not let the process go. */
+START_TEST(kill_without_an_end)
+{
+	shim_start_container("no-end");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_await_event("/tasks/exit", 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
 /* The end is told, the signal's answer is not: Delete comes while Kill still waits. */
 START_TEST(delete_while_a_call_waits)
 {
@@ -308,6 +320,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, connection_ends_while_it_runs);
 	tcase_add_test(t, answers_out_of_order);
 	tcase_add_test(t, kill_without_an_answer);
+	tcase_add_test(t, kill_without_an_end);
 	tcase_add_test(t, delete_while_a_call_waits);
 	tcase_add_test(t, agent_without_a_goodbye);
 	tcase_add_loop_test(t, floods_cost_nothing_but_themselves, 0, ARRAY_LEN(floods));

@@ -3,7 +3,7 @@
 #
 # Scenarios of a kubelet: how containers begin, end, follow each other and are looked at.
 
-mounts() { # HOST PATH [HOST PATH]...: members of a container's configuration
+binds() { # HOST PATH [HOST PATH]...: members of a container's configuration
 	local list=""
 	while [ $# -gt 0 ]; do
 		list+="${list:+,}{\"host_path\":\"$1\",\"container_path\":\"$2\"}"
@@ -32,7 +32,7 @@ test_scenario_lifecycle_handlers() {
 	mkdir -p "$dir"
 	pod=$(pod handlers)
 	id=$(started "$pod" c1 'trap "echo ended >>/data/log; exit 0" TERM; while :; do sleep 0.1; done' \
-		"$(mounts "$dir" /data)")
+		"$(binds "$dir" /data)")
 	in_container "$id" sh -c 'echo postStart >>/data/log'
 	in_container "$id" sh -c 'echo preStop >>/data/log'
 	stop "$id" 30
@@ -131,7 +131,7 @@ test_scenario_graceful_termination() {
 	pod=$(pod graceful)
 	willing=$(started "$pod" willing \
 		'trap "echo begun >/data/a; sleep 2; echo finished >>/data/a; exit 0" TERM; echo up; while :; do sleep 0.1; done' \
-		"$(mounts "$dir" /data)")
+		"$(binds "$dir" /data)")
 	deaf=$(started "$pod" deaf 'trap "echo heard" TERM; echo up; while :; do sleep 0.1; done')
 	hurried=$(started "$pod" hurried 'trap "echo heard; sleep 100" TERM; echo up; while :; do sleep 0.1; done')
 	until_is "the log" up log_of graceful willing
@@ -208,7 +208,7 @@ test_scenario_all_processes_end() {
 	pod=$(pod leaves)
 	init=$(started "$pod" init 'tail -f /dev/null & (sleep 3000 &) ; setsid sleep 3001 &
 		(while :; do echo tick >>/data/ticks; sleep 0.1; done) & sleep 0.5; echo end >>/data/ticks; exit 0' \
-		"$(mounts "$dir" /data)")
+		"$(binds "$dir" /data)")
 	expect "the init container" "$(exit_of "$init")" '0 Completed'
 	# At once, not when somebody is tired of waiting for their output.
 	[ "$(sed '1,/end/d' "$dir/ticks" | wc -l)" -lt 50 ]
@@ -224,13 +224,13 @@ test_scenario_init_containers_and_a_sidecar() {
 	mkdir -p "$dir"
 	pod=$(pod order)
 	for i in 1 2; do
-		id=$(started "$pod" "init$i" "echo init$i >>/work/order" "$(mounts "$dir" /work)")
+		id=$(started "$pod" "init$i" "echo init$i >>/work/order" "$(binds "$dir" /work)")
 		expect "init container $i" "$(exit_of "$id")" '0 Completed'
 	done
 	sidecar=$(started "$pod" sidecar 'echo sidecar >>/work/order; exec serve 8080 "from the sidecar"' \
-		"$(mounts "$dir" /work)")
+		"$(binds "$dir" /work)")
 	until_is "the sidecar" 'from the sidecar' in_container "$sidecar" serve 8080
-	main=$(started "$pod" main 'serve 8080 >>/work/order; echo main >>/work/order' "$(mounts "$dir" /work)")
+	main=$(started "$pod" main 'serve 8080 >>/work/order; echo main >>/work/order' "$(binds "$dir" /work)")
 	expect "the main container" "$(exit_of "$main")" '0 Completed'
 	expect "the order" "$(tr '\n' ' ' <"$dir/order")" 'init1 init2 sidecar from the sidecar main '
 	expect "the sidecar" "$(of_container "$sidecar" state)" CONTAINER_RUNNING
@@ -309,7 +309,7 @@ test_scenario_termination_log() {
 	: >"$file"
 	pod=$(pod last)
 	id=$(started "$pod" c1 'echo "Sleep expired" >/dev/termination-log; exit 3' \
-		"$(mounts "$file" /dev/termination-log)")
+		"$(binds "$file" /dev/termination-log)")
 	expect end "$(exit_of "$id")" '3 Error'
 	expect message "$(cat "$file")" 'Sleep expired'
 	pod_gone "$pod"

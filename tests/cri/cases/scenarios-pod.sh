@@ -8,8 +8,8 @@ test_scenario_socket_in_a_shared_volume() {
 	local pod server client dir=$LAB/sockets
 	mkdir -p "$dir"
 	pod=$(pod socket)
-	server=$(started "$pod" server 'exec serve /data/sock "over the volume"' "$(mounts "$dir" /data)")
-	client=$(started "$pod" client 'sleep 1000' "$(mounts "$dir" /data)")
+	server=$(started "$pod" server 'exec serve /data/sock "over the volume"' "$(binds "$dir" /data)")
+	client=$(started "$pod" client 'sleep 1000' "$(binds "$dir" /data)")
 	until_is "the socket" '/data/sock' in_container "$client" ls /data/sock
 	expect answer "$(in_container "$client" serve /data/sock)" 'over the volume'
 	in_container "$client" test -S /data/sock
@@ -45,7 +45,7 @@ test_scenario_nested_config_and_secret() {
 	projected "$dir/inner" token 'abc'
 	pod=$(pod nested)
 	id=$(started "$pod" c1 'sleep 1000' \
-		"$(mounts "$dir/config" /etc/config "$dir/secret" /etc/config/secret "$dir/inner" /etc/config/secret/inner)")
+		"$(binds "$dir/config" /etc/config "$dir/secret" /etc/config/secret "$dir/inner" /etc/config/secret/inner)")
 	expect configMap "$(in_container "$id" sh -c 'cat /etc/config/key?')" value-1value-2
 	expect secret "$(in_container "$id" cat /etc/config/secret/password)" 'pass word'
 	expect "the one inside" "$(in_container "$id" cat /etc/config/secret/inner/token)" abc
@@ -59,7 +59,7 @@ test_scenario_optional_empty_volumes() {
 	local pod id dir=$LAB/empty
 	mkdir -p "$dir"/{config,secret}
 	pod=$(pod optional)
-	id=$(started "$pod" c1 'sleep 1000' "$(mounts "$dir/config" /empty/config "$dir/secret" /empty/secret)")
+	id=$(started "$pod" c1 'sleep 1000' "$(binds "$dir/config" /empty/config "$dir/secret" /empty/secret)")
 	expect "what is there" "$(in_container "$id" find /empty | sort | tr '\n' ' ')" '/empty /empty/config /empty/secret '
 	pod_gone "$pod"
 	rm -r "$dir"
@@ -72,8 +72,8 @@ test_scenario_shared_volume() {
 	pod=$(pod volume-of-two)
 	# shellcheck disable=SC2016
 	writer=$(started "$pod" writer 'for i in $(seq 200); do echo "entry $i" >/data/new; mv /data/new /data/$i; done; sync' \
-		"$(mounts "$dir" /data)")
-	reader=$(started "$pod" reader 'sleep 1000' "$(mounts "$dir" /pod-data)")
+		"$(binds "$dir" /data)")
+	reader=$(started "$pod" reader 'sleep 1000' "$(binds "$dir" /pod-data)")
 	expect writer "$(exit_of "$writer")" '0 Completed'
 	expect "what the other sees" "$(in_container "$reader" sh -c 'cat /pod-data/* | sort | md5sum')" \
 		"$(seq 200 | sed 's/^/entry /' | sort | md5sum)"
