@@ -3,7 +3,7 @@
 # HANDLERS: the runtime handlers that are tested; kata needs a staged tree. CRITEST: cri-tools' own
 # suite, which is run with each of them instead of our cases (tests/cri/critest.sh).
 HANDLERS ?= runc
-IN_PODS := pause euid files serve hostile
+IN_PODS := pause euid files serve hostile early
 .PHONY: check-cri
 check-cri: $(if $(filter kata,$(HANDLERS)),stage) $(addprefix $(BUILD)/tools/,cri $(IN_PODS)) ## run pods with real containerd, as a kubelet does
 	@HANDLERS="$(HANDLERS)" CRITEST="$(CRITEST)" tests/cri/run.sh $(STAGE)
@@ -12,6 +12,13 @@ check-cri: $(if $(filter kata,$(HANDLERS)),stage) $(addprefix $(BUILD)/tools/,cr
 soak: HANDLERS := kata
 soak: stage $(addprefix $(BUILD)/tools/,cri $(IN_PODS)) ## begin and end PODS=1000 pods, AT_ONCE=8 at a time, and look at what is left
 	@HANDLERS="$(HANDLERS)" PODS=$(or $(PODS),1000) AT_ONCE=$(or $(AT_ONCE),8) tests/cri/run.sh $(STAGE) test_soak
+
+.PHONY: check-cri-sanitized
+check-cri-sanitized: stage $(addprefix $(BUILD)/tools/,cri $(IN_PODS)) ## the same with shim and agent under the sanitizers; CASES="test_exec ..." chooses
+	@for san in address,undefined thread; do \
+		b=$(BUILD)/$$([ $$san = thread ] && echo tsan || echo asan); \
+		$(MAKE) --no-print-directory BUILD=$$b SAN=$$san $$b/bin/containerd-shim-kata-v2 \
+			$$b/bin/kata-agent && tests/cri/sanitized.sh $(STAGE) $$b $(CASES) || exit 1; done
 
 # Asks a container manager as a kubelet does.
 $(eval $(call tool,cri,tests/cri/cri.c,cri http json protocols))

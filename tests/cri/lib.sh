@@ -51,6 +51,9 @@ cri_start() { # PREFIX
 	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
 	PARENT=/kata-cri-${LAB##*-}
 	mkdir -p "$LAB/cni" "$LAB/logs" "$LAB/pods"
+	# What a sanitizer has to say, where the shim is built with one.
+	export ASAN_OPTIONS="log_path=$LAB/report" TSAN_OPTIONS="log_path=$LAB/report"
+	export UBSAN_OPTIONS="log_path=$LAB/report:print_stacktrace=1"
 	cri_config >"$LAB/config.toml"
 	cri_network
 	cri_containerd && cri_images || return
@@ -175,6 +178,8 @@ cri_now() {
 		\( -path '*runtime.v2.task*' -o -path '*/sandboxes/*' -o -path '*/containers/*' \) -printf 'bundle: %p\n'
 	find /sys/fs/cgroup -type d -path "*$PARENT/*/*" -printf 'control group: %p\n' 2>/dev/null
 	find "$LAB/ipam" -name '10.*' -printf 'address: %f\n' 2>/dev/null
+	find "$LAB" -maxdepth 1 -name 'report.*' -exec sed 's/^/report: /' {} +
+	[ -z "${SANITIZED:-}" ] || grep -h 'guest console.*\(Sanitizer\|runtime error\)' "$LAB/containerd.log"
 	cri --field 'items.*.id' ListPodSandbox | sed 's/^/pod: /'
 	cri --field 'containers.*.id' ListContainers | sed 's/^/container: /'
 }
