@@ -81,6 +81,7 @@ struct runtime_config {
 	char *net_model; /* "tcfilter", "macvtap" or "none" */
 	bool debug, guest_seccomp_off, new_netns_off, guest_empty_dir_off;
 	bool static_size; /* the VM has its final size when it boots */
+	bool sandbox_cgroup_only, pin_vcpus;
 	char **sandbox_bind_mounts;
 	int64_t create_container_timeout_s;
 };

@@ -174,6 +174,9 @@ void container_take_down(struct container *c)
 		devices_unplug(&c->devices, s->sandbox->vm);
 	}
 	loop_call(s->loop, forget_init, c);
+	if (!last && s->sandbox && shim_place(s, deadline_in(REMOVE_MS), &err) < 0)
+		log_err(LOG_WARN, &err, "cannot give back the processors of the container");
+	err_clear(&err);
 	if (last)
 		drop_sandbox(s);
 	else if (s->sandbox) {

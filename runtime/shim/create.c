@@ -83,30 +83,54 @@ static int load_config(struct container *c, const CreateRequest *r, struct err *
 	return 0;
 }
 
-/* A VM has a network of its own: that of the namespace which the manager made. */
-static int check_network(const struct oci_spec *spec, struct err *err)
+static bool has_namespace(const struct oci_spec *spec, const char *type)
 {
 	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		if (str_eq(spec->linux_.namespaces[i].type, "network"))
-			return 0;
+		if (str_eq(spec->linux_.namespaces[i].type, type))
+			return true;
 	}
-	err_set(err, E_UNSUPPORTED,
-		"the pod asks for the host's network (hostNetwork), which a VM cannot join");
-	return err_hint(err,
-			"remove hostNetwork from the pod, or run it with another runtime class");
+	return false;
+}
+
+/* A namespace that is not asked for is the host's. The guest's in its place would show other things than
+ * those that the pod wants to see. */
+static int check_namespaces(const struct oci_spec *spec, struct err *err)
+{
+	static const struct {
+		const char *type, *what, *member;
+	} needed[] = {
+		{ "network", "network", "hostNetwork" },
+		{ "pid", "processes", "hostPID" },
+		{ "ipc", "shared memory", "hostIPC" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+		if (has_namespace(spec, needed[i].type))
+			continue;
+		err_set(err, E_UNSUPPORTED,
+			"the pod asks for the host's %s (%s), which a VM cannot join",
+			needed[i].what, needed[i].member);
+		return err_hint(err, "remove %s from the pod, or run it with another runtime class",
+				needed[i].member);
+	}
+	return 0;
 }
 
 static int load(struct container *c, const CreateRequest *r, struct err *err)
 {
 	AUTO(str) char *path = path_join(r->bundle, "config.json");
+	struct oci_spec *spec;
 	enum container_kind kind;
 	const char *sandbox;
 
 	if (str_check_id(r->id, "container id", err) < 0)
 		return -1;
 	c->bundle = xstrdup(r->bundle);
-	c->spec = oci_spec_load(path, err);
-	if (!c->spec || kind_of(c->spec, &kind, &sandbox, err) < 0)
+	spec = oci_spec_load(path, err);
+	(void)pthread_mutex_lock(&c->shim->lock);
+	c->spec = spec; /* others look for its processors */
+	(void)pthread_mutex_unlock(&c->shim->lock);
+	if (!spec || kind_of(spec, &kind, &sandbox, err) < 0)
 		return -1;
 	if ((kind == KIND_IN_POD) != (c->kind == KIND_IN_POD))
 		return err_set(err, E_INVALID,
@@ -117,7 +141,7 @@ static int load(struct container *c, const CreateRequest *r, struct err *err)
 	/* A pod's annotations are on its sandbox container too. */
 	if (c->kind != KIND_POD && notes_apply(c->spec, err) < 0)
 		return -1;
-	if (c->kind == KIND_POD && check_network(c->spec, err) < 0)
+	if (c->kind == KIND_POD && check_namespaces(c->spec, err) < 0)
 		return -1;
 	if (c->kind != KIND_IN_POD)
 		return load_config(c, r, err);
@@ -375,10 +399,14 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
 					 .hostname = c->spec->hostname,
-					 .localhost = c->kind == KIND_POD };
-	AUTO(str) char *own_netns = NULL;
+					 .localhost = c->kind == KIND_POD,
+					 .cgroup = c->spec->linux_.cgroups_path };
+	AUTO(str) char *own_netns = NULL, *cpus = NULL, *mems = NULL;
 	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
 
+	shim_cpus(s, &cpus, &mems);
+	wanted.cpus = cpus;
+	wanted.mems = mems;
 	if (mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 || set_size(c, err) < 0)
 		return -1;
 	if (!wanted.netns && !s->config->new_netns_off) {
@@ -412,6 +440,7 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
 	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
+	    shim_place(c->shim, deadline, err) < 0 ||
 	    process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
 	if (sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,

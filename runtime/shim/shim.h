@@ -237,6 +237,14 @@ const char *spec_pid_namespace(const struct oci_spec *spec);
 /* Of the guest's specification: the namespace of another container. */
 void spec_share_pids(struct oci_spec *guest, const char *container);
 
+/* --- the host's processors --- */
+
+/* Lists of the processors and memory nodes that the containers are to run on, heap: the sum of
+ * those that name some; "" if none does. */
+void shim_cpus(struct shim *s, char **cpus, char **mems);
+/* From a flow: the sandbox is confined to them. */
+MUST_CHECK int shim_place(struct shim *s, struct deadline deadline, struct err *err);
+
 /* --- main.c --- */
 
 MUST_CHECK int shim_start(const struct invocation *inv, int argc, char **argv, struct err *err);

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # HANDLERS: the runtime handlers that are tested; kata needs a staged tree. CRITEST: cri-tools' own
-# suite, which is run with each of them instead of our cases (tests/cri/critest.sh).
-HANDLERS ?= runc
+# suite, which is run with each of them instead of our cases (tests/cri/critest.sh), CRITEST_AT_ONCE: how many
+# of its specs at a time.
+HANDLERS ?= runc kata
 IN_PODS := pause euid files serve hostile early
 .PHONY: check-cri
 check-cri: $(if $(filter kata,$(HANDLERS)),stage) $(addprefix $(BUILD)/tools/,cri $(IN_PODS)) ## run pods with real containerd, as a kubelet does
-	@HANDLERS="$(HANDLERS)" CRITEST="$(CRITEST)" tests/cri/run.sh $(STAGE)
+	@HANDLERS="$(HANDLERS)" CRITEST="$(CRITEST)" CRITEST_AT_ONCE="$(CRITEST_AT_ONCE)" \
+		tests/cri/run.sh $(STAGE)
 
 .PHONY: soak
 soak: HANDLERS := kata

@@ -17,8 +17,8 @@
 #   cri_left			what is left on the node, empty if nothing
 #
 # JSON: more members of the configuration, with a comma in front of each. What is deeper inside is
-# said by variables: SYSCTLS, POD_CONTEXT (security context) and POD_RESOURCES (what a kubelet says of all
-# its containers) of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
+# said by variables: SYSCTLS, POD_CONTEXT (security context) and POD_RESOURCES (what a kubelet says of all its
+# containers) of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
 # (options) of both, which are as a kubelet's: all is shared but the processes.
 
 # shellcheck source=tests/integration/containerd.sh
@@ -221,6 +221,7 @@ namespaces() { echo "\"namespace_options\":{${NAMESPACES:-\"pid\":\"CONTAINER\"}
 pod() { # NAME [JSON]
 	local id host=host-$1 config=$LAB/pods/new-$1 # others may be made meanwhile
 	[[ ${NAMESPACES:-} != *NODE* ]] || host="" # it has the node's name then
+	rm -rf "$LAB/logs/$1" # of a pod that had the name, with another handler
 	mkdir -p "$LAB/logs/$1"
 	cat >"$config" <<-EOF
 		{"metadata":{"name":"$1","uid":"$1-$RANDOM$RANDOM","namespace":"tests","attempt":0},
