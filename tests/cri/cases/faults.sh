@@ -5,6 +5,9 @@
 # fails or hangs, its namespace vanishes, the disk is full, the clock jumps. Every call ends, with a
 # reason; the pod can be removed, nothing is left of it, and the next one starts.
 
+LONG+=(test_fault_{vm,share,shim}_killed_while_a_{pod,container}_begins
+	test_fault_{vm,share}_stands_still test_fault_vm_stands_still_while_a_pod_begins)
+
 # --- killed while a call is in progress ---
 
 # Processes by their names: all that we can see are those of the test's own process namespace.
@@ -115,10 +118,13 @@ killed_while_it_runs() { # WHOM
 
 # --- standing still ---
 
+impatient() { configured '[agent.kata]' 'dial_timeout = 10' 'request_timeout = 10'; }
+
 # A VM that does nothing any more: what asks it ends, and so does the pod.
 test_fault_vm_stands_still() {
 	local pod id
 	[ "$HANDLER" = kata ] || return 0
+	impatient
 	pod=$(pod still)
 	id=$(started "$pod" c1 'sleep 1000')
 	kill -STOP "$(vmms)"
@@ -133,6 +139,7 @@ test_fault_vm_stands_still() {
 test_fault_share_stands_still() {
 	local pod id
 	[ "$HANDLER" = kata ] && [ -n "$(share_of_a_pod)" ] || return 0
+	impatient
 	pod=$(pod still)
 	id=$(started "$pod" c1 'sleep 1000')
 	hit daemons STOP
@@ -153,6 +160,8 @@ share_of_a_pod() { # the daemons of a pod's share: none with 9p
 test_fault_vm_stands_still_while_a_pod_begins() {
 	local said
 	[ "$HANDLER" = kata ] || return 0
+	next_pod
+	impatient
 	pod_killed vmms STOP 0.2
 	has "the reason" "$said" 'did not answer\|in time'
 	next_pod
@@ -161,6 +170,7 @@ test_fault_vm_stands_still_while_a_pod_begins() {
 # --- the agent ---
 
 test_fault_guest_panics() {
+	# shellcheck disable=SC2034 # for pod
 	local pod a b other c POD_CONTEXT='"privileged":true'
 	[ "$HANDLER" = kata ] || return 0
 	pod=$(pod panic)
@@ -168,7 +178,7 @@ test_fault_guest_panics() {
 	a=$(CONTEXT='"privileged":true' started "$pod" a 'sleep 1000')
 	b=$(started "$pod" b 'sleep 1000')
 	c=$(started "$other" c 'sleep 1000')
-	refused . cri --timeout 60 exec "$a" sh -c 'echo c >/proc/sysrq-trigger; sleep 1000'
+	fails 255 cri --timeout 60 exec "$a" sh -c 'echo c >/proc/sysrq-trigger; sleep 1000' >/dev/null
 	ended "$a"
 	ended "$b"
 	expect "exit code" "$(of_container "$b" exit_code)" 255
@@ -226,7 +236,9 @@ cri_left_but_plugins() { cri_left | grep -v '^mount: /usr/lib/cni$' || true; }
 test_fault_network_plugin_hangs() { with_plugin network_hangs; }
 network_hangs() {
 	set -e
-	refused . pod hangs
+	# shellcheck disable=SC2317 # for pod
+	cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" --timeout 15 "$@"; }
+	refused 'in time' pod hangs
 	until_is left '' cri_left_but_plugins
 	next_pod
 }
@@ -285,6 +297,7 @@ no_space_at() { # DIR
 # --- time ---
 
 test_fault_guest_clock_jumps() {
+	# shellcheck disable=SC2034 # for pod
 	local pod id POD_CONTEXT='"privileged":true' now
 	[ "$HANDLER" = kata ] || return 0 # it is the node's clock
 	pod=$(pod clock)

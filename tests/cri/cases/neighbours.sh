@@ -8,6 +8,9 @@
 # shellcheck disable=SC2034 # for container
 HOSTILE_LIMIT='"memory_limit_in_bytes":134217728'
 
+LONG+=(test_neighbour_of_{deep_directories,nested_control_groups,execs_that_flood,a_flood_that_nobody_reads}
+	test_neighbour_of_one_{without_fds,that_fills_its_memory_disk,out_of_memory,that_ignores_signals})
+
 beside() { # WHAT FUNCTION [JSON]: FUNCTION POD makes the hostile container, waits until it is hostile, prints its id
 	local what=$1 pod other bad neighbour stranger NAMESPACES='"pid":"CONTAINER"'
 	pod=$(pod "$what" "${3:-}")

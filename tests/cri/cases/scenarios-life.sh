@@ -124,6 +124,8 @@ terminal_log() {
 	sed 's/^[^ ]* \(stdout\|stderr\) [FP] /\1 /' "$LAB/logs/terminal/c1.log" | tr -d '\r' | tr '\n' ' '
 }
 
+LONG+=(test_scenario_{liveness_probes,crash_loop,log_rotation,environment,short_jobs})
+
 # Three endings: it takes SIGTERM and needs a while; it does not want to; it has no time at all.
 test_scenario_graceful_termination() {
 	local pod willing deaf hurried begin dir=$LAB/graceful

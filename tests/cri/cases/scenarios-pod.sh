@@ -183,6 +183,8 @@ alone_in_parallel() { # NAME NUMBER
 	pod=$(pod "$1") && in_parallel "$pod" c1 "$2" && pod_gone "$pod"
 }
 
+LONG+=(test_scenario_{server_scaled_to_five,optional_empty_volumes,memory_limit})
+
 # A server, scaled from one to five and down again: each answers as itself, from the node and from the others.
 test_scenario_server_scaled_to_five() {
 	local pods=() servers=() i n
