@@ -9,7 +9,8 @@
  *	{"version": 2, "id", "namespace", "agent_version",
  *	 "things": [{"kind": "process", "name": "vmm", "pid": 812, "start": 44121},
  *		    {"kind": "interface", "name": "eth0", "tap": "tap0_kata",
- *		     "netns": "/run/netns/x", "device": 4, "inode": 4026532281}, ...]}
+ *		     "netns": "/run/netns/x", "device": 4, "inode": 4026532281},
+ *		    {"kind": "volume", "name": "/csi/volume", "sandbox": "ID"}, ...]}
  *
  * Each kind of thing is a row of the table in record.c. Version 1 (0.1.0) had the members "vmm" and
  * "virtiofsd" instead of the list; it is read too.
@@ -46,6 +47,10 @@ void record_process(struct record *r, const char *name, pid_t pid);
 struct netns_identity;
 void record_interface(struct record *r, const char *name, const char *tap, const char *netns,
 		      const struct netns_identity *identity);
+/* A direct-assigned volume that says that this sandbox uses it (device/volume.h). */
+void record_volume(struct record *r, const char *path);
+/* They say so no longer. */
+void record_undo_volumes(struct record *r);
 /* For operators, and for the installer's proof. Untrusted text: the reader must escape it. */
 void record_agent_version(struct record *r, const char *version);
 MUST_CHECK int record_write(struct record *r, struct err *err);

@@ -235,6 +235,18 @@ int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline, st
 	return result;
 }
 
+int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes, struct deadline deadline,
+		 struct err *err)
+{
+	int result;
+
+	if (enter(v, "grow a disk", err) < 0)
+		return -1;
+	result = disks_grow(&v->vmm, disk, bytes, deadline, err);
+	leave(v);
+	return result;
+}
+
 bool vm_answers(struct vm *v, struct deadline deadline)
 {
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;

@@ -93,6 +93,9 @@ MUST_CHECK int vm_plug_disk(struct vm *v, const char *path, bool readonly, struc
 			    struct deadline deadline, struct err *err);
 MUST_CHECK int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline,
 			      struct err *err);
+/* disks_grow(), likewise. */
+MUST_CHECK int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes,
+			    struct deadline deadline, struct err *err);
 /* Asks the agent for a sign of life. */
 bool vm_answers(struct vm *v, struct deadline deadline);
 /* Any thread, before vm_stop: kills the VM of an agent that misbehaves. on_dead is then called with

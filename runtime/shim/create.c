@@ -259,6 +259,20 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 	return result;
 }
 
+static int find_devices(struct container *c, struct oci_spec *guest, struct err *err)
+{
+	struct devices *d = &c->devices;
+
+	if (devices_find(d, c->spec, err) < 0 || devices_find_volumes(d, guest, err) < 0 ||
+	    devices_check(d, c->shim->config, err) < 0)
+		return -1;
+	vec_each(const struct device, device, &d->list) {
+		if (device->volume && sandbox_use_volume(c->shim->sandbox, device->volume, err) < 0)
+			return err_wrap(err, "volume %s", device->volume);
+	}
+	return 0;
+}
+
 /* The guest's copy of the specification; root file system and mount sources are shared on the way, and the
  * disks are found. */
 static struct oci_spec *translate(struct container *c, struct err *err)
@@ -268,7 +282,7 @@ static struct oci_spec *translate(struct container *c, struct err *err)
 	struct share *share = &c->shim->sandbox->share;
 
 	if ((!guest_rootfs && share_rootfs(share, c->id, c->rootfs, &guest_rootfs, err) < 0) ||
-	    devices_find(&c->devices, c->shim->config, c->spec, err) < 0 ||
+	    find_devices(c, guest, err) < 0 ||
 	    spec_for_guest(share, c->shim->config, c->id, guest, err) < 0)
 		return NULL;
 	str_set(&guest->root_path, guest_rootfs);
@@ -287,6 +301,11 @@ static int make_sandbox(struct container *c, struct err *err)
 	sb->on_dead = shim_sandbox_died;
 	sb->on_oom = shim_out_of_memory;
 	sb->arg = s;
+	s->manage = shim_manage(s, sb->state_dir, err);
+	if (!s->manage) {
+		sandbox_free(sb);
+		return -1;
+	}
 	(void)pthread_mutex_lock(&s->lock);
 	s->sandbox = sb;
 	abandoned = c->abandoned;

@@ -134,6 +134,10 @@ struct vmm_ops {
 	/* Takes it out: returns when the guest has let go of it, and the VMM has closed it.
 	 * E_NOT_FOUND; E_TIMEOUT: the guest holds it, and it may be tried again. */
 	int (*remove)(struct vmm *vmm, const char *id, struct deadline deadline, struct err *err);
+	/* A disk that was added has this many bytes now, and the guest learns of it. An image file is
+	 * made that long; a block device must be so already. */
+	int (*grow)(struct vmm *vmm, const char *id, uint64_t bytes, struct deadline deadline,
+		    struct err *err);
 	/* Ends the VMM: quit by its protocol until the deadline, then SIGKILL; releases vmm. */
 	void (*stop)(struct vmm *vmm, struct deadline deadline);
 };
