@@ -18,6 +18,9 @@ struct storage_driver_host {
 
 struct storage_driver {
 	const char *name;
+	/* What it makes is the pod's: kept until the sandbox ends, whether a container uses it or not.
+	 * A container that is started again finds what it wrote. */
+	bool stays;
 	/* Mounts the storage at its mount_point. *mounted: it must be unmounted later, also if this
 	 * fails. */
 	int (*add)(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,

@@ -96,7 +96,9 @@ static int claim(struct storages *s, const Grpc__Storage *storage, struct deadli
 	return result;
 }
 
-static void settle(struct storages *s, const Grpc__Storage *storage, bool made, bool mounted)
+/* What stays has a reference of the sandbox. */
+static void settle(struct storages *s, const Grpc__Storage *storage, bool stays, bool made,
+		   bool mounted)
 {
 	struct storage *new;
 
@@ -105,6 +107,7 @@ static void settle(struct storages *s, const Grpc__Storage *storage, bool made, 
 	if (made && new) {
 		new->busy = false;
 		new->mounted = mounted;
+		new->refs += stays;
 	} else {
 		forget_locked(s, storage->mount_point);
 	}
@@ -129,7 +132,7 @@ int storage_add(struct storages *s, const Grpc__Storage *storage, struct deadlin
 		result = storage_set_group(storage, err);
 	if (result < 0 && mounted)
 		(void)umount2(storage->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW);
-	settle(s, storage, result == 0, mounted);
+	settle(s, storage, driver->stays, result == 0, mounted);
 	return result < 0
 		       ? err_wrap(err, "storage %.256s (%s)", storage->mount_point, storage->driver)
 		       : 0;

@@ -16,26 +16,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PREFIX      "io.katacontainers.config."
-#define CONFIG_PATH "io.katacontainers.config_path"
+#define FAMILY      "io.katacontainers."
+#define PREFIX      FAMILY "config."
+#define CONFIG_PATH FAMILY "config_path"
+#define HASH_TYPE   "asset_hash_type"
 
 #define Q "hypervisor.qemu"
 #define A "agent.kata"
 #define R "runtime"
 
+#define ANYWHERE "" /* as valid: a path that needs to match no pattern */
+
 /* A list is a TOML array, or plain words if the row has a separator. */
 static const struct note {
 	const char *name; /* after the prefix */
 	const char *table, *key;
-	const char *valid; /* key of the patterns that a path must match */
+	const char *valid; /* of a path: key of the patterns, one of which it must match */
 	const char *separator;
 } notes[] = {
 	{ "hypervisor.path", Q, "path", "valid_hypervisor_paths", NULL },
-	{ "hypervisor.kernel", Q, "kernel", NULL, NULL },
-	{ "hypervisor.initrd", Q, "initrd", NULL, NULL },
-	{ "hypervisor.image", Q, "image", NULL, NULL },
-	{ "hypervisor.firmware", Q, "firmware", NULL, NULL },
-	{ "hypervisor.firmware_volume", Q, "firmware_volume", NULL, NULL },
+	{ "hypervisor.kernel", Q, "kernel", ANYWHERE, NULL },
+	{ "hypervisor.initrd", Q, "initrd", ANYWHERE, NULL },
+	{ "hypervisor.image", Q, "image", ANYWHERE, NULL },
+	{ "hypervisor.firmware", Q, "firmware", ANYWHERE, NULL },
+	{ "hypervisor.firmware_volume", Q, "firmware_volume", ANYWHERE, NULL },
 	{ "hypervisor.kernel_params", Q, "kernel_params", NULL, NULL },
 	{ "hypervisor.machine_type", Q, "machine_type", NULL, NULL },
 	{ "hypervisor.machine_accelerators", Q, "machine_accelerators", NULL, NULL },
@@ -75,6 +79,7 @@ static const struct note {
 	{ "hypervisor.rx_rate_limiter_max_rate", Q, "rx_rate_limiter_max_rate", NULL, NULL },
 	{ "hypervisor.tx_rate_limiter_max_rate", Q, "tx_rate_limiter_max_rate", NULL, NULL },
 	{ "hypervisor.entropy_source", Q, "entropy_source", "valid_entropy_sources", NULL },
+	{ "hypervisor.enable_vhost_user_store", Q, "enable_vhost_user_store", NULL, NULL },
 	{ "hypervisor.vhost_user_store_path", Q, "vhost_user_store_path",
 	  "valid_vhost_user_store_paths", NULL },
 	{ "hypervisor.guest_hook_path", Q, "guest_hook_path", NULL, NULL },
@@ -84,12 +89,58 @@ static const struct note {
 
 	{ "runtime.disable_guest_seccomp", R, "disable_guest_seccomp", NULL, NULL },
 	{ "runtime.sandbox_cgroup_only", R, "sandbox_cgroup_only", NULL, NULL },
+	{ "runtime.enable_vcpus_pinning", R, "enable_vcpus_pinning", NULL, NULL },
 	{ "runtime.enable_pprof", R, "enable_pprof", NULL, NULL },
 	{ "runtime.disable_new_netns", R, "disable_new_netns", NULL, NULL },
 	{ "runtime.experimental", R, "experimental", NULL, " " },
 	{ "runtime.internetworking_model", R, "internetworking_model", NULL, NULL },
 	{ "runtime.vfio_mode", R, "vfio_mode", NULL, NULL },
 	{ "runtime.create_container_timeout", R, "create_container_timeout", NULL, NULL },
+};
+
+#define NO_JAILER    "QEMU runs without a jailer"
+#define NO_CONTROL   "QEMU has no control program"
+#define NO_VFIO      "devices of the host are not passed to a VM"
+#define NO_BLOCK     "the guest's files are shared, it has no such disk"
+#define NO_NUMA      "a VM has one NUMA node"
+#define NO_IMAGE     "the guest boots from an initrd; use initrd_hash"
+#define NO_POLICY    "the agent has no policy"
+#define CONFIDENTIAL "confidential guests are not supported"
+
+/* Known to other versions or VMMs of Kata Containers, and never possible here; said before it is
+ * asked whether they are allowed. */
+static const struct {
+	const char *name, *why;
+} impossible[] = {
+	{ "hypervisor.jailer_path", NO_JAILER },
+	{ "hypervisor.jailer_hash", NO_JAILER },
+	{ "hypervisor.ctlpath", NO_CONTROL },
+	{ "hypervisor.hypervisorctl_hash", NO_CONTROL },
+	{ "hypervisor.image_hash", NO_IMAGE },
+	{ "hypervisor.firmware_volume_hash", "split firmware is not supported; use firmware_hash" },
+	{ "hypervisor.use_vsock", "it is found out whether there is a vsock" },
+	{ "hypervisor.block_device_aio", NO_BLOCK },
+	{ "hypervisor.block_device_logical_sector_size", NO_BLOCK },
+	{ "hypervisor.block_device_physical_sector_size", NO_BLOCK },
+	{ "hypervisor.blk_logical_sector_size", NO_BLOCK },
+	{ "hypervisor.blk_physical_sector_size", NO_BLOCK },
+	{ "hypervisor.indep_iothreads", NO_BLOCK },
+	{ "hypervisor.kernel_verity_params", NO_BLOCK },
+	{ "hypervisor.cold_plug_vfio", NO_VFIO },
+	{ "hypervisor.hot_plug_vfio", NO_VFIO },
+	{ "hypervisor.pcie_switch_port", NO_VFIO },
+	{ "hypervisor.default_gpus", NO_VFIO },
+	{ "hypervisor.default_gpu_model", NO_VFIO },
+	{ "hypervisor.numa_mapping", NO_NUMA },
+	{ "hypervisor.enable_numa", NO_NUMA },
+	{ "hypervisor.vhost_user_reconnect_timeout_sec", "vhost-user devices are not supported" },
+	{ "hypervisor.cc_init_data", CONFIDENTIAL },
+	{ "agent.cdh_api_timeout", CONFIDENTIAL },
+	{ "agent.policy", NO_POLICY },
+	{ "agent.visible_cdi_devices", NO_VFIO },
+	{ "agent.launch_process_timeout", "the agent starts no other daemons" },
+	{ "runtime.experimental_force_guest_pull", "images are pulled by the container manager" },
+	{ "runtime.guest_selinux_label", "the guest has no SELinux" },
 };
 
 static const struct note *find_note(const char *name)
@@ -140,22 +191,67 @@ static int check_allowed(const struct toml_value *root, const char *file, const 
 	return err_hint(err, "the node's administrator can list '%s' in enable_annotations", name);
 }
 
-static int check_path(const struct toml_value *root, const char *file, const struct note *n,
-		      const char *path, struct err *err)
+/* Where a pattern leads, as far as it has no wildcard: a directory that the administrator lists may
+ * be a link. Heap. */
+static char *real_pattern(const char *pattern)
+{
+	size_t plain = strcspn(pattern, "*?[\\");
+	AUTO(str) char *head = NULL, *real = NULL;
+
+	if (pattern[plain]) {
+		while (plain && pattern[plain - 1] != '/')
+			plain--;
+	}
+	head = xstrndup(pattern, plain);
+	real = *head == '/' ? realpath(head, NULL) : NULL;
+	if (!real)
+		return xstrdup(pattern);
+	return str_fmt("%s%s%s", real, pattern[plain] && !str_eq(real, "/") ? "/" : "",
+		       pattern + plain);
+}
+
+static int match_path(const struct toml_value *root, const char *file, const struct note *n,
+		      const char *asked, const char *real, struct err *err)
 {
 	AUTO(strv) char **list = NULL;
 
 	if (toml_get_strings(qemu_table(root), n->valid, &list, err) < 0)
 		return -1;
 	strv_each(pattern, list) {
-		if (fnmatch(*pattern, path, FNM_PATHNAME) == 0)
+		AUTO(str) char *there = real_pattern(*pattern);
+
+		if (real && fnmatch(there, real, FNM_PATHNAME) == 0)
 			return 0;
 	}
-	return err_set(err, E_PERMISSION, "no pattern of %s in %s matches '%s'", n->valid, file,
-		       path);
+	err_set(err, E_PERMISSION, "no pattern of %s in %s matches '%.200s'", n->valid, file,
+		asked);
+	return err_hint(err,
+			"the node's administrator can list the file there, by its path without "
+			"symbolic links");
 }
 
-static const char *value_of(const char *const *annotations, const char *name)
+/*
+ * The path without symbolic links, heap: what a link leads to may be another file later, and need not
+ * lie where the link does. Where patterns decide, a file that does not exist is refused as one that
+ * does, which must not be revealed.
+ */
+static char *take_path(const struct toml_value *root, const char *file, const struct note *n,
+		       const char *path, struct err *err)
+{
+	AUTO(str) char *real = *path ? realpath(path, NULL) : xstrdup("");
+
+	if (*path && *path != '/') {
+		err_set(err, E_INVALID, "'%.200s' is not an absolute path", path);
+		return NULL;
+	}
+	if (*n->valid && match_path(root, file, n, path, real, err) < 0)
+		return NULL;
+	if (!real)
+		err_sys(err, "%.200s", path);
+	return STEAL(real, NULL);
+}
+
+const char *config_annotation(const char *const *annotations, const char *name)
 {
 	for (size_t i = 0; annotations && annotations[i]; i += 2) {
 		if (str_eq(annotations[i], name))
@@ -179,7 +275,7 @@ static bool is_below_one(const char *real, char *const *directories)
 char *config_chosen(const struct toml_value *root, const char *file, const char *const *annotations,
 		    struct err *err)
 {
-	const char *path = value_of(annotations, CONFIG_PATH);
+	const char *path = config_annotation(annotations, CONFIG_PATH);
 	AUTO(strv) char **directories = NULL;
 	AUTO(str) char *real = NULL;
 
@@ -297,6 +393,28 @@ static void refuse_unknown(const char *name, struct err *err)
 	err_set(err, E_UNSUPPORTED, "not supported");
 	if (near)
 		err_hint(err, "did you mean " PREFIX "%s?", near);
+	else
+		err_hint(err, "remove it from the pod");
+}
+
+static int check_possible(const char *name, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(impossible); i++) {
+		if (!str_eq(impossible[i].name, name))
+			continue;
+		err_set(err, E_UNSUPPORTED, "not supported: %s", impossible[i].why);
+		return err_hint(err, "remove it from the pod");
+	}
+	return 0;
+}
+
+static char *check_hash_type(const char *value, struct err *err)
+{
+	if (str_eq(value, "sha512"))
+		return xstrdup("");
+	err_set(err, E_UNSUPPORTED, "digests of the kind '%.50s' are not supported", value);
+	err_hint(err, "use sha512");
+	return NULL;
 }
 
 /* The annotation as a line of TOML, heap, or NULL. name is without the prefix. */
@@ -304,22 +422,54 @@ static char *translate(const struct toml_value *root, const char *file, const ch
 		       const char *value, struct err *err)
 {
 	const struct note *n = find_note(name);
-	AUTO(str) char *all = NULL;
+	AUTO(str) char *taken = NULL;
 
-	if (str_starts(name, "hypervisor.") &&
-	    check_allowed(root, file, name + strlen("hypervisor."), err) < 0)
+	if (str_eq(name, "hypervisor." HASH_TYPE))
+		return check_hash_type(value, err);
+	if (check_possible(name, err) < 0 ||
+	    (str_starts(name, "hypervisor.") &&
+	     check_allowed(root, file, name + strlen("hypervisor."), err) < 0))
 		return NULL;
+	if (config_is_digest(name))
+		return xstrdup(""); /* checked when it is known of which file */
 	if (str_eq(name, "agent.container_pipe_size"))
 		return assign_pipe_size(root, value, err);
 	if (!n) {
 		refuse_unknown(name, err);
 		return NULL;
 	}
-	if (n->valid && check_path(root, file, n, value, err) < 0)
-		return NULL;
-	if (str_eq(n->key, "kernel_params"))
-		all = appended(root, value);
-	return assignment(n, all ? all : value, err);
+	if (n->valid)
+		taken = take_path(root, file, n, value, err);
+	else if (str_eq(n->key, "kernel_params"))
+		taken = appended(root, value);
+	else
+		taken = xstrdup(value);
+	return taken ? assignment(n, taken, err) : NULL;
+}
+
+/* Of single containers, or not for us to read. */
+static bool is_of_others(const char *name)
+{
+	return str_eq(name, CONFIG_PATH) || str_starts(name, FAMILY "container.") ||
+	       str_starts(name, FAMILY "pkg.oci.");
+}
+
+/* As translate(), of any name. */
+static char *read_annotation(const struct toml_value *root, const char *file, const char *name,
+			     const char *value, struct err *err)
+{
+	if (str_starts(name, PREFIX))
+		return translate(root, file, name + strlen(PREFIX), value, err);
+	if (str_eq(name, FAMILY HASH_TYPE))
+		return check_hash_type(value, err);
+	if (str_eq(name, "sgx.intel.com/epc"))
+		err_set(err, E_UNSUPPORTED, "not supported: a VM has no SGX memory");
+	else if (str_starts(name, FAMILY) && !is_of_others(name))
+		err_set(err, E_UNSUPPORTED, "not supported");
+	else
+		return xstrdup("");
+	err_hint(err, "remove it from the pod");
+	return NULL;
 }
 
 int config_annotate(struct toml_value *root, const char *file, const char *const *annotations,
@@ -329,10 +479,7 @@ int config_annotate(struct toml_value *root, const char *file, const char *const
 		AUTO(str) char *label = str_fmt("annotation %.200s", annotations[i]), *line = NULL;
 		struct toml_value *over;
 
-		if (!str_starts(annotations[i], PREFIX))
-			continue;
-		line = translate(root, file, annotations[i] + strlen(PREFIX), annotations[i + 1],
-				 err);
+		line = read_annotation(root, file, annotations[i], annotations[i + 1], err);
 		if (!line)
 			return err_wrap(err, "%s", label);
 		over = toml_parse(label, line, strlen(line), NULL, err);
@@ -341,4 +488,18 @@ int config_annotate(struct toml_value *root, const char *file, const char *const
 		toml_merge(root, over);
 	}
 	return 0;
+}
+
+void config_blame(const char *const *annotations, struct err *err)
+{
+	AUTO(strv) char **names = NULL;
+	AUTO(str) char *all = NULL;
+
+	for (size_t i = 0; annotations && annotations[i]; i += 2) {
+		if (str_starts(annotations[i], PREFIX))
+			strv_push(&names, annotations[i]);
+	}
+	all = strv_join(names, ", ");
+	if (names)
+		err_wrap(err, "with the annotations %.300s", all);
 }

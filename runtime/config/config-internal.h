@@ -18,3 +18,18 @@ char *config_chosen(const struct toml_value *root, const char *file, const char 
 /* Applies annotations (see config.h) to the document root; file is its name in messages. */
 MUST_CHECK int config_annotate(struct toml_value *root, const char *file,
 			       const char *const *annotations, struct err *err);
+
+/* NULL: there is no such annotation. */
+const char *config_annotation(const char *const *annotations, const char *name);
+
+/* Adds to the error that these, too, have made the configuration what it is. */
+void config_blame(const char *const *annotations, struct err *err);
+
+/* --- asset.c --- */
+
+/* True if that annotation, less io.katacontainers.config., is the digest of an asset. */
+bool config_is_digest(const char *name);
+/* Opens those assets of c whose digests the annotations have, and checks them. */
+MUST_CHECK int config_check_assets(struct runtime_config *c, const char *const *annotations,
+				   struct err *err);
+void config_release_assets(struct runtime_config *c);

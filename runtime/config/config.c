@@ -84,8 +84,6 @@ struct key {
 /* x86's COMMAND_LINE_SIZE, less what vmm/qemu.c puts before the configured parameters. */
 enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
 
-#define NO_HOTPLUG  "the VM has its final size when it boots"
-#define NO_LIMIT    "what a VM sends and receives is not limited"
 #define NO_TRACE    "tracing is not built in"
 #define NO_VHOST    "vhost-user devices are not supported"
 #define NO_BLOCK    "volumes and root file systems are shared as files"
@@ -112,10 +110,10 @@ static const struct key keys[] = {
 	INT_KEY(Q, "default_maxvcpus", max_vcpus, 0, 240, 0),
 	INT_KEY(Q, "default_bridges", bridges, 0, 1, 1),
 	INT_KEY(Q, "default_memory", memory_mib, 64, 1 << 24, 2048),
-	FIXED_INT(Q, "memory_slots", 0, 0, NO_HOTPLUG),
+	INT_KEY(Q, "memory_slots", memory_slots, 0, 255, 10),
 	INT_KEY(Q, "default_maxmemory", max_memory_mib, 0, 1 << 24, 0),
 	FIXED_INT(Q, "memory_offset", 0, 0, NO_BLOCK),
-	FIXED_BOOL(Q, "enable_virtio_mem", "false", NO_HOTPLUG),
+	BOOL_KEY(Q, "enable_virtio_mem", virtio_mem, false),
 	BOOL_KEY(Q, "disable_block_device_use", block_off, false),
 	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p",
 		   "unknown shared file system"),
@@ -153,8 +151,8 @@ static const struct key keys[] = {
 	STR_KEY(Q, "entropy_source", entropy_source, "/dev/urandom"),
 	GATE_LIST(Q, "valid_entropy_sources"),
 	STR_KEY(Q, "guest_hook_path", guest_hook_path, ""),
-	FIXED_INT(Q, "rx_rate_limiter_max_rate", 0, 0, NO_LIMIT),
-	FIXED_INT(Q, "tx_rate_limiter_max_rate", 0, 0, NO_LIMIT),
+	INT_KEY(Q, "rx_rate_limiter_max_rate", rx_max_rate, 0, INT64_MAX, 0),
+	INT_KEY(Q, "tx_rate_limiter_max_rate", tx_max_rate, 0, INT64_MAX, 0),
 	FIXED_STR(Q, "guest_memory_dump_path", "", "guest memory dumps are not supported"),
 	FIXED_BOOL(Q, "guest_memory_dump_paging", "false", "guest memory dumps are not supported"),
 	FIXED_BOOL(Q, "enable_guest_swap", "false", "guest swap is not supported"),
@@ -171,20 +169,21 @@ static const struct key keys[] = {
 	INT_KEY(A, "request_timeout", request_timeout_s, 1, 3600, 60),
 
 	BOOL_KEY(R, "enable_debug", debug, false),
-	CHOICE_KEY(R, "internetworking_model", net_model, "tcfilter", "tcfilter|none",
-		   "interfaces are connected by traffic control, or not at all"),
+	CHOICE_KEY(R, "internetworking_model", net_model, "tcfilter", "tcfilter|macvtap|none",
+		   "unknown way to connect interfaces"),
 	BOOL_KEY(R, "disable_guest_seccomp", guest_seccomp_off, false),
 	FIXED_BOOL(R, "enable_tracing", "false", NO_TRACE),
 	FIXED_STR(R, "jaeger_endpoint", "", NO_TRACE),
 	FIXED_STR(R, "jaeger_user", "", NO_TRACE),
 	FIXED_STR(R, "jaeger_password", "", NO_TRACE),
 	BOOL_KEY(R, "disable_new_netns", new_netns_off, false),
-	FIXED_BOOL(R, "sandbox_cgroup_only", "false", "the VMM stays in the shim's cgroup"),
-	FIXED_BOOL(R, "static_sandbox_resource_mgmt", "false|true", NULL),
+	BOOL_KEY(R, "sandbox_cgroup_only", sandbox_cgroup_only, false),
+	BOOL_KEY(R, "enable_vcpus_pinning", pin_vcpus, false),
+	BOOL_KEY(R, "static_sandbox_resource_mgmt", static_size, false),
 	LIST_KEY(R, "sandbox_bind_mounts", sandbox_bind_mounts),
 	GATE_LIST(R, "valid_config_paths"),
 	FIXED_STR(R, "vfio_mode", "guest-kernel|vfio", "unknown mode"),
-	FIXED_BOOL(R, "disable_guest_empty_dir", "false|true", NULL),
+	BOOL_KEY(R, "disable_guest_empty_dir", guest_empty_dir_off, true),
 	FIXED_LIST(R, "experimental", "there are no experimental features"),
 	FIXED_BOOL(R, "enable_pprof", "false", "there is no profiling server"),
 	INT_KEY(R, "create_container_timeout", create_container_timeout_s, 1, 3600, 60),
@@ -504,6 +503,12 @@ static int check(const struct runtime_config *c, struct err *err)
 			c->file);
 		return err_hint(err, "set internetworking_model = \"none\" with it");
 	}
+	if (c->rx_max_rate && str_eq(c->net_model, "macvtap")) {
+		err_set(err, E_CONFIG,
+			"%s: rx_rate_limiter_max_rate: what arrives by a macvtap cannot be limited",
+			c->file);
+		return err_hint(err, "set internetworking_model = \"tcfilter\" with it");
+	}
 	if (c->max_memory_mib && c->max_memory_mib < c->memory_mib)
 		return err_set(err, E_CONFIG,
 			       "%s: default_maxmemory = %lld is below default_memory = %lld",
@@ -565,7 +570,13 @@ struct runtime_config *config_load(const char *asked, const char *const *annotat
 	below_prefix(&c->kernel);
 	below_prefix(&c->initrd);
 	below_prefix(&c->firmware);
-	return check(c, err) == 0 ? STEAL(c, NULL) : NULL;
+	if (check(c, err) < 0) {
+		config_blame(annotations, err);
+		return NULL;
+	}
+	if (config_check_assets(c, annotations, err) < 0)
+		return NULL;
+	return STEAL(c, NULL);
 }
 
 void config_free(struct runtime_config *c)
@@ -581,6 +592,7 @@ void config_free(struct runtime_config *c)
 		else if (keys[i].kind == CONFIG_STRINGS)
 			strv_free(*(char ***)member);
 	}
+	config_release_assets(c);
 	free(c->file);
 	free(c);
 }

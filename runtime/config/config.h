@@ -17,8 +17,14 @@
  *
  * annotations is a list of alternating names and values (name, value, name, value, NULL), or NULL:
  * those named io.katacontainers.config.{hypervisor,agent,runtime}.KEY override the files. A KEY of
- * the hypervisor must match an expression of enable_annotations as a whole, and a path also a
- * pattern of its valid_* list. An annotation that is not allowed or not known is an error.
+ * the hypervisor must match an expression of enable_annotations as a whole. A path is absolute; it is
+ * taken without its symbolic links and then, where the configuration has a valid_* list for it, must
+ * match a pattern of that. Any other annotation below io.katacontainers. that is not allowed or not
+ * known is an error, but for those of single containers (container.*, shim/notes.h) and what
+ * runtimes themselves add (pkg.oci.*).
+ *
+ * io.katacontainers.config.hypervisor.{kernel,initrd,firmware,hypervisor}_hash is the SHA-512 of that
+ * file, whoever named it. The file is opened once, and what was opened is what the VM is given.
  *
  * io.katacontainers.config_path names another file to read instead. It must lie below one of the
  * directories listed in valid_config_paths in [runtime] of the first file (links are resolved; the
@@ -35,8 +41,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Files that a VM is made of. */
+enum config_asset { ASSET_HYPERVISOR, ASSET_KERNEL, ASSET_INITRD, ASSET_FIRMWARE, ASSETS };
+
 struct runtime_config {
 	char *file; /* path of the file that was read */
+	/* The fd of an asset whose digest was checked: to be used instead of its path. 0: none. */
+	int checked[ASSETS];
 
 	/* [hypervisor.qemu] */
 	char *qemu_path, *kernel, *initrd, *machine_type, *kernel_params, *firmware;
@@ -47,13 +58,16 @@ struct runtime_config {
 	double vcpus;      /* < 0: all of the host; may be a fraction */
 	int64_t max_vcpus; /* 0: the host's */
 	int64_t memory_mib, max_memory_mib;
+	int64_t memory_slots; /* for DIMMs, where memory does not grow by virtio-mem */
 	int64_t msize_9p, pcie_root_ports;
+	bool virtio_mem;
 	int64_t bridges;    /* for what is plugged in later; 0: nothing is */
 	char *block_driver; /* "virtio-blk" or "virtio-scsi" */
 	char *block_aio;    /* "threads", "native" or "io_uring" */
 	bool block_off;     /* block devices are mounted by the host, and shared */
 	/* cache_set: the other two are passed on, instead of QEMU's own choice. */
 	bool block_cache_set, block_cache_direct, block_cache_noflush;
+	int64_t rx_max_rate, tx_max_rate; /* bits a second of each interface; 0: no limit */
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc, vhost_net_off;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
 	char *transport; /* "" (try vsock where the host has it, else serial), "vsock", "serial" */
@@ -64,8 +78,10 @@ struct runtime_config {
 	int64_t dial_timeout_s, request_timeout_s;
 
 	/* [runtime] */
-	char *net_model; /* "tcfilter" or "none" */
-	bool debug, guest_seccomp_off, new_netns_off;
+	char *net_model; /* "tcfilter", "macvtap" or "none" */
+	bool debug, guest_seccomp_off, new_netns_off, guest_empty_dir_off;
+	bool static_size; /* the VM has its final size when it boots */
+	bool sandbox_cgroup_only, pin_vcpus;
 	char **sandbox_bind_mounts;
 	int64_t create_container_timeout_s;
 };

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "network/wire.h"
 
 #include <linux/if_arp.h>
 #include <stdio.h>
@@ -21,8 +22,9 @@ static int check_kind(const struct netlink_link *link, struct err *err)
 		if (str_eq(link->kind, connectable[i]) && link->type == ARPHRD_ETHER && *link->mac)
 			return 0;
 	}
-	err_set(err, E_UNSUPPORTED, "interface %s: a device of kind '%s' cannot be given to a VM",
-		link->name, *link->kind ? link->kind : "physical");
+	err_set(err, E_UNSUPPORTED, "interface %s: a %s%s%s cannot be given to a VM", link->name,
+		*link->kind ? "device of kind '" : "physical device", link->kind,
+		*link->kind ? "'" : "");
 	return err_hint(err, "possible: veth, macvlan, ipvlan, tap; or give it no address");
 }
 
@@ -43,17 +45,19 @@ static int check_free(struct netlink *nl, const struct netlink_link *link, struc
 }
 
 /* Takes the link's addresses. */
-static void add(struct endpoints *out, struct netlink_link *link)
+static void add(struct endpoints *out, const char *model, struct netlink_link *link)
 {
-	struct endpoint e = { .link = *link, .tap_fd = -1, .vhost_fd = -1 };
+	struct endpoint e = {
+		.link = *link, .wire = wire_for(model, link), .tap_fd = -1, .vhost_fd = -1
+	};
 
 	(void)snprintf(e.tap, sizeof(e.tap), "tap%zu_kata", out->list.n);
 	link->addresses = (__typeof__(link->addresses))VEC_INIT;
 	vec_push(&out->list, e);
 }
 
-static int consider(struct netlink *nl, struct netlink_link *link, struct endpoints *out,
-		    struct err *err)
+static int consider(struct netlink *nl, const char *model, struct netlink_link *link,
+		    struct endpoints *out, struct err *err)
 {
 	if (link->flags & IFF_LOOPBACK)
 		return 0;
@@ -64,11 +68,11 @@ static int consider(struct netlink *nl, struct netlink_link *link, struct endpoi
 	}
 	if (check_kind(link, err) < 0 || check_free(nl, link, err) < 0)
 		return -1;
-	add(out, link);
+	add(out, model, link);
 	return 0;
 }
 
-int endpoints_find(struct netlink *nl, struct endpoints *out, struct err *err)
+int endpoints_find(struct netlink *nl, const char *model, struct endpoints *out, struct err *err)
 {
 	struct netlink_links links;
 	int result = 0;
@@ -78,7 +82,7 @@ int endpoints_find(struct netlink *nl, struct endpoints *out, struct err *err)
 		return -1;
 	vec_each(struct netlink_link, link, &links.links) {
 		if (result == 0)
-			result = consider(nl, link, out, err);
+			result = consider(nl, model, link, out, err);
 	}
 	netlink_links_release(&links);
 	if (result < 0)

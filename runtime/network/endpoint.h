@@ -9,10 +9,14 @@
 #include "base/vec.h"
 #include "netlink/netlink.h"
 
+struct wire;
+
 /* One that the guest gets. */
 struct endpoint {
 	struct netlink_link link; /* as the network plugin left it */
-	char tap[IFNAMSIZ];       /* what connects it with the VM */
+	const struct wire *wire;  /* how it is connected with the VM */
+	char tap[IFNAMSIZ];       /* by this link */
+	int tap_index;            /* of that, once it is connected */
 	int tap_fd;               /* what the VMM reads and writes, or -1 */
 	int vhost_fd;             /* /dev/vhost-net, or -1 */
 	bool connected;           /* by us: to be undone */
@@ -24,7 +28,9 @@ struct endpoints {
 
 /*
  * In the namespace: those interfaces that have an address; loopback is the guest's own. E_UNSUPPORTED
- * names one that cannot be given to a VM, E_STATE one that is connected to another VM.
+ * names one that cannot be given to a VM, E_STATE one that is connected to another VM. model is the
+ * internetworking_model.
  */
-MUST_CHECK int endpoints_find(struct netlink *nl, struct endpoints *out, struct err *err);
+MUST_CHECK int endpoints_find(struct netlink *nl, const char *model, struct endpoints *out,
+			      struct err *err);
 void endpoints_release(struct endpoints *e);

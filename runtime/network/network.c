@@ -7,9 +7,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "network/tap.h"
+#include "network/wire.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +111,7 @@ static int scan(void *arg, struct err *err)
 	AUTO(netlink) struct netlink *nl = NULL;
 	struct network *n = arg;
 
-	if (netlink_open(&nl, err) < 0 || endpoints_find(nl, &n->endpoints, err) < 0)
+	if (netlink_open(&nl, err) < 0 || endpoints_find(nl, n->model, &n->endpoints, err) < 0)
 		return -1;
 	return find_routes(n, nl, err) < 0 ? -1 : find_neighbours(n, nl, err);
 }
@@ -124,8 +126,11 @@ int network_scan(struct network *n, const struct runtime_config *config, const c
 	if (n->netns < 0)
 		return -1;
 	n->path = xstrdup(path);
+	n->model = config->net_model;
 	n->vhost = !config->vhost_net_off;
-	if (str_eq(config->net_model, "none"))
+	n->limits = (struct endpoint_limits){ (uint64_t)config->rx_max_rate,
+					      (uint64_t)config->tx_max_rate };
+	if (str_eq(n->model, "none"))
 		return 0;
 	if (netns_call(n->netns, scan, n, err) == 0)
 		return 0;
@@ -136,6 +141,40 @@ int network_scan(struct network *n, const struct runtime_config *config, const c
 
 /* --- connecting --- */
 
+/* The kernel's own back end; without it the VMM copies the packets. */
+static int open_vhost(void)
+{
+	int fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		log_debug("no /dev/vhost-net", LOG_S("why", strerror(errno)));
+	return fd;
+}
+
+static int connect_one(const struct network *n, struct netlink *nl, struct endpoint *e,
+		       struct err *err)
+{
+	if (e->wire->connect(nl, e, err) < 0)
+		return err_wrap(err, "interface %s", e->link.name);
+	e->connected = true;
+	if (limits_set(nl, e, &n->limits, err) < 0)
+		return err_wrap(err, "interface %s", e->link.name);
+	e->vhost_fd = n->vhost ? open_vhost() : -1;
+	log_info("interface connected", LOG_S("interface", e->link.name),
+		 LOG_S("kind", e->link.kind), LOG_S("by", e->wire->model),
+		 LOG_S("address", e->link.addresses.v->address), LOG_I("mtu", e->link.mtu),
+		 LOG_S("vhost", e->vhost_fd >= 0 ? "yes" : "no"));
+	return 0;
+}
+
+static int disconnect_one(struct netlink *nl, const struct wire *wire, const char *interface,
+			  const char *tap, struct err *err)
+{
+	if (wire->disconnect(nl, interface, tap, err) < 0 || limits_lift(nl, interface, err) < 0)
+		return err_wrap(err, "interface %s", interface);
+	return 0;
+}
+
 static int connect_all(void *arg, struct err *err)
 {
 	AUTO(netlink) struct netlink *nl = NULL;
@@ -144,12 +183,8 @@ static int connect_all(void *arg, struct err *err)
 	if (netlink_open(&nl, err) < 0)
 		return -1;
 	vec_each(struct endpoint, e, &n->endpoints.list) {
-		if (tap_connect(nl, e, n->vhost, err) < 0)
+		if (connect_one(n, nl, e, err) < 0)
 			return -1;
-		log_info("interface connected", LOG_S("interface", e->link.name),
-			 LOG_S("kind", e->link.kind),
-			 LOG_S("address", e->link.addresses.v->address), LOG_I("mtu", e->link.mtu),
-			 LOG_S("vhost", e->vhost_fd >= 0 ? "yes" : "no"));
 	}
 	return 0;
 }
@@ -186,7 +221,7 @@ static int disconnect_all(void *arg, struct err *err)
 	vec_each(struct endpoint, e, &n->endpoints.list) {
 		struct err why = ERR_INIT;
 
-		if (!e->connected || tap_disconnect(nl, e->link.name, e->tap, &why) == 0 ||
+		if (!e->connected || disconnect_one(nl, e->wire, e->link.name, e->tap, &why) == 0 ||
 		    result < 0)
 			continue;
 		*err = why;
@@ -215,7 +250,13 @@ void network_release(struct network *n)
 
 /* --- after a death --- */
 
+const char *network_model_of(const struct endpoint *e)
+{
+	return e->wire->model;
+}
+
 struct remains {
+	const struct wire *wire;
 	const char *interface, *tap;
 };
 
@@ -224,14 +265,20 @@ static int undo(void *arg, struct err *err)
 	AUTO(netlink) struct netlink *nl = NULL;
 	const struct remains *r = arg;
 
-	return netlink_open(&nl, err) < 0 ? -1 : tap_disconnect(nl, r->interface, r->tap, err);
+	return netlink_open(&nl, err) < 0 ? -1
+					  : disconnect_one(nl, r->wire, r->interface, r->tap, err);
 }
 
 int network_undo(const char *path, const struct netns_identity *identity, const char *interface,
-		 const char *tap, struct err *err)
+		 const char *tap, const char *model, struct err *err)
 {
 	AUTO(fd) int netns = netns_reopen(path, identity);
-	struct remains r = { interface, tap };
+	struct remains r = { wire_named(model), interface, tap };
 
-	return netns < 0 ? 0 : netns_call(netns, undo, &r, err);
+	if (netns < 0)
+		return 0;
+	if (!r.wire)
+		return err_set(err, E_UNSUPPORTED, "interface %s is connected by '%.32s'",
+			       interface, model);
+	return netns_call(netns, undo, &r, err);
 }

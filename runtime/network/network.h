@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "network/endpoint.h"
+#include "network/limit.h"
 #include "network/netns.h"
 #include "vmm/vmm.h"
 
@@ -27,16 +28,18 @@ struct network {
 	char *path; /* of the namespace; NULL: none was given */
 	int netns;  /* or -1 */
 	struct netns_identity identity;
-	bool vhost; /* may be used */
+	const char *model; /* of the configuration, which outlives it */
+	bool vhost;        /* may be used */
+	struct endpoint_limits limits;
 	struct endpoints endpoints;
 	struct netlink_routes routes;         /* of the endpoints, without those that the guest's
 						 kernel makes */
 	struct netlink_neighbours neighbours; /* likewise */
 };
 
-#define NETWORK_INIT                                      \
-	{                                                 \
-		.path = NULL, .netns = -1, .vhost = false \
+#define NETWORK_INIT                                       \
+	{                                                  \
+		.path = NULL, .netns = -1, .model = "none" \
 	}
 
 /* path NULL or internetworking_model "none": no endpoints. On failure nothing needs to be
@@ -53,7 +56,10 @@ void network_release(struct network *n);
 /* The name of the endpoint with that index in the namespace, or NULL. */
 const char *network_name_of(const struct network *n, int index);
 
+/* How it is connected, for network_undo. */
+const char *network_model_of(const struct endpoint *e);
 /* For a process that has died: disconnects an interface of the namespace, if that is still the same
- * one. */
+ * one. E_UNSUPPORTED: no such model. */
 MUST_CHECK int network_undo(const char *path, const struct netns_identity *identity,
-			    const char *interface, const char *tap, struct err *err);
+			    const char *interface, const char *tap, const char *model,
+			    struct err *err);

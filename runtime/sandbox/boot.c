@@ -169,8 +169,8 @@ static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
 				       .dir = v->dir,
 				       .accelerator = a->accelerator,
 				       .netns = wanted->netns,
-				       .vcpus = wanted->vcpus,
-				       .memory_mib = wanted->memory_mib };
+				       .size = wanted->size,
+				       .most = wanted->most };
 	AUTO(fd) int vhost = -1; /* keeps the CID until QEMU has opened it too */
 
 	if (vm_check_cancelled(v, err) < 0)
@@ -243,6 +243,7 @@ int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadlin
 	}
 	if (!accelerator)
 		vmm_remember(VMM_ACCELERATOR, a.accelerator);
+	v->vcpus = wanted->size.vcpus;
 	if (doubtful)
 		vmm_remember(VMM_TRANSPORT, a.vsock ? "vsock" : "serial");
 	return 0;

@@ -13,6 +13,7 @@
 #include "base/vec.h"
 #include "crypto/sha256.h"
 #include "device/volume.h"
+#include "host/cgroup.h"
 #include "network/network.h"
 #include "json/json.h"
 
@@ -63,7 +64,7 @@ static uint64_t start_time(pid_t pid)
 
 /* --- things --- */
 
-enum thing_kind { THING_PROCESS, THING_INTERFACE, THING_VOLUME };
+enum thing_kind { THING_PROCESS, THING_INTERFACE, THING_CGROUP, THING_VOLUME };
 
 struct thing {
 	enum thing_kind kind;
@@ -73,6 +74,7 @@ struct thing {
 	uint64_t start;
 	/* an interface */
 	char *tap, *netns;
+	const char *model;
 	struct netns_identity identity;
 	/* a volume */
 	char *sandbox;
@@ -117,6 +119,7 @@ static void process_undo(const struct json *from)
 static void interface_write(const struct thing *t, struct json *to)
 {
 	json_put(to, "tap", json_make_string(t->tap));
+	json_put(to, "model", json_make_string(t->model));
 	json_put(to, "netns", json_make_string(t->netns));
 	json_put(to, "device", json_make_u64(t->identity.device));
 	json_put(to, "inode", json_make_u64(t->identity.inode));
@@ -132,14 +135,15 @@ static bool get_number(const struct json *from, const char *name, uint64_t *out)
 static void interface_undo(const struct json *from)
 {
 	const char *name = json_get_text(from, "name"), *tap = json_get_text(from, "tap"),
-		   *netns = json_get_text(from, "netns");
+		   *netns = json_get_text(from, "netns"), *model = json_get_text(from, "model");
 	uint64_t device, inode;
 	struct err err = ERR_INIT;
 
 	if (!name || !tap || !netns || !get_number(from, "device", &device) ||
 	    !get_number(from, "inode", &inode))
 		return;
-	if (network_undo(netns, &(struct netns_identity){ device, inode }, name, tap, &err) < 0)
+	if (network_undo(netns, &(struct netns_identity){ device, inode }, name, tap,
+			 model ? model : "tcfilter", &err) < 0)
 		log_err(LOG_WARN, &err, "cannot disconnect an interface", LOG_S("interface", name));
 }
 
@@ -157,6 +161,22 @@ static void volume_undo(const struct json *from)
 		volume_unmark(path, sandbox);
 }
 
+static void cgroup_write_thing(const struct thing *t, struct json *to)
+{
+	(void)t; /* its name is the path */
+	(void)to;
+}
+
+/* Processes of the sandbox that are not recorded may be in it, until they are killed. */
+static void cgroup_undo(const struct json *from)
+{
+	const char *path = json_get_text(from, "name");
+	struct err err = ERR_INIT;
+
+	if (path && host_cgroup_remove(path, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot remove a control group", LOG_S("path", path));
+}
+
 static const struct {
 	const char *name;
 	void (*write)(const struct thing *t, struct json *to);
@@ -165,6 +185,7 @@ static const struct {
 	[THING_PROCESS] = { "process", process_write, process_undo },
 	[THING_INTERFACE] = { "interface", interface_write, interface_undo },
 	[THING_VOLUME] = { "volume", volume_write, volume_undo },
+	[THING_CGROUP] = { "cgroup", cgroup_write_thing, cgroup_undo },
 };
 
 /* --- writing --- */
@@ -200,10 +221,11 @@ void record_free(struct record *r)
 	free(r);
 }
 
+/* name NULL: all of that kind. */
 static void forget(struct record *r, enum thing_kind kind, const char *name)
 {
 	for (size_t i = r->things.n; i-- > 0;) {
-		if (r->things.v[i].kind != kind || !str_eq(r->things.v[i].name, name))
+		if (r->things.v[i].kind != kind || (name && !str_eq(r->things.v[i].name, name)))
 			continue;
 		thing_release(&r->things.v[i]);
 		vec_remove(&r->things, i);
@@ -224,20 +246,42 @@ void record_process(struct record *r, const char *name, pid_t pid)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-void record_interface(struct record *r, const char *name, const char *tap, const char *netns,
-		      const struct netns_identity *identity)
+void record_interface(struct record *r, const struct network *n, const struct endpoint *e)
 {
-	struct thing t = { .kind = THING_INTERFACE };
+	struct thing t = { .kind = THING_INTERFACE, .identity = n->identity };
 
 	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_INTERFACE, e->link.name);
+	t.name = xstrdup(e->link.name);
+	t.tap = xstrdup(e->tap);
+	t.model = network_model_of(e);
+	t.netns = xstrdup(n->path);
+	vec_push(&r->things, t);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_no_interface(struct record *r, const char *name)
+{
+	(void)pthread_mutex_lock(&r->lock);
 	forget(r, THING_INTERFACE, name);
-	if (tap) {
-		t.name = xstrdup(name);
-		t.tap = xstrdup(tap);
-		t.netns = xstrdup(netns);
-		t.identity = *identity;
-		vec_push(&r->things, t);
-	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_cgroup(struct record *r, const char *path)
+{
+	struct thing t = { .kind = THING_CGROUP };
+
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_CGROUP, path);
+	t.name = xstrdup(path);
+	vec_push(&r->things, t);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_forget_cgroups(struct record *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_CGROUP, NULL);
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
@@ -391,6 +435,7 @@ void record_undo(const char *dir, const char *key)
 	AUTO(buf) struct buf text = BUF_INIT(RECORD_MAX);
 	struct err missing = ERR_INIT; /* no record: no process was started */
 
+	kill_unrecorded(key); /* also those that would keep a control group busy */
 	if (file_read(AT_FDCWD, path, RECORD_MAX, &text, &missing) == 0) {
 		AUTO(json)
 		struct json *record = json_parse(buf_cstr(&text), text.len, path, &missing);
@@ -398,5 +443,4 @@ void record_undo(const char *dir, const char *key)
 		if (record && json_kind(record) == JSON_IS_OBJECT)
 			undo_things(record);
 	}
-	kill_unrecorded(key);
 }

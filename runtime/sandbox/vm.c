@@ -247,6 +247,37 @@ int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes, struct deadlin
 	return result;
 }
 
+/* The guest finds memory by itself if it is virtio-mem, DIMMs only with a kernel set up for it. */
+static int bring_online(struct vm *v, unsigned vcpus, bool memory, struct deadline deadline,
+			struct err *err)
+{
+	Grpc__OnlineCPUMemRequest request = GRPC__ONLINE_CPUMEM_REQUEST__INIT;
+
+	request.wait = true;
+	request.nb_cpus = vcpus;
+	request.cpu_only = !memory;
+	if (call_service(v, "grpc.AgentService", "OnlineCPUMem", &request, NULL, deadline, NULL,
+			 err) < 0)
+		return err_wrap(err, "bring %u processors online", vcpus);
+	v->vcpus += vcpus;
+	return 0;
+}
+
+int vm_resize(struct vm *v, const struct vmm_size *wanted, struct vmm_size *got,
+	      struct deadline deadline, struct err *err)
+{
+	bool memory = !v->config->virtio_mem;
+	int result;
+
+	if (enter(v, "resize", err) < 0)
+		return -1;
+	result = v->vmm.ops->resize(&v->vmm, wanted, got, deadline, err);
+	if (result == 0 && (got->vcpus > v->vcpus || memory))
+		result = bring_online(v, got->vcpus - v->vcpus, memory, deadline, err);
+	leave(v);
+	return result;
+}
+
 bool vm_answers(struct vm *v, struct deadline deadline)
 {
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;

@@ -60,6 +60,8 @@ struct vm {
 	unsigned calls; /* calls of the agent and of the VMM in progress */
 	int kill_fd;    /* own pidfd of the VMM, to kill it, or -1 */
 	struct err why; /* of dead */
+
+	unsigned vcpus; /* that the guest has brought online; of whoever resizes it */
 };
 
 /* dir: an empty directory of this VM. loop and config must outlive it. */
@@ -68,9 +70,8 @@ struct vm *vm_new(struct loop *loop, const struct runtime_config *config, const 
 void vm_free(struct vm *v);
 
 struct vm_wanted {
-	unsigned vcpus;
-	uint64_t memory_mib;
-	int netns; /* the network namespace to run in, or -1 */
+	struct vmm_size size, most; /* at first; up to which it may grow */
+	int netns;                  /* the network namespace to run in, or -1 */
 	const struct share *share;
 	const struct vmm_device *devices; /* besides the share's */
 	size_t ndevices;
@@ -96,6 +97,12 @@ MUST_CHECK int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline d
 /* disks_grow(), likewise. */
 MUST_CHECK int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes,
 			    struct deadline deadline, struct err *err);
+/*
+ * Makes the VM larger or smaller, as vmm_ops.resize does, and the guest use what it was given. *got is
+ * valid on failure, too, unless the VM has ended. One caller at a time.
+ */
+MUST_CHECK int vm_resize(struct vm *v, const struct vmm_size *wanted, struct vmm_size *got,
+			 struct deadline deadline, struct err *err);
 /* Asks the agent for a sign of life. */
 bool vm_answers(struct vm *v, struct deadline deadline);
 /* Any thread, before vm_stop: kills the VM of an agent that misbehaves. on_dead is then called with

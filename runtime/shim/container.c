@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { REMOVE_MS = 10000 };
+enum { REMOVE_MS = 10000, RESIZE_MS = 10000 };
 
 struct container *container_new(struct shim *s, const char *id)
 {
@@ -159,10 +159,15 @@ void container_take_down(struct container *c)
 		devices_unplug(&c->devices, s->sandbox->vm);
 	}
 	loop_call(s->loop, forget_init, c);
+	if (!last && s->sandbox && shim_place(s, deadline_in(REMOVE_MS), &err) < 0)
+		log_err(LOG_WARN, &err, "cannot give back the processors of the container");
+	err_clear(&err);
 	if (last)
 		drop_sandbox(s);
-	else if (s->sandbox)
+	else if (s->sandbox) {
+		sandbox_settle(s->sandbox, c->id, NULL, deadline_in(RESIZE_MS));
 		unshare_rootfs(c);
+	}
 	if (c->rootfs_mounted && mount_detach_below(c->rootfs, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot unmount the root file system");
 	c->rootfs_mounted = false;

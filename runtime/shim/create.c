@@ -4,6 +4,7 @@
  * container. Whatever fails, what was made is undone in the opposite order.
  */
 
+#include "shim/notes.h"
 #include "shim/shim.h"
 
 #include "base/fd.h"
@@ -82,30 +83,54 @@ static int load_config(struct container *c, const CreateRequest *r, struct err *
 	return 0;
 }
 
-/* A VM has a network of its own: that of the namespace which the manager made. */
-static int check_network(const struct oci_spec *spec, struct err *err)
+static bool has_namespace(const struct oci_spec *spec, const char *type)
 {
 	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		if (str_eq(spec->linux_.namespaces[i].type, "network"))
-			return 0;
+		if (str_eq(spec->linux_.namespaces[i].type, type))
+			return true;
 	}
-	err_set(err, E_UNSUPPORTED,
-		"the pod asks for the host's network (hostNetwork), which a VM cannot join");
-	return err_hint(err,
-			"remove hostNetwork from the pod, or run it with another runtime class");
+	return false;
+}
+
+/* A namespace that is not asked for is the host's. The guest's in its place would show other things than
+ * those that the pod wants to see. */
+static int check_namespaces(const struct oci_spec *spec, struct err *err)
+{
+	static const struct {
+		const char *type, *what, *member;
+	} needed[] = {
+		{ "network", "network", "hostNetwork" },
+		{ "pid", "processes", "hostPID" },
+		{ "ipc", "shared memory", "hostIPC" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+		if (has_namespace(spec, needed[i].type))
+			continue;
+		err_set(err, E_UNSUPPORTED,
+			"the pod asks for the host's %s (%s), which a VM cannot join",
+			needed[i].what, needed[i].member);
+		return err_hint(err, "remove %s from the pod, or run it with another runtime class",
+				needed[i].member);
+	}
+	return 0;
 }
 
 static int load(struct container *c, const CreateRequest *r, struct err *err)
 {
 	AUTO(str) char *path = path_join(r->bundle, "config.json");
+	struct oci_spec *spec;
 	enum container_kind kind;
 	const char *sandbox;
 
 	if (str_check_id(r->id, "container id", err) < 0)
 		return -1;
 	c->bundle = xstrdup(r->bundle);
-	c->spec = oci_spec_load(path, err);
-	if (!c->spec || kind_of(c->spec, &kind, &sandbox, err) < 0)
+	spec = oci_spec_load(path, err);
+	(void)pthread_mutex_lock(&c->shim->lock);
+	c->spec = spec; /* others look for its processors */
+	(void)pthread_mutex_unlock(&c->shim->lock);
+	if (!spec || kind_of(spec, &kind, &sandbox, err) < 0)
 		return -1;
 	if ((kind == KIND_IN_POD) != (c->kind == KIND_IN_POD))
 		return err_set(err, E_INVALID,
@@ -113,7 +138,10 @@ static int load(struct container *c, const CreateRequest *r, struct err *err)
 			       "asked for it",
 			       c->id, c->shim->inv->id);
 	c->kind = kind;
-	if (c->kind == KIND_POD && check_network(c->spec, err) < 0)
+	/* A pod's annotations are on its sandbox container too. */
+	if (c->kind != KIND_POD && notes_apply(c->spec, err) < 0)
+		return -1;
+	if (c->kind == KIND_POD && check_namespaces(c->spec, err) < 0)
 		return -1;
 	if (c->kind != KIND_IN_POD)
 		return load_config(c, r, err);
@@ -215,18 +243,31 @@ static int nobody_waits(struct err *err)
 	return err_set(err, E_CANCELLED, "the caller of Create is gone");
 }
 
-static int create_container(struct container *c, struct oci_spec *guest, struct deadline deadline,
-			    struct err *err)
+/* What the guest's CreateContainer has: its specification, and the storages that it refers to. */
+struct guest {
+	struct oci_spec *spec;
+	struct storages storages;
+};
+
+static void guest_release(struct guest *g)
+{
+	oci_spec_free(g->spec);
+	storages_release(&g->storages);
+}
+DEFINE_AUTO_STRUCT(guest, struct guest, guest_release)
+
+static int create_container(struct container *c, const struct guest *guest,
+			    struct deadline deadline, struct err *err)
 {
 	Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
 	int result;
 
-	guest->process->terminal = c->init->terminal;
+	guest->spec->process->terminal = c->init->terminal;
 	request.container_id = c->id;
 	request.exec_id = c->id;
-	request.oci = oci_spec_to_message(guest);
+	request.oci = oci_spec_to_message(guest->spec);
 	request.sandbox_pidns = c->kind == KIND_IN_POD && spec_shares_pids(c->spec);
-	devices_describe(&c->devices, &request);
+	devices_describe(&c->devices, &guest->storages, &request);
 	c->in_guest = true; /* maybe, also if the call fails */
 	result = sandbox_call(c->shim->sandbox, "CreateContainer", &request, NULL, deadline, NULL,
 			      err);
@@ -275,18 +316,17 @@ static int find_devices(struct container *c, struct oci_spec *guest, struct err 
 
 /* The guest's copy of the specification; root file system and mount sources are shared on the way, and the
  * disks are found. */
-static struct oci_spec *translate(struct container *c, struct err *err)
+static int translate(struct container *c, struct guest *guest, struct err *err)
 {
-	AUTO(oci_spec) struct oci_spec *guest = oci_spec_copy(c->spec);
-	AUTO(str) char *guest_rootfs = c->block_root ? xstrdup(c->block_root) : NULL;
-	struct share *share = &c->shim->sandbox->share;
+	AUTO(str) char *root = c->block_root ? xstrdup(c->block_root) : NULL;
 
-	if ((!guest_rootfs && share_rootfs(share, c->id, c->rootfs, &guest_rootfs, err) < 0) ||
-	    find_devices(c, guest, err) < 0 ||
-	    spec_for_guest(share, c->shim->config, c->id, guest, err) < 0)
-		return NULL;
-	str_set(&guest->root_path, guest_rootfs);
-	return STEAL(guest, NULL);
+	guest->spec = oci_spec_copy(c->spec);
+	if ((!root && share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &root, err) < 0) ||
+	    find_devices(c, guest->spec, err) < 0 ||
+	    spec_for_guest(c, guest->spec, &guest->storages, err) < 0)
+		return -1;
+	str_set(&guest->spec->root_path, root);
+	return 0;
 }
 
 /* From here on an abandoned Create is cancelled wherever it waits for the VM. */
@@ -313,18 +353,36 @@ static int make_sandbox(struct container *c, struct err *err)
 	return abandoned ? nobody_waits(err) : 0;
 }
 
+/* The VM boots with the size that the container needs or, where the manager says it, the whole pod. */
+static int set_size(struct container *c, struct err *err)
+{
+	struct sizing *z = &c->shim->sandbox->size.sizing;
+	struct limits l = { 0 };
+
+	if (c->kind == KIND_POD)
+		return sizing_read_pod(z, c->spec, err);
+	if (c->spec->linux_.resources)
+		limits_update(&l, c->spec->linux_.resources);
+	sizing_put(z, c->id, &l);
+	return 0;
+}
+
 /* A container with a VM of its own, or the sandbox container of a pod. */
 static int create_sandbox(struct container *c, const CreateRequest *r, struct deadline deadline,
 			  struct err *err)
 {
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
-					 .hostname = c->spec->hostname };
-	AUTO(str) char *own_netns = NULL;
-	AUTO(oci_spec) struct oci_spec *guest = NULL;
+					 .hostname = c->spec->hostname,
+					 .localhost = c->kind == KIND_POD,
+					 .cgroup = c->spec->linux_.cgroups_path };
+	AUTO(str) char *own_netns = NULL, *cpus = NULL, *mems = NULL;
+	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
 
-	if (spec_size(s->config, c->spec, c->kind, &wanted.size, err) < 0 ||
-	    mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0)
+	shim_cpus(s, &cpus, &mems);
+	wanted.cpus = cpus;
+	wanted.mems = mems;
+	if (mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 || set_size(c, err) < 0)
 		return -1;
 	if (!wanted.netns && !s->config->new_netns_off) {
 		if (sandbox_make_netns(s->sandbox, &own_netns, err) < 0)
@@ -336,28 +394,33 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	/* Everything is shared before the VM starts. */
 	if (share_configured(&s->sandbox->share, err) < 0)
 		return -1;
-	guest = translate(c, err);
-	if (!guest || sandbox_start(s->sandbox, &wanted, deadline, err) < 0 ||
+	if (translate(c, &guest, err) < 0 ||
+	    sandbox_start(s->sandbox, &wanted, deadline, err) < 0 ||
 	    devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
-	return create_container(c, guest, deadline, err);
+	return create_container(c, &guest, deadline, err);
 }
 
 /* Another container in the VM of a pod. */
 static int create_in_pod(struct container *c, const CreateRequest *r, struct deadline deadline,
 			 struct err *err)
 {
-	AUTO(oci_spec) struct oci_spec *guest = NULL;
+	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
+	struct limits_change change;
 
 	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0)
 		return -1;
-	guest = translate(c, err);
-	if (!guest || devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
+	if (translate(c, &guest, err) < 0 ||
+	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
+	    shim_place(c->shim, deadline, err) < 0 ||
 	    process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
-	return create_container(c, guest, deadline, err);
+	if (sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
+			 deadline, err) < 0)
+		return -1;
+	return create_container(c, &guest, deadline, err);
 }
 
 static void publish_create(struct shim *s, const CreateRequest *r)

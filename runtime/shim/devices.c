@@ -239,7 +239,8 @@ static void describe(struct device *d)
 	d->storage.fs_group = d->has_group ? &d->group : NULL;
 }
 
-void devices_describe(struct devices *d, Grpc__CreateContainerRequest *request)
+void devices_describe(struct devices *d, const struct storages *others,
+		      Grpc__CreateContainerRequest *request)
 {
 	vec_each(struct device, device, &d->list) {
 		describe(device);
@@ -248,6 +249,8 @@ void devices_describe(struct devices *d, Grpc__CreateContainerRequest *request)
 		else
 			vec_push(&d->storages, &device->storage);
 	}
+	for (size_t i = 0; i < others->n; i++)
+		vec_push(&d->storages, others->v[i]);
 	request->devices = d->devices.v;
 	request->n_devices = d->devices.n;
 	request->storages = d->storages.v;

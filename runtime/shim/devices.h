@@ -10,7 +10,7 @@
  *	devices_find(&list, spec, err), devices_find_volumes(&list, guest, err)
  *	devices_check(&list, config, err)
  *	devices_plug(&list, vm, deadline, err)
- *	devices_describe(&list, &request)	// adds to it; borrowed from list
+ *	devices_describe(&list, &others, &request)	// borrowed from both
  *	...
  *	devices_unplug(&list, vm)		// when the agent has let go of the container
  *	devices_release(&list)
@@ -22,6 +22,7 @@
 #include "oci/spec.h"
 #include "protocols/agent.pb-c.h"
 #include "sandbox/vm.h"
+#include "share/storage.h"
 
 /* Where the guest mounts direct-assigned volumes. */
 #define DEVICES_VOLUME_DIR "/run/kata-containers/sandbox/storage"
@@ -75,7 +76,10 @@ MUST_CHECK int devices_check(const struct devices *d, const struct runtime_confi
 /* On failure what was plugged in stays until devices_unplug. */
 MUST_CHECK int devices_plug(struct devices *d, struct vm *vm, struct deadline deadline,
 			    struct err *err);
-void devices_describe(struct devices *d, Grpc__CreateContainerRequest *request);
+/* Fills in the request's devices, and its storages: those on the disks, and then the others, which may lie
+ * on one of them. */
+void devices_describe(struct devices *d, const struct storages *others,
+		      Grpc__CreateContainerRequest *request);
 /* Takes them out, unless another container uses them or the VM has ended. */
 void devices_unplug(struct devices *d, struct vm *vm);
 void devices_release(struct devices *d);

@@ -19,6 +19,7 @@
 #include "oci/spec.h"
 #include "protocols/task.pb-c.h"
 #include "sandbox/sandbox.h"
+#include "share/storage.h"
 #include "shim/devices.h"
 #include "shim/io/io.h"
 #include "shim/kind.h"
@@ -224,16 +225,20 @@ void events_free(struct events *e, struct deadline deadline);
 
 /* --- spec --- */
 
-/* Converts spec to what the guest runs: host hooks removed, host paths shared and replaced,
- * namespaces adapted. */
-MUST_CHECK int spec_for_guest(const struct share *share, const struct runtime_config *config,
-			      const char *id, struct oci_spec *spec, struct err *err);
+/* Converts spec, a copy of the container's, to what the guest runs: host hooks removed, host paths
+ * shared and replaced, namespaces adapted. storages: what the guest is to mount before. */
+MUST_CHECK int spec_for_guest(const struct container *c, struct oci_spec *spec,
+			      struct storages *storages, struct err *err);
 /* True if the manager gave it the pid namespace of the pod. */
 bool spec_shares_pids(const struct oci_spec *spec);
-/* Of the VM: from the limits of the container, or those of the whole pod, if the manager says
- * them. */
-MUST_CHECK int spec_size(const struct runtime_config *c, const struct oci_spec *spec,
-			 enum container_kind kind, struct sandbox_size *out, struct err *err);
+
+/* --- the host's processors --- */
+
+/* Lists of the processors and memory nodes that the containers are to run on, heap: the sum of
+ * those that name some; "" if none does. */
+void shim_cpus(struct shim *s, char **cpus, char **mems);
+/* From a flow: the sandbox is confined to them. */
+MUST_CHECK int shim_place(struct shim *s, struct deadline deadline, struct err *err);
 
 /* --- main.c --- */
 

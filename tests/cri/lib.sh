@@ -11,10 +11,12 @@
 #				starts it, too
 #   in_container ID COMMAND...	runs it there with ExecSync, as if it were here
 #   pod_gone ID			stops and removes a pod
+#   configured TOML...		lays these lines over the configuration of kata until the test ends
 #   cri_left			what is left on the node, empty if nothing
 #
 # JSON: more members of the configuration, with a comma in front of each. What is deeper inside is
-# said by variables: SYSCTLS of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
+# said by variables: SYSCTLS, POD_CONTEXT (security context) and POD_RESOURCES (what a kubelet says of all its
+# containers) of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
 # (options) of both, which are as a kubelet's: all is shared but the processes.
 
 # shellcheck source=tests/integration/containerd.sh
@@ -174,10 +176,18 @@ cri_left_at_last() {
 
 # --- pods and containers ---
 
+configured() { # TOML...
+	printf '%s\n' "$@" >"$LAB_PREFIX/share/defaults/kata-containers/config.d/50-case.toml"
+}
+
+unconfigured() {
+	[ -z "${LAB_PREFIX:-}" ] || rm -f "$LAB_PREFIX/share/defaults/kata-containers/config.d/50-case.toml"
+}
+
 json_words() { # WORD... as JSON strings
 	local word list=""
 	for word in "$@"; do
-		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n}
+		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n} word=${word//$'\t'/\\t}
 		list+="${list:+,}\"$word\""
 	done
 	echo "$list"
@@ -188,12 +198,14 @@ namespaces() { echo "\"namespace_options\":{${NAMESPACES:-\"pid\":\"CONTAINER\"}
 pod() { # NAME [JSON]
 	local id host=host-$1 config=$LAB/pods/new
 	[[ ${NAMESPACES:-} != *NODE* ]] || host="" # it has the node's name then
+	rm -rf "$LAB/logs/$1" # of a pod that had the name, with another handler
 	mkdir -p "$LAB/logs/$1"
 	cat >"$config" <<-EOF
 		{"metadata":{"name":"$1","uid":"$1-$RANDOM$RANDOM","namespace":"tests","attempt":0},
 		 "hostname":"$host","log_directory":"$LAB/logs/$1","labels":{"pod":"$1"},
 		 "linux":{"cgroup_parent":"$PARENT/pod-$1","sysctls":{${SYSCTLS:-}},
-		  "security_context":{$(namespaces)}}${2:-}}
+		  "resources":{${POD_RESOURCES:-}},
+		  "security_context":{$(namespaces)${POD_CONTEXT:+,}${POD_CONTEXT:-}}}${2:-}}
 	EOF
 	id=$(cri --field pod_sandbox_id RunPodSandbox \
 		"{\"runtime_handler\":\"$HANDLER\",\"config\":$(<"$config")}") || return

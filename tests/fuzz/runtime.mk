@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 $(eval $(call fuzzer,runtime_options_fuzz,tests/fuzz/runtime_options_fuzz.c,protocols base))
-$(eval $(call fuzzer,config_fuzz,tests/fuzz/config_fuzz.c $(wildcard runtime/config/*.c),toml base))
+$(eval $(call fuzzer,config_fuzz,tests/fuzz/config_fuzz.c $(wildcard runtime/config/*.c),crypto toml base))

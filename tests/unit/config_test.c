@@ -106,10 +106,10 @@ static const struct row {
 	{ Q, "default_maxvcpus", "5", "-1", AT(max_vcpus) },
 	{ Q, "default_bridges", "0", "2", AT(bridges) },
 	{ Q, "default_memory", "300", "1", AT(memory_mib) },
-	{ Q, "memory_slots", "0", "10", NOWHERE },
+	{ Q, "memory_slots", "4", "256", AT(memory_slots) },
 	{ Q, "default_maxmemory", "4096", "-1", AT(max_memory_mib) },
 	{ Q, "memory_offset", "0", "1", NOWHERE },
-	{ Q, "enable_virtio_mem", "false", "true", NOWHERE },
+	{ Q, "enable_virtio_mem", "true", NULL, AT(virtio_mem) },
 	{ Q, "disable_block_device_use", "true", NULL, AT(block_off) },
 	{ Q, "shared_fs", "\"virtio-9p\"", "\"virtio-fs-nydus\"", AT(shared_fs) },
 	{ Q, "virtio_fs_daemon", "\"/bin/cat\"", "\"/no/such\"", AT(virtiofsd) },
@@ -144,8 +144,8 @@ static const struct row {
 	{ Q, "entropy_source", "\"/dev/random\"", NULL, AT(entropy_source) },
 	{ Q, "valid_entropy_sources", "[\"/x\"]", NULL, NOWHERE },
 	{ Q, "guest_hook_path", "\"/hooks\"", NULL, AT(guest_hook_path) },
-	{ Q, "rx_rate_limiter_max_rate", "0", "1", NOWHERE },
-	{ Q, "tx_rate_limiter_max_rate", "0", "1", NOWHERE },
+	{ Q, "rx_rate_limiter_max_rate", "800000", "-1", AT(rx_max_rate) },
+	{ Q, "tx_rate_limiter_max_rate", "900000", "-1", AT(tx_max_rate) },
 	{ Q, "guest_memory_dump_path", "\"\"", "\"/x\"", NOWHERE },
 	{ Q, "guest_memory_dump_paging", "false", "true", NOWHERE },
 	{ Q, "enable_guest_swap", "false", "true", NOWHERE },
@@ -160,15 +160,16 @@ static const struct row {
 	{ A, "dial_timeout", "7", "0", AT(dial_timeout_s) },
 	{ A, "request_timeout", "8", "0", AT(request_timeout_s) },
 	{ R, "enable_debug", "true", NULL, AT(debug) },
-	{ R, "internetworking_model", "\"none\"", "\"macvtap\"", AT(net_model) },
+	{ R, "internetworking_model", "\"macvtap\"", "\"l3forwarding\"", AT(net_model) },
 	{ R, "disable_guest_seccomp", "true", NULL, AT(guest_seccomp_off) },
 	{ R, "enable_tracing", "false", "true", NOWHERE },
 	{ R, "jaeger_endpoint", "\"\"", "\"http://x\"", NOWHERE },
 	{ R, "jaeger_user", "\"\"", "\"x\"", NOWHERE },
 	{ R, "jaeger_password", "\"\"", "\"x\"", NOWHERE },
 	{ R, "disable_new_netns", "false", NULL, NOWHERE },
-	{ R, "sandbox_cgroup_only", "false", "true", NOWHERE },
-	{ R, "static_sandbox_resource_mgmt", "true", NULL, NOWHERE },
+	{ R, "sandbox_cgroup_only", "true", NULL, AT(sandbox_cgroup_only) },
+	{ R, "enable_vcpus_pinning", "true", NULL, AT(pin_vcpus) },
+	{ R, "static_sandbox_resource_mgmt", "true", NULL, AT(static_size) },
 	{ R, "sandbox_bind_mounts", "[\"/etc\"]", NULL, AT(sandbox_bind_mounts) },
 	{ R, "valid_config_paths", "[\"/etc\"]", NULL, NOWHERE },
 	{ R, "vfio_mode", "\"vfio\"", "\"x\"", NOWHERE },
@@ -371,6 +372,7 @@ START_TEST(annotations_are_laid_over)
 			       "io.kubernetes.something",
 			       "else",
 			       NULL };
+	AUTO(str) char *cat = realpath("/bin/cat", NULL); /* /bin may be a link */
 	struct runtime_config *c;
 
 	write_to(file, BASE "kernel_params = \"a=b\"\nenable_annotations = [\"default_.*\", "
@@ -382,7 +384,7 @@ START_TEST(annotations_are_laid_over)
 	ck_assert(c->hugepages && c->guest_seccomp_off);
 	ck_assert_str_eq(c->kernel_params, "a=b c=\"d\"\\ agent.container_pipe_size=4096");
 	ck_assert_str_eq(c->virtiofsd_args[1], "y");
-	ck_assert_str_eq(c->virtiofsd, "/bin/cat");
+	ck_assert_str_eq(c->virtiofsd, cat);
 	ck_assert_uint_eq(strv_len(c->kernel_modules), 2);
 	ck_assert_str_eq(c->kernel_modules[0], "one a=b");
 	config_free(c);
@@ -448,6 +450,20 @@ START_TEST(too_many_kernel_parameters_are_refused)
 	      SAYS("kernel_params", "has 3000 characters; the limit is 1536"));
 	params[1536] = '\0';
 	config_free(load(file, list));
+}
+END_TEST
+
+START_TEST(what_arrives_by_a_macvtap_is_not_limited)
+{
+	static const char rate[] = "rx_rate_limiter_max_rate = 1000000\n";
+	AUTO(str) char *text = str_fmt("%s%s[runtime]\ninternetworking_model = ", BASE, rate);
+	AUTO(str) char *bad = str_fmt("%s\"macvtap\"\n", text);
+	AUTO(str) char *good = str_fmt("%s\"tcfilter\"\n", text);
+
+	write_to(file, bad);
+	fails(file, NULL, E_CONFIG, SAYS(file, "rx_rate_limiter_max_rate", "macvtap"));
+	write_to(file, good);
+	config_free(load(file, NULL));
 }
 END_TEST
 
@@ -563,6 +579,7 @@ int main(void)
 	tcase_add_test(t, annotations_are_refused);
 	tcase_add_test(t, too_many_kernel_parameters_are_refused);
 	tcase_add_test(t, a_vmm_outside_the_namespace_has_no_network);
+	tcase_add_test(t, what_arrives_by_a_macvtap_is_not_limited);
 	tcase_add_test(t, processors_may_be_fractions);
 	tcase_add_test(t, an_annotation_chooses_only_what_the_node_allows);
 	suite_add_tcase(s, t);

@@ -123,7 +123,8 @@ static void command_line(struct buf *out)
 static const char configured[] =
 	"[hypervisor.qemu]\nmachine_accelerators = \"hmat=on\"\ncpu_features = \"-pmu\"\n"
 	"seccompsandbox = \"on,spawn=deny\"\nfirmware = \"/bin/sh\"\ndefault_vcpus = 2.5\n"
-	"default_maxvcpus = 7\ndefault_memory = 300\nkernel_params = \"one=1 two\"\n"
+	"default_maxvcpus = 7\ndefault_memory = 300\ndefault_maxmemory = 1024\n"
+	"memory_slots = 4\nkernel_params = \"one=1 two\"\n"
 	"enable_debug = true\nuse_legacy_serial = true\nenable_mem_prealloc = true\n"
 	"enable_hugepages = true\npcie_root_port = 2\nentropy_source = \"/dev/random\"\n"
 	"msize_9p = 8192\nguest_hook_path = \"/hooks\"\n"
@@ -136,8 +137,8 @@ static void check_command_line(void)
 		" -machine q35,accel=tcg,",
 		",hmat=on ",
 		" -cpu max,erms=off,fsrm=off,-pmu ",
-		" -smp 3 ", /* with the half processor of the container */
-		" -m 300M ",
+		" -smp 3,maxcpus=7 ", /* with the half processor of the container */
+		" -m 300M,slots=4,maxmem=940M ",
 		"size=300M,",
 		"prealloc=on,hugetlb=on",
 		"isa-serial",

@@ -10,8 +10,10 @@
 #include "vmm/qemu/cmdline.h"
 #include "vmm/qemu/hotplug.h"
 #include "vmm/qemu/qmp.h"
+#include "vmm/qemu/resize.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
+#include "json/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +65,7 @@ static int connect_socket(const struct vmm_request *r, const struct vmm *vmm, co
 
 /* The fds that QEMU inherits, by the numbers that its command line has. */
 struct inherited {
-	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX];
+	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX + ASSETS];
 	size_t n;
 };
 
@@ -83,12 +85,22 @@ static void inherit_devices(struct inherited *list, const struct vmm_request *r)
 	}
 }
 
+/* Those whose digests were checked; QEMU's own program is executed by its fd too. */
+static void inherit_assets(struct inherited *list, const struct runtime_config *c)
+{
+	for (size_t i = 0; i < ASSETS; i++) {
+		if (c->checked[i])
+			inherit(list, c->checked[i], qemu_asset_fd(i));
+	}
+}
+
 static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 {
 	AUTO(strv) char **argv = qemu_command_line(r);
 	AUTO(str) char *log = path_join(r->dir, "qemu.log");
 	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	struct inherited list = { .n = 0 };
+	AUTO(str) char *program = str_fmt("/proc/self/fd/%d", qemu_asset_fd(ASSET_HYPERVISOR));
 	const int ns[] = { r->netns, -1 };
 	struct spawn s = { .argv = argv, .fds = list.fd, .ns = ns, .cwd = "/", .new_group = true };
 
@@ -99,6 +111,9 @@ static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 	if (qemu_has_vsock(r))
 		inherit(&list, r->vhost_vsock, QEMU_VHOST_VSOCK_FD);
 	inherit_devices(&list, r);
+	inherit_assets(&list, r->config);
+	if (r->config->checked[ASSET_HYPERVISOR])
+		s.program = program;
 	s.nfds = list.n;
 	return spawn_start(&s, &vmm->child, err);
 }
@@ -114,6 +129,7 @@ static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 	spawn_kill(&vmm->child);
 	hotplug_free(STEAL(vmm->plugs, NULL));
 	qmp_free(STEAL(vmm->control, NULL));
+	qemu_growth_free(STEAL(vmm->growth, NULL));
 	fd_close(&vmm->console);
 	fd_close(&vmm->log);
 	fd_close(&vmm->agent);
@@ -149,7 +165,9 @@ static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
 
 static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
 {
-	return hotplug_can(vmm->plugs, what);
+	const unsigned growth = VMM_CAN_GROW_CPUS | VMM_CAN_GROW_MEMORY;
+
+	return hotplug_can(vmm->plugs, what & ~growth) && qemu_can_grow(vmm, what & growth);
 }
 
 static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
@@ -176,6 +194,7 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .child = CHILD_NONE,
 			     .dir = xstrdup(r->dir),
 			     .cid = qemu_has_vsock(r) ? r->cid : 0,
+			     .growth = qemu_growth_new(r),
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
@@ -209,12 +228,68 @@ undo:
 	return -1;
 }
 
+struct vcpu {
+	int64_t index, thread;
+};
+
+static bool get_number(const struct json *from, const char *name, int64_t *out)
+{
+	const struct json *number = json_kind(from) == JSON_IS_OBJECT ? json_get(from, name) : NULL;
+
+	if (!number || json_kind(number) != JSON_IS_INT)
+		return false;
+	*out = json_int(number);
+	return *out >= 0 && *out <= INT32_MAX;
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct vcpu *x = a, *y = b;
+
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+/* Its numbers have gaps where processors were unplugged. */
+static int take_vcpus(const struct json *list, struct vcpu *vcpus, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct json *cpu = json_at(list, i);
+
+		if (!get_number(cpu, "cpu-index", &vcpus[i].index) ||
+		    !get_number(cpu, "thread-id", &vcpus[i].thread) || !vcpus[i].thread)
+			return err_set(err, E_PROTOCOL,
+				       "QEMU describes a processor in an unknown form");
+	}
+	qsort(vcpus, n, sizeof(*vcpus), by_index);
+	return 0;
+}
+
+static int qemu_vcpu_threads(struct vmm *vmm, pid_t **threads, size_t *n, struct deadline deadline,
+			     struct err *err)
+{
+	AUTO(json) struct json *reply = NULL;
+	AUTO(mem) struct vcpu *vcpus = NULL;
+
+	if (qmp_execute(vmm->control, "query-cpus-fast", NULL, deadline, &reply, err) < 0)
+		return err_wrap(err, "ask QEMU for the threads of its processors");
+	*n = reply && json_kind(reply) == JSON_IS_ARRAY ? json_count(reply) : 0;
+	vcpus = xcalloc(*n + 1, sizeof(*vcpus));
+	if (take_vcpus(reply, vcpus, *n, err) < 0)
+		return -1;
+	*threads = xcalloc(*n + 1, sizeof(**threads));
+	for (size_t i = 0; i < *n; i++)
+		(*threads)[i] = (pid_t)vcpus[i].thread;
+	return 0;
+}
+
 const struct vmm_ops vmm_qemu = {
 	.name = "qemu",
 	.start = qemu_start,
 	.dial = qemu_dial,
+	.vcpu_threads = qemu_vcpu_threads,
 	.will = hotplug_will,
 	.can = qemu_can,
+	.resize = qemu_resize,
 	.add = qemu_add,
 	.remove = qemu_remove,
 	.grow = qemu_grow,

@@ -33,11 +33,12 @@ net_gone() { # NETNS...
 
 NET_CAPS='"CAP_NET_RAW","CAP_NET_BIND_SERVICE"'
 
-# net_start ID NETNS ARGS-JSON: a pod in that namespace
+# net_start ID NETNS ARGS-JSON: a pod in that namespace; NOTES: more annotations (JSON)
 net_start() {
 	pod_spec "$LAB/$1.json" "$1" "$3"
 	# Ports below 1024, and raw sockets for ping.
 	sed -i "s|\"cwd\":|\"capabilities\":{\"bounding\":[$NET_CAPS],\"effective\":[$NET_CAPS],\"permitted\":[$NET_CAPS]},&|
+		s|\"annotations\":{|&${NOTES:-}${NOTES:+,}|
 		s|{\"type\":\"network\"}|{\"type\":\"network\",\"path\":\"/run/netns/$2\"}|" "$LAB/$1.json"
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
 		--config "$LAB/$1.json" "$1"

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shim/notes.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#define PREFIX "io.katacontainers.container."
+
+/* The guest's control groups limit the swap by itself: what is left when the memory is taken off. */
+static int set_swap(struct oci_spec *spec, const char *value, struct err *err)
+{
+	struct oci_resources *r = spec->linux_.resources;
+	int64_t limit = r && r->memory.limit.set ? r->memory.limit.v : 0, bytes;
+
+	if (str_i64(value, -1, INT64_MAX, "number of bytes", &bytes, err) < 0)
+		return -1;
+	if (limit <= 0 && bytes >= 0) {
+		err_set(err, E_INVALID, "the container's memory, which it includes, has no limit");
+		return err_hint(err, "give the container a memory limit");
+	}
+	if (bytes >= 0 && bytes < limit) {
+		err_set(err, E_INVALID,
+			"%lld bytes of memory and swap are less than the limit of the memory, "
+			"%lld",
+			(long long)bytes, (long long)limit);
+		return err_hint(err, "it is the sum of both");
+	}
+	if (r)
+		r->memory.swap = (struct oci_i64){ true, bytes };
+	return 0;
+}
+
+static int refuse_swappiness(struct oci_spec *spec, const char *value, struct err *err)
+{
+	(void)spec, (void)value;
+	err_set(err, E_UNSUPPORTED,
+		"not supported: the guest's control groups (version 2) have no swappiness");
+	return err_hint(err, "remove it from the pod");
+}
+
+static const struct {
+	const char *name;
+	int (*apply)(struct oci_spec *spec, const char *value, struct err *err);
+} notes[] = {
+	{ PREFIX "resource.swap_in_bytes", set_swap },
+	{ PREFIX "resource.swappiness", refuse_swappiness },
+};
+
+static int apply(struct oci_spec *spec, const char *name, const char *value, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(notes); i++) {
+		if (str_eq(notes[i].name, name))
+			return notes[i].apply(spec, value, err);
+	}
+	err_set(err, E_UNSUPPORTED, "not supported");
+	return err_hint(err, "remove it from the pod");
+}
+
+int notes_apply(struct oci_spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_annotations; i++) {
+		const char *name = spec->annotations[i].key, *value = spec->annotations[i].value;
+
+		if (str_starts(name, PREFIX) && apply(spec, name, value ? value : "", err) < 0)
+			return err_wrap(err, "annotation %.200s", name);
+	}
+	return 0;
+}

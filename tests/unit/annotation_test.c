@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Every annotation of upstream, old and new, either has the effect that it promises, on QEMU's command
+ * line or in what the agent and the shim are told, or is refused by its name with what to do about
+ * it; nobody's is accepted and forgotten.
+ */
+#include "config/config.h"
+#include "vmm/qemu/cmdline.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "crypto/sha512.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define K "io.katacontainers."
+#define C K "config."
+#define H C "hypervisor."
+
+static struct err err;
+static char dir[64];
+static struct runtime_config *config;
+
+/* @ in values and in what is expected stands for the test's directory. */
+static char *in_dir(const char *text)
+{
+	char *out = xstrdup(text), *at;
+
+	while ((at = strchr(out, '@')) != NULL) {
+		char *more = str_fmt("%.*s%s%s", (int)(at - out), out, dir, at + 1);
+
+		free(out);
+		out = more;
+	}
+	return out;
+}
+
+static void put(const char *name, const char *text)
+{
+	AUTO(str) char *path = path_join(dir, name);
+
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0755, &err) == 0,
+		      "%s", err.msg);
+}
+
+static void setup(void)
+{
+	static const char *const files[] = { "qemu", "kernel", "initrd",  "daemon",
+					     "bios", "other",  "ok/other" };
+	AUTO(str) char *text = NULL, *ok = NULL;
+
+	err_clear(&err);
+	config = NULL;
+	(void)str_print(dir, sizeof(dir), "/tmp/kata-annotation-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ok = path_join(dir, "ok");
+	ck_assert_int_eq(mkdir(ok, 0755), 0);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		put(files[i], files[i]);
+	text = in_dir("[hypervisor.qemu]\npath = \"@/qemu\"\nkernel = \"@/kernel\"\n"
+		      "initrd = \"@/initrd\"\nvirtio_fs_daemon = \"@/daemon\"\n"
+		      "kernel_params = \"quiet\"\nenable_annotations = [\".*\"]\n"
+		      "valid_hypervisor_paths = [\"@/ok/*\"]\n"
+		      "valid_virtio_fs_daemon_paths = [\"@/ok/*\"]\n"
+		      "valid_entropy_sources = [\"/dev/urandom\", \"/dev/random\"]\n"
+		      "valid_file_mem_backends = [\"/dev/sh?\", \"\"]\n");
+	put("configuration.toml", text);
+}
+
+static void teardown(void)
+{
+	if (config)
+		config_free(config);
+	err_clear(&err);
+	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+}
+
+static void load(const char *name, const char *value)
+{
+	AUTO(str) char *file = path_join(dir, "configuration.toml"), *there = in_dir(value);
+	const char *const list[] = { name, there, NULL };
+
+	config = config_load(file, list, &err);
+}
+
+/* The command line of a VM with a share, a network card and a serial port for the agent. */
+static char *command_line(void)
+{
+	static const struct vmm_device devices[] = {
+		{ .kind = VMM_FS_9P, .fs = { "tag", "/share" } },
+		{ .kind = VMM_NIC, .nic = { "02:00:00:00:00:01", 40, 41 } },
+	};
+	const struct vmm_request r = { .config = config,
+				       .dir = "/dir",
+				       .accelerator = "kvm",
+				       .devices = devices,
+				       .ndevices = ARRAY_LEN(devices),
+				       .netns = -1,
+				       .vhost_vsock = -1,
+				       .vcpus = 1,
+				       .memory_mib = 256 };
+	AUTO(strv) char **argv = qemu_command_line(&r);
+
+	return strv_join(argv, " ");
+}
+
+/* As sha512sum has them; in either case. */
+#define SHA512_OF_KERNEL                                                   \
+	"d51a20d67571fe70bcd6c36e1382a3c342f42671c710090b75fcfc2405ce2448" \
+	"8e03a7131eefe4751d0bd3aeaad816605ad10c8e3258d72fcf379e32416cbf3b"
+#define SHA512_OF_INITRD                                                   \
+	"40F9DC38EF0C1BE8ADF880F5EC9C8A5D26BDB671778A7AFAC464316E3FDB4929" \
+	"541A5D4EFD1A8B9DE3BAB8701EE1DC6323BDF3D25B5652C88B691B94FDC86EDA"
+
+/* --- those with an effect on the command line --- */
+
+static const struct {
+	const char *name, *value, *has;
+} effects[] = {
+	{ H "path", "@/ok/other", "@/ok/other -name" },
+	{ H "kernel", "@/other", "-kernel @/other" },
+	{ H "initrd", "@/other", "-initrd @/other" },
+	{ H "firmware", "@/bios", "-bios @/bios" },
+	{ H "kernel_params", "one=1 two", "quiet one=1 two" },
+	{ H "machine_type", "microvm", "-machine microvm," },
+	{ H "machine_accelerators", "kernel_irqchip=split", ",kernel_irqchip=split -cpu" },
+	{ H "cpu_features", "pmu=off", "-cpu host,pmu=off" },
+	{ H "enable_mem_prealloc", "true", "prealloc=on" },
+	{ H "enable_hugepages", "true", "hugetlb=on" },
+	{ H "file_mem_backend", "/dev/shm", "mem-path=/dev/shm" },
+	{ H "entropy_source", "/dev/random", "rng-random,id=rng0,filename=/dev/random" },
+	{ H "use_legacy_serial", "true", "isa-serial,chardev=console" },
+	{ H "pcie_root_port", "2", "pcie-root-port,id=rp1" },
+	{ C "agent.container_pipe_size", "4096", "agent.container_pipe_size=4096" },
+	{ H "kernel_hash", SHA512_OF_KERNEL, "-kernel /proc/self/fd/62" },
+	{ H "initrd_hash", SHA512_OF_INITRD, "-initrd /proc/self/fd/61" },
+};
+
+START_TEST(an_annotation_is_on_the_command_line)
+{
+	AUTO(str) char *has = in_dir(effects[_i].has), *line = NULL;
+
+	load(effects[_i].name, effects[_i].value);
+	ck_assert_msg(config != NULL, "%s: %s", effects[_i].name, err.msg);
+	line = command_line();
+	ck_assert_msg(strstr(line, has) != NULL, "%s: no '%s' in %s", effects[_i].name, has, line);
+}
+END_TEST
+
+/* --- those that shim and agent are told --- */
+
+static char *settings(void)
+{
+	AUTO(str) char *args = strv_join(config->virtiofsd_args, ",");
+	AUTO(str) char *modules = strv_join(config->kernel_modules, ",");
+
+	return str_fmt("vcpus=%g max=%lld memory=%lld share=%s daemon=%s cache=%s args=%s "
+		       "msize=%lld vhost_off=%d hooks=%s modules=%s seccomp_off=%d model=%s "
+		       "timeout=%lld ",
+		       config->vcpus, (long long)config->max_vcpus, (long long)config->memory_mib,
+		       config->shared_fs, config->virtiofsd, config->virtiofs_cache, args,
+		       (long long)config->msize_9p, config->vhost_net_off, config->guest_hook_path,
+		       modules, config->guest_seccomp_off, config->net_model,
+		       (long long)config->create_container_timeout_s);
+}
+
+static const struct {
+	const char *name, *value, *has;
+} told[] = {
+	{ H "default_vcpus", "3", "vcpus=3 " },
+	{ H "default_max_vcpus", "5", "max=5 " },
+	{ H "default_memory", "300", "memory=300 " },
+	{ H "shared_fs", "virtio-9p", "share=virtio-9p " },
+	{ H "virtio_fs_daemon", "@/ok/other", "daemon=@/ok/other " },
+	{ H "virtio_fs_cache", "always", "cache=always " },
+	{ H "virtio_fs_extra_args", "[\"-o\", \"x\"]", "args=-o,x " },
+	{ H "msize_9p", "65536", "msize=65536 " },
+	{ H "disable_vhost_net", "true", "vhost_off=1 " },
+	{ H "guest_hook_path", "/hooks", "hooks=/hooks " },
+	{ C "agent.kernel_modules", "a b=c;d", "modules=a b=c,d " },
+	{ C "runtime.disable_guest_seccomp", "true", "seccomp_off=1 " },
+	{ C "runtime.internetworking_model", "none", "model=none " },
+	{ C "runtime.create_container_timeout", "77", "timeout=77 " },
+	/* These ask for what is so anyway. */
+	{ K "asset_hash_type", "sha512", "" },
+	{ H "asset_hash_type", "sha512", "" },
+	{ H "disable_image_nvdimm", "true", "" },
+	{ C "runtime.vfio_mode", "guest-kernel", "" },
+	/* Not for this to read. */
+	{ K "pkg.oci.bundle_path", "/run/x", "" },
+	{ K "container.resource.swap_in_bytes", "1", "" },
+	{ "io.kubernetes.cri.sandbox-id", "x", "" },
+};
+
+START_TEST(an_annotation_is_told_to_agent_or_shim)
+{
+	AUTO(str) char *has = in_dir(told[_i].has), *line = NULL;
+
+	load(told[_i].name, told[_i].value);
+	ck_assert_msg(config != NULL, "%s: %s", told[_i].name, err.msg);
+	line = settings();
+	ck_assert_msg(strstr(line, has) != NULL, "%s: no '%s' in %s", told[_i].name, has, line);
+}
+END_TEST
+
+/* --- those that are refused --- */
+
+static const struct {
+	const char *name, *value;
+	enum err_code code;
+	const char *says; /* NULL: whatever, and maybe it is not refused, since a build can do it */
+} refusals[] = {
+	{ H "image", "@/other", E_CONFIG, "boots from an initrd" },
+	{ H "firmware_volume", "@/other", E_CONFIG, "use firmware" },
+	{ H "image_hash", "0", E_UNSUPPORTED, "use initrd_hash" },
+	{ H "firmware_volume_hash", "0", E_UNSUPPORTED, "use firmware_hash" },
+	{ H "firmware_hash", "0", E_INVALID, "128 hexadecimal digits" },
+	{ H "kernel_hash", "00", E_INVALID, "128 hexadecimal digits" },
+	{ H "hypervisor_hash", "", E_INVALID, "128 hexadecimal digits" },
+	{ H "hypervisorctl_hash", "0", E_UNSUPPORTED, "no control program" },
+	{ H "jailer_hash", "0", E_UNSUPPORTED, "without a jailer" },
+	{ H "jailer_path", "/x", E_UNSUPPORTED, "without a jailer" },
+	{ H "ctlpath", "/x", E_UNSUPPORTED, "no control program" },
+	{ K "asset_hash_type", "sha256", E_UNSUPPORTED, "use sha512" },
+	{ H "asset_hash_type", "md5", E_UNSUPPORTED, "use sha512" },
+	{ H "memory_offset", "1", E_CONFIG, "memory_offset" },
+	{ H "virtio_fs_cache_size", "1", E_CONFIG, "DAX" },
+	{ H "enable_iommu", "true", E_CONFIG, "no virtual IOMMU" },
+	{ H "enable_iommu_platform", "true", E_CONFIG, "no virtual IOMMU" },
+	{ H "hotplug_vfio_on_root_bus", "true", E_CONFIG, "VFIO" },
+	{ H "vhost_user_store_path", "/x", E_PERMISSION, "valid_vhost_user_store_paths" },
+	{ H "enable_vhost_user_store", "true", E_CONFIG, "vhost-user" },
+	{ H "use_vsock", "true", E_UNSUPPORTED, "vsock" },
+	{ C "runtime.enable_pprof", "true", E_CONFIG, "profiling" },
+	{ C "runtime.disable_new_netns", "true", E_CONFIG, "internetworking_model" },
+	{ C "runtime.experimental", "one two", E_CONFIG, "experimental" },
+	{ C "agent.enable_tracing", "true", E_CONFIG, "tracing" },
+	{ "sgx.intel.com/epc", "1Mi", E_UNSUPPORTED, "SGX" },
+	{ K "something", "x", E_UNSUPPORTED, "not supported" },
+	/* of the newest upstream */
+	{ C "agent.cdh_api_timeout", "50", E_UNSUPPORTED, "confidential" },
+	{ C "agent.policy", "x", E_UNSUPPORTED, "policy" },
+	{ C "agent.launch_process_timeout", "1", E_UNSUPPORTED, "daemons" },
+	{ C "agent.visible_cdi_devices", "x", E_UNSUPPORTED, "devices" },
+	{ H "cold_plug_vfio", "root-port", E_UNSUPPORTED, "devices" },
+	{ H "hot_plug_vfio", "root-port", E_UNSUPPORTED, "devices" },
+	{ H "default_gpus", "1", E_UNSUPPORTED, "devices" },
+	{ H "default_gpu_model", "x", E_UNSUPPORTED, "devices" },
+	{ H "kernel_verity_params", "x", E_UNSUPPORTED, "disk" },
+	{ H "numa_mapping", "0", E_UNSUPPORTED, "NUMA" },
+	{ H "pcie_switch_port", "1", E_UNSUPPORTED, "devices" },
+	{ H "vhost_user_reconnect_timeout_sec", "1", E_UNSUPPORTED, "vhost-user" },
+	{ H "cc_init_data", "x", E_UNSUPPORTED, "confidential" },
+	{ C "runtime.experimental_force_guest_pull", "true", E_UNSUPPORTED, "pulled" },
+	{ C "runtime.guest_selinux_label", "x", E_UNSUPPORTED, "SELinux" },
+	{ H "memory_slots", "10", E_CONFIG, NULL },
+	{ H "enable_virtio_mem", "true", E_CONFIG, NULL },
+	{ H "enable_guest_swap", "true", E_CONFIG, NULL },
+	{ H "rootless", "true", E_CONFIG, NULL },
+	{ H "block_device_driver", "virtio-mmio", E_CONFIG, NULL },
+	{ H "disable_block_device_use", "true", E_CONFIG, NULL },
+	{ H "enable_iothreads", "true", E_CONFIG, NULL },
+	{ H "indep_iothreads", "1", E_CONFIG, NULL },
+	{ H "block_device_cache_set", "true", E_CONFIG, NULL },
+	{ H "block_device_cache_direct", "true", E_CONFIG, NULL },
+	{ H "block_device_cache_noflush", "true", E_CONFIG, NULL },
+	{ H "block_device_aio", "io_uring", E_CONFIG, NULL },
+	{ H "blk_logical_sector_size", "512", E_CONFIG, NULL },
+	{ H "blk_physical_sector_size", "512", E_CONFIG, NULL },
+	{ H "block_device_logical_sector_size", "512", E_CONFIG, NULL },
+	{ H "block_device_physical_sector_size", "512", E_CONFIG, NULL },
+	{ H "rx_rate_limiter_max_rate", "1000000", E_CONFIG, NULL },
+	{ H "tx_rate_limiter_max_rate", "1000000", E_CONFIG, NULL },
+	{ H "reclaim_guest_freed_memory", "true", E_CONFIG, NULL },
+	{ C "runtime.sandbox_cgroup_only", "true", E_CONFIG, NULL },
+	{ C "runtime.enable_vcpus_pinning", "true", E_CONFIG, NULL },
+};
+
+START_TEST(an_annotation_is_refused)
+{
+	const char *name = refusals[_i].name, *says = refusals[_i].says;
+
+	load(name, refusals[_i].value);
+	if (!says && config)
+		return;
+	ck_assert_msg(config == NULL, "%s is accepted", name);
+	ck_assert_msg(strstr(err.msg, name) != NULL, "'%s' does not name %s", err.msg, name);
+	if (!says)
+		return;
+	ck_assert_msg(strstr(err.msg, says) != NULL, "'%s' lacks '%s'", err.msg, says);
+	ck_assert_msg(err.code == refusals[_i].code, "%s: %s", name, err.msg);
+}
+END_TEST
+
+/* --- paths and digests --- */
+
+/* What lies where it may lie, and leads elsewhere. */
+START_TEST(a_link_does_not_lead_around_a_pattern)
+{
+	AUTO(str) char *link = path_join(dir, "ok/link"), *target = path_join(dir, "other");
+	AUTO(str) char *inner = path_join(dir, "ok/inner"), *ok = path_join(dir, "ok/other");
+	AUTO(str) char *outer = path_join(dir, "outer");
+
+	ck_assert(symlink(target, link) == 0 && symlink("other", inner) == 0);
+	ck_assert_int_eq(symlink(ok, outer), 0);
+	load(H "path", "@/ok/link");
+	ck_assert_ptr_null(config);
+	ck_assert_int_eq(err.code, E_PERMISSION);
+	ck_assert_ptr_nonnull(strstr(err.msg, "valid_hypervisor_paths"));
+	err_clear(&err);
+	load(H "path", "@/ok/../other");
+	ck_assert_ptr_null(config);
+	err_clear(&err);
+	load(H "path", "@/ok/none");
+	ck_assert_ptr_nonnull(strstr(err.msg, "no pattern"));
+	err_clear(&err);
+	load(H "path", "@/ok/inner");
+	ck_assert_msg(config != NULL, "%s", err.msg);
+	ck_assert_str_eq(config->qemu_path, ok);
+	config_free(config);
+	load(H "path", "@/outer");
+	ck_assert_msg(config != NULL, "%s", err.msg);
+	ck_assert_str_eq(config->qemu_path, ok);
+}
+END_TEST
+
+/* The link may lead elsewhere by the time of its use. */
+START_TEST(the_path_is_without_links)
+{
+	AUTO(str) char *link = path_join(dir, "link"), *target = path_join(dir, "other");
+
+	ck_assert_int_eq(symlink(target, link), 0);
+	load(H "kernel", "@/link");
+	ck_assert_msg(config != NULL, "%s", err.msg);
+	ck_assert_str_eq(config->kernel, target);
+	config_free(config);
+	load(H "kernel", "link");
+	ck_assert_ptr_null(config);
+	ck_assert_ptr_nonnull(strstr(err.msg, "not an absolute path"));
+	err_clear(&err);
+	load(H "kernel", "@/nothing");
+	ck_assert_ptr_null(config);
+	ck_assert_ptr_nonnull(strstr(err.msg, H "kernel"));
+}
+END_TEST
+
+/* An administrator may list a directory by a link. */
+START_TEST(a_pattern_may_be_below_a_link)
+{
+	AUTO(str) char *link = path_join(dir, "way"), *ok = path_join(dir, "ok");
+	AUTO(str)
+	char *text = in_dir("[hypervisor.qemu]\npath = \"@/qemu\"\nkernel = \"@/kernel\"\n"
+			    "initrd = \"@/initrd\"\nvirtio_fs_daemon = \"@/daemon\"\n"
+			    "enable_annotations = [\"path\"]\n"
+			    "valid_hypervisor_paths = [\"@/way/o*\", \"@/way/link\"]\n");
+
+	ck_assert_int_eq(symlink(ok, link), 0);
+	put("configuration.toml", text);
+	load(H "path", "@/ok/other");
+	ck_assert_msg(config != NULL, "%s", err.msg);
+}
+END_TEST
+
+START_TEST(another_file_is_refused)
+{
+	char zeros[SHA512_HEX + 1];
+
+	(void)memset(zeros, '0', SHA512_HEX);
+	zeros[SHA512_HEX] = '\0';
+	load(H "initrd_hash", zeros);
+	ck_assert_ptr_null(config);
+	ck_assert_int_eq(err.code, E_TRUST);
+	ck_assert_ptr_nonnull(strstr(err.msg, H "initrd_hash"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "/initrd"));
+}
+END_TEST
+
+/* The file that was checked is the one that is used, whatever its path comes to mean. */
+START_TEST(what_was_checked_is_kept_open)
+{
+	AUTO(str) char *kernel = path_join(dir, "kernel");
+	char text[16] = "";
+
+	load(H "kernel_hash", SHA512_OF_KERNEL);
+	ck_assert_msg(config != NULL, "%s", err.msg);
+	ck_assert_int_ge(config->checked[ASSET_KERNEL], 3);
+	ck_assert_int_eq(unlink(kernel), 0);
+	put("kernel", "evil");
+	ck_assert_int_eq(pread(config->checked[ASSET_KERNEL], text, sizeof(text) - 1, 0), 6);
+	ck_assert_str_eq(text, "kernel");
+	for (size_t i = 0; i < ASSETS; i++)
+		ck_assert(i == ASSET_KERNEL || !config->checked[i]);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("annotations");
+	TCase *t = tcase_create("annotations");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_loop_test(t, an_annotation_is_on_the_command_line, 0, (int)ARRAY_LEN(effects));
+	tcase_add_loop_test(t, an_annotation_is_told_to_agent_or_shim, 0, (int)ARRAY_LEN(told));
+	tcase_add_loop_test(t, an_annotation_is_refused, 0, (int)ARRAY_LEN(refusals));
+	tcase_add_test(t, a_link_does_not_lead_around_a_pattern);
+	tcase_add_test(t, the_path_is_without_links);
+	tcase_add_test(t, a_pattern_may_be_below_a_link);
+	tcase_add_test(t, another_file_is_refused);
+	tcase_add_test(t, what_was_checked_is_kept_open);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
