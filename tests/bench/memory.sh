@@ -72,19 +72,20 @@ done
 # The largest block that a process can fill, in a VM of 256 MiB that has it alone.
 id=$(lab_id)
 lab_ctr run -d --runtime "$RUNTIME" "$IMAGE" "$id" sleep 1000
-low=128 high=256
-while [ $((high - low)) -gt 1 ]; do
-	mib=$(((low + high) / 2))
-	if in_member "$id" dd if=/dev/zero of=/dev/null bs="${mib}M" count=1 2>/dev/null; then
-		low=$mib
+low=$((192 * 1024)) high=$((256 * 1024)) # KiB
+while [ $((high - low)) -gt 128 ]; do
+	kib=$(((low + high) / 2))
+	if in_member "$id" dd if=/dev/zero of=/dev/null bs="${kib}k" count=1 2>/dev/null; then
+		low=$kib
 	else
-		high=$mib
+		high=$kib
 	fi
 done
 # shellcheck disable=SC2016 # awk's
 total=$(in_member "$id" awk '/^MemTotal/ { print $2 }' /proc/meminfo)
 row "a 256 MiB guest's kernel leaves, of 256 MiB" "$(ratio "$total" 262144)" x
-row "a workload can have, of a 256 MiB guest" "$(ratio "$low" 256)" x 0.85 least
+row "a workload can have, of a 256 MiB guest" "$low" KiB
+row "the same, of 256 MiB" "$(awk -v l="$low" 'BEGIN { printf "%.3f", l / 262144 }')" x 0.85 least
 lab_ctr tasks kill -s KILL "$id"
 lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
 lab_ctr containers rm "$id"
