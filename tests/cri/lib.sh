@@ -33,7 +33,8 @@ cri_start() { # PREFIX
 	trap cri_stop EXIT
 	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
 	PARENT=/kata-cri-${LAB##*-}
-	mkdir -p "$LAB/cni" "$LAB/logs" "$LAB/pods"
+	mkdir -p "$LAB/cni" "$LAB/plugins" "$LAB/logs" "$LAB/pods"
+	ln -s /usr/lib/cni/* "$LAB/plugins/" # a test may add its own
 	cri_config >"$LAB/config.toml"
 	cri_network
 	cri_containerd && cri_images || return
@@ -56,7 +57,7 @@ cri_config() {
 		sandbox_image = "$PAUSE_IMAGE"
 		stream_server_address = "127.0.0.1"
 		[plugins."io.containerd.grpc.v1.cri".cni]
-		bin_dir = "/usr/lib/cni"
+		bin_dir = "$LAB/plugins"
 		conf_dir = "$LAB/cni"
 		[plugins."io.containerd.grpc.v1.cri".containerd]
 		default_runtime_name = "runc"
