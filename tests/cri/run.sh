@@ -3,7 +3,7 @@
 #
 # Pods and their containers, asked for as a kubelet does: real containerd with CRI and CNI.
 #
-#	[HANDLERS="runc kata"] run.sh PREFIX [TEST...]
+#	[HANDLERS="runc kata"] [SLICE="1 2"] run.sh PREFIX [TEST...]
 #
 # Each test is a function test_* of cases/ and runs once with each handler, under "set -e" in a
 # subshell, so that the first command that fails ends it. After every test nothing may be left. All is
@@ -50,6 +50,9 @@ fi
 passed=0 failed=0
 mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
 [ $# -eq 0 ] || tests=("$@")
+# SLICE="2 3": the second of three parts.
+[ -z "${SLICE:-}" ] || mapfile -t tests < <(printf '%s\n' "${tests[@]}" |
+	awk -v slice="$SLICE" '{ split(slice, s, " "); if (NR % s[2] == s[1] % s[2]) print }')
 for HANDLER in ${HANDLERS:-runc}; do
 	for t in "${tests[@]}"; do
 		start=$SECONDS
