@@ -8,10 +8,12 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "device/volume.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
 #include "sandbox/copies.h"
+#include "sandbox/follow.h"
 #include "sandbox/interfaces.h"
 #include "sandbox/place.h"
 #include "sandbox/ports.h"
@@ -255,6 +257,9 @@ static int adopt(struct sandbox *s, const char *hostname, struct deadline deadli
 	if (create_sandbox(s, hostname, deadline, err) < 0 ||
 	    interfaces_set_up(s, deadline, err) < 0)
 		return -1;
+	s->follower = follow_start(s, err);
+	if (err->code)
+		return -1;
 	learn_version(s);
 	loop_post(s->loop, ask_oom, s);
 	return 0;
@@ -341,6 +346,12 @@ int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct
 	return 0;
 }
 
+int sandbox_use_volume(struct sandbox *s, const char *path, struct err *err)
+{
+	record_volume(s->record, path);
+	return record_write(s->record, err) < 0 ? -1 : volume_mark(path, s->id, s->state_dir, err);
+}
+
 int sandbox_call(struct sandbox *s, const char *method, const void *request,
 		 const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,
 		 void *reply, struct err *err)
@@ -368,6 +379,7 @@ static void disconnect_network(struct sandbox *s)
 	struct err err = ERR_INIT;
 
 	(void)pthread_mutex_lock(&s->disconnecting);
+	follow_stop(STEAL(s->follower, NULL));
 	if (network_disconnect(&s->network, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot disconnect the network");
 	vec_each(const struct endpoint, e, &s->network.endpoints.list)
@@ -409,6 +421,7 @@ void sandbox_free(struct sandbox *s)
 	sandbox_stop(s);
 	copies_end(s);
 	vm_free(s->vm);
+	record_undo_volumes(s->record);
 	ports_free(s->ports);
 	if (remove_files(s->key, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot remove the files of the sandbox");

@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 struct copy_watch;
+struct follower;
 struct ports;
 struct record;
 struct host_cgroup;
@@ -45,7 +46,8 @@ struct sandbox {
 	struct share share;
 	struct copy_watch *copy_watch; /* where nothing is shared: sandbox/copies.h */
 	uint64_t copy_limit;
-	struct network network; /* constant while the VM runs */
+	struct network network;    /* the follower's while the VM runs */
+	struct follower *follower; /* of changes of that (follow.h), or NULL */
 	pthread_mutex_t disconnecting;
 	struct vm *vm;
 	struct ports *ports; /* loop; NULL: none */
@@ -87,6 +89,8 @@ struct sandbox_wanted {
 
 MUST_CHECK int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted,
 			     struct deadline deadline, struct err *err);
+/* Says in a direct-assigned volume's record that this sandbox uses it, until it is freed. */
+MUST_CHECK int sandbox_use_volume(struct sandbox *s, const char *path, struct err *err);
 /* vm_call() of its VM. */
 MUST_CHECK int sandbox_call(struct sandbox *s, const char *method, const void *request,
 			    const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,

@@ -96,6 +96,14 @@ MUST_CHECK int vm_plug_disk(struct vm *v, const char *path, bool readonly, struc
 			    struct deadline deadline, struct err *err);
 MUST_CHECK int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline,
 			      struct err *err);
+/* disks_grow(), likewise. */
+MUST_CHECK int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes,
+			    struct deadline deadline, struct err *err);
+/* Likewise for a network card, by an id; it takes the place of struct vmm_ops' add and remove. */
+MUST_CHECK int vm_plug_nic(struct vm *v, const char *id, const struct vmm_device *card,
+			   struct deadline deadline, struct err *err);
+MUST_CHECK int vm_unplug_nic(struct vm *v, const char *id, struct deadline deadline,
+			     struct err *err);
 /*
  * Makes the VM larger or smaller, as vmm_ops.resize does, and the guest use what it was given. *got is
  * valid on failure, too, unless the VM has ended. One caller at a time.
