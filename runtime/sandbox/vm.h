@@ -70,7 +70,9 @@ void vm_free(struct vm *v);
 struct vm_wanted {
 	unsigned vcpus;
 	uint64_t memory_mib;
-	int netns; /* the network namespace to run in, or -1 */
+	int netns;                     /* the network namespace to run in, or -1 */
+	const struct spawn_user *user; /* whom the VMM runs as; NULL: us */
+	bool no_kvm;                   /* who may not use KVM */
 	const struct share *share;
 	const struct vmm_device *devices; /* besides the share's */
 	size_t ndevices;
