@@ -257,6 +257,14 @@ const struct storage_driver *storage_driver_find(const char *name, struct err *e
 	return NULL;
 }
 
+bool storage_driver_is_block(const char *name)
+{
+	struct err unknown = ERR_INIT; /* then it is none */
+	const struct storage_driver *driver = storage_driver_find(name, &unknown);
+
+	return driver && driver->add == add_block;
+}
+
 const char *const *storage_drivers(void)
 {
 	static const char *names[ARRAY_LEN(drivers) + 1];

@@ -30,6 +30,9 @@ struct storage_driver {
 /* The driver of that name; NULL with E_UNSUPPORTED. */
 const struct storage_driver *storage_driver_find(const char *name, struct err *err);
 
+/* Whether that driver's storages are on block devices of the guest. */
+bool storage_driver_is_block(const char *name);
+
 /* NULL-terminated names of the drivers. */
 const char *const *storage_drivers(void);
 

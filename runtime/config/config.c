@@ -84,7 +84,6 @@ struct key {
 /* x86's COMMAND_LINE_SIZE, less what vmm/qemu.c puts before the configured parameters. */
 enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
 
-#define NO_HOTPLUG  "the VM has its final size when it boots"
 #define NO_TRACE    "tracing is not built in"
 #define NO_VHOST    "vhost-user devices are not supported"
 #define NO_BLOCK    "volumes and root file systems are shared as files"
@@ -111,12 +110,12 @@ static const struct key keys[] = {
 	INT_KEY(Q, "default_maxvcpus", max_vcpus, 0, 240, 0),
 	INT_KEY(Q, "default_bridges", bridges, 0, 1, 1),
 	INT_KEY(Q, "default_memory", memory_mib, 64, 1 << 24, 2048),
-	FIXED_INT(Q, "memory_slots", 0, 0, NO_HOTPLUG),
+	INT_KEY(Q, "memory_slots", memory_slots, 0, 255, 10),
 	INT_KEY(Q, "default_maxmemory", max_memory_mib, 0, 1 << 24, 0),
 	FIXED_INT(Q, "memory_offset", 0, 0, NO_BLOCK),
-	FIXED_BOOL(Q, "enable_virtio_mem", "false", NO_HOTPLUG),
+	BOOL_KEY(Q, "enable_virtio_mem", virtio_mem, false),
 	BOOL_KEY(Q, "disable_block_device_use", block_off, false),
-	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p",
+	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p|none",
 		   "unknown shared file system"),
 	STR_KEY(Q, "virtio_fs_daemon", virtiofsd, "/usr/lib/qemu/virtiofsd"),
 	GATE_LIST(Q, "valid_virtio_fs_daemon_paths"),
@@ -180,7 +179,7 @@ static const struct key keys[] = {
 	BOOL_KEY(R, "disable_new_netns", new_netns_off, false),
 	BOOL_KEY(R, "sandbox_cgroup_only", sandbox_cgroup_only, false),
 	BOOL_KEY(R, "enable_vcpus_pinning", pin_vcpus, false),
-	FIXED_BOOL(R, "static_sandbox_resource_mgmt", "false|true", NULL),
+	BOOL_KEY(R, "static_sandbox_resource_mgmt", static_size, false),
 	LIST_KEY(R, "sandbox_bind_mounts", sandbox_bind_mounts),
 	GATE_LIST(R, "valid_config_paths"),
 	FIXED_STR(R, "vfio_mode", "guest-kernel|vfio", "unknown mode"),

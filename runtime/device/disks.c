@@ -139,3 +139,13 @@ int disks_unplug(struct disks *d, struct vmm *vmm, struct disk *disk, struct dea
 	(void)pthread_mutex_unlock(&d->lock);
 	return err->code ? -1 : 0;
 }
+
+bool disks_are_plugged(struct disks *d)
+{
+	bool any;
+
+	(void)pthread_mutex_lock(&d->lock);
+	any = d->list.n > 0;
+	(void)pthread_mutex_unlock(&d->lock);
+	return any;
+}

@@ -54,3 +54,4 @@ MUST_CHECK int disks_plug(struct disks *d, struct vmm *vmm, const char *path, bo
  * stays in the VM, for who wants it next. */
 MUST_CHECK int disks_unplug(struct disks *d, struct vmm *vmm, struct disk *disk,
 			    struct deadline deadline, struct err *err);
+bool disks_are_plugged(struct disks *d);

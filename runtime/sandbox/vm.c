@@ -16,7 +16,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { STOP_MS = 5000, GRACE_MS = 100, WHY_MS = 1000, CALLS_MS = 1000, GOODBYE_MS = 2000 };
+enum {
+	STOP_MS = 5000,
+	GRACE_MS = 100,
+	WHY_MS = 1000,
+	CALLS_MS = 1000,
+	GOODBYE_MS = 2000,
+	WRITE_BACK_MS = 30000
+};
 
 struct vm *vm_new(struct loop *loop, const struct runtime_config *config, const char *dir)
 {
@@ -228,6 +235,61 @@ int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline, st
 	return result;
 }
 
+int vm_plug_nic(struct vm *v, const char *id, const struct vmm_device *card,
+		struct deadline deadline, struct err *err)
+{
+	struct vmm_place place; /* the agent knows it by its hardware address */
+	int result;
+
+	if (enter(v, "plug in a network card", err) < 0)
+		return -1;
+	result = v->vmm.ops->add(&v->vmm, id, card, &place, deadline, err);
+	leave(v);
+	return result;
+}
+
+int vm_unplug_nic(struct vm *v, const char *id, struct deadline deadline, struct err *err)
+{
+	int result;
+
+	if (enter(v, "unplug a network card", err) < 0)
+		return -1;
+	result = v->vmm.ops->remove(&v->vmm, id, deadline, err);
+	leave(v);
+	return result;
+}
+
+/* The guest finds memory by itself if it is virtio-mem, DIMMs only with a kernel set up for it. */
+static int bring_online(struct vm *v, unsigned vcpus, bool memory, struct deadline deadline,
+			struct err *err)
+{
+	Grpc__OnlineCPUMemRequest request = GRPC__ONLINE_CPUMEM_REQUEST__INIT;
+
+	request.wait = true;
+	request.nb_cpus = vcpus;
+	request.cpu_only = !memory;
+	if (call_service(v, "grpc.AgentService", "OnlineCPUMem", &request, NULL, deadline, NULL,
+			 err) < 0)
+		return err_wrap(err, "bring %u processors online", vcpus);
+	v->vcpus += vcpus;
+	return 0;
+}
+
+int vm_resize(struct vm *v, const struct vmm_size *wanted, struct vmm_size *got,
+	      struct deadline deadline, struct err *err)
+{
+	bool memory = !v->config->virtio_mem;
+	int result;
+
+	if (enter(v, "resize", err) < 0)
+		return -1;
+	result = v->vmm.ops->resize(&v->vmm, wanted, got, deadline, err);
+	if (result == 0 && (got->vcpus > v->vcpus || memory))
+		result = bring_online(v, got->vcpus - v->vcpus, memory, deadline, err);
+	leave(v);
+	return result;
+}
+
 bool vm_answers(struct vm *v, struct deadline deadline)
 {
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
@@ -387,7 +449,7 @@ static void await_calls(struct vm *v)
 	(void)pthread_mutex_unlock(&v->lock);
 }
 
-/* Makes the guest write back its data; waits only briefly for its answer. */
+/* Makes the guest write back its data; waits only briefly for its answer, unless it has disks. */
 static void say_goodbye(struct vm *v)
 {
 	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;

@@ -7,10 +7,11 @@
 #include "base/mem.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
+#include "sandbox/copies.h"
 
 #include <stdlib.h>
 
-enum { REMOVE_MS = 10000 };
+enum { REMOVE_MS = 10000, RESIZE_MS = 10000 };
 
 struct container *container_new(struct shim *s, const char *id)
 {
@@ -134,6 +135,7 @@ static void unshare_rootfs(const struct container *c)
 {
 	struct err err = ERR_INIT;
 
+	copies_forget(c->shim->sandbox, c->id);
 	if (share_remove(&c->shim->sandbox->share, c->id, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot take the container's files out of the share");
 }
@@ -162,8 +164,10 @@ void container_take_down(struct container *c)
 	err_clear(&err);
 	if (last)
 		drop_sandbox(s);
-	else if (s->sandbox)
+	else if (s->sandbox) {
+		sandbox_settle(s->sandbox, c->id, NULL, deadline_in(RESIZE_MS));
 		unshare_rootfs(c);
+	}
 	if (c->rootfs_mounted && mount_detach_below(c->rootfs, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot unmount the root file system");
 	c->rootfs_mounted = false;

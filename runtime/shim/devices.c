@@ -84,7 +84,7 @@ static int find_device(struct devices *d, const struct oci_spec *spec,
 	struct device new = { .disk = NULL };
 
 	if (block_find(makedev((unsigned)device->major, (unsigned)device->minor), &host, err) < 0)
-		return err_wrap(err, "device %s", device->path);
+		return -1;
 	if (!host.size || is_listed_with_all(spec, device, &host)) {
 		log_info("a block device of the host is not given to the VM",
 			 LOG_S("device", host.path),
@@ -98,14 +98,17 @@ static int find_device(struct devices *d, const struct oci_spec *spec,
 	return 0;
 }
 
-int devices_find(struct devices *d, const struct oci_spec *spec, struct err *err)
+int devices_find(struct devices *d, const struct runtime_config *config,
+		 const struct oci_spec *spec, struct err *err)
 {
 	for (size_t i = 0; i < spec->linux_.n_devices; i++) {
 		const struct oci_device *device = &spec->linux_.devices[i];
 
 		if (str_eq(device->type, "b") && find_device(d, spec, device, err) < 0)
-			return -1;
+			return err_wrap(err, "device %s", device->path);
 	}
+	if (d->list.n && vmm_for(config)->will(config, VMM_CAN_PLUG_DISK, err) < 0)
+		return err_wrap(err, "disk %s", d->list.v[0].host);
 	return 0;
 }
 

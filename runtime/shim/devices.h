@@ -7,7 +7,7 @@
  * with CreateContainer, which puts the guest's numbers and nodes in the place of the host's.
  *
  *	struct devices list = DEVICES_INIT;
- *	devices_find(&list, spec, err)
+ *	devices_find(&list, config, spec, err)
  *	devices_plug(&list, vm, deadline, err)
  *	devices_describe(&list, &others, &request)	// borrowed from both
  *	...
@@ -45,8 +45,10 @@ struct devices {
 		VEC_INIT, VEC_INIT, VEC_INIT \
 	}
 
-/* Adds the block devices of the specification. One without a medium stays the guest's own. */
-MUST_CHECK int devices_find(struct devices *d, const struct oci_spec *spec, struct err *err);
+/* Adds the block devices of the specification. One without a medium stays the guest's own. E_UNSUPPORTED: a VM
+ * of this configuration cannot be given one. */
+MUST_CHECK int devices_find(struct devices *d, const struct runtime_config *config,
+			    const struct oci_spec *spec, struct err *err);
 
 struct device_mount {
 	const char *source, *fstype;

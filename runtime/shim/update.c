@@ -105,29 +105,60 @@ static int place_update(struct container *c, struct oci_resources *res, struct d
 	return -1;
 }
 
+static struct oci_resources *parse(const Containerd__Task__V2__UpdateTaskRequest *r,
+				   struct err *err)
+{
+	if (!r->resources) {
+		err_set(err, E_INVALID, "the request has no resources");
+		return NULL;
+	}
+	return oci_resources_parse((const char *)r->resources->value.data, r->resources->value.len,
+				   "resources", err);
+}
+
+static int tell_guest(struct container *c, struct oci_resources *res, struct deadline deadline,
+		      struct err *err)
+{
+	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	int result;
+
+	update.container_id = c->id;
+	update.resources = oci_resources_to_message(res);
+	result = task_ask_agent(c->shim, "UpdateContainer", &update, deadline, err);
+	protobuf_c_message_free_unpacked(&update.resources->base, NULL);
+	return result;
+}
+
+/* Up, the VM comes first; down, the guest's control group. The sandbox container of a pod stands for all
+ * of it. */
+static int update(struct container *c, struct oci_resources *res, struct deadline deadline,
+		  struct err *err)
+{
+	struct sandbox *sb = c->shim->sandbox;
+	const char *id = c->kind == KIND_POD ? NULL : c->id;
+	struct limits_change change;
+	int result;
+
+	if (sandbox_grow(sb, id, res, true, &change, deadline, err) < 0)
+		return err_wrap(err, "update %s", c->id);
+	result = tell_guest(c, res, deadline, err);
+	sandbox_settle(sb, id, result < 0 ? &change.before : &change.after, deadline);
+	return result;
+}
+
 void task_update(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__UpdateTaskRequest *r = request;
-	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
 	struct shim *s = arg;
 	struct err err = ERR_INIT;
-	AUTO(oci_resources) struct oci_resources *res = NULL;
-	struct process *p = NULL;
+	AUTO(oci_resources) struct oci_resources *res = parse(r, &err);
+	struct process *p = res ? process_take(s, r->id, "", ~(IN(STOPPED) | IN(ENDING)),
+					       PROCESS_STAYS, "update", &err)
+				: NULL;
 
-	if (!r->resources)
-		err_set(&err, E_INVALID, "the request has no resources");
-	else
-		p = process_take(s, r->id, "", ~(IN(STOPPED) | IN(ENDING)), PROCESS_STAYS, "update",
-				 &err);
 	if (p)
-		res = oci_resources_parse((const char *)r->resources->value.data,
-					  r->resources->value.len, "resources", &err);
-	if (res && place_update(p->container, res, task_deadline(s, call), &err) == 0) {
-		update.container_id = r->id;
-		update.resources = oci_resources_to_message(res);
-		(void)!task_ask_agent(s, "UpdateContainer", &update, task_deadline(s, call), &err);
-		protobuf_c_message_free_unpacked(&update.resources->base, NULL);
-	}
+		if (p && place_update(p->container, res, task_deadline(s, call), &err) == 0)
+			(void)!update(p->container, res, task_deadline(s, call), &err);
 	task_answer(call, &err);
 	if (p)
 		process_put(p);

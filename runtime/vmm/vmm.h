@@ -46,6 +46,11 @@ enum vmm_device_kind {
 
 enum { VMM_DEVICES_MAX = 24 }; /* more are refused */
 
+struct vmm_size {
+	unsigned vcpus;
+	uint64_t memory_mib;
+};
+
 struct vmm_device {
 	enum vmm_device_kind kind;
 	union {
@@ -77,8 +82,8 @@ struct vmm_request {
 	int netns;       /* the network namespace to run in, or -1 */
 	int vhost_vsock; /* from vsock_open, or -1: the agent uses a serial port */
 	uint32_t cid;
-	unsigned vcpus;
-	uint64_t memory_mib;
+	struct vmm_size size;
+	struct vmm_size most; /* up to which it may grow; what is not above size does not grow */
 	/* Called once vmm->child is valid, before anything is waited for; may be NULL. */
 	int (*launched)(void *arg, struct err *err);
 	void *arg;
@@ -109,6 +114,7 @@ struct vmm {
 	int console;   /* connected stream of the guest's console */
 	int log;       /* connected stream of the agent's log, or -1 */
 	void *control; /* the VMM's own protocol, or NULL */
+	void *growth;  /* what the VMM knows of its size */
 	void *plugs;   /* the VMM's own list of what was added, or NULL */
 };
 
@@ -121,9 +127,18 @@ struct vmm_ops {
 	/* Connects agent and log, if start has not: over vsock they are reachable only once the
 	 * guest is up. The caller must read the console meanwhile. A missing log is no error. */
 	int (*dial)(struct vmm *vmm, struct deadline deadline, struct err *err);
-	/* Whether one that is started so will be able to do that. */
-	bool (*will)(const struct runtime_config *config, enum vmm_capability what);
+	/* E_UNSUPPORTED, with the remedy: one that is started so will not be able to do that. */
+	int (*will)(const struct runtime_config *config, enum vmm_capability what, struct err *err);
+	/* Whether this VM has the capability. */
 	bool (*can)(const struct vmm *vmm, enum vmm_capability what);
+	/*
+	 * Makes the VM as large as wanted, within the bounds of its request. *got is what it is to
+	 * have then, also on failure. Processors are not taken away. Memory that the guest uses is
+	 * given back when it no longer does, without another call; nobody waits for that. New
+	 * processors still have to be brought online by the guest. One caller at a time.
+	 */
+	int (*resize)(struct vmm *vmm, const struct vmm_size *wanted, struct vmm_size *got,
+		      struct deadline deadline, struct err *err);
 	/*
 	 * Plugs a device into the running VM, under an id that no other has. Any thread but the
 	 * loop's. It returns before the guest has found the device: the agent waits for it. On

@@ -15,7 +15,8 @@
 #   cri_left			what is left on the node, empty if nothing
 #
 # JSON: more members of the configuration, with a comma in front of each. What is deeper inside is
-# said by variables: SYSCTLS and POD_CONTEXT (security context) of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
+# said by variables: SYSCTLS, POD_CONTEXT (security context) and POD_RESOURCES (what a kubelet says of all its
+# containers) of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
 # (options) of both, which are as a kubelet's: all is shared but the processes.
 
 # shellcheck source=tests/integration/containerd.sh
@@ -33,7 +34,8 @@ cri_start() { # PREFIX
 	trap cri_stop EXIT
 	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
 	PARENT=/kata-cri-${LAB##*-}
-	mkdir -p "$LAB/cni" "$LAB/logs" "$LAB/pods"
+	mkdir -p "$LAB/cni" "$LAB/plugins" "$LAB/logs" "$LAB/pods"
+	ln -s /usr/lib/cni/* "$LAB/plugins/" # a test may add its own
 	cri_config >"$LAB/config.toml"
 	cri_network
 	cri_containerd && cri_images || return
@@ -56,7 +58,7 @@ cri_config() {
 		sandbox_image = "$PAUSE_IMAGE"
 		stream_server_address = "127.0.0.1"
 		[plugins."io.containerd.grpc.v1.cri".cni]
-		bin_dir = "/usr/lib/cni"
+		bin_dir = "$LAB/plugins"
 		conf_dir = "$LAB/cni"
 		[plugins."io.containerd.grpc.v1.cri".containerd]
 		default_runtime_name = "runc"
@@ -187,7 +189,7 @@ unconfigured() {
 json_words() { # WORD... as JSON strings
 	local word list=""
 	for word in "$@"; do
-		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n}
+		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n} word=${word//$'\t'/\\t}
 		list+="${list:+,}\"$word\""
 	done
 	echo "$list"
@@ -198,11 +200,13 @@ namespaces() { echo "\"namespace_options\":{${NAMESPACES:-\"pid\":\"CONTAINER\"}
 pod() { # NAME [JSON]
 	local id host=host-$1 config=$LAB/pods/new
 	[[ ${NAMESPACES:-} != *NODE* ]] || host="" # it has the node's name then
+	rm -rf "$LAB/logs/$1" # of a pod that had the name, with another handler
 	mkdir -p "$LAB/logs/$1"
 	cat >"$config" <<-EOF
 		{"metadata":{"name":"$1","uid":"$1-$RANDOM$RANDOM","namespace":"tests","attempt":0},
 		 "hostname":"$host","log_directory":"$LAB/logs/$1","labels":{"pod":"$1"},
 		 "linux":{"cgroup_parent":"$PARENT/pod-$1","sysctls":{${SYSCTLS:-}},
+		  "resources":{${POD_RESOURCES:-}},
 		  "security_context":{$(namespaces)${POD_CONTEXT:+,}${POD_CONTEXT:-}}}${2:-}}
 	EOF
 	id=$(cri --field pod_sandbox_id RunPodSandbox \

@@ -27,10 +27,9 @@ static pthread_t loop_thread;
 static struct qmp *client;
 static struct hotplug *plugs;
 static int qemu; /* the peer's end */
-static char threads[] = "threads", q35[] = "q35", microvm[] = "microvm",
-	    image[] = "/tmp/disk-XXXXXX";
+static char threads[] = "threads", blk[] = "virtio-blk", scsi[] = "virtio-scsi";
+static char q35[] = "q35", microvm[] = "microvm", image[] = "/tmp/disk-XXXXXX";
 static struct runtime_config config;
-static struct hotplug_machine machine;
 static struct vmm_device disk, nic;
 
 static void *run_loop(void *arg)
@@ -49,8 +48,9 @@ static void setup(void)
 	fd = mkstemp(image);
 	ck_assert_int_ge(fd, 0);
 	(void)close(fd);
-	config = (struct runtime_config){ .machine_type = q35, .block_aio = threads };
-	machine = (struct hotplug_machine){ .config = &config, .bridge = true };
+	config = (struct runtime_config){
+		.machine_type = q35, .bridges = 1, .block_driver = blk, .block_aio = threads
+	};
 	disk = (struct vmm_device){ .kind = VMM_DISK, .disk = { image, true } };
 	nic = (struct vmm_device){ .kind = VMM_NIC, .nic = { "02:00:00:00:00:01", 1, -1 } };
 	loop = loop_new();
@@ -58,7 +58,7 @@ static void setup(void)
 	ck_assert_int_eq(fd_socketpair(SOCK_STREAM, ends, &err), 0);
 	qemu = ends[1];
 	client = qmp_new(loop, ends[0]);
-	plugs = hotplug_new(client, &machine);
+	plugs = hotplug_new(client, &config, false);
 }
 
 static void teardown(void)
@@ -70,13 +70,6 @@ static void teardown(void)
 	(void)pthread_join(loop_thread, NULL);
 	loop_free(loop);
 	(void)unlink(image);
-}
-
-/* With another machine. */
-static void restart(void)
-{
-	hotplug_free(plugs);
-	plugs = hotplug_new(client, &machine);
 }
 
 /* --- QEMU's side --- */
@@ -233,10 +226,9 @@ START_TEST(a_scsi_disk_needs_no_slot)
 {
 	struct call c;
 
-	machine.scsi = true;
-	machine.bridge = false;
+	config.block_driver = scsi;
+	config.bridges = 0;
 	config.block_cache_set = config.block_cache_direct = true;
-	restart();
 	for (int i = 0; i < 2; i++) {
 		const char *const ids[] = { "a", "b" }, *const places[] = { "0:0", "0:1" };
 
@@ -346,8 +338,7 @@ START_TEST(a_machine_that_cannot_says_so)
 	ck_assert(!hotplug_can(plugs, VMM_CAN_PLUG_DISK | VMM_CAN_GROW_CPUS));
 	call(&c, "s", &share, LONG_MS);
 	fails(&c, E_UNSUPPORTED);
-	machine.bridge = false;
-	restart();
+	config.bridges = 0;
 	ck_assert(!hotplug_can(plugs, VMM_CAN_PLUG_DISK));
 	call(&c, "d", &disk, LONG_MS);
 	fails(&c, E_UNSUPPORTED);

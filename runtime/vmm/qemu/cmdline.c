@@ -68,14 +68,54 @@ static void add_machine(char ***argv, const struct vmm_request *r)
 	 * removed: a guest with fsrm expects erms too. */
 	strv_pushf(argv, "%s%s%s", kvm ? "host" : "max,erms=off,fsrm=off",
 		   *c->cpu_features ? "," : "", c->cpu_features);
-	strv_push(argv, "-smp");
-	strv_pushf(argv, "%u", r->vcpus);
-	strv_push(argv, "-m");
-	strv_pushf(argv, "%lluM", (unsigned long long)r->memory_mib);
 }
 
-/* True if another process than the VMM accesses the guest's memory. */
-static bool maps_memory(const struct vmm_request *r)
+bool qemu_grows_cpus(const struct vmm_request *r)
+{
+	return !is_microvm(r->config) && r->most.vcpus > r->size.vcpus;
+}
+
+uint64_t qemu_grows_memory(const struct vmm_request *r)
+{
+	uint64_t more = r->most.memory_mib > r->size.memory_mib
+				? r->most.memory_mib - r->size.memory_mib
+				: 0;
+
+	if (is_microvm(r->config) || (!r->config->virtio_mem && !r->config->memory_slots))
+		return 0;
+	return more - more % QEMU_MEMORY_STEP;
+}
+
+/*
+ * Room to grow costs a guest next to nothing. A virtio-mem device would: it is plugged when it is
+ * needed, into a port of its own.
+ */
+static void add_size(char ***argv, const struct vmm_request *r)
+{
+	uint64_t more = qemu_grows_memory(r);
+	const struct runtime_config *c = r->config;
+
+	strv_push(argv, "-smp");
+	if (qemu_grows_cpus(r))
+		strv_pushf(argv, "%u,maxcpus=%u", r->size.vcpus, r->most.vcpus);
+	else
+		strv_pushf(argv, "%u", r->size.vcpus);
+	strv_push(argv, "-m");
+	if (!more) {
+		strv_pushf(argv, "%lluM", (unsigned long long)r->size.memory_mib);
+		return;
+	}
+	strv_pushf(argv, "%lluM,slots=%lld,maxmem=%lluM", (unsigned long long)r->size.memory_mib,
+		   c->virtio_mem ? 1 : (long long)c->memory_slots,
+		   (unsigned long long)(r->size.memory_mib + more));
+	if (c->virtio_mem) {
+		strv_push(argv, "-device");
+		strv_push(argv,
+			  "pcie-root-port,id=" QEMU_GROWTH_PORT ",bus=pcie.0,chassis=1,slot=0");
+	}
+}
+
+bool qemu_shares_memory(const struct vmm_request *r)
 {
 	for (size_t i = 0; i < r->ndevices; i++) {
 		if (r->devices[i].kind == VMM_FS_VHOST_USER)
@@ -87,17 +127,17 @@ static bool maps_memory(const struct vmm_request *r)
 static void add_memory(char ***argv, const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
-	const char *shared = maps_memory(r) ? "on" : "off";
+	const char *shared = qemu_shares_memory(r) ? "on" : "off";
 
 	strv_push(argv, "-object");
 	if (*c->file_mem_backend)
 		strv_pushf(argv,
 			   "memory-backend-file,id=ram,size=%lluM,mem-path=%s,share=%s,prealloc=%s",
-			   (unsigned long long)r->memory_mib, c->file_mem_backend, shared,
+			   (unsigned long long)r->size.memory_mib, c->file_mem_backend, shared,
 			   c->mem_prealloc ? "on" : "off");
 	else
 		strv_pushf(argv, "memory-backend-memfd,id=ram,size=%lluM,share=%s,prealloc=%s%s",
-			   (unsigned long long)r->memory_mib, shared,
+			   (unsigned long long)r->size.memory_mib, shared,
 			   c->mem_prealloc ? "on" : "off", c->hugepages ? ",hugetlb=on" : "");
 }
 
@@ -229,6 +269,7 @@ char **qemu_command_line(const struct vmm_request *r)
 	 * too, by which an operator tells processors from the rest. */
 	strv_pushf(&argv, "sandbox-%s,debug-threads=on", path_basename(r->dir));
 	add_machine(&argv, r);
+	add_size(&argv, r);
 	add_memory(&argv, r);
 	add_connection(&argv, "qmp", QEMU_QMP_FD);
 	add_device(&argv, "-mon", "chardev=qmp,mode=control");

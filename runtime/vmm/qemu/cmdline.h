@@ -74,5 +74,14 @@ static inline bool qemu_has_vsock(const struct vmm_request *r)
 	return r->vhost_vsock >= 0;
 }
 
+/* True if another process than the VMM accesses the guest's memory. */
+bool qemu_shares_memory(const struct vmm_request *r);
+
+/* What a VM's growing needs on the command line: memory_slots, and a port for virtio-mem. */
+#define QEMU_GROWTH_PORT "growth"
+enum { QEMU_MEMORY_STEP = 128 }; /* MiB: what a guest on x86 can be given at least */
+bool qemu_grows_cpus(const struct vmm_request *r);
+uint64_t qemu_grows_memory(const struct vmm_request *r); /* by how many MiB at most */
+
 /* strv, heap. */
 char **qemu_command_line(const struct vmm_request *r);

@@ -34,7 +34,8 @@ struct plug {
 
 struct hotplug {
 	struct qmp *qmp;
-	struct hotplug_machine machine;
+	const struct runtime_config *config;
+	bool kvm;
 	struct qmp_subscription events;
 
 	pthread_mutex_t lock; /* guards what follows */
@@ -74,12 +75,13 @@ static void on_event(void *arg, const char *event, const struct json *data)
 	(void)pthread_mutex_unlock(&h->lock);
 }
 
-struct hotplug *hotplug_new(struct qmp *q, const struct hotplug_machine *machine)
+struct hotplug *hotplug_new(struct qmp *q, const struct runtime_config *config, bool kvm)
 {
 	struct hotplug *h = NEW(struct hotplug);
 
 	h->qmp = q;
-	h->machine = *machine;
+	h->config = config;
+	h->kvm = kvm;
 	(void)pthread_mutex_init(&h->lock, NULL);
 	cond_init(&h->changed);
 	h->events = (struct qmp_subscription){ .fn = on_event, .arg = h };
@@ -108,13 +110,27 @@ void hotplug_free(struct hotplug *h)
 
 /* --- places --- */
 
+int hotplug_will(const struct runtime_config *config, enum vmm_capability what, struct err *err)
+{
+	unsigned will = qemu_has_bridge(config) ? VMM_CAN_PLUG_DISK | VMM_CAN_PLUG_NIC : 0;
+
+	if (qemu_has_scsi(config))
+		will |= VMM_CAN_PLUG_DISK;
+	if ((will & what) == what)
+		return 0;
+	if (str_eq(config->machine_type, "microvm")) {
+		err_set(err, E_UNSUPPORTED, "the machine microvm takes no devices while it runs");
+		return err_hint(err, "set machine_type = \"q35\" in [hypervisor.qemu]");
+	}
+	err_set(err, E_UNSUPPORTED, "the VM has no bridge for devices that come later");
+	return err_hint(err, "set default_bridges = 1 in [hypervisor.qemu]");
+}
+
 bool hotplug_can(const struct hotplug *h, enum vmm_capability what)
 {
-	unsigned can = h->machine.bridge ? VMM_CAN_PLUG_DISK | VMM_CAN_PLUG_NIC : 0;
+	struct err why = ERR_INIT; /* nobody wants to know */
 
-	if (h->machine.scsi)
-		can |= VMM_CAN_PLUG_DISK;
-	return (can & what) == what;
+	return hotplug_will(h->config, what, &why) == 0;
 }
 
 /* With the lock held. */
@@ -127,18 +143,10 @@ static bool is_taken(const struct hotplug *h, bool scsi, unsigned at)
 	return false;
 }
 
-static int no_place(const struct hotplug *h, const struct plug *p, struct err *err)
+static int no_place(const struct plug *p, struct err *err)
 {
-	if (str_eq(h->machine.config->machine_type, "microvm")) {
-		err_set(err, E_UNSUPPORTED, "the machine microvm takes no devices while it runs");
-		return err_hint(err, "set machine_type = \"q35\" in [hypervisor.qemu]");
-	}
 	if (p->scsi)
 		return err_set(err, E_LIMIT, "all %d SCSI addresses are taken", SCSI_MAX);
-	if (!h->machine.bridge) {
-		err_set(err, E_UNSUPPORTED, "the VM has no bridge for devices that come later");
-		return err_hint(err, "set default_bridges = 1 in [hypervisor.qemu]");
-	}
 	err_set(err, E_LIMIT, "the VM has %d devices that came later, and no room for more",
 		QEMU_BRIDGE_PLACES);
 	return p->kind == VMM_DISK
@@ -150,13 +158,13 @@ static int no_place(const struct hotplug *h, const struct plug *p, struct err *e
 /* With the lock held. */
 static int choose_place(const struct hotplug *h, struct plug *p, struct err *err)
 {
-	unsigned most = p->scsi ? SCSI_MAX : h->machine.bridge ? QEMU_BRIDGE_PLACES : 0;
+	unsigned most = p->scsi ? SCSI_MAX : QEMU_BRIDGE_PLACES;
 
 	for (p->at = 0; p->at < most; p->at++) {
 		if (!is_taken(h, p->scsi, p->at))
 			return 0;
 	}
-	return no_place(h, p, err);
+	return no_place(p, err);
 }
 
 static void tell_place(const struct plug *p, struct vmm_place *place)
@@ -187,7 +195,7 @@ static struct plug *begin_add(struct hotplug *h, const char *id, enum vmm_device
 	struct plug *p = NEW(struct plug);
 
 	p->kind = kind;
-	p->scsi = kind == VMM_DISK && h->machine.scsi;
+	p->scsi = kind == VMM_DISK && qemu_has_scsi(h->config);
 	p->busy = true;
 	(void)pthread_mutex_lock(&h->lock);
 	if (find(h, id))
@@ -282,7 +290,7 @@ static struct json *describe_cache(const struct runtime_config *c)
 static int add_block_node(struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 			  struct deadline deadline, struct err *err)
 {
-	const struct runtime_config *c = h->machine.config;
+	const struct runtime_config *c = h->config;
 	struct json *file, *node;
 	struct stat st;
 
@@ -334,7 +342,7 @@ static void describe_disk(const struct hotplug *h, const struct plug *p, const s
 
 static bool uses_vhost(const struct hotplug *h, const struct vmm_device *d)
 {
-	return d->nic.vhost >= 0 && h->machine.kvm;
+	return d->nic.vhost >= 0 && h->kvm;
 }
 
 /* QEMU keeps an fd that no netdev has taken. */
@@ -525,6 +533,8 @@ int hotplug_add(struct hotplug *h, const char *id, const struct vmm_device *d,
 	if (!kind_of(d->kind))
 		return err_set(err, E_UNSUPPORTED,
 			       "plug in %s: QEMU takes this kind of device only at its start", id);
+	if (hotplug_will(h->config, kind_of(d->kind)->capability, err) < 0)
+		return err_wrap(err, "plug in %s", id);
 	p = begin_add(h, id, d->kind, err);
 	if (!p || plug_in(h, p, d, deadline, err) < 0)
 		return err_wrap(err, "plug in %s", id);

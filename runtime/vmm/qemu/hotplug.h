@@ -4,7 +4,7 @@
 /*
  * Devices that come and go while QEMU runs. One list per VM of what was plugged, and where.
  *
- *	struct hotplug *h = hotplug_new(qmp, &machine);
+ *	struct hotplug *h = hotplug_new(qmp, config, kvm);
  *	hotplug_add(h, "disk0", &device, &place, deadline, err)
  *	hotplug_remove(h, "disk0", deadline, err)
  *	hotplug_free(h);	// before qmp_free
@@ -24,20 +24,15 @@
 
 struct hotplug;
 
-/* What the machine was started with. */
-struct hotplug_machine {
-	const struct runtime_config *config; /* must outlive it */
-	bool bridge;                         /* devices go behind it */
-	bool scsi;                           /* disks go to the controller */
-	bool kvm;                            /* so vhost may be used */
-};
-
-struct hotplug *hotplug_new(struct qmp *q, const struct hotplug_machine *machine);
+/* config must outlive it; kvm: QEMU runs with it, so vhost may be used. */
+struct hotplug *hotplug_new(struct qmp *q, const struct runtime_config *config, bool kvm);
 /* Forgets; QEMU is left as it is. NULL is accepted. */
 void hotplug_free(struct hotplug *h);
 
-/* These are vmm_ops' can, add and remove. */
+/* These are vmm_ops' can, will, add and remove. */
 bool hotplug_can(const struct hotplug *h, enum vmm_capability what);
+MUST_CHECK int hotplug_will(const struct runtime_config *config, enum vmm_capability what,
+			    struct err *err);
 MUST_CHECK int hotplug_add(struct hotplug *h, const char *id, const struct vmm_device *d,
 			   struct vmm_place *place, struct deadline deadline, struct err *err);
 MUST_CHECK int hotplug_remove(struct hotplug *h, const char *id, struct deadline deadline,

@@ -10,6 +10,7 @@
 #include "vmm/qemu/cmdline.h"
 #include "vmm/qemu/hotplug.h"
 #include "vmm/qemu/qmp.h"
+#include "vmm/qemu/resize.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
 #include "json/json.h"
@@ -168,6 +169,7 @@ static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 	spawn_kill(&vmm->child);
 	hotplug_free(STEAL(vmm->plugs, NULL));
 	qmp_free(STEAL(vmm->control, NULL));
+	qemu_growth_free(STEAL(vmm->growth, NULL));
 	fd_close(&vmm->console);
 	fd_close(&vmm->log);
 	fd_close(&vmm->agent);
@@ -193,16 +195,9 @@ static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
 
 static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
 {
-	return vmm->plugs && hotplug_can(vmm->plugs, what);
-}
+	const unsigned growth = VMM_CAN_GROW_CPUS | VMM_CAN_GROW_MEMORY;
 
-static bool qemu_will(const struct runtime_config *c, enum vmm_capability what)
-{
-	unsigned will = qemu_has_bridge(c) ? VMM_CAN_PLUG_DISK | VMM_CAN_PLUG_NIC : 0;
-
-	if (qemu_has_scsi(c))
-		will |= VMM_CAN_PLUG_DISK;
-	return (will & what) == what;
+	return hotplug_can(vmm->plugs, what & ~growth) && qemu_can_grow(vmm, what & growth);
 }
 
 static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
@@ -223,18 +218,16 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .child = CHILD_NONE,
 			     .dir = xstrdup(r->dir),
 			     .cid = qemu_has_vsock(r) ? r->cid : 0,
+			     .growth = qemu_growth_new(r),
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
-	const struct hotplug_machine machine = { r->config, qemu_has_bridge(r->config),
-						 qemu_has_scsi(r->config),
-						 str_eq(r->accelerator, "kvm") };
 	int qmp = -1;
 
 	if (launch(r, vmm, &qmp, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
 		goto undo;
 	vmm->control = qmp_new(r->loop, STEAL(qmp, -1));
-	vmm->plugs = hotplug_new(vmm->control, &machine);
+	vmm->plugs = hotplug_new(vmm->control, r->config, str_eq(r->accelerator, "kvm"));
 	if (qmp_execute(vmm->control, "qmp_capabilities", NULL, deadline, NULL, err) < 0) {
 		struct pollfd ended = { .fd = vmm->child.pidfd, .events = POLLIN };
 
@@ -311,8 +304,9 @@ const struct vmm_ops vmm_qemu = {
 	.start = qemu_start,
 	.dial = qemu_dial,
 	.vcpu_threads = qemu_vcpu_threads,
-	.will = qemu_will,
+	.will = hotplug_will,
 	.can = qemu_can,
+	.resize = qemu_resize,
 	.add = qemu_add,
 	.remove = qemu_remove,
 	.stop = qemu_stop,

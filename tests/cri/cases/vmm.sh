@@ -35,7 +35,7 @@ test_vmm_holds_nothing_else() {
 		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@k8s.io/qemu.log|pipe:)")" ''
 	expect "sockets that it listens at" "$(grep -c "$pod" /proc/net/unix)" 1 # virtiofsd's
 	expect "files of virtiofsd" "$(files_of "$(server_of "$pod")" |
-		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@k8s.io/virtiofsd.log|/|/[0-9a-f]{64}(/.*)?|/fd|/[0-9]+/task|/proc/.*)")" ''
+		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@k8s.io/virtiofsd.log|/|/([0-9a-f]{64}|mount-[0-9a-f]{16})(/.*)?|/fd|/[0-9]+/task|/proc/.*)")" ''
 	expect "taps of QEMU" "$(files_of "$(process_of "$pod" vmm)" | grep -c tun)" 1
 	pod_gone "$other"
 	expect "beside it" "$(in_container "$id" echo alive)" alive
