@@ -479,6 +479,6 @@ void vm_stop(struct vm *v)
 	say_goodbye(v);
 	loop_call(v->loop, detach, v);
 	v->vmm.ops->stop(&v->vmm, deadline_in(STOP_MS));
-	spawn_kill(&v->virtiofsd);
+	virtiofsd_stop(&v->virtiofsd);
 	end_stop(v);
 }

@@ -21,6 +21,7 @@ struct container *container_new(struct shim *s, const char *id)
 	c->refs = 1;
 	c->id = xstrdup(id);
 	c->creating = true;
+	c->resident = (struct netns_resident)NETNS_RESIDENT_NONE;
 	vec_push(&s->containers, c);
 	return c;
 }
@@ -51,6 +52,11 @@ void container_remove(struct container *c)
 	}
 	(void)pthread_cond_broadcast(&s->changed);
 	container_unref(c);
+}
+
+pid_t container_pid(const struct container *c)
+{
+	return c->resident.child.pid > 0 ? c->resident.child.pid : c->shim->pid;
 }
 
 bool shim_is_empty(const struct shim *s)
@@ -140,6 +146,17 @@ static void unshare_rootfs(const struct container *c)
 		log_err(LOG_WARN, &err, "cannot take the container's files out of the share");
 }
 
+static void move_out(struct container *c)
+{
+	struct netns_resident resident;
+
+	(void)pthread_mutex_lock(&c->shim->lock);
+	resident = c->resident;
+	c->resident = (struct netns_resident)NETNS_RESIDENT_NONE;
+	(void)pthread_mutex_unlock(&c->shim->lock);
+	netns_leave(&resident);
+}
+
 void container_take_down(struct container *c)
 {
 	struct shim *s = c->shim;
@@ -173,4 +190,5 @@ void container_take_down(struct container *c)
 	c->rootfs_mounted = false;
 	if (init)
 		process_drop(init);
+	move_out(c);
 }

@@ -256,11 +256,25 @@ int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
 	return give_mounts(c, g, err);
 }
 
-bool spec_shares_pids(const struct oci_spec *spec)
+static struct oci_namespace *pid_namespace(const struct oci_spec *spec)
 {
 	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
 		if (str_eq(spec->linux_.namespaces[i].type, "pid"))
-			return !str_empty(spec->linux_.namespaces[i].path);
+			return &spec->linux_.namespaces[i];
 	}
-	return false;
+	return NULL;
+}
+
+const char *spec_pid_namespace(const struct oci_spec *spec)
+{
+	const struct oci_namespace *ns = pid_namespace(spec);
+
+	return ns && !str_empty(ns->path) ? ns->path : NULL;
+}
+
+void spec_share_pids(struct oci_spec *guest, const char *container)
+{
+	AUTO(str) char *path = str_fmt("container:%s", container);
+
+	str_set(&pid_namespace(guest)->path, path);
 }

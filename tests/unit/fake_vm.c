@@ -327,7 +327,8 @@ static void serve(uint32_t stream, const char *method)
 			return;
 		}
 		reply_empty(stream);
-		end_process();
+		if (!plays("no-end"))
+			end_process();
 	} else if (plays("no-input") && str_eq(method, "WriteStdin")) {
 		refuse(stream, 2, "broken pipe");
 	} else if (plays("flood-oom") && str_eq(method, "GetOOMEvent")) {
@@ -371,6 +372,7 @@ static void on_agent(void)
 
 static void on_qmp(void)
 {
+	static const char half[] = "{\"event\":\"RESUME\",\"timest";
 	char line[4096], *id, *end;
 	struct err gone = ERR_INIT;
 	AUTO(str) char *answer = NULL;
@@ -385,8 +387,15 @@ static void on_qmp(void)
 	end = id ? strchr(id + 6, '"') : NULL;
 	if (!end || plays("no-qmp"))
 		return;
+	if (plays("qmp-half") || plays("qmp-half-closes")) {
+		(void)!fd_write_all(qmp, half, strlen(half), &gone);
+		if (plays("qmp-half-closes"))
+			fd_close(&qmp);
+		return;
+	}
 	answer = str_fmt("{\"return\":{},\"id\":\"%.*s\"}\r\n", (int)(end - id - 6), id + 6);
-	(void)!fd_write_all(qmp, answer, strlen(answer), &gone);
+	for (int i = 0; i < (plays("qmp-twice") ? 2 : 1); i++)
+		(void)!fd_write_all(qmp, answer, strlen(answer), &gone);
 	if (strstr(line, "\"quit\""))
 		exit(0);
 }
