@@ -47,6 +47,7 @@ cri_apart() {
 
 cri_start() { # PREFIX
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
+	chmod 0711 "$LAB" # as a node's directories are, which a VMM that is not root goes through
 	trap cri_stop EXIT
 	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
 	PARENT=/kata-cri-${LAB##*-}
