@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { CONNECT_MS = 10000 };
+enum { CONNECT_MS = 10000, IDLE_S = 60, PROBE_S = 10 };
 
 struct connection {
 	struct connections *list;
@@ -78,11 +78,22 @@ static void advanced(void *arg)
 	(void)arg; /* it stays until it is closed */
 }
 
+/* A server whose queue of connections was full may have dropped one that looks established. */
+static void keep_alive(int fd)
+{
+	const int on = 1, idle = IDLE_S, probe = PROBE_S;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &probe, sizeof(probe));
+}
+
 static void begin(struct connection *c)
 {
 	const int on = 1;
 
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	keep_alive(c->fd);
 	finish(c, NULL);
 	stream_init(&c->stream, &c->owner, STEAL(c->fd, -1), STREAM_SOCKET);
 }

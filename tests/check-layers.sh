@@ -57,11 +57,12 @@ judge() {
 				may["libs/" name, "libs/" part[i]] = 1
 		}
 		# Inside the runtime a request goes down: shim or CLI, sandbox, VMM.
-		down("runtime/shim", "sandbox share network device vmm config")
-		down("runtime/sandbox", "share network device vmm config")
+		down("runtime/shim", "sandbox share network device host vmm config")
+		down("runtime/sandbox", "share network device host vmm config")
 		down("runtime/device", "vmm config")
 		down("runtime/network", "vmm config")
 		down("runtime/share", "vmm config")
+		down("runtime/host", "")
 		down("runtime/vmm", "config")
 		down("runtime/cli", "share vmm config")
 		# Inside the agent, from the bottom up: an include leads to a line above it. What stands
@@ -278,6 +279,7 @@ self_test() {
 	plant runtime/share/share.c '#include "sandbox/sandbox.h"'
 	plant runtime/network/tcfilter.c '#include "sandbox/sandbox.h"'
 	plant runtime/share/share.c '#include "network/network.h"'
+	plant runtime/host/cgroup.c '#include "config/config.h"'
 	plant agent/main.c '#include "osbuilder/initrd.h"'
 	plant agent/stream.c '# include <protobuf-c/protobuf-c.h>'
 	plant agent/stream.c '#include "agent/process.h"'

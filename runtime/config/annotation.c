@@ -89,6 +89,7 @@ static const struct note {
 
 	{ "runtime.disable_guest_seccomp", R, "disable_guest_seccomp", NULL, NULL },
 	{ "runtime.sandbox_cgroup_only", R, "sandbox_cgroup_only", NULL, NULL },
+	{ "runtime.enable_vcpus_pinning", R, "enable_vcpus_pinning", NULL, NULL },
 	{ "runtime.enable_pprof", R, "enable_pprof", NULL, NULL },
 	{ "runtime.disable_new_netns", R, "disable_new_netns", NULL, NULL },
 	{ "runtime.experimental", R, "experimental", NULL, " " },

@@ -52,7 +52,7 @@ struct runtime_config {
 	/* [hypervisor.qemu] */
 	char *qemu_path, *kernel, *initrd, *machine_type, *kernel_params, *firmware;
 	char *machine_accelerators, *cpu_features, *seccomp_sandbox, *entropy_source;
-	char *shared_fs; /* "" (share/choice.h), "virtio-fs" or "virtio-9p" */
+	char *shared_fs; /* "" (share/choice.h), "virtio-fs", "virtio-9p" or "none" */
 	char *virtiofsd, *virtiofs_cache, *file_mem_backend, *guest_hook_path;
 	char **virtiofsd_args;
 	double vcpus;      /* < 0: all of the host; may be a fraction */
@@ -81,6 +81,7 @@ struct runtime_config {
 	char *net_model; /* "tcfilter", "macvtap" or "none" */
 	bool debug, guest_seccomp_off, new_netns_off, guest_empty_dir_off;
 	bool static_size; /* the VM has its final size when it boots */
+	bool sandbox_cgroup_only, pin_vcpus;
 	char **sandbox_bind_mounts;
 	int64_t create_container_timeout_s;
 };

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "crypto/sha256.h"
+#include "host/cgroup.h"
 #include "network/network.h"
 #include "json/json.h"
 
@@ -62,7 +63,7 @@ static uint64_t start_time(pid_t pid)
 
 /* --- things --- */
 
-enum thing_kind { THING_PROCESS, THING_INTERFACE };
+enum thing_kind { THING_PROCESS, THING_INTERFACE, THING_CGROUP };
 
 struct thing {
 	enum thing_kind kind;
@@ -142,6 +143,22 @@ static void interface_undo(const struct json *from)
 		log_err(LOG_WARN, &err, "cannot disconnect an interface", LOG_S("interface", name));
 }
 
+static void cgroup_write_thing(const struct thing *t, struct json *to)
+{
+	(void)t; /* its name is the path */
+	(void)to;
+}
+
+/* Processes of the sandbox that are not recorded may be in it, until they are killed. */
+static void cgroup_undo(const struct json *from)
+{
+	const char *path = json_get_text(from, "name");
+	struct err err = ERR_INIT;
+
+	if (path && host_cgroup_remove(path, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot remove a control group", LOG_S("path", path));
+}
+
 static const struct {
 	const char *name;
 	void (*write)(const struct thing *t, struct json *to);
@@ -149,6 +166,7 @@ static const struct {
 } kinds[] = {
 	[THING_PROCESS] = { "process", process_write, process_undo },
 	[THING_INTERFACE] = { "interface", interface_write, interface_undo },
+	[THING_CGROUP] = { "cgroup", cgroup_write_thing, cgroup_undo },
 };
 
 /* --- writing --- */
@@ -184,10 +202,11 @@ void record_free(struct record *r)
 	free(r);
 }
 
+/* name NULL: all of that kind. */
 static void forget(struct record *r, enum thing_kind kind, const char *name)
 {
 	for (size_t i = r->things.n; i-- > 0;) {
-		if (r->things.v[i].kind != kind || !str_eq(r->things.v[i].name, name))
+		if (r->things.v[i].kind != kind || (name && !str_eq(r->things.v[i].name, name)))
 			continue;
 		thing_release(&r->things.v[i]);
 		vec_remove(&r->things, i);
@@ -226,6 +245,24 @@ void record_no_interface(struct record *r, const char *name)
 {
 	(void)pthread_mutex_lock(&r->lock);
 	forget(r, THING_INTERFACE, name);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_cgroup(struct record *r, const char *path)
+{
+	struct thing t = { .kind = THING_CGROUP };
+
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_CGROUP, path);
+	t.name = xstrdup(path);
+	vec_push(&r->things, t);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_forget_cgroups(struct record *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_CGROUP, NULL);
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
@@ -354,6 +391,7 @@ void record_undo(const char *dir, const char *key)
 	AUTO(buf) struct buf text = BUF_INIT(RECORD_MAX);
 	struct err missing = ERR_INIT; /* no record: no process was started */
 
+	kill_unrecorded(key); /* also those that would keep a control group busy */
 	if (file_read(AT_FDCWD, path, RECORD_MAX, &text, &missing) == 0) {
 		AUTO(json)
 		struct json *record = json_parse(buf_cstr(&text), text.len, path, &missing);
@@ -361,5 +399,4 @@ void record_undo(const char *dir, const char *key)
 		if (record && json_kind(record) == JSON_IS_OBJECT)
 			undo_things(record);
 	}
-	kill_unrecorded(key);
 }

@@ -8,6 +8,7 @@
  *
  *	{"version": 2, "id", "namespace", "agent_version",
  *	 "things": [{"kind": "process", "name": "vmm", "pid": 812, "start": 44121},
+ *		    {"kind": "cgroup", "name": "/kata_overhead/x"},
  *		    {"kind": "interface", "name": "eth0", "tap": "tap0_kata",
  *		     "model": "tcfilter", "netns": "/run/netns/x", "device": 4, "inode": 4026532281}, ...]}
  *
@@ -47,6 +48,9 @@ struct network;
 void record_interface(struct record *r, const struct network *n, const struct endpoint *e);
 /* It no longer is. */
 void record_no_interface(struct record *r, const char *name);
+/* A control group of the host (host/cgroup.h). */
+void record_cgroup(struct record *r, const char *path);
+void record_forget_cgroups(struct record *r);
 /* For operators, and for the installer's proof. Untrusted text: the reader must escape it. */
 void record_agent_version(struct record *r, const char *version);
 MUST_CHECK int record_write(struct record *r, struct err *err);

@@ -50,6 +50,8 @@ static int resize(struct sandbox *s, const struct vmm_size *to, struct deadline 
 	if (to->vcpus == before.vcpus && to->memory_mib == before.memory_mib)
 		return 0;
 	result = vm_resize(s->vm, to, &s->size.now, deadline, err);
+	if (result == 0 && s->size.now.vcpus != before.vcpus)
+		result = sandbox_place_vcpus(s, deadline, err);
 	log_info("VM resized", LOG_I("vcpus", s->size.now.vcpus),
 		 LOG_I("memory_mib", s->size.now.memory_mib), LOG_I("wanted_vcpus", to->vcpus),
 		 LOG_I("wanted_memory_mib", to->memory_mib));

@@ -11,8 +11,10 @@
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
+#include "sandbox/copies.h"
 #include "sandbox/follow.h"
 #include "sandbox/interfaces.h"
+#include "sandbox/place.h"
 #include "sandbox/ports.h"
 #include "sandbox/record.h"
 
@@ -29,6 +31,9 @@ static void release(struct sandbox *s)
 	(void)pthread_mutex_destroy(&s->size.lock);
 	(void)pthread_cond_destroy(&s->size.changed);
 	(void)pthread_mutex_destroy(&s->disconnecting);
+	(void)pthread_mutex_destroy(&s->placing);
+	free(s->cpus);
+	free(s->mems);
 	record_free(s->record);
 	free(s->id);
 	free(s->namespace);
@@ -63,7 +68,7 @@ static int on_launched(void *arg, struct err *err)
 
 	record_process(s->record, "virtiofsd", s->vm->virtiofsd.pid);
 	record_process(s->record, "vmm", s->vm->vmm.child.pid);
-	return record_write(s->record, err);
+	return record_write(s->record, err) < 0 ? -1 : place_vmm(s, err);
 }
 
 static struct vm *make_vm(struct sandbox *s)
@@ -95,6 +100,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	(void)pthread_mutex_init(&s->size.lock, NULL);
 	cond_init(&s->size.changed);
 	s->size.sizing = sizing_for(config);
+	(void)pthread_mutex_init(&s->placing, NULL);
 	s->record = record_new(s->state_dir, namespace, id);
 	s->vm = make_vm(s);
 	if (path_exists(s->state_dir))
@@ -160,14 +166,14 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	char *options[] = { nine };
 	int result;
 
-	share.driver = s->vm->virtiofs ? (char *)"virtio-fs" : (char *)"9p";
+	share.driver = s->vm->fs == VM_VIRTIOFS ? (char *)"virtio-fs" : (char *)"9p";
 	share.source = (char *)VM_SHARE_TAG;
-	share.fstype = s->vm->virtiofs ? (char *)"virtiofs" : (char *)"9p";
+	share.fstype = s->vm->fs == VM_VIRTIOFS ? (char *)"virtiofs" : (char *)"9p";
 	share.mount_point = (char *)SHARE_GUEST_DIR "/";
 	share.options = options;
-	share.n_options = s->vm->virtiofs ? 0 : 1;
+	share.n_options = s->vm->fs == VM_VIRTIOFS ? 0 : 1;
 	request.storages = storages;
-	request.n_storages = 1;
+	request.n_storages = s->vm->fs == VM_NO_SHARE ? 0 : 1;
 	request.sandbox_id = s->id;
 	request.hostname = (char *)(hostname ? hostname : "");
 	request.guest_hook_path = s->config->guest_hook_path;
@@ -323,8 +329,16 @@ int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct
 {
 	s->size.now = sizing_now(&s->size.sizing);
 	s->size.most = s->config->static_size ? s->size.now : sizing_most(s->config);
-	if (connect_network(s, wanted->netns, err) < 0 || get_vm(s, deadline, err) < 0 ||
+	if (connect_network(s, wanted->netns, err) < 0 || place_enter(s, wanted, err) < 0 ||
+	    get_vm(s, deadline, err) < 0)
+		return -1;
+	(void)pthread_mutex_lock(&s->placing);
+	s->placed = true;
+	(void)pthread_mutex_unlock(&s->placing);
+	if (sandbox_place_vcpus(s, deadline, err) < 0 ||
 	    adopt(s, wanted->hostname, deadline, err) < 0)
+		return -1;
+	if (share_is_none(&s->share) && copies_begin(s, s->size.now.memory_mib, err) < 0)
 		return -1;
 	if (wanted->localhost && s->network.netns >= 0)
 		open_localhost(s, deadline);
@@ -375,6 +389,7 @@ void sandbox_stop(struct sandbox *s)
 {
 	loop_call(s->loop, stop_ports, s);
 	vm_stop(s->vm);
+	place_leave(s);
 	disconnect_network(s);
 	loop_call(s->loop, drop_pause, s);
 }
@@ -397,6 +412,7 @@ void sandbox_free(struct sandbox *s)
 	struct err err = ERR_INIT;
 
 	sandbox_stop(s);
+	copies_end(s);
 	vm_free(s->vm);
 	ports_free(s->ports);
 	if (remove_files(s->key, &err) < 0)

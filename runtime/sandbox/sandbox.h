@@ -9,7 +9,8 @@
  *	sandbox_make_netns		where none was given
  *	share_rootfs, share_add,
  *	share_configured		on sandbox->share; complete before the VM starts
- *	sandbox_start			connects the network, gets a VM, and makes it this sandbox's
+ *	sandbox_start			connects the network, gets a VM, and makes it this sandbox's; from
+ *					here on this process is in the sandbox's control groups
  *	sandbox_stop			DestroySandbox, VM, disconnect, network
  *	sandbox_free			removes what is left on the host, frees s
  *
@@ -31,9 +32,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct copy_watch;
 struct follower;
 struct ports;
 struct record;
+struct host_cgroup;
 
 struct sandbox {
 	struct loop *loop;
@@ -41,6 +44,8 @@ struct sandbox {
 	char *id, *namespace, *key, *state_dir, *share_dir;
 	struct record *record;
 	struct share share;
+	struct copy_watch *copy_watch; /* where nothing is shared: sandbox/copies.h */
+	uint64_t copy_limit;
 	struct network network;    /* the follower's while the VM runs */
 	struct follower *follower; /* of changes of that (follow.h), or NULL */
 	pthread_mutex_t disconnecting;
@@ -53,6 +58,10 @@ struct sandbox {
 		struct sizing sizing;
 		struct vmm_size now, most; /* what the VM has, and can have; most: constant */
 	} size;
+	pthread_mutex_t placing; /* guards what follows, to placed */
+	struct host_cgroup *cgroup;
+	char *cpus, *mems; /* lists; "": any */
+	bool placed;       /* the VM runs */
 	/* Called on the loop. on_dead: once, when VM, virtiofsd or agent is gone; why says which.
 	 * on_oom: a process of that container was killed for want of memory; id is the guest's
 	 * word. */
@@ -73,7 +82,9 @@ MUST_CHECK int sandbox_make_netns(const struct sandbox *s, char **path, struct e
 struct sandbox_wanted {
 	const char *netns; /* path of its network namespace; NULL: the VMM runs in ours */
 	const char *hostname;
-	bool localhost; /* connections to localhost in netns are the guest's */
+	bool localhost;          /* connections to localhost in netns are the guest's */
+	const char *cgroup;      /* cgroupsPath on the host (host/cgroup.h), may be NULL */
+	const char *cpus, *mems; /* lists of the host's processors and memory nodes; NULL: any */
 };
 
 MUST_CHECK int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted,
@@ -101,6 +112,11 @@ MUST_CHECK int sandbox_grow(struct sandbox *s, const char *id, const struct oci_
 void sandbox_settle(struct sandbox *s, const char *id, const struct limits *l,
 		    struct deadline deadline);
 
+/* The processors and memory nodes of the host that the sandbox may use have changed ("": any). */
+MUST_CHECK int sandbox_set_cpus(struct sandbox *s, const char *cpus, const char *mems,
+				struct deadline deadline, struct err *err);
+/* The guest has got more processors, or fewer: their threads are placed and pinned anew. */
+MUST_CHECK int sandbox_place_vcpus(struct sandbox *s, struct deadline deadline, struct err *err);
 /* Stops the VM, as vm_stop(), and gives the network namespace back as it was. */
 void sandbox_stop(struct sandbox *s);
 void sandbox_free(struct sandbox *s);

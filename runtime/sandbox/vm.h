@@ -33,12 +33,14 @@
 /* By which the guest mounts the share. */
 #define VM_SHARE_TAG "kataShared"
 
+enum vm_share { VM_NO_SHARE, VM_9P, VM_VIRTIOFS };
+
 struct vm {
 	struct loop *loop;
 	const struct runtime_config *config;
 	char *dir;
 	struct vmm vmm;
-	bool virtiofs; /* the share is virtio-fs, else 9p */
+	enum vm_share fs;
 	struct child virtiofsd;
 	struct ttrpc_client *client;    /* loop; NULL: not connected */
 	struct watch *watch, *fs_watch; /* loop */

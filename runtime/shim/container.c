@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
+#include "sandbox/copies.h"
 
 #include <stdlib.h>
 
@@ -134,6 +135,7 @@ static void unshare_rootfs(const struct container *c)
 {
 	struct err err = ERR_INIT;
 
+	copies_forget(c->shim->sandbox, c->id);
 	if (share_remove(&c->shim->sandbox->share, c->id, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot take the container's files out of the share");
 }
@@ -157,6 +159,9 @@ void container_take_down(struct container *c)
 		devices_unplug(&c->devices, s->sandbox->vm);
 	}
 	loop_call(s->loop, forget_init, c);
+	if (!last && s->sandbox && shim_place(s, deadline_in(REMOVE_MS), &err) < 0)
+		log_err(LOG_WARN, &err, "cannot give back the processors of the container");
+	err_clear(&err);
 	if (last)
 		drop_sandbox(s);
 	else if (s->sandbox) {

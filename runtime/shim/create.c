@@ -20,6 +20,7 @@
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
 #include "protocols/runtimeoptions.pb-c.h"
+#include "sandbox/copies.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -83,30 +84,54 @@ static int load_config(struct container *c, const CreateRequest *r, struct err *
 	return 0;
 }
 
-/* A VM has a network of its own: that of the namespace which the manager made. */
-static int check_network(const struct oci_spec *spec, struct err *err)
+static bool has_namespace(const struct oci_spec *spec, const char *type)
 {
 	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		if (str_eq(spec->linux_.namespaces[i].type, "network"))
-			return 0;
+		if (str_eq(spec->linux_.namespaces[i].type, type))
+			return true;
 	}
-	err_set(err, E_UNSUPPORTED,
-		"the pod asks for the host's network (hostNetwork), which a VM cannot join");
-	return err_hint(err,
-			"remove hostNetwork from the pod, or run it with another runtime class");
+	return false;
+}
+
+/* A namespace that is not asked for is the host's. The guest's in its place would show other things than
+ * those that the pod wants to see. */
+static int check_namespaces(const struct oci_spec *spec, struct err *err)
+{
+	static const struct {
+		const char *type, *what, *member;
+	} needed[] = {
+		{ "network", "network", "hostNetwork" },
+		{ "pid", "processes", "hostPID" },
+		{ "ipc", "shared memory", "hostIPC" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+		if (has_namespace(spec, needed[i].type))
+			continue;
+		err_set(err, E_UNSUPPORTED,
+			"the pod asks for the host's %s (%s), which a VM cannot join",
+			needed[i].what, needed[i].member);
+		return err_hint(err, "remove %s from the pod, or run it with another runtime class",
+				needed[i].member);
+	}
+	return 0;
 }
 
 static int load(struct container *c, const CreateRequest *r, struct err *err)
 {
 	AUTO(str) char *path = path_join(r->bundle, "config.json");
+	struct oci_spec *spec;
 	enum container_kind kind;
 	const char *sandbox;
 
 	if (str_check_id(r->id, "container id", err) < 0)
 		return -1;
 	c->bundle = xstrdup(r->bundle);
-	c->spec = oci_spec_load(path, err);
-	if (!c->spec || kind_of(c->spec, &kind, &sandbox, err) < 0)
+	spec = oci_spec_load(path, err);
+	(void)pthread_mutex_lock(&c->shim->lock);
+	c->spec = spec; /* others look for its processors */
+	(void)pthread_mutex_unlock(&c->shim->lock);
+	if (!spec || kind_of(spec, &kind, &sandbox, err) < 0)
 		return -1;
 	if ((kind == KIND_IN_POD) != (c->kind == KIND_IN_POD))
 		return err_set(err, E_INVALID,
@@ -117,7 +142,7 @@ static int load(struct container *c, const CreateRequest *r, struct err *err)
 	/* A pod's annotations are on its sandbox container too. */
 	if (c->kind != KIND_POD && notes_apply(c->spec, err) < 0)
 		return -1;
-	if (c->kind == KIND_POD && check_network(c->spec, err) < 0)
+	if (c->kind == KIND_POD && check_namespaces(c->spec, err) < 0)
 		return -1;
 	if (c->kind != KIND_IN_POD)
 		return load_config(c, r, err);
@@ -219,18 +244,18 @@ static int nobody_waits(struct err *err)
 	return err_set(err, E_CANCELLED, "the caller of Create is gone");
 }
 
-/* What the guest's CreateContainer has: its specification, and the storages that it refers to. */
-struct guest {
-	struct oci_spec *spec;
-	struct storages storages;
-};
-
 static void guest_release(struct guest *g)
 {
 	oci_spec_free(g->spec);
 	storages_release(&g->storages);
+	copies_release(&g->copies);
 }
 DEFINE_AUTO_STRUCT(guest, struct guest, guest_release)
+
+#define GUEST_INIT                               \
+	{                                        \
+		NULL, STORAGES_INIT, COPIES_INIT \
+	}
 
 static int create_container(struct container *c, const struct guest *guest,
 			    struct deadline deadline, struct err *err)
@@ -276,16 +301,30 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 	return result;
 }
 
+/* *path: of the root file system in the guest. */
+static int give_rootfs(struct container *c, struct guest *guest, char **path, struct err *err)
+{
+	struct share *share = &c->shim->sandbox->share;
+
+	if (c->block_root)
+		*path = xstrdup(c->block_root);
+	else if (share_is_none(share))
+		copies_add(&guest->copies, c->rootfs, c->id, "rootfs", path);
+	else
+		return share_rootfs(share, c->id, c->rootfs, path, err);
+	return 0;
+}
+
 /* The guest's copy of the specification; root file system and mount sources are shared on the way, and the
  * disks are found. */
 static int translate(struct container *c, struct guest *guest, struct err *err)
 {
-	AUTO(str) char *root = c->block_root ? xstrdup(c->block_root) : NULL;
+	AUTO(str) char *root = NULL;
 
 	guest->spec = oci_spec_copy(c->spec);
-	if ((!root && share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &root, err) < 0) ||
+	if (give_rootfs(c, guest, &root, err) < 0 ||
 	    devices_find(&c->devices, c->shim->config, c->spec, err) < 0 ||
-	    spec_for_guest(c, guest->spec, &guest->storages, err) < 0)
+	    spec_for_guest(c, guest, err) < 0)
 		return -1;
 	str_set(&guest->spec->root_path, root);
 	return 0;
@@ -331,10 +370,14 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
 					 .hostname = c->spec->hostname,
-					 .localhost = c->kind == KIND_POD };
-	AUTO(str) char *own_netns = NULL;
-	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
+					 .localhost = c->kind == KIND_POD,
+					 .cgroup = c->spec->linux_.cgroups_path };
+	AUTO(str) char *own_netns = NULL, *cpus = NULL, *mems = NULL;
+	AUTO(guest) struct guest guest = GUEST_INIT;
 
+	shim_cpus(s, &cpus, &mems);
+	wanted.cpus = cpus;
+	wanted.mems = mems;
 	if (mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 || set_size(c, err) < 0)
 		return -1;
 	if (!wanted.netns && !s->config->new_netns_off) {
@@ -349,7 +392,8 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
 	    sandbox_start(s->sandbox, &wanted, deadline, err) < 0 ||
-	    devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0)
+	    devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0 ||
+	    copies_send(s->sandbox, &guest.copies, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
@@ -360,17 +404,18 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 static int create_in_pod(struct container *c, const CreateRequest *r, struct deadline deadline,
 			 struct err *err)
 {
-	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
+	AUTO(guest) struct guest guest = GUEST_INIT;
 	struct limits_change change;
 
 	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0)
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
 	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
+	    shim_place(c->shim, deadline, err) < 0 ||
+	    sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
+			 deadline, err) < 0 ||
+	    copies_send(c->shim->sandbox, &guest.copies, deadline, err) < 0 ||
 	    process_open_io(c->init, &c->init->io, err) < 0)
-		return -1;
-	if (sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
-			 deadline, err) < 0)
 		return -1;
 	return create_container(c, &guest, deadline, err);
 }

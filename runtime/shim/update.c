@@ -3,10 +3,13 @@
 
 #include "shim/shim.h"
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "oci/message.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
+
+#include <stdlib.h>
 
 void task_pause(struct ttrpc_call *call, const void *request, void *arg)
 {
@@ -60,6 +63,48 @@ void task_checkpoint(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_fail(call, &err);
 }
 
+/* Exchanges what an update says of them; what it does not say stays. */
+static void exchange_cpus(struct container *c, char **cpus, char **mems)
+{
+	struct oci_linux *l = &c->spec->linux_;
+	char *before;
+
+	(void)pthread_mutex_lock(&c->shim->lock);
+	if (!l->resources)
+		l->resources = NEW(struct oci_resources);
+	if (*cpus) {
+		before = l->resources->cpu.cpus;
+		l->resources->cpu.cpus = *cpus;
+		*cpus = before ? before : xstrdup("");
+	}
+	if (*mems) {
+		before = l->resources->cpu.mems;
+		l->resources->cpu.mems = *mems;
+		*mems = before ? before : xstrdup("");
+	}
+	(void)pthread_mutex_unlock(&c->shim->lock);
+}
+
+/* The numbers of processors and memory nodes are the host's: they place the sandbox, and are taken
+ * from what the guest is told. */
+static int place_update(struct container *c, struct oci_resources *res, struct deadline deadline,
+			struct err *err)
+{
+	AUTO(str) char *cpus = STEAL(res->cpu.cpus, NULL), *mems = STEAL(res->cpu.mems, NULL);
+
+	if (str_empty(cpus))
+		str_set(&cpus, NULL);
+	if (str_empty(mems))
+		str_set(&mems, NULL);
+	if (!cpus && !mems)
+		return 0;
+	exchange_cpus(c, &cpus, &mems);
+	if (shim_place(c->shim, deadline, err) == 0)
+		return 0;
+	exchange_cpus(c, &cpus, &mems);
+	return -1;
+}
+
 static struct oci_resources *parse(const Containerd__Task__V2__UpdateTaskRequest *r,
 				   struct err *err)
 {
@@ -77,9 +122,6 @@ static int tell_guest(struct container *c, struct oci_resources *res, struct dea
 	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
 	int result;
 
-	/* Names of the host's processors and nodes, of which the guest has others. */
-	str_set(&res->cpu.cpus, NULL);
-	str_set(&res->cpu.mems, NULL);
 	update.container_id = c->id;
 	update.resources = oci_resources_to_message(res);
 	result = task_ask_agent(c->shim, "UpdateContainer", &update, deadline, err);
@@ -115,7 +157,8 @@ void task_update(struct ttrpc_call *call, const void *request, void *arg)
 				: NULL;
 
 	if (p)
-		(void)!update(p->container, res, task_deadline(s, call), &err);
+		if (p && place_update(p->container, res, task_deadline(s, call), &err) == 0)
+			(void)!update(p->container, res, task_deadline(s, call), &err);
 	task_answer(call, &err);
 	if (p)
 		process_put(p);

@@ -149,6 +149,9 @@ struct vmm_ops {
 	/* Takes it out: returns when the guest has let go of it, and the VMM has closed it.
 	 * E_NOT_FOUND; E_TIMEOUT: the guest holds it, and it may be tried again. */
 	int (*remove)(struct vmm *vmm, const char *id, struct deadline deadline, struct err *err);
+	/* The threads that are the guest's processors, that of the first one first; heap. */
+	int (*vcpu_threads)(struct vmm *vmm, pid_t **threads, size_t *n, struct deadline deadline,
+			    struct err *err);
 	/* Ends the VMM: quit by its protocol until the deadline, then SIGKILL; releases vmm. */
 	void (*stop)(struct vmm *vmm, struct deadline deadline);
 };

@@ -15,7 +15,8 @@
 #   cri_left			what is left on the node, empty if nothing
 #
 # JSON: more members of the configuration, with a comma in front of each. What is deeper inside is
-# said by variables: SYSCTLS and POD_RESOURCES (what a kubelet says of all its containers) of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
+# said by variables: SYSCTLS, POD_CONTEXT (security context) and POD_RESOURCES (what a kubelet says of all its
+# containers) of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
 # (options) of both, which are as a kubelet's: all is shared but the processes.
 
 # shellcheck source=tests/integration/containerd.sh
@@ -198,12 +199,14 @@ namespaces() { echo "\"namespace_options\":{${NAMESPACES:-\"pid\":\"CONTAINER\"}
 pod() { # NAME [JSON]
 	local id host=host-$1 config=$LAB/pods/new
 	[[ ${NAMESPACES:-} != *NODE* ]] || host="" # it has the node's name then
+	rm -rf "$LAB/logs/$1" # of a pod that had the name, with another handler
 	mkdir -p "$LAB/logs/$1"
 	cat >"$config" <<-EOF
 		{"metadata":{"name":"$1","uid":"$1-$RANDOM$RANDOM","namespace":"tests","attempt":0},
 		 "hostname":"$host","log_directory":"$LAB/logs/$1","labels":{"pod":"$1"},
 		 "linux":{"cgroup_parent":"$PARENT/pod-$1","sysctls":{${SYSCTLS:-}},
-		  "resources":{${POD_RESOURCES:-}},"security_context":{$(namespaces)}}${2:-}}
+		  "resources":{${POD_RESOURCES:-}},
+		  "security_context":{$(namespaces)${POD_CONTEXT:+,}${POD_CONTEXT:-}}}${2:-}}
 	EOF
 	id=$(cri --field pod_sandbox_id RunPodSandbox \
 		"{\"runtime_handler\":\"$HANDLER\",\"config\":$(<"$config")}") || return

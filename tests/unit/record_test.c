@@ -5,6 +5,8 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "container/cgroup.h"
+#include "network/netns.h"
 #include "network/network.h"
 #include "network/wire.h"
 #include "sandbox/record.h"
@@ -150,6 +152,38 @@ START_TEST(interfaces_are_recorded_and_forgotten)
 }
 END_TEST
 
+/* One that is there is removed, also when the sandbox's processes had been in it. */
+START_TEST(control_groups_are_recorded_and_removed)
+{
+	AUTO(str) char *path = str_fmt("/record-test-%d", (int)getpid());
+	struct record *r = record_new(dir, "none", "record-test");
+	struct err err = ERR_INIT;
+	AUTO(cgroup) struct cgroup *group = cgroup_new(path, true, &err);
+
+	record_cgroup(r, "/kata_overhead/forgotten");
+	record_forget_cgroups(r);
+	record_cgroup(r, path);
+	record_cgroup(r, path);
+	record_process(r, "vmm", victim.pid);
+	ck_assert_msg(record_write(r, &err) == 0, "%s", err.msg);
+	record_free(r);
+	AUTO(str) char *text = read_record();
+	AUTO(json) struct json *j = json_parse(text, strlen(text), "record", &err);
+	ck_assert_uint_eq(json_count(json_get(j, "things")), 2);
+	const struct json *thing = json_at(json_get(j, "things"), 0);
+	ck_assert_str_eq(json_get_text(thing, "kind"), "cgroup");
+	ck_assert_str_eq(json_get_text(thing, "name"), path);
+	if (!group->n)
+		return; /* no control groups here */
+	ck_assert_msg(group->ops->make(group, &err) == 0, "%s", err.msg);
+	ck_assert_msg(cgroup_add(group, victim.pid, &err) == 0, "%s", err.msg);
+	record_undo(dir, KEY);
+	ck_assert(has_ended());
+	for (size_t i = 0; i < group->n; i++)
+		ck_assert(!path_exists(group->v[i].folder));
+}
+END_TEST
+
 /* None of these may kill a process that is not the sandbox's. */
 static const char *const harmless[][2] = {
 	{ "{\"version\": 2, \"things\": [{\"kind\": \"process\", \"pid\": ", ", \"start\": 1}]}" },
@@ -192,6 +226,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_record_that_does_not_fit_harms_nobody, 0,
 			    (int)(sizeof(harmless) / sizeof(*harmless)));
 	tcase_add_test(tc, interfaces_are_recorded_and_forgotten);
+	tcase_add_test(tc, control_groups_are_recorded_and_removed);
 	tcase_add_test(tc, no_record_is_nothing_to_undo);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -266,7 +266,8 @@ char **qemu_command_line(const struct vmm_request *r)
 
 	strv_push(&argv, c->qemu_path);
 	strv_push(&argv, "-name");
-	strv_pushf(&argv, "sandbox-%s", path_basename(r->dir));
+	/* With names of the threads, by which an operator tells processors from the rest. */
+	strv_pushf(&argv, "sandbox-%s,debug-threads=on", path_basename(r->dir));
 	add_machine(&argv, r);
 	add_size(&argv, r);
 	add_memory(&argv, r);

@@ -13,6 +13,7 @@
 #include "vmm/qemu/resize.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
+#include "json/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -221,10 +222,65 @@ undo:
 	return -1;
 }
 
+struct vcpu {
+	int64_t index, thread;
+};
+
+static bool get_number(const struct json *from, const char *name, int64_t *out)
+{
+	const struct json *number = json_kind(from) == JSON_IS_OBJECT ? json_get(from, name) : NULL;
+
+	if (!number || json_kind(number) != JSON_IS_INT)
+		return false;
+	*out = json_int(number);
+	return *out >= 0 && *out <= INT32_MAX;
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct vcpu *x = a, *y = b;
+
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+/* Its numbers have gaps where processors were unplugged. */
+static int take_vcpus(const struct json *list, struct vcpu *vcpus, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct json *cpu = json_at(list, i);
+
+		if (!get_number(cpu, "cpu-index", &vcpus[i].index) ||
+		    !get_number(cpu, "thread-id", &vcpus[i].thread) || !vcpus[i].thread)
+			return err_set(err, E_PROTOCOL,
+				       "QEMU describes a processor in an unknown form");
+	}
+	qsort(vcpus, n, sizeof(*vcpus), by_index);
+	return 0;
+}
+
+static int qemu_vcpu_threads(struct vmm *vmm, pid_t **threads, size_t *n, struct deadline deadline,
+			     struct err *err)
+{
+	AUTO(json) struct json *reply = NULL;
+	AUTO(mem) struct vcpu *vcpus = NULL;
+
+	if (qmp_execute(vmm->control, "query-cpus-fast", NULL, deadline, &reply, err) < 0)
+		return err_wrap(err, "ask QEMU for the threads of its processors");
+	*n = reply && json_kind(reply) == JSON_IS_ARRAY ? json_count(reply) : 0;
+	vcpus = xcalloc(*n + 1, sizeof(*vcpus));
+	if (take_vcpus(reply, vcpus, *n, err) < 0)
+		return -1;
+	*threads = xcalloc(*n + 1, sizeof(**threads));
+	for (size_t i = 0; i < *n; i++)
+		(*threads)[i] = (pid_t)vcpus[i].thread;
+	return 0;
+}
+
 const struct vmm_ops vmm_qemu = {
 	.name = "qemu",
 	.start = qemu_start,
 	.dial = qemu_dial,
+	.vcpu_threads = qemu_vcpu_threads,
 	.will = hotplug_will,
 	.can = qemu_can,
 	.resize = qemu_resize,

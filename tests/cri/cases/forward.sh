@@ -120,3 +120,55 @@ test_forward_ends_with_the_pod() {
 	rm "$LAB/silent"
 	expect "its namespace" "$([ -e "$ns" ] && echo there)" ""
 }
+
+# --- as kubectl port-forward does it: by the manager's streaming server ---
+
+# The server says when it is enough: there is no half-close on that way.
+test_forward_by_the_manager() {
+	local pod i
+	pod=$(pod manager)
+	started "$pod" c1 'nc -ll -p 7000 -e head -c 8388608 &
+		httpd -p 127.0.0.1:8080; exec sleep 1000' >/dev/null
+	fetch_page "$(localhost_of "$pod")" http://127.0.0.1:8080/bin/true >/dev/null
+	head -c $((8 << 20)) /dev/urandom >"$LAB/sent"
+	cri port-forward "$pod" 7000 <"$LAB/sent" >"$LAB/got"
+	cmp "$LAB/sent" "$LAB/got"
+	for i in $(seq 50); do
+		printf 'GET /etc/passwd HTTP/1.0\r\n\r\n' | cri port-forward "$pod" 8080 >"$LAB/got-$i" &
+	done
+	wait
+	for i in $(seq 50); do
+		has "connection $i" "$(<"$LAB/got-$i")" '^root:'
+	done
+	has "to nobody" "$(fails 1 cri port-forward "$pod" 7002 2>&1)" \
+		'connection refused\|connection reset by peer'
+	pod_gone "$pod"
+}
+
+# --- what a VM's shim has there ---
+
+listening() { # NAMESPACE: how many sockets
+	inside "$1" cat /proc/self/net/tcp /proc/self/net/tcp6 | awk '$4 == "0A"' | wc -l
+}
+
+# Sockets and program are the shim's: killed, it leaves neither, whatever was connected.
+test_forward_goes_with_the_shim() {
+	local pod ns client
+	[ "$HANDLER" = kata ] || return 0
+	pod=$(pod dies)
+	started "$pod" c1 'nc -ll -p 7000 -e cat & httpd -p 127.0.0.1:8080; exec sleep 1000' >/dev/null
+	ns=$(localhost_of "$pod")
+	fetch_page "$ns" http://127.0.0.1:8080/bin/true >/dev/null
+	expect "sockets that listen" "$(listening "$ns")" 2
+	mkfifo "$LAB/silent"
+	inside "$ns" busybox nc 127.0.0.1 7000 <>"$LAB/silent" >"$LAB/got" &
+	client=$!
+	echo hello >"$LAB/silent"
+	until_is "the connection" hello cat "$LAB/got"
+	kill -KILL "$(pgrep -f "shim-kata-v2 .*-id $pod")"
+	wait "$client" || :
+	rm "$LAB/silent"
+	expect "sockets that listen afterwards" "$(listening "$ns")" 0
+	until_is "state" SANDBOX_NOTREADY of_pod "$pod" state
+	pod_gone "$pod"
+}
