@@ -25,7 +25,9 @@ cp "$TOOLS/talk" "$LAB/image/bin/talk"
 
 bare='' pods=()
 network_stop() {
+	apart
 	local status=$? id
+	[ -z "$bare" ] || apart || true
 	for id in "${pods[@]}"; do
 		lab_ctr tasks kill -s KILL "$id" >/dev/null 2>&1 || true
 		lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
@@ -65,7 +67,8 @@ small_initrd "$LAB/talk.img" "/bin/busybox ip link set lo up
 /bin/busybox ip addr add 10.88.1.2/24 dev eth0
 /bin/busybox ip link set eth0 up
 exec /bin/talk serve :: 7000" "$TOOLS/talk"
-nsenter --net="/run/netns/$node" qemu-system-x86_64 -machine "q35,accel=$accelerator" -cpu "$cpu" -m 256M -smp 1 \
+nsenter --net="/run/netns/$node" qemu-system-x86_64 -name bare,debug-threads=on \
+	-machine "q35,accel=$accelerator" -cpu "$cpu" -m 256M -smp 1 \
 	-nodefaults -display none -no-reboot -kernel "$prefix/share/kata-containers/vmlinux.container" \
 	-initrd "$LAB/talk.img" -append "$words panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0" \
 	-netdev tap,id=net0,ifname=tap0,script=no,downscript=no -device virtio-net-pci,netdev=net0,romfile= \
@@ -89,6 +92,29 @@ stop() {
 	pods=()
 }
 
+# group_of PID/TID: its control group for processor time
+group_of() {
+	awk -F : '$2 ~ /(^|,)cpu(,|$)/ { print "/sys/fs/cgroup/cpu" $3 }' "/proc/${1%/*}/task/${1#*/}/cgroup"
+}
+
+# The bare machine's threads are where the pod's are, or on a busy host the scheduler would be measured.
+beside() {
+	local vmm task group
+	vmm=$(pgrep -f "^[^ ]*qemu-system.*sandbox-${pods[0]}@")
+	for task in "/proc/$bare/task"/*; do
+		task=${task##*/} group=
+		case $(<"/proc/$bare/task/$task/comm") in
+		CPU*) group=$(group_of "$vmm/$(grep -l '^CPU' "/proc/$vmm/task"/*/comm | sed 's|/comm$||; s|.*/||')") ;;
+		*) group=$(group_of "$vmm/$vmm") ;;
+		esac
+		[ ! -e "$group/tasks" ] || echo "$task" >"$group/tasks"
+	done
+}
+
+apart() {
+	[ ! -e /sys/fs/cgroup/cpu/cgroup.procs ] || echo "$bare" >/sys/fs/cgroup/cpu/cgroup.procs
+}
+
 from_node() { nsenter --net="/run/netns/$node" "$TOOLS/talk" "$@"; }
 
 reached() { # ADDRESS
@@ -104,6 +130,7 @@ reached 10.88.1.2
 for model in tcfilter macvtap; do
 	start "$model"
 	reached 10.88.2.2
+	beside
 	rm -f "$LAB"/{bare,kata,part}-*
 	for _ in $(seq "$runs"); do
 		for what in send fetch rtt; do
