@@ -68,7 +68,7 @@ static void blame_virtiofsd(struct vm *v, struct err *err)
 {
 	if (virtiofsd_failed(&v->virtiofsd))
 		err_wrap(err, "virtiofsd ended (see %s/virtiofsd.log)", v->dir);
-	spawn_kill(&v->virtiofsd);
+	virtiofsd_stop(&v->virtiofsd);
 }
 
 /* The share's device, if there is one, then the wanted ones; the caller frees the list. */

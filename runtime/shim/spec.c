@@ -36,12 +36,13 @@ static bool is_bind(const struct oci_mount *m)
 	return str_eq(m->type, "bind") || has_option(m, "bind") || has_option(m, "rbind");
 }
 
-/* Kernel file systems and device nodes refer to the guest, not to the host. */
+/* Kernel file systems, device nodes and direct-assigned volumes are the guest's, not the host's. */
 static bool is_guests_own(const struct oci_mount *m)
 {
 	struct stat st;
 
-	if (path_is_below(m->source, "/proc") || path_is_below(m->source, "/sys"))
+	if (path_is_below(m->source, "/proc") || path_is_below(m->source, "/sys") ||
+	    path_is_below(m->source, DEVICES_VOLUME_DIR))
 		return true;
 	return stat(m->source, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
 }
@@ -256,11 +257,25 @@ int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
 	return give_mounts(c, g, err);
 }
 
-bool spec_shares_pids(const struct oci_spec *spec)
+static struct oci_namespace *pid_namespace(const struct oci_spec *spec)
 {
 	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
 		if (str_eq(spec->linux_.namespaces[i].type, "pid"))
-			return !str_empty(spec->linux_.namespaces[i].path);
+			return &spec->linux_.namespaces[i];
 	}
-	return false;
+	return NULL;
+}
+
+const char *spec_pid_namespace(const struct oci_spec *spec)
+{
+	const struct oci_namespace *ns = pid_namespace(spec);
+
+	return ns && !str_empty(ns->path) ? ns->path : NULL;
+}
+
+void spec_share_pids(struct oci_spec *guest, const char *container)
+{
+	AUTO(str) char *path = str_fmt("container:%s", container);
+
+	str_set(&pid_namespace(guest)->path, path);
 }
