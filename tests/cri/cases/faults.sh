@@ -60,6 +60,7 @@ killed_while_a_pod_begins() { # WHOM
 
 next_pod() { # lives as if nothing had been
 	local pod id
+	unconfigured
 	pod=$(pod next)
 	id=$(started "$pod" c1 'sleep 1000')
 	expect "the next pod" "$(in_container "$id" hostname)" host-next
@@ -207,7 +208,7 @@ with_plugin() { # FUNCTION
 		ADD-vanishes*)
 			"$0.real"
 			status=$?
-			umount "$CNI_NETNS"
+			umount -l "$CNI_NETNS"
 			exit $status
 			;;
 		DEL-stays*)
@@ -271,7 +272,7 @@ test_fault_namespace_vanishes() {
 	pod=$(pod careless)
 	id=$(started "$pod" c1 'sleep 1000')
 	netns=$(find /run/netns -type f | head -n 1)
-	umount "$netns"
+	umount -l "$netns"
 	rm -f "$netns"
 	expect "exec" "$(in_container "$id" echo alive)" alive
 	pod_gone "$pod"
@@ -284,12 +285,15 @@ test_fault_no_space_for_the_state() { no_space_at /run/vc; }
 test_fault_no_space_for_the_share() { no_space_at /run/kata-containers; }
 
 no_space_at() { # DIR
+	local status=0
 	[ "$HANDLER" = kata ] || return 0
 	mkdir -p "$1"
-	mount -t tmpfs -o size=4k,mode=0755 full "$1"
+	mount -t tmpfs -o size=4k,nr_inodes=3,mode=0755 full "$1"
 	dd if=/dev/zero of="$1/fill" bs=4k 2>/dev/null || true
-	refused 'No space left on device' pod full
+	refused 'o space left on device' pod full || status=$?
+	[ "$status" = 0 ] || cri_clear
 	umount "$1"
+	[ "$status" = 0 ]
 	until_is left '' cri_left
 	next_pod
 }
