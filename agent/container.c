@@ -5,6 +5,7 @@
 
 #include "agent/paths.h"
 #include "agent/spec.h"
+#include "agent/storage/copyfile.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -149,7 +150,7 @@ static int remove_remains(struct sandbox *s, struct entry *e, struct err *err)
 	for (size_t n = strv_len(e->storages); n > 0; n--)
 		storage_drop(&s->storages, e->storages[n - 1]);
 	strv_free(STEAL(e->storages, NULL));
-	return path_remove_tree(e->bundle, err);
+	return copyfile_remove(e->id, err) < 0 ? -1 : path_remove_tree(e->bundle, err);
 }
 
 static void undo_create(struct sandbox *s, struct entry *e)

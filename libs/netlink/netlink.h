@@ -22,6 +22,15 @@ struct netlink;
 MUST_CHECK int netlink_open(struct netlink **nl, struct err *err);
 void netlink_close(struct netlink *nl);
 
+/*
+ * A socket that is readable when links, addresses, routes or neighbours of the namespace that it was opened in
+ * have changed; what has changed must be looked up. However much happens, its queue is small, and what does not
+ * fit only counts as a change. Non-blocking; close it with fd_close().
+ */
+MUST_CHECK int netlink_watch(struct err *err);
+/* Takes what is queued. */
+void netlink_watch_drain(int fd);
+
 struct netlink_address {
 	int family; /* AF_INET, AF_INET6 */
 	char address[INET6_ADDRSTRLEN];
@@ -76,6 +85,7 @@ struct netlink_route {
 	char source[INET6_ADDRSTRLEN];        /* preferred source, or "" */
 	char device[IFNAMSIZ];                /* or "" */
 	unsigned scope, protocol, flags, mtu; /* RT_SCOPE_*, RTPROT_*, RTNH_F_* */
+	uint32_t metric;                      /* 0: the kernel's choice */
 };
 
 struct netlink_routes {

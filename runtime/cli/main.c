@@ -97,6 +97,8 @@ static char *explain_share(const struct runtime_config *c, struct err *err)
 
 	if (share_choose(c, accelerator(c), &choice, err) < 0)
 		return NULL;
+	if (str_eq(choice.fs, SHARE_NONE))
+		return str_fmt("%s: %s; files are copied into the guest", choice.fs, choice.why);
 	return str_eq(choice.fs, SHARE_VIRTIOFS)
 		       ? str_fmt("%s: %s; %s", choice.fs, choice.why, c->virtiofsd)
 		       : str_fmt("%s: %s; served by QEMU", choice.fs, choice.why);

@@ -115,7 +115,7 @@ static const struct key keys[] = {
 	FIXED_INT(Q, "memory_offset", 0, 0, NO_BLOCK),
 	BOOL_KEY(Q, "enable_virtio_mem", virtio_mem, false),
 	BOOL_KEY(Q, "disable_block_device_use", block_off, false),
-	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p",
+	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p|none",
 		   "unknown shared file system"),
 	STR_KEY(Q, "virtio_fs_daemon", virtiofsd, "/usr/lib/qemu/virtiofsd"),
 	GATE_LIST(Q, "valid_virtio_fs_daemon_paths"),

@@ -52,7 +52,7 @@ struct runtime_config {
 	/* [hypervisor.qemu] */
 	char *qemu_path, *kernel, *initrd, *machine_type, *kernel_params, *firmware;
 	char *machine_accelerators, *cpu_features, *seccomp_sandbox, *entropy_source;
-	char *shared_fs; /* "" (share/choice.h), "virtio-fs" or "virtio-9p" */
+	char *shared_fs; /* "" (share/choice.h), "virtio-fs", "virtio-9p" or "none" */
 	char *virtiofsd, *virtiofs_cache, *file_mem_backend, *guest_hook_path;
 	char **virtiofsd_args;
 	double vcpus;      /* < 0: all of the host; may be a fraction */

@@ -13,6 +13,14 @@
  *	network_disconnect(&n, err)		// any number of times
  *	network_release(&n)
  *
+ * While the VM runs, the namespace may change:
+ *
+ *	network_watch(&n, err)			// readable: it has
+ *	network_look(&n, err)			// then, for each endpoint that is of use:
+ *	network_plug(&n, endpoint, err)		// not connected; record it before
+ *	network_adjust(&n, endpoint, err)	// not told, before the guest is
+ *	network_drop(&n, index)			// gone, and the VM has let go of it
+ *
  * The guest then gets the addresses, routes and neighbours that the namespace has (the sandbox asks
  * its agent for them).
  */
@@ -35,6 +43,7 @@ struct network {
 	struct netlink_routes routes;         /* of the endpoints, without those that the guest's
 						 kernel makes */
 	struct netlink_neighbours neighbours; /* likewise */
+	bool routes_told, neighbours_told;    /* the guest has these */
 };
 
 #define NETWORK_INIT                                       \
@@ -52,6 +61,19 @@ struct vmm_device network_device(const struct endpoint *e);
 void network_hand_over(struct network *n);
 MUST_CHECK int network_disconnect(struct network *n, struct err *err);
 void network_release(struct network *n);
+
+/* An fd of its own, as netlink_watch(). */
+MUST_CHECK int network_watch(const struct network *n, struct err *err);
+/* Reads the namespace again: endpoints_look(), routes and neighbours. What a VM cannot be given is left out, and
+ * the log says why. After a failure it can be repeated. */
+MUST_CHECK int network_look(struct network *n, struct err *err);
+/* Connects one; on failure nothing of it is left. network_device() and network_hand_over() are for it too, or
+ * network_unplug(), which undoes it. */
+MUST_CHECK int network_plug(struct network *n, struct endpoint *e, struct err *err);
+void network_unplug(struct network *n, struct endpoint *e);
+MUST_CHECK int network_adjust(struct network *n, const struct endpoint *e, struct err *err);
+/* Forgets that endpoint; the others behind it move. */
+void network_drop(struct network *n, size_t index);
 
 /* The name of the endpoint with that index in the namespace, or NULL. */
 const char *network_name_of(const struct network *n, int index);

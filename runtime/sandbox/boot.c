@@ -55,7 +55,9 @@ static int choose_share(struct vm *v, const struct attempt *a, struct err *err)
 
 	if (!a->by_9p && share_choose(v->config, a->accelerator, &choice, err) < 0)
 		return -1;
-	v->virtiofs = str_eq(choice.fs, SHARE_VIRTIOFS);
+	v->fs = str_eq(choice.fs, SHARE_NONE)       ? VM_NO_SHARE
+		: str_eq(choice.fs, SHARE_VIRTIOFS) ? VM_VIRTIOFS
+						    : VM_9P;
 	log_info("share chosen", LOG_S("share", choice.fs), LOG_S("why", choice.why),
 		 LOG_S("accelerator", a->accelerator));
 	return 0;
@@ -69,14 +71,17 @@ static void blame_virtiofsd(struct vm *v, struct err *err)
 	virtiofsd_stop(&v->virtiofsd);
 }
 
-/* The share's device, then the wanted ones; the caller frees the list. */
-static struct vmm_device *list_devices(const struct vm_wanted *wanted, const struct vmm_device *fs)
+/* The share's device, if there is one, then the wanted ones; the caller frees the list. */
+static struct vmm_device *list_devices(const struct vm_wanted *wanted, const struct vmm_device *fs,
+				       size_t *n)
 {
 	struct vmm_device *list = xcalloc(wanted->ndevices + 1, sizeof(*list));
 
-	list[0] = *fs;
+	*n = 0;
+	if (fs)
+		list[(*n)++] = *fs;
 	for (size_t i = 0; i < wanted->ndevices; i++)
-		list[i + 1] = wanted->devices[i];
+		list[(*n)++] = wanted->devices[i];
 	return list;
 }
 
@@ -91,16 +96,15 @@ static int start_vmm(struct vm *v, const struct vmm_request *request,
 	AUTO(mem) struct vmm_device *devices = NULL;
 	struct vmm_request r = *request;
 
-	if (v->virtiofs) {
+	if (v->fs == VM_VIRTIOFS) {
 		(void)unlink(socket);
 		if (virtiofsd_start(share, socket, log, &v->virtiofsd, err) < 0)
 			return -1;
 		fs = (struct vmm_device){ .kind = VMM_FS_VHOST_USER,
 					  .fs = { VM_SHARE_TAG, socket } };
 	}
-	devices = list_devices(wanted, &fs);
+	devices = list_devices(wanted, v->fs == VM_NO_SHARE ? NULL : &fs, &r.ndevices);
 	r.devices = devices;
-	r.ndevices = wanted->ndevices + 1;
 	/* Recorded right after its launch, so that `delete` finds it whenever this process dies. */
 	r.launched = on_launched;
 	r.arg = v;
@@ -147,7 +151,7 @@ static int check_share(struct vm *v, struct attempt *a, struct deadline deadline
 	Grpc__GuestDetailsResponse *details = NULL;
 	bool stores;
 
-	if (!v->virtiofs || !str_eq(a->accelerator, "tcg"))
+	if (v->fs != VM_VIRTIOFS || !str_eq(a->accelerator, "tcg"))
 		return 0;
 	if (vm_call(v, "GetGuestDetails", &request, &grpc__guest_details_response__descriptor,
 		    deadline, &details, err) < 0)

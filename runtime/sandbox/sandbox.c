@@ -11,6 +11,8 @@
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
+#include "sandbox/copies.h"
+#include "sandbox/follow.h"
 #include "sandbox/interfaces.h"
 #include "sandbox/place.h"
 #include "sandbox/ports.h"
@@ -164,14 +166,14 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	char *options[] = { nine };
 	int result;
 
-	share.driver = s->vm->virtiofs ? (char *)"virtio-fs" : (char *)"9p";
+	share.driver = s->vm->fs == VM_VIRTIOFS ? (char *)"virtio-fs" : (char *)"9p";
 	share.source = (char *)VM_SHARE_TAG;
-	share.fstype = s->vm->virtiofs ? (char *)"virtiofs" : (char *)"9p";
+	share.fstype = s->vm->fs == VM_VIRTIOFS ? (char *)"virtiofs" : (char *)"9p";
 	share.mount_point = (char *)SHARE_GUEST_DIR "/";
 	share.options = options;
-	share.n_options = s->vm->virtiofs ? 0 : 1;
+	share.n_options = s->vm->fs == VM_VIRTIOFS ? 0 : 1;
 	request.storages = storages;
-	request.n_storages = 1;
+	request.n_storages = s->vm->fs == VM_NO_SHARE ? 0 : 1;
 	request.sandbox_id = s->id;
 	request.hostname = (char *)(hostname ? hostname : "");
 	request.guest_hook_path = s->config->guest_hook_path;
@@ -254,6 +256,9 @@ static int adopt(struct sandbox *s, const char *hostname, struct deadline deadli
 	if (create_sandbox(s, hostname, deadline, err) < 0 ||
 	    interfaces_set_up(s, deadline, err) < 0)
 		return -1;
+	s->follower = follow_start(s, err);
+	if (err->code)
+		return -1;
 	learn_version(s);
 	loop_post(s->loop, ask_oom, s);
 	return 0;
@@ -333,6 +338,8 @@ int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct
 	if (sandbox_place_vcpus(s, deadline, err) < 0 ||
 	    adopt(s, wanted->hostname, deadline, err) < 0)
 		return -1;
+	if (share_is_none(&s->share) && copies_begin(s, s->size.now.memory_mib, err) < 0)
+		return -1;
 	if (wanted->localhost && s->network.netns >= 0)
 		open_localhost(s, deadline);
 	return 0;
@@ -365,6 +372,7 @@ static void disconnect_network(struct sandbox *s)
 	struct err err = ERR_INIT;
 
 	(void)pthread_mutex_lock(&s->disconnecting);
+	follow_stop(STEAL(s->follower, NULL));
 	if (network_disconnect(&s->network, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot disconnect the network");
 	vec_each(const struct endpoint, e, &s->network.endpoints.list)
@@ -404,6 +412,7 @@ void sandbox_free(struct sandbox *s)
 	struct err err = ERR_INIT;
 
 	sandbox_stop(s);
+	copies_end(s);
 	vm_free(s->vm);
 	ports_free(s->ports);
 	if (remove_files(s->key, &err) < 0)

@@ -32,6 +32,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct copy_watch;
+struct follower;
 struct ports;
 struct record;
 struct host_cgroup;
@@ -42,7 +44,10 @@ struct sandbox {
 	char *id, *namespace, *key, *state_dir, *share_dir;
 	struct record *record;
 	struct share share;
-	struct network network; /* constant while the VM runs */
+	struct copy_watch *copy_watch; /* where nothing is shared: sandbox/copies.h */
+	uint64_t copy_limit;
+	struct network network;    /* the follower's while the VM runs */
+	struct follower *follower; /* of changes of that (follow.h), or NULL */
 	pthread_mutex_t disconnecting;
 	struct vm *vm;
 	struct ports *ports; /* loop; NULL: none */

@@ -330,7 +330,10 @@ int sizing_check(const struct sizing *z, const struct limits *before, const stru
 			"than "
 			"%llu",
 			(unsigned long long)size.memory_mib, (unsigned long long)most->memory_mib);
-		return bounded(z, fixed, "default_maxmemory", err);
+		return bounded(z, fixed,
+			       z->config->virtio_mem ? "default_maxmemory"
+						     : "default_maxmemory (or memory_slots)",
+			       err);
 	}
 	return 0;
 }

@@ -235,6 +235,30 @@ int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline, st
 	return result;
 }
 
+int vm_plug_nic(struct vm *v, const char *id, const struct vmm_device *card,
+		struct deadline deadline, struct err *err)
+{
+	struct vmm_place place; /* the agent knows it by its hardware address */
+	int result;
+
+	if (enter(v, "plug in a network card", err) < 0)
+		return -1;
+	result = v->vmm.ops->add(&v->vmm, id, card, &place, deadline, err);
+	leave(v);
+	return result;
+}
+
+int vm_unplug_nic(struct vm *v, const char *id, struct deadline deadline, struct err *err)
+{
+	int result;
+
+	if (enter(v, "unplug a network card", err) < 0)
+		return -1;
+	result = v->vmm.ops->remove(&v->vmm, id, deadline, err);
+	leave(v);
+	return result;
+}
+
 /* The guest finds memory by itself if it is virtio-mem, DIMMs only with a kernel set up for it. */
 static int bring_online(struct vm *v, unsigned vcpus, bool memory, struct deadline deadline,
 			struct err *err)

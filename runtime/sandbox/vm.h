@@ -33,12 +33,14 @@
 /* By which the guest mounts the share. */
 #define VM_SHARE_TAG "kataShared"
 
+enum vm_share { VM_NO_SHARE, VM_9P, VM_VIRTIOFS };
+
 struct vm {
 	struct loop *loop;
 	const struct runtime_config *config;
 	char *dir;
 	struct vmm vmm;
-	bool virtiofs; /* the share is virtio-fs, else 9p */
+	enum vm_share fs;
 	struct child virtiofsd;
 	struct ttrpc_client *client;    /* loop; NULL: not connected */
 	struct watch *watch, *fs_watch; /* loop */
@@ -94,6 +96,11 @@ MUST_CHECK int vm_plug_disk(struct vm *v, const char *path, bool readonly, struc
 			    struct deadline deadline, struct err *err);
 MUST_CHECK int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline,
 			      struct err *err);
+/* Likewise for a network card, by an id; it takes the place of struct vmm_ops' add and remove. */
+MUST_CHECK int vm_plug_nic(struct vm *v, const char *id, const struct vmm_device *card,
+			   struct deadline deadline, struct err *err);
+MUST_CHECK int vm_unplug_nic(struct vm *v, const char *id, struct deadline deadline,
+			     struct err *err);
 /*
  * Makes the VM larger or smaller, as vmm_ops.resize does, and the guest use what it was given. *got is
  * valid on failure, too, unless the VM has ended. One caller at a time.

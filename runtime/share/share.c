@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "mount/mount.h"
+#include "share/choice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -117,6 +118,11 @@ static int has_mounts_below(int source, bool *out, struct err *err)
 }
 
 /* --- volumes --- */
+
+bool share_is_none(const struct share *s)
+{
+	return str_eq(s->config->shared_fs, SHARE_NONE);
+}
 
 void share_init(struct share *s, const char *dir, const struct runtime_config *config)
 {
@@ -292,6 +298,13 @@ int share_configured(const struct share *s, struct err *err)
 
 	if (!s->config->sandbox_bind_mounts)
 		return 0;
+	if (share_is_none(s)) {
+		err_set(err, E_CONFIG,
+			"%s: sandbox_bind_mounts: nothing can be shared with shared_fs = "
+			"\"" SHARE_NONE "\"",
+			s->config->file);
+		return err_hint(err, "remove one of the two");
+	}
 	if (path_make(dir, 0755, err) < 0)
 		return -1;
 	strv_each(entry, s->config->sandbox_bind_mounts) {

@@ -31,6 +31,8 @@
 
 /* Where the guest mounts the share. */
 #define SHARE_GUEST_DIR "/run/kata-containers/shared/containers"
+/* Where copies are, with shared_fs = "none"; the agent removes what is there of a container. */
+#define SHARE_COPIES SHARE_GUEST_DIR "/copied"
 
 struct share_how {
 	bool recursive;      /* include the file systems mounted below; else only the top one */
@@ -66,6 +68,8 @@ struct shared {
 void share_init(struct share *s, const char *dir, const struct runtime_config *config);
 /* Frees what share_add remembers; the mounts stay. */
 void share_release(struct share *s);
+/* shared_fs = "none": files are copied instead (copy.h). */
+bool share_is_none(const struct share *s);
 /* Makes the directory, which must be there and empty, a mount that shares nothing with the host's:
  * what is mounted below it later propagates to a running virtiofsd, and to nobody else. */
 MUST_CHECK int share_open(const struct share *s, struct err *err);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
+#include "sandbox/copies.h"
 
 #include <stdlib.h>
 
@@ -140,6 +141,7 @@ static void unshare_rootfs(const struct container *c)
 {
 	struct err err = ERR_INIT;
 
+	copies_forget(c->shim->sandbox, c->id);
 	if (share_remove(&c->shim->sandbox->share, c->id, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot take the container's files out of the share");
 }

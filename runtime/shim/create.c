@@ -20,6 +20,7 @@
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
 #include "protocols/runtimeoptions.pb-c.h"
+#include "sandbox/copies.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -280,18 +281,18 @@ static bool shares_pids(struct container *c, char **target)
 	return true;
 }
 
-/* What the guest's CreateContainer has: its specification, and the storages that it refers to. */
-struct guest {
-	struct oci_spec *spec;
-	struct storages storages;
-};
-
 static void guest_release(struct guest *g)
 {
 	oci_spec_free(g->spec);
 	storages_release(&g->storages);
+	copies_release(&g->copies);
 }
 DEFINE_AUTO_STRUCT(guest, struct guest, guest_release)
+
+#define GUEST_INIT                               \
+	{                                        \
+		NULL, STORAGES_INIT, COPIES_INIT \
+	}
 
 static int create_container(struct container *c, const struct guest *guest,
 			    struct deadline deadline, struct err *err)
@@ -344,16 +345,30 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 	return result;
 }
 
+/* *path: of the root file system in the guest. */
+static int give_rootfs(struct container *c, struct guest *guest, char **path, struct err *err)
+{
+	struct share *share = &c->shim->sandbox->share;
+
+	if (c->block_root)
+		*path = xstrdup(c->block_root);
+	else if (share_is_none(share))
+		copies_add(&guest->copies, c->rootfs, c->id, "rootfs", path);
+	else
+		return share_rootfs(share, c->id, c->rootfs, path, err);
+	return 0;
+}
+
 /* The guest's copy of the specification; root file system and mount sources are shared on the way, and the
  * disks are found. */
 static int translate(struct container *c, struct guest *guest, struct err *err)
 {
-	AUTO(str) char *root = c->block_root ? xstrdup(c->block_root) : NULL;
+	AUTO(str) char *root = NULL;
 
 	guest->spec = oci_spec_copy(c->spec);
-	if ((!root && share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &root, err) < 0) ||
+	if (give_rootfs(c, guest, &root, err) < 0 ||
 	    devices_find(&c->devices, c->shim->config, c->spec, err) < 0 ||
-	    spec_for_guest(c, guest->spec, &guest->storages, err) < 0)
+	    spec_for_guest(c, guest, err) < 0)
 		return -1;
 	str_set(&guest->spec->root_path, root);
 	return 0;
@@ -402,7 +417,7 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 					 .localhost = c->kind == KIND_POD,
 					 .cgroup = c->spec->linux_.cgroups_path };
 	AUTO(str) char *own_netns = NULL, *cpus = NULL, *mems = NULL;
-	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
+	AUTO(guest) struct guest guest = GUEST_INIT;
 
 	shim_cpus(s, &cpus, &mems);
 	wanted.cpus = cpus;
@@ -421,7 +436,8 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
 	    sandbox_start(s->sandbox, &wanted, deadline, err) < 0 ||
-	    devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0)
+	    devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0 ||
+	    copies_send(s->sandbox, &guest.copies, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
@@ -432,7 +448,7 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 static int create_in_pod(struct container *c, const CreateRequest *r, struct deadline deadline,
 			 struct err *err)
 {
-	AUTO(guest) struct guest guest = { NULL, STORAGES_INIT };
+	AUTO(guest) struct guest guest = GUEST_INIT;
 	struct limits_change change;
 
 	move_in(c);
@@ -441,10 +457,10 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 	if (translate(c, &guest, err) < 0 ||
 	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
 	    shim_place(c->shim, deadline, err) < 0 ||
+	    sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
+			 deadline, err) < 0 ||
+	    copies_send(c->shim->sandbox, &guest.copies, deadline, err) < 0 ||
 	    process_open_io(c->init, &c->init->io, err) < 0)
-		return -1;
-	if (sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
-			 deadline, err) < 0)
 		return -1;
 	return create_container(c, &guest, deadline, err);
 }

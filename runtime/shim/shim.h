@@ -19,6 +19,7 @@
 #include "oci/spec.h"
 #include "protocols/task.pb-c.h"
 #include "sandbox/sandbox.h"
+#include "share/copy.h"
 #include "share/storage.h"
 #include "shim/devices.h"
 #include "shim/io/io.h"
@@ -228,10 +229,17 @@ void events_free(struct events *e, struct deadline deadline);
 
 /* --- spec --- */
 
-/* Converts spec, a copy of the container's, to what the guest runs: host hooks removed, host paths
- * shared and replaced, namespaces adapted. storages: what the guest is to mount before. */
-MUST_CHECK int spec_for_guest(const struct container *c, struct oci_spec *spec,
-			      struct storages *storages, struct err *err);
+/* What a container is to the guest: its specification, what is to be mounted for it, and, where
+ * nothing is shared, what is to be copied. */
+struct guest {
+	struct oci_spec *spec;
+	struct storages storages;
+	struct copies copies;
+};
+
+/* Converts g->spec, a copy of the container's, to what the guest runs: host hooks removed, host paths
+ * shared and replaced, namespaces adapted. */
+MUST_CHECK int spec_for_guest(const struct container *c, struct guest *g, struct err *err);
 /* The path of the pid namespace that the manager gave it, or NULL. */
 const char *spec_pid_namespace(const struct oci_spec *spec);
 /* Of the guest's specification: the namespace of another container. */

@@ -100,33 +100,48 @@ static int share_mount(struct share *share, const char *id, struct oci_mount *m,
 	return 0;
 }
 
-static int give_mount(const struct container *c, struct oci_mount *m,
-		      const struct volume_rules *rules, struct storages *storages, struct err *err)
+static int copy_mount(struct copies *copies, const char *id, size_t n, struct oci_mount *m,
+		      struct err *err)
 {
+	AUTO(str) char *name = str_fmt("mount-%zu", n), *source = STEAL(m->source, NULL);
+	bool readonly = last_option_is(m, "ro", "rw") || last_option_is(m, "rro", "rrw");
+
+	if (copy_check(source, readonly, err) < 0)
+		return -1;
+	copies_add(copies, source, id, name, &m->source);
+	return 0;
+}
+
+static int give_mount(const struct container *c, size_t n, const struct volume_rules *rules,
+		      struct guest *g, struct err *err)
+{
+	struct oci_mount *m = &g->spec->mounts[n];
+	struct share *share = &c->shim->sandbox->share;
 	AUTO(str) char *path = NULL;
 
-	if (volume_in_guest(m, rules, storages, &path, err) < 0)
+	if (volume_in_guest(m, rules, &g->storages, &path, err) < 0)
 		return -1;
 	if (!path)
-		return share_mount(&c->shim->sandbox->share, c->id, m, err);
+		return share_is_none(share) ? copy_mount(&g->copies, c->id, n, m, err)
+					    : share_mount(share, c->id, m, err);
 	str_set(&m->source, path);
 	return 0;
 }
 
-static int give_mounts(const struct container *c, struct oci_spec *spec, struct storages *storages,
-		       struct err *err)
+static int give_mounts(const struct container *c, struct guest *g, struct err *err)
 {
 	const struct volume_rules rules = {
 		.pod = c->kind == KIND_SINGLE ? NULL : c->shim->inv->id,
-		.empty_dirs = !c->shim->config->guest_empty_dir_off,
-		.limits = spec->linux_.resources,
+		.empty_dirs = !c->shim->config->guest_empty_dir_off ||
+			      share_is_none(&c->shim->sandbox->share),
+		.limits = g->spec->linux_.resources,
 	};
 
-	for (size_t i = 0; i < spec->n_mounts; i++) {
-		struct oci_mount *m = &spec->mounts[i];
+	for (size_t i = 0; i < g->spec->n_mounts; i++) {
+		const struct oci_mount *m = &g->spec->mounts[i];
 
 		if (is_bind(m) && !str_empty(m->source) && !is_guests_own(m) &&
-		    give_mount(c, m, &rules, storages, err) < 0)
+		    give_mount(c, i, &rules, g, err) < 0)
 			return err_wrap(err, "mount %s", m->destination ? m->destination : "");
 	}
 	return 0;
@@ -208,9 +223,9 @@ static void guest_cgroup(struct oci_linux *l, const char *id)
 	str_set(&l->cgroups_path, path);
 }
 
-int spec_for_guest(const struct container *c, struct oci_spec *spec, struct storages *storages,
-		   struct err *err)
+int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
 {
+	struct oci_spec *spec = g->spec;
 	struct oci_linux *l = &spec->linux_;
 
 	if (!spec->process)
@@ -238,7 +253,7 @@ int spec_for_guest(const struct container *c, struct oci_spec *spec, struct stor
 		oci_seccomp_free(l->seccomp);
 		l->seccomp = NULL;
 	}
-	return give_mounts(c, spec, storages, err);
+	return give_mounts(c, g, err);
 }
 
 static struct oci_namespace *pid_namespace(const struct oci_spec *spec)

@@ -4,7 +4,7 @@
 # suite, which is run with each of them instead of our cases (tests/cri/critest.sh), CRITEST_AT_ONCE: how many
 # of its specs at a time.
 HANDLERS ?= runc kata
-IN_PODS := pause euid files serve hostile early
+IN_PODS := pause euid files talk serve hostile early
 .PHONY: check-cri
 check-cri: $(if $(filter kata,$(HANDLERS)),stage) $(addprefix $(BUILD)/tools/,cri $(IN_PODS)) ## run pods with real containerd, as a kubelet does
 	@HANDLERS="$(HANDLERS)" CRITEST="$(CRITEST)" CRITEST_AT_ONCE="$(CRITEST_AT_ONCE)" \

@@ -50,7 +50,8 @@ cri_start() { # PREFIX
 	trap cri_stop EXIT
 	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
 	PARENT=/kata-cri-${LAB##*-}
-	mkdir -p "$LAB/cni" "$LAB/logs" "$LAB/pods"
+	mkdir -p "$LAB/cni" "$LAB/plugins" "$LAB/logs" "$LAB/pods"
+	ln -s /usr/lib/cni/* "$LAB/plugins/" # a test may add its own
 	# What a sanitizer has to say, where the shim is built with one.
 	export ASAN_OPTIONS="log_path=$LAB/report" TSAN_OPTIONS="log_path=$LAB/report"
 	export UBSAN_OPTIONS="log_path=$LAB/report:print_stacktrace=1"
@@ -76,7 +77,7 @@ cri_config() {
 		sandbox_image = "$PAUSE_IMAGE"
 		stream_server_address = "127.0.0.1"
 		[plugins."io.containerd.grpc.v1.cri".cni]
-		bin_dir = "/usr/lib/cni"
+		bin_dir = "$LAB/plugins"
 		conf_dir = "$LAB/cni"
 		[plugins."io.containerd.grpc.v1.cri".containerd]
 		default_runtime_name = "runc"

@@ -240,6 +240,7 @@ START_TEST(who_waits_holds_up_nobody)
 	char ids[8][8];
 	int late = 0;
 
+	ck_assert_int_ge(listener, 0);
 	for (int i = 0; i < 8; i++) {
 		(void)str_print(ids[i], sizeof(ids[i]), "w%d", i);
 		waits[i] = (struct attempt){ .id = ids[i], .port = port };
@@ -265,6 +266,7 @@ START_TEST(there_is_a_limit)
 	AUTO(fd) int listener = listen_on(AF_INET, LIMIT + 1, &port);
 	char id[8];
 
+	ck_assert_int_ge(listener, 0);
 	for (int i = 0; i < LIMIT; i++) {
 		(void)str_print(id, sizeof(id), "c%d", i);
 		ck_assert_msg(connect_port(id, port) == 0, "%d: %s", i, err.msg);

@@ -10,6 +10,7 @@
 #include "network/network.h"
 
 #include <check.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -103,7 +104,7 @@ START_TEST(what_the_plugin_left_is_read)
 
 	ck_assert(stat("/proc/self/ns/net", &st) == 0);
 	run("ip route add default via 10.1.2.1; ip -6 route add default via fd00::1\n"
-	    "ip route add 10.9.0.0/16 via 10.1.2.9 mtu 1300\n"
+	    "ip route add 10.9.0.0/16 via 10.1.2.9 mtu 1300 metric 77\n"
 	    "ip neigh add 10.1.2.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent\n"
 	    "ip neigh add 10.1.2.8 lladdr 02:00:00:00:00:08 dev eth0 nud stale\n"
 	    "ip link add idle type bridge");
@@ -115,6 +116,7 @@ START_TEST(what_the_plugin_left_is_read)
 	ck_assert_uint_eq(e->link.mtu, 1400);
 	ck_assert_str_eq(e->link.addresses.v[0].address, "10.1.2.3");
 	ck_assert_uint_eq(net.routes.routes.n, 3);
+	ck_assert_uint_eq(net.routes.routes.v[1].metric, 77);
 	ck_assert_uint_eq(net.neighbours.neighbours.n, 1);
 	ck_assert_str_eq(net.neighbours.neighbours.v[0].address, "10.1.2.9");
 	ck_assert_str_eq(network_name_of(&net, e->link.index), "eth0");
@@ -263,6 +265,64 @@ START_TEST(a_macvtap_serves_a_veth)
 	must(network_scan(&net, &config, path, &err));
 	must(network_connect(&net, &err));
 	ck_assert_str_eq(network_model_of(&net.endpoints.list.v[0]), "tcfilter");
+	must(network_disconnect(&net, &err));
+	ck_assert_int_eq(ours(), 0);
+}
+END_TEST
+
+static const struct endpoint *called(const char *name)
+{
+	vec_each(const struct endpoint, e, &net.endpoints.list) {
+		if (str_eq(e->link.name, name))
+			return e;
+	}
+	ck_abort_msg("no %s", name);
+}
+
+/* What comes, changes and goes is seen by looking; the watch only says when. */
+START_TEST(changes_are_seen)
+{
+	AUTO(fd) int fd = -1;
+	struct pollfd ready = { .events = POLLIN };
+
+	must(network_scan(&net, &config, path, &err));
+	must(network_connect(&net, &err));
+	net.endpoints.list.v[0].told = net.routes_told = net.neighbours_told = true;
+	ready.fd = fd = network_watch(&net, &err);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(poll(&ready, 1, 0), 0);
+	must(network_look(&net, &err));
+	ck_assert_uint_eq(net.endpoints.list.n, 1);
+	ck_assert(called("eth0")->told && net.routes_told && net.neighbours_told);
+	/* Two that come, one of which a VM cannot be given; more news than the socket keeps. */
+	run("ip link add peer1 type veth peer name net1; ip addr add 10.2.2.3/24 dev net1\n"
+	    "ip link set net1 up; ip link add wrong type bridge; ip addr add 10.3.3.3/24 dev "
+	    "wrong\n"
+	    "for i in $(seq 300); do ip link set net1 mtu 1400; ip link set net1 mtu 1300; done\n"
+	    "ip route add 10.9.0.0/16 via 10.1.2.9");
+	ck_assert_int_eq(poll(&ready, 1, 10000), 1);
+	netlink_watch_drain(fd);
+	ck_assert_int_eq(poll(&ready, 1, 0), 0);
+	must(network_look(&net, &err));
+	ck_assert_uint_eq(net.endpoints.list.n, 3);
+	ck_assert(called("eth0")->told && !net.routes_told && net.neighbours_told);
+	ck_assert(!called("net1")->connected && !called("net1")->useless);
+	ck_assert_str_ne(called("net1")->tap, called("wrong")->tap);
+	ck_assert(called("wrong")->useless);
+	for (size_t i = 0; i < 3; i++) {
+		if (str_eq(net.endpoints.list.v[i].link.name, "net1"))
+			must(network_plug(&net, &net.endpoints.list.v[i], &err));
+	}
+	ck_assert_int_eq(ours(), 6);
+	/* One changes, one goes. */
+	run("ip addr add 10.1.2.9/24 dev eth0; ip link del peer1");
+	must(network_look(&net, &err));
+	ck_assert(!called("eth0")->told && !called("eth0")->gone && called("net1")->gone);
+	for (size_t i = net.endpoints.list.n; i-- > 0;) {
+		if (net.endpoints.list.v[i].gone)
+			network_drop(&net, i);
+	}
+	ck_assert_int_eq(ours(), 3);
 	must(network_disconnect(&net, &err));
 	ck_assert_int_eq(ours(), 0);
 }
@@ -438,6 +498,7 @@ int main(void)
 	tcase_add_loop_test(tc, what_a_dead_process_left_is_undone, 0, (int)ARRAY_LEN(models));
 	tcase_add_test(tc, rates_are_limited);
 	tcase_add_test(tc, a_macvtap_serves_a_veth);
+	tcase_add_test(tc, changes_are_seen);
 	tcase_add_test(tc, half_a_network_is_undone);
 	tcase_add_loop_test(tc, a_namespace_serves_one_vm, 0, (int)ARRAY_LEN(models));
 	tcase_add_loop_test(tc, other_kinds_are_connected, 0, (int)ARRAY_LEN(kinds));

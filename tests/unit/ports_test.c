@@ -378,6 +378,7 @@ START_TEST(a_stop_ends_all)
 	AUTO(fd) int busy_server = accept(listener, NULL, NULL);
 	char piece[4096] = { 0 };
 
+	ck_assert_int_ge(busy_server, 0);
 	ck_assert(shutdown(half, SHUT_WR) == 0);
 	expect_end(half_server);
 	ck_assert(fd_nonblock(busy, true, &err) == 0);
