@@ -234,9 +234,11 @@ network_fails() {
 test_fault_network_plugin_hangs() { with_plugin network_hangs; }
 network_hangs() {
 	set -e
-	# shellcheck disable=SC2317 # for pod
-	cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" --timeout 15 "$@"; }
-	refused 'in time' pod hangs
+	(
+		# shellcheck disable=SC2317 # for pod
+		cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" --timeout 15 "$@"; }
+		refused 'in time' pod hangs
+	)
 	until_is left '' cri_left
 	next_pod
 }
