@@ -259,6 +259,18 @@ int vm_unplug_nic(struct vm *v, const char *id, struct deadline deadline, struct
 	return result;
 }
 
+int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes, struct deadline deadline,
+		 struct err *err)
+{
+	int result;
+
+	if (enter(v, "grow a disk", err) < 0)
+		return -1;
+	result = disks_grow(&v->vmm, disk, bytes, deadline, err);
+	leave(v);
+	return result;
+}
+
 /* The guest finds memory by itself if it is virtio-mem, DIMMs only with a kernel set up for it. */
 static int bring_online(struct vm *v, unsigned vcpus, bool memory, struct deadline deadline,
 			struct err *err)
@@ -479,6 +491,6 @@ void vm_stop(struct vm *v)
 	say_goodbye(v);
 	loop_call(v->loop, detach, v);
 	v->vmm.ops->stop(&v->vmm, deadline_in(STOP_MS));
-	spawn_kill(&v->virtiofsd);
+	virtiofsd_stop(&v->virtiofsd);
 	end_stop(v);
 }

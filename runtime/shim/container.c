@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "manage/manage.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
 #include "sandbox/copies.h"
@@ -21,6 +22,7 @@ struct container *container_new(struct shim *s, const char *id)
 	c->refs = 1;
 	c->id = xstrdup(id);
 	c->creating = true;
+	c->resident = (struct netns_resident)NETNS_RESIDENT_NONE;
 	vec_push(&s->containers, c);
 	return c;
 }
@@ -51,6 +53,11 @@ void container_remove(struct container *c)
 	}
 	(void)pthread_cond_broadcast(&s->changed);
 	container_unref(c);
+}
+
+pid_t container_pid(const struct container *c)
+{
+	return c->resident.child.pid > 0 ? c->resident.child.pid : c->shim->pid;
 }
 
 bool shim_is_empty(const struct shim *s)
@@ -124,6 +131,7 @@ static void drop_sandbox(struct shim *s)
 {
 	struct sandbox *sb = s->sandbox;
 
+	manage_free(STEAL(s->manage, NULL));
 	loop_call(s->loop, forget_sandbox, s);
 	if (sb)
 		sandbox_free(sb);
@@ -138,6 +146,17 @@ static void unshare_rootfs(const struct container *c)
 	copies_forget(c->shim->sandbox, c->id);
 	if (share_remove(&c->shim->sandbox->share, c->id, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot take the container's files out of the share");
+}
+
+static void move_out(struct container *c)
+{
+	struct netns_resident resident;
+
+	(void)pthread_mutex_lock(&c->shim->lock);
+	resident = c->resident;
+	c->resident = (struct netns_resident)NETNS_RESIDENT_NONE;
+	(void)pthread_mutex_unlock(&c->shim->lock);
+	netns_leave(&resident);
 }
 
 void container_take_down(struct container *c)
@@ -173,4 +192,5 @@ void container_take_down(struct container *c)
 	c->rootfs_mounted = false;
 	if (init)
 		process_drop(init);
+	move_out(c);
 }

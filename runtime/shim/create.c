@@ -244,6 +244,43 @@ static int nobody_waits(struct err *err)
 	return err_set(err, E_CANCELLED, "the caller of Create is gone");
 }
 
+/* Another container can name this one by the pid of its resident. */
+static void move_in(struct container *c)
+{
+	const char *netns = c->shim->sandbox->network.path;
+	struct netns_resident resident = NETNS_RESIDENT_NONE;
+	struct err err = ERR_INIT;
+
+	/* Without it the container has the VMM's pid: its namespace may be gone, and it runs. */
+	if (netns && netns_inhabit(netns, &resident, &err) < 0)
+		log_err(LOG_WARN, &err, "no process stands for the container");
+	(void)pthread_mutex_lock(&c->shim->lock);
+	c->resident = resident;
+	(void)pthread_mutex_unlock(&c->shim->lock);
+}
+
+/* True: the manager wants its processes to be among those of another container, by the pid that we
+ * told for that one. *target is heap, or NULL for the sandbox container. */
+static bool shares_pids(struct container *c, char **target)
+{
+	const char *path = spec_pid_namespace(c->spec);
+	struct shim *s = c->shim;
+
+	*target = NULL;
+	if (!path)
+		return false;
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->containers.n; i++) {
+		const struct container *other = s->containers.v[i];
+		AUTO(str) char *theirs = str_fmt("/proc/%d/ns/pid", (int)container_pid(other));
+
+		if (other->kind == KIND_IN_POD && other != c && str_eq(path, theirs))
+			*target = xstrdup(other->id);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return true;
+}
+
 static void guest_release(struct guest *g)
 {
 	oci_spec_free(g->spec);
@@ -261,13 +298,16 @@ static int create_container(struct container *c, const struct guest *guest,
 			    struct deadline deadline, struct err *err)
 {
 	Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	AUTO(str) char *target = NULL;
 	int result;
 
 	guest->spec->process->terminal = c->init->terminal;
 	request.container_id = c->id;
 	request.exec_id = c->id;
+	request.sandbox_pidns = c->kind == KIND_IN_POD && shares_pids(c, &target);
+	if (target)
+		spec_share_pids(guest->spec, target);
 	request.oci = oci_spec_to_message(guest->spec);
-	request.sandbox_pidns = c->kind == KIND_IN_POD && spec_shares_pids(c->spec);
 	devices_describe(&c->devices, &guest->storages, &request);
 	c->in_guest = true; /* maybe, also if the call fails */
 	result = sandbox_call(c->shim->sandbox, "CreateContainer", &request, NULL, deadline, NULL,
@@ -292,11 +332,15 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 {
 	struct netns_resident resident = NETNS_RESIDENT_NONE;
 	bool any = c->spec->hooks.prestart.n || c->spec->hooks.create_runtime.n;
+	pid_t pid = c->resident.child.pid;
 	int result;
 
-	if (any && netns && netns_inhabit(netns, &resident, err) < 0)
-		return err_wrap(err, "hooks");
-	result = run_host_hooks(c, resident.child.pid > 0 ? resident.child.pid : getpid(), err);
+	if (any && netns && pid <= 0) {
+		if (netns_inhabit(netns, &resident, err) < 0)
+			return err_wrap(err, "hooks");
+		pid = resident.child.pid;
+	}
+	result = run_host_hooks(c, pid > 0 ? pid : getpid(), err);
 	netns_leave(&resident);
 	return result;
 }
@@ -315,6 +359,20 @@ static int give_rootfs(struct container *c, struct guest *guest, char **path, st
 	return 0;
 }
 
+static int find_devices(struct container *c, struct oci_spec *guest, struct err *err)
+{
+	struct devices *d = &c->devices;
+
+	if (devices_find(d, c->spec, err) < 0 || devices_find_volumes(d, guest, err) < 0 ||
+	    devices_check(d, c->shim->config, err) < 0)
+		return -1;
+	vec_each(const struct device, device, &d->list) {
+		if (device->volume && sandbox_use_volume(c->shim->sandbox, device->volume, err) < 0)
+			return err_wrap(err, "volume %s", device->volume);
+	}
+	return 0;
+}
+
 /* The guest's copy of the specification; root file system and mount sources are shared on the way, and the
  * disks are found. */
 static int translate(struct container *c, struct guest *guest, struct err *err)
@@ -322,8 +380,7 @@ static int translate(struct container *c, struct guest *guest, struct err *err)
 	AUTO(str) char *root = NULL;
 
 	guest->spec = oci_spec_copy(c->spec);
-	if (give_rootfs(c, guest, &root, err) < 0 ||
-	    devices_find(&c->devices, c->shim->config, c->spec, err) < 0 ||
+	if (give_rootfs(c, guest, &root, err) < 0 || find_devices(c, guest->spec, err) < 0 ||
 	    spec_for_guest(c, guest, err) < 0)
 		return -1;
 	str_set(&guest->spec->root_path, root);
@@ -342,6 +399,11 @@ static int make_sandbox(struct container *c, struct err *err)
 	sb->on_dead = shim_sandbox_died;
 	sb->on_oom = shim_out_of_memory;
 	sb->arg = s;
+	s->manage = shim_manage(s, sb->state_dir, err);
+	if (!s->manage) {
+		sandbox_free(sb);
+		return -1;
+	}
 	(void)pthread_mutex_lock(&s->lock);
 	s->sandbox = sb;
 	abandoned = c->abandoned;
@@ -407,6 +469,7 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 	AUTO(guest) struct guest guest = GUEST_INIT;
 	struct limits_change change;
 
+	move_in(c);
 	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0)
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
@@ -420,7 +483,7 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 	return create_container(c, &guest, deadline, err);
 }
 
-static void publish_create(struct shim *s, const CreateRequest *r)
+static void publish_create(const struct container *c, const CreateRequest *r)
 {
 	Containerd__Events__TaskCreate event = CONTAINERD__EVENTS__TASK_CREATE__INIT;
 	Containerd__Events__TaskIO io = CONTAINERD__EVENTS__TASK_IO__INIT;
@@ -434,8 +497,8 @@ static void publish_create(struct shim *s, const CreateRequest *r)
 	event.rootfs = r->rootfs;
 	event.n_rootfs = r->n_rootfs;
 	event.io = &io;
-	event.pid = (uint32_t)s->pid;
-	events_publish(s->events, "/tasks/create", &event.base);
+	event.pid = (uint32_t)container_pid(c);
+	events_publish(c->shim->events, "/tasks/create", &event.base);
 }
 
 static struct process *describe_init(struct container *c, const CreateRequest *r)
@@ -507,7 +570,7 @@ static struct process *commit(struct container *c, const CreateRequest *r, struc
 		s->pid = s->sandbox->vm->vmm.child.pid;
 		s->share_pid = s->sandbox->vm->virtiofsd.pid;
 		c->creating = false;
-		publish_create(s, r);
+		publish_create(c, r);
 		init = c->init;
 		init->refs++;
 	}
@@ -538,17 +601,20 @@ void shim_post_stop(struct shim *s)
 static void undo(struct container *c, struct ttrpc_call *call, const struct err *err)
 {
 	struct shim *s = c->shim;
-	bool ends;
+	bool ends, abandoned;
 
 	log_err(LOG_ERROR, err, "create failed");
 	container_take_down(c);
 	(void)pthread_mutex_lock(&s->lock);
+	abandoned = c->abandoned;
 	container_remove(c);
 	ends = s->shutting_down && shim_is_empty(s);
 	(void)pthread_mutex_unlock(&s->lock);
 	ttrpc_fail(call, err);
 	if (ends)
 		shim_post_stop(s);
+	else if (abandoned)
+		loop_post(s->loop, shim_forgotten, s);
 }
 
 /* Loop: the connection of the running Create is gone. */
@@ -597,7 +663,7 @@ static void answer(struct process *init, struct ttrpc_call *call)
 	process_watch(init);
 	loop_post(s->loop, notice_early_end, s);
 	(void)pthread_mutex_lock(&s->lock);
-	reply.pid = (uint32_t)s->pid;
+	reply.pid = (uint32_t)container_pid(init->container);
 	(void)pthread_mutex_unlock(&s->lock);
 	ttrpc_reply(call, &reply);
 	process_unref(init);

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# A node as a kubelet sees it: a private containerd with CRI and CNI, in namespaces of its own
-# (run.sh makes them), and the questions a test asks of it. The handler under test is $HANDLER.
+# A node as a kubelet sees it: a private containerd with CRI and CNI, in namespaces of its own, and
+# the questions a test asks of it. The handler under test is $HANDLER.
 #
+#   cri_apart SCRIPT ARG...	first: runs the script again in such namespaces, unless it is there
+#   cri_start PREFIX		the node; it goes at the script's end
 #   cri CALL [REQUEST]		an answer as JSON; --field F CALL ...: one value of it
 #   pod NAME [JSON]		runs a pod and prints its id
 #   container POD NAME SCRIPT [JSON]
@@ -20,7 +22,7 @@
 # (options) of both, which are as a kubelet's: all is shared but the processes.
 
 # shellcheck source=tests/integration/containerd.sh
-. tests/integration/containerd.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../integration/containerd.sh"
 
 export CONTAINERD_NAMESPACE=k8s.io
 PAUSE_IMAGE=registry.k8s.io/pause:3.9
@@ -28,17 +30,43 @@ CRI_IMAGE=localhost/kata-test:busybox
 
 cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" "$@"; }
 
+cri_apart() {
+	if [ -z "${CRI_APART:-}" ]; then
+		[ "$(id -u)" = 0 ] || {
+			echo "skipped: pods need root"
+			exit 0
+		}
+		CRI_APART=1 exec unshare --mount --propagation private --net --ipc --pid --fork \
+			--kill-child --mount-proc "$@"
+	fi
+	mount -t tmpfs -o mode=0755 run /run
+	mkdir -p /run/lock /var/lib/cni
+	mount -t tmpfs cni /var/lib/cni
+	ip link set lo up
+}
+
 cri_start() { # PREFIX
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
+	chmod 0711 "$LAB" # as a node's directories are, which a VMM that is not root goes through
 	trap cri_stop EXIT
 	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
+	lab_patience
 	PARENT=/kata-cri-${LAB##*-}
 	mkdir -p "$LAB/cni" "$LAB/plugins" "$LAB/logs" "$LAB/pods"
 	ln -s /usr/lib/cni/* "$LAB/plugins/" # a test may add its own
+	# What a sanitizer has to say, where the shim is built with one.
+	export ASAN_OPTIONS="log_path=$LAB/report" TSAN_OPTIONS="log_path=$LAB/report"
+	export UBSAN_OPTIONS="log_path=$LAB/report:print_stacktrace=1"
 	cri_config >"$LAB/config.toml"
 	cri_network
 	cri_containerd && cri_images || return
 	cri_now >"$LAB/before"
+}
+
+# A machine that does much else boots slowly. Other files of the configuration come after this one.
+lab_patience() {
+	[ -z "${LAB_PREFIX:-}" ] || printf '[agent.kata]\ndial_timeout = 120\n' \
+		>"$LAB_PREFIX/share/defaults/kata-containers/config.d/00-early.toml"
 }
 
 cri_config() {
@@ -69,6 +97,8 @@ cri_config() {
 		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata]
 		runtime_type = "$LAB_PREFIX/bin/containerd-shim-kata-v2"
 		privileged_without_host_devices = true
+		pod_annotations = ["io.katacontainers.*"]
+		container_annotations = ["io.katacontainers.*"]
 	EOF
 }
 
@@ -102,6 +132,7 @@ cri_images() {
 	cp "$TOOLS/pause" "$LAB/pause/pause"
 	lab_import "$LAB/pause" '{"Entrypoint":["/pause"]}' "$PAUSE_IMAGE"
 	lab_busybox "$LAB/image"
+	cp "$TOOLS/serve" "$TOOLS/hostile" "$LAB/image/bin/"
 	lab_import "$LAB/image" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "$CRI_IMAGE"
 	for name in "$PAUSE_IMAGE" "$CRI_IMAGE"; do
 		cri_has_image "$name" || return
@@ -158,6 +189,8 @@ cri_now() {
 		\( -path '*runtime.v2.task*' -o -path '*/sandboxes/*' -o -path '*/containers/*' \) -printf 'bundle: %p\n'
 	find /sys/fs/cgroup -type d -path "*$PARENT/*/*" -printf 'control group: %p\n' 2>/dev/null
 	find "$LAB/ipam" -name '10.*' -printf 'address: %f\n' 2>/dev/null
+	find "$LAB" -maxdepth 1 -name 'report.*' -exec sed 's/^/report: /' {} +
+	[ -z "${SANITIZED:-}" ] || grep -h 'guest console.*\(Sanitizer\|runtime error\)' "$LAB/containerd.log"
 	cri --field 'items.*.id' ListPodSandbox | sed 's/^/pod: /'
 	cri --field 'containers.*.id' ListContainers | sed 's/^/container: /'
 }
@@ -197,7 +230,7 @@ json_words() { # WORD... as JSON strings
 namespaces() { echo "\"namespace_options\":{${NAMESPACES:-\"pid\":\"CONTAINER\"}}"; }
 
 pod() { # NAME [JSON]
-	local id host=host-$1 config=$LAB/pods/new
+	local id host=host-$1 config=$LAB/pods/new-$1 # others may be made meanwhile
 	[[ ${NAMESPACES:-} != *NODE* ]] || host="" # it has the node's name then
 	rm -rf "$LAB/logs/$1" # of a pod that had the name, with another handler
 	mkdir -p "$LAB/logs/$1"
