@@ -82,6 +82,7 @@ bench: stage $(BUILD)/tools/floor $(BUILD)/tools/deaf ## measure, with floors an
 	@rm -f $(BUILD)/bench.rows && touch $(BUILD)/bench.rows
 	@FIGURES=$(BUILD)/bench.rows tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor
 	@FIGURES=$(BUILD)/bench.rows tests/bench/cri.sh $(STAGE) $(BUILD)/tools/floor
+	@FIGURES=$(BUILD)/bench.rows tests/bench/memory.sh $(STAGE)
 	@FIGURES=$(BUILD)/bench.rows tests/bench/deploy.sh $(BUILD)/bin/kata-deploy $(BUILD)/tools/deaf
 	@{ echo '['; sed '$$!s/$$/,/' $(BUILD)/bench.rows; echo ']'; } >$(BUILD)/bench.json
 	@grep -c '"holds":false' $(BUILD)/bench.rows | sed 's/^/bench: bars that do not hold: /'

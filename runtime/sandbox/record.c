@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "crypto/sha256.h"
+#include "device/volume.h"
 #include "host/cgroup.h"
 #include "host/user.h"
 #include "network/network.h"
@@ -64,7 +65,13 @@ static uint64_t start_time(pid_t pid)
 
 /* --- things --- */
 
-enum thing_kind { THING_PROCESS, THING_INTERFACE, THING_CGROUP, THING_USER };
+enum thing_kind {
+	THING_PROCESS,
+	THING_INTERFACE,
+	THING_CGROUP,
+	THING_USER,
+	THING_VOLUME,
+};
 
 struct thing {
 	enum thing_kind kind;
@@ -79,6 +86,8 @@ struct thing {
 	char *tap, *netns;
 	const char *model;
 	struct netns_identity identity;
+	/* a volume */
+	char *sandbox;
 };
 
 static void thing_release(struct thing *t)
@@ -87,6 +96,7 @@ static void thing_release(struct thing *t)
 	free(t->key);
 	free(t->tap);
 	free(t->netns);
+	free(t->sandbox);
 }
 
 static void process_write(const struct thing *t, struct json *to)
@@ -148,6 +158,20 @@ static void interface_undo(const struct json *from)
 		log_err(LOG_WARN, &err, "cannot disconnect an interface", LOG_S("interface", name));
 }
 
+static void volume_write(const struct thing *t, struct json *to)
+{
+	json_put(to, "sandbox", json_make_string(t->sandbox));
+}
+
+static void volume_undo(const struct json *from)
+{
+	const char *path = json_get_text(from, "name"), *sandbox = json_get_text(from, "sandbox");
+	struct err invalid = ERR_INIT; /* not written by us */
+
+	if (path && str_check_id(sandbox ? sandbox : "", "sandbox", &invalid) == 0)
+		volume_unmark(path, sandbox);
+}
+
 static void cgroup_write_thing(const struct thing *t, struct json *to)
 {
 	(void)t; /* its name is the path */
@@ -189,6 +213,7 @@ static const struct {
 	[THING_PROCESS] = { "process", process_write, process_undo },
 	[THING_INTERFACE] = { "interface", interface_write, interface_undo },
 	[THING_USER] = { "user", user_write, user_undo },
+	[THING_VOLUME] = { "volume", volume_write, volume_undo },
 	[THING_CGROUP] = { "cgroup", cgroup_write_thing, cgroup_undo },
 };
 
@@ -299,6 +324,31 @@ void record_user(struct record *r, uid_t uid)
 		t.name = xstrdup("vmm");
 		t.key = record_key(r->namespace, r->id);
 		vec_push(&r->things, t);
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_volume(struct record *r, const char *path)
+{
+	struct thing t = { .kind = THING_VOLUME, .name = xstrdup(path), .sandbox = xstrdup(r->id) };
+
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_VOLUME, path);
+	vec_push(&r->things, t);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_undo_volumes(struct record *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	for (size_t i = r->things.n; i-- > 0;) {
+		struct thing *t = &r->things.v[i];
+
+		if (t->kind != THING_VOLUME)
+			continue;
+		volume_unmark(t->name, t->sandbox);
+		thing_release(t);
+		vec_remove(&r->things, i);
 	}
 	(void)pthread_mutex_unlock(&r->lock);
 }

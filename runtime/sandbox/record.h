@@ -11,7 +11,8 @@
  *		    {"kind": "cgroup", "name": "/kata_overhead/x"},
  *		    {"kind": "user", "name": "vmm", "uid": 2046820353, "key": "x@default"},
  *		    {"kind": "interface", "name": "eth0", "tap": "tap0_kata",
- *		     "model": "tcfilter", "netns": "/run/netns/x", "device": 4, "inode": 4026532281}, ...]}
+ *		     "model": "tcfilter", "netns": "/run/netns/x", "device": 4, "inode": 4026532281},
+ *		    {"kind": "volume", "name": "/csi/volume", "sandbox": "ID"}, ...]}
  *
  * Each kind of thing is a row of the table in record.c. Version 1 (0.1.0) had the members "vmm" and
  * "virtiofsd" instead of the list; it is read too.
@@ -54,6 +55,10 @@ void record_cgroup(struct record *r, const char *path);
 void record_forget_cgroups(struct record *r);
 /* The user of the VMM (host/user.h). 0: none any more. */
 void record_user(struct record *r, uid_t uid);
+/* A direct-assigned volume that says that this sandbox uses it (device/volume.h). */
+void record_volume(struct record *r, const char *path);
+/* They say so no longer. */
+void record_undo_volumes(struct record *r);
 /* For operators, and for the installer's proof. Untrusted text: the reader must escape it. */
 void record_agent_version(struct record *r, const char *version);
 MUST_CHECK int record_write(struct record *r, struct err *err);

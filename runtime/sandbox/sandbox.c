@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "device/volume.h"
 #include "host/user.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
@@ -353,6 +354,12 @@ int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct
 	return 0;
 }
 
+int sandbox_use_volume(struct sandbox *s, const char *path, struct err *err)
+{
+	record_volume(s->record, path);
+	return record_write(s->record, err) < 0 ? -1 : volume_mark(path, s->id, s->state_dir, err);
+}
+
 int sandbox_call(struct sandbox *s, const char *method, const void *request,
 		 const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,
 		 void *reply, struct err *err)
@@ -422,6 +429,7 @@ void sandbox_free(struct sandbox *s)
 	sandbox_stop(s);
 	copies_end(s);
 	vm_free(s->vm);
+	record_undo_volumes(s->record);
 	ports_free(s->ports);
 	if (remove_files(s->key, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot remove the files of the sandbox");

@@ -90,6 +90,8 @@ struct sandbox_wanted {
 
 MUST_CHECK int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted,
 			     struct deadline deadline, struct err *err);
+/* Says in a direct-assigned volume's record that this sandbox uses it, until it is freed. */
+MUST_CHECK int sandbox_use_volume(struct sandbox *s, const char *path, struct err *err);
 /* vm_call() of its VM. */
 MUST_CHECK int sandbox_call(struct sandbox *s, const char *method, const void *request,
 			    const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,

@@ -36,12 +36,13 @@ static bool is_bind(const struct oci_mount *m)
 	return str_eq(m->type, "bind") || has_option(m, "bind") || has_option(m, "rbind");
 }
 
-/* Kernel file systems and device nodes refer to the guest, not to the host. */
+/* Kernel file systems, device nodes and direct-assigned volumes are the guest's, not the host's. */
 static bool is_guests_own(const struct oci_mount *m)
 {
 	struct stat st;
 
-	if (path_is_below(m->source, "/proc") || path_is_below(m->source, "/sys"))
+	if (path_is_below(m->source, "/proc") || path_is_below(m->source, "/sys") ||
+	    path_is_below(m->source, DEVICES_VOLUME_DIR))
 		return true;
 	return stat(m->source, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
 }

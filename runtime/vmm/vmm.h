@@ -150,6 +150,10 @@ struct vmm_ops {
 	/* Takes it out: returns when the guest has let go of it, and the VMM has closed it.
 	 * E_NOT_FOUND; E_TIMEOUT: the guest holds it, and it may be tried again. */
 	int (*remove)(struct vmm *vmm, const char *id, struct deadline deadline, struct err *err);
+	/* A disk that was added has this many bytes now, and the guest learns of it. An image file is
+	 * made that long; a block device must be so already. */
+	int (*grow)(struct vmm *vmm, const char *id, uint64_t bytes, struct deadline deadline,
+		    struct err *err);
 	/* The threads that are the guest's processors, that of the first one first; heap. */
 	int (*vcpu_threads)(struct vmm *vmm, pid_t **threads, size_t *n, struct deadline deadline,
 			    struct err *err);

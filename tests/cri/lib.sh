@@ -90,6 +90,8 @@ cri_config() {
 		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata]
 		runtime_type = "$LAB_PREFIX/bin/containerd-shim-kata-v2"
 		privileged_without_host_devices = true
+		pod_annotations = ["io.katacontainers.*"]
+		container_annotations = ["io.katacontainers.*"]
 	EOF
 }
 

@@ -29,6 +29,7 @@
 struct held {
 	uint32_t stream;
 	char method[32];
+	char process[64]; /* "CONTAINER EXEC" */
 };
 
 static const char *script;
@@ -37,6 +38,9 @@ static int qmp = -1, console = -1, agent = -1, agent_log = -1, record = -1;
 static struct held held[16]; /* requests without an answer yet */
 static size_t n_held;
 static bool running, printed, ended;
+static char process[64];      /* that the present request is of, as in held */
+static char departed[16][64]; /* in a pod: those that have ended */
+static size_t n_departed;
 static bool vsock; /* the agent's and the log's listeners are ports of that */
 
 static bool plays(const char *name)
@@ -119,6 +123,7 @@ static void hold(uint32_t stream, const char *method)
 	if (n_held == ARRAY_LEN(held))
 		abort();
 	held[n_held].stream = stream;
+	(void)snprintf(held[n_held].process, sizeof(held[0].process), "%s", process);
 	(void)snprintf(held[n_held++].method, sizeof(held[0].method), "%s", method);
 }
 
@@ -271,6 +276,54 @@ static void started(uint32_t stream)
 		fd_close(&agent);
 }
 
+/* --- a pod, whose processes end each by itself --- */
+
+static bool is_gone(void)
+{
+	for (size_t i = 0; i < n_departed; i++) {
+		if (str_eq(departed[i], process))
+			return true;
+	}
+	return false;
+}
+
+static void answer_if_gone(uint32_t stream, const char *method)
+{
+	if (is_gone())
+		answer_end(stream, method);
+	else
+		hold(stream, method);
+}
+
+static void end_in_pod(void)
+{
+	if (n_departed == ARRAY_LEN(departed))
+		abort();
+	(void)snprintf(departed[n_departed++], sizeof(departed[0]), "%s", process);
+	for (size_t i = n_held; i-- > 0;) {
+		struct held h = held[i];
+
+		if (!str_eq(h.process, process))
+			continue;
+		memmove(&held[i], &held[i + 1], (--n_held - i) * sizeof(held[0]));
+		answer_end(h.stream, h.method);
+	}
+}
+
+/* False: as any other guest. */
+static bool serve_pod(uint32_t stream, const char *method)
+{
+	if (str_eq(method, "SignalProcess")) {
+		reply_empty(stream);
+		end_in_pod();
+	} else if (str_eq(method, "WaitProcess") || str_starts(method, "ReadStd")) {
+		answer_if_gone(stream, method);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void end_process(void)
 {
 	ended = true;
@@ -305,6 +358,8 @@ static void end_virtiofsd(void)
 
 static void serve(uint32_t stream, const char *method)
 {
+	if (plays("pod") && serve_pod(stream, method))
+		return;
 	if (str_eq(method, "Check")) {
 		if (plays("fs-follows")) {
 			end_virtiofsd();
@@ -348,6 +403,17 @@ static void serve(uint32_t stream, const char *method)
 	}
 }
 
+/* container_id and exec_id are the first fields of all requests about a process. */
+static void note_process(const struct buf *body)
+{
+	AUTO(str) char *container = wire_get_text(body->data, body->len, WIRE_PATH(3, 1));
+	AUTO(str) char *exec = wire_get_text(body->data, body->len, WIRE_PATH(3, 2));
+
+	/* The first process has the container's name, or none. */
+	(void)snprintf(process, sizeof(process), "%.30s %.30s", container,
+		       *exec ? exec : container);
+}
+
 static void on_agent(void)
 {
 	AUTO(buf) struct buf body = BUF_INIT(WIRE_MAX);
@@ -365,6 +431,7 @@ static void on_agent(void)
 			    fd_write_all(record, body.data, body.len, &ignored) < 0))
 		exit(2);
 	method = wire_get_text(body.data, body.len, WIRE_PATH(2));
+	note_process(&body);
 	serve(frame.stream, method);
 }
 

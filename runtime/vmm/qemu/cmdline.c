@@ -17,6 +17,10 @@
  * short. */
 enum { HOTPLUG_S = 20 };
 
+/* Console, agent and its log. A guest has queues for as many as there can be, which QEMU's own 31 would
+ * make most of a megabyte. */
+enum { SERIAL_PORTS = 3 };
+
 static bool is_microvm(const struct runtime_config *c)
 {
 	return str_eq(c->machine_type, "microvm");
@@ -228,7 +232,7 @@ static void add_devices(char ***argv, const struct vmm_request *r)
 	const struct runtime_config *c = r->config;
 
 	strv_push(argv, "-device");
-	strv_pushf(argv, "virtio-serial-%s,id=serial0", bus(c));
+	strv_pushf(argv, "virtio-serial-%s,id=serial0,max_ports=%d", bus(c), SERIAL_PORTS);
 	add_agent(argv, r);
 	add_connection(argv, "console", QEMU_CONSOLE_FD);
 	add_device(argv, "-device",

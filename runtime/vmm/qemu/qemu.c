@@ -211,6 +211,12 @@ static int qemu_remove(struct vmm *vmm, const char *id, struct deadline deadline
 	return hotplug_remove(vmm->plugs, id, deadline, err);
 }
 
+static int qemu_grow(struct vmm *vmm, const char *id, uint64_t bytes, struct deadline deadline,
+		     struct err *err)
+{
+	return hotplug_grow(vmm->plugs, id, bytes, deadline, err);
+}
+
 static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadline deadline,
 		      struct err *err)
 {
@@ -309,6 +315,7 @@ const struct vmm_ops vmm_qemu = {
 	.resize = qemu_resize,
 	.add = qemu_add,
 	.remove = qemu_remove,
+	.grow = qemu_grow,
 	.stop = qemu_stop,
 };
 
