@@ -65,13 +65,7 @@ static uint64_t start_time(pid_t pid)
 
 /* --- things --- */
 
-enum thing_kind {
-	THING_PROCESS,
-	THING_INTERFACE,
-	THING_CGROUP,
-	THING_USER,
-	THING_VOLUME,
-};
+enum thing_kind { THING_PROCESS, THING_INTERFACE, THING_CGROUP, THING_VOLUME, THING_USER };
 
 struct thing {
 	enum thing_kind kind;
@@ -212,8 +206,8 @@ static const struct {
 } kinds[] = {
 	[THING_PROCESS] = { "process", process_write, process_undo },
 	[THING_INTERFACE] = { "interface", interface_write, interface_undo },
-	[THING_USER] = { "user", user_write, user_undo },
 	[THING_VOLUME] = { "volume", volume_write, volume_undo },
+	[THING_USER] = { "user", user_write, user_undo },
 	[THING_CGROUP] = { "cgroup", cgroup_write_thing, cgroup_undo },
 };
 
@@ -314,20 +308,6 @@ void record_forget_cgroups(struct record *r)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-void record_user(struct record *r, uid_t uid)
-{
-	struct thing t = { .kind = THING_USER, .uid = uid };
-
-	(void)pthread_mutex_lock(&r->lock);
-	forget(r, THING_USER, NULL);
-	if (uid) {
-		t.name = xstrdup("vmm");
-		t.key = record_key(r->namespace, r->id);
-		vec_push(&r->things, t);
-	}
-	(void)pthread_mutex_unlock(&r->lock);
-}
-
 void record_volume(struct record *r, const char *path)
 {
 	struct thing t = { .kind = THING_VOLUME, .name = xstrdup(path), .sandbox = xstrdup(r->id) };
@@ -349,6 +329,20 @@ void record_undo_volumes(struct record *r)
 		volume_unmark(t->name, t->sandbox);
 		thing_release(t);
 		vec_remove(&r->things, i);
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_user(struct record *r, uid_t uid)
+{
+	struct thing t = { .kind = THING_USER, .uid = uid };
+
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_USER, NULL);
+	if (uid) {
+		t.name = xstrdup("vmm");
+		t.key = record_key(r->namespace, r->id);
+		vec_push(&r->things, t);
 	}
 	(void)pthread_mutex_unlock(&r->lock);
 }

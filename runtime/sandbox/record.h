@@ -53,12 +53,12 @@ void record_no_interface(struct record *r, const char *name);
 /* A control group of the host (host/cgroup.h). */
 void record_cgroup(struct record *r, const char *path);
 void record_forget_cgroups(struct record *r);
-/* The user of the VMM (host/user.h). 0: none any more. */
-void record_user(struct record *r, uid_t uid);
 /* A direct-assigned volume that says that this sandbox uses it (device/volume.h). */
 void record_volume(struct record *r, const char *path);
 /* They say so no longer. */
 void record_undo_volumes(struct record *r);
+/* The user of the VMM (host/user.h). 0: none any more. */
+void record_user(struct record *r, uid_t uid);
 /* For operators, and for the installer's proof. Untrusted text: the reader must escape it. */
 void record_agent_version(struct record *r, const char *version);
 MUST_CHECK int record_write(struct record *r, struct err *err);

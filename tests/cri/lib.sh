@@ -50,6 +50,7 @@ cri_start() { # PREFIX
 	chmod 0711 "$LAB" # as a node's directories are, which a VMM that is not root goes through
 	trap cri_stop EXIT
 	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
+	lab_patience
 	PARENT=/kata-cri-${LAB##*-}
 	mkdir -p "$LAB/cni" "$LAB/plugins" "$LAB/logs" "$LAB/pods"
 	ln -s /usr/lib/cni/* "$LAB/plugins/" # a test may add its own
@@ -60,6 +61,12 @@ cri_start() { # PREFIX
 	cri_network
 	cri_containerd && cri_images || return
 	cri_now >"$LAB/before"
+}
+
+# A machine that does much else boots slowly. Other files of the configuration come after this one.
+lab_patience() {
+	[ -z "${LAB_PREFIX:-}" ] || printf '[agent.kata]\ndial_timeout = 120\n' \
+		>"$LAB_PREFIX/share/defaults/kata-containers/config.d/00-early.toml"
 }
 
 cri_config() {
