@@ -57,14 +57,14 @@ judge() {
 				may["libs/" name, "libs/" part[i]] = 1
 		}
 		# Inside the runtime a request goes down: shim or CLI, sandbox, VMM.
-		down("runtime/shim", "sandbox share network device host vmm config")
+		down("runtime/shim", "sandbox share network device host manage vmm config")
 		down("runtime/sandbox", "share network device host vmm config")
 		down("runtime/device", "vmm config")
 		down("runtime/network", "vmm config")
 		down("runtime/share", "vmm config")
 		down("runtime/host", "")
 		down("runtime/vmm", "config")
-		down("runtime/cli", "share vmm config")
+		down("runtime/cli", "share device manage vmm config")
 		# Inside the agent, from the bottom up: an include leads to a line above it. What stands
 		# on one line does not know each other. A folder stands for all its files, of which no
 		# two lead to each other either.

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/disks.h"
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
 
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 void disks_init(struct disks *d)
@@ -138,6 +142,41 @@ int disks_unplug(struct disks *d, struct vmm *vmm, struct disk *disk, struct dea
 	settle(d, disk, err->code != E_OK);
 	(void)pthread_mutex_unlock(&d->lock);
 	return err->code ? -1 : 0;
+}
+
+static int size_of(const char *path, bool *is_device, uint64_t *out, struct err *err)
+{
+	AUTO(fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "look at %s", path);
+	*is_device = S_ISBLK(st.st_mode);
+	*out = (uint64_t)st.st_size;
+	if (*is_device && ioctl(fd, BLKGETSIZE64, out) < 0)
+		return err_sys(err, "size of %s", path);
+	return 0;
+}
+
+int disks_grow(struct vmm *vmm, const struct disk *disk, uint64_t bytes, struct deadline deadline,
+	       struct err *err)
+{
+	bool is_device;
+	uint64_t has;
+
+	if (size_of(disk->path, &is_device, &has, err) < 0)
+		return -1;
+	if (is_device && bytes > has) {
+		err_set(err, E_STATE, "disk %s has %llu bytes", disk->path,
+			(unsigned long long)has);
+		return err_hint(err, "grow the device first");
+	}
+	if (!is_device && bytes < has)
+		return err_set(err, E_INVALID, "disk %s has %llu bytes, and cannot become smaller",
+			       disk->path, (unsigned long long)has);
+	return vmm->ops->grow(vmm, disk->id, bytes, deadline, err) < 0
+		       ? err_wrap(err, "disk %s", disk->path)
+		       : 0;
 }
 
 bool disks_are_plugged(struct disks *d)

@@ -54,4 +54,8 @@ MUST_CHECK int disks_plug(struct disks *d, struct vmm *vmm, const char *path, bo
  * stays in the VM, for who wants it next. */
 MUST_CHECK int disks_unplug(struct disks *d, struct vmm *vmm, struct disk *disk,
 			    struct deadline deadline, struct err *err);
+/* It has this many bytes now, or shall have: an image file is made that long, a block device must have
+ * grown already (E_STATE). Never smaller than it is (E_INVALID). */
+MUST_CHECK int disks_grow(struct vmm *vmm, const struct disk *disk, uint64_t bytes,
+			  struct deadline deadline, struct err *err);
 bool disks_are_plugged(struct disks *d);

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "device/volume.h"
+#include "host/user.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
@@ -279,9 +281,16 @@ static int get_vm(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	size_t n = s->network.endpoints.list.n;
 	AUTO(mem) struct vmm_device *cards = xcalloc(n, sizeof(*cards));
+	gid_t kvm;
+	bool may_kvm = host_user_may_use("/dev/kvm", &kvm);
+	const struct spawn_user user = {
+		.uid = s->user, .gid = s->user, .groups = &kvm, .ngroups = kvm != (gid_t)-1
+	};
 	const struct vm_wanted wanted = { .size = s->size.now,
 					  .most = s->size.most,
 					  .netns = s->config->new_netns_off ? -1 : s->network.netns,
+					  .user = s->user ? &user : NULL,
+					  .no_kvm = s->user && !may_kvm,
 					  .share = &s->share,
 					  .devices = cards,
 					  .ndevices = n };
@@ -330,7 +339,7 @@ int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct
 	s->size.now = sizing_now(&s->size.sizing);
 	s->size.most = s->config->static_size ? s->size.now : sizing_most(s->config);
 	if (connect_network(s, wanted->netns, err) < 0 || place_enter(s, wanted, err) < 0 ||
-	    get_vm(s, deadline, err) < 0)
+	    place_take_user(s, err) < 0 || get_vm(s, deadline, err) < 0)
 		return -1;
 	(void)pthread_mutex_lock(&s->placing);
 	s->placed = true;
@@ -343,6 +352,12 @@ int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct
 	if (wanted->localhost && s->network.netns >= 0)
 		open_localhost(s, deadline);
 	return 0;
+}
+
+int sandbox_use_volume(struct sandbox *s, const char *path, struct err *err)
+{
+	record_volume(s->record, path);
+	return record_write(s->record, err) < 0 ? -1 : volume_mark(path, s->id, s->state_dir, err);
 }
 
 int sandbox_call(struct sandbox *s, const char *method, const void *request,
@@ -414,6 +429,7 @@ void sandbox_free(struct sandbox *s)
 	sandbox_stop(s);
 	copies_end(s);
 	vm_free(s->vm);
+	record_undo_volumes(s->record);
 	ports_free(s->ports);
 	if (remove_files(s->key, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot remove the files of the sandbox");

@@ -62,6 +62,7 @@ struct sandbox {
 	struct host_cgroup *cgroup;
 	char *cpus, *mems; /* lists; "": any */
 	bool placed;       /* the VM runs */
+	uid_t user;        /* of the VMM, or 0: ours */
 	/* Called on the loop. on_dead: once, when VM, virtiofsd or agent is gone; why says which.
 	 * on_oom: a process of that container was killed for want of memory; id is the guest's
 	 * word. */
@@ -89,6 +90,8 @@ struct sandbox_wanted {
 
 MUST_CHECK int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted,
 			     struct deadline deadline, struct err *err);
+/* Says in a direct-assigned volume's record that this sandbox uses it, until it is freed. */
+MUST_CHECK int sandbox_use_volume(struct sandbox *s, const char *path, struct err *err);
 /* vm_call() of its VM. */
 MUST_CHECK int sandbox_call(struct sandbox *s, const char *method, const void *request,
 			    const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,

@@ -259,6 +259,18 @@ int vm_unplug_nic(struct vm *v, const char *id, struct deadline deadline, struct
 	return result;
 }
 
+int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes, struct deadline deadline,
+		 struct err *err)
+{
+	int result;
+
+	if (enter(v, "grow a disk", err) < 0)
+		return -1;
+	result = disks_grow(&v->vmm, disk, bytes, deadline, err);
+	leave(v);
+	return result;
+}
+
 /* The guest finds memory by itself if it is virtio-mem, DIMMs only with a kernel set up for it. */
 static int bring_online(struct vm *v, unsigned vcpus, bool memory, struct deadline deadline,
 			struct err *err)

@@ -72,8 +72,10 @@ struct vm *vm_new(struct loop *loop, const struct runtime_config *config, const 
 void vm_free(struct vm *v);
 
 struct vm_wanted {
-	struct vmm_size size, most; /* at first; up to which it may grow */
-	int netns;                  /* the network namespace to run in, or -1 */
+	struct vmm_size size, most;    /* at first; up to which it may grow */
+	int netns;                     /* the network namespace to run in, or -1 */
+	const struct spawn_user *user; /* whom the VMM runs as; NULL: us */
+	bool no_kvm;                   /* who may not use KVM */
 	const struct share *share;
 	const struct vmm_device *devices; /* besides the share's */
 	size_t ndevices;
@@ -96,6 +98,9 @@ MUST_CHECK int vm_plug_disk(struct vm *v, const char *path, bool readonly, struc
 			    struct deadline deadline, struct err *err);
 MUST_CHECK int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline,
 			      struct err *err);
+/* disks_grow(), likewise. */
+MUST_CHECK int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes,
+			    struct deadline deadline, struct err *err);
 /* Likewise for a network card, by an id; it takes the place of struct vmm_ops' add and remove. */
 MUST_CHECK int vm_plug_nic(struct vm *v, const char *id, const struct vmm_device *card,
 			   struct deadline deadline, struct err *err);

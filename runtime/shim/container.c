@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "manage/manage.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
 #include "sandbox/copies.h"
@@ -130,6 +131,7 @@ static void drop_sandbox(struct shim *s)
 {
 	struct sandbox *sb = s->sandbox;
 
+	manage_free(STEAL(s->manage, NULL));
 	loop_call(s->loop, forget_sandbox, s);
 	if (sb)
 		sandbox_free(sb);

@@ -359,6 +359,20 @@ static int give_rootfs(struct container *c, struct guest *guest, char **path, st
 	return 0;
 }
 
+static int find_devices(struct container *c, struct oci_spec *guest, struct err *err)
+{
+	struct devices *d = &c->devices;
+
+	if (devices_find(d, c->spec, err) < 0 || devices_find_volumes(d, guest, err) < 0 ||
+	    devices_check(d, c->shim->config, err) < 0)
+		return -1;
+	vec_each(const struct device, device, &d->list) {
+		if (device->volume && sandbox_use_volume(c->shim->sandbox, device->volume, err) < 0)
+			return err_wrap(err, "volume %s", device->volume);
+	}
+	return 0;
+}
+
 /* The guest's copy of the specification; root file system and mount sources are shared on the way, and the
  * disks are found. */
 static int translate(struct container *c, struct guest *guest, struct err *err)
@@ -366,8 +380,7 @@ static int translate(struct container *c, struct guest *guest, struct err *err)
 	AUTO(str) char *root = NULL;
 
 	guest->spec = oci_spec_copy(c->spec);
-	if (give_rootfs(c, guest, &root, err) < 0 ||
-	    devices_find(&c->devices, c->shim->config, c->spec, err) < 0 ||
+	if (give_rootfs(c, guest, &root, err) < 0 || find_devices(c, guest->spec, err) < 0 ||
 	    spec_for_guest(c, guest, err) < 0)
 		return -1;
 	str_set(&guest->spec->root_path, root);
@@ -386,6 +399,11 @@ static int make_sandbox(struct container *c, struct err *err)
 	sb->on_dead = shim_sandbox_died;
 	sb->on_oom = shim_out_of_memory;
 	sb->arg = s;
+	s->manage = shim_manage(s, sb->state_dir, err);
+	if (!s->manage) {
+		sandbox_free(sb);
+		return -1;
+	}
 	(void)pthread_mutex_lock(&s->lock);
 	s->sandbox = sb;
 	abandoned = c->abandoned;
@@ -583,17 +601,20 @@ void shim_post_stop(struct shim *s)
 static void undo(struct container *c, struct ttrpc_call *call, const struct err *err)
 {
 	struct shim *s = c->shim;
-	bool ends;
+	bool ends, abandoned;
 
 	log_err(LOG_ERROR, err, "create failed");
 	container_take_down(c);
 	(void)pthread_mutex_lock(&s->lock);
+	abandoned = c->abandoned;
 	container_remove(c);
 	ends = s->shutting_down && shim_is_empty(s);
 	(void)pthread_mutex_unlock(&s->lock);
 	ttrpc_fail(call, err);
 	if (ends)
 		shim_post_stop(s);
+	else if (abandoned)
+		loop_post(s->loop, shim_forgotten, s);
 }
 
 /* Loop: the connection of the running Create is gone. */

@@ -5,8 +5,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "device/block.h"
+#include "device/volume.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -20,6 +22,7 @@ static void device_release(struct device *d)
 	free(d->node);
 	free(d->mount_point);
 	free(d->fstype);
+	free(d->volume);
 	strv_free(d->options);
 }
 
@@ -98,8 +101,7 @@ static int find_device(struct devices *d, const struct oci_spec *spec,
 	return 0;
 }
 
-int devices_find(struct devices *d, const struct runtime_config *config,
-		 const struct oci_spec *spec, struct err *err)
+int devices_find(struct devices *d, const struct oci_spec *spec, struct err *err)
 {
 	for (size_t i = 0; i < spec->linux_.n_devices; i++) {
 		const struct oci_device *device = &spec->linux_.devices[i];
@@ -107,6 +109,11 @@ int devices_find(struct devices *d, const struct runtime_config *config,
 		if (str_eq(device->type, "b") && find_device(d, spec, device, err) < 0)
 			return err_wrap(err, "device %s", device->path);
 	}
+	return 0;
+}
+
+int devices_check(const struct devices *d, const struct runtime_config *config, struct err *err)
+{
 	if (d->list.n && vmm_for(config)->will(config, VMM_CAN_PLUG_DISK, err) < 0)
 		return err_wrap(err, "disk %s", d->list.v[0].host);
 	return 0;
@@ -149,6 +156,51 @@ void devices_add_mount(struct devices *d, const struct device_mount *m)
 	vec_push(&d->list, new);
 }
 
+/* --- direct-assigned volumes --- */
+
+/* One that is read-only is plugged in so; that a container may only read it is up to its own mount of it. */
+static void add_volume(struct devices *d, const char *path, struct volume *v)
+{
+	AUTO(str) char *name = volume_name(path);
+	struct device new = { .host = STEAL(v->device, NULL),
+			      .readonly = strv_has(v->options, "ro"),
+			      .mount_point = str_fmt(DEVICES_VOLUME_DIR "/%s", name),
+			      .fstype = STEAL(v->fstype, NULL),
+			      .options = STEAL(v->options, NULL),
+			      .volume = xstrdup(path),
+			      .has_group = v->has_group };
+
+	grpc__fsgroup__init(&new.group);
+	new.group.group_id = v->group;
+	new.group.group_change_policy = v->on_mismatch_only
+						? TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch
+						: TYPES__FSGROUP_CHANGE_POLICY__Always;
+	vec_push(&d->list, new);
+}
+
+int devices_find_volumes(struct devices *d, struct oci_spec *guest, struct err *err)
+{
+	for (size_t i = 0; i < guest->n_mounts; i++) {
+		AUTO(volume) struct volume v = VOLUME_NONE;
+		struct oci_mount *m = &guest->mounts[i];
+		AUTO(str) char *path = NULL;
+		int found;
+
+		if (str_empty(m->source) || *m->source != '/')
+			continue;
+		path = path_clean(m->source);
+		found = volume_find(path, &v, err);
+		if (found < 0)
+			return err_wrap(err, "mount %s", m->destination);
+		if (found) {
+			add_volume(d, path, &v);
+			str_set(&m->source, d->list.v[d->list.n - 1].mount_point);
+			str_set(&m->type, "bind");
+		}
+	}
+	return 0;
+}
+
 /* --- in the VM --- */
 
 int devices_plug(struct devices *d, struct vm *vm, struct deadline deadline, struct err *err)
@@ -184,6 +236,7 @@ static void describe(struct device *d)
 	d->storage.fstype = d->fstype;
 	d->storage.options = d->options;
 	d->storage.n_options = strv_len(d->options);
+	d->storage.fs_group = d->has_group ? &d->group : NULL;
 }
 
 void devices_describe(struct devices *d, const struct storages *others,

@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * The disks of a container: block devices of the host that its specification lists, and a root file
- * system on one. They are found before the VM starts, plugged in once it runs, and told to the agent
+ * The disks of a container: block devices of the host that its specification lists, a root file system
+ * on one, and direct-assigned volumes. They are found before the VM starts, plugged in once it runs, and told to the agent
  * with CreateContainer, which puts the guest's numbers and nodes in the place of the host's.
  *
  *	struct devices list = DEVICES_INIT;
- *	devices_find(&list, config, spec, err)
+ *	devices_find(&list, spec, err), devices_find_volumes(&list, guest, err)
+ *	devices_check(&list, config, err)
  *	devices_plug(&list, vm, deadline, err)
  *	devices_describe(&list, &others, &request)	// borrowed from both
  *	...
@@ -23,6 +24,9 @@
 #include "sandbox/vm.h"
 #include "share/storage.h"
 
+/* Where the guest mounts direct-assigned volumes. */
+#define DEVICES_VOLUME_DIR "/run/kata-containers/sandbox/storage"
+
 struct device {
 	char *host; /* a block device, or an image file */
 	bool readonly;
@@ -30,6 +34,9 @@ struct device {
 	char *node;        /* a device: its path in the container; else NULL */
 	/* A file system: where the guest mounts it, and how. */
 	char *mount_point, *fstype, **options;
+	char *volume; /* the path of a direct-assigned volume (device/volume.h), or NULL */
+	bool has_group;
+	Grpc__FSGroup group;
 	Grpc__Device device;
 	Grpc__Storage storage;
 };
@@ -45,10 +52,8 @@ struct devices {
 		VEC_INIT, VEC_INIT, VEC_INIT \
 	}
 
-/* Adds the block devices of the specification. One without a medium stays the guest's own. E_UNSUPPORTED: a VM
- * of this configuration cannot be given one. */
-MUST_CHECK int devices_find(struct devices *d, const struct runtime_config *config,
-			    const struct oci_spec *spec, struct err *err);
+/* Adds the block devices of the specification. One without a medium stays the guest's own. */
+MUST_CHECK int devices_find(struct devices *d, const struct oci_spec *spec, struct err *err);
 
 struct device_mount {
 	const char *source, *fstype;
@@ -61,6 +66,13 @@ bool devices_can_mount(const struct device_mount *m);
 /* Adds it. */
 void devices_add_mount(struct devices *d, const struct device_mount *m);
 
+/* Adds the direct-assigned volumes among the mounts of the guest's specification, whose sources become the
+ * guest's. */
+MUST_CHECK int devices_find_volumes(struct devices *d, struct oci_spec *guest, struct err *err);
+
+/* E_UNSUPPORTED, with the remedy: there are some, and a VM of this configuration cannot be given any. */
+MUST_CHECK int devices_check(const struct devices *d, const struct runtime_config *config,
+			     struct err *err);
 /* On failure what was plugged in stays until devices_unplug. */
 MUST_CHECK int devices_plug(struct devices *d, struct vm *vm, struct deadline deadline,
 			    struct err *err);

@@ -33,6 +33,7 @@
 
 struct shim;
 struct events;
+struct manage;
 
 /* How the shim was called (containerd's runtime v2 arguments). */
 struct invocation {
@@ -105,7 +106,8 @@ struct shim {
 	pthread_cond_t changed;
 	struct runtime_config *config; /* of the sandbox; NULL before the first Create */
 	struct sandbox *sandbox;
-	pid_t pid, share_pid; /* reported to the manager: VMM and virtiofsd */
+	struct manage *manage; /* the sandbox's own socket; of the flows that make and end it */
+	pid_t pid, share_pid;  /* reported to the manager: VMM and virtiofsd */
 	VEC(struct container *) containers;
 	bool shutting_down; /* no Create is accepted any more */
 };
@@ -218,6 +220,14 @@ void shim_out_of_memory(void *arg, const char *id);
 /* Makes a shim without a container end when its manager's socket has been gone for a minute. Call
  * it before loop_run. */
 void shim_watch_manager(struct shim *s);
+/* On the loop: the caller of Create went, and it was undone. Ends the shim, unless another Create comes
+ * soon. arg is the shim. */
+void shim_forgotten(void *arg);
+
+/* --- an operator's questions --- */
+
+/* Serves the sandbox's own socket, in its state directory, until manage_free. */
+struct manage *shim_manage(struct shim *s, const char *dir, struct err *err);
 
 /* --- events --- */
 

@@ -74,8 +74,9 @@ struct vmm_device {
 struct vmm_request {
 	struct loop *loop; /* runs on another thread, as long as the VMM */
 	const struct runtime_config *config;
-	const char *dir;         /* an empty directory of this VM: sockets, log */
-	const char *accelerator; /* "kvm" or "tcg" */
+	const char *dir;               /* an empty directory of this VM, for its log */
+	const struct spawn_user *user; /* whom the VMM runs as, or NULL */
+	const char *accelerator;       /* "kvm" or "tcg" */
 	const struct vmm_device *devices;
 	size_t ndevices;
 	int netns;       /* the network namespace to run in, or -1 */
@@ -149,6 +150,10 @@ struct vmm_ops {
 	/* Takes it out: returns when the guest has let go of it, and the VMM has closed it.
 	 * E_NOT_FOUND; E_TIMEOUT: the guest holds it, and it may be tried again. */
 	int (*remove)(struct vmm *vmm, const char *id, struct deadline deadline, struct err *err);
+	/* A disk that was added has this many bytes now, and the guest learns of it. An image file is
+	 * made that long; a block device must be so already. */
+	int (*grow)(struct vmm *vmm, const char *id, uint64_t bytes, struct deadline deadline,
+		    struct err *err);
 	/* The threads that are the guest's processors, that of the first one first; heap. */
 	int (*vcpu_threads)(struct vmm *vmm, pid_t **threads, size_t *n, struct deadline deadline,
 			    struct err *err);

@@ -47,6 +47,7 @@ cri_apart() {
 
 cri_start() { # PREFIX
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
+	chmod 0711 "$LAB" # as a node's directories are, which a VMM that is not root goes through
 	trap cri_stop EXIT
 	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
 	lab_patience
@@ -96,6 +97,8 @@ cri_config() {
 		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata]
 		runtime_type = "$LAB_PREFIX/bin/containerd-shim-kata-v2"
 		privileged_without_host_devices = true
+		pod_annotations = ["io.katacontainers.*"]
+		container_annotations = ["io.katacontainers.*"]
 	EOF
 }
 

@@ -278,9 +278,8 @@ static void await(const char *start)
 static void change(const char *version)
 {
 	AUTO(str)
-	char *folder = str_fmt("..%s", version),
-	     *file = str_fmt("..%s/key", version), *from = path_join(tree, "..tmp"),
-	     *data = path_join(tree, "..data");
+	char *folder = str_fmt("..%s", version), *file = str_fmt("..%s/key", version),
+	     *from = path_join(tree, "..tmp"), *data = path_join(tree, "..data");
 
 	make_at(folder);
 	write_at(file, version);

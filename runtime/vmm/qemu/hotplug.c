@@ -214,7 +214,7 @@ static struct plug *begin_add(struct hotplug *h, const char *id, enum vmm_device
 	return NULL;
 }
 
-static struct plug *begin_remove(struct hotplug *h, const char *id, struct err *err)
+static struct plug *begin_use(struct hotplug *h, const char *id, struct err *err)
 {
 	struct plug *p;
 
@@ -545,7 +545,7 @@ int hotplug_add(struct hotplug *h, const char *id, const struct vmm_device *d,
 
 int hotplug_remove(struct hotplug *h, const char *id, struct deadline deadline, struct err *err)
 {
-	struct plug *p = begin_remove(h, id, err);
+	struct plug *p = begin_use(h, id, err);
 
 	if (!p)
 		return err_wrap(err, "unplug %s", id);
@@ -556,4 +556,21 @@ int hotplug_remove(struct hotplug *h, const char *id, struct deadline deadline, 
 	}
 	forget(h, p);
 	return 0;
+}
+
+int hotplug_grow(struct hotplug *h, const char *id, uint64_t bytes, struct deadline deadline,
+		 struct err *err)
+{
+	struct plug *p = begin_use(h, id, err);
+	struct json *arguments;
+	int result;
+
+	if (!p)
+		return err_wrap(err, "grow %s", id);
+	arguments = json_make_object();
+	put(arguments, "node-name", p->name);
+	json_put(arguments, "size", json_make_u64(bytes));
+	result = ask(h, "block_resize", arguments, deadline, err);
+	no_longer_busy(h, p, false);
+	return result < 0 ? err_wrap(err, "grow %s", id) : 0;
 }

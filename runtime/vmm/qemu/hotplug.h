@@ -29,7 +29,7 @@ struct hotplug *hotplug_new(struct qmp *q, const struct runtime_config *config, 
 /* Forgets; QEMU is left as it is. NULL is accepted. */
 void hotplug_free(struct hotplug *h);
 
-/* These are vmm_ops' can, will, add and remove. */
+/* These are vmm_ops' can, will, add, remove and grow. */
 bool hotplug_can(const struct hotplug *h, enum vmm_capability what);
 MUST_CHECK int hotplug_will(const struct runtime_config *config, enum vmm_capability what,
 			    struct err *err);
@@ -37,3 +37,5 @@ MUST_CHECK int hotplug_add(struct hotplug *h, const char *id, const struct vmm_d
 			   struct vmm_place *place, struct deadline deadline, struct err *err);
 MUST_CHECK int hotplug_remove(struct hotplug *h, const char *id, struct deadline deadline,
 			      struct err *err);
+MUST_CHECK int hotplug_grow(struct hotplug *h, const char *id, uint64_t bytes,
+			    struct deadline deadline, struct err *err);
