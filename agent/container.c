@@ -5,6 +5,7 @@
 
 #include "agent/paths.h"
 #include "agent/spec.h"
+#include "agent/storage/copyfile.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -97,16 +98,45 @@ static void keep_pid_namespace(struct sandbox *s, const struct entry *e)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
+/* *out: an fd of the pid namespace to join, or -1. */
+static int choose_pid_namespace(struct sandbox *s, const struct entry_request *r, int *out,
+				struct err *err)
+{
+	const char *target = spec_pid_target(r->spec);
+	struct entry *e;
+
+	if (target) {
+		e = entry_get(&s->containers, target, err);
+		if (!e)
+			return err_wrap(err, "share the processes of a container");
+		if (container_state(e->core) == CONTAINER_STOPPED)
+			err_set(err, E_STATE, "share the processes of container %s: it has ended",
+				target);
+		else
+			*out = fd_dup(container_namespace(e->core, "pid"), err);
+		entry_put(e);
+		return *out < 0 ? -1 : 0;
+	}
+	(void)pthread_mutex_lock(&s->lock);
+	if (r->shared_pid_ns && s->pid_ns >= 0)
+		*out = fd_dup(s->pid_ns, err);
+	(void)pthread_mutex_unlock(&s->lock);
+	return err->code ? -1 : 0;
+}
+
 static int fill_entry(struct sandbox *s, struct entry *e, const struct entry_request *r,
 		      struct deadline deadline, struct err *err)
 {
 	struct deadline plug = deadline_in(s->settings->hotplug_ms);
+	AUTO(fd) int pid_ns = -1;
 
 	if (device_add_all(r->devices, r->n_devices, r->spec, deadline_min(plug, deadline), err) <
 		    0 ||
 	    add_storages(s, e, r, deadline, err) < 0 ||
-	    spec_adjust(s, r->shared_pid_ns, r->spec, err) < 0 || make_bundle(e, r->spec, err) < 0)
+	    choose_pid_namespace(s, r, &pid_ns, err) < 0 ||
+	    spec_adjust(s, pid_ns, r->spec, err) < 0 || make_bundle(e, r->spec, err) < 0)
 		return -1;
+	e->in_pid_ns_of_others = pid_ns >= 0;
 	note_termination_log(e, r->spec);
 	if (make_core(e, r->spec, deadline, err) < 0)
 		return -1;
@@ -120,7 +150,7 @@ static int remove_remains(struct sandbox *s, struct entry *e, struct err *err)
 	for (size_t n = strv_len(e->storages); n > 0; n--)
 		storage_drop(&s->storages, e->storages[n - 1]);
 	strv_free(STEAL(e->storages, NULL));
-	return path_remove_tree(e->bundle, err);
+	return copyfile_remove(e->id, err) < 0 ? -1 : path_remove_tree(e->bundle, err);
 }
 
 static void undo_create(struct sandbox *s, struct entry *e)

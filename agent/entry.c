@@ -5,6 +5,7 @@
 
 #include "agent/paths.h"
 #include "base/deadline.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -13,6 +14,16 @@
 
 /* --- processes --- */
 
+/* What the first process has left behind. A container that is being removed has it killed then. */
+static void kill_rest(struct entry *e)
+{
+	struct err err = ERR_INIT;
+
+	if (e->core && container_signal_all(e->core, SIGKILL, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot kill the processes that a container has left",
+			LOG_S("container", e->id));
+}
+
 /* loop, with the lock held */
 static void on_reaped(struct process *p)
 {
@@ -20,8 +31,11 @@ static void on_reaped(struct process *p)
 
 	/* Who is told of the end may stop the VM. */
 	oom_look(&e->oom);
-	if (!*p->exec_id && (e->state == ENTRY_NEW || e->state == ENTRY_READY))
-		container_init_ended(e->core);
+	if (*p->exec_id || (e->state != ENTRY_NEW && e->state != ENTRY_READY))
+		return;
+	container_init_ended(e->core);
+	if (e->in_pid_ns_of_others)
+		kill_rest(e);
 }
 
 static void on_over(struct process *p)

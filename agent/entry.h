@@ -38,7 +38,8 @@ struct entry {
 	VEC(struct process *) processes; /* the first is the container's; lock */
 	char **storages;                 /* mount points that it holds */
 	unsigned refs;                   /* lock */
-	struct oom_watch oom;            /* loop */
+	bool in_pid_ns_of_others; /* its processes do not end with its first one by themselves */
+	struct oom_watch oom;     /* loop */
 };
 
 struct entries {

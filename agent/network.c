@@ -123,6 +123,20 @@ static bool is_wanted_otherwise(const struct netlink_route *old, const struct ne
 	return false;
 }
 
+/* It is there already: what flows by it is not interrupted. */
+static bool is_wanted(const struct netlink_route *old, const struct netlink_route *want, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (want[i].family == old->family && str_eq(want[i].dest, old->dest) &&
+		    str_eq(want[i].device, old->device) && str_eq(want[i].gateway, old->gateway) &&
+		    str_eq(want[i].source, old->source) && want[i].scope == old->scope &&
+		    ((want[i].flags ^ old->flags) & RTNH_F_ONLINK) == 0 &&
+		    want[i].mtu == old->mtu && want[i].metric == old->metric)
+			return true;
+	}
+	return false;
+}
+
 static int drop_routes(struct netlink *nl, const struct netlink_route *want, size_t n,
 		       struct err *err)
 {
@@ -134,7 +148,7 @@ static int drop_routes(struct netlink *nl, const struct netlink_route *want, siz
 	vec_each(struct netlink_route, route, &old.routes) {
 		struct err gone = ERR_INIT; /* was removed with another one */
 
-		if (str_eq(route->device, "lo") ||
+		if (str_eq(route->device, "lo") || is_wanted(route, want, n) ||
 		    (route->protocol == RTPROT_KERNEL && !is_wanted_otherwise(route, want, n)))
 			continue;
 		if (netlink_drop_route(nl, route, &gone) < 0 && gone.sys != ESRCH && result == 0) {

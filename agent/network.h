@@ -27,7 +27,7 @@ MUST_CHECK int network_set_link(const struct network_link *want, struct deadline
 MUST_CHECK int network_list_links(struct netlink_links *out, struct err *err);
 
 /* Replaces all routes but those of lo and the kernel's own, of which those go that have another gateway
- * in the list; now: what there is after that. */
+ * in the list. What is in the list and there already stays; now: what there is after that. */
 MUST_CHECK int network_set_routes(const struct netlink_route *want, size_t n,
 				  struct netlink_routes *now, struct err *err);
 MUST_CHECK int network_list_routes(struct netlink_routes *out, struct err *err);

@@ -5,6 +5,7 @@
 
 #define GUEST_DIR  "/run/kata-containers"
 #define SHARED_DIR GUEST_DIR "/shared/containers" /* the host's share is mounted there */
+#define COPIES_DIR SHARED_DIR "/copied"           /* without a share: a directory per container */
 
 /* Root file systems are below GUEST_DIR: the users that a user namespace maps may search it. */
 enum { GUEST_DIR_MODE = 0711 };

@@ -33,9 +33,9 @@ struct process *process_new(const struct process_owner *owner, struct entry *e, 
 					    .arg = p };
 	p->exec_id = xstrdup(exec_id);
 	p->core = (struct container_process){ CHILD_NONE, -1 };
-	stream_init(&p->in, &p->streams, -1, false);
-	stream_init(&p->out, &p->streams, -1, false);
-	stream_init(&p->err, &p->streams, -1, false);
+	stream_init(&p->in, &p->streams, -1, STREAM_PIPE);
+	stream_init(&p->out, &p->streams, -1, STREAM_PIPE);
+	stream_init(&p->err, &p->streams, -1, STREAM_PIPE);
 	return p;
 }
 
@@ -123,7 +123,7 @@ static void watch_on_loop(void *arg)
 	if (p->core.console >= 0) {
 		if (fd_nonblock(p->core.console, true, &err) < 0)
 			log_err(LOG_ERROR, &err, "terminal");
-		stream_init(&p->out, &p->streams, p->core.console, true); /* both ways */
+		stream_init(&p->out, &p->streams, p->core.console, STREAM_TERMINAL);
 	}
 	p->exit_watch = loop_watch(p->owner->loop, p->core.child.pidfd, EPOLLIN, on_exit_event, p);
 }
@@ -212,7 +212,7 @@ struct stream *process_output(struct process *p, bool errors, struct err *err)
 
 struct stream *process_input(struct process *p)
 {
-	return p->out.fd >= 0 && p->out.terminal ? &p->out : &p->in;
+	return p->out.fd >= 0 && p->out.kind == STREAM_TERMINAL ? &p->out : &p->in;
 }
 
 void process_close_input(struct process *p)

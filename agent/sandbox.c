@@ -32,10 +32,12 @@ void sandbox_init(struct sandbox *s, const struct settings *settings, struct loo
 			       .pid_ns = -1 };
 	entries_init(&s->containers, loop, settings->pipe_size);
 	storages_init(&s->storages, loop, settings->hotplug_ms);
+	connections_init(&s->connections, loop);
 }
 
 void sandbox_release(struct sandbox *s)
 {
+	connections_release(&s->connections);
 	entries_drop(&s->containers);
 	sandbox_empty(s);
 	entries_release(&s->containers);

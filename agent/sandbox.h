@@ -8,6 +8,7 @@
  * containers and the storages have locks of their own, and none is taken below another.
  */
 
+#include "agent/connection.h"
 #include "agent/entry.h"
 #include "agent/settings.h"
 #include "agent/storage/storage.h"
@@ -25,12 +26,13 @@ struct sandbox {
 	const struct settings *settings;
 	struct entries containers;
 	struct storages storages;
-	pthread_mutex_t lock; /* guards what follows */
-	char *id;             /* NULL before sandbox_create */
-	char *hostname;       /* or NULL */
-	char *hook_path;      /* directory of hooks in the guest image, or NULL */
-	int ipc_ns, uts_ns;   /* shared by the containers, -1 before sandbox_create */
-	int pid_ns;           /* of the first container */
+	struct connections connections; /* loop */
+	pthread_mutex_t lock;           /* guards what follows */
+	char *id;                       /* NULL before sandbox_create */
+	char *hostname;                 /* or NULL */
+	char *hook_path;                /* directory of hooks in the guest image, or NULL */
+	int ipc_ns, uts_ns;             /* shared by the containers, -1 before sandbox_create */
+	int pid_ns;                     /* of the first container */
 	bool dns_bound;
 };
 

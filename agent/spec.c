@@ -50,7 +50,7 @@ static void set_path(struct oci_namespace *ns, int fd)
 }
 
 /* Paths in the request are the host's; shared namespaces are named by our own fds. */
-static void set_namespaces(struct sandbox *s, bool shared_pid_ns, struct oci_spec *spec)
+static void set_namespaces(struct sandbox *s, int pid_ns, struct oci_spec *spec)
 {
 	(void)add_namespace(spec, "pid");
 	(void)add_namespace(spec, "mount");
@@ -62,11 +62,18 @@ static void set_namespaces(struct sandbox *s, bool shared_pid_ns, struct oci_spe
 		str_set(&spec->linux_.namespaces[i].path, NULL);
 	set_path(find_namespace(spec, "ipc"), s->ipc_ns);
 	set_path(find_namespace(spec, "uts"), s->uts_ns);
-	if (shared_pid_ns)
-		set_path(find_namespace(spec, "pid"), s->pid_ns);
+	set_path(find_namespace(spec, "pid"), pid_ns);
 	if (s->uts_ns >= 0 && s->hostname) /* the hostname is the sandbox's */
 		str_set(&spec->hostname, NULL);
 	(void)pthread_mutex_unlock(&s->lock);
+}
+
+const char *spec_pid_target(const struct oci_spec *spec)
+{
+	static const char scheme[] = "container:";
+	const struct oci_namespace *ns = find_namespace((struct oci_spec *)spec, "pid");
+
+	return ns && ns->path && str_starts(ns->path, scheme) ? ns->path + strlen(scheme) : NULL;
 }
 
 /* --- guest hooks --- */
@@ -122,7 +129,7 @@ static int add_guest_hooks(struct sandbox *s, struct oci_spec *spec, struct err 
 	return add_hooks(&spec->hooks.poststop, path, "poststop", err);
 }
 
-int spec_adjust(struct sandbox *s, bool shared_pid_ns, struct oci_spec *spec, struct err *err)
+int spec_adjust(struct sandbox *s, int pid_ns, struct oci_spec *spec, struct err *err)
 {
 	if (!spec->process)
 		return err_set(err, E_INVALID, "the specification has no process");
@@ -130,6 +137,6 @@ int spec_adjust(struct sandbox *s, bool shared_pid_ns, struct oci_spec *spec, st
 		return err_set(err, E_INVALID, "the specification's process has no arguments");
 	if (str_empty(spec->root_path))
 		return err_set(err, E_INVALID, "the specification has no root path");
-	set_namespaces(s, shared_pid_ns, spec);
+	set_namespaces(s, pid_ns, spec);
 	return add_guest_hooks(s, spec, err);
 }

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { READ_MAX = 1 << 20, PIPE_DEFAULT = 64 << 10, PIPE_GROWN = 1 << 20 };
@@ -25,7 +26,7 @@ enum { REST_MS = 4, REST_MAX_MS = 32, SHORT_PIECE = 4096 };
 
 static bool is_terminal(const struct stream *s)
 {
-	return s->fd >= 0 && s->terminal;
+	return s->fd >= 0 && s->kind == STREAM_TERMINAL;
 }
 
 /* --- waiting --- */
@@ -97,16 +98,27 @@ static void report_eof(struct stream *s)
 	fail_with(s, &s->read.call, &err);
 }
 
+static void end_input(struct stream *s)
+{
+	if (s->kind != STREAM_SOCKET) {
+		stream_close(s);
+		return;
+	}
+	s->write.last = false;
+	s->write.closed = true;
+	(void)shutdown(s->fd, SHUT_WR); /* the peer may be gone */
+}
+
 static void report_written(struct stream *s)
 {
 	s->answers->written(STEAL(s->write.call, NULL), s->write.total);
 	if (s->write.last)
-		stream_close(s);
+		end_input(s);
 }
 
-void stream_init(struct stream *s, const struct stream_owner *owner, int fd, bool terminal)
+void stream_init(struct stream *s, const struct stream_owner *owner, int fd, enum stream_kind kind)
 {
-	*s = (struct stream){ .owner = owner, .fd = fd, .terminal = terminal };
+	*s = (struct stream){ .owner = owner, .fd = fd, .kind = kind };
 }
 
 void stream_close(struct stream *s)
@@ -126,7 +138,7 @@ void stream_close(struct stream *s)
 /* A pipe that was full is enlarged: its process writes a lot, and larger answers are fewer. */
 static void grow_pipe(struct stream *s)
 {
-	if (s->read.grown || s->owner->fixed_size)
+	if (s->read.grown || s->owner->fixed_size || s->kind != STREAM_PIPE)
 		return;
 	s->read.grown = true;
 	(void)fcntl(s->fd, F_SETPIPE_SZ, PIPE_GROWN); /* on failure: unchanged */
@@ -135,12 +147,16 @@ static void grow_pipe(struct stream *s)
 static void read_failed(struct stream *s, int why)
 {
 	s->read.rest_ms = 0; /* a silence */
-	if (why == EPIPE || why == ENOBUFS)
+	if (why == EPIPE || why == ENOBUFS) {
 		fail(s, &s->read.call, E_GONE, "the caller does not read its answers");
-	else if (why != EAGAIN && why != EINTR)
+	} else if (why == EAGAIN || why == EINTR) {
+		if (s->ended)
+			report_eof(s); /* others may hold it open: that is the end too */
+	} else if (s->kind == STREAM_SOCKET) {
+		fail(s, &s->read.call, E_GONE, "the connection was reset");
+	} else {
 		report_eof(s); /* EIO: no process has the terminal open */
-	else if (s->ended)
-		report_eof(s); /* others may hold it open: that is the end too */
+	}
 }
 
 static void try_read(struct stream *s)
@@ -231,7 +247,7 @@ void stream_cancel_write(struct stream *s)
 {
 	fail(s, &s->write.call, E_CANCELLED, "the caller is gone");
 	if (s->write.last)
-		stream_close(s);
+		end_input(s);
 	update_watch(s);
 }
 
@@ -262,6 +278,8 @@ int stream_read(struct stream *s, uint32_t max, const struct stream_answers *ans
 int stream_write(struct stream *s, const void *data, size_t len,
 		 const struct stream_answers *answers, void *call, struct err *err)
 {
+	if (s->write.closed)
+		return err_set(err, E_STATE, "the stream is closed");
 	if (claim(s, &s->write.call, answers, call, err) < 0)
 		return -1;
 	s->write.data = data;
@@ -276,5 +294,5 @@ void stream_close_input(struct stream *s)
 	if (s->write.call)
 		s->write.last = true;
 	else
-		stream_close(s);
+		end_input(s);
 }

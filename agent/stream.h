@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The standard streams of a process. A request to read or write is kept, one per direction, until
- * the fd is ready. All on the loop.
+ * The standard streams of a process, and connections. A request to read or write is kept, one per
+ * direction, until the fd is ready. All on the loop.
  *
  * A stream knows neither its process nor who asks: its owner says what all streams of a process
  * have in common, and with each request come the functions that answer it.
@@ -36,16 +36,20 @@ struct stream_owner {
 	void *arg;
 };
 
-/*
- * An fd and its watch. A pipe is either read or written; a terminal is both at the same time, and
- * is the process's "out".
- */
+/* A pipe is either read or written; the others are both at the same time. */
+enum stream_kind {
+	STREAM_PIPE,
+	STREAM_TERMINAL, /* the process's "out"; the fd is the process's */
+	STREAM_SOCKET,   /* connected; its input ends with shutdown(2) */
+};
+
+/* An fd and its watch. */
 struct stream {
 	const struct stream_owner *owner;
 	const struct stream_answers *answers; /* of the pending requests */
 	int fd;                               /* -1: closed */
-	bool terminal;                        /* the fd is the process's */
-	bool ended;                           /* a terminal whose process has exited */
+	enum stream_kind kind;
+	bool ended; /* a terminal whose process has exited */
 	struct watch *watch;
 	struct {
 		void *call;          /* or NULL */
@@ -60,14 +64,15 @@ struct stream {
 		void *call;          /* or NULL */
 		const uint8_t *data; /* the unwritten rest of the request */
 		size_t left, total;
-		bool last; /* stream_close_input was called meanwhile */
+		bool last;   /* stream_close_input was called meanwhile */
+		bool closed; /* of a socket: nothing more may be written */
 	} write;
 };
 
-void stream_init(struct stream *s, const struct stream_owner *owner, int fd, bool terminal);
+void stream_init(struct stream *s, const struct stream_owner *owner, int fd, enum stream_kind kind);
 /* Answers the pending requests and closes the fd. */
 void stream_close(struct stream *s);
-/* Closes it after accepted data was written. */
+/* Closes it, of a socket this direction, after accepted data was written. */
 void stream_close_input(struct stream *s);
 /* The process has exited: a terminal is now read without delay, to its end. Pipes report their end
  * themselves. */

@@ -57,12 +57,14 @@ judge() {
 				may["libs/" name, "libs/" part[i]] = 1
 		}
 		# Inside the runtime a request goes down: shim or CLI, sandbox, VMM.
-		down("runtime/shim", "sandbox share network vmm config")
-		down("runtime/sandbox", "share network vmm config")
+		down("runtime/shim", "sandbox share network device host manage vmm config")
+		down("runtime/sandbox", "share network device host vmm config")
+		down("runtime/device", "vmm config")
 		down("runtime/network", "vmm config")
 		down("runtime/share", "vmm config")
+		down("runtime/host", "")
 		down("runtime/vmm", "config")
-		down("runtime/cli", "share vmm config")
+		down("runtime/cli", "share device manage vmm config")
 		# Inside the agent, from the bottom up: an include leads to a line above it. What stands
 		# on one line does not know each other. A folder stands for all its files, of which no
 		# two lead to each other either.
@@ -70,7 +72,7 @@ judge() {
 		layer("device")
 		layer("storage")
 		layer("boot guest hotplug iptables metrics namespaces network oom stream termination")
-		layer("process")
+		layer("process connection")
 		layer("entry")
 		layer("sandbox")
 		layer("spec")
@@ -275,8 +277,9 @@ self_test() {
 	plant agent/main.c '#include "shim/shim.h"'
 	plant runtime/vmm/qemu/qemu.c '#include "sandbox/sandbox.h"'
 	plant runtime/share/share.c '#include "sandbox/sandbox.h"'
-	plant runtime/network/tap.c '#include "sandbox/sandbox.h"'
+	plant runtime/network/tcfilter.c '#include "sandbox/sandbox.h"'
 	plant runtime/share/share.c '#include "network/network.h"'
+	plant runtime/host/cgroup.c '#include "config/config.h"'
 	plant agent/main.c '#include "osbuilder/initrd.h"'
 	plant agent/stream.c '# include <protobuf-c/protobuf-c.h>'
 	plant agent/stream.c '#include "agent/process.h"'

@@ -161,3 +161,16 @@ char *device_block(const char *type, const char *id, struct deadline deadline, s
 		return wait_pci(id, deadline, err);
 	return wait_node(id, deadline, err);
 }
+
+bool device_block_any(void)
+{
+	static const char *const names[] = { "vd", "sd", "pmem" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		AUTO(str) char *disk = first_entry("/sys/class/block", names[i], "");
+
+		if (disk)
+			return true;
+	}
+	return false;
+}

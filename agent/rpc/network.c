@@ -147,6 +147,7 @@ static Types__Route *from_route(const struct netlink_route *route)
 	to->family = v6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
 	to->flags = route->flags;
 	to->mtu = route->mtu;
+	to->metric = route->metric;
 	return to;
 }
 
@@ -172,7 +173,8 @@ static int to_route(const Types__Route *from, struct netlink_route *to, struct e
 	*to = (struct netlink_route){ .family = family_of(from->family),
 				      .scope = from->scope,
 				      .flags = from->flags,
-				      .mtu = from->mtu };
+				      .mtu = from->mtu,
+				      .metric = from->metric };
 	if (from->scope > UINT8_MAX)
 		return err_set(err, E_INVALID, "scope %u of a route", from->scope);
 	if (str_print(to->dest, sizeof(to->dest), "%s", all ? "" : from->dest) < 0 ||

@@ -48,6 +48,8 @@ void on_write_stdin(struct ttrpc_call *call, const void *request, void *arg);
 void on_read_stdout(struct ttrpc_call *call, const void *request, void *arg);
 void on_read_stderr(struct ttrpc_call *call, const void *request, void *arg);
 void on_close_stdin(struct ttrpc_call *call, const void *request, void *arg);
+void on_connect_port(struct ttrpc_call *call, const void *request, void *arg);
+void on_disconnect_port(struct ttrpc_call *call, const void *request, void *arg);
 void on_tty_win_resize(struct ttrpc_call *call, const void *request, void *arg);
 void on_get_oom_event(struct ttrpc_call *call, const void *request, void *arg);
 void on_get_guest_details(struct ttrpc_call *call, const void *request, void *arg);

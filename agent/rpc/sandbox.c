@@ -57,7 +57,9 @@ void on_destroy_sandbox(struct ttrpc_call *call, const void *request, void *arg)
 	(void)request;
 	entries_kill(&s->containers);
 	/* An agent that is not PID 1 must remove cgroups and mounts from the machine. */
-	if (getpid() != 1) {
+	if (getpid() == 1) {
+		storage_freeze_all(&s->storages);
+	} else {
 		entry_remove_all(s, flow_deadline(call, DESTROY_MS));
 		sandbox_empty(s);
 	}

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests about standard streams, which are kept until a stream is ready. All on the loop. */
+/*
+ * Requests about streams, which are kept until a stream is ready: the standard streams of a process, and,
+ * where no container is named, connections. All on the loop.
+ */
 
 #include "agent/rpc/rpc.h"
 
@@ -41,19 +44,63 @@ static void on_write_cancel(void *arg)
 	stream_cancel_write(arg);
 }
 
+/* What a request names. */
+struct target {
+	struct process *process; /* or NULL: a connection */
+	struct stream *stream;
+};
+
+static bool is_connection(const char *container)
+{
+	return !*container;
+}
+
+static int find_output(struct sandbox *sb, const Grpc__ReadStreamRequest *r, bool is_err,
+		       struct target *out, struct err *err)
+{
+	*out = (struct target){ NULL, NULL };
+	if (!is_connection(r->container_id)) {
+		out->process = process_find(&sb->containers, r->container_id, r->exec_id, err);
+		out->stream = out->process ? process_output(out->process, is_err, err) : NULL;
+	} else if (is_err) {
+		return stream_eof(err); /* it has no errors of its own */
+	} else {
+		out->stream = connection_stream(&sb->connections, r->exec_id, err);
+	}
+	return out->stream ? 0 : -1;
+}
+
+static int find_input(struct sandbox *sb, const Grpc__WriteStreamRequest *r, struct target *out,
+		      struct err *err)
+{
+	*out = (struct target){ NULL, NULL };
+	if (!is_connection(r->container_id)) {
+		out->process = process_find(&sb->containers, r->container_id, r->exec_id, err);
+		out->stream = out->process ? process_input(out->process) : NULL;
+	} else {
+		out->stream = connection_stream(&sb->connections, r->exec_id, err);
+	}
+	return out->stream ? 0 : -1;
+}
+
+static void settle(const struct target *t)
+{
+	if (t->process)
+		process_settle(t->process);
+}
+
 static void read_stream(struct ttrpc_call *call, struct sandbox *sb,
 			const Grpc__ReadStreamRequest *r, bool is_err)
 {
 	struct err err = ERR_INIT;
-	struct process *p = process_find(&sb->containers, r->container_id, r->exec_id, &err);
-	struct stream *s = p ? process_output(p, is_err, &err) : NULL;
+	struct target t;
 
 	/* Before it is accepted, since it may be answered at once; one that is refused is answered
 	 * here, so that the caller's end is no event any more. */
-	if (s)
-		ttrpc_call_on_cancel(call, on_read_cancel, s);
-	if (s && stream_read(s, r->len, &answers, call, &err) == 0)
-		process_settle(p);
+	if (find_output(sb, r, is_err, &t, &err) == 0)
+		ttrpc_call_on_cancel(call, on_read_cancel, t.stream);
+	if (!err.code && stream_read(t.stream, r->len, &answers, call, &err) == 0)
+		settle(&t);
 	else
 		ttrpc_fail(call, &err);
 }
@@ -73,27 +120,39 @@ void on_write_stdin(struct ttrpc_call *call, const void *request, void *arg)
 	const Grpc__WriteStreamRequest *r = request;
 	struct sandbox *sb = arg;
 	struct err err = ERR_INIT;
-	struct process *p = process_find(&sb->containers, r->container_id, r->exec_id, &err);
-	struct stream *s = p ? process_input(p) : NULL;
+	struct target t;
 
-	if (s)
-		ttrpc_call_on_cancel(call, on_write_cancel, s);
-	if (s && stream_write(s, r->data.data, r->data.len, &answers, call, &err) == 0)
-		process_settle(p);
+	if (find_input(sb, r, &t, &err) == 0)
+		ttrpc_call_on_cancel(call, on_write_cancel, t.stream);
+	if (!err.code &&
+	    stream_write(t.stream, r->data.data, r->data.len, &answers, call, &err) == 0)
+		settle(&t);
 	else
 		ttrpc_fail(call, &err);
 }
 
+static int close_input(struct sandbox *sb, const Grpc__CloseStdinRequest *r, struct err *err)
+{
+	struct stream *s;
+	struct process *p;
+
+	if (is_connection(r->container_id)) {
+		s = connection_stream(&sb->connections, r->exec_id, err);
+		if (s)
+			stream_close_input(s);
+	} else {
+		p = process_find(&sb->containers, r->container_id, r->exec_id, err);
+		if (p)
+			process_close_input(p);
+	}
+	return err->code ? -1 : 0;
+}
+
 void on_close_stdin(struct ttrpc_call *call, const void *request, void *arg)
 {
-	const Grpc__CloseStdinRequest *r = request;
-	struct sandbox *sb = arg;
 	struct err err = ERR_INIT;
-	struct process *p = process_find(&sb->containers, r->container_id, r->exec_id, &err);
 
-	if (p)
-		process_close_input(p);
-	answer(call, err.code ? -1 : 0, &err);
+	answer(call, close_input(arg, request, &err), &err);
 }
 
 void on_tty_win_resize(struct ttrpc_call *call, const void *request, void *arg)

@@ -15,8 +15,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static int set_owner(int at, const char *name, const struct copyfile *r, struct err *err)
@@ -145,4 +147,15 @@ int copyfile_write(const struct copyfile *r, struct err *err)
 			       "%.256s: mode %o is not that of a file, directory or link", r->path,
 			       r->mode);
 	}
+}
+
+int copyfile_remove(const char *container, struct err *err)
+{
+	AUTO(str) char *path = path_join(COPIES_DIR, container);
+	struct statfs fs;
+
+	if (statfs(path, &fs) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "look at %s", path);
+	return fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ? path_remove_tree(path, err)
+								    : 0;
 }

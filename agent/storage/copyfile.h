@@ -24,3 +24,6 @@ struct copyfile {
 };
 
 MUST_CHECK int copyfile_write(const struct copyfile *r, struct err *err);
+
+/* Removes what was copied for a container, from the guest's memory: never from a share. */
+MUST_CHECK int copyfile_remove(const char *container, struct err *err);

@@ -190,6 +190,7 @@ static int add_ephemeral(const struct storage_driver_host *host, const Grpc__Sto
 	AUTO(strv) char **all = words_of(s, NULL);
 	AUTO(strv) char **words = words_of(s, ours);
 	const char *type = *s->fstype ? s->fstype : "tmpfs", *gid = option(all, "fsgid=");
+	mode_t mode;
 
 	(void)host;
 	if (!str_eq(type, "tmpfs") && !str_eq(type, "hugetlbfs"))
@@ -197,10 +198,11 @@ static int add_ephemeral(const struct storage_driver_host *host, const Grpc__Sto
 			       "file system '%.64s' is not supported for ephemeral storage", type);
 	if (str_eq(type, "hugetlbfs") && reserve_huge_pages(s, err) < 0)
 		return -1;
-	if (path_make(s->mount_point, 0755, err) < 0 ||
+	if (parse_mode(option(all, "mode="), 0777, &mode, err) < 0 ||
+	    path_make(s->mount_point, 0755, err) < 0 ||
 	    mount_words(s, *s->source ? s->source : type, type, words, mounted, err) < 0)
 		return -1;
-	return gid ? own(s->mount_point, gid, 0777, err) : 0;
+	return gid ? own(s->mount_point, gid, mode, err) : 0;
 }
 
 /* --- block devices --- */
@@ -232,17 +234,17 @@ static int add_watchable(const struct storage_driver_host *host, const Grpc__Sto
 }
 
 static const struct storage_driver drivers[] = {
-	{ "virtio-fs", add_plain },
-	{ "9p", add_plain },
-	{ "overlayfs", add_plain },
-	{ "ephemeral", add_ephemeral },
-	{ "bind", add_bind },
-	{ "local", add_local },
-	{ "blk", add_block },
-	{ "scsi", add_block },
-	{ "nvdimm", add_block },
-	{ "mmioblk", add_block },
-	{ "watchable-bind", add_watchable },
+	{ "virtio-fs", false, add_plain },
+	{ "9p", false, add_plain },
+	{ "overlayfs", false, add_plain },
+	{ "ephemeral", true, add_ephemeral },
+	{ "bind", false, add_bind },
+	{ "local", true, add_local },
+	{ "blk", false, add_block },
+	{ "scsi", false, add_block },
+	{ "nvdimm", false, add_block },
+	{ "mmioblk", false, add_block },
+	{ "watchable-bind", false, add_watchable },
 };
 
 const struct storage_driver *storage_driver_find(const char *name, struct err *err)
@@ -253,6 +255,14 @@ const struct storage_driver *storage_driver_find(const char *name, struct err *e
 	}
 	err_set(err, E_UNSUPPORTED, "storage driver '%.64s' is not supported", name);
 	return NULL;
+}
+
+bool storage_driver_is_block(const char *name)
+{
+	struct err unknown = ERR_INIT; /* then it is none */
+	const struct storage_driver *driver = storage_driver_find(name, &unknown);
+
+	return driver && driver->add == add_block;
 }
 
 const char *const *storage_drivers(void)

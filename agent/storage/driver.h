@@ -18,6 +18,9 @@ struct storage_driver_host {
 
 struct storage_driver {
 	const char *name;
+	/* What it makes is the pod's: kept until the sandbox ends, whether a container uses it or not.
+	 * A container that is started again finds what it wrote. */
+	bool stays;
 	/* Mounts the storage at its mount_point. *mounted: it must be unmounted later, also if this
 	 * fails. */
 	int (*add)(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
@@ -26,6 +29,9 @@ struct storage_driver {
 
 /* The driver of that name; NULL with E_UNSUPPORTED. */
 const struct storage_driver *storage_driver_find(const char *name, struct err *err);
+
+/* Whether that driver's storages are on block devices of the guest. */
+bool storage_driver_is_block(const char *name);
 
 /* NULL-terminated names of the drivers. */
 const char *const *storage_drivers(void);

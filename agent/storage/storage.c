@@ -3,18 +3,23 @@
 
 #include "agent/storage/storage.h"
 
+#include "agent/device/block.h"
 #include "agent/paths.h"
 #include "agent/storage/driver.h"
 #include "agent/storage/group.h"
 #include "agent/storage/watcher.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -91,7 +96,9 @@ static int claim(struct storages *s, const Grpc__Storage *storage, struct deadli
 	return result;
 }
 
-static void settle(struct storages *s, const Grpc__Storage *storage, bool made, bool mounted)
+/* What stays has a reference of the sandbox. */
+static void settle(struct storages *s, const Grpc__Storage *storage, bool stays, bool made,
+		   bool mounted)
 {
 	struct storage *new;
 
@@ -100,6 +107,7 @@ static void settle(struct storages *s, const Grpc__Storage *storage, bool made, 
 	if (made && new) {
 		new->busy = false;
 		new->mounted = mounted;
+		new->refs += stays;
 	} else {
 		forget_locked(s, storage->mount_point);
 	}
@@ -124,15 +132,32 @@ int storage_add(struct storages *s, const Grpc__Storage *storage, struct deadlin
 		result = storage_set_group(storage, err);
 	if (result < 0 && mounted)
 		(void)umount2(storage->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW);
-	settle(s, storage, result == 0, mounted);
+	settle(s, storage, driver->stays, result == 0, mounted);
 	return result < 0
 		       ? err_wrap(err, "storage %.256s (%s)", storage->mount_point, storage->driver)
 		       : 0;
 }
 
+static bool is_on_a_disk(const struct storage *s)
+{
+	return s->mounted && storage_driver_is_block(s->driver);
+}
+
+/* The disk may be unplugged next, whatever still holds the mount. */
+static void write_back(const struct storage *s)
+{
+	AUTO(fd) int fd = open(s->mount_point, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || syncfs(fd) < 0)
+		log_warn("cannot write back a storage", LOG_S("mount_point", s->mount_point),
+			 LOG_I("errno", errno));
+}
+
 static void unmount(const struct storage *gone)
 {
 	(void)watcher_remove(gone->mount_point);
+	if (is_on_a_disk(gone))
+		write_back(gone);
 	if (gone->mounted && umount2(gone->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 		log_warn("cannot unmount a storage", LOG_S("mount_point", gone->mount_point),
 			 LOG_I("errno", errno));
@@ -176,4 +201,27 @@ void storage_drop_all(struct storages *s)
 			return;
 		storage_drop(s, last);
 	}
+}
+
+/* A file system that is read-only, or cannot be frozen, has nothing to lose. */
+static void freeze(const struct storage *s)
+{
+	AUTO(fd) int fd = open(s->mount_point, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || (ioctl(fd, FIFREEZE, 0) < 0 && errno != EOPNOTSUPP && errno != EBUSY))
+		log_warn("cannot freeze a storage", LOG_S("mount_point", s->mount_point),
+			 LOG_I("errno", errno));
+}
+
+void storage_freeze_all(struct storages *s)
+{
+	if (!device_block_any())
+		return;
+	sync(); /* also what containers have written to devices themselves */
+	(void)pthread_mutex_lock(&s->lock);
+	vec_each(struct storage, storage, &s->v) {
+		if (is_on_a_disk(storage))
+			freeze(storage);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
 }

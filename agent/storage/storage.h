@@ -47,5 +47,8 @@ MUST_CHECK int storage_add(struct storages *s, const Grpc__Storage *storage,
 /* Drops a reference; unmounts at zero. */
 void storage_drop(struct storages *s, const char *mount_point);
 void storage_drop_all(struct storages *s);
+/* Before the VM ends without unmounting: what block devices are to hold is written, and their file systems
+ * are consistent; nothing can be written to them any more. */
+void storage_freeze_all(struct storages *s);
 /* Mount points must lie below GUEST_DIR, so that no mount covers the guest's own files. */
 MUST_CHECK int storage_check_path(const char *mount_point, struct err *err);

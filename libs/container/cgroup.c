@@ -236,17 +236,29 @@ uint64_t cgroup_number(const struct cgroup *g, const char *controller, const cha
 
 /* --- processes --- */
 
-int cgroup_add(struct cgroup *g, pid_t pid, struct err *err)
+static int add_to(struct cgroup *g, const char *file, pid_t pid, struct err *err)
 {
 	AUTO(str) char *text = str_fmt("%d", (int)pid);
 
 	for (size_t i = 0; i < g->n; i++) {
-		AUTO(str) char *path = path_join(g->v[i].folder, "cgroup.procs");
+		AUTO(str) char *path = path_join(g->v[i].folder, file);
 
 		if (file_write(AT_FDCWD, path, text, err) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+int cgroup_add(struct cgroup *g, pid_t pid, struct err *err)
+{
+	return add_to(g, "cgroup.procs", pid, err);
+}
+
+int cgroup_add_thread(struct cgroup *g, pid_t thread, struct err *err)
+{
+	return g->ops->unified ? err_set(err, E_UNSUPPORTED,
+					 "a thread has no control group of its own in version 2")
+			       : add_to(g, "tasks", thread, err);
 }
 
 int cgroup_add_beside(struct cgroup *g, pid_t pid, pid_t peer, struct err *err)

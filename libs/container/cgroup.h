@@ -74,6 +74,9 @@ DEFINE_AUTO(cgroup, struct cgroup *, NULL, cgroup_free)
 /* The directory of a controller, or NULL. */
 const char *cgroup_folder(const struct cgroup *g, const char *controller);
 MUST_CHECK int cgroup_add(struct cgroup *g, pid_t pid, struct err *err);
+/* One thread of a process, into every hierarchy of version 1: in version 2 (E_UNSUPPORTED) they stay
+ * together. */
+MUST_CHECK int cgroup_add_thread(struct cgroup *g, pid_t thread, struct err *err);
 /* Adds pid to the group that peer is in now. In version 2 a group whose child groups have
  * controllers accepts no processes; an init system in the container enables them and moves itself
  * into a child group. */

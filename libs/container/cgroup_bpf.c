@@ -5,6 +5,7 @@
  * applies the access is granted, as in a new group of cgroup v1.
  */
 
+#include "base/bpf.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -13,17 +14,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-/* Registers of the program: R2 type, R3 access bits, R4 major, R5 minor; R1 is scratch. */
-#define INSN(c, d, s, o, i) \
-	((struct bpf_insn){ \
-		.code = (c), .dst_reg = (d), .src_reg = (s), .off = (short)(o), .imm = (i) })
-
 enum { RULES_MAX = 256 };
+
+/* Registers of the program: R2 type, R3 access bits, R4 major, R5 minor; R1 is scratch. */
 
 struct program {
 	VEC(struct bpf_insn) v;
@@ -37,12 +33,12 @@ static void emit(struct program *p, struct bpf_insn insn)
 /* struct bpf_cgroup_dev_ctx { u32 access_type; u32 major; u32 minor; } */
 static void load_request(struct program *p)
 {
-	emit(p, INSN(BPF_LDX | BPF_W | BPF_MEM, BPF_REG_2, BPF_REG_1, 0, 0));
-	emit(p, INSN(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_3, BPF_REG_2, 0, 0));
-	emit(p, INSN(BPF_ALU | BPF_AND | BPF_K, BPF_REG_2, 0, 0, 0xffff));
-	emit(p, INSN(BPF_ALU | BPF_RSH | BPF_K, BPF_REG_3, 0, 0, 16));
-	emit(p, INSN(BPF_LDX | BPF_W | BPF_MEM, BPF_REG_4, BPF_REG_1, 4, 0));
-	emit(p, INSN(BPF_LDX | BPF_W | BPF_MEM, BPF_REG_5, BPF_REG_1, 8, 0));
+	emit(p, BPF_INSN(BPF_LDX | BPF_W | BPF_MEM, BPF_REG_2, BPF_REG_1, 0, 0));
+	emit(p, BPF_INSN(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_3, BPF_REG_2, 0, 0));
+	emit(p, BPF_INSN(BPF_ALU | BPF_AND | BPF_K, BPF_REG_2, 0, 0, 0xffff));
+	emit(p, BPF_INSN(BPF_ALU | BPF_RSH | BPF_K, BPF_REG_3, 0, 0, 16));
+	emit(p, BPF_INSN(BPF_LDX | BPF_W | BPF_MEM, BPF_REG_4, BPF_REG_1, 4, 0));
+	emit(p, BPF_INSN(BPF_LDX | BPF_W | BPF_MEM, BPF_REG_5, BPF_REG_1, 8, 0));
 }
 
 static int access_bits(const char *access, int *out, struct err *err)
@@ -87,27 +83,27 @@ static int emit_rule(struct program *p, const struct oci_device_rule *r, struct 
 		return -1;
 	if (type) {
 		jumps[n++] = p->v.n;
-		emit(p, INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_2, 0, 0, type));
+		emit(p, BPF_INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_2, 0, 0, type));
 	}
 	if (access != (BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE | BPF_DEVCG_ACC_MKNOD)) {
-		emit(p, INSN(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_3, 0, 0));
-		emit(p, INSN(BPF_ALU | BPF_AND | BPF_K, BPF_REG_1, 0, 0, access));
+		emit(p, BPF_INSN(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_3, 0, 0));
+		emit(p, BPF_INSN(BPF_ALU | BPF_AND | BPF_K, BPF_REG_1, 0, 0, access));
 		jumps[n++] = p->v.n;
 		if (r->allow)
-			emit(p, INSN(BPF_JMP | BPF_JNE | BPF_X, BPF_REG_1, BPF_REG_3, 0, 0));
+			emit(p, BPF_INSN(BPF_JMP | BPF_JNE | BPF_X, BPF_REG_1, BPF_REG_3, 0, 0));
 		else
-			emit(p, INSN(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_1, 0, 0, 0));
+			emit(p, BPF_INSN(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_1, 0, 0, 0));
 	}
 	if (type && r->major.set && r->major.v >= 0) {
 		jumps[n++] = p->v.n;
-		emit(p, INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_4, 0, 0, (int)r->major.v));
+		emit(p, BPF_INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_4, 0, 0, (int)r->major.v));
 	}
 	if (type && r->minor.set && r->minor.v >= 0) {
 		jumps[n++] = p->v.n;
-		emit(p, INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_5, 0, 0, (int)r->minor.v));
+		emit(p, BPF_INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_5, 0, 0, (int)r->minor.v));
 	}
-	emit(p, INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, r->allow ? 1 : 0));
-	emit(p, INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
+	emit(p, BPF_INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, r->allow ? 1 : 0));
+	emit(p, BPF_INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
 	for (size_t i = 0; i < n; i++)
 		p->v.v[jumps[i]].off = (short)(p->v.n - jumps[i] - 1);
 	return 0;
@@ -139,30 +135,11 @@ struct bpf_insn *cgroup_bpf_program(const struct oci_device_rule *rules, size_t 
 		decided = for_all(&rules[i]);
 	}
 	if (!decided) {
-		emit(&p, INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1));
-		emit(&p, INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
+		emit(&p, BPF_INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1));
+		emit(&p, BPF_INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
 	}
 	*n = p.v.n;
 	return p.v.v;
-}
-
-static long bpf(int command, union bpf_attr *attr)
-{
-	return syscall(SYS_bpf, command, attr, sizeof(*attr));
-}
-
-static int program_load(const struct bpf_insn *insns, size_t n, struct err *err)
-{
-	union bpf_attr attr;
-	long fd;
-
-	memset(&attr, 0, sizeof(attr)); /* all of it: an initializer covers the first member only */
-	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
-	attr.insns = (uint64_t)(uintptr_t)insns;
-	attr.insn_cnt = (uint32_t)n;
-	attr.license = (uint64_t)(uintptr_t) "Apache-2.0";
-	fd = bpf(BPF_PROG_LOAD, &attr);
-	return fd < 0 ? err_sys(err, "load the device program") : (int)fd;
 }
 
 int cgroup_bpf_attach(const char *folder, const struct oci_device_rule *rules, size_t n_rules,
@@ -174,9 +151,9 @@ int cgroup_bpf_attach(const char *folder, const struct oci_device_rule *rules, s
 
 	if (!insns)
 		return -1;
-	AUTO(fd) int program = program_load(insns, n, err);
+	AUTO(fd) int program = bpf_load(BPF_PROG_TYPE_CGROUP_DEVICE, 0, insns, n, err);
 	if (program < 0)
-		return -1;
+		return err_wrap(err, "device rules");
 	AUTO(fd) int group = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (group < 0)
 		return err_sys(err, "open %s", folder);
@@ -186,7 +163,7 @@ int cgroup_bpf_attach(const char *folder, const struct oci_device_rule *rules, s
 	attr.attach_type = BPF_CGROUP_DEVICE;
 	attr.attach_flags = BPF_F_ALLOW_MULTI | (old >= 0 ? BPF_F_REPLACE : 0);
 	attr.replace_bpf_fd = old >= 0 ? (uint32_t)old : 0;
-	if (bpf(BPF_PROG_ATTACH, &attr) < 0)
+	if (bpf_call(BPF_PROG_ATTACH, &attr) < 0)
 		return err_sys(err, "attach the device program to %s", folder);
 	return STEAL(program, -1);
 }

@@ -205,6 +205,27 @@ int netlink_keep_quiet(struct netlink *nl, int index, struct err *err)
 	return 0;
 }
 
+int netlink_add_macvtap(struct netlink *nl, const char *name, int below, struct err *err)
+{
+	static const char kind[] = "macvtap";
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
+	struct nl_request r;
+	size_t what, data;
+
+	nl_begin(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
+	nl_attr(&r, IFLA_IFNAME, name, strlen(name) + 1);
+	nl_attr_u32(&r, IFLA_LINK, (uint32_t)below);
+	what = nl_nest(&r, IFLA_LINKINFO);
+	nl_attr(&r, IFLA_INFO_KIND, kind, sizeof(kind));
+	data = nl_nest(&r, IFLA_INFO_DATA);
+	nl_attr_u32(&r, IFLA_MACVLAN_MODE, MACVLAN_MODE_PASSTHRU);
+	nl_nest_end(&r, data);
+	nl_nest_end(&r, what);
+	return nl_talk(nl, &r, err) < 0
+		       ? err_wrap(err, "add the macvtap %s above link %d", name, below)
+		       : 0;
+}
+
 int netlink_drop_link(struct netlink *nl, int index, struct err *err)
 {
 	struct ifinfomsg info = { .ifi_index = index };

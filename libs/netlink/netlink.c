@@ -49,6 +49,38 @@ void netlink_close(struct netlink *nl)
 	free(nl);
 }
 
+/* --- watching --- */
+
+enum { WATCH_QUEUE = 32 * 1024 };
+
+int netlink_watch(struct err *err)
+{
+	const struct sockaddr_nl groups = { .nl_family = AF_NETLINK,
+					    .nl_groups = RTMGRP_LINK | RTMGRP_NEIGH |
+							 RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+							 RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE };
+	const int size = WATCH_QUEUE;
+	AUTO(fd)
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0 ||
+	    bind(fd, (const struct sockaddr *)&groups, sizeof(groups)) < 0)
+		return err_sys(err, "watch by rtnetlink");
+	return STEAL(fd, -1);
+}
+
+/* As many messages as the queue can have: a sender that is faster is heard the next time. */
+void netlink_watch_drain(int fd)
+{
+	char start; /* the rest of a message is dropped */
+
+	for (int i = 0; i < WATCH_QUEUE / (int)sizeof(struct nlmsghdr); i++) {
+		if (recv(fd, &start, sizeof(start), MSG_TRUNC) < 0 && errno != ENOBUFS &&
+		    errno != EINTR)
+			return;
+	}
+}
+
 /* --- building --- */
 
 void nl_begin(struct nl_request *r, uint16_t type, uint16_t flags, const void *body, size_t len)

@@ -22,6 +22,15 @@ struct netlink;
 MUST_CHECK int netlink_open(struct netlink **nl, struct err *err);
 void netlink_close(struct netlink *nl);
 
+/*
+ * A socket that is readable when links, addresses, routes or neighbours of the namespace that it was opened in
+ * have changed; what has changed must be looked up. However much happens, its queue is small, and what does not
+ * fit only counts as a change. Non-blocking; close it with fd_close().
+ */
+MUST_CHECK int netlink_watch(struct err *err);
+/* Takes what is queued. */
+void netlink_watch_drain(int fd);
+
 struct netlink_address {
 	int family; /* AF_INET, AF_INET6 */
 	char address[INET6_ADDRSTRLEN];
@@ -57,6 +66,10 @@ MUST_CHECK int netlink_set_flags(struct netlink *nl, int index, unsigned flags, 
 				 struct err *err);
 /* The link makes no IPv6 address of its own when it comes up; a kernel without IPv6 does not either. */
 MUST_CHECK int netlink_keep_quiet(struct netlink *nl, int index, struct err *err);
+/* A character device (macvtap) which takes over what the link below it receives and sends, with its hardware
+ * address and MTU: mode "passthru". Below a veth; E_EXISTS: there is a link of that name. */
+MUST_CHECK int netlink_add_macvtap(struct netlink *nl, const char *name, int below,
+				   struct err *err);
 /* A link that has gone is success. */
 MUST_CHECK int netlink_drop_link(struct netlink *nl, int index, struct err *err);
 /* Adding an existing address and removing a missing one succeed. */
@@ -72,6 +85,7 @@ struct netlink_route {
 	char source[INET6_ADDRSTRLEN];        /* preferred source, or "" */
 	char device[IFNAMSIZ];                /* or "" */
 	unsigned scope, protocol, flags, mtu; /* RT_SCOPE_*, RTPROT_*, RTNH_F_* */
+	uint32_t metric;                      /* 0: the kernel's choice */
 };
 
 struct netlink_routes {
@@ -119,3 +133,19 @@ MUST_CHECK int netlink_add_ingress(struct netlink *nl, int index, struct err *er
 MUST_CHECK int netlink_drop_ingress(struct netlink *nl, int index, struct err *err);
 /* By the first classifier that the kernel has; from has an ingress qdisc. */
 MUST_CHECK int netlink_redirect(struct netlink *nl, int from, int to, struct err *err);
+
+/*
+ * What leaves by a link is limited to a rate: a token bucket (tbf) as its root qdisc, with our handle, by
+ * which it is known again.
+ */
+struct netlink_bucket {
+	uint64_t rate;  /* bytes a second, > 0 */
+	uint32_t burst; /* bytes that may go at once: at least a frame */
+	uint32_t queue; /* bytes that wait; more are dropped */
+};
+
+/* Fails if the link has a qdisc of somebody's as its root. */
+MUST_CHECK int netlink_add_bucket(struct netlink *nl, int index, const struct netlink_bucket *b,
+				  struct err *err);
+/* None, or somebody else's, is success. */
+MUST_CHECK int netlink_drop_bucket(struct netlink *nl, int index, struct err *err);

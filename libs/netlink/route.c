@@ -63,6 +63,7 @@ int nl_take_route(const struct nlmsghdr *h, void *arg, struct err *err)
 	route.protocol = info->rtm_protocol;
 	route.flags = info->rtm_flags;
 	route.mtu = take_mtu(a[RTA_METRICS]);
+	route.metric = nl_u32(a[RTA_PRIORITY]);
 	take_address(route.family, a[RTA_DST], dest);
 	if (*dest && str_print(route.dest, sizeof(route.dest), "%s/%u", dest,
 			       (unsigned)info->rtm_dst_len) < 0)
@@ -182,6 +183,8 @@ static int route_request(struct nl_request *r, uint16_t type, uint16_t flags,
 		return -1;
 	if (type == RTM_NEWROUTE)
 		put_mtu(r, route->mtu);
+	if (route->metric)
+		nl_attr_u32(r, RTA_PRIORITY, route->metric);
 	memcpy(r->bytes + NLMSG_HDRLEN, &info, sizeof(info)); /* with the prefix length */
 	return 0;
 }

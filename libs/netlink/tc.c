@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Traffic control: what arrives at a link is handed to another one. */
+/* Traffic control: what arrives at a link is handed to another one, and how much leaves by one. */
 
 #include "netlink/netlink-internal.h"
 
@@ -151,4 +151,57 @@ int netlink_redirect(struct netlink *nl, int from, int to, struct err *err)
 			break;
 	}
 	return err_wrap(err, "redirect what arrives at link %d to link %d", from, to);
+}
+
+/* --- a limit --- */
+
+/* "ka": nobody else's, so that it is known again. */
+#define BUCKET TC_H_MAKE(0x6b61U << 16, 0)
+
+/* The kernel computes the rest from the rate and the attributes; a link layer that is given saves the
+ * table by which old ones were guessed. */
+static struct tc_tbf_qopt parameters(const struct netlink_bucket *b)
+{
+	return (struct tc_tbf_qopt){
+		.rate = { .linklayer = TC_LINKLAYER_ETHERNET,
+			  .rate = b->rate < UINT32_MAX ? (uint32_t)b->rate : UINT32_MAX },
+		.limit = b->queue,
+		.buffer = b->burst,
+	};
+}
+
+int netlink_add_bucket(struct netlink *nl, int index, const struct netlink_bucket *b,
+		       struct err *err)
+{
+	const struct tc_tbf_qopt parms = parameters(b);
+	struct tcmsg info = { .tcm_ifindex = index, .tcm_handle = BUCKET, .tcm_parent = TC_H_ROOT };
+	struct nl_request r;
+	size_t options;
+
+	nl_begin(&r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
+	put_text(&r, TCA_KIND, "tbf");
+	options = nl_nest(&r, TCA_OPTIONS);
+	nl_attr(&r, TCA_TBF_PARMS, &parms, sizeof(parms));
+	if (b->rate > UINT32_MAX)
+		nl_attr(&r, TCA_TBF_RATE64, &b->rate, sizeof(b->rate));
+	nl_attr_u32(&r, TCA_TBF_BURST, b->burst);
+	nl_nest_end(&r, options);
+	if (nl_talk(nl, &r, err) == 0)
+		return 0;
+	err_wrap(err, "limit what leaves by link %d", index);
+	return err->sys == ENOENT ? err_hint(err, "load the kernel module sch_tbf") : -1;
+}
+
+int netlink_drop_bucket(struct netlink *nl, int index, struct err *err)
+{
+	struct tcmsg info = { .tcm_ifindex = index, .tcm_handle = BUCKET, .tcm_parent = TC_H_ROOT };
+	struct nl_request r;
+
+	nl_begin(&r, RTM_DELQDISC, 0, &info, sizeof(info));
+	if (nl_talk(nl, &r, err) == 0)
+		return 0;
+	if (err->sys != ENOENT && err->sys != EINVAL && err->sys != ENODEV)
+		return err_wrap(err, "lift the limit of link %d", index);
+	err_clear(err); /* it had none, or has gone */
+	return 0;
 }

@@ -6,6 +6,7 @@
 #include "vmm/probe.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
+#include "volume.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -97,6 +98,8 @@ static char *explain_share(const struct runtime_config *c, struct err *err)
 
 	if (share_choose(c, accelerator(c), &choice, err) < 0)
 		return NULL;
+	if (str_eq(choice.fs, SHARE_NONE))
+		return str_fmt("%s: %s; files are copied into the guest", choice.fs, choice.why);
 	return str_eq(choice.fs, SHARE_VIRTIOFS)
 		       ? str_fmt("%s: %s; %s", choice.fs, choice.why, c->virtiofsd)
 		       : str_fmt("%s: %s; served by QEMU", choice.fs, choice.why);
@@ -206,7 +209,10 @@ static void help(void)
 {
 	(void)puts("kata-runtime [options] VERB\n");
 	for (const struct verb *v = verbs; v->name; v++)
-		(void)printf("  %-8s %s\n", v->name, v->help);
+		(void)printf("  %-13s %s\n", v->name, v->help);
+	(void)printf("  %-13s %s\n", "direct-volume",
+		     "give pods a block device as a volume; see "
+		     "direct-volume --help");
 	(void)puts("");
 	opt_help(opts, stdout);
 }
@@ -229,14 +235,16 @@ int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err), last;
+	bool has_own; /* verbs and options of its own */
 
 	/* As a verb, whatever it asks about: all options are those of the program. */
 	if (first >= 0 && first < argc && str_eq(argv[first], "help")) {
 		o.help = true;
 		first = argc;
 	}
+	has_own = first >= 0 && first < argc && str_eq(argv[first], "direct-volume");
 	/* Options may follow the verb too: kata-runtime env --json. */
-	if (first >= 0 && first + 1 < argc) {
+	if (first >= 0 && first + 1 < argc && !has_own) {
 		last = opt_parse(opts, OPT_PLAIN, argc - first, argv + first, &err);
 		if (last >= 0 && first + last < argc)
 			err_set(&err, E_USAGE, "unexpected argument '%s'", argv[first + last]);
@@ -245,7 +253,8 @@ int main(int argc, char **argv)
 		(void)printf("kata-runtime %s\n", KATA_VERSION);
 	} else if (!err.code && (o.help || first == argc)) {
 		help();
-	} else if (!err.code && dispatch(argv[first], &err) == 0) {
+	} else if (!err.code && (has_own ? volume_verb(argc - first, argv + first, &err)
+					 : dispatch(argv[first], &err)) == 0) {
 		if (fflush(stdout) != 0)
 			err_sys(&err, "write the output");
 	}

@@ -58,6 +58,7 @@ static const struct note {
 	{ "hypervisor.rootless", Q, "rootless", NULL, NULL },
 	{ "hypervisor.file_mem_backend", Q, "file_mem_backend", "valid_file_mem_backends", NULL },
 	{ "hypervisor.block_device_driver", Q, "block_device_driver", NULL, NULL },
+	{ "hypervisor.block_device_aio", Q, "block_device_aio", NULL, NULL },
 	{ "hypervisor.disable_block_device_use", Q, "disable_block_device_use", NULL, NULL },
 	{ "hypervisor.enable_iothreads", Q, "enable_iothreads", NULL, NULL },
 	{ "hypervisor.block_device_cache_set", Q, "block_device_cache_set", NULL, NULL },
@@ -88,6 +89,7 @@ static const struct note {
 
 	{ "runtime.disable_guest_seccomp", R, "disable_guest_seccomp", NULL, NULL },
 	{ "runtime.sandbox_cgroup_only", R, "sandbox_cgroup_only", NULL, NULL },
+	{ "runtime.enable_vcpus_pinning", R, "enable_vcpus_pinning", NULL, NULL },
 	{ "runtime.enable_pprof", R, "enable_pprof", NULL, NULL },
 	{ "runtime.disable_new_netns", R, "disable_new_netns", NULL, NULL },
 	{ "runtime.experimental", R, "experimental", NULL, " " },

@@ -84,8 +84,6 @@ struct key {
 /* x86's COMMAND_LINE_SIZE, less what vmm/qemu.c puts before the configured parameters. */
 enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
 
-#define NO_HOTPLUG  "the VM has its final size when it boots"
-#define NO_LIMIT    "what a VM sends and receives is not limited"
 #define NO_TRACE    "tracing is not built in"
 #define NO_VHOST    "vhost-user devices are not supported"
 #define NO_BLOCK    "volumes and root file systems are shared as files"
@@ -99,7 +97,7 @@ static const struct key keys[] = {
 	FIXED_STR(Q, "image", "", "the guest boots from an initrd; set initrd instead"),
 	CHOICE_KEY(Q, "machine_type", machine_type, "q35", "q35|microvm", "unknown machine"),
 	FIXED_BOOL(Q, "confidential_guest", "false", "confidential guests are not supported"),
-	FIXED_BOOL(Q, "rootless", "false", "the VMM runs as root"),
+	BOOL_KEY(Q, "rootless", rootless, false),
 	GATE_LIST(Q, "enable_annotations"),
 	GATE_LIST(Q, "valid_hypervisor_paths"),
 	STR_KEY(Q, "kernel_params", kernel_params, ""),
@@ -110,14 +108,14 @@ static const struct key keys[] = {
 	STR_KEY(Q, "cpu_features", cpu_features, ""),
 	CPUS_KEY(Q, "default_vcpus", vcpus, -1, 240, 1),
 	INT_KEY(Q, "default_maxvcpus", max_vcpus, 0, 240, 0),
-	FIXED_INT(Q, "default_bridges", 0, 1, NO_HOTPLUG),
+	INT_KEY(Q, "default_bridges", bridges, 0, 1, 1),
 	INT_KEY(Q, "default_memory", memory_mib, 64, 1 << 24, 2048),
-	FIXED_INT(Q, "memory_slots", 0, 0, NO_HOTPLUG),
+	INT_KEY(Q, "memory_slots", memory_slots, 0, 255, 10),
 	INT_KEY(Q, "default_maxmemory", max_memory_mib, 0, 1 << 24, 0),
 	FIXED_INT(Q, "memory_offset", 0, 0, NO_BLOCK),
-	FIXED_BOOL(Q, "enable_virtio_mem", "false", NO_HOTPLUG),
-	FIXED_BOOL(Q, "disable_block_device_use", "false|true", NULL),
-	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p",
+	BOOL_KEY(Q, "enable_virtio_mem", virtio_mem, false),
+	BOOL_KEY(Q, "disable_block_device_use", block_off, false),
+	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p|none",
 		   "unknown shared file system"),
 	STR_KEY(Q, "virtio_fs_daemon", virtiofsd, "/usr/lib/qemu/virtiofsd"),
 	GATE_LIST(Q, "valid_virtio_fs_daemon_paths"),
@@ -125,11 +123,14 @@ static const struct key keys[] = {
 	LIST_KEY(Q, "virtio_fs_extra_args", virtiofsd_args),
 	CHOICE_KEY(Q, "virtio_fs_cache", virtiofs_cache, "auto", "none|auto|always|never|metadata",
 		   "unknown cache mode"),
-	FIXED_STR(Q, "block_device_driver", "virtio-scsi|virtio-blk", NO_BLOCK),
-	FIXED_BOOL(Q, "block_device_cache_set", "false", NO_BLOCK),
-	FIXED_BOOL(Q, "block_device_cache_direct", "false", NO_BLOCK),
-	FIXED_BOOL(Q, "block_device_cache_noflush", "false", NO_BLOCK),
-	FIXED_BOOL(Q, "enable_iothreads", "false", NO_BLOCK),
+	CHOICE_KEY(Q, "block_device_driver", block_driver, "virtio-blk", "virtio-scsi|virtio-blk",
+		   "unknown driver"),
+	CHOICE_KEY(Q, "block_device_aio", block_aio, "threads", "threads|native|io_uring",
+		   "unknown way"),
+	BOOL_KEY(Q, "block_device_cache_set", block_cache_set, false),
+	BOOL_KEY(Q, "block_device_cache_direct", block_cache_direct, false),
+	BOOL_KEY(Q, "block_device_cache_noflush", block_cache_noflush, false),
+	FIXED_BOOL(Q, "enable_iothreads", "false", "QEMU's own thread serves the disks"),
 	BOOL_KEY(Q, "enable_mem_prealloc", mem_prealloc, false),
 	BOOL_KEY(Q, "enable_hugepages", hugepages, false),
 	FIXED_BOOL(Q, "enable_vhost_user_store", "false", NO_VHOST),
@@ -150,8 +151,8 @@ static const struct key keys[] = {
 	STR_KEY(Q, "entropy_source", entropy_source, "/dev/urandom"),
 	GATE_LIST(Q, "valid_entropy_sources"),
 	STR_KEY(Q, "guest_hook_path", guest_hook_path, ""),
-	FIXED_INT(Q, "rx_rate_limiter_max_rate", 0, 0, NO_LIMIT),
-	FIXED_INT(Q, "tx_rate_limiter_max_rate", 0, 0, NO_LIMIT),
+	INT_KEY(Q, "rx_rate_limiter_max_rate", rx_max_rate, 0, INT64_MAX, 0),
+	INT_KEY(Q, "tx_rate_limiter_max_rate", tx_max_rate, 0, INT64_MAX, 0),
 	FIXED_STR(Q, "guest_memory_dump_path", "", "guest memory dumps are not supported"),
 	FIXED_BOOL(Q, "guest_memory_dump_paging", "false", "guest memory dumps are not supported"),
 	FIXED_BOOL(Q, "enable_guest_swap", "false", "guest swap is not supported"),
@@ -168,20 +169,21 @@ static const struct key keys[] = {
 	INT_KEY(A, "request_timeout", request_timeout_s, 1, 3600, 60),
 
 	BOOL_KEY(R, "enable_debug", debug, false),
-	CHOICE_KEY(R, "internetworking_model", net_model, "tcfilter", "tcfilter|none",
-		   "interfaces are connected by traffic control, or not at all"),
+	CHOICE_KEY(R, "internetworking_model", net_model, "tcfilter", "tcfilter|macvtap|none",
+		   "unknown way to connect interfaces"),
 	BOOL_KEY(R, "disable_guest_seccomp", guest_seccomp_off, false),
 	FIXED_BOOL(R, "enable_tracing", "false", NO_TRACE),
 	FIXED_STR(R, "jaeger_endpoint", "", NO_TRACE),
 	FIXED_STR(R, "jaeger_user", "", NO_TRACE),
 	FIXED_STR(R, "jaeger_password", "", NO_TRACE),
 	BOOL_KEY(R, "disable_new_netns", new_netns_off, false),
-	FIXED_BOOL(R, "sandbox_cgroup_only", "false", "the VMM stays in the shim's cgroup"),
-	FIXED_BOOL(R, "static_sandbox_resource_mgmt", "false|true", NULL),
+	BOOL_KEY(R, "sandbox_cgroup_only", sandbox_cgroup_only, false),
+	BOOL_KEY(R, "enable_vcpus_pinning", pin_vcpus, false),
+	BOOL_KEY(R, "static_sandbox_resource_mgmt", static_size, false),
 	LIST_KEY(R, "sandbox_bind_mounts", sandbox_bind_mounts),
 	GATE_LIST(R, "valid_config_paths"),
 	FIXED_STR(R, "vfio_mode", "guest-kernel|vfio", "unknown mode"),
-	FIXED_BOOL(R, "disable_guest_empty_dir", "false|true", NULL),
+	BOOL_KEY(R, "disable_guest_empty_dir", guest_empty_dir_off, true),
 	FIXED_LIST(R, "experimental", "there are no experimental features"),
 	FIXED_BOOL(R, "enable_pprof", "false", "there is no profiling server"),
 	INT_KEY(R, "create_container_timeout", create_container_timeout_s, 1, 3600, 60),
@@ -500,6 +502,12 @@ static int check(const struct runtime_config *c, struct err *err)
 			"where it cannot serve a pod's",
 			c->file);
 		return err_hint(err, "set internetworking_model = \"none\" with it");
+	}
+	if (c->rx_max_rate && str_eq(c->net_model, "macvtap")) {
+		err_set(err, E_CONFIG,
+			"%s: rx_rate_limiter_max_rate: what arrives by a macvtap cannot be limited",
+			c->file);
+		return err_hint(err, "set internetworking_model = \"tcfilter\" with it");
 	}
 	if (c->max_memory_mib && c->max_memory_mib < c->memory_mib)
 		return err_set(err, E_CONFIG,

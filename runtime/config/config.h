@@ -52,13 +52,23 @@ struct runtime_config {
 	/* [hypervisor.qemu] */
 	char *qemu_path, *kernel, *initrd, *machine_type, *kernel_params, *firmware;
 	char *machine_accelerators, *cpu_features, *seccomp_sandbox, *entropy_source;
-	char *shared_fs; /* "" (share/choice.h), "virtio-fs" or "virtio-9p" */
+	char *shared_fs; /* "" (share/choice.h), "virtio-fs", "virtio-9p" or "none" */
 	char *virtiofsd, *virtiofs_cache, *file_mem_backend, *guest_hook_path;
 	char **virtiofsd_args;
 	double vcpus;      /* < 0: all of the host; may be a fraction */
 	int64_t max_vcpus; /* 0: the host's */
 	int64_t memory_mib, max_memory_mib;
+	int64_t memory_slots; /* for DIMMs, where memory does not grow by virtio-mem */
 	int64_t msize_9p, pcie_root_ports;
+	bool virtio_mem;
+	int64_t bridges;    /* for what is plugged in later; 0: nothing is */
+	char *block_driver; /* "virtio-blk" or "virtio-scsi" */
+	char *block_aio;    /* "threads", "native" or "io_uring" */
+	bool block_off;     /* block devices are mounted by the host, and shared */
+	/* cache_set: the other two are passed on, instead of QEMU's own choice. */
+	bool block_cache_set, block_cache_direct, block_cache_noflush;
+	int64_t rx_max_rate, tx_max_rate; /* bits a second of each interface; 0: no limit */
+	bool rootless;
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc, vhost_net_off;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
 	char *transport; /* "" (try vsock where the host has it, else serial), "vsock", "serial" */
@@ -69,8 +79,10 @@ struct runtime_config {
 	int64_t dial_timeout_s, request_timeout_s;
 
 	/* [runtime] */
-	char *net_model; /* "tcfilter" or "none" */
-	bool debug, guest_seccomp_off, new_netns_off;
+	char *net_model; /* "tcfilter", "macvtap" or "none" */
+	bool debug, guest_seccomp_off, new_netns_off, guest_empty_dir_off;
+	bool static_size; /* the VM has its final size when it boots */
+	bool sandbox_cgroup_only, pin_vcpus;
 	char **sandbox_bind_mounts;
 	int64_t create_container_timeout_s;
 };

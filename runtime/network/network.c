@@ -7,9 +7,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "network/tap.h"
+#include "network/wire.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,7 @@ DEFINE_AUTO(netlink, struct netlink *, NULL, netlink_close)
 static bool is_endpoint(const struct network *n, const char *device)
 {
 	vec_each(const struct endpoint, e, &n->endpoints.list) {
-		if (str_eq(e->link.name, device))
+		if (!e->useless && str_eq(e->link.name, device))
 			return true;
 	}
 	return false;
@@ -30,7 +32,7 @@ static bool is_endpoint(const struct network *n, const char *device)
 const char *network_name_of(const struct network *n, int index)
 {
 	vec_each(const struct endpoint, e, &n->endpoints.list) {
-		if (e->link.index == index)
+		if (!e->useless && e->link.index == index)
 			return e->link.name;
 	}
 	return NULL;
@@ -68,37 +70,48 @@ static bool guest_makes(const struct network *n, const struct netlink_route *r)
 	return false;
 }
 
-static int find_routes(struct network *n, struct netlink *nl, struct err *err)
+/* Those that the guest gets. skipped: how many a VM cannot be given, the last of which is in *what. */
+static int find_routes(const struct network *n, struct netlink *nl, struct netlink_routes *out,
+		       size_t *skipped, struct netlink_route *what, struct err *err)
 {
 	struct netlink_routes all;
-	int result = 0;
 
+	*out = (struct netlink_routes){ .routes = VEC_INIT };
+	*skipped = 0;
 	if (netlink_list_routes(nl, &all, err) < 0)
 		return -1;
 	vec_each(struct netlink_route, r, &all.routes) {
-		if (guest_makes(n, r) || result < 0)
+		if (guest_makes(n, r))
 			continue;
-		if (!*r->device && n->endpoints.list.n)
-			result = err_set(err, E_UNSUPPORTED,
-					 "the route to %s has several next hops, which a VM cannot "
-					 "be given",
-					 *r->dest ? r->dest : "everywhere");
-		else if (is_endpoint(n, r->device))
-			vec_push(&n->routes.routes, *r);
+		if (!*r->device && n->endpoints.list.n) {
+			*what = *r;
+			++*skipped;
+		} else if (is_endpoint(n, r->device)) {
+			vec_push(&out->routes, *r);
+		}
 	}
 	netlink_routes_release(&all);
-	return result;
+	return 0;
 }
 
-static int find_neighbours(struct network *n, struct netlink *nl, struct err *err)
+static int refuse_route(const struct netlink_route *r, struct err *err)
+{
+	return err_set(err, E_UNSUPPORTED,
+		       "the route to %s has several next hops, which a VM cannot be given",
+		       *r->dest ? r->dest : "everywhere");
+}
+
+static int find_neighbours(const struct network *n, struct netlink *nl,
+			   struct netlink_neighbours *out, struct err *err)
 {
 	struct netlink_neighbours all;
 
+	*out = (struct netlink_neighbours){ .neighbours = VEC_INIT };
 	if (netlink_list_neighbours(nl, &all, err) < 0)
 		return -1;
 	vec_each(struct netlink_neighbour, one, &all.neighbours) {
 		if (network_name_of(n, one->index))
-			vec_push(&n->neighbours.neighbours, *one);
+			vec_push(&out->neighbours, *one);
 	}
 	netlink_neighbours_release(&all);
 	return 0;
@@ -108,10 +121,13 @@ static int scan(void *arg, struct err *err)
 {
 	AUTO(netlink) struct netlink *nl = NULL;
 	struct network *n = arg;
+	struct netlink_route refused;
+	size_t skipped;
 
-	if (netlink_open(&nl, err) < 0 || endpoints_find(nl, &n->endpoints, err) < 0)
+	if (netlink_open(&nl, err) < 0 || endpoints_find(nl, n->model, &n->endpoints, err) < 0 ||
+	    find_routes(n, nl, &n->routes, &skipped, &refused, err) < 0)
 		return -1;
-	return find_routes(n, nl, err) < 0 ? -1 : find_neighbours(n, nl, err);
+	return skipped ? refuse_route(&refused, err) : find_neighbours(n, nl, &n->neighbours, err);
 }
 
 int network_scan(struct network *n, const struct runtime_config *config, const char *path,
@@ -124,8 +140,11 @@ int network_scan(struct network *n, const struct runtime_config *config, const c
 	if (n->netns < 0)
 		return -1;
 	n->path = xstrdup(path);
+	n->model = config->net_model;
 	n->vhost = !config->vhost_net_off;
-	if (str_eq(config->net_model, "none"))
+	n->limits = (struct endpoint_limits){ (uint64_t)config->rx_max_rate,
+					      (uint64_t)config->tx_max_rate };
+	if (str_eq(n->model, "none"))
 		return 0;
 	if (netns_call(n->netns, scan, n, err) == 0)
 		return 0;
@@ -136,6 +155,40 @@ int network_scan(struct network *n, const struct runtime_config *config, const c
 
 /* --- connecting --- */
 
+/* The kernel's own back end; without it the VMM copies the packets. */
+static int open_vhost(void)
+{
+	int fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		log_debug("no /dev/vhost-net", LOG_S("why", strerror(errno)));
+	return fd;
+}
+
+static int connect_one(const struct network *n, struct netlink *nl, struct endpoint *e,
+		       struct err *err)
+{
+	if (e->wire->connect(nl, e, err) < 0)
+		return err_wrap(err, "interface %s", e->link.name);
+	e->connected = true;
+	if (limits_set(nl, e, &n->limits, err) < 0)
+		return err_wrap(err, "interface %s", e->link.name);
+	e->vhost_fd = n->vhost ? open_vhost() : -1;
+	log_info("interface connected", LOG_S("interface", e->link.name),
+		 LOG_S("kind", e->link.kind), LOG_S("by", e->wire->model),
+		 LOG_S("address", e->link.addresses.v->address), LOG_I("mtu", e->link.mtu),
+		 LOG_S("vhost", e->vhost_fd >= 0 ? "yes" : "no"));
+	return 0;
+}
+
+static int disconnect_one(struct netlink *nl, const struct wire *wire, const char *interface,
+			  const char *tap, struct err *err)
+{
+	if (wire->disconnect(nl, interface, tap, err) < 0 || limits_lift(nl, interface, err) < 0)
+		return err_wrap(err, "interface %s", interface);
+	return 0;
+}
+
 static int connect_all(void *arg, struct err *err)
 {
 	AUTO(netlink) struct netlink *nl = NULL;
@@ -144,12 +197,8 @@ static int connect_all(void *arg, struct err *err)
 	if (netlink_open(&nl, err) < 0)
 		return -1;
 	vec_each(struct endpoint, e, &n->endpoints.list) {
-		if (tap_connect(nl, e, n->vhost, err) < 0)
+		if (connect_one(n, nl, e, err) < 0)
 			return -1;
-		log_info("interface connected", LOG_S("interface", e->link.name),
-			 LOG_S("kind", e->link.kind),
-			 LOG_S("address", e->link.addresses.v->address), LOG_I("mtu", e->link.mtu),
-			 LOG_S("vhost", e->vhost_fd >= 0 ? "yes" : "no"));
 	}
 	return 0;
 }
@@ -186,7 +235,7 @@ static int disconnect_all(void *arg, struct err *err)
 	vec_each(struct endpoint, e, &n->endpoints.list) {
 		struct err why = ERR_INIT;
 
-		if (!e->connected || tap_disconnect(nl, e->link.name, e->tap, &why) == 0 ||
+		if (!e->connected || disconnect_one(nl, e->wire, e->link.name, e->tap, &why) == 0 ||
 		    result < 0)
 			continue;
 		*err = why;
@@ -203,6 +252,165 @@ int network_disconnect(struct network *n, struct err *err)
 	return err_wrap(err, "network namespace %s", n->path);
 }
 
+/* --- while the VM runs --- */
+
+struct watching {
+	int fd;
+};
+
+static int watch(void *arg, struct err *err)
+{
+	struct watching *w = arg;
+
+	w->fd = netlink_watch(err);
+	return w->fd < 0 ? -1 : 0;
+}
+
+int network_watch(const struct network *n, struct err *err)
+{
+	struct watching w = { -1 };
+
+	return netns_call(n->netns, watch, &w, err) < 0 ? -1 : w.fd;
+}
+
+static bool same_route(const struct netlink_route *a, const struct netlink_route *b)
+{
+	return a->family == b->family && str_eq(a->dest, b->dest) &&
+	       str_eq(a->gateway, b->gateway) && str_eq(a->source, b->source) &&
+	       str_eq(a->device, b->device) && a->scope == b->scope && a->flags == b->flags &&
+	       a->mtu == b->mtu && a->metric == b->metric;
+}
+
+static bool same_routes(const struct netlink_routes *a, const struct netlink_routes *b)
+{
+	if (a->routes.n != b->routes.n)
+		return false;
+	for (size_t i = 0; i < a->routes.n; i++) {
+		if (!same_route(&a->routes.v[i], &b->routes.v[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool same_neighbours(const struct netlink_neighbours *a, const struct netlink_neighbours *b)
+{
+	if (a->neighbours.n != b->neighbours.n)
+		return false;
+	for (size_t i = 0; i < a->neighbours.n; i++) {
+		const struct netlink_neighbour *x = &a->neighbours.v[i], *y = &b->neighbours.v[i];
+
+		if (x->index != y->index || x->family != y->family || x->state != y->state ||
+		    x->flags != y->flags || !str_eq(x->address, y->address) ||
+		    !str_eq(x->mac, y->mac))
+			return false;
+	}
+	return true;
+}
+
+static void take_routes(struct network *n, struct netlink_routes *now)
+{
+	n->routes_told &= same_routes(&n->routes, now);
+	netlink_routes_release(&n->routes);
+	n->routes = *now;
+}
+
+static void take_neighbours(struct network *n, struct netlink_neighbours *now)
+{
+	n->neighbours_told &= same_neighbours(&n->neighbours, now);
+	netlink_neighbours_release(&n->neighbours);
+	n->neighbours = *now;
+}
+
+static int look(void *arg, struct err *err)
+{
+	AUTO(netlink) struct netlink *nl = NULL;
+	struct network *n = arg;
+	struct netlink_routes routes;
+	struct netlink_neighbours neighbours;
+	struct netlink_route refused;
+	struct err why = ERR_INIT;
+	size_t skipped;
+
+	if (netlink_open(&nl, err) < 0 || endpoints_look(nl, n->model, &n->endpoints, err) < 0 ||
+	    find_routes(n, nl, &routes, &skipped, &refused, err) < 0)
+		return -1;
+	take_routes(n, &routes);
+	if (skipped && !n->routes_told && refuse_route(&refused, &why) < 0)
+		log_err(LOG_WARN, &why, "the guest does not get a route that has come");
+	if (find_neighbours(n, nl, &neighbours, err) < 0)
+		return -1;
+	take_neighbours(n, &neighbours);
+	return 0;
+}
+
+int network_look(struct network *n, struct err *err)
+{
+	if (netns_call(n->netns, look, n, err) == 0)
+		return 0;
+	return err_wrap(err, "network namespace %s", n->path);
+}
+
+struct plugging {
+	const struct network *n;
+	struct endpoint *e;
+};
+
+static int plug(void *arg, struct err *err)
+{
+	const struct plugging *p = arg;
+	AUTO(netlink) struct netlink *nl = NULL;
+
+	return netlink_open(&nl, err) < 0 ? -1 : connect_one(p->n, nl, p->e, err);
+}
+
+static int unplug(void *arg, struct err *err)
+{
+	AUTO(netlink) struct netlink *nl = NULL;
+	struct endpoint *e = arg;
+
+	return netlink_open(&nl, err) < 0 ? -1
+					  : disconnect_one(nl, e->wire, e->link.name, e->tap, err);
+}
+
+void network_unplug(struct network *n, struct endpoint *e)
+{
+	struct err err = ERR_INIT;
+
+	fd_close(&e->tap_fd);
+	fd_close(&e->vhost_fd);
+	if (e->connected && netns_call(n->netns, unplug, e, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot disconnect an interface");
+	e->connected = false;
+}
+
+int network_plug(struct network *n, struct endpoint *e, struct err *err)
+{
+	if (netns_call(n->netns, plug, &(struct plugging){ n, e }, err) == 0)
+		return 0;
+	network_unplug(n, e);
+	return -1;
+}
+
+static int adjust(void *arg, struct err *err)
+{
+	const struct endpoint *e = arg;
+	AUTO(netlink) struct netlink *nl = NULL;
+
+	return netlink_open(&nl, err) < 0 ? -1
+					  : netlink_set_mtu(nl, e->tap_index, e->link.mtu, err);
+}
+
+int network_adjust(struct network *n, const struct endpoint *e, struct err *err)
+{
+	return netns_call(n->netns, adjust, (void *)e, err);
+}
+
+void network_drop(struct network *n, size_t index)
+{
+	endpoint_release(&n->endpoints.list.v[index]);
+	vec_remove(&n->endpoints.list, index);
+}
+
 void network_release(struct network *n)
 {
 	endpoints_release(&n->endpoints);
@@ -215,7 +423,13 @@ void network_release(struct network *n)
 
 /* --- after a death --- */
 
+const char *network_model_of(const struct endpoint *e)
+{
+	return e->wire->model;
+}
+
 struct remains {
+	const struct wire *wire;
 	const char *interface, *tap;
 };
 
@@ -224,14 +438,20 @@ static int undo(void *arg, struct err *err)
 	AUTO(netlink) struct netlink *nl = NULL;
 	const struct remains *r = arg;
 
-	return netlink_open(&nl, err) < 0 ? -1 : tap_disconnect(nl, r->interface, r->tap, err);
+	return netlink_open(&nl, err) < 0 ? -1
+					  : disconnect_one(nl, r->wire, r->interface, r->tap, err);
 }
 
 int network_undo(const char *path, const struct netns_identity *identity, const char *interface,
-		 const char *tap, struct err *err)
+		 const char *tap, const char *model, struct err *err)
 {
 	AUTO(fd) int netns = netns_reopen(path, identity);
-	struct remains r = { interface, tap };
+	struct remains r = { wire_named(model), interface, tap };
 
-	return netns < 0 ? 0 : netns_call(netns, undo, &r, err);
+	if (netns < 0)
+		return 0;
+	if (!r.wire)
+		return err_set(err, E_UNSUPPORTED, "interface %s is connected by '%.32s'",
+			       interface, model);
+	return netns_call(netns, undo, &r, err);
 }

@@ -55,10 +55,22 @@ static int choose_share(struct vm *v, const struct attempt *a, struct err *err)
 
 	if (!a->by_9p && share_choose(v->config, a->accelerator, &choice, err) < 0)
 		return -1;
-	v->virtiofs = str_eq(choice.fs, SHARE_VIRTIOFS);
+	v->fs = str_eq(choice.fs, SHARE_NONE)       ? VM_NO_SHARE
+		: str_eq(choice.fs, SHARE_VIRTIOFS) ? VM_VIRTIOFS
+						    : VM_9P;
 	log_info("share chosen", LOG_S("share", choice.fs), LOG_S("why", choice.why),
 		 LOG_S("accelerator", a->accelerator));
 	return 0;
+}
+
+/* With 9p it is QEMU that reads, writes and makes files for any user. */
+static int check_user(const struct vm *v, const struct vm_wanted *wanted, struct err *err)
+{
+	if (!wanted->user || v->fs != VM_9P)
+		return 0;
+	err_set(err, E_CONFIG, "%s: rootless = true: virtio-9p needs a VMM that is root",
+		v->config->file);
+	return err_hint(err, "set shared_fs = \"virtio-fs\", or rootless = false");
 }
 
 /* A failing virtiofsd also ends the VMM, whose own error says less about the reason. */
@@ -66,17 +78,20 @@ static void blame_virtiofsd(struct vm *v, struct err *err)
 {
 	if (virtiofsd_failed(&v->virtiofsd))
 		err_wrap(err, "virtiofsd ended (see %s/virtiofsd.log)", v->dir);
-	spawn_kill(&v->virtiofsd);
+	virtiofsd_stop(&v->virtiofsd);
 }
 
-/* The share's device, then the wanted ones; the caller frees the list. */
-static struct vmm_device *list_devices(const struct vm_wanted *wanted, const struct vmm_device *fs)
+/* The share's device, if there is one, then the wanted ones; the caller frees the list. */
+static struct vmm_device *list_devices(const struct vm_wanted *wanted, const struct vmm_device *fs,
+				       size_t *n)
 {
 	struct vmm_device *list = xcalloc(wanted->ndevices + 1, sizeof(*list));
 
-	list[0] = *fs;
+	*n = 0;
+	if (fs)
+		list[(*n)++] = *fs;
 	for (size_t i = 0; i < wanted->ndevices; i++)
-		list[i + 1] = wanted->devices[i];
+		list[(*n)++] = wanted->devices[i];
 	return list;
 }
 
@@ -91,16 +106,15 @@ static int start_vmm(struct vm *v, const struct vmm_request *request,
 	AUTO(mem) struct vmm_device *devices = NULL;
 	struct vmm_request r = *request;
 
-	if (v->virtiofs) {
+	if (v->fs == VM_VIRTIOFS) {
 		(void)unlink(socket);
 		if (virtiofsd_start(share, socket, log, &v->virtiofsd, err) < 0)
 			return -1;
 		fs = (struct vmm_device){ .kind = VMM_FS_VHOST_USER,
 					  .fs = { VM_SHARE_TAG, socket } };
 	}
-	devices = list_devices(wanted, &fs);
+	devices = list_devices(wanted, v->fs == VM_NO_SHARE ? NULL : &fs, &r.ndevices);
 	r.devices = devices;
-	r.ndevices = wanted->ndevices + 1;
 	/* Recorded right after its launch, so that `delete` finds it whenever this process dies. */
 	r.launched = on_launched;
 	r.arg = v;
@@ -147,7 +161,7 @@ static int check_share(struct vm *v, struct attempt *a, struct deadline deadline
 	Grpc__GuestDetailsResponse *details = NULL;
 	bool stores;
 
-	if (!v->virtiofs || !str_eq(a->accelerator, "tcg"))
+	if (v->fs != VM_VIRTIOFS || !str_eq(a->accelerator, "tcg"))
 		return 0;
 	if (vm_call(v, "GetGuestDetails", &request, &grpc__guest_details_response__descriptor,
 		    deadline, &details, err) < 0)
@@ -169,13 +183,15 @@ static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
 				       .dir = v->dir,
 				       .accelerator = a->accelerator,
 				       .netns = wanted->netns,
-				       .vcpus = wanted->vcpus,
-				       .memory_mib = wanted->memory_mib };
+				       .user = wanted->user,
+				       .size = wanted->size,
+				       .most = wanted->most };
 	AUTO(fd) int vhost = -1; /* keeps the CID until QEMU has opened it too */
 
 	if (vm_check_cancelled(v, err) < 0)
 		return -1;
-	if (choose_share(v, a, err) < 0 || take_number(v, a, &request.cid, &vhost, err) < 0)
+	if (choose_share(v, a, err) < 0 || check_user(v, wanted, err) < 0 ||
+	    take_number(v, a, &request.cid, &vhost, err) < 0)
 		return -1;
 	request.vhost_vsock = vhost;
 	if (start_vmm(v, &request, wanted, deadline, err) < 0)
@@ -226,6 +242,15 @@ int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadlin
 			     .vsock = vsock,
 			     .doubtful = doubtful };
 
+	if (wanted->no_kvm && str_eq(v->config->accelerator, "kvm")) {
+		err_set(err, E_PERMISSION, "%s: rootless = true: no user but root may use /dev/kvm",
+			v->config->file);
+		return err_hint(err, "give it to a group: chgrp kvm /dev/kvm; chmod 660 /dev/kvm; "
+				     "and by a rule of udev, so that it stays");
+	}
+	/* What this user may not use says nothing of the machine: it is not remembered. */
+	if (wanted->no_kvm)
+		a.accelerator = accelerator = "tcg";
 	if (wanted->ndevices >= VMM_DEVICES_MAX)
 		return err_set(err, E_LIMIT, "%zu devices; a VM can be given %d", wanted->ndevices,
 			       VMM_DEVICES_MAX - 1);
@@ -243,6 +268,7 @@ int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadlin
 	}
 	if (!accelerator)
 		vmm_remember(VMM_ACCELERATOR, a.accelerator);
+	v->vcpus = wanted->size.vcpus;
 	if (doubtful)
 		vmm_remember(VMM_TRANSPORT, a.vsock ? "vsock" : "serial");
 	return 0;

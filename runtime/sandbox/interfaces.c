@@ -29,7 +29,7 @@ static Types__IPAddress *describe_address(const struct netlink_address *a)
 }
 
 /* By its hardware address, which its card has too. */
-static Types__Interface *describe_interface(const struct netlink_link *link)
+static Types__Interface *describe_interface(const struct netlink_link *link, bool gone)
 {
 	Types__Interface *to = NEW(Types__Interface);
 
@@ -41,20 +41,24 @@ static Types__Interface *describe_interface(const struct netlink_link *link)
 	to->mtu = link->mtu;
 	to->raw_flags = link->flags & IFF_NOARP;
 	to->ipaddresses = xcalloc(link->addresses.n, sizeof(*to->ipaddresses));
-	vec_each(struct netlink_address, a, &link->addresses)
-		to->ipaddresses[to->n_ipaddresses++] = describe_address(a);
+	vec_each(struct netlink_address, a, &link->addresses) {
+		if (!gone)
+			to->ipaddresses[to->n_ipaddresses++] = describe_address(a);
+	}
 	return to;
 }
 
-static int update_interface(struct sandbox *s, const struct endpoint *e, struct deadline deadline,
-			    struct err *err)
+int interfaces_update(struct sandbox *s, struct endpoint *e, struct deadline deadline,
+		      struct err *err)
 {
 	Grpc__UpdateInterfaceRequest request = GRPC__UPDATE_INTERFACE_REQUEST__INIT;
 	int result;
 
-	request.interface = describe_interface(&e->link);
+	request.interface = describe_interface(&e->link, e->gone);
+	s->network.routes_told = s->network.neighbours_told = false;
 	result = sandbox_call(s, "UpdateInterface", &request, NULL, deadline, NULL, err);
 	protobuf_c_message_free_unpacked(&request.interface->base, NULL);
+	e->told = result == 0;
 	return result;
 }
 
@@ -73,10 +77,10 @@ static Types__Route *describe_route(const struct netlink_route *r)
 	to->family = family_of(r->family);
 	to->flags = r->flags;
 	to->mtu = r->mtu;
+	to->metric = r->metric;
 	return to;
 }
 
-/* Without any, the guest keeps what its kernel made for the addresses. */
 static int update_routes(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	Grpc__UpdateRoutesRequest request = GRPC__UPDATE_ROUTES_REQUEST__INIT;
@@ -84,8 +88,6 @@ static int update_routes(struct sandbox *s, struct deadline deadline, struct err
 	Grpc__Routes *routes;
 	int result;
 
-	if (!all->routes.n)
-		return 0;
 	routes = NEW(Grpc__Routes);
 	grpc__routes__init(routes);
 	routes->routes = xcalloc(all->routes.n, sizeof(*routes->routes));
@@ -135,11 +137,26 @@ static int add_neighbours(struct sandbox *s, struct deadline deadline, struct er
 	return result;
 }
 
+int interfaces_route(struct sandbox *s, struct deadline deadline, struct err *err)
+{
+	struct network *n = &s->network;
+
+	if (!n->routes_told && update_routes(s, deadline, err) < 0)
+		return -1;
+	n->routes_told = true;
+	if (!n->neighbours_told && add_neighbours(s, deadline, err) < 0)
+		return -1;
+	n->neighbours_told = true;
+	return 0;
+}
+
+/* Without any routes, the guest keeps what its kernel made for the addresses. */
 int interfaces_set_up(struct sandbox *s, struct deadline deadline, struct err *err)
 {
-	vec_each(const struct endpoint, e, &s->network.endpoints.list) {
-		if (update_interface(s, e, deadline, err) < 0)
+	vec_each(struct endpoint, e, &s->network.endpoints.list) {
+		if (interfaces_update(s, e, deadline, err) < 0)
 			return -1;
 	}
-	return update_routes(s, deadline, err) < 0 || add_neighbours(s, deadline, err) < 0 ? -1 : 0;
+	s->network.routes_told = !s->network.routes.routes.n;
+	return interfaces_route(s, deadline, err);
 }

@@ -12,6 +12,9 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "crypto/sha256.h"
+#include "device/volume.h"
+#include "host/cgroup.h"
+#include "host/user.h"
 #include "network/network.h"
 #include "json/json.h"
 
@@ -27,7 +30,7 @@
 #include <unistd.h>
 
 enum {
-	KEY_MAX = 80, /* "/run/vc/vm/KEY/console.sock" has 108 bytes at most */
+	KEY_MAX = 80, /* "/run/vc/vm/KEY/vhost-fs.sock" has 108 bytes at most */
 	KEY_BEGINNING = 40,
 	KEY_DIGITS = 32,
 	RECORD_MAX = 1 << 20,
@@ -62,24 +65,32 @@ static uint64_t start_time(pid_t pid)
 
 /* --- things --- */
 
-enum thing_kind { THING_PROCESS, THING_INTERFACE };
+enum thing_kind { THING_PROCESS, THING_INTERFACE, THING_CGROUP, THING_VOLUME, THING_USER };
 
 struct thing {
 	enum thing_kind kind;
 	char *name;
+	/* a user */
+	uid_t uid;
+	char *key;
 	/* a process */
 	pid_t pid;
 	uint64_t start;
 	/* an interface */
 	char *tap, *netns;
+	const char *model;
 	struct netns_identity identity;
+	/* a volume */
+	char *sandbox;
 };
 
 static void thing_release(struct thing *t)
 {
 	free(t->name);
+	free(t->key);
 	free(t->tap);
 	free(t->netns);
+	free(t->sandbox);
 }
 
 static void process_write(const struct thing *t, struct json *to)
@@ -113,6 +124,7 @@ static void process_undo(const struct json *from)
 static void interface_write(const struct thing *t, struct json *to)
 {
 	json_put(to, "tap", json_make_string(t->tap));
+	json_put(to, "model", json_make_string(t->model));
 	json_put(to, "netns", json_make_string(t->netns));
 	json_put(to, "device", json_make_u64(t->identity.device));
 	json_put(to, "inode", json_make_u64(t->identity.inode));
@@ -128,15 +140,63 @@ static bool get_number(const struct json *from, const char *name, uint64_t *out)
 static void interface_undo(const struct json *from)
 {
 	const char *name = json_get_text(from, "name"), *tap = json_get_text(from, "tap"),
-		   *netns = json_get_text(from, "netns");
+		   *netns = json_get_text(from, "netns"), *model = json_get_text(from, "model");
 	uint64_t device, inode;
 	struct err err = ERR_INIT;
 
 	if (!name || !tap || !netns || !get_number(from, "device", &device) ||
 	    !get_number(from, "inode", &inode))
 		return;
-	if (network_undo(netns, &(struct netns_identity){ device, inode }, name, tap, &err) < 0)
+	if (network_undo(netns, &(struct netns_identity){ device, inode }, name, tap,
+			 model ? model : "tcfilter", &err) < 0)
 		log_err(LOG_WARN, &err, "cannot disconnect an interface", LOG_S("interface", name));
+}
+
+static void volume_write(const struct thing *t, struct json *to)
+{
+	json_put(to, "sandbox", json_make_string(t->sandbox));
+}
+
+static void volume_undo(const struct json *from)
+{
+	const char *path = json_get_text(from, "name"), *sandbox = json_get_text(from, "sandbox");
+	struct err invalid = ERR_INIT; /* not written by us */
+
+	if (path && str_check_id(sandbox ? sandbox : "", "sandbox", &invalid) == 0)
+		volume_unmark(path, sandbox);
+}
+
+static void cgroup_write_thing(const struct thing *t, struct json *to)
+{
+	(void)t; /* its name is the path */
+	(void)to;
+}
+
+/* Processes of the sandbox that are not recorded may be in it, until they are killed. */
+static void cgroup_undo(const struct json *from)
+{
+	const char *path = json_get_text(from, "name");
+	struct err err = ERR_INIT;
+
+	if (path && host_cgroup_remove(path, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot remove a control group", LOG_S("path", path));
+}
+
+static void user_write(const struct thing *t, struct json *to)
+{
+	json_put(to, "uid", json_make_u64(t->uid));
+	json_put(to, "key", json_make_string(t->key));
+}
+
+static void user_undo(const struct json *from)
+{
+	const char *key = json_get_text(from, "key");
+	struct err err = ERR_INIT;
+	uint64_t uid;
+
+	if (key && get_number(from, "uid", &uid) && uid <= INT32_MAX &&
+	    host_user_give_back((uid_t)uid, key, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot give back the user of the VMM");
 }
 
 static const struct {
@@ -146,6 +206,9 @@ static const struct {
 } kinds[] = {
 	[THING_PROCESS] = { "process", process_write, process_undo },
 	[THING_INTERFACE] = { "interface", interface_write, interface_undo },
+	[THING_VOLUME] = { "volume", volume_write, volume_undo },
+	[THING_USER] = { "user", user_write, user_undo },
+	[THING_CGROUP] = { "cgroup", cgroup_write_thing, cgroup_undo },
 };
 
 /* --- writing --- */
@@ -181,10 +244,11 @@ void record_free(struct record *r)
 	free(r);
 }
 
+/* name NULL: all of that kind. */
 static void forget(struct record *r, enum thing_kind kind, const char *name)
 {
 	for (size_t i = r->things.n; i-- > 0;) {
-		if (r->things.v[i].kind != kind || !str_eq(r->things.v[i].name, name))
+		if (r->things.v[i].kind != kind || (name && !str_eq(r->things.v[i].name, name)))
 			continue;
 		thing_release(&r->things.v[i]);
 		vec_remove(&r->things, i);
@@ -205,18 +269,79 @@ void record_process(struct record *r, const char *name, pid_t pid)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-void record_interface(struct record *r, const char *name, const char *tap, const char *netns,
-		      const struct netns_identity *identity)
+void record_interface(struct record *r, const struct network *n, const struct endpoint *e)
 {
-	struct thing t = { .kind = THING_INTERFACE };
+	struct thing t = { .kind = THING_INTERFACE, .identity = n->identity };
 
 	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_INTERFACE, e->link.name);
+	t.name = xstrdup(e->link.name);
+	t.tap = xstrdup(e->tap);
+	t.model = network_model_of(e);
+	t.netns = xstrdup(n->path);
+	vec_push(&r->things, t);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_no_interface(struct record *r, const char *name)
+{
+	(void)pthread_mutex_lock(&r->lock);
 	forget(r, THING_INTERFACE, name);
-	if (tap) {
-		t.name = xstrdup(name);
-		t.tap = xstrdup(tap);
-		t.netns = xstrdup(netns);
-		t.identity = *identity;
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_cgroup(struct record *r, const char *path)
+{
+	struct thing t = { .kind = THING_CGROUP };
+
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_CGROUP, path);
+	t.name = xstrdup(path);
+	vec_push(&r->things, t);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_forget_cgroups(struct record *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_CGROUP, NULL);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_volume(struct record *r, const char *path)
+{
+	struct thing t = { .kind = THING_VOLUME, .name = xstrdup(path), .sandbox = xstrdup(r->id) };
+
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_VOLUME, path);
+	vec_push(&r->things, t);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_undo_volumes(struct record *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	for (size_t i = r->things.n; i-- > 0;) {
+		struct thing *t = &r->things.v[i];
+
+		if (t->kind != THING_VOLUME)
+			continue;
+		volume_unmark(t->name, t->sandbox);
+		thing_release(t);
+		vec_remove(&r->things, i);
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void record_user(struct record *r, uid_t uid)
+{
+	struct thing t = { .kind = THING_USER, .uid = uid };
+
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_USER, NULL);
+	if (uid) {
+		t.name = xstrdup("vmm");
+		t.key = record_key(r->namespace, r->id);
 		vec_push(&r->things, t);
 	}
 	(void)pthread_mutex_unlock(&r->lock);
@@ -276,10 +401,10 @@ static bool sees_our_mounts(const char *pid)
 }
 
 /* A process that was started but not yet recorded has a directory of the sandbox on its command
- * line. */
+ * line, or is QEMU with its name. */
 static bool works_for(const char *pid, const char *key)
 {
-	AUTO(str) char *vm = str_fmt(SANDBOX_VM_DIR "/%s/", key);
+	AUTO(str) char *name = str_fmt("sandbox-%s,", key);
 	AUTO(str) char *share = str_fmt(SANDBOX_SHARE_DIR "/%s/", key);
 	AUTO(str) char *path = str_fmt("/proc/%s/cmdline", pid);
 	AUTO(buf) struct buf line = BUF_INIT(CMDLINE_MAX);
@@ -287,7 +412,7 @@ static bool works_for(const char *pid, const char *key)
 
 	if (file_read(AT_FDCWD, path, CMDLINE_MAX, &line, &gone) < 0)
 		return false;
-	return memmem(line.data, line.len, vm, strlen(vm)) ||
+	return memmem(line.data, line.len, name, strlen(name)) ||
 	       memmem(line.data, line.len, share, strlen(share));
 }
 
@@ -347,6 +472,7 @@ void record_undo(const char *dir, const char *key)
 	AUTO(buf) struct buf text = BUF_INIT(RECORD_MAX);
 	struct err missing = ERR_INIT; /* no record: no process was started */
 
+	kill_unrecorded(key); /* also those that would keep a control group busy */
 	if (file_read(AT_FDCWD, path, RECORD_MAX, &text, &missing) == 0) {
 		AUTO(json)
 		struct json *record = json_parse(buf_cstr(&text), text.len, path, &missing);
@@ -354,5 +480,4 @@ void record_undo(const char *dir, const char *key)
 		if (record && json_kind(record) == JSON_IS_OBJECT)
 			undo_things(record);
 	}
-	kill_unrecorded(key);
 }

@@ -8,8 +8,11 @@
  *
  *	{"version": 2, "id", "namespace", "agent_version",
  *	 "things": [{"kind": "process", "name": "vmm", "pid": 812, "start": 44121},
+ *		    {"kind": "cgroup", "name": "/kata_overhead/x"},
+ *		    {"kind": "user", "name": "vmm", "uid": 2046820353, "key": "x@default"},
  *		    {"kind": "interface", "name": "eth0", "tap": "tap0_kata",
- *		     "netns": "/run/netns/x", "device": 4, "inode": 4026532281}, ...]}
+ *		     "model": "tcfilter", "netns": "/run/netns/x", "device": 4, "inode": 4026532281},
+ *		    {"kind": "volume", "name": "/csi/volume", "sandbox": "ID"}, ...]}
  *
  * Each kind of thing is a row of the table in record.c. Version 1 (0.1.0) had the members "vmm" and
  * "virtiofsd" instead of the list; it is read too.
@@ -41,11 +44,21 @@ void record_free(struct record *r);
 
 /* The process of that name, with its start time; replaces an earlier one. pid <= 0: none. */
 void record_process(struct record *r, const char *name, pid_t pid);
-/* An interface of a network namespace that is connected with a tap (network/tap.h). tap NULL: no
- * longer. */
-struct netns_identity;
-void record_interface(struct record *r, const char *name, const char *tap, const char *netns,
-		      const struct netns_identity *identity);
+/* An interface of a network namespace that is connected with a VM (network/wire.h). */
+struct endpoint;
+struct network;
+void record_interface(struct record *r, const struct network *n, const struct endpoint *e);
+/* It no longer is. */
+void record_no_interface(struct record *r, const char *name);
+/* A control group of the host (host/cgroup.h). */
+void record_cgroup(struct record *r, const char *path);
+void record_forget_cgroups(struct record *r);
+/* A direct-assigned volume that says that this sandbox uses it (device/volume.h). */
+void record_volume(struct record *r, const char *path);
+/* They say so no longer. */
+void record_undo_volumes(struct record *r);
+/* The user of the VMM (host/user.h). 0: none any more. */
+void record_user(struct record *r, uid_t uid);
 /* For operators, and for the installer's proof. Untrusted text: the reader must escape it. */
 void record_agent_version(struct record *r, const char *version);
 MUST_CHECK int record_write(struct record *r, struct err *err);

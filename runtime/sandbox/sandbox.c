@@ -8,10 +8,16 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "device/volume.h"
+#include "host/user.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
+#include "sandbox/copies.h"
+#include "sandbox/follow.h"
 #include "sandbox/interfaces.h"
+#include "sandbox/place.h"
+#include "sandbox/ports.h"
 #include "sandbox/record.h"
 
 #include <stdlib.h>
@@ -22,7 +28,14 @@ enum { VERSION_MS = 5000, VERSION_MAX = 64, OOM_PAUSE_MS = 100 };
 static void release(struct sandbox *s)
 {
 	network_release(&s->network);
+	share_release(&s->share);
+	sizing_release(&s->size.sizing);
+	(void)pthread_mutex_destroy(&s->size.lock);
+	(void)pthread_cond_destroy(&s->size.changed);
 	(void)pthread_mutex_destroy(&s->disconnecting);
+	(void)pthread_mutex_destroy(&s->placing);
+	free(s->cpus);
+	free(s->mems);
 	record_free(s->record);
 	free(s->id);
 	free(s->namespace);
@@ -46,6 +59,7 @@ static void on_dead(void *arg, const struct err *why)
 {
 	struct sandbox *s = arg;
 
+	ports_stop(s->ports);
 	if (s->on_dead)
 		s->on_dead(s->arg, why);
 }
@@ -56,7 +70,7 @@ static int on_launched(void *arg, struct err *err)
 
 	record_process(s->record, "virtiofsd", s->vm->virtiofsd.pid);
 	record_process(s->record, "vmm", s->vm->vmm.child.pid);
-	return record_write(s->record, err);
+	return record_write(s->record, err) < 0 ? -1 : place_vmm(s, err);
 }
 
 static struct vm *make_vm(struct sandbox *s)
@@ -84,7 +98,11 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", s->key);
 	s->network = (struct network)NETWORK_INIT;
 	(void)pthread_mutex_init(&s->disconnecting, NULL);
-	s->share = (struct share){ s->share_dir, config };
+	share_init(&s->share, s->share_dir, config);
+	(void)pthread_mutex_init(&s->size.lock, NULL);
+	cond_init(&s->size.changed);
+	s->size.sizing = sizing_for(config);
+	(void)pthread_mutex_init(&s->placing, NULL);
 	s->record = record_new(s->state_dir, namespace, id);
 	s->vm = make_vm(s);
 	if (path_exists(s->state_dir))
@@ -150,14 +168,14 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	char *options[] = { nine };
 	int result;
 
-	share.driver = s->vm->virtiofs ? (char *)"virtio-fs" : (char *)"9p";
+	share.driver = s->vm->fs == VM_VIRTIOFS ? (char *)"virtio-fs" : (char *)"9p";
 	share.source = (char *)VM_SHARE_TAG;
-	share.fstype = s->vm->virtiofs ? (char *)"virtiofs" : (char *)"9p";
+	share.fstype = s->vm->fs == VM_VIRTIOFS ? (char *)"virtiofs" : (char *)"9p";
 	share.mount_point = (char *)SHARE_GUEST_DIR "/";
 	share.options = options;
-	share.n_options = s->vm->virtiofs ? 0 : 1;
+	share.n_options = s->vm->fs == VM_VIRTIOFS ? 0 : 1;
 	request.storages = storages;
-	request.n_storages = 1;
+	request.n_storages = s->vm->fs == VM_NO_SHARE ? 0 : 1;
 	request.sandbox_id = s->id;
 	request.hostname = (char *)(hostname ? hostname : "");
 	request.guest_hook_path = s->config->guest_hook_path;
@@ -240,6 +258,9 @@ static int adopt(struct sandbox *s, const char *hostname, struct deadline deadli
 	if (create_sandbox(s, hostname, deadline, err) < 0 ||
 	    interfaces_set_up(s, deadline, err) < 0)
 		return -1;
+	s->follower = follow_start(s, err);
+	if (err->code)
+		return -1;
 	learn_version(s);
 	loop_post(s->loop, ask_oom, s);
 	return 0;
@@ -250,22 +271,26 @@ static int connect_network(struct sandbox *s, const char *netns, struct err *err
 {
 	if (network_scan(&s->network, s->config, netns, err) < 0)
 		return -1;
-	vec_each(const struct endpoint, e, &s->network.endpoints.list) {
-		record_interface(s->record, e->link.name, e->tap, s->network.path,
-				 &s->network.identity);
-	}
+	vec_each(const struct endpoint, e, &s->network.endpoints.list)
+		record_interface(s->record, &s->network, e);
 	return record_write(s->record, err) < 0 ? -1 : network_connect(&s->network, err);
 }
 
 /* Gets a VM with the network's devices. */
-static int get_vm(struct sandbox *s, struct sandbox_size size, struct deadline deadline,
-		  struct err *err)
+static int get_vm(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	size_t n = s->network.endpoints.list.n;
 	AUTO(mem) struct vmm_device *cards = xcalloc(n, sizeof(*cards));
-	const struct vm_wanted wanted = { .vcpus = size.vcpus,
-					  .memory_mib = size.memory_mib,
+	gid_t kvm;
+	bool may_kvm = host_user_may_use("/dev/kvm", &kvm);
+	const struct spawn_user user = {
+		.uid = s->user, .gid = s->user, .groups = &kvm, .ngroups = kvm != (gid_t)-1
+	};
+	const struct vm_wanted wanted = { .size = s->size.now,
+					  .most = s->size.most,
 					  .netns = s->config->new_netns_off ? -1 : s->network.netns,
+					  .user = s->user ? &user : NULL,
+					  .no_kvm = s->user && !may_kvm,
 					  .share = &s->share,
 					  .devices = cards,
 					  .ndevices = n };
@@ -275,16 +300,64 @@ static int get_vm(struct sandbox *s, struct sandbox_size size, struct deadline d
 	if (vm_get(s->vm, &wanted, deadline, err) < 0)
 		return err_wrap(err, "start the VM");
 	network_hand_over(&s->network);
+	if (!vmm_can(&s->vm->vmm, VMM_CAN_GROW_CPUS))
+		s->size.most.vcpus = s->size.now.vcpus;
+	if (!vmm_can(&s->vm->vmm, VMM_CAN_GROW_MEMORY))
+		s->size.most.memory_mib = s->size.now.memory_mib;
 	return 0;
+}
+
+struct opened {
+	struct sandbox *sandbox;
+	struct ports *ports;
+};
+
+static void start_ports(void *arg)
+{
+	const struct opened *o = arg;
+
+	o->sandbox->ports = o->ports;
+	ports_start(o->ports);
+}
+
+/* A pod without it does all else. */
+static void open_localhost(struct sandbox *s, struct deadline deadline)
+{
+	struct opened o = { .sandbox = s };
+	struct err err = ERR_INIT;
+
+	o.ports = ports_open(s->loop, s->vm, s->network.netns, deadline, &err);
+	if (o.ports)
+		loop_call(s->loop, start_ports, &o);
+	else
+		log_err(LOG_WARN, &err, "ports of this pod cannot be forwarded");
 }
 
 int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct deadline deadline,
 		  struct err *err)
 {
-	return connect_network(s, wanted->netns, err) < 0 ||
-			       get_vm(s, wanted->size, deadline, err) < 0
-		       ? -1
-		       : adopt(s, wanted->hostname, deadline, err);
+	s->size.now = sizing_now(&s->size.sizing);
+	s->size.most = s->config->static_size ? s->size.now : sizing_most(s->config);
+	if (connect_network(s, wanted->netns, err) < 0 || place_enter(s, wanted, err) < 0 ||
+	    place_take_user(s, err) < 0 || get_vm(s, deadline, err) < 0)
+		return -1;
+	(void)pthread_mutex_lock(&s->placing);
+	s->placed = true;
+	(void)pthread_mutex_unlock(&s->placing);
+	if (sandbox_place_vcpus(s, deadline, err) < 0 ||
+	    adopt(s, wanted->hostname, deadline, err) < 0)
+		return -1;
+	if (share_is_none(&s->share) && copies_begin(s, s->size.now.memory_mib, err) < 0)
+		return -1;
+	if (wanted->localhost && s->network.netns >= 0)
+		open_localhost(s, deadline);
+	return 0;
+}
+
+int sandbox_use_volume(struct sandbox *s, const char *path, struct err *err)
+{
+	record_volume(s->record, path);
+	return record_write(s->record, err) < 0 ? -1 : volume_mark(path, s->id, s->state_dir, err);
 }
 
 int sandbox_call(struct sandbox *s, const char *method, const void *request,
@@ -292,6 +365,13 @@ int sandbox_call(struct sandbox *s, const char *method, const void *request,
 		 void *reply, struct err *err)
 {
 	return vm_call(s->vm, method, request, reply_type, deadline, reply, err);
+}
+
+static void stop_ports(void *arg)
+{
+	struct sandbox *s = arg;
+
+	ports_stop(s->ports);
 }
 
 static void drop_pause(void *arg)
@@ -307,10 +387,11 @@ static void disconnect_network(struct sandbox *s)
 	struct err err = ERR_INIT;
 
 	(void)pthread_mutex_lock(&s->disconnecting);
+	follow_stop(STEAL(s->follower, NULL));
 	if (network_disconnect(&s->network, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot disconnect the network");
 	vec_each(const struct endpoint, e, &s->network.endpoints.list)
-		record_interface(s->record, e->link.name, NULL, NULL, NULL);
+		record_no_interface(s->record, e->link.name);
 	err_clear(&err);
 	if (s->network.endpoints.list.n && record_write(s->record, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot record that the network is disconnected");
@@ -321,7 +402,9 @@ static void disconnect_network(struct sandbox *s)
 
 void sandbox_stop(struct sandbox *s)
 {
+	loop_call(s->loop, stop_ports, s);
 	vm_stop(s->vm);
+	place_leave(s);
 	disconnect_network(s);
 	loop_call(s->loop, drop_pause, s);
 }
@@ -344,7 +427,10 @@ void sandbox_free(struct sandbox *s)
 	struct err err = ERR_INIT;
 
 	sandbox_stop(s);
+	copies_end(s);
 	vm_free(s->vm);
+	record_undo_volumes(s->record);
+	ports_free(s->ports);
 	if (remove_files(s->key, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot remove the files of the sandbox");
 	release(s);

@@ -16,7 +16,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { STOP_MS = 5000, GRACE_MS = 100, WHY_MS = 1000, CALLS_MS = 1000, GOODBYE_MS = 2000 };
+enum {
+	STOP_MS = 5000,
+	GRACE_MS = 100,
+	WHY_MS = 1000,
+	CALLS_MS = 1000,
+	GOODBYE_MS = 2000,
+	WRITE_BACK_MS = 30000
+};
 
 struct vm *vm_new(struct loop *loop, const struct runtime_config *config, const char *dir)
 {
@@ -30,6 +37,7 @@ struct vm *vm_new(struct loop *loop, const struct runtime_config *config, const 
 	v->vmm.child = CHILD_NONE;
 	(void)pthread_mutex_init(&v->lock, NULL);
 	cond_init(&v->changed);
+	disks_init(&v->disks);
 	return v;
 }
 
@@ -38,6 +46,7 @@ void vm_free(struct vm *v)
 	if (!v)
 		return;
 	vm_stop(v);
+	disks_release(&v->disks);
 	fd_close(&v->kill_fd);
 	(void)pthread_mutex_destroy(&v->lock);
 	(void)pthread_cond_destroy(&v->changed);
@@ -203,6 +212,96 @@ int vm_call(struct vm *v, const char *method, const void *request,
 	return result;
 }
 
+int vm_plug_disk(struct vm *v, const char *path, bool readonly, struct disk **out,
+		 struct deadline deadline, struct err *err)
+{
+	int result;
+
+	if (enter(v, "plug in a disk", err) < 0)
+		return -1;
+	result = disks_plug(&v->disks, &v->vmm, path, readonly, out, deadline, err);
+	leave(v);
+	return result;
+}
+
+int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline, struct err *err)
+{
+	int result;
+
+	if (enter(v, "unplug a disk", err) < 0)
+		return -1;
+	result = disks_unplug(&v->disks, &v->vmm, disk, deadline, err);
+	leave(v);
+	return result;
+}
+
+int vm_plug_nic(struct vm *v, const char *id, const struct vmm_device *card,
+		struct deadline deadline, struct err *err)
+{
+	struct vmm_place place; /* the agent knows it by its hardware address */
+	int result;
+
+	if (enter(v, "plug in a network card", err) < 0)
+		return -1;
+	result = v->vmm.ops->add(&v->vmm, id, card, &place, deadline, err);
+	leave(v);
+	return result;
+}
+
+int vm_unplug_nic(struct vm *v, const char *id, struct deadline deadline, struct err *err)
+{
+	int result;
+
+	if (enter(v, "unplug a network card", err) < 0)
+		return -1;
+	result = v->vmm.ops->remove(&v->vmm, id, deadline, err);
+	leave(v);
+	return result;
+}
+
+int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes, struct deadline deadline,
+		 struct err *err)
+{
+	int result;
+
+	if (enter(v, "grow a disk", err) < 0)
+		return -1;
+	result = disks_grow(&v->vmm, disk, bytes, deadline, err);
+	leave(v);
+	return result;
+}
+
+/* The guest finds memory by itself if it is virtio-mem, DIMMs only with a kernel set up for it. */
+static int bring_online(struct vm *v, unsigned vcpus, bool memory, struct deadline deadline,
+			struct err *err)
+{
+	Grpc__OnlineCPUMemRequest request = GRPC__ONLINE_CPUMEM_REQUEST__INIT;
+
+	request.wait = true;
+	request.nb_cpus = vcpus;
+	request.cpu_only = !memory;
+	if (call_service(v, "grpc.AgentService", "OnlineCPUMem", &request, NULL, deadline, NULL,
+			 err) < 0)
+		return err_wrap(err, "bring %u processors online", vcpus);
+	v->vcpus += vcpus;
+	return 0;
+}
+
+int vm_resize(struct vm *v, const struct vmm_size *wanted, struct vmm_size *got,
+	      struct deadline deadline, struct err *err)
+{
+	bool memory = !v->config->virtio_mem;
+	int result;
+
+	if (enter(v, "resize", err) < 0)
+		return -1;
+	result = v->vmm.ops->resize(&v->vmm, wanted, got, deadline, err);
+	if (result == 0 && (got->vcpus > v->vcpus || memory))
+		result = bring_online(v, got->vcpus - v->vcpus, memory, deadline, err);
+	leave(v);
+	return result;
+}
+
 bool vm_answers(struct vm *v, struct deadline deadline)
 {
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
@@ -339,22 +438,30 @@ static bool begin_stop(struct vm *v)
 	return first;
 }
 
-/* Waits until no flow is in a call: calls end soon, at the latest when the connection is closed. */
+/* With the lock held. */
+static void await_calls_until(struct vm *v, struct deadline deadline)
+{
+	while (v->calls && cond_wait_until(&v->changed, &v->lock, deadline))
+		;
+}
+
+/* Waits until no flow is in a call: calls end soon, at the latest when the connection of the agent is
+ * closed, and those of the VMM when it is killed. */
 static void await_calls(struct vm *v)
 {
-	struct deadline soon = deadline_in(CALLS_MS);
-
 	(void)pthread_mutex_lock(&v->lock);
-	while (v->calls && cond_wait_until(&v->changed, &v->lock, soon))
-		;
+	await_calls_until(v, deadline_in(CALLS_MS));
 	if (v->calls)
 		ttrpc_client_shutdown(v->client);
+	await_calls_until(v, deadline_in(CALLS_MS));
+	if (v->calls)
+		kill_vmm(v);
 	while (v->calls)
 		(void)cond_wait_until(&v->changed, &v->lock, DEADLINE_NEVER);
 	(void)pthread_mutex_unlock(&v->lock);
 }
 
-/* Makes the guest write back its data; waits only briefly for its answer. */
+/* Makes the guest write back its data; waits only briefly for its answer, unless it has disks. */
 static void say_goodbye(struct vm *v)
 {
 	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
@@ -384,6 +491,6 @@ void vm_stop(struct vm *v)
 	say_goodbye(v);
 	loop_call(v->loop, detach, v);
 	v->vmm.ops->stop(&v->vmm, deadline_in(STOP_MS));
-	spawn_kill(&v->virtiofsd);
+	virtiofsd_stop(&v->virtiofsd);
 	end_stop(v);
 }

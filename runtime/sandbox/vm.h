@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/spawn.h"
 #include "config/config.h"
+#include "device/disks.h"
 #include "loop/loop.h"
 #include "sandbox/lines.h"
 #include "share/share.h"
@@ -32,12 +33,14 @@
 /* By which the guest mounts the share. */
 #define VM_SHARE_TAG "kataShared"
 
+enum vm_share { VM_NO_SHARE, VM_9P, VM_VIRTIOFS };
+
 struct vm {
 	struct loop *loop;
 	const struct runtime_config *config;
 	char *dir;
 	struct vmm vmm;
-	bool virtiofs; /* the share is virtio-fs, else 9p */
+	enum vm_share fs;
 	struct child virtiofsd;
 	struct ttrpc_client *client;    /* loop; NULL: not connected */
 	struct watch *watch, *fs_watch; /* loop */
@@ -51,13 +54,16 @@ struct vm {
 	 * is the reason reported if the VM has not ended by then. */
 	struct watch *grace;
 	const char *grace_why;
+	struct disks disks; /* plugged in while it runs */
 
 	pthread_mutex_t lock; /* guards what follows: written on the loop, read by flows */
 	pthread_cond_t changed;
 	bool running, dead, stopping, stopped, cancelled;
-	unsigned calls; /* calls of the agent in progress */
+	unsigned calls; /* calls of the agent and of the VMM in progress */
 	int kill_fd;    /* own pidfd of the VMM, to kill it, or -1 */
 	struct err why; /* of dead */
+
+	unsigned vcpus; /* that the guest has brought online; of whoever resizes it */
 };
 
 /* dir: an empty directory of this VM. loop and config must outlive it. */
@@ -66,9 +72,10 @@ struct vm *vm_new(struct loop *loop, const struct runtime_config *config, const 
 void vm_free(struct vm *v);
 
 struct vm_wanted {
-	unsigned vcpus;
-	uint64_t memory_mib;
-	int netns; /* the network namespace to run in, or -1 */
+	struct vmm_size size, most;    /* at first; up to which it may grow */
+	int netns;                     /* the network namespace to run in, or -1 */
+	const struct spawn_user *user; /* whom the VMM runs as; NULL: us */
+	bool no_kvm;                   /* who may not use KVM */
 	const struct share *share;
 	const struct vmm_device *devices; /* besides the share's */
 	size_t ndevices;
@@ -85,6 +92,26 @@ MUST_CHECK int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadl
 MUST_CHECK int vm_call(struct vm *v, const char *method, const void *request,
 		       const ProtobufCMessageDescriptor *reply_type, struct deadline deadline,
 		       void *reply, struct err *err);
+/* disks_plug() and disks_unplug() from a flow, while the VM runs; errors as for vm_call. What is plugged
+ * in when the VM ends needs no unplugging. */
+MUST_CHECK int vm_plug_disk(struct vm *v, const char *path, bool readonly, struct disk **out,
+			    struct deadline deadline, struct err *err);
+MUST_CHECK int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline,
+			      struct err *err);
+/* disks_grow(), likewise. */
+MUST_CHECK int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes,
+			    struct deadline deadline, struct err *err);
+/* Likewise for a network card, by an id; it takes the place of struct vmm_ops' add and remove. */
+MUST_CHECK int vm_plug_nic(struct vm *v, const char *id, const struct vmm_device *card,
+			   struct deadline deadline, struct err *err);
+MUST_CHECK int vm_unplug_nic(struct vm *v, const char *id, struct deadline deadline,
+			     struct err *err);
+/*
+ * Makes the VM larger or smaller, as vmm_ops.resize does, and the guest use what it was given. *got is
+ * valid on failure, too, unless the VM has ended. One caller at a time.
+ */
+MUST_CHECK int vm_resize(struct vm *v, const struct vmm_size *wanted, struct vmm_size *got,
+			 struct deadline deadline, struct err *err);
 /* Asks the agent for a sign of life. */
 bool vm_answers(struct vm *v, struct deadline deadline);
 /* Any thread, before vm_stop: kills the VM of an agent that misbehaves. on_dead is then called with

@@ -20,7 +20,7 @@ int share_choose(const struct runtime_config *c, const char *accelerator,
 	bool stores;
 
 	if (*c->shared_fs && !str_eq(c->shared_fs, SHARE_VIRTIOFS)) {
-		*choice = (struct share_choice){ SHARE_9P, "as configured" };
+		*choice = (struct share_choice){ c->shared_fs, "as configured" };
 		return 0;
 	}
 	if (!str_eq(accelerator, "tcg")) {

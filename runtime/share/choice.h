@@ -17,6 +17,7 @@
 
 #define SHARE_VIRTIOFS "virtio-fs"
 #define SHARE_9P       "virtio-9p"
+#define SHARE_NONE     "none"
 
 struct share_choice {
 	const char *fs;  /* one of the above */

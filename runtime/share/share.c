@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "mount/mount.h"
+#include "share/choice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* --- binds --- */
@@ -25,7 +27,8 @@
 /*
  * On a host with shared mounts (systemd's default) a plain bind mount joins the peer group of its
  * source: unmounting below it would also unmount on the host, and later mounts of the host would
- * appear here and be kept busy. So the detached copy is made private before it is attached. The
+ * appear here and be kept busy. So the detached copy is made private before it is attached, or a
+ * slave, to which mounts and unmounts of the host come, and from which none goes back. The
  * share itself is a mount with a peer group of its own, which has no member on the host: virtiofsd
  * makes its copy in another mount namespace a slave, and so sees what is mounted here later.
  */
@@ -38,7 +41,7 @@ static int bind(int source, const char *target, const struct share_how *how, str
 	if (at < 0)
 		return err_sys(err, "open %s", target);
 	strv_push(&options, how->recursive ? "rbind" : "bind");
-	strv_push(&options, "rprivate");
+	strv_push(&options, how->follows ? "rslave" : "rprivate");
 	if (how->readonly)
 		strv_push(&options, "ro");
 	if (how->readonly_below)
@@ -73,13 +76,6 @@ int share_rootfs(const struct share *s, const char *container, const char *rootf
 		return err_wrap(err, "share the root file system %s", rootfs);
 	*guest = str_fmt(SHARE_GUEST_DIR "/%s/rootfs", container);
 	return 0;
-}
-
-int share_remove(const struct share *s, const char *container, struct err *err)
-{
-	AUTO(str) char *dir = path_join(s->dir, container);
-
-	return mount_detach_below(dir, err) < 0 ? -1 : path_remove_tree(dir, err);
 }
 
 /* Makes the mount point: an empty directory or file at an unused path. */
@@ -121,28 +117,154 @@ static int has_mounts_below(int source, bool *out, struct err *err)
 	return 0;
 }
 
-int share_add(const struct share *s, const char *container, const char *source,
+/* --- volumes --- */
+
+bool share_is_none(const struct share *s)
+{
+	return str_eq(s->config->shared_fs, SHARE_NONE);
+}
+
+void share_init(struct share *s, const char *dir, const struct runtime_config *config)
+{
+	*s = (struct share){ .dir = dir, .config = config, .lock = PTHREAD_MUTEX_INITIALIZER };
+}
+
+static void volume_release(struct share_volume *v)
+{
+	free(v->name);
+	strv_free(v->users);
+}
+
+void share_release(struct share *s)
+{
+	vec_each(struct share_volume, v, &s->volumes)
+		volume_release(v);
+	vec_release(&s->volumes);
+	(void)pthread_mutex_destroy(&s->lock);
+}
+
+static int identify(int source, struct share_volume *v, struct err *err)
+{
+	struct statx st;
+
+	if (statx(source, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &st) < 0)
+		return err_sys(err, "look at it");
+	v->mount = st.stx_mnt_id;
+	v->device = makedev(st.stx_dev_major, st.stx_dev_minor);
+	v->inode = st.stx_ino;
+	return 0;
+}
+
+/* True if what is there serves for what is wanted too. Of what is mounted below, a mount that does
+ * not follow knows only what was there when it was made. */
+static bool serves(const struct share_volume *has, const struct share_volume *want)
+{
+	const struct share_how *h = &has->how, *w = &want->how;
+
+	return has->mount == want->mount && has->device == want->device &&
+	       has->inode == want->inode && h->recursive == w->recursive &&
+	       h->readonly == w->readonly && h->readonly_below == w->readonly_below &&
+	       h->follows == w->follows && (h->follows || (has->bare && want->bare));
+}
+
+static struct share_volume *find_volume(struct share *s, const struct share_volume *want)
+{
+	vec_each(struct share_volume, v, &s->volumes) {
+		if (serves(v, want))
+			return v;
+	}
+	return NULL;
+}
+
+/* The name has nothing of the destination, which may be as long as a name can be. */
+static int make_volume(struct share *s, int source, struct share_volume *v, struct err *err)
+{
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return err_sys(err, "get random bytes");
+	v->name = str_fmt("mount-%016" PRIx64, random);
+	return share_at(s, source, v->name, &v->how, err);
+}
+
+static int add_locked(struct share *s, int source, struct share_volume *want, const char *container,
+		      struct shared *out, struct err *err)
+{
+	struct share_volume *v = find_volume(s, want);
+
+	if (!v) {
+		if (make_volume(s, source, want, err) < 0) {
+			volume_release(want);
+			return -1;
+		}
+		vec_push(&s->volumes, *want);
+		v = &s->volumes.v[s->volumes.n - 1];
+	}
+	strv_push(&v->users, container);
+	out->guest = str_fmt(SHARE_GUEST_DIR "/%s", v->name);
+	return 0;
+}
+
+int share_add(struct share *s, const char *container, const char *source,
 	      const struct share_how *how, struct shared *out, struct err *err)
 {
 	AUTO(fd) int from = open(source, O_PATH | O_CLOEXEC);
-	AUTO(str) char *dir = path_join(s->dir, container), *name = NULL;
-	uint64_t random;
+	struct share_volume want = { .how = *how };
+	bool below = false;
+	int result;
 
 	if (from < 0)
 		return err_sys(err, "share %s", source);
-	if (how->recursive && how->readonly && !how->readonly_below &&
-	    has_mounts_below(from, &out->writable_below, err) < 0)
+	if (identify(from, &want, err) < 0 ||
+	    (how->recursive && has_mounts_below(from, &below, err) < 0))
 		return err_wrap(err, "share %s", source);
-	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return err_sys(err, "get random bytes");
-	/* The name does not contain the destination, which may have the maximum length of a
-	 * name. */
-	name = str_fmt("%s/mount-%016" PRIx64, container, random);
-	if (path_make(dir, 0755, err) < 0 || share_at(s, from, name, how, err) < 0)
-		return err_wrap(err, "share %s", source);
-	out->guest = str_fmt(SHARE_GUEST_DIR "/%s", name);
-	return 0;
+	want.bare = !below;
+	out->writable_below = how->readonly && !how->readonly_below && (below || how->follows);
+	(void)pthread_mutex_lock(&s->lock);
+	result = add_locked(s, from, &want, container, out, err);
+	(void)pthread_mutex_unlock(&s->lock);
+	return result < 0 ? err_wrap(err, "share %s", source) : 0;
 }
+
+static int remove_volume(const struct share *s, const struct share_volume *v, struct err *err)
+{
+	AUTO(str) char *path = path_join(s->dir, v->name);
+
+	return mount_detach_below(path, err) < 0 ? -1 : path_remove_tree(path, err);
+}
+
+/* Goes on after a failure and reports the first. */
+static int remove_volumes(struct share *s, const char *container, struct err *err)
+{
+	for (size_t i = s->volumes.n; i-- > 0;) {
+		struct share_volume *v = &s->volumes.v[i];
+		struct err failed = ERR_INIT;
+
+		strv_remove(v->users, container);
+		if (strv_len(v->users))
+			continue;
+		if (remove_volume(s, v, &failed) < 0 && !err->code)
+			*err = failed;
+		volume_release(v);
+		vec_remove(&s->volumes, i);
+	}
+	return err->code ? -1 : 0;
+}
+
+int share_remove(struct share *s, const char *container, struct err *err)
+{
+	AUTO(str) char *dir = path_join(s->dir, container);
+	int result;
+
+	(void)pthread_mutex_lock(&s->lock);
+	result = remove_volumes(s, container, err);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (result < 0)
+		return -1;
+	return mount_detach_below(dir, err) < 0 ? -1 : path_remove_tree(dir, err);
+}
+
+/* --- as configured --- */
 
 /* "/path", "/path:ro" or "/path:rw". */
 static int add_configured(const struct share *s, const char *entry, struct err *err)
@@ -176,6 +298,13 @@ int share_configured(const struct share *s, struct err *err)
 
 	if (!s->config->sandbox_bind_mounts)
 		return 0;
+	if (share_is_none(s)) {
+		err_set(err, E_CONFIG,
+			"%s: sandbox_bind_mounts: nothing can be shared with shared_fs = "
+			"\"" SHARE_NONE "\"",
+			s->config->file);
+		return err_hint(err, "remove one of the two");
+	}
 	if (path_make(dir, 0755, err) < 0)
 		return -1;
 	strv_each(entry, s->config->sandbox_bind_mounts) {

@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -198,6 +199,13 @@ int virtiofsd_start(const struct share *s, const char *socket, const char *log,
 	fds[1].fd = out;
 	spec.argv = argv;
 	return spawn_start(&spec, daemon, err);
+}
+
+void virtiofsd_stop(struct child *daemon)
+{
+	if (daemon->pid > 0)
+		(void)kill(-daemon->pid, SIGKILL); /* not reaped, so the number is still its */
+	spawn_kill(daemon);
 }
 
 bool virtiofsd_failed(const struct child *daemon)

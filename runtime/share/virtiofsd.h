@@ -33,5 +33,9 @@ char **virtiofsd_command(const char *program, enum virtiofsd_kind kind, const ch
 MUST_CHECK int virtiofsd_start(const struct share *s, const char *socket, const char *log,
 			       struct child *daemon, struct err *err);
 
+/* Kills it and what it has started: QEMU's works in a child, which does not end with it while it
+ * stands still. Nothing is done for CHILD_NONE. */
+void virtiofsd_stop(struct child *daemon);
+
 /* True if it has exited with a failure, not because the VM disconnected. Does not block. */
 bool virtiofsd_failed(const struct child *daemon);

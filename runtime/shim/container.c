@@ -5,12 +5,14 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "manage/manage.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
+#include "sandbox/copies.h"
 
 #include <stdlib.h>
 
-enum { REMOVE_MS = 10000 };
+enum { REMOVE_MS = 10000, RESIZE_MS = 10000 };
 
 struct container *container_new(struct shim *s, const char *id)
 {
@@ -20,6 +22,7 @@ struct container *container_new(struct shim *s, const char *id)
 	c->refs = 1;
 	c->id = xstrdup(id);
 	c->creating = true;
+	c->resident = (struct netns_resident)NETNS_RESIDENT_NONE;
 	vec_push(&s->containers, c);
 	return c;
 }
@@ -29,7 +32,9 @@ void container_unref(struct container *c)
 	if (--c->refs)
 		return;
 	vec_release(&c->execs);
+	devices_release(&c->devices);
 	oci_spec_free(c->spec);
+	free(c->block_root);
 	free(c->id);
 	free(c->bundle);
 	free(c->rootfs);
@@ -48,6 +53,11 @@ void container_remove(struct container *c)
 	}
 	(void)pthread_cond_broadcast(&s->changed);
 	container_unref(c);
+}
+
+pid_t container_pid(const struct container *c)
+{
+	return c->resident.child.pid > 0 ? c->resident.child.pid : c->shim->pid;
 }
 
 bool shim_is_empty(const struct shim *s)
@@ -121,6 +131,7 @@ static void drop_sandbox(struct shim *s)
 {
 	struct sandbox *sb = s->sandbox;
 
+	manage_free(STEAL(s->manage, NULL));
 	loop_call(s->loop, forget_sandbox, s);
 	if (sb)
 		sandbox_free(sb);
@@ -132,8 +143,20 @@ static void unshare_rootfs(const struct container *c)
 {
 	struct err err = ERR_INIT;
 
+	copies_forget(c->shim->sandbox, c->id);
 	if (share_remove(&c->shim->sandbox->share, c->id, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot take the container's files out of the share");
+}
+
+static void move_out(struct container *c)
+{
+	struct netns_resident resident;
+
+	(void)pthread_mutex_lock(&c->shim->lock);
+	resident = c->resident;
+	c->resident = (struct netns_resident)NETNS_RESIDENT_NONE;
+	(void)pthread_mutex_unlock(&c->shim->lock);
+	netns_leave(&resident);
 }
 
 void container_take_down(struct container *c)
@@ -150,16 +173,24 @@ void container_take_down(struct container *c)
 		sandbox_stop(s->sandbox);
 	else if (s->sandbox && c->kind != KIND_IN_POD)
 		shim_end(s);
-	else if (s->sandbox)
+	else if (s->sandbox) {
 		remove_from_guest(c);
+		devices_unplug(&c->devices, s->sandbox->vm);
+	}
 	loop_call(s->loop, forget_init, c);
+	if (!last && s->sandbox && shim_place(s, deadline_in(REMOVE_MS), &err) < 0)
+		log_err(LOG_WARN, &err, "cannot give back the processors of the container");
+	err_clear(&err);
 	if (last)
 		drop_sandbox(s);
-	else if (s->sandbox)
+	else if (s->sandbox) {
+		sandbox_settle(s->sandbox, c->id, NULL, deadline_in(RESIZE_MS));
 		unshare_rootfs(c);
+	}
 	if (c->rootfs_mounted && mount_detach_below(c->rootfs, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot unmount the root file system");
 	c->rootfs_mounted = false;
 	if (init)
 		process_drop(init);
+	move_out(c);
 }

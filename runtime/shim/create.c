@@ -13,12 +13,14 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "device/loop.h"
 #include "hook/hook.h"
 #include "mount/mount.h"
 #include "oci/message.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
 #include "protocols/runtimeoptions.pb-c.h"
+#include "sandbox/copies.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -27,6 +29,9 @@
 #include <unistd.h>
 
 enum { HOOK_SECONDS = 10 };
+
+/* Where the guest mounts a root file system that is on a block device. */
+#define GUEST_ROOT_DIR "/run/kata-containers/sandbox/rootfs"
 
 typedef Containerd__Task__V2__CreateTaskRequest CreateRequest;
 
@@ -79,30 +84,54 @@ static int load_config(struct container *c, const CreateRequest *r, struct err *
 	return 0;
 }
 
-/* A VM has a network of its own: that of the namespace which the manager made. */
-static int check_network(const struct oci_spec *spec, struct err *err)
+static bool has_namespace(const struct oci_spec *spec, const char *type)
 {
 	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		if (str_eq(spec->linux_.namespaces[i].type, "network"))
-			return 0;
+		if (str_eq(spec->linux_.namespaces[i].type, type))
+			return true;
 	}
-	err_set(err, E_UNSUPPORTED,
-		"the pod asks for the host's network (hostNetwork), which a VM cannot join");
-	return err_hint(err,
-			"remove hostNetwork from the pod, or run it with another runtime class");
+	return false;
+}
+
+/* A namespace that is not asked for is the host's. The guest's in its place would show other things than
+ * those that the pod wants to see. */
+static int check_namespaces(const struct oci_spec *spec, struct err *err)
+{
+	static const struct {
+		const char *type, *what, *member;
+	} needed[] = {
+		{ "network", "network", "hostNetwork" },
+		{ "pid", "processes", "hostPID" },
+		{ "ipc", "shared memory", "hostIPC" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+		if (has_namespace(spec, needed[i].type))
+			continue;
+		err_set(err, E_UNSUPPORTED,
+			"the pod asks for the host's %s (%s), which a VM cannot join",
+			needed[i].what, needed[i].member);
+		return err_hint(err, "remove %s from the pod, or run it with another runtime class",
+				needed[i].member);
+	}
+	return 0;
 }
 
 static int load(struct container *c, const CreateRequest *r, struct err *err)
 {
 	AUTO(str) char *path = path_join(r->bundle, "config.json");
+	struct oci_spec *spec;
 	enum container_kind kind;
 	const char *sandbox;
 
 	if (str_check_id(r->id, "container id", err) < 0)
 		return -1;
 	c->bundle = xstrdup(r->bundle);
-	c->spec = oci_spec_load(path, err);
-	if (!c->spec || kind_of(c->spec, &kind, &sandbox, err) < 0)
+	spec = oci_spec_load(path, err);
+	(void)pthread_mutex_lock(&c->shim->lock);
+	c->spec = spec; /* others look for its processors */
+	(void)pthread_mutex_unlock(&c->shim->lock);
+	if (!spec || kind_of(spec, &kind, &sandbox, err) < 0)
 		return -1;
 	if ((kind == KIND_IN_POD) != (c->kind == KIND_IN_POD))
 		return err_set(err, E_INVALID,
@@ -113,7 +142,7 @@ static int load(struct container *c, const CreateRequest *r, struct err *err)
 	/* A pod's annotations are on its sandbox container too. */
 	if (c->kind != KIND_POD && notes_apply(c->spec, err) < 0)
 		return -1;
-	if (c->kind == KIND_POD && check_network(c->spec, err) < 0)
+	if (c->kind == KIND_POD && check_namespaces(c->spec, err) < 0)
 		return -1;
 	if (c->kind != KIND_IN_POD)
 		return load_config(c, r, err);
@@ -123,26 +152,67 @@ static int load(struct container *c, const CreateRequest *r, struct err *err)
 				 c->shim->inv->id, sandbox);
 }
 
+/* A root file system on a block device is the guest's to mount: true if it is one, and the VM can be given
+ * it. */
+static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
+{
+	const struct runtime_config *config = c->shim->config;
+	const Containerd__Types__Mount *m = r->n_rootfs == 1 ? r->rootfs[0] : NULL;
+	AUTO(strv) char **options = NULL;
+	AUTO(str) char *place = str_fmt(GUEST_ROOT_DIR "/%s", c->id);
+	struct device_mount mount = { .mount_point = place };
+	struct err cannot = ERR_INIT; /* then the host mounts it */
+
+	if (!m || config->block_off ||
+	    vmm_for(config)->will(config, VMM_CAN_PLUG_DISK, &cannot) < 0)
+		return false;
+	for (size_t i = 0; i < m->n_options; i++)
+		strv_push(&options, m->options[i]);
+	mount.source = m->source;
+	mount.fstype = m->type;
+	mount.options = options;
+	if (!devices_can_mount(&mount))
+		return false;
+	devices_add_mount(&c->devices, &mount);
+	c->block_root = STEAL(place, NULL);
+	return true;
+}
+
+/* An image file is mounted through a loop device, as mount(8) does it. */
+static int mount_layer(const char *target, const Containerd__Types__Mount *m, struct err *err)
+{
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	AUTO(strv) char **options = NULL;
+	AUTO(str) char *device = NULL;
+	AUTO(fd) int loop = -1;
+
+	for (size_t k = 0; k < m->n_options; k++)
+		strv_push(&options, m->options[k]);
+	if (strv_has(options, "loop")) {
+		loop = loop_attach(m->source, strv_has(options, "ro"), &device, err);
+		if (loop < 0)
+			return -1;
+		strv_remove(options, "loop");
+	}
+	/* A private copy of the mount, so that undoing it here does not unmount the original. */
+	strv_push(&options, "rprivate");
+	if (mount_options_parse(options, &o, err) < 0)
+		return -1;
+	return mount_at(device ? device : m->source, target, m->type, &o, err);
+}
+
 static int mount_rootfs(struct container *c, const CreateRequest *r, struct err *err)
 {
 	const char *given = c->spec->root_path ? c->spec->root_path : "rootfs";
 	struct err missing = ERR_INIT;
 
 	c->rootfs = given[0] == '/' ? xstrdup(given) : path_join(r->bundle, given);
+	if (leave_rootfs_to_guest(c, r))
+		return 0;
 	if (r->n_rootfs && path_make(c->rootfs, 0711, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_rootfs; i++) {
-		const Containerd__Types__Mount *m = r->rootfs[i];
-		AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
-		AUTO(strv) char **options = NULL;
-
-		for (size_t k = 0; k < m->n_options; k++)
-			strv_push(&options, m->options[k]);
-		/* A private copy of the mount, so that undoing it here does not unmount the
-		 * original. */
-		strv_push(&options, "rprivate");
-		if (mount_options_parse(options, &o, err) < 0 ||
-		    mount_at(m->source, c->rootfs, m->type, &o, err) < 0)
+		if (mount_layer(c->rootfs, r->rootfs[i], err) < 0)
 			return err_wrap(err, "root file system");
 		c->rootfs_mounted = true;
 	}
@@ -174,17 +244,71 @@ static int nobody_waits(struct err *err)
 	return err_set(err, E_CANCELLED, "the caller of Create is gone");
 }
 
-static int create_container(struct container *c, struct oci_spec *guest, struct deadline deadline,
-			    struct err *err)
+/* Another container can name this one by the pid of its resident. */
+static void move_in(struct container *c)
+{
+	const char *netns = c->shim->sandbox->network.path;
+	struct netns_resident resident = NETNS_RESIDENT_NONE;
+	struct err err = ERR_INIT;
+
+	/* Without it the container has the VMM's pid: its namespace may be gone, and it runs. */
+	if (netns && netns_inhabit(netns, &resident, &err) < 0)
+		log_err(LOG_WARN, &err, "no process stands for the container");
+	(void)pthread_mutex_lock(&c->shim->lock);
+	c->resident = resident;
+	(void)pthread_mutex_unlock(&c->shim->lock);
+}
+
+/* True: the manager wants its processes to be among those of another container, by the pid that we
+ * told for that one. *target is heap, or NULL for the sandbox container. */
+static bool shares_pids(struct container *c, char **target)
+{
+	const char *path = spec_pid_namespace(c->spec);
+	struct shim *s = c->shim;
+
+	*target = NULL;
+	if (!path)
+		return false;
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->containers.n; i++) {
+		const struct container *other = s->containers.v[i];
+		AUTO(str) char *theirs = str_fmt("/proc/%d/ns/pid", (int)container_pid(other));
+
+		if (other->kind == KIND_IN_POD && other != c && str_eq(path, theirs))
+			*target = xstrdup(other->id);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return true;
+}
+
+static void guest_release(struct guest *g)
+{
+	oci_spec_free(g->spec);
+	storages_release(&g->storages);
+	copies_release(&g->copies);
+}
+DEFINE_AUTO_STRUCT(guest, struct guest, guest_release)
+
+#define GUEST_INIT                               \
+	{                                        \
+		NULL, STORAGES_INIT, COPIES_INIT \
+	}
+
+static int create_container(struct container *c, const struct guest *guest,
+			    struct deadline deadline, struct err *err)
 {
 	Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	AUTO(str) char *target = NULL;
 	int result;
 
-	guest->process->terminal = c->init->terminal;
+	guest->spec->process->terminal = c->init->terminal;
 	request.container_id = c->id;
 	request.exec_id = c->id;
-	request.oci = oci_spec_to_message(guest);
-	request.sandbox_pidns = c->kind == KIND_IN_POD && spec_shares_pids(c->spec);
+	request.sandbox_pidns = c->kind == KIND_IN_POD && shares_pids(c, &target);
+	if (target)
+		spec_share_pids(guest->spec, target);
+	request.oci = oci_spec_to_message(guest->spec);
+	devices_describe(&c->devices, &guest->storages, &request);
 	c->in_guest = true; /* maybe, also if the call fails */
 	result = sandbox_call(c->shim->sandbox, "CreateContainer", &request, NULL, deadline, NULL,
 			      err);
@@ -208,24 +332,59 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 {
 	struct netns_resident resident = NETNS_RESIDENT_NONE;
 	bool any = c->spec->hooks.prestart.n || c->spec->hooks.create_runtime.n;
+	pid_t pid = c->resident.child.pid;
 	int result;
 
-	if (any && netns && netns_inhabit(netns, &resident, err) < 0)
-		return err_wrap(err, "hooks");
-	result = run_host_hooks(c, resident.child.pid > 0 ? resident.child.pid : getpid(), err);
+	if (any && netns && pid <= 0) {
+		if (netns_inhabit(netns, &resident, err) < 0)
+			return err_wrap(err, "hooks");
+		pid = resident.child.pid;
+	}
+	result = run_host_hooks(c, pid > 0 ? pid : getpid(), err);
 	netns_leave(&resident);
 	return result;
 }
 
-/* The guest's copy of the specification; its mount sources are shared on the way. */
-static struct oci_spec *translate(struct container *c, const char *guest_rootfs, struct err *err)
+/* *path: of the root file system in the guest. */
+static int give_rootfs(struct container *c, struct guest *guest, char **path, struct err *err)
 {
-	AUTO(oci_spec) struct oci_spec *guest = oci_spec_copy(c->spec);
+	struct share *share = &c->shim->sandbox->share;
 
-	if (spec_for_guest(&c->shim->sandbox->share, c->shim->config, c->id, guest, err) < 0)
-		return NULL;
-	str_set(&guest->root_path, guest_rootfs);
-	return STEAL(guest, NULL);
+	if (c->block_root)
+		*path = xstrdup(c->block_root);
+	else if (share_is_none(share))
+		copies_add(&guest->copies, c->rootfs, c->id, "rootfs", path);
+	else
+		return share_rootfs(share, c->id, c->rootfs, path, err);
+	return 0;
+}
+
+static int find_devices(struct container *c, struct oci_spec *guest, struct err *err)
+{
+	struct devices *d = &c->devices;
+
+	if (devices_find(d, c->spec, err) < 0 || devices_find_volumes(d, guest, err) < 0 ||
+	    devices_check(d, c->shim->config, err) < 0)
+		return -1;
+	vec_each(const struct device, device, &d->list) {
+		if (device->volume && sandbox_use_volume(c->shim->sandbox, device->volume, err) < 0)
+			return err_wrap(err, "volume %s", device->volume);
+	}
+	return 0;
+}
+
+/* The guest's copy of the specification; root file system and mount sources are shared on the way, and the
+ * disks are found. */
+static int translate(struct container *c, struct guest *guest, struct err *err)
+{
+	AUTO(str) char *root = NULL;
+
+	guest->spec = oci_spec_copy(c->spec);
+	if (give_rootfs(c, guest, &root, err) < 0 || find_devices(c, guest->spec, err) < 0 ||
+	    spec_for_guest(c, guest, err) < 0)
+		return -1;
+	str_set(&guest->spec->root_path, root);
+	return 0;
 }
 
 /* From here on an abandoned Create is cancelled wherever it waits for the VM. */
@@ -240,11 +399,30 @@ static int make_sandbox(struct container *c, struct err *err)
 	sb->on_dead = shim_sandbox_died;
 	sb->on_oom = shim_out_of_memory;
 	sb->arg = s;
+	s->manage = shim_manage(s, sb->state_dir, err);
+	if (!s->manage) {
+		sandbox_free(sb);
+		return -1;
+	}
 	(void)pthread_mutex_lock(&s->lock);
 	s->sandbox = sb;
 	abandoned = c->abandoned;
 	(void)pthread_mutex_unlock(&s->lock);
 	return abandoned ? nobody_waits(err) : 0;
+}
+
+/* The VM boots with the size that the container needs or, where the manager says it, the whole pod. */
+static int set_size(struct container *c, struct err *err)
+{
+	struct sizing *z = &c->shim->sandbox->size.sizing;
+	struct limits l = { 0 };
+
+	if (c->kind == KIND_POD)
+		return sizing_read_pod(z, c->spec, err);
+	if (c->spec->linux_.resources)
+		limits_update(&l, c->spec->linux_.resources);
+	sizing_put(z, c->id, &l);
+	return 0;
 }
 
 /* A container with a VM of its own, or the sandbox container of a pod. */
@@ -253,12 +431,16 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 {
 	struct shim *s = c->shim;
 	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
-					 .hostname = c->spec->hostname };
-	AUTO(str) char *guest_rootfs = NULL, *own_netns = NULL;
-	AUTO(oci_spec) struct oci_spec *guest = NULL;
+					 .hostname = c->spec->hostname,
+					 .localhost = c->kind == KIND_POD,
+					 .cgroup = c->spec->linux_.cgroups_path };
+	AUTO(str) char *own_netns = NULL, *cpus = NULL, *mems = NULL;
+	AUTO(guest) struct guest guest = GUEST_INIT;
 
-	if (spec_size(s->config, c->spec, c->kind, &wanted.size, err) < 0 ||
-	    mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0)
+	shim_cpus(s, &cpus, &mems);
+	wanted.cpus = cpus;
+	wanted.mems = mems;
+	if (mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 || set_size(c, err) < 0)
 		return -1;
 	if (!wanted.netns && !s->config->new_netns_off) {
 		if (sandbox_make_netns(s->sandbox, &own_netns, err) < 0)
@@ -268,34 +450,40 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	if (host_hooks(c, wanted.netns, err) < 0)
 		return -1;
 	/* Everything is shared before the VM starts. */
-	if (share_rootfs(&s->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0 ||
-	    share_configured(&s->sandbox->share, err) < 0)
+	if (share_configured(&s->sandbox->share, err) < 0)
 		return -1;
-	guest = translate(c, guest_rootfs, err);
-	if (!guest || sandbox_start(s->sandbox, &wanted, deadline, err) < 0)
+	if (translate(c, &guest, err) < 0 ||
+	    sandbox_start(s->sandbox, &wanted, deadline, err) < 0 ||
+	    devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0 ||
+	    copies_send(s->sandbox, &guest.copies, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
-	return create_container(c, guest, deadline, err);
+	return create_container(c, &guest, deadline, err);
 }
 
 /* Another container in the VM of a pod. */
 static int create_in_pod(struct container *c, const CreateRequest *r, struct deadline deadline,
 			 struct err *err)
 {
-	AUTO(str) char *guest_rootfs = NULL;
-	AUTO(oci_spec) struct oci_spec *guest = NULL;
+	AUTO(guest) struct guest guest = GUEST_INIT;
+	struct limits_change change;
 
-	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0 ||
-	    share_rootfs(&c->shim->sandbox->share, c->id, c->rootfs, &guest_rootfs, err) < 0)
+	move_in(c);
+	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0)
 		return -1;
-	guest = translate(c, guest_rootfs, err);
-	if (!guest || process_open_io(c->init, &c->init->io, err) < 0)
+	if (translate(c, &guest, err) < 0 ||
+	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
+	    shim_place(c->shim, deadline, err) < 0 ||
+	    sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
+			 deadline, err) < 0 ||
+	    copies_send(c->shim->sandbox, &guest.copies, deadline, err) < 0 ||
+	    process_open_io(c->init, &c->init->io, err) < 0)
 		return -1;
-	return create_container(c, guest, deadline, err);
+	return create_container(c, &guest, deadline, err);
 }
 
-static void publish_create(struct shim *s, const CreateRequest *r)
+static void publish_create(const struct container *c, const CreateRequest *r)
 {
 	Containerd__Events__TaskCreate event = CONTAINERD__EVENTS__TASK_CREATE__INIT;
 	Containerd__Events__TaskIO io = CONTAINERD__EVENTS__TASK_IO__INIT;
@@ -309,8 +497,8 @@ static void publish_create(struct shim *s, const CreateRequest *r)
 	event.rootfs = r->rootfs;
 	event.n_rootfs = r->n_rootfs;
 	event.io = &io;
-	event.pid = (uint32_t)s->pid;
-	events_publish(s->events, "/tasks/create", &event.base);
+	event.pid = (uint32_t)container_pid(c);
+	events_publish(c->shim->events, "/tasks/create", &event.base);
 }
 
 static struct process *describe_init(struct container *c, const CreateRequest *r)
@@ -382,7 +570,7 @@ static struct process *commit(struct container *c, const CreateRequest *r, struc
 		s->pid = s->sandbox->vm->vmm.child.pid;
 		s->share_pid = s->sandbox->vm->virtiofsd.pid;
 		c->creating = false;
-		publish_create(s, r);
+		publish_create(c, r);
 		init = c->init;
 		init->refs++;
 	}
@@ -475,7 +663,7 @@ static void answer(struct process *init, struct ttrpc_call *call)
 	process_watch(init);
 	loop_post(s->loop, notice_early_end, s);
 	(void)pthread_mutex_lock(&s->lock);
-	reply.pid = (uint32_t)s->pid;
+	reply.pid = (uint32_t)container_pid(init->container);
 	(void)pthread_mutex_unlock(&s->lock);
 	ttrpc_reply(call, &reply);
 	process_unref(init);

@@ -57,7 +57,8 @@ static struct process *claim(struct shim *s, const Containerd__Task__V2__DeleteR
 	if (p && process_check(p, IN(STOPPED) | IN(CREATED), "delete", err) < 0)
 		p = NULL;
 	if (p) {
-		*end = (struct end){ p->state, (uint32_t)s->pid, p->exit_status, p->exited_at };
+		*end = (struct end){ p->state, (uint32_t)container_pid(p->container),
+				     p->exit_status, p->exited_at };
 		p->refs++;
 		p->container->users++;
 		p->container->deleting = !*p->exec_id;

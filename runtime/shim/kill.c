@@ -41,8 +41,11 @@ static int send_signal(struct process *p, const KillRequest *r, struct deadline 
 	 * process. */
 	signal.exec_id = !*p->exec_id && !r->all ? p->container->id : p->exec_id;
 	signal.signal = r->signal;
-	if (task_ask_agent(s, "SignalProcess", &signal, deadline, err) == 0)
+	if (task_ask_agent(s, "SignalProcess", &signal, deadline, err) == 0) {
+		if (r->signal == SIGKILL)
+			process_expect_end(p);
 		return 0;
+	}
 	if (err->code != E_TIMEOUT || r->signal != SIGKILL || *p->exec_id)
 		return -1;
 	/* Killing a container must not depend on the guest's cooperation. */

@@ -207,7 +207,7 @@ static void publish_exit(const struct process *p)
 	at.nanos = (int32_t)p->exited_at.tv_nsec;
 	event.container_id = p->container->id;
 	event.id = *p->exec_id ? p->exec_id : p->container->id;
-	event.pid = (uint32_t)p->shim->pid;
+	event.pid = (uint32_t)container_pid(p->container);
 	event.exit_status = p->exit_status;
 	event.exited_at = &at;
 	events_publish(p->shim->events, "/tasks/exit", &event.base);

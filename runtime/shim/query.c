@@ -31,7 +31,7 @@ void task_state(struct ttrpc_call *call, const void *request, void *arg)
 		reply.id = p->container->id;
 		reply.exec_id = p->exec_id;
 		reply.bundle = p->container->bundle;
-		reply.pid = (uint32_t)s->pid;
+		reply.pid = (uint32_t)container_pid(p->container);
 		reply.status = status[process_now(p)];
 		reply.stdin = p->in ? p->in : (char *)"";
 		reply.stdout = p->out ? p->out : (char *)"";

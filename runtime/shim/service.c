@@ -30,11 +30,14 @@ int task_ask_agent(struct shim *s, const char *method, const void *message,
 void task_connect(struct ttrpc_call *call, const void *request, void *arg)
 {
 	Containerd__Task__V2__ConnectResponse reply = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
+	const Containerd__Task__V2__ConnectRequest *r = request;
+	struct err unknown = ERR_INIT;
 	struct shim *s = arg;
+	const struct process *p;
 
-	(void)request;
 	(void)pthread_mutex_lock(&s->lock);
-	reply.task_pid = (uint32_t)s->pid;
+	p = shim_find(s, r->id, "", &unknown);
+	reply.task_pid = (uint32_t)(p ? container_pid(p->container) : s->pid);
 	(void)pthread_mutex_unlock(&s->lock);
 	reply.shim_pid = (uint32_t)getpid();
 	reply.version = (char *)KATA_VERSION;

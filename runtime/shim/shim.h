@@ -19,6 +19,9 @@
 #include "oci/spec.h"
 #include "protocols/task.pb-c.h"
 #include "sandbox/sandbox.h"
+#include "share/copy.h"
+#include "share/storage.h"
+#include "shim/devices.h"
 #include "shim/io/io.h"
 #include "shim/kind.h"
 #include "ttrpc/ttrpc.h"
@@ -30,6 +33,7 @@
 
 struct shim;
 struct events;
+struct manage;
 
 /* How the shim was called (containerd's runtime v2 arguments). */
 struct invocation {
@@ -66,6 +70,7 @@ struct process {
 	struct oci_process *spec; /* an exec's */
 	uint32_t rows, columns;   /* terminal size requested before the start */
 	struct io *io;
+	struct watch *overdue; /* loop: it was killed, and should have ended by then */
 	VEC(struct ttrpc_call *) waiters;
 };
 
@@ -78,12 +83,17 @@ struct container {
 	struct oci_spec *spec;
 	struct process *init;
 	VEC(struct process *) execs;
+	struct devices devices; /* of the flow that creates or deletes it */
+	char *block_root; /* the guest mounts the root file system there; NULL: it is shared */
 	bool rootfs_mounted, creating;
 	bool abandoned; /* the caller of Create is gone: undo it */
 	bool deleting;  /* new flows are refused */
 	bool leaving;   /* is being taken down */
 	bool in_guest;  /* the agent has it, or may have it */
 	unsigned users; /* flows that use it; delete waits for them */
+	/* Of a container in a pod: stands for it where the host wants a pid, in the pod's network
+	 * namespace. By that pid another container can ask for the same processes. */
+	struct netns_resident resident;
 };
 
 struct shim {
@@ -96,7 +106,8 @@ struct shim {
 	pthread_cond_t changed;
 	struct runtime_config *config; /* of the sandbox; NULL before the first Create */
 	struct sandbox *sandbox;
-	pid_t pid, share_pid; /* reported to the manager: VMM and virtiofsd */
+	struct manage *manage; /* the sandbox's own socket; of the flows that make and end it */
+	pid_t pid, share_pid;  /* reported to the manager: VMM and virtiofsd */
 	VEC(struct container *) containers;
 	bool shutting_down; /* no Create is accepted any more */
 };
@@ -167,6 +178,9 @@ void process_exited(struct process *p, uint32_t status);
 void process_note_end(struct process *p, uint32_t status);
 /* Posts to the loop: starts waiting for the end of an existing process (WaitProcess). */
 void process_watch(struct process *p);
+/* Posts to the loop: a process that was sent SIGKILL and has not ended after request_timeout is
+ * reported as killed. It is stuck in the guest's kernel and never returns to its program. */
+void process_expect_end(struct process *p);
 /* Posts to the loop: starts the streams of a process that was started and handles its end. */
 void process_follow(struct process *p);
 
@@ -188,6 +202,9 @@ void container_take_down(struct container *c);
 /* With the lock held: makes the Create of a container whose caller is gone fail soon; it is then
  * undone. */
 void container_abandon(struct container *c);
+/* With the lock held: the pid that the manager is told, that of the VMM where it has no other; 0:
+ * none any more. */
+pid_t container_pid(const struct container *c);
 /* With the lock held. */
 bool shim_is_empty(const struct shim *s);
 /* From any thread: ends the shim after everything posted before, such as answers, was done. */
@@ -207,6 +224,11 @@ void shim_watch_manager(struct shim *s);
  * soon. arg is the shim. */
 void shim_forgotten(void *arg);
 
+/* --- an operator's questions --- */
+
+/* Serves the sandbox's own socket, in its state directory, until manage_free. */
+struct manage *shim_manage(struct shim *s, const char *dir, struct err *err);
+
 /* --- events --- */
 
 struct events *events_new(const char *ttrpc_address, const char *namespace);
@@ -217,16 +239,29 @@ void events_free(struct events *e, struct deadline deadline);
 
 /* --- spec --- */
 
-/* Converts spec to what the guest runs: host hooks removed, host paths shared and replaced,
- * namespaces adapted. */
-MUST_CHECK int spec_for_guest(const struct share *share, const struct runtime_config *config,
-			      const char *id, struct oci_spec *spec, struct err *err);
-/* True if the manager gave it the pid namespace of the pod. */
-bool spec_shares_pids(const struct oci_spec *spec);
-/* Of the VM: from the limits of the container, or those of the whole pod, if the manager says
- * them. */
-MUST_CHECK int spec_size(const struct runtime_config *c, const struct oci_spec *spec,
-			 enum container_kind kind, struct sandbox_size *out, struct err *err);
+/* What a container is to the guest: its specification, what is to be mounted for it, and, where
+ * nothing is shared, what is to be copied. */
+struct guest {
+	struct oci_spec *spec;
+	struct storages storages;
+	struct copies copies;
+};
+
+/* Converts g->spec, a copy of the container's, to what the guest runs: host hooks removed, host paths
+ * shared and replaced, namespaces adapted. */
+MUST_CHECK int spec_for_guest(const struct container *c, struct guest *g, struct err *err);
+/* The path of the pid namespace that the manager gave it, or NULL. */
+const char *spec_pid_namespace(const struct oci_spec *spec);
+/* Of the guest's specification: the namespace of another container. */
+void spec_share_pids(struct oci_spec *guest, const char *container);
+
+/* --- the host's processors --- */
+
+/* Lists of the processors and memory nodes that the containers are to run on, heap: the sum of
+ * those that name some; "" if none does. */
+void shim_cpus(struct shim *s, char **cpus, char **mems);
+/* From a flow: the sandbox is confined to them. */
+MUST_CHECK int shim_place(struct shim *s, struct deadline deadline, struct err *err);
 
 /* --- main.c --- */
 

@@ -8,13 +8,13 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "share/volume.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-enum { MIB = 1 << 20, ANNOTATIONS_MAX = MIB, VCPUS_MAX = 240 };
+enum { ANNOTATIONS_MAX = 1 << 20 };
 
 static bool has_option(const struct oci_mount *m, const char *option)
 {
@@ -36,27 +36,64 @@ static bool is_bind(const struct oci_mount *m)
 	return str_eq(m->type, "bind") || has_option(m, "bind") || has_option(m, "rbind");
 }
 
-/* Kernel file systems and device nodes refer to the guest, not to the host. */
+/* Kernel file systems, device nodes and direct-assigned volumes are the guest's, not the host's. */
 static bool is_guests_own(const struct oci_mount *m)
 {
 	struct stat st;
 
-	if (path_is_below(m->source, "/proc") || path_is_below(m->source, "/sys"))
+	if (path_is_below(m->source, "/proc") || path_is_below(m->source, "/sys") ||
+	    path_is_below(m->source, DEVICES_VOLUME_DIR))
 		return true;
 	return stat(m->source, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
-/* As runc has it: only rbind is recursive, and of the read-only ones only rro. */
-static int share_mount(const struct share *share, const char *id, struct oci_mount *m,
-		       struct err *err)
+/* The last one of those that say how mounts propagate, or NULL. */
+static const char *propagation(const struct oci_mount *m)
 {
-	const struct share_how how = { .recursive = has_option(m, "rbind"),
-				       .readonly = last_option_is(m, "ro", "rw"),
-				       .readonly_below = last_option_is(m, "rro", "rrw") };
-	struct shared shared = { NULL, false };
+	static const char *const names[] = { "private",    "rprivate",    "slave",
+					     "rslave",     "shared",      "rshared",
+					     "unbindable", "runbindable", NULL };
+	const char *found = NULL;
 
-	if (share_add(share, id, m->source, &how, &shared, err) < 0)
-		return err_wrap(err, "mount %s", m->destination ? m->destination : "");
+	strv_each(o, m->options) {
+		if (strv_has((char *const *)names, *o))
+			found = *o;
+	}
+	return found;
+}
+
+/* Mounts come from the host, if asked for, but what the guest mounts cannot be mounted on the host. */
+static int how_to_share(const struct oci_mount *m, struct share_how *how, struct err *err)
+{
+	const char *spreads = propagation(m);
+
+	if (str_eq(spreads, "shared") || str_eq(spreads, "rshared")) {
+		err_set(err, E_UNSUPPORTED,
+			"%s: mount propagation to the host (Bidirectional) is not possible from a "
+			"VM",
+			spreads);
+		return err_hint(err, "use rslave (HostToContainer), or another runtime class");
+	}
+	/* As runc has it: only rbind is recursive, and of the read-only ones only rro. */
+	*how = (struct share_how){ .recursive = has_option(m, "rbind"),
+				   .readonly = last_option_is(m, "ro", "rw"),
+				   .readonly_below = last_option_is(m, "rro", "rrw"),
+				   .follows = str_eq(spreads, "slave") ||
+					      str_eq(spreads, "rslave") };
+	/* Nobody but the pod writes to its own emptyDir: one mount serves those who read, too. */
+	if (volume_is_empty_dir(m->source))
+		how->readonly = how->readonly_below = false;
+	return 0;
+}
+
+static int share_mount(struct share *share, const char *id, struct oci_mount *m, struct err *err)
+{
+	struct shared shared = { NULL, false };
+	struct share_how how;
+
+	if (how_to_share(m, &how, err) < 0 ||
+	    share_add(share, id, m->source, &how, &shared, err) < 0)
+		return -1;
 	free(m->source);
 	m->source = shared.guest;
 	if (shared.writable_below)
@@ -64,15 +101,49 @@ static int share_mount(const struct share *share, const char *id, struct oci_mou
 	return 0;
 }
 
-static int share_mounts(const struct share *share, const char *id, struct oci_spec *spec,
-			struct err *err)
+static int copy_mount(struct copies *copies, const char *id, size_t n, struct oci_mount *m,
+		      struct err *err)
 {
-	for (size_t i = 0; i < spec->n_mounts; i++) {
-		struct oci_mount *m = &spec->mounts[i];
+	AUTO(str) char *name = str_fmt("mount-%zu", n), *source = STEAL(m->source, NULL);
+	bool readonly = last_option_is(m, "ro", "rw") || last_option_is(m, "rro", "rrw");
+
+	if (copy_check(source, readonly, err) < 0)
+		return -1;
+	copies_add(copies, source, id, name, &m->source);
+	return 0;
+}
+
+static int give_mount(const struct container *c, size_t n, const struct volume_rules *rules,
+		      struct guest *g, struct err *err)
+{
+	struct oci_mount *m = &g->spec->mounts[n];
+	struct share *share = &c->shim->sandbox->share;
+	AUTO(str) char *path = NULL;
+
+	if (volume_in_guest(m, rules, &g->storages, &path, err) < 0)
+		return -1;
+	if (!path)
+		return share_is_none(share) ? copy_mount(&g->copies, c->id, n, m, err)
+					    : share_mount(share, c->id, m, err);
+	str_set(&m->source, path);
+	return 0;
+}
+
+static int give_mounts(const struct container *c, struct guest *g, struct err *err)
+{
+	const struct volume_rules rules = {
+		.pod = c->kind == KIND_SINGLE ? NULL : c->shim->inv->id,
+		.empty_dirs = !c->shim->config->guest_empty_dir_off ||
+			      share_is_none(&c->shim->sandbox->share),
+		.limits = g->spec->linux_.resources,
+	};
+
+	for (size_t i = 0; i < g->spec->n_mounts; i++) {
+		const struct oci_mount *m = &g->spec->mounts[i];
 
 		if (is_bind(m) && !str_empty(m->source) && !is_guests_own(m) &&
-		    share_mount(share, id, m, err) < 0)
-			return -1;
+		    give_mount(c, i, &rules, g, err) < 0)
+			return err_wrap(err, "mount %s", m->destination ? m->destination : "");
 	}
 	return 0;
 }
@@ -153,15 +224,55 @@ static void guest_cgroup(struct oci_linux *l, const char *id)
 	str_set(&l->cgroups_path, path);
 }
 
-int spec_for_guest(const struct share *share, const struct runtime_config *config, const char *id,
-		   struct oci_spec *spec, struct err *err)
+/*
+ * A manager's own profile, which every container of its gets: the VM stands in its place. One that
+ * was asked for by name may say more than that.
+ */
+static bool is_managers_profile(const char *profile)
 {
+	static const char *const usual[] = { "unconfined",     "cri-containerd.apparmor.d",
+					     "docker-default", "containers-default",
+					     "crio-default",   "nerdctl-default" };
+
+	for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+		if (str_starts(profile, usual[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The guest's kernel has neither AppArmor nor SELinux. A manager gives every container a label of SELinux,
+ * and none is asked for by name. */
+static int drop_labels(struct oci_spec *spec, struct err *err)
+{
+	const char *profile = spec->process->apparmor_profile;
+
+	if (!str_empty(profile) && !is_managers_profile(profile)) {
+		err_set(err, E_UNSUPPORTED,
+			"AppArmor profile '%.200s': the container's kernel is the guest's, which "
+			"has no AppArmor",
+			profile);
+		return err_hint(err, "choose RuntimeDefault or Unconfined for it, or run the pod "
+				     "with another runtime class");
+	}
+	str_set(&spec->process->apparmor_profile, NULL);
+	str_set(&spec->process->selinux_label, NULL);
+	str_set(&spec->linux_.mount_label, NULL);
+	return 0;
+}
+
+int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
+{
+	struct oci_spec *spec = g->spec;
 	struct oci_linux *l = &spec->linux_;
 
 	if (!spec->process)
 		return err_set(err, E_INVALID, "the specification has no process");
-	for (size_t i = 0; i < l->n_devices; i++)
-		log_debug("device node is the guest's own", LOG_S("device", l->devices[i].path));
+	for (size_t i = 0; i < l->n_devices; i++) {
+		if (!str_eq(l->devices[i].type, "b"))
+			log_debug("device node is the guest's own",
+				  LOG_S("device", l->devices[i].path));
+	}
 	if (spec->process->user.umask.set)
 		log_warn("umask of the process is not passed on: the agent's protocol has no field "
 			 "for it, 022 holds");
@@ -172,88 +283,35 @@ int spec_for_guest(const struct share *share, const struct runtime_config *confi
 	drop_namespaces(l);
 	if (l->resources)
 		drop_resources(l->resources);
-	guest_cgroup(l, id);
-	str_set(&spec->process->apparmor_profile, NULL);
-	str_set(&spec->process->selinux_label, NULL);
-	str_set(&l->mount_label, NULL);
-	if (config->guest_seccomp_off && l->seccomp) {
+	guest_cgroup(l, c->id);
+	if (drop_labels(spec, err) < 0)
+		return -1;
+	if (c->shim->config->guest_seccomp_off && l->seccomp) {
 		oci_seccomp_free(l->seccomp);
 		l->seccomp = NULL;
 	}
-	return share_mounts(share, id, spec, err);
+	return give_mounts(c, g, err);
 }
 
-/* What decides the size of a VM; 0: no limit. */
-struct limits {
-	uint64_t quota, period, memory;
-};
-
-static struct limits own_limits(const struct oci_spec *spec)
-{
-	const struct oci_resources *r = spec->linux_.resources;
-	struct limits l = { 0 };
-
-	if (r && r->cpu.quota.set && r->cpu.quota.v > 0)
-		l.quota = (uint64_t)r->cpu.quota.v;
-	if (r && r->cpu.period.set)
-		l.period = r->cpu.period.v;
-	if (r && r->memory.limit.set && r->memory.limit.v > 0)
-		l.memory = (uint64_t)r->memory.limit.v;
-	return l;
-}
-
-/* The sums over the containers of the pod, which containerd (1.6) and later say; -1 and 0 are no
- * limit. */
-static int pod_limits(const struct oci_spec *spec, struct limits *l, struct err *err)
-{
-	const struct {
-		const char *key;
-		uint64_t *to;
-	} said[] = {
-		{ "io.kubernetes.cri.sandbox-cpu-quota", &l->quota },
-		{ "io.kubernetes.cri.sandbox-cpu-period", &l->period },
-		{ "io.kubernetes.cri.sandbox-memory", &l->memory },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
-		const char *text = oci_annotation(spec, said[i].key);
-
-		if (!str_empty(text) && *text != '-' &&
-		    str_u64(text, 10, 0, INT64_MAX, said[i].key, said[i].to, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-int spec_size(const struct runtime_config *c, const struct oci_spec *spec, enum container_kind kind,
-	      struct sandbox_size *out, struct err *err)
-{
-	long host = sysconf(_SC_NPROCESSORS_ONLN);
-	double vcpus = c->vcpus < 0 ? (double)host : c->vcpus;
-	int64_t most = c->max_vcpus ? c->max_vcpus : host > VCPUS_MAX ? VCPUS_MAX : host;
-	int64_t memory = c->memory_mib, whole;
-	struct limits l = { 0 };
-
-	if (kind == KIND_POD && pod_limits(spec, &l, err) < 0)
-		return -1;
-	if (kind == KIND_SINGLE)
-		l = own_limits(spec);
-	if (l.quota && l.period)
-		vcpus += (double)l.quota / (double)l.period;
-	memory += (int64_t)(l.memory / MIB + (l.memory % MIB != 0));
-	if (c->max_memory_mib && memory > c->max_memory_mib)
-		memory = c->max_memory_mib;
-	whole = vcpus > (double)most ? most : (int64_t)vcpus;
-	whole += whole < most && (double)whole < vcpus; /* up, as upstream does with the sum */
-	*out = (struct sandbox_size){ whole < 1 ? 1 : (unsigned)whole, (uint64_t)memory };
-	return 0;
-}
-
-bool spec_shares_pids(const struct oci_spec *spec)
+static struct oci_namespace *pid_namespace(const struct oci_spec *spec)
 {
 	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
 		if (str_eq(spec->linux_.namespaces[i].type, "pid"))
-			return !str_empty(spec->linux_.namespaces[i].path);
+			return &spec->linux_.namespaces[i];
 	}
-	return false;
+	return NULL;
+}
+
+const char *spec_pid_namespace(const struct oci_spec *spec)
+{
+	const struct oci_namespace *ns = pid_namespace(spec);
+
+	return ns && !str_empty(ns->path) ? ns->path : NULL;
+}
+
+void spec_share_pids(struct oci_spec *guest, const char *container)
+{
+	AUTO(str) char *path = str_fmt("container:%s", container);
+
+	str_set(&pid_namespace(guest)->path, path);
 }

@@ -50,11 +50,11 @@ static void publish_start(struct process *p)
 	if (*p->exec_id) {
 		exec.container_id = p->container->id;
 		exec.exec_id = p->exec_id;
-		exec.pid = (uint32_t)p->shim->pid;
+		exec.pid = (uint32_t)container_pid(p->container);
 		events_publish(p->shim->events, "/tasks/exec-started", &exec.base);
 	} else {
 		start.container_id = p->container->id;
-		start.pid = (uint32_t)p->shim->pid;
+		start.pid = (uint32_t)container_pid(p->container);
 		events_publish(p->shim->events, "/tasks/start", &start.base);
 	}
 }
@@ -78,7 +78,7 @@ static bool now_running(struct process *p)
 
 static void poststart_hooks(const struct container *c)
 {
-	struct hook_state state = { c->id, c->bundle, "running", c->shim->pid, c->spec };
+	struct hook_state state = { c->id, c->bundle, "running", container_pid(c), c->spec };
 
 	(void)hooks_run_all(&c->spec->hooks.poststart, "poststart", &state, HOOK_SECONDS, NULL);
 }
@@ -131,7 +131,7 @@ void task_start(struct ttrpc_call *call, const void *request, void *arg)
 			if (!*p->exec_id)
 				poststart_hooks(p->container);
 		}
-		reply.pid = (uint32_t)s->pid;
+		reply.pid = (uint32_t)container_pid(p->container);
 		ttrpc_reply(call, &reply);
 	}
 	process_put(p);

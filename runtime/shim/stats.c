@@ -25,6 +25,21 @@ static void fill_entry(MemoryEntry *to, const Grpc__MemoryData *from)
 	to->failcnt = from->failcnt;
 }
 
+/* The message has pg_maj_fault for the kernel's pgmajfault. */
+static bool same_letters(const char *a, const char *b)
+{
+	for (;;) {
+		a += *a == '_';
+		b += *b == '_';
+		if (*a != *b)
+			return false;
+		if (!*a)
+			return true;
+		a++;
+		b++;
+	}
+}
+
 /* Fields of the same name, and "total_" before it: with a hierarchy they are one. */
 static void fill_memory(MemoryStat *to, const Grpc__MemoryStats *from)
 {
@@ -36,7 +51,7 @@ static void fill_memory(MemoryStat *to, const Grpc__MemoryStats *from)
 			const char *bare = str_starts(name, "total_") ? name + 6 : name;
 
 			if (d->fields[f].type == PROTOBUF_C_TYPE_UINT64 &&
-			    str_eq(bare, from->stats[i]->key))
+			    same_letters(bare, from->stats[i]->key))
 				*(uint64_t *)(void *)((char *)to + d->fields[f].offset) =
 					from->stats[i]->value;
 		}

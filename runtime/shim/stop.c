@@ -188,17 +188,16 @@ static void settle(struct process *p, bool started)
 		process_unref(p);
 }
 
-static void on_wait_answer(void *arg, const void *reply, const struct err *err)
+/* Loop. Takes ownership of a reference. */
+static void end_with(struct process *p, uint32_t status)
 {
-	const Grpc__WaitProcessResponse *r = reply;
-	struct process *p = arg;
 	struct shim *s = p->shim;
 	enum process_state state;
 
 	(void)pthread_mutex_lock(&s->lock);
 	state = p->state;
 	if (state != PROCESS_STOPPED)
-		process_note_end(p, err ? PROCESS_LOST : (uint32_t)r->status & 0xff);
+		process_note_end(p, status);
 	(void)pthread_mutex_unlock(&s->lock);
 	/* Start has not yet reported that it runs, and continues from there. */
 	if (state == PROCESS_STARTING)
@@ -206,6 +205,60 @@ static void on_wait_answer(void *arg, const void *reply, const struct err *err)
 	else
 		settle(p, state != PROCESS_CREATED);
 }
+
+/* Loop. */
+static void forget_overdue(struct process *p)
+{
+	if (!p->overdue)
+		return;
+	watch_remove(STEAL(p->overdue, NULL));
+	process_unref(p);
+}
+
+static void on_wait_answer(void *arg, const void *reply, const struct err *err)
+{
+	const Grpc__WaitProcessResponse *r = reply;
+	struct process *p = arg;
+
+	forget_overdue(p);
+	end_with(p, err ? PROCESS_LOST : (uint32_t)r->status & 0xff);
+}
+
+/* --- a process that does not end --- */
+
+static void on_overdue(void *arg)
+{
+	struct process *p = arg;
+
+	watch_remove(STEAL(p->overdue, NULL));
+	log_error("a process that was killed does not end: the guest's kernel holds it",
+		  LOG_S("container", p->container->id), LOG_S("exec", p->exec_id));
+	end_with(p, PROCESS_KILLED);
+}
+
+static void expect_on_loop(void *arg)
+{
+	struct process *p = arg;
+	struct shim *s = p->shim;
+	bool ended;
+
+	(void)pthread_mutex_lock(&s->lock);
+	ended = p->ended;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (ended || p->overdue || !s->sandbox || !s->sandbox->vm->client)
+		process_unref(p); /* its end is known, or will be with the VM's */
+	else
+		p->overdue = loop_timer(s->loop, (uint64_t)s->config->request_timeout_s * 1000,
+					false, on_overdue, p);
+}
+
+void process_expect_end(struct process *p)
+{
+	process_ref(p);
+	loop_post(p->shim->loop, expect_on_loop, p);
+}
+
+/* --- watching for the end --- */
 
 /* Loop. Takes ownership of a reference. */
 static void watch_on_loop(void *arg)

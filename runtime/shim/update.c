@@ -3,10 +3,13 @@
 
 #include "shim/shim.h"
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "oci/message.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
+
+#include <stdlib.h>
 
 void task_pause(struct ttrpc_call *call, const void *request, void *arg)
 {
@@ -60,31 +63,102 @@ void task_checkpoint(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_fail(call, &err);
 }
 
+/* Exchanges what an update says of them; what it does not say stays. */
+static void exchange_cpus(struct container *c, char **cpus, char **mems)
+{
+	struct oci_linux *l = &c->spec->linux_;
+	char *before;
+
+	(void)pthread_mutex_lock(&c->shim->lock);
+	if (!l->resources)
+		l->resources = NEW(struct oci_resources);
+	if (*cpus) {
+		before = l->resources->cpu.cpus;
+		l->resources->cpu.cpus = *cpus;
+		*cpus = before ? before : xstrdup("");
+	}
+	if (*mems) {
+		before = l->resources->cpu.mems;
+		l->resources->cpu.mems = *mems;
+		*mems = before ? before : xstrdup("");
+	}
+	(void)pthread_mutex_unlock(&c->shim->lock);
+}
+
+/* The numbers of processors and memory nodes are the host's: they place the sandbox, and are taken
+ * from what the guest is told. */
+static int place_update(struct container *c, struct oci_resources *res, struct deadline deadline,
+			struct err *err)
+{
+	AUTO(str) char *cpus = STEAL(res->cpu.cpus, NULL), *mems = STEAL(res->cpu.mems, NULL);
+
+	if (str_empty(cpus))
+		str_set(&cpus, NULL);
+	if (str_empty(mems))
+		str_set(&mems, NULL);
+	if (!cpus && !mems)
+		return 0;
+	exchange_cpus(c, &cpus, &mems);
+	if (shim_place(c->shim, deadline, err) == 0)
+		return 0;
+	exchange_cpus(c, &cpus, &mems);
+	return -1;
+}
+
+static struct oci_resources *parse(const Containerd__Task__V2__UpdateTaskRequest *r,
+				   struct err *err)
+{
+	if (!r->resources) {
+		err_set(err, E_INVALID, "the request has no resources");
+		return NULL;
+	}
+	return oci_resources_parse((const char *)r->resources->value.data, r->resources->value.len,
+				   "resources", err);
+}
+
+static int tell_guest(struct container *c, struct oci_resources *res, struct deadline deadline,
+		      struct err *err)
+{
+	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	int result;
+
+	update.container_id = c->id;
+	update.resources = oci_resources_to_message(res);
+	result = task_ask_agent(c->shim, "UpdateContainer", &update, deadline, err);
+	protobuf_c_message_free_unpacked(&update.resources->base, NULL);
+	return result;
+}
+
+/* Up, the VM comes first; down, the guest's control group. The sandbox container of a pod stands for all
+ * of it. */
+static int update(struct container *c, struct oci_resources *res, struct deadline deadline,
+		  struct err *err)
+{
+	struct sandbox *sb = c->shim->sandbox;
+	const char *id = c->kind == KIND_POD ? NULL : c->id;
+	struct limits_change change;
+	int result;
+
+	if (sandbox_grow(sb, id, res, true, &change, deadline, err) < 0)
+		return err_wrap(err, "update %s", c->id);
+	result = tell_guest(c, res, deadline, err);
+	sandbox_settle(sb, id, result < 0 ? &change.before : &change.after, deadline);
+	return result;
+}
+
 void task_update(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__UpdateTaskRequest *r = request;
-	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
 	struct shim *s = arg;
 	struct err err = ERR_INIT;
-	AUTO(oci_resources) struct oci_resources *res = NULL;
-	struct process *p = NULL;
+	AUTO(oci_resources) struct oci_resources *res = parse(r, &err);
+	struct process *p = res ? process_take(s, r->id, "", ~(IN(STOPPED) | IN(ENDING)),
+					       PROCESS_STAYS, "update", &err)
+				: NULL;
 
-	if (!r->resources)
-		err_set(&err, E_INVALID, "the request has no resources");
-	else
-		p = process_take(s, r->id, "", ~(IN(STOPPED) | IN(ENDING)), PROCESS_STAYS, "update",
-				 &err);
 	if (p)
-		res = oci_resources_parse((const char *)r->resources->value.data,
-					  r->resources->value.len, "resources", &err);
-	if (res) {
-		str_set(&res->cpu.cpus, NULL);
-		str_set(&res->cpu.mems, NULL);
-		update.container_id = r->id;
-		update.resources = oci_resources_to_message(res);
-		(void)!task_ask_agent(s, "UpdateContainer", &update, task_deadline(s, call), &err);
-		protobuf_c_message_free_unpacked(&update.resources->base, NULL);
-	}
+		if (p && place_update(p->container, res, task_deadline(s, call), &err) == 0)
+			(void)!update(p->container, res, task_deadline(s, call), &err);
 	task_answer(call, &err);
 	if (p)
 		process_put(p);

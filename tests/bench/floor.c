@@ -35,8 +35,7 @@ static int one(struct loop *loop, const struct runtime_config *c, const char *ac
 				 .ndevices = 1,
 				 .netns = -1,
 				 .vhost_vsock = -1,
-				 .vcpus = 1,
-				 .memory_mib = (uint64_t)c->memory_mib };
+				 .size = { 1, (uint64_t)c->memory_mib } };
 	struct pollfd answer = { .events = POLLIN };
 	uint64_t begin = clock_us();
 	struct vmm vmm;

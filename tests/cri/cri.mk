@@ -1,15 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# HANDLERS: the runtime handlers that are tested; kata needs a staged tree. CRITEST: cri-tools' own
-# suite, which is run with each of them instead of our cases (tests/cri/critest.sh).
-HANDLERS ?= runc
-.PHONY: check-cri
-check-cri: $(if $(filter kata,$(HANDLERS)),stage) $(addprefix $(BUILD)/tools/,cri pause euid) ## run pods with real containerd, as a kubelet does
-	@HANDLERS="$(HANDLERS)" CRITEST="$(CRITEST)" tests/cri/run.sh $(STAGE)
+# HANDLERS: the runtime handlers that are tested, at the same time; the cases of kata, which take longer, in
+# two halves. It needs a staged tree. CRITEST: cri-tools' own suite, which is run with one handler after the
+# other instead of our cases (tests/cri/critest.sh), CRITEST_AT_ONCE: how many of its specs at a time.
+HANDLERS ?= runc kata
+IN_PODS := pause euid files talk serve hostile early
+CRI_EACH := $(foreach h,$(HANDLERS),$(if $(filter runc,$h),check-cri-$h-1-1,check-cri-$h-1-2 check-cri-$h-2-2))
+.PHONY: check-cri $(CRI_EACH)
+check-cri: $(if $(filter kata,$(HANDLERS)),stage) $(addprefix $(BUILD)/tools/,cri $(IN_PODS)) ## run pods with real containerd, as a kubelet does
+ifeq ($(CRITEST),)
+	@$(MAKE) --no-print-directory -j -k BUILD=$(BUILD) HANDLERS="$(HANDLERS)" $(CRI_EACH)
+	@echo "  skipped: cri-tools' suite; CRITEST=PATH runs it (tests/cri/README.md)"
+else
+	@HANDLERS="$(HANDLERS)" CRITEST="$(CRITEST)" CRITEST_AT_ONCE="$(CRITEST_AT_ONCE)" \
+		tests/cri/run.sh $(STAGE)
+endif
+
+$(CRI_EACH):
+	@set -- $(subst -, ,$(@:check-cri-%=%)) && HANDLERS=$$1 SLICE="$$2 $$3" tests/cri/run.sh $(STAGE)
+
+.PHONY: soak
+soak: HANDLERS := kata
+soak: stage $(addprefix $(BUILD)/tools/,cri $(IN_PODS)) ## begin and end PODS=1000 pods, AT_ONCE=8 at a time, and look at what is left
+	@HANDLERS="$(HANDLERS)" PODS=$(or $(PODS),1000) AT_ONCE=$(or $(AT_ONCE),8) tests/cri/run.sh $(STAGE) test_soak
+
+.PHONY: check-cri-sanitized
+check-cri-sanitized: stage $(addprefix $(BUILD)/tools/,cri $(IN_PODS)) ## the same with shim and agent under the sanitizers; CASES="test_exec ..." chooses
+	@for san in address,undefined thread; do \
+		b=$(BUILD)/$$([ $$san = thread ] && echo tsan || echo asan); \
+		$(MAKE) --no-print-directory BUILD=$$b SAN=$$san $$b/bin/containerd-shim-kata-v2 \
+			$$b/bin/kata-agent && tests/cri/sanitized.sh $(STAGE) $$b $(CASES) || exit 1; done
 
 # Asks a container manager as a kubelet does.
 $(eval $(call tool,cri,tests/cri/cri.c,cri http json protocols))
 # These run inside of pods: no shared libraries there.
-TOOLS += pause euid
-$(eval $(call link_rule,pause,tests/cri/pause.c,,tools,$$(LDFLAGS_PROGRAM)))
-$(eval $(call link_rule,euid,tests/cri/euid.c,,tools,$$(LDFLAGS_PROGRAM)))
+TOOLS += $(IN_PODS)
+$(foreach p,$(IN_PODS),$(eval $(call link_rule,$p,tests/cri/$p.c,,tools,$$(LDFLAGS_PROGRAM))))

@@ -63,11 +63,16 @@ critest_images() {
 
 # A line "STATUS NAME" for each spec that ran, sorted.
 critest_run() { # HANDLER
-	local report=$LAB/critest-$1
-	"$CRITEST" -runtime-endpoint "unix://$LAB/containerd.sock" -runtime-handler "$1" \
-		-ginkgo.junit-report "$report.xml" -ginkgo.no-color -ginkgo.timeout 2h \
-		-ginkgo.skip "$(sed '/^#/d;/^$/d' tests/cri/critest.skip | paste -sd '|')" \
-		-ginkgo.focus "${CRITEST_FOCUS:-.}" >"$report.log" 2>&1
+	local report=$LAB/critest-$1 skip
+	skip=$(sed '/^#/d;/^$/d' tests/cri/critest.skip | paste -sd '|')
+	mkdir -p "$LAB/work"
+	# With several at once it runs the program ginkgo, which was built beside it, and writes its report
+	# from a folder below TMPDIR: the same place as seen from here.
+	(cd "$LAB/work" && TMPDIR=$LAB PATH=$(dirname "$CRITEST"):$PATH "$CRITEST" \
+		-parallel "${CRITEST_AT_ONCE:-1}" \
+		-runtime-endpoint "unix://$LAB/containerd.sock" -runtime-handler "$1" \
+		-ginkgo.junit-report "../critest-$1.xml" -ginkgo.no-color -ginkgo.timeout 2h \
+		-ginkgo.skip "$skip" -ginkgo.focus "${CRITEST_FOCUS:-.}") >"$report.log" 2>&1
 	[ -z "${CRITEST_LOG:-}" ] || cp "$report.log" "$CRITEST_LOG.$1"
 	sed -n 's/.*<testcase name="\[It\] \([^"]*\)".* status="\([a-z]*\)".*/\2 \1/p' "$report.xml" |
 		grep -v '^skipped' | sort >"$report.specs"

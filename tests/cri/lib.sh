@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# A node as a kubelet sees it: a private containerd with CRI and CNI, in namespaces of its own
-# (run.sh makes them), and the questions a test asks of it. The handler under test is $HANDLER.
+# A node as a kubelet sees it: a private containerd with CRI and CNI, in namespaces of its own, and
+# the questions a test asks of it. The handler under test is $HANDLER.
 #
+#   cri_apart SCRIPT ARG...	first: runs the script again in such namespaces, unless it is there
+#   cri_start PREFIX		the node; it goes at the script's end
 #   cri CALL [REQUEST]		an answer as JSON; --field F CALL ...: one value of it
 #   pod NAME [JSON]		runs a pod and prints its id
 #   container POD NAME SCRIPT [JSON]
@@ -11,14 +13,16 @@
 #				starts it, too
 #   in_container ID COMMAND...	runs it there with ExecSync, as if it were here
 #   pod_gone ID			stops and removes a pod
+#   configured TOML...		lays these lines over the configuration of kata until the test ends
 #   cri_left			what is left on the node, empty if nothing
 #
 # JSON: more members of the configuration, with a comma in front of each. What is deeper inside is
-# said by variables: SYSCTLS of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
+# said by variables: SYSCTLS, POD_CONTEXT (security context) and POD_RESOURCES (what a kubelet says of all its
+# containers) of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
 # (options) of both, which are as a kubelet's: all is shared but the processes.
 
 # shellcheck source=tests/integration/containerd.sh
-. tests/integration/containerd.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../integration/containerd.sh"
 
 export CONTAINERD_NAMESPACE=k8s.io
 PAUSE_IMAGE=registry.k8s.io/pause:3.9
@@ -26,16 +30,43 @@ CRI_IMAGE=localhost/kata-test:busybox
 
 cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" "$@"; }
 
+cri_apart() {
+	if [ -z "${CRI_APART:-}" ]; then
+		[ "$(id -u)" = 0 ] || {
+			echo "skipped: pods need root"
+			exit 0
+		}
+		CRI_APART=1 exec unshare --mount --propagation private --net --ipc --pid --fork \
+			--kill-child --mount-proc "$@"
+	fi
+	mount -t tmpfs -o mode=0755 run /run
+	mkdir -p /run/lock /var/lib/cni
+	mount -t tmpfs cni /var/lib/cni
+	ip link set lo up
+}
+
 cri_start() { # PREFIX
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
+	chmod 0711 "$LAB" # as a node's directories are, which a VMM that is not root goes through
 	trap cri_stop EXIT
 	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
+	lab_patience
 	PARENT=/kata-cri-${LAB##*-}
-	mkdir -p "$LAB/cni" "$LAB/logs" "$LAB/pods"
+	mkdir -p "$LAB/cni" "$LAB/plugins" "$LAB/logs" "$LAB/pods"
+	ln -s /usr/lib/cni/* "$LAB/plugins/" # a test may add its own
+	# What a sanitizer has to say, where the shim is built with one.
+	export ASAN_OPTIONS="log_path=$LAB/report" TSAN_OPTIONS="log_path=$LAB/report"
+	export UBSAN_OPTIONS="log_path=$LAB/report:print_stacktrace=1"
 	cri_config >"$LAB/config.toml"
 	cri_network
 	cri_containerd && cri_images || return
 	cri_now >"$LAB/before"
+}
+
+# A machine that does much else boots slowly. Other files of the configuration come after this one.
+lab_patience() {
+	[ -z "${LAB_PREFIX:-}" ] || printf '[agent.kata]\ndial_timeout = 120\n' \
+		>"$LAB_PREFIX/share/defaults/kata-containers/config.d/00-early.toml"
 }
 
 cri_config() {
@@ -54,7 +85,7 @@ cri_config() {
 		sandbox_image = "$PAUSE_IMAGE"
 		stream_server_address = "127.0.0.1"
 		[plugins."io.containerd.grpc.v1.cri".cni]
-		bin_dir = "/usr/lib/cni"
+		bin_dir = "$LAB/plugins"
 		conf_dir = "$LAB/cni"
 		[plugins."io.containerd.grpc.v1.cri".containerd]
 		default_runtime_name = "runc"
@@ -101,6 +132,7 @@ cri_images() {
 	cp "$TOOLS/pause" "$LAB/pause/pause"
 	lab_import "$LAB/pause" '{"Entrypoint":["/pause"]}' "$PAUSE_IMAGE"
 	lab_busybox "$LAB/image"
+	cp "$TOOLS/serve" "$TOOLS/hostile" "$LAB/image/bin/"
 	lab_import "$LAB/image" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "$CRI_IMAGE"
 	for name in "$PAUSE_IMAGE" "$CRI_IMAGE"; do
 		cri_has_image "$name" || return
@@ -157,6 +189,8 @@ cri_now() {
 		\( -path '*runtime.v2.task*' -o -path '*/sandboxes/*' -o -path '*/containers/*' \) -printf 'bundle: %p\n'
 	find /sys/fs/cgroup -type d -path "*$PARENT/*/*" -printf 'control group: %p\n' 2>/dev/null
 	find "$LAB/ipam" -name '10.*' -printf 'address: %f\n' 2>/dev/null
+	find "$LAB" -maxdepth 1 -name 'report.*' -exec sed 's/^/report: /' {} +
+	[ -z "${SANITIZED:-}" ] || grep -h 'guest console.*\(Sanitizer\|runtime error\)' "$LAB/containerd.log"
 	cri --field 'items.*.id' ListPodSandbox | sed 's/^/pod: /'
 	cri --field 'containers.*.id' ListContainers | sed 's/^/container: /'
 }
@@ -176,10 +210,18 @@ cri_left_at_last() {
 
 # --- pods and containers ---
 
+configured() { # TOML...
+	printf '%s\n' "$@" >"$LAB_PREFIX/share/defaults/kata-containers/config.d/50-case.toml"
+}
+
+unconfigured() {
+	[ -z "${LAB_PREFIX:-}" ] || rm -f "$LAB_PREFIX/share/defaults/kata-containers/config.d/50-case.toml"
+}
+
 json_words() { # WORD... as JSON strings
 	local word list=""
 	for word in "$@"; do
-		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n}
+		word=${word//\\/\\\\} word=${word//\"/\\\"} word=${word//$'\n'/\\n} word=${word//$'\t'/\\t}
 		list+="${list:+,}\"$word\""
 	done
 	echo "$list"
@@ -188,14 +230,16 @@ json_words() { # WORD... as JSON strings
 namespaces() { echo "\"namespace_options\":{${NAMESPACES:-\"pid\":\"CONTAINER\"}}"; }
 
 pod() { # NAME [JSON]
-	local id host=host-$1 config=$LAB/pods/new
+	local id host=host-$1 config=$LAB/pods/new-$1 # others may be made meanwhile
 	[[ ${NAMESPACES:-} != *NODE* ]] || host="" # it has the node's name then
+	rm -rf "$LAB/logs/$1" # of a pod that had the name, with another handler
 	mkdir -p "$LAB/logs/$1"
 	cat >"$config" <<-EOF
 		{"metadata":{"name":"$1","uid":"$1-$RANDOM$RANDOM","namespace":"tests","attempt":0},
 		 "hostname":"$host","log_directory":"$LAB/logs/$1","labels":{"pod":"$1"},
 		 "linux":{"cgroup_parent":"$PARENT/pod-$1","sysctls":{${SYSCTLS:-}},
-		  "security_context":{$(namespaces)}}${2:-}}
+		  "resources":{${POD_RESOURCES:-}},
+		  "security_context":{$(namespaces)${POD_CONTEXT:+,}${POD_CONTEXT:-}}}${2:-}}
 	EOF
 	id=$(cri --field pod_sandbox_id RunPodSandbox \
 		"{\"runtime_handler\":\"$HANDLER\",\"config\":$(<"$config")}") || return

@@ -3,37 +3,27 @@
 #
 # Pods and their containers, asked for as a kubelet does: real containerd with CRI and CNI.
 #
-#	[HANDLERS="runc kata"] run.sh PREFIX [TEST...]
+#	[HANDLERS="runc kata"] [CRI_SHORT=1] [SLICE="1 2"] run.sh PREFIX [TEST...]
 #
 # Each test is a function test_* of cases/ and runs once with each handler, under "set -e" in a
 # subshell, so that the first command that fails ends it. After every test nothing may be left. All is
 # in namespaces of its own: mounts, network, IPC and processes; runc needs no PREFIX with a shim in it.
 set -u
-if [ -z "${CRI_APART:-}" ]; then
-	[ "$(id -u)" = 0 ] || {
-		echo "skipped: pods need root"
-		exit 0
-	}
-	CRI_APART=1 exec unshare --mount --propagation private --net --ipc --pid --fork --kill-child \
-		--mount-proc "$0" "$@"
-fi
+# shellcheck source=tests/cri/lib.sh
+. "$(dirname "$0")/lib.sh"
+cri_apart "$0" "$@"
 PREFIX=$(realpath -m -- "$1")
 shift
 [ -z "${CRITEST:-}" ] || CRITEST=$(realpath -e -- "$CRITEST") || exit
 cd "$(dirname "$0")/../.." || exit
-# shellcheck source=tests/cri/lib.sh
-. tests/cri/lib.sh
 # shellcheck source=tests/integration/expect.sh
 . tests/integration/expect.sh
 TOOLS=$(dirname "$PREFIX")/tools
 # shellcheck disable=SC2034 # for cri_now
 TEST_GROUP=$(sed 's/.*) . [0-9]* \([0-9]*\) .*/\1/' /proc/self/stat)
 exec </dev/null # whatever we were started from, no test depends on it
-mount -t tmpfs -o mode=0755 run /run
-mkdir -p /run/lock /var/lib/cni
-mount -t tmpfs cni /var/lib/cni
-ip link set lo up
 
+LONG=() # cases that are not run where CRI_SHORT is set
 for cases in tests/cri/cases/*.sh; do
 	# shellcheck source=/dev/null
 	. "$cases"
@@ -50,6 +40,13 @@ fi
 passed=0 failed=0
 mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
 [ $# -eq 0 ] || tests=("$@")
+if [ -n "${CRI_SHORT:-}" ]; then
+	mapfile -t tests < <(printf '%s\n' "${tests[@]}" | grep -vxF "$(printf '%s\n' "${LONG[@]}")")
+	echo "  skipped: ${#LONG[@]} long cases of pods; make check-cri runs them"
+fi
+# SLICE="2 3": the second of three parts.
+[ -z "${SLICE:-}" ] || mapfile -t tests < <(printf '%s\n' "${tests[@]}" |
+	awk -v slice="$SLICE" '{ split(slice, s, " "); if (NR % s[2] == s[1] % s[2]) print }')
 for HANDLER in ${HANDLERS:-runc}; do
 	for t in "${tests[@]}"; do
 		start=$SECONDS
@@ -60,6 +57,7 @@ for HANDLER in ${HANDLERS:-runc}; do
 			"$t"
 		)
 		status=$? left=
+		unconfigured
 		[ "$status" != 0 ] || left=$(cri_left_at_last) # one that failed leaves its own
 		if [ "$status" = 0 ] && [ -z "$left" ]; then
 			passed=$((passed + 1))

@@ -7,6 +7,8 @@ check-guest: $(BUILD)/kernel/vmlinux $(addprefix $(BUILD)/tests/,terminal_test c
 $(eval $(call tool,pty,tests/integration/pty.c,base))
 # Changes the limits of a task, which ctr cannot.
 $(eval $(call tool,task-update,tests/integration/task-update.c,base loop ttrpc protocols))
+# Runs a task with a root file system that no snapshotter of ctr has.
+$(eval $(call tool,task-run,tests/integration/task-run.c,base loop ttrpc protocols))
 # Runs inside of a container: no shared libraries there.
 TOOLS += mapped
 $(eval $(call link_rule,mapped,tests/integration/mapped.c,base,tools,$$(LDFLAGS_PROGRAM)))

@@ -21,3 +21,5 @@ $(BUILD)/tests/agent_hostile_test: | $(BUILD)/bin/kata-agent
 AGENT_PARTS := $(addprefix agent/,settings.c device/pci.c device/uevent.c device/block.c storage/watcher.c storage/storage.c \
 	storage/driver.c storage/group.c)
 $(eval $(call unit_test,agent_parts_test,tests/unit/agent_parts_test.c $(AGENT_PARTS),mount loop toml oci protocols base))
+$(eval $(call unit_test,agent_connection_test,tests/unit/agent_connection_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))
+$(BUILD)/tests/agent_connection_test: | $(BUILD)/bin/kata-agent

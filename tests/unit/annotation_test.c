@@ -104,8 +104,8 @@ static char *command_line(void)
 				       .ndevices = ARRAY_LEN(devices),
 				       .netns = -1,
 				       .vhost_vsock = -1,
-				       .vcpus = 1,
-				       .memory_mib = 256 };
+				       .size = { 1, 256 },
+				       .most = { 1, 256 } };
 	AUTO(strv) char **argv = qemu_command_line(&r);
 
 	return strv_join(argv, " ");

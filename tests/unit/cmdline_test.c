@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What of a request is on QEMU's command line: network cards. */
+/* What of a request is on QEMU's command line: network cards, and room for what comes later. */
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -44,21 +44,27 @@ static bool has_pair(char *const *argv, const char *option, const char *value)
 	return false;
 }
 
+static char empty[] = "", qemu[] = "qemu", entropy[] = "/dev/urandom";
+
+static struct runtime_config config_with(char *machine)
+{
+	return (struct runtime_config){ .qemu_path = qemu,
+					.kernel = qemu,
+					.initrd = qemu,
+					.machine_type = machine,
+					.kernel_params = empty,
+					.firmware = empty,
+					.machine_accelerators = empty,
+					.cpu_features = empty,
+					.seccomp_sandbox = empty,
+					.entropy_source = entropy,
+					.file_mem_backend = empty };
+}
+
 START_TEST(network_cards_have_their_fds)
 {
-	char empty[] = "", qemu[] = "qemu", random[] = "/dev/urandom";
 	AUTO(str) char *machine = xstrdup(cases[_i].machine);
-	const struct runtime_config config = { .qemu_path = qemu,
-					       .kernel = qemu,
-					       .initrd = qemu,
-					       .machine_type = machine,
-					       .kernel_params = empty,
-					       .firmware = empty,
-					       .machine_accelerators = empty,
-					       .cpu_features = empty,
-					       .seccomp_sandbox = empty,
-					       .entropy_source = random,
-					       .file_mem_backend = empty };
+	const struct runtime_config config = config_with(machine);
 	const struct vmm_request r = { .config = &config,
 				       .dir = "/dir",
 				       .accelerator = cases[_i].accelerator,
@@ -66,8 +72,7 @@ START_TEST(network_cards_have_their_fds)
 				       .ndevices = ARRAY_LEN(devices),
 				       .netns = -1,
 				       .vhost_vsock = -1,
-				       .vcpus = 1,
-				       .memory_mib = 256 };
+				       .size = { 1, 256 } };
 	AUTO(strv) char **argv = qemu_command_line(&r);
 
 	for (int i = 0; i < 2; i++) {
@@ -84,6 +89,88 @@ START_TEST(network_cards_have_their_fds)
 }
 END_TEST
 
+/* --- room to grow --- */
+
+#define PORT "pcie-root-port,id=growth,bus=pcie.0,chassis=1,slot=0"
+
+static const struct {
+	const char *machine;
+	bool virtio_mem;
+	int64_t slots;
+	struct vmm_size size, most;
+	const char *smp, *m;
+	bool port;
+} sizes[] = {
+	{ "q35", true, 10, { 1, 256 }, { 1, 256 }, "1", "256M", false },
+	{ "q35", true, 10, { 1, 256 }, { 4, 256 }, "1,maxcpus=4", "256M", false },
+	{ "q35", true, 10, { 2, 256 }, { 1, 1024 }, "2", "256M,slots=1,maxmem=1024M", true },
+	{ "q35", false, 10, { 1, 300 }, { 1, 1024 }, "1", "300M,slots=10,maxmem=940M", false },
+	{ "q35", false, 0, { 1, 256 }, { 1, 1024 }, "1", "256M", false },
+	{ "q35", true, 0, { 1, 256 }, { 1, 300 }, "1", "256M", false }, /* no whole step */
+	{ "microvm", true, 10, { 1, 256 }, { 4, 1024 }, "1", "256M", false },
+};
+
+START_TEST(a_vm_has_room_to_grow)
+{
+	AUTO(str) char *machine = xstrdup(sizes[_i].machine);
+	struct runtime_config config = config_with(machine);
+	const struct vmm_request r = { .config = &config,
+				       .dir = "/dir",
+				       .accelerator = "tcg",
+				       .netns = -1,
+				       .vhost_vsock = -1,
+				       .size = sizes[_i].size,
+				       .most = sizes[_i].most };
+	AUTO(strv) char **argv = NULL;
+
+	config.virtio_mem = sizes[_i].virtio_mem;
+	config.memory_slots = sizes[_i].slots;
+	argv = qemu_command_line(&r);
+	ck_assert_msg(has_pair(argv, "-smp", sizes[_i].smp), "%s", sizes[_i].smp);
+	ck_assert_msg(has_pair(argv, "-m", sizes[_i].m), "%s", sizes[_i].m);
+	ck_assert_int_eq(has_pair(argv, "-device", PORT), sizes[_i].port);
+}
+END_TEST
+
+/* What is plugged in later needs a bridge with something behind it, or a controller. */
+static const struct {
+	const char *machine, *driver;
+	int64_t bridges;
+	bool has_bridge, has_scsi;
+} rooms[] = {
+	{ "q35", "virtio-blk", 1, true, false },       { "q35", "virtio-blk", 0, false, false },
+	{ "q35", "virtio-scsi", 1, true, true },       { "q35", "virtio-scsi", 0, false, true },
+	{ "microvm", "virtio-scsi", 1, false, false },
+};
+
+START_TEST(there_is_room_for_devices)
+{
+	AUTO(str) char *machine = xstrdup(rooms[_i].machine), *driver = xstrdup(rooms[_i].driver);
+	struct runtime_config config = config_with(machine);
+	const struct vmm_request r = { .config = &config,
+				       .dir = "/dir",
+				       .accelerator = "tcg",
+				       .netns = -1,
+				       .vhost_vsock = -1,
+				       .size = { 1, 256 } };
+	AUTO(strv) char **argv = NULL;
+
+	config.bridges = rooms[_i].bridges;
+	config.block_driver = driver;
+	argv = qemu_command_line(&r);
+
+	ck_assert_int_eq(qemu_has_bridge(&config), rooms[_i].has_bridge);
+	ck_assert_int_eq(
+		has_pair(argv, "-device",
+			 "pci-bridge,id=bridge0,bus=pcie.0,addr=0x1e,chassis_nr=1,shpc=off"),
+		rooms[_i].has_bridge);
+	ck_assert_int_eq(has_pair(argv, "-device",
+				  "virtio-rng-pci,rng=rng0,bus=bridge0,addr=0x1,disable-legacy=on"),
+			 rooms[_i].has_bridge);
+	ck_assert_int_eq(has_pair(argv, "-device", "virtio-scsi-pci,id=scsi0"), rooms[_i].has_scsi);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("command line");
@@ -92,6 +179,8 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tc, network_cards_have_their_fds, 0, (int)ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, a_vm_has_room_to_grow, 0, (int)ARRAY_LEN(sizes));
+	tcase_add_loop_test(tc, there_is_room_for_devices, 0, (int)ARRAY_LEN(rooms));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -93,7 +93,7 @@ static const struct row {
 	{ Q, "image", "\"\"", "\"/bin/sh\"", NOWHERE },
 	{ Q, "machine_type", "\"microvm\"", "\"pc\"", AT(machine_type) },
 	{ Q, "confidential_guest", "false", "true", NOWHERE },
-	{ Q, "rootless", "false", "true", NOWHERE },
+	{ Q, "rootless", "true", NULL, AT(rootless) },
 	{ Q, "enable_annotations", "[\"kernel\"]", NULL, NOWHERE },
 	{ Q, "valid_hypervisor_paths", "[\"/bin/*\"]", NULL, NOWHERE },
 	{ Q, "kernel_params", "\"a=b\"", NULL, AT(kernel_params) },
@@ -104,23 +104,24 @@ static const struct row {
 	{ Q, "cpu_features", "\"pmu=off\"", NULL, AT(cpu_features) },
 	{ Q, "default_vcpus", "3", "241", AT(vcpus) },
 	{ Q, "default_maxvcpus", "5", "-1", AT(max_vcpus) },
-	{ Q, "default_bridges", "1", "2", NOWHERE },
+	{ Q, "default_bridges", "0", "2", AT(bridges) },
 	{ Q, "default_memory", "300", "1", AT(memory_mib) },
-	{ Q, "memory_slots", "0", "10", NOWHERE },
+	{ Q, "memory_slots", "4", "256", AT(memory_slots) },
 	{ Q, "default_maxmemory", "4096", "-1", AT(max_memory_mib) },
 	{ Q, "memory_offset", "0", "1", NOWHERE },
-	{ Q, "enable_virtio_mem", "false", "true", NOWHERE },
-	{ Q, "disable_block_device_use", "true", NULL, NOWHERE },
+	{ Q, "enable_virtio_mem", "true", NULL, AT(virtio_mem) },
+	{ Q, "disable_block_device_use", "true", NULL, AT(block_off) },
 	{ Q, "shared_fs", "\"virtio-9p\"", "\"virtio-fs-nydus\"", AT(shared_fs) },
 	{ Q, "virtio_fs_daemon", "\"/bin/cat\"", "\"/no/such\"", AT(virtiofsd) },
 	{ Q, "valid_virtio_fs_daemon_paths", "[\"/bin/*\"]", NULL, NOWHERE },
 	{ Q, "virtio_fs_cache_size", "0", "1", NOWHERE },
 	{ Q, "virtio_fs_extra_args", "[\"-o\", \"x\"]", NULL, AT(virtiofsd_args) },
 	{ Q, "virtio_fs_cache", "\"metadata\"", "\"sometimes\"", AT(virtiofs_cache) },
-	{ Q, "block_device_driver", "\"virtio-blk\"", "\"nvdimm\"", NOWHERE },
-	{ Q, "block_device_cache_set", "false", "true", NOWHERE },
-	{ Q, "block_device_cache_direct", "false", "true", NOWHERE },
-	{ Q, "block_device_cache_noflush", "false", "true", NOWHERE },
+	{ Q, "block_device_driver", "\"virtio-scsi\"", "\"nvdimm\"", AT(block_driver) },
+	{ Q, "block_device_aio", "\"native\"", "\"posix\"", AT(block_aio) },
+	{ Q, "block_device_cache_set", "true", NULL, AT(block_cache_set) },
+	{ Q, "block_device_cache_direct", "true", NULL, AT(block_cache_direct) },
+	{ Q, "block_device_cache_noflush", "true", NULL, AT(block_cache_noflush) },
 	{ Q, "enable_iothreads", "false", "true", NOWHERE },
 	{ Q, "enable_mem_prealloc", "true", NULL, AT(mem_prealloc) },
 	{ Q, "enable_hugepages", "true", NULL, AT(hugepages) },
@@ -143,8 +144,8 @@ static const struct row {
 	{ Q, "entropy_source", "\"/dev/random\"", NULL, AT(entropy_source) },
 	{ Q, "valid_entropy_sources", "[\"/x\"]", NULL, NOWHERE },
 	{ Q, "guest_hook_path", "\"/hooks\"", NULL, AT(guest_hook_path) },
-	{ Q, "rx_rate_limiter_max_rate", "0", "1", NOWHERE },
-	{ Q, "tx_rate_limiter_max_rate", "0", "1", NOWHERE },
+	{ Q, "rx_rate_limiter_max_rate", "800000", "-1", AT(rx_max_rate) },
+	{ Q, "tx_rate_limiter_max_rate", "900000", "-1", AT(tx_max_rate) },
 	{ Q, "guest_memory_dump_path", "\"\"", "\"/x\"", NOWHERE },
 	{ Q, "guest_memory_dump_paging", "false", "true", NOWHERE },
 	{ Q, "enable_guest_swap", "false", "true", NOWHERE },
@@ -159,15 +160,16 @@ static const struct row {
 	{ A, "dial_timeout", "7", "0", AT(dial_timeout_s) },
 	{ A, "request_timeout", "8", "0", AT(request_timeout_s) },
 	{ R, "enable_debug", "true", NULL, AT(debug) },
-	{ R, "internetworking_model", "\"none\"", "\"macvtap\"", AT(net_model) },
+	{ R, "internetworking_model", "\"macvtap\"", "\"l3forwarding\"", AT(net_model) },
 	{ R, "disable_guest_seccomp", "true", NULL, AT(guest_seccomp_off) },
 	{ R, "enable_tracing", "false", "true", NOWHERE },
 	{ R, "jaeger_endpoint", "\"\"", "\"http://x\"", NOWHERE },
 	{ R, "jaeger_user", "\"\"", "\"x\"", NOWHERE },
 	{ R, "jaeger_password", "\"\"", "\"x\"", NOWHERE },
 	{ R, "disable_new_netns", "false", NULL, NOWHERE },
-	{ R, "sandbox_cgroup_only", "false", "true", NOWHERE },
-	{ R, "static_sandbox_resource_mgmt", "true", NULL, NOWHERE },
+	{ R, "sandbox_cgroup_only", "true", NULL, AT(sandbox_cgroup_only) },
+	{ R, "enable_vcpus_pinning", "true", NULL, AT(pin_vcpus) },
+	{ R, "static_sandbox_resource_mgmt", "true", NULL, AT(static_size) },
 	{ R, "sandbox_bind_mounts", "[\"/etc\"]", NULL, AT(sandbox_bind_mounts) },
 	{ R, "valid_config_paths", "[\"/etc\"]", NULL, NOWHERE },
 	{ R, "vfio_mode", "\"vfio\"", "\"x\"", NOWHERE },
@@ -451,6 +453,20 @@ START_TEST(too_many_kernel_parameters_are_refused)
 }
 END_TEST
 
+START_TEST(what_arrives_by_a_macvtap_is_not_limited)
+{
+	static const char rate[] = "rx_rate_limiter_max_rate = 1000000\n";
+	AUTO(str) char *text = str_fmt("%s%s[runtime]\ninternetworking_model = ", BASE, rate);
+	AUTO(str) char *bad = str_fmt("%s\"macvtap\"\n", text);
+	AUTO(str) char *good = str_fmt("%s\"tcfilter\"\n", text);
+
+	write_to(file, bad);
+	fails(file, NULL, E_CONFIG, SAYS(file, "rx_rate_limiter_max_rate", "macvtap"));
+	write_to(file, good);
+	config_free(load(file, NULL));
+}
+END_TEST
+
 START_TEST(a_vmm_outside_the_namespace_has_no_network)
 {
 	AUTO(str) char *text = str_fmt("%s[runtime]\ndisable_new_netns = true\n", BASE);
@@ -563,6 +579,7 @@ int main(void)
 	tcase_add_test(t, annotations_are_refused);
 	tcase_add_test(t, too_many_kernel_parameters_are_refused);
 	tcase_add_test(t, a_vmm_outside_the_namespace_has_no_network);
+	tcase_add_test(t, what_arrives_by_a_macvtap_is_not_limited);
 	tcase_add_test(t, processors_may_be_fractions);
 	tcase_add_test(t, an_annotation_chooses_only_what_the_node_allows);
 	suite_add_tcase(s, t);

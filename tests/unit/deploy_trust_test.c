@@ -742,6 +742,7 @@ START_TEST(a_channel_that_is_hidden_is_missed)
 {
 	char *const keys[] = { public[0], NULL };
 	struct trust_options o = { .keys = keys, .now = NOW };
+	char hex[65];
 	AUTO(trust) struct trust *t = opened(&o);
 
 	good(trust_no_channel(t, &err)); /* none is known yet */
@@ -751,14 +752,9 @@ START_TEST(a_channel_that_is_hidden_is_missed)
 	refused(trust_no_channel(later, &err), "--without-channel");
 	refused(trust_fresh(later, "nightly", 9, BUILT, NOW + 1, &err), "follows 'stable'");
 	good(trust_fresh(later, "stable", 3, BUILT, NOW + 1, &err));
-	if (_i) {
-		o.without_channel = true;
-	} else {
-		char hex[65];
-
-		sha256_hex(TEXT, strlen(TEXT), hex);
-		o.pin = hex;
-	}
+	sha256_hex(TEXT, strlen(TEXT), hex);
+	o.without_channel = _i;
+	o.pin = _i ? NULL : hex;
 	AUTO(trust) struct trust *waived = opened(&o);
 	good(trust_no_channel(waived, &err));
 	AUTO(json) struct json *j = trust_report(waived);

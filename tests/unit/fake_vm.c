@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A hypervisor that is none: it takes QEMU's command line, opens the sockets that are asked for,
+ * A hypervisor that is none: it takes QEMU's command line, uses the connections that it names,
  * and plays QMP, console and agent by the script that FAKE_VM names. What the agent is asked goes
  * to the file FAKE_VM_LOG: each request as it came, length before it; its command line to the same
  * with ".argv", a line each. With a vhost-vsock device it listens where vsock_lab.h says.
@@ -33,7 +33,7 @@ struct held {
 };
 
 static const char *script;
-static int qmp_listener = -1, console_listener = -1, agent_listener = -1, log_listener = -1;
+static int agent_listener = -1, log_listener = -1;
 static int qmp = -1, console = -1, agent = -1, agent_log = -1, record = -1;
 static struct held held[16]; /* requests without an answer yet */
 static size_t n_held;
@@ -382,7 +382,8 @@ static void serve(uint32_t stream, const char *method)
 			return;
 		}
 		reply_empty(stream);
-		end_process();
+		if (!plays("no-end"))
+			end_process();
 	} else if (plays("no-input") && str_eq(method, "WriteStdin")) {
 		refuse(stream, 2, "broken pipe");
 	} else if (plays("flood-oom") && str_eq(method, "GetOOMEvent")) {
@@ -438,6 +439,7 @@ static void on_agent(void)
 
 static void on_qmp(void)
 {
+	static const char half[] = "{\"event\":\"RESUME\",\"timest";
 	char line[4096], *id, *end;
 	struct err gone = ERR_INIT;
 	AUTO(str) char *answer = NULL;
@@ -452,8 +454,15 @@ static void on_qmp(void)
 	end = id ? strchr(id + 6, '"') : NULL;
 	if (!end || plays("no-qmp"))
 		return;
+	if (plays("qmp-half") || plays("qmp-half-closes")) {
+		(void)!fd_write_all(qmp, half, strlen(half), &gone);
+		if (plays("qmp-half-closes"))
+			fd_close(&qmp);
+		return;
+	}
 	answer = str_fmt("{\"return\":{},\"id\":\"%.*s\"}\r\n", (int)(end - id - 6), id + 6);
-	(void)!fd_write_all(qmp, answer, strlen(answer), &gone);
+	for (int i = 0; i < (plays("qmp-twice") ? 2 : 1); i++)
+		(void)!fd_write_all(qmp, answer, strlen(answer), &gone);
 	if (strstr(line, "\"quit\""))
 		exit(0);
 }
@@ -498,15 +507,12 @@ static void play_virtiofsd(const char *option)
 	stay_silent();
 }
 
-/* "...path=/a/b.sock,..." or "unix:/a/b.sock,...": listens there. */
-static int listen_as_told(const char *spec, const char *key)
+static int listen_at(const char *name)
 {
-	const char *path = strstr(spec, key) + strlen(key);
-	AUTO(str) char *name = xstrndup(path, strcspn(path, ","));
 	struct err err = ERR_INIT;
 	int fd;
 
-	(void)unlink(name); /* of one that was before, as QEMU does it */
+	(void)unlink(name); /* of one that was before */
 	fd = fd_unix_listen(name, &err);
 
 	if (fd < 0) {
@@ -516,18 +522,28 @@ static int listen_as_told(const char *spec, const char *key)
 	return fd;
 }
 
+/* "socket,id=NAME,fd=N". */
+static void take_connection(const char *spec)
+{
+	const struct {
+		const char *begins;
+		int *fd;
+	} known[] = { { "socket,id=qmp,fd=", &qmp },
+		      { "socket,id=agent,fd=", &agent },
+		      { "socket,id=console,fd=", &console },
+		      { "socket,id=log,fd=", &agent_log } };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (str_starts(spec, known[i].begins))
+			*known[i].fd = (int)strtol(spec + strlen(known[i].begins), NULL, 10);
+	}
+}
+
 static void read_command_line(int argc, char **argv)
 {
 	for (int i = 1; i + 1 < argc; i++) {
-		if (str_eq(argv[i], "-qmp"))
-			qmp_listener = listen_as_told(argv[i + 1], "unix:");
-		else if (str_eq(argv[i], "-chardev") && str_starts(argv[i + 1], "socket,id=agent,"))
-			agent_listener = listen_as_told(argv[i + 1], "path=");
-		else if (str_eq(argv[i], "-chardev") &&
-			 str_starts(argv[i + 1], "socket,id=console,"))
-			console_listener = listen_as_told(argv[i + 1], "path=");
-		else if (str_eq(argv[i], "-chardev") && str_starts(argv[i + 1], "socket,id=log,"))
-			log_listener = listen_as_told(argv[i + 1], "path=");
+		if (str_eq(argv[i], "-chardev"))
+			take_connection(argv[i + 1]);
 		else if (str_eq(argv[i], "-device") && str_starts(argv[i + 1], "vhost-vsock-"))
 			vsock = true;
 	}
@@ -550,8 +566,8 @@ static void accept_one(int listener, int *fd)
 /* The guest is up: its ports are there. */
 static void listen_on_vsock(void)
 {
-	agent_listener = listen_as_told("=" VSOCK_SOCKET "-1024", "=");
-	log_listener = listen_as_told("=" VSOCK_SOCKET "-1025", "=");
+	agent_listener = listen_at(VSOCK_SOCKET "-1024");
+	log_listener = listen_at(VSOCK_SOCKET "-1025");
 }
 
 static void boot_on_vsock(void)
@@ -623,15 +639,9 @@ int main(int argc, char **argv)
 		write_command_line(log, argv);
 	}
 	read_command_line(argc, argv);
-	accept_one(qmp_listener, &qmp);
 	greet();
-	accept_one(console_listener, &console);
-	if (vsock) {
+	if (vsock)
 		boot_on_vsock();
-	} else {
-		accept_one(log_listener, &agent_log);
-		accept_one(agent_listener, &agent);
-	}
 	if (plays("console-end"))
 		fd_close(&console);
 	play();

@@ -10,6 +10,7 @@
 #include "network/network.h"
 
 #include <check.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -81,6 +82,14 @@ static int ours(void)
 	return (int)strtol(n, NULL, 10);
 }
 
+/* How many limits. */
+static int buckets(void)
+{
+	AUTO(str) char *n = shell("tc qdisc | grep -c tbf || true");
+
+	return (int)strtol(n, NULL, 10);
+}
+
 static bool is_where_it_was(ino_t where)
 {
 	struct stat st;
@@ -95,7 +104,7 @@ START_TEST(what_the_plugin_left_is_read)
 
 	ck_assert(stat("/proc/self/ns/net", &st) == 0);
 	run("ip route add default via 10.1.2.1; ip -6 route add default via fd00::1\n"
-	    "ip route add 10.9.0.0/16 via 10.1.2.9 mtu 1300\n"
+	    "ip route add 10.9.0.0/16 via 10.1.2.9 mtu 1300 metric 77\n"
 	    "ip neigh add 10.1.2.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent\n"
 	    "ip neigh add 10.1.2.8 lladdr 02:00:00:00:00:08 dev eth0 nud stale\n"
 	    "ip link add idle type bridge");
@@ -107,6 +116,7 @@ START_TEST(what_the_plugin_left_is_read)
 	ck_assert_uint_eq(e->link.mtu, 1400);
 	ck_assert_str_eq(e->link.addresses.v[0].address, "10.1.2.3");
 	ck_assert_uint_eq(net.routes.routes.n, 3);
+	ck_assert_uint_eq(net.routes.routes.v[1].metric, 77);
 	ck_assert_uint_eq(net.neighbours.neighbours.n, 1);
 	ck_assert_str_eq(net.neighbours.neighbours.v[0].address, "10.1.2.9");
 	ck_assert_str_eq(network_name_of(&net, e->link.index), "eth0");
@@ -128,32 +138,63 @@ START_TEST(the_way_to_a_peer_is_read)
 }
 END_TEST
 
-/* A tap that the VMM would hold; the wire goes through it, both ways. */
-START_TEST(a_tap_is_the_other_end)
+/* The one end in the namespace of a frame that was sent to the other. */
+static bool arrives(int tap)
 {
-	struct vmm_device card;
 	uint8_t packet[2048] = { 0 };
 	bool seen = false;
 
+	run("ip addr replace 10.1.2.1/32 dev peer; ip route replace 10.1.2.77 dev peer\n"
+	    "ip neigh replace 10.1.2.77 lladdr $(cat /sys/class/net/eth0/address) dev peer\n"
+	    "busybox ping -c 1 -W 1 10.1.2.77 >/dev/null || true");
+	for (int i = 0; i < 1000 && !seen; i++) {
+		ssize_t n = read(tap, packet, sizeof(packet));
+
+		/* A header of 10 bytes, then the frame: to 10.1.2.77. */
+		seen = n > 44 && memcmp(packet + 10 + 30, "\x0a\x01\x02\x4d", 4) == 0;
+		(void)usleep(1000);
+	}
+	return seen;
+}
+
+/* Broadcasts an ARP request, and sees it counted where it arrives. */
+static bool leaves(int tap)
+{
+	static const char count[] = "ip -s -o link show peer | sed 's/.*RX:[^0-9]*[0-9]* *//; "
+				    "s/ .*//'";
+	uint8_t packet[10 + 60] = { 0 };
+	AUTO(str) char *before = shell(count), *after = NULL;
+
+	memset(packet + 10, 0xff, 6);
+	packet[16] = 2;
+	packet[22] = 8, packet[23] = 6;
+	ck_assert_int_eq(write(tap, packet, sizeof(packet)), (ssize_t)sizeof(packet));
+	after = shell(count);
+	return strtoll(after, NULL, 10) > strtoll(before, NULL, 10);
+}
+
+static const char *const models[] = { "tcfilter", "macvtap" };
+
+/* An fd that the VMM would hold; the wire goes through it, both ways. */
+START_TEST(a_tap_is_the_other_end)
+{
+	struct vmm_device card;
+	AUTO(str) char *before = shell("ip -4 -o addr show dev eth0"), *after = NULL;
+	bool macvtap = str_eq(models[_i], "macvtap");
+
+	config.net_model = (char *)models[_i];
 	must(network_scan(&net, &config, path, &err));
 	must(network_connect(&net, &err));
-	ck_assert_int_eq(ours(), 3);
+	ck_assert_int_eq(ours(), macvtap ? 1 : 3);
 	card = network_device(&net.endpoints.list.v[0]);
 	ck_assert_int_eq(card.kind, VMM_NIC);
 	ck_assert_str_eq(card.nic.mac, net.endpoints.list.v[0].link.mac);
-	run("ip addr add 10.1.2.1/32 dev peer; ip route add 10.1.2.77 dev peer\n"
-	    "ip neigh replace 10.1.2.77 lladdr 02:00:00:00:00:77 dev peer\n"
-	    "busybox ping -c 1 -W 1 10.1.2.77 >/dev/null || true");
-	for (int i = 0; i < 100 && !seen; i++) {
-		ssize_t n = read(card.nic.tap, packet, sizeof(packet));
-
-		/* A header of 10 bytes, then the frame. */
-		seen = n > 24 && memcmp(packet + 10, "\x02\0\0\0\0\x77", 6) == 0;
-		(void)usleep(1000);
-	}
-	ck_assert(seen);
+	ck_assert(arrives(card.nic.tap));
+	ck_assert(leaves(card.nic.tap));
 	must(network_disconnect(&net, &err));
 	ck_assert_int_eq(ours(), 0);
+	after = shell("ip -4 -o addr show dev eth0");
+	ck_assert_str_eq(before, after);
 	must(network_disconnect(&net, &err));
 }
 END_TEST
@@ -163,19 +204,127 @@ START_TEST(what_a_dead_process_left_is_undone)
 {
 	struct netns_identity other;
 
+	config.net_model = (char *)models[_i];
+	config.rx_max_rate = _i ? 0 : 1000000;
+	config.tx_max_rate = 1000000;
 	must(network_scan(&net, &config, path, &err));
 	other = net.identity;
 	other.inode++;
 	must(network_connect(&net, &err));
-	must(network_undo(path, &other, "eth0", "tap0_kata", &err)); /* the path is another's now */
-	must(network_undo("/no/such", &net.identity, "eth0", "tap0_kata", &err));
-	ck_assert_int_eq(ours(), 3);
-	network_hand_over(&net); /* the tap goes with its last fd */
+	/* The path is another's now. */
+	must(network_undo(path, &other, "eth0", "tap0_kata", models[_i], &err));
+	must(network_undo("/no/such", &net.identity, "eth0", "tap0_kata", models[_i], &err));
+	ck_assert_int_eq(ours(), _i ? 1 : 3);
+	ck_assert_int_eq(buckets(), _i ? 1 : 2);
+	network_hand_over(&net); /* a tap goes with its last fd, a macvtap stays */
 	ck_assert_int_eq(ours(), 1);
+	ck_assert_int_eq(network_undo(path, &net.identity, "eth0", "tap0_kata", "x", &err), -1);
+	ck_assert_int_eq(err.code, E_UNSUPPORTED);
+	err_clear(&err);
 	for (int twice = 0; twice < 2; twice++) {
-		must(network_undo(path, &net.identity, "eth0", "tap0_kata", &err));
-		ck_assert_int_eq(ours(), 0);
+		must(network_undo(path, &net.identity, "eth0", "tap0_kata", models[_i], &err));
+		ck_assert_int_eq(ours() + buckets(), 0);
 	}
+}
+END_TEST
+
+/* Each direction where its frames leave; a rate of more than 32 bits; somebody's own stays. */
+START_TEST(rates_are_limited)
+{
+	AUTO(str) char *qdiscs = NULL;
+
+	config.rx_max_rate = 80000000;
+	config.tx_max_rate = INT64_C(80000000000);
+	must(network_scan(&net, &config, path, &err));
+	must(network_connect(&net, &err));
+	qdiscs = shell("tc qdisc");
+	ck_assert_ptr_nonnull(strstr(qdiscs, "qdisc tbf 6b61: dev tap0_kata root"));
+	ck_assert_ptr_nonnull(strstr(qdiscs, "rate 80Mbit"));
+	ck_assert_ptr_nonnull(strstr(qdiscs, "qdisc tbf 6b61: dev eth0 root"));
+	ck_assert_ptr_nonnull(strstr(qdiscs, "rate 80Gbit"));
+	must(network_disconnect(&net, &err));
+	ck_assert_int_eq(ours() + buckets(), 0);
+	run("tc qdisc add dev eth0 root handle 7: pfifo");
+	network_release(&net);
+	must(network_scan(&net, &config, path, &err));
+	ck_assert_int_eq(network_connect(&net, &err), -1);
+	ck_assert_msg(strstr(err.msg, "interface eth0: limit what leaves by link"), "%s", err.msg);
+	err_clear(&err);
+	must(network_disconnect(&net, &err));
+	run("tc qdisc show dev eth0 | grep -q pfifo");
+	ck_assert_int_eq(ours(), 0);
+}
+END_TEST
+
+/* On a macvlan it would be a sibling of that on the node's device. */
+START_TEST(a_macvtap_serves_a_veth)
+{
+	config.net_model = (char *)"macvtap";
+	run("ip link add other link eth0 type macvlan mode bridge; ip addr flush dev eth0\n"
+	    "ip addr add 10.1.2.4/24 dev other; ip link set other up");
+	must(network_scan(&net, &config, path, &err));
+	must(network_connect(&net, &err));
+	ck_assert_str_eq(network_model_of(&net.endpoints.list.v[0]), "tcfilter");
+	must(network_disconnect(&net, &err));
+	ck_assert_int_eq(ours(), 0);
+}
+END_TEST
+
+static const struct endpoint *called(const char *name)
+{
+	vec_each(const struct endpoint, e, &net.endpoints.list) {
+		if (str_eq(e->link.name, name))
+			return e;
+	}
+	ck_abort_msg("no %s", name);
+}
+
+/* What comes, changes and goes is seen by looking; the watch only says when. */
+START_TEST(changes_are_seen)
+{
+	AUTO(fd) int fd = -1;
+	struct pollfd ready = { .events = POLLIN };
+
+	must(network_scan(&net, &config, path, &err));
+	must(network_connect(&net, &err));
+	net.endpoints.list.v[0].told = net.routes_told = net.neighbours_told = true;
+	ready.fd = fd = network_watch(&net, &err);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(poll(&ready, 1, 0), 0);
+	must(network_look(&net, &err));
+	ck_assert_uint_eq(net.endpoints.list.n, 1);
+	ck_assert(called("eth0")->told && net.routes_told && net.neighbours_told);
+	/* Two that come, one of which a VM cannot be given; more news than the socket keeps. */
+	run("ip link add peer1 type veth peer name net1; ip addr add 10.2.2.3/24 dev net1\n"
+	    "ip link set net1 up; ip link add wrong type bridge; ip addr add 10.3.3.3/24 dev "
+	    "wrong\n"
+	    "for i in $(seq 300); do ip link set net1 mtu 1400; ip link set net1 mtu 1300; done\n"
+	    "ip route add 10.9.0.0/16 via 10.1.2.9");
+	ck_assert_int_eq(poll(&ready, 1, 10000), 1);
+	netlink_watch_drain(fd);
+	ck_assert_int_eq(poll(&ready, 1, 0), 0);
+	must(network_look(&net, &err));
+	ck_assert_uint_eq(net.endpoints.list.n, 3);
+	ck_assert(called("eth0")->told && !net.routes_told && net.neighbours_told);
+	ck_assert(!called("net1")->connected && !called("net1")->useless);
+	ck_assert_str_ne(called("net1")->tap, called("wrong")->tap);
+	ck_assert(called("wrong")->useless);
+	for (size_t i = 0; i < 3; i++) {
+		if (str_eq(net.endpoints.list.v[i].link.name, "net1"))
+			must(network_plug(&net, &net.endpoints.list.v[i], &err));
+	}
+	ck_assert_int_eq(ours(), 6);
+	/* One changes, one goes. */
+	run("ip addr add 10.1.2.9/24 dev eth0; ip link del peer1");
+	must(network_look(&net, &err));
+	ck_assert(!called("eth0")->told && !called("eth0")->gone && called("net1")->gone);
+	for (size_t i = net.endpoints.list.n; i-- > 0;) {
+		if (net.endpoints.list.v[i].gone)
+			network_drop(&net, i);
+	}
+	ck_assert_int_eq(ours(), 3);
+	must(network_disconnect(&net, &err));
+	ck_assert_int_eq(ours(), 0);
 }
 END_TEST
 
@@ -199,16 +348,20 @@ END_TEST
 START_TEST(a_namespace_serves_one_vm)
 {
 	struct network late;
+	bool macvtap = str_eq(models[_i], "macvtap");
 
+	config.net_model = (char *)models[_i];
 	must(network_scan(&net, &config, path, &err));
 	must(network_scan(&late, &config, path, &err));
 	must(network_connect(&net, &err));
 	ck_assert_int_eq(network_connect(&late, &err), -1);
-	ck_assert_ptr_nonnull(strstr(err.msg, "interface eth0: make the tap tap0_kata"));
+	ck_assert_msg(strstr(err.msg, macvtap ? "interface eth0: add the macvtap tap0_kata"
+					      : "interface eth0: make the tap tap0_kata"),
+		      "%s", err.msg);
 	err_clear(&err);
 	must(network_disconnect(&late, &err));
 	network_release(&late);
-	ck_assert_int_eq(ours(), 3);
+	ck_assert_int_eq(ours(), macvtap ? 1 : 3);
 	must(network_disconnect(&net, &err));
 	ck_assert_int_eq(ours(), 0);
 }
@@ -341,10 +494,13 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, what_the_plugin_left_is_read);
 	tcase_add_test(tc, the_way_to_a_peer_is_read);
-	tcase_add_test(tc, a_tap_is_the_other_end);
-	tcase_add_test(tc, what_a_dead_process_left_is_undone);
+	tcase_add_loop_test(tc, a_tap_is_the_other_end, 0, (int)ARRAY_LEN(models));
+	tcase_add_loop_test(tc, what_a_dead_process_left_is_undone, 0, (int)ARRAY_LEN(models));
+	tcase_add_test(tc, rates_are_limited);
+	tcase_add_test(tc, a_macvtap_serves_a_veth);
+	tcase_add_test(tc, changes_are_seen);
 	tcase_add_test(tc, half_a_network_is_undone);
-	tcase_add_test(tc, a_namespace_serves_one_vm);
+	tcase_add_loop_test(tc, a_namespace_serves_one_vm, 0, (int)ARRAY_LEN(models));
 	tcase_add_loop_test(tc, other_kinds_are_connected, 0, (int)ARRAY_LEN(kinds));
 	tcase_add_loop_test(tc, what_cannot_be_given_is_named, 0, (int)ARRAY_LEN(refused));
 	tcase_add_test(tc, a_namespace_of_our_own_has_a_resident);

@@ -6,7 +6,10 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "container/cgroup.h"
 #include "network/netns.h"
+#include "network/network.h"
+#include "network/wire.h"
 #include "sandbox/record.h"
 #include "json/json.h"
 
@@ -157,15 +160,20 @@ END_TEST
 /* An interface is there until it is said to be disconnected. */
 START_TEST(interfaces_are_recorded_and_forgotten)
 {
-	const struct netns_identity identity = { 4, UINT64_C(4026532281) };
+	const struct network n = { .path = (char *)"/run/netns/none-such",
+				   .identity = { 4, UINT64_C(4026532281) } };
+	const struct endpoint ends[] = {
+		{ .link.name = "eth0", .wire = &wire_tcfilter, .tap = "tap0_kata" },
+		{ .link.name = "eth1", .wire = &wire_macvtap, .tap = "tap1_kata" },
+	};
 	struct record *r = record_new(dir, "none", "record-test");
 	struct err err = ERR_INIT;
 	AUTO(json) struct json *j = NULL;
 	AUTO(str) char *text = NULL;
 
-	record_interface(r, "eth0", "tap0_kata", "/run/netns/none-such", &identity);
-	record_interface(r, "eth1", "tap1_kata", "/run/netns/none-such", &identity);
-	record_interface(r, "eth0", NULL, NULL, NULL);
+	record_interface(r, &n, &ends[0]);
+	record_interface(r, &n, &ends[1]);
+	record_no_interface(r, "eth0");
 	ck_assert_msg(record_write(r, &err) == 0, "%s", err.msg);
 	record_free(r);
 	text = read_record();
@@ -175,8 +183,41 @@ START_TEST(interfaces_are_recorded_and_forgotten)
 	ck_assert_str_eq(json_get_text(thing, "kind"), "interface");
 	ck_assert_str_eq(json_get_text(thing, "name"), "eth1");
 	ck_assert_str_eq(json_get_text(thing, "tap"), "tap1_kata");
+	ck_assert_str_eq(json_get_text(thing, "model"), "macvtap");
 	ck_assert_int_eq(json_int(json_get(thing, "inode")), 4026532281);
 	record_undo(dir, KEY); /* the namespace has gone */
+}
+END_TEST
+
+/* One that is there is removed, also when the sandbox's processes had been in it. */
+START_TEST(control_groups_are_recorded_and_removed)
+{
+	AUTO(str) char *path = str_fmt("/record-test-%d", (int)getpid());
+	struct record *r = record_new(dir, "none", "record-test");
+	struct err err = ERR_INIT;
+	AUTO(cgroup) struct cgroup *group = cgroup_new(path, true, &err);
+
+	record_cgroup(r, "/kata_overhead/forgotten");
+	record_forget_cgroups(r);
+	record_cgroup(r, path);
+	record_cgroup(r, path);
+	record_process(r, "vmm", victim.pid);
+	ck_assert_msg(record_write(r, &err) == 0, "%s", err.msg);
+	record_free(r);
+	AUTO(str) char *text = read_record();
+	AUTO(json) struct json *j = json_parse(text, strlen(text), "record", &err);
+	ck_assert_uint_eq(json_count(json_get(j, "things")), 2);
+	const struct json *thing = json_at(json_get(j, "things"), 0);
+	ck_assert_str_eq(json_get_text(thing, "kind"), "cgroup");
+	ck_assert_str_eq(json_get_text(thing, "name"), path);
+	if (!group->n)
+		return; /* no control groups here */
+	ck_assert_msg(group->ops->make(group, &err) == 0, "%s", err.msg);
+	ck_assert_msg(cgroup_add(group, victim.pid, &err) == 0, "%s", err.msg);
+	record_undo(dir, KEY);
+	ck_assert(has_ended());
+	for (size_t i = 0; i < group->n; i++)
+		ck_assert(!path_exists(group->v[i].folder));
 }
 END_TEST
 
@@ -223,6 +264,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_record_that_does_not_fit_harms_nobody, 0,
 			    (int)(sizeof(harmless) / sizeof(*harmless)));
 	tcase_add_test(tc, interfaces_are_recorded_and_forgotten);
+	tcase_add_test(tc, control_groups_are_recorded_and_removed);
 	tcase_add_test(tc, no_record_is_nothing_to_undo);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

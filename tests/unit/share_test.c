@@ -127,6 +127,8 @@ static const struct choice {
 	{ SHARE_VIRTIOFS, "tcg", true, SHARE_VIRTIOFS },
 	{ SHARE_9P, "kvm", true, SHARE_9P },
 	{ SHARE_9P, "tcg", true, SHARE_9P },
+	{ SHARE_NONE, "kvm", true, SHARE_NONE },
+	{ SHARE_NONE, "tcg", false, SHARE_NONE },
 };
 
 START_TEST(the_share_is_one_that_runs_what_it_reads)

@@ -66,8 +66,10 @@ static const struct {
 	{ "close", "agent" },
 	{ "die", "VM" },
 	{ "no-answer", "in time" },
-	{ "no-sockets", "did not open" },
+	{ "no-sockets", "in time" },
 	{ "no-qmp", "in time" },
+	{ "qmp-half", "in time" },
+	{ "qmp-half-closes", "QMP" },
 	{ "no-check", "did not answer" },
 };
 
@@ -76,6 +78,17 @@ START_TEST(create_fails_in_time)
 	shim_start(bad_creates[_i].script, "shared_fs = \"virtio-9p\"");
 	shim_must_fail(shim_create(), bad_creates[_i].says);
 	shim_must_fail(shim_ask_id("State", 0), "not found");
+	shim_finish();
+}
+END_TEST
+
+/* Each command of QMP has two answers. */
+START_TEST(answers_come_twice)
+{
+	shim_start_container("qmp-twice");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
 	shim_finish();
 }
 END_TEST
@@ -187,6 +200,18 @@ START_TEST(kill_without_an_answer)
 }
 END_TEST
 
+/* The guest takes SIGKILL, but its kernel does not let the process go. */
+START_TEST(kill_without_an_end)
+{
+	shim_start_container("no-end");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_await_event("/tasks/exit", 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
 /* The end is told, the signal's answer is not: Delete comes while Kill still waits. */
 START_TEST(delete_while_a_call_waits)
 {
@@ -285,6 +310,7 @@ static void add_tests(TCase *t)
 {
 	tcase_add_test(t, a_manager_without_manners);
 	tcase_add_loop_test(t, create_fails_in_time, 0, ARRAY_LEN(bad_creates));
+	tcase_add_test(t, answers_come_twice);
 	tcase_add_test(t, virtiofsd_dies);
 	tcase_add_test(t, what_is_no_virtiofsd);
 	tcase_add_test(t, the_vm_ends_before_virtiofsd);
@@ -294,6 +320,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, connection_ends_while_it_runs);
 	tcase_add_test(t, answers_out_of_order);
 	tcase_add_test(t, kill_without_an_answer);
+	tcase_add_test(t, kill_without_an_end);
 	tcase_add_test(t, delete_while_a_call_waits);
 	tcase_add_test(t, agent_without_a_goodbye);
 	tcase_add_loop_test(t, floods_cost_nothing_but_themselves, 0, ARRAY_LEN(floods));

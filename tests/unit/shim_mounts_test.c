@@ -163,32 +163,37 @@ static const struct row {
 	const char *source, *options, *destination;
 	enum access top, sub, deep;
 	bool guest_ro; /* the guest is told that it is read-only */
+	bool follows;  /* what the host mounts later is there too */
 } rows[] = {
-	{ HOST, "\"bind\"", "/a", WRITABLE, ABSENT, ABSENT, false },
-	{ HOST, "\"bind\",\"ro\"", "/b", READONLY, ABSENT, ABSENT, true },
-	{ HOST, "\"rbind\"", "/c", WRITABLE, WRITABLE, WRITABLE, false },
-	{ HOST, "\"rbind\",\"ro\"", "/d", READONLY, WRITABLE, WRITABLE, false },
-	{ HOST, "\"rbind\",\"rro\"", "/e", READONLY, READONLY, READONLY, false },
-	{ HOST, "\"rbind\",\"ro\",\"rw\"", "/f", WRITABLE, WRITABLE, WRITABLE, true },
-	{ HOST, "\"rbind\",\"rslave\"", "/g", WRITABLE, WRITABLE, WRITABLE, false },
-	{ HOST, "\"rbind\",\"rshared\"", "/h", WRITABLE, WRITABLE, WRITABLE, false },
-	{ HOST "/sub/deep", "\"rbind\",\"ro\"", "/i", READONLY, ABSENT, ABSENT, true },
-	{ HOST "/sub", "\"rbind\"", "/j/" X255, WRITABLE, ABSENT, ABSENT, false },
-	{ HOST "/file", "\"bind\"", "/k", ABSENT, ABSENT, ABSENT, false },
-	{ HOST "/bound", "\"rbind\",\"ro\"", "/l", ABSENT, ABSENT, ABSENT, true },
+	{ HOST, "\"bind\"", "/a", WRITABLE, ABSENT, ABSENT, false, false },
+	{ HOST, "\"bind\",\"ro\"", "/b", READONLY, ABSENT, ABSENT, true, false },
+	{ HOST, "\"rbind\"", "/c", WRITABLE, WRITABLE, WRITABLE, false, false },
+	{ HOST, "\"rbind\",\"ro\"", "/d", READONLY, WRITABLE, WRITABLE, false, false },
+	{ HOST, "\"rbind\",\"rro\"", "/e", READONLY, READONLY, READONLY, false, false },
+	{ HOST, "\"rbind\",\"ro\",\"rw\"", "/f", WRITABLE, WRITABLE, WRITABLE, true, false },
+	{ HOST, "\"rbind\",\"rslave\"", "/g", WRITABLE, WRITABLE, WRITABLE, false, true },
+	{ HOST, "\"rbind\",\"rprivate\",\"slave\"", "/h", WRITABLE, WRITABLE, WRITABLE, false,
+	  true },
+	{ HOST, "\"rbind\",\"rslave\",\"rprivate\"", "/m", WRITABLE, WRITABLE, WRITABLE, false,
+	  false },
+	{ HOST, "\"rbind\",\"rslave\",\"rro\"", "/n", READONLY, READONLY, READONLY, false, true },
+	{ HOST "/sub/deep", "\"rbind\",\"ro\"", "/i", READONLY, ABSENT, ABSENT, true, false },
+	{ HOST "/sub", "\"rbind\"", "/j/" X255, WRITABLE, ABSENT, ABSENT, false, false },
+	{ HOST "/file", "\"bind\"", "/k", ABSENT, ABSENT, ABSENT, false, false },
+	{ HOST "/bound", "\"rbind\",\"ro\"", "/l", ABSENT, ABSENT, ABSENT, true, false },
 };
 
-static void write_spec(void)
+static void write_spec(const struct row *list_of, size_t n)
 {
 	AUTO(strv) char **mounts = NULL;
 	AUTO(str) char *list = NULL, *text = NULL;
 	struct err err = ERR_INIT;
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+	for (size_t i = 0; i < n; i++)
 		strv_pushf(&mounts,
 			   "{\"type\":\"bind\",\"source\":\"%s\",\"destination\":\"%s\","
 			   "\"options\":[%s]}",
-			   rows[i].source, rows[i].destination, rows[i].options);
+			   list_of[i].source, list_of[i].destination, list_of[i].options);
 	list = strv_join(mounts, ",");
 	text = str_fmt("{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\","
 		       "\"user\":{\"uid\":0,\"gid\":0}},\"root\":{\"path\":\"rootfs\"},"
@@ -262,7 +267,7 @@ static void look(const char *root, const char *folder, enum access expect, const
 	ck_assert_msg(got == expect, "%s: %s/inside: %d, not %d", what, folder, got, expect);
 }
 
-static void check_share(void)
+static void check_share(bool mounted_later)
 {
 	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
 	struct err err = ERR_INIT;
@@ -277,19 +282,21 @@ static void check_share(void)
 		look(path, ".", r->top, r->options);
 		look(path, "sub", r->sub, r->options);
 		look(path, "sub/deep", r->deep, r->options);
-		look(later, ".", ABSENT, r->options);
+		look(later, ".", r->follows && mounted_later ? WRITABLE : ABSENT, r->options);
 		ck_assert_msg(guest_has_ro(m) == r->guest_ro, "%s", r->options);
 	}
 	look(SHARE "c/rootfs", ".", WRITABLE, "rootfs");
 	look(SHARE "c/rootfs", "below", WRITABLE, "rootfs");
 }
 
-/* What the host mounts while the container runs is not seen by it, and can be unmounted. */
+/* What the host mounts while the container runs is not seen by it, unless it asked for that, and can
+ * be unmounted. */
 static void mount_later(void)
 {
 	make_disk(HOST "/later");
-	check_share();
+	check_share(true);
 	ck_assert_msg(umount2(HOST "/later", 0) == 0, "%s", strerror(errno));
+	check_share(false);
 }
 
 /* --- the tests --- */
@@ -298,7 +305,7 @@ static void begin(const char *script, struct tables *before)
 {
 	shim_host = shared_host;
 	shim_start(script, "shared_fs = \"virtio-9p\"");
-	write_spec();
+	write_spec(rows, ARRAY_LEN(rows));
 	take_tables(before);
 }
 
@@ -333,6 +340,23 @@ START_TEST(a_failed_create_changes_no_mount)
 
 	begin("no-check", &before);
 	shim_must_fail(create(), "did not answer");
+	end(&before, false);
+}
+END_TEST
+
+/* What the container mounts would have to appear on the host. */
+START_TEST(a_mount_that_spreads_to_the_host_is_refused)
+{
+	static const struct row spread[] = { { HOST, "\"rbind\",\"rshared\"", "/vol", ABSENT,
+					       ABSENT, ABSENT, false, false },
+					     { HOST, "\"rbind\",\"rslave\",\"shared\"", "/vol",
+					       ABSENT, ABSENT, ABSENT, false, false } };
+	struct tables before;
+
+	begin("good", &before);
+	write_spec(&spread[_i], 1);
+	shim_must_fail(create(), "mount /vol: ");
+	shim_must_fail(create(), "HostToContainer");
 	end(&before, false);
 }
 END_TEST
@@ -373,6 +397,7 @@ static void add_tests(TCase *t)
 {
 	tcase_add_test(t, a_deleted_container_changes_no_mount);
 	tcase_add_test(t, a_failed_create_changes_no_mount);
+	tcase_add_loop_test(t, a_mount_that_spreads_to_the_host_is_refused, 0, 2);
 	tcase_add_loop_test(t, a_killed_shim_leaves_the_mounts_of_the_host, 0, 2);
 }
 

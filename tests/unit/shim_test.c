@@ -123,7 +123,8 @@ static void command_line(struct buf *out)
 static const char configured[] =
 	"[hypervisor.qemu]\nmachine_accelerators = \"hmat=on\"\ncpu_features = \"-pmu\"\n"
 	"seccompsandbox = \"on,spawn=deny\"\nfirmware = \"/bin/sh\"\ndefault_vcpus = 2.5\n"
-	"default_maxvcpus = 7\ndefault_memory = 300\nkernel_params = \"one=1 two\"\n"
+	"default_maxvcpus = 7\ndefault_memory = 300\ndefault_maxmemory = 1024\n"
+	"memory_slots = 4\nkernel_params = \"one=1 two\"\n"
 	"enable_debug = true\nuse_legacy_serial = true\nenable_mem_prealloc = true\n"
 	"enable_hugepages = true\npcie_root_port = 2\nentropy_source = \"/dev/random\"\n"
 	"msize_9p = 8192\nguest_hook_path = \"/hooks\"\n"
@@ -136,8 +137,8 @@ static void check_command_line(void)
 		" -machine q35,accel=tcg,",
 		",hmat=on ",
 		" -cpu max,erms=off,fsrm=off,-pmu ",
-		" -smp 3 ", /* with the half processor of the container */
-		" -m 300M ",
+		" -smp 3,maxcpus=7 ", /* with the half processor of the container */
+		" -m 300M,slots=4,maxmem=940M ",
 		"size=300M,",
 		"prealloc=on,hugetlb=on",
 		"isa-serial",
@@ -211,6 +212,43 @@ START_TEST(what_cannot_be_shared_fails_create)
 	shim_more_config = text;
 	shim_start("good", "shared_fs = \"virtio-9p\"");
 	shim_must_fail(shim_create(), bad_mounts[_i].says);
+	shim_finish();
+}
+END_TEST
+
+/* --- updates --- */
+
+static const struct {
+	const char *config, *says;
+} fixed[] = {
+	{ "[hypervisor.qemu]\nmachine_type = \"microvm\"\n", "machine_type is microvm" },
+	{ "[runtime]\nstatic_sandbox_resource_mgmt = true\n", "static_sandbox_resource_mgmt" },
+	{ "[hypervisor.qemu]\ndefault_maxmemory = 4000\n", "default_maxmemory" },
+	{ "[hypervisor.qemu]\nenable_virtio_mem = false\nmemory_slots = 0\n", "memory_slots" },
+};
+
+static struct answer limit_memory(const char *bytes)
+{
+	AUTO(str) char *text = str_fmt("{\"memory\": {\"limit\": %s}}", bytes);
+	AUTO(buf) struct buf payload = BUF_INIT(4096);
+	AUTO(buf) struct buf any = BUF_INIT(4096);
+
+	wire_text(&any, 1, "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources");
+	wire_text(&any, 2, text);
+	wire_text(&payload, 1, "c");
+	wire_bytes(&payload, 2, any.data, any.len);
+	return shim_ask("Update", &payload, 0);
+}
+
+START_TEST(an_update_beyond_the_size_is_refused)
+{
+	shim_more_config = fixed[_i].config;
+	shim_start_container("good");
+	shim_must_fail(limit_memory("4294967296"), fixed[_i].says);
+	shim_must(limit_memory("-1"), "Update");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
 	shim_finish();
 }
 END_TEST
@@ -335,6 +373,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, a_whole_conversation);
 	tcase_add_test(t, the_configuration_reaches_the_vm);
 	tcase_add_loop_test(t, what_cannot_be_shared_fails_create, 0, ARRAY_LEN(bad_mounts));
+	tcase_add_loop_test(t, an_update_beyond_the_size_is_refused, 0, ARRAY_LEN(fixed));
 	tcase_add_test(t, events_are_sent_again);
 	tcase_add_test(t, output_goes_into_a_fifo);
 	tcase_add_loop_test(t, the_shim_joins_the_cgroup_of_the_options, 0,

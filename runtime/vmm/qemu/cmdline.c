@@ -13,6 +13,14 @@
 
 #include <unistd.h>
 
+/* How long the agent waits for a device that was plugged in; on a busy host without KVM its own default is too
+ * short. */
+enum { HOTPLUG_S = 20 };
+
+/* Console, agent and its log. A guest has queues for as many as there can be, which QEMU's own 31 would
+ * make most of a megabyte. */
+enum { SERIAL_PORTS = 3 };
+
 static bool is_microvm(const struct runtime_config *c)
 {
 	return str_eq(c->machine_type, "microvm");
@@ -40,9 +48,12 @@ static char *kernel_command_line(const struct vmm_request *r)
 					"agent.log_addr=serial://log");
 
 	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
-		       "console=%s %s%s%s%s%s",
+		       "console=%s %s agent.hotplug_timeout=%d%s%s%s%s%s",
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
-		       agent, str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "",
+		       agent, HOTPLUG_S,
+		       str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "",
+		       /* The agent scans for a disk that it is told of. */
+		       qemu_has_scsi(r->config) ? " scsi_mod.scan=none" : "",
 		       c->agent_debug ? " agent.log=debug" : "", *c->kernel_params ? " " : "",
 		       c->kernel_params);
 }
@@ -61,14 +72,54 @@ static void add_machine(char ***argv, const struct vmm_request *r)
 	 * removed: a guest with fsrm expects erms too. */
 	strv_pushf(argv, "%s%s%s", kvm ? "host" : "max,erms=off,fsrm=off",
 		   *c->cpu_features ? "," : "", c->cpu_features);
-	strv_push(argv, "-smp");
-	strv_pushf(argv, "%u", r->vcpus);
-	strv_push(argv, "-m");
-	strv_pushf(argv, "%lluM", (unsigned long long)r->memory_mib);
 }
 
-/* True if another process than the VMM accesses the guest's memory. */
-static bool maps_memory(const struct vmm_request *r)
+bool qemu_grows_cpus(const struct vmm_request *r)
+{
+	return !is_microvm(r->config) && r->most.vcpus > r->size.vcpus;
+}
+
+uint64_t qemu_grows_memory(const struct vmm_request *r)
+{
+	uint64_t more = r->most.memory_mib > r->size.memory_mib
+				? r->most.memory_mib - r->size.memory_mib
+				: 0;
+
+	if (is_microvm(r->config) || (!r->config->virtio_mem && !r->config->memory_slots))
+		return 0;
+	return more - more % QEMU_MEMORY_STEP;
+}
+
+/*
+ * Room to grow costs a guest next to nothing. A virtio-mem device would: it is plugged when it is
+ * needed, into a port of its own.
+ */
+static void add_size(char ***argv, const struct vmm_request *r)
+{
+	uint64_t more = qemu_grows_memory(r);
+	const struct runtime_config *c = r->config;
+
+	strv_push(argv, "-smp");
+	if (qemu_grows_cpus(r))
+		strv_pushf(argv, "%u,maxcpus=%u", r->size.vcpus, r->most.vcpus);
+	else
+		strv_pushf(argv, "%u", r->size.vcpus);
+	strv_push(argv, "-m");
+	if (!more) {
+		strv_pushf(argv, "%lluM", (unsigned long long)r->size.memory_mib);
+		return;
+	}
+	strv_pushf(argv, "%lluM,slots=%lld,maxmem=%lluM", (unsigned long long)r->size.memory_mib,
+		   c->virtio_mem ? 1 : (long long)c->memory_slots,
+		   (unsigned long long)(r->size.memory_mib + more));
+	if (c->virtio_mem) {
+		strv_push(argv, "-device");
+		strv_push(argv,
+			  "pcie-root-port,id=" QEMU_GROWTH_PORT ",bus=pcie.0,chassis=1,slot=0");
+	}
+}
+
+bool qemu_shares_memory(const struct vmm_request *r)
 {
 	for (size_t i = 0; i < r->ndevices; i++) {
 		if (r->devices[i].kind == VMM_FS_VHOST_USER)
@@ -80,17 +131,17 @@ static bool maps_memory(const struct vmm_request *r)
 static void add_memory(char ***argv, const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
-	const char *shared = maps_memory(r) ? "on" : "off";
+	const char *shared = qemu_shares_memory(r) ? "on" : "off";
 
 	strv_push(argv, "-object");
 	if (*c->file_mem_backend)
 		strv_pushf(argv,
 			   "memory-backend-file,id=ram,size=%lluM,mem-path=%s,share=%s,prealloc=%s",
-			   (unsigned long long)r->memory_mib, c->file_mem_backend, shared,
+			   (unsigned long long)r->size.memory_mib, c->file_mem_backend, shared,
 			   c->mem_prealloc ? "on" : "off");
 	else
 		strv_pushf(argv, "memory-backend-memfd,id=ram,size=%lluM,share=%s,prealloc=%s%s",
-			   (unsigned long long)r->memory_mib, shared,
+			   (unsigned long long)r->size.memory_mib, shared,
 			   c->mem_prealloc ? "on" : "off", c->hugepages ? ",hugetlb=on" : "");
 }
 
@@ -100,10 +151,10 @@ static void add_device(char ***argv, const char *kind, const char *spec)
 	strv_push(argv, spec);
 }
 
-static void add_socket(char ***argv, const struct vmm_request *r, const char *name)
+static void add_connection(char ***argv, const char *name, int fd)
 {
 	strv_push(argv, "-chardev");
-	strv_pushf(argv, "socket,id=%s,path=%s/%s.sock,server=on,wait=off", name, r->dir, name);
+	strv_pushf(argv, "socket,id=%s,fd=%d", name, fd);
 }
 
 static void add_agent(char ***argv, const struct vmm_request *r)
@@ -114,9 +165,9 @@ static void add_agent(char ***argv, const struct vmm_request *r)
 			   QEMU_VHOST_VSOCK_FD, r->cid);
 		return;
 	}
-	add_socket(argv, r, "agent");
+	add_connection(argv, "agent", QEMU_AGENT_FD);
 	add_device(argv, "-device", "virtserialport,chardev=agent,name=agent");
-	add_socket(argv, r, "log");
+	add_connection(argv, "log", QEMU_LOG_FD);
 	add_device(argv, "-device", "virtserialport,chardev=log,name=log");
 }
 
@@ -134,8 +185,7 @@ static void add_fs_vhost_user(char ***argv, const struct vmm_request *r, size_t 
 {
 	const struct vmm_device *d = &r->devices[index];
 
-	strv_push(argv, "-chardev");
-	strv_pushf(argv, "socket,id=fs,path=%s", d->fs.source);
+	add_connection(argv, "fs", qemu_fs_fd(index));
 	strv_push(argv, "-device");
 	strv_pushf(argv, "vhost-user-fs-%s,chardev=fs,tag=%s", bus(r->config), d->fs.tag);
 }
@@ -162,25 +212,39 @@ static void (*const device_adders[])(char ***argv, const struct vmm_request *r, 
 	[VMM_NIC] = add_nic,
 };
 
+/* Behind the bridge, if there is one. Modern: for an old one the bridge would need I/O ports. */
+static void add_entropy(char ***argv, const struct vmm_request *r)
+{
+	if (qemu_has_bridge(r->config)) {
+		strv_push(argv, "-device");
+		strv_pushf(argv, "pci-bridge,id=bridge0,bus=pcie.0,addr=0x%x,chassis_nr=1,shpc=off",
+			   QEMU_BRIDGE_SLOT);
+	}
+	strv_push(argv, "-object");
+	strv_pushf(argv, "rng-random,id=rng0,filename=%s", r->config->entropy_source);
+	strv_push(argv, "-device");
+	strv_pushf(argv, "virtio-rng-%s,rng=rng0%s", bus(r->config),
+		   qemu_has_bridge(r->config) ? ",bus=bridge0,addr=0x1,disable-legacy=on" : "");
+}
+
 static void add_devices(char ***argv, const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
 
 	strv_push(argv, "-device");
-	strv_pushf(argv, "virtio-serial-%s,id=serial0", bus(c));
+	strv_pushf(argv, "virtio-serial-%s,id=serial0,max_ports=%d", bus(c), SERIAL_PORTS);
 	add_agent(argv, r);
-	add_socket(argv, r, "console");
+	add_connection(argv, "console", QEMU_CONSOLE_FD);
 	add_device(argv, "-device",
 		   c->legacy_serial ? "isa-serial,chardev=console" : "virtconsole,chardev=console");
-	strv_push(argv, "-object");
-	strv_pushf(argv, "rng-random,id=rng0,filename=%s", c->entropy_source);
-	strv_push(argv, "-device");
-	strv_pushf(argv, "virtio-rng-%s,rng=rng0", bus(c));
+	add_entropy(argv, r);
 	for (int64_t i = 0; i < c->pcie_root_ports; i++) {
 		strv_push(argv, "-device");
 		strv_pushf(argv, "pcie-root-port,id=rp%lld,bus=pcie.0,chassis=0,slot=%lld",
 			   (long long)i, (long long)i);
 	}
+	if (qemu_has_scsi(r->config))
+		add_device(argv, "-device", "virtio-scsi-pci,id=scsi0");
 	for (size_t i = 0; i < r->ndevices; i++)
 		device_adders[r->devices[i].kind](argv, r, i);
 }
@@ -205,11 +269,14 @@ char **qemu_command_line(const struct vmm_request *r)
 
 	strv_push(&argv, c->qemu_path);
 	strv_push(&argv, "-name");
-	strv_pushf(&argv, "sandbox-%s", path_basename(r->dir));
+	/* By that name it is found if it was not recorded (sandbox/record.c). The threads have names
+	 * too, by which an operator tells processors from the rest. */
+	strv_pushf(&argv, "sandbox-%s,debug-threads=on", path_basename(r->dir));
 	add_machine(&argv, r);
+	add_size(&argv, r);
 	add_memory(&argv, r);
-	strv_push(&argv, "-qmp");
-	strv_pushf(&argv, "unix:%s/qmp.sock,server=on,wait=off", r->dir);
+	add_connection(&argv, "qmp", QEMU_QMP_FD);
+	add_device(&argv, "-mon", "chardev=qmp,mode=control");
 	add_devices(&argv, r);
 	if (*c->firmware || access(qboot, R_OK) == 0)
 		add_asset(&argv, c, "-bios", ASSET_FIRMWARE, *c->firmware ? c->firmware : qboot);

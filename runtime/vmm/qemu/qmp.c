@@ -95,6 +95,18 @@ static struct command *take(struct qmp *q, const char *id)
 	return NULL;
 }
 
+/* On the loop: tells the event's listeners; NULL: that there will be no more. */
+static void tell(struct qmp *q, const char *event, const struct json *data)
+{
+	struct qmp_subscription *s, *next;
+
+	for (s = q->listeners; s; s = next) {
+		next = s->next; /* it may unsubscribe itself */
+		if (!event || !s->event || str_eq(s->event, event))
+			s->fn(s->arg, event, data);
+	}
+}
+
 /* Loop: nothing can be sent or received any more. */
 static void break_off(struct qmp *q, const struct err *why)
 {
@@ -110,6 +122,7 @@ static void break_off(struct qmp *q, const struct err *why)
 	q->pending.n = 0;
 	(void)pthread_cond_broadcast(&q->changed);
 	(void)pthread_mutex_unlock(&q->lock);
+	tell(q, NULL, NULL);
 }
 
 /* Takes the answer. */
@@ -128,18 +141,6 @@ static void on_answer(struct qmp *q, const char *id, struct json *answer)
 	json_free(answer); /* nobody waits for it any more */
 }
 
-static void on_event(struct qmp *q, const char *event, const struct json *data)
-{
-	struct qmp_subscription *s, *next;
-
-	log_debug("QEMU event", LOG_S("event", event));
-	for (s = q->listeners; s; s = next) {
-		next = s->next; /* it may unsubscribe itself */
-		if (!s->event || str_eq(s->event, event))
-			s->fn(s->arg, event, data);
-	}
-}
-
 /* Takes j. The greeting is neither answer nor event. */
 static void on_object(struct qmp *q, struct json *j)
 {
@@ -149,8 +150,10 @@ static void on_object(struct qmp *q, struct json *j)
 		on_answer(q, id, j);
 		return;
 	}
-	if (event)
-		on_event(q, event, json_get(j, "data"));
+	if (event) {
+		log_debug("QEMU event", LOG_S("event", event));
+		tell(q, event, json_get(j, "data"));
+	}
 	json_free(j);
 }
 

@@ -49,7 +49,7 @@ MUST_CHECK int qmp_give_fd(struct qmp *q, int fd, const char *name, struct deadl
 			   struct err *err);
 
 /* Calls fn on the loop for each event of that name (NULL: for each event); data is the event's,
- * borrowed, or NULL. The struct is the caller's and must live until qmp_unsubscribe or qmp_free. */
+ * borrowed, or NULL. When the connection has ended, fn is called with event NULL. The struct is the caller's and must live until qmp_unsubscribe or qmp_free. */
 struct qmp_subscription {
 	const char *event;
 	void (*fn)(void *arg, const char *event, const struct json *data);

@@ -33,11 +33,12 @@ net_gone() { # NETNS...
 
 NET_CAPS='"CAP_NET_RAW","CAP_NET_BIND_SERVICE"'
 
-# net_start ID NETNS ARGS-JSON: a pod in that namespace
+# net_start ID NETNS ARGS-JSON: a pod in that namespace; NOTES: more annotations (JSON)
 net_start() {
 	pod_spec "$LAB/$1.json" "$1" "$3"
 	# Ports below 1024, and raw sockets for ping.
 	sed -i "s|\"cwd\":|\"capabilities\":{\"bounding\":[$NET_CAPS],\"effective\":[$NET_CAPS],\"permitted\":[$NET_CAPS]},&|
+		s|\"annotations\":{|&${NOTES:-}${NOTES:+,}|
 		s|{\"type\":\"network\"}|{\"type\":\"network\",\"path\":\"/run/netns/$2\"}|" "$LAB/$1.json"
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
 		--config "$LAB/$1.json" "$1"
@@ -155,12 +156,15 @@ test_two_interfaces_keep_their_names() {
 	ip link set "$more" up
 	ip -n "$ns" addr add 10.89.4.2/24 dev eth1
 	ip -n "$ns" link set eth1 up
+	ip -n "$ns" route add default via 10.89.4.1 metric 50
 	net_make "$ns" "$link" 10.88.4
 	# One without an address stays where it is.
 	ip -n "$ns" link add idle type veth peer name idle2
 	net_start "$pod" "$ns" '["sleep","1000"]'
 	has "the first" "$(pod_in "$pod" ip addr show eth0)" "inet 10.88.4.2/24"
 	has "the second" "$(pod_in "$pod" ip addr show eth1)" "inet 10.89.4.2/24"
+	expect "two ways out" "$(pod_in "$pod" ip route | grep ^default | tr -s ' ' | sed 's/ $//')" "default via 10.88.4.1 dev eth0
+default via 10.89.4.1 dev eth1 metric 50"
 	pod_in "$pod" ping -c 1 -W 10 10.89.4.1 >/dev/null
 	pod_in "$pod" ping -c 1 -W 10 10.88.4.1 >/dev/null
 	expect "the one without an address" "$(pod_in "$pod" ls /sys/class/net | grep -c idle)" 0

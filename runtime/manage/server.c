@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The shim's side: a thread for each connection, which lives as long as its one request. */
+
+#include "manage/manage.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { REQUEST_MAX = 64 * 1024, ANSWER_MAX = 1 << 20, IO_S = 5, CONNECTIONS_MAX = 8 };
+
+struct manage {
+	struct loop *loop;
+	const struct manage_route *routes;
+	void *arg;
+	int listener;        /* loop */
+	struct watch *watch; /* loop */
+
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t idle;
+	unsigned connections;
+};
+
+struct connection {
+	struct manage *m;
+	int fd;
+};
+
+/* --- a request --- */
+
+static int receive(int fd, struct buf *in, struct manage_request *out, struct err *err)
+{
+	int done = 0;
+
+	while (done == 0) {
+		char *room = buf_room(in, 4096);
+		ssize_t n = room ? read(fd, room, 4096) : -1;
+
+		if (!room)
+			return err_set(err, E_LIMIT, "the request is longer than %d", REQUEST_MAX);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0 ? err_set(err, E_GONE, "the request is incomplete")
+				      : err_sys(err, "read the request");
+		in->len += (size_t)n;
+		in->data[in->len] = '\0';
+		done = manage_parse(in->data, in->len, out, err);
+	}
+	return done < 0 ? -1 : 0;
+}
+
+static int answer(const struct manage *m, const struct manage_request *r, struct buf *out,
+		  struct err *err)
+{
+	bool known = false;
+
+	for (const struct manage_route *route = m->routes; route->method; route++) {
+		if (!str_eq(route->path, r->path))
+			continue;
+		known = true;
+		if (str_eq(route->method, r->method))
+			return route->handle(m->arg, r, out, err) < 0
+				       ? -1
+				       : buf_check(out, "the answer", err);
+	}
+	return known ? err_set(err, E_UNSUPPORTED, "%s cannot be asked with %s", r->path, r->method)
+		     : err_set(err, E_NOT_FOUND, "there is no %s", r->path);
+}
+
+static const char *status_of(enum err_code code)
+{
+	static const struct {
+		enum err_code code;
+		const char *status;
+	} known[] = {
+		{ E_OK, "200 OK" },
+		{ E_NOT_FOUND, "404 Not Found" },
+		{ E_UNSUPPORTED, "501 Not Implemented" },
+		{ E_INVALID, "400 Bad Request" },
+		{ E_PROTOCOL, "400 Bad Request" },
+		{ E_LIMIT, "400 Bad Request" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (known[i].code == code)
+			return known[i].status;
+	}
+	return "500 Internal Server Error";
+}
+
+static void send_answer(int fd, const struct buf *body, const struct err *err)
+{
+	AUTO(buf) struct buf out = BUF_INIT(ANSWER_MAX + 4096);
+	struct err gone = ERR_INIT; /* who asked does not wait for it */
+	const char *text = err->code ? err->msg : body->data ? body->data : "";
+
+	buf_fmt(&out,
+		"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+		"Connection: close\r\n\r\n%s",
+		status_of(err->code), err->code ? "text/plain" : "application/json", strlen(text),
+		text);
+	(void)!fd_write_all(fd, out.data, out.len, &gone);
+}
+
+static void *serve(void *arg)
+{
+	struct connection *c = arg;
+	struct manage *m = c->m;
+	AUTO(buf) struct buf in = BUF_INIT(REQUEST_MAX), out = BUF_INIT(ANSWER_MAX);
+	struct manage_request request = { NULL, NULL, NULL, NULL };
+	struct err err = ERR_INIT;
+
+	if (receive(c->fd, &in, &request, &err) == 0)
+		(void)!answer(m, &request, &out, &err);
+	if (err.code)
+		log_err(LOG_INFO, &err, "a request of the sandbox's socket failed",
+			LOG_S("path", request.path ? request.path : ""));
+	send_answer(c->fd, &out, &err);
+	fd_close(&c->fd);
+	free(c);
+	(void)pthread_mutex_lock(&m->lock);
+	m->connections--;
+	(void)pthread_cond_broadcast(&m->idle);
+	(void)pthread_mutex_unlock(&m->lock);
+	return NULL;
+}
+
+/* --- connections --- */
+
+static bool take_place(struct manage *m)
+{
+	bool free_place;
+
+	(void)pthread_mutex_lock(&m->lock);
+	free_place = m->connections < CONNECTIONS_MAX;
+	m->connections += free_place;
+	(void)pthread_mutex_unlock(&m->lock);
+	return free_place;
+}
+
+/* Loop. Who is one too many is hung up on. */
+static void on_connection(void *arg, uint32_t events)
+{
+	const struct timeval patience = { .tv_sec = IO_S };
+	struct manage *m = arg;
+	int fd = accept4(m->listener, NULL, NULL, SOCK_CLOEXEC);
+	struct connection *c;
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	(void)events;
+	if (fd < 0 || !take_place(m)) {
+		fd_close(&fd);
+		return;
+	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	c = NEW(struct connection);
+	*c = (struct connection){ m, fd };
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (pthread_create(&thread, &attr, serve, c) != 0)
+		bug("no thread for a request");
+	(void)pthread_attr_destroy(&attr);
+}
+
+static void open_on_loop(void *arg)
+{
+	struct manage *m = arg;
+
+	m->watch = loop_watch(m->loop, m->listener, EPOLLIN, on_connection, m);
+}
+
+static void close_on_loop(void *arg)
+{
+	struct manage *m = arg;
+
+	watch_remove(STEAL(m->watch, NULL));
+	fd_close(&m->listener);
+}
+
+struct manage *manage_new(struct loop *loop, const char *socket, const struct manage_route *routes,
+			  void *arg, struct err *err)
+{
+	int listener = fd_unix_listen(socket, err);
+	struct manage *m;
+
+	if (listener < 0)
+		return NULL;
+	if (fd_nonblock(listener, true, err) < 0) {
+		fd_close(&listener);
+		return NULL;
+	}
+	m = NEW(struct manage);
+	m->loop = loop;
+	m->routes = routes;
+	m->arg = arg;
+	m->listener = listener;
+	(void)pthread_mutex_init(&m->lock, NULL);
+	cond_init(&m->idle);
+	loop_call(loop, open_on_loop, m);
+	return m;
+}
+
+void manage_free(struct manage *m)
+{
+	if (!m)
+		return;
+	loop_call(m->loop, close_on_loop, m);
+	(void)pthread_mutex_lock(&m->lock);
+	while (m->connections)
+		(void)cond_wait_until(&m->idle, &m->lock, DEADLINE_NEVER);
+	(void)pthread_mutex_unlock(&m->lock);
+	(void)pthread_mutex_destroy(&m->lock);
+	(void)pthread_cond_destroy(&m->idle);
+	free(m);
+}

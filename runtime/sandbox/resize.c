@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A sandbox's VM grows and shrinks with its containers. Up before the guest is told of a limit, down
+ * after it: at no time is a container promised more than there is.
+ */
+
+#include "sandbox/sandbox.h"
+
+#include "base/log.h"
+#include "base/str.h"
+
+/* One flow at a time: what a second one wants is added to what the first one got. */
+static int begin(struct sandbox *s, struct deadline deadline, struct err *err)
+{
+	bool mine;
+
+	(void)pthread_mutex_lock(&s->size.lock);
+	while (s->size.busy && cond_wait_until(&s->size.changed, &s->size.lock, deadline))
+		;
+	mine = !s->size.busy;
+	s->size.busy = true;
+	(void)pthread_mutex_unlock(&s->size.lock);
+	return mine ? 0 : err_set(err, E_TIMEOUT, "the VM is still being resized");
+}
+
+static void end(struct sandbox *s)
+{
+	(void)pthread_mutex_lock(&s->size.lock);
+	s->size.busy = false;
+	(void)pthread_cond_signal(&s->size.changed);
+	(void)pthread_mutex_unlock(&s->size.lock);
+}
+
+/* Why the VM keeps its size, or NULL. */
+static const char *fixed(const struct sandbox *s)
+{
+	if (s->config->static_size)
+		return "static_sandbox_resource_mgmt is set";
+	if (str_eq(s->config->machine_type, "microvm"))
+		return "machine_type is microvm";
+	return NULL;
+}
+
+static int resize(struct sandbox *s, const struct vmm_size *to, struct deadline deadline,
+		  struct err *err)
+{
+	const struct vmm_size before = s->size.now;
+	int result;
+
+	if (to->vcpus == before.vcpus && to->memory_mib == before.memory_mib)
+		return 0;
+	result = vm_resize(s->vm, to, &s->size.now, deadline, err);
+	if (result == 0 && s->size.now.vcpus != before.vcpus)
+		result = sandbox_place_vcpus(s, deadline, err);
+	log_info("VM resized", LOG_I("vcpus", s->size.now.vcpus),
+		 LOG_I("memory_mib", s->size.now.memory_mib), LOG_I("wanted_vcpus", to->vcpus),
+		 LOG_I("wanted_memory_mib", to->memory_mib));
+	return result;
+}
+
+/* At least what is there, at most what there can be. */
+static int grow(struct sandbox *s, struct deadline deadline, struct err *err)
+{
+	const struct vmm_size bound = s->size.most;
+	struct vmm_size to = sizing_now(&s->size.sizing);
+
+	to.vcpus = to.vcpus > bound.vcpus ? bound.vcpus : to.vcpus;
+	to.vcpus = to.vcpus < s->size.now.vcpus ? s->size.now.vcpus : to.vcpus;
+	to.memory_mib = to.memory_mib > bound.memory_mib ? bound.memory_mib : to.memory_mib;
+	to.memory_mib = to.memory_mib < s->size.now.memory_mib ? s->size.now.memory_mib
+							       : to.memory_mib;
+	return resize(s, &to, deadline, err);
+}
+
+/* --- limits come and go --- */
+
+static void put(struct sandbox *s, const char *id, const struct limits *l)
+{
+	if (id)
+		sizing_put(&s->size.sizing, id, l);
+	else if (l)
+		sizing_put_pod(&s->size.sizing, l);
+}
+
+static const struct limits *find(const struct sandbox *s, const char *id)
+{
+	return id ? sizing_find(&s->size.sizing, id) : &s->size.sizing.pod;
+}
+
+static int admit(struct sandbox *s, const char *id, const struct oci_resources *r, bool must,
+		 struct limits_change *change, struct deadline deadline, struct err *err)
+{
+	struct sizing *z = &s->size.sizing;
+	const struct limits *had = find(s, id);
+	bool comes = !had, updated = z->pod_updated;
+	struct limits both;
+
+	change->before = had ? *had : (struct limits){ 0 };
+	change->after = change->before;
+	if (r)
+		limits_update(&change->after, r);
+	both = limits_higher(&change->before, &change->after);
+	put(s, id, &both);
+	if ((!must ||
+	     sizing_check(z, &change->before, &change->after, &s->size.most, fixed(s), err) == 0) &&
+	    grow(s, deadline, err) == 0)
+		return 0;
+	put(s, id, comes ? NULL : &change->before);
+	z->pod_updated = updated;
+	return -1;
+}
+
+int sandbox_grow(struct sandbox *s, const char *id, const struct oci_resources *r, bool must,
+		 struct limits_change *change, struct deadline deadline, struct err *err)
+{
+	int result;
+
+	if (begin(s, deadline, err) < 0)
+		return -1;
+	result = admit(s, id, r, must, change, deadline, err);
+	end(s);
+	return result;
+}
+
+void sandbox_settle(struct sandbox *s, const char *id, const struct limits *l,
+		    struct deadline deadline)
+{
+	struct err err = ERR_INIT;
+	struct vmm_size to;
+
+	if (vm_is_dead(s->vm))
+		return;
+	if (begin(s, deadline, &err) < 0) {
+		log_err(LOG_WARN, &err, "the VM keeps what a container does not need");
+		return;
+	}
+	put(s, id, l);
+	to = sizing_now(&s->size.sizing);
+	to.vcpus = s->size.now.vcpus; /* they stay */
+	if (to.memory_mib < s->size.now.memory_mib && resize(s, &to, deadline, &err) < 0)
+		log_err(LOG_WARN, &err, "the VM keeps what a container does not need");
+	end(s);
+}

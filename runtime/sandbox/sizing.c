@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The size of a VM, from the limits of its containers. */
+
+#include "sandbox/sizing.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "json/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MIB = 1 << 20, VCPUS_MAX = 240, PERIOD = 100000, LIST_MAX = 4096 };
+
+/* --- limits --- */
+
+/* The number of processors in "0-3,8"; 0 if it is no such list. */
+static unsigned count_cpus(const char *list)
+{
+	AUTO(strv) char **ranges = strv_split(list, ",");
+	uint64_t n = 0;
+
+	strv_each(range, ranges) {
+		AUTO(strv) char **ends = strv_split(*range, "-");
+		struct err bad = ERR_INIT;
+		uint64_t first, last;
+
+		if (str_u64(ends ? ends[0] : "", 10, 0, LIST_MAX, "processor", &first, &bad) < 0)
+			return 0;
+		last = first;
+		if (ends[1] && str_u64(ends[1], 10, first, LIST_MAX, "processor", &last, &bad) < 0)
+			return 0;
+		n += last - first + 1;
+	}
+	return n > LIST_MAX ? LIST_MAX : (unsigned)n;
+}
+
+static double cpus_of(int64_t quota, uint64_t period)
+{
+	return quota > 0 ? (double)quota / (double)(period ? period : PERIOD) : 0;
+}
+
+/* As the guest's control group takes it: a period alone removes the quota. */
+static void update_cpus(struct limits *l, const struct oci_resources *r)
+{
+	bool quota = r->cpu.quota.set && r->cpu.quota.v != 0;
+	bool period = r->cpu.period.set && r->cpu.period.v != 0;
+
+	if (quota || period)
+		l->cpus = cpus_of(quota ? r->cpu.quota.v : 0, period ? r->cpu.period.v : 0);
+	if (!str_empty(r->cpu.cpus))
+		l->cpuset = count_cpus(r->cpu.cpus);
+}
+
+static uint64_t add(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* a + change, where change is the difference of two values like it; not below 0. */
+static uint64_t shift(uint64_t a, uint64_t before, uint64_t after)
+{
+	if (after >= before)
+		return add(a, after - before);
+	return a > before - after ? a - (before - after) : 0;
+}
+
+void limits_update(struct limits *l, const struct oci_resources *r)
+{
+	update_cpus(l, r);
+	if (r->memory.limit.set && r->memory.limit.v)
+		l->memory = r->memory.limit.v > 0 ? (uint64_t)r->memory.limit.v : 0;
+	if (!r->n_hugepage_limits)
+		return;
+	l->huge = 0;
+	for (size_t i = 0; i < r->n_hugepage_limits; i++)
+		l->huge = add(l->huge, r->hugepage_limits[i].limit);
+}
+
+struct limits limits_higher(const struct limits *a, const struct limits *b)
+{
+	return (struct limits){
+		.cpus = a->cpus > b->cpus ? a->cpus : b->cpus,
+		.cpuset = a->cpuset > b->cpuset ? a->cpuset : b->cpuset,
+		.memory = a->memory > b->memory ? a->memory : b->memory,
+		.huge = a->huge > b->huge ? a->huge : b->huge,
+	};
+}
+
+/* --- what the manager says of the pod --- */
+
+/* Numbers of containerd's annotations; negative and empty ones are no limit. */
+static int read_number(const struct oci_spec *spec, const char *key, uint64_t *to, struct err *err)
+{
+	const char *text = oci_annotation(spec, key);
+
+	return str_empty(text) || *text == '-' ? 0 : str_u64(text, 10, 0, INT64_MAX, key, to, err);
+}
+
+static int read_containerd(const struct oci_spec *spec, struct limits *l, struct err *err)
+{
+	uint64_t quota = 0, period = 0;
+
+	if (read_number(spec, "io.kubernetes.cri.sandbox-cpu-quota", &quota, err) < 0 ||
+	    read_number(spec, "io.kubernetes.cri.sandbox-cpu-period", &period, err) < 0 ||
+	    read_number(spec, "io.kubernetes.cri.sandbox-memory", &l->memory, err) < 0)
+		return -1;
+	l->cpus = cpus_of((int64_t)quota, period);
+	return 0;
+}
+
+/* A member of CRI-O's JSON; absent or negative: no limit. */
+static int64_t number(const struct json *j, const char *member)
+{
+	const struct json *v = json_get(j, member);
+
+	return v && json_kind(v) == JSON_IS_INT && json_int(v) > 0 ? json_int(v) : 0;
+}
+
+/* The CRI's LinuxContainerResources in JSON, or null. */
+static int read_crio(const struct oci_spec *spec, const char *key, struct limits *l,
+		     struct err *err)
+{
+	const char *text = oci_annotation(spec, key);
+	AUTO(json) struct json *j = NULL;
+
+	if (str_empty(text) || str_eq(text, "null"))
+		return 0;
+	j = json_parse(text, strlen(text), key, err);
+	if (!j)
+		return -1;
+	if (json_kind(j) != JSON_IS_OBJECT)
+		return err_set(err, E_INVALID, "the annotation %s is not a JSON object", key);
+	l->cpus = cpus_of(number(j, "cpu_quota"), (uint64_t)number(j, "cpu_period"));
+	l->memory = (uint64_t)number(j, "memory_limit_in_bytes");
+	return 0;
+}
+
+int sizing_read_pod(struct sizing *z, const struct oci_spec *spec, struct err *err)
+{
+	struct limits l = { 0 };
+
+	if (read_containerd(spec, &l, err) < 0 ||
+	    read_crio(spec, "io.kubernetes.cri-o.PodLinuxResources", &l, err) < 0 ||
+	    read_crio(spec, "pod-linux-resources.crio.io", &l, err) < 0)
+		return -1;
+	z->pod = l;
+	return 0;
+}
+
+/* --- containers --- */
+
+struct sizing sizing_for(const struct runtime_config *config)
+{
+	return (struct sizing){ .config = config };
+}
+
+void sizing_release(struct sizing *z)
+{
+	for (size_t i = 0; i < z->containers.n; i++)
+		free(z->containers.v[i].id);
+	vec_release(&z->containers);
+}
+
+static struct sized *find(const struct sizing *z, const char *id)
+{
+	for (size_t i = 0; i < z->containers.n; i++) {
+		if (str_eq(z->containers.v[i].id, id))
+			return &z->containers.v[i];
+	}
+	return NULL;
+}
+
+const struct limits *sizing_find(const struct sizing *z, const char *id)
+{
+	const struct sized *c = find(z, id);
+
+	return c ? &c->limits : NULL;
+}
+
+static void forget(struct sizing *z, struct sized *c)
+{
+	free(c->id);
+	vec_remove(&z->containers, (size_t)(c - z->containers.v));
+}
+
+/* An update of one of its containers changes the pod, unless the manager tells that itself. What was
+ * not limited stays so. */
+static void change_pod(struct sizing *z, const struct limits *before, const struct limits *after)
+{
+	struct limits *pod = &z->pod;
+
+	if (z->pod_updated)
+		return;
+	if (pod->cpus > 0)
+		pod->cpus += after->cpus - before->cpus;
+	if (pod->cpus < 0)
+		pod->cpus = 0;
+	if (pod->memory)
+		pod->memory = shift(pod->memory, before->memory, after->memory);
+}
+
+void sizing_put(struct sizing *z, const char *id, const struct limits *l)
+{
+	struct sized *c = find(z, id);
+
+	if (c && l) {
+		change_pod(z, &c->limits, l);
+		c->limits = *l;
+	} else if (c) {
+		forget(z, c);
+	} else if (l) {
+		vec_push(&z->containers, ((struct sized){ xstrdup(id), *l }));
+	}
+}
+
+void sizing_put_pod(struct sizing *z, const struct limits *l)
+{
+	z->pod = *l;
+	z->pod_updated = true;
+}
+
+/* --- sizes --- */
+
+/* Of all containers, or of the pod where that is more. */
+static struct limits total(const struct sizing *z)
+{
+	struct limits sum = { 0 };
+
+	for (size_t i = 0; i < z->containers.n; i++) {
+		const struct limits *l = &z->containers.v[i].limits;
+
+		sum.cpus += l->cpus;
+		sum.cpuset = l->cpuset > sum.cpuset ? l->cpuset : sum.cpuset;
+		sum.memory = add(sum.memory, l->memory);
+		sum.huge = add(sum.huge, l->huge);
+	}
+	return limits_higher(&sum, &z->pod);
+}
+
+static long host_cpus(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n > VCPUS_MAX ? VCPUS_MAX : n < 1 ? 1 : n;
+}
+
+static double default_cpus(const struct runtime_config *c)
+{
+	return c->vcpus < 0 ? (double)host_cpus() : c->vcpus;
+}
+
+/* Up, and at least one. */
+static unsigned whole(double cpus)
+{
+	unsigned n = cpus >= VCPUS_MAX ? VCPUS_MAX : cpus > 0 ? (unsigned)cpus : 0;
+
+	return n < VCPUS_MAX && (double)n < cpus ? n + 1 : n ? n : 1;
+}
+
+static uint64_t mib(uint64_t bytes)
+{
+	return bytes / MIB + (bytes % MIB != 0);
+}
+
+struct vmm_size sizing_most(const struct runtime_config *c)
+{
+	struct vmm_size most = { c->max_vcpus ? (unsigned)c->max_vcpus : (unsigned)host_cpus(),
+				 (uint64_t)c->max_memory_mib };
+
+	if (!most.memory_mib)
+		most.memory_mib = (uint64_t)sysconf(_SC_PHYS_PAGES) /
+				  (MIB / (uint64_t)sysconf(_SC_PAGESIZE));
+	if (most.memory_mib < (uint64_t)c->memory_mib)
+		most.memory_mib = (uint64_t)c->memory_mib;
+	return most;
+}
+
+/* Without bounds. A quota says how much, a cpuset only where. */
+static struct vmm_size wanted(const struct sizing *z)
+{
+	const struct limits l = total(z);
+	struct vmm_size size = { whole(default_cpus(z->config) + l.cpus),
+				 add((uint64_t)z->config->memory_mib, mib(add(l.memory, l.huge))) };
+
+	if (l.cpus <= 0 && l.cpuset > size.vcpus)
+		size.vcpus = l.cpuset;
+	return size;
+}
+
+struct vmm_size sizing_now(const struct sizing *z)
+{
+	const struct vmm_size most = sizing_most(z->config);
+	struct vmm_size size = wanted(z);
+
+	size.vcpus = size.vcpus > most.vcpus ? most.vcpus : size.vcpus;
+	size.memory_mib = size.memory_mib > most.memory_mib ? most.memory_mib : size.memory_mib;
+	return size;
+}
+
+static int bounded(const struct sizing *z, const char *fixed, const char *key, struct err *err)
+{
+	if (fixed)
+		return err_hint(err, "the VM cannot grow: %s", fixed);
+	return err_hint(err,
+			"%s in [hypervisor.qemu] of %s bounds it or, where that is 0, the host",
+			key, z->config->file);
+}
+
+int sizing_check(const struct sizing *z, const struct limits *before, const struct limits *after,
+		 const struct vmm_size *most, const char *fixed, struct err *err)
+{
+	const struct vmm_size size = wanted(z);
+	const struct limits l = total(z);
+
+	if (after->cpus > before->cpus && l.cpus > most->vcpus) {
+		err_set(err, E_LIMIT,
+			"the cpu quotas come to %.2f processors, and the VM can have no more than "
+			"%u",
+			l.cpus, most->vcpus);
+		return bounded(z, fixed, "default_maxvcpus", err);
+	}
+	if (add(after->memory, after->huge) > add(before->memory, before->huge) &&
+	    size.memory_mib > most->memory_mib) {
+		err_set(err, E_LIMIT,
+			"with the memory limits the VM needs %llu MiB, and it can have no more "
+			"than "
+			"%llu",
+			(unsigned long long)size.memory_mib, (unsigned long long)most->memory_mib);
+		return bounded(z, fixed,
+			       z->config->virtio_mem ? "default_maxmemory"
+						     : "default_maxmemory (or memory_slots)",
+			       err);
+	}
+	return 0;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * What the guest is to mount before a container's specification refers to it: the protocol's own
+ * struct, in a list that owns it.
+ *
+ *	AUTO(storages) struct storages list = STORAGES_INIT;
+ *	Grpc__Storage *s = storages_add(&list, "ephemeral", "shm", "tmpfs", mount_point);
+ *	storage_option(s, "size=64m");
+ *	request.storages = list.v, request.n_storages = list.n;
+ *
+ * The agent mounts them in this order, one mount point once, however many containers name it.
+ */
+
+#include "base/scope.h"
+#include "protocols/agent.pb-c.h"
+
+#include <stddef.h>
+
+struct storages {
+	Grpc__Storage **v;
+	size_t n, cap;
+};
+
+#define STORAGES_INIT      \
+	{                  \
+		NULL, 0, 0 \
+	}
+
+/* Appends one without options; it is the list's. */
+Grpc__Storage *storages_add(struct storages *list, const char *driver, const char *source,
+			    const char *fstype, const char *mount_point);
+void storage_option(Grpc__Storage *s, const char *option);
+void storages_release(struct storages *list);
+DEFINE_AUTO_STRUCT(storages, struct storages, storages_release)

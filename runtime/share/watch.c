@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "share/watch.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/vec.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+enum { EVENTS_BYTES = 4096 };
+
+struct watched {
+	int number; /* inotify's: one for all copies of a directory */
+	bool changed;
+	struct copy copy;
+};
+
+struct copy_watch {
+	struct copy_to to;
+	int notes, end;
+	pthread_t thread;
+	pthread_mutex_t lock; /* guards what follows */
+	VEC(struct watched) list;
+};
+
+static struct copy copy_of(const struct copy *c)
+{
+	return (struct copy){ xstrdup(c->source), xstrdup(c->guest), xstrdup(c->container) };
+}
+
+/* --- the thread --- */
+
+static void note_change(struct copy_watch *w, const struct inotify_event *e)
+{
+	/* An overflow may have swallowed anything. */
+	bool all = e->mask & IN_Q_OVERFLOW;
+
+	if (!all && (!e->len || !str_eq(e->name, "..data")))
+		return;
+	(void)pthread_mutex_lock(&w->lock);
+	vec_each(struct watched, v, &w->list)
+		v->changed = v->changed || all || v->number == e->wd;
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+static void read_events(struct copy_watch *w)
+{
+	_Alignas(struct inotify_event) char events[EVENTS_BYTES];
+	ssize_t n;
+
+	while ((n = read(w->notes, events, sizeof(events))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct inotify_event *e = (const void *)(events + at);
+
+			note_change(w, e);
+			at += (ssize_t)(sizeof(*e) + e->len);
+		}
+	}
+}
+
+/* The lock is not held while copying. False: nothing has changed. */
+static bool take_changed(struct copy_watch *w, struct copy *out)
+{
+	bool found = false;
+
+	(void)pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < w->list.n && !found; i++) {
+		struct watched *v = &w->list.v[i];
+
+		found = v->changed;
+		v->changed = false;
+		if (found)
+			*out = copy_of(&v->copy);
+	}
+	(void)pthread_mutex_unlock(&w->lock);
+	return found;
+}
+
+static void copy_changed(struct copy_watch *w)
+{
+	struct copy c;
+
+	while (take_changed(w, &c)) {
+		struct err err = ERR_INIT;
+
+		if (copy_send(&c, &w->to, &err) < 0)
+			log_err(LOG_WARN, &err, "the new contents of a volume are not in the guest",
+				LOG_S("source", c.source), LOG_S("container", c.container));
+		copy_release(&c);
+	}
+}
+
+static void *watch(void *arg)
+{
+	struct copy_watch *w = arg;
+	struct pollfd fds[] = { { w->notes, POLLIN, 0 }, { w->end, POLLIN, 0 } };
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			bug("poll: %d", errno);
+		if (fds[1].revents)
+			return NULL;
+		read_events(w);
+		copy_changed(w);
+	}
+}
+
+/* --- what is watched --- */
+
+struct copy_watch *copy_watch_new(const struct copy_to *to, struct err *err)
+{
+	struct copy_watch *w = NEW(struct copy_watch);
+
+	w->to = *to;
+	w->notes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	w->end = eventfd(0, EFD_CLOEXEC);
+	(void)pthread_mutex_init(&w->lock, NULL);
+	if (w->notes >= 0 && w->end >= 0 &&
+	    (errno = pthread_create(&w->thread, NULL, watch, w)) == 0)
+		return w;
+	err_sys(err, "watch the volumes that are copied");
+	fd_close(&w->notes);
+	fd_close(&w->end);
+	free(w);
+	return NULL;
+}
+
+int copy_watch_add(struct copy_watch *w, const struct copy *copy, struct err *err)
+{
+	struct watched v = { .number = inotify_add_watch(w->notes, copy->source,
+							 IN_MOVED_TO | IN_CREATE | IN_ONLYDIR) };
+
+	if (v.number < 0)
+		return err_sys(err, "watch %s", copy->source);
+	v.copy = copy_of(copy);
+	(void)pthread_mutex_lock(&w->lock);
+	vec_push(&w->list, v);
+	(void)pthread_mutex_unlock(&w->lock);
+	return 0;
+}
+
+/* With the lock held. */
+static bool is_watched(const struct copy_watch *w, int number)
+{
+	vec_each(const struct watched, v, &w->list) {
+		if (v->number == number)
+			return true;
+	}
+	return false;
+}
+
+void copy_watch_remove(struct copy_watch *w, const char *container)
+{
+	(void)pthread_mutex_lock(&w->lock);
+	for (size_t i = w->list.n; i-- > 0;) {
+		int number = w->list.v[i].number;
+
+		if (!str_eq(w->list.v[i].copy.container, container))
+			continue;
+		copy_release(&w->list.v[i].copy);
+		vec_remove(&w->list, i);
+		if (!is_watched(w, number))
+			(void)inotify_rm_watch(w->notes, number);
+	}
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+void copy_watch_free(struct copy_watch *w)
+{
+	const uint64_t one = 1;
+
+	if (!w)
+		return;
+	(void)!write(w->end, &one, sizeof(one));
+	(void)pthread_join(w->thread, NULL);
+	vec_each(struct watched, v, &w->list)
+		copy_release(&v->copy);
+	vec_release(&w->list);
+	(void)pthread_mutex_destroy(&w->lock);
+	fd_close(&w->notes);
+	fd_close(&w->end);
+	free(w);
+}

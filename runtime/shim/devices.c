@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Which disks a container is given, and what the agent is told of them. */
+
+#include "shim/devices.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "device/block.h"
+#include "device/volume.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+enum { UNPLUG_MS = 10000 };
+
+static void device_release(struct device *d)
+{
+	free(d->host);
+	free(d->node);
+	free(d->mount_point);
+	free(d->fstype);
+	free(d->volume);
+	strv_free(d->options);
+}
+
+void devices_release(struct devices *d)
+{
+	vec_each(struct device, device, &d->list)
+		device_release(device);
+	vec_release(&d->list);
+	vec_release(&d->devices);
+	vec_release(&d->storages);
+}
+
+/* --- devices of the specification --- */
+
+static bool is_for(const struct oci_device_rule *rule, const struct oci_device *device)
+{
+	return (str_empty(rule->type) || str_eq(rule->type, "a") ||
+		str_eq(rule->type, device->type)) &&
+	       (!rule->major.set || rule->major.v < 0 || rule->major.v == device->major) &&
+	       (!rule->minor.set || rule->minor.v < 0 || rule->minor.v == device->minor);
+}
+
+/* The container may do more than read. Of rules the last one that fits counts; without any it may. */
+static bool may_write(const struct oci_spec *spec, const struct oci_device *device)
+{
+	const struct oci_resources *r = spec->linux_.resources;
+	bool may = true;
+
+	for (size_t i = 0; r && i < r->n_devices; i++) {
+		const struct oci_device_rule *rule = &r->devices[i];
+
+		if (is_for(rule, device) && (str_empty(rule->access) || strchr(rule->access, 'w')))
+			may = rule->allow;
+	}
+	return may;
+}
+
+static bool may_use_all(const struct oci_spec *spec)
+{
+	const struct oci_resources *r = spec->linux_.resources;
+	bool all = false;
+
+	for (size_t i = 0; r && i < r->n_devices; i++) {
+		if (str_empty(r->devices[i].type) || str_eq(r->devices[i].type, "a"))
+			all = r->devices[i].allow;
+	}
+	return all;
+}
+
+/* A privileged container's specification lists every device of the host, the host's own disks too. What it
+ * asks for is then not known from that, and it gets none of them. */
+static bool is_listed_with_all(const struct oci_spec *spec, const struct oci_device *device,
+			       const struct block_device *host)
+{
+	return may_use_all(spec) && str_eq(device->path, host->path);
+}
+
+static int find_device(struct devices *d, const struct oci_spec *spec,
+		       const struct oci_device *device, struct err *err)
+{
+	AUTO(block_device) struct block_device host = BLOCK_DEVICE_NONE;
+	struct device new = { .disk = NULL };
+
+	if (block_find(makedev((unsigned)device->major, (unsigned)device->minor), &host, err) < 0)
+		return -1;
+	if (!host.size || is_listed_with_all(spec, device, &host)) {
+		log_info("a block device of the host is not given to the VM",
+			 LOG_S("device", host.path),
+			 LOG_S("why", host.size ? "the container is privileged" : "it is empty"));
+		return 0;
+	}
+	new.host = STEAL(host.path, NULL);
+	new.readonly = host.readonly || !may_write(spec, device);
+	new.node = xstrdup(device->path);
+	vec_push(&d->list, new);
+	return 0;
+}
+
+int devices_find(struct devices *d, const struct oci_spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->linux_.n_devices; i++) {
+		const struct oci_device *device = &spec->linux_.devices[i];
+
+		if (str_eq(device->type, "b") && find_device(d, spec, device, err) < 0)
+			return err_wrap(err, "device %s", device->path);
+	}
+	return 0;
+}
+
+int devices_check(const struct devices *d, const struct runtime_config *config, struct err *err)
+{
+	if (d->list.n && vmm_for(config)->will(config, VMM_CAN_PLUG_DISK, err) < 0)
+		return err_wrap(err, "disk %s", d->list.v[0].host);
+	return 0;
+}
+
+/* --- file systems --- */
+
+/* Those of our guest's kernel. */
+static bool guest_knows(const char *fstype)
+{
+	static const char *const known[] = { "ext4", "xfs", "erofs" };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (str_eq(fstype, known[i]))
+			return true;
+	}
+	return false;
+}
+
+bool devices_can_mount(const struct device_mount *m)
+{
+	struct stat st;
+
+	if (!guest_knows(m->fstype) || stat(m->source, &st) < 0)
+		return false;
+	return S_ISBLK(st.st_mode) || (S_ISREG(st.st_mode) && strv_has(m->options, "loop"));
+}
+
+void devices_add_mount(struct devices *d, const struct device_mount *m)
+{
+	struct device new = { .host = xstrdup(m->source),
+			      .readonly = strv_has(m->options, "ro"),
+			      .mount_point = xstrdup(m->mount_point),
+			      .fstype = xstrdup(m->fstype) };
+
+	strv_each(option, m->options) {
+		if (!str_eq(*option, "loop"))
+			strv_push(&new.options, *option);
+	}
+	vec_push(&d->list, new);
+}
+
+/* --- direct-assigned volumes --- */
+
+/* One that is read-only is plugged in so; that a container may only read it is up to its own mount of it. */
+static void add_volume(struct devices *d, const char *path, struct volume *v)
+{
+	AUTO(str) char *name = volume_name(path);
+	struct device new = { .host = STEAL(v->device, NULL),
+			      .readonly = strv_has(v->options, "ro"),
+			      .mount_point = str_fmt(DEVICES_VOLUME_DIR "/%s", name),
+			      .fstype = STEAL(v->fstype, NULL),
+			      .options = STEAL(v->options, NULL),
+			      .volume = xstrdup(path),
+			      .has_group = v->has_group };
+
+	grpc__fsgroup__init(&new.group);
+	new.group.group_id = v->group;
+	new.group.group_change_policy = v->on_mismatch_only
+						? TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch
+						: TYPES__FSGROUP_CHANGE_POLICY__Always;
+	vec_push(&d->list, new);
+}
+
+int devices_find_volumes(struct devices *d, struct oci_spec *guest, struct err *err)
+{
+	for (size_t i = 0; i < guest->n_mounts; i++) {
+		AUTO(volume) struct volume v = VOLUME_NONE;
+		struct oci_mount *m = &guest->mounts[i];
+		AUTO(str) char *path = NULL;
+		int found;
+
+		if (str_empty(m->source) || *m->source != '/')
+			continue;
+		path = path_clean(m->source);
+		found = volume_find(path, &v, err);
+		if (found < 0)
+			return err_wrap(err, "mount %s", m->destination);
+		if (found) {
+			add_volume(d, path, &v);
+			str_set(&m->source, d->list.v[d->list.n - 1].mount_point);
+			str_set(&m->type, "bind");
+		}
+	}
+	return 0;
+}
+
+/* --- in the VM --- */
+
+int devices_plug(struct devices *d, struct vm *vm, struct deadline deadline, struct err *err)
+{
+	vec_each(struct device, device, &d->list) {
+		if (vm_plug_disk(vm, device->host, device->readonly, &device->disk, deadline, err) <
+		    0)
+			return device->node ? err_wrap(err, "device %s", device->node) : -1;
+	}
+	return 0;
+}
+
+static const char *driver_of(const struct vmm_place *place)
+{
+	return *place->scsi ? "scsi" : "blk";
+}
+
+static const char *source_of(const struct vmm_place *place)
+{
+	return *place->scsi ? place->scsi : place->pci;
+}
+
+static void describe(struct device *d)
+{
+	grpc__device__init(&d->device);
+	d->device.type = (char *)driver_of(&d->disk->place);
+	d->device.id = (char *)source_of(&d->disk->place);
+	d->device.container_path = d->node;
+	grpc__storage__init(&d->storage);
+	d->storage.driver = d->device.type;
+	d->storage.source = d->device.id;
+	d->storage.mount_point = d->mount_point;
+	d->storage.fstype = d->fstype;
+	d->storage.options = d->options;
+	d->storage.n_options = strv_len(d->options);
+	d->storage.fs_group = d->has_group ? &d->group : NULL;
+}
+
+void devices_describe(struct devices *d, const struct storages *others,
+		      Grpc__CreateContainerRequest *request)
+{
+	vec_each(struct device, device, &d->list) {
+		describe(device);
+		if (device->node)
+			vec_push(&d->devices, &device->device);
+		else
+			vec_push(&d->storages, &device->storage);
+	}
+	for (size_t i = 0; i < others->n; i++)
+		vec_push(&d->storages, others->v[i]);
+	request->devices = d->devices.v;
+	request->n_devices = d->devices.n;
+	request->storages = d->storages.v;
+	request->n_storages = d->storages.n;
+}
+
+void devices_unplug(struct devices *d, struct vm *vm)
+{
+	vec_each(struct device, device, &d->list) {
+		struct disk *disk = STEAL(device->disk, NULL);
+		struct err err = ERR_INIT;
+
+		if (disk && vm_unplug_disk(vm, disk, deadline_in(UNPLUG_MS), &err) < 0)
+			log_err(err.code == E_GONE ? LOG_DEBUG : LOG_WARN, &err,
+				"a disk stays in the VM");
+	}
+}

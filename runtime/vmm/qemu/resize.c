@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Growing and shrinking a running QEMU. */
+
+#include "vmm/qemu/resize.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "vmm/qemu/cmdline.h"
+#include "vmm/qemu/qmp.h"
+#include "json/json.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+enum { MIB = 1 << 20, LOOK_MS = 10, UNDO_MS = 1000, BLOCK_MIB = 2 };
+
+#define MEMORY "growth-memory"
+#define DEVICE "growth-device"
+
+struct qemu_growth {
+	const struct runtime_config *config;
+	bool shared;           /* others map the guest's memory too */
+	bool cpus;             /* there are free slots */
+	uint64_t more_mib;     /* how much memory can be added */
+	struct vmm_size start; /* as it was booted */
+	struct vmm_size now;
+	unsigned dimms;
+	bool device; /* the virtio-mem device is there */
+};
+
+struct qemu_growth *qemu_growth_new(const struct vmm_request *r)
+{
+	struct qemu_growth *g = NEW(struct qemu_growth);
+
+	g->config = r->config;
+	g->shared = qemu_shares_memory(r);
+	g->cpus = qemu_grows_cpus(r);
+	g->more_mib = qemu_grows_memory(r);
+	g->start = g->now = r->size;
+	return g;
+}
+
+void qemu_growth_free(struct qemu_growth *g)
+{
+	free(g);
+}
+
+bool qemu_can_grow(const struct vmm *vmm, enum vmm_capability what)
+{
+	const struct qemu_growth *g = vmm->growth;
+	unsigned can = (g->cpus ? VMM_CAN_GROW_CPUS : 0) | (g->more_mib ? VMM_CAN_GROW_MEMORY : 0);
+
+	return (can & what) == what;
+}
+
+/* --- processors --- */
+
+/* The properties that name a free slot, and the model of the processor for it. */
+static int plug_cpu(struct vmm *vmm, const struct json *slot, struct deadline deadline,
+		    struct err *err)
+{
+	struct qemu_growth *g = vmm->growth;
+	const char *model = json_get_text(slot, "type");
+	const struct json *place = json_get(slot, "props");
+	AUTO(str) char *id = str_fmt("cpu%u", g->now.vcpus);
+	struct json *arguments;
+
+	if (!model || !place || json_kind(place) != JSON_IS_OBJECT)
+		return err_set(err, E_PROTOCOL, "QMP query-hotpluggable-cpus: not as expected");
+	arguments = json_make_object();
+	json_put(arguments, "driver", json_make_string(model));
+	json_put(arguments, "id", json_make_string(id));
+	for (void *it = json_begin(place); it; it = json_after(place, it))
+		json_put(arguments, json_key(it), json_share(json_value(it)));
+	if (qmp_execute(vmm->control, "device_add", arguments, deadline, NULL, err) < 0)
+		return err_wrap(err, "plug a processor");
+	g->now.vcpus++;
+	return 0;
+}
+
+/* QEMU lists the slots from the last to the first; they are filled from the first. */
+static int grow_cpus(struct vmm *vmm, unsigned vcpus, struct deadline deadline, struct err *err)
+{
+	const struct qemu_growth *g = vmm->growth;
+	AUTO(json) struct json *slots = NULL;
+
+	if (vcpus <= g->now.vcpus || !g->cpus)
+		return 0;
+	if (qmp_execute(vmm->control, "query-hotpluggable-cpus", NULL, deadline, &slots, err) < 0)
+		return -1;
+	if (json_kind(slots) != JSON_IS_ARRAY)
+		return err_set(err, E_PROTOCOL, "QMP query-hotpluggable-cpus: not a list");
+	for (size_t i = json_count(slots); i > 0 && g->now.vcpus < vcpus; i--) {
+		const struct json *slot = json_at(slots, i - 1);
+
+		if (json_kind(slot) == JSON_IS_OBJECT && !json_get(slot, "qom-path") &&
+		    plug_cpu(vmm, slot, deadline, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- memory --- */
+
+/* Memory of the same kind as what the VM was booted with; it is reserved when it is used. */
+static int add_backend(struct vmm *vmm, const char *id, uint64_t size, struct deadline deadline,
+		       struct err *err)
+{
+	const struct qemu_growth *g = vmm->growth;
+	const struct runtime_config *c = g->config;
+	struct json *a = json_make_object();
+
+	json_put(a, "qom-type",
+		 json_make_string(*c->file_mem_backend ? "memory-backend-file"
+						       : "memory-backend-memfd"));
+	json_put(a, "id", json_make_string(id));
+	json_put(a, "size", json_make_u64(size));
+	json_put(a, "share", json_make_bool(g->shared));
+	json_put(a, "reserve", json_make_bool(false));
+	if (*c->file_mem_backend)
+		json_put(a, "mem-path", json_make_string(c->file_mem_backend));
+	else if (c->hugepages)
+		json_put(a, "hugetlb", json_make_bool(true));
+	if (c->mem_prealloc && !c->virtio_mem)
+		json_put(a, "prealloc", json_make_bool(true));
+	return qmp_execute(vmm->control, "object-add", a, deadline, NULL, err);
+}
+
+/* A backend is of no use without its device. */
+static int add_device(struct vmm *vmm, const char *backend, struct json *arguments,
+		      struct deadline deadline, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	struct json *back;
+
+	json_put(arguments, "memdev", json_make_string(backend));
+	if (qmp_execute(vmm->control, "device_add", arguments, deadline, NULL, err) == 0)
+		return 0;
+	back = json_make_object();
+	json_put(back, "id", json_make_string(backend));
+	(void)!qmp_execute(vmm->control, "object-del", back, deadline, NULL, &ignored);
+	return -1;
+}
+
+static int plug_dimm(struct vmm *vmm, uint64_t mib, struct deadline deadline, struct err *err)
+{
+	struct qemu_growth *g = vmm->growth;
+	AUTO(str) char *backend = str_fmt(MEMORY "-%u", g->dimms);
+	AUTO(str) char *id = str_fmt("dimm%u", g->dimms);
+	struct json *arguments;
+
+	if (g->dimms >= (unsigned)g->config->memory_slots) {
+		err_set(err, E_LIMIT, "all %lld memory slots of the VM are in use",
+			(long long)g->config->memory_slots);
+		return err_hint(err,
+				"raise memory_slots in [hypervisor.qemu] of %s, or set "
+				"enable_virtio_mem",
+				g->config->file);
+	}
+	if (add_backend(vmm, backend, mib * MIB, deadline, err) < 0)
+		return -1;
+	arguments = json_make_object();
+	json_put(arguments, "driver", json_make_string("pc-dimm"));
+	json_put(arguments, "id", json_make_string(id));
+	if (add_device(vmm, backend, arguments, deadline, err) < 0)
+		return -1;
+	g->dimms++;
+	g->now.memory_mib += mib;
+	return 0;
+}
+
+static int plug_virtio_mem(struct vmm *vmm, struct deadline deadline, struct err *err)
+{
+	struct qemu_growth *g = vmm->growth;
+	struct json *a;
+
+	if (add_backend(vmm, MEMORY, g->more_mib * MIB, deadline, err) < 0)
+		return -1;
+	a = json_make_object();
+	json_put(a, "driver", json_make_string("virtio-mem-pci"));
+	json_put(a, "id", json_make_string(DEVICE));
+	json_put(a, "bus", json_make_string(QEMU_GROWTH_PORT));
+	json_put(a, "prealloc", json_make_bool(g->config->mem_prealloc));
+	if (add_device(vmm, MEMORY, a, deadline, err) < 0)
+		return -1;
+	g->device = true;
+	return 0;
+}
+
+static struct json *property(const char *name)
+{
+	struct json *a = json_make_object();
+
+	json_put(a, "path", json_make_string("/machine/peripheral/" DEVICE));
+	json_put(a, "property", json_make_string(name));
+	return a;
+}
+
+/* How much the guest has taken of the device. */
+static int look(struct vmm *vmm, struct deadline deadline, struct err *err)
+{
+	struct qemu_growth *g = vmm->growth;
+	AUTO(json) struct json *size = NULL;
+	uint64_t bytes;
+
+	if (qmp_execute(vmm->control, "qom-get", property("size"), deadline, &size, err) < 0)
+		return -1;
+	if (json_kind(size) != JSON_IS_INT || json_u64(size, &bytes) < 0)
+		return err_set(err, E_PROTOCOL, "QMP qom-get: the size of memory is no number");
+	g->now.memory_mib = g->start.memory_mib + bytes / MIB;
+	return 0;
+}
+
+static int request(struct vmm *vmm, uint64_t more_mib, struct deadline deadline, struct err *err)
+{
+	struct json *a = property("requested-size");
+
+	json_put(a, "value", json_make_u64(more_mib * MIB));
+	return qmp_execute(vmm->control, "qom-set", a, deadline, NULL, err);
+}
+
+/* Waits until the guest has taken what it is offered. There is an event too, but no more than one a
+ * second. */
+static int await_taken(struct vmm *vmm, uint64_t wanted, struct deadline deadline, struct err *err)
+{
+	const struct qemu_growth *g = vmm->growth;
+
+	for (;;) {
+		if (look(vmm, deadline, err) < 0)
+			return -1;
+		if (g->now.memory_mib >= wanted)
+			return 0;
+		if (deadline_passed(deadline))
+			return err_set(
+				err, E_TIMEOUT, "the guest took %llu MiB more of %llu in time",
+				(unsigned long long)(g->now.memory_mib - g->start.memory_mib),
+				(unsigned long long)(wanted - g->start.memory_mib));
+		(void)poll(NULL, 0, LOOK_MS);
+	}
+}
+
+static int resize_virtio_mem(struct vmm *vmm, uint64_t more, struct deadline deadline,
+			     struct err *err)
+{
+	struct qemu_growth *g = vmm->growth;
+	struct err ignored = ERR_INIT;
+	uint64_t before;
+
+	if (!g->device && (!more || plug_virtio_mem(vmm, deadline, err) < 0))
+		return more ? -1 : 0;
+	more += more % BLOCK_MIB;
+	if (look(vmm, deadline, err) < 0)
+		return -1;
+	before = g->now.memory_mib - g->start.memory_mib;
+	if (request(vmm, more, deadline, err) < 0)
+		return -1;
+	if (more > before && await_taken(vmm, g->start.memory_mib + more, deadline, err) < 0) {
+		(void)!request(vmm, before, deadline_in(UNDO_MS), &ignored);
+		return -1;
+	}
+	g->now.memory_mib = g->start.memory_mib + more;
+	return 0;
+}
+
+static int resize_memory(struct vmm *vmm, uint64_t mib, struct deadline deadline, struct err *err)
+{
+	const struct qemu_growth *g = vmm->growth;
+	uint64_t more = mib > g->start.memory_mib ? mib - g->start.memory_mib : 0, step;
+
+	if (!g->more_mib)
+		return 0;
+	if (more > g->more_mib)
+		more = g->more_mib;
+	if (g->config->virtio_mem)
+		return resize_virtio_mem(vmm, more, deadline, err);
+	if (g->start.memory_mib + more <= g->now.memory_mib)
+		return 0;
+	step = g->start.memory_mib + more - g->now.memory_mib;
+	step += (QEMU_MEMORY_STEP - step % QEMU_MEMORY_STEP) % QEMU_MEMORY_STEP;
+	return plug_dimm(vmm, step, deadline, err);
+}
+
+int qemu_resize(struct vmm *vmm, const struct vmm_size *wanted, struct vmm_size *got,
+		struct deadline deadline, struct err *err)
+{
+	const struct qemu_growth *g = vmm->growth;
+	int result = grow_cpus(vmm, wanted->vcpus, deadline, err);
+
+	if (result == 0 && resize_memory(vmm, wanted->memory_mib, deadline, err) < 0)
+		result = err_wrap(err, "resize the VM's memory to %llu MiB",
+				  (unsigned long long)wanted->memory_mib);
+	*got = g->now;
+	return result;
+}

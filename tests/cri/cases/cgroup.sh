@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Where a pod's VM is among the node's control groups, and on which processors. runc has each container
+# in a group of its own, which others test.
+
+shim_of() { # POD-ID
+	cat "$LAB/state/io.containerd.runtime.v2.task/k8s.io/$1/shim.pid"
+}
+
+# The hierarchies whose control group of that process is not the wanted one. A name of systemd's is not a
+# controller, and what has none is not used beside version 1.
+not_in() { # PID|PID/task/TID PATH
+	awk -F: -v path="$2" '$2 != "" && $2 !~ /^name=/ && $3 != path { print $2 " " $3 }' "/proc/$1/cgroup"
+}
+
+vcpus_of() { # PID of QEMU: its threads that are processors
+	grep -l '^CPU ' /proc/"$1"/task/*/comm | cut -d/ -f5
+}
+
+other_threads() { # PID of QEMU
+	grep -L '^CPU ' /proc/"$1"/task/*/comm | cut -d/ -f5
+}
+
+# Only what runs the guest's processors is in the pod's group; all is as it was afterwards.
+test_cgroup_of_the_vcpus() {
+	local pod vmm shim thread id
+	[ "$HANDLER" = kata ] || return 0
+	pod=$(pod places)
+	id=$(started "$pod" c1 'sleep 1000')
+	vmm=$(process_of "$pod" vmm) shim=$(shim_of "$pod")
+	[ -n "$(vcpus_of "$vmm")" ]
+	for thread in $(vcpus_of "$vmm"); do
+		expect "group of a vCPU" "$(not_in "$vmm/task/$thread" "$PARENT/pod-places/kata_$pod")" ''
+	done
+	for thread in $(other_threads "$vmm"); do
+		expect "group of another thread" "$(not_in "$vmm/task/$thread" "/kata_overhead/$pod@k8s.io")" ''
+	done
+	expect "group of the shim" "$(not_in "$shim" "/kata_overhead/$pod@k8s.io")" ''
+	pod_stop "$pod"
+	expect "groups when it has stopped" "$(find /sys/fs/cgroup -name "*$pod*")" ''
+	expect "state" "$(of_container "$id" state)" CONTAINER_EXITED
+	pod_remove "$pod"
+}
+
+test_cgroup_of_all() {
+	local pod vmm shim thread
+	[ "$HANDLER" = kata ] || return 0
+	configured '[runtime]' 'sandbox_cgroup_only = true'
+	pod=$(pod whole)
+	started "$pod" c1 'sleep 1000' >/dev/null
+	vmm=$(process_of "$pod" vmm) shim=$(shim_of "$pod")
+	expect "group of the shim" "$(not_in "$shim" "$PARENT/pod-whole/kata_$pod")" ''
+	for thread in "/proc/$vmm"/task/*; do
+		expect "group of a thread" "$(not_in "${thread#/proc/}" "$PARENT/pod-whole/kata_$pod")" ''
+	done
+	expect "of overhead" "$(find /sys/fs/cgroup -path "*kata_overhead/$pod*")" ''
+	pod_stop "$pod"
+	expect "groups when it has stopped" "$(find /sys/fs/cgroup -name "*$pod*")" ''
+	pod_remove "$pod"
+}
+
+# Nothing of them is left by a shim that was killed.
+test_cgroup_when_the_shim_is_killed() {
+	local pod
+	[ "$HANDLER" = kata ] || return 0
+	pod=$(pod murdered)
+	started "$pod" c1 'sleep 1000' >/dev/null
+	kill -9 "$(shim_of "$pod")"
+	until_is "state of the pod" SANDBOX_NOTREADY of_pod "$pod" state
+	pod_gone "$pod"
+	until_is "groups" '' find /sys/fs/cgroup -name "*$pod*"
+}
+
+# The processors that the containers ask for are the VM's, together.
+test_cgroup_processors() {
+	local pod a b set=/sys/fs/cgroup/cpuset$PARENT/pod-set
+	[ "$HANDLER" = kata ] && [ -d /sys/fs/cgroup/cpuset ] && [ "$(nproc)" -gt 1 ] || return 0
+	pod=$(pod set)
+	expect "of the pod alone" "$(cat "$set/kata_$pod/cpuset.cpus")" "$(cat "$set/cpuset.cpus")"
+	a=$(RESOURCES='"cpuset_cpus":"1"' started "$pod" a 'sleep 1000')
+	expect "of one" "$(cat "$set/kata_$pod/cpuset.cpus")" 1
+	b=$(RESOURCES='"cpuset_cpus":"0","cpuset_mems":"0"' started "$pod" b 'sleep 1000')
+	expect "of two" "$(cat "$set/kata_$pod/cpuset.cpus")" 0-1
+	cri UpdateContainerResources "{\"container_id\":\"$a\",\"linux\":{\"cpuset_cpus\":\"0\"}}" >/dev/null
+	expect "of one that changed" "$(cat "$set/kata_$pod/cpuset.cpus")" 0
+	has "those that are not there" "$(fails 1 cri UpdateContainerResources \
+		"{\"container_id\":\"$a\",\"linux\":{\"cpuset_cpus\":\"4000\"}}")" "cpuset.cpus = '4000,0'"
+	has "those that are not there" "$(RESOURCES='"cpuset_cpus":"4000"' fails 1 started "$pod" c 'sleep 1000')" \
+		'cpuset.cpus'
+	expect "afterwards" "$(cat "$set/kata_$pod/cpuset.cpus")" 0
+	stop "$a"
+	remove "$a"
+	cri UpdateContainerResources "{\"container_id\":\"$b\",\"linux\":{\"cpuset_cpus\":\"1\"}}" >/dev/null
+	expect "of the other alone" "$(cat "$set/kata_$pod/cpuset.cpus")" 1
+	pod_gone "$pod"
+}
+
+affinities() { # PID of QEMU: of its processors
+	local thread
+	for thread in $(vcpus_of "$1"); do
+		sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$1/task/$thread/status"
+	done | sort | tr '\n' ' '
+}
+
+# As many processors as the guest has: each is pinned to one. Else they share the set.
+test_cgroup_pinned_processors() {
+	local pod a vmm
+	[ "$HANDLER" = kata ] && [ -d /sys/fs/cgroup/cpuset ] && [ "$(nproc)" -gt 1 ] || return 0
+	configured '[hypervisor.qemu]' 'default_vcpus = 2' '[runtime]' 'enable_vcpus_pinning = true'
+	pod=$(pod pinned)
+	vmm=$(process_of "$pod" vmm)
+	expect "without a set" "$(affinities "$vmm")" "0-1 0-1 "
+	a=$(RESOURCES='"cpuset_cpus":"0-1"' started "$pod" a 'sleep 1000')
+	expect "with two" "$(affinities "$vmm")" "0 1 "
+	cri UpdateContainerResources "{\"container_id\":\"$a\",\"linux\":{\"cpuset_cpus\":\"1\"}}" >/dev/null
+	expect "with one" "$(affinities "$vmm")" "1 1 "
+	cri UpdateContainerResources "{\"container_id\":\"$a\",\"linux\":{\"cpuset_cpus\":\"0,1\"}}" >/dev/null
+	expect "with two again" "$(affinities "$vmm")" "0 1 "
+	stop "$a"
+	remove "$a"
+	expect "when it has gone" "$(affinities "$vmm")" "0-1 0-1 "
+	pod_gone "$pod"
+}

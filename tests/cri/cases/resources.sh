@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Processors and memory: what a pod's VM has, and what its containers may have of it.
+
+memory_mib() { # ID: all that it sees
+	# shellcheck disable=SC2016 # awk's
+	in_container "$1" awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo
+}
+
+cpus() { # ID
+	in_container "$1" grep -c ^processor /proc/cpuinfo
+}
+
+update() { # ID RESOURCES
+	cri UpdateContainerResources "{\"container_id\":\"$1\",\"linux\":{$2}}" >/dev/null
+}
+
+between() { # WHAT GOT LEAST MOST
+	{ [ "$2" -ge "$3" ] && [ "$2" -le "$4" ]; } || {
+		echo "    $1: got $2, wanted $3 to $4"
+		return 1
+	}
+}
+
+until_between() { # WHAT LEAST MOST COMMAND...
+	local what=$1 least=$2 most=$3 got
+	shift 3
+	for _ in $(seq 300); do
+		got=$("$@") && [ "$got" -ge "$least" ] && [ "$got" -le "$most" ] && return 0
+		sleep 0.1
+	done
+	between "$what" "$got" "$least" "$most"
+}
+
+MIB=1048576
+
+# A VM of 256 MiB and one processor, and what the containers' limits add.
+test_vm_grows_and_shrinks_with_its_containers() {
+	local pod a b small
+	[ "$HANDLER" = kata ] || return 0
+	pod=$(pod grows)
+	a=$(started "$pod" a 'sleep 1000')
+	small=$(memory_mib "$a")
+	between "memory at first" "$small" 150 256
+	expect "processors at first" "$(cpus "$a")" 1
+	# shellcheck disable=SC2034 # for started
+	RESOURCES='"memory_limit_in_bytes":'$((512 * MIB))',"cpu_quota":50000,"cpu_period":100000'
+	b=$(started "$pod" b 'sleep 1000')
+	between "memory with the second" "$(memory_mib "$a")" $((small + 480)) $((small + 512))
+	expect "processors with the second" "$(cpus "$a")" 2
+	stop "$b"
+	remove "$b"
+	until_between "memory without it" "$small" $((small + 32)) memory_mib "$a"
+	b=$(started "$pod" b2 'sleep 1000')
+	between "memory with a third" "$(memory_mib "$a")" $((small + 480)) $((small + 512))
+	pod_gone "$pod"
+}
+
+# As a kubelet says it of all containers beforehand.
+test_vm_has_the_pods_size_at_once() {
+	local pod a
+	[ "$HANDLER" = kata ] || return 0
+	# shellcheck disable=SC2034 # for pod
+	POD_RESOURCES='"memory_limit_in_bytes":'$((512 * MIB))',"cpu_quota":100000,"cpu_period":100000'
+	pod=$(pod said)
+	a=$(started "$pod" a 'sleep 1000')
+	between memory "$(memory_mib "$a")" 650 768
+	expect processors "$(cpus "$a")" 2
+	# shellcheck disable=SC2034 # for started
+	RESOURCES='"memory_limit_in_bytes":'$((512 * MIB))
+	started "$pod" b 'sleep 1000' >/dev/null
+	between "memory, as before" "$(memory_mib "$a")" 650 768
+	pod_gone "$pod"
+}
+
+# A process that has that much memory at once, and the status of its end.
+fill() { # ID MIB
+	in_container "$1" sh -c "dd if=/dev/zero of=/dev/null bs=$2M count=1 2>/dev/null; echo \$?"
+}
+
+test_update_of_a_running_container() {
+	local pod a b
+	pod=$(pod update)
+	# shellcheck disable=SC2034 # for started
+	RESOURCES='"memory_limit_in_bytes":'$((64 * MIB))
+	a=$(started "$pod" a 'sleep 1000')
+	b=$(started "$pod" b 'sleep 1000')
+	expect "limit at first" "$(memory_limit "$a")" $((64 * MIB))
+	update "$a" '"memory_limit_in_bytes":'$((512 * MIB))',"cpu_quota":100000,"cpu_period":100000,"cpu_shares":512'
+	expect "limit, raised" "$(memory_limit "$a")" $((512 * MIB))
+	expect quota "$(cpu_quota "$a")" "100000 100000"
+	expect "limit of the neighbour" "$(memory_limit "$b")" $((64 * MIB))
+	expect "has it" "$(fill "$a" 400)" 0
+	update "$a" '"memory_limit_in_bytes":'$((128 * MIB))',"cpu_quota":20000,"cpu_period":100000'
+	expect "limit, lowered" "$(memory_limit "$a")" $((128 * MIB))
+	expect "quota, lowered" "$(cpu_quota "$a")" "20000 100000"
+	[ "$HANDLER" != kata ] || {
+		until_between "memory given back" 300 460 memory_mib "$a"
+		expect processors "$(cpus "$b")" 2
+	}
+	in_container "$b" true
+	pod_gone "$pod"
+}
+
+# More than the host has, or is configured.
+test_update_beyond_the_bounds() {
+	local pod a
+	[ "$HANDLER" = kata ] || return 0
+	pod=$(pod beyond)
+	a=$(started "$pod" a 'sleep 1000')
+	update "$a" '"memory_limit_in_bytes":'$((64 * MIB))
+	has "of memory" "$(fails 1 update "$a" '"memory_limit_in_bytes":'$((1 << 50)))" default_maxmemory
+	has "of processors" "$(fails 1 update "$a" '"cpu_quota":100000000,"cpu_period":100000')" default_maxvcpus
+	expect "the limit as it was" "$(memory_limit "$a")" $((64 * MIB))
+	update "$a" '"memory_limit_in_bytes":'$((32 * MIB))
+	expect "the next update" "$(memory_limit "$a")" $((32 * MIB))
+	pod_gone "$pod"
+}
+
+# --- what the control group of a container says, of version 1 or 2 ---
+
+# FILE-OF-2 FILE-OF-1: what a container finds in its own control group
+group() { # ID V2 V1...
+	local id=$1
+	shift
+	# shellcheck disable=SC2016
+	in_container "$id" sh -c 'cd /sys/fs/cgroup
+		if [ -e cgroup.procs ]; then cat "$1"; else shift; cat "$@"; fi' sh "$@" | tr '\n' ' ' | sed 's/ $//'
+}
+
+cpu_quota() { group "$1" cpu.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us; }
+
+# What a kubelet says of a container is in its control group, and in its processes.
+test_limits_are_in_the_control_group() {
+	local pod id
+	pod=$(pod groups)
+	# shellcheck disable=SC2034 # for started
+	RESOURCES='"memory_limit_in_bytes":'$((64 * MIB))',"cpu_quota":25000,"cpu_period":50000,
+		"cpu_shares":2048,"oom_score_adj":777,"memory_swap_limit_in_bytes":'$((64 * MIB))
+	id=$(started "$pod" c1 'sleep 1000')
+	expect memory "$(memory_limit "$id")" $((64 * MIB))
+	expect quota "$(cpu_quota "$id")" "25000 50000"
+	# 2048 of 2..262144 is 79 of 1..10000.
+	has shares "$(group "$id" cpu.weight cpu/cpu.shares)" '^\(79\|2048\)$'
+	expect "out-of-memory score" "$(in_container "$id" cat /proc/1/oom_score_adj)" 777
+	[ "$HANDLER" != kata ] || expect swap "$(group "$id" memory.swap.max -)" 0
+	pod_gone "$pod"
+}
+
+# The node's processors have other names than the guest's.
+test_cpuset_of_the_node() {
+	local pod id
+	[ "$HANDLER" = kata ] || return 0
+	pod=$(pod cpuset)
+	id=$(RESOURCES='"cpuset_cpus":"1","cpuset_mems":"0"' started "$pod" c1 'sleep 1000')
+	expect "the processors that it may use" "$(in_container "$id" nproc)" 1
+	update "$id" '"cpuset_cpus":"0-1","cpuset_mems":"0"'
+	expect "of more" "$(in_container "$id" nproc)" 2
+	pod_gone "$pod"
+}
+
+# A fifth of a processor: what two seconds of work come to.
+test_quota_holds() {
+	local pod id a b begin
+	pod=$(pod quota)
+	id=$(RESOURCES='"cpu_quota":20000,"cpu_period":100000' started "$pod" c1 'while :; do :; done')
+	begin=$EPOCHREALTIME
+	a=$(figure "$id" cpu.usage_core_nano_seconds.value)
+	sleep 3
+	b=$(figure "$id" cpu.usage_core_nano_seconds.value)
+	between "per mille of a processor" "$(awk -v a="$a" -v b="$b" -v s="$begin" -v e="$EPOCHREALTIME" \
+		'BEGIN { printf "%d", (b - a) / (e - s) / 1e6 }')" 20 400
+	pod_gone "$pod"
+}
+
+# --- figures ---
+
+# Each has its own: one works, one has memory, one has nothing to do.
+test_figures_are_each_containers_own() {
+	local pod busy large idle cpu_busy cpu_idle
+	pod=$(pod own)
+	# shellcheck disable=SC2034 # for started
+	RESOURCES='"memory_limit_in_bytes":'$((192 * MIB))
+	large=$(started "$pod" large 'dd if=/dev/zero bs=64M count=1 2>/dev/null | (read -r x; sleep 1000)')
+	idle=$(started "$pod" idle 'sleep 1000')
+	busy=$(started "$pod" busy 'while :; do :; done')
+	until_between "working set of the large one" $((60 * MIB)) $((110 * MIB)) \
+		figure "$large" memory.working_set_bytes.value
+	between "working set of the idle one" "$(figure "$idle" memory.working_set_bytes.value)" 1 $((20 * MIB))
+	between "resident" "$(figure "$large" memory.rss_bytes.value)" $((60 * MIB)) $((110 * MIB))
+	between "available" "$(figure "$large" memory.available_bytes.value)" $((80 * MIB)) $((135 * MIB))
+	between "page faults" "$(figure "$large" memory.page_faults.value)" 1000 1000000
+	sleep 2
+	cpu_busy=$(figure "$busy" cpu.usage_core_nano_seconds.value)
+	cpu_idle=$(figure "$idle" cpu.usage_core_nano_seconds.value)
+	between "the busy one's processor time" "$cpu_busy" $((2 * cpu_idle)) $((1 << 60))
+	pod_gone "$pod"
+}
+
+# What a file was read into can be had back, and is no part of the working set.
+test_page_cache_is_not_the_working_set() {
+	local pod id usage
+	pod=$(pod cache)
+	id=$(RESOURCES='"memory_limit_in_bytes":'$((192 * MIB)) started "$pod" c1 'sleep 1000')
+	in_container "$id" dd if=/dev/zero of=/tmp/file bs=1M count=64 2>/dev/null
+	in_container "$id" sync
+	usage=$(figure "$id" memory.usage_bytes.value)
+	between usage "$usage" $((40 * MIB)) $((120 * MIB))
+	until_between "working set" 1 $((usage / 2)) figure "$id" memory.working_set_bytes.value
+	pod_gone "$pod"
+}
+
+# --- out of memory ---
+
+# The right one of two is named, and its neighbour, which has little too, lives.
+test_out_of_memory_of_one_of_two() {
+	local pod a b
+	pod=$(pod twins)
+	# shellcheck disable=SC2034 # for started
+	RESOURCES='"memory_limit_in_bytes":'$((32 * MIB))
+	a=$(started "$pod" a 'sleep 1000')
+	b=$(started "$pod" b 'exec dd if=/dev/zero of=/dev/null bs=64M count=1')
+	ended "$b"
+	expect "exit code" "$(of_container "$b" exit_code)" 137
+	until_is reason OOMKilled of_container "$b" reason
+	expect "the neighbour" "$(in_container "$a" echo alive)" alive
+	stop "$a"
+	ended "$a"
+	expect "reason of the neighbour" "$(of_container "$a" reason)" Error
+	pod_gone "$pod"
+}
+
+# Only the program that was executed in it dies.
+test_out_of_memory_of_an_exec() {
+	local pod id
+	pod=$(pod exec-oom)
+	id=$(RESOURCES='"memory_limit_in_bytes":'$((32 * MIB)) started "$pod" c1 'sleep 1000')
+	fails 137 in_container "$id" dd if=/dev/zero of=/dev/null bs=64M count=1 >/dev/null
+	expect "the container" "$(of_container "$id" state)" CONTAINER_RUNNING
+	expect "the next one" "$(in_container "$id" echo alive)" alive
+	pod_gone "$pod"
+}
+
+pod_figure() { # ID FIELD
+	cri --field "stats.linux.$2" PodSandboxStats "{\"pod_sandbox_id\":\"$1\"}"
+}
+
+# The node counts what goes through the pod's network, and each container's processes.
+test_figures_of_a_pod() {
+	local pod a b
+	pod=$(pod whole)
+	a=$(started "$pod" a 'while :; do :; done')
+	b=$(started "$pod" b 'sleep 1000')
+	in_container "$b" ping -c 3 10.88.0.1 >/dev/null
+	between "received" "$(pod_figure "$pod" network.default_interface.rx_bytes.value)" 200 10000000
+	between "sent" "$(pod_figure "$pod" network.default_interface.tx_bytes.value)" 200 10000000
+	between processes "$(pod_figure "$pod" process.process_count.value)" 2 100
+	expect containers "$(pod_figure "$pod" 'containers.*.attributes.id' | sort)" "$(printf '%s\n' "$a" "$b" | sort)"
+	pod_gone "$pod"
+}

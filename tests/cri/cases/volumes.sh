@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Volumes as a kubelet makes them: on the node, below a directory of the pod, whose paths say of which
+# kind they are.
+
+# Makes an emptyDir as the kubelet does and prints its path.
+empty_dir() { # NAME [MEDIUM [MOUNT OPTIONS]]
+	local dir=$LAB/pods/u-1/volumes/kubernetes.io~empty-dir/$1
+	mkdir -p "$dir"
+	case ${2:-} in
+	Memory) mount -t tmpfs -o "${3:-size=1m}" tmpfs "$dir" ;;
+	HugePages) mount -t hugetlbfs -o "pagesize=${3:-2M}" nodev "$dir" ;;
+	esac
+	chmod 0777 "$dir"
+	echo "$dir"
+}
+
+empty_dirs_gone() {
+	local dir
+	for dir in "$LAB"/pods/u-1/volumes/kubernetes.io~empty-dir/*; do
+		! mountpoint -q "$dir" || umount "$dir"
+	done
+	rm -rf "$LAB/pods/u-1"
+}
+
+volume() { # SOURCE DESTINATION [JSON]: of the list of mounts
+	echo "{\"host_path\":\"$1\",\"container_path\":\"$2\"${3:-}}"
+}
+
+mounts() { # VOLUME...
+	local IFS=,
+	echo ",\"mounts\":[$*]"
+}
+
+mounted_at() { # ID PATH: type and options of what is mounted there
+	# shellcheck disable=SC2016
+	in_container "$1" awk -v path="$2" '$2 == path { print $3, $4 }' /proc/mounts
+}
+
+has_word() { # WHAT LIST WORD
+	has "$1" ",${2// /,}," ",$3,"
+}
+
+# Memory of the VM, not of the node, with the size that the manager gave it.
+test_volume_dev_shm() {
+	local pod a b is
+	pod=$(pod shm)
+	a=$(started "$pod" a 'sleep 1000')
+	b=$(started "$pod" b 'sleep 1001')
+	is=$(mounted_at "$a" /dev/shm)
+	has type "$is" '^tmpfs '
+	for word in nosuid nodev noexec size=65536k; do has_word options "$is" $word; done
+	expect size "$(in_container "$a" df -k /dev/shm | awk 'END { print $2 }')" 65536
+	expect mode "$(in_container "$a" stat -c %a /dev/shm)" 1777
+	in_container "$a" sh -c 'echo words >/dev/shm/file'
+	expect "in the other" "$(in_container "$b" cat /dev/shm/file)" words
+	[ "$HANDLER" != kata ] || expect "on the node" "$(find "$LAB/state" /run/containerd \
+		-path '*/shm/file' 2>/dev/null)" ""
+	has "too much" "$(fails 1 in_container "$a" dd if=/dev/zero of=/dev/shm/big bs=1M count=65 2>&1)" 'No space'
+	stop "$a"
+	remove "$a"
+	a=$(started "$pod" again 'sleep 1000')
+	expect "afterwards" "$(in_container "$a" cat /dev/shm/file)" words
+	pod_gone "$pod"
+}
+
+# An emptyDir belongs to the pod: its containers see one, and find it again.
+test_volume_empty_dir() {
+	local pod a b dir
+	dir=$(empty_dir scratch)
+	chown 0:2000 "$dir"
+	chmod 2777 "$dir" # fsGroup
+	pod=$(pod empties)
+	a=$(started "$pod" a 'sleep 1000' "$(mounts "$(volume "$dir" /data)")")
+	b=$(started "$pod" b 'sleep 1000' "$(mounts "$(volume "$dir" /data ',"readonly":true')")")
+	expect "mode and group" "$(in_container "$a" stat -c '%a %g' /data)" '2777 2000'
+	in_container "$a" sh -c 'echo words >/data/file'
+	expect "group of a file" "$(in_container "$b" stat -c %g /data/file)" 2000
+	expect "what the other reads" "$(in_container "$b" cat /data/file)" words
+	has "its write" "$(fails 1 in_container "$b" touch /data/x)" 'Read-only file system'
+	stop "$a"
+	remove "$a"
+	a=$(started "$pod" again 'sleep 1000' "$(mounts "$(volume "$dir" /data)")")
+	expect "one that is started later" "$(in_container "$a" cat /data/file)" words
+	expect "on the node" "$(cat "$dir/file")" words # where the kubelet counts it
+	pod_gone "$pod"
+	empty_dirs_gone
+}
+
+# As configured, in the root file system of the pod's sandbox container.
+test_volume_empty_dir_in_the_guest() {
+	local pod a b dir
+	[ "$HANDLER" = kata ] || return 0
+	dir=$(empty_dir scratch)
+	chown 0:2000 "$dir"
+	chmod 2777 "$dir"
+	configured '[runtime]' 'disable_guest_empty_dir = false'
+	pod=$(pod local)
+	a=$(started "$pod" a 'sleep 1000' "$(mounts "$(volume "$dir" /data)")")
+	expect "mode and group" "$(in_container "$a" stat -c '%a %g' /data)" '2777 2000'
+	in_container "$a" sh -c 'echo words >/data/file'
+	stop "$a"
+	remove "$a"
+	b=$(started "$pod" b 'sleep 1000' "$(mounts "$(volume "$dir" /data)")")
+	expect "what the other reads" "$(in_container "$b" cat /data/file)" words
+	expect "on the node" "$(ls "$dir")" ""
+	pod_gone "$pod"
+	empty_dirs_gone
+}
+
+test_volume_in_memory() {
+	local pod a b dir is
+	dir=$(empty_dir fast Memory size=3m)
+	chown 0:2000 "$dir"
+	chmod 2777 "$dir"
+	pod=$(pod memory)
+	a=$(started "$pod" a 'sleep 1000' "$(mounts "$(volume "$dir" /fast)")")
+	is=$(mounted_at "$a" /fast)
+	has type "$is" '^tmpfs '
+	has_word options "$is" size=3072k
+	expect "mode and group" "$(in_container "$a" stat -c '%a %g' /fast)" '2777 2000'
+	has "too much" "$(fails 1 in_container "$a" dd if=/dev/zero of=/fast/big bs=1M count=4 2>&1)" 'No space'
+	in_container "$a" sh -c 'rm /fast/big; echo words >/fast/file'
+	stop "$a"
+	remove "$a"
+	b=$(started "$pod" b 'sleep 1000' "$(mounts "$(volume "$dir" /fast ',"readonly":true')")")
+	expect "in the other" "$(in_container "$b" cat /fast/file)" words
+	has "its write" "$(fails 1 in_container "$b" touch /fast/x)" 'Read-only file system'
+	[ "$HANDLER" != kata ] || expect "on the node" "$(ls "$dir")" ""
+	pod_gone "$pod"
+	empty_dirs_gone
+}
+
+# As the kubelet writes it: a new directory, and one rename of the link to it.
+write_config() { # DIR WORDS...: the contents of config, and of each of many
+	local dir=$1 new=..$RANDOM$RANDOM
+	shift
+	mkdir -p "$dir/$new/nested"
+	echo "$*" >"$dir/$new/config"
+	echo "$*" >"$dir/$new/nested/config"
+	for name in $(seq 20); do echo "$* $name" >"$dir/$new/file-$name"; done
+	local old
+	old=$(readlink "$dir/..data" || true)
+	ln -s "$new" "$dir/..data_tmp"
+	mv -T "$dir/..data_tmp" "$dir/..data"
+	for name in "$dir/$new"/*; do
+		[ -e "$dir/${name##*/}" ] || ln -s "..data/${name##*/}" "$dir/${name##*/}"
+	done
+	[ -z "$old" ] || rm -r "${dir:?}/$old"
+}
+
+# Seen in a few seconds, whole, however many files there are; a subPath stays as it was.
+config_is_updated() { # ENTRIES: in the directory afterwards
+	local pod id dir=$LAB/pods/u-1/volumes/kubernetes.io~configmap/settings
+	mkdir -p "$dir"
+	write_config "$dir" first
+	pod=$(pod config)
+	id=$(started "$pod" c1 'sleep 1000' "$(mounts "$(volume "$dir" /etc/settings ',"readonly":true')" \
+		"$(volume "$dir/config" /etc/one ',"readonly":true')")")
+	expect "at first" "$(in_container "$id" cat /etc/settings/config /etc/settings/nested/config | sort -u)" first
+	write_config "$dir" second
+	until_is update second in_container "$id" cat /etc/settings/config
+	expect "all of it" "$(in_container "$id" sh -c 'cd /etc/settings; cat config nested/config file-1 file-20' | tr '\n' ' ')" \
+		'second second second 1 second 20 '
+	expect "the links" "$(in_container "$id" sh -c 'ls -A /etc/settings | wc -l')" "$1"
+	expect "by subPath" "$(in_container "$id" cat /etc/one)" first
+	has "its write" "$(fails 1 in_container "$id" touch /etc/settings/x)" 'Read-only file system'
+	pod_gone "$pod"
+	rm -rf "$LAB/pods/u-1"
+}
+
+test_volume_config_is_updated() { config_is_updated 24; }
+
+test_volume_config_is_updated_by_9p() {
+	[ "$HANDLER" = kata ] || return 0
+	configured '[hypervisor.qemu]' 'shared_fs = "virtio-9p"'
+	config_is_updated 24
+}
+
+# A directory of the node where mounts come and go.
+shared_directory() { # DIR
+	mkdir -p "$1/now" "$1/later"
+	mount --bind "$1" "$1"
+	mount --make-shared "$1"
+	mount -t tmpfs now "$1/now"
+	echo now >"$1/now/file"
+}
+
+test_volume_mounts_propagate() {
+	local pod follows private id dir=$LAB/spread
+	shared_directory "$dir"
+	pod=$(pod spread)
+	follows=$(started "$pod" follows 'sleep 1000' \
+		"$(mounts "$(volume "$dir" /data ',"propagation":"PROPAGATION_HOST_TO_CONTAINER"')")")
+	private=$(started "$pod" private 'sleep 1000' "$(mounts "$(volume "$dir" /data)")")
+	for id in "$follows" "$private"; do
+		expect "what was there" "$(in_container "$id" cat /data/now/file)" now
+	done
+	mount -t tmpfs later "$dir/later"
+	echo later >"$dir/later/file"
+	until_is "what was mounted later" later in_container "$follows" cat /data/later/file
+	expect "in the private one" "$(in_container "$private" ls /data/later)" ""
+	# The other way is for nobody but the container.
+	in_container "$follows" sh -c 'echo words >/data/later/by-it'
+	expect "what it wrote" "$(cat "$dir/later/by-it")" words
+	umount -l "$dir/later"
+	until_is "what was unmounted" "" in_container "$follows" ls /data/later
+	mount -t tmpfs later "$dir/later"
+	pod_gone "$pod"
+	mountpoint -q "$dir/now" && mountpoint -q "$dir/later" # they are the node's
+	umount -R "$dir"
+	rm -rf "$dir"
+}
+
+test_volume_propagation_to_the_node() {
+	local pod dir=$LAB/both
+	[ "$HANDLER" = kata ] || return 0
+	shared_directory "$dir"
+	pod=$(pod both)
+	has refusal "$(fails 12 started "$pod" c1 'sleep 1000' \
+		"$(mounts "$(volume "$dir" /data ',"propagation":"PROPAGATION_BIDIRECTIONAL"')")")" 'HostToContainer'
+	pod_gone "$pod"
+	umount -R "$dir"
+	rm -rf "$dir"
+}
+
+# Files, directories with mounts below, by subPath, to read only.
+test_volume_binds() {
+	local pod id dir=$LAB/binds
+	mkdir -p "$dir/a/sub" "$dir/a/disk" "$dir/other"
+	mount -t tmpfs disk "$dir/a/disk"
+	echo one >"$dir/a/file"
+	echo two >"$dir/a/disk/file"
+	echo three >"$dir/a/sub/file"
+	pod=$(pod binds)
+	id=$(started "$pod" c1 'sleep 1000' "$(mounts "$(volume "$dir/a" /a)" \
+		"$(volume "$dir/a/file" /etc/file ',"readonly":true')" \
+		"$(volume "$dir/a/sub" /sub ',"readonly":true')" "$(volume "$dir/a/file" /a-file)" \
+		"$(volume "$dir/other" /a/sub/deep)")")
+	expect files "$(in_container "$id" sh -c 'cat /a/file /a/disk/file /a/sub/file /etc/file /sub/file' |
+		tr '\n' ' ')" 'one two three one three '
+	in_container "$id" sh -c 'echo changed >/a-file; echo new >/a/disk/new; echo deep >/a/sub/deep/file'
+	expect "on the node" "$(cat "$dir/a/file" "$dir/a/disk/new" "$dir/other/file" | tr '\n' ' ')" 'changed new deep '
+	until_is "of the other mount" changed in_container "$id" cat /etc/file
+	for name in /etc/file /sub/file; do
+		has "write of $name" "$(fails 1 in_container "$id" sh -c "echo x >$name" 2>&1)" 'Read-only file system'
+	done
+	pod_gone "$pod"
+	umount "$dir/a/disk"
+	rm -rf "$dir"
+}
+
+# What is no plain file on the node.
+test_volume_special_files() {
+	local pod id dir=$LAB/special
+	mkdir -p "$dir"
+	mkfifo "$dir/fifo"
+	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$dir/socket"
+	pod=$(pod special)
+	id=$(started "$pod" c1 'sleep 1000' "$(mounts "$(volume "$dir/fifo" /fifo)" \
+		"$(volume "$dir/socket" /socket)" "$(volume /dev/null /null)" \
+		"$(volume /dev/zero /etc/zero ',"readonly":true')")")
+	expect kinds "$(in_container "$id" stat -c %F /fifo /socket /null /etc/zero | tr '\n' ' ')" \
+		'fifo socket character special file character special file '
+	expect "what zero has" "$(in_container "$id" sh -c 'head -c 3 /etc/zero | wc -c; echo x >/null')" 3
+	expect "through the FIFO" "$(in_container "$id" sh -c 'echo words >/fifo & cat /fifo')" words
+	pod_gone "$pod"
+	rm -rf "$dir"
+}
+
+# What every pod of this node is given: to the guest, for what it runs itself.
+test_volume_sandbox_bind_mounts() {
+	# shellcheck disable=SC2034 # for container
+	local pod id dir=$LAB/given CONTEXT='"capabilities":{"add_capabilities":["SYS_PTRACE"]}'
+	local place=/guest/1/root/run/kata-containers/shared/containers/sandbox-mounts
+	[ "$HANDLER" = kata ] || return 0
+	mkdir -p "$dir/read" "$dir/write"
+	echo words >"$dir/read/file"
+	configured '[runtime]' "sandbox_bind_mounts = [\"$dir/read\", \"$dir/write:rw\"]"
+	pod=$(pod given)
+	# The guest's directory is seen through the root of its process 1.
+	id=$(started "$pod" c1 'sleep 1000' "$(mounts "$(volume /proc /guest)")")
+	expect "in the guest" "$(in_container "$id" cat $place/read/file)" words
+	has "a write" "$(fails 1 in_container "$id" touch $place/read/x 2>&1)" 'Read-only file system'
+	in_container "$id" sh -c "echo written >$place/write/file"
+	expect "on the node" "$(cat "$dir/write/file")" written
+	pod_gone "$pod"
+	rm -rf "$dir"
+}

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Block devices of the host: given to a container, and as its root file system.
+
+# A loop device on a new file: sets LOOP. It goes with the test.
+loop_device() { # FILE MIB
+	truncate -s "$2M" "$1"
+	LOOP=$(losetup --find --show "$1") || return
+	# shellcheck disable=SC2064 # this one
+	trap "losetup --detach $LOOP 2>/dev/null || true" EXIT
+}
+
+# Nobody holds it any more: detaching it is not put off.
+loop_gone() { # FILE
+	losetup --detach "$LOOP"
+	trap - EXIT
+	for _ in $(seq 100); do
+		[ -n "$(losetup --noheadings --output NAME --associated "$1")" ] || break
+		sleep 0.1
+	done
+	expect "loop devices of $1" "$(losetup --noheadings --output NAME --associated "$1")" ""
+	rm "$1"
+}
+
+# The image's files in a new file system: sets DISK.
+image_disk() { # FSTYPE
+	DISK=$LAB/root.$1
+	rm -f "$DISK"
+	truncate -s 64M "$DISK"
+	case $1 in
+	ext4) mkfs.ext4 -q -d "$LAB/image" "$DISK" ;;
+	xfs)
+		truncate -s 512M "$DISK"
+		mkfs.xfs -q "$DISK"
+		mkdir -p "$LAB/mnt"
+		mount -o loop "$DISK" "$LAB/mnt"
+		cp -a "$LAB/image/." "$LAB/mnt/"
+		umount "$LAB/mnt"
+		;;
+	esac
+}
+
+# Runs a shell's script on a root file system and prints what it printed.
+on_root() { # SCRIPT TYPE SOURCE [OPTION...]
+	local id bundle status=0
+	id=$(lab_id)
+	bundle=$LAB/bundle-$id
+	mkdir -p "$bundle"
+	lab_spec "$bundle/config.json" "[\"sh\",\"-c\",\"$1\"]"
+	sed -i "s|\"path\":\"$LAB/image\"|\"path\":\"rootfs\"|" "$bundle/config.json"
+	: >"$bundle/out"
+	shift
+	(
+		# The shim reads its configuration from there.
+		export KATA_CONF_FILE=${CONF:-$PREFIX/share/defaults/kata-containers/configuration.toml}
+		timeout 300 "$TOOLS/task-run" "$PREFIX/bin/containerd-shim-kata-v2" "$bundle" "$id" \
+			"$bundle/out" "$@"
+	) || status=$?
+	cat "$bundle/out"
+	expect "mounted on the host" "$(awk -v b="$bundle" 'index($5, b) { print $5 }' /proc/self/mountinfo)" ""
+	rm -rf "$bundle"
+	return "$status"
+}
+
+test_device_of_the_host_is_given() {
+	local conf id driver file=$LAB/disk
+	for driver in virtio-blk virtio-scsi; do
+		conf=$(configured '[hypervisor.qemu]' "block_device_driver = \"$driver\"")
+		id=$(lab_id)
+		loop_device "$file" 4
+		printf 'from the host' | dd of="$LOOP" conv=fsync status=none
+		expect "$driver" "$(run --runtime-config-path "$conf" --device "$LOOP" "$IMAGE" "$id" \
+			sh -c "dd if=$LOOP bs=13 count=1 2>/dev/null; printf guest | dd of=$LOOP conv=fsync 2>/dev/null")" \
+			'from the host'
+		expect "written" "$(head -c 5 "$LOOP")" guest
+		loop_gone "$file"
+	done
+}
+
+test_device_is_refused_with_the_remedy() {
+	local conf id said file=$LAB/disk
+	conf=$(configured '[hypervisor.qemu]' 'machine_type = "microvm"')
+	id=$(lab_id)
+	loop_device "$file" 4
+	said=$(fails 1 run --runtime-config-path "$conf" --device "$LOOP" "$IMAGE" "$id" true)
+	has "the error" "$said" "disk $LOOP: the machine microvm"
+	has "the remedy" "$said" '; set machine_type = "q35" in '
+	loop_gone "$file"
+}
+
+# The guest mounts it, of an image file without a loop device of the host's.
+test_root_file_system_on_a_block_device() {
+	local said fstype
+	for fstype in ext4 xfs; do
+		image_disk $fstype
+		said=$(on_root "grep ' / ' /proc/mounts; echo text >/new; sync" $fstype "$DISK" loop)
+		has "root on $fstype" "$said" " / $fstype rw"
+	done
+	image_disk ext4
+	LOOP=$(losetup --find --show "$DISK")
+	# shellcheck disable=SC2064 # this one
+	trap "losetup --detach $LOOP 2>/dev/null || true" EXIT
+	said=$(on_root "echo text >/new; grep ' / ' /proc/mounts" ext4 "$LOOP")
+	has "root on a device" "$said" ' / ext4 rw'
+	expect "exit status" "$(on_root 'cat /new; exit 7' ext4 "$LOOP" ro || echo $?)" $'text\n7'
+	loop_gone "$DISK"
+}
+
+# Where the VM cannot be given a disk, or shall not, the host mounts it, and it is shared.
+test_root_file_system_is_mounted_by_the_host() {
+	local said CONF key
+	image_disk ext4
+	for key in 'disable_block_device_use = true' 'default_bridges = 0'; do
+		CONF=$(configured '[hypervisor.qemu]' "$key")
+		said=$(on_root "grep ' / ' /proc/mounts; echo text >/new" ext4 "$DISK" loop)
+		fails 1 grep -q " / ext4" <<<"$said"
+	done
+	rm "$DISK"
+}

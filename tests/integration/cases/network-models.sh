@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# How the interfaces of a namespace reach the guest (internetworking_model), and the rates that they are
+# limited to.
+
+# net_conf TOML...: the annotation that chooses a configuration with these lines
+net_conf() {
+	echo "\"io.katacontainers.config_path\":\"$(configured "$@")\""
+}
+
+# net_both_ways POD SUBNET: 16 MiB from the node and to it, with equal digests, over both protocols
+net_both_ways() {
+	local pod=$1 subnet=$2 digest server
+	head -c 16777216 /dev/urandom >"$LAB/image/tmp/16m"
+	digest=$(sha256sum <"$LAB/image/tmp/16m")
+	busybox httpd -f -p 8081 -h "$LAB/image/tmp" &
+	server=$!
+	expect "from the pod" "$(busybox wget -qO - "http://$subnet.2/16m" | sha256sum)" "$digest"
+	expect "from the pod over IPv6" "$(busybox wget -qO - "http://[fd00:${subnet//./:}::2]/16m" | sha256sum)" "$digest"
+	expect "to the pod" "$(pod_in "$pod" sh -c "wget -qO - http://$subnet.1:8081/16m | sha256sum")" "$digest"
+	expect "to the pod over IPv6" \
+		"$(pod_in "$pod" sh -c "wget -qO - http://[fd00:${subnet//./:}::1]:8081/16m | sha256sum")" "$digest"
+	kill "$server"
+	rm "$LAB/image/tmp/16m"
+}
+
+test_a_macvtap_gives_the_vm_an_interface() {
+	local pod ns link before NOTES
+	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
+	# shellcheck disable=SC2064
+	trap "net_gone $ns" EXIT
+	net_make "$ns" "$link" 10.88.20
+	before=$(ip -n "$ns" -o addr show eth0 | sed 's/ tentative//')
+	# shellcheck disable=SC2034 # for net_start
+	NOTES='"io.katacontainers.config.runtime.internetworking_model":"macvtap"'
+	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
+	expect "in the namespace" "$(net_left "$ns")" tap0_kata
+	has "its kind" "$(ip -n "$ns" -d link show tap0_kata)" "macvtap mode passthru"
+	net_reaches 10.88.20.2
+	net_reaches -6 fd00:10:88:20::2
+	has "the guest's address" "$(pod_in "$pod" ip addr show eth0)" "inet 10.88.20.2/24"
+	has "the guest's card" "$(pod_in "$pod" ip link show eth0)" \
+		"$(ip -n "$ns" -o link show eth0 | grep -o 'ether [^ ]*')"
+	net_both_ways "$pod" 10.88.20
+	removed "$pod"
+	expect "left in the namespace" "$(net_left "$ns")" ""
+	expect "the interface" "$(ip -n "$ns" -o addr show eth0 | sed 's/ tentative//')" "$before"
+	# A shim that dies leaves nothing either, and the namespace serves the next.
+	pod=$(lab_id)
+	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
+	kill -KILL "$(pgrep -f "containerd-shim-kata-v2.* -id $pod")"
+	for _ in $(seq 600); do
+		[ -n "$(net_left "$ns")" ] || break
+		sleep 0.1
+	done
+	expect "left in the namespace" "$(net_left "$ns")" ""
+	removed "$pod"
+	pod=$(lab_id)
+	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
+	net_reaches 10.88.20.2
+	removed "$pod"
+	expect "left" "$(lab_left)" ""
+}
+
+test_a_pod_may_have_no_network() {
+	local pod ns link NOTES
+	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
+	# shellcheck disable=SC2064
+	trap "net_gone $ns" EXIT
+	net_make "$ns" "$link" 10.88.21
+	ip -n "$ns" link add wrong type bridge # nobody asks for it
+	ip -n "$ns" addr add 10.90.21.2/24 dev wrong
+	# shellcheck disable=SC2034 # for net_start
+	NOTES='"io.katacontainers.config.runtime.internetworking_model":"none"'
+	net_start "$pod" "$ns" '["sleep","1000"]'
+	expect "cards of the guest" "$(pod_in "$pod" sh -c "ls /sys/class/net | grep -c eth")" 0
+	pod_in "$pod" ping -c 1 -W 10 127.0.0.1 >/dev/null
+	expect "in the namespace" "$(net_left "$ns")" ""
+	busybox ping -c 1 -W 10 10.88.21.2 >/dev/null # the namespace itself answers
+	removed "$pod"
+	expect "left" "$(lab_left)" ""
+}
+
+test_a_wrong_model_is_refused() {
+	local ns link NOTES
+	ns=$(net_name n) link=$(net_name v)
+	# shellcheck disable=SC2064
+	trap "net_gone $ns" EXIT
+	net_make "$ns" "$link" 10.88.22
+	NOTES='"io.katacontainers.config.runtime.internetworking_model":"bridged"'
+	if net_start "$(lab_id)" "$ns" '["true"]' 2>"$LAB/err"; then return 1; fi
+	grep -q 'internetworking_model.*bridged.*possible: tcfilter|macvtap|none' "$LAB/err"
+	# shellcheck disable=SC2034 # for net_start
+	NOTES=$(net_conf '[hypervisor.qemu]' 'tx_rate_limiter_max_rate = "fast"')
+	if net_start "$(lab_id)" "$ns" '["true"]' 2>"$LAB/err"; then return 1; fi
+	grep -q "10-test.toml:2: key 'tx_rate_limiter_max_rate'" "$LAB/err"
+	expect "left in the namespace" "$(net_left "$ns")" ""
+	expect "left" "$(lab_left)" ""
+}
+
+# net_ms COMMAND...: how long it takes
+net_ms() {
+	local start=${EPOCHREALTIME/./}
+	"$@" >/dev/null
+	echo $(((${EPOCHREALTIME/./} - start) / 1000))
+}
+
+# net_limited SUBNET RX-OR-TX: a pod one of whose directions is limited, 8 MiB each way
+net_limited() {
+	local pod ns link server rx tx slow fast
+	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
+	# shellcheck disable=SC2064
+	trap "net_gone $ns" EXIT
+	net_make "$ns" "$link" "$1"
+	head -c 8388608 /dev/zero >"$LAB/image/tmp/8m"
+	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
+	net_reaches "$1.2"
+	busybox httpd -f -p "$1.1:8082" -h "$LAB/image/tmp" &
+	server=$!
+	# shellcheck disable=SC2064
+	trap "kill $server 2>/dev/null; net_gone $ns" EXIT
+	rx=$(net_ms pod_in "$pod" wget -qO /dev/null "http://$1.1:8082/8m")
+	tx=$(net_ms busybox wget -qO /dev/null "http://$1.2/8m")
+	[ "$2" = tx ] || { slow=$rx fast=$tx; }
+	[ "$2" = rx ] || { slow=$tx fast=$rx; }
+	echo "    8 MiB at 16 Mbit/s: $slow ms, the other way $fast ms"
+	# Nothing can be faster than its rate; the rest is the machine's.
+	[ "$slow" -gt 3500 ]
+	[ $((2 * fast)) -lt "$slow" ]
+	rm "$LAB/image/tmp/8m"
+	removed "$pod"
+	expect "left in the namespace" "$(net_left "$ns"; tc -n "$ns" qdisc | grep tbf || true)" ""
+	expect "left" "$(lab_left)" ""
+}
+
+# By an annotation, where the node allows it.
+test_what_a_pod_receives_is_limited() {
+	local ns NOTES
+	NOTES='"io.katacontainers.config.hypervisor.rx_rate_limiter_max_rate":"16000000"'
+	ns=$(net_name n)
+	if net_start "$(lab_id)" "$ns" '["true"]' 2>"$LAB/err"; then return 1; fi
+	grep -q "rx_rate_limiter_max_rate.*not allowed.*enable_annotations" "$LAB/err"
+	NOTES+=,$(net_conf '[hypervisor.qemu]' 'enable_annotations = ["rx_rate_limiter_max_rate"]')
+	net_limited 10.88.23 rx
+}
+
+test_what_a_pod_sends_is_limited() {
+	local NOTES
+	# shellcheck disable=SC2034 # for net_start
+	NOTES=$(net_conf '[hypervisor.qemu]' 'tx_rate_limiter_max_rate = 16000000')
+	net_limited 10.88.24 tx
+}
+
+# As macvtap has it, too.
+test_what_a_pod_sends_by_a_macvtap_is_limited() {
+	local NOTES
+	# shellcheck disable=SC2034 # for net_start
+	NOTES=$(net_conf '[hypervisor.qemu]' 'tx_rate_limiter_max_rate = 16000000' '[runtime]' \
+		'internetworking_model = "macvtap"')
+	net_limited 10.88.25 tx
+}

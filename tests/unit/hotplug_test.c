@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Plugging and unplugging, with a QEMU that answers late or twice, refuses the second half, tells of the
+ * end before it answers, or never. */
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "loop/loop.h"
+#include "vmm/qemu/cmdline.h"
+#include "vmm/qemu/hotplug.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LONG_MS = 60000, SHORT_MS = 100 };
+#define OK      "\"return\": {}"
+#define REFUSED "\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}"
+
+static struct loop *loop;
+static pthread_t loop_thread;
+static struct qmp *client;
+static struct hotplug *plugs;
+static int qemu; /* the peer's end */
+static char threads[] = "threads", blk[] = "virtio-blk", scsi[] = "virtio-scsi";
+static char q35[] = "q35", microvm[] = "microvm", image[] = "/tmp/disk-XXXXXX";
+static struct runtime_config config;
+static struct vmm_device disk, nic;
+
+static void *run_loop(void *arg)
+{
+	loop_run(arg);
+	return NULL;
+}
+
+static void setup(void)
+{
+	struct err err = ERR_INIT;
+	int ends[2], fd;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	memcpy(image + strlen(image) - 6, "XXXXXX", 6);
+	fd = mkstemp(image);
+	ck_assert_int_ge(fd, 0);
+	(void)close(fd);
+	config = (struct runtime_config){
+		.machine_type = q35, .bridges = 1, .block_driver = blk, .block_aio = threads
+	};
+	disk = (struct vmm_device){ .kind = VMM_DISK, .disk = { image, true } };
+	nic = (struct vmm_device){ .kind = VMM_NIC, .nic = { "02:00:00:00:00:01", 1, -1 } };
+	loop = loop_new();
+	ck_assert_int_eq(pthread_create(&loop_thread, NULL, run_loop, loop), 0);
+	ck_assert_int_eq(fd_socketpair(SOCK_STREAM, ends, &err), 0);
+	qemu = ends[1];
+	client = qmp_new(loop, ends[0]);
+	plugs = hotplug_new(client, &config, false);
+}
+
+static void teardown(void)
+{
+	hotplug_free(plugs);
+	qmp_free(client);
+	fd_close(&qemu);
+	loop_stop(loop);
+	(void)pthread_join(loop_thread, NULL);
+	loop_free(loop);
+	(void)unlink(image);
+}
+
+/* --- QEMU's side --- */
+
+static void say(const char *text)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(fd_write_all(qemu, text, strlen(text), &err), 0);
+}
+
+static void answer(const struct json *command, const char *rest)
+{
+	AUTO(str)
+	char *text = str_fmt("{%s, \"id\": \"%s\"}\r\n", rest, json_get_text(command, "id"));
+
+	say(text);
+}
+
+/* Reads a command, which must have that name; the caller frees it. */
+static struct json *hear(const char *name)
+{
+	char text[4096];
+	struct err err = ERR_INIT;
+	size_t n = 0;
+	struct json *j;
+
+	do {
+		ck_assert_int_lt(n, sizeof(text));
+		ck_assert_int_eq(read(qemu, text + n, 1), 1);
+	} while (text[n++] != '\n');
+	j = json_parse(text, n, "command", &err);
+	ck_assert_msg(j != NULL, "%s", err.msg);
+	ck_assert_str_eq(json_get_text(j, "execute"), name);
+	return j;
+}
+
+static const struct json *arguments_of(const struct json *command)
+{
+	return json_get(command, "arguments");
+}
+
+static void meet(const char *name, const char *rest)
+{
+	AUTO(json) struct json *command = hear(name);
+
+	answer(command, rest);
+}
+
+static void deleted(const char *name)
+{
+	AUTO(str)
+	char *text = str_fmt("{\"event\": \"DEVICE_DELETED\", \"data\": {\"path\": \"/part\"}}\r\n"
+			     "{\"event\": \"DEVICE_DELETED\"}\r\n"
+			     "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"%s\"}}\r\n",
+			     name);
+
+	say(text);
+}
+
+/* --- the caller's side, on a thread of its own --- */
+
+struct call {
+	const char *id;
+	const struct vmm_device *device; /* NULL: remove */
+	uint64_t ms;
+	struct vmm_place place;
+	struct err err;
+	int result;
+	pthread_t thread;
+};
+
+static void *call_main(void *arg)
+{
+	struct call *c = arg;
+
+	c->result = c->device ? hotplug_add(plugs, c->id, c->device, &c->place, deadline_in(c->ms),
+					    &c->err)
+			      : hotplug_remove(plugs, c->id, deadline_in(c->ms), &c->err);
+	return NULL;
+}
+
+static void call(struct call *c, const char *id, const struct vmm_device *device, uint64_t ms)
+{
+	*c = (struct call){ .id = id, .device = device, .ms = ms, .err = ERR_INIT };
+	ck_assert_int_eq(pthread_create(&c->thread, NULL, call_main, c), 0);
+}
+
+static void succeeds(struct call *c)
+{
+	(void)pthread_join(c->thread, NULL);
+	ck_assert_msg(c->result == 0, "%s", c->err.msg);
+}
+
+static void fails(struct call *c, enum err_code code)
+{
+	(void)pthread_join(c->thread, NULL);
+	ck_assert_int_lt(c->result, 0);
+	ck_assert_msg(c->err.code == code, "%s", c->err.msg);
+}
+
+static void plug_disk(const char *id, const char *pci)
+{
+	struct call c;
+
+	call(&c, id, &disk, LONG_MS);
+	meet("blockdev-add", OK);
+	meet("device_add", OK);
+	succeeds(&c);
+	ck_assert_str_eq(c.place.pci, pci);
+}
+
+static void unplug_disk(const char *id, const char *name)
+{
+	struct call c;
+
+	call(&c, id, NULL, LONG_MS);
+	meet("device_del", OK);
+	deleted(name);
+	meet("blockdev-del", OK);
+	succeeds(&c);
+}
+
+/* --- both halves --- */
+
+START_TEST(a_disk_comes_and_goes)
+{
+	struct call c;
+
+	call(&c, "d", &disk, LONG_MS);
+	AUTO(json) struct json *node = hear("blockdev-add");
+	const struct json *file = json_get(arguments_of(node), "file");
+	ck_assert_str_eq(json_get_text(arguments_of(node), "node-name"), "plug0");
+	ck_assert(json_bool(json_get(arguments_of(node), "read-only")));
+	ck_assert_str_eq(json_get_text(file, "driver"), "file");
+	ck_assert_str_eq(json_get_text(file, "filename"), image);
+	ck_assert_ptr_null(json_get(file, "cache"));
+	answer(node, OK);
+	AUTO(json) struct json *device = hear("device_add");
+	ck_assert_str_eq(json_get_text(arguments_of(device), "driver"), "virtio-blk-pci");
+	ck_assert_str_eq(json_get_text(arguments_of(device), "drive"), "plug0");
+	ck_assert_str_eq(json_get_text(arguments_of(device), "bus"), "bridge0");
+	answer(device, OK);
+	answer(device, OK); /* twice */
+	succeeds(&c);
+	ck_assert_str_eq(c.place.pci, "1e/02");
+	ck_assert_str_eq(c.place.scsi, "");
+	unplug_disk("d", "plug0");
+	plug_disk("d", "1e/02"); /* there again */
+}
+END_TEST
+
+START_TEST(a_scsi_disk_needs_no_slot)
+{
+	struct call c;
+
+	config.block_driver = scsi;
+	config.bridges = 0;
+	config.block_cache_set = config.block_cache_direct = true;
+	for (int i = 0; i < 2; i++) {
+		const char *const ids[] = { "a", "b" }, *const places[] = { "0:0", "0:1" };
+
+		call(&c, ids[i], &disk, LONG_MS);
+		AUTO(json) struct json *node = hear("blockdev-add");
+		ck_assert(json_bool(json_get(json_get(arguments_of(node), "cache"), "direct")));
+		answer(node, OK);
+		AUTO(json) struct json *device = hear("device_add");
+		ck_assert_str_eq(json_get_text(arguments_of(device), "driver"), "scsi-hd");
+		ck_assert_int_eq(json_int(json_get(arguments_of(device), "lun")), i);
+		answer(device, OK);
+		succeeds(&c);
+		ck_assert_str_eq(c.place.scsi, places[i]);
+		ck_assert_str_eq(c.place.pci, "");
+	}
+	ck_assert(hotplug_can(plugs, VMM_CAN_PLUG_DISK));
+	ck_assert(!hotplug_can(plugs, VMM_CAN_PLUG_NIC));
+}
+END_TEST
+
+/* The fd comes with the command. */
+static void take_fd(void)
+{
+	char text[512];
+	int fds[FD_PASS_MAX];
+	size_t n = 0;
+	struct err err = ERR_INIT;
+	ssize_t len = fd_recv(qemu, text, 1, fds, &n, &err);
+
+	ck_assert_int_eq(len, 1);
+	ck_assert_uint_eq(n, 1);
+	(void)close(fds[0]);
+	do {
+		ck_assert_int_lt(len, (ssize_t)sizeof(text));
+		ck_assert_int_eq(read(qemu, text + len, 1), 1);
+	} while (text[len++] != '\n');
+	AUTO(json) struct json *command = json_parse(text, (size_t)len, "getfd", &err);
+	ck_assert_str_eq(json_get_text(command, "execute"), "getfd");
+	answer(command, OK);
+}
+
+START_TEST(a_card_comes_and_goes)
+{
+	struct call c;
+
+	call(&c, "n", &nic, LONG_MS);
+	take_fd();
+	AUTO(json) struct json *netdev = hear("netdev_add");
+	ck_assert_str_eq(json_get_text(arguments_of(netdev), "fd"), "plug0-tap");
+	answer(netdev, OK);
+	AUTO(json) struct json *device = hear("device_add");
+	ck_assert_str_eq(json_get_text(arguments_of(device), "mac"), nic.nic.mac);
+	answer(device, OK);
+	succeeds(&c);
+	ck_assert_str_eq(c.place.pci, "1e/02");
+	call(&c, "n", NULL, LONG_MS);
+	meet("device_del", OK);
+	deleted("plug0");
+	meet("netdev_del", OK);
+	succeeds(&c);
+}
+END_TEST
+
+START_TEST(a_refused_card_gives_its_fd_back)
+{
+	struct call c;
+
+	call(&c, "n", &nic, LONG_MS);
+	take_fd();
+	meet("netdev_add", REFUSED);
+	meet("closefd", OK);
+	fails(&c, E_FAILED);
+	ck_assert_ptr_nonnull(strstr(c.err.msg, "plug in n: "));
+}
+END_TEST
+
+/* --- places --- */
+
+START_TEST(ids_and_places_are_used_once)
+{
+	AUTO(str) char *id = NULL;
+	struct call c;
+
+	for (unsigned i = 0; i < QEMU_BRIDGE_PLACES; i++) {
+		AUTO(str) char *name = str_fmt("d%u", i), *pci = str_fmt("1e/%02x", i + 2);
+
+		plug_disk(name, pci);
+	}
+	call(&c, "d7", &disk, LONG_MS);
+	fails(&c, E_EXISTS);
+	call(&c, "more", &disk, LONG_MS);
+	fails(&c, E_LIMIT);
+	ck_assert_ptr_nonnull(strstr(c.err.msg, "; set block_device_driver"));
+	unplug_disk("d7", "plug7");
+	call(&c, "d7", NULL, LONG_MS);
+	fails(&c, E_NOT_FOUND);
+	plug_disk("more", "1e/09");
+}
+END_TEST
+
+START_TEST(a_machine_that_cannot_says_so)
+{
+	static const struct vmm_device share = { .kind = VMM_FS_9P, .fs = { "tag", "/dir" } };
+	struct call c;
+
+	ck_assert(hotplug_can(plugs, VMM_CAN_PLUG_DISK | VMM_CAN_PLUG_NIC));
+	ck_assert(!hotplug_can(plugs, VMM_CAN_PLUG_DISK | VMM_CAN_GROW_CPUS));
+	call(&c, "s", &share, LONG_MS);
+	fails(&c, E_UNSUPPORTED);
+	config.bridges = 0;
+	ck_assert(!hotplug_can(plugs, VMM_CAN_PLUG_DISK));
+	call(&c, "d", &disk, LONG_MS);
+	fails(&c, E_UNSUPPORTED);
+	ck_assert_ptr_nonnull(strstr(c.err.msg, "; set default_bridges = 1"));
+	config.machine_type = microvm;
+	call(&c, "d", &disk, LONG_MS);
+	fails(&c, E_UNSUPPORTED);
+	ck_assert_ptr_nonnull(strstr(c.err.msg, "; set machine_type = \"q35\""));
+}
+END_TEST
+
+START_TEST(what_is_no_disk_is_refused)
+{
+	struct vmm_device wrong = { .kind = VMM_DISK, .disk = { "/dev/null", false } };
+	struct call c;
+
+	call(&c, "d", &wrong, LONG_MS);
+	fails(&c, E_INVALID);
+	wrong.disk.path = "/no/such";
+	call(&c, "d", &wrong, LONG_MS);
+	fails(&c, E_NOT_FOUND);
+	plug_disk("d", "1e/02");
+}
+END_TEST
+
+/* --- what goes wrong --- */
+
+START_TEST(a_refused_half_is_undone)
+{
+	struct call c;
+
+	call(&c, "d", &disk, LONG_MS);
+	meet("blockdev-add", REFUSED);
+	fails(&c, E_FAILED);
+	ck_assert_ptr_nonnull(strstr(c.err.msg, "not today"));
+	call(&c, "d", &disk, LONG_MS);
+	meet("blockdev-add", OK);
+	meet("device_add", REFUSED);
+	meet("blockdev-del", OK);
+	fails(&c, E_FAILED);
+	plug_disk("d", "1e/02");
+}
+END_TEST
+
+/* It is made after all: then it is taken out again, and its place is free. */
+START_TEST(a_late_device_is_withdrawn)
+{
+	struct call c;
+
+	call(&c, "d", &disk, SHORT_MS);
+	meet("blockdev-add", OK);
+	AUTO(json) struct json *late = hear("device_add");
+	AUTO(json) struct json *undo = hear("device_del");
+	answer(late, OK);
+	answer(undo, OK);
+	deleted("plug0");
+	meet("blockdev-del", OK);
+	fails(&c, E_TIMEOUT);
+	plug_disk("d", "1e/02");
+}
+END_TEST
+
+START_TEST(a_device_that_was_never_made_is_withdrawn)
+{
+	struct call c;
+
+	call(&c, "d", &disk, SHORT_MS);
+	meet("blockdev-add", OK);
+	AUTO(json) struct json *late = hear("device_add");
+	meet("device_del", REFUSED); /* there is none */
+	meet("blockdev-del", OK);
+	fails(&c, E_TIMEOUT);
+	answer(late, REFUSED);
+	plug_disk("d", "1e/02");
+}
+END_TEST
+
+START_TEST(a_late_host_half_is_closed)
+{
+	struct call c;
+
+	call(&c, "d", &disk, SHORT_MS);
+	AUTO(json) struct json *late = hear("blockdev-add");
+	AUTO(json) struct json *undo = hear("blockdev-del");
+	answer(late, OK);
+	answer(undo, OK);
+	fails(&c, E_TIMEOUT);
+	plug_disk("d", "1e/02");
+}
+END_TEST
+
+START_TEST(the_event_may_come_before_the_answer)
+{
+	struct call c;
+
+	plug_disk("d", "1e/02");
+	call(&c, "d", NULL, LONG_MS);
+	AUTO(json) struct json *command = hear("device_del");
+	deleted("plug0");
+	answer(command, OK);
+	meet("blockdev-del", OK);
+	succeeds(&c);
+}
+END_TEST
+
+START_TEST(a_guest_may_eject_a_device)
+{
+	struct call c;
+
+	plug_disk("d", "1e/02");
+	plug_disk("e", "1e/03");
+	deleted("plug0");
+	call(&c, "e", NULL, LONG_MS); /* the event has been read then */
+	meet("device_del", OK);
+	deleted("plug1");
+	meet("blockdev-del", OK);
+	succeeds(&c);
+	call(&c, "d", NULL, LONG_MS);
+	meet("blockdev-del", OK);
+	succeeds(&c);
+}
+END_TEST
+
+/* The second time QEMU refuses to ask, and the guest has let go meanwhile. */
+START_TEST(a_guest_that_holds_a_device_can_be_asked_again)
+{
+	struct call c;
+
+	plug_disk("d", "1e/02");
+	call(&c, "d", NULL, SHORT_MS);
+	meet("device_del", OK);
+	fails(&c, E_TIMEOUT);
+	call(&c, "d", NULL, LONG_MS);
+	meet("device_del", REFUSED);
+	deleted("plug0");
+	meet("blockdev-del", OK);
+	succeeds(&c);
+}
+END_TEST
+
+START_TEST(a_guest_may_refuse)
+{
+	struct call c;
+
+	plug_disk("d", "1e/02");
+	call(&c, "d", NULL, LONG_MS);
+	meet("device_del", OK);
+	say("{\"event\": \"DEVICE_UNPLUG_GUEST_ERROR\", \"data\": {\"device\": \"plug0\"}}\r\n");
+	fails(&c, E_STATE);
+	unplug_disk("d", "plug0");
+}
+END_TEST
+
+START_TEST(the_end_of_qemu_ends_the_wait)
+{
+	struct call c;
+
+	plug_disk("d", "1e/02");
+	call(&c, "d", NULL, LONG_MS);
+	meet("device_del", OK);
+	fd_close(&qemu);
+	fails(&c, E_GONE);
+	call(&c, "e", &disk, LONG_MS);
+	fails(&c, E_GONE);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("hotplug");
+	TCase *tc = tcase_create("hotplug");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, a_disk_comes_and_goes);
+	tcase_add_test(tc, a_scsi_disk_needs_no_slot);
+	tcase_add_test(tc, a_card_comes_and_goes);
+	tcase_add_test(tc, a_refused_card_gives_its_fd_back);
+	tcase_add_test(tc, ids_and_places_are_used_once);
+	tcase_add_test(tc, a_machine_that_cannot_says_so);
+	tcase_add_test(tc, what_is_no_disk_is_refused);
+	tcase_add_test(tc, a_refused_half_is_undone);
+	tcase_add_test(tc, a_late_device_is_withdrawn);
+	tcase_add_test(tc, a_device_that_was_never_made_is_withdrawn);
+	tcase_add_test(tc, a_late_host_half_is_closed);
+	tcase_add_test(tc, the_event_may_come_before_the_answer);
+	tcase_add_test(tc, a_guest_may_eject_a_device);
+	tcase_add_test(tc, a_guest_that_holds_a_device_can_be_asked_again);
+	tcase_add_test(tc, a_guest_may_refuse);
+	tcase_add_test(tc, the_end_of_qemu_ends_the_wait);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The size of a VM: limits of containers, what managers say of pods, and the bounds. */
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "sandbox/sizing.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MIB = 1 << 20 };
+
+static char file[] = "/etc/config.toml";
+static const struct runtime_config config = {
+	.file = file, .vcpus = 1, .memory_mib = 256, .max_vcpus = 8, .max_memory_mib = 4096
+};
+
+static struct oci_resources *resources(const char *text)
+{
+	struct err err = ERR_INIT;
+	struct oci_resources *r = oci_resources_parse(text, strlen(text), "resources", &err);
+
+	ck_assert_msg(r != NULL, "%s: %s", text, err.msg);
+	return r;
+}
+
+static struct limits limits_of(const char *text)
+{
+	AUTO(oci_resources) struct oci_resources *r = resources(text);
+	struct limits l = { 0 };
+
+	limits_update(&l, r);
+	return l;
+}
+
+static void put(struct sizing *z, const char *id, const char *text)
+{
+	const struct limits l = limits_of(text);
+
+	sizing_put(z, id, &l);
+}
+
+static void is(const struct sizing *z, unsigned vcpus, uint64_t memory_mib)
+{
+	const struct vmm_size size = sizing_now(z);
+
+	ck_assert_uint_eq(size.vcpus, vcpus);
+	ck_assert_uint_eq(size.memory_mib, memory_mib);
+}
+
+/* --- one container --- */
+
+static const struct {
+	const char *resources;
+	unsigned vcpus;
+	uint64_t memory_mib;
+} alone[] = {
+	{ "{}", 1, 256 },
+	{ "{\"cpu\": {\"quota\": 200000, \"period\": 100000}}", 3, 256 },
+	{ "{\"cpu\": {\"quota\": 10000, \"period\": 100000}}", 2, 256 },
+	{ "{\"cpu\": {\"quota\": 150000}}", 3, 256 }, /* the usual period */
+	{ "{\"cpu\": {\"quota\": -1, \"period\": 100000}}", 1, 256 },
+	{ "{\"cpu\": {\"quota\": 900000000, \"period\": 100000}}", 8, 256 },
+	{ "{\"cpu\": {\"shares\": 4096}}", 1, 256 },
+	{ "{\"memory\": {\"limit\": 536870912}}", 1, 768 },
+	{ "{\"memory\": {\"limit\": 536870913}}", 1, 769 },
+	{ "{\"memory\": {\"limit\": -1}}", 1, 256 },
+	{ "{\"memory\": {\"limit\": 9223372036854775807}}", 1, 4096 },
+	{ "{\"memory\": {\"limit\": 104857600}, "
+	  "\"hugepageLimits\": [{\"pageSize\": \"2MB\", \"limit\": 67108864}]}",
+	  1, 256 + 100 + 64 },
+	/* A cpuset says where, and how much only if nothing else does. */
+	{ "{\"cpu\": {\"cpus\": \"0-3,8\"}}", 5, 256 },
+	{ "{\"cpu\": {\"cpus\": \"0-3,8\", \"quota\": 100000}}", 2, 256 },
+	{ "{\"cpu\": {\"cpus\": \"3-1\"}}", 1, 256 },
+	{ "{\"cpu\": {\"cpus\": \"0-4095\"}}", 8, 256 },
+};
+
+START_TEST(one_container)
+{
+	struct sizing z = sizing_for(&config);
+
+	put(&z, "a", alone[_i].resources);
+	is(&z, alone[_i].vcpus, alone[_i].memory_mib);
+	sizing_release(&z);
+}
+END_TEST
+
+START_TEST(updates_keep_what_they_do_not_name)
+{
+	struct limits l =
+		limits_of("{\"cpu\": {\"quota\": 100000}, \"memory\": {\"limit\": 1000}}");
+	AUTO(oci_resources)
+	struct oci_resources *memory = resources("{\"memory\": {\"limit\": 2000}}");
+	AUTO(oci_resources) struct oci_resources *lifted = resources("{\"cpu\": {\"quota\": -1}}");
+
+	limits_update(&l, memory);
+	ck_assert_double_eq(l.cpus, 1);
+	ck_assert_uint_eq(l.memory, 2000);
+	limits_update(&l, lifted);
+	ck_assert_double_eq(l.cpus, 0);
+	ck_assert_uint_eq(l.memory, 2000);
+}
+END_TEST
+
+/* --- pods --- */
+
+static const struct {
+	const char *annotations;
+	unsigned vcpus;
+	uint64_t memory_mib;
+	enum err_code code;
+} pods[] = {
+	{ "{}", 1, 256, E_OK },
+	{ "{\"io.kubernetes.cri.sandbox-cpu-quota\": \"150000\", "
+	  "\"io.kubernetes.cri.sandbox-cpu-period\": \"100000\", "
+	  "\"io.kubernetes.cri.sandbox-memory\": \"104857600\"}",
+	  3, 356, E_OK },
+	{ "{\"io.kubernetes.cri.sandbox-cpu-quota\": \"0\", "
+	  "\"io.kubernetes.cri.sandbox-cpu-period\": \"100000\", "
+	  "\"io.kubernetes.cri.sandbox-memory\": \"-1\"}",
+	  1, 256, E_OK },
+	{ "{\"io.kubernetes.cri.sandbox-memory\": \"1G\"}", 0, 0, E_INVALID },
+	{ "{\"io.kubernetes.cri-o.PodLinuxResources\": \"{\\\"cpu_period\\\":100000,"
+	  "\\\"cpu_quota\\\":200000,\\\"memory_limit_in_bytes\\\":104857600}\"}",
+	  3, 356, E_OK },
+	{ "{\"pod-linux-resources.crio.io\": \"{\\\"memory_limit_in_bytes\\\":104857600}\", "
+	  "\"io.kubernetes.cri-o.PodLinuxResources\": \"null\"}",
+	  1, 356, E_OK },
+	{ "{\"io.kubernetes.cri-o.PodLinuxResources\": \"null\"}", 1, 256, E_OK },
+	{ "{\"pod-linux-resources.crio.io\": \"[]\"}", 0, 0, E_INVALID },
+	{ "{\"pod-linux-resources.crio.io\": \"{\"}", 0, 0, E_INVALID },
+};
+
+static struct oci_spec *spec_with(const char *annotations)
+{
+	AUTO(str)
+	char *text = str_fmt("{\"ociVersion\": \"1.0.2\", \"annotations\": %s}", annotations);
+	struct err err = ERR_INIT;
+	struct oci_spec *spec = oci_spec_parse(text, strlen(text), "spec", &err);
+
+	ck_assert_msg(spec != NULL, "%s", err.msg);
+	return spec;
+}
+
+START_TEST(managers_say_the_pods_limits)
+{
+	AUTO(oci_spec) struct oci_spec *spec = spec_with(pods[_i].annotations);
+	struct sizing z = sizing_for(&config);
+	struct err err = ERR_INIT;
+	int result = sizing_read_pod(&z, spec, &err);
+
+	ck_assert_int_eq(err.code, pods[_i].code);
+	ck_assert_int_eq(result, pods[_i].code ? -1 : 0);
+	if (!pods[_i].code)
+		is(&z, pods[_i].vcpus, pods[_i].memory_mib);
+	sizing_release(&z);
+}
+END_TEST
+
+#define MIB_1 "{\"memory\": {\"limit\": 104857600}, \"cpu\": {\"quota\": 100000}}"
+#define MIB_2 "{\"memory\": {\"limit\": 209715200}, \"cpu\": {\"quota\": 200000}}"
+
+START_TEST(containers_come_and_go)
+{
+	struct sizing z = sizing_for(&config);
+
+	put(&z, "a", MIB_1);
+	put(&z, "b", MIB_2);
+	is(&z, 4, 556);
+	put(&z, "b", MIB_1);
+	is(&z, 3, 456);
+	sizing_put(&z, "a", NULL);
+	sizing_put(&z, "nobody", NULL);
+	is(&z, 2, 356);
+	ck_assert(sizing_find(&z, "a") == NULL);
+	sizing_release(&z);
+}
+END_TEST
+
+/* The pod was said to have 300 MiB and two processors before its containers came. */
+static struct sizing said(void)
+{
+	AUTO(oci_spec)
+	struct oci_spec *spec = spec_with("{\"io.kubernetes.cri.sandbox-memory\": \"314572800\", "
+					  "\"io.kubernetes.cri.sandbox-cpu-quota\": \"200000\"}");
+	struct sizing z = sizing_for(&config);
+	struct err err = ERR_INIT;
+
+	ck_assert(sizing_read_pod(&z, spec, &err) == 0);
+	return z;
+}
+
+START_TEST(what_was_said_of_the_pod_counts)
+{
+	struct sizing z = said();
+
+	put(&z, "init", MIB_1);
+	is(&z, 3, 556);
+	sizing_put(&z, "init", NULL);
+	put(&z, "a", MIB_1);
+	is(&z, 3, 556);
+	put(&z, "b", MIB_2);
+	is(&z, 4, 556); /* more than was said */
+	sizing_release(&z);
+}
+END_TEST
+
+START_TEST(updates_change_what_was_said)
+{
+	struct sizing z = said();
+	struct limits pod = limits_of(MIB_2);
+
+	put(&z, "a", MIB_1);
+	put(&z, "a", MIB_2);
+	is(&z, 4, 656);
+	put(&z, "a", MIB_1);
+	is(&z, 3, 556);
+	/* Once the manager updates the pod, it does so for the containers too. */
+	sizing_put_pod(&z, &pod);
+	is(&z, 3, 456);
+	put(&z, "a", MIB_2);
+	is(&z, 3, 456);
+	sizing_release(&z);
+}
+END_TEST
+
+/* --- bounds --- */
+
+START_TEST(what_is_raised_too_far_is_refused)
+{
+	const struct limits none = { 0 }, cpus = { .cpus = 9 }, fits = { .cpus = 8, .memory = MIB },
+			    memory = { .memory = 3900ULL * MIB };
+	const struct vmm_size most = sizing_most(&config);
+	struct sizing z = sizing_for(&config);
+	struct err err = ERR_INIT;
+
+	sizing_put(&z, "a", &fits);
+	ck_assert(sizing_check(&z, &none, &fits, &most, NULL, &err) == 0);
+	sizing_put(&z, "a", &cpus);
+	ck_assert(sizing_check(&z, &fits, &cpus, &most, NULL, &err) < 0);
+	ck_assert_int_eq(err.code, E_LIMIT);
+	ck_assert_ptr_nonnull(strstr(err.msg, "cpu"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "default_maxvcpus"));
+	err_clear(&err);
+	sizing_put(&z, "a", &memory);
+	ck_assert(sizing_check(&z, &fits, &memory, &most, NULL, &err) < 0);
+	ck_assert_ptr_nonnull(strstr(err.msg, "default_maxmemory"));
+	err_clear(&err);
+	ck_assert(sizing_check(&z, &fits, &memory, &most, "it is a rock", &err) < 0);
+	ck_assert_ptr_nonnull(strstr(err.msg, "rock"));
+	err_clear(&err);
+	/* What was too much before may be lowered, or left alone. */
+	ck_assert(sizing_check(&z, &memory, &memory, &most, NULL, &err) == 0);
+	sizing_release(&z);
+}
+END_TEST
+
+START_TEST(the_host_bounds_what_is_not_configured)
+{
+	struct runtime_config c = config;
+	struct vmm_size most;
+
+	c.max_vcpus = c.max_memory_mib = 0;
+	most = sizing_most(&c);
+	ck_assert_uint_ge(most.vcpus, 1);
+	ck_assert_uint_le(most.vcpus, 240);
+	ck_assert_uint_gt(most.memory_mib, 256);
+	c.memory_mib = 1 << 24;
+	most = sizing_most(&c);
+	ck_assert_uint_eq(most.memory_mib, 1 << 24);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("size of a VM");
+	TCase *tc = tcase_create("sizing");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tc, one_container, 0, (int)ARRAY_LEN(alone));
+	tcase_add_test(tc, updates_keep_what_they_do_not_name);
+	tcase_add_loop_test(tc, managers_say_the_pods_limits, 0, (int)ARRAY_LEN(pods));
+	tcase_add_test(tc, containers_come_and_go);
+	tcase_add_test(tc, what_was_said_of_the_pod_counts);
+	tcase_add_test(tc, updates_change_what_was_said);
+	tcase_add_test(tc, what_is_raised_too_far_is_refused);
+	tcase_add_test(tc, the_host_bounds_what_is_not_configured);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
