@@ -309,7 +309,6 @@ END_TEST
 
 START_TEST(ids_and_places_are_used_once)
 {
-	AUTO(str) char *id = NULL;
 	struct call c;
 
 	for (unsigned i = 0; i < QEMU_BRIDGE_PLACES; i++) {
