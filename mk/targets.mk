@@ -78,10 +78,12 @@ check-node: demo-releases ## run kata-deploy on a node with real containerd and 
 check-reproducible: kernel $(STATIC_CURL) ## build a release twice, must be the same bytes
 	@tests/integration/reproducible.sh
 
-bench: stage $(BUILD)/tools/floor $(BUILD)/tools/deaf ## measure, with floors and peers in the same run
+bench: stage $(addprefix $(BUILD)/tools/,floor deaf talk) ## measure, with floors and peers in the same run
 	@rm -f $(BUILD)/bench.rows && touch $(BUILD)/bench.rows
 	@FIGURES=$(BUILD)/bench.rows tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor
+	@FIGURES=$(BUILD)/bench.rows tests/bench/network.sh $(STAGE) $(BUILD)/tools
 	@FIGURES=$(BUILD)/bench.rows tests/bench/cri.sh $(STAGE) $(BUILD)/tools/floor
+	@FIGURES=$(BUILD)/bench.rows tests/bench/memory.sh $(STAGE)
 	@FIGURES=$(BUILD)/bench.rows tests/bench/deploy.sh $(BUILD)/bin/kata-deploy $(BUILD)/tools/deaf
 	@{ echo '['; sed '$$!s/$$/,/' $(BUILD)/bench.rows; echo ']'; } >$(BUILD)/bench.json
 	@grep -c '"holds":false' $(BUILD)/bench.rows | sed 's/^/bench: bars that do not hold: /'

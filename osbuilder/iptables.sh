@@ -50,6 +50,16 @@ add() {
 	echo "file $1 0755 0 0 $(realpath "$2")"
 }
 
+# Each name of an extension that has several, and the file once: it stays in the guest's memory.
+declare -A added=()
+add_extension() { # NAME
+	local file
+	file=$(basename "$(realpath "$folder/$1.so")")
+	[ -n "${added[$file]:-}" ] || add "$folder/$file" "$folder/$file"
+	added[$file]=1
+	[ "$file" = "$1.so" ] || echo "link $folder/$1.so $file"
+}
+
 add /sbin/xtables-legacy-multi "$binary"
 for name in iptables ip6tables; do
 	for verb in '' -save -restore; do
@@ -61,6 +71,5 @@ for library in "${libraries[@]}"; do
 done
 for extension in "${extensions[@]}"; do
 	# Which of them exist, and which are part of another, differs between versions.
-	[ -f "$folder/$extension.so" ] || continue
-	add "$folder/$extension.so" "$folder/$extension.so"
+	[ ! -f "$folder/$extension.so" ] || add_extension "$extension"
 done

@@ -5,7 +5,7 @@
  * been created.
  */
 
-#include "deploy/prove/prove.h"
+#include "deploy/prove/prove-internal.h"
 
 #include "base/deadline.h"
 #include "base/fd.h"
@@ -35,22 +35,6 @@ enum { LINE_MAX_BYTES = 4096, RECORD_MAX = 64 << 10, CLEAN_MS = 30000, STDERR_MA
 enum { END_MS = 60000, LOOK_MS = 200, SETTLE_MS = 10000 };
 #define SHIM "containerd-shim-kata-v2"
 
-/*
- * Command lines of a client, as words separated by blanks. @file is the image's archive, @image its
- * name, @id the container's name, @shim the runtime, @handler its name with the manager, @space the
- * namespace.
- */
-struct client {
-	const char *manager, *program;
-	const char *socket; /* NULL: no option for a socket */
-	const char *option, *scheme;
-	const char *load, *run;
-	const char *look;           /* succeeds while the container is there */
-	const char *find;           /* prints the sandbox's id; NULL: the id is @id */
-	const char *const clean[6]; /* each may fail, if there is nothing to remove. The first
-				     * succeeds once the container can be killed */
-};
-
 #define CTR_LOAD   "-n @space images import @file"
 #define CTR_SOCKET "--address", ""
 #define CTR_LOOK   "-n @space containers info @id"
@@ -64,15 +48,15 @@ struct client {
 
 static const struct client clients[] = {
 	{ "containerd", "ctr", "/run/containerd/containerd.sock", CTR_SOCKET, CTR_LOAD, CTR_RUN,
-	  CTR_LOOK, NULL, CTR_CLEAN },
+	  CTR_LOOK, NULL, CTR_CLEAN, true },
 	{ "nerdctl", "ctr", "/run/containerd/containerd.sock", CTR_SOCKET, CTR_LOAD, CTR_RUN,
-	  CTR_LOOK, NULL, CTR_CLEAN },
-	{ "k3s", "k3s ctr", NULL, NULL, NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
+	  CTR_LOOK, NULL, CTR_CLEAN, true },
+	{ "k3s", "k3s ctr", NULL, NULL, NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN, true },
 	{ "rke2", "/var/lib/rancher/rke2/bin/ctr", "/run/k3s/containerd/containerd.sock",
-	  CTR_SOCKET, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
-	{ "k0s", "k0s ctr", NULL, NULL, NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN },
+	  CTR_SOCKET, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN, true },
+	{ "k0s", "k0s ctr", NULL, NULL, NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL, CTR_CLEAN, true },
 	{ "microk8s", "microk8s ctr", NULL, NULL, NULL, CTR_LOAD, CTR_RUN, CTR_LOOK, NULL,
-	  CTR_CLEAN },
+	  CTR_CLEAN, true },
 	{ "docker",
 	  "docker",
 	  "/var/run/docker.sock",
@@ -82,12 +66,8 @@ static const struct client clients[] = {
 	  "run --rm -i --network none --runtime @handler --name @id @image",
 	  "inspect @id",
 	  "inspect --format {{.Id}} @id",
-	  { "rm -f @id", "image rm -f @image" } },
-};
-
-struct proof {
-	const struct client *client;
-	char *socket, *state, *prefix, *handler, *id;
+	  { "rm -f @id", "image rm -f @image" },
+	  false },
 };
 
 static void proof_release(struct proof *p)
@@ -155,8 +135,8 @@ static char **command(const struct proof *p, const char *words)
 	return argv;
 }
 
-static int call(const struct proof *p, const char *words, struct buf *out, struct deadline deadline,
-		struct err *err)
+int prove_call(const struct proof *p, const char *words, struct buf *out, struct deadline deadline,
+	       struct err *err)
 {
 	AUTO(strv) char **argv = command(p, words);
 	struct spawn s = { .argv = argv };
@@ -171,7 +151,7 @@ static void clean(const struct proof *p)
 	for (size_t i = 0; p->client->clean[i]; i++) {
 		struct err ignored = ERR_INIT; /* there may be nothing to remove */
 
-		(void)!call(p, p->client->clean[i], NULL, deadline_in(CLEAN_MS), &ignored);
+		(void)!prove_call(p, p->client->clean[i], NULL, deadline_in(CLEAN_MS), &ignored);
 	}
 	interrupt_shield(false);
 }
@@ -263,10 +243,9 @@ static void copy_text(char *to, size_t size, const char *text)
 	(void)!str_print(to, size, "%s", text);
 }
 
-static int parse_report(const struct buf *line, struct prove_report *report, struct err *err)
+int prove_parse(const char *line, size_t len, struct prove_report *report, struct err *err)
 {
-	AUTO(json)
-	struct json *j = json_parse(line->data, line->len, "the container's report", err);
+	AUTO(json) struct json *j = json_parse(line, len, "the container's report", err);
 	const char *kernel, *machine;
 	struct fields f;
 
@@ -302,24 +281,16 @@ static char *find_record(const char *id, struct err *err)
 	return path;
 }
 
-/* Reads the version reported by the agent from the sandbox's record. */
-static int read_agent(const struct proof *p, struct prove_report *report, struct err *err)
+int prove_read_agent(const char *sandbox, struct prove_report *report, struct err *err)
 {
-	AUTO(buf) struct buf text = BUF_INIT(RECORD_MAX), id = BUF_INIT(LINE_MAX_BYTES);
+	AUTO(buf) struct buf text = BUF_INIT(RECORD_MAX);
 	AUTO(str) char *path = NULL;
 	AUTO(json) struct json *j = NULL;
 	const struct json *version;
 
-	buf_str(&id, p->id);
-	if (p->client->find) {
-		buf_clear(&id);
-		if (call(p, p->client->find, &id, deadline_in(CLEAN_MS), err) < 0)
-			return -1;
-		id.data[strcspn(id.data, "\n")] = '\0';
-	}
-	if (str_check_id(buf_cstr(&id), "sandbox", err) < 0)
+	if (str_check_id(sandbox, "sandbox", err) < 0)
 		return -1;
-	path = find_record(buf_cstr(&id), err);
+	path = find_record(sandbox, err);
 	if (!path || file_read(AT_FDCWD, path, RECORD_MAX, &text, err) < 0)
 		return err_wrap(err, "the container runs, but not in a kata sandbox");
 	j = json_parse(buf_cstr(&text), text.len, path, err);
@@ -329,6 +300,21 @@ static int read_agent(const struct proof *p, struct prove_report *report, struct
 	if (version && json_kind(version) == JSON_IS_STRING)
 		copy_text(report->agent, sizeof(report->agent), json_text(version));
 	return 0;
+}
+
+/* Reads the version reported by the agent from the sandbox's record. */
+static int read_agent(const struct proof *p, struct prove_report *report, struct err *err)
+{
+	AUTO(buf) struct buf id = BUF_INIT(LINE_MAX_BYTES);
+
+	buf_str(&id, p->id);
+	if (p->client->find) {
+		buf_clear(&id);
+		if (prove_call(p, p->client->find, &id, deadline_in(CLEAN_MS), err) < 0)
+			return -1;
+		id.data[strcspn(id.data, "\n")] = '\0';
+	}
+	return prove_read_agent(buf_cstr(&id), report, err);
 }
 
 static int run(const struct proof *p, struct deadline deadline, struct prove_report *report,
@@ -342,7 +328,8 @@ static int run(const struct proof *p, struct deadline deadline, struct prove_rep
 	if (start(p, &r, err) < 0 || read_line(&r, deadline, &line, err) < 0)
 		return -1;
 	report->ms = clock_ms() - began;
-	if (parse_report(&line, report, err) < 0 || read_agent(p, report, err) < 0)
+	if (prove_parse(buf_cstr(&line), line.len, report, err) < 0 ||
+	    read_agent(p, report, err) < 0)
 		return -1;
 	fd_close(&r.in);
 	if (spawn_wait(&r.child, deadline, &code, err) < 0)
@@ -385,6 +372,19 @@ void prove_name(struct prove *p)
 	(void)!str_print(p->id, sizeof(p->id), "proof-%s", hex);
 }
 
+/* With a container of the manager's client. */
+static int prove_plainly(const struct proof *p, struct deadline deadline,
+			 struct prove_report *report, struct err *err)
+{
+	int rc = prove_call(p, p->client->load, NULL, deadline, err);
+
+	if (rc == 0)
+		rc = run(p, deadline, report, err);
+	clean(p);
+	return rc;
+}
+
+/* With a pod, or else a container. */
 static int prove_with(const struct proof *p, const struct prove *what, struct prove_report *report,
 		      struct err *err)
 {
@@ -393,10 +393,12 @@ static int prove_with(const struct proof *p, const struct prove *what, struct pr
 	int rc;
 
 	*report = (struct prove_report){ .kernel = "" };
-	rc = call(p, p->client->load, NULL, deadline, err);
-	if (rc == 0)
-		rc = run(p, deadline, report, err);
-	clean(p);
+	rc = pod_prove(p, deadline, report, err);
+	interrupt_shield(true);
+	pod_clean(p);
+	interrupt_shield(false);
+	if (rc > 0)
+		rc = prove_plainly(p, deadline, report, err);
 	if (rc < 0 || compare(&what->expect, report, err) < 0)
 		return err_wrap(err, "proof in a VM");
 	return 0;
@@ -446,6 +448,8 @@ struct json *prove_json(const struct prove_report *proof)
 	json_put(j, "memory", json_make_u64(proof->memory));
 	json_put(j, "cpus", json_make_u64(proof->cpus));
 	json_put(j, "ms", json_make_u64(proof->ms));
+	json_put(j, "pod", json_make_bool(proof->pod));
+	json_put(j, "why", proof->pod ? json_make_null() : json_make_string(proof->why));
 	return j;
 }
 
@@ -601,8 +605,10 @@ static int clean_undo(void *context, const struct json *record, struct err *err)
 	(void)context;
 	if (from_record(record, &p, err) < 0)
 		return -1;
-	if (is_there(&p))
+	if (is_there(&p)) {
+		pod_clean(&p);
 		clean(&p);
+	}
 	clear_bundle(&p);
 	return 0;
 }
@@ -633,10 +639,10 @@ static void end_first(const struct proof *p)
 	while (is_there(p) && !deadline_passed(deadline)) {
 		struct err gone = ERR_INIT, not_yet = ERR_INIT;
 
-		if (call(p, p->client->look, NULL, deadline, &gone) < 0) {
+		if (prove_call(p, p->client->look, NULL, deadline, &gone) < 0) {
 			if (!client_runs(p))
 				return;
-		} else if (call(p, p->client->clean[0], NULL, deadline, &not_yet) == 0) {
+		} else if (prove_call(p, p->client->clean[0], NULL, deadline, &not_yet) == 0) {
 			clean(p);
 			return;
 		}
@@ -651,6 +657,8 @@ static int run_undo(void *context, const struct json *record, struct err *err)
 	(void)context;
 	if (from_record(record, &p, err) < 0)
 		return -1;
+	if (is_there(&p))
+		pod_clean(&p);
 	end_first(&p);
 	clear_bundle(&p);
 	return 0;

@@ -8,6 +8,11 @@
  * memory it sees and then waits for the end of its standard input. While it waits, the agent's
  * version is read from the sandbox's record.
  *
+ * Where the manager serves the CRI, and the node has what a pod needs (a network, and the image that
+ * all pods have), it is a pod with that container, made as a kubelet does: its log is read, a command
+ * is run in it, and it is stopped and removed. Else it is a container of the manager's own client; the
+ * report says why.
+ *
  *	struct prove p = { .manager = "containerd", .socket = "/run/containerd/containerd.sock",
  *			   .prefix = "/opt/kata", .expect = { "6.1.158", "3.10.0" } };
  *	struct prove_report report;
@@ -52,13 +57,15 @@ struct prove_report {
 	char kernel[64], agent[64];
 	uint64_t memory; /* bytes */
 	uint64_t cpus;
-	uint64_t ms; /* until the program reported */
+	uint64_t ms;   /* until the program reported */
+	bool pod;      /* proved with a pod, else with a container; */
+	char why[200]; /* then: why there was no pod */
 };
 
 /* True if the manager has a client that can run a container without a network or a pod. */
 bool prove_can(const char *manager);
 
-/* {"kernel", "agent", "memory", "cpus", "ms"}; JSON null for NULL. The caller frees it. */
+/* {"kernel", "agent", "memory", "cpus", "ms", "pod", "why"}; JSON null for NULL. The caller frees it. */
 struct json *prove_json(const struct prove_report *report);
 
 /* Sets p->id to a new name, so that it is known before anything is started. */

@@ -267,6 +267,8 @@ static void say_installed(const struct install *in, bool changed)
 		    : in->reg.told.restart ? " was restarted and serves it"
 					   : " is configured, not restarted: ",
 		    in->reg.told.restart ? "" : in->reg.told.reason);
+	if (proof && !proof->pod)
+		say("proved with a container, not with a pod: %s", proof->why);
 	if (proof)
 		say("proved in a VM: kernel %s, agent %s, %s of memory, after %llu ms",
 		    proof->kernel, proof->agent, say_bytes(proof->memory),

@@ -24,8 +24,10 @@ static void print(const struct prove_report *report)
 {
 	struct utsname u;
 
-	say("a container ran in its own VM, %llu ms after the request",
+	say("a %s ran in its own VM, %llu ms after the request", report->pod ? "pod" : "container",
 	    (unsigned long long)report->ms);
+	if (!report->pod)
+		say("  no pod           %s", report->why);
 	if (uname(&u) == 0)
 		say("  kernel here      %s", u.release);
 	say("  kernel in the VM %s", report->kernel);

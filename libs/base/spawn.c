@@ -200,6 +200,17 @@ static int child_fds(struct plan *p)
 	return 0;
 }
 
+/* The system calls themselves: libc's functions would have the parent's other threads follow, which
+ * the child does not have. */
+static int child_become(const struct spawn_user *u)
+{
+	return syscall(SYS_setgroups, u->ngroups, u->groups) < 0 ||
+			       syscall(SYS_setresgid, u->gid, u->gid, u->gid) < 0 ||
+			       syscall(SYS_setresuid, u->uid, u->uid, u->uid) < 0
+		       ? -1
+		       : 0;
+}
+
 static int child_enter(const struct plan *p)
 {
 	const struct spawn *s = p->s;
@@ -218,7 +229,9 @@ static int child_enter(const struct plan *p)
 		if (getppid() != p->parent)
 			_exit(127);
 	}
-	return s->cwd ? chdir(s->cwd) : 0;
+	if (s->cwd && chdir(s->cwd) < 0)
+		return -1;
+	return s->user ? child_become(s->user) : 0;
 }
 
 static _Noreturn void child_run(struct plan *p)

@@ -36,6 +36,15 @@ struct spawn_fd {
 	int target; /* its number in the child, 0..63 */
 };
 
+/* Whom the child becomes after it has entered the namespaces, when it has given up every
+ * capability. */
+struct spawn_user {
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups; /* supplementary; none of ours stay */
+	size_t ngroups;
+};
+
 struct spawn {
 	char *const *argv;   /* argv[0] is looked up in PATH unless it has a slash */
 	const char *program; /* what to execute, if that is not argv[0] */
@@ -43,7 +52,8 @@ struct spawn {
 	const char *cwd;
 	const struct spawn_fd *fds; /* 0, 1, 2 not listed are /dev/null */
 	size_t nfds;
-	const int *ns; /* namespaces to enter first, -1 terminated (setns) */
+	const int *ns;                 /* namespaces to enter first, -1 terminated (setns) */
+	const struct spawn_user *user; /* NULL: as we are */
 	bool new_session;
 	bool new_group;
 	bool same_group;         /* also while signals are caught (interrupt.h) */

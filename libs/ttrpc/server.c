@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 
 enum {
-	CALLS_MAX = 512,         /* unanswered calls of one connection */
+	CALLS_MAX = 1024,        /* unanswered calls of one connection */
 	FLOWS_MAX = 64,          /* threads of one server */
 	FLOW_STACK = 256 * 1024, /* address space, not memory */
 };

@@ -97,7 +97,7 @@ static const struct key keys[] = {
 	FIXED_STR(Q, "image", "", "the guest boots from an initrd; set initrd instead"),
 	CHOICE_KEY(Q, "machine_type", machine_type, "q35", "q35|microvm", "unknown machine"),
 	FIXED_BOOL(Q, "confidential_guest", "false", "confidential guests are not supported"),
-	FIXED_BOOL(Q, "rootless", "false", "the VMM runs as root"),
+	BOOL_KEY(Q, "rootless", rootless, false),
 	GATE_LIST(Q, "enable_annotations"),
 	GATE_LIST(Q, "valid_hypervisor_paths"),
 	STR_KEY(Q, "kernel_params", kernel_params, ""),

@@ -69,6 +69,7 @@ struct runtime_config {
 	/* cache_set: the other two are passed on, instead of QEMU's own choice. */
 	bool block_cache_set, block_cache_direct, block_cache_noflush;
 	int64_t rx_max_rate, tx_max_rate; /* bits a second of each interface; 0: no limit */
+	bool rootless;
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc, vhost_net_off;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
 	char *transport; /* "" (try vsock where the host has it, else serial), "vsock", "serial" */

@@ -63,6 +63,16 @@ static int choose_share(struct vm *v, const struct attempt *a, struct err *err)
 	return 0;
 }
 
+/* With 9p it is QEMU that reads, writes and makes files for any user. */
+static int check_user(const struct vm *v, const struct vm_wanted *wanted, struct err *err)
+{
+	if (!wanted->user || v->fs != VM_9P)
+		return 0;
+	err_set(err, E_CONFIG, "%s: rootless = true: virtio-9p needs a VMM that is root",
+		v->config->file);
+	return err_hint(err, "set shared_fs = \"virtio-fs\", or rootless = false");
+}
+
 /* A failing virtiofsd also ends the VMM, whose own error says less about the reason. */
 static void blame_virtiofsd(struct vm *v, struct err *err)
 {
@@ -173,13 +183,15 @@ static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
 				       .dir = v->dir,
 				       .accelerator = a->accelerator,
 				       .netns = wanted->netns,
+				       .user = wanted->user,
 				       .size = wanted->size,
 				       .most = wanted->most };
 	AUTO(fd) int vhost = -1; /* keeps the CID until QEMU has opened it too */
 
 	if (vm_check_cancelled(v, err) < 0)
 		return -1;
-	if (choose_share(v, a, err) < 0 || take_number(v, a, &request.cid, &vhost, err) < 0)
+	if (choose_share(v, a, err) < 0 || check_user(v, wanted, err) < 0 ||
+	    take_number(v, a, &request.cid, &vhost, err) < 0)
 		return -1;
 	request.vhost_vsock = vhost;
 	if (start_vmm(v, &request, wanted, deadline, err) < 0)
@@ -230,6 +242,15 @@ int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadlin
 			     .vsock = vsock,
 			     .doubtful = doubtful };
 
+	if (wanted->no_kvm && str_eq(v->config->accelerator, "kvm")) {
+		err_set(err, E_PERMISSION, "%s: rootless = true: no user but root may use /dev/kvm",
+			v->config->file);
+		return err_hint(err, "give it to a group: chgrp kvm /dev/kvm; chmod 660 /dev/kvm; "
+				     "and by a rule of udev, so that it stays");
+	}
+	/* What this user may not use says nothing of the machine: it is not remembered. */
+	if (wanted->no_kvm)
+		a.accelerator = accelerator = "tcg";
 	if (wanted->ndevices >= VMM_DEVICES_MAX)
 		return err_set(err, E_LIMIT, "%zu devices; a VM can be given %d", wanted->ndevices,
 			       VMM_DEVICES_MAX - 1);

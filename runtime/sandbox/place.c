@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "host/cgroup.h"
+#include "host/user.h"
 #include "host/vcpu.h"
 #include "sandbox/record.h"
 
@@ -119,6 +120,54 @@ int sandbox_set_cpus(struct sandbox *s, const char *cpus, const char *mems,
 	return result;
 }
 
+/* --- user --- */
+
+enum { USER_TRIES = 64 };
+
+static int take_user(struct sandbox *s, struct err *err)
+{
+	for (int i = 0; i < USER_TRIES; i++) {
+		uid_t uid = host_user_pick();
+		int taken;
+
+		record_user(s->record, uid);
+		if (record_write(s->record, err) < 0)
+			return -1;
+		taken = host_user_take(uid, s->key, err);
+		if (taken)
+			s->user = taken > 0 ? uid : 0;
+		if (taken)
+			return taken < 0 ? -1 : 0;
+	}
+	return err_set(err, E_LIMIT, "no user is free for the VMM");
+}
+
+int place_take_user(struct sandbox *s, struct err *err)
+{
+	return !s->config->rootless    ? 0
+	       : take_user(s, err) < 0 ? err_wrap(err, "rootless = true")
+				       : 0;
+}
+
+/* With the lock held. */
+static void give_back_user(struct sandbox *s)
+{
+	struct err err = ERR_INIT;
+
+	if (!s->user)
+		return;
+	if (host_user_give_back(s->user, s->key, &err) < 0) {
+		log_err(LOG_WARN, &err, "cannot give back the user of the VMM");
+		return;
+	}
+	s->user = 0;
+	record_user(s->record, 0);
+	if (record_write(s->record, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot record that the user of the VMM is given back");
+}
+
+/* --- the end --- */
+
 static void forget_groups(struct sandbox *s)
 {
 	struct err err = ERR_INIT;
@@ -136,6 +185,7 @@ void place_leave(struct sandbox *s)
 {
 	(void)pthread_mutex_lock(&s->placing);
 	s->placed = false;
+	give_back_user(s);
 	if (s->cgroup)
 		forget_groups(s);
 	host_cgroup_free(s->cgroup);

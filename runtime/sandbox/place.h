@@ -7,6 +7,9 @@
 
 /* Before the VM is started. Recorded first. */
 MUST_CHECK int place_enter(struct sandbox *s, const struct sandbox_wanted *wanted, struct err *err);
+/* Takes a user for the VMM, if it is to have one of its own; recorded first. Before the VM is
+ * started. */
+MUST_CHECK int place_take_user(struct sandbox *s, struct err *err);
 /* The VMM has been started. */
 MUST_CHECK int place_vmm(struct sandbox *s, struct err *err);
 /* When the VM has ended; idempotent. What fails is logged. */

@@ -138,6 +138,14 @@ static void abort_port(struct port *p, const struct err *why)
 	end(p, true);
 }
 
+static void abort_for(struct port *p, const char *why)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, E_PROTOCOL, "%s", why);
+	abort_port(p, &err);
+}
+
 /* --- what is waited for --- */
 
 static void on_socket(void *arg, uint32_t events);
@@ -189,6 +197,8 @@ static void on_sent(void *arg, const void *reply, const struct err *err)
 
 	if (!p->closed && err) {
 		abort_port(p, err);
+	} else if (!p->closed && r->len == 0) {
+		abort_for(p, "the agent takes nothing");
 	} else if (!p->closed) {
 		p->up.done += r->len < p->up.len - p->up.done ? r->len : p->up.len - p->up.done;
 		if (p->up.done < p->up.len) {
@@ -274,6 +284,8 @@ static void on_output(void *arg, const uint8_t *data, size_t len, const struct e
 	p->down.asking = false;
 	if (!p->closed && err && err->code != E_FAILED) {
 		abort_port(p, err);
+	} else if (!p->closed && len > CHUNK) {
+		abort_for(p, "the agent sent more than it was asked for");
 	} else if (!p->closed) {
 		p->down.ended = err != NULL; /* "read meet eof" */
 		buf_add(&p->down.queue, data, len);

@@ -14,6 +14,7 @@
 #include "crypto/sha256.h"
 #include "device/volume.h"
 #include "host/cgroup.h"
+#include "host/user.h"
 #include "network/network.h"
 #include "json/json.h"
 
@@ -29,7 +30,7 @@
 #include <unistd.h>
 
 enum {
-	KEY_MAX = 80, /* "/run/vc/vm/KEY/console.sock" has 108 bytes at most */
+	KEY_MAX = 80, /* "/run/vc/vm/KEY/vhost-fs.sock" has 108 bytes at most */
 	KEY_BEGINNING = 40,
 	KEY_DIGITS = 32,
 	RECORD_MAX = 1 << 20,
@@ -64,11 +65,14 @@ static uint64_t start_time(pid_t pid)
 
 /* --- things --- */
 
-enum thing_kind { THING_PROCESS, THING_INTERFACE, THING_CGROUP, THING_VOLUME };
+enum thing_kind { THING_PROCESS, THING_INTERFACE, THING_CGROUP, THING_VOLUME, THING_USER };
 
 struct thing {
 	enum thing_kind kind;
 	char *name;
+	/* a user */
+	uid_t uid;
+	char *key;
 	/* a process */
 	pid_t pid;
 	uint64_t start;
@@ -83,6 +87,7 @@ struct thing {
 static void thing_release(struct thing *t)
 {
 	free(t->name);
+	free(t->key);
 	free(t->tap);
 	free(t->netns);
 	free(t->sandbox);
@@ -177,6 +182,23 @@ static void cgroup_undo(const struct json *from)
 		log_err(LOG_WARN, &err, "cannot remove a control group", LOG_S("path", path));
 }
 
+static void user_write(const struct thing *t, struct json *to)
+{
+	json_put(to, "uid", json_make_u64(t->uid));
+	json_put(to, "key", json_make_string(t->key));
+}
+
+static void user_undo(const struct json *from)
+{
+	const char *key = json_get_text(from, "key");
+	struct err err = ERR_INIT;
+	uint64_t uid;
+
+	if (key && get_number(from, "uid", &uid) && uid <= INT32_MAX &&
+	    host_user_give_back((uid_t)uid, key, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot give back the user of the VMM");
+}
+
 static const struct {
 	const char *name;
 	void (*write)(const struct thing *t, struct json *to);
@@ -185,6 +207,7 @@ static const struct {
 	[THING_PROCESS] = { "process", process_write, process_undo },
 	[THING_INTERFACE] = { "interface", interface_write, interface_undo },
 	[THING_VOLUME] = { "volume", volume_write, volume_undo },
+	[THING_USER] = { "user", user_write, user_undo },
 	[THING_CGROUP] = { "cgroup", cgroup_write_thing, cgroup_undo },
 };
 
@@ -310,6 +333,20 @@ void record_undo_volumes(struct record *r)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
+void record_user(struct record *r, uid_t uid)
+{
+	struct thing t = { .kind = THING_USER, .uid = uid };
+
+	(void)pthread_mutex_lock(&r->lock);
+	forget(r, THING_USER, NULL);
+	if (uid) {
+		t.name = xstrdup("vmm");
+		t.key = record_key(r->namespace, r->id);
+		vec_push(&r->things, t);
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
 void record_agent_version(struct record *r, const char *version)
 {
 	(void)pthread_mutex_lock(&r->lock);
@@ -364,10 +401,10 @@ static bool sees_our_mounts(const char *pid)
 }
 
 /* A process that was started but not yet recorded has a directory of the sandbox on its command
- * line. */
+ * line, or is QEMU with its name. */
 static bool works_for(const char *pid, const char *key)
 {
-	AUTO(str) char *vm = str_fmt(SANDBOX_VM_DIR "/%s/", key);
+	AUTO(str) char *name = str_fmt("sandbox-%s,", key);
 	AUTO(str) char *share = str_fmt(SANDBOX_SHARE_DIR "/%s/", key);
 	AUTO(str) char *path = str_fmt("/proc/%s/cmdline", pid);
 	AUTO(buf) struct buf line = BUF_INIT(CMDLINE_MAX);
@@ -375,7 +412,7 @@ static bool works_for(const char *pid, const char *key)
 
 	if (file_read(AT_FDCWD, path, CMDLINE_MAX, &line, &gone) < 0)
 		return false;
-	return memmem(line.data, line.len, vm, strlen(vm)) ||
+	return memmem(line.data, line.len, name, strlen(name)) ||
 	       memmem(line.data, line.len, share, strlen(share));
 }
 

@@ -9,6 +9,7 @@
  *	{"version": 2, "id", "namespace", "agent_version",
  *	 "things": [{"kind": "process", "name": "vmm", "pid": 812, "start": 44121},
  *		    {"kind": "cgroup", "name": "/kata_overhead/x"},
+ *		    {"kind": "user", "name": "vmm", "uid": 2046820353, "key": "x@default"},
  *		    {"kind": "interface", "name": "eth0", "tap": "tap0_kata",
  *		     "model": "tcfilter", "netns": "/run/netns/x", "device": 4, "inode": 4026532281},
  *		    {"kind": "volume", "name": "/csi/volume", "sandbox": "ID"}, ...]}
@@ -56,6 +57,8 @@ void record_forget_cgroups(struct record *r);
 void record_volume(struct record *r, const char *path);
 /* They say so no longer. */
 void record_undo_volumes(struct record *r);
+/* The user of the VMM (host/user.h). 0: none any more. */
+void record_user(struct record *r, uid_t uid);
 /* For operators, and for the installer's proof. Untrusted text: the reader must escape it. */
 void record_agent_version(struct record *r, const char *version);
 MUST_CHECK int record_write(struct record *r, struct err *err);

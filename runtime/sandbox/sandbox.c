@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "device/volume.h"
+#include "host/user.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
@@ -282,9 +283,16 @@ static int get_vm(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	size_t n = s->network.endpoints.list.n;
 	AUTO(mem) struct vmm_device *cards = xcalloc(n, sizeof(*cards));
+	gid_t kvm;
+	bool may_kvm = host_user_may_use("/dev/kvm", &kvm);
+	const struct spawn_user user = {
+		.uid = s->user, .gid = s->user, .groups = &kvm, .ngroups = kvm != (gid_t)-1
+	};
 	const struct vm_wanted wanted = { .size = s->size.now,
 					  .most = s->size.most,
 					  .netns = s->config->new_netns_off ? -1 : s->network.netns,
+					  .user = s->user ? &user : NULL,
+					  .no_kvm = s->user && !may_kvm,
 					  .share = &s->share,
 					  .devices = cards,
 					  .ndevices = n };
@@ -333,7 +341,7 @@ int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct
 	s->size.now = sizing_now(&s->size.sizing);
 	s->size.most = s->config->static_size ? s->size.now : sizing_most(s->config);
 	if (connect_network(s, wanted->netns, err) < 0 || place_enter(s, wanted, err) < 0 ||
-	    get_vm(s, deadline, err) < 0)
+	    place_take_user(s, err) < 0 || get_vm(s, deadline, err) < 0)
 		return -1;
 	(void)pthread_mutex_lock(&s->placing);
 	s->placed = true;

@@ -67,6 +67,7 @@ struct sandbox {
 	struct host_cgroup *cgroup;
 	char *cpus, *mems; /* lists; "": any */
 	bool placed;       /* the VM runs */
+	uid_t user;        /* of the VMM, or 0: ours */
 	/* Called on the loop. on_dead: once, when VM, virtiofsd or agent is gone; why says which.
 	 * on_oom: a process of that container was killed for want of memory; id is the guest's
 	 * word. */

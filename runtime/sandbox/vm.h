@@ -72,8 +72,10 @@ struct vm *vm_new(struct loop *loop, const struct runtime_config *config, const 
 void vm_free(struct vm *v);
 
 struct vm_wanted {
-	struct vmm_size size, most; /* at first; up to which it may grow */
-	int netns;                  /* the network namespace to run in, or -1 */
+	struct vmm_size size, most;    /* at first; up to which it may grow */
+	int netns;                     /* the network namespace to run in, or -1 */
+	const struct spawn_user *user; /* whom the VMM runs as; NULL: us */
+	bool no_kvm;                   /* who may not use KVM */
 	const struct share *share;
 	const struct vmm_device *devices; /* besides the share's */
 	size_t ndevices;

@@ -626,17 +626,20 @@ void shim_post_stop(struct shim *s)
 static void undo(struct container *c, struct ttrpc_call *call, const struct err *err)
 {
 	struct shim *s = c->shim;
-	bool ends;
+	bool ends, abandoned;
 
 	log_err(LOG_ERROR, err, "create failed");
 	container_take_down(c);
 	(void)pthread_mutex_lock(&s->lock);
+	abandoned = c->abandoned;
 	container_remove(c);
 	ends = s->shutting_down && shim_is_empty(s);
 	(void)pthread_mutex_unlock(&s->lock);
 	ttrpc_fail(call, err);
 	if (ends)
 		shim_post_stop(s);
+	else if (abandoned)
+		loop_post(s->loop, shim_forgotten, s);
 }
 
 /* Loop: the connection of the running Create is gone. */

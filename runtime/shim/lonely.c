@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Ends an orphaned shim: it has no container, and its manager's socket is gone. Its manager (killed
- * before Create, or that of a test) will never end it.
+ * Ends an orphaned shim, which has no container and which nobody will end: its manager's socket is gone
+ * (it was killed before Create, or was that of a test); or the manager went during Create, and one
+ * that comes back finds a shim without a task.
  */
 
 #include "shim/shim.h"
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { ALONE_MS = 60000, LOOKS = 12 };
+enum { ALONE_MS = 60000, LOOKS = 12, FORGOTTEN_MS = 5000 };
 
 /* For tests, which have less time. */
 #define ALONE_VARIABLE "KATA_SHIM_ALONE_MS"
@@ -82,4 +83,26 @@ void shim_watch_manager(struct shim *s)
 	l.alone_ms = alone_ms();
 	l.end = deadline_in(l.alone_ms);
 	l.timer = loop_timer(s->loop, l.alone_ms / LOOKS, true, look, &l);
+}
+
+static void end_if_empty(void *arg)
+{
+	struct shim *s = arg;
+	bool empty;
+
+	(void)pthread_mutex_lock(&s->lock);
+	empty = shim_is_empty(s);
+	s->shutting_down |= empty;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (!empty)
+		return;
+	log_info("no container, and who asked for one is gone: exiting");
+	loop_stop(s->loop);
+}
+
+void shim_forgotten(void *arg)
+{
+	struct shim *s = arg;
+
+	(void)loop_timer(s->loop, FORGOTTEN_MS, false, end_if_empty, s); /* lives as long as it */
 }

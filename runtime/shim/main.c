@@ -6,6 +6,7 @@
  */
 
 #include "shim/placement.h"
+#include "shim/remains.h"
 #include "shim/shim.h"
 
 #include "base/fd.h"
@@ -181,6 +182,8 @@ int shim_delete(const struct invocation *inv, struct err *err)
 	uint8_t out[256];
 	size_t len;
 
+	if (!pod)
+		remains_end_server(inv->namespace, inv->id);
 	/* What a container in a pod has left goes with its sandbox. */
 	if (!pod && sandbox_clean(inv->namespace, inv->id, err) < 0)
 		return -1;

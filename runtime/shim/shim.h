@@ -221,6 +221,9 @@ void shim_out_of_memory(void *arg, const char *id);
 /* Makes a shim without a container end when its manager's socket has been gone for a minute. Call
  * it before loop_run. */
 void shim_watch_manager(struct shim *s);
+/* On the loop: the caller of Create went, and it was undone. Ends the shim, unless another Create comes
+ * soon. arg is the shim. */
+void shim_forgotten(void *arg);
 
 /* --- an operator's questions --- */
 

@@ -224,6 +224,43 @@ static void guest_cgroup(struct oci_linux *l, const char *id)
 	str_set(&l->cgroups_path, path);
 }
 
+/*
+ * A manager's own profile, which every container of its gets: the VM stands in its place. One that
+ * was asked for by name may say more than that.
+ */
+static bool is_managers_profile(const char *profile)
+{
+	static const char *const usual[] = { "unconfined",     "cri-containerd.apparmor.d",
+					     "docker-default", "containers-default",
+					     "crio-default",   "nerdctl-default" };
+
+	for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+		if (str_starts(profile, usual[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The guest's kernel has neither AppArmor nor SELinux. A manager gives every container a label of SELinux,
+ * and none is asked for by name. */
+static int drop_labels(struct oci_spec *spec, struct err *err)
+{
+	const char *profile = spec->process->apparmor_profile;
+
+	if (!str_empty(profile) && !is_managers_profile(profile)) {
+		err_set(err, E_UNSUPPORTED,
+			"AppArmor profile '%.200s': the container's kernel is the guest's, which "
+			"has no AppArmor",
+			profile);
+		return err_hint(err, "choose RuntimeDefault or Unconfined for it, or run the pod "
+				     "with another runtime class");
+	}
+	str_set(&spec->process->apparmor_profile, NULL);
+	str_set(&spec->process->selinux_label, NULL);
+	str_set(&spec->linux_.mount_label, NULL);
+	return 0;
+}
+
 int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
 {
 	struct oci_spec *spec = g->spec;
@@ -247,9 +284,8 @@ int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
 	if (l->resources)
 		drop_resources(l->resources);
 	guest_cgroup(l, c->id);
-	str_set(&spec->process->apparmor_profile, NULL);
-	str_set(&spec->process->selinux_label, NULL);
-	str_set(&l->mount_label, NULL);
+	if (drop_labels(spec, err) < 0)
+		return -1;
 	if (c->shim->config->guest_seccomp_off && l->seccomp) {
 		oci_seccomp_free(l->seccomp);
 		l->seccomp = NULL;

@@ -74,8 +74,9 @@ struct vmm_device {
 struct vmm_request {
 	struct loop *loop; /* runs on another thread, as long as the VMM */
 	const struct runtime_config *config;
-	const char *dir;         /* an empty directory of this VM: sockets, log */
-	const char *accelerator; /* "kvm" or "tcg" */
+	const char *dir;               /* an empty directory of this VM, for its log */
+	const struct spawn_user *user; /* whom the VMM runs as, or NULL */
+	const char *accelerator;       /* "kvm" or "tcg" */
 	const struct vmm_device *devices;
 	size_t ndevices;
 	int netns;       /* the network namespace to run in, or -1 */

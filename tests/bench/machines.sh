@@ -17,9 +17,9 @@ debian_kernel() { # CACHE
 	compgen -G "$1/boot/vmlinuz-*" | head -n 1
 }
 
-# An initrd that has busybox and this script as PID 1.
-small_initrd() { # FILE SCRIPT
-	local dir=$LAB/small
+# An initrd that has busybox, these programs, and this script as PID 1.
+small_initrd() { # FILE SCRIPT [PROGRAM...]
+	local dir=$LAB/small program
 	mkdir -p "$dir"
 	cp /bin/busybox "$dir/busybox"
 	printf '#!/bin/busybox sh\n%s\n' "$2" >"$dir/init"
@@ -30,6 +30,9 @@ small_initrd() { # FILE SCRIPT
 		file /init    0755 0 0 $dir/init
 		node /dev/console 0600 0 0 c 5 1
 	END
+	for program in "${@:3}"; do
+		echo "file /bin/${program##*/} 0755 0 0 $(realpath "$program")" >>"$dir/manifest"
+	done
 	"$TOOLS/mkinitrd" -z none -o "$1" "$dir/manifest"
 }
 

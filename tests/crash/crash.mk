@@ -2,7 +2,7 @@
 #
 # The crash walk: kills a program that changes a node at every system call that changes the world.
 # The tracer knows the registers of one machine.
-.PHONY: crash-walk crash-walk-manager check-crash
+.PHONY: crash-walk crash-walk-manager crash-walk-pods check-crash
 ifeq ($(ARCH),x86_64)
 CRASH_WALK := $(BUILD)/tests/crash-walk $(BUILD)/tests/crash-subject
 $(eval $(call link_rule,crash-subject,tests/crash/subject.c tests/crash/release.c $(DEPLOY_SRC),$(DEPLOY_LIBS),tests,-pie))
@@ -17,10 +17,21 @@ $(eval $(call link_rule,crash-served,tests/crash/served.c $(CRI_SRC) $(DEPLOY_SR
 
 CRASH_COPY := $(BUILD)/tests/crash-at $(BUILD)/bin/kata-deploy
 
-check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) ## kill and fail installs at every changing system call, short
+CRASH_PODS := $(BUILD)/tests/crash-pods $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/tools/fake-vm
+$(eval $(call link_rule,crash-pods,tests/crash/pods.c tests/crash/server.c tests/unit/wire_lab.c,mount crypto base,tests,-pie))
+# Of a sample every N-th call, each day from another one on.
+crash_sample = --every $(1) --from $$(($$(date +%-j) % $(1) + 1))
+
+check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) $(CRASH_PODS) ## kill and fail installs, and kill shims, at changing system calls, short
 	@tests/crash/run.sh $(CRASH_WALK) --short
 	@tests/crash/program.sh $(CRASH_PROGRAM) --only upgrade --short
 	@tests/crash/copy.sh $(CRASH_COPY)
+	@$(abspath $(firstword $(CRASH_PODS))) $(call crash_sample,20) $(abspath $(wordlist 2,3,$(CRASH_PODS)))
+
+crash-walk-pods: $(CRASH_PODS) stage ## kill shims at every changing system call of a pod's life, and with real VMs at some
+	@! $(abspath $(firstword $(CRASH_PODS))) --only control --every 1000 --from 150 $(abspath $(wordlist 2,3,$(CRASH_PODS))) >/dev/null
+	@$(abspath $(CRASH_PODS))
+	@$(abspath $(firstword $(CRASH_PODS))) $(call crash_sample,12) --real $(abspath $(BUILD)/stage) $(abspath $(wordlist 2,3,$(CRASH_PODS)))
 
 crash-walk: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) ## the same, and at every call of every recovery
 	@tests/crash/run.sh $(CRASH_WALK)

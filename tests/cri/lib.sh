@@ -47,8 +47,10 @@ cri_apart() {
 
 cri_start() { # PREFIX
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
+	chmod 0711 "$LAB" # as a node's directories are, which a VMM that is not root goes through
 	trap cri_stop EXIT
 	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
+	lab_patience
 	PARENT=/kata-cri-${LAB##*-}
 	mkdir -p "$LAB/cni" "$LAB/plugins" "$LAB/logs" "$LAB/pods"
 	ln -s /usr/lib/cni/* "$LAB/plugins/" # a test may add its own
@@ -59,6 +61,12 @@ cri_start() { # PREFIX
 	cri_network
 	cri_containerd && cri_images || return
 	cri_now >"$LAB/before"
+}
+
+# A machine that does much else boots slowly. Other files of the configuration come after this one.
+lab_patience() {
+	[ -z "${LAB_PREFIX:-}" ] || printf '[agent.kata]\ndial_timeout = 120\n' \
+		>"$LAB_PREFIX/share/defaults/kata-containers/config.d/00-early.toml"
 }
 
 cri_config() {
@@ -89,6 +97,8 @@ cri_config() {
 		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata]
 		runtime_type = "$LAB_PREFIX/bin/containerd-shim-kata-v2"
 		privileged_without_host_devices = true
+		pod_annotations = ["io.katacontainers.*"]
+		container_annotations = ["io.katacontainers.*"]
 	EOF
 }
 

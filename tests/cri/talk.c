@@ -2,12 +2,14 @@
 /*
  * Traffic, for tests of networks and for their figures.
  *
- *	talk serve ADDRESS PORT		echoes datagrams and connections, and takes what is sent to PORT + 1
+ *	talk serve ADDRESS PORT		echoes datagrams and connections, takes what is sent to PORT + 1, and
+ *					gives what is asked for at PORT + 2
  *	talk udp ADDRESS PORT SIZE N	N datagrams one after the other: prints how many came back
  *	talk tcp ADDRESS PORT SIZE N	N connections, all open at once, with SIZE bytes each: prints how
  *					many of them came back whole
  *	talk rtt ADDRESS PORT N		prints the microseconds of one of N round trips of a byte
  *	talk send ADDRESS PORT MIB	prints the MiB a second that the other end took
+ *	talk fetch ADDRESS PORT MIB	prints the MiB a second that the other end gave
  */
 
 #include <arpa/inet.h>
@@ -105,7 +107,8 @@ static bool take_all(int fd, uint8_t *data, size_t n)
 
 /* --- the server --- */
 
-enum role { LISTENS, LISTENS_TAKES, DATAGRAMS, ECHOES, TAKES };
+/* Who gives is for the only client meanwhile. */
+enum role { DATAGRAMS, LISTENS, LISTENS_TAKES, LISTENS_GIVES, ECHOES, TAKES, GIVES };
 
 static struct pollfd peers[PEERS];
 static enum role roles[PEERS];
@@ -153,6 +156,14 @@ static void serve_datagram(int fd)
 		(void)sendto(fd, data, (size_t)n, 0, (struct sockaddr *)&from, size);
 }
 
+static void give(int fd, unsigned mib)
+{
+	static uint8_t data[BLOCK];
+
+	for (unsigned i = 0; i < mib * (1024 * 1024 / BLOCK); i++)
+		send_all(fd, data, BLOCK);
+}
+
 static void serve_one(nfds_t i)
 {
 	static uint8_t data[BLOCK];
@@ -163,14 +174,16 @@ static void serve_one(nfds_t i)
 		serve_datagram(fd);
 		return;
 	}
-	if (roles[i] == LISTENS || roles[i] == LISTENS_TAKES) {
+	if (roles[i] < ECHOES) {
 		n = accept(fd, NULL, NULL);
 		if (n >= 0)
-			add((int)n, roles[i] == LISTENS ? ECHOES : TAKES);
+			add((int)n, roles[i] - LISTENS + ECHOES);
 		return;
 	}
 	n = recv(fd, data, sizeof(data), 0);
-	if (n > 0 && roles[i] == ECHOES) {
+	if (n > 0 && roles[i] == GIVES) {
+		give(fd, data[0]);
+	} else if (n > 0 && roles[i] == ECHOES) {
 		send_all(fd, data, (size_t)n);
 	} else if (n > 0) {
 		taken[i] += (uint64_t)n;
@@ -183,11 +196,13 @@ static void serve_one(nfds_t i)
 
 static _Noreturn void serve(const char *address, unsigned port)
 {
-	struct place p = place_of(address, port), next = place_of(address, port + 1);
+	struct place p = place_of(address, port), takes = place_of(address, port + 1),
+		     gives = place_of(address, port + 2);
 
 	listen_at(&p, LISTENS);
 	listen_at(&p, DATAGRAMS);
-	listen_at(&next, LISTENS_TAKES);
+	listen_at(&takes, LISTENS_TAKES);
+	listen_at(&gives, LISTENS_GIVES);
 	for (;;) {
 		if (poll(peers, npeers, -1) < 0)
 			fail("poll");
@@ -286,6 +301,21 @@ static void ask_send(const char *address, unsigned port, unsigned mib)
 	(void)printf("%.1f\n", mib / (now() - begin));
 }
 
+static void ask_fetch(const char *address, unsigned port, uint8_t mib)
+{
+	static uint8_t data[BLOCK];
+	struct place p = place_of(address, port + 2);
+	int fd = reach(&p, SOCK_STREAM, PATIENCE_S);
+	double begin = now();
+
+	send_all(fd, &mib, 1);
+	for (unsigned i = 0; i < mib * (1024u * 1024 / BLOCK); i++) {
+		if (!take_all(fd, data, BLOCK))
+			fail("what the other end gives");
+	}
+	(void)printf("%.1f\n", mib / (now() - begin));
+}
+
 int main(int argc, char **argv)
 {
 	unsigned numbers[3] = { 0 };
@@ -303,9 +333,11 @@ int main(int argc, char **argv)
 		ask_rtt(argv[2], numbers[0], numbers[1]);
 	else if (argc == 5 && strcmp(argv[1], "send") == 0)
 		ask_send(argv[2], numbers[0], numbers[1]);
+	else if (argc == 5 && strcmp(argv[1], "fetch") == 0 && numbers[1] <= UINT8_MAX)
+		ask_fetch(argv[2], numbers[0], (uint8_t)numbers[1]);
 	else {
-		(void)fprintf(stderr,
-			      "usage: talk serve|udp|tcp|rtt|send ADDRESS PORT [NUMBER...]\n");
+		(void)fprintf(stderr, "usage: talk serve|udp|tcp|rtt|send|fetch ADDRESS PORT "
+				      "[NUMBER...]\n");
 		return 2;
 	}
 	return EXIT_SUCCESS;

@@ -93,7 +93,7 @@ static const struct row {
 	{ Q, "image", "\"\"", "\"/bin/sh\"", NOWHERE },
 	{ Q, "machine_type", "\"microvm\"", "\"pc\"", AT(machine_type) },
 	{ Q, "confidential_guest", "false", "true", NOWHERE },
-	{ Q, "rootless", "false", "true", NOWHERE },
+	{ Q, "rootless", "true", NULL, AT(rootless) },
 	{ Q, "enable_annotations", "[\"kernel\"]", NULL, NOWHERE },
 	{ Q, "valid_hypervisor_paths", "[\"/bin/*\"]", NULL, NOWHERE },
 	{ Q, "kernel_params", "\"a=b\"", NULL, AT(kernel_params) },

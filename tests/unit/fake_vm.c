@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A hypervisor that is none: it takes QEMU's command line, opens the sockets that are asked for,
+ * A hypervisor that is none: it takes QEMU's command line, uses the connections that it names,
  * and plays QMP, console and agent by the script that FAKE_VM names. What the agent is asked goes
  * to the file FAKE_VM_LOG: each request as it came, length before it; its command line to the same
  * with ".argv", a line each. With a vhost-vsock device it listens where vsock_lab.h says.
@@ -29,14 +29,18 @@
 struct held {
 	uint32_t stream;
 	char method[32];
+	char process[64]; /* "CONTAINER EXEC" */
 };
 
 static const char *script;
-static int qmp_listener = -1, console_listener = -1, agent_listener = -1, log_listener = -1;
+static int agent_listener = -1, log_listener = -1;
 static int qmp = -1, console = -1, agent = -1, agent_log = -1, record = -1;
 static struct held held[16]; /* requests without an answer yet */
 static size_t n_held;
 static bool running, printed, ended;
+static char process[64];      /* that the present request is of, as in held */
+static char departed[16][64]; /* in a pod: those that have ended */
+static size_t n_departed;
 static bool vsock; /* the agent's and the log's listeners are ports of that */
 
 static bool plays(const char *name)
@@ -119,6 +123,7 @@ static void hold(uint32_t stream, const char *method)
 	if (n_held == ARRAY_LEN(held))
 		abort();
 	held[n_held].stream = stream;
+	(void)snprintf(held[n_held].process, sizeof(held[0].process), "%s", process);
 	(void)snprintf(held[n_held++].method, sizeof(held[0].method), "%s", method);
 }
 
@@ -271,6 +276,54 @@ static void started(uint32_t stream)
 		fd_close(&agent);
 }
 
+/* --- a pod, whose processes end each by itself --- */
+
+static bool is_gone(void)
+{
+	for (size_t i = 0; i < n_departed; i++) {
+		if (str_eq(departed[i], process))
+			return true;
+	}
+	return false;
+}
+
+static void answer_if_gone(uint32_t stream, const char *method)
+{
+	if (is_gone())
+		answer_end(stream, method);
+	else
+		hold(stream, method);
+}
+
+static void end_in_pod(void)
+{
+	if (n_departed == ARRAY_LEN(departed))
+		abort();
+	(void)snprintf(departed[n_departed++], sizeof(departed[0]), "%s", process);
+	for (size_t i = n_held; i-- > 0;) {
+		struct held h = held[i];
+
+		if (!str_eq(h.process, process))
+			continue;
+		memmove(&held[i], &held[i + 1], (--n_held - i) * sizeof(held[0]));
+		answer_end(h.stream, h.method);
+	}
+}
+
+/* False: as any other guest. */
+static bool serve_pod(uint32_t stream, const char *method)
+{
+	if (str_eq(method, "SignalProcess")) {
+		reply_empty(stream);
+		end_in_pod();
+	} else if (str_eq(method, "WaitProcess") || str_starts(method, "ReadStd")) {
+		answer_if_gone(stream, method);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void end_process(void)
 {
 	ended = true;
@@ -305,6 +358,8 @@ static void end_virtiofsd(void)
 
 static void serve(uint32_t stream, const char *method)
 {
+	if (plays("pod") && serve_pod(stream, method))
+		return;
 	if (str_eq(method, "Check")) {
 		if (plays("fs-follows")) {
 			end_virtiofsd();
@@ -348,6 +403,17 @@ static void serve(uint32_t stream, const char *method)
 	}
 }
 
+/* container_id and exec_id are the first fields of all requests about a process. */
+static void note_process(const struct buf *body)
+{
+	AUTO(str) char *container = wire_get_text(body->data, body->len, WIRE_PATH(3, 1));
+	AUTO(str) char *exec = wire_get_text(body->data, body->len, WIRE_PATH(3, 2));
+
+	/* The first process has the container's name, or none. */
+	(void)snprintf(process, sizeof(process), "%.30s %.30s", container,
+		       *exec ? exec : container);
+}
+
 static void on_agent(void)
 {
 	AUTO(buf) struct buf body = BUF_INIT(WIRE_MAX);
@@ -365,6 +431,7 @@ static void on_agent(void)
 			    fd_write_all(record, body.data, body.len, &ignored) < 0))
 		exit(2);
 	method = wire_get_text(body.data, body.len, WIRE_PATH(2));
+	note_process(&body);
 	serve(frame.stream, method);
 }
 
@@ -440,15 +507,12 @@ static void play_virtiofsd(const char *option)
 	stay_silent();
 }
 
-/* "...path=/a/b.sock,..." or "unix:/a/b.sock,...": listens there. */
-static int listen_as_told(const char *spec, const char *key)
+static int listen_at(const char *name)
 {
-	const char *path = strstr(spec, key) + strlen(key);
-	AUTO(str) char *name = xstrndup(path, strcspn(path, ","));
 	struct err err = ERR_INIT;
 	int fd;
 
-	(void)unlink(name); /* of one that was before, as QEMU does it */
+	(void)unlink(name); /* of one that was before */
 	fd = fd_unix_listen(name, &err);
 
 	if (fd < 0) {
@@ -458,18 +522,28 @@ static int listen_as_told(const char *spec, const char *key)
 	return fd;
 }
 
+/* "socket,id=NAME,fd=N". */
+static void take_connection(const char *spec)
+{
+	const struct {
+		const char *begins;
+		int *fd;
+	} known[] = { { "socket,id=qmp,fd=", &qmp },
+		      { "socket,id=agent,fd=", &agent },
+		      { "socket,id=console,fd=", &console },
+		      { "socket,id=log,fd=", &agent_log } };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (str_starts(spec, known[i].begins))
+			*known[i].fd = (int)strtol(spec + strlen(known[i].begins), NULL, 10);
+	}
+}
+
 static void read_command_line(int argc, char **argv)
 {
 	for (int i = 1; i + 1 < argc; i++) {
-		if (str_eq(argv[i], "-qmp"))
-			qmp_listener = listen_as_told(argv[i + 1], "unix:");
-		else if (str_eq(argv[i], "-chardev") && str_starts(argv[i + 1], "socket,id=agent,"))
-			agent_listener = listen_as_told(argv[i + 1], "path=");
-		else if (str_eq(argv[i], "-chardev") &&
-			 str_starts(argv[i + 1], "socket,id=console,"))
-			console_listener = listen_as_told(argv[i + 1], "path=");
-		else if (str_eq(argv[i], "-chardev") && str_starts(argv[i + 1], "socket,id=log,"))
-			log_listener = listen_as_told(argv[i + 1], "path=");
+		if (str_eq(argv[i], "-chardev"))
+			take_connection(argv[i + 1]);
 		else if (str_eq(argv[i], "-device") && str_starts(argv[i + 1], "vhost-vsock-"))
 			vsock = true;
 	}
@@ -492,8 +566,8 @@ static void accept_one(int listener, int *fd)
 /* The guest is up: its ports are there. */
 static void listen_on_vsock(void)
 {
-	agent_listener = listen_as_told("=" VSOCK_SOCKET "-1024", "=");
-	log_listener = listen_as_told("=" VSOCK_SOCKET "-1025", "=");
+	agent_listener = listen_at(VSOCK_SOCKET "-1024");
+	log_listener = listen_at(VSOCK_SOCKET "-1025");
 }
 
 static void boot_on_vsock(void)
@@ -565,15 +639,9 @@ int main(int argc, char **argv)
 		write_command_line(log, argv);
 	}
 	read_command_line(argc, argv);
-	accept_one(qmp_listener, &qmp);
 	greet();
-	accept_one(console_listener, &console);
-	if (vsock) {
+	if (vsock)
 		boot_on_vsock();
-	} else {
-		accept_one(log_listener, &agent_log);
-		accept_one(agent_listener, &agent);
-	}
 	if (plays("console-end"))
 		fd_close(&console);
 	play();

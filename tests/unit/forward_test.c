@@ -12,11 +12,16 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char dir[32];
@@ -216,6 +221,37 @@ START_TEST(nothing_stays_when_it_is_closed)
 }
 END_TEST
 
+/* As of a kernel from before such programs: bpf(2) fails with that. */
+static void without_bpf(int why)
+{
+	struct sock_filter insns[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)why),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = { ARRAY_LEN(insns), insns };
+
+	ck_assert(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	ck_assert(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+}
+
+static const int reasons[] = { EINVAL, ENOSYS, EPERM };
+
+START_TEST(a_kernel_without_it_is_told)
+{
+	struct forward again;
+
+	forward_close(&forward);
+	without_bpf(reasons[_i]);
+	ck_assert_int_eq(forward_open(netns, &again, &err), -1);
+	ck_assert_msg(err.code == E_UNSUPPORTED && strstr(err.msg, "this host's kernel cannot"),
+		      "%s", err.msg);
+	err_clear(&err);
+	ck_assert_int_eq(dial("127.0.0.1", 80), -ECONNREFUSED);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("forward");
@@ -231,6 +267,7 @@ int main(void)
 	tcase_add_test(tc, resolvers_of_the_namespace_stay);
 	tcase_add_test(tc, other_namespaces_are_as_before);
 	tcase_add_test(tc, nothing_stays_when_it_is_closed);
+	tcase_add_loop_test(tc, a_kernel_without_it_is_told, 0, (int)ARRAY_LEN(reasons));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

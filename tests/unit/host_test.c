@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "container/cgroup.h"
 #include "host/cgroup.h"
+#include "host/user.h"
 #include "host/vcpu.h"
 
 #include <check.h>
@@ -15,7 +16,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -330,6 +333,53 @@ static void teardown(void)
 	v1_parent_gone();
 }
 
+/* --- users --- */
+
+START_TEST(a_user_is_taken_once)
+{
+	struct err err = ERR_INIT;
+	uid_t uid = host_user_pick();
+
+	ck_assert_msg(host_user_take(uid, key, &err) == 1, "%s", err.msg);
+	ck_assert_int_eq(host_user_take(uid, "another", &err), 0);
+	ck_assert_int_eq(host_user_give_back(uid, "another", &err), 0);
+	ck_assert_int_eq(host_user_take(uid, "another", &err), 0);
+	ck_assert_int_eq(host_user_give_back(uid, key, &err), 0);
+	ck_assert_int_eq(host_user_give_back(uid, key, &err), 0);
+	ck_assert_int_eq(host_user_take(uid, key, &err), 1);
+	ck_assert_int_eq(host_user_give_back(uid, key, &err), 0);
+	for (int i = 0; i < 1000; i++) {
+		uid = host_user_pick();
+		ck_assert(uid > 2000200000 && uid < 2147352576);
+	}
+}
+END_TEST
+
+static const struct {
+	mode_t mode;
+	gid_t owner, group; /* of the device; the one to be in, -1: none */
+	bool may;
+} devices[] = {
+	{ 0600, 0, -1, false },   { 0660, 0, -1, false },  { 0660, 104, 104, true },
+	{ 0640, 104, -1, false }, { 0666, 104, -1, true }, { 0604, 104, -1, false },
+};
+
+START_TEST(a_device_is_used_by_others_or_a_group)
+{
+	AUTO(str) char *path = str_fmt("/tmp/%s-device", key);
+	gid_t group;
+
+	(void)unlink(path);
+	if (mknod(path, S_IFCHR | 0600, makedev(1, 3)) < 0)
+		return; /* not root */
+	ck_assert(chmod(path, devices[_i].mode) == 0 && chown(path, 0, devices[_i].owner) == 0);
+	ck_assert_int_eq(host_user_may_use(path, &group), devices[_i].may);
+	ck_assert_int_eq(group, devices[_i].group);
+	ck_assert(unlink(path) == 0);
+	ck_assert(!host_user_may_use(path, &group) && !host_user_may_use("/etc/passwd", &group));
+}
+END_TEST
+
 /* --- pinning --- */
 
 static const struct {
@@ -402,6 +452,8 @@ int main(void)
 	tcase_add_test(tc, version_2_has_the_vmm_in_the_sandboxs_group);
 	tcase_add_test(tc, version_1_has_only_vcpus_in_the_sandboxs_group);
 	tcase_add_test(tc, a_group_of_somebody_else_is_left_alone);
+	tcase_add_test(tc, a_user_is_taken_once);
+	tcase_add_loop_test(tc, a_device_is_used_by_others_or_a_group, 0, (int)ARRAY_LEN(devices));
 	tcase_add_loop_test(tc, lists_of_processors_are_read, 0, (int)ARRAY_LEN(lists));
 	tcase_add_test(tc, as_many_threads_as_processors_are_pinned);
 	suite_add_tcase(suite, tc);

@@ -406,6 +406,97 @@ START_TEST(other_agents_do_without)
 }
 END_TEST
 
+/* --- an agent that lies --- */
+
+static struct ttrpc_server *liar;
+static struct ttrpc_call *kept; /* or NULL */
+static const char *lies;        /* in this method */
+
+static void on_empty(struct ttrpc_call *call, const void *request, void *arg)
+{
+	Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
+
+	(void)request;
+	(void)arg;
+	ttrpc_reply(call, &empty);
+}
+
+/* More than it was asked for, or nothing for a long time. */
+static void on_read(struct ttrpc_call *call, const void *request, void *arg)
+{
+	Grpc__ReadStreamResponse reply = GRPC__READ_STREAM_RESPONSE__INIT;
+	const Grpc__ReadStreamRequest *r = request;
+	AUTO(mem) uint8_t *data = xcalloc(2, r->len);
+
+	(void)arg;
+	if (!str_eq(lies, "ReadStdout")) {
+		kept = call;
+		return;
+	}
+	reply.data.data = data;
+	reply.data.len = 2 * (size_t)r->len;
+	ttrpc_reply(call, &reply);
+}
+
+/* It took nothing. */
+static void on_write(struct ttrpc_call *call, const void *request, void *arg)
+{
+	Grpc__WriteStreamResponse reply = GRPC__WRITE_STREAM_RESPONSE__INIT;
+
+	(void)request;
+	(void)arg;
+	ttrpc_reply(call, &reply);
+}
+
+static void start_liar(void *arg)
+{
+	static const struct ttrpc_method methods[] = {
+		{ "ConnectPort", TTRPC_EVENT, &grpc__connect_port_request__descriptor, on_empty },
+		{ "DisconnectPort", TTRPC_EVENT, &grpc__disconnect_port_request__descriptor,
+		  on_empty },
+		{ "CloseStdin", TTRPC_EVENT, &grpc__close_stdin_request__descriptor, on_empty },
+		{ "ReadStdout", TTRPC_EVENT, &grpc__read_stream_request__descriptor, on_read },
+		{ "WriteStdin", TTRPC_EVENT, &grpc__write_stream_request__descriptor, on_write },
+		{ NULL, TTRPC_EVENT, NULL, NULL },
+	};
+	static const struct ttrpc_service services[] = {
+		{ "grpc.AgentService", methods, NULL, NULL },
+		{ NULL, NULL, NULL, NULL },
+	};
+	int *ends = arg;
+
+	disconnect_agent(vm);
+	liar = ttrpc_server_new(loop, services);
+	ttrpc_server_serve(liar, ends[0], NULL, NULL);
+	vm->client = ttrpc_client_new(loop, ends[1], NULL, NULL);
+}
+
+static void stop_liar(void *arg)
+{
+	(void)arg;
+	if (kept)
+		ttrpc_fail(kept, &err);
+	ttrpc_server_free(liar);
+}
+
+static const char *const methods_that_lie[] = { "ReadStdout", "WriteStdin" };
+
+/* The connection is reset; the shim neither grows nor asks again and again. */
+START_TEST(lies_end_the_connection)
+{
+	int ends[2];
+
+	lies = methods_that_lie[_i];
+	ck_assert(fd_socketpair(SOCK_STREAM, ends, &err) == 0);
+	loop_call(loop, start_liar, ends);
+	AUTO(fd) int client = dial(80);
+	if (str_eq(lies, "WriteStdin"))
+		say(client, "hello");
+	expect_reset(client);
+	loop_call(loop, stop_liar, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ports");
@@ -422,6 +513,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_stuck_one_holds_up_nobody, 0, 2);
 	tcase_add_test(tc, the_last_waits_until_one_ends);
 	tcase_add_test(tc, a_stop_ends_all);
+	tcase_add_loop_test(tc, lies_end_the_connection, 0, (int)ARRAY_LEN(methods_that_lie));
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(without, 300);
 	tcase_add_checked_fixture(without, NULL, teardown);

@@ -66,7 +66,7 @@ static const struct {
 	{ "close", "agent" },
 	{ "die", "VM" },
 	{ "no-answer", "in time" },
-	{ "no-sockets", "did not open" },
+	{ "no-sockets", "in time" },
 	{ "no-qmp", "in time" },
 	{ "qmp-half", "in time" },
 	{ "qmp-half-closes", "QMP" },

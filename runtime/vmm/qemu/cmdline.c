@@ -17,6 +17,10 @@
  * short. */
 enum { HOTPLUG_S = 20 };
 
+/* Console, agent and its log. A guest has queues for as many as there can be, which QEMU's own 31 would
+ * make most of a megabyte. */
+enum { SERIAL_PORTS = 3 };
+
 static bool is_microvm(const struct runtime_config *c)
 {
 	return str_eq(c->machine_type, "microvm");
@@ -147,10 +151,10 @@ static void add_device(char ***argv, const char *kind, const char *spec)
 	strv_push(argv, spec);
 }
 
-static void add_socket(char ***argv, const struct vmm_request *r, const char *name)
+static void add_connection(char ***argv, const char *name, int fd)
 {
 	strv_push(argv, "-chardev");
-	strv_pushf(argv, "socket,id=%s,path=%s/%s.sock,server=on,wait=off", name, r->dir, name);
+	strv_pushf(argv, "socket,id=%s,fd=%d", name, fd);
 }
 
 static void add_agent(char ***argv, const struct vmm_request *r)
@@ -161,9 +165,9 @@ static void add_agent(char ***argv, const struct vmm_request *r)
 			   QEMU_VHOST_VSOCK_FD, r->cid);
 		return;
 	}
-	add_socket(argv, r, "agent");
+	add_connection(argv, "agent", QEMU_AGENT_FD);
 	add_device(argv, "-device", "virtserialport,chardev=agent,name=agent");
-	add_socket(argv, r, "log");
+	add_connection(argv, "log", QEMU_LOG_FD);
 	add_device(argv, "-device", "virtserialport,chardev=log,name=log");
 }
 
@@ -181,8 +185,7 @@ static void add_fs_vhost_user(char ***argv, const struct vmm_request *r, size_t 
 {
 	const struct vmm_device *d = &r->devices[index];
 
-	strv_push(argv, "-chardev");
-	strv_pushf(argv, "socket,id=fs,path=%s", d->fs.source);
+	add_connection(argv, "fs", qemu_fs_fd(index));
 	strv_push(argv, "-device");
 	strv_pushf(argv, "vhost-user-fs-%s,chardev=fs,tag=%s", bus(r->config), d->fs.tag);
 }
@@ -229,9 +232,9 @@ static void add_devices(char ***argv, const struct vmm_request *r)
 	const struct runtime_config *c = r->config;
 
 	strv_push(argv, "-device");
-	strv_pushf(argv, "virtio-serial-%s,id=serial0", bus(c));
+	strv_pushf(argv, "virtio-serial-%s,id=serial0,max_ports=%d", bus(c), SERIAL_PORTS);
 	add_agent(argv, r);
-	add_socket(argv, r, "console");
+	add_connection(argv, "console", QEMU_CONSOLE_FD);
 	add_device(argv, "-device",
 		   c->legacy_serial ? "isa-serial,chardev=console" : "virtconsole,chardev=console");
 	add_entropy(argv, r);
@@ -266,13 +269,14 @@ char **qemu_command_line(const struct vmm_request *r)
 
 	strv_push(&argv, c->qemu_path);
 	strv_push(&argv, "-name");
-	/* With names of the threads, by which an operator tells processors from the rest. */
+	/* By that name it is found if it was not recorded (sandbox/record.c). The threads have names
+	 * too, by which an operator tells processors from the rest. */
 	strv_pushf(&argv, "sandbox-%s,debug-threads=on", path_basename(r->dir));
 	add_machine(&argv, r);
 	add_size(&argv, r);
 	add_memory(&argv, r);
-	strv_push(&argv, "-qmp");
-	strv_pushf(&argv, "unix:%s/qmp.sock,server=on,wait=off", r->dir);
+	add_connection(&argv, "qmp", QEMU_QMP_FD);
+	add_device(&argv, "-mon", "chardev=qmp,mode=control");
 	add_devices(&argv, r);
 	if (*c->firmware || access(qboot, R_OK) == 0)
 		add_asset(&argv, c, "-bios", ASSET_FIRMWARE, *c->firmware ? c->firmware : qboot);

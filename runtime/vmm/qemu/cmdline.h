@@ -6,9 +6,20 @@
 #include "base/str.h"
 #include "vmm/vmm.h"
 
-enum { QEMU_VHOST_VSOCK_FD = 3 }; /* the number in QEMU of vhost_vsock */
+/*
+ * Numbers in QEMU of what it inherits: vhost_vsock, then two for each device, then its ends of the
+ * connections with us, then assets. It is given connections, so that it makes no socket, needs no
+ * directory to write to, and nobody else can connect.
+ */
+enum {
+	QEMU_VHOST_VSOCK_FD = 3,
+	QEMU_QMP_FD = 54,
+	QEMU_CONSOLE_FD,
+	QEMU_AGENT_FD,
+	QEMU_LOG_FD,
+};
 
-/* Likewise those of the device with that index in the request, if it is a network card. */
+/* Those of the device with that index in the request: of a network card, */
 static inline int qemu_tap_fd(size_t index)
 {
 	return QEMU_VHOST_VSOCK_FD + 1 + 2 * (int)index;
@@ -17,6 +28,12 @@ static inline int qemu_tap_fd(size_t index)
 static inline int qemu_vhost_net_fd(size_t index)
 {
 	return qemu_tap_fd(index) + 1;
+}
+
+/* and the connection with a share's daemon. */
+static inline int qemu_fs_fd(size_t index)
+{
+	return qemu_tap_fd(index);
 }
 
 /* Disks are on a SCSI controller, which must be there from the start. */

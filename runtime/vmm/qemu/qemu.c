@@ -19,9 +19,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { LOG_DIAL_MS = 1000 };
+enum { LOG_DIAL_MS = 1000, ENDED_MS = 1000 };
 
 /* Why QEMU ended: the last line that it wrote. */
 static int explain(const struct vmm_request *r, struct err *err)
@@ -39,50 +40,71 @@ static int explain(const struct vmm_request *r, struct err *err)
 		       n ? lines[n - 1] : "no output");
 }
 
-/* QEMU creates its sockets soon after its start; if it exits before, that is reported. */
-static int connect_socket(const struct vmm_request *r, const struct vmm *vmm, const char *name,
-			  struct deadline deadline, struct err *err)
-{
-	AUTO(str) char *path = str_fmt("%s/%s.sock", r->dir, name);
-
-	for (;;) {
-		struct pollfd ended = { .fd = vmm->child.pidfd, .events = POLLIN };
-		struct err refused = ERR_INIT;
-		int fd = fd_unix_connect(path, &refused);
-
-		if (fd >= 0)
-			return fd;
-		if (refused.sys != ENOENT && refused.sys != ECONNREFUSED) {
-			*err = refused;
-			return -1;
-		}
-		if (poll(&ended, 1, 1) > 0)
-			return explain(r, err);
-		if (deadline_passed(deadline))
-			return err_set(err, E_TIMEOUT, "QEMU did not open %s in time", path);
-	}
-}
-
 /* The fds that QEMU inherits, by the numbers that its command line has. */
 struct inherited {
-	struct spawn_fd fd[3 + 2 * VMM_DEVICES_MAX + ASSETS];
+	struct spawn_fd fd[8 + 2 * VMM_DEVICES_MAX + ASSETS];
 	size_t n;
+	int own[4 + VMM_DEVICES_MAX]; /* those that are to be closed here */
+	size_t nown;
 };
+
+static void close_own(struct inherited *i)
+{
+	while (i->nown)
+		fd_close(&i->own[--i->nown]);
+}
 
 static void inherit(struct inherited *i, int fd, int target)
 {
 	i->fd[i->n++] = (struct spawn_fd){ fd, target };
 }
 
-static void inherit_devices(struct inherited *list, const struct vmm_request *r)
+static void inherit_own(struct inherited *i, int fd, int target)
+{
+	inherit(i, fd, target);
+	i->own[i->nown++] = fd;
+}
+
+/* A connection with it; returns our end, or -1. */
+static int connect_as(struct inherited *list, int target, struct err *err)
+{
+	int ends[2];
+
+	if (fd_socketpair(SOCK_STREAM, ends, err) < 0)
+		return -1;
+	inherit_own(list, ends[1], target);
+	return ends[0];
+}
+
+static int inherit_connections(struct inherited *list, const struct vmm_request *r, struct vmm *vmm,
+			       int *qmp, struct err *err)
+{
+	*qmp = connect_as(list, QEMU_QMP_FD, err);
+	vmm->console = *qmp < 0 ? -1 : connect_as(list, QEMU_CONSOLE_FD, err);
+	if (vmm->console < 0 || qemu_has_vsock(r))
+		return vmm->console < 0 ? -1 : 0;
+	vmm->log = connect_as(list, QEMU_LOG_FD, err);
+	vmm->agent = vmm->log < 0 ? -1 : connect_as(list, QEMU_AGENT_FD, err);
+	return vmm->agent < 0 ? -1 : 0;
+}
+
+static int inherit_devices(struct inherited *list, const struct vmm_request *r, struct err *err)
 {
 	for (size_t i = 0; i < r->ndevices; i++) {
+		if (r->devices[i].kind == VMM_FS_VHOST_USER) {
+			int fd = fd_unix_connect(r->devices[i].fs.source, err);
+
+			if (fd < 0)
+				return -1;
+			inherit_own(list, fd, qemu_fs_fd(i));
+		}
 		if (r->devices[i].kind != VMM_NIC)
 			continue;
 		inherit(list, r->devices[i].nic.tap, qemu_tap_fd(i));
 		if (qemu_uses_vhost_net(r, i))
 			inherit(list, r->devices[i].nic.vhost, qemu_vhost_net_fd(i));
 	}
+	return 0;
 }
 
 /* Those whose digests were checked; QEMU's own program is executed by its fd too. */
@@ -94,15 +116,32 @@ static void inherit_assets(struct inherited *list, const struct runtime_config *
 	}
 }
 
-static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
+static int execute(const struct vmm_request *r, struct vmm *vmm, const struct inherited *list,
+		   struct err *err)
 {
 	AUTO(strv) char **argv = qemu_command_line(r);
+	AUTO(str) char *program = str_fmt("/proc/self/fd/%d", qemu_asset_fd(ASSET_HYPERVISOR));
+	const int ns[] = { r->netns, -1 };
+	struct spawn s = { .argv = argv,
+			   .fds = list->fd,
+			   .nfds = list->n,
+			   .ns = ns,
+			   .cwd = "/",
+			   .user = r->user,
+			   .new_group = true };
+
+	if (r->config->checked[ASSET_HYPERVISOR])
+		s.program = program;
+	return spawn_start(&s, &vmm->child, err);
+}
+
+/* *qmp is our end of the connection with its monitor. */
+static int launch(const struct vmm_request *r, struct vmm *vmm, int *qmp, struct err *err)
+{
 	AUTO(str) char *log = path_join(r->dir, "qemu.log");
 	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	struct inherited list = { .n = 0 };
-	AUTO(str) char *program = str_fmt("/proc/self/fd/%d", qemu_asset_fd(ASSET_HYPERVISOR));
-	const int ns[] = { r->netns, -1 };
-	struct spawn s = { .argv = argv, .fds = list.fd, .ns = ns, .cwd = "/", .new_group = true };
+	int result;
 
 	if (out < 0)
 		return err_sys(err, "make %s", log);
@@ -110,12 +149,13 @@ static int launch(const struct vmm_request *r, struct vmm *vmm, struct err *err)
 	inherit(&list, out, 2);
 	if (qemu_has_vsock(r))
 		inherit(&list, r->vhost_vsock, QEMU_VHOST_VSOCK_FD);
-	inherit_devices(&list, r);
 	inherit_assets(&list, r->config);
-	if (r->config->checked[ASSET_HYPERVISOR])
-		s.program = program;
-	s.nfds = list.n;
-	return spawn_start(&s, &vmm->child, err);
+	result = inherit_connections(&list, r, vmm, qmp, err) < 0 ||
+				 inherit_devices(&list, r, err) < 0
+			 ? -1
+			 : execute(r, vmm, &list, err);
+	close_own(&list);
+	return result;
 }
 
 static void qemu_stop(struct vmm *vmm, struct deadline deadline)
@@ -135,16 +175,6 @@ static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 	fd_close(&vmm->agent);
 	free(vmm->dir);
 	vmm->dir = NULL;
-}
-
-static int connect_ports(const struct vmm_request *r, struct vmm *vmm, struct deadline deadline,
-			 struct err *err)
-{
-	vmm->log = connect_socket(r, vmm, "log", deadline, err);
-	if (vmm->log < 0)
-		return -1;
-	vmm->agent = connect_socket(r, vmm, "agent", deadline, err);
-	return vmm->agent < 0 ? -1 : 0;
 }
 
 static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
@@ -198,25 +228,17 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 			     .agent = -1,
 			     .console = -1,
 			     .log = -1 };
-	int control;
+	int qmp = -1;
 
-	if (launch(r, vmm, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
+	if (launch(r, vmm, &qmp, err) < 0 || (r->launched && r->launched(r->arg, err) < 0))
 		goto undo;
-	control = connect_socket(r, vmm, "qmp", deadline, err);
-	if (control < 0)
-		goto undo;
-	vmm->control = qmp_new(r->loop, control);
+	vmm->control = qmp_new(r->loop, STEAL(qmp, -1));
 	vmm->plugs = hotplug_new(vmm->control, r->config, str_eq(r->accelerator, "kvm"));
-	vmm->console = connect_socket(r, vmm, "console", deadline, err);
-	if (vmm->console < 0)
-		goto undo;
-	if (!qemu_has_vsock(r) && connect_ports(r, vmm, deadline, err) < 0)
-		goto undo;
 	if (qmp_execute(vmm->control, "qmp_capabilities", NULL, deadline, NULL, err) < 0) {
 		struct pollfd ended = { .fd = vmm->child.pidfd, .events = POLLIN };
 
-		/* The sockets exist even if QEMU then fails to set up its machine. */
-		if (poll(&ended, 1, 1000) > 0) {
+		/* Its connections end first. */
+		if (poll(&ended, 1, err->code == E_TIMEOUT ? 0 : ENDED_MS) > 0) {
 			err_clear(err);
 			(void)explain(r, err);
 		}
@@ -224,6 +246,7 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 	}
 	return 0;
 undo:
+	fd_close(&qmp);
 	qemu_stop(vmm, deadline_in(0));
 	return -1;
 }

@@ -4,10 +4,6 @@
 # Where a pod's VM is among the node's control groups, and on which processors. runc has each container
 # in a group of its own, which others test.
 
-vmm_of() { # POD-ID: as the runtime recorded it
-	tr -d ' \n' <"/run/vc/sbs/$1@k8s.io/persist.json" | grep -o '"name":"vmm","pid":[0-9]*' | grep -o '[0-9]*$'
-}
-
 shim_of() { # POD-ID
 	cat "$LAB/state/io.containerd.runtime.v2.task/k8s.io/$1/shim.pid"
 }
@@ -32,7 +28,7 @@ test_cgroup_of_the_vcpus() {
 	[ "$HANDLER" = kata ] || return 0
 	pod=$(pod places)
 	id=$(started "$pod" c1 'sleep 1000')
-	vmm=$(vmm_of "$pod") shim=$(shim_of "$pod")
+	vmm=$(process_of "$pod" vmm) shim=$(shim_of "$pod")
 	[ -n "$(vcpus_of "$vmm")" ]
 	for thread in $(vcpus_of "$vmm"); do
 		expect "group of a vCPU" "$(not_in "$vmm/task/$thread" "$PARENT/pod-places/kata_$pod")" ''
@@ -53,7 +49,7 @@ test_cgroup_of_all() {
 	configured '[runtime]' 'sandbox_cgroup_only = true'
 	pod=$(pod whole)
 	started "$pod" c1 'sleep 1000' >/dev/null
-	vmm=$(vmm_of "$pod") shim=$(shim_of "$pod")
+	vmm=$(process_of "$pod" vmm) shim=$(shim_of "$pod")
 	expect "group of the shim" "$(not_in "$shim" "$PARENT/pod-whole/kata_$pod")" ''
 	for thread in "/proc/$vmm"/task/*; do
 		expect "group of a thread" "$(not_in "${thread#/proc/}" "$PARENT/pod-whole/kata_$pod")" ''
@@ -113,7 +109,7 @@ test_cgroup_pinned_processors() {
 	[ "$HANDLER" = kata ] && [ -d /sys/fs/cgroup/cpuset ] && [ "$(nproc)" -gt 1 ] || return 0
 	configured '[hypervisor.qemu]' 'default_vcpus = 2' '[runtime]' 'enable_vcpus_pinning = true'
 	pod=$(pod pinned)
-	vmm=$(vmm_of "$pod")
+	vmm=$(process_of "$pod" vmm)
 	expect "without a set" "$(affinities "$vmm")" "0-1 0-1 "
 	a=$(RESOURCES='"cpuset_cpus":"0-1"' started "$pod" a 'sleep 1000')
 	expect "with two" "$(affinities "$vmm")" "0 1 "

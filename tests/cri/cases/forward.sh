@@ -82,6 +82,8 @@ test_forward_many_at_once() {
 	pod_gone "$pod"
 }
 
+LONG+=(test_forward_stuck_ones_harm_nobody)
+
 # Connections to a program that neither reads nor writes, more than are served at a time: containers
 # answer, and when they end others are served.
 test_forward_stuck_ones_harm_nobody() {

@@ -13,7 +13,8 @@ test_annotated_digests() {
 	initrd=$PREFIX/share/kata-containers/kata-containers-initrd.img
 	qemu=$(sed -n 's/^path = "\(.*\)"/\1/p' "$PREFIX/share/defaults/kata-containers/configuration.toml")
 	id=$(lab_id)
-	run -d --annotation "io.katacontainers.config_path=$conf" \
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
+		--annotation "io.katacontainers.config_path=$conf" \
 		--annotation "io.katacontainers.config.hypervisor.kernel_hash=$(sha512 "$kernel")" \
 		--annotation "io.katacontainers.config.hypervisor.initrd_hash=$(sha512 "$initrd")" \
 		--annotation "io.katacontainers.config.hypervisor.hypervisor_hash=$(sha512 "$qemu")" \

@@ -19,6 +19,7 @@ in_task() { # ID COMMAND...
 	lab_ctr tasks exec --exec-id "x$RANDOM$RANDOM" "$id" "$@"
 }
 
+# shellcheck disable=SC2016 # awk's
 memory_of() { in_task "$1" awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo; }
 
 # A process that has that much memory at once, and the status of its end.

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The proof with a pod. Its name and a label are the proof's id, so that it is found again whoever
+ * made it. The image lies in the namespace of the CRI for as long as the proof takes; the pod's own
+ * (pause) must be there: to put another under its name would be wrong for all other pods.
+ */
+
+#include "deploy/prove/prove-internal.h"
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "cri/client.h"
+#include "cri/message.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LABEL "kata-deploy.proof"
+#define PODS  "k8s.io" /* containerd's namespace of them */
+
+enum { CALL_MS = 60000, ASK_MS = 10000, LOOK_MS = 100, LEARN_MS = 10000, LOG_MAX = 1 << 16 };
+enum { EXEC_S = 30 };
+
+static const char *socket_of(const struct proof *p)
+{
+	return p->socket ? p->socket : p->client->socket;
+}
+
+/* A call whose request is JSON. The answer as JSON, or NULL. */
+static struct json *ask(const struct proof *p, const char *name, const char *request,
+			struct deadline deadline, struct err *err)
+{
+	const ProtobufCMethodDescriptor *call = cri_call_find(name);
+	AUTO(json) struct json *j = json_parse(request, strlen(request), name, err);
+	ProtobufCMessage *message = j ? cri_message_parse(call->input, j, name, err) : NULL, *reply;
+	struct json *answer = NULL;
+
+	if (!message)
+		return NULL;
+	if (interrupt_check(err) == 0 &&
+	    cri_call(socket_of(p), name, message, deadline, &reply, err) == 0) {
+		answer = cri_message_print(reply);
+		protobuf_c_message_free_unpacked(reply, NULL);
+	}
+	protobuf_c_message_free_unpacked(message, NULL);
+	return answer;
+}
+
+/* A call of which only the success counts. */
+static int tell(const struct proof *p, const char *name, const char *request,
+		struct deadline deadline, struct err *err)
+{
+	AUTO(json) struct json *answer = ask(p, name, request, deadline, err);
+
+	return answer ? 0 : -1;
+}
+
+/* A call that answers with an id: heap. */
+static char *make(const struct proof *p, const char *name, const char *request, const char *field,
+		  struct deadline deadline, struct err *err)
+{
+	AUTO(json) struct json *answer = ask(p, name, request, deadline, err);
+	const char *id = answer ? json_get_text(answer, field) : NULL;
+
+	if (!answer)
+		return NULL;
+	if (str_empty(id)) {
+		err_set(err, E_PROTOCOL, "%s: the answer has no %s", name, field);
+		return NULL;
+	}
+	return xstrdup(id);
+}
+
+/* --- can there be a pod? --- */
+
+/* Returns 1. */
+static int unfit(struct prove_report *report, const char *why)
+{
+	(void)!str_print(report->why, sizeof(report->why), "%.*s", (int)sizeof(report->why) - 1,
+			 why);
+	return 1;
+}
+
+static bool is_ready(const struct json *status, const char *type)
+{
+	const struct json *runtime = json_get(status, "status");
+	const struct json *list = runtime ? json_get(runtime, "conditions") : NULL;
+
+	for (size_t i = 0; list && i < json_count(list); i++) {
+		const struct json *one = json_at(list, i), *on = json_get(one, "status");
+
+		if (str_eq(json_get_text(one, "type"), type))
+			return on && json_kind(on) == JSON_IS_BOOL && json_bool(on);
+	}
+	return false;
+}
+
+/* The image that every pod has, as the manager's configuration names it; NULL: it does not say. */
+static char *pause_image(const struct json *status)
+{
+	const struct json *info = json_get(status, "info");
+	const char *text = info ? json_get_text(info, "config") : NULL;
+	struct err ignored = ERR_INIT;
+	AUTO(json)
+	struct json *config = text ? json_parse(text, strlen(text), "CRI", &ignored) : NULL;
+	const char *name = config && json_kind(config) == JSON_IS_OBJECT
+				   ? json_get_text(config, "sandboxImage")
+				   : NULL;
+
+	return name ? xstrdup(name) : NULL;
+}
+
+static bool has_image(const struct proof *p, const char *name)
+{
+	AUTO(str) char *words = str_fmt("-n " PODS " images ls -q name==%s", name);
+	AUTO(buf) struct buf out = BUF_INIT(LOG_MAX);
+	struct err ignored = ERR_INIT;
+
+	return prove_call(p, words, &out, deadline_in(ASK_MS), &ignored) == 0 && out.len;
+}
+
+/* 0 or, with the reason, 1. */
+static int look(const struct proof *p, struct prove_report *report)
+{
+	struct err err = ERR_INIT;
+	AUTO(json)
+	struct json *status = ask(p, "Status", "{\"verbose\": true}", deadline_in(ASK_MS), &err);
+	AUTO(str) char *pause = status ? pause_image(status) : NULL;
+
+	if (!status)
+		return unfit(report, "the manager does not serve the CRI");
+	if (!is_ready(status, "RuntimeReady"))
+		return unfit(report, "the manager's CRI is not ready");
+	if (!is_ready(status, "NetworkReady"))
+		return unfit(report, "the node has no pod network (CNI) yet");
+	if (pause && !has_image(p, pause)) {
+		AUTO(str)
+		char *why = str_fmt("the node does not have the image of pods, %s", pause);
+
+		return unfit(report, why);
+	}
+	return 0;
+}
+
+/* What the manager says when the node, not the runtime, is at fault: before that is asked. */
+static bool blames_node(const struct err *err)
+{
+	return strstr(err->msg, "sandbox image") || strstr(err->msg, "setup network for sandbox");
+}
+
+/* --- the pod --- */
+
+static char *log_dir(const struct proof *p)
+{
+	return str_fmt("/run/kata-deploy/%s", p->id);
+}
+
+static char *pod_config(const struct proof *p)
+{
+	AUTO(str) char *dir = log_dir(p);
+
+	return str_fmt("{\"metadata\": {\"name\": \"%s\", \"uid\": \"%s\", "
+		       "\"namespace\": \"kata-deploy\"}, \"hostname\": \"%s\", "
+		       "\"log_directory\": \"%s\", \"labels\": {\"" LABEL "\": \"%s\"}, "
+		       "\"linux\": {\"security_context\": {\"namespace_options\": "
+		       "{\"pid\": \"CONTAINER\"}}}}",
+		       p->id, p->id, p->id, dir, p->id);
+}
+
+static char *run_sandbox(const struct proof *p, struct deadline deadline, struct err *err)
+{
+	AUTO(str) char *config = pod_config(p);
+	AUTO(str)
+	char *request = str_fmt("{\"runtime_handler\": \"%s\", \"config\": %s}", p->handler,
+				config);
+
+	return make(p, "RunPodSandbox", request, "pod_sandbox_id", deadline, err);
+}
+
+/* The manager's CRI learns of an image a moment after it is there. */
+static char *create(const struct proof *p, const char *pod, struct deadline deadline,
+		    struct err *err)
+{
+	struct deadline learned = deadline_min(deadline, deadline_in(LEARN_MS));
+	AUTO(str) char *config = pod_config(p);
+	AUTO(str)
+	char *request = str_fmt("{\"pod_sandbox_id\": \"%s\", \"sandbox_config\": %s, \"config\": "
+				"{\"metadata\": {\"name\": \"proof\"}, \"image\": {\"image\": "
+				"\"" PROVE_NAME
+				"\"}, \"log_path\": \"proof.log\", \"stdin\": true, "
+				"\"linux\": {\"security_context\": {\"namespace_options\": "
+				"{\"pid\": \"CONTAINER\"}}}}}",
+				pod, config);
+
+	for (;;) {
+		char *id = make(p, "CreateContainer", request, "container_id", deadline, err);
+
+		if (id || err->code != E_NOT_FOUND || deadline_passed(learned))
+			return id;
+		err_clear(err);
+		(void)poll(NULL, 0, LOOK_MS);
+	}
+}
+
+/* The report is the first line of the log: "TIME stdout F TEXT". */
+static int read_log(const struct proof *p, struct deadline deadline, struct prove_report *report,
+		    struct err *err)
+{
+	AUTO(str) char *dir = log_dir(p), *path = path_join(dir, "proof.log");
+
+	for (;;) {
+		AUTO(buf) struct buf text = BUF_INIT(LOG_MAX);
+		struct err none_yet = ERR_INIT;
+		const char *begin, *end;
+
+		if (interrupt_check(err) < 0)
+			return -1;
+		if (file_read(AT_FDCWD, path, LOG_MAX, &text, &none_yet) == 0 &&
+		    (begin = strstr(buf_cstr(&text), " stdout F ")) != NULL &&
+		    (end = strchr(begin, '\n')) != NULL) {
+			begin += strlen(" stdout F ");
+			return prove_parse(begin, (size_t)(end - begin), report, err);
+		}
+		if (deadline_passed(deadline))
+			return err_set(err, E_TIMEOUT,
+				       "the pod's container wrote no report into its log, %s",
+				       path);
+		(void)poll(NULL, 0, LOOK_MS);
+	}
+}
+
+/* A second process in the container sees the same. */
+static int exec(const struct proof *p, const char *container, struct deadline deadline,
+		const struct prove_report *report, struct err *err)
+{
+	AUTO(str)
+	char *request =
+		str_fmt("{\"container_id\": \"%s\", \"cmd\": [\"/proof\"], \"timeout\": %d}",
+			container, EXEC_S);
+	AUTO(json) struct json *answer = ask(p, "ExecSync", request, deadline, err);
+	const char *text = answer ? json_get_text(answer, "stdout") : NULL;
+	struct prove_report again = { .kernel = "" };
+
+	if (!answer)
+		return err_wrap(err, "run a command in the pod's container");
+	if (!text || prove_parse(text, strcspn(text, "\n"), &again, err) < 0)
+		return err_wrap(err, "what a command in the pod's container printed");
+	return str_eq(again.kernel, report->kernel)
+		       ? 0
+		       : err_set(err, E_FAILED,
+				 "a command in the pod's container runs on kernel %s, the "
+				 "container on %s",
+				 again.kernel, report->kernel);
+}
+
+static int tell_of(const struct proof *p, const char *name, const char *field, const char *id,
+		   struct deadline deadline, struct err *err)
+{
+	AUTO(str) char *request = str_fmt("{\"%s\": \"%s\"}", field, id);
+
+	return tell(p, name, request, deadline, err);
+}
+
+static int end(const struct proof *p, const char *pod, const char *container,
+	       struct deadline deadline, struct err *err)
+{
+	if (tell_of(p, "StopContainer", "container_id", container, deadline, err) < 0 ||
+	    tell_of(p, "RemoveContainer", "container_id", container, deadline, err) < 0 ||
+	    tell_of(p, "StopPodSandbox", "pod_sandbox_id", pod, deadline, err) < 0)
+		return -1;
+	return tell_of(p, "RemovePodSandbox", "pod_sandbox_id", pod, deadline, err);
+}
+
+static int live(const struct proof *p, const char *pod, uint64_t began, struct deadline deadline,
+		struct prove_report *report, struct err *err)
+{
+	AUTO(str) char *container = create(p, pod, deadline, err);
+
+	if (!container ||
+	    tell_of(p, "StartContainer", "container_id", container, deadline, err) < 0 ||
+	    read_log(p, deadline, report, err) < 0)
+		return -1;
+	report->ms = clock_ms() - began;
+	return prove_read_agent(pod, report, err) < 0 ||
+			       exec(p, container, deadline, report, err) < 0
+		       ? -1
+		       : end(p, pod, container, deadline, err);
+}
+
+/* False: somebody has stopped it. */
+static bool is_up(const struct proof *p, const char *pod)
+{
+	AUTO(str) char *request = str_fmt("{\"pod_sandbox_id\": \"%s\"}", pod);
+	struct err gone = ERR_INIT;
+	AUTO(json)
+	struct json *answer = ask(p, "PodSandboxStatus", request, deadline_in(ASK_MS), &gone);
+	const struct json *status = answer ? json_get(answer, "status") : NULL;
+
+	return status && str_eq(json_get_text(status, "state"), "SANDBOX_READY");
+}
+
+/* Runs the pod. A kubelet ends pods that it does not know, sooner or later. */
+static int run_pod(const struct proof *p, struct deadline deadline, struct prove_report *report,
+		   struct err *err)
+{
+	uint64_t began = clock_ms();
+	AUTO(str) char *pod = run_sandbox(p, deadline, err);
+
+	if (!pod && blames_node(err)) {
+		(void)unfit(report, err->msg);
+	} else if (!pod) {
+		return -1;
+	} else {
+		if (live(p, pod, began, deadline, report, err) == 0)
+			return 0;
+		if (err->code == E_CANCELLED || is_up(p, pod))
+			return -1;
+		(void)unfit(report, "it was ended early, as a kubelet does with pods of others");
+	}
+	log_err(LOG_WARN, err, "the proof was not made with a pod");
+	err_clear(err);
+	return 1;
+}
+
+int pod_prove(const struct proof *p, struct deadline deadline, struct prove_report *report,
+	      struct err *err)
+{
+	AUTO(str) char *dir = log_dir(p);
+	int rc;
+
+	if (!p->client->has_pods || !socket_of(p))
+		return unfit(report, "the manager has no pods");
+	if (look(p, report) != 0)
+		return 1;
+	if (prove_call(p, "-n " PODS " images import @file", NULL, deadline, err) < 0 ||
+	    path_make(dir, 0700, err) < 0)
+		return -1;
+	rc = run_pod(p, deadline, report, err);
+	report->pod = rc == 0;
+	return rc < 0 ? err_wrap(err, "a pod") : rc;
+}
+
+/* --- afterwards --- */
+
+static void remove_pods(const struct proof *p)
+{
+	AUTO(str)
+	char *request = str_fmt("{\"filter\": {\"label_selector\": {\"" LABEL "\": \"%s\"}}}",
+				p->id);
+	struct err err = ERR_INIT;
+	AUTO(json)
+	struct json *found = ask(p, "ListPodSandbox", request, deadline_in(ASK_MS), &err);
+	const struct json *list = found ? json_get(found, "items") : NULL;
+
+	for (size_t i = 0; list && i < json_count(list); i++) {
+		const char *id = json_get_text(json_at(list, i), "id");
+		struct err why = ERR_INIT;
+
+		if (id && (tell_of(p, "StopPodSandbox", "pod_sandbox_id", id, deadline_in(CALL_MS),
+				   &why) < 0 ||
+			   tell_of(p, "RemovePodSandbox", "pod_sandbox_id", id,
+				   deadline_in(CALL_MS), &why) < 0))
+			log_err(LOG_WARN, &why, "cannot remove the proof's pod", LOG_S("pod", id));
+	}
+}
+
+void pod_clean(const struct proof *p)
+{
+	AUTO(str) char *dir = log_dir(p);
+	struct err ignored = ERR_INIT; /* there may be nothing to remove */
+
+	if (!p->client->has_pods || !socket_of(p))
+		return;
+	remove_pods(p);
+	if (has_image(p, PROVE_NAME))
+		(void)!prove_call(p, "-n " PODS " images delete --sync @image", NULL,
+				  deadline_in(CALL_MS), &ignored);
+	err_clear(&ignored);
+	(void)!path_remove_tree(dir, &ignored);
+}

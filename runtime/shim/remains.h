@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/* What `delete` ends before it looks at anything else. */
+
+/* Kills the server of that namespace and id, if one runs: it does not answer the manager, or was
+ * never known to it, since `start` died. It must not go on while what it made is removed. */
+void remains_end_server(const char *namespace, const char *id);

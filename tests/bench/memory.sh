@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a pod costs in memory, and what is left of a VM's for a workload: memory.sh PREFIX
+#
+# FIGURES names the file that gets the figures.
+set -eu
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/integration/lib.sh
+. tests/integration/lib.sh
+# shellcheck source=tests/bench/figures.sh
+. tests/bench/figures.sh
+FIGURES=$(realpath "${FIGURES:?}")
+
+# Containers of one pod, as containerd's CRI would ask for them.
+member() { # ID ARGS-JSON [SANDBOX]
+	local kind=sandbox
+	[ -z "${3:-}" ] || kind=container
+	lab_spec "$LAB/$1.json" "$2" ",\"annotations\":{\"io.kubernetes.cri.container-type\":\"$kind\",
+		\"io.kubernetes.cri.sandbox-id\":\"${3:-$1}\"}"
+	lab_ctr run -d --runtime "$RUNTIME" --config "$LAB/$1.json" "$1"
+}
+in_member() { # ID COMMAND...
+	local id=$1
+	shift
+	lab_ctr tasks exec --exec-id "e$RANDOM$RANDOM" "$id" "$@"
+}
+
+# PSS in KiB of what processes map: "guest", the guest's memory; "code", what TCG has translated, without
+# KVM; "kernel", the files that a VM is booted from, of which a node with many pods has one copy; "own",
+# the rest.
+pss() { # KIND PID...
+	local kind=$1 pid
+	shift
+	for pid; do cat "/proc/$pid/smaps"; done | awk -v kind="$kind" '
+		/^[0-9a-f]+-[0-9a-f]+ / {
+			at = "own"
+			if ($2 ~ /^rwx/) at = "code"
+			if (/memfd:memory-backend-memfd/) at = "guest"
+			if (/\/share\/kata-containers\//) at = "kernel"
+		}
+		/^Pss:/ && at == kind { sum += $2 }
+		END { print sum + 0 }'
+}
+
+lab_start "$1"
+lab_image
+pod=$(lab_id) one=$(lab_id) two=$(lab_id)
+member "$pod" '["sleep","1000"]'
+member "$one" '["sleep","1000"]' "$pod"
+member "$two" '["sleep","1000"]' "$pod"
+sleep 3 # idle
+shim=$(pgrep -f "containerd-shim-kata-v2.*-id $pod")
+vmm=$(pgrep -f "^[^ ]*qemu-system.*sandbox-$pod@")
+daemon=$(pgrep -f "virtiofsd.*$pod" || true)
+row "idle pod, two containers: shim PSS" "$(pss own "$shim")" KiB 4096
+row "idle pod: QEMU PSS" "$(pss own "$vmm")" KiB
+# shellcheck disable=SC2086 # a list
+row "idle pod: virtiofsd PSS" "$(pss own $daemon)" KiB
+# shellcheck disable=SC2086
+row "idle pod: all of them" "$(pss own $shim $vmm $daemon)" KiB 40960
+# shellcheck disable=SC2086
+row "idle pod: what the guest has touched" "$(pss guest $vmm $daemon)" KiB
+row "idle pod: kernel and initrd, mapped by QEMU" "$(pss kernel "$vmm")" KiB
+row "idle pod: code that TCG has translated" "$(pss code "$vmm")" KiB
+for id in "$two" "$one" "$pod"; do
+	lab_ctr tasks kill -s KILL "$id"
+	lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
+	lab_ctr containers rm "$id"
+done
+
+# The largest block that a process can fill, in a VM of 256 MiB that has it alone.
+id=$(lab_id)
+lab_ctr run -d --runtime "$RUNTIME" "$IMAGE" "$id" sleep 1000
+low=$((192 * 1024)) high=$((256 * 1024)) # KiB
+while [ $((high - low)) -gt 128 ]; do
+	kib=$(((low + high) / 2))
+	if in_member "$id" dd if=/dev/zero of=/dev/null bs="${kib}k" count=1 2>/dev/null; then
+		low=$kib
+	else
+		high=$kib
+	fi
+done
+# shellcheck disable=SC2016 # awk's
+total=$(in_member "$id" awk '/^MemTotal/ { print $2 }' /proc/meminfo)
+row "a 256 MiB guest's kernel leaves, of 256 MiB" "$(ratio "$total" 262144)" x
+row "a workload can have, of a 256 MiB guest" "$low" KiB
+row "the same, of 256 MiB" "$(awk -v l="$low" 'BEGIN { printf "%.3f", l / 262144 }')" x 0.85 least
+lab_ctr tasks kill -s KILL "$id"
+lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
+lab_ctr containers rm "$id"

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# A pod's annotations, which containerd hands on as far as its configuration lists them.
+
+# A configuration of the node that allows them (lab_prefix lets an annotation choose it).
+allowing() { # NAME...
+	mkdir -p "$LAB/conf/config.d"
+	cp -r "$LAB_PREFIX"/share/defaults/kata-containers/. "$LAB/conf/"
+	printf '[hypervisor.qemu]\nenable_annotations = [%s]\n' "$(json_words "$@")" \
+		>"$LAB/conf/config.d/10-annotations.toml"
+	echo "\"io.katacontainers.config_path\":\"$LAB/conf/configuration.toml\""
+}
+
+annotated() { # NAME ANNOTATIONS-JSON: as pod
+	pod "$1" ",\"annotations\":{$2}"
+}
+
+# They make the pod's VM, also where its containers have them too.
+test_annotations_of_a_pod() {
+	[ "$HANDLER" = kata ] || return 0
+	local pod id k=io.katacontainers.config
+	pod=$(annotated noted "$(allowing kernel_params default_memory),
+		\"$k.hypervisor.kernel_params\":\"kata_test=1\",
+		\"$k.hypervisor.default_memory\":\"300\"")
+	id=$(started "$pod" c1 'sleep 1000')
+	has "the kernel's command line" "$(in_container "$id" cat /proc/cmdline)" 'kata_test=1'
+	# shellcheck disable=SC2016
+	has "memory" "$(in_container "$id" awk '/MemTotal/ { print ($2 > 230000 && $2 < 307200) }' /proc/meminfo)" 1
+	pod_gone "$pod"
+}
+
+# The error is the pod's, and says what its owner and what the node's administrator can do.
+test_annotations_that_are_refused() {
+	[ "$HANDLER" = kata ] || return 0
+	local said k=io.katacontainers.config
+	said=$(annotated one "\"$k.hypervisor.kernel_params\":\"x\"" 2>&1) && return 1
+	has "not allowed" "$said" "annotation $k.hypervisor.kernel_params: not allowed by .*can list 'kernel_params' in enable_annotations"
+	said=$(annotated two "\"$k.hypervisor.jailer_path\":\"/x\"" 2>&1) && return 1
+	has "of another VMM" "$said" "annotation $k.hypervisor.jailer_path: not supported: QEMU runs without a jailer"
+	said=$(annotated three "\"$k.runtime.vfio_mod\":\"/x\"" 2>&1) && return 1
+	has "misspelt" "$said" "did you mean $k.runtime.vfio_mode"
+}
+
+# Those of single containers.
+test_annotations_of_a_container() {
+	[ "$HANDLER" = kata ] || return 0
+	local pod id k=io.katacontainers.container.resource
+	pod=$(pod each)
+	id=$(RESOURCES='"memory_limit_in_bytes":67108864' started "$pod" c1 'sleep 1000' \
+		",\"annotations\":{\"$k.swap_in_bytes\":\"100663296\"}")
+	expect "swap" "$(in_container "$id" cat /sys/fs/cgroup/memory.swap.max)" 33554432
+	id=$(container "$pod" c2 'sleep 1000' ",\"annotations\":{\"$k.swappiness\":\"60\"}")
+	has "swappiness" "$(start "$id" 2>&1)" "annotation $k.swappiness: not supported: .*no swappiness"
+	pod_gone "$pod"
+}

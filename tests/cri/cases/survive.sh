@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Deaths of shim and containerd, each alone and both: what ran goes on or is seen to have ended, and in
+# the end nothing is left (run.sh looks).
+
+shim_of() { pgrep -f "containerd-shim.* -id $1" | head -n 1; }
+
+# Ends it as no one could prepare for.
+kill_containerd() {
+	local pid
+	pid=$(cat "$LAB/containerd.pid")
+	kill -KILL "$pid"
+	tail --pid="$pid" -f /dev/null
+	rm -f "$LAB/containerd.pid"
+}
+
+lost() { # POD CONTAINER...: they have ended, and can be removed and made anew
+	local pod=$1 id
+	shift
+	until_is "state of the pod" SANDBOX_NOTREADY of_pod "$pod" state
+	for id in "$@"; do
+		ended "$id"
+		[ "$(of_container "$id" exit_code)" != 0 ] || return 1
+	done
+	pod_gone "$pod"
+}
+
+test_shim_is_killed() {
+	local pod one two
+	pod=$(pod orphans)
+	one=$(started "$pod" c1 'sleep 1000')
+	two=$(started "$pod" c2 'while :; do :; done')
+	kill -KILL "$(shim_of "$pod")"
+	if [ "$HANDLER" = kata ]; then # runc's shim has children, which go on without it for a while
+		lost "$pod" "$one" "$two"
+	else
+		pod_gone "$pod"
+	fi
+}
+
+# What containerd finds when it comes back: the containers of a shim that is gone.
+test_shim_is_killed_while_containerd_is_away() {
+	[ "$HANDLER" = kata ] || return 0
+	local pod one
+	pod=$(pod alone)
+	one=$(started "$pod" c1 'sleep 1000')
+	lab_stop_containerd
+	kill -KILL "$(shim_of "$pod")"
+	cri_containerd
+	lost "$pod" "$one"
+	pod=$(pod alone) # of the same name, as a kubelet does it
+	one=$(started "$pod" c1 'sleep 1000')
+	expect "the next one" "$(in_container "$one" hostname)" host-alone
+	pod_gone "$pod"
+}
+
+# Both at once, by a signal that nobody hears.
+test_shim_and_containerd_are_killed() {
+	[ "$HANDLER" = kata ] || return 0
+	local pod stays one two
+	pod=$(pod both)
+	one=$(started "$pod" c1 'sleep 1000')
+	stays=$(pod stays)
+	two=$(started "$stays" c1 'sleep 1000')
+	kill_containerd
+	kill -KILL "$(shim_of "$pod")"
+	cri_containerd
+	lost "$pod" "$one"
+	expect "the other pod" "$(of_pod "$stays" state)" SANDBOX_READY
+	expect "its container" "$(in_container "$two" hostname)" host-stays
+	pod_gone "$stays"
+}
+
+# A running pod does not notice, and works as before: it can be given more, and asked.
+test_containerd_is_killed() {
+	local pod one two
+	pod=$(pod steady)
+	# shellcheck disable=SC2016
+	one=$(started "$pod" c1 'i=0; while :; do echo $i; i=$((i + 1)); sleep 0.1; done')
+	kill_containerd
+	sleep 1
+	cri_containerd
+	expect "state of the pod" "$(of_pod "$pod" state)" SANDBOX_READY
+	expect "state of its container" "$(of_container "$one" state)" CONTAINER_RUNNING
+	two=$(started "$pod" c2 'sleep 1000')
+	expect "a new container" "$(in_container "$two" hostname)" host-steady
+	stop "$one"
+	expect "exit code" "$(of_container "$one" exit_code)" 137
+	pod_gone "$pod"
+}
+
+# A pod that is being made when containerd dies is nobody's afterwards.
+test_containerd_is_killed_while_it_makes_a_pod() {
+	[ "$HANDLER" = kata ] || return 0
+	local id
+	pod half >/dev/null 2>&1 &
+	for _ in $(seq 200); do
+		! pgrep -f 'qemu-system.*sandbox-' >/dev/null || break
+		sleep 0.05
+	done
+	kill_containerd
+	wait || true
+	cri_containerd
+	for id in $(cri --field 'items.*.id' ListPodSandbox); do
+		pod_gone "$id"
+	done
+}

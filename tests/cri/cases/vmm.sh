@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The programs of a pod on the node, QEMU and virtiofsd: who they are and what they hold.
+
+process_of() { # POD-ID NAME: as the runtime recorded it
+	tr -d ' \n' <"/run/vc/sbs/$1@k8s.io/persist.json" | grep -o "\"name\":\"$2\",\"pid\":[0-9]*" | grep -o '[0-9]*$'
+}
+
+# The one that serves: QEMU's virtiofsd does that in a child.
+server_of() { # POD-ID
+	local pid child
+	pid=$(process_of "$1" virtiofsd)
+	child=$(cut -d' ' -f1 "/proc/$pid/task/$pid/children")
+	echo "${child:-$pid}"
+}
+
+files_of() { # PID: what its fds are, without numbers
+	local fd
+	for fd in "/proc/$1/fd"/*; do
+		readlink "$fd"
+	done | sed 's/\[[0-9]*\]$//; s/ (deleted)$//' | sort | uniq -c | sed 's/^ *//'
+}
+
+sockets_of() { # PID: their numbers
+	readlink "/proc/$1/fd"/* | sed -n 's/^socket:\[\([0-9]*\)\]$/\1/p'
+}
+
+listening() { # the numbers of such Unix sockets
+	awk '$4 == "00010000" { print $7 }' /proc/net/unix
+}
+
+# Connections with the shim and with virtiofsd, taps, the guest's memory, the log, its own events: nothing of the
+# shim's, of containerd's or of other pods.
+test_vmm_holds_nothing_else() {
+	local pod other id known
+	[ "$HANDLER" = kata ] || return 0
+	other=$(pod other)
+	pod=$(pod held)
+	id=$(started "$pod" c1 'sleep 1000')
+	known='socket:|anon_inode:.*|/dev/null|/dev/net/tun|/dev/kvm|/dev/vhost-net|/dev/vhost-vsock|/dev/urandom|/memfd:.*'
+	expect "files of QEMU" "$(files_of "$(process_of "$pod" vmm)" |
+		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@k8s.io/qemu.log|pipe:)")" ''
+	expect "sockets that QEMU listens at" "$(listening | grep -xF "$(sockets_of "$(process_of "$pod" vmm)")")" ''
+	[ -n "$(listening | grep -xF "$(sockets_of "$(cat "$LAB/containerd.pid")")")" ] # so that is how to see it
+	expect "files of virtiofsd" "$(files_of "$(server_of "$pod")" |
+		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@k8s.io/virtiofsd.log|/|/([0-9a-f]{64}|mount-[0-9a-f]{16})(/.*)?|/fd|/[0-9]+/task|/proc/.*)")" ''
+	expect "taps of QEMU" "$(files_of "$(process_of "$pod" vmm)" | grep -c tun)" 1
+	pod_gone "$other"
+	expect "beside it" "$(in_container "$id" echo alive)" alive
+	pod_gone "$pod"
+}
+
+test_vmm_is_filtered() {
+	local pod id vmm
+	[ "$HANDLER" = kata ] || return 0
+	pod=$(pod filtered)
+	id=$(started "$pod" c1 'sleep 1000')
+	vmm=$(process_of "$pod" vmm)
+	expect "seccomp of QEMU" "$(sed -n 's/^Seccomp:\t//p' "/proc/$vmm/status")" 2
+	has "its command line" "$(tr '\0' ' ' <"/proc/$vmm/cmdline")" '-sandbox on,'
+	expect "seccomp of virtiofsd" "$(sed -n 's/^Seccomp:\t//p' "/proc/$(server_of "$pod")/status")" 2
+	expect "the container" "$(in_container "$id" echo alive)" alive
+	pod_gone "$pod"
+}
+
+user_of() { # PID: its ids, and its capabilities
+	sed -n 's/^[UG]id:\t\([0-9]*\)\t\1\t\1\t\1$/\1/p; s/^Groups:\t//p; s/^Cap\(Eff\|Prm\|Bnd\):\t0*\(.*\)$/\1=\2/p' "/proc/$1/status" |
+		grep -v '^Bnd' | tr '\n' ' '
+}
+
+# A user of its own for each, who owns nothing; the pod does not see it.
+test_vmm_as_a_user() {
+	local pod other id uid dir=$LAB/rootless
+	[ "$HANDLER" = kata ] || return 0
+	configured '[hypervisor.qemu]' 'rootless = true'
+	mkdir -p "$dir"
+	pod=$(pod rootless)
+	other=$(pod rootless2)
+	uid=$(stat -c %u "/proc/$(process_of "$pod" vmm)")
+	[ "$uid" -gt 2000200000 ]
+	has "ids and rights" "$(user_of "$(process_of "$pod" vmm)")" "^$uid $uid [0-9 ]*Prm= Eff= \$"
+	[ "$uid" != "$(stat -c %u "/proc/$(process_of "$other" vmm)")" ]
+	expect "whose it is" "$(cat "/run/vc/users/$uid")" "$pod@k8s.io"
+	expect "its files" "$(find /run /tmp -uid "$uid" 2>/dev/null)" ''
+	id=$(CONTEXT='"run_as_user":{"value":1000}' started "$pod" c1 'echo out; sleep 1000' \
+		',"mounts":[{"host_path":"'"$dir"'","container_path":"/data"}]')
+	chmod 777 "$dir"
+	in_container "$id" touch /data/file
+	expect "a file of the container" "$(stat -c %u "$dir/file")" 1000
+	has address "$(in_container "$id" ip -4 -o address show eth0)" "$(of_pod "$pod" network.ip)/"
+	busybox ping -c 1 -W 30 "$(of_pod "$pod" network.ip)" >/dev/null
+	pod_gone "$pod"
+	expect "users when it has gone" "$(ls /run/vc/users | grep -x "$uid")" ''
+	kill -9 "$(cat "$LAB/state/io.containerd.runtime.v2.task/k8s.io/$other/shim.pid")"
+	until_is "state of the other" SANDBOX_NOTREADY of_pod "$other" state
+	pod_gone "$other"
+	until_is "users when all have gone" '' ls /run/vc/users
+	rm -rf "$dir"
+}
+
+test_vmm_as_a_user_needs_virtiofs() {
+	[ "$HANDLER" = kata ] || return 0
+	configured '[hypervisor.qemu]' 'rootless = true' 'shared_fs = "virtio-9p"'
+	has refusal "$(fails 4 pod rootless9p)" 'rootless = true: virtio-9p needs a VMM that is root'
+	[ ! -d /run/vc/users ] || expect "users" "$(ls /run/vc/users)" ''
+}
