@@ -313,7 +313,11 @@ static int add_block_node(struct hotplug *h, const struct plug *p, const struct 
 		json_put(file, "cache", describe_cache(c));
 		json_put(node, "cache", describe_cache(c));
 	}
-	return ask(h, "blockdev-add", node, deadline, err);
+	if (ask(h, "blockdev-add", node, deadline, err) == 0)
+		return 0;
+	return c->rootless && err->code == E_FAILED
+		       ? err_hint(err, "rootless = true: QEMU's user must be allowed to open it")
+		       : -1;
 }
 
 static int remove_block_node(struct hotplug *h, const struct plug *p, struct deadline deadline,
