@@ -23,6 +23,7 @@ told_groups() { # ID
 }
 
 test_security_users() {
+	# shellcheck disable=SC2034 # for container
 	local pod id CRI_IMAGE=localhost/kata-test:people
 	security_image
 	pod=$(pod users)
@@ -174,6 +175,7 @@ test_security_privileged() {
 	local pod id beside CONTEXT
 	pod=$(POD_CONTEXT='"privileged":true' pod privileged)
 	beside=$(started "$pod" beside 'sleep 1000')
+	# shellcheck disable=SC2034 # for container
 	CONTEXT='"privileged":true,"seccomp":{"profile_type":"RuntimeDefault"}'
 	id=$(started "$pod" c1 'sleep 1000')
 	expect capabilities "$(can_do "$id" 0) $(can_do "$id" 12) $(can_do "$id" 21)" '1 1 1'
