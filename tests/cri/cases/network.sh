@@ -22,7 +22,7 @@ net_with() {
 net_back() {
 	local link
 	cri_clear
-	rm "$LAB/cni/05-other.conflist"
+	rm -rf "$LAB/cni/05-other.conflist" "$LAB/ipam/other"
 	for link in cri1 node0; do
 		ip link del "$link" 2>/dev/null || true
 	done
