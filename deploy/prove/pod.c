@@ -294,11 +294,46 @@ static int live(const struct proof *p, const char *pod, uint64_t began, struct d
 		       : end(p, pod, container, deadline, err);
 }
 
+/* False: somebody has stopped it. */
+static bool is_up(const struct proof *p, const char *pod)
+{
+	AUTO(str) char *request = str_fmt("{\"pod_sandbox_id\": \"%s\"}", pod);
+	struct err gone = ERR_INIT;
+	AUTO(json)
+	struct json *answer = ask(p, "PodSandboxStatus", request, deadline_in(ASK_MS), &gone);
+	const struct json *status = answer ? json_get(answer, "status") : NULL;
+
+	return status && str_eq(json_get_text(status, "state"), "SANDBOX_READY");
+}
+
+/* Runs the pod. A kubelet ends pods that it does not know, sooner or later. */
+static int run_pod(const struct proof *p, struct deadline deadline, struct prove_report *report,
+		   struct err *err)
+{
+	uint64_t began = clock_ms();
+	AUTO(str) char *pod = run_sandbox(p, deadline, err);
+
+	if (!pod && blames_node(err)) {
+		(void)unfit(report, err->msg);
+	} else if (!pod) {
+		return -1;
+	} else {
+		if (live(p, pod, began, deadline, report, err) == 0)
+			return 0;
+		if (err->code == E_CANCELLED || is_up(p, pod))
+			return -1;
+		(void)unfit(report, "it was ended early, as a kubelet does with pods of others");
+	}
+	log_err(LOG_WARN, err, "the proof was not made with a pod");
+	err_clear(err);
+	return 1;
+}
+
 int pod_prove(const struct proof *p, struct deadline deadline, struct prove_report *report,
 	      struct err *err)
 {
-	AUTO(str) char *dir = log_dir(p), *pod = NULL;
-	uint64_t began;
+	AUTO(str) char *dir = log_dir(p);
+	int rc;
 
 	if (!p->client->has_pods || !socket_of(p))
 		return unfit(report, "the manager has no pods");
@@ -307,17 +342,9 @@ int pod_prove(const struct proof *p, struct deadline deadline, struct prove_repo
 	if (prove_call(p, "-n " PODS " images import @file", NULL, deadline, err) < 0 ||
 	    path_make(dir, 0700, err) < 0)
 		return -1;
-	began = clock_ms();
-	pod = run_sandbox(p, deadline, err);
-	if (!pod && blames_node(err)) {
-		(void)unfit(report, err->msg);
-		err_clear(err);
-		return 1;
-	}
-	if (!pod || live(p, pod, began, deadline, report, err) < 0)
-		return err_wrap(err, "a pod");
-	report->pod = true;
-	return 0;
+	rc = run_pod(p, deadline, report, err);
+	report->pod = rc == 0;
+	return rc < 0 ? err_wrap(err, "a pod") : rc;
 }
 
 /* --- afterwards --- */

@@ -197,7 +197,8 @@ START_TEST(a_failed_create_leaves_the_pod_alone)
 		"\"user\":{\"uid\":0,\"gid\":0}},\"root\":{\"path\":\"rootfs\"},"
 		"\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\"},"
 		"\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":"
-		"\"ipc\"},{\"type\":\"network\"}]}}";
+		"\"ipc\"},{\"type\":"
+		"\"network\"}]}}";
 	struct err err = ERR_INIT;
 
 	shim_start("good", NINE);

@@ -25,6 +25,7 @@ test_annotations_of_a_pod() {
 		\"$k.hypervisor.default_memory\":\"300\"")
 	id=$(started "$pod" c1 'sleep 1000')
 	has "the kernel's command line" "$(in_container "$id" cat /proc/cmdline)" 'kata_test=1'
+	# shellcheck disable=SC2016
 	has "memory" "$(in_container "$id" awk '/MemTotal/ { print ($2 > 230000 && $2 < 307200) }' /proc/meminfo)" 1
 	pod_gone "$pod"
 }
