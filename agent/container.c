@@ -3,6 +3,7 @@
 
 #include "agent/container.h"
 
+#include "agent/hugepages.h"
 #include "agent/paths.h"
 #include "agent/spec.h"
 #include "agent/storage/copyfile.h"
@@ -130,6 +131,7 @@ static int fill_entry(struct sandbox *s, struct entry *e, const struct entry_req
 	struct deadline plug = deadline_in(s->settings->hotplug_ms);
 	AUTO(fd) int pid_ns = -1;
 
+	hugepages_keep(e->id, r->spec->linux_.resources);
 	if (device_add_all(r->devices, r->n_devices, r->spec, deadline_min(plug, deadline), err) <
 		    0 ||
 	    add_storages(s, e, r, deadline, err) < 0 ||
@@ -150,6 +152,7 @@ static int remove_remains(struct sandbox *s, struct entry *e, struct err *err)
 	for (size_t n = strv_len(e->storages); n > 0; n--)
 		storage_drop(&s->storages, e->storages[n - 1]);
 	strv_free(STEAL(e->storages, NULL));
+	hugepages_drop(e->id);
 	return copyfile_remove(e->id, err) < 0 ? -1 : path_remove_tree(e->bundle, err);
 }
 

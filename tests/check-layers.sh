@@ -71,7 +71,7 @@ judge() {
 		layer("paths settings")
 		layer("device")
 		layer("storage")
-		layer("boot guest hotplug iptables metrics namespaces network oom stream termination")
+		layer("boot guest hotplug hugepages iptables metrics namespaces network oom stream termination")
 		layer("process connection")
 		layer("entry")
 		layer("sandbox")

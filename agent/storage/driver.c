@@ -159,10 +159,12 @@ int storage_huge_pages(const Grpc__Storage *s, uint64_t *size, uint64_t *page_si
 		       : 0;
 }
 
-/* The kernel may reserve fewer pages: read the number back. */
+/* At least as many as the volume is to have; there may be more already. The kernel may reserve fewer:
+ * the number is read back. */
 static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
 {
 	AUTO(str) char *path = NULL;
+	AUTO(str) char *had = NULL;
 	AUTO(str) char *has = NULL;
 	AUTO(str) char *want = NULL;
 	uint64_t size = 0, page = 1, n;
@@ -172,6 +174,11 @@ static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
 	path = str_fmt("/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
 		       (unsigned long long)page / 1024);
 	want = str_fmt("%llu", (unsigned long long)(size / page));
+	had = file_read_line(AT_FDCWD, path, err);
+	if (!had || str_u64(had, 10, 0, UINT64_MAX, "nr_hugepages", &n, err) < 0)
+		return -1;
+	if (n >= size / page)
+		return 0;
 	if (file_write(AT_FDCWD, path, want, err) < 0 ||
 	    !(has = file_read_line(AT_FDCWD, path, err)) ||
 	    str_u64(has, 10, 0, UINT64_MAX, "nr_hugepages", &n, err) < 0)
@@ -186,10 +193,14 @@ static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
 static int add_ephemeral(const struct storage_driver_host *host, const Grpc__Storage *s,
 			 bool *mounted, struct err *err)
 {
+	/* size= of hugetlbfs is for the reservation: several containers with limits of their own may
+	 * use the volume. */
 	static const char *const ours[] = { "fsgid=", NULL };
+	static const char *const ours_huge[] = { "fsgid=", "size=", NULL };
+	const char *type = *s->fstype ? s->fstype : "tmpfs";
 	AUTO(strv) char **all = words_of(s, NULL);
-	AUTO(strv) char **words = words_of(s, ours);
-	const char *type = *s->fstype ? s->fstype : "tmpfs", *gid = option(all, "fsgid=");
+	AUTO(strv) char **words = words_of(s, str_eq(type, "hugetlbfs") ? ours_huge : ours);
+	const char *gid = option(all, "fsgid=");
 	mode_t mode;
 
 	(void)host;

@@ -86,7 +86,7 @@ enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
 
 #define NO_TRACE    "tracing is not built in"
 #define NO_VHOST    "vhost-user devices are not supported"
-#define NO_BLOCK    "volumes and root file systems are shared as files"
+#define NO_NVDIMM   "the guest has no persistent memory"
 #define NO_CONSOLE  "the agent's debug console is not reachable from the host"
 #define NO_TEMPLATE "VM templates are not supported"
 
@@ -112,7 +112,7 @@ static const struct key keys[] = {
 	INT_KEY(Q, "default_memory", memory_mib, 64, 1 << 24, 2048),
 	INT_KEY(Q, "memory_slots", memory_slots, 0, 255, 10),
 	INT_KEY(Q, "default_maxmemory", max_memory_mib, 0, 1 << 24, 0),
-	FIXED_INT(Q, "memory_offset", 0, 0, NO_BLOCK),
+	FIXED_INT(Q, "memory_offset", 0, 0, NO_NVDIMM),
 	BOOL_KEY(Q, "enable_virtio_mem", virtio_mem, false),
 	BOOL_KEY(Q, "disable_block_device_use", block_off, false),
 	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p|none",
@@ -155,7 +155,7 @@ static const struct key keys[] = {
 	INT_KEY(Q, "tx_rate_limiter_max_rate", tx_max_rate, 0, INT64_MAX, 0),
 	FIXED_STR(Q, "guest_memory_dump_path", "", "guest memory dumps are not supported"),
 	FIXED_BOOL(Q, "guest_memory_dump_paging", "false", "guest memory dumps are not supported"),
-	FIXED_BOOL(Q, "enable_guest_swap", "false", "guest swap is not supported"),
+	BOOL_KEY(Q, "enable_guest_swap", guest_swap, false),
 	BOOL_KEY(Q, "use_legacy_serial", legacy_serial, false),
 	FIXED_BOOL(Q, "disable_selinux", "false|true", NULL),
 	CHOICE_KEY(Q, "accelerator", accelerator, "", "|kvm|tcg", "unknown accelerator"),

@@ -64,6 +64,7 @@ struct runtime_config {
 	int64_t bridges;    /* for what is plugged in later; 0: nothing is */
 	char *block_driver; /* "virtio-blk" or "virtio-scsi" */
 	char *block_aio;    /* "threads", "native" or "io_uring" */
+	bool guest_swap;    /* containers that may swap have something to swap to */
 	bool block_off;     /* block devices are mounted by the host, and shared */
 	/* cache_set: the other two are passed on, instead of QEMU's own choice. */
 	bool block_cache_set, block_cache_direct, block_cache_noflush;

@@ -33,6 +33,7 @@ static void release(struct sandbox *s)
 	(void)pthread_mutex_destroy(&s->size.lock);
 	(void)pthread_cond_destroy(&s->size.changed);
 	(void)pthread_mutex_destroy(&s->disconnecting);
+	(void)pthread_mutex_destroy(&s->swap.lock);
 	(void)pthread_mutex_destroy(&s->placing);
 	free(s->cpus);
 	free(s->mems);
@@ -98,6 +99,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	s->share_dir = str_fmt(SANDBOX_SHARE_DIR "/%s/shared", s->key);
 	s->network = (struct network)NETWORK_INIT;
 	(void)pthread_mutex_init(&s->disconnecting, NULL);
+	(void)pthread_mutex_init(&s->swap.lock, NULL);
 	share_init(&s->share, s->share_dir, config);
 	(void)pthread_mutex_init(&s->size.lock, NULL);
 	cond_init(&s->size.changed);

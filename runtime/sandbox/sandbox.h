@@ -58,6 +58,11 @@ struct sandbox {
 		struct sizing sizing;
 		struct vmm_size now, most; /* what the VM has, and can have; most: constant */
 	} size;
+	struct {
+		pthread_mutex_t lock;
+		uint64_t used, given; /* bytes */
+		unsigned files;
+	} swap;
 	pthread_mutex_t placing; /* guards what follows, to placed */
 	struct host_cgroup *cgroup;
 	char *cpus, *mems; /* lists; "": any */
@@ -120,6 +125,11 @@ MUST_CHECK int sandbox_set_cpus(struct sandbox *s, const char *cpus, const char 
 				struct deadline deadline, struct err *err);
 /* The guest has got more processors, or fewer: their threads are placed and pinned anew. */
 MUST_CHECK int sandbox_place_vcpus(struct sandbox *s, struct deadline deadline, struct err *err);
+/* The guest gets as much more swap space as is used besides; nothing if enable_guest_swap is off. What is no
+ * longer used stays, for whoever comes next: a guest cannot be asked to give it back. */
+MUST_CHECK int sandbox_use_swap(struct sandbox *s, uint64_t bytes, struct deadline deadline,
+				struct err *err);
+void sandbox_unuse_swap(struct sandbox *s, uint64_t bytes);
 /* Stops the VM, as vm_stop(), and gives the network namespace back as it was. */
 void sandbox_stop(struct sandbox *s);
 void sandbox_free(struct sandbox *s);

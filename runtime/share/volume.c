@@ -219,7 +219,7 @@ static int give_empty_dir(const struct source *s, const struct volume_rules *rul
 int volume_in_guest(const struct oci_mount *m, const struct volume_rules *rules,
 		    struct storages *storages, char **path, struct err *err)
 {
-	AUTO(source) struct source s = { NULL };
+	AUTO(source) struct source s = { .path = NULL };
 	bool empty_dir = rules->pod && volume_is_empty_dir(m->source);
 	AUTO(str) char *destination = path_clean(m->destination ? m->destination : "");
 	bool shm = str_eq(destination, "/dev/shm");

@@ -176,6 +176,7 @@ void container_take_down(struct container *c)
 	else if (s->sandbox) {
 		remove_from_guest(c);
 		devices_unplug(&c->devices, s->sandbox->vm);
+		sandbox_unuse_swap(s->sandbox, STEAL(c->swap, 0));
 	}
 	loop_call(s->loop, forget_init, c);
 	if (!last && s->sandbox && shim_place(s, deadline_in(REMOVE_MS), &err) < 0)

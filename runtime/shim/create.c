@@ -373,6 +373,30 @@ static int find_devices(struct container *c, struct oci_spec *guest, struct err 
 	return 0;
 }
 
+/* What a container may swap: what its limit of memory and swap together leaves; without one as much as a VM has
+ * memory. */
+static uint64_t swap_of(const struct container *c)
+{
+	const struct oci_resources *r = c->spec->linux_.resources;
+	int64_t both = r && r->memory.swap.set ? r->memory.swap.v : 0;
+
+	if (both < 0)
+		return (uint64_t)c->shim->config->memory_mib << 20;
+	return r && r->memory.limit.set && both > r->memory.limit.v
+		       ? (uint64_t)(both - r->memory.limit.v)
+		       : 0;
+}
+
+static int give_swap(struct container *c, struct deadline deadline, struct err *err)
+{
+	uint64_t bytes = swap_of(c);
+
+	if (sandbox_use_swap(c->shim->sandbox, bytes, deadline, err) < 0)
+		return err_wrap(err, "swap space of %s", c->id);
+	c->swap = bytes;
+	return 0;
+}
+
 /* The guest's copy of the specification; root file system and mount sources are shared on the way, and the
  * disks are found. */
 static int translate(struct container *c, struct guest *guest, struct err *err)
@@ -455,6 +479,7 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	if (translate(c, &guest, err) < 0 ||
 	    sandbox_start(s->sandbox, &wanted, deadline, err) < 0 ||
 	    devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0 ||
+	    give_swap(c, deadline, err) < 0 ||
 	    copies_send(s->sandbox, &guest.copies, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
@@ -474,7 +499,7 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
 	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
-	    shim_place(c->shim, deadline, err) < 0 ||
+	    give_swap(c, deadline, err) < 0 || shim_place(c->shim, deadline, err) < 0 ||
 	    sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
 			 deadline, err) < 0 ||
 	    copies_send(c->shim->sandbox, &guest.copies, deadline, err) < 0 ||

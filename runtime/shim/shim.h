@@ -84,6 +84,7 @@ struct container {
 	struct process *init;
 	VEC(struct process *) execs;
 	struct devices devices; /* of the flow that creates or deletes it */
+	uint64_t swap;          /* bytes of the guest's swap space that it uses */
 	char *block_root; /* the guest mounts the root file system there; NULL: it is shared */
 	bool rootfs_mounted, creating;
 	bool abandoned; /* the caller of Create is gone: undo it */

@@ -6,6 +6,7 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "base/interrupt.h"
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/str.h"
@@ -36,22 +37,23 @@ static int one(struct loop *loop, const struct runtime_config *c, const char *ac
 				 .netns = -1,
 				 .vhost_vsock = -1,
 				 .size = { 1, (uint64_t)c->memory_mib } };
-	struct pollfd answer = { .events = POLLIN };
+	struct pollfd come[] = { { .events = POLLIN }, { interrupt_fd(), POLLIN, 0 } };
 	uint64_t begin = clock_us();
 	struct vmm vmm;
-	int n;
 
 	if (vmm_for(c)->start(&r, &vmm, deadline_in(120000), err) < 0)
 		return -1;
-	answer.fd = vmm.agent;
+	come[0].fd = vmm.agent;
 	if (fd_write_all(vmm.agent, check, sizeof(check) - 1, err) == 0) {
-		n = poll(&answer, 1, 120000);
-		if (n == 1)
+		(void)poll(come, 2, 120000);
+		if (come[0].revents)
 			(void)printf("%.1f\n", (double)(clock_us() - begin) / 1000);
-		else
+		else if (interrupt_check(err) == 0)
 			err_set(err, E_TIMEOUT, "the agent did not answer");
 	}
+	interrupt_shield(true);
 	vmm.ops->stop(&vmm, deadline_in(5000));
+	interrupt_shield(false);
 	return err->code ? -1 : 0;
 }
 
@@ -85,6 +87,7 @@ int main(int argc, char **argv)
 	uint64_t runs = 0;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	interrupt_catch("floor", "ending the VM"); /* which has a process group of its own */
 	if (argc != 4 || str_u64(argv[3], 10, 1, 1000, "RUNS", &runs, &err) < 0) {
 		(void)fprintf(stderr, "usage: floor CONFIGURATION ACCELERATOR RUNS\n");
 		return EXIT_FAILURE;

@@ -148,7 +148,7 @@ static const struct row {
 	{ Q, "tx_rate_limiter_max_rate", "900000", "-1", AT(tx_max_rate) },
 	{ Q, "guest_memory_dump_path", "\"\"", "\"/x\"", NOWHERE },
 	{ Q, "guest_memory_dump_paging", "false", "true", NOWHERE },
-	{ Q, "enable_guest_swap", "false", "true", NOWHERE },
+	{ Q, "enable_guest_swap", "true", NULL, AT(guest_swap) },
 	{ Q, "use_legacy_serial", "true", NULL, AT(legacy_serial) },
 	{ Q, "disable_selinux", "true", NULL, NOWHERE },
 	{ Q, "accelerator", "\"tcg\"", "\"hvf\"", AT(accelerator) },

@@ -309,7 +309,6 @@ END_TEST
 
 START_TEST(ids_and_places_are_used_once)
 {
-	AUTO(str) char *id = NULL;
 	struct call c;
 
 	for (unsigned i = 0; i < QEMU_BRIDGE_PLACES; i++) {
@@ -492,6 +491,25 @@ START_TEST(a_guest_may_refuse)
 }
 END_TEST
 
+START_TEST(a_disk_grows)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_int_lt(hotplug_grow(plugs, "d", 1 << 20, deadline_in(LONG_MS), &err), 0);
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+	plug_disk("d", "1e/02");
+	say("{\"return\": {}, \"id\": \"3\"}\r\n"); /* before it is asked: dropped */
+	err_clear(&err);
+	ck_assert_int_lt(hotplug_grow(plugs, "d", 1 << 20, deadline_in(SHORT_MS), &err), 0);
+	ck_assert_int_eq(err.code, E_TIMEOUT);
+	AUTO(json) struct json *command = hear("block_resize");
+	ck_assert_str_eq(json_get_text(arguments_of(command), "node-name"), "plug0");
+	ck_assert_int_eq(json_int(json_get(arguments_of(command), "size")), 1 << 20);
+	answer(command, OK);
+	unplug_disk("d", "plug0");
+}
+END_TEST
+
 START_TEST(the_end_of_qemu_ends_the_wait)
 {
 	struct call c;
@@ -530,6 +548,7 @@ int main(void)
 	tcase_add_test(tc, a_guest_may_eject_a_device);
 	tcase_add_test(tc, a_guest_that_holds_a_device_can_be_asked_again);
 	tcase_add_test(tc, a_guest_may_refuse);
+	tcase_add_test(tc, a_disk_grows);
 	tcase_add_test(tc, the_end_of_qemu_ends_the_wait);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -196,8 +196,8 @@ START_TEST(a_failed_create_leaves_the_pod_alone)
 		"{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\","
 		"\"user\":{\"uid\":0,\"gid\":0}},\"root\":{\"path\":\"rootfs\"},"
 		"\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\"},"
-		"\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"ipc\"},{\"type\":"
-		"\"pid\"},{\"type\":"
+		"\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":"
+		"\"ipc\"},{\"type\":"
 		"\"network\"}]}}";
 	struct err err = ERR_INIT;
 

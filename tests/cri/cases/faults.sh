@@ -261,6 +261,7 @@ test_fault_namespace_vanishes_before_the_start() { with_plugin network_vanishes;
 network_vanishes() {
 	set -e
 	refused 'namespace\|netns' pod vanishes
+	cri_clear # containerd keeps a pod whose network it cannot take down; a kubelet stops and removes it
 	until_is left '' cri_left
 	next_pod
 }

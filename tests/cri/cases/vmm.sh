@@ -22,6 +22,14 @@ files_of() { # PID: what its fds are, without numbers
 	done | sed 's/\[[0-9]*\]$//; s/ (deleted)$//' | sort | uniq -c | sed 's/^ *//'
 }
 
+sockets_of() { # PID: their numbers
+	readlink "/proc/$1/fd"/* | sed -n 's/^socket:\[\([0-9]*\)\]$/\1/p'
+}
+
+listening() { # the numbers of such Unix sockets
+	awk '$4 == "00010000" { print $7 }' /proc/net/unix
+}
+
 # Connections with the shim and with virtiofsd, taps, the guest's memory, the log, its own events: nothing of the
 # shim's, of containerd's or of other pods.
 test_vmm_holds_nothing_else() {
@@ -33,7 +41,8 @@ test_vmm_holds_nothing_else() {
 	known='socket:|anon_inode:.*|/dev/null|/dev/net/tun|/dev/kvm|/dev/vhost-net|/dev/vhost-vsock|/dev/urandom|/memfd:.*'
 	expect "files of QEMU" "$(files_of "$(process_of "$pod" vmm)" |
 		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@k8s.io/qemu.log|pipe:)")" ''
-	expect "sockets that it listens at" "$(grep -c "$pod" /proc/net/unix)" 1 # virtiofsd's
+	expect "sockets that QEMU listens at" "$(listening | grep -xF "$(sockets_of "$(process_of "$pod" vmm)")")" ''
+	[ -n "$(listening | grep -xF "$(sockets_of "$(cat "$LAB/containerd.pid")")")" ] # so that is how to see it
 	expect "files of virtiofsd" "$(files_of "$(server_of "$pod")" |
 		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@k8s.io/virtiofsd.log|/|/([0-9a-f]{64}|mount-[0-9a-f]{16})(/.*)?|/fd|/[0-9]+/task|/proc/.*)")" ''
 	expect "taps of QEMU" "$(files_of "$(process_of "$pod" vmm)" | grep -c tun)" 1
@@ -86,7 +95,7 @@ test_vmm_as_a_user() {
 	kill -9 "$(cat "$LAB/state/io.containerd.runtime.v2.task/k8s.io/$other/shim.pid")"
 	until_is "state of the other" SANDBOX_NOTREADY of_pod "$other" state
 	pod_gone "$other"
-	expect "users when all have gone" "$(ls /run/vc/users)" ''
+	until_is "users when all have gone" '' ls /run/vc/users
 	rm -rf "$dir"
 }
 

@@ -288,3 +288,22 @@ test_volume_sandbox_bind_mounts() {
 	pod_gone "$pod"
 	rm -rf "$dir"
 }
+
+# The guest's. (containerd passes limits of such pages on only where the node's control groups have
+# them; test_huge_pages_are_set_aside shows those.)
+test_volume_of_huge_pages() {
+	local pod a b dir is
+	[ "$HANDLER" = kata ] || return 0 # the node may have none
+	dir=$(empty_dir huge HugePages 2M)
+	pod=$(pod huge)
+	a=$(started "$pod" a 'sleep 1000' "$(mounts "$(volume "$dir" /huge)")")
+	b=$(started "$pod" b 'sleep 1000' "$(mounts "$(volume "$dir" /huge)")")
+	is=$(mounted_at "$a" /huge)
+	has type "$is" '^hugetlbfs '
+	has_word options "$is" pagesize=2M
+	expect mode "$(in_container "$a" stat -c %a /huge)" 777
+	in_container "$b" sh -c 'truncate -s 4M /huge/file'
+	expect "in the other" "$(in_container "$a" stat -c %s /huge/file)" 4194304
+	pod_gone "$pod"
+	empty_dirs_gone
+}

@@ -114,7 +114,20 @@ test_root_file_system_is_mounted_by_the_host() {
 	for key in 'disable_block_device_use = true' 'default_bridges = 0'; do
 		CONF=$(configured '[hypervisor.qemu]' "$key")
 		said=$(on_root "grep ' / ' /proc/mounts; echo text >/new" ext4 "$DISK" loop)
-		fails 1 grep -q " / ext4" <<<"$said"
+		fails 1 grep -q " / ext4" <<<"$said" >/dev/null
 	done
 	rm "$DISK"
+}
+
+# A container whose limit of memory and swap is above that of its memory uses the difference as swap.
+test_container_swaps() {
+	local conf id script='grep -c ^/dev /proc/swaps; head -c 83886080 /dev/zero | tail -c 83886080 | wc -c'
+	conf=$(configured '[hypervisor.qemu]' 'enable_guest_swap = true')
+	id=$(lab_id)
+	expect "with swap" "$(run --runtime-config-path "$conf" --memory-limit $((64 << 20)) \
+		--annotation "io.katacontainers.container.resource.swap_in_bytes=$((192 << 20))" \
+		"$IMAGE" "$id" sh -c "$script")" $'1\n'$((80 << 20))
+	id=$(lab_id)
+	expect "without" "$(run --runtime-config-path "$conf" --memory-limit $((64 << 20)) \
+		"$IMAGE" "$id" sh -c "$script" 2>/dev/null | head -n 1)" 0
 }

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Swap space of the guest: files beside the share, each of which is a disk of the VM. */
+
+#include "sandbox/sandbox.h"
+
+#include "base/path.h"
+#include "base/str.h"
+#include "device/swap.h"
+#include "protocols/agent.pb-c.h"
+#include "sandbox/record.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PATH_STEPS = 8 };
+
+/* "1e/05" as the message has it. */
+static int parse_place(const struct vmm_place *place, uint32_t steps[PATH_STEPS], size_t *n,
+		       struct err *err)
+{
+	AUTO(strv) char **words = strv_split(place->pci, "/");
+
+	*n = 0;
+	if (*place->scsi) {
+		err_set(err, E_UNSUPPORTED, "the agent finds swap space on PCI only");
+		return err_hint(err, "set block_device_driver = \"virtio-blk\" in "
+				     "[hypervisor.qemu]");
+	}
+	strv_each(word, words) {
+		uint64_t slot;
+
+		if (*n == PATH_STEPS || str_u64(*word, 16, 0, 31, "PCI slot", &slot, err) < 0)
+			return -1;
+		steps[(*n)++] = (uint32_t)slot;
+	}
+	return 0;
+}
+
+static int tell_agent(struct sandbox *s, const struct disk *disk, struct deadline deadline,
+		      struct err *err)
+{
+	Grpc__AddSwapRequest request = GRPC__ADD_SWAP_REQUEST__INIT;
+	uint32_t steps[PATH_STEPS];
+
+	if (parse_place(&disk->place, steps, &request.n_pcipath, err) < 0)
+		return -1;
+	request.pcipath = steps;
+	return sandbox_call(s, "AddSwap", &request, NULL, deadline, NULL, err);
+}
+
+static int plug(struct sandbox *s, const char *file, struct deadline deadline, struct err *err)
+{
+	struct err stays = ERR_INIT; /* in a VM that will not use it */
+	struct disk *disk;
+
+	if (vm_plug_disk(s->vm, file, false, &disk, deadline, err) < 0)
+		return -1;
+	if (tell_agent(s, disk, deadline, err) == 0)
+		return 0;
+	(void)!vm_unplug_disk(s->vm, disk, deadline, &stays);
+	return -1;
+}
+
+/* It goes with the directory of the sandbox. */
+static int add(struct sandbox *s, uint64_t bytes, struct deadline deadline, struct err *err)
+{
+	AUTO(str)
+	char *file = str_fmt(SANDBOX_SHARE_DIR "/%s/swap%u", s->key, s->swap.files);
+
+	if (swap_make(file, bytes, err) < 0)
+		return -1;
+	s->swap.files++;
+	if (plug(s, file, deadline, err) == 0)
+		return 0;
+	(void)unlink(file);
+	return -1;
+}
+
+int sandbox_use_swap(struct sandbox *s, uint64_t bytes, struct deadline deadline, struct err *err)
+{
+	int result = 0;
+
+	if (!bytes || !s->config->guest_swap)
+		return 0;
+	(void)pthread_mutex_lock(&s->swap.lock);
+	if (s->swap.used + bytes > s->swap.given) {
+		result = add(s, s->swap.used + bytes - s->swap.given, deadline, err);
+		if (result == 0)
+			s->swap.given = s->swap.used + bytes;
+	}
+	if (result == 0)
+		s->swap.used += bytes;
+	(void)pthread_mutex_unlock(&s->swap.lock);
+	return result;
+}
+
+void sandbox_unuse_swap(struct sandbox *s, uint64_t bytes)
+{
+	(void)pthread_mutex_lock(&s->swap.lock);
+	s->swap.used -= bytes;
+	(void)pthread_mutex_unlock(&s->swap.lock);
+}

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Huge pages in the guest.
+
+# As many as the container's limit says, of memory that the VM has besides.
+test_huge_pages_are_set_aside() {
+	lab_spec "$LAB/huge.json" '["sh","-c","grep HugePages_Total /proc/meminfo | tr -s \" \""]'
+	sed -i 's|"linux":{|&"resources":{"hugepageLimits":[{"pageSize":"2MB","limit":8388608},{"pageSize":"1GB","limit":0}]},|' \
+		"$LAB/huge.json"
+	expect pages "$(run --config "$LAB/huge.json" "$(lab_id)")" "HugePages_Total: 4"
+}
