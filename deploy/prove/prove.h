@@ -59,7 +59,7 @@ struct prove_report {
 	uint64_t cpus;
 	uint64_t ms;   /* until the program reported */
 	bool pod;      /* proved with a pod, else with a container; */
-	char why[200]; /* then: why there was no pod */
+	char why[400]; /* then: why there was no pod */
 };
 
 /* True if the manager has a client that can run a container without a network or a pod. */

@@ -26,12 +26,12 @@ check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) $(CRASH_PODS) ## kill 
 	@tests/crash/run.sh $(CRASH_WALK) --short
 	@tests/crash/program.sh $(CRASH_PROGRAM) --only upgrade --short
 	@tests/crash/copy.sh $(CRASH_COPY)
-	@$(abspath $(firstword $(CRASH_PODS))) $(call crash_sample,20) $(abspath $(wordlist 2,3,$(CRASH_PODS)))
+	@$(abspath $(firstword $(CRASH_PODS))) $(call crash_sample,50) $(abspath $(wordlist 2,3,$(CRASH_PODS)))
 
 crash-walk-pods: $(CRASH_PODS) stage ## kill shims at every changing system call of a pod's life, and with real VMs at some
 	@! $(abspath $(firstword $(CRASH_PODS))) --only control --every 1000 --from 150 $(abspath $(wordlist 2,3,$(CRASH_PODS))) >/dev/null
 	@$(abspath $(CRASH_PODS))
-	@$(abspath $(firstword $(CRASH_PODS))) $(call crash_sample,12) --real $(abspath $(BUILD)/stage) $(abspath $(wordlist 2,3,$(CRASH_PODS)))
+	@$(abspath $(firstword $(CRASH_PODS))) $(call crash_sample,40) --real $(abspath $(BUILD)/stage) $(abspath $(wordlist 2,3,$(CRASH_PODS)))
 
 crash-walk: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) ## the same, and at every call of every recovery
 	@tests/crash/run.sh $(CRASH_WALK)

@@ -123,6 +123,7 @@ struct outcome {
 
 static const char *shim, *fake_vm, *real;
 static const struct life *life;
+static pid_t walker; /* this program */
 static struct outcome *outcome;
 
 _Noreturn static void fail(const char *what, const struct err *err)
@@ -174,12 +175,13 @@ static void make_bundle(const char *id)
 		"dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"},{\"destination\":\"/data\","
 		"\"type\":\"bind\",\"source\":\"" DIR "/volume\",\"options\":[\"rbind\",\"rw\"]}],"
 		"\"annotations\":{%s%s%s},\"linux\":{\"cgroupsPath\":\"/kata-crash-%d/%s\","
-		"\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"network\"%s}]"
+		"\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"ipc\"},{"
+		"\"type\":\"uts\"},{\"type\":\"network\"%s}]"
 		"}}",
 		in_pod ? "\"io.kubernetes.cri.sandbox-id\":\"pod\","
 			 "\"io.kubernetes.cri.container-type\":\""
 		       : "",
-		kind, in_pod ? "\"" : "", (int)getppid(), id,
+		kind, in_pod ? "\"" : "", (int)walker, id,
 		in_pod ? ",\"path\":\"/run/netns/" NETNS "\"" : "");
 
 	must(path_make(root, 0755, &err), root, &err);
@@ -258,11 +260,30 @@ static struct buf *state;
 static int add_path(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
 	(void)st, (void)kind, (void)at;
-	if (str_starts(path, DIR "/") || str_starts(path, "/run/vc/accelerator") ||
-	    str_starts(path, "/run/vc/transport"))
-		return 0;
-	if (str_starts(path, "/run") || strstr(path, "kata-crash-"))
+	if (!str_starts(path, DIR "/") && !str_starts(path, "/run/vc/accelerator") &&
+	    !str_starts(path, "/run/vc/transport"))
 		buf_fmt(state, "path %s\n", path);
+	return 0;
+}
+
+/* Those below the pods' own, which a kubelet makes and removes. */
+static int add_cgroup(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	AUTO(str) char *ours = str_fmt("/kata-crash-%d/", (int)walker);
+
+	(void)st, (void)at;
+	if (kind == FTW_D && strstr(path, ours))
+		buf_fmt(state, "control group %s\n", path);
+	return 0;
+}
+
+static int remove_cgroup(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	AUTO(str) char *ours = str_fmt("/kata-crash-%d", (int)walker);
+
+	(void)st, (void)at;
+	if (kind == FTW_DP && strstr(path, ours))
+		(void)rmdir(path);
 	return 0;
 }
 
@@ -312,7 +333,7 @@ static void describe(struct buf *to)
 	state = to;
 	add_mounts();
 	(void)nftw("/run", add_path, 16, FTW_PHYS | FTW_MOUNT);
-	(void)nftw("/sys/fs/cgroup", add_path, 16, FTW_PHYS);
+	(void)nftw("/sys/fs/cgroup", add_cgroup, 16, FTW_PHYS);
 	run(ARGV("ip", "-o", "link"), to);
 	run(ARGV("ip", "-n", NETNS, "-o", "link"), to);
 	run(ARGV("tc", "-n", NETNS, "qdisc"), to);
@@ -696,6 +717,7 @@ int main(int argc, char **argv)
 		(void)puts("skipped: the crash walk of pods needs root");
 		return 0;
 	}
+	walker = getpid();
 	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
 	if (outcome == MAP_FAILED)
@@ -704,6 +726,7 @@ int main(int argc, char **argv)
 		if (o.only ? str_eq(o.only, walks[i].name) : !str_eq(walks[i].name, CONTROL))
 			failed += walk(i, &o, &points);
 	}
+	(void)nftw("/sys/fs/cgroup", remove_cgroup, 16, FTW_PHYS | FTW_DEPTH);
 	(void)printf("crash walk of pods: %u points, %u failed\n", points, failed);
 	return failed || !points ? 1 : 0;
 }
