@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PEERS = 1024, BLOCK = 64 * 1024, PATIENCE_S = 60, UDP_S = 2, UDP_TRIES = 5 };
+enum { PEERS = 1024, BLOCK = 64 * 1024, PATIENCE_S = 60, CONNECT_S = 5, UDP_S = 2, UDP_TRIES = 5 };
 
 static _Noreturn void fail(const char *what)
 {
@@ -73,9 +73,13 @@ static int make(const struct place *p, int type, unsigned patience)
 
 static int reach(const struct place *p, int type, unsigned patience)
 {
+	const struct timeval limit = { .tv_sec = CONNECT_S }, none = { .tv_sec = 0 };
 	int fd = make(p, type, patience);
 
-	if (connect(fd, (const struct sockaddr *)&p->address, p->size) < 0)
+	/* Who asks again begins anew: the first attempt may have had an address that leads nowhere. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+	    connect(fd, (const struct sockaddr *)&p->address, p->size) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none)) < 0)
 		fail("connect");
 	return fd;
 }
