@@ -241,6 +241,20 @@ static int go_home(struct host_cgroup *h, struct err *err)
 	return 0;
 }
 
+/* The rests of all sandboxes together weigh as much as all pods do, which a kubelet gives 1024 for each
+ * processor: with a new group's weight, that of one process, they would wait for hundreds of ms when the
+ * node is busy. */
+static void weigh_overhead(const struct host_cgroup *h)
+{
+	const char *folder = h->sandbox->ops->unified ? NULL : cgroup_folder(h->overhead, "cpu");
+	AUTO(str) char *path = folder ? str_fmt("%s/../cpu.shares", folder) : NULL;
+	AUTO(str) char *shares = str_fmt("%ld", 1024 * sysconf(_SC_NPROCESSORS_ONLN));
+	struct err err = ERR_INIT;
+
+	if (path && file_write(AT_FDCWD, path, shares, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot give the VMs' control groups their weight");
+}
+
 /* --- in and out --- */
 
 int host_cgroup_enter(struct host_cgroup *h, struct err *err)
@@ -252,6 +266,8 @@ int host_cgroup_enter(struct host_cgroup *h, struct err *err)
 	    (h->overhead && h->overhead->ops->make(h->overhead, err) < 0) ||
 	    cgroup_add(h->overhead ? h->overhead : h->sandbox, getpid(), err) < 0)
 		return err_wrap(err, "control group of the sandbox");
+	if (h->overhead)
+		weigh_overhead(h);
 	return 0;
 }
 

@@ -254,6 +254,13 @@ static void v1_both(void)
 		MUST(!is_in(sandbox->v[i].folder, "tasks", getpid()));
 		MUST(is_in(overhead->v[i].folder, "tasks", getpid()));
 	}
+	if (folder_of(overhead, "cpu")) {
+		AUTO(str) char *weight = path_join(folder_of(overhead, "cpu"), "../cpu.shares");
+		AUTO(str) char *shares = file_read_line(AT_FDCWD, weight, &err);
+		AUTO(str) char *wanted = str_fmt("%ld", 1024 * sysconf(_SC_NPROCESSORS_ONLN));
+
+		MUST(shares && str_eq(shares, wanted));
+	}
 	/* What is not there is refused, and named; nothing is lost. */
 	MUST(host_cgroup_set_cpus(h, "0", "0", &err) == 0);
 	MUST(host_cgroup_set_cpus(h, "4000", "", &err) < 0);
