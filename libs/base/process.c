@@ -113,6 +113,15 @@ void processes_scan(struct processes *p)
 	}
 }
 
+bool process_sees_our_mounts(pid_t pid)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d/ns/mnt", (int)pid);
+	struct stat theirs, ours;
+
+	return stat(path, &theirs) == 0 && stat("/proc/self/ns/mnt", &ours) == 0 &&
+	       theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
+}
+
 const char *process_option(const struct process *p, const char *name, const char *short_name)
 {
 	size_t n = strlen(name);

@@ -14,6 +14,7 @@
 #include "base/scope.h"
 #include "base/vec.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct process {
@@ -35,6 +36,8 @@ struct processes {
 void processes_scan(struct processes *p);
 void processes_release(struct processes *p);
 DEFINE_AUTO_STRUCT(processes, struct processes, processes_release)
+/* True if it sees the file systems that we see: it is in our mount namespace. */
+bool process_sees_our_mounts(pid_t pid);
 /* The value of --name VALUE, --name=VALUE or (short_name not NULL) -n VALUE; borrowed, NULL if
  * there is none. */
 const char *process_option(const struct process *p, const char *name, const char *short_name);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "crypto/sha256.h"
@@ -390,16 +391,6 @@ int record_write(struct record *r, struct err *err)
 
 /* --- undoing --- */
 
-/* Paths mean the same files only where the mounts are the same. */
-static bool sees_our_mounts(const char *pid)
-{
-	AUTO(str) char *path = str_fmt("/proc/%s/ns/mnt", pid);
-	struct stat theirs, ours;
-
-	return stat(path, &theirs) == 0 && stat("/proc/self/ns/mnt", &ours) == 0 &&
-	       theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
-}
-
 /* A process that was started but not yet recorded has a directory of the sandbox on its command
  * line, or is QEMU with its name. */
 static bool works_for(const char *pid, const char *key)
@@ -425,7 +416,7 @@ static void kill_unrecorded(const char *key)
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		AUTO(fd) int fd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 
-		if (fd >= 0 && pid != getpid() && sees_our_mounts(e->d_name) &&
+		if (fd >= 0 && pid != getpid() && process_sees_our_mounts(pid) &&
 		    works_for(e->d_name, key))
 			kill_and_wait(fd);
 	}

@@ -28,7 +28,7 @@ static bool is_server(const struct process *p, const char *namespace, const char
 {
 	size_t n = strv_len(p->argv);
 
-	return p->pid != getpid() && n &&
+	return p->pid != getpid() && n && process_sees_our_mounts(p->pid) &&
 	       str_eq(path_basename(p->exe), "containerd-shim-kata-v2") &&
 	       !str_eq(p->argv[n - 1], "start") && !str_eq(p->argv[n - 1], "delete") &&
 	       has_option(p, "-namespace", namespace) && has_option(p, "-id", id);

@@ -3,6 +3,6 @@
 
 /* What `delete` ends before it looks at anything else. */
 
-/* Kills the server of that namespace and id, if one runs: it does not answer the manager, or was
+/* Kills the server of that namespace and id in our mount namespace, if one runs: it does not answer the manager, or was
  * never known to it, since `start` died. It must not go on while what it made is removed. */
 void remains_end_server(const char *namespace, const char *id);

@@ -13,9 +13,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -127,6 +129,32 @@ START_TEST(delete_in_another_namespace_touches_nothing)
 	shim_namespace = "ns";
 	ck_assert_uint_eq(state_of(4), STATUS_RUNNING);
 	ck_assert(path_exists("/run/vc/sbs/c@ns/persist.json"));
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
+/* A node in a container of ours, as kind makes them, has a /run/vc of its own. */
+START_TEST(delete_on_another_node_touches_nothing)
+{
+	int status;
+	pid_t node;
+
+	shim_start_container("good");
+	node = fork();
+	if (node == 0) {
+		ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+		ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+		ck_assert_int_eq(mount("vc", "/run/vc", "tmpfs", 0, NULL), 0);
+		ck_assert_int_eq(mount("s", "/run/containerd/s", "tmpfs", 0, NULL), 0);
+		shim_delete_verb();
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(node, &status, 0), node);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(state_of(4), STATUS_RUNNING);
 	shim_must(shim_kill(9, 0), "Kill");
 	ck_assert_uint_eq(shim_wait(), 137);
 	shim_must(shim_ask_id("Delete", 0), "Delete");
@@ -398,6 +426,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, a_failed_create_leaves_the_pod_alone);
 	tcase_add_test(t, what_has_no_terminal_has_no_size);
 	tcase_add_test(t, delete_in_another_namespace_touches_nothing);
+	tcase_add_test(t, delete_on_another_node_touches_nothing);
 	tcase_add_test(t, no_input_is_an_end);
 	tcase_add_test(t, input_that_is_not_read_is_taken);
 	tcase_add_loop_test(t, a_create_whose_caller_is_gone_is_undone, 0, ARRAY_LEN(creates));
