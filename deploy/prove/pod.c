@@ -229,9 +229,10 @@ static int read_log(const struct proof *p, struct deadline deadline, struct prov
 			return prove_parse(begin, (size_t)(end - begin), report, err);
 		}
 		if (deadline_passed(deadline))
-			return err_set(err, E_TIMEOUT,
-				       "the pod's container wrote no report into its log, %s",
-				       path);
+			return err_set(
+				err, E_TIMEOUT,
+				"the pod's container wrote no report into its log, %s; " DOCTOR,
+				path);
 		(void)poll(NULL, 0, LOOK_MS);
 	}
 }
@@ -256,7 +257,7 @@ static int exec(const struct proof *p, const char *container, struct deadline de
 		       ? 0
 		       : err_set(err, E_FAILED,
 				 "a command in the pod's container runs on kernel %s, the "
-				 "container on %s",
+				 "container on %s; " DOCTOR,
 				 again.kernel, report->kernel);
 }
 

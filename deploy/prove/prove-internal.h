@@ -7,6 +7,9 @@
 #include "base/deadline.h"
 #include "deploy/prove/prove.h"
 
+/* What to do where a proof got no answer. */
+#define DOCTOR "kata-deploy doctor shows what this machine lacks"
+
 /*
  * Command lines of a client, as words separated by blanks. @file is the image's archive, @image its
  * name, @id the container's name, @shim the runtime, @handler its name with the manager, @space the

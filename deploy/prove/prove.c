@@ -80,7 +80,6 @@ static void proof_release(struct proof *p)
 }
 DEFINE_AUTO_STRUCT(proof, struct proof, proof_release)
 
-#define DOCTOR     "kata-deploy doctor shows what this machine lacks"
 #define CONFIGURED "look for another configuration.toml or runtime of that name"
 
 static const struct client *find_client(const char *manager)
