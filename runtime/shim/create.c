@@ -4,226 +4,21 @@
  * container. Whatever fails, what was made is undone in the opposite order.
  */
 
-#include "shim/notes.h"
 #include "shim/shim.h"
 
-#include "base/fd.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/path.h"
 #include "base/str.h"
-#include "device/loop.h"
 #include "hook/hook.h"
-#include "mount/mount.h"
 #include "oci/message.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
-#include "protocols/runtimeoptions.pb-c.h"
 #include "sandbox/copies.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 enum { HOOK_SECONDS = 10 };
-
-/* Where the guest mounts a root file system that is on a block device. */
-#define GUEST_ROOT_DIR "/run/kata-containers/sandbox/rootfs"
-
-typedef Containerd__Task__V2__CreateTaskRequest CreateRequest;
-
-/* The configuration file that containerd's configuration names for this runtime, or NULL. */
-static char *asked_config(const CreateRequest *r, struct err *err)
-{
-	Runtimeoptions__V1__Options *options;
-	char *path = NULL;
-
-	if (!r->options || (!str_ends(r->options->type_url, "runtimeoptions.v1.Options")))
-		return NULL;
-	options = runtimeoptions__v1__options__unpack(NULL, r->options->value.len,
-						      r->options->value.data);
-	if (!options) {
-		err_set(err, E_INVALID, "the runtime options are not a valid %s message",
-			r->options->type_url);
-		return NULL;
-	}
-	path = str_empty(options->config_path) ? NULL : xstrdup(options->config_path);
-	runtimeoptions__v1__options__free_unpacked(options, NULL);
-	return path;
-}
-
-/* A list of alternating names and values. */
-static char **annotations_of(const struct oci_spec *spec)
-{
-	char **list = NULL;
-
-	for (size_t i = 0; i < spec->n_annotations; i++) {
-		strv_push(&list, spec->annotations[i].key);
-		strv_push(&list, spec->annotations[i].value ? spec->annotations[i].value : "");
-	}
-	return list;
-}
-
-/* The configuration is the sandbox's. */
-static int load_config(struct container *c, const CreateRequest *r, struct err *err)
-{
-	AUTO(strv) char **annotations = annotations_of(c->spec);
-	AUTO(str) char *chosen = asked_config(r, err);
-	struct shim *s = c->shim;
-
-	if (err->code)
-		return -1;
-	s->config = config_load(chosen, (const char *const *)annotations, err);
-	if (!s->config)
-		return -1;
-	if (s->config->debug || s->config->hypervisor_debug)
-		log_set_level(LOG_DEBUG);
-	return 0;
-}
-
-static bool has_namespace(const struct oci_spec *spec, const char *type)
-{
-	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		if (str_eq(spec->linux_.namespaces[i].type, type))
-			return true;
-	}
-	return false;
-}
-
-/* A namespace that is not asked for is the host's. The guest's in its place would show other things than
- * those that the pod wants to see. */
-static int check_namespaces(const struct oci_spec *spec, struct err *err)
-{
-	static const struct {
-		const char *type, *what, *member;
-	} needed[] = {
-		{ "network", "network", "hostNetwork" },
-		{ "pid", "processes", "hostPID" },
-		{ "ipc", "shared memory", "hostIPC" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
-		if (has_namespace(spec, needed[i].type))
-			continue;
-		err_set(err, E_UNSUPPORTED,
-			"the pod asks for the host's %s (%s), which a VM cannot join",
-			needed[i].what, needed[i].member);
-		return err_hint(err, "remove %s from the pod, or run it with another runtime class",
-				needed[i].member);
-	}
-	return 0;
-}
-
-static int load(struct container *c, const CreateRequest *r, struct err *err)
-{
-	AUTO(str) char *path = path_join(r->bundle, "config.json");
-	struct oci_spec *spec;
-	enum container_kind kind;
-	const char *sandbox;
-
-	if (str_check_id(r->id, "container id", err) < 0)
-		return -1;
-	c->bundle = xstrdup(r->bundle);
-	spec = oci_spec_load(path, err);
-	(void)pthread_mutex_lock(&c->shim->lock);
-	c->spec = spec; /* others look for its processors */
-	(void)pthread_mutex_unlock(&c->shim->lock);
-	if (!spec || kind_of(spec, &kind, &sandbox, err) < 0)
-		return -1;
-	if ((kind == KIND_IN_POD) != (c->kind == KIND_IN_POD))
-		return err_set(err, E_INVALID,
-			       "container %s: its annotations do not fit the shim of %s, which was "
-			       "asked for it",
-			       c->id, c->shim->inv->id);
-	c->kind = kind;
-	/* A pod's annotations are on its sandbox container too. */
-	if (c->kind != KIND_POD && notes_apply(c->spec, err) < 0)
-		return -1;
-	if (c->kind == KIND_POD && check_namespaces(c->spec, err) < 0)
-		return -1;
-	if (c->kind != KIND_IN_POD)
-		return load_config(c, r, err);
-	return str_eq(sandbox, c->shim->inv->id)
-		       ? 0
-		       : err_set(err, E_INVALID, "this shim serves the pod %s, not %s",
-				 c->shim->inv->id, sandbox);
-}
-
-/* A root file system on a block device is the guest's to mount: true if it is one, and the VM can be given
- * it. */
-static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
-{
-	const struct runtime_config *config = c->shim->config;
-	const Containerd__Types__Mount *m = r->n_rootfs == 1 ? r->rootfs[0] : NULL;
-	AUTO(strv) char **options = NULL;
-	AUTO(str) char *place = str_fmt(GUEST_ROOT_DIR "/%s", c->id);
-	struct device_mount mount = { .mount_point = place };
-	struct err cannot = ERR_INIT; /* then the host mounts it */
-
-	if (!m || config->block_off ||
-	    vmm_for(config)->will(config, VMM_CAN_PLUG_DISK, &cannot) < 0)
-		return false;
-	for (size_t i = 0; i < m->n_options; i++)
-		strv_push(&options, m->options[i]);
-	mount.source = m->source;
-	mount.fstype = m->type;
-	mount.options = options;
-	if (!devices_can_mount(&mount))
-		return false;
-	devices_add_mount(&c->devices, &mount);
-	c->block_root = STEAL(place, NULL);
-	return true;
-}
-
-/* An image file is mounted through a loop device, as mount(8) does it. */
-static int mount_layer(const char *target, const Containerd__Types__Mount *m, struct err *err)
-{
-	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
-	AUTO(strv) char **options = NULL;
-	AUTO(str) char *device = NULL;
-	AUTO(fd) int loop = -1;
-
-	for (size_t k = 0; k < m->n_options; k++)
-		strv_push(&options, m->options[k]);
-	if (strv_has(options, "loop")) {
-		loop = loop_attach(m->source, strv_has(options, "ro"), &device, err);
-		if (loop < 0)
-			return -1;
-		strv_remove(options, "loop");
-	}
-	/* A private copy of the mount, so that undoing it here does not unmount the original. */
-	strv_push(&options, "rprivate");
-	if (mount_options_parse(options, &o, err) < 0)
-		return -1;
-	return mount_at(device ? device : m->source, target, m->type, &o, err);
-}
-
-static int mount_rootfs(struct container *c, const CreateRequest *r, struct err *err)
-{
-	const char *given = c->spec->root_path ? c->spec->root_path : "rootfs";
-	struct err missing = ERR_INIT;
-
-	c->rootfs = given[0] == '/' ? xstrdup(given) : path_join(r->bundle, given);
-	if (leave_rootfs_to_guest(c, r))
-		return 0;
-	if (r->n_rootfs && path_make(c->rootfs, 0711, err) < 0)
-		return -1;
-	for (size_t i = 0; i < r->n_rootfs; i++) {
-		if (mount_layer(c->rootfs, r->rootfs[i], err) < 0)
-			return err_wrap(err, "root file system");
-		c->rootfs_mounted = true;
-	}
-	AUTO(fd) int fd = open(c->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		err_sys(&missing, "root file system %s", c->rootfs);
-		*err = missing;
-		return err_hint(err, "the container manager must create it before the container");
-	}
-	return 0;
-}
 
 /* The path of the network namespace in the specification, or NULL. */
 static const char *netns_of(const struct oci_spec *spec)
@@ -345,20 +140,6 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 	return result;
 }
 
-/* *path: of the root file system in the guest. */
-static int give_rootfs(struct container *c, struct guest *guest, char **path, struct err *err)
-{
-	struct share *share = &c->shim->sandbox->share;
-
-	if (c->block_root)
-		*path = xstrdup(c->block_root);
-	else if (share_is_none(share))
-		copies_add(&guest->copies, c->rootfs, c->id, "rootfs", path);
-	else
-		return share_rootfs(share, c->id, c->rootfs, path, err);
-	return 0;
-}
-
 static int find_devices(struct container *c, struct oci_spec *guest, struct err *err)
 {
 	struct devices *d = &c->devices;
@@ -404,8 +185,8 @@ static int translate(struct container *c, struct guest *guest, struct err *err)
 	AUTO(str) char *root = NULL;
 
 	guest->spec = oci_spec_copy(c->spec);
-	if (give_rootfs(c, guest, &root, err) < 0 || find_devices(c, guest->spec, err) < 0 ||
-	    spec_for_guest(c, guest, err) < 0)
+	if (container_give_rootfs(c, guest, &root, err) < 0 ||
+	    find_devices(c, guest->spec, err) < 0 || spec_for_guest(c, guest, err) < 0)
 		return -1;
 	str_set(&guest->spec->root_path, root);
 	return 0;
@@ -464,7 +245,8 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	shim_cpus(s, &cpus, &mems);
 	wanted.cpus = cpus;
 	wanted.mems = mems;
-	if (mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 || set_size(c, err) < 0)
+	if (container_mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 ||
+	    set_size(c, err) < 0)
 		return -1;
 	if (!wanted.netns && !s->config->new_netns_off) {
 		if (sandbox_make_netns(s->sandbox, &own_netns, err) < 0)
@@ -495,7 +277,8 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 	struct limits_change change;
 
 	move_in(c);
-	if (mount_rootfs(c, r, err) < 0 || host_hooks(c, c->shim->sandbox->network.path, err) < 0)
+	if (container_mount_rootfs(c, r, err) < 0 ||
+	    host_hooks(c, c->shim->sandbox->network.path, err) < 0)
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
 	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
@@ -668,7 +451,7 @@ static struct process *create(struct container *c, const CreateRequest *r, struc
 
 	if (!str_empty(r->checkpoint))
 		err_set(err, E_UNSUPPORTED, "a VM cannot be restored from a checkpoint");
-	if (err->code || load(c, r, err) < 0)
+	if (err->code || container_load(c, r, err) < 0)
 		return NULL;
 	deadline = deadline_min(
 		ttrpc_call_deadline(call),

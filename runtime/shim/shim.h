@@ -238,6 +238,20 @@ void events_publish(struct events *e, const char *topic, const ProtobufCMessage 
 /* Delivers what is queued, at most until the deadline, and frees. */
 void events_free(struct events *e, struct deadline deadline);
 
+/* --- what Create is made of --- */
+
+typedef Containerd__Task__V2__CreateTaskRequest CreateRequest;
+
+/* Reads the bundle's specification and, for the first container, loads the configuration. E_UNSUPPORTED: the
+ * pod wants to be in a namespace of the host. */
+MUST_CHECK int container_load(struct container *c, const CreateRequest *r, struct err *err);
+/* Mounts the root file system, unless it is on a block device, which the guest mounts. */
+MUST_CHECK int container_mount_rootfs(struct container *c, const CreateRequest *r, struct err *err);
+struct guest;
+/* Shares it, or puts it on the list of what is to be copied; *path: in the guest, heap. */
+MUST_CHECK int container_give_rootfs(struct container *c, struct guest *guest, char **path,
+				     struct err *err);
+
 /* --- spec --- */
 
 /* What a container is to the guest: its specification, what is to be mounted for it, and, where

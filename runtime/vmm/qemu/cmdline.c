@@ -5,6 +5,7 @@
  */
 
 #include "vmm/qemu/cmdline.h"
+#include "vmm/qemu/tsc.h"
 
 #include "base/mem.h"
 #include "base/path.h"
@@ -31,6 +32,12 @@ static const char *bus(const struct runtime_config *c)
 	return is_microvm(c) ? "device" : "pci";
 }
 
+/* See tsc.h. */
+static bool needs_tsc(const struct vmm_request *r)
+{
+	return is_microvm(r->config) && str_eq(r->accelerator, "tcg");
+}
+
 /*
  * Parameters for a fast boot: no calibration loops, no patching for one CPU, no waiting after a
  * panic. Without KVM programs are loaded at fixed addresses, so that QEMU can reuse translations;
@@ -47,11 +54,15 @@ static char *kernel_command_line(const struct vmm_request *r)
 			      : xstrdup("agent.server_addr=serial://agent "
 					"agent.log_addr=serial://log");
 
+	AUTO(str)
+	char *tsc = needs_tsc(r) ? str_fmt(" tsc_early_khz=%llu", (unsigned long long)tsc_khz())
+				 : xstrdup("");
+
 	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
-		       "console=%s %s agent.hotplug_timeout=%d%s%s%s%s%s",
+		       "console=%s %s agent.hotplug_timeout=%d%s%s%s%s%s%s",
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
 		       agent, HOTPLUG_S,
-		       str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "",
+		       str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "", tsc,
 		       /* The agent scans for a disk that it is told of. */
 		       qemu_has_scsi(r->config) ? " scsi_mod.scan=none" : "",
 		       c->agent_debug ? " agent.log=debug" : "", *c->kernel_params ? " " : "",
@@ -67,6 +78,11 @@ static void add_machine(char ***argv, const struct vmm_request *r)
 	strv_pushf(argv, "%s,accel=%s,memory-backend=ram%s%s%s", is_microvm(c) ? "microvm" : "q35",
 		   r->accelerator, is_microvm(c) ? ",isa-serial=off" : ",vmport=off",
 		   *c->machine_accelerators ? "," : "", c->machine_accelerators);
+	if (is_microvm(
+		    c)) { /* where devices are of virtio 0.9 otherwise, as virtiofsd's cannot be */
+		strv_push(argv, "-global");
+		strv_push(argv, "virtio-mmio.force-legacy=false");
+	}
 	strv_push(argv, "-cpu");
 	/* Under TCG the "fast" string instructions are slow (a byte at a time), so both flags are
 	 * removed: a guest with fsrm expects erms too. */

@@ -177,3 +177,13 @@ test_9p_instead_of_virtiofs() {
 	expect "9p" "$(run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$(lab_id)" \
 		sh -c "$script")" "$(printf 'x\n9p')"
 }
+
+# A machine without a clock to measure others by: the guest is told the rate of its own. It would stand still
+# about every third time.
+test_microvm_boots() {
+	local conf i
+	conf=$(configured '[hypervisor.qemu]' 'machine_type = "microvm"')
+	for i in $(seq 6); do
+		expect "boot $i" "$(lab_ctr run --rm --runtime "$RUNTIME" --runtime-config-path "$conf" "$IMAGE" "$(lab_id)" echo up)" up
+	done
+}

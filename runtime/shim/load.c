@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What Create is asked for: the specification, and the configuration of the sandbox. */
+
+#include "shim/shim.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "protocols/runtimeoptions.pb-c.h"
+#include "shim/notes.h"
+
+/* The configuration file that containerd's configuration names for this runtime, or NULL. */
+static char *asked_config(const CreateRequest *r, struct err *err)
+{
+	Runtimeoptions__V1__Options *options;
+	char *path = NULL;
+
+	if (!r->options || (!str_ends(r->options->type_url, "runtimeoptions.v1.Options")))
+		return NULL;
+	options = runtimeoptions__v1__options__unpack(NULL, r->options->value.len,
+						      r->options->value.data);
+	if (!options) {
+		err_set(err, E_INVALID, "the runtime options are not a valid %s message",
+			r->options->type_url);
+		return NULL;
+	}
+	path = str_empty(options->config_path) ? NULL : xstrdup(options->config_path);
+	runtimeoptions__v1__options__free_unpacked(options, NULL);
+	return path;
+}
+
+/* A list of alternating names and values. */
+static char **annotations_of(const struct oci_spec *spec)
+{
+	char **list = NULL;
+
+	for (size_t i = 0; i < spec->n_annotations; i++) {
+		strv_push(&list, spec->annotations[i].key);
+		strv_push(&list, spec->annotations[i].value ? spec->annotations[i].value : "");
+	}
+	return list;
+}
+
+/* The configuration is the sandbox's. */
+static int load_config(struct container *c, const CreateRequest *r, struct err *err)
+{
+	AUTO(strv) char **annotations = annotations_of(c->spec);
+	AUTO(str) char *chosen = asked_config(r, err);
+	struct shim *s = c->shim;
+
+	if (err->code)
+		return -1;
+	s->config = config_load(chosen, (const char *const *)annotations, err);
+	if (!s->config)
+		return -1;
+	if (s->config->debug || s->config->hypervisor_debug)
+		log_set_level(LOG_DEBUG);
+	return 0;
+}
+
+static bool has_namespace(const struct oci_spec *spec, const char *type)
+{
+	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
+		if (str_eq(spec->linux_.namespaces[i].type, type))
+			return true;
+	}
+	return false;
+}
+
+/* A namespace that is not asked for is the host's. The guest's in its place would show other things than
+ * those that the pod wants to see. */
+static int check_namespaces(const struct oci_spec *spec, struct err *err)
+{
+	static const struct {
+		const char *type, *what, *member;
+	} needed[] = {
+		{ "network", "network", "hostNetwork" },
+		{ "pid", "processes", "hostPID" },
+		{ "ipc", "shared memory", "hostIPC" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+		if (has_namespace(spec, needed[i].type))
+			continue;
+		err_set(err, E_UNSUPPORTED,
+			"the pod asks for the host's %s (%s), which a VM cannot join",
+			needed[i].what, needed[i].member);
+		return err_hint(err, "remove %s from the pod, or run it with another runtime class",
+				needed[i].member);
+	}
+	return 0;
+}
+
+int container_load(struct container *c, const CreateRequest *r, struct err *err)
+{
+	AUTO(str) char *path = path_join(r->bundle, "config.json");
+	struct oci_spec *spec;
+	enum container_kind kind;
+	const char *sandbox;
+
+	if (str_check_id(r->id, "container id", err) < 0)
+		return -1;
+	c->bundle = xstrdup(r->bundle);
+	spec = oci_spec_load(path, err);
+	(void)pthread_mutex_lock(&c->shim->lock);
+	c->spec = spec; /* others look for its processors */
+	(void)pthread_mutex_unlock(&c->shim->lock);
+	if (!spec || kind_of(spec, &kind, &sandbox, err) < 0)
+		return -1;
+	if ((kind == KIND_IN_POD) != (c->kind == KIND_IN_POD))
+		return err_set(err, E_INVALID,
+			       "container %s: its annotations do not fit the shim of %s, which was "
+			       "asked for it",
+			       c->id, c->shim->inv->id);
+	c->kind = kind;
+	/* A pod's annotations are on its sandbox container too. */
+	if (c->kind != KIND_POD && notes_apply(c->spec, err) < 0)
+		return -1;
+	if (c->kind == KIND_POD && check_namespaces(c->spec, err) < 0)
+		return -1;
+	if (c->kind != KIND_IN_POD)
+		return load_config(c, r, err);
+	return str_eq(sandbox, c->shim->inv->id)
+		       ? 0
+		       : err_set(err, E_INVALID, "this shim serves the pod %s, not %s",
+				 c->shim->inv->id, sandbox);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A container's root file system: mounted here and shared or copied, or left to the guest. */
+
+#include "shim/shim.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "device/loop.h"
+#include "mount/mount.h"
+#include "sandbox/copies.h"
+
+#include <fcntl.h>
+
+/* Where the guest mounts one that is on a block device. */
+#define GUEST_ROOT_DIR "/run/kata-containers/sandbox/rootfs"
+
+/* A root file system on a block device is the guest's to mount: true if it is one, and the VM can be given
+ * it. */
+static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
+{
+	const struct runtime_config *config = c->shim->config;
+	const Containerd__Types__Mount *m = r->n_rootfs == 1 ? r->rootfs[0] : NULL;
+	AUTO(strv) char **options = NULL;
+	AUTO(str) char *place = str_fmt(GUEST_ROOT_DIR "/%s", c->id);
+	struct device_mount mount = { .mount_point = place };
+	struct err cannot = ERR_INIT; /* then the host mounts it */
+
+	if (!m || config->block_off ||
+	    vmm_for(config)->will(config, VMM_CAN_PLUG_DISK, &cannot) < 0)
+		return false;
+	for (size_t i = 0; i < m->n_options; i++)
+		strv_push(&options, m->options[i]);
+	mount.source = m->source;
+	mount.fstype = m->type;
+	mount.options = options;
+	if (!devices_can_mount(&mount))
+		return false;
+	devices_add_mount(&c->devices, &mount);
+	c->block_root = STEAL(place, NULL);
+	return true;
+}
+
+/* An image file is mounted through a loop device, as mount(8) does it. */
+static int mount_layer(const char *target, const Containerd__Types__Mount *m, struct err *err)
+{
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	AUTO(strv) char **options = NULL;
+	AUTO(str) char *device = NULL;
+	AUTO(fd) int loop = -1;
+
+	for (size_t k = 0; k < m->n_options; k++)
+		strv_push(&options, m->options[k]);
+	if (strv_has(options, "loop")) {
+		loop = loop_attach(m->source, strv_has(options, "ro"), &device, err);
+		if (loop < 0)
+			return -1;
+		strv_remove(options, "loop");
+	}
+	/* A private copy of the mount, so that undoing it here does not unmount the original. */
+	strv_push(&options, "rprivate");
+	if (mount_options_parse(options, &o, err) < 0)
+		return -1;
+	return mount_at(device ? device : m->source, target, m->type, &o, err);
+}
+
+int container_mount_rootfs(struct container *c, const CreateRequest *r, struct err *err)
+{
+	const char *given = c->spec->root_path ? c->spec->root_path : "rootfs";
+	struct err missing = ERR_INIT;
+
+	c->rootfs = given[0] == '/' ? xstrdup(given) : path_join(r->bundle, given);
+	if (leave_rootfs_to_guest(c, r))
+		return 0;
+	if (r->n_rootfs && path_make(c->rootfs, 0711, err) < 0)
+		return -1;
+	for (size_t i = 0; i < r->n_rootfs; i++) {
+		if (mount_layer(c->rootfs, r->rootfs[i], err) < 0)
+			return err_wrap(err, "root file system");
+		c->rootfs_mounted = true;
+	}
+	AUTO(fd) int fd = open(c->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		err_sys(&missing, "root file system %s", c->rootfs);
+		*err = missing;
+		return err_hint(err, "the container manager must create it before the container");
+	}
+	return 0;
+}
+
+int container_give_rootfs(struct container *c, struct guest *guest, char **path, struct err *err)
+{
+	struct share *share = &c->shim->sandbox->share;
+
+	if (c->block_root)
+		*path = xstrdup(c->block_root);
+	else if (share_is_none(share))
+		copies_add(&guest->copies, c->rootfs, c->id, "rootfs", path);
+	else
+		return share_rootfs(share, c->id, c->rootfs, path, err);
+	return 0;
+}
