@@ -85,24 +85,28 @@ static void exchange_cpus(struct container *c, char **cpus, char **mems)
 	(void)pthread_mutex_unlock(&c->shim->lock);
 }
 
-/* The numbers of processors and memory nodes are the host's: they place the sandbox, and are taken
- * from what the guest is told. */
-static int place_update(struct container *c, struct oci_resources *res, struct deadline deadline,
-			struct err *err)
+/* The numbers of processors and memory nodes are the host's: they place the sandbox. Afterwards both have what
+ * was before, so that a second call goes back. */
+static int place(struct container *c, char **cpus, char **mems, struct deadline deadline,
+		 struct err *err)
 {
-	AUTO(str) char *cpus = STEAL(res->cpu.cpus, NULL), *mems = STEAL(res->cpu.mems, NULL);
-
-	if (str_empty(cpus))
-		str_set(&cpus, NULL);
-	if (str_empty(mems))
-		str_set(&mems, NULL);
-	if (!cpus && !mems)
+	if (!*cpus && !*mems)
 		return 0;
-	exchange_cpus(c, &cpus, &mems);
+	exchange_cpus(c, cpus, mems);
 	if (shim_place(c->shim, deadline, err) == 0)
 		return 0;
-	exchange_cpus(c, &cpus, &mems);
+	exchange_cpus(c, cpus, mems);
 	return -1;
+}
+
+/* An update that does not say it has an empty list. */
+static char *take_list(char **list)
+{
+	char *taken = STEAL(*list, NULL);
+
+	if (str_empty(taken))
+		str_set(&taken, NULL);
+	return taken;
 }
 
 static struct oci_resources *parse(const Containerd__Task__V2__UpdateTaskRequest *r,
@@ -129,6 +133,20 @@ static int tell_guest(struct container *c, struct oci_resources *res, struct dea
 	return result;
 }
 
+static int place_and_tell(struct container *c, struct oci_resources *res, struct deadline deadline,
+			  struct err *err)
+{
+	AUTO(str) char *cpus = take_list(&res->cpu.cpus), *mems = take_list(&res->cpu.mems);
+	struct err ignored = ERR_INIT; /* the first one says more */
+
+	if (place(c, &cpus, &mems, deadline, err) < 0)
+		return -1;
+	if (tell_guest(c, res, deadline, err) == 0)
+		return 0;
+	(void)!place(c, &cpus, &mems, deadline, &ignored);
+	return -1;
+}
+
 /* Up, the VM comes first; down, the guest's control group. The sandbox container of a pod stands for all
  * of it. */
 static int update(struct container *c, struct oci_resources *res, struct deadline deadline,
@@ -141,7 +159,7 @@ static int update(struct container *c, struct oci_resources *res, struct deadlin
 
 	if (sandbox_grow(sb, id, res, true, &change, deadline, err) < 0)
 		return err_wrap(err, "update %s", c->id);
-	result = tell_guest(c, res, deadline, err);
+	result = place_and_tell(c, res, deadline, err);
 	sandbox_settle(sb, id, result < 0 ? &change.before : &change.after, deadline);
 	return result;
 }
@@ -157,8 +175,7 @@ void task_update(struct ttrpc_call *call, const void *request, void *arg)
 				: NULL;
 
 	if (p)
-		if (p && place_update(p->container, res, task_deadline(s, call), &err) == 0)
-			(void)!update(p->container, res, task_deadline(s, call), &err);
+		(void)!update(p->container, res, task_deadline(s, call), &err);
 	task_answer(call, &err);
 	if (p)
 		process_put(p);

@@ -45,6 +45,8 @@ cri_apart() {
 	ip link set lo up
 }
 
+shim_of() { pgrep -f "containerd-shim.* -id $1" | head -n 1; } # POD-ID
+
 cri_start() { # PREFIX
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
 	chmod 0711 "$LAB" # as a node's directories are, which a VMM that is not root goes through

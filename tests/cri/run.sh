@@ -24,6 +24,12 @@ TEST_GROUP=$(sed 's/.*) . [0-9]* \([0-9]*\) .*/\1/' /proc/self/stat)
 exec </dev/null # whatever we were started from, no test depends on it
 
 LONG=() # cases that are not run where CRI_SHORT is set
+# Of two functions of one name the second would be used by both.
+twice=$(grep -hoE '^[a-z0-9_]+\(\)' tests/cri/lib.sh tests/integration/containerd.sh tests/integration/expect.sh tests/cri/cases/*.sh | sort | uniq -d)
+[ -z "$twice" ] || {
+	echo "defined twice: $twice" >&2
+	exit 1
+}
 for cases in tests/cri/cases/*.sh; do
 	# shellcheck source=/dev/null
 	. "$cases"

@@ -97,6 +97,12 @@ configured() { # TOML...: a configuration with these lines laid over; prints its
 	echo "$LAB/conf/configuration.toml"
 }
 
+# Of two functions of one name the second would be used by both.
+twice=$(grep -hoE '^[a-z0-9_]+\(\)' tests/integration/lib.sh tests/integration/containerd.sh tests/integration/expect.sh tests/integration/cases/*.sh | sort | uniq -d)
+[ -z "$twice" ] || {
+	echo "defined twice: $twice" >&2
+	exit 1
+}
 for cases in tests/integration/cases/*.sh; do
 	# shellcheck source=/dev/null
 	. "$cases"

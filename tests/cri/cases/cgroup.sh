@@ -4,10 +4,6 @@
 # Where a pod's VM is among the node's control groups, and on which processors. runc has each container
 # in a group of its own, which others test.
 
-shim_of() { # POD-ID
-	cat "$LAB/state/io.containerd.runtime.v2.task/k8s.io/$1/shim.pid"
-}
-
 # The hierarchies whose control group of that process is not the wanted one. A name of systemd's is not a
 # controller, and what has none is not used beside version 1.
 not_in() { # PID|PID/task/TID PATH

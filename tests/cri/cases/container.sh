@@ -29,7 +29,7 @@ test_container_ends() {
 	local pod good bad
 	pod=$(pod ends)
 	good=$(started "$pod" good 'true')
-	bad=$(started "$pod" bad 'exit 7')
+	bad=$(started "$pod" bad 'sleep 0.2; exit 7') # containerd notes the start when it is told of it
 	ended "$good"
 	ended "$bad"
 	expect "code of the good" "$(of_container "$good" exit_code)" 0

@@ -149,7 +149,7 @@ test_forward_by_the_manager() {
 
 # --- what a VM's shim has there ---
 
-listening() { # NAMESPACE: how many sockets
+listening_in() { # NAMESPACE: how many sockets
 	inside "$1" cat /proc/self/net/tcp /proc/self/net/tcp6 | awk '$4 == "0A"' | wc -l
 }
 
@@ -161,16 +161,16 @@ test_forward_goes_with_the_shim() {
 	started "$pod" c1 'nc -ll -p 7000 -e cat & httpd -p 127.0.0.1:8080; exec sleep 1000' >/dev/null
 	ns=$(localhost_of "$pod")
 	fetch_page "$ns" http://127.0.0.1:8080/bin/true >/dev/null
-	expect "sockets that listen" "$(listening "$ns")" 2
+	expect "sockets that listen" "$(listening_in "$ns")" 2
 	mkfifo "$LAB/silent"
 	inside "$ns" busybox nc 127.0.0.1 7000 <>"$LAB/silent" >"$LAB/got" &
 	client=$!
 	echo hello >"$LAB/silent"
 	until_is "the connection" hello cat "$LAB/got"
-	kill -KILL "$(pgrep -f "shim-kata-v2 .*-id $pod")"
+	kill -KILL "$(shim_of "$pod")"
 	wait "$client" || :
 	rm "$LAB/silent"
-	expect "sockets that listen afterwards" "$(listening "$ns")" 0
+	expect "sockets that listen afterwards" "$(listening_in "$ns")" 0
 	until_is "state" SANDBOX_NOTREADY of_pod "$pod" state
 	pod_gone "$pod"
 }

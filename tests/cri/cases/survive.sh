@@ -4,8 +4,6 @@
 # Deaths of shim and containerd, each alone and both: what ran goes on or is seen to have ended, and in
 # the end nothing is left (run.sh looks).
 
-shim_of() { pgrep -f "containerd-shim.* -id $1" | head -n 1; }
-
 # Ends it as no one could prepare for.
 kill_containerd() {
 	local pid
