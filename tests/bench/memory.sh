@@ -53,7 +53,8 @@ sleep 3 # idle
 shim=$(pgrep -f "containerd-shim-kata-v2.*-id $pod")
 vmm=$(pgrep -f "^[^ ]*qemu-system.*sandbox-$pod@")
 daemon=$(pgrep -f "virtiofsd.*$pod" || true)
-row "idle pod, two containers: shim PSS" "$(pss own "$shim")" KiB 4096
+# shellcheck disable=SC2086 # a list: with the processes that stand for the containers
+row "idle pod, two containers: shim PSS" "$(pss own $shim)" KiB 4096
 row "idle pod: QEMU PSS" "$(pss own "$vmm")" KiB
 # shellcheck disable=SC2086 # a list
 row "idle pod: virtiofsd PSS" "$(pss own $daemon)" KiB

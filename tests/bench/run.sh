@@ -177,7 +177,7 @@ done
 memory() { # FIELD PID: KiB
 	awk -v f="$1:" '$1 == f { print $2 }' "/proc/$2/smaps_rollup"
 }
-shim=$(pgrep -f "containerd-shim-kata-v2.*-id $kata")
+shim=$(pgrep -of "containerd-shim-kata-v2.*-id $kata")
 vmm=$(pgrep -f "qemu-system.*sandbox-$kata")
 shim_kib=$(memory Pss "$shim") vmm_kib=$(memory Pss "$vmm")
 fs_kib=$(for p in $(pgrep -f "virtiofsd.*$kata"); do memory Pss "$p"; done | awk '{ s += $1 } END { print s }')

@@ -68,7 +68,7 @@ test_newer_release_cleans_up_after_older_shim() {
 	id=$(lab_id)
 	start "$id" "$SHIM"
 	node_deploy upgrade --release "$two" --key "$two/development.pub" --quiet
-	pid=$(pgrep -f "containerd-shim-kata-v2.*-id $id")
+	pid=$(pgrep -of "containerd-shim-kata-v2.*-id $id")
 	kill -9 "$pid"
 	for _ in $(seq 300); do
 		lab_ctr tasks ls -q 2>/dev/null | grep -q "^$id\$" || break
