@@ -25,7 +25,14 @@
 #define LABEL "kata-deploy.proof"
 #define PODS  "k8s.io" /* containerd's namespace of them */
 
-enum { CALL_MS = 60000, ASK_MS = 10000, LOOK_MS = 100, LEARN_MS = 10000, LOG_MAX = 1 << 16 };
+enum {
+	CALL_MS = 60000,
+	ASK_MS = 10000,
+	LOOK_MS = 100,
+	LEARN_MS = 10000,
+	LOG_MAX = 1 << 16,
+	UP_MS = 1000
+};
 enum { EXEC_S = 30 };
 
 static const char *socket_of(const struct proof *p)
@@ -209,10 +216,24 @@ static char *create(const struct proof *p, const char *pod, struct deadline dead
 	}
 }
 
-/* The report is the first line of the log: "TIME stdout F TEXT". */
-static int read_log(const struct proof *p, struct deadline deadline, struct prove_report *report,
-		    struct err *err)
+/* False: somebody has stopped it. */
+static bool is_up(const struct proof *p, const char *pod)
 {
+	AUTO(str) char *request = str_fmt("{\"pod_sandbox_id\": \"%s\"}", pod);
+	struct err gone = ERR_INIT;
+	AUTO(json)
+	struct json *answer = ask(p, "PodSandboxStatus", request, deadline_in(ASK_MS), &gone);
+	const struct json *status = answer ? json_get(answer, "status") : NULL;
+
+	return status && str_eq(json_get_text(status, "state"), "SANDBOX_READY");
+}
+
+/* The report is the first line of the log: "TIME stdout F TEXT". A pod that somebody has stopped will not
+ * write it. */
+static int read_log(const struct proof *p, const char *pod, struct deadline deadline,
+		    struct prove_report *report, struct err *err)
+{
+	struct deadline asked = deadline_in(UP_MS);
 	AUTO(str) char *dir = log_dir(p), *path = path_join(dir, "proof.log");
 
 	for (;;) {
@@ -227,6 +248,12 @@ static int read_log(const struct proof *p, struct deadline deadline, struct prov
 		    (end = strchr(begin, '\n')) != NULL) {
 			begin += strlen(" stdout F ");
 			return prove_parse(begin, (size_t)(end - begin), report, err);
+		}
+		if (deadline_passed(asked)) {
+			if (!is_up(p, pod))
+				return err_set(err, E_GONE,
+					       "the pod ended before its container reported");
+			asked = deadline_in(UP_MS);
 		}
 		if (deadline_passed(deadline))
 			return err_set(
@@ -286,25 +313,13 @@ static int live(const struct proof *p, const char *pod, uint64_t began, struct d
 
 	if (!container ||
 	    tell_of(p, "StartContainer", "container_id", container, deadline, err) < 0 ||
-	    read_log(p, deadline, report, err) < 0)
+	    read_log(p, pod, deadline, report, err) < 0)
 		return -1;
 	report->ms = clock_ms() - began;
 	return prove_read_agent(pod, report, err) < 0 ||
 			       exec(p, container, deadline, report, err) < 0
 		       ? -1
 		       : end(p, pod, container, deadline, err);
-}
-
-/* False: somebody has stopped it. */
-static bool is_up(const struct proof *p, const char *pod)
-{
-	AUTO(str) char *request = str_fmt("{\"pod_sandbox_id\": \"%s\"}", pod);
-	struct err gone = ERR_INIT;
-	AUTO(json)
-	struct json *answer = ask(p, "PodSandboxStatus", request, deadline_in(ASK_MS), &gone);
-	const struct json *status = answer ? json_get(answer, "status") : NULL;
-
-	return status && str_eq(json_get_text(status, "state"), "SANDBOX_READY");
 }
 
 /* Runs the pod. A kubelet ends pods that it does not know, sooner or later. */
