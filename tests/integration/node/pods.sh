@@ -84,7 +84,7 @@ test_a_kubelet_that_ends_the_proofs_pod_does_not_fail_the_install() {
 	local said kubelet
 	pods_ready
 	(
-		while [ ! -e "$LAB/enough" ]; do
+		while [ -d "$LAB" ] && [ ! -e "$LAB/enough" ]; do
 			for id in $(pods_cri --field 'items.*.id' ListPodSandbox 2>/dev/null); do
 				pods_cri StopPodSandbox "{\"pod_sandbox_id\":\"$id\"}" >/dev/null 2>&1
 			done
