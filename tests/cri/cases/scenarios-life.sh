@@ -222,17 +222,17 @@ test_scenario_all_processes_end() {
 
 # One after the other, then the main one, with a sidecar that was there before and stays after.
 test_scenario_init_containers_and_a_sidecar() {
-	local pod id sidecar main i dir=$LAB/work
+	local pod id sidecar main i dir=$LAB/common
 	mkdir -p "$dir"
 	pod=$(pod order)
 	for i in 1 2; do
-		id=$(started "$pod" "init$i" "echo init$i >>/work/order" "$(binds "$dir" /work)")
+		id=$(started "$pod" "init$i" "echo init$i >>/common/order" "$(binds "$dir" /common)")
 		expect "init container $i" "$(exit_of "$id")" '0 Completed'
 	done
-	sidecar=$(started "$pod" sidecar 'echo sidecar >>/work/order; exec serve 8080 "from the sidecar"' \
-		"$(binds "$dir" /work)")
+	sidecar=$(started "$pod" sidecar 'echo sidecar >>/common/order; exec serve 8080 "from the sidecar"' \
+		"$(binds "$dir" /common)")
 	until_is "the sidecar" 'from the sidecar' in_container "$sidecar" serve 8080
-	main=$(started "$pod" main 'serve 8080 >>/work/order; echo main >>/work/order' "$(binds "$dir" /work)")
+	main=$(started "$pod" main 'serve 8080 >>/common/order; echo main >>/common/order' "$(binds "$dir" /common)")
 	expect "the main container" "$(exit_of "$main")" '0 Completed'
 	expect "the order" "$(tr '\n' ' ' <"$dir/order")" 'init1 init2 sidecar from the sidecar main '
 	expect "the sidecar" "$(of_container "$sidecar" state)" CONTAINER_RUNNING
