@@ -19,11 +19,12 @@ done
 awk -v targets=$# -v bad="${bad[*]}" -v seconds="$SECONDS" '
 	/^[a-z]+: [0-9]+ passed, [0-9]+ failed$/ { counted++; passed += $2; failed += $4 }
 	/^ *skipped|^SKIP/ { skipped++ }
+	/^ *FAIL / { names = names "\n" $0 }
 	END {
 		n = split(bad, list, " ")
 		printf "check: %d of %d checks passed, with %d tests; %d tests failed, %d skipped; %d s\n",
 			targets - n, targets, passed, failed, skipped, seconds
 		if (n)
-			printf "check: failed: %s\n", bad
+			printf "check: failed: %s%s\n", bad, names
 	}' "$log"
 [ ${#bad[@]} = 0 ]

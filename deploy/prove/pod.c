@@ -31,7 +31,9 @@ enum {
 	LOOK_MS = 100,
 	LEARN_MS = 10000,
 	LOG_MAX = 1 << 16,
-	UP_MS = 1000
+	UP_MS = 1000,
+	STOPPING_MS = 10000,
+	REMOVE_MS = 10000
 };
 enum { EXEC_S = 30 };
 
@@ -322,6 +324,35 @@ static int live(const struct proof *p, const char *pod, uint64_t began, struct d
 		       : end(p, pod, container, deadline, err);
 }
 
+static bool has_running(const struct proof *p, const char *pod)
+{
+	AUTO(str)
+	char *request = str_fmt("{\"filter\": {\"pod_sandbox_id\": \"%s\", \"state\": {\"state\": "
+				"\"CONTAINER_RUNNING\"}}}",
+				pod);
+	struct err gone = ERR_INIT;
+	AUTO(json)
+	struct json *answer = ask(p, "ListContainers", request, deadline_in(ASK_MS), &gone);
+	const struct json *list = answer ? json_get(answer, "containers") : NULL;
+
+	return list && json_count(list);
+}
+
+/* A manager that is told to stop a pod ends the containers first, then the network, and the pod is ready
+ * until all of that is done. */
+static bool is_stopped_by_others(const struct proof *p, const char *pod)
+{
+	struct deadline stopping = deadline_in(STOPPING_MS);
+	struct err cancelled = ERR_INIT;
+
+	while (is_up(p, pod)) {
+		if (deadline_passed(stopping) || has_running(p, pod) ||
+		    interrupt_sleep(LOOK_MS, &cancelled) < 0)
+			return false;
+	}
+	return true;
+}
+
 /* Runs the pod. A kubelet ends pods that it does not know, sooner or later. */
 static int run_pod(const struct proof *p, struct deadline deadline, struct prove_report *report,
 		   struct err *err)
@@ -336,7 +367,7 @@ static int run_pod(const struct proof *p, struct deadline deadline, struct prove
 	} else {
 		if (live(p, pod, began, deadline, report, err) == 0)
 			return 0;
-		if (err->code == E_CANCELLED || is_up(p, pod))
+		if (err->code == E_CANCELLED || !is_stopped_by_others(p, pod))
 			return -1;
 		(void)unfit(report, "it was ended early, as a kubelet does with pods of others");
 	}
@@ -365,6 +396,25 @@ int pod_prove(const struct proof *p, struct deadline deadline, struct prove_repo
 
 /* --- afterwards --- */
 
+/* Again, where somebody else was stopping the same pod: of two that take its network down one may fail. */
+static int remove_pod(const struct proof *p, const char *pod, struct err *err)
+{
+	struct deadline deadline = deadline_in(REMOVE_MS);
+
+	for (;;) {
+		if (tell_of(p, "StopPodSandbox", "pod_sandbox_id", pod, deadline_in(CALL_MS),
+			    err) == 0 &&
+		    tell_of(p, "RemovePodSandbox", "pod_sandbox_id", pod, deadline_in(CALL_MS),
+			    err) == 0)
+			return 0;
+		if (err->code == E_CANCELLED || deadline_passed(deadline))
+			return -1;
+		err_clear(err);
+		if (interrupt_sleep(LOOK_MS, err) < 0)
+			return -1;
+	}
+}
+
 static void remove_pods(const struct proof *p)
 {
 	AUTO(str)
@@ -379,10 +429,7 @@ static void remove_pods(const struct proof *p)
 		const char *id = json_get_text(json_at(list, i), "id");
 		struct err why = ERR_INIT;
 
-		if (id && (tell_of(p, "StopPodSandbox", "pod_sandbox_id", id, deadline_in(CALL_MS),
-				   &why) < 0 ||
-			   tell_of(p, "RemovePodSandbox", "pod_sandbox_id", id,
-				   deadline_in(CALL_MS), &why) < 0))
+		if (id && remove_pod(p, id, &why) < 0)
 			log_err(LOG_WARN, &why, "cannot remove the proof's pod", LOG_S("pod", id));
 	}
 }

@@ -36,8 +36,8 @@ soak_worker() { # NUMBER STEP PODS
 soak_pod() { # NUMBER
 	local pod id
 	pod=$(pod "soak$1") || return
-	id=$(started "$pod" c1 "echo hello from $1; sleep 1000") &&
-		expect exec "$(in_container "$id" hostname)" "host-soak$1" &&
+	id=$(started "$pod" c1 "echo hello from $1; : >/tmp/said; sleep 1000") &&
+		expect exec "$(in_container "$id" sh -c 'until [ -e /tmp/said ]; do usleep 10000; done; hostname')" "host-soak$1" &&
 		stop "$id" 0 && remove "$id" &&
 		expect log "$(log_of "soak$1" c1)" "hello from $1" &&
 		pod_gone "$pod" || return
