@@ -3,8 +3,8 @@
 #
 # Builds the guest kernel: kernel/build.sh OUTPUT-FOLDER
 #
-# What comes out depends on the source archive, the fragments, the patches, this file and the compiler,
-# and on nothing else; their digest is the name below which a result is cached, because a compile takes
+# What comes out depends on the source archive, the fragments, the patches, small.list, this file and the
+# compiler, and on nothing else; their digest is the name below which a result is cached, because a compile takes
 # minutes. Every option that a fragment asks for is compared with what the kernel's own rules made of
 # it: an option that was dropped on the way is an error here and not a surprise in a guest.
 #
@@ -59,7 +59,7 @@ inputs() {
 	sha256sum <"$source_archive"
 	echo "$arch" "$("${cross}gcc" --version | head -n 1)" "$("${cross}ld" --version | head -n 1)"
 	for file in "${fragments[@]}" "$here/patches/series" \
-		"${patches[@]/#/$here/patches/}" "$here/build.sh"; do
+		"${patches[@]/#/$here/patches/}" "$here/small.list" "$here/build.sh"; do
 		echo "${file#"$here"/} $(sha256sum <"$file")"
 	done
 }
@@ -87,6 +87,45 @@ read_fragments() {
 		print option "\t" value "\t" place[option]
 	}
 	END { exit failed }' "${fragments[@]}"
+}
+
+# The source without the code of other machines, devices and tools: a third of the files. Kconfig files and
+# Makefiles stay, since the kernel's own name each other.
+unpack() {
+	local folder leave=()
+
+	for folder in Documentation samples sound/{drivers,firewire,isa,pci,soc,usb} tools/{perf,testing} \
+		drivers/{comedi,gpu,hwmon,iio,infiniband,media,mtd,staging,usb} drivers/net/{ethernet,wireless} \
+		arch/{alpha,arc,csky,hexagon,ia64,loongarch,m68k,microblaze,mips,nios2,openrisc,parisc} \
+		arch/{powerpc,riscv,s390,sh,sparc,xtensa}; do
+		leave+=(--exclude="*/$folder/*."{c,h,S,dts,dtsi,rst,txt,yaml,json,svg,dot,py,sh,asc,inc,tbl})
+	done
+	tar -xf "$source_archive" -C "$1" --strip-components=1 --no-same-owner "${leave[@]}"
+}
+
+# Has what small.list names compiled for size.
+make_small() {
+	local name
+
+	while read -r name; do
+		case $name in
+		'' | '#'*) ;;
+		arch/x86/*) [ "$kernel_arch" != x86_64 ] || small "$name" ;;
+		*) small "$name" ;;
+		esac
+	done <"$here/small.list"
+}
+
+small() { # DIRECTORY or OBJECT
+	local line="subdir-ccflags-y += -Os" makefile=$1/Makefile
+
+	if [ "${1%.o}" != "$1" ]; then
+		line="CFLAGS_${1##*/} += -Os" makefile=${1%/*}/Makefile
+		[ -e "${1%.o}.c" ] || die "small.list: $1: this source has no ${1%.o}.c"
+	fi
+	[ -e "$makefile" ] || die "small.list: $1: this source has no $makefile"
+	# A line of its own, whether the last one is whole or not.
+	printf '\n%s\n' "$line" >>"$makefile"
 }
 
 # Compares what was asked with the configuration that came out.
@@ -153,7 +192,7 @@ read_fragments >"$work/asked" || die "the fragments contradict themselves"
 
 step "unpacking $source_archive"
 mkdir "$work/source"
-tar -xf "$source_archive" -C "$work/source" --strip-components=1 --no-same-owner
+unpack "$work/source"
 cd "$work/source"
 
 for name in "${patches[@]}"; do
@@ -161,6 +200,8 @@ for name in "${patches[@]}"; do
 	patch -p1 --no-backup-if-mismatch --fuzz=0 --silent <"$here/patches/$name" ||
 		die "patches/$name does not apply"
 done
+
+make_small
 
 # Nothing of the place and the hour may get into the file.
 export KBUILD_BUILD_TIMESTAMP='2024-01-01 00:00:00 UTC'

@@ -3,7 +3,7 @@
 # The guest kernel. Not part of `all`: the first build compiles for minutes, later ones come from a
 # cache outside the tree (see build.sh).
 
-KERNEL_INPUTS := kernel/build.sh kernel/patches/series \
+KERNEL_INPUTS := kernel/build.sh kernel/small.list kernel/patches/series \
                  $(wildcard kernel/patches/*.patch kernel/fragments/common/*.conf \
                             kernel/fragments/$(ARCH)/*.conf)
 

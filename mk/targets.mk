@@ -55,7 +55,7 @@ demo-releases:
 
 demo: ## build, release, install, run, upgrade, roll back, take away
 	@packaging/deps.sh
-	@echo "demo: building (the guest kernel, once, takes about 15 minutes)"
+	@echo "demo: building (the guest kernel, once, takes about 6 minutes of two processors)"
 	@$(MAKE) --no-print-directory demo-releases
 	@tests/integration/demo.sh $(BUILD)/bin/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
