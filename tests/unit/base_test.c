@@ -12,6 +12,7 @@
 #include "base/opt.h"
 #include "base/parallel.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "base/spawn.h"
 #include "base/str.h"
@@ -805,6 +806,23 @@ static void called(const char *title, char *name, char *line, size_t size)
 	(void)close(ends[1]);
 }
 
+START_TEST(a_process_is_known_by_its_start)
+{
+	struct err err = ERR_INIT;
+	struct child child;
+	int who = spawn_fork(&child, &err);
+
+	if (who == 0)
+		(void)pause();
+	ck_assert_int_eq(who, 1);
+	ck_assert_uint_gt(process_start_time(getpid()), 0);
+	ck_assert_uint_ge(process_start_time(child.pid), process_start_time(getpid()));
+	who = (int)child.pid;
+	spawn_kill(&child);
+	ck_assert_uint_eq(process_start_time(who), 0);
+}
+END_TEST
+
 START_TEST(a_child_is_called_otherwise)
 {
 	char name[256], line[256], ours[256], rest[256] = "";
@@ -880,6 +898,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, log_lines_are_whole_and_escaped);
 	tcase_add_test(pure, utc_agrees_with_libc);
 	tcase_add_test(pure, a_child_is_called_otherwise);
+	tcase_add_test(pure, a_process_is_known_by_its_start);
 	tcase_add_test(pure, parallel_work_is_done_once_each);
 	tcase_set_timeout(pure, 120);
 	tcase_add_checked_fixture(files, setup, teardown);
