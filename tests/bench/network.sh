@@ -3,8 +3,9 @@
 #
 # The network of a pod, with a bare QEMU on a tap beside it: network.sh PREFIX TOOLS [RUNS]
 #
-# Both have the same kernel, one processor, memory that can be shared, a virtio card and the same program. The other end is in a network
-# namespace that stands for the node: the bare machine's tap is there, the pod's interface is a veth to it.
+# Both have the same kernel, one processor, memory that can be shared, a virtio card and the same program. The
+# other end is in a network namespace that stands for the node: the bare machine's tap is there, the pod's
+# interface is a veth to it.
 # What is measured in turn is one row: ratios are of one moment. FIGURES names the file that gets them.
 set -eu
 cd "$(dirname "$0")/../.."
