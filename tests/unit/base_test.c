@@ -15,6 +15,7 @@
 #include "base/scope.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "base/utc.h"
 #include "base/vec.h"
 
 #include <check.h>
@@ -31,6 +32,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 static char dir[64];
@@ -747,6 +749,30 @@ START_TEST(log_lines_are_whole_and_escaped)
 }
 END_TEST
 
+START_TEST(utc_agrees_with_libc)
+{
+	static const uint64_t some[] = {
+		0, 86399, 951782400, 4107542400, 253402300799, 253402300800
+	};
+	char ours[UTC_SIZE], theirs[UTC_SIZE];
+
+	for (uint64_t i = 0; i < 1000000 + ARRAY_LEN(some); i++) {
+		/* A day and a bit further each: two thousand seven hundred years. */
+		uint64_t when = i < ARRAY_LEN(some) ? some[i] : (i - ARRAY_LEN(some)) * 86399;
+		time_t t = (time_t)when;
+		struct tm tm;
+
+		ck_assert(gmtime_r(&t, &tm) != NULL);
+		ck_assert(strftime(theirs, sizeof(theirs), "%Y-%m-%dT%H:%M:%S", &tm) > 0);
+		utc_print(when, ours);
+		if (strcmp(ours, theirs) != 0)
+			ck_abort_msg("%llu: %s, not %s", (unsigned long long)when, ours, theirs);
+	}
+	utc_print(UINT64_MAX, ours); /* terminates, and fits */
+	ck_assert_str_eq(ours, "584554051223-11-09T07:00:15");
+}
+END_TEST
+
 static int count_up(void *arg, size_t i, struct err *err)
 {
 	unsigned *counts = arg;
@@ -800,6 +826,7 @@ int main(void)
 	tcase_add_test(pure, fds_travel);
 	tcase_add_test(pure, options_come_from_the_table);
 	tcase_add_test(pure, log_lines_are_whole_and_escaped);
+	tcase_add_test(pure, utc_agrees_with_libc);
 	tcase_add_test(pure, parallel_work_is_done_once_each);
 	tcase_set_timeout(pure, 120);
 	tcase_add_checked_fixture(files, setup, teardown);
