@@ -57,7 +57,7 @@ test_volume_dev_shm() {
 	expect "in the other" "$(in_container "$b" cat /dev/shm/file)" words
 	[ "$HANDLER" != kata ] || expect "on the node" "$(find "$LAB/state" /run/containerd \
 		-path '*/shm/file' 2>/dev/null)" ""
-	has "too much" "$(fails 1 in_container "$a" dd if=/dev/zero of=/dev/shm/big bs=1M count=65 2>&1)" 'No space'
+	fails_saying "too much" 1 'No space' in_container "$a" dd if=/dev/zero of=/dev/shm/big bs=1M count=65
 	stop "$a"
 	remove "$a"
 	a=$(started "$pod" again 'sleep 1000')
@@ -78,7 +78,7 @@ test_volume_empty_dir() {
 	in_container "$a" sh -c 'echo words >/data/file'
 	expect "group of a file" "$(in_container "$b" stat -c %g /data/file)" 2000
 	expect "what the other reads" "$(in_container "$b" cat /data/file)" words
-	has "its write" "$(fails 1 in_container "$b" touch /data/x)" 'Read-only file system'
+	fails_saying "its write" 1 'Read-only file system' in_container "$b" touch /data/x
 	stop "$a"
 	remove "$a"
 	a=$(started "$pod" again 'sleep 1000' "$(mounts "$(volume "$dir" /data)")")
@@ -120,13 +120,13 @@ test_volume_in_memory() {
 	has type "$is" '^tmpfs '
 	has_word options "$is" size=3072k
 	expect "mode and group" "$(in_container "$a" stat -c '%a %g' /fast)" '2777 2000'
-	has "too much" "$(fails 1 in_container "$a" dd if=/dev/zero of=/fast/big bs=1M count=4 2>&1)" 'No space'
+	fails_saying "too much" 1 'No space' in_container "$a" dd if=/dev/zero of=/fast/big bs=1M count=4
 	in_container "$a" sh -c 'rm /fast/big; echo words >/fast/file'
 	stop "$a"
 	remove "$a"
 	b=$(started "$pod" b 'sleep 1000' "$(mounts "$(volume "$dir" /fast ',"readonly":true')")")
 	expect "in the other" "$(in_container "$b" cat /fast/file)" words
-	has "its write" "$(fails 1 in_container "$b" touch /fast/x)" 'Read-only file system'
+	fails_saying "its write" 1 'Read-only file system' in_container "$b" touch /fast/x
 	[ "$HANDLER" != kata ] || expect "on the node" "$(ls "$dir")" ""
 	pod_gone "$pod"
 	empty_dirs_gone
@@ -165,7 +165,7 @@ config_is_updated() { # ENTRIES: in the directory afterwards
 		'second second second 1 second 20 '
 	expect "the links" "$(in_container "$id" sh -c 'ls -A /etc/settings | wc -l')" "$1"
 	expect "by subPath" "$(in_container "$id" cat /etc/one)" first
-	has "its write" "$(fails 1 in_container "$id" touch /etc/settings/x)" 'Read-only file system'
+	fails_saying "its write" 1 'Read-only file system' in_container "$id" touch /etc/settings/x
 	pod_gone "$pod"
 	rm -rf "$LAB/pods/u-1"
 }
@@ -218,8 +218,8 @@ test_volume_propagation_to_the_node() {
 	[ "$HANDLER" = kata ] || return 0
 	shared_directory "$dir"
 	pod=$(pod both)
-	has refusal "$(fails 12 started "$pod" c1 'sleep 1000' \
-		"$(mounts "$(volume "$dir" /data ',"propagation":"PROPAGATION_BIDIRECTIONAL"')")")" 'HostToContainer'
+	fails_saying refusal 12 'HostToContainer' started "$pod" c1 'sleep 1000' \
+		"$(mounts "$(volume "$dir" /data ',"propagation":"PROPAGATION_BIDIRECTIONAL"')")"
 	pod_gone "$pod"
 	umount -R "$dir"
 	rm -rf "$dir"
@@ -244,7 +244,7 @@ test_volume_binds() {
 	expect "on the node" "$(cat "$dir/a/file" "$dir/a/disk/new" "$dir/other/file" | tr '\n' ' ')" 'changed new deep '
 	until_is "of the other mount" changed in_container "$id" cat /etc/file
 	for name in /etc/file /sub/file; do
-		has "write of $name" "$(fails 1 in_container "$id" sh -c "echo x >$name" 2>&1)" 'Read-only file system'
+		fails_saying "write of $name" 1 'Read-only file system' in_container "$id" sh -c "echo x >$name"
 	done
 	pod_gone "$pod"
 	umount "$dir/a/disk"
@@ -282,7 +282,7 @@ test_volume_sandbox_bind_mounts() {
 	# The guest's directory is seen through the root of its process 1.
 	id=$(started "$pod" c1 'sleep 1000' "$(mounts "$(volume /proc /guest)")")
 	expect "in the guest" "$(in_container "$id" cat $place/read/file)" words
-	has "a write" "$(fails 1 in_container "$id" touch $place/read/x 2>&1)" 'Read-only file system'
+	fails_saying "a write" 1 'Read-only file system' in_container "$id" touch $place/read/x
 	in_container "$id" sh -c "echo written >$place/write/file"
 	expect "on the node" "$(cat "$dir/write/file")" written
 	pod_gone "$pod"
