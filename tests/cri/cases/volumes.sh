@@ -178,6 +178,27 @@ test_volume_config_is_updated_by_9p() {
 	config_is_updated 24
 }
 
+# A program that watches its configuration hears of each update, and reads the new one then.
+test_volume_config_is_watched() {
+	local pod id dir=$LAB/pods/u-1/volumes/kubernetes.io~projected/settings
+	mkdir -p "$dir"
+	write_config "$dir" first
+	pod=$(pod watched)
+	id=$(started "$pod" c1 'exec /files watch /etc/settings' "$(mounts "$(volume "$TOOLS/files" /files)" \
+		"$(volume "$dir" /etc/settings ',"readonly":true')")")
+	until_is "the watch" watching log_of watched c1
+	write_config "$dir" second
+	until_is "the first update" 'watching changed 1 ' one_line log_of watched c1
+	expect "at that time" "$(in_container "$id" cat /etc/settings/config /etc/settings/file-20 | tr '\n' ' ')" 'second second 20 '
+	write_config "$dir" third
+	ended "$id"
+	expect "the updates" "$(log_of watched c1 | tr '\n' ' ')" 'watching changed 1 changed 2 '
+	pod_gone "$pod"
+	rm -rf "$LAB/pods/u-1"
+}
+
+one_line() { "$@" | tr '\n' ' '; } # COMMAND...
+
 # A directory of the node where mounts come and go.
 shared_directory() { # DIR
 	mkdir -p "$1/now" "$1/later"
