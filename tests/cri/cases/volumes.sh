@@ -132,6 +132,48 @@ test_volume_in_memory() {
 	empty_dirs_gone
 }
 
+# Mounts one as the kubelet does and prints its path.
+subpath() { # VOLUME-PATH BELOW CONTAINER N
+	local at=$LAB/pods/u-1/volume-subpaths/${1##*/}/$3/$4
+	mkdir -p "$1/$2" "$at"
+	chmod 0777 "$1/$2"
+	mount --bind "$1/$2" "$at"
+	echo "$at"
+}
+
+subpaths_gone() {
+	local at
+	for at in "$LAB"/pods/u-1/volume-subpaths/*/*/*; do umount "$at"; done
+	empty_dirs_gone
+}
+
+# The containers see each other's files, wherever the volume is; what one leaves there leads nowhere.
+test_volume_subpath() {
+	local pod a b c dir sub wicked
+	dir=$(empty_dir fast Memory)
+	sub=$(subpath "$dir" sub/deep b 0)
+	wicked=$(subpath "$dir" wicked c 0)
+	pod=$(pod subpath)
+	a=$(started "$pod" a 'sleep 1000' "$(mounts "$(volume "$dir" /all)")")
+	b=$(CONTEXT='"run_as_user":{"value":1000}' started "$pod" b 'sleep 1000' "$(mounts "$(volume "$sub" /part)")")
+	in_container "$a" sh -c 'echo from-a >/all/sub/deep/a'
+	in_container "$b" sh -c 'echo from-b >/part/b'
+	expect "seen by b" "$(in_container "$b" cat /part/a)" from-a
+	expect "seen by a" "$(in_container "$a" cat /all/sub/deep/b)" from-b
+	expect "of the directory" "$(in_container "$b" stat -c %a /part)" 777
+	if [ "$HANDLER" = kata ]; then
+		in_container "$a" sh -c 'rm -rf /all/wicked; ln -s /etc /all/wicked'
+		fails_saying "a link to the guest's files" 1 wicked started "$pod" c 'sleep 1000' "$(mounts "$(volume "$wicked" /part)")"
+	fi
+	stop "$b"
+	remove "$b"
+	b=$(started "$pod" b2 'sleep 1000' "$(mounts "$(volume "$sub" /part ',"readonly":true')")")
+	expect "what the first wrote" "$(in_container "$b" cat /part/b)" from-b
+	fails_saying "its write" 1 'Read-only file system' in_container "$b" touch /part/x
+	pod_gone "$pod"
+	subpaths_gone
+}
+
 # As the kubelet writes it: a new directory, and one rename of the link to it.
 write_config() { # DIR WORDS...: the contents of config, and of each of many
 	local dir=$1 new=..$RANDOM$RANDOM
