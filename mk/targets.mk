@@ -82,6 +82,7 @@ bench: stage $(addprefix $(BUILD)/tools/,floor deaf talk) ## measure, with floor
 	@rm -f $(BUILD)/bench.rows && touch $(BUILD)/bench.rows
 	@FIGURES=$(BUILD)/bench.rows tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor
 	@FIGURES=$(BUILD)/bench.rows tests/bench/network.sh $(STAGE) $(BUILD)/tools
+	@FIGURES=$(BUILD)/bench.rows tests/bench/files.sh $(STAGE)
 	@FIGURES=$(BUILD)/bench.rows tests/bench/cri.sh $(STAGE) $(BUILD)/tools/floor
 	@FIGURES=$(BUILD)/bench.rows tests/bench/memory.sh $(STAGE)
 	@FIGURES=$(BUILD)/bench.rows tests/bench/deploy.sh $(BUILD)/bin/kata-deploy $(BUILD)/tools/deaf

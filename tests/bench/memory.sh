@@ -71,6 +71,7 @@ member "$one" '["sleep","1000"]' "$pod"
 member "$two" '["sleep","1000"]' "$pod"
 sleep 3 # idle
 shim=$(pgrep -f "containerd-shim-kata-v2.*-id $pod")
+shim+=" $(pgrep -P "$shim" kata-container | paste -sd ' ')"
 vmm=$(pgrep -f "^[^ ]*qemu-system.*sandbox-$pod@")
 daemon=$(pgrep -f "virtiofsd.*$pod" || true)
 # shellcheck disable=SC2086 # a list: with the processes that stand for the containers
