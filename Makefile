@@ -28,6 +28,7 @@ MODULES := $(sort $(wildcard libs/*/module.mk)) \
                       kernel/module.mk packaging/qemu/module.mk osbuilder/module.mk tests/module.mk)
 include $(MODULES)
 include packaging/static.mk
+include packaging/image.mk
 include mk/targets.mk
 include mk/checks.mk
 include packaging/release.mk

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs the packages for building and testing on Debian 12, without prompts. docs/dependencies.md
-# lists the purpose of each package.
+# Installs the packages for building and testing on Debian 12, without prompts: deps.sh [GROUP...].
+# docs/dependencies.md lists the purpose of each package. Groups: "images", for the tests of container
+# images.
 set -euo pipefail
 
 packages=(
@@ -23,6 +24,17 @@ packages=(
 	# running containers
 	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
 )
+
+images=(skopeo umoci docker-registry podman runc)
+for group; do
+	case $group in
+	images) packages+=("${images[@]}") ;;
+	*)
+		echo "deps: no group $group" >&2
+		exit 2
+		;;
+	esac
+done
 
 missing=()
 for p in "${packages[@]}"; do

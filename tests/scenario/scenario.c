@@ -8,6 +8,7 @@
  *	as: UID; default: who we are
  *	bare: true						without the defaults below
  *	input: PATH of what it reads; default: nothing
+ *	environment: "NAME=VALUE ..." besides ours
  *	status: 0, or the slug of an error; default: 0
  *	expect: [CHECK...]
  *	then: [{run, status, expect}, ...]
@@ -97,7 +98,7 @@ struct node {
 
 /* What a stage says of how it is run; each may be NULL. */
 struct manner {
-	const char *program, *as, *input;
+	const char *program, *as, *input, *environment;
 	bool bare;
 };
 
@@ -254,6 +255,14 @@ static int make_command(const struct node *n, const char *line, const struct man
 	AUTO(strv) char **words = strv_split(expanded, " ");
 	const char *program = how->program ? how->program : n->program;
 
+	if (how->environment) {
+		AUTO(str) char *more = expand(n, how->environment);
+		AUTO(strv) char **pairs = strv_split(more, " ");
+
+		strv_push(argv, "env");
+		strv_each(pair, pairs)
+			strv_push(argv, *pair);
+	}
 	if (how->as ? change_user(n, how->as, program, argv, err) < 0 : false)
 		return -1;
 	if (!how->as)
@@ -661,7 +670,7 @@ static int stage(struct node *n, const struct json *j, struct err *err)
 	char *manager = str_fmt("%.*skata-manager", (int)(path_basename(n->program) - n->program),
 				n->program);
 	const struct manner how = { managed ? manager : NULL, text(j, "as"), text(j, "input"),
-				    json_get(j, "bare") };
+				    text(j, "environment"), json_get(j, "bare") };
 
 	line = managed ? managed : line;
 	if (!line)
