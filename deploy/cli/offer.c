@@ -66,14 +66,18 @@ static char *from_root(const char *release)
 	return path_join(here ? here : "/", release);
 }
 
-/* The sources of the command line, else the recorded member "from". */
+/* The sources of the command line, else of the environment, else the recorded member "from". */
 static int sources(const struct deploy *d, char *const *releases, char ***out, struct err *err)
 {
+	const char *carried = getenv(CLI_ENV_RELEASE);
+
 	strv_each(release, releases) {
 		AUTO(str) char *path = from_root(*release);
 
 		strv_push(out, path);
 	}
+	if (!*out && !str_empty(carried))
+		strv_push(out, carried);
 	if (*out)
 		return 0;
 	if (node_recall_release(d, "from", out, err) < 0)
@@ -93,6 +97,14 @@ static struct json *list_json(char *const *list)
 	return j;
 }
 
+/* Whether the next run, on the node itself, finds it there again: a pipe it does not, nor what the
+ * environment of a container names. */
+static bool is_lasting(const struct offer *o, char *const *from)
+{
+	return from && !strv_has(from, "-") &&
+	       (o->wanted->source.releases || str_empty(getenv(CLI_ENV_RELEASE)));
+}
+
 /* With the checks that were waived, which status shows as long as the release is installed. */
 static struct json *make_memory(const struct offer *o, char *const *from)
 {
@@ -101,7 +113,7 @@ static struct json *make_memory(const struct offer *o, char *const *from)
 	const struct release *r = &o->release;
 	struct json *j = json_make_object();
 
-	if (from && !strv_has(from, "-"))
+	if (is_lasting(o, from))
 		json_put(j, "from", list_json(from));
 	if (parts->components)
 		json_put(j, "components", list_json(parts->components));
@@ -400,7 +412,7 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 {
 	struct cli_parts *parts = &o->wanted->parts;
 	AUTO(str)
-	char *directory = place_path(o->place, o->wanted->trust.directory, TRUST_DIRECTORY, err);
+	char *directory = place_trust(o->place, o->wanted->trust.directory, err);
 	AUTO(str) char *kept = NULL;
 	char pin[65] = "";
 	struct trust_options t;

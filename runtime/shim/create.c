@@ -427,7 +427,7 @@ static void undo(struct container *c, struct ttrpc_call *call, const struct err 
 	container_remove(c);
 	ends = s->shutting_down && shim_is_empty(s);
 	(void)pthread_mutex_unlock(&s->lock);
-	ttrpc_fail(call, err);
+	task_fail(call, err);
 	if (ends)
 		shim_post_stop(s);
 	else if (abandoned)

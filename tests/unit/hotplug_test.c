@@ -140,6 +140,21 @@ static void unplug_disk(const char *id, const char *name)
 
 /* --- both halves --- */
 
+START_TEST(a_disk_has_the_sectors_of_the_configuration)
+{
+	struct call c;
+
+	config.logical_sector = 4096;
+	call(&c, "d", &disk, LONG_MS);
+	meet("blockdev-add", OK);
+	AUTO(json) struct json *device = hear("device_add");
+	ck_assert_int_eq(json_int(json_get(arguments_of(device), "logical_block_size")), 4096);
+	ck_assert_int_eq(json_int(json_get(arguments_of(device), "physical_block_size")), 4096);
+	answer(device, OK);
+	succeeds(&c);
+}
+END_TEST
+
 START_TEST(a_disk_comes_and_goes)
 {
 	struct call c;
@@ -479,6 +494,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, a_disk_comes_and_goes);
+	tcase_add_test(tc, a_disk_has_the_sectors_of_the_configuration);
 	tcase_add_test(tc, a_scsi_disk_needs_no_slot);
 	tcase_add_test(tc, a_card_comes_and_goes);
 	tcase_add_test(tc, a_refused_card_gives_its_fd_back);
