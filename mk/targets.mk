@@ -63,7 +63,7 @@ check: ## run every test that fits into half an hour
 	@packaging/deps.sh images
 	@$(MAKE) --no-print-directory stage
 	@MAKE="$(MAKE)" CRI_SHORT=1 tests/check.sh $(BUILD)/check.log check-layers check-headers check-docs check-format \
-		check-initrd check-fuzz check-unit check-guest check-manual check-release check-image check-errors check-scenario check-guide check-crash check-power check-cri check-integration check-node check-reproducible
+		check-initrd check-fuzz check-unit check-guest check-manual check-release check-image check-packages check-errors check-scenario check-guide check-crash check-power check-cri check-integration check-node check-reproducible
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
