@@ -29,6 +29,7 @@ MODULES := $(sort $(wildcard libs/*/module.mk)) \
 include $(MODULES)
 include packaging/static.mk
 include packaging/image.mk
+include packaging/deb.mk
 include mk/targets.mk
 include mk/checks.mk
 include packaging/release.mk

@@ -59,11 +59,16 @@ demo: ## build, release, install, run, upgrade, roll back, take away
 	@$(MAKE) --no-print-directory demo-releases
 	@tests/integration/demo.sh $(BUILD)/bin/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
+CHECKS := check-layers check-headers check-docs check-format check-size \
+	check-initrd check-fuzz check-unit check-guest check-manual check-errors \
+	check-release check-image check-packages \
+	check-scenario check-guide check-crash check-power \
+	check-cri check-integration check-node check-reproducible
+
 check: ## run every test that fits into half an hour
 	@packaging/deps.sh images
 	@$(MAKE) --no-print-directory stage
-	@MAKE="$(MAKE)" CRI_SHORT=1 tests/check.sh $(BUILD)/check.log check-layers check-headers check-docs check-format check-size \
-		check-initrd check-fuzz check-unit check-guest check-manual check-release check-image check-errors check-scenario check-guide check-crash check-power check-cri check-integration check-node check-reproducible
+	@MAKE="$(MAKE)" CRI_SHORT=1 tests/check.sh $(BUILD)/check.log $(CHECKS)
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^

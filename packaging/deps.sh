@@ -3,7 +3,7 @@
 #
 # Installs the packages for building and testing on Debian 12, without prompts: deps.sh [GROUP...].
 # docs/dependencies.md lists the purpose of each package. Groups: "images", for the tests of container
-# images.
+# images; "packages", for those of Debian packages in other distributions.
 set -euo pipefail
 
 packages=(
@@ -25,10 +25,12 @@ packages=(
 	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
 )
 
+packages_tests=(debootstrap lintian)
 images=(skopeo umoci docker-registry podman runc)
 for group; do
 	case $group in
 	images) packages+=("${images[@]}") ;;
+	packages) packages+=("${packages_tests[@]}") ;;
 	*)
 		echo "deps: no group $group" >&2
 		exit 2

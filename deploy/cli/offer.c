@@ -66,8 +66,35 @@ static char *from_root(const char *release)
 	return path_join(here ? here : "/", release);
 }
 
+/* What is below --root is recorded as the system there sees it: it may run kata-deploy itself later.
+ * Elsewhere it is a path of this system. */
+static const char *as_recorded(const struct cli_place *place, const char *path)
+{
+	return place->root && path_is_below(path, place->root) ? path + strlen(place->root) : path;
+}
+
+static int recall_sources(const struct deploy *d, const struct cli_place *place, char ***out,
+			  struct err *err)
+{
+	AUTO(strv) char **recorded = NULL;
+
+	if (node_recall_release(d, "from", &recorded, err) < 0)
+		return -1;
+	strv_each(path, recorded) {
+		struct err ignored = ERR_INIT; /* a dangling link: not below root */
+		AUTO(str)
+		char *below = place->root && **path == '/'
+				      ? path_from_root(place->root, *path, &ignored)
+				      : NULL;
+
+		strv_push(out, below && path_exists(below) ? below : *path);
+	}
+	return 0;
+}
+
 /* The sources of the command line, else of the environment, else the recorded member "from". */
-static int sources(const struct deploy *d, char *const *releases, char ***out, struct err *err)
+static int sources(const struct deploy *d, const struct cli_place *place, char *const *releases,
+		   char ***out, struct err *err)
 {
 	const char *carried = getenv(CLI_ENV_RELEASE);
 
@@ -80,12 +107,21 @@ static int sources(const struct deploy *d, char *const *releases, char ***out, s
 		strv_push(out, carried);
 	if (*out)
 		return 0;
-	if (node_recall_release(d, "from", out, err) < 0)
+	if (recall_sources(d, place, out, err) < 0)
 		return -1;
 	if (*out)
 		return 0;
 	err_set(err, E_USAGE, "no release is given and none is recorded");
 	return err_hint(err, "use --release URL|DIR|FILE");
+}
+
+static struct json *from_json(const struct offer *o, char *const *from)
+{
+	struct json *j = json_make_array();
+
+	strv_each(path, from)
+		json_add(j, json_make_string(as_recorded(o->place, *path)));
+	return j;
 }
 
 static struct json *list_json(char *const *list)
@@ -114,7 +150,7 @@ static struct json *make_memory(const struct offer *o, char *const *from)
 	struct json *j = json_make_object();
 
 	if (is_lasting(o, from))
-		json_put(j, "from", list_json(from));
+		json_put(j, "from", from_json(o, from));
 	if (parts->components)
 		json_put(j, "components", list_json(parts->components));
 	if (parts->without)
@@ -154,7 +190,7 @@ static int open_source(const struct deploy *d, struct offer *o, char ***from, st
 		.keep_cache = c->keep_cache
 	};
 
-	if (!cache || sources(d, c->releases, from, err) < 0 ||
+	if (!cache || sources(d, o->place, c->releases, from, err) < 0 ||
 	    parse_rate(c->limit_rate, &s.http.rate, err) < 0)
 		return -1;
 	s.releases = *from;
