@@ -334,6 +334,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int first = opt_parse(opts, OPT_SINGLE_DASH, argc, argv, &err);
 
+	file_set_umask();
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_init("containerd-shim-kata-v2", "shim", LOG_LOGFMT, STDERR_FILENO, LOG_INFO);
