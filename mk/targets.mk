@@ -26,7 +26,7 @@ install: all kernel initrd $(PROOF) $(NODE_PROGRAMS) ## lay everything down belo
 		share/defaults/kata-containers share/man/man8 share/bash-completion/completions \
 		share/zsh/site-functions share/fish/vendor_completions.d)
 	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-runtime \
-		$(NODE_PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
+		$(BUILD)/bin/kata-collect-data $(NODE_PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 $(BUILD)/kernel/vmlinux \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
 	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img $(PROOF) \
@@ -63,7 +63,7 @@ check: ## run every test that fits into half an hour
 	@packaging/deps.sh images
 	@$(MAKE) --no-print-directory stage
 	@MAKE="$(MAKE)" CRI_SHORT=1 tests/check.sh $(BUILD)/check.log check-layers check-headers check-docs check-format \
-		check-initrd check-fuzz check-unit check-guest check-manual check-release check-image check-packages check-errors check-scenario check-guide check-crash check-power check-cri check-integration check-node check-reproducible
+		check-initrd check-fuzz check-unit check-guest check-manual check-release check-image check-packages check-collect check-errors check-scenario check-guide check-crash check-power check-cri check-integration check-node check-reproducible
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
