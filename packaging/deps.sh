@@ -15,6 +15,9 @@ packages=(
 	ca-certificates
 	# the guest kernel and what goes into the initrd
 	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables
+	# the release's own QEMU: tools, and static archives of what it is linked with
+	meson ninja-build python3 libglib2.0-dev libpixman-1-dev libcap-ng-dev libattr1-dev liburing-dev
+	libaio-dev libfdt-dev seabios
 	# tests
 	check libsubunit-dev codespell shellcheck busybox-static minisign zstd openssl nghttp2-server
 	e2fsprogs xfsprogs cpio

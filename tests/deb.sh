@@ -142,7 +142,7 @@ life() {
 	check "purged" pkg -P kata-containers
 	check "it is gone" [ ! -e "$node/opt/kata" ]
 	check "kata-deploy purged" pkg -P kata-deploy
-	check "nothing of it is left" [ -z "$(find "$node"/{etc,opt,var,usr} -name '*kata*' ! -path '*/dpkg/*' ! -path '*/apt/*' 2>/dev/null)" ]
+	check "nothing of it is left" [ -z "$(find "$node"/{etc,opt,var,usr} \( -name '*kata-*' -o -name kata \) ! -path '*/dpkg/*' ! -path '*/apt/*' 2>/dev/null)" ]
 }
 
 if [ "$(id -u)" != 0 ]; then

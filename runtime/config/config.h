@@ -68,7 +68,8 @@ struct runtime_config {
 	bool block_off;     /* block devices are mounted by the host, and shared */
 	/* cache_set: the other two are passed on, instead of QEMU's own choice. */
 	bool block_cache_set, block_cache_direct, block_cache_noflush;
-	int64_t rx_max_rate, tx_max_rate; /* bits a second of each interface; 0: no limit */
+	int64_t logical_sector, physical_sector; /* bytes that disks say; 0: QEMU's choice */
+	int64_t rx_max_rate, tx_max_rate;        /* bits a second of each interface; 0: no limit */
 	bool rootless;
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc, vhost_net_off;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */

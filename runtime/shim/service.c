@@ -15,6 +15,15 @@ void task_answer(struct ttrpc_call *call, const struct err *err)
 		ttrpc_reply(call, &empty);
 }
 
+void task_fail(struct ttrpc_call *call, const struct err *err)
+{
+	struct err failed = *err;
+
+	if (err->code == E_NOT_FOUND || err->code == E_EXISTS)
+		failed.code = E_FAILED;
+	ttrpc_fail(call, &failed);
+}
+
 struct deadline task_deadline(const struct shim *s, const struct ttrpc_call *call)
 {
 	return deadline_min(ttrpc_call_deadline(call),

@@ -30,6 +30,11 @@ twice=$(grep -hoE '^[a-z0-9_]+\(\)' tests/cri/lib.sh tests/integration/container
 	echo "defined twice: $twice" >&2
 	exit 1
 }
+lost=$(grep -nE '"\$\(([^=]* )?fails [0-9]' tests/cri/cases/*.sh tests/integration/cases/*.sh tests/integration/node/*.sh tests/engines/*.sh)
+[ -z "$lost" ] || {
+	echo "the status that is checked there is lost; use fails_saying: $lost" >&2
+	exit 1
+}
 for cases in tests/cri/cases/*.sh; do
 	# shellcheck source=/dev/null
 	. "$cases"

@@ -57,7 +57,7 @@ test_all_verbs_with_the_proof() {
 	expect "rollback" "$(current)" "$first"
 	expect "it lives" "$(docker exec held echo alive)" alive
 	has "status" "$("$deploy" status --json)" '"problem": null'
-	has "uninstall under pods" "$(fails 7 "$deploy" uninstall --yes --quiet)" "running pods use"
+	fails_saying "uninstall under pods" 7 "running pods use" "$deploy" uninstall --yes --quiet
 	docker rm -f held >/dev/null
 	docker_gone
 	"$deploy" uninstall --yes --quiet

@@ -17,6 +17,7 @@ has() { # WHAT TEXT PATTERN
 	}
 }
 
+# Not in an argument, where its own status would be lost: fails_saying checks both.
 fails() { # STATUS COMMAND...: prints what it printed
 	local wanted=$1 status=0 said
 	shift
@@ -26,4 +27,10 @@ fails() { # STATUS COMMAND...: prints what it printed
 		echo "    status $status, wanted $wanted: $said" >&2
 		return 1
 	}
+}
+
+fails_saying() { # WHAT STATUS PATTERN COMMAND...
+	local what=$1 wanted=$2 pattern=$3 said
+	shift 3
+	said=$(fails "$wanted" "$@") && has "$what" "$said" "$pattern"
 }

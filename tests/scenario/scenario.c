@@ -74,7 +74,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { FILE_MAX = 4 << 20, RUN_MS = 120000, SNAPSHOTS_MAX = 16 };
@@ -755,6 +757,31 @@ static int scenario(const char *program, const char *file, char **name, bool *la
 	return rc;
 }
 
+/* What a scenario mounts is nobody else's business, nor what the node itself remembers; and what runs on this
+ * machine, container managers for example, is none of a scenario's. Returns in the child that plays them; -1:
+ * without the right to. */
+static int apart(void)
+{
+	int status;
+	pid_t child;
+
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("scenario", "/var/lib", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+		return -1;
+	child = fork();
+	if (child < 0)
+		return -1;
+	if (child == 0) /* all others of its namespace end with it */
+		return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+				       mount("proc", "/proc", "proc", 0, NULL) < 0
+			       ? -1
+			       : 0;
+	while (waitpid(child, &status, 0) < 0)
+		;
+	exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
+}
+
 int main(int argc, char **argv)
 {
 	AUTO(str) char *program = argc > 1 ? realpath(argv[1], NULL) : NULL;
@@ -764,9 +791,7 @@ int main(int argc, char **argv)
 	/* Servers are on this machine. */
 	(void)unsetenv("http_proxy");
 	(void)unsetenv("all_proxy");
-	/* What a scenario mounts is nobody else's business, nor what the node itself remembers. */
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("scenario", "/var/lib", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0) {
+	if (apart() < 0) {
 		(void)puts("skipped: scenarios: they need root, to mount");
 		return EXIT_SUCCESS;
 	}

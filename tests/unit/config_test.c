@@ -122,6 +122,8 @@ static const struct row {
 	{ Q, "block_device_cache_set", "true", NULL, AT(block_cache_set) },
 	{ Q, "block_device_cache_direct", "true", NULL, AT(block_cache_direct) },
 	{ Q, "block_device_cache_noflush", "true", NULL, AT(block_cache_noflush) },
+	{ Q, "block_device_logical_sector_size", "4096", "-1", AT(logical_sector) },
+	{ Q, "block_device_physical_sector_size", "4096", "131072", AT(physical_sector) },
 	{ Q, "enable_iothreads", "false", "true", NOWHERE },
 	{ Q, "enable_mem_prealloc", "true", NULL, AT(mem_prealloc) },
 	{ Q, "enable_hugepages", "true", NULL, AT(hugepages) },
