@@ -3,7 +3,8 @@
 #
 # Installs the packages for building and testing on Debian 12, without prompts: deps.sh [GROUP...].
 # docs/dependencies.md lists the purpose of each package. Groups: "images", for the tests of container
-# images; "packages", for those of Debian packages in other distributions.
+# images; "packages", for those of Debian packages in other
+# distributions, and of the snap.
 set -euo pipefail
 
 packages=(
@@ -25,7 +26,7 @@ packages=(
 	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
 )
 
-packages_tests=(debootstrap lintian)
+packages_tests=(debootstrap lintian snapd squashfs-tools)
 images=(skopeo umoci docker-registry podman runc)
 for group; do
 	case $group in
