@@ -26,7 +26,7 @@ install: all kernel initrd $(PROOF) $(NODE_PROGRAMS) ## lay everything down belo
 		share/defaults/kata-containers share/man/man8 share/bash-completion/completions \
 		share/zsh/site-functions share/fish/vendor_completions.d)
 	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-runtime \
-		$(NODE_PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
+		$(BUILD)/bin/kata-collect-data $(NODE_PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 $(BUILD)/kernel/vmlinux \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
 	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img $(PROOF) \
@@ -59,11 +59,16 @@ demo: ## build, release, install, run, upgrade, roll back, take away
 	@$(MAKE) --no-print-directory demo-releases
 	@tests/integration/demo.sh $(BUILD)/bin/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
+CHECKS := check-layers check-headers check-docs check-format check-size \
+	check-initrd check-fuzz check-unit check-guest check-manual check-errors \
+	check-release check-image check-packages check-collect \
+	check-scenario check-guide check-crash check-power \
+	check-cri check-integration check-node check-reproducible
+
 check: ## run every test that fits into half an hour
-	@packaging/deps.sh
+	@packaging/deps.sh images
 	@$(MAKE) --no-print-directory stage
-	@MAKE="$(MAKE)" CRI_SHORT=1 tests/check.sh $(BUILD)/check.log check-layers check-headers check-docs check-format \
-		check-initrd check-fuzz check-unit check-guest check-manual check-release check-errors check-scenario check-guide check-crash check-power check-cri check-integration check-node check-reproducible
+	@MAKE="$(MAKE)" CRI_SHORT=1 tests/check.sh $(BUILD)/check.log $(CHECKS)
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
@@ -82,6 +87,7 @@ bench: stage $(addprefix $(BUILD)/tools/,floor deaf talk) ## measure, with floor
 	@rm -f $(BUILD)/bench.rows && touch $(BUILD)/bench.rows
 	@FIGURES=$(BUILD)/bench.rows tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor
 	@FIGURES=$(BUILD)/bench.rows tests/bench/network.sh $(STAGE) $(BUILD)/tools
+	@FIGURES=$(BUILD)/bench.rows tests/bench/files.sh $(STAGE)
 	@FIGURES=$(BUILD)/bench.rows tests/bench/cri.sh $(STAGE) $(BUILD)/tools/floor
 	@FIGURES=$(BUILD)/bench.rows tests/bench/memory.sh $(STAGE)
 	@FIGURES=$(BUILD)/bench.rows tests/bench/deploy.sh $(BUILD)/bin/kata-deploy $(BUILD)/tools/deaf

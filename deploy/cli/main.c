@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "cli/manual.h"
 #include "cli/subverb.h"
+#include "deploy/cli/options.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
 #include "deploy/verbs/packager.h"
@@ -47,7 +48,16 @@ static const struct family families[] = {
 	{ 0 },
 };
 
+static const struct variable variables[] = {
+	{ CLI_ENV_RELEASE, "the release, if --release is not given; not remembered" },
+	{ CLI_ENV_TRUST, "trusted keys, if --trust-dir is not given and " TRUST_DIRECTORY
+			 " of the system that is changed is not there" },
+	{ "NO_COLOR", "no colours" },
+	{ 0 },
+};
+
 static const struct manual manual = {
+	.variables = variables,
 	.name = "kata-deploy",
 	.text = "installs kata releases: verified, atomic, reversible",
 	.verbs = verbs,

@@ -39,6 +39,15 @@ static int nobody_waits(struct err *err)
 	return err_set(err, E_CANCELLED, "the caller of Create is gone");
 }
 
+/* Its name is not the shim's: one who looks for that finds one for each pod. */
+static int inhabit(const struct container *c, const char *netns, struct netns_resident *out,
+		   struct err *err)
+{
+	AUTO(str) char *title = str_fmt("kata-container %s", c->id);
+
+	return netns_inhabit(netns, title, out, err);
+}
+
 /* Another container can name this one by the pid of its resident. */
 static void move_in(struct container *c)
 {
@@ -47,7 +56,7 @@ static void move_in(struct container *c)
 	struct err err = ERR_INIT;
 
 	/* Without it the container has the VMM's pid: its namespace may be gone, and it runs. */
-	if (netns && netns_inhabit(netns, &resident, &err) < 0)
+	if (netns && inhabit(c, netns, &resident, &err) < 0)
 		log_err(LOG_WARN, &err, "no process stands for the container");
 	(void)pthread_mutex_lock(&c->shim->lock);
 	c->resident = resident;
@@ -131,7 +140,7 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 	int result;
 
 	if (any && netns && pid <= 0) {
-		if (netns_inhabit(netns, &resident, err) < 0)
+		if (inhabit(c, netns, &resident, err) < 0)
 			return err_wrap(err, "hooks");
 		pid = resident.child.pid;
 	}

@@ -45,7 +45,7 @@ cri_apart() {
 	ip link set lo up
 }
 
-shim_of() { pgrep -f "containerd-shim.* -id $1" | head -n 1; } # POD-ID
+shim_of() { pgrep -f "containerd-shim.* -id $1"; } # POD-ID
 
 cri_start() { # PREFIX
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
