@@ -761,6 +761,9 @@ START_TEST(our_components_own_what_is_installed)
 		"share/kata-containers/vmlinux.container",
 		"share/kata-containers/kata-containers-initrd.img",
 		"share/defaults/kata-containers/configuration.toml",
+		"bin/qemu-system-x86_64",
+		"libexec/virtiofsd",
+		"share/kata-qemu/qboot.rom",
 	};
 	AUTO(str) char *tree = xstrdup(in("t")), *out = xstrdup(in("r"));
 	struct release_build_options o = options(tree, out);
