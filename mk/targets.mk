@@ -26,7 +26,7 @@ install: all kernel qemu initrd $(PROOF) $(NODE_PROGRAMS) ## lay everything down
 		share/defaults/kata-containers share/man/man8 share/bash-completion/completions \
 		share/zsh/site-functions share/fish/vendor_completions.d)
 	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-runtime \
-		$(NODE_PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
+		$(BUILD)/bin/kata-collect-data $(NODE_PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 $(BUILD)/kernel/vmlinux \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
 	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img $(PROOF) \
@@ -64,7 +64,7 @@ demo: ## build, release, install, run, upgrade, roll back, take away
 
 CHECKS := check-layers check-headers check-docs check-format check-size \
 	check-initrd check-fuzz check-unit check-guest check-manual check-errors \
-	check-release check-image check-packages \
+	check-release check-image check-packages check-collect \
 	check-scenario check-guide check-crash check-power \
 	check-cri check-integration check-node check-reproducible
 
