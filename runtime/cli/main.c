@@ -237,6 +237,7 @@ int main(int argc, char **argv)
 	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err), last;
 	bool has_own; /* verbs and options of its own */
 
+	file_set_umask();
 	/* As a verb, whatever it asks about: all options are those of the program. */
 	if (first >= 0 && first < argc && str_eq(argv[first], "help")) {
 		o.help = true;

@@ -162,7 +162,7 @@ static const struct key keys[] = {
 	FIXED_BOOL(Q, "guest_memory_dump_paging", "false", "guest memory dumps are not supported"),
 	BOOL_KEY(Q, "enable_guest_swap", guest_swap, false),
 	BOOL_KEY(Q, "use_legacy_serial", legacy_serial, false),
-	FIXED_BOOL(Q, "disable_selinux", "false|true", NULL),
+	BOOL_KEY(Q, "disable_selinux", selinux_off, false),
 	CHOICE_KEY(Q, "accelerator", accelerator, "", "|kvm|tcg", "unknown accelerator"),
 	CHOICE_KEY(Q, "transport", transport, "", "|vsock|serial", "unknown transport"),
 

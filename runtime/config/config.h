@@ -71,6 +71,7 @@ struct runtime_config {
 	int64_t logical_sector, physical_sector; /* bytes that disks say; 0: QEMU's choice */
 	int64_t rx_max_rate, tx_max_rate;        /* bits a second of each interface; 0: no limit */
 	bool rootless;
+	bool selinux_off; /* the VMM has our label, not the sandbox container's */
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc, vhost_net_off;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
 	char *transport; /* "" (try vsock where the host has it, else serial), "vsock", "serial" */

@@ -252,6 +252,7 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	AUTO(guest) struct guest guest = GUEST_INIT;
 
 	shim_cpus(s, &cpus, &mems);
+	wanted.label = c->spec->process ? c->spec->process->selinux_label : NULL;
 	wanted.cpus = cpus;
 	wanted.mems = mems;
 	if (container_mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 ||

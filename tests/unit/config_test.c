@@ -152,7 +152,7 @@ static const struct row {
 	{ Q, "guest_memory_dump_paging", "false", "true", NOWHERE },
 	{ Q, "enable_guest_swap", "true", NULL, AT(guest_swap) },
 	{ Q, "use_legacy_serial", "true", NULL, AT(legacy_serial) },
-	{ Q, "disable_selinux", "true", NULL, NOWHERE },
+	{ Q, "disable_selinux", "true", NULL, AT(selinux_off) },
 	{ Q, "accelerator", "\"tcg\"", "\"hvf\"", AT(accelerator) },
 	{ Q, "transport", "\"vsock\"", "\"hvsock\"", AT(transport) },
 	{ A, "enable_debug", "true", NULL, AT(agent_debug) },

@@ -4,6 +4,8 @@
  * that it is taken out again byte for byte, also around what an administrator wrote meanwhile, and
  * which manager is taken for being there.
  */
+#include "tests/unit/expect.h"
+
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -36,19 +38,6 @@ static struct err err;
 
 static const struct cri_handler handlers[] = { { "kata", NULL },
 					       { "kata-qemu", "/opt/kata/etc/qemu.toml" } };
-
-#define OK(call)                                           \
-	do {                                               \
-		err_clear(&err);                           \
-		ck_assert_msg((call) >= 0, "%s", err.msg); \
-	} while (0)
-
-#define FAILS(call, expected)                                         \
-	do {                                                          \
-		err_clear(&err);                                      \
-		ck_assert_int_lt((call), 0);                          \
-		ck_assert_msg(err.code == (expected), "%s", err.msg); \
-	} while (0)
 
 static void set_up(void)
 {

@@ -40,9 +40,11 @@ static bool needs_tsc(const struct vmm_request *r)
 
 /*
  * Parameters for a fast boot: no calibration loops, no patching for one CPU, no waiting after a
- * panic. Without KVM programs are loaded at fixed addresses, so that QEMU can reuse translations;
- * this gives up the guest's ASLR, but TCG guarantees no isolation anyway. The timer check is also
- * disabled there: on a busy host ticks arrive too late, and the guest would reject the timer.
+ * panic. No bounce buffers, which take 64 MB of a guest with memory above 4 GiB: virtual devices
+ * reach all of it. Without KVM programs are loaded at fixed addresses, so that QEMU can reuse
+ * translations; this gives up the guest's ASLR, but TCG guarantees no isolation anyway. The timer
+ * check is also disabled there: on a busy host ticks arrive too late, and the guest would reject
+ * the timer.
  */
 static char *kernel_command_line(const struct vmm_request *r)
 {
@@ -59,7 +61,7 @@ static char *kernel_command_line(const struct vmm_request *r)
 				 : xstrdup("");
 
 	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
-		       "console=%s %s agent.hotplug_timeout=%d%s%s%s%s%s%s",
+		       "swiotlb=noforce console=%s %s agent.hotplug_timeout=%d%s%s%s%s%s%s",
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
 		       agent, HOTPLUG_S,
 		       str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "", tsc,
