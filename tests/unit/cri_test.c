@@ -674,6 +674,9 @@ static const struct {
 	{ MERGE "put_together \"$@\"; echo '[plugins.runc]'; grep -q /proc/ $2 || "
 		"echo 'sandbox_mode = \"podsandbox\"'",
 	  E_OK, NULL },
+	{ MERGE "put_together \"$@\"; echo '[plugins.runc]'; if grep -q /proc/ $2; then "
+		"echo 'sandbox_mode = \"\"'; else echo 'sandbox_mode = \"podsandbox\"'; fi",
+	  E_OK, NULL },
 	{ MERGE "put_together \"$@\"; echo '[plugins.runc]'; grep -q /proc/ $2 || "
 		"echo 'sandbox_mode = \"shim\"'",
 	  E_CONFIG, "would also change 'plugins.runc.sandbox_mode'" },
