@@ -166,21 +166,25 @@ test_exec_has_an_end_of_its_own() {
 	removed "$id"
 }
 
+# The script makes /ready when its handlers are there.
 signalled() { # SIGNAL SCRIPT: the exit status of the container's first process
-	local id
+	local id n
 	id=$(lab_id)
 	detached "$id" sh -c "$2"
-	sleep 0.5 # for its handlers
+	for n in $(seq 100); do
+		! lab_ctr tasks exec --exec-id "ready$n" "$id" test -e /ready || break
+		sleep 0.1
+	done
 	lab_ctr tasks kill -s "$1" "$id"
 	stopped "$id"
 	deleted "$id"
 }
 
 test_signals_arrive() {
-	expect "handled" "$(signalled TERM 'trap "exit 9" TERM; while :; do sleep 0.1; done')" 9
-	expect "handled" "$(signalled USR1 'trap "exit 8" USR1; while :; do sleep 0.1; done')" 8
+	expect "handled" "$(signalled TERM 'trap "exit 9" TERM; : >/ready; while :; do sleep 0.1; done')" 9
+	expect "handled" "$(signalled USR1 'trap "exit 8" USR1; : >/ready; while :; do sleep 0.1; done')" 8
 	# A first process without a handler would not notice TERM at all.
-	expect "not handled" "$(signalled TERM 'exec sleep 1000')" 137
+	expect "not handled" "$(signalled TERM ': >/ready; exec sleep 1000')" 137
 }
 
 test_all_are_killed() {
