@@ -58,8 +58,12 @@ test_pause_resume_stats() {
 	b=$(lab_ctr tasks metrics "$id" | awk '$1 == "cpuacct.usage" { print $2 }')
 	expect "frozen" "$a" "$b"
 	lab_ctr tasks resume "$id"
-	sleep 0.5
-	c=$(lab_ctr tasks metrics "$id" | awk '$1 == "cpuacct.usage" { print $2 }')
+	c=$b
+	for _ in $(seq 600); do
+		[ "$c" = "$b" ] || break
+		sleep 0.1
+		c=$(lab_ctr tasks metrics "$id" | awk '$1 == "cpuacct.usage" { print $2 }')
+	done
 	[ "$c" -gt "$b" ]
 	removed "$id"
 }
@@ -166,15 +170,12 @@ test_exec_has_an_end_of_its_own() {
 	removed "$id"
 }
 
-# The script makes /ready when its handlers are there.
+# Its script makes /ready when it has its handlers.
 signalled() { # SIGNAL SCRIPT: the exit status of the container's first process
-	local id n
+	local id
 	id=$(lab_id)
 	detached "$id" sh -c "$2"
-	for n in $(seq 100); do
-		! lab_ctr tasks exec --exec-id "ready$n" "$id" test -e /ready || break
-		sleep 0.1
-	done
+	lab_ctr tasks exec --exec-id wait "$id" sh -c 'until [ -e /ready ]; do usleep 10000; done'
 	lab_ctr tasks kill -s "$1" "$id"
 	stopped "$id"
 	deleted "$id"
