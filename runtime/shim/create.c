@@ -156,6 +156,7 @@ static int find_devices(struct container *c, struct oci_spec *guest, struct err 
 	if (devices_find(d, c->spec, err) < 0 || devices_find_volumes(d, guest, err) < 0 ||
 	    devices_check(d, c->shim->config, err) < 0)
 		return -1;
+	devices_leave_out(d, guest);
 	vec_each(const struct device, device, &d->list) {
 		if (device->volume && sandbox_use_volume(c->shim->sandbox, device->volume, err) < 0)
 			return err_wrap(err, "volume %s", device->volume);
