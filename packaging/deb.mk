@@ -11,6 +11,20 @@ deb: $(BUILD)/static/kata-deploy $(BUILD)/static/kata-manager ## make Debian pac
 	@KEYS='$(KEYS)' MAINTAINER='$(MAINTAINER)' packaging/deb.sh $(BUILD)/static \
 		'$(or $(RELEASE),$(BUILD)/deb-release)' '$(DEB)'
 
+# make snap: the same as a snap, which snapd's program packs.
+SNAP ?= $(BUILD)/snap
+
+.PHONY: snap
+snap: $(BUILD)/static/kata-deploy $(BUILD)/static/kata-manager ## make a snap: RELEASE= KEYS= SNAP=
+	$(if $(RELEASE),,@rm -rf $(BUILD)/snap-release)
+	$(if $(RELEASE),,@$(MAKE) --no-print-directory release OUT=$(BUILD)/snap-release)
+	@KEYS='$(KEYS)' packaging/snap.sh $(BUILD)/static '$(or $(RELEASE),$(BUILD)/snap-release)' '$(SNAP)'
+
+.PHONY: check-snap
+check-snap: $(BUILD)/static/kata-deploy $(BUILD)/static/kata-manager ## pack a snap, mount it and run its hooks
+	@packaging/deps.sh packages
+	@tests/snap.sh $(BUILD)/static
+
 .PHONY: check-packages check-deb
 SUITES ?= bookworm trixie
 PORTABLE_PROGRAMS := $(BUILD)/static/kata-deploy $(BUILD)/static/kata-manager

@@ -3,7 +3,8 @@
 #
 # Installs the packages for building and testing on Debian 12, without prompts: deps.sh [GROUP...].
 # docs/dependencies.md lists the purpose of each package. Groups: "images", for the tests of container
-# images; "packages", for those of Debian packages in other distributions.
+# images; "packages", for those of Debian packages in other
+# distributions, and of the snap.
 set -euo pipefail
 
 packages=(
@@ -20,12 +21,12 @@ packages=(
 	libaio-dev libfdt-dev seabios
 	# tests
 	check libsubunit-dev codespell shellcheck busybox-static minisign zstd openssl nghttp2-server
-	e2fsprogs xfsprogs cpio
+	e2fsprogs erofs-utils xfsprogs cpio
 	# running containers
 	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
 )
 
-packages_tests=(debootstrap lintian)
+packages_tests=(debootstrap lintian snapd squashfs-tools)
 images=(skopeo umoci docker-registry podman runc)
 for group; do
 	case $group in

@@ -16,7 +16,7 @@ dir=$(mktemp -d /tmp/kata-deb-XXXXXX)
 holder=
 finish() {
 	[ -z "$holder" ] || kill "$holder" 2>/dev/null
-	for at in "$dir"/*/proc "$dir"/*/debs; do
+	for at in "$dir"/*/debs; do
 		mountpoint -q "$at" && umount "$at"
 	done
 	rm -rf --one-file-system "$dir"
@@ -142,7 +142,7 @@ life() {
 	check "purged" pkg -P kata-containers
 	check "it is gone" [ ! -e "$node/opt/kata" ]
 	check "kata-deploy purged" pkg -P kata-deploy
-	check "nothing of it is left" [ -z "$(find "$node"/{etc,opt,var,usr} -name '*kata*' ! -path '*/dpkg/*' ! -path '*/apt/*' 2>/dev/null)" ]
+	check "nothing of it is left" [ -z "$(find "$node"/{etc,opt,var,usr} \( -name '*kata-*' -o -name kata \) ! -path '*/dpkg/*' ! -path '*/apt/*' 2>/dev/null)" ]
 }
 
 if [ "$(id -u)" != 0 ]; then
@@ -162,33 +162,31 @@ fi
 # --- in distributions ---
 
 # A namespace of pids, so that nothing of this machine is taken for the node's.
-enter() { unshare --mount --pid --fork --kill-child chroot "$node" "$@"; }
+enter() { unshare --mount --pid --fork --kill-child --mount-proc="$node/proc" chroot "$node" "$@"; }
 for suite; do
 	where="$suite: "
 	node=$dir/$suite inside='' debs=/debs
 	mirror=$(sed -n 's/^URIs: *//p; s/^deb  *\(\[[^]]*\] \)\{0,1\}\([^ ]*\).*/\2/p' /etc/apt/sources.list \
 		/etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
-	check "debootstrap" debootstrap --variant=minbase --include=containerd,dbus "$suite" "$node" "$mirror"
+	check "debootstrap" env -u COMPONENTS debootstrap --variant=minbase --include=containerd,dbus "$suite" "$node" "$mirror"
 	[ -x "$node/usr/bin/dpkg" ] || continue
 	mkdir -p "$node/debs" "$node/etc/containerd"
-	mount --bind "$dir/debs" "$node/debs" && mount -t proc proc "$node/proc"
+	mount --bind "$dir/debs" "$node/debs"
 	[ -f "$node/etc/containerd/config.toml" ] || enter containerd config default >"$node/etc/containerd/config.toml"
 	pkg() { enter dpkg "$@"; }
 	on() { enter "$@"; }
 	audit() { [ -z "$(enter dpkg --audit)" ]; }
 	again_configured() { enter dpkg-reconfigure kata-containers; }
 	in_use() {
-		umount "$node/proc"
-		enter sh -c 'mount -t proc proc /proc && /opt/kata/bin/busybox sleep 600 & sleep 1; dpkg -r kata-containers' \
+		enter sh -c '/opt/kata/bin/busybox sleep 600 & sleep 1; dpkg -r kata-containers' \
 			>"$dir/held" 2>&1
-		mount -t proc proc "$node/proc"
 		check "while a program of it runs it is not removed" grep -q "uses /opt/kata\|uses.*busybox" "$dir/held"
 		check "and all is as it was" installed 1.0
 		check "dpkg too" on sh -c 'dpkg --audit; dpkg -s kata-containers | grep -q "install ok\|ok installed"'
 	}
 	life
 	check "dpkg has nothing to complain of" audit
-	umount "$node/debs" "$node/proc"
+	umount "$node/debs"
 	rm -rf --one-file-system "$node"
 done
 where=

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy: finds the verb, prints the error. */
 
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -15,7 +16,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 static const struct subverb verbs[] = {
 	{ "install", "", "install a release, register it, prove it in a VM", install_opts,
@@ -97,7 +97,7 @@ int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 
-	(void)umask(022);
+	file_set_umask();
 	log_init("kata-deploy", "deploy", LOG_LOGFMT, 2, LOG_WARN);
 	if (manual_run(&manual, argc, argv, &err) == 0 && interrupt_signal())
 		err_set(&err, E_CANCELLED, "finished in spite of %s", interrupt_name());

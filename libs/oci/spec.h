@@ -227,6 +227,7 @@ void oci_seccomp_free(struct oci_seccomp *s);
 /* Free what a struct embedded in another struct or a list owns, and leave it empty. */
 void oci_hooks_release(struct oci_hooks *h);
 void oci_namespace_release(struct oci_namespace *ns);
+void oci_device_release(struct oci_device *d);
 void oci_annotations_release(struct oci_spec *spec);
 DEFINE_AUTO(oci_spec, struct oci_spec *, NULL, oci_spec_free)
 DEFINE_AUTO(oci_process, struct oci_process *, NULL, oci_process_free)

@@ -250,12 +250,25 @@ int host_cgroup_go_home(struct host_cgroup *h, struct err *err)
  * node is busy. */
 static void weigh_overhead(const struct host_cgroup *h)
 {
-	const char *folder = h->sandbox->ops->unified ? NULL : cgroup_folder(h->overhead, "cpu");
-	AUTO(str) char *path = folder ? str_fmt("%s/../cpu.shares", folder) : NULL;
-	AUTO(str) char *shares = str_fmt("%ld", 1024 * sysconf(_SC_NPROCESSORS_ONLN));
+	const struct oci_resources all = {
+		.cpu.shares = { true, 1024 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN) }
+	};
+	const char *folder = cgroup_folder(h->overhead, "cpu");
+	AUTO(cgroup_settings) struct cgroup_settings s = { NULL, 0, 0 };
+	AUTO(str) char *path = NULL;
 	struct err err = ERR_INIT;
 
-	if (path && file_write(AT_FDCWD, path, shares, &err) < 0)
+	if (!folder)
+		return;
+	if ((h->sandbox->ops->unified ? cgroup_v2_settings(&all, &s, &err)
+				      : cgroup_v1_settings(&all, &s, &err)) == 0 &&
+	    s.n) {
+		path = str_fmt("%s/../%s", folder, s.v[0].file);
+		if (!path_exists(path)) /* version 2 without that controller */
+			return;
+		(void)!file_write(AT_FDCWD, path, s.v[0].value, &err);
+	}
+	if (err.code)
 		log_err(LOG_WARN, &err, "cannot give the VMs' control groups their weight");
 }
 

@@ -186,6 +186,7 @@ static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
 				       .accelerator = a->accelerator,
 				       .netns = wanted->netns,
 				       .user = wanted->user,
+				       .label = wanted->label,
 				       .size = wanted->size,
 				       .most = wanted->most };
 	AUTO(fd) int vhost = -1; /* keeps the CID until QEMU has opened it too */

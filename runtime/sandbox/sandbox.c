@@ -280,7 +280,7 @@ static int connect_network(struct sandbox *s, const char *netns, struct err *err
 }
 
 /* Gets a VM with the network's devices. */
-static int get_vm(struct sandbox *s, struct deadline deadline, struct err *err)
+static int get_vm(struct sandbox *s, const char *label, struct deadline deadline, struct err *err)
 {
 	size_t n = s->network.endpoints.list.n;
 	AUTO(mem) struct vmm_device *cards = xcalloc(n, sizeof(*cards));
@@ -293,6 +293,7 @@ static int get_vm(struct sandbox *s, struct deadline deadline, struct err *err)
 					  .most = s->size.most,
 					  .netns = s->config->new_netns_off ? -1 : s->network.netns,
 					  .user = s->user ? &user : NULL,
+					  .label = s->config->selinux_off ? NULL : label,
 					  .no_kvm = s->user && !may_kvm,
 					  .share = &s->share,
 					  .devices = cards,
@@ -372,7 +373,7 @@ int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct
 	s->size.now = sizing_now(&s->size.sizing);
 	s->size.most = s->config->static_size ? s->size.now : sizing_most(s->config);
 	if (parallel_each(BOTH, prepare, &g, err) < 0 || place_take_user(s, err) < 0 ||
-	    get_vm(s, deadline, err) < 0)
+	    get_vm(s, wanted->label, deadline, err) < 0)
 		return -1;
 	(void)pthread_mutex_lock(&s->placing);
 	s->placed = true;

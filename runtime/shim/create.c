@@ -156,6 +156,7 @@ static int find_devices(struct container *c, struct oci_spec *guest, struct err 
 	if (devices_find(d, c->spec, err) < 0 || devices_find_volumes(d, guest, err) < 0 ||
 	    devices_check(d, c->shim->config, err) < 0)
 		return -1;
+	devices_leave_out(d, guest);
 	vec_each(const struct device, device, &d->list) {
 		if (device->volume && sandbox_use_volume(c->shim->sandbox, device->volume, err) < 0)
 			return err_wrap(err, "volume %s", device->volume);
@@ -252,6 +253,7 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	AUTO(guest) struct guest guest = GUEST_INIT;
 
 	shim_cpus(s, &cpus, &mems);
+	wanted.label = c->spec->process ? c->spec->process->selinux_label : NULL;
 	wanted.cpus = cpus;
 	wanted.mems = mems;
 	if (container_mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 ||

@@ -335,6 +335,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int first;
 
+	file_set_umask();
 	title_init(argc, argv);
 	first = opt_parse(opts, OPT_SINGLE_DASH, argc, argv, &err);
 	(void)mallopt(M_ARENA_MAX, 1);

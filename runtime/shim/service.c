@@ -92,7 +92,7 @@ const struct ttrpc_method task_methods[] = {
 	{ "Create", TTRPC_FLOW, REQUEST(create_task), task_create },
 	{ "Start", TTRPC_FLOW, REQUEST(start), task_start },
 	{ "Delete", TTRPC_FLOW, REQUEST(delete), task_delete },
-	{ "Pids", TTRPC_EVENT, REQUEST(pids), task_pids },
+	{ "Pids", TTRPC_FLOW, REQUEST(pids), task_pids },
 	{ "Pause", TTRPC_FLOW, REQUEST(pause), task_pause },
 	{ "Resume", TTRPC_FLOW, REQUEST(resume), task_resume },
 	{ "Checkpoint", TTRPC_EVENT, REQUEST(checkpoint_task), task_checkpoint },

@@ -101,6 +101,8 @@ cri_config() {
 		privileged_without_host_devices = true
 		pod_annotations = ["io.katacontainers.*"]
 		container_annotations = ["io.katacontainers.*"]
+		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata-devices]
+		runtime_type = "$LAB_PREFIX/bin/containerd-shim-kata-v2"
 	EOF
 }
 

@@ -48,9 +48,7 @@ if [ -n "${CRITEST:-}" ]; then
 	critest_compare
 	exit
 fi
-passed=0 failed=0
-mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
-[ $# -eq 0 ] || tests=("$@")
+choose_tests "$@"
 if [ -n "${CRI_SHORT:-}" ]; then
 	mapfile -t tests < <(printf '%s\n' "${tests[@]}" | grep -vxF "$(printf '%s\n' "${LONG[@]}")")
 	echo "  skipped: ${#LONG[@]} long cases of pods; make check-cri runs them"
@@ -70,18 +68,13 @@ for HANDLER in ${HANDLERS:-runc}; do
 		status=$? left=
 		unconfigured
 		[ "$status" != 0 ] || left=$(cri_left_at_last) # one that failed leaves its own
-		if [ "$status" = 0 ] && [ -z "$left" ]; then
-			passed=$((passed + 1))
-			echo "  ok    $HANDLER $t ($((SECONDS - start)) s)"
-		else
-			failed=$((failed + 1))
-			echo "  FAIL  $HANDLER $t ($((SECONDS - start)) s)"
+		[ -z "$left" ] || status=1
+		counted "$status" "$HANDLER $t" "$start" || {
 			[ -z "$left" ] || echo "$left"
 			tail -n +"$log" "$LAB/containerd.log" | grep -E 'level=(warning|error)' |
 				tail -n 5 | cut -c1-400 | sed 's/^/    log: /'
 			cri_clear # what it left would fail the others too
-		fi
+		}
 	done
 done
-echo "cri: $passed passed, $failed failed"
-[ "$failed" = 0 ]
+totals cri

@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What the cases of integration, node and engine tests say when something is not as it should be.
+# What the cases of integration, node and engine tests say when something is not as it should be, and what
+# those who run them say in the end:
+#
+#	choose_tests [TEST...]	sets tests: these, or all functions test_*
+#	for t in "${tests[@]}"; do
+#		start=$SECONDS
+#		(set -e; "$t")
+#		counted $? "$t" "$start" || ...	# not in a condition itself: that would switch -e off
+#	done
+#	totals NAME		the exit status
 
 expect() { # WHAT GOT WANTED
 	[ "$2" = "$3" ] || {
@@ -33,4 +42,27 @@ fails_saying() { # WHAT STATUS PATTERN COMMAND...
 	local what=$1 wanted=$2 pattern=$3 said
 	shift 3
 	said=$(fails "$wanted" "$@") && has "$what" "$said" "$pattern"
+}
+
+passed=0 failed=0 tests=()
+choose_tests() { # [TEST...]
+	tests=("$@")
+	[ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
+}
+
+counted() { # STATUS NAME SECONDS: when it began; returns STATUS
+	local took=$((SECONDS - $3))
+	if [ "$1" = 0 ]; then
+		passed=$((passed + 1))
+		echo "  ok    $2 ($took s)"
+	else
+		failed=$((failed + 1))
+		echo "  FAIL  $2 ($took s)"
+	fi
+	return "$1"
+}
+
+totals() { # NAME
+	echo "$1: $passed passed, $failed failed"
+	[ "$failed" = 0 ]
 }

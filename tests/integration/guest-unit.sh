@@ -9,7 +9,7 @@
 set -eu
 build=$1
 shift
-[ $# -gt 0 ] || set -- terminal_test cgroup_test mount_test container_test
+[ $# -gt 0 ] || set -- guest_kernel_test terminal_test cgroup_test mount_test container_test
 for need in qemu-system-x86_64 cpio ldd; do
 	command -v "$need" >/dev/null || {
 		echo "SKIP: $need is missing"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 .PHONY: check-guest
-check-guest: $(BUILD)/kernel/vmlinux $(addprefix $(BUILD)/tests/,terminal_test cgroup_test mount_test container_test) ## run the tests of the container core in a guest
+check-guest: $(BUILD)/kernel/vmlinux $(addprefix $(BUILD)/tests/,guest_kernel_test terminal_test cgroup_test mount_test container_test) ## run the tests of the container core in a guest
 	@tests/integration/guest-unit.sh $(BUILD)
 
 # Runs a command on a terminal and talks with it.

@@ -6,6 +6,7 @@
  *	given: [STEP...]
  *	run: command line of kata-deploy; or manage: one of kata-manager, which lies beside it
  *	as: UID; default: who we are
+ *	umask: "077"; default: 022
  *	bare: true						without the defaults below
  *	input: PATH of what it reads; default: nothing
  *	environment: "NAME=VALUE ..." besides ours
@@ -669,6 +670,7 @@ static int stage(struct node *n, const struct json *j, struct err *err)
 	AUTO(str)
 	char *manager = str_fmt("%.*skata-manager", (int)(path_basename(n->program) - n->program),
 				n->program);
+	const char *mask = text(j, "umask");
 	const struct manner how = { managed ? manager : NULL, text(j, "as"), text(j, "input"),
 				    text(j, "environment"), json_get(j, "bare") };
 
@@ -677,6 +679,7 @@ static int stage(struct node *n, const struct json *j, struct err *err)
 		return err_set(err, E_INVALID, "nothing to run");
 	if (json_get(j, "as") && !how.as)
 		return err_set(err, E_INVALID, "as: \"UID\"");
+	(void)umask((mode_t)strtoul(mask ? mask : "022", NULL, 8));
 	if (run_as(n, line, &how, err) < 0 || check_status(n, json_get(j, "status"), err) < 0 ||
 	    check_remedy(n, err) < 0)
 		return err_wrap(err, "%s", line);

@@ -146,11 +146,11 @@ START_TEST(a_disk_has_the_sectors_of_the_configuration)
 
 	config.logical_sector = 4096;
 	call(&c, "d", &disk, LONG_MS);
-	meet("blockdev-add", OK);
-	AUTO(json) struct json *device = hear("device_add");
+	meet("blockdev-add", LAB_OK);
+	AUTO(json) struct json *device = lab_hear("device_add");
 	ck_assert_int_eq(json_int(json_get(arguments_of(device), "logical_block_size")), 4096);
 	ck_assert_int_eq(json_int(json_get(arguments_of(device), "physical_block_size")), 4096);
-	answer(device, OK);
+	lab_answer(device, LAB_OK);
 	succeeds(&c);
 }
 END_TEST

@@ -176,6 +176,27 @@ test_direct_volume_in_a_file() {
 	rm -r "$dir" "$file"
 }
 
+# Two containers read what was packed.
+test_direct_volume_of_erofs() {
+	[ "$HANDLER" = kata ] || return 0
+	local pod a b dir=$LAB/volume file=$LAB/disk
+	mkdir -p "$dir" "$LAB/packed/sub"
+	seq 100000 >"$LAB/packed/sub/numbers"
+	mkfs.erofs "$file" "$LAB/packed" >/dev/null
+	direct_volume add "$dir" --mount-info "{\"volume-type\":\"block\",\"device\":\"$file\",\"fstype\":\"erofs\",\"options\":[\"ro\"]}"
+	pod=$(pod direct-erofs)
+	a=$(started "$pod" a 'sleep 1000' "$(with_direct_volume "$dir")")
+	b=$(started "$pod" b 'sleep 1000' "$(with_direct_volume "$dir")")
+	has mounted "$(in_container "$a" grep /data /proc/mounts)" '/data erofs ro'
+	expect "its contents" "$(in_container "$b" sha256sum /data/sub/numbers | cut -c1-64)" \
+		"$(sha256sum "$LAB/packed/sub/numbers" | cut -c1-64)"
+	fails_saying "its write" 1 'Read-only file system' in_container "$a" touch /data/new
+	pod_gone "$pod"
+	direct_volume remove "$dir"
+	rm -r "$dir" "$file" "$LAB/packed"
+}
+LONG+=(test_direct_volume_of_erofs)
+
 # The pod's shim is killed: what it said of the volume goes with the rest.
 test_direct_volume_of_a_dead_shim() {
 	[ "$HANDLER" = kata ] || return 0

@@ -198,6 +198,32 @@ test_security_privileged() {
 	pod_gone "$pod"
 }
 
+no_medium() { # the node's block devices that are empty, and no loop devices
+	local dir
+	for dir in /sys/block/*; do
+		[[ $dir == */loop* ]] || [ "$(<"$dir/size")" != 0 ] || [ ! -e "/dev/${dir##*/}" ] || echo "/dev/${dir##*/}"
+	done
+}
+
+# What containerd lists for it, where privileged_without_host_devices is not set: all of the node's devices. Its
+# disks are not among those that the guest has, and it is said.
+test_security_privileged_with_the_nodes_devices() {
+	[ "$HANDLER" = kata ] || return 0
+	local HANDLER=kata-devices pod id node from
+	from=$(($(wc -l <"$LAB/containerd.log") + 1))
+	truncate -s 1M "$LAB/disk"
+	node=$(losetup --find --show "$LAB/disk")
+	pod=$(POD_CONTEXT='"privileged":true' pod devices)
+	id=$(CONTEXT='"privileged":true' started "$pod" c1 'sleep 1000')
+	losetup --detach "$node"
+	rm "$LAB/disk"
+	fails 1 in_container "$id" test -e "$node" >/dev/null
+	expect "disks" "$(in_container "$id" find /dev -type b | grep -v loop)" "$(no_medium)"
+	expect "/dev/null" "$(in_container "$id" sh -c 'echo x >/dev/null && echo written')" written
+	has "what is said" "$(tail -n +"$from" "$LAB/containerd.log")" 'block devices are not given to a privileged container'
+	pod_gone "$pod"
+}
+
 # A node without AppArmor does not start what asks for a profile, with any handler.
 test_security_apparmor() {
 	local pod id
