@@ -17,6 +17,7 @@ die() {
 }
 
 programs=${1%/} release=${2%/} out=${3%/}
+deploy=$programs/kata-deploy
 here=$(dirname "$0")
 # shellcheck source=packaging/release-of.sh
 . "$here/release-of.sh"

@@ -23,25 +23,13 @@ die() {
 
 deploy=$1 mkimage=$2 release=${3%/} out=${4%/} name=$5
 build=${BUILD:-build}
-[ -f "$release/release.yaml" ] || die "RELEASE=$release is no release: it has no release.yaml"
-[ -f "$release/release.yaml.minisig" ] || die "$release is not signed; kata-deploy release sign --key FILE $release"
+here=$(dirname "$0")
 [ ! -e "$out" ] || [ -f "$out/oci-layout" ] || [ -z "$(ls -A "$out")" ] ||
 	die "OUT=$out has something else than an image; name a new directory, or remove it"
-
-work=$(mktemp -d)
+# shellcheck source=packaging/release-of.sh
+. "$here/release-of.sh"
 part=$out.part.$$
 trap 'rm -rf "$work" "$part"' EXIT
-mkdir -p "$work/keys" "$work/node"
-read -ra keys <<<"${KEYS:-$(echo "$release"/*.pub)}"
-for key in "${keys[@]}"; do
-	[ ! -f "$key" ] || cp "$key" "$work/keys/"
-done
-# As a node of the image sees it, whatever the time.
-env -u KATA_DEPLOY_RELEASE KATA_DEPLOY_TRUST_DIR="$work/keys" "$deploy" plan --json --cri none --allow-expired \
-	--root "$work/node" --release "$release" >/dev/null 2>"$work/said" ||
-	die "nodes would not believe it: $(cat "$work/said"); KEYS=\"FILE.pub ...\" are the keys that signed it"
-
-value() { sed -n "s/^$1: *\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" "$release/release.yaml" | head -n 1; }
 version=$(value version) machine=$(value architecture) created=$(value created)
 commit=$(sed -n 's/.*"gitCommit": "\([0-9a-f]*\)".*/\1/p' "$release/provenance.intoto.json" 2>/dev/null || true)
 

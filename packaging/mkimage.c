@@ -367,7 +367,7 @@ static void add_referrer(struct json *list, struct json *descriptor)
 		if (str_eq(json_get_text(json_at(list, i), "digest"),
 			   json_get_text(descriptor, "digest")))
 			return;
-	json_add(list, json_share(descriptor));
+	json_add(list, json_share(kept));
 }
 
 static int attach_all(struct image *image, char *const *operands, struct err *err)

@@ -1,10 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# What packages are made of, for scripts that have set programs, release and here: $version and $arch as
+# What packages are made of, for scripts that have set deploy, release and here: $version and $arch as
 # package systems write them, $epoch, $pin; copy_release and fill. Refuses (with die) what is no signed
 # release that nodes with the keys of KEYS would believe. Makes $work, which goes with the script.
-deploy=$programs/kata-deploy
 [ -f "$release/release.yaml" ] || die "RELEASE=$release is no release: it has no release.yaml"
 [ -f "$release/release.yaml.minisig" ] || die "$release is not signed; kata-deploy release sign --key FILE $release"
 

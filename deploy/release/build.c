@@ -34,6 +34,7 @@ static void build_release(struct build *b)
 	}
 	vec_release(&b->sources);
 	parts_release(&b->parts);
+	origins_release(&b->origins);
 	release_release(&b->r);
 	if (b->tree >= 0)
 		(void)close(b->tree);
@@ -201,6 +202,7 @@ int release_build(const struct release_build_options *o, struct err *err)
 		.parts = { .parts = VEC_INIT, .copies = VEC_INIT },
 		.r = RELEASE_INIT,
 		.sources = VEC_INIT,
+		.origins = { .rows = VEC_INIT },
 		.tree = -1,
 		.out = -1,
 	};
@@ -208,8 +210,8 @@ int release_build(const struct release_build_options *o, struct err *err)
 
 	if (fill_head(&b, err) == 0 && parts_load(&b.parts, o->components, err) == 0 &&
 	    open_tree(&b, err) == 0 && build_scan(&b, err) == 0 && open_out(&b, err) == 0 &&
-	    build_blobs(&b, err) == 0 && build_patches(&b, err) == 0 &&
-	    write_documents(&b, err) == 0)
+	    build_blobs(&b, err) == 0 && build_origins(&b, err) == 0 &&
+	    build_patches(&b, err) == 0 && write_documents(&b, err) == 0)
 		return 0;
 	if (b.begun && path_remove_tree(o->out, &ignored) < 0)
 		return err_hint(err, "remove %s, which is incomplete", o->out);

@@ -95,6 +95,7 @@ MUST_CHECK int sysctls_apply(const struct oci_linux *l, struct err *err);
  * it. */
 struct capability_sets {
 	uint64_t bounding, effective, inheritable, permitted, ambient;
+	uint64_t drop; /* what our bounding set has beyond that */
 };
 MUST_CHECK int capabilities_parse(const struct init *in, struct capability_sets *out,
 				  struct err *err);

@@ -94,7 +94,7 @@ enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
 #define NO_TEMPLATE "VM templates are not supported"
 
 static const struct key keys[] = {
-	STR_KEY(Q, "path", qemu_path, "/usr/bin/qemu-system-x86_64"),
+	STR_KEY(Q, "path", qemu_path, "bin/qemu-system-x86_64"),
 	STR_KEY(Q, "kernel", kernel, NULL),
 	STR_KEY(Q, "initrd", initrd, NULL),
 	FIXED_STR(Q, "image", "", "the guest boots from an initrd; set initrd instead"),
@@ -120,7 +120,7 @@ static const struct key keys[] = {
 	BOOL_KEY(Q, "disable_block_device_use", block_off, false),
 	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p|none",
 		   "unknown shared file system"),
-	STR_KEY(Q, "virtio_fs_daemon", virtiofsd, "/usr/lib/qemu/virtiofsd"),
+	STR_KEY(Q, "virtio_fs_daemon", virtiofsd, "libexec/virtiofsd"),
 	GATE_LIST(Q, "valid_virtio_fs_daemon_paths"),
 	FIXED_INT(Q, "virtio_fs_cache_size", 0, 0, "there is no DAX window"),
 	LIST_KEY(Q, "virtio_fs_extra_args", virtiofsd_args),
@@ -456,7 +456,7 @@ char *config_find(const char *asked, struct err *err)
 	return NULL;
 }
 
-/* Relative to the prefix, so that a release works anywhere and uses its own kernel. */
+/* Relative to the prefix, so that a release works anywhere and uses what it has brought. */
 static void below_prefix(char **path)
 {
 	AUTO(str) char *prefix = config_prefix(), *absolute = NULL;
@@ -465,6 +465,13 @@ static void below_prefix(char **path)
 		return;
 	absolute = path_join(prefix, *path);
 	str_set(path, absolute);
+}
+
+bool config_brings(const char *path)
+{
+	AUTO(str) char *prefix = config_prefix();
+
+	return path_is_below(path, prefix);
 }
 
 /* Checks the files that a VM needs before it is started, so that the error names the key. */
@@ -599,6 +606,8 @@ struct runtime_config *config_load(const char *asked, const char *const *annotat
 	    read_table(root, Q, c, err) < 0 || read_table(root, A, c, err) < 0 ||
 	    read_table(root, R, c, err) < 0 || read_table(root, F, c, err) < 0)
 		return NULL;
+	below_prefix(&c->qemu_path);
+	below_prefix(&c->virtiofsd);
 	below_prefix(&c->kernel);
 	below_prefix(&c->initrd);
 	below_prefix(&c->firmware);

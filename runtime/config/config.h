@@ -12,8 +12,9 @@
  * own prefix (for a release that was installed as PREFIX/generations/ID: the first of these below
  * PREFIX) PREFIX/etc/configuration.toml and
  * PREFIX/share/defaults/kata-containers/configuration.toml. The first that exists is read; then
- * every file of config.d/ beside it, sorted by name, overrides it key by key. Paths of kernel,
- * initrd and firmware without a leading slash are below that prefix.
+ * every file of config.d/ beside it, sorted by name, overrides it key by key. Paths of QEMU,
+ * virtiofsd, kernel, initrd and firmware without a leading slash are below that prefix: what a release
+ * brings. The node's own QEMU is used only when it is named.
  *
  * annotations is a list of alternating names and values (name, value, name, value, NULL), or NULL:
  * those named io.katacontainers.config.{hypervisor,agent,runtime}.KEY override the files. A KEY of
@@ -96,6 +97,9 @@ struct runtime_config *config_load(const char *asked, const char *const *annotat
 				   struct err *err);
 void config_free(struct runtime_config *c);
 DEFINE_AUTO(config, struct runtime_config *, NULL, config_free)
+
+/* True if that file is the release's: below the prefix of the running program. */
+bool config_brings(const char *path);
 
 /* PREFIX of the running program: the parent directory of its bin/, heap. */
 char *config_prefix(void);

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { HELP_MS = 10000, HELP_MAX = 256 << 10 };
@@ -264,10 +263,7 @@ void virtiofsd_stop(struct child *daemon)
 
 bool virtiofsd_failed(const struct child *daemon)
 {
-	siginfo_t how = { 0 };
+	int code;
 
-	if (daemon->pid <= 0 ||
-	    waitid(P_PID, (id_t)daemon->pid, &how, WEXITED | WNOHANG | WNOWAIT) < 0)
-		return false;
-	return how.si_pid != 0 && (how.si_code != CLD_EXITED || how.si_status != 0);
+	return spawn_has_ended(daemon, &code) && code != 0;
 }

@@ -25,11 +25,10 @@ HANDLER=kata
 p=$(pod settles) # finds the accelerator out
 pod_gone "$p"
 accelerator=$(cat /run/vc/accelerator)
-mkdir "$LAB/bin"
-cp "$TOOLS/floor" "$LAB/bin/floor"
-ln -s "$prefix/share" "$LAB/share"
+# It finds QEMU, kernel and initrd beside itself, as the runtime does.
+cp "$TOOLS/floor" "$LAB_PREFIX/bin/floor"
 
-floor() { "$LAB/bin/floor" "$prefix/share/defaults/kata-containers/configuration.toml" "$accelerator" 1; }
+floor() { "$LAB_PREFIX/bin/floor" "$prefix/share/defaults/kata-containers/configuration.toml" "$accelerator" 1; }
 seconds_of_floor() { # of processor time
 	local TIMEFORMAT='%U %S'
 	{ time floor >/dev/null; } 2>&1 | awk '{ print $1 + $2 }'

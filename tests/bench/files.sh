@@ -25,11 +25,11 @@ mkdir -p "$LAB"/image/work/walk/{1..20} "$LAB/bare"
 for dir in "$LAB"/image/work/walk/*; do
 	for i in $(seq 25); do echo "$dir $i" >"$dir/$i"; done
 done
-tar -C "$LAB/image/work/walk" -cf "$LAB/bare/tar" {1..12} # 300
+tar -C "$LAB/image/work/walk" -cf "$LAB/bare/tar" {1..6} # 150
 cp -a "$LAB/image/work/walk" "$LAB/bare/"
 lab_import "$LAB/image" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "$IMAGE"
 
-names=("unpack 300 files" "walk 500 files" "write 64 MiB")
+names=("unpack 150 files" "walk 500 files" "write 64 MiB")
 does=('mkdir new && tar -C new -xf /in/tar' 'find walk -type f -exec cat {} +'
 	'dd if=/dev/zero of=new/large bs=256k count=256')
 

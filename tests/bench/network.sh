@@ -63,12 +63,12 @@ cpu=host words=quiet
 	words="quiet norandmaps no_timer_check"
 }
 
-# The bare one: the same kernel, and a program.
+# The bare one: the same QEMU and kernel, and a program.
 small_initrd "$LAB/talk.img" "/bin/busybox ip link set lo up
 /bin/busybox ip addr add 10.88.1.2/24 dev eth0
 /bin/busybox ip link set eth0 up
 exec /bin/talk serve :: 7000" "$TOOLS/talk"
-nsenter --net="/run/netns/$node" qemu-system-x86_64 -name bare,debug-threads=on \
+nsenter --net="/run/netns/$node" "$LAB_PREFIX/bin/qemu-system-x86_64" -name bare,debug-threads=on \
 	-machine "q35,accel=$accelerator,memory-backend=ram" -cpu "$cpu" -m 256M -smp 1 \
 	-object memory-backend-memfd,id=ram,size=256M,share=on -nodefaults -display none -no-reboot -kernel "$prefix/share/kata-containers/vmlinux.container" \
 	-initrd "$LAB/talk.img" -append "$words panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0" \

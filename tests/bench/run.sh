@@ -23,17 +23,19 @@ lab_image
 once "$RUNTIME" # finds the accelerator out
 accelerator=$(cat /run/vc/accelerator)
 
-# It finds kernel and initrd beside itself, as the runtime does.
-mkdir "$LAB/bin"
-cp "$TOOLS/floor" "$LAB/bin/floor"
-ln -s "$prefix/share" "$LAB/share"
-floor=$LAB/bin/floor
+# It finds QEMU, kernel and initrd beside itself, as the runtime does.
+floor=$LAB_PREFIX/bin/floor
+cp "$TOOLS/floor" "$floor"
+# The same with the node's QEMU, which Debian has built.
+sed 's|^path = .*|path = "/usr/bin/qemu-system-x86_64"|' "$prefix/share/defaults/kata-containers/configuration.toml" \
+	>"$LAB/node.toml"
 
 debian=$(debian_kernel "${KATA_BENCH_CACHE:-$TOOLS/../bench}")
 small_initrd "$LAB/hello.img" "echo $MARKER; exec /bin/busybox sleep 1000"
-rm -f "$LAB"/{floor,kata,runc,debian,prices,boots}
+rm -f "$LAB"/{floor,kata,runc,debian,prices,boots,own}
 for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
 	f=$("$floor" "$prefix/share/defaults/kata-containers/configuration.toml" "$accelerator" 1)
+	n=$("$floor" "$LAB/node.toml" "$accelerator" 1)
 	k=$(ms once "$RUNTIME")
 	r=$(ms once io.containerd.runc.v2)
 	d=$(debian_boot "$debian" "$LAB/hello.img" "$accelerator")
@@ -43,10 +45,12 @@ for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
 	echo "$d" >>"$LAB/debian"
 	ratio "$k" "$(awk -v a="$f" -v b="$r" 'BEGIN { print a + b }')" >>"$LAB/prices"
 	ratio "$f" "$d" >>"$LAB/boots"
+	ratio "$f" "$n" >>"$LAB/own"
 done
 f=$(median <"$LAB/floor") k=$(median <"$LAB/kata") r=$(median <"$LAB/runc")
 d=$(median <"$LAB/debian")
 row "boot floor: exec of QEMU to first answer" "$f" ms
+row "start with the release's QEMU / with Debian's" "$(median <"$LAB/own")" x 1.0
 row "Debian's kernel, to the first byte of PID 1" "$d" ms
 row "floor / Debian's, each time" "$(median <"$LAB/boots")" x 0.35
 row "ctr run --rm true, runc" "$r" ms

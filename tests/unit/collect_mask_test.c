@@ -25,8 +25,7 @@ static const char *const secret[] = {
 	"msg=\"{\\\"password\\\":\\\"S3CR3T \\\\\\\" S3CR3T\\\"}\"",
 	"{\"auths\": {\"registry.example\": {\"auth\": \"S3CR3T\"}}}",
 	"{\"auths\":{\"r\":{\"identitytoken\":\"S3CR3T\"}}}",
-	"[plugins.\"io.containerd.grpc.v1.cri\".registry.configs.\"r\".auth]\n  password = "
-	"\"S3CR3T\"\n",
+	"[plugins.cri.registry.configs.\"r\".auth]\n  password = \"S3CR3T\"\n",
 	"auth = \"S3CR3T\"",
 	"tokens = [\"S3CR3T\", \"a]S3CR3T\"]",
 	"AWS_SECRET_ACCESS_KEY=S3CR3T",

@@ -325,6 +325,39 @@ START_TEST(drop_ins_are_laid_over_in_order)
 }
 END_TEST
 
+/* A path without a leading slash is below the prefix, which the release has filled. */
+START_TEST(a_release_uses_what_it_brings)
+{
+	static const char *const keys[] = { "path", "virtio_fs_daemon", "kernel", "initrd",
+					    "firmware" };
+	AUTO(str) char *prefix = config_prefix(), *missing = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		AUTO(str) char *dropin = str_fmt("%s/config.d/1.toml", dir);
+		AUTO(str) char *over = str_fmt("[hypervisor.qemu]\n%s = \"no/such\"\n", keys[i]);
+		AUTO(str) char *folder = str_fmt("%s/config.d", dir);
+
+		write_to(file, BASE);
+		ck_assert_int_eq(path_make(folder, 0755, &err), 0);
+		write_to(dropin, over);
+		free(STEAL(missing, NULL));
+		missing = str_fmt("%s = \"%s/no/such\"", keys[i], prefix);
+		fails(file, NULL, E_CONFIG, SAYS(missing));
+	}
+	/* What is not said is the release's own. */
+	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	ck_assert_int_eq(path_make(dir, 0755, &err), 0);
+	write_to(file, "[hypervisor.qemu]\nkernel = \"/bin/sh\"\ninitrd = \"/bin/sh\"\n");
+	free(STEAL(missing, NULL));
+	missing = str_fmt("path = \"%s/bin/qemu-system-x86_64\"", prefix);
+	fails(file, NULL, E_CONFIG, SAYS(missing));
+	free(STEAL(missing, NULL));
+	missing = str_fmt("%s/bin/x", prefix);
+	ck_assert(config_brings(missing));
+	ck_assert(!config_brings("/bin/sh"));
+}
+END_TEST
+
 START_TEST(the_environment_names_the_file)
 {
 	AUTO(str) char *other = str_fmt("%s/other.toml", dir), *gone = str_fmt("%s/gone", dir);
@@ -576,6 +609,7 @@ int main(void)
 	tcase_add_test(t, files_that_cannot_be_read_are_named);
 	tcase_add_test(t, an_unreadable_file_is_a_permission);
 	tcase_add_test(t, drop_ins_are_laid_over_in_order);
+	tcase_add_test(t, a_release_uses_what_it_brings);
 	tcase_add_test(t, the_environment_names_the_file);
 	tcase_add_test(t, annotations_are_laid_over);
 	tcase_add_test(t, annotations_are_refused);

@@ -110,7 +110,7 @@ START_TEST(layer)
 					  "- usr/share/a-b\n"
 					  "- usr/share/a/z\n"
 					  "l usr/share/link -> a/z\n");
-	ck_assert_str_eq(l.diff_id, json_get_text(l.descriptor, "digest"));
+	ck_assert_str_eq(l.diff_id, json_get_text(kept, "digest"));
 }
 END_TEST
 
