@@ -149,7 +149,7 @@ subpaths_gone() {
 
 # The containers see each other's files, wherever the volume is; what one leaves there leads nowhere.
 test_volume_subpath() {
-	local pod a b c dir sub wicked
+	local pod a b dir sub wicked
 	dir=$(empty_dir fast Memory)
 	sub=$(subpath "$dir" sub/deep b 0)
 	wicked=$(subpath "$dir" wicked c 0)
