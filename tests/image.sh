@@ -89,6 +89,16 @@ digests() {
 	(cd "$dir/image/blobs/sha256" && find . -type f -printf "%f  %f\n" | sha256sum -c --quiet)
 }
 check "every blob has the digest that names it" digests
+elsewhere() {
+	KEY=none image "$dir/one" "$dir/signed-later" registry.example/kata-deploy:1.0.0 || return
+	! diff -r "$dir/image" "$dir/signed-later" >/dev/null || return
+	cp "$dir/signed-later/blobs/sha256/${digest#sha256:}" "$dir/index.json" &&
+		"$deploy" keys sign --key "$dir/key.key" --comment "image of kata 1.0.0, $digest" "$dir/index.json" &&
+		"$mkimage" attach --to 1.0.0 "$dir/signed-later" \
+			"application/vnd.kata-containers.minisign=$dir/index.json.minisig" &&
+		diff -r "$dir/image" "$dir/signed-later"
+}
+check "signed elsewhere it is the same too" elsewhere
 upgraded() {
 	image "$dir/two" "$dir/image2" kata-deploy:2.0.0 || return
 	cp -r "$dir/image" "$dir/over" && image "$dir/two" "$dir/over" kata-deploy:2.0.0 &&

@@ -25,8 +25,9 @@ enum { REMOVE_MS = 5000, TABLE_MAX = 1 << 20 };
 struct host_cgroup {
 	struct cgroup *sandbox, *overhead; /* overhead: NULL if there is only the sandbox's */
 	const char *paths[3];
-	char **home; /* strv: where we came from, a folder for each hierarchy */
-	bool entered;
+	char **home;  /* strv: where we came from, a folder for each hierarchy */
+	bool entered; /* groups were made */
+	bool away;    /* this process may be in them */
 };
 
 /* --- names --- */
@@ -229,8 +230,10 @@ static int move_to(const char *folder, pid_t pid, struct err *err)
 }
 
 /* The group that we came from may be gone, or have become one that takes no processes. */
-static int go_home(struct host_cgroup *h, struct err *err)
+int host_cgroup_go_home(struct host_cgroup *h, struct err *err)
 {
+	if (!h->away)
+		return 0;
 	for (size_t i = 0; i < h->sandbox->n; i++) {
 		struct err ignored = ERR_INIT;
 
@@ -238,6 +241,7 @@ static int go_home(struct host_cgroup *h, struct err *err)
 		    move_to(h->sandbox->v[i].mount, getpid(), err) < 0)
 			return -1;
 	}
+	h->away = false;
 	return 0;
 }
 
@@ -274,7 +278,7 @@ int host_cgroup_enter(struct host_cgroup *h, struct err *err)
 {
 	if (cgroup_check_empty(h->sandbox, err) < 0 || note_home(h, err) < 0)
 		return -1;
-	h->entered = true;
+	h->entered = h->away = true;
 	if (h->sandbox->ops->make(h->sandbox, err) < 0 ||
 	    (h->overhead && h->overhead->ops->make(h->overhead, err) < 0) ||
 	    cgroup_add(h->overhead ? h->overhead : h->sandbox, getpid(), err) < 0)
@@ -350,7 +354,7 @@ int host_cgroup_leave(struct host_cgroup *h, struct err *err)
 
 	if (!h->entered)
 		return 0;
-	if (go_home(h, err) < 0 || cgroup_remove(h->sandbox, deadline, err) < 0 ||
+	if (host_cgroup_go_home(h, err) < 0 || cgroup_remove(h->sandbox, deadline, err) < 0 ||
 	    (h->overhead && cgroup_remove(h->overhead, deadline, err) < 0))
 		return err_wrap(err, "leave the control group of the sandbox");
 	h->entered = false;
