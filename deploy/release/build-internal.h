@@ -69,7 +69,7 @@ const struct source *build_source(const struct build *b, const char *path);
 MUST_CHECK int build_scan(struct build *b, struct err *err);
 /* Fills components, writes blobs/. */
 MUST_CHECK int build_blobs(struct build *b, struct err *err);
-/* Fills origins, of the components that there are. */
+/* Fills origins, of the components that there are; these must be sorted. */
 MUST_CHECK int build_origins(struct build *b, struct err *err);
 /* Fills patches, writes patches/. */
 MUST_CHECK int build_patches(struct build *b, struct err *err);

@@ -187,7 +187,8 @@ static int write_documents(struct build *b, struct err *err)
 	char sha256[65];
 
 	release_sort(&b->r);
-	if (write_json(b, RELEASE_SBOM, build_sbom(b), b->r.sbom, err) < 0 ||
+	if (build_origins(b, err) < 0 ||
+	    write_json(b, RELEASE_SBOM, build_sbom(b), b->r.sbom, err) < 0 ||
 	    write_json(b, RELEASE_PROVENANCE, build_provenance(b), b->r.provenance, err) < 0 ||
 	    write_release(b, sha256, err) < 0)
 		return -1;
@@ -210,8 +211,8 @@ int release_build(const struct release_build_options *o, struct err *err)
 
 	if (fill_head(&b, err) == 0 && parts_load(&b.parts, o->components, err) == 0 &&
 	    open_tree(&b, err) == 0 && build_scan(&b, err) == 0 && open_out(&b, err) == 0 &&
-	    build_blobs(&b, err) == 0 && build_origins(&b, err) == 0 &&
-	    build_patches(&b, err) == 0 && write_documents(&b, err) == 0)
+	    build_blobs(&b, err) == 0 && build_patches(&b, err) == 0 &&
+	    write_documents(&b, err) == 0)
 		return 0;
 	if (b.begun && path_remove_tree(o->out, &ignored) < 0)
 		return err_hint(err, "remove %s, which is incomplete", o->out);

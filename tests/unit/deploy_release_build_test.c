@@ -823,6 +823,7 @@ START_TEST(our_components_own_what_is_installed)
 		"share/kata-containers/vmlinux.container",
 		"share/kata-containers/kata-containers-initrd.img",
 		"share/defaults/kata-containers/configuration.toml",
+		"bin/kata-deploy",
 		"bin/qemu-system-x86_64",
 		"libexec/virtiofsd",
 		"share/kata-qemu/qboot.rom",
@@ -831,6 +832,7 @@ START_TEST(our_components_own_what_is_installed)
 	AUTO(str) char *tree = xstrdup(in("t")), *out = xstrdup(in("r"));
 	struct release_build_options o = options(tree, out);
 	AUTO(release) struct release r = RELEASE_INIT;
+	AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		AUTO(str) char *path = path_join("t", files[i]);
@@ -842,6 +844,8 @@ START_TEST(our_components_own_what_is_installed)
 	load("r", &r);
 	ck_assert_uint_eq(r.layout.entries.n, ARRAY_LEN(files) + 1);
 	ck_assert_ptr_nonnull(layout_find(&r.layout, "etc/configuration.toml"));
+	get("r/" RELEASE_SBOM, &text);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&text), "GENERATED_FROM"));
 }
 END_TEST
 
