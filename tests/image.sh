@@ -14,7 +14,8 @@ dir=$(mktemp -d /tmp/kata-image-XXXXXX)
 registry=
 finish() {
 	[ -z "$registry" ] || kill "$registry" 2>/dev/null
-	rmdir /sys/fs/cgroup/*/libpod_parent 2>/dev/null
+	# podman leaves its control groups; those that are in use stay.
+	find /sys/fs/cgroup/*/libpod_parent -depth -type d -exec rmdir {} + 2>/dev/null
 	umount "$dir/podman/store/vfs" 2>/dev/null
 	rm -rf "$dir"
 }
