@@ -89,7 +89,6 @@ static int set_hostname(struct err *err)
 
 int boot(struct err *err)
 {
-	(void)umask(0022);
 	if (make_root_movable(err) < 0 || mount_all(err) < 0 || loopback_up(err) < 0)
 		return -1;
 	if (setsid() < 0 && errno != EPERM)

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "loop/listener.h"
 
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
@@ -20,36 +21,24 @@ enum { SHELL_AGAIN_MS = 1000 };
 
 /* --- log --- */
 
-struct listener {
-	struct loop *loop;
-	int fd;
-};
-
 /* The newest listener gets the log. */
-static void on_log_reader(void *arg, uint32_t events)
+static void on_log_reader(void *arg, int fd)
 {
-	struct listener *l = arg;
-	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), old;
+	int old = log_set_fd(fd);
 
-	(void)events;
-	if (fd < 0)
-		return;
-	old = log_set_fd(fd);
+	(void)arg;
 	if (old != STDERR_FILENO)
 		fd_close(&old);
 }
 
-static int listen_on(struct loop *loop, unsigned port, loop_fd_fn fn, struct err *err)
+static int listen_on(struct loop *loop, unsigned port, int flags, listener_fn fn, struct err *err)
 {
-	struct listener *l = NEW(struct listener);
+	int fd = transport_listen_vsock(VMADDR_CID_ANY, port, err);
 
-	*l = (struct listener){ loop, transport_listen_vsock(VMADDR_CID_ANY, port, err) };
-	if (l->fd < 0) {
-		free(l);
+	if (fd < 0)
 		return -1;
-	}
-	(void)loop_watch(loop, l->fd, EPOLLIN, fn, l);
-	return 0; /* lives as long as the agent */
+	(void)listener_new(loop, fd, flags, fn, loop); /* lives as long as the agent */
+	return 0;
 }
 
 int logs_start(struct loop *loop, const struct settings *s, struct err *err)
@@ -65,7 +54,7 @@ int logs_start(struct loop *loop, const struct settings *s, struct err *err)
 	log_init("kata-agent", "agent", LOG_JSON, fd, (enum log_level)s->level);
 	if (missing.code)
 		log_err(LOG_WARN, &missing, "logging to the console");
-	return s->log_port ? listen_on(loop, s->log_port, on_log_reader, err) : 0;
+	return s->log_port ? listen_on(loop, s->log_port, SOCK_NONBLOCK, on_log_reader, err) : 0;
 }
 
 /* --- shell --- */
@@ -133,14 +122,9 @@ static void new_shell(struct loop *loop, int fd, bool again)
 	start_shell(s);
 }
 
-static void on_console_reader(void *arg, uint32_t events)
+static void on_console_reader(void *arg, int fd)
 {
-	struct listener *l = arg;
-	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
-
-	(void)events;
-	if (fd >= 0)
-		new_shell(l->loop, fd, false);
+	new_shell(arg, fd, false);
 }
 
 int console_start(struct loop *loop, const struct settings *s, struct err *err)
@@ -148,7 +132,7 @@ int console_start(struct loop *loop, const struct settings *s, struct err *err)
 	int fd;
 
 	if (s->console_port)
-		return listen_on(loop, s->console_port, on_console_reader, err);
+		return listen_on(loop, s->console_port, 0, on_console_reader, err);
 	fd = open("/dev/console", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return err_sys(err, "open /dev/console");

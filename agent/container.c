@@ -40,12 +40,21 @@ static int add_storages(struct sandbox *s, struct entry *e, const struct entry_r
 	return 0;
 }
 
-/* Writes config.json, which hooks expect in a bundle. */
+static bool has_hooks(const struct oci_hooks *h)
+{
+	return h->prestart.n || h->create_runtime.n || h->create_container.n ||
+	       h->start_container.n || h->poststart.n || h->poststop.n;
+}
+
+/* Writes config.json, which hooks expect in a bundle; nobody else reads it. */
 static int make_bundle(struct entry *e, const struct oci_spec *spec, struct err *err)
 {
-	AUTO(str) char *config = path_join(e->bundle, "config.json");
-	AUTO(str) char *text = oci_spec_format(spec);
+	AUTO(str) char *config = NULL, *text = NULL;
 
+	if (!has_hooks(&spec->hooks))
+		return 0;
+	config = path_join(e->bundle, "config.json");
+	text = oci_spec_format(spec);
 	return file_replace_volatile(AT_FDCWD, config, text, strlen(text), 0600, err);
 }
 

@@ -31,7 +31,7 @@ enum entry_state {
 struct entry {
 	struct entries *list;
 	char *id;
-	char *bundle;                    /* GUEST_DIR/<id>: has config.json */
+	char *bundle;                    /* GUEST_DIR/<id>: has config.json, if there are hooks */
 	char *termination_log;           /* its path in the guest, or NULL */
 	enum entry_state state;          /* lock */
 	struct container *core;          /* set once; of an entry that is READY or REMOVING */

@@ -144,6 +144,7 @@ int main(int argc, char **argv)
 
 	if (container_is_init(argc, argv))
 		return container_init_main();
+	file_set_umask();
 	if (getpid() != 1 && opt_parse(opts, OPT_PLAIN, argc, argv, &err) < 0) {
 		(void)fprintf(stderr, "kata-agent: %s\n", err.msg);
 		return err_exit_status(err.code);

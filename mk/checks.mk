@@ -2,7 +2,7 @@
 #
 # Checks that are not unit tests: fuzzing, layers, headers, generated documents.
 
-.PHONY: check-manual check-release check-errors check-docs check-layers check-headers check-fuzz fuzz fuzz-run $(FUZZERS:%=fuzz-run-%)
+.PHONY: check-manual check-size check-release check-errors check-docs check-layers check-headers check-fuzz fuzz fuzz-run $(FUZZERS:%=fuzz-run-%)
 
 check-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%) ## replay the fuzz corpora
 	$(Q)for f in $(FUZZERS); do \
@@ -54,6 +54,14 @@ check-manual: $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager ## hold help, m
 
 check-release: $(BUILD)/bin/kata-deploy ## hold packaging/release.sh to whole releases or none
 	@tests/release.sh $<
+
+# What a pod's node and its guest are asked for; an initrd has the agent in it.
+SIZE_MAX := 1500000
+check-size: $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-agent ## hold shim and agent, stripped, to their size
+	@for f in $^; do \
+		strip -o $(BUILD)/stripped $$f && n=$$(stat -c %s $(BUILD)/stripped) || exit; \
+		[ $$n -le $(SIZE_MAX) ] || { echo "$$f has $$n bytes, of $(SIZE_MAX)" >&2; exit 1; }; \
+	done; rm $(BUILD)/stripped; echo "  ok    size"
 
 check-errors: ## hold every error to saying what to do
 	@tests/errors.sh

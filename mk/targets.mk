@@ -21,16 +21,19 @@ all: $(PROGRAMS:%=$(BUILD)/bin/%) $(TOOLS:%=$(BUILD)/tools/%) ## build agent, ru
 PORTABLE ?= 0
 NODE_PROGRAMS := $(addprefix $(if $(filter 1,$(PORTABLE)),$(BUILD)/static,$(BUILD)/bin)/,kata-deploy kata-manager)
 
-install: all kernel initrd $(PROOF) $(NODE_PROGRAMS) ## lay everything down below $(DESTDIR)$(PREFIX)
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/kata-containers \
+install: all kernel qemu initrd $(PROOF) $(NODE_PROGRAMS) ## lay everything down below $(DESTDIR)$(PREFIX)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec share/kata-containers share/kata-qemu \
 		share/defaults/kata-containers share/man/man8 share/bash-completion/completions \
 		share/zsh/site-functions share/fish/vendor_completions.d)
 	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-runtime \
-		$(NODE_PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
+		$(BUILD)/bin/kata-collect-data $(NODE_PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 $(BUILD)/kernel/vmlinux \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
 	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img $(PROOF) \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/
+	install -m 0755 $(BUILD)/qemu/bin/qemu-system-x86_64 $(DESTDIR)$(PREFIX)/bin/
+	install -m 0755 $(BUILD)/qemu/libexec/virtiofsd $(DESTDIR)$(PREFIX)/libexec/
+	install -m 0644 $(BUILD)/qemu/share/kata-qemu/* $(DESTDIR)$(PREFIX)/share/kata-qemu/
 	install -m 0644 runtime/configuration.toml \
 		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers/
 	cd $(DESTDIR)$(PREFIX)/share && for p in $(notdir $(NODE_PROGRAMS)); do \
@@ -42,7 +45,7 @@ install: all kernel initrd $(PROOF) $(NODE_PROGRAMS) ## lay everything down belo
 STAGE := $(abspath $(BUILD))/stage
 
 # The tree as it would be installed, below $(BUILD).
-stage: all kernel initrd $(PROOF) $(NODE_PROGRAMS)
+stage: all kernel qemu initrd $(PROOF) $(NODE_PROGRAMS)
 	@rm -rf $(STAGE)
 	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX=$(STAGE)
 
@@ -55,15 +58,20 @@ demo-releases:
 
 demo: ## build, release, install, run, upgrade, roll back, take away
 	@packaging/deps.sh
-	@echo "demo: building (the guest kernel, once, takes about 6 minutes of two processors)"
+	@echo "demo: building (the guest kernel and QEMU, once, take about 20 minutes)"
 	@$(MAKE) --no-print-directory demo-releases
 	@tests/integration/demo.sh $(BUILD)/bin/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
+CHECKS := check-layers check-headers check-docs check-format check-size \
+	check-initrd check-fuzz check-unit check-guest check-manual check-errors \
+	check-release check-image check-packages check-collect \
+	check-scenario check-guide check-crash check-power \
+	check-cri check-integration check-node check-reproducible
+
 check: ## run every test that fits into half an hour
-	@packaging/deps.sh
+	@packaging/deps.sh images
 	@$(MAKE) --no-print-directory stage
-	@MAKE="$(MAKE)" CRI_SHORT=1 tests/check.sh $(BUILD)/check.log check-layers check-headers check-docs check-format \
-		check-initrd check-fuzz check-unit check-guest check-manual check-release check-errors check-scenario check-guide check-crash check-power check-cri check-integration check-node check-reproducible
+	@MAKE="$(MAKE)" CRI_SHORT=1 tests/check.sh $(BUILD)/check.log $(CHECKS)
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
@@ -75,13 +83,14 @@ check-node: demo-releases ## run kata-deploy on a node with real containerd and 
 	@tests/integration/node/run.sh $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager \
 		$(BUILD)/static/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
-check-reproducible: kernel $(STATIC_CURL) ## build a release twice, must be the same bytes
+check-reproducible: kernel qemu $(STATIC_CURL) ## build a release twice, must be the same bytes
 	@tests/integration/reproducible.sh
 
 bench: stage $(addprefix $(BUILD)/tools/,floor deaf talk) ## measure, with floors and peers in the same run
 	@rm -f $(BUILD)/bench.rows && touch $(BUILD)/bench.rows
 	@FIGURES=$(BUILD)/bench.rows tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor
 	@FIGURES=$(BUILD)/bench.rows tests/bench/network.sh $(STAGE) $(BUILD)/tools
+	@FIGURES=$(BUILD)/bench.rows tests/bench/files.sh $(STAGE)
 	@FIGURES=$(BUILD)/bench.rows tests/bench/cri.sh $(STAGE) $(BUILD)/tools/floor
 	@FIGURES=$(BUILD)/bench.rows tests/bench/memory.sh $(STAGE)
 	@FIGURES=$(BUILD)/bench.rows tests/bench/deploy.sh $(BUILD)/bin/kata-deploy $(BUILD)/tools/deaf

@@ -53,10 +53,10 @@ check-initrd: $(INITRD) ## pack the initial ram disk again, must be the same byt
 # The image that proves an install: one program, stripped.
 PROOF := $(BUILD)/osbuilder/proof.tar
 $(eval $(call program,kata-proof,osbuilder/proof/proof.c,base))
-$(eval $(call tool,mkimage,osbuilder/proof/mkimage.c,base json crypto archive))
 
 $(PROOF): $(BUILD)/tools/mkimage $(BUILD)/bin/kata-proof
 	$(call say,IMAGE,$@)
 	@mkdir -p $(@D)
 	$(Q)strip -s -o $(BUILD)/osbuilder/proof $(BUILD)/bin/kata-proof
-	$(Q)$(BUILD)/tools/mkimage kata.invalid/proof:1 $(BUILD)/osbuilder/proof $@
+	$(Q)$(BUILD)/tools/mkimage build --archive -o $@ -n kata.invalid/proof:1 -e /proof \
+		proof=$(BUILD)/osbuilder/proof

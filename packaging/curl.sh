@@ -30,29 +30,10 @@ die() {
 out=$(realpath -m "$1")
 cache=${KATA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kata}/curl
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=packaging/debian-source.sh
+. "$here/debian-source.sh"
 work=$(mktemp -d "${TMPDIR:-/tmp}/kata-curl-XXXXXX")
 trap 'rm -rf "$work"' EXIT
-
-# Uses this machine's package sources for source packages. Nothing on the system is changed.
-fetch() {
-	local parts=$work/apt/parts f
-	mkdir -p "$parts" "$work"/apt/lists/partial "$work"/apt/cache/archives/partial
-	for f in /etc/apt/sources.list.d/*.sources; do
-		[ -f "$f" ] && sed 's/^Types:.*/Types: deb-src/' "$f" >"$parts/$(basename "$f")"
-	done
-	for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-		[ -f "$f" ] && sed -n 's/^deb\(-src\)\? /deb-src /p' "$f" >"$parts/$(basename "$f" .list).list"
-	done
-	local apt=(apt-get -q -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$parts"
-		-o "Dir::State::lists=$work/apt/lists" -o "Dir::Cache=$work/apt/cache"
-		-o APT::Sandbox::User=root)
-	# A third-party repository without source packages is not an error.
-	"${apt[@]}" update >/dev/null 2>&1 || true
-	(cd "$work" && "${apt[@]}" source --download-only curl >"$work/apt/log" 2>&1) || {
-		tail -n 5 "$work/apt/log" >&2
-		die "Debian's source package of curl cannot be fetched; set CURL_SOURCE to a folder that has it"
-	}
-}
 
 inputs() {
 	sha256sum <"$here/curl.sh"
@@ -74,7 +55,8 @@ if [ -n "${key:-}" ] && [ "$key" = "$(inputs | sha256sum | cut -d' ' -f1)" ]; th
 fi
 
 if [ -z "$source" ]; then
-	fetch
+	debian_source curl "$work" ||
+		die "Debian's source package of curl cannot be fetched; set CURL_SOURCE to a folder that has it"
 	source=$work
 fi
 [ "$(sha256sum <"$source/$tarball" | cut -d' ' -f1)" = "$tarball_sha256" ] ||

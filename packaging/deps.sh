@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs the packages for building and testing on Debian 12, without prompts. docs/dependencies.md
-# lists the purpose of each package.
+# Installs the packages for building and testing on Debian 12, without prompts: deps.sh [GROUP...].
+# docs/dependencies.md lists the purpose of each package. Groups: "images", for the tests of container
+# images; "packages", for those of Debian packages in other
+# distributions, and of the snap.
 set -euo pipefail
 
 packages=(
@@ -14,12 +16,28 @@ packages=(
 	ca-certificates
 	# the guest kernel and what goes into the initrd
 	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables
+	# the release's own QEMU: tools, and static archives of what it is linked with
+	meson ninja-build python3 libglib2.0-dev libpixman-1-dev libcap-ng-dev libattr1-dev liburing-dev
+	libaio-dev libfdt-dev seabios
 	# tests
 	check libsubunit-dev codespell shellcheck busybox-static minisign zstd openssl nghttp2-server
-	e2fsprogs xfsprogs cpio
+	e2fsprogs erofs-utils xfsprogs cpio
 	# running containers
 	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
 )
+
+packages_tests=(debootstrap lintian snapd squashfs-tools)
+images=(skopeo umoci docker-registry podman runc)
+for group; do
+	case $group in
+	images) packages+=("${images[@]}") ;;
+	packages) packages+=("${packages_tests[@]}") ;;
+	*)
+		echo "deps: no group $group" >&2
+		exit 2
+		;;
+	esac
+done
 
 missing=()
 for p in "${packages[@]}"; do

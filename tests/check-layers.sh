@@ -266,7 +266,7 @@ self_test() {
 	layers=$2
 	copy=$(mktemp -d)
 	trap 'rm -rf "$copy"' EXIT
-	(cd "$root" && find . -path './build*' -prune -o -name '*.[ch]' -print0 |
+	(cd "$root" && find . -path './build*' -prune -o \( -name '*.[ch]' -o -name '*.def' \) -print0 |
 		xargs -0 cp --parents -t "$copy")
 	include_lines "$copy" | judge "$copy" "$layers"
 	plant libs/base/str.c '#include "json/json.h"'

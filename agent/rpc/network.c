@@ -8,33 +8,14 @@
 #include "agent/sandbox.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "netmessage/netmessage.h"
 #include "protocols/agent.pb-c.h"
 
-#include <linux/neighbour.h>
-#include <string.h>
 #include <sys/socket.h>
 
 enum { RULES_MAX = 2 << 20, RUN_MS = 30000 };
 
 /* --- interfaces --- */
-
-static int family_of(Types__IPFamily family)
-{
-	return family == TYPES__IPFAMILY__v6 ? AF_INET6 : AF_INET;
-}
-
-static int to_address(const Types__IPAddress *from, struct netlink_address *to, struct err *err)
-{
-	uint64_t prefix;
-
-	to->family = family_of(from->family);
-	if (str_u64(from->mask, 10, 0, 128, "prefix length", &prefix, err) < 0)
-		return -1;
-	to->prefix = (unsigned)prefix;
-	if (str_print(to->address, sizeof(to->address), "%s", from->address) < 0)
-		return err_set(err, E_INVALID, "'%.64s' is not an address", from->address);
-	return 0;
-}
 
 /* to->addresses is the caller's to free, also after an error. */
 static int to_link(const Types__Interface *from, struct network_link *to, struct err *err)
@@ -47,7 +28,7 @@ static int to_link(const Types__Interface *from, struct network_link *to, struct
 		return err_set(err, E_INVALID, "MTU %llu", (unsigned long long)from->mtu);
 	to->addresses = xcalloc(from->n_ipaddresses, sizeof(*to->addresses));
 	for (size_t i = 0; i < from->n_ipaddresses; i++) {
-		if (to_address(from->ipaddresses[i], &to->addresses[i], err) < 0)
+		if (netmessage_read_address(from->ipaddresses[i], &to->addresses[i], err) < 0)
 			return -1;
 		to->n_addresses++;
 	}
@@ -81,34 +62,6 @@ void on_update_interface(struct ttrpc_call *call, const void *request, void *arg
 		ttrpc_reply(call, r->interface);
 }
 
-static Types__IPAddress *from_address(const struct netlink_address *a)
-{
-	Types__IPAddress *to = NEW(Types__IPAddress);
-
-	types__ipaddress__init(to);
-	to->family = a->family == AF_INET6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
-	to->address = xstrdup(a->address);
-	to->mask = str_fmt("%u", a->prefix);
-	return to;
-}
-
-static Types__Interface *from_link(const struct netlink_link *link)
-{
-	Types__Interface *to = NEW(Types__Interface);
-
-	types__interface__init(to);
-	to->device = xstrdup(link->name);
-	to->name = xstrdup(link->name);
-	to->hwaddr = xstrdup(link->mac);
-	to->type = xstrdup(link->kind);
-	to->mtu = link->mtu;
-	to->raw_flags = link->flags;
-	to->ipaddresses = xcalloc(link->addresses.n, sizeof(*to->ipaddresses));
-	vec_each(struct netlink_address, a, &link->addresses)
-		to->ipaddresses[to->n_ipaddresses++] = from_address(a);
-	return to;
-}
-
 void on_list_interfaces(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct netlink_links links;
@@ -125,7 +78,7 @@ void on_list_interfaces(struct ttrpc_call *call, const void *request, void *arg)
 	grpc__interfaces__init(reply);
 	reply->interfaces = xcalloc(links.links.n, sizeof(*reply->interfaces));
 	vec_each(struct netlink_link, link, &links.links)
-		reply->interfaces[reply->n_interfaces++] = from_link(link);
+		reply->interfaces[reply->n_interfaces++] = netmessage_interface(link);
 	netlink_links_release(&links);
 	ttrpc_reply(call, reply);
 	grpc__interfaces__free_unpacked(reply, NULL);
@@ -133,21 +86,13 @@ void on_list_interfaces(struct ttrpc_call *call, const void *request, void *arg)
 
 /* --- routes --- */
 
+/* The default route is written out, as upstream's agent has it. */
 static Types__Route *from_route(const struct netlink_route *route)
 {
-	Types__Route *to = NEW(Types__Route);
-	bool v6 = route->family == AF_INET6;
+	Types__Route *to = netmessage_route(route);
 
-	types__route__init(to);
-	to->dest = xstrdup(*route->dest ? route->dest : v6 ? "::/0" : "0.0.0.0/0");
-	to->gateway = xstrdup(route->gateway);
-	to->device = xstrdup(route->device);
-	to->source = xstrdup(route->source);
-	to->scope = route->scope;
-	to->family = v6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
-	to->flags = route->flags;
-	to->mtu = route->mtu;
-	to->metric = route->metric;
+	if (!*route->dest)
+		str_set(&to->dest, route->family == AF_INET6 ? "::/0" : "0.0.0.0/0");
 	return to;
 }
 
@@ -165,26 +110,6 @@ static void reply_routes(struct ttrpc_call *call, struct netlink_routes *routes)
 	grpc__routes__free_unpacked(reply, NULL);
 }
 
-static int to_route(const Types__Route *from, struct netlink_route *to, struct err *err)
-{
-	bool all = str_empty(from->dest) || str_eq(from->dest, "0.0.0.0/0") ||
-		   str_eq(from->dest, "::/0");
-
-	*to = (struct netlink_route){ .family = family_of(from->family),
-				      .scope = from->scope,
-				      .flags = from->flags,
-				      .mtu = from->mtu,
-				      .metric = from->metric };
-	if (from->scope > UINT8_MAX)
-		return err_set(err, E_INVALID, "scope %u of a route", from->scope);
-	if (str_print(to->dest, sizeof(to->dest), "%s", all ? "" : from->dest) < 0 ||
-	    str_print(to->gateway, sizeof(to->gateway), "%s", from->gateway) < 0 ||
-	    str_print(to->source, sizeof(to->source), "%s", from->source) < 0 ||
-	    str_print(to->device, sizeof(to->device), "%s", from->device) < 0)
-		return err_set(err, E_INVALID, "route to '%.64s': a value is too long", from->dest);
-	return 0;
-}
-
 static int update_routes(const Grpc__Routes *want, struct netlink_routes *now, struct err *err)
 {
 	AUTO(mem) struct netlink_route *routes = NULL;
@@ -193,7 +118,7 @@ static int update_routes(const Grpc__Routes *want, struct netlink_routes *now, s
 		return err_set(err, E_INVALID, "the request has no routes");
 	routes = xcalloc(want->n_routes, sizeof(*routes));
 	for (size_t i = 0; i < want->n_routes; i++) {
-		if (to_route(want->routes[i], &routes[i], err) < 0)
+		if (netmessage_read_route(want->routes[i], &routes[i], err) < 0)
 			return -1;
 	}
 	return network_set_routes(routes, want->n_routes, now, err);
@@ -227,31 +152,14 @@ void on_list_routes(struct ttrpc_call *call, const void *request, void *arg)
 
 /* --- neighbours --- */
 
-static int to_neighbour(const Types__ARPNeighbor *from, struct network_neighbour *to,
-			struct err *err)
-{
-	struct netlink_neighbour *n = &to->neighbour;
-
-	if (!from->toipaddress)
-		return err_set(err, E_INVALID, "a neighbour has no address");
-	to->device = from->device;
-	n->state = from->state ? (unsigned)from->state : NUD_PERMANENT;
-	n->flags = (unsigned)from->flags;
-	n->family = family_of(from->toipaddress->family);
-	if (str_print(n->address, sizeof(n->address), "%s", from->toipaddress->address) < 0 ||
-	    str_print(n->mac, sizeof(n->mac), "%s", from->lladdr) < 0)
-		return err_set(err, E_INVALID, "neighbour '%.64s': a value is too long",
-			       from->toipaddress->address);
-	return 0;
-}
-
 static int add_neighbours(const Grpc__ARPNeighbors *from, struct err *err)
 {
 	size_t n = from ? from->n_arpneighbors : 0;
 	AUTO(mem) struct network_neighbour *list = xcalloc(n, sizeof(*list));
 
 	for (size_t i = 0; i < n; i++) {
-		if (to_neighbour(from->arpneighbors[i], &list[i], err) < 0)
+		list[i].device = from->arpneighbors[i]->device;
+		if (netmessage_read_neighbour(from->arpneighbors[i], &list[i].neighbour, err) < 0)
 			return -1;
 	}
 	return network_add_neighbours(list, n, err);

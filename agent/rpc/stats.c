@@ -65,6 +65,28 @@ static Grpc__BlkioStatsEntry **make_blkio(const struct container_blkio_entry *v,
 	return list;
 }
 
+typedef Grpc__CgroupStats__HugetlbStatsEntry HugetlbEntry;
+
+static HugetlbEntry **make_hugetlb(const struct container_stats *s)
+{
+	HugetlbEntry **list = xcalloc(s->n_hugetlb, sizeof(*list));
+
+	for (size_t i = 0; i < s->n_hugetlb; i++) {
+		const struct container_hugetlb *h = &s->hugetlb[i];
+		Grpc__HugetlbStats *value = NEW(Grpc__HugetlbStats);
+
+		grpc__hugetlb_stats__init(value);
+		value->usage = h->usage;
+		value->max_usage = h->max_usage;
+		value->failcnt = h->failcnt;
+		list[i] = NEW(HugetlbEntry);
+		grpc__cgroup_stats__hugetlb_stats_entry__init(list[i]);
+		list[i]->key = (char *)h->page_size;
+		list[i]->value = value;
+	}
+	return list;
+}
+
 static void free_list(void *list, size_t n)
 {
 	void **v = list;
@@ -141,6 +163,8 @@ static void fill(struct answer_parts *a, const struct container_stats *s)
 	a->blkio.n_io_service_bytes_recursive = s->blkio.n_service_bytes;
 	a->blkio.io_serviced_recursive = make_blkio(s->blkio.serviced, s->blkio.n_serviced);
 	a->blkio.n_io_serviced_recursive = s->blkio.n_serviced;
+	a->cgroup.hugetlb_stats = make_hugetlb(s);
+	a->cgroup.n_hugetlb_stats = s->n_hugetlb;
 }
 
 static void reply_stats(struct ttrpc_call *call, const struct container_stats *s)
@@ -156,6 +180,9 @@ static void reply_stats(struct ttrpc_call *call, const struct container_stats *s
 	free_list(a.memory.stats, a.memory.n_stats);
 	free_list(a.blkio.io_service_bytes_recursive, a.blkio.n_io_service_bytes_recursive);
 	free_list(a.blkio.io_serviced_recursive, a.blkio.n_io_serviced_recursive);
+	for (size_t i = 0; i < a.cgroup.n_hugetlb_stats; i++)
+		free(a.cgroup.hugetlb_stats[i]->value);
+	free_list(a.cgroup.hugetlb_stats, a.cgroup.n_hugetlb_stats);
 	free_list(a.reply.network_stats, a.reply.n_network_stats);
 }
 

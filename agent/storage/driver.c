@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define BENEATH "X-kata.beneath="
+
 /* The options as separate words, without those handled by the agent itself. */
 static char **words_of(const Grpc__Storage *s, const char *const *ours)
 {
@@ -86,25 +88,6 @@ static int make_file(const char *path, struct err *err)
 	return fd < 0 ? err_sys(err, "make %s", path) : 0;
 }
 
-static int add_bind(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
-		    struct err *err)
-{
-	AUTO(strv) char **words = words_of(s, NULL);
-	struct stat st;
-
-	(void)host;
-	if (stat(s->source, &st) < 0)
-		return err_sys(err, "source %s", s->source);
-	if ((S_ISDIR(st.st_mode) ? path_make(s->mount_point, 0755, err)
-				 : make_file(s->mount_point, err)) < 0)
-		return -1;
-	if (!strv_has(words, "rbind") && !strv_has(words, "bind"))
-		strv_push(&words, "rbind");
-	return mount_words(s, s->source, NULL, words, mounted, err);
-}
-
-/* --- ephemeral storage --- */
-
 static int parse_mode(const char *text, mode_t fallback, mode_t *mode, struct err *err)
 {
 	uint64_t value = fallback;
@@ -129,6 +112,80 @@ static int own(const char *path, const char *gid, mode_t mode, struct err *err)
 	}
 	return chmod(path, mode) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
 }
+
+/* --- bind mounts --- */
+
+/* A directory that is made has the mode and the group of the options. */
+static int make_source(int root, const char *below, char *const *words, struct err *err)
+{
+	const char *gid = option(words, "fsgid=");
+	mode_t mode;
+
+	if (parse_mode(option(words, "mode="), 0755, &mode, err) < 0)
+		return -1;
+	AUTO(fd) int fd = path_mkdirs(root, below, PATH_NO_LINKS, mode, err);
+	struct path_fd at = path_of_fd(fd);
+	return fd < 0 || own(at.path, gid, mode, err) < 0 ? -1 : STEAL(fd, -1);
+}
+
+/*
+ * An fd of the source. X-kata.beneath: containers write to the directory of that name, below which it is: none of
+ * their links is followed, and a directory that is missing is made.
+ */
+static int open_source(const Grpc__Storage *s, char *const *words, struct err *err)
+{
+	const char *beneath = option(words, BENEATH), *below;
+	int fd;
+
+	if (!beneath) {
+		fd = open(s->source, O_PATH | O_CLOEXEC);
+		return fd < 0 ? err_sys(err, "source %s", s->source) : fd;
+	}
+	if (!path_is_below(s->source, beneath))
+		return err_set(err, E_INVALID, "source %.256s is not below %.256s", s->source,
+			       beneath);
+	AUTO(fd) int root = open(beneath, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return err_sys(err, "open %s", beneath);
+	below = s->source + strlen(beneath);
+	below += strspn(below, "/");
+	fd = path_open(root, below, PATH_NO_LINKS, O_PATH, 0, err);
+	if (fd < 0 && err->code == E_NOT_FOUND) {
+		err_clear(err);
+		fd = make_source(root, below, words, err);
+	}
+	return fd < 0 ? err_wrap(err, "source %s", s->source) : fd;
+}
+
+static int add_bind(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
+		    struct err *err)
+{
+	static const char *const ours[] = { BENEATH, "mode=", "fsgid=", NULL };
+	AUTO(strv) char **all = words_of(s, NULL), **words = words_of(s, ours);
+	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
+	struct stat st;
+
+	(void)host;
+	AUTO(fd) int source = open_source(s, all, err);
+	if (source < 0)
+		return -1;
+	if (fstat(source, &st) < 0)
+		return err_sys(err, "look at %s", s->source);
+	if ((S_ISDIR(st.st_mode) ? path_make(s->mount_point, 0755, err)
+				 : make_file(s->mount_point, err)) < 0)
+		return -1;
+	if (!strv_has(words, "rbind") && !strv_has(words, "bind"))
+		strv_push(&words, "rbind");
+	AUTO(fd) int target = open(s->mount_point, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (target < 0)
+		return err_sys(err, "open %s", s->mount_point);
+	if (mount_options_parse(words, &o, err) < 0 || mount_bind_fd(target, source, &o, err) < 0)
+		return -1;
+	*mounted = true;
+	return 0;
+}
+
+/* --- ephemeral storage --- */
 
 static int add_local(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
 		     struct err *err)

@@ -26,9 +26,23 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PERIOD_MS = 2000, FILES_MAX = 16, BYTES_MAX = 1 << 20, ENTRIES_MAX = 64, DEPTH_MAX = 8 };
+enum { PERIOD_MS = 2000, DEPTH_MAX = 8, TRIES = 10, TRY_MS = 50 };
+
+/* The link that the kubelet renames. */
+#define DATA_LINK "..data"
+
+struct limits {
+	unsigned files, entries;
+	uint64_t bytes;
+};
+/* What is watched; and how large it may be later, when it is too late for a bind mount. During an update the
+ * old contents are there beside the new. */
+static const struct limits at_first = { 256, 1024, 1 << 20 };
+static const struct limits later = { 4096, 16384, 6 << 20 };
+#define TMPFS_SIZE "16m"
 
 struct copy {
+	const struct limits *most;
 	unsigned files, entries;
 	uint64_t bytes;
 };
@@ -62,9 +76,9 @@ static int count(struct copy *c, const struct stat *st, struct err *err)
 		c->files++;
 		c->bytes += (uint64_t)st->st_size;
 	}
-	if (c->files > FILES_MAX || c->bytes > BYTES_MAX || c->entries > ENTRIES_MAX)
-		return err_set(err, E_LIMIT, "more than %d files or %d bytes", FILES_MAX,
-			       BYTES_MAX);
+	if (c->files > c->most->files || c->bytes > c->most->bytes || c->entries > c->most->entries)
+		return err_set(err, E_LIMIT, "more than %u files or %llu bytes", c->most->files,
+			       (unsigned long long)c->most->bytes);
 	return 0;
 }
 
@@ -78,14 +92,15 @@ static bool same_file(int to, const char *name, const struct stat *from)
 	       st.st_mtim.tv_nsec == from->st_mtim.tv_nsec;
 }
 
-static int copy_file(int from, int to, const char *name, const struct stat *st, struct err *err)
+static int copy_file(const struct copy *c, int from, int to, const char *name,
+		     const struct stat *st, struct err *err)
 {
 	const struct timespec times[2] = { st->st_atim, st->st_mtim };
-	AUTO(buf) struct buf data = BUF_INIT(BYTES_MAX);
+	AUTO(buf) struct buf data = BUF_INIT(c->most->bytes);
 
 	if (same_file(to, name, st))
 		return 0;
-	if (file_read(from, name, BYTES_MAX, &data, err) < 0 ||
+	if (file_read(from, name, c->most->bytes, &data, err) < 0 ||
 	    file_replace_volatile(to, name, data.data, data.len, st->st_mode & 07777, err) < 0)
 		return -1;
 	if (fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -157,7 +172,7 @@ static int copy_pass(struct copy *c, int from, int to, bool links, int depth, st
 		else if (S_ISDIR(st.st_mode))
 			result = copy_subfolder(c, from, to, e->d_name, &st, depth, err);
 		else if (S_ISREG(st.st_mode))
-			result = copy_file(from, to, e->d_name, &st, err);
+			result = copy_file(c, from, to, e->d_name, &st, err);
 		if (result < 0)
 			return -1;
 	}
@@ -193,16 +208,18 @@ static int copy_folder(struct copy *c, int from, int to, int depth, struct err *
 }
 
 /* A single file can be watched too: it is copied into the target's directory. */
-static int sync_file(const char *source, const char *target, const struct stat *st, struct err *err)
+static int sync_file(const char *source, const char *target, const struct stat *st,
+		     const struct limits *most, struct err *err)
 {
-	AUTO(buf) struct buf data = BUF_INIT(BYTES_MAX);
+	AUTO(buf) struct buf data = BUF_INIT(most->bytes);
 	AUTO(fd) int fd = -1;
 
-	if (st->st_size > BYTES_MAX)
-		return err_set(err, E_LIMIT, "more than %d bytes", BYTES_MAX);
+	if ((uint64_t)st->st_size > most->bytes)
+		return err_set(err, E_LIMIT, "more than %llu bytes",
+			       (unsigned long long)most->bytes);
 	if (same_file(AT_FDCWD, target, st))
 		return 0;
-	if (file_read(AT_FDCWD, source, BYTES_MAX, &data, err) < 0)
+	if (file_read(AT_FDCWD, source, most->bytes, &data, err) < 0)
 		return -1;
 	/* In place: this inode is bind-mounted in the container. */
 	fd = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -216,15 +233,41 @@ static int sync_file(const char *source, const char *target, const struct stat *
 	return 0;
 }
 
-int watcher_sync(const char *source, const char *target, struct err *err)
+static bool same_data(int a, int b)
 {
-	struct copy c = { .files = 0 };
+	char one[PATH_MAX], other[PATH_MAX];
+	ssize_t n = readlinkat(a, DATA_LINK, one, sizeof(one));
+	ssize_t m = readlinkat(b, DATA_LINK, other, sizeof(other));
+
+	return n == m && (n < 0 || memcmp(one, other, (size_t)n) == 0);
+}
+
+/* What is renamed meanwhile may be copied in part, or be gone halfway: then again. */
+static int sync_folder(int from, int to, const struct limits *most, struct err *err)
+{
+	for (int i = 0;; i++) {
+		struct copy c = { .most = most };
+
+		if (copy_folder(&c, from, to, 0, err) == 0) {
+			if (same_data(from, to) || i == TRIES)
+				return 0;
+		} else if (err->code != E_NOT_FOUND || i == TRIES) {
+			return -1;
+		}
+		err_clear(err);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = TRY_MS * 1000000L }, NULL);
+	}
+}
+
+static int sync_volume(const char *source, const char *target, const struct limits *most,
+		       struct err *err)
+{
 	struct stat st;
 
 	if (stat(source, &st) < 0)
 		return err_sys(err, "source %s", source);
 	if (S_ISREG(st.st_mode))
-		return sync_file(source, target, &st, err);
+		return sync_file(source, target, &st, most, err);
 	if (path_make(target, 0755, err) < 0)
 		return -1;
 	AUTO(fd) int from = open(source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -233,10 +276,26 @@ int watcher_sync(const char *source, const char *target, struct err *err)
 		return err_sys(err, "open %s", from < 0 ? source : target);
 	if (fchmod(to, st.st_mode & 07777) < 0 || fchown(to, st.st_uid, st.st_gid) < 0)
 		return err_sys(err, "set owner and mode of %s", target);
-	return copy_folder(&c, from, to, 0, err);
+	return sync_folder(from, to, most, err);
+}
+
+int watcher_sync(const char *source, const char *target, struct err *err)
+{
+	return sync_volume(source, target, &at_first, err);
 }
 
 /* --- the rounds --- */
+
+/* The kubelet's volumes change by that link alone: one look at it instead of one at each file. */
+static bool is_current(const struct watched *w)
+{
+	AUTO(fd) int from = open(w->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd) int to = open(w->target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char one;
+
+	return from >= 0 && to >= 0 && readlinkat(to, DATA_LINK, &one, 1) > 0 &&
+	       same_data(from, to);
+}
 
 /* Each round of copying runs on its own thread: the share may be slow, and the loop must not
  * block. */
@@ -247,7 +306,8 @@ static void *scan(void *arg)
 	(void)arg;
 	(void)pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < list.n; i++) {
-		if (watcher_sync(list.v[i].source, list.v[i].target, &err) == 0)
+		if (is_current(&list.v[i]) ||
+		    sync_volume(list.v[i].source, list.v[i].target, &later, &err) == 0)
 			continue;
 		log_err(LOG_WARN, &err, "a watched volume was not copied",
 			LOG_S("source", list.v[i].source));
@@ -305,7 +365,7 @@ static int make_target(const char *source, const char *target, bool *mounted, st
 	}
 	if (path_make(target, 0755, err) < 0)
 		return -1;
-	if (mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=4m") < 0)
+	if (mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=" TMPFS_SIZE) < 0)
 		return err_sys(err, "mount %s", target);
 	*mounted = true;
 	return 0;

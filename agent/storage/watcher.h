@@ -4,7 +4,9 @@
 /*
  * Volumes whose contents the host changes (ConfigMaps, Secrets). The share does not report changes,
  * so small volumes are copied to a tmpfs in the guest and compared with their source every two
- * seconds: programs in the container then get inotify events. Large ones are bind-mounted.
+ * seconds: programs in the container then get inotify events. Large ones are bind-mounted. A directory
+ * that has a link "..data", as the kubelet makes them, is compared by that link. One that has become much
+ * larger than what is watched at first stays as it was, with a warning.
  */
 
 #include "base/err.h"

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy: finds the verb, prints the error. */
 
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "cli/manual.h"
 #include "cli/subverb.h"
+#include "deploy/cli/options.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
 #include "deploy/verbs/packager.h"
@@ -14,7 +16,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 static const struct subverb verbs[] = {
 	{ "install", "", "install a release, register it, prove it in a VM", install_opts,
@@ -47,7 +48,16 @@ static const struct family families[] = {
 	{ 0 },
 };
 
+static const struct variable variables[] = {
+	{ CLI_ENV_RELEASE, "the release, if --release is not given; not remembered" },
+	{ CLI_ENV_TRUST, "trusted keys, if --trust-dir is not given and " TRUST_DIRECTORY
+			 " of the system that is changed is not there" },
+	{ "NO_COLOR", "no colours" },
+	{ 0 },
+};
+
 static const struct manual manual = {
+	.variables = variables,
 	.name = "kata-deploy",
 	.text = "installs kata releases: verified, atomic, reversible",
 	.verbs = verbs,
@@ -87,7 +97,7 @@ int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 
-	(void)umask(022);
+	file_set_umask();
 	log_init("kata-deploy", "deploy", LOG_LOGFMT, 2, LOG_WARN);
 	if (manual_run(&manual, argc, argv, &err) == 0 && interrupt_signal())
 		err_set(&err, E_CANCELLED, "finished in spite of %s", interrupt_name());

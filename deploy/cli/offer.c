@@ -66,22 +66,62 @@ static char *from_root(const char *release)
 	return path_join(here ? here : "/", release);
 }
 
-/* The sources of the command line, else the recorded member "from". */
-static int sources(const struct deploy *d, char *const *releases, char ***out, struct err *err)
+/* What is below --root is recorded as the system there sees it: it may run kata-deploy itself later.
+ * Elsewhere it is a path of this system. */
+static const char *as_recorded(const struct cli_place *place, const char *path)
 {
+	return place->root && path_is_below(path, place->root) ? path + strlen(place->root) : path;
+}
+
+static int recall_sources(const struct deploy *d, const struct cli_place *place, char ***out,
+			  struct err *err)
+{
+	AUTO(strv) char **recorded = NULL;
+
+	if (node_recall_release(d, "from", &recorded, err) < 0)
+		return -1;
+	strv_each(path, recorded) {
+		struct err ignored = ERR_INIT; /* a dangling link: not below root */
+		AUTO(str)
+		char *below = place->root && **path == '/'
+				      ? path_from_root(place->root, *path, &ignored)
+				      : NULL;
+
+		strv_push(out, below && path_exists(below) ? below : *path);
+	}
+	return 0;
+}
+
+/* The sources of the command line, else of the environment, else the recorded member "from". */
+static int sources(const struct deploy *d, const struct cli_place *place, char *const *releases,
+		   char ***out, struct err *err)
+{
+	const char *carried = getenv(CLI_ENV_RELEASE);
+
 	strv_each(release, releases) {
 		AUTO(str) char *path = from_root(*release);
 
 		strv_push(out, path);
 	}
+	if (!*out && !str_empty(carried))
+		strv_push(out, carried);
 	if (*out)
 		return 0;
-	if (node_recall_release(d, "from", out, err) < 0)
+	if (recall_sources(d, place, out, err) < 0)
 		return -1;
 	if (*out)
 		return 0;
 	err_set(err, E_USAGE, "no release is given and none is recorded");
 	return err_hint(err, "use --release URL|DIR|FILE");
+}
+
+static struct json *from_json(const struct offer *o, char *const *from)
+{
+	struct json *j = json_make_array();
+
+	strv_each(path, from)
+		json_add(j, json_make_string(as_recorded(o->place, *path)));
+	return j;
 }
 
 static struct json *list_json(char *const *list)
@@ -93,6 +133,14 @@ static struct json *list_json(char *const *list)
 	return j;
 }
 
+/* Whether the next run, on the node itself, finds it there again: a pipe it does not, nor what the
+ * environment of a container names. */
+static bool is_lasting(const struct offer *o, char *const *from)
+{
+	return from && !strv_has(from, "-") &&
+	       (o->wanted->source.releases || str_empty(getenv(CLI_ENV_RELEASE)));
+}
+
 /* With the checks that were waived, which status shows as long as the release is installed. */
 static struct json *make_memory(const struct offer *o, char *const *from)
 {
@@ -101,8 +149,8 @@ static struct json *make_memory(const struct offer *o, char *const *from)
 	const struct release *r = &o->release;
 	struct json *j = json_make_object();
 
-	if (from && !strv_has(from, "-"))
-		json_put(j, "from", list_json(from));
+	if (is_lasting(o, from))
+		json_put(j, "from", from_json(o, from));
 	if (parts->components)
 		json_put(j, "components", list_json(parts->components));
 	if (parts->without)
@@ -142,7 +190,7 @@ static int open_source(const struct deploy *d, struct offer *o, char ***from, st
 		.keep_cache = c->keep_cache
 	};
 
-	if (!cache || sources(d, c->releases, from, err) < 0 ||
+	if (!cache || sources(d, o->place, c->releases, from, err) < 0 ||
 	    parse_rate(c->limit_rate, &s.http.rate, err) < 0)
 		return -1;
 	s.releases = *from;
@@ -400,7 +448,7 @@ int offer_open(const struct deploy *d, struct offer *o, struct err *err)
 {
 	struct cli_parts *parts = &o->wanted->parts;
 	AUTO(str)
-	char *directory = place_path(o->place, o->wanted->trust.directory, TRUST_DIRECTORY, err);
+	char *directory = place_trust(o->place, o->wanted->trust.directory, err);
 	AUTO(str) char *kept = NULL;
 	char pin[65] = "";
 	struct trust_options t;

@@ -28,6 +28,10 @@
 
 #define CLI_PREFIX DEPLOY_PREFIX
 
+/* In the environment: what is used if nothing is given, as a container image of a release sets it. */
+#define CLI_ENV_RELEASE "KATA_DEPLOY_RELEASE"
+#define CLI_ENV_TRUST   "KATA_DEPLOY_TRUST_DIR"
+
 /* Where. place_settle() must come before the first use. */
 struct cli_place {
 	const char *prefix; /* as the system below root sees it */
@@ -51,6 +55,10 @@ MUST_CHECK int place_settle(struct cli_place *p, struct err *err);
  * heap. NULL: root has a dangling link on the way. */
 char *place_path(const struct cli_place *p, const char *given, const char *standard,
 		 struct err *err);
+/* The directory of trusted keys: given, else TRUST_DIRECTORY of the system below root, else, where
+ * there is none, what CLI_ENV_TRUST names; heap. So an image can carry keys, and those of the node
+ * count. NULL: as place_path. */
+char *place_trust(const struct cli_place *p, const char *given, struct err *err);
 /* The current time in seconds since 1970, for records and for trust. With --root, SOURCE_DATE_EPOCH
  * if that is set, so that image builds are reproducible. */
 uint64_t place_now(const struct cli_place *p);

@@ -39,6 +39,16 @@ char *place_path(const struct cli_place *p, const char *given, const char *stand
 	return path_from_root(p->root, standard, err);
 }
 
+char *place_trust(const struct cli_place *p, const char *given, struct err *err)
+{
+	AUTO(str) char *path = place_path(p, given, TRUST_DIRECTORY, err);
+	const char *carried = getenv(CLI_ENV_TRUST);
+
+	if (path && !given && !str_empty(carried) && !path_exists(path))
+		str_set(&path, carried);
+	return STEAL(path, NULL);
+}
+
 /* One that is named is a path of this system, as a lock is. */
 static int settle_memory(struct cli_place *p, struct err *err)
 {

@@ -86,6 +86,16 @@ static bool is_zero(const struct comparison *cmp, const struct toml_value *v)
 	bug("TOML type %d", (int)v->type);
 }
 
+/* A runtime that does not say its sandbox_mode has this one. 1.7 and later show it for the built-in
+ * runc, and an empty one for a runtime that a file defines, as ours must where a table of runtimes
+ * replaces the built-in one. */
+static bool says_nothing(const struct comparison *cmp, const char *key, const struct toml_value *v)
+{
+	return !v || is_zero(cmp, v) ||
+	       (str_eq(key, "sandbox_mode") && v->type == TOML_STRING &&
+		str_eq(v->string.text, "podsandbox"));
+}
+
 /* Every member of a that is not ignored has its equal in b. */
 static bool has_all(struct comparison *cmp, const struct toml_value *a, const struct toml_value *b)
 {
@@ -95,7 +105,10 @@ static bool has_all(struct comparison *cmp, const struct toml_value *a, const st
 
 		if (is_ours(cmp, a, entry->key))
 			continue;
-		if (other ? same(cmp, entry->value, other) : is_zero(cmp, entry->value))
+		if (other && same(cmp, entry->value, other))
+			continue;
+		if (says_nothing(cmp, entry->key, entry->value) &&
+		    says_nothing(cmp, entry->key, other))
 			continue;
 		AUTO(str) char *below = xstrdup(cmp->at);
 		/* Truncated if it is long: it is for a message. */

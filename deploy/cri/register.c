@@ -335,18 +335,45 @@ static size_t changed(const struct edits *e)
 	return n;
 }
 
-/* Also the files of a manager that is not found any more: it may be installed again. */
+/* In one configuration; NULL: in that which would be chosen. */
+static int drop_left_in(const struct cri_options *o, const struct cri_backend *back,
+			const char *config, const struct processes *all, struct change *ch,
+			struct cri_change *out, struct err *err)
+{
+	AUTO(cri) struct cri *c = NULL;
+	struct cri_options theirs = *o;
+	size_t before = changed(&ch->edits);
+
+	theirs.config = config;
+	if (cri_look(&theirs, back, all, &c, err) < 0 || adopt(c, &ch->edits, err) < 0)
+		return -1;
+	edits_settle(&ch->edits);
+	return changed(&ch->edits) != before && c->running ? add_steps(c, ch, NULL, out, err) : 0;
+}
+
+/* Also in the files of a manager that is not found any more: it may be installed again. And in those of each
+ * one that runs: which of them it was is not known. */
 static int drop_left(const struct cri_options *o, const struct cri_backend *back,
 		     const struct processes *all, struct change *ch, struct cri_change *out,
 		     struct err *err)
 {
-	AUTO(cri) struct cri *c = NULL;
-	size_t before = changed(&ch->edits);
+	AUTO(strv) char **configs = NULL;
 
-	if (cri_look(o, back, all, &c, err) < 0 || adopt(c, &ch->edits, err) < 0)
-		return -1;
-	edits_settle(&ch->edits);
-	return changed(&ch->edits) != before && c->running ? add_steps(c, ch, NULL, out, err) : 0;
+	if (o->config || !back->config_of)
+		return drop_left_in(o, back, o->config, all, ch, out, err);
+	vec_each(const struct process, p, &all->rows) {
+		AUTO(str) char *config = backend_runs_as(back, p) ? back->config_of(p) : NULL;
+
+		if (config && !strv_has(configs, config))
+			strv_push(&configs, config);
+	}
+	if (!strv_has(configs, back->config))
+		strv_push(&configs, back->config);
+	strv_each(config, configs) {
+		if (drop_left_in(o, back, *config, all, ch, out, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int cri_drop_left(const struct cri_options *o, struct cri_change *out, struct err *err)

@@ -30,8 +30,6 @@
 enum { CPUINFO_MAX = 8 << 20, KVM_API = 12, KERNEL_MAJOR = 5, KERNEL_MINOR = 15 };
 enum { SPACE_NEEDED = 200 << 20, MEMORY_NEEDED_KIB = 512 << 10 };
 #define BUILD_FLOOR 1735689600 /* 2025-01-01: no build of this program is older */
-#define VMM         "/usr/bin/qemu-system-x86_64"
-#define VIRTIOFSD   "/usr/lib/qemu/virtiofsd"
 
 void diagnosis_release(struct diagnosis *d)
 {
@@ -116,29 +114,50 @@ static void ask_cpu(const struct doctor_options *o, struct finding *f)
 		find(f, FINDING_NOTE, "the processor does not show vmx or svm");
 }
 
+/* A program that a release brings; one that does not bring it needs the node's. */
+struct brought {
+	const char *name, *at; /* below the prefix */
+	const char *node;      /* Debian's path */
+};
+
+static void ask_brought(const struct doctor_options *o, const struct brought *b, const char *named,
+			enum finding_state missing, struct finding *f)
+{
+	AUTO(str) char *own = path_join(o->prefix, b->at);
+	AUTO(str) char *current = path_join(o->prefix, "current");
+	const char *node = named ? named : b->node;
+
+	if (!named && access(own, X_OK) == 0)
+		find(f, FINDING_GOOD, "%s is there, of the release", own);
+	else if (!named && !path_exists(current))
+		find(f, FINDING_GOOD, "%s comes with a release", b->name);
+	else if (access(node, X_OK) == 0)
+		find(f, FINDING_GOOD, "%s is there, the node's own", node);
+	else
+		find(f, missing, "%s: %s", node, strerror(errno));
+}
+
 static void ask_vmm(const struct doctor_options *o, struct finding *f)
 {
-	const char *vmm = o->vmm ? o->vmm : VMM;
+	static const struct brought qemu = { "QEMU", "bin/qemu-system-x86_64",
+					     "/usr/bin/qemu-system-x86_64" };
 
-	if (access(vmm, X_OK) == 0) {
-		find(f, FINDING_GOOD, "%s is there", vmm);
-		return;
-	}
-	find(f, FINDING_BAD, "%s: %s", vmm, strerror(errno));
-	str_set(&f->remedy, "install QEMU: apt install qemu-system-x86, dnf install qemu-kvm");
+	ask_brought(o, &qemu, o->vmm, FINDING_BAD, f);
+	if (f->state == FINDING_BAD)
+		str_set(&f->remedy, "install QEMU: a release that brings it, or apt install "
+				    "qemu-system-x86, dnf install qemu-kvm");
 }
 
 static void ask_virtiofsd(const struct doctor_options *o, struct finding *f)
 {
-	const char *daemon = o->virtiofsd ? o->virtiofsd : VIRTIOFSD;
+	static const struct brought virtiofsd = { "virtiofsd", "libexec/virtiofsd",
+						  "/usr/lib/qemu/virtiofsd" };
 
-	if (access(daemon, X_OK) == 0) {
-		find(f, FINDING_GOOD, "%s is there", daemon);
-		return;
-	}
-	find(f, FINDING_WARN, "%s: %s", daemon, strerror(errno));
-	str_set(&f->remedy, "install virtiofsd, or set shared_fs = \"virtio-9p\" in a file of "
-			    "etc/config.d");
+	ask_brought(o, &virtiofsd, o->virtiofsd, FINDING_WARN, f);
+	if (f->state == FINDING_WARN)
+		str_set(&f->remedy,
+			"install virtiofsd, or a release that brings it, or set shared_fs = "
+			"\"virtio-9p\" in a file of etc/config.d");
 }
 
 static void ask_vsock(const struct doctor_options *o, struct finding *f)

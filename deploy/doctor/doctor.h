@@ -39,7 +39,9 @@ struct doctor_options {
 	const char *prefix;
 	const char *trust_dir;
 	const char *cri, *cri_config; /* the manager that is meant; NULL: the one that is found */
-	const char *vmm, *virtiofsd;  /* programs; NULL: Debian's paths */
+	/* The node's programs that are meant; NULL: those of the installed release, or, where that brings
+	 * none, Debian's paths. */
+	const char *vmm, *virtiofsd;
 };
 
 void doctor_examine(const struct doctor_options *o, struct diagnosis *d);

@@ -12,6 +12,7 @@ struct part {
 	char *name, *text;
 	bool required;
 	char **patterns; /* strv */
+	char *sources;   /* a file of the tree, see origins; NULL: none */
 };
 
 struct part_copy {
@@ -29,6 +30,23 @@ MUST_CHECK int parts_load(struct parts *p, const char *path, struct err *err);
 /* The only part that the path belongs to; NULL, E_INVALID: none, or two. */
 const struct part *parts_owner(const struct parts *p, const char *path, struct err *err);
 
+/* One file that went into a component: a source that was compiled, a library that was linked in, or a file
+ * that was taken as it was. */
+struct origin {
+	const char *component; /* of the part */
+	char *name, *version, *licence;
+	char *package; /* a package URL (purl) */
+	char *file;
+	char sha256[65];
+	bool linked;
+};
+
+struct origins {
+	VEC(struct origin) rows;
+};
+
+void origins_release(struct origins *o);
+
 /* Attributes of a file that are not in the manifest. */
 struct source {
 	char *path; /* in the release */
@@ -41,8 +59,9 @@ struct build {
 	struct parts parts;
 	struct release r;
 	VEC(struct source) sources; /* of files, by path */
-	int tree, out;              /* directories */
-	bool begun;                 /* what is in out is ours */
+	struct origins origins;
+	int tree, out; /* directories */
+	bool begun;    /* what is in out is ours */
 };
 
 const struct source *build_source(const struct build *b, const char *path);
@@ -50,6 +69,8 @@ const struct source *build_source(const struct build *b, const char *path);
 MUST_CHECK int build_scan(struct build *b, struct err *err);
 /* Fills components, writes blobs/. */
 MUST_CHECK int build_blobs(struct build *b, struct err *err);
+/* Fills origins, of the components that there are; these must be sorted. */
+MUST_CHECK int build_origins(struct build *b, struct err *err);
 /* Fills patches, writes patches/. */
 MUST_CHECK int build_patches(struct build *b, struct err *err);
 struct json *build_sbom(const struct build *b);

@@ -34,6 +34,7 @@ static void build_release(struct build *b)
 	}
 	vec_release(&b->sources);
 	parts_release(&b->parts);
+	origins_release(&b->origins);
 	release_release(&b->r);
 	if (b->tree >= 0)
 		(void)close(b->tree);
@@ -186,7 +187,8 @@ static int write_documents(struct build *b, struct err *err)
 	char sha256[65];
 
 	release_sort(&b->r);
-	if (write_json(b, RELEASE_SBOM, build_sbom(b), b->r.sbom, err) < 0 ||
+	if (build_origins(b, err) < 0 ||
+	    write_json(b, RELEASE_SBOM, build_sbom(b), b->r.sbom, err) < 0 ||
 	    write_json(b, RELEASE_PROVENANCE, build_provenance(b), b->r.provenance, err) < 0 ||
 	    write_release(b, sha256, err) < 0)
 		return -1;
@@ -201,6 +203,7 @@ int release_build(const struct release_build_options *o, struct err *err)
 		.parts = { .parts = VEC_INIT, .copies = VEC_INIT },
 		.r = RELEASE_INIT,
 		.sources = VEC_INIT,
+		.origins = { .rows = VEC_INIT },
 		.tree = -1,
 		.out = -1,
 	};

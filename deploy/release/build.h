@@ -52,9 +52,22 @@ struct release_build_options {
  *	    required: true			# absent: false
  *	    paths: [share/kata-containers]	# shell patterns; "*" stops at "/"; of files, or of
  *						# directories with all that is below
+ *	    sources: share/guest/sources.yaml	# what it was made from; may be absent
  *	copies:					# files that are shipped under another name too
  *	  - from: share/defaults/kata-containers/configuration.toml
  *	    to: etc/configuration.toml
+ *
+ * sources names a file of the tree, which the component's build has left there. It is in the SBOM and in the
+ * provenance:
+ *
+ *	sources:
+ *	  - name: qemu
+ *	    version: 7.2+dfsg-7
+ *	    licence: GPL-2.0-only		# as SPDX writes it
+ *	    package: pkg:deb/debian/qemu@7.2+dfsg-7?arch=source
+ *	    file: qemu_7.2+dfsg.orig.tar.xz	# a row for each file
+ *	    sha256: 91aca715...
+ *	    linked: false			# true: an archive that was linked in
  *
  * Every file must belong to exactly one component, else E_INVALID names the file. A component
  * without files is omitted; if it is required: E_INVALID. E_EXISTS: out is not empty. E_USAGE: the serial is

@@ -19,6 +19,7 @@ void parts_release(struct parts *p)
 	vec_each(struct part, part, &p->parts) {
 		free(part->name);
 		free(part->text);
+		free(part->sources);
 		strv_free(part->patterns);
 	}
 	vec_each(struct part_copy, c, &p->copies) {
@@ -31,7 +32,7 @@ void parts_release(struct parts *p)
 
 static int parse_part(struct parts *p, const struct json *j, struct err *err)
 {
-	const char *name, *text;
+	const char *name, *text, *sources;
 	const struct json *paths;
 	struct part part = { 0 };
 	struct fields f;
@@ -39,6 +40,7 @@ static int parse_part(struct parts *p, const struct json *j, struct err *err)
 	if (fields_begin(&f, j, "component", err) < 0 ||
 	    release_take_text(&f, "name", true, NAME_BYTES, &name, err) < 0 ||
 	    release_take_text(&f, "text", true, TEXT_BYTES, &text, err) < 0 ||
+	    release_take_text(&f, "sources", false, PATH_BYTES, &sources, err) < 0 ||
 	    fields_bool(&f, "required", &part.required, err) < 0 ||
 	    fields_array(&f, "paths", &paths, err) < 0 || fields_end(&f, err) < 0 ||
 	    str_check_id(name, "component", err) < 0)
@@ -53,6 +55,7 @@ static int parse_part(struct parts *p, const struct json *j, struct err *err)
 	}
 	part.name = xstrdup(name);
 	part.text = xstrdup(text);
+	part.sources = sources ? xstrdup(sources) : NULL;
 	vec_push(&p->parts, part);
 	return 0;
 }

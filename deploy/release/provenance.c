@@ -64,6 +64,14 @@ static struct json *definition(const struct build *b)
 			json_put(source, "digest", digest("gitCommit", b->o->commit));
 		json_add(from, source);
 	}
+	vec_each(struct origin, o, &b->origins.rows) {
+		struct json *source = json_make_object();
+
+		put(source, "uri", o->package);
+		put(source, "name", o->file);
+		json_put(source, "digest", digest("sha256", o->sha256));
+		json_add(from, source);
+	}
 	put(j, "buildType", "urn:kata-deploy:release-build:1");
 	json_put(j, "externalParameters", outside);
 	json_put(j, "internalParameters", inside);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The bill of materials: SPDX 2.3 as JSON, one package per component. Written and checked here; the
- * checks follow the specification, for the members that we write.
+ * The bill of materials: SPDX 2.3 as JSON, one package per component, and one per file that a component
+ * was made from. Written and checked here; the checks follow the specification, for the members that we
+ * write.
  */
 
 #include "base/mem.h"
@@ -16,6 +17,9 @@
 
 #define DOCUMENT   "SPDXRef-DOCUMENT"
 #define NO_COMMENT "NOASSERTION"
+#define SOURCE     "SPDXRef-Source-"
+#define COMPILED   "GENERATED_FROM"
+#define LINKED     "STATIC_LINK"
 
 static int text_order(const void *a, const void *b)
 {
@@ -105,6 +109,47 @@ static struct json *package(const struct build *b, const struct release_componen
 	return j;
 }
 
+static struct json *reference(const struct origin *o)
+{
+	struct json *j = json_make_object();
+
+	put(j, "referenceCategory", "PACKAGE-MANAGER");
+	put(j, "referenceType", "purl");
+	put(j, "referenceLocator", o->package);
+	return j;
+}
+
+static struct json *source_package(const struct origin *o, const char *id)
+{
+	struct json *j = json_make_object();
+
+	put(j, "SPDXID", id);
+	put(j, "name", o->name);
+	put(j, "versionInfo", o->version);
+	put(j, "packageFileName", o->file);
+	put(j, "downloadLocation", NO_COMMENT);
+	json_put(j, "filesAnalyzed", json_make_bool(false));
+	json_put(j, "checksums", one(checksum("SHA256", o->sha256)));
+	json_put(j, "externalRefs", one(reference(o)));
+	put(j, "licenseConcluded", NO_COMMENT);
+	put(j, "licenseDeclared", o->licence);
+	put(j, "copyrightText", NO_COMMENT);
+	return j;
+}
+
+static void add_origins(const struct build *b, struct json *packages, struct json *relationships)
+{
+	size_t n = 0;
+
+	vec_each(struct origin, o, &b->origins.rows) {
+		AUTO(str) char *id = str_fmt(SOURCE "%zu", ++n);
+		AUTO(str) char *made = package_id(&b->r, o->component);
+
+		json_add(packages, source_package(o, id));
+		json_add(relationships, relationship(made, o->linked ? LINKED : COMPILED, id));
+	}
+}
+
 static struct json *file(const struct build *b, const struct entry *e, const char *id)
 {
 	AUTO(str) char *name = str_fmt("./%s", e->path);
@@ -154,6 +199,7 @@ struct json *build_sbom(const struct build *b)
 		json_add(packages, package(b, c));
 		json_add(relationships, relationship(DOCUMENT, "DESCRIBES", id));
 	}
+	add_origins(b, packages, relationships);
 	vec_each(struct entry, e, &b->r.layout.entries) {
 		AUTO(str) char *id = str_fmt("SPDXRef-File-%zu", n + 1);
 		AUTO(str) char *owner = package_id(&b->r, e->component);
@@ -350,15 +396,43 @@ static int check_code(const struct json *j, const struct json *package, const st
 		       : wrong("a package's verification code is not that of its files", err);
 }
 
+static bool is_source(const struct json *package)
+{
+	const char *id = text_of(package, "SPDXID");
+
+	return id && str_starts(id, SOURCE);
+}
+
+static int check_source(const struct json *p, struct err *err)
+{
+	const struct json *analyzed = json_get(p, "filesAnalyzed");
+
+	if (!text_of(p, "name") || !text_of(p, "versionInfo") || !text_of(p, "downloadLocation") ||
+	    !text_of(p, "licenseDeclared") || !checksum_of(p, "SHA256", SHA256_HEX))
+		return wrong("a source lacks its name, version, licence or SHA-256", err);
+	return analyzed && json_kind(analyzed) == JSON_IS_BOOL && !json_bool(analyzed)
+		       ? 0
+		       : wrong("a source is none whose files are listed", err);
+}
+
 static int check_packages(const struct release *r, const struct json *j,
 			  const struct file_sum *sums, size_t nsums, struct err *err)
 {
 	const struct json *packages = list_of(j, "packages");
+	size_t components = 0;
 
-	if (count(packages) != r->components.n)
+	for (size_t i = 0; i < count(packages); i++)
+		components += !is_source(json_at(packages, i));
+	if (components != r->components.n)
 		return wrong("its packages are not the components", err);
 	for (size_t i = 0; i < count(packages); i++) {
 		const struct json *p = json_at(packages, i);
+
+		if (is_source(p)) {
+			if (check_source(p, err) < 0)
+				return -1;
+			continue;
+		}
 		const char *name = text_of(p, "name");
 		const struct release_component *c = name ? release_component(r, name) : NULL;
 
@@ -377,7 +451,7 @@ static int check_relations(const struct json *j, struct err *err)
 	const struct json *relations = list_of(j, "relationships");
 	AUTO(mem) const char **package_ids = ids_of(packages, err);
 	AUTO(mem) const char **file_ids = package_ids ? ids_of(files, err) : NULL;
-	size_t described = 0, contained = 0;
+	size_t described = 0, contained = 0, sources = 0;
 
 	if (!file_ids)
 		return -1;
@@ -393,10 +467,15 @@ static int check_relations(const struct json *j, struct err *err)
 		else if (str_eq(type, "CONTAINS") && has_id(package_ids, count(packages), from) &&
 			 has_id(file_ids, count(files), to))
 			contained++;
+		else if ((str_eq(type, COMPILED) || str_eq(type, LINKED)) &&
+			 has_id(package_ids, count(packages), from) &&
+			 has_id(package_ids, count(packages), to) && str_starts(to, SOURCE) &&
+			 !str_starts(from, SOURCE))
+			sources++;
 		else
 			return wrong("a relationship refers to an unknown element", err);
 	}
-	return described == count(packages) && contained == count(files)
+	return described + sources == count(packages) && contained == count(files)
 		       ? 0
 		       : wrong("a package or file has no relationship", err);
 }

@@ -4,17 +4,18 @@
 #include "deploy/release/stamp.h"
 
 #include "base/str.h"
+#include "base/utc.h"
 
 #include <time.h>
 
 void stamp_format(uint64_t when, char text[STAMP_SIZE])
 {
-	time_t t = (time_t)when;
-	struct tm tm;
+	char second[UTC_SIZE];
 
-	if (when > STAMP_MAX || !gmtime_r(&t, &tm) ||
-	    strftime(text, STAMP_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) != STAMP_SIZE - 1)
+	if (when > STAMP_MAX)
 		bug("a moment after 9999");
+	utc_print(when, second);
+	(void)str_print(text, STAMP_SIZE, "%sZ", second);
 }
 
 int stamp_parse(const char *text, const char *what, uint64_t *when, struct err *err)

@@ -123,13 +123,17 @@ int verb_doctor(int argc, char **argv, struct err *err)
 {
 	AUTO(diagnosis) struct diagnosis d = DIAGNOSIS_INIT;
 	AUTO(json) struct json *doc = NULL;
-	struct doctor_options options = { .trust_dir = o.trust_dir ? o.trust_dir
-								   : TRUST_DIRECTORY };
+	AUTO(str) char *trust = NULL;
+	struct doctor_options options = { 0 };
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 || place_settle(&o.place, err) < 0)
 		return -1;
+	trust = place_trust(&o.place, o.trust_dir, err);
+	if (!trust)
+		return -1;
 	recall(&doc);
+	options.trust_dir = trust;
 	options.prefix = o.place.prefix;
 	options.cri = str_eq(o.manager.name, "none") ? NULL : o.manager.name;
 	options.cri_config = o.manager.config;

@@ -97,7 +97,7 @@ int keys_rotate(int argc, char **argv, struct err *err)
 	(void)argc;
 	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0)
 		return -1;
-	directory = place_path(&o.place, o.trust_dir, TRUST_DIRECTORY, err);
+	directory = place_trust(&o.place, o.trust_dir, err);
 	if (!directory)
 		return -1;
 	options = memory_options(&o.place, &kept);

@@ -20,7 +20,7 @@ static struct {
 	struct cli_place place;
 	struct cli_change change;
 	struct cli_talk talk;
-} o = { .directory = TRUST_DIRECTORY };
+} o;
 
 const struct opt trusted_opts[] = {
 	OPT_STR(0, "trust-dir", "DIR", &o.directory, "trusted keys; default: " TRUST_DIRECTORY),
@@ -87,13 +87,16 @@ static int show_trusted(struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(trust) struct trust *t = NULL;
-	AUTO(str) char *kept = NULL;
+	AUTO(str) char *kept = NULL, *directory = NULL;
 	struct trust_options options;
 
 	if (node_open(&o.place, DEPLOY_LOOK, &d, err) < 0)
 		return -1;
+	directory = place_trust(&o.place, o.directory, err);
+	if (!directory)
+		return -1;
 	options = memory_options(&o.place, &kept);
-	options.directory = o.directory;
+	options.directory = directory;
 	if (trust_open(&options, deploy_state(d), &t, err) < 0)
 		return -1;
 	AUTO(json) struct json *report = trust_report(t);

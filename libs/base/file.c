@@ -20,6 +20,11 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+void file_set_umask(void)
+{
+	(void)umask(022);
+}
+
 int file_read_fd(int fd, const char *name, size_t max, struct buf *out, struct err *err)
 {
 	size_t start = out->len;

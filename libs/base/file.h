@@ -21,6 +21,13 @@ MUST_CHECK int file_read_fd(int fd, const char *name, size_t max, struct buf *ou
 /* The first line without its newline, heap; for kernel files of one value. NULL on error. */
 char *file_read_line(int dirfd, const char *path, struct err *err);
 
+/*
+ * The first call of every program: what it makes has the modes that its calls say, less what only an owner may
+ * (022), whatever the umask of its caller. A mode that must be exact is set with chmod, by those who
+ * make such files.
+ */
+void file_set_umask(void);
+
 /* One open and one write(2) of an existing file: /proc and /sys. */
 MUST_CHECK int file_write(int dirfd, const char *path, const char *text, struct err *err);
 

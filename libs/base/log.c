@@ -4,6 +4,7 @@
 #include "base/log.h"
 
 #include "base/str.h"
+#include "base/utc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,13 +121,11 @@ static const char *level_name_json(enum log_level level)
 static void timestamp(char *to, size_t size)
 {
 	struct timespec now;
-	struct tm tm;
-	char day[32];
+	char second[UTC_SIZE];
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	(void)gmtime_r(&now.tv_sec, &tm);
-	(void)strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)str_print(to, size, "%s.%09ldZ", day, now.tv_nsec);
+	utc_print((uint64_t)now.tv_sec, second);
+	(void)str_print(to, size, "%s.%09ldZ", second, now.tv_nsec);
 }
 
 static void head(struct line *l, enum log_level level, const char *msg)

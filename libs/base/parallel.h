@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * A parallel loop, for programs that are otherwise single-threaded.
+ * A parallel loop.
  *
  *	static int hash(void *arg, size_t i, struct err *err);
  *

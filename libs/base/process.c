@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -111,6 +112,19 @@ void processes_scan(struct processes *p)
 		row.unit = read_unit(dir);
 		vec_push(&p->rows, row);
 	}
+}
+
+uint64_t process_start_time(pid_t pid)
+{
+	enum { NAME_FIELD = 2, START_FIELD = 22 };
+	AUTO(str) char *path = str_fmt("/proc/%d/stat", (int)pid);
+	struct err ignored = ERR_INIT; /* there is none */
+	AUTO(str) char *line = file_read_line(AT_FDCWD, path, &ignored);
+	char *p = line ? strrchr(line, ')') : NULL; /* its name may have anything in it */
+
+	for (int field = NAME_FIELD; p && field < START_FIELD; field++)
+		p = strchr(p + 1, ' ');
+	return p ? strtoull(p, NULL, 10) : 0;
 }
 
 bool process_sees_our_mounts(pid_t pid)

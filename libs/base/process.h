@@ -15,6 +15,7 @@
 #include "base/vec.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct process {
@@ -36,6 +37,8 @@ struct processes {
 void processes_scan(struct processes *p);
 void processes_release(struct processes *p);
 DEFINE_AUTO_STRUCT(processes, struct processes, processes_release)
+/* With the pid it identifies a process: clock ticks from the machine's start to its own. 0: there is none. */
+uint64_t process_start_time(pid_t pid);
 /* True if it sees the file systems that we see: it is in our mount namespace. */
 bool process_sees_our_mounts(pid_t pid);
 /* The value of --name VALUE, --name=VALUE or (short_name not NULL) -n VALUE; borrowed, NULL if

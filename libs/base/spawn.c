@@ -393,6 +393,18 @@ static int collect(struct child *child, int *code, struct err *err)
 	return n < 0 ? -1 : 0;
 }
 
+bool spawn_has_ended(const struct child *child, int *code)
+{
+	siginfo_t how = { 0 };
+
+	if (child->pid <= 0 ||
+	    waitid(P_PID, (id_t)child->pid, &how, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 ||
+	    how.si_pid == 0)
+		return false;
+	*code = how.si_code == CLD_EXITED ? how.si_status : 128 + how.si_status;
+	return true;
+}
+
 int spawn_signal(const struct child *child, int signal, struct err *err)
 {
 	if (child->pidfd < 0)

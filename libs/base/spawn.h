@@ -75,6 +75,8 @@ MUST_CHECK int spawn_start(const struct spawn *s, struct child *child, struct er
  * (interrupt.h): it is still running. */
 MUST_CHECK int spawn_wait(struct child *child, struct deadline deadline, int *code,
 			  struct err *err);
+/* True, and *code as spawn_exit_code, if the child has ended; it is still to be waited for. */
+bool spawn_has_ended(const struct child *child, int *code);
 /* SIGKILL, wait, release; for a child whose result no longer matters. Accepts CHILD_NONE. */
 void spawn_kill(struct child *child);
 MUST_CHECK int spawn_signal(const struct child *child, int signal, struct err *err);

@@ -87,6 +87,13 @@ static void man(const struct manual *m, FILE *to)
 	(void)fprintf(to, "\n.SH SYNOPSIS\n.B %s\n.I verb\n.RI [ option ...]\n.SH VERBS\n",
 		      m->name);
 	for_each(m, to, man_verb);
+	if (m->variables)
+		(void)fputs(".SH ENVIRONMENT\n", to);
+	for (const struct variable *v = m->variables; v && v->name; v++) {
+		(void)fprintf(to, ".TP\n.B %s\n", v->name);
+		roff(to, v->text);
+		(void)fputs(".\n", to);
+	}
 	(void)fputs(".SH EXIT STATUS\n0 on success; else as in the table of errors:\n", to);
 #define X(sym, slug, status, rpc, text)           \
 	(void)fprintf(to, ".TP\n%d\n", (status)); \

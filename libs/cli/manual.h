@@ -19,8 +19,14 @@ struct family {
 	int (*run)(int argc, char **argv, struct err *err);
 };
 
+/* A variable of the environment that counts. */
+struct variable {
+	const char *name, *text;
+};
+
 struct manual {
-	const char *name, *text; /* of the program */
+	const char *name, *text;          /* of the program */
+	const struct variable *variables; /* ends with a NULL name; NULL: none */
 	const struct subverb *verbs;
 	const struct family *families;
 };

@@ -15,13 +15,24 @@
 
 enum { CAP_NAMES_MAX = 63 };
 
-static bool kernel_knows(unsigned cap)
+/* Which the kernel knows, and which of them are in our bounding set: a call each, so it is asked once. */
+static void read_bounding(uint64_t *known, uint64_t *bounding)
 {
-	return prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0;
+	int is;
+
+	*known = *bounding = 0;
+	for (unsigned cap = 0; cap <= CAP_NAMES_MAX; cap++) {
+		is = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+		if (is < 0)
+			return;
+		*known |= 1ULL << cap;
+		if (is)
+			*bounding |= 1ULL << cap;
+	}
 }
 
-static int set_parse(const struct init *in, char *const *names, const char *set, uint64_t *out,
-		     struct err *err)
+static int set_parse(const struct init *in, char *const *names, const char *set, uint64_t known,
+		     uint64_t *out, struct err *err)
 {
 	*out = 0;
 	strv_each(name, names) {
@@ -31,7 +42,7 @@ static int set_parse(const struct init *in, char *const *names, const char *set,
 		    cap > CAP_NAMES_MAX)
 			return err_set(err, E_INVALID, "unknown capability '%s' in the %s set",
 				       *name, set);
-		if (kernel_knows((unsigned)cap))
+		if (known & 1ULL << cap)
 			*out |= 1ULL << cap;
 		else
 			wire_note(in->sock, "the kernel does not know %s", *name);
@@ -53,17 +64,20 @@ static uint64_t held(void)
 int capabilities_parse(const struct init *in, struct capability_sets *out, struct err *err)
 {
 	const struct oci_capabilities *c = in->spec->process->capabilities;
-	uint64_t ours = held();
+	uint64_t ours = held(), known, bounding;
 
 	*out = (struct capability_sets){ 0 };
+	read_bounding(&known, &bounding);
+	out->drop = bounding;
 	if (!c)
 		return 0;
-	if (set_parse(in, c->bounding, "bounding", &out->bounding, err) < 0 ||
-	    set_parse(in, c->effective, "effective", &out->effective, err) < 0 ||
-	    set_parse(in, c->inheritable, "inheritable", &out->inheritable, err) < 0 ||
-	    set_parse(in, c->permitted, "permitted", &out->permitted, err) < 0 ||
-	    set_parse(in, c->ambient, "ambient", &out->ambient, err) < 0)
+	if (set_parse(in, c->bounding, "bounding", known, &out->bounding, err) < 0 ||
+	    set_parse(in, c->effective, "effective", known, &out->effective, err) < 0 ||
+	    set_parse(in, c->inheritable, "inheritable", known, &out->inheritable, err) < 0 ||
+	    set_parse(in, c->permitted, "permitted", known, &out->permitted, err) < 0 ||
+	    set_parse(in, c->ambient, "ambient", known, &out->ambient, err) < 0)
 		return -1;
+	out->drop &= ~out->bounding;
 	if (out->permitted & ~ours)
 		wire_note(in->sock, "capabilities that we do not hold ourselves: %#llx",
 			  (unsigned long long)(out->permitted & ~ours));
@@ -91,11 +105,8 @@ int capabilities_effective(uint64_t wanted, uint64_t *before, struct err *err)
 
 int capabilities_bound(const struct capability_sets *s, struct err *err)
 {
-	for (unsigned cap = 0; cap <= CAP_NAMES_MAX && kernel_knows(cap); cap++) {
-		if (s->bounding & 1ULL << cap)
-			continue;
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
-		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+	for (unsigned cap = 0; cap <= CAP_NAMES_MAX; cap++) {
+		if ((s->drop & 1ULL << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return err_sys(err, "drop capability %u from the bounding set", cap);
 	}
 	return 0;

@@ -186,6 +186,19 @@ static bool page_size(const char *file, const char *suffix, char out[16])
 	       !strchr(out, '.');
 }
 
+/* "max 3" of version 2's events; a plain number in version 1. */
+static uint64_t failures(struct cgroup *g, const char *file)
+{
+	struct err ignored = ERR_INIT; /* a missing file counts as 0 */
+	AUTO(buf) struct buf b = BUF_INIT(0);
+
+	if (!g->ops->unified)
+		return cgroup_number(g, "hugetlb", file);
+	return cgroup_read(g, "hugetlb", file, &b, &ignored) < 0
+		       ? 0
+		       : cgroup_value(buf_cstr(&b), "max");
+}
+
 void cgroup_hugetlb_stats(struct cgroup *g, const char *usage, const char *max, const char *fails,
 			  struct container_stats *out)
 {
@@ -200,11 +213,11 @@ void cgroup_hugetlb_stats(struct cgroup *g, const char *usage, const char *max, 
 
 		if (!page_size(e->d_name, usage, h.page_size))
 			continue;
-		max_file = str_fmt("hugetlb.%s.%s", h.page_size, max);
+		max_file = max ? str_fmt("hugetlb.%s.%s", h.page_size, max) : NULL;
 		fails_file = str_fmt("hugetlb.%s.%s", h.page_size, fails);
 		h.usage = cgroup_number(g, "hugetlb", e->d_name);
-		h.max_usage = cgroup_number(g, "hugetlb", max_file);
-		h.failcnt = cgroup_number(g, "hugetlb", fails_file);
+		h.max_usage = max ? cgroup_number(g, "hugetlb", max_file) : 0;
+		h.failcnt = failures(g, fails_file);
 		vec_push(&list, h);
 	}
 	out->hugetlb = list.v;

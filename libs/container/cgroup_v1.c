@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { SWAPPINESS_MAX = 200 };
+
 /* --- making --- */
 
 /* A new cpuset is empty, so no process can run in it: copy the values of its parent. */
@@ -107,7 +109,7 @@ static void memory_settings(const struct oci_resources *r, struct cgroup_setting
 	/* Kernels since 5.16 do not limit kernel memory on its own. */
 	add_optional(s, "memory", "memory.kmem.limit_in_bytes", r->memory.kernel);
 	add_optional(s, "memory", "memory.kmem.tcp.limit_in_bytes", r->memory.kernel_tcp);
-	if (r->memory.swappiness.set && r->memory.swappiness.v <= 200)
+	if (r->memory.swappiness.set && r->memory.swappiness.v != UINT64_MAX)
 		cgroup_settings_add(s, "memory", "memory.swappiness", "%" PRIu64,
 				    r->memory.swappiness.v);
 	if (r->memory.disable_oom_killer)
@@ -194,6 +196,12 @@ static int device_settings(const struct oci_resources *r, struct cgroup_settings
 
 int cgroup_v1_settings(const struct oci_resources *r, struct cgroup_settings *s, struct err *err)
 {
+	const struct oci_u64 *swappiness = &r->memory.swappiness;
+
+	/* -1 is "not given". Version 2 has none, and leaves it out as runc does. */
+	if (swappiness->set && swappiness->v > SWAPPINESS_MAX && swappiness->v != UINT64_MAX)
+		return err_set(err, E_INVALID, "swappiness %" PRIu64 " is not between 0 and %d",
+			       swappiness->v, SWAPPINESS_MAX);
 	memory_settings(r, s);
 	cpu_settings(r, s);
 	blkio_settings(r, s);

@@ -357,7 +357,7 @@ static int v2_stats(struct cgroup *g, struct container_stats *out, struct err *e
 		out->pids.limit = 0;
 	if (cgroup_read(g, "io", "io.stat", &io, &ignored) == 0)
 		cgroup_parse_io_stat(buf_cstr(&io), out);
-	cgroup_hugetlb_stats(g, "current", "max", "events", out);
+	cgroup_hugetlb_stats(g, "current", NULL, "events", out);
 	return 0;
 }
 

@@ -15,7 +15,6 @@
 #include "container/namespace.h"
 #include "container/wire.h"
 #include "hook/hook.h"
-#include "json/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,47 +37,45 @@ bool container_is_init(int argc, char **argv)
 	       S_ISSOCK(st.st_mode);
 }
 
-static const char *member(const struct json *j, const char *key)
+/* The next text of the orders; NULL: there is none. */
+static const char *next_text(const char **at, const char *end)
 {
-	const struct json *v = json_get(j, key);
+	const char *text = *at;
+	const char *nul = memchr(text, '\0', (size_t)(end - text));
 
-	return v && json_kind(v) == JSON_IS_STRING ? json_text(v) : "";
-}
-
-static bool flag(const struct json *j, const char *key)
-{
-	const struct json *v = json_get(j, key);
-
-	return v && json_kind(v) == JSON_IS_BOOL && json_bool(v);
+	if (!nul)
+		return NULL;
+	*at = nul + 1;
+	return text;
 }
 
 static int read_orders(struct init *in, struct err *err)
 {
-	AUTO(buf) struct buf options = BUF_INIT(64 * 1024);
-	AUTO(buf) struct buf spec = BUF_INIT(OCI_DOCUMENT_MAX);
-	AUTO(json) struct json *j = NULL;
-	const struct json *mounts;
+	AUTO(buf) struct buf orders = BUF_INIT(OCI_DOCUMENT_MAX);
+	const char *text[ORDER_TEXTS], *mount, *at, *end;
 
-	if (wire_recv(in->sock, WIRE_OPTIONS, &options, NULL, DEADLINE_NEVER, err) < 0 ||
-	    wire_recv(in->sock, WIRE_SPEC, &spec, NULL, DEADLINE_NEVER, err) < 0)
+	if (wire_recv(in->sock, WIRE_ORDERS, &orders, NULL, DEADLINE_NEVER, err) < 0)
 		return -1;
-	j = json_parse(buf_cstr(&options), options.len, "options", err);
-	if (!j)
-		return -1;
-	in->spec = oci_spec_parse(buf_cstr(&spec), spec.len, "specification", err);
+	at = buf_cstr(&orders);
+	end = at + orders.len;
+	for (size_t i = 0; i < ORDER_TEXTS; i++) {
+		text[i] = next_text(&at, end);
+		if (!text[i])
+			return err_set(err, E_PROTOCOL, "the orders are cut");
+	}
+	while ((mount = next_text(&at, end)) != NULL && *mount)
+		strv_push(&in->cgroup_mounts, mount);
+	in->spec = oci_spec_unpack(at, (size_t)(end - at), err);
 	if (!in->spec)
 		return -1;
 	if (!in->spec->process)
 		return err_set(err, E_INVALID, "the specification has no process");
-	in->id = xstrdup(member(j, "id"));
-	in->bundle = xstrdup(member(j, "bundle"));
-	in->root = xstrdup(member(j, "root"));
-	in->exec = flag(j, "exec");
-	in->seccomp = flag(j, "seccomp");
-	in->cgroup_v2 = flag(j, "cgroup_v2");
-	mounts = json_get(j, "cgroup_mounts");
-	for (size_t i = 0; mounts && i < json_count(mounts); i++)
-		strv_push(&in->cgroup_mounts, json_text(json_at(mounts, i)));
+	in->id = xstrdup(text[0]);
+	in->bundle = xstrdup(text[1]);
+	in->root = xstrdup(text[2]);
+	in->exec = str_eq(text[3], ORDER_EXEC);
+	in->seccomp = str_eq(text[4], ORDER_SECCOMP);
+	in->cgroup_v2 = str_eq(text[5], ORDER_CGROUP_V2);
 	return 0;
 }
 

@@ -15,6 +15,18 @@
 
 enum { INIT_SOCK = 3, INIT_EXE = 4, INIT_NS = 5 }; /* fd numbers; INIT_NS + ns_kind: to join */
 
+/*
+ * The orders of the parent: the first texts are id, bundle, root, and one of each pair here; then the
+ * cgroup_mounts, an empty text, and the specification (oci_spec_pack).
+ */
+enum { ORDER_TEXTS = 6 };
+#define ORDER_EXEC       "exec"
+#define ORDER_CREATE     "create"
+#define ORDER_SECCOMP    "seccomp"
+#define ORDER_NO_SECCOMP "no seccomp"
+#define ORDER_CGROUP_V1  "v1"
+#define ORDER_CGROUP_V2  "v2"
+
 struct init {
 	int sock;
 	bool exec; /* an additional process of a running container: no root to set up */
@@ -83,6 +95,7 @@ MUST_CHECK int sysctls_apply(const struct oci_linux *l, struct err *err);
  * it. */
 struct capability_sets {
 	uint64_t bounding, effective, inheritable, permitted, ambient;
+	uint64_t drop; /* what our bounding set has beyond that */
 };
 MUST_CHECK int capabilities_parse(const struct init *in, struct capability_sets *out,
 				  struct err *err);

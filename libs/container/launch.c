@@ -18,7 +18,6 @@
 #include "container/core.h"
 #include "container/init.h"
 #include "container/wire.h"
-#include "json/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -91,18 +90,22 @@ static int own_binary(struct err *err)
 
 /* --- the helper --- */
 
-static char *format_options(const struct launch *l)
+static void add_text(struct buf *to, const char *text)
+{
+	buf_add(to, text, strlen(text) + 1);
+}
+
+/* Texts with their NULs, up to an empty one; the rest is the specification. */
+static int pack_orders(const struct launch *l, struct buf *to, struct err *err)
 {
 	const struct container *c = l->c;
-	AUTO(json) struct json *j = json_make_object();
-	struct json *mounts = json_make_array();
 
-	json_put(j, "id", json_make_string(c->id));
-	json_put(j, "bundle", json_make_string(c->bundle));
-	json_put(j, "root", json_make_string(c->root));
-	json_put(j, "exec", json_make_bool(l->exec));
-	json_put(j, "seccomp", json_make_bool(c->seccomp));
-	json_put(j, "cgroup_v2", json_make_bool(c->cgroup->ops->unified));
+	add_text(to, c->id);
+	add_text(to, c->bundle);
+	add_text(to, c->root);
+	add_text(to, l->exec ? ORDER_EXEC : ORDER_CREATE);
+	add_text(to, c->seccomp ? ORDER_SECCOMP : ORDER_NO_SECCOMP);
+	add_text(to, c->cgroup->ops->unified ? ORDER_CGROUP_V2 : ORDER_CGROUP_V1);
 	for (size_t i = 0; i < c->cgroup->n; i++) {
 		const struct cgroup_hierarchy *h = &c->cgroup->v[i];
 		AUTO(str) char *controllers = strv_join(h->controllers, ",");
@@ -110,22 +113,19 @@ static char *format_options(const struct launch *l)
 		char *entry = str_fmt("%s\n%s\n%s", h->name, *controllers ? controllers : "none",
 				      h->folder);
 
-		json_add(mounts, json_make_string(entry));
+		add_text(to, entry);
 	}
-	json_put(j, "cgroup_mounts", mounts);
-	return json_format(j, false);
+	add_text(to, "");
+	return oci_spec_pack(l->spec, to, err);
 }
 
 static int send_orders(struct launch *l, struct err *err)
 {
-	AUTO(str) char *options = format_options(l);
-	AUTO(str) char *spec = oci_spec_format(l->spec);
+	AUTO(buf) struct buf orders = BUF_INIT(OCI_DOCUMENT_MAX);
 
-	if (strlen(spec) > OCI_DOCUMENT_MAX)
-		return err_set(err, E_LIMIT, "the specification is too large");
-	if (wire_send(l->sock, WIRE_OPTIONS, options, strlen(options), -1, l->deadline, err) < 0)
+	if (pack_orders(l, &orders, err) < 0)
 		return -1;
-	return wire_send(l->sock, WIRE_SPEC, spec, strlen(spec), -1, l->deadline, err);
+	return wire_send(l->sock, WIRE_ORDERS, orders.data, orders.len, -1, l->deadline, err);
 }
 
 static int spawn_helper(struct launch *l, struct child *helper, struct err *err)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-$(eval $(call library,container,base json oci hook mount))
+$(eval $(call library,container,base oci hook mount))

@@ -8,7 +8,7 @@
  * executed.
  *
  *	parent			init helper (stage 1)		init (stage 2, our direct child)
- *	OPTIONS SPEC	->
+ *	ORDERS		->
  *	[GO]		<->	MAPS		user namespaces only
  *			<-	PID		then stage 1 ends
  *	GO				->		in its cgroup now (create)
@@ -29,8 +29,7 @@
 enum wire_kind {
 	WIRE_ERROR = 1,
 	WIRE_NOTE,
-	WIRE_OPTIONS,
-	WIRE_SPEC,
+	WIRE_ORDERS,
 	WIRE_MAPS,
 	WIRE_PID,
 	WIRE_GO,

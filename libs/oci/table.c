@@ -455,6 +455,11 @@ void oci_namespace_release(struct oci_namespace *ns)
 	oci_release(&namespace, ns);
 }
 
+void oci_device_release(struct oci_device *d)
+{
+	oci_release(&device, d);
+}
+
 void oci_annotations_release(struct oci_spec *spec)
 {
 	release_map(spec->annotations, spec->n_annotations);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "loop/listener.h"
 #include "protocols/ttrpc.pb-c.h"
 #include "ttrpc/bytes.h"
 #include "ttrpc/conn.h"
@@ -45,12 +46,6 @@ struct ttrpc_server {
 	pthread_cond_t idle;
 	unsigned flows, busy;
 	bool freed; /* ttrpc_server_free was called: the last call frees the server */
-};
-
-struct listener {
-	struct ttrpc_server *server;
-	int fd;
-	struct watch *watch;
 };
 
 struct ttrpc_call {
@@ -405,23 +400,15 @@ void ttrpc_server_serve(struct ttrpc_server *server, int fd, ttrpc_close_fn on_c
 	vec_push(&server->sessions, s);
 }
 
-static void on_accept(void *arg, uint32_t events)
+static void on_connection(void *arg, int fd)
 {
-	struct listener *l = arg;
-	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	(void)events;
-	if (fd >= 0)
-		ttrpc_server_serve(l->server, fd, NULL, NULL);
+	ttrpc_server_serve(arg, fd, NULL, NULL);
 }
 
 void ttrpc_server_listen(struct ttrpc_server *server, int fd)
 {
-	struct listener *l = NEW(struct listener);
-
-	*l = (struct listener){ .server = server, .fd = fd };
-	l->watch = loop_watch(server->loop, fd, EPOLLIN, on_accept, l);
-	vec_push(&server->listeners, l);
+	vec_push(&server->listeners,
+		 listener_new(server->loop, fd, SOCK_NONBLOCK, on_connection, server));
 }
 
 struct ttrpc_server *ttrpc_server_new(struct loop *loop, const struct ttrpc_service *services)
@@ -443,13 +430,8 @@ void ttrpc_server_free(struct ttrpc_server *server)
 	if (!server)
 		return;
 	err_set(&why, E_GONE, "the server ends");
-	for (size_t i = 0; i < server->listeners.n; i++) {
-		struct listener *l = server->listeners.v[i];
-
-		watch_remove(l->watch);
-		fd_close(&l->fd);
-		free(l);
-	}
+	for (size_t i = 0; i < server->listeners.n; i++)
+		listener_free(server->listeners.v[i]);
 	while (server->sessions.n)
 		end_session(server->sessions.v[0], &why);
 	(void)pthread_mutex_lock(&server->lock);

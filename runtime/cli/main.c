@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "share/choice.h"
 #include "vmm/probe.h"
+#include "vmm/qemu/devices.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
 #include "volume.h"
@@ -31,6 +32,8 @@ static const struct opt opts[] = { OPT_STR('c', "config", "FILE", &o.config,
 				   OPT_FLAG(0, "json", &o.json, "print JSON"),
 				   OPT_FLAG('v', "version", &o.version, "print the version"),
 				   OPT_FLAG('h', "help", &o.help, "print this help"), OPT_END };
+
+enum { HELP_MS = 30000 };
 
 struct verb {
 	const char *name, *help;
@@ -91,9 +94,16 @@ static const char *accelerator(const struct runtime_config *c)
 	return settled ? settled : vmm_guess_accelerator();
 }
 
+/* "PATH, whose it is", heap. */
+static char *explain_origin(const char *path)
+{
+	return str_fmt("%s, %s", path, config_brings(path) ? "of this release" : "the node's own");
+}
+
 /* "virtio-fs: why", heap. */
 static char *explain_share(const struct runtime_config *c, struct err *err)
 {
+	AUTO(str) char *daemon = explain_origin(c->virtiofsd);
 	struct share_choice choice;
 
 	if (share_choose(c, accelerator(c), &choice, err) < 0)
@@ -101,25 +111,50 @@ static char *explain_share(const struct runtime_config *c, struct err *err)
 	if (str_eq(choice.fs, SHARE_NONE))
 		return str_fmt("%s: %s; files are copied into the guest", choice.fs, choice.why);
 	return str_eq(choice.fs, SHARE_VIRTIOFS)
-		       ? str_fmt("%s: %s; %s", choice.fs, choice.why, c->virtiofsd)
+		       ? str_fmt("%s: %s; %s", choice.fs, choice.why, daemon)
 		       : str_fmt("%s: %s; served by QEMU", choice.fs, choice.why);
+}
+
+/* False: it lacks what containers can need, or does not say. */
+static bool report_devices(const struct runtime_config *c, struct err *err)
+{
+	AUTO(strv) char **missing = NULL;
+	AUTO(str) char *names = NULL;
+
+	if (qemu_missing(c->qemu_path, &missing, deadline_in(HELP_MS), err) < 0) {
+		report("devices", false, "QEMU does not list them");
+		return false;
+	}
+	if (!missing) {
+		report("devices", true, "QEMU has all that the runtime can ask for");
+		return true;
+	}
+	names = strv_join(missing, " ");
+	report("devices", false, names);
+	err_set(err, E_UNSUPPORTED, "QEMU (%s) lacks what the runtime can ask for: %s",
+		c->qemu_path, names);
+	err_hint(err, "set path = \"bin/qemu-system-x86_64\", which the release brings, or install "
+		      "all of "
+		      "the distribution's QEMU");
+	return false;
 }
 
 static int cmd_check(struct err *err)
 {
 	AUTO(config) struct runtime_config *c = config_load(o.config, NULL, err);
 	AUTO(str) char *share = c ? explain_share(c, err) : NULL;
+	AUTO(str) char *qemu = c ? explain_origin(c->qemu_path) : NULL;
 
 	if (!c)
 		return -1;
 	report("configuration", true, c->file);
-	report("QEMU", true, c->qemu_path);
+	report("QEMU", true, qemu);
 	report("kernel", true, c->kernel);
 	report("initrd", true, c->initrd);
 	report("files", share != NULL, share ? share : c->shared_fs);
 	report("accelerator", true, explain_accelerator(c));
 	report("transport", true, explain_transport(c));
-	if (!share)
+	if (!share || !report_devices(c, err))
 		return -1;
 	if (geteuid() != 0)
 		return err_set(err, E_PERMISSION,
@@ -151,6 +186,7 @@ static struct json *describe(const struct runtime_config *c)
 	json_put(runtime, "version", json_make_string(KATA_VERSION));
 	json_put(runtime, "configuration", json_make_string(c->file));
 	json_put(vmm, "path", json_make_string(c->qemu_path));
+	json_put(vmm, "of_this_release", json_make_bool(config_brings(c->qemu_path)));
 	json_put(vmm, "machine_type", json_make_string(c->machine_type));
 	json_put(vmm, "accelerator", json_make_string(accelerator(c)));
 	json_put(vmm, "transport", json_make_string(transport(c)));
@@ -237,6 +273,7 @@ int main(int argc, char **argv)
 	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err), last;
 	bool has_own; /* verbs and options of its own */
 
+	file_set_umask();
 	/* As a verb, whatever it asks about: all options are those of the program. */
 	if (first >= 0 && first < argc && str_eq(argv[first], "help")) {
 		o.help = true;

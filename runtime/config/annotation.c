@@ -59,6 +59,13 @@ static const struct note {
 	{ "hypervisor.file_mem_backend", Q, "file_mem_backend", "valid_file_mem_backends", NULL },
 	{ "hypervisor.block_device_driver", Q, "block_device_driver", NULL, NULL },
 	{ "hypervisor.block_device_aio", Q, "block_device_aio", NULL, NULL },
+	{ "hypervisor.block_device_logical_sector_size", Q, "block_device_logical_sector_size",
+	  NULL, NULL },
+	{ "hypervisor.block_device_physical_sector_size", Q, "block_device_physical_sector_size",
+	  NULL, NULL },
+	{ "hypervisor.blk_logical_sector_size", Q, "block_device_logical_sector_size", NULL, NULL },
+	{ "hypervisor.blk_physical_sector_size", Q, "block_device_physical_sector_size", NULL,
+	  NULL },
 	{ "hypervisor.disable_block_device_use", Q, "disable_block_device_use", NULL, NULL },
 	{ "hypervisor.enable_iothreads", Q, "enable_iothreads", NULL, NULL },
 	{ "hypervisor.block_device_cache_set", Q, "block_device_cache_set", NULL, NULL },
@@ -101,7 +108,7 @@ static const struct note {
 #define NO_JAILER    "QEMU runs without a jailer"
 #define NO_CONTROL   "QEMU has no control program"
 #define NO_VFIO      "devices of the host are not passed to a VM"
-#define NO_BLOCK     "the guest's files are shared, it has no such disk"
+#define NO_IOTHREADS "QEMU's own thread serves the disks"
 #define NO_NUMA      "a VM has one NUMA node"
 #define NO_IMAGE     "the guest boots from an initrd; use initrd_hash"
 #define NO_POLICY    "the agent has no policy"
@@ -119,13 +126,10 @@ static const struct {
 	{ "hypervisor.image_hash", NO_IMAGE },
 	{ "hypervisor.firmware_volume_hash", "split firmware is not supported; use firmware_hash" },
 	{ "hypervisor.use_vsock", "it is found out whether there is a vsock" },
-	{ "hypervisor.block_device_aio", NO_BLOCK },
-	{ "hypervisor.block_device_logical_sector_size", NO_BLOCK },
-	{ "hypervisor.block_device_physical_sector_size", NO_BLOCK },
-	{ "hypervisor.blk_logical_sector_size", NO_BLOCK },
-	{ "hypervisor.blk_physical_sector_size", NO_BLOCK },
-	{ "hypervisor.indep_iothreads", NO_BLOCK },
-	{ "hypervisor.kernel_verity_params", NO_BLOCK },
+	{ "hypervisor.indep_iothreads", NO_IOTHREADS },
+	{ "hypervisor.kernel_verity_params", "the guest boots from an initrd, not from a disk" },
+	{ "hypervisor.reclaim_guest_freed_memory",
+	  "memory goes back to the host when containers go (enable_virtio_mem)" },
 	{ "hypervisor.cold_plug_vfio", NO_VFIO },
 	{ "hypervisor.hot_plug_vfio", NO_VFIO },
 	{ "hypervisor.pcie_switch_port", NO_VFIO },

@@ -82,6 +82,9 @@ struct key {
 	}
 
 /* x86's COMMAND_LINE_SIZE, less what vmm/qemu.c puts before the configured parameters. */
+/* What QEMU takes as the size of a disk's sectors. */
+enum { SECTOR_MIN = 512, SECTOR_MAX = 1 << 16 };
+
 enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
 
 #define NO_TRACE    "tracing is not built in"
@@ -91,7 +94,7 @@ enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
 #define NO_TEMPLATE "VM templates are not supported"
 
 static const struct key keys[] = {
-	STR_KEY(Q, "path", qemu_path, "/usr/bin/qemu-system-x86_64"),
+	STR_KEY(Q, "path", qemu_path, "bin/qemu-system-x86_64"),
 	STR_KEY(Q, "kernel", kernel, NULL),
 	STR_KEY(Q, "initrd", initrd, NULL),
 	FIXED_STR(Q, "image", "", "the guest boots from an initrd; set initrd instead"),
@@ -117,7 +120,7 @@ static const struct key keys[] = {
 	BOOL_KEY(Q, "disable_block_device_use", block_off, false),
 	CHOICE_KEY(Q, "shared_fs", shared_fs, "", "|virtio-fs|virtio-9p|none",
 		   "unknown shared file system"),
-	STR_KEY(Q, "virtio_fs_daemon", virtiofsd, "/usr/lib/qemu/virtiofsd"),
+	STR_KEY(Q, "virtio_fs_daemon", virtiofsd, "libexec/virtiofsd"),
 	GATE_LIST(Q, "valid_virtio_fs_daemon_paths"),
 	FIXED_INT(Q, "virtio_fs_cache_size", 0, 0, "there is no DAX window"),
 	LIST_KEY(Q, "virtio_fs_extra_args", virtiofsd_args),
@@ -130,6 +133,8 @@ static const struct key keys[] = {
 	BOOL_KEY(Q, "block_device_cache_set", block_cache_set, false),
 	BOOL_KEY(Q, "block_device_cache_direct", block_cache_direct, false),
 	BOOL_KEY(Q, "block_device_cache_noflush", block_cache_noflush, false),
+	INT_KEY(Q, "block_device_logical_sector_size", logical_sector, 0, SECTOR_MAX, 0),
+	INT_KEY(Q, "block_device_physical_sector_size", physical_sector, 0, SECTOR_MAX, 0),
 	FIXED_BOOL(Q, "enable_iothreads", "false", "QEMU's own thread serves the disks"),
 	BOOL_KEY(Q, "enable_mem_prealloc", mem_prealloc, false),
 	BOOL_KEY(Q, "enable_hugepages", hugepages, false),
@@ -157,7 +162,7 @@ static const struct key keys[] = {
 	FIXED_BOOL(Q, "guest_memory_dump_paging", "false", "guest memory dumps are not supported"),
 	BOOL_KEY(Q, "enable_guest_swap", guest_swap, false),
 	BOOL_KEY(Q, "use_legacy_serial", legacy_serial, false),
-	FIXED_BOOL(Q, "disable_selinux", "false|true", NULL),
+	BOOL_KEY(Q, "disable_selinux", selinux_off, false),
 	CHOICE_KEY(Q, "accelerator", accelerator, "", "|kvm|tcg", "unknown accelerator"),
 	CHOICE_KEY(Q, "transport", transport, "", "|vsock|serial", "unknown transport"),
 
@@ -218,9 +223,9 @@ static int refuse(const struct toml_value *table, const struct key *k, const cha
 
 	err_set(err, E_CONFIG, "%s:%u: %s = %s is not supported: %s", toml_file(v), v->span.line,
 		k->name, value, k->why);
-	if (k->only && *k->only && !str_eq(k->only, "|"))
-		err_hint(err, "possible: %s", k->only);
-	return -1;
+	if (!k->only || !*k->only || str_eq(k->only, "|"))
+		return err_hint_else(err, "leave it out");
+	return err_hint(err, "possible: %s", k->only);
 }
 
 static int take_string(struct toml_value *table, const struct key *k, void *member, struct err *err)
@@ -451,7 +456,7 @@ char *config_find(const char *asked, struct err *err)
 	return NULL;
 }
 
-/* Relative to the prefix, so that a release works anywhere and uses its own kernel. */
+/* Relative to the prefix, so that a release works anywhere and uses what it has brought. */
 static void below_prefix(char **path)
 {
 	AUTO(str) char *prefix = config_prefix(), *absolute = NULL;
@@ -460,6 +465,13 @@ static void below_prefix(char **path)
 		return;
 	absolute = path_join(prefix, *path);
 	str_set(path, absolute);
+}
+
+bool config_brings(const char *path)
+{
+	AUTO(str) char *prefix = config_prefix();
+
+	return path_is_below(path, prefix);
 }
 
 /* Checks the files that a VM needs before it is started, so that the error names the key. */
@@ -478,8 +490,35 @@ static int check_file(const struct runtime_config *c, const char *key, const cha
 	return 0;
 }
 
+static int check_sector(const struct runtime_config *c, const char *key, int64_t size,
+			struct err *err)
+{
+	if (!size || (size >= SECTOR_MIN && (size & (size - 1)) == 0))
+		return 0;
+	err_set(err, E_CONFIG, "%s: %s = %lld is no size of a sector", c->file, key,
+		(long long)size);
+	return err_hint(err, "set a power of two from %d to %d, or 0 for QEMU's own", SECTOR_MIN,
+			SECTOR_MAX);
+}
+
+static int check_sectors(const struct runtime_config *c, struct err *err)
+{
+	if (check_sector(c, "block_device_logical_sector_size", c->logical_sector, err) < 0 ||
+	    check_sector(c, "block_device_physical_sector_size", c->physical_sector, err) < 0)
+		return -1;
+	if (!c->physical_sector || c->physical_sector >= c->logical_sector)
+		return 0;
+	err_set(err, E_CONFIG,
+		"%s: block_device_physical_sector_size = %lld is below "
+		"block_device_logical_sector_size = %lld",
+		c->file, (long long)c->physical_sector, (long long)c->logical_sector);
+	return err_hint(err, "a physical sector holds one or more logical ones");
+}
+
 static int check(const struct runtime_config *c, struct err *err)
 {
+	if (check_sectors(c, err) < 0)
+		return -1;
 	if (check_file(c, "path", c->qemu_path, X_OK, err) < 0 ||
 	    check_file(c, "kernel", c->kernel, R_OK, err) < 0 ||
 	    check_file(c, "initrd", c->initrd, R_OK, err) < 0)
@@ -567,6 +606,8 @@ struct runtime_config *config_load(const char *asked, const char *const *annotat
 	    read_table(root, Q, c, err) < 0 || read_table(root, A, c, err) < 0 ||
 	    read_table(root, R, c, err) < 0 || read_table(root, F, c, err) < 0)
 		return NULL;
+	below_prefix(&c->qemu_path);
+	below_prefix(&c->virtiofsd);
 	below_prefix(&c->kernel);
 	below_prefix(&c->initrd);
 	below_prefix(&c->firmware);

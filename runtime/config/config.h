@@ -12,8 +12,9 @@
  * own prefix (for a release that was installed as PREFIX/generations/ID: the first of these below
  * PREFIX) PREFIX/etc/configuration.toml and
  * PREFIX/share/defaults/kata-containers/configuration.toml. The first that exists is read; then
- * every file of config.d/ beside it, sorted by name, overrides it key by key. Paths of kernel,
- * initrd and firmware without a leading slash are below that prefix.
+ * every file of config.d/ beside it, sorted by name, overrides it key by key. Paths of QEMU,
+ * virtiofsd, kernel, initrd and firmware without a leading slash are below that prefix: what a release
+ * brings. The node's own QEMU is used only when it is named.
  *
  * annotations is a list of alternating names and values (name, value, name, value, NULL), or NULL:
  * those named io.katacontainers.config.{hypervisor,agent,runtime}.KEY override the files. A KEY of
@@ -68,8 +69,10 @@ struct runtime_config {
 	bool block_off;     /* block devices are mounted by the host, and shared */
 	/* cache_set: the other two are passed on, instead of QEMU's own choice. */
 	bool block_cache_set, block_cache_direct, block_cache_noflush;
-	int64_t rx_max_rate, tx_max_rate; /* bits a second of each interface; 0: no limit */
+	int64_t logical_sector, physical_sector; /* bytes that disks say; 0: QEMU's choice */
+	int64_t rx_max_rate, tx_max_rate;        /* bits a second of each interface; 0: no limit */
 	bool rootless;
+	bool selinux_off; /* the VMM has our label, not the sandbox container's */
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc, vhost_net_off;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
 	char *transport; /* "" (try vsock where the host has it, else serial), "vsock", "serial" */
@@ -94,6 +97,9 @@ struct runtime_config *config_load(const char *asked, const char *const *annotat
 				   struct err *err);
 void config_free(struct runtime_config *c);
 DEFINE_AUTO(config, struct runtime_config *, NULL, config_free)
+
+/* True if that file is the release's: below the prefix of the running program. */
+bool config_brings(const char *path);
 
 /* PREFIX of the running program: the parent directory of its bin/, heap. */
 char *config_prefix(void);

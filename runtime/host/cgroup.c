@@ -25,8 +25,9 @@ enum { REMOVE_MS = 5000, TABLE_MAX = 1 << 20 };
 struct host_cgroup {
 	struct cgroup *sandbox, *overhead; /* overhead: NULL if there is only the sandbox's */
 	const char *paths[3];
-	char **home; /* strv: where we came from, a folder for each hierarchy */
-	bool entered;
+	char **home;  /* strv: where we came from, a folder for each hierarchy */
+	bool entered; /* groups were made */
+	bool away;    /* this process may be in them */
 };
 
 /* --- names --- */
@@ -229,8 +230,10 @@ static int move_to(const char *folder, pid_t pid, struct err *err)
 }
 
 /* The group that we came from may be gone, or have become one that takes no processes. */
-static int go_home(struct host_cgroup *h, struct err *err)
+int host_cgroup_go_home(struct host_cgroup *h, struct err *err)
 {
+	if (!h->away)
+		return 0;
 	for (size_t i = 0; i < h->sandbox->n; i++) {
 		struct err ignored = ERR_INIT;
 
@@ -238,6 +241,7 @@ static int go_home(struct host_cgroup *h, struct err *err)
 		    move_to(h->sandbox->v[i].mount, getpid(), err) < 0)
 			return -1;
 	}
+	h->away = false;
 	return 0;
 }
 
@@ -246,12 +250,25 @@ static int go_home(struct host_cgroup *h, struct err *err)
  * node is busy. */
 static void weigh_overhead(const struct host_cgroup *h)
 {
-	const char *folder = h->sandbox->ops->unified ? NULL : cgroup_folder(h->overhead, "cpu");
-	AUTO(str) char *path = folder ? str_fmt("%s/../cpu.shares", folder) : NULL;
-	AUTO(str) char *shares = str_fmt("%ld", 1024 * sysconf(_SC_NPROCESSORS_ONLN));
+	const struct oci_resources all = {
+		.cpu.shares = { true, 1024 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN) }
+	};
+	const char *folder = cgroup_folder(h->overhead, "cpu");
+	AUTO(cgroup_settings) struct cgroup_settings s = { NULL, 0, 0 };
+	AUTO(str) char *path = NULL;
 	struct err err = ERR_INIT;
 
-	if (path && file_write(AT_FDCWD, path, shares, &err) < 0)
+	if (!folder)
+		return;
+	if ((h->sandbox->ops->unified ? cgroup_v2_settings(&all, &s, &err)
+				      : cgroup_v1_settings(&all, &s, &err)) == 0 &&
+	    s.n) {
+		path = str_fmt("%s/../%s", folder, s.v[0].file);
+		if (!path_exists(path)) /* version 2 without that controller */
+			return;
+		(void)!file_write(AT_FDCWD, path, s.v[0].value, &err);
+	}
+	if (err.code)
 		log_err(LOG_WARN, &err, "cannot give the VMs' control groups their weight");
 }
 
@@ -261,7 +278,7 @@ int host_cgroup_enter(struct host_cgroup *h, struct err *err)
 {
 	if (cgroup_check_empty(h->sandbox, err) < 0 || note_home(h, err) < 0)
 		return -1;
-	h->entered = true;
+	h->entered = h->away = true;
 	if (h->sandbox->ops->make(h->sandbox, err) < 0 ||
 	    (h->overhead && h->overhead->ops->make(h->overhead, err) < 0) ||
 	    cgroup_add(h->overhead ? h->overhead : h->sandbox, getpid(), err) < 0)
@@ -337,7 +354,7 @@ int host_cgroup_leave(struct host_cgroup *h, struct err *err)
 
 	if (!h->entered)
 		return 0;
-	if (go_home(h, err) < 0 || cgroup_remove(h->sandbox, deadline, err) < 0 ||
+	if (host_cgroup_go_home(h, err) < 0 || cgroup_remove(h->sandbox, deadline, err) < 0 ||
 	    (h->overhead && cgroup_remove(h->overhead, deadline, err) < 0))
 		return err_wrap(err, "leave the control group of the sandbox");
 	h->entered = false;

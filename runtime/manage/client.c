@@ -25,6 +25,8 @@ static int receive(int fd, struct deadline deadline, struct buf *in, struct err 
 			return err_set(err, E_LIMIT, "the answer is too long");
 		if (poll(&wait, 1, deadline_left(deadline)) == 0)
 			return err_set(err, E_TIMEOUT, "the shim did not answer in time");
+		if (!wait.revents) /* a signal */
+			continue;
 		n = read(fd, room, 4096);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;

@@ -12,7 +12,8 @@
  *	manage_free(m);
  *
  * A handler is a flow: it runs on a thread of its own and may block. manage_free waits for those that
- * run. What a request has more than 64 KiB, or a second late, is refused. There is no keep-alive.
+ * run. A request of more than 64 KiB, or one that
+ * pauses for more than five seconds, is refused. There is no keep-alive.
  */
 
 #include "base/buf.h"

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "loop/listener.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -21,8 +22,8 @@ struct manage {
 	struct loop *loop;
 	const struct manage_route *routes;
 	void *arg;
-	int listener;        /* loop */
-	struct watch *watch; /* loop */
+	int socket;
+	struct listener *listener; /* loop */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t idle;
@@ -111,6 +112,18 @@ static void send_answer(int fd, const struct buf *body, const struct err *err)
 	(void)!fd_write_all(fd, out.data, out.len, &gone);
 }
 
+static void hang_up(struct connection *c)
+{
+	struct manage *m = c->m;
+
+	fd_close(&c->fd);
+	free(c);
+	(void)pthread_mutex_lock(&m->lock);
+	m->connections--;
+	(void)pthread_cond_broadcast(&m->idle);
+	(void)pthread_mutex_unlock(&m->lock);
+}
+
 static void *serve(void *arg)
 {
 	struct connection *c = arg;
@@ -125,12 +138,7 @@ static void *serve(void *arg)
 		log_err(LOG_INFO, &err, "a request of the sandbox's socket failed",
 			LOG_S("path", request.path ? request.path : ""));
 	send_answer(c->fd, &out, &err);
-	fd_close(&c->fd);
-	free(c);
-	(void)pthread_mutex_lock(&m->lock);
-	m->connections--;
-	(void)pthread_cond_broadcast(&m->idle);
-	(void)pthread_mutex_unlock(&m->lock);
+	hang_up(c);
 	return NULL;
 }
 
@@ -147,18 +155,27 @@ static bool take_place(struct manage *m)
 	return free_place;
 }
 
-/* Loop. Who is one too many is hung up on. */
-static void on_connection(void *arg, uint32_t events)
+static bool start(struct connection *c)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int rc;
+
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	rc = pthread_create(&thread, &attr, serve, c);
+	(void)pthread_attr_destroy(&attr);
+	return rc == 0;
+}
+
+/* Loop. Who is one too many, for us or for this machine, is hung up on. */
+static void on_connection(void *arg, int fd)
 {
 	const struct timeval patience = { .tv_sec = IO_S };
 	struct manage *m = arg;
-	int fd = accept4(m->listener, NULL, NULL, SOCK_CLOEXEC);
 	struct connection *c;
-	pthread_attr_t attr;
-	pthread_t thread;
 
-	(void)events;
-	if (fd < 0 || !take_place(m)) {
+	if (!take_place(m)) {
 		fd_close(&fd);
 		return;
 	}
@@ -166,45 +183,37 @@ static void on_connection(void *arg, uint32_t events)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	c = NEW(struct connection);
 	*c = (struct connection){ m, fd };
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attr, serve, c) != 0)
-		bug("no thread for a request");
-	(void)pthread_attr_destroy(&attr);
+	if (!start(c))
+		hang_up(c);
 }
 
 static void open_on_loop(void *arg)
 {
 	struct manage *m = arg;
 
-	m->watch = loop_watch(m->loop, m->listener, EPOLLIN, on_connection, m);
+	m->listener = listener_new(m->loop, m->socket, 0, on_connection, m);
 }
 
 static void close_on_loop(void *arg)
 {
 	struct manage *m = arg;
 
-	watch_remove(STEAL(m->watch, NULL));
-	fd_close(&m->listener);
+	listener_free(STEAL(m->listener, NULL));
 }
 
 struct manage *manage_new(struct loop *loop, const char *socket, const struct manage_route *routes,
 			  void *arg, struct err *err)
 {
-	int listener = fd_unix_listen(socket, err);
+	int fd = fd_unix_listen(socket, err);
 	struct manage *m;
 
-	if (listener < 0)
+	if (fd < 0)
 		return NULL;
-	if (fd_nonblock(listener, true, err) < 0) {
-		fd_close(&listener);
-		return NULL;
-	}
 	m = NEW(struct manage);
 	m->loop = loop;
 	m->routes = routes;
 	m->arg = arg;
-	m->listener = listener;
+	m->socket = fd;
 	(void)pthread_mutex_init(&m->lock, NULL);
 	cond_init(&m->idle);
 	loop_call(loop, open_on_loop, m);

@@ -153,7 +153,7 @@ static int steer(int netns, struct forward *f, struct err *err)
 static int listen_at(const union address *a, socklen_t len)
 {
 	AUTO(fd)
-	int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 
 	if (fd < 0 || bind(fd, &a->any, len) < 0 || listen(fd, BACKLOG) < 0)
 		return -1;
@@ -218,17 +218,16 @@ static void keep_alive(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
-int forward_accept(int listener, uint16_t *port)
+int forward_take(int fd, uint16_t *port, struct err *err)
 {
-	AUTO(fd) int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	union address own = { .v6 = { .sin6_family = AF_UNSPEC } };
 	socklen_t len = sizeof(own);
 
-	if (fd < 0 || getsockname(fd, &own.any, &len) < 0)
-		return -1;
+	if (getsockname(fd, &own.any, &len) < 0)
+		return err_sys(err, "find the port of a connection");
 	*port = ntohs(own.any.sa_family == AF_INET ? own.v4.sin_port : own.v6.sin6_port);
 	keep_alive(fd);
-	return STEAL(fd, -1);
+	return 0;
 }
 
 void forward_reset(int *fd)

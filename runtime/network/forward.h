@@ -9,7 +9,7 @@
  *
  *	struct forward f;
  *	forward_open(netns, &f, err)
- *	fd = forward_accept(f.listeners[i], &port)	// when it is readable
+ *	forward_take(fd, &port, err)	// each connection of f.listeners[i]
  *	forward_reset(&fd), or close it
  *	forward_close(&f)
  *
@@ -25,7 +25,7 @@
 enum { FORWARD_IPV4, FORWARD_IPV6, FORWARD_FAMILIES };
 
 struct forward {
-	int listeners[FORWARD_FAMILIES]; /* non-blocking; -1: the host has no IPv6 */
+	int listeners[FORWARD_FAMILIES]; /* -1: the host has no IPv6 */
 	int link;                        /* of the program to the namespace */
 };
 
@@ -36,9 +36,8 @@ struct forward {
 
 /* E_UNSUPPORTED: the host's kernel cannot do that. Blocking, briefly. */
 MUST_CHECK int forward_open(int netns, struct forward *out, struct err *err);
-/* A connection that waits, non-blocking, and the port that it asked for. -1: none waits, or errno says
- * what it lacks. */
-int forward_accept(int listener, uint16_t *port);
+/* Prepares a connection that was accepted, and says which port it asked for. */
+MUST_CHECK int forward_take(int fd, uint16_t *port, struct err *err);
 /* Closes a connection so that its peer gets "connection reset". */
 void forward_reset(int *fd);
 void forward_close(struct forward *f);

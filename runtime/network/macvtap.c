@@ -14,7 +14,6 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -31,22 +30,32 @@ static int make_fs(const char *type, struct err *err)
 	return root < 0 ? err_sys(err, "make a %s", type) : STEAL(root, -1);
 }
 
+/* "MAJOR:MINOR" */
+static int parse_number(const char *text, dev_t *out, struct err *err)
+{
+	AUTO(strv) char **parts = strv_split(text, ":");
+	uint64_t major, minor;
+
+	if (strv_len(parts) != 2)
+		return err_set(err, E_PROTOCOL, "'%.32s' is no device number", text);
+	if (str_u64(parts[0], 10, 0, UINT32_MAX, "the major number", &major, err) < 0 ||
+	    str_u64(parts[1], 10, 0, UINT32_MAX, "the minor number", &minor, err) < 0)
+		return -1;
+	*out = makedev((unsigned)major, (unsigned)minor);
+	return 0;
+}
+
 static int find_number(const char *name, int index, dev_t *out, struct err *err)
 {
 	AUTO(fd) int sysfs = make_fs("sysfs", err);
 	AUTO(str) char *path = str_fmt("class/net/%s/tap%d/dev", name, index), *line = NULL;
-	unsigned major, minor;
 
 	if (sysfs < 0)
 		return -1;
 	line = file_read_line(sysfs, path, err);
 	if (!line)
 		return err_wrap(err, "sysfs");
-	if (sscanf(line, "%u:%u", &major, &minor) != 2)
-		return err_set(err, E_PROTOCOL, "sysfs: %s: '%.32s' is no device number", path,
-			       line);
-	*out = makedev(major, minor);
-	return 0;
+	return parse_number(line, out, err) < 0 ? err_wrap(err, "sysfs: %s", path) : 0;
 }
 
 static int open_device(dev_t number, struct err *err)

@@ -4,6 +4,7 @@
 #include "network/netns.h"
 
 #include "base/fd.h"
+#include "base/title.h"
 #include "netlink/netlink.h"
 
 #include <errno.h>
@@ -134,15 +135,17 @@ int netns_make(const char *path, struct err *err)
 }
 
 struct tenancy {
+	const char *title;
 	struct netns_resident *out;
 	int rest; /* the end of the lifeline that the resident has */
 };
 
 /* In the child: until the lifeline is cut. It keeps nothing else open. */
-_Noreturn static void reside(int rest)
+_Noreturn static void reside(const char *title, int rest)
 {
 	char c;
 
+	title_set(title);
 	if (rest > 0)
 		(void)close_range(0, (unsigned)rest - 1, 0);
 	(void)close_range((unsigned)rest + 1, ~0U, 0);
@@ -158,11 +161,11 @@ static int move_in(void *arg, struct err *err)
 	int who = spawn_fork(&t->out->child, err);
 
 	if (who == 0)
-		reside(t->rest);
+		reside(t->title, t->rest);
 	return who < 0 ? -1 : 0;
 }
 
-int netns_inhabit(const char *path, struct netns_resident *out, struct err *err)
+int netns_inhabit(const char *path, const char *title, struct netns_resident *out, struct err *err)
 {
 	struct netns_identity identity;
 	AUTO(fd) int netns = netns_open(path, &identity, err), rest = -1;
@@ -173,7 +176,7 @@ int netns_inhabit(const char *path, struct netns_resident *out, struct err *err)
 		return -1;
 	rest = ends[0];
 	out->lifeline = ends[1];
-	result = netns_call(netns, move_in, &(struct tenancy){ out, rest }, err);
+	result = netns_call(netns, move_in, &(struct tenancy){ title, out, rest }, err);
 	if (result < 0)
 		netns_leave(out);
 	return result;

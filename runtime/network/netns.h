@@ -39,7 +39,9 @@ struct netns_resident {
 		{ -1, -1 }, -1 \
 	}
 
-MUST_CHECK int netns_inhabit(const char *path, struct netns_resident *out, struct err *err);
+/* title: its name and command line (title_set). */
+MUST_CHECK int netns_inhabit(const char *path, const char *title, struct netns_resident *out,
+			     struct err *err);
 void netns_leave(struct netns_resident *r);
 
 /* Runs fn(arg, err) in the namespace, -1: in a new one, and returns what it returned. */

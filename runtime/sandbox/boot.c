@@ -76,8 +76,10 @@ static int check_user(const struct vm *v, const struct vm_wanted *wanted, struct
 /* A failing virtiofsd also ends the VMM, whose own error says less about the reason. */
 static void blame_virtiofsd(struct vm *v, struct err *err)
 {
-	if (virtiofsd_failed(&v->virtiofsd))
+	if (virtiofsd_failed(&v->virtiofsd)) {
 		err_wrap(err, "virtiofsd ended (see %s/virtiofsd.log)", v->dir);
+		virtiofsd_forget();
+	}
 	virtiofsd_stop(&v->virtiofsd);
 }
 
@@ -184,6 +186,7 @@ static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
 				       .accelerator = a->accelerator,
 				       .netns = wanted->netns,
 				       .user = wanted->user,
+				       .label = wanted->label,
 				       .size = wanted->size,
 				       .most = wanted->most };
 	AUTO(fd) int vhost = -1; /* keeps the CID until QEMU has opened it too */

@@ -4,48 +4,20 @@
 #include "sandbox/interfaces.h"
 
 #include "base/mem.h"
-#include "base/str.h"
+#include "netmessage/netmessage.h"
 #include "protocols/agent.pb-c.h"
-
-#include <stdlib.h>
-#include <sys/socket.h>
-
-static Types__IPFamily family_of(int family)
-{
-	return family == AF_INET6 ? TYPES__IPFAMILY__v6 : TYPES__IPFAMILY__v4;
-}
 
 /* --- interfaces --- */
 
-static Types__IPAddress *describe_address(const struct netlink_address *a)
+/* By its hardware address, which its card has too. One that has gone has no addresses. */
+static Types__Interface *describe(const struct endpoint *e)
 {
-	Types__IPAddress *to = NEW(Types__IPAddress);
+	struct netlink_link link = e->link;
 
-	types__ipaddress__init(to);
-	to->family = family_of(a->family);
-	to->address = xstrdup(a->address);
-	to->mask = str_fmt("%u", a->prefix);
-	return to;
-}
-
-/* By its hardware address, which its card has too. */
-static Types__Interface *describe_interface(const struct netlink_link *link, bool gone)
-{
-	Types__Interface *to = NEW(Types__Interface);
-
-	types__interface__init(to);
-	to->device = xstrdup(link->name);
-	to->name = xstrdup(link->name);
-	to->hwaddr = xstrdup(link->mac);
-	to->type = xstrdup(link->kind);
-	to->mtu = link->mtu;
-	to->raw_flags = link->flags & IFF_NOARP;
-	to->ipaddresses = xcalloc(link->addresses.n, sizeof(*to->ipaddresses));
-	vec_each(struct netlink_address, a, &link->addresses) {
-		if (!gone)
-			to->ipaddresses[to->n_ipaddresses++] = describe_address(a);
-	}
-	return to;
+	link.flags &= IFF_NOARP;
+	if (e->gone)
+		link.addresses.n = 0;
+	return netmessage_interface(&link);
 }
 
 int interfaces_update(struct sandbox *s, struct endpoint *e, struct deadline deadline,
@@ -54,7 +26,7 @@ int interfaces_update(struct sandbox *s, struct endpoint *e, struct deadline dea
 	Grpc__UpdateInterfaceRequest request = GRPC__UPDATE_INTERFACE_REQUEST__INIT;
 	int result;
 
-	request.interface = describe_interface(&e->link, e->gone);
+	request.interface = describe(e);
 	s->network.routes_told = s->network.neighbours_told = false;
 	result = sandbox_call(s, "UpdateInterface", &request, NULL, deadline, NULL, err);
 	protobuf_c_message_free_unpacked(&request.interface->base, NULL);
@@ -63,23 +35,6 @@ int interfaces_update(struct sandbox *s, struct endpoint *e, struct deadline dea
 }
 
 /* --- routes --- */
-
-static Types__Route *describe_route(const struct netlink_route *r)
-{
-	Types__Route *to = NEW(Types__Route);
-
-	types__route__init(to);
-	to->dest = xstrdup(r->dest);
-	to->gateway = xstrdup(r->gateway);
-	to->device = xstrdup(r->device);
-	to->source = xstrdup(r->source);
-	to->scope = r->scope;
-	to->family = family_of(r->family);
-	to->flags = r->flags;
-	to->mtu = r->mtu;
-	to->metric = r->metric;
-	return to;
-}
 
 static int update_routes(struct sandbox *s, struct deadline deadline, struct err *err)
 {
@@ -92,7 +47,7 @@ static int update_routes(struct sandbox *s, struct deadline deadline, struct err
 	grpc__routes__init(routes);
 	routes->routes = xcalloc(all->routes.n, sizeof(*routes->routes));
 	vec_each(struct netlink_route, r, &all->routes)
-		routes->routes[routes->n_routes++] = describe_route(r);
+		routes->routes[routes->n_routes++] = netmessage_route(r);
 	request.routes = routes;
 	result = sandbox_call(s, "UpdateRoutes", &request, NULL, deadline, NULL, err);
 	protobuf_c_message_free_unpacked(&routes->base, NULL);
@@ -100,22 +55,6 @@ static int update_routes(struct sandbox *s, struct deadline deadline, struct err
 }
 
 /* --- neighbours --- */
-
-static Types__ARPNeighbor *describe_neighbour(const struct network *n,
-					      const struct netlink_neighbour *one)
-{
-	Types__ARPNeighbor *to = NEW(Types__ARPNeighbor);
-	const struct netlink_address address = { .family = one->family };
-
-	types__arpneighbor__init(to);
-	to->toipaddress = describe_address(&address);
-	str_set(&to->toipaddress->address, one->address);
-	to->device = xstrdup(network_name_of(n, one->index));
-	to->lladdr = xstrdup(one->mac);
-	to->state = (int32_t)one->state;
-	to->flags = (int32_t)one->flags;
-	return to;
-}
 
 static int add_neighbours(struct sandbox *s, struct deadline deadline, struct err *err)
 {
@@ -129,8 +68,10 @@ static int add_neighbours(struct sandbox *s, struct deadline deadline, struct er
 	list = NEW(Grpc__ARPNeighbors);
 	grpc__arpneighbors__init(list);
 	list->arpneighbors = xcalloc(all->neighbours.n, sizeof(*list->arpneighbors));
-	vec_each(struct netlink_neighbour, one, &all->neighbours)
-		list->arpneighbors[list->n_arpneighbors++] = describe_neighbour(&s->network, one);
+	vec_each(struct netlink_neighbour, one, &all->neighbours) {
+		list->arpneighbors[list->n_arpneighbors++] =
+			netmessage_neighbour(one, network_name_of(&s->network, one->index));
+	}
 	request.neighbors = list;
 	result = sandbox_call(s, "AddARPNeighbors", &request, NULL, deadline, NULL, err);
 	protobuf_c_message_free_unpacked(&list->base, NULL);

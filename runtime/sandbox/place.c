@@ -181,6 +181,17 @@ static void forget_groups(struct sandbox *s)
 		log_err(LOG_WARN, &err, "cannot record that the control groups are gone");
 }
 
+void place_go_home(struct sandbox *s)
+{
+	struct err ignored = ERR_INIT;
+
+	(void)pthread_mutex_lock(&s->placing);
+	s->placed = false;
+	if (s->cgroup)
+		(void)!host_cgroup_go_home(s->cgroup, &ignored);
+	(void)pthread_mutex_unlock(&s->placing);
+}
+
 void place_leave(struct sandbox *s)
 {
 	(void)pthread_mutex_lock(&s->placing);

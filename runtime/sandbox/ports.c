@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "loop/listener.h"
 #include "network/forward.h"
 #include "protocols/agent.pb-c.h"
 
@@ -25,7 +26,6 @@ enum {
 	CHUNK = 64 << 10,
 	QUEUE_MAX = 2 * CHUNK,
 	CONNECT_MS = 15000, /* the agent tries for less */
-	PAUSE_MS = 1000,
 };
 
 /* Nothing else: that of a peer which is gone comes once, and is seen whatever is waited for. */
@@ -35,8 +35,7 @@ struct ports {
 	struct loop *loop;
 	struct vm *vm;
 	struct forward forward;
-	struct watch *watches[FORWARD_FAMILIES];
-	struct watch *pause; /* nothing is accepted for a while */
+	struct listener *listeners[FORWARD_FAMILIES];
 	VEC(struct port *) v;
 	uint64_t next; /* number of a connection */
 	bool full, was_full;
@@ -367,70 +366,40 @@ static void begin(struct ports *all, int fd, uint16_t number)
 
 /* --- accepting --- */
 
-static void listen_to(struct ports *all, uint32_t events)
+static void listen_to(struct ports *all, bool accepting)
 {
 	for (int i = 0; i < FORWARD_FAMILIES; i++) {
-		if (all->watches[i])
-			watch_set(all->watches[i], events);
+		if (all->listeners[i])
+			listener_set(all->listeners[i], accepting);
 	}
 }
 
 static void listen_again(struct ports *all)
 {
 	all->full = false;
-	if (!all->pause)
-		listen_to(all, EPOLLIN);
+	listen_to(all, true);
 }
 
-static void after_pause(void *arg)
+static void on_connection(void *arg, int fd)
 {
 	struct ports *all = arg;
-
-	watch_remove(STEAL(all->pause, NULL));
-	if (!all->full)
-		listen_to(all, EPOLLIN);
-}
-
-static void accept_one(struct ports *all, int listener)
-{
+	struct err err = ERR_INIT;
 	uint16_t number;
-	int fd;
 
-	if (!all->vm->client) { /* stopped meanwhile */
-		ports_stop(all);
+	if (!all->vm->client || forward_take(fd, &number, &err) < 0) {
+		fd_close(&fd);
+		if (!all->vm->client) /* stopped meanwhile */
+			ports_stop(all);
 		return;
 	}
-	fd = forward_accept(listener, &number);
-	if (fd >= 0) {
-		begin(all, fd, number);
-	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-		log_warn("cannot accept a forwarded connection", LOG_I("errno", errno));
-		listen_to(all, 0);
-		all->pause = loop_timer(all->loop, PAUSE_MS, false, after_pause, all);
-	}
+	begin(all, fd, number);
 	if (all->v.n < CONNECTIONS_MAX)
 		return;
 	if (!all->was_full)
 		log_warn("connections to localhost of the pod wait for others to end",
 			 LOG_I("connections", CONNECTIONS_MAX));
 	all->full = all->was_full = true;
-	listen_to(all, 0);
-}
-
-static void on_ipv4(void *arg, uint32_t events)
-{
-	struct ports *all = arg;
-
-	(void)events;
-	accept_one(all, all->forward.listeners[FORWARD_IPV4]);
-}
-
-static void on_ipv6(void *arg, uint32_t events)
-{
-	struct ports *all = arg;
-
-	(void)events;
-	accept_one(all, all->forward.listeners[FORWARD_IPV6]);
+	listen_to(all, false);
 }
 
 /* --- all of them --- */
@@ -458,12 +427,12 @@ struct ports *ports_open(struct loop *loop, struct vm *vm, int netns, struct dea
 
 void ports_start(struct ports *all)
 {
-	static const loop_fd_fn fns[FORWARD_FAMILIES] = { on_ipv4, on_ipv6 };
-
 	for (int i = 0; i < FORWARD_FAMILIES; i++) {
-		if (all->forward.listeners[i] >= 0)
-			all->watches[i] = loop_watch(all->loop, all->forward.listeners[i], EPOLLIN,
-						     fns[i], all);
+		int fd = STEAL(all->forward.listeners[i], -1);
+
+		if (fd >= 0)
+			all->listeners[i] = listener_new(all->loop, fd, SOCK_NONBLOCK,
+							 on_connection, all);
 	}
 }
 
@@ -472,8 +441,7 @@ void ports_stop(struct ports *all)
 	if (!all)
 		return;
 	for (int i = 0; i < FORWARD_FAMILIES; i++)
-		watch_remove(STEAL(all->watches[i], NULL));
-	watch_remove(STEAL(all->pause, NULL));
+		listener_free(STEAL(all->listeners[i], NULL));
 	forward_close(&all->forward);
 	while (all->v.n)
 		end(all->v.v[all->v.n - 1], true);

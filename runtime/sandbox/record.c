@@ -50,20 +50,6 @@ char *record_key(const char *namespace, const char *id)
 	return str_fmt("%.*s@@%.*s", KEY_BEGINNING, id, KEY_DIGITS, hex);
 }
 
-/* The start time, field 22 of /proc/PID/stat: with the pid it identifies a process. 0: no such
- * process. */
-static uint64_t start_time(pid_t pid)
-{
-	AUTO(str) char *path = str_fmt("/proc/%d/stat", (int)pid);
-	struct err ignored = ERR_INIT;
-	AUTO(str) char *line = file_read_line(AT_FDCWD, path, &ignored);
-	char *p = line ? strrchr(line, ')') : NULL;
-
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	return p ? strtoull(p, NULL, 10) : 0;
-}
-
 /* --- things --- */
 
 enum thing_kind { THING_PROCESS, THING_INTERFACE, THING_CGROUP, THING_VOLUME, THING_USER };
@@ -118,7 +104,7 @@ static void process_undo(const struct json *from)
 	    json_u64(start, &began) < 0 || json_int(pid) <= 1 || json_int(pid) > INT32_MAX)
 		return;
 	AUTO(fd) int fd = (int)syscall(SYS_pidfd_open, (pid_t)json_int(pid), 0);
-	if (fd >= 0 && start_time((pid_t)json_int(pid)) == began)
+	if (fd >= 0 && process_start_time((pid_t)json_int(pid)) == began)
 		kill_and_wait(fd);
 }
 
@@ -264,7 +250,7 @@ void record_process(struct record *r, const char *name, pid_t pid)
 	forget(r, THING_PROCESS, name);
 	if (pid > 0) {
 		t.name = xstrdup(name);
-		t.start = start_time(pid);
+		t.start = process_start_time(pid);
 		vec_push(&r->things, t);
 	}
 	(void)pthread_mutex_unlock(&r->lock);

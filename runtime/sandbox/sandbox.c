@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/parallel.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "device/volume.h"
@@ -279,7 +280,7 @@ static int connect_network(struct sandbox *s, const char *netns, struct err *err
 }
 
 /* Gets a VM with the network's devices. */
-static int get_vm(struct sandbox *s, struct deadline deadline, struct err *err)
+static int get_vm(struct sandbox *s, const char *label, struct deadline deadline, struct err *err)
 {
 	size_t n = s->network.endpoints.list.n;
 	AUTO(mem) struct vmm_device *cards = xcalloc(n, sizeof(*cards));
@@ -292,6 +293,7 @@ static int get_vm(struct sandbox *s, struct deadline deadline, struct err *err)
 					  .most = s->size.most,
 					  .netns = s->config->new_netns_off ? -1 : s->network.netns,
 					  .user = s->user ? &user : NULL,
+					  .label = s->config->selinux_off ? NULL : label,
 					  .no_kvm = s->user && !may_kvm,
 					  .share = &s->share,
 					  .devices = cards,
@@ -335,19 +337,48 @@ static void open_localhost(struct sandbox *s, struct deadline deadline)
 		log_err(LOG_WARN, &err, "ports of this pod cannot be forwarded");
 }
 
+struct starting {
+	struct sandbox *sandbox;
+	const struct sandbox_wanted *wanted;
+	struct deadline deadline;
+};
+
+/* To move processes between control groups is to wait, tens of milliseconds in which the kernel lets all
+ * processors pass; so something else is done beside it. */
+enum { PLACE, BESIDE, BOTH };
+
+/* What must be there before the VM is. */
+static int prepare(void *arg, size_t i, struct err *err)
+{
+	const struct starting *g = arg;
+
+	return i == PLACE ? place_enter(g->sandbox, g->wanted, err)
+			  : connect_network(g->sandbox, g->wanted->netns, err);
+}
+
+/* What follows once it answers. */
+static int settle(void *arg, size_t i, struct err *err)
+{
+	const struct starting *g = arg;
+
+	return i == PLACE ? sandbox_place_vcpus(g->sandbox, g->deadline, err)
+			  : adopt(g->sandbox, g->wanted->hostname, g->deadline, err);
+}
+
 int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct deadline deadline,
 		  struct err *err)
 {
+	struct starting g = { s, wanted, deadline };
+
 	s->size.now = sizing_now(&s->size.sizing);
 	s->size.most = s->config->static_size ? s->size.now : sizing_most(s->config);
-	if (connect_network(s, wanted->netns, err) < 0 || place_enter(s, wanted, err) < 0 ||
-	    place_take_user(s, err) < 0 || get_vm(s, deadline, err) < 0)
+	if (parallel_each(BOTH, prepare, &g, err) < 0 || place_take_user(s, err) < 0 ||
+	    get_vm(s, wanted->label, deadline, err) < 0)
 		return -1;
 	(void)pthread_mutex_lock(&s->placing);
 	s->placed = true;
 	(void)pthread_mutex_unlock(&s->placing);
-	if (sandbox_place_vcpus(s, deadline, err) < 0 ||
-	    adopt(s, wanted->hostname, deadline, err) < 0)
+	if (parallel_each(BOTH, settle, &g, err) < 0)
 		return -1;
 	if (share_is_none(&s->share) && copies_begin(s, s->size.now.memory_mib, err) < 0)
 		return -1;
@@ -402,10 +433,24 @@ static void disconnect_network(struct sandbox *s)
 	(void)pthread_mutex_unlock(&s->disconnecting);
 }
 
+static int stop_part(void *arg, size_t i, struct err *err)
+{
+	struct sandbox *s = arg;
+
+	(void)err;
+	if (i == PLACE)
+		place_go_home(s);
+	else
+		vm_stop(s->vm);
+	return 0;
+}
+
 void sandbox_stop(struct sandbox *s)
 {
+	struct err none = ERR_INIT;
+
 	loop_call(s->loop, stop_ports, s);
-	vm_stop(s->vm);
+	(void)!parallel_each(BOTH, stop_part, s, &none);
 	place_leave(s);
 	disconnect_network(s);
 	loop_call(s->loop, drop_pause, s);

@@ -90,6 +90,7 @@ struct sandbox_wanted {
 	const char *hostname;
 	bool localhost;          /* connections to localhost in netns are the guest's */
 	const char *cgroup;      /* cgroupsPath on the host (host/cgroup.h), may be NULL */
+	const char *label;       /* SELinux's, for the VMM; may be NULL */
 	const char *cpus, *mems; /* lists of the host's processors and memory nodes; NULL: any */
 };
 

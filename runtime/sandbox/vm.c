@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
 #include "share/virtiofsd.h"
@@ -13,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -88,13 +90,29 @@ static void die(struct vm *v, enum err_code code, const char *why)
 		v->on_dead(v->arg, &err);
 }
 
+/* A guest that switches itself off, or whose kernel crashes, lets its VMM exit with 0. */
+static void die_of_vmm(struct vm *v)
+{
+	AUTO(str) char *why = NULL;
+	int code;
+
+	if (!spawn_has_ended(&v->vmm.child, &code))
+		why = xstrdup("the VM ended");
+	else if (code > 128)
+		why = str_fmt("the VM ended: its VMM was killed by SIG%s",
+			      sigabbrev_np(code - 128));
+	else
+		why = str_fmt("the VM ended: its VMM exited with %d", code);
+	die(v, E_GONE, why);
+}
+
 static void on_vm_end(void *arg, uint32_t events)
 {
 	struct vm *v = arg;
 
 	(void)events;
 	watch_set(v->watch, 0);
-	die(v, E_GONE, "the VM ended");
+	die_of_vmm(v);
 }
 
 static void after_grace(void *arg)

@@ -75,6 +75,7 @@ struct vm_wanted {
 	struct vmm_size size, most;    /* at first; up to which it may grow */
 	int netns;                     /* the network namespace to run in, or -1 */
 	const struct spawn_user *user; /* whom the VMM runs as; NULL: us */
+	const char *label;             /* SELinux's, of the VMM; NULL: ours */
 	bool no_kvm;                   /* who may not use KVM */
 	const struct share *share;
 	const struct vmm_device *devices; /* besides the share's */

@@ -9,13 +9,17 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { HELP_MS = 10000, HELP_MAX = 256 << 10 };
+
+#define NOTES "/run/vc/virtiofsd"
 
 /* --- which it is --- */
 
@@ -162,18 +166,67 @@ char **virtiofsd_command(const char *program, enum virtiofsd_kind kind, const ch
 	return argv;
 }
 
+/* --- its help --- */
+
+/* What changes when a program is replaced, in a line; NULL: it is not there. Heap. */
+static char *identity(const char *program)
+{
+	struct stat st;
+
+	if (stat(program, &st) < 0)
+		return NULL;
+	return str_fmt("%s %ju:%ju %jd %jd.%09ld %jd.%09ld\n", program, (uintmax_t)st.st_dev,
+		       (uintmax_t)st.st_ino, (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
+		       st.st_mtim.tv_nsec, (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+}
+
+static bool recall(const char *notes, const char *who, struct buf *help)
+{
+	struct err ignored = ERR_INIT; /* nothing was noted yet */
+	size_t len = strlen(who);
+
+	if (file_read(AT_FDCWD, notes, HELP_MAX, help, &ignored) == 0 && help->len > len &&
+	    memcmp(help->data, who, len) == 0) {
+		buf_eat(help, len);
+		return true;
+	}
+	buf_clear(help);
+	return false;
+}
+
+void virtiofsd_help(const char *program, const char *notes, struct buf *help)
+{
+	struct spawn s = { .argv = ARGV((char *)program, "--help") };
+	/* Taken before it is asked: what replaces it meanwhile has another. */
+	AUTO(str) char *who = identity(program);
+	AUTO(buf) struct buf text = BUF_INIT(HELP_MAX);
+	struct err ignored = ERR_INIT; /* it is asked again the next time */
+
+	if (who && recall(notes, who, help))
+		return;
+	if (spawn_run(&s, NULL, 0, help, deadline_in(HELP_MS), &ignored) < 0)
+		buf_clear(help);
+	if (!who || help->len == 0)
+		return;
+	buf_str(&text, who);
+	buf_add(&text, help->data, help->len);
+	(void)!file_replace_volatile(AT_FDCWD, notes, text.data, text.len, 0600, &ignored);
+}
+
+void virtiofsd_forget(void)
+{
+	(void)unlink(NOTES);
+}
+
 /* --- start, end --- */
 
 static int plan(const struct runtime_config *c, const char *dir, char ***argv, struct err *err)
 {
-	struct spawn s = { .argv = ARGV(c->virtiofsd, "--help") };
 	AUTO(buf) struct buf help = BUF_INIT(HELP_MAX);
-	struct err ignored = ERR_INIT; /* if --help fails, its output is not recognized below */
 	enum virtiofsd_kind kind;
 	const char *mode;
 
-	if (spawn_run(&s, NULL, 0, &help, deadline_in(HELP_MS), &ignored) < 0)
-		buf_clear(&help);
+	virtiofsd_help(c->virtiofsd, NOTES, &help); /* nothing is not recognized */
 	if (virtiofsd_recognize(c->virtiofsd, buf_cstr(&help), c->virtiofs_cache, &kind, &mode,
 				err) < 0)
 		return err_wrap(err, "%s", c->file);
@@ -210,10 +263,7 @@ void virtiofsd_stop(struct child *daemon)
 
 bool virtiofsd_failed(const struct child *daemon)
 {
-	siginfo_t how = { 0 };
+	int code;
 
-	if (daemon->pid <= 0 ||
-	    waitid(P_PID, (id_t)daemon->pid, &how, WEXITED | WNOHANG | WNOWAIT) < 0)
-		return false;
-	return how.si_pid != 0 && (how.si_code != CLD_EXITED || how.si_status != 0);
+	return spawn_has_ended(daemon, &code) && code != 0;
 }

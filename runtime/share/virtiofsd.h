@@ -4,9 +4,11 @@
 /*
  * virtiofsd. Two programs have that name: QEMU's, in C, up to QEMU 7.2, and the one in Rust, from
  * 1.10 on. Their options differ; which one it is, and its cache modes, are detected from its
- * --help.
+ * --help. To ask costs as much as to start it, so what it says is noted below /run until the program is
+ * another file or fails.
  */
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/spawn.h"
 #include "share/share.h"
@@ -20,6 +22,15 @@ enum virtiofsd_kind { VIRTIOFSD_C, VIRTIOFSD_RUST };
  */
 MUST_CHECK int virtiofsd_recognize(const char *program, const char *help, const char *asked,
 				   enum virtiofsd_kind *kind, const char **mode, struct err *err);
+
+/*
+ * The help text of a virtiofsd: what the file notes has, if that is of the same file at that path (device, inode,
+ * size, times), else what it answers now, which is noted then. Empty if it says nothing.
+ */
+void virtiofsd_help(const char *program, const char *notes, struct buf *help);
+
+/* A daemon failed: it may be a script whose program is another by now. The next one is asked again. */
+void virtiofsd_forget(void);
 
 /*
  * Its command line, heap: it listens on fd 3, with the highest limit of open files that this host

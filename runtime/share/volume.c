@@ -17,11 +17,12 @@
 
 #define SHM_PLACE   "/run/kata-containers/sandbox/shm"
 #define EMPTY_PLACE "/run/kata-containers/sandbox/ephemeral"
+#define SUB_PLACE   "/run/kata-containers/sandbox/subpaths"
 
 /* The source of a bind mount, as the host has it. */
 struct source {
-	char *path;
-	const char *name; /* the last part of path */
+	char *path, *real; /* as it was asked for, and without links */
+	const char *name;  /* the last part of path */
 	struct stat st;
 	/* If it is the root of a file system that is mounted there, else NULL. */
 	const struct mount_entry *mount;
@@ -31,6 +32,7 @@ struct source {
 static void source_release(struct source *s)
 {
 	free(s->path);
+	free(s->real);
 	mount_list_release(&s->list);
 }
 DEFINE_AUTO_STRUCT(source, struct source, source_release)
@@ -39,8 +41,8 @@ DEFINE_AUTO_STRUCT(source, struct source, source_release)
 static int look_at(const char *path, struct source *s, struct err *err)
 {
 	AUTO(fd) int fd = open(path, O_PATH | O_CLOEXEC);
-	AUTO(str) char *real = fd < 0 ? NULL : fd_path(fd);
 
+	s->real = fd < 0 ? NULL : fd_path(fd);
 	s->path = path_clean(path);
 	s->name = path_basename(s->path);
 	if (fd < 0 || fstat(fd, &s->st) < 0)
@@ -50,7 +52,7 @@ static int look_at(const char *path, struct source *s, struct err *err)
 	for (size_t i = 0; i < s->list.n; i++) {
 		const struct mount_entry *m = &s->list.v[i];
 
-		if (str_eq(m->target, real) && str_eq(m->root, "/") &&
+		if (str_eq(m->target, s->real) && str_eq(m->root, "/") &&
 		    makedev(m->major, m->minor) == s->st.st_dev)
 			s->mount = m;
 	}
@@ -216,6 +218,92 @@ static int give_empty_dir(const struct source *s, const struct volume_rules *rul
 	return 0;
 }
 
+/* --- subPaths --- */
+
+/* PODS/UID/volume-subpaths/VOLUME/CONTAINER/N: the path of that emptyDir, heap, and in *name what comes after
+ * volume-subpaths/; else NULL. */
+static char *volume_of_subpath(const char *source, char **name)
+{
+	AUTO(str) char *clean = path_clean(source), *pod = NULL;
+	AUTO(strv) char **parts = strv_split(clean, "/");
+	size_t n = strv_len(parts), tail;
+
+	*name = NULL;
+	if (*clean != '/' || n < 5 || !str_eq(parts[n - 4], "volume-subpaths"))
+		return NULL;
+	*name = str_fmt("%s/%s/%s", parts[n - 3], parts[n - 2], parts[n - 1]);
+	tail = strlen("/volume-subpaths/") + strlen(*name);
+	pod = xstrndup(clean, strlen(clean) - tail);
+	return str_fmt("%s/volumes/kubernetes.io~empty-dir/%s", pod, parts[n - 3]);
+}
+
+/* Its path from the root of its file system, heap; NULL: no mount shows it. */
+static char *path_inside(const struct source *s)
+{
+	const struct mount_entry *found = NULL;
+	AUTO(str) char *all = NULL;
+
+	for (size_t i = 0; i < s->list.n; i++) {
+		const struct mount_entry *m = &s->list.v[i];
+
+		if (path_is_below(s->real, m->target) &&
+		    makedev(m->major, m->minor) == s->st.st_dev &&
+		    (!found || strlen(m->target) >= strlen(found->target)))
+			found = m;
+	}
+	if (!found)
+		return NULL;
+	all = str_fmt("%s/%s", found->root, s->real + strlen(found->target));
+	return path_clean(all);
+}
+
+/* Where sub is below volume: "" or "a/b", heap; NULL: nowhere. */
+static char *path_below(const struct source *sub, const struct source *volume)
+{
+	AUTO(str) char *inner = path_inside(sub), *outer = path_inside(volume);
+	const char *rest;
+
+	if (!inner || !outer || sub->st.st_dev != volume->st.st_dev || !path_is_below(inner, outer))
+		return NULL;
+	rest = inner + strlen(outer);
+	return xstrdup(rest + strspn(rest, "/"));
+}
+
+static void add_subpath(const struct source *s, const char *place, const char *below,
+			const char *target, struct storages *storages)
+{
+	AUTO(str) char *path = path_join(place, below);
+	AUTO(str) char *beneath = str_fmt("X-kata.beneath=%s", place);
+	Grpc__Storage *storage = storages_add(storages, "bind", path, "bind", target);
+
+	storage_option(storage, "rbind");
+	storage_option(storage, beneath);
+	keep_owner(storage, &s->st);
+}
+
+static int give_subpath(const char *path_of_volume, const char *name, const struct source *s,
+			const struct volume_rules *rules, struct storages *storages, char **path,
+			struct err *err)
+{
+	AUTO(source) struct source volume = { .path = NULL };
+	AUTO(str) char *below = NULL, *place = NULL, *target = path_join(SUB_PLACE, name);
+
+	if (look_at(path_of_volume, &volume, err) < 0)
+		return -1;
+	below = path_below(s, &volume);
+	if (!below)
+		return 0;
+	if (give_empty_dir(&volume, rules, storages, &place, err) < 0)
+		return -1;
+	if (!place || !*below) {
+		*path = STEAL(place, NULL);
+		return 0;
+	}
+	add_subpath(s, place, below, target, storages);
+	*path = STEAL(target, NULL);
+	return 0;
+}
+
 int volume_in_guest(const struct oci_mount *m, const struct volume_rules *rules,
 		    struct storages *storages, char **path, struct err *err)
 {
@@ -223,14 +311,18 @@ int volume_in_guest(const struct oci_mount *m, const struct volume_rules *rules,
 	bool empty_dir = rules->pod && volume_is_empty_dir(m->source);
 	AUTO(str) char *destination = path_clean(m->destination ? m->destination : "");
 	bool shm = str_eq(destination, "/dev/shm");
+	AUTO(str) char *name = NULL, *volume = volume_of_subpath(m->source, &name);
+	bool subpath = rules->pod && volume && path_exists(volume);
 
 	*path = NULL;
-	if (!empty_dir && !shm)
+	if (!empty_dir && !shm && !subpath)
 		return 0;
 	if (look_at(m->source, &s, err) < 0)
 		return -1;
 	if (empty_dir)
 		return give_empty_dir(&s, rules, storages, path, err);
+	if (subpath)
+		return give_subpath(volume, name, &s, rules, storages, path, err);
 	if (is_pods_shm(&s)) {
 		add_memory(&s, "shm", SHM_PLACE, storages);
 		*path = xstrdup(SHM_PLACE);

@@ -13,6 +13,10 @@
  *	an emptyDir of huge pages (hugetlbfs)		hugetlbfs of the same page size
  *	an emptyDir of default medium (a directory)	shared, unless empty_dirs
  *
+ * A subPath of one that the guest has (the kubelet mounts it at PODS/UID/volume-subpaths/VOLUME/CONTAINER/N) is
+ * that directory or file of the guest's: it is mounted by itself, and no link that a container
+ * leaves there is followed.
+ *
  * All keep the mode and the group of the host's directory (fsGroup). They last as long as the pod.
  *
  * An emptyDir is known as upstream knows it: by the parent directory in the kubelet's path,

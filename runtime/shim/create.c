@@ -39,6 +39,15 @@ static int nobody_waits(struct err *err)
 	return err_set(err, E_CANCELLED, "the caller of Create is gone");
 }
 
+/* Its name is not the shim's: one who looks for that finds one for each pod. */
+static int inhabit(const struct container *c, const char *netns, struct netns_resident *out,
+		   struct err *err)
+{
+	AUTO(str) char *title = str_fmt("kata-container %s", c->id);
+
+	return netns_inhabit(netns, title, out, err);
+}
+
 /* Another container can name this one by the pid of its resident. */
 static void move_in(struct container *c)
 {
@@ -47,7 +56,7 @@ static void move_in(struct container *c)
 	struct err err = ERR_INIT;
 
 	/* Without it the container has the VMM's pid: its namespace may be gone, and it runs. */
-	if (netns && netns_inhabit(netns, &resident, &err) < 0)
+	if (netns && inhabit(c, netns, &resident, &err) < 0)
 		log_err(LOG_WARN, &err, "no process stands for the container");
 	(void)pthread_mutex_lock(&c->shim->lock);
 	c->resident = resident;
@@ -131,7 +140,7 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 	int result;
 
 	if (any && netns && pid <= 0) {
-		if (netns_inhabit(netns, &resident, err) < 0)
+		if (inhabit(c, netns, &resident, err) < 0)
 			return err_wrap(err, "hooks");
 		pid = resident.child.pid;
 	}
@@ -147,6 +156,7 @@ static int find_devices(struct container *c, struct oci_spec *guest, struct err 
 	if (devices_find(d, c->spec, err) < 0 || devices_find_volumes(d, guest, err) < 0 ||
 	    devices_check(d, c->shim->config, err) < 0)
 		return -1;
+	devices_leave_out(d, guest);
 	vec_each(const struct device, device, &d->list) {
 		if (device->volume && sandbox_use_volume(c->shim->sandbox, device->volume, err) < 0)
 			return err_wrap(err, "volume %s", device->volume);
@@ -243,6 +253,7 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	AUTO(guest) struct guest guest = GUEST_INIT;
 
 	shim_cpus(s, &cpus, &mems);
+	wanted.label = c->spec->process ? c->spec->process->selinux_label : NULL;
 	wanted.cpus = cpus;
 	wanted.mems = mems;
 	if (container_mount_rootfs(c, r, err) < 0 || make_sandbox(c, err) < 0 ||
@@ -418,7 +429,7 @@ static void undo(struct container *c, struct ttrpc_call *call, const struct err 
 	container_remove(c);
 	ends = s->shutting_down && shim_is_empty(s);
 	(void)pthread_mutex_unlock(&s->lock);
-	ttrpc_fail(call, err);
+	task_fail(call, err);
 	if (ends)
 		shim_post_stop(s);
 	else if (abandoned)

@@ -31,6 +31,7 @@ void devices_release(struct devices *d)
 	vec_each(struct device, device, &d->list)
 		device_release(device);
 	vec_release(&d->list);
+	strv_free(STEAL(d->left_out, NULL));
 	vec_release(&d->devices);
 	vec_release(&d->storages);
 }
@@ -88,10 +89,13 @@ static int find_device(struct devices *d, const struct oci_spec *spec,
 
 	if (block_find(makedev((unsigned)device->major, (unsigned)device->minor), &host, err) < 0)
 		return -1;
-	if (!host.size || is_listed_with_all(spec, device, &host)) {
-		log_info("a block device of the host is not given to the VM",
-			 LOG_S("device", host.path),
-			 LOG_S("why", host.size ? "the container is privileged" : "it is empty"));
+	if (!host.size) {
+		log_info("a block device of the host is not given to the VM: it is empty",
+			 LOG_S("device", host.path));
+		return 0;
+	}
+	if (is_listed_with_all(spec, device, &host)) {
+		strv_push(&d->left_out, device->path);
 		return 0;
 	}
 	new.host = STEAL(host.path, NULL);
@@ -109,7 +113,26 @@ int devices_find(struct devices *d, const struct oci_spec *spec, struct err *err
 		if (str_eq(device->type, "b") && find_device(d, spec, device, err) < 0)
 			return err_wrap(err, "device %s", device->path);
 	}
+	if (d->left_out)
+		log_warn("the node's block devices are not given to a privileged container; one "
+			 "that it needs can be a volume of the mode Block. Set "
+			 "privileged_without_host_devices for this handler",
+			 LOG_I("devices", strv_len(d->left_out)));
 	return 0;
+}
+
+void devices_leave_out(const struct devices *d, struct oci_spec *guest)
+{
+	struct oci_linux *l = &guest->linux_;
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n_devices; i++) {
+		if (str_eq(l->devices[i].type, "b") && strv_has(d->left_out, l->devices[i].path))
+			oci_device_release(&l->devices[i]);
+		else
+			l->devices[n++] = l->devices[i];
+	}
+	l->n_devices = n;
 }
 
 int devices_check(const struct devices *d, const struct runtime_config *config, struct err *err)

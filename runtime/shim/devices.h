@@ -43,17 +43,22 @@ struct device {
 
 struct devices {
 	VEC(struct device) list;
+	char **left_out; /* strv: paths of the node's own that a privileged container lists */
 	VEC(Grpc__Device *) devices;   /* for the request */
 	VEC(Grpc__Storage *) storages; /* likewise */
 };
 
-#define DEVICES_INIT                         \
-	{                                    \
-		VEC_INIT, VEC_INIT, VEC_INIT \
+#define DEVICES_INIT                               \
+	{                                          \
+		VEC_INIT, NULL, VEC_INIT, VEC_INIT \
 	}
 
 /* Adds the block devices of the specification. One without a medium stays the guest's own. */
 MUST_CHECK int devices_find(struct devices *d, const struct oci_spec *spec, struct err *err);
+
+/* Takes out of the guest's specification what it is not given: by their numbers these nodes would be other
+ * devices there, another container's disks. */
+void devices_leave_out(const struct devices *d, struct oci_spec *guest);
 
 struct device_mount {
 	const char *source, *fstype;

@@ -114,15 +114,13 @@ int container_load(struct container *c, const CreateRequest *r, struct err *err)
 			       "asked for it",
 			       c->id, c->shim->inv->id);
 	c->kind = kind;
-	/* A pod's annotations are on its sandbox container too. */
-	if (c->kind != KIND_POD && notes_apply(c->spec, err) < 0)
-		return -1;
 	if (c->kind == KIND_POD && check_namespaces(c->spec, err) < 0)
 		return -1;
-	if (c->kind != KIND_IN_POD)
-		return load_config(c, r, err);
-	return str_eq(sandbox, c->shim->inv->id)
-		       ? 0
-		       : err_set(err, E_INVALID, "this shim serves the pod %s, not %s",
-				 c->shim->inv->id, sandbox);
+	if (c->kind != KIND_IN_POD && load_config(c, r, err) < 0)
+		return -1;
+	if (c->kind == KIND_IN_POD && !str_eq(sandbox, c->shim->inv->id))
+		return err_set(err, E_INVALID, "this shim serves the pod %s, not %s",
+			       c->shim->inv->id, sandbox);
+	/* A pod's annotations are on its sandbox container too. */
+	return c->kind == KIND_POD ? 0 : notes_apply(c->spec, c->shim->config, err);
 }

@@ -17,6 +17,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "base/title.h"
 #include "crypto/sha256.h"
 #include "mount/mount.h"
 #include "protocols/introspection.pb-c.h"
@@ -332,8 +333,11 @@ int main(int argc, char **argv)
 		OPT_END
 	};
 	struct err err = ERR_INIT;
-	int first = opt_parse(opts, OPT_SINGLE_DASH, argc, argv, &err);
+	int first;
 
+	file_set_umask();
+	title_init(argc, argv);
+	first = opt_parse(opts, OPT_SINGLE_DASH, argc, argv, &err);
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_init("containerd-shim-kata-v2", "shim", LOG_LOGFMT, STDERR_FILENO, LOG_INFO);

@@ -4,14 +4,20 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#include <string.h>
+
 #define PREFIX "io.katacontainers.container."
 
+enum { SWAPPINESS_MAX = 200 };
+
 /* The guest's control groups limit the swap by itself: what is left when the memory is taken off. */
-static int set_swap(struct oci_spec *spec, const char *value, struct err *err)
+static int set_swap(struct oci_spec *spec, const struct runtime_config *config, const char *value,
+		    struct err *err)
 {
 	struct oci_resources *r = spec->linux_.resources;
 	int64_t limit = r && r->memory.limit.set ? r->memory.limit.v : 0, bytes;
 
+	(void)config;
 	if (str_i64(value, -1, INT64_MAX, "number of bytes", &bytes, err) < 0)
 		return -1;
 	if (limit <= 0 && bytes >= 0) {
@@ -30,38 +36,69 @@ static int set_swap(struct oci_spec *spec, const char *value, struct err *err)
 	return 0;
 }
 
-static int refuse_swappiness(struct oci_spec *spec, const char *value, struct err *err)
+/* As the agent reads it: the last one counts. */
+static bool has_version_1(const struct runtime_config *config)
 {
-	(void)spec, (void)value;
-	err_set(err, E_UNSUPPORTED,
-		"not supported: the guest's control groups (version 2) have no swappiness");
-	return err_hint(err, "remove it from the pod");
+	static const char name[] = "agent.unified_cgroup_hierarchy=";
+	AUTO(strv) char **words = strv_split(config->kernel_params, " ");
+	bool version_1 = false;
+
+	strv_each(word, words) {
+		const char *value = str_starts(*word, name) ? *word + strlen(name) : NULL;
+
+		if (value)
+			version_1 = str_eq(value, "false") || str_eq(value, "0");
+	}
+	return version_1;
+}
+
+/* The agent's protocol cannot tell 0 from nothing. */
+static int set_swappiness(struct oci_spec *spec, const struct runtime_config *config,
+			  const char *value, struct err *err)
+{
+	uint64_t number;
+
+	if (!has_version_1(config)) {
+		err_set(err, E_UNSUPPORTED,
+			"not supported: the guest's control groups (version 2) have no swappiness");
+		return err_hint(err, "remove it from the pod, or give the guest version 1 with "
+				     "agent.unified_cgroup_hierarchy=false in kernel_params");
+	}
+	if (str_u64(value, 10, 1, SWAPPINESS_MAX, "swappiness", &number, err) < 0)
+		return -1;
+	if (!spec->linux_.resources)
+		spec->linux_.resources = NEW(struct oci_resources);
+	spec->linux_.resources->memory.swappiness = (struct oci_u64){ true, number };
+	return 0;
 }
 
 static const struct {
 	const char *name;
-	int (*apply)(struct oci_spec *spec, const char *value, struct err *err);
+	int (*apply)(struct oci_spec *spec, const struct runtime_config *config, const char *value,
+		     struct err *err);
 } notes[] = {
 	{ PREFIX "resource.swap_in_bytes", set_swap },
-	{ PREFIX "resource.swappiness", refuse_swappiness },
+	{ PREFIX "resource.swappiness", set_swappiness },
 };
 
-static int apply(struct oci_spec *spec, const char *name, const char *value, struct err *err)
+static int apply(struct oci_spec *spec, const struct runtime_config *config, const char *name,
+		 const char *value, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(notes); i++) {
 		if (str_eq(notes[i].name, name))
-			return notes[i].apply(spec, value, err);
+			return notes[i].apply(spec, config, value, err);
 	}
 	err_set(err, E_UNSUPPORTED, "not supported");
 	return err_hint(err, "remove it from the pod");
 }
 
-int notes_apply(struct oci_spec *spec, struct err *err)
+int notes_apply(struct oci_spec *spec, const struct runtime_config *config, struct err *err)
 {
 	for (size_t i = 0; i < spec->n_annotations; i++) {
 		const char *name = spec->annotations[i].key, *value = spec->annotations[i].value;
 
-		if (str_starts(name, PREFIX) && apply(spec, name, value ? value : "", err) < 0)
+		if (str_starts(name, PREFIX) &&
+		    apply(spec, config, name, value ? value : "", err) < 0)
 			return err_wrap(err, "annotation %.200s", name);
 	}
 	return 0;

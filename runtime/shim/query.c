@@ -3,9 +3,12 @@
 
 #include "shim/shim.h"
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "protocols/agent.pb-c.h"
 #include "shim/stats.h"
+
+enum { PIDS_MAX = 1 << 16 };
 
 void task_state(struct ttrpc_call *call, const void *request, void *arg)
 {
@@ -48,52 +51,102 @@ void task_state(struct ttrpc_call *call, const void *request, void *arg)
 		ttrpc_fail(call, &err);
 }
 
-/* What runs on the host for this container: VMM and the share's daemon. The guest's pids mean
- * nothing here. */
+/* The agent's figures; the caller frees them. */
+static Grpc__StatsContainerResponse *ask_stats(struct shim *s, const char *id,
+					       struct deadline deadline, struct err *err)
+{
+	Grpc__StatsContainerRequest ask = GRPC__STATS_CONTAINER_REQUEST__INIT;
+	Grpc__StatsContainerResponse *stats = NULL;
+
+	ask.container_id = (char *)id;
+	return sandbox_call(s->sandbox, "StatsContainer", &ask,
+			    &grpc__stats_container_response__descriptor, deadline, &stats, err) == 0
+		       ? stats
+		       : NULL;
+}
+
+/* How many processes a container has. One that cannot be asked for has one. */
+static size_t count_processes(struct shim *s, const char *id, struct deadline deadline)
+{
+	struct err ignored = ERR_INIT;
+	Grpc__StatsContainerResponse *stats = ask_stats(s, id, deadline, &ignored);
+	size_t n = 1;
+
+	if (!stats)
+		return n;
+	if (stats->cgroup_stats && stats->cgroup_stats->pids_stats)
+		n = stats->cgroup_stats->pids_stats->current;
+	grpc__stats_container_response__free_unpacked(stats, NULL);
+	return n < 1 ? 1 : n > PIDS_MAX ? PIDS_MAX : n;
+}
+
+static void reply_pids(struct ttrpc_call *call, const pid_t *pids, size_t n)
+{
+	Containerd__Task__V2__PidsResponse reply = CONTAINERD__TASK__V2__PIDS_RESPONSE__INIT;
+	AUTO(mem)
+	Containerd__Task__V2__ProcessInfo *info = xcalloc(n ? n : 1, sizeof(*info));
+	AUTO(mem)
+	Containerd__Task__V2__ProcessInfo **list = xcalloc(n ? n : 1, sizeof(*list));
+
+	for (size_t i = 0; i < n; i++) {
+		list[i] = &info[i];
+		containerd__task__v2__process_info__init(list[i]);
+		info[i].pid = (uint32_t)pids[i];
+	}
+	reply.processes = list;
+	reply.n_processes = n;
+	ttrpc_reply(call, &reply);
+}
+
+/*
+ * What runs on the host for a container. The guest's pids mean nothing here. A container in a pod has as many
+ * entries as processes, since a manager counts a pod's by them, and each has the pid of the one that
+ * stands for it; another has the VMM and the share's daemon.
+ */
 void task_pids(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__PidsRequest *r = request;
-	Containerd__Task__V2__PidsResponse reply = CONTAINERD__TASK__V2__PIDS_RESPONSE__INIT;
-	Containerd__Task__V2__ProcessInfo vmm = CONTAINERD__TASK__V2__PROCESS_INFO__INIT;
-	Containerd__Task__V2__ProcessInfo daemon = CONTAINERD__TASK__V2__PROCESS_INFO__INIT;
-	Containerd__Task__V2__ProcessInfo *list[] = { &vmm, &daemon };
+	AUTO(mem) pid_t *pids = NULL;
 	struct shim *s = arg;
 	struct err err = ERR_INIT;
-	const struct process *p;
+	struct process *p = process_take(s, r->id, "", ~0U, PROCESS_STAYS, "pids of", &err);
+	size_t n;
 
-	(void)pthread_mutex_lock(&s->lock);
-	p = shim_find(s, r->id, "", &err);
-	if (p) {
-		vmm.pid = (uint32_t)s->pid;
-		daemon.pid = (uint32_t)s->share_pid;
-		reply.processes = list;
-		reply.n_processes = p->state == PROCESS_STOPPED ? 0 : s->share_pid > 0 ? 2 : 1;
-	}
-	(void)pthread_mutex_unlock(&s->lock);
-	if (p)
-		ttrpc_reply(call, &reply);
-	else
+	if (!p) {
 		ttrpc_fail(call, &err);
+		return;
+	}
+	(void)pthread_mutex_lock(&s->lock);
+	n = p->state == PROCESS_STOPPED ? 0 : s->share_pid > 0 ? 2 : 1;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (n && p->container->kind == KIND_IN_POD)
+		n = count_processes(s, r->id, task_deadline(s, call));
+	pids = xcalloc(n < 2 ? 2 : n, sizeof(*pids));
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < n; i++)
+		pids[i] = p->container->kind == KIND_IN_POD ? container_pid(p->container)
+			  : i                               ? s->share_pid
+							    : s->pid;
+	(void)pthread_mutex_unlock(&s->lock);
+	reply_pids(call, pids, n);
+	process_put(p);
 }
 
 void task_stats(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__StatsRequest *r = request;
-	Grpc__StatsContainerRequest ask = GRPC__STATS_CONTAINER_REQUEST__INIT;
-	Grpc__StatsContainerResponse *stats = NULL;
+	Grpc__StatsContainerResponse *stats;
 	struct shim *s = arg;
 	struct err err = ERR_INIT;
 	struct process *p = process_take(s, r->id, "", ~(IN(STOPPED) | IN(ENDING)), PROCESS_STAYS,
 					 "stats of", &err);
 
-	ask.container_id = r->id;
 	if (!p) {
 		ttrpc_fail(call, &err);
 		return;
 	}
-	if (sandbox_call(s->sandbox, "StatsContainer", &ask,
-			 &grpc__stats_container_response__descriptor, task_deadline(s, call),
-			 &stats, &err) == 0) {
+	stats = ask_stats(s, r->id, task_deadline(s, call), &err);
+	if (stats) {
 		stats_reply(call, stats);
 		grpc__stats_container_response__free_unpacked(stats, NULL);
 	} else {

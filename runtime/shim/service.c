@@ -15,6 +15,15 @@ void task_answer(struct ttrpc_call *call, const struct err *err)
 		ttrpc_reply(call, &empty);
 }
 
+void task_fail(struct ttrpc_call *call, const struct err *err)
+{
+	struct err failed = *err;
+
+	if (err->code == E_NOT_FOUND || err->code == E_EXISTS)
+		failed.code = E_FAILED;
+	ttrpc_fail(call, &failed);
+}
+
 struct deadline task_deadline(const struct shim *s, const struct ttrpc_call *call)
 {
 	return deadline_min(ttrpc_call_deadline(call),
@@ -83,7 +92,7 @@ const struct ttrpc_method task_methods[] = {
 	{ "Create", TTRPC_FLOW, REQUEST(create_task), task_create },
 	{ "Start", TTRPC_FLOW, REQUEST(start), task_start },
 	{ "Delete", TTRPC_FLOW, REQUEST(delete), task_delete },
-	{ "Pids", TTRPC_EVENT, REQUEST(pids), task_pids },
+	{ "Pids", TTRPC_FLOW, REQUEST(pids), task_pids },
 	{ "Pause", TTRPC_FLOW, REQUEST(pause), task_pause },
 	{ "Resume", TTRPC_FLOW, REQUEST(resume), task_resume },
 	{ "Checkpoint", TTRPC_EVENT, REQUEST(checkpoint_task), task_checkpoint },

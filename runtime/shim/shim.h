@@ -137,6 +137,10 @@ void task_shutdown(struct ttrpc_call *call, const void *request, void *arg);
 
 /* Answers Empty, or the error. */
 void task_answer(struct ttrpc_call *call, const struct err *err);
+/* Answers what failed for an object that is there, or was not: to a manager "not found" and "already exists" speak
+ * of the task itself, which it then takes for gone or for its own. What a container lacks, its program
+ * for one, is a failure like any other. */
+void task_fail(struct ttrpc_call *call, const struct err *err);
 /* The deadline for a call of the agent made on behalf of call. */
 struct deadline task_deadline(const struct shim *s, const struct ttrpc_call *call);
 /* Calls the agent from a flow; the answer is ignored. */

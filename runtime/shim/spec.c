@@ -14,6 +14,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Of the guest, outside of the share. */
+#define WATCHED_PLACE "/run/kata-containers/sandbox/watchable"
+
 enum { ANNOTATIONS_MAX = 1 << 20 };
 
 static bool has_option(const struct oci_mount *m, const char *option)
@@ -86,8 +89,23 @@ static int how_to_share(const struct oci_mount *m, struct share_how *how, struct
 	return 0;
 }
 
-static int share_mount(struct share *share, const char *id, struct oci_mount *m, struct err *err)
+/*
+ * What the kubelet changes is kept up to date by the agent in the guest's memory: a change on the host makes
+ * no event there, and programs wait for one to read their configuration again. What a container writes
+ * itself would be lost.
+ */
+static void watch_mount(struct oci_mount *m, struct storages *storages)
 {
+	AUTO(str) char *place = path_join(WATCHED_PLACE, path_basename(m->source));
+
+	storages_add(storages, "watchable-bind", m->source, "bind", place);
+	str_set(&m->source, place);
+}
+
+static int share_mount(struct share *share, const char *id, struct oci_mount *m,
+		       struct storages *storages, struct err *err)
+{
+	bool watched = copy_is_live(m->source);
 	struct shared shared = { NULL, false };
 	struct share_how how;
 
@@ -98,6 +116,8 @@ static int share_mount(struct share *share, const char *id, struct oci_mount *m,
 	m->source = shared.guest;
 	if (shared.writable_below)
 		strv_remove(m->options, "ro");
+	else if (watched && how.readonly)
+		watch_mount(m, storages);
 	return 0;
 }
 
@@ -124,7 +144,7 @@ static int give_mount(const struct container *c, size_t n, const struct volume_r
 		return -1;
 	if (!path)
 		return share_is_none(share) ? copy_mount(&g->copies, c->id, n, m, err)
-					    : share_mount(share, c->id, m, err);
+					    : share_mount(share, c->id, m, &g->storages, err);
 	str_set(&m->source, path);
 	return 0;
 }

@@ -124,7 +124,7 @@ void task_start(struct ttrpc_call *call, const void *request, void *arg)
 			     : start_init(p, task_deadline(s, call), &err);
 	if (result < 0) {
 		give_up(p);
-		ttrpc_fail(call, &err);
+		task_fail(call, &err);
 	} else {
 		if (now_running(p)) {
 			process_follow(p);

@@ -77,6 +77,64 @@ static NetworkStat **make_network(const Grpc__StatsContainerResponse *from)
 	return list;
 }
 
+typedef Io__Containerd__Cgroups__V1__HugetlbStat HugetlbStat;
+typedef Io__Containerd__Cgroups__V1__BlkIOEntry BlkIOEntry;
+
+static HugetlbStat **make_hugetlb(const Grpc__CgroupStats *from)
+{
+	HugetlbStat **list = xcalloc(from->n_hugetlb_stats, sizeof(*list));
+
+	for (size_t i = 0; i < from->n_hugetlb_stats; i++) {
+		const Grpc__HugetlbStats *h = from->hugetlb_stats[i]->value;
+		HugetlbStat *s = list[i] = NEW(HugetlbStat);
+
+		io__containerd__cgroups__v1__hugetlb_stat__init(s);
+		s->pagesize = from->hugetlb_stats[i]->key;
+		if (!h)
+			continue;
+		s->usage = h->usage;
+		s->max = h->max_usage;
+		s->failcnt = h->failcnt;
+	}
+	return list;
+}
+
+/* The devices are the guest's: they have numbers, and no name here. */
+static BlkIOEntry **make_blkio(Grpc__BlkioStatsEntry *const *from, size_t n)
+{
+	BlkIOEntry **list = xcalloc(n, sizeof(*list));
+
+	for (size_t i = 0; i < n; i++) {
+		BlkIOEntry *e = list[i] = NEW(BlkIOEntry);
+
+		io__containerd__cgroups__v1__blk_ioentry__init(e);
+		e->op = from[i]->op;
+		e->major = from[i]->major;
+		e->minor = from[i]->minor;
+		e->value = from[i]->value;
+	}
+	return list;
+}
+
+static void free_list(void *list, size_t n)
+{
+	void **v = list;
+
+	for (size_t i = 0; i < n; i++)
+		free(v[i]);
+	free(v);
+}
+
+static void fill_blkio(Io__Containerd__Cgroups__V1__BlkIOStat *to, const Grpc__BlkioStats *from)
+{
+	to->n_io_service_bytes_recursive = from->n_io_service_bytes_recursive;
+	to->io_service_bytes_recursive = make_blkio(from->io_service_bytes_recursive,
+						    from->n_io_service_bytes_recursive);
+	to->n_io_serviced_recursive = from->n_io_serviced_recursive;
+	to->io_serviced_recursive = make_blkio(from->io_serviced_recursive,
+					       from->n_io_serviced_recursive);
+}
+
 static void send(struct ttrpc_call *call, const Io__Containerd__Cgroups__V1__Metrics *m)
 {
 	Containerd__Task__V2__StatsResponse reply = CONTAINERD__TASK__V2__STATS_RESPONSE__INIT;
@@ -100,6 +158,8 @@ void stats_reply(struct ttrpc_call *call, const Grpc__StatsContainerResponse *fr
 	Io__Containerd__Cgroups__V1__Throttle throttle =
 		IO__CONTAINERD__CGROUPS__V1__THROTTLE__INIT;
 	MemoryStat memory = IO__CONTAINERD__CGROUPS__V1__MEMORY_STAT__INIT;
+	Io__Containerd__Cgroups__V1__BlkIOStat blkio =
+		IO__CONTAINERD__CGROUPS__V1__BLK_IOSTAT__INIT;
 	MemoryEntry used, swap, kernel;
 
 	if (g && g->pids_stats) {
@@ -125,15 +185,27 @@ void stats_reply(struct ttrpc_call *call, const Grpc__StatsContainerResponse *fr
 		fill_entry(&used, g->memory_stats->usage);
 		fill_entry(&swap, g->memory_stats->swap_usage);
 		fill_entry(&kernel, g->memory_stats->kernel_usage);
+		/* Version 2 has no line for it: what holds is the container's own. */
+		if (!memory.hierarchical_memory_limit)
+			memory.hierarchical_memory_limit = used.limit;
 		memory.usage = &used;
 		memory.swap = &swap;
 		memory.kernel = &kernel;
 		m.memory = &memory;
 	}
+	if (g && g->blkio_stats) {
+		fill_blkio(&blkio, g->blkio_stats);
+		m.blkio = &blkio;
+	}
+	if (g) {
+		m.hugetlb = make_hugetlb(g);
+		m.n_hugetlb = g->n_hugetlb_stats;
+	}
 	m.network = make_network(from);
 	m.n_network = from->n_network_stats;
 	send(call, &m);
-	for (size_t i = 0; i < m.n_network; i++)
-		free(m.network[i]);
-	free(m.network);
+	free_list(blkio.io_service_bytes_recursive, blkio.n_io_service_bytes_recursive);
+	free_list(blkio.io_serviced_recursive, blkio.n_io_serviced_recursive);
+	free_list(m.hugetlb, m.n_hugetlb);
+	free_list(m.network, m.n_network);
 }

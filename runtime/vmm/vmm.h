@@ -76,6 +76,7 @@ struct vmm_request {
 	const struct runtime_config *config;
 	const char *dir;               /* an empty directory of this VM, for its log */
 	const struct spawn_user *user; /* whom the VMM runs as, or NULL */
+	const char *label;             /* SELinux's, of the VMM; NULL: ours (selinux.h) */
 	const char *accelerator;       /* "kvm" or "tcg" */
 	const struct vmm_device *devices;
 	size_t ndevices;

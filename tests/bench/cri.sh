@@ -25,11 +25,10 @@ HANDLER=kata
 p=$(pod settles) # finds the accelerator out
 pod_gone "$p"
 accelerator=$(cat /run/vc/accelerator)
-mkdir "$LAB/bin"
-cp "$TOOLS/floor" "$LAB/bin/floor"
-ln -s "$prefix/share" "$LAB/share"
+# It finds QEMU, kernel and initrd beside itself, as the runtime does.
+cp "$TOOLS/floor" "$LAB_PREFIX/bin/floor"
 
-floor() { "$LAB/bin/floor" "$prefix/share/defaults/kata-containers/configuration.toml" "$accelerator" 1; }
+floor() { "$LAB_PREFIX/bin/floor" "$prefix/share/defaults/kata-containers/configuration.toml" "$accelerator" 1; }
 seconds_of_floor() { # of processor time
 	local TIMEFORMAT='%U %S'
 	{ time floor >/dev/null; } 2>&1 | awk '{ print $1 + $2 }'
@@ -66,33 +65,17 @@ row "CRI: run pod, kata / (floor + runc), each time" "$(median <"$LAB/prices")" 
 
 kata=$(of_handler kata pod kata)
 runc=$(of_handler runc pod runc)
-rm -f "$LAB"/{kata,runc,prices}
-for i in $(seq "$runs"); do
-	k=$(ms started "$kata" "c$i" 'sleep 1000')
-	r=$(ms started "$runc" "c$i" 'sleep 1000')
-	echo "$k" >>"$LAB/kata"
-	echo "$r" >>"$LAB/runc"
-	ratio "$k" "$r" >>"$LAB/prices"
-done
-row "CRI: one more container, runc" "$(median <"$LAB/runc")" ms
-row "CRI: one more container, kata" "$(median <"$LAB/kata")" ms
-row "CRI: one more container, kata / runc, each time" "$(median <"$LAB/prices")" x 1.5
+more_kata() { started "$kata" "c$1" 'sleep 1000'; }
+more_runc() { started "$runc" "c$1" 'sleep 1000'; }
+beside_runc "CRI: one more container" 1.5 "$runs" more_kata more_runc
 for p in "$kata" "$runc"; do pod_gone "$p"; done
 
 kata=$(of_handler kata pod kata)
 runc=$(of_handler runc pod runc)
 kata_c=$(started "$kata" c1 'sleep 1000') runc_c=$(started "$runc" c1 'sleep 1000')
-rm -f "$LAB"/{kata,runc,prices}
-for i in $(seq $((runs * 3))); do
-	k=$(ms in_container "$kata_c" true)
-	r=$(ms in_container "$runc_c" true)
-	echo "$k" >>"$LAB/kata"
-	echo "$r" >>"$LAB/runc"
-	ratio "$k" "$r" >>"$LAB/prices"
-done
-row "CRI: exec sync, runc" "$(median <"$LAB/runc")" ms
-row "CRI: exec sync, kata" "$(median <"$LAB/kata")" ms
-row "CRI: exec sync, kata / runc, each time" "$(median <"$LAB/prices")" x 1.5
+exec_kata() { in_container "$kata_c" true; }
+exec_runc() { in_container "$runc_c" true; }
+beside_runc "CRI: exec sync" 1.5 $((runs * 3)) exec_kata exec_runc
 for p in "$kata" "$runc"; do pod_gone "$p"; done
 
 # All begin together; the last one's container runs.

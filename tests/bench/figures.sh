@@ -17,4 +17,19 @@ ms() { # COMMAND...: milliseconds of one run
 	"$@" >/dev/null
 	awk -v b="$begin" -v e="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", (e - b) * 1000 }'
 }
+# Two that do the same, in turn: functions, which get the number of the run.
+beside_runc() { # NAME BAR RUNS KATA RUNC
+	local i k r
+	rm -f "$LAB"/{kata,runc,prices}
+	for i in $(seq "$3"); do
+		k=$(ms "$4" "$i")
+		r=$(ms "$5" "$i")
+		echo "$k" >>"$LAB/kata"
+		echo "$r" >>"$LAB/runc"
+		ratio "$k" "$r" >>"$LAB/prices"
+	done
+	row "$1, runc" "$(median <"$LAB/runc")" ms
+	row "$1, kata" "$(median <"$LAB/kata")" ms
+	row "$1, kata / runc, each time" "$(median <"$LAB/prices")" x "$2"
+}
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f\n", a / b }'; }

@@ -36,12 +36,13 @@ small_initrd() { # FILE SCRIPT [PROGRAM...]
 	"$TOOLS/mkinitrd" -z none -o "$1" "$dir/manifest"
 }
 
+# VMM names another QEMU than the node's.
 plain_qemu() { # ACCELERATOR ARGS...: its standard output is the machine's
 	local accelerator=$1
 	shift
 	# An input that never ends: a port whose host side has ended takes nothing from the guest.
 	[ -p "$LAB/silence" ] || mkfifo "$LAB/silence"
-	exec qemu-system-x86_64 -machine "q35,accel=$accelerator" -cpu "${CPU:-max}" -m 256M -smp 1 -nodefaults \
+	exec "${VMM:-qemu-system-x86_64}" -machine "q35,accel=$accelerator" -cpu "${CPU:-max}" -m 256M -smp 1 -nodefaults \
 		-display none -no-reboot "$@" <>"$LAB/silence" 2>"$LAB/plain.log"
 }
 
@@ -68,10 +69,10 @@ rate() { # MIB
 	awk -v m="$1" -v b="$begin" -v e="$end" 'BEGIN { printf "%.1f\n", m / (e - b) }'
 }
 
-# The transport alone: our kernel, one program that writes to a serial port.
+# The transport alone: our QEMU and kernel, one program that writes to a serial port.
 raw_rate() { # KERNEL INITRD ACCELERATOR MIB
 	local pid
-	exec 9< <(CPU=max,erms=off,fsrm=off plain_qemu "$3" -kernel "$1" -initrd "$2" -append "quiet" \
+	exec 9< <(VMM=$LAB_PREFIX/bin/qemu-system-x86_64 CPU=max,erms=off,fsrm=off plain_qemu "$3" -kernel "$1" -initrd "$2" -append "quiet" \
 		-device virtio-serial-pci -chardev stdio,id=raw,signal=off \
 		-device virtserialport,chardev=raw,name=raw)
 	pid=$!

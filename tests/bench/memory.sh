@@ -26,21 +26,41 @@ in_member() { # ID COMMAND...
 	lab_ctr tasks exec --exec-id "e$RANDOM$RANDOM" "$id" "$@"
 }
 
-# PSS in KiB of what processes map: "guest", the guest's memory; "code", what TCG has translated, without
-# KVM; "kernel", the files that a VM is booted from, of which a node with many pods has one copy; "own",
-# the rest.
+# KiB that processes take on a node where nobody else runs their programs, as PSS would say there: a page
+# that is only theirs, and once what several of them share. What others of this machine map does not count.
+# "guest", the guest's memory; "code", what TCG has translated, without KVM; "kernel", the files that a VM is
+# booted from, of which a node with many pods has one copy; "own", the rest.
 pss() { # KIND PID...
 	local kind=$1 pid
 	shift
-	for pid; do cat "/proc/$pid/smaps"; done | awk -v kind="$kind" '
+	for pid; do
+		echo "exe $(readlink "/proc/$pid/exe")"
+		cat "/proc/$pid/smaps"
+	done | awk -v kind="$kind" '
+		function most(what, kib) {
+			if (kib > shared[what]) shared[what] = kib
+		}
+		$1 == "exe" { exe = $2 }
 		/^[0-9a-f]+-[0-9a-f]+ / {
 			at = "own"
 			if ($2 ~ /^rwx/) at = "code"
 			if (/memfd:memory-backend-memfd/) at = "guest"
 			if (/\/share\/kata-containers\//) at = "kernel"
+			split($1, range, "-")
+			memory = exe " " range[1]
+			file = $5 == 0 ? memory : $4 " " $5 " " $3
+			if (at == "guest") memory = file
 		}
-		/^Pss:/ && at == kind { sum += $2 }
-		END { print sum + 0 }'
+		at != kind { next }
+		/^Private_Dirty:/ { sum += $2 }
+		/^Shared_Dirty:/ { most("dirty " memory, $2) }
+		/^Private_Clean:/ { clean = $2 }
+		/^Shared_Clean:/ { shared_clean = $2 }
+		/^Referenced:/ { most("clean " file, clean + shared_clean) }
+		END {
+			for (what in shared) sum += shared[what]
+			print sum + 0
+		}'
 }
 
 lab_start "$1"
@@ -51,6 +71,7 @@ member "$one" '["sleep","1000"]' "$pod"
 member "$two" '["sleep","1000"]' "$pod"
 sleep 3 # idle
 shim=$(pgrep -f "containerd-shim-kata-v2.*-id $pod")
+shim+=" $(pgrep -P "$shim" kata-container | paste -sd ' ')"
 vmm=$(pgrep -f "^[^ ]*qemu-system.*sandbox-$pod@")
 daemon=$(pgrep -f "virtiofsd.*$pod" || true)
 # shellcheck disable=SC2086 # a list: with the processes that stand for the containers

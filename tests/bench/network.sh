@@ -3,8 +3,9 @@
 #
 # The network of a pod, with a bare QEMU on a tap beside it: network.sh PREFIX TOOLS [RUNS]
 #
-# Both have the same kernel, one processor, a virtio card and the same program. The other end is in a network
-# namespace that stands for the node: the bare machine's tap is there, the pod's interface is a veth to it.
+# Both have the same kernel, one processor, memory that can be shared, a virtio card and the same program. The
+# other end is in a network namespace that stands for the node: the bare machine's tap is there, the pod's
+# interface is a veth to it.
 # What is measured in turn is one row: ratios are of one moment. FIGURES names the file that gets them.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -62,14 +63,14 @@ cpu=host words=quiet
 	words="quiet norandmaps no_timer_check"
 }
 
-# The bare one: the same kernel, and a program.
+# The bare one: the same QEMU and kernel, and a program.
 small_initrd "$LAB/talk.img" "/bin/busybox ip link set lo up
 /bin/busybox ip addr add 10.88.1.2/24 dev eth0
 /bin/busybox ip link set eth0 up
 exec /bin/talk serve :: 7000" "$TOOLS/talk"
-nsenter --net="/run/netns/$node" qemu-system-x86_64 -name bare,debug-threads=on \
-	-machine "q35,accel=$accelerator" -cpu "$cpu" -m 256M -smp 1 \
-	-nodefaults -display none -no-reboot -kernel "$prefix/share/kata-containers/vmlinux.container" \
+nsenter --net="/run/netns/$node" "$LAB_PREFIX/bin/qemu-system-x86_64" -name bare,debug-threads=on \
+	-machine "q35,accel=$accelerator,memory-backend=ram" -cpu "$cpu" -m 256M -smp 1 \
+	-object memory-backend-memfd,id=ram,size=256M,share=on -nodefaults -display none -no-reboot -kernel "$prefix/share/kata-containers/vmlinux.container" \
 	-initrd "$LAB/talk.img" -append "$words panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0" \
 	-netdev tap,id=net0,ifname=tap0,script=no,downscript=no -device virtio-net-pci,netdev=net0,romfile= \
 	</dev/null >"$LAB/bare.log" 2>&1 &
@@ -126,21 +127,25 @@ reached() { # ADDRESS
 	return 1
 }
 
-reached 10.88.1.2
+declare -A got address=([bare]=10.88.1.2 [kata]=10.88.2.2)
+reached "${address[bare]}"
 for model in tcfilter macvtap; do
 	start "$model"
-	reached 10.88.2.2
+	reached "${address[kata]}"
 	beside
 	rm -f "$LAB"/{bare,kata,part}-*
-	for _ in $(seq "$runs"); do
+	for run in $(seq "$runs"); do # in turn, and who is first in turn
 		for what in send fetch rtt; do
 			amount=$mib
 			[ "$what" != rtt ] || amount=$rounds
-			b=$(from_node "$what" 10.88.1.2 7000 "$amount")
-			k=$(from_node "$what" 10.88.2.2 7000 "$amount")
-			echo "$b" >>"$LAB/bare-$what"
-			echo "$k" >>"$LAB/kata-$what"
-			if [ "$what" = rtt ]; then ratio "$b" "$k"; else ratio "$k" "$b"; fi >>"$LAB/part-$what"
+			order=(bare kata)
+			[ $((run % 2)) = 0 ] || order=(kata bare)
+			for who in "${order[@]}"; do
+				figure=$(from_node "$what" "${address[$who]}" 7000 "$amount")
+				echo "$figure" >>"$LAB/$who-$what"
+				got[$who]=$figure
+			done
+			if [ "$what" = rtt ]; then ratio "${got[bare]}" "${got[kata]}"; else ratio "${got[kata]}" "${got[bare]}"; fi >>"$LAB/part-$what"
 		done
 	done
 	for what in send fetch; do

@@ -23,17 +23,19 @@ lab_image
 once "$RUNTIME" # finds the accelerator out
 accelerator=$(cat /run/vc/accelerator)
 
-# It finds kernel and initrd beside itself, as the runtime does.
-mkdir "$LAB/bin"
-cp "$TOOLS/floor" "$LAB/bin/floor"
-ln -s "$prefix/share" "$LAB/share"
-floor=$LAB/bin/floor
+# It finds QEMU, kernel and initrd beside itself, as the runtime does.
+floor=$LAB_PREFIX/bin/floor
+cp "$TOOLS/floor" "$floor"
+# The same with the node's QEMU, which Debian has built.
+sed 's|^path = .*|path = "/usr/bin/qemu-system-x86_64"|' "$prefix/share/defaults/kata-containers/configuration.toml" \
+	>"$LAB/node.toml"
 
 debian=$(debian_kernel "${KATA_BENCH_CACHE:-$TOOLS/../bench}")
 small_initrd "$LAB/hello.img" "echo $MARKER; exec /bin/busybox sleep 1000"
-rm -f "$LAB"/{floor,kata,runc,debian,prices,boots}
+rm -f "$LAB"/{floor,kata,runc,debian,prices,boots,own}
 for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
 	f=$("$floor" "$prefix/share/defaults/kata-containers/configuration.toml" "$accelerator" 1)
+	n=$("$floor" "$LAB/node.toml" "$accelerator" 1)
 	k=$(ms once "$RUNTIME")
 	r=$(ms once io.containerd.runc.v2)
 	d=$(debian_boot "$debian" "$LAB/hello.img" "$accelerator")
@@ -43,10 +45,12 @@ for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
 	echo "$d" >>"$LAB/debian"
 	ratio "$k" "$(awk -v a="$f" -v b="$r" 'BEGIN { print a + b }')" >>"$LAB/prices"
 	ratio "$f" "$d" >>"$LAB/boots"
+	ratio "$f" "$n" >>"$LAB/own"
 done
 f=$(median <"$LAB/floor") k=$(median <"$LAB/kata") r=$(median <"$LAB/runc")
 d=$(median <"$LAB/debian")
 row "boot floor: exec of QEMU to first answer" "$f" ms
+row "start with the release's QEMU / with Debian's" "$(median <"$LAB/own")" x 1.0
 row "Debian's kernel, to the first byte of PID 1" "$d" ms
 row "floor / Debian's, each time" "$(median <"$LAB/boots")" x 0.35
 row "ctr run --rm true, runc" "$r" ms
@@ -74,15 +78,10 @@ row "standard output / transport, each time" "$(median <"$LAB/portions")" x 0.5 
 kata=$(lab_id) runc=$(lab_id)
 lab_ctr run -d --runtime "$RUNTIME" "$IMAGE" "$kata" sleep 1000
 lab_ctr run -d --runtime io.containerd.runc.v2 "$IMAGE" "$runc" sleep 1000
-rm -f "$LAB"/{kata,runc}
-for i in $(seq "$runs"); do
-	ms lab_ctr tasks exec --exec-id "e$i" "$kata" true >>"$LAB/kata"
-	ms lab_ctr tasks exec --exec-id "e$i" "$runc" true >>"$LAB/runc"
-done
-k=$(median <"$LAB/kata") r=$(median <"$LAB/runc")
-row "exec of true, runc" "$r" ms
-row "exec of true, kata" "$k" ms
-row "exec, kata / runc" "$(ratio "$k" "$r")" x 2
+exec_in() { lab_ctr tasks exec --exec-id "e$2" "$1" true; } # CONTAINER RUN
+exec_kata() { exec_in "$kata" "$1"; }
+exec_runc() { exec_in "$runc" "$1"; }
+beside_runc "exec of true" 2 "$runs" exec_kata exec_runc
 
 # Create with a whole processor and with 1 % of one: what is ours runs at full speed.
 detached() { # ID CTR-ARGS...
@@ -116,21 +115,13 @@ row "create, a whole processor" "$(median <"$LAB/free")" ms
 row "create, 1 % of a processor" "$(median <"$LAB/slow")" ms
 row "create, 1 % / a whole one, each time" "$(median <"$LAB/prices")" x 1.5
 
-on_terminal() { # CONTAINER EXEC-ID
-	"$TOOLS/pty" ctr --address "$LAB/containerd.sock" tasks exec -t --exec-id "$2" "$1" \
+on_terminal() { # CONTAINER RUN
+	"$TOOLS/pty" ctr --address "$LAB/containerd.sock" tasks exec -t --exec-id "t$2" "$1" \
 		seq 100000 </dev/null
 }
-rm -f "$LAB"/{kata,runc,prices}
-for i in $(seq "$runs"); do
-	k=$(ms on_terminal "$kata" "t$i")
-	r=$(ms on_terminal "$runc" "t$i")
-	echo "$k" >>"$LAB/kata"
-	echo "$r" >>"$LAB/runc"
-	ratio "$k" "$r" >>"$LAB/prices"
-done
-row "100 000 lines on a terminal, runc" "$(median <"$LAB/runc")" ms
-row "100 000 lines on a terminal, kata" "$(median <"$LAB/kata")" ms
-row "terminal, kata / runc, each time" "$(median <"$LAB/prices")" x 5
+terminal_kata() { on_terminal "$kata" "$1"; }
+terminal_runc() { on_terminal "$runc" "$1"; }
+beside_runc "100 000 lines on a terminal" 5 "$runs" terminal_kata terminal_runc
 
 # The share: the same files, read and written by one fresh container of each runtime in turn.
 mkdir -p "$LAB"/files/small/{1..50}

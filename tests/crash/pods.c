@@ -261,7 +261,7 @@ static int add_path(const char *path, const struct stat *st, int kind, struct FT
 {
 	(void)st, (void)kind, (void)at;
 	if (!str_starts(path, DIR "/") && !str_starts(path, "/run/vc/accelerator") &&
-	    !str_starts(path, "/run/vc/transport"))
+	    !str_starts(path, "/run/vc/transport") && !str_starts(path, "/run/vc/virtiofsd"))
 		buf_fmt(state, "path %s\n", path);
 	return 0;
 }

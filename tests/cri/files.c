@@ -370,6 +370,31 @@ static const char *page_becomes(const volatile char *page, int at, char what)
 	return "not seen";
 }
 
+/* As a program waits for its configuration: says what is renamed into the directory, and once more. */
+static int watch(void)
+{
+	_Alignas(struct inotify_event) char buf[PAGE];
+	int notes = inotify_init1(IN_CLOEXEC);
+	ssize_t n;
+
+	if (inotify_add_watch(notes, ".", IN_MOVED_TO) < 0)
+		return 1;
+	puts("watching");
+	(void)fflush(stdout);
+	for (int times = 0; times < 2 && (n = read(notes, buf, sizeof(buf))) > 0;) {
+		for (ssize_t at = 0; at < n;) {
+			const struct inotify_event *e = (const void *)(buf + at);
+
+			if (strcmp(e->name, "..data") == 0) {
+				printf("changed %d\n", ++times);
+				(void)fflush(stdout);
+			}
+			at += (ssize_t)(sizeof(*e) + e->len);
+		}
+	}
+	return 0;
+}
+
 static int visit(void)
 {
 	struct sockaddr_un a = address();
@@ -399,7 +424,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(void);
-	} verbs[] = { { "alone", alone }, { "serve", serve }, { "visit", visit } };
+	} verbs[] = {
+		{ "alone", alone }, { "serve", serve }, { "visit", visit }, { "watch", watch }
+	};
 
 	if (argc != 3 || chdir(argv[2]) < 0) {
 		(void)fprintf(stderr, "files: VERB DIR: %s\n", strerror(errno));

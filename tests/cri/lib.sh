@@ -45,7 +45,7 @@ cri_apart() {
 	ip link set lo up
 }
 
-shim_of() { pgrep -f "containerd-shim.* -id $1" | head -n 1; } # POD-ID
+shim_of() { pgrep -f "containerd-shim.* -id $1"; } # POD-ID
 
 cri_start() { # PREFIX
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
@@ -101,6 +101,8 @@ cri_config() {
 		privileged_without_host_devices = true
 		pod_annotations = ["io.katacontainers.*"]
 		container_annotations = ["io.katacontainers.*"]
+		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata-devices]
+		runtime_type = "$LAB_PREFIX/bin/containerd-shim-kata-v2"
 	EOF
 }
 

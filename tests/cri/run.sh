@@ -30,6 +30,11 @@ twice=$(grep -hoE '^[a-z0-9_]+\(\)' tests/cri/lib.sh tests/integration/container
 	echo "defined twice: $twice" >&2
 	exit 1
 }
+lost=$(grep -nE '"\$\(([^=]* )?fails [0-9]' tests/cri/cases/*.sh tests/integration/cases/*.sh tests/integration/node/*.sh tests/engines/*.sh)
+[ -z "$lost" ] || {
+	echo "the status that is checked there is lost; use fails_saying: $lost" >&2
+	exit 1
+}
 for cases in tests/cri/cases/*.sh; do
 	# shellcheck source=/dev/null
 	. "$cases"
@@ -43,9 +48,7 @@ if [ -n "${CRITEST:-}" ]; then
 	critest_compare
 	exit
 fi
-passed=0 failed=0
-mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
-[ $# -eq 0 ] || tests=("$@")
+choose_tests "$@"
 if [ -n "${CRI_SHORT:-}" ]; then
 	mapfile -t tests < <(printf '%s\n' "${tests[@]}" | grep -vxF "$(printf '%s\n' "${LONG[@]}")")
 	echo "  skipped: ${#LONG[@]} long cases of pods; make check-cri runs them"
@@ -65,18 +68,13 @@ for HANDLER in ${HANDLERS:-runc}; do
 		status=$? left=
 		unconfigured
 		[ "$status" != 0 ] || left=$(cri_left_at_last) # one that failed leaves its own
-		if [ "$status" = 0 ] && [ -z "$left" ]; then
-			passed=$((passed + 1))
-			echo "  ok    $HANDLER $t ($((SECONDS - start)) s)"
-		else
-			failed=$((failed + 1))
-			echo "  FAIL  $HANDLER $t ($((SECONDS - start)) s)"
+		[ -z "$left" ] || status=1
+		counted "$status" "$HANDLER $t" "$start" || {
 			[ -z "$left" ] || echo "$left"
 			tail -n +"$log" "$LAB/containerd.log" | grep -E 'level=(warning|error)' |
 				tail -n 5 | cut -c1-400 | sed 's/^/    log: /'
 			cri_clear # what it left would fail the others too
-		fi
+		}
 	done
 done
-echo "cri: $passed passed, $failed failed"
-[ "$failed" = 0 ]
+totals cri

@@ -11,6 +11,9 @@
 #
 # Docker's networks need iptables and modules of the host, so there are none of them.
 
+# shellcheck source=tests/integration/busybox.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../integration/busybox.sh"
+
 LAB=
 IMAGE=kata-test:busybox
 
@@ -75,12 +78,8 @@ docker_stop() {
 
 docker_image() {
 	local root=$LAB/image
-	mkdir -p "$root"/{bin,etc,tmp,dev,proc,sys,root,home/user}
-	cp /bin/busybox "$root/bin/busybox"
-	for applet in $("$root/bin/busybox" --list); do
-		[ "$applet" = busybox ] || ln -sf busybox "$root/bin/$applet"
-	done
-	printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n' >"$root/etc/passwd"
+	lab_busybox "$root"
+	mkdir -p "$root/home/user"
 	printf 'root:x:0:\nuser:x:1000:\nmore:x:2000:user\n' >"$root/etc/group"
 	echo data >"$root/etc/data"
 	chmod 1777 "$root/tmp"

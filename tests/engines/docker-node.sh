@@ -57,7 +57,7 @@ test_all_verbs_with_the_proof() {
 	expect "rollback" "$(current)" "$first"
 	expect "it lives" "$(docker exec held echo alive)" alive
 	has "status" "$("$deploy" status --json)" '"problem": null'
-	has "uninstall under pods" "$(fails 7 "$deploy" uninstall --yes --quiet)" "running pods use"
+	fails_saying "uninstall under pods" 7 "running pods use" "$deploy" uninstall --yes --quiet
 	docker rm -f held >/dev/null
 	docker_gone
 	"$deploy" uninstall --yes --quiet
@@ -124,9 +124,7 @@ test_manager() {
 
 
 echo "  docker $(dockerd --version | awk '{ print $3 }' | tr -d ,), $(qemu-system-x86_64 --version | head -n 1)"
-passed=0 failed=0
-[ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
-[ $# -eq 0 ] || tests=("$@")
+choose_tests "$@"
 for t in "${tests[@]}"; do
 	start=$SECONDS
 	(
@@ -138,14 +136,6 @@ for t in "${tests[@]}"; do
 		"$t"
 		docker_gone
 	)
-	status=$? # not in a condition: that would switch -e off
-	if [ "$status" = 0 ]; then
-		passed=$((passed + 1))
-		echo "  ok    $t ($((SECONDS - start)) s)"
-	else
-		failed=$((failed + 1))
-		echo "  FAIL  $t ($((SECONDS - start)) s)"
-	fi
+	counted $? "$t" "$start"
 done
-echo "dockernode: $passed passed, $failed failed"
-[ "$failed" = 0 ]
+totals dockernode

@@ -418,9 +418,7 @@ docker_start "$PREFIX" || exit
 docker_image
 echo "  docker $(docker version -f '{{.Server.Version}}'), containerd $(containerd --version | awk '{ print $3 }')," \
 	"$(runc --version | head -n 1), $(qemu-system-x86_64 --version | head -n 1)"
-passed=0 failed=0
-[ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
-[ $# -eq 0 ] || tests=("$@")
+choose_tests "$@"
 for t in "${tests[@]}"; do
 	for RT in ${KATA_RUNTIMES:-runc kata}; do
 		RUNTIME=$(differs runc io.containerd.kata.v2)
@@ -431,18 +429,11 @@ for t in "${tests[@]}"; do
 			"$t"
 			docker_gone
 		)
-		status=$? # not in a condition: that would switch -e off
-		if [ "$status" = 0 ]; then
-			passed=$((passed + 1))
-			echo "  ok    $t $RT ($((SECONDS - start)) s)"
-		else
-			failed=$((failed + 1))
-			echo "  FAIL  $t $RT ($((SECONDS - start)) s)"
+		counted $? "$t $RT" "$start" || {
 			tail -n +"$log" "$LAB/dockerd.log" | grep -E 'level=(warning|error)' | tail -n 5 |
 				cut -c1-400 | sed 's/^/    log: /'
 			docker_reset
-		fi
+		}
 	done
 done
-echo "docker: $passed passed, $failed failed"
-[ "$failed" = 0 ]
+totals docker

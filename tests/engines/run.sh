@@ -20,23 +20,27 @@ node() { # SCRIPT
 		"/src/$build/static/kata-deploy" "/src/$build/demo/this" "/src/$build/demo/next"
 }
 
+node_vmm='[hypervisor.qemu]
+path = "/usr/bin/qemu-system-x86_64"'
+
 part() {
 	case $1 in
 	docker) tests/engines/enter.sh "$root" tests/engines/docker.sh "/src/$build/stage" ;;
 	docker-node) node tests/engines/docker-node.sh ;;
-	# As it is configured: virtiofs with the Rust daemon of today.
-	containerd) integration '' ;;
+	# The node's QEMU and its virtiofsd in Rust, of today, instead of the release's own.
+	containerd) integration "$node_vmm
+virtio_fs_daemon = \"/usr/libexec/virtiofsd\"" ;;
 	# The daemon that QEMU had until version 8, as this machine has it.
 	containerd-qemu-virtiofsd)
 		[ -x /usr/lib/qemu/virtiofsd ] || {
 			echo "skipped: /usr/lib/qemu/virtiofsd is missing"
 			return 0
 		}
-		KATA_HOST_FILES=/usr/lib/qemu/virtiofsd integration '[hypervisor.qemu]
-virtio_fs_daemon = "/opt/host/virtiofsd"'
+		KATA_HOST_FILES=/usr/lib/qemu/virtiofsd integration "$node_vmm
+virtio_fs_daemon = \"/opt/host/virtiofsd\""
 		;;
-	containerd-9p) integration '[hypervisor.qemu]
-shared_fs = "virtio-9p"' ;;
+	containerd-9p) integration "$node_vmm
+shared_fs = \"virtio-9p\"" ;;
 	node) node tests/integration/node/run.sh ;;
 	*)
 		echo "engines: there is no part $1" >&2

@@ -36,11 +36,23 @@ static void check_spec(const char *text, size_t size)
 	AUTO(str) char *third = oci_spec_format(copy);
 	same(first, third);
 
+	AUTO(buf) struct buf packed = BUF_INIT(OCI_DOCUMENT_MAX);
+	if (oci_spec_pack(spec, &packed, &err) < 0)
+		bug("it cannot be packed: %s", err.msg);
+	AUTO(oci_spec)
+	struct oci_spec *unpacked = oci_spec_unpack(packed.data, packed.len, &err);
+	if (!unpacked)
+		bug("what was packed is not unpacked: %s", err.msg);
+	AUTO(str) char *fourth = oci_spec_format(unpacked);
+	same(first, fourth);
+
 	Grpc__Spec *message = oci_spec_to_message(spec);
 	AUTO(oci_spec) struct oci_spec *back = oci_spec_from_message(message, &err);
 	grpc__spec__free_unpacked(message, NULL);
 	if (!back)
 		bug("a message of our own is refused: %s", err.msg);
+	err_clear(&err);
+	AUTO(oci_spec) struct oci_spec *stranger = oci_spec_unpack(text, size, &err);
 	(void)oci_annotation(spec, "io.kubernetes.cri.container-type");
 }
 

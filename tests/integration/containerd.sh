@@ -7,10 +7,13 @@
 #   lab_prefix PREFIX		LAB_PREFIX is a copy of PREFIX, with KATA_TEST_CONFIG (TOML) laid over, that
 #				takes configurations of $LAB/conf
 #   lab_containerd		starts it, lab_stop_containerd ends it; lab_ctr talks to it
-#   lab_busybox DIR		a root with a static busybox in it
+#   lab_busybox DIR		a root with a static busybox in it (busybox.sh)
 #   lab_import DIR CONFIG NAME...
 #				an image of those files; CONFIG is the image's (JSON)
 #   lab_remove			ends containerd and removes $LAB
+
+# shellcheck source=tests/integration/busybox.sh
+. "$(dirname "${BASH_SOURCE[0]}")/busybox.sh"
 
 LAB=
 
@@ -62,17 +65,6 @@ lab_blob() { # FILE -> prints its digest, stores it
 	digest=$(sha256sum "$1" | cut -d' ' -f1)
 	cp "$1" "$LAB/oci/blobs/sha256/$digest"
 	echo "$digest"
-}
-
-lab_busybox() { # DIR
-	local applet
-	mkdir -p "$1"/{bin,etc,tmp,dev,proc,sys,root}
-	cp /bin/busybox "$1/bin/busybox"
-	for applet in $("$1/bin/busybox" --list); do
-		[ "$applet" = busybox ] || ln -sf busybox "$1/bin/$applet"
-	done
-	printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n' >"$1/etc/passwd"
-	printf 'root:x:0:\nuser:x:1000:\n' >"$1/etc/group"
 }
 
 # The OCI layout is written by hand: no registry, no image tool.

@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What the cases of integration, node and engine tests say when something is not as it should be.
+# What the cases of integration, node and engine tests say when something is not as it should be, and what
+# those who run them say in the end:
+#
+#	choose_tests [TEST...]	sets tests: these, or all functions test_*
+#	for t in "${tests[@]}"; do
+#		start=$SECONDS
+#		(set -e; "$t")
+#		counted $? "$t" "$start" || ...	# not in a condition itself: that would switch -e off
+#	done
+#	totals NAME		the exit status
 
 expect() { # WHAT GOT WANTED
 	[ "$2" = "$3" ] || {
@@ -17,6 +26,7 @@ has() { # WHAT TEXT PATTERN
 	}
 }
 
+# Not in an argument, where its own status would be lost: fails_saying checks both.
 fails() { # STATUS COMMAND...: prints what it printed
 	local wanted=$1 status=0 said
 	shift
@@ -26,4 +36,33 @@ fails() { # STATUS COMMAND...: prints what it printed
 		echo "    status $status, wanted $wanted: $said" >&2
 		return 1
 	}
+}
+
+fails_saying() { # WHAT STATUS PATTERN COMMAND...
+	local what=$1 wanted=$2 pattern=$3 said
+	shift 3
+	said=$(fails "$wanted" "$@") && has "$what" "$said" "$pattern"
+}
+
+passed=0 failed=0 tests=()
+choose_tests() { # [TEST...]
+	tests=("$@")
+	[ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
+}
+
+counted() { # STATUS NAME SECONDS: when it began; returns STATUS
+	local took=$((SECONDS - $3))
+	if [ "$1" = 0 ]; then
+		passed=$((passed + 1))
+		echo "  ok    $2 ($took s)"
+	else
+		failed=$((failed + 1))
+		echo "  FAIL  $2 ($took s)"
+	fi
+	return "$1"
+}
+
+totals() { # NAME
+	echo "$1: $passed passed, $failed failed"
+	[ "$failed" = 0 ]
 }

@@ -79,7 +79,7 @@ lab_sockets() {
 
 # Processes, mounts, network devices, control groups, files and sockets of this run's sandboxes.
 lab_left() {
-	pgrep -af -- "(-id |sandboxes/|sandbox-)lab$$-" | cut -c1-120 | sed 's/^/process: /'
+	pgrep -af -- "(-id |kata-container |sandboxes/|sandbox-)lab$$-" | cut -c1-120 | sed 's/^/process: /'
 	awk -v mine="/lab$$-" 'index($5, mine) { print "mount: " $5 }' /proc/self/mountinfo
 	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes /tmp -mindepth 1 -maxdepth 1 \
 		-name "*lab$$-*" 2>/dev/null | sed 's/^/file: /'

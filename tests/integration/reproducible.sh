@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Builds a release twice, in directories of different names and depth, with another umask, time zone,
-# language and, if we are root, user: the bytes must be the same. The kernel comes from the cache.
+# language and, if we are root, user: the bytes must be the same. Kernel and QEMU come from the
+# cache.
 set -eu
 cd "$(dirname "$0")/../.."
 

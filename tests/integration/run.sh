@@ -112,9 +112,7 @@ lab_start "$PREFIX"
 # shellcheck disable=SC2034 # for the cases
 PREFIX=$LAB_PREFIX
 lab_image
-passed=0 failed=0
-[ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
-[ $# -eq 0 ] || tests=("$@")
+choose_tests "$@"
 for t in "${tests[@]}"; do
 	start=$SECONDS
 	log=$(($(wc -l <"$LAB/containerd.log") + 1))
@@ -129,17 +127,12 @@ for t in "${tests[@]}"; do
 		[ -z "$left" ] && break
 		sleep 0.1
 	done
-	if [ "$status" = 0 ] && [ -z "$left" ]; then
-		passed=$((passed + 1))
-		echo "  ok    $t ($((SECONDS - start)) s)"
-	else
-		failed=$((failed + 1))
-		echo "  FAIL  $t ($((SECONDS - start)) s)"
+	[ -z "$left" ] || status=1
+	counted "$status" "$t" "$start" || {
 		[ -z "$left" ] || printf '    left: %s\n' "$left"
 		tail -n +"$log" "$LAB/containerd.log" | grep -E 'level=(warning|error).*shim-kata' |
 			tail -n 5 | sed 's/^/    log: /'
 		lab_clear # what it left would fail the others too
-	fi
+	}
 done
-echo "integration: $passed passed, $failed failed"
-[ "$failed" = 0 ]
+totals integration

@@ -6,8 +6,10 @@
  *	given: [STEP...]
  *	run: command line of kata-deploy; or manage: one of kata-manager, which lies beside it
  *	as: UID; default: who we are
+ *	umask: "077"; default: 022
  *	bare: true						without the defaults below
  *	input: PATH of what it reads; default: nothing
+ *	environment: "NAME=VALUE ..." besides ours
  *	status: 0, or the slug of an error; default: 0
  *	expect: [CHECK...]
  *	then: [{run, status, expect}, ...]
@@ -73,7 +75,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { FILE_MAX = 4 << 20, RUN_MS = 120000, SNAPSHOTS_MAX = 16 };
@@ -95,7 +99,7 @@ struct node {
 
 /* What a stage says of how it is run; each may be NULL. */
 struct manner {
-	const char *program, *as, *input;
+	const char *program, *as, *input, *environment;
 	bool bare;
 };
 
@@ -252,6 +256,14 @@ static int make_command(const struct node *n, const char *line, const struct man
 	AUTO(strv) char **words = strv_split(expanded, " ");
 	const char *program = how->program ? how->program : n->program;
 
+	if (how->environment) {
+		AUTO(str) char *more = expand(n, how->environment);
+		AUTO(strv) char **pairs = strv_split(more, " ");
+
+		strv_push(argv, "env");
+		strv_each(pair, pairs)
+			strv_push(argv, *pair);
+	}
 	if (how->as ? change_user(n, how->as, program, argv, err) < 0 : false)
 		return -1;
 	if (!how->as)
@@ -658,14 +670,16 @@ static int stage(struct node *n, const struct json *j, struct err *err)
 	AUTO(str)
 	char *manager = str_fmt("%.*skata-manager", (int)(path_basename(n->program) - n->program),
 				n->program);
+	const char *mask = text(j, "umask");
 	const struct manner how = { managed ? manager : NULL, text(j, "as"), text(j, "input"),
-				    json_get(j, "bare") };
+				    text(j, "environment"), json_get(j, "bare") };
 
 	line = managed ? managed : line;
 	if (!line)
 		return err_set(err, E_INVALID, "nothing to run");
 	if (json_get(j, "as") && !how.as)
 		return err_set(err, E_INVALID, "as: \"UID\"");
+	(void)umask((mode_t)strtoul(mask ? mask : "022", NULL, 8));
 	if (run_as(n, line, &how, err) < 0 || check_status(n, json_get(j, "status"), err) < 0 ||
 	    check_remedy(n, err) < 0)
 		return err_wrap(err, "%s", line);
@@ -746,6 +760,31 @@ static int scenario(const char *program, const char *file, char **name, bool *la
 	return rc;
 }
 
+/* What a scenario mounts is nobody else's business, nor what the node itself remembers; and what runs on this
+ * machine, container managers for example, is none of a scenario's. Returns in the child that plays them; -1:
+ * without the right to. */
+static int apart(void)
+{
+	int status;
+	pid_t child;
+
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("scenario", "/var/lib", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+		return -1;
+	child = fork();
+	if (child < 0)
+		return -1;
+	if (child == 0) /* all others of its namespace end with it */
+		return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+				       mount("proc", "/proc", "proc", 0, NULL) < 0
+			       ? -1
+			       : 0;
+	while (waitpid(child, &status, 0) < 0)
+		;
+	exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
+}
+
 int main(int argc, char **argv)
 {
 	AUTO(str) char *program = argc > 1 ? realpath(argv[1], NULL) : NULL;
@@ -755,9 +794,7 @@ int main(int argc, char **argv)
 	/* Servers are on this machine. */
 	(void)unsetenv("http_proxy");
 	(void)unsetenv("all_proxy");
-	/* What a scenario mounts is nobody else's business, nor what the node itself remembers. */
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("scenario", "/var/lib", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0) {
+	if (apart() < 0) {
 		(void)puts("skipped: scenarios: they need root, to mount");
 		return EXIT_SUCCESS;
 	}

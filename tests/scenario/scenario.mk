@@ -8,6 +8,7 @@ SCENARIOS ?= $(sort $(wildcard tests/scenario/cases/*.yaml))
 check-scenario: $(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager ## run the scenarios of kata-deploy
 	@$(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(SCENARIOS)
 	@tests/scenario/other-root.sh $(BUILD)/bin/kata-deploy
+	@tests/scenario/two-managers.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/few-fds.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/holders.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/not-running.sh $(BUILD)/bin/kata-deploy

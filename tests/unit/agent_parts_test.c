@@ -400,7 +400,7 @@ START_TEST(big_volumes_are_not_copied)
 	AUTO(str) char *big = path_join(dir, "from/big");
 	struct err err = ERR_INIT;
 
-	for (int i = 0; i < 17; i++) {
+	for (int i = 0; i < 257; i++) {
 		AUTO(str) char *name = str_fmt("from/%d", i);
 
 		put(name, "x");

@@ -12,9 +12,12 @@
 #include "base/opt.h"
 #include "base/parallel.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/scope.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "base/title.h"
+#include "base/utc.h"
 #include "base/vec.h"
 
 #include <check.h>
@@ -31,6 +34,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 static char dir[64];
@@ -747,6 +751,97 @@ START_TEST(log_lines_are_whole_and_escaped)
 }
 END_TEST
 
+START_TEST(utc_agrees_with_libc)
+{
+	static const uint64_t some[] = {
+		0, 86399, 951782400, 4107542400, 253402300799, 253402300800
+	};
+	char ours[UTC_SIZE], theirs[UTC_SIZE];
+
+	for (uint64_t i = 0; i < 1000000 + ARRAY_LEN(some); i++) {
+		/* A day and a bit further each: two thousand seven hundred years. */
+		uint64_t when = i < ARRAY_LEN(some) ? some[i] : (i - ARRAY_LEN(some)) * 86399;
+		time_t t = (time_t)when;
+		struct tm tm;
+
+		ck_assert(gmtime_r(&t, &tm) != NULL);
+		ck_assert(strftime(theirs, sizeof(theirs), "%Y-%m-%dT%H:%M:%S", &tm) > 0);
+		utc_print(when, ours);
+		if (strcmp(ours, theirs) != 0)
+			ck_abort_msg("%llu: %s, not %s", (unsigned long long)when, ours, theirs);
+	}
+	utc_print(UINT64_MAX, ours); /* terminates, and fits */
+	ck_assert_str_eq(ours, "584554051223-11-09T07:00:15");
+}
+END_TEST
+
+/* What /proc has of a child that calls itself title. */
+static void called(const char *title, char *name, char *line, size_t size)
+{
+	struct err err = ERR_INIT;
+	struct child child;
+	int ends[2], who;
+
+	ck_assert(fd_pipe(ends, &err) == 0);
+	who = spawn_fork(&child, &err);
+	if (who == 0) {
+		title_set(title);
+		if (fd_write_all(ends[1], "", 1, &err) < 0)
+			_exit(1);
+		(void)pause();
+	}
+	ck_assert_int_eq(who, 1);
+	ck_assert(read(ends[0], name, 1) == 1);
+	AUTO(str) char *comm = str_fmt("/proc/%d/comm", (int)child.pid);
+	AUTO(str) char *cmdline = str_fmt("/proc/%d/cmdline", (int)child.pid);
+	AUTO(str) char *text = file_read_line(AT_FDCWD, comm, &err);
+	AUTO(fd) int fd = open(cmdline, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, line, size - 1);
+	ck_assert(text && n > 0);
+	line[n] = '\0';
+	ck_assert_uint_eq(strlen(line) + 1, (size_t)n); /* and nothing behind it */
+	(void)str_print(name, size, "%s", text);
+	spawn_kill(&child);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+START_TEST(a_process_is_known_by_its_start)
+{
+	struct err err = ERR_INIT;
+	struct child child;
+	int who = spawn_fork(&child, &err);
+
+	if (who == 0)
+		(void)pause();
+	ck_assert_int_eq(who, 1);
+	ck_assert_uint_gt(process_start_time(getpid()), 0);
+	ck_assert_uint_ge(process_start_time(child.pid), process_start_time(getpid()));
+	who = (int)child.pid;
+	spawn_kill(&child);
+	ck_assert_uint_eq(process_start_time(who), 0);
+}
+END_TEST
+
+START_TEST(a_child_is_called_otherwise)
+{
+	char name[256], line[256], ours[256], rest[256] = "";
+	AUTO(fd) int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t size = read(fd, ours, sizeof(ours) - 1);
+
+	called("kid 1", name, line, sizeof(name));
+	ck_assert_str_eq(name, "kid");
+	ck_assert_str_eq(line, "kid 1");
+	(void)memset(rest, 'x', sizeof(rest) - 1);
+	/* Longer than a name, and than what it was called before. */
+	ck_assert(size > 2 && size < (ssize_t)sizeof(ours) - 1);
+	called(rest, name, line, sizeof(name));
+	ck_assert_str_eq(name, "xxxxxxxxxxxxxxx");
+	rest[size - 2] = '\0';
+	ck_assert_str_eq(line, rest);
+}
+END_TEST
+
 static int count_up(void *arg, size_t i, struct err *err)
 {
 	unsigned *counts = arg;
@@ -771,13 +866,14 @@ START_TEST(parallel_work_is_done_once_each)
 }
 END_TEST
 
-int main(void)
+int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("base");
 	TCase *pure = tcase_create("pure"), *files = tcase_create("files");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	title_init(argc, argv);
 	tcase_add_test(pure, error_wraps_and_hints);
 	tcase_add_test_raise_signal(pure, error_set_twice_aborts, SIGABRT);
 	tcase_add_test(pure, error_of_another_process_is_harmless);
@@ -800,6 +896,9 @@ int main(void)
 	tcase_add_test(pure, fds_travel);
 	tcase_add_test(pure, options_come_from_the_table);
 	tcase_add_test(pure, log_lines_are_whole_and_escaped);
+	tcase_add_test(pure, utc_agrees_with_libc);
+	tcase_add_test(pure, a_child_is_called_otherwise);
+	tcase_add_test(pure, a_process_is_known_by_its_start);
 	tcase_add_test(pure, parallel_work_is_done_once_each);
 	tcase_set_timeout(pure, 120);
 	tcase_add_checked_fixture(files, setup, teardown);

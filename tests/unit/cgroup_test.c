@@ -109,6 +109,35 @@ START_TEST(impossible_limits_are_refused)
 }
 END_TEST
 
+START_TEST(swappiness_is_of_v1)
+{
+	static const struct {
+		const char *value;
+		const char *set; /* NULL: refused */
+	} values[] = { { "0", "memory.swappiness=0\n" },
+		       { "200", "memory.swappiness=200\n" },
+		       { "18446744073709551615", "" },
+		       { "201", NULL } };
+
+	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+		AUTO(str) char *json = str_fmt("{\"memory\":{\"swappiness\":%s}}", values[i].value);
+		AUTO(oci_resources) struct oci_resources *r = resources(json);
+		AUTO(cgroup_settings) struct cgroup_settings v1 = { 0 }, v2 = { 0 };
+		AUTO(str) char *text = NULL;
+		struct err err = ERR_INIT;
+		int result = cgroup_v1_settings(r, &v1, &err);
+
+		ck_assert_int_eq(result, values[i].set ? 0 : -1);
+		text = listed(&v1);
+		if (values[i].set)
+			ck_assert_msg(str_starts(text, values[i].set), "%s", text);
+		err_clear(&err);
+		ck_assert_int_eq(cgroup_v2_settings(r, &v2, &err), 0);
+		ck_assert_uint_eq(v2.n, 0);
+	}
+}
+END_TEST
+
 START_TEST(device_rules_for_v1)
 {
 	AUTO(oci_resources)
@@ -480,6 +509,7 @@ int main(void)
 
 	tcase_add_test(pure, limits_become_settings);
 	tcase_add_test(pure, impossible_limits_are_refused);
+	tcase_add_test(pure, swappiness_is_of_v1);
 	tcase_add_test(pure, device_rules_for_v1);
 	tcase_add_test(pure, device_rules_for_v2);
 	tcase_add_test(pure, no_rules_restrict_nothing);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What of a request is on QEMU's command line: network cards, and room for what comes later. */
 
+#include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "vmm/qemu/cmdline.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct vmm_device devices[] = {
 	{ .kind = VMM_FS_9P, .fs = { "tag", "/dir" } },
@@ -171,6 +175,113 @@ START_TEST(there_is_room_for_devices)
 }
 END_TEST
 
+/* --- the list of what QEMU must have --- */
+
+static const struct {
+	const char *option, *name;
+} listed[] = {
+#define QEMU_MACHINE(name, option) { "-machine", name },
+#define QEMU_DEVICE(type, option)  { "-device", type },
+#define QEMU_OBJECT(type)          { "-object", type },
+#define QEMU_OPTION(option)
+#include "vmm/qemu/devices.def"
+};
+
+static bool is_listed(const char *option, const char *value)
+{
+	size_t n = strcspn(value, ",");
+
+	for (size_t i = 0; i < ARRAY_LEN(listed); i++) {
+		if (str_eq(listed[i].option, option) && strlen(listed[i].name) == n &&
+		    strncmp(listed[i].name, value, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Every combination of what decides about devices. */
+START_TEST(what_is_asked_for_is_listed)
+{
+	static const struct vmm_device shares[] = {
+		{ .kind = VMM_FS_9P, .fs = { "tag", "/dir" } },
+		{ .kind = VMM_FS_VHOST_USER, .fs = { "tag", "/dir" } },
+	};
+	AUTO(str) char *machine = xstrdup(_i & 1 ? "microvm" : "q35");
+	AUTO(str) char *driver = xstrdup(_i & 2 ? "virtio-scsi" : "virtio-blk");
+	AUTO(str) char *backend = xstrdup(_i & 4 ? "/dev/shm" : "");
+	const struct vmm_device both[] = { shares[_i >> 3 & 1], devices[1] };
+	struct runtime_config config = config_with(machine);
+	struct vmm_request r = { .config = &config,
+				 .dir = "/dir",
+				 .accelerator = "kvm",
+				 .devices = both,
+				 .ndevices = ARRAY_LEN(both),
+				 .netns = -1,
+				 .vhost_vsock = _i & 16 ? 40 : -1,
+				 .size = { 1, 256 },
+				 .most = { 4, 1024 } };
+	AUTO(strv) char **argv = NULL;
+	unsigned seen = 0;
+
+	config.bridges = config.pcie_root_ports = 1;
+	config.virtio_mem = true;
+	config.legacy_serial = _i & 32;
+	config.block_driver = driver;
+	config.file_mem_backend = backend;
+	argv = qemu_command_line(&r);
+	for (size_t i = 0; argv[i] && argv[i + 1]; i++) {
+		if (!str_eq(argv[i], "-machine") && !str_eq(argv[i], "-device") &&
+		    !str_eq(argv[i], "-object"))
+			continue;
+		ck_assert_msg(is_listed(argv[i], argv[i + 1]),
+			      "devices.def does not list what %s %s asks for", argv[i],
+			      argv[i + 1]);
+		seen++;
+	}
+	ck_assert_uint_ge(seen, 7);
+}
+END_TEST
+
+/* --- firmware --- */
+
+static const struct {
+	const char *folder, *found; /* of share/ beside QEMU's bin/ */
+} firmwares[] = {
+	{ "kata-qemu", "kata-qemu/qboot.rom" },
+	{ "qemu", "qemu/qboot.rom" },
+	{ "other", NULL },
+};
+
+START_TEST(firmware_is_beside_the_vmm)
+{
+	char dir[] = "/tmp/kata-cmdline-XXXXXX";
+	AUTO(str) char *machine = xstrdup("q35"), *share = NULL, *rom = NULL, *program = NULL;
+	AUTO(str) char *found = NULL;
+	struct runtime_config config = config_with(machine);
+	struct vmm_request r = { .config = &config,
+				 .dir = "/dir",
+				 .accelerator = "tcg",
+				 .netns = -1,
+				 .vhost_vsock = -1,
+				 .size = { 1, 256 } };
+	AUTO(strv) char **argv = NULL;
+	struct err err = ERR_INIT;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	share = str_fmt("%s/share/%s", dir, firmwares[_i].folder);
+	rom = path_join(share, "qboot.rom");
+	program = path_join(dir, "bin/qemu-system-x86_64");
+	found = str_fmt("%s/share/%s", dir, firmwares[_i].found ? firmwares[_i].found : "");
+	ck_assert_int_eq(path_make(share, 0755, &err), 0);
+	ck_assert_int_eq(file_replace(AT_FDCWD, rom, "rom", 3, 0644, &err), 0);
+	config.qemu_path = program;
+	argv = qemu_command_line(&r);
+	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	ck_assert_int_eq(has_pair(argv, "-bios", found), firmwares[_i].found != NULL);
+	ck_assert_int_eq(strv_has(argv, "-bios"), firmwares[_i].found != NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("command line");
@@ -181,6 +292,8 @@ int main(void)
 	tcase_add_loop_test(tc, network_cards_have_their_fds, 0, (int)ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, a_vm_has_room_to_grow, 0, (int)ARRAY_LEN(sizes));
 	tcase_add_loop_test(tc, there_is_room_for_devices, 0, (int)ARRAY_LEN(rooms));
+	tcase_add_loop_test(tc, what_is_asked_for_is_listed, 0, 64);
+	tcase_add_loop_test(tc, firmware_is_beside_the_vmm, 0, (int)ARRAY_LEN(firmwares));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

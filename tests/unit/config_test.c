@@ -122,6 +122,8 @@ static const struct row {
 	{ Q, "block_device_cache_set", "true", NULL, AT(block_cache_set) },
 	{ Q, "block_device_cache_direct", "true", NULL, AT(block_cache_direct) },
 	{ Q, "block_device_cache_noflush", "true", NULL, AT(block_cache_noflush) },
+	{ Q, "block_device_logical_sector_size", "4096", "-1", AT(logical_sector) },
+	{ Q, "block_device_physical_sector_size", "4096", "131072", AT(physical_sector) },
 	{ Q, "enable_iothreads", "false", "true", NOWHERE },
 	{ Q, "enable_mem_prealloc", "true", NULL, AT(mem_prealloc) },
 	{ Q, "enable_hugepages", "true", NULL, AT(hugepages) },
@@ -150,7 +152,7 @@ static const struct row {
 	{ Q, "guest_memory_dump_paging", "false", "true", NOWHERE },
 	{ Q, "enable_guest_swap", "true", NULL, AT(guest_swap) },
 	{ Q, "use_legacy_serial", "true", NULL, AT(legacy_serial) },
-	{ Q, "disable_selinux", "true", NULL, NOWHERE },
+	{ Q, "disable_selinux", "true", NULL, AT(selinux_off) },
 	{ Q, "accelerator", "\"tcg\"", "\"hvf\"", AT(accelerator) },
 	{ Q, "transport", "\"vsock\"", "\"hvsock\"", AT(transport) },
 	{ A, "enable_debug", "true", NULL, AT(agent_debug) },
@@ -320,6 +322,39 @@ START_TEST(drop_ins_are_laid_over_in_order)
 	config_free(c);
 	write_to(nine, "[hypervisor.qemu\n");
 	fails(file, NULL, E_CONFIG, SAYS(nine, ":1:"));
+}
+END_TEST
+
+/* A path without a leading slash is below the prefix, which the release has filled. */
+START_TEST(a_release_uses_what_it_brings)
+{
+	static const char *const keys[] = { "path", "virtio_fs_daemon", "kernel", "initrd",
+					    "firmware" };
+	AUTO(str) char *prefix = config_prefix(), *missing = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		AUTO(str) char *dropin = str_fmt("%s/config.d/1.toml", dir);
+		AUTO(str) char *over = str_fmt("[hypervisor.qemu]\n%s = \"no/such\"\n", keys[i]);
+		AUTO(str) char *folder = str_fmt("%s/config.d", dir);
+
+		write_to(file, BASE);
+		ck_assert_int_eq(path_make(folder, 0755, &err), 0);
+		write_to(dropin, over);
+		free(STEAL(missing, NULL));
+		missing = str_fmt("%s = \"%s/no/such\"", keys[i], prefix);
+		fails(file, NULL, E_CONFIG, SAYS(missing));
+	}
+	/* What is not said is the release's own. */
+	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	ck_assert_int_eq(path_make(dir, 0755, &err), 0);
+	write_to(file, "[hypervisor.qemu]\nkernel = \"/bin/sh\"\ninitrd = \"/bin/sh\"\n");
+	free(STEAL(missing, NULL));
+	missing = str_fmt("path = \"%s/bin/qemu-system-x86_64\"", prefix);
+	fails(file, NULL, E_CONFIG, SAYS(missing));
+	free(STEAL(missing, NULL));
+	missing = str_fmt("%s/bin/x", prefix);
+	ck_assert(config_brings(missing));
+	ck_assert(!config_brings("/bin/sh"));
 }
 END_TEST
 
@@ -574,6 +609,7 @@ int main(void)
 	tcase_add_test(t, files_that_cannot_be_read_are_named);
 	tcase_add_test(t, an_unreadable_file_is_a_permission);
 	tcase_add_test(t, drop_ins_are_laid_over_in_order);
+	tcase_add_test(t, a_release_uses_what_it_brings);
 	tcase_add_test(t, the_environment_names_the_file);
 	tcase_add_test(t, annotations_are_laid_over);
 	tcase_add_test(t, annotations_are_refused);

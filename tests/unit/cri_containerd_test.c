@@ -3,6 +3,8 @@
  * Registration with a real containerd: a private one below a temporary directory, which a script
  * restarts. What is laid down is a small release; what is asked is what containerd serves.
  */
+#include "tests/unit/expect.h"
+
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -35,19 +37,6 @@ static struct err err;
 
 static const struct cri_handler handlers[] = { { "kata", NULL },
 					       { "kata-qemu", "/opt/kata/etc/qemu.toml" } };
-
-#define OK(call)                                           \
-	do {                                               \
-		err_clear(&err);                           \
-		ck_assert_msg((call) >= 0, "%s", err.msg); \
-	} while (0)
-
-#define FAILS(call, expected)                                         \
-	do {                                                          \
-		err_clear(&err);                                      \
-		ck_assert_int_lt((call), 0);                          \
-		ck_assert_msg(err.code == (expected), "%s", err.msg); \
-	} while (0)
 
 /* --- files and the daemon --- */
 

@@ -4,6 +4,8 @@
  * those of daemon.json as it was when it was last told to read it. Everything else is real: the
  * engine, the signal, the socket. With a real docker: tests/engines/docker-node.sh.
  */
+#include "tests/unit/expect.h"
+
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/fd.h"
@@ -32,12 +34,6 @@ static pid_t server;
 static struct err err;
 
 static const struct cri_handler handlers[] = { { "kata", NULL } };
-
-#define OK(call)                                           \
-	do {                                               \
-		err_clear(&err);                           \
-		ck_assert_msg((call) >= 0, "%s", err.msg); \
-	} while (0)
 
 /* --- the stand-in --- */
 

@@ -93,6 +93,40 @@ START_TEST(virtiofsd_can_be_done_without)
 }
 END_TEST
 
+/* What a release brings need not be the node's. */
+START_TEST(a_release_brings_the_vmm)
+{
+	static const struct {
+		bool installed, brings;
+		const char *vmm, *virtiofsd;
+	} cases[] = {
+		{ false, false, "comes with a release", "comes with a release" },
+		{ true, true, "bin/qemu-system-x86_64 is there, of the release",
+		  "libexec/virtiofsd is there, of the release" },
+		{ true, false, "/usr/bin/qemu-system-x86_64", "/usr/lib/qemu/virtiofsd" },
+	};
+	const struct doctor_options o = { .prefix = NULL };
+	static const char script[] = "rm -rf current bin libexec\n"
+				     "[ $1 = 0 ] || ln -s generations/1 current\n"
+				     "[ $2 = 0 ] || mkdir bin libexec\n"
+				     "[ $2 = 0 ] || cp /bin/true bin/qemu-system-x86_64\n"
+				     "[ $2 = 0 ] || cp /bin/true libexec/virtiofsd\n";
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct spawn make = { .argv = ARGV("sh", "-ec", script, "sh",
+						   cases[i].installed ? "1" : "0",
+						   cases[i].brings ? "1" : "0"),
+				      .cwd = dir };
+		struct err err = ERR_INIT;
+
+		ck_assert_msg(spawn_run(&make, NULL, 0, NULL, deadline_in(60000), &err) == 0, "%s",
+			      err.msg);
+		ck_assert_ptr_nonnull(strstr(examine(&o, "vmm")->text, cases[i].vmm));
+		ck_assert_ptr_nonnull(strstr(examine(&o, "virtiofsd")->text, cases[i].virtiofsd));
+	}
+}
+END_TEST
+
 START_TEST(room)
 {
 	const struct doctor_options below = { .prefix = "/tmp/not/there/yet" };
@@ -224,6 +258,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, the_useful_comes_first);
 	tcase_add_test(t, virtiofsd_can_be_done_without);
+	tcase_add_test(t, a_release_brings_the_vmm);
 	tcase_add_test(t, room);
 	tcase_add_test(t, two_managers_are_one_too_many);
 	tcase_add_test(t, no_kvm);

@@ -35,12 +35,31 @@ static const char components[] = "components:\n"
 				 "  - name: guest\n"
 				 "    text: what boots\n"
 				 "    paths: [share/guest]\n"
+				 "    sources: share/guest/sources.yaml\n"
 				 "  - name: nothing\n"
 				 "    text: is not there\n"
 				 "    paths: [libexec]\n"
 				 "copies:\n"
 				 "  - from: share/defaults/kata.toml\n"
 				 "    to: etc/kata.toml\n";
+
+#define SOURCE_SUM "91aca71520040edc40b8d437aa3004dae614f58e286cf653ee8996c07af2962f"
+
+/* What the component guest was made from. */
+static const char sources[] = "sources:\n"
+			      "  - name: linux\n"
+			      "    version: \"6.1\"\n"
+			      "    licence: GPL-2.0-only\n"
+			      "    package: pkg:deb/debian/linux@6.1?arch=source\n"
+			      "    file: linux.tar.xz\n"
+			      "    sha256: \"" SOURCE_SUM "\"\n"
+			      "  - name: zlib\n"
+			      "    version: 1.2.13\n"
+			      "    licence: Zlib\n"
+			      "    package: pkg:deb/debian/zlib@1.2.13?arch=source\n"
+			      "    file: libz.a\n"
+			      "    sha256: \"" SOURCE_SUM "\"\n"
+			      "    linked: true\n";
 
 static char dir[64];
 static struct err err;
@@ -127,6 +146,9 @@ static void make_tree(const char *name, unsigned version)
 	path = str_fmt("%sshare/defaults/kata.toml", base);
 	put(path, "debug = false\n", 0644);
 	free(path);
+	path = str_fmt("%sshare/guest/sources.yaml", base);
+	put(path, sources, 0644);
+	free(path);
 	path = xstrdup(in(name));
 	AUTO(str) char *link = path_join(path, "bin/kata");
 	ck_assert_int_eq(symlink("shim", link), 0);
@@ -194,7 +216,7 @@ START_TEST(a_release_is_what_the_tree_was)
 	ck_assert_uint_eq(r.components.n, 2);
 	ck_assert_ptr_null(release_component(&r, "nothing"));
 	ck_assert(release_component(&r, "runtime")->required);
-	ck_assert_uint_eq(r.layout.entries.n, 7);
+	ck_assert_uint_eq(r.layout.entries.n, 8);
 	e = layout_find(&r.layout, "bin/shim");
 	ck_assert(e && entry_is_exec(e) && e->mode == 0555);
 	ck_assert_str_eq(layout_find(&r.layout, "bin/kata")->target, "shim");
@@ -394,6 +416,8 @@ static const struct {
 	{ "old serial", E_USAGE, "not above 7, that of kata 3.10.0 in" },
 	{ "old is none", E_NOT_FOUND, "patches from" },
 	{ "old is damaged", E_NOT_FOUND, "patches from" },
+	{ "no sources", E_NOT_FOUND, "what component 'guest' was made from" },
+	{ "a source without a digest", E_INVALID, "share/guest/sources.yaml: source 1" },
 };
 
 /* What is wrong with the tree, for those of the list that are about it. */
@@ -418,6 +442,15 @@ static void spoil_tree(int what)
 		break;
 	case 8:
 		ck_assert_int_eq(unlink(in("t/share/defaults/kata.toml")), 0);
+		break;
+	case 14:
+		ck_assert_int_eq(unlink(in("t/share/guest/sources.yaml")), 0);
+		break;
+	case 15:
+		put("t/share/guest/sources.yaml",
+		    "sources:\n  - {name: a, version: \"1\", licence: Zlib, package: \"pkg:a\", "
+		    "file: a}\n",
+		    0644);
 		break;
 	default:
 		break;
@@ -702,6 +735,11 @@ START_TEST(a_bill_of_materials_keeps_the_rules)
 		{ "packageVerificationCodeValue\": \"", "packageVerificationCodeValue\": \"x" },
 		{ "downloadLocation", "downloadLocatiom" },
 		{ "\"name\": \"guest\"", "\"name\": \"ghost\"" },
+		{ "GENERATED_FROM", "GENERATED" },
+		{ "STATIC_LINK", "DESCRIBES" },
+		{ "SPDXRef-Source-1", "SPDXRef-Source-2" },
+		{ "licenseDeclared\": \"Zlib", "licenceDeclared\": \"Zlib" },
+		{ SOURCE_SUM, "91aca7" },
 	};
 	AUTO(release) struct release r = RELEASE_INIT;
 	AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX), changed = BUF_INIT(TEXT_MAX);
@@ -735,6 +773,30 @@ START_TEST(a_bill_of_materials_keeps_the_rules)
 }
 END_TEST
 
+/* What went into a component is in the SBOM and in the provenance, by digest. */
+START_TEST(what_it_was_made_from_is_told)
+{
+	static const char *const bill[] = { "\"name\": \"linux\"",
+					    "\"licenseDeclared\": \"GPL-2.0-only\"",
+					    "\"relationshipType\": \"GENERATED_FROM\"",
+					    "\"relationshipType\": \"STATIC_LINK\"",
+					    "pkg:deb/debian/zlib@1.2.13?arch=source",
+					    SOURCE_SUM };
+	static const char *const history[] = { "\"uri\": \"pkg:deb/debian/linux@6.1?arch=source\"",
+					       "\"name\": \"linux.tar.xz\"", SOURCE_SUM };
+	AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
+
+	usual();
+	get("r/" RELEASE_SBOM, &text);
+	for (size_t i = 0; i < ARRAY_LEN(bill); i++)
+		ck_assert_msg(strstr(buf_cstr(&text), bill[i]) != NULL, "%s", bill[i]);
+	buf_clear(&text);
+	get("r/" RELEASE_PROVENANCE, &text);
+	for (size_t i = 0; i < ARRAY_LEN(history); i++)
+		ck_assert_msg(strstr(buf_cstr(&text), history[i]) != NULL, "%s", history[i]);
+}
+END_TEST
+
 static int no_item(void *arg, const struct archive_item *item, struct err *e)
 {
 	(void)arg, (void)item, (void)e;
@@ -761,21 +823,29 @@ START_TEST(our_components_own_what_is_installed)
 		"share/kata-containers/vmlinux.container",
 		"share/kata-containers/kata-containers-initrd.img",
 		"share/defaults/kata-containers/configuration.toml",
+		"bin/kata-deploy",
+		"bin/qemu-system-x86_64",
+		"libexec/virtiofsd",
+		"share/kata-qemu/qboot.rom",
+		"share/kata-qemu/sources.yaml",
 	};
 	AUTO(str) char *tree = xstrdup(in("t")), *out = xstrdup(in("r"));
 	struct release_build_options o = options(tree, out);
 	AUTO(release) struct release r = RELEASE_INIT;
+	AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		AUTO(str) char *path = path_join("t", files[i]);
 
-		put(path, files[i], 0755);
+		put(path, str_ends(path, ".yaml") ? sources : files[i], 0755);
 	}
 	o.components = "packaging/components.yaml";
 	ck_assert_msg(release_build(&o, &err) == 0, "%s", err.msg);
 	load("r", &r);
 	ck_assert_uint_eq(r.layout.entries.n, ARRAY_LEN(files) + 1);
 	ck_assert_ptr_nonnull(layout_find(&r.layout, "etc/configuration.toml"));
+	get("r/" RELEASE_SBOM, &text);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&text), "GENERATED_FROM"));
 }
 END_TEST
 
@@ -790,6 +860,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_release_is_what_the_tree_was);
 	tcase_add_test(t, a_blob_is_a_plain_archive);
+	tcase_add_test(t, what_it_was_made_from_is_told);
 	tcase_add_test(t, whoever_builds_it_it_is_the_same);
 	tcase_add_test(t, a_patch_makes_the_new_file);
 	tcase_add_test(t, a_patch_can_be_for_two_files);
@@ -799,7 +870,7 @@ int main(void)
 	tcase_add_test(t, signatures_stand_side_by_side);
 	tcase_add_loop_test(t, a_release_that_was_changed_is_noticed, 0, 9);
 	tcase_add_loop_test(t, a_blob_with_other_contents_is_noticed, 0, 4);
-	tcase_add_loop_test(t, a_bill_of_materials_keeps_the_rules, 0, 18);
+	tcase_add_loop_test(t, a_bill_of_materials_keeps_the_rules, 0, 23);
 	tcase_add_loop_test(t, what_is_no_archive_is_refused, 0, 2);
 	tcase_add_test(t, our_components_own_what_is_installed);
 	suite_add_tcase(s, t);

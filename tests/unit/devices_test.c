@@ -152,6 +152,10 @@ START_TEST(a_device_is_given_as_its_rules_say)
 		ck_assert_int_lt(devices_check(&d, &config, &err), 0);
 		ck_assert_int_eq(err.code, E_UNSUPPORTED);
 	}
+	/* The guest makes no node for what it is not given. */
+	devices_leave_out(&d, spec);
+	ck_assert_uint_eq(spec->linux_.n_devices, 1 + cases[_i].found);
+	ck_assert_str_eq(spec->linux_.devices[0].path, "/dev/null");
 	devices_release(&d);
 	detach();
 }

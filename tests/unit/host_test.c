@@ -161,6 +161,9 @@ static void unified_only(void)
 	child = start_sleep();
 	MUST(is_in(group, "cgroup.procs", child.pid));
 	MUST(host_cgroup_add_vmm(h, child.pid, &err) == 0);
+	/* It goes before the others do. */
+	MUST(host_cgroup_go_home(h, &err) == 0 && host_cgroup_go_home(h, &err) == 0);
+	MUST(!is_in(group, "cgroup.procs", getpid()) && is_in(group, "cgroup.procs", child.pid));
 	spawn_kill(&child);
 	MUST(host_cgroup_leave(h, &err) == 0 && host_cgroup_leave(h, &err) == 0);
 	MUST(!path_exists(group));
@@ -209,6 +212,121 @@ START_TEST(version_2_has_the_vmm_in_the_sandboxs_group)
 {
 	if (unified_is_there())
 		in_child(unified_both);
+}
+END_TEST
+
+/* --- version 2 with controllers, which this machine may not have: a tree of files that is like it --- */
+
+static char made[64];
+
+static void make_group(const char *path, const char *controllers)
+{
+	static const char *const files[] = { "cgroup.procs", "cgroup.subtree_control", "cpu.weight",
+					     "cpuset.cpus", "cpuset.mems" };
+	AUTO(str) char *dir = path_join(made, path);
+	AUTO(str) char *list = path_join(dir, "cgroup.controllers");
+	struct err err = ERR_INIT;
+
+	MUST(path_make(dir, 0755, &err) == 0);
+	MUST(file_replace_volatile(AT_FDCWD, list, controllers, strlen(controllers), 0644, &err) ==
+	     0);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		AUTO(str) char *file = path_join(dir, files[i]);
+
+		MUST(file_replace_volatile(AT_FDCWD, file, "", 0, 0644, &err) == 0);
+	}
+}
+
+/* The text of a file there is that. */
+static bool has(const char *path, const char *wanted)
+{
+	AUTO(str) char *file = path_join(made, path);
+	AUTO(buf) struct buf text = BUF_INIT(4096);
+	struct err err = ERR_INIT;
+
+	MUST(file_read(AT_FDCWD, file, 4096, &text, &err) == 0);
+	return str_eq(buf_cstr(&text), wanted);
+}
+
+static void made_tree(void)
+{
+	const struct host_cgroup_where where = { .path = "/pods/pod1/c1",
+						 .key = "KEY",
+						 .unified = made };
+	AUTO(str) char *us = str_fmt("%d", (int)getpid()), *weight = NULL;
+	uint64_t shares = 1024 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+	struct host_cgroup *h;
+	struct err err = ERR_INIT;
+
+	make_group("", "cpuset cpu memory pids\n");
+	make_group("pods", "cpuset cpu memory\n");
+	make_group("pods/pod1", "cpuset cpu\n");
+	make_group("pods/pod1/kata_c1", "cpuset cpu\n");
+	make_group("kata_overhead", "cpu\n");
+	make_group("kata_overhead/KEY", "\n");
+	MUST(host_cgroup_new(&where, &h, &err) == 0 && h);
+	MUST(host_cgroup_enter(h, &err) == 0);
+	/* Each group hands on what it has, the sandbox's own nothing. */
+	MUST(has("cgroup.subtree_control", "+cpuset +cpu +memory +pids"));
+	MUST(has("pods/cgroup.subtree_control", "+cpuset +cpu +memory"));
+	MUST(has("pods/pod1/cgroup.subtree_control", "+cpuset +cpu"));
+	MUST(has("pods/pod1/kata_c1/cgroup.subtree_control", ""));
+	MUST(has("kata_overhead/cgroup.subtree_control", "+cpu"));
+	/* The shim is with the rest, which weighs as much as all pods; the VMM in the pod's group. */
+	MUST(has("kata_overhead/KEY/cgroup.procs", us));
+	weight = str_fmt("%llu", (unsigned long long)(1 + (shares - 2) * 9999 / 262142));
+	MUST(has("kata_overhead/cpu.weight", weight));
+	MUST(host_cgroup_add_vmm(h, 77, &err) == 0);
+	MUST(has("pods/pod1/kata_c1/cgroup.procs", "77"));
+	MUST(host_cgroup_add_vcpus(h, (pid_t[]){ 78 }, 1, &err) == 0);
+	MUST(has("pods/pod1/kata_c1/cgroup.procs", "77"));
+	/* An empty list is the group's above. */
+	MUST(host_cgroup_set_cpus(h, "0-1", "0", &err) == 0);
+	MUST(has("pods/pod1/kata_c1/cpuset.cpus", "0-1") &&
+	     has("pods/pod1/kata_c1/cpuset.mems", "0"));
+	MUST(host_cgroup_set_cpus(h, "", "", &err) == 0);
+	MUST(has("pods/pod1/kata_c1/cpuset.cpus", "\n-1"));
+	host_cgroup_free(h);
+}
+
+START_TEST(version_2_hands_its_controllers_on)
+{
+	struct err err = ERR_INIT;
+
+	(void)str_print(made, sizeof(made), "/tmp/kata-host-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(made));
+	in_child(made_tree);
+	ck_assert_msg(path_remove_tree(made, &err) == 0, "%s", err.msg);
+}
+END_TEST
+
+static void crowded_tree(void)
+{
+	const struct host_cgroup_where where = {
+		.path = "/pods/c1", .key = "KEY", .only = true, .unified = made
+	};
+	struct host_cgroup *h;
+	struct err err = ERR_INIT;
+
+	make_group("", "cpu\n");
+	make_group("pods", "cpu\n");
+	make_group("pods/kata_c1", "cpu\n");
+	AUTO(str) char *procs = path_join(made, "pods/kata_c1/cgroup.procs");
+	MUST(file_write(AT_FDCWD, procs, "4711\n", &err) == 0);
+	MUST(host_cgroup_new(&where, &h, &err) == 0 && h);
+	MUST(host_cgroup_enter(h, &err) < 0 && err.code == E_STATE);
+	MUST(strstr(err.msg, "4711") && has("cgroup.subtree_control", ""));
+	host_cgroup_free(h);
+}
+
+START_TEST(version_2_leaves_a_group_of_somebody_else_alone)
+{
+	struct err err = ERR_INIT;
+
+	(void)str_print(made, sizeof(made), "/tmp/kata-host-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(made));
+	in_child(crowded_tree);
+	ck_assert_msg(path_remove_tree(made, &err) == 0, "%s", err.msg);
 }
 END_TEST
 
@@ -457,6 +575,8 @@ int main(void)
 			    (int)ARRAY_LEN(names));
 	tcase_add_test(tc, version_2_has_everything_in_the_sandboxs_group);
 	tcase_add_test(tc, version_2_has_the_vmm_in_the_sandboxs_group);
+	tcase_add_test(tc, version_2_hands_its_controllers_on);
+	tcase_add_test(tc, version_2_leaves_a_group_of_somebody_else_alone);
 	tcase_add_test(tc, version_1_has_only_vcpus_in_the_sandboxs_group);
 	tcase_add_test(tc, a_group_of_somebody_else_is_left_alone);
 	tcase_add_test(tc, a_user_is_taken_once);

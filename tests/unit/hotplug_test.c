@@ -2,48 +2,34 @@
 /* Plugging and unplugging, with a QEMU that answers late or twice, refuses the second half, tells of the
  * end before it answers, or never. */
 
+#include "tests/unit/qmp_lab.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "loop/loop.h"
 #include "vmm/qemu/cmdline.h"
 #include "vmm/qemu/hotplug.h"
 
 #include <check.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { LONG_MS = 60000, SHORT_MS = 100 };
-#define OK      "\"return\": {}"
 #define REFUSED "\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}"
 
-static struct loop *loop;
-static pthread_t loop_thread;
-static struct qmp *client;
 static struct hotplug *plugs;
-static int qemu; /* the peer's end */
 static char threads[] = "threads", blk[] = "virtio-blk", scsi[] = "virtio-scsi";
 static char q35[] = "q35", microvm[] = "microvm", image[] = "/tmp/disk-XXXXXX";
 static struct runtime_config config;
 static struct vmm_device disk, nic;
 
-static void *run_loop(void *arg)
-{
-	loop_run(arg);
-	return NULL;
-}
-
 static void setup(void)
 {
-	struct err err = ERR_INIT;
-	int ends[2], fd;
+	int fd;
 
-	(void)signal(SIGPIPE, SIG_IGN);
 	memcpy(image + strlen(image) - 6, "XXXXXX", 6);
 	fd = mkstemp(image);
 	ck_assert_int_ge(fd, 0);
@@ -53,59 +39,18 @@ static void setup(void)
 	};
 	disk = (struct vmm_device){ .kind = VMM_DISK, .disk = { image, true } };
 	nic = (struct vmm_device){ .kind = VMM_NIC, .nic = { "02:00:00:00:00:01", 1, -1 } };
-	loop = loop_new();
-	ck_assert_int_eq(pthread_create(&loop_thread, NULL, run_loop, loop), 0);
-	ck_assert_int_eq(fd_socketpair(SOCK_STREAM, ends, &err), 0);
-	qemu = ends[1];
-	client = qmp_new(loop, ends[0]);
-	plugs = hotplug_new(client, &config, false);
+	lab_start();
+	plugs = hotplug_new(lab_client, &config, false);
 }
 
 static void teardown(void)
 {
 	hotplug_free(plugs);
-	qmp_free(client);
-	fd_close(&qemu);
-	loop_stop(loop);
-	(void)pthread_join(loop_thread, NULL);
-	loop_free(loop);
+	lab_stop();
 	(void)unlink(image);
 }
 
 /* --- QEMU's side --- */
-
-static void say(const char *text)
-{
-	struct err err = ERR_INIT;
-
-	ck_assert_int_eq(fd_write_all(qemu, text, strlen(text), &err), 0);
-}
-
-static void answer(const struct json *command, const char *rest)
-{
-	AUTO(str)
-	char *text = str_fmt("{%s, \"id\": \"%s\"}\r\n", rest, json_get_text(command, "id"));
-
-	say(text);
-}
-
-/* Reads a command, which must have that name; the caller frees it. */
-static struct json *hear(const char *name)
-{
-	char text[4096];
-	struct err err = ERR_INIT;
-	size_t n = 0;
-	struct json *j;
-
-	do {
-		ck_assert_int_lt(n, sizeof(text));
-		ck_assert_int_eq(read(qemu, text + n, 1), 1);
-	} while (text[n++] != '\n');
-	j = json_parse(text, n, "command", &err);
-	ck_assert_msg(j != NULL, "%s", err.msg);
-	ck_assert_str_eq(json_get_text(j, "execute"), name);
-	return j;
-}
 
 static const struct json *arguments_of(const struct json *command)
 {
@@ -114,9 +59,9 @@ static const struct json *arguments_of(const struct json *command)
 
 static void meet(const char *name, const char *rest)
 {
-	AUTO(json) struct json *command = hear(name);
+	AUTO(json) struct json *command = lab_hear(name);
 
-	answer(command, rest);
+	lab_answer(command, rest);
 }
 
 static void deleted(const char *name)
@@ -127,7 +72,7 @@ static void deleted(const char *name)
 			     "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"%s\"}}\r\n",
 			     name);
 
-	say(text);
+	lab_say(text);
 }
 
 /* --- the caller's side, on a thread of its own --- */
@@ -176,8 +121,8 @@ static void plug_disk(const char *id, const char *pci)
 	struct call c;
 
 	call(&c, id, &disk, LONG_MS);
-	meet("blockdev-add", OK);
-	meet("device_add", OK);
+	meet("blockdev-add", LAB_OK);
+	meet("device_add", LAB_OK);
 	succeeds(&c);
 	ck_assert_str_eq(c.place.pci, pci);
 }
@@ -187,33 +132,48 @@ static void unplug_disk(const char *id, const char *name)
 	struct call c;
 
 	call(&c, id, NULL, LONG_MS);
-	meet("device_del", OK);
+	meet("device_del", LAB_OK);
 	deleted(name);
-	meet("blockdev-del", OK);
+	meet("blockdev-del", LAB_OK);
 	succeeds(&c);
 }
 
 /* --- both halves --- */
+
+START_TEST(a_disk_has_the_sectors_of_the_configuration)
+{
+	struct call c;
+
+	config.logical_sector = 4096;
+	call(&c, "d", &disk, LONG_MS);
+	meet("blockdev-add", LAB_OK);
+	AUTO(json) struct json *device = lab_hear("device_add");
+	ck_assert_int_eq(json_int(json_get(arguments_of(device), "logical_block_size")), 4096);
+	ck_assert_int_eq(json_int(json_get(arguments_of(device), "physical_block_size")), 4096);
+	lab_answer(device, LAB_OK);
+	succeeds(&c);
+}
+END_TEST
 
 START_TEST(a_disk_comes_and_goes)
 {
 	struct call c;
 
 	call(&c, "d", &disk, LONG_MS);
-	AUTO(json) struct json *node = hear("blockdev-add");
+	AUTO(json) struct json *node = lab_hear("blockdev-add");
 	const struct json *file = json_get(arguments_of(node), "file");
 	ck_assert_str_eq(json_get_text(arguments_of(node), "node-name"), "plug0");
 	ck_assert(json_bool(json_get(arguments_of(node), "read-only")));
 	ck_assert_str_eq(json_get_text(file, "driver"), "file");
 	ck_assert_str_eq(json_get_text(file, "filename"), image);
 	ck_assert_ptr_null(json_get(file, "cache"));
-	answer(node, OK);
-	AUTO(json) struct json *device = hear("device_add");
+	lab_answer(node, LAB_OK);
+	AUTO(json) struct json *device = lab_hear("device_add");
 	ck_assert_str_eq(json_get_text(arguments_of(device), "driver"), "virtio-blk-pci");
 	ck_assert_str_eq(json_get_text(arguments_of(device), "drive"), "plug0");
 	ck_assert_str_eq(json_get_text(arguments_of(device), "bus"), "bridge0");
-	answer(device, OK);
-	answer(device, OK); /* twice */
+	lab_answer(device, LAB_OK);
+	lab_answer(device, LAB_OK); /* twice */
 	succeeds(&c);
 	ck_assert_str_eq(c.place.pci, "1e/02");
 	ck_assert_str_eq(c.place.scsi, "");
@@ -233,13 +193,13 @@ START_TEST(a_scsi_disk_needs_no_slot)
 		const char *const ids[] = { "a", "b" }, *const places[] = { "0:0", "0:1" };
 
 		call(&c, ids[i], &disk, LONG_MS);
-		AUTO(json) struct json *node = hear("blockdev-add");
+		AUTO(json) struct json *node = lab_hear("blockdev-add");
 		ck_assert(json_bool(json_get(json_get(arguments_of(node), "cache"), "direct")));
-		answer(node, OK);
-		AUTO(json) struct json *device = hear("device_add");
+		lab_answer(node, LAB_OK);
+		AUTO(json) struct json *device = lab_hear("device_add");
 		ck_assert_str_eq(json_get_text(arguments_of(device), "driver"), "scsi-hd");
 		ck_assert_int_eq(json_int(json_get(arguments_of(device), "lun")), i);
-		answer(device, OK);
+		lab_answer(device, LAB_OK);
 		succeeds(&c);
 		ck_assert_str_eq(c.place.scsi, places[i]);
 		ck_assert_str_eq(c.place.pci, "");
@@ -256,18 +216,18 @@ static void take_fd(void)
 	int fds[FD_PASS_MAX];
 	size_t n = 0;
 	struct err err = ERR_INIT;
-	ssize_t len = fd_recv(qemu, text, 1, fds, &n, &err);
+	ssize_t len = fd_recv(lab_qemu, text, 1, fds, &n, &err);
 
 	ck_assert_int_eq(len, 1);
 	ck_assert_uint_eq(n, 1);
 	(void)close(fds[0]);
 	do {
 		ck_assert_int_lt(len, (ssize_t)sizeof(text));
-		ck_assert_int_eq(read(qemu, text + len, 1), 1);
+		ck_assert_int_eq(read(lab_qemu, text + len, 1), 1);
 	} while (text[len++] != '\n');
 	AUTO(json) struct json *command = json_parse(text, (size_t)len, "getfd", &err);
 	ck_assert_str_eq(json_get_text(command, "execute"), "getfd");
-	answer(command, OK);
+	lab_answer(command, LAB_OK);
 }
 
 START_TEST(a_card_comes_and_goes)
@@ -276,18 +236,18 @@ START_TEST(a_card_comes_and_goes)
 
 	call(&c, "n", &nic, LONG_MS);
 	take_fd();
-	AUTO(json) struct json *netdev = hear("netdev_add");
+	AUTO(json) struct json *netdev = lab_hear("netdev_add");
 	ck_assert_str_eq(json_get_text(arguments_of(netdev), "fd"), "plug0-tap");
-	answer(netdev, OK);
-	AUTO(json) struct json *device = hear("device_add");
+	lab_answer(netdev, LAB_OK);
+	AUTO(json) struct json *device = lab_hear("device_add");
 	ck_assert_str_eq(json_get_text(arguments_of(device), "mac"), nic.nic.mac);
-	answer(device, OK);
+	lab_answer(device, LAB_OK);
 	succeeds(&c);
 	ck_assert_str_eq(c.place.pci, "1e/02");
 	call(&c, "n", NULL, LONG_MS);
-	meet("device_del", OK);
+	meet("device_del", LAB_OK);
 	deleted("plug0");
-	meet("netdev_del", OK);
+	meet("netdev_del", LAB_OK);
 	succeeds(&c);
 }
 END_TEST
@@ -299,7 +259,7 @@ START_TEST(a_refused_card_gives_its_fd_back)
 	call(&c, "n", &nic, LONG_MS);
 	take_fd();
 	meet("netdev_add", REFUSED);
-	meet("closefd", OK);
+	meet("closefd", LAB_OK);
 	fails(&c, E_FAILED);
 	ck_assert_ptr_nonnull(strstr(c.err.msg, "plug in n: "));
 }
@@ -374,9 +334,9 @@ START_TEST(a_refused_half_is_undone)
 	fails(&c, E_FAILED);
 	ck_assert_ptr_nonnull(strstr(c.err.msg, "not today"));
 	call(&c, "d", &disk, LONG_MS);
-	meet("blockdev-add", OK);
+	meet("blockdev-add", LAB_OK);
 	meet("device_add", REFUSED);
-	meet("blockdev-del", OK);
+	meet("blockdev-del", LAB_OK);
 	fails(&c, E_FAILED);
 	plug_disk("d", "1e/02");
 }
@@ -388,13 +348,13 @@ START_TEST(a_late_device_is_withdrawn)
 	struct call c;
 
 	call(&c, "d", &disk, SHORT_MS);
-	meet("blockdev-add", OK);
-	AUTO(json) struct json *late = hear("device_add");
-	AUTO(json) struct json *undo = hear("device_del");
-	answer(late, OK);
-	answer(undo, OK);
+	meet("blockdev-add", LAB_OK);
+	AUTO(json) struct json *late = lab_hear("device_add");
+	AUTO(json) struct json *undo = lab_hear("device_del");
+	lab_answer(late, LAB_OK);
+	lab_answer(undo, LAB_OK);
 	deleted("plug0");
-	meet("blockdev-del", OK);
+	meet("blockdev-del", LAB_OK);
 	fails(&c, E_TIMEOUT);
 	plug_disk("d", "1e/02");
 }
@@ -405,12 +365,12 @@ START_TEST(a_device_that_was_never_made_is_withdrawn)
 	struct call c;
 
 	call(&c, "d", &disk, SHORT_MS);
-	meet("blockdev-add", OK);
-	AUTO(json) struct json *late = hear("device_add");
+	meet("blockdev-add", LAB_OK);
+	AUTO(json) struct json *late = lab_hear("device_add");
 	meet("device_del", REFUSED); /* there is none */
-	meet("blockdev-del", OK);
+	meet("blockdev-del", LAB_OK);
 	fails(&c, E_TIMEOUT);
-	answer(late, REFUSED);
+	lab_answer(late, REFUSED);
 	plug_disk("d", "1e/02");
 }
 END_TEST
@@ -420,10 +380,10 @@ START_TEST(a_late_host_half_is_closed)
 	struct call c;
 
 	call(&c, "d", &disk, SHORT_MS);
-	AUTO(json) struct json *late = hear("blockdev-add");
-	AUTO(json) struct json *undo = hear("blockdev-del");
-	answer(late, OK);
-	answer(undo, OK);
+	AUTO(json) struct json *late = lab_hear("blockdev-add");
+	AUTO(json) struct json *undo = lab_hear("blockdev-del");
+	lab_answer(late, LAB_OK);
+	lab_answer(undo, LAB_OK);
 	fails(&c, E_TIMEOUT);
 	plug_disk("d", "1e/02");
 }
@@ -435,10 +395,10 @@ START_TEST(the_event_may_come_before_the_answer)
 
 	plug_disk("d", "1e/02");
 	call(&c, "d", NULL, LONG_MS);
-	AUTO(json) struct json *command = hear("device_del");
+	AUTO(json) struct json *command = lab_hear("device_del");
 	deleted("plug0");
-	answer(command, OK);
-	meet("blockdev-del", OK);
+	lab_answer(command, LAB_OK);
+	meet("blockdev-del", LAB_OK);
 	succeeds(&c);
 }
 END_TEST
@@ -451,12 +411,12 @@ START_TEST(a_guest_may_eject_a_device)
 	plug_disk("e", "1e/03");
 	deleted("plug0");
 	call(&c, "e", NULL, LONG_MS); /* the event has been read then */
-	meet("device_del", OK);
+	meet("device_del", LAB_OK);
 	deleted("plug1");
-	meet("blockdev-del", OK);
+	meet("blockdev-del", LAB_OK);
 	succeeds(&c);
 	call(&c, "d", NULL, LONG_MS);
-	meet("blockdev-del", OK);
+	meet("blockdev-del", LAB_OK);
 	succeeds(&c);
 }
 END_TEST
@@ -468,12 +428,12 @@ START_TEST(a_guest_that_holds_a_device_can_be_asked_again)
 
 	plug_disk("d", "1e/02");
 	call(&c, "d", NULL, SHORT_MS);
-	meet("device_del", OK);
+	meet("device_del", LAB_OK);
 	fails(&c, E_TIMEOUT);
 	call(&c, "d", NULL, LONG_MS);
 	meet("device_del", REFUSED);
 	deleted("plug0");
-	meet("blockdev-del", OK);
+	meet("blockdev-del", LAB_OK);
 	succeeds(&c);
 }
 END_TEST
@@ -484,8 +444,9 @@ START_TEST(a_guest_may_refuse)
 
 	plug_disk("d", "1e/02");
 	call(&c, "d", NULL, LONG_MS);
-	meet("device_del", OK);
-	say("{\"event\": \"DEVICE_UNPLUG_GUEST_ERROR\", \"data\": {\"device\": \"plug0\"}}\r\n");
+	meet("device_del", LAB_OK);
+	lab_say("{\"event\": \"DEVICE_UNPLUG_GUEST_ERROR\", \"data\": {\"device\": "
+		"\"plug0\"}}\r\n");
 	fails(&c, E_STATE);
 	unplug_disk("d", "plug0");
 }
@@ -501,10 +462,10 @@ START_TEST(a_disk_grows)
 	err_clear(&err);
 	ck_assert_int_lt(hotplug_grow(plugs, "d", 1 << 20, deadline_in(SHORT_MS), &err), 0);
 	ck_assert_int_eq(err.code, E_TIMEOUT);
-	AUTO(json) struct json *command = hear("block_resize");
+	AUTO(json) struct json *command = lab_hear("block_resize");
 	ck_assert_str_eq(json_get_text(arguments_of(command), "node-name"), "plug0");
 	ck_assert_int_eq(json_int(json_get(arguments_of(command), "size")), 1 << 20);
-	answer(command, OK);
+	lab_answer(command, LAB_OK);
 	unplug_disk("d", "plug0");
 }
 END_TEST
@@ -515,8 +476,8 @@ START_TEST(the_end_of_qemu_ends_the_wait)
 
 	plug_disk("d", "1e/02");
 	call(&c, "d", NULL, LONG_MS);
-	meet("device_del", OK);
-	fd_close(&qemu);
+	meet("device_del", LAB_OK);
+	fd_close(&lab_qemu);
 	fails(&c, E_GONE);
 	call(&c, "e", &disk, LONG_MS);
 	fails(&c, E_GONE);
@@ -533,6 +494,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, a_disk_comes_and_goes);
+	tcase_add_test(tc, a_disk_has_the_sectors_of_the_configuration);
 	tcase_add_test(tc, a_scsi_disk_needs_no_slot);
 	tcase_add_test(tc, a_card_comes_and_goes);
 	tcase_add_test(tc, a_refused_card_gives_its_fd_back);

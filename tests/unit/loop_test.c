@@ -3,11 +3,17 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
-#include "loop/loop.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "loop/listener.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct loop *loop;
@@ -296,6 +302,73 @@ START_TEST(signals_are_delivered_on_the_loop)
 }
 END_TEST
 
+/* --- listener --- */
+
+static int accepted = -1;
+
+static void on_connection(void *arg, int fd)
+{
+	(void)arg;
+	accepted = fd;
+	loop_stop(loop);
+}
+
+static uint64_t cpu_ms(void)
+{
+	struct rusage r;
+
+	ck_assert_int_eq(getrusage(RUSAGE_SELF, &r), 0);
+	return (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000 +
+	       (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1000;
+}
+
+static void limit_fds(rlim_t n)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = n;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static uint64_t since, cpu_since;
+
+static void look_and_give_fds(void *arg)
+{
+	(void)arg;
+	ck_assert_uint_lt((cpu_ms() - cpu_since) * 4, clock_ms() - since);
+	ck_assert_int_eq(accepted, -1);
+	limit_fds(256);
+}
+
+/* Without an fd for it the connection waits, and the process does nothing meanwhile. */
+START_TEST(a_listener_without_fds_waits)
+{
+	char dir[] = "/tmp/loop_test-XXXXXX", path[64];
+	struct err err = ERR_INIT;
+	struct listener *l;
+	int client;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_ge(str_print(path, sizeof(path), "%s/socket", dir), 0);
+	l = listener_new(loop, fd_unix_listen(path, &err), SOCK_NONBLOCK, on_connection, NULL);
+	client = fd_unix_connect(path, &err);
+	ck_assert_int_ge(client, 0);
+	timer = loop_timer(loop, 500, false, look_and_give_fds, NULL);
+	limit_fds(3);
+	since = clock_ms();
+	cpu_since = cpu_ms();
+	loop_run(loop);
+	ck_assert_int_ge(accepted, 0);
+	ck_assert(fcntl(accepted, F_GETFL) & O_NONBLOCK);
+	watch_remove(timer);
+	listener_free(l);
+	fd_close(&accepted);
+	fd_close(&client);
+	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("loop");
@@ -314,6 +387,7 @@ int main(void)
 	tcase_add_test(tc, posts_that_were_not_run_are_run_by_free);
 	tcase_add_test(tc, a_call_has_run_on_the_loop_when_it_returns);
 	tcase_add_test(tc, signals_are_delivered_on_the_loop);
+	tcase_add_test(tc, a_listener_without_fds_waits);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

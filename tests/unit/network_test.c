@@ -430,7 +430,7 @@ START_TEST(a_namespace_of_our_own_has_a_resident)
 	char dir[] = "/tmp/kata-netns-XXXXXX";
 	struct netns_resident r;
 	ino_t home = home_of(getpid());
-	AUTO(str) char *own = NULL, *open_files = NULL, *out = NULL;
+	AUTO(str) char *own = NULL, *open_files = NULL, *out = NULL, *ask_name = NULL, *name = NULL;
 	struct stat st;
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));
@@ -440,7 +440,7 @@ START_TEST(a_namespace_of_our_own_has_a_resident)
 	ck_assert(stat(own, &st) == 0 && st.st_ino != home);
 	ck_assert_int_eq(netns_make(own, &err), -1); /* there is one */
 	err_clear(&err);
-	must(netns_inhabit(own, &r, &err));
+	must(netns_inhabit(own, "stand-in for one", &r, &err));
 	ck_assert(home_of(r.child.pid) == st.st_ino);
 	must(network_scan(&net, &config, own, &err));
 	ck_assert_uint_eq(net.endpoints.list.n, 0);
@@ -450,14 +450,17 @@ START_TEST(a_namespace_of_our_own_has_a_resident)
 			     (int)r.child.pid);
 	out = shell(open_files);
 	ck_assert_str_eq(out, "1\n");
+	ask_name = str_fmt("cat /proc/%d/comm", (int)r.child.pid);
+	name = shell(ask_name);
+	ck_assert_str_eq(name, "stand-in\n");
 	fd_close(&r.lifeline);
 	must(spawn_wait(&r.child, deadline_in(60000), &(int){ 0 }, &err));
 	netns_leave(&r);
-	must(netns_inhabit(own, &r, &err));
+	must(netns_inhabit(own, "stand-in", &r, &err));
 	netns_leave(&r);
 	ck_assert(umount2(own, MNT_DETACH) == 0);
 	ck_assert(unlink(own) == 0 && rmdir(dir) == 0);
-	ck_assert_int_eq(netns_inhabit(own, &r, &err), -1);
+	ck_assert_int_eq(netns_inhabit(own, "stand-in", &r, &err), -1);
 }
 END_TEST
 

@@ -58,6 +58,63 @@ START_TEST(format_and_parse_are_inverse)
 }
 END_TEST
 
+START_TEST(packed_and_unpacked_it_is_the_same)
+{
+	struct err err = ERR_INIT;
+	AUTO(oci_spec) struct oci_spec *s = full();
+	AUTO(buf) struct buf packed = BUF_INIT(1 << 20);
+	AUTO(str) char *before = oci_spec_format(s);
+	AUTO(oci_spec) struct oci_spec *back = NULL;
+	AUTO(str) char *after = NULL;
+
+	ck_assert_int_eq(oci_spec_pack(s, &packed, &err), 0);
+	back = oci_spec_unpack(packed.data, packed.len, &err);
+	ck_assert_msg(back, "%s", err.msg);
+	after = oci_spec_format(back);
+	ck_assert_str_eq(before, after);
+}
+END_TEST
+
+/* Wherever it is cut, and whatever number in it is another. */
+START_TEST(a_damaged_pack_is_refused_or_harmless)
+{
+	struct err err = ERR_INIT;
+	AUTO(oci_spec) struct oci_spec *s = full();
+	AUTO(buf) struct buf packed = BUF_INIT(1 << 20);
+
+	ck_assert_int_eq(oci_spec_pack(s, &packed, &err), 0);
+	for (size_t len = 0; len < packed.len; len++) {
+		err_clear(&err);
+		ck_assert_ptr_null(oci_spec_unpack(packed.data, len, &err));
+		ck_assert_int_eq(err.code, E_PROTOCOL);
+	}
+	err_clear(&err);
+	buf_chr(&packed, '\0');
+	ck_assert_ptr_null(oci_spec_unpack(packed.data, packed.len, &err));
+	packed.len--;
+	for (size_t i = 0; i < packed.len; i++) {
+		char was = packed.data[i];
+
+		err_clear(&err);
+		packed.data[i] = (char)(was ^ 0x55);
+		AUTO(oci_spec)
+		struct oci_spec *other = oci_spec_unpack(packed.data, packed.len, &err);
+		packed.data[i] = was;
+	}
+}
+END_TEST
+
+START_TEST(a_pack_has_a_limit)
+{
+	struct err err = ERR_INIT;
+	AUTO(oci_spec) struct oci_spec *s = full();
+	AUTO(buf) struct buf packed = BUF_INIT(100);
+
+	ck_assert_int_eq(oci_spec_pack(s, &packed, &err), -1);
+	ck_assert_int_eq(err.code, E_LIMIT);
+}
+END_TEST
+
 START_TEST(a_copy_is_complete_and_shares_nothing)
 {
 	AUTO(oci_spec) struct oci_spec *s = full();
@@ -247,6 +304,9 @@ int main(void)
 
 	tcase_add_test(tc, members_are_read);
 	tcase_add_test(tc, format_and_parse_are_inverse);
+	tcase_add_test(tc, packed_and_unpacked_it_is_the_same);
+	tcase_add_test(tc, a_damaged_pack_is_refused_or_harmless);
+	tcase_add_test(tc, a_pack_has_a_limit);
 	tcase_add_test(tc, a_copy_is_complete_and_shares_nothing);
 	tcase_add_test(tc, parts_are_freed_alone);
 	tcase_add_test(tc, documents_have_16_mib);

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-$(eval $(call unit_test,qmp_test,tests/unit/qmp_test.c runtime/vmm/qemu/qmp.c,json loop base))
+$(eval $(call unit_test,qmp_test,tests/unit/qmp_test.c tests/unit/qmp_lab.c runtime/vmm/qemu/qmp.c,json loop base))

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The QMP client against a QEMU that answers late, out of order, in pieces, or not at all. */
 
+#include "tests/unit/qmp_lab.h"
+
 #include "base/fd.h"
 #include "base/str.h"
-#include "loop/loop.h"
 #include "vmm/qemu/qmp.h"
 
 #include <check.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,73 +17,6 @@
 #include <unistd.h>
 
 enum { LONG_MS = 60000 };
-
-static struct loop *loop;
-static pthread_t loop_thread;
-static struct qmp *client;
-static int qemu; /* the peer's end */
-
-static void *run_loop(void *arg)
-{
-	loop_run(arg);
-	return NULL;
-}
-
-static void setup(void)
-{
-	struct err err = ERR_INIT;
-	int ends[2];
-
-	(void)signal(SIGPIPE, SIG_IGN); /* the client may hang up first */
-	loop = loop_new();
-	ck_assert_int_eq(pthread_create(&loop_thread, NULL, run_loop, loop), 0);
-	ck_assert_int_eq(fd_socketpair(SOCK_STREAM, ends, &err), 0);
-	qemu = ends[1];
-	client = qmp_new(loop, ends[0]);
-}
-
-static void teardown(void)
-{
-	qmp_free(client);
-	fd_close(&qemu);
-	loop_stop(loop);
-	(void)pthread_join(loop_thread, NULL);
-	loop_free(loop);
-}
-
-/* --- QEMU's side --- */
-
-static void say(const char *text)
-{
-	struct err err = ERR_INIT;
-
-	ck_assert_int_eq(fd_write_all(qemu, text, strlen(text), &err), 0);
-}
-
-/* Reads one line: a command. */
-static struct json *hear(void)
-{
-	char text[4096];
-	struct err err = ERR_INIT;
-	size_t n = 0;
-	struct json *j;
-
-	do {
-		ck_assert_int_lt(n, sizeof(text));
-		ck_assert_int_eq(read(qemu, text + n, 1), 1);
-	} while (text[n++] != '\n');
-	j = json_parse(text, n, "command", &err);
-	ck_assert_msg(j != NULL, "%s", err.msg);
-	return j;
-}
-
-static void answer(const struct json *command, const char *rest)
-{
-	AUTO(str)
-	char *text = str_fmt("{%s, \"id\": \"%s\"}\r\n", rest, json_get_text(command, "id"));
-
-	say(text);
-}
 
 /* --- the caller's side, on a thread of its own --- */
 
@@ -100,7 +33,7 @@ static void *call_main(void *arg)
 {
 	struct call *c = arg;
 
-	c->result = qmp_execute(client, c->command, c->arguments, deadline_in(c->ms), &c->reply,
+	c->result = qmp_execute(lab_client, c->command, c->arguments, deadline_in(c->ms), &c->reply,
 				&c->err);
 	return NULL;
 }
@@ -122,13 +55,13 @@ START_TEST(a_command_and_its_answer)
 	struct call c;
 	struct json *arguments = json_make_object();
 
-	say("{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n");
+	lab_say("{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n");
 	json_put(arguments, "id", json_make_string("disk0"));
 	call(&c, "device_del", arguments, LONG_MS);
-	AUTO(json) struct json *heard = hear();
+	AUTO(json) struct json *heard = lab_hear(NULL);
 	ck_assert_str_eq(json_get_text(heard, "execute"), "device_del");
 	ck_assert_str_eq(json_get_text(json_get(heard, "arguments"), "id"), "disk0");
-	answer(heard, "\"return\": {\"a\": 7}");
+	lab_answer(heard, "\"return\": {\"a\": 7}");
 	ck_assert_int_eq(result(&c), 0);
 	ck_assert_int_eq(json_int(json_get(c.reply, "a")), 7);
 	json_free(c.reply);
@@ -140,12 +73,12 @@ START_TEST(answers_come_in_any_order)
 	struct call a, b;
 
 	call(&a, "first", NULL, LONG_MS);
-	AUTO(json) struct json *one = hear();
+	AUTO(json) struct json *one = lab_hear(NULL);
 	call(&b, "second", NULL, LONG_MS);
-	AUTO(json) struct json *two = hear();
-	answer(two, "\"return\": 2");
+	AUTO(json) struct json *two = lab_hear(NULL);
+	lab_answer(two, "\"return\": 2");
 	ck_assert_int_eq(result(&b), 0);
-	answer(one, "\"return\": 1");
+	lab_answer(one, "\"return\": 1");
 	ck_assert_int_eq(result(&a), 0);
 	ck_assert_int_eq(json_int(a.reply), 1);
 	ck_assert_int_eq(json_int(b.reply), 2);
@@ -159,8 +92,9 @@ START_TEST(a_refusal_has_the_words_of_qemu)
 	struct call c;
 
 	call(&c, "device_add", NULL, LONG_MS);
-	AUTO(json) struct json *heard = hear();
-	answer(heard, "\"error\": {\"class\": \"GenericError\", \"desc\": \"Bus 'x' not found\"}");
+	AUTO(json) struct json *heard = lab_hear(NULL);
+	lab_answer(heard,
+		   "\"error\": {\"class\": \"GenericError\", \"desc\": \"Bus 'x' not found\"}");
 	ck_assert_int_lt(result(&c), 0);
 	ck_assert_int_eq(c.err.code, E_FAILED);
 	ck_assert_ptr_nonnull(strstr(c.err.msg, "device_add: Bus 'x' not found"));
@@ -207,21 +141,21 @@ START_TEST(events_reach_who_asked_for_them)
 	struct call c;
 
 	cond_init(&h.changed);
-	qmp_subscribe(client, &s);
-	say("{\"event\": \"STOP\", \"timestamp\": {}}\r\n{\"event\": \"DEVICE_DELETED\", \"da");
+	qmp_subscribe(lab_client, &s);
+	lab_say("{\"event\": \"STOP\", \"timestamp\": {}}\r\n{\"event\": \"DEVICE_DELETED\", \"da");
 	call(&c, "query-status", NULL, LONG_MS);
-	AUTO(json) struct json *heard = hear();
-	say("ta\": {\"device\": \"nic1\"}}\r\n\r\n");
-	answer(heard, "\"return\": {}");
+	AUTO(json) struct json *heard = lab_hear(NULL);
+	lab_say("ta\": {\"device\": \"nic1\"}}\r\n\r\n");
+	lab_answer(heard, LAB_OK);
 	ck_assert_int_eq(result(&c), 0);
 	json_free(c.reply);
 	ck_assert_uint_eq(wait_for(&h, 1), 1);
 	ck_assert_str_eq(h.device, "nic1");
-	qmp_unsubscribe(client, &s);
-	say("{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"nic2\"}}\r\n");
+	qmp_unsubscribe(lab_client, &s);
+	lab_say("{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"nic2\"}}\r\n");
 	call(&c, "query-status", NULL, LONG_MS);
-	AUTO(json) struct json *again = hear();
-	answer(again, "\"return\": {}");
+	AUTO(json) struct json *again = lab_hear(NULL);
+	lab_answer(again, LAB_OK);
 	ck_assert_int_eq(result(&c), 0);
 	json_free(c.reply);
 	ck_assert_uint_eq(h.n, 1);
@@ -235,14 +169,14 @@ START_TEST(a_late_answer_is_dropped)
 	struct call c;
 
 	call(&c, "slow", NULL, 50);
-	AUTO(json) struct json *late = hear();
+	AUTO(json) struct json *late = lab_hear(NULL);
 	ck_assert_int_lt(result(&c), 0);
 	ck_assert_int_eq(c.err.code, E_TIMEOUT);
-	answer(late, "\"return\": \"late\"");
-	answer(late, "\"return\": \"twice\"");
+	lab_answer(late, "\"return\": \"late\"");
+	lab_answer(late, "\"return\": \"twice\"");
 	call(&c, "next", NULL, LONG_MS);
-	AUTO(json) struct json *heard = hear();
-	answer(heard, "\"return\": \"mine\"");
+	AUTO(json) struct json *heard = lab_hear(NULL);
+	lab_answer(heard, "\"return\": \"mine\"");
 	ck_assert_int_eq(result(&c), 0);
 	ck_assert_str_eq(json_text(c.reply), "mine");
 	json_free(c.reply);
@@ -255,15 +189,16 @@ START_TEST(the_end_of_qemu_ends_every_command)
 	struct err err = ERR_INIT;
 
 	call(&a, "one", NULL, LONG_MS);
-	json_free(hear());
+	json_free(lab_hear(NULL));
 	call(&b, "two", NULL, LONG_MS);
-	json_free(hear());
-	fd_close(&qemu);
+	json_free(lab_hear(NULL));
+	fd_close(&lab_qemu);
 	ck_assert_int_lt(result(&a), 0);
 	ck_assert_int_lt(result(&b), 0);
 	ck_assert_int_eq(a.err.code, E_GONE);
 	ck_assert_int_eq(b.err.code, E_GONE);
-	ck_assert_int_lt(qmp_execute(client, "three", NULL, deadline_in(LONG_MS), NULL, &err), 0);
+	ck_assert_int_lt(qmp_execute(lab_client, "three", NULL, deadline_in(LONG_MS), NULL, &err),
+			 0);
 	ck_assert_int_eq(err.code, E_GONE);
 }
 END_TEST
@@ -275,8 +210,8 @@ START_TEST(what_is_not_qmp_breaks_the_connection)
 	struct call c;
 
 	call(&c, "one", NULL, LONG_MS);
-	json_free(hear());
-	say(wrong[_i]);
+	json_free(lab_hear(NULL));
+	lab_say(wrong[_i]);
 	ck_assert_int_lt(result(&c), 0);
 	ck_assert(c.err.code == E_PROTOCOL || c.err.code == E_INVALID);
 }
@@ -290,9 +225,9 @@ START_TEST(a_line_without_an_end_is_refused)
 
 	memset(piece, 'x', sizeof(piece));
 	call(&c, "one", NULL, LONG_MS);
-	json_free(hear());
+	json_free(lab_hear(NULL));
 	for (size_t sent = 0; sent <= QMP_LINE_MAX; sent += sizeof(piece)) {
-		if (fd_write_all(qemu, piece, sizeof(piece), &err) < 0)
+		if (fd_write_all(lab_qemu, piece, sizeof(piece), &err) < 0)
 			break;
 	}
 	ck_assert_int_lt(result(&c), 0);
@@ -307,7 +242,7 @@ static void *give(void *arg)
 	struct call *c = arg;
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	c->result = qmp_give_fd(client, fd, "tap0", deadline_in(LONG_MS), &c->err);
+	c->result = qmp_give_fd(lab_client, fd, "tap0", deadline_in(LONG_MS), &c->err);
 	fd_close(&fd);
 	return NULL;
 }
@@ -322,7 +257,7 @@ START_TEST(an_fd_comes_with_its_command)
 	char first;
 
 	ck_assert_int_eq(pthread_create(&c.thread, NULL, give, &c), 0);
-	ck_assert_int_eq(fd_recv(qemu, &first, 1, fds, &nfds, &err), 1);
+	ck_assert_int_eq(fd_recv(lab_qemu, &first, 1, fds, &nfds, &err), 1);
 	ck_assert_int_eq(nfds, 1);
 	ck_assert_int_eq(fstat(fds[0], &there), 0);
 	ck_assert_int_eq(stat("/dev/null", &here), 0);
@@ -330,13 +265,13 @@ START_TEST(an_fd_comes_with_its_command)
 	fd_close(&fds[0]);
 	/* The rest of the line, whose first byte was read. */
 	char rest[4096] = "{";
-	ssize_t n = read(qemu, rest + 1, sizeof(rest) - 2);
+	ssize_t n = read(lab_qemu, rest + 1, sizeof(rest) - 2);
 	ck_assert_int_gt(n, 0);
 	AUTO(json) struct json *heard = json_parse(rest, (size_t)n + 1, "command", &err);
 	ck_assert_msg(heard != NULL, "%s", err.msg);
 	ck_assert_str_eq(json_get_text(heard, "execute"), "getfd");
 	ck_assert_str_eq(json_get_text(json_get(heard, "arguments"), "fdname"), "tap0");
-	answer(heard, "\"return\": {}");
+	lab_answer(heard, LAB_OK);
 	ck_assert_int_eq(result(&c), 0);
 }
 END_TEST
@@ -348,7 +283,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, lab_start, lab_stop);
 	tcase_add_test(tc, a_command_and_its_answer);
 	tcase_add_test(tc, answers_come_in_any_order);
 	tcase_add_test(tc, a_refusal_has_the_words_of_qemu);

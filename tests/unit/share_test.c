@@ -215,6 +215,55 @@ START_TEST(a_daemon_is_known_by_its_help)
 }
 END_TEST
 
+/* A script that says how often it was asked. */
+static void write_daemon(const char *path, const char *word)
+{
+	struct err err = ERR_INIT;
+	AUTO(str)
+	char *script = str_fmt("#!/bin/sh\necho asked >>%s.log\necho %s\n", path, word);
+
+	ck_assert_int_eq(file_replace(AT_FDCWD, path, script, strlen(script), 0755, &err), 0);
+}
+
+static size_t times_asked(const char *path)
+{
+	AUTO(str) char *log = str_fmt("%s.log", path);
+	AUTO(buf) struct buf text = BUF_INIT(4096);
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(file_read(AT_FDCWD, log, 4096, &text, &err), 0);
+	return text.len / strlen("asked\n");
+}
+
+static void expect_help(const char *program, const char *notes, const char *text, size_t asked)
+{
+	AUTO(buf) struct buf help = BUF_INIT(4096);
+
+	virtiofsd_help(program, notes, &help);
+	ck_assert_str_eq(buf_cstr(&help), text);
+	ck_assert_uint_eq(times_asked(program), asked);
+}
+
+START_TEST(a_daemon_is_asked_for_its_help_once)
+{
+	AUTO(str) char *program = str_fmt("%s/virtiofsd", dir);
+	AUTO(str) char *notes = str_fmt("%s/notes", dir);
+	AUTO(buf) struct buf help = BUF_INIT(4096);
+
+	write_daemon(program, "one");
+	expect_help(program, notes, "one\n", 1);
+	expect_help(program, notes, "one\n", 1);
+	/* Replaced by one of the same size. */
+	write_daemon(program, "two");
+	expect_help(program, notes, "two\n", 2);
+	expect_help(program, notes, "two\n", 2);
+	/* Nothing is noted of what is not there, and nothing else is told for it. */
+	ck_assert_int_eq(unlink(program), 0);
+	virtiofsd_help(program, notes, &help);
+	ck_assert_uint_eq(help.len, 0);
+}
+END_TEST
+
 static unsigned count(char *const *argv, const char *start)
 {
 	unsigned n = 0;
@@ -277,6 +326,7 @@ int main(void)
 	tcase_add_loop_test(t, the_share_is_one_that_runs_what_it_reads, 0,
 			    (int)ARRAY_LEN(choices));
 	tcase_add_loop_test(t, a_daemon_is_known_by_its_help, 0, (int)ARRAY_LEN(daemons));
+	tcase_add_test(t, a_daemon_is_asked_for_its_help_once);
 	tcase_add_test(t, each_daemon_has_its_options);
 	tcase_add_test(t, a_daemon_may_open_many_files);
 	suite_add_tcase(s, t);

@@ -122,6 +122,65 @@ START_TEST(a_volume_is_shared_or_the_guests)
 }
 END_TEST
 
+#define SUBPATHS DIR "/pods/u/volume-subpaths"
+
+/* As the kubelet mounts it. */
+static void make_subpath(const char *source, const char *name)
+{
+	AUTO(str) char *path = path_join(SUBPATHS, name);
+
+	make(path, NULL, NULL, NULL, 0);
+	ck_assert(mount(source, path, NULL, MS_BIND, NULL) == 0);
+}
+
+static const struct subpath {
+	const char *volume, *below; /* what is mounted */
+	const char *name;           /* VOLUME/CONTAINER/N */
+	bool local;
+	const char *path;    /* NULL: shared */
+	const char *storage; /* the second one, after the volume's; NULL: there is one */
+} subpaths[] = {
+	{ "memory", "/below", "memory/c1/0", false, GUEST "sandbox/subpaths/memory/c1/0",
+	  "bind " GUEST "sandbox/ephemeral/memory/below bind "
+	  "rbind,X-kata.beneath=" GUEST "sandbox/ephemeral/memory,mode=755" },
+	{ "odd", "/a/b", "odd/c1/1", false, GUEST "sandbox/subpaths/odd/c1/1",
+	  "bind " GUEST "sandbox/ephemeral/odd/a/b bind "
+	  "rbind,X-kata.beneath=" GUEST "sandbox/ephemeral/odd,mode=2755,fsgid=78" },
+	{ "memory", "", "memory/c2/0", false, GUEST "sandbox/ephemeral/memory", NULL },
+	{ "plain", "/below", "plain/c1/0", false, NULL, NULL },
+	{ "plain", "/below", "plain/c1/0", true, GUEST "sandbox/subpaths/plain/c1/0",
+	  "bind " GUEST "shared/containers/pod/rootfs/local/plain/below bind "
+	  "rbind,X-kata.beneath=" GUEST "shared/containers/pod/rootfs/local/plain,mode=755" },
+	/* Of a volume that is no emptyDir, and of another one than it says. */
+	{ "memory", "/below", "other/c1/0", true, NULL, NULL },
+	{ "memory", "/below", "plain/c1/0", true, NULL, NULL },
+};
+
+START_TEST(a_subpath_is_where_its_volume_is)
+{
+	const struct subpath *v = &subpaths[_i];
+	AUTO(str) char *source = str_fmt(VOLUME "/%s%s", v->volume, v->below);
+	AUTO(str) char *there = path_join(SUBPATHS, v->name);
+	struct volume_rules rules = { "pod", v->local, &limits };
+	const struct oci_mount m = { .source = there, .destination = (char *)"/data" };
+	AUTO(storages) struct storages list = STORAGES_INIT;
+	AUTO(str) char *path = NULL, *said = NULL;
+	struct err err = ERR_INIT;
+
+	make_node();
+	make(source, NULL, NULL, NULL, 0);
+	make_subpath(source, v->name);
+	ck_assert_msg(volume_in_guest(&m, &rules, &list, &path, &err) == 0, "%s", err.msg);
+	ck_assert_msg(str_eq(path, v->path), "%s: %s", v->name, path);
+	ck_assert_uint_eq(list.n, v->path ? 1 + (v->storage != NULL) : 0);
+	if (!v->storage)
+		return;
+	said = describe(list.v[1]);
+	ck_assert_str_eq(said, v->storage);
+	ck_assert_str_eq(list.v[1]->mount_point, v->path);
+}
+END_TEST
+
 /* Without a pod there is no emptyDir. */
 START_TEST(a_single_container_has_what_it_asks_for)
 {
@@ -187,6 +246,7 @@ int main(void)
 		return EXIT_SUCCESS;
 	}
 	tcase_add_loop_test(t, a_volume_is_shared_or_the_guests, 0, (int)ARRAY_LEN(volumes));
+	tcase_add_loop_test(t, a_subpath_is_where_its_volume_is, 0, (int)ARRAY_LEN(subpaths));
 	tcase_add_test(t, a_single_container_has_what_it_asks_for);
 	tcase_add_loop_test(t, a_size_of_pages_is_checked, 0, (int)ARRAY_LEN(bad_sizes));
 	tcase_add_test(t, a_volume_that_is_gone_is_named);

@@ -113,7 +113,7 @@ END_TEST
 START_TEST(the_vm_ends_before_virtiofsd)
 {
 	shim_start("fs-follows", "virtio_fs_daemon = \"" FAKE_VM "\"");
-	shim_must_fail(shim_create(), "the VM ended");
+	shim_must_fail(shim_create(), "the VM ended: its VMM exited with 1");
 	shim_finish();
 }
 END_TEST

@@ -10,25 +10,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define K "io.katacontainers.container."
+#define K  "io.katacontainers.container."
+#define V1 "agent.unified_cgroup_hierarchy=false"
+#define V2 "agent.unified_cgroup_hierarchy=true"
 
 static const struct {
 	const char *name, *value, *memory; /* the container's limit; NULL: none */
 	int64_t swap;                      /* 0: not set */
 	enum err_code code;                /* 0: good */
 	const char *says;
+	const char *params; /* the kernel's; NULL: none */
+	uint64_t swappiness;
 } cases[] = {
-	{ K "resource.swap_in_bytes", "300", "100", 300, E_OK, NULL },
-	{ K "resource.swap_in_bytes", "100", "100", 100, E_OK, NULL },
-	{ K "resource.swap_in_bytes", "-1", "100", -1, E_OK, NULL },
-	{ K "resource.swap_in_bytes", "-1", NULL, -1, E_OK, NULL },
-	{ "io.katacontainers.config.hypervisor.path", "x", NULL, 0, E_OK, NULL },
-	{ K "resource.swap_in_bytes", "99", "100", 0, E_INVALID, "less than the limit" },
-	{ K "resource.swap_in_bytes", "300", NULL, 0, E_INVALID, "give the container" },
-	{ K "resource.swap_in_bytes", "1G", "100", 0, E_INVALID, "number of bytes" },
-	{ K "resource.swap_in_bytes", "-2", "100", 0, E_INVALID, "number of bytes" },
-	{ K "resource.swappiness", "60", "100", 0, E_UNSUPPORTED, "no swappiness" },
-	{ K "resource.other", "60", "100", 0, E_UNSUPPORTED, "not supported" },
+	{ K "resource.swap_in_bytes", "300", "100", 300, E_OK, NULL, NULL, 0 },
+	{ K "resource.swap_in_bytes", "100", "100", 100, E_OK, NULL, NULL, 0 },
+	{ K "resource.swap_in_bytes", "-1", "100", -1, E_OK, NULL, NULL, 0 },
+	{ K "resource.swap_in_bytes", "-1", NULL, -1, E_OK, NULL, NULL, 0 },
+	{ "io.katacontainers.config.hypervisor.path", "x", NULL, 0, E_OK, NULL, NULL, 0 },
+	{ K "resource.swap_in_bytes", "99", "100", 0, E_INVALID, "less than the limit", NULL, 0 },
+	{ K "resource.swap_in_bytes", "300", NULL, 0, E_INVALID, "give the container", NULL, 0 },
+	{ K "resource.swap_in_bytes", "1G", "100", 0, E_INVALID, "number of bytes", NULL, 0 },
+	{ K "resource.swap_in_bytes", "-2", "100", 0, E_INVALID, "number of bytes", NULL, 0 },
+	{ K "resource.swappiness", "60", "100", 0, E_UNSUPPORTED, "no swappiness", NULL, 0 },
+	{ K "resource.swappiness", "60", "100", 0, E_UNSUPPORTED, "no swappiness", V1 " " V2, 0 },
+	{ K "resource.swappiness", "60", "100", 0, E_OK, NULL, "quiet " V1 " one", 60 },
+	{ K "resource.swappiness", "200", NULL, 0, E_OK, NULL, V1, 200 },
+	{ K "resource.swappiness", "0", "100", 0, E_INVALID, "swappiness", V1, 0 },
+	{ K "resource.swappiness", "201", "100", 0, E_INVALID, "swappiness", V1, 0 },
+	{ K "resource.swappiness", "x", "100", 0, E_INVALID, "swappiness", V1, 0 },
+	{ K "resource.other", "60", "100", 0, E_UNSUPPORTED, "not supported", NULL, 0 },
 };
 
 START_TEST(they_become_settings_or_are_refused)
@@ -40,18 +50,23 @@ START_TEST(they_become_settings_or_are_refused)
 	char *text = str_fmt("{\"ociVersion\": \"1.0.2\", \"annotations\": {\"%s\": \"%s\"}, "
 			     "\"linux\": {\"resources\": %s}}",
 			     cases[_i].name, cases[_i].value, limit);
+	char *params = (char *)(cases[_i].params ? cases[_i].params : "");
+	const struct runtime_config config = { .kernel_params = params };
 	struct err err = ERR_INIT;
 	AUTO(oci_spec) struct oci_spec *spec = oci_spec_parse(text, strlen(text), "spec", &err);
 
 	ck_assert_msg(spec != NULL, "%s", err.msg);
 	if (cases[_i].code) {
-		ck_assert_int_lt(notes_apply(spec, &err), 0);
+		ck_assert_int_lt(notes_apply(spec, &config, &err), 0);
 		ck_assert_int_eq(err.code, cases[_i].code);
 		ck_assert_msg(strstr(err.msg, cases[_i].name) && strstr(err.msg, cases[_i].says),
 			      "%s", err.msg);
 		return;
 	}
-	ck_assert_msg(notes_apply(spec, &err) == 0, "%s", err.msg);
+	ck_assert_msg(notes_apply(spec, &config, &err) == 0, "%s", err.msg);
+	if (cases[_i].swappiness)
+		ck_assert_uint_eq(spec->linux_.resources->memory.swappiness.v,
+				  cases[_i].swappiness);
 	if (cases[_i].swap)
 		ck_assert_int_eq(spec->linux_.resources->memory.swap.v, cases[_i].swap);
 	else

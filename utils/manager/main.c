@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-manager: kata-deploy with few options, for a single machine. */
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "cli/manual.h"
@@ -10,7 +11,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 struct manager_options options;
 
@@ -141,7 +141,7 @@ int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 
-	(void)umask(022);
+	file_set_umask();
 	log_init("kata-manager", "manager", LOG_LOGFMT, 2, LOG_WARN);
 	if (manual_run(&manual, argc, argv, &err) == 0 && fflush(stdout) != 0)
 		err_sys(&err, "write the output");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * QEMU's command line. Machine q35 (what is plugged later needs it) or microvm; PVH boot of an
- * uncompressed kernel with qboot where that is installed.
+ * uncompressed kernel with qboot where QEMU has it.
  */
 
 #include "vmm/qemu/cmdline.h"
@@ -278,10 +278,27 @@ static void add_asset(char ***argv, const struct runtime_config *c, const char *
 		strv_push(argv, path);
 }
 
+/* qboot, where the QEMU at that path has its firmware: share/ beside its bin/, in the release's folder or in
+ * a distribution's; heap, or NULL. */
+static char *find_qboot(const char *qemu)
+{
+	static const char *const names[] = { "share/kata-qemu/qboot.rom", "share/qemu/qboot.rom" };
+	int bin = (int)(path_basename(qemu) - qemu);
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		AUTO(str) char *beside = str_fmt("%.*s../%s", bin, qemu, names[i]);
+		AUTO(str) char *path = path_clean(beside);
+
+		if (access(path, R_OK) == 0)
+			return STEAL(path, NULL);
+	}
+	return NULL;
+}
+
 char **qemu_command_line(const struct vmm_request *r)
 {
-	static const char qboot[] = "/usr/share/qemu/qboot.rom";
 	const struct runtime_config *c = r->config;
+	AUTO(str) char *qboot = *c->firmware ? NULL : find_qboot(c->qemu_path);
 	AUTO(str) char *append = kernel_command_line(r);
 	char **argv = NULL;
 
@@ -296,7 +313,7 @@ char **qemu_command_line(const struct vmm_request *r)
 	add_connection(&argv, "qmp", QEMU_QMP_FD);
 	add_device(&argv, "-mon", "chardev=qmp,mode=control");
 	add_devices(&argv, r);
-	if (*c->firmware || access(qboot, R_OK) == 0)
+	if (*c->firmware || qboot)
 		add_asset(&argv, c, "-bios", ASSET_FIRMWARE, *c->firmware ? c->firmware : qboot);
 	add_asset(&argv, c, "-kernel", ASSET_KERNEL, c->kernel);
 	add_asset(&argv, c, "-initrd", ASSET_INITRD, c->initrd);

@@ -330,11 +330,19 @@ static int remove_block_node(struct hotplug *h, const struct plug *p, struct dea
 static void describe_disk(const struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 			  struct json *to)
 {
-	(void)h;
+	const struct runtime_config *c = h->config;
+
 	(void)d;
 	put(to, "driver", p->scsi ? "scsi-hd" : "virtio-blk-pci");
 	put(to, "drive", p->name);
 	json_put(to, "share-rw", json_make_bool(true));
+	if (c->logical_sector)
+		json_put(to, "logical_block_size", json_make_int(c->logical_sector));
+	/* One that is smaller than a logical one QEMU would refuse. */
+	if (c->logical_sector || c->physical_sector)
+		json_put(
+			to, "physical_block_size",
+			json_make_int(c->physical_sector ? c->physical_sector : c->logical_sector));
 	if (p->scsi) {
 		put(to, "bus", "scsi0.0");
 		json_put(to, "scsi-id", json_make_int(p->at / LUNS));

@@ -11,6 +11,7 @@
 #include "vmm/qemu/hotplug.h"
 #include "vmm/qemu/qmp.h"
 #include "vmm/qemu/resize.h"
+#include "vmm/selinux.h"
 #include "vmm/vmm.h"
 #include "vmm/vsock.h"
 #include "json/json.h"
@@ -129,10 +130,16 @@ static int execute(const struct vmm_request *r, struct vmm *vmm, const struct in
 			   .cwd = "/",
 			   .user = r->user,
 			   .new_group = true };
+	int result;
 
 	if (r->config->checked[ASSET_HYPERVISOR])
 		s.program = program;
-	return spawn_start(&s, &vmm->child, err);
+	if (selinux_label(NULL, r->label, err) < 0)
+		return -1;
+	result = spawn_start(&s, &vmm->child, err);
+	if (r->label)
+		selinux_unlabel(NULL);
+	return result;
 }
 
 /* *qmp is our end of the connection with its monitor. */

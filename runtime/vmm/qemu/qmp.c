@@ -151,8 +151,11 @@ static void on_object(struct qmp *q, struct json *j)
 		return;
 	}
 	if (event) {
-		log_debug("QEMU event", LOG_S("event", event));
-		tell(q, event, json_get(j, "data"));
+		const struct json *data = json_get(j, "data");
+		AUTO(str) char *text = data ? json_format(data, false) : NULL;
+
+		log_debug("QEMU event", LOG_S("event", event), LOG_S("data", text ? text : ""));
+		tell(q, event, data);
 	}
 	json_free(j);
 }

@@ -54,3 +54,15 @@ test_annotations_of_a_container() {
 	has "swappiness" "$(start "$id" 2>&1)" "annotation $k.swappiness: not supported: .*no swappiness"
 	pod_gone "$pod"
 }
+
+# Control groups of version 1 have it.
+test_annotation_of_swappiness() {
+	[ "$HANDLER" = kata ] || return 0
+	local pod id
+	configured '[hypervisor.qemu]' 'kernel_params = "agent.unified_cgroup_hierarchy=false"'
+	pod=$(pod swappiness)
+	id=$(started "$pod" c1 'sleep 1000' ',"annotations":{"io.katacontainers.container.resource.swappiness":"73"}')
+	expect swappiness "$(in_container "$id" cat /sys/fs/cgroup/memory/memory.swappiness)" 73
+	pod_gone "$pod"
+}
+LONG+=(test_annotation_of_swappiness)

@@ -126,23 +126,23 @@ test_direct_volume() {
 	expect group "$(in_container "$a" stat -c %g /data)" 2000
 	in_container "$a" sh -c 'dd if=/dev/zero of=/data/much bs=1M count=4 2>/dev/null; echo words >/data/file'
 	expect "what the other reads" "$(in_container "$b" cat /data/file)" words
-	has "its write" "$(fails 1 in_container "$b" touch /data/new)" 'Read-only file system'
+	fails_saying "its write" 1 'Read-only file system' in_container "$b" touch /data/new
 	said=$(direct_volume stats "$dir")
 	small=$(kilobytes "$a")
 	expect total "$(grep -o '"total":[0-9]*' <<<"$said" | head -n 1)" "\"total\":$((small * 1024))"
 	has used "$said" '"unit":2'
-	has "not yet" "$(fails 1 direct_volume resize "$dir" --size $((64 << 20)))" 'grow the device first'
+	fails_saying "not yet" 1 'grow the device first' direct_volume resize "$dir" --size $((64 << 20))
 	truncate -s 64M "$file"
 	losetup --set-capacity "$LOOP"
 	direct_volume resize "$dir" --size $((64 << 20))
 	large=$(kilobytes "$a")
 	[ "$large" -gt $((small * 3 / 2)) ] || expect "kilobytes" "$large" "about twice $small"
-	has "its users" "$(fails 7 direct_volume remove "$dir")" "$pod"
+	fails_saying "its users" 7 "$pod" direct_volume remove "$dir"
 	stop "$a"
 	remove "$a"
 	expect "what is left" "$(in_container "$b" cat /data/file)" words
 	pod_gone "$pod"
-	has "nobody" "$(fails 5 direct_volume stats "$dir")" 'no sandbox uses'
+	fails_saying "nobody" 5 'no sandbox uses' direct_volume stats "$dir"
 	direct_volume remove "$dir"
 	expect "records" "$(find /run/kata-containers/shared/direct-volumes -mindepth 1)" ""
 	rmdir "$dir"
@@ -165,7 +165,7 @@ test_direct_volume_in_a_file() {
 	direct_volume resize "$dir" --size $((640 << 20))
 	expect "size of the file" "$(stat -c %s "$file")" $((640 << 20))
 	[ "$(kilobytes "$id")" -gt "$small" ]
-	has "smaller" "$(fails 1 direct_volume resize "$dir" --size 4096)" 'cannot become smaller'
+	fails_saying "smaller" 1 'cannot become smaller' direct_volume resize "$dir" --size 4096
 	expect "size of the file" "$(stat -c %s "$file")" $((640 << 20))
 	pod_gone "$pod"
 	pod=$(pod direct-again)
@@ -175,6 +175,27 @@ test_direct_volume_in_a_file() {
 	direct_volume remove "$dir"
 	rm -r "$dir" "$file"
 }
+
+# Two containers read what was packed.
+test_direct_volume_of_erofs() {
+	[ "$HANDLER" = kata ] || return 0
+	local pod a b dir=$LAB/volume file=$LAB/disk
+	mkdir -p "$dir" "$LAB/packed/sub"
+	seq 100000 >"$LAB/packed/sub/numbers"
+	mkfs.erofs "$file" "$LAB/packed" >/dev/null
+	direct_volume add "$dir" --mount-info "{\"volume-type\":\"block\",\"device\":\"$file\",\"fstype\":\"erofs\",\"options\":[\"ro\"]}"
+	pod=$(pod direct-erofs)
+	a=$(started "$pod" a 'sleep 1000' "$(with_direct_volume "$dir")")
+	b=$(started "$pod" b 'sleep 1000' "$(with_direct_volume "$dir")")
+	has mounted "$(in_container "$a" grep /data /proc/mounts)" '/data erofs ro'
+	expect "its contents" "$(in_container "$b" sha256sum /data/sub/numbers | cut -c1-64)" \
+		"$(sha256sum "$LAB/packed/sub/numbers" | cut -c1-64)"
+	fails_saying "its write" 1 'Read-only file system' in_container "$a" touch /data/new
+	pod_gone "$pod"
+	direct_volume remove "$dir"
+	rm -r "$dir" "$file" "$LAB/packed"
+}
+LONG+=(test_direct_volume_of_erofs)
 
 # The pod's shim is killed: what it said of the volume goes with the rest.
 test_direct_volume_of_a_dead_shim() {
@@ -186,7 +207,7 @@ test_direct_volume_of_a_dead_shim() {
 	direct_volume add "$dir" --mount-info "{\"volume-type\":\"block\",\"device\":\"$file\",\"fstype\":\"ext4\"}"
 	pod=$(pod direct-dead)
 	id=$(started "$pod" a 'sleep 1000' "$(with_direct_volume "$dir")")
-	has users "$(fails 7 direct_volume remove "$dir")" "$pod"
+	fails_saying users 7 "$pod" direct_volume remove "$dir"
 	kill -KILL "$(cat "$LAB/state/io.containerd.runtime.v2.task/k8s.io/$pod/shim.pid")"
 	until_is "state of the container" CONTAINER_EXITED of_container "$id" state
 	pod_gone "$pod"

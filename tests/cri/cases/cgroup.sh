@@ -80,10 +80,10 @@ test_cgroup_processors() {
 	expect "of two" "$(cat "$set/kata_$pod/cpuset.cpus")" 0-1
 	cri UpdateContainerResources "{\"container_id\":\"$a\",\"linux\":{\"cpuset_cpus\":\"0\"}}" >/dev/null
 	expect "of one that changed" "$(cat "$set/kata_$pod/cpuset.cpus")" 0
-	has "those that are not there" "$(fails 1 cri UpdateContainerResources \
-		"{\"container_id\":\"$a\",\"linux\":{\"cpuset_cpus\":\"4000\"}}")" "cpuset.cpus = '4000,0'"
-	has "those that are not there" "$(RESOURCES='"cpuset_cpus":"4000"' fails 1 started "$pod" c 'sleep 1000')" \
-		'cpuset.cpus'
+	fails_saying "those that are not there" 1 "cpuset.cpus = '4000,0'" cri UpdateContainerResources \
+		"{\"container_id\":\"$a\",\"linux\":{\"cpuset_cpus\":\"4000\"}}"
+	RESOURCES='"cpuset_cpus":"4000"' \
+		fails_saying "those that are not there" 1 'cpuset.cpus' started "$pod" c 'sleep 1000'
 	expect "afterwards" "$(cat "$set/kata_$pod/cpuset.cpus")" 0
 	stop "$a"
 	remove "$a"

@@ -16,7 +16,7 @@ test_container_lives() {
 	expect "exit code" "$(of_container "$id" exit_code)" 3
 	expect reason "$(of_container "$id" reason)" Error
 	remove "$id"
-	has "the status of one that is gone" "$(fails 5 of_container "$id" state)" 'not found'
+	fails_saying "the status of one that is gone" 5 'not found' of_container "$id" state
 	pod_gone "$pod"
 }
 
@@ -61,11 +61,11 @@ test_exec() {
 	in_container "$id" sh -c 'echo trouble >&2' 2>"$err"
 	expect stderr "$(cat "$err")" trouble
 	expect "much output" "$(in_container "$id" sh -c 'head -c 1000000 /dev/zero | tr "\0" x' | wc -c)" 1000000
-	has "no such command" "$(fails 1 in_container "$id" /no/such)" 'no such file'
-	has "a command in vain" "$(fails 11 cri ExecSync "{\"container_id\":\"$id\",\"cmd\":[\"sleep\",\"1000\"],\"timeout\":1}")" 'timeout 1s exceeded'
+	fails_saying "no such command" 1 'no such file' in_container "$id" /no/such
+	fails_saying "a command in vain" 11 'timeout 1s exceeded' cri ExecSync "{\"container_id\":\"$id\",\"cmd\":[\"sleep\",\"1000\"],\"timeout\":1}"
 	expect "processes afterwards" "$(processes "$id" '[s]leep 1000')" 1
 	stop "$id"
-	has "in one that ended" "$(fails 1 in_container "$id" true)" CONTAINER_EXITED
+	fails_saying "in one that ended" 1 CONTAINER_EXITED in_container "$id" true
 	pod_gone "$pod"
 }
 
@@ -74,7 +74,7 @@ test_container_whose_command_is_not_there() {
 	pod=$(pod absent)
 	beside=$(started "$pod" beside 'sleep 1000')
 	id=$(container_of "$pod" c1 '"command":["/no/such"]')
-	has error "$(fails 1 start "$id")" 'no such file'
+	fails_saying error 1 'no such file' start "$id"
 	expect state "$(of_container "$id" state)" CONTAINER_EXITED
 	expect reason "$(of_container "$id" reason)" StartError
 	expect "exit code" "$(of_container "$id" exit_code)" 128
@@ -111,8 +111,8 @@ test_container_is_given() {
 	expect user "$(in_container "$id" id -u) $(in_container "$id" id -g)" '1000 1001'
 	has groups "$(in_container "$id" id -G)" 2002
 	expect "a masked file" "$(in_container "$id" wc -c /etc/group)" '0 /etc/group'
-	has "a path to read" "$(fails 1 in_container "$id" sh -c 'echo 1 >/proc/sys/kernel/domainname' 2>&1)" 'Read-only file system'
-	has root "$(fails 1 in_container "$id" touch /tmp/x)" 'Read-only file system'
+	fails_saying "a path to read" 1 'Read-only file system' in_container "$id" sh -c 'echo 1 >/proc/sys/kernel/domainname'
+	fails_saying root 1 'Read-only file system' in_container "$id" touch /tmp/x
 	has privileges "$(in_container "$id" cat /proc/1/status)" 'NoNewPrivs:.1'
 	has capabilities "$(in_container "$id" cat /proc/1/status)" 'CapEff:.0000000000000000'
 	pod_gone "$pod"

@@ -53,12 +53,12 @@ test_copies_that_would_lose_something() {
 	mkfifo "$dir/fifo"
 	truncate -s 1G "$dir/big/file"
 	pod=$(copied_pod lossy)
-	has "a directory to write to" "$(fails 12 started "$pod" a 'sleep 1000' \
-		"$(mounts "$(volume "$dir/data" /data)")")" 'what is written there would be lost'
-	has "a FIFO" "$(fails 12 started "$pod" b 'sleep 1000' \
-		"$(mounts "$(volume "$dir/fifo" /fifo)")")" 'only directories and regular files'
-	has "too much" "$(fails 1 started "$pod" c 'sleep 1000' \
-		"$(mounts "$(volume "$dir/big" /big ',"readonly":true')")")" 'too much for a copy'
+	fails_saying "a directory to write to" 12 'what is written there would be lost' started "$pod" a 'sleep 1000' \
+		"$(mounts "$(volume "$dir/data" /data)")"
+	fails_saying "a FIFO" 12 'only directories and regular files' started "$pod" b 'sleep 1000' \
+		"$(mounts "$(volume "$dir/fifo" /fifo)")"
+	fails_saying "too much" 1 'too much for a copy' started "$pod" c 'sleep 1000' \
+		"$(mounts "$(volume "$dir/big" /big ',"readonly":true')")"
 	id=$(started "$pod" d 'sleep 1000')
 	expect "another" "$(in_container "$id" echo alive)" alive
 	pod_gone "$pod"

@@ -142,8 +142,7 @@ test_forward_by_the_manager() {
 	for i in $(seq 50); do
 		has "connection $i" "$(<"$LAB/got-$i")" '^root:'
 	done
-	has "to nobody" "$(fails 1 cri port-forward "$pod" 7002 2>&1)" \
-		'connection refused\|connection reset by peer'
+	fails_saying "to nobody" 1 'connection refused\|connection reset by peer' cri port-forward "$pod" 7002
 	pod_gone "$pod"
 }
 

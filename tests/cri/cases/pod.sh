@@ -14,7 +14,7 @@ test_pod_lives() {
 	pod_stop "$id" # as a kubelet does, which wants to be sure
 	pod_remove "$id"
 	pod_remove "$id"
-	has "the status of a pod that is gone" "$(fails 5 of_pod "$id" state)" 'not found'
+	fails_saying "the status of a pod that is gone" 5 'not found' of_pod "$id" state
 }
 
 # Told by the pod's configuration, seen in each of its containers.
@@ -55,7 +55,7 @@ test_pods_beside_each_other() {
 	expect "two afterwards" "$(in_container "$b" hostname)" host-two
 	expect "its state" "$(of_container "$b" state)" CONTAINER_RUNNING
 	pod_gone "$two"
-	expect "a is" "$(fails 5 of_container "$a" state | grep -c 'not found')" 1
+	fails_saying "a is" 5 'not found' of_container "$a" state
 }
 
 test_pod_stopped_with_running_containers() {
@@ -103,7 +103,7 @@ test_pod_on_the_nodes_network() {
 	# shellcheck disable=SC2034 # for pod
 	local pod id NAMESPACES='"network":"NODE","pid":"CONTAINER"'
 	if [ "$HANDLER" = kata ]; then
-		has refusal "$(fails 12 pod host)" network
+		fails_saying refusal 12 network pod host
 		return
 	fi
 	pod=$(pod host)

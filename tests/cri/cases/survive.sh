@@ -101,3 +101,36 @@ test_containerd_is_killed_while_it_makes_a_pod() {
 		pod_gone "$id"
 	done
 }
+
+# What a pod has on the node, with modes and owners, and what a container makes.
+made_by_pod() { # POD CONTAINER
+	local dir
+	grep Umask "/proc/$(shim_of "$1")/status"
+	for dir in /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes /run/containerd/s; do
+		echo "$dir"
+		find "$dir" -maxdepth 3 -not -path '*/shared/*' -printf '%y %m %U:%G %d\n' | sort
+	done
+	# shellcheck disable=SC2016
+	in_container "$2" sh -c 'cd /tmp; umask; echo >file; mkdir dir; stat -c "%a %u %n" file dir
+		cd /dev/shm; echo >file; stat -c "%a %n" file /dev/shm'
+}
+
+# The manager's umask changes nothing.
+test_umask_of_the_manager() {
+	[ "$HANDLER" = kata ] || return 0
+	local mask pod id usual=""
+	for mask in 022 077 000; do
+		lab_stop_containerd
+		(umask "$mask" && cri_containerd)
+		pod=$(pod "umask-$mask")
+		id=$(started "$pod" c1 'sleep 1000')
+		made_by_pod "$pod" "$id" >"$LAB/made-$mask"
+		[ -n "$usual" ] || usual=$LAB/made-$mask
+		pod_gone "$pod"
+		expect "with umask $mask" "$(diff "$usual" "$LAB/made-$mask")" ""
+	done
+	rm "$LAB"/made-*
+	lab_stop_containerd
+	cri_containerd
+}
+LONG+=(test_umask_of_the_manager)

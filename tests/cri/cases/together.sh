@@ -36,7 +36,7 @@ test_containers_share_a_volume() {
 		',"mounts":[{"host_path":"'"$dir"'","container_path":"/data","readonly":true}]')
 	in_container "$a" sh -c 'echo words >/data/file'
 	expect "what the other reads" "$(in_container "$b" cat /data/file)" words
-	has "its write" "$(fails 1 in_container "$b" touch /data/file)" 'Read-only file system'
+	fails_saying "its write" 1 'Read-only file system' in_container "$b" touch /data/file
 	expect "on the node" "$(cat "$dir/file")" words
 	pod_gone "$pod"
 	rm -rf "$dir"

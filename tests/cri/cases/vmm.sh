@@ -102,6 +102,6 @@ test_vmm_as_a_user() {
 test_vmm_as_a_user_needs_virtiofs() {
 	[ "$HANDLER" = kata ] || return 0
 	configured '[hypervisor.qemu]' 'rootless = true' 'shared_fs = "virtio-9p"'
-	has refusal "$(fails 4 pod rootless9p)" 'rootless = true: virtio-9p needs a VMM that is root'
+	fails_saying refusal 4 'rootless = true: virtio-9p needs a VMM that is root' pod rootless9p
 	[ ! -d /run/vc/users ] || expect "users" "$(ls /run/vc/users)" ''
 }

@@ -57,7 +57,7 @@ test_volume_dev_shm() {
 	expect "in the other" "$(in_container "$b" cat /dev/shm/file)" words
 	[ "$HANDLER" != kata ] || expect "on the node" "$(find "$LAB/state" /run/containerd \
 		-path '*/shm/file' 2>/dev/null)" ""
-	has "too much" "$(fails 1 in_container "$a" dd if=/dev/zero of=/dev/shm/big bs=1M count=65 2>&1)" 'No space'
+	fails_saying "too much" 1 'No space' in_container "$a" dd if=/dev/zero of=/dev/shm/big bs=1M count=65
 	stop "$a"
 	remove "$a"
 	a=$(started "$pod" again 'sleep 1000')
@@ -78,7 +78,7 @@ test_volume_empty_dir() {
 	in_container "$a" sh -c 'echo words >/data/file'
 	expect "group of a file" "$(in_container "$b" stat -c %g /data/file)" 2000
 	expect "what the other reads" "$(in_container "$b" cat /data/file)" words
-	has "its write" "$(fails 1 in_container "$b" touch /data/x)" 'Read-only file system'
+	fails_saying "its write" 1 'Read-only file system' in_container "$b" touch /data/x
 	stop "$a"
 	remove "$a"
 	a=$(started "$pod" again 'sleep 1000' "$(mounts "$(volume "$dir" /data)")")
@@ -120,16 +120,58 @@ test_volume_in_memory() {
 	has type "$is" '^tmpfs '
 	has_word options "$is" size=3072k
 	expect "mode and group" "$(in_container "$a" stat -c '%a %g' /fast)" '2777 2000'
-	has "too much" "$(fails 1 in_container "$a" dd if=/dev/zero of=/fast/big bs=1M count=4 2>&1)" 'No space'
+	fails_saying "too much" 1 'No space' in_container "$a" dd if=/dev/zero of=/fast/big bs=1M count=4
 	in_container "$a" sh -c 'rm /fast/big; echo words >/fast/file'
 	stop "$a"
 	remove "$a"
 	b=$(started "$pod" b 'sleep 1000' "$(mounts "$(volume "$dir" /fast ',"readonly":true')")")
 	expect "in the other" "$(in_container "$b" cat /fast/file)" words
-	has "its write" "$(fails 1 in_container "$b" touch /fast/x)" 'Read-only file system'
+	fails_saying "its write" 1 'Read-only file system' in_container "$b" touch /fast/x
 	[ "$HANDLER" != kata ] || expect "on the node" "$(ls "$dir")" ""
 	pod_gone "$pod"
 	empty_dirs_gone
+}
+
+# Mounts one as the kubelet does and prints its path.
+subpath() { # VOLUME-PATH BELOW CONTAINER N
+	local at=$LAB/pods/u-1/volume-subpaths/${1##*/}/$3/$4
+	mkdir -p "$1/$2" "$at"
+	chmod 0777 "$1/$2"
+	mount --bind "$1/$2" "$at"
+	echo "$at"
+}
+
+subpaths_gone() {
+	local at
+	for at in "$LAB"/pods/u-1/volume-subpaths/*/*/*; do umount "$at"; done
+	empty_dirs_gone
+}
+
+# The containers see each other's files, wherever the volume is; what one leaves there leads nowhere.
+test_volume_subpath() {
+	local pod a b dir sub wicked
+	dir=$(empty_dir fast Memory)
+	sub=$(subpath "$dir" sub/deep b 0)
+	wicked=$(subpath "$dir" wicked c 0)
+	pod=$(pod subpath)
+	a=$(started "$pod" a 'sleep 1000' "$(mounts "$(volume "$dir" /all)")")
+	b=$(CONTEXT='"run_as_user":{"value":1000}' started "$pod" b 'sleep 1000' "$(mounts "$(volume "$sub" /part)")")
+	in_container "$a" sh -c 'echo from-a >/all/sub/deep/a'
+	in_container "$b" sh -c 'echo from-b >/part/b'
+	expect "seen by b" "$(in_container "$b" cat /part/a)" from-a
+	expect "seen by a" "$(in_container "$a" cat /all/sub/deep/b)" from-b
+	expect "of the directory" "$(in_container "$b" stat -c %a /part)" 777
+	if [ "$HANDLER" = kata ]; then
+		in_container "$a" sh -c 'rm -rf /all/wicked; ln -s /etc /all/wicked'
+		fails_saying "a link to the guest's files" 1 wicked started "$pod" c 'sleep 1000' "$(mounts "$(volume "$wicked" /part)")"
+	fi
+	stop "$b"
+	remove "$b"
+	b=$(started "$pod" b2 'sleep 1000' "$(mounts "$(volume "$sub" /part ',"readonly":true')")")
+	expect "what the first wrote" "$(in_container "$b" cat /part/b)" from-b
+	fails_saying "its write" 1 'Read-only file system' in_container "$b" touch /part/x
+	pod_gone "$pod"
+	subpaths_gone
 }
 
 # As the kubelet writes it: a new directory, and one rename of the link to it.
@@ -165,7 +207,7 @@ config_is_updated() { # ENTRIES: in the directory afterwards
 		'second second second 1 second 20 '
 	expect "the links" "$(in_container "$id" sh -c 'ls -A /etc/settings | wc -l')" "$1"
 	expect "by subPath" "$(in_container "$id" cat /etc/one)" first
-	has "its write" "$(fails 1 in_container "$id" touch /etc/settings/x)" 'Read-only file system'
+	fails_saying "its write" 1 'Read-only file system' in_container "$id" touch /etc/settings/x
 	pod_gone "$pod"
 	rm -rf "$LAB/pods/u-1"
 }
@@ -177,6 +219,27 @@ test_volume_config_is_updated_by_9p() {
 	configured '[hypervisor.qemu]' 'shared_fs = "virtio-9p"'
 	config_is_updated 24
 }
+
+# A program that watches its configuration hears of each update, and reads the new one then.
+test_volume_config_is_watched() {
+	local pod id dir=$LAB/pods/u-1/volumes/kubernetes.io~projected/settings
+	mkdir -p "$dir"
+	write_config "$dir" first
+	pod=$(pod watched)
+	id=$(started "$pod" c1 'exec /files watch /etc/settings' "$(mounts "$(volume "$TOOLS/files" /files)" \
+		"$(volume "$dir" /etc/settings ',"readonly":true')")")
+	until_is "the watch" watching log_of watched c1
+	write_config "$dir" second
+	until_is "the first update" 'watching changed 1 ' one_line log_of watched c1
+	expect "at that time" "$(in_container "$id" cat /etc/settings/config /etc/settings/file-20 | tr '\n' ' ')" 'second second 20 '
+	write_config "$dir" third
+	ended "$id"
+	expect "the updates" "$(log_of watched c1 | tr '\n' ' ')" 'watching changed 1 changed 2 '
+	pod_gone "$pod"
+	rm -rf "$LAB/pods/u-1"
+}
+
+one_line() { "$@" | tr '\n' ' '; } # COMMAND...
 
 # A directory of the node where mounts come and go.
 shared_directory() { # DIR
@@ -218,8 +281,8 @@ test_volume_propagation_to_the_node() {
 	[ "$HANDLER" = kata ] || return 0
 	shared_directory "$dir"
 	pod=$(pod both)
-	has refusal "$(fails 12 started "$pod" c1 'sleep 1000' \
-		"$(mounts "$(volume "$dir" /data ',"propagation":"PROPAGATION_BIDIRECTIONAL"')")")" 'HostToContainer'
+	fails_saying refusal 12 'HostToContainer' started "$pod" c1 'sleep 1000' \
+		"$(mounts "$(volume "$dir" /data ',"propagation":"PROPAGATION_BIDIRECTIONAL"')")"
 	pod_gone "$pod"
 	umount -R "$dir"
 	rm -rf "$dir"
@@ -244,7 +307,7 @@ test_volume_binds() {
 	expect "on the node" "$(cat "$dir/a/file" "$dir/a/disk/new" "$dir/other/file" | tr '\n' ' ')" 'changed new deep '
 	until_is "of the other mount" changed in_container "$id" cat /etc/file
 	for name in /etc/file /sub/file; do
-		has "write of $name" "$(fails 1 in_container "$id" sh -c "echo x >$name" 2>&1)" 'Read-only file system'
+		fails_saying "write of $name" 1 'Read-only file system' in_container "$id" sh -c "echo x >$name"
 	done
 	pod_gone "$pod"
 	umount "$dir/a/disk"
@@ -282,7 +345,7 @@ test_volume_sandbox_bind_mounts() {
 	# The guest's directory is seen through the root of its process 1.
 	id=$(started "$pod" c1 'sleep 1000' "$(mounts "$(volume /proc /guest)")")
 	expect "in the guest" "$(in_container "$id" cat $place/read/file)" words
-	has "a write" "$(fails 1 in_container "$id" touch $place/read/x 2>&1)" 'Read-only file system'
+	fails_saying "a write" 1 'Read-only file system' in_container "$id" touch $place/read/x
 	in_container "$id" sh -c "echo written >$place/write/file"
 	expect "on the node" "$(cat "$dir/write/file")" written
 	pod_gone "$pod"

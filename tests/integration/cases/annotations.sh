@@ -11,7 +11,7 @@ test_annotated_digests() {
 	conf=$(configured '[hypervisor.qemu]' 'enable_annotations = ["(kernel|initrd|hypervisor)_hash"]')
 	kernel=$PREFIX/share/kata-containers/vmlinux.container
 	initrd=$PREFIX/share/kata-containers/kata-containers-initrd.img
-	qemu=$(sed -n 's/^path = "\(.*\)"/\1/p' "$PREFIX/share/defaults/kata-containers/configuration.toml")
+	qemu=$("$PREFIX/bin/kata-runtime" env | sed -n 's/^hypervisor.path = "\(.*\)"$/\1/p')
 	id=$(lab_id)
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
 		--annotation "io.katacontainers.config_path=$conf" \

@@ -30,6 +30,7 @@ image_disk() { # FSTYPE
 	truncate -s 64M "$DISK"
 	case $1 in
 	ext4) mkfs.ext4 -q -d "$LAB/image" "$DISK" ;;
+	erofs) mkfs.erofs "$DISK" "$LAB/image" >/dev/null ;;
 	xfs)
 		truncate -s 512M "$DISK"
 		mkfs.xfs -q "$DISK"
@@ -105,6 +106,16 @@ test_root_file_system_on_a_block_device() {
 	has "root on a device" "$said" ' / ext4 rw'
 	expect "exit status" "$(on_root 'cat /new; exit 7' ext4 "$LOOP" ro || echo $?)" $'text\n7'
 	loop_gone "$DISK"
+}
+
+# A layer that nobody writes to, as snapshotters of erofs have it.
+test_root_file_system_of_erofs() {
+	local said
+	image_disk erofs
+	said=$(on_root "grep ' / ' /proc/mounts; touch /new; ls /bin/busybox" erofs "$DISK" loop ro)
+	has "root on erofs" "$said" ' / erofs ro'
+	has "a file" "$said" '^/bin/busybox'
+	rm "$DISK"
 }
 
 # Where the VM cannot be given a disk, or shall not, the host mounts it, and it is shared.

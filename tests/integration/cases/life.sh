@@ -58,8 +58,12 @@ test_pause_resume_stats() {
 	b=$(lab_ctr tasks metrics "$id" | awk '$1 == "cpuacct.usage" { print $2 }')
 	expect "frozen" "$a" "$b"
 	lab_ctr tasks resume "$id"
-	sleep 0.5
-	c=$(lab_ctr tasks metrics "$id" | awk '$1 == "cpuacct.usage" { print $2 }')
+	c=$b
+	for _ in $(seq 600); do
+		[ "$c" = "$b" ] || break
+		sleep 0.1
+		c=$(lab_ctr tasks metrics "$id" | awk '$1 == "cpuacct.usage" { print $2 }')
+	done
 	[ "$c" -gt "$b" ]
 	removed "$id"
 }
@@ -166,21 +170,22 @@ test_exec_has_an_end_of_its_own() {
 	removed "$id"
 }
 
+# Its script makes /ready when it has its handlers.
 signalled() { # SIGNAL SCRIPT: the exit status of the container's first process
 	local id
 	id=$(lab_id)
 	detached "$id" sh -c "$2"
-	sleep 0.5 # for its handlers
+	lab_ctr tasks exec --exec-id wait "$id" sh -c 'until [ -e /ready ]; do usleep 10000; done'
 	lab_ctr tasks kill -s "$1" "$id"
 	stopped "$id"
 	deleted "$id"
 }
 
 test_signals_arrive() {
-	expect "handled" "$(signalled TERM 'trap "exit 9" TERM; while :; do sleep 0.1; done')" 9
-	expect "handled" "$(signalled USR1 'trap "exit 8" USR1; while :; do sleep 0.1; done')" 8
+	expect "handled" "$(signalled TERM 'trap "exit 9" TERM; : >/ready; while :; do sleep 0.1; done')" 9
+	expect "handled" "$(signalled USR1 'trap "exit 8" USR1; : >/ready; while :; do sleep 0.1; done')" 8
 	# A first process without a handler would not notice TERM at all.
-	expect "not handled" "$(signalled TERM 'exec sleep 1000')" 137
+	expect "not handled" "$(signalled TERM ': >/ready; exec sleep 1000')" 137
 }
 
 test_all_are_killed() {

@@ -6,8 +6,8 @@
 test_apparmor_profile_by_name_is_refused() {
 	local id
 	id=$(lab_id)
-	has refusal "$(fails 1 timeout 120 ctr --address "$LAB/containerd.sock" run --rm --runtime "$RUNTIME" \
-		--apparmor-profile mine "$IMAGE" "$id" true)" "AppArmor profile 'mine'"
+	fails_saying refusal 1 "AppArmor profile 'mine'" timeout 120 ctr --address "$LAB/containerd.sock" run --rm --runtime "$RUNTIME" \
+		--apparmor-profile mine "$IMAGE" "$id" true
 	lab_ctr containers rm "$id" 2>/dev/null || true
 }
 

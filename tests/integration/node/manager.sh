@@ -26,9 +26,9 @@ test_manager_from_nothing_to_a_container() {
 }
 
 test_manager_says_what_is_wrong() {
-	has "no release" "$(fails 2 managed install --cri containerd 2>&1)" "--release"
-	has "a verb" "$(fails 2 "$manager" instal)" "did you mean install"
-	has "a client" "$(fails 2 "$manager" try --with podman busybox)" "nerdctl, docker and ctr"
+	fails_saying "no release" 2 "--release" managed install --cri containerd
+	fails_saying "a verb" 2 "did you mean install" "$manager" instal
+	fails_saying "a client" 2 "nerdctl, docker and ctr" "$manager" try --with podman busybox
 }
 
 # The portable program in a root without anything, against an https server with a test authority.
@@ -56,8 +56,8 @@ test_portable_in_an_empty_root() {
 	env -u SSL_CERT_FILE chroot "$root" /kata-deploy install --release "https://localhost:$port/" --key /key.pub \
 		--cacert /ca.pem --cache /tmp/cache --cri none --yes --quiet
 	[ -x "$root/opt/kata/bin/containerd-shim-kata-v2" ]
-	has "no authority" "$(fails 17 env -u SSL_CERT_FILE chroot "$root" /kata-deploy plan --release \
-		"https://localhost:$port/" --key /key.pub --cache /tmp/cache --cri none --quiet)" certificate
+	fails_saying "no authority" 17 certificate env -u SSL_CERT_FILE chroot "$root" /kata-deploy plan --release \
+		"https://localhost:$port/" --key /key.pub --cache /tmp/cache --cri none --quiet
 	chroot "$root" /kata-deploy uninstall --yes --quiet
 	[ ! -e "$root/opt/kata" ]
 	echo "    portable kata-deploy: $(stat -c %s "$portable") bytes"

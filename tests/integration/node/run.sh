@@ -40,9 +40,7 @@ for cases in tests/integration/node/*.sh; do
 	. "$cases"
 done
 
-passed=0 failed=0
-[ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
-[ $# -eq 0 ] || tests=("$@")
+choose_tests "$@"
 for t in "${tests[@]}"; do
 	start=$SECONDS
 	(
@@ -52,14 +50,6 @@ for t in "${tests[@]}"; do
 		"$t"
 		node_gone
 	)
-	status=$? # not in a condition: that would switch -e off
-	if [ "$status" = 0 ]; then
-		passed=$((passed + 1))
-		echo "  ok    $t ($((SECONDS - start)) s)"
-	else
-		failed=$((failed + 1))
-		echo "  FAIL  $t ($((SECONDS - start)) s)"
-	fi
+	counted $? "$t" "$start"
 done
-echo "node: $passed passed, $failed failed"
-[ "$failed" = 0 ]
+totals node

@@ -46,7 +46,7 @@ test_ten_containers_survive_all_verbs() {
 	"$LAB/restart"
 	node_wait
 	all_alive
-	has "uninstall under pods" "$(fails 7 node_deploy uninstall --quiet)" "running pods use"
+	fails_saying "uninstall under pods" 7 "running pods use" node_deploy uninstall --quiet
 	all_alive
 	for id in "${ids[@]}"; do stop "$id"; done
 	# Now nobody holds the first one.

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# kata-collect-data: what it collects, and that no secret is in it. collect.sh PROGRAM
+set -u
+collect=$(realpath "$1")
+dir=$(mktemp -d /tmp/kata-collect-XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+passed=0 failed=0
+check() { # NAME COMMAND...
+	local name=$1
+	shift
+	if "$@" >"$dir/said" 2>&1; then
+		passed=$((passed + 1))
+		echo "  ok    $name"
+	else
+		failed=$((failed + 1))
+		echo "  FAIL  $name: $(tail -n 5 "$dir/said")"
+	fi
+}
+cd "$dir" || exit 1
+
+# A node, and programs that tell secrets.
+node=$dir/node
+mkdir -p "$node"/{etc/containerd/certs.d,etc/docker,opt/kata/etc/config.d,opt/kata/state,run/vc/vm/one,bin}
+cat >"$node/etc/containerd/config.toml" <<'END'
+version = 2
+[plugins."io.containerd.grpc.v1.cri".registry.configs."registry.example".auth]
+  username = "somebody"
+  password = "S3CR3T"
+  auth = "S3CR3T"
+END
+echo '{"http-proxy": "http://u:S3CR3T@proxy:3128", "debug": true}' >"$node/etc/docker/daemon.json"
+echo 'kernel_params = "agent.token=S3CR3T quiet"' >"$node/opt/kata/etc/config.d/10-mine.toml"
+echo '{"schema": 1}' >"$node/opt/kata/state/install.json"
+head -c 3000000 /dev/zero | tr '\0' 'x' >"$node/run/vc/vm/one/qemu.log"
+printf '\npassword: S3CR3T\nthe end of node1.example.org\n' >>"$node/run/vc/vm/one/qemu.log"
+ln -s /dev/zero "$node/run/vc/vm/one/endless.log"
+mkfifo "$node/run/vc/vm/one/waits.log"
+cat >"$node/bin/containerd" <<'END'
+#!/bin/sh
+echo "containerd $* token=S3CR3T"
+echo "Authorization: Bearer S3CR3T" >&2
+exit 3
+END
+chmod 755 "$node/bin/containerd"
+
+made() {
+	"$collect" --root "$node" --hide node1.example.org --yes -o report.tar.gz && tar -xzf report.tar.gz &&
+		mv kata-report-* report
+}
+check "an archive of a node" made
+check "only its owner can read it" [ "$(stat -c %a report.tar.gz)" = 600 ]
+check "no secret is in it" [ -z "$(grep -rl S3CR3T report)" ]
+check "nor a word that was to be hidden" [ -z "$(grep -rl node1.example.org report)" ]
+check "what is none is" grep -q somebody report/config/containerd/config.toml
+check "the administrator's configuration" grep -q 'quiet' report/config/kata/config.d/10-mine.toml
+check "the state" [ -f report/state/install.json ]
+check "of a long log the end" grep -q '^the end of \*\*\*$' report/logs/vms/one/qemu.log
+check "and no more than a mebibyte" [ "$(stat -c %s report/logs/vms/one/qemu.log)" -le $((1 << 20)) ]
+check "what is no file is named, and not waited for" grep -q 'waits.log.*is not a file' report/index.txt
+check "no link leads out of the root" [ -z "$(grep endless report/index.txt)" ]
+check "the index says how much was masked" grep -Eq '2 masked +config/containerd/config.toml' report/index.txt
+check "without logs" "$collect" --root "$node" --no-logs --yes -o short.tar.gz
+check "there are none" [ -z "$(tar -tzf short.tar.gz | grep /logs/)" ]
+
+again() { ! "$collect" --root "$node" --yes -o report.tar.gz 2>said2 && grep -q 'exists and is not overwritten' said2; }
+check "an older report stays" again
+asks() {
+	! "$collect" --root "$node" -o asked.tar.gz </dev/null >shown 2>said2 && grep -q "use --yes" said2 &&
+		grep -q 'config/containerd/config.toml' shown && [ ! -e asked.tar.gz ]
+}
+check "without a terminal and --yes it shows the list and writes nothing" asks
+shows() {
+	"$collect" --root "$node" --show >shown && grep -q 'username = "somebody"' shown && ! grep -q S3CR3T shown &&
+		[ "$(echo *.tar.gz)" = "report.tar.gz short.tar.gz" ]
+}
+check "--show prints it and writes nothing" shows
+
+runs() {
+	env -i PATH="$node/bin:$PATH" HTTPS_PROXY=http://u:S3CR3T@proxy:1 OTHER=S3CR3T \
+		"$collect" --no-logs --prefix "$dir/none" --show >shown 2>&1
+	grep -q 'containerd config dump token=\*\*\*' shown && grep -q 'it ended with 3:.*\*\*\*' shown &&
+		grep -q 'HTTPS_PROXY=http://\*\*\*@proxy:1' shown && ! grep -q S3CR3T shown && ! grep -q '^OTHER=' shown
+}
+check "what programs say is masked too, errors and the environment" runs
+
+echo "collect: $passed passed, $failed failed"
+[ "$failed" = 0 ]

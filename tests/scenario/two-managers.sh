@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Two container managers of one kind, neither with the usual configuration: two-managers.sh KATA-DEPLOY
+#
+# An installation that was removed by hand is cleaned up in the configuration that had it. Without the processes
+# of this machine, and with stand-ins for the managers.
+set -eu
+if [ "${1-}" != inside ]; then
+	if ! unshare --mount true 2>/dev/null; then
+		echo "skipped: two managers: they need root, to mount"
+		exit 0
+	fi
+	exec unshare --mount --pid --fork --kill-child --mount-proc "$0" inside "$(realpath "$1")"
+fi
+deploy=$2
+lab=$(mktemp -d "${TMPDIR:-/tmp}/two-managers.XXXXXX")
+trap 'rm -rf "$lab"' EXIT
+fail() {
+	echo "  FAIL  $*"
+	cat "$lab/says"
+	exit 1
+}
+
+mkdir -p "$lab/tree/bin"
+echo shim >"$lab/tree/bin/containerd-shim-kata-v2"
+cat >"$lab/components.yaml" <<-END
+	components:
+	  - {name: base, text: everything, required: true, paths: [bin]}
+	copies: []
+END
+"$deploy" keys generate --no-passphrase "$lab/key" >"$lab/says"
+"$deploy" release build --tree "$lab/tree" --out "$lab/release" --components "$lab/components.yaml" \
+	--version 1.0.0 --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
+	--channel-expires 2099-01-01T00:00:00Z --level 1 >"$lab/says"
+"$deploy" release sign --key "$lab/key.key" "$lab/release" >"$lab/says"
+place=(--prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory")
+for name in a b; do
+	cat >"$lab/$name.toml" <<-END
+		version = 2
+		root = "$lab/$name.root"
+		state = "$lab/$name.state"
+		disabled_plugins = ["io.containerd.internal.v1.opt"]
+		[grpc]
+		  address = "$lab/$name.sock"
+		[ttrpc]
+		  address = "$lab/$name.ttrpc"
+	END
+	cp "$lab/$name.toml" "$lab/$name.was"
+done
+"$deploy" install "${place[@]}" --key "$lab/key.pub" --cache "$lab/cache" --trust-dir "$lab/trust.d" --yes \
+	--cri containerd --cri-config "$lab/b.toml" --no-proof --release "$lab/release" >"$lab/says" 2>&1 ||
+	fail "install"
+cmp -s "$lab/b.toml" "$lab/b.was" && fail "install registered nothing"
+rm -r "$lab/opt"
+
+# The name of its program is what tells a manager. One waits for a line that never comes.
+mkfifo "$lab/never"
+echo "read -r line <$lab/never" >"$lab/wait"
+cp /bin/bash "$lab/containerd"
+"$lab/containerd" "$lab/wait" --config "$lab/a.toml" &
+cat >"$lab/restart" <<END
+#!/bin/sh
+if [ -e "$lab/pid" ]; then
+	kill "\$(cat "$lab/pid")"
+	tail --pid="\$(cat "$lab/pid")" -f /dev/null
+fi
+setsid containerd --config "$lab/b.toml" >>"$lab/b.log" 2>&1 &
+echo \$! >"$lab/pid"
+END
+chmod +x "$lab/restart"
+"$lab/restart"
+until ctr --address "$lab/b.sock" version >"$lab/says" 2>&1; do sleep 0.1; done
+"$deploy" uninstall "${place[@]}" --restart-with "$lab/restart" --yes >"$lab/says" 2>&1 || fail "uninstall"
+for name in a b; do
+	cmp "$lab/$name.toml" "$lab/$name.was" >"$lab/says" || fail "$name.toml is not what it was"
+done
+"$deploy" uninstall "${place[@]}" --yes >"$lab/says" 2>&1 || fail "uninstall, with nothing left"
+echo "  ok    what is left of an installation is found whichever of two managers has it"

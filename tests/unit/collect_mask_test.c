@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+/* utils/collect/mask.h: no secret gets through, and what is no secret stays readable. */
+#include "base/spawn.h"
+#include "base/str.h"
+#include "utils/collect/mask.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Every secret in these has the letters S3CR3T in it. */
+static const char *const secret[] = {
+	"password=S3CR3T",
+	"password = \"S3CR3T\"",
+	"password: S3CR3T with blanks",
+	"password: S3CR3T\nnext: line",
+	"password: |\n  S3CR3T\n  S3CR3T\nnext: line",
+	"  - password: >\n\n      S3CR3T\n",
+	"password = \"\"\"\nS3CR3T\nS3CR3T\"\"\"",
+	"password = 'S3CR3T'",
+	"{\"password\": \"S3CR3T\"}",
+	"{\"password\": \"a \\\" quote S3CR3T\"}",
+	"{\"password\":\"a\\\\\",\"token\":\"S3CR3T\"}",
+	"msg=\"{\\\"password\\\":\\\"S3CR3T\\\"}\"",
+	"msg=\"{\\\"password\\\":\\\"S3CR3T \\\\\\\" S3CR3T\\\"}\"",
+	"{\"auths\": {\"registry.example\": {\"auth\": \"S3CR3T\"}}}",
+	"{\"auths\":{\"r\":{\"identitytoken\":\"S3CR3T\"}}}",
+	"[plugins.cri.registry.configs.\"r\".auth]\n  password = \"S3CR3T\"\n",
+	"auth = \"S3CR3T\"",
+	"tokens = [\"S3CR3T\", \"a]S3CR3T\"]",
+	"AWS_SECRET_ACCESS_KEY=S3CR3T",
+	"export GITHUB_TOKEN=S3CR3T",
+	"Environment=\"DB_PASSWORD=S3CR3T\" \"OTHER=1\"",
+	"registry --password S3CR3T",
+	"registry --client-secret=S3CR3T",
+	"client-secret => S3CR3T",
+	"api_key: S3CR3T",
+	"x-api-key: S3CR3T",
+	"apiKey=S3CR3T&x=1",
+	"https://host/path?token=S3CR3T&x=1",
+	"https://host/blob?sv=1&sig=S3CR3T",
+	"X-Amz-Signature=S3CR3T",
+	"HTTPS_PROXY=http://user:S3CR3T@proxy:3128",
+	"proxy = \"socks5://S3CR3T@proxy\"",
+	"fetch https://user:S3CR3T,;x@host/: failed",
+	"Authorization: Bearer S3CR3T",
+	"Authorization: Digest username=\"u\", S3CR3T=1",
+	"curl -H 'Authorization: Basic S3CR3T=='",
+	"sent Bearer S3CR3TS3CR3T to host",
+	"Cookie: session=S3CR3T; other",
+	"-----BEGIN PRIVATE KEY-----\nS3CR3T\nS3CR3T\n-----END PRIVATE KEY-----",
+	"-----BEGIN RSA PRIVATE KEY-----\\nS3CR3T\\n-----END RSA PRIVATE KEY-----",
+	"-----BEGIN OPENSSH PRIVATE KEY-----\nS3CR3T cut off",
+	"found ghp_S3CR3TS3CR3TS3CR3T in it",
+	"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJS3CR3T.S3CR3TS3CR3T",
+	"PASSWD:S3CR3T",
+	"systemd.set_credential=name:S3CR3T",
+	"kernel_params = \"agent.token=S3CR3T quiet\"",
+};
+
+START_TEST(masked)
+{
+	AUTO(buf) struct buf out = BUF_INIT(65536), again = BUF_INIT(65536);
+	size_t n = mask_text(secret[_i], strlen(secret[_i]), &out);
+
+	ck_assert_msg(!strstr(buf_cstr(&out), "S3CR3T"), "'%s' became '%s'", secret[_i],
+		      buf_cstr(&out));
+	ck_assert_uint_gt(n, 0);
+	ck_assert_uint_eq(mask_text(out.data, out.len, &again), 0);
+	ck_assert_str_eq(buf_cstr(&again), buf_cstr(&out));
+}
+END_TEST
+
+static const char *const plain[] = {
+	"",
+	"kata 3.10.0 is installed",
+	"author = \"somebody\"",
+	"https://host:8080/path?x=1@y",
+	"mail to root@localhost: http://host",
+	"basic setup of the bearer plane",
+	"the token is not said",
+	"password",
+	"password=",
+	"password: \"\"",
+	"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+	"key = \"/etc/ssl/private/host.key\"",
+	"authority: example",
+	"{\"auths\": {}}",
+	"signal: 9, passed: 3, design: x",
+	"eyJ is short",
+};
+
+START_TEST(kept)
+{
+	AUTO(buf) struct buf out = BUF_INIT(65536);
+	size_t n = mask_text(plain[_i], strlen(plain[_i]), &out);
+
+	ck_assert_str_eq(buf_cstr(&out), plain[_i]);
+	ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
+static const struct {
+	const char *text, *masked;
+} exact[] = {
+	{ "a=1 password=x b=2", "a=1 password=*** b=2" },
+	{ "{\"a\": 1, \"password\": \"x\", \"b\": 2}",
+	  "{\"a\": 1, \"password\": \"***\", \"b\": 2}" },
+	{ "{a: 1, token: x, b: 2}", "{a: 1, token: ***, b: 2}" },
+	{ "http://u:p@proxy:3128/", "http://***@proxy:3128/" },
+	{ "tokens = [\"x\"] # two\n", "tokens = *** # two\n" },
+	{ "Authorization: Bearer abc\nHost: h", "Authorization: ***\nHost: h" },
+	{ "password: |\n  x\n  y\nuser: z", "password: |***\nuser: z" },
+};
+
+START_TEST(as_it_reads)
+{
+	AUTO(buf) struct buf out = BUF_INIT(65536);
+
+	(void)mask_text(exact[_i].text, strlen(exact[_i].text), &out);
+	ck_assert_str_eq(buf_cstr(&out), exact[_i].masked);
+}
+END_TEST
+
+START_TEST(words)
+{
+	char *const *list = ARGV("node1", "node1.example.org", "");
+	AUTO(buf) struct buf out = BUF_INIT(65536);
+	static const char text[] = "node1.example.org and node1 and node";
+
+	ck_assert_uint_eq(mask_words(text, strlen(text), list, &out), 2);
+	ck_assert_str_eq(buf_cstr(&out), "*** and *** and node");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("collect_mask");
+	TCase *t = tcase_create("mask");
+	int failed;
+
+	tcase_add_loop_test(t, masked, 0, (int)ARRAY_LEN(secret));
+	tcase_add_loop_test(t, kept, 0, (int)ARRAY_LEN(plain));
+	tcase_add_loop_test(t, as_it_reads, 0, (int)ARRAY_LEN(exact));
+	tcase_add_test(t, words);
+	suite_add_tcase(s, t);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

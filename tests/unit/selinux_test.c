@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The label of a VMM, with files in the place of the kernel's. */
+
+#include "vmm/selinux.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LABEL "system_u:system_r:container_kvm_t:s0:c1,c2"
+
+static char dir[64];
+static struct selinux_places places;
+static char *attr;
+
+static void put(const char *name, const char *text)
+{
+	AUTO(str) char *path = path_join(dir, name);
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0644, &err) == 0,
+		      "%s", err.msg);
+}
+
+static void setup(void)
+{
+	(void)str_print(dir, sizeof(dir), "/tmp/kata-selinux-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	attr = path_join(dir, "exec");
+	places = (struct selinux_places){ dir, attr };
+	put("exec", "");
+}
+
+static void teardown(void)
+{
+	struct err err = ERR_INIT;
+
+	free(attr);
+	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+}
+
+static void expect(const char *text)
+{
+	AUTO(buf) struct buf has = BUF_INIT(4096);
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_read(AT_FDCWD, attr, 4096, &has, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(strncmp(buf_cstr(&has), text, strlen(text)), 0);
+	ck_assert(*text || !has.len);
+}
+
+START_TEST(the_next_program_begins_with_it)
+{
+	struct err err = ERR_INIT;
+
+	put("enforce", "0");
+	ck_assert_msg(selinux_label(&places, LABEL, &err) == 0, "%s", err.msg);
+	expect(LABEL);
+	selinux_unlabel(&places);
+	expect("\n");
+}
+END_TEST
+
+START_TEST(without_selinux_nothing_is_done)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(selinux_label(&places, LABEL, &err), 0);
+	selinux_unlabel(&places);
+	expect("");
+	ck_assert_int_eq(selinux_label(NULL, "", &err), 0);
+}
+END_TEST
+
+START_TEST(without_a_label_nothing_is_done)
+{
+	struct err err = ERR_INIT;
+
+	put("enforce", "1");
+	ck_assert_int_eq(selinux_label(&places, "", &err), 0);
+	ck_assert_int_eq(selinux_label(&places, NULL, &err), 0);
+	expect("");
+}
+END_TEST
+
+START_TEST(a_label_that_is_refused_is_named)
+{
+	struct err err = ERR_INIT;
+
+	put("enforce", "1");
+	places.exec = "/proc/no-such/attr/exec";
+	ck_assert_int_eq(selinux_label(&places, LABEL, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.msg, LABEL));
+	ck_assert_ptr_nonnull(strstr(err.msg, "; allow it"));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("SELinux");
+	TCase *t = tcase_create("label");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, the_next_program_begins_with_it);
+	tcase_add_test(t, without_selinux_nothing_is_done);
+	tcase_add_test(t, without_a_label_nothing_is_done);
+	tcase_add_test(t, a_label_that_is_refused_is_named);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

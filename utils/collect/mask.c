@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One pass from left to right: at each place the rules of the table are asked whether a secret
+ * begins there. A rule that says yes has said how far it reaches. */
+#include "utils/collect/mask.h"
+
+#include "base/str.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+enum { NAME_MAX_ = 128 };
+
+struct text {
+	const char *s;
+	size_t len;
+};
+
+/* What a rule found at a place: text that stays, then a secret. */
+struct found {
+	size_t keep, secret;
+};
+
+static char at(const struct text *t, size_t i)
+{
+	return i < t->len ? t->s[i] : '\0';
+}
+
+static bool is_name(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.';
+}
+
+static bool is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.' || c == '+' ||
+	       c == '/' || c == '=' || c == '~';
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static size_t span(const struct text *t, size_t i, bool (*fits)(char))
+{
+	size_t n = 0;
+
+	while (i + n < t->len && fits(t->s[i + n]))
+		n++;
+	return n;
+}
+
+static bool begins(const struct text *t, size_t i, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return t->len - i >= n && strncasecmp(t->s + i, prefix, n) == 0;
+}
+
+static size_t line_end(const struct text *t, size_t i)
+{
+	while (i < t->len && t->s[i] != '\n' && t->s[i] != '\r')
+		i++;
+	return i;
+}
+
+/* --- names and their values --- */
+
+/* The letters and digits of a name in lower case. */
+static void fold(const char *name, size_t len, char folded[NAME_MAX_ + 1])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len && n < NAME_MAX_; i++)
+		if (isalnum((unsigned char)name[i]))
+			folded[n++] = (char)tolower((unsigned char)name[i]);
+	folded[n] = '\0';
+}
+
+static bool is_secret_name(const char *name, size_t len)
+{
+	static const char *const parts[] = { "password",  "passwd",     "passphrase", "secret",
+					     "token",     "credential", "apikey",     "privatekey",
+					     "accesskey", "signature",  "cookie" };
+	static const char *const whole[] = { "auth", "authorization", "proxyauthorization",
+					     "sig",  "xregistryauth", "pass",
+					     "pwd" };
+	char folded[NAME_MAX_ + 1];
+
+	/* The end tells what a long name is. */
+	if (len > NAME_MAX_) {
+		name += len - NAME_MAX_;
+		len = NAME_MAX_;
+	}
+	fold(name, len, folded);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (strstr(folded, parts[i]))
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(whole); i++)
+		if (str_eq(folded, whole[i]))
+			return true;
+	return false;
+}
+
+/* A quote, which may be escaped, as in JSON that is a string itself: its length, or 0. */
+static size_t quote_at(const struct text *t, size_t i, char quote[16])
+{
+	size_t n = 0;
+
+	while (at(t, i + n) == '\\' && n < 14)
+		n++;
+	if (at(t, i + n) != '"' && at(t, i + n) != '\'')
+		return 0;
+	memcpy(quote, t->s + i, n + 1);
+	quote[n + 1] = '\0';
+	return n + 1;
+}
+
+/* Where a string ends whose opening quote is before i: at its closing quote, else with the text. */
+static size_t string_end(const struct text *t, size_t i, const char *quote)
+{
+	size_t n = strlen(quote), escaped = n - 1;
+
+	for (; i < t->len; i++) {
+		size_t slashes = 0;
+
+		while (at(t, i + slashes) == '\\')
+			slashes++;
+		if (i + slashes < t->len && t->s[i + slashes] == quote[n - 1] && slashes == escaped)
+			return i;
+		/* An escaped quote inside, or other escaped characters. */
+		if (slashes)
+			i += slashes;
+	}
+	return t->len;
+}
+
+static size_t triple_end(const struct text *t, size_t i, char quote)
+{
+	for (; i + 2 < t->len; i++)
+		if (t->s[i] == quote && t->s[i + 1] == quote && t->s[i + 2] == quote)
+			return i;
+	return t->len;
+}
+
+/* Brackets inside strings do not count. */
+static size_t list_end(const struct text *t, size_t i)
+{
+	size_t depth = 0;
+
+	for (; i < t->len; i++) {
+		char quote[16];
+		size_t n = t->s[i] == '"' || t->s[i] == '\'' ? quote_at(t, i, quote) : 0;
+
+		if (n) {
+			i = string_end(t, i + n, quote);
+			continue;
+		}
+		if (t->s[i] == '[')
+			depth++;
+		if (t->s[i] == ']' && --depth == 0)
+			return i + 1;
+	}
+	return t->len;
+}
+
+static size_t indent_of(const struct text *t, size_t line)
+{
+	return span(t, line, is_blank);
+}
+
+/* The lines below a YAML block's key that are indented deeper than it, from the end of its line. */
+static size_t block_end(const struct text *t, size_t key, size_t i)
+{
+	size_t line = key, indent;
+
+	while (line && t->s[line - 1] != '\n')
+		line--;
+	indent = indent_of(t, line);
+	while (i < t->len) {
+		size_t next = i + 1;
+
+		if (next < t->len && t->s[i] == '\r' && t->s[next] == '\n')
+			next++;
+		if (next >= t->len || line_end(t, next) == next + indent_of(t, next)) {
+			/* An empty line belongs to it if more follows. */
+			if (next >= t->len)
+				return i;
+			i = line_end(t, next);
+			continue;
+		}
+		if (indent_of(t, next) <= indent)
+			return i;
+		i = line_end(t, next);
+	}
+	return i;
+}
+
+static bool is_plain(char c)
+{
+	return c && !isspace((unsigned char)c) && c != '&' && c != ';' && c != ',' && c != '"' &&
+	       c != '\'' && c != '`' && c != ')' && c != ']' && c != '}' && c != '\\';
+}
+
+/* Trailing blanks and what closes a structure around it are not the value's. */
+static size_t rest_of_line(const struct text *t, size_t i)
+{
+	size_t end = line_end(t, i);
+	size_t stop = i;
+
+	while (stop < end && t->s[stop] != '"' && t->s[stop] != ',' && t->s[stop] != '}')
+		stop++;
+	while (stop > i && is_blank(t->s[stop - 1]))
+		stop--;
+	return stop;
+}
+
+/* A header's value has quotes and commas of its own. It ends with its line, or with the string that
+ * it is all of. */
+static size_t header_end(const struct text *t, size_t key, size_t i)
+{
+	char quote = key && (t->s[key - 1] == '"' || t->s[key - 1] == '\'') ? t->s[key - 1] : '\n';
+	size_t end = line_end(t, i);
+
+	while (i < end && t->s[i] != quote)
+		i++;
+	return i;
+}
+
+static bool is_header(const struct text *t, size_t i, size_t len)
+{
+	static const char *const names[] = { "authorization", "cookie" };
+
+	for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+		size_t n = strlen(names[k]);
+
+		if (len >= n && begins(t, i + len - n, names[k]))
+			return true;
+	}
+	return false;
+}
+
+/* The value that begins at i. colon: after one. */
+static size_t value_end(const struct text *t, size_t key, size_t i, bool colon, size_t *begin)
+{
+	char quote[16];
+	size_t n = quote_at(t, i, quote);
+
+	*begin = i;
+	if (n == 1 && at(t, i + 1) == t->s[i] && at(t, i + 2) == t->s[i]) {
+		*begin = i + 3;
+		return triple_end(t, i + 3, t->s[i]);
+	}
+	if (n) {
+		*begin = i + n;
+		return string_end(t, i + n, quote);
+	}
+	if (at(t, i) == '[')
+		return list_end(t, i);
+	if (at(t, i) == '{')
+		return i;
+	if (colon && (at(t, i) == '|' || at(t, i) == '>')) {
+		*begin = line_end(t, i);
+		return block_end(t, key, *begin);
+	}
+	if (colon && is_header(t, key, span(t, key, is_name)))
+		return header_end(t, key, i);
+	return colon ? rest_of_line(t, i) : i + span(t, i, is_plain);
+}
+
+/* Past "=", ":" or "=>" and the blanks around; 0: there is none. */
+static size_t separator(const struct text *t, size_t i, bool *colon)
+{
+	size_t n = span(t, i, is_blank);
+
+	*colon = at(t, i + n) == ':';
+	if (!*colon && at(t, i + n) != '=')
+		return 0;
+	n++;
+	if (at(t, i + n) == '>')
+		n++;
+	return n + span(t, i + n, is_blank);
+}
+
+static bool named(const struct text *t, size_t i, struct found *f)
+{
+	size_t len, past, begin, n;
+	bool colon = false, option = begins(t, i, "--");
+	char quote[16];
+
+	if (!is_name(at(t, i)) || (i && is_name(t->s[i - 1])))
+		return false;
+	len = span(t, i, is_name);
+	f->keep = len;
+	if (!is_secret_name(t->s + i, len))
+		return false;
+	past = i + len;
+	past += quote_at(t, past, quote);
+	n = separator(t, past, &colon);
+	if (!n && option)
+		n = span(t, past, is_blank);
+	if (!n)
+		return false;
+	f->secret = value_end(t, i, past + n, colon, &begin);
+	f->keep = begin - i;
+	f->secret -= begin;
+	return f->secret > 0;
+}
+
+/* --- by their form --- */
+
+/* scheme://USER:PASSWORD@host */
+static bool url(const struct text *t, size_t i, struct found *f)
+{
+	size_t n = 0;
+
+	if (!begins(t, i, "://"))
+		return false;
+	for (; i + 3 + n < t->len; n++) {
+		char c = t->s[i + 3 + n];
+
+		if (c == '@') {
+			f->keep = 3;
+			f->secret = n;
+			return n > 0;
+		}
+		if (!is_plain(c) && c != '&' && c != ';' && c != ',' && c != ')')
+			return false;
+		if (c == '/' || c == '?' || c == '#')
+			return false;
+	}
+	return false;
+}
+
+static bool scheme(const struct text *t, size_t i, struct found *f)
+{
+	static const char *const words[] = { "bearer", "basic" };
+
+	if (i && is_name(t->s[i - 1]))
+		return false;
+	for (size_t k = 0; k < ARRAY_LEN(words); k++) {
+		size_t n = strlen(words[k]), blanks;
+
+		if (!begins(t, i, words[k]))
+			continue;
+		blanks = span(t, i + n, is_blank);
+		f->keep = n + blanks;
+		f->secret = span(t, i + f->keep, is_word);
+		/* Less is a word of a sentence. */
+		return blanks && f->secret >= 8;
+	}
+	return false;
+}
+
+static bool pem(const struct text *t, size_t i, struct found *f)
+{
+	static const char end[] = "-----END";
+	size_t first, last;
+	const char *found;
+
+	if (!begins(t, i, "-----BEGIN "))
+		return false;
+	first = line_end(t, i);
+	/* In a line of a log its line ends are escaped. */
+	found = memmem(t->s + i, first - i, "PRIVATE KEY-----", 16);
+	if (!found)
+		return false;
+	first = (size_t)(found - t->s) + 16;
+	found = memmem(t->s + first, t->len - first, end, sizeof(end) - 1);
+	last = found ? (size_t)(found - t->s) : t->len;
+	f->keep = first - i;
+	f->secret = last - first;
+	return f->secret > 0;
+}
+
+static bool token(const struct text *t, size_t i, struct found *f)
+{
+	static const struct {
+		const char *prefix;
+		size_t least; /* of the whole word */
+	} forms[] = {
+		{ "eyJ", 32 },         { "ghp_", 20 },   { "gho_", 20 },     { "ghs_", 20 },
+		{ "github_pat_", 30 }, { "glpat-", 16 }, { "xoxb-", 16 },    { "xoxp-", 16 },
+		{ "AKIA", 20 },        { "ASIA", 20 },   { "RWRTY0Iy", 60 },
+	};
+
+	if (i && is_word(t->s[i - 1]) && t->s[i - 1] != '=' && t->s[i - 1] != '/')
+		return false;
+	for (size_t k = 0; k < ARRAY_LEN(forms); k++) {
+		size_t n = strlen(forms[k].prefix);
+
+		if (t->len - i < n || memcmp(t->s + i, forms[k].prefix, n) != 0)
+			continue;
+		f->keep = 0;
+		f->secret = span(t, i, is_word);
+		return f->secret >= forms[k].least;
+	}
+	return false;
+}
+
+static bool (*const rules[])(const struct text *, size_t, struct found *) = { pem, url, scheme,
+									      token, named };
+
+static bool is_masked(const char *s, size_t len)
+{
+	return len == strlen(MASK) && memcmp(s, MASK, len) == 0;
+}
+
+size_t mask_text(const char *s, size_t len, struct buf *out)
+{
+	const struct text t = { s, len };
+	size_t i = 0, n = 0;
+
+	while (i < len) {
+		struct found f = { 1, 0 };
+		bool secret = false;
+
+		for (size_t r = 0; r < ARRAY_LEN(rules) && !secret; r++)
+			secret = rules[r](&t, i, &f);
+		if (!secret) {
+			buf_chr(out, s[i++]);
+			continue;
+		}
+		buf_add(out, s + i, f.keep);
+		n += !is_masked(s + i + f.keep, f.secret);
+		buf_str(out, MASK);
+		i += f.keep + f.secret;
+	}
+	return n;
+}
+
+size_t mask_words(const char *s, size_t len, char *const *words, struct buf *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len;) {
+		size_t hidden = 0;
+
+		strv_each(word, words) {
+			size_t k = strlen(*word);
+
+			if (k > hidden && len - i >= k && memcmp(s + i, *word, k) == 0)
+				hidden = k;
+		}
+		if (hidden)
+			buf_str(out, MASK);
+		else
+			buf_chr(out, s[i]);
+		n += hidden > 0;
+		i += hidden ? hidden : 1;
+	}
+	return n;
+}
