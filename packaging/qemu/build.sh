@@ -76,6 +76,7 @@ inputs() {
 	echo "$tarball_sha256 $patches_sha256 $seabios_sha256"
 	sha256sum <"$devices"
 	sha256sum <"$here/build.sh"
+	cat "$here"/patches/*.patch | sha256sum
 	gcc --version | head -n 1
 	ld --version | head -n 1
 	archives
@@ -104,7 +105,8 @@ sources() {
 	cat <<-END
 		# qemu-system-x86_64, virtiofsd and the firmware beside this file, but for bios-256k.bin, were compiled
 		# from the source package qemu of Debian, under the GNU General Public License, version 2 (COPYING), by
-		# packaging/qemu/build.sh of this project, which has the options. bios-256k.bin is that of Debian's
+		# packaging/qemu/build.sh of this project, which has the options, and changed by the patches beside that
+		# ($(basename -a "$here"/patches/*.patch | paste -sd ' ')). bios-256k.bin is that of Debian's
 		# package seabios, under the GNU Lesser General Public License, version 3. What says "linked: true" is
 		# part of the two programs. Debian keeps the sources of all of them under these names and versions, and
 		# whoever gave you this file owes you those of QEMU.
@@ -204,6 +206,9 @@ tar -xf "$patches" -C "$work/source" --no-same-owner
 cd "$work/source"
 sed -e 's/ *#.*//' -e '/^$/d' debian/patches/series | while read -r name; do
 	patch -p1 --no-backup-if-mismatch --silent <"debian/patches/$name" || die "patch $name does not apply"
+done
+for name in "$here"/patches/*.patch; do
+	patch -p1 --no-backup-if-mismatch --silent <"$name" || die "our patch $(basename "$name") does not apply"
 done
 # The build's own git would look for submodules.
 export GIT_CEILING_DIRECTORIES=$work
