@@ -37,11 +37,6 @@ enum {
 };
 enum { EXEC_S = 30 };
 
-static const char *socket_of(const struct proof *p)
-{
-	return p->socket ? p->socket : p->client->socket;
-}
-
 /* A call whose request is JSON. The answer as JSON, or NULL. */
 static struct json *ask(const struct proof *p, const char *name, const char *request,
 			struct deadline deadline, struct err *err)
@@ -54,7 +49,7 @@ static struct json *ask(const struct proof *p, const char *name, const char *req
 	if (!message)
 		return NULL;
 	if (interrupt_check(err) == 0 &&
-	    cri_call(socket_of(p), name, message, deadline, &reply, err) == 0) {
+	    cri_call(prove_socket(p), name, message, deadline, &reply, err) == 0) {
 		answer = cri_message_print(reply);
 		protobuf_c_message_free_unpacked(reply, NULL);
 	}
@@ -382,7 +377,7 @@ int pod_prove(const struct proof *p, struct deadline deadline, struct prove_repo
 	AUTO(str) char *dir = log_dir(p);
 	int rc;
 
-	if (!p->client->has_pods || !socket_of(p))
+	if (!p->client->has_pods || !prove_socket(p))
 		return unfit(report, "the manager has no pods");
 	if (look(p, report) != 0)
 		return 1;
@@ -415,6 +410,37 @@ static int remove_pod(const struct proof *p, const char *pod, struct err *err)
 	}
 }
 
+/* The ids of its containers, strv. */
+static char **containers_of(const struct proof *p, const char *pod)
+{
+	AUTO(str) char *request = str_fmt("{\"filter\": {\"pod_sandbox_id\": \"%s\"}}", pod);
+	struct err gone = ERR_INIT;
+	AUTO(json)
+	struct json *found = ask(p, "ListContainers", request, deadline_in(ASK_MS), &gone);
+	const struct json *list = found ? json_get(found, "containers") : NULL;
+	char **ids = NULL;
+
+	for (size_t i = 0; list && i < json_count(list); i++) {
+		const char *id = json_get_text(json_at(list, i), "id");
+
+		if (id)
+			strv_push(&ids, id);
+	}
+	return ids;
+}
+
+static void remove_whole(const struct proof *p, const char *pod)
+{
+	AUTO(strv) char **ids = containers_of(p, pod);
+	struct err why = ERR_INIT;
+
+	if (remove_pod(p, pod, &why) < 0)
+		log_err(LOG_WARN, &why, "cannot remove the proof's pod", LOG_S("pod", pod));
+	strv_each(id, ids)
+		bundle_clear(p, PODS, *id);
+	bundle_clear(p, PODS, pod);
+}
+
 static void remove_pods(const struct proof *p)
 {
 	AUTO(str)
@@ -427,10 +453,9 @@ static void remove_pods(const struct proof *p)
 
 	for (size_t i = 0; list && i < json_count(list); i++) {
 		const char *id = json_get_text(json_at(list, i), "id");
-		struct err why = ERR_INIT;
 
-		if (id && remove_pod(p, id, &why) < 0)
-			log_err(LOG_WARN, &why, "cannot remove the proof's pod", LOG_S("pod", id));
+		if (id)
+			remove_whole(p, id);
 	}
 }
 
@@ -439,7 +464,7 @@ void pod_clean(const struct proof *p)
 	AUTO(str) char *dir = log_dir(p);
 	struct err ignored = ERR_INIT; /* there may be nothing to remove */
 
-	if (!p->client->has_pods || !socket_of(p))
+	if (!p->client->has_pods || !prove_socket(p))
 		return;
 	remove_pods(p);
 	if (has_image(p, PROVE_NAME))

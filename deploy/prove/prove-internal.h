@@ -7,6 +7,7 @@
 #include "base/deadline.h"
 #include "deploy/prove/prove.h"
 
+#define PROVE_SHIM "containerd-shim-kata-v2"
 /* What to do where a proof got no answer. */
 #define DOCTOR "kata-deploy doctor shows what this machine lacks"
 
@@ -32,6 +33,8 @@ struct proof {
 	char *socket, *state, *prefix, *handler, *id;
 };
 
+/* The manager's, or NULL: not known. */
+const char *prove_socket(const struct proof *p);
 /* Runs the client; out may be NULL. */
 MUST_CHECK int prove_call(const struct proof *p, const char *words, struct buf *out,
 			  struct deadline deadline, struct err *err);
@@ -48,5 +51,11 @@ MUST_CHECK int prove_read_agent(const char *sandbox, struct prove_report *report
  */
 MUST_CHECK int pod_prove(const struct proof *p, struct deadline deadline,
 			 struct prove_report *report, struct err *err);
+/*
+ * containerd forgets a task that was being created when its container was removed, or when it was
+ * restarted: nobody else removes such a bundle. One that it still knows goes by itself, within seconds.
+ * Needs p->state, containerd's state directory.
+ */
+void bundle_clear(const struct proof *p, const char *namespace, const char *id);
 /* Removes all that a proof of that id has made, also one that was killed. */
 void pod_clean(const struct proof *p);

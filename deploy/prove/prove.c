@@ -23,17 +23,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = 4096, RECORD_MAX = 64 << 10, CLEAN_MS = 30000, STDERR_MAX = 4096 };
-enum { END_MS = 60000, LOOK_MS = 200, SETTLE_MS = 10000 };
-#define SHIM "containerd-shim-kata-v2"
+enum { END_MS = 60000, LOOK_MS = 200 };
 
 #define CTR_LOAD   "-n @space images import @file"
 #define CTR_SOCKET "--address", ""
@@ -103,7 +100,7 @@ static void add_word(const struct proof *p, const char *word, char ***argv)
 	if (str_eq(word, "@file"))
 		strv_pushf(argv, "%s/" PROVE_IMAGE, p->prefix);
 	else if (str_eq(word, "@shim"))
-		strv_pushf(argv, "%s/bin/" SHIM, p->prefix);
+		strv_pushf(argv, "%s/bin/" PROVE_SHIM, p->prefix);
 	else if (str_eq(word, "@handler"))
 		strv_push(argv, p->handler);
 	else if (str_eq(word, "@image"))
@@ -114,7 +111,7 @@ static void add_word(const struct proof *p, const char *word, char ***argv)
 		strv_push(argv, str_eq(word, "@id") ? p->id : word);
 }
 
-static const char *socket_of(const struct proof *p)
+const char *prove_socket(const struct proof *p)
 {
 	return p->socket ? p->socket : p->client->socket;
 }
@@ -127,7 +124,7 @@ static char **command(const struct proof *p, const char *words)
 	/* k3s's own ctr, and others, find their socket themselves. */
 	if (p->client->socket) {
 		strv_push(&argv, p->client->option);
-		strv_pushf(&argv, "%s%s", p->client->scheme, socket_of(p));
+		strv_pushf(&argv, "%s%s", p->client->scheme, prove_socket(p));
 	}
 	strv_each(word, list)
 		add_word(p, *word, &argv);
@@ -421,7 +418,7 @@ static int begin(const struct prove *what, struct proof *p, struct err *err)
 /* Checked first, since clients wait long for a manager that does not run. */
 static bool is_there(const struct proof *p)
 {
-	const char *socket = socket_of(p);
+	const char *socket = prove_socket(p);
 	struct err ignored = ERR_INIT;
 	AUTO(fd) int fd = socket ? fd_unix_connect(socket, &ignored) : -1;
 
@@ -510,12 +507,7 @@ static int from_record(const struct json *record, struct proof *p, struct err *e
 
 /* --- what a crash leaves --- */
 
-/* A process of the proof: the client, or the shim, both of which have its id as a word. */
-static bool is_of_proof(const struct proof *p, const struct process *process, const char *program)
-{
-	return strv_has(process->argv, p->id) && str_eq(path_basename(process->exe), program);
-}
-
+/* The client has the proof's id as a word. */
 static bool client_runs(const struct proof *p)
 {
 	AUTO(processes) struct processes all = PROCESSES_INIT;
@@ -523,78 +515,11 @@ static bool client_runs(const struct proof *p)
 
 	processes_scan(&all);
 	vec_each(const struct process, one, &all.rows) {
-		if (is_of_proof(p, one, path_basename(words[0])))
+		if (strv_has(one->argv, p->id) &&
+		    str_eq(path_basename(one->exe), path_basename(words[0])))
 			return true;
 	}
 	return false;
-}
-
-/* Returns how many there were. */
-static size_t signal_shims(const struct proof *p, int signal)
-{
-	AUTO(processes) struct processes all = PROCESSES_INIT;
-	size_t n = 0;
-
-	processes_scan(&all);
-	vec_each(const struct process, one, &all.rows) {
-		if (is_of_proof(p, one, SHIM) && (!signal || kill(one->pid, signal) == 0))
-			n++;
-	}
-	return n;
-}
-
-/* Asked to end, a shim takes its VM down. */
-static void end_shims(const struct proof *p)
-{
-	struct deadline deadline = deadline_in(CLEAN_MS);
-
-	if (!signal_shims(p, SIGTERM))
-		return;
-	while (signal_shims(p, 0) && !deadline_passed(deadline))
-		(void)poll(NULL, 0, LOOK_MS);
-	(void)signal_shims(p, SIGKILL);
-}
-
-/* What containerd itself would run for a bundle whose shim is gone. */
-static void run_delete(const struct proof *p, const char *bundle)
-{
-	AUTO(str) char *shim = str_fmt("%s/bin/" SHIM, p->prefix);
-	struct spawn s = {
-		.argv = ARGV(shim, "-namespace", PROVE_NAMESPACE, "-id", p->id, "-address",
-			     socket_of(p) ? socket_of(p) : "", "-bundle", bundle, "delete"),
-		.cwd = bundle,
-	};
-	struct err ignored = ERR_INIT; /* there may be no shim any more */
-
-	if (path_exists(shim))
-		(void)!spawn_run(&s, NULL, 0, NULL, deadline_in(CLEAN_MS), &ignored);
-}
-
-/*
- * containerd forgets a task that was being created when its container was removed, or when it was
- * restarted: nobody else removes such a bundle. One that it still knows goes by itself.
- */
-static void clear_bundle(const struct proof *p)
-{
-	AUTO(str)
-	char *space = str_fmt("%s/io.containerd.runtime.v2.task/" PROVE_NAMESPACE,
-			      p->state ? p->state : "");
-	AUTO(str) char *bundle = path_join(space, p->id);
-	AUTO(str) char *root = path_join(bundle, "rootfs");
-	struct deadline deadline = deadline_in(SETTLE_MS);
-	struct err ignored = ERR_INIT;
-
-	while (p->state && path_exists(bundle) && !deadline_passed(deadline))
-		(void)poll(NULL, 0, LOOK_MS);
-	if (!p->state || !path_exists(bundle))
-		return;
-	log_warn("a bundle of the proof was left behind", LOG_S("bundle", bundle));
-	end_shims(p);
-	run_delete(p, bundle);
-	while (umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-		;
-	if (path_remove_tree(bundle, &ignored) == 0)
-		(void)rmdir(space);
 }
 
 static int clean_undo(void *context, const struct json *record, struct err *err)
@@ -608,7 +533,7 @@ static int clean_undo(void *context, const struct json *record, struct err *err)
 		pod_clean(&p);
 		clean(&p);
 	}
-	clear_bundle(&p);
+	bundle_clear(&p, PROVE_NAMESPACE, p.id);
 	return 0;
 }
 
@@ -659,7 +584,7 @@ static int run_undo(void *context, const struct json *record, struct err *err)
 	if (is_there(&p))
 		pod_clean(&p);
 	end_first(&p);
-	clear_bundle(&p);
+	bundle_clear(&p, PROVE_NAMESPACE, p.id);
 	return 0;
 }
 

@@ -45,6 +45,7 @@ fails_saying() { # WHAT STATUS PATTERN COMMAND...
 }
 
 passed=0 failed=0 tests=()
+# shellcheck disable=SC2034 # for who sources this
 choose_tests() { # [TEST...]
 	tests=("$@")
 	[ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')

@@ -97,8 +97,7 @@ START_TEST(a_damaged_pack_is_refused_or_harmless)
 
 		err_clear(&err);
 		packed.data[i] = (char)(was ^ 0x55);
-		AUTO(oci_spec)
-		struct oci_spec *other = oci_spec_unpack(packed.data, packed.len, &err);
+		oci_spec_free(oci_spec_unpack(packed.data, packed.len, &err));
 		packed.data[i] = was;
 	}
 }

@@ -76,5 +76,9 @@ test_newer_release_cleans_up_after_older_shim() {
 	done
 	lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
 	lab_ctr containers rm "$id"
+	for _ in $(seq 300); do # until its record is undone, too
+		node_deploy uninstall --dry-run >/dev/null 2>&1 && break
+		sleep 0.1
+	done
 	node_deploy uninstall --quiet
 }
