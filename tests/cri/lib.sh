@@ -318,6 +318,12 @@ ended() { # ID: waits for its end
 	until_is "state of $1" CONTAINER_EXITED of_container "$1" state
 }
 
+# In front of a container's command: it waits until tell CONTAINER. (containerd's shim for runc watches for a lack of
+# memory only once the program has been started.)
+# shellcheck disable=SC2034 # for the cases
+WHEN_TOLD='until [ -e /dev/told ]; do usleep 10000; done;'
+tell() { in_container "$1" sh -c ': >/dev/told'; }
+
 until_is() { # WHAT WANTED COMMAND...: waits until the command prints that
 	local what=$1 wanted=$2 got
 	shift 2

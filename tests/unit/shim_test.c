@@ -299,6 +299,26 @@ START_TEST(output_goes_into_a_fifo)
 }
 END_TEST
 
+/* On a busy machine a manager may open its end when a short program has ended long ago. */
+START_TEST(output_waits_for_its_reader)
+{
+	char text[16] = "";
+
+	shim_start("good", "shared_fs = \"virtio-9p\"");
+	ck_assert_int_eq(mkfifo(DIR "/out", 0600), 0);
+	shim_must(shim_create_to("fifo://" DIR "/out"), "Create");
+	shim_must(shim_ask_id("Start", 0), "Start");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	AUTO(fd) int fd = open(DIR "/out", O_RDONLY | O_CLOEXEC); /* waits for a writer */
+	ck_assert_int_eq(read(fd, text, sizeof(text) - 1), 6);
+	ck_assert_str_eq(text, "hello\n");
+	ck_assert_int_eq(read(fd, text, sizeof(text)), 0);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
 static const struct {
 	const char *uri, *says;
 } bad_outputs[] = {
@@ -376,6 +396,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, an_update_beyond_the_size_is_refused, 0, ARRAY_LEN(fixed));
 	tcase_add_test(t, events_are_sent_again);
 	tcase_add_test(t, output_goes_into_a_fifo);
+	tcase_add_test(t, output_waits_for_its_reader);
 	tcase_add_loop_test(t, the_shim_joins_the_cgroup_of_the_options, 0,
 			    ARRAY_LEN(cgroup_options));
 	tcase_add_loop_test(t, output_that_cannot_be_opened_fails_create, 0,

@@ -24,6 +24,8 @@ struct output {
 	bool pollable, grown;
 	bool fifo; /* open for reading too */
 	struct watch *watch;
+	struct watch *awaiting; /* a FIFO that is complete, and that nobody has opened yet */
+	struct deadline until;
 	struct buf queue; /* output not yet read by the manager */
 	bool asking, ended;
 	bool arriving; /* an answer has begun to arrive; the next was requested if there was room */
@@ -66,6 +68,8 @@ void io_check_done(struct io *io);   /* tells io_finish when both outputs are de
 void output_ask(struct output *o);   /* requests the next piece, if there is room */
 void output_flush(struct output *o); /* writes what is queued, as far as the manager accepts it */
 void output_finish(struct output *o);
+/* Closes our own reading end: from here on, writing to a FIFO without a reader fails instead of waiting. */
+void output_give_up_reading(struct output *o);
 
 /* input.c, all on the loop */
 void input_start(struct input *in);

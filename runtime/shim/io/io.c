@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -100,30 +99,13 @@ static void await_done(struct io *io, struct deadline deadline)
 	(void)pthread_mutex_unlock(&io->lock);
 }
 
-/* Closes our own reading end: from here on, writing to a FIFO without a reader fails instead of
- * waiting. */
-static void give_up_reading(struct output *o)
-{
-	AUTO(str) char *path = str_fmt("/proc/self/fd/%d", o->fd);
-	AUTO(fd)
-	int writer = !o->fifo || o->fd < 0 ? -1 : open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-
-	if (writer < 0)
-		return;
-	watch_remove(STEAL(o->watch, NULL));
-	fd_close(&o->fd);
-	o->fd = STEAL(writer, -1);
-	o->fifo = false;
-	output_flush(o);
-}
-
 static void finish_on_loop(void *arg)
 {
 	struct io *io = arg;
 
 	if (!io->stopped) {
-		give_up_reading(&io->out);
-		give_up_reading(&io->err);
+		output_give_up_reading(&io->out);
+		output_give_up_reading(&io->err);
 		io_check_done(io);
 	}
 }

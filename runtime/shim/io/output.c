@@ -5,12 +5,17 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
 #include "protocols/agent.pb-c.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { READER_MS = 30000, LOOK_MS = 5 };
 
 static void io_free(struct io *io)
 {
@@ -47,8 +52,8 @@ void io_check_done(struct io *io)
 
 void output_finish(struct output *o)
 {
-	watch_remove(o->watch);
-	o->watch = NULL;
+	watch_remove(STEAL(o->watch, NULL));
+	watch_remove(STEAL(o->awaiting, NULL));
 	buf_clear(&o->queue);
 	fd_close(&o->fd);
 }
@@ -89,6 +94,58 @@ static size_t put(struct output *o, const void *data, size_t len)
 	return done;
 }
 
+/* --- the end --- */
+
+/* Without one, a FIFO that is open for writing only reports an error. */
+static bool has_reader(const struct output *o)
+{
+	struct pollfd p = { .fd = o->fd };
+
+	return poll(&p, 1, 0) < 0 || !(p.revents & POLLERR);
+}
+
+static void on_look(void *arg)
+{
+	struct output *o = arg;
+
+	if (has_reader(o) || deadline_passed(o->until))
+		output_finish(o);
+}
+
+static bool drop_reading_end(struct output *o)
+{
+	AUTO(str) char *path = str_fmt("/proc/self/fd/%d", o->fd);
+	AUTO(fd) int writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (writer < 0)
+		return false;
+	watch_remove(STEAL(o->watch, NULL));
+	fd_close(&o->fd);
+	o->fd = STEAL(writer, -1);
+	o->fifo = false;
+	return true;
+}
+
+void output_give_up_reading(struct output *o)
+{
+	if (o->fifo && o->fd >= 0 && drop_reading_end(o))
+		output_flush(o);
+}
+
+/* The manager may open its end when a short program has ended long ago: what is in the FIFO would be lost
+ * with our end, and its open would wait for ever. */
+static void end(struct output *o)
+{
+	if (!o->fifo || o->fd < 0 || !drop_reading_end(o) || has_reader(o)) {
+		output_finish(o);
+		return;
+	}
+	o->until = deadline_in(READER_MS);
+	o->awaiting = loop_timer(o->io->loop, LOOK_MS, true, on_look, o);
+}
+
+/* --- */
+
 /* Writes queued output as far as the manager accepts it. */
 void output_flush(struct output *o)
 {
@@ -103,10 +160,9 @@ void output_flush(struct output *o)
 			o->watch = loop_watch(o->io->loop, o->fd, EPOLLOUT, on_writable, o);
 		return;
 	}
-	watch_remove(o->watch);
-	o->watch = NULL;
-	if (o->ended)
-		output_finish(o);
+	watch_remove(STEAL(o->watch, NULL));
+	if (o->ended && !o->awaiting)
+		end(o);
 }
 
 static void on_writable(void *arg, uint32_t events)

@@ -29,10 +29,11 @@ static size_t not_taken(const struct output *o)
 }
 
 /* All output of the process was read. If other processes still hold the output open, there is no
- * end of file to wait for; then it counts as settled when nothing more arrives. */
+ * end of file to wait for; then it counts as settled when nothing more arrives. So does a FIFO that nobody
+ * opens: its reader may have gone. */
 static bool taken(const struct output *o, bool quiet)
 {
-	return (o->ended || quiet) && !not_taken(o);
+	return ((o->ended && !o->awaiting) || quiet) && !not_taken(o);
 }
 
 static bool settled(struct settle *s)

@@ -220,7 +220,8 @@ test_out_of_memory_of_one_of_two() {
 	# shellcheck disable=SC2034 # for started
 	RESOURCES='"memory_limit_in_bytes":'$((32 * MIB))
 	a=$(started "$pod" a 'sleep 1000')
-	b=$(started "$pod" b 'exec dd if=/dev/zero of=/dev/null bs=64M count=1')
+	b=$(started "$pod" b "$WHEN_TOLD exec dd if=/dev/zero of=/dev/null bs=64M count=1")
+	tell "$b"
 	ended "$b"
 	expect "exit code" "$(of_container "$b" exit_code)" 137
 	until_is reason OOMKilled of_container "$b" reason

@@ -329,7 +329,8 @@ test_scenario_reasons() {
 	id=$(started "$pod" killed 'kill -KILL $$; kill -TERM 1; sleep 1000')
 	stop "$id" 0
 	expect killed "$(exit_of "$id")" '137 Error'
-	id=$(RESOURCES='"memory_limit_in_bytes":33554432' started "$pod" oom 'exec tail /dev/zero')
+	id=$(RESOURCES='"memory_limit_in_bytes":33554432' started "$pod" oom "$WHEN_TOLD exec tail /dev/zero")
+	tell "$id"
 	ended "$id"
 	until_is "out of memory" OOMKilled of_container "$id" reason
 	id=$(container_of "$pod" nothing '"command":["/no/such/program"]')
