@@ -87,7 +87,8 @@ test_container_out_of_memory() {
 	local pod id beside
 	pod=$(pod oom)
 	beside=$(started "$pod" beside 'sleep 1000')
-	id=$(RESOURCES='"memory_limit_in_bytes":33554432' started "$pod" c1 'exec tail /dev/zero')
+	id=$(RESOURCES='"memory_limit_in_bytes":33554432' started "$pod" c1 "$WHEN_TOLD exec tail /dev/zero")
+	tell "$id"
 	ended "$id"
 	expect "exit code" "$(of_container "$id" exit_code)" 137
 	until_is reason OOMKilled of_container "$id" reason
