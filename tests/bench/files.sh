@@ -21,12 +21,12 @@ enable_annotations = ["shared_fs"]'
 lab_start "$1"
 # 500 files, in the image and in the directory.
 lab_busybox "$LAB/image"
-mkdir -p "$LAB"/image/work/walk/{1..20} "$LAB/bare"
-for dir in "$LAB"/image/work/walk/*; do
+mkdir -p "$LAB"/image/place/walk/{1..20} "$LAB/bare"
+for dir in "$LAB"/image/place/walk/*; do
 	for i in $(seq 25); do echo "$dir $i" >"$dir/$i"; done
 done
-tar -C "$LAB/image/work/walk" -cf "$LAB/bare/tar" {1..6} # 150
-cp -a "$LAB/image/work/walk" "$LAB/bare/"
+tar -C "$LAB/image/place/walk" -cf "$LAB/bare/tar" {1..6} # 150
+cp -a "$LAB/image/place/walk" "$LAB/bare/"
 lab_import "$LAB/image" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "$IMAGE"
 
 names=("unpack 150 files" "walk 500 files" "write 64 MiB")
@@ -66,7 +66,7 @@ agents_own() {
 	in_guest "for dir in $root/*; do [ -d \"\$dir/walk\" ] && ln -s \"\$dir\" /in/bare; done; [ -d /in/bare/walk ]"
 }
 
-declare -A took places=([work]=/work [bare]=/in/bare)
+declare -A took places=([root]=/place [bare]=/in/bare)
 timed() { # PLACE WORK
 	in_guest "cd ${places[$1]} && echo 3 >/guest/sys/vm/drop_caches"
 	took[$1]=$(ms in_guest "${does[$2]}")
@@ -75,23 +75,23 @@ timed() { # PLACE WORK
 for share in virtio-fs virtio-9p; do
 	shell_in "$share"
 	agents_own
-	rm -f "$LAB"/{part,work,bare}-?
+	rm -f "$LAB"/{part,root,bare}-?
 	for run in $(seq 0 "$runs"); do # the first translates the guest's code, and counts for nothing
 		for i in "${!does[@]}"; do
-			order=(work bare)
-			[ $((run % 2)) = 0 ] || order=(bare work)
+			order=(root bare)
+			[ $((run % 2)) = 0 ] || order=(bare root)
 			for where in "${order[@]}"; do timed "$where" "$i"; done
 			[ "$run" = 0 ] || {
-				ratio "${took[bare]}" "${took[work]}" >>"$LAB/part-$i"
-				echo "${took[work]}" >>"$LAB/work-$i"
+				ratio "${took[bare]}" "${took[root]}" >>"$LAB/part-$i"
+				echo "${took[root]}" >>"$LAB/root-$i"
 				echo "${took[bare]}" >>"$LAB/bare-$i"
 			}
 		done
-		in_guest "rm -rf ${places[work]}/new ${places[bare]}/new"
+		in_guest "rm -rf ${places[root]}/new ${places[bare]}/new"
 	done
 	shell_ends
 	for i in "${!does[@]}"; do
-		row "${names[$i]} in the root, $share" "$(median <"$LAB/work-$i")" ms
+		row "${names[$i]} in the root, $share" "$(median <"$LAB/root-$i")" ms
 		row "the same on the bare share" "$(median <"$LAB/bare-$i")" ms
 		row "${names[$i]}, bare / root, $share, each time" "$(median <"$LAB/part-$i")" x 0.8 least
 	done
