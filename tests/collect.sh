@@ -6,18 +6,8 @@ set -u
 collect=$(realpath "$1")
 dir=$(mktemp -d /tmp/kata-collect-XXXXXX)
 trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >"$dir/said" 2>&1; then
-		passed=$((passed + 1))
-		echo "  ok    $name"
-	else
-		failed=$((failed + 1))
-		echo "  FAIL  $name: $(tail -n 5 "$dir/said")"
-	fi
-}
+# shellcheck source=tests/checked.sh
+. "$(dirname "$0")/checked.sh"
 cd "$dir" || exit 1
 
 # A node, and programs that tell secrets.
@@ -85,5 +75,4 @@ runs() {
 }
 check "what programs say is masked too, errors and the environment" runs
 
-echo "collect: $passed passed, $failed failed"
-[ "$failed" = 0 ]
+checked collect

@@ -22,19 +22,8 @@ finish() {
 	rm -rf --one-file-system "$dir"
 }
 trap finish EXIT
-passed=0 failed=0
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >"$dir/said" 2>&1; then
-		passed=$((passed + 1))
-		echo "  ok    $where$name"
-	else
-		failed=$((failed + 1))
-		echo "  FAIL  $where$name: $(tail -n 5 "$dir/said")"
-	fi
-}
-where=
+# shellcheck source=tests/checked.sh
+. tests/checked.sh
 says() { # TEXT COMMAND...
 	local text=$1
 	shift
@@ -164,6 +153,7 @@ fi
 # A namespace of pids, so that nothing of this machine is taken for the node's.
 enter() { unshare --mount --pid --fork --kill-child --mount-proc="$node/proc" chroot "$node" "$@"; }
 for suite; do
+	# shellcheck disable=SC2034 # checked.sh says it
 	where="$suite: "
 	node=$dir/$suite inside='' debs=/debs
 	mirror=$(sed -n 's/^URIs: *//p; s/^deb  *\(\[[^]]*\] \)\{0,1\}\([^ ]*\).*/\2/p' /etc/apt/sources.list \
@@ -189,6 +179,7 @@ for suite; do
 	umount "$node/debs"
 	rm -rf --one-file-system "$node"
 done
+# shellcheck disable=SC2034
 where=
 if [ $# -gt 0 ]; then
 	if command -v lintian >/dev/null; then
@@ -198,5 +189,4 @@ if [ $# -gt 0 ]; then
 		echo "  skipped: lintian is not here"
 	fi
 fi
-echo "deb: $passed passed, $failed failed"
-[ "$failed" = 0 ]
+checked deb

@@ -20,22 +20,8 @@ finish() {
 	rm -rf "$dir"
 }
 trap finish EXIT
-passed=0 failed=0
-result() { # STATUS NAME [TEXT]
-	if [ "$1" = 0 ]; then
-		passed=$((passed + 1))
-		echo "  ok    $2"
-	else
-		failed=$((failed + 1))
-		echo "  FAIL  $2: ${3:-$(tail -n 5 "$dir/said")}"
-	fi
-}
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	"$@" >"$dir/said" 2>&1
-	result $? "$name"
-}
+# shellcheck source=tests/checked.sh
+. tests/checked.sh
 has() { command -v "$1" >/dev/null || { echo "  skipped: $1 is not here"; false; }; }
 
 export BUILD=$dir SOURCE_DATE_EPOCH=1700000000 LEVEL=1 EXPIRES=2099-01-01T00:00:00Z COMPONENTS=$dir/components.yaml
@@ -247,5 +233,4 @@ elif has podman && has runc; then
 	podman rmi -f "$id" >/dev/null 2>&1
 fi
 
-echo "image: $passed passed, $failed failed"
-[ "$failed" = 0 ]
+checked image

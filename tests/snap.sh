@@ -18,18 +18,8 @@ finish() {
 	rm -rf --one-file-system "$dir"
 }
 trap finish EXIT
-passed=0 failed=0
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >"$dir/said" 2>&1; then
-		passed=$((passed + 1))
-		echo "  ok    $name"
-	else
-		failed=$((failed + 1))
-		echo "  FAIL  $name: $(tail -n 5 "$dir/said")"
-	fi
-}
+# shellcheck source=tests/checked.sh
+. tests/checked.sh
 if ! command -v snap >/dev/null || ! command -v mksquashfs >/dev/null || [ "$(id -u)" != 0 ]; then
 	echo "  skipped: snap or mksquashfs is not here, or we are not root"
 	exit 0
@@ -102,5 +92,4 @@ check "installed again" hook x2 install
 check "remove" hook x2 remove
 check "nothing is left of it" [ ! -e "$node/opt/kata" ]
 check "nor of its registration" [ "$(cat "$node/etc/containerd/config.toml")" = "version = 2" ]
-echo "snap: $passed passed, $failed failed"
-[ "$failed" = 0 ]
+checked snap
