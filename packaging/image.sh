@@ -11,7 +11,8 @@
 # all. Artifacts with the image as their subject: the release's SBOM and provenance, and with a key
 # the signature of the index.
 #
-# Environment: KEYS, the public keys (.pub, .channel.pub, root.json; default: those beside the
+# Environment: PROOF, a program that says what it sees of its machine (osbuilder/proof), for a pod that tests the
+# runtime; KEYS, the public keys (.pub, .channel.pub, root.json; default: those beside the
 # release's documents), KEY, the secret key that signs the index, or "none"; without it the development key below
 # BUILD, if the release was signed with it; PASSPHRASE_FD; SOURCE, for a label.
 set -euo pipefail
@@ -34,6 +35,7 @@ version=$(value version) machine=$(value architecture) created=$(value created)
 commit=$(sed -n 's/.*"gitCommit": "\([0-9a-f]*\)".*/\1/p' "$release/provenance.intoto.json" 2>/dev/null || true)
 
 layers=("kata-deploy=$deploy")
+[ -z "${PROOF:-}" ] || layers+=("proof=$PROOF")
 documents=
 while IFS= read -r -d '' file; do
 	case $file in
