@@ -7,5 +7,8 @@ $(BUILD)/kubernetes/built: tests/kubernetes/build.sh
 	@tests/kubernetes/build.sh $(dir $@)
 
 .PHONY: check-kubernetes
-check-kubernetes: stage $(BUILD)/kubernetes/built $(BUILD)/tools/pause ## run kata-deploy on a Kubernetes cluster on this machine; CASES="test_exec ..." chooses
-	@tests/kubernetes/run.sh $(BUILD)/kubernetes $(STAGE) $(CASES)
+check-kubernetes: demo-releases $(BUILD)/kubernetes/built $(BUILD)/tools/pause ## run kata-deploy on a Kubernetes cluster on this machine; CASES="test_exec ..." chooses
+	@for which in this next; do \
+		$(MAKE) --no-print-directory -s image RELEASE=$(BUILD)/demo/$$which IMAGE=$(BUILD)/demo/image-$$which \
+			IMAGE_NAME=localhost/kata-deploy:$$which || exit; done
+	@tests/kubernetes/run.sh $(BUILD) $(CASES)

@@ -244,7 +244,8 @@ node_made() { # NAME
 	NODES+=("$1")
 	mkdir -p "$LAB/$1"/{disk,layer,log}
 	mount -t tmpfs -o mode=0755 "$1" "$LAB/$1/layer"
-	mkdir -p "$LAB/$1"/layer/{work,root} "$files"/etc/{systemd/system,kubernetes,containerd,cni/lab.d}
+	# /opt too: a folder that something was made in is in the layer from then on.
+	mkdir -p "$LAB/$1"/layer/{work,root} "$files"/opt "$files"/etc/{systemd/system,kubernetes,containerd,cni/lab.d}
 	for controller in "$LAB"/cgroups/*; do
 		cluster_group "$controller/$1"
 	done

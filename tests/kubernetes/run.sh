@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A Kubernetes cluster on this machine, and kata-deploy on it: run.sh PROGRAMS PREFIX [TEST...]
+# A Kubernetes cluster on this machine, and kata-deploy on it: run.sh BUILD [TEST...]
 #
-# PROGRAMS is what build.sh made, PREFIX a staged tree, with tools beside it. Each test is a function
+# BUILD has kubernetes/ (build.sh), bin/, tools/ and demo/ (make demo-releases). Each test is a function
 # test_* of cases/; they run in the order of the files' names, on one cluster, each under "set -e" in a
 # subshell, so that the first command that fails ends it.
 set -u
@@ -12,11 +12,11 @@ set -u
 # shellcheck source=tests/integration/expect.sh
 . "$(dirname "$0")/../integration/expect.sh"
 cluster_apart "$0" "$@"
-PROGRAMS=$(realpath -e -- "$1") && PREFIX=$(realpath -e -- "$2") || exit
-shift 2
+BUILD=$(realpath -e -- "$1") || exit
+shift
 cd "$(dirname "$0")/../.." || exit
 # shellcheck disable=SC2034 # for the cases
-TOOLS=$(dirname "$PREFIX")/tools
+TOOLS=$BUILD/tools
 exec </dev/null # whatever we were started from, no test depends on it
 
 all=()
@@ -27,7 +27,7 @@ for cases in tests/kubernetes/cases/*.sh; do
 done
 [ $# -gt 0 ] || set -- "${all[@]}"
 
-cluster_start "$PROGRAMS" || exit
+cluster_start "$BUILD/kubernetes" || exit
 for node in one two three; do
 	node_made "$node" && node_power_on "$node" || exit
 done

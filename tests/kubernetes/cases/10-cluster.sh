@@ -13,7 +13,8 @@ cluster_images() {
 	cluster_image "$LAB/busybox" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "$CLUSTER_IMAGE"
 }
 
-# A pod with one container that runs a shell's script: NAME SCRIPT [KEY=VALUE of spec, as JSON ...]
+# A pod with one container that runs a shell's script: NAME SCRIPT [KEY=VALUE of spec, as JSON ...]. It has each
+# volume at a folder of its name.
 pod_made() {
 	local name=$1 script=$2 more=""
 	shift 2
@@ -21,7 +22,8 @@ pod_made() {
 	jq -n --arg name "$name" --arg script "$script" --arg image "$CLUSTER_IMAGE" --argjson more "{${more#,}}" '
 		{apiVersion: "v1", kind: "Pod", metadata: {name: $name, labels: {app: $name}}, spec: ({
 		 terminationGracePeriodSeconds: 1,
-		 containers: [{name: "c", image: $image, imagePullPolicy: "Never", command: ["sh", "-c", $script]}]
+		 containers: [{name: "c", image: $image, imagePullPolicy: "Never", command: ["sh", "-c", $script],
+		  volumeMounts: [$more.volumes // [] | .[] | {name, mountPath: "/\(.name)"}]}]
 		} + $more)}' | kubectl apply -f - >/dev/null
 }
 
@@ -51,7 +53,7 @@ test_pod_on_every_node() {
 	local address
 	address=$(kubectl get pod plain-three -o 'jsonpath={.status.podIP}')
 	kubectl exec plain-one -- ping -c 1 -W 5 "$address" >/dev/null
-	kubectl exec plain-one -- sh -c 'nc -w 5 10.96.0.1 443 </dev/null'
+	kubectl exec plain-one -- nc -w 5 10.96.0.1 443 -e true
 	kubectl delete pod plain-one plain-two plain-three --wait >/dev/null
 }
 
