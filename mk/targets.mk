@@ -76,8 +76,11 @@ check: ## run every test that fits into half an hour
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
 
-check-integration: stage ## run the tests with real containerd and VMs
-	@tests/integration/run.sh $(STAGE)
+check-integration: stage ## run the tests with real containerd and VMs, in two halves at a time
+	@$(MAKE) --no-print-directory -j -k BUILD=$(BUILD) check-integration-1-2 check-integration-2-2
+
+check-integration-%:
+	@SLICE="$(subst -, ,$*)" tests/integration/run.sh $(STAGE)
 
 check-node: demo-releases ## run kata-deploy on a node with real containerd and VMs
 	@tests/integration/node/run.sh $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager \
