@@ -71,6 +71,7 @@ struct process {
 	uint32_t rows, columns;   /* terminal size requested before the start */
 	struct io *io;
 	struct watch *overdue; /* loop: it was killed, and should have ended by then */
+	struct watch *again;   /* loop: there was no thread to end its sandbox */
 	VEC(struct ttrpc_call *) waiters;
 };
 
