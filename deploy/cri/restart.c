@@ -17,11 +17,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/spawn.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "deploy/cri/backend.h"
 #include "deploy/cri/process.h"
+#include "deploy/cri/systemd.h"
 #include "json/json.h"
 
 #include <errno.h>
@@ -108,6 +110,29 @@ char *cri_start_command(const struct cri *c)
 	return command ? strv_join(command, " ") : NULL;
 }
 
+/* From a container only systemd can be asked; what runs there is the container's. */
+static int check_host(const struct cri *c, enum restart_how how, char *const *command,
+		      struct err *err)
+{
+	if (!process_sees_host())
+		return 0;
+	if (how == RESTART_HANGUP) {
+		err_set(err, E_UNSUPPORTED, "%s cannot be signalled from a container",
+			c->back->name);
+		return err_hint(err, "run kata-deploy on the node itself");
+	}
+	if (how != RESTART_COMMAND || c->o->restart_with)
+		return 0;
+	if (command && str_eq(command[0], "systemctl") && systemd_is_there(NULL))
+		return 0;
+	err_set(err, E_UNSUPPORTED, "%s cannot be restarted from a container: %s", c->back->name,
+		command && str_eq(command[0], "systemctl") ? SYSTEMD_SOCKET
+			" of the host is not there"
+							   : "the host has no systemd");
+	return err_hint(err, "mount the host's /run/systemd, run kata-deploy on the node itself, "
+			     "or give a command with --restart-with");
+}
+
 static int find_command(const struct cri *c, char ***command, struct err *err)
 {
 	if (c->o->restart_with) {
@@ -142,6 +167,8 @@ int restart_plan(const struct cri *c, struct json *to, struct err *err)
 		 json_make_int(c->o->restart_seconds ? (int)c->o->restart_seconds
 						     : RESTART_SECONDS));
 	if (how == RESTART_COMMAND && find_command(c, &command, err) < 0)
+		return -1;
+	if (check_host(c, how, command, err) < 0)
 		return -1;
 	strv_each(word, command)
 		json_add(list, json_make_string(*word));
@@ -213,6 +240,25 @@ static int run(char *const *command, struct deadline deadline, struct err *err)
 		       command[0], code, *text ? ": " : "", text);
 }
 
+/* systemctl VERB UNIT: systemctl itself would think that it is in a chroot. */
+static int ask_systemd(char *const *command, struct deadline deadline, struct err *err)
+{
+	return str_eq(command[1], "restart")
+		       ? systemd_restart(NULL, command[2], deadline, err)
+		       : systemd_reset_failed(NULL, command[2], deadline, err);
+}
+
+static bool is_systemctl(char *const *command)
+{
+	return strv_len(command) == 3 && str_eq(command[0], "systemctl");
+}
+
+static int run_command(char *const *command, struct deadline deadline, struct err *err)
+{
+	return process_sees_host() && is_systemctl(command) ? ask_systemd(command, deadline, err)
+							    : run(command, deadline, err);
+}
+
 static const struct peer nobody = { 0, 0 };
 
 /* Finds the process that serves the socket. */
@@ -222,9 +268,9 @@ static int find_server(const struct restart *r, struct peer *out, struct err *er
 
 	if (peer_look(r->socket, out, err) < 0)
 		return -1;
-	if (out->pid != 1)
+	if (out->pid > 1)
 		return 0;
-	/* PID 1 opened the socket (socket activation). */
+	/* PID 1 opened the socket (socket activation); or, from a container, it is none of ours. */
 	*out = nobody;
 	processes_scan(&all);
 	vec_each(const struct process, p, &all.rows) {
@@ -276,7 +322,7 @@ static int restart_now(const struct restart *r, const struct peer *before, struc
 			return err_sys(err, "signal %s", r->back->name);
 		before = &nobody;
 	}
-	if (r->how == RESTART_COMMAND && run(r->command, deadline, err) < 0)
+	if (r->how == RESTART_COMMAND && run_command(r->command, deadline, err) < 0)
 		return -1;
 	if (!r->socket)
 		return 0;
@@ -331,10 +377,9 @@ static void reset_failed(const struct restart *r)
 {
 	struct err ignored = ERR_INIT; /* it has not failed */
 
-	if (r->how == RESTART_COMMAND && strv_len(r->command) == 3 &&
-	    str_eq(r->command[0], "systemctl") &&
-	    run(ARGV("systemctl", "reset-failed", r->command[2]), deadline_in(1000ULL * r->seconds),
-		&ignored) < 0)
+	if (r->how == RESTART_COMMAND && is_systemctl(r->command) &&
+	    run_command(ARGV("systemctl", "reset-failed", r->command[2]),
+			deadline_in(1000ULL * r->seconds), &ignored) < 0)
 		log_debug("the unit cannot be reset", LOG_S("unit", r->command[2]));
 }
 
