@@ -3,8 +3,8 @@
 #
 # Installs the packages for building and testing on Debian 12, without prompts: deps.sh [GROUP...].
 # docs/dependencies.md lists the purpose of each package. Groups: "images", for the tests of container
-# images; "packages", for those of Debian packages in other
-# distributions, and of the snap.
+# images; "packages", for those of Debian packages in other distributions, and of the snap; "kubernetes", for
+# those of clusters.
 set -euo pipefail
 
 packages=(
@@ -28,10 +28,16 @@ packages=(
 
 packages_tests=(debootstrap lintian snapd squashfs-tools)
 images=(skopeo umoci docker-registry podman runc)
+kubernetes=(etcd-server golang-go jq patch systemd unzip)
 for group; do
 	case $group in
 	images) packages+=("${images[@]}") ;;
 	packages) packages+=("${packages_tests[@]}") ;;
+	kubernetes)
+		packages+=("${kubernetes[@]}")
+		# Another distributor's Node.js brings its own.
+		command -v npm >/dev/null || packages+=(npm)
+		;;
 	*)
 		echo "deps: no group $group" >&2
 		exit 2

@@ -12,6 +12,8 @@
 #   lab_busybox DIR		a root with a static busybox in it (busybox.sh)
 #   lab_import DIR CONFIG NAME...
 #				an image of those files; CONFIG is the image's (JSON)
+#   lab_layout DIR CONFIG NAME...
+#				the same as $LAB/image.tar, for a containerd elsewhere
 #   lab_remove			ends containerd and removes $LAB
 
 # shellcheck source=tests/integration/busybox.sh
@@ -84,8 +86,12 @@ lab_blob() { # FILE -> prints its digest, stores it
 	echo "$digest"
 }
 
-# The OCI layout is written by hand: no registry, no image tool.
 lab_import() { # DIR CONFIG NAME...
+	lab_layout "$@" && lab_ctr images import "$LAB/image.tar" >/dev/null
+}
+
+# The OCI layout is written by hand: no registry, no image tool.
+lab_layout() { # DIR CONFIG NAME...
 	local root=$1 settings=$2 layer config manifest name names=""
 	shift 2
 	rm -rf "$LAB/oci"
@@ -114,5 +120,4 @@ lab_import() { # DIR CONFIG NAME...
 	done
 	echo "{\"schemaVersion\":2,\"manifests\":[$names]}" >"$LAB/oci/index.json"
 	tar -C "$LAB/oci" -cf "$LAB/image.tar" .
-	lab_ctr images import "$LAB/image.tar" >/dev/null
 }
