@@ -58,7 +58,7 @@ demo-releases:
 
 demo: ## build, release, install, run, upgrade, roll back, take away
 	@packaging/deps.sh
-	@echo "demo: building (the guest kernel and QEMU, once, take about 20 minutes)"
+	@echo "demo: building (the guest kernel and QEMU, once, take about 10 minutes)"
 	@$(MAKE) --no-print-directory demo-releases
 	@tests/integration/demo.sh $(BUILD)/bin/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
