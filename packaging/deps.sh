@@ -15,13 +15,13 @@ packages=(
 	libyaml-dev libzstd-dev zlib1g-dev libcurl4-openssl-dev libc-ares-dev libnghttp2-dev
 	ca-certificates
 	# the guest kernel and what goes into the initrd
-	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables
+	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables e2fsprogs erofs-utils cpio
 	# the release's own QEMU: tools, and static archives of what it is linked with
 	meson ninja-build python3 libglib2.0-dev libpixman-1-dev libcap-ng-dev libattr1-dev liburing-dev
 	libaio-dev libfdt-dev seabios
 	# tests
 	check libsubunit-dev codespell shellcheck busybox-static minisign zstd openssl nghttp2-server
-	e2fsprogs erofs-utils xfsprogs cpio
+	xfsprogs cryptsetup-bin
 	# running containers
 	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
 )

@@ -154,52 +154,63 @@ static void tell_keys(const struct install *in)
 
 /* --- plan --- */
 
-static int print_plan(const struct install *in, const struct plan *p, struct err *err)
+/* What is to be said of it; *was must outlive that. */
+static int summarize(const struct install *in, const struct plan *p, const uint64_t *fetch,
+		     struct layout *was, struct summary *out, struct err *err)
 {
-	AUTO(layout) struct layout was = LAYOUT_INIT;
-	uint64_t fetch = offer_download(in->d, &in->offer);
-	struct summary s = {
+	*out = (struct summary){
 		.d = in->d,
 		.plan = p,
 		.prefix = o.place.prefix,
 		.memory = o.place.memory,
 		.is = &in->offer.layout,
 		.told = &in->reg.told,
-		.fetch = &fetch,
+		.fetch = fetch,
 		.pods = "not affected",
 		.npods = in->pods,
 	};
 
-	if (node_layout(in->d, &was, err) < 0)
+	if (node_layout(in->d, was, err) < 0)
 		return -1;
-	s.was = was.id ? &was : NULL;
-	summary_say(&s);
+	out->was = was->id ? was : NULL;
 	return 0;
 }
 
-static int show_plan(struct install *in, struct err *err)
+static void plan_say_json(const struct install *in, const struct summary *s)
 {
-	AUTO(plan) struct plan p = PLAN_INIT;
+	AUTO(json) struct json *j = summary_json(s);
 
-	if (in->needed &&
-	    deploy_plan_lay_down(in->d, &in->offer.layout, &in->reg.change, &p, err) < 0)
-		return -1;
-	progress_end();
-	if (!o.talk.json) {
-		tell_keys(in);
-		if (in->needed)
-			return print_plan(in, &p, err);
-		say("nothing to do: kata %s is installed", in->offer.release.version);
-		return 0;
-	}
-	AUTO(json) struct json *j = plan_json(&p);
 	json_put(j, "version", json_make_string(in->offer.release.version));
-	json_put(j, "download", json_make_u64(offer_download(in->d, &in->offer)));
+	json_put(j, "download", json_make_u64(*s->fetch));
 	json_put(j, "pods", json_make_u64(in->pods));
 	json_put(j, "restart", json_make_bool(in->reg.told.restart && !in->reg.told.reload));
 	json_put(j, "reason", json_make_string(in->reg.told.reason));
 	json_put(j, "trust", trust_report(in->offer.trust));
 	say_json(j);
+}
+
+static int show_plan(struct install *in, struct err *err)
+{
+	AUTO(plan) struct plan p = PLAN_INIT;
+	AUTO(layout) struct layout was = LAYOUT_INIT;
+	uint64_t fetch = offer_download(in->d, &in->offer);
+	struct summary s;
+
+	if (in->needed &&
+	    deploy_plan_lay_down(in->d, &in->offer.layout, &in->reg.change, &p, err) < 0)
+		return -1;
+	if (summarize(in, &p, &fetch, &was, &s, err) < 0)
+		return -1;
+	progress_end();
+	if (o.talk.json) {
+		plan_say_json(in, &s);
+		return 0;
+	}
+	tell_keys(in);
+	if (in->needed)
+		summary_say(&s);
+	else
+		say("nothing to do: kata %s is installed", in->offer.release.version);
 	return 0;
 }
 

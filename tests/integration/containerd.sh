@@ -4,6 +4,8 @@
 # A private containerd below the temporary directory $LAB, and images for it that are made on the
 # spot. For lib.sh and the tests of other engines' sides; the caller writes $LAB/config.toml.
 #
+#   lab_apart SCRIPT ARG...	first: runs the script again in namespaces of its own (mounts, network, IPC,
+#				processes), unless it is there: several can run at a time
 #   lab_prefix PREFIX		LAB_PREFIX is a copy of PREFIX, with KATA_TEST_CONFIG (TOML) laid over, that
 #				takes configurations of $LAB/conf
 #   lab_containerd		starts it, lab_stop_containerd ends it; lab_ctr talks to it
@@ -18,6 +20,21 @@
 . "$(dirname "${BASH_SOURCE[0]}")/busybox.sh"
 
 LAB=
+
+lab_apart() {
+	if [ -z "${LAB_APART:-}" ]; then
+		[ "$(id -u)" = 0 ] || {
+			echo "skipped: containers and their networks need root"
+			exit 0
+		}
+		LAB_APART=1 exec unshare --mount --propagation private --net --ipc --pid --fork \
+			--kill-child --mount-proc "$@"
+	fi
+	mount -t tmpfs -o mode=0755 run /run
+	mkdir -p /run/lock /var/lib/cni
+	mount -t tmpfs cni /var/lib/cni
+	ip link set lo up
+}
 
 lab_prefix() { # PREFIX
 	LAB_PREFIX=$LAB/prefix
