@@ -64,14 +64,14 @@ demo: ## build, release, install, run, upgrade, roll back, take away
 
 CHECKS := check-layers check-headers check-docs check-format check-size \
 	check-initrd check-rootimage check-fuzz check-unit check-guest check-manual check-errors \
-	check-release check-image check-packages check-collect \
+	check-release check-image check-packages check-ansible check-collect \
 	check-scenario check-guide check-crash check-power \
 	check-cri check-integration check-node check-reproducible
 
 check: ## run every test that fits into half an hour
-	@packaging/deps.sh images
+	@packaging/deps.sh images ansible
 	@$(MAKE) --no-print-directory stage
-	@MAKE="$(MAKE)" CRI_SHORT=1 tests/check.sh $(BUILD)/check.log $(CHECKS)
+	@MAKE="$(MAKE)" CRI_SHORT=1 ANSIBLE_SHORT=1 tests/check.sh $(BUILD)/check.log $(CHECKS)
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^

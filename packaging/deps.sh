@@ -4,7 +4,7 @@
 # Installs the packages for building and testing on Debian 12, without prompts: deps.sh [GROUP...].
 # docs/dependencies.md lists the purpose of each package. Groups: "images", for the tests of container
 # images; "packages", for those of Debian packages in other distributions, and of the snap; "kubernetes", for
-# those of clusters.
+# those of clusters; "ansible", for the collection and its tests.
 set -euo pipefail
 
 packages=(
@@ -27,11 +27,13 @@ packages=(
 )
 
 packages_tests=(debootstrap lintian snapd squashfs-tools)
+ansible=(ansible-core python3-yaml openssh-server openssh-client busybox-static)
 images=(skopeo umoci docker-registry podman runc)
 kubernetes=(etcd-server golang-go jq patch systemd unzip)
 for group; do
 	case $group in
 	images) packages+=("${images[@]}") ;;
+	ansible) packages+=("${ansible[@]}") ;;
 	packages) packages+=("${packages_tests[@]}") ;;
 	kubernetes)
 		packages+=("${kubernetes[@]}")
