@@ -82,8 +82,11 @@ check-integration: stage ## run the tests with real containerd and VMs, in two h
 check-integration-%:
 	@SLICE="$(subst -, ,$*)" tests/integration/run.sh $(STAGE)
 
-check-node: demo-releases ## run kata-deploy on a node with real containerd and VMs
-	@tests/integration/node/run.sh $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager \
+check-node: demo-releases ## run kata-deploy on a node with real containerd and VMs, in two halves at a time
+	@$(MAKE) --no-print-directory -j -k BUILD=$(BUILD) check-node-1-2 check-node-2-2
+
+check-node-%:
+	@SLICE="$(subst -, ,$*)" tests/integration/node/run.sh $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager \
 		$(BUILD)/static/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
 check-reproducible: kernel qemu $(STATIC_CURL) ## build a release twice, must be the same bytes
