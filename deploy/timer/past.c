@@ -7,7 +7,9 @@
 #include "base/file.h"
 #include "base/str.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEXT_MAX = 256 << 10 };
 
@@ -83,6 +85,11 @@ int timer_past_load(int state, struct timer_past *out, struct err *err)
 	out->last = last ? json_share(last) : NULL;
 	out->held = held ? json_share(held) : NULL;
 	return 0;
+}
+
+bool timer_past_is_there(int state)
+{
+	return state >= 0 && faccessat(state, TIMER_PAST, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int timer_past_save(int state, const struct timer_past *past, struct err *err)

@@ -3,8 +3,10 @@
 
 /*
  * What a node that upgrades itself has done: how its last run ended, and which releases it holds,
- * since they failed here once, so that it does not try them every night. state/timer.json in the
- * prefix, which goes with an uninstall:
+ * since they failed here once or somebody went back from them, so that it does not try them every
+ * night. state/timer.json in the prefix, which is there since the timer was
+ * enabled or first run, and goes with an
+ * uninstall:
  *
  *	{ "last": { "when", "result", "version", "message" },
  *	  "held": [ { "sha256", "version", "when", "why" } ] }
@@ -47,6 +49,8 @@ DEFINE_AUTO_STRUCT(timer_past, struct timer_past, timer_past_release)
 /* state: an fd of the prefix's state directory; -1: there is none. Without the file there is no past.
  * E_INVALID: it is damaged, with what to do. */
 MUST_CHECK int timer_past_load(int state, struct timer_past *out, struct err *err);
+/* Whether this node upgrades itself. */
+bool timer_past_is_there(int state);
 MUST_CHECK int timer_past_save(int state, const struct timer_past *past, struct err *err);
 
 /* The entry of a held release, borrowed; NULL: it is not held. */

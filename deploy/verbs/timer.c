@@ -58,13 +58,30 @@ static int settle(struct err *err)
 	return 0;
 }
 
+/* From now on a rollback by hand is remembered (past.h). */
+static int begin_past(struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT;
+
+	if (node_open(&o.place, DEPLOY_LOOK, &d, err) < 0)
+		return -1;
+	if (!deploy_installed(d)->current || timer_past_is_there(deploy_state(d)))
+		return 0;
+	deploy_close(STEAL(d, NULL));
+	return node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0 ||
+			       timer_past_save(deploy_state(d), &past, err) < 0
+		       ? -1
+		       : 0;
+}
+
 static int run_enable(int argc, char **argv, struct err *err)
 {
 	bool changed;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 || settle(err) < 0 || units_check(&units, err) < 0 ||
-	    units_enable(&units, &changed, err) < 0)
+	    units_enable(&units, &changed, err) < 0 || begin_past(err) < 0)
 		return -1;
 	AUTO(str)
 	char *sentence = str_fmt("%s.timer is enabled: %s, and up to %s later", UNITS_NAME,
@@ -143,7 +160,7 @@ static void say_past(const struct timer_past *past)
 		const struct json *h = json_at(past->held, i);
 
 		when_print(h, when);
-		say("held      kata %s, which failed at %sZ: %s", json_get_text(h, "version"), when,
+		say("held      kata %s since %sZ: %s", json_get_text(h, "version"), when,
 		    json_get_text(h, "why"));
 	}
 	if (past->held && json_count(past->held))
@@ -292,9 +309,7 @@ static int decide(struct run *r, struct err *err)
 		return upgrade(r, err);
 	r->result = r->in.needed ? "held" : "current";
 	if (r->in.needed)
-		log_warn("the newest release is held, since it failed here; kata-deploy timer "
-			 "unhold "
-			 "tries it again",
+		log_warn("the newest release is held; kata-deploy timer unhold tries it again",
 			 LOG_S("version", r->in.offer.release.version),
 			 LOG_S("why", json_get_text(held, "why")));
 	else

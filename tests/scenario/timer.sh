@@ -146,7 +146,7 @@ current 2.0.0
 says 0 "held      kata 3.0.0" "$deploy" timer status
 also "failed, kata 3.0.0"
 
-says 0 "<4>the newest release is held, since it failed here; kata-deploy timer unhold tries it again version=3.0.0" run
+says 0 "<4>the newest release is held; kata-deploy timer unhold tries it again version=3.0.0" run
 current 2.0.0
 says 0 "tried again" "$deploy" timer unhold 3.0.0
 says 1 "kata 3.0.0 is held" run
