@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/opt.h"
+#include "cli/subverb.h"
 
 extern const struct opt install_opts[], plan_opts[], rollback_opts[], uninstall_opts[],
 	status_opts[], verify_opts[], repair_opts[], gc_opts[], recover_opts[], fetch_opts[],
@@ -28,3 +29,8 @@ MUST_CHECK int verb_prove(int argc, char **argv, struct err *err);
 /* Does not end by itself: deploy/node/. The operands are options for plan and install. */
 MUST_CHECK int verb_node(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_report(int argc, char **argv, struct err *err);
+
+/* `kata-deploy timer enable|disable|status|run|unhold|unit`: a node that upgrades itself. argv[0] is
+ * the verb, argv[1] the subverb, as those of packager.h. */
+extern const struct subverb timer_verbs[];
+MUST_CHECK int verb_timer(int argc, char **argv, struct err *err);
