@@ -21,7 +21,7 @@ packages=(
 	libaio-dev libfdt-dev seabios
 	# tests
 	check libsubunit-dev codespell shellcheck busybox-static minisign zstd openssl nghttp2-server
-	xfsprogs cryptsetup-bin
+	xfsprogs cryptsetup-bin systemd
 	# running containers
 	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
 )

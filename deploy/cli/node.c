@@ -114,6 +114,16 @@ int node_uses(const struct cli_place *place, struct use_list *out, struct err *e
 	return place->root ? 0 : use_find(place->prefix, out, err);
 }
 
+int node_in_use(const struct cli_place *place, char ***ids, struct err *err)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+
+	if (node_uses(place, &l, err) < 0)
+		return -1;
+	*ids = use_generations(&l);
+	return 0;
+}
+
 int node_recall(const struct deploy *d, const char *member, struct json **doc,
 		const struct json **out, struct err *err)
 {

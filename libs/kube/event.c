@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#define EVENTS "/apis/events.k8s.io/v1/namespaces/default/events"
+#define EVENTS "/apis/events.k8s.io/v1/namespaces/kube-system/events"
 
 enum { NAME_MAX_NODE = 200 };
 
@@ -54,7 +54,7 @@ static struct json *object_of(const struct kube_recorder *r, const struct kube_h
 	json_put(j, "apiVersion", json_make_string("events.k8s.io/v1"));
 	json_put(j, "kind", json_make_string("Event"));
 	json_put(meta, "name", json_make_string(r->name));
-	json_put(meta, "namespace", json_make_string("default"));
+	json_put(meta, "namespace", json_make_string("kube-system"));
 	json_put(j, "metadata", meta);
 	json_put(j, "eventTime", json_make_string(now));
 	json_put(j, "reportingController", json_make_string(r->controller));

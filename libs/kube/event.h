@@ -11,8 +11,9 @@
  *		return -1;
  *	kube_recorder_release(&r);
  *
- * Events about nodes live in the namespace "default", and have the node's name as its uid, as the kubelet's
- * have: so `kubectl describe node` shows them.
+ * A node has no namespace: its Events live in "kube-system", the only one that every API server takes
+ * for them. They have the node's name as its uid, as the kubelet's have, so that `kubectl describe
+ * node` shows them.
  */
 
 #include "kube/kube.h"
