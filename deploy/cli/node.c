@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/str.h"
 
 #include <stddef.h>
@@ -111,6 +112,16 @@ int node_layout(const struct deploy *d, struct layout *out, struct err *err)
 int node_uses(const struct cli_place *place, struct use_list *out, struct err *err)
 {
 	return place->root ? 0 : use_find(place->prefix, out, err);
+}
+
+int node_in_use(const struct cli_place *place, char ***ids, struct err *err)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+
+	if (node_uses(place, &l, err) < 0)
+		return -1;
+	*ids = use_generations(&l);
+	return 0;
 }
 
 int node_recall(const struct deploy *d, const char *member, struct json **doc,
@@ -332,6 +343,8 @@ static void compose(struct registration *reg, bool proof)
 							.name = "proof in a VM",
 							.arg = &reg->proof };
 	reg->change.steps = reg->steps;
+	/* From a container the restart may end us. */
+	reg->change.resumes = process_sees_host();
 	reg->change.nsteps = n;
 }
 

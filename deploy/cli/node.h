@@ -48,6 +48,9 @@ MUST_CHECK int node_layout(const struct deploy *d, struct layout *out, struct er
 /* The users of the installed generations; none below --root. */
 MUST_CHECK int node_uses(const struct cli_place *place, struct use_list *out, struct err *err);
 
+/* The generations that pods use, strv; none below --root. */
+MUST_CHECK int node_in_use(const struct cli_place *place, char ***ids, struct err *err);
+
 /* Options that locate the manager default to those recorded by an earlier change, unless another
  * manager is named. The handlers are given anew with each install; an upgrade keeps them. The
  * options point into *doc, which the caller frees. */

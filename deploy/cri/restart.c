@@ -383,6 +383,19 @@ static void reset_failed(const struct restart *r)
 		log_debug("the unit cannot be reset", LOG_S("unit", r->command[2]));
 }
 
+static struct peer recorded_peer(const struct json *record)
+{
+	return (struct peer){ (pid_t)int_of(record, "pid"), (uint64_t)int_of(record, "start") };
+}
+
+/* It was started after that time, CLOCK_BOOTTIME in ms; -1: there is none. */
+static bool is_newer(const struct peer *p, int64_t since)
+{
+	long ticks = sysconf(_SC_CLK_TCK);
+
+	return since > 0 && ticks > 0 && p->start * 1000 / (uint64_t)ticks >= (uint64_t)since;
+}
+
 static int watch_undo(void *context, const struct json *record, struct err *err)
 {
 	AUTO(restart) struct restart r = RESTART_INIT;
@@ -394,9 +407,11 @@ static int watch_undo(void *context, const struct json *record, struct err *err)
 		return -1;
 	answers = json_get(record, "answers");
 	r.mute = answers && json_kind(answers) == JSON_IS_BOOL && !json_bool(answers);
-	before.pid = (pid_t)int_of(record, "pid");
-	before.start = (uint64_t)int_of(record, "start");
+	before = recorded_peer(record);
 	now = look(&r);
+	/* An undo before this one has restarted it, which has ended that process. */
+	if (now.pid > 0 && is_newer(&now, int_of(record, "restored")))
+		return wait_answer(&r, &nobody, deadline_in(1000ULL * r.seconds), err);
 	/* The same process has not read the new files, unless it reloads on a signal. */
 	if (r.how != RESTART_HANGUP && r.how != RESTART_ITSELF && peer_same(&before, &now))
 		return 0;
@@ -406,6 +421,22 @@ static int watch_undo(void *context, const struct json *record, struct err *err)
 	reset_failed(&r);
 	if (restart_now(&r, &now, err) < 0)
 		return err_wrap(err, "restart %s with its old configuration", r.back->name);
+	return 0;
+}
+
+/* With who runs before, for another process that goes on with it. */
+static int restart_prepare(const struct deploy_step *step, struct json *record, struct err *err)
+{
+	AUTO(restart) struct restart r = RESTART_INIT;
+	struct peer p;
+
+	if (restart_read(step->arg, &r, err) < 0)
+		return -1;
+	p = look(&r);
+	json_put(record, "pid", json_make_int(p.pid));
+	json_put(record, "start", json_make_u64(p.start));
+	for (void *it = json_begin(step->arg); it; it = json_after(step->arg, it))
+		json_put(record, json_key(it), json_share(json_value(it)));
 	return 0;
 }
 
@@ -427,6 +458,31 @@ static int restart_apply(const struct deploy_step *step, const struct json *reco
 		return -1;
 	before = look(&r);
 	return restart_now(&r, &before, err);
+}
+
+/* It was restarted if another process runs than before, or is about to. */
+static int restart_resume(void *context, const struct json *record, struct err *err)
+{
+	AUTO(restart) struct restart r = RESTART_INIT;
+	struct err not_yet = ERR_INIT;
+	struct peer before, now;
+
+	(void)context;
+	if (restart_read(record, &r, err) < 0)
+		return -1;
+	before = recorded_peer(record);
+	now = look(&r);
+	if (!r.socket || peer_same(&before, &now))
+		return restart_now(&r, &now, err);
+	if (wait_answer(&r, &before, deadline_in(1000ULL * r.seconds), &not_yet) == 0)
+		return 0;
+	if (not_yet.code == E_CANCELLED) {
+		*err = not_yet;
+		return -1;
+	}
+	reset_failed(&r);
+	now = look(&r);
+	return restart_now(&r, &now, err);
 }
 
 static char *missing(char *const *wanted, char *const *served)
@@ -478,6 +534,12 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 	}
 }
 
+static int serve_resume(void *context, const struct json *record, struct err *err)
+{
+	(void)context;
+	return serve_apply(NULL, record, err);
+}
+
 /* The step watch undoes the restart. */
 static int nothing_to_undo(void *context, const struct json *record, struct err *err)
 {
@@ -488,11 +550,11 @@ static int nothing_to_undo(void *context, const struct json *record, struct err 
 }
 
 static const struct deploy_step_ops watch_ops = { "cri-watch", watch_prepare, watch_apply,
-						  watch_undo };
-static const struct deploy_step_ops restart_ops = { "cri-restart", plan_of, restart_apply,
-						    nothing_to_undo };
+						  watch_undo, NULL };
+static const struct deploy_step_ops restart_ops = { "cri-restart", restart_prepare, restart_apply,
+						    nothing_to_undo, restart_resume };
 static const struct deploy_step_ops serve_ops = { "cri-serve", plan_of, serve_apply,
-						  nothing_to_undo };
+						  nothing_to_undo, serve_resume };
 
 const struct deploy_step_ops *const cri_step_kinds[] = { &watch_ops, &restart_ops, &serve_ops,
 							 NULL };

@@ -18,10 +18,12 @@
  *	report -> node	turn		go ahead with the turn of that id
  *			uninstall	somebody who may asked for it
  *
- * After a new connection node says state, and want-turn again if it waits for a turn or has one
- * (`held`): report answers a turn of the same id once more. An end-turn that no one could read is
- * said again. So either may end at any time and be started again, and nothing is asked twice
- * under two names: a turn's id is kept on the node over restarts of the program.
+ * After a new connection node says state, then end-turn if there was nobody to hear it, then want-turn
+ * if it waits for a turn or has one (`held`): report answers a turn of the same id once more, and
+ * gives back what it holds for this node if no want-turn follows the first state within
+ * MESSAGE_RETRY_MS. So either may end at any time and be started again, and nothing is asked twice
+ * under two names: a turn's id is kept over restarts of the program. An uninstall is asked for again
+ * after each connection, as long as it is wanted: it is not remembered.
  *
  * What a hostile peer can do. Report: hold back a turn, or grant it early; ask for the uninstall,
  * which takes nothing but what was installed. It names no release, path, option or program. Node:
@@ -71,7 +73,7 @@ const char *node_phase_name(enum node_phase phase);
 
 struct node_state {
 	enum node_phase phase;
-	bool ready;     /* installed, served, proved: also while something better is installed */
+	bool ready;     /* the release of this image is installed, served and proved */
 	bool claimed;   /* this program has changed the node, or is about to */
 	uint64_t since; /* of the phase: seconds since 1970 */
 	/* The current generation; empty: nothing is installed. */

@@ -22,17 +22,6 @@ const struct opt gc_opts[] = { CLI_PLACE(o.place), CLI_CHANGE(o.change), CLI_VER
 			       CLI_TALK(o.talk), OPT_END };
 const struct opt recover_opts[] = { CLI_PLACE(o.place), CLI_TALK(o.talk), OPT_END };
 
-/* Generations in use by pods of the running system; none with --root. */
-static int in_use(char ***ids, struct err *err)
-{
-	AUTO(use_list) struct use_list l = USE_LIST_INIT;
-
-	if (node_uses(&o.place, &l, err) < 0)
-		return -1;
-	*ids = use_generations(&l);
-	return 0;
-}
-
 int verb_gc(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -44,7 +33,7 @@ int verb_gc(int argc, char **argv, struct err *err)
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
-	    in_use(&ids, err) < 0 || deploy_plan_gc(d, ids, &p, err) < 0)
+	    node_in_use(&o.place, &ids, err) < 0 || deploy_plan_gc(d, ids, &p, err) < 0)
 		return -1;
 	bytes = deploy_frees(d, &p);
 	s.d = d;
