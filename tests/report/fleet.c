@@ -326,8 +326,6 @@ static void ask_uninstall(struct kube *k)
 
 	if (kube_lease_acquire(k, &l, deadline_in(60000), &err) < 0 && err.code != E_EXISTS)
 		die(&err);
-	/* As the next rounds would: they are a minute or two away. */
-	atomic_fetch_add(&hurry, 1);
 }
 
 static bool wait_until(atomic_uint *what, unsigned n)
@@ -373,7 +371,7 @@ static void set_up(struct kube *k)
 		n->options = (struct report_options){
 			.node = n->name,
 			.suffix = o.suffix,
-			.stable_ms = o.node_ms,
+			.stable_ms = o.node_ms < REPORT_STABLE_MS ? o.node_ms : 0,
 			.pace = { .at_once = o.at_once,
 				  .failures = o.failures,
 				  .seconds = o.seconds,
@@ -443,7 +441,13 @@ static void play_end(struct kube *k)
 	if (o.keep)
 		return;
 	ask_uninstall(k);
-	figure("uninstalled", atomic_load(&done), wait_until(&done, o.nodes));
+	for (int i = 0; i < 60 && atomic_load(&done) < o.nodes; i++) {
+		/* The next rounds are a minute or two away. */
+		atomic_fetch_add(&hurry, 1);
+		for (int j = 0; j < 120 && atomic_load(&done) < o.nodes; j++)
+			(void)poll(NULL, 0, 100);
+	}
+	figure("uninstalled", atomic_load(&done), atomic_load(&done) >= o.nodes);
 	if (kube_list(k, &s, check_node, &bad, deadline_in(60000), &err) < 0)
 		die(&err);
 	figure("nodes that are not as they were", bad, bad == 0);

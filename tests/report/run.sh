@@ -223,7 +223,7 @@ test_the_server_gets_a_new_certificate() {
 fleet() { # PREFIX OPTION...
 	local prefix=$1
 	shift
-	timeout 1500 "$FLEET" --kubeconfig "$KUBECONFIG" --prefix "$prefix" "$@"
+	timeout 2000 "$FLEET" --kubeconfig "$KUBECONFIG" --prefix "$prefix" "$@"
 }
 
 fleet_over() { # PREFIX
@@ -255,14 +255,14 @@ test_holders_that_vanish() {
 
 # The API server is killed and comes back, and etcd forgets its history, while nodes take turns.
 test_a_server_that_goes_and_forgets() {
-	local pid revision i
+	local pid revision
 	fleet gone --nodes 20 --at-once 2 --node-ms 2000 --slack 1000 &
 	pid=$!
 	sleep 4
 	cluster_end apiserver KILL
 	sleep 2
 	cluster_apiserver
-	for i in 1 2 3 4; do
+	for _ in 1 2 3 4; do
 		revision=$(etcd_says maintenance/status '{}' | jq -r .header.revision)
 		has "compaction" "$(etcd_says kv/compaction "{\"revision\": \"$revision\"}")" header
 		sleep 2
@@ -272,7 +272,7 @@ test_a_server_that_goes_and_forgets() {
 }
 
 test_thousand() {
-	fleet thousand --nodes 1000 --node-ms 15000 --idle 180
+	fleet thousand --nodes 1000 --node-ms 30000 --idle 120
 	fleet_over thousand
 }
 
