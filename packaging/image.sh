@@ -9,9 +9,10 @@
 # two. Each blob of the release is a layer of its own, so that a registry and a node that have the
 # last image lack only what changed. OUT is replaced if it is a layout, and made complete or not at
 # all. Artifacts with the image as their subject: the release's SBOM and provenance, and with a key
-# the signature of the index.
+# the signature of the index. OUT.tar is the image without them, for engines that import a file.
 #
-# Environment: KEYS, the public keys (.pub, .channel.pub, root.json; default: those beside the
+# Environment: PROOF, a program that says what it sees of its machine (osbuilder/proof), for a pod that tests the
+# runtime; KEYS, the public keys (.pub, .channel.pub, root.json; default: those beside the
 # release's documents), KEY, the secret key that signs the index, or "none"; without it the development key below
 # BUILD, if the release was signed with it; PASSPHRASE_FD; SOURCE, for a label.
 set -euo pipefail
@@ -29,11 +30,12 @@ here=$(dirname "$0")
 # shellcheck source=packaging/release-of.sh
 . "$here/release-of.sh"
 part=$out.part.$$
-trap 'rm -rf "$work" "$part"' EXIT
+trap 'rm -rf "$work" "$part" "$part.tar"' EXIT
 version=$(value version) machine=$(value architecture) created=$(value created)
 commit=$(sed -n 's/.*"gitCommit": "\([0-9a-f]*\)".*/\1/p' "$release/provenance.intoto.json" 2>/dev/null || true)
 
 layers=("kata-deploy=$deploy")
+[ -z "${PROOF:-}" ] || layers+=("proof=$PROOF")
 documents=
 while IFS= read -r -d '' file; do
 	case $file in
@@ -79,8 +81,10 @@ if [ -n "${KEY:-}" ] && [ "$KEY" != none ]; then
 else
 	echo "image: the index is not signed; $digest"
 fi
+"$mkimage" archive --to "${name##*:}" --architecture "$machine" "$part" "$part.tar"
 rm -rf "$out"
 mv -T "$part" "$out"
+mv "$part.tar" "$out.tar"
 bytes() { find "$1" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'; }
 echo "$out: $name, $(bytes "$out") bytes, $(($(bytes "$out") - $(bytes "$release"))) more than the release"
 echo "$digest"

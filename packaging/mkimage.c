@@ -4,12 +4,15 @@
  *
  *	mkimage build -o DIR -n NAME:TAG [OPTION]... PATH=SOURCE[,PATH=SOURCE]...
  *	mkimage attach --to TAG [--architecture A] DIR TYPE=FILE...
+ *	mkimage archive --to TAG [--architecture A] DIR FILE
  *
  * Each operand of build is a layer. In a directory the name leads to an index, so that images for
  * other architectures can follow; in an archive (--archive) to the image itself, with docker's
  * manifest.json beside it. attach adds artifacts that are about an image, such as signatures: as
  * manifests with a subject, listed under the tag that registries without a list of referrers are
- * asked for (the OCI distribution specification, "Referrers Tag Schema").
+ * asked for (the OCI distribution specification, "Referrers Tag Schema"). archive writes an image of
+ * a directory without what is about it, which engines that import a file take for images too; the
+ * bytes of index, manifests and layers stay, and so do their digests.
  */
 
 #include "base/file.h"
@@ -43,6 +46,13 @@ static const struct opt build_opts[] = {
 	OPT_STR(0, "created", "TIME", &o.created, "as 2026-11-24T02:08:00Z; default: not said"),
 	OPT_STR(0, "architecture", "A", &o.machine, "as uname -m; default: this one's"),
 	OPT_FLAG(0, "archive", &o.archive, "one tar archive, for docker load too"),
+	OPT_END,
+};
+
+static const struct opt archive_opts[] = {
+	OPT_STR(0, "to", "TAG", &o.to, "the image"),
+	OPT_STR(0, "architecture", "A", &o.machine,
+		"whose docker takes; as uname -m; default: this one's"),
 	OPT_END,
 };
 
@@ -172,23 +182,24 @@ static struct json *add_manifest(const struct build *b, const struct json *confi
 }
 
 /* For docker, which knew no layouts for long. */
-static int add_docker(const struct build *b, const struct json *config, struct err *err)
+static int add_docker(struct image *image, const char *name, const struct json *config,
+		      const struct json *layers, struct err *err)
 {
 	AUTO(json) struct json *list = json_make_array();
 	AUTO(str) char *config_path = image_blob_path(config);
-	struct json *j = json_make_object(), *layers = json_make_array();
+	struct json *j = json_make_object(), *paths = json_make_array();
 
 	json_put(j, "Config", json_make_string(config_path));
-	json_put(j, "RepoTags", one_string(o.name));
-	for (size_t i = 0; i < json_count(b->layers); i++) {
-		AUTO(str) char *path = image_blob_path(json_at(b->layers, i));
+	json_put(j, "RepoTags", one_string(name));
+	for (size_t i = 0; i < json_count(layers); i++) {
+		AUTO(str) char *path = image_blob_path(json_at(layers, i));
 
-		json_add(layers, json_make_string(path));
+		json_add(paths, json_make_string(path));
 	}
-	json_put(j, "Layers", layers);
+	json_put(j, "Layers", paths);
 	json_add(list, j);
 	AUTO(str) char *text = json_format(list, false);
-	return image_add_file(b->image, "manifest.json", text, strlen(text), err);
+	return image_add_file(image, "manifest.json", text, strlen(text), err);
 }
 
 /* An index of the one architecture so far. */
@@ -219,7 +230,7 @@ static int fill(struct build *b, char *const *layers, struct err *err)
 	if (!manifest)
 		return -1;
 	if (o.archive) {
-		if (add_docker(b, config, err) < 0)
+		if (add_docker(b->image, o.name, config, b->layers, err) < 0)
 			return -1;
 	} else {
 		index = add_index(b, manifest, err);
@@ -408,9 +419,95 @@ static int attach(int argc, char **argv, struct err *err)
 	return image ? attach_all(image, argv + 1, err) : -1;
 }
 
+/* --- archive --- */
+
+struct copy {
+	const struct image *from;
+	struct image *to;
+	struct json *seen; /* digests: images of an index share layers */
+};
+
+static int copy_blob(const struct copy *c, const struct json *descriptor, struct err *err)
+{
+	const char *digest = json_get_text(descriptor, "digest");
+
+	if (json_get(c->seen, digest))
+		return 0;
+	json_put(c->seen, digest, json_make_bool(true));
+	return image_copy_blob(c->from, descriptor, c->to, err);
+}
+
+/* A manifest and what it names; *out is the document. */
+static int copy_manifest(const struct copy *c, const struct json *descriptor, struct json **out,
+			 struct err *err)
+{
+	const struct json *config, *layers;
+
+	*out = image_read(c->from, descriptor, err);
+	if (!*out)
+		return -1;
+	config = json_get(*out, "config");
+	layers = json_get(*out, "layers");
+	if (!config || !layers)
+		return err_set(err, E_INVALID, "a manifest of %s names no layers", o.to);
+	for (size_t i = 0; i < json_count(layers); i++)
+		if (copy_blob(c, json_at(layers, i), err) < 0)
+			return -1;
+	return copy_blob(c, config, err) < 0 ? -1 : copy_blob(c, descriptor, err);
+}
+
+static int copy_image(const struct copy *c, const struct json *top, struct err *err)
+{
+	AUTO(json) struct json *index = image_read(c->from, top, err), *entry = bare(top);
+	const struct json *list = index ? json_get(index, "manifests") : NULL,
+			  *mine = index ? of_architecture(index) : NULL;
+
+	if (!index)
+		return -1;
+	if (!mine)
+		return err_set(err, E_NOT_FOUND, "%s has no image for %s", o.to, architecture());
+	for (size_t i = 0; i < json_count(list); i++) {
+		const struct json *descriptor = json_at(list, i);
+		AUTO(json) struct json *m = NULL;
+
+		if (copy_manifest(c, descriptor, &m, err) < 0 ||
+		    (descriptor == mine && add_docker(c->to, image_name(top), json_get(m, "config"),
+						      json_get(m, "layers"), err) < 0))
+			return -1;
+	}
+	if (copy_blob(c, top, err) < 0)
+		return -1;
+	image_tag(c->to, entry, image_name(top));
+	return image_finish(c->to, err);
+}
+
+static int archive(int argc, char **argv, struct err *err)
+{
+	AUTO(image) struct image *from = NULL, *to = NULL;
+	AUTO(json) struct json *seen = json_make_object();
+	AUTO(fd) int fd = -1;
+	const struct json *top;
+
+	(void)argc;
+	if (!o.to)
+		return err_set(err, E_USAGE, "--to TAG says which image is meant");
+	from = image_open(argv[0], err);
+	if (!from)
+		return -1;
+	top = image_find(from, o.to);
+	if (!top)
+		return err_set(err, E_NOT_FOUND, "the layout has no image with the tag '%s'", o.to);
+	fd = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_sys(err, "make %s", argv[1]);
+	to = image_open_tar(fd, err);
+	return to ? copy_image(&(struct copy){ from, to, seen }, top, err) : -1;
+}
+
 static const struct subverb verbs[] = {
 	{ "build", "LAYER...", "make an image", build_opts, build, 1, -1 },
 	{ "attach", "DIR TYPE=FILE...", "add what is about an image", attach_opts, attach, 2, -1 },
+	{ "archive", "DIR FILE", "an image as one file", archive_opts, archive, 2, 2 },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
 };
 

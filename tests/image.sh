@@ -69,7 +69,8 @@ again() {
 	touch -d 2001-01-01 "$far/program" && chmod -R go-rwx "$far"
 	[ "$(id -u)" != 0 ] || chown -R nobody "$far/one"
 	(umask 077 && TZ=Asia/Tokyo packaging/image.sh "$far/program" "$mkimage" "$far/one" "$far/image" \
-		registry.example/kata-deploy:1.0.0) && diff -r "$dir/image" "$far/image"
+		registry.example/kata-deploy:1.0.0) && diff -r "$dir/image" "$far/image" &&
+		cmp "$dir/image.tar" "$far/image.tar"
 }
 check "made again it is the same bytes" again
 digests() {
@@ -113,6 +114,20 @@ if has skopeo; then
 		grep -q '"Entrypoint": *\[' "$dir/config"
 	}
 	check "its labels" labels
+	archived() { # As an engine imports it: no other image is in it, and docker's list leads to the same files.
+		[ "$(tar -xOf "$dir/image.tar" index.json | grep -o '"mediaType"' | wc -l)" = 1 ] &&
+			skopeo --insecure-policy copy --all "oci-archive:$dir/image.tar" "oci:$dir/from-archive:1.0.0" &&
+			cmp "$dir/image/blobs/sha256/${digest#sha256:}" "$dir/from-archive/blobs/sha256/${digest#sha256:}" &&
+			skopeo --insecure-policy copy "docker-archive:$dir/image.tar" "oci:$dir/from-docker:1.0.0" &&
+			skopeo inspect "docker-archive:$dir/image.tar" | grep -q '"org.opencontainers.image.version": "1.0.0"'
+	}
+	check "its archive is the same image, for engines that import a file" archived
+	damaged() {
+		cp -r "$dir/image" "$dir/damaged" && find "$dir/damaged/blobs" -size +1M -exec truncate -s -1 {} + &&
+			! "$mkimage" archive --to 1.0.0 "$dir/damaged" "$dir/damaged.tar" 2>"$dir/said" &&
+			grep -q "another digest than its name" "$dir/said"
+	}
+	check "of a damaged layout none is made" damaged
 fi
 if has umoci; then
 	unpacked() {

@@ -39,6 +39,10 @@ static const struct subverb verbs[] = {
 	  0, 0 },
 	{ "fetch", "", "copy a release into a directory, for nodes without a network", fetch_opts,
 	  verb_fetch, 0, 0 },
+	{ "node", "[-- OPTION...]", "keep a node as it should be, as the pod of a DaemonSet does",
+	  node_opts, verb_node, 0, -1 },
+	{ "report", "", "say in the cluster what the node is, and get turns for it", report_opts,
+	  verb_report, 0, 0 },
 	{ 0 },
 };
 

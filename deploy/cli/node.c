@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/str.h"
 
 #include <stddef.h>
@@ -342,6 +343,8 @@ static void compose(struct registration *reg, bool proof)
 							.name = "proof in a VM",
 							.arg = &reg->proof };
 	reg->change.steps = reg->steps;
+	/* From a container the restart may end us. */
+	reg->change.resumes = process_sees_host();
 	reg->change.nsteps = n;
 }
 

@@ -91,10 +91,13 @@ int recover_journal(struct deploy *d, struct err *err)
 		if (reserve_release(d, err) < 0)
 			return -1;
 		log_warn("finishing an interrupted change", LOG_S("verb", p.verb),
-			 LOG_S("way", word == JOURNAL_COMMIT ? "forward" : "back"));
+			 LOG_S("way", word == JOURNAL_COMMIT || word == JOURNAL_FORWARD ? "forward"
+											: "back"));
 		/* A signal waits until it is done. */
 		interrupt_shield(true);
-		rc = word == JOURNAL_COMMIT ? run_finish(d, &p, err) : run_undo(d, &p, err);
+		rc = word == JOURNAL_COMMIT    ? run_finish(d, &p, err)
+		     : word == JOURNAL_FORWARD ? run_forward(d, &p, err)
+					       : run_undo(d, &p, err);
 		interrupt_shield(false);
 		if (rc < 0)
 			return err_wrap(err, "recover from an interrupted %s", p.verb);

@@ -238,6 +238,24 @@ struct json *image_add_fd(struct image *image, const char *type, int fd, const c
 	return rc < 0 ? NULL : STEAL(j, NULL);
 }
 
+int image_copy_blob(const struct image *from, const struct json *descriptor, struct image *to,
+		    struct err *err)
+{
+	AUTO(str) char *path = image_blob_path(descriptor);
+	AUTO(fd) int fd = openat(from->dir, path, O_RDONLY | O_CLOEXEC);
+	AUTO(json) struct json *copy = NULL;
+
+	if (fd < 0)
+		return err_sys(err, "open %s", path);
+	copy = image_add_fd(to, json_get_text(descriptor, "mediaType"), fd, path, err);
+	if (!copy)
+		return -1;
+	if (str_eq(json_get_text(copy, "digest"), json_get_text(descriptor, "digest")))
+		return 0;
+	err_set(err, E_INVALID, "%s has another digest than its name", path);
+	return err_hint(err, "make the image again");
+}
+
 /* --- the index --- */
 
 static const char *reference_of(const struct json *descriptor)
@@ -245,6 +263,14 @@ static const char *reference_of(const struct json *descriptor)
 	const struct json *notes = json_get(descriptor, "annotations");
 
 	return notes ? json_get_text(notes, REF_NAME) : NULL;
+}
+
+const char *image_name(const struct json *descriptor)
+{
+	const struct json *notes = json_get(descriptor, "annotations");
+	const char *name = notes ? json_get_text(notes, FULL_NAME) : NULL;
+
+	return name ? name : reference_of(descriptor);
 }
 
 const struct json *image_find(const struct image *image, const char *reference)

@@ -78,6 +78,12 @@ void image_tag(struct image *image, const struct json *descriptor, const char *n
 const struct json *image_find(const struct image *image, const char *reference);
 /* The document that a descriptor names. NULL on error. */
 struct json *image_read(const struct image *image, const struct json *descriptor, struct err *err);
+/* The name that a descriptor of image_find() was given, borrowed. */
+const char *image_name(const struct json *descriptor);
+/* Copies a blob from a layout in a directory to another layout. E_INVALID: it is not what the
+ * descriptor says. */
+MUST_CHECK int image_copy_blob(const struct image *from, const struct json *descriptor,
+			       struct image *to, struct err *err);
 /* Forgets a blob of a directory that nothing names any more. */
 void image_drop(struct image *image, const struct json *descriptor);
 

@@ -1,29 +1,48 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes, once, a root directory with the container engines of Debian's newest suite, and prints its path:
-# chroot.sh
+# Makes, once, a root directory with container engines, and prints its path: chroot.sh [SET]
 #
-# It is kept outside of the tree, below ENGINES_CACHE (~/.cache/kata/engines), under a name made from
-# what this file says. Delete that directory to get newer packages. Packages come from the archive that
-# this machine's own apt is configured with.
+#	engines			of Debian's newest suite, with QEMU, virtiofsd and what the tests call
+#	bookworm, trixie, sid	a node: that suite's containerd, in sid Docker too, and no QEMU
+#	small			nothing but busybox, and sid's containerd with the libraries that it needs
+#
+# It is kept outside of the tree, below ENGINES_CACHE (~/.cache/kata/engines; nodes: ~/.cache/kata/nodes),
+# under a name made from what this file says. Delete that directory to get newer packages. Packages come
+# from the archive that this machine's own apt is configured with.
 set -euo pipefail
 
-suite=sid
-packages=(
-	# engines
-	containerd docker.io docker-cli runc crun qemu-system-x86 virtiofsd
-	# libraries that the programs of a release are linked with
-	libarchive13t64 libcap2 libcurl4t64 libjansson4 libprotobuf-c1 libseccomp2 libssl3t64 libyaml-0-2
-	libzstd1
-	# what the tests call
-	busybox-static ca-certificates coreutils gawk gcc iproute2 iptables jq kmod minisign mount openssl
-	procps psmisc strace tini util-linux xz-utils zstd
-)
+set=${1:-engines}
+suite=$set kind=nodes
+node=(containerd runc busybox-static ca-certificates)
+case $set in
+engines)
+	suite=sid kind=engines
+	packages=(
+		# engines
+		containerd docker.io docker-cli runc crun qemu-system-x86 virtiofsd
+		# libraries that the programs of a release are linked with
+		libarchive13t64 libcap2 libcurl4t64 libjansson4 libprotobuf-c1 libseccomp2 libssl3t64 libyaml-0-2
+		libzstd1
+		# what the tests call
+		busybox-static ca-certificates coreutils gawk gcc iproute2 iptables jq kmod minisign mount openssl
+		procps psmisc strace tini util-linux xz-utils zstd
+	)
+	;;
+bookworm | trixie) packages=("${node[@]}") ;;
+sid) packages=("${node[@]}" docker.io docker-cli) ;;
+small) suite=sid packages=("busybox and the containerd of" "${node[@]}") ;;
+*)
+	echo "engines: there is no set $set" >&2
+	exit 2
+	;;
+esac
 
-cache=${ENGINES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kata/engines}
+cache=${ENGINES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kata/$kind}
 digest=$(printf '%s\n' "$suite" "${packages[@]}" | sha256sum | cut -c1-12)
-root=$cache/$suite-$digest
+root=$cache/$set-$digest
+log=$cache/$set.log
+[ "$kind" = nodes ] || root=$cache/$suite-$digest
 
 fail() {
 	echo "engines: $*" >&2
@@ -38,14 +57,14 @@ mirror() {
 }
 
 make_root() { # DIR
-	local uri log=$cache/$suite.log
+	local uri
 	[ "$(id -u)" = 0 ] || fail "run as root to make $root"
 	command -v debootstrap >/dev/null || {
 		apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy --no-install-recommends install debootstrap
 	} >"$log" 2>&1 || fail "debootstrap cannot be installed, see $log"
 	uri=$(mirror)
 	[ -n "$uri" ] || fail "apt has no index of Debian's packages; run apt-get update"
-	echo "engines: making $root (minutes, about 1 GiB), log: $log" >&2
+	echo "engines: making $root (minutes, up to 1 GiB), log: $log" >&2
 	debootstrap --variant=minbase "$suite" "$1" "$uri" >"$log" 2>&1 || fail "debootstrap failed, see $log"
 	# No service is to be started by its package.
 	printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
@@ -55,13 +74,33 @@ make_root() { # DIR
 	chroot "$1" apt-get clean
 }
 
+# A node as a distribution for containers is: no package manager, no shell but busybox's.
+make_small() { # DIR
+	local from program programs library
+	from=$("$0" sid)
+	mkdir -p "$1"/{bin,dev,etc/containerd,mnt,opt,proc,root,run,sys,tmp,usr/bin,var/lib}
+	cp "$from/usr/bin/busybox" "$1/bin/busybox"
+	for program in $("$1/bin/busybox" --list); do
+		[ "$program" = busybox ] || ln -s busybox "$1/bin/$program"
+	done
+	programs=(/usr/bin/containerd /usr/bin/containerd-shim-runc-v2 /usr/bin/ctr /usr/sbin/runc)
+	for program in "${programs[@]}"; do
+		cp "$from$program" "$1/usr/bin/"
+	done
+	chroot "$from" ldd "${programs[@]}" | grep -o '/[^ :]*' | grep '\.so' | sort -u | while read -r library; do
+		install -D "$from$library" "$1$library"
+	done
+	printf 'root:x:0:0::/root:/bin/sh\n' >"$1/etc/passwd"
+	printf 'version = 3\n' >"$1/etc/containerd/config.toml"
+}
+
 mkdir -p "$cache"
-exec 9>"$cache/lock"
+exec 9>"$cache/$set.lock"
 flock 9
 if [ ! -e "$root/.complete" ]; then
 	rm -rf "$root" "$root.new"
-	make_root "$root.new" >&2
-	mkdir -p "$root.new/src"
+	if [ "$set" = small ]; then make_small "$root.new"; else make_root "$root.new"; fi >&2
+	[ "$kind" = nodes ] || mkdir -p "$root.new/src"
 	touch "$root.new/.complete"
 	mv "$root.new" "$root"
 fi

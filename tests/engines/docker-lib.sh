@@ -16,6 +16,7 @@
 
 LAB=
 IMAGE=kata-test:busybox
+DOCKERD_OPTIONS=(--iptables=false --ip6tables=false --bridge=none --storage-driver=overlay2)
 
 docker_start() {
 	[ "$(cat /proc/1/comm)" = tini ] || {
@@ -32,8 +33,7 @@ docker_start() {
 
 docker_daemon() {
 	rm -f /run/docker.pid
-	PATH=$DOCKER_PREFIX/bin:$PATH dockerd --iptables=false --ip6tables=false --bridge=none \
-		--storage-driver=overlay2 >>"$LAB/dockerd.log" 2>&1 &
+	PATH=$DOCKER_PREFIX/bin:$PATH dockerd "${DOCKERD_OPTIONS[@]}" >>"$LAB/dockerd.log" 2>&1 &
 	echo $! >"$LAB/dockerd.pid"
 	for _ in $(seq 1200); do
 		docker version >/dev/null 2>&1 && return 0
@@ -91,7 +91,7 @@ docker_image() {
 # Processes, mounts and files of sandboxes: in here they are all ours.
 docker_left() {
 	pgrep -af 'containerd-shim|qemu-system|virtiofsd' | cut -c1-120 | sed 's/^/process: /'
-	awk '$5 ~ /kata-containers|\/run\/vc/ { print "mount: " $5 }' /proc/self/mountinfo
+	awk '$5 ~ /\/run\/(kata-containers|vc)/ { print "mount: " $5 }' /proc/self/mountinfo
 	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes -mindepth 1 -maxdepth 1 \
 		2>/dev/null | sed 's/^/file: /'
 }

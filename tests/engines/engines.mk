@@ -8,3 +8,11 @@ check-engines: $(BUILD)/tools/pty $(BUILD)/tools/task-update ## run the tests on
 	@$(MAKE) --no-print-directory demo-releases
 	@$(MAKE) --no-print-directory stage
 	@tests/engines/run.sh $(BUILD) $(PARTS)
+
+# Nodes without QEMU, each a root directory of its own, and the ways in which a release comes to them.
+NODES ?=
+.PHONY: check-nodes
+check-nodes: $(BUILD)/tools/mkimage ## install on bare nodes from directory, http, deb, image and snap: NODES="bookworm docker:snap ..."
+	@packaging/deps.sh packages
+	@$(MAKE) --no-print-directory demo-releases
+	@tests/engines/nodes.sh $(BUILD) $(NODES)

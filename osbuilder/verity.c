@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The root image: partition table, file system, hash tree. */
+
+#include "osbuilder/verity.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "crypto/sha256.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	SECTOR = 512,
+	PER_BLOCK = VERITY_BLOCK / VERITY_HASH,
+	MBR_TABLE = 446, /* offset of the partition table */
+	MBR_ENTRY = 16,
+	MBR_LINUX = 0x83,
+	/* With 128 hashes to a block, of which 2^32 sectors have fewer than 2^30. */
+	LEVELS_MAX = 5,
+	TREE_MAX = 1 << 30,
+};
+
+/* The hashes of each level's blocks; level 0 has those of the file system. */
+struct tree {
+	struct buf level[LEVELS_MAX];
+	size_t levels;
+};
+
+static void tree_release(struct tree *t)
+{
+	for (size_t i = 0; i < LEVELS_MAX; i++)
+		buf_release(&t->level[i]);
+}
+
+DEFINE_AUTO_STRUCT(tree, struct tree, tree_release)
+
+static void from_hex(const char *hex, uint8_t *out)
+{
+	for (size_t i = 0; i < VERITY_HASH; i++) {
+		const char two[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
+
+		out[i] = (uint8_t)strtoul(two, NULL, 16);
+	}
+}
+
+/* Of a block, after the salt. */
+static void hash_block(const uint8_t *salt, const uint8_t *block, char hex[65])
+{
+	AUTO(sha256) struct sha256 *s = sha256_new();
+
+	sha256_add(s, salt, VERITY_HASH);
+	sha256_add(s, block, VERITY_BLOCK);
+	sha256_end(s, hex);
+}
+
+static void add_hash(struct buf *to, const uint8_t *salt, const uint8_t *block)
+{
+	uint8_t hash[VERITY_HASH];
+	char hex[65];
+
+	hash_block(salt, block, hex);
+	from_hex(hex, hash);
+	buf_add(to, hash, sizeof(hash));
+}
+
+/* Fills a level up to whole blocks. */
+static void fill_up(struct buf *level)
+{
+	static const uint8_t zeros[VERITY_BLOCK];
+	size_t rest = level->len % VERITY_BLOCK;
+
+	if (rest)
+		buf_add(level, zeros, VERITY_BLOCK - rest);
+}
+
+/* Level 0 is complete: those above it, up to one of a single block. */
+static void grow_tree(struct tree *t, const uint8_t *salt)
+{
+	fill_up(&t->level[0]);
+	for (t->levels = 1; t->level[t->levels - 1].len > VERITY_BLOCK; t->levels++) {
+		const struct buf *below = &t->level[t->levels - 1];
+		struct buf *level = &t->level[t->levels];
+
+		*level = (struct buf)BUF_INIT(TREE_MAX);
+		for (size_t at = 0; at < below->len; at += VERITY_BLOCK)
+			add_hash(level, salt, (const uint8_t *)below->data + at);
+		fill_up(level);
+	}
+}
+
+static void put_le32(uint8_t *at, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (uint8_t)(value >> (8 * i));
+}
+
+/* Only the first and the number of sectors count; the older addresses say that they do not. */
+static void put_partition(uint8_t *mbr, size_t index, uint64_t offset, uint64_t bytes)
+{
+	uint8_t *entry = mbr + MBR_TABLE + index * MBR_ENTRY;
+	static const uint8_t beyond[] = { 0xfe, 0xff, 0xff };
+
+	memcpy(entry + 1, beyond, sizeof(beyond));
+	entry[4] = MBR_LINUX;
+	memcpy(entry + 5, beyond, sizeof(beyond));
+	put_le32(entry + 8, (uint32_t)(offset / SECTOR));
+	put_le32(entry + 12, (uint32_t)(bytes / SECTOR));
+}
+
+static int write_table(int out, uint64_t blocks, uint64_t tree_bytes, struct err *err)
+{
+	uint8_t first[VERITY_BLOCK] = { 0 };
+
+	put_partition(first, 0, VERITY_BLOCK, blocks * VERITY_BLOCK);
+	if (tree_bytes)
+		put_partition(first, 1, (1 + blocks) * VERITY_BLOCK, tree_bytes);
+	first[510] = 0x55;
+	first[511] = 0xaa;
+	if (lseek(out, 0, SEEK_SET) < 0)
+		return err_sys(err, "return to the start");
+	return fd_write_all(out, first, sizeof(first), err);
+}
+
+/* Copies the file system, and adds the hash of each block to the tree if there is a salt. */
+static int copy_blocks(int in, const char *name, int out, const uint8_t *salt, struct buf *hashes,
+		       uint64_t *blocks, struct err *err)
+{
+	for (*blocks = 0;; ++*blocks) {
+		uint8_t block[VERITY_BLOCK] = { 0 };
+		ssize_t n = fd_read_full(in, block, sizeof(block), err);
+
+		if (n < 0)
+			return err_wrap(err, "%s", name);
+		if (n == 0)
+			return 0;
+		if (*blocks >= UINT32_MAX / (VERITY_BLOCK / SECTOR))
+			return err_set(err, E_LIMIT,
+				       "%s: a partition table has room for 2 TiB at most", name);
+		if (fd_write_all(out, block, sizeof(block), err) < 0)
+			return -1;
+		if (salt)
+			add_hash(hashes, salt, block);
+		if ((size_t)n < sizeof(block)) {
+			++*blocks;
+			return 0;
+		}
+	}
+}
+
+/* Behind the file system, from the top. */
+static int write_tree(int out, const struct tree *t, uint64_t *bytes, struct err *err)
+{
+	*bytes = 0;
+	for (size_t i = t->levels; i > 0; i--) {
+		const struct buf *level = &t->level[i - 1];
+
+		if (buf_check(level, "a hash tree", err) < 0 ||
+		    fd_write_all(out, level->data, level->len, err) < 0)
+			return -1;
+		*bytes += level->len;
+	}
+	return 0;
+}
+
+static int align(int out, struct err *err)
+{
+	off_t end = lseek(out, 0, SEEK_END);
+
+	if (end < 0 || ftruncate(out, (end + VERITY_ALIGN - 1) / VERITY_ALIGN * VERITY_ALIGN) < 0)
+		return err_sys(err, "fill it up");
+	return 0;
+}
+
+static int make_image(int filesystem, const char *name, bool with_tree, int out, struct verity *v,
+		      struct err *err)
+{
+	AUTO(tree) struct tree t = { .level = { BUF_INIT(TREE_MAX) } };
+	uint8_t salt[VERITY_HASH];
+	uint64_t blocks, size, bytes = 0;
+
+	if (with_tree) {
+		if (sha256_fd(filesystem, name, v->salt, &size, err) < 0)
+			return -1;
+		if (lseek(filesystem, 0, SEEK_SET) < 0)
+			return err_sys(err, "return to the start of %s", name);
+		from_hex(v->salt, salt);
+	}
+	if (lseek(out, VERITY_BLOCK, SEEK_SET) < 0)
+		return err_sys(err, "leave room for the partition table");
+	if (copy_blocks(filesystem, name, out, with_tree ? salt : NULL, &t.level[0], &blocks, err) <
+	    0)
+		return -1;
+	if (blocks < 2)
+		return err_set(err, E_INVALID, "%s is no file system: it has %llu blocks", name,
+			       (unsigned long long)blocks);
+	if (with_tree) {
+		grow_tree(&t, salt);
+		hash_block(salt, (const uint8_t *)t.level[t.levels - 1].data, v->root_hash);
+		v->blocks = blocks;
+		if (write_tree(out, &t, &bytes, err) < 0)
+			return -1;
+	}
+	return align(out, err) < 0 ? -1 : write_table(out, blocks, bytes, err);
+}
+
+int verity_make_image(int filesystem, const char *name, bool with_tree, int out,
+		      const char *out_name, struct verity *v, struct err *err)
+{
+	if (make_image(filesystem, name, with_tree, out, v, err) < 0)
+		return err_wrap(err, "make %s", out_name);
+	return 0;
+}
+
+char *verity_params(const struct verity *v)
+{
+	return str_fmt("root_hash=%s,salt=%s,data_blocks=%llu,data_block_size=%d,"
+		       "hash_block_size=%d",
+		       v->root_hash, v->salt, (unsigned long long)v->blocks, VERITY_BLOCK,
+		       VERITY_BLOCK);
+}

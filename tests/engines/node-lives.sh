@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The life of a release on one node: node-lives.sh BUILD NODE TEST, inside of enter.sh --beside.
+#
+# BUILD has static/, demo/this and demo/next, and nodes/ with what nodes.sh makes of them. The test is a
+# function test_*; afterwards the node is to the last byte what it was.
+# shellcheck disable=SC2317,SC2154
+set -eu
+cd "$(dirname "$0")/../.."
+BUILD_AT=$(realpath "$1")
+# shellcheck source=tests/engines/node-lib.sh
+. tests/engines/node-lib.sh
+# shellcheck source=tests/integration/expect.sh
+. tests/integration/expect.sh
+exec </dev/null
+
+one=/mnt/demo/this two=/mnt/demo/next
+key=$one/development.pub
+portable=/mnt/static/kata-deploy
+current() { readlink "$NODE/opt/kata/current"; }
+version_of() { sed -n 's/^version: "\?\([^"]*\)"\?$/\1/p' "$BUILD_AT/demo/$1/release.yaml"; }
+
+# --- the ways in which a release comes to a node: WAY_program, WAY_install, WAY_upgrade, WAY_remove ---
+
+directory_program() { on "$portable" "$@"; }
+directory_install() { directory_program install --yes --release "$one" --key "$key" "$@"; }
+directory_upgrade() { directory_program upgrade --yes --release "$two"; }
+directory_remove() { directory_program uninstall --yes --forget-trust; }
+
+http_program() { on "$portable" "$@"; }
+http_install() {
+	busybox httpd -p 127.0.0.1:8080 -h "$BUILD_AT/demo"
+	http_program install --yes --release http://127.0.0.1:8080/this/ --key "$key"
+}
+http_upgrade() { http_program upgrade --yes --release http://127.0.0.1:8080/next/; }
+http_remove() { http_program uninstall --yes --forget-trust; }
+
+deb_program() { on kata-deploy "$@"; }
+deb_both() { on sh -c "dpkg -i /mnt/nodes/deb-$1/kata-deploy_*.deb /mnt/nodes/deb-$1/kata-containers_*.deb"; }
+deb_install() { deb_both this; }
+deb_upgrade() { deb_both next; }
+deb_remove() { on dpkg -P kata-containers && on dpkg -P kata-deploy; }
+
+# By a container that the node's own engine runs.
+image_program() { on "$portable" "$@"; }
+image_run() { # TAG ARG...
+	local tag=$1
+	shift
+	case $engine in
+	containerd)
+		on ctr images import "/mnt/nodes/image-$tag.tar" >/dev/null &&
+			on ctr run --rm --privileged --mount type=bind,src=/,dst=/host,options=rbind:rw \
+				"kata-deploy:$(version_of "$tag")" "i$RANDOM$RANDOM" /kata-deploy "$@"
+		;;
+	docker)
+		on docker load -qi "/mnt/nodes/image-$tag.tar" >/dev/null &&
+			on docker run --rm --privileged --network none -v /:/host "kata-deploy:$(version_of "$tag")" "$@"
+		;;
+	esac
+}
+image_install() {
+	# Below another root nobody sees which manager runs, and Docker brings a containerd.
+	image_run this install --root /host --yes --cri "$engine" || return
+	case $engine in
+	containerd) on rc-service containerd restart && node_answers ctr version ;;
+	docker) node_end && node_begin ;;
+	esac
+}
+image_upgrade() { image_run next upgrade --root /host --yes; }
+image_remove() { image_run next uninstall --root /host --yes --forget-trust; }
+
+# As snapd does it: the snap's file system at its revision, and its hooks.
+snap_at=/snap/kata-containers
+snap_program() { on "$snap_at/current/bin/kata-deploy" "$@"; }
+snap_revision() { # REVISION TAG HOOK
+	mkdir -p "$NODE$snap_at/$1"
+	mount -o loop,ro "$BUILD_AT"/nodes/snap-"$2"/kata-containers_*.snap "$NODE$snap_at/$1" &&
+		ln -sfn "$1" "$NODE$snap_at/current" && on env SNAP="$snap_at/$1" "$snap_at/$1/meta/hooks/$3"
+}
+snap_install() { snap_revision x1 this install; }
+snap_upgrade() { snap_revision x2 next post-refresh && umount "$NODE$snap_at/x1"; }
+snap_remove() {
+	on env SNAP="$snap_at/x2" "$snap_at/x2/meta/hooks/remove" && snap_program uninstall --yes --forget-trust &&
+		umount "$NODE$snap_at/x2" && rm -r "$NODE${snap_at%/*}"
+}
+
+# --- a life ---
+
+life() { # WAY
+	local way=$1 before first guest
+	node_image
+	before=$(changes)
+	has "doctor before" "$("${way}_doctor" 2>&1)" "QEMU comes with a release"
+	"${way}_install"
+	first=$(current)
+	has "what is installed" "$first" "$(version_of this)"
+	has "doctor after" "$("${way}_program" doctor)" "bin/qemu-system-x86_64 is there, of the release"
+	"${way}_program" prove
+	guest=$(in_kata uname -r)
+	[ -n "$guest" ] && [ "$guest" != "$(uname -r)" ]
+	held_start
+	"${way}_upgrade"
+	has "after the upgrade" "$(current)" "$(version_of next)"
+	expect "the one before lives" "$(held_says)" alive
+	"${way}_program" prove
+	"${way}_program" rollback --yes
+	expect "rolled back" "$(current)" "$first"
+	expect "it lives" "$(held_says)" alive
+	held_stop
+	"${way}_program" verify
+	"${way}_remove"
+	diff <(echo "$before") <(changes)
+}
+directory_doctor() { on "$portable" doctor; }
+http_doctor() { directory_doctor; }
+deb_doctor() { directory_doctor; }
+image_doctor() { directory_doctor; }
+snap_doctor() { directory_doctor; }
+
+test_directory() { life directory; }
+test_http() { life http; }
+test_deb() { life deb; }
+test_image() { life image; }
+test_snap() { life snap; }
+
+trap node_end EXIT
+node_kind "$2"
+node_begin
+"$3"

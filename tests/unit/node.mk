@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+$(eval $(call unit_test,node_message_test,tests/unit/node_message_test.c deploy/node/message.c,json base))
+$(eval $(call unit_test,node_machine_test,tests/unit/node_machine_test.c $(addprefix deploy/node/,machine.c message.c metrics.c outcome.c serve.c),json loop base))
