@@ -95,6 +95,7 @@ judge() {
 		down("deploy/cri", "engine plan store")
 		down("deploy/prove", "engine plan store")
 		down("deploy/doctor", "cri trust engine plan store")
+		down("deploy/node", "")
 		down("deploy/report", "node")
 		down("deploy/timer", "")
 		down("deploy/cli", "engine plan store release trust fetch cri prove use doctor verbs")

@@ -169,8 +169,7 @@ START_TEST(a_condition)
 			      "%zu: %s", i, text);
 	}
 	AUTO(json)
-	struct json *node = parsed(CONDITION("True", "Ready", "m")),
-		    *none = parsed("{}");
+	struct json *node = parsed(CONDITION("True", "Ready", "m")), *none = parsed("{}");
 	AUTO(json) struct json *removal = condition_removal("KataReady", node);
 	AUTO(str) char *text = json_format(removal, false);
 	ck_assert_str_eq(text, "{\"status\":{\"conditions\":[{\"$patch\":\"delete\",\"type\":"

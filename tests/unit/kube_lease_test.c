@@ -135,8 +135,7 @@ START_TEST(abandoned)
 {
 	struct kube_sights s = { 0 };
 	AUTO(json)
-	struct json *one = parsed(LEASE_OF("n2", "1")),
-		    *two = parsed(LEASE_OF("n2", "2"));
+	struct json *one = parsed(LEASE_OF("n2", "1")), *two = parsed(LEASE_OF("n2", "2"));
 	AUTO(json)
 	struct json *mark = parsed("{\"metadata\":{\"uid\":\"m\",\"resourceVersion\":\"1\"},"
 				   "\"spec\":{\"holderIdentity\":\"n2\"}}");

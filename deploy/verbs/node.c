@@ -55,7 +55,7 @@ const struct opt node_opts[] = {
 	OPT_FLAG(0, "alone", &o.alone, "ask nobody for a turn, report to nobody"),
 	OPT_STR(0, "socket", "FILE", &o.socket, "for report; default: " MESSAGE_SOCKET),
 	OPT_STR(0, "state", "DIR", &o.state, "what outlives this process; default: /run/kata-node"),
-	OPT_UINT(0, "port", "N", &o.port, "of /healthz, /readyz, /metrics; 0: none; default: 8090"),
+	OPT_UINT(0, "port", "N", &o.port, "of health and metrics, 0: none; default: 8090"),
 	OPT_UINT(0, "check-seconds", "N", &o.quick, "between quick checks; default: 600"),
 	OPT_UINT(0, "hash-seconds", "N", &o.full, "between checks of all contents; default: a day"),
 	OPT_FLAG(0, "no-repair", &o.no_repair, "report differences, leave them"),
