@@ -36,7 +36,7 @@ install: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) ## lay e
 	install -m 0644 $(BUILD)/qemu/share/kata-qemu/* $(DESTDIR)$(PREFIX)/share/kata-qemu/
 	install -m 0644 runtime/configuration.toml \
 		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers/
-	cd $(DESTDIR)$(PREFIX)/share && for p in $(notdir $(NODE_PROGRAMS)); do \
+	cd $(DESTDIR)$(PREFIX)/share && for p in $(notdir $(NODE_PROGRAMS)) kata-collect-data; do \
 		../bin/$$p manual man >man/man8/$$p.8 && \
 		../bin/$$p manual bash >bash-completion/completions/$$p && \
 		../bin/$$p manual zsh >zsh/site-functions/_$$p && \

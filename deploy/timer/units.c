@@ -292,14 +292,19 @@ static int settle(const struct units_place *place, const char *verb, struct err 
 
 /* --- both --- */
 
-int units_enable(const struct units *u, bool *changed, struct err *err)
+static bool is_enabled(const struct units_place *place)
 {
-	AUTO(str) char *dir = NULL;
+	struct err ignored = ERR_INIT; /* a dangling link: then it is not */
+	AUTO(str) char *dir = below(place, WANTS, &ignored);
+	AUTO(str) char *link = dir ? str_fmt("%s/" TIMER, dir) : NULL;
 
-	*changed = false;
-	if (need_systemd(u, err) < 0)
-		return -1;
-	dir = below(&u->place, ETC, err);
+	return link && faccessat(AT_FDCWD, link, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int write_units(const struct units *u, bool *changed, struct err *err)
+{
+	AUTO(str) char *dir = below(&u->place, ETC, err);
+
 	if (!dir || path_make(dir, 0755, err) < 0)
 		return -1;
 	for (size_t i = 0; kinds[i]; i++) {
@@ -309,10 +314,24 @@ int units_enable(const struct units *u, bool *changed, struct err *err)
 			return -1;
 		*changed |= wrote;
 	}
-	if (link_timer(&u->place, changed, err) < 0)
+	return link_timer(&u->place, changed, err);
+}
+
+int units_enable(const struct units *u, bool *changed, struct err *err)
+{
+	bool was = is_enabled(&u->place), undone;
+	struct err ignored = ERR_INIT;
+
+	*changed = false;
+	if (need_systemd(u, err) < 0)
 		return -1;
 	/* A new window counts at once. */
-	return settle(&u->place, *changed ? "restart" : "start", err);
+	if (write_units(u, changed, err) == 0 &&
+	    settle(&u->place, *changed ? "restart" : "start", err) == 0)
+		return 0;
+	if (!was)
+		(void)!units_disable(&u->place, &undone, &ignored);
+	return -1;
 }
 
 int units_disable(const struct units_place *place, bool *changed, struct err *err)
@@ -331,6 +350,50 @@ int units_disable(const struct units_place *place, bool *changed, struct err *er
 			return -1;
 	}
 	return *changed && is_booted(place) ? systemctl("daemon-reload", NULL, NULL, err) : 0;
+}
+
+/* --- for an uninstall --- */
+
+static void add_if_there(const char *path, char ***paths)
+{
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		strv_push(paths, path);
+}
+
+int units_made(const struct units_place *place, char ***paths, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
+	AUTO(str) char *service = unit_path(place, ETC, "service", err);
+	AUTO(str) char *timer = service ? unit_path(place, ETC, "timer", err) : NULL;
+	AUTO(str) char *wants = timer ? below(place, WANTS, err) : NULL;
+	AUTO(str) char *link = wants ? str_fmt("%s/" TIMER, wants) : NULL;
+	AUTO(str) char *condition = str_fmt("\nConditionPathExists=%s/current\n", place->prefix);
+	struct err theirs = ERR_INIT; /* stays */
+
+	if (!link)
+		return -1;
+	if (is_ours(service, &text, &theirs) <= 0 || !strstr(buf_cstr(&text), condition))
+		return 0;
+	add_if_there(link, paths);
+	add_if_there(timer, paths);
+	add_if_there(service, paths);
+	return 0;
+}
+
+void units_gone(const struct units_place *place)
+{
+	struct err ignored = ERR_INIT;
+	AUTO(str) char *wants = below(place, WANTS, &ignored);
+
+	if (wants)
+		(void)!rmdir(wants); /* fails if there are others */
+	if (!is_booted(place))
+		return;
+	/* It has no file any more, and does not start again in either case. */
+	err_clear(&ignored);
+	(void)!systemctl("stop", TIMER, NULL, &ignored);
+	err_clear(&ignored);
+	(void)!systemctl("daemon-reload", NULL, NULL, &ignored);
 }
 
 /* --- looking --- */
@@ -382,14 +445,10 @@ static void ask_systemd(struct units_state *out)
 int units_look(const struct units_place *place, struct units_state *out, struct err *err)
 {
 	static const char *const dirs[] = { ETC, "/usr/lib/systemd/system", "/lib/systemd/system" };
-	AUTO(str) char *dir = below(place, WANTS, err);
-	AUTO(str) char *wants = dir ? str_fmt("%s/" TIMER, dir) : NULL;
 	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
 	struct err ignored = ERR_INIT;
 
-	if (!wants)
-		return -1;
-	out->enabled = faccessat(AT_FDCWD, wants, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	out->enabled = is_enabled(place);
 	for (size_t i = 0; !out->file && i < ARRAY_LEN(dirs); i++) {
 		AUTO(str) char *path = unit_path(place, dirs[i], "timer", err);
 

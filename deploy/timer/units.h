@@ -49,6 +49,12 @@ MUST_CHECK int units_check(const struct units *u, struct err *err);
 MUST_CHECK int units_enable(const struct units *u, bool *changed, struct err *err);
 MUST_CHECK int units_disable(const struct units_place *place, bool *changed, struct err *err);
 
+/* For an uninstall, which takes along what would start a program that is gone: appends the paths of
+ * what units_enable() made for this prefix; nothing if there is none, or it is another prefix's. */
+MUST_CHECK int units_made(const struct units_place *place, char ***paths, struct err *err);
+/* When they have been removed: tells systemd. */
+void units_gone(const struct units_place *place);
+
 /* What the units that count say, and what systemd knows. */
 struct units_state {
 	bool enabled, running; /* running: systemd waits for its time */

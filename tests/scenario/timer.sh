@@ -131,6 +131,31 @@ run() {
 	return $status
 }
 
+# --- where systemd runs: a stand-in says what it was asked for ---
+
+mkdir -p /run/systemd/system
+cat >"$lab/bin/systemctl" <<-END
+	#!/bin/sh
+	echo "\$*" >>$lab/asked
+	[ ! -e $lab/broken ] || { echo "Failed to connect to bus" >&2; exit 1; }
+	[ "\$1" != show ] || printf 'ActiveState=active\nNextElapseUSecRealtime=Sun 2026-11-29 03:12:00 UTC\n'
+END
+chmod +x "$lab/bin/systemctl"
+asked() { # LINE...
+	printf '%s\n' "$@" | cmp -s - "$lab/asked" || fail "systemd was asked for: $(cat "$lab/asked")"
+	rm "$lab/asked"
+}
+touch "$lab/broken"
+says 1 "Failed to connect to bus" "$deploy" timer enable
+[ -z "$(find /etc/systemd/ -name 'kata*')" ] || fail "a failed enable leaves something"
+rm "$lab/broken" "$lab/asked"
+says 0 "enabled: *-*-* 03:00, and up to 2h later" "$deploy" timer enable
+asked "daemon-reload" "restart kata-deploy-upgrade.timer"
+says 0 "nothing to do" "$deploy" timer enable
+asked "daemon-reload" "start kata-deploy-upgrade.timer"
+says 0 "next      Sun 2026-11-29 03:12:00 UTC" "$deploy" timer status
+rm "$lab/asked"
+
 # --- nights ---
 
 says 0 "<6>the newest release is installed version=1.0.0" run
@@ -170,6 +195,9 @@ says 0 "from=4.0.0 to=5.0.0" run
 current 5.0.0
 [ "$before" = "$(cat /run/containerd.pid)" ] || fail "containerd was restarted"
 
+rm -f "$lab/asked"
 says 0 "uninstalled" "$deploy" uninstall --yes --forget-trust
+asked "stop kata-deploy-upgrade.timer" "daemon-reload"
+[ -z "$(find /etc/systemd/ -name 'kata*')" ] || fail "the uninstall left the timer"
 kill "$(cat /run/containerd.pid)"
 echo "  ok    a node upgrades itself, rolls back what fails, and holds it"
