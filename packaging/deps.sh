@@ -26,12 +26,14 @@ packages=(
 	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
 )
 
+guests=(mmdebstrap)
 packages_tests=(debootstrap lintian snapd squashfs-tools)
 images=(skopeo umoci docker-registry podman runc)
 for group; do
 	case $group in
 	images) packages+=("${images[@]}") ;;
 	packages) packages+=("${packages_tests[@]}") ;;
+	guests) packages+=("${guests[@]}") ;;
 	*)
 		echo "deps: no group $group" >&2
 		exit 2
