@@ -18,13 +18,15 @@
 
 static struct {
 	const char *output;
-	bool plain, help;
+	bool plain, mapped, help;
 } o;
 
 static const struct opt opts[] = {
 	OPT_STR('o', "output", "FILE", &o.output,
 		"write the image to FILE, and what a guest needs to verify it to FILE.verity"),
 	OPT_FLAG('p', "plain", &o.plain, "without a hash tree: the guest does not verify it"),
+	OPT_FLAG('m', "mapped", &o.mapped,
+		 "likewise, and a guest that has it as an nvdimm maps it (dax)"),
 	OPT_FLAG('h', "help", &o.help, "print this text"),
 	OPT_END,
 };
@@ -33,7 +35,7 @@ static int note(const char *path, const struct verity *v, struct err *err)
 {
 	AUTO(str) char *params = verity_params(v), *line = str_fmt("%s\n", params);
 
-	if (o.plain)
+	if (o.plain || o.mapped)
 		return unlink(path) < 0 && errno != ENOENT ? err_sys(err, "remove %s", path) : 0;
 	return file_replace_volatile(AT_FDCWD, path, line, strlen(line), 0644, err);
 }
@@ -43,13 +45,14 @@ static int make(const char *filesystem, const char *part, struct err *err)
 	AUTO(fd) int in = open(filesystem, O_RDONLY | O_CLOEXEC);
 	AUTO(fd) int out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	AUTO(str) char *beside = str_fmt("%s.verity", o.output);
+	enum verity_kind kind = o.mapped ? VERITY_MAPPED : o.plain ? VERITY_PLAIN : VERITY_TREE;
 	struct verity v;
 
 	if (in < 0)
 		return err_sys(err, "%s", filesystem);
 	if (out < 0)
 		return err_sys(err, "make %s", part);
-	if (verity_make_image(in, filesystem, !o.plain, out, o.output, &v, err) < 0 ||
+	if (verity_make_image(in, filesystem, kind, out, o.output, &v, err) < 0 ||
 	    note(beside, &v, err) < 0)
 		return -1;
 	return rename(part, o.output) < 0 ? err_sys(err, "make %s", o.output) : 0;

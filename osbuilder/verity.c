@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "crypto/sha256.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +23,20 @@ enum {
 	/* With 128 hashes to a block, of which 2^32 sectors have fewer than 2^30. */
 	LEVELS_MAX = 5,
 	TREE_MAX = 1 << 30,
+};
+
+/* An image that is mapped, and offsets in struct nd_pfn_sb. */
+enum {
+	MAPPED_BASE = 2 << 20,
+	MAPPED_FIRST = 3 << 20,
+	PFN_HEADER = 4096,
+	PFN_SIZE = 4096,
+	PFN_VERSION_MINOR = 54,
+	PFN_DATA = 56,
+	PFN_MODE = 72,
+	PFN_ALIGN = 84,
+	PFN_SUM = 4088,
+	PFN_MODE_RAM = 1,
 };
 
 /* The hashes of each level's blocks; level 0 has those of the file system. */
@@ -111,18 +126,56 @@ static void put_partition(uint8_t *mbr, size_t index, uint64_t offset, uint64_t 
 	put_le32(entry + 12, (uint32_t)(bytes / SECTOR));
 }
 
-static int write_table(int out, uint64_t blocks, uint64_t tree_bytes, struct err *err)
+static int write_at(int out, uint64_t at, const void *data, size_t len, struct err *err)
 {
-	uint8_t first[VERITY_BLOCK] = { 0 };
+	if (lseek(out, (off_t)at, SEEK_SET) < 0)
+		return err_sys(err, "go to byte %llu", (unsigned long long)at);
+	return fd_write_all(out, data, len, err);
+}
 
-	put_partition(first, 0, VERITY_BLOCK, blocks * VERITY_BLOCK);
+/* A table at base; of the tree, if there is one, the bytes. */
+static int write_table(int out, uint64_t base, uint64_t first, uint64_t blocks, uint64_t tree_bytes,
+		       struct err *err)
+{
+	uint8_t sector[SECTOR] = { 0 };
+	uint64_t end = first + blocks * VERITY_BLOCK;
+
+	put_partition(sector, 0, first - base, blocks * VERITY_BLOCK);
 	if (tree_bytes)
-		put_partition(first, 1, (1 + blocks) * VERITY_BLOCK, tree_bytes);
-	first[510] = 0x55;
-	first[511] = 0xaa;
-	if (lseek(out, 0, SEEK_SET) < 0)
-		return err_sys(err, "return to the start");
-	return fd_write_all(out, first, sizeof(first), err);
+		put_partition(sector, 1, end - base, tree_bytes);
+	sector[510] = 0x55;
+	sector[511] = 0xaa;
+	return write_at(out, base, sector, sizeof(sector), err);
+}
+
+/* Fletcher's sum with 64 bits, as the kernel's nd_fletcher64. */
+static uint64_t fletcher64(const uint8_t *data, size_t len)
+{
+	uint32_t low = 0;
+	uint64_t high = 0;
+
+	for (size_t at = 0; at < len; at += 4) {
+		low += (uint32_t)data[at] | (uint32_t)data[at + 1] << 8 |
+		       (uint32_t)data[at + 2] << 16 | (uint32_t)data[at + 3] << 24;
+		high += low;
+	}
+	return high << 32 | low;
+}
+
+/* What tells the kernel's driver for persistent memory where that begins, and that it may have pages. */
+static int write_pfn_header(int out, struct err *err)
+{
+	uint8_t header[PFN_SIZE] = "NVDIMM_PFN_INFO";
+	uint64_t sum;
+
+	header[PFN_VERSION_MINOR] = 2;
+	put_le32(header + PFN_DATA, MAPPED_BASE);
+	put_le32(header + PFN_MODE, PFN_MODE_RAM);
+	put_le32(header + PFN_ALIGN, MAPPED_BASE);
+	sum = fletcher64(header, sizeof(header));
+	put_le32(header + PFN_SUM, (uint32_t)sum);
+	put_le32(header + PFN_SUM + 4, (uint32_t)(sum >> 32));
+	return write_at(out, PFN_HEADER, header, sizeof(header), err);
 }
 
 /* Copies the file system, and adds the hash of each block to the tree if there is a salt. */
@@ -175,12 +228,26 @@ static int align(int out, struct err *err)
 	return 0;
 }
 
-static int make_image(int filesystem, const char *name, bool with_tree, int out, struct verity *v,
-		      struct err *err)
+static int write_tables(int out, enum verity_kind kind, uint64_t first, uint64_t blocks,
+			uint64_t tree_bytes, struct err *err)
+{
+	if (write_table(out, 0, first, blocks, tree_bytes, err) < 0)
+		return -1;
+	if (kind != VERITY_MAPPED)
+		return 0;
+	return write_pfn_header(out, err) < 0
+		       ? -1
+		       : write_table(out, MAPPED_BASE, first, blocks, tree_bytes, err);
+}
+
+static int make_image(int filesystem, const char *name, enum verity_kind kind, int out,
+		      struct verity *v, struct err *err)
 {
 	AUTO(tree) struct tree t = { .level = { BUF_INIT(TREE_MAX) } };
-	uint8_t salt[VERITY_HASH];
+	uint64_t first = kind == VERITY_MAPPED ? MAPPED_FIRST : VERITY_BLOCK;
 	uint64_t blocks, size, bytes = 0;
+	bool with_tree = kind == VERITY_TREE;
+	uint8_t salt[VERITY_HASH];
 
 	if (with_tree) {
 		if (sha256_fd(filesystem, name, v->salt, &size, err) < 0)
@@ -189,7 +256,7 @@ static int make_image(int filesystem, const char *name, bool with_tree, int out,
 			return err_sys(err, "return to the start of %s", name);
 		from_hex(v->salt, salt);
 	}
-	if (lseek(out, VERITY_BLOCK, SEEK_SET) < 0)
+	if (lseek(out, (off_t)first, SEEK_SET) < 0)
 		return err_sys(err, "leave room for the partition table");
 	if (copy_blocks(filesystem, name, out, with_tree ? salt : NULL, &t.level[0], &blocks, err) <
 	    0)
@@ -204,13 +271,13 @@ static int make_image(int filesystem, const char *name, bool with_tree, int out,
 		if (write_tree(out, &t, &bytes, err) < 0)
 			return -1;
 	}
-	return align(out, err) < 0 ? -1 : write_table(out, blocks, bytes, err);
+	return align(out, err) < 0 ? -1 : write_tables(out, kind, first, blocks, bytes, err);
 }
 
-int verity_make_image(int filesystem, const char *name, bool with_tree, int out,
+int verity_make_image(int filesystem, const char *name, enum verity_kind kind, int out,
 		      const char *out_name, struct verity *v, struct err *err)
 {
-	if (make_image(filesystem, name, with_tree, out, v, err) < 0)
+	if (make_image(filesystem, name, kind, out, v, err) < 0)
 		return err_wrap(err, "make %s", out_name);
 	return 0;
 }

@@ -26,6 +26,7 @@ packages=(
 	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
 )
 
+guests=(mmdebstrap)
 packages_tests=(debootstrap lintian snapd squashfs-tools)
 ansible=(ansible-core python3-yaml openssh-server openssh-client busybox-static)
 images=(skopeo umoci docker-registry podman runc)
@@ -40,6 +41,7 @@ for group; do
 		# Another distributor's Node.js brings its own.
 		command -v npm >/dev/null || packages+=(npm)
 		;;
+	guests) packages+=("${guests[@]}") ;;
 	*)
 		echo "deps: no group $group" >&2
 		exit 2

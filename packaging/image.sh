@@ -5,7 +5,7 @@
 #
 #	image.sh PORTABLE-KATA-DEPLOY MKIMAGE RELEASE OUT NAME:TAG
 #
-# In the image are kata-deploy, /release and /keys, and the environment that has kata-deploy find the
+# In the image are kata-deploy, /release, /keys and /host, and the environment that has kata-deploy find the
 # two. Each blob of the release is a layer of its own, so that a registry and a node that have the
 # last image lack only what changed. OUT is replaced if it is a layout, and made complete or not at
 # all. Artifacts with the image as their subject: the release's SBOM and provenance, and with a key
@@ -48,7 +48,10 @@ done < <(cd "$release" && find . -type f -printf '%P\0' | LC_ALL=C sort -z)
 if [ "${#layers[@]}" -gt 64 ]; then
 	layers=("${layers[@]:0:63}" "$(IFS=,; echo "${layers[*]:63}")")
 fi
-layers+=("${documents#,},keys=$work/keys")
+# Below /host a pod mounts what it needs of its node; /usr among it, whose programs are found by these.
+mkdir "$work/host"
+for name_of_usr in bin lib lib64 sbin; do ln -s "usr/$name_of_usr" "$work/host/$name_of_usr"; done
+layers+=("${documents#,},keys=$work/keys,host=$work/host")
 
 label() { labels+=(--label "org.opencontainers.image.$1=$2"); }
 labels=()

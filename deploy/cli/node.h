@@ -34,9 +34,9 @@
 MUST_CHECK int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
 			 struct err *err);
 
-/* Likewise deploy_recover(). */
+/* Likewise deploy_recover(). undone: deploy_options.undone. */
 MUST_CHECK int node_recover(struct cli_place *place, deploy_found *found, void *arg,
-			    struct err *err);
+			    struct err *undone, struct err *err);
 
 /* E_STATE, with what to do: no release is installed. */
 MUST_CHECK int node_need_installed(const struct deploy *d, const struct cli_place *place,

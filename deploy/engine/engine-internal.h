@@ -24,6 +24,7 @@ struct deploy {
 	uint64_t now;
 	const struct deploy_step_ops *const *kinds;
 	void *context;
+	struct err *undone; /* may be NULL */
 	struct installed in;
 };
 

@@ -103,6 +103,9 @@ struct deploy_options {
 	/* Step kinds that a journal may need to undo; NULL at the end; may be NULL. */
 	const struct deploy_step_ops *const *kinds;
 	void *context; /* for undo */
+	/* Set if a recovery undid a change that it was to go on with (deploy_change.resumes): why, or,
+	 * if another process knew that, only that. May be NULL. */
+	struct err *undone;
 };
 
 /* DEPLOY_LOOK takes no lock, recovers nothing and writes nothing. */

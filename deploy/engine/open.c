@@ -101,6 +101,9 @@ int recover_journal(struct deploy *d, struct err *err)
 		interrupt_shield(false);
 		if (rc < 0)
 			return err_wrap(err, "recover from an interrupted %s", p.verb);
+		if (p.resumes && (word == JOURNAL_UNDO || word == JOURNAL_BACK) && d->undone &&
+		    !d->undone->code)
+			err_set(d->undone, E_FAILED, "an interrupted %s was undone", p.verb);
 	}
 	return home_settle(d, err);
 }
@@ -116,6 +119,7 @@ static int begin(const struct deploy_options *o, enum deploy_access access, stru
 	d->now = o->now;
 	d->kinds = o->kinds;
 	d->context = o->context;
+	d->undone = o->undone;
 	if (*d->prefix != '/' || str_eq(d->prefix, "/"))
 		return err_set(
 			err, E_USAGE,

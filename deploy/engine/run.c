@@ -226,6 +226,8 @@ int run_forward(struct deploy *d, struct plan *p, struct err *err)
 		return journal_say(d->state, JOURNAL_COMMIT, err) < 0 ? -1 : run_finish(d, p, err);
 	log_err(LOG_WARN, &why, "an interrupted change cannot go on, and is undone",
 		LOG_S("verb", p->verb));
+	if (d->undone && !d->undone->code)
+		*d->undone = why;
 	return journal_say(d->state, JOURNAL_UNDO, err) < 0 ? -1 : run_undo(d, p, err);
 }
 

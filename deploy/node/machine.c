@@ -141,8 +141,11 @@ static enum node_job look(struct machine *m, uint64_t wall)
 {
 	/* A check of a node that rests is no change of its phase. */
 	m->running = m->hashes ? JOB_HASH : JOB_STATUS;
-	if (m->state.phase == PHASE_FAILED)
+	if (m->state.phase == PHASE_FAILED) {
 		set_phase(m, PHASE_STARTING, wall);
+		m->state.code[0] = m->state.message[0] = '\0';
+		m->state.retry = 0;
+	}
 	return m->running;
 }
 
@@ -322,6 +325,8 @@ void machine_done(struct machine *m, const struct outcome *o, uint64_t now, uint
 		break;
 	case JOB_RECOVER:
 		m->step = STEP_LOOK;
+		if (*o->undone)
+			fail(m, o->job, "failed", o->undone, now, wall);
 		break;
 	case JOB_REPAIR:
 		m->repairs++;

@@ -81,6 +81,7 @@ struct outcome {
 	/* plan: something changes; the manager is restarted */
 	bool changes, restart;
 	char reason[MESSAGE_TEXT];
+	char undone[MESSAGE_TEXT]; /* recover: why what it was to go on with was undone */
 	/* install */
 	bool restarted;
 	char kernel[MESSAGE_NAME], agent[MESSAGE_NAME];

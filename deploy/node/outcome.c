@@ -102,6 +102,8 @@ void outcome_read(struct outcome *o, enum node_job job, int exit_code, const cha
 		read_status(o, j);
 	if (job == JOB_INSTALL)
 		read_install(o, j);
+	if (job == JOB_RECOVER)
+		COPY(o->undone, json_get_text(j, "undone"));
 	if (job == JOB_PLAN) {
 		o->changes = flag(j, "changes") || count(j, "actions");
 		o->restart = flag(j, "restart");

@@ -380,6 +380,12 @@ static int prove_plainly(const struct proof *p, struct deadline deadline,
 	return rc;
 }
 
+static int need_pod(const char *why, struct err *err)
+{
+	err_set(err, E_STATE, "a pod cannot be run to prove the install: %s", why);
+	return err_hint(err, "it is tried again; --no-proof installs without a proof");
+}
+
 /* With a pod, or else a container. */
 static int prove_with(const struct proof *p, const struct prove *what, struct prove_report *report,
 		      struct err *err)
@@ -393,7 +399,9 @@ static int prove_with(const struct proof *p, const struct prove *what, struct pr
 	interrupt_shield(true);
 	pod_clean(p);
 	interrupt_shield(false);
-	if (rc > 0)
+	if (rc > 0 && process_sees_host())
+		rc = need_pod(report->why, err);
+	else if (rc > 0)
 		rc = prove_plainly(p, deadline, report, err);
 	if (rc < 0 || compare(&what->expect, report, err) < 0)
 		return err_wrap(err, "proof in a VM");
@@ -423,6 +431,16 @@ static bool is_there(const struct proof *p)
 	AUTO(fd) int fd = socket ? fd_unix_connect(socket, &ignored) : -1;
 
 	return !socket || fd >= 0;
+}
+
+int prove_ready(const struct prove *what, struct err *err)
+{
+	AUTO(proof) struct proof p = { 0 };
+	struct prove_report report = { .kernel = "" };
+
+	if (begin(what, &p, err) < 0)
+		return -1;
+	return pod_look(&p, &report) ? need_pod(report.why, err) : 0;
 }
 
 int prove_run(const struct prove *what, struct prove_report *report, struct err *err)

@@ -190,12 +190,12 @@ static int look_at(void *arg, enum kube_event event, const struct json *lease, s
 	return 0;
 }
 
-static int look(struct pace *p, struct kube *k, struct looking *l, struct deadline deadline,
-		struct err *err)
+static int look(struct pace *p, struct kube *k, bool cached, struct looking *l,
+		struct deadline deadline, struct err *err)
 {
 	AUTO(str) char *path = kube_path(KUBE_LEASES, p->space, "leases", NULL);
 	AUTO(str) char *labels = str_fmt(LABEL_INSTANCE "=%s", p->instance);
-	struct kube_selection s = { .path = path, .labels = labels };
+	struct kube_selection s = { .path = path, .labels = labels, .cached = cached };
 
 	*l = (struct looking){ .p = p, .now = clock_ms(), .slot = -1 };
 	if (kube_list(k, &s, look_at, l, deadline, err) < 0)
@@ -205,6 +205,7 @@ static int look(struct pace *p, struct kube *k, struct looking *l, struct deadli
 	p->running = l->running;
 	p->failed = l->failed;
 	p->looked = true;
+	p->looked_at = clock_ms();
 	str_set(&p->uninstall, l->uninstall);
 	return 0;
 }
@@ -213,7 +214,7 @@ int pace_look(struct pace *p, struct kube *k, struct deadline deadline, struct e
 {
 	AUTO(looking) struct looking l = { 0 };
 
-	return look(p, k, &l, deadline, err);
+	return look(p, k, false, &l, deadline, err);
 }
 
 /* --- turns --- */
@@ -282,6 +283,19 @@ static int clear_slot(struct pace *p, struct kube *k, const struct looking *l, i
 	return 0;
 }
 
+/* What is some moments old costs the server little and does no harm, since the making of a Lease
+ * decides; but a turn of ours that is in it may be over. */
+static int look_twice(struct pace *p, struct kube *k, struct looking *l, struct deadline deadline,
+		      struct err *err)
+{
+	if (look(p, k, true, l, deadline, err) < 0)
+		return -1;
+	if (p->slot < 0)
+		return 0;
+	looking_clear(l);
+	return look(p, k, false, l, deadline, err);
+}
+
 int pace_acquire(struct pace *p, struct kube *k, bool held, bool last, enum pace_answer *answer,
 		 struct deadline deadline, struct err *err)
 {
@@ -293,7 +307,7 @@ int pace_acquire(struct pace *p, struct kube *k, bool held, bool last, enum pace
 		AUTO(lease) struct lease lease = { 0 };
 		int slot;
 
-		if (look(p, k, &l, deadline, err) < 0)
+		if (look_twice(p, k, &l, deadline, err) < 0)
 			return -1;
 		if (p->slot >= 0) {
 			*answer = PACE_GO;

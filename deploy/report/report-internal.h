@@ -54,7 +54,7 @@ struct pace {
 	bool looked; /* the Leases were read at least once, so that the two are true */
 	/* of the last look */
 	uint64_t running, failed, limit, nodes;
-	uint64_t limit_at;
+	uint64_t limit_at, looked_at;
 	char *uninstall; /* id of a request for all; NULL: none */
 };
 

@@ -15,13 +15,15 @@
 
 enum {
 	WAIT_MS = 2000,        /* between two questions for a turn, ... */
-	WAIT_PER_NODE_MS = 10, /* ... or more in large clusters */
+	WAIT_PER_NODE_MS = 15, /* ... or more in large clusters */
 	STOPPED_MS = 30000,
 	ABSENT_MS = 5000,
 	RETRY_MS = 1000,
 	RETRY_MAX = 60000,
 	ADOPTED_MS = 15000,       /* a turn that node does not ask for is no turn of its */
 	TURN_SILENCE_MS = 600000, /* a turn of a node whose program does not come back */
+	LOOK_MS = 10000,          /* the Leases are not read more often without need */
+	WAIT_ROUNDS = 8,          /* of which one looks at the node, too, while a turn is awaited */
 };
 
 /* What was said, by node or to it. */
@@ -51,6 +53,8 @@ struct report {
 	uint64_t restarts; /* of the manager, when the label was last looked at from the start */
 	bool granted, stopped, foreign, gone;
 	unsigned answered; /* the number of the question */
+	unsigned waits;    /* rounds, while a turn is awaited */
+	struct node_state shown;
 	uint64_t renewed;
 };
 
@@ -482,7 +486,7 @@ static int turns(struct report *r, struct deadline deadline, struct err *err)
 static void pass_request(struct report *r, const struct json *node)
 {
 	AUTO(str) char *key = str_fmt(REPORT_PREFIX "%s.uninstall", r->instance);
-	const char *id = kube_meta_of(node, "annotations", key);
+	const char *id = node ? kube_meta_of(node, "annotations", key) : NULL;
 	struct err ignored = ERR_INIT;
 
 	if (!id)
@@ -536,9 +540,25 @@ static int take_uid(struct report *r, const struct json *node, struct err *err)
 	return 0;
 }
 
-static int round_once(struct report *r, uint64_t *next, struct err *err)
+/* Most rounds of a node that waits ask for its turn and do nothing else: many wait at once. */
+static bool is_only_waiting(struct report *r)
 {
-	struct deadline deadline = deadline_in(REPORT_STEP_MS);
+	if (!r->now.wants || r->granted || !r->now.connected ||
+	    memcmp(&r->shown, &r->now.state, sizeof(r->shown)) != 0)
+		return false;
+	return ++r->waits % WAIT_ROUNDS != 0;
+}
+
+/* What the Leases say: of turns of an earlier life, of failures, and a request for all. */
+static int look(struct report *r, struct deadline deadline, struct err *err)
+{
+	if (r->pace.looked && clock_ms() - r->pace.looked_at < LOOK_MS)
+		return 0;
+	return pace_look(&r->pace, r->k, deadline, err);
+}
+
+static int full_round(struct report *r, uint64_t *next, struct deadline deadline, struct err *err)
+{
 	AUTO(json) struct json *node = kube_get(r->k, r->path, deadline, err);
 
 	if (!node && err->code == E_NOT_FOUND) {
@@ -549,17 +569,30 @@ static int round_once(struct report *r, uint64_t *next, struct err *err)
 		*next = ABSENT_MS;
 		return 0;
 	}
-	if (!node || take_uid(r, node, err) < 0)
-		return -1;
-	/* Whoever asks for a turn reads the Leases then. */
-	if ((!r->pace.looked || !r->now.wants || r->granted) &&
-	    pace_look(&r->pace, r->k, deadline, err) < 0)
+	if (!node || take_uid(r, node, err) < 0 || look(r, deadline, err) < 0)
 		return -1;
 	pass_request(r, node);
 	if (turns(r, deadline, err) < 0 || show_labels(r, node, deadline, err) < 0 ||
 	    show_condition(r, node, deadline, err) < 0)
 		return -1;
 	r->gone = is_gone(r) && r->pace.slot < 0 && !r->pace.marked;
+	r->shown = r->now.state;
+	*next = pause_of(r);
+	return 0;
+}
+
+static int round_once(struct report *r, uint64_t *next, struct err *err)
+{
+	struct deadline deadline = deadline_in(REPORT_STEP_MS);
+	bool stopped = r->stopped;
+
+	if (!is_only_waiting(r))
+		return full_round(r, next, deadline, err);
+	if (ask(r, deadline, err) < 0)
+		return -1;
+	pass_request(r, NULL);
+	if (r->stopped != stopped)
+		return full_round(r, next, deadline, err);
 	*next = pause_of(r);
 	return 0;
 }

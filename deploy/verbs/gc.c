@@ -91,20 +91,25 @@ static bool is_interrupted(void)
 int verb_recover(int argc, char **argv, struct err *err)
 {
 	AUTO(json) struct json *lost = json_make_array(), *j = json_make_object();
+	struct err undone = ERR_INIT;
 	bool interrupted;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0)
 		return -1;
 	interrupted = is_interrupted();
-	if (node_recover(&o.place, say_finding, lost, err) < 0 || settle_trust(lost, err) < 0)
+	if (node_recover(&o.place, say_finding, lost, &undone, err) < 0 ||
+	    settle_trust(lost, err) < 0)
 		return -1;
-	if (interrupted)
+	if (undone.code)
+		say("the interrupted change was undone: %s", undone.msg);
+	else if (interrupted)
 		say("the interrupted change was recovered");
 	else if (!json_count(lost))
 		say("nothing to do");
 	json_put(j, "verb", json_make_string("recover"));
 	json_put(j, "changed", json_make_bool(interrupted || json_count(lost)));
+	json_put(j, "undone", json_make_string(undone.code ? undone.msg : NULL));
 	json_put(j, "lost", json_share(lost));
 	if (say_how()->json)
 		say_json(j);

@@ -233,6 +233,10 @@ static char **environment(void)
 		if (value && *value == '/')
 			strv_env_set(&env, carried[i], value + strspn(value, "/"));
 	}
+	/* The image has no programs but this one. */
+	if (o.place.host)
+		strv_env_set(&env, "PATH",
+			     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	return env;
 }
 

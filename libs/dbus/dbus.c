@@ -96,14 +96,16 @@ static int read_more(struct dbus *bus, size_t want, struct deadline deadline, st
 
 /* --- authentication --- */
 
-/* "AUTH EXTERNAL" with the user id as hex of its decimal digits; the peer sees who we are. */
+/* "AUTH EXTERNAL" with the user id as hex of its decimal digits; the peer sees who we are. BEGIN goes
+ * with it, as sd-bus does it: systemd does not look at a message that it reads together with BEGIN,
+ * which may happen if that is sent after the peer's OK. */
 static int say_who(struct dbus *bus, struct deadline deadline, struct err *err)
 {
 	char id[16], hex[2 * sizeof(id) + 1], line[64];
 
 	(void)!str_print(id, sizeof(id), "%u", (unsigned)geteuid());
 	str_hex(id, strlen(id), hex);
-	(void)!str_print(line, sizeof(line), "%cAUTH EXTERNAL %s\r\n", '\0', hex);
+	(void)!str_print(line, sizeof(line), "%cAUTH EXTERNAL %s\r\nBEGIN\r\n", '\0', hex);
 	return send_all(bus, line, 1 + strlen(line + 1), deadline, err);
 }
 
@@ -127,7 +129,6 @@ static int hear_ok(struct dbus *bus, struct deadline deadline, struct err *err)
 
 int dbus_connect(const char *socket, struct deadline deadline, struct dbus **out, struct err *err)
 {
-	static const char begin[] = "BEGIN\r\n";
 	AUTO(dbus) struct dbus *bus = NEW(struct dbus);
 
 	*bus = (struct dbus){ .fd = fd_unix_connect(socket, err),
@@ -135,8 +136,7 @@ int dbus_connect(const char *socket, struct deadline deadline, struct dbus **out
 			      .kept = VEC_INIT };
 	if (bus->fd < 0)
 		return -1;
-	if (say_who(bus, deadline, err) < 0 || hear_ok(bus, deadline, err) < 0 ||
-	    send_all(bus, begin, strlen(begin), deadline, err) < 0)
+	if (say_who(bus, deadline, err) < 0 || hear_ok(bus, deadline, err) < 0)
 		return err_wrap(err, "%s", socket);
 	*out = STEAL(bus, NULL);
 	return 0;

@@ -125,6 +125,7 @@ struct kube_selection {
 	const char *path;            /* the collection */
 	const char *labels, *fields; /* selectors; NULL: all */
 	bool metadata;               /* only their metadata */
+	bool cached; /* a list may be some moments old: what the server has in memory, all at once */
 };
 
 /* What list and watch tell. */

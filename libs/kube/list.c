@@ -44,7 +44,10 @@ static struct json *get_page(struct kube *k, const struct kube_selection *s, uns
 	AUTO(str) char *path = NULL;
 	struct json *j;
 
-	buf_fmt(&more, "&limit=%u", limit);
+	if (s->cached)
+		buf_str(&more, "&resourceVersion=0");
+	else
+		buf_fmt(&more, "&limit=%u", limit);
 	if (*token) {
 		buf_str(&more, "&continue=");
 		escape(&more, token);

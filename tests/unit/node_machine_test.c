@@ -207,6 +207,30 @@ START_TEST(killed_by_its_restart_it_goes_on)
 }
 END_TEST
 
+/* Its restart is not followed by another try at once, which would restart it again. */
+START_TEST(what_was_undone_has_failed)
+{
+	struct machine_kept kept = { .held = true };
+	struct outcome undone = { .job = JOB_RECOVER };
+
+	message_text(kept.turn, sizeof(kept.turn), "t-1");
+	begin_with(&usual, &kept);
+	status(0, true);
+	expect_job(JOB_RECOVER);
+	message_text(undone.undone, sizeof(undone.undone), "the proof failed");
+	ends_with(undone);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
+	ck_assert_str_eq(m.state.message, "the proof failed");
+	ck_assert(!first_said(1).good);
+	pass(RETRY_MIN_S);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_WAITING);
+}
+END_TEST
+
 START_TEST(failures_pause_longer_and_longer)
 {
 	static const uint64_t pauses[] = { 60, 120, 240, 480, 960, 1920, 3600, 3600 };
@@ -556,6 +580,7 @@ int main(void)
 	tcase_add_test(tc, without_a_restart_nobody_is_asked);
 	tcase_add_test(tc, alone_it_does_not_wait);
 	tcase_add_test(tc, killed_by_its_restart_it_goes_on);
+	tcase_add_test(tc, what_was_undone_has_failed);
 	tcase_add_test(tc, failures_pause_longer_and_longer);
 	tcase_add_test(tc, a_glance_often_all_contents_daily);
 	tcase_add_test(tc, drift_is_repaired);

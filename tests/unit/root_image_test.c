@@ -57,7 +57,7 @@ static void put_fs(const char *name, const char *type)
 }
 
 /* An image of it; with a tree, the line is in NAME.verity. */
-static void put_image(const char *name, const char *type, bool tree)
+static void put_image(const char *name, const char *type, enum verity_kind kind)
 {
 	AUTO(str) char *fs = path_join(dir, "fs"), *path = path_join(dir, name), *line = NULL;
 	AUTO(str) char *beside = str_fmt("%s.verity", name);
@@ -68,8 +68,8 @@ static void put_image(const char *name, const char *type, bool tree)
 	in = open(fs, O_RDONLY | O_CLOEXEC);
 	out = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	ck_assert(in >= 0 && out >= 0);
-	ck_assert_msg(verity_make_image(in, fs, tree, out, path, &v, &err) == 0, "%s", err.msg);
-	if (!tree)
+	ck_assert_msg(verity_make_image(in, fs, kind, out, path, &v, &err) == 0, "%s", err.msg);
+	if (kind != VERITY_TREE)
 		return;
 	line = verity_params(&v);
 	put(beside, line, strlen(line));
@@ -160,7 +160,7 @@ START_TEST(a_partition)
 	AUTO(str) char *line = NULL, *root = str_fmt("image = \"%s/image\"\n", dir);
 	AUTO(str) char *verity = NULL, *type = str_fmt(" rootfstype=%s ro ", types[_i]);
 
-	put_image("image", types[_i], true);
+	put_image("image", types[_i], VERITY_TREE);
 	configure(root);
 	loads(NULL);
 	ck_assert_str_eq(config->root.fs, types[_i]);
@@ -201,7 +201,7 @@ START_TEST(without_a_tree)
 {
 	AUTO(str) char *line = NULL, *root = str_fmt("image = \"%s/image\"\n", dir);
 
-	put_image("image", "ext4", false);
+	put_image("image", "ext4", VERITY_PLAIN);
 	configure(root);
 	loads(NULL);
 	line = command_line();
@@ -211,25 +211,23 @@ START_TEST(without_a_tree)
 }
 END_TEST
 
-/* As Kata Containers' osbuilder makes it: a header, and a second table from 2 MiB on. */
 START_TEST(an_image_to_be_mapped)
 {
 	AUTO(str) char *line = NULL, *root = str_fmt("image = \"%s/image\"\n", dir);
-	AUTO(str) char *path = path_join(dir, "image");
-	static const uint8_t mark[] = { 0x55, 0xaa }, entry[] = { 0x83, 0, 0, 0, 0, 0x18, 0, 0 };
-	AUTO(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	AUTO(str) char *disk = str_fmt("%sdisable_image_nvdimm = true\n", root), *plain = NULL;
 
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ftruncate(fd, 4 << 20), 0);
-	ck_assert_int_eq(pwrite(fd, mark, 2, 510), 2);
-	ck_assert_int_eq(pwrite(fd, entry, 8, 446 + 4), 8);
-	ck_assert_int_eq(pwrite(fd, "NVDIMM_PFN_INFO", 16, 4096), 16);
-	ck_assert_int_eq(pwrite(fd, "\x53\xef", 2, (3 << 20) + 1080), 2);
+	put_image("image", "ext4", VERITY_MAPPED);
 	configure(root);
 	loads(NULL);
 	ck_assert(config->root.dax);
 	line = command_line();
 	has(line, " root=/dev/pmem0p1 rootwait rootflags=dax rootfstype=ext4 ro ");
+	config_free(config);
+	configure(disk);
+	loads(NULL);
+	plain = command_line();
+	has(plain, " root=/dev/vda1 rootfstype=ext4 ro ");
+	lacks(plain, "dax");
 }
 END_TEST
 
@@ -265,7 +263,7 @@ START_TEST(a_disk)
 		str_fmt("image = \"%s/a,b\"\nmachine_type = \"%s\"\ndisable_image_nvdimm = %s\n",
 			dir, machines[_i], _i ? "false" : "true");
 
-	put_image("a,b", "erofs", true);
+	put_image("a,b", "erofs", VERITY_TREE);
 	configure(root);
 	loads(NULL);
 	line = command_line();
@@ -286,7 +284,7 @@ START_TEST(an_nvdimm)
 	char *root = str_fmt("image = \"%s/image\"\nenable_virtio_mem = %s\n%s", dir,
 			     _i & 1 ? "true" : "false", "memory_slots = 3\n");
 
-	put_image("image", "erofs", true);
+	put_image("image", "erofs", VERITY_TREE);
 	configure(root);
 	loads(NULL);
 	line = command_line();
@@ -318,7 +316,7 @@ START_TEST(one_of_the_two)
 	AUTO(str)
 	char *unset = str_fmt("image = \"%s/image\"\ninitrd = \"\"\n", dir);
 
-	put_image("image", "erofs", true);
+	put_image("image", "erofs", VERITY_TREE);
 	configure("");
 	fails(NULL, E_CONFIG, "neither 'initrd' nor 'image'");
 	configure(both);
@@ -333,7 +331,7 @@ START_TEST(the_type_is_that_of_the_image)
 	AUTO(str) char *wrong = str_fmt("image = \"%s/image\"\nrootfs_type = \"ext4\"\n", dir);
 	AUTO(str) char *right = str_fmt("image = \"%s/image\"\nrootfs_type = \"erofs\"\n", dir);
 
-	put_image("image", "erofs", true);
+	put_image("image", "erofs", VERITY_TREE);
 	configure(wrong);
 	fails(NULL, E_CONFIG, "has a file system of type erofs");
 	configure(right);
@@ -380,7 +378,7 @@ START_TEST(a_tree_needs_its_root_hash)
 	AUTO(str) char *named = str_fmt("%skernel_verity_params = \"" HASH REST "\"\n", root);
 	AUTO(str) char *beside = path_join(dir, "image.verity");
 
-	put_image("image", "erofs", true);
+	put_image("image", "erofs", VERITY_TREE);
 	ck_assert_int_eq(unlink(beside), 0);
 	configure(root);
 	fails(NULL, E_CONFIG, "image.verity beside it, or set kernel_verity_params");
@@ -398,7 +396,7 @@ START_TEST(a_root_hash_needs_its_tree)
 	char *root = str_fmt("image = \"%s/image\"\nkernel_verity_params = \"" HASH REST "\"\n",
 			     dir);
 
-	put_image("image", "erofs", false);
+	put_image("image", "erofs", VERITY_PLAIN);
 	configure(root);
 	fails(NULL, E_CONFIG, "no second partition");
 }
@@ -420,8 +418,8 @@ START_TEST(an_annotation_replaces_the_other_kind)
 	const char *const to_initrd[] = { H "initrd", initrd, NULL };
 	const char *const both[] = { H "image", image, H "initrd", initrd, NULL };
 
-	put_image("image", "erofs", true);
-	put_image("other", "ext4", true);
+	put_image("image", "erofs", VERITY_TREE);
+	put_image("other", "ext4", VERITY_TREE);
 	configure(with_initrd);
 	loads(to_image);
 	ck_assert_str_eq(config->initrd, "");
@@ -444,7 +442,7 @@ START_TEST(an_annotation_has_the_root_hash)
 	const char *const own[] = { H "kernel_verity_params", HASH REST, NULL };
 	const char *const two[] = { H "kernel_verity_params", HASH REST, H "image", image, NULL };
 
-	put_image("image", "erofs", true);
+	put_image("image", "erofs", VERITY_TREE);
 	configure(root);
 	loads(own);
 	ck_assert_str_eq(config->root.root_hash, DIGEST);
@@ -462,7 +460,7 @@ START_TEST(an_image_is_checked_and_kept_open)
 	char hex[SHA512_HEX + 1];
 	const char *const hash[] = { H "image_hash", hex, NULL };
 
-	put_image("image", "erofs", true);
+	put_image("image", "erofs", VERITY_TREE);
 	configure(root);
 	fd = open(image, O_RDONLY | O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
@@ -485,7 +483,7 @@ START_TEST(words_of_the_runtime_leave_room)
 
 	memset(words, 'x', sizeof(words));
 	words[sizeof(words) - 1] = '\0';
-	put_image("image", "squashfs", true);
+	put_image("image", "squashfs", VERITY_TREE);
 	all = str_fmt("%skernel_params = \"%s\"\n", root, words);
 	configure(all);
 	load(NULL);

@@ -57,7 +57,7 @@ static int make_file(const char *path, size_t bytes)
 	return fd;
 }
 
-static int make_image(size_t bytes, bool with_tree, const char *name, struct verity *v,
+static int make_image(size_t bytes, enum verity_kind kind, const char *name, struct verity *v,
 		      struct err *err)
 {
 	AUTO(str) char *from = below("fs"), *to = below(name);
@@ -65,7 +65,7 @@ static int make_image(size_t bytes, bool with_tree, const char *name, struct ver
 	AUTO(fd) int out = open(to, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	ck_assert_int_ge(out, 0);
-	return verity_make_image(in, from, with_tree, out, to, v, err);
+	return verity_make_image(in, from, kind, out, to, v, err);
 }
 
 static uint32_t le32(const uint8_t *at)
@@ -139,7 +139,7 @@ START_TEST(image)
 	const uint8_t *table;
 	struct verity v;
 
-	ck_assert_msg(make_image(sizes[_i], true, "image", &v, &err) == 0, "%s", err.msg);
+	ck_assert_msg(make_image(sizes[_i], VERITY_TREE, "image", &v, &err) == 0, "%s", err.msg);
 	ck_assert_uint_eq(v.blocks, blocks);
 	read_image("image", &all);
 	ck_assert_uint_eq(all.len % VERITY_ALIGN, 0);
@@ -167,8 +167,8 @@ START_TEST(twice_the_same)
 	struct err err = ERR_INIT;
 	struct verity v, w;
 
-	ck_assert(make_image(500000, true, "a", &v, &err) == 0);
-	ck_assert(make_image(500000, true, "b", &w, &err) == 0);
+	ck_assert(make_image(500000, VERITY_TREE, "a", &v, &err) == 0);
+	ck_assert(make_image(500000, VERITY_TREE, "b", &w, &err) == 0);
 	read_image("a", &a);
 	read_image("b", &b);
 	ck_assert_uint_eq(a.len, b.len);
@@ -183,10 +183,29 @@ START_TEST(plain)
 	struct err err = ERR_INIT;
 	struct verity v;
 
-	ck_assert(make_image(500000, false, "image", &v, &err) == 0);
+	ck_assert(make_image(500000, VERITY_PLAIN, "image", &v, &err) == 0);
 	read_image("image", &all);
 	ck_assert_uint_eq(le32((uint8_t *)all.data + 446 + 8), 8);
 	ck_assert_uint_eq(le32((uint8_t *)all.data + 462 + 8), 0);
+}
+END_TEST
+
+/* The header's sum is the kernel's to check: a guest is booted from such an image in tests/integration. */
+START_TEST(mapped)
+{
+	AUTO(buf) struct buf all = BUF_INIT(0), fs = BUF_INIT(0);
+	struct err err = ERR_INIT;
+	struct verity v;
+
+	ck_assert(make_image(500000, VERITY_MAPPED, "image", &v, &err) == 0);
+	read_image("image", &all);
+	read_image("fs", &fs);
+	ck_assert_uint_eq(all.len, 4 << 20);
+	ck_assert_uint_eq(le32((uint8_t *)all.data + 446 + 8), 3 * 2048);
+	ck_assert_str_eq(all.data + 4096, "NVDIMM_PFN_INFO");
+	ck_assert_uint_eq(le32((uint8_t *)all.data + (2 << 20) + 446 + 8), 2048);
+	ck_assert_uint_eq(le32((uint8_t *)all.data + (2 << 20) + 462 + 8), 0);
+	ck_assert(memcmp(all.data + (3 << 20), fs.data, fs.len) == 0);
 }
 END_TEST
 
@@ -198,7 +217,7 @@ START_TEST(too_small)
 		struct err err = ERR_INIT;
 		struct verity v;
 
-		ck_assert_int_lt(make_image(bytes[i], true, "image", &v, &err), 0);
+		ck_assert_int_lt(make_image(bytes[i], VERITY_TREE, "image", &v, &err), 0);
 		ck_assert_int_eq(err.code, E_INVALID);
 	}
 }
@@ -231,6 +250,7 @@ int main(void)
 	tcase_add_loop_test(tc, image, 0, (int)(sizeof(sizes) / sizeof(*sizes)));
 	tcase_add_test(tc, twice_the_same);
 	tcase_add_test(tc, plain);
+	tcase_add_test(tc, mapped);
 	tcase_add_test(tc, too_small);
 	tcase_add_test(tc, params);
 	suite_add_tcase(suite, tc);

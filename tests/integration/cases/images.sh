@@ -45,6 +45,33 @@ test_a_guest_on_an_image() {
 	removed "$id"
 }
 
+# As an nvdimm, verified; and one that the guest maps, which dm-verity would exclude.
+test_a_guest_on_an_nvdimm() {
+	local conf said image=$PREFIX/share/kata-containers/kata-containers.img sectors
+	conf=$(image_config "$image" 'disable_image_nvdimm = false')
+	said=$("$PREFIX/bin/kata-runtime" --config "$conf" check)
+	has "check" "$said" "^ok   image .*kata-containers.img: erofs, as an nvdimm, verified by the guest$"
+	has "what it booted with" "$(with_config "$conf" "$IMAGE" "$(lab_id)" cat /proc/cmdline)" \
+		'root=/dev/dm-0 .* verity 1 /dev/pmem0p1 /dev/pmem0p2 '
+	sectors=$(od -An -tu4 -j 458 -N 4 "$image")
+	dd if="$image" of="$LAB/filesystem" bs=4096 skip=1 count=$((sectors / 8)) status=none
+	"$TOOLS/mkroot" --mapped -o "$LAB/mapped.img" "$LAB/filesystem"
+	conf=$(image_config "$LAB/mapped.img" 'disable_image_nvdimm = false')
+	has "what it booted with" "$(with_config "$conf" "$IMAGE" "$(lab_id)" cat /proc/cmdline)" \
+		'root=/dev/pmem0p1 rootwait rootflags=dax rootfstype=erofs ro '
+	# The same file as a disk.
+	conf=$(image_config "$LAB/mapped.img")
+	has "what it booted with" "$(with_config "$conf" "$IMAGE" "$(lab_id)" cat /proc/cmdline)" \
+		'root=/dev/vda1 rootfstype=erofs ro '
+}
+
+test_a_microvm_on_an_image() {
+	local conf
+	conf=$(image_config share/kata-containers/kata-containers.img 'machine_type = "microvm"')
+	has "what it booted with" "$(with_config "$conf" "$IMAGE" "$(lab_id)" cat /proc/cmdline)" \
+		'root=/dev/dm-0 .* verity 1 /dev/vda1 '
+}
+
 # Whoever starts a container may choose, where the administrator lets him; the file is the one that was checked.
 test_an_image_by_annotation() {
 	local id conf image said
@@ -92,4 +119,21 @@ test_an_image_without_its_root_hash_is_refused() {
 	has "what is missing" "$said" 'its root hash is not known; install .*lone.img.verity beside it'
 	said=$(! "$PREFIX/bin/kata-runtime" --config "$conf" check 2>&1)
 	has "check" "$said" 'its root hash is not known'
+}
+
+# A guest with systemd, an additional package, and guest hooks: tests/integration/guest-debian.sh makes its image.
+test_a_guest_of_a_distribution() {
+	local id conf said
+	[ -n "${KATA_GUEST_IMAGE:-}" ] || {
+		echo "skipped: needs an image (make check-guest-debian)"
+		return 0
+	}
+	conf=$(image_config "$KATA_GUEST_IMAGE" 'guest_hook_path = "/usr/share/oci/hooks"' '[agent.kata]' 'dial_timeout = 120')
+	id=$(lab_id)
+	timeout 300 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
+		--annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$id" sleep 1000
+	has "the kernel's words" "$(words_of "$id")" 'systemd.unit=kata-containers.target '
+	said=$(lab_ctr tasks exec --exec-id e1 "$id" cat /hooked)
+	has "what the hook has done" "$said" '^less is there, of systemd$'
+	removed "$id"
 }
