@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2034,SC2154
+# shellcheck disable=SC2016,SC2034,SC2154
 # shellcheck shell=bash
 # `kata-deploy node` in a container, on a host of its own: namespaces with a real systemd, which runs a
 # real containerd and "kubelet": a unit that runs the image of the release with the mounts and the
@@ -221,13 +221,14 @@ host_digest() {
 # What it costs while there is nothing to do: "RESIDENT-KIB OWN-TICKS-IN-5-S". The first process of its
 # PID namespace is the program.
 host_idle() {
-	local pid before
-	pid=$(pgrep -f '^/kata-deploy node --host' | while read -r p; do
-		[ "$(awk '/^NSpid/ { print $NF }' "/proc/$p/status" 2>/dev/null)" != 1 ] || echo "$p"
-	done | tail -n 1)
-	before=$(awk '{ print $14 + $15 }' "/proc/$pid/stat")
-	sleep 5
-	echo "$(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status") $(($(awk '{ print $14 + $15 }' "/proc/$pid/stat") - before))"
+	in_host bash -c '
+		for p in $(pgrep -f "^/kata-deploy node --host"); do
+			[ "$(awk "/^NSpid/ { print \$NF }" "/proc/$p/status")" != 1 ] || pid=$p
+		done
+		before=$(awk "{ print \$14 + \$15 }" "/proc/$pid/stat")
+		sleep 5
+		awk "/^VmRSS/ { print \$2 }" "/proc/$pid/status"
+		awk -v before="$before" "{ print \$14 + \$15 - before }" "/proc/$pid/stat"' | xargs
 }
 host_repaired() { [ -e "$1" ] && host_ready; }
 
