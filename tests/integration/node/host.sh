@@ -172,9 +172,9 @@ host_start() {
 }
 
 host_stop() {
-	[ -z "${HOST_REPORT:-}" ] || kill "$HOST_REPORT" 2>/dev/null
-	[ -z "${HOST_OUTER:-}" ] || kill -KILL "$HOST_OUTER" 2>/dev/null
-	wait "${HOST_REPORT:-}" "${HOST_OUTER:-}" 2>/dev/null
+	[ -z "${HOST_REPORT:-}" ] || kill "$HOST_REPORT" 2>/dev/null || true
+	[ -z "${HOST_OUTER:-}" ] || kill -KILL "$HOST_OUTER" 2>/dev/null || true
+	wait 2>/dev/null || true
 	HOST_REPORT='' HOST_OUTER=''
 }
 
