@@ -3,8 +3,8 @@
 #
 # Installs the packages for building and testing on Debian 12, without prompts: deps.sh [GROUP...].
 # docs/dependencies.md lists the purpose of each package. Groups: "images", for the tests of container
-# images; "packages", for those of Debian packages in other
-# distributions, and of the snap.
+# images; "packages", for those of Debian packages in other distributions, of the snap, of bare nodes
+# and of the SBOM.
 set -euo pipefail
 
 packages=(
@@ -26,7 +26,7 @@ packages=(
 	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
 )
 
-packages_tests=(debootstrap lintian snapd squashfs-tools)
+packages_tests=(debootstrap lintian snapd squashfs-tools jq)
 images=(skopeo umoci docker-registry podman runc)
 for group; do
 	case $group in
