@@ -259,11 +259,15 @@ test_a_pod_that_its_restart_ends() {
 	# The next image: another release, no restart.
 	rm -r "$LAB/host/pod/release"
 	cp -r "$two" "$LAB/host/pod/release"
+	begun=$SECONDS
 	in_host systemctl restart pod
 	host_until 120 eval 'host_get /metrics | grep -q "^kata_deploy_info.*version=\"$(host_next)\"" && host_ready'
+	echo "    upgraded after $((SECONDS - begun)) s"
 	expect "starts of containerd" "$(host_starts)" 2
+	begun=$SECONDS
 	touch "$LAB/host/uninstall"
 	host_until 120 host_said '"phase": *"uninstalled"'
+	echo "    taken away after $((SECONDS - begun)) s"
 	expect "the host" "$(host_digest)" "$before"
 	expect "starts of containerd" "$(host_starts)" 3
 	# Started again it stays as it is: nothing is installed anew.
