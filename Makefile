@@ -30,6 +30,7 @@ include $(MODULES)
 include packaging/static.mk
 include packaging/image.mk
 include packaging/deb.mk
+include packaging/ansible.mk
 include mk/targets.mk
 include mk/checks.mk
 include packaging/release.mk

@@ -13,7 +13,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
+#include <linux/magic.h>
 #include <linux/reboot.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +24,32 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+/* False: the kernel has mounted a root image. */
+static int is_initramfs(bool *out, struct err *err)
+{
+	struct statfs fs;
+
+	if (statfs("/", &fs) < 0)
+		return err_sys(err, "look at the root");
+	*out = fs.f_type == RAMFS_MAGIC || fs.f_type == TMPFS_MAGIC;
+	return 0;
+}
 
 /*
  * The initial ramfs is the root of all mounts and has no parent mount, so pivot_root cannot replace
- * it. A bind mount of it, moved onto "/", can be replaced.
+ * it. A bind mount of it, moved onto "/", can be replaced. A root image can be, too.
  */
 static int make_root_movable(struct err *err)
 {
+	bool initramfs = true;
+
+	if (is_initramfs(&initramfs, err) < 0)
+		return -1;
+	if (!initramfs)
+		return 0;
 	if (mkdir("/.root", 0700) < 0 && errno != EEXIST)
 		return err_sys(err, "make /.root");
 	if (mount("/", "/.root", NULL, MS_BIND | MS_REC, NULL) < 0 || chdir("/.root") < 0 ||
@@ -52,6 +72,7 @@ static int mount_all(struct err *err)
 		{ "tmpfs", "/dev/shm", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV },
 		{ "mqueue", "/dev/mqueue", "mqueue", NULL, MS_NOSUID | MS_NOEXEC | MS_NODEV },
 		{ "tmpfs", "/run", "tmpfs", "mode=0755", MS_NOSUID | MS_NODEV },
+		{ "tmpfs", "/tmp", "tmpfs", "mode=1777", MS_NOSUID | MS_NODEV },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(mounts); i++) {

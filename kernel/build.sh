@@ -214,7 +214,7 @@ cut -f 1,2 "$work/asked" | tr '\t' '=' >"$work/all.config"
 KCONFIG_ALLCONFIG=$work/all.config "${kbuild[@]}" allnoconfig
 check_config
 
-step "compiling with $jobs jobs; on 2 processors this usually takes about 9 minutes"
+step "compiling with $jobs jobs; this takes about 12 minutes of processor time"
 "${kbuild[@]}" -j "$jobs" "$(basename "$image")"
 
 mkdir "$work/result"

@@ -49,7 +49,7 @@ check-docs: ## see that generated documents are current
 		{ echo "libs/README.md is old: '<' is what module.mk says" >&2; exit 1; }
 	@echo "  ok    documents"
 
-check-manual: $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager ## hold help, man pages and completions to their readers
+check-manual: $(addprefix $(BUILD)/bin/,kata-deploy kata-manager kata-collect-data) ## hold help, man pages and completions to their readers
 	@tests/manual.sh $^
 
 check-release: $(BUILD)/bin/kata-deploy ## hold packaging/release.sh to whole releases or none

@@ -2,7 +2,7 @@
 #
 # The targets a person calls. "## text" after a target is its line in `make help`.
 
-.PHONY: stage check-node check-sanitizers check-tsan bench help deps all generated kernel initrd install demo check check-unit check-integration check-format asan ubsan tsan format clean
+.PHONY: stage check-node check-sanitizers check-tsan bench help deps all generated kernel initrd rootimage install demo check check-unit check-integration check-format asan ubsan tsan format clean
 
 help: ## list the targets
 	@echo "kata in C, version $(VERSION). Targets:"
@@ -34,7 +34,7 @@ $(SOURCES): $(BUILD)/sources/%.yaml: packaging/sources.sh packaging/curl.sh kern
 		$(if $(filter guest,$*),$$(awk '$$1 == "file" && !/xtables\// { print $$NF }' $(filter %.manifest,$^))) >$@.new
 	@mv $@.new $@
 
-install: all kernel qemu initrd $(PROOF) $(NODE_PROGRAMS) $(SOURCES) ## lay everything down below $(DESTDIR)$(PREFIX)
+install: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) $(SOURCES) ## lay everything down below $(DESTDIR)$(PREFIX)
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec share/kata-containers share/kata-qemu share/kata-sources \
 		share/defaults/kata-containers share/man/man8 share/bash-completion/completions \
 		share/zsh/site-functions share/fish/vendor_completions.d)
@@ -42,7 +42,7 @@ install: all kernel qemu initrd $(PROOF) $(NODE_PROGRAMS) $(SOURCES) ## lay ever
 		$(BUILD)/bin/kata-collect-data $(NODE_PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 $(BUILD)/kernel/vmlinux \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/vmlinux.container
-	install -m 0644 $(BUILD)/osbuilder/kata-containers-initrd.img $(PROOF) \
+	install -m 0644 $(INITRD) $(ROOT_IMAGE) $(ROOT_IMAGE).verity $(PROOF) \
 		$(DESTDIR)$(PREFIX)/share/kata-containers/
 	install -m 0755 $(BUILD)/qemu/bin/qemu-system-x86_64 $(DESTDIR)$(PREFIX)/bin/
 	install -m 0755 $(BUILD)/qemu/libexec/virtiofsd $(DESTDIR)$(PREFIX)/libexec/
@@ -50,7 +50,7 @@ install: all kernel qemu initrd $(PROOF) $(NODE_PROGRAMS) $(SOURCES) ## lay ever
 	install -m 0644 $(SOURCES) $(DESTDIR)$(PREFIX)/share/kata-sources/
 	install -m 0644 runtime/configuration.toml \
 		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers/
-	cd $(DESTDIR)$(PREFIX)/share && for p in $(notdir $(NODE_PROGRAMS)); do \
+	cd $(DESTDIR)$(PREFIX)/share && for p in $(notdir $(NODE_PROGRAMS)) kata-collect-data; do \
 		../bin/$$p manual man >man/man8/$$p.8 && \
 		../bin/$$p manual bash >bash-completion/completions/$$p && \
 		../bin/$$p manual zsh >zsh/site-functions/_$$p && \
@@ -59,7 +59,7 @@ install: all kernel qemu initrd $(PROOF) $(NODE_PROGRAMS) $(SOURCES) ## lay ever
 STAGE := $(abspath $(BUILD))/stage
 
 # The tree as it would be installed, below $(BUILD).
-stage: all kernel qemu initrd $(PROOF) $(NODE_PROGRAMS) $(SOURCES)
+stage: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) $(SOURCES)
 	@rm -rf $(STAGE)
 	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX=$(STAGE)
 
@@ -72,29 +72,35 @@ demo-releases:
 
 demo: ## build, release, install, run, upgrade, roll back, take away
 	@packaging/deps.sh
-	@echo "demo: building (the guest kernel and QEMU, once, take about 20 minutes)"
+	@echo "demo: building (the guest kernel and QEMU, once, take about 10 minutes)"
 	@$(MAKE) --no-print-directory demo-releases
 	@tests/integration/demo.sh $(BUILD)/bin/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
 CHECKS := check-layers check-headers check-docs check-format check-size \
-	check-initrd check-fuzz check-unit check-guest check-manual check-errors \
-	check-release check-image check-packages check-collect \
+	check-initrd check-rootimage check-fuzz check-unit check-guest check-manual check-errors \
+	check-release check-image check-packages check-ansible check-collect \
 	check-scenario check-guide check-crash check-power \
 	check-cri check-integration check-node check-reproducible
 
 check: ## run every test that fits into half an hour
-	@packaging/deps.sh images
+	@packaging/deps.sh images ansible
 	@$(MAKE) --no-print-directory stage
-	@MAKE="$(MAKE)" CRI_SHORT=1 tests/check.sh $(BUILD)/check.log $(CHECKS)
+	@MAKE="$(MAKE)" CRI_SHORT=1 ANSIBLE_SHORT=1 tests/check.sh $(BUILD)/check.log $(CHECKS)
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
 
-check-integration: stage ## run the tests with real containerd and VMs
-	@tests/integration/run.sh $(STAGE)
+check-integration: stage ## run the tests with real containerd and VMs, in two halves at a time
+	@$(MAKE) --no-print-directory -j -k BUILD=$(BUILD) check-integration-1-2 check-integration-2-2
 
-check-node: demo-releases ## run kata-deploy on a node with real containerd and VMs
-	@tests/integration/node/run.sh $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager \
+check-integration-%:
+	@SLICE="$(subst -, ,$*)" tests/integration/run.sh $(STAGE)
+
+check-node: demo-releases ## run kata-deploy on a node with real containerd and VMs, in two halves at a time
+	@$(MAKE) --no-print-directory -j -k BUILD=$(BUILD) check-node-1-2 check-node-2-2
+
+check-node-%:
+	@SLICE="$(subst -, ,$*)" tests/integration/node/run.sh $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager \
 		$(BUILD)/static/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
 check-reproducible: kernel qemu $(STATIC_CURL) $(BUILD)/bin/kata-deploy ## build a release and its packages twice, must be the same bytes; REBUILD=1: all of it

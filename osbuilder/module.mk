@@ -23,7 +23,7 @@ $(BUILD)/osbuilder/options: osbuilder-always
 	@echo '$(INITRD_INIT) $(INITRD_COMPRESS) $(INITRD_IPTABLES)' | cmp -s - $@ || \
 		echo '$(INITRD_INIT) $(INITRD_COMPRESS) $(INITRD_IPTABLES)' >$@
 
-.PHONY: osbuilder-always check-initrd
+.PHONY: osbuilder-always check-initrd check-rootimage rootimage
 
 MKINITRD = $(BUILD)/tools/mkinitrd -z $(INITRD_COMPRESS) -D INIT=$(BUILD)/osbuilder/init
 
@@ -49,6 +49,33 @@ check-initrd: $(INITRD) ## pack the initial ram disk again, must be the same byt
 		$(patsubst osbuilder/%,$(BUILD)/osbuilder/again/%,$(INITRD_MANIFESTS))
 	@cmp $(INITRD) $(BUILD)/osbuilder/again/initrd.img
 	@echo "  ok    initrd, packed twice"
+
+# The same contents as root images. mkinitrd lays the files out; device nodes are left to devtmpfs.
+$(eval $(call tool,mkroot,osbuilder/mkroot.c osbuilder/verity.c,base crypto))
+$(eval $(call unit_test,root_verity_test, \
+	tests/unit/root_verity_test.c osbuilder/verity.c,base crypto))
+
+ROOT_IMAGE := $(BUILD)/osbuilder/kata-containers.img
+ROOT_IMAGE_EXT4 := $(BUILD)/osbuilder/kata-containers-ext4.img
+
+rootimage: $(ROOT_IMAGE) $(ROOT_IMAGE_EXT4) ## build the guest's root images: erofs and ext4, with dm-verity
+
+$(BUILD)/osbuilder/root.cpio: $(INITRD)
+	$(Q)$(BUILD)/tools/mkinitrd -z none -D INIT=$(BUILD)/osbuilder/init -o $@ $(INITRD_MANIFESTS)
+
+$(ROOT_IMAGE): ROOT_KIND = erofs
+$(ROOT_IMAGE_EXT4): ROOT_KIND = ext4
+$(ROOT_IMAGE) $(ROOT_IMAGE_EXT4): $(BUILD)/osbuilder/root.cpio $(BUILD)/tools/mkroot osbuilder/filesystem.sh
+	$(call say,ROOT,$@)
+	$(Q)rm -rf $@.root && mkdir $@.root
+	$(Q)cd $@.root && cpio -idm --quiet -f 'dev/*' <$(abspath $<)
+	$(Q)osbuilder/filesystem.sh $(ROOT_KIND) $@.root $@.filesystem
+	$(Q)$(BUILD)/tools/mkroot -o $@ $@.filesystem
+	$(Q)rm -rf $@.root $@.filesystem
+
+# Likewise, and by another user if we are root: nothing of the user gets into them.
+check-rootimage: $(ROOT_IMAGE) $(ROOT_IMAGE_EXT4) ## make the root images again, must be the same bytes
+	@osbuilder/again.sh $(BUILD)
 
 # The image that proves an install: one program, stripped.
 PROOF := $(BUILD)/osbuilder/proof.tar

@@ -64,6 +64,11 @@ for p in kata-deploy kata-manager; do
 	"$programs/$p" manual zsh >"$tree/usr/share/zsh/vendor-completions/_$p"
 	"$programs/$p" manual fish >"$tree/usr/share/fish/vendor_completions.d/$p.fish"
 done
+# Not enabled: kata-deploy timer enable, or systemctl enable --now kata-deploy-upgrade.timer.
+install -d "$tree/usr/lib/systemd/system"
+for kind in timer service; do
+	"$deploy" timer unit --program /usr/bin/kata-deploy "$kind" >"$tree/usr/lib/systemd/system/kata-deploy-upgrade.$kind"
+done
 build kata-deploy
 
 copy_release "$work/kata-containers/usr/lib/kata-containers"

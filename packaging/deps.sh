@@ -4,7 +4,8 @@
 # Installs the packages for building and testing on Debian 12, without prompts: deps.sh [GROUP...].
 # docs/dependencies.md lists the purpose of each package. Groups: "images", for the tests of container
 # images; "packages", for those of Debian packages in other distributions, of the snap, of bare nodes
-# and of the SBOM.
+# and of the SBOM; "kubernetes", for those of clusters; "ansible", for the collection and its tests;
+# "guests", for guests of a distribution.
 set -euo pipefail
 
 packages=(
@@ -15,23 +16,33 @@ packages=(
 	libyaml-dev libzstd-dev zlib1g-dev libcurl4-openssl-dev libc-ares-dev libnghttp2-dev
 	ca-certificates
 	# the guest kernel and what goes into the initrd
-	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables
+	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables e2fsprogs erofs-utils cpio
 	# the release's own QEMU: tools, and static archives of what it is linked with
 	meson ninja-build python3 libglib2.0-dev libpixman-1-dev libcap-ng-dev libattr1-dev liburing-dev
 	libaio-dev libfdt-dev seabios
 	# tests
 	check libsubunit-dev codespell shellcheck busybox-static minisign zstd openssl nghttp2-server
-	e2fsprogs erofs-utils xfsprogs cpio
+	xfsprogs cryptsetup-bin systemd
 	# running containers
 	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
 )
 
+guests=(mmdebstrap)
 packages_tests=(debootstrap lintian snapd squashfs-tools jq)
+ansible=(ansible-core python3-yaml openssh-server openssh-client busybox-static)
 images=(skopeo umoci docker-registry podman runc)
+kubernetes=(etcd-server golang-go jq patch systemd unzip)
 for group; do
 	case $group in
 	images) packages+=("${images[@]}") ;;
+	ansible) packages+=("${ansible[@]}") ;;
 	packages) packages+=("${packages_tests[@]}") ;;
+	kubernetes)
+		packages+=("${kubernetes[@]}")
+		# Another distributor's Node.js brings its own.
+		command -v npm >/dev/null || packages+=(npm)
+		;;
+	guests) packages+=("${guests[@]}") ;;
 	*)
 		echo "deps: no group $group" >&2
 		exit 2

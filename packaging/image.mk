@@ -10,12 +10,12 @@ KEYS    ?=
 $(eval $(call tool,mkimage,packaging/mkimage.c,base cli json image archive))
 
 .PHONY: image
-image: $(BUILD)/tools/mkimage $(BUILD)/static/kata-deploy ## make an OCI image: RELEASE= KEYS= KEY= IMAGE= IMAGE_NAME=
+image: $(BUILD)/tools/mkimage $(BUILD)/static/kata-deploy $(PROOF) ## make an OCI image: RELEASE= KEYS= KEY= IMAGE= IMAGE_NAME=
 	$(if $(RELEASE),,@rm -rf $(BUILD)/image-release)
 	$(if $(RELEASE),,@$(MAKE) --no-print-directory release OUT=$(BUILD)/image-release)
-	@BUILD=$(BUILD) KEY='$(KEY)' KEYS='$(KEYS)' packaging/image.sh $(BUILD)/static/kata-deploy \
+	@BUILD=$(BUILD) KEY='$(KEY)' KEYS='$(KEYS)' PROOF=$(BUILD)/osbuilder/proof packaging/image.sh $(BUILD)/static/kata-deploy \
 		$(BUILD)/tools/mkimage '$(or $(RELEASE),$(BUILD)/image-release)' '$(IMAGE)' '$(IMAGE_NAME)'
 
 .PHONY: check-image
-check-image: $(BUILD)/tools/mkimage $(BUILD)/static/kata-deploy ## hold images to their readers, and a container of one to the program
+check-image: $(BUILD)/tools/mkimage $(BUILD)/static/kata-deploy $(PROOF) ## hold images to their readers, and a container of one to the program
 	@tests/image.sh $(BUILD)/static/kata-deploy $(BUILD)/tools/mkimage

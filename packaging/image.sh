@@ -5,13 +5,14 @@
 #
 #	image.sh PORTABLE-KATA-DEPLOY MKIMAGE RELEASE OUT NAME:TAG
 #
-# In the image are kata-deploy, /release and /keys, and the environment that has kata-deploy find the
+# In the image are kata-deploy, /release, /keys and /host, and the environment that has kata-deploy find the
 # two. Each blob of the release is a layer of its own, so that a registry and a node that have the
 # last image lack only what changed. OUT is replaced if it is a layout, and made complete or not at
 # all. Artifacts with the image as their subject: the release's SBOM and provenance, and with a key
 # the signature of the index. OUT.tar is the image without them, for engines that import a file.
 #
-# Environment: KEYS, the public keys (.pub, .channel.pub, root.json; default: those beside the
+# Environment: PROOF, a program that says what it sees of its machine (osbuilder/proof), for a pod that tests the
+# runtime; KEYS, the public keys (.pub, .channel.pub, root.json; default: those beside the
 # release's documents), KEY, the secret key that signs the index, or "none"; without it the development key below
 # BUILD, if the release was signed with it; PASSPHRASE_FD; SOURCE, for a label.
 set -euo pipefail
@@ -34,6 +35,7 @@ version=$(value version) machine=$(value architecture) created=$(value created)
 commit=$(sed -n 's/.*"gitCommit": "\([0-9a-f]*\)".*/\1/p' "$release/provenance.intoto.json" 2>/dev/null || true)
 
 layers=("kata-deploy=$deploy")
+[ -z "${PROOF:-}" ] || layers+=("proof=$PROOF")
 documents=
 while IFS= read -r -d '' file; do
 	case $file in
@@ -46,7 +48,10 @@ done < <(cd "$release" && find . -type f -printf '%P\0' | LC_ALL=C sort -z)
 if [ "${#layers[@]}" -gt 64 ]; then
 	layers=("${layers[@]:0:63}" "$(IFS=,; echo "${layers[*]:63}")")
 fi
-layers+=("${documents#,},keys=$work/keys")
+# Below /host a pod mounts what it needs of its node; /usr among it, whose programs are found by these.
+mkdir "$work/host"
+for name_of_usr in bin lib lib64 sbin; do ln -s "usr/$name_of_usr" "$work/host/$name_of_usr"; done
+layers+=("${documents#,},keys=$work/keys,host=$work/host")
 
 label() { labels+=(--label "org.opencontainers.image.$1=$2"); }
 labels=()

@@ -95,8 +95,11 @@ judge() {
 		down("deploy/cri", "engine plan store")
 		down("deploy/prove", "engine plan store")
 		down("deploy/doctor", "cri trust engine plan store")
+		down("deploy/node", "")
+		down("deploy/report", "node")
+		down("deploy/timer", "")
 		down("deploy/cli", "engine plan store release trust fetch cri prove use doctor verbs")
-		down("deploy/verbs", "engine plan store release trust fetch cri prove use doctor cli")
+		down("deploy/verbs", "engine plan store release trust fetch cri prove use doctor cli report node timer")
 		# The adapter of each third-party header.
 		home["jansson.h"] = "libs/json"
 		home["seccomp.h"] = "libs/container libs/confine"

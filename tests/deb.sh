@@ -93,6 +93,9 @@ life() {
 	check "the release is installed" installed 1.0
 	check "and registered" registered
 	check "each file has one owner" owners
+	check "the timer is there" [ -f "$node/usr/lib/systemd/system/kata-deploy-upgrade.timer" ]
+	check "and not enabled" [ ! -e "$node/etc/systemd/system" ]
+	check "enabled by hand" "$deploy" timer enable --root "$node"
 	check "upgrade to a version that dpkg and kata-deploy must both take for newer" both "2.0~rc1"
 	check "that one is current" installed 2.0-rc1
 	check "and to the next" both 2.0
@@ -130,7 +133,10 @@ life() {
 	check "the edited configuration is there" [ -f "$node/opt/kata/etc/configuration.toml" ]
 	check "purged" pkg -P kata-containers
 	check "it is gone" [ ! -e "$node/opt/kata" ]
+	timer=$node/etc/systemd/system/timers.target.wants/kata-deploy-upgrade.timer
+	check "the timer is still enabled" [ -L "$timer" ]
 	check "kata-deploy purged" pkg -P kata-deploy
+	check "the timer is disabled" [ ! -L "$timer" ]
 	check "nothing of it is left" [ -z "$(find "$node"/{etc,opt,var,usr} \( -name '*kata-*' -o -name kata \) ! -path '*/dpkg/*' ! -path '*/apt/*' 2>/dev/null)" ]
 }
 

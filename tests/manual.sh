@@ -42,8 +42,10 @@ offers() {
 	local program=$1 wanted=$2 got
 	shift 2
 	# shellcheck disable=SC2016
-	got=$(bash -c '. "$1"; shift; COMP_WORDS=(program "$@") COMP_CWORD=$#
-		_kata_complete; echo "${COMPREPLY[*]}"' bash "$dir/bash" "$@")
+	got=$(bash -c 'for file; do [ "$file" != -- ] || break; . "$file"; shift; done; shift
+		function=$1 && shift
+		COMP_WORDS=(program "$@") COMP_CWORD=$#
+		"$function"; echo "${COMPREPLY[*]}"' bash "$dir"/bash.* -- "_$(basename "$program" | tr - _)" "$@")
 	[ "$got" = "$wanted" ] || wrong "$program: '$*' is completed to '$got', not to '$wanted'"
 }
 
@@ -53,6 +55,14 @@ check_shells() { # PROGRAM
 		"$1" manual "$shell" >"$dir/$shell"
 		! has "$shell" || "$shell" -n "$dir/$shell" || wrong "$1 manual $shell"
 	done
+	case $1 in
+	*kata-collect-data)
+		offers "$1" --no-logs --no
+		offers "$1" "--hide --help" --h
+		offers "$1" "" ""
+		return
+		;;
+	esac
 	offers "$1" install in
 	offers "$1" --prefix install --pre
 	offers "$1" --force "$(verbs "$1" | grep -x 'uninstall\|remove')" --forc
@@ -68,6 +78,10 @@ check_shells() { # PROGRAM
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
+for program in "$@"; do
+	# All are loaded where one is completed.
+	"$program" manual bash >"$dir/bash.$(basename "$program")"
+done
 for program in "$@"; do
 	check_help "$program"
 	check_man "$program"

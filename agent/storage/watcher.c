@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "base/vec.h"
 
 #include <dirent.h>
@@ -320,19 +321,14 @@ static void *scan(void *arg)
 
 static void on_timer(void *arg)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
+	struct err err = ERR_INIT;
 
 	(void)arg;
 	/* The lock is held by a round, watcher_add or watcher_remove: skip this period. */
 	if (pthread_mutex_trylock(&lock) != 0)
 		return;
-	if (!scanning && list.n) {
-		(void)pthread_attr_init(&attr);
-		(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-		scanning = pthread_create(&thread, &attr, scan, NULL) == 0;
-		(void)pthread_attr_destroy(&attr);
-	}
+	if (!scanning && list.n)
+		scanning = thread_detach(scan, NULL, 0, &err) == 0; /* else at the next tick */
 	(void)pthread_mutex_unlock(&lock);
 }
 

@@ -39,12 +39,19 @@ static const struct subverb verbs[] = {
 	  0, 0 },
 	{ "fetch", "", "copy a release into a directory, for nodes without a network", fetch_opts,
 	  verb_fetch, 0, 0 },
+	{ "node", "[-- OPTION...]", "keep a node as it should be, as the pod of a DaemonSet does",
+	  node_opts, verb_node, 0, -1 },
+	{ "report", "", "say in the cluster what the node is, and get turns for it", report_opts,
+	  verb_report, 0, 0 },
+	{ "withdraw", "", "have every node of a cluster uninstall, and wait", withdraw_opts,
+	  verb_withdraw, 0, 0 },
 	{ 0 },
 };
 
 static const struct family families[] = {
 	{ "release", "build, sign, check and compare releases", release_verbs, verb_release },
 	{ "keys", "make, show and rotate signing keys", keys_verbs, verb_keys },
+	{ "timer", "let this node follow its channel by itself", timer_verbs, verb_timer },
 	{ 0 },
 };
 
@@ -80,7 +87,7 @@ static bool wants_json(char *const *argv)
 static void complain(char *const *argv, const struct err *err)
 {
 	(void)fflush(stdout);
-	(void)fprintf(stderr, "kata-deploy: %s\n", err->msg);
+	(void)fprintf(stderr, "%skata-deploy: %s\n", log_priority(LOG_ERROR), err->msg);
 	if (!wants_json(argv) || say_has_answered())
 		return;
 	AUTO(json) struct json *j = json_make_object();
@@ -98,7 +105,8 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 
 	file_set_umask();
-	log_init("kata-deploy", "deploy", LOG_LOGFMT, 2, LOG_WARN);
+	log_init("kata-deploy", "deploy", log_is_journal(2) ? LOG_JOURNAL : LOG_LOGFMT, 2,
+		 LOG_WARN);
 	if (manual_run(&manual, argc, argv, &err) == 0 && interrupt_signal())
 		err_set(&err, E_CANCELLED, "finished in spite of %s", interrupt_name());
 	if (err.code)

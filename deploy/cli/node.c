@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/str.h"
 
 #include <stddef.h>
@@ -83,14 +84,16 @@ int node_open(struct cli_place *place, enum deploy_access access, struct deploy 
 							       : deploy_open(&o, access, out, err);
 }
 
-int node_recover(struct cli_place *place, deploy_found *found, void *arg, struct err *err)
+int node_recover(struct cli_place *place, deploy_found *found, void *arg, struct err *undone,
+		 struct err *err)
 {
 	AUTO(str) char *prefix = NULL;
 	struct deploy_options o;
 
-	return find_place(place, DEPLOY_CHANGE, &prefix, &o, err) < 0
-		       ? -1
-		       : deploy_recover(&o, found, arg, err);
+	if (find_place(place, DEPLOY_CHANGE, &prefix, &o, err) < 0)
+		return -1;
+	o.undone = undone;
+	return deploy_recover(&o, found, arg, err);
 }
 
 int node_need_installed(const struct deploy *d, const struct cli_place *place, struct err *err)
@@ -111,6 +114,16 @@ int node_layout(const struct deploy *d, struct layout *out, struct err *err)
 int node_uses(const struct cli_place *place, struct use_list *out, struct err *err)
 {
 	return place->root ? 0 : use_find(place->prefix, out, err);
+}
+
+int node_in_use(const struct cli_place *place, char ***ids, struct err *err)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+
+	if (node_uses(place, &l, err) < 0)
+		return -1;
+	*ids = use_generations(&l);
+	return 0;
 }
 
 int node_recall(const struct deploy *d, const char *member, struct json **doc,
@@ -332,6 +345,8 @@ static void compose(struct registration *reg, bool proof)
 							.name = "proof in a VM",
 							.arg = &reg->proof };
 	reg->change.steps = reg->steps;
+	/* From a container the restart may end us. */
+	reg->change.resumes = process_sees_host();
 	reg->change.nsteps = n;
 }
 
@@ -392,8 +407,13 @@ int registration_can_prove(const struct deploy *d, struct registration *reg, str
 	struct cri_options o = manager(reg->place, reg->manager);
 	if (cri_find(&o, &c, err) < 0)
 		return -1;
-	if (cri_runs(c))
-		return 0;
+	if (cri_runs(c)) {
+		struct prove proof = { .manager = cri_name(c),
+				       .socket = cri_socket(c),
+				       .prefix = reg->place->prefix };
+
+		return process_sees_host() ? prove_ready(&proof, err) : 0;
+	}
 	AUTO(str) char *how = how_to_prove(c);
 	err_set(err, E_STATE, "%s does not run", cri_name(c));
 	return err_hint(err, "%s", how);

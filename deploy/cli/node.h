@@ -34,9 +34,9 @@
 MUST_CHECK int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
 			 struct err *err);
 
-/* Likewise deploy_recover(). */
+/* Likewise deploy_recover(). undone: deploy_options.undone. */
 MUST_CHECK int node_recover(struct cli_place *place, deploy_found *found, void *arg,
-			    struct err *err);
+			    struct err *undone, struct err *err);
 
 /* E_STATE, with what to do: no release is installed. */
 MUST_CHECK int node_need_installed(const struct deploy *d, const struct cli_place *place,
@@ -47,6 +47,9 @@ MUST_CHECK int node_layout(const struct deploy *d, struct layout *out, struct er
 
 /* The users of the installed generations; none below --root. */
 MUST_CHECK int node_uses(const struct cli_place *place, struct use_list *out, struct err *err);
+
+/* The generations that pods use, strv; none below --root. */
+MUST_CHECK int node_in_use(const struct cli_place *place, char ***ids, struct err *err);
 
 /* Options that locate the manager default to those recorded by an earlier change, unless another
  * manager is named. The handlers are given anew with each install; an upgrade keeps them. The

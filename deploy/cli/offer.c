@@ -317,6 +317,7 @@ static int judge(struct offer *o, struct err *err)
 
 	if (followed < 0 || read_release(o, digest, err) < 0)
 		return -1;
+	o->channel = followed;
 	/* Last, since a source that has nothing at all hides no channel. */
 	return followed ? 0 : trust_no_channel(o->trust, err);
 }

@@ -37,6 +37,7 @@ struct offer {
 	 * is then that generation's. */
 	bool installed_only;
 	struct source *source;
+	bool channel; /* one led to the release */
 	struct trust *trust;
 	struct release release;
 	char sha256[65];      /* of release.yaml */

@@ -36,20 +36,28 @@
 struct cli_place {
 	const char *prefix; /* as the system below root sees it */
 	const char *root;   /* NULL: the running system */
+	const char *host;   /* where the running system's paths are; NULL: at / */
 	const char *lock;   /* NULL: the default */
 	const char *memory; /* directory of the memory of trust that outlives an uninstall */
 	char *own_prefix, *own_root, *own_memory;
+	bool entered; /* host is our root now */
 };
 #define CLI_PLACE(g)                                                                           \
 	OPT_STR(0, "prefix", "DIR", &(g).prefix, "installation prefix; default: " CLI_PREFIX), \
 		OPT_STR(0, "root", "DIR", &(g).root,                                           \
 			"work on the system below DIR and touch no other"),                    \
+		OPT_STR(0, "host", "DIR", &(g).host,                                           \
+			"work on the running system, mounted below DIR"),                      \
 		OPT_STR(0, "lock", "FILE", &(g).lock, "default: /run/lock/kata-deploy.lock"),  \
 		OPT_STR(0, "trust-memory", "DIR", &(g).memory,                                 \
 			"what uninstalls keep; default: " TRUST_KEPT)
 
 /* Sets the defaults, and cleans the prefix: "/opt/kata/" and "/opt//kata" are "/opt/kata". Makes root
- * absolute, and NULL if it is /. Idempotent. E_USAGE. */
+ * absolute, and NULL if it is /. Idempotent. E_USAGE.
+ *
+ * With --host, in a container, makes DIR the root directory of this process: absolute paths are then
+ * the host's, as its container manager knows them. The working directory stays, so relative paths are
+ * the container's. E_PERMISSION: that needs CAP_SYS_CHROOT. */
 MUST_CHECK int place_settle(struct cli_place *p, struct err *err);
 /* A path that was given as such, else the standard one, below root as the system there sees it;
  * heap. NULL: root has a dangling link on the way. */

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/str.h"
 #include "deploy/cli/options.h"
 
@@ -11,6 +12,30 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+/* What is mounted there is the host as far as it is needed: its processes must be. */
+static int settle_host(struct cli_place *p, struct err *err)
+{
+	AUTO(str) char *proc = NULL;
+
+	if (!p->host || p->entered)
+		return 0;
+	if (p->root)
+		return err_set(err, E_USAGE, "--host and --root exclude each other; give one");
+	proc = str_fmt("%s/proc/1/root", p->host);
+	if (access(proc, F_OK) < 0) {
+		err_sys(err, "look at the processes of the host in %s/proc", p->host);
+		return err_hint(err, "mount the host's /proc there, and give CAP_SYS_PTRACE and an "
+				     "AppArmor profile that lets it be used");
+	}
+	if (chroot(p->host) < 0) {
+		err_sys(err, "make --host %s the root directory", p->host);
+		return err_hint(err, "it takes CAP_SYS_CHROOT");
+	}
+	process_see_host();
+	p->entered = true;
+	return 0;
+}
 
 static int settle_root(struct cli_place *p, struct err *err)
 {
@@ -95,7 +120,9 @@ static int settle_prefix(struct cli_place *p, struct err *err)
 
 int place_settle(struct cli_place *p, struct err *err)
 {
-	return settle_root(p, err) < 0 || settle_memory(p, err) < 0 ? -1 : settle_prefix(p, err);
+	return settle_host(p, err) < 0 || settle_root(p, err) < 0 || settle_memory(p, err) < 0
+		       ? -1
+		       : settle_prefix(p, err);
 }
 
 uint64_t place_now(const struct cli_place *p)

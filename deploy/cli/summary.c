@@ -17,8 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { OUTPUT_MAX = 64 << 20 };
-
 /* --- components --- */
 
 struct row {
@@ -276,34 +274,50 @@ static void print_end(const struct summary *s, const struct layout *is, struct b
 		buf_fmt(to, "pods      %zu running, %s\n", s->npods, s->pods);
 }
 
-void summary_say(const struct summary *s)
+void summary_text(const struct summary *s, struct buf *to)
 {
 	static const struct layout none = LAYOUT_INIT;
 	const struct layout *was = s->was ? s->was : &none, *is = s->is ? s->is : &none;
-	AUTO(buf) struct buf text = BUF_INIT(OUTPUT_MAX);
+
+	if (plan_is_empty(s->plan)) {
+		buf_str(to, "nothing to do\n");
+		return;
+	}
+	print_head(s, was, is, to);
+	print_components(was, is, to);
+	vec_each(struct plan_action, a, &s->plan->actions)
+		print_action(s, a, to);
+	if (s->was && !s->is)
+		print_kept(s, to);
+	print_end(s, is, to);
+	if (say_how()->verbose) {
+		buf_chr(to, '\n');
+		plan_print(s->plan, to);
+	}
+}
+
+struct json *summary_json(const struct summary *s)
+{
+	AUTO(buf) struct buf text = BUF_INIT(SUMMARY_MAX);
+	struct json *j = plan_json(s->plan);
+
+	summary_text(s, &text);
+	json_put(j, "summary", json_make_string(buf_cstr(&text)));
+	if (s->frees)
+		json_put(j, "frees", json_make_u64(*s->frees));
+	return j;
+}
+
+void summary_say(const struct summary *s)
+{
+	AUTO(buf) struct buf text = BUF_INIT(SUMMARY_MAX);
 
 	if (say_how()->json) {
-		AUTO(json) struct json *j = plan_json(s->plan);
+		AUTO(json) struct json *j = summary_json(s);
 
-		if (s->frees)
-			json_put(j, "frees", json_make_u64(*s->frees));
 		say_json(j);
 		return;
 	}
-	if (plan_is_empty(s->plan)) {
-		(void)puts("nothing to do");
-		return;
-	}
-	print_head(s, was, is, &text);
-	print_components(was, is, &text);
-	vec_each(struct plan_action, a, &s->plan->actions)
-		print_action(s, a, &text);
-	if (s->was && !s->is)
-		print_kept(s, &text);
-	print_end(s, is, &text);
-	if (say_how()->verbose) {
-		buf_chr(&text, '\n');
-		plan_print(s->plan, &text);
-	}
+	summary_text(s, &text);
 	(void)fputs(buf_cstr(&text), stdout);
 }

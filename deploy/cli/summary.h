@@ -9,10 +9,12 @@
  *	summary_say(&s);
  */
 
+#include "base/buf.h"
 #include "deploy/cri/cri.h"
 #include "deploy/engine/engine.h"
 #include "deploy/plan/plan.h"
 #include "deploy/store/layout.h"
+#include "json/json.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,5 +32,11 @@ struct summary {
 	size_t npods;
 };
 
-/* On standard output, also with --quiet; with --json plan_json(), and "frees". */
+enum { SUMMARY_MAX = 64 << 20 };
+
+/* For people, lines. to: at most SUMMARY_MAX. */
+void summary_text(const struct summary *s, struct buf *to);
+/* plan_json(), the same text as "summary", and "frees". The caller frees it. */
+struct json *summary_json(const struct summary *s);
+/* One of them on standard output, also with --quiet. */
 void summary_say(const struct summary *s);

@@ -2,6 +2,7 @@
 #include "deploy/cri/copies.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -26,7 +27,7 @@ char *copies_add(struct copies *all, const char *text, struct err *err)
 	}
 	if (fd_write_all(fd, text, strlen(text), err) < 0)
 		return NULL;
-	path = str_fmt("/proc/%d/fd/%d", (int)getpid(), fd);
+	path = str_fmt("/proc/%d/fd/%d", (int)process_self(), fd);
 	vec_push(&all->fds, STEAL(fd, -1));
 	return path;
 }

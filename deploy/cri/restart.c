@@ -17,11 +17,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/spawn.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "deploy/cri/backend.h"
 #include "deploy/cri/process.h"
+#include "deploy/cri/systemd.h"
 #include "json/json.h"
 
 #include <errno.h>
@@ -108,6 +110,29 @@ char *cri_start_command(const struct cri *c)
 	return command ? strv_join(command, " ") : NULL;
 }
 
+/* From a container only systemd can be asked; what runs there is the container's. */
+static int check_host(const struct cri *c, enum restart_how how, char *const *command,
+		      struct err *err)
+{
+	if (!process_sees_host())
+		return 0;
+	if (how == RESTART_HANGUP) {
+		err_set(err, E_UNSUPPORTED, "%s cannot be signalled from a container",
+			c->back->name);
+		return err_hint(err, "run kata-deploy on the node itself");
+	}
+	if (how != RESTART_COMMAND || c->o->restart_with)
+		return 0;
+	if (command && str_eq(command[0], "systemctl") && systemd_is_there(NULL))
+		return 0;
+	err_set(err, E_UNSUPPORTED, "%s cannot be restarted from a container: %s", c->back->name,
+		command && str_eq(command[0], "systemctl") ? SYSTEMD_SOCKET
+			" of the host is not there"
+							   : "the host has no systemd");
+	return err_hint(err, "mount the host's /run/systemd, run kata-deploy on the node itself, "
+			     "or give a command with --restart-with");
+}
+
 static int find_command(const struct cri *c, char ***command, struct err *err)
 {
 	if (c->o->restart_with) {
@@ -142,6 +167,8 @@ int restart_plan(const struct cri *c, struct json *to, struct err *err)
 		 json_make_int(c->o->restart_seconds ? (int)c->o->restart_seconds
 						     : RESTART_SECONDS));
 	if (how == RESTART_COMMAND && find_command(c, &command, err) < 0)
+		return -1;
+	if (check_host(c, how, command, err) < 0)
 		return -1;
 	strv_each(word, command)
 		json_add(list, json_make_string(*word));
@@ -213,6 +240,25 @@ static int run(char *const *command, struct deadline deadline, struct err *err)
 		       command[0], code, *text ? ": " : "", text);
 }
 
+/* systemctl VERB UNIT: systemctl itself would think that it is in a chroot. */
+static int ask_systemd(char *const *command, struct deadline deadline, struct err *err)
+{
+	return str_eq(command[1], "restart")
+		       ? systemd_restart(NULL, command[2], deadline, err)
+		       : systemd_reset_failed(NULL, command[2], deadline, err);
+}
+
+static bool is_systemctl(char *const *command)
+{
+	return strv_len(command) == 3 && str_eq(command[0], "systemctl");
+}
+
+static int run_command(char *const *command, struct deadline deadline, struct err *err)
+{
+	return process_sees_host() && is_systemctl(command) ? ask_systemd(command, deadline, err)
+							    : run(command, deadline, err);
+}
+
 static const struct peer nobody = { 0, 0 };
 
 /* Finds the process that serves the socket. */
@@ -222,9 +268,9 @@ static int find_server(const struct restart *r, struct peer *out, struct err *er
 
 	if (peer_look(r->socket, out, err) < 0)
 		return -1;
-	if (out->pid != 1)
+	if (out->pid > 1)
 		return 0;
-	/* PID 1 opened the socket (socket activation). */
+	/* PID 1 opened the socket (socket activation); or, from a container, it is none of ours. */
 	*out = nobody;
 	processes_scan(&all);
 	vec_each(const struct process, p, &all.rows) {
@@ -276,7 +322,7 @@ static int restart_now(const struct restart *r, const struct peer *before, struc
 			return err_sys(err, "signal %s", r->back->name);
 		before = &nobody;
 	}
-	if (r->how == RESTART_COMMAND && run(r->command, deadline, err) < 0)
+	if (r->how == RESTART_COMMAND && run_command(r->command, deadline, err) < 0)
 		return -1;
 	if (!r->socket)
 		return 0;
@@ -331,11 +377,23 @@ static void reset_failed(const struct restart *r)
 {
 	struct err ignored = ERR_INIT; /* it has not failed */
 
-	if (r->how == RESTART_COMMAND && strv_len(r->command) == 3 &&
-	    str_eq(r->command[0], "systemctl") &&
-	    run(ARGV("systemctl", "reset-failed", r->command[2]), deadline_in(1000ULL * r->seconds),
-		&ignored) < 0)
+	if (r->how == RESTART_COMMAND && is_systemctl(r->command) &&
+	    run_command(ARGV("systemctl", "reset-failed", r->command[2]),
+			deadline_in(1000ULL * r->seconds), &ignored) < 0)
 		log_debug("the unit cannot be reset", LOG_S("unit", r->command[2]));
+}
+
+static struct peer recorded_peer(const struct json *record)
+{
+	return (struct peer){ (pid_t)int_of(record, "pid"), (uint64_t)int_of(record, "start") };
+}
+
+/* It was started after that time, CLOCK_BOOTTIME in ms; -1: there is none. */
+static bool is_newer(const struct peer *p, int64_t since)
+{
+	long ticks = sysconf(_SC_CLK_TCK);
+
+	return since > 0 && ticks > 0 && p->start * 1000 / (uint64_t)ticks >= (uint64_t)since;
 }
 
 static int watch_undo(void *context, const struct json *record, struct err *err)
@@ -349,9 +407,11 @@ static int watch_undo(void *context, const struct json *record, struct err *err)
 		return -1;
 	answers = json_get(record, "answers");
 	r.mute = answers && json_kind(answers) == JSON_IS_BOOL && !json_bool(answers);
-	before.pid = (pid_t)int_of(record, "pid");
-	before.start = (uint64_t)int_of(record, "start");
+	before = recorded_peer(record);
 	now = look(&r);
+	/* An undo before this one has restarted it, which has ended that process. */
+	if (now.pid > 0 && is_newer(&now, int_of(record, "restored")))
+		return wait_answer(&r, &nobody, deadline_in(1000ULL * r.seconds), err);
 	/* The same process has not read the new files, unless it reloads on a signal. */
 	if (r.how != RESTART_HANGUP && r.how != RESTART_ITSELF && peer_same(&before, &now))
 		return 0;
@@ -361,6 +421,22 @@ static int watch_undo(void *context, const struct json *record, struct err *err)
 	reset_failed(&r);
 	if (restart_now(&r, &now, err) < 0)
 		return err_wrap(err, "restart %s with its old configuration", r.back->name);
+	return 0;
+}
+
+/* With who runs before, for another process that goes on with it. */
+static int restart_prepare(const struct deploy_step *step, struct json *record, struct err *err)
+{
+	AUTO(restart) struct restart r = RESTART_INIT;
+	struct peer p;
+
+	if (restart_read(step->arg, &r, err) < 0)
+		return -1;
+	p = look(&r);
+	json_put(record, "pid", json_make_int(p.pid));
+	json_put(record, "start", json_make_u64(p.start));
+	for (void *it = json_begin(step->arg); it; it = json_after(step->arg, it))
+		json_put(record, json_key(it), json_share(json_value(it)));
 	return 0;
 }
 
@@ -382,6 +458,31 @@ static int restart_apply(const struct deploy_step *step, const struct json *reco
 		return -1;
 	before = look(&r);
 	return restart_now(&r, &before, err);
+}
+
+/* It was restarted if another process runs than before, or is about to. */
+static int restart_resume(void *context, const struct json *record, struct err *err)
+{
+	AUTO(restart) struct restart r = RESTART_INIT;
+	struct err not_yet = ERR_INIT;
+	struct peer before, now;
+
+	(void)context;
+	if (restart_read(record, &r, err) < 0)
+		return -1;
+	before = recorded_peer(record);
+	now = look(&r);
+	if (!r.socket || peer_same(&before, &now))
+		return restart_now(&r, &now, err);
+	if (wait_answer(&r, &before, deadline_in(1000ULL * r.seconds), &not_yet) == 0)
+		return 0;
+	if (not_yet.code == E_CANCELLED) {
+		*err = not_yet;
+		return -1;
+	}
+	reset_failed(&r);
+	now = look(&r);
+	return restart_now(&r, &now, err);
 }
 
 static char *missing(char *const *wanted, char *const *served)
@@ -433,6 +534,12 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 	}
 }
 
+static int serve_resume(void *context, const struct json *record, struct err *err)
+{
+	(void)context;
+	return serve_apply(NULL, record, err);
+}
+
 /* The step watch undoes the restart. */
 static int nothing_to_undo(void *context, const struct json *record, struct err *err)
 {
@@ -443,11 +550,11 @@ static int nothing_to_undo(void *context, const struct json *record, struct err 
 }
 
 static const struct deploy_step_ops watch_ops = { "cri-watch", watch_prepare, watch_apply,
-						  watch_undo };
-static const struct deploy_step_ops restart_ops = { "cri-restart", plan_of, restart_apply,
-						    nothing_to_undo };
+						  watch_undo, NULL };
+static const struct deploy_step_ops restart_ops = { "cri-restart", restart_prepare, restart_apply,
+						    nothing_to_undo, restart_resume };
 static const struct deploy_step_ops serve_ops = { "cri-serve", plan_of, serve_apply,
-						  nothing_to_undo };
+						  nothing_to_undo, serve_resume };
 
 const struct deploy_step_ops *const cri_step_kinds[] = { &watch_ops, &restart_ops, &serve_ops,
 							 NULL };

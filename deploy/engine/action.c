@@ -94,6 +94,22 @@ int step_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 	return record ? step->ops->apply(step, record, err) : -1;
 }
 
+bool step_resumes(const struct deploy *d, const struct plan_action *a)
+{
+	const struct deploy_step_ops *ops = a->kind == PLAN_STEP ? find_step(d, a->step.kind)
+								 : NULL;
+
+	return ops && ops->resume;
+}
+
+int step_resume(const struct deploy *d, const struct plan_action *a, struct err *err)
+{
+	const struct deploy_step_ops *ops = find_step(d, a->step.kind);
+	AUTO(json) struct json *record = parse_record(a, err);
+
+	return record && ops->resume(d->context, record, err) == 0 ? 0 : -1;
+}
+
 int step_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	const struct deploy_step_ops *ops = find_step(d, a->step.kind);
@@ -107,6 +123,8 @@ int step_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 			       "the one that "
 			       "made the change, or a newer one",
 			       a->step.kind);
+	if (a->step.restored)
+		json_put(record, "restored", json_make_u64(a->step.restored));
 	return ops->undo(d->context, record, err);
 }
 

@@ -463,6 +463,7 @@ static int plan_rmdir(const struct deploy *d, struct plan *p, const char *path, 
 static int plan_foreign(const struct deploy *d, struct plan *p, const struct deploy_change *c,
 			struct err *err)
 {
+	p->resumes = c->resumes;
 	plan_steps(p, c, true);
 	for (size_t i = 0; i < c->nfiles; i++) {
 		const struct deploy_file *f = &c->files[i];

@@ -24,6 +24,7 @@ struct deploy {
 	uint64_t now;
 	const struct deploy_step_ops *const *kinds;
 	void *context;
+	struct err *undone; /* may be NULL */
 	struct installed in;
 };
 
@@ -84,6 +85,9 @@ action_fn file_keep, file_apply, file_undo, file_drop, dir_apply, dir_undo;
 action_fn adopt_apply, tree_apply, tree_remove, sync_apply, link_apply, link_undo;
 action_fn unlink_apply, unlink_undo;
 action_fn step_keep, step_apply, step_undo, home_drop;
+/* A step that can be completed by another process than the one that began it. */
+bool step_resumes(const struct deploy *d, const struct plan_action *a);
+MUST_CHECK int step_resume(const struct deploy *d, const struct plan_action *a, struct err *err);
 
 /* open.c */
 /* state/generations/ID.json. E_NOT_FOUND, E_INVALID. */
@@ -109,6 +113,8 @@ MUST_CHECK int plan_check(const struct deploy *d, const struct plan *p, struct e
 MUST_CHECK int run_plan(struct deploy *d, struct plan *p, struct err *err);
 MUST_CHECK int run_undo(struct deploy *d, const struct plan *p, struct err *err);
 MUST_CHECK int run_finish(struct deploy *d, const struct plan *p, struct err *err);
+/* After JOURNAL_FORWARD: what is left of the steps, the commit and the rest; or undoes it. */
+MUST_CHECK int run_forward(struct deploy *d, struct plan *p, struct err *err);
 
 /* change.c: plans writing next to install.json, if that differs from its contents. */
 MUST_CHECK int plan_record(const struct deploy *d, struct plan *p, const struct installed *next,

@@ -46,8 +46,13 @@ struct deploy_step_ops {
 	 * needs. May be NULL. */
 	int (*prepare)(const struct deploy_step *step, struct json *record, struct err *err);
 	int (*apply)(const struct deploy_step *step, const struct json *record, struct err *err);
-	/* Idempotent; also called if apply did not run or failed half-way. */
+	/* Idempotent; also called if apply did not run or failed half-way. If an undo was interrupted
+	 * the record has "restored" too: the CLOCK_BOOTTIME in ms at which all files were as before. */
 	int (*undo)(void *context, const struct json *record, struct err *err);
+	/* For changes that may end the process that makes them (deploy_change.resumes): another one
+	 * completes the step from its record, whether apply had begun or not, and does not do again
+	 * what was done. NULL: it cannot. */
+	int (*resume)(void *context, const struct json *record, struct err *err);
 };
 
 struct deploy_step {
@@ -84,6 +89,10 @@ struct deploy_change {
 	size_t nsteps;
 	const char *extra; /* JSON object to store in install.json; NULL: keep the old one */
 	const char *trust; /* text of state/trust.json (trust.h); NULL: keep the old one */
+	/* A restart may end this process, as in a pod of the manager that is restarted. Once the
+	 * files are in place a crash is not undone: the recovery goes on with the steps that are
+	 * left, and commits; it undoes only if one of them fails. */
+	bool resumes;
 };
 
 struct deploy_options {
@@ -94,6 +103,9 @@ struct deploy_options {
 	/* Step kinds that a journal may need to undo; NULL at the end; may be NULL. */
 	const struct deploy_step_ops *const *kinds;
 	void *context; /* for undo */
+	/* Set if a recovery undid a change that it was to go on with (deploy_change.resumes): why, or,
+	 * if another process knew that, only that. May be NULL. */
+	struct err *undone;
 };
 
 /* DEPLOY_LOOK takes no lock, recovers nothing and writes nothing. */

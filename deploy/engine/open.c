@@ -91,13 +91,19 @@ int recover_journal(struct deploy *d, struct err *err)
 		if (reserve_release(d, err) < 0)
 			return -1;
 		log_warn("finishing an interrupted change", LOG_S("verb", p.verb),
-			 LOG_S("way", word == JOURNAL_COMMIT ? "forward" : "back"));
+			 LOG_S("way", word == JOURNAL_COMMIT || word == JOURNAL_FORWARD ? "forward"
+											: "back"));
 		/* A signal waits until it is done. */
 		interrupt_shield(true);
-		rc = word == JOURNAL_COMMIT ? run_finish(d, &p, err) : run_undo(d, &p, err);
+		rc = word == JOURNAL_COMMIT    ? run_finish(d, &p, err)
+		     : word == JOURNAL_FORWARD ? run_forward(d, &p, err)
+					       : run_undo(d, &p, err);
 		interrupt_shield(false);
 		if (rc < 0)
 			return err_wrap(err, "recover from an interrupted %s", p.verb);
+		if (p.resumes && (word == JOURNAL_UNDO || word == JOURNAL_BACK) && d->undone &&
+		    !d->undone->code)
+			err_set(d->undone, E_FAILED, "an interrupted %s was undone", p.verb);
 	}
 	return home_settle(d, err);
 }
@@ -113,6 +119,7 @@ static int begin(const struct deploy_options *o, enum deploy_access access, stru
 	d->now = o->now;
 	d->kinds = o->kinds;
 	d->context = o->context;
+	d->undone = o->undone;
 	if (*d->prefix != '/' || str_eq(d->prefix, "/"))
 		return err_set(
 			err, E_USAGE,

@@ -4,14 +4,18 @@
  *
  *	before the journal is written	nothing has changed; kept copies are removed
  *	while applying			no word in the journal: everything is undone
+ *	after "forward"			the steps that are left are done, then it is committed; if one
+ *					fails everything is undone
  *	while writing "commit"		incomplete: undone; complete: finished
  *	after the commit		the actions after the commit are repeated
  *	while undoing			undone again, which is idempotent
+ *	after "back"			likewise; steps know since when the files are as before
  *	before the journal is removed	undone or finished again, which is idempotent
  */
 
 #include "base/fd.h"
 #include "base/interrupt.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "deploy/engine/engine-internal.h"
@@ -40,12 +44,43 @@ static int keep(const struct deploy *d, struct plan *p, struct err *err)
 	return 0;
 }
 
+/* The journal has all that it takes: a step of that kind, or something that is removed. */
+static bool can_resume(const struct deploy *d, const struct plan_action *a)
+{
+	return a->kind == PLAN_STEP ? step_resumes(d, a)
+				    : !a->will && (a->kind == PLAN_FILE || a->kind == PLAN_DIR ||
+						   a->kind == PLAN_LINK || a->kind == PLAN_UNLINK);
+}
+
+/* The first step from which on everything before the commit can be resumed; NULL: none. */
+static const struct plan_action *first_resumed(const struct deploy *d, const struct plan *p)
+{
+	const struct plan_action *first = NULL;
+
+	if (!p->resumes)
+		return NULL;
+	vec_each(const struct plan_action, a, &p->actions) {
+		if (plan_is_after_commit(a->kind))
+			continue;
+		if (!can_resume(d, a))
+			first = NULL;
+		else if (!first && a->kind == PLAN_STEP)
+			first = a;
+	}
+	return first;
+}
+
 /* The actions before the commit, or those after it. */
 static int apply(const struct deploy *d, const struct plan *p, bool after, struct err *err)
 {
+	const struct plan_action *resumed = after ? NULL : first_resumed(d, p);
+
 	vec_each(struct plan_action, a, &p->actions) {
 		if (plan_is_after_commit(a->kind) != after)
 			continue;
+		if (a == resumed && (store_sync(d->root, err) < 0 ||
+				     journal_say(d->state, JOURNAL_FORWARD, err) < 0))
+			return -1;
 		if ((!after && interrupt_check(err) < 0) || kinds[a->kind].apply(d, a, err) < 0)
 			return err_wrap(err, "%s %s", plan_kind_name(a->kind),
 					a->path ? a->path : "");
@@ -64,17 +99,32 @@ static bool only_state_left(const struct deploy *d)
 	return !home_has(d, "store") && !home_has(d, "generations") && !home_has(d, "etc");
 }
 
+/* A step before the files is about to be undone, which may end this process: another must know that
+ * the files are as before, and since when. */
+static int say_back(const struct deploy *d, const struct plan *p, const struct plan_action *a,
+		    bool *said, struct err *err)
+{
+	if (!p->resumes || p->restored || *said || a->kind != PLAN_STEP || step_resumes(d, a))
+		return 0;
+	*said = true;
+	return journal_say(d->state, JOURNAL_BACK, err);
+}
+
 /* Tries to undo every action, even if one fails; in that case the journal is kept. */
 int run_undo(struct deploy *d, const struct plan *p, struct err *err)
 {
 	struct err first = ERR_INIT;
+	bool said = false;
 
 	for (size_t i = p->actions.n; i-- > 0;) {
 		struct err now = ERR_INIT;
 
 		struct plan_action *a = &p->actions.v[i];
 
-		if (kinds[a->kind].undo(d, a, &now) < 0 && !first.code)
+		if (a->kind == PLAN_STEP)
+			a->step.restored = p->restored;
+		if ((say_back(d, p, a, &said, &now) < 0 || kinds[a->kind].undo(d, a, &now) < 0) &&
+		    !first.code)
 			first = now;
 	}
 	if (first.code) {
@@ -139,6 +189,46 @@ static int back_out(struct deploy *d, const struct plan *p, struct err *err)
 		err_hint(err, "interrupted by %s: undone", interrupt_name());
 	}
 	return -1;
+}
+
+static int resume(const struct deploy *d, struct plan_action *a, struct err *err)
+{
+	struct spot_file now;
+	int there;
+
+	if (a->kind == PLAN_STEP)
+		return step_resume(d, a, err);
+	/* It may have been removed already. */
+	there = a->kind == PLAN_FILE ? spot_look(d, a->path, &now, err) : 1;
+	return there <= 0 ? there : kinds[a->kind].apply(d, a, err);
+}
+
+static int resume_all(const struct deploy *d, const struct plan *p, struct err *err)
+{
+	const struct plan_action *first = first_resumed(d, p);
+
+	if (!first)
+		return err_set(err, E_UNSUPPORTED, "this kata-deploy cannot go on with it");
+	vec_each(struct plan_action, a, &p->actions) {
+		if (a < first || plan_is_after_commit(a->kind))
+			continue;
+		if (resume(d, a, err) < 0)
+			return err_wrap(err, "%s", a->path ? a->path : a->step.kind);
+	}
+	return 0;
+}
+
+int run_forward(struct deploy *d, struct plan *p, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (resume_all(d, p, &why) == 0)
+		return journal_say(d->state, JOURNAL_COMMIT, err) < 0 ? -1 : run_finish(d, p, err);
+	log_err(LOG_WARN, &why, "an interrupted change cannot go on, and is undone",
+		LOG_S("verb", p->verb));
+	if (d->undone && !d->undone->code)
+		*d->undone = why;
+	return journal_say(d->state, JOURNAL_UNDO, err) < 0 ? -1 : run_undo(d, p, err);
 }
 
 int run_plan(struct deploy *d, struct plan *p, struct err *err)

@@ -54,6 +54,7 @@ struct copy {
 	int to;
 	const struct source_progress *progress;
 	uint64_t done, total; /* bytes */
+	bool changed;         /* something in the directory is not as it was found */
 	VEC(struct item) items;
 	VEC(struct page) pages; /* release.yaml is the last */
 };
@@ -178,7 +179,7 @@ static int verify(int fd, const struct item *i, struct err *err)
 }
 
 /* Opens the .part file of an incomplete item. */
-static int open_item(const struct copy *c, struct item *i, struct err *err)
+static int open_item(struct copy *c, struct item *i, struct err *err)
 {
 	AUTO(str) char *part = str_fmt("%s" PART, i->path);
 	AUTO(fd) int there = openat(c->to, i->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -186,6 +187,7 @@ static int open_item(const struct copy *c, struct item *i, struct err *err)
 
 	if (there >= 0 && verify(there, i, &why) == 0)
 		return 0;
+	c->changed = true;
 	i->fd = openat(c->to, part, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	return i->fd < 0 ? err_sys(err, "create %s", part) : 0;
 }
@@ -326,7 +328,7 @@ static bool is_of_a_copy(const char *path)
 }
 
 /* folder: "", "blobs/", "patches/". */
-static int remove_others(const struct copy *c, const char *folder, struct err *err)
+static int remove_others(struct copy *c, const char *folder, struct err *err)
 {
 	AUTO(fd)
 	int fd = openat(c->to, *folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -341,23 +343,30 @@ static int remove_others(const struct copy *c, const char *folder, struct err *e
 	while ((e = readdir(list))) {
 		AUTO(str) char *path = str_fmt("%s%s", folder, e->d_name);
 
-		if (is_of_a_copy(path) && !belongs(c, path) && unlinkat(c->to, path, 0) < 0 &&
-		    errno != ENOENT)
+		if (!is_of_a_copy(path) || belongs(c, path))
+			continue;
+		c->changed = true;
+		if (unlinkat(c->to, path, 0) < 0 && errno != ENOENT)
 			return err_sys(err, "remove %s of an older copy", path);
 	}
 	return 0;
+}
+
+static bool is_there(const struct copy *c, const struct page *p)
+{
+	AUTO(buf) struct buf old = BUF_INIT(RELEASE_TEXT_MAX);
+	struct err why = ERR_INIT; /* whatever it is: not the same */
+
+	return file_read(c->to, p->name, RELEASE_TEXT_MAX, &old, &why) == 0 &&
+	       old.len == p->text.len && memcmp(buf_cstr(&old), p->text.data, old.len) == 0;
 }
 
 /* Removes release.yaml, unless it is the same. */
 static int open_window(const struct copy *c, struct err *err)
 {
 	const struct page *release = &c->pages.v[c->pages.n - 1];
-	AUTO(buf) struct buf old = BUF_INIT(RELEASE_TEXT_MAX);
-	struct err why = ERR_INIT;
 
-	if (file_read(c->to, release->name, RELEASE_TEXT_MAX, &old, &why) == 0 &&
-	    old.len == release->text.len &&
-	    memcmp(buf_cstr(&old), release->text.data, old.len) == 0)
+	if (is_there(c, release))
 		return 0;
 	if (unlinkat(c->to, release->name, 0) < 0 && errno != ENOENT)
 		return err_sys(err, "remove %s of an older copy", release->name);
@@ -379,6 +388,9 @@ static int replace_documents(struct copy *c, struct err *err)
 		AUTO(str) char *part = str_fmt("%s" PART, p->name);
 		struct file_new how = { .tmp = part, .mode = 0644, .uid = -1, .gid = -1 };
 
+		if (is_there(c, p))
+			continue;
+		c->changed = true;
 		if (file_replace_via(c->to, p->name, buf_cstr(&p->text), p->text.len, &how, err) <
 		    0)
 			return -1;
@@ -386,7 +398,7 @@ static int replace_documents(struct copy *c, struct err *err)
 	return 0;
 }
 
-static int drop_older_files(const struct copy *c, struct err *err)
+static int drop_older_files(struct copy *c, struct err *err)
 {
 	if (remove_others(c, "blobs/", err) < 0 || remove_others(c, "patches/", err) < 0)
 		return -1;
@@ -411,7 +423,7 @@ static int tidy(const struct copy *c)
 }
 
 int source_copy(struct source *s, const struct release *r, char *const *components, int to,
-		const struct source_progress *progress, struct err *err)
+		const struct source_progress *progress, bool *changed, struct err *err)
 {
 	AUTO(copy)
 	struct copy c = {
@@ -419,8 +431,9 @@ int source_copy(struct source *s, const struct release *r, char *const *componen
 	};
 
 	list_items(&c, r, components);
-	return list_documents(&c, err) < 0 || fetch_all(&c, err) < 0 ||
-			       replace_documents(&c, err) < 0 || drop_older_files(&c, err) < 0
-		       ? tidy(&c)
-		       : 0;
+	if (list_documents(&c, err) < 0 || fetch_all(&c, err) < 0 ||
+	    replace_documents(&c, err) < 0 || drop_older_files(&c, err) < 0)
+		return tidy(&c);
+	*changed = c.changed;
+	return 0;
 }

@@ -110,6 +110,8 @@ MUST_CHECK int source_stage(struct source *s, const struct release *r, const str
 /* `kata-deploy fetch --to DIR`: writes the documents, their signatures, the blobs (all, or those of
  * components and the required ones) and the patches, each verified, to a directory that is itself a
  * source. Of an older copy in that directory nothing is left, and what is there already and correct
- * is not fetched again. A directory with a release.yaml is complete, whenever this is interrupted. */
+ * is not fetched again. A directory with a release.yaml is complete, whenever this is interrupted.
+ * *changed: false if the directory was that copy before. */
 MUST_CHECK int source_copy(struct source *s, const struct release *r, char *const *components,
-			   int to, const struct source_progress *progress, struct err *err);
+			   int to, const struct source_progress *progress, bool *changed,
+			   struct err *err);

@@ -3,6 +3,7 @@
 
 #include "deploy/journal/journal.h"
 
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -21,7 +22,7 @@ enum { SCHEMA = 1, SUM = 16, JOURNAL_MAX = 256 << 20 };
 #define NAME "journal"
 #define TMP  "journal.new"
 
-static const char *const words[] = { "", "commit", "undo" };
+static const char *const words[] = { "", "commit", "undo", "forward", "back" };
 
 static void add_line(struct buf *to, struct json *j)
 {
@@ -89,8 +90,27 @@ static int parse_head(struct plan *p, const struct json *j, uint64_t *actions, s
 	return 0;
 }
 
+static char *boot_id(void)
+{
+	struct err ignored = ERR_INIT; /* NULL: not known */
+
+	return file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &ignored);
+}
+
+/* Since an earlier boot everything that runs has been started. */
+static void take_restored(struct plan *p, const struct json *line)
+{
+	AUTO(str) char *boot = boot_id();
+	const struct json *ms = json_get(line, "ms");
+	uint64_t then = 0;
+
+	if (ms && (json_kind(ms) != JSON_IS_INT || json_u64(ms, &then) < 0))
+		then = 0;
+	p->restored = str_eq(boot, json_get_text(line, "boot")) && then ? then : 1;
+}
+
 /* The last word; unreadable lines are ignored. */
-static enum journal_word parse_words(const char *text, size_t left)
+static enum journal_word parse_words(struct plan *p, const char *text, size_t left)
 {
 	enum journal_word word = JOURNAL_NONE;
 
@@ -107,6 +127,9 @@ static enum journal_word parse_words(const char *text, size_t left)
 			if (str_eq(said, words[i]))
 				word = (enum journal_word)i;
 		}
+		p->resumes |= word == JOURNAL_FORWARD;
+		if (word == JOURNAL_BACK && !p->restored)
+			take_restored(p, j);
 	}
 	return word;
 }
@@ -129,7 +152,7 @@ static int parse_all(struct plan *p, enum journal_word *word, const char *text, 
 		}
 		vec_push(&p->actions, a);
 	}
-	*word = parse_words(text, left);
+	*word = parse_words(p, text, left);
 	return 0;
 }
 
@@ -154,10 +177,15 @@ int journal_begin(int state, const struct plan *p, struct err *err)
 int journal_say(int state, enum journal_word word, struct err *err)
 {
 	AUTO(buf) struct buf line = BUF_INIT(256);
+	AUTO(str) char *boot = boot_id();
 	struct json *j = json_make_object();
 	AUTO(fd) int fd = openat(state, NAME, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
 
 	json_put(j, "word", json_make_string(words[word]));
+	if (word == JOURNAL_BACK) {
+		json_put(j, "ms", json_make_u64(clock_ms()));
+		json_put(j, "boot", json_make_string(boot));
+	}
 	/* An earlier word may be incomplete: begin on a new line. */
 	buf_chr(&line, '\n');
 	add_line(&line, j);

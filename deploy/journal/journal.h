@@ -16,6 +16,9 @@
  *
  *	no journal			nothing was begun, or it is finished
  *	journal, no word or "undo"	undo every action, newest first, then remove it
+ *	journal, "forward"		go on with the steps that are left, then commit; if one fails,
+ *					undo
+ *	journal, "back"			undo; at the time of the word the files were as before
  *	journal, "commit"		do what comes after the commit, then remove it
  */
 
@@ -26,11 +29,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum journal_word { JOURNAL_NONE, JOURNAL_COMMIT, JOURNAL_UNDO };
+enum journal_word { JOURNAL_NONE, JOURNAL_COMMIT, JOURNAL_UNDO, JOURNAL_FORWARD, JOURNAL_BACK };
 
 void journal_format(const struct plan *p, struct buf *to);
-/* Fills p with the actions, enough to undo them or to finish after the commit. E_INVALID: not a
- * journal of ours. E_UNSUPPORTED: a newer schema. */
+/* Fills p with the actions, enough to undo them or to finish after the commit, and with resumes and
+ * restored as the words tell. E_INVALID: not a journal of ours. E_UNSUPPORTED: a newer schema. */
 MUST_CHECK int journal_parse(struct plan *p, enum journal_word *word, const char *text, size_t len,
 			     struct err *err);
 

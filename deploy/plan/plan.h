@@ -96,9 +96,10 @@ struct plan_file {
 };
 
 struct plan_step {
-	char *kind;      /* to find its operations after a crash */
-	char *record;    /* JSON object for its undo */
-	const void *arg; /* not journaled */
+	char *kind;        /* to find its operations after a crash */
+	char *record;      /* JSON object for its undo */
+	const void *arg;   /* not journaled */
+	uint64_t restored; /* plan.restored, for its undo */
 };
 
 struct plan_action {
@@ -118,6 +119,8 @@ struct plan {
 	char *verb;
 	bool made_prefix, made_state; /* directories that go when the change is undone, or, in an
 					 uninstall, when it is done */
+	bool resumes;                 /* deploy_change.resumes */
+	uint64_t restored; /* when an interrupted undo had restored the files; 0: not yet */
 	bool frugal; /* of a verb that frees space: not refused for want of it (not journaled) */
 	VEC(struct plan_action) actions;
 };

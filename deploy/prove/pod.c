@@ -130,10 +130,11 @@ static bool has_image(const struct proof *p, const char *name)
 	return prove_call(p, words, &out, deadline_in(ASK_MS), &ignored) == 0 && out.len;
 }
 
-/* 0 or, with the reason, 1. */
-static int look(const struct proof *p, struct prove_report *report)
+int pod_look(const struct proof *p, struct prove_report *report)
 {
 	struct err err = ERR_INIT;
+	if (!p->client->has_pods || !prove_socket(p))
+		return unfit(report, "the manager has no pods");
 	AUTO(json)
 	struct json *status = ask(p, "Status", "{\"verbose\": true}", deadline_in(ASK_MS), &err);
 	AUTO(str) char *pause = status ? pause_image(status) : NULL;
@@ -377,9 +378,7 @@ int pod_prove(const struct proof *p, struct deadline deadline, struct prove_repo
 	AUTO(str) char *dir = log_dir(p);
 	int rc;
 
-	if (!p->client->has_pods || !prove_socket(p))
-		return unfit(report, "the manager has no pods");
-	if (look(p, report) != 0)
+	if (pod_look(p, report) != 0)
 		return 1;
 	if (prove_call(p, "-n " PODS " images import @file", NULL, deadline, err) < 0 ||
 	    path_make(dir, 0700, err) < 0)

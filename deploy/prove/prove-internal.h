@@ -43,6 +43,8 @@ MUST_CHECK int prove_parse(const char *line, size_t len, struct prove_report *re
 /* The version of the agent in the record of the sandbox of that id. */
 MUST_CHECK int prove_read_agent(const char *sandbox, struct prove_report *report, struct err *err);
 
+/* Can there be a pod? 0 or, with the reason in report->why, 1. */
+MUST_CHECK int pod_look(const struct proof *p, struct prove_report *report);
 /*
  * With a pod, as a kubelet makes one: sandbox, container, its log, a command in it, and their end.
  *

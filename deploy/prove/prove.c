@@ -380,6 +380,12 @@ static int prove_plainly(const struct proof *p, struct deadline deadline,
 	return rc;
 }
 
+static int need_pod(const char *why, struct err *err)
+{
+	err_set(err, E_STATE, "a pod cannot be run to prove the install: %s", why);
+	return err_hint(err, "it is tried again; --no-proof installs without a proof");
+}
+
 /* With a pod, or else a container. */
 static int prove_with(const struct proof *p, const struct prove *what, struct prove_report *report,
 		      struct err *err)
@@ -393,7 +399,9 @@ static int prove_with(const struct proof *p, const struct prove *what, struct pr
 	interrupt_shield(true);
 	pod_clean(p);
 	interrupt_shield(false);
-	if (rc > 0)
+	if (rc > 0 && process_sees_host())
+		rc = need_pod(report->why, err);
+	else if (rc > 0)
 		rc = prove_plainly(p, deadline, report, err);
 	if (rc < 0 || compare(&what->expect, report, err) < 0)
 		return err_wrap(err, "proof in a VM");
@@ -423,6 +431,16 @@ static bool is_there(const struct proof *p)
 	AUTO(fd) int fd = socket ? fd_unix_connect(socket, &ignored) : -1;
 
 	return !socket || fd >= 0;
+}
+
+int prove_ready(const struct prove *what, struct err *err)
+{
+	AUTO(proof) struct proof p = { 0 };
+	struct prove_report report = { .kernel = "" };
+
+	if (begin(what, &p, err) < 0)
+		return -1;
+	return pod_look(&p, &report) ? need_pod(report.why, err) : 0;
 }
 
 int prove_run(const struct prove *what, struct prove_report *report, struct err *err)
@@ -481,6 +499,12 @@ static int step_prepare(const struct deploy_step *step, struct json *record, str
 		json_put(record, "state", json_make_string(what->state));
 	json_put(record, "prefix", json_make_string(what->prefix));
 	json_put(record, "id", json_make_string(p.id));
+	/* For another process that goes on with it. */
+	json_put(record, "handler", json_make_string(p.handler));
+	if (what->expect.kernel)
+		json_put(record, "kernel", json_make_string(what->expect.kernel));
+	if (what->expect.agent)
+		json_put(record, "agent", json_make_string(what->expect.agent));
 	return 0;
 }
 
@@ -491,18 +515,27 @@ static const char *text_in(const struct json *record, const char *key)
 	return value && json_kind(value) == JSON_IS_STRING ? json_text(value) : NULL;
 }
 
-static int from_record(const struct json *record, struct proof *p, struct err *err)
+static int read_record(const struct json *record, struct prove *what, struct err *err)
 {
-	struct prove what = { .manager = text_in(record, "manager"),
-			      .socket = text_in(record, "socket"),
-			      .state = text_in(record, "state"),
-			      .prefix = text_in(record, "prefix") };
 	const char *id = text_in(record, "id");
 
-	if (!what.manager || !what.prefix || !id || strlen(id) >= sizeof(what.id))
+	*what = (struct prove){ .manager = text_in(record, "manager"),
+				.socket = text_in(record, "socket"),
+				.state = text_in(record, "state"),
+				.prefix = text_in(record, "prefix"),
+				.handler = text_in(record, "handler"),
+				.expect = { text_in(record, "kernel"), text_in(record, "agent") } };
+	if (!what->manager || !what->prefix || !id || strlen(id) >= sizeof(what->id))
 		return err_set(err, E_INVALID, "the record of the proof is damaged");
-	copy_text(what.id, sizeof(what.id), id);
-	return begin(&what, p, err);
+	copy_text(what->id, sizeof(what->id), id);
+	return 0;
+}
+
+static int from_record(const struct json *record, struct proof *p, struct err *err)
+{
+	struct prove what;
+
+	return read_record(record, &what, err) < 0 ? -1 : begin(&what, p, err);
 }
 
 /* --- what a crash leaves --- */
@@ -588,6 +621,18 @@ static int run_undo(void *context, const struct json *record, struct err *err)
 	return 0;
 }
 
+/* What a proof before this one has left goes first. */
+static int run_resume(void *context, const struct json *record, struct err *err)
+{
+	struct prove what;
+
+	if (run_undo(context, record, err) < 0 || read_record(record, &what, err) < 0)
+		return -1;
+	have_last = prove_run(&what, &last, err) == 0;
+	return have_last ? 0 : -1;
+}
+
 const struct deploy_step_ops prove_clean_step = { "prove-clean", step_prepare, nothing_to_apply,
-						  clean_undo };
-const struct deploy_step_ops prove_step = { "prove", step_prepare, run_apply, run_undo };
+						  clean_undo, NULL };
+const struct deploy_step_ops prove_step = { "prove", step_prepare, run_apply, run_undo,
+					    run_resume };

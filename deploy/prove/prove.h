@@ -65,6 +65,10 @@ struct prove_report {
 /* True if the manager has a client that can run a container without a network or a pod. */
 bool prove_can(const char *manager);
 
+/* Whether a proof can be run from a container: only a pod can be, since the manager's own client would
+ * mount file systems. E_STATE: not now; the message says what the node lacks. */
+MUST_CHECK int prove_ready(const struct prove *p, struct err *err);
+
 /* {"kernel", "agent", "memory", "cpus", "ms", "pod", "why"}; JSON null for NULL. The caller frees it. */
 struct json *prove_json(const struct prove_report *report);
 

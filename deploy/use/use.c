@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/str.h"
 
 #include <dirent.h>
@@ -166,7 +167,7 @@ static void look_at_process(const struct search *s, int root, const char *name)
 	if (n <= 0)
 		return;
 	exe[n] = '\0';
-	if ((pid_t)pid == getpid() || is_installer(s, exe))
+	if ((pid_t)pid == process_self() || is_installer(s, exe))
 		return;
 	note_process(s, proc, (pid_t)pid, exe);
 	look_at_maps(s, proc, (pid_t)pid);

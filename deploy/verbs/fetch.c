@@ -30,7 +30,7 @@ const struct opt fetch_opts[] = {
 	OPT_END,
 };
 
-static int copy(const struct offer *offer, struct err *err)
+static int copy(const struct offer *offer, bool *changed, struct err *err)
 {
 	static const struct source_progress show = { progress_at, NULL };
 	bool ours = !path_exists(o.to);
@@ -41,7 +41,7 @@ static int copy(const struct offer *offer, struct err *err)
 	if (dir < 0)
 		(void)err_sys(err, "open %s", o.to);
 	if (dir >= 0 && source_copy(offer->source, &offer->release, o.wanted.parts.components, dir,
-				    &show, err) == 0)
+				    &show, changed, err) == 0)
 		return 0;
 	if (ours)
 		(void)rmdir(o.to); /* fails if something is there to go on with */
@@ -53,6 +53,7 @@ int verb_fetch(int argc, char **argv, struct err *err)
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(offer) struct offer offer = OFFER_OF(&o.wanted, &o.place);
 	AUTO(str) char *sentence = NULL;
+	bool changed = false;
 
 	(void)argc, (void)argv;
 	if (!o.to)
@@ -61,11 +62,11 @@ int verb_fetch(int argc, char **argv, struct err *err)
 	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0 ||
 	    offer_open(d, &offer, err) < 0)
 		return -1;
-	if (copy(&offer, err) < 0)
+	if (copy(&offer, &changed, err) < 0)
 		return err_wrap(err, "copy kata %s to %s", offer.release.version, o.to);
 	progress_end();
 	sentence = str_fmt("kata %s is in %s; install it with --release %s", offer.release.version,
 			   o.to, o.to);
-	say_done("fetch", true, sentence);
+	say_done("fetch", changed, sentence);
 	return 0;
 }

@@ -22,17 +22,6 @@ const struct opt gc_opts[] = { CLI_PLACE(o.place), CLI_CHANGE(o.change), CLI_VER
 			       CLI_TALK(o.talk), OPT_END };
 const struct opt recover_opts[] = { CLI_PLACE(o.place), CLI_TALK(o.talk), OPT_END };
 
-/* Generations in use by pods of the running system; none with --root. */
-static int in_use(char ***ids, struct err *err)
-{
-	AUTO(use_list) struct use_list l = USE_LIST_INIT;
-
-	if (node_uses(&o.place, &l, err) < 0)
-		return -1;
-	*ids = use_generations(&l);
-	return 0;
-}
-
 int verb_gc(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -44,7 +33,7 @@ int verb_gc(int argc, char **argv, struct err *err)
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
-	    in_use(&ids, err) < 0 || deploy_plan_gc(d, ids, &p, err) < 0)
+	    node_in_use(&o.place, &ids, err) < 0 || deploy_plan_gc(d, ids, &p, err) < 0)
 		return -1;
 	bytes = deploy_frees(d, &p);
 	s.d = d;
@@ -102,20 +91,25 @@ static bool is_interrupted(void)
 int verb_recover(int argc, char **argv, struct err *err)
 {
 	AUTO(json) struct json *lost = json_make_array(), *j = json_make_object();
+	struct err undone = ERR_INIT;
 	bool interrupted;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0)
 		return -1;
 	interrupted = is_interrupted();
-	if (node_recover(&o.place, say_finding, lost, err) < 0 || settle_trust(lost, err) < 0)
+	if (node_recover(&o.place, say_finding, lost, &undone, err) < 0 ||
+	    settle_trust(lost, err) < 0)
 		return -1;
-	if (interrupted)
+	if (undone.code)
+		say("the interrupted change was undone: %s", undone.msg);
+	else if (interrupted)
 		say("the interrupted change was recovered");
 	else if (!json_count(lost))
 		say("nothing to do");
 	json_put(j, "verb", json_make_string("recover"));
 	json_put(j, "changed", json_make_bool(interrupted || json_count(lost)));
+	json_put(j, "undone", json_make_string(undone.code ? undone.msg : NULL));
 	json_put(j, "lost", json_share(lost));
 	if (say_how()->json)
 		say_json(j);

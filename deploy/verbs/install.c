@@ -4,12 +4,9 @@
  * and register it with the container manager; or change nothing.
  */
 
-#include "base/interrupt.h"
+#include "deploy/cli/install.h"
 #include "base/str.h"
 #include "cli/ask.h"
-#include "deploy/cli/memory.h"
-#include "deploy/cli/node.h"
-#include "deploy/cli/offer.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
 #include "deploy/cli/summary.h"
@@ -17,13 +14,7 @@
 
 #include <stdlib.h>
 
-static struct {
-	struct cli_offer wanted;
-	struct cli_place place;
-	struct cli_manager manager;
-	struct cli_change change;
-	struct cli_talk talk;
-} o;
+static struct install_options o;
 
 const struct opt install_opts[] = {
 	CLI_SOURCE(o.wanted.source),
@@ -49,72 +40,6 @@ const struct opt plan_opts[] = {
 	CLI_TALK(o.talk),
 	OPT_END,
 };
-
-struct install {
-	const char *verb;
-	struct deploy *d;
-	struct offer offer;
-	struct registration reg;
-	struct memory memory;
-	bool needed; /* something would change */
-	size_t pods; /* running pods of the installed generations; for plans */
-};
-#define INSTALL_INIT(is)                                              \
-	{                                                             \
-		.verb = (is), .offer = OFFER_OF(&o.wanted, &o.place), \
-		.reg = REGISTRATION_OF(&o.place, &o.manager),         \
-	}
-
-static void install_release(struct install *in)
-{
-	memory_release(&in->memory);
-	registration_release(&in->reg);
-	offer_release(&in->offer);
-	deploy_close(in->d);
-}
-DEFINE_AUTO_STRUCT(install, struct install, install_release)
-
-/* Considers files and the switch only: steps follow from a change. The memory of trust is not part
- * of it yet: a new decision alone is no change. */
-static int is_needed(struct install *in, struct err *err)
-{
-	AUTO(plan) struct plan p = PLAN_INIT;
-	struct deploy_change files = in->reg.change;
-
-	files.nsteps = 0;
-	if (deploy_plan_lay_down(in->d, &in->offer.layout, &files, &p, err) < 0)
-		return -1;
-	in->needed = !plan_is_empty(&p) || in->reg.told.restart;
-	return 0;
-}
-
-/* Before anything is fetched. Where something is installed there may be nothing to do. */
-static int can_prove(struct install *in, enum deploy_access access, struct err *err)
-{
-	if (access == DEPLOY_LOOK || deploy_installed(in->d)->current)
-		return 0;
-	return registration_can_prove(in->d, &in->reg, err);
-}
-
-/* Everything that is done without a change. */
-static int prepare(struct install *in, enum deploy_access access, struct err *err)
-{
-	const struct release *r = &in->offer.release;
-	struct prove_expect expect;
-
-	if (say_begin(&o.talk, err) < 0 || node_check_handlers(&o.manager, err) < 0 ||
-	    node_open(&o.place, access, &in->d, err) < 0 || can_prove(in, access, err) < 0 ||
-	    offer_open(in->d, &in->offer, err) < 0)
-		return -1;
-	expect = (struct prove_expect){ r->guest_kernel, r->agent };
-	progress_phase("plan");
-	if (registration_add(in->d, in->offer.memory, &expect, &in->reg, err) < 0)
-		return -1;
-	if (is_needed(in, err) < 0)
-		return -1;
-	memory_add(&o.place, in->offer.trust, &in->reg.change, &in->memory);
-	return 0;
-}
 
 /* --- keys --- */
 
@@ -154,73 +79,82 @@ static void tell_keys(const struct install *in)
 
 /* --- plan --- */
 
-static int print_plan(const struct install *in, const struct plan *p, struct err *err)
+/* Running pods of the installed generations. */
+static int count_pods(size_t *pods, struct err *err)
 {
-	AUTO(layout) struct layout was = LAYOUT_INIT;
-	uint64_t fetch = offer_download(in->d, &in->offer);
-	struct summary s = {
+	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
+
+	if (node_uses(&o.place, &uses, err) < 0)
+		return -1;
+	*pods = use_pods(&uses, NULL);
+	return 0;
+}
+
+/* What is to be said of it; *was must outlive that. */
+static int summarize(const struct install *in, const struct plan *p, const uint64_t *fetch,
+		     struct layout *was, struct summary *out, struct err *err)
+{
+	*out = (struct summary){
 		.d = in->d,
 		.plan = p,
 		.prefix = o.place.prefix,
 		.memory = o.place.memory,
 		.is = &in->offer.layout,
 		.told = &in->reg.told,
-		.fetch = &fetch,
+		.fetch = fetch,
 		.pods = "not affected",
-		.npods = in->pods,
 	};
 
-	if (node_layout(in->d, &was, err) < 0)
+	if (node_layout(in->d, was, err) < 0 || count_pods(&out->npods, err) < 0)
 		return -1;
-	s.was = was.id ? &was : NULL;
-	summary_say(&s);
+	out->was = was->id ? was : NULL;
 	return 0;
+}
+
+static void plan_say_json(const struct install *in, const struct summary *s)
+{
+	AUTO(json) struct json *j = summary_json(s);
+
+	json_put(j, "version", json_make_string(in->offer.release.version));
+	json_put(j, "download", json_make_u64(*s->fetch));
+	json_put(j, "pods", json_make_u64(s->npods));
+	json_put(j, "restart", json_make_bool(in->reg.told.restart && !in->reg.told.reload));
+	json_put(j, "reason", json_make_string(in->reg.told.reason));
+	json_put(j, "trust", trust_report(in->offer.trust));
+	say_json(j);
 }
 
 static int show_plan(struct install *in, struct err *err)
 {
 	AUTO(plan) struct plan p = PLAN_INIT;
+	AUTO(layout) struct layout was = LAYOUT_INIT;
+	uint64_t fetch = offer_download(in->d, &in->offer);
+	struct summary s;
 
 	if (in->needed &&
 	    deploy_plan_lay_down(in->d, &in->offer.layout, &in->reg.change, &p, err) < 0)
 		return -1;
+	if (summarize(in, &p, &fetch, &was, &s, err) < 0)
+		return -1;
 	progress_end();
-	if (!o.talk.json) {
-		tell_keys(in);
-		if (in->needed)
-			return print_plan(in, &p, err);
-		say("nothing to do: kata %s is installed", in->offer.release.version);
+	if (o.talk.json) {
+		plan_say_json(in, &s);
 		return 0;
 	}
-	AUTO(json) struct json *j = plan_json(&p);
-	json_put(j, "version", json_make_string(in->offer.release.version));
-	json_put(j, "download", json_make_u64(offer_download(in->d, &in->offer)));
-	json_put(j, "pods", json_make_u64(in->pods));
-	json_put(j, "restart", json_make_bool(in->reg.told.restart && !in->reg.told.reload));
-	json_put(j, "reason", json_make_string(in->reg.told.reason));
-	json_put(j, "trust", trust_report(in->offer.trust));
-	say_json(j);
-	return 0;
-}
-
-static int count_pods(struct install *in, struct err *err)
-{
-	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
-
-	if (node_uses(&o.place, &uses, err) < 0)
-		return -1;
-	in->pods = use_pods(&uses, NULL);
+	tell_keys(in);
+	if (in->needed)
+		summary_say(&s);
+	else
+		say("nothing to do: kata %s is installed", in->offer.release.version);
 	return 0;
 }
 
 int verb_plan(int argc, char **argv, struct err *err)
 {
-	AUTO(install) struct install in = INSTALL_INIT("plan");
+	AUTO(install) struct install in = INSTALL_OF("plan", &o);
 
 	(void)argc, (void)argv;
-	if (prepare(&in, DEPLOY_LOOK, err) < 0 || count_pods(&in, err) < 0)
-		return -1;
-	return show_plan(&in, err);
+	return install_prepare(&in, DEPLOY_LOOK, err) < 0 ? -1 : show_plan(&in, err);
 }
 
 /* --- install --- */
@@ -290,35 +224,22 @@ static int ask(const struct install *in, struct err *err)
 	return ask_yes(question, o.change.yes, err);
 }
 
-/* What a signal interrupts before the commit has left nothing behind. */
-static int fetch(struct install *in, struct err *err)
-{
-	if (offer_stage(in->d, &in->offer, "release", err) == 0)
-		return 0;
-	return interrupt_signal() ? err_hint(err, "nothing was changed") : -1;
-}
-
 static int install(const char *verb, struct err *err)
 {
-	AUTO(install) struct install in = INSTALL_INIT(verb);
+	AUTO(install) struct install in = INSTALL_OF(verb, &o);
 
-	if (prepare(&in, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, err) < 0)
+	if (install_prepare(&in, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, err) < 0)
 		return -1;
 	if (o.change.dry_run)
-		return count_pods(&in, err) < 0 ? -1 : show_plan(&in, err);
+		return show_plan(&in, err);
 	if (!in.needed) {
-		/* Without this an older channel could be shown to this node tomorrow. */
-		if (trust_has_learned(in.offer.trust) &&
-		    memory_commit(in.d, &o.place, in.offer.trust, err) < 0)
+		if (install_learn(&in, err) < 0)
 			return -1;
 		say_installed(&in, false);
 		return 0;
 	}
 	if (registration_can_prove(in.d, &in.reg, err) < 0 || ask(&in, err) < 0 ||
-	    fetch(&in, err) < 0)
-		return -1;
-	progress_phase("commit");
-	if (deploy_lay_down(in.d, &in.offer.layout, "release", &in.reg.change, err) < 0)
+	    install_fetch(&in, err) < 0 || install_commit(&in, err) < 0)
 		return -1;
 	say_installed(&in, true);
 	return 0;

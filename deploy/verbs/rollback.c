@@ -11,6 +11,7 @@
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
 #include "deploy/cli/summary.h"
+#include "deploy/timer/past.h"
 #include "deploy/verbs/verbs.h"
 
 static struct {
@@ -87,6 +88,32 @@ static int ask(const struct deploy *d, const char *to, struct err *err)
 	return ask_yes(question, o.change.yes, err);
 }
 
+/* A node that upgrades itself would be back in the next window. First, since without the rollback
+ * it changes nothing: that release is current. */
+static int hold(const struct deploy *d, const char *to, struct err *err)
+{
+	const struct installed *in = deploy_installed(d);
+	const struct generation *now = installed_find(in, in->current);
+	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT;
+	AUTO(json) struct json *doc = NULL;
+	const struct json *release;
+	const char *version, *sha256;
+
+	if (!timer_past_is_there(deploy_state(d)) || str_eq(to ? to : in->previous, in->current))
+		return 0;
+	if (node_recall(d, "release", &doc, &release, err) < 0)
+		return -1;
+	version = release ? json_get_text(release, "version") : NULL;
+	sha256 = release ? json_get_text(release, "sha256") : NULL;
+	/* After another rollback the record is of the one that is held already. */
+	if (!version || !sha256 || !now || !str_eq(version, now->version))
+		return 0;
+	if (timer_past_load(deploy_state(d), &past, err) < 0)
+		return -1;
+	timer_past_hold(&past, sha256, version, place_now(&o.place), "it was rolled back by hand");
+	return timer_past_save(deploy_state(d), &past, err);
+}
+
 int verb_rollback(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -101,7 +128,7 @@ int verb_rollback(int argc, char **argv, struct err *err)
 	if (o.change.dry_run)
 		return show_plan(d, to, err);
 	str_set(&was, deploy_installed(d)->current);
-	if (ask(d, to, err) < 0)
+	if (ask(d, to, err) < 0 || hold(d, to, err) < 0)
 		return -1;
 	progress_phase("commit");
 	if (deploy_rollback(d, to, NULL, err) < 0)

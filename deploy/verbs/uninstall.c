@@ -10,7 +10,11 @@
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
 #include "deploy/cli/summary.h"
+#include "deploy/timer/units.h"
 #include "deploy/verbs/verbs.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 static struct {
 	struct cli_place place;
@@ -65,6 +69,43 @@ static struct trust *open_memory(const struct deploy *d)
 	    deploy_installed(d)->current)
 		log_err(LOG_WARN, &why, "what was accepted here cannot be remembered");
 	return t;
+}
+
+/* --- the timer, which would start a program that is gone --- */
+
+struct timer {
+	struct units_place place;
+	char **paths;
+	struct deploy_file *files; /* those of the change, and these */
+};
+
+static void timer_release(struct timer *t)
+{
+	strv_free(t->paths);
+	free(t->files);
+}
+DEFINE_AUTO_STRUCT(timer, struct timer, timer_release)
+
+static int timer_add(struct deploy_change *c, struct timer *t, struct err *err)
+{
+	t->place = (struct units_place){ o.place.prefix, o.place.root };
+	if (units_made(&t->place, &t->paths, err) < 0)
+		return -1;
+	if (!t->paths)
+		return 0;
+	t->files = xcalloc(c->nfiles + strv_len(t->paths), sizeof(*t->files));
+	if (c->nfiles)
+		memcpy(t->files, c->files, c->nfiles * sizeof(*t->files));
+	c->files = t->files;
+	strv_each(path, t->paths)
+		t->files[c->nfiles++] = (struct deploy_file){ .path = *path };
+	return 0;
+}
+
+static void timer_gone(const struct timer *t)
+{
+	if (t->paths)
+		units_gone(&t->place);
 }
 
 static int show_plan(const struct deploy *d, const struct registration *reg, const struct plan *p,
@@ -138,7 +179,8 @@ static int forget(const struct trust *t, struct err *err)
 }
 
 /* Without a release: a registration whose record is lost, and what is remembered. */
-static int remove_left(struct deploy *d, const struct registration *reg, struct err *err)
+static int remove_left(struct deploy *d, const struct registration *reg, const struct timer *timer,
+		       struct err *err)
 {
 	AUTO(trust) struct trust *trust = open_memory(d);
 	AUTO(str) char *where = reg->change.nfiles ? files_of(reg) : NULL, *sentence = NULL;
@@ -151,6 +193,7 @@ static int remove_left(struct deploy *d, const struct registration *reg, struct 
 	if (deploy_uninstall(d, &reg->change, err) < 0 ||
 	    (o.forget && memory_forget(&o.place, trust, err) < 0))
 		return -1;
+	timer_gone(timer);
 	progress_end();
 	sentence = str_fmt("nothing is installed below %s; its registration was removed from %s",
 			   o.place.prefix, where);
@@ -165,16 +208,17 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	AUTO(memory) struct memory memory = { 0 };
 	AUTO(trust) struct trust *trust = NULL;
 	AUTO(plan) struct plan p = PLAN_INIT;
+	AUTO(timer) struct timer timer = { 0 };
 	bool stays = false;
 	uint64_t bytes;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 ||
 	    node_open(&o.place, o.change.dry_run ? DEPLOY_LOOK : DEPLOY_CHANGE, &d, err) < 0 ||
-	    registration_drop(d, &reg, err) < 0)
+	    registration_drop(d, &reg, err) < 0 || timer_add(&reg.change, &timer, err) < 0)
 		return -1;
 	if (!deploy_installed(d)->current && !o.change.dry_run)
-		return remove_left(d, &reg, err);
+		return remove_left(d, &reg, &timer, err);
 	trust = open_memory(d);
 	if (trust || o.forget)
 		memory_leave(&o.place, trust, o.forget, &reg.change, &memory, &stays);
@@ -188,6 +232,7 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
+	timer_gone(&timer);
 	progress_end();
 	say_freed("uninstall", true, "kata is uninstalled", bytes);
 	say_memory(stays, o.forget);

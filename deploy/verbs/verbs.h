@@ -8,10 +8,11 @@
 
 #include "base/err.h"
 #include "base/opt.h"
+#include "cli/subverb.h"
 
 extern const struct opt install_opts[], plan_opts[], rollback_opts[], uninstall_opts[],
 	status_opts[], verify_opts[], repair_opts[], gc_opts[], recover_opts[], fetch_opts[],
-	doctor_opts[], prove_opts[];
+	doctor_opts[], prove_opts[], node_opts[], report_opts[], withdraw_opts[];
 MUST_CHECK int verb_install(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_upgrade(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_plan(int argc, char **argv, struct err *err);
@@ -25,3 +26,12 @@ MUST_CHECK int verb_recover(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_fetch(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_doctor(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_prove(int argc, char **argv, struct err *err);
+/* Does not end by itself: deploy/node/. The operands are options for plan and install. */
+MUST_CHECK int verb_node(int argc, char **argv, struct err *err);
+MUST_CHECK int verb_report(int argc, char **argv, struct err *err);
+MUST_CHECK int verb_withdraw(int argc, char **argv, struct err *err);
+
+/* `kata-deploy timer enable|disable|status|run|unhold|unit`: a node that upgrades itself. argv[0] is
+ * the verb, argv[1] the subverb, as those of packager.h. */
+extern const struct subverb timer_verbs[];
+MUST_CHECK int verb_timer(int argc, char **argv, struct err *err);

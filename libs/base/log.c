@@ -12,7 +12,9 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,6 +76,18 @@ static void puts_quoted(struct line *l, const char *s)
 	put(l, "\"", 1);
 }
 
+/* Needs no quotes, and no escapes. */
+static bool is_plain(const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c <= ' ' || c == 0x7f || strchr("\"=\\", c))
+			return false;
+	}
+	return true;
+}
+
 static void pair(struct line *l, const char *key, const char *value)
 {
 	if (sink.format == LOG_JSON) {
@@ -87,7 +101,7 @@ static void pair(struct line *l, const char *key, const char *value)
 		put(l, " ", 1);
 	puts_raw(l, key);
 	put(l, "=", 1);
-	if (value && *value && !strpbrk(value, " \"=\\") && strspn(value, "\t\n\r") == 0)
+	if (value && *value && is_plain(value))
 		puts_raw(l, value);
 	else
 		puts_quoted(l, value ? value : "");
@@ -118,6 +132,14 @@ static const char *level_name_json(enum log_level level)
 	return names[level];
 }
 
+/* Of syslog(3). */
+static const char *priority(enum log_level level)
+{
+	static const char *const prefixes[] = { "<7>", "<7>", "<6>", "<4>", "<3>", "<2>" };
+
+	return prefixes[level];
+}
+
 static void timestamp(char *to, size_t size)
 {
 	struct timespec now;
@@ -128,10 +150,24 @@ static void timestamp(char *to, size_t size)
 	(void)str_print(to, size, "%s.%09ldZ", second, now.tv_nsec);
 }
 
+static void common(struct line *l)
+{
+	for (size_t i = 0; i < COMMON_MAX; i++) {
+		if (sink.common[i].key)
+			pair(l, sink.common[i].key, sink.common[i].value);
+	}
+}
+
 static void head(struct line *l, enum log_level level, const char *msg)
 {
 	char ts[48], pid[16];
 
+	if (sink.format == LOG_JOURNAL) {
+		puts_raw(l, priority(level));
+		puts_raw(l, msg);
+		common(l);
+		return;
+	}
 	timestamp(ts, sizeof(ts));
 	(void)str_print(pid, sizeof(pid), "%d", (int)getpid());
 	if (sink.format == LOG_JSON) {
@@ -148,10 +184,7 @@ static void head(struct line *l, enum log_level level, const char *msg)
 	pair(l, "name", sink.name);
 	pair(l, "source", sink.source);
 	pair(l, "pid", pid);
-	for (size_t i = 0; i < COMMON_MAX; i++) {
-		if (sink.common[i].key)
-			pair(l, sink.common[i].key, sink.common[i].value);
-	}
+	common(l);
 }
 
 static void tail(struct line *l, const char *where, enum log_level level, const struct err *err,
@@ -209,6 +242,23 @@ void log_init(const char *name, const char *source, enum log_format format, int 
 	sink.fd = fd;
 	(void)pthread_mutex_unlock(&lock);
 	log_set_level(level);
+}
+
+bool log_is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char wanted[64];
+	struct stat st;
+
+	return stream && fstat(fd, &st) == 0 &&
+	       str_print(wanted, sizeof(wanted), "%ju:%ju", (uintmax_t)st.st_dev,
+			 (uintmax_t)st.st_ino) == 0 &&
+	       str_eq(wanted, stream);
+}
+
+const char *log_priority(enum log_level level)
+{
+	return sink.format == LOG_JOURNAL ? priority(level) : "";
 }
 
 void log_set_level(enum log_level level)

@@ -8,7 +8,9 @@
  *	log_err(LOG_WARN, &err, "poststop hook failed", LOG_S("hook", path));
  *
  * Sinks: LOG_LOGFMT (the shim and the command-line tools: time level name pid source msg, as Kata's
- * log parser expects) and LOG_JSON (the agent: msg level ts version subsystem pid name source).
+ * log parser expects), LOG_JSON (the agent: msg level ts version subsystem pid name source) and
+ * LOG_JOURNAL (a service of systemd: "<6>msg", then the fields; the journal adds the rest, and takes
+ * "<N>" as the priority, sd-daemon(3)).
  * Control characters are escaped, errno is kept, a line is cut at 4 KiB. Never blocks: if the fd
  * would block, the line is dropped, and the next line written has the number of dropped lines.
  * Thread safe. Libraries log at debug level, except for errors that no caller gets.
@@ -20,7 +22,7 @@
 #include <stdint.h>
 
 enum log_level { LOG_TRACE, LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_FATAL };
-enum log_format { LOG_LOGFMT, LOG_JSON };
+enum log_format { LOG_LOGFMT, LOG_JSON, LOG_JOURNAL };
 
 struct log_field {
 	enum { LOG_FIELD_STR = 1, LOG_FIELD_INT } kind;
@@ -37,6 +39,12 @@ struct log_field {
 void log_init(const char *name, const char *source, enum log_format format, int fd,
 	      enum log_level level);
 void log_set_level(enum log_level level);
+/* True if what is written to fd goes to systemd's journal, as JOURNAL_STREAM says it
+ * (systemd.exec(5)). */
+bool log_is_journal(int fd);
+/* What a line for people begins with, so that the journal knows its level: "<3>" of LOG_ERROR if the
+ * format is LOG_JOURNAL, else "". */
+const char *log_priority(enum log_level level);
 enum log_level log_get_level(void);
 /* Changes the sink and returns the old fd. */
 int log_set_fd(int fd);

@@ -35,6 +35,13 @@ struct processes {
 /* Lists the processes that share our root directory: a manager inside a container is not this
  * node's. */
 void processes_scan(struct processes *p);
+/* From now on "us" is the host: we are in a container, below a directory where the host's paths are
+ * mounted, its /proc too. Processes are the host's if they share the root of its first one, and their
+ * pids are those that /proc shows, which cannot be signalled from here. */
+void process_see_host(void);
+bool process_sees_host(void);
+/* Our own pid as /proc shows it. */
+pid_t process_self(void);
 void processes_release(struct processes *p);
 DEFINE_AUTO_STRUCT(processes, struct processes, processes_release)
 /* With the pid it identifies a process: clock ticks from the machine's start to its own. 0: there is none. */

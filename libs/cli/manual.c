@@ -17,9 +17,8 @@ void manual_help(const struct manual *m, FILE *to)
 	for (const struct family *f = m->families; f->name; f++)
 		(void)fprintf(to, "  %-10s %s\n", f->name, f->help);
 	(void)fprintf(to,
-		      "\n%s help VERB lists the options of a verb, manual man prints the\n"
-		      "man page, and manual bash, zsh or fish the completions of that shell.\n",
-		      m->name);
+		      "\n"
+		      "help VERB: its options. manual man|bash|zsh|fish: man page, completions.\n");
 }
 
 /* --- every verb --- */
@@ -29,9 +28,9 @@ typedef void each_verb(FILE *to, const struct manual *m, const char *family,
 
 static void for_each(const struct manual *m, FILE *to, each_verb *fn)
 {
-	for (const struct subverb *v = m->verbs; v->name; v++)
+	for (const struct subverb *v = m->verbs; v && v->name; v++)
 		fn(to, m, NULL, v);
-	for (const struct family *f = m->families; f->name; f++) {
+	for (const struct family *f = m->families; f && f->name; f++) {
 		for (const struct subverb *v = f->verbs; v->name; v++)
 			fn(to, m, f->name, v);
 	}
@@ -54,13 +53,9 @@ static void roff(FILE *to, const char *text)
 	}
 }
 
-static void man_verb(FILE *to, const struct manual *m, const char *family, const struct subverb *v)
+static void man_options(FILE *to, const struct opt *opts)
 {
-	(void)fprintf(to, ".SS \"%s %s%s%s%s%s\"\n", m->name, family ? family : "",
-		      family ? " " : "", v->name, *v->operands ? " " : "", v->operands);
-	roff(to, v->help);
-	(void)fputs(str_ends(v->help, "?") ? "\n" : ".\n", to);
-	for (const struct opt *o = v->opts; o->kind != OPT_KIND_END; o++) {
+	for (const struct opt *o = opts; o->kind != OPT_KIND_END; o++) {
 		(void)fputs(".TP\n\\fB", to);
 		if (o->letter)
 			(void)fprintf(to, "\\-%c\\fR, \\fB", o->letter);
@@ -78,15 +73,38 @@ static void man_verb(FILE *to, const struct manual *m, const char *family, const
 	}
 }
 
+static void man_verb(FILE *to, const struct manual *m, const char *family, const struct subverb *v)
+{
+	(void)fprintf(to, ".SS \"%s %s%s%s%s%s\"\n", m->name, family ? family : "",
+		      family ? " " : "", v->name, *v->operands ? " " : "", v->operands);
+	roff(to, v->help);
+	(void)fputs(str_ends(v->help, "?") ? "\n" : ".\n", to);
+	man_options(to, v->opts);
+}
+
+/* What it is called with. */
+static void man_body(const struct manual *m, FILE *to)
+{
+	if (!m->opts) {
+		(void)fprintf(to, ".SH SYNOPSIS\n.B %s\n.I verb\n.RI [ option ...]\n.SH VERBS\n",
+			      m->name);
+		for_each(m, to, man_verb);
+		return;
+	}
+	(void)fprintf(to, ".SH SYNOPSIS\n.B %s\n.RI [ option ...]\n.SH DESCRIPTION\n", m->name);
+	roff(to, m->about);
+	(void)fputs("\n.SH OPTIONS\n", to);
+	man_options(to, m->opts);
+}
+
 static void man(const struct manual *m, FILE *to)
 {
 	(void)fprintf(to, ".TH %s 8 \"\" \"kata %s\" \"System Administration\"\n", m->name,
 		      KATA_VERSION);
 	(void)fprintf(to, ".SH NAME\n%s \\- ", m->name);
 	roff(to, m->text);
-	(void)fprintf(to, "\n.SH SYNOPSIS\n.B %s\n.I verb\n.RI [ option ...]\n.SH VERBS\n",
-		      m->name);
-	for_each(m, to, man_verb);
+	(void)fputc('\n', to);
+	man_body(m, to);
 	if (m->variables)
 		(void)fputs(".SH ENVIRONMENT\n", to);
 	for (const struct variable *v = m->variables; v && v->name; v++) {
@@ -117,11 +135,14 @@ static void words(FILE *to, const struct manual *m, const struct subverb *verbs)
 		(void)fputs(" help", to);
 }
 
-static void options(FILE *to, const struct subverb *v)
+/* The parser of verbs adds --help to their tables. */
+static void options(FILE *to, const struct opt *opts, const char *more)
 {
-	for (const struct opt *o = v->opts; o->kind != OPT_KIND_END; o++)
-		(void)fprintf(to, "--%s ", o->name);
-	(void)fputs("--help", to);
+	const char *before = "";
+
+	for (const struct opt *o = opts; o->kind != OPT_KIND_END; o++, before = " ")
+		(void)fprintf(to, "%s--%s", before, o->name);
+	(void)fputs(more, to);
 }
 
 /* In bash and zsh the words before the cursor, joined, select the completions. */
@@ -129,37 +150,56 @@ static void case_verb(FILE *to, const struct manual *m, const char *family, cons
 {
 	(void)m;
 	(void)fprintf(to, "\t'%s%s%s'*) list='", family ? family : "", family ? " " : "", v->name);
-	options(to, v);
+	options(to, v->opts, v->opts->kind == OPT_KIND_END ? "--help" : " --help");
 	(void)fputs("' ;;\n", to);
 }
 
 static void cases(const struct manual *m, FILE *to)
 {
 	for_each(m, to, case_verb);
-	for (const struct family *f = m->families; f->name; f++) {
+	for (const struct family *f = m->families; f && f->name; f++) {
 		(void)fprintf(to, "\t'%s'*) list='", f->name);
 		words(to, NULL, f->verbs);
 		(void)fputs("' ;;\n", to);
 	}
 	(void)fputs("\t*) list='", to);
-	words(to, m, m->verbs);
+	if (m->opts)
+		options(to, m->opts, "");
+	else
+		words(to, m, m->verbs);
 	(void)fputs("' ;;\n", to);
+}
+
+/* A shell loads those of several programs, so that each has a function of its own. */
+static char *function_name(const struct manual *m)
+{
+	char *name = str_fmt("_%s", m->name);
+
+	for (char *c = name; *c; c++) {
+		if (*c == '-')
+			*c = '_';
+	}
+	return name;
 }
 
 static void bash(const struct manual *m, FILE *to)
 {
-	(void)fprintf(to, "_kata_complete() {\n"
-			  "\tlocal cur=${COMP_WORDS[COMP_CWORD]} list\n"
-			  "\tlocal before=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\"\n"
-			  "\tcase $before in\n");
+	AUTO(str) char *name = function_name(m);
+
+	(void)fprintf(to,
+		      "%s() {\n"
+		      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} list\n"
+		      "\tlocal before=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\"\n"
+		      "\tcase $before in\n",
+		      name);
 	cases(m, to);
 	(void)fprintf(to,
 		      "\tesac\n"
 		      "\tcase $cur in -*) ;; *) [[ $list == -* ]] && list= ;; esac\n"
 		      "\tmapfile -t COMPREPLY < <(compgen -W \"$list\" -- \"$cur\")\n"
 		      "}\n"
-		      "complete -o default -F _kata_complete %s\n",
-		      m->name);
+		      "complete -o default -F %s %s\n",
+		      name, m->name);
 }
 
 static void zsh(const struct manual *m, FILE *to)
@@ -216,6 +256,13 @@ static void fish_verb(FILE *to, const struct manual *m, const char *family, cons
 
 static void fish(const struct manual *m, FILE *to)
 {
+	for (const struct opt *o = m->opts; o && o->kind != OPT_KIND_END; o++) {
+		(void)fprintf(to, "complete -c %s -l %s%s -d ", m->name, o->name,
+			      o->value ? " -r" : "");
+		fish_text(to, o->help);
+	}
+	if (m->opts)
+		return;
 	for_each(m, to, fish_verb);
 	for (const struct family *f = m->families; f->name; f++) {
 		(void)fprintf(to, "complete -c %s -n __fish_use_subcommand -f -a %s -d ", m->name,

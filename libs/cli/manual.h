@@ -4,10 +4,12 @@
 /*
  * A program with verbs: dispatch, help, man page and shell completions come from one table, so that
  * none can be out of date. `PROGRAM manual man|bash|zsh|fish` prints man page and completions;
- * `make install` installs them.
+ * `make install` installs them. A program without verbs has its options in opts, parses them itself,
+ * and calls manual_print() for the same words.
  */
 
 #include "base/err.h"
+#include "base/opt.h"
 #include "cli/subverb.h"
 
 #include <stdio.h>
@@ -27,8 +29,10 @@ struct variable {
 struct manual {
 	const char *name, *text;          /* of the program */
 	const struct variable *variables; /* ends with a NULL name; NULL: none */
-	const struct subverb *verbs;
+	const struct subverb *verbs;      /* NULL: it has opts instead */
 	const struct family *families;
+	const struct opt *opts;
+	const char *about; /* with opts: a paragraph */
 };
 
 /* Runs the command line: a verb, help [VERB], --help, --version or manual. E_USAGE, and the errors of the

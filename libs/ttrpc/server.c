@@ -11,13 +11,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "base/vec.h"
 #include "loop/listener.h"
 #include "protocols/ttrpc.pb-c.h"
 #include "ttrpc/bytes.h"
 #include "ttrpc/conn.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -197,10 +197,7 @@ static void *flow_main(void *arg)
 static int start_flow(struct ttrpc_call *call, struct err *err)
 {
 	struct ttrpc_server *server = call->server;
-	pthread_attr_t attr;
-	pthread_t thread;
 	bool room;
-	int rc;
 
 	(void)pthread_mutex_lock(&server->lock);
 	room = server->flows < FLOWS_MAX;
@@ -208,18 +205,12 @@ static int start_flow(struct ttrpc_call *call, struct err *err)
 	(void)pthread_mutex_unlock(&server->lock);
 	if (!room)
 		return err_set(err, E_LIMIT, "%d requests are already being worked on", FLOWS_MAX);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, FLOW_STACK);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	rc = pthread_create(&thread, &attr, flow_main, call);
-	(void)pthread_attr_destroy(&attr);
-	if (rc == 0)
+	if (thread_detach(flow_main, call, FLOW_STACK, err) == 0)
 		return 0;
 	(void)pthread_mutex_lock(&server->lock);
 	server->flows--;
 	(void)pthread_mutex_unlock(&server->lock);
-	errno = rc;
-	return err_sys(err, "start a thread");
+	return -1;
 }
 
 static const struct ttrpc_method *find(const struct ttrpc_server *server, const Ttrpc__Request *r,

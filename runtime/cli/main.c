@@ -139,6 +139,21 @@ static bool report_devices(const struct runtime_config *c, struct err *err)
 	return false;
 }
 
+/* The guest's root. */
+static void report_root(const struct runtime_config *c)
+{
+	AUTO(str) char *image = NULL;
+
+	if (!*c->image) {
+		report("initrd", true, c->initrd);
+		return;
+	}
+	image = str_fmt("%s: %s, as %s, %s", c->image, c->root.fs,
+			config_has_nvdimm(c) ? "an nvdimm" : "a disk",
+			*c->root.root_hash ? "verified by the guest" : "not verified");
+	report("image", true, image);
+}
+
 static int cmd_check(struct err *err)
 {
 	AUTO(config) struct runtime_config *c = config_load(o.config, NULL, err);
@@ -150,7 +165,7 @@ static int cmd_check(struct err *err)
 	report("configuration", true, c->file);
 	report("QEMU", true, qemu);
 	report("kernel", true, c->kernel);
-	report("initrd", true, c->initrd);
+	report_root(c);
 	report("files", share != NULL, share ? share : c->shared_fs);
 	report("accelerator", true, explain_accelerator(c));
 	report("transport", true, explain_transport(c));
@@ -176,6 +191,20 @@ static void describe_share(const struct runtime_config *c, struct json *vmm)
 	json_put(vmm, "shared_fs_why", json_make_string(choice.why));
 }
 
+static void describe_root(const struct runtime_config *c, struct json *vmm)
+{
+	if (!*c->image) {
+		json_put(vmm, "initrd", json_make_string(c->initrd));
+		return;
+	}
+	json_put(vmm, "image", json_make_string(c->image));
+	json_put(vmm, "image_type", json_make_string(c->root.fs));
+	json_put(vmm, "image_device",
+		 json_make_string(config_has_nvdimm(c) ? "nvdimm" : "virtio-blk"));
+	json_put(vmm, "image_root_hash",
+		 *c->root.root_hash ? json_make_string(c->root.root_hash) : json_make_null());
+}
+
 static struct json *describe(const struct runtime_config *c)
 {
 	struct json *j = json_make_object(), *runtime = json_make_object(),
@@ -191,7 +220,7 @@ static struct json *describe(const struct runtime_config *c)
 	json_put(vmm, "accelerator", json_make_string(accelerator(c)));
 	json_put(vmm, "transport", json_make_string(transport(c)));
 	json_put(vmm, "kernel", json_make_string(c->kernel));
-	json_put(vmm, "initrd", json_make_string(c->initrd));
+	describe_root(c, vmm);
 	describe_share(c, vmm);
 	json_put(vmm, "default_vcpus", json_make_real(c->vcpus));
 	json_put(vmm, "default_memory_mib", json_make_int(c->memory_mib));

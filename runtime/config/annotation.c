@@ -38,6 +38,7 @@ static const struct note {
 	{ "hypervisor.kernel", Q, "kernel", ANYWHERE, NULL },
 	{ "hypervisor.initrd", Q, "initrd", ANYWHERE, NULL },
 	{ "hypervisor.image", Q, "image", ANYWHERE, NULL },
+	{ "hypervisor.kernel_verity_params", Q, "kernel_verity_params", NULL, NULL },
 	{ "hypervisor.firmware", Q, "firmware", ANYWHERE, NULL },
 	{ "hypervisor.firmware_volume", Q, "firmware_volume", ANYWHERE, NULL },
 	{ "hypervisor.kernel_params", Q, "kernel_params", NULL, NULL },
@@ -110,7 +111,6 @@ static const struct note {
 #define NO_VFIO      "devices of the host are not passed to a VM"
 #define NO_IOTHREADS "QEMU's own thread serves the disks"
 #define NO_NUMA      "a VM has one NUMA node"
-#define NO_IMAGE     "the guest boots from an initrd; use initrd_hash"
 #define NO_POLICY    "the agent has no policy"
 #define CONFIDENTIAL "confidential guests are not supported"
 
@@ -123,11 +123,9 @@ static const struct {
 	{ "hypervisor.jailer_hash", NO_JAILER },
 	{ "hypervisor.ctlpath", NO_CONTROL },
 	{ "hypervisor.hypervisorctl_hash", NO_CONTROL },
-	{ "hypervisor.image_hash", NO_IMAGE },
 	{ "hypervisor.firmware_volume_hash", "split firmware is not supported; use firmware_hash" },
 	{ "hypervisor.use_vsock", "it is found out whether there is a vsock" },
 	{ "hypervisor.indep_iothreads", NO_IOTHREADS },
-	{ "hypervisor.kernel_verity_params", "the guest boots from an initrd, not from a disk" },
 	{ "hypervisor.reclaim_guest_freed_memory",
 	  "memory goes back to the host when containers go (enable_virtio_mem)" },
 	{ "hypervisor.cold_plug_vfio", NO_VFIO },
@@ -476,9 +474,42 @@ static char *read_annotation(const struct toml_value *root, const char *file, co
 	return NULL;
 }
 
+static bool names(const char *const *annotations, const char *name)
+{
+	AUTO(str) char *whole = str_fmt(PREFIX "hypervisor.%s", name);
+
+	return !str_empty(config_annotation(annotations, whole));
+}
+
+/* A root that an annotation names takes the place of the configured one, with all that is said of that. */
+static int make_room_for_root(struct toml_value *root, const char *const *annotations,
+			      struct err *err)
+{
+	static const char unset[] = Q ".initrd = \"\"\n" Q ".image = \"\"\n" Q
+				      ".kernel_verity_params = \"\"\n" Q ".rootfs_type = \"\"\n";
+	bool image = names(annotations, "image"), initrd = names(annotations, "initrd");
+	struct toml_value *over;
+
+	if (image && initrd) {
+		err_set(err, E_INVALID,
+			"the annotations " PREFIX "hypervisor.image and " PREFIX
+			"hypervisor.initrd exclude each other");
+		return err_hint(err, "remove one of them");
+	}
+	if (!image && !initrd)
+		return 0;
+	over = toml_parse("annotations", unset, strlen(unset), NULL, err);
+	if (!over)
+		return -1;
+	toml_merge(root, over);
+	return 0;
+}
+
 int config_annotate(struct toml_value *root, const char *file, const char *const *annotations,
 		    struct err *err)
 {
+	if (make_room_for_root(root, annotations, err) < 0)
+		return -1;
 	for (size_t i = 0; annotations && annotations[i]; i += 2) {
 		AUTO(str) char *label = str_fmt("annotation %.200s", annotations[i]), *line = NULL;
 		struct toml_value *over;

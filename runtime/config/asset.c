@@ -27,6 +27,8 @@ static const struct asset {
 			   offsetof(struct runtime_config, kernel) },
 	[ASSET_INITRD] = { "hypervisor.initrd_hash", "initrd",
 			   offsetof(struct runtime_config, initrd) },
+	[ASSET_IMAGE] = { "hypervisor.image_hash", "image",
+			  offsetof(struct runtime_config, image) },
 	[ASSET_FIRMWARE] = { "hypervisor.firmware_hash", "firmware",
 			     offsetof(struct runtime_config, firmware) },
 };

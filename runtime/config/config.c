@@ -3,6 +3,7 @@
 
 #include "config/config-internal.h"
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -10,6 +11,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -81,11 +83,12 @@ struct key {
 		t, n, CONFIG_STRINGS, SIZE_MAX, 0, 0, 0, NULL, NULL, NULL \
 	}
 
-/* x86's COMMAND_LINE_SIZE, less what vmm/qemu.c puts before the configured parameters. */
-/* What QEMU takes as the size of a disk's sectors. */
-enum { SECTOR_MIN = 512, SECTOR_MAX = 1 << 16 };
+/* What QEMU takes as the size of a disk's sectors, and as parts of an nvdimm. */
+enum { SECTOR_MIN = 512, SECTOR_MAX = 1 << 16, NVDIMM_STEP = 2 << 20 };
 
-enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
+/* x86's COMMAND_LINE_SIZE, and what vmm/qemu puts before the configured parameters, for an image that is
+ * verified as much again. */
+enum { COMMAND_LINE_MAX = 2047, OWN_PARAMS_MAX = 511, IMAGE_PARAMS_MAX = 512 };
 
 #define NO_TRACE    "tracing is not built in"
 #define NO_VHOST    "vhost-user devices are not supported"
@@ -96,8 +99,11 @@ enum { COMMAND_LINE_MAX = 2047, KERNEL_PARAMS_MAX = COMMAND_LINE_MAX - 511 };
 static const struct key keys[] = {
 	STR_KEY(Q, "path", qemu_path, "bin/qemu-system-x86_64"),
 	STR_KEY(Q, "kernel", kernel, NULL),
-	STR_KEY(Q, "initrd", initrd, NULL),
-	FIXED_STR(Q, "image", "", "the guest boots from an initrd; set initrd instead"),
+	STR_KEY(Q, "initrd", initrd, ""),
+	STR_KEY(Q, "image", image, ""),
+	CHOICE_KEY(Q, "rootfs_type", rootfs_type, "", "|ext4|xfs|erofs|squashfs",
+		   "the guest's kernel has no other"),
+	STR_KEY(Q, "kernel_verity_params", verity_params, ""),
 	CHOICE_KEY(Q, "machine_type", machine_type, "q35", "q35|microvm", "unknown machine"),
 	FIXED_BOOL(Q, "confidential_guest", "false", "confidential guests are not supported"),
 	BOOL_KEY(Q, "rootless", rootless, false),
@@ -149,7 +155,7 @@ static const struct key keys[] = {
 	BOOL_KEY(Q, "enable_debug", hypervisor_debug, false),
 	FIXED_BOOL(Q, "disable_nesting_checks", "false|true", NULL),
 	INT_KEY(Q, "msize_9p", msize_9p, 4096, 1 << 20, 131072),
-	FIXED_BOOL(Q, "disable_image_nvdimm", "false|true", NULL),
+	BOOL_KEY(Q, "disable_image_nvdimm", image_nvdimm_off, false),
 	FIXED_BOOL(Q, "hotplug_vfio_on_root_bus", "false", "VFIO devices are not supported"),
 	INT_KEY(Q, "pcie_root_port", pcie_root_ports, 0, 16, 0),
 	BOOL_KEY(Q, "disable_vhost_net", vhost_net_off, false),
@@ -515,26 +521,51 @@ static int check_sectors(const struct runtime_config *c, struct err *err)
 	return err_hint(err, "a physical sector holds one or more logical ones");
 }
 
+/* An initrd or an image. */
+static int check_root(const struct runtime_config *c, struct err *err)
+{
+	if (*c->image && *c->initrd) {
+		err_set(err, E_CONFIG, "%s: image = \"%s\" and initrd = \"%s\" exclude each other",
+			c->file, c->image, c->initrd);
+		return err_hint(err, "set the other one to \"\"");
+	}
+	if (!*c->image && !*c->initrd) {
+		err_set(err, E_CONFIG, "%s: [hypervisor.qemu] has neither 'initrd' nor 'image'",
+			c->file);
+		return err_hint(err, "name the file there");
+	}
+	return *c->image ? check_file(c, "image", c->image, R_OK, err)
+			 : check_file(c, "initrd", c->initrd, R_OK, err);
+}
+
+static int check_kernel_params(const struct runtime_config *c, struct err *err)
+{
+	int limit = COMMAND_LINE_MAX - OWN_PARAMS_MAX - (*c->image ? IMAGE_PARAMS_MAX : 0);
+
+	if (strlen(c->kernel_params) <= (size_t)limit)
+		return 0;
+	return err_set(
+		err, E_CONFIG,
+		"%s: kernel_params, with those of annotations, has %zu characters; the limit "
+		"is %d: the kernel's command line ends after %d, of which the runtime needs "
+		"the rest",
+		c->file, strlen(c->kernel_params), limit, COMMAND_LINE_MAX);
+}
+
 static int check(const struct runtime_config *c, struct err *err)
 {
 	if (check_sectors(c, err) < 0)
 		return -1;
 	if (check_file(c, "path", c->qemu_path, X_OK, err) < 0 ||
-	    check_file(c, "kernel", c->kernel, R_OK, err) < 0 ||
-	    check_file(c, "initrd", c->initrd, R_OK, err) < 0)
+	    check_file(c, "kernel", c->kernel, R_OK, err) < 0 || check_root(c, err) < 0)
 		return -1;
 	if (!str_empty(c->firmware) && check_file(c, "firmware", c->firmware, R_OK, err) < 0)
 		return -1;
 	if (!str_eq(c->shared_fs, "virtio-9p") &&
 	    check_file(c, "virtio_fs_daemon", c->virtiofsd, X_OK, err) < 0)
 		return err_hint(err, "or set shared_fs = \"virtio-9p\"");
-	if (strlen(c->kernel_params) > KERNEL_PARAMS_MAX)
-		return err_set(err, E_CONFIG,
-			       "%s: kernel_params, with those of annotations, has %zu characters; "
-			       "the limit is %d: the kernel's command line ends after %d, of which "
-			       "the runtime needs the rest",
-			       c->file, strlen(c->kernel_params), KERNEL_PARAMS_MAX,
-			       COMMAND_LINE_MAX);
+	if (check_kernel_params(c, err) < 0)
+		return -1;
 	if (c->new_netns_off && !str_eq(c->net_model, "none")) {
 		err_set(err, E_CONFIG,
 			"%s: disable_new_netns = true leaves the VMM in the host's network, from "
@@ -578,6 +609,27 @@ static struct toml_value *load_document(const char *file, struct err *err)
 	return STEAL(root, NULL);
 }
 
+/* What the image is; a digest was of the file that is open already. */
+static int read_image(struct runtime_config *c, struct err *err)
+{
+	AUTO(fd) int fd = -1;
+	int is = c->checked[ASSET_IMAGE];
+
+	if (!*c->image)
+		return 0;
+	if (!is)
+		is = fd = open(c->image, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (is < 0)
+		return err_sys(err, "open %s", c->image);
+	if (root_image_read(is, c->image, c->verity_params, c->rootfs_type, &c->root, err) < 0)
+		return err_wrap(err, "%s", c->file);
+	if (!config_has_nvdimm(c) || c->root.size % NVDIMM_STEP == 0)
+		return 0;
+	err_set(err, E_CONFIG, "%s: %s has %llu bytes; an nvdimm has a multiple of %d", c->file,
+		c->image, (unsigned long long)c->root.size, NVDIMM_STEP);
+	return err_hint(err, "set disable_image_nvdimm = true");
+}
+
 /* The document that counts, and in *file its name. */
 static struct toml_value *choose_document(char **file, const char *const *annotations,
 					  struct err *err)
@@ -610,6 +662,7 @@ struct runtime_config *config_load(const char *asked, const char *const *annotat
 	below_prefix(&c->virtiofsd);
 	below_prefix(&c->kernel);
 	below_prefix(&c->initrd);
+	below_prefix(&c->image);
 	below_prefix(&c->firmware);
 	if (check(c, err) < 0) {
 		config_blame(annotations, err);
@@ -617,6 +670,10 @@ struct runtime_config *config_load(const char *asked, const char *const *annotat
 	}
 	if (config_check_assets(c, annotations, err) < 0)
 		return NULL;
+	if (read_image(c, err) < 0) {
+		config_blame(annotations, err);
+		return NULL;
+	}
 	return STEAL(c, NULL);
 }
 

@@ -13,7 +13,7 @@
  * PREFIX) PREFIX/etc/configuration.toml and
  * PREFIX/share/defaults/kata-containers/configuration.toml. The first that exists is read; then
  * every file of config.d/ beside it, sorted by name, overrides it key by key. Paths of QEMU,
- * virtiofsd, kernel, initrd and firmware without a leading slash are below that prefix: what a release
+ * virtiofsd, kernel, initrd, image and firmware without a leading slash are below that prefix: what a release
  * brings. The node's own QEMU is used only when it is named.
  *
  * annotations is a list of alternating names and values (name, value, name, value, NULL), or NULL:
@@ -24,7 +24,10 @@
  * known is an error, but for those of single containers (container.*, shim/notes.h) and what
  * runtimes themselves add (pkg.oci.*).
  *
- * io.katacontainers.config.hypervisor.{kernel,initrd,firmware,hypervisor}_hash is the SHA-512 of that
+ * The guest's root is an initrd or an image (image.h), never both; an annotation that names one
+ * replaces the other, too, and with it what was configured of an image's verification.
+ *
+ * io.katacontainers.config.hypervisor.{kernel,initrd,image,firmware,hypervisor}_hash is the SHA-512 of that
  * file, whoever named it. The file is opened once, and what was opened is what the VM is given.
  *
  * io.katacontainers.config_path names another file to read instead. It must lie below one of the
@@ -38,12 +41,21 @@
 
 #include "base/err.h"
 #include "base/scope.h"
+#include "base/str.h"
+#include "config/image.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Files that a VM is made of. */
-enum config_asset { ASSET_HYPERVISOR, ASSET_KERNEL, ASSET_INITRD, ASSET_FIRMWARE, ASSETS };
+enum config_asset {
+	ASSET_HYPERVISOR,
+	ASSET_KERNEL,
+	ASSET_INITRD,
+	ASSET_FIRMWARE,
+	ASSET_IMAGE,
+	ASSETS
+};
 
 struct runtime_config {
 	char *file; /* path of the file that was read */
@@ -51,7 +63,11 @@ struct runtime_config {
 	int checked[ASSETS];
 
 	/* [hypervisor.qemu] */
-	char *qemu_path, *kernel, *initrd, *machine_type, *kernel_params, *firmware;
+	char *initrd, *image; /* one of the two is empty */
+	char *rootfs_type, *verity_params;
+	struct root_image root; /* what the image is, where there is one */
+	bool image_nvdimm_off;  /* it is a disk */
+	char *qemu_path, *kernel, *machine_type, *kernel_params, *firmware;
 	char *machine_accelerators, *cpu_features, *seccomp_sandbox, *entropy_source;
 	char *shared_fs; /* "" (share/choice.h), "virtio-fs", "virtio-9p" or "none" */
 	char *virtiofsd, *virtiofs_cache, *file_mem_backend, *guest_hook_path;
@@ -97,6 +113,12 @@ struct runtime_config *config_load(const char *asked, const char *const *annotat
 				   struct err *err);
 void config_free(struct runtime_config *c);
 DEFINE_AUTO(config, struct runtime_config *, NULL, config_free)
+
+/* True if the guest has its image as an nvdimm, and not as a disk. */
+static inline bool config_has_nvdimm(const struct runtime_config *c)
+{
+	return *c->image && !c->image_nvdimm_off && !str_eq(c->machine_type, "microvm");
+}
 
 /* True if that file is the release's: below the prefix of the running program. */
 bool config_brings(const char *path);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "loop/listener.h"
 
 #include <errno.h>
@@ -155,23 +156,11 @@ static bool take_place(struct manage *m)
 	return free_place;
 }
 
-static bool start(struct connection *c)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	int rc;
-
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	rc = pthread_create(&thread, &attr, serve, c);
-	(void)pthread_attr_destroy(&attr);
-	return rc == 0;
-}
-
 /* Loop. Who is one too many, for us or for this machine, is hung up on. */
 static void on_connection(void *arg, int fd)
 {
 	const struct timeval patience = { .tv_sec = IO_S };
+	struct err err = ERR_INIT;
 	struct manage *m = arg;
 	struct connection *c;
 
@@ -183,7 +172,7 @@ static void on_connection(void *arg, int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	c = NEW(struct connection);
 	*c = (struct connection){ m, fd };
-	if (!start(c))
+	if (thread_detach(serve, c, 0, &err) < 0)
 		hang_up(c);
 }
 

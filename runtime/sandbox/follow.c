@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "sandbox/interfaces.h"
 #include "sandbox/record.h"
 
@@ -181,18 +182,14 @@ static void *follow_main(void *arg)
 static void on_settled(void *arg)
 {
 	struct follower *f = arg;
-	pthread_attr_t detached;
-	pthread_t thread;
+	struct err err = ERR_INIT;
 
 	netlink_watch_drain(f->fd);
-	(void)pthread_attr_init(&detached);
-	(void)pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
 	(void)pthread_mutex_lock(&f->lock);
-	f->busy = !f->stopping && pthread_create(&thread, &detached, follow_main, f) == 0;
+	f->busy = !f->stopping && thread_detach(follow_main, f, 0, &err) == 0;
 	if (!f->busy && !f->stopping)
 		timer_set(f->pause, SETTLE_MS, false); /* no thread now */
 	(void)pthread_mutex_unlock(&f->lock);
-	(void)pthread_attr_destroy(&detached);
 }
 
 /* Loop. Silent until the next look has been made. */

@@ -5,17 +5,39 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 4096 };
+enum { LINE_MAX_BYTES = 4096, CHUNKS_MAX = 64 };
 
-static void on_text(void *arg, uint32_t events)
+static void keep_panic(struct lines *l, const char *line)
 {
-	struct lines *l = arg;
+	static const char mark[] = "Kernel panic - not syncing: ";
+	const char *why = strstr(line, mark);
+	size_t n = 0;
+
+	if (!why || *l->panic)
+		return;
+	for (why += strlen(mark); *why && n < PANIC_MAX - 1; why++)
+		l->panic[n++] = *why >= ' ' && *why <= '~' ? *why : '?';
+	l->panic[n] = '\0';
+}
+
+static void on_line(struct lines *l)
+{
+	if (!l->line.len)
+		return;
+	log_debug(l->what, LOG_S("line", buf_cstr(&l->line)));
+	keep_panic(l, buf_cstr(&l->line));
+}
+
+/* False: there is no more, now or ever. */
+static bool read_some(struct lines *l)
+{
 	char chunk[4096];
 	ssize_t n = read(l->fd, chunk, sizeof(chunk));
 
-	(void)events;
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		watch_set(l->watch, 0);
 	for (ssize_t i = 0; i < n; i++) {
@@ -24,10 +46,23 @@ static void on_text(void *arg, uint32_t events)
 				buf_chr(&l->line, chunk[i]); /* cut an overlong line */
 			continue;
 		}
-		if (l->line.len)
-			log_debug(l->what, LOG_S("line", buf_cstr(&l->line)));
+		on_line(l);
 		buf_clear(&l->line);
 	}
+	return n > 0;
+}
+
+static void on_text(void *arg, uint32_t events)
+{
+	(void)events;
+	(void)read_some(arg);
+}
+
+void lines_catch_up(struct lines *l)
+{
+	/* A guest that goes on writing does not keep us. */
+	for (int i = 0; i < CHUNKS_MAX && l->watch && read_some(l); i++)
+		;
 }
 
 void lines_start(struct lines *l, struct loop *loop, int fd, const char *what)

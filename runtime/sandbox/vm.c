@@ -96,7 +96,10 @@ static void die_of_vmm(struct vm *v)
 	AUTO(str) char *why = NULL;
 	int code;
 
-	if (!spawn_has_ended(&v->vmm.child, &code))
+	lines_catch_up(&v->console);
+	if (*v->console.panic)
+		why = str_fmt("the VM ended: the guest's kernel gave up: %s", v->console.panic);
+	else if (!spawn_has_ended(&v->vmm.child, &code))
 		why = xstrdup("the VM ended");
 	else if (code > 128)
 		why = str_fmt("the VM ended: its VMM was killed by SIG%s",
@@ -421,6 +424,12 @@ int vm_connect(struct vm *v, struct deadline deadline, struct err *err)
 			return 0;
 	}
 	err_wrap(err, "the agent in the VM did not answer");
+	if (strstr(err->msg, "dm-verity device corrupted"))
+		return err_hint(err,
+				"%s is not what its root hash says (kernel_verity_params, or "
+				"%s" ROOT_IMAGE_PARAMS
+				"); `kata-deploy verify` finds what was changed",
+				v->config->image, v->config->image);
 	return err_hint(err,
 			"set enable_debug in [hypervisor.qemu] and look for 'guest console' in "
 			"the log");

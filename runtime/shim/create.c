@@ -411,8 +411,14 @@ static void stop_on_loop(void *arg)
 	loop_stop(arg);
 }
 
+void shim_leave(const struct shim *s)
+{
+	(void)unlink(s->socket);
+}
+
 void shim_post_stop(struct shim *s)
 {
+	shim_leave(s);
 	loop_post(s->loop, stop_on_loop, s->loop);
 }
 

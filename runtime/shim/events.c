@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "protocols/forward.pb-c.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -79,6 +80,13 @@ static void *line_main(void *arg)
 	return NULL;
 }
 
+static void line_free(struct line *l)
+{
+	ttrpc_client_free(l->client);
+	loop_free(l->loop);
+	*l = (struct line){ .loop = NULL };
+}
+
 static int line_open(struct line *l, const char *address, struct err *err)
 {
 	const char *path = str_starts(address, "unix://") ? address + strlen("unix://") : address;
@@ -88,9 +96,12 @@ static int line_open(struct line *l, const char *address, struct err *err)
 		return -1;
 	l->loop = loop_new();
 	l->client = ttrpc_client_new(l->loop, fd, NULL, NULL);
-	if (pthread_create(&l->thread, NULL, line_main, l->loop) != 0)
-		bug("no thread for events");
-	return 0;
+	errno = pthread_create(&l->thread, NULL, line_main, l->loop);
+	if (errno == 0)
+		return 0;
+	err_sys(err, "start a thread");
+	line_free(l);
+	return -1;
 }
 
 static void line_close(struct line *l)
@@ -99,9 +110,7 @@ static void line_close(struct line *l)
 		return;
 	loop_stop(l->loop);
 	(void)pthread_join(l->thread, NULL);
-	ttrpc_client_free(l->client);
-	loop_free(l->loop);
-	*l = (struct line){ .loop = NULL };
+	line_free(l);
 }
 
 static bool past_end(struct events *e)

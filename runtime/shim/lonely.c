@@ -56,7 +56,7 @@ static void look(void *arg)
 		l->end = deadline_in(l->alone_ms);
 	} else if (deadline_passed(l->end)) {
 		log_info("no container and no manager, exiting", LOG_S("socket", l->path));
-		loop_stop(l->shim->loop);
+		shim_post_stop(l->shim);
 	}
 }
 
@@ -97,12 +97,16 @@ static void end_if_empty(void *arg)
 	if (!empty)
 		return;
 	log_info("no container, and who asked for one is gone: exiting");
-	loop_stop(s->loop);
+	shim_post_stop(s);
 }
 
 void shim_forgotten(void *arg)
 {
+	static struct watch *timer; /* freed when the process ends */
 	struct shim *s = arg;
 
-	(void)loop_timer(s->loop, FORGOTTEN_MS, false, end_if_empty, s); /* lives as long as it */
+	if (timer)
+		timer_set(timer, FORGOTTEN_MS, false);
+	else
+		timer = loop_timer(s->loop, FORGOTTEN_MS, false, end_if_empty, s);
 }

@@ -184,7 +184,7 @@ int shim_delete(const struct invocation *inv, struct err *err)
 	size_t len;
 
 	if (!pod)
-		remains_end_server(inv->namespace, inv->id);
+		remains_end_server(inv->namespace, inv->id, path);
 	/* What a container in a pod has left goes with its sandbox. */
 	if (!pod && sandbox_clean(inv->namespace, inv->id, err) < 0)
 		return -1;
@@ -220,7 +220,7 @@ static void on_signal(void *arg, int signo)
 	s->shutting_down |= empty;
 	(void)pthread_mutex_unlock(&s->lock);
 	if (empty)
-		loop_stop(s->loop);
+		shim_post_stop(s);
 	else
 		log_warn("ignoring a signal: the shim has a container", LOG_I("signal", signo));
 }
@@ -268,6 +268,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	open_log(inv);
 	cond_init(&s.changed);
 	s.inv = inv;
+	s.socket = inv->socket ? inv->socket : path;
 	s.loop = loop_new();
 	s.signals = watch_signals(&s);
 	s.events = events_new(getenv("TTRPC_ADDRESS"), inv->namespace);
@@ -277,7 +278,6 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	log_info("shim is ready");
 	loop_run(s.loop);
 	events_free(s.events, deadline_in(EVENTS_MS));
-	(void)unlink(inv->socket ? inv->socket : path);
 	/* The process ends here; flows that still run have no caller. */
 	return 0;
 }

@@ -12,7 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { END_MS = 5000 };
+/* containerd gives `delete` 5 seconds. */
+enum { LEAVE_MS = 3000, END_MS = 4500 };
 
 static bool has_option(const struct process *p, const char *name, const char *value)
 {
@@ -47,9 +48,9 @@ static pid_t find_server(const char *namespace, const char *id)
 	return 0;
 }
 
-void remains_end_server(const char *namespace, const char *id)
+void remains_end_server(const char *namespace, const char *id, const char *socket)
 {
-	struct deadline deadline = deadline_in(END_MS);
+	struct deadline deadline = deadline_in(END_MS), leave = deadline_in(LEAVE_MS);
 	pid_t pid;
 
 	while ((pid = find_server(namespace, id)) != 0 && !deadline_passed(deadline)) {
@@ -58,6 +59,8 @@ void remains_end_server(const char *namespace, const char *id)
 
 		/* Looked at once more, now that the pid cannot become another's. */
 		if (fd < 0 || find_server(namespace, id) != pid)
+			continue;
+		if (!path_exists(socket) && poll(&ended, 1, deadline_left(leave)) > 0)
 			continue;
 		(void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
 		(void)poll(&ended, 1, deadline_left(deadline));

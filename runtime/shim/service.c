@@ -80,6 +80,8 @@ void task_shutdown(struct ttrpc_call *call, const void *request, void *arg)
 			container_abandon(s->containers.v[i]);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
+	if (empty)
+		shim_leave(s);
 	task_answer(call, &none);
 	if (empty)
 		shim_post_stop(s);

@@ -71,6 +71,7 @@ struct process {
 	uint32_t rows, columns;   /* terminal size requested before the start */
 	struct io *io;
 	struct watch *overdue; /* loop: it was killed, and should have ended by then */
+	struct watch *again;   /* loop: there was no thread to end its sandbox */
 	VEC(struct ttrpc_call *) waiters;
 };
 
@@ -99,6 +100,7 @@ struct container {
 
 struct shim {
 	const struct invocation *inv;
+	const char *socket; /* where the manager connects */
 	struct loop *loop;
 	struct watch *signals;
 	struct ttrpc_server *server;
@@ -212,6 +214,9 @@ void container_abandon(struct container *c);
 pid_t container_pid(const struct container *c);
 /* With the lock held. */
 bool shim_is_empty(const struct shim *s);
+/* From any thread, before the manager is told that the shim ends: removes its socket, by which the verb
+ * `delete` sees that it need not be killed. Events may still be on their way. */
+void shim_leave(const struct shim *s);
 /* From any thread: ends the shim after everything posted before, such as answers, was done. */
 void shim_post_stop(struct shim *s);
 

@@ -11,10 +11,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
 
-enum { EXECS_MS = 1000 };
+enum { EXECS_MS = 1000, AGAIN_MS = 1000 };
 
 /* --- the container ends --- */
 
@@ -137,19 +138,31 @@ static void *end_main(void *arg)
 	return NULL;
 }
 
-/* With the lock held: stopping a VM blocks, so it runs on a thread. */
+/* Loop. Stopping a VM blocks, so it runs on a thread. A machine that has no room for one has it later. */
+static void try_end(void *arg)
+{
+	struct process *init = arg;
+	struct watch *again = STEAL(init->again, NULL); /* the thread may free the process */
+	struct loop *loop = init->shim->loop;
+	struct err err = ERR_INIT;
+
+	if (thread_detach(end_main, init, 0, &err) == 0) {
+		watch_remove(again);
+		return;
+	}
+	if (!again) {
+		log_err(LOG_WARN, &err, "cannot end the sandbox, trying again each second");
+		again = loop_timer(loop, AGAIN_MS, true, try_end, init);
+	}
+	init->again = again;
+}
+
+/* Loop, with the lock held. */
 static void begin_end(struct process *init)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-
 	init->refs++;
 	init->container->users++;
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attr, end_main, init) != 0)
-		bug("no thread for the end of a container");
-	(void)pthread_attr_destroy(&attr);
+	try_end(init);
 }
 
 /* Loop: all its output was read, or will be kept. */

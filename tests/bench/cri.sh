@@ -8,7 +8,7 @@
 set -eu
 # shellcheck source=tests/cri/lib.sh
 . "$(dirname "$0")/../cri/lib.sh"
-cri_apart "$0" "$@"
+lab_apart "$0" "$@"
 prefix=$(realpath "$1") TOOLS=$(realpath "$(dirname "$2")") runs=${3:-7}
 FIGURES=$(realpath "${FIGURES:?}")
 cd "$(dirname "$0")/../.."

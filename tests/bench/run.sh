@@ -30,12 +30,17 @@ cp "$TOOLS/floor" "$floor"
 sed 's|^path = .*|path = "/usr/bin/qemu-system-x86_64"|' "$prefix/share/defaults/kata-containers/configuration.toml" \
 	>"$LAB/node.toml"
 
+# The root as an image instead of the initrd. Paths without a slash are the release's.
+sed -e 's|^initrd = .*|initrd = ""|' -e 's|^image = .*|image = "share/kata-containers/kata-containers.img"|' \
+	"$prefix/share/defaults/kata-containers/configuration.toml" >"$LAB/image.toml"
+
 debian=$(debian_kernel "${KATA_BENCH_CACHE:-$TOOLS/../bench}")
 small_initrd "$LAB/hello.img" "echo $MARKER; exec /bin/busybox sleep 1000"
-rm -f "$LAB"/{floor,kata,runc,debian,prices,boots,own}
+rm -f "$LAB"/{floor,kata,runc,debian,prices,boots,own,image,images}
 for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
 	f=$("$floor" "$prefix/share/defaults/kata-containers/configuration.toml" "$accelerator" 1)
 	n=$("$floor" "$LAB/node.toml" "$accelerator" 1)
+	i=$("$floor" "$LAB/image.toml" "$accelerator" 1)
 	k=$(ms once "$RUNTIME")
 	r=$(ms once io.containerd.runc.v2)
 	d=$(debian_boot "$debian" "$LAB/hello.img" "$accelerator")
@@ -46,10 +51,14 @@ for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
 	ratio "$k" "$(awk -v a="$f" -v b="$r" 'BEGIN { print a + b }')" >>"$LAB/prices"
 	ratio "$f" "$d" >>"$LAB/boots"
 	ratio "$f" "$n" >>"$LAB/own"
+	echo "$i" >>"$LAB/image"
+	ratio "$i" "$f" >>"$LAB/images"
 done
 f=$(median <"$LAB/floor") k=$(median <"$LAB/kata") r=$(median <"$LAB/runc")
 d=$(median <"$LAB/debian")
 row "boot floor: exec of QEMU to first answer" "$f" ms
+row "the same, the root an image (erofs, dm-verity)" "$(median <"$LAB/image")" ms
+row "image / initrd, each time" "$(median <"$LAB/images")" x 1.15
 row "start with the release's QEMU / with Debian's" "$(median <"$LAB/own")" x 1.0
 row "Debian's kernel, to the first byte of PID 1" "$d" ms
 row "floor / Debian's, each time" "$(median <"$LAB/boots")" x 0.35

@@ -67,7 +67,7 @@ static int tell_undo(void *context, const struct json *record, struct err *err)
 	return told(r->node, json_text(json_get(record, "was")), err);
 }
 
-static const struct deploy_step_ops tell = { "tell", tell_prepare, tell_apply, tell_undo };
+static const struct deploy_step_ops tell = { "tell", tell_prepare, tell_apply, tell_undo, NULL };
 static const struct deploy_step_ops *const kinds[] = { &tell, NULL };
 
 static void prepare(struct run *r, const char *verb)

@@ -4,7 +4,7 @@
 # A node as a kubelet sees it: a private containerd with CRI and CNI, in namespaces of its own, and
 # the questions a test asks of it. The handler under test is $HANDLER.
 #
-#   cri_apart SCRIPT ARG...	first: runs the script again in such namespaces, unless it is there
+#   lab_apart SCRIPT ARG...	first (containerd.sh)
 #   cri_start PREFIX		the node; it goes at the script's end
 #   cri CALL [REQUEST]		an answer as JSON; --field F CALL ...: one value of it
 #   pod NAME [JSON]		runs a pod and prints its id
@@ -29,21 +29,6 @@ PAUSE_IMAGE=registry.k8s.io/pause:3.9
 CRI_IMAGE=localhost/kata-test:busybox
 
 cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" "$@"; }
-
-cri_apart() {
-	if [ -z "${CRI_APART:-}" ]; then
-		[ "$(id -u)" = 0 ] || {
-			echo "skipped: pods need root"
-			exit 0
-		}
-		CRI_APART=1 exec unshare --mount --propagation private --net --ipc --pid --fork \
-			--kill-child --mount-proc "$@"
-	fi
-	mount -t tmpfs -o mode=0755 run /run
-	mkdir -p /run/lock /var/lib/cni
-	mount -t tmpfs cni /var/lib/cni
-	ip link set lo up
-}
 
 shim_of() { pgrep -f "containerd-shim.* -id $1"; } # POD-ID
 

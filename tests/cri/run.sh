@@ -11,7 +11,7 @@
 set -u
 # shellcheck source=tests/cri/lib.sh
 . "$(dirname "$0")/lib.sh"
-cri_apart "$0" "$@"
+lab_apart "$0" "$@"
 PREFIX=$(realpath -m -- "$1")
 shift
 [ -z "${CRITEST:-}" ] || CRITEST=$(realpath -e -- "$CRITEST") || exit
@@ -53,9 +53,7 @@ if [ -n "${CRI_SHORT:-}" ]; then
 	mapfile -t tests < <(printf '%s\n' "${tests[@]}" | grep -vxF "$(printf '%s\n' "${LONG[@]}")")
 	echo "  skipped: ${#LONG[@]} long cases of pods; make check-cri runs them"
 fi
-# SLICE="2 3": the second of three parts.
-[ -z "${SLICE:-}" ] || mapfile -t tests < <(printf '%s\n' "${tests[@]}" |
-	awk -v slice="$SLICE" '{ split(slice, s, " "); if (NR % s[2] == s[1] % s[2]) print }')
+choose_slice
 for HANDLER in ${HANDLERS:-runc}; do
 	for t in "${tests[@]}"; do
 		start=$SECONDS

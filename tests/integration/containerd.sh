@@ -4,12 +4,16 @@
 # A private containerd below the temporary directory $LAB, and images for it that are made on the
 # spot. For lib.sh and the tests of other engines' sides; the caller writes $LAB/config.toml.
 #
+#   lab_apart SCRIPT ARG...	first: runs the script again in namespaces of its own (mounts, network, IPC,
+#				processes), unless it is there: several can run at a time
 #   lab_prefix PREFIX		LAB_PREFIX is a copy of PREFIX, with KATA_TEST_CONFIG (TOML) laid over, that
 #				takes configurations of $LAB/conf
 #   lab_containerd		starts it, lab_stop_containerd ends it; lab_ctr talks to it
 #   lab_busybox DIR		a root with a static busybox in it (busybox.sh)
 #   lab_import DIR CONFIG NAME...
 #				an image of those files; CONFIG is the image's (JSON)
+#   lab_layout DIR CONFIG NAME...
+#				the same as $LAB/image.tar, for a containerd elsewhere
 #   lab_remove			ends containerd and removes $LAB
 
 # shellcheck source=tests/integration/busybox.sh
@@ -19,6 +23,21 @@
 . "$(dirname "${BASH_SOURCE[0]}")/wait.sh"
 
 LAB=
+
+lab_apart() {
+	if [ -z "${LAB_APART:-}" ]; then
+		[ "$(id -u)" = 0 ] || {
+			echo "skipped: containers and their networks need root"
+			exit 0
+		}
+		LAB_APART=1 exec unshare --mount --propagation private --net --ipc --pid --fork \
+			--kill-child --mount-proc "$@"
+	fi
+	mount -t tmpfs -o mode=0755 run /run
+	mkdir -p /run/lock /var/lib/cni
+	mount -t tmpfs cni /var/lib/cni
+	ip link set lo up
+}
 
 lab_prefix() { # PREFIX
 	LAB_PREFIX=$LAB/prefix
@@ -63,8 +82,12 @@ lab_blob() { # FILE -> prints its digest, stores it
 	echo "$digest"
 }
 
-# The OCI layout is written by hand: no registry, no image tool.
 lab_import() { # DIR CONFIG NAME...
+	lab_layout "$@" && lab_ctr images import "$LAB/image.tar" >/dev/null
+}
+
+# The OCI layout is written by hand: no registry, no image tool.
+lab_layout() { # DIR CONFIG NAME...
 	local root=$1 settings=$2 layer config manifest name names=""
 	shift 2
 	rm -rf "$LAB/oci"
@@ -93,5 +116,4 @@ lab_import() { # DIR CONFIG NAME...
 	done
 	echo "{\"schemaVersion\":2,\"manifests\":[$names]}" >"$LAB/oci/index.json"
 	tar -C "$LAB/oci" -cf "$LAB/image.tar" .
-	lab_ctr images import "$LAB/image.tar" >/dev/null
 }

@@ -5,6 +5,7 @@
 # those who run them say in the end:
 #
 #	choose_tests [TEST...]	sets tests: these, or all functions test_*
+#	choose_slice		with SLICE="2 3" the second of three parts of them
 #	for t in "${tests[@]}"; do
 #		start=$SECONDS
 #		(set -e; "$t")
@@ -49,6 +50,11 @@ passed=0 failed=0 tests=()
 choose_tests() { # [TEST...]
 	tests=("$@")
 	[ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
+}
+
+choose_slice() {
+	[ -z "${SLICE:-}" ] || mapfile -t tests < <(printf '%s\n' "${tests[@]}" |
+		awk -v slice="$SLICE" '{ split(slice, s, " "); if (NR % s[2] == s[1] % s[2]) print }')
 }
 
 counted() { # STATUS NAME SECONDS: when it began; returns STATUS

@@ -3,6 +3,15 @@
 check-guest: $(BUILD)/kernel/vmlinux $(addprefix $(BUILD)/tests/,guest_kernel_test terminal_test cgroup_test mount_test container_test) ## run the tests of the container core in a guest
 	@tests/integration/guest-unit.sh $(BUILD)
 
+# Minutes: not part of check, where the initrd is the guest's root.
+.PHONY: check-guest-image
+check-guest-image: $(BUILD)/kernel/vmlinux $(ROOT_IMAGE) $(ROOT_IMAGE_EXT4) $(addprefix $(BUILD)/tests/,agent_vm_test agent_vm_storage_test) ## run the agent's VM tests in guests on root images
+	@for i in $(ROOT_IMAGE) $(ROOT_IMAGE_EXT4); do tests/integration/image-vm.sh $(BUILD) $$i || exit; done
+
+.PHONY: check-guest-debian
+check-guest-debian: stage $(addprefix $(BUILD)/tests/,agent_vm_test agent_vm_storage_test) ## the same in a guest of Debian, which is made
+	@MKROOT=$(BUILD)/tools/mkroot tests/integration/guest-debian.sh $(BUILD) $(STAGE)
+
 # Runs a command on a terminal and talks with it.
 $(eval $(call tool,pty,tests/integration/pty.c,base))
 # Changes the limits of a task, which ctr cannot.

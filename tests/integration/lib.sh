@@ -58,15 +58,18 @@ lab_image() {
 	lab_import "$LAB/image" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "$IMAGE"
 }
 
-# A fresh container's name. Names of one run share a prefix, so that others on this machine do not count.
-lab_id() {
-	local id=lab$$-$RANDOM$RANDOM
+# What the names of this run's containers begin with, so that others on this machine do not count.
+lab_name() { echo "lab${LAB##*-}"; }
+
+lab_id() { # a fresh container's name
+	local id
+	id=$(lab_name)-$RANDOM$RANDOM
 	echo "$id" >>"$LAB/ids"
 	echo "$id"
 }
 
 # Network devices that are named as ours are.
-lab_links() { find /sys/class/net -mindepth 1 -name '*_kata' -printf '%f\n' | sort; }
+lab_links() { ip -o link | sed -n 's/^[0-9]*: \([^:@]*_kata\)[:@].*/\1/p' | sort; }
 
 # Where the shim of each container listened: named as containerd names its own.
 lab_sockets() {
@@ -79,11 +82,13 @@ lab_sockets() {
 
 # Processes, mounts, network devices, control groups, files and sockets of this run's sandboxes.
 lab_left() {
-	pgrep -af -- "(-id |kata-container |sandboxes/|sandbox-)lab$$-" | cut -c1-120 | sed 's/^/process: /'
-	awk -v mine="/lab$$-" 'index($5, mine) { print "mount: " $5 }' /proc/self/mountinfo
+	local name
+	name=$(lab_name)
+	pgrep -af -- "(-id |kata-container |sandboxes/|sandbox-)$name-" | cut -c1-120 | sed 's/^/process: /'
+	awk -v mine="/$name-" 'index($5, mine) { print "mount: " $5 }' /proc/self/mountinfo
 	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes /tmp -mindepth 1 -maxdepth 1 \
-		-name "*lab$$-*" 2>/dev/null | sed 's/^/file: /'
-	find /sys/fs/cgroup -type d -path "*lab$$-*" 2>/dev/null | sed 's/^/control group: /'
+		-name "*$name-*" 2>/dev/null | sed 's/^/file: /'
+	find /sys/fs/cgroup -type d -path "*$name-*" 2>/dev/null | sed 's/^/control group: /'
 	find "$LAB/state" -mindepth 3 -maxdepth 3 -path '*runtime.v2.task*' | sed 's/^/bundle: /'
 	lab_links | comm -13 "$LAB/links" - | sed 's/^/network device: /'
 	lab_sockets

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Integration tests: real containerd, real VMs. run.sh PREFIX [TEST...]
+# Integration tests: real containerd, real VMs. [SLICE="1 2"] run.sh PREFIX [TEST...]
 #
 # Each test is a function test_* of cases/; it runs under "set -e" in a subshell, so that the first
 # command that fails ends it. After every test nothing may be left on the host.
 set -u
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/lib.sh"
+lab_apart "$0" "$@"
 PREFIX=$(realpath -e -- "$1") || exit
 shift
 cd "$(dirname "$0")/../.." || exit
-# shellcheck source=tests/integration/lib.sh
-. tests/integration/lib.sh
 # shellcheck source=tests/integration/expect.sh
 . tests/integration/expect.sh
 
@@ -108,11 +109,13 @@ for cases in tests/integration/cases/*.sh; do
 	. "$cases"
 done
 
+trap 'exit 130' INT TERM # else the first process of a namespace ignores them
 lab_start "$PREFIX"
 # shellcheck disable=SC2034 # for the cases
 PREFIX=$LAB_PREFIX
 lab_image
 choose_tests "$@"
+choose_slice
 for t in "${tests[@]}"; do
 	start=$SECONDS
 	log=$(($(wc -l <"$LAB/containerd.log") + 1))

@@ -46,7 +46,7 @@ digest() {
 		stat -c '%n %F %a %u %g %h' "$f"
 		[ ! -L "$f" ] || readlink "$f"
 		case $f in
-		*.json) sed 's/[0-9]\{10\}/T/g' "$f" | sha256sum ;;
+		*.json) sed 's/[0-9]\{10\}/T/g; s/[0-9-]\{10\}T[0-9:]\{8\}Z/T/g' "$f" | sha256sum ;;
 		*) [ ! -f "$f" ] || [ -L "$f" ] || sha256sum <"$f" ;;
 		esac
 	done | grep -v '^\. ' | sed 's/^\(.* directory [0-9]* 0 0\) .*/\1/' | tee /tmp/listing | sha256sum | cut -d' ' -f1

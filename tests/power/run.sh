@@ -73,7 +73,7 @@ machine() { # DISK WORDS
 until_says() { # WORD
 	local line
 	: >"$LAB/said"
-	while IFS= read -t 120 -r line <&9; do
+	while IFS= read -t 600 -r line <&9; do
 		line=${line%$'\r'}
 		echo "$line" >>"$LAB/said"
 		[ "$line" != "$1" ] || return 0

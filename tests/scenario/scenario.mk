@@ -12,3 +12,4 @@ check-scenario: $(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(BUILD)/bin/ka
 	@tests/scenario/few-fds.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/holders.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/not-running.sh $(BUILD)/bin/kata-deploy
+	@tests/scenario/timer.sh $(BUILD)/bin/kata-deploy

@@ -27,24 +27,40 @@ static const char *where(const char *env, const char *fallback)
 	return value ? value : fallback;
 }
 
+/* The guest's root: the initrd, or the image that the environment names, with its words. */
+static char **root_arguments(void)
+{
+	const char *image = getenv("KATA_ROOT_IMAGE");
+	char **argv = NULL;
+
+	strv_push(&argv, image ? "-blockdev" : "-initrd");
+	if (!image) {
+		strv_push(&argv, where("KATA_INITRD", KATA_INITRD));
+		return argv;
+	}
+	strv_pushf(&argv, "driver=file,node-name=image,filename=%s,read-only=on", image);
+	strv_push(&argv, "-device");
+	strv_push(&argv, "virtio-blk-pci,drive=image");
+	return argv;
+}
+
 /* devices: more arguments of QEMU, or NULL. */
 void vm_boot_with(const char *words, char *const *devices)
 {
-	AUTO(strv) char **argv = NULL;
+	AUTO(strv) char **argv = NULL, **root = root_arguments();
 	AUTO(str) char *socket = str_fmt("socket,id=a,path=%s/agent,server=on,wait=off", vm_dir);
 	AUTO(str) char *console = str_fmt("file:%s/console", vm_dir);
 	AUTO(str)
 	char *append =
 		str_fmt("panic=1 noreplace-smp no_timer_check agent.server_addr=serial://agent "
-			"agent.log=debug console=ttyS0 %s",
-			words);
+			"agent.log=debug console=ttyS0 %s %s",
+			where("KATA_ROOT_WORDS", ""), words);
 	AUTO(str) char *monitor = str_fmt("unix:%s/qmp,server=on,wait=off", vm_dir);
 	char *const *fixed = ARGV(
 		"qemu-system-x86_64", "-accel", "tcg", "-cpu", "max,erms=off,fsrm=off", "-machine",
 		"q35", "-m", "256M", "-smp", "1,maxcpus=2", "-nodefaults", "-no-user-config",
 		"-display", "none", "-no-reboot", "-kernel", where("KATA_KERNEL", KATA_KERNEL),
-		"-initrd", where("KATA_INITRD", KATA_INITRD), "-append", append, "-device",
-		"virtio-serial-pci", "-chardev", socket, "-device",
+		"-append", append, "-device", "virtio-serial-pci", "-chardev", socket, "-device",
 		"virtserialport,chardev=a,name=agent", "-serial", console, "-qmp", monitor);
 	struct spawn s = { .parent_death_signal = SIGKILL };
 	struct err err = ERR_INIT;
@@ -52,12 +68,22 @@ void vm_boot_with(const char *words, char *const *devices)
 
 	strv_each(word, fixed)
 		strv_push(&argv, *word);
+	strv_each(word, root)
+		strv_push(&argv, *word);
 	strv_each(word, devices)
 		strv_push(&argv, *word);
 	s.argv = argv;
 	(void)signal(SIGPIPE, SIG_IGN);
 	ck_assert_msg(spawn_start(&s, &qemu, &err) == 0, "%s", err.msg);
 	lab_connect(path);
+}
+
+const char *vm_disk(unsigned n)
+{
+	static char name[] = "/dev/vda";
+
+	name[sizeof(name) - 2] = (char)('a' + n + (getenv("KATA_ROOT_IMAGE") ? 1 : 0));
+	return name;
 }
 
 void vm_boot(const char *words)

@@ -9,6 +9,9 @@
  *	...CreateSandbox...
  *	vm_copy_busybox();	// the root of lab_container()
  *	vm_end();		// DestroySandbox; the VM must end by itself
+ *
+ * With KATA_ROOT_IMAGE in the environment the guest's root is that image, and KATA_ROOT_WORDS are on the
+ * kernel's command line (tests/integration/image-vm.sh); else it is the initrd.
  */
 
 #include "tests/unit/agent_lab.h"
@@ -25,6 +28,8 @@ void vm_teardown(void);
 /* words: more of the kernel's command line; devices: more arguments of QEMU, or NULL. */
 void vm_boot(const char *words);
 void vm_boot_with(const char *words, char *const *devices);
+/* The name in the guest of a test's own virtio disk, the first one being 0; until the next call. */
+const char *vm_disk(unsigned n);
 /* A file of the guest, below its shared directory; mode has a type. */
 void vm_copy(const char *path, unsigned mode, const char *data, size_t len);
 void vm_copy_busybox(void);

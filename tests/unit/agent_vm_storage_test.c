@@ -99,9 +99,9 @@ static void add_swaps(void)
 	by_slot.pcipath = slots;
 	by_slot.n_pcipath = 1;
 	(void)lab_must("AddSwap", &by_slot, NULL);
-	by_path.path = (char *)"/dev/vdc";
+	by_path.path = (char *)vm_disk(2);
 	(void)lab_must("AddSwapPath", &by_path, NULL);
-	guest_says("swap", "grep -c '^/dev/vd[bc] ' /guest/swaps", "2\n");
+	guest_says("swap", "grep -c '^/dev/vd[b-d] ' /guest/swaps", "2\n");
 	lab_must_fail("AddSwapPath", &by_path, E_FAILED); /* it is in use */
 }
 
@@ -133,6 +133,15 @@ START_TEST(storages_of_every_kind)
 	Grpc__RemoveStaleVirtiofsShareMountsRequest stale =
 		GRPC__REMOVE_STALE_VIRTIOFS_SHARE_MOUNTS_REQUEST__INIT;
 	Grpc__Storage v[8];
+	AUTO(str)
+	char *is = str_fmt("/dev/sda /run/kata-containers/sandbox/scsi ext4 rw\n"
+			   "%s /run/kata-containers/sandbox/mmio ext4 ro\n"
+			   "tmpfs /run/kata-containers/sandbox/tmp tmpfs rw\n"
+			   "overlay /run/kata-containers/sandbox/overlay overlay rw\n"
+			   "tmpfs /run/kata-containers/sandbox/bound tmpfs ro\n"
+			   "tmp 2777 77\nlocal/up 2770 78\nlocal/work 755 0\nlow\nlow\nup\nkept\n"
+			   "lost+found\nnew\n",
+			   vm_disk(0));
 
 	vm_boot_with("quiet", ARGV("-drive", d1, "-drive", d2, "-drive", d3, "-drive", d4,
 				   "-device", "virtio-scsi-pci,id=s", "-device",
@@ -143,7 +152,7 @@ START_TEST(storages_of_every_kind)
 	vm_copy(LAB_SHARED "/lower/file", S_IFREG | 0644, "low\n", 4);
 	vm_copy(LAB_SHARED "/config/key", S_IFREG | 0644, "old", 3);
 	storage(&v[0], "scsi", "1:2", "ext4", "noatime", KATA "/sandbox/scsi");
-	storage(&v[1], "mmioblk", "/dev/vda", "ext4", "ro", KATA "/sandbox/mmio");
+	storage(&v[1], "mmioblk", vm_disk(0), "ext4", "ro", KATA "/sandbox/mmio");
 	storage(&v[2], "ephemeral", "tmpfs", "tmpfs", "size=1m,noexec,fsgid=77",
 		KATA "/sandbox/tmp");
 	storage(&v[3], "local", "local", "local", "mode=0770,fsgid=78", KATA "/sandbox/local/up");
@@ -165,13 +174,7 @@ START_TEST(storages_of_every_kind)
 		"overlay/new; cat local/up/new; echo x > bound/new || echo x > mmio/new || echo "
 		"kept; "
 		"echo x > scsi/new && ls scsi",
-		"/dev/sda /run/kata-containers/sandbox/scsi ext4 rw\n"
-		"/dev/vda /run/kata-containers/sandbox/mmio ext4 ro\n"
-		"tmpfs /run/kata-containers/sandbox/tmp tmpfs rw\n"
-		"overlay /run/kata-containers/sandbox/overlay overlay rw\n"
-		"tmpfs /run/kata-containers/sandbox/bound tmpfs ro\n"
-		"tmp 2777 77\nlocal/up 2770 78\nlocal/work 755 0\nlow\nlow\nup\nkept\n"
-		"lost+found\nnew\n");
+		is);
 	grow_ephemeral();
 	add_swaps();
 	watch_for_changes();

@@ -218,6 +218,7 @@ static const struct {
 	{ K "asset_hash_type", "sha512", "" },
 	{ H "asset_hash_type", "sha512", "" },
 	{ H "disable_image_nvdimm", "true", "" },
+	{ H "kernel_verity_params", "", "" },
 	{ C "runtime.vfio_mode", "guest-kernel", "" },
 	/* Not for this to read. */
 	{ K "pkg.oci.bundle_path", "/run/x", "" },
@@ -243,9 +244,9 @@ static const struct {
 	enum err_code code;
 	const char *says;
 } refusals[] = {
-	{ H "image", "@/other", E_CONFIG, "boots from an initrd" },
+	{ H "image", "@/other", E_INVALID, "is no root image" },
 	{ H "firmware_volume", "@/other", E_CONFIG, "use firmware" },
-	{ H "image_hash", "0", E_UNSUPPORTED, "use initrd_hash" },
+	{ H "image_hash", "0", E_INVALID, "128 hexadecimal digits" },
 	{ H "firmware_volume_hash", "0", E_UNSUPPORTED, "use firmware_hash" },
 	{ H "firmware_hash", "0", E_INVALID, "128 hexadecimal digits" },
 	{ H "kernel_hash", "00", E_INVALID, "128 hexadecimal digits" },
@@ -279,7 +280,6 @@ static const struct {
 	{ H "hot_plug_vfio", "root-port", E_UNSUPPORTED, "devices" },
 	{ H "default_gpus", "1", E_UNSUPPORTED, "devices" },
 	{ H "default_gpu_model", "x", E_UNSUPPORTED, "devices" },
-	{ H "kernel_verity_params", "x", E_UNSUPPORTED, "disk" },
 	{ H "numa_mapping", "0", E_UNSUPPORTED, "NUMA" },
 	{ H "pcie_switch_port", "1", E_UNSUPPORTED, "devices" },
 	{ H "vhost_user_reconnect_timeout_sec", "1", E_UNSUPPORTED, "vhost-user" },

@@ -753,6 +753,36 @@ START_TEST(log_lines_are_whole_and_escaped)
 }
 END_TEST
 
+START_TEST(log_lines_for_the_journal)
+{
+	struct err err = ERR_INIT;
+	char text[1000] = { 0 };
+	int ends[2];
+	struct stat st;
+
+	ck_assert(fd_pipe(ends, &err) == 0);
+	ck_assert(!log_is_journal(ends[1]));
+	ck_assert(fstat(ends[1], &st) == 0);
+	AUTO(str)
+	char *stream = str_fmt("%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	ck_assert_int_eq(setenv("JOURNAL_STREAM", stream, 1), 0);
+	ck_assert(log_is_journal(ends[1]));
+	ck_assert(!log_is_journal(STDIN_FILENO));
+	ck_assert_int_eq(unsetenv("JOURNAL_STREAM"), 0);
+
+	ck_assert_str_eq(log_priority(LOG_ERROR), "");
+	log_init("kata-test", "unit", LOG_JOURNAL, ends[1], LOG_INFO);
+	ck_assert_str_eq(log_priority(LOG_ERROR), "<3>");
+	log_info("upgraded", LOG_S("version", "3.10.0"), LOG_S("why", "a\n<0>b"));
+	log_warn("held");
+	(void)close(log_set_fd(STDERR_FILENO));
+	log_init("kata-test", "unit", LOG_LOGFMT, STDERR_FILENO, LOG_INFO);
+	ck_assert(fd_read_full(ends[0], text, sizeof(text) - 1, &err) > 0);
+	(void)close(ends[0]);
+	ck_assert_str_eq(text, "<6>upgraded version=3.10.0 why=\"a\\u000a<0>b\"\n<4>held\n");
+}
+END_TEST
+
 START_TEST(utc_agrees_with_libc)
 {
 	static const uint64_t some[] = {
@@ -898,6 +928,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, fds_travel);
 	tcase_add_test(pure, options_come_from_the_table);
 	tcase_add_test(pure, log_lines_are_whole_and_escaped);
+	tcase_add_test(pure, log_lines_for_the_journal);
 	tcase_add_test(pure, utc_agrees_with_libc);
 	tcase_add_test(pure, a_child_is_called_otherwise);
 	tcase_add_test(pure, a_process_is_known_by_its_start);

@@ -59,6 +59,7 @@ static struct runtime_config config_with(char *machine)
 	return (struct runtime_config){ .qemu_path = qemu,
 					.kernel = qemu,
 					.initrd = qemu,
+					.image = empty,
 					.machine_type = machine,
 					.kernel_params = empty,
 					.firmware = empty,
@@ -232,6 +233,11 @@ START_TEST(what_is_asked_for_is_listed)
 	config.legacy_serial = _i & 32;
 	config.block_driver = driver;
 	config.file_mem_backend = backend;
+	if ((_i & 65) == 64) {
+		config.image = qemu;
+		config.initrd = empty;
+		config.image_nvdimm_off = _i & 32;
+	}
 	argv = qemu_command_line(&r);
 	for (size_t i = 0; argv[i] && argv[i + 1]; i++) {
 		if (!str_eq(argv[i], "-machine") && !str_eq(argv[i], "-device") &&
@@ -317,7 +323,7 @@ int main(void)
 	tcase_add_loop_test(tc, network_cards_have_their_fds, 0, (int)ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, a_vm_has_room_to_grow, 0, (int)ARRAY_LEN(sizes));
 	tcase_add_loop_test(tc, there_is_room_for_devices, 0, (int)ARRAY_LEN(rooms));
-	tcase_add_loop_test(tc, what_is_asked_for_is_listed, 0, 64);
+	tcase_add_loop_test(tc, what_is_asked_for_is_listed, 0, 128);
 	tcase_add_loop_test(tc, firmware_is_beside_the_vmm, 0, (int)ARRAY_LEN(firmwares));
 	tcase_add_test(tc, who_insists_on_kvm_is_told_that_it_is_missing);
 	suite_add_tcase(suite, tc);

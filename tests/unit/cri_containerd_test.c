@@ -632,7 +632,7 @@ static int no_undo(void *context, const struct json *record, struct err *e)
 /* Killed after the restart: another process puts the old file back and restarts it again. */
 START_TEST(recovered_after_a_crash)
 {
-	static const struct deploy_step_ops ops = { "die", NULL, die, no_undo };
+	static const struct deploy_step_ops ops = { "die", NULL, die, no_undo, NULL };
 	static const struct deploy_step step = { .ops = &ops, .name = "die" };
 	const struct deploy_step_ops *kinds[8] = { &ops };
 	struct deploy_options o = { .prefix = prefix, .lock = lock, .now = 1, .kinds = kinds };

@@ -872,13 +872,16 @@ START_TEST(a_copy_is_a_source)
 	AUTO(source) struct source *s = open_way(_i % WAYS);
 	AUTO(str) char *copy = xstrdup(in("copy"));
 	AUTO(fd) int to = -1;
+	bool changed = false;
 
 	ck_assert_msg(s != NULL, "%s", err.msg);
 	ck_assert_int_eq(mkdir(copy, 0755), 0);
 	to = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &changed, &err) == 0, "%s", err.msg);
+	ck_assert(changed);
 	/* again: there is nothing left to do */
-	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &changed, &err) == 0, "%s", err.msg);
+	ck_assert(!changed);
 	ck_assert_msg(release_check(copy, NULL, &err) == 0, "%s", err.msg);
 	ck_assert_uint_eq(count_files("copy"), count_files("r2"));
 	source_close(STEAL(s, NULL));
@@ -894,11 +897,13 @@ START_TEST(a_copy_of_some_components)
 	AUTO(str) char *copy = xstrdup(in("copy"));
 	char *const names[] = { (char *)(uintptr_t) "runtime", NULL };
 	AUTO(fd) int to = -1;
+	bool changed = false;
 
 	ck_assert_int_eq(mkdir(copy, 0755), 0);
 	to = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ck_assert_msg(source_copy(s, &now, names, to, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_msg(source_copy(s, &now, names, to, NULL, &changed, &err) == 0, "%s", err.msg);
 	ck_assert_uint_eq(count_files("copy/blobs"), 1);
+	ck_assert(changed);
 }
 END_TEST
 
@@ -908,11 +913,12 @@ START_TEST(a_bad_copy_is_no_release)
 	AUTO(str) char *blob = str_fmt("r2/blobs/%s.tar.zst", now.components.v[0].blob);
 	AUTO(str) char *copy = xstrdup(in("copy"));
 	AUTO(fd) int to = -1;
+	bool changed;
 
 	damage(blob, 100);
 	ck_assert_int_eq(mkdir(copy, 0755), 0);
 	to = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ck_assert_int_lt(source_copy(s, &now, NULL, to, NULL, &err), 0);
+	ck_assert_int_lt(source_copy(s, &now, NULL, to, NULL, &changed, &err), 0);
 	ck_assert_int_eq(err.code, E_INVALID);
 	ck_assert(!path_exists(in("copy/release.yaml")));
 }
@@ -928,11 +934,12 @@ START_TEST(an_older_copy_stays_until_the_new_one_is_there)
 	struct source *s = open_one(r1);
 	struct stat st = { 0 };
 	AUTO(fd) int to = -1;
+	bool changed = false;
 	pid_t pid;
 
 	ck_assert_int_eq(mkdir(copy, 0755), 0);
 	to = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ck_assert_msg(source_copy(s, &old, NULL, to, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_msg(source_copy(s, &old, NULL, to, NULL, &changed, &err) == 0, "%s", err.msg);
 	source_close(s);
 	pid = fork();
 	if (pid == 0) {
@@ -948,7 +955,7 @@ START_TEST(an_older_copy_stays_until_the_new_one_is_there)
 		(void)err_set(&err, E_TRUST, "to have its blobs from the other");
 		(void)sites_set_aside(&s->sites, 0, &err);
 		err_clear(&err);
-		(void)!source_copy(s, &now, NULL, to, NULL, &err);
+		(void)!source_copy(s, &now, NULL, to, NULL, &changed, &err);
 		_exit(0);
 	}
 	while (stat(in(part), &st) < 0 || st.st_size == 0) {
@@ -960,7 +967,7 @@ START_TEST(an_older_copy_stays_until_the_new_one_is_there)
 	ck_assert_msg(release_check(copy, NULL, &err) == 0, "%s", err.msg);
 	/* And then it is the new one, of which nothing is missing and to which nothing is added. */
 	s = open_one(good);
-	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &changed, &err) == 0, "%s", err.msg);
 	source_close(s);
 	ck_assert_msg(release_check(copy, NULL, &err) == 0, "%s", err.msg);
 	ck_assert_uint_eq(count_files("copy/blobs"), count_files("r2/blobs"));

@@ -364,7 +364,7 @@ static int forget(void *context, const struct json *record, struct err *err)
 	return 0;
 }
 
-static const struct deploy_step_ops restart = { "restart", NULL, refuse, forget };
+static const struct deploy_step_ops restart = { "restart", NULL, refuse, forget, NULL };
 static const struct deploy_step_ops *const kinds[] = { &restart, NULL };
 
 START_TEST(a_step_that_fails_undoes_everything)
@@ -423,7 +423,7 @@ static int look_back(void *context, const struct json *record, struct err *err)
 	return seen_by_undo ? 0 : -1;
 }
 
-static const struct deploy_step_ops watch = { "watch", NULL, pass, look_back };
+static const struct deploy_step_ops watch = { "watch", NULL, pass, look_back, NULL };
 static const struct deploy_step_ops *const watched[] = { &watch, &restart, NULL };
 
 /* Undone backwards: a step before the files finds them as they were. */
@@ -494,7 +494,7 @@ static int undo_slowly(void *context, const struct json *record, struct err *err
 		       : -1;
 }
 
-static const struct deploy_step_ops slow = { "slow", NULL, wait_long, undo_slowly };
+static const struct deploy_step_ops slow = { "slow", NULL, wait_long, undo_slowly, NULL };
 static const struct deploy_step_ops *const slow_kinds[] = { &slow, NULL };
 
 START_TEST(a_signal_undoes_a_change_that_waits)
@@ -834,7 +834,7 @@ static int tell_undo(void *context, const struct json *record, struct err *err)
 			    strlen(json_get_text(record, "was")), 0644, err);
 }
 
-static const struct deploy_step_ops tell = { "tell", NULL, pass, tell_undo };
+static const struct deploy_step_ops tell = { "tell", NULL, pass, tell_undo, NULL };
 static const struct deploy_step_ops *const told[] = { &tell, NULL };
 
 static bool old_node_has(const char *path, const char *text)

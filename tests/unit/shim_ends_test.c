@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -64,6 +65,58 @@ START_TEST(a_container_that_was_never_started_is_killed)
 	shim_must_fail(shim_kill(9, 0), "already finished");
 	shim_must(shim_ask_id("Delete", 0), "Delete");
 	shim_await_event("/tasks/delete", 137);
+	shim_finish();
+}
+END_TEST
+
+/* Addresses that the shim may use. */
+static void limit_addresses(rlim_t bytes)
+{
+	const struct rlimit limit = { bytes, RLIM_INFINITY };
+
+	ck_assert_int_eq(prlimit(shim_pid, RLIMIT_AS, &limit, NULL), 0);
+}
+
+static rlim_t used_addresses(void)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d/statm", (int)shim_pid);
+	struct err err = ERR_INIT;
+	AUTO(str) char *pages = file_read_line(AT_FDCWD, path, &err);
+
+	ck_assert_msg(pages != NULL, "%s", err.msg);
+	return (rlim_t)strtoull(pages, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+static void await_log(const char *text)
+{
+	struct deadline d = deadline_in(ANSWER_MS);
+
+	for (;;) {
+		AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+		struct err err = ERR_INIT;
+
+		ck_assert(file_read(AT_FDCWD, BUNDLE "/log", 1 << 20, &log, &err) == 0);
+		if (strstr(buf_cstr(&log), text))
+			return;
+		ck_assert_msg(!deadline_passed(d), "not in the log: %s", text);
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	}
+}
+
+/* There is room for what serves a request, and none for the stack of a thread that stops the VM. */
+START_TEST(a_sandbox_that_cannot_be_ended_yet_is_ended_later)
+{
+	/* No stack of an earlier thread is kept for it. */
+	ck_assert_int_eq(setenv("GLIBC_TUNABLES", "glibc.pthread.stack_cache_size=0", 1), 0);
+	shim_start_container("good");
+	shim_await_event("/tasks/start", 0);
+	limit_addresses(used_addresses() + (2 << 20));
+	shim_must(shim_kill(9, 0), "Kill");
+	await_log("cannot end the sandbox");
+	limit_addresses(RLIM_INFINITY);
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_await_event("/tasks/exit", 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
 	shim_finish();
 }
 END_TEST
@@ -421,6 +474,7 @@ END_TEST
 static void add_tests(TCase *t)
 {
 	tcase_add_test(t, a_container_that_was_never_started_is_killed);
+	tcase_add_test(t, a_sandbox_that_cannot_be_ended_yet_is_ended_later);
 	tcase_add_test(t, a_container_that_cannot_be_started_has_ended);
 	tcase_add_loop_test(t, the_vm_ends_with_its_workload, 0, 2);
 	tcase_add_test(t, a_failed_create_leaves_the_pod_alone);

@@ -276,6 +276,23 @@ START_TEST(events_are_sent_again)
 }
 END_TEST
 
+/* containerd calls `delete` as soon as Shutdown was answered. */
+START_TEST(events_of_a_shim_that_ends_are_delivered)
+{
+	shim_start_container("good");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_await_event("/tasks/exit", 137);
+	shim_events_to_lose = 3;
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_must(shim_ask_id("Shutdown", 0), "Shutdown");
+	shim_delete_verb();
+	shim_await_event("/tasks/delete", 137);
+	shim_no_process_is_left(false);
+	shim_nothing_is_left();
+}
+END_TEST
+
 START_TEST(output_goes_into_a_fifo)
 {
 	struct pollfd ready = { .events = POLLIN };
@@ -395,6 +412,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, what_cannot_be_shared_fails_create, 0, ARRAY_LEN(bad_mounts));
 	tcase_add_loop_test(t, an_update_beyond_the_size_is_refused, 0, ARRAY_LEN(fixed));
 	tcase_add_test(t, events_are_sent_again);
+	tcase_add_test(t, events_of_a_shim_that_ends_are_delivered);
 	tcase_add_test(t, output_goes_into_a_fifo);
 	tcase_add_test(t, output_waits_for_its_reader);
 	tcase_add_loop_test(t, the_shim_joins_the_cgroup_of_the_options, 0,

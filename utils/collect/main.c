@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "cli/ask.h"
+#include "cli/manual.h"
 #include "utils/collect/gather.h"
 #include "utils/collect/mask.h"
 
@@ -40,12 +41,21 @@ static const struct opt opts[] = {
 	OPT_END,
 };
 
+#define ABOUT                                                                             \
+	"Collects versions, configuration, logs and the state of Kata Containers for a\n" \
+	"report about a fault, with secrets masked, and writes it if you agree.\n"
+
+static const struct manual manual = {
+	.name = "kata-collect-data",
+	.text = "collects what a report about a fault of Kata Containers needs",
+	.opts = opts,
+	.about = ABOUT "Secrets are found by their names and their form: look at all of it with\n"
+		       "--show before it leaves your hands.",
+};
+
 static void usage(void)
 {
-	(void)printf(
-		"usage: kata-collect-data [OPTION...]\n"
-		"Collects versions, configuration, logs and the state of Kata Containers for a\n"
-		"report about a fault, with secrets masked, and writes it if you agree.\n\n");
+	(void)printf("usage: kata-collect-data [OPTION...]\n" ABOUT "\n");
 	opt_help(opts, stdout);
 }
 
@@ -191,6 +201,8 @@ static int run(int argc, char **argv, struct err *err)
 
 	if (first < 0)
 		return -1;
+	if (first + 1 < argc && str_eq(argv[first], "manual"))
+		return manual_print(&manual, argv[first + 1], stdout, err);
 	if (first < argc)
 		return err_set(err, E_USAGE, "'%s' is not expected; --help lists the options",
 			       argv[first]);

@@ -7,11 +7,14 @@
 #include "vmm/qemu/cmdline.h"
 #include "vmm/qemu/tsc.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "vmm/vsock.h"
 
+#include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 /* How long the agent waits for a device that was plugged in; on a busy host without KVM its own default is too
@@ -38,6 +41,58 @@ static bool needs_tsc(const struct vmm_request *r)
 	return is_microvm(r->config) && str_eq(r->accelerator, "tcg");
 }
 
+/* Of the guest, in which the image is the first disk. */
+static const char *root_disk(const struct runtime_config *c)
+{
+	return config_has_nvdimm(c) ? "/dev/pmem0p" : "/dev/vda";
+}
+
+/*
+ * Where dm-verity makes the root of: "NAME,UUID,MINOR,FLAGS,TABLE" (Documentation/admin-guide/device-mapper
+ * of the kernel: dm-init, verity). What is not as the root hash says ends the VM, and the console says why;
+ * without that it would be an error of reading, for whoever happens to read it. An nvdimm is found
+ * later than disks.
+ */
+static char *verity_words(const struct runtime_config *c)
+{
+	const struct root_image *i = &c->root;
+	const char *disk = root_disk(c);
+	AUTO(str)
+	char *wait = config_has_nvdimm(c) ? str_fmt(" dm-mod.waitfor=%s2", disk) : xstrdup("");
+
+	return str_fmt(
+		"root=/dev/dm-0 dm-mod.create=\"dm-verity,,,ro,0 %llu verity 1 %s1 %s2 %u %u "
+		"%llu 0 sha256 %s %s 1 panic_on_corruption\"%s",
+		(unsigned long long)(i->blocks * i->data_block / 512), disk, disk, i->data_block,
+		i->hash_block, (unsigned long long)i->blocks, i->root_hash, i->salt, wait);
+}
+
+static char *plain_words(const struct runtime_config *c)
+{
+	const char *disk = root_disk(c);
+	int whole = (int)strlen(disk) - (config_has_nvdimm(c) ? 1 : 0);
+
+	return str_fmt("root=%.*s%s%s", c->root.partitioned ? (int)strlen(disk) : whole, disk,
+		       c->root.partitioned ? "1" : "",
+		       !config_has_nvdimm(c) ? ""
+		       : c->root.dax         ? " rootwait rootflags=dax"
+					     : " rootwait");
+}
+
+/* What makes an image the root, heap. The last words are for one with systemd. */
+static char *root_words(const struct runtime_config *c)
+{
+	AUTO(str) char *where = NULL;
+
+	if (!*c->image)
+		return xstrdup("");
+	where = *c->root.root_hash ? verity_words(c) : plain_words(c);
+	return str_fmt(
+		" %s rootfstype=%s ro systemd.unit=kata-containers.target "
+		"systemd.mask=systemd-networkd.service systemd.mask=systemd-networkd.socket%s",
+		where, c->root.fs, c->hypervisor_debug ? "" : " systemd.show_status=false");
+}
+
 /*
  * Parameters for a fast boot: no calibration loops, no patching for one CPU, no waiting after a
  * panic. No bounce buffers, which take 64 MB of a guest with memory above 4 GiB: virtual devices
@@ -49,6 +104,7 @@ static bool needs_tsc(const struct vmm_request *r)
 static char *kernel_command_line(const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
+	AUTO(str) char *root = root_words(c);
 	AUTO(str)
 	char *agent = qemu_has_vsock(r)
 			      ? str_fmt("agent.server_addr=vsock://-1:%d agent.log_vport=%d",
@@ -61,9 +117,9 @@ static char *kernel_command_line(const struct vmm_request *r)
 				 : xstrdup("");
 
 	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
-		       "swiotlb=noforce console=%s %s agent.hotplug_timeout=%d%s%s%s%s%s%s",
+		       "swiotlb=noforce console=%s %s agent.hotplug_timeout=%d%s%s%s%s%s%s%s",
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
-		       agent, HOTPLUG_S,
+		       agent, HOTPLUG_S, root,
 		       str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "", tsc,
 		       /* The agent scans for a disk that it is told of. */
 		       qemu_has_scsi(r->config) ? " scsi_mod.scan=none" : "",
@@ -77,9 +133,11 @@ static void add_machine(char ***argv, const struct vmm_request *r)
 	bool kvm = str_eq(r->accelerator, "kvm");
 
 	strv_push(argv, "-machine");
-	strv_pushf(argv, "%s,accel=%s,memory-backend=ram%s%s%s", is_microvm(c) ? "microvm" : "q35",
-		   r->accelerator, is_microvm(c) ? ",isa-serial=off" : ",vmport=off",
-		   *c->machine_accelerators ? "," : "", c->machine_accelerators);
+	strv_pushf(argv, "%s,accel=%s,memory-backend=ram%s%s%s%s",
+		   is_microvm(c) ? "microvm" : "q35", r->accelerator,
+		   is_microvm(c) ? ",isa-serial=off" : ",vmport=off",
+		   config_has_nvdimm(c) ? ",nvdimm=on" : "", *c->machine_accelerators ? "," : "",
+		   c->machine_accelerators);
 	if (is_microvm(
 		    c)) { /* where devices are of virtio 0.9 otherwise, as virtiofsd's cannot be */
 		strv_push(argv, "-global");
@@ -108,6 +166,14 @@ uint64_t qemu_grows_memory(const struct vmm_request *r)
 	return more - more % QEMU_MEMORY_STEP;
 }
 
+/* What an nvdimm takes of the address space: memory that comes later begins at a whole step. */
+static uint64_t image_mib(const struct runtime_config *c)
+{
+	const uint64_t step = (uint64_t)QEMU_MEMORY_STEP << 20;
+
+	return (c->root.size + step - 1) / step * QEMU_MEMORY_STEP;
+}
+
 /*
  * Room to grow costs a guest next to nothing. A virtio-mem device would: it is plugged when it is
  * needed, into a port of its own.
@@ -116,6 +182,9 @@ static void add_size(char ***argv, const struct vmm_request *r)
 {
 	uint64_t more = qemu_grows_memory(r);
 	const struct runtime_config *c = r->config;
+	/* An nvdimm takes a slot, and its size in the address space. */
+	bool nvdimm = config_has_nvdimm(c);
+	long long slots = more ? c->virtio_mem ? 1 : (long long)c->memory_slots : 0;
 
 	strv_push(argv, "-smp");
 	if (qemu_grows_cpus(r))
@@ -123,14 +192,14 @@ static void add_size(char ***argv, const struct vmm_request *r)
 	else
 		strv_pushf(argv, "%u", r->size.vcpus);
 	strv_push(argv, "-m");
-	if (!more) {
+	if (!more && !nvdimm) {
 		strv_pushf(argv, "%lluM", (unsigned long long)r->size.memory_mib);
 		return;
 	}
 	strv_pushf(argv, "%lluM,slots=%lld,maxmem=%lluM", (unsigned long long)r->size.memory_mib,
-		   c->virtio_mem ? 1 : (long long)c->memory_slots,
-		   (unsigned long long)(r->size.memory_mib + more));
-	if (c->virtio_mem) {
+		   slots + nvdimm,
+		   (unsigned long long)(r->size.memory_mib + more + (nvdimm ? image_mib(c) : 0)));
+	if (more && c->virtio_mem) {
 		strv_push(argv, "-device");
 		strv_push(argv,
 			  "pcie-root-port,id=" QEMU_GROWTH_PORT ",bus=pcie.0,chassis=1,slot=0");
@@ -245,6 +314,44 @@ static void add_entropy(char ***argv, const struct vmm_request *r)
 		   qemu_has_bridge(r->config) ? ",bus=bridge0,addr=0x1,disable-legacy=on" : "");
 }
 
+/* A name in an option of QEMU's, heap: commas are doubled. */
+static char *escaped(const char *text)
+{
+	AUTO(buf) struct buf out = BUF_INIT(2 * PATH_MAX);
+
+	for (; *text; text++) {
+		buf_chr(&out, *text);
+		if (*text == ',')
+			buf_chr(&out, ',');
+	}
+	return xstrdup(buf_cstr(&out));
+}
+
+/* The root image, from which nobody but QEMU reads, and to which nobody writes. */
+static void add_image(char ***argv, const struct vmm_request *r)
+{
+	const struct runtime_config *c = r->config;
+	AUTO(str) char *path = NULL;
+
+	if (!*c->image)
+		return;
+	path = c->checked[ASSET_IMAGE] ? str_fmt("/proc/self/fd/%d", qemu_asset_fd(ASSET_IMAGE))
+				       : escaped(c->image);
+	if (config_has_nvdimm(c)) {
+		strv_push(argv, "-object");
+		strv_pushf(
+			argv,
+			"memory-backend-file,id=image,mem-path=%s,size=%llu,readonly=on,share=on",
+			path, (unsigned long long)c->root.size);
+		add_device(argv, "-device", "nvdimm,id=image0,memdev=image,unarmed=on");
+		return;
+	}
+	strv_push(argv, "-blockdev");
+	strv_pushf(argv, "driver=file,node-name=image,filename=%s,read-only=on", path);
+	strv_push(argv, "-device");
+	strv_pushf(argv, "virtio-blk-%s,id=image0,drive=image", bus(c));
+}
+
 static void add_devices(char ***argv, const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
@@ -256,6 +363,7 @@ static void add_devices(char ***argv, const struct vmm_request *r)
 	add_device(argv, "-device",
 		   c->legacy_serial ? "isa-serial,chardev=console" : "virtconsole,chardev=console");
 	add_entropy(argv, r);
+	add_image(argv, r);
 	for (int64_t i = 0; i < c->pcie_root_ports; i++) {
 		strv_push(argv, "-device");
 		strv_pushf(argv, "pcie-root-port,id=rp%lld,bus=pcie.0,chassis=0,slot=%lld",
@@ -316,7 +424,8 @@ char **qemu_command_line(const struct vmm_request *r)
 	if (*c->firmware || qboot)
 		add_asset(&argv, c, "-bios", ASSET_FIRMWARE, *c->firmware ? c->firmware : qboot);
 	add_asset(&argv, c, "-kernel", ASSET_KERNEL, c->kernel);
-	add_asset(&argv, c, "-initrd", ASSET_INITRD, c->initrd);
+	if (*c->initrd)
+		add_asset(&argv, c, "-initrd", ASSET_INITRD, c->initrd);
 	add_device(&argv, "-append", append);
 	if (*c->seccomp_sandbox)
 		add_device(&argv, "-sandbox", c->seccomp_sandbox);

@@ -326,7 +326,7 @@ test_a_hook_makes_the_network() {
 	expect "who stood for the container" "$(pgrep -fc "containerd-shim-kata-v2.* -id $id")" 1
 	removed "$id"
 	for _ in $(seq 600); do # the kernel takes its time with a namespace
-		[ -e "/sys/class/net/$link" ] || break
+		ip -o link show "$link" >/dev/null 2>&1 || break
 		sleep 0.1
 	done
 	expect "the node's end" "$(ip -o link show "$link" 2>/dev/null)" ""

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # kata-deploy and kata-manager on a node with real containerd and real VMs:
-# run.sh KATA-DEPLOY KATA-MANAGER STATIC-KATA-DEPLOY RELEASE NEXT-RELEASE [TEST...]
+# [SLICE="1 2"] run.sh KATA-DEPLOY KATA-MANAGER STATIC-KATA-DEPLOY RELEASE NEXT-RELEASE [TEST...]
 #
 # Each test is a function test_* of this folder and has a node of its own; afterwards nothing may be
 # left of it on the host.
 set -u
-cd "$(dirname "$0")/../../.."
 # shellcheck source=tests/integration/lib.sh
-. tests/integration/lib.sh
+. "$(dirname "$0")/../lib.sh"
+lab_apart "$0" "$@"
+cd "$(dirname "$0")/../../.." || exit
 # shellcheck source=tests/integration/expect.sh
 . tests/integration/expect.sh
 # shellcheck source=tests/integration/node.sh
@@ -41,6 +42,8 @@ for cases in tests/integration/node/*.sh; do
 done
 
 choose_tests "$@"
+choose_slice
+trap 'exit 130' INT TERM # else the first process of a namespace ignores them
 for t in "${tests[@]}"; do
 	start=$SECONDS
 	(

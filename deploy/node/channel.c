@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Lines over a socket, bounded. The peer is not trusted. */
+#include "deploy/node/channel.h"
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct channel {
+	int fd;
+	enum message_side from;
+	struct watch *watch, *later;
+	channel_heard *heard;
+	channel_gone *gone;
+	void *arg;
+	struct err why; /* it is over */
+	char in[MESSAGE_MAX];
+	size_t have;
+	struct buf out;
+	uint64_t since; /* of the messages that are counted */
+	unsigned count;
+	bool *freed; /* set by channel_free() while a line is handled */
+};
+
+static void tell_gone(void *arg)
+{
+	struct channel *c = arg;
+
+	watch_remove(STEAL(c->later, NULL));
+	c->gone(c->arg, &c->why);
+}
+
+/* gone() is called from the loop, never from within channel_say(). */
+static void leave(struct channel *c)
+{
+	if (c->watch)
+		timer_set(c->later, 1, false);
+	watch_remove(STEAL(c->watch, NULL));
+}
+
+/* False: it is over. */
+static bool hear(struct channel *c, const char *line, size_t len)
+{
+	struct message m;
+	bool freed = false;
+
+	if (clock_ms() - c->since > CHANNEL_RATE_MS) {
+		c->since = clock_ms();
+		c->count = 0;
+	}
+	if (++c->count > CHANNEL_RATE)
+		err_set(&c->why, E_LIMIT, "more than %d messages within %d s", CHANNEL_RATE,
+			CHANNEL_RATE_MS / 1000);
+	else if (message_parse(line, len, c->from, &m, &c->why) == 0) {
+		c->freed = &freed;
+		c->heard(c->arg, &m);
+		if (freed)
+			return false;
+		c->freed = NULL;
+		return !c->why.code;
+	}
+	leave(c);
+	return false;
+}
+
+static void on_lines(struct channel *c)
+{
+	char *end;
+
+	while ((end = memchr(c->in, '\n', c->have)) != NULL) {
+		char line[MESSAGE_MAX];
+		size_t len = (size_t)(end - c->in);
+
+		memcpy(line, c->in, len);
+		c->have -= len + 1;
+		memmove(c->in, end + 1, c->have);
+		if (!hear(c, line, len))
+			return;
+	}
+	if (c->have == sizeof(c->in)) {
+		err_set(&c->why, E_PROTOCOL, "a message of more than %d bytes", MESSAGE_MAX - 1);
+		leave(c);
+	}
+}
+
+static void flush(struct channel *c)
+{
+	while (c->out.len) {
+		ssize_t n = send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n <= 0) {
+			err_set(&c->why, E_GONE, "the connection was closed");
+			leave(c);
+			return;
+		}
+		buf_eat(&c->out, (size_t)n);
+	}
+	watch_set(c->watch, c->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+static void on_socket(void *arg, uint32_t events)
+{
+	struct channel *c = arg;
+	ssize_t n;
+
+	if (events & EPOLLOUT) {
+		flush(c);
+		if (!c->watch)
+			return;
+	}
+	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
+	n = recv(c->fd, c->in + c->have, sizeof(c->in) - c->have, MSG_DONTWAIT);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		err_set(&c->why, E_GONE, "the connection was closed");
+		leave(c);
+		return;
+	}
+	c->have += (size_t)n;
+	on_lines(c);
+}
+
+struct channel *channel_new(struct loop *loop, int fd, enum message_side from, channel_heard *heard,
+			    channel_gone *gone, void *arg)
+{
+	struct channel *c = NEW(struct channel);
+
+	*c = (struct channel){ .fd = fd,
+			       .from = from,
+			       .heard = heard,
+			       .gone = gone,
+			       .arg = arg,
+			       .out = BUF_INIT(CHANNEL_OUT),
+			       .since = clock_ms() };
+	c->watch = loop_watch(loop, fd, EPOLLIN, on_socket, c);
+	c->later = loop_timer(loop, 0, false, tell_gone, c);
+	return c;
+}
+
+void channel_free(struct channel *c)
+{
+	if (!c)
+		return;
+	if (c->freed)
+		*c->freed = true;
+	watch_remove(c->watch);
+	watch_remove(c->later);
+	fd_close(&c->fd);
+	buf_release(&c->out);
+	free(c);
+}
+
+void channel_say(struct channel *c, const struct message *m)
+{
+	if (!c->watch)
+		return;
+	if (message_format(m, &c->out, &c->why) < 0) {
+		leave(c);
+		return;
+	}
+	flush(c);
+}
+
+int channel_listen(const char *path, struct err *err)
+{
+	AUTO(fd) int fd = -1;
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_sys(err, "remove the old socket %s", path);
+	fd = fd_unix_listen(path, err);
+	if (fd < 0)
+		return err_hint(err, "it needs a directory that report shares");
+	if (chmod(path, 0666) < 0)
+		return err_sys(err, "open %s for everybody", path);
+	return STEAL(fd, -1);
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The state machine of `kata-deploy node`; machine.h has its picture. */
+#include "deploy/node/machine.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+static const char *const verbs[] = {
+	[JOB_NONE] = "",           [JOB_STATUS] = "status",       [JOB_HASH] = "status",
+	[JOB_RECOVER] = "recover", [JOB_PLAN] = "plan",           [JOB_INSTALL] = "install",
+	[JOB_REPAIR] = "repair",   [JOB_UNINSTALL] = "uninstall",
+};
+
+const char *node_job_verb(enum node_job job)
+{
+	return verbs[job];
+}
+
+#define COPY(to, text) message_text((to), sizeof(to), (text))
+
+static void set_phase(struct machine *m, enum node_phase phase, uint64_t wall)
+{
+	if (m->state.phase != phase)
+		m->state.since = wall;
+	m->state.phase = phase;
+}
+
+void machine_init(struct machine *m, const struct machine_options *o,
+		  const struct machine_kept *kept, uint64_t now, uint64_t wall)
+{
+	*m = (struct machine){ .o = *o, .full_at = now + o->full_ms };
+	if (kept)
+		m->kept = *kept;
+	m->state.since = wall;
+	m->state.failures = m->kept.failures;
+	m->state.claimed = m->kept.held;
+	if (m->kept.uninstalled) {
+		m->step = STEP_OVER;
+		set_phase(m, PHASE_UNINSTALLED, wall);
+	} else if (m->kept.retry > wall && m->kept.retry - wall <= RETRY_MAX_S) {
+		/* A program that is started again does not try more often. */
+		m->step = STEP_RETRY;
+		m->retry_at = now + (m->kept.retry - wall) * 1000;
+		set_phase(m, PHASE_FAILED, wall);
+		m->state.retry = m->kept.retry;
+		COPY(m->state.code, m->kept.code);
+		COPY(m->state.message, m->kept.message);
+	}
+}
+
+/* --- turns --- */
+
+static void want_turn(struct machine *m)
+{
+	unsigned char random[8];
+	char hex[2 * sizeof(random) + 1];
+
+	if (*m->kept.turn)
+		return;
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		bug("getrandom");
+	str_hex(random, sizeof(random), hex);
+	(void)str_print(m->kept.turn, sizeof(m->kept.turn), "t-%s", hex);
+	m->kept.held = m->o.alone;
+}
+
+static void end_turn(struct machine *m, bool good, const char *reason)
+{
+	if (m->kept.held && !m->o.alone) {
+		COPY(m->kept.ended, m->kept.turn);
+		m->kept.ended_good = good;
+		COPY(m->kept.ended_reason, reason);
+	}
+	m->kept.turn[0] = '\0';
+	m->kept.held = false;
+}
+
+unsigned machine_says(const struct machine *m, struct message says[MACHINE_SAYS])
+{
+	unsigned n = 0;
+
+	if (*m->kept.ended) {
+		says[n] = (struct message){ .kind = MESSAGE_END_TURN, .good = m->kept.ended_good };
+		COPY(says[n].id, m->kept.ended);
+		COPY(says[n].reason, m->kept.ended_reason);
+		n++;
+	}
+	if (*m->kept.turn && !m->o.alone) {
+		says[n] = (struct message){ .kind = MESSAGE_WANT_TURN, .held = m->kept.held };
+		COPY(says[n].id, m->kept.turn);
+		COPY(says[n].reason, m->state.message);
+		n++;
+	}
+	return n;
+}
+
+void machine_said_end(struct machine *m)
+{
+	m->kept.ended[0] = '\0';
+}
+
+void machine_heard(struct machine *m, const struct message *said, uint64_t wall)
+{
+	(void)wall;
+	if (said->kind == MESSAGE_TURN && str_eq(said->id, m->kept.turn))
+		m->kept.held = true;
+	if (said->kind == MESSAGE_UNINSTALL && !m->kept.uninstalled)
+		m->uninstall = true;
+}
+
+/* --- what is next --- */
+
+static enum node_job begin(struct machine *m, enum node_job job, enum node_phase phase,
+			   uint64_t wall)
+{
+	m->running = job;
+	if (job == JOB_INSTALL || job == JOB_RECOVER || job == JOB_REPAIR || job == JOB_UNINSTALL)
+		m->state.claimed = true;
+	set_phase(m, phase, wall);
+	return job;
+}
+
+/* An uninstall comes before everything but what has begun, and needs a turn. */
+static void turn_to_uninstall(struct machine *m, uint64_t wall)
+{
+	if (m->step != STEP_TURN && m->step != STEP_REST && m->step != STEP_PLAN &&
+	    m->step != STEP_INSTALL && m->step != STEP_REPAIR)
+		return;
+	want_turn(m);
+	m->step = STEP_UNINSTALL;
+	/* Known as one before it has its turn: a cluster that lets nobody restart lets this. */
+	set_phase(m, PHASE_UNINSTALLING, wall);
+	if (!m->kept.held)
+		COPY(m->state.message, "waits for its turn to uninstall");
+}
+
+static enum node_job look(struct machine *m, uint64_t wall)
+{
+	/* A check of a node that rests is no change of its phase. */
+	m->running = m->hashes ? JOB_HASH : JOB_STATUS;
+	if (m->state.phase == PHASE_FAILED) {
+		set_phase(m, PHASE_STARTING, wall);
+		m->state.code[0] = m->state.message[0] = '\0';
+		m->state.retry = 0;
+	}
+	return m->running;
+}
+
+enum node_job machine_next(struct machine *m, uint64_t now, uint64_t wall)
+{
+	if (m->running)
+		return JOB_NONE;
+	if (m->step == STEP_REST && (now >= m->full_at || now >= m->quick_at)) {
+		m->hashes = now >= m->full_at;
+		m->step = STEP_LOOK;
+	}
+	if (m->step == STEP_RETRY && now >= m->retry_at)
+		m->step = STEP_LOOK;
+	if (m->uninstall)
+		turn_to_uninstall(m, wall);
+	if (m->step == STEP_TURN && m->kept.held)
+		m->step = STEP_INSTALL;
+	switch (m->step) {
+	case STEP_LOOK:
+		return look(m, wall);
+	case STEP_RECOVER:
+		return begin(m, JOB_RECOVER, PHASE_INSTALLING, wall);
+	case STEP_REPAIR:
+		return begin(m, JOB_REPAIR, PHASE_REPAIRING, wall);
+	case STEP_PLAN:
+		m->running = JOB_PLAN;
+		return JOB_PLAN;
+	case STEP_INSTALL:
+		return begin(m, JOB_INSTALL, PHASE_INSTALLING, wall);
+	case STEP_UNINSTALL:
+		return m->kept.held ? begin(m, JOB_UNINSTALL, PHASE_UNINSTALLING, wall) : JOB_NONE;
+	case STEP_TURN:
+	case STEP_REST:
+	case STEP_RETRY:
+	case STEP_OVER:
+		break;
+	}
+	return JOB_NONE;
+}
+
+uint64_t machine_wake(const struct machine *m)
+{
+	if (m->running)
+		return UINT64_MAX;
+	if (m->step == STEP_REST)
+		return m->quick_at < m->full_at ? m->quick_at : m->full_at;
+	return m->step == STEP_RETRY ? m->retry_at : UINT64_MAX;
+}
+
+/* --- what has happened --- */
+
+static uint64_t pause_s(uint64_t failures)
+{
+	uint64_t s = RETRY_MIN_S;
+
+	while (--failures && s < RETRY_MAX_S)
+		s *= 2;
+	return s < RETRY_MAX_S ? s : RETRY_MAX_S;
+}
+
+/* Looking and planning may fail for a moment: another kata-deploy runs. What is there stays. */
+enum { EXCUSED = 3 };
+
+static void fail(struct machine *m, enum node_job job, const char *code, const char *message,
+		 uint64_t now, uint64_t wall)
+{
+	uint64_t s;
+
+	m->failed++;
+	m->kept.failures++;
+	s = pause_s(m->kept.failures);
+	m->kept.retry = wall + s;
+	COPY(m->kept.code, code);
+	COPY(m->kept.message, message);
+	m->state.failures = m->kept.failures;
+	m->state.retry = m->kept.retry;
+	COPY(m->state.code, code);
+	COPY(m->state.message, message);
+	if (m->kept.failures >= EXCUSED ||
+	    (job != JOB_STATUS && job != JOB_HASH && job != JOB_PLAN))
+		m->state.ready = false;
+	end_turn(m, false, message);
+	m->retry_at = now + s * 1000;
+	m->step = STEP_RETRY;
+	set_phase(m, PHASE_FAILED, wall);
+}
+
+static void rest(struct machine *m, uint64_t now, uint64_t wall)
+{
+	m->step = STEP_REST;
+	m->quick_at = now + m->o.quick_ms;
+	m->repairs = 0;
+	m->rested = wall;
+	m->kept.failures = m->kept.retry = 0;
+	m->kept.code[0] = m->kept.message[0] = '\0';
+	m->state.failures = m->state.retry = 0;
+	m->state.code[0] = m->state.message[0] = '\0';
+	m->state.ready = true;
+	set_phase(m, m->state.drift ? PHASE_DRIFTED : PHASE_READY, wall);
+	if (m->kept.turn[0] && m->kept.held)
+		end_turn(m, true, "");
+	m->kept.turn[0] = '\0';
+}
+
+static void looked(struct machine *m, const struct outcome *o, uint64_t now)
+{
+	m->checks[o->job == JOB_HASH]++;
+	if (o->job == JOB_HASH)
+		m->full_at = now + m->o.full_ms;
+	m->hashes = false;
+	COPY(m->state.version, o->version);
+	COPY(m->state.generation, o->generation);
+	if (*o->manager)
+		COPY(m->state.manager, o->manager);
+	m->state.serial = o->serial;
+	m->state.drift = o->drift;
+	COPY(m->problem, o->problem);
+	if (o->interrupted)
+		m->step = STEP_RECOVER;
+	else if (o->drift && !m->o.no_repair && m->repairs < REPAIRS_MAX)
+		m->step = STEP_REPAIR;
+	else
+		m->step = STEP_PLAN;
+}
+
+static void planned(struct machine *m, const struct outcome *o, uint64_t now, uint64_t wall)
+{
+	if (!o->changes && !o->restart) {
+		if (*m->problem)
+			fail(m, o->job, "state", m->problem, now, wall);
+		else
+			rest(m, now, wall);
+		return;
+	}
+	COPY(m->state.message, o->reason);
+	m->step = STEP_INSTALL;
+	if (!o->restart)
+		return;
+	want_turn(m);
+	m->step = STEP_TURN;
+	if (!m->kept.held)
+		set_phase(m, PHASE_WAITING, wall);
+}
+
+static void installed(struct machine *m, const struct outcome *o)
+{
+	m->state.restarts += o->restarted;
+	if (*o->kernel) {
+		COPY(m->state.kernel, o->kernel);
+		COPY(m->state.agent, o->agent);
+	}
+	m->step = STEP_LOOK;
+}
+
+static void uninstalled(struct machine *m, uint64_t wall)
+{
+	end_turn(m, true, "");
+	m->kept.uninstalled = true;
+	m->kept.failures = m->kept.retry = 0;
+	m->state = (struct node_state){ .claimed = false };
+	m->step = STEP_OVER;
+	set_phase(m, PHASE_UNINSTALLED, wall);
+	m->state.since = wall;
+}
+
+void machine_done(struct machine *m, const struct outcome *o, uint64_t now, uint64_t wall)
+{
+	m->running = JOB_NONE;
+	if (!o->ok) {
+		fail(m, o->job, o->code, o->message, now, wall);
+		return;
+	}
+	switch (o->job) {
+	case JOB_STATUS:
+	case JOB_HASH:
+		looked(m, o, now);
+		break;
+	case JOB_RECOVER:
+		m->step = STEP_LOOK;
+		if (*o->undone)
+			fail(m, o->job, "failed", o->undone, now, wall);
+		break;
+	case JOB_REPAIR:
+		m->repairs++;
+		m->repaired++;
+		m->step = STEP_LOOK;
+		break;
+	case JOB_PLAN:
+		planned(m, o, now, wall);
+		break;
+	case JOB_INSTALL:
+		installed(m, o);
+		break;
+	case JOB_UNINSTALL:
+		uninstalled(m, wall);
+		break;
+	case JOB_NONE:
+	case JOB_KINDS:
+		bug("no job has ended");
+	}
+}

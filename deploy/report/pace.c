@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Turns. A turn is a Lease of a number below the limit; whoever makes it has it. Whoever waits reads
+ * all Leases of the instance at once: turns, failures, the request to uninstall. Two that see the
+ * same free number both try to make its Lease, and one of them gets E_EXISTS and waits.
+ */
+
+#include "deploy/report/report-internal.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "crypto/sha256.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#define LABEL_INSTANCE REPORT_PREFIX "instance"
+#define LABEL_KIND     REPORT_PREFIX "kind"
+#define TURN           "turn"
+#define FAILED         "failed"
+
+enum { LIMIT_MAX = 10000, LIMIT_MS = 300000, SLOT_TRIES = 4 };
+
+void pace_init(struct pace *p, const struct report_options *o, const char *instance,
+	       const char *space)
+{
+	*p = (struct pace){
+		.o = o, .instance = instance, .space = space, .node = o->node, .slot = -1
+	};
+}
+
+void pace_release(struct pace *p)
+{
+	kube_sights_release(&p->sights);
+	free(p->uninstall);
+	free(p->holder_uid);
+	p->uninstall = p->holder_uid = NULL;
+}
+
+int pace_limit(const char *at_once, uint64_t nodes, uint64_t *limit, struct err *err)
+{
+	size_t len = strlen(at_once);
+	bool part = len && at_once[len - 1] == '%';
+	AUTO(str) char *number = xstrndup(at_once, part ? len - 1 : len);
+	uint64_t n;
+
+	if (str_u64(number, 10, 1, part ? 100 : LIMIT_MAX, "the number of nodes at a time", &n,
+		    err) < 0)
+		return -1;
+	*limit = part ? nodes * n / 100 : n;
+	if (*limit < 1)
+		*limit = 1;
+	if (*limit > LIMIT_MAX)
+		*limit = LIMIT_MAX;
+	return 0;
+}
+
+/* --- Leases --- */
+
+/* The name of a Lease and what it takes; release with lease_release(). */
+struct lease {
+	char *name;
+	const char *labels[5];
+	struct kube_lease l;
+};
+
+static void lease_release(struct lease *l)
+{
+	free(l->name);
+}
+DEFINE_AUTO_STRUCT(lease, struct lease, lease_release)
+
+static void lease_init(struct lease *l, const struct pace *p, const char *kind, char *name,
+		       unsigned seconds)
+{
+	l->name = name;
+	l->labels[0] = LABEL_INSTANCE;
+	l->labels[1] = p->instance;
+	l->labels[2] = LABEL_KIND;
+	l->labels[3] = kind;
+	l->labels[4] = NULL;
+	l->l = (struct kube_lease){ .space = p->space,
+				    .name = name,
+				    .holder = p->node,
+				    .seconds = seconds,
+				    .labels = l->labels,
+				    .node = p->holder_uid ? p->node : NULL,
+				    .node_uid = p->holder_uid };
+}
+
+static void lease_of_turn(struct lease *l, const struct pace *p, int slot)
+{
+	lease_init(l, p, TURN, str_fmt("kata-deploy.%s." TURN "-%d", p->instance, slot),
+		   p->o->pace.seconds);
+}
+
+/* A node's name alone may be as long as a name can be. */
+static void lease_of_failure(struct lease *l, const struct pace *p)
+{
+	char digest[65];
+
+	sha256_hex(p->node, strlen(p->node), digest);
+	lease_init(l, p, FAILED,
+		   strlen(p->node) <= 150
+			   ? str_fmt("kata-deploy.%s." FAILED ".%s", p->instance, p->node)
+			   : str_fmt("kata-deploy.%s." FAILED ".%s", p->instance, digest),
+		   0);
+}
+
+/* --- a look --- */
+
+struct looking {
+	struct pace *p;
+	uint64_t now;
+	int slot;
+	bool marked;
+	uint64_t running, failed;
+	char *uninstall;
+	VEC(struct json *) abandoned; /* turns */
+	VEC(int) taken;
+};
+
+static void looking_clear(struct looking *l)
+{
+	vec_each(struct json *, one, &l->abandoned)
+		json_free(*one);
+	vec_release(&l->abandoned);
+	vec_release(&l->taken);
+	free(l->uninstall);
+	l->uninstall = NULL;
+	l->slot = -1;
+	l->marked = false;
+	l->running = l->failed = 0;
+}
+DEFINE_AUTO_STRUCT(looking, struct looking, looking_clear)
+
+/* The number of a turn by its name; -1: it is none. */
+static int slot_of(const struct pace *p, const char *name)
+{
+	AUTO(str) char *begin = str_fmt("kata-deploy.%s." TURN "-", p->instance);
+	struct err ignored = ERR_INIT;
+	uint64_t n;
+
+	if (!str_starts(name, begin) ||
+	    str_u64(name + strlen(begin), 10, 0, 2 * LIMIT_MAX, "turn", &n, &ignored) < 0)
+		return -1;
+	return (int)n;
+}
+
+static void look_at_turn(struct looking *l, const struct json *lease, const char *holder, int slot)
+{
+	bool ours = str_eq(holder, l->p->node);
+
+	if (ours && l->slot < 0)
+		l->slot = slot;
+	if (!ours && kube_sight(&l->p->sights, lease, l->now)) {
+		vec_push(&l->abandoned, json_share(lease));
+		return;
+	}
+	vec_push(&l->taken, slot);
+	if (!ours)
+		l->running++;
+}
+
+static int look_at(void *arg, enum kube_event event, const struct json *lease, struct err *err)
+{
+	struct looking *l = arg;
+	const char *kind, *name, *holder;
+
+	(void)err;
+	if (event == KUBE_BEGIN) {
+		looking_clear(l);
+		kube_sights_begin(&l->p->sights);
+	}
+	if (event == KUBE_SYNCED)
+		kube_sights_end(&l->p->sights);
+	if (event != KUBE_FOUND)
+		return 0;
+	kind = kube_meta_of(lease, "labels", LABEL_KIND);
+	name = kube_meta(lease, "name");
+	holder = kube_lease_holder(lease);
+	if (str_eq(kind, FAILED)) {
+		l->marked = l->marked || str_eq(holder, l->p->node);
+		l->failed += !str_eq(holder, l->p->node);
+	} else if (str_eq(kind, "uninstall")) {
+		str_set(&l->uninstall, kube_meta(lease, "uid"));
+	} else if (str_eq(kind, TURN) && slot_of(l->p, name) >= 0) {
+		look_at_turn(l, lease, holder, slot_of(l->p, name));
+	}
+	return 0;
+}
+
+static int look(struct pace *p, struct kube *k, bool cached, struct looking *l,
+		struct deadline deadline, struct err *err)
+{
+	AUTO(str) char *path = kube_path(KUBE_LEASES, p->space, "leases", NULL);
+	AUTO(str) char *labels = str_fmt(LABEL_INSTANCE "=%s", p->instance);
+	struct kube_selection s = { .path = path, .labels = labels, .cached = cached };
+
+	*l = (struct looking){ .p = p, .now = clock_ms(), .slot = -1 };
+	if (kube_list(k, &s, look_at, l, deadline, err) < 0)
+		return -1;
+	p->slot = l->slot;
+	p->marked = l->marked;
+	p->running = l->running;
+	p->failed = l->failed;
+	p->looked = true;
+	p->looked_at = clock_ms();
+	str_set(&p->uninstall, l->uninstall);
+	return 0;
+}
+
+int pace_look(struct pace *p, struct kube *k, struct deadline deadline, struct err *err)
+{
+	AUTO(looking) struct looking l = { 0 };
+
+	return look(p, k, false, &l, deadline, err);
+}
+
+/* --- turns --- */
+
+static int refresh_limit(struct pace *p, struct kube *k, struct deadline deadline, struct err *err)
+{
+	struct kube_selection s = { .path = "/api/v1/nodes", .labels = p->o->pace.nodes };
+	struct err why = ERR_INIT;
+
+	if (p->limit && clock_ms() - p->limit_at < LIMIT_MS)
+		return 0;
+	if (strchr(p->o->pace.at_once, '%') && kube_count(k, &s, &p->nodes, deadline, &why) < 0) {
+		if (why.code != E_PERMISSION)
+			return err_set_at(err, why.code, why.sys, why.where, "%s", why.msg);
+		log_err(LOG_WARN, &why, "nodes cannot be counted: one at a time");
+		p->nodes = 1;
+	}
+	p->limit_at = clock_ms();
+	return pace_limit(p->o->pace.at_once, p->nodes, &p->limit, err);
+}
+
+static bool is_taken(const struct looking *l, int slot)
+{
+	vec_each(int, one, &l->taken) {
+		if (*one == slot)
+			return true;
+	}
+	return false;
+}
+
+/* A free number, from a random one on, so that not all try the same; -1: none. */
+static int free_slot(const struct looking *l, uint64_t limit)
+{
+	uint32_t random = 0;
+
+	(void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	for (uint64_t i = 0; i < limit; i++) {
+		int slot = (int)((random + i) % limit);
+
+		if (!is_taken(l, slot))
+			return slot;
+	}
+	return -1;
+}
+
+/* Removes the turn of that number if its holder has gone. */
+static int clear_slot(struct pace *p, struct kube *k, const struct looking *l, int slot,
+		      struct deadline deadline, struct err *err)
+{
+	vec_each(struct json *, one, &l->abandoned) {
+		const char *name = kube_meta(*one, "name");
+		AUTO(str) char *path = NULL;
+		struct kube_precondition is = { kube_meta(*one, "uid"),
+						kube_meta(*one, "resourceVersion") };
+
+		if (slot_of(p, name) != slot)
+			continue;
+		path = kube_path(KUBE_LEASES, p->space, "leases", name, NULL);
+		log_info("turn of a node that has gone", LOG_S("node", kube_lease_holder(*one)));
+		if (kube_delete(k, path, &is, deadline, err) == 0)
+			continue;
+		if (err->code != E_NOT_FOUND && err->code != E_STATE)
+			return -1;
+		err_clear(err);
+	}
+	return 0;
+}
+
+/* What is some moments old costs the server little and does no harm, since the making of a Lease
+ * decides; but a turn of ours that is in it may be over. */
+static int look_twice(struct pace *p, struct kube *k, struct looking *l, struct deadline deadline,
+		      struct err *err)
+{
+	if (look(p, k, true, l, deadline, err) < 0)
+		return -1;
+	if (p->slot < 0)
+		return 0;
+	looking_clear(l);
+	return look(p, k, false, l, deadline, err);
+}
+
+int pace_acquire(struct pace *p, struct kube *k, bool held, bool last, enum pace_answer *answer,
+		 struct deadline deadline, struct err *err)
+{
+	*answer = PACE_WAIT;
+	if (refresh_limit(p, k, deadline, err) < 0)
+		return -1;
+	for (int i = 0; i < SLOT_TRIES; i++) {
+		AUTO(looking) struct looking l = { 0 };
+		AUTO(lease) struct lease lease = { 0 };
+		int slot;
+
+		if (look_twice(p, k, &l, deadline, err) < 0)
+			return -1;
+		if (p->slot >= 0) {
+			*answer = PACE_GO;
+			return 0;
+		}
+		/* One that failed may try again: so it is seen when the cause is gone. */
+		if (!held && !last && !p->marked && l.failed >= p->o->pace.failures) {
+			*answer = PACE_STOPPED;
+			return 0;
+		}
+		if (!held && l.running >= p->limit)
+			return 0;
+		slot = free_slot(&l, held ? 2 * LIMIT_MAX : p->limit);
+		if (slot < 0)
+			return 0;
+		if (clear_slot(p, k, &l, slot, deadline, err) < 0)
+			return -1;
+		lease_of_turn(&lease, p, slot);
+		if (kube_lease_acquire(k, &lease.l, deadline, err) == 0) {
+			p->slot = slot;
+			*answer = PACE_GO;
+			return 0;
+		}
+		/* Somebody was quicker; or it is ours, and an answer was lost. */
+		if (err->code != E_EXISTS)
+			return -1;
+		err_clear(err);
+	}
+	return 0;
+}
+
+int pace_renew(struct pace *p, struct kube *k, struct deadline deadline, struct err *err)
+{
+	AUTO(lease) struct lease lease = { 0 };
+
+	lease_of_turn(&lease, p, p->slot);
+	if (kube_lease_renew(k, &lease.l, deadline, err) == 0)
+		return 0;
+	if (err->code == E_STATE)
+		p->slot = -1;
+	return -1;
+}
+
+int pace_release_turn(struct pace *p, struct kube *k, struct deadline deadline, struct err *err)
+{
+	AUTO(lease) struct lease lease = { 0 };
+
+	if (p->slot < 0)
+		return 0;
+	lease_of_turn(&lease, p, p->slot);
+	if (kube_lease_release(k, &lease.l, deadline, err) < 0)
+		return -1;
+	p->slot = -1;
+	return 0;
+}
+
+int pace_mark(struct pace *p, struct kube *k, bool failed, struct deadline deadline,
+	      struct err *err)
+{
+	AUTO(lease) struct lease lease = { 0 };
+
+	if (p->marked == failed)
+		return 0;
+	lease_of_failure(&lease, p);
+	if (!failed && kube_lease_release(k, &lease.l, deadline, err) < 0)
+		return -1;
+	if (failed && kube_lease_acquire(k, &lease.l, deadline, err) < 0 && err->code != E_EXISTS)
+		return -1;
+	err_clear(err);
+	p->marked = failed;
+	return 0;
+}

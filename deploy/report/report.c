@@ -1,0 +1,637 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The round. Node's words arrive on another thread and are kept under the lock, the newest of each
+ * kind; a round takes them, talks to the API server without the lock, and leaves what node is to be
+ * told.
+ */
+
+#include "deploy/report/report-internal.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum {
+	WAIT_MS = 2000,        /* between two questions for a turn, ... */
+	WAIT_PER_NODE_MS = 15, /* ... or more in large clusters */
+	STOPPED_MS = 30000,
+	ABSENT_MS = 5000,
+	RETRY_MS = 1000,
+	RETRY_MAX = 60000,
+	ADOPTED_MS = 15000,       /* a turn that node does not ask for is no turn of its */
+	TURN_SILENCE_MS = 600000, /* a turn of a node whose program does not come back */
+	LOOK_MS = 10000,          /* the Leases are not read more often without need */
+	WAIT_ROUNDS = 8,          /* of which one looks at the node, too, while a turn is awaited */
+};
+
+/* What was said, by node or to it. */
+struct box {
+	bool has_state, connected;
+	uint64_t since; /* of the connection, or of its end */
+	struct node_state state;
+	bool wants, ended;
+	unsigned asked; /* how often */
+	struct message want, end;
+};
+
+struct report {
+	const struct report_options *o;
+	struct kube *k;
+	char *instance, *path;
+	pthread_mutex_t lock; /* of what follows, up to counts */
+	struct box in;
+	bool say_turn, say_uninstall, hurry;
+	char turn_id[MESSAGE_NAME], uninstall_id[MESSAGE_NAME];
+	struct report_counts counts;
+	/* of the round's thread */
+	struct box now;
+	struct pace pace;
+	struct kube_recorder recorder;
+	unsigned failures, stable;
+	uint64_t restarts; /* of the manager, when the label was last looked at from the start */
+	bool granted, stopped, foreign, gone;
+	unsigned answered; /* the number of the question */
+	unsigned waits;    /* rounds, while a turn is awaited */
+	struct node_state shown;
+	uint64_t renewed;
+};
+
+/* --- before and after a round --- */
+
+static int refuse_suffix(const char *suffix, const char *why, struct err *err)
+{
+	(void)err_set(err, E_USAGE, "the suffix '%.64s' %s", suffix, why);
+	return err_hint(err, "use up to %d of a-z, 0-9 and '-'", REPORT_SUFFIX_MAX);
+}
+
+int report_check(const struct report_options *o, struct err *err)
+{
+	static const char *const taken[] = { REPORT_DEFAULT, "kata-runtime" };
+	uint64_t limit;
+
+	if (str_empty(o->node)) {
+		(void)err_set(err, E_USAGE, "the node has no name");
+		return err_hint(err, "give --node NAME: the name that it has in the cluster");
+	}
+	if (kube_check_name(o->node, "node", err) < 0 ||
+	    (o->space && kube_check_name(o->space, "namespace", err) < 0))
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
+		if (str_eq(o->suffix, taken[i]))
+			return refuse_suffix(o->suffix, "is taken", err);
+	}
+	if (!str_empty(o->suffix) && (kube_check_label(o->suffix, "suffix", err) < 0 ||
+				      kube_check_name(o->suffix, "suffix", err) < 0))
+		return -1;
+	if (!str_empty(o->suffix) &&
+	    (strchr(o->suffix, '.') || strlen(o->suffix) > REPORT_SUFFIX_MAX))
+		return refuse_suffix(o->suffix, "has a '.', or is too long", err);
+	strv_each(taint, o->taints) {
+		if (taint_check(*taint, err) < 0)
+			return -1;
+	}
+	if (o->pace.seconds < 10 || o->pace.seconds > 3600)
+		return err_set(err, E_USAGE, "a turn of %u seconds; 10 to 3600 are possible",
+			       o->pace.seconds);
+	if (o->pace.failures < 1) {
+		(void)err_set(err, E_USAGE, "no turn would be given if 0 failures stop them");
+		return err_hint(err, "give --failures 1 or more");
+	}
+	return pace_limit(o->pace.at_once, 0, &limit, err);
+}
+
+struct report *report_new(const struct report_options *o, struct kube *k)
+{
+	struct report *r = NEW(struct report);
+
+	r->o = o;
+	r->k = k;
+	r->instance = xstrdup(str_empty(o->suffix) ? REPORT_DEFAULT : o->suffix);
+	r->path = kube_path("api", "v1", "nodes", o->node, NULL);
+	if (pthread_mutex_init(&r->lock, NULL) != 0)
+		bug("no mutex");
+	r->in.since = clock_ms();
+	r->recorder = (struct kube_recorder){ .controller = REPORT_CONTROLLER,
+					      .instance = o->node,
+					      .node = o->node };
+	pace_init(&r->pace, o, r->instance, o->space ? o->space : kube_namespace(k));
+	return r;
+}
+
+void report_free(struct report *r)
+{
+	if (!r)
+		return;
+	pace_release(&r->pace);
+	kube_recorder_release(&r->recorder);
+	(void)pthread_mutex_destroy(&r->lock);
+	free(r->instance);
+	free(r->path);
+	free(r);
+}
+
+void report_hear(struct report *r, const struct message *m)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	if (m->kind == MESSAGE_STATE) {
+		r->in.state = m->state;
+		r->in.has_state = true;
+	} else if (m->kind == MESSAGE_WANT_TURN) {
+		r->in.want = *m;
+		r->in.wants = true;
+		r->in.asked++;
+	} else if (m->kind == MESSAGE_END_TURN) {
+		r->in.end = *m;
+		r->in.ended = true;
+		r->in.wants = false;
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+void report_connected(struct report *r, bool connected)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	if (r->in.connected != connected)
+		r->in.since = clock_ms();
+	r->in.connected = connected;
+	if (connected) {
+		r->in.wants = false; /* it will ask again */
+		r->say_turn = false;
+		r->uninstall_id[0] = '\0';
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+bool report_say(struct report *r, struct message *m)
+{
+	bool some;
+
+	memset(m, 0, sizeof(*m));
+	(void)pthread_mutex_lock(&r->lock);
+	some = r->say_turn || r->say_uninstall;
+	if (r->say_turn) {
+		m->kind = MESSAGE_TURN;
+		message_text(m->id, sizeof(m->id), r->turn_id);
+		r->say_turn = false;
+	} else if (r->say_uninstall) {
+		m->kind = MESSAGE_UNINSTALL;
+		message_text(m->id, sizeof(m->id), r->uninstall_id);
+		r->say_uninstall = false;
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+	return some;
+}
+
+void report_hurry(struct report *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	r->hurry = true;
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+struct report_counts report_counts(struct report *r)
+{
+	struct report_counts counts;
+
+	(void)pthread_mutex_lock(&r->lock);
+	counts = r->counts;
+	(void)pthread_mutex_unlock(&r->lock);
+	return counts;
+}
+
+static void publish(struct report *r, bool failed)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	r->counts.rounds++;
+	r->counts.failures += failed;
+	r->counts.waiting = r->now.wants && !r->granted;
+	r->counts.holding = r->granted;
+	r->counts.stopped = r->stopped;
+	r->counts.done = r->gone;
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+/* --- what node is, in the cluster's words --- */
+
+static const char *const reasons[] = {
+	[PHASE_STARTING] = "Starting",       [PHASE_WAITING] = "WaitingForTurn",
+	[PHASE_INSTALLING] = "Installing",   [PHASE_READY] = "Ready",
+	[PHASE_DRIFTED] = "Drifted",         [PHASE_REPAIRING] = "Repairing",
+	[PHASE_FAILED] = "Failed",           [PHASE_UNINSTALLING] = "Uninstalling",
+	[PHASE_UNINSTALLED] = "Uninstalled",
+};
+
+static bool is_gone(const struct report *r)
+{
+	return r->now.has_state && r->now.state.phase == PHASE_UNINSTALLED;
+}
+
+static void describe(const struct report *r, struct buf *text)
+{
+	const struct node_state *s = &r->now.state;
+
+	if (s->phase == PHASE_FAILED || *s->message)
+		buf_fmt(text, "%s%s%s", s->code, *s->code && *s->message ? ": " : "", s->message);
+	if (r->stopped)
+		buf_fmt(text,
+			"%sno more turns are given: %llu nodes failed in theirs, see the "
+			"Leases " REPORT_PREFIX "kind=failed",
+			text->len ? "; " : "", (unsigned long long)r->pace.failed);
+	if (*s->version)
+		buf_fmt(text, "%sversion %s", text->len ? "; " : "", s->version);
+	if (*s->manager)
+		buf_fmt(text, " with %s", s->manager);
+	if (*s->kernel)
+		buf_fmt(text, ", proved with kernel %s", s->kernel);
+	if (s->drift)
+		buf_fmt(text, ", %llu files differ", (unsigned long long)s->drift);
+	if (r->foreign)
+		buf_fmt(text, "%sa label of this name is somebody else's and was left as it is",
+			text->len ? "; " : "");
+}
+
+static void set_type(const struct report *r, char *to, size_t size)
+{
+	(void)str_print(to, size, "KataReady%s%s", str_empty(r->o->suffix) ? "" : "-",
+			str_empty(r->o->suffix) ? "" : r->o->suffix);
+}
+
+static bool is_silent(const struct report *r)
+{
+	return !r->now.connected && clock_ms() - r->now.since >= REPORT_SILENCE_MS;
+}
+
+/* False: there is nothing to say. */
+static bool set_condition(const struct report *r, struct condition *c)
+{
+	AUTO(buf) struct buf text = BUF_INIT(4096);
+	const struct node_state *s = &r->now.state;
+	const char *reason = reasons[s->phase];
+
+	set_type(r, c->type, sizeof(c->type));
+	if (is_silent(r)) {
+		c->status = "Unknown";
+		reason = "Silent";
+		buf_str(&text, "kata-deploy node does not answer");
+	} else {
+		/* That of a program that has just started would hide what it is about to find. */
+		if (!r->now.has_state || s->phase == PHASE_STARTING)
+			return false;
+		c->status = s->ready ? "True" : "False";
+		if (r->stopped)
+			reason = "RolloutStopped";
+		describe(r, &text);
+	}
+	(void)str_print(c->reason, sizeof(c->reason), "%s", reason);
+	message_text(c->message, sizeof(c->message), buf_cstr(&text));
+	return true;
+}
+
+static void set_wish(const struct report *r, struct wish *w)
+{
+	const struct node_state *s = &r->now.state;
+
+	*w = (struct wish){ .instance = r->instance,
+			    .gone = is_gone(r),
+			    .version = s->version,
+			    .generation = s->generation,
+			    .serial = s->serial };
+	if (r->now.has_state && (s->ready || s->claimed))
+		w->value = s->ready ? "true" : "false";
+	if (s->ready && r->stable >= REPORT_STABLE)
+		w->taints = r->o->taints;
+}
+
+/* --- the node object --- */
+
+static struct json *make_patch(void *arg, const struct json *node, struct err *err)
+{
+	(void)err;
+	return wish_patch(arg, node);
+}
+
+static int tell(struct report *r, const struct condition *c, struct deadline deadline,
+		struct err *err)
+{
+	const struct kube_happening h = {
+		.warning = str_eq(c->reason, "Failed") || str_eq(c->reason, "RolloutStopped") ||
+			   str_eq(c->reason, "Drifted") || str_eq(c->reason, "Silent"),
+		.reason = c->reason,
+		.action = "Deploy",
+		.note = *c->message ? c->message : c->reason,
+	};
+
+	log_info("state", LOG_S("reason", c->reason), LOG_S("ready", c->status),
+		 LOG_S("message", c->message));
+	return kube_tell(r->k, &r->recorder, &h, deadline, err);
+}
+
+static int patch_status(struct report *r, const struct json *patch, struct deadline deadline,
+			struct err *err)
+{
+	AUTO(str) char *path = str_fmt("%s/status", r->path);
+	AUTO(json)
+	struct json *after = kube_patch(r->k, path, KUBE_STRATEGIC, patch, deadline, err);
+
+	return after ? 0 : -1;
+}
+
+static int show_condition(struct report *r, const struct json *node, struct deadline deadline,
+			  struct err *err)
+{
+	struct condition c;
+	AUTO(json) struct json *patch = NULL;
+	bool news = false;
+
+	if (is_gone(r)) {
+		set_type(r, c.type, sizeof(c.type));
+		patch = condition_removal(c.type, node);
+		c = (struct condition){ .status = "False", .reason = "Uninstalled" };
+		news = patch;
+	} else if (set_condition(r, &c)) {
+		patch = condition_patch(&c, node, &news);
+	}
+	if (patch && patch_status(r, patch, deadline, err) < 0)
+		return -1;
+	/* An Event that cannot be made is no reason to begin again: the condition says it. */
+	if (news && tell(r, &c, deadline, err) < 0) {
+		log_err(LOG_WARN, err, "an Event is lost");
+		err_clear(err);
+	}
+	return kube_tell_rest(r->k, &r->recorder, deadline, err);
+}
+
+static int show_labels(struct report *r, const struct json *node, struct deadline deadline,
+		       struct err *err)
+{
+	AUTO(json) struct json *patch = NULL, *after = NULL;
+	struct wish w;
+
+	if (r->now.state.restarts != r->restarts || !r->now.state.ready) {
+		r->restarts = r->now.state.restarts;
+		r->stable = 0;
+	}
+	set_wish(r, &w);
+	if (r->now.state.ready && (wish_label_is(&w, node, "true") || r->foreign))
+		r->stable += r->stable < REPORT_STABLE;
+	else
+		r->stable = 0;
+	set_wish(r, &w);
+	patch = wish_patch(&w, node);
+	r->foreign = w.foreign;
+	if (!patch)
+		return 0;
+	after = kube_change(r->k, r->path, "", make_patch, &w, deadline, err);
+	r->foreign = w.foreign;
+	return after ? 0 : -1;
+}
+
+/* --- turns --- */
+
+static bool is_turn_of_ours(const struct report *r)
+{
+	return r->now.wants || r->granted;
+}
+
+static void answer(struct report *r)
+{
+	r->answered = r->now.asked;
+	(void)pthread_mutex_lock(&r->lock);
+	message_text(r->turn_id, sizeof(r->turn_id), r->now.want.id);
+	r->say_turn = true;
+	r->counts.turns += !r->granted;
+	(void)pthread_mutex_unlock(&r->lock);
+	r->granted = true;
+	r->stopped = false;
+}
+
+static int ask(struct report *r, struct deadline deadline, struct err *err)
+{
+	enum pace_answer how;
+	bool last = r->now.state.phase == PHASE_UNINSTALLING;
+
+	if (pace_acquire(&r->pace, r->k, r->now.want.held, last, &how, deadline, err) < 0)
+		return -1;
+	r->stopped = how == PACE_STOPPED;
+	if (how == PACE_GO) {
+		r->renewed = clock_ms();
+		answer(r);
+	}
+	return 0;
+}
+
+static int keep(struct report *r, struct deadline deadline, struct err *err)
+{
+	enum pace_answer how;
+
+	if (clock_ms() - r->renewed < r->o->pace.seconds * 1000ULL / 3)
+		return 0;
+	if (!r->now.connected && clock_ms() - r->now.since >= TURN_SILENCE_MS)
+		return 0; /* it ends by itself */
+	if (pace_renew(&r->pace, r->k, deadline, err) == 0) {
+		r->renewed = clock_ms();
+		return 0;
+	}
+	if (err->code != E_STATE)
+		return -1;
+	/* What node does goes on whether somebody else has a turn now or not: it is to be seen. */
+	log_err(LOG_WARN, err, "the turn was lost");
+	err_clear(err);
+	(void)pthread_mutex_lock(&r->lock);
+	r->counts.lost_turns++;
+	(void)pthread_mutex_unlock(&r->lock);
+	r->renewed = clock_ms();
+	return pace_acquire(&r->pace, r->k, true, false, &how, deadline, err);
+}
+
+/* A failure is on record before the turn is free, so that nobody begins in between. */
+static int end_turn(struct report *r, struct deadline deadline, struct err *err)
+{
+	bool uninstalls = r->now.state.phase == PHASE_UNINSTALLING || is_gone(r);
+
+	if (pace_mark(&r->pace, r->k, !r->now.end.good && !uninstalls, deadline, err) < 0 ||
+	    pace_release_turn(&r->pace, r->k, deadline, err) < 0)
+		return -1;
+	r->granted = r->stopped = false;
+	(void)pthread_mutex_lock(&r->lock);
+	if (str_eq(r->in.end.id, r->now.end.id))
+		r->in.ended = false;
+	(void)pthread_mutex_unlock(&r->lock);
+	return 0;
+}
+
+static int turns(struct report *r, struct deadline deadline, struct err *err)
+{
+	bool is_well = r->now.has_state && r->now.state.ready;
+
+	if (r->now.ended && end_turn(r, deadline, err) < 0)
+		return -1;
+	if (r->now.wants && !str_eq(r->turn_id, r->now.want.id))
+		r->granted = false;
+	if (!r->now.wants)
+		r->stopped = false;
+	/* Nobody could use it now. */
+	if (r->now.wants && !r->granted)
+		return r->now.connected ? ask(r, deadline, err) : 0;
+	if (r->now.wants && r->answered != r->now.asked)
+		answer(r);
+	if (r->now.wants)
+		return keep(r, deadline, err);
+	/* Of an earlier life, in which its end was not heard. */
+	if (r->pace.slot >= 0 && r->now.connected && r->now.has_state &&
+	    clock_ms() - r->now.since >= ADOPTED_MS &&
+	    pace_release_turn(&r->pace, r->k, deadline, err) < 0)
+		return -1;
+	if (r->granted && r->pace.slot >= 0 && !r->now.connected)
+		return keep(r, deadline, err);
+	return is_well || is_gone(r) ? pace_mark(&r->pace, r->k, false, deadline, err) : 0;
+}
+
+/* Somebody may ask for the uninstall of this node, or of all. */
+static void pass_request(struct report *r, const struct json *node)
+{
+	AUTO(str) char *key = str_fmt(REPORT_PREFIX "%s.uninstall", r->instance);
+	const char *id = node ? kube_meta_of(node, "annotations", key) : NULL;
+	struct err ignored = ERR_INIT;
+
+	if (!id)
+		id = r->pace.uninstall;
+	if (!id || str_check_id(id, "request", &ignored) < 0 || strlen(id) >= MESSAGE_NAME)
+		return;
+	(void)pthread_mutex_lock(&r->lock);
+	if (r->in.connected && !str_eq(id, r->uninstall_id)) {
+		message_text(r->uninstall_id, sizeof(r->uninstall_id), id);
+		r->say_uninstall = true;
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+/* --- the round --- */
+
+static uint64_t pause_of(const struct report *r)
+{
+	const struct report_options *o = r->o;
+	uint64_t wait = o->pace.wait_ms ? o->pace.wait_ms : WAIT_MS;
+	uint64_t next = kube_jitter(o->idle_ms ? o->idle_ms : REPORT_IDLE_MS);
+
+	if (r->now.wants && !r->granted) {
+		if (wait < r->pace.nodes * WAIT_PER_NODE_MS && !o->pace.wait_ms)
+			wait = r->pace.nodes * WAIT_PER_NODE_MS;
+		if (r->stopped)
+			wait = o->pace.wait_ms ? 2 * wait : STOPPED_MS;
+		next = kube_jitter((unsigned)wait);
+	} else if (is_turn_of_ours(r) && next > o->pace.seconds * 1000ULL / 3) {
+		next = o->pace.seconds * 1000ULL / 3;
+	}
+	if (r->now.state.ready && r->stable < REPORT_STABLE) {
+		uint64_t stable = o->stable_ms ? o->stable_ms : REPORT_STABLE_MS;
+
+		next = next < stable ? next : stable;
+	}
+	if (r->pace.slot >= 0 && !is_turn_of_ours(r) && next > ADOPTED_MS)
+		next = ADOPTED_MS;
+	if (!r->now.connected && next > REPORT_SILENCE_MS)
+		next = REPORT_SILENCE_MS;
+	return next;
+}
+
+static int take_uid(struct report *r, const struct json *node, struct err *err)
+{
+	const char *uid = kube_meta(node, "uid");
+
+	if (!uid || strlen(uid) > 128)
+		return err_set(err, E_PROTOCOL, "the node has no uid");
+	str_set(&r->pace.holder_uid, uid);
+	return 0;
+}
+
+/* Most rounds of a node that waits ask for its turn and do nothing else: many wait at once. */
+static bool is_only_waiting(struct report *r)
+{
+	if (!r->now.wants || r->granted || !r->now.connected ||
+	    memcmp(&r->shown, &r->now.state, sizeof(r->shown)) != 0)
+		return false;
+	return ++r->waits % WAIT_ROUNDS != 0;
+}
+
+/* What the Leases say: of turns of an earlier life, of failures, and a request for all. */
+static int look(struct report *r, struct deadline deadline, struct err *err)
+{
+	if (r->pace.looked && clock_ms() - r->pace.looked_at < LOOK_MS)
+		return 0;
+	return pace_look(&r->pace, r->k, deadline, err);
+}
+
+static int full_round(struct report *r, uint64_t *next, struct deadline deadline, struct err *err)
+{
+	AUTO(json) struct json *node = kube_get(r->k, r->path, deadline, err);
+
+	if (!node && err->code == E_NOT_FOUND) {
+		/* It was removed, or its kubelet has not registered it yet. */
+		log_debug("the cluster has no such node");
+		err_clear(err);
+		r->stable = 0;
+		*next = ABSENT_MS;
+		return 0;
+	}
+	if (!node || take_uid(r, node, err) < 0 || look(r, deadline, err) < 0)
+		return -1;
+	pass_request(r, node);
+	if (turns(r, deadline, err) < 0 || show_labels(r, node, deadline, err) < 0 ||
+	    show_condition(r, node, deadline, err) < 0)
+		return -1;
+	r->gone = is_gone(r) && r->pace.slot < 0 && !r->pace.marked;
+	r->shown = r->now.state;
+	*next = pause_of(r);
+	return 0;
+}
+
+static int round_once(struct report *r, uint64_t *next, struct err *err)
+{
+	struct deadline deadline = deadline_in(REPORT_STEP_MS);
+	bool stopped = r->stopped;
+
+	if (!is_only_waiting(r))
+		return full_round(r, next, deadline, err);
+	if (ask(r, deadline, err) < 0)
+		return -1;
+	pass_request(r, NULL);
+	if (r->stopped != stopped)
+		return full_round(r, next, deadline, err);
+	*next = pause_of(r);
+	return 0;
+}
+
+static void take_news(struct report *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	r->now = r->in;
+	r->pace.looked = r->pace.looked && !r->hurry;
+	r->hurry = false;
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+uint64_t report_step(struct report *r)
+{
+	struct err err = ERR_INIT;
+	uint64_t next = REPORT_IDLE_MS;
+	int rc;
+
+	take_news(r);
+	rc = round_once(r, &next, &err);
+	publish(r, rc < 0);
+	if (rc == 0) {
+		r->failures = 0;
+		return next;
+	}
+	if (err.code != E_CANCELLED)
+		log_err(r->failures ? LOG_DEBUG : LOG_WARN, &err,
+			"the cluster does not know all yet");
+	next = RETRY_MS;
+	for (unsigned i = 0; i < r->failures && next < RETRY_MAX; i++)
+		next *= 2;
+	r->failures++;
+	return kube_jitter(next < RETRY_MAX ? (unsigned)next : RETRY_MAX);
+}

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Units of systemd: their texts, and enabling and disabling them with or without a running systemd. */
+
+#include "deploy/timer/units.h"
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ETC          "/etc/systemd/system"
+#define WANTS        ETC "/timers.target.wants"
+#define TIMER        UNITS_NAME ".timer"
+#define MARK         "# Written by kata-deploy timer enable; changes belong into a drop-in."
+#define SYSTEM       "/usr/bin/kata-deploy"
+#define UNITS_PREFIX "/opt/kata" /* what `timer run` has if nothing is said */
+
+enum { UNIT_MAX = 64 << 10, CALL_MS = 60000 };
+
+static const char *const kinds[] = { "service", "timer", NULL };
+
+/* Where a path of the system is; heap. */
+static char *below(const struct units_place *place, const char *path, struct err *err)
+{
+	return place->root ? path_from_root(place->root, path, err) : xstrdup(path);
+}
+
+/* --- texts --- */
+
+/* A word of ExecStart as systemd.service(5) has it. */
+static void put_word(struct buf *to, const char *word)
+{
+	buf_str(to, " \"");
+	for (; *word; word++) {
+		if (*word == '"' || *word == '\\')
+			buf_chr(to, '\\');
+		else if (*word == '%' || *word == '$')
+			buf_chr(to, *word);
+		buf_chr(to, *word);
+	}
+	buf_chr(to, '"');
+}
+
+/* The release's own, which is as new as what is installed, else the one that runs. */
+static char *find_program(const struct units *u, struct err *err)
+{
+	AUTO(str) char *standard = str_fmt("%s/bin/kata-deploy", u->place.prefix);
+	AUTO(str) char *there = below(&u->place, standard, err);
+	char *self = NULL;
+
+	if (err->code)
+		return NULL;
+	if (u->program || (there && path_exists(there)))
+		return xstrdup(u->program ? u->program : standard);
+	if (!u->place.root)
+		self = realpath("/proc/self/exe", NULL);
+	return self ? self : xstrdup(SYSTEM);
+}
+
+static void put_service(const struct units *u, const char *program, struct buf *to)
+{
+	buf_str(to, "[Unit]\n"
+		    "Description=Upgrade Kata Containers to the newest release of its channel\n"
+		    "Documentation=man:kata-deploy(8)\n"
+		    "Wants=network-online.target\n"
+		    "After=network-online.target containerd.service docker.service crio.service "
+		    "k3s.service k3s-agent.service rke2-server.service rke2-agent.service\n");
+	buf_fmt(to, "ConditionPathExists=%s/current\n", u->place.prefix);
+	buf_str(to, "\n[Service]\nType=oneshot\nExecStart=");
+	buf_fmt(to, "%s", program);
+	buf_str(to, " timer run --quiet");
+	if (!str_eq(u->place.prefix, UNITS_PREFIX)) {
+		buf_str(to, " --prefix");
+		put_word(to, u->place.prefix);
+	}
+	/* A stop is an interrupt, which undoes; the undo may restart the manager. */
+	buf_str(to, "\nNice=10\nIOSchedulingClass=idle\nTimeoutStartSec=2h\nTimeoutStopSec=5min\n"
+		    "KillMode=mixed\n");
+}
+
+static void put_timer(const struct units *u, struct buf *to)
+{
+	buf_fmt(to,
+		"[Unit]\n"
+		"Description=Maintenance window of " UNITS_NAME ".service\n"
+		"Documentation=man:kata-deploy(8)\n"
+		"\n"
+		"[Timer]\n"
+		"OnCalendar=%s\n"
+		"RandomizedDelaySec=%s\n"
+		"AccuracySec=1min\n"
+		"# A window that was missed is not made up for at some other time.\n"
+		"Persistent=false\n"
+		"\n"
+		"[Install]\n"
+		"WantedBy=timers.target\n",
+		u->window ? u->window : UNITS_WINDOW, u->jitter ? u->jitter : UNITS_JITTER);
+}
+
+char *units_text(const struct units *u, const char *kind, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
+	AUTO(str) char *program = NULL;
+
+	if (str_eq(kind, "timer")) {
+		put_timer(u, &text);
+		return xstrdup(buf_cstr(&text));
+	}
+	if (!str_eq(kind, "service")) {
+		err_set(err, E_USAGE, "there is no unit '%s'; name timer or service", kind);
+		return NULL;
+	}
+	program = find_program(u, err);
+	if (!program)
+		return NULL;
+	/* systemd takes the path of the program as it is, and a prefix in conditions. */
+	if (strpbrk(program, " \t\"'\\%$;") || strpbrk(u->place.prefix, " \t\"'\\%")) {
+		err_set(err, E_USAGE,
+			"a unit cannot name %s and %s; use paths without blanks, quotes and %%",
+			program, u->place.prefix);
+		return NULL;
+	}
+	put_service(u, program, &text);
+	return xstrdup(buf_cstr(&text));
+}
+
+/* --- checking --- */
+
+static int check_word(const char *verb, const char *text, const char *option, const char *example,
+		      struct err *err)
+{
+	struct spawn s = { .argv = ARGV("systemd-analyze", verb, "--", text) };
+	struct err why = ERR_INIT;
+
+	if (!text)
+		return 0;
+	if (!*text || strpbrk(text, "\n\r")) {
+		err_set(err, E_USAGE, "%s is empty, or has more than one line", option);
+		return err_hint(err, "give one such as '%s'", example);
+	}
+	if (spawn_run(&s, NULL, 0, NULL, deadline_in(CALL_MS), &why) == 0 ||
+	    why.code == E_NOT_FOUND)
+		return 0;
+	err_set(err, E_USAGE, "%s '%.80s' is none that systemd understands", option, text);
+	return err_hint(err, "give one such as '%s'; systemd-analyze %s tries them", example, verb);
+}
+
+int units_check(const struct units *u, struct err *err)
+{
+	return check_word("calendar", u->window, "--window", "Sun *-*-* 03:00", err) < 0 ||
+			       check_word("timespan", u->jitter, "--jitter", "90min", err) < 0
+		       ? -1
+		       : 0;
+}
+
+/* --- files --- */
+
+static char *unit_path(const struct units_place *place, const char *dir, const char *kind,
+		       struct err *err)
+{
+	AUTO(str) char *path = str_fmt("%s/" UNITS_NAME ".%s", dir, kind);
+
+	return below(place, path, err);
+}
+
+/* 1: it is ours, 0: it is not there; E_EXISTS: it is somebody else's. */
+static int is_ours(const char *path, struct buf *text, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (!path_exists(path))
+		return 0;
+	if (file_read(AT_FDCWD, path, UNIT_MAX, text, &why) == 0 &&
+	    str_starts(buf_cstr(text), MARK "\n"))
+		return 1;
+	err_set(err, E_EXISTS, "%s was not written by kata-deploy", path);
+	return err_hint(err, "move it away, or use systemctl enable and disable with it");
+}
+
+/* 1: written, 0: it is the same. */
+static int write_unit(const struct units *u, const char *kind, struct err *err)
+{
+	AUTO(buf) struct buf was = BUF_INIT(UNIT_MAX);
+	AUTO(str) char *path = unit_path(&u->place, ETC, kind, err);
+	AUTO(str) char *body = path ? units_text(u, kind, err) : NULL;
+	AUTO(str) char *text = body ? str_fmt(MARK "\n%s", body) : NULL;
+	int ours = text ? is_ours(path, &was, err) : -1;
+
+	if (ours < 0)
+		return -1;
+	if (ours && str_eq(buf_cstr(&was), text))
+		return 0;
+	return file_replace(AT_FDCWD, path, text, strlen(text), 0644, err) < 0 ? -1 : 1;
+}
+
+static int link_timer(const struct units_place *place, bool *changed, struct err *err)
+{
+	AUTO(str) char *dir = below(place, WANTS, err);
+	AUTO(str) char *path = dir ? str_fmt("%s/" TIMER, dir) : NULL;
+
+	if (!path || path_make(dir, 0755, err) < 0)
+		return -1;
+	if (symlink(ETC "/" TIMER, path) == 0) {
+		*changed = true;
+		return 0;
+	}
+	return errno == EEXIST ? 0 : err_sys(err, "link %s", path);
+}
+
+static int remove_file(const char *path, bool *changed, struct err *err)
+{
+	if (unlink(path) == 0) {
+		*changed = true;
+		return 0;
+	}
+	return errno == ENOENT ? 0 : err_sys(err, "remove %s", path);
+}
+
+/* Whoever enabled it. */
+static int unlink_timer(const struct units_place *place, bool *changed, struct err *err)
+{
+	AUTO(str) char *dir = below(place, WANTS, err);
+	AUTO(str) char *path = dir ? str_fmt("%s/" TIMER, dir) : NULL;
+
+	if (!path || remove_file(path, changed, err) < 0)
+		return -1;
+	(void)!rmdir(dir); /* fails if there are others */
+	return 0;
+}
+
+static int remove_unit(const struct units_place *place, const char *kind, bool *changed,
+		       struct err *err)
+{
+	AUTO(buf) struct buf was = BUF_INIT(UNIT_MAX);
+	AUTO(str) char *path = unit_path(place, ETC, kind, err);
+	struct err theirs = ERR_INIT; /* stays */
+
+	if (!path)
+		return -1;
+	return is_ours(path, &was, &theirs) > 0 ? remove_file(path, changed, err) : 0;
+}
+
+/* --- the running systemd --- */
+
+static bool is_booted(const struct units_place *place)
+{
+	return !place->root && path_exists("/run/systemd/system");
+}
+
+static int systemctl(const char *verb, const char *unit, struct buf *out, struct err *err)
+{
+	struct spawn s = { .argv = ARGV("systemctl", verb, unit) };
+
+	return spawn_run(&s, NULL, 0, out, deadline_in(CALL_MS), err) == 0 ? 0 : -1;
+}
+
+static int need_systemd(const struct units *u, struct err *err)
+{
+	AUTO(str) char *program = NULL;
+
+	if (u->place.root || is_booted(&u->place))
+		return 0;
+	program = find_program(u, err);
+	if (!program)
+		return -1;
+	err_set(err, E_UNSUPPORTED, "systemd does not run this machine, so it has no timers");
+	return err_hint(err,
+			"let cron do it, with this line in /etc/cron.d/kata-deploy: 0 3 * * * root "
+			"sleep $(shuf -i 0-7200 -n 1); %s timer run --quiet",
+			program);
+}
+
+static int settle(const struct units_place *place, const char *verb, struct err *err)
+{
+	if (!is_booted(place))
+		return 0;
+	return systemctl("daemon-reload", NULL, NULL, err) < 0 ||
+			       systemctl(verb, TIMER, NULL, err) < 0
+		       ? -1
+		       : 0;
+}
+
+/* --- both --- */
+
+static bool is_enabled(const struct units_place *place)
+{
+	struct err ignored = ERR_INIT; /* a dangling link: then it is not */
+	AUTO(str) char *dir = below(place, WANTS, &ignored);
+	AUTO(str) char *link = dir ? str_fmt("%s/" TIMER, dir) : NULL;
+
+	return link && faccessat(AT_FDCWD, link, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int write_units(const struct units *u, bool *changed, struct err *err)
+{
+	AUTO(str) char *dir = below(&u->place, ETC, err);
+
+	if (!dir || path_make(dir, 0755, err) < 0)
+		return -1;
+	for (size_t i = 0; kinds[i]; i++) {
+		int wrote = write_unit(u, kinds[i], err);
+
+		if (wrote < 0)
+			return -1;
+		*changed |= wrote;
+	}
+	return link_timer(&u->place, changed, err);
+}
+
+int units_enable(const struct units *u, bool *changed, struct err *err)
+{
+	bool was = is_enabled(&u->place), undone;
+	struct err ignored = ERR_INIT;
+
+	*changed = false;
+	if (need_systemd(u, err) < 0)
+		return -1;
+	/* A new window counts at once. */
+	if (write_units(u, changed, err) == 0 &&
+	    settle(&u->place, *changed ? "restart" : "start", err) == 0)
+		return 0;
+	if (!was)
+		(void)!units_disable(&u->place, &undone, &ignored);
+	return -1;
+}
+
+int units_disable(const struct units_place *place, bool *changed, struct err *err)
+{
+	*changed = false;
+	/* First, while systemd still knows it; there may be none. */
+	if (is_booted(place)) {
+		struct err ignored = ERR_INIT;
+
+		(void)!systemctl("stop", TIMER, NULL, &ignored);
+	}
+	if (unlink_timer(place, changed, err) < 0)
+		return -1;
+	for (size_t i = 0; kinds[i]; i++) {
+		if (remove_unit(place, kinds[i], changed, err) < 0)
+			return -1;
+	}
+	return *changed && is_booted(place) ? systemctl("daemon-reload", NULL, NULL, err) : 0;
+}
+
+/* --- for an uninstall --- */
+
+static void add_if_there(const char *path, char ***paths)
+{
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		strv_push(paths, path);
+}
+
+int units_made(const struct units_place *place, char ***paths, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
+	AUTO(str) char *service = unit_path(place, ETC, "service", err);
+	AUTO(str) char *timer = service ? unit_path(place, ETC, "timer", err) : NULL;
+	AUTO(str) char *wants = timer ? below(place, WANTS, err) : NULL;
+	AUTO(str) char *link = wants ? str_fmt("%s/" TIMER, wants) : NULL;
+	AUTO(str) char *condition = str_fmt("\nConditionPathExists=%s/current\n", place->prefix);
+	struct err theirs = ERR_INIT; /* stays */
+
+	if (!link)
+		return -1;
+	if (is_ours(service, &text, &theirs) <= 0 || !strstr(buf_cstr(&text), condition))
+		return 0;
+	add_if_there(link, paths);
+	add_if_there(timer, paths);
+	add_if_there(service, paths);
+	return 0;
+}
+
+void units_gone(const struct units_place *place)
+{
+	struct err ignored = ERR_INIT;
+	AUTO(str) char *wants = below(place, WANTS, &ignored);
+
+	if (wants)
+		(void)!rmdir(wants); /* fails if there are others */
+	if (!is_booted(place))
+		return;
+	/* It has no file any more, and does not start again in either case. */
+	err_clear(&ignored);
+	(void)!systemctl("stop", TIMER, NULL, &ignored);
+	err_clear(&ignored);
+	(void)!systemctl("daemon-reload", NULL, NULL, &ignored);
+}
+
+/* --- looking --- */
+
+void units_state_release(struct units_state *s)
+{
+	free(s->file);
+	free(s->window);
+	free(s->jitter);
+	free(s->next);
+}
+
+/* The value of the last such line; heap. */
+static char *value_of(const char *text, const char *key)
+{
+	AUTO(strv) char **lines = strv_split(text, "\n");
+	char *value = NULL;
+
+	strv_each(line, lines) {
+		size_t n = strlen(key);
+
+		if (strncmp(*line, key, n) != 0 || (*line)[n] != '=')
+			continue;
+		free(value);
+		value = xstrdup(*line + n + 1);
+	}
+	return value;
+}
+
+static void ask_systemd(struct units_state *out)
+{
+	const char *timer = TIMER;
+	struct spawn s = { .argv = ARGV("systemctl", "show", timer, "--property",
+					"ActiveState,NextElapseUSecRealtime") };
+	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
+	AUTO(str) char *active = NULL;
+	struct err ignored = ERR_INIT; /* then it is not known */
+
+	if (spawn_run(&s, NULL, 0, &text, deadline_in(CALL_MS), &ignored) != 0)
+		return;
+	active = value_of(buf_cstr(&text), "ActiveState");
+	out->running = str_eq(active, "active");
+	out->next = value_of(buf_cstr(&text), "NextElapseUSecRealtime");
+	if (str_empty(out->next)) {
+		free(out->next);
+		out->next = NULL;
+	}
+}
+
+int units_look(const struct units_place *place, struct units_state *out, struct err *err)
+{
+	static const char *const dirs[] = { ETC, "/usr/lib/systemd/system", "/lib/systemd/system" };
+	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
+	struct err ignored = ERR_INIT;
+
+	out->enabled = is_enabled(place);
+	for (size_t i = 0; !out->file && i < ARRAY_LEN(dirs); i++) {
+		AUTO(str) char *path = unit_path(place, dirs[i], "timer", err);
+
+		if (!path)
+			return -1;
+		if (path_exists(path))
+			out->file = STEAL(path, NULL);
+	}
+	if (out->file && file_read(AT_FDCWD, out->file, UNIT_MAX, &text, &ignored) == 0) {
+		out->window = value_of(buf_cstr(&text), "OnCalendar");
+		out->jitter = value_of(buf_cstr(&text), "RandomizedDelaySec");
+	}
+	if (is_booted(place))
+		ask_systemd(out);
+	return 0;
+}

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kata-deploy node: one loop, which starts the program's own verbs as children, one at a time, so that
+ * it stays small itself; what comes next is machine.c's decision.
+ *
+ * Nothing happens on a signal but the end. A verb that runs then is waited for: its change is
+ * journaled, so that, if the pod is killed meanwhile, the next one goes on with it.
+ */
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "deploy/cli/options.h"
+#include "deploy/node/channel.h"
+#include "deploy/node/machine.h"
+#include "deploy/node/metrics.h"
+#include "deploy/node/serve.h"
+#include "deploy/verbs/verbs.h"
+#include "loop/listener.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KEPT_NAME "node.json"
+enum { DOCUMENT_MAX = 1 << 20, LOCK_MS = 2000, JOB_MS = 3600 * 1000 };
+
+static struct {
+	struct cli_place place;
+	const char *socket, *state;
+	bool alone, no_repair;
+	unsigned port, quick, full;
+} o = { .quick = 600, .full = 86400, .port = 8090 };
+
+const struct opt node_opts[] = {
+	OPT_STR(0, "prefix", "DIR", &o.place.prefix, "installation prefix; default: " CLI_PREFIX),
+	OPT_STR(0, "host", "DIR", &o.place.host, "where the host's paths are mounted; default: /"),
+	OPT_STR(0, "lock", "FILE", &o.place.lock, "default: /run/lock/kata-deploy.lock"),
+	OPT_STR(0, "trust-memory", "DIR", &o.place.memory, "what uninstalls keep"),
+	OPT_FLAG(0, "alone", &o.alone, "ask nobody for a turn, report to nobody"),
+	OPT_STR(0, "socket", "FILE", &o.socket, "for report; default: " MESSAGE_SOCKET),
+	OPT_STR(0, "state", "DIR", &o.state, "what outlives this process; default: /run/kata-node"),
+	OPT_UINT(0, "port", "N", &o.port, "of health and metrics, 0: none; default: 8090"),
+	OPT_UINT(0, "check-seconds", "N", &o.quick, "between quick checks; default: 600"),
+	OPT_UINT(0, "hash-seconds", "N", &o.full, "between checks of all contents; default: a day"),
+	OPT_FLAG(0, "no-repair", &o.no_repair, "report differences, leave them"),
+	OPT_END,
+};
+
+struct node {
+	struct loop *loop;
+	struct machine m;
+	char **install; /* options for plan and install, borrowed */
+	int state_dir, lock;
+	char *saved; /* of node.json */
+	struct node_state said;
+	struct channel *report;
+	struct watch *timer, *child_watch, *limit;
+	struct child child;
+	enum node_job job;
+	int out; /* what the child prints */
+	uint64_t began, ms[JOB_KINDS];
+	bool ending;
+};
+
+static void go_on(struct node *n);
+
+static uint64_t wall(void)
+{
+	return (uint64_t)time(NULL);
+}
+
+/* --- what is kept, and what is said --- */
+
+static void save(struct node *n)
+{
+	AUTO(json) struct json *j = kept_json(&n->m.kept);
+	AUTO(str) char *text = json_format(j, false);
+	struct err err = ERR_INIT;
+
+	if (str_eq(text, n->saved))
+		return;
+	if (file_replace(n->state_dir, KEPT_NAME, text, strlen(text), 0600, &err) < 0)
+		log_err(LOG_WARN, &err, "what is to outlive this process cannot be kept");
+	else
+		str_set(&n->saved, text);
+}
+
+static bool load(struct node *n, struct machine_kept *kept)
+{
+	AUTO(buf) struct buf text = BUF_INIT(DOCUMENT_MAX);
+	struct err err = ERR_INIT;
+	AUTO(json) struct json *j = NULL;
+
+	if (file_read(n->state_dir, KEPT_NAME, DOCUMENT_MAX, &text, &err) == 0)
+		j = json_parse(buf_cstr(&text), text.len, KEPT_NAME, &err);
+	if (j && kept_parse(kept, j, &err) == 0)
+		return true;
+	if (err.code != E_NOT_FOUND)
+		log_err(LOG_WARN, &err, "what an earlier process kept cannot be read");
+	return false;
+}
+
+static void log_phase(const struct node_state *s)
+{
+	log_info("node", LOG_S("phase", node_phase_name(s->phase)), LOG_S("version", s->version),
+		 LOG_S("code", s->code), LOG_S("message", s->message));
+}
+
+static void say_others(struct node *n)
+{
+	struct message says[MACHINE_SAYS];
+	unsigned count = machine_says(&n->m, says);
+
+	for (unsigned i = 0; i < count; i++) {
+		channel_say(n->report, &says[i]);
+		if (says[i].kind == MESSAGE_END_TURN)
+			machine_said_end(&n->m);
+	}
+}
+
+/* Before anything is done: what is said of a turn must be on disk first. */
+static void tell(struct node *n, bool all)
+{
+	struct message m = { .kind = MESSAGE_STATE, .state = n->m.state };
+	bool changed = memcmp(&n->said, &n->m.state, sizeof(n->said)) != 0;
+
+	save(n);
+	if (changed && n->said.phase != n->m.state.phase)
+		log_phase(&n->m.state);
+	n->said = n->m.state;
+	if (!n->report || (!all && !changed))
+		return;
+	channel_say(n->report, &m);
+	say_others(n);
+	save(n);
+}
+
+/* --- report --- */
+
+static void report_heard(void *arg, const struct message *m)
+{
+	struct node *n = arg;
+
+	machine_heard(&n->m, m, wall());
+	go_on(n);
+}
+
+static void report_gone(void *arg, const struct err *why)
+{
+	struct node *n = arg;
+
+	log_err(LOG_INFO, why, "report is gone");
+	channel_free(STEAL(n->report, NULL));
+}
+
+static void on_report(void *arg, int fd)
+{
+	struct node *n = arg;
+
+	channel_free(n->report);
+	n->report = channel_new(n->loop, fd, MESSAGE_FROM_REPORT, report_heard, report_gone, n);
+	tell(n, true);
+}
+
+/* --- jobs --- */
+
+static void add_place(char ***argv)
+{
+	static const struct {
+		const char *name;
+		const char **value;
+	} all[] = {
+		{ "--prefix", &o.place.prefix },
+		{ "--host", &o.place.host },
+		{ "--lock", &o.place.lock },
+		{ "--trust-memory", &o.place.memory },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		if (!*all[i].value)
+			continue;
+		strv_push(argv, all[i].name);
+		strv_push(argv, *all[i].value);
+	}
+}
+
+static char **command(const struct node *n, enum node_job job)
+{
+	char **argv = NULL;
+
+	strv_push(&argv, "kata-deploy");
+	strv_push(&argv, node_job_verb(job));
+	add_place(&argv);
+	strv_push(&argv, "--json");
+	if (job == JOB_HASH)
+		strv_push(&argv, "--check");
+	if (job == JOB_INSTALL || job == JOB_REPAIR || job == JOB_UNINSTALL)
+		strv_push(&argv, "--yes");
+	if (job == JOB_INSTALL || job == JOB_REPAIR || job == JOB_UNINSTALL || job == JOB_PLAN)
+		strv_push(&argv, "--quiet");
+	if (job == JOB_INSTALL || job == JOB_PLAN) {
+		strv_each(word, n->install)
+			strv_push(&argv, *word);
+	}
+	return argv;
+}
+
+/* Once the host is its root, a child reaches what the image carries by relative paths only. */
+static char **environment(void)
+{
+	static const char *const carried[] = { CLI_ENV_RELEASE, CLI_ENV_TRUST };
+	char **env = strv_dup(environ);
+
+	for (size_t i = 0; o.place.host && i < ARRAY_LEN(carried); i++) {
+		const char *value = getenv(carried[i]);
+
+		if (value && *value == '/')
+			strv_env_set(&env, carried[i], value + strspn(value, "/"));
+	}
+	/* The image has no programs but this one. */
+	if (o.place.host)
+		strv_env_set(&env, "PATH",
+			     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	return env;
+}
+
+static void ended(struct node *n, int code)
+{
+	AUTO(buf) struct buf text = BUF_INIT(DOCUMENT_MAX);
+	struct err ignored = ERR_INIT; /* too long, or not there: the job counts as failed */
+	struct outcome *out = NEW(struct outcome);
+	enum node_job job = STEAL(n->job, JOB_NONE);
+
+	n->ms[job] = clock_ms() - n->began + 1;
+	if (n->out >= 0 && lseek(n->out, 0, SEEK_SET) == 0 &&
+	    file_read_fd(n->out, "the document", DOCUMENT_MAX, &text, &ignored) < 0)
+		buf_clear(&text);
+	fd_close(&n->out);
+	outcome_read(out, job, code, buf_cstr(&text), text.len);
+	if (!out->ok)
+		log_warn("failed", LOG_S("verb", node_job_verb(job)), LOG_S("code", out->code),
+			 LOG_S("message", out->message));
+	machine_done(&n->m, out, clock_ms(), wall());
+	free(out);
+}
+
+static void on_child(void *arg, uint32_t events)
+{
+	struct node *n = arg;
+	struct err err = ERR_INIT;
+	int code = 1;
+
+	(void)events;
+	if (!spawn_has_ended(&n->child, &code))
+		return;
+	/* Before its pidfd is closed. */
+	watch_remove(STEAL(n->child_watch, NULL));
+	watch_remove(STEAL(n->limit, NULL));
+	if (spawn_wait(&n->child, DEADLINE_NEVER, &code, &err) < 0)
+		log_err(LOG_WARN, &err, "a verb's end");
+	ended(n, code);
+	/* What a document took is given back: this program is idle for minutes. */
+	(void)malloc_trim(0);
+	go_on(n);
+}
+
+static void on_limit(void *arg)
+{
+	struct node *n = arg;
+	struct err ignored = ERR_INIT; /* it has ended */
+
+	log_warn("takes too long", LOG_S("verb", node_job_verb(n->job)));
+	(void)!spawn_signal(&n->child, SIGTERM, &ignored);
+}
+
+static int start(struct node *n, enum node_job job, struct err *err)
+{
+	AUTO(strv) char **argv = command(n, job), **env = environment();
+	struct spawn_fd fds[2];
+	struct spawn s = { .argv = argv,
+			   .program = "/proc/self/exe",
+			   .env = env,
+			   .cwd = o.place.host ? "/" : NULL,
+			   .fds = fds,
+			   .nfds = 2,
+			   .new_group = true };
+
+	n->began = clock_ms();
+	n->out = memfd_create("document", MFD_CLOEXEC);
+	if (n->out < 0)
+		return err_sys(err, "create a file in memory");
+	fds[0] = (struct spawn_fd){ n->out, 1 };
+	fds[1] = (struct spawn_fd){ 2, 2 };
+	if (spawn_start(&s, &n->child, err) < 0)
+		return -1;
+	n->child_watch = loop_watch(n->loop, n->child.pidfd, EPOLLIN, on_child, n);
+	n->limit = loop_timer(n->loop, JOB_MS, false, on_limit, n);
+	return 0;
+}
+
+static void start_job(struct node *n, enum node_job job)
+{
+	struct err err = ERR_INIT;
+	struct outcome out = { .job = job };
+
+	n->job = job;
+	if (start(n, job, &err) == 0)
+		return;
+	fd_close(&n->out);
+	n->job = JOB_NONE;
+	message_text(out.code, sizeof(out.code), err_slug(err.code));
+	message_text(out.message, sizeof(out.message), err.msg);
+	machine_done(&n->m, &out, clock_ms(), wall());
+}
+
+static void set_timer(struct node *n)
+{
+	uint64_t at = machine_wake(&n->m), now = clock_ms();
+
+	timer_set(n->timer, at == UINT64_MAX ? 0 : at > now ? at - now : 1, false);
+}
+
+/* Does what can be done now. Of a job that begins, the state is told before. */
+static void go_on(struct node *n)
+{
+	enum node_job job = JOB_NONE;
+
+	if (!n->ending && n->lock >= 0)
+		job = machine_next(&n->m, clock_ms(), wall());
+	tell(n, false);
+	if (job)
+		start_job(n, job);
+	if (n->ending && !n->job)
+		loop_stop(n->loop);
+	set_timer(n);
+}
+
+/* --- one of them per node --- */
+
+static char *lock_path(void)
+{
+	AUTO(str) char *name = xstrdup(o.place.prefix ? o.place.prefix : CLI_PREFIX);
+
+	for (char *p = name; *p; p++)
+		*p = *p == '/' ? '-' : *p;
+	return str_fmt("%s/run/lock/kata-deploy-node%s.lock", o.place.host ? o.place.host : "",
+		       name);
+}
+
+/* 1: we have it; 0: another process has it. */
+static int try_lock(struct node *n, struct err *err)
+{
+	AUTO(str) char *path = lock_path();
+	AUTO(str) char *dir = xstrndup(path, (size_t)(path_basename(path) - path));
+
+	if (path_make(dir, 0755, err) < 0)
+		return -1;
+	AUTO(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_sys(err, "open the lock %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? 0 : err_sys(err, "lock %s", path);
+	n->lock = STEAL(fd, -1);
+	return 1;
+}
+
+static void on_timer(void *arg)
+{
+	struct node *n = arg;
+	struct err err = ERR_INIT;
+	int got = n->lock >= 0 ? 1 : try_lock(n, &err);
+
+	if (got > 0) {
+		if (!n->m.state.code[0] && n->m.state.phase == PHASE_STARTING)
+			n->m.state.message[0] = '\0';
+		go_on(n);
+		return;
+	}
+	if (got < 0)
+		log_err(LOG_WARN, &err, "the lock of this node");
+	message_text(n->m.state.message, sizeof(n->m.state.message),
+		     got < 0 ? err.msg : "another kata-deploy node runs on this node");
+	tell(n, false);
+	timer_set(n->timer, LOCK_MS, false);
+}
+
+/* --- signals and HTTP --- */
+
+static void on_signal(void *arg, int signo)
+{
+	struct node *n = arg;
+
+	log_info("ends", LOG_I("signal", signo), LOG_S("waits for", node_job_verb(n->job)));
+	n->ending = true;
+	go_on(n);
+}
+
+static int answer(void *arg, const char *path, struct buf *body)
+{
+	struct node *n = arg;
+	const struct node_state *s = &n->m.state;
+
+	if (str_eq(path, "/metrics")) {
+		metrics_print(&n->m, n->ms, body);
+		return 200;
+	}
+	if (!str_eq(path, "/healthz") && !str_eq(path, "/readyz")) {
+		buf_str(body, "not found\n");
+		return 404;
+	}
+	buf_fmt(body, "%s%s%s\n", node_phase_name(s->phase), *s->message ? ": " : "", s->message);
+	return str_eq(path, "/healthz") || s->ready ? 200 : 503;
+}
+
+/* --- the program --- */
+
+static int open_state(struct node *n, struct err *err)
+{
+	const char *dir = o.state ? o.state : "/run/kata-node";
+
+	if (path_make(dir, 0700, err) < 0)
+		return err_hint(err, "name another directory with --state");
+	n->state_dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return n->state_dir < 0 ? err_sys(err, "open %s", dir) : 0;
+}
+
+static int run(struct node *n, struct err *err)
+{
+	struct machine_options options = { .alone = o.alone,
+					   .no_repair = o.no_repair,
+					   .quick_ms = o.quick * 1000ULL,
+					   .full_ms = o.full * 1000ULL };
+	struct machine_kept kept;
+	int web = o.port ? serve_listen((uint16_t)o.port, err) : -1;
+	int peer = o.alone || (o.port && web < 0)
+			   ? -1
+			   : channel_listen(o.socket ? o.socket : MESSAGE_SOCKET, err);
+	struct serve *serve = web < 0 ? NULL : serve_new(n->loop, web, answer, n);
+	struct listener *listener =
+		peer < 0 ? NULL : listener_new(n->loop, peer, SOCK_NONBLOCK, on_report, n);
+
+	if (!err->code) {
+		machine_init(&n->m, &options, load(n, &kept) ? &kept : NULL, clock_ms(), wall());
+		n->said = n->m.state;
+		log_phase(&n->m.state);
+		timer_set(n->timer, 1, false);
+		loop_run(n->loop);
+	}
+	serve_free(serve);
+	listener_free(listener);
+	channel_free(n->report);
+	return err->code ? -1 : 0;
+}
+
+static int check_options(struct err *err)
+{
+	if (o.port > UINT16_MAX || !o.quick || !o.full)
+		return err_set(err, E_USAGE,
+			       "a number is out of range; --port is at most 65535, "
+			       "--check-seconds and --hash-seconds are at least 1");
+	return 0;
+}
+
+int verb_node(int argc, char **argv, struct err *err)
+{
+	struct node n = { .install = argc ? argv : NULL,
+			  .state_dir = -1,
+			  .lock = -1,
+			  .out = -1,
+			  .child = CHILD_NONE };
+	sigset_t signals;
+	struct watch *watch;
+	int rc;
+
+	log_init("kata-deploy", "node", LOG_LOGFMT, 2, LOG_INFO);
+	if (check_options(err) < 0 || open_state(&n, err) < 0)
+		return -1;
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	n.loop = loop_new();
+	watch = loop_signals(n.loop, &signals, on_signal, &n);
+	n.timer = loop_timer(n.loop, 0, false, on_timer, &n);
+	rc = run(&n, err);
+	watch_remove(watch);
+	watch_remove(n.timer);
+	watch_remove(n.child_watch);
+	watch_remove(n.limit);
+	loop_free(n.loop);
+	free(n.saved);
+	fd_close(&n.state_dir);
+	fd_close(&n.lock);
+	return rc;
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * kata-deploy report: the loop has the connection to node and the signals; a thread has the rounds,
+ * which talk to the API server and may take long, and one waits for a request for every node.
+ */
+
+#include "deploy/report/report.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "deploy/report/link.h"
+#include "deploy/verbs/verbs.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define PACE_AT_ONCE "10%"
+enum { PACE_FAILURES = 3, PACE_SECONDS = 120, AWAIT_PAUSE_MS = 60000 };
+
+static struct {
+	const char *node, *socket, *kubeconfig, *context, *suffix, *space, *nodes, *at_once;
+	char **taints;
+	unsigned failures, seconds;
+	bool verbose;
+} o = { .failures = PACE_FAILURES, .seconds = PACE_SECONDS, .at_once = PACE_AT_ONCE };
+
+const struct opt report_opts[] = {
+	OPT_STR(0, "node", "NAME", &o.node, "the node's name in the cluster; default: $NODE_NAME"),
+	OPT_STR(0, "socket", "FILE", &o.socket, "of node; default: " MESSAGE_SOCKET),
+	OPT_STR(0, "kubeconfig", "FILE", &o.kubeconfig, "default: the pod's service account"),
+	OPT_STR(0, "context", "NAME", &o.context, "of the kubeconfig; default: its current one"),
+	OPT_STR(0, "namespace", "NAME", &o.space, "of the Leases; default: the account's"),
+	OPT_STR(0, "suffix", "NAME", &o.suffix, "of an installation beside others"),
+	OPT_STRV(0, "startup-taints", "LIST", &o.taints,
+		 "KEY[=VALUE][:EFFECT],... to remove, last"),
+	OPT_STR(0, "at-once", "N|P%", &o.at_once,
+		"turns at a time, of all nodes; default: " PACE_AT_ONCE),
+	OPT_STR(0, "nodes", "SELECTOR", &o.nodes, "the nodes of which P% is meant; default: all"),
+	OPT_UINT(0, "failures", "M", &o.failures,
+		 "nodes that fail and stop the others; default: 3"),
+	OPT_UINT(0, "turn-seconds", "N", &o.seconds, "until a node that has gone loses its turn"),
+	OPT_FLAG('v', "verbose", &o.verbose, "log more"),
+	OPT_END,
+};
+
+struct program {
+	struct loop *loop;
+	struct link *link;
+	const struct report_options *options;
+	struct report *report;
+	struct kube *other; /* a client for the thread that waits */
+	int cancel;
+	pthread_mutex_t lock; /* of these two */
+	bool stopping, news;
+	pthread_cond_t changed;
+};
+
+/* --- the rounds --- */
+
+static void wake(struct program *p, bool stop)
+{
+	(void)pthread_mutex_lock(&p->lock);
+	p->news = true;
+	p->stopping = p->stopping || stop;
+	(void)pthread_cond_signal(&p->changed);
+	(void)pthread_mutex_unlock(&p->lock);
+}
+
+/* On the loop. */
+static void deliver(void *arg)
+{
+	struct program *p = arg;
+	struct message m;
+
+	while (p->link && report_say(p->report, &m))
+		link_say(p->link, &m);
+}
+
+/* False: it is time to end. */
+static bool rest(struct program *p, uint64_t ms)
+{
+	struct deadline deadline = deadline_in(ms);
+	bool go_on;
+
+	(void)pthread_mutex_lock(&p->lock);
+	while (!p->news && !p->stopping && cond_wait_until(&p->changed, &p->lock, deadline))
+		;
+	p->news = false;
+	go_on = !p->stopping;
+	(void)pthread_mutex_unlock(&p->lock);
+	return go_on;
+}
+
+static void *rounds(void *arg)
+{
+	struct program *p = arg;
+	uint64_t next;
+
+	do {
+		next = report_step(p->report);
+		loop_post(p->loop, deliver, p);
+	} while (rest(p, next));
+	return NULL;
+}
+
+/* --- who waits --- */
+
+static void on_request(void *arg)
+{
+	struct program *p = arg;
+
+	report_hurry(p->report);
+	wake(p, false);
+}
+
+static bool is_stopping(struct program *p)
+{
+	bool yes;
+
+	(void)pthread_mutex_lock(&p->lock);
+	yes = p->stopping;
+	(void)pthread_mutex_unlock(&p->lock);
+	return yes;
+}
+
+static void *await(void *arg)
+{
+	struct program *p = arg;
+	struct err err = ERR_INIT;
+
+	while (!is_stopping(p)) {
+		bool hopeless = report_await(p->options, p->other, on_request, p, &err) < 0 &&
+				err.code == E_PERMISSION;
+
+		if (err.code && err.code != E_CANCELLED)
+			log_err(hopeless ? LOG_WARN : LOG_DEBUG, &err, "requests are seen late");
+		err_clear(&err);
+		if (hopeless || kube_pause(p->other, AWAIT_PAUSE_MS, &err) < 0)
+			break;
+	}
+	return NULL;
+}
+
+/* --- the loop --- */
+
+static void on_link(void *arg, const struct message *m, bool connected)
+{
+	struct program *p = arg;
+
+	if (m)
+		report_hear(p->report, m);
+	else
+		report_connected(p->report, connected);
+	/* Without news of the node there is nothing that the cluster would have to know at once. */
+	if (m || !connected)
+		wake(p, false);
+}
+
+static void on_signal(void *arg, int signo)
+{
+	struct program *p = arg;
+
+	log_info("ends", LOG_I("signal", signo));
+	loop_stop(p->loop);
+}
+
+static int run(struct program *p, struct err *err)
+{
+	void *(*const work[])(void *) = { rounds, await };
+	pthread_t threads[ARRAY_LEN(work)];
+	uint64_t one = 1;
+	size_t n = 0;
+
+	while (n < ARRAY_LEN(work) && pthread_create(&threads[n], NULL, work[n], p) == 0)
+		n++;
+	if (n == ARRAY_LEN(work))
+		loop_run(p->loop);
+	else
+		(void)err_set(err, E_LIMIT, "no thread can be started");
+	wake(p, true);
+	(void)!write(p->cancel, &one, sizeof(one));
+	while (n-- > 0)
+		(void)pthread_join(threads[n], NULL);
+	return err->code ? -1 : 0;
+}
+
+static int serve(const struct report_options *options, struct kube *k, int cancel, struct err *err)
+{
+	struct program p = { .cancel = cancel, .options = options };
+	sigset_t signals;
+	int rc;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)pthread_mutex_init(&p.lock, NULL);
+	cond_init(&p.changed);
+	p.loop = loop_new();
+	(void)loop_signals(p.loop, &signals, on_signal, &p);
+	p.report = report_new(options, k);
+	p.other = kube_clone(k);
+	p.link = link_new(p.loop, o.socket, on_link, &p);
+	rc = run(&p, err);
+	link_free(p.link);
+	p.link = NULL;
+	/* What is posted is run, and finds nobody. */
+	loop_free(p.loop);
+	report_free(p.report);
+	kube_free(p.other);
+	return rc;
+}
+
+static char **split_taints(void)
+{
+	char **list = NULL;
+
+	strv_each(some, o.taints) {
+		AUTO(strv) char **parts = strv_split(*some, ",");
+
+		strv_each(one, parts)
+			strv_push(&list, *one);
+	}
+	return list;
+}
+
+int verb_report(int argc, char **argv, struct err *err)
+{
+	AUTO(strv) char **taints = split_taints();
+	AUTO(fd) int cancel = eventfd(0, EFD_CLOEXEC);
+	AUTO(kube) struct kube *k = NULL;
+	struct report_options options = {
+		.node = o.node ? o.node : getenv("NODE_NAME"),
+		.suffix = o.suffix,
+		.space = o.space,
+		.taints = taints,
+		.pace = { .at_once = o.at_once,
+			  .failures = o.failures,
+			  .seconds = o.seconds,
+			  .nodes = o.nodes },
+	};
+
+	(void)argc, (void)argv;
+	log_set_level(o.verbose ? LOG_DEBUG : LOG_INFO);
+	if (!o.socket)
+		o.socket = MESSAGE_SOCKET;
+	if (cancel < 0)
+		return err_sys(err, "make an event fd");
+	if (report_check(&options, err) < 0)
+		return -1;
+	struct kube_options access = { .kubeconfig = o.kubeconfig,
+				       .context = o.context,
+				       .cancel = cancel };
+	if (kube_open(&access, &k, err) < 0)
+		return -1;
+	return serve(&options, k, cancel, err);
+}

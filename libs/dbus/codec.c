@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * D-Bus messages as bytes. A message is
+ *
+ *	head	order 'l', type, flags, version 1, length of the body, serial, length of the fields
+ *	fields	structs at multiples of 8: code, signature of one type, value
+ *	body	at a multiple of 8: values of the types in the field "signature"
+ *
+ * Every value begins at a multiple of its size, counted from the beginning of the message (of the
+ * body, which is the same).
+ */
+#include "dbus/dbus.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <string.h>
+
+enum { VERSION = 1, FIELDS_MAX = 64 << 10 };
+enum field {
+	FIELD_PATH = 1,
+	FIELD_INTERFACE,
+	FIELD_MEMBER,
+	FIELD_ERROR,
+	FIELD_ANSWERS,
+	FIELD_DESTINATION,
+	FIELD_SENDER,
+	FIELD_SIGNATURE,
+	FIELD_FDS
+};
+
+void dbus_message_release(struct dbus_message *m)
+{
+	buf_release(&m->data);
+}
+
+/* --- writing --- */
+
+static void align(struct buf *to, size_t from, size_t n)
+{
+	while ((to->len - from) % n)
+		buf_chr(to, '\0');
+}
+
+static void put_u32(struct buf *to, uint32_t v)
+{
+	const char bytes[] = { (char)v, (char)(v >> 8), (char)(v >> 16), (char)(v >> 24) };
+
+	buf_add(to, bytes, sizeof(bytes));
+}
+
+static void put_text(struct buf *to, size_t from, const char *text)
+{
+	align(to, from, 4);
+	put_u32(to, (uint32_t)strlen(text));
+	buf_add(to, text, strlen(text) + 1);
+}
+
+static void put_field(struct buf *to, size_t from, enum field code, char type, const char *text)
+{
+	const char head[] = { (char)code, 1, type, 0 };
+
+	align(to, from, 8);
+	buf_add(to, head, sizeof(head));
+	if (type != 'g') {
+		put_text(to, from, text);
+		return;
+	}
+	buf_chr(to, (char)strlen(text));
+	buf_add(to, text, strlen(text) + 1);
+}
+
+static void set_u32(struct buf *to, size_t at, uint32_t v)
+{
+	for (size_t i = 0; !to->over && i < 4; i++)
+		to->data[at + i] = (char)(v >> 8 * i);
+}
+
+void dbus_format(const struct dbus_call *call, uint32_t serial, struct buf *to)
+{
+	const char head[] = { 'l', DBUS_CALL, 0, VERSION };
+	char types[256] = "";
+	size_t from = to->len, n = strv_len(call->arguments), fields, body;
+
+	if (n >= sizeof(types))
+		bug("a call with %zu arguments", n);
+	memset(types, 's', n);
+	buf_add(to, head, sizeof(head));
+	put_u32(to, 0);
+	put_u32(to, serial);
+	put_u32(to, 0);
+	fields = to->len;
+	put_field(to, from, FIELD_PATH, 'o', call->path);
+	put_field(to, from, FIELD_INTERFACE, 's', call->interface);
+	put_field(to, from, FIELD_MEMBER, 's', call->member);
+	if (n)
+		put_field(to, from, FIELD_SIGNATURE, 'g', types);
+	set_u32(to, from + 12, (uint32_t)(to->len - fields));
+	align(to, from, 8);
+	body = to->len;
+	strv_each(text, call->arguments)
+		put_text(to, body, *text);
+	set_u32(to, from + 4, (uint32_t)(to->len - body));
+}
+
+/* --- reading --- */
+
+static uint32_t u32_at(const char *p)
+{
+	const unsigned char *b = (const unsigned char *)p;
+
+	return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+static size_t up(size_t at, size_t n)
+{
+	return (at + n - 1) / n * n;
+}
+
+int dbus_length(const char *head, size_t *length, struct err *err)
+{
+	uint32_t body = u32_at(head + 4), fields = u32_at(head + 12);
+
+	if (head[0] != 'l' || head[3] != VERSION)
+		return err_set(err, E_PROTOCOL, "not a D-Bus message of this machine's kind");
+	if (fields > FIELDS_MAX || body > DBUS_MESSAGE_MAX - FIELDS_MAX - DBUS_HEAD - 8)
+		return err_set(err, E_PROTOCOL, "a D-Bus message of %u and %u bytes is too long",
+			       fields, body);
+	*length = up(DBUS_HEAD + fields, 8) + body;
+	return 0;
+}
+
+/* A text of n bytes at `at`, with its NUL and none before. */
+static const char *text_at(const char *data, size_t end, size_t at, size_t n)
+{
+	if (n >= end || at > end - n - 1 || data[at + n] || memchr(data + at, '\0', n))
+		return NULL;
+	return data + at;
+}
+
+/* The value at *at, which is moved behind it: a text, or a number. False: it is not one. */
+static bool take(const char *data, size_t end, size_t *at, char type, const char **text,
+		 uint32_t *number)
+{
+	size_t n;
+
+	if (type == 'g') {
+		if (*at >= end)
+			return false;
+		n = (unsigned char)data[*at];
+		*text = text_at(data, end, *at + 1, n);
+		*at += n + 2;
+		return *text;
+	}
+	*at = up(*at, 4);
+	if (*at > end || end - *at < 4)
+		return false;
+	n = *number = u32_at(data + *at);
+	*at += 4;
+	if (type == 'u')
+		return true;
+	if (type != 's' && type != 'o')
+		return false;
+	*text = text_at(data, end, *at, n);
+	*at += n + 1;
+	return *text;
+}
+
+/* The types that the specification gives the fields. */
+static char type_of(unsigned char code)
+{
+	static const char types[] = { 0, 'o', 's', 's', 's', 'u', 's', 's', 'g', 'u' };
+
+	return code < sizeof(types) ? types[code] : 0;
+}
+
+static void keep(struct dbus_message *m, unsigned char code, const char *text, uint32_t number)
+{
+	switch (code) {
+	case FIELD_PATH:
+		m->path = text;
+		break;
+	case FIELD_INTERFACE:
+		m->interface = text;
+		break;
+	case FIELD_MEMBER:
+		m->member = text;
+		break;
+	case FIELD_ERROR:
+		m->error = text;
+		break;
+	case FIELD_ANSWERS:
+		m->answers = number;
+		break;
+	case FIELD_SIGNATURE:
+		m->signature = text;
+		break;
+	default:
+		break;
+	}
+}
+
+static bool parse_fields(struct dbus_message *m, size_t end)
+{
+	const char *data = m->data.data;
+
+	for (size_t at = DBUS_HEAD; at < end;) {
+		const char *text = NULL;
+		uint32_t number = 0;
+		unsigned char code;
+
+		at = up(at, 8);
+		if (at >= end || end - at < 4)
+			return false;
+		code = (unsigned char)data[at];
+		/* The signature of one type; of fields that are not known here nothing is read. */
+		if (data[at + 1] != 1 || !type_of(code) || data[at + 2] != type_of(code) ||
+		    data[at + 3])
+			return false;
+		at += 4;
+		if (!take(data, end, &at, type_of(code), &text, &number))
+			return false;
+		keep(m, code, text, number);
+	}
+	return true;
+}
+
+/* What each type of message must have. */
+static bool is_complete(const struct dbus_message *m)
+{
+	switch (m->type) {
+	case DBUS_CALL:
+		return m->path && m->member;
+	case DBUS_ANSWER:
+		return m->answers;
+	case DBUS_ERROR:
+		return m->answers && m->error;
+	case DBUS_SIGNAL:
+		return m->path && m->interface && m->member;
+	}
+	return false;
+}
+
+int dbus_parse(struct dbus_message *m, struct err *err)
+{
+	struct buf data = m->data;
+	size_t length, fields;
+
+	*m = (struct dbus_message){ .data = data, .signature = "" };
+	if (data.len < DBUS_HEAD)
+		return err_set(err, E_PROTOCOL, "a D-Bus message of %zu bytes", data.len);
+	if (dbus_length(data.data, &length, err) < 0)
+		return -1;
+	m->type = (enum dbus_type)data.data[1];
+	m->serial = u32_at(data.data + 8);
+	fields = DBUS_HEAD + u32_at(data.data + 12);
+	if (length != data.len || !m->serial || !parse_fields(m, fields) || !is_complete(m))
+		return err_set(err, E_PROTOCOL, "a damaged D-Bus message");
+	m->body = data.data + up(fields, 8);
+	m->body_len = length - up(fields, 8);
+	return 0;
+}
+
+struct dbus_reader dbus_read(const struct dbus_message *m)
+{
+	return (struct dbus_reader){ m, m->signature, 0 };
+}
+
+static bool next(struct dbus_reader *r, char type, const char **text, uint32_t *number)
+{
+	if (*r->types == type && take(r->m->body, r->m->body_len, &r->at, type, text, number)) {
+		r->types++;
+		return true;
+	}
+	r->types = "";
+	return false;
+}
+
+const char *dbus_text(struct dbus_reader *r, char type)
+{
+	const char *text = NULL;
+	uint32_t number;
+
+	return (type == 's' || type == 'o') && next(r, type, &text, &number) ? text : NULL;
+}
+
+uint32_t dbus_number(struct dbus_reader *r)
+{
+	const char *text;
+	uint32_t number = 0;
+
+	return next(r, 'u', &text, &number) ? number : 0;
+}

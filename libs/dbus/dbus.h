@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * A D-Bus client as small as asking a service manager takes: a direct connection to one peer (no
+ * message bus between), calls whose arguments are strings, their answers, and signals.
+ *
+ *	AUTO(dbus) struct dbus *bus = NULL;
+ *	struct dbus_call call = { .path = "/org/freedesktop/systemd1",
+ *				  .interface = "org.freedesktop.systemd1.Manager",
+ *				  .member = "RestartUnit",
+ *				  .arguments = ARGV("containerd.service", "replace") };
+ *	if (dbus_connect("/run/systemd/private", deadline, &bus, err) < 0 ||
+ *	    dbus_ask(bus, &call, deadline, &answer, err) < 0)
+ *		return -1;
+ *	struct dbus_reader r = dbus_read(&answer);
+ *	const char *job = dbus_text(&r, 'o');			// NULL: it has none
+ *
+ * Signals that come before an answer are kept for dbus_signal(), DBUS_KEPT of them at most; more are
+ * forgotten, the oldest first. A message is at most DBUS_MESSAGE_MAX bytes, little endian, and is
+ * checked as a whole before anything of it is used: the peer need not be trusted. It blocks, with a
+ * deadline, and a signal to the process cancels it (base/interrupt.h).
+ *
+ * The format is that of the D-Bus specification, version 0.43: "Message Protocol", "Authentication".
+ */
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/err.h"
+#include "base/scope.h"
+
+#include <stdint.h>
+
+enum { DBUS_MESSAGE_MAX = 1 << 20, DBUS_KEPT = 64, DBUS_HEAD = 16 };
+
+enum dbus_type { DBUS_CALL = 1, DBUS_ANSWER = 2, DBUS_ERROR = 3, DBUS_SIGNAL = 4 };
+
+/* Texts point into data, and are NULL or "" if there is none. */
+struct dbus_message {
+	enum dbus_type type;
+	uint32_t serial, answers; /* to which serial; 0: none */
+	const char *path, *interface, *member, *error, *signature;
+	const char *body;
+	size_t body_len;
+	struct buf data;
+};
+#define DBUS_MESSAGE_INIT                          \
+	{                                          \
+		.data = {.max = DBUS_MESSAGE_MAX } \
+	}
+void dbus_message_release(struct dbus_message *m);
+DEFINE_AUTO_STRUCT(dbus_message, struct dbus_message, dbus_message_release)
+
+struct dbus_call {
+	const char *path, *interface, *member;
+	char *const *arguments; /* strv; NULL: none */
+};
+
+/* --- the codec: no I/O --- */
+
+/* Appends a method call. */
+void dbus_format(const struct dbus_call *call, uint32_t serial, struct buf *to);
+/* The length of the message that begins with these DBUS_HEAD bytes. E_PROTOCOL. */
+MUST_CHECK int dbus_length(const char *head, size_t *length, struct err *err);
+/* Takes m->data apart, which holds one whole message. E_PROTOCOL: it is none. */
+MUST_CHECK int dbus_parse(struct dbus_message *m, struct err *err);
+
+/* Reads the body, one value after the other. A value of another type, or one that is not there, is
+ * NULL or 0, and so are all that follow. */
+struct dbus_reader {
+	const struct dbus_message *m;
+	const char *types;
+	size_t at;
+};
+struct dbus_reader dbus_read(const struct dbus_message *m);
+const char *dbus_text(struct dbus_reader *r, char type); /* 's' or 'o' */
+uint32_t dbus_number(struct dbus_reader *r);             /* 'u' */
+
+/* --- the connection --- */
+
+struct dbus;
+/* Connects and authenticates as who we are. E_NOT_FOUND: there is no such socket. */
+MUST_CHECK int dbus_connect(const char *socket, struct deadline deadline, struct dbus **out,
+			    struct err *err);
+void dbus_close(struct dbus *bus);
+DEFINE_AUTO(dbus, struct dbus *, NULL, dbus_close)
+
+/* *answer: initialized. An error of the peer is E_FAILED with its text, or E_NOT_FOUND, E_PERMISSION
+ * where its name says so. */
+MUST_CHECK int dbus_ask(struct dbus *bus, const struct dbus_call *call, struct deadline deadline,
+			struct dbus_message *answer, struct err *err);
+/* The next signal. *out: initialized; it is emptied first. */
+MUST_CHECK int dbus_signal(struct dbus *bus, struct deadline deadline, struct dbus_message *out,
+			   struct err *err);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kube/event.h"
+
+#include "base/deadline.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <string.h>
+#include <time.h>
+
+#define EVENTS "/apis/events.k8s.io/v1/namespaces/kube-system/events"
+
+enum { NAME_MAX_NODE = 200 };
+
+void kube_recorder_release(struct kube_recorder *r)
+{
+	free(r->name);
+	free(r->what);
+	r->name = r->what = NULL;
+	r->count = r->sent = 0;
+}
+
+static struct json *regarding(const struct kube_recorder *r)
+{
+	struct json *j = json_make_object();
+
+	json_put(j, "apiVersion", json_make_string("v1"));
+	json_put(j, "kind", json_make_string("Node"));
+	json_put(j, "name", json_make_string(r->node));
+	json_put(j, "uid", json_make_string(r->node));
+	return j;
+}
+
+/* Cut at a character. */
+static char *short_note(const char *note)
+{
+	size_t n = strlen(note);
+
+	if (n > KUBE_NOTE_MAX) {
+		n = KUBE_NOTE_MAX;
+		while (n && ((unsigned char)note[n] & 0xc0) == 0x80)
+			n--;
+	}
+	return xstrndup(note, n);
+}
+
+static struct json *object_of(const struct kube_recorder *r, const struct kube_happening *h,
+			      const char *note)
+{
+	struct json *j = json_make_object(), *meta = json_make_object();
+	char now[KUBE_TIME_SIZE];
+
+	kube_now(true, now);
+	json_put(j, "apiVersion", json_make_string("events.k8s.io/v1"));
+	json_put(j, "kind", json_make_string("Event"));
+	json_put(meta, "name", json_make_string(r->name));
+	json_put(meta, "namespace", json_make_string("kube-system"));
+	json_put(j, "metadata", meta);
+	json_put(j, "eventTime", json_make_string(now));
+	json_put(j, "reportingController", json_make_string(r->controller));
+	json_put(j, "reportingInstance", json_make_string(r->instance));
+	json_put(j, "type", json_make_string(h->warning ? "Warning" : "Normal"));
+	json_put(j, "reason", json_make_string(h->reason));
+	json_put(j, "action", json_make_string(h->action));
+	json_put(j, "note", json_make_string(note));
+	json_put(j, "regarding", regarding(r));
+	return j;
+}
+
+static int send_count(struct kube *k, struct kube_recorder *r, struct deadline deadline,
+		      struct err *err)
+{
+	AUTO(str) char *path = str_fmt(EVENTS "/%s", r->name);
+	AUTO(json) struct json *patch = json_make_object(), *after = NULL;
+	struct json *series = json_make_object();
+	char now[KUBE_TIME_SIZE];
+
+	kube_now(true, now);
+	json_put(series, "count", json_make_int(r->count));
+	json_put(series, "lastObservedTime", json_make_string(now));
+	json_put(patch, "series", series);
+	after = kube_patch(k, path, KUBE_MERGE, patch, deadline, err);
+	if (!after)
+		return -1;
+	r->sent = r->count;
+	r->sent_at = clock_ms();
+	return 0;
+}
+
+int kube_tell_rest(struct kube *k, struct kube_recorder *r, struct deadline deadline,
+		   struct err *err)
+{
+	if (!r->name || r->sent == r->count || clock_ms() - r->sent_at < KUBE_SERIES_MS)
+		return 0;
+	if (send_count(k, r, deadline, err) == 0)
+		return 0;
+	/* The cluster removes Events after a while. */
+	if (err->code != E_NOT_FOUND)
+		return -1;
+	err_clear(err);
+	kube_recorder_release(r);
+	return 0;
+}
+
+int kube_tell(struct kube *k, struct kube_recorder *r, const struct kube_happening *h,
+	      struct deadline deadline, struct err *err)
+{
+	AUTO(str) char *note = short_note(h->note), *what = NULL;
+	AUTO(json) struct json *object = NULL, *made = NULL;
+	struct timespec now;
+
+	what = str_fmt("%s %s %s", h->warning ? "!" : "", h->reason, note);
+	if (r->name && str_eq(r->what, what)) {
+		r->count++;
+		if (kube_tell_rest(k, r, deadline, err) < 0)
+			return -1;
+		if (r->name)
+			return 0;
+	}
+	kube_recorder_release(r);
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	r->name = str_fmt("%.*s.%llx", NAME_MAX_NODE, r->node,
+			  (unsigned long long)now.tv_sec * 1000000000ULL +
+				  (unsigned long long)now.tv_nsec);
+	object = object_of(r, h, note);
+	made = kube_create(k, EVENTS, object, deadline, err);
+	if (!made && err->code != E_EXISTS) { /* an earlier try arrived after all */
+		kube_recorder_release(r);
+		return -1;
+	}
+	err_clear(err);
+	r->what = STEAL(what, NULL);
+	r->count = r->sent = 1;
+	r->sent_at = clock_ms();
+	return 0;
+}

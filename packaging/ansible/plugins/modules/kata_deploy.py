@@ -1,0 +1,397 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
+"""One run of kata-deploy, which does the work and knows what is idempotent: here only options are
+translated into its command line and its JSON into a result."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+---
+module: kata_deploy
+short_description: Install, upgrade or uninstall Kata Containers
+description:
+  - Runs C(kata-deploy) on the host. It verifies a signed release, fetches what is missing, lays it down
+    beside the older one, registers it with the container manager, which it restarts only if it must, and
+    proves it with a container in a VM. If a step fails, everything is undone.
+  - What is as it should be is left alone.
+  - Running containers keep the files that they were started from; hosts need not be drained.
+version_added: "0.1.0"
+author: The makers of kata-deploy
+requirements:
+  - C(kata-deploy) on the host
+  - root, unless I(root) or I(state=fetched) is used
+options:
+  state:
+    description:
+      - C(present), I(release) is installed; over an older one that is an upgrade. The release of a
+        channel is the newest one.
+      - C(absent), nothing is installed. It fails while containers run, unless I(force) is given.
+      - C(fetched), a verified copy of the release is in I(dest), for hosts without a network.
+    type: str
+    choices: [present, absent, fetched]
+    default: present
+  release:
+    description:
+      - Where releases come from, a URL, a directory or a tar file on the host; more are mirrors.
+      - If it is not given, that of the last installation.
+    type: list
+    elements: str
+  dest:
+    description: The directory of the copy of I(state=fetched). One that is there is brought up to date.
+    type: path
+  key:
+    description: Files on the host, the only public keys to trust. See I(trust_dir) for the usual way.
+    type: list
+    elements: path
+  channel_key:
+    description: Files on the host, public keys to trust for channels only.
+    type: list
+    elements: path
+  trust_dir:
+    description: The directory of trusted keys on the host; C(/etc/kata-deploy/trust.d) if it is not given.
+    type: path
+  threshold:
+    description: How many of the keys must have signed.
+    type: int
+  pin:
+    description: The SHA-256 of the C(release.yaml) that is wanted; any other is refused.
+    type: str
+  components:
+    description: Install only these components and the required ones.
+    type: list
+    elements: str
+  without:
+    description: Install all but these components.
+    type: list
+    elements: str
+  cri:
+    description:
+      - The container manager, C(containerd), C(k3s), C(rke2), C(k0s), C(microk8s), C(crio), C(docker),
+        C(nerdctl) or C(none). It is detected if it is not given.
+    type: str
+  cri_config:
+    description: Its configuration file.
+    type: path
+  cri_socket:
+    description: Its socket.
+    type: path
+  restart_with:
+    description: The command that restarts it, if that is not its service.
+    type: str
+  restart_seconds:
+    description: The time limit for its restart.
+    type: int
+  handlers:
+    description: Additional handlers; the value is the path of its configuration on the host.
+    type: dict
+  default_handlers:
+    description: Whether the usual handlers are registered too.
+    type: bool
+    default: true
+  proof:
+    description: Whether a container is run in a VM before an installation counts.
+    type: bool
+    default: true
+  allow_downgrade:
+    description: Accept an older release than the last one.
+    type: bool
+    default: false
+  allow_expired:
+    description: Accept an expired release.
+    type: bool
+    default: false
+  without_channel:
+    description: Accept a source that lacks the channel that was followed so far.
+    type: bool
+    default: false
+  force:
+    description: Uninstall even if containers run, which are lost.
+    type: bool
+    default: false
+  forget_trust:
+    description: With I(state=absent) forget which releases were accepted on this host.
+    type: bool
+    default: false
+  cacert:
+    description: Certificate authorities for https.
+    type: path
+  proxy:
+    description: The proxy; that of the environment if it is not given.
+    type: str
+  limit_rate:
+    description: Bytes per second of downloads, such as C(10M).
+    type: str
+  cache:
+    description: The directory for downloads.
+    type: path
+  prefix:
+    description: Where it is installed, C(/opt/kata) if it is not given.
+    type: path
+  root:
+    description: Work on the system below this directory, and touch no other.
+    type: path
+  lock:
+    description: The file that keeps others out.
+    type: path
+  trust_memory:
+    description: The directory of what uninstalls keep.
+    type: path
+  executable:
+    description: C(kata-deploy); looked for in the path of the host if it is not given.
+    type: path
+attributes:
+  check_mode:
+    support: partial
+    details: It is the plan of C(kata-deploy). I(state=fetched) is skipped.
+  diff_mode:
+    support: full
+    details: It is the text of the plan, with the differences of the files of the container manager.
+"""
+
+EXAMPLES = r"""
+- name: Kata is installed, the newest release of the channel
+  katacontainers.kata.kata_deploy:
+    release: https://releases.example.org/kata/
+
+- name: Exactly that release, from either of two mirrors
+  katacontainers.kata.kata_deploy:
+    release:
+      - https://one.example.org/kata/3.10.0/
+      - https://two.example.org/kata/3.10.0/
+    pin: 4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865
+
+- name: A copy for hosts without a network, on the controller
+  katacontainers.kata.kata_deploy:
+    state: fetched
+    release: https://releases.example.org/kata/
+    key: files/kata.pub
+    dest: /srv/kata
+    cache: /srv/kata.cache
+  delegate_to: localhost
+  run_once: true
+
+- name: Kata is not installed, unless containers run
+  katacontainers.kata.kata_deploy:
+    state: absent
+"""
+
+RETURN = r"""
+version:
+  description: The version of the release.
+  returned: I(state=present)
+  type: str
+  sample: 3.10.0
+generation:
+  description: The name of what was laid down.
+  returned: I(state=present), not in check mode
+  type: str
+restarted:
+  description: Whether the container manager was, or in check mode would be, restarted.
+  returned: I(state=present)
+  type: bool
+proof:
+  description: What the container in a VM saw; null if none ran.
+  returned: I(state=present), not in check mode
+  type: dict
+  sample: {kernel: 6.1.158, agent: 3.10.0, memory: 2087641088, cpus: 1, ms: 1430, pod: true, why: null}
+freed:
+  description: Bytes that became free.
+  returned: I(state=absent)
+  type: int
+answer:
+  description: The document that C(kata-deploy) printed with C(--json).
+  returned: success
+  type: dict
+command:
+  description: The command line.
+  returned: always
+  type: list
+  elements: str
+code:
+  description: The kind of the error, as C(kata-deploy) documents them, such as C(trust), C(limit), C(state).
+  returned: failure
+  type: str
+  sample: trust
+rc:
+  description: The exit status of C(kata-deploy).
+  returned: always
+  type: int
+stderr:
+  description: What it said besides, such as warnings about mirrors.
+  returned: if there is something
+  type: str
+"""
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+
+VERBS = {"present": "install", "absent": "uninstall", "fetched": "fetch"}
+
+ALL = frozenset(VERBS)
+RELEASE = frozenset(["present", "fetched"])
+MANAGER = frozenset(["present", "absent"])
+PRESENT = frozenset(["present"])
+ABSENT = frozenset(["absent"])
+FETCHED = frozenset(["fetched"])
+
+# How a parameter becomes words of the command line.
+VALUE = "value"
+EACH = "once for each"
+COMMAS = "joined by commas"
+FLAG = "if true"
+UNLESS = "if false"
+PAIRS = "NAME=VALUE for each"
+
+# parameter, its type, how, option, the states whose verb has that option
+OPTIONS = [
+    ("release", "list", EACH, "--release", RELEASE),
+    ("dest", "path", VALUE, "--to", FETCHED),
+    ("key", "paths", EACH, "--key", RELEASE),
+    ("channel_key", "paths", EACH, "--channel-key", RELEASE),
+    ("trust_dir", "path", VALUE, "--trust-dir", RELEASE),
+    ("threshold", "int", VALUE, "--threshold", RELEASE),
+    ("pin", "str", VALUE, "--pin", RELEASE),
+    ("components", "list", COMMAS, "--components", RELEASE),
+    ("without", "list", COMMAS, "--without", PRESENT),
+    ("cri", "str", VALUE, "--cri", MANAGER),
+    ("cri_config", "path", VALUE, "--cri-config", MANAGER),
+    ("cri_socket", "path", VALUE, "--cri-socket", MANAGER),
+    ("restart_with", "str", VALUE, "--restart-with", MANAGER),
+    ("restart_seconds", "int", VALUE, "--restart-seconds", MANAGER),
+    ("handlers", "dict", PAIRS, "--handler", PRESENT),
+    ("default_handlers", "true", UNLESS, "--no-default-handlers", PRESENT),
+    ("proof", "true", UNLESS, "--no-proof", PRESENT),
+    ("allow_downgrade", "false", FLAG, "--allow-downgrade", RELEASE),
+    ("allow_expired", "false", FLAG, "--allow-expired", RELEASE),
+    ("without_channel", "false", FLAG, "--without-channel", RELEASE),
+    ("force", "false", FLAG, "--force", ABSENT),
+    ("forget_trust", "false", FLAG, "--forget-trust", ABSENT),
+    ("cacert", "path", VALUE, "--cacert", RELEASE),
+    ("proxy", "str", VALUE, "--proxy", RELEASE),
+    ("limit_rate", "str", VALUE, "--limit-rate", RELEASE),
+    ("cache", "path", VALUE, "--cache", RELEASE),
+    ("prefix", "path", VALUE, "--prefix", ALL),
+    ("root", "path", VALUE, "--root", ALL),
+    ("lock", "path", VALUE, "--lock", ALL),
+    ("trust_memory", "path", VALUE, "--trust-memory", ALL),
+]
+
+TYPES = {
+    "list": dict(type="list", elements="str"),
+    "paths": dict(type="list", elements="path", no_log=False),
+    "true": dict(type="bool", default=True),
+    "false": dict(type="bool", default=False),
+}
+
+
+def argument_spec():
+    spec = dict((name, dict(TYPES.get(kind, dict(type=kind)))) for name, kind, _how, _option, _states in OPTIONS)
+    spec["state"] = dict(type="str", choices=["present", "absent", "fetched"], default="present")
+    spec["executable"] = dict(type="path")
+    return spec
+
+
+def words_of(how, option, value):
+    if how == FLAG:
+        return [option] if value else []
+    if how == UNLESS:
+        return [] if value else [option]
+    if value is None:
+        return []
+    if how == EACH:
+        return [word for item in value for word in (option, item)]
+    if how == COMMAS:
+        return [option, ",".join(value)] if value else []
+    if how == PAIRS:
+        return [word for name in sorted(value) for word in (option, "%s=%s" % (name, value[name]))]
+    return [option, str(value)]
+
+
+def command_line(module, program):
+    state = module.params["state"]
+    words = [program, VERBS[state], "--json", "--quiet"]
+    for name, _kind, how, option, states in OPTIONS:
+        if state in states:
+            words += words_of(how, option, module.params[name])
+    return words
+
+
+def reject_strays(module):
+    """What would silently have no effect."""
+    state = module.params["state"]
+    for name, kind, _how, _option, states in OPTIONS:
+        unset = {"true": True, "false": False}.get(kind)
+        # The options of a whole play may be given to both.
+        if state == "fetched" and state not in states and module.params[name] != unset:
+            module.fail_json(msg="%s has no meaning with state=%s; leave it out" % (name, state))
+
+
+def run(module, words):
+    """The document that kata-deploy prints; its error is the module's failure."""
+    rc, out, err = module.run_command(words, environ_update=dict(LC_ALL="C", LANG="C"))
+    about = dict(command=words, rc=rc)
+    try:
+        answer = json.loads(out) if out.strip() else {}
+    except ValueError:
+        answer = {}
+    if rc != 0:
+        error = answer.get("error") or {}
+        said = error.get("message") or err.strip() or "kata-deploy ended with status %d and said nothing" % rc
+        module.fail_json(msg=said, code=error.get("code", "failed"), stderr=err, **about)
+    if not isinstance(answer, dict) or not answer:
+        module.fail_json(msg="kata-deploy printed no document: %s" % out[:200], code="protocol", stderr=err, **about)
+    if err.strip():
+        about["stderr"] = err
+    return answer, about
+
+
+def plan(module, words):
+    """What would change, as kata-deploy says it."""
+    answer, about = run(module, words + ["--dry-run"])
+    result = dict(changed=bool(answer.get("changes")), answer=answer, **about)
+    if "version" in answer:
+        result["version"] = answer["version"]
+        result["restarted"] = bool(answer.get("restart"))
+    if module._diff and result["changed"]:
+        result["diff"] = dict(prepared=answer.get("summary", ""))
+    return result
+
+
+def change(module, words):
+    can_ask = module.params["state"] != "fetched"
+    before = plan(module, words) if module._diff and can_ask else {}
+    answer, about = run(module, words + ["--yes"] if can_ask else words)
+    result = dict(changed=bool(answer.get("changed")), answer=answer, **about)
+    for name in ("version", "generation", "restarted", "proof", "freed"):
+        if name in answer:
+            result[name] = answer[name]
+    if "diff" in before:
+        result["diff"] = before["diff"]
+    return result
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=argument_spec(),
+        required_if=[("state", "fetched", ["dest"])],
+        supports_check_mode=True,
+    )
+    reject_strays(module)
+    program = module.params["executable"] or module.get_bin_path("kata-deploy", opt_dirs=["/opt/kata/bin"])
+    if not program:
+        module.fail_json(
+            msg="kata-deploy is not on this host; install its package, or let the role copy it (kata_program)",
+            code="not-found", command=["kata-deploy"], rc=127)
+    words = command_line(module, program)
+    if not module.check_mode:
+        module.exit_json(**change(module, words))
+    if module.params["state"] == "fetched":
+        module.exit_json(skipped=True, msg="there is no plan of a copy", command=words, rc=0)
+    module.exit_json(**plan(module, words))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The Ansible collection: run.sh PORTABLE-KATA-DEPLOY [RELEASE NEXT-RELEASE]
+#
+# Packed twice it is the same bytes, and ansible-galaxy installs it. One host with a root of its own
+# (one.yml). With releases that boot, ten hosts with sshd and containerd (hosts.sh).
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+
+deploy=$(realpath "$1")
+one='' two=''
+[ -z "${2:-}" ] || one=$(realpath "$2") two=$(realpath "$3")
+command -v ansible-playbook >/dev/null || {
+	echo "skipped: ansible: ansible-core is not here"
+	exit 0
+}
+# What it starts ends with it, and addresses of loopback are its own.
+if [ -n "$one" ] && [ -z "${APART:-}" ]; then
+	[ "$(id -u)" = 0 ] || { echo "skipped: ansible: namespaces need root" && exit 0; }
+	APART=1 exec unshare --mount --net --pid --fork --kill-child --mount-proc "$0" "$deploy" "$one" "$two"
+fi
+dir=$(mktemp -d /tmp/kata-ansible-XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+# The same to the end, though it may be built again meanwhile.
+cp "$deploy" "$dir/kata-deploy"
+deploy=$dir/kata-deploy
+# shellcheck source=tests/checked.sh
+. tests/checked.sh
+
+version=$(cat VERSION)
+again() (
+	umask 077
+	mkdir -p "$dir/far/away" && cp -r packaging/ansible "$dir/far/away/" && find "$dir/far" -exec touch {} + &&
+		TZ=Asia/Tokyo LC_ALL=C packaging/ansible.py "$dir/far/away/ansible" "$version" "$dir/far" &&
+		cmp "$collection" "$dir/far/${collection##*/}"
+)
+collection=$dir/out/katacontainers-kata-$version.tar.gz
+check "packed" packaging/ansible.py packaging/ansible "$version" "$dir/out"
+check "packed again they are the same bytes" again
+no_number() { ! packaging/ansible.py packaging/ansible nonsense "$dir/no" && grep -q "VERSION=" "$dir/said"; }
+check "a version that a collection cannot have" no_number
+
+# Of nobody else's configuration.
+touch "$dir/ansible.cfg"
+export ANSIBLE_CONFIG=$dir/ansible.cfg
+export ANSIBLE_HOME=$dir/home ANSIBLE_COLLECTIONS_PATH=$dir/collections ANSIBLE_LOCALHOST_WARNING=false
+export ANSIBLE_PIPELINING=1 ANSIBLE_NOCOLOR=1 ANSIBLE_RETRY_FILES_ENABLED=1 ANSIBLE_RETRY_FILES_SAVE_PATH=$dir
+export ANSIBLE_PYTHON_INTERPRETER=/usr/bin/python3 ANSIBLE_LOCAL_TEMP=$dir/tmp ANSIBLE_INVENTORY_UNPARSED_WARNING=false
+check "installed by ansible-galaxy" ansible-galaxy collection install --offline -p "$dir/collections" "$collection"
+verified() { (cd "$dir/collections/ansible_collections/katacontainers/kata" && python3 -c '
+import hashlib, json
+for f in json.load(open("FILES.json"))["files"]:
+    if f["ftype"] == "file":
+        assert hashlib.sha256(open(f["name"], "rb").read()).hexdigest() == f["chksum_sha256"], f["name"]'); }
+check "with the files that it says" verified
+documented() { # WORD...
+	ansible-doc "$@" && ! grep -q "WARNING\|ERROR" "$dir/said"
+}
+check "the module is documented" documented katacontainers.kata.kata_deploy
+check "the role is documented" documented -t role katacontainers.kata.kata
+
+# Small releases, for what needs no VM.
+SOURCE_DATE_EPOCH=$(date +%s)
+export SOURCE_DATE_EPOCH BUILD=$dir LEVEL=1 EXPIRES=2099-01-01T00:00:00Z COMPONENTS=$dir/components.yaml
+export KEY=$dir/key.key
+printf '%s\n' 'components:' '  - {name: a, text: a, required: true, paths: [bin]}' \
+	'  - {name: b, text: b, paths: [share]}' 'copies: []' >"$COMPONENTS"
+"$deploy" keys generate --no-passphrase "$dir/key" >/dev/null
+"$deploy" keys generate --no-passphrase "$dir/other" >/dev/null
+mkdir -p "$dir/tree/bin" "$dir/tree/share" "$dir/node/etc/containerd" "$dir/node/opt"
+printf 'version = 2\n# mine\n' >"$dir/node/etc/containerd/config.toml"
+echo data >"$dir/tree/share/data"
+release() { # NAME VERSION SERIAL
+	echo "tool $2" >"$dir/tree/bin/tool" && SERIAL=$3 packaging/release.sh "$deploy" "$dir/tree" "$dir/$1" "$2" ""
+}
+check "a release" release one 1.0.0 1
+check "and the next" release two 2.0.0 2
+
+# A play whose failures come last, where check shows them.
+play() { # OPTION... FILE
+	local status=0
+	timeout 600 ansible-playbook -e "dir=$dir program=$deploy describe=$PWD/tests/ansible/describe.sh" "$@" ||
+		status=$?
+	grep -B 4 "^fatal: " "$dir/said" | grep -v "^ok: "
+	return $status
+}
+check "the module on one host" play -i localhost, tests/ansible/one.yml
+
+if [ -n "$one" ]; then
+	busybox ip link set lo up
+	# shellcheck source=tests/ansible/hosts.sh
+	. tests/ansible/hosts.sh
+fi
+checked ansible

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2016,SC2034,SC2154
+# shellcheck shell=bash
+# `kata-deploy node` in a container, on a host of its own: namespaces with a real systemd, which runs a
+# real containerd and "kubelet": a unit that runs the image of the release with the mounts and the
+# capabilities of docs/design/node.md, and that ends when containerd is restarted. The other container
+# of the pod is a script that answers.
+
+HOST_CAPS=-all,+chown,+dac_override,+fowner,+fsetid,+setuid,+setgid,+setpcap,+sys_chroot,+sys_ptrace,+kill
+
+# Of the host's own directories only these are another's than this machine's.
+host_files() {
+	mkdir -p "$LAB"/host/{etc,opt,memory,root,units,pod,kept,shared}
+	cat >"$LAB/host/etc/config.toml" <<-EOF
+		# The administrator's own.
+		version = 2
+		[plugins."io.containerd.grpc.v1.cri"]
+		  restrict_oom_score_adj = true
+		  sandbox_image = "localhost/pause:1"
+		  [plugins."io.containerd.grpc.v1.cri".cni]
+		    conf_dir = "/etc/containerd/cni"
+		    bin_dir = "/usr/lib/cni"
+	EOF
+	mkdir "$LAB/host/etc/cni"
+	cat >"$LAB/host/etc/cni/10-node.conflist" <<-END
+		{"cniVersion":"0.4.0","name":"node","plugins":[{"type":"ptp","ipMasq":false,"ipam":
+		 {"type":"host-local","dataDir":"$LAB/host/ipam","ranges":[[{"subnet":"10.87.0.0/24"}]]}}]}
+	END
+	cat >"$LAB/host/units/lab.target" <<-EOF
+		[Unit]
+		Description=the host
+		DefaultDependencies=no
+		Wants=containerd.service
+	EOF
+	cat >"$LAB/host/units/containerd.service" <<-EOF
+		[Unit]
+		DefaultDependencies=no
+		[Service]
+		Type=notify
+		ExecStart=/usr/bin/containerd
+		KillMode=process
+		Delegate=yes
+		StandardOutput=append:$LAB/host/containerd.log
+		StandardError=append:$LAB/host/containerd.log
+	EOF
+	# What a runtime does for a pod of which the first process is killed with containerd.
+	cat >"$LAB/host/units/pod.service" <<-EOF
+		[Unit]
+		DefaultDependencies=no
+		${HOST_PART_OF:+PartOf=containerd.service}
+		StartLimitIntervalSec=0
+		[Service]
+		ExecStart=/bin/bash $LAB/host/pod.sh
+		KillSignal=SIGKILL
+		StandardOutput=append:$LAB/host/pod.log
+		StandardError=append:$LAB/host/pod.log
+	EOF
+	cat >"$LAB/host/start.sh" <<-EOF
+		set -e
+		mount --make-rprivate /
+		mount -t tmpfs tmpfs /run
+		mkdir -p /run/systemd/system /run/lock
+		cp $LAB/host/units/* /run/systemd/system/
+		mkdir -p /etc/containerd /opt /var/lib/kata-deploy /var/lib/containerd
+		mount --bind $LAB/host/etc /etc/containerd
+		mount --bind $LAB/host/opt /opt
+		mount --bind $LAB/host/memory /var/lib/kata-deploy
+		mount --bind $LAB/host/root /var/lib/containerd
+		mount -t proc proc /proc
+		export container=other
+		exec /lib/systemd/systemd --unit=lab.target --log-target=null --show-status=0
+	EOF
+}
+
+host_pod() {
+	local layer blobs=$LAB/oci/blobs/sha256 pod=$LAB/host/pod
+	KEY=none packaging/image.sh "$portable" "${BUILD:-build}/tools/mkimage" "$one" "$LAB/oci" kata-deploy:test >/dev/null
+	for layer in "$blobs"/*; do
+		! gzip -t "$layer" 2>/dev/null || tar -xzf "$layer" -C "$pod"
+	done
+	mkdir -p "$pod"/{proc,run/kata-deploy,run/kata-node,dev} "$pod"/host/{proc,usr,run,opt,dev,tmp} \
+		"$pod"/host/etc/containerd "$pod"/host/var/lib/kata-deploy
+	touch "$pod"/{,host/}dev/null
+	cat >"$LAB/host/pod.sh" <<-EOF
+		exec unshare --mount --pid --fork --kill-child bash -ec '
+		cd $pod
+		mount --make-rprivate /
+		mount --bind . .
+		cd $pod
+		mount --bind $LAB/host/kept run/kata-node
+		mount --bind $LAB/host/shared run/kata-deploy
+		mount --bind /dev/null dev/null
+		mount --bind /dev/null host/dev/null
+		mount --bind /proc host/proc
+		mount -o remount,bind,ro host/proc
+		mount --bind /usr host/usr
+		mount -o remount,bind,ro host/usr
+		mount --rbind /run host/run
+		mount --bind /opt host/opt
+		mount -t tmpfs tmpfs host/tmp
+		mount --bind /etc/containerd host/etc/containerd
+		mount --bind /var/lib/kata-deploy host/var/lib/kata-deploy
+		mount -t proc proc proc
+		mount -o remount,bind,ro .
+		exec env -i PATH=/ KATA_DEPLOY_RELEASE=/release KATA_DEPLOY_TRUST_DIR=/keys \
+			/usr/bin/setpriv --bounding-set $HOST_CAPS --inh-caps -all --no-new-privs \
+			/usr/sbin/chroot . /kata-deploy node --host /host --check-seconds 2 --hash-seconds 6'
+	EOF
+}
+
+# The part of the other container: HOST_SAYS is what it hears; $LAB/host/uninstall has it ask for that.
+host_report() {
+	cat >"$LAB/host/report.py" <<-'EOF'
+		import json, os, select, socket, sys, time
+		lab = sys.argv[1]
+		while True:
+		    s = socket.socket(socket.AF_UNIX)
+		    try:
+		        s.connect(lab + "/shared/node.sock")
+		    except OSError:
+		        time.sleep(0.2)
+		        continue
+		    s.settimeout(0.2)
+		    have, asked = b"", False
+		    while True:
+		        if not asked and os.path.exists(lab + "/uninstall"):
+		            s.sendall(b'{"v":1,"type":"uninstall","id":"u1"}\n')
+		            asked = True
+		        try:
+		            more = s.recv(4096)
+		        except socket.timeout:
+		            continue
+		        except OSError:
+		            break
+		        if not more:
+		            break
+		        have += more
+		        while b"\n" in have:
+		            line, have = have.split(b"\n", 1)
+		            with open(lab + "/said", "ab") as f:
+		                f.write(line + b"\n")
+		            m = json.loads(line)
+		            if m["type"] == "want-turn":
+		                s.sendall(json.dumps({"v": 1, "type": "turn", "id": m["id"]}).encode() + b"\n")
+		    s.close()
+	EOF
+	python3 "$LAB/host/report.py" "$LAB/host" >/dev/null 2>"$LAB/host/report.log" &
+	HOST_REPORT=$!
+}
+
+host_start() {
+	host_files
+	host_pod
+	unshare --mount --pid --fork --kill-child --net --uts --ipc --cgroup bash "$LAB/host/start.sh" \
+		</dev/null >"$LAB/host/systemd.log" 2>&1 &
+	HOST_OUTER=$!
+	NODE_CLEAN='host_stop'
+	host_report
+	local i
+	for i in $(seq 300); do
+		HOST_PID=$(pgrep -P "$HOST_OUTER" 2>/dev/null | head -n 1)
+		[ -n "$HOST_PID" ] && in_host systemctl is-active --quiet containerd 2>/dev/null && break
+		sleep 0.1
+	done
+	mkdir "$LAB/pause"
+	cp "${BUILD:-build}/tools/pause" "$LAB/pause/pause"
+	lab_import "$LAB/pause" '{"Entrypoint":["/pause"]}' localhost/pause:1
+	in_host ctr -n k8s.io images import "$LAB/image.tar" >/dev/null && return 0
+	echo "the host did not start" >&2
+	cat "$LAB/host/systemd.log" >&2
+	return 1
+}
+
+host_can() {
+	command -v python3 >/dev/null && [ -x /lib/systemd/systemd ] && return 0
+	echo "    skipped: needs systemd and python3"
+	return 1
+}
+
+host_stop() {
+	[ -z "${HOST_REPORT:-}" ] || kill "$HOST_REPORT" 2>/dev/null || true
+	[ -z "${HOST_OUTER:-}" ] || kill -KILL "$HOST_OUTER" 2>/dev/null || true
+	wait 2>/dev/null || true
+	HOST_REPORT='' HOST_OUTER=''
+}
+
+in_host() {
+	nsenter --target "$HOST_PID" --mount --pid --net --uts --ipc --cgroup "$@"
+}
+
+host_get() { # PATH
+	in_host curl -s -m 5 "http://127.0.0.1:8090$1"
+}
+
+host_metric() { # NAME
+	host_get /metrics | sed -n "s/^kata_deploy_$1 //p"
+}
+
+# Until COMMAND succeeds.
+host_until() { # SECONDS COMMAND...
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		! grep -q 'phase=failed' "$LAB/host/pod.log" || SECONDS=$end
+		[ "$SECONDS" -lt "$end" ] || {
+			echo "not within its time: $*" >&2
+			tail -n 15 "$LAB/host/pod.log" >&2
+			return 1
+		}
+		sleep 0.3
+	done
+}
+
+host_ready() { host_get /readyz | grep -q '^ready'; }
+host_starts() { grep -c 'containerd successfully booted' "$LAB/host/containerd.log"; }
+host_said() { grep -q "$1" "$LAB/host/said"; }
+host_digest() {
+	(cd "$LAB/host" && find etc opt -printf '%p %y %m %u %g %l\n' | sort &&
+		find etc opt -type f -print0 | sort -z | xargs -0r sha256sum) | sha256sum
+}
+# What it costs while there is nothing to do: "RESIDENT-KIB OWN-TICKS-IN-5-S". The first process of its
+# PID namespace is the program.
+host_idle() {
+	in_host bash -c '
+		for p in $(pgrep -f "^/kata-deploy node --host"); do
+			[ "$(awk "/^NSpid/ { print \$NF }" "/proc/$p/status")" != 1 ] || pid=$p
+		done
+		before=$(awk "{ print \$14 + \$15 }" "/proc/$pid/stat")
+		sleep 5
+		awk "/^VmRSS/ { print \$2 }" "/proc/$pid/status"
+		awk -v before="$before" "{ print \$14 + \$15 - before }" "/proc/$pid/stat"' | xargs
+}
+host_next() { sed -n 's/^version: *"\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$two/release.yaml"; }
+host_repaired() { [ -e "$1" ] && host_ready; }
+
+# The whole of it: installed, although the restart of containerd ends the pod in the middle; drift
+# repaired; small while there is nothing to do; taken away, although that restart ends it again.
+test_a_pod_that_its_restart_ends() {
+	local before begun lost idle
+	host_can || return 0
+	HOST_PART_OF=yes host_start
+	before=$(host_digest)
+	begun=$SECONDS
+	in_host systemctl start pod
+	host_until 240 host_ready
+	echo "    ready after $((SECONDS - begun)) s"
+	expect "starts of containerd" "$(host_starts)" 2
+	[ "$(grep -c 'phase=starting' "$LAB/host/pod.log")" -ge 2 ]
+	host_said '"type": *"end-turn".*"good": *true'
+	expect "turns" "$(grep '"want-turn"' "$LAB/host/said" | sed 's/.*"id": *"\([^"]*\).*/\1/' | sort -u | wc -l)" 1
+	for lost in "$LAB/host/opt/kata/bin" "$(find "$LAB"/host/opt/kata/generations/*/share -name '*.toml' | head -n 1)"; do
+		rm "$lost"
+		host_until 60 host_repaired "$lost"
+	done
+	expect "starts of containerd" "$(host_starts)" 2
+	idle=$(host_idle)
+	echo "    idle: ${idle% *} KiB resident, ${idle#* } ticks of its own in 5 s, with a check every 2 s"
+	[ "${idle% *}" -le 4096 ]
+	# The next image: another release, no restart.
+	rm -r "$LAB/host/pod/release"
+	cp -r "$two" "$LAB/host/pod/release"
+	in_host systemctl restart pod
+	host_until 120 eval 'host_get /metrics | grep -q "^kata_deploy_info.*version=\"$(host_next)\"" && host_ready'
+	expect "starts of containerd" "$(host_starts)" 2
+	touch "$LAB/host/uninstall"
+	host_until 120 host_said '"phase": *"uninstalled"'
+	expect "the host" "$(host_digest)" "$before"
+	expect "starts of containerd" "$(host_starts)" 3
+	# Started again it stays as it is: nothing is installed anew.
+	in_host systemctl restart pod
+	host_until 60 eval 'host_get /healthz | grep -q ^uninstalled'
+	expect "the host" "$(host_digest)" "$before"
+	host_stop
+}
+
+# A start may fail while the one before it is being killed.
+host_again() {
+	host_until 30 in_host systemctl restart pod 2>/dev/null
+}
+
+# Killed again and again, at whatever moment that is, it ends where it would have.
+test_a_pod_that_is_killed_again_and_again() {
+	local before pause
+	host_can || return 0
+	HOST_PART_OF='' host_start
+	before=$(host_digest)
+	for pause in 0.3 0.6 0.9 1.2 1.5 2 2.5 3.5; do
+		host_again
+		sleep "$pause"
+		in_host systemctl kill --signal=KILL pod
+	done
+	host_again
+	host_until 240 host_ready
+	expect "the journal" "$(find "$LAB/host/opt/kata/state" -name journal)" ""
+	touch "$LAB/host/uninstall"
+	for pause in 0.3 0.6 0.9; do
+		sleep "$pause"
+		in_host systemctl kill --signal=KILL pod
+		host_again
+	done
+	host_until 240 host_said '"phase": *"uninstalled"'
+	expect "the host" "$(host_digest)" "$before"
+	host_stop
+}

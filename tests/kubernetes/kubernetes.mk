@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make check-kubernetes: a control plane that is compiled once, and kept outside of the tree, and nodes on this
+# machine (tests/kubernetes/README.md). CASES="test_pod_on_every_node ..." chooses.
+$(BUILD)/kubernetes/built: tests/kubernetes/build.sh
+	@packaging/deps.sh kubernetes
+	@tests/kubernetes/build.sh $(dir $@)
+
+.PHONY: check-kubernetes
+check-kubernetes: demo-releases $(BUILD)/kubernetes/built $(BUILD)/tools/pause ## run kata-deploy on a Kubernetes cluster on this machine; CASES="test_exec ..." chooses
+	@for which in this next; do \
+		$(MAKE) --no-print-directory -s image RELEASE=$(BUILD)/demo/$$which IMAGE=$(BUILD)/demo/image-$$which \
+			IMAGE_NAME=localhost/kata-deploy:$$which || exit; done
+	@tests/kubernetes/run.sh $(BUILD) $(CASES)

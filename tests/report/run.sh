@@ -1,0 +1,314 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# kata-deploy report, and its code playing many nodes, with a real API server: run.sh BUILD [TEST...]
+#
+# BUILD has kubernetes/ (tests/kubernetes/build.sh), bin/ and tools/. The cluster has no kubelets: nodes are
+# objects, and tools/speak or tools/fleet says what they are. test_thousand is not run unless it is asked for.
+set -u
+# shellcheck source=tests/kubernetes/lib.sh
+. "$(dirname "$0")/../kubernetes/lib.sh"
+# shellcheck source=tests/integration/expect.sh
+. "$(dirname "$0")/../integration/expect.sh"
+cluster_apart "$0" "$@"
+BUILD=$(realpath -e -- "$1") || exit
+shift
+cd "$(dirname "$0")/../.." || exit
+exec </dev/null
+
+REPORT=$BUILD/bin/kata-deploy FLEET=$BUILD/tools/fleet
+PREFIX=kata-deploy.katacontainers.io
+
+# --- one node ---
+
+# A node object, tools/speak for its program, and report for it. SPEAK is where the former listens.
+one_start() { # NAME [OPTION...]
+	local name=$1
+	shift
+	ONE=$LAB/$name
+	mkdir -p "$ONE"
+	mkfifo "$ONE/say"
+	"$BUILD/tools/speak" "$ONE/sock" <>"$ONE/say" >"$ONE/heard" 2>&1 &
+	echo $! >"$ONE/pids"
+	exec {SAY}>"$ONE/say"
+	until_true 30 test -S "$ONE/sock"
+	kubectl apply -f - >/dev/null <<-EOF
+		apiVersion: v1
+		kind: Node
+		metadata: { name: $name, labels: { mine: "yes" } }
+		spec: { taints: [ { key: start, effect: NoSchedule }, { key: other, effect: NoSchedule } ] }
+	EOF
+	one_report "$name" "$@"
+}
+
+one_report() { # NAME [OPTION...]
+	local name=$1
+	shift
+	"$REPORT" report --node "$name" --socket "$ONE/sock" --kubeconfig "$KUBECONFIG" "$@" >>"$ONE/log" 2>&1 &
+	REPORTER=$!
+	echo $! >>"$ONE/pids"
+	until_true 30 grep -q connected "$ONE/heard"
+}
+
+one_end() {
+	local pid
+	exec {SAY}>&-
+	while read -r pid; do
+		kill "$pid" 2>/dev/null || continue
+		timeout 30 tail --pid="$pid" -f /dev/null
+	done <"$ONE/pids"
+}
+
+say() { printf '%s\n' "$*" >&"$SAY"; }
+state() { # PHASE READY CLAIMED [MORE]
+	say "{\"v\":1,\"type\":\"state\",\"phase\":\"$1\",\"ready\":$2,\"claimed\":$3${4:+,$4}}"
+}
+
+of_node() { # NAME JQ-FILTER
+	kubectl get node "$1" -o json | jq -rc "$2"
+}
+labels_of() { of_node "$1" '.metadata.labels | to_entries | map(select(.key | test("kata"))) | map(.value) | join(" ")'; }
+condition_of() { of_node "$1" '.status.conditions // [] | map(select(.type == "KataReady")) | map(.status + " " + .reason) | join(" ")'; }
+taints_of() { of_node "$1" '[.spec.taints[].key | select(test("/") | not)] | join(" ")'; }
+leases() { kubectl get leases -n default -o json | jq -r '.items[].metadata.name' | sort | tr '\n' ' '; }
+events_of() { # NAME
+	kubectl get events -n kube-system -o json |
+		jq -r --arg n "$1" '[.items[] | select(.involvedObject.name == $n) | .reason] | unique | join(" ")'
+}
+
+test_one_node() {
+	one_start n1 --startup-taints start
+	state starting false false
+	state waiting false false
+	say '{"v":1,"type":"want-turn","id":"t-1","held":false}'
+	until_true 30 grep -q '"type":"turn","id":"t-1"' "$ONE/heard"
+	expect "Leases" "$(leases)" "kata-deploy.default.turn-0 "
+	state installing false true
+	until_is "labels" "false false" labels_of n1
+	until_is "condition" "False Installing" condition_of n1
+	expect "taints" "$(taints_of n1)" "start other"
+	say '{"v":1,"type":"end-turn","id":"t-1","good":true}'
+	state ready true true '"version":"3.9.0","generation":"g-1","serial":7,"manager":"containerd"'
+	until_is "labels" "true true" labels_of n1
+	until_is "condition" "True Ready" condition_of n1
+	until_is "Leases" "" leases
+	until_is "taints" "other" taints_of n1
+	expect "annotations" "$(of_node n1 ".metadata.annotations | [.\"$PREFIX/default.version\",
+		.\"$PREFIX/default.generation\", .\"$PREFIX/default.serial\"] | join(\" \")")" "3.9.0 g-1 7"
+	# A kubelet registers its node again, and report is started again.
+	kubectl label node n1 katacontainers.io/kata-runtime- "$PREFIX/default-" >/dev/null
+	kill "$REPORTER"
+	wait "$REPORTER" || return
+	: >"$ONE/heard"
+	one_report n1
+	state ready true true '"version":"3.9.0","generation":"g-1","serial":7,"manager":"containerd"'
+	until_is "labels" "true true" labels_of n1
+	# Somebody asks for the uninstall.
+	kubectl annotate node n1 "$PREFIX/default.uninstall=please" >/dev/null
+	state ready true true '"version":"3.9.0","generation":"g-1","serial":7,"manager":"containerd"'
+	until_true 30 grep -q '"type":"uninstall","id":"please"' "$ONE/heard"
+	state uninstalled false false
+	until_is "condition" "" condition_of n1
+	expect "labels" "$(labels_of n1)" ""
+	expect "annotations" "$(of_node n1 '.metadata.annotations | keys | map(select(test("katacontainers"))) | join(" ")')" \
+		"$PREFIX/default.uninstall"
+	expect "events" "$(events_of n1)" "Installing Ready Uninstalled WaitingForTurn"
+	one_end
+}
+
+test_labels_of_others_stay() {
+	one_start n2
+	kubectl label node n2 katacontainers.io/kata-runtime=mine >/dev/null
+	state ready true true
+	until_is "condition" "True Ready" condition_of n2
+	until_is "labels" "true mine" labels_of n2
+	until_is "message" true of_node n2 '.status.conditions[] | select(.type == "KataReady") | .message | test("somebody else")'
+	state uninstalled false false
+	until_is "condition" "" condition_of n2
+	until_is "labels" "mine" labels_of n2
+	one_end
+}
+
+test_a_node_program_that_breaks_the_rules() {
+	local bad
+	one_start n3
+	for bad in 'rubbish' '{"v":2,"type":"state"}' '{"v":1,"type":"turn","id":"x"}' flood "$(printf '%08000d' 1)" hang-up; do
+		: >"$ONE/heard"
+		say "$bad"
+		until_true 30 grep -q gone "$ONE/heard"
+		until_true 30 grep -q connected "$ONE/heard"
+	done
+	state ready true true '"message":"\u001b[31m \"red\" '"$(printf '%0400d' 1)"'"'
+	until_is "condition" "True Ready" condition_of n3
+	kill -0 "$REPORTER"
+	one_end
+}
+
+# A Lease asks all nodes; nobody waits for a round.
+test_a_request_for_all() {
+	local start
+	one_start n7
+	state ready true true
+	until_is "condition" "True Ready" condition_of n7
+	sleep 15
+	start=$SECONDS
+	kubectl apply -f - >/dev/null <<-EOF
+		apiVersion: coordination.k8s.io/v1
+		kind: Lease
+		metadata:
+		  name: kata-deploy.default.uninstall
+		  namespace: default
+		  labels: { $PREFIX/instance: default, $PREFIX/kind: uninstall }
+		spec: { holderIdentity: me }
+	EOF
+	until_true 60 grep -q '"type":"uninstall"' "$ONE/heard"
+	[ $((SECONDS - start)) -lt 30 ]
+	kubectl delete lease kata-deploy.default.uninstall >/dev/null
+	one_end
+}
+
+# Two of report on one node, by mistake: they say the same.
+test_two_on_one_node() {
+	one_start n4
+	state ready true true
+	until_is "condition" "True Ready" condition_of n4
+	one_report n4
+	state ready true true
+	sleep 3
+	expect "labels" "$(labels_of n4)" "true true"
+	one_end
+}
+
+test_a_token_that_ends() {
+	local config=$LAB/token.conf token=$LAB/token
+	account() {
+		kubectl create serviceaccount reporter >/dev/null
+		until_true 30 kubectl get serviceaccount reporter
+		"$CLUSTER_PROGRAMS/kubectl-1.33" create token reporter >"$token.new"
+		mv "$token.new" "$token"
+	}
+	kubectl create clusterrolebinding reporter --clusterrole=cluster-admin --serviceaccount=default:reporter >/dev/null
+	account
+	jq -n --arg ca "$LAB/pki/ca.crt" --arg token "$token" '{"current-context": "c",
+		contexts: [{name: "c", context: {cluster: "k", user: "u"}}],
+		clusters: [{name: "k", cluster: {server: "https://10.99.0.1:443", "certificate-authority": $ca}}],
+		users: [{name: "u", user: {tokenFile: $token}}]}' >"$config"
+	KUBECONFIG=$config one_start n5
+	state installing false true
+	until_is "condition" "False Installing" condition_of n5
+	kubectl delete serviceaccount reporter >/dev/null
+	until_true 60 eval "! kubectl --kubeconfig /dev/null --server https://10.99.0.1:443 \
+		--certificate-authority $LAB/pki/ca.crt --token $(cat "$token") get --raw /api/v1/nodes/n5"
+	state ready true true
+	until_true 60 grep -q 'does not know the token' "$ONE/log"
+	account
+	until_is "condition" "True Ready" condition_of n5
+	one_end
+	kubectl delete serviceaccount reporter >/dev/null
+	kubectl delete clusterrolebinding reporter >/dev/null
+}
+
+# A kubeconfig of the administrator that trusts the authority in that file.
+trusting() { # AUTHORITY
+	jq -n --arg ca "$1" --arg pki "$LAB/pki" '{"current-context": "c",
+		contexts: [{name: "c", context: {cluster: "k", user: "u"}}],
+		clusters: [{name: "k", cluster: {server: "https://10.99.0.1:443", "certificate-authority": $ca}}],
+		users: [{name: "u", user: {"client-certificate": "\($pki)/admin.crt", "client-key": "\($pki)/admin.key"}}]}'
+}
+
+test_the_server_gets_a_new_certificate() {
+	cp "$LAB/pki/ca.crt" "$LAB/pinned.crt"
+	trusting "$LAB/pinned.crt" >"$LAB/pinned.conf"
+	trusting "$LAB/new.crt" >"$LAB/new.conf"
+	KUBECONFIG=$LAB/pinned.conf one_start n6
+	state installing false true
+	until_is "condition" "False Installing" condition_of n6
+	# Of an authority that report does not know yet.
+	cp "$LAB/pki/apiserver.crt" "$LAB/apiserver.kept"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 10 -subj /CN=new \
+		-keyout "$LAB/new.key" -out "$LAB/new.crt" 2>/dev/null
+	openssl x509 -req -in "$LAB/pki/apiserver.csr" -CA "$LAB/new.crt" -CAkey "$LAB/new.key" -CAcreateserial \
+		-extfile "$LAB/pki/apiserver.ext" -out "$LAB/pki/apiserver.crt" 2>/dev/null
+	cluster_end apiserver
+	KUBECONFIG=$LAB/new.conf cluster_apiserver
+	state ready true true
+	until_true 60 grep -q 'code=trust' "$ONE/log"
+	cat "$LAB/new.crt" >>"$LAB/pinned.crt"
+	KUBECONFIG=$LAB/new.conf until_is "condition" "True Ready" condition_of n6
+	one_end
+	mv "$LAB/apiserver.kept" "$LAB/pki/apiserver.crt"
+	cluster_end apiserver
+	cluster_apiserver
+}
+
+# --- many ---
+
+fleet() { # PREFIX OPTION...
+	local prefix=$1
+	shift
+	timeout 2000 "$FLEET" --kubeconfig "$KUBECONFIG" --prefix "$prefix" "$@"
+}
+
+fleet_over() { # PREFIX
+	expect "Leases" "$(leases)" "kata-deploy.default.uninstall "
+	kubectl delete lease kata-deploy.default.uninstall >/dev/null
+	kubectl delete nodes -l "fleet=$1" >/dev/null
+}
+
+etcd_says() { # WHAT JSON: its gateway for HTTP
+	curl -sS -X POST "http://127.0.0.1:2379/v3/$1" -d "$2"
+}
+
+test_pace() {
+	fleet pace --nodes 40 --node-ms 1000 --slack 100
+	fleet_over pace
+}
+
+test_failures_stop_the_others() {
+	touch "$LAB/cause"
+	fleet broken --nodes 20 --at-once 2 --node-ms 500 --broken 3 --cause "$LAB/cause" --wait-ms 500
+	expect "the cause" "$(ls "$LAB/cause" 2>/dev/null)" ""
+	fleet_over broken
+}
+
+test_holders_that_vanish() {
+	fleet lost --nodes 12 --at-once 2 --node-ms 500 --crashes 2 --turn-seconds 10 --wait-ms 500
+	fleet_over lost
+}
+
+# The API server is killed and comes back, and etcd forgets its history, while nodes take turns.
+test_a_server_that_goes_and_forgets() {
+	local pid revision
+	fleet gone --nodes 20 --at-once 2 --node-ms 2000 --slack 1000 &
+	pid=$!
+	sleep 4
+	cluster_end apiserver KILL
+	sleep 2
+	cluster_apiserver
+	for _ in 1 2 3 4; do
+		revision=$(etcd_says maintenance/status '{}' | jq -r .header.revision)
+		has "compaction" "$(etcd_says kv/compaction "{\"revision\": \"$revision\"}")" 'header\|has been compacted'
+		sleep 2
+	done
+	wait "$pid"
+	fleet_over gone
+}
+
+test_thousand() {
+	fleet thousand --nodes 1000 --node-ms 30000 --idle 120
+	fleet_over thousand
+}
+
+mapfile -t all < <(grep -oE '^test_[a-z0-9_]+' "$0" | grep -v thousand)
+[ $# -gt 0 ] || set -- "${all[@]}"
+cluster_start "$BUILD/kubernetes" || exit
+for t; do
+	start=$SECONDS
+	(
+		set -e
+		trap - EXIT
+		"$t"
+	)
+	counted $? "$t" "$start" || tail -n 20 "$LAB"/n[0-9]/log
+done
+totals report

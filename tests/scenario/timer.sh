@@ -1,0 +1,203 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# A node that upgrades itself, with a container manager and proofs: timer.sh KATA-DEPLOY
+#
+# A good release is installed; one whose proof fails is rolled back and held, skipped the next time, and
+# the one after it is installed. What is said is held to be what the journal takes. The units are those
+# that systemd understands, and what ExecStart says is what runs.
+#
+# The manager is containerd. No VM boots: the client that runs the proof is a stand-in, which lets the
+# release's own "shim" say what a VM would.
+set -eu
+if [ "${1-}" != inside ]; then
+	command -v containerd >/dev/null || { echo "skipped: timer: containerd is not here" && exit 0; }
+	unshare --mount true 2>/dev/null || { echo "skipped: timer: it needs root, to mount" && exit 0; }
+	exec unshare --mount --pid --fork --kill-child --mount-proc "$0" inside "$(realpath "$1")"
+fi
+deploy=$2
+lab=$(mktemp -d "${TMPDIR:-/tmp}/timer.XXXXXX")
+trap 'rm -rf "$lab"' EXIT
+mount --make-rprivate /
+for place in /run /opt /var/lib /var/cache; do mount -t tmpfs -o mode=0755 timer "$place"; done
+mkdir -p /run/lock "$lab/bin" "$lab/etc/kata-deploy" "$lab/etc/containerd"
+for place in containerd systemd kata-deploy; do
+	[ -d "/etc/$place" ] || continue
+	mkdir -p "$lab/etc/$place" && mount --bind "$lab/etc/$place" "/etc/$place"
+done
+
+fail() {
+	echo "  FAIL  timer: $*"
+	cat "$lab/said" || true
+	exit 1
+}
+# says STATUS TEXT COMMAND...
+says() {
+	local wanted=$1 text=$2 status=0
+	shift 2
+	"$@" </dev/null >"$lab/said" 2>&1 || status=$?
+	[ "$status" = "$wanted" ] || fail "$*: status $status and not $wanted"
+	grep -qF -e "$text" "$lab/said" || fail "$*: it does not say '$text'"
+}
+also() { grep -qF -e "$1" "$lab/said" || fail "it does not say '$1'"; }
+current() { [[ $(readlink "$prefix/current") == generations/$1-* ]] || fail "kata $1 is not current"; }
+
+# --- the manager ---
+
+cat >"$lab/etc/config.toml" <<-END
+	version = 2
+	root = "$lab/root"
+	state = "/run/containerd"
+	[plugins."io.containerd.grpc.v1.cri".cni]
+	  conf_dir = "$lab/cni"
+END
+cat >"$lab/restart" <<-END
+	#!/bin/sh
+	pid=\$(cat /run/containerd.pid 2>/dev/null)
+	[ -z "\$pid" ] || { kill "\$pid" 2>/dev/null; tail --pid="\$pid" -f /dev/null; }
+	setsid containerd --config $lab/etc/config.toml </dev/null >>$lab/containerd.log 2>&1 &
+	echo \$! >/run/containerd.pid
+END
+# shellcheck disable=SC2016 # the dollars are for the script that is written
+printf '%s\n' '#!/bin/sh' 'case " $* " in' \
+	'*" run --rm "*) while [ "$1" != --runtime ]; do shift; done; exec "$2" "$4" ;;' 'esac' >"$lab/bin/ctr"
+chmod +x "$lab/restart" "$lab/bin/ctr"
+"$lab/restart"
+for _ in $(seq 600); do
+	! ctr version >/dev/null 2>&1 || break
+	sleep 0.1
+done
+export PATH=$lab/bin:$PATH
+
+# --- releases ---
+
+"$deploy" keys generate --no-passphrase "$lab/key" >/dev/null
+cat >"$lab/components.yaml" <<-END
+	components:
+	  - {name: base, text: everything, required: true, paths: [bin, share]}
+	copies: []
+END
+publish() { # VERSION SERIAL KERNEL: which its VM says it has; 6.1 is what it should have
+	local tree=$lab/tree
+	rm -rf "${lab:?}/tree" "$lab/channel"
+	mkdir -p "$tree/bin" "$tree/share/kata-containers"
+	echo image >"$tree/share/kata-containers/proof.tar"
+	cp "$deploy" "$tree/bin/kata-deploy"
+	cat >"$tree/bin/containerd-shim-kata-v2" <<-END
+		#!/bin/sh
+		mkdir -p "/run/vc/sbs/\$1@kata-deploy"
+		echo '{"agent_version": "$1"}' >"/run/vc/sbs/\$1@kata-deploy/persist.json"
+		echo '{"kernel": "$3", "machine": "x86_64", "memory": 1, "cpus": 1}'
+		cat >/dev/null
+		rm -r "/run/vc/sbs/\$1@kata-deploy"
+	END
+	chmod +x "$tree"/bin/*
+	"$deploy" release build --tree "$tree" --out "$lab/channel" --components "$lab/components.yaml" \
+		--version "$1" --serial "$2" --guest-kernel 6.1 --created "$(date +%s)" --level 1 >/dev/null
+	"$deploy" release sign --key "$lab/key.key" "$lab/channel" >/dev/null
+}
+
+prefix=/opt/kata
+publish 1.0.0 1 6.1
+says 0 "proved in a VM: kernel 6.1" "$deploy" install --release "$lab/channel" --key "$lab/key.pub" --yes \
+	--cri containerd --cri-config "$lab/etc/config.toml" --restart-with "$lab/restart"
+before=$(cat /run/containerd.pid)
+
+# --- the units, and what they start ---
+
+mkdir -p "$lab/units"
+for kind in timer service; do
+	"$deploy" timer unit "$kind" >"$lab/units/kata-deploy-upgrade.$kind"
+done
+grep -qx "ExecStart=/opt/kata/bin/kata-deploy timer run --quiet" "$lab/units/kata-deploy-upgrade.service" ||
+	fail "ExecStart is not the installed kata-deploy"
+if command -v systemd-analyze >/dev/null; then
+	said=$(systemd-analyze verify --man=no "$lab"/units/kata-deploy-upgrade.* 2>&1 | grep kata-deploy || true)
+	[ -z "$said" ] || fail "systemd-analyze: $said"
+	says 2 "--window 'never ever' is none that systemd understands" "$deploy" timer unit --window "never ever" timer
+	says 2 "--jitter 'long'" "$deploy" timer unit --jitter long timer
+else
+	echo "  skipped: timer: systemd-analyze is not here"
+fi
+read -ra start <<<"$(sed -n 's/^ExecStart=//p' "$lab/units/kata-deploy-upgrade.service")"
+# As systemd starts it: standard error is the journal's.
+run() {
+	local status=0 stream
+	: >"$lab/journal"
+	stream=$(stat -Lc %d:%i "$lab/journal")
+	JOURNAL_STREAM=$stream "${start[@]}" </dev/null >/dev/null 2>>"$lab/journal" || status=$?
+	cat "$lab/journal"
+	grep -qv '^<[0-7]>' "$lab/journal" && echo "a line has no priority" && return 99
+	return $status
+}
+
+# --- where systemd runs: a stand-in says what it was asked for ---
+
+mkdir -p /run/systemd/system
+cat >"$lab/bin/systemctl" <<-END
+	#!/bin/sh
+	echo "\$*" >>$lab/asked
+	[ ! -e $lab/broken ] || { echo "Failed to connect to bus" >&2; exit 1; }
+	[ "\$1" != show ] || printf 'ActiveState=active\nNextElapseUSecRealtime=Sun 2026-11-29 03:12:00 UTC\n'
+END
+chmod +x "$lab/bin/systemctl"
+asked() { # LINE...
+	printf '%s\n' "$@" | cmp -s - "$lab/asked" || fail "systemd was asked for: $(cat "$lab/asked")"
+	rm "$lab/asked"
+}
+touch "$lab/broken"
+says 1 "Failed to connect to bus" "$deploy" timer enable
+[ -z "$(find /etc/systemd/ -name 'kata*')" ] || fail "a failed enable leaves something"
+rm "$lab/broken" "$lab/asked"
+says 0 "enabled: *-*-* 03:00, and up to 2h later" "$deploy" timer enable
+asked "daemon-reload" "restart kata-deploy-upgrade.timer"
+says 0 "nothing to do" "$deploy" timer enable
+asked "daemon-reload" "start kata-deploy-upgrade.timer"
+says 0 "next      Sun 2026-11-29 03:12:00 UTC" "$deploy" timer status
+rm "$lab/asked"
+
+# --- nights ---
+
+says 0 "<6>the newest release is installed version=1.0.0" run
+
+publish 2.0.0 2 6.1
+says 0 "<6>upgraded, running pods keep the release that they were started from from=1.0.0 to=2.0.0 kernel=6.1" run
+current 2.0.0
+
+publish 3.0.0 3 6.6
+says 1 "<3>kata-deploy: kata 3.0.0 failed on this node; kata 2.0.0 is current again, and kata 3.0.0 is held" run
+also "the VM runs kernel 6.6, but the release has 6.1"
+current 2.0.0
+says 0 "held      kata 3.0.0" "$deploy" timer status
+also "failed, kata 3.0.0"
+
+says 0 "<4>the newest release is held; kata-deploy timer unhold tries it again version=3.0.0" run
+current 2.0.0
+says 0 "tried again" "$deploy" timer unhold 3.0.0
+says 1 "kata 3.0.0 is held" run
+current 2.0.0
+
+publish 4.0.0 4 6.1
+says 0 "from=2.0.0 to=4.0.0" run
+current 4.0.0
+[ "$(find $prefix/generations -mindepth 1 -maxdepth 1 | wc -l)" = 2 ] || fail "old releases are kept"
+
+# What is passing is not held: the disk is full.
+publish 5.0.0 5 6.1
+mount -t tmpfs -o size=64k full /var/cache
+mount -o "remount,size=$(($(du -sk /opt | cut -f1) + 600))k" /opt
+says 10 "kata-deploy: " run
+says 0 "held" env "$deploy" timer status --json
+if grep -q '"sha256"' "$lab/said"; then fail "a full disk is held against the release"; fi
+umount /var/cache
+mount -o remount,size=50% /opt
+says 0 "from=4.0.0 to=5.0.0" run
+current 5.0.0
+[ "$before" = "$(cat /run/containerd.pid)" ] || fail "containerd was restarted"
+
+rm -f "$lab/asked"
+says 0 "uninstalled" "$deploy" uninstall --yes --forget-trust
+asked "stop kata-deploy-upgrade.timer" "daemon-reload"
+[ -z "$(find /etc/systemd/ -name 'kata*')" ] || fail "the uninstall left the timer"
+kill "$(cat /run/containerd.pid)"
+echo "  ok    a node upgrades itself, rolls back what fails, and holds it"

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * libs/dbus and the restart through systemd, against a scripted peer: a child that plays systemd's
+ * private socket as each row of a table says, also as a hostile one.
+ */
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "dbus/dbus.h"
+#include "deploy/cri/systemd.h"
+
+#include <check.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATIENCE_MS = 20000, SHORT_MS = 300 };
+
+static char dir[] = "/tmp/dbus_test.XXXXXX";
+static char socket_path[64];
+
+static void setup(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	(void)str_print(socket_path, sizeof(socket_path), "%s/private", dir);
+}
+
+static void teardown(void)
+{
+	(void)unlink(socket_path);
+	(void)rmdir(dir);
+	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
+}
+
+/* --- building what a peer sends --- */
+
+struct wire {
+	char data[4096];
+	size_t n;
+};
+
+static void raw(struct wire *w, const void *data, size_t n)
+{
+	ck_assert_uint_le(w->n + n, sizeof(w->data));
+	memcpy(w->data + w->n, data, n);
+	w->n += n;
+}
+
+static void pad(struct wire *w, size_t to)
+{
+	while (w->n % to)
+		raw(w, "", 1);
+}
+
+static void u32(struct wire *w, uint32_t v)
+{
+	pad(w, 4);
+	raw(w, &v, 4); /* little endian machines only, as the library */
+}
+
+static void text(struct wire *w, const char *s)
+{
+	u32(w, (uint32_t)strlen(s));
+	raw(w, s, strlen(s) + 1);
+}
+
+static void field(struct wire *w, char code, char type, const char *s, uint32_t v)
+{
+	pad(w, 8);
+	raw(w, (char[]){ code, 1, type, 0 }, 4);
+	if (type == 'u') {
+		u32(w, v);
+	} else if (type == 'g') {
+		raw(w, (char[]){ (char)strlen(s) }, 1);
+		raw(w, s, strlen(s) + 1);
+	} else {
+		text(w, s);
+	}
+}
+
+static struct wire begin(char type)
+{
+	struct wire w = { .n = 0 };
+
+	raw(&w, (char[]){ 'l', type, 1, 1 }, 4);
+	u32(&w, 0);
+	u32(&w, 7);
+	u32(&w, 0);
+	return w;
+}
+
+/* Ends the fields; then the body follows. */
+static void fields_end(struct wire *w)
+{
+	uint32_t n = (uint32_t)(w->n - 16);
+
+	memcpy(w->data + 12, &n, 4);
+	pad(w, 8);
+}
+
+static void body_end(struct wire *w, size_t from)
+{
+	uint32_t n = (uint32_t)(w->n - from);
+
+	memcpy(w->data + 4, &n, 4);
+}
+
+static struct wire answer(uint32_t to, const char *job)
+{
+	struct wire w = begin(DBUS_ANSWER);
+	size_t body;
+
+	field(&w, 5, 'u', NULL, to);
+	if (job)
+		field(&w, 8, 'g', "o", 0);
+	fields_end(&w);
+	body = w.n;
+	if (job)
+		text(&w, job);
+	body_end(&w, body);
+	return w;
+}
+
+static struct wire refusal(uint32_t to, const char *name, const char *why)
+{
+	struct wire w = begin(DBUS_ERROR);
+	size_t body;
+
+	field(&w, 4, 's', name, 0);
+	field(&w, 5, 'u', NULL, to);
+	field(&w, 8, 'g', "s", 0);
+	fields_end(&w);
+	body = w.n;
+	text(&w, why);
+	body_end(&w, body);
+	return w;
+}
+
+static struct wire removed(const char *job, const char *unit, const char *result)
+{
+	struct wire w = begin(DBUS_SIGNAL);
+	size_t body;
+
+	field(&w, 1, 'o', "/org/freedesktop/systemd1", 0);
+	field(&w, 2, 's', "org.freedesktop.systemd1.Manager", 0);
+	field(&w, 3, 's', "JobRemoved", 0);
+	field(&w, 8, 'g', "uoss", 0);
+	fields_end(&w);
+	body = w.n;
+	u32(&w, 12);
+	text(&w, job);
+	text(&w, unit);
+	text(&w, result);
+	body_end(&w, body);
+	return w;
+}
+
+static void put(int fd, struct wire w)
+{
+	if (send(fd, w.data, w.n, MSG_NOSIGNAL) != (ssize_t)w.n)
+		_exit(3);
+}
+
+/* --- the peer --- */
+
+#define JOB "/org/freedesktop/systemd1/job/12"
+
+enum play {
+	DONE,
+	DONE_EARLY, /* the signal comes before the answer */
+	OTHERS,     /* and other jobs end meanwhile */
+	IN_BYTES,   /* everything byte by byte */
+	FAILED,
+	NO_UNIT,
+	DENIED,
+	NO_JOB,
+	REJECTED, /* the authentication */
+	ENDLESS_GREETING,
+	SILENT,
+	CLOSES,
+	CLOSES_LATER,
+	HUGE,
+	OTHER_ORDER,
+	CUT_FIELD,
+	TEXT_WITHOUT_END,
+	WRONG_TYPE,
+};
+
+static const struct {
+	enum play play;
+	enum err_code code;
+} plays[] = {
+	{ DONE, E_OK },
+	{ DONE_EARLY, E_OK },
+	{ OTHERS, E_OK },
+	{ IN_BYTES, E_OK },
+	{ FAILED, E_FAILED },
+	{ NO_UNIT, E_NOT_FOUND },
+	{ DENIED, E_PERMISSION },
+	{ NO_JOB, E_PROTOCOL },
+	{ REJECTED, E_PERMISSION },
+	{ SILENT, E_TIMEOUT },
+	{ ENDLESS_GREETING, E_PROTOCOL },
+	{ CLOSES, E_GONE },
+	{ CLOSES_LATER, E_GONE },
+	{ HUGE, E_PROTOCOL },
+	{ OTHER_ORDER, E_PROTOCOL },
+	{ CUT_FIELD, E_PROTOCOL },
+	{ TEXT_WITHOUT_END, E_PROTOCOL },
+	{ WRONG_TYPE, E_PROTOCOL },
+};
+
+/* One whole message from the client; its serial. */
+static uint32_t hear(int fd)
+{
+	struct err err = ERR_INIT;
+	char head[DBUS_HEAD], rest[4096];
+	size_t length;
+	uint32_t serial;
+
+	if (fd_read_full(fd, head, sizeof(head), &err) != sizeof(head) ||
+	    dbus_length(head, &length, &err) < 0 || length - sizeof(head) > sizeof(rest) ||
+	    fd_read_full(fd, rest, length - sizeof(head), &err) != (ssize_t)(length - sizeof(head)))
+		_exit(4);
+	memcpy(&serial, head + 8, 4);
+	return serial;
+}
+
+/* As systemd, which does not look at a message that it reads together with BEGIN. */
+static void greet(int fd, enum play play)
+{
+	char line[256] = "";
+	struct err err = ERR_INIT;
+	ssize_t n = 0, got;
+
+	while (n < 15 || memcmp(line + n - 7, "BEGIN\r\n", 7) != 0) {
+		got = recv(fd, line + n, sizeof(line) - (size_t)n, 0);
+		if (got <= 0 || (n += got) == sizeof(line))
+			_exit(5);
+	}
+	if (line[0] || strncmp(line + 1, "AUTH EXTERNAL ", 14) != 0)
+		_exit(6);
+	if (play == SILENT)
+		(void)pause();
+	if (play == REJECTED && fd_write_all(fd, "REJECTED EXTERNAL\r\n", 19, &err) == 0)
+		(void)pause();
+	while (play == ENDLESS_GREETING && send(fd, "OK", 2, MSG_NOSIGNAL) == 2)
+		;
+	if (fd_write_all(fd, "OK 1234deadbeef\r\n", 17, &err) < 0)
+		_exit(7);
+}
+
+static void slowly(int fd, struct wire w)
+{
+	for (size_t i = 0; i < w.n; i++) {
+		if (send(fd, w.data + i, 1, MSG_NOSIGNAL) != 1)
+			_exit(3);
+		if (i % 16 == 0)
+			(void)usleep(1000);
+	}
+}
+
+static void hostile(int fd, enum play play, uint32_t serial)
+{
+	struct wire w = answer(serial, JOB);
+
+	if (play == HUGE)
+		memcpy(w.data + 4, "\xff\xff\xff\x7f", 4);
+	if (play == OTHER_ORDER)
+		w.data[0] = 'B';
+	if (play == CUT_FIELD)
+		memcpy(w.data + 12, "\x05\0\0\0", 4);
+	if (play == TEXT_WITHOUT_END)
+		w.data[w.n - 1] = 'x';
+	if (play == WRONG_TYPE)
+		w.data[18] = 's';
+	put(fd, w);
+	(void)pause();
+}
+
+static void play_systemd(int fd, enum play play)
+{
+	uint32_t serial;
+
+	greet(fd, play);
+	if (play == CLOSES)
+		_exit(0);
+	put(fd, answer(hear(fd), NULL));
+	serial = hear(fd);
+	if (play == CLOSES_LATER)
+		_exit(0);
+	if (play == NO_UNIT)
+		put(fd, refusal(serial, "org.freedesktop.systemd1.NoSuchUnit",
+				"Unit x.service not found.\n"));
+	if (play == DENIED)
+		put(fd, refusal(serial, "org.freedesktop.DBus.Error.AccessDenied", "No"));
+	if (play == NO_JOB)
+		put(fd, answer(serial, NULL));
+	if (play >= HUGE)
+		hostile(fd, play, serial);
+	if (play == IN_BYTES) {
+		slowly(fd, answer(serial, JOB));
+		slowly(fd, removed(JOB, "x.service", "done"));
+	}
+	if (play == OTHERS) {
+		for (int i = 0; i < 3 * DBUS_KEPT; i++)
+			put(fd, removed("/org/freedesktop/systemd1/job/9", "y.service", "failed"));
+	}
+	if (play == DONE_EARLY)
+		put(fd, removed(JOB, "x.service", "done"));
+	if (play == DONE_EARLY || play == DONE || play == OTHERS || play == FAILED)
+		put(fd, answer(serial, JOB));
+	if (play == FAILED)
+		put(fd, removed(JOB, "x.service", "failed"));
+	if (play == DONE || play == OTHERS)
+		put(fd, removed(JOB, "x.service", "done"));
+	(void)pause();
+}
+
+START_TEST(systemd_restarts_it_or_the_error_says_why)
+{
+	enum play play = plays[_i].play;
+	struct err err = ERR_INIT;
+	struct child child = CHILD_NONE;
+	AUTO(fd) int listener = fd_unix_listen(socket_path, &err);
+	int side, rc;
+
+	ck_assert_int_ge(listener, 0);
+	side = spawn_fork(&child, &err);
+	ck_assert_int_ge(side, 0);
+	if (side == 0) {
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+		(void)alarm(60);
+		play_systemd(fd, play);
+		_exit(0);
+	}
+	rc = systemd_restart(socket_path, "x.service",
+			     deadline_in(play == SILENT ? SHORT_MS : PATIENCE_MS), &err);
+	spawn_kill(&child);
+	ck_assert_msg(err.code == plays[_i].code, "play %d: %d %s", (int)play, (int)err.code,
+		      err.msg);
+	ck_assert_int_eq(rc, plays[_i].code ? -1 : 0);
+}
+END_TEST
+
+START_TEST(no_socket_is_said)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert(!systemd_is_there(socket_path));
+	ck_assert_int_lt(systemd_restart(socket_path, "x.service", deadline_in(PATIENCE_MS), &err),
+			 0);
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(a_call_is_as_the_specification_says)
+{
+	const struct dbus_call call = { "/a", "b.c", "D", ARGV("one", "") };
+	AUTO(dbus_message) struct dbus_message m = DBUS_MESSAGE_INIT;
+	struct err err = ERR_INIT;
+	struct dbus_reader r;
+	size_t length;
+
+	dbus_format(&call, 5, &m.data);
+	ck_assert_int_eq(dbus_length(m.data.data, &length, &err), 0);
+	ck_assert_uint_eq(length, m.data.len);
+	ck_assert_msg(dbus_parse(&m, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(m.type, DBUS_CALL);
+	ck_assert_uint_eq(m.serial, 5);
+	ck_assert_str_eq(m.path, "/a");
+	ck_assert_str_eq(m.interface, "b.c");
+	ck_assert_str_eq(m.member, "D");
+	ck_assert_str_eq(m.signature, "ss");
+	r = dbus_read(&m);
+	ck_assert_str_eq(dbus_text(&r, 's'), "one");
+	ck_assert_str_eq(dbus_text(&r, 's'), "");
+	ck_assert_ptr_null(dbus_text(&r, 's'));
+	r = dbus_read(&m);
+	ck_assert_ptr_null(dbus_text(&r, 'o'));
+	ck_assert_ptr_null(dbus_text(&r, 's'));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("dbus");
+	TCase *tc = tcase_create("dbus");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 90);
+	tcase_add_loop_test(tc, systemd_restarts_it_or_the_error_says_why, 0, ARRAY_LEN(plays));
+	tcase_add_test(tc, no_socket_is_said);
+	tcase_add_test(tc, a_call_is_as_the_specification_says);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}

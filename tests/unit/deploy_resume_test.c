@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Changes whose restart ends the process that makes them, as in a pod of the container manager: the
+ * recovery goes on, from the journal alone, and restarts nothing twice, forward or back.
+ */
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "deploy/engine/engine.h"
+#include "tests/crash/release.h"
+#include "json/json.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/deploy-resume-test.XXXXXX";
+static char *prefix, *lock, *config, *happened;
+
+/* Where the process is killed, and what fails: a word of what is written down below. */
+static const char *dies_at, *fails_at;
+
+static void set_up(void)
+{
+	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	prefix = path_join(dir, "kata");
+	lock = path_join(dir, "lock");
+	config = path_join(dir, "config.toml");
+	happened = path_join(dir, "happened");
+	(void)umask(022);
+	log_set_level(LOG_FATAL);
+	dies_at = fails_at = NULL;
+}
+
+static void tear_down(void)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	free(prefix);
+	free(lock);
+	free(config);
+	free(happened);
+}
+
+static char *text_of(const char *path)
+{
+	AUTO(buf) struct buf b = BUF_INIT(4096);
+	struct err err = ERR_INIT;
+
+	return file_read(AT_FDCWD, path, 4096, &b, &err) < 0 ? NULL : xstrdup(buf_cstr(&b));
+}
+
+/* --- steps that write down what happens --- */
+
+static int note(const char *what, struct err *err)
+{
+	AUTO(fd) int fd = open(happened, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write(fd, what, strlen(what)) < 0 || write(fd, " ", 1) < 0)
+		return err_sys(err, "write %s", happened);
+	if (str_eq(dies_at, what))
+		(void)kill(getpid(), SIGKILL);
+	return str_eq(fails_at, what) ? err_set(err, E_FAILED, "%s", what) : 0;
+}
+
+static int watch_apply(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)step, (void)record;
+	return note("watch", err);
+}
+
+static int watch_undo(void *context, const struct json *record, struct err *err)
+{
+	AUTO(str) char *now = text_of(config);
+	const struct json *restored = json_get(record, "restored");
+	uint64_t when = 0;
+
+	(void)context;
+	if (restored && (json_u64(restored, &when) < 0 || when == 0 || when > clock_ms()))
+		return err_set(err, E_INVALID, "restored at %llu", (unsigned long long)when);
+	if (!str_eq(now, "before"))
+		return err_set(err, E_STATE, "the files are not as before");
+	return note(restored ? "again" : "back", err);
+}
+
+static int restart_apply(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)step, (void)record;
+	return note("restart", err);
+}
+
+static int restart_resume(void *context, const struct json *record, struct err *err)
+{
+	(void)context, (void)record;
+	return note("resume", err);
+}
+
+static int serve_apply(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)step, (void)record;
+	return note("serve", err);
+}
+
+static int serve_resume(void *context, const struct json *record, struct err *err)
+{
+	(void)context, (void)record;
+	return note("served", err);
+}
+
+static int nothing(void *context, const struct json *record, struct err *err)
+{
+	(void)context, (void)record, (void)err;
+	return 0;
+}
+
+static const struct deploy_step_ops watch = { "watch", NULL, watch_apply, watch_undo, NULL };
+static const struct deploy_step_ops restart = { "restart", NULL, restart_apply, nothing,
+						restart_resume };
+static const struct deploy_step_ops serve = { "serve", NULL, serve_apply, nothing, serve_resume };
+static const struct deploy_step_ops *const kinds[] = { &watch, &restart, &serve, NULL };
+
+/* --- what is done --- */
+
+static int open_it(struct deploy **d, struct err *err)
+{
+	struct deploy_options o = { .prefix = prefix, .lock = lock, .now = 1, .kinds = kinds };
+
+	return deploy_open(&o, DEPLOY_CHANGE, d, err);
+}
+
+static int change(bool uninstalls, bool resumes, struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(layout) struct layout l = LAYOUT_INIT;
+	struct deploy_file file = { config, uninstalls ? "before" : "after", uninstalls ? 6 : 5, 0,
+				    false };
+	const struct deploy_step steps[] = {
+		{ .ops = &watch, .name = "watch", .before_files = true },
+		{ .ops = &restart, .name = "restart" },
+		{ .ops = &serve, .name = "serve" },
+	};
+	struct deploy_change c = {
+		.files = &file, .nfiles = 1, .steps = steps, .nsteps = 3, .resumes = resumes
+	};
+
+	if (open_it(&d, err) < 0)
+		return -1;
+	if (uninstalls)
+		return deploy_uninstall(d, &c, err);
+	AUTO(fd) int fd = deploy_stage(d, "1", err);
+	release_make("1", &l, err);
+	if (fd < 0 || release_unpack("1", fd, err) < 0)
+		return -1;
+	return deploy_lay_down(d, &l, "1", &c, err);
+}
+
+/* In a process of its own. True: it was killed. */
+static bool dies(int what, const char *where, const char *failing)
+{
+	struct child child = CHILD_NONE;
+	struct err err = ERR_INIT;
+	int side = spawn_fork(&child, &err), code = -1;
+
+	ck_assert_int_ge(side, 0);
+	if (side == 0) {
+		AUTO(deploy) struct deploy *d = NULL;
+
+		dies_at = where;
+		fails_at = failing;
+		_exit((what == 'r' ? open_it(&d, &err) : change(what == 'u', true, &err)) < 0);
+	}
+	ck_assert_int_eq(spawn_wait(&child, deadline_in(60000), &code, &err), 0);
+	return code == 128 + SIGKILL;
+}
+
+static void write_before(void)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, config, "before", 6, 0644, &err), 0);
+}
+
+/* The next process opens the prefix; then it is as given. */
+static void recovered(bool installed, const char *contents, const char *story)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(str) char *text = NULL, *all = NULL, *journal = path_join(prefix, "state/journal");
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(open_it(&d, &err) == 0, "%s", err.msg);
+	ck_assert(!path_exists(journal));
+	text = text_of(config);
+	all = text_of(happened);
+	ck_assert_str_eq(text, contents);
+	ck_assert_msg(str_eq(all, story), "'%s'", all);
+	ck_assert_int_eq(deploy_installed(d)->current != NULL, installed);
+	if (installed)
+		ck_assert_int_eq(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err), 0);
+}
+
+START_TEST(the_restart_that_ends_us_is_not_repeated)
+{
+	write_before();
+	ck_assert(dies('i', "restart", NULL));
+	recovered(true, "after", "watch restart resume served ");
+}
+END_TEST
+
+START_TEST(what_ends_us_twice_still_ends)
+{
+	write_before();
+	ck_assert(dies('i', "restart", NULL));
+	ck_assert(dies('r', "resume", NULL));
+	ck_assert(dies('r', "served", NULL));
+	recovered(true, "after", "watch restart resume resume served resume served ");
+}
+END_TEST
+
+START_TEST(what_cannot_go_on_is_undone)
+{
+	write_before();
+	ck_assert(dies('i', "restart", NULL));
+	fails_at = "served";
+	recovered(false, "before", "watch restart resume served back ");
+}
+END_TEST
+
+/* The undo restarts it too, which ends that process; the next knows. */
+START_TEST(an_undo_that_ends_us_knows_since_when)
+{
+	write_before();
+	ck_assert(dies('i', "restart", NULL));
+	ck_assert(dies('r', "back", "served"));
+	recovered(false, "before", "watch restart resume served back again ");
+}
+END_TEST
+
+START_TEST(an_uninstall_goes_on_too)
+{
+	struct err err = ERR_INIT;
+
+	write_before();
+	ck_assert_msg(change(false, true, &err) == 0, "%s", err.msg);
+	ck_assert(dies('u', "restart", NULL));
+	recovered(false, "before", "watch restart serve watch restart resume served ");
+	ck_assert(!path_exists(prefix));
+}
+END_TEST
+
+/* Where nothing but a crash ends it, it is undone. */
+START_TEST(others_are_undone)
+{
+	struct child child = CHILD_NONE;
+	struct err err = ERR_INIT;
+	int side, code;
+
+	write_before();
+	side = spawn_fork(&child, &err);
+	ck_assert_int_ge(side, 0);
+	if (side == 0) {
+		dies_at = "restart";
+		_exit(change(false, false, &err) < 0);
+	}
+	ck_assert_int_eq(spawn_wait(&child, deadline_in(60000), &code, &err), 0);
+	ck_assert_int_eq(code, 128 + SIGKILL);
+	recovered(false, "before", "watch restart back ");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("deploy_resume");
+	TCase *tc = tcase_create("resume");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, the_restart_that_ends_us_is_not_repeated);
+	tcase_add_test(tc, what_ends_us_twice_still_ends);
+	tcase_add_test(tc, what_cannot_go_on_is_undone);
+	tcase_add_test(tc, an_undo_that_ends_us_knows_since_when);
+	tcase_add_test(tc, an_uninstall_goes_on_too);
+	tcase_add_test(tc, others_are_undone);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a node that upgrades itself remembers. */
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "deploy/timer/past.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/kata-timer-XXXXXX";
+static int state = -1;
+static struct err err;
+
+static void set_up(void)
+{
+	err = (struct err)ERR_INIT;
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	state = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(state, 0);
+}
+
+static void tear_down(void)
+{
+	(void)unlinkat(state, TIMER_PAST, 0);
+	fd_close(&state);
+	(void)rmdir(dir);
+	memset(dir + sizeof(dir) - 7, 'X', 6);
+}
+
+static const char *digest(unsigned n)
+{
+	static char text[65];
+
+	ck_assert_int_eq(str_print(text, sizeof(text), "%064x", n), 0);
+	return text;
+}
+
+START_TEST(what_is_held_is_remembered)
+{
+	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT, again = TIMER_PAST_INIT;
+
+	ck_assert_int_eq(timer_past_load(-1, &past, &err), 0);
+	ck_assert(!timer_past_is_there(state));
+	ck_assert_int_eq(timer_past_load(state, &past, &err), 0);
+	ck_assert_ptr_null(timer_past_held(&past, digest(1)));
+	timer_past_hold(&past, digest(1), "1.0.0", 7, "it \"failed\"");
+	timer_past_hold(&past, digest(2), "2.0.0", 8, "so did this");
+	timer_past_ended(&past, "failed", "2.0.0", 9, "so did this");
+	ck_assert_int_eq(timer_past_save(state, &past, &err), 0);
+	ck_assert(timer_past_is_there(state));
+
+	ck_assert_int_eq(timer_past_load(state, &again, &err), 0);
+	ck_assert_str_eq(json_get_text(timer_past_held(&again, digest(1)), "why"), "it \"failed\"");
+	ck_assert_str_eq(json_get_text(again.last, "result"), "failed");
+	/* The same release again is one entry, and a repaired one of that version another. */
+	timer_past_hold(&again, digest(1), "1.0.0", 10, "again");
+	ck_assert_uint_eq(json_count(again.held), 2);
+	timer_past_hold(&again, digest(3), "1.0.0", 10, "repaired");
+	ck_assert_uint_eq(timer_past_unhold(&again, "1.0.0"), 2);
+	ck_assert_uint_eq(timer_past_unhold(&again, "1.0.0"), 0);
+	ck_assert_ptr_null(timer_past_held(&again, digest(1)));
+	ck_assert_ptr_nonnull(timer_past_held(&again, digest(2)));
+	ck_assert_uint_eq(timer_past_unhold(&again, NULL), 1);
+}
+END_TEST
+
+START_TEST(only_the_newest_are_held)
+{
+	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT;
+
+	for (unsigned i = 0; i < 3 * TIMER_HELD_MAX; i++)
+		timer_past_hold(&past, digest(i), "1.0.0", i, "");
+	ck_assert_uint_eq(json_count(past.held), TIMER_HELD_MAX);
+	ck_assert_ptr_null(timer_past_held(&past, digest(2 * TIMER_HELD_MAX - 1)));
+	ck_assert_ptr_nonnull(timer_past_held(&past, digest(2 * TIMER_HELD_MAX)));
+	ck_assert_ptr_nonnull(timer_past_held(&past, digest(3 * TIMER_HELD_MAX - 1)));
+}
+END_TEST
+
+static const char *const damaged[] = {
+	"",
+	"{",
+	"[]",
+	"{\"held\": {}}",
+	"{\"held\": [1]}",
+	"{\"held\": [{}]}",
+	"{\"held\": [{\"sha256\": \"a\", \"version\": \"1\", \"why\": \"\"}]}",
+	"{\"held\": [{\"sha256\": \"a\", \"version\": \"1\", \"why\": \"\", \"when\": -1}]}",
+	"{\"held\": [{\"sha256\": \"a\", \"version\": \"1\", \"why\": \"\", \"when\": \"1\"}]}",
+	"{\"last\": []}",
+	"{\"last\": {\"when\": 1, \"result\": \"x\", \"version\": null}}",
+};
+
+/* Else what is held would be tried again. */
+START_TEST(a_damaged_past_is_an_error)
+{
+	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT;
+
+	ck_assert_int_eq(
+		file_replace(state, TIMER_PAST, damaged[_i], strlen(damaged[_i]), 0600, &err), 0);
+	ck_assert_int_lt(timer_past_load(state, &past, &err), 0);
+	ck_assert_int_eq(err.code, E_INVALID);
+	ck_assert(!past.last && !past.held);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("deploy_timer");
+	TCase *t = tcase_create("past");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, what_is_held_is_remembered);
+	tcase_add_test(t, only_the_newest_are_held);
+	tcase_add_loop_test(t, a_damaged_past_is_an_error, 0,
+			    (int)(sizeof(damaged) / sizeof(damaged[0])));
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

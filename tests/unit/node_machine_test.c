@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What `kata-deploy node` does next: whole stories of jobs, messages and time, without a node. */
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "deploy/node/machine.h"
+#include "deploy/node/metrics.h"
+#include "deploy/node/serve.h"
+
+#include <check.h>
+#include <string.h>
+
+enum { QUICK = 600, FULL = 86400 };
+static const struct machine_options usual = { .quick_ms = QUICK * 1000, .full_ms = FULL * 1000 };
+
+static struct machine m;
+static uint64_t now, wall;
+
+static void begin_with(const struct machine_options *o, const struct machine_kept *kept)
+{
+	now = 1000;
+	wall = 1700000000;
+	machine_init(&m, o, kept, now, wall);
+}
+
+static void pass(uint64_t seconds)
+{
+	now += seconds * 1000;
+	wall += seconds;
+}
+
+static void expect_job(enum node_job job)
+{
+	enum node_job is = machine_next(&m, now, wall);
+
+	ck_assert_msg(is == job, "'%s', not '%s'; step %d", node_job_verb(is), node_job_verb(job),
+		      (int)m.step);
+	if (job)
+		ck_assert_int_eq(machine_next(&m, now, wall), JOB_NONE);
+}
+
+static void ends_with(struct outcome o)
+{
+	o.ok = true;
+	machine_done(&m, &o, now, wall);
+}
+
+static void fails(enum node_job job, const char *message)
+{
+	struct outcome o = { .job = job };
+
+	message_text(o.code, sizeof(o.code), "failed");
+	message_text(o.message, sizeof(o.message), message);
+	machine_done(&m, &o, now, wall);
+}
+
+/* Each expects that job and ends it. */
+static void status(uint64_t drift, bool interrupted)
+{
+	expect_job(JOB_STATUS);
+	ends_with(
+		(struct outcome){ .job = JOB_STATUS, .drift = drift, .interrupted = interrupted });
+}
+
+static void plan(bool changes, bool restart)
+{
+	expect_job(JOB_PLAN);
+	ends_with((struct outcome){ .job = JOB_PLAN, .changes = changes, .restart = restart });
+}
+
+static void install(bool restarted)
+{
+	expect_job(JOB_INSTALL);
+	ends_with((struct outcome){ .job = JOB_INSTALL, .restarted = restarted });
+}
+
+static void grant(const char *id)
+{
+	struct message said = { .kind = MESSAGE_TURN };
+
+	message_text(said.id, sizeof(said.id), id);
+	machine_heard(&m, &said, wall);
+}
+
+static void ask_uninstall(void)
+{
+	struct message said = { .kind = MESSAGE_UNINSTALL };
+
+	message_text(said.id, sizeof(said.id), "u");
+	machine_heard(&m, &said, wall);
+}
+
+static struct message first_said(unsigned count)
+{
+	struct message says[MACHINE_SAYS] = { { .kind = MESSAGE_STATE } };
+
+	ck_assert_uint_eq(machine_says(&m, says), count);
+	return says[0];
+}
+
+static void to_rest(void)
+{
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	grant(m.kept.turn);
+	install(true);
+	status(0, false);
+	plan(false, false);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_READY);
+	if (*m.kept.ended)
+		machine_said_end(&m);
+}
+
+START_TEST(a_restart_waits_for_its_turn)
+{
+	struct message said;
+
+	begin_with(&usual, NULL);
+	ck_assert_int_eq(m.state.phase, PHASE_STARTING);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_WAITING);
+	ck_assert(!m.state.claimed && !m.state.ready);
+	ck_assert_uint_eq(machine_wake(&m), UINT64_MAX);
+	said = first_said(1);
+	ck_assert_int_eq(said.kind, MESSAGE_WANT_TURN);
+	ck_assert(!said.held);
+	grant("another");
+	expect_job(JOB_NONE);
+	grant(said.id);
+	install(true);
+	ck_assert(m.state.claimed);
+	said = first_said(1);
+	ck_assert(said.kind == MESSAGE_WANT_TURN && said.held);
+	status(0, false);
+	plan(false, false);
+	expect_job(JOB_NONE);
+	ck_assert(m.state.phase == PHASE_READY && m.state.ready);
+	ck_assert_uint_eq(m.state.restarts, 1);
+	said = first_said(1);
+	ck_assert(said.kind == MESSAGE_END_TURN && said.good);
+	machine_said_end(&m);
+	(void)first_said(0);
+}
+END_TEST
+
+START_TEST(without_a_restart_nobody_is_asked)
+{
+	begin_with(&usual, NULL);
+	status(0, false);
+	plan(true, false);
+	install(false);
+	status(0, false);
+	plan(false, false);
+	expect_job(JOB_NONE);
+	ck_assert(m.state.ready);
+	(void)first_said(0);
+}
+END_TEST
+
+START_TEST(alone_it_does_not_wait)
+{
+	struct machine_options alone = usual;
+
+	alone.alone = true;
+	begin_with(&alone, NULL);
+	status(0, false);
+	plan(true, true);
+	install(true);
+	(void)first_said(0);
+	status(0, false);
+	plan(false, false);
+	expect_job(JOB_NONE);
+	ck_assert(m.state.ready);
+}
+END_TEST
+
+/* Killed by the restart that it asked for: the turn is still its own, and is not asked for again. */
+START_TEST(killed_by_its_restart_it_goes_on)
+{
+	struct machine_kept kept;
+	char turn[MESSAGE_NAME];
+
+	begin_with(&usual, NULL);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	grant(m.kept.turn);
+	expect_job(JOB_INSTALL);
+	kept = m.kept;
+	memcpy(turn, kept.turn, sizeof(turn));
+	begin_with(&usual, &kept);
+	ck_assert(m.state.claimed);
+	ck_assert(first_said(1).held);
+	status(0, true);
+	expect_job(JOB_RECOVER);
+	ck_assert_int_eq(m.state.phase, PHASE_INSTALLING);
+	ends_with((struct outcome){ .job = JOB_RECOVER });
+	status(0, false);
+	plan(false, false);
+	expect_job(JOB_NONE);
+	ck_assert(m.state.ready);
+	ck_assert_str_eq(first_said(1).id, turn);
+}
+END_TEST
+
+/* Its restart is not followed by another try at once, which would restart it again. */
+START_TEST(what_was_undone_has_failed)
+{
+	struct machine_kept kept = { .held = true };
+	struct outcome undone = { .job = JOB_RECOVER };
+
+	message_text(kept.turn, sizeof(kept.turn), "t-1");
+	begin_with(&usual, &kept);
+	status(0, true);
+	expect_job(JOB_RECOVER);
+	message_text(undone.undone, sizeof(undone.undone), "the proof failed");
+	ends_with(undone);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
+	ck_assert_str_eq(m.state.message, "the proof failed");
+	ck_assert(!first_said(1).good);
+	pass(RETRY_MIN_S);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_WAITING);
+}
+END_TEST
+
+START_TEST(failures_pause_longer_and_longer)
+{
+	static const uint64_t pauses[] = { 60, 120, 240, 480, 960, 1920, 3600, 3600 };
+	struct machine_kept kept;
+
+	begin_with(&usual, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(pauses); i++) {
+		status(0, false);
+		plan(true, true);
+		expect_job(JOB_NONE);
+		grant(m.kept.turn);
+		expect_job(JOB_INSTALL);
+		fails(JOB_INSTALL, "the proof failed");
+		ck_assert(!first_said(1).good);
+		ck_assert_str_eq(first_said(1).reason, "the proof failed");
+		machine_said_end(&m);
+		ck_assert(m.state.phase == PHASE_FAILED && !m.state.ready);
+		ck_assert_uint_eq(m.state.failures, i + 1);
+		ck_assert_uint_eq(m.state.retry, wall + pauses[i]);
+		ck_assert_uint_eq(machine_wake(&m), now + pauses[i] * 1000);
+		pass(pauses[i] - 1);
+		expect_job(JOB_NONE);
+		/* A program that is started again does not try sooner. */
+		kept = m.kept;
+		machine_init(&m, &usual, &kept, now, wall);
+		ck_assert_int_eq(m.state.phase, PHASE_FAILED);
+		ck_assert_str_eq(m.state.message, "the proof failed");
+		expect_job(JOB_NONE);
+		pass(1);
+	}
+	to_rest();
+	ck_assert(m.state.failures == 0 && m.state.retry == 0 && !*m.state.message);
+}
+END_TEST
+
+START_TEST(a_glance_often_all_contents_daily)
+{
+	uint64_t began;
+	unsigned glances = 0;
+
+	begin_with(&usual, NULL);
+	to_rest();
+	began = wall;
+	for (;;) {
+		enum node_job job;
+
+		now = machine_wake(&m);
+		wall = 1700000000 + now / 1000;
+		job = machine_next(&m, now, wall);
+		ends_with((struct outcome){ .job = job });
+		plan(false, false);
+		ck_assert(m.state.ready && m.state.phase == PHASE_READY);
+		if (job == JOB_HASH)
+			break;
+		ck_assert_int_eq(job, JOB_STATUS);
+		glances++;
+	}
+	ck_assert_uint_ge(wall - began, FULL - QUICK);
+	ck_assert_uint_le(glances, FULL / QUICK);
+	ck_assert_uint_ge(glances, FULL / QUICK - 1);
+}
+END_TEST
+
+START_TEST(drift_is_repaired)
+{
+	begin_with(&usual, NULL);
+	to_rest();
+	pass(QUICK);
+	status(2, false);
+	ck_assert_uint_eq(m.state.drift, 2);
+	expect_job(JOB_REPAIR);
+	ck_assert_int_eq(m.state.phase, PHASE_REPAIRING);
+	ends_with((struct outcome){ .job = JOB_REPAIR });
+	status(0, false);
+	plan(false, false);
+	expect_job(JOB_NONE);
+	ck_assert(m.state.phase == PHASE_READY && m.state.drift == 0 && m.repaired == 1);
+}
+END_TEST
+
+/* Somebody else changes it again and again. */
+START_TEST(repairs_are_limited)
+{
+	begin_with(&usual, NULL);
+	to_rest();
+	pass(QUICK);
+	for (int i = 0; i < REPAIRS_MAX; i++) {
+		status(1, false);
+		expect_job(JOB_REPAIR);
+		ends_with((struct outcome){ .job = JOB_REPAIR });
+	}
+	status(1, false);
+	plan(false, false);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_DRIFTED);
+}
+END_TEST
+
+START_TEST(drift_may_only_be_reported)
+{
+	struct machine_options o = usual;
+
+	o.no_repair = true;
+	begin_with(&o, NULL);
+	to_rest();
+	pass(QUICK);
+	status(1, false);
+	plan(false, false);
+	expect_job(JOB_NONE);
+	ck_assert(m.state.phase == PHASE_DRIFTED && m.state.ready && m.state.drift == 1);
+}
+END_TEST
+
+/* The registration was removed: that is a change, which needs a turn again. */
+START_TEST(a_lost_registration_is_made_again)
+{
+	begin_with(&usual, NULL);
+	to_rest();
+	pass(QUICK);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_WAITING);
+	grant(m.kept.turn);
+	install(true);
+	status(0, false);
+	plan(false, false);
+	expect_job(JOB_NONE);
+	ck_assert_uint_eq(m.state.restarts, 2);
+}
+END_TEST
+
+START_TEST(a_check_may_fail_now_and_then)
+{
+	begin_with(&usual, NULL);
+	to_rest();
+	pass(QUICK);
+	for (int i = 0; i < 2; i++) {
+		expect_job(JOB_STATUS);
+		fails(JOB_STATUS, "another kata-deploy is running");
+		ck_assert(m.state.ready);
+		pass(3600);
+	}
+	expect_job(JOB_STATUS);
+	fails(JOB_STATUS, "another kata-deploy is running");
+	ck_assert(!m.state.ready);
+}
+END_TEST
+
+START_TEST(a_manager_that_is_ill_is_a_failure)
+{
+	struct outcome ill = { .job = JOB_STATUS };
+
+	begin_with(&usual, NULL);
+	to_rest();
+	pass(QUICK);
+	expect_job(JOB_STATUS);
+	message_text(ill.problem, sizeof(ill.problem), "containerd does not answer");
+	ends_with(ill);
+	plan(false, false);
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
+	ck_assert_str_eq(m.state.message, "containerd does not answer");
+}
+END_TEST
+
+/* It is the last thing that is done, also by a process that is started again. */
+START_TEST(an_uninstall_is_asked_for_and_final)
+{
+	struct machine_kept kept;
+
+	begin_with(&usual, NULL);
+	to_rest();
+	ask_uninstall();
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_UNINSTALLING);
+	grant(m.kept.turn);
+	expect_job(JOB_UNINSTALL);
+	ck_assert_int_eq(m.state.phase, PHASE_UNINSTALLING);
+	fails(JOB_UNINSTALL, "2 running pods use it");
+	machine_said_end(&m);
+	pass(60);
+	status(0, false);
+	expect_job(JOB_NONE);
+	grant(m.kept.turn);
+	expect_job(JOB_UNINSTALL);
+	ends_with((struct outcome){ .job = JOB_UNINSTALL });
+	expect_job(JOB_NONE);
+	ck_assert(m.state.phase == PHASE_UNINSTALLED && !m.state.ready && !m.state.claimed);
+	ck_assert(first_said(1).good);
+	kept = m.kept;
+	begin_with(&usual, &kept);
+	pass(10 * FULL);
+	expect_job(JOB_NONE);
+	ask_uninstall();
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_UNINSTALLED);
+	ck_assert_uint_eq(machine_wake(&m), UINT64_MAX);
+}
+END_TEST
+
+/* Asked for while it waits for its first turn. */
+START_TEST(an_uninstall_comes_before_an_install)
+{
+	begin_with(&usual, NULL);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	ask_uninstall();
+	expect_job(JOB_NONE);
+	grant(m.kept.turn);
+	expect_job(JOB_UNINSTALL);
+}
+END_TEST
+
+START_TEST(what_is_kept_is_read_again)
+{
+	struct machine_kept kept, again;
+	struct err err = ERR_INIT;
+	AUTO(json) struct json *j = NULL;
+
+	begin_with(&usual, NULL);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	grant(m.kept.turn);
+	expect_job(JOB_INSTALL);
+	fails(JOB_INSTALL, "no");
+	kept = m.kept;
+	j = kept_json(&kept);
+	ck_assert_msg(kept_parse(&again, j, &err) == 0, "%s", err.msg);
+	AUTO(json) struct json *second = kept_json(&again);
+	AUTO(str) char *one = json_format(j, false), *two = json_format(second, false);
+	ck_assert_str_eq(one, two);
+	json_put(j, "more", json_make_int(1));
+	ck_assert_int_lt(kept_parse(&again, j, &err), 0);
+}
+END_TEST
+
+static struct outcome understand(enum node_job job, int code, const char *text)
+{
+	struct outcome o;
+
+	outcome_read(&o, job, code, text, strlen(text));
+	return o;
+}
+
+START_TEST(what_verbs_print_is_understood)
+{
+	struct outcome o = understand(
+		JOB_STATUS, 0,
+		"{\"installed\":true,\"interrupted\":false,\"generations\":[{\"id\":\"2-b\","
+		"\"version\":\"2\",\"current\":false},{\"id\":\"3-a\",\"version\":\"3\","
+		"\"current\":true}],\"drift\":[{\"path\":\"x\",\"what\":\"gone\"}],\"release\":"
+		"{\"serial\":7},\"cri\":{\"name\":\"k3s\"},\"health\":{\"manager\":\"k3s\","
+		"\"problem\":null}}");
+
+	ck_assert(o.ok && o.installed && !o.interrupted && o.drift == 1 && o.serial == 7);
+	ck_assert_str_eq(o.version, "3");
+	ck_assert_str_eq(o.generation, "3-a");
+	ck_assert_str_eq(o.manager, "k3s");
+	ck_assert_str_eq(o.problem, "");
+	o = understand(JOB_PLAN, 0, "{\"changes\":true,\"restart\":true,\"reason\":\"r\"}");
+	ck_assert(o.ok && o.changes && o.restart);
+	ck_assert_str_eq(o.reason, "r");
+	o = understand(JOB_INSTALL, 0,
+		       "{\"restarted\":true,\"proof\":{\"kernel\":\"6\",\"agent\":\"3\"}}");
+	ck_assert(o.ok && o.restarted);
+	ck_assert_str_eq(o.kernel, "6");
+	o = understand(JOB_INSTALL, 0, "{\"restarted\":false,\"proof\":null}");
+	ck_assert(o.ok && !o.restarted);
+	o = understand(JOB_INSTALL, 17,
+		       "{\"error\":{\"code\":\"trust\",\"status\":17,\"message\":\"no\"}}");
+	ck_assert(!o.ok);
+	ck_assert_str_eq(o.code, "trust");
+	ck_assert_str_eq(o.message, "no");
+}
+END_TEST
+
+START_TEST(what_is_not_understood_has_failed)
+{
+	static const char *const texts[] = { "", "{", "[]", "7", "{\"a\":1} {}" };
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct outcome o = understand(JOB_PLAN, 0, texts[i]);
+
+		ck_assert(!o.ok && *o.message && str_eq(o.code, "failed"));
+	}
+	ck_assert(!understand(JOB_PLAN, 137, "{\"changes\":false}").ok);
+	ck_assert(
+		understand(JOB_STATUS, 0, "{\"generations\":[1,null],\"drift\":7,\"cri\":[]}").ok);
+}
+END_TEST
+
+START_TEST(metrics_are_prometheus_text)
+{
+	AUTO(buf) struct buf text = BUF_INIT(SERVE_BODY_MAX);
+	const uint64_t ms[JOB_KINDS] = { [JOB_INSTALL] = 1234 };
+
+	begin_with(&usual, NULL);
+	to_rest();
+	message_text(m.state.version, sizeof(m.state.version), "3\"\\");
+	metrics_print(&m, ms, &text);
+	ck_assert(!text.over);
+	ck_assert_ptr_nonnull(strstr(text.data, "kata_deploy_info{version=\"3\\\"\\\\\","));
+	ck_assert_ptr_nonnull(strstr(text.data, "\nkata_deploy_ready 1\n"));
+	ck_assert_ptr_nonnull(strstr(text.data, "\nkata_deploy_phase{phase=\"ready\"} 1\n"));
+	ck_assert_ptr_nonnull(strstr(text.data, "\nkata_deploy_restarts_total 1\n"));
+	ck_assert_ptr_nonnull(strstr(text.data, "{job=\"install\"} 1.234\n"));
+}
+END_TEST
+
+START_TEST(only_get_is_answered)
+{
+	static const struct {
+		const char *head, *path;
+		int code;
+	} cases[] = {
+		{ "GET /readyz HTTP/1.1\r\n\r\n", "/readyz", 0 },
+		{ "GET /metrics?x=1 HTTP/1.0\r\n\r\n", "/metrics", 0 },
+		{ "GET /\n\n", "/", 0 },
+		{ "POST /readyz HTTP/1.1\r\n\r\n", NULL, 405 },
+		{ "GET readyz HTTP/1.1\r\n\r\n", NULL, 400 },
+		{ "GET", NULL, 400 },
+		{ "GET \r\n", NULL, 400 },
+		{ "\r\n\r\n", NULL, 400 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int code = 0;
+		AUTO(str) char *path = serve_path(cases[i].head, strlen(cases[i].head), &code);
+
+		ck_assert_msg(str_eq(path, cases[i].path), "%zu: %s", i, path);
+		if (!cases[i].path)
+			ck_assert_int_eq(code, cases[i].code);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("node_machine");
+	TCase *tc = tcase_create("machine");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tc, a_restart_waits_for_its_turn);
+	tcase_add_test(tc, without_a_restart_nobody_is_asked);
+	tcase_add_test(tc, alone_it_does_not_wait);
+	tcase_add_test(tc, killed_by_its_restart_it_goes_on);
+	tcase_add_test(tc, what_was_undone_has_failed);
+	tcase_add_test(tc, failures_pause_longer_and_longer);
+	tcase_add_test(tc, a_glance_often_all_contents_daily);
+	tcase_add_test(tc, drift_is_repaired);
+	tcase_add_test(tc, repairs_are_limited);
+	tcase_add_test(tc, drift_may_only_be_reported);
+	tcase_add_test(tc, a_lost_registration_is_made_again);
+	tcase_add_test(tc, a_check_may_fail_now_and_then);
+	tcase_add_test(tc, a_manager_that_is_ill_is_a_failure);
+	tcase_add_test(tc, an_uninstall_is_asked_for_and_final);
+	tcase_add_test(tc, an_uninstall_comes_before_an_install);
+	tcase_add_test(tc, what_is_kept_is_read_again);
+	tcase_add_test(tc, what_verbs_print_is_understood);
+	tcase_add_test(tc, what_is_not_understood_has_failed);
+	tcase_add_test(tc, metrics_are_prometheus_text);
+	tcase_add_test(tc, only_get_is_answered);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
