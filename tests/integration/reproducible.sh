@@ -54,10 +54,10 @@ export -f build
 "${as[@]}" env HOME="$work/home" TZ=Asia/Tokyo LANG=C.UTF-8 COMPRESS="-Zgzip -z1" \
 	bash -c 'umask 077; build "$@"' build "$two" "$work/b" "${forms[@]}"
 failed=0
-for what in release "${forms[@]}"; do
+for what in release image.tar "${forms[@]}"; do
 	left=$(diff -rq "$work/a/$what" "$work/b/$what") && continue
 	failed=$((failed + 1))
 	printf '  FAIL  %s\n%s\n' "$what" "$left"
 done
-echo "reproducible: $((1 + ${#forms[@]} - failed)) passed, $failed failed"
+echo "reproducible: $((2 + ${#forms[@]} - failed)) passed, $failed failed"
 [ "$failed" = 0 ]

@@ -32,10 +32,10 @@ blobs() {
 	done
 }
 check "each blob is a package with its digest" blobs
-for name in qemu linux glibc gcc-12 openssl jansson libseccomp libarchive libzstd zlib libyaml nghttp2 c-ares curl \
+for source in qemu linux glibc gcc-12 openssl jansson libseccomp libarchive libzstd zlib libyaml nghttp2 c-ares curl \
 	protobuf-c libcap2 iptables seabios; do
-	named() { grep -Eq "^$name [^ ]+ [^ ]+ [0-9a-f]{64} [A-Z(c]" "$dir/packages"; }
-	check "$name, with version, digest and licence" named
+	named() { grep -Eq "^$source [^ ]+ [^ ]+ [0-9a-f]{64} [A-Z(c]" "$dir/packages"; }
+	check "$source, with version, digest and licence" named
 done
 files() {
 	local blob

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Reads an SBOM with SPDX's own library, as anybody would: validate FILE BLOB=NAME...
+// Reads an SBOM with SPDX's own library, as anybody would: validate FILE
 //
 // The document must be SPDX 2.3 and valid, each package with files must have the verification code
 // that the library computes of them, and every relationship must lead to what is there. Prints a line
@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"github.com/spdx/tools-golang/json"
+	"github.com/spdx/tools-golang/spdx/v2/common"
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
 	"github.com/spdx/tools-golang/spdxlib"
 	"github.com/spdx/tools-golang/utils"
@@ -41,9 +42,19 @@ func main() {
 	if err != nil || len(described) == 0 {
 		fail("it describes no package: %v", err)
 	}
+	files := map[common.ElementID]*v2_3.File{}
+	for _, f := range doc.Files {
+		files[f.FileSPDXIdentifier] = f
+	}
+	contents := map[common.ElementID][]*v2_3.File{}
+	for _, r := range doc.Relationships {
+		if f := files[r.RefB.ElementRefID]; f != nil && r.Relationship == "CONTAINS" {
+			contents[r.RefA.ElementRefID] = append(contents[r.RefA.ElementRefID], f)
+		}
+	}
 	for _, p := range doc.Packages {
 		if p.PackageVerificationCode != nil {
-			code, err := utils.GetVerificationCode(p.Files, "")
+			code, err := utils.GetVerificationCode(contents[p.PackageSPDXIdentifier], "")
 			if err != nil || code.Value != p.PackageVerificationCode.Value {
 				fail("%s has the code %s, its files %s: %v", p.PackageName,
 					p.PackageVerificationCode.Value, code.Value, err)
