@@ -828,11 +828,16 @@ START_TEST(our_components_own_what_is_installed)
 		"libexec/virtiofsd",
 		"share/kata-qemu/qboot.rom",
 		"share/kata-qemu/sources.yaml",
+		"share/kata-sources/runtime.yaml",
+		"share/kata-sources/guest.yaml",
+		"share/kata-sources/tools.yaml",
 	};
 	AUTO(str) char *tree = xstrdup(in("t")), *out = xstrdup(in("r"));
 	struct release_build_options o = options(tree, out);
 	AUTO(release) struct release r = RELEASE_INIT;
 	AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
+	AUTO(buf) struct buf made = BUF_INIT(TEXT_MAX);
+	const char *once;
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		AUTO(str) char *path = path_join("t", files[i]);
@@ -846,6 +851,12 @@ START_TEST(our_components_own_what_is_installed)
 	ck_assert_ptr_nonnull(layout_find(&r.layout, "etc/configuration.toml"));
 	get("r/" RELEASE_SBOM, &text);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&text), "GENERATED_FROM"));
+	/* Several components were made from the same; provenance has it once. */
+	get("r/" RELEASE_PROVENANCE, &made);
+	once = strstr(buf_cstr(&made), "pkg:");
+	ck_assert_ptr_nonnull(once);
+	for (const char *at = once + 1; (at = strstr(at, "pkg:")); at++)
+		ck_assert_int_ne(strncmp(at, once, strcspn(once, "\"")), 0);
 }
 END_TEST
 
