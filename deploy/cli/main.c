@@ -43,6 +43,8 @@ static const struct subverb verbs[] = {
 	  node_opts, verb_node, 0, -1 },
 	{ "report", "", "say in the cluster what the node is, and get turns for it", report_opts,
 	  verb_report, 0, 0 },
+	{ "withdraw", "", "have every node of a cluster uninstall, and wait", withdraw_opts,
+	  verb_withdraw, 0, 0 },
 	{ 0 },
 };
 

@@ -181,7 +181,8 @@ static int run(struct program *p, struct err *err)
 	if (n == ARRAY_LEN(work))
 		loop_run(p->loop);
 	else
-		(void)err_set(err, E_IO, "no thread can be started");
+		(void)err_set(err, E_LIMIT,
+			      "no thread can be started; give the container more processes");
 	wake(p, true);
 	(void)!write(p->cancel, &one, sizeof(one));
 	while (n-- > 0)

@@ -12,7 +12,7 @@
 
 extern const struct opt install_opts[], plan_opts[], rollback_opts[], uninstall_opts[],
 	status_opts[], verify_opts[], repair_opts[], gc_opts[], recover_opts[], fetch_opts[],
-	doctor_opts[], prove_opts[], node_opts[], report_opts[];
+	doctor_opts[], prove_opts[], node_opts[], report_opts[], withdraw_opts[];
 MUST_CHECK int verb_install(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_upgrade(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_plan(int argc, char **argv, struct err *err);
@@ -29,6 +29,7 @@ MUST_CHECK int verb_prove(int argc, char **argv, struct err *err);
 /* Does not end by itself: deploy/node/. The operands are options for plan and install. */
 MUST_CHECK int verb_node(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_report(int argc, char **argv, struct err *err);
+MUST_CHECK int verb_withdraw(int argc, char **argv, struct err *err);
 
 /* `kata-deploy timer enable|disable|status|run|unhold|unit`: a node that upgrades itself. argv[0] is
  * the verb, argv[1] the subverb, as those of packager.h. */

@@ -17,9 +17,8 @@ void manual_help(const struct manual *m, FILE *to)
 	for (const struct family *f = m->families; f->name; f++)
 		(void)fprintf(to, "  %-10s %s\n", f->name, f->help);
 	(void)fprintf(to,
-		      "\n%s help VERB lists the options of a verb, manual man prints the\n"
-		      "man page, and manual bash, zsh or fish the completions of that shell.\n",
-		      m->name);
+		      "\n"
+		      "help VERB: its options. manual man|bash|zsh|fish: man page, completions.\n");
 }
 
 /* --- every verb --- */

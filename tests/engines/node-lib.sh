@@ -66,13 +66,7 @@ node_begin() {
 }
 
 node_answers() { # COMMAND...
-	for _ in $(seq 1200); do
-		on "$@" >/dev/null 2>&1 && return 0
-		sleep 0.05
-	done
-	echo "    $engine does not answer; its log:" >&2
-	tail -n 20 "$NODE/run/containerd.log" >&2
-	return 1
+	answers "$engine" "$NODE/run/$engine.pid" "$NODE/run/containerd.log" on "$@"
 }
 
 node_end() {

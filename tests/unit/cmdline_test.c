@@ -233,7 +233,7 @@ START_TEST(what_is_asked_for_is_listed)
 	config.legacy_serial = _i & 32;
 	config.block_driver = driver;
 	config.file_mem_backend = backend;
-	if ((_i & 65) == 64) {
+	if (_i & 64) {
 		config.image = qemu;
 		config.initrd = empty;
 		config.image_nvdimm_off = _i & 32;

@@ -230,6 +230,7 @@ host_idle() {
 		awk "/^VmRSS/ { print \$2 }" "/proc/$pid/status"
 		awk -v before="$before" "{ print \$14 + \$15 - before }" "/proc/$pid/stat"' | xargs
 }
+host_next() { sed -n 's/^version: *"\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$two/release.yaml"; }
 host_repaired() { [ -e "$1" ] && host_ready; }
 
 # The whole of it: installed, although the restart of containerd ends the pod in the middle; drift
@@ -255,8 +256,18 @@ test_a_pod_that_its_restart_ends() {
 	idle=$(host_idle)
 	echo "    idle: ${idle% *} KiB resident, ${idle#* } ticks of its own in 5 s, with a check every 2 s"
 	[ "${idle% *}" -le 4096 ]
+	# The next image: another release, no restart.
+	rm -r "$LAB/host/pod/release"
+	cp -r "$two" "$LAB/host/pod/release"
+	begun=$SECONDS
+	in_host systemctl restart pod
+	host_until 120 eval 'host_get /metrics | grep -q "^kata_deploy_info.*version=\"$(host_next)\"" && host_ready'
+	echo "    upgraded after $((SECONDS - begun)) s"
+	expect "starts of containerd" "$(host_starts)" 2
+	begun=$SECONDS
 	touch "$LAB/host/uninstall"
 	host_until 120 host_said '"phase": *"uninstalled"'
+	echo "    taken away after $((SECONDS - begun)) s"
 	expect "the host" "$(host_digest)" "$before"
 	expect "starts of containerd" "$(host_starts)" 3
 	# Started again it stays as it is: nothing is installed anew.

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The request, and a watch on the nodes that have the label. */
+
+#include "deploy/report/withdraw.h"
+
+#include "base/buf.h"
+#include "base/deadline.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "deploy/report/report.h"
+#include "kube/lease.h"
+
+#include <string.h>
+
+/* After which what is known is looked at: the time counts, too, not only what changes. */
+enum { LOOK_MS = 10000, NAMES_MAX = 20 };
+
+struct watching {
+	struct withdraw *w;
+	char *type;  /* of the condition */
+	bool synced; /* all that there is has been told */
+};
+
+static void node_clear(struct withdraw_node *n)
+{
+	free(n->name);
+	free(n->why);
+}
+
+void withdraw_release(struct withdraw *w)
+{
+	vec_each(struct withdraw_node, n, &w->left)
+		node_clear(n);
+	vec_release(&w->left);
+}
+
+static const char *instance_of(const struct withdraw *w)
+{
+	return str_empty(w->suffix) ? REPORT_DEFAULT : w->suffix;
+}
+
+/* --- the request --- */
+
+static int put_owner(struct json *meta, const struct withdraw *w, struct kube *k,
+		     struct deadline deadline, struct err *err)
+{
+	AUTO(str)
+	char *path = kube_path("apis", "apps", "v1", "namespaces", w->space, "daemonsets", w->owner,
+			       NULL);
+	AUTO(json) struct json *set = kube_get(k, path, deadline, err);
+	struct json *owners, *owner;
+
+	if (!set)
+		return -1;
+	owners = json_make_array();
+	owner = json_make_object();
+	json_put(owner, "apiVersion", json_make_string("apps/v1"));
+	json_put(owner, "kind", json_make_string("DaemonSet"));
+	json_put(owner, "name", json_make_string(w->owner));
+	json_put(owner, "uid", json_make_string(kube_meta(set, "uid")));
+	json_add(owners, owner);
+	json_put(meta, "ownerReferences", owners);
+	return 0;
+}
+
+static int request(const struct withdraw *w, struct kube *k, struct deadline deadline,
+		   struct err *err)
+{
+	AUTO(str) char *path = kube_path(KUBE_LEASES, w->space, "leases", NULL);
+	AUTO(str) char *name = str_fmt("kata-deploy.%s.uninstall", instance_of(w));
+	AUTO(json) struct json *lease = json_make_object(), *made = NULL;
+	struct json *meta = json_make_object(), *labels = json_make_object();
+
+	json_put(lease, "apiVersion", json_make_string("coordination.k8s.io/v1"));
+	json_put(lease, "kind", json_make_string("Lease"));
+	json_put(lease, "metadata", meta);
+	json_put(meta, "name", json_make_string(name));
+	json_put(meta, "labels", labels);
+	json_put(labels, REPORT_PREFIX "instance", json_make_string(instance_of(w)));
+	json_put(labels, REPORT_PREFIX "kind", json_make_string("uninstall"));
+	if (w->owner && put_owner(meta, w, k, deadline, err) < 0)
+		return -1;
+	made = kube_create(k, path, lease, deadline, err);
+	if (made)
+		return 0;
+	if (err->code != E_EXISTS)
+		return -1;
+	err_clear(err); /* of an attempt before */
+	return 0;
+}
+
+/* --- the nodes --- */
+
+static struct withdraw_node *node_find(struct withdraw *w, const char *name)
+{
+	vec_each(struct withdraw_node, n, &w->left) {
+		if (str_eq(n->name, name))
+			return n;
+	}
+	return NULL;
+}
+
+/* A condition's status and message; NULL: it has none of that type. */
+static const char *condition(const struct json *node, const char *type, const char **message)
+{
+	const struct json *status = json_get(node, "status");
+	const struct json *all = status && json_kind(status) == JSON_IS_OBJECT
+					 ? json_get(status, "conditions")
+					 : NULL;
+
+	*message = NULL;
+	for (size_t i = 0; all && json_kind(all) == JSON_IS_ARRAY && i < json_count(all); i++) {
+		const struct json *one = json_at(all, i);
+
+		if (json_kind(one) != JSON_IS_OBJECT || !str_eq(json_get_text(one, "type"), type))
+			continue;
+		*message = json_get_text(one, "message");
+		return json_get_text(one, "status");
+	}
+	return NULL;
+}
+
+static void node_look(struct watching *on, const struct json *object)
+{
+	const char *name = kube_meta(object, "name"), *message;
+	struct withdraw_node *n;
+	bool ready;
+
+	if (!name)
+		return;
+	n = node_find(on->w, name);
+	if (!n) {
+		struct withdraw_node fresh = { .name = xstrdup(name), .ready = true };
+
+		vec_push(&on->w->left, fresh);
+		n = &on->w->left.v[on->w->left.n - 1];
+		on->w->asked++;
+	}
+	ready = str_eq(condition(object, "Ready", &message), "True");
+	if (!ready && n->ready)
+		n->unready_since = clock_ms();
+	n->ready = ready;
+	n->seen = true;
+	(void)condition(object, on->type, &message);
+	str_set(&n->why, message);
+}
+
+static void node_done(struct withdraw *w, struct withdraw_node *n)
+{
+	if (w->done)
+		w->done(w->arg, n->name);
+	node_clear(n);
+	*n = w->left.v[--w->left.n];
+}
+
+static void nodes_settle(struct withdraw *w)
+{
+	for (size_t i = w->left.n; i-- > 0;) {
+		if (!w->left.v[i].seen)
+			node_done(w, &w->left.v[i]);
+	}
+}
+
+static int on_node(void *arg, enum kube_event event, const struct json *object, struct err *err)
+{
+	struct watching *on = arg;
+	struct withdraw_node *n;
+	const char *name;
+
+	(void)err;
+	if (event == KUBE_BEGIN) {
+		vec_each(struct withdraw_node, one, &on->w->left)
+			one->seen = false;
+		on->synced = false;
+	} else if (event == KUBE_SYNCED) {
+		nodes_settle(on->w);
+		on->synced = true;
+	} else if (event == KUBE_REMOVED) {
+		name = kube_meta(object, "name");
+		n = name ? node_find(on->w, name) : NULL;
+		if (n)
+			node_done(on->w, n);
+	} else {
+		node_look(on, object);
+	}
+	return on->synced && on->w->left.n == 0;
+}
+
+/* True: none is left that is waited for. */
+static bool is_over(const struct withdraw *w)
+{
+	uint64_t grace = (w->grace_s ? w->grace_s : WITHDRAW_GRACE_S) * 1000ULL;
+
+	vec_each(const struct withdraw_node, n, &w->left) {
+		if (n->ready || w->unready || clock_ms() - n->unready_since < grace)
+			return false;
+	}
+	return true;
+}
+
+static int give_up(const struct withdraw *w, struct err *err)
+{
+	AUTO(buf) struct buf names = BUF_INIT(16384);
+	size_t n = 0;
+
+	vec_each(const struct withdraw_node, node, &w->left) {
+		if (n++ >= NAMES_MAX)
+			continue;
+		buf_fmt(&names, "%s%s%s%s%s", n == 1 ? "" : ", ", node->name,
+			node->ready ? "" : " (not Ready)", node->why ? ": " : "",
+			node->why ? node->why : "");
+	}
+	if (n > NAMES_MAX)
+		buf_fmt(&names, " and %zu more", n - NAMES_MAX);
+	(void)err_set(err, E_TIMEOUT, "%zu of %llu nodes have not uninstalled within %u s: %s", n,
+		      (unsigned long long)w->asked, w->seconds, buf_cstr(&names));
+	return err_hint(err,
+			"they are still asked to; see their Events and the log of their pods, then "
+			"try again, or run kata-deploy uninstall there");
+}
+
+int withdraw_run(struct withdraw *w, struct kube *k, struct err *err)
+{
+	struct deadline all = deadline_in(w->seconds * 1000ULL);
+	AUTO(str) char *label = str_fmt(REPORT_PREFIX "%s", instance_of(w));
+	AUTO(str)
+	char *type = str_fmt("KataReady%s%s", str_empty(w->suffix) ? "" : "-",
+			     w->suffix ? w->suffix : "");
+	struct kube_selection nodes = { .path = "/api/v1/nodes", .labels = label };
+	struct watching on = { .w = w, .type = type };
+
+	if (request(w, k, all, err) < 0)
+		return -1;
+	do {
+		struct deadline look = deadline_in(LOOK_MS);
+
+		if (deadline_left(all) < LOOK_MS)
+			look = all;
+		if (kube_watch(k, &nodes, on_node, &on, look, err) == 0)
+			return 0;
+		if (err->code != E_TIMEOUT)
+			return -1;
+		err_clear(err);
+		if (on.synced && is_over(w))
+			return 0;
+	} while (deadline_left(all) > 0);
+	return give_up(w, err);
+}
