@@ -149,9 +149,10 @@ START_TEST(in_a_cluster)
 	AUTO(kube) struct kube *k = NULL;
 	struct kube_options o = { .account = dir };
 	AUTO(str)
-	char *token = put("token", "t1\n"), *ca = put("ca.crt", "CA\n"),
-	     *space = put("namespace", "kata-system");
+	char *token = put("token", "t1\n");
 
+	free(put("ca.crt", "CA\n"));
+	free(put("namespace", "kata-system"));
 	(void)setenv("KUBERNETES_SERVICE_HOST", "fd00::1", 1);
 	(void)setenv("KUBERNETES_SERVICE_PORT", "443", 1);
 	ck_assert_msg(kube_open(&o, &k, &err) == 0, "%s", err.msg);
@@ -203,7 +204,7 @@ static const struct {
 
 START_TEST(who_is_trusted)
 {
-	AUTO(str) char *object = put("object", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+	free(put("object", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"));
 
 	tls_keys(dir);
 	/* The system's authorities do not count: they would trust it. */
@@ -217,7 +218,7 @@ END_TEST
 /* The authority is replaced by a new one, and then the server's certificate. */
 START_TEST(a_new_authority)
 {
-	AUTO(str) char *object = put("object", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+	free(put("object", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"));
 	AUTO(str)
 	char *ca = path_join(dir, "ca.crt"), *now = path_join(dir, "now.crt"),
 	     *other = path_join(dir, "other-ca.crt"), *text = NULL, *config = NULL;
