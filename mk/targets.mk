@@ -19,10 +19,23 @@ all: $(PROGRAMS:%=$(BUILD)/bin/%) $(TOOLS:%=$(BUILD)/tools/%) ## build agent, ru
 # A tree that works from where it is: the shim finds its configuration beside its own bin/.
 # PORTABLE=1 takes kata-deploy and kata-manager as `make static` builds them.
 PORTABLE ?= 0
+# What each component was made from besides this tree; QEMU's build says it itself.
+SOURCES := $(patsubst %,$(BUILD)/sources/%.yaml,runtime guest tools)
 NODE_PROGRAMS := $(addprefix $(if $(filter 1,$(PORTABLE)),$(BUILD)/static,$(BUILD)/bin)/,kata-deploy kata-manager)
 
-install: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) ## lay everything down below $(DESTDIR)$(PREFIX)
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec share/kata-containers share/kata-qemu \
+linked_into = $(sort $(filter-out -lcurl,$(foreach p,$(1),$(call syslibs,$(PROGRAM_LIBS_$(p))))))
+SOURCES_runtime := $(call linked_into,containerd-shim-kata-v2 kata-runtime)
+SOURCES_guest   := $(call linked_into,kata-agent kata-proof) linux
+SOURCES_tools   := $(sort $(call linked_into,kata-deploy kata-manager kata-collect-data) $(filter -l%,$(STATIC_LIBS))) curl
+$(SOURCES): $(BUILD)/sources/%.yaml: packaging/sources.sh packaging/curl.sh kernel/build.sh mk/rules.mk all \
+                                           $(filter %iptables.manifest,$(INITRD_MANIFESTS))
+	@mkdir -p $(@D)
+	@packaging/sources.sh $(SOURCES_$*) \
+		$(if $(filter guest,$*),$$(awk '$$1 == "file" && !/xtables\// { print $$NF }' $(filter %.manifest,$^))) >$@.new
+	@mv $@.new $@
+
+install: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) $(SOURCES) ## lay everything down below $(DESTDIR)$(PREFIX)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec share/kata-containers share/kata-qemu share/kata-sources \
 		share/defaults/kata-containers share/man/man8 share/bash-completion/completions \
 		share/zsh/site-functions share/fish/vendor_completions.d)
 	install -s -m 0755 $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-runtime \
@@ -34,6 +47,7 @@ install: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) ## lay e
 	install -m 0755 $(BUILD)/qemu/bin/qemu-system-x86_64 $(DESTDIR)$(PREFIX)/bin/
 	install -m 0755 $(BUILD)/qemu/libexec/virtiofsd $(DESTDIR)$(PREFIX)/libexec/
 	install -m 0644 $(BUILD)/qemu/share/kata-qemu/* $(DESTDIR)$(PREFIX)/share/kata-qemu/
+	install -m 0644 $(SOURCES) $(DESTDIR)$(PREFIX)/share/kata-sources/
 	install -m 0644 runtime/configuration.toml \
 		$(DESTDIR)$(PREFIX)/share/defaults/kata-containers/
 	cd $(DESTDIR)$(PREFIX)/share && for p in $(notdir $(NODE_PROGRAMS)) kata-collect-data; do \
@@ -45,7 +59,7 @@ install: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) ## lay e
 STAGE := $(abspath $(BUILD))/stage
 
 # The tree as it would be installed, below $(BUILD).
-stage: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS)
+stage: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) $(SOURCES)
 	@rm -rf $(STAGE)
 	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX=$(STAGE)
 
@@ -89,8 +103,8 @@ check-node-%:
 	@SLICE="$(subst -, ,$*)" tests/integration/node/run.sh $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager \
 		$(BUILD)/static/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
-check-reproducible: kernel qemu $(STATIC_CURL) ## build a release twice, must be the same bytes
-	@tests/integration/reproducible.sh
+check-reproducible: kernel qemu $(STATIC_CURL) $(BUILD)/bin/kata-deploy ## build a release and its packages twice, must be the same bytes; REBUILD=1: all of it
+	@REBUILD=$(REBUILD) tests/integration/reproducible.sh $(BUILD)/bin/kata-deploy
 
 bench: stage $(addprefix $(BUILD)/tools/,floor deaf talk) ## measure, with floors and peers in the same run
 	@rm -f $(BUILD)/bench.rows && touch $(BUILD)/bench.rows
@@ -100,6 +114,8 @@ bench: stage $(addprefix $(BUILD)/tools/,floor deaf talk) ## measure, with floor
 	@FIGURES=$(BUILD)/bench.rows tests/bench/cri.sh $(STAGE) $(BUILD)/tools/floor
 	@FIGURES=$(BUILD)/bench.rows tests/bench/memory.sh $(STAGE)
 	@FIGURES=$(BUILD)/bench.rows tests/bench/deploy.sh $(BUILD)/bin/kata-deploy $(BUILD)/tools/deaf
+	@rm -rf $(BUILD)/bench-release && $(MAKE) --no-print-directory release OUT=$(BUILD)/bench-release >/dev/null
+	@FIGURES=$(BUILD)/bench.rows tests/bench/release.sh $(BUILD)/static/kata-deploy $(BUILD)/bench-release
 	@{ echo '['; sed '$$!s/$$/,/' $(BUILD)/bench.rows; echo ']'; } >$(BUILD)/bench.json
 	@grep -c '"holds":false' $(BUILD)/bench.rows | sed 's/^/bench: bars that do not hold: /'
 

@@ -32,6 +32,7 @@ umask 022
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 distros=(debian)
+arguments=("$@")
 init=${AGENT_INIT:-no} agent=build/bin/kata-agent mkroot=${MKROOT:-build/tools/mkroot}
 image='' type=erofs keep=''
 packages=() files=()
@@ -73,14 +74,19 @@ distro=$1
 [[ $init == yes || $init == no ]] || die "AGENT_INIT=$init is neither yes nor no"
 [[ $type == erofs || $type == ext4 ]] || die "-t $type: neither erofs nor ext4"
 [ "$(id -u)" = 0 ] || die "needs root, for the owners of files"
-[ -x "$agent" ] || die "$agent: no such program; make all builds the agent, -a names another"
-[ -x "$mkroot" ] || die "$mkroot: no such program; make rootimage builds it, MKROOT names another"
+[[ -f $agent && -x $agent ]] || die "$agent: no such program; make all builds the agent, -a names another"
+[[ -f $mkroot && -x $mkroot ]] || die "$mkroot: no such program; make rootimage builds it, MKROOT names another"
 [ -z "$keep" ] || [ ! -e "$keep" ] || [ -z "$(ls -A "$keep")" ] || die "-r $keep: is not empty"
 command -v mmdebstrap >/dev/null || die "mmdebstrap: not there; install the package of that name"
 image=${image:-kata-containers-$distro.img}
 
+# What mmdebstrap mounts ends with us, however we end, and nothing of it is removed.
+if [ -z "${KATA_ROOTFS_ALONE:-}" ]; then
+	export KATA_ROOTFS_ALONE=1
+	exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
+fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/kata-rootfs-XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf --one-file-system "$work"' EXIT
 root=${keep:-$work/root}
 chmod 755 "$work"
 

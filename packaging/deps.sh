@@ -3,8 +3,9 @@
 #
 # Installs the packages for building and testing on Debian 12, without prompts: deps.sh [GROUP...].
 # docs/dependencies.md lists the purpose of each package. Groups: "images", for the tests of container
-# images; "packages", for those of Debian packages in other distributions, and of the snap; "kubernetes", for
-# those of clusters; "ansible", for the collection and its tests.
+# images; "packages", for those of Debian packages in other distributions, of the snap, of bare nodes
+# and of the SBOM; "kubernetes", for those of clusters; "ansible", for the collection and its tests;
+# "guests", for guests of a distribution.
 set -euo pipefail
 
 packages=(
@@ -27,7 +28,7 @@ packages=(
 )
 
 guests=(mmdebstrap)
-packages_tests=(debootstrap lintian snapd squashfs-tools)
+packages_tests=(debootstrap lintian snapd squashfs-tools jq)
 ansible=(ansible-core python3-yaml openssh-server openssh-client busybox-static)
 images=(skopeo umoci docker-registry podman runc)
 kubernetes=(etcd-server golang-go jq patch systemd unzip)

@@ -491,14 +491,30 @@ static int open_base(void *arg, const char *sha256)
 	return fd >= 0 ? fd : openat(root, program, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* Unpacked, each file takes whole blocks. */
+static int check_room(const struct deploy *d, const struct offer *o, struct err *err)
+{
+	enum { BLOCK = 4096 };
+	uint64_t bytes = 0, files = 0;
+
+	vec_each(struct entry, e, &o->layout.entries) {
+		if (e->type != ENTRY_FILE || deploy_has(d, e))
+			continue;
+		bytes += (e->size + BLOCK - 1) / BLOCK * BLOCK;
+		files++;
+	}
+	return files ? deploy_room(d, bytes, files, err) : 0;
+}
+
 int offer_stage(struct deploy *d, struct offer *o, const char *name, struct err *err)
 {
 	static const struct source_progress show = { progress_at, NULL };
 	AUTO(fd) int staging = deploy_stage(d, name, err);
 
-	return staging < 0 ? -1
-			   : source_stage(o->source, &o->release, &o->layout, has, open_base, d,
-					  staging, &show, &o->cost, err);
+	return staging < 0 || check_room(d, o, err) < 0
+		       ? -1
+		       : source_stage(o->source, &o->release, &o->layout, has, open_base, d,
+				      staging, &show, &o->cost, err);
 }
 
 /* A component counts if the store lacks one of its files. */

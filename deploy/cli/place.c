@@ -25,7 +25,8 @@ static int settle_host(struct cli_place *p, struct err *err)
 	proc = str_fmt("%s/proc/1/root", p->host);
 	if (access(proc, F_OK) < 0) {
 		err_sys(err, "look at the processes of the host in %s/proc", p->host);
-		return err_hint(err, "mount the host's /proc there, and give CAP_SYS_PTRACE");
+		return err_hint(err, "mount the host's /proc there, and give CAP_SYS_PTRACE and an "
+				     "AppArmor profile that lets it be used");
 	}
 	if (chroot(p->host) < 0) {
 		err_sys(err, "make --host %s the root directory", p->host);

@@ -231,22 +231,9 @@ static void ask_security(const struct doctor_options *o, struct finding *f)
 
 /* --- resources --- */
 
-/* The nearest directory above path that exists, heap. */
-static char *existing(const char *path)
-{
-	char *dir = path_clean(path);
-
-	while (!path_exists(dir) && strlen(dir) > 1) {
-		size_t n = (size_t)(path_basename(dir) - dir);
-
-		dir[n > 1 ? n - 1 : 1] = '\0';
-	}
-	return dir;
-}
-
 static void ask_space(const struct doctor_options *o, struct finding *f)
 {
-	AUTO(str) char *dir = existing(o->prefix);
+	AUTO(str) char *dir = path_existing(o->prefix);
 	struct statvfs v;
 	unsigned long long have;
 

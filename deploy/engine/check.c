@@ -22,9 +22,7 @@ static int hint_space(struct err *err)
 	return err_hint(err, "free some; kata-deploy gc removes releases that nothing uses");
 }
 
-/* What a verb that frees space needs was reserved: it is not refused for what others may need. */
-static int check_space(const struct plan *p, int dir, const char *what, uint64_t need,
-		       uint64_t inodes, struct err *err)
+static int check_room(int dir, const char *what, uint64_t need, uint64_t inodes, struct err *err)
 {
 	struct statvfs v;
 	uint64_t have;
@@ -36,8 +34,6 @@ static int check_space(const struct plan *p, int dir, const char *what, uint64_t
 			       "the file system of %s is read-only; make it writable, or choose "
 			       "another --prefix",
 			       what);
-	if (p->frugal)
-		return 0;
 	need += SLACK;
 	have = (uint64_t)v.f_bavail * v.f_frsize;
 	if (have < need) {
@@ -51,6 +47,11 @@ static int check_space(const struct plan *p, int dir, const char *what, uint64_t
 	err_set(err, E_LIMIT, "%s has %llu inodes left and %llu are needed", what,
 		(unsigned long long)v.f_favail, (unsigned long long)inodes);
 	return hint_space(err);
+}
+
+int deploy_room(const struct deploy *d, uint64_t bytes, uint64_t files, struct err *err)
+{
+	return check_room(d->root, d->prefix, bytes, files, err);
 }
 
 static int check_writable(int dir, const char *what, struct err *err)
@@ -83,7 +84,7 @@ static int check_foreign(const struct plan *p, const struct plan_action *a, uint
 		return err_sys(err, "open %s", dir);
 	if (check_writable(fd, dir, err) < 0)
 		return -1;
-	return check_space(p, fd, dir, bytes, 2, err);
+	return p->frugal ? 0 : check_room(fd, dir, bytes, 2, err);
 }
 
 int plan_check(const struct deploy *d, const struct plan *p, struct err *err)
@@ -101,5 +102,6 @@ int plan_check(const struct deploy *d, const struct plan *p, struct err *err)
 	if (check_writable(d->root, d->prefix, err) < 0 ||
 	    check_writable(d->state, "state", err) < 0)
 		return -1;
-	return check_space(p, d->root, d->prefix, need, inodes, err);
+	/* What a verb that frees space needs was reserved: it is not refused for what others may need. */
+	return p->frugal ? 0 : check_room(d->root, d->prefix, need, inodes, err);
 }

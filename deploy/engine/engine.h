@@ -142,6 +142,8 @@ MUST_CHECK int deploy_layout(const struct deploy *d, const char *id, struct layo
 
 /* Creates the directory staging/NAME, mode 0700, to unpack a release into; returns an fd. */
 MUST_CHECK int deploy_stage(struct deploy *d, const char *name, struct err *err);
+/* Whether so many bytes and files fit into it, before they are fetched. E_LIMIT. */
+MUST_CHECK int deploy_room(const struct deploy *d, uint64_t bytes, uint64_t files, struct err *err);
 /* True if an entry's contents are in the store with the right size: it need not be staged. */
 bool deploy_has(const struct deploy *d, const struct entry *e);
 

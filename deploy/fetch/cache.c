@@ -80,6 +80,8 @@ int cache_open(struct cache *c, struct err *err)
 {
 	if (c->dir >= 0)
 		return 0;
+	free(c->above);
+	c->above = path_existing(c->path);
 	if (path_make(c->path, 0700, err) < 0)
 		return err_wrap(err, "make the cache");
 	c->dir = open_locked(c->path, err);
@@ -89,13 +91,28 @@ int cache_open(struct cache *c, struct err *err)
 	return 0;
 }
 
+/* What is not empty stays. */
+static void remove_empty(struct cache *c)
+{
+	AUTO(str) char *path = path_clean(c->path);
+
+	for (char *slash = path; slash && rmdir(path) == 0;) {
+		slash = strrchr(path, '/');
+		if (slash)
+			*slash = '\0';
+		if (strlen(path) <= strlen(c->above))
+			return;
+	}
+}
+
 void cache_close(struct cache *c)
 {
 	if (c->dir >= 0)
-		(void)rmdir(c->path); /* fails unless it is empty */
+		remove_empty(c);
 	fd_close(&c->dir);
 	free(c->path);
-	c->path = NULL;
+	free(c->above);
+	c->path = c->above = NULL;
 }
 
 static void read_tag(struct cache *c, const char *sha256, char tag[HTTP_TAG_MAX])

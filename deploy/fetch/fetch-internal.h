@@ -95,13 +95,14 @@ int sites_blame(const struct sites *s, uint32_t except, struct err *err);
  */
 struct cache {
 	char *path;
-	int dir; /* -1: not opened yet */
+	int dir;     /* -1: not opened yet */
+	char *above; /* what existed of the path before */
 };
 
 /* Does nothing if it is open. E_STATE: another process uses it. E_PERMISSION: others can write to
  * it. */
 MUST_CHECK int cache_open(struct cache *c, struct err *err);
-/* Closes it, and removes the directory if it is empty. */
+/* Closes it, and removes the directory if it is empty, and those above that it made. */
 void cache_close(struct cache *c);
 /* Opens or creates the download of that digest; tag gets the validator of its bytes, or "". Returns
  * an fd. */

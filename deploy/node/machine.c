@@ -131,10 +131,10 @@ static void turn_to_uninstall(struct machine *m, uint64_t wall)
 		return;
 	want_turn(m);
 	m->step = STEP_UNINSTALL;
-	if (!m->kept.held) {
-		set_phase(m, PHASE_WAITING, wall);
+	/* Known as one before it has its turn: a cluster that lets nobody restart lets this. */
+	set_phase(m, PHASE_UNINSTALLING, wall);
+	if (!m->kept.held)
 		COPY(m->state.message, "waits for its turn to uninstall");
-	}
 }
 
 static enum node_job look(struct machine *m, uint64_t wall)

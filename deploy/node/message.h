@@ -52,17 +52,17 @@ enum { MESSAGE_VERSION = 1, MESSAGE_MAX = 4096, MESSAGE_RETRY_MS = 1000 };
 enum { MESSAGE_NAME = 64, MESSAGE_TEXT = 512 };
 
 /* What node is doing. Reported as data: the words below, in lower case, with dashes. */
-#define NODE_PHASES(X)                                                                         \
-	X(PHASE_STARTING, "starting") /* looks at the node; has changed nothing */             \
-	X(PHASE_WAITING, "waiting")   /* for its turn; has changed nothing */                  \
-	X(PHASE_INSTALLING,                                                                    \
-	  "installing")             /* installs, restarts, proves, or goes on after a crash */ \
-	X(PHASE_READY, "ready")     /* installed, served and proved */                         \
-	X(PHASE_DRIFTED, "drifted") /* files differ and are not repaired, or not yet */        \
-	X(PHASE_REPAIRING, "repairing")                                                        \
-	X(PHASE_FAILED, "failed") /* see code and message; tries again at "retry" */           \
-	X(PHASE_UNINSTALLING, "uninstalling")                                                  \
-	X(PHASE_UNINSTALLED, "uninstalled") /* nothing of ours is left; does nothing any more */
+#define NODE_PHASES(X)                                                                           \
+	X(PHASE_STARTING, "starting") /* looks at the node; has changed nothing */               \
+	X(PHASE_WAITING, "waiting")   /* for its turn; has changed nothing */                    \
+	X(PHASE_INSTALLING,                                                                      \
+	  "installing")             /* installs, restarts, proves, or goes on after a crash */   \
+	X(PHASE_READY, "ready")     /* installed, served and proved */                           \
+	X(PHASE_DRIFTED, "drifted") /* files differ and are not repaired, or not yet */          \
+	X(PHASE_REPAIRING, "repairing")                                                          \
+	X(PHASE_FAILED, "failed")             /* see code and message; tries again at "retry" */ \
+	X(PHASE_UNINSTALLING, "uninstalling") /* or waits for its turn to */                     \
+	X(PHASE_UNINSTALLED, "uninstalled")   /* nothing of ours is left; does nothing any more */
 
 enum node_phase {
 #define X(sym, word) sym,

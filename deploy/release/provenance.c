@@ -51,6 +51,7 @@ static struct json *definition(const struct build *b)
 {
 	struct json *j = json_make_object(), *outside = json_make_object();
 	struct json *inside = json_make_object(), *from = json_make_array();
+	AUTO(json) struct json *seen = json_make_object();
 
 	put(outside, "version", b->r.version);
 	put(outside, "architecture", b->r.architecture);
@@ -64,9 +65,15 @@ static struct json *definition(const struct build *b)
 			json_put(source, "digest", digest("gitCommit", b->o->commit));
 		json_add(from, source);
 	}
+	/* A library is linked into programs of several components. */
 	vec_each(struct origin, o, &b->origins.rows) {
-		struct json *source = json_make_object();
+		AUTO(str) char *which = str_fmt("%s %s %s", o->package, o->file, o->sha256);
+		struct json *source;
 
+		if (json_get(seen, which))
+			continue;
+		json_put(seen, which, json_make_bool(true));
+		source = json_make_object();
 		put(source, "uri", o->package);
 		put(source, "name", o->file);
 		json_put(source, "digest", digest("sha256", o->sha256));

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The connection to node (deploy/node/message.h): made again when it ends, at most once in
- * MESSAGE_RETRY_MS. Lines of both sides are bounded; what is no message ends the connection.
+ * The connection to node (deploy/node/channel.h): made again when it ends, at most once in
+ * MESSAGE_RETRY_MS.
  *
  *	struct link *link = link_new(loop, path, heard, arg);
  *	link_say(link, &message);
@@ -23,4 +23,4 @@ typedef void (*link_fn)(void *arg, const struct message *m, bool connected);
 struct link *link_new(struct loop *loop, const char *path, link_fn fn, void *arg);
 /* Without a connection it is lost: after the next one node asks again. */
 void link_say(struct link *link, const struct message *m);
-void link_free(struct link *link);
+void link_free(struct link *link); /* NULL is accepted */

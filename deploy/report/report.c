@@ -40,9 +40,9 @@ struct report {
 	const struct report_options *o;
 	struct kube *k;
 	char *instance, *path;
-	pthread_mutex_t lock; /* of in, out_* and counts */
+	pthread_mutex_t lock; /* of what follows, up to counts */
 	struct box in;
-	bool say_turn, say_uninstall;
+	bool say_turn, say_uninstall, hurry;
 	char turn_id[MESSAGE_NAME], uninstall_id[MESSAGE_NAME];
 	struct report_counts counts;
 	/* of the round's thread */
@@ -182,6 +182,13 @@ bool report_say(struct report *r, struct message *m)
 	}
 	(void)pthread_mutex_unlock(&r->lock);
 	return some;
+}
+
+void report_hurry(struct report *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	r->hurry = true;
+	(void)pthread_mutex_unlock(&r->lock);
 }
 
 struct report_counts report_counts(struct report *r)
@@ -601,6 +608,8 @@ static void take_news(struct report *r)
 {
 	(void)pthread_mutex_lock(&r->lock);
 	r->now = r->in;
+	r->pace.looked = r->pace.looked && !r->hurry;
+	r->hurry = false;
 	(void)pthread_mutex_unlock(&r->lock);
 }
 

@@ -41,7 +41,7 @@
  * last: when the label has been seen "true" REPORT_STABLE times, since a kubelet that registers its
  * node again takes labels away.
  *
- * Threads: report_step() on one; report_hear() and report_say() on any.
+ * Threads: report_step() on one, report_await() on another; the others on any.
  */
 
 #include "base/err.h"
@@ -98,6 +98,15 @@ void report_hear(struct report *r, const struct message *m);
 void report_connected(struct report *r, bool connected);
 /* One round. Failures are logged, and tried again after a growing pause. */
 uint64_t report_step(struct report *r);
+/* The next round reads the Leases, however lately that was done. */
+void report_hurry(struct report *r);
+/*
+ * Waits for the request to uninstall every node, so that it is not only seen in a round: calls come each
+ * time that it is there. For a thread with a client of its own; returns -1 when it cannot go on
+ * (E_PERMISSION: rounds must do), or was cancelled.
+ */
+MUST_CHECK int report_await(const struct report_options *o, struct kube *k, void (*come)(void *arg),
+			    void *arg, struct err *err);
 /* The next message for node; false: none. */
 bool report_say(struct report *r, struct message *m);
 

@@ -425,7 +425,8 @@ static char *value_of(const char *text, const char *key)
 
 static void ask_systemd(struct units_state *out)
 {
-	struct spawn s = { .argv = ARGV("systemctl", "show", TIMER, "--property",
+	const char *timer = TIMER;
+	struct spawn s = { .argv = ARGV("systemctl", "show", timer, "--property",
 					"ActiveState,NextElapseUSecRealtime") };
 	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
 	AUTO(str) char *active = NULL;

@@ -472,8 +472,8 @@ static int check_options(struct err *err)
 {
 	if (o.port > UINT16_MAX || !o.quick || !o.full)
 		return err_set(err, E_USAGE,
-			       "--port is at most 65535, --check-seconds and --hash-seconds at "
-			       "least 1");
+			       "a number is out of range; --port is at most 65535, "
+			       "--check-seconds and --hash-seconds are at least 1");
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kata-deploy report: the loop has the connection to node and the signals, a thread has the rounds,
- * which talk to the API server and may take long.
+ * kata-deploy report: the loop has the connection to node and the signals; a thread has the rounds,
+ * which talk to the API server and may take long, and one waits for a request for every node.
  */
 
 #include "deploy/report/report.h"
@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define PACE_AT_ONCE "10%"
-enum { PACE_FAILURES = 3, PACE_SECONDS = 120 };
+enum { PACE_FAILURES = 3, PACE_SECONDS = 120, AWAIT_PAUSE_MS = 60000 };
 
 static struct {
 	const char *node, *socket, *kubeconfig, *context, *suffix, *space, *nodes, *at_once;
@@ -51,7 +51,9 @@ const struct opt report_opts[] = {
 struct program {
 	struct loop *loop;
 	struct link *link;
+	const struct report_options *options;
 	struct report *report;
+	struct kube *other; /* a client for the thread that waits */
 	int cancel;
 	pthread_mutex_t lock; /* of these two */
 	bool stopping, news;
@@ -106,6 +108,44 @@ static void *rounds(void *arg)
 	return NULL;
 }
 
+/* --- who waits --- */
+
+static void on_request(void *arg)
+{
+	struct program *p = arg;
+
+	report_hurry(p->report);
+	wake(p, false);
+}
+
+static bool is_stopping(struct program *p)
+{
+	bool yes;
+
+	(void)pthread_mutex_lock(&p->lock);
+	yes = p->stopping;
+	(void)pthread_mutex_unlock(&p->lock);
+	return yes;
+}
+
+static void *await(void *arg)
+{
+	struct program *p = arg;
+	struct err err = ERR_INIT;
+
+	while (!is_stopping(p)) {
+		bool hopeless = report_await(p->options, p->other, on_request, p, &err) < 0 &&
+				err.code == E_PERMISSION;
+
+		if (err.code && err.code != E_CANCELLED)
+			log_err(hopeless ? LOG_WARN : LOG_DEBUG, &err, "requests are seen late");
+		err_clear(&err);
+		if (hopeless || kube_pause(p->other, AWAIT_PAUSE_MS, &err) < 0)
+			break;
+	}
+	return NULL;
+}
+
 /* --- the loop --- */
 
 static void on_link(void *arg, const struct message *m, bool connected)
@@ -131,21 +171,28 @@ static void on_signal(void *arg, int signo)
 
 static int run(struct program *p, struct err *err)
 {
-	pthread_t thread;
+	void *(*const work[])(void *) = { rounds, await };
+	pthread_t threads[ARRAY_LEN(work)];
 	uint64_t one = 1;
+	size_t n = 0;
 
-	if (pthread_create(&thread, NULL, rounds, p) != 0)
-		return err_set(err, E_IO, "no thread can be started");
-	loop_run(p->loop);
+	while (n < ARRAY_LEN(work) && pthread_create(&threads[n], NULL, work[n], p) == 0)
+		n++;
+	if (n == ARRAY_LEN(work))
+		loop_run(p->loop);
+	else
+		(void)err_set(err, E_LIMIT,
+			      "no thread can be started; give the container more processes");
 	wake(p, true);
 	(void)!write(p->cancel, &one, sizeof(one));
-	(void)pthread_join(thread, NULL);
-	return 0;
+	while (n-- > 0)
+		(void)pthread_join(threads[n], NULL);
+	return err->code ? -1 : 0;
 }
 
 static int serve(const struct report_options *options, struct kube *k, int cancel, struct err *err)
 {
-	struct program p = { .cancel = cancel };
+	struct program p = { .cancel = cancel, .options = options };
 	sigset_t signals;
 	int rc;
 
@@ -158,6 +205,7 @@ static int serve(const struct report_options *options, struct kube *k, int cance
 	p.loop = loop_new();
 	(void)loop_signals(p.loop, &signals, on_signal, &p);
 	p.report = report_new(options, k);
+	p.other = kube_clone(k);
 	p.link = link_new(p.loop, o.socket, on_link, &p);
 	rc = run(&p, err);
 	link_free(p.link);
@@ -165,6 +213,7 @@ static int serve(const struct report_options *options, struct kube *k, int cance
 	/* What is posted is run, and finds nobody. */
 	loop_free(p.loop);
 	report_free(p.report);
+	kube_free(p.other);
 	return rc;
 }
 

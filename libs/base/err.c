@@ -93,6 +93,8 @@ static enum err_code code_of_errno(int sys)
 		return E_PERMISSION;
 	case ETIMEDOUT:
 		return E_TIMEOUT;
+	case ENOSYS:
+		return E_UNSUPPORTED;
 	default:
 		return E_IO;
 	}
@@ -107,9 +109,11 @@ int err_sys_at(struct err *e, const char *where, const char *fmt, ...)
 	err_fill(e, code_of_errno(saved), saved, where, fmt, ap);
 	va_end(ap);
 	append_errno(e, saved);
-	/* The one cause that is the same wherever it happens, and its remedy. */
+	/* The causes that are the same wherever they happen, and their remedies. */
 	if (saved == EMFILE)
 		err_append(e, "; ", "raise the limit of open files (ulimit -n)");
+	if (saved == ENOSYS)
+		err_append(e, "; ", "the kernel is too old: update it to 5.15 or later");
 	errno = saved;
 	return -1;
 }

@@ -281,6 +281,22 @@ int path_parent(int root, const char *path, enum path_scope scope, mode_t mode, 
 	return path_mkdirs(root, parent, scope, mode, err);
 }
 
+char *path_existing(const char *path)
+{
+	char *dir = path_clean(path);
+
+	while (!path_exists(dir)) {
+		size_t n = (size_t)(path_basename(dir) - dir);
+
+		if (n == 0) {
+			str_set(&dir, ".");
+			break;
+		}
+		dir[n > 1 ? n - 1 : 1] = '\0';
+	}
+	return dir;
+}
+
 int path_make(const char *path, mode_t mode, struct err *err)
 {
 	AUTO(str) char *sofar = xstrdup(path);

@@ -51,6 +51,8 @@ MUST_CHECK int path_parent(int root, const char *path, enum path_scope scope, mo
  * with E_STATE if a symlink on the way is dangling. */
 char *path_from_root(const char *root, const char *path, struct err *err);
 
+/* Of path and the directories above it the lowest that exists, heap. */
+char *path_existing(const char *path);
 /* mkdir -p for a path of our own (trusted), absolute or relative to the current directory. */
 MUST_CHECK int path_make(const char *path, mode_t mode, struct err *err);
 

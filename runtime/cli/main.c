@@ -169,7 +169,7 @@ static int cmd_check(struct err *err)
 	report("files", share != NULL, share ? share : c->shared_fs);
 	report("accelerator", true, explain_accelerator(c));
 	report("transport", true, explain_transport(c));
-	if (!share || !report_devices(c, err))
+	if (!share || !report_devices(c, err) || vmm_may_insist(c->accelerator, c->file, err) < 0)
 		return -1;
 	if (geteuid() != 0)
 		return err_set(err, E_PERMISSION,

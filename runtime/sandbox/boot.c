@@ -251,6 +251,8 @@ int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadlin
 		return err_hint(err, "give it to a group: chgrp kvm /dev/kvm; chmod 660 /dev/kvm; "
 				     "and by a rule of udev, so that it stays");
 	}
+	if (vmm_may_insist(v->config->accelerator, v->config->file, err) < 0)
+		return -1;
 	/* What this user may not use says nothing of the machine: it is not remembered. */
 	if (wanted->no_kvm)
 		a.accelerator = accelerator = "tcg";

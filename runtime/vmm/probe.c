@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/str.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -40,9 +41,26 @@ void vmm_remember(enum vmm_question question, const char *answer)
 				     0644, &ignored);
 }
 
+static int open_kvm(void)
+{
+	return open("/dev/kvm", O_RDWR | O_CLOEXEC);
+}
+
+int vmm_may_insist(const char *configured, const char *file, struct err *err)
+{
+	AUTO(fd) int fd = open_kvm();
+
+	if (fd >= 0 || !str_eq(configured, "kvm"))
+		return 0;
+	err_set_at(err, E_UNSUPPORTED, errno, ERR_HERE, "%s: accelerator = \"kvm\", but /dev/kvm",
+		   file);
+	return err_hint(err, "load kvm_intel or kvm_amd, or set accelerator = \"\": without KVM "
+			     "VMs are many times slower");
+}
+
 const char *vmm_guess_accelerator(void)
 {
-	AUTO(fd) int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	AUTO(fd) int fd = open_kvm();
 
 	return fd >= 0 ? "kvm" : "tcg";
 }

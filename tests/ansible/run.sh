@@ -22,6 +22,9 @@ if [ -n "$one" ] && [ -z "${APART:-}" ]; then
 fi
 dir=$(mktemp -d /tmp/kata-ansible-XXXXXX)
 trap 'rm -rf "$dir"' EXIT
+# The same to the end, though it may be built again meanwhile.
+cp "$deploy" "$dir/kata-deploy"
+deploy=$dir/kata-deploy
 # shellcheck source=tests/checked.sh
 . tests/checked.sh
 

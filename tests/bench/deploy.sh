@@ -10,19 +10,12 @@ set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/bench/figures.sh
 . tests/bench/figures.sh
+# shellcheck source=tests/bench/deploy-lib.sh
+. tests/bench/deploy-lib.sh
 deploy=$(realpath "$1") deaf=$(realpath "$2") mib=${3:-300} runs=${4:-5}
 FIGURES=$(realpath "${FIGURES:?}")
 
-LAB=$(mktemp -d /tmp/kata-bench-XXXXXX)
-server=""
-dead=""
-stop() {
-	# shellcheck disable=SC2086
-	[ -z "$server$dead" ] || kill $server $dead 2>/dev/null
-	! mountpoint -q "$LAB/disk" || umount -l "$LAB/disk"
-	rm -rf "$LAB"
-}
-trap stop EXIT
+bench_begin
 
 # --- the set: half of it programs, in four components
 
@@ -69,48 +62,11 @@ for at in 100000 200000 300000; do
 done
 release two 2.0.0 one
 
-busybox httpd -f -p 127.0.0.1:0 -h "$LAB" >/dev/null 2>&1 &
-server=$!
-port=
-for _ in $(seq 100); do
-	inode=$(find "/proc/$server/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null | tr -dc '0-9\n' | head -n 1)
-	port=$(awk -v i="${inode:-x}" '$10 == i { split($2, a, ":"); print a[2] }' /proc/net/tcp)
-	[ -n "$port" ] && break
-	sleep 0.05
-done
-url=http://127.0.0.1:$((16#$port))
-
-common=(--prefix "$LAB/opt" --lock "$LAB/lock" --trust-memory "$LAB/memory")
-offered=(--key "$LAB/key.pub" --cache "$LAB/cache" --trust-dir "$LAB/none" --cri none)
-install() { # RELEASE [OPTION...]
-	local from=$1
-	shift
-	"$deploy" install --release "$from" "${offered[@]}" "${common[@]}" --no-proof --yes --quiet "$@"
-}
-uninstall() { "$deploy" uninstall "${common[@]}" --forget-trust --force --yes --quiet; }
-peer() {
-	local blob
-	mkdir -p "$LAB/peer"
-	for blob in "$LAB"/one/blobs/*; do zstd -dcq "$blob" | tar -C "$LAB/peer" -xf -; done
-	sync -f "$LAB/peer"
-}
+bench_serve "$LAB"
 
 # --- install, against unpacking with nothing verified
 
-rm -f "$LAB"/{ours,peers,shares}
-for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
-	p=$(ms peer)
-	rm -rf "$LAB/peer"
-	o=$(ms install "$url/one/")
-	uninstall
-	echo "$p" >>"$LAB/peers"
-	echo "$o" >>"$LAB/ours"
-	ratio "$o" "$p" >>"$LAB/shares"
-done
-o=$(median <"$LAB/ours") p=$(median <"$LAB/peers")
-row "zstd -d | tar x, one syncfs, $mib MiB" "$p" ms
-row "install over HTTP, two digests verified" "$o" ms
-row "install / (zstd | tar), each time" "$(median <"$LAB/shares")" x 1.25
+cold_installs "$mib MiB" "$LAB/one" "$url/one/" "$runs"
 install "$url/one/" --timings 2>"$LAB/timings"
 sed -n 's/^/    /p' "$LAB/timings"
 row "peak memory of the installer" "$(sed -n 's/^ *\([0-9]*\) KiB peak memory.*/\1/p' "$LAB/timings")" KiB 32768
@@ -119,7 +75,7 @@ row "peak memory of its largest child" "$(sed -n 's/.*, \([0-9]*\) KiB of the la
 # --- with a dead mirror of two, which drops what comes, and with two that live
 
 "$deaf" >"$LAB/port" &
-dead=$!
+stops="$stops $!"
 until [ -s "$LAB/port" ]; do sleep 0.05; done
 dropped=http://127.0.0.1:$(cat "$LAB/port")
 uninstall

@@ -5,6 +5,7 @@
 #
 #	engines			of Debian's newest suite, with QEMU, virtiofsd and what the tests call
 #	bookworm, trixie, sid	a node: that suite's containerd, in sid Docker too, and no QEMU
+#	sbom			SPDX's own library in Go, and Go: tests/sbom.sh
 #	small			nothing but busybox, and sid's containerd with the libraries that it needs
 #
 # It is kept outside of the tree, below ENGINES_CACHE (~/.cache/kata/engines; nodes: ~/.cache/kata/nodes),
@@ -31,6 +32,7 @@ engines)
 	;;
 bookworm | trixie) packages=("${node[@]}") ;;
 sid) packages=("${node[@]}" docker.io docker-cli) ;;
+sbom) suite=trixie packages=(golang-go golang-github-spdx-tools-golang-dev ca-certificates) ;;
 small) suite=sid packages=("busybox and the containerd of" "${node[@]}") ;;
 *)
 	echo "engines: there is no set $set" >&2

@@ -14,6 +14,9 @@
 # shellcheck source=tests/integration/busybox.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../integration/busybox.sh"
 
+# shellcheck source=tests/integration/wait.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../integration/wait.sh"
+
 LAB=
 IMAGE=kata-test:busybox
 DOCKERD_OPTIONS=(--iptables=false --ip6tables=false --bridge=none --storage-driver=overlay2)
@@ -35,14 +38,7 @@ docker_daemon() {
 	rm -f /run/docker.pid
 	PATH=$DOCKER_PREFIX/bin:$PATH dockerd "${DOCKERD_OPTIONS[@]}" >>"$LAB/dockerd.log" 2>&1 &
 	echo $! >"$LAB/dockerd.pid"
-	for _ in $(seq 1200); do
-		docker version >/dev/null 2>&1 && return 0
-		kill -0 "$(cat "$LAB/dockerd.pid")" 2>/dev/null || break
-		sleep 0.05
-	done
-	echo "dockerd did not start; its log:" >&2
-	tail -n 20 "$LAB/dockerd.log" >&2
-	return 1
+	answers dockerd "$LAB/dockerd.pid" "$LAB/dockerd.log" docker version
 }
 
 docker_end_daemon() {

@@ -12,7 +12,8 @@ check-engines: $(BUILD)/tools/pty $(BUILD)/tools/task-update ## run the tests on
 # Nodes without QEMU, each a root directory of its own, and the ways in which a release comes to them.
 NODES ?=
 .PHONY: check-nodes
-check-nodes: $(BUILD)/tools/mkimage ## install on bare nodes from directory, http, deb, image and snap: NODES="bookworm docker:snap ..."
+$(eval $(call link_rule,without,tests/engines/without.c,base,tools,-static-pie))
+check-nodes: $(BUILD)/tools/mkimage $(BUILD)/tools/without ## install on bare nodes from directory, http, deb, image and snap: NODES="bookworm docker:snap ..."
 	@packaging/deps.sh packages
 	@$(MAKE) --no-print-directory demo-releases
 	@tests/engines/nodes.sh $(BUILD) $(NODES)

@@ -66,13 +66,7 @@ node_begin() {
 }
 
 node_answers() { # COMMAND...
-	for _ in $(seq 1200); do
-		on "$@" >/dev/null 2>&1 && return 0
-		sleep 0.05
-	done
-	echo "    $engine does not answer; its log:" >&2
-	tail -n 20 "$NODE/run/containerd.log" >&2
-	return 1
+	answers "$engine" "$NODE/run/$engine.pid" "$NODE/run/containerd.log" on "$@"
 }
 
 node_end() {
@@ -86,11 +80,11 @@ node_end() {
 	kill -KILL "$pid"
 }
 
-# Files, links and directories that are not in the layer below, or not the same there; but for what
-# dpkg notes of its own work.
+# Files, links and directories that are not in the layer below, or not the same there; but for
+# sockets and what dpkg notes of its own work.
 changes() {
 	local at kind
-	find "$UPPER" -mindepth 1 ! -path '*/var/lib/dpkg/*-old' ! -path '*/var/log/dpkg.log' -printf '%y %P\n' | LC_ALL=C sort | while read -r kind at; do
+	find "$UPPER" -mindepth 1 ! -type s ! -path '*/var/lib/dpkg/*-old' ! -path '*/var/log/dpkg.log' -printf '%y %P\n' | LC_ALL=C sort | while read -r kind at; do
 		case $kind in
 		c) [ ! -e "$LOWER/$at" ] || echo "removed: $at" ;;
 		d) [ "$(stat -c '%F %a %u %g' "$LOWER/$at" 2>/dev/null)" = "$(stat -c '%F %a %u %g' "$UPPER/$at")" ] ||

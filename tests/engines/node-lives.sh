@@ -124,6 +124,77 @@ test_deb() { life deb; }
 test_image() { life image; }
 test_snap() { life snap; }
 
+# The apps have upstream's names (kata-containers.runtime is what snapd calls `runtime`), and are this release's.
+test_snap_apps() {
+	local app command
+	snap_install
+	for app in runtime shim collect-data deploy manager; do
+		command=$(sed -n "/^  $app:\$/{n;s/^ *command: *//p}" "$NODE$snap_at/current/meta/snap.yaml")
+		has "$app" "$(on "$snap_at/current/$command" --version)" "$(version_of this)"
+	done
+	on "$snap_at/current/bin/run-kata-runtime" check
+	on "$snap_at/current/bin/run-kata-collect-data" --show >/dev/null
+	snap_revision x2 next post-refresh
+	umount "$NODE$snap_at/x1"
+	has "after a refresh" "$(on "$snap_at/current/bin/run-containerd-shim-kata-v2" --version)" "$(version_of next)"
+	snap_remove
+}
+
+# Nothing is there but busybox: no libc, no container manager.
+test_bare() {
+	local before program said
+	before=$(changes)
+	fails_saying "doctor" 12 "no container manager was found" on "$portable" doctor
+	fails_saying "an install" 5 "name yours with --cri" directory_install
+	diff <(echo "$before") <(changes)
+	directory_install --cri none --no-proof
+	for program in containerd-shim-kata-v2 kata-runtime kata-deploy kata-manager qemu-system-x86_64; do
+		on "/opt/kata/bin/$program" --version
+	done
+	on /opt/kata/libexec/virtiofsd --version
+	said=$(on /opt/kata/bin/kata-runtime check 2>&1) || true
+	has "check" "$said" "of this release"
+	on /opt/kata/bin/kata-collect-data --show >/dev/null
+	directory_program upgrade --yes --release "$two" --cri none --no-proof
+	directory_program rollback --yes
+	directory_program verify
+	directory_remove
+	diff <(echo "$before") <(changes)
+}
+
+# --- what is missing is said once, and nothing is left of the try ---
+
+refuses() { # STATUS TEXT COMMAND...
+	local before
+	before=$(changes)
+	fails_saying "$3" "$@"
+	diff <(echo "$before") <(changes)
+}
+
+test_no_kvm() {
+	local said
+	umount -l "$NODE/dev" && mknod -m 666 "$NODE/dev/null" c 1 3 && mknod -m 666 "$NODE/dev/urandom" c 1 9
+	directory_install --no-proof
+	mkdir -p "$NODE/opt/kata/etc/config.d"
+	printf '[hypervisor.qemu]\naccelerator = "kvm"\n' >"$NODE/opt/kata/etc/config.d/10-kvm.toml"
+	said=$(fails 1 directory_program prove)
+	has "the proof" "$said" "/dev/kvm"
+}
+
+test_no_space() {
+	mount -t tmpfs -o size=24m small "$NODE/opt"
+	directory_program doctor || true
+	refuses 10 "KiB are needed; free some" directory_install
+	[ -z "$(ls -A "$NODE/opt")" ]
+}
+
+# 4.18 and 5.4 are kernels that distributions still have.
+test_old_kernel() {
+	local calls=openat2,pidfd_open,clone3,close_range,landlock_create_ruleset,open_tree,mount_setattr
+	refuses 12 "the kernel is too old: update it" on /mnt/tools/without $calls "$portable" install --yes --release "$one" --key "$key"
+	fails_saying doctor 12 "update the kernel" on /mnt/tools/without $calls "$portable" doctor
+}
+
 trap node_end EXIT
 node_kind "$2"
 node_begin

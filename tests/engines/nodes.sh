@@ -46,7 +46,8 @@ set_of() { # NODE: the set of chroot.sh
 }
 tests_of() { # NODE
 	case $1 in
-	small | read-only) echo directory http image snap ;;
+	small) echo directory http image snap snap_apps no_kvm no_space old_kernel ;;
+	read-only) echo directory http image snap ;;
 	opt-link | no-lock) echo directory deb ;;
 	bare) echo bare ;;
 	*) echo directory http deb image snap ;;

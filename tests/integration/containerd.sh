@@ -19,6 +19,9 @@
 # shellcheck source=tests/integration/busybox.sh
 . "$(dirname "${BASH_SOURCE[0]}")/busybox.sh"
 
+# shellcheck source=tests/integration/wait.sh
+. "$(dirname "${BASH_SOURCE[0]}")/wait.sh"
+
 LAB=
 
 lab_apart() {
@@ -52,14 +55,7 @@ lab_containerd() {
 	PATH="${LAB_PREFIX:+$LAB_PREFIX/bin:}$PATH" containerd --config "$LAB/config.toml" \
 		>>"$LAB/containerd.log" 2>&1 &
 	echo $! >"$LAB/containerd.pid"
-	for _ in $(seq 600); do
-		lab_ctr version >/dev/null 2>&1 && return 0
-		kill -0 "$(cat "$LAB/containerd.pid")" 2>/dev/null || break
-		sleep 0.05
-	done
-	echo "containerd did not start; its log:" >&2
-	tail -n 20 "$LAB/containerd.log" >&2
-	return 1
+	answers containerd "$LAB/containerd.pid" "$LAB/containerd.log" lab_ctr version
 }
 
 # By pid file, since a test runs in a subshell and what it starts is not our child.

@@ -10,7 +10,7 @@ if [ "$(id -u)" != 0 ] || ! command -v mmdebstrap >/dev/null; then
 	exit 0
 fi
 work=$(mktemp -d /tmp/kata-debian-XXXXXX)
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf --one-file-system "$work"' EXIT
 osbuilder/rootfs.sh -a "$build/bin/kata-agent" -o "$work/debian.img" -p less -f tests/integration/guest debian
 tests/integration/image-vm.sh "$build" "$work/debian.img"
 KATA_GUEST_IMAGE=$work/debian.img tests/integration/run.sh "$prefix" test_a_guest_of_a_distribution

@@ -565,6 +565,8 @@ START_TEST(a_child_that_cannot_be_watched_is_ended)
 	ck_assert_int_eq(spawn_start(&(struct spawn){ .argv = ARGV("sleep", "600") }, &child, &err),
 			 -1);
 	ck_assert_int_eq(err.sys, refusals[_i]);
+	ck_assert_int_eq(err.code == E_UNSUPPORTED && strstr(err.msg, "update it to 5.15"),
+			 refusals[_i] == ENOSYS);
 	ck_assert_int_eq(child.pid, -1);
 	spawn_kill(&child);
 	nothing_is_left(fds);

@@ -5,12 +5,16 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "vmm/probe.h"
 #include "vmm/qemu/cmdline.h"
 
 #include <check.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 static const struct vmm_device devices[] = {
 	{ .kind = VMM_FS_9P, .fs = { "tag", "/dir" } },
@@ -229,7 +233,7 @@ START_TEST(what_is_asked_for_is_listed)
 	config.legacy_serial = _i & 32;
 	config.block_driver = driver;
 	config.file_mem_backend = backend;
-	if ((_i & 65) == 64) {
+	if (_i & 64) {
 		config.image = qemu;
 		config.initrd = empty;
 		config.image_nvdimm_off = _i & 32;
@@ -288,6 +292,27 @@ START_TEST(firmware_is_beside_the_vmm)
 }
 END_TEST
 
+/* A configuration that insists on KVM is told what is missing before QEMU is. */
+START_TEST(who_insists_on_kvm_is_told_that_it_is_missing)
+{
+	struct err err = ERR_INIT;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "/dev", "tmpfs", 0, NULL) < 0) {
+		(void)printf("skipped: mounting needs root\n");
+		return;
+	}
+	ck_assert_int_eq(vmm_may_insist("", "a.toml", &err), 0);
+	ck_assert_int_eq(vmm_may_insist("tcg", "a.toml", &err), 0);
+	ck_assert_int_lt(vmm_may_insist("kvm", "a.toml", &err), 0);
+	ck_assert_int_eq(err.code, E_UNSUPPORTED);
+	ck_assert_msg(
+		strstr(err.msg, "a.toml: accelerator = \"kvm\", but /dev/kvm: no such file") &&
+			strstr(err.msg, "load kvm_intel"),
+		"%s", err.msg);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("command line");
@@ -300,6 +325,7 @@ int main(void)
 	tcase_add_loop_test(tc, there_is_room_for_devices, 0, (int)ARRAY_LEN(rooms));
 	tcase_add_loop_test(tc, what_is_asked_for_is_listed, 0, 128);
 	tcase_add_loop_test(tc, firmware_is_beside_the_vmm, 0, (int)ARRAY_LEN(firmwares));
+	tcase_add_test(tc, who_insists_on_kvm_is_told_that_it_is_missing);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -736,6 +736,7 @@ START_TEST(a_full_file_system_is_seen_before)
 		return;
 	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
 	FAILS(lay_down(d, "1", NULL, &err), E_LIMIT);
+	FAILS(deploy_room(d, _i ? 1 : 1 << 20, _i ? 100 : 1, &err), E_LIMIT);
 	deploy_close(STEAL(d, NULL));
 	ck_assert(!there("kata"));
 	ck_assert_int_eq(umount(dir), 0);

@@ -168,6 +168,7 @@ START_TEST(headers_that_do_not_end)
 	ANSWERS(said);
 	ck_assert_ptr_null(kube_get(k, NODE, soon(), &err));
 	ck_assert_int_eq(err.code, E_LIMIT);
+	api_stop(&api); /* before what it says goes out of scope */
 }
 END_TEST
 
@@ -462,6 +463,7 @@ START_TEST(a_list_that_is_none)
 	forget(NULL);
 	ck_assert_int_eq(kube_list(k, &nodes, note, NULL, soon(), &err), -1);
 	ck_assert_int_eq(err.code, bad_lists[_i].code);
+	api_stop(&api); /* before what it says goes out of scope */
 }
 END_TEST
 
@@ -577,6 +579,7 @@ START_TEST(an_event_that_is_none)
 	forget(NULL);
 	ck_assert_int_eq(kube_watch(k, &nodes, note, NULL, soon(), &err), -1);
 	ck_assert_msg(err.code == bad_events[_i].code, "%d: %s", _i, err.msg);
+	api_stop(&api); /* before what it says goes out of scope */
 }
 END_TEST
 

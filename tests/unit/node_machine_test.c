@@ -405,7 +405,7 @@ START_TEST(an_uninstall_is_asked_for_and_final)
 	to_rest();
 	ask_uninstall();
 	expect_job(JOB_NONE);
-	ck_assert_int_eq(m.state.phase, PHASE_WAITING);
+	ck_assert_int_eq(m.state.phase, PHASE_UNINSTALLING);
 	grant(m.kept.turn);
 	expect_job(JOB_UNINSTALL);
 	ck_assert_int_eq(m.state.phase, PHASE_UNINSTALLING);

@@ -142,8 +142,8 @@ static const char *const wrong[] = {
 	"{\"type\":\"turn\",\"id\":\"a\"}",
 	"{\"v\":1,\"type\":\"install\",\"id\":\"a\"}",
 	"{\"v\":1,\"type\":\"uninstall\"}",
-	"{\"v\":1,\"type\":\"turn\",\"id\":"
-	"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+	("{\"v\":1,\"type\":\"turn\",\"id\":"
+	 "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"),
 };
 
 START_TEST(what_breaks_the_rules_is_refused)
@@ -163,8 +163,8 @@ static const char *const wrong_states[] = {
 	"{\"v\":1,\"type\":\"state\",\"phase\":\"ready\",\"ready\":1}",
 	"{\"v\":1,\"type\":\"state\",\"phase\":\"ready\",\"serial\":-1}",
 	"{\"v\":1,\"type\":\"state\",\"phase\":\"ready\",\"label\":\"x\"}",
-	"{\"v\":1,\"type\":\"state\",\"phase\":\"ready\",\"version\":"
-	"\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+	("{\"v\":1,\"type\":\"state\",\"phase\":\"ready\",\"version\":"
+	 "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"),
 	"{\"v\":1,\"type\":\"want-turn\",\"id\":\"a\",\"held\":\"yes\"}",
 };
 

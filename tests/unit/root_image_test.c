@@ -293,7 +293,7 @@ START_TEST(an_nvdimm)
 			 dir);
 	has(line, wanted);
 	has(line, ",nvdimm=on ");
-	has(line, _i & 1 ? " -m 256M,slots=2,maxmem=514M " : " -m 256M,slots=4,maxmem=514M ");
+	has(line, _i & 1 ? " -m 256M,slots=2,maxmem=640M " : " -m 256M,slots=4,maxmem=640M ");
 }
 END_TEST
 

@@ -166,10 +166,12 @@ uint64_t qemu_grows_memory(const struct vmm_request *r)
 	return more - more % QEMU_MEMORY_STEP;
 }
 
-/* Rounded up. */
+/* What an nvdimm takes of the address space: memory that comes later begins at a whole step. */
 static uint64_t image_mib(const struct runtime_config *c)
 {
-	return (c->root.size + (1 << 20) - 1) >> 20;
+	const uint64_t step = (uint64_t)QEMU_MEMORY_STEP << 20;
+
+	return (c->root.size + step - 1) / step * QEMU_MEMORY_STEP;
 }
 
 /*

@@ -143,12 +143,46 @@ static int add_device(struct vmm *vmm, const char *backend, struct json *argumen
 	return -1;
 }
 
+static uint64_t number_of(const struct json *object, const char *key)
+{
+	const struct json *j = json_get(object, key);
+
+	return j && json_kind(j) == JSON_IS_INT && json_int(j) > 0 ? (uint64_t)json_int(j) : 0;
+}
+
+/*
+ * Where a DIMM goes behind a root image that is an nvdimm: the guest's kernel takes memory from whole steps
+ * on only, and QEMU would begin where the image ends. 0: QEMU chooses.
+ */
+static int choose_address(struct vmm *vmm, uint64_t *at, struct deadline deadline, struct err *err)
+{
+	const uint64_t step = (uint64_t)QEMU_MEMORY_STEP * MIB;
+	const struct qemu_growth *g = vmm->growth;
+	AUTO(json) struct json *list = NULL;
+
+	*at = 0;
+	if (!config_has_nvdimm(g->config))
+		return 0;
+	if (qmp_execute(vmm->control, "query-memory-devices", NULL, deadline, &list, err) < 0)
+		return err_wrap(err, "ask QEMU for its memory devices");
+	for (size_t i = 0; list && json_kind(list) == JSON_IS_ARRAY && i < json_count(list); i++) {
+		const struct json *data = json_get(json_at(list, i), "data");
+		uint64_t end = data ? number_of(data, "addr") + number_of(data, "size") : 0;
+
+		if (end > *at)
+			*at = end;
+	}
+	*at = (*at + step - 1) / step * step;
+	return 0;
+}
+
 static int plug_dimm(struct vmm *vmm, uint64_t mib, struct deadline deadline, struct err *err)
 {
 	struct qemu_growth *g = vmm->growth;
 	AUTO(str) char *backend = str_fmt(MEMORY "-%u", g->dimms);
 	AUTO(str) char *id = str_fmt("dimm%u", g->dimms);
 	struct json *arguments;
+	uint64_t at;
 
 	if (g->dimms >= (unsigned)g->config->memory_slots) {
 		err_set(err, E_LIMIT, "all %lld memory slots of the VM are in use",
@@ -158,10 +192,13 @@ static int plug_dimm(struct vmm *vmm, uint64_t mib, struct deadline deadline, st
 				"enable_virtio_mem",
 				g->config->file);
 	}
-	if (add_backend(vmm, backend, mib * MIB, deadline, err) < 0)
+	if (choose_address(vmm, &at, deadline, err) < 0 ||
+	    add_backend(vmm, backend, mib * MIB, deadline, err) < 0)
 		return -1;
 	arguments = json_make_object();
 	json_put(arguments, "driver", json_make_string("pc-dimm"));
+	if (at)
+		json_put(arguments, "addr", json_make_u64(at));
 	json_put(arguments, "id", json_make_string(id));
 	if (add_device(vmm, backend, arguments, deadline, err) < 0)
 		return -1;

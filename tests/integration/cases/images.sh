@@ -65,6 +65,17 @@ test_a_guest_on_an_nvdimm() {
 		'root=/dev/vda1 rootfstype=erofs ro '
 }
 
+# Memory that comes later is not disturbed by where the image ends.
+test_memory_comes_beside_an_nvdimm() {
+	local id before
+	id=$(resizable "$(image_config share/kata-containers/kata-containers.img 'disable_image_nvdimm = false' \
+		'enable_virtio_mem = false' 'memory_slots = 2')")
+	before=$(memory_of "$id")
+	update "$id" '{"memory":{"limit":134217728}}'
+	within "more MiB" $(($(memory_of "$id") - before)) 120 128
+	removed "$id"
+}
+
 test_a_microvm_on_an_image() {
 	local conf
 	conf=$(image_config share/kata-containers/kata-containers.img 'machine_type = "microvm"')

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Prints what a component was made from besides this project, for SBOM and provenance, in the format of
+# deploy/release/build.h: sources.sh WHAT...
+#
+#	-lNAME		an archive of the build machine that was linked in; libc and libgcc come along
+#	linux, curl	what kernel/build.sh and packaging/curl.sh compile
+#	/PATH		a file of one of Debian's packages, as it is
+#
+# A library without a licence in the table below is an error: add its row.
+set -euo pipefail
+export LC_ALL=C
+cd "$(dirname "$0")/.."
+
+die() {
+	echo "sources: $*" >&2
+	exit 1
+}
+
+declare -A licences=(
+	[glibc]="LGPL-2.1-or-later"
+	[gcc-12]="GPL-3.0-or-later WITH GCC-exception-3.1"
+	[jansson]="MIT"
+	[protobuf-c]="BSD-2-Clause"
+	[libseccomp]="LGPL-2.1-only"
+	[libcap2]="BSD-3-Clause OR GPL-2.0-only"
+	[openssl]="Apache-2.0"
+	[libarchive]="BSD-2-Clause"
+	[libzstd]="BSD-3-Clause OR GPL-2.0-only"
+	[zlib]="Zlib"
+	[libyaml]="MIT"
+	[nghttp2]="MIT"
+	[c-ares]="MIT"
+	[curl]="curl"
+	[linux]="GPL-2.0-only WITH Linux-syscall-note"
+	[iptables]="GPL-2.0-or-later"
+)
+
+row() { # NAME VERSION FILE SHA256 LINKED
+	[ -n "${licences[$1]:-}" ] || die "$1 ($3) has no licence in packaging/sources.sh; add its row"
+	printf '  - name: %s\n    version: "%s"\n    licence: %s\n' "$1" "$2" "${licences[$1]}"
+	printf '    package: "pkg:deb/debian/%s@%s?arch=source"\n' "$1" "${2//+/%2B}"
+	printf '    file: %s\n    sha256: "%s"\n    linked: %s\n' "$3" "$4" "$5"
+}
+
+packaged() { # FILE LINKED
+	local file package name version
+	file=$(realpath "$1")
+	package=$(dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}" 2>/dev/null) || die "$file is of no package"
+	# shellcheck disable=SC2016 # dpkg's
+	read -r name version < <(dpkg-query -W -f '${source:Package} ${source:Version}\n' "${package%%: *}")
+	row "$name" "$version" "$(basename "$file")" "$(sha256sum <"$file" | cut -d ' ' -f 1)" "$2"
+}
+
+pinned() { # NAME: of the variable in curl.sh
+	sed -n "s/^$1=\([^ ]*\).*/\1/p" packaging/curl.sh
+}
+
+one() { # WHAT
+	local file version
+	case $1 in
+	-l*)
+		file=$(gcc -print-file-name="lib${1#-l}.a")
+		[ -f "$file" ] || die "lib${1#-l}.a: not there; make deps installs its package"
+		packaged "$file" true
+		;;
+	curl)
+		version=$(sed -n 's/^patches_sha256=.* # //p' packaging/curl.sh)
+		row curl "$version" "$(pinned tarball)" "$(pinned tarball_sha256)" false
+		row curl "$version" "curl_$version.debian.tar.xz" "$(pinned patches_sha256)" false
+		;;
+	linux)
+		file=${KERNEL_SOURCE:-$(sed -n 's/^source_archive=.*:-\(.*\)}$/\1/p' kernel/build.sh)}
+		[ -f "$file" ] || die "$file: not there; make deps installs linux-source-6.1"
+		packaged "$file" false
+		;;
+	/*) packaged "$1" false ;;
+	*) die "$1 is no library, file or known source" ;;
+	esac
+}
+
+libraries=()
+[[ " $* " != *" -l"* ]] || libraries=(-lc -lgcc)
+echo "# What is in this component and was not made of this project's source."
+echo "sources:"
+printf '%s\n' "${libraries[@]}" "$@" | awk 'NF && !seen[$0]++' | while read -r what; do one "$what"; done

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a release says of itself, read by others: run.sh RELEASE
+#
+# SPDX's own library reads the SBOM (tests/sbom/validate.go, in a root directory that has Go, made once
+# from Debian's archive; afterwards no network is needed). What it finds is held to the release: each blob,
+# each file, and each library that a program was linked with; and so is the provenance.
+set -u
+release=$(realpath "$1")
+cd "$(dirname "$0")/../.." || exit
+dir=$(mktemp -d /tmp/kata-sbom-XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+# shellcheck source=tests/checked.sh
+. tests/checked.sh
+
+root=$(tests/engines/chroot.sh sbom) || exit
+# shellcheck disable=SC2016 # it is for the shell in there
+own() { # FILE: in that root, which stays as it is
+	tests/engines/enter.sh --beside "$root" bash -c '
+		mkdir "$NODE/tmp/v" && cp tests/sbom/validate.go "$NODE/tmp/v/" && cp "$1" "$NODE/tmp/v/sbom.json" &&
+			chroot "$NODE" env HOME=/tmp GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS=-p=2 \
+				go run /tmp/v/validate.go /tmp/v/sbom.json' own "$1"
+}
+valid() { own "$release/sbom.spdx.json" >"$dir/packages"; }
+check "SPDX's library reads the SBOM and finds it valid" valid
+
+blobs() {
+	local blob
+	for blob in "$release"/blobs/*; do
+		grep -q " blobs/${blob##*/} $(sha256sum <"$blob" | cut -d' ' -f1) " "$dir/packages" || return
+	done
+}
+check "each blob is a package with its digest" blobs
+for source in qemu linux glibc gcc-12 openssl jansson libseccomp libarchive libzstd zlib libyaml nghttp2 c-ares curl \
+	protobuf-c libcap2 iptables seabios; do
+	named() { grep -Eq "^$source [^ ]+ [^ ]+ [0-9a-f]{64} [A-Z(c]" "$dir/packages"; }
+	check "$source, with version, digest and licence" named
+done
+files() {
+	local blob
+	for blob in "$release"/blobs/*; do zstd -dcq "$blob" | tar -tf - | grep -v '/$'; done | sort -u >"$dir/have"
+	jq -r '.files[].fileName | ltrimstr("./")' "$release/sbom.spdx.json" | sort -u >"$dir/listed"
+	# Links are no files to SPDX.
+	[ -s "$dir/listed" ] && [ -z "$(comm -13 "$dir/have" "$dir/listed")" ] &&
+		[ "$(for blob in "$release"/blobs/*; do zstd -dcq "$blob" | tar -tvf - | grep -c '^-'; done |
+			awk '{ n += $1 } END { print n }')" = "$(wc -l <"$dir/listed")" ]
+}
+check "every file is listed, and no other" files
+changed() {
+	jq '.packages[0].packageVerificationCode.packageVerificationCodeValue = "0000000000000000000000000000000000000000"' \
+		"$release/sbom.spdx.json" >"$dir/changed.json" && ! own "$dir/changed.json" && grep -q "has the code" "$dir/said"
+}
+check "one with another code is refused" changed
+named_by_digest() {
+	jq -e '.predicate.buildDefinition.resolvedDependencies | length > 20 and all(.digest != null) and
+		(map([.uri, .name]) | length == (unique | length))' "$release/provenance.intoto.json"
+}
+check "provenance names each source once, by digest" named_by_digest
+subjects() {
+	jq -r '.subject[] | "\(.digest.sha256)  \(.name)"' "$release/provenance.intoto.json" >"$dir/sums" &&
+		(cd "$release" && sha256sum -c --quiet "$dir/sums")
+}
+check "and what was made, by digest" subjects
+checked sbom
