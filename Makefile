@@ -31,6 +31,7 @@ include packaging/static.mk
 include packaging/image.mk
 include packaging/deb.mk
 include packaging/ansible.mk
+include packaging/helm.mk
 include mk/targets.mk
 include mk/checks.mk
 include packaging/release.mk

@@ -97,7 +97,7 @@ until_true() { # SECONDS COMMAND...
 }
 
 until_is() { # WHAT WANTED COMMAND...: waits until the command prints that
-	local what=$1 wanted=$2 got end=$((SECONDS + 180))
+	local what=$1 wanted=$2 got end=$((SECONDS + ${CLUSTER_PATIENCE:-300}))
 	shift 2
 	while :; do
 		got=$("$@" 2>&1) && [ "$got" = "$wanted" ] && return 0

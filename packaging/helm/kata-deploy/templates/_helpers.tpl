@@ -1,0 +1,155 @@
+{{- /* Names. An object has the release's name, and with a suffix also that. */}}
+{{- define "kata.name" -}}
+{{- $name := .Release.Name | trunc 30 | trimSuffix "-" -}}
+{{- if not (contains "kata-deploy" $name) }}{{ $name = printf "%s-kata-deploy" $name }}{{ end -}}
+{{- with .Values.env.multiInstallSuffix }}{{ printf "%s-%s" $name . }}{{ else }}{{ $name }}{{ end -}}
+{{- end }}
+
+{{- define "kata.selector" -}}
+app.kubernetes.io/name: kata-deploy
+app.kubernetes.io/instance: {{ include "kata.name" . }}
+{{- end }}
+
+{{- define "kata.labels" -}}
+{{ include "kata.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "kata.image" -}}
+{{- with .Values.image -}}
+{{ .reference }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end -}}
+{{- end }}
+
+{{- define "kata.prefix" -}}
+{{ .Values.env.installationPrefix }}{{ with .Values.env.multiInstallSuffix }}-{{ . }}{{ end }}
+{{- end }}
+
+{{- /* kata-SHIM or kata, with the suffix of a second installation. */}}
+{{- define "kata.handler" -}}
+{{ .handler }}{{ with .suffix }}-{{ . }}{{ end }}
+{{- end }}
+
+{{- /* Handlers as JSON, one by one: those of the shims, and the default. */}}
+{{- define "kata.handlers" -}}
+{{- $suffix := .Values.env.multiInstallSuffix -}}
+{{- $all := list -}}
+{{- range $shim, $of := .Values.shims -}}
+{{- if $of.enabled }}{{ $all = append $all (include "kata.handler" (dict "handler" (printf "kata-%s" $shim) "suffix" $suffix)) }}{{ end -}}
+{{- end -}}
+{{- if .Values.createDefaultRuntimeClass }}{{ $all = append $all (include "kata.handler" (dict "handler" "kata" "suffix" $suffix)) }}{{ end -}}
+{{ $all | toJson }}
+{{- end }}
+
+{{- /* What the distribution has where: directories of the configuration, and the socket. */}}
+{{- define "kata.configDir" -}}
+{{- with .Values.containerd.configDir }}{{ . }}{{ else -}}
+{{- get (dict "k8s" "/etc/containerd" "k3s" "/var/lib/rancher/k3s/agent/etc/containerd" "rke2" "/var/lib/rancher/rke2/agent/etc/containerd" "k0s" "/etc/k0s" "microk8s" "/var/snap/microk8s/current/args") .Values.k8sDistribution -}}
+{{- end -}}
+{{- end }}
+
+{{- define "kata.socket" -}}
+{{- with .Values.containerd.runtimeSocket }}{{ . }}{{ else -}}
+{{- get (dict "k8s" "/run/containerd/containerd.sock" "k3s" "/run/k3s/containerd/containerd.sock" "rke2" "/run/k3s/containerd/containerd.sock" "k0s" "/run/k0s/containerd.sock" "microk8s" "/var/snap/microk8s/common/run/containerd.sock") .Values.k8sDistribution -}}
+{{- end -}}
+{{- end }}
+
+{{- define "kata.manager" -}}
+{{- if eq .Values.k8sDistribution "k8s" }}containerd{{ else }}{{ .Values.k8sDistribution }}{{ end -}}
+{{- end }}
+
+{{- /* Container security: of the program without rights, and of that with the node's paths. */}}
+{{- define "kata.security.report" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+readOnlyRootFilesystem: true
+allowPrivilegeEscalation: false
+capabilities: { drop: [ALL] }
+seccompProfile: { type: RuntimeDefault }
+{{- end }}
+
+{{- /* The volume with what a pod needs to talk to the API server, mounted where it is wanted only. */}}
+{{- define "kata.token" -}}
+- name: token
+  projected:
+    defaultMode: 0444
+    sources:
+      - serviceAccountToken: { path: token, expirationSeconds: 3607 }
+      - configMap: { name: kube-root-ca.crt, items: [{ key: ca.crt, path: ca.crt }] }
+      - downwardAPI: { items: [{ path: namespace, fieldRef: { fieldPath: metadata.namespace } }] }
+{{- end }}
+
+{{- /*
+The node's paths, a line each: NAME PATH TYPE, and "read" if it is only read. In the container they are below
+/host, which the program makes its root directory. What each is for is said in docs/design/node.md.
+*/}}
+{{- define "kata.node.paths" -}}
+{{- $prefix := include "kata.prefix" . -}}
+{{- $config := include "kata.configDir" . -}}
+prefix {{ dir $prefix }} DirectoryOrCreate
+config {{ $config }} DirectoryOrCreate
+{{- if not (hasPrefix "/run/" (include "kata.socket" .)) }}
+manager {{ dir (include "kata.socket" .) }} DirectoryOrCreate
+{{- end }}
+run /run Directory
+memory /var/lib/kata-deploy DirectoryOrCreate
+{{- if .Values.nodeKeys }}
+keys /etc/kata-deploy DirectoryOrCreate read
+{{- end }}
+processes /proc Directory read
+null /dev/null CharDevice
+usr /usr Directory read
+units /etc/systemd/system DirectoryOrCreate read
+{{- end }}
+
+{{- /* What the release is for, and what the nodes are chosen by. */}}
+{{- define "kata.nodeSelector" -}}
+{{- merge (dict "kubernetes.io/os" "linux" "kubernetes.io/arch" "amd64") .Values.nodeSelector | toYaml -}}
+{{- end }}
+
+{{- define "kata.node.volumes" -}}
+{{- range include "kata.node.paths" . | splitList "\n" }}
+{{- $of := splitList " " . }}
+- name: node-{{ index $of 0 }}
+  hostPath: { path: {{ index $of 1 }}, type: {{ index $of 2 }} }
+{{- end }}
+{{- end }}
+
+{{- define "kata.node.mounts" -}}
+{{- range include "kata.node.paths" . | splitList "\n" }}
+{{- $of := splitList " " . }}
+- { name: node-{{ index $of 0 }}, mountPath: /host{{ index $of 1 }}{{ if gt (len $of) 3 }}, readOnly: true{{ end }} }
+{{- end }}
+{{- end }}
+
+{{- /* Options of the installation: what is registered where, and how it is restarted. */}}
+{{- define "kata.node.install" -}}
+- --cri={{ include "kata.manager" . }}
+{{- with .Values.containerd }}
+{{- if or .configDir .configFileName }}
+- --cri-config={{ include "kata.configDir" $ }}/{{ .configFileName | default "config.toml" }}
+{{- end }}
+{{- with .runtimeSocket }}
+- --cri-socket={{ . }}
+{{- end }}
+{{- with .restartCommand }}
+- --restart-with={{ . }}
+{{- end }}
+{{- end }}
+{{- if .Values.env.multiInstallSuffix }}
+- --no-default-handlers
+{{- range include "kata.handlers" . | fromJsonArray }}
+- --handler={{ . }}={{ include "kata.prefix" $ }}/etc/configuration.toml
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Annotations of what belongs to the uninstallation: its weight. */}}
+{{- define "kata.withdraw.hook" -}}
+helm.sh/hook: pre-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}

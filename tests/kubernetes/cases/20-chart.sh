@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# The chart as text: what Helm and the API server make of it, and that its pods have no more rights than is
+# said.
+
+CHART=packaging/helm/kata-deploy
+NAMESPACE=kube-system
+
+# What the API server would make of the chart's objects, with its defaults, as one list. OPTION... are Helm's.
+chart_objects() {
+	helm4 template lab "$CHART" --namespace "$NAMESPACE" --skip-tests "$@" | kubectl apply --dry-run=server -o json -f -
+}
+
+test_chart_is_the_same_for_both_helms() {
+	local helm
+	for helm in helm3 helm4; do
+		has "lint of $helm" "$("$helm" lint --strict "$CHART" 2>&1)" "0 chart(s) failed"
+		"$helm" template lab "$CHART" >"$LAB/$helm.yaml"
+	done
+	cmp "$LAB/helm3.yaml" "$LAB/helm4.yaml"
+}
+
+test_chart_refuses_what_has_no_meaning() {
+	local helm wrong
+	for helm in helm3 helm4; do
+		for wrong in image.name=x k8sDistribution=k9s shims.clh.enabled=true pace.restarts=0% pace.restarts=101% \
+			pace.failures=0 env.multiInstallSuffix=A_b env.installationPrefix=opt/kata drift=ignore \
+			healthPort=0 defaultShim=fc startupTaints[0]=a:Never image.digest=sha256:12 typo=1 \
+			containerd.configDir=/etc/../x overhead.memory=lots; do
+			fails_saying "$helm with $wrong" 1 'schema' "$helm" template lab "$CHART" --set "$wrong"
+		done
+	done
+}
+
+test_chart_takes_what_it_says() {
+	local objects value
+	objects=$(chart_objects --set env.multiInstallSuffix=next,k8sDistribution=k3s,debug=true \
+		--set nodeSelector.role=work --set 'startupTaints[0]=kata.example/wait:NoSchedule' \
+		--set image.reference=registry.example/kata --set image.digest="sha256:$(printf %064d 7)")
+	expect "runtime classes" "$(jq -r '.items[] | select(.kind == "RuntimeClass") | .metadata.name' <<<"$objects" | sort | paste -sd ' ')" \
+		"kata-next kata-qemu-next"
+	value=$(jq -r '.items[] | select(.kind == "DaemonSet") | .spec.template.spec' <<<"$objects")
+	expect "node selector" "$(jq -r .nodeSelector.role <<<"$value")" work
+	expect "image" "$(jq -r '[.containers[].image] | unique[]' <<<"$value")" "registry.example/kata@sha256:$(printf %064d 7)"
+	has "arguments" "$(jq -r '.containers[].args[]' <<<"$value")" "^--prefix=/opt/kata-next$"
+	expect "classes" "$(chart_objects --set createRuntimeClasses=false | jq '[.items[] | select(.kind == "RuntimeClass")] | length')" 0
+	expect "classes without a default" "$(chart_objects --set createDefaultRuntimeClass=false |
+		jq -r '.items[] | select(.kind == "RuntimeClass") | .metadata.name')" kata-qemu
+}
+
+# Whatever is set: the container with paths of the node has no token, that with the token has nothing of the
+# node, and none has all rights.
+test_chart_divides_the_powers() {
+	local spec node report values
+	for values in debug=true k8sDistribution=k3s k8sDistribution=rke2 k8sDistribution=k0s k8sDistribution=microk8s \
+		env.multiInstallSuffix=b; do
+		spec=$(chart_objects --set "$values" | jq -c '.items[] | select(.kind == "DaemonSet") | .spec.template.spec')
+		expect "namespaces of the node" "$(jq '[.hostPID, .hostNetwork, .hostIPC] | map(select(.)) | length' <<<"$spec")" 0
+		expect "automatic token" "$(jq .automountServiceAccountToken <<<"$spec")" false
+		expect "containers" "$(jq -r '[.containers, .initContainers // []] | add | map(.name) | sort | join(" ")' <<<"$spec")" "node report"
+		node=$(jq -c '.containers[] | select(.name == "node")' <<<"$spec")
+		report=$(jq -c '.containers[] | select(.name == "report")' <<<"$spec")
+		for one in "$node" "$report"; do
+			expect "privileged" "$(jq '.securityContext.privileged // false' <<<"$one")" false
+			expect "root file system" "$(jq .securityContext.readOnlyRootFilesystem <<<"$one")" true
+			expect "dropped" "$(jq -c .securityContext.capabilities.drop <<<"$one")" '["ALL"]'
+		done
+		expect "report's capabilities" "$(jq -c '.securityContext.capabilities.add // []' <<<"$report")" '[]'
+		expect "report's user" "$(jq '.securityContext | .runAsNonRoot and .runAsUser > 0 and .allowPrivilegeEscalation == false' <<<"$report")" true
+		expect "report's seccomp" "$(jq -r .securityContext.seccompProfile.type <<<"$report")" RuntimeDefault
+		expect "the token's volume" "$(jq -r --argjson c "$node" '[.volumes[] | select(.projected) | .name] as $tokens |
+			[$c.volumeMounts[] | select(.name as $n | $tokens | index($n))] | length' <<<"$spec")" 0
+		expect "report's paths of the node" "$(jq -r --argjson c "$report" '[.volumes[] | select(.hostPath) | .name] as $paths |
+			[$c.volumeMounts[] | select(.name as $n | $paths | index($n))] | length' <<<"$spec")" 0
+		expect "the node's whole root" "$(jq '[.volumes[] | select(.hostPath.path | . == "/" or . == "/etc" or . == "/var" or . == "/root" or . == "/home" or . == "/dev")] | length' <<<"$spec")" 0
+		expect "what both have" "$(jq -rn --argjson a "$node" --argjson b "$report" '[$a.volumeMounts[].name] - ([$a.volumeMounts[].name] - [$b.volumeMounts[].name]) | join(" ")')" socket
+	done
+}
+
+# What somebody could do who has the token.
+test_chart_rights_are_narrow() {
+	local rules
+	rules=$(chart_objects | jq -c '[.items[] | select(.kind == "ClusterRole" or .kind == "Role") | .rules[]]')
+	expect "everything" "$(jq '[.[] | select((.verbs + .resources + .apiGroups) | index("*"))] | length' <<<"$rules")" 0
+	expect "secrets, pods and rights" "$(jq -r '[.[].resources[]] | unique | map(select(test("secrets|pods|roles|bindings|serviceaccounts|configmaps"))) | join(" ")' <<<"$rules")" ""
+	expect "nodes" "$(jq -r '[.[] | select(.resources | index("nodes")) | .verbs[]] | unique - ["get", "list", "watch", "patch"] | join(" ")' <<<"$rules")" ""
+	expect "of one object" "$(jq '[.[] | select(.resources | index("daemonsets")) | select(.resourceNames | length != 1)] | length' <<<"$rules")" 0
+}
