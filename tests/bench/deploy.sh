@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.."
 deploy=$(realpath "$1") deaf=$(realpath "$2") mib=${3:-300} runs=${4:-5}
 FIGURES=$(realpath "${FIGURES:?}")
 
-bench_begin
+bench_begin "" # the key is made below
 
 # --- the set: half of it programs, in four components
 
