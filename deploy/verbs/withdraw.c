@@ -30,7 +30,7 @@ const struct opt withdraw_opts[] = {
 static void on_done(void *arg, const char *node)
 {
 	(void)arg;
-	say("%s is as it was", node);
+	say_note("%s is as it was", node);
 }
 
 static void print_left(const struct withdraw *w)
