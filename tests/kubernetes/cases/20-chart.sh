@@ -9,7 +9,7 @@ NAMESPACE=kube-system
 
 # What the API server would make of the chart's objects, with its defaults, as one list. OPTION... are Helm's.
 chart_objects() {
-	helm4 template lab "$CHART" --namespace "$NAMESPACE" --skip-tests "$@" | kubectl apply --dry-run=server -o json -f -
+	helm4 template lab "$CHART" --namespace "$NAMESPACE" --kube-version 1.20.2 --skip-tests "$@" | kubectl apply --dry-run=server -o json -f -
 }
 
 test_chart_is_the_same_for_both_helms() {
@@ -19,6 +19,17 @@ test_chart_is_the_same_for_both_helms() {
 		"$helm" template lab "$CHART" >"$LAB/$helm.yaml"
 	done
 	cmp "$LAB/helm3.yaml" "$LAB/helm4.yaml"
+}
+
+# The default profile would hide the node's processes from the container that looks at them.
+test_chart_says_its_profile_as_the_cluster_knows_it() {
+	local version
+	for version in 1.20.2 1.29.9; do
+		has "before 1.30" "$(helm4 template lab "$CHART" --kube-version "$version")" \
+			"container.apparmor.security.beta.kubernetes.io/node: unconfined"
+	done
+	has "since 1.30" "$(helm4 template lab "$CHART" --kube-version 1.30.0)" "appArmorProfile: { type: Unconfined }"
+	expect "both" "$(helm4 template lab "$CHART" --kube-version 1.30.0 | grep -c apparmor.security)" 0
 }
 
 test_chart_refuses_what_has_no_meaning() {
