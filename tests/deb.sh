@@ -105,7 +105,10 @@ life() {
 	check "the older one is current" installed 1.0
 	check "an edited configuration stays" grep -q edited "$node/opt/kata/etc/configuration.toml"
 
+	timer=$node/etc/systemd/system/timers.target.wants/kata-deploy-upgrade.timer
+	check "the timer is still enabled" [ -L "$timer" ]
 	check "uninstalled by hand" on kata-deploy uninstall --yes
+	check "and the timer with it" [ ! -L "$timer" ]
 	check "an upgrade says so" says "dpkg-reconfigure kata-containers" both 2.0
 	check "and leaves it" absent
 	check "configured again" again_configured
@@ -133,8 +136,7 @@ life() {
 	check "the edited configuration is there" [ -f "$node/opt/kata/etc/configuration.toml" ]
 	check "purged" pkg -P kata-containers
 	check "it is gone" [ ! -e "$node/opt/kata" ]
-	timer=$node/etc/systemd/system/timers.target.wants/kata-deploy-upgrade.timer
-	check "the timer is still enabled" [ -L "$timer" ]
+	check "the timer is enabled again" "$deploy" timer enable --root "$node"
 	check "kata-deploy purged" pkg -P kata-deploy
 	check "the timer is disabled" [ ! -L "$timer" ]
 	check "nothing of it is left" [ -z "$(find "$node"/{etc,opt,var,usr} \( -name '*kata-*' -o -name kata \) ! -path '*/dpkg/*' ! -path '*/apt/*' 2>/dev/null)" ]

@@ -86,8 +86,11 @@ static void prepare(struct run *r, const char *verb)
 					    .data = r->config_text,
 					    .len = strlen(r->config_text) };
 	r->step = (struct deploy_step){ .ops = &tell, .name = "tell the manager", .arg = r };
-	r->change = (struct deploy_change){ r->files, 2, &r->step, 1, "{\"handlers\":[\"kata\"]}",
-					    NULL };
+	r->change = (struct deploy_change){ .files = r->files,
+					    .nfiles = 2,
+					    .steps = &r->step,
+					    .nsteps = 1,
+					    .extra = "{\"handlers\":[\"kata\"]}" };
 }
 
 static int install(struct deploy *d, struct run *r, struct err *err)
