@@ -55,9 +55,24 @@ host_files() {
 		StandardOutput=append:$LAB/host/pod.log
 		StandardError=append:$LAB/host/pod.log
 	EOF
+	# Control groups of its own, into which the host is put before it has a namespace of them: seen from
+	# there they are all that there is. systemd takes the hierarchies that it sees for its own.
+	HOST_GROUP=kata-host-${LAB##*-}
+	cat >"$LAB/host/begin.sh" <<-EOF
+		set -e
+		for group in $(host_groups); do
+			mkdir -p "\$group"
+			for file in cpuset.cpus cpuset.mems; do
+				[ ! -e "\$group/../\$file" ] || cat "\$group/../\$file" >"\$group/\$file"
+			done
+			echo \$\$ >"\$group/cgroup.procs"
+		done
+		exec unshare --mount --pid --fork --kill-child --net --uts --ipc --cgroup bash $LAB/host/start.sh
+	EOF
 	cat >"$LAB/host/start.sh" <<-EOF
 		set -e
 		mount --make-rprivate /
+		$(host_hierarchies)
 		mount -t tmpfs tmpfs /run
 		mkdir -p /run/systemd/system /run/lock
 		cp $LAB/host/units/* /run/systemd/system/
@@ -70,6 +85,34 @@ host_files() {
 		export container=other
 		exec /lib/systemd/systemd --unit=lab.target --log-target=null --show-status=0
 	EOF
+}
+
+# The hierarchies of version 1, which a hybrid machine has beside the other; else the one of version 2.
+host_controllers() {
+	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || return 0
+	find /sys/fs/cgroup -mindepth 2 -maxdepth 2 -name tasks -printf '%h\n' | xargs -n 1 basename
+}
+
+host_groups() {
+	local controller all
+	all=$(host_controllers)
+	[ -n "$all" ] || echo "/sys/fs/cgroup/$HOST_GROUP"
+	for controller in $all; do echo "/sys/fs/cgroup/$controller/$HOST_GROUP"; done | xargs
+}
+
+host_hierarchies() { # the commands that mount them
+	local controller all
+	all=$(host_controllers)
+	[ -n "$all" ] || {
+		echo "mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+		return
+	}
+	echo "mount -t tmpfs -o mode=0755 cgroup /sys/fs/cgroup"
+	for controller in $all; do
+		echo "mkdir /sys/fs/cgroup/$controller"
+		[ "$controller" != systemd ] || controller=none,name=systemd
+		echo "mount -t cgroup -o $controller cgroup /sys/fs/cgroup/${controller##*=}"
+	done
 }
 
 host_pod() {
@@ -151,8 +194,7 @@ host_report() {
 host_start() {
 	host_files
 	host_pod
-	unshare --mount --pid --fork --kill-child --net --uts --ipc --cgroup bash "$LAB/host/start.sh" \
-		</dev/null >"$LAB/host/systemd.log" 2>&1 &
+	bash "$LAB/host/begin.sh" </dev/null >"$LAB/host/systemd.log" 2>&1 &
 	HOST_OUTER=$!
 	NODE_CLEAN='host_stop'
 	host_report
@@ -182,6 +224,13 @@ host_stop() {
 	[ -z "${HOST_OUTER:-}" ] || kill -KILL "$HOST_OUTER" 2>/dev/null || true
 	wait 2>/dev/null || true
 	HOST_REPORT='' HOST_OUTER=''
+	local group
+	for group in $(host_groups); do
+		for _ in $(seq 50); do
+			[ -d "$group" ] || break
+			find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
+		done
+	done
 }
 
 in_host() {
