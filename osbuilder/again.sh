@@ -19,7 +19,7 @@ for kind in erofs ext4; do
 	name=kata-containers.img
 	[ $kind = erofs ] || name=kata-containers-ext4.img
 	# shellcheck disable=SC2016 # for the other shell
-	"${as[@]}" bash -euc 'mkdir "$1/$2" && cd "$1/$2" && cpio -idm --quiet -f "dev/*" <../root.cpio &&
+	"${as[@]}" bash -euc 'umask 077 && mkdir -m 0755 "$1/$2" && cd "$1/$2" && cpio -idm --quiet -f "dev/*" <../root.cpio &&
 		../filesystem.sh "$2" . ../fs && ../mkroot -o "../$3" ../fs' - "$again" "$kind" "$name"
 	cmp "$build/osbuilder/$name" "$again/$name"
 	cmp "$build/osbuilder/$name.verity" "$again/$name.verity"

@@ -67,7 +67,7 @@ $(ROOT_IMAGE): ROOT_KIND = erofs
 $(ROOT_IMAGE_EXT4): ROOT_KIND = ext4
 $(ROOT_IMAGE) $(ROOT_IMAGE_EXT4): $(BUILD)/osbuilder/root.cpio $(BUILD)/tools/mkroot osbuilder/filesystem.sh
 	$(call say,ROOT,$@)
-	$(Q)rm -rf $@.root && mkdir $@.root
+	$(Q)rm -rf $@.root && mkdir -m 0755 $@.root
 	$(Q)cd $@.root && cpio -idm --quiet -f 'dev/*' <$(abspath $<)
 	$(Q)osbuilder/filesystem.sh $(ROOT_KIND) $@.root $@.filesystem
 	$(Q)$(BUILD)/tools/mkroot -o $@ $@.filesystem
