@@ -96,9 +96,14 @@ test_upgrade_under_pods() {
 }
 
 test_rollback_under_pods() {
+	local node
 	helm4 rollback lab 1 --namespace "$NAMESPACE" >/dev/null
 	kubectl -n "$NAMESPACE" rollout status "daemonset/$DAEMONSET" --timeout=300s >/dev/null
-	expect "exec" "$(kubectl exec held-one-1 -- echo alive)" alive
+	for node in one two three; do
+		expect "version on $node" "$(node_version "$node")" 0.1.0
+		until_is "version that $node reports" 0.1.0 node_annotation "$node" version
+		expect "exec in held-$node-1" "$(kubectl exec "held-$node-1" -- echo alive)" alive
+	done
 }
 
 # The cluster and every node are what they were.

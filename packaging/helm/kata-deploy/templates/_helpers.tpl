@@ -126,7 +126,9 @@ units /etc/systemd/system DirectoryOrCreate read
 {{- end }}
 
 {{- /* Options of the installation: what is registered where, and how it is restarted. */}}
+{{- /* Which release is to be there is decided by who chooses the image, also if it is an older one: a rollback. */}}
 {{- define "kata.node.install" -}}
+- --allow-downgrade
 - --cri={{ include "kata.manager" . }}
 {{- with .Values.containerd }}
 {{- if or .configDir .configFileName }}
