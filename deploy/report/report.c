@@ -564,6 +564,18 @@ static int look(struct report *r, struct deadline deadline, struct err *err)
 	return pace_look(&r->pace, r->k, deadline, err);
 }
 
+/* Who waits for an uninstall waits for the labels to go, and may then end this program: they go last. */
+static int show(struct report *r, const struct json *node, struct deadline deadline,
+		struct err *err)
+{
+	if (is_gone(r))
+		return show_condition(r, node, deadline, err) < 0
+			       ? -1
+			       : show_labels(r, node, deadline, err);
+	return show_labels(r, node, deadline, err) < 0 ? -1
+						       : show_condition(r, node, deadline, err);
+}
+
 static int full_round(struct report *r, uint64_t *next, struct deadline deadline, struct err *err)
 {
 	AUTO(json) struct json *node = kube_get(r->k, r->path, deadline, err);
@@ -579,8 +591,7 @@ static int full_round(struct report *r, uint64_t *next, struct deadline deadline
 	if (!node || take_uid(r, node, err) < 0 || look(r, deadline, err) < 0)
 		return -1;
 	pass_request(r, node);
-	if (turns(r, deadline, err) < 0 || show_labels(r, node, deadline, err) < 0 ||
-	    show_condition(r, node, deadline, err) < 0)
+	if (turns(r, deadline, err) < 0 || show(r, node, deadline, err) < 0)
 		return -1;
 	r->gone = is_gone(r) && r->pace.slot < 0 && !r->pace.marked;
 	r->shown = r->now.state;

@@ -37,9 +37,9 @@
  *	kata-deploy.INSTANCE.failed.NODE	a node whose turn failed
  *	kata-deploy.INSTANCE.uninstall		somebody's request for every node
  *
- * When node is uninstalled, everything but the requests is taken back. Start-up taints are removed
- * last: when the label has been seen "true" REPORT_STABLE times, since a kubelet that registers its
- * node again takes labels away.
+ * When node is uninstalled, everything but the requests is taken back, the labels last: who waits for
+ * that waits for them. Start-up taints are removed last, when the label has been seen "true"
+ * REPORT_STABLE times, since a kubelet that registers its node again takes labels away.
  *
  * Threads: report_step() on one, report_await() on another; the others on any.
  */

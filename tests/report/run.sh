@@ -77,6 +77,7 @@ events_of() { # NAME
 }
 
 test_one_node() {
+	local watcher
 	one_start n1 --startup-taints start
 	state starting false false
 	state waiting false false
@@ -103,13 +104,20 @@ test_one_node() {
 	one_report n1
 	state ready true true '"version":"3.9.0","generation":"g-1","serial":7,"manager":"containerd"'
 	until_is "labels" "true true" labels_of n1
-	# Somebody asks for the uninstall.
+	# Somebody asks for the uninstall, and looks at each version of the node.
+	kubectl get node n1 --watch -o json >"$LAB/versions" &
+	watcher=$!
+	until_true 30 [ -s "$LAB/versions" ]
 	kubectl annotate node n1 "$PREFIX/default.uninstall=please" >/dev/null
 	state ready true true '"version":"3.9.0","generation":"g-1","serial":7,"manager":"containerd"'
 	until_true 30 grep -q '"type":"uninstall","id":"please"' "$ONE/heard"
 	state uninstalled false false
-	until_is "condition" "" condition_of n1
-	expect "labels" "$(labels_of n1)" ""
+	until_is "labels" "" labels_of n1
+	expect "condition" "$(condition_of n1)" ""
+	kill "$watcher"
+	expect "versions with a condition and no label" "$(jq -s --arg l "$PREFIX/default" '[.[] |
+		select(any(.status.conditions[]?; .type == "KataReady") and (.metadata.labels | has($l) | not))] |
+		length' "$LAB/versions")" 0
 	expect "annotations" "$(of_node n1 '.metadata.annotations | keys | map(select(test("katacontainers"))) | join(" ")')" \
 		"$PREFIX/default.uninstall"
 	expect "events" "$(events_of n1)" "Installing Ready Uninstalled WaitingForTurn"
