@@ -108,7 +108,7 @@ void machine_heard(struct machine *m, const struct message *said, uint64_t wall)
 	if (said->kind == MESSAGE_TURN && str_eq(said->id, m->kept.turn))
 		m->kept.held = true;
 	if (said->kind == MESSAGE_UNINSTALL && !m->kept.uninstalled)
-		m->uninstall = true;
+		m->kept.uninstalling = true;
 }
 
 /* --- what is next --- */
@@ -159,7 +159,7 @@ enum node_job machine_next(struct machine *m, uint64_t now, uint64_t wall)
 	}
 	if (m->step == STEP_RETRY && now >= m->retry_at)
 		m->step = STEP_LOOK;
-	if (m->uninstall)
+	if (m->kept.uninstalling)
 		turn_to_uninstall(m, wall);
 	if (m->step == STEP_TURN && m->kept.held)
 		m->step = STEP_INSTALL;
@@ -303,6 +303,7 @@ static void installed(struct machine *m, const struct outcome *o)
 static void uninstalled(struct machine *m, uint64_t wall)
 {
 	end_turn(m, true, "");
+	m->kept.uninstalling = false;
 	m->kept.uninstalled = true;
 	m->kept.failures = m->kept.retry = 0;
 	m->state = (struct node_state){ .claimed = false };

@@ -63,6 +63,7 @@ struct machine_kept {
 	char ended_reason[MESSAGE_TEXT];
 	uint64_t failures, retry; /* as in the state */
 	char code[MESSAGE_NAME], message[MESSAGE_TEXT];
+	bool uninstalling; /* it was asked for */
 	bool uninstalled;
 };
 struct json *kept_json(const struct machine_kept *k);
@@ -110,8 +111,7 @@ struct machine {
 	struct node_state state;
 	enum machine_step step;
 	enum node_job running;
-	bool uninstall; /* it is asked for */
-	bool hashes;    /* the look hashes */
+	bool hashes; /* the look hashes */
 	uint64_t quick_at, full_at, retry_at;
 	unsigned repairs;           /* since it rested last */
 	char problem[MESSAGE_TEXT]; /* that the last look saw with the container manager */

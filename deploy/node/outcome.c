@@ -114,7 +114,7 @@ void outcome_read(struct outcome *o, enum node_job job, int exit_code, const cha
 /* --- what is kept --- */
 
 #define TEXTS(X)   X(turn) X(ended) X(ended_reason) X(code) X(message)
-#define FLAGS(X)   X(held) X(ended_good) X(uninstalled)
+#define FLAGS(X)   X(held) X(ended_good) X(uninstalling) X(uninstalled)
 #define NUMBERS(X) X(failures) X(retry)
 
 struct json *kept_json(const struct machine_kept *k)

@@ -445,6 +445,27 @@ START_TEST(an_uninstall_comes_before_an_install)
 }
 END_TEST
 
+/* Its restart has ended the pod: the next one does not install again what has been taken away. */
+START_TEST(an_uninstall_goes_on_in_another_process)
+{
+	struct machine_kept kept;
+	struct err err = ERR_INIT;
+	AUTO(json) struct json *j = NULL;
+
+	begin_with(&usual, NULL);
+	to_rest();
+	ask_uninstall();
+	expect_job(JOB_NONE);
+	grant(m.kept.turn);
+	expect_job(JOB_UNINSTALL);
+	j = kept_json(&m.kept);
+	ck_assert_msg(kept_parse(&kept, j, &err) == 0, "%s", err.msg);
+	begin_with(&usual, &kept);
+	status(0, false);
+	expect_job(JOB_UNINSTALL);
+}
+END_TEST
+
 START_TEST(what_is_kept_is_read_again)
 {
 	struct machine_kept kept, again;
@@ -591,6 +612,7 @@ int main(void)
 	tcase_add_test(tc, a_manager_that_is_ill_is_a_failure);
 	tcase_add_test(tc, an_uninstall_is_asked_for_and_final);
 	tcase_add_test(tc, an_uninstall_comes_before_an_install);
+	tcase_add_test(tc, an_uninstall_goes_on_in_another_process);
 	tcase_add_test(tc, what_is_kept_is_read_again);
 	tcase_add_test(tc, what_verbs_print_is_understood);
 	tcase_add_test(tc, what_is_not_understood_has_failed);
