@@ -32,7 +32,7 @@ unsigned call_pause(const struct kube *k, unsigned failures)
 	return kube_jitter(pause < KUBE_PAUSE_MAX ? pause : KUBE_PAUSE_MAX);
 }
 
-static int rest(const struct kube *k, unsigned ms, struct err *err)
+int call_rest(const struct kube *k, unsigned ms, struct err *err)
 {
 	struct deadline deadline = deadline_in(ms);
 
@@ -48,7 +48,7 @@ static int rest(const struct kube *k, unsigned ms, struct err *err)
 
 int kube_pause(const struct kube *k, unsigned ms, struct err *err)
 {
-	return rest(k, kube_jitter(ms), err);
+	return call_rest(k, kube_jitter(ms), err);
 }
 
 /* --- answers --- */
@@ -121,6 +121,17 @@ static bool may_help(long status)
 	return status == 429 || status == 500 || (status >= 502 && status <= 504);
 }
 
+unsigned call_pause_after(const struct kube *k, unsigned retry_after, unsigned failures)
+{
+	unsigned pause = call_pause(k, failures);
+
+	if (!retry_after)
+		return pause;
+	/* Not all at that moment. */
+	return (retry_after > KUBE_PAUSE_MAX / 1000 ? KUBE_PAUSE_MAX : retry_after * 1000) +
+	       pause / 4;
+}
+
 static int try(struct kube *k, struct call *c, struct buf *body, struct http_exchange *x,
 	       struct err *err)
 {
@@ -160,6 +171,7 @@ static int try(struct kube *k, struct call *c, struct buf *body, struct http_exc
 	k->requests++;
 	rc = http_exchange(k->http, &trust, x, err);
 	c->status = x->status;
+	c->retry_after = may_help(x->status) ? x->retry_after : 0;
 	if (who)
 		explicit_bzero(who, strlen(who));
 	return rc;
@@ -167,12 +179,11 @@ static int try(struct kube *k, struct call *c, struct buf *body, struct http_exc
 
 /* How long to wait before it is repeated; 0: at once; -1: it is not. *renewed: the credentials were read
  * again because of this request. */
-static int64_t again(struct kube *k, const struct call *c, const struct http_exchange *x,
-		     const struct err *why, unsigned failures, bool *renewed)
+static int64_t again(struct kube *k, const struct call *c, const struct err *why, unsigned failures,
+		     bool *renewed)
 {
 	struct err ignored = ERR_INIT;
 	bool doubted = c->status == 401 || why->code == E_TRUST;
-	unsigned pause;
 
 	if (doubted && !*renewed) {
 		*renewed = true;
@@ -183,15 +194,7 @@ static int64_t again(struct kube *k, const struct call *c, const struct http_exc
 		return -1;
 	if (why->code != E_GONE && why->code != E_TIMEOUT)
 		return -1;
-	pause = call_pause(k, failures);
-	if (x->retry_after && may_help(c->status)) {
-		/* Not all at that moment. */
-		unsigned least = x->retry_after > KUBE_PAUSE_MAX / 1000 ? KUBE_PAUSE_MAX
-									: x->retry_after * 1000;
-
-		pause = least + pause / 4;
-	}
-	return pause;
+	return call_pause_after(k, c->retry_after, failures);
 }
 
 static char *shown(const struct call *c)
@@ -217,13 +220,13 @@ int call_run(struct kube *k, struct call *c, struct buf *body, struct err *err)
 			return 0;
 		if (why.code == E_OK)
 			(void)call_refused(c, buf_cstr(body), body->len, &why);
-		pause = again(k, c, &x, &why, failures, &renewed);
+		pause = again(k, c, &why, failures, &renewed);
 		if (pause < 0 || deadline_passed(c->deadline) ||
 		    (deadline_left(c->deadline) >= 0 && pause >= deadline_left(c->deadline))) {
 			(void)err_set_at(err, why.code, why.sys, why.where, "%s", why.msg);
 			return err_wrap(err, "%s", name);
 		}
-		if (rest(k, (unsigned)pause, err) < 0)
+		if (call_rest(k, (unsigned)pause, err) < 0)
 			return err_wrap(err, "%s", name);
 	}
 	return err_set(err, E_GONE, "%s: no answer", name);

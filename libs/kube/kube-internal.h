@@ -62,8 +62,9 @@ struct call {
 	bool once; /* a watch: no repetition, no limit for one try */
 	int (*take)(void *arg, const char *data, size_t len, struct err *err);
 	void *arg;
-	/* out */
+	/* out, of the last try */
 	long status;
+	unsigned retry_after; /* seconds; 0: the server did not say */
 };
 
 /* The answer's document; NULL: failed. With take: NULL too if it was taken; *done says so. */
@@ -73,6 +74,10 @@ MUST_CHECK int call_run(struct kube *k, struct call *c, struct buf *body, struct
 int call_refused(const struct call *c, const char *body, size_t len, struct err *err);
 /* The next pause: grows with the number of failures. */
 unsigned call_pause(const struct kube *k, unsigned failures);
+/* The same, and at least as many seconds as the server has said (call.retry_after). */
+unsigned call_pause_after(const struct kube *k, unsigned retry_after, unsigned failures);
+/* Waits all of it; E_CANCELLED. */
+MUST_CHECK int call_rest(const struct kube *k, unsigned ms, struct err *err);
 
 /* --- list.c --- */
 

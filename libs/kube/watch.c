@@ -3,7 +3,7 @@
  * A watch is a list, then streams of lines, each of which goes on where the one before it ended:
  *
  *	the stream ends				go on after the last version
- *	it is cut, or refused for now		the same, after a pause
+ *	it is cut, or refused with 429 or 5xx	the same, after a pause
  *	410, as status or as an event		a new list
  *	anything else				fails
  */
@@ -22,6 +22,7 @@ struct watching {
 	void *arg;
 	char version[KUBE_VERSION_MAX];
 	struct buf line;
+	unsigned retry_after; /* of the last stream */
 	bool enough, expired, heard;
 };
 
@@ -167,6 +168,7 @@ static int follow(struct kube *k, const struct kube_selection *s, struct watchin
 	buf_clear(&w->line);
 	w->expired = w->heard = false;
 	rc = call_run(k, &c, &body, err);
+	w->retry_after = c.retry_after;
 	if (c.status == 410)
 		w->expired = true;
 	if (rc < 0 && (w->enough || w->expired)) {
@@ -180,6 +182,15 @@ static int follow(struct kube *k, const struct kube_selection *s, struct watchin
 static bool may_go_on(const struct err *err)
 {
 	return err->code == E_GONE || err->code == E_TIMEOUT;
+}
+
+static int pause_in(const struct kube *k, unsigned retry_after, unsigned failures,
+		    struct deadline deadline, struct err *err)
+{
+	unsigned pause = call_pause_after(k, retry_after, failures);
+	int left = deadline_left(deadline);
+
+	return call_rest(k, left >= 0 && pause > (unsigned)left ? (unsigned)left : pause, err);
 }
 
 /* Until there must be a new list. */
@@ -200,7 +211,7 @@ static int stay(struct kube *k, const struct kube_selection *s, struct watching 
 		failures = w->heard ? 0 : failures + 1;
 		if (w->enough || w->expired || (rc == 0 && w->heard))
 			continue;
-		if (kube_pause(k, call_pause(k, failures ? failures : 1), err) < 0)
+		if (pause_in(k, w->retry_after, failures ? failures : 1, deadline, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -270,3 +270,23 @@ struct kube *api_client(const struct api *a, const char *dir)
 	ck_assert_msg(kube_open(&o, &k, &err) == 0, "%s", err.msg);
 	return k;
 }
+
+void api_set_up(struct api *a, char dir[API_DIR])
+{
+	(void)str_print(dir, API_DIR, "/tmp/kata-kube-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	a->port = 0;
+}
+
+void api_tear_down(struct api *a, const char *dir)
+{
+	struct err ignored = ERR_INIT;
+
+	api_stop(a);
+	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+}
+
+struct deadline soon(void)
+{
+	return deadline_in(60000);
+}

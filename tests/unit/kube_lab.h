@@ -44,7 +44,7 @@ struct asked {
 	char *line, *head, *body;
 };
 
-enum { API_KEPT = 64 };
+enum { API_KEPT = 64, API_DIR = 64 };
 
 struct api {
 	const struct said *said;
@@ -63,6 +63,11 @@ void api_end(struct api *a);
 void api_stop(struct api *a);
 const struct asked *api_asked(struct api *a, size_t i);
 size_t api_count(struct api *a);
+
+/* Before and after each test: a directory of its own, and no server yet. */
+void api_set_up(struct api *a, char dir[API_DIR]);
+void api_tear_down(struct api *a, const char *dir);
+struct deadline soon(void); /* for what should not fail */
 
 /* A client of it, with the token "secret" in the file dir/token, and short pauses. */
 struct kube *api_client(const struct api *a, const char *dir);

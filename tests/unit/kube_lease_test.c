@@ -19,7 +19,7 @@
 #define STATUS(reason, code) "{\"kind\":\"Status\",\"reason\":\"" reason "\",\"code\":" code "}"
 #define ANSWERS(list)        api_start(&api, list, ARRAY_LEN(list)), k = api_client(&api, dir)
 
-static char dir[64];
+static char dir[API_DIR];
 static struct err err;
 static struct api api;
 static struct kube *k;
@@ -35,24 +35,14 @@ static const struct kube_lease lease = { .space = "kata",
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-kube-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	api.port = 0;
+	api_set_up(&api, dir);
 	k = NULL;
 }
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
 	kube_free(k);
-	api_stop(&api);
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
-}
-
-static struct deadline soon(void)
-{
-	return deadline_in(60000);
+	api_tear_down(&api, dir);
 }
 
 START_TEST(acquired_renewed_released)

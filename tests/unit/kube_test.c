@@ -21,7 +21,7 @@
 	"\",\"code\":" code "}"
 #define ANSWERS(list) api_start(&api, list, ARRAY_LEN(list)), k = api_client(&api, dir)
 
-static char dir[64];
+static char dir[API_DIR];
 static struct err err;
 static struct api api;
 static struct kube *k;
@@ -29,24 +29,14 @@ static struct kube *k;
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-kube-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	api.port = 0;
+	api_set_up(&api, dir);
 	k = NULL;
 }
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
 	kube_free(k);
-	api_stop(&api);
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
-}
-
-static struct deadline soon(void)
-{
-	return deadline_in(60000);
+	api_tear_down(&api, dir);
 }
 
 /* --- one request --- */
@@ -599,6 +589,25 @@ START_TEST(an_event_without_end)
 }
 END_TEST
 
+/* A server that is busy says for how long, to watches as to others. */
+START_TEST(a_watch_that_is_refused_waits_as_long_as_it_is_told)
+{
+	static const struct said said[] = {
+		{ .status = 200, .body = LIST("9", "", "[]") },
+		{ .status = 429, .headers = "Retry-After: 1\r\n", .body = "" },
+		{ .status = 200, .body = EVENT("DELETED", "a", "21"), .how = SAY_STAY },
+	};
+	uint64_t begin = clock_ms();
+
+	ANSWERS(said);
+	forget("-a");
+	ck_assert_msg(kube_watch(k, &nodes, note, NULL, soon(), &err) == 0, "%s", err.msg);
+	ck_assert_uint_ge(clock_ms() - begin, 1000);
+	api_end(&api);
+	ck_assert_ptr_nonnull(strstr(api_asked(&api, 2)->line, "resourceVersion=9 "));
+}
+END_TEST
+
 START_TEST(a_watch_has_a_deadline)
 {
 	static const struct said said[] = { { .status = 200, .body = LIST("9", "", "[]") },
@@ -673,6 +682,7 @@ int main(void)
 	tcase_add_test(many, a_forgotten_version_is_listed_anew);
 	tcase_add_loop_test(many, an_event_that_is_none, 0, (int)ARRAY_LEN(bad_events));
 	tcase_add_test(many, an_event_without_end);
+	tcase_add_test(many, a_watch_that_is_refused_waits_as_long_as_it_is_told);
 	tcase_add_test(many, a_watch_has_a_deadline);
 	tcase_add_test(many, paths);
 	tcase_add_test(many, names);
