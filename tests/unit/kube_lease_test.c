@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Leases and Events of libs/kube. */
 
-#include "base/deadline.h"
-#include "base/path.h"
-#include "base/str.h"
 #include "kube/event.h"
 #include "kube/lease.h"
 #include "tests/unit/kube_lab.h"
