@@ -179,6 +179,7 @@ enum play {
 	NO_UNIT,
 	DENIED,
 	NO_JOB,
+	FLOOD,    /* of signals, instead of an answer */
 	REJECTED, /* the authentication */
 	ENDLESS_GREETING,
 	SILENT,
@@ -203,6 +204,7 @@ static const struct {
 	{ NO_UNIT, E_NOT_FOUND },
 	{ DENIED, E_PERMISSION },
 	{ NO_JOB, E_PROTOCOL },
+	{ FLOOD, E_TIMEOUT },
 	{ REJECTED, E_PERMISSION },
 	{ SILENT, E_TIMEOUT },
 	{ ENDLESS_GREETING, E_PROTOCOL },
@@ -283,6 +285,16 @@ static void hostile(int fd, enum play play, uint32_t serial)
 	(void)pause();
 }
 
+static void flood(int fd)
+{
+	struct wire one = removed("/org/freedesktop/systemd1/job/9", "y.service", "failed"), many;
+
+	for (many.n = 0; many.n + one.n <= sizeof(many.data);)
+		raw(&many, one.data, one.n);
+	for (;;)
+		put(fd, many);
+}
+
 static void play_systemd(int fd, enum play play)
 {
 	uint32_t serial;
@@ -301,6 +313,8 @@ static void play_systemd(int fd, enum play play)
 		put(fd, refusal(serial, "org.freedesktop.DBus.Error.AccessDenied", "No"));
 	if (play == NO_JOB)
 		put(fd, answer(serial, NULL));
+	if (play == FLOOD)
+		flood(fd);
 	if (play >= HUGE)
 		hostile(fd, play, serial);
 	if (play == IN_BYTES) {
@@ -341,7 +355,8 @@ START_TEST(systemd_restarts_it_or_the_error_says_why)
 		_exit(0);
 	}
 	rc = systemd_restart(socket_path, "x.service",
-			     deadline_in(play == SILENT ? SHORT_MS : PATIENCE_MS), &err);
+			     deadline_in(play == SILENT || play == FLOOD ? SHORT_MS : PATIENCE_MS),
+			     &err);
 	spawn_kill(&child);
 	ck_assert_msg(err.code == plays[_i].code, "play %d: %d %s", (int)play, (int)err.code,
 		      err.msg);
@@ -388,6 +403,21 @@ START_TEST(a_call_is_as_the_specification_says)
 }
 END_TEST
 
+START_TEST(a_call_that_is_too_long_is_none)
+{
+	const struct dbus_call call = { "/a", "b.c", "D", ARGV("a text that does not fit", "e") };
+	struct err err = ERR_INIT;
+
+	for (size_t max = 1; max < 100; max++) {
+		AUTO(buf) struct buf text = BUF_INIT(max);
+
+		dbus_format(&call, 5, &text);
+		ck_assert_int_lt(buf_check(&text, "a call", &err), 0);
+		err_clear(&err);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("dbus");
@@ -400,6 +430,7 @@ int main(void)
 	tcase_add_loop_test(tc, systemd_restarts_it_or_the_error_says_why, 0, ARRAY_LEN(plays));
 	tcase_add_test(tc, no_socket_is_said);
 	tcase_add_test(tc, a_call_is_as_the_specification_says);
+	tcase_add_test(tc, a_call_that_is_too_long_is_none);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
