@@ -38,7 +38,7 @@ void dbus_message_release(struct dbus_message *m)
 
 static void align(struct buf *to, size_t from, size_t n)
 {
-	while ((to->len - from) % n)
+	while (!to->over && (to->len - from) % n)
 		buf_chr(to, '\0');
 }
 

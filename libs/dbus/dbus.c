@@ -49,10 +49,11 @@ static int wait_for(struct dbus *bus, short events, struct deadline deadline, st
 			return err_sys(err, "wait for a D-Bus peer");
 		if (interrupt_check(err) < 0)
 			return -1;
-		if (n > 0 && pfd[0].revents)
-			return 0;
+		/* Also of a peer that talks all the time. */
 		if (deadline_passed(deadline))
 			return err_set(err, E_TIMEOUT, "a D-Bus peer does not answer");
+		if (n > 0 && pfd[0].revents)
+			return 0;
 	}
 }
 

@@ -180,6 +180,7 @@ enum play {
 	THERE,
 	DENIED,
 	NO_JOB,
+	FLOOD,    /* of signals, instead of an answer */
 	REJECTED, /* the authentication */
 	ENDLESS_GREETING,
 	SILENT,
@@ -205,6 +206,7 @@ static const struct {
 	{ THERE, E_EXISTS },
 	{ DENIED, E_PERMISSION },
 	{ NO_JOB, E_PROTOCOL },
+	{ FLOOD, E_TIMEOUT },
 	{ REJECTED, E_PERMISSION },
 	{ SILENT, E_TIMEOUT },
 	{ ENDLESS_GREETING, E_PROTOCOL },
@@ -285,6 +287,16 @@ static void hostile(int fd, enum play play, uint32_t serial)
 	(void)pause();
 }
 
+static void flood(int fd)
+{
+	struct wire one = removed("/org/freedesktop/systemd1/job/9", "y.service", "failed"), many;
+
+	for (many.n = 0; many.n + one.n <= sizeof(many.data);)
+		raw(&many, one.data, one.n);
+	for (;;)
+		put(fd, many);
+}
+
 static void play_systemd(int fd, enum play play)
 {
 	uint32_t serial;
@@ -306,6 +318,8 @@ static void play_systemd(int fd, enum play play)
 		put(fd, refusal(serial, "org.freedesktop.DBus.Error.AccessDenied", "No"));
 	if (play == NO_JOB)
 		put(fd, answer(serial, NULL));
+	if (play == FLOOD)
+		flood(fd);
 	if (play >= HUGE)
 		hostile(fd, play, serial);
 	if (play == IN_BYTES) {
@@ -364,7 +378,8 @@ static void run_play(enum verb verb, size_t i)
 		play_systemd(fd, play);
 		_exit(0);
 	}
-	rc = do_verb(verb, deadline_in(play == SILENT ? SHORT_MS : PATIENCE_MS), &err);
+	rc = do_verb(verb, deadline_in(play == SILENT || play == FLOOD ? SHORT_MS : PATIENCE_MS),
+		     &err);
 	spawn_kill(&child);
 	ck_assert_msg(err.code == code, "play %d: %d %s", (int)play, (int)err.code, err.msg);
 	ck_assert_int_eq(rc, code ? -1 : 0);
@@ -459,6 +474,22 @@ START_TEST(a_body_is_as_the_specification_says)
 }
 END_TEST
 
+START_TEST(a_call_that_is_too_long_is_none)
+{
+	const struct dbus_call call = { "/a", "b.c", "D", ARGV("a text that does not fit", "e"),
+					NULL };
+	struct err err = ERR_INIT;
+
+	for (size_t max = 1; max < 100; max++) {
+		AUTO(buf) struct buf text = BUF_INIT(max);
+
+		dbus_format(&call, 5, &text);
+		ck_assert_int_lt(buf_check(&text, "a call", &err), 0);
+		err_clear(&err);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("dbus");
@@ -474,6 +505,7 @@ int main(void)
 	tcase_add_test(tc, no_socket_is_said);
 	tcase_add_test(tc, a_body_is_as_the_specification_says);
 	tcase_add_test(tc, a_call_is_as_the_specification_says);
+	tcase_add_test(tc, a_call_that_is_too_long_is_none);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
