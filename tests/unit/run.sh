@@ -8,8 +8,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit
 
-# Check's own 4 seconds are not much on a busy machine or under a sanitizer.
-export CK_DEFAULT_TIMEOUT=120
+# Check's own 4 seconds are not much on a busy machine or under a sanitizer; the caller may give more.
+export CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-120}"
 
 scratch=$(mktemp -d /tmp/kata-unit-XXXXXX) || exit
 chmod 1777 "$scratch"
