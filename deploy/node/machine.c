@@ -67,12 +67,16 @@ static void want_turn(struct machine *m)
 	m->kept.held = m->o.alone;
 }
 
+/* One that was only waited for, too: report may have got it meanwhile, and would keep it. But the end
+ * of one that was used is not forgotten for that. */
 static void end_turn(struct machine *m, bool good, const char *reason)
 {
-	if (m->kept.held && !m->o.alone) {
+	bool held = m->kept.held;
+
+	if (*m->kept.turn && !m->o.alone && (held || !*m->kept.ended)) {
 		COPY(m->kept.ended, m->kept.turn);
-		m->kept.ended_good = good;
-		COPY(m->kept.ended_reason, reason);
+		m->kept.ended_good = good || !held;
+		COPY(m->kept.ended_reason, held ? reason : "");
 	}
 	m->kept.turn[0] = '\0';
 	m->kept.held = false;
@@ -107,8 +111,12 @@ void machine_heard(struct machine *m, const struct message *said, uint64_t wall)
 	(void)wall;
 	if (said->kind == MESSAGE_TURN && *m->kept.turn && str_eq(said->id, m->kept.turn))
 		m->kept.held = true;
-	if (said->kind == MESSAGE_UNINSTALL && !m->kept.uninstalled)
-		m->kept.uninstalling = true;
+	if (said->kind != MESSAGE_UNINSTALL || m->kept.uninstalled || m->kept.uninstalling)
+		return;
+	m->kept.uninstalling = true;
+	/* A pause after a failure is of what is not to be done any more. */
+	if (m->step == STEP_RETRY)
+		m->retry_at = m->kept.retry = m->state.retry = 0;
 }
 
 /* --- what is next --- */
@@ -245,9 +253,7 @@ static void rest(struct machine *m, uint64_t now, uint64_t wall)
 	m->state.code[0] = m->state.message[0] = '\0';
 	m->state.ready = true;
 	set_phase(m, m->state.drift ? PHASE_DRIFTED : PHASE_READY, wall);
-	if (m->kept.turn[0] && m->kept.held)
-		end_turn(m, true, "");
-	m->kept.turn[0] = '\0';
+	end_turn(m, true, "");
 }
 
 static void looked(struct machine *m, const struct outcome *o, uint64_t now)

@@ -22,7 +22,7 @@
  * One job runs at a time. Whatever fails is tried again, from the look, after a pause that doubles
  * from RETRY_MIN_S to RETRY_MAX_S; a turn ends with the failure. A turn is asked for before anything
  * that restarts the container manager, and not given back before the node rests. An uninstall that is
- * asked for comes before all that, and is the last thing that is done.
+ * asked for comes before all that, ends the pause after a failure, and is the last thing that is done.
  */
 
 #include "base/err.h"

@@ -14,7 +14,7 @@
  *
  *	node -> report	state		what the node is; whole, at every change and after connecting
  *			want-turn	it would restart its container manager, and waits
- *			end-turn	the turn is over, and how it went
+ *			end-turn	the turn is over, and how it went; or it is not wanted any more
  *	report -> node	turn		go ahead with the turn of that id
  *			uninstall	somebody who may asked for it
  *

@@ -445,6 +445,62 @@ START_TEST(an_uninstall_comes_before_an_install)
 }
 END_TEST
 
+/* A node that fails is the one that is most wanted to be rid of: it does not wait out its pause; but
+ * an uninstall that fails has pauses, however often it is asked for. */
+START_TEST(an_uninstall_does_not_wait_for_another_try_of_something_else)
+{
+	begin_with(&usual, NULL);
+	for (int i = 0; i < 6; i++) {
+		expect_job(JOB_STATUS);
+		fails(JOB_STATUS, "no");
+		pass(1);
+		expect_job(JOB_NONE);
+		if (i < 5)
+			pass(RETRY_MAX_S);
+	}
+	ask_uninstall();
+	ck_assert_uint_le(machine_wake(&m), now);
+	status(0, false);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_UNINSTALLING);
+	grant(m.kept.turn);
+	expect_job(JOB_UNINSTALL);
+	fails(JOB_UNINSTALL, "2 running pods use it");
+	ask_uninstall();
+	expect_job(JOB_NONE);
+	ck_assert_uint_gt(machine_wake(&m), now);
+}
+END_TEST
+
+/* Report may have got the turn when the node does not want it any more. */
+START_TEST(a_turn_that_is_not_wanted_any_more_is_said_to_be_over)
+{
+	struct machine_kept kept;
+	struct message said;
+
+	begin_with(&usual, NULL);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	kept = m.kept;
+	begin_with(&usual, &kept);
+	status(0, false);
+	plan(false, false);
+	ck_assert_int_eq(m.state.phase, PHASE_READY);
+	said = first_said(1);
+	ck_assert_int_eq(said.kind, MESSAGE_END_TURN);
+	ck_assert_str_eq(said.id, kept.turn);
+	ck_assert(said.good);
+
+	begin_with(&usual, &kept);
+	expect_job(JOB_STATUS);
+	fails(JOB_STATUS, "another kata-deploy runs");
+	said = first_said(1);
+	ck_assert_int_eq(said.kind, MESSAGE_END_TURN);
+	ck_assert(said.good); /* nothing was done in it */
+}
+END_TEST
+
 /* Its restart has ended the pod: the next one does not install again what has been taken away. */
 START_TEST(an_uninstall_goes_on_in_another_process)
 {
@@ -698,6 +754,8 @@ int main(void)
 	tcase_add_test(tc, an_uninstall_comes_before_an_install);
 	tcase_add_test(tc, an_uninstall_goes_on_in_another_process);
 	tcase_add_loop_test(tc, whatever_report_says, 0, 20);
+	tcase_add_test(tc, an_uninstall_does_not_wait_for_another_try_of_something_else);
+	tcase_add_test(tc, a_turn_that_is_not_wanted_any_more_is_said_to_be_over);
 	tcase_add_test(tc, what_is_kept_is_read_again);
 	tcase_add_test(tc, what_verbs_print_is_understood);
 	tcase_add_test(tc, what_is_not_understood_has_failed);
