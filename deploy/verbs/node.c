@@ -37,6 +37,8 @@
 #include <unistd.h>
 
 #define KEPT_NAME "node.json"
+/* Another installation on this node is waited for: for a download, a restart and a proof of its. */
+#define OTHERS_S "900"
 enum { DOCUMENT_MAX = 1 << 20, LOCK_MS = 2000, JOB_MS = 3600 * 1000 };
 
 static struct {
@@ -185,6 +187,8 @@ static void add_place(char ***argv)
 		strv_push(argv, all[i].name);
 		strv_push(argv, *all[i].value);
 	}
+	strv_push(argv, "--lock-wait");
+	strv_push(argv, OTHERS_S);
 }
 
 static char **command(const struct node *n, enum node_job job)
