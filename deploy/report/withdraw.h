@@ -11,7 +11,8 @@
  *	if (withdraw_run(&w, kube, err) < 0)
  *		...			// w.left says which nodes have not, also then
  *
- * A node is asked if it has the label of the instance, and has done it when that is gone. The request is a Lease
+ * A node is asked if it has the label of the instance, or gets it while it is asked, and has done it when
+ * that is gone. An API server that is away is waited for, too. The request is a Lease
  * (report.h), which stays: a node's pod that is started again before the DaemonSet is gone would
  * install again. It goes with its owner, the DaemonSet, by the cluster's garbage collection.
  *
@@ -19,7 +20,9 @@
  * unless unready is set: it is in left, and no failure. (A restart of its container manager makes a node
  * unready for moments.) A node that did not do it in time is a failure: E_TIMEOUT, with the nodes.
  *
- * Other errors: those of kube_create() and kube_watch(); E_NOT_FOUND: there is no such DaemonSet.
+ * Other errors: those of kube_create() and kube_watch(); E_NOT_FOUND: there is no such DaemonSet, and
+ * nodes that it should ask. (Without such nodes there is nothing to do: an installation that failed at once
+ * can be removed.)
  */
 
 #include "base/err.h"

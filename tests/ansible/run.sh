@@ -87,6 +87,35 @@ play() { # OPTION... FILE
 }
 check "the module on one host" play -i localhost, tests/ansible/one.yml
 
+pushed() { # VERSION HOST...
+	local version=$1 name
+	shift
+	for name; do
+		[[ $(readlink "$dir/push/$name.root/opt/kata/current") == generations/$version-* ]] || { echo "$name has not $version" && return 1; }
+	done
+}
+push() { play -i first,second, "$@" tests/ansible/push.yml; }
+half() { # A run that ends while it packs.
+	local status=0
+	mkdir "$dir/push/fetched/release.tar.new" || return
+	push -e wanted=two || status=$?
+	rmdir "$dir/push/fetched/release.tar.new"
+	[ "$status" != 0 ]
+}
+trusts() { (cd "$dir/push/fetched/keys" && [ "$(echo *)" = "$*" ]); }
+mkdir -p "$dir/push/first.root/opt" "$dir/push/second.root/opt"
+check "a play that pushes, and another with a newer release" push -e then=second
+check "each host has that of its play" eval "pushed 1.0.0 first && pushed 2.0.0 second"
+check "the first play again" push
+check "a run that ends half way" half
+check "the next one" push -e wanted=two
+check "pushes what it is to" pushed 2.0.0 first
+differ() { ! push -e nodes=all -e '{"wanted": "{{ {\"first\": \"two\", \"second\": \"one\"}[inventory_hostname] }}"}' && grep -q "play of its own" "$dir/said"; }
+check "hosts of one play that want different ones are told so" differ
+cp "$dir/other.pub" "$dir/push/fetched/keys/was.pub"
+check "once more" push -e wanted=two
+check "a key that is not given any more is not trusted any more" trusts key.pub
+
 if [ -n "$one" ]; then
 	busybox ip link set lo up
 	# shellcheck source=tests/ansible/hosts.sh

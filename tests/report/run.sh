@@ -199,6 +199,98 @@ test_a_request_for_all() {
 	one_end
 }
 
+# Report is killed while node has its turn, and does not hear that it failed.
+test_a_failure_that_was_not_heard() {
+	one_start n8
+	state starting false false
+	say '{"v":1,"type":"want-turn","id":"t-8","held":false}'
+	until_true 30 grep -q '"type":"turn","id":"t-8"' "$ONE/heard"
+	expect "Leases" "$(leases)" "kata-deploy.default.turn-0 "
+	kill -KILL "$REPORTER"
+	until_true 30 grep -q gone "$ONE/heard"
+	: >"$ONE/heard"
+	one_report n8
+	state failed false true '"code":"failed","message":"no pod starts"'
+	until_is "Leases" "kata-deploy.default.failed.n8 " leases
+	state ready true true
+	until_is "Leases" "" leases
+	# A turn that it got and does not want any more is free again, and no failure.
+	say '{"v":1,"type":"want-turn","id":"t-9","held":false}'
+	until_true 30 grep -q '"type":"turn","id":"t-9"' "$ONE/heard"
+	say '{"v":1,"type":"end-turn","id":"t-9","good":true}'
+	until_is "Leases" "" leases
+	one_end
+}
+
+# Withdraw waits for a node that has just begun, and for an API server that is away longer than one question is
+# asked: on a node of k3s they are one process.
+test_withdraw_waits_for_all_of_it() {
+	local pid status=0
+	kubectl apply -f - >/dev/null <<<'{"apiVersion":"v1","kind":"Node","metadata":{"name":"n9"}}'
+	timeout 200 "$REPORT" withdraw --kubeconfig "$KUBECONFIG" --namespace default --suffix later --wait-unready \
+		>"$LAB/withdrawn" 2>&1 &
+	pid=$!
+	until_true 30 kubectl get lease kata-deploy.later.uninstall
+	kubectl label node n9 "$PREFIX/later=false" >/dev/null
+	sleep 6
+	cluster_end apiserver KILL
+	sleep 25
+	cluster_apiserver
+	kill -0 "$pid"
+	kubectl label node n9 "$PREFIX/later-" >/dev/null
+	wait "$pid" || status=$?
+	expect "status" "$status" 0
+	has "the end" "$(<"$LAB/withdrawn")" '1 of 1 nodes are as they were'
+	kubectl delete lease/kata-deploy.later.uninstall node/n9 >/dev/null
+}
+
+# Of an installation that failed before there was a DaemonSet nothing is left to ask.
+test_withdraw_without_the_daemonset() {
+	local options="--kubeconfig $KUBECONFIG --namespace default --suffix gone --owner kata-deploy-gone"
+	# shellcheck disable=SC2086
+	has "nobody" "$("$REPORT" withdraw $options 2>&1)" '0 of 0 nodes are as they were'
+	expect "request" "$(leases)" ""
+	kubectl apply -f - >/dev/null <<<'{"apiVersion":"v1","kind":"Node","metadata":{"name":"n10","labels":{"'"$PREFIX"'/gone":"true"}}}'
+	# shellcheck disable=SC2086
+	fails_saying "a node that nobody asks" 5 "no DaemonSet kata-deploy-gone.*run kata-deploy uninstall" "$REPORT" withdraw $options
+	kubectl delete node n10 >/dev/null
+}
+
+# The cluster removes a request some time after its DaemonSet: one that is left does not count for the next one.
+test_a_request_of_an_installation_before() {
+	remover=$(<"$LAB/controller-manager.pid")
+	kill -STOP "$remover"
+	trap 'kill -CONT "$remover"' EXIT
+	one_start n11
+	kubectl apply -f - >/dev/null <<-EOF
+		apiVersion: coordination.k8s.io/v1
+		kind: Lease
+		metadata:
+		  name: kata-deploy.default.uninstall
+		  namespace: default
+		  labels: { $PREFIX/instance: default, $PREFIX/kind: uninstall }
+		  ownerReferences: [ { apiVersion: apps/v1, kind: DaemonSet, name: kata-deploy, uid: 0f8fad5b-d9cb-469f-a165-70867728950e } ]
+	EOF
+	state ready true true
+	until_true 60 grep -q 'of an installation before' "$ONE/log"
+	until_is "condition" "True Ready" condition_of n11
+	expect "what node is told" "$(grep -c uninstall "$ONE/heard")" 0
+	# One whose DaemonSet is there counts.
+	kubectl delete lease kata-deploy.default.uninstall >/dev/null
+	kubectl apply -f - >/dev/null <<-EOF
+		apiVersion: apps/v1
+		kind: DaemonSet
+		metadata: { name: kata-deploy, namespace: default }
+		spec:
+		  selector: { matchLabels: { a: b } }
+		  template: { metadata: { labels: { a: b } }, spec: { containers: [ { name: c, image: i } ] } }
+	EOF
+	"$REPORT" withdraw --kubeconfig "$KUBECONFIG" --namespace default --owner kata-deploy --timeout 1 2>/dev/null || true
+	until_true 60 grep -q '"type":"uninstall"' "$ONE/heard"
+	kubectl delete lease/kata-deploy.default.uninstall daemonset/kata-deploy >/dev/null
+	one_end
+}
+
 # Two of report on one node, by mistake: they say the same.
 test_two_on_one_node() {
 	one_start n4
