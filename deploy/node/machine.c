@@ -109,7 +109,7 @@ void machine_said_end(struct machine *m)
 void machine_heard(struct machine *m, const struct message *said, uint64_t wall)
 {
 	(void)wall;
-	if (said->kind == MESSAGE_TURN && str_eq(said->id, m->kept.turn))
+	if (said->kind == MESSAGE_TURN && *m->kept.turn && str_eq(said->id, m->kept.turn))
 		m->kept.held = true;
 	if (said->kind != MESSAGE_UNINSTALL || m->kept.uninstalled || m->kept.uninstalling)
 		return;

@@ -492,8 +492,10 @@ static int turns(struct report *r, struct deadline deadline, struct err *err)
 		answer(r);
 	if (r->now.wants)
 		return keep(r, deadline, err);
+	/* One that has not looked yet may wait for another program on this node, whose turn it is. */
 	if (r->pace.slot >= 0 && r->now.connected && r->now.has_state &&
-	    clock_ms() - r->now.since >= ADOPTED_MS && end_adopted(r, deadline, err) < 0)
+	    r->now.state.phase != PHASE_STARTING && clock_ms() - r->now.since >= ADOPTED_MS &&
+	    end_adopted(r, deadline, err) < 0)
 		return -1;
 	if (r->granted && r->pace.slot >= 0 && !r->now.connected)
 		return keep(r, deadline, err);
@@ -660,6 +662,14 @@ static void take_news(struct report *r)
 	r->pace.looked = r->pace.looked && !r->hurry;
 	r->hurry = false;
 	(void)pthread_mutex_unlock(&r->lock);
+}
+
+uint64_t report_rate(struct report_rate *r, uint64_t now)
+{
+	const uint64_t burst = (uint64_t)REPORT_BURST * REPORT_REFILL_MS;
+
+	r->at = (r->at > now ? r->at : now) + REPORT_REFILL_MS;
+	return r->at > now + burst ? r->at - now - burst : 0;
 }
 
 uint64_t report_step(struct report *r)

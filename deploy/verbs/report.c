@@ -58,6 +58,7 @@ struct program {
 	pthread_mutex_t lock; /* of these two */
 	bool stopping, news;
 	pthread_cond_t changed;
+	struct report_rate rate; /* of rounds for news */
 };
 
 /* --- the rounds --- */
@@ -89,6 +90,10 @@ static bool rest(struct program *p, uint64_t ms)
 
 	(void)pthread_mutex_lock(&p->lock);
 	while (!p->news && !p->stopping && cond_wait_until(&p->changed, &p->lock, deadline))
+		;
+	if (p->news)
+		deadline = deadline_in(report_rate(&p->rate, clock_ms()));
+	while (p->news && !p->stopping && cond_wait_until(&p->changed, &p->lock, deadline))
 		;
 	p->news = false;
 	go_on = !p->stopping;

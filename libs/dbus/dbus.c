@@ -183,6 +183,7 @@ static int refuse(const struct dbus_message *m, const struct dbus_call *call, st
 	enum err_code code = strstr(m->error, "NoSuchUnit") || strstr(m->error, "UnknownMethod")
 				     ? E_NOT_FOUND
 			     : strstr(m->error, "AccessDenied") ? E_PERMISSION
+			     : strstr(m->error, "UnitExists")   ? E_EXISTS
 								: E_FAILED;
 
 	(void)err_take(err, (int)code, 0, ERR_HERE, text ? text : m->error);

@@ -522,6 +522,88 @@ START_TEST(an_uninstall_goes_on_in_another_process)
 }
 END_TEST
 
+/* A small generator, the same in each run. */
+static uint32_t next_of(uint32_t *seed, uint32_t below)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return (*seed >> 16) % below;
+}
+
+/* What it may say: turns that nobody asked for, of yesterday, twice, late; the uninstall at any time. */
+static void say_something(uint32_t *seed, const char *old, bool *granted, bool *asked)
+{
+	switch (next_of(seed, 5)) {
+	case 0:
+		grant(old);
+		*granted = *granted || (*old && str_eq(old, m.kept.turn));
+		break;
+	case 1:
+		grant("t-0");
+		break;
+	case 2:
+		grant("");
+		break;
+	case 3:
+		*granted = *granted || *m.kept.turn;
+		grant(m.kept.turn);
+		break;
+	default:
+		if (next_of(seed, 40) == 0) {
+			ask_uninstall();
+			*asked = true;
+		}
+	}
+}
+
+static void end_somehow(uint32_t *seed, enum node_job job)
+{
+	struct outcome o = { .job = job,
+			     .changes = next_of(seed, 2),
+			     .restart = next_of(seed, 2),
+			     .interrupted = next_of(seed, 8) == 0,
+			     .drift = next_of(seed, 4) == 0 };
+
+	if (next_of(seed, 4) == 0)
+		fails(job, "no");
+	else
+		ends_with(o);
+}
+
+/* Report may do it what it wants: nothing that restarts anything begins without a turn that was wanted and
+ * granted, nothing is taken away that nobody asked to, and nothing comes after that. */
+START_TEST(whatever_report_says)
+{
+	uint32_t seed = (uint32_t)_i + 1;
+	bool granted = false, asked = false, restarts = false;
+	char turn[MESSAGE_NAME] = "", old[MESSAGE_NAME] = "";
+
+	begin_with(&usual, NULL);
+	for (int i = 0; i < 3000; i++) {
+		enum node_job job = machine_next(&m, now, wall);
+
+		if (!str_eq(turn, m.kept.turn)) { /* another one, or none */
+			message_text(old, sizeof(old), turn);
+			message_text(turn, sizeof(turn), m.kept.turn);
+			granted = false;
+		}
+		ck_assert(!job || machine_next(&m, now, wall) == JOB_NONE);
+		ck_assert(job != JOB_INSTALL || !restarts || (granted && m.kept.held));
+		ck_assert(job != JOB_UNINSTALL || (asked && granted && m.kept.held));
+		ck_assert(m.state.phase != PHASE_UNINSTALLED || (asked && job == JOB_NONE));
+		say_something(&seed, old, &granted, &asked);
+		if (job) {
+			if (job != JOB_INSTALL && job != JOB_PLAN)
+				restarts = false;
+			end_somehow(&seed, job);
+			restarts = job == JOB_PLAN && m.step == STEP_TURN;
+		}
+		if (*m.kept.ended)
+			machine_said_end(&m);
+		pass(1 + next_of(&seed, 200));
+	}
+}
+END_TEST
+
 START_TEST(what_is_kept_is_read_again)
 {
 	struct machine_kept kept, again;
@@ -596,6 +678,8 @@ START_TEST(what_is_not_understood_has_failed)
 		ck_assert(!o.ok && *o.message && str_eq(o.code, "failed"));
 	}
 	ck_assert(!understand(JOB_PLAN, 137, "{\"changes\":false}").ok);
+	ck_assert_ptr_nonnull(strstr(understand(JOB_INSTALL, 137, "").message, "memory"));
+	ck_assert_ptr_nonnull(strstr(understand(JOB_INSTALL, 134, "").message, "status 134"));
 	ck_assert(
 		understand(JOB_STATUS, 0, "{\"generations\":[1,null],\"drift\":7,\"cri\":[]}").ok);
 }
@@ -669,6 +753,7 @@ int main(void)
 	tcase_add_test(tc, an_uninstall_is_asked_for_and_final);
 	tcase_add_test(tc, an_uninstall_comes_before_an_install);
 	tcase_add_test(tc, an_uninstall_goes_on_in_another_process);
+	tcase_add_loop_test(tc, whatever_report_says, 0, 20);
 	tcase_add_test(tc, an_uninstall_does_not_wait_for_another_try_of_something_else);
 	tcase_add_test(tc, a_turn_that_is_not_wanted_any_more_is_said_to_be_over);
 	tcase_add_test(tc, what_is_kept_is_read_again);

@@ -136,6 +136,9 @@ options:
   lock:
     description: The file that keeps others out.
     type: path
+  lock_wait:
+    description: So many seconds another kata-deploy on the host is waited for.
+    type: int
   trust_memory:
     description: The directory of what uninstalls keep.
     type: path
@@ -278,6 +281,7 @@ OPTIONS = [
     ("prefix", "path", VALUE, "--prefix", ALL),
     ("root", "path", VALUE, "--root", ALL),
     ("lock", "path", VALUE, "--lock", ALL),
+    ("lock_wait", "int", VALUE, "--lock-wait", ALL),
     ("trust_memory", "path", VALUE, "--trust-memory", ALL),
 ]
 
