@@ -213,9 +213,12 @@ host_start() {
 	return 1
 }
 
+# systemd of version 258 and newer runs on version 2 of control groups only.
 host_can() {
-	command -v python3 >/dev/null && [ -x /lib/systemd/systemd ] && return 0
-	echo "    skipped: needs systemd and python3"
+	local systemd=/lib/systemd/systemd
+	command -v python3 >/dev/null && command -v curl >/dev/null && [ -x $systemd ] &&
+		{ [ -e /sys/fs/cgroup/cgroup.controllers ] || [ "$($systemd --version | awk 'NR == 1 { print $2 }')" -lt 258 ]; } && return 0
+	echo "    skipped: needs curl, python3, and a systemd that runs on this machine's control groups"
 	return 1
 }
 
