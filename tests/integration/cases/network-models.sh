@@ -122,6 +122,7 @@ net_limited() {
 	trap "net_gone $ns" EXIT
 	net_make "$ns" "$link" "$1"
 	head -c 8388608 /dev/zero >"$LAB/image/tmp/8m"
+	echo up >"$LAB/image/tmp/up"
 	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
 	net_reaches "$1.2"
 	busybox httpd -f -p "$1.1:8082" -h "$LAB/image/tmp" &
@@ -129,6 +130,10 @@ net_limited() {
 	# shellcheck disable=SC2064
 	trap "kill $server 2>/dev/null; net_gone $ns" EXIT
 	[ "$2" = rx ] || other=rx
+	for _ in $(seq 100); do
+		busybox wget -qO /dev/null "http://$1.2/up" 2>"$LAB/err" && break
+		sleep 0.1
+	done
 	# Nothing can be faster than its rate; what is slower may be so by the machine.
 	slow=$(net_way "$2" "$1" "$pod")
 	for _ in $(seq 10); do
@@ -138,7 +143,7 @@ net_limited() {
 	echo "    8 MiB at 16 Mbit/s: $slow ms, the other way $fast ms"
 	[ "$slow" -gt 3500 ]
 	[ "$fast" -lt 3500 ]
-	rm "$LAB/image/tmp/8m"
+	rm "$LAB/image/tmp/8m" "$LAB/image/tmp/up"
 	removed "$pod"
 	expect "left in the namespace" "$(net_left "$ns"; tc -n "$ns" qdisc | grep tbf || true)" ""
 	expect "left" "$(lab_left)" ""
