@@ -13,16 +13,16 @@
 #include <string.h>
 
 /*
- * LOOK_MS: after which what is known is looked at: the time counts, too, not only what changes. SETTLE_MS:
- * a node that has just begun when it is asked has its label soon, and is waited for as well. AWAY_MS:
+ * LOOK_MS: after which what is known is looked at: the time counts, too, not only what changes. AWAY_MS:
  * between two tries with a server that is away; it may be restarted by one of the nodes.
  */
-enum { LOOK_MS = 10000, SETTLE_MS = 5000, AWAY_MS = 2000, NAMES_MAX = 20 };
+enum { LOOK_MS = 10000, AWAY_MS = 2000, NAMES_MAX = 20 };
 
 struct watching {
 	struct withdraw *w;
 	char *type;  /* of the condition */
 	bool synced; /* all that there is has been told */
+	/* A node that has just begun when it is asked has its label soon, and is waited for as well. */
 	struct deadline settled;
 };
 
@@ -258,7 +258,7 @@ static int give_up(const struct withdraw *w, bool known, struct err *err)
 static int watch(struct kube *k, struct watching *on, const struct kube_selection *nodes,
 		 struct deadline all, struct err *err)
 {
-	struct deadline look = deadline_in(deadline_passed(on->settled) ? LOOK_MS : SETTLE_MS);
+	struct deadline look = deadline_passed(on->settled) ? deadline_in(LOOK_MS) : on->settled;
 	int rc = kube_watch(k, nodes, on_node, on, deadline_min(look, all), err);
 
 	if (rc == 0)
@@ -285,7 +285,7 @@ int withdraw_run(struct withdraw *w, struct kube *k, struct err *err)
 
 	if (rc <= 0)
 		return rc;
-	on.settled = deadline_in(SETTLE_MS);
+	on.settled = deadline_in(w->settle_ms ? w->settle_ms : WITHDRAW_SETTLE_MS);
 	do {
 		rc = watch(k, &on, &nodes, all, err);
 		if (rc)

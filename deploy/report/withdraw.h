@@ -33,7 +33,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WITHDRAW_SECONDS = 600, WITHDRAW_GRACE_S = 60 };
+enum { WITHDRAW_SECONDS = 600, WITHDRAW_GRACE_S = 60, WITHDRAW_SETTLE_MS = 5000 };
 
 struct withdraw_node {
 	char *name, *why; /* the node's condition; NULL: it has none */
@@ -47,6 +47,7 @@ struct withdraw {
 	const char *owner;  /* the DaemonSet; NULL: the request has none, and stays */
 	unsigned seconds;   /* the longest wait */
 	unsigned grace_s;   /* 0: WITHDRAW_GRACE_S */
+	unsigned settle_ms; /* so long new nodes are expected; 0: WITHDRAW_SETTLE_MS */
 	bool unready;       /* wait for those that are not Ready, too */
 	/* Called for each node that has done it; may be NULL. */
 	void (*done)(void *arg, const char *node);

@@ -41,6 +41,9 @@ struct invocation {
 	bool debug, version, info, help;
 };
 
+/* To standard output: containerd's RuntimeInfo, with what a specification may ask for. */
+MUST_CHECK int shim_print_info(struct err *err);
+
 enum process_state {
 	PROCESS_CREATED,
 	PROCESS_STARTING,

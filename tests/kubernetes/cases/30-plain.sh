@@ -55,6 +55,7 @@ test_plain_install_serves_pods() {
 	}
 	took=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
 	echo "    install, restart by systemd and proof on a node: $took s"
+	echo "$took" >"$LAB/plain.seconds"
 	node_ready one
 	kubectl label node one katacontainers.io/kata-runtime=true >/dev/null
 	kubectl apply -f - >/dev/null <<-EOF
