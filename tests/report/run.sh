@@ -388,9 +388,12 @@ test_the_server_gets_a_new_certificate() {
 
 # --- many ---
 
+# Nodes and Leases that a test before has left, which may have failed, would count.
 fleet() { # PREFIX OPTION...
 	local prefix=$1
 	shift
+	kubectl delete nodes --all >/dev/null
+	kubectl delete leases --all -n default >/dev/null
 	timeout 2000 "$FLEET" --kubeconfig "$KUBECONFIG" --prefix "$prefix" "$@"
 }
 
