@@ -3,7 +3,7 @@
 #
 # Runs unit test programs; closes with a line of totals. run.sh PROGRAM...
 #
-# UNDER is a command that each runs under, such as valgrind.
+# UNDER is a command that each runs under, such as valgrind; UNIT_TIMEOUT how many seconds each may take.
 #
 # Each has a /tmp and mounts of its own if we may give it them, so that a test that fails, and with
 # that skips its teardown, leaves nothing behind.
@@ -11,7 +11,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit
 
 # Check's own 4 seconds are not much on a busy machine or under a sanitizer.
-export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-120}
+export CK_DEFAULT_TIMEOUT=120
 under=()
 [ -z "${UNDER:-}" ] || read -ra under <<<"$UNDER"
 
@@ -26,7 +26,7 @@ fi
 
 passed=0 failed=0
 for program in "$@"; do
-	out=$(timeout 900 "${apart[@]}" "${under[@]}" "$program" 2>&1)
+	out=$(timeout "${UNIT_TIMEOUT:-900}" "${apart[@]}" "${under[@]}" "$program" 2>&1)
 	status=$?
 	checks=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' \
 		<<<"$out" | awk '{ c += $1; f += $2 + $3 } END { print c + 0, f + 0 }')
