@@ -43,7 +43,8 @@ const struct opt report_opts[] = {
 	OPT_STR(0, "nodes", "SELECTOR", &o.nodes, "the nodes of which P% is meant; default: all"),
 	OPT_UINT(0, "failures", "M", &o.failures,
 		 "nodes that fail and stop the others; default: 3"),
-	OPT_UINT(0, "turn-seconds", "N", &o.seconds, "until a node that has gone loses its turn"),
+	OPT_UINT(0, "turn-seconds", "N", &o.seconds,
+		 "a turn that nobody renews ends; default: 120"),
 	OPT_FLAG('v', "verbose", &o.verbose, "log more"),
 	OPT_END,
 };

@@ -47,6 +47,8 @@ enum { MOUNT_OPTIONS_MAX = 1 << 20 }; /* bytes: more are E_LIMIT */
 /* Later options override earlier ones. Does not fail but for idmap without a kernel's support. */
 MUST_CHECK int mount_options_parse(char *const *options, struct mount_options *out,
 				   struct err *err);
+/* The names in the table, one after the other: NULL after the last. */
+const char *mount_options_name(size_t i);
 void mount_options_release(struct mount_options *o);
 DEFINE_AUTO_STRUCT(mount_options, struct mount_options, mount_options_release)
 

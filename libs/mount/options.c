@@ -98,6 +98,11 @@ static const struct option table[] = {
 	{ "rsymfollow", RECURSIVE_INVERSE, 0, MOUNT_ATTR_NOSYMFOLLOW },
 };
 
+const char *mount_options_name(size_t i)
+{
+	return i < ARRAY_LEN(table) ? table[i].name : NULL;
+}
+
 /* The access-time attributes are values of one field: setting one means clearing the field. */
 static bool is_atime(const char *name)
 {

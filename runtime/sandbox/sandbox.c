@@ -166,7 +166,7 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
 	Grpc__Storage share = GRPC__STORAGE__INIT, *storages[] = { &share };
 	AUTO(str)
-	char *nine = str_fmt("trans=virtio,version=9p2000.L,cache=mmap,nodev,msize=%lld",
+	char *nine = str_fmt("trans=virtio,version=9p2000.L,cache=mmap,msize=%lld",
 			     (long long)s->config->msize_9p);
 	char *options[] = { nine };
 	int result;

@@ -20,7 +20,6 @@
 #include "base/title.h"
 #include "crypto/sha256.h"
 #include "mount/mount.h"
-#include "protocols/introspection.pb-c.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -284,20 +283,6 @@ int shim_serve(const struct invocation *inv, struct err *err)
 
 /* --- main --- */
 
-static int print_info(void)
-{
-	Containerd__Types__RuntimeInfo info = CONTAINERD__TYPES__RUNTIME_INFO__INIT;
-	Containerd__Types__RuntimeVersion version = CONTAINERD__TYPES__RUNTIME_VERSION__INIT;
-	struct err err = ERR_INIT;
-	uint8_t out[256];
-
-	version.version = (char *)KATA_VERSION;
-	info.name = (char *)"io.containerd.kata.v2";
-	info.version = &version;
-	return fd_write_all(STDOUT_FILENO, out, containerd__types__runtime_info__pack(&info, out),
-			    &err);
-}
-
 static int dispatch(const struct invocation *inv, const char *verb, int argc, char **argv,
 		    struct err *err)
 {
@@ -347,7 +332,7 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	if (first >= 0 && inv.info)
-		return print_info() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		return shim_print_info(&err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (first >= 0 && inv.help) {
 		(void)puts("containerd-shim-kata-v2 [options] [start | delete]");
 		opt_help(opts, stdout);

@@ -60,6 +60,29 @@ documented() { # WORD...
 check "the module is documented" documented katacontainers.kata.kata_deploy
 check "the role is documented" documented -t role katacontainers.kata.kata
 
+# What the role does not pass on would have no effect, and nobody would say so.
+passed_on() { python3 - packaging/ansible <<'END'
+import re, sys, yaml
+top = sys.argv[1]
+module = open(top + "/plugins/modules/kata_deploy.py").read()
+options = re.findall(r'^    \("(\w+)", "\w+", \w+, "--[\w-]+", (\w+)\)', module, re.M)
+known = yaml.safe_load(open(top + "/roles/kata/meta/argument_specs.yml"))["argument_specs"]["main"]["options"]
+known = set(known["kata_options"]["options"]) | {"release", "dest", "trust_dir", "key"}
+missing = [name for name, _states in options if name not in known]
+host = {"key", "channel_key", "prefix", "root", "lock", "lock_wait", "trust_memory"}
+for task, states, others in (
+    ("present", {"RELEASE", "MANAGER", "PRESENT", "ALL"}, {"key"}),
+    ("absent", {"MANAGER", "ABSENT", "ALL"}, set()),
+    ("fetch", {"RELEASE", "FETCHED"}, host),
+):
+    text = open(top + "/roles/kata/tasks/%s.yml" % task).read()
+    missing += [task + ": " + name for name, of in options
+                if of in states and name not in others and not re.search(r"^ +%s: " % name, text, re.M)]
+sys.exit("not passed on: " + ", ".join(missing) if missing else 0)
+END
+}
+check "the role passes on what the module has" passed_on
+
 # Small releases, for what needs no VM.
 SOURCE_DATE_EPOCH=$(date +%s)
 export SOURCE_DATE_EPOCH BUILD=$dir LEVEL=1 EXPIRES=2099-01-01T00:00:00Z COMPONENTS=$dir/components.yaml

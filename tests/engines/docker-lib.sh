@@ -93,7 +93,8 @@ docker_left() {
 }
 
 docker_gone() {
-	for _ in $(seq 100); do # the last of a sandbox goes after its removal was answered
+	local ended=$SECONDS
+	while [ $((SECONDS - ended)) -le 20 ]; do # the last of a sandbox goes after its removal was answered
 		[ -n "$(docker_left)" ] || return 0
 		sleep 0.1
 	done

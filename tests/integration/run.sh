@@ -125,9 +125,11 @@ for t in "${tests[@]}"; do
 		"$t"
 	)
 	status=$?
-	for _ in $(seq 100); do # the last of a sandbox goes after its delete was answered
+	ended=$SECONDS
+	until # the last of a sandbox goes after its delete was answered
 		left=$(lab_left)
-		[ -z "$left" ] && break
+		[ -z "$left" ] || [ $((SECONDS - ended)) -gt 20 ]
+	do
 		sleep 0.1
 	done
 	[ -z "$left" ] || status=1

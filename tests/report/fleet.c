@@ -408,6 +408,7 @@ static void play_failures(void)
 
 	if (!o.broken || !o.cause)
 		return;
+	(void)wait_until(&stopped, 1);
 	for (unsigned before = ~0U; before != atomic_load(&ready);) {
 		before = atomic_load(&ready);
 		(void)poll(NULL, 0, (int)(o.node_ms * 5));

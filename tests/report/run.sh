@@ -176,12 +176,7 @@ test_a_node_program_that_breaks_the_rules() {
 	one_end
 }
 
-# A Lease asks all nodes; nobody waits for a round, which are a minute or two apart.
-a_request_is_heard_at_once() {
-	local start
-	sleep 15
-	: >"$ONE/heard"
-	start=$SECONDS
+request_for_all() { # [OWNER]
 	kubectl apply -f - >/dev/null <<-EOF
 		apiVersion: coordination.k8s.io/v1
 		kind: Lease
@@ -189,8 +184,18 @@ a_request_is_heard_at_once() {
 		  name: kata-deploy.default.uninstall
 		  namespace: default
 		  labels: { $PREFIX/instance: default, $PREFIX/kind: uninstall }
+		  ownerReferences: [ ${1:-} ]
 		spec: { holderIdentity: me }
 	EOF
+}
+
+# A Lease asks all nodes; nobody waits for a round, which are a minute or two apart.
+a_request_is_heard_at_once() {
+	local start
+	sleep 15
+	: >"$ONE/heard"
+	start=$SECONDS
+	request_for_all
 	until_true 60 grep -q '"type":"uninstall"' "$ONE/heard"
 	[ $((SECONDS - start)) -lt 30 ]
 	kubectl delete lease kata-deploy.default.uninstall >/dev/null
@@ -267,15 +272,7 @@ test_a_request_of_an_installation_before() {
 	kill -STOP "$remover"
 	trap 'kill -CONT "$remover"' EXIT
 	one_start n11
-	kubectl apply -f - >/dev/null <<-EOF
-		apiVersion: coordination.k8s.io/v1
-		kind: Lease
-		metadata:
-		  name: kata-deploy.default.uninstall
-		  namespace: default
-		  labels: { $PREFIX/instance: default, $PREFIX/kind: uninstall }
-		  ownerReferences: [ { apiVersion: apps/v1, kind: DaemonSet, name: kata-deploy, uid: 0f8fad5b-d9cb-469f-a165-70867728950e } ]
-	EOF
+	request_for_all '{ apiVersion: apps/v1, kind: DaemonSet, name: kata-deploy, uid: 0f8fad5b-d9cb-469f-a165-70867728950e }'
 	state ready true true
 	until_true 60 grep -q 'of an installation before' "$ONE/log"
 	until_is "condition" "True Ready" condition_of n11
@@ -397,9 +394,12 @@ test_the_server_gets_a_new_certificate() {
 
 # --- many ---
 
+# Nodes and Leases that a test before has left, which may have failed, would count.
 fleet() { # PREFIX OPTION...
 	local prefix=$1
 	shift
+	kubectl delete nodes --all >/dev/null
+	kubectl delete leases --all -n default >/dev/null
 	timeout 2000 "$FLEET" --kubeconfig "$KUBECONFIG" --prefix "$prefix" "$@"
 }
 

@@ -172,7 +172,7 @@ static void check_sandbox_request(void)
 	ck_assert(wire_find(v.data, v.len, 7, 1, &second));
 	holds_text(second, WIRE_PATH(1), "second");
 	holds_text(second, WIRE_PATH(2), "a=b");
-	holds_text(v, WIRE_PATH(3, 5), "trans=virtio,version=9p2000.L,cache=mmap,nodev,msize=8192");
+	holds_text(v, WIRE_PATH(3, 5), "trans=virtio,version=9p2000.L,cache=mmap,msize=8192");
 }
 
 START_TEST(the_configuration_reaches_the_vm)

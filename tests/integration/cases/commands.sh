@@ -22,9 +22,12 @@ test_the_shim_describes_itself() {
 	local program=$PREFIX/bin/containerd-shim-kata-v2
 	expect "version" "$("$program" --version)" \
 		"containerd-shim-kata-v2: io.containerd.kata.v2, version $(cat VERSION)"
-	# RuntimeInfo: name (1), version (2) with its version (1).
-	expect "info" "$("$program" -info | od -An -c | tr -d ' \n')" \
-		"\\n025io.containerd.kata.v2022\\a\\n005$(cat VERSION)"
+	# RuntimeInfo: name (1), version (2) with its version (1), features (4) with type (1) and value (2).
+	"$program" -info >"$LAB/info"
+	has "name and version" "$(od -An -c "$LAB/info" | tr -d ' \n')" \
+		"^\\\\n025io.containerd.kata.v2022\\\\a\\\\n005$(cat VERSION)\""
+	has "type" "$(tr -d '\0' <"$LAB/info")" 'types.containerd.io/opencontainers/runtime-spec/1/features/Features'
+	has "features" "$(grep -ao '{"ociVersionMin.*' "$LAB/info")" '"rro".*"idmap":{"enabled":false}'
 	if (cd "$LAB" && "$program" -namespace x -id ../up start) 2>"$LAB/err"; then return 1; fi
 	grep -q -e '-id' "$LAB/err"
 	if (cd "$LAB" && "$program" -namespace x -id up) 2>"$LAB/err"; then return 1; fi

@@ -53,6 +53,7 @@ rich_spec() { # FILE
 }
 
 test_a_rich_specification_as_with_runc() {
+	local fs
 	rm -rf "$LAB/rich"
 	cp -a "$LAB/image" "$LAB/rich"
 	mkdir -p "$LAB/rich"/{home/user,masked,masked-dir,cache,data} "$LAB/data-dir"
@@ -61,9 +62,11 @@ test_a_rich_specification_as_with_runc() {
 	echo secret >"$LAB/rich/masked/file"
 	echo secret >"$LAB/rich/masked-dir/file"
 	rich_spec "$LAB/rich.json"
-	run --config "$LAB/rich.json" "$(lab_id)" >"$LAB/ours" 2>&1 || true
 	RUNTIME=io.containerd.runc.v2 run --config "$LAB/rich.json" "$(lab_id)" >"$LAB/runc" 2>&1 || true
 	[ "$(wc -l <"$LAB/runc")" -gt 40 ]
-	diff "$LAB/runc" "$LAB/ours" | sed 's/^/    /'
-	cmp -s "$LAB/runc" "$LAB/ours"
+	for fs in virtio-fs virtio-9p; do
+		run --runtime-config-path "$(shared_by "$fs")" --config "$LAB/rich.json" "$(lab_id)" >"$LAB/ours" 2>&1 || true
+		diff "$LAB/runc" "$LAB/ours" | sed "s/^/    $fs: /"
+		cmp -s "$LAB/runc" "$LAB/ours"
+	done
 }

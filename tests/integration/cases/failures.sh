@@ -100,8 +100,8 @@ test_create_fails_clearly() {
 	failing "no kernel" 'kernel = "/nonexistent/vmlinux"' kernel '"/nonexistent/vmlinux"'
 	failing "no QEMU" 'path = "/nonexistent/qemu"' path '"/nonexistent/qemu"'
 	failing "QEMU that fails" 'ended at its start' path '"/bin/false"'
-	failing "no virtiofsd" 'virtio_fs_daemon = "/nonexistent/vfs"' virtio_fs_daemon \
-		'"/nonexistent/vfs"'
+	failing "no virtiofsd" 'virtio_fs_daemon = "/nonexistent/vfs"' shared_fs \
+		$'"virtio-fs"\nvirtio_fs_daemon = "/nonexistent/vfs"'
 	failing "unknown key" "unknown key 'kernl'; did you mean 'kernel'?" kernl '"x"'
 	failing "wrong type" 'expected a string' kernel 5
 	failing "out of range" 'default_memory' default_memory 1
@@ -163,7 +163,7 @@ test_what_the_specification_asks_is_refused() {
 test_virtiofsd_killed() {
 	local id
 	id=$(lab_id)
-	detached "$id" sleep 1000
+	lab_ctr run -d --runtime "$RUNTIME" --runtime-config-path "$(shared_by virtio-fs)" "$IMAGE" "$id" sleep 1000
 	pkill -KILL -f "virtiofsd.*sandboxes/$id@"
 	stopped "$id"
 	expect "status" "$(deleted "$id")" 255
@@ -171,11 +171,9 @@ test_virtiofsd_killed() {
 
 test_9p_instead_of_virtiofs() {
 	# shellcheck disable=SC2016
-	local conf script='echo x >/file && cat /file && awk "\$2 == \"/\" { print \$3 }" /proc/mounts'
-	expect "usual" "$(run "$IMAGE" "$(lab_id)" sh -c "$script")" "$(printf 'x\nvirtiofs')"
-	conf=$(configured '[hypervisor.qemu]' 'shared_fs = "virtio-9p"')
-	expect "9p" "$(run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$(lab_id)" \
-		sh -c "$script")" "$(printf 'x\n9p')"
+	local script='echo x >/file && cat /file && awk "\$2 == \"/\" { print \$3 }" /proc/mounts'
+	expect "usual" "$(by_conf "$(shared_by virtio-fs)" "$IMAGE" "$(lab_id)" sh -c "$script")" "$(printf 'x\nvirtiofs')"
+	expect "9p" "$(by_conf "$(shared_by virtio-9p)" "$IMAGE" "$(lab_id)" sh -c "$script")" "$(printf 'x\n9p')"
 }
 
 # A machine without a clock to measure others by: the guest is told the rate of its own. It would stand still

@@ -30,7 +30,7 @@ test_capabilities_and_masked_paths() {
 
 test_no_devices_but_the_usual() {
 	expect "kmsg" "$(run "$IMAGE" "$(lab_id)" sh -c \
-		'mknod /tmp/k c 1 11; head -c 1 /tmp/k 2>&1 | grep -o "not permitted"')" "not permitted"
+		'mknod /dev/k c 1 11; head -c 1 /dev/k 2>&1 | grep -o "not permitted"')" "not permitted"
 }
 
 test_memory_limit_kills() {

@@ -32,7 +32,7 @@ test_the_release_brings_its_vmm() {
 test_the_nodes_vmm_is_used_where_it_is_named() {
 	local id conf program=$PREFIX/bin/kata-runtime
 	conf=$(configured '[hypervisor.qemu]' 'path = "/usr/bin/qemu-system-x86_64"' \
-		'virtio_fs_daemon = "/usr/lib/qemu/virtiofsd"')
+		'shared_fs = "virtio-fs"' 'virtio_fs_daemon = "/usr/lib/qemu/virtiofsd"')
 	id=$(lab_id)
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
 		--annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$id" sleep 1000
