@@ -26,7 +26,7 @@ ifeq ($(WERROR),1)
 CFLAGS_BASE += -Werror
 endif
 
-# Sanitizer builds: SAN=address|undefined|thread|fuzzer, each in its own $(BUILD).
+# Sanitizer builds: SAN=address|undefined|thread|fuzzer|valgrind, each in its own $(BUILD).
 ifeq ($(SAN),)
 CPPFLAGS    += -D_FORTIFY_SOURCE=2
 LDFLAGS_PROGRAM := -static-pie
@@ -35,6 +35,11 @@ CC          := clang
 CFLAGS_BASE += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 LDFLAGS_BASE += -fsanitize=address,undefined
 LDFLAGS_FUZZ := -fsanitize=fuzzer
+LDFLAGS_PROGRAM := -pie
+else ifeq ($(SAN),valgrind)
+# Nothing is compiled in: valgrind runs the program. In a static one it does not see malloc.
+CPPFLAGS    += -DSANITIZED=true
+CFLAGS_BASE += -O1 -fno-omit-frame-pointer
 LDFLAGS_PROGRAM := -pie
 else
 CFLAGS_BASE += -O1 -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -214,7 +214,28 @@ static uint64_t pause_s(uint64_t failures)
 	return s < RETRY_MAX_S ? s : RETRY_MAX_S;
 }
 
-/* Looking and planning may fail for a moment: another kata-deploy runs. What is there stays. */
+static bool is_look(enum node_job job)
+{
+	return job == JOB_STATUS || job == JOB_HASH || job == JOB_PLAN;
+}
+
+/* What is over when somebody has done what he does; as slugs of err.h. */
+static bool may_pass(const char *code)
+{
+	return str_eq(code, "state") || str_eq(code, "timeout") || str_eq(code, "gone");
+}
+
+/* It is looked at once more, and nobody is told. */
+static bool look_again(struct machine *m, enum node_job job, const char *code, uint64_t now)
+{
+	if (!is_look(job) || !may_pass(code) || ++m->odd >= LOOKS_MAX)
+		return false;
+	m->step = STEP_RETRY;
+	m->retry_at = now + LOOK_S * 1000;
+	return true;
+}
+
+/* Looking may fail now and then. What is there stays. */
 enum { EXCUSED = 3 };
 
 static void fail(struct machine *m, enum node_job job, const char *code, const char *message,
@@ -222,6 +243,8 @@ static void fail(struct machine *m, enum node_job job, const char *code, const c
 {
 	uint64_t s;
 
+	if (look_again(m, job, code, now))
+		return;
 	m->failed++;
 	m->kept.failures++;
 	s = pause_s(m->kept.failures);
@@ -232,8 +255,7 @@ static void fail(struct machine *m, enum node_job job, const char *code, const c
 	m->state.retry = m->kept.retry;
 	COPY(m->state.code, code);
 	COPY(m->state.message, message);
-	if (m->kept.failures >= EXCUSED ||
-	    (job != JOB_STATUS && job != JOB_HASH && job != JOB_PLAN))
+	if (m->kept.failures >= EXCUSED || !is_look(job))
 		m->state.ready = false;
 	end_turn(m, false, message);
 	m->retry_at = now + s * 1000;
@@ -245,7 +267,7 @@ static void rest(struct machine *m, uint64_t now, uint64_t wall)
 {
 	m->step = STEP_REST;
 	m->quick_at = now + m->o.quick_ms;
-	m->repairs = 0;
+	m->repairs = m->odd = 0;
 	m->rested = wall;
 	m->kept.failures = m->kept.retry = 0;
 	m->kept.code[0] = m->kept.message[0] = '\0';
@@ -286,6 +308,7 @@ static void planned(struct machine *m, const struct outcome *o, uint64_t now, ui
 			rest(m, now, wall);
 		return;
 	}
+	m->odd = 0;
 	COPY(m->state.message, o->reason);
 	m->step = STEP_INSTALL;
 	if (!o->restart)

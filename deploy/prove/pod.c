@@ -33,6 +33,7 @@ enum {
 	LOG_MAX = 1 << 16,
 	UP_MS = 1000,
 	STOPPING_MS = 10000,
+	RUNNING_MS = 3000,
 	REMOVE_MS = 10000
 };
 enum { EXEC_S = 30 };
@@ -340,14 +341,15 @@ static bool has_running(const struct proof *p, const char *pod)
 }
 
 /* A manager that is told to stop a pod ends the containers first, then the network, and the pod is ready
- * until all of that is done. */
+ * until all of that is done. That a container has ended is known somewhat later than it is felt. */
 static bool is_stopped_by_others(const struct proof *p, const char *pod)
 {
-	struct deadline stopping = deadline_in(STOPPING_MS);
+	struct deadline stopping = deadline_in(STOPPING_MS), running = deadline_in(RUNNING_MS);
 	struct err cancelled = ERR_INIT;
 
 	while (is_up(p, pod)) {
-		if (deadline_passed(stopping) || has_running(p, pod) ||
+		if (deadline_passed(stopping) ||
+		    (deadline_passed(running) && has_running(p, pod)) ||
 		    interrupt_sleep(LOOK_MS, &cancelled) < 0)
 			return false;
 	}

@@ -105,7 +105,7 @@ void report_hurry(struct report *r);
 /*
  * Waits for the request to uninstall every node, so that it is not only seen in a round: calls come each
  * time that it is there. For a thread with a client of its own; returns -1 when it cannot go on
- * (E_PERMISSION: rounds must do), or was cancelled.
+ * now (E_PERMISSION: rounds must do meanwhile), or was cancelled.
  */
 MUST_CHECK int report_await(const struct report_options *o, struct kube *k, void (*come)(void *arg),
 			    void *arg, struct err *err);

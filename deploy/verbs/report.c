@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define PACE_AT_ONCE "10%"
-enum { PACE_FAILURES = 3, PACE_SECONDS = 120, AWAIT_PAUSE_MS = 60000 };
+enum { PACE_FAILURES = 3, PACE_SECONDS = 120, AWAIT_MIN_MS = 2000, AWAIT_MAX_MS = 600000 };
 
 static struct {
 	const char *node, *socket, *kubeconfig, *context, *suffix, *space, *nodes, *at_once;
@@ -134,19 +134,27 @@ static bool is_stopping(struct program *p)
 	return yes;
 }
 
+/* Never given up: a token is replaced, a server comes back, and somebody gives the right that is missing. Rounds
+ * see requests meanwhile, some minutes late. */
 static void *await(void *arg)
 {
 	struct program *p = arg;
 	struct err err = ERR_INIT;
+	unsigned pause = 0;
 
 	while (!is_stopping(p)) {
-		bool hopeless = report_await(p->options, p->other, on_request, p, &err) < 0 &&
-				err.code == E_PERMISSION;
+		uint64_t began = clock_ms();
+		int rc = report_await(p->options, p->other, on_request, p, &err);
 
-		if (err.code && err.code != E_CANCELLED)
-			log_err(hopeless ? LOG_WARN : LOG_DEBUG, &err, "requests are seen late");
+		if (rc == 0 || clock_ms() - began > AWAIT_MAX_MS)
+			pause = 0;
+		if (rc < 0 && err.code != E_CANCELLED)
+			log_err(pause ? LOG_DEBUG : LOG_WARN, &err, "requests are seen late");
 		err_clear(&err);
-		if (hopeless || kube_pause(p->other, AWAIT_PAUSE_MS, &err) < 0)
+		pause = pause ? 2 * pause : AWAIT_MIN_MS;
+		if (pause > AWAIT_MAX_MS)
+			pause = AWAIT_MAX_MS;
+		if (kube_pause(p->other, pause, &err) < 0)
 			break;
 	}
 	return NULL;

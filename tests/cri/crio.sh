@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck disable=SC2153,SC2154
+# shellcheck disable=SC2034,SC2153,SC2154
 # shellcheck shell=bash
 #
 # CRI-O instead of containerd: CRIO=FOLDER has crio and pinns, built from its source; conmon, runc and
 # skopeo are the distribution's. For lib.sh, whose functions of these names it replaces.
+
+CONTAINERD_NAMESPACE=default
+GROUP=kata_crio-
 
 cri_config() {
 	cat <<-EOF

@@ -27,6 +27,8 @@
 export CONTAINERD_NAMESPACE=k8s.io
 PAUSE_IMAGE=registry.k8s.io/pause:3.9
 CRI_IMAGE=localhost/kata-test:busybox
+# shellcheck disable=SC2034 # for the cases
+GROUP=kata_ # what the name of a pod's control group begins with
 
 cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" "$@"; }
 

@@ -3,7 +3,8 @@
 #
 # Makes, once, a root directory with container engines, and prints its path: chroot.sh [SET]
 #
-#	engines			of Debian's newest suite, with QEMU, virtiofsd and what the tests call
+#	engines			of Debian's newest suite, with QEMU, virtiofsd, valgrind and what the tests call
+#	engines-trixie		the same of the one before: QEMU 10, containerd 1.7
 #	bookworm, trixie, sid	a node: that suite's containerd, in sid Docker too, and no QEMU
 #	sbom			SPDX's own library in Go, and Go: tests/sbom.sh
 #	small			nothing but busybox, and sid's containerd with the libraries that it needs
@@ -17,17 +18,20 @@ set=${1:-engines}
 suite=$set kind=nodes
 node=(containerd runc busybox-static ca-certificates)
 case $set in
-engines)
+engines | engines-trixie)
 	suite=sid kind=engines
+	[ "$set" = engines ] || suite=${set#*-}
 	packages=(
 		# engines
-		containerd docker.io docker-cli runc crun qemu-system-x86 virtiofsd
+		containerd containernetworking-plugins docker.io docker-cli runc crun qemu-system-x86 virtiofsd
 		# libraries that the programs of a release are linked with
 		libarchive13t64 libcap2 libcurl4t64 libjansson4 libprotobuf-c1 libseccomp2 libssl3t64 libyaml-0-2
 		libzstd1
 		# what the tests call
-		busybox-static ca-certificates coreutils gawk gcc iproute2 iptables jq kmod minisign mount openssl
-		procps psmisc strace tini util-linux xz-utils zstd
+		busybox-static ca-certificates coreutils e2fsprogs erofs-utils gawk gcc iproute2 iptables jq kmod
+		minisign mount openssl procps psmisc strace tini util-linux xfsprogs xz-utils zstd
+		# the unit tests
+		libc6-dbg libsubunit0 valgrind
 	)
 	;;
 bookworm | trixie) packages=("${node[@]}") ;;

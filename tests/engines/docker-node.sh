@@ -129,7 +129,7 @@ for t in "${tests[@]}"; do
 	start=$SECONDS
 	(
 		set -e
-		rm -rf "$PREFIX"
+		rm -rf "$PREFIX" /var/lib/kata-deploy # a node that never had one
 		printf '{\n  "log-level": "debug",\n  "runtimes": { "mine": { "path": "/usr/sbin/runc" } }\n}\n' \
 			>/etc/docker/daemon.json
 		docker_start "$PREFIX"

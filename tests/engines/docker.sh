@@ -419,21 +419,27 @@ docker_image
 echo "  docker $(docker version -f '{{.Server.Version}}'), containerd $(containerd --version | awk '{ print $3 }')," \
 	"$(runc --version | head -n 1), $(qemu-system-x86_64 --version | head -n 1)"
 choose_tests "$@"
+# What Docker itself loses on a busy machine, such as the output of a container that ends at once ("reading
+# from a closed fifo"), says nothing of kata: runc is tried again.
 for t in "${tests[@]}"; do
 	for RT in ${KATA_RUNTIMES:-runc kata}; do
 		RUNTIME=$(differs runc io.containerd.kata.v2)
-		start=$SECONDS log=$(($(wc -l <"$LAB/dockerd.log") + 1))
-		(
-			set -e
-			trap - EXIT
-			"$t"
-			docker_gone
-		)
-		counted $? "$t $RT" "$start" || {
+		for try in $(seq "$(differs 3 1)"); do
+			start=$SECONDS log=$(($(wc -l <"$LAB/dockerd.log") + 1))
+			(
+				set -e
+				trap - EXIT
+				"$t"
+				docker_gone
+			)
+			status=$?
+			[ "$status" != 0 ] || break
 			tail -n +"$log" "$LAB/dockerd.log" | grep -E 'level=(warning|error)' | tail -n 5 |
 				cut -c1-400 | sed 's/^/    log: /'
 			docker_reset
-		}
+			echo "    $t $RT: try $try failed"
+		done
+		counted "$status" "$t $RT" "$start"
 	done
 done
 totals docker

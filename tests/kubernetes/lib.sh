@@ -423,6 +423,8 @@ cluster_says() {
 	local node
 	kubectl get nodes,pods -A -o wide 2>&1 | sed 's/^/    /'
 	kubectl get events -A --sort-by=.lastTimestamp 2>&1 | tail -n 15 | cut -c1-300 | sed 's/^/    /'
+	kubectl get events -A -o json | jq -r '.items[] | select(.reason == "Failed") | "\(.eventTime) \(.involvedObject.name) \(.message)"' |
+		cut -c1-600 | sed 's/^/    /'
 	for node in $(cluster_nodes); do
 		tail -n 5 "$LAB/$node/log/kubelet" | cut -c1-300 | sed "s/^/    kubelet $node: /"
 	done
@@ -430,7 +432,10 @@ cluster_says() {
 		rm -rf "$CLUSTER_KEEP"
 		mkdir -p "$CLUSTER_KEEP"
 		cp -a "$LAB"/log "$CLUSTER_KEEP/"
-		for node in $(cluster_nodes); do cp -a "$LAB/$node/log" "$CLUSTER_KEEP/$node"; done
+		for node in $(cluster_nodes); do
+			cp -a "$LAB/$node/log" "$CLUSTER_KEEP/$node"
+			cp -a "$LAB/$node/layer/upper/var/log/pods" "$CLUSTER_KEEP/$node/"
+		done
 	}
 }
 

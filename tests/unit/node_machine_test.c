@@ -380,19 +380,70 @@ START_TEST(a_check_may_fail_now_and_then)
 }
 END_TEST
 
-START_TEST(a_manager_that_is_ill_is_a_failure)
+static void look_ill(void)
 {
 	struct outcome ill = { .job = JOB_STATUS };
 
+	message_text(ill.problem, sizeof(ill.problem), "containerd does not answer");
+	expect_job(JOB_STATUS);
+	ends_with(ill);
+	plan(false, false);
+}
+
+START_TEST(a_manager_that_is_ill_is_a_failure)
+{
 	begin_with(&usual, NULL);
 	to_rest();
 	pass(QUICK);
-	expect_job(JOB_STATUS);
-	message_text(ill.problem, sizeof(ill.problem), "containerd does not answer");
-	ends_with(ill);
-	plan(false, false);
+	for (int i = 1; i < LOOKS_MAX; i++) {
+		look_ill();
+		expect_job(JOB_NONE);
+		ck_assert_int_eq(m.state.phase, PHASE_READY);
+		pass(LOOK_S);
+	}
+	look_ill();
 	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
 	ck_assert_str_eq(m.state.message, "containerd does not answer");
+	/* And from then on at once. */
+	pass(RETRY_MIN_S);
+	look_ill();
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
+	ck_assert_uint_eq(m.state.failures, 2);
+}
+END_TEST
+
+/* Another installation on this node restarts it. A turn is not lost for that. */
+START_TEST(a_manager_that_is_ill_for_a_moment_is_none)
+{
+	begin_with(&usual, NULL);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	grant(m.kept.turn);
+	install(true);
+	look_ill();
+	expect_job(JOB_NONE);
+	ck_assert(machine_wake(&m) == now + LOOK_S * 1000);
+	ck_assert(first_said(1).kind == MESSAGE_WANT_TURN && m.kept.held);
+	pass(LOOK_S);
+	expect_job(JOB_STATUS);
+	ends_with((struct outcome){ .job = JOB_STATUS });
+	expect_job(JOB_PLAN);
+	struct outcome late = { .job = JOB_PLAN };
+	message_text(late.code, sizeof(late.code), "timeout");
+	machine_done(&m, &late, now, wall);
+	expect_job(JOB_NONE);
+	pass(LOOK_S);
+	status(0, false);
+	plan(false, false);
+	expect_job(JOB_NONE);
+	ck_assert(m.state.phase == PHASE_READY && m.state.failures == 0 && m.failed == 0);
+	ck_assert(first_said(1).good);
+	/* What does not pass by itself is told at once. */
+	pass(QUICK);
+	expect_job(JOB_STATUS);
+	fails(JOB_STATUS, "install.json cannot be read");
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
 }
 END_TEST
 
@@ -750,6 +801,7 @@ int main(void)
 	tcase_add_test(tc, a_lost_registration_is_made_again);
 	tcase_add_test(tc, a_check_may_fail_now_and_then);
 	tcase_add_test(tc, a_manager_that_is_ill_is_a_failure);
+	tcase_add_test(tc, a_manager_that_is_ill_for_a_moment_is_none);
 	tcase_add_test(tc, an_uninstall_is_asked_for_and_final);
 	tcase_add_test(tc, an_uninstall_comes_before_an_install);
 	tcase_add_test(tc, an_uninstall_goes_on_in_another_process);

@@ -3,6 +3,8 @@
 #
 # Runs unit test programs; closes with a line of totals. run.sh PROGRAM...
 #
+# UNDER is a command that each runs under, such as valgrind.
+#
 # Each has a /tmp and mounts of its own if we may give it them, so that a test that fails, and with
 # that skips its teardown, leaves nothing behind.
 set -u
@@ -12,6 +14,8 @@ cd "$(dirname "$0")/../.." || exit
 export CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-120}"
 # Check ends each test; this is for a program that does not end all the same.
 most=$((15 * CK_DEFAULT_TIMEOUT))
+under=()
+[ -z "${UNDER:-}" ] || read -ra under <<<"$UNDER"
 
 scratch=$(mktemp -d /tmp/kata-unit-XXXXXX) || exit
 chmod 1777 "$scratch"
@@ -24,7 +28,7 @@ fi
 
 passed=0 failed=0
 for program in "$@"; do
-	out=$(timeout "$most" "${apart[@]}" "$program" 2>&1)
+	out=$(timeout "$most" "${apart[@]}" "${under[@]}" "$program" 2>&1)
 	status=$?
 	checks=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' \
 		<<<"$out" | awk '{ c += $1; f += $2 + $3 } END { print c + 0, f + 0 }')

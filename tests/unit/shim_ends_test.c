@@ -440,17 +440,38 @@ END_TEST
 
 /* --- the shim --- */
 
-START_TEST(a_shim_without_a_manager_ends)
+static int manager = -1;
+
+static void manager_comes(void)
+{
+	struct err err = ERR_INIT;
+
+	(void)unlink(MANAGER);
+	manager = fd_unix_listen(MANAGER, &err);
+	ck_assert_msg(manager >= 0, "%s", err.msg);
+}
+
+/* With a manager, which it has as long as more is asked of it. */
+static void start_one_that_is_soon_lonely(void)
 {
 	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
+	shim_host = manager_comes;
 	shim_start("good", NINE);
+}
+
+START_TEST(a_shim_without_a_manager_ends)
+{
+	start_one_that_is_soon_lonely();
 	if (_i) { /* not while it has a container */
 		shim_must(shim_create(), "Create");
+		fd_close(&manager);
 		(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
+		manager_comes();
 		shim_must(shim_kill(9, 0), "Kill");
 		ck_assert_uint_eq(shim_wait(), 137);
 		shim_must(shim_ask_id("Delete", 0), "Delete");
 	}
+	fd_close(&manager);
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
 }
@@ -459,16 +480,10 @@ END_TEST
 /* It stays as long as the manager is there. */
 START_TEST(a_shim_with_a_manager_stays)
 {
-	struct err err = ERR_INIT;
-	int manager;
-
-	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
-	shim_start("good", NINE);
-	manager = fd_unix_listen(MANAGER, &err);
-	ck_assert_msg(manager >= 0, "%s", err.msg);
+	start_one_that_is_soon_lonely();
 	(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
 	shim_must_fail(shim_ask_id("State", 0), "not found");
-	(void)close(manager);
+	fd_close(&manager);
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
 }

@@ -98,8 +98,8 @@ test_scope_of_systemd_with_version_1() {
 }
 
 test_scope_of_systemd_with_version_2() {
-	systemd_can && [ -n "$(systemd_unified)" ] || return 0
 	SYSTEMD_UNIFIED=yes
+	systemd_can && [ -n "$(systemd_unified)" ] || return 0
 	scope_host ''
 	scope_lives_and_ends qemu-system-x86
 	scope_host '[runtime]

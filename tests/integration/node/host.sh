@@ -158,8 +158,8 @@ host_start() {
 }
 
 host_can() {
-	command -v python3 >/dev/null || {
-		echo "    skipped: needs python3"
+	command -v python3 >/dev/null && command -v curl >/dev/null || {
+		echo "    skipped: needs curl and python3"
 		return 1
 	}
 	systemd_can

@@ -25,6 +25,8 @@ pods_ready() {
 	"$LAB/restart"
 	node_wait
 	pause=$(pods_cri Status '{"verbose":true}' | tr -d '\134' | sed 's/.*"sandboxImage": *"\([^"]*\)".*/\1/;t;d' | head -n 1)
+	# containerd 2 has it with its images.
+	[ -n "$pause" ] || pause=$(containerd config default | sed -n "s/^ *sandbox = ['\"]\(.*\)['\"]/\1/p")
 	cp "$(dirname "$deploy")/../tools/pause" "$LAB/pause/pause"
 	CONTAINERD_NAMESPACE=k8s.io lab_import "$LAB/pause" '{"Entrypoint":["/pause"]}' "$pause"
 	for _ in $(seq 200); do
