@@ -158,10 +158,10 @@ host_start() {
 }
 
 host_can() {
-	command -v python3 >/dev/null && command -v curl >/dev/null || {
+	if ! command -v python3 >/dev/null || ! command -v curl >/dev/null; then
 		echo "    skipped: needs curl and python3"
 		return 1
-	}
+	fi
 	systemd_can
 }
 
