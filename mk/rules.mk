@@ -38,7 +38,7 @@ LDFLAGS_FUZZ := -fsanitize=fuzzer
 LDFLAGS_PROGRAM := -pie
 else ifeq ($(SAN),valgrind)
 # Nothing is compiled in: valgrind runs the program. In a static one it does not see malloc.
-CPPFLAGS    += -DSANITIZED=true
+CPPFLAGS    += -DSANITIZED=true -DUNDER_VALGRIND=true
 CFLAGS_BASE += -O1 -fno-omit-frame-pointer
 LDFLAGS_PROGRAM := -pie
 else

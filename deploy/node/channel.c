@@ -185,8 +185,10 @@ static int open_to_all(const char *path, struct err *err)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, "open %s for everybody", path);
-	if (!S_ISSOCK(st.st_mode))
-		return err_set(err, E_STATE, "somebody has replaced the socket %s", path);
+	if (!S_ISSOCK(st.st_mode)) {
+		(void)err_set(err, E_STATE, "somebody has replaced the socket %s", path);
+		return err_hint(err, "find out who writes in its directory, which is report's too");
+	}
 	return chmod(same, 0666) < 0 ? err_sys(err, "open %s for everybody", path) : 0;
 }
 

@@ -19,6 +19,10 @@
 #define TURN           "turn"
 #define FAILED         "failed"
 
+/* After a pause that is so much longer than planned the server was away, and holders could not renew their turns
+ * either: that they have not says nothing, and they are looked at from the start. */
+#define AWAY_MS(p) ((p)->o->pace.seconds * 1000ULL / 2)
+
 enum { LIMIT_MAX = 10000, LIMIT_MS = 300000, SLOT_TRIES = 4 };
 
 void pace_init(struct pace *p, const struct report_options *o, const char *instance,
@@ -213,9 +217,15 @@ static int look(struct pace *p, struct kube *k, bool cached, struct looking *l,
 	AUTO(str) char *path = kube_path(KUBE_LEASES, p->space, "leases", NULL);
 	AUTO(str) char *labels = str_fmt(LABEL_INSTANCE "=%s", p->instance);
 	struct kube_selection s = { .path = path, .labels = labels, .cached = cached };
+	int rc;
 
 	*l = (struct looking){ .p = p, .now = clock_ms(), .slot = -1 };
-	if (kube_list(k, &s, look_at, l, deadline, err) < 0)
+	if (p->looked_at && l->now - p->looked_at > p->planned + AWAY_MS(p))
+		kube_sights_release(&p->sights);
+	rc = kube_list(k, &s, look_at, l, deadline, err);
+	if (rc < 0 || clock_ms() - l->now > AWAY_MS(p))
+		kube_sights_release(&p->sights);
+	if (rc < 0)
 		return -1;
 	p->slot = l->slot;
 	p->marked = l->marked;

@@ -55,7 +55,8 @@ struct pace {
 	/* of the last look */
 	uint64_t running, failed, limit, nodes;
 	uint64_t limit_at, looked_at;
-	char *uninstall; /* id of a request for all; NULL: none */
+	uint64_t planned; /* ms until the next look, as the caller has decided; 0: at once */
+	char *uninstall;  /* id of a request for all; NULL: none */
 	/* The DaemonSet with which it goes; NULL: none. */
 	char *owner, *owner_uid;
 };

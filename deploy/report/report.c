@@ -683,6 +683,7 @@ uint64_t report_step(struct report *r)
 	publish(r, rc < 0);
 	if (rc == 0) {
 		r->failures = 0;
+		r->pace.planned = next;
 		return next;
 	}
 	if (err.code != E_CANCELLED)
@@ -692,5 +693,10 @@ uint64_t report_step(struct report *r)
 	for (unsigned i = 0; i < r->failures && next < RETRY_MAX; i++)
 		next *= 2;
 	r->failures++;
-	return kube_jitter(next < RETRY_MAX ? (unsigned)next : RETRY_MAX);
+	next = next < RETRY_MAX ? next : RETRY_MAX;
+	/* Others must not take a turn of ours for one of a node that has gone. */
+	if (is_turn_of_ours(r) && next > r->o->pace.seconds * 1000ULL / 3)
+		next = r->o->pace.seconds * 1000ULL / 3;
+	r->pace.planned = next;
+	return kube_jitter((unsigned)next);
 }

@@ -17,7 +17,7 @@ chmod 1777 "$said"
 UNDER="env LD_PRELOAD=$pidfd valgrind --quiet --vgdb=no --error-exitcode=99 --log-file=$said/%p --num-callers=24"
 UNDER+=" --suppressions=$PWD/tests/engines/valgrind.supp --trace-children=yes --trace-children-skip=/usr/*,/bin/*,/sbin/*"
 UNDER+=" --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --track-fds=bad"
-export UNDER CK_DEFAULT_TIMEOUT=600 CK_FORK=${KATA_CK_FORK:-yes} # no: fast, all tests of a program in one process
+export UNDER UNIT_TIMEOUT=3600 CK_TIMEOUT_MULTIPLIER=10 CK_FORK=${KATA_CK_FORK:-yes}
 status=0
 tests/unit/run.sh "$@" || status=1
 # What it says of itself, of system calls that it does not know, is not of interest.

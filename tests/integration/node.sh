@@ -138,8 +138,8 @@ node_wait() {
 
 # Until nothing of the node's containers is left on the host.
 node_gone() {
-	local left
-	for _ in $(seq 100); do
+	local left ended=$SECONDS
+	while [ $((SECONDS - ended)) -le 20 ]; do
 		left=$(lab_left)
 		[ -n "$left" ] || return 0
 		sleep 0.1

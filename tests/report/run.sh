@@ -444,6 +444,19 @@ test_a_server_that_goes_and_forgets() {
 	fleet_over gone
 }
 
+# It is away for longer than a turn lasts without being renewed: who has one keeps it.
+test_turns_outlast_the_server() {
+	local pid
+	fleet outlast --nodes 4 --at-once 2 --node-ms 45000 --turn-seconds 20 --wait-ms 500 --slack 1000 &
+	pid=$!
+	sleep 8
+	cluster_end apiserver KILL
+	sleep 25
+	cluster_apiserver
+	wait "$pid"
+	fleet_over outlast
+}
+
 test_thousand() {
 	fleet thousand --nodes 1000 --node-ms 30000 --idle 120
 	fleet_over thousand

@@ -3,7 +3,7 @@
 #
 # Runs unit test programs; closes with a line of totals. run.sh PROGRAM...
 #
-# UNDER is a command that each runs under, such as valgrind.
+# UNDER is a command that each runs under, such as valgrind; UNIT_TIMEOUT how many seconds each program may take.
 #
 # Each has a /tmp and mounts of its own if we may give it them, so that a test that fails, and with
 # that skips its teardown, leaves nothing behind.
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.." || exit
 # Check's own 4 seconds are not much on a busy machine or under a sanitizer; the caller may give more.
 export CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-120}"
 # Check ends each test; this is for a program that does not end all the same.
-most=$((15 * CK_DEFAULT_TIMEOUT))
+most=${UNIT_TIMEOUT:-$((15 * CK_DEFAULT_TIMEOUT))}
 under=()
 [ -z "${UNDER:-}" ] || read -ra under <<<"$UNDER"
 

@@ -35,6 +35,7 @@ pod_gone() { # NAME...
 
 port_forwarded() { # KUBECTL POD
 	local forward port got
+	rm -f "$LAB/forward" # else the words of the last one are there until this one begins
 	"$1" port-forward "pod/$2" :8080 >"$LAB/forward" 2>&1 &
 	forward=$!
 	until_true 60 grep -q 'Forwarding from 127' "$LAB/forward"
