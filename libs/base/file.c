@@ -211,3 +211,35 @@ int file_replace_volatile(int dirfd, const char *path, const void *data, size_t 
 
 	return replace(dirfd, path, data, len, &how, false, err);
 }
+
+/* A file without a name gets one; what has it goes. */
+static int give_name(int fd, const char *path)
+{
+	struct path_fd nameless = path_of_fd(fd);
+
+	for (int tries = 0; tries < 16; tries++) {
+		if (linkat(AT_FDCWD, nameless.path, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+			return 0;
+		if (errno != EEXIST || (unlink(path) < 0 && errno != ENOENT))
+			return -1;
+	}
+	return -1;
+}
+
+int file_note(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
+{
+	const char *name = path_basename(path);
+	AUTO(str)
+	char *parent = name == path ? xstrdup(".") : xstrndup(path, (size_t)(name - path));
+	AUTO(fd) int fd = open(parent, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
+		return file_replace_volatile(AT_FDCWD, path, data, len, mode, err);
+	if (fd < 0)
+		return err_sys(err, "make a file for %s", path);
+	if (fd_write_all(fd, data, len, err) < 0)
+		return err_wrap(err, "write %s", path);
+	if (fchmod(fd, mode) < 0 || give_name(fd, path) < 0)
+		return err_sys(err, "write %s", path);
+	return 0;
+}

@@ -62,3 +62,11 @@ MUST_CHECK int file_replace_via(int dirfd, const char *path, const void *data, s
 /* As file_replace without syncing, for files below /run, which a reboot removes. */
 MUST_CHECK int file_replace_volatile(int dirfd, const char *path, const void *data, size_t len,
 				     mode_t mode, struct err *err);
+
+/*
+ * Likewise, for a note of something that can be found out again, at a place that nobody tidies: whoever is
+ * killed meanwhile leaves the old file, none, or the new one, and never a temporary. (Where the file
+ * system has no files without a name it is file_replace_volatile().)
+ */
+MUST_CHECK int file_note(const char *path, const void *data, size_t len, mode_t mode,
+			 struct err *err);

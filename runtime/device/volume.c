@@ -149,8 +149,7 @@ int volume_mark(const char *path, const char *sandbox, const char *state_dir, st
 {
 	AUTO(str) char *dir = dir_of(path, err), *file = dir ? path_join(dir, sandbox) : NULL;
 
-	return file ? file_replace_volatile(AT_FDCWD, file, state_dir, strlen(state_dir), 0600, err)
-		    : -1;
+	return file ? file_note(file, state_dir, strlen(state_dir), 0600, err) : -1;
 }
 
 void volume_unmark(const char *path, const char *sandbox)

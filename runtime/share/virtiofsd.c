@@ -210,7 +210,7 @@ void virtiofsd_help(const char *program, const char *notes, struct buf *help)
 		return;
 	buf_str(&text, who);
 	buf_add(&text, help->data, help->len);
-	(void)!file_replace_volatile(AT_FDCWD, notes, text.data, text.len, 0600, &ignored);
+	(void)!file_note(notes, text.data, text.len, 0600, &ignored);
 }
 
 void virtiofsd_forget(void)

@@ -37,8 +37,7 @@ void vmm_remember(enum vmm_question question, const char *answer)
 {
 	struct err ignored = ERR_INIT; /* then it is detected again */
 
-	(void)!file_replace_volatile(AT_FDCWD, questions[question].file, answer, strlen(answer),
-				     0644, &ignored);
+	(void)!file_note(questions[question].file, answer, strlen(answer), 0644, &ignored);
 }
 
 static int open_kvm(void)

@@ -31,7 +31,7 @@ check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) $(CRASH_PODS) ## kill 
 crash-walk-pods: $(CRASH_PODS) stage ## kill shims at every changing system call of a pod's life, and with real VMs at some
 	@! $(abspath $(firstword $(CRASH_PODS))) --only control --every 1000 --from 150 $(abspath $(wordlist 2,3,$(CRASH_PODS))) >/dev/null
 	@$(abspath $(CRASH_PODS))
-	@$(abspath $(firstword $(CRASH_PODS))) $(call crash_sample,40) --real $(abspath $(BUILD)/stage) $(abspath $(wordlist 2,3,$(CRASH_PODS)))
+	@$(abspath $(firstword $(CRASH_PODS))) $(call crash_sample,40) --real $(abspath $(BUILD)/stage) $(abspath $(BUILD)/stage/bin/containerd-shim-kata-v2 $(lastword $(CRASH_PODS)))
 
 crash-walk: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) ## the same, and at every call of every recovery
 	@tests/crash/run.sh $(CRASH_WALK)

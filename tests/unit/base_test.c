@@ -238,6 +238,28 @@ START_TEST(a_path_in_another_root_stays_there)
 }
 END_TEST
 
+/* Nothing is beside it, also where it was there. */
+START_TEST(a_note_has_no_temporary)
+{
+	AUTO(str) char *notes = path_join(dir, "notes"), *file = path_join(notes, "note");
+	AUTO(buf) struct buf text = BUF_INIT(64);
+	struct err err = ERR_INIT;
+	struct stat st;
+
+	ck_assert_int_eq(file_note(file, "x", 1, 0600, &err), -1);
+	ck_assert_int_eq(err.sys, ENOENT);
+	err_clear(&err);
+	ck_assert_int_eq(path_make(notes, 0755, &err), 0);
+	ck_assert_msg(file_note(file, "older", 5, 0644, &err) == 0, "%s", err.msg);
+	ck_assert_msg(file_note(file, "new", 3, 0600, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(file_read(AT_FDCWD, file, 64, &text, &err), 0);
+	ck_assert_str_eq(buf_cstr(&text), "new");
+	ck_assert(stat(file, &st) == 0 && (st.st_mode & 07777) == 0600 && st.st_nlink == 1);
+	ck_assert_int_eq(unlink(file), 0);
+	ck_assert_int_eq(rmdir(notes), 0);
+}
+END_TEST
+
 START_TEST(names_do_not_leave_the_root)
 {
 	AUTO(str) char *link = path_join(dir, "out");
@@ -945,6 +967,7 @@ int main(int argc, char **argv)
 	tcase_add_test(files, dangling_links_name_what_is_made);
 	tcase_add_test(files, a_path_in_another_root_stays_there);
 	tcase_add_test(files, replace_is_whole_or_nothing);
+	tcase_add_test(files, a_note_has_no_temporary);
 	tcase_add_test(files, no_component_is_a_link);
 	tcase_add_test(files, replacing_can_keep_what_belongs_to_a_file);
 	suite_add_tcase(suite, pure);
