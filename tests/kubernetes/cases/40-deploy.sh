@@ -96,6 +96,8 @@ test_pod_with_the_class_serves() {
 	pod_serves served 'runtimeClassName="kata"'
 	[ "$(kubectl exec served -- uname -r)" != "$(uname -r)" ]
 	has "helm test" "$(helm4 test lab --namespace "$NAMESPACE" --logs --timeout 3m)" '"kernel": "6'
+	# Helm keeps them for their logs, as the notes say.
+	kubectl -n "$NAMESPACE" delete pods -l "app.kubernetes.io/name=kata-deploy-test,app.kubernetes.io/instance=$DAEMONSET" --wait >/dev/null
 	pod_gone served
 }
 
