@@ -79,6 +79,7 @@ distro=$1
 [ -z "$keep" ] || [ ! -e "$keep" ] || [ -z "$(ls -A "$keep")" ] || die "-r $keep: is not empty"
 command -v mmdebstrap >/dev/null || die "mmdebstrap: not there; install the package of that name"
 image=${image:-kata-containers-$distro.img}
+[ -w "$(dirname -- "$image")" ] || die "-o $image: its directory is not there, or cannot be written to"
 
 # What mmdebstrap mounts ends with us, however we end, and nothing of it is removed.
 if [ -z "${KATA_ROOTFS_ALONE:-}" ]; then

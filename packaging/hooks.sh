@@ -11,10 +11,11 @@
 # container manager's configuration; that is the package's as long as kata-deploy has on record that it
 # came from there. What a person installed otherwise is left alone.
 
+# A node that upgrades itself may be at it just now: a package waits for it, instead of being half configured.
 kata() { # VERB [ARG...]
 	verb=$1
 	shift
-	"$engine" "$verb" ${root:+--root "$root"} "$@"
+	"$engine" "$verb" --lock-wait 900 ${root:+--root "$root"} "$@"
 }
 # Sets origin: nothing, ours or theirs.
 look() {

@@ -23,6 +23,8 @@ END
 echo '{"http-proxy": "http://u:S3CR3T@proxy:3128", "debug": true}' >"$node/etc/docker/daemon.json"
 echo 'kernel_params = "agent.token=S3CR3T quiet"' >"$node/opt/kata/etc/config.d/10-mine.toml"
 echo '{"schema": 1}' >"$node/opt/kata/state/install.json"
+echo '{"held": []}' >"$node/opt/kata/state/timer.json"
+mkdir -p "$node/var/snap/microk8s/current/args" && echo 'version = 3' >"$node/var/snap/microk8s/current/args/containerd-template.toml"
 head -c 3000000 /dev/zero | tr '\0' 'x' >"$node/run/vc/vm/one/qemu.log"
 printf '\npassword: S3CR3T\nthe end of node1.example.org\n' >>"$node/run/vc/vm/one/qemu.log"
 ln -s /dev/zero "$node/run/vc/vm/one/endless.log"
@@ -46,6 +48,8 @@ check "nor a word that was to be hidden" [ -z "$(grep -rl node1.example.org repo
 check "what is none is" grep -q somebody report/config/containerd/config.toml
 check "the administrator's configuration" grep -q 'quiet' report/config/kata/config.d/10-mine.toml
 check "the state" [ -f report/state/install.json ]
+check "and what a node that upgrades itself remembers" [ -f report/state/timer.json ]
+check "the managers of distributions" [ -f report/config/microk8s/containerd-template.toml ]
 check "of a long log the end" grep -q '^the end of \*\*\*$' report/logs/vms/one/qemu.log
 check "and no more than a mebibyte" [ "$(stat -c %s report/logs/vms/one/qemu.log)" -le $((1 << 20)) ]
 check "what is no file is named, and not waited for" grep -q 'waits.log.*is not a file' report/index.txt
@@ -74,5 +78,16 @@ runs() {
 		grep -q 'HTTPS_PROXY=http://\*\*\*@proxy:1' shown && ! grep -q S3CR3T shown && ! grep -q '^OTHER=' shown
 }
 check "what programs say is masked too, errors and the environment" runs
+
+# Whose unit the manager is differs, and what the upgrade timer did is in the journal only.
+asks_the_journal() {
+	local unit
+	printf '#!/bin/sh\necho "asked for $*"\n' >"$node/bin/journalctl" && chmod 755 "$node/bin/journalctl"
+	env -i PATH="$node/bin:$PATH" "$collect" --prefix "$dir/none" --show >shown 2>&1
+	for unit in "-t kata-deploy" "-u "{containerd,docker,crio,k3s,k3s-agent,rke2-server,rke2-agent,k0sworker,k0scontroller}; do
+		grep -Eq -- "asked for .*$unit( |\$)" shown || { echo "not $unit" && return 1; }
+	done
+}
+check "the journal is asked for all of them" asks_the_journal
 
 checked collect

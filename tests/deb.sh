@@ -87,6 +87,12 @@ owners() {
 	pkg -V kata-containers && pkg -V kata-deploy && ! pkg -S "*/opt/kata/*" &&
 		pkg -L kata-containers | grep -q release.yaml
 }
+# Another kata-deploy has the lock for some seconds: that of a running system, or of one below a directory.
+busy() {
+	mkdir -p "$node/run/lock"
+	flock "$node" flock "$node/run/lock/kata-deploy.lock" sleep 5 &
+	until ! flock -n "$node" true; do sleep 0.1; done
+}
 life() {
 	cp "$node/etc/containerd/config.toml" "$dir/config.before"
 	check "install" both 1.0
@@ -96,6 +102,7 @@ life() {
 	check "the timer is there" [ -f "$node/usr/lib/systemd/system/kata-deploy-upgrade.timer" ]
 	check "and not enabled" [ ! -e "$node/etc/systemd/system" ]
 	check "enabled by hand" "$deploy" timer enable --root "$node"
+	busy
 	check "upgrade to a version that dpkg and kata-deploy must both take for newer" both "2.0~rc1"
 	check "that one is current" installed 2.0-rc1
 	check "and to the next" both 2.0

@@ -62,6 +62,7 @@ static int find_place(struct cli_place *place, enum deploy_access access, char *
 		.prefix = *prefix,
 		.root = place->root,
 		.lock = lock_path(place),
+		.lock_seconds = place->lock_wait,
 		.now = place_now(place),
 		.kinds = step_kinds(),
 	};

@@ -38,6 +38,7 @@ struct cli_place {
 	const char *root;   /* NULL: the running system */
 	const char *host;   /* where the running system's paths are; NULL: at / */
 	const char *lock;   /* NULL: the default */
+	unsigned lock_wait; /* seconds */
 	const char *memory; /* directory of the memory of trust that outlives an uninstall */
 	char *own_prefix, *own_root, *own_memory;
 	bool entered; /* host is our root now */
@@ -49,6 +50,8 @@ struct cli_place {
 		OPT_STR(0, "host", "DIR", &(g).host,                                           \
 			"work on the running system, mounted below DIR"),                      \
 		OPT_STR(0, "lock", "FILE", &(g).lock, "default: /run/lock/kata-deploy.lock"),  \
+		OPT_UINT(0, "lock-wait", "SECONDS", &(g).lock_wait,                            \
+			 "wait so long for another kata-deploy; default: 0"),                  \
 		OPT_STR(0, "trust-memory", "DIR", &(g).memory,                                 \
 			"what uninstalls keep; default: " TRUST_KEPT)
 

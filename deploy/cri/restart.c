@@ -21,9 +21,9 @@
 #include "base/spawn.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "dbus/systemd.h"
 #include "deploy/cri/backend.h"
 #include "deploy/cri/process.h"
-#include "deploy/cri/systemd.h"
 #include "json/json.h"
 
 #include <errno.h>

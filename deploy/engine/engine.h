@@ -99,7 +99,8 @@ struct deploy_options {
 	const char *prefix;
 	const char *root; /* the directory that the node has as /; NULL: / */
 	const char *lock;
-	uint64_t now; /* seconds since 1970, for the record */
+	unsigned lock_seconds; /* another process that has it is waited for, so long at most */
+	uint64_t now;          /* seconds since 1970, for the record */
 	/* Step kinds that a journal may need to undo; NULL at the end; may be NULL. */
 	const struct deploy_step_ops *const *kinds;
 	void *context; /* for undo */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Opening a prefix: the lock, then the recovery after a crash, then what is installed. */
 
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -22,6 +23,7 @@
 /* What a change opens at once, at most: files and directories of its own, and pipes to the programs
  * that it starts. */
 enum { FDS_NEEDED = 24 };
+enum { LOCK_MS = 100 }; /* between two tries to get it */
 
 /* Any user may create files in /run/lock. A file of another user, who may hold a lock on it, or
  * which fs.protected_regular keeps us from opening, is not root's lock: it is removed. */
@@ -49,26 +51,49 @@ static int open_lock(const char *path, bool *directory, struct err *err)
 	return fd < 0 ? path_sys(err, AT_FDCWD, path, "open the lock %s", path) : fd;
 }
 
-/* A flock, which ends with its process. The pid in the file is for the message only. */
-static int take_lock(const char *path, struct err *err)
+static int refuse_locked(const char *path, const char *pid, struct err *err)
+{
+	return err_set(
+		err, E_STATE,
+		"another kata-deploy is running: %s%s has locked %s; wait until it has ended",
+		str_empty(pid) ? "another process" : "process ", pid ? pid : "", path);
+}
+
+/* A flock, which ends with its process, is asked for again and again: a signal is to end the wait. */
+static int wait_for_lock(int fd, const char *path, bool directory, unsigned seconds,
+			 struct err *err)
+{
+	struct deadline until = deadline_in(seconds * 1000ULL);
+	bool told = false;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		struct err ignored = ERR_INIT; /* the holder may not have written it */
+		AUTO(str) char *pid = NULL;
+
+		if (errno != EWOULDBLOCK)
+			return err_sys(err, "lock %s", path);
+		pid = directory ? NULL : file_read_line(AT_FDCWD, path, &ignored);
+		if (deadline_passed(until))
+			return refuse_locked(path, pid, err);
+		if (!told)
+			log_info("waits for another kata-deploy", LOG_S("pid", pid ? pid : ""));
+		told = true;
+		if (interrupt_sleep(LOCK_MS, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The pid in the file is for the message only. */
+static int take_lock(const char *path, unsigned seconds, struct err *err)
 {
 	bool directory;
 	AUTO(fd) int fd = open_lock(path, &directory, err);
 	AUTO(str) char *pid = NULL;
-	struct err ignored = ERR_INIT; /* the holder may not have written it */
+	struct err ignored = ERR_INIT;
 
-	if (fd < 0)
+	if (fd < 0 || wait_for_lock(fd, path, directory, seconds, err) < 0)
 		return -1;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
-			return err_sys(err, "lock %s", path);
-		pid = directory ? NULL : file_read_line(AT_FDCWD, path, &ignored);
-		return err_set(err, E_STATE,
-			       "another kata-deploy is running: %s%s has locked %s; wait until it "
-			       "has ended",
-			       str_empty(pid) ? "another process" : "process ", pid ? pid : "",
-			       path);
-	}
 	if (directory)
 		return STEAL(fd, -1);
 	/* On a full disk the file stays empty. */
@@ -129,7 +154,7 @@ static int begin(const struct deploy_options *o, enum deploy_access access, stru
 		/* What begins must be able to end, and to be undone. */
 		if (fd_check_room(FDS_NEEDED, err) < 0)
 			return -1;
-		d->lock = take_lock(o->lock, err);
+		d->lock = take_lock(o->lock, o->lock_seconds, err);
 		if (d->lock < 0)
 			return -1;
 	}

@@ -5,8 +5,10 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -173,6 +175,23 @@ void channel_say(struct channel *c, const struct message *m)
 	flush(c);
 }
 
+/* The directory is report's too: what has come into the socket's place must not be opened instead of
+ * it, such as a file of the host behind a symbolic link. */
+static int open_to_all(const char *path, struct err *err)
+{
+	AUTO(fd) int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	AUTO(str) char *same = str_fmt("/proc/self/fd/%d", fd);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "open %s for everybody", path);
+	if (!S_ISSOCK(st.st_mode)) {
+		(void)err_set(err, E_STATE, "somebody has replaced the socket %s", path);
+		return err_hint(err, "find out who writes in its directory, which is report's too");
+	}
+	return chmod(same, 0666) < 0 ? err_sys(err, "open %s for everybody", path) : 0;
+}
+
 int channel_listen(const char *path, struct err *err)
 {
 	AUTO(fd) int fd = -1;
@@ -182,7 +201,5 @@ int channel_listen(const char *path, struct err *err)
 	fd = fd_unix_listen(path, err);
 	if (fd < 0)
 		return err_hint(err, "it needs a directory that report shares");
-	if (chmod(path, 0666) < 0)
-		return err_sys(err, "open %s for everybody", path);
-	return STEAL(fd, -1);
+	return open_to_all(path, err) < 0 ? -1 : STEAL(fd, -1);
 }

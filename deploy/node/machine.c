@@ -67,12 +67,16 @@ static void want_turn(struct machine *m)
 	m->kept.held = m->o.alone;
 }
 
+/* One that was only waited for, too: report may have got it meanwhile, and would keep it. But the end
+ * of one that was used is not forgotten for that. */
 static void end_turn(struct machine *m, bool good, const char *reason)
 {
-	if (m->kept.held && !m->o.alone) {
+	bool held = m->kept.held;
+
+	if (*m->kept.turn && !m->o.alone && (held || !*m->kept.ended)) {
 		COPY(m->kept.ended, m->kept.turn);
-		m->kept.ended_good = good;
-		COPY(m->kept.ended_reason, reason);
+		m->kept.ended_good = good || !held;
+		COPY(m->kept.ended_reason, held ? reason : "");
 	}
 	m->kept.turn[0] = '\0';
 	m->kept.held = false;
@@ -105,10 +109,14 @@ void machine_said_end(struct machine *m)
 void machine_heard(struct machine *m, const struct message *said, uint64_t wall)
 {
 	(void)wall;
-	if (said->kind == MESSAGE_TURN && str_eq(said->id, m->kept.turn))
+	if (said->kind == MESSAGE_TURN && *m->kept.turn && str_eq(said->id, m->kept.turn))
 		m->kept.held = true;
-	if (said->kind == MESSAGE_UNINSTALL && !m->kept.uninstalled)
-		m->kept.uninstalling = true;
+	if (said->kind != MESSAGE_UNINSTALL || m->kept.uninstalled || m->kept.uninstalling)
+		return;
+	m->kept.uninstalling = true;
+	/* A pause after a failure is of what is not to be done any more. */
+	if (m->step == STEP_RETRY)
+		m->retry_at = m->kept.retry = m->state.retry = 0;
 }
 
 /* --- what is next --- */
@@ -206,7 +214,28 @@ static uint64_t pause_s(uint64_t failures)
 	return s < RETRY_MAX_S ? s : RETRY_MAX_S;
 }
 
-/* Looking and planning may fail for a moment: another kata-deploy runs. What is there stays. */
+static bool is_look(enum node_job job)
+{
+	return job == JOB_STATUS || job == JOB_HASH || job == JOB_PLAN;
+}
+
+/* What is over when somebody has done what he does; as slugs of err.h. */
+static bool may_pass(const char *code)
+{
+	return str_eq(code, "state") || str_eq(code, "timeout") || str_eq(code, "gone");
+}
+
+/* It is looked at once more, and nobody is told. */
+static bool look_again(struct machine *m, enum node_job job, const char *code, uint64_t now)
+{
+	if (!is_look(job) || !may_pass(code) || ++m->odd >= LOOKS_MAX)
+		return false;
+	m->step = STEP_RETRY;
+	m->retry_at = now + LOOK_S * 1000;
+	return true;
+}
+
+/* Looking may fail now and then. What is there stays. */
 enum { EXCUSED = 3 };
 
 static void fail(struct machine *m, enum node_job job, const char *code, const char *message,
@@ -214,6 +243,8 @@ static void fail(struct machine *m, enum node_job job, const char *code, const c
 {
 	uint64_t s;
 
+	if (look_again(m, job, code, now))
+		return;
 	m->failed++;
 	m->kept.failures++;
 	s = pause_s(m->kept.failures);
@@ -224,8 +255,7 @@ static void fail(struct machine *m, enum node_job job, const char *code, const c
 	m->state.retry = m->kept.retry;
 	COPY(m->state.code, code);
 	COPY(m->state.message, message);
-	if (m->kept.failures >= EXCUSED ||
-	    (job != JOB_STATUS && job != JOB_HASH && job != JOB_PLAN))
+	if (m->kept.failures >= EXCUSED || !is_look(job))
 		m->state.ready = false;
 	end_turn(m, false, message);
 	m->retry_at = now + s * 1000;
@@ -237,7 +267,7 @@ static void rest(struct machine *m, uint64_t now, uint64_t wall)
 {
 	m->step = STEP_REST;
 	m->quick_at = now + m->o.quick_ms;
-	m->repairs = 0;
+	m->repairs = m->odd = 0;
 	m->rested = wall;
 	m->kept.failures = m->kept.retry = 0;
 	m->kept.code[0] = m->kept.message[0] = '\0';
@@ -245,9 +275,7 @@ static void rest(struct machine *m, uint64_t now, uint64_t wall)
 	m->state.code[0] = m->state.message[0] = '\0';
 	m->state.ready = true;
 	set_phase(m, m->state.drift ? PHASE_DRIFTED : PHASE_READY, wall);
-	if (m->kept.turn[0] && m->kept.held)
-		end_turn(m, true, "");
-	m->kept.turn[0] = '\0';
+	end_turn(m, true, "");
 }
 
 static void looked(struct machine *m, const struct outcome *o, uint64_t now)
@@ -280,6 +308,7 @@ static void planned(struct machine *m, const struct outcome *o, uint64_t now, ui
 			rest(m, now, wall);
 		return;
 	}
+	m->odd = 0;
 	COPY(m->state.message, o->reason);
 	m->step = STEP_INSTALL;
 	if (!o->restart)

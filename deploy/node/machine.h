@@ -20,9 +20,11 @@
  *	         +---- install <- [turn, if a restart is needed] <-----+
  *
  * One job runs at a time. Whatever fails is tried again, from the look, after a pause that doubles
- * from RETRY_MIN_S to RETRY_MAX_S; a turn ends with the failure. A turn is asked for before anything
+ * from RETRY_MIN_S to RETRY_MAX_S; a turn ends with the failure. What a look or a plan finds wrong that may be
+ * over in a moment, such as a container manager that somebody restarts, counts when it was found LOOKS_MAX
+ * times, LOOK_S apart. A turn is asked for before anything
  * that restarts the container manager, and not given back before the node rests. An uninstall that is
- * asked for comes before all that, and is the last thing that is done.
+ * asked for comes before all that, ends the pause after a failure, and is the last thing that is done.
  */
 
 #include "base/err.h"
@@ -32,7 +34,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RETRY_MIN_S = 60, RETRY_MAX_S = 3600, REPAIRS_MAX = 3 };
+enum { RETRY_MIN_S = 60, RETRY_MAX_S = 3600, REPAIRS_MAX = 3, LOOKS_MAX = 3, LOOK_S = 10 };
 
 enum node_job {
 	JOB_NONE,
@@ -114,6 +116,7 @@ struct machine {
 	bool hashes; /* the look hashes */
 	uint64_t quick_at, full_at, retry_at;
 	unsigned repairs;           /* since it rested last */
+	unsigned odd;               /* looks in a row that found something wrong */
 	char problem[MESSAGE_TEXT]; /* that the last look saw with the container manager */
 	/* For the metrics. */
 	uint64_t checks[2], repaired, failed, rested;

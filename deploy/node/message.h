@@ -14,7 +14,7 @@
  *
  *	node -> report	state		what the node is; whole, at every change and after connecting
  *			want-turn	it would restart its container manager, and waits
- *			end-turn	the turn is over, and how it went
+ *			end-turn	the turn is over, and how it went; or it is not wanted any more
  *	report -> node	turn		go ahead with the turn of that id
  *			uninstall	somebody who may asked for it
  *
@@ -29,7 +29,9 @@
  * which takes nothing but what was installed. It names no release, path, option or program. Node:
  * say something untrue about its node, in bounded text without control characters; ask for turns,
  * one at a time, and keep them. It names no object of the cluster. Either can end the connection,
- * or replace the socket file, which is to be silent.
+ * or replace the socket file, which is to be silent: a file that is put there instead is not opened. And
+ * neither keeps the other busy: node takes one connection in MESSAGE_RETRY_MS (door.h), report has few rounds
+ * on node's word (report.h).
  *
  *	AUTO(buf) struct buf line = BUF_INIT(MESSAGE_MAX);
  *	if (message_format(&m, &line, err) < 0)				// with its newline

@@ -6,7 +6,10 @@
 #include "base/str.h"
 #include "json/fields.h"
 
+#include <signal.h>
 #include <string.h>
+
+enum { KILLED = 128 + SIGKILL };
 
 #define COPY(to, text) message_text((to), sizeof(to), (text))
 
@@ -77,6 +80,11 @@ static void read_error(struct outcome *o, const struct json *j, int exit_code)
 	COPY(o->code, error ? json_get_text(error, "code") : "failed");
 	if (error && json_get_text(error, "message"))
 		COPY(o->message, json_get_text(error, "message"));
+	else if (exit_code == KILLED)
+		(void)str_print(o->message, sizeof(o->message),
+				"kata-deploy %s was killed, perhaps because its memory did not "
+				"suffice; give this container more (resources.node of the chart)",
+				node_job_verb(o->job));
 	else
 		(void)str_print(o->message, sizeof(o->message),
 				"kata-deploy %s ended with status %d; see the log of this program",

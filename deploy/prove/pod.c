@@ -33,6 +33,7 @@ enum {
 	LOG_MAX = 1 << 16,
 	UP_MS = 1000,
 	STOPPING_MS = 10000,
+	RUNNING_MS = 3000,
 	REMOVE_MS = 10000
 };
 enum { EXEC_S = 30 };
@@ -162,21 +163,27 @@ static bool blames_node(const struct err *err)
 
 /* --- the pod --- */
 
+/* Of all of them. */
 static char *log_dir(const struct proof *p)
 {
 	return str_fmt("/run/kata-deploy/%s", p->id);
 }
 
+static char *log_name(const struct proof *p)
+{
+	return str_fmt("proof-%u.log", p->number);
+}
+
 static char *pod_config(const struct proof *p)
 {
-	AUTO(str) char *dir = log_dir(p);
+	AUTO(str) char *dir = log_dir(p), *name = str_fmt("%s-%u", p->id, p->number);
 
 	return str_fmt("{\"metadata\": {\"name\": \"%s\", \"uid\": \"%s\", "
 		       "\"namespace\": \"kata-deploy\"}, \"hostname\": \"%s\", "
 		       "\"log_directory\": \"%s\", \"labels\": {\"" LABEL "\": \"%s\"}, "
 		       "\"linux\": {\"security_context\": {\"namespace_options\": "
 		       "{\"pid\": \"CONTAINER\"}}}}",
-		       p->id, p->id, p->id, dir, p->id);
+		       name, name, p->id, dir, p->id);
 }
 
 static char *run_sandbox(const struct proof *p, struct deadline deadline, struct err *err)
@@ -194,15 +201,14 @@ static char *create(const struct proof *p, const char *pod, struct deadline dead
 		    struct err *err)
 {
 	struct deadline learned = deadline_min(deadline, deadline_in(LEARN_MS));
-	AUTO(str) char *config = pod_config(p);
+	AUTO(str) char *config = pod_config(p), *log = log_name(p);
 	AUTO(str)
 	char *request = str_fmt("{\"pod_sandbox_id\": \"%s\", \"sandbox_config\": %s, \"config\": "
 				"{\"metadata\": {\"name\": \"proof\"}, \"image\": {\"image\": "
-				"\"" PROVE_NAME
-				"\"}, \"log_path\": \"proof.log\", \"stdin\": true, "
+				"\"" PROVE_NAME "\"}, \"log_path\": \"%s\", \"stdin\": true, "
 				"\"linux\": {\"security_context\": {\"namespace_options\": "
 				"{\"pid\": \"CONTAINER\"}}}}}",
-				pod, config);
+				pod, config, log);
 
 	for (;;) {
 		char *id = make(p, "CreateContainer", request, "container_id", deadline, err);
@@ -232,7 +238,7 @@ static int read_log(const struct proof *p, const char *pod, struct deadline dead
 		    struct prove_report *report, struct err *err)
 {
 	struct deadline asked = deadline_in(UP_MS);
-	AUTO(str) char *dir = log_dir(p), *path = path_join(dir, "proof.log");
+	AUTO(str) char *dir = log_dir(p), *name = log_name(p), *path = path_join(dir, name);
 
 	for (;;) {
 		AUTO(buf) struct buf text = BUF_INIT(LOG_MAX);
@@ -335,27 +341,29 @@ static bool has_running(const struct proof *p, const char *pod)
 }
 
 /* A manager that is told to stop a pod ends the containers first, then the network, and the pod is ready
- * until all of that is done. */
+ * until all of that is done. That a container has ended is known somewhat later than it is felt. */
 static bool is_stopped_by_others(const struct proof *p, const char *pod)
 {
-	struct deadline stopping = deadline_in(STOPPING_MS);
+	struct deadline stopping = deadline_in(STOPPING_MS), running = deadline_in(RUNNING_MS);
 	struct err cancelled = ERR_INIT;
 
 	while (is_up(p, pod)) {
-		if (deadline_passed(stopping) || has_running(p, pod) ||
+		if (deadline_passed(stopping) ||
+		    (deadline_passed(running) && has_running(p, pod)) ||
 		    interrupt_sleep(LOOK_MS, &cancelled) < 0)
 			return false;
 	}
 	return true;
 }
 
-/* Runs the pod. A kubelet ends pods that it does not know, sooner or later. */
+/* Runs the pod. *ended: somebody has ended it. */
 static int run_pod(const struct proof *p, struct deadline deadline, struct prove_report *report,
-		   struct err *err)
+		   bool *ended, struct err *err)
 {
 	uint64_t began = clock_ms();
 	AUTO(str) char *pod = run_sandbox(p, deadline, err);
 
+	*ended = false;
 	if (!pod && blames_node(err)) {
 		(void)unfit(report, err->msg);
 	} else if (!pod) {
@@ -366,29 +374,12 @@ static int run_pod(const struct proof *p, struct deadline deadline, struct prove
 		if (err->code == E_CANCELLED || !is_stopped_by_others(p, pod))
 			return -1;
 		(void)unfit(report, "it was ended early, as a kubelet does with pods of others");
+		*ended = true;
 	}
 	log_err(LOG_WARN, err, "the proof was not made with a pod");
 	err_clear(err);
 	return 1;
 }
-
-int pod_prove(const struct proof *p, struct deadline deadline, struct prove_report *report,
-	      struct err *err)
-{
-	AUTO(str) char *dir = log_dir(p);
-	int rc;
-
-	if (pod_look(p, report) != 0)
-		return 1;
-	if (prove_call(p, "-n " PODS " images import @file", NULL, deadline, err) < 0 ||
-	    path_make(dir, 0700, err) < 0)
-		return -1;
-	rc = run_pod(p, deadline, report, err);
-	report->pod = rc == 0;
-	return rc < 0 ? err_wrap(err, "a pod") : rc;
-}
-
-/* --- afterwards --- */
 
 /* Again, where somebody else was stopping the same pod: of two that take its network down one may fail. */
 static int remove_pod(const struct proof *p, const char *pod, struct err *err)
@@ -457,6 +448,41 @@ static void remove_pods(const struct proof *p)
 			remove_whole(p, id);
 	}
 }
+
+static int run_pods(const struct proof *p, struct deadline deadline, struct prove_report *report,
+		    struct err *err)
+{
+	struct proof one = *p; /* all but the number is borrowed */
+	bool ended = true;
+	int rc = 1;
+
+	for (one.number = 1; ended && one.number <= p->pods && !deadline_passed(deadline);
+	     one.number++) {
+		/* The one before is of no use any more. */
+		if (one.number > 1)
+			remove_pods(p);
+		rc = run_pod(&one, deadline, report, &ended, err);
+	}
+	return rc;
+}
+
+int pod_prove(const struct proof *p, struct deadline deadline, struct prove_report *report,
+	      struct err *err)
+{
+	AUTO(str) char *dir = log_dir(p);
+	int rc;
+
+	if (pod_look(p, report) != 0)
+		return 1;
+	if (prove_call(p, "-n " PODS " images import @file", NULL, deadline, err) < 0 ||
+	    path_make(dir, 0700, err) < 0)
+		return -1;
+	rc = run_pods(p, deadline, report, err);
+	report->pod = rc == 0;
+	return rc < 0 ? err_wrap(err, "a pod") : rc;
+}
+
+/* --- afterwards --- */
 
 void pod_clean(const struct proof *p)
 {

@@ -31,6 +31,7 @@ struct client {
 struct proof {
 	const struct client *client;
 	char *socket, *state, *prefix, *handler, *id;
+	unsigned pods, number; /* how many are tried, one after the other; which one this is */
 };
 
 /* The manager's, or NULL: not known. */
@@ -47,6 +48,9 @@ MUST_CHECK int prove_read_agent(const char *sandbox, struct prove_report *report
 MUST_CHECK int pod_look(const struct proof *p, struct prove_report *report);
 /*
  * With a pod, as a kubelet makes one: sandbox, container, its log, a command in it, and their end.
+ *
+ * A kubelet ends pods that it does not know, every two seconds: what takes long is not always done by then. So
+ * there is another pod, p->pods at most, each with a name of its own.
  *
  * 0: proved. 1: a pod cannot be made on this node, whatever the runtime; report->why says why not, and
  * nothing was found out. -1: failed. What it made is left for pod_clean().

@@ -31,6 +31,7 @@
 
 enum { LINE_MAX_BYTES = 4096, RECORD_MAX = 64 << 10, CLEAN_MS = 30000, STDERR_MAX = 4096 };
 enum { END_MS = 60000, LOOK_MS = 200 };
+enum { PODS_TRIED = 2, PODS_NEEDED = 20 }; /* as long as there is time */
 
 #define CTR_LOAD   "-n @space images import @file"
 #define CTR_SOCKET "--address", ""
@@ -420,6 +421,8 @@ static int begin(const struct prove *what, struct proof *p, struct err *err)
 	p->prefix = xstrdup(what->prefix);
 	p->handler = xstrdup(what->handler ? what->handler : "kata");
 	p->id = xstrdup(what->id);
+	/* From a container there is nothing that could be used instead. */
+	p->pods = process_sees_host() ? PODS_NEEDED : PODS_TRIED;
 	return 0;
 }
 

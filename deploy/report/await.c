@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The request to uninstall every node: a watch of one name, which says nothing until it is made. */
+/* The request to uninstall every node: a watch of one name, which says nothing until it is made, and
+ * whether it counts. */
 
 #include "deploy/report/report-internal.h"
 
@@ -35,4 +36,27 @@ int report_await(const struct report_options *o, struct kube *k, void (*come)(vo
 	struct awaiting a = { come, arg };
 
 	return kube_watch(k, &s, on_event, &a, DEADLINE_NEVER, err);
+}
+
+int request_counts(const struct pace *p, struct kube *k, struct deadline deadline, struct err *err)
+{
+	AUTO(json) struct json *set = NULL;
+	AUTO(str) char *path = NULL;
+	bool counts;
+
+	if (!p->owner || !p->owner_uid || kube_check_name(p->owner, "DaemonSet", err) < 0) {
+		err_clear(err);
+		return 1;
+	}
+	path = kube_path("apis", "apps", "v1", "namespaces", p->space, "daemonsets", p->owner,
+			 NULL);
+	set = kube_get(k, path, deadline, err);
+	if (set)
+		return str_eq(kube_meta(set, "uid"), p->owner_uid);
+	if (err->code != E_NOT_FOUND && err->code != E_PERMISSION)
+		return -1;
+	/* Who may not look does what is asked. */
+	counts = err->code == E_PERMISSION;
+	err_clear(err);
+	return counts;
 }

@@ -19,6 +19,10 @@
 #define TURN           "turn"
 #define FAILED         "failed"
 
+/* After a pause that is so much longer than planned the server was away, and holders could not renew their turns
+ * either: that they have not says nothing, and they are looked at from the start. */
+#define AWAY_MS(p) ((p)->o->pace.seconds * 1000ULL / 2)
+
 enum { LIMIT_MAX = 10000, LIMIT_MS = 300000, SLOT_TRIES = 4 };
 
 void pace_init(struct pace *p, const struct report_options *o, const char *instance,
@@ -33,8 +37,10 @@ void pace_release(struct pace *p)
 {
 	kube_sights_release(&p->sights);
 	free(p->uninstall);
+	free(p->owner);
+	free(p->owner_uid);
 	free(p->holder_uid);
-	p->uninstall = p->holder_uid = NULL;
+	p->uninstall = p->owner = p->owner_uid = p->holder_uid = NULL;
 }
 
 int pace_limit(const char *at_once, uint64_t nodes, uint64_t *limit, struct err *err)
@@ -115,7 +121,7 @@ struct looking {
 	int slot;
 	bool marked;
 	uint64_t running, failed;
-	char *uninstall;
+	struct json *uninstall;       /* the request */
 	VEC(struct json *) abandoned; /* turns */
 	VEC(int) taken;
 };
@@ -126,7 +132,7 @@ static void looking_clear(struct looking *l)
 		json_free(*one);
 	vec_release(&l->abandoned);
 	vec_release(&l->taken);
-	free(l->uninstall);
+	json_free(l->uninstall);
 	l->uninstall = NULL;
 	l->slot = -1;
 	l->marked = false;
@@ -183,11 +189,26 @@ static int look_at(void *arg, enum kube_event event, const struct json *lease, s
 		l->marked = l->marked || str_eq(holder, l->p->node);
 		l->failed += !str_eq(holder, l->p->node);
 	} else if (str_eq(kind, "uninstall")) {
-		str_set(&l->uninstall, kube_meta(lease, "uid"));
+		json_free(l->uninstall);
+		l->uninstall = json_share(lease);
 	} else if (str_eq(kind, TURN) && slot_of(l->p, name) >= 0) {
 		look_at_turn(l, lease, holder, slot_of(l->p, name));
 	}
 	return 0;
+}
+
+static void take_request(struct pace *p, const struct json *lease)
+{
+	const struct json *meta = lease ? json_get(lease, "metadata") : NULL,
+			  *all = meta ? json_get(meta, "ownerReferences") : NULL, *owner = NULL;
+
+	for (size_t i = 0; all && json_kind(all) == JSON_IS_ARRAY && i < json_count(all); i++) {
+		if (str_eq(json_get_text(json_at(all, i), "kind"), "DaemonSet"))
+			owner = json_at(all, i);
+	}
+	str_set(&p->uninstall, lease ? kube_meta(lease, "uid") : NULL);
+	str_set(&p->owner, owner ? json_get_text(owner, "name") : NULL);
+	str_set(&p->owner_uid, owner ? json_get_text(owner, "uid") : NULL);
 }
 
 static int look(struct pace *p, struct kube *k, bool cached, struct looking *l,
@@ -196,9 +217,15 @@ static int look(struct pace *p, struct kube *k, bool cached, struct looking *l,
 	AUTO(str) char *path = kube_path(KUBE_LEASES, p->space, "leases", NULL);
 	AUTO(str) char *labels = str_fmt(LABEL_INSTANCE "=%s", p->instance);
 	struct kube_selection s = { .path = path, .labels = labels, .cached = cached };
+	int rc;
 
 	*l = (struct looking){ .p = p, .now = clock_ms(), .slot = -1 };
-	if (kube_list(k, &s, look_at, l, deadline, err) < 0)
+	if (p->looked_at && l->now - p->looked_at > p->planned + AWAY_MS(p))
+		kube_sights_release(&p->sights);
+	rc = kube_list(k, &s, look_at, l, deadline, err);
+	if (rc < 0 || clock_ms() - l->now > AWAY_MS(p))
+		kube_sights_release(&p->sights);
+	if (rc < 0)
 		return -1;
 	p->slot = l->slot;
 	p->marked = l->marked;
@@ -206,7 +233,7 @@ static int look(struct pace *p, struct kube *k, bool cached, struct looking *l,
 	p->failed = l->failed;
 	p->looked = true;
 	p->looked_at = clock_ms();
-	str_set(&p->uninstall, l->uninstall);
+	take_request(p, l->uninstall);
 	return 0;
 }
 

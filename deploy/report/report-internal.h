@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * wish.c says what shall be on a node object (no input or output); pace.c has the turns; report.c is
- * the round.
+ * wish.c says what shall be on a node object (no input or output); pace.c has the turns; await.c has the
+ * request to uninstall every node; report.c is the round.
  */
 
 #include "base/deadline.h"
@@ -55,7 +55,10 @@ struct pace {
 	/* of the last look */
 	uint64_t running, failed, limit, nodes;
 	uint64_t limit_at, looked_at;
-	char *uninstall; /* id of a request for all; NULL: none */
+	uint64_t planned; /* ms until the next look, as the caller has decided; 0: at once */
+	char *uninstall;  /* id of a request for all; NULL: none */
+	/* The DaemonSet with which it goes; NULL: none. */
+	char *owner, *owner_uid;
 };
 
 void pace_init(struct pace *p, const struct report_options *o, const char *instance,
@@ -78,3 +81,10 @@ MUST_CHECK int pace_mark(struct pace *p, struct kube *k, bool failed, struct dea
 			 struct err *err);
 /* E_USAGE. The part that at_once is of so many nodes, at least 1. */
 MUST_CHECK int pace_limit(const char *at_once, uint64_t nodes, uint64_t *limit, struct err *err);
+
+/* --- await.c --- */
+
+/* Of the request of the last look: 1: it counts; 0: its DaemonSet is gone, so that it is of an installation
+ * before this one, and the cluster has not removed it yet. */
+MUST_CHECK int request_counts(const struct pace *p, struct kube *k, struct deadline deadline,
+			      struct err *err);

@@ -56,6 +56,8 @@ struct report {
 	unsigned waits;    /* rounds, while a turn is awaited */
 	struct node_state shown;
 	uint64_t renewed;
+	char *judged; /* the request for all that was looked into, and whether it counts */
+	bool counts_for_us;
 };
 
 /* --- before and after a round --- */
@@ -127,6 +129,7 @@ void report_free(struct report *r)
 	pace_release(&r->pace);
 	kube_recorder_release(&r->recorder);
 	(void)pthread_mutex_destroy(&r->lock);
+	free(r->judged);
 	free(r->instance);
 	free(r->path);
 	free(r);
@@ -451,8 +454,9 @@ static int end_turn(struct report *r, struct deadline deadline, struct err *err)
 {
 	bool uninstalls = r->now.state.phase == PHASE_UNINSTALLING || is_gone(r);
 
-	if (pace_mark(&r->pace, r->k, !r->now.end.good && !uninstalls, deadline, err) < 0 ||
-	    pace_release_turn(&r->pace, r->k, deadline, err) < 0)
+	if (!r->now.end.good && !uninstalls && pace_mark(&r->pace, r->k, true, deadline, err) < 0)
+		return -1;
+	if (pace_release_turn(&r->pace, r->k, deadline, err) < 0)
 		return -1;
 	r->granted = r->stopped = false;
 	(void)pthread_mutex_lock(&r->lock);
@@ -460,6 +464,15 @@ static int end_turn(struct report *r, struct deadline deadline, struct err *err)
 		r->in.ended = false;
 	(void)pthread_mutex_unlock(&r->lock);
 	return 0;
+}
+
+/* A turn of an earlier life, in which its end was not heard: the state says how it went. */
+static int end_adopted(struct report *r, struct deadline deadline, struct err *err)
+{
+	if (r->now.state.phase == PHASE_FAILED &&
+	    pace_mark(&r->pace, r->k, true, deadline, err) < 0)
+		return -1;
+	return pace_release_turn(&r->pace, r->k, deadline, err);
 }
 
 static int turns(struct report *r, struct deadline deadline, struct err *err)
@@ -479,33 +492,58 @@ static int turns(struct report *r, struct deadline deadline, struct err *err)
 		answer(r);
 	if (r->now.wants)
 		return keep(r, deadline, err);
-	/* Of an earlier life, in which its end was not heard. */
+	/* One that has not looked yet may wait for another program on this node, whose turn it is. */
 	if (r->pace.slot >= 0 && r->now.connected && r->now.has_state &&
-	    clock_ms() - r->now.since >= ADOPTED_MS &&
-	    pace_release_turn(&r->pace, r->k, deadline, err) < 0)
+	    r->now.state.phase != PHASE_STARTING && clock_ms() - r->now.since >= ADOPTED_MS &&
+	    end_adopted(r, deadline, err) < 0)
 		return -1;
 	if (r->granted && r->pace.slot >= 0 && !r->now.connected)
 		return keep(r, deadline, err);
 	return is_well || is_gone(r) ? pace_mark(&r->pace, r->k, false, deadline, err) : 0;
 }
 
+/* The request for all, if it counts, which is found out once. */
+static int request_for_all(struct report *r, const char **id, struct deadline deadline,
+			   struct err *err)
+{
+	const char *is = r->pace.uninstall;
+
+	*id = NULL;
+	if (is && !str_eq(is, r->judged)) {
+		int counts = request_counts(&r->pace, r->k, deadline, err);
+
+		if (counts < 0)
+			return -1;
+		if (!counts)
+			log_info("a request to uninstall is of an installation before this one",
+				 LOG_S("DaemonSet", r->pace.owner));
+		r->counts_for_us = counts;
+		str_set(&r->judged, is);
+	}
+	if (is && r->counts_for_us)
+		*id = is;
+	return 0;
+}
+
 /* Somebody may ask for the uninstall of this node, or of all. */
-static void pass_request(struct report *r, const struct json *node)
+static int pass_request(struct report *r, const struct json *node, struct deadline deadline,
+			struct err *err)
 {
 	AUTO(str) char *key = str_fmt(REPORT_PREFIX "%s.uninstall", r->instance);
 	const char *id = node ? kube_meta_of(node, "annotations", key) : NULL;
 	struct err ignored = ERR_INIT;
 
-	if (!id)
-		id = r->pace.uninstall;
+	if (!id && request_for_all(r, &id, deadline, err) < 0)
+		return -1;
 	if (!id || str_check_id(id, "request", &ignored) < 0 || strlen(id) >= MESSAGE_NAME)
-		return;
+		return 0;
 	(void)pthread_mutex_lock(&r->lock);
 	if (r->in.connected && !str_eq(id, r->uninstall_id)) {
 		message_text(r->uninstall_id, sizeof(r->uninstall_id), id);
 		r->say_uninstall = true;
 	}
 	(void)pthread_mutex_unlock(&r->lock);
+	return 0;
 }
 
 /* --- the round --- */
@@ -590,7 +628,8 @@ static int full_round(struct report *r, uint64_t *next, struct deadline deadline
 	}
 	if (!node || take_uid(r, node, err) < 0 || look(r, deadline, err) < 0)
 		return -1;
-	pass_request(r, node);
+	if (pass_request(r, node, deadline, err) < 0)
+		return -1;
 	if (turns(r, deadline, err) < 0 || show(r, node, deadline, err) < 0)
 		return -1;
 	r->gone = is_gone(r) && r->pace.slot < 0 && !r->pace.marked;
@@ -608,7 +647,8 @@ static int round_once(struct report *r, uint64_t *next, struct err *err)
 		return full_round(r, next, deadline, err);
 	if (ask(r, deadline, err) < 0)
 		return -1;
-	pass_request(r, NULL);
+	if (pass_request(r, NULL, deadline, err) < 0)
+		return -1;
 	if (r->stopped != stopped)
 		return full_round(r, next, deadline, err);
 	*next = pause_of(r);
@@ -624,6 +664,14 @@ static void take_news(struct report *r)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
+uint64_t report_rate(struct report_rate *r, uint64_t now)
+{
+	const uint64_t burst = (uint64_t)REPORT_BURST * REPORT_REFILL_MS;
+
+	r->at = (r->at > now ? r->at : now) + REPORT_REFILL_MS;
+	return r->at > now + burst ? r->at - now - burst : 0;
+}
+
 uint64_t report_step(struct report *r)
 {
 	struct err err = ERR_INIT;
@@ -635,6 +683,7 @@ uint64_t report_step(struct report *r)
 	publish(r, rc < 0);
 	if (rc == 0) {
 		r->failures = 0;
+		r->pace.planned = next;
 		return next;
 	}
 	if (err.code != E_CANCELLED)
@@ -644,5 +693,10 @@ uint64_t report_step(struct report *r)
 	for (unsigned i = 0; i < r->failures && next < RETRY_MAX; i++)
 		next *= 2;
 	r->failures++;
-	return kube_jitter(next < RETRY_MAX ? (unsigned)next : RETRY_MAX);
+	next = next < RETRY_MAX ? next : RETRY_MAX;
+	/* Others must not take a turn of ours for one of a node that has gone. */
+	if (is_turn_of_ours(r) && next > r->o->pace.seconds * 1000ULL / 3)
+		next = r->o->pace.seconds * 1000ULL / 3;
+	r->pace.planned = next;
+	return kube_jitter((unsigned)next);
 }

@@ -64,6 +64,8 @@ enum {
 	REPORT_STEP_MS = 30000,     /* the deadline of a round's requests */
 	REPORT_SILENCE_MS = 120000, /* after which node's state is not known any more */
 	REPORT_SUFFIX_MAX = 30,
+	REPORT_BURST = 30, /* a whole installation has about ten */
+	REPORT_REFILL_MS = 5000,
 };
 
 struct report_pace {
@@ -103,12 +105,24 @@ void report_hurry(struct report *r);
 /*
  * Waits for the request to uninstall every node, so that it is not only seen in a round: calls come each
  * time that it is there. For a thread with a client of its own; returns -1 when it cannot go on
- * (E_PERMISSION: rounds must do), or was cancelled.
+ * now (E_PERMISSION: rounds must do meanwhile), or was cancelled.
  */
 MUST_CHECK int report_await(const struct report_options *o, struct kube *k, void (*come)(void *arg),
 			    void *arg, struct err *err);
 /* The next message for node; false: none. */
 bool report_say(struct report *r, struct message *m);
+
+/*
+ * Rounds that follow each other on node's word: REPORT_BURST at once, then one in REPORT_REFILL_MS. Node may be
+ * somebody else by now, and must not keep the API server busy with what it says.
+ *
+ *	struct report_rate rate = { 0 };
+ *	uint64_t wait = report_rate(&rate, clock_ms());	// until the round that is due now may begin
+ */
+struct report_rate {
+	uint64_t at; /* when all that was taken is there again */
+};
+uint64_t report_rate(struct report_rate *r, uint64_t now);
 
 /* What it did so far, for tests and the log at the end. */
 struct report_counts {

@@ -12,13 +12,18 @@
 
 #include <string.h>
 
-/* After which what is known is looked at: the time counts, too, not only what changes. */
-enum { LOOK_MS = 10000, NAMES_MAX = 20 };
+/*
+ * LOOK_MS: after which what is known is looked at: the time counts, too, not only what changes. AWAY_MS:
+ * between two tries with a server that is away; it may be restarted by one of the nodes.
+ */
+enum { LOOK_MS = 10000, AWAY_MS = 2000, NAMES_MAX = 20 };
 
 struct watching {
 	struct withdraw *w;
 	char *type;  /* of the condition */
 	bool synced; /* all that there is has been told */
+	/* A node that has just begun when it is asked has its label soon, and is waited for as well. */
+	struct deadline settled;
 };
 
 static void node_clear(struct withdraw_node *n)
@@ -63,8 +68,31 @@ static int put_owner(struct json *meta, const struct withdraw *w, struct kube *k
 	return 0;
 }
 
-static int request(const struct withdraw *w, struct kube *k, struct deadline deadline,
-		   struct err *err)
+/* Nobody would hear the request, which is right only where nobody has anything to take back. */
+static int without_owner(const struct withdraw *w, struct kube *k,
+			 const struct kube_selection *nodes, struct deadline deadline,
+			 struct err *err)
+{
+	uint64_t n;
+
+	err_clear(err);
+	if (kube_count(k, nodes, &n, deadline, err) < 0)
+		return -1;
+	if (n == 0)
+		return 0;
+	(void)err_set(err, E_NOT_FOUND,
+		      "there is no DaemonSet %s in namespace %s, whose pods would uninstall; %llu "
+		      "nodes have something installed",
+		      w->owner, w->space, (unsigned long long)n);
+	return err_hint(err,
+			"install it again, or run kata-deploy uninstall on the nodes with the "
+			"label %s and take that away",
+			nodes->labels);
+}
+
+/* 1: it is made; 0: there is nobody to ask. */
+static int request(const struct withdraw *w, struct kube *k, const struct kube_selection *nodes,
+		   struct deadline deadline, struct err *err)
 {
 	AUTO(str) char *path = kube_path(KUBE_LEASES, w->space, "leases", NULL);
 	AUTO(str) char *name = str_fmt("kata-deploy.%s.uninstall", instance_of(w));
@@ -79,14 +107,14 @@ static int request(const struct withdraw *w, struct kube *k, struct deadline dea
 	json_put(labels, REPORT_PREFIX "instance", json_make_string(instance_of(w)));
 	json_put(labels, REPORT_PREFIX "kind", json_make_string("uninstall"));
 	if (w->owner && put_owner(meta, w, k, deadline, err) < 0)
-		return -1;
+		return err->code == E_NOT_FOUND ? without_owner(w, k, nodes, deadline, err) : -1;
 	made = kube_create(k, path, lease, deadline, err);
 	if (made)
-		return 0;
+		return 1;
 	if (err->code != E_EXISTS)
 		return -1;
 	err_clear(err); /* of an attempt before */
-	return 0;
+	return 1;
 }
 
 /* --- the nodes --- */
@@ -183,7 +211,7 @@ static int on_node(void *arg, enum kube_event event, const struct json *object, 
 	} else {
 		node_look(on, object);
 	}
-	return on->synced && on->w->left.n == 0;
+	return on->synced && on->w->left.n == 0 && deadline_passed(on->settled);
 }
 
 /* True: none is left that is waited for. */
@@ -198,11 +226,18 @@ static bool is_over(const struct withdraw *w)
 	return true;
 }
 
-static int give_up(const struct withdraw *w, struct err *err)
+static int give_up(const struct withdraw *w, bool known, struct err *err)
 {
 	AUTO(buf) struct buf names = BUF_INIT(16384);
 	size_t n = 0;
 
+	if (!known) {
+		(void)err_set(
+			err, E_TIMEOUT,
+			"the API server has not said within %u s which nodes have uninstalled",
+			w->seconds);
+		return err_hint(err, "the nodes are still asked to; try again when it answers");
+	}
 	vec_each(const struct withdraw_node, node, &w->left) {
 		if (n++ >= NAMES_MAX)
 			continue;
@@ -219,6 +254,24 @@ static int give_up(const struct withdraw *w, struct err *err)
 			"try again, or run kata-deploy uninstall there");
 }
 
+/* Watches for a while. 1: it is done; 0: not yet. */
+static int watch(struct kube *k, struct watching *on, const struct kube_selection *nodes,
+		 struct deadline all, struct err *err)
+{
+	struct deadline look = deadline_passed(on->settled) ? deadline_in(LOOK_MS) : on->settled;
+	int rc = kube_watch(k, nodes, on_node, on, deadline_min(look, all), err);
+
+	if (rc == 0)
+		return 1;
+	if (err->code != E_TIMEOUT && (err->code != E_GONE || deadline_passed(all)))
+		return -1;
+	rc = err->code == E_GONE;
+	err_clear(err);
+	if (rc)
+		return kube_pause(k, AWAY_MS, err);
+	return on->synced && is_over(on->w);
+}
+
 int withdraw_run(struct withdraw *w, struct kube *k, struct err *err)
 {
 	struct deadline all = deadline_in(w->seconds * 1000ULL);
@@ -228,21 +281,15 @@ int withdraw_run(struct withdraw *w, struct kube *k, struct err *err)
 			     w->suffix ? w->suffix : "");
 	struct kube_selection nodes = { .path = "/api/v1/nodes", .labels = label };
 	struct watching on = { .w = w, .type = type };
+	int rc = request(w, k, &nodes, all, err);
 
-	if (request(w, k, all, err) < 0)
-		return -1;
+	if (rc <= 0)
+		return rc;
+	on.settled = deadline_in(w->settle_ms ? w->settle_ms : WITHDRAW_SETTLE_MS);
 	do {
-		struct deadline look = deadline_in(LOOK_MS);
-
-		if (deadline_left(all) < LOOK_MS)
-			look = all;
-		if (kube_watch(k, &nodes, on_node, &on, look, err) == 0)
-			return 0;
-		if (err->code != E_TIMEOUT)
-			return -1;
-		err_clear(err);
-		if (on.synced && is_over(w))
-			return 0;
+		rc = watch(k, &on, &nodes, all, err);
+		if (rc)
+			return rc < 0 ? -1 : 0;
 	} while (deadline_left(all) > 0);
-	return give_up(w, err);
+	return give_up(w, on.synced, err);
 }

@@ -11,7 +11,8 @@
  *	if (withdraw_run(&w, kube, err) < 0)
  *		...			// w.left says which nodes have not, also then
  *
- * A node is asked if it has the label of the instance, and has done it when that is gone. The request is a Lease
+ * A node is asked if it has the label of the instance, or gets it while it is asked, and has done it when
+ * that is gone. An API server that is away is waited for, too. The request is a Lease
  * (report.h), which stays: a node's pod that is started again before the DaemonSet is gone would
  * install again. It goes with its owner, the DaemonSet, by the cluster's garbage collection.
  *
@@ -19,7 +20,9 @@
  * unless unready is set: it is in left, and no failure. (A restart of its container manager makes a node
  * unready for moments.) A node that did not do it in time is a failure: E_TIMEOUT, with the nodes.
  *
- * Other errors: those of kube_create() and kube_watch(); E_NOT_FOUND: there is no such DaemonSet.
+ * Other errors: those of kube_create() and kube_watch(); E_NOT_FOUND: there is no such DaemonSet, and
+ * nodes that it should ask. (Without such nodes there is nothing to do: an installation that failed at once
+ * can be removed.)
  */
 
 #include "base/err.h"
@@ -30,7 +33,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WITHDRAW_SECONDS = 600, WITHDRAW_GRACE_S = 60 };
+enum { WITHDRAW_SECONDS = 600, WITHDRAW_GRACE_S = 60, WITHDRAW_SETTLE_MS = 5000 };
 
 struct withdraw_node {
 	char *name, *why; /* the node's condition; NULL: it has none */
@@ -44,6 +47,7 @@ struct withdraw {
 	const char *owner;  /* the DaemonSet; NULL: the request has none, and stays */
 	unsigned seconds;   /* the longest wait */
 	unsigned grace_s;   /* 0: WITHDRAW_GRACE_S */
+	unsigned settle_ms; /* so long new nodes are expected; 0: WITHDRAW_SETTLE_MS */
 	bool unready;       /* wait for those that are not Ready, too */
 	/* Called for each node that has done it; may be NULL. */
 	void (*done)(void *arg, const char *node);

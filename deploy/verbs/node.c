@@ -15,12 +15,11 @@
 #include "base/spawn.h"
 #include "base/str.h"
 #include "deploy/cli/options.h"
-#include "deploy/node/channel.h"
+#include "deploy/node/door.h"
 #include "deploy/node/machine.h"
 #include "deploy/node/metrics.h"
 #include "deploy/node/serve.h"
 #include "deploy/verbs/verbs.h"
-#include "loop/listener.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -38,6 +37,8 @@
 #include <unistd.h>
 
 #define KEPT_NAME "node.json"
+/* Another installation on this node is waited for: for a download, a restart and a proof of its. */
+#define OTHERS_S "900"
 enum { DOCUMENT_MAX = 1 << 20, LOCK_MS = 2000, JOB_MS = 3600 * 1000 };
 
 static struct {
@@ -69,7 +70,7 @@ struct node {
 	int state_dir, lock;
 	char *saved; /* of node.json */
 	struct node_state said;
-	struct channel *report;
+	struct door *report;
 	struct watch *timer, *child_watch, *limit;
 	struct child child;
 	enum node_job job;
@@ -128,7 +129,7 @@ static void say_others(struct node *n)
 	unsigned count = machine_says(&n->m, says);
 
 	for (unsigned i = 0; i < count; i++) {
-		channel_say(n->report, &says[i]);
+		door_say(n->report, &says[i]);
 		if (says[i].kind == MESSAGE_END_TURN)
 			machine_said_end(&n->m);
 	}
@@ -144,9 +145,9 @@ static void tell(struct node *n, bool all)
 	if (changed && n->said.phase != n->m.state.phase)
 		log_phase(&n->m.state);
 	n->said = n->m.state;
-	if (!n->report || (!all && !changed))
+	if (!door_has_peer(n->report) || (!all && !changed))
 		return;
-	channel_say(n->report, &m);
+	door_say(n->report, &m);
 	say_others(n);
 	save(n);
 }
@@ -161,21 +162,9 @@ static void report_heard(void *arg, const struct message *m)
 	go_on(n);
 }
 
-static void report_gone(void *arg, const struct err *why)
+static void report_came(void *arg)
 {
-	struct node *n = arg;
-
-	log_err(LOG_INFO, why, "report is gone");
-	channel_free(STEAL(n->report, NULL));
-}
-
-static void on_report(void *arg, int fd)
-{
-	struct node *n = arg;
-
-	channel_free(n->report);
-	n->report = channel_new(n->loop, fd, MESSAGE_FROM_REPORT, report_heard, report_gone, n);
-	tell(n, true);
+	tell(arg, true);
 }
 
 /* --- jobs --- */
@@ -198,6 +187,8 @@ static void add_place(char ***argv)
 		strv_push(argv, all[i].name);
 		strv_push(argv, *all[i].value);
 	}
+	strv_push(argv, "--lock-wait");
+	strv_push(argv, OTHERS_S);
 }
 
 static char **command(const struct node *n, enum node_job job)
@@ -380,24 +371,38 @@ static int try_lock(struct node *n, struct err *err)
 	return 1;
 }
 
+/* Why it waits: said once, and to whoever asks how it is. */
+static void wait_for_lock(struct node *n, int got, struct err *err)
+{
+	char text[MESSAGE_TEXT];
+
+	if (got == 0) {
+		(void)err_set(err, E_STATE, "another kata-deploy node runs on this node");
+		(void)err_hint(err,
+			       "remove one of the two, or install it beside the other: another "
+			       "--prefix, and report's --suffix");
+	}
+	message_text(text, sizeof(text), err->msg);
+	if (!str_eq(n->m.state.message, text))
+		log_err(LOG_WARN, err, "waits, and does nothing meanwhile");
+	memcpy(n->m.state.message, text, sizeof(text));
+	tell(n, false);
+	timer_set(n->timer, LOCK_MS, false);
+}
+
 static void on_timer(void *arg)
 {
 	struct node *n = arg;
 	struct err err = ERR_INIT;
 	int got = n->lock >= 0 ? 1 : try_lock(n, &err);
 
-	if (got > 0) {
-		if (!n->m.state.code[0] && n->m.state.phase == PHASE_STARTING)
-			n->m.state.message[0] = '\0';
-		go_on(n);
+	if (got <= 0) {
+		wait_for_lock(n, got, &err);
 		return;
 	}
-	if (got < 0)
-		log_err(LOG_WARN, &err, "the lock of this node");
-	message_text(n->m.state.message, sizeof(n->m.state.message),
-		     got < 0 ? err.msg : "another kata-deploy node runs on this node");
-	tell(n, false);
-	timer_set(n->timer, LOCK_MS, false);
+	if (!n->m.state.code[0] && n->m.state.phase == PHASE_STARTING)
+		n->m.state.message[0] = '\0';
+	go_on(n);
 }
 
 /* --- signals and HTTP --- */
@@ -448,13 +453,11 @@ static int run(struct node *n, struct err *err)
 					   .full_ms = o.full * 1000ULL };
 	struct machine_kept kept;
 	int web = o.port ? serve_listen((uint16_t)o.port, err) : -1;
-	int peer = o.alone || (o.port && web < 0)
-			   ? -1
-			   : channel_listen(o.socket ? o.socket : MESSAGE_SOCKET, err);
 	struct serve *serve = web < 0 ? NULL : serve_new(n->loop, web, answer, n);
-	struct listener *listener =
-		peer < 0 ? NULL : listener_new(n->loop, peer, SOCK_NONBLOCK, on_report, n);
 
+	if (!o.alone && !err->code)
+		n->report = door_open(n->loop, o.socket ? o.socket : MESSAGE_SOCKET, report_came,
+				      report_heard, n, err);
 	if (!err->code) {
 		machine_init(&n->m, &options, load(n, &kept) ? &kept : NULL, clock_ms(), wall());
 		n->said = n->m.state;
@@ -463,8 +466,7 @@ static int run(struct node *n, struct err *err)
 		loop_run(n->loop);
 	}
 	serve_free(serve);
-	listener_free(listener);
-	channel_free(n->report);
+	door_close(n->report);
 	return err->code ? -1 : 0;
 }
 

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define PACE_AT_ONCE "10%"
-enum { PACE_FAILURES = 3, PACE_SECONDS = 120, AWAIT_PAUSE_MS = 60000 };
+enum { PACE_FAILURES = 3, PACE_SECONDS = 120, AWAIT_MIN_MS = 2000, AWAIT_MAX_MS = 600000 };
 
 static struct {
 	const char *node, *socket, *kubeconfig, *context, *suffix, *space, *nodes, *at_once;
@@ -43,7 +43,8 @@ const struct opt report_opts[] = {
 	OPT_STR(0, "nodes", "SELECTOR", &o.nodes, "the nodes of which P% is meant; default: all"),
 	OPT_UINT(0, "failures", "M", &o.failures,
 		 "nodes that fail and stop the others; default: 3"),
-	OPT_UINT(0, "turn-seconds", "N", &o.seconds, "until a node that has gone loses its turn"),
+	OPT_UINT(0, "turn-seconds", "N", &o.seconds,
+		 "a turn that nobody renews ends; default: 120"),
 	OPT_FLAG('v', "verbose", &o.verbose, "log more"),
 	OPT_END,
 };
@@ -58,6 +59,7 @@ struct program {
 	pthread_mutex_t lock; /* of these two */
 	bool stopping, news;
 	pthread_cond_t changed;
+	struct report_rate rate; /* of rounds for news */
 };
 
 /* --- the rounds --- */
@@ -89,6 +91,10 @@ static bool rest(struct program *p, uint64_t ms)
 
 	(void)pthread_mutex_lock(&p->lock);
 	while (!p->news && !p->stopping && cond_wait_until(&p->changed, &p->lock, deadline))
+		;
+	if (p->news)
+		deadline = deadline_in(report_rate(&p->rate, clock_ms()));
+	while (p->news && !p->stopping && cond_wait_until(&p->changed, &p->lock, deadline))
 		;
 	p->news = false;
 	go_on = !p->stopping;
@@ -128,19 +134,27 @@ static bool is_stopping(struct program *p)
 	return yes;
 }
 
+/* Never given up: a token is replaced, a server comes back, and somebody gives the right that is missing. Rounds
+ * see requests meanwhile, some minutes late. */
 static void *await(void *arg)
 {
 	struct program *p = arg;
 	struct err err = ERR_INIT;
+	unsigned pause = 0;
 
 	while (!is_stopping(p)) {
-		bool hopeless = report_await(p->options, p->other, on_request, p, &err) < 0 &&
-				err.code == E_PERMISSION;
+		uint64_t began = clock_ms();
+		int rc = report_await(p->options, p->other, on_request, p, &err);
 
-		if (err.code && err.code != E_CANCELLED)
-			log_err(hopeless ? LOG_WARN : LOG_DEBUG, &err, "requests are seen late");
+		if (rc == 0 || clock_ms() - began > AWAIT_MAX_MS)
+			pause = 0;
+		if (rc < 0 && err.code != E_CANCELLED)
+			log_err(pause ? LOG_DEBUG : LOG_WARN, &err, "requests are seen late");
 		err_clear(&err);
-		if (hopeless || kube_pause(p->other, AWAIT_PAUSE_MS, &err) < 0)
+		pause = pause ? 2 * pause : AWAIT_MIN_MS;
+		if (pause > AWAIT_MAX_MS)
+			pause = AWAIT_MAX_MS;
+		if (kube_pause(p->other, pause, &err) < 0)
 			break;
 	}
 	return NULL;

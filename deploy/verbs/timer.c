@@ -17,6 +17,7 @@
 #include "deploy/timer/units.h"
 #include "deploy/verbs/verbs.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static struct install_options o;
@@ -248,7 +249,8 @@ static const char *version_of_current(const struct deploy *d)
 /* What says nothing about the release: the next run tries it again. */
 static bool is_passing(const struct err *err)
 {
-	return err->code == E_CANCELLED || err->code == E_LIMIT || interrupt_signal();
+	return err->code == E_CANCELLED || err->code == E_LIMIT || interrupt_signal() ||
+	       err->sys == ENOSPC || err->sys == EDQUOT || err->sys == ENOMEM;
 }
 
 /* After a failed commit. Adds what became of it. */

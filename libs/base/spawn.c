@@ -223,15 +223,18 @@ static int child_enter(const struct plan *p)
 		return -1;
 	if (p->apart && setpgid(0, 0) < 0)
 		return -1;
+	if (s->cwd && chdir(s->cwd) < 0)
+		return -1;
+	if (s->user && child_become(s->user) < 0)
+		return -1;
+	/* A change of the user takes it away. */
 	if (s->parent_death_signal) {
 		if (prctl(PR_SET_PDEATHSIG, s->parent_death_signal) < 0)
 			return -1;
 		if (getppid() != p->parent)
 			_exit(127);
 	}
-	if (s->cwd && chdir(s->cwd) < 0)
-		return -1;
-	return s->user ? child_become(s->user) : 0;
+	return 0;
 }
 
 static _Noreturn void child_run(struct plan *p)

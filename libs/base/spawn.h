@@ -56,8 +56,9 @@ struct spawn {
 	const struct spawn_user *user; /* NULL: as we are */
 	bool new_session;
 	bool new_group;
-	bool same_group;         /* also while signals are caught (interrupt.h) */
-	int parent_death_signal; /* 0: none */
+	bool same_group; /* also while signals are caught (interrupt.h) */
+	/* When the thread that called spawn_start() ends; 0: none. */
+	int parent_death_signal;
 };
 
 struct child {

@@ -38,7 +38,7 @@ void dbus_message_release(struct dbus_message *m)
 
 static void align(struct buf *to, size_t from, size_t n)
 {
-	while ((to->len - from) % n)
+	while (!to->over && (to->len - from) % n)
 		buf_chr(to, '\0');
 }
 
@@ -56,18 +56,22 @@ static void put_text(struct buf *to, size_t from, const char *text)
 	buf_add(to, text, strlen(text) + 1);
 }
 
+static void put_type(struct buf *to, const char *types)
+{
+	buf_chr(to, (char)strlen(types));
+	buf_add(to, types, strlen(types) + 1);
+}
+
 static void put_field(struct buf *to, size_t from, enum field code, char type, const char *text)
 {
 	const char head[] = { (char)code, 1, type, 0 };
 
 	align(to, from, 8);
 	buf_add(to, head, sizeof(head));
-	if (type != 'g') {
+	if (type == 'g')
+		put_type(to, text);
+	else
 		put_text(to, from, text);
-		return;
-	}
-	buf_chr(to, (char)strlen(text));
-	buf_add(to, text, strlen(text) + 1);
 }
 
 static void set_u32(struct buf *to, size_t at, uint32_t v)
@@ -76,15 +80,72 @@ static void set_u32(struct buf *to, size_t at, uint32_t v)
 		to->data[at + i] = (char)(v >> 8 * i);
 }
 
+/* --- a body --- */
+
+void dbus_body_release(struct dbus_body *b)
+{
+	buf_release(&b->data);
+}
+
+void dbus_put_text(struct dbus_body *b, const char *text)
+{
+	put_text(&b->data, 0, text);
+}
+
+void dbus_put_number(struct dbus_body *b, uint32_t number)
+{
+	align(&b->data, 0, 4);
+	put_u32(&b->data, number);
+}
+
+void dbus_put_type(struct dbus_body *b, const char *one)
+{
+	put_type(&b->data, one);
+}
+
+void dbus_begin_struct(struct dbus_body *b)
+{
+	align(&b->data, 0, 8);
+}
+
+/* The length counts neither itself nor what comes before the first element. */
+struct dbus_array dbus_begin_array(struct dbus_body *b, char element)
+{
+	struct dbus_array array;
+
+	align(&b->data, 0, 4);
+	array.length_at = b->data.len;
+	put_u32(&b->data, 0);
+	align(&b->data, 0, element == '(' ? 8 : 4);
+	array.begin = b->data.len;
+	return array;
+}
+
+void dbus_end_array(struct dbus_body *b, struct dbus_array array)
+{
+	set_u32(&b->data, array.length_at, (uint32_t)(b->data.len - array.begin));
+}
+
+/* --- a call --- */
+
+static void put_strings(struct dbus_body *b, char *const *arguments)
+{
+	strv_each(text, arguments)
+		dbus_put_text(b, *text);
+}
+
 void dbus_format(const struct dbus_call *call, uint32_t serial, struct buf *to)
 {
 	const char head[] = { 'l', DBUS_CALL, 0, VERSION };
 	char types[256] = "";
-	size_t from = to->len, n = strv_len(call->arguments), fields, body;
+	AUTO(dbus_body) struct dbus_body strings = DBUS_BODY_INIT(types);
+	const struct dbus_body *body = call->body ? call->body : &strings;
+	size_t from = to->len, n = strv_len(call->arguments), fields;
 
 	if (n >= sizeof(types))
 		bug("a call with %zu arguments", n);
 	memset(types, 's', n);
+	put_strings(&strings, call->arguments);
 	buf_add(to, head, sizeof(head));
 	put_u32(to, 0);
 	put_u32(to, serial);
@@ -93,14 +154,13 @@ void dbus_format(const struct dbus_call *call, uint32_t serial, struct buf *to)
 	put_field(to, from, FIELD_PATH, 'o', call->path);
 	put_field(to, from, FIELD_INTERFACE, 's', call->interface);
 	put_field(to, from, FIELD_MEMBER, 's', call->member);
-	if (n)
-		put_field(to, from, FIELD_SIGNATURE, 'g', types);
+	if (*body->types)
+		put_field(to, from, FIELD_SIGNATURE, 'g', body->types);
 	set_u32(to, from + 12, (uint32_t)(to->len - fields));
 	align(to, from, 8);
-	body = to->len;
-	strv_each(text, call->arguments)
-		put_text(to, body, *text);
-	set_u32(to, from + 4, (uint32_t)(to->len - body));
+	set_u32(to, from + 4, (uint32_t)body->data.len);
+	buf_add(to, body->data.data, body->data.len);
+	to->over = to->over || body->data.over;
 }
 
 /* --- reading --- */

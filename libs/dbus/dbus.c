@@ -49,10 +49,11 @@ static int wait_for(struct dbus *bus, short events, struct deadline deadline, st
 			return err_sys(err, "wait for a D-Bus peer");
 		if (interrupt_check(err) < 0)
 			return -1;
-		if (n > 0 && pfd[0].revents)
-			return 0;
+		/* Also of a peer that talks all the time. */
 		if (deadline_passed(deadline))
 			return err_set(err, E_TIMEOUT, "a D-Bus peer does not answer");
+		if (n > 0 && pfd[0].revents)
+			return 0;
 	}
 }
 
@@ -182,6 +183,7 @@ static int refuse(const struct dbus_message *m, const struct dbus_call *call, st
 	enum err_code code = strstr(m->error, "NoSuchUnit") || strstr(m->error, "UnknownMethod")
 				     ? E_NOT_FOUND
 			     : strstr(m->error, "AccessDenied") ? E_PERMISSION
+			     : strstr(m->error, "UnitExists")   ? E_EXISTS
 								: E_FAILED;
 
 	(void)err_take(err, (int)code, 0, ERR_HERE, text ? text : m->error);

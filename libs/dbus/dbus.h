@@ -3,7 +3,7 @@
 
 /*
  * A D-Bus client as small as asking a service manager takes: a direct connection to one peer (no
- * message bus between), calls whose arguments are strings, their answers, and signals.
+ * message bus between), calls, their answers, and signals.
  *
  *	AUTO(dbus) struct dbus *bus = NULL;
  *	struct dbus_call call = { .path = "/org/freedesktop/systemd1",
@@ -53,8 +53,43 @@ DEFINE_AUTO_STRUCT(dbus_message, struct dbus_message, dbus_message_release)
 
 struct dbus_call {
 	const char *path, *interface, *member;
-	char *const *arguments; /* strv; NULL: none */
+	char *const *arguments;       /* strv: nothing but strings; NULL: none */
+	const struct dbus_body *body; /* instead, for other types; NULL: arguments */
 };
+
+/*
+ * The arguments of a call, written in the order of their signature:
+ *
+ *	AUTO(dbus_body) struct dbus_body body = DBUS_BODY_INIT("sa(sv)");
+ *	dbus_put_text(&body, "x.scope");
+ *	struct dbus_array list = dbus_begin_array(&body, '(');
+ *	dbus_begin_struct(&body);
+ *	dbus_put_text(&body, "Delegate");
+ *	dbus_put_type(&body, "b");			// of the variant's value, which follows
+ *	dbus_put_number(&body, true);
+ *	dbus_end_array(&body, list);
+ *
+ * That the values are those of the signature is the caller's. An overflow is seen by dbus_ask().
+ */
+struct dbus_body {
+	const char *types; /* at most 255 */
+	struct buf data;
+};
+#define DBUS_BODY_INIT(signature)                                        \
+	{                                                                \
+		.types = (signature), .data = {.max = DBUS_MESSAGE_MAX } \
+	}
+void dbus_body_release(struct dbus_body *b);
+DEFINE_AUTO_STRUCT(dbus_body, struct dbus_body, dbus_body_release)
+struct dbus_array {
+	size_t length_at, begin;
+};
+void dbus_put_text(struct dbus_body *b, const char *text);  /* 's' or 'o' */
+void dbus_put_number(struct dbus_body *b, uint32_t number); /* 'u', or 'b' */
+void dbus_put_type(struct dbus_body *b, const char *one);   /* 'g', and what begins a 'v' */
+void dbus_begin_struct(struct dbus_body *b);                /* it has no end */
+struct dbus_array dbus_begin_array(struct dbus_body *b, char element);
+void dbus_end_array(struct dbus_body *b, struct dbus_array array);
 
 /* --- the codec: no I/O --- */
 
@@ -85,8 +120,8 @@ MUST_CHECK int dbus_connect(const char *socket, struct deadline deadline, struct
 void dbus_close(struct dbus *bus);
 DEFINE_AUTO(dbus, struct dbus *, NULL, dbus_close)
 
-/* *answer: initialized. An error of the peer is E_FAILED with its text, or E_NOT_FOUND, E_PERMISSION
- * where its name says so. */
+/* *answer: initialized. An error of the peer is E_FAILED with its text, or E_NOT_FOUND, E_PERMISSION,
+ * E_EXISTS where its name says so. */
 MUST_CHECK int dbus_ask(struct dbus *bus, const struct dbus_call *call, struct deadline deadline,
 			struct dbus_message *answer, struct err *err);
 /* The next signal. *out: initialized; it is emptied first. */

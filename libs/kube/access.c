@@ -93,7 +93,8 @@ static void cut_blanks(char *text)
 		text[--len] = '\0';
 }
 
-/* The old text stays where the new one cannot be read: a file may be being replaced. */
+/* The old text stays where there is no new one: a file may be being replaced. (And that a file is not
+ * there must not look as if an object of the cluster were not: E_NOT_FOUND.) */
 static int secret_refresh(struct secret *s, bool always, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(KUBE_CONFIG_MAX);
@@ -105,8 +106,14 @@ static int secret_refresh(struct secret *s, bool always, struct err *err)
 		return s->text ? 0 : err_sys(err, "read %s", s->path);
 	if (s->text && !always && is_same(&now, &s->seen))
 		return 0;
-	if (file_read(AT_FDCWD, s->path, KUBE_CONFIG_MAX, &text, err) < 0)
-		return -1;
+	if (file_read(AT_FDCWD, s->path, KUBE_CONFIG_MAX, &text, err) < 0) {
+		if (!s->text)
+			return -1;
+		err_clear(err);
+		return 0;
+	}
+	if (s->text && !text.len)
+		return 0;
 	secret_free(s->text);
 	s->text = buf_steal(&text);
 	s->seen = now;

@@ -24,6 +24,7 @@ struct watching {
 	struct buf line;
 	unsigned retry_after; /* of the last stream */
 	bool enough, expired, heard;
+	bool failed; /* fn, with an error that is not the stream's */
 };
 
 static const struct {
@@ -106,6 +107,7 @@ static int take_line(struct watching *w, const char *line, size_t len, struct er
 		return 0;
 	rc = w->fn(w->arg, event_of(kind), object, err);
 	w->enough = rc == 1;
+	w->failed = rc < 0;
 	return rc;
 }
 
@@ -205,7 +207,7 @@ static int stay(struct kube *k, const struct kube_selection *s, struct watching 
 
 		if (deadline_passed(deadline) && !w->enough)
 			return err_set(err, E_TIMEOUT, "GET %s: the watch is over", s->path);
-		if (rc < 0 && !may_go_on(&why))
+		if (rc < 0 && (w->failed || !may_go_on(&why)))
 			return err_set_at(err, why.code, why.sys, why.where, "%s", why.msg);
 		/* A server that says nothing but hello is asked at growing intervals, too. */
 		failures = w->heard ? 0 : failures + 1;

@@ -11,6 +11,8 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "container/cgroup.h"
+#include "dbus/systemd.h"
+#include "mount/mount.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,15 +21,26 @@
 
 #define PREFIX   "kata_"
 #define OVERHEAD "/kata_overhead/"
+#define SCOPE    ".scope"
 
-enum { REMOVE_MS = 5000, TABLE_MAX = 1 << 20 };
+/* A systemd that loads its units anew answers nobody for seconds. */
+enum {
+	REMOVE_MS = 5000,
+	SCOPE_MS = 30 * 1000,
+	FORGET_MS = 5000,
+	FORGET_POLL_US = 20 * 1000,
+	TABLE_MAX = 1 << 20
+};
 
 struct host_cgroup {
 	struct cgroup *sandbox, *overhead; /* overhead: NULL if there is only the sandbox's */
 	const char *paths[3];
-	char **home;  /* strv: where we came from, a folder for each hierarchy */
-	bool entered; /* groups were made */
-	bool away;    /* this process may be in them */
+	char **home;       /* strv: for each hierarchy where we came from, and its top */
+	char *cpus, *mems; /* for a scope that is not made yet, or NULL */
+	bool scope;        /* systemd makes the sandbox's */
+	bool made;         /* the sandbox's */
+	bool entered;      /* groups were made */
+	bool away;         /* this process may be in them */
 };
 
 /* --- names --- */
@@ -100,15 +113,17 @@ static char *plain_path(const char *given, struct err *err)
 	return str_fmt("%.*s" PREFIX "%s", (int)(base - clean), clean, base);
 }
 
-char *host_cgroup_path(const char *cgroups_path, const char *key, struct err *err)
+char *host_cgroup_path(const char *cgroups_path, const char *key, bool *scope, struct err *err)
 {
 	const char *colon = NULL, *name;
 	AUTO(str) char *slice = NULL;
 	char *path;
 
+	*scope = false;
 	if (str_empty(cgroups_path))
 		return str_fmt("/kata/" PREFIX "%s", key);
 	name = systemd_name(cgroups_path, &colon);
+	*scope = name;
 	slice = name ? xstrndup(cgroups_path, (size_t)(colon - cgroups_path)) : NULL;
 	path = name ? systemd_path(slice, name, err) : plain_path(cgroups_path, err);
 	if (!path)
@@ -126,12 +141,15 @@ static struct cgroup *find(const struct host_cgroup_where *where, const char *pa
 
 static int find_all(struct host_cgroup *h, const struct host_cgroup_where *where, struct err *err)
 {
-	AUTO(str) char *path = host_cgroup_path(where->path, where->key, err);
+	bool scope;
+	AUTO(str) char *path = host_cgroup_path(where->path, where->key, &scope, err);
 	AUTO(str) char *overhead = str_fmt(OVERHEAD "%s", where->key);
+	AUTO(str) char *as_scope = str_fmt("%s" SCOPE, path ? path : "");
 
 	if (!path)
 		return -1;
-	h->sandbox = find(where, path, err);
+	h->scope = scope && systemd_is_there(NULL);
+	h->sandbox = find(where, h->scope ? as_scope : path, err);
 	if (h->sandbox && !where->only)
 		h->overhead = find(where, overhead, err);
 	return err->code ? -1 : 0;
@@ -162,6 +180,8 @@ void host_cgroup_free(struct host_cgroup *h)
 	if (h->overhead)
 		cgroup_free(h->overhead);
 	strv_free(h->home);
+	free(h->cpus);
+	free(h->mems);
 	free(h);
 }
 
@@ -172,52 +192,64 @@ const char *const *host_cgroup_paths(const struct host_cgroup *h)
 
 /* --- where we came from --- */
 
-/* True if a line of /proc/self/cgroup, "4:cpu,cpuacct:/path" or "0::/path", is of that hierarchy. */
-static bool is_of(const struct cgroup *g, const struct cgroup_hierarchy *hierarchy,
-		  const char *controllers)
+/* True if a mount is the hierarchy of a line of /proc/self/cgroup with these controllers: "" (version
+ * 2), "cpu,cpuacct", "name=systemd". */
+static bool is_of(const struct mount_entry *m, const char *controllers)
 {
-	AUTO(strv) char **list = strv_split(controllers, ",");
+	AUTO(strv) char **listed = strv_split(controllers, ",");
+	AUTO(strv) char **options = strv_split(m->super_options, ",");
 
-	if (g->ops->unified)
-		return !list;
-	strv_each(c, list) {
-		if (strv_has(hierarchy->controllers, *c))
-			return true;
-	}
-	return false;
+	if (!*controllers)
+		return str_eq(m->type, "cgroup2");
+	return str_eq(m->type, "cgroup") && strv_has(options, listed[0]);
 }
 
-/* Our folder in that hierarchy, heap; at worst its root. */
-static char *home_in(const struct cgroup *g, const struct cgroup_hierarchy *hierarchy,
-		     char *const *table)
+/* A hierarchy that this process is moved in: each that has the sandbox's group, with a scope also
+ * systemd's own. */
+static bool is_used(const struct host_cgroup *h, const char *controllers)
 {
-	strv_each(line, table) {
-		const char *controllers = strchr(*line, ':');
-		const char *path = controllers ? strchr(controllers + 1, ':') : NULL;
-		AUTO(str) char *names = NULL;
+	AUTO(strv) char **listed = strv_split(controllers, ",");
 
-		if (!path)
+	if (h->scope)
+		return true;
+	return h->sandbox->ops->unified
+		       ? !*controllers
+		       : *controllers && cgroup_folder(h->sandbox, listed[0]) != NULL;
+}
+
+/* Adds our folder in the hierarchy of that line, "4:cpu,cpuacct:/path" or "0::/path", and the top of it
+ * for when that is gone. */
+static void note_line(struct host_cgroup *h, const struct mount_list *mounts, const char *line)
+{
+	const char *controllers = strchr(line, ':');
+	const char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+	AUTO(str)
+	char *names = path ? xstrndup(controllers + 1, (size_t)(path - controllers - 1)) : NULL;
+
+	for (size_t i = 0; names && is_used(h, names) && i < mounts->n; i++) {
+		AUTO(str) char *folder = NULL;
+
+		if (!is_of(&mounts->v[i], names))
 			continue;
-		names = xstrndup(controllers + 1, (size_t)(path - controllers - 1));
-		if (is_of(g, hierarchy, names))
-			return path_join(hierarchy->mount, path + 1);
+		folder = path_join(mounts->v[i].target, path + 1);
+		strv_push(&h->home, folder);
+		strv_push(&h->home, mounts->v[i].target);
+		return;
 	}
-	return xstrdup(hierarchy->mount);
 }
 
 static int note_home(struct host_cgroup *h, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(TABLE_MAX);
+	AUTO(mount_list) struct mount_list mounts = { NULL, 0 };
 	AUTO(strv) char **table = NULL;
 
-	if (file_read(AT_FDCWD, "/proc/self/cgroup", TABLE_MAX, &text, err) < 0)
+	if (file_read(AT_FDCWD, "/proc/self/cgroup", TABLE_MAX, &text, err) < 0 ||
+	    mount_list_read(&mounts, err) < 0)
 		return -1;
 	table = strv_split(buf_cstr(&text), "\n");
-	for (size_t i = 0; i < h->sandbox->n; i++) {
-		AUTO(str) char *folder = home_in(h->sandbox, &h->sandbox->v[i], table);
-
-		strv_push(&h->home, folder);
-	}
+	strv_each(line, table)
+		note_line(h, &mounts, *line);
 	return 0;
 }
 
@@ -234,11 +266,10 @@ int host_cgroup_go_home(struct host_cgroup *h, struct err *err)
 {
 	if (!h->away)
 		return 0;
-	for (size_t i = 0; i < h->sandbox->n; i++) {
+	for (char **home = h->home; home && *home; home += 2) {
 		struct err ignored = ERR_INIT;
 
-		if (move_to(h->home[i], getpid(), &ignored) < 0 &&
-		    move_to(h->sandbox->v[i].mount, getpid(), err) < 0)
+		if (move_to(home[0], getpid(), &ignored) < 0 && move_to(home[1], getpid(), err) < 0)
 			return -1;
 	}
 	h->away = false;
@@ -272,14 +303,76 @@ static void weigh_overhead(const struct host_cgroup *h)
 		log_err(LOG_WARN, &err, "cannot give the VMs' control groups their weight");
 }
 
+/* --- the scope --- */
+
+/* systemd's name of the group, and of the slice above it; heap. */
+static char *slice_of(const char *path)
+{
+	AUTO(str) char *above = xstrndup(path, (size_t)(path_basename(path) - path) - 1);
+
+	return xstrdup(*above ? path_basename(above) : "-.slice");
+}
+
+/* When its group has been removed, so that nobody is in it whom systemd would end: it may have ended by
+ * itself, with its last process. */
+static int stop_scope(const char *path, struct err *err)
+{
+	return systemd_is_there(NULL)
+		       ? systemd_stop(NULL, path_basename(path), deadline_in(SCOPE_MS), err)
+		       : 0;
+}
+
+/* The process is moved there by systemd, in those hierarchies that it manages. A name is free only when
+ * systemd has forgotten the scope that had it, which it does a moment after that has ended. */
+static int start_scope(struct host_cgroup *h, pid_t pid, struct err *err)
+{
+	AUTO(str) char *slice = slice_of(h->sandbox->path);
+	const struct systemd_scope scope = { .name = path_basename(h->sandbox->path),
+					     .slice = slice,
+					     .description = "a virtual machine of Kata Containers",
+					     .pid = pid };
+	struct deadline forgotten = deadline_in(FORGET_MS), deadline = deadline_in(SCOPE_MS);
+	struct err busy = ERR_INIT;
+
+	while (systemd_start_scope(NULL, &scope, deadline, err) < 0) {
+		if (err->code != E_EXISTS || deadline_passed(forgotten) ||
+		    cgroup_check_empty(h->sandbox, &busy) < 0)
+			return err_hint(err, "see what it is: systemctl status %s", scope.name);
+		err_clear(err);
+		(void)usleep(FORGET_POLL_US);
+	}
+	return 0;
+}
+
 /* --- in and out --- */
+
+/* A scope begins with a process, and ends with its last one: without the shim in it there is none
+ * before there is a VMM. */
+static bool waits_for_vmm(const struct host_cgroup *h)
+{
+	return h->scope && h->overhead;
+}
+
+/* With the first process. In version 2 what is below a slice is systemd's. */
+static int make_sandbox(struct host_cgroup *h, pid_t first, struct err *err)
+{
+	/* Not the first VMM: the one before it ended while it was being started. */
+	if (h->scope && h->made && stop_scope(h->sandbox->path, err) < 0)
+		return -1;
+	if (h->scope && start_scope(h, first, err) < 0)
+		return -1;
+	if (!(h->scope && h->sandbox->ops->unified) && h->sandbox->ops->make(h->sandbox, err) < 0)
+		return -1;
+	h->made = true;
+	return 0;
+}
 
 int host_cgroup_enter(struct host_cgroup *h, struct err *err)
 {
 	if (cgroup_check_empty(h->sandbox, err) < 0 || note_home(h, err) < 0)
 		return -1;
 	h->entered = h->away = true;
-	if (h->sandbox->ops->make(h->sandbox, err) < 0 ||
+	if ((!waits_for_vmm(h) && make_sandbox(h, getpid(), err) < 0) ||
 	    (h->overhead && h->overhead->ops->make(h->overhead, err) < 0) ||
 	    cgroup_add(h->overhead ? h->overhead : h->sandbox, getpid(), err) < 0)
 		return err_wrap(err, "control group of the sandbox");
@@ -288,13 +381,26 @@ int host_cgroup_enter(struct host_cgroup *h, struct err *err)
 	return 0;
 }
 
+/* Of version 1 it keeps the scope alive in systemd's own hierarchy; in the others only its threads that
+ * are processors belong there. */
+static int add_to_scope(struct host_cgroup *h, pid_t vmm, struct err *err)
+{
+	if (make_sandbox(h, vmm, err) < 0 ||
+	    (!h->sandbox->ops->unified && cgroup_add(h->overhead, vmm, err) < 0))
+		return -1;
+	return h->cpus ? host_cgroup_set_cpus(h, h->cpus, h->mems, err) : 0;
+}
+
 int host_cgroup_add_vmm(struct host_cgroup *h, pid_t vmm, struct err *err)
 {
+	int result = 0;
+
 	/* In version 2 the threads of a process stay together, or have no memory controller. */
-	if (!h->overhead || !h->sandbox->ops->unified)
-		return 0;
-	return cgroup_add(h->sandbox, vmm, err) < 0 ? err_wrap(err, "control group of the sandbox")
-						    : 0;
+	if (waits_for_vmm(h))
+		result = add_to_scope(h, vmm, err);
+	else if (h->overhead && h->sandbox->ops->unified)
+		result = cgroup_add(h->sandbox, vmm, err);
+	return result < 0 ? err_wrap(err, "control group of the sandbox") : 0;
 }
 
 int host_cgroup_add_vcpus(struct host_cgroup *h, const pid_t *threads, size_t n, struct err *err)
@@ -340,6 +446,11 @@ int host_cgroup_set_cpus(struct host_cgroup *h, const char *cpus, const char *me
 {
 	if (!cgroup_folder(h->sandbox, "cpuset"))
 		return 0;
+	if (!h->made) {
+		str_set(&h->cpus, cpus);
+		str_set(&h->mems, mems);
+		return 0;
+	}
 	return set_list(h, "cpuset.cpus", cpus, err) < 0 ||
 			       set_list(h, "cpuset.mems", mems, err) < 0
 		       ? -1
@@ -355,9 +466,10 @@ int host_cgroup_leave(struct host_cgroup *h, struct err *err)
 	if (!h->entered)
 		return 0;
 	if (host_cgroup_go_home(h, err) < 0 || cgroup_remove(h->sandbox, deadline, err) < 0 ||
+	    (h->scope && h->made && stop_scope(h->sandbox->path, err) < 0) ||
 	    (h->overhead && cgroup_remove(h->overhead, deadline, err) < 0))
 		return err_wrap(err, "leave the control group of the sandbox");
-	h->entered = false;
+	h->entered = h->made = false;
 	return 0;
 }
 
@@ -365,5 +477,7 @@ int host_cgroup_remove(const char *path, struct err *err)
 {
 	AUTO(cgroup) struct cgroup *g = cgroup_new(path, true, err);
 
-	return g ? cgroup_remove(g, deadline_in(REMOVE_MS), err) : -1;
+	if (!g || cgroup_remove(g, deadline_in(REMOVE_MS), err) < 0)
+		return -1;
+	return str_ends(path, SCOPE) ? stop_scope(path, err) : 0;
 }

@@ -7,12 +7,12 @@
  *
  *	cgroupsPath                             the sandbox's group
  *	/kubepods/pod1/ID                       /kubepods/pod1/kata_ID
- *	kubepods-pod1.slice:cri-containerd:ID   /kubepods.slice/kubepods-pod1.slice/kata_ID
+ *	kubepods-pod1.slice:cri-containerd:ID   /kubepods.slice/kubepods-pod1.slice/kata_ID.scope
  *	(none)                                  /kata/kata_KEY
  *
- * The prefix keeps those who read the groups of containers (cAdvisor) from taking a VM for one. A slice
- * of systemd is expected to be there, as a kubelet makes one for each pod; the group below it is made
- * without systemd's knowledge and has no controller that systemd has not enabled for the slice.
+ * The prefix keeps those who read the groups of containers (cAdvisor) from taking a VM for one. A scope
+ * is made by systemd, which would otherwise take controllers from a group below its slice that it does
+ * not know; where no systemd runs it is a group like the others, kata_ID.
  *
  *	where                 only = true              only = false
  *	sandbox's group       shim, VMM, share daemon  the VMM's threads that are processors of the guest
@@ -49,20 +49,23 @@ struct host_cgroup_where {
 	const char *unified;
 };
 
-/* The path of the sandbox's group, heap. E_INVALID: neither a path nor "slice:prefix:name". */
-char *host_cgroup_path(const char *cgroups_path, const char *key, struct err *err);
+/* The path of the sandbox's group, heap; *scope: systemd is to make it, if it is there. E_INVALID:
+ * neither a path nor "slice:prefix:name". */
+char *host_cgroup_path(const char *cgroups_path, const char *key, bool *scope, struct err *err);
 
 /* *out is NULL on a machine without control groups. */
 MUST_CHECK int host_cgroup_new(const struct host_cgroup_where *where, struct host_cgroup **out,
 			       struct err *err);
 /* The groups that it makes, NULL terminated; borrowed. */
 const char *const *host_cgroup_paths(const struct host_cgroup *h);
-/* E_STATE: the sandbox's group has processes already. What was made stays for host_cgroup_leave. */
+/* E_STATE, E_EXISTS: the sandbox's group has processes already. What was made stays for
+ * host_cgroup_leave. */
 MUST_CHECK int host_cgroup_enter(struct host_cgroup *h, struct err *err);
 MUST_CHECK int host_cgroup_add_vmm(struct host_cgroup *h, pid_t vmm, struct err *err);
 MUST_CHECK int host_cgroup_add_vcpus(struct host_cgroup *h, const pid_t *threads, size_t n,
 				     struct err *err);
-/* Lists as the kernel has them ("0-3,7"); an empty one: those of the group above. */
+/* Lists as the kernel has them ("0-3,7"); an empty one: those of the group above. Of a scope that is
+ * yet to be made they are noted, and set when it is. */
 MUST_CHECK int host_cgroup_set_cpus(struct host_cgroup *h, const char *cpus, const char *mems,
 				    struct err *err);
 /* While the others end; idempotent. */
@@ -71,5 +74,6 @@ MUST_CHECK int host_cgroup_go_home(struct host_cgroup *h, struct err *err);
 MUST_CHECK int host_cgroup_leave(struct host_cgroup *h, struct err *err);
 void host_cgroup_free(struct host_cgroup *h); /* NULL is accepted */
 
-/* Removes a group that an earlier process made and whose processes have been killed. */
+/* Removes a group that an earlier process made and whose processes have been killed; of a scope also
+ * what systemd knows of it. */
 MUST_CHECK int host_cgroup_remove(const char *path, struct err *err);

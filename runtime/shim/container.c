@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "manage/manage.h"
 #include "mount/mount.h"
 #include "protocols/agent.pb-c.h"
@@ -57,7 +58,7 @@ void container_remove(struct container *c)
 
 pid_t container_pid(const struct container *c)
 {
-	return c->resident.child.pid > 0 ? c->resident.child.pid : c->shim->pid;
+	return c->pid ? c->pid : c->shim->pid;
 }
 
 bool shim_is_empty(const struct shim *s)
@@ -148,7 +149,7 @@ static void unshare_rootfs(const struct container *c)
 		log_err(LOG_WARN, &err, "cannot take the container's files out of the share");
 }
 
-static void move_out(struct container *c)
+void container_move_out(struct container *c)
 {
 	struct netns_resident resident;
 
@@ -157,6 +158,30 @@ static void move_out(struct container *c)
 	c->resident = (struct netns_resident)NETNS_RESIDENT_NONE;
 	(void)pthread_mutex_unlock(&c->shim->lock);
 	netns_leave(&resident);
+}
+
+static void *leave_main(void *arg)
+{
+	netns_leave(arg);
+	free(arg);
+	return NULL;
+}
+
+void container_send_out(struct container *c)
+{
+	struct netns_resident *resident;
+	struct err err = ERR_INIT;
+
+	if (c->resident.child.pid <= 0)
+		return;
+	resident = NEW(struct netns_resident);
+	*resident = c->resident;
+	if (thread_detach(leave_main, resident, 0, &err) == 0) {
+		c->resident = (struct netns_resident)NETNS_RESIDENT_NONE;
+		return;
+	}
+	log_err(LOG_WARN, &err, "a process stands for the container until that is deleted");
+	free(resident);
 }
 
 void container_take_down(struct container *c)
@@ -193,5 +218,5 @@ void container_take_down(struct container *c)
 	c->rootfs_mounted = false;
 	if (init)
 		process_drop(init);
-	move_out(c);
+	container_move_out(c);
 }

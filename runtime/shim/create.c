@@ -60,6 +60,7 @@ static void move_in(struct container *c)
 		log_err(LOG_WARN, &err, "no process stands for the container");
 	(void)pthread_mutex_lock(&c->shim->lock);
 	c->resident = resident;
+	c->pid = resident.child.pid > 0 ? resident.child.pid : 0;
 	(void)pthread_mutex_unlock(&c->shim->lock);
 }
 
@@ -78,7 +79,7 @@ static bool shares_pids(struct container *c, char **target)
 		const struct container *other = s->containers.v[i];
 		AUTO(str) char *theirs = str_fmt("/proc/%d/ns/pid", (int)container_pid(other));
 
-		if (other->kind == KIND_IN_POD && other != c && str_eq(path, theirs))
+		if (other->resident.child.pid > 0 && other != c && str_eq(path, theirs))
 			*target = xstrdup(other->id);
 	}
 	(void)pthread_mutex_unlock(&s->lock);

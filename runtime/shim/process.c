@@ -240,6 +240,8 @@ void process_exited(struct process *p, uint32_t status)
 		return;
 	process_note_end(p, status);
 	p->state = PROCESS_STOPPED;
+	if (p == p->container->init)
+		container_send_out(p->container);
 	publish_exit(p);
 	for (size_t i = 0; i < p->waiters.n; i++)
 		reply_wait(p->waiters.v[i], p);

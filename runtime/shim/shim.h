@@ -97,8 +97,10 @@ struct container {
 	bool in_guest;  /* the agent has it, or may have it */
 	unsigned users; /* flows that use it; delete waits for them */
 	/* Of a container in a pod: stands for it where the host wants a pid, in the pod's network
-	 * namespace. By that pid another container can ask for the same processes. */
+	 * namespace. By that pid another container can ask for the same processes. It ends with the
+	 * container's own process; else it would keep the control group that it was started in. */
 	struct netns_resident resident;
+	pid_t pid; /* that it has or had; 0: it was never there */
 };
 
 struct shim {
@@ -215,6 +217,9 @@ void container_abandon(struct container *c);
 /* With the lock held: the pid that the manager is told, that of the VMM where it has no other; 0:
  * none any more. */
 pid_t container_pid(const struct container *c);
+/* Nothing stands for the container any more. The second one does not wait for that; with the lock held. */
+void container_move_out(struct container *c);
+void container_send_out(struct container *c);
 /* With the lock held. */
 bool shim_is_empty(const struct shim *s);
 /* From any thread, before the manager is told that the shim ends: removes its socket, by which the verb

@@ -102,6 +102,7 @@ void shim_end(struct shim *s)
 	for (size_t i = 0; i < crowd.list.n; i++) {
 		await_execs(crowd.list.v[i]);
 		loop_call(s->loop, detach_streams, crowd.list.v[i]);
+		container_move_out(crowd.list.v[i]);
 	}
 	sandbox_stop(s->sandbox);
 	(void)pthread_mutex_lock(&s->lock);

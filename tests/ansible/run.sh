@@ -60,6 +60,29 @@ documented() { # WORD...
 check "the module is documented" documented katacontainers.kata.kata_deploy
 check "the role is documented" documented -t role katacontainers.kata.kata
 
+# What the role does not pass on would have no effect, and nobody would say so.
+passed_on() { python3 - packaging/ansible <<'END'
+import re, sys, yaml
+top = sys.argv[1]
+module = open(top + "/plugins/modules/kata_deploy.py").read()
+options = re.findall(r'^    \("(\w+)", "\w+", \w+, "--[\w-]+", (\w+)\)', module, re.M)
+known = yaml.safe_load(open(top + "/roles/kata/meta/argument_specs.yml"))["argument_specs"]["main"]["options"]
+known = set(known["kata_options"]["options"]) | {"release", "dest", "trust_dir", "key"}
+missing = [name for name, _states in options if name not in known]
+host = {"key", "channel_key", "prefix", "root", "lock", "lock_wait", "trust_memory"}
+for task, states, others in (
+    ("present", {"RELEASE", "MANAGER", "PRESENT", "ALL"}, {"key"}),
+    ("absent", {"MANAGER", "ABSENT", "ALL"}, set()),
+    ("fetch", {"RELEASE", "FETCHED"}, host),
+):
+    text = open(top + "/roles/kata/tasks/%s.yml" % task).read()
+    missing += [task + ": " + name for name, of in options
+                if of in states and name not in others and not re.search(r"^ +%s: " % name, text, re.M)]
+sys.exit("not passed on: " + ", ".join(missing) if missing else 0)
+END
+}
+check "the role passes on what the module has" passed_on
+
 # Small releases, for what needs no VM.
 SOURCE_DATE_EPOCH=$(date +%s)
 export SOURCE_DATE_EPOCH BUILD=$dir LEVEL=1 EXPIRES=2099-01-01T00:00:00Z COMPONENTS=$dir/components.yaml
@@ -86,6 +109,35 @@ play() { # OPTION... FILE
 	return $status
 }
 check "the module on one host" play -i localhost, tests/ansible/one.yml
+
+pushed() { # VERSION HOST...
+	local version=$1 name
+	shift
+	for name; do
+		[[ $(readlink "$dir/push/$name.root/opt/kata/current") == generations/$version-* ]] || { echo "$name has not $version" && return 1; }
+	done
+}
+push() { play -i first,second, "$@" tests/ansible/push.yml; }
+half() { # A run that ends while it packs.
+	local status=0
+	mkdir "$dir/push/fetched/release.tar.new" || return
+	push -e wanted=two || status=$?
+	rmdir "$dir/push/fetched/release.tar.new"
+	[ "$status" != 0 ]
+}
+trusts() { (cd "$dir/push/fetched/keys" && [ "$(echo *)" = "$*" ]); }
+mkdir -p "$dir/push/first.root/opt" "$dir/push/second.root/opt"
+check "a play that pushes, and another with a newer release" push -e then=second
+check "each host has that of its play" eval "pushed 1.0.0 first && pushed 2.0.0 second"
+check "the first play again" push
+check "a run that ends half way" half
+check "the next one" push -e wanted=two
+check "pushes what it is to" pushed 2.0.0 first
+differ() { ! push -e nodes=all -e '{"wanted": "{{ {\"first\": \"two\", \"second\": \"one\"}[inventory_hostname] }}"}' && grep -q "play of its own" "$dir/said"; }
+check "hosts of one play that want different ones are told so" differ
+cp "$dir/other.pub" "$dir/push/fetched/keys/was.pub"
+check "once more" push -e wanted=two
+check "a key that is not given any more is not trusted any more" trusts key.pub
 
 if [ -n "$one" ]; then
 	busybox ip link set lo up

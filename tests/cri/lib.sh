@@ -27,6 +27,8 @@
 export CONTAINERD_NAMESPACE=k8s.io
 PAUSE_IMAGE=registry.k8s.io/pause:3.9
 CRI_IMAGE=localhost/kata-test:busybox
+# shellcheck disable=SC2034 # for the cases
+GROUP=kata_ # what the name of a pod's control group begins with
 
 cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" "$@"; }
 
@@ -168,7 +170,7 @@ cri_now() {
 		[ "$state" = Z ] || [ "$group" = "$TEST_GROUP" ] ||
 			echo "process: $(tr '\0' ' ' <"$pid/cmdline" 2>/dev/null | cut -c1-150)"
 	done
-	awk '{ print "mount: " $5 }' /proc/self/mountinfo
+	awk '{ print "mount: " $1 }' /proc/self/mountinfo
 	find /run/netns -mindepth 1 -printf 'network namespace: %f\n' 2>/dev/null
 	ip -o link show | awk -F ': ' '$2 != "cri0" { print "network device: " $2 }'
 	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes -mindepth 1 -maxdepth 1 \
@@ -184,7 +186,13 @@ cri_now() {
 	cri --field 'containers.*.id' ListContainers | sed 's/^/container: /'
 }
 
-cri_left() { cri_now 2>/dev/null | sort | comm -13 <(sort "$LAB/before") -; }
+# A mount is told by its number: the place of one of the machine's own changes when a directory above it is
+# renamed.
+cri_left() {
+	cri_now 2>/dev/null | sort | comm -13 <(sort "$LAB/before") - |
+		awk '/^mount: / { while ((getline line <"/proc/self/mountinfo") > 0) { split(line, m, " "); at[m[1]] = m[5] }
+			$2 = $2 " at " at[$2] } { print }'
+}
 
 # The same after a while: the last of a pod goes after its removal was answered.
 cri_left_at_last() {
@@ -243,7 +251,7 @@ container() { # POD NAME SCRIPT [JSON]
 container_of() { # POD NAME JSON: as it is
 	cri --field container_id CreateContainer <<-EOF -
 		{"pod_sandbox_id":"$1","sandbox_config":$(<"$LAB/pods/$1"),
-		 "config":{"metadata":{"name":"$2","attempt":0},"image":{"image":"$CRI_IMAGE"},
+		 "config":{"metadata":{"name":"$2","attempt":0},"image":{"image":"$CRI_IMAGE","user_specified_image":"$CRI_IMAGE"},
 		  "log_path":"$2.log","labels":{"container":"$2"},
 		  "linux":{"resources":{${RESOURCES:-}},
 		   "security_context":{$(namespaces)${CONTEXT:+,}${CONTEXT:-}}},$3}}

@@ -11,6 +11,8 @@
 set -u
 # shellcheck source=tests/cri/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/cri/crio.sh
+[ -z "${CRIO:-}" ] || . "$(dirname "$0")/crio.sh"
 lab_apart "$0" "$@"
 PREFIX=$(realpath -m -- "$1")
 shift

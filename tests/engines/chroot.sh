@@ -104,7 +104,7 @@ mkdir -p "$cache"
 exec 9>"$cache/$set.lock"
 flock 9
 if [ ! -e "$root/.complete" ]; then
-	rm -rf "$root" "$root.new"
+	rm -rf --one-file-system "$root" "$root.new"
 	if [ "$set" = small ]; then make_small "$root.new"; else make_root "$root.new"; fi >&2
 	[ "$kind" = nodes ] || mkdir -p "$root.new/src"
 	touch "$root.new/.complete"

@@ -7,14 +7,17 @@
 #   cluster_apart SCRIPT ARG...	first: runs the script again in such namespaces, unless it is there;
 #				sets LAB; what is left when it ends is removed
 #   cluster_start PROGRAMS	etcd, API server, controllers, scheduler: programs of build.sh
-#   cluster_node NAME		a node, and waits until it is Ready; NODES has their names
+#   cluster_node NAME		a node, and waits until it is Ready
+#   cluster_nodes		the names of all that were made and not removed
 #   cluster_image DIR CONFIG NAME...
 #				an image of these files (lab_layout of containerd.sh), on every node,
 #				those that come later too; cluster_image_tar FILE: one that is there
 #   node_run NAME COMMAND...	runs it on the node
 #   node_power_off NAME		kills all that runs there, node_power_on NAME starts it again
+#   node_removed NAME		it leaves the cluster for good
 #   node_digest NAME		of all that the node has written to its disk, but for its containers
 #   kubectl, helm4, helm3	as the cluster's administrator
+#   cluster_keys		what is in the cluster: the names of all objects but Events
 #   cluster_says		after a failure: what is known; with CLUSTER_KEEP=FOLDER the logs are kept there
 #   until_true SECONDS COMMAND...
 #   until_is WHAT WANTED COMMAND...
@@ -31,7 +34,6 @@
 CLUSTER_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PAUSE_IMAGE=k8s.gcr.io/pause:3.2
 CLUSTER_CONTROLLERS="cpu cpuacct cpuset memory devices freezer blkio pids systemd"
-NODES=()
 
 cluster_apart() {
 	if [ -n "${CLUSTER_APART:-}" ]; then
@@ -221,6 +223,15 @@ cluster_apiserver() {
 	return 1
 }
 
+etcd_says() { # WHAT JSON: its gateway for HTTP
+	curl -sS -X POST "http://127.0.0.1:2379/v3/$1" -d "$2"
+}
+
+cluster_keys() {
+	etcd_says kv/range "$(jq -n '{key: ("/registry/" | @base64), range_end: ("/registry0" | @base64), keys_only: true}')" |
+		jq -r '.kvs[].key | @base64d | select(test("^/registry/(events|masterleases)/") | not)' | sort
+}
+
 kubectl() { "$CLUSTER_PROGRAMS/kubectl" "$@"; }
 helm4() { "$CLUSTER_PROGRAMS/helm4" "$@"; }
 helm3() { "$CLUSTER_PROGRAMS/helm3" "$@"; }
@@ -240,8 +251,9 @@ node_ready() { # NAME
 
 # The files of the node as its administrator has laid them down, before it ran for the first time.
 node_made() { # NAME
-	local number=$((${#NODES[@]} + 1)) files=$LAB/$1/layer/upper controller
-	NODES+=("$1")
+	local number files=$LAB/$1/layer/upper controller
+	number=$(($(find "$LAB" -mindepth 2 -maxdepth 2 -name number | wc -l) + 1))
+	echo "$1" >>"$LAB/nodes"
 	mkdir -p "$LAB/$1"/{disk,layer,log}
 	mount -t tmpfs -o mode=0755 "$1" "$LAB/$1/layer"
 	# /opt too: a folder that something was made in is in the layer from then on.
@@ -356,6 +368,15 @@ node_power_on() { # NAME
 	done
 }
 
+cluster_nodes() { cat "$LAB/nodes"; }
+
+# Its number is not given to another one.
+node_removed() { # NAME
+	kubectl delete node "$1" --wait >/dev/null
+	node_power_off "$1"
+	sed -i "/^$1\$/d" "$LAB/nodes"
+}
+
 node_first() { # NAME PARENT: notes the pid of the node's systemd
 	local pid
 	pid=$(pgrep -P "$2" -x systemd) || return
@@ -392,7 +413,7 @@ cluster_image_tar() { # FILE
 	local node
 	mkdir -p "$LAB/images"
 	cp "$1" "$LAB/images/$(find "$LAB/images" -name '*.tar' | wc -l).tar"
-	for node in "${NODES[@]}"; do
+	for node in $(cluster_nodes); do
 		node_import "$node" "$1" || return
 	done
 }
@@ -402,14 +423,19 @@ cluster_says() {
 	local node
 	kubectl get nodes,pods -A -o wide 2>&1 | sed 's/^/    /'
 	kubectl get events -A --sort-by=.lastTimestamp 2>&1 | tail -n 15 | cut -c1-300 | sed 's/^/    /'
-	for node in "${NODES[@]}"; do
+	kubectl get events -A -o json | jq -r '.items[] | select(.reason == "Failed") | "\(.eventTime) \(.involvedObject.name) \(.message)"' |
+		cut -c1-600 | sed 's/^/    /'
+	for node in $(cluster_nodes); do
 		tail -n 5 "$LAB/$node/log/kubelet" | cut -c1-300 | sed "s/^/    kubelet $node: /"
 	done
 	[ -z "${CLUSTER_KEEP:-}" ] || {
 		rm -rf "$CLUSTER_KEEP"
 		mkdir -p "$CLUSTER_KEEP"
 		cp -a "$LAB"/log "$CLUSTER_KEEP/"
-		for node in "${NODES[@]}"; do cp -a "$LAB/$node/log" "$CLUSTER_KEEP/$node"; done
+		for node in $(cluster_nodes); do
+			cp -a "$LAB/$node/log" "$CLUSTER_KEEP/$node"
+			cp -a "$LAB/$node/layer/upper/var/log/pods" "$CLUSTER_KEEP/$node/"
+		done
 	}
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A Kubernetes cluster on this machine, and kata-deploy on it: run.sh BUILD [TEST...]
+# A Kubernetes cluster on this machine, and kata-deploy on it: [CLUSTER_LONG=1] run.sh BUILD [TEST...]
 #
 # BUILD has kubernetes/ (build.sh), bin/, tools/ and demo/ (make demo-releases). Each test is a function
 # test_* of cases/; they run in the order of the files' names, on one cluster, each under "set -e" in a
@@ -19,13 +19,19 @@ cd "$(dirname "$0")/../.." || exit
 TOOLS=$BUILD/tools
 exec </dev/null # whatever we were started from, no test depends on it
 
-all=()
+all=() LONG=() # LONG: cases that are not run unless they are named, or CLUSTER_LONG is set
 for cases in tests/kubernetes/cases/*.sh; do
 	# shellcheck source=/dev/null
 	. "$cases"
 	mapfile -t -O "${#all[@]}" all < <(grep -oE '^test_[a-z0-9_]+' "$cases")
 done
-[ $# -gt 0 ] || set -- "${all[@]}"
+if [ $# = 0 ] && [ -n "${CLUSTER_LONG:-}" ]; then
+	set -- "${all[@]}"
+elif [ $# = 0 ]; then
+	mapfile -t all < <(printf '%s\n' "${all[@]}" | grep -vxF "$(printf '%s\n' "${LONG[@]}")")
+	echo "  skipped: ${#LONG[@]} long cases; CLUSTER_LONG=1 make check-kubernetes runs them"
+	set -- "${all[@]}"
+fi
 
 cluster_start "$BUILD/kubernetes" || exit
 for node in one two three; do

@@ -70,7 +70,7 @@ struct node {
 	uint64_t next, until,
 		back; /* as clock_ms(): round; end of the turn; return of one that vanished */
 	unsigned turns, hurried;
-	bool broken, crashes, busy, waits, ready, failed, done;
+	bool broken, crashes, late, busy, waits, ready, failed, done;
 };
 
 struct crew { /* a thread and its nodes */
@@ -82,7 +82,9 @@ struct crew { /* a thread and its nodes */
 static struct node *all;
 static struct crew crews[THREADS];
 static atomic_bool stop;
-static atomic_uint ready, stopped, done, most, hurry; /* hurry: rounds that are to come at once */
+static atomic_uint ready, stopped, done, most;
+static atomic_uint hurry; /* rounds that are to come at once */
+static atomic_uint begun; /* broken nodes that have had a turn */
 static _Atomic uint64_t first_turn, last_ready;
 
 /* --- a node --- */
@@ -139,6 +141,7 @@ static void hear(struct node *n, const struct message *m)
 
 	if (m->kind == MESSAGE_TURN && n->waits) {
 		(void)atomic_compare_exchange_strong(&first_turn, &none, clock_ms());
+		atomic_fetch_add(&begun, n->broken && n->turns == 0);
 		n->waits = false;
 		n->busy = true;
 		n->until = clock_ms() + o.node_ms;
@@ -178,6 +181,10 @@ static void work(struct node *n, struct kube *k)
 		start(n, k);
 		ask(n, true);
 		n->until = now + o.node_ms;
+	}
+	if (n->late && atomic_load(&begun) >= o.broken) {
+		n->late = false;
+		ask(n, false);
 	}
 	if (n->busy && n->crashes && now + o.node_ms / 2 >= n->until) {
 		crash(n);
@@ -394,7 +401,10 @@ static void begin(struct kube *k)
 		c->last = o.nodes * (i + 1) / THREADS;
 		for (size_t j = c->first; j < c->last; j++) {
 			start(&all[j], c->k);
-			ask(&all[j], false);
+			/* Whether anybody still waits when they have failed is no matter of chance. */
+			all[j].late = o.broken && o.cause && !all[j].broken;
+			if (!all[j].late)
+				ask(&all[j], false);
 		}
 		if (pthread_create(&c->thread, NULL, run_crew, c) != 0)
 			bug("no thread");
@@ -408,6 +418,7 @@ static void play_failures(void)
 
 	if (!o.broken || !o.cause)
 		return;
+	(void)wait_until(&stopped, 1);
 	for (unsigned before = ~0U; before != atomic_load(&ready);) {
 		before = atomic_load(&ready);
 		(void)poll(NULL, 0, (int)(o.node_ms * 5));

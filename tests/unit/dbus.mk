@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-$(eval $(call unit_test,dbus_test,tests/unit/dbus_test.c deploy/cri/systemd.c,dbus base))
+$(eval $(call unit_test,dbus_test,tests/unit/dbus_test.c,dbus base))

@@ -10,7 +10,7 @@
 #include "base/spawn.h"
 #include "base/str.h"
 #include "dbus/dbus.h"
-#include "deploy/cri/systemd.h"
+#include "dbus/systemd.h"
 
 #include <check.h>
 #include <signal.h>
@@ -177,8 +177,10 @@ enum play {
 	IN_BYTES,   /* everything byte by byte */
 	FAILED,
 	NO_UNIT,
+	THERE,
 	DENIED,
 	NO_JOB,
+	FLOOD,    /* of signals, instead of an answer */
 	REJECTED, /* the authentication */
 	ENDLESS_GREETING,
 	SILENT,
@@ -201,8 +203,10 @@ static const struct {
 	{ IN_BYTES, E_OK },
 	{ FAILED, E_FAILED },
 	{ NO_UNIT, E_NOT_FOUND },
+	{ THERE, E_EXISTS },
 	{ DENIED, E_PERMISSION },
 	{ NO_JOB, E_PROTOCOL },
+	{ FLOOD, E_TIMEOUT },
 	{ REJECTED, E_PERMISSION },
 	{ SILENT, E_TIMEOUT },
 	{ ENDLESS_GREETING, E_PROTOCOL },
@@ -283,6 +287,16 @@ static void hostile(int fd, enum play play, uint32_t serial)
 	(void)pause();
 }
 
+static void flood(int fd)
+{
+	struct wire one = removed("/org/freedesktop/systemd1/job/9", "y.service", "failed"), many;
+
+	for (many.n = 0; many.n + one.n <= sizeof(many.data);)
+		raw(&many, one.data, one.n);
+	for (;;)
+		put(fd, many);
+}
+
 static void play_systemd(int fd, enum play play)
 {
 	uint32_t serial;
@@ -297,10 +311,15 @@ static void play_systemd(int fd, enum play play)
 	if (play == NO_UNIT)
 		put(fd, refusal(serial, "org.freedesktop.systemd1.NoSuchUnit",
 				"Unit x.service not found.\n"));
+	if (play == THERE)
+		put(fd, refusal(serial, "org.freedesktop.systemd1.UnitExists",
+				"Unit x.scope already exists."));
 	if (play == DENIED)
 		put(fd, refusal(serial, "org.freedesktop.DBus.Error.AccessDenied", "No"));
 	if (play == NO_JOB)
 		put(fd, answer(serial, NULL));
+	if (play == FLOOD)
+		flood(fd);
 	if (play >= HUGE)
 		hostile(fd, play, serial);
 	if (play == IN_BYTES) {
@@ -322,9 +341,28 @@ static void play_systemd(int fd, enum play play)
 	(void)pause();
 }
 
-START_TEST(systemd_restarts_it_or_the_error_says_why)
+enum verb { RESTART, STOP, SCOPE };
+
+static int do_verb(enum verb verb, struct deadline deadline, struct err *err)
 {
-	enum play play = plays[_i].play;
+	const struct systemd_scope scope = { "x.scope", "a-b.slice", "a scope", 4711 };
+
+	switch (verb) {
+	case RESTART:
+		return systemd_restart(socket_path, "x.service", deadline, err);
+	case STOP:
+		return systemd_stop(socket_path, "x.scope", deadline, err);
+	case SCOPE:
+		return systemd_start_scope(socket_path, &scope, deadline, err);
+	}
+	return -1;
+}
+
+static void run_play(enum verb verb, size_t i)
+{
+	enum play play = plays[i].play;
+	/* What is not there need not be stopped. */
+	enum err_code code = verb == STOP && play == NO_UNIT ? E_OK : plays[i].code;
 	struct err err = ERR_INIT;
 	struct child child = CHILD_NONE;
 	AUTO(fd) int listener = fd_unix_listen(socket_path, &err);
@@ -340,12 +378,28 @@ START_TEST(systemd_restarts_it_or_the_error_says_why)
 		play_systemd(fd, play);
 		_exit(0);
 	}
-	rc = systemd_restart(socket_path, "x.service",
-			     deadline_in(play == SILENT ? SHORT_MS : PATIENCE_MS), &err);
+	rc = do_verb(verb, deadline_in(play == SILENT || play == FLOOD ? SHORT_MS : PATIENCE_MS),
+		     &err);
 	spawn_kill(&child);
-	ck_assert_msg(err.code == plays[_i].code, "play %d: %d %s", (int)play, (int)err.code,
-		      err.msg);
-	ck_assert_int_eq(rc, plays[_i].code ? -1 : 0);
+	ck_assert_msg(err.code == code, "play %d: %d %s", (int)play, (int)err.code, err.msg);
+	ck_assert_int_eq(rc, code ? -1 : 0);
+}
+
+START_TEST(systemd_restarts_it_or_the_error_says_why)
+{
+	run_play(RESTART, (size_t)_i);
+}
+END_TEST
+
+START_TEST(systemd_stops_it_or_the_error_says_why)
+{
+	run_play(STOP, (size_t)_i);
+}
+END_TEST
+
+START_TEST(systemd_makes_a_scope_or_the_error_says_why)
+{
+	run_play(SCOPE, (size_t)_i);
 }
 END_TEST
 
@@ -362,7 +416,7 @@ END_TEST
 
 START_TEST(a_call_is_as_the_specification_says)
 {
-	const struct dbus_call call = { "/a", "b.c", "D", ARGV("one", "") };
+	const struct dbus_call call = { "/a", "b.c", "D", ARGV("one", ""), NULL };
 	AUTO(dbus_message) struct dbus_message m = DBUS_MESSAGE_INIT;
 	struct err err = ERR_INIT;
 	struct dbus_reader r;
@@ -388,6 +442,54 @@ START_TEST(a_call_is_as_the_specification_says)
 }
 END_TEST
 
+/* Each value at a multiple of its size, and the array's length without what is before its first
+ * element: written down by hand from the specification. */
+START_TEST(a_body_is_as_the_specification_says)
+{
+	static const char wanted[] = "\1\0\0\0x\0\0\0"
+				     "\x24\0\0\0\0\0\0\0" /* 36 bytes, from 16 on */
+				     "\1\0\0\0A\0\1b"
+				     "\0\0\0\0\1\0\0\0"
+				     "\1\0\0\0P\0\2a"
+				     "u\0\0\0\4\0\0\0"
+				     "\x67\x12\0\0"; /* 4711 */
+	AUTO(dbus_body) struct dbus_body b = DBUS_BODY_INIT("sa(sv)");
+	struct dbus_array list, pids;
+
+	dbus_put_text(&b, "x");
+	list = dbus_begin_array(&b, '(');
+	dbus_begin_struct(&b);
+	dbus_put_text(&b, "A");
+	dbus_put_type(&b, "b");
+	dbus_put_number(&b, true);
+	dbus_begin_struct(&b);
+	dbus_put_text(&b, "P");
+	dbus_put_type(&b, "au");
+	pids = dbus_begin_array(&b, 'u');
+	dbus_put_number(&b, 4711);
+	dbus_end_array(&b, pids);
+	dbus_end_array(&b, list);
+	ck_assert_uint_eq(b.data.len, sizeof(wanted) - 1);
+	ck_assert_mem_eq(b.data.data, wanted, sizeof(wanted) - 1);
+}
+END_TEST
+
+START_TEST(a_call_that_is_too_long_is_none)
+{
+	const struct dbus_call call = { "/a", "b.c", "D", ARGV("a text that does not fit", "e"),
+					NULL };
+	struct err err = ERR_INIT;
+
+	for (size_t max = 1; max < 100; max++) {
+		AUTO(buf) struct buf text = BUF_INIT(max);
+
+		dbus_format(&call, 5, &text);
+		ck_assert_int_lt(buf_check(&text, "a call", &err), 0);
+		err_clear(&err);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("dbus");
@@ -398,8 +500,12 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 90);
 	tcase_add_loop_test(tc, systemd_restarts_it_or_the_error_says_why, 0, ARRAY_LEN(plays));
+	tcase_add_loop_test(tc, systemd_stops_it_or_the_error_says_why, 0, ARRAY_LEN(plays));
+	tcase_add_loop_test(tc, systemd_makes_a_scope_or_the_error_says_why, 0, ARRAY_LEN(plays));
 	tcase_add_test(tc, no_socket_is_said);
+	tcase_add_test(tc, a_body_is_as_the_specification_says);
 	tcase_add_test(tc, a_call_is_as_the_specification_says);
+	tcase_add_test(tc, a_call_that_is_too_long_is_none);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

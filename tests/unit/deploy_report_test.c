@@ -201,6 +201,30 @@ START_TEST(limits)
 }
 END_TEST
 
+/* A node program that says something else all the time. */
+START_TEST(rounds_are_limited)
+{
+	struct report_rate rate = { 0 };
+	uint64_t now = 1000000, before = now;
+	unsigned n = 0;
+
+	for (int i = 0; i < REPORT_BURST; i++)
+		ck_assert_uint_eq(report_rate(&rate, now), 0);
+	for (; now < before + 3600 * 1000; n++) {
+		uint64_t wait = report_rate(&rate, now);
+
+		ck_assert_uint_le(wait, REPORT_REFILL_MS);
+		now += wait ? wait : 1;
+	}
+	ck_assert_uint_le(n, 3600 * 1000 / REPORT_REFILL_MS + 1);
+	/* When it has been quiet for a while, all is as at first. */
+	now += (uint64_t)REPORT_BURST * REPORT_REFILL_MS * 2;
+	for (int i = 0; i < REPORT_BURST; i++)
+		ck_assert_uint_eq(report_rate(&rate, now), 0);
+	ck_assert_uint_gt(report_rate(&rate, now), 0);
+}
+END_TEST
+
 START_TEST(options)
 {
 	static const char *const good[] = { "a", "a.b/c:NoSchedule", "a=b:NoExecute", "a=b", NULL };
@@ -243,6 +267,7 @@ int main(void)
 	tcase_add_test(t, a_condition);
 	tcase_add_test(t, limits);
 	tcase_add_test(t, options);
+	tcase_add_test(t, rounds_are_limited);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

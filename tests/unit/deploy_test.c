@@ -3,6 +3,7 @@
  */
 
 #include "base/buf.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -183,6 +185,65 @@ START_TEST(one_writer_at_a_time)
 	ck_assert_int_eq(err2.code, E_STATE);
 	ck_assert_ptr_nonnull(strstr(err2.msg, pid));
 	OK(open_as(DEPLOY_LOOK, NULL, &other, &err));
+}
+END_TEST
+
+/* Has the lock for a while, in a process of its own. */
+static pid_t hold_lock(unsigned ms)
+{
+	int ends[2];
+	char ready;
+	pid_t pid;
+
+	OK(fd_pipe(ends, &err));
+	pid = fork();
+	if (pid == 0) {
+		struct err err = ERR_INIT;
+		struct deploy *d;
+
+		if (open_as(DEPLOY_CHANGE, NULL, &d, &err) < 0 || write(ends[1], "x", 1) != 1)
+			_exit(1);
+		(void)usleep(ms * 1000);
+		_exit(0);
+	}
+	ck_assert_int_eq(read(ends[0], &ready, 1), 1);
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+	return pid;
+}
+
+START_TEST(another_writer_is_waited_for)
+{
+	struct deploy_options o = { .prefix = prefix, .lock = lock, .now = 1, .lock_seconds = 60 };
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err late = ERR_INIT;
+	uint64_t began = clock_ms();
+	pid_t pid = hold_lock(1500);
+
+	o.lock_seconds = 1;
+	if (deploy_open(&o, DEPLOY_CHANGE, &d, &late) < 0) {
+		ck_assert_int_eq(late.code, E_STATE);
+		ck_assert_uint_ge(clock_ms() - began, 1000);
+		o.lock_seconds = 60;
+		OK(deploy_open(&o, DEPLOY_CHANGE, &d, &err));
+	}
+	ck_assert_uint_ge(clock_ms() - began, 1500);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
+START_TEST(who_waits_for_another_writer_can_be_interrupted)
+{
+	struct deploy_options o = { .prefix = prefix, .lock = lock, .now = 1, .lock_seconds = 60 };
+	struct deploy *d = NULL;
+	struct err err = ERR_INIT;
+	pid_t pid = hold_lock(60000);
+
+	interrupt_catch("test", "it waits");
+	ck_assert_int_eq(raise(SIGTERM), 0);
+	ck_assert_int_lt(deploy_open(&o, DEPLOY_CHANGE, &d, &err), 0);
+	ck_assert_int_eq(err.code, E_CANCELLED);
+	ck_assert(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
 }
 END_TEST
 
@@ -1056,6 +1117,8 @@ int main(void)
 	tcase_add_test(tc, nothing_to_do_is_an_empty_plan);
 	tcase_add_test(tc, a_plan_changes_nothing);
 	tcase_add_test(tc, one_writer_at_a_time);
+	tcase_add_test(tc, another_writer_is_waited_for);
+	tcase_add_test(tc, who_waits_for_another_writer_can_be_interrupted);
 	tcase_add_loop_test(tc, what_is_not_ours_is_in_the_way, 0, 3);
 	tcase_add_loop_test(tc, staged_files_are_held_to_the_release, 0, 6);
 	tcase_add_test(tc, edits_survive_everything);

@@ -66,11 +66,13 @@ static const struct {
 START_TEST(the_group_is_beside_the_sandbox_containers)
 {
 	struct err err = ERR_INIT;
-	AUTO(str) char *path = host_cgroup_path(names[_i].given, "KEY", &err);
+	bool scope;
+	AUTO(str) char *path = host_cgroup_path(names[_i].given, "KEY", &scope, &err);
 
 	if (names[_i].path) {
 		ck_assert_msg(path != NULL, "%s: %s", names[_i].given, err.msg);
 		ck_assert_str_eq(path, names[_i].path);
+		ck_assert_int_eq(scope, *names[_i].given != '/' && strchr(names[_i].given, ':'));
 	} else {
 		ck_assert_msg(!path, "%s: %s", names[_i].given, path);
 		ck_assert_int_eq(err.code, E_INVALID);
@@ -141,18 +143,30 @@ static bool unified_is_there(void)
 	return path_exists(UNIFIED "/cgroup.procs");
 }
 
+/* Puts this process into a group of that name, from which the test begins. */
+static void begin_in(const char *folder)
+{
+	AUTO(str) char *procs = path_join(folder, "cgroup.procs");
+	struct err err = ERR_INIT;
+
+	MUST(mkdir(folder, 0755) == 0);
+	MUST(file_write(AT_FDCWD, procs, "0", &err) == 0);
+}
+
 static void unified_only(void)
 {
+	AUTO(str) char *begun = of_test(UNIFIED, "-begun");
 	AUTO(str) char *path = of_test("", "/c1"), *group = of_test(UNIFIED, "/kata_c1");
 	AUTO(str) char *parent = of_test(UNIFIED, ""), *name = of_test("", "/kata_c1");
 	const struct host_cgroup_where where = {
 		.path = path, .key = key, .only = true, .unified = UNIFIED
 	};
-	AUTO(str) char *before = table();
 	struct host_cgroup *h;
 	struct err err = ERR_INIT;
 	struct child child;
 
+	begin_in(begun);
+	AUTO(str) char *before = table();
 	MUST(host_cgroup_new(&where, &h, &err) == 0 && h);
 	MUST(str_eq(host_cgroup_paths(h)[0], name) && !host_cgroup_paths(h)[1]);
 	MUST(!path_exists(group));
@@ -169,7 +183,9 @@ static void unified_only(void)
 	MUST(!path_exists(group));
 	AUTO(str) char *after = table();
 	MUST(str_eq(before, after));
+	MUST(is_in(begun, "cgroup.procs", getpid()));
 	host_cgroup_free(h);
+	MUST(file_write(AT_FDCWD, UNIFIED "/cgroup.procs", "0", &err) == 0 && rmdir(begun) == 0);
 	MUST(rmdir(parent) == 0);
 }
 

@@ -8,6 +8,10 @@
 #include "loop/loop.h"
 
 #include <check.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -192,6 +196,51 @@ START_TEST(the_socket_is_for_everybody_and_replaced)
 }
 END_TEST
 
+static char *raced, *target;
+static atomic_bool racing;
+
+/* A hostile report: it may write in the directory. */
+static void *race(void *arg)
+{
+	while (atomic_load(&racing)) {
+		(void)!unlink(raced);
+		(void)!symlink(target, raced);
+	}
+	return arg;
+}
+
+/* Nobody's file is opened to everybody by one who puts a link in the socket's place. */
+START_TEST(a_link_in_its_place_is_not_followed)
+{
+	char dir[] = "/tmp/node_channel_test.XXXXXX";
+	struct err err = ERR_INIT;
+	struct stat st = { 0 };
+	pthread_t thread;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	raced = str_fmt("%s/s", dir);
+	target = str_fmt("%s/of-the-host", dir);
+	AUTO(fd) int file = open(target, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	ck_assert_int_ge(file, 0);
+	atomic_store(&racing, true);
+	ck_assert_int_eq(pthread_create(&thread, NULL, race, NULL), 0);
+	for (int i = 0; i < 500 && (st.st_mode & 077) == 0; i++) {
+		int fd = channel_listen(raced, &err); /* or not: it is what it leaves that counts */
+
+		fd_close(&fd);
+		err_clear(&err);
+		ck_assert_int_eq(fstat(file, &st), 0);
+	}
+	atomic_store(&racing, false);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	(void)!unlink(raced);
+	ck_assert(unlink(target) == 0 && rmdir(dir) == 0);
+	free(raced);
+	free(target);
+	ck_assert_uint_eq(st.st_mode & 0777, 0600);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("node_channel");
@@ -207,6 +256,7 @@ int main(void)
 	tcase_add_test(tc, it_may_be_freed_when_something_is_heard);
 	tcase_add_test(tc, a_peer_that_does_not_read_is_left);
 	tcase_add_test(tc, the_socket_is_for_everybody_and_replaced);
+	tcase_add_test(tc, a_link_in_its_place_is_not_followed);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -380,19 +380,70 @@ START_TEST(a_check_may_fail_now_and_then)
 }
 END_TEST
 
-START_TEST(a_manager_that_is_ill_is_a_failure)
+static void look_ill(void)
 {
 	struct outcome ill = { .job = JOB_STATUS };
 
+	message_text(ill.problem, sizeof(ill.problem), "containerd does not answer");
+	expect_job(JOB_STATUS);
+	ends_with(ill);
+	plan(false, false);
+}
+
+START_TEST(a_manager_that_is_ill_is_a_failure)
+{
 	begin_with(&usual, NULL);
 	to_rest();
 	pass(QUICK);
-	expect_job(JOB_STATUS);
-	message_text(ill.problem, sizeof(ill.problem), "containerd does not answer");
-	ends_with(ill);
-	plan(false, false);
+	for (int i = 1; i < LOOKS_MAX; i++) {
+		look_ill();
+		expect_job(JOB_NONE);
+		ck_assert_int_eq(m.state.phase, PHASE_READY);
+		pass(LOOK_S);
+	}
+	look_ill();
 	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
 	ck_assert_str_eq(m.state.message, "containerd does not answer");
+	/* And from then on at once. */
+	pass(RETRY_MIN_S);
+	look_ill();
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
+	ck_assert_uint_eq(m.state.failures, 2);
+}
+END_TEST
+
+/* Another installation on this node restarts it. A turn is not lost for that. */
+START_TEST(a_manager_that_is_ill_for_a_moment_is_none)
+{
+	begin_with(&usual, NULL);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	grant(m.kept.turn);
+	install(true);
+	look_ill();
+	expect_job(JOB_NONE);
+	ck_assert(machine_wake(&m) == now + LOOK_S * 1000);
+	ck_assert(first_said(1).kind == MESSAGE_WANT_TURN && m.kept.held);
+	pass(LOOK_S);
+	expect_job(JOB_STATUS);
+	ends_with((struct outcome){ .job = JOB_STATUS });
+	expect_job(JOB_PLAN);
+	struct outcome late = { .job = JOB_PLAN };
+	message_text(late.code, sizeof(late.code), "timeout");
+	machine_done(&m, &late, now, wall);
+	expect_job(JOB_NONE);
+	pass(LOOK_S);
+	status(0, false);
+	plan(false, false);
+	expect_job(JOB_NONE);
+	ck_assert(m.state.phase == PHASE_READY && m.state.failures == 0 && m.failed == 0);
+	ck_assert(first_said(1).good);
+	/* What does not pass by itself is told at once. */
+	pass(QUICK);
+	expect_job(JOB_STATUS);
+	fails(JOB_STATUS, "install.json cannot be read");
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
 }
 END_TEST
 
@@ -445,6 +496,62 @@ START_TEST(an_uninstall_comes_before_an_install)
 }
 END_TEST
 
+/* A node that fails is the one that is most wanted to be rid of: it does not wait out its pause; but
+ * an uninstall that fails has pauses, however often it is asked for. */
+START_TEST(an_uninstall_does_not_wait_for_another_try_of_something_else)
+{
+	begin_with(&usual, NULL);
+	for (int i = 0; i < 6; i++) {
+		expect_job(JOB_STATUS);
+		fails(JOB_STATUS, "no");
+		pass(1);
+		expect_job(JOB_NONE);
+		if (i < 5)
+			pass(RETRY_MAX_S);
+	}
+	ask_uninstall();
+	ck_assert_uint_le(machine_wake(&m), now);
+	status(0, false);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_UNINSTALLING);
+	grant(m.kept.turn);
+	expect_job(JOB_UNINSTALL);
+	fails(JOB_UNINSTALL, "2 running pods use it");
+	ask_uninstall();
+	expect_job(JOB_NONE);
+	ck_assert_uint_gt(machine_wake(&m), now);
+}
+END_TEST
+
+/* Report may have got the turn when the node does not want it any more. */
+START_TEST(a_turn_that_is_not_wanted_any_more_is_said_to_be_over)
+{
+	struct machine_kept kept;
+	struct message said;
+
+	begin_with(&usual, NULL);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	kept = m.kept;
+	begin_with(&usual, &kept);
+	status(0, false);
+	plan(false, false);
+	ck_assert_int_eq(m.state.phase, PHASE_READY);
+	said = first_said(1);
+	ck_assert_int_eq(said.kind, MESSAGE_END_TURN);
+	ck_assert_str_eq(said.id, kept.turn);
+	ck_assert(said.good);
+
+	begin_with(&usual, &kept);
+	expect_job(JOB_STATUS);
+	fails(JOB_STATUS, "another kata-deploy runs");
+	said = first_said(1);
+	ck_assert_int_eq(said.kind, MESSAGE_END_TURN);
+	ck_assert(said.good); /* nothing was done in it */
+}
+END_TEST
+
 /* Its restart has ended the pod: the next one does not install again what has been taken away. */
 START_TEST(an_uninstall_goes_on_in_another_process)
 {
@@ -463,6 +570,88 @@ START_TEST(an_uninstall_goes_on_in_another_process)
 	begin_with(&usual, &kept);
 	status(0, false);
 	expect_job(JOB_UNINSTALL);
+}
+END_TEST
+
+/* A small generator, the same in each run. */
+static uint32_t next_of(uint32_t *seed, uint32_t below)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return (*seed >> 16) % below;
+}
+
+/* What it may say: turns that nobody asked for, of yesterday, twice, late; the uninstall at any time. */
+static void say_something(uint32_t *seed, const char *old, bool *granted, bool *asked)
+{
+	switch (next_of(seed, 5)) {
+	case 0:
+		grant(old);
+		*granted = *granted || (*old && str_eq(old, m.kept.turn));
+		break;
+	case 1:
+		grant("t-0");
+		break;
+	case 2:
+		grant("");
+		break;
+	case 3:
+		*granted = *granted || *m.kept.turn;
+		grant(m.kept.turn);
+		break;
+	default:
+		if (next_of(seed, 40) == 0) {
+			ask_uninstall();
+			*asked = true;
+		}
+	}
+}
+
+static void end_somehow(uint32_t *seed, enum node_job job)
+{
+	struct outcome o = { .job = job,
+			     .changes = next_of(seed, 2),
+			     .restart = next_of(seed, 2),
+			     .interrupted = next_of(seed, 8) == 0,
+			     .drift = next_of(seed, 4) == 0 };
+
+	if (next_of(seed, 4) == 0)
+		fails(job, "no");
+	else
+		ends_with(o);
+}
+
+/* Report may do it what it wants: nothing that restarts anything begins without a turn that was wanted and
+ * granted, nothing is taken away that nobody asked to, and nothing comes after that. */
+START_TEST(whatever_report_says)
+{
+	uint32_t seed = (uint32_t)_i + 1;
+	bool granted = false, asked = false, restarts = false;
+	char turn[MESSAGE_NAME] = "", old[MESSAGE_NAME] = "";
+
+	begin_with(&usual, NULL);
+	for (int i = 0; i < 3000; i++) {
+		enum node_job job = machine_next(&m, now, wall);
+
+		if (!str_eq(turn, m.kept.turn)) { /* another one, or none */
+			message_text(old, sizeof(old), turn);
+			message_text(turn, sizeof(turn), m.kept.turn);
+			granted = false;
+		}
+		ck_assert(!job || machine_next(&m, now, wall) == JOB_NONE);
+		ck_assert(job != JOB_INSTALL || !restarts || (granted && m.kept.held));
+		ck_assert(job != JOB_UNINSTALL || (asked && granted && m.kept.held));
+		ck_assert(m.state.phase != PHASE_UNINSTALLED || (asked && job == JOB_NONE));
+		say_something(&seed, old, &granted, &asked);
+		if (job) {
+			if (job != JOB_INSTALL && job != JOB_PLAN)
+				restarts = false;
+			end_somehow(&seed, job);
+			restarts = job == JOB_PLAN && m.step == STEP_TURN;
+		}
+		if (*m.kept.ended)
+			machine_said_end(&m);
+		pass(1 + next_of(&seed, 200));
+	}
 }
 END_TEST
 
@@ -540,6 +729,8 @@ START_TEST(what_is_not_understood_has_failed)
 		ck_assert(!o.ok && *o.message && str_eq(o.code, "failed"));
 	}
 	ck_assert(!understand(JOB_PLAN, 137, "{\"changes\":false}").ok);
+	ck_assert_ptr_nonnull(strstr(understand(JOB_INSTALL, 137, "").message, "memory"));
+	ck_assert_ptr_nonnull(strstr(understand(JOB_INSTALL, 134, "").message, "status 134"));
 	ck_assert(
 		understand(JOB_STATUS, 0, "{\"generations\":[1,null],\"drift\":7,\"cri\":[]}").ok);
 }
@@ -610,9 +801,13 @@ int main(void)
 	tcase_add_test(tc, a_lost_registration_is_made_again);
 	tcase_add_test(tc, a_check_may_fail_now_and_then);
 	tcase_add_test(tc, a_manager_that_is_ill_is_a_failure);
+	tcase_add_test(tc, a_manager_that_is_ill_for_a_moment_is_none);
 	tcase_add_test(tc, an_uninstall_is_asked_for_and_final);
 	tcase_add_test(tc, an_uninstall_comes_before_an_install);
 	tcase_add_test(tc, an_uninstall_goes_on_in_another_process);
+	tcase_add_loop_test(tc, whatever_report_says, 0, 20);
+	tcase_add_test(tc, an_uninstall_does_not_wait_for_another_try_of_something_else);
+	tcase_add_test(tc, a_turn_that_is_not_wanted_any_more_is_said_to_be_over);
 	tcase_add_test(tc, what_is_kept_is_read_again);
 	tcase_add_test(tc, what_verbs_print_is_understood);
 	tcase_add_test(tc, what_is_not_understood_has_failed);

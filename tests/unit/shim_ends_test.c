@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/str.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -103,13 +104,58 @@ static void await_log(const char *text)
 	}
 }
 
+/* The threads of the shim, by their ids. */
+static char **threads_of_shim(void)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d/task", (int)shim_pid);
+	struct dirent **found = NULL;
+	char **list = NULL;
+	int n = scandir(path, &found, NULL, NULL);
+
+	ck_assert_int_ge(n, 0);
+	for (int i = 0; i < n; i++) {
+		if (*found[i]->d_name != '.')
+			strv_push(&list, found[i]->d_name);
+		free(found[i]);
+	}
+	free(found);
+	return list;
+}
+
+/* Until the shim has no threads but some of those, and so no stack that will be given back. */
+static void await_no_threads_but(char *const *those)
+{
+	struct deadline d = deadline_in(ANSWER_MS);
+
+	for (;;) {
+		AUTO(strv) char **now = threads_of_shim();
+		bool quiet = true;
+
+		strv_each(one, now)
+			quiet = quiet && strv_has(those, *one);
+		if (quiet)
+			return;
+		ck_assert_msg(!deadline_passed(d), "the shim has more threads than at first");
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	}
+}
+
 /* There is room for what serves a request, and none for the stack of a thread that stops the VM. */
 START_TEST(a_sandbox_that_cannot_be_ended_yet_is_ended_later)
 {
+	AUTO(strv) char **first = NULL;
+
 	/* No stack of an earlier thread is kept for it. */
 	ck_assert_int_eq(setenv("GLIBC_TUNABLES", "glibc.pthread.stack_cache_size=0", 1), 0);
-	shim_start_container("good");
+	shim_start("good", NINE);
+	/* It answers, so those that it always has are there. */
+	shim_must_fail(shim_ask_id("State", 0), "not found");
+	first = threads_of_shim();
+	shim_must(shim_create(), "Create");
+	shim_must(shim_ask_id("Start", 0), "Start");
 	shim_await_event("/tasks/start", 0);
+	/* That which has delivered the event is about to end. */
+	await_no_threads_but(first);
 	limit_addresses(used_addresses() + (2 << 20));
 	shim_must(shim_kill(9, 0), "Kill");
 	await_log("cannot end the sandbox");
@@ -394,17 +440,38 @@ END_TEST
 
 /* --- the shim --- */
 
-START_TEST(a_shim_without_a_manager_ends)
+static int manager = -1;
+
+static void manager_comes(void)
+{
+	struct err err = ERR_INIT;
+
+	(void)unlink(MANAGER);
+	manager = fd_unix_listen(MANAGER, &err);
+	ck_assert_msg(manager >= 0, "%s", err.msg);
+}
+
+/* With a manager, which it has as long as more is asked of it. */
+static void start_one_that_is_soon_lonely(void)
 {
 	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
+	shim_host = manager_comes;
 	shim_start("good", NINE);
+}
+
+START_TEST(a_shim_without_a_manager_ends)
+{
+	start_one_that_is_soon_lonely();
 	if (_i) { /* not while it has a container */
 		shim_must(shim_create(), "Create");
+		fd_close(&manager);
 		(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
+		manager_comes();
 		shim_must(shim_kill(9, 0), "Kill");
 		ck_assert_uint_eq(shim_wait(), 137);
 		shim_must(shim_ask_id("Delete", 0), "Delete");
 	}
+	fd_close(&manager);
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
 }
@@ -413,16 +480,10 @@ END_TEST
 /* It stays as long as the manager is there. */
 START_TEST(a_shim_with_a_manager_stays)
 {
-	struct err err = ERR_INIT;
-	int manager;
-
-	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
-	shim_start("good", NINE);
-	manager = fd_unix_listen(MANAGER, &err);
-	ck_assert_msg(manager >= 0, "%s", err.msg);
+	start_one_that_is_soon_lonely();
 	(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
 	shim_must_fail(shim_ask_id("State", 0), "not found");
-	(void)close(manager);
+	fd_close(&manager);
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
 }

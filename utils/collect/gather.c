@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-enum { WORDS_MAX = 16, COMMAND_MS = 30000, OUTPUT_MAX = 16 << 20, DEPTH_MAX = 3 };
+enum { WORDS_MAX = 32, COMMAND_MS = 30000, OUTPUT_MAX = 16 << 20, DEPTH_MAX = 3 };
 
 /* In words and paths "@" at the start is the prefix of the installation. */
 struct source {
@@ -74,10 +74,13 @@ static const struct source sources[] = {
 	  false,
 	  { "/var/lib/rancher/rke2/agent/etc/containerd", ".toml" } },
 	{ "config/k0s", FILES_OF, false, { "/etc/k0s", ".toml" } },
+	{ "config/microk8s", FILES_OF, false, { "/var/snap/microk8s/current/args", ".toml" } },
 
 	{ "state/install.json", FILE_OF, false, { "@/state/install.json" } },
 	{ "state/journal", FILE_OF, false, { "@/state/journal" } },
 	{ "state/trust.json", FILE_OF, false, { "@/state/trust.json" } },
+	{ "state/trust-kept.json", FILE_OF, false, { "/var/lib/kata-deploy/trust.json" } },
+	{ "state/timer.json", FILE_OF, false, { "@/state/timer.json" } },
 	{ "sandboxes", FILES_OF, false, { "/run/vc/sbs", ".json" } },
 
 	{ "hardware/cpuinfo", FILE_OF, false, { "/proc/cpuinfo" } },
@@ -99,12 +102,24 @@ static const struct source sources[] = {
 	  OUTPUT_OF,
 	  true,
 	  { "journalctl", "--no-pager", "-n", "4000", "-t", "kata", "-t", "kata-runtime", "-t",
-	    "containerd-shim-kata-v2" } },
+	    "containerd-shim-kata-v2", "-t", "kata-deploy" } },
 	{ "logs/journal-manager.txt",
 	  OUTPUT_OF,
 	  true,
-	  { "journalctl", "--no-pager", "-n", "4000", "-u", "containerd", "-u", "docker", "-u",
-	    "crio", "-u", "k3s", "-u", "kubelet" } },
+	  { "journalctl", "--no-pager",
+	    "-n",         "4000",
+	    "-u",         "containerd",
+	    "-u",         "docker",
+	    "-u",         "crio",
+	    "-u",         "kubelet",
+	    "-u",         "k3s",
+	    "-u",         "k3s-agent",
+	    "-u",         "rke2-server",
+	    "-u",         "rke2-agent",
+	    "-u",         "k0scontroller",
+	    "-u",         "k0sworker",
+	    "-u",         "snap.microk8s.daemon-containerd",
+	    "-u",         "snap.microk8s.daemon-kubelite" } },
 	{ "logs/kernel.txt", OUTPUT_OF, true, { "dmesg" } },
 };
 

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -117,6 +118,28 @@ static void inherit_assets(struct inherited *list, const struct runtime_config *
 	}
 }
 
+struct beginning {
+	const struct spawn *spawn;
+	const char *label;
+	struct child *child;
+	struct err *err;
+	int result;
+};
+
+/* Loop. */
+static void begin(void *arg)
+{
+	struct beginning *b = arg;
+
+	b->result = selinux_label(NULL, b->label, b->err) < 0
+			    ? -1
+			    : spawn_start(b->spawn, b->child, b->err);
+	if (b->label)
+		selinux_unlabel(NULL);
+}
+
+/* A VMM ends with the shim, also with one that was killed while nobody would clean up after it: by a
+ * signal at the end of the thread that started it, which therefore is the one that lasts. */
 static int execute(const struct vmm_request *r, struct vmm *vmm, const struct inherited *list,
 		   struct err *err)
 {
@@ -129,17 +152,14 @@ static int execute(const struct vmm_request *r, struct vmm *vmm, const struct in
 			   .ns = ns,
 			   .cwd = "/",
 			   .user = r->user,
-			   .new_group = true };
-	int result;
+			   .new_group = true,
+			   .parent_death_signal = SIGKILL };
+	struct beginning b = { &s, r->label, &vmm->child, err, -1 };
 
 	if (r->config->checked[ASSET_HYPERVISOR])
 		s.program = program;
-	if (selinux_label(NULL, r->label, err) < 0)
-		return -1;
-	result = spawn_start(&s, &vmm->child, err);
-	if (r->label)
-		selinux_unlabel(NULL);
-	return result;
+	loop_call(r->loop, begin, &b);
+	return b.result;
 }
 
 /* *qmp is our end of the connection with its monitor. */

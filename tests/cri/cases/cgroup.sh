@@ -27,12 +27,12 @@ test_cgroup_of_the_vcpus() {
 	vmm=$(process_of "$pod" vmm) shim=$(shim_of "$pod")
 	[ -n "$(vcpus_of "$vmm")" ]
 	for thread in $(vcpus_of "$vmm"); do
-		expect "group of a vCPU" "$(not_in "$vmm/task/$thread" "$PARENT/pod-places/kata_$pod")" ''
+		expect "group of a vCPU" "$(not_in "$vmm/task/$thread" "$PARENT/pod-places/$GROUP$pod")" ''
 	done
 	for thread in $(other_threads "$vmm"); do
-		expect "group of another thread" "$(not_in "$vmm/task/$thread" "/kata_overhead/$pod@k8s.io")" ''
+		expect "group of another thread" "$(not_in "$vmm/task/$thread" "/kata_overhead/$pod@$CONTAINERD_NAMESPACE")" ''
 	done
-	expect "group of the shim" "$(not_in "$shim" "/kata_overhead/$pod@k8s.io")" ''
+	expect "group of the shim" "$(not_in "$shim" "/kata_overhead/$pod@$CONTAINERD_NAMESPACE")" ''
 	pod_stop "$pod"
 	expect "groups when it has stopped" "$(find /sys/fs/cgroup -name "*$pod*")" ''
 	expect "state" "$(of_container "$id" state)" CONTAINER_EXITED
@@ -46,9 +46,9 @@ test_cgroup_of_all() {
 	pod=$(pod whole)
 	started "$pod" c1 'sleep 1000' >/dev/null
 	vmm=$(process_of "$pod" vmm) shim=$(shim_of "$pod")
-	expect "group of the shim" "$(not_in "$shim" "$PARENT/pod-whole/kata_$pod")" ''
+	expect "group of the shim" "$(not_in "$shim" "$PARENT/pod-whole/$GROUP$pod")" ''
 	for thread in "/proc/$vmm"/task/*; do
-		expect "group of a thread" "$(not_in "${thread#/proc/}" "$PARENT/pod-whole/kata_$pod")" ''
+		expect "group of a thread" "$(not_in "${thread#/proc/}" "$PARENT/pod-whole/$GROUP$pod")" ''
 	done
 	expect "of overhead" "$(find /sys/fs/cgroup -path "*kata_overhead/$pod*")" ''
 	pod_stop "$pod"
@@ -73,22 +73,22 @@ test_cgroup_processors() {
 	local pod a b set=/sys/fs/cgroup/cpuset$PARENT/pod-set
 	[ "$HANDLER" = kata ] && [ -d /sys/fs/cgroup/cpuset ] && [ "$(nproc)" -gt 1 ] || return 0
 	pod=$(pod set)
-	expect "of the pod alone" "$(cat "$set/kata_$pod/cpuset.cpus")" "$(cat "$set/cpuset.cpus")"
+	expect "of the pod alone" "$(cat "$set/$GROUP$pod/cpuset.cpus")" "$(cat "$set/cpuset.cpus")"
 	a=$(RESOURCES='"cpuset_cpus":"1"' started "$pod" a 'sleep 1000')
-	expect "of one" "$(cat "$set/kata_$pod/cpuset.cpus")" 1
+	expect "of one" "$(cat "$set/$GROUP$pod/cpuset.cpus")" 1
 	b=$(RESOURCES='"cpuset_cpus":"0","cpuset_mems":"0"' started "$pod" b 'sleep 1000')
-	expect "of two" "$(cat "$set/kata_$pod/cpuset.cpus")" 0-1
+	expect "of two" "$(cat "$set/$GROUP$pod/cpuset.cpus")" 0-1
 	cri UpdateContainerResources "{\"container_id\":\"$a\",\"linux\":{\"cpuset_cpus\":\"0\"}}" >/dev/null
-	expect "of one that changed" "$(cat "$set/kata_$pod/cpuset.cpus")" 0
+	expect "of one that changed" "$(cat "$set/$GROUP$pod/cpuset.cpus")" 0
 	fails_saying "those that are not there" 1 "cpuset.cpus = '4000,0'" cri UpdateContainerResources \
 		"{\"container_id\":\"$a\",\"linux\":{\"cpuset_cpus\":\"4000\"}}"
 	RESOURCES='"cpuset_cpus":"4000"' \
 		fails_saying "those that are not there" 1 'cpuset.cpus' started "$pod" c 'sleep 1000'
-	expect "afterwards" "$(cat "$set/kata_$pod/cpuset.cpus")" 0
+	expect "afterwards" "$(cat "$set/$GROUP$pod/cpuset.cpus")" 0
 	stop "$a"
 	remove "$a"
 	cri UpdateContainerResources "{\"container_id\":\"$b\",\"linux\":{\"cpuset_cpus\":\"1\"}}" >/dev/null
-	expect "of the other alone" "$(cat "$set/kata_$pod/cpuset.cpus")" 1
+	expect "of the other alone" "$(cat "$set/$GROUP$pod/cpuset.cpus")" 1
 	pod_gone "$pod"
 }
 

@@ -4,7 +4,7 @@
 # The programs of a pod on the node, QEMU and virtiofsd: who they are and what they hold.
 
 process_of() { # POD-ID NAME: as the runtime recorded it
-	tr -d ' \n' <"/run/vc/sbs/$1@k8s.io/persist.json" | grep -o "\"name\":\"$2\",\"pid\":[0-9]*" | grep -o '[0-9]*$'
+	tr -d ' \n' <"/run/vc/sbs/$1@$CONTAINERD_NAMESPACE/persist.json" | grep -o "\"name\":\"$2\",\"pid\":[0-9]*" | grep -o '[0-9]*$'
 }
 
 # The one that serves: QEMU's virtiofsd does that in a child.
@@ -40,11 +40,11 @@ test_vmm_holds_nothing_else() {
 	id=$(started "$pod" c1 'sleep 1000')
 	known='socket:|anon_inode:.*|/dev/null|/dev/net/tun|/dev/kvm|/dev/vhost-net|/dev/vhost-vsock|/dev/urandom|/memfd:.*'
 	expect "files of QEMU" "$(files_of "$(process_of "$pod" vmm)" |
-		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@k8s.io/qemu.log|pipe:)")" ''
+		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@$CONTAINERD_NAMESPACE/qemu.log|pipe:)")" ''
 	expect "sockets that QEMU listens at" "$(listening | grep -xF "$(sockets_of "$(process_of "$pod" vmm)")")" ''
 	listening | grep -xqF "$(sockets_of "$(cat "$LAB/containerd.pid")")" # so that is how to see it
 	expect "files of virtiofsd" "$(files_of "$(server_of "$pod")" |
-		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@k8s.io/virtiofsd.log|/|/([0-9a-f]{64}|mount-[0-9a-f]{16})(/.*)?|/fd|/[0-9]+/task|/proc/.*)")" ''
+		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@$CONTAINERD_NAMESPACE/virtiofsd.log|/|/([0-9a-f]{64}|mount-[0-9a-f]{16})(/.*)?|/fd|/[0-9]+/task|/proc/.*)")" ''
 	expect "taps of QEMU" "$(files_of "$(process_of "$pod" vmm)" | grep -c tun)" 1
 	pod_gone "$other"
 	expect "beside it" "$(in_container "$id" echo alive)" alive
@@ -81,7 +81,7 @@ test_vmm_as_a_user() {
 	[ "$uid" -gt 2000200000 ]
 	has "ids and rights" "$(user_of "$(process_of "$pod" vmm)")" "^$uid $uid [0-9 ]*Prm= Eff= \$"
 	[ "$uid" != "$(stat -c %u "/proc/$(process_of "$other" vmm)")" ]
-	expect "whose it is" "$(cat "/run/vc/users/$uid")" "$pod@k8s.io"
+	expect "whose it is" "$(cat "/run/vc/users/$uid")" "$pod@$CONTAINERD_NAMESPACE"
 	expect "its files" "$(find /run /tmp -uid "$uid" 2>/dev/null)" ''
 	id=$(CONTEXT='"run_as_user":{"value":1000}' started "$pod" c1 'echo out; sleep 1000' \
 		',"mounts":[{"host_path":"'"$dir"'","container_path":"/data"}]')

@@ -96,6 +96,26 @@ failing() { # WHAT MESSAGE KEY VALUE [TABLE]
 	expect "left after $1" "$(lab_left)" ""
 }
 
+# Nobody asks for what is left of it (CRI-O never does): the VM ends with the shim all the same.
+test_shim_killed_and_nobody_cleans() {
+	local id containerd
+	id=$(lab_id) containerd=$(cat "$LAB/containerd.pid")
+	detached "$id" sleep 1000
+	kill -STOP "$containerd"
+	pkill -KILL -f -- "containerd-shim-kata-v2.* -id $id "
+	for _ in $(seq 100); do
+		pgrep -f -- "(qemu-system|virtiofsd).*$id" >/dev/null || break
+		sleep 0.1
+	done
+	expect "what is left of the VM" "$(pgrep -fa -- "(qemu-system|virtiofsd).*$id" | cut -d' ' -f2)" ""
+	kill -CONT "$containerd"
+	for _ in $(seq 200); do
+		[ -z "$(lab_left)" ] && break
+		sleep 0.1
+	done
+	removed "$id"
+}
+
 test_create_fails_clearly() {
 	failing "no kernel" 'kernel = "/nonexistent/vmlinux"' kernel '"/nonexistent/vmlinux"'
 	failing "no QEMU" 'path = "/nonexistent/qemu"' path '"/nonexistent/qemu"'

@@ -83,6 +83,8 @@ test_the_end_of_a_pod_ends_its_containers() {
 	lab_ctr tasks kill -s KILL "$pod"
 	stopped "$pod"
 	stopped "$one"
+	# Not only when both have been deleted: CRI-O deletes a container when it is removed.
+	expect "control groups" "$(find /sys/fs/cgroup -name "*$pod*")" ""
 	if pod_start "$(lab_id)" '["true"]' "$pod" 2>"$LAB/err"; then return 1; fi
 	grep -q "pod $pod has ended" "$LAB/err"
 	# In the order in which nobody should.

@@ -55,64 +55,6 @@ host_files() {
 		StandardOutput=append:$LAB/host/pod.log
 		StandardError=append:$LAB/host/pod.log
 	EOF
-	# Control groups of its own, into which the host is put before it has a namespace of them: seen from
-	# there they are all that there is. systemd takes the hierarchies that it sees for its own.
-	HOST_GROUP=kata-host-${LAB##*-}
-	cat >"$LAB/host/begin.sh" <<-EOF
-		set -e
-		for group in $(host_groups); do
-			mkdir -p "\$group"
-			for file in cpuset.cpus cpuset.mems; do
-				[ ! -e "\$group/../\$file" ] || cat "\$group/../\$file" >"\$group/\$file"
-			done
-			echo \$\$ >"\$group/cgroup.procs"
-		done
-		exec unshare --mount --pid --fork --kill-child --net --uts --ipc --cgroup bash $LAB/host/start.sh
-	EOF
-	cat >"$LAB/host/start.sh" <<-EOF
-		set -e
-		mount --make-rprivate /
-		$(host_hierarchies)
-		mount -t tmpfs tmpfs /run
-		mkdir -p /run/systemd/system /run/lock
-		cp $LAB/host/units/* /run/systemd/system/
-		mkdir -p /etc/containerd /opt /var/lib/kata-deploy /var/lib/containerd
-		mount --bind $LAB/host/etc /etc/containerd
-		mount --bind $LAB/host/opt /opt
-		mount --bind $LAB/host/memory /var/lib/kata-deploy
-		mount --bind $LAB/host/root /var/lib/containerd
-		mount -t proc proc /proc
-		export container=other
-		exec /lib/systemd/systemd --unit=lab.target --log-target=null --show-status=0
-	EOF
-}
-
-# The hierarchies of version 1, which a hybrid machine has beside the other; else the one of version 2.
-host_controllers() {
-	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || return 0
-	find /sys/fs/cgroup -mindepth 2 -maxdepth 2 -name tasks -printf '%h\n' | xargs -n 1 basename
-}
-
-host_groups() {
-	local controller all
-	all=$(host_controllers)
-	[ -n "$all" ] || echo "/sys/fs/cgroup/$HOST_GROUP"
-	for controller in $all; do echo "/sys/fs/cgroup/$controller/$HOST_GROUP"; done | xargs
-}
-
-host_hierarchies() { # the commands that mount them
-	local controller all
-	all=$(host_controllers)
-	[ -n "$all" ] || {
-		echo "mount -t cgroup2 cgroup2 /sys/fs/cgroup"
-		return
-	}
-	echo "mount -t tmpfs -o mode=0755 cgroup /sys/fs/cgroup"
-	for controller in $all; do
-		echo "mkdir /sys/fs/cgroup/$controller"
-		[ "$controller" != systemd ] || controller=none,name=systemd
-		echo "mount -t cgroup -o $controller cgroup /sys/fs/cgroup/${controller##*=}"
-	done
 }
 
 host_pod() {
@@ -192,56 +134,45 @@ host_report() {
 }
 
 host_start() {
+	local i
 	host_files
 	host_pod
-	bash "$LAB/host/begin.sh" </dev/null >"$LAB/host/systemd.log" 2>&1 &
-	HOST_OUTER=$!
+	SYSTEMD_DIR=$LAB/host
 	NODE_CLEAN='host_stop'
+	systemd_start <<-EOF
+		mkdir -p /etc/containerd /opt /var/lib/kata-deploy /var/lib/containerd
+		mount --bind $LAB/host/etc /etc/containerd
+		mount --bind $LAB/host/opt /opt
+		mount --bind $LAB/host/memory /var/lib/kata-deploy
+		mount --bind $LAB/host/root /var/lib/containerd
+	EOF
 	host_report
-	local i
 	for i in $(seq 300); do
-		HOST_PID=$(pgrep -P "$HOST_OUTER" 2>/dev/null | head -n 1)
-		[ -n "$HOST_PID" ] && in_host systemctl is-active --quiet containerd 2>/dev/null && break
+		in_systemd systemctl is-active --quiet containerd && break
 		sleep 0.1
 	done
 	mkdir "$LAB/pause"
 	cp "${BUILD:-build}/tools/pause" "$LAB/pause/pause"
 	lab_import "$LAB/pause" '{"Entrypoint":["/pause"]}' localhost/pause:1
-	in_host ctr -n k8s.io images import "$LAB/image.tar" >/dev/null && return 0
-	echo "the host did not start" >&2
-	cat "$LAB/host/systemd.log" >&2
-	return 1
+	in_systemd ctr -n k8s.io images import "$LAB/image.tar" >/dev/null
 }
 
-# systemd of version 258 and newer runs on version 2 of control groups only.
 host_can() {
-	local systemd=/lib/systemd/systemd
-	command -v python3 >/dev/null && command -v curl >/dev/null && [ -x $systemd ] &&
-		{ [ -e /sys/fs/cgroup/cgroup.controllers ] || [ "$($systemd --version | awk 'NR == 1 { print $2 }')" -lt 258 ]; } && return 0
-	echo "    skipped: needs curl, python3, and a systemd that runs on this machine's control groups"
-	return 1
+	command -v python3 >/dev/null && command -v curl >/dev/null || {
+		echo "    skipped: needs curl and python3"
+		return 1
+	}
+	systemd_can
 }
 
 host_stop() {
 	[ -z "${HOST_REPORT:-}" ] || kill "$HOST_REPORT" 2>/dev/null || true
-	[ -z "${HOST_OUTER:-}" ] || kill -KILL "$HOST_OUTER" 2>/dev/null || true
-	wait 2>/dev/null || true
-	HOST_REPORT='' HOST_OUTER=''
-	local group
-	for group in $(host_groups); do
-		for _ in $(seq 50); do
-			[ -d "$group" ] || break
-			find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
-		done
-	done
-}
-
-in_host() {
-	nsenter --target "$HOST_PID" --mount --pid --net --uts --ipc --cgroup "$@"
+	HOST_REPORT=''
+	systemd_stop
 }
 
 host_get() { # PATH
-	in_host curl -s -m 5 "http://127.0.0.1:8090$1"
+	in_systemd curl -s -m 5 "http://127.0.0.1:8090$1"
 }
 
 host_metric() { # NAME
@@ -273,7 +204,7 @@ host_digest() {
 # What it costs while there is nothing to do: "RESIDENT-KIB OWN-TICKS-IN-5-S". The first process of its
 # PID namespace is the program.
 host_idle() {
-	in_host bash -c '
+	in_systemd bash -c '
 		for p in $(pgrep -f "^/kata-deploy node --host"); do
 			[ "$(awk "/^NSpid/ { print \$NF }" "/proc/$p/status")" != 1 ] || pid=$p
 		done
@@ -293,7 +224,7 @@ test_a_pod_that_its_restart_ends() {
 	HOST_PART_OF=yes host_start
 	before=$(host_digest)
 	begun=$SECONDS
-	in_host systemctl start pod
+	in_systemd systemctl start pod
 	host_until 240 host_ready
 	echo "    ready after $((SECONDS - begun)) s"
 	expect "starts of containerd" "$(host_starts)" 2
@@ -312,7 +243,7 @@ test_a_pod_that_its_restart_ends() {
 	rm -r "$LAB/host/pod/release"
 	cp -r "$two" "$LAB/host/pod/release"
 	begun=$SECONDS
-	in_host systemctl restart pod
+	in_systemd systemctl restart pod
 	host_until 120 eval 'host_get /metrics | grep -q "^kata_deploy_info.*version=\"$(host_next)\"" && host_ready'
 	echo "    upgraded after $((SECONDS - begun)) s"
 	expect "starts of containerd" "$(host_starts)" 2
@@ -323,7 +254,7 @@ test_a_pod_that_its_restart_ends() {
 	expect "the host" "$(host_digest)" "$before"
 	expect "starts of containerd" "$(host_starts)" 3
 	# Started again it stays as it is: nothing is installed anew.
-	in_host systemctl restart pod
+	in_systemd systemctl restart pod
 	host_until 60 eval 'host_get /healthz | grep -q ^uninstalled'
 	expect "the host" "$(host_digest)" "$before"
 	host_stop
@@ -331,9 +262,9 @@ test_a_pod_that_its_restart_ends() {
 
 # systemctl fails where a process of the pod ends meanwhile; that it is dead is what counts.
 host_kill() {
-	in_host systemctl kill --signal=KILL pod 2>/dev/null || true
+	in_systemd systemctl kill --signal=KILL pod 2>/dev/null || true
 	for _ in $(seq 600); do
-		in_host systemctl is-active --quiet pod || return 0
+		in_systemd systemctl is-active --quiet pod || return 0
 		sleep 0.1
 	done
 	return 1
@@ -341,7 +272,7 @@ host_kill() {
 
 # A start may fail while the one before it is being killed.
 host_again() {
-	host_until 30 in_host systemctl restart pod 2>/dev/null
+	host_until 30 in_systemd systemctl restart pod 2>/dev/null
 }
 
 # Killed again and again, at whatever moment that is, it ends where it would have.

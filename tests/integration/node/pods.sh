@@ -81,24 +81,44 @@ test_a_node_whose_pods_fail_is_proved_with_a_container() {
 	node_deploy uninstall --quiet
 }
 
-# Somebody who ends pods that he does not know.
+# Somebody who ends pods that he does not know, the first COUNT of them.
+pods_end() { # COUNT
+	local known="" id
+	while [ -d "$LAB" ] && [ ! -e "$LAB/enough" ]; do
+		for id in $(pods_cri --field 'items.*.id' ListPodSandbox 2>/dev/null); do
+			grep -q "$id" <<<"$known" || known+=" $id"
+			[ "$(wc -w <<<"$known")" -le "$1" ] || return 0
+			pods_cri StopPodSandbox "{\"pod_sandbox_id\":\"$id\"}" >/dev/null 2>&1 || true
+		done
+		sleep 0.1
+	done
+}
+
 test_a_kubelet_that_ends_the_proofs_pod_does_not_fail_the_install() {
 	local said kubelet
 	pods_ready
-	(
-		while [ -d "$LAB" ] && [ ! -e "$LAB/enough" ]; do
-			for id in $(pods_cri --field 'items.*.id' ListPodSandbox 2>/dev/null); do
-				pods_cri StopPodSandbox "{\"pod_sandbox_id\":\"$id\"}" >/dev/null 2>&1 || true
-			done
-			sleep 0.1
-		done
-	) &
+	pods_end 100 &
 	kubelet=$!
 	said=$(node_deploy install --release "$one" --key "$one/development.pub" 2>"$LAB/install.log") ||
 		{ cat "$LAB/install.log" >&2; false; }
 	: >"$LAB/enough"
 	wait "$kubelet"
 	has "the proof" "$said" 'not with a pod: it was ended early'
+	pods_gone
+	node_deploy uninstall --quiet
+}
+
+# A kubelet does so every two seconds: the next pod may be done by then.
+test_a_kubelet_that_ends_one_pod_is_shown_another() {
+	local said kubelet
+	pods_ready
+	pods_end 1 &
+	kubelet=$!
+	said=$(node_deploy install --release "$one" --key "$one/development.pub" --json 2>"$LAB/install.log") ||
+		{ cat "$LAB/install.log" >&2; false; }
+	wait "$kubelet"
+	has "the first pod" "$(<"$LAB/install.log")" 'the proof was not made with a pod'
+	has "the proof" "$said" '"pod": true'
 	pods_gone
 	node_deploy uninstall --quiet
 }

@@ -15,6 +15,8 @@ cd "$(dirname "$0")/../../.." || exit
 . tests/integration/expect.sh
 # shellcheck source=tests/integration/node.sh
 . tests/integration/node.sh
+# shellcheck source=tests/integration/systemd.sh
+. tests/integration/systemd.sh
 deploy=$(realpath "$1")
 # shellcheck disable=SC2034
 manager=$(realpath "$2") portable=$(realpath "$3") one=$(realpath "$4") two=$(realpath "$5")

@@ -38,7 +38,7 @@ test_chart_refuses_what_has_no_meaning() {
 		for wrong in image.name=x k8sDistribution=k9s shims.clh.enabled=true pace.restarts=0% pace.restarts=101% \
 			pace.failures=0 env.multiInstallSuffix=A_b env.installationPrefix=opt/kata drift=ignore \
 			healthPort=0 defaultShim=fc startupTaints[0]=a:Never image.digest=sha256:12 typo=1 \
-			containerd.configDir=/etc/../x overhead.memory=lots; do
+			containerd.configDir=/etc/../x overhead.memory=lots env.installationPrefix=/kata; do
 			fails_saying "$helm with $wrong" 1 'schema' "$helm" template lab "$CHART" --set "$wrong"
 		done
 	done
@@ -58,6 +58,16 @@ test_chart_takes_what_it_says() {
 	expect "classes" "$(chart_objects --set createRuntimeClasses=false | jq '[.items[] | select(.kind == "RuntimeClass")] | length')" 0
 	expect "classes without a default" "$(chart_objects --set createDefaultRuntimeClass=false |
 		jq -r '.items[] | select(.kind == "RuntimeClass") | .metadata.name')" kata-qemu
+}
+
+# What the API server takes as a name, and as the label that a name becomes.
+test_chart_takes_long_names() {
+	local objects
+	objects=$(helm4 template "$(printf 'a%.0s' {1..53})" "$CHART" --namespace "$NAMESPACE" --kube-version 1.20.2 --skip-tests \
+		--set env.multiInstallSuffix="$(printf 'b%.0s' {1..20})" | kubectl apply --dry-run=server -o json -f -)
+	expect "what uninstalls" "$(jq '[.items[] | select(.kind == "Job")] | length' <<<"$objects")" 1
+	expect "the account that it has" "$(jq -r '[.items[] | select(.kind == "ServiceAccount") | .metadata.name] |
+		index($n) != null' --arg n "$(jq -r '.items[] | select(.kind == "Job") | .spec.template.spec.serviceAccountName' <<<"$objects")" <<<"$objects")" true
 }
 
 # Whatever is set: the container with paths of the node has no token, that with the token has nothing of the
@@ -96,5 +106,7 @@ test_chart_rights_are_narrow() {
 	expect "everything" "$(jq '[.[] | select((.verbs + .resources + .apiGroups) | index("*"))] | length' <<<"$rules")" 0
 	expect "secrets, pods and rights" "$(jq -r '[.[].resources[]] | unique | map(select(test("secrets|pods|roles|bindings|serviceaccounts|configmaps"))) | join(" ")' <<<"$rules")" ""
 	expect "nodes" "$(jq -r '[.[] | select(.resources | index("nodes")) | .verbs[]] | unique - ["get", "list", "watch", "patch"] | join(" ")' <<<"$rules")" ""
+	expect "leases of report, which watches for the request to uninstall" "$(jq -r '[.[] | select(.resources | index("leases")) |
+		select(.verbs | index("patch")) | .verbs[]] | sort | join(" ")' <<<"$rules")" "create delete get list patch watch"
 	expect "of one object" "$(jq '[.[] | select(.resources | index("daemonsets")) | select(.resourceNames | length != 1)] | length' <<<"$rules")" 0
 }

@@ -35,6 +35,7 @@ pod_gone() { # NAME...
 
 port_forwarded() { # KUBECTL POD
 	local forward port got
+	rm -f "$LAB/forward" # else the words of the last one are there until this one begins
 	"$1" port-forward "pod/$2" :8080 >"$LAB/forward" 2>&1 &
 	forward=$!
 	until_true 60 grep -q 'Forwarding from 127' "$LAB/forward"
@@ -55,6 +56,7 @@ test_plain_install_serves_pods() {
 	}
 	took=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
 	echo "    install, restart by systemd and proof on a node: $took s"
+	echo "$took" >"$LAB/plain.seconds"
 	node_ready one
 	kubectl label node one katacontainers.io/kata-runtime=true >/dev/null
 	kubectl apply -f - >/dev/null <<-EOF

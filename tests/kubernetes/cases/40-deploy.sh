@@ -42,16 +42,43 @@ deployed() { # NODE...: they are turned
 	done
 }
 
-deploy_pod() { # NODE
-	kubectl -n "$NAMESPACE" get pods -l app.kubernetes.io/name=kata-deploy --field-selector "spec.nodeName=$1" \
-		-o 'jsonpath={.items[0].metadata.name}'
+deploy_pod() { # NODE [LABEL=VALUE]: the pod of the DaemonSet there, or nothing
+	kubectl -n "$NAMESPACE" get pods -l "${2:-app.kubernetes.io/instance=$DAEMONSET}" --field-selector "spec.nodeName=$1" -o json |
+		jq -r '[.items[] | select(.metadata.deletionTimestamp | not) | .metadata.name] | first // empty'
+}
+
+# What everything is compared with in the end.
+deploy_begins() {
+	[ ! -e "$LAB/keys" ] || return 0
+	local node
+	deploy_images
+	for node in one two three; do node_digest "$node" >"$LAB/digest.$node"; done
+	cluster_keys >"$LAB/keys"
+}
+
+# On one node first. A cluster adds to what the plain command takes: Helm, the controllers, the start of a pod, the
+# turn, and the report. (30-plain.sh has measured the former.)
+test_one_node_takes_little_longer_than_the_command() {
+	local began plain
+	deploy_begins
+	kubectl label node one pilot=yes >/dev/null
+	began=$EPOCHREALTIME
+	deploy_chart install this --set-string nodeSelector.pilot=yes >/dev/null
+	kubectl wait --for=condition=KataReady node/one --timeout=300s >/dev/null
+	plain=$(cat "$LAB/plain.seconds" 2>/dev/null || echo 0)
+	awk -v a="$began" -v b="$EPOCHREALTIME" -v plain="$plain" 'BEGIN {
+		printf "    from helm install to KataReady: %.1f s", b - a
+		if (plain > 0) printf "; %.1f s more than the plain command", b - a - plain
+		printf "\n" }'
+	expect "nodes with a pod" "$(kubectl get pods -A -l app.kubernetes.io/name=kata-deploy -o json | jq -r '.items[].spec.nodeName')" one
+	deployed one
+	kubectl label node one pilot- >/dev/null
 }
 
 test_install_turns_every_node() {
 	local node
-	deploy_images
-	for node in one two three; do node_digest "$node" >"$LAB/digest.$node"; done
-	deploy_chart install this >"$LAB/notes"
+	deploy_begins
+	deploy_chart upgrade this --install >"$LAB/notes"
 	has "notes" "$(<"$LAB/notes")" 'rollout status daemonset/lab-kata-deploy'
 	deployed one two three
 	kubectl -n "$NAMESPACE" rollout status "daemonset/$DAEMONSET" --timeout=120s >/dev/null
@@ -59,7 +86,10 @@ test_install_turns_every_node() {
 		expect "instance of $node" "$(label_of "$node" kata-deploy.katacontainers.io/default)" true
 		has "message of $node" "$(condition_of "$node" message)" 'containerd'
 	done
-	kubectl get events -A -o json | jq -r '.items[] | select(.source.component == "katacontainers.io/kata-deploy") | .reason' | sort | uniq -c
+	expect "rights that are missing" "$(kubectl -n "$NAMESPACE" logs -l "app.kubernetes.io/instance=$DAEMONSET" --all-containers --tail=-1 |
+		grep -ci forbidden)" 0
+	expect "Events of three that are missing" "$(deploy_events | jq -r '["WaitingForTurn", "Installing", "Ready"] -
+		[.[] | select(.involvedObject.name == "three") | .reason] | join(" ")')" ""
 }
 
 test_pod_with_the_class_serves() {
@@ -97,7 +127,8 @@ test_upgrade_under_pods() {
 
 test_rollback_under_pods() {
 	local node
-	helm4 rollback lab 1 --namespace "$NAMESPACE" >/dev/null
+	# To what was there before the last upgrade.
+	helm4 rollback lab --namespace "$NAMESPACE" >/dev/null
 	kubectl -n "$NAMESPACE" rollout status "daemonset/$DAEMONSET" --timeout=300s >/dev/null
 	for node in one two three; do
 		expect "version on $node" "$(node_version "$node")" 0.1.0
@@ -106,27 +137,38 @@ test_rollback_under_pods() {
 	done
 }
 
-# The cluster and every node are what they were.
-test_uninstall_leaves_nothing() {
-	local node
-	kubectl delete pod -l app --wait >/dev/null
-	helm4 uninstall lab --namespace "$NAMESPACE" --timeout 15m >/dev/null || {
+# Helm waits for every node.
+deploy_away() { # RELEASE
+	helm4 uninstall "$1" --namespace "$NAMESPACE" --timeout 15m >/dev/null || {
 		kubectl -n "$NAMESPACE" logs -l app.kubernetes.io/name=kata-deploy-withdraw
 		return 1
 	}
-	for node in one two three; do
+}
+
+# Nothing of us is on the node or on its object.
+node_is_as_it_was() { # NODE...
+	local node
+	for node; do
 		node_ready "$node"
 		diff "$LAB/digest.$node" <(node_digest "$node")
 		expect "what $node has of us" "$(kubectl get node "$node" -o json | jq -c '[.metadata.labels, .metadata.annotations |
 			keys[] | select(test("kata"))] + [.status.conditions[].type | select(test("Kata"))] + [.spec.taints // [] | .[].key | select(test("kata"))]')" '[]'
 	done
-	until_is "objects" "" deploy_objects
 }
 
-deploy_objects() {
-	kubectl get daemonsets,jobs,pods,serviceaccounts,roles,rolebindings,leases,configmaps,secrets -A -o name | grep -i kata
-	kubectl get runtimeclasses,clusterroles,clusterrolebindings -o name | grep -i kata
-	true
+# Nothing at all has come to the cluster since deploy_begins, and nobody says anything about it any more.
+cluster_is_as_it_was() {
+	local events
+	until_is "objects that are left, or lost" "" keys_that_differ
+	events=$(deploy_events | jq -c '[.[].metadata.resourceVersion] | sort')
+	sleep 5
+	expect "Events since" "$(deploy_events | jq -c '[.[].metadata.resourceVersion] | sort')" "$events"
+}
+
+keys_that_differ() { cluster_keys | diff "$LAB/keys" -; }
+
+deploy_events() {
+	kubectl get events -A -o json | jq -c '[.items[] | select(.reportingComponent == "katacontainers.io/kata-deploy")]'
 }
 
 node_version() { # NODE

@@ -27,7 +27,8 @@ options:
     description:
       - C(present), I(release) is installed; over an older one that is an upgrade. The release of a
         channel is the newest one.
-      - C(absent), nothing is installed. It fails while containers run, unless I(force) is given.
+      - C(absent), nothing is installed. It fails while containers run, unless I(force) is given. A host with
+        neither an installation nor C(kata-deploy) is so already.
       - C(fetched), a verified copy of the release is in I(dest), for hosts without a network.
     type: str
     choices: [present, absent, fetched]
@@ -135,6 +136,9 @@ options:
   lock:
     description: The file that keeps others out.
     type: path
+  lock_wait:
+    description: So many seconds another kata-deploy on the host is waited for.
+    type: int
   trust_memory:
     description: The directory of what uninstalls keep.
     type: path
@@ -225,6 +229,7 @@ stderr:
 """
 
 import json
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -276,6 +281,7 @@ OPTIONS = [
     ("prefix", "path", VALUE, "--prefix", ALL),
     ("root", "path", VALUE, "--root", ALL),
     ("lock", "path", VALUE, "--lock", ALL),
+    ("lock_wait", "int", VALUE, "--lock-wait", ALL),
     ("trust_memory", "path", VALUE, "--trust-memory", ALL),
 ]
 
@@ -319,6 +325,10 @@ def command_line(module, program):
     return words
 
 
+def prefix_of(module):
+    return (module.params["root"] or "") + (module.params["prefix"] or "/opt/kata")
+
+
 def reject_strays(module):
     """What would silently have no effect."""
     state = module.params["state"]
@@ -337,11 +347,13 @@ def run(module, words):
         answer = json.loads(out) if out.strip() else {}
     except ValueError:
         answer = {}
+    if not isinstance(answer, dict):
+        answer = {}
     if rc != 0:
         error = answer.get("error") or {}
         said = error.get("message") or err.strip() or "kata-deploy ended with status %d and said nothing" % rc
         module.fail_json(msg=said, code=error.get("code", "failed"), stderr=err, **about)
-    if not isinstance(answer, dict) or not answer:
+    if not answer:
         module.fail_json(msg="kata-deploy printed no document: %s" % out[:200], code="protocol", stderr=err, **about)
     if err.strip():
         about["stderr"] = err
@@ -381,6 +393,8 @@ def main():
     )
     reject_strays(module)
     program = module.params["executable"] or module.get_bin_path("kata-deploy", opt_dirs=["/opt/kata/bin"])
+    if not program and module.params["state"] == "absent" and not os.path.lexists(prefix_of(module)):
+        module.exit_json(changed=False, msg="nothing is installed", answer={}, command=["kata-deploy"], rc=0)
     if not program:
         module.fail_json(
             msg="kata-deploy is not on this host; install its package, or let the role copy it (kata_program)",

@@ -5,6 +5,13 @@
 {{- with .Values.env.multiInstallSuffix }}{{ printf "%s-%s" $name . }}{{ else }}{{ $name }}{{ end -}}
 {{- end }}
 
+{{- /* Of what uninstalls. A Job's name is also a label of its pods, which has 63 characters. */}}
+{{- define "kata.withdraw.name" -}}
+{{- $name := include "kata.name" . -}}
+{{- if gt (len $name) 54 }}{{ $name = printf "%s-%s" (trunc 45 $name | trimSuffix "-") (sha256sum $name | trunc 8) }}{{ end -}}
+{{ $name }}-withdraw
+{{- end }}
+
 {{- define "kata.selector" -}}
 app.kubernetes.io/name: kata-deploy
 app.kubernetes.io/instance: {{ include "kata.name" . }}

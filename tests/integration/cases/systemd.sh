@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# A node that systemd runs, and a pod whose control group it has: containerd is a service there, and the
+# VM's group a scope below the pod's slice.
+
+# shellcheck source=tests/integration/systemd.sh
+. tests/integration/systemd.sh
+
+# A second containerd, of the lab's prefix, there.
+scope_host() { # TOML OF THE CONFIGURATION
+	SYSTEMD_DIR=$LAB/host
+	mkdir -p "$LAB/host/units"
+	printf '%s\n' "$1" >"$LAB_PREFIX/share/defaults/kata-containers/config.d/10-scope.toml"
+	sed "s|\"$LAB/|\"$LAB/host/|" "$LAB/config.toml" >"$LAB/host/config.toml"
+	cat >"$LAB/host/units/lab.target" <<-EOF
+		[Unit]
+		DefaultDependencies=no
+		Requires=containerd.service
+		After=containerd.service
+	EOF
+	cat >"$LAB/host/units/containerd.service" <<-EOF
+		[Unit]
+		DefaultDependencies=no
+		[Service]
+		Type=notify
+		Environment=PATH=$LAB_PREFIX/bin:$PATH
+		ExecStart=$(command -v containerd) --config $LAB/host/config.toml
+		Delegate=yes
+		KillMode=process
+		StandardError=append:$LAB/host/containerd.log
+	EOF
+	trap scope_end EXIT
+	systemd_start </dev/null
+	scope_ctr images import "$LAB/image.tar" >/dev/null
+}
+
+scope_end() {
+	systemd_stop
+	awk -v lab="$LAB/host/" 'index($5, lab) == 1 { print $5 }' /proc/self/mountinfo | sort -r | xargs -r -n 1 umount -l
+	rm -rf "$LAB/host" "$LAB_PREFIX/share/defaults/kata-containers/config.d/10-scope.toml"
+}
+
+scope_ctr() { in_systemd ctr --address "$LAB/host/containerd.sock" "$@"; }
+
+scope_is() { # UNIT: "Slice Delegate ActiveState"
+	in_systemd systemctl show -P ActiveState -P Slice -P Delegate "$1" | xargs
+}
+
+# systemd has taken note that its last process is gone.
+scope_is_gone() { # UNIT
+	for _ in $(seq 300); do
+		[ "$(in_systemd systemctl show -P LoadState "$1")" != not-found ] || break
+		sleep 0.1
+	done
+	expect "units" "$(in_systemd systemctl list-units --all --plain --no-legend 'kata_*')" ""
+	expect "control groups" "$(in_systemd find /sys/fs/cgroup -name 'kata_*' -not -name kata_overhead)" ""
+}
+
+# The programs of the sandbox that systemd counts among the unit's.
+scope_programs() { # UNIT
+	local group pid
+	group=$(in_systemd systemctl show -P ControlGroup "$1")
+	in_systemd bash -c "cat /sys/fs/cgroup/{systemd,.}$group/cgroup.procs 2>/dev/null" | sort -u |
+		while read -r pid; do in_systemd cat "/proc/$pid/comm"; done | sort -u | xargs
+}
+
+scope_runs() { # ID
+	scope_ctr run -d --runtime "$RUNTIME" --cgroup "pods-one.slice:cri-containerd:$1" "$IMAGE" "$1" sleep 1000
+	expect "$1" "$(scope_is "kata_$1.scope")" "pods-one.slice yes active"
+}
+
+scope_deleted() { # ID
+	scope_ctr tasks kill -s KILL "$1"
+	scope_ctr tasks delete -f "$1" >/dev/null 2>&1 || true
+	scope_ctr containers rm "$1"
+	scope_is_gone "kata_$1.scope"
+}
+
+scope_lives_and_ends() { # PROGRAMS IN IT
+	local id
+	id=$(lab_id)
+	scope_runs "$id"
+	expect "in the scope" "$(scope_programs "kata_$id.scope")" "$1"
+	scope_deleted "$id"
+	# The name is free again, and a shim that was killed leaves nothing to systemd either.
+	scope_runs "$id"
+	in_systemd pkill -KILL -f -- "-id $id "
+	scope_is_gone "kata_$id.scope"
+	scope_ctr containers rm "$id"
+	scope_end
+}
+
+test_scope_of_systemd_with_version_1() {
+	systemd_can && [ -n "$(systemd_controllers)" ] || return 0
+	scope_host ''
+	scope_lives_and_ends qemu-system-x86
+}
+
+test_scope_of_systemd_with_version_2() {
+	SYSTEMD_UNIFIED=yes
+	systemd_can && [ -n "$(systemd_unified)" ] || return 0
+	scope_host ''
+	scope_lives_and_ends qemu-system-x86
+	scope_host '[runtime]
+		sandbox_cgroup_only = true'
+	scope_lives_and_ends 'containerd-shim qemu-system-x86 virtiofsd'
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kata-deploy withdraw with an API server that says what it is told: who is asked, who is waited for, and
+ * what is said of those that have not done it. */
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "deploy/report/withdraw.h"
+#include "tests/unit/kube_lab.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct api api;
+static char dir[API_DIR];
+static struct kube *k;
+static struct withdraw w;
+static struct err err;
+static char **done;
+
+static void on_done(void *arg, const char *node)
+{
+	(void)arg;
+	strv_push(&done, node);
+}
+
+static void setup(void)
+{
+	api_set_up(&api, dir);
+	err_clear(&err);
+	w = (struct withdraw){
+		.space = "kata", .seconds = 60, .settle_ms = 200, .grace_s = 3600, .done = on_done
+	};
+}
+
+static void teardown(void)
+{
+	kube_free(k);
+	withdraw_release(&w);
+	strv_free(done);
+	api_tear_down(&api, dir);
+}
+
+#define ANSWERS(said)                                     \
+	do {                                              \
+		api_start(&api, (said), ARRAY_LEN(said)); \
+		k = api_client(&api, dir);                \
+	} while (0)
+
+#define LEASES "POST /apis/coordination.k8s.io/v1/namespaces/kata/leases "
+#define NODES  "GET /api/v1/nodes?labelSelector=kata-deploy.katacontainers.io%2Fdefault"
+#define LIST(item) \
+	"{\"kind\":\"NodeList\",\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[" item "]}"
+#define READY      "{\"type\":\"Ready\",\"status\":\"True\"}"
+#define DOWN       "{\"type\":\"Ready\",\"status\":\"Unknown\",\"message\":\"stopped posting\"}"
+#define KATA(text) "{\"type\":\"KataReady\",\"status\":\"False\",\"message\":\"" text "\"}"
+#define NODE(name, conditions)                                                          \
+	"{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"10\"},\"status\":{" \
+	"\"conditions\":[" conditions "]}}"
+#define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
+
+static const struct said made = { .asked = LEASES, .status = 201, .body = "{\"metadata\":{}}" };
+
+START_TEST(nodes_that_do_it)
+{
+	struct said said[] = {
+		made,
+		{ .asked = NODES,
+		  .status = 200,
+		  .body = LIST(NODE("a", READY) "," NODE("b", READY)) },
+		{ .asked = NODES,
+		  .status = 200,
+		  .body = EVENT("MODIFIED", NODE("a", READY "," KATA("waits for its turn")))
+			  EVENT("DELETED", NODE("b", READY)) EVENT("DELETED", NODE("a", READY)),
+		  .how = SAY_STAY },
+	};
+
+	ANSWERS(said);
+	ck_assert_msg(withdraw_run(&w, k, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(w.asked, 2);
+	ck_assert_uint_eq(w.left.n, 0);
+	ck_assert_uint_eq(strv_len(done), 2);
+	ck_assert_str_eq(done[0], "b");
+	api_end(&api);
+	api_stop(&api);
+}
+END_TEST
+
+/* It got its label after it was asked. */
+START_TEST(a_node_that_has_just_begun)
+{
+	struct said said[] = {
+		made,
+		{ .asked = NODES, .status = 200, .body = LIST("") },
+		{ .asked = NODES,
+		  .status = 200,
+		  .body = EVENT("ADDED", NODE("a", READY)) EVENT("DELETED", NODE("a", READY)),
+		  .how = SAY_STAY },
+	};
+
+	ANSWERS(said);
+	ck_assert_msg(withdraw_run(&w, k, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(w.asked, 1);
+	ck_assert_uint_eq(strv_len(done), 1);
+	api_stop(&api);
+}
+END_TEST
+
+START_TEST(nodes_that_do_not_are_named)
+{
+	struct said said[] = {
+		made,
+		{ .asked = NODES,
+		  .status = 200,
+		  .body = LIST(NODE("a", READY "," KATA("2 pods use it")) "," NODE("b", DOWN)) },
+		{ .asked = NODES, .status = 200, .body = "", .how = SAY_STAY },
+		{ .asked = NODES,
+		  .status = 200,
+		  .body = LIST(NODE("a", READY "," KATA("2 pods use it")) "," NODE("b", DOWN)) },
+		{ .asked = NODES, .status = 200, .body = "", .how = SAY_STAY },
+	};
+
+	w.seconds = 1;
+	w.unready = true;
+	ANSWERS(said);
+	ck_assert_int_lt(withdraw_run(&w, k, &err), 0);
+	ck_assert_int_eq(err.code, E_TIMEOUT);
+	ck_assert_msg(strstr(err.msg, "2 of 2 nodes") && strstr(err.msg, "a: 2 pods use it") &&
+			      strstr(err.msg, "b (not Ready)"),
+		      "%s", err.msg);
+	ck_assert_uint_eq(w.left.n, 2);
+	api_stop(&api);
+}
+END_TEST
+
+/* It may never come back: it is named, and no failure. */
+START_TEST(a_node_that_is_down_is_not_waited_for)
+{
+	struct said said[] = {
+		made,
+		{ .asked = NODES,
+		  .status = 200,
+		  .body = LIST(NODE("a", DOWN "," KATA("Unknown")) "," NODE("b", READY)) },
+		{ .asked = NODES,
+		  .status = 200,
+		  .body = EVENT("DELETED", NODE("b", READY)),
+		  .how = SAY_STAY },
+	};
+
+	w.grace_s = 1;
+	w.settle_ms = 2500; /* what is looked at then */
+	ANSWERS(said);
+	ck_assert_msg(withdraw_run(&w, k, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(w.asked, 2);
+	ck_assert_uint_eq(w.left.n, 1);
+	ck_assert_str_eq(w.left.v[0].name, "a");
+	ck_assert_str_eq(w.left.v[0].why, "Unknown");
+	ck_assert(!w.left.v[0].ready);
+	api_stop(&api);
+}
+END_TEST
+
+START_TEST(many_names_are_cut)
+{
+	AUTO(buf) struct buf list = BUF_INIT(65536);
+	struct said said[] = {
+		made,
+		{ .asked = NODES, .status = 200 },
+		{ .asked = NODES, .status = 200, .body = "", .how = SAY_STAY },
+		{ .asked = NODES, .status = 200 },
+		{ .asked = NODES, .status = 200, .body = "", .how = SAY_STAY },
+	};
+
+	buf_str(&list, "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[");
+	for (int i = 0; i < 100; i++)
+		buf_fmt(&list, "%s{\"metadata\":{\"name\":\"n%d\"}}", i ? "," : "", i);
+	buf_str(&list, "]}");
+	said[1].body = said[3].body = buf_cstr(&list);
+	w.seconds = 1;
+	w.unready = true;
+	ANSWERS(said);
+	ck_assert_int_lt(withdraw_run(&w, k, &err), 0);
+	ck_assert_msg(strstr(err.msg, "100 of 100 nodes") && strstr(err.msg, " and 80 more"), "%s",
+		      err.msg);
+	api_stop(&api);
+}
+END_TEST
+
+/* Whatever is in a node object, it is a node that is not Ready. */
+#define ODD(name, rest) "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"1\"}" rest "}"
+#define NUMBER          ODD("a", ",\"status\":7")
+#define TEXT            ODD("b", ",\"status\":{\"conditions\":\"x\"}")
+#define MIXED           ",\"status\":{\"conditions\":[null,7,\"Ready\",{\"type\":7}]}"
+#define BARE            ",\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":true}]}"
+#define ODD_ONES        NUMBER "," TEXT "," ODD("c", MIXED) "," ODD("d", BARE) "," ODD("e", "")
+
+START_TEST(node_objects_that_are_none)
+{
+	struct said said[] = {
+		made,
+		{ .asked = NODES, .status = 200, .body = LIST(ODD_ONES) },
+		{ .asked = NODES, .status = 200, .body = "", .how = SAY_STAY },
+	};
+
+	w.grace_s = 1;
+	w.settle_ms = 2500;
+	ANSWERS(said);
+	ck_assert_msg(withdraw_run(&w, k, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(w.left.n, 5);
+	for (size_t i = 0; i < w.left.n; i++)
+		ck_assert(!w.left.v[i].ready && !w.left.v[i].why);
+	api_stop(&api);
+}
+END_TEST
+
+/* The request belongs to the DaemonSet, and one of an attempt before is as good. */
+START_TEST(the_request)
+{
+	static const struct said said[] = {
+		{ .asked = "GET /apis/apps/v1/namespaces/kata/daemonsets/lab ",
+		  .status = 200,
+		  .body = "{\"metadata\":{\"name\":\"lab\",\"uid\":\"u-1\"}}" },
+		{ .asked = LEASES, .status = 409, .body = "{\"reason\":\"AlreadyExists\"}" },
+		{ .asked = "GET /api/v1/nodes?labelSelector=kata-deploy.katacontainers.io%2Fb",
+		  .status = 200,
+		  .body = LIST("") },
+		{ .status = 200, .body = "", .how = SAY_STAY },
+	};
+
+	w.owner = "lab";
+	w.suffix = "b";
+	ANSWERS(said);
+	ck_assert_msg(withdraw_run(&w, k, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(w.asked, 0);
+	ck_assert_ptr_nonnull(strstr(api_asked(&api, 1)->body, "kata-deploy.b.uninstall"));
+	ck_assert_ptr_nonnull(strstr(api_asked(&api, 1)->body, "\"uid\":\"u-1\""));
+	ck_assert_ptr_nonnull(strstr(api_asked(&api, 1)->body, "\"kind\":\"DaemonSet\""));
+	api_stop(&api);
+}
+END_TEST
+
+START_TEST(no_daemonset_and_nodes_that_it_should_ask)
+{
+	static const struct said said[] = {
+		{ .asked = "GET /apis/apps/v1/namespaces/kata/daemonsets/lab ",
+		  .status = 404,
+		  .body = "{\"reason\":\"NotFound\"}" },
+		{ .asked = NODES,
+		  .status = 200,
+		  .body = LIST(NODE("a", READY) "," NODE("b", READY)) },
+	};
+
+	w.owner = "lab";
+	ANSWERS(said);
+	ck_assert_int_lt(withdraw_run(&w, k, &err), 0);
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+	ck_assert_msg(strstr(err.msg, "DaemonSet lab") && strstr(err.msg, "2 nodes"), "%s",
+		      err.msg);
+	api_end(&api);
+	api_stop(&api);
+}
+END_TEST
+
+START_TEST(who_may_not)
+{
+	static const struct said said[] = {
+		{ .asked = LEASES,
+		  .status = 403,
+		  .body = "{\"reason\":\"Forbidden\",\"message\":\"leases is forbidden\"}" },
+	};
+
+	ANSWERS(said);
+	ck_assert_int_lt(withdraw_run(&w, k, &err), 0);
+	ck_assert_int_eq(err.code, E_PERMISSION);
+	api_end(&api);
+	api_stop(&api);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("deploy_withdraw");
+	TCase *t = tcase_create("withdraw");
+	SRunner *r;
+	int failed;
+
+	tcase_set_timeout(t, 120);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, nodes_that_do_it);
+	tcase_add_test(t, a_node_that_has_just_begun);
+	tcase_add_test(t, nodes_that_do_not_are_named);
+	tcase_add_test(t, a_node_that_is_down_is_not_waited_for);
+	tcase_add_test(t, many_names_are_cut);
+	tcase_add_test(t, node_objects_that_are_none);
+	tcase_add_test(t, the_request);
+	tcase_add_test(t, no_daemonset_and_nodes_that_it_should_ask);
+	tcase_add_test(t, who_may_not);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

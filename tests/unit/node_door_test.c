@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Who comes to node's socket, when that is not report as it should be. */
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/node/door.h"
+#include "loop/loop.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATIENCE_MS = 20000, CROWD = 60 };
+#define TURN(id) "{\"v\":1,\"type\":\"turn\",\"id\":\"" id "\"}\n"
+
+static char dir[64], *path;
+static struct loop *loop;
+static struct door *door;
+static struct watch *late;
+static unsigned came, heard, stop_after;
+static char last[MESSAGE_NAME];
+static struct err err;
+
+static void too_late(void *arg)
+{
+	(void)arg;
+	ck_abort_msg("nothing has happened");
+}
+
+static void on_came(void *arg)
+{
+	struct message m = { .kind = MESSAGE_STATE };
+
+	(void)arg;
+	came++;
+	ck_assert(door_has_peer(door));
+	door_say(door, &m);
+}
+
+static void on_heard(void *arg, const struct message *m)
+{
+	(void)arg;
+	heard++;
+	message_text(last, sizeof(last), m->id);
+	if (heard == stop_after)
+		loop_stop(loop);
+}
+
+static void setup(void)
+{
+	err_clear(&err);
+	(void)str_print(dir, sizeof(dir), "/tmp/node_door_test.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	path = str_fmt("%s/s", dir);
+	came = heard = stop_after = 0;
+	loop = loop_new();
+	late = loop_timer(loop, PATIENCE_MS, false, too_late, NULL);
+	door = door_open(loop, path, on_came, on_heard, NULL, &err);
+	ck_assert_msg(door != NULL, "%s", err.msg);
+}
+
+static void teardown(void)
+{
+	door_close(door);
+	watch_remove(late);
+	loop_free(loop);
+	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	free(path);
+}
+
+static int visit(const char *text)
+{
+	int fd = fd_unix_connect(path, &err);
+
+	ck_assert_msg(fd >= 0, "%s", err.msg);
+	ck_assert_int_eq(fd_write_all(fd, text, strlen(text), &err), 0);
+	return fd;
+}
+
+static void stop(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+/* Runs the loop, in which then() is called after so many ms. */
+static void run(unsigned ms, void (*then)(void *arg))
+{
+	struct watch *timer = loop_timer(loop, ms, false, then, NULL);
+
+	loop_run(loop);
+	watch_remove(timer);
+}
+
+static void knock(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < CROWD; i++) {
+		int fd = visit(TURN("a"));
+
+		fd_close(&fd);
+	}
+}
+
+/* Each connection would be told all of the state, and could say CHANNEL_RATE messages. */
+START_TEST(who_comes_again_and_again_is_let_in_now_and_then)
+{
+	uint64_t began = clock_ms();
+	struct watch *timer = loop_timer(loop, 50, true, knock, NULL);
+
+	run(2 * MESSAGE_RETRY_MS + MESSAGE_RETRY_MS / 2, stop);
+	watch_remove(timer);
+	ck_assert_uint_ge(came, 2);
+	ck_assert_uint_le(came, (clock_ms() - began) / MESSAGE_RETRY_MS + 1);
+	ck_assert_uint_le(heard, came);
+}
+END_TEST
+
+static int crowd[CROWD];
+
+static void come_all(void *arg)
+{
+	(void)arg;
+	ck_assert_str_eq(last, "first");
+	for (int i = 0; i < CROWD; i++)
+		crowd[i] = visit(i == CROWD - 1 ? TURN("newest") : TURN("older"));
+}
+
+START_TEST(the_newest_counts)
+{
+	int old = visit(TURN("first"));
+
+	stop_after = 2;
+	run(100, come_all);
+	ck_assert_str_eq(last, "newest");
+	ck_assert_uint_eq(came, 2);
+	fd_close(&old);
+	for (int i = 0; i < CROWD; i++)
+		fd_close(&crowd[i]);
+}
+END_TEST
+
+static const char *const rubbish[] = {
+	"\n",
+	"rubbish\n",
+	"{\"v\":2,\"type\":\"turn\",\"id\":\"a\"}\n",
+	"{\"v\":1,\"type\":\"end-turn\",\"id\":\"a\",\"good\":true}\n",
+	"{\"v\":1,\"type\":\"uninstall\",\"id\":\"a\",\"prefix\":\"/\"}\n",
+	"{\"v\":1,\"type\":\"turn\"", /* and goes */
+};
+
+static int good;
+
+static void come_good(void *arg)
+{
+	(void)arg;
+	ck_assert(!door_has_peer(door));
+	ck_assert_uint_eq(heard, 0);
+	good = visit(TURN("good"));
+}
+
+/* Whoever was there before, the next one is heard. */
+START_TEST(after_one_that_breaks_the_rules_comes_another)
+{
+	int bad = visit(rubbish[_i]);
+
+	if (!strchr(rubbish[_i], '\n'))
+		fd_close(&bad);
+	stop_after = 1;
+	run(300, come_good);
+	ck_assert_str_eq(last, "good");
+	fd_close(&good);
+	fd_close(&bad);
+}
+END_TEST
+
+START_TEST(without_a_peer_what_is_said_is_lost)
+{
+	struct message m = { .kind = MESSAGE_STATE };
+
+	ck_assert(!door_has_peer(door) && !door_has_peer(NULL));
+	door_say(door, &m);
+	door_say(NULL, &m);
+	door_close(NULL);
+}
+END_TEST
+
+/* What is in the place of the socket when the program starts. */
+START_TEST(what_is_in_its_place)
+{
+	AUTO(str) char *other = str_fmt("%s/other", dir), *in = str_fmt("%s/in", path);
+	struct stat st;
+
+	door_close(door);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink(other, path), 0);
+	door = door_open(loop, path, on_came, on_heard, NULL, &err);
+	ck_assert_msg(door != NULL, "%s", err.msg);
+	ck_assert(lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && lstat(other, &st) < 0);
+	door_close(door);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert(mkdir(path, 0755) == 0 && mkdir(in, 0755) == 0);
+	door = door_open(loop, path, on_came, on_heard, NULL, &err);
+	ck_assert_ptr_null(door);
+	ck_assert_ptr_nonnull(strstr(err.msg, path));
+	ck_assert_int_eq(stat(in, &st), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("node_door");
+	TCase *tc = tcase_create("door");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, who_comes_again_and_again_is_let_in_now_and_then);
+	tcase_add_test(tc, the_newest_counts);
+	tcase_add_loop_test(tc, after_one_that_breaks_the_rules_comes_another, 0,
+			    ARRAY_LEN(rubbish));
+	tcase_add_test(tc, without_a_peer_what_is_said_is_lost);
+	tcase_add_test(tc, what_is_in_its_place);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
