@@ -29,7 +29,7 @@ engines | engines-trixie)
 		libzstd1
 		# what the tests call
 		busybox-static ca-certificates coreutils e2fsprogs erofs-utils gawk gcc iproute2 iptables jq kmod
-		minisign mount openssl procps psmisc strace tini util-linux xfsprogs xz-utils zstd
+		minisign mount nghttp2-server openssl procps psmisc strace tini util-linux xfsprogs xz-utils zstd
 		# the unit tests
 		libc6-dbg libsubunit0 valgrind
 	)

@@ -24,8 +24,10 @@ sites=(ghcr.io registry.k8s.io)
 images=("${sites[0]}"/containerd/{busybox:1.3{2,6},volume-copy-up:2.{1,2},volume-ownership:2.1,alpine:3.14.0}
 	"${sites[1]}/pause:3.10")
 serve() {
-	local name
+	local name here=()
 	mkdir -p "$LAB/registry"
+	# containerd 2 would push by itself, and does not know the certificate.
+	ctr images push --help 2>&1 | grep -q -e --local && here=(--local)
 	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=${sites[0]}" \
 		-addext "subjectAltName=$(printf ',DNS:%s' "${sites[@]}" | cut -c2-)" -keyout "$LAB/key.pem" -out "$LAB/site.pem" >"$LAB/openssl.log" 2>&1
 	echo "127.0.0.1 ${sites[*]}" >>/etc/hosts
@@ -42,7 +44,7 @@ serve() {
 	lab_import "$LAB/image" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "${images[@]}"
 	for name in "${images[@]}"; do
 		for _ in $(seq 50); do
-			SSL_CERT_FILE=$LAB/site.pem ctr --address "$LAB/containerd.sock" images push --local "$name" \
+			SSL_CERT_FILE=$LAB/site.pem ctr --address "$LAB/containerd.sock" images push "${here[@]}" "$name" \
 				>"$LAB/push.log" 2>&1 && continue 2
 			sleep 0.1
 		done
@@ -52,7 +54,7 @@ serve() {
 
 # What a failed test leaves would fail the next.
 clear_all() {
-	pkill -KILL 'containerd-shim|qemu-system|virtiofsd' # in a process namespace that is ours
+	pkill -KILL -f '^[^ ]*(containerd-shim|qemu-system|virtiofsd)' # in a process namespace that is ours
 	awk '$5 ~ /^\/run\/(containerd-test|kata-containers|vc)|^\/var\/lib\/containerd-test/ { print $5 }' \
 		/proc/self/mountinfo | sort -r | xargs -r umount -l
 	rm -rf /run/containerd-test /var/lib/containerd-test /run/vc/sbs /run/vc/vm /run/kata-containers

@@ -45,8 +45,8 @@ if [ -n "$beside" ]; then
 	mount -t proc proc /proc
 	exec env -i "NODE=$new" "LOWER=$root" "UPPER=$own/upper" "${@:3}"
 fi
+mkdir -p "$new/src" "$new/opt/host"
 mount --bind "$tree" "$new/src"
-mkdir "$new/opt/host"
 for file in ${KATA_HOST_FILES:-}; do
 	touch "$new/opt/host/${file##*/}"
 	mount --bind -o ro "$file" "$new/opt/host/${file##*/}"
