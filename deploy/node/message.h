@@ -30,7 +30,7 @@
  * say something untrue about its node, in bounded text without control characters; ask for turns,
  * one at a time, and keep them. It names no object of the cluster. Either can end the connection,
  * or replace the socket file, which is to be silent: a file that is put there instead is not opened. And
- * neither keeps the other busy: node takes one connection in MESSAGE_RETRY_MS (door.h), report has few rounds
+ * neither keeps the other busy: node takes one connection in MESSAGE_RETRY_MS (endpoint.h), report has few rounds
  * on node's word (report.h).
  *
  *	AUTO(buf) struct buf line = BUF_INIT(MESSAGE_MAX);

@@ -15,7 +15,7 @@
 #include "base/spawn.h"
 #include "base/str.h"
 #include "deploy/cli/options.h"
-#include "deploy/node/door.h"
+#include "deploy/node/endpoint.h"
 #include "deploy/node/machine.h"
 #include "deploy/node/metrics.h"
 #include "deploy/node/serve.h"
@@ -70,7 +70,7 @@ struct node {
 	int state_dir, lock;
 	char *saved; /* of node.json */
 	struct node_state said;
-	struct door *report;
+	struct endpoint *report;
 	struct watch *timer, *child_watch, *limit;
 	struct child child;
 	enum node_job job;
@@ -129,7 +129,7 @@ static void say_others(struct node *n)
 	unsigned count = machine_says(&n->m, says);
 
 	for (unsigned i = 0; i < count; i++) {
-		door_say(n->report, &says[i]);
+		endpoint_say(n->report, &says[i]);
 		if (says[i].kind == MESSAGE_END_TURN)
 			machine_said_end(&n->m);
 	}
@@ -145,9 +145,9 @@ static void tell(struct node *n, bool all)
 	if (changed && n->said.phase != n->m.state.phase)
 		log_phase(&n->m.state);
 	n->said = n->m.state;
-	if (!door_has_peer(n->report) || (!all && !changed))
+	if (!endpoint_has_peer(n->report) || (!all && !changed))
 		return;
-	door_say(n->report, &m);
+	endpoint_say(n->report, &m);
 	say_others(n);
 	save(n);
 }
@@ -456,8 +456,8 @@ static int run(struct node *n, struct err *err)
 	struct serve *serve = web < 0 ? NULL : serve_new(n->loop, web, answer, n);
 
 	if (!o.alone && !err->code)
-		n->report = door_open(n->loop, o.socket ? o.socket : MESSAGE_SOCKET, report_came,
-				      report_heard, n, err);
+		n->report = endpoint_open(n->loop, o.socket ? o.socket : MESSAGE_SOCKET,
+					  report_came, report_heard, n, err);
 	if (!err->code) {
 		machine_init(&n->m, &options, load(n, &kept) ? &kept : NULL, clock_ms(), wall());
 		n->said = n->m.state;
@@ -466,7 +466,7 @@ static int run(struct node *n, struct err *err)
 		loop_run(n->loop);
 	}
 	serve_free(serve);
-	door_close(n->report);
+	endpoint_close(n->report);
 	return err->code ? -1 : 0;
 }
 

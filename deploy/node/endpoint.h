@@ -4,11 +4,11 @@
 /*
  * Where report is heard: the socket, and the connection that counts, which is the newest one.
  *
- *	struct door *d = door_open(loop, MESSAGE_SOCKET, came, heard, arg, err);
- *	if (door_has_peer(d))
- *		door_say(d, &m);
+ *	struct endpoint *e = endpoint_open(loop, MESSAGE_SOCKET, came, heard, arg, err);
+ *	if (endpoint_has_peer(e))
+ *		endpoint_say(e, &m);
  *	...
- *	door_close(d);
+ *	endpoint_close(e);
  *
  * came() is called for each new connection, heard() for each message. Who connects again and again is
  * let in once in MESSAGE_RETRY_MS, which is as often as report does it; of those that came meanwhile the
@@ -25,14 +25,14 @@
 
 #include <stdbool.h>
 
-struct door;
-typedef void door_came(void *arg);
-typedef void door_heard(void *arg, const struct message *m);
+struct endpoint;
+typedef void endpoint_came(void *arg);
+typedef void endpoint_heard(void *arg, const struct message *m);
 
 /* NULL: the socket cannot be made. */
-struct door *door_open(struct loop *loop, const char *path, door_came *came, door_heard *heard,
-		       void *arg, struct err *err);
-void door_close(struct door *d); /* NULL is accepted */
-bool door_has_peer(const struct door *d);
+struct endpoint *endpoint_open(struct loop *loop, const char *path, endpoint_came *came,
+			       endpoint_heard *heard, void *arg, struct err *err);
+void endpoint_close(struct endpoint *e); /* NULL is accepted */
+bool endpoint_has_peer(const struct endpoint *e);
 /* Without a connection it is lost. */
-void door_say(struct door *d, const struct message *m);
+void endpoint_say(struct endpoint *e, const struct message *m);

@@ -5,7 +5,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "deploy/node/door.h"
+#include "deploy/node/endpoint.h"
 #include "loop/loop.h"
 
 #include <check.h>
@@ -19,7 +19,7 @@ enum { PATIENCE_MS = 20000, CROWD = 60 };
 
 static char dir[64], *path;
 static struct loop *loop;
-static struct door *door;
+static struct endpoint *endpoint;
 static struct watch *late;
 static unsigned came, heard, stop_after;
 static char last[MESSAGE_NAME];
@@ -37,8 +37,8 @@ static void on_came(void *arg)
 
 	(void)arg;
 	came++;
-	ck_assert(door_has_peer(door));
-	door_say(door, &m);
+	ck_assert(endpoint_has_peer(endpoint));
+	endpoint_say(endpoint, &m);
 }
 
 static void on_heard(void *arg, const struct message *m)
@@ -53,19 +53,19 @@ static void on_heard(void *arg, const struct message *m)
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/node_door_test.XXXXXX");
+	(void)str_print(dir, sizeof(dir), "/tmp/node_endpoint_test.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	path = str_fmt("%s/s", dir);
 	came = heard = stop_after = 0;
 	loop = loop_new();
 	late = loop_timer(loop, PATIENCE_MS, false, too_late, NULL);
-	door = door_open(loop, path, on_came, on_heard, NULL, &err);
-	ck_assert_msg(door != NULL, "%s", err.msg);
+	endpoint = endpoint_open(loop, path, on_came, on_heard, NULL, &err);
+	ck_assert_msg(endpoint != NULL, "%s", err.msg);
 }
 
 static void teardown(void)
 {
-	door_close(door);
+	endpoint_close(endpoint);
 	watch_remove(late);
 	loop_free(loop);
 	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
@@ -158,7 +158,7 @@ static int good;
 static void come_good(void *arg)
 {
 	(void)arg;
-	ck_assert(!door_has_peer(door));
+	ck_assert(!endpoint_has_peer(endpoint));
 	ck_assert_uint_eq(heard, 0);
 	good = visit(TURN("good"));
 }
@@ -182,10 +182,10 @@ START_TEST(without_a_peer_what_is_said_is_lost)
 {
 	struct message m = { .kind = MESSAGE_STATE };
 
-	ck_assert(!door_has_peer(door) && !door_has_peer(NULL));
-	door_say(door, &m);
-	door_say(NULL, &m);
-	door_close(NULL);
+	ck_assert(!endpoint_has_peer(endpoint) && !endpoint_has_peer(NULL));
+	endpoint_say(endpoint, &m);
+	endpoint_say(NULL, &m);
+	endpoint_close(NULL);
 }
 END_TEST
 
@@ -195,17 +195,17 @@ START_TEST(what_is_in_its_place)
 	AUTO(str) char *other = str_fmt("%s/other", dir), *in = str_fmt("%s/in", path);
 	struct stat st;
 
-	door_close(door);
+	endpoint_close(endpoint);
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(symlink(other, path), 0);
-	door = door_open(loop, path, on_came, on_heard, NULL, &err);
-	ck_assert_msg(door != NULL, "%s", err.msg);
+	endpoint = endpoint_open(loop, path, on_came, on_heard, NULL, &err);
+	ck_assert_msg(endpoint != NULL, "%s", err.msg);
 	ck_assert(lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && lstat(other, &st) < 0);
-	door_close(door);
+	endpoint_close(endpoint);
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert(mkdir(path, 0755) == 0 && mkdir(in, 0755) == 0);
-	door = door_open(loop, path, on_came, on_heard, NULL, &err);
-	ck_assert_ptr_null(door);
+	endpoint = endpoint_open(loop, path, on_came, on_heard, NULL, &err);
+	ck_assert_ptr_null(endpoint);
 	ck_assert_ptr_nonnull(strstr(err.msg, path));
 	ck_assert_int_eq(stat(in, &st), 0);
 }
@@ -213,8 +213,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("node_door");
-	TCase *tc = tcase_create("door");
+	Suite *suite = suite_create("node_endpoint");
+	TCase *tc = tcase_create("endpoint");
 	SRunner *runner;
 	int failed;
 
