@@ -102,6 +102,39 @@ START_TEST(a_whole_conversation)
 }
 END_TEST
 
+/* Of a guest that tells nothing: each part that readers look into is there. */
+START_TEST(statistics_lack_no_part)
+{
+	static const unsigned parts[][6] = {
+		{ 1, 2, 2 },     /* pids */
+		{ 1, 2, 3, 1 },  /* processors: use */
+		{ 1, 2, 3, 2 },  /* and throttling */
+		{ 1, 2, 4, 33 }, /* memory: use */
+		{ 1, 2, 4, 34 }, /* swap */
+		{ 1, 2, 4, 35 }, /* the kernel's */
+		{ 1, 2, 4, 36 }, /* of TCP */
+	};
+	struct answer a;
+
+	shim_start_container("good");
+	a = shim_ask_id("Stats", 0);
+	ck_assert_msg(a.code == RPC_OK, "%s", a.text);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		struct wire_value v = { .data = (const uint8_t *)a.payload.data,
+					.len = a.payload.len };
+
+		for (const unsigned *field = parts[i]; *field; field++)
+			ck_assert_msg(wire_find(v.data, v.len, *field, 0, &v), "part %zu: field %u",
+				      i, *field);
+	}
+	buf_release(&a.payload);
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
 /* --- what is configured --- */
 
 /* The command line of the VMM, with spaces between the words. */
@@ -408,6 +441,7 @@ END_TEST
 static void add_tests(TCase *t)
 {
 	tcase_add_test(t, a_whole_conversation);
+	tcase_add_test(t, statistics_lack_no_part);
 	tcase_add_test(t, the_configuration_reaches_the_vm);
 	tcase_add_loop_test(t, what_cannot_be_shared_fails_create, 0, ARRAY_LEN(bad_mounts));
 	tcase_add_loop_test(t, an_update_beyond_the_size_is_refused, 0, ARRAY_LEN(fixed));
