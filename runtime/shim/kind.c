@@ -4,14 +4,15 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#define CRIO_TYPE "io.kubernetes.cri-o.ContainerType"
+
 static const struct {
 	const char *type, *pod, *in_pod; /* an annotation, and its values */
 	const char *sandbox;             /* the annotation with the sandbox's id */
 } managers[] = {
 	{ "io.kubernetes.cri.container-type", "sandbox", "container",
 	  "io.kubernetes.cri.sandbox-id" },
-	{ "io.kubernetes.cri-o.ContainerType", "sandbox", "container",
-	  "io.kubernetes.cri-o.SandboxID" },
+	{ CRIO_TYPE, "sandbox", "container", "io.kubernetes.cri-o.SandboxID" },
 	{ "io.kubernetes.docker.type", "podsandbox", "container", "io.kubernetes.sandbox.id" },
 };
 
@@ -40,4 +41,9 @@ int kind_of(const struct oci_spec *spec, enum container_kind *kind, const char *
 					  managers[i].sandbox);
 	}
 	return 0;
+}
+
+bool kind_is_crio(const struct oci_spec *spec)
+{
+	return oci_annotation(spec, CRIO_TYPE);
 }

@@ -16,3 +16,4 @@ enum container_kind { KIND_SINGLE, KIND_POD, KIND_IN_POD };
  * NULL. E_INVALID: an annotation has an unknown value, or the sandbox is not named. */
 MUST_CHECK int kind_of(const struct oci_spec *spec, enum container_kind *kind, const char **sandbox,
 		       struct err *err);
+bool kind_is_crio(const struct oci_spec *spec);

@@ -8,12 +8,16 @@
 
 #include "shim/shim.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "base/thread.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
+
+#include <fcntl.h>
 
 enum { EXECS_MS = 1000, AGAIN_MS = 1000 };
 
@@ -300,6 +304,16 @@ void process_watch(struct process *p)
 
 /* --- out of memory --- */
 
+/* CRI-O hears no events, and looks for this file when the container has ended. */
+static void note_for_crio(const struct container *c)
+{
+	AUTO(str) char *path = path_join(c->bundle, "oom");
+	struct err err = ERR_INIT;
+
+	if (kind_is_crio(c->spec) && file_replace_volatile(AT_FDCWD, path, "", 0, 0644, &err) < 0)
+		log_err(LOG_WARN, &err, "cannot tell CRI-O that memory ran out");
+}
+
 /* The id is the guest's word: only that of a container of this shim is passed on. */
 void shim_out_of_memory(void *arg, const char *id)
 {
@@ -312,6 +326,7 @@ void shim_out_of_memory(void *arg, const char *id)
 	init = shim_find(s, id, "", &unknown);
 	if (init) {
 		event.container_id = init->container->id;
+		note_for_crio(init->container);
 		events_publish(s->events, "/tasks/oom", &event.base);
 	}
 	(void)pthread_mutex_unlock(&s->lock);

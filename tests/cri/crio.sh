@@ -5,6 +5,23 @@
 # CRI-O instead of containerd: CRIO=FOLDER has crio and pinns, built from its source; conmon, runc and
 # skopeo are the distribution's. For lib.sh, whose functions of these names it replaces.
 
+# Not run: what looks at containerd's own messages or files, kills it, or kills a shim, after which CRI-O
+# can neither stop nor remove the pod.
+CRIO_LEFT_OUT=(
+	test_annotations_of_a_container
+	test_cgroup_when_the_shim_is_killed
+	test_containerd_is_killed
+	test_containerd_is_killed_while_it_makes_a_pod
+	test_direct_volume_of_a_dead_shim
+	test_fault_shim_killed
+	test_forward_goes_with_the_shim
+	test_pod_survives_containerd
+	test_shim_and_containerd_are_killed
+	test_shim_is_killed
+	test_shim_is_killed_while_containerd_is_away
+	test_vmm_as_a_user
+)
+
 CONTAINERD_NAMESPACE=default
 GROUP=kata_crio-
 

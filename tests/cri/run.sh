@@ -51,6 +51,8 @@ if [ -n "${CRITEST:-}" ]; then
 	exit
 fi
 choose_tests "$@"
+[ -z "${CRIO:-}" ] ||
+	mapfile -t tests < <(printf '%s\n' "${tests[@]}" | grep -vxF "$(printf '%s\n' "${CRIO_LEFT_OUT[@]}")")
 if [ -n "${CRI_SHORT:-}" ]; then
 	mapfile -t tests < <(printf '%s\n' "${tests[@]}" | grep -vxF "$(printf '%s\n' "${LONG[@]}")")
 	echo "  skipped: ${#LONG[@]} long cases of pods; make check-cri runs them"

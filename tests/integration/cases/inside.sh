@@ -38,9 +38,12 @@ test_memory_limit_kills() {
 	id=$(lab_id)
 	listen
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --memory-limit 20000000 \
+		--annotation io.kubernetes.cri-o.ContainerType=sandbox \
 		--runtime "$RUNTIME" "$IMAGE" "$id" dd if=/dev/zero of=/dev/null bs=90M count=1 >/dev/null
 	heard /tasks/oom "$id" >/dev/null
 	stopped "$id"
+	# CRI-O hears no events, and looks for a file.
+	[ -e "$LAB/state/io.containerd.runtime.v2.task/default/$id/oom" ]
 	expect "event" "$(heard /tasks/exit "$id" | field exit_status)" 137
 	expect "status" "$(deleted "$id")" 137
 }
