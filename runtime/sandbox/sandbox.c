@@ -56,6 +56,34 @@ static int make_share_dir(const struct sandbox *s, struct err *err)
 	return path_make(parent, 0700, err) < 0 ? -1 : path_make(s->share_dir, 0711, err);
 }
 
+static int remove_files(const char *key, struct err *err)
+{
+	const char *const dirs[] = { SANDBOX_SHARE_DIR, SANDBOX_VM_DIR, SANDBOX_STATE_DIR };
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		AUTO(str) char *path = path_join(dirs[i], key);
+
+		if (mount_detach_below(path, err) < 0 || path_remove_tree(path, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* All of them or none: nobody else may come to clean up. */
+static int make_files(struct sandbox *s, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+
+	if (path_exists(s->state_dir))
+		return err_set(err, E_EXISTS, "sandbox %s exists already (%s)", s->id,
+			       s->state_dir);
+	if (path_make(s->state_dir, 0700, err) == 0 && path_make(s->vm->dir, 0700, err) == 0 &&
+	    make_share_dir(s, err) == 0 && share_open(&s->share, err) == 0)
+		return 0;
+	(void)!remove_files(s->key, &ignored);
+	return -1;
+}
+
 /* Called by the VM. */
 static void on_dead(void *arg, const struct err *why)
 {
@@ -108,11 +136,7 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	(void)pthread_mutex_init(&s->placing, NULL);
 	s->record = record_new(s->state_dir, namespace, id);
 	s->vm = make_vm(s);
-	if (path_exists(s->state_dir))
-		err_set(err, E_EXISTS, "sandbox %s exists already (%s)", id, s->state_dir);
-	if (!err->code && path_make(s->state_dir, 0700, err) == 0 &&
-	    path_make(s->vm->dir, 0700, err) == 0 && make_share_dir(s, err) == 0 &&
-	    share_open(&s->share, err) == 0) {
+	if (make_files(s, err) == 0) {
 		*out = s;
 		return 0;
 	}
@@ -454,19 +478,6 @@ void sandbox_stop(struct sandbox *s)
 	place_leave(s);
 	disconnect_network(s);
 	loop_call(s->loop, drop_pause, s);
-}
-
-static int remove_files(const char *key, struct err *err)
-{
-	const char *const dirs[] = { SANDBOX_SHARE_DIR, SANDBOX_VM_DIR, SANDBOX_STATE_DIR };
-
-	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-		AUTO(str) char *path = path_join(dirs[i], key);
-
-		if (mount_detach_below(path, err) < 0 || path_remove_tree(path, err) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 void sandbox_free(struct sandbox *s)

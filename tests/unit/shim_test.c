@@ -249,6 +249,21 @@ START_TEST(what_cannot_be_shared_fails_create)
 }
 END_TEST
 
+/* A full disk fails it as early. Not every manager calls `delete` then. */
+START_TEST(a_create_that_fails_early_leaves_nothing)
+{
+	static const char shares[] = "/run/kata-containers/shared/sandboxes";
+	struct err err = ERR_INIT;
+
+	shim_start("good", "shared_fs = \"virtio-9p\"");
+	ck_assert_int_eq(path_make(shares, 0755, &err), 0);
+	ck_assert_int_eq(mount("tmpfs", shares, "tmpfs", 0, "nr_inodes=1"), 0);
+	shim_must_fail(shim_create(), shares);
+	ck_assert_int_eq(umount(shares), 0);
+	shim_finish();
+}
+END_TEST
+
 /* --- updates --- */
 
 static const struct {
@@ -442,6 +457,7 @@ static void add_tests(TCase *t)
 {
 	tcase_add_test(t, a_whole_conversation);
 	tcase_add_test(t, statistics_lack_no_part);
+	tcase_add_test(t, a_create_that_fails_early_leaves_nothing);
 	tcase_add_test(t, the_configuration_reaches_the_vm);
 	tcase_add_loop_test(t, what_cannot_be_shared_fails_create, 0, ARRAY_LEN(bad_mounts));
 	tcase_add_loop_test(t, an_update_beyond_the_size_is_refused, 0, ARRAY_LEN(fixed));
