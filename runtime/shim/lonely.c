@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Ends an orphaned shim, which has no container and which nobody will end: its manager's socket is gone
- * (it was killed before Create, or was that of a test); or the manager went during Create, and one
- * that comes back finds a shim without a task.
+ * (it was killed before Create, or was that of a test), or it has none to watch (CRI-O's) and has been
+ * without a container for as long; or the manager went during Create, and one that comes back finds a
+ * shim without a task.
  */
 
 #include "shim/shim.h"
@@ -23,7 +24,7 @@ enum { ALONE_MS = 60000, LOOKS = 12, FORGOTTEN_MS = 5000 };
 
 struct lonely {
 	struct shim *shim;
-	const char *path; /* the manager's socket */
+	const char *path; /* the manager's socket; NULL: not known */
 	uint64_t alone_ms;
 	struct deadline end;
 	struct watch *timer;
@@ -32,8 +33,10 @@ struct lonely {
 static bool has_manager(const struct lonely *l)
 {
 	struct err err = ERR_INIT;
-	AUTO(fd) int fd = fd_unix_connect(l->path, &err);
+	AUTO(fd) int fd = l->path ? fd_unix_connect(l->path, &err) : -1;
 
+	if (!l->path)
+		return false;
 	/* A manager whose accept queue is full is alive. */
 	return fd >= 0 || (err.sys != ENOENT && err.sys != ECONNREFUSED);
 }
@@ -55,7 +58,8 @@ static void look(void *arg)
 	if (!is_empty(l->shim) || has_manager(l)) {
 		l->end = deadline_in(l->alone_ms);
 	} else if (deadline_passed(l->end)) {
-		log_info("no container and no manager, exiting", LOG_S("socket", l->path));
+		log_info("no container and no manager, exiting",
+			 LOG_S("socket", l->path ? l->path : ""));
 		shim_post_stop(l->shim);
 	}
 }
@@ -74,12 +78,12 @@ static uint64_t alone_ms(void)
 void shim_watch_manager(struct shim *s)
 {
 	static struct lonely l; /* freed when the process ends */
-	const char *address = s->inv->address;
+	const char *address = s->inv->address ? s->inv->address : "";
 
-	if (str_empty(address))
-		return; /* no manager to watch */
 	l.shim = s;
-	l.path = str_starts(address, "unix://") ? address + strlen("unix://") : address;
+	l.path = str_starts(address, "unix://") ? address + strlen("unix://")
+		 : *address                     ? address
+						: NULL;
 	l.alone_ms = alone_ms();
 	l.end = deadline_in(l.alone_ms);
 	l.timer = loop_timer(s->loop, l.alone_ms / LOOKS, true, look, &l);

@@ -477,6 +477,17 @@ START_TEST(a_shim_without_a_manager_ends)
 }
 END_TEST
 
+/* CRI-O gives no address, and forgets a shim where it could not go on to Create. */
+START_TEST(a_shim_that_nobody_uses_ends)
+{
+	shim_manager_address = "";
+	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
+	shim_start("good", NINE);
+	shim_no_process_is_left(false);
+	shim_nothing_is_left();
+}
+END_TEST
+
 /* It stays as long as the manager is there. */
 START_TEST(a_shim_with_a_manager_stays)
 {
@@ -548,6 +559,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
 	tcase_add_test(t, shutdown_waits_for_a_delete);
 	tcase_add_loop_test(t, a_shim_without_a_manager_ends, 0, 2);
+	tcase_add_test(t, a_shim_that_nobody_uses_ends);
 	tcase_add_test(t, a_shim_with_a_manager_stays);
 	tcase_add_test(t, a_shim_is_killed_before_its_manager);
 	tcase_add_test(t, a_signal_ends_a_shim_that_has_nothing);

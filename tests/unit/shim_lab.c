@@ -266,14 +266,14 @@ static void write_config(const char *share)
 		   "\"quota\":50000,\"period\":100000}}}}");
 }
 
-const char *shim_namespace = "ns";
+const char *shim_namespace = "ns", *shim_manager_address = DIR "/containerd.sock";
 const struct buf *shim_options;
 
 static void run_shim(const char *verb, const struct buf *in, struct buf *out)
 {
 	struct err err = ERR_INIT;
 	struct spawn s = { .argv = ARGV(SHIM, "-namespace", shim_namespace, "-id", "c", "-address",
-					DIR "/containerd.sock", "-debug", verb),
+					shim_manager_address, "-debug", verb),
 			   .cwd = BUNDLE };
 
 	ck_assert_msg(spawn_run(&s, in ? in->data : NULL, in ? in->len : 0, out,

@@ -92,7 +92,8 @@ void shim_output_is(const char *expect);
 void shim_finish(void);
 /* Delete of a container that ended with 255, and that. */
 void shim_delete_container(void);
-extern const char *shim_namespace; /* of the verbs that are run; "ns" */
+extern const char *shim_namespace;       /* of the verbs that are run; "ns" */
+extern const char *shim_manager_address; /* that they are told */
 /* The `delete` verb, as containerd calls it after a shim is gone. */
 void shim_delete_verb(void);
 void shim_no_process_is_left(bool killed);
