@@ -5,14 +5,16 @@
 # CRI-O instead of containerd: CRIO=FOLDER has crio and pinns, built from its source; conmon, runc and
 # skopeo are the distribution's. For lib.sh, whose functions of these names it replaces.
 
-# Not run: what looks at containerd's own files and error codes, or kills it (CRI-O has other codes, and answers
-# an exec that took too long with -1), and what kills a shim, after which CRI-O cannot remove the pod.
+# Not run: what looks at containerd's own files, network namespaces and error codes, or kills it (CRI-O has other
+# codes, and answers an exec that took too long with -1), and what kills a shim, after which CRI-O cannot remove the pod.
 CRIO_LEFT_OUT=(
 	test_annotations_of_a_container test_cgroup_when_the_shim_is_killed test_containerd_is_killed
 	test_containerd_is_killed_while_it_makes_a_pod test_container_whose_command_is_not_there
 	test_copies_that_would_lose_something test_direct_volume_of_a_dead_shim test_exec
 	test_fault_guest_clock_jumps test_fault_namespace_vanishes test_fault_network_plugin_does_not_let_go
-	test_fault_network_plugin_fails test_fault_network_plugin_hangs test_fault_shim_killed
+	test_fault_network_plugin_fails test_fault_network_plugin_hangs test_fault_shim_killed test_forward_by_the_manager
+	test_forward_carries_all test_forward_ends_with_the_pod test_forward_half_closes test_forward_many_at_once
+	test_forward_reaches_localhost
 	test_forward_goes_with_the_shim test_pod_survives_containerd test_shim_and_containerd_are_killed
 	test_shim_is_killed test_shim_is_killed_while_containerd_is_away test_vmm_as_a_user
 )
@@ -43,6 +45,9 @@ cri_config() {
 		default_runtime = "runc"
 		drop_infra_ctr = false
 		log_level = "debug"
+		# As containerd's.
+		default_capabilities = ["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID",
+		 "SETFCAP", "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"]
 		[crio.runtime.runtimes.runc]
 		runtime_path = "$(command -v runc)"
 		runtime_root = "$LAB/runc"
