@@ -33,8 +33,9 @@ image_disk() { # FSTYPE
 	erofs) mkfs.erofs "$DISK" "$LAB/image" >/dev/null ;;
 	xfs)
 		truncate -s 512M "$DISK"
-		# Newer ones make what a guest of that kernel does not read.
-		mkfs.xfs -q -c options=/usr/share/xfsprogs/mkfs/lts_6.1.conf "$DISK" >/dev/null
+		# Newer ones make what a guest of that kernel does not read. Debian 12's does not take its own file.
+		mkfs.xfs -q -c options=/usr/share/xfsprogs/mkfs/lts_6.1.conf "$DISK" >/dev/null 2>&1 ||
+			mkfs.xfs -q "$DISK" >/dev/null
 		mkdir -p "$LAB/mnt"
 		mount -o loop "$DISK" "$LAB/mnt"
 		cp -a "$LAB/image/." "$LAB/mnt/"
