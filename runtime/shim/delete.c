@@ -68,6 +68,15 @@ static struct process *claim(struct shim *s, const Containerd__Task__V2__DeleteR
 	return p;
 }
 
+/* What still runs is killed with the container; whoever waits for it is told so. */
+static void end_exec(struct process *p)
+{
+	(void)pthread_mutex_lock(&p->shim->lock);
+	if (p->state == PROCESS_RUNNING || p->state == PROCESS_PAUSED)
+		process_exited(p, PROCESS_KILLED);
+	(void)pthread_mutex_unlock(&p->shim->lock);
+}
+
 /* Execs that the manager has not deleted are deleted with the container. */
 static void drop_execs(struct container *c)
 {
@@ -84,6 +93,7 @@ static void drop_execs(struct container *c)
 		(void)pthread_mutex_unlock(&s->lock);
 		if (!p)
 			return;
+		end_exec(p);
 		io_finish(process_take_io(p), deadline_in(0));
 		process_drop(p);
 	}
@@ -138,8 +148,10 @@ static void poststop_hooks(const struct container *c)
 static void delete_container(struct container *c, const struct end *end)
 {
 	be_alone(c);
-	if (end->state == PROCESS_STOPPED)
+	if (end->state == PROCESS_STOPPED) {
 		io_finish(process_take_io(c->init), deadline_in(DRAIN_MS));
+		shim_await_execs(c);
+	}
 	drop_execs(c);
 	container_take_down(c);
 	poststop_hooks(c);

@@ -230,6 +230,9 @@ void shim_post_stop(struct shim *s);
 
 /* On the loop: on_dead of the sandbox; reports the end of all processes. */
 void shim_sandbox_died(void *arg, const struct err *why);
+/* Of a container that has ended: its execs were killed with its pid namespace, if that is its own, and their
+ * ends may still arrive. Waits a second at most. */
+void shim_await_execs(struct container *c);
 /* On the loop: on_oom of the sandbox. */
 void shim_out_of_memory(void *arg, const char *id);
 

@@ -33,8 +33,7 @@ static bool execs_run(const struct container *c)
 	return false;
 }
 
-/* They were killed with their pid namespace; their output may still arrive. */
-static void await_execs(struct container *c)
+void shim_await_execs(struct container *c)
 {
 	struct deadline soon = deadline_in(EXECS_MS);
 	struct shim *s = c->shim;
@@ -104,7 +103,7 @@ void shim_end(struct shim *s)
 	struct crowd crowd = hold_containers(s);
 
 	for (size_t i = 0; i < crowd.list.n; i++) {
-		await_execs(crowd.list.v[i]);
+		shim_await_execs(crowd.list.v[i]);
 		loop_call(s->loop, detach_streams, crowd.list.v[i]);
 		container_move_out(crowd.list.v[i]);
 	}

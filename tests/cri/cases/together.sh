@@ -91,6 +91,24 @@ test_workload_is_killed() {
 	pod_gone "$pod"
 }
 
+# Its processes are not ended by the end of a process namespace, since that is the pod's; who waits for an exec is
+# told that it was killed.
+test_exec_ends_with_its_container() {
+	# shellcheck disable=SC2034 # for pod
+	local pod a b exec status=0 NAMESPACES='"pid":"POD"'
+	pod=$(pod ending)
+	a=$(started "$pod" a 'sleep 1000')
+	b=$(started "$pod" b 'sleep 1000')
+	in_container "$a" sleep 2000 &
+	exec=$!
+	until_is "the exec" 1 processes "$b" '[s]leep 2000'
+	stop "$a"
+	wait "$exec" || status=$?
+	expect "status of the exec" "$status" 137
+	until_is "the exec afterwards" 0 processes "$b" '[s]leep 2000'
+	pod_gone "$pod"
+}
+
 killed() { # ID PATTERN: kills the process whose command line is that, from inside of a container
 	in_container "$1" sh -c "kill -KILL \$(ps -o pid,args | awk '/^ *[0-9]+ $2\$/ { print \$1 }')"
 }
