@@ -4,7 +4,9 @@
 #
 # A host whose first process is a real systemd, in namespaces and control groups of its own:
 #
-#   SYSTEMD_DIR=DIR		its files; DIR/units/lab.target and what that wants are the caller's
+#   SYSTEMD_DIR=DIR		its files; DIR/units has the caller's, lab.target is what it starts
+#   systemd_containerd PATH [ARGUMENT...]
+#				writes that target, and a containerd with that PATH, which is there before it
 #   SYSTEMD_UNIFIED=yes		version 2 of control groups alone, also where the machine has both
 #   systemd_can			false, and says so, where it cannot be
 #   systemd_start <<COMMANDS	starts it; the commands run before it is executed, with its /run and /proc
@@ -55,6 +57,30 @@ systemd_hierarchies() { # the commands that mount them
 		[ "$controller" != systemd ] || controller=none,name=systemd
 		echo "mount -t cgroup -o $controller cgroup /sys/fs/cgroup/${controller##*=}"
 	done
+}
+
+systemd_containerd() {
+	local path=$1
+	shift
+	mkdir -p "$SYSTEMD_DIR/units"
+	cat >"$SYSTEMD_DIR/units/lab.target" <<-EOF
+		[Unit]
+		DefaultDependencies=no
+		Wants=containerd.service
+		After=containerd.service
+	EOF
+	cat >"$SYSTEMD_DIR/units/containerd.service" <<-EOF
+		[Unit]
+		DefaultDependencies=no
+		[Service]
+		Type=notify
+		Environment=PATH=$path
+		ExecStart=$(command -v containerd) $*
+		KillMode=process
+		Delegate=yes
+		StandardOutput=append:$SYSTEMD_DIR/containerd.log
+		StandardError=append:$SYSTEMD_DIR/containerd.log
+	EOF
 }
 
 systemd_start() {

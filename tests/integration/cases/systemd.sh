@@ -10,26 +10,10 @@
 # A second containerd, of the lab's prefix, there.
 scope_host() { # TOML OF THE CONFIGURATION
 	SYSTEMD_DIR=$LAB/host
-	mkdir -p "$LAB/host/units"
+	mkdir -p "$LAB/host"
 	printf '%s\n' "$1" >"$LAB_PREFIX/share/defaults/kata-containers/config.d/10-scope.toml"
 	sed "s|\"$LAB/|\"$LAB/host/|" "$LAB/config.toml" >"$LAB/host/config.toml"
-	cat >"$LAB/host/units/lab.target" <<-EOF
-		[Unit]
-		DefaultDependencies=no
-		Requires=containerd.service
-		After=containerd.service
-	EOF
-	cat >"$LAB/host/units/containerd.service" <<-EOF
-		[Unit]
-		DefaultDependencies=no
-		[Service]
-		Type=notify
-		Environment=PATH=$LAB_PREFIX/bin:$PATH
-		ExecStart=$(command -v containerd) --config $LAB/host/config.toml
-		Delegate=yes
-		KillMode=process
-		StandardError=append:$LAB/host/containerd.log
-	EOF
+	systemd_containerd "$LAB_PREFIX/bin:$PATH" --config "$LAB/host/config.toml"
 	trap scope_end EXIT
 	systemd_start </dev/null
 	scope_ctr images import "$LAB/image.tar" >/dev/null

@@ -26,23 +26,7 @@ host_files() {
 		{"cniVersion":"0.4.0","name":"node","plugins":[{"type":"ptp","ipMasq":false,"ipam":
 		 {"type":"host-local","dataDir":"$LAB/host/ipam","ranges":[[{"subnet":"10.87.0.0/24"}]]}}]}
 	END
-	cat >"$LAB/host/units/lab.target" <<-EOF
-		[Unit]
-		Description=the host
-		DefaultDependencies=no
-		Wants=containerd.service
-	EOF
-	cat >"$LAB/host/units/containerd.service" <<-EOF
-		[Unit]
-		DefaultDependencies=no
-		[Service]
-		Type=notify
-		ExecStart=/usr/bin/containerd
-		KillMode=process
-		Delegate=yes
-		StandardOutput=append:$LAB/host/containerd.log
-		StandardError=append:$LAB/host/containerd.log
-	EOF
+	systemd_containerd "$PATH"
 	# What a runtime does for a pod of which the first process is killed with containerd.
 	cat >"$LAB/host/units/pod.service" <<-EOF
 		[Unit]
@@ -98,14 +82,8 @@ host_report() {
 	cat >"$LAB/host/report.py" <<-'EOF'
 		import json, os, select, socket, sys, time
 		lab = sys.argv[1]
-		while True:
-		    s = socket.socket(socket.AF_UNIX)
-		    try:
-		        s.connect(lab + "/shared/node.sock")
-		    except OSError:
-		        time.sleep(0.2)
-		        continue
-		    s.settimeout(0.2)
+
+		def talk(s):
 		    have, asked = b"", False
 		    while True:
 		        if not asked and os.path.exists(lab + "/uninstall"):
@@ -115,10 +93,8 @@ host_report() {
 		            more = s.recv(4096)
 		        except socket.timeout:
 		            continue
-		        except OSError:
-		            break
 		        if not more:
-		            break
+		            return
 		        have += more
 		        while b"\n" in have:
 		            line, have = have.split(b"\n", 1)
@@ -127,6 +103,19 @@ host_report() {
 		            m = json.loads(line)
 		            if m["type"] == "want-turn":
 		                s.sendall(json.dumps({"v": 1, "type": "turn", "id": m["id"]}).encode() + b"\n")
+
+		while True:
+		    s = socket.socket(socket.AF_UNIX)
+		    try:
+		        s.connect(lab + "/shared/node.sock")
+		    except OSError:
+		        time.sleep(0.2)
+		        continue
+		    s.settimeout(0.2)
+		    try:
+		        talk(s)
+		    except OSError:
+		        pass # the program ends at any moment
 		    s.close()
 	EOF
 	python3 "$LAB/host/report.py" "$LAB/host" >/dev/null 2>"$LAB/host/report.log" &
@@ -134,10 +123,9 @@ host_report() {
 }
 
 host_start() {
-	local i
+	SYSTEMD_DIR=$LAB/host
 	host_files
 	host_pod
-	SYSTEMD_DIR=$LAB/host
 	NODE_CLEAN='host_stop'
 	systemd_start <<-EOF
 		mkdir -p /etc/containerd /opt /var/lib/kata-deploy /var/lib/containerd
@@ -147,10 +135,6 @@ host_start() {
 		mount --bind $LAB/host/root /var/lib/containerd
 	EOF
 	host_report
-	for i in $(seq 300); do
-		in_systemd systemctl is-active --quiet containerd && break
-		sleep 0.1
-	done
 	mkdir "$LAB/pause"
 	cp "${BUILD:-build}/tools/pause" "$LAB/pause/pause"
 	lab_import "$LAB/pause" '{"Entrypoint":["/pause"]}' localhost/pause:1
