@@ -377,8 +377,20 @@ int record_write(struct record *r, struct err *err)
 
 /* --- undoing --- */
 
-/* A process that was started but not yet recorded has a directory of the sandbox on its command
- * line, or is QEMU with its name. */
+/* True if an argument of the command line begins with that text. */
+static bool has_argument(const struct buf *line, const char *begins)
+{
+	size_t n = strlen(begins);
+
+	for (size_t at = 0; at < line->len; at += strnlen(line->data + at, line->len - at) + 1) {
+		if (line->len - at >= n && memcmp(line->data + at, begins, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A process that was started for the sandbox but is not recorded yet has a directory of the sandbox
+ * in an argument or, as QEMU, an argument that begins with the sandbox's name (cmdline.c). */
 static bool works_for(const char *pid, const char *key)
 {
 	AUTO(str) char *name = str_fmt("sandbox-%s,", key);
@@ -387,10 +399,9 @@ static bool works_for(const char *pid, const char *key)
 	AUTO(buf) struct buf line = BUF_INIT(CMDLINE_MAX);
 	struct err gone = ERR_INIT;
 
-	if (file_read(AT_FDCWD, path, CMDLINE_MAX, &line, &gone) < 0)
+	if (file_read(AT_FDCWD, path, CMDLINE_MAX, &line, &gone) < 0 || !line.len)
 		return false;
-	return memmem(line.data, line.len, name, strlen(name)) ||
-	       memmem(line.data, line.len, share, strlen(share));
+	return memmem(line.data, line.len, share, strlen(share)) || has_argument(&line, name);
 }
 
 static void kill_unrecorded(const char *key)
