@@ -488,15 +488,17 @@ static void await_calls(struct vm *v)
 	(void)pthread_mutex_unlock(&v->lock);
 }
 
-/* Makes the guest write back its data; waits only briefly for its answer, unless it has disks. */
+/* Makes the guest write its data back. With disks plugged in that takes time, and nobody else has the
+ * data; without, an agent that does not answer soon is not waited for. */
 static void say_goodbye(struct vm *v)
 {
 	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
+	uint64_t ms = disks_are_plugged(&v->disks) ? WRITE_BACK_MS : GOODBYE_MS;
 	struct err err = ERR_INIT;
 
 	if (v->client && !vm_is_dead(v) &&
-	    call_service(v, "grpc.AgentService", "DestroySandbox", &request, NULL,
-			 deadline_in(GOODBYE_MS), NULL, &err) < 0)
+	    call_service(v, "grpc.AgentService", "DestroySandbox", &request, NULL, deadline_in(ms),
+			 NULL, &err) < 0)
 		log_err(LOG_DEBUG, &err, "the agent did not confirm DestroySandbox");
 }
 

@@ -122,6 +122,7 @@ bool vm_is_dead(struct vm *v);
 /* Any thread: makes a running or later vm_get fail soon, with E_CANCELLED or because its VM was
  * killed. */
 void vm_cancel(struct vm *v);
-/* May be called after the VM died and by several flows. When it returns, VM and virtiofsd have
- * ended. A guest that does not answer delays it by a few seconds at most. Not on the loop. */
+/* Has the guest write its data back, and ends VM and virtiofsd: both have ended when it returns. May
+ * be called after the VM died, and by several flows; not on the loop. A guest that does not answer
+ * delays it by a few seconds, one that has disks by 30 at most. */
 void vm_stop(struct vm *v);
