@@ -156,7 +156,7 @@ static int fill_entry(struct sandbox *s, struct entry *e, const struct entry_req
 }
 
 /* Removes a container's storages and files. */
-static int remove_remains(struct sandbox *s, struct entry *e, struct err *err)
+static int remove_leftovers(struct sandbox *s, struct entry *e, struct err *err)
 {
 	for (size_t n = strv_len(e->storages); n > 0; n--)
 		storage_drop(&s->storages, e->storages[n - 1]);
@@ -169,13 +169,13 @@ static void undo_create(struct sandbox *s, struct entry *e)
 {
 	struct err err = ERR_INIT;
 
-	if (remove_remains(s, e, &err) == 0) {
+	if (remove_leftovers(s, e, &err) == 0) {
 		entry_drop(e);
 		return;
 	}
 	log_err(LOG_WARN, &err, "cannot remove the files of a container that was not created",
 		LOG_S("container", e->id));
-	entry_set_state(e, ENTRY_REMAINS);
+	entry_set_state(e, ENTRY_LEFTOVER);
 }
 
 int entry_create(struct sandbox *s, const struct entry_request *r, struct deadline deadline,
@@ -373,9 +373,9 @@ static int remove_container(struct sandbox *s, struct entry *e, enum entry_state
 		if (await_users(e, deadline, err) < 0 ||
 		    container_delete(e->core, deadline, err) < 0)
 			return -1;
-		*state = ENTRY_REMAINS;
+		*state = ENTRY_LEFTOVER;
 	}
-	return remove_remains(s, e, err);
+	return remove_leftovers(s, e, err);
 }
 
 int entry_remove(struct sandbox *s, const char *id, struct deadline deadline, struct err *err)

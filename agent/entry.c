@@ -30,7 +30,7 @@ static void on_reaped(struct process *p)
 	struct entry *e = p->entry;
 
 	/* Who is told of the end may stop the VM. */
-	oom_look(&e->oom);
+	oom_check(&e->oom);
 	if (*p->exec_id || (e->state != ENTRY_NEW && e->state != ENTRY_READY))
 		return;
 	container_init_ended(e->core);

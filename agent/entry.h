@@ -25,7 +25,7 @@ enum entry_state {
 	ENTRY_NEW,      /* only the flow that creates it uses it */
 	ENTRY_READY,    /* flows use it, each with a reference */
 	ENTRY_REMOVING, /* only the flow that removes it uses it */
-	ENTRY_REMAINS,  /* container gone, but removal incomplete; may be repeated */
+	ENTRY_LEFTOVER, /* container gone, but removal incomplete; may be repeated */
 };
 
 struct entry {

@@ -24,7 +24,7 @@ static void report(struct oom_events *to, const char *id)
 	}
 }
 
-void oom_look(struct oom_watch *w)
+void oom_check(struct oom_watch *w)
 {
 	struct err err = ERR_INIT;
 	uint64_t before = w->oom.kills;
@@ -44,7 +44,7 @@ void oom_look(struct oom_watch *w)
 static void on_event(void *arg, uint32_t events)
 {
 	(void)events;
-	oom_look(arg);
+	oom_check(arg);
 }
 
 void oom_watch_start(struct oom_watch *w, struct container *core)

@@ -49,4 +49,4 @@ struct oom_watch {
 void oom_watch_start(struct oom_watch *w, struct container *core);
 void oom_watch_release(struct oom_watch *w);
 /* Tells a kill that has just happened: before the end of the process that it was. */
-void oom_look(struct oom_watch *w);
+void oom_check(struct oom_watch *w);

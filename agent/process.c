@@ -172,7 +172,7 @@ void process_wait_cancel(struct process *p, struct process_waiter *w)
  * Whether the process handles, ignores or blocks the signal. PID 1 of a pid namespace is not ended
  * by a signal that it does not handle.
  */
-static bool minds(pid_t pid, unsigned number)
+static bool handles(pid_t pid, unsigned number)
 {
 	static const char *const sets[] = { "SigBlk:", "SigIgn:", "SigCgt:" };
 	AUTO(str) char *path = str_fmt("/proc/%d/status", (int)pid);
@@ -194,7 +194,7 @@ int process_signal(const struct process *p, unsigned number, struct err *err)
 {
 	const struct child *child = &p->core.child;
 
-	if (!*p->exec_id && number == SIGTERM && !minds(child->pid, SIGTERM))
+	if (!*p->exec_id && number == SIGTERM && !handles(child->pid, SIGTERM))
 		number = SIGKILL;
 	return spawn_signal(child, (int)number, err);
 }

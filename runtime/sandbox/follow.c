@@ -77,7 +77,7 @@ static void come(struct follower *f, struct endpoint *e)
 
 	if (plug(f->s, e, &err) < 0) {
 		complain(e, &err, "the guest does not get an interface that has come");
-		e->useless = true;
+		e->skipped = true;
 	} else if (interfaces_update(f->s, e, soon(f), &err) < 0) {
 		complain(e, &err, "cannot tell the guest of an interface");
 	}
@@ -99,17 +99,17 @@ static bool leave(struct follower *f, struct endpoint *e)
 {
 	struct err err = ERR_INIT;
 
-	if (!e->useless)
+	if (!e->skipped)
 		record(f->s, e, false);
 	if (!e->connected)
 		return true;
 	if (!e->plugged) {
-		if (!e->useless && interfaces_update(f->s, e, soon(f), &err) < 0)
+		if (!e->skipped && interfaces_update(f->s, e, soon(f), &err) < 0)
 			complain(e, &err, "cannot tell the guest of an interface");
-		e->useless = true;
+		e->skipped = true;
 		return false;
 	}
-	e->useless = true;
+	e->skipped = true;
 	if (vm_unplug_nic(f->s->vm, e->tap, deadline_in(PLUG_MS), &err) == 0)
 		return true;
 	complain(e, &err, "an interface that has gone is still in the guest");
@@ -134,7 +134,7 @@ static void catch_up(struct follower *f)
 	struct network *n = &f->s->network;
 	struct err err = ERR_INIT;
 
-	if (network_look(n, &err) < 0) {
+	if (network_rescan(n, &err) < 0) {
 		log_err(LOG_WARN, &err, "cannot see what has changed in the network namespace");
 		return;
 	}
@@ -143,11 +143,11 @@ static void catch_up(struct follower *f)
 			network_drop(n, i);
 	}
 	vec_each(struct endpoint, e, &n->endpoints.list) {
-		if (e->gone || e->useless || is_stopping(f))
+		if (e->gone || e->skipped || is_stopping(f))
 			continue;
 		if (!e->connected)
 			come(f, e);
-		else if (!e->told)
+		else if (!e->synced)
 			change(f, e);
 	}
 	if (!is_stopping(f) && interfaces_route(f->s, soon(f), &err) < 0)

@@ -27,10 +27,10 @@ int interfaces_update(struct sandbox *s, struct endpoint *e, struct deadline dea
 	int result;
 
 	request.interface = describe(e);
-	s->network.routes_told = s->network.neighbours_told = false;
+	s->network.routes_synced = s->network.neighbours_synced = false;
 	result = sandbox_call(s, "UpdateInterface", &request, NULL, deadline, NULL, err);
 	protobuf_c_message_free_unpacked(&request.interface->base, NULL);
-	e->told = result == 0;
+	e->synced = result == 0;
 	return result;
 }
 
@@ -82,12 +82,12 @@ int interfaces_route(struct sandbox *s, struct deadline deadline, struct err *er
 {
 	struct network *n = &s->network;
 
-	if (!n->routes_told && update_routes(s, deadline, err) < 0)
+	if (!n->routes_synced && update_routes(s, deadline, err) < 0)
 		return -1;
-	n->routes_told = true;
-	if (!n->neighbours_told && add_neighbours(s, deadline, err) < 0)
+	n->routes_synced = true;
+	if (!n->neighbours_synced && add_neighbours(s, deadline, err) < 0)
 		return -1;
-	n->neighbours_told = true;
+	n->neighbours_synced = true;
 	return 0;
 }
 
@@ -98,6 +98,6 @@ int interfaces_set_up(struct sandbox *s, struct deadline deadline, struct err *e
 		if (interfaces_update(s, e, deadline, err) < 0)
 			return -1;
 	}
-	s->network.routes_told = !s->network.routes.routes.n;
+	s->network.routes_synced = !s->network.routes.routes.n;
 	return interfaces_route(s, deadline, err);
 }

@@ -181,14 +181,14 @@ static void forget_groups(struct sandbox *s)
 		log_err(LOG_WARN, &err, "cannot record that the control groups are gone");
 }
 
-void place_go_home(struct sandbox *s)
+void place_move_back(struct sandbox *s)
 {
 	struct err ignored = ERR_INIT;
 
 	(void)pthread_mutex_lock(&s->placing);
 	s->placed = false;
 	if (s->cgroup)
-		(void)!host_cgroup_go_home(s->cgroup, &ignored);
+		(void)!host_cgroup_move_back(s->cgroup, &ignored);
 	(void)pthread_mutex_unlock(&s->placing);
 }
 

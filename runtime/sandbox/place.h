@@ -13,6 +13,6 @@ MUST_CHECK int place_take_user(struct sandbox *s, struct err *err);
 /* The VMM has been started. */
 MUST_CHECK int place_vmm(struct sandbox *s, struct err *err);
 /* This process goes back where it was, while the VM ends. What fails is left to place_leave. */
-void place_go_home(struct sandbox *s);
+void place_move_back(struct sandbox *s);
 /* When the VM has ended; idempotent. What fails is logged. */
 void place_leave(struct sandbox *s);

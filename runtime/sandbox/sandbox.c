@@ -463,7 +463,7 @@ static int stop_part(void *arg, size_t i, struct err *err)
 
 	(void)err;
 	if (i == PLACE)
-		place_go_home(s);
+		place_move_back(s);
 	else
 		vm_stop(s->vm);
 	return 0;

@@ -15,13 +15,13 @@
 enum { PATH_STEPS = 8 };
 
 /* "1e/05" as the message has it. */
-static int parse_place(const struct vmm_place *place, uint32_t steps[PATH_STEPS], size_t *n,
-		       struct err *err)
+static int parse_address(const struct vmm_address *address, uint32_t steps[PATH_STEPS], size_t *n,
+			 struct err *err)
 {
-	AUTO(strv) char **words = strv_split(place->pci, "/");
+	AUTO(strv) char **words = strv_split(address->pci, "/");
 
 	*n = 0;
-	if (*place->scsi) {
+	if (*address->scsi) {
 		err_set(err, E_UNSUPPORTED, "the agent finds swap space on PCI only");
 		return err_hint(err, "set block_device_driver = \"virtio-blk\" in "
 				     "[hypervisor.qemu]");
@@ -42,7 +42,7 @@ static int tell_agent(struct sandbox *s, const struct disk *disk, struct deadlin
 	Grpc__AddSwapRequest request = GRPC__ADD_SWAP_REQUEST__INIT;
 	uint32_t steps[PATH_STEPS];
 
-	if (parse_place(&disk->place, steps, &request.n_pcipath, err) < 0)
+	if (parse_address(&disk->address, steps, &request.n_pcipath, err) < 0)
 		return -1;
 	request.pcipath = steps;
 	return sandbox_call(s, "AddSwap", &request, NULL, deadline, NULL, err);

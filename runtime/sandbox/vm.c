@@ -259,12 +259,12 @@ int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline, st
 int vm_plug_nic(struct vm *v, const char *id, const struct vmm_device *card,
 		struct deadline deadline, struct err *err)
 {
-	struct vmm_place place; /* the agent knows it by its hardware address */
+	struct vmm_address address; /* the agent knows it by its hardware address */
 	int result;
 
 	if (enter(v, "plug in a network card", err) < 0)
 		return -1;
-	result = v->vmm.ops->add(&v->vmm, id, card, &place, deadline, err);
+	result = v->vmm.ops->add(&v->vmm, id, card, &address, deadline, err);
 	leave(v);
 	return result;
 }

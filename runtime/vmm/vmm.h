@@ -19,11 +19,11 @@
  * else it has is described by a list of devices. Some kinds can also come and go while it runs:
  *
  *	struct vmm_device disk = { .kind = VMM_DISK, .disk = { .path = "/dev/loop0" } };
- *	struct vmm_place place;
+ *	struct vmm_address address;
  *	if (!vmm_can(&vmm, VMM_CAN_PLUG_DISK))
  *		...
- *	vmm.ops->add(&vmm, "disk0", &disk, &place, deadline, err)
- *	...			tells the agent that it is at place.pci or place.scsi
+ *	vmm.ops->add(&vmm, "disk0", &disk, &address, deadline, err)
+ *	...			tells the agent that it is at address.pci or address.scsi
  *	vmm.ops->remove(&vmm, "disk0", deadline, err)
  */
 
@@ -100,7 +100,7 @@ enum vmm_capability {
 
 /* Where the guest finds a device that was added, as the agent wants it in Device.id and
  * Storage.source. One of the two is empty. */
-struct vmm_place {
+struct vmm_address {
 	char pci[64];  /* a slot on each bus: "08/00" */
 	char scsi[16]; /* "ID:LUN" */
 };
@@ -144,10 +144,10 @@ struct vmm_ops {
 	 * Plugs a device into the running VM, under an id that no other has. Any thread but the
 	 * loop's. It returns before the guest has found the device: the agent waits for it. On
 	 * failure it is not there. E_UNSUPPORTED: this machine cannot, with the remedy; E_LIMIT: no
-	 * place is left, likewise; E_EXISTS.
+	 * address is left, likewise; E_EXISTS.
 	 */
 	int (*add)(struct vmm *vmm, const char *id, const struct vmm_device *d,
-		   struct vmm_place *place, struct deadline deadline, struct err *err);
+		   struct vmm_address *address, struct deadline deadline, struct err *err);
 	/* Takes it out: returns when the guest has let go of it, and the VMM has closed it.
 	 * E_NOT_FOUND; E_TIMEOUT: the guest holds it, and it may be tried again. */
 	int (*remove)(struct vmm *vmm, const char *id, struct deadline deadline, struct err *err);

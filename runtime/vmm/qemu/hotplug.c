@@ -167,14 +167,14 @@ static int choose_place(const struct hotplug *h, struct plug *p, struct err *err
 	return no_place(p, err);
 }
 
-static void tell_place(const struct plug *p, struct vmm_place *place)
+static void set_address(const struct plug *p, struct vmm_address *address)
 {
-	*place = (struct vmm_place){ "", "" };
+	*address = (struct vmm_address){ "", "" };
 	if (p->scsi)
-		(void)!str_print(place->scsi, sizeof(place->scsi), "%u:%u", p->at / LUNS,
+		(void)!str_print(address->scsi, sizeof(address->scsi), "%u:%u", p->at / LUNS,
 				 p->at % LUNS);
 	else
-		(void)!str_print(place->pci, sizeof(place->pci), "%02x/%02x", QEMU_BRIDGE_SLOT,
+		(void)!str_print(address->pci, sizeof(address->pci), "%02x/%02x", QEMU_BRIDGE_SLOT,
 				 QEMU_BRIDGE_FIRST + p->at);
 }
 
@@ -538,7 +538,7 @@ static int plug_in(struct hotplug *h, struct plug *p, const struct vmm_device *d
 }
 
 int hotplug_add(struct hotplug *h, const char *id, const struct vmm_device *d,
-		struct vmm_place *place, struct deadline deadline, struct err *err)
+		struct vmm_address *address, struct deadline deadline, struct err *err)
 {
 	struct plug *p;
 
@@ -550,7 +550,7 @@ int hotplug_add(struct hotplug *h, const char *id, const struct vmm_device *d,
 	p = begin_add(h, id, d->kind, err);
 	if (!p || plug_in(h, p, d, deadline, err) < 0)
 		return err_wrap(err, "plug in %s", id);
-	tell_place(p, place);
+	set_address(p, address);
 	no_longer_busy(h, p, false);
 	return 0;
 }

@@ -228,9 +228,9 @@ static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
 }
 
 static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
-		    struct vmm_place *place, struct deadline deadline, struct err *err)
+		    struct vmm_address *address, struct deadline deadline, struct err *err)
 {
-	return hotplug_add(vmm->plugs, id, d, place, deadline, err);
+	return hotplug_add(vmm->plugs, id, d, address, deadline, err);
 }
 
 static int qemu_remove(struct vmm *vmm, const char *id, struct deadline deadline, struct err *err)
