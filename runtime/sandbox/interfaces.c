@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the agent is asked for, for the network of a sandbox. */
+/* The requests to the agent by which the guest gets the sandbox's network. */
 
 #include "sandbox/interfaces.h"
 
@@ -9,7 +9,8 @@
 
 /* --- interfaces --- */
 
-/* By its hardware address, which its card has too. One that has gone has no addresses. */
+/* The interface as a message, heap. The guest finds it by the hardware address, which its card
+ * has. */
 static Types__Interface *describe(const struct endpoint *e)
 {
 	struct netlink_link link = e->link;
@@ -91,7 +92,8 @@ int interfaces_route(struct sandbox *s, struct deadline deadline, struct err *er
 	return 0;
 }
 
-/* Without any routes, the guest keeps what its kernel made for the addresses. */
+/* A network without routes needs no UpdateRoutes: the guest's kernel has made those of its
+ * addresses. */
 int interfaces_set_up(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	vec_each(struct endpoint, e, &s->network.endpoints.list) {

@@ -7,11 +7,11 @@
  * config/config.h.)
  *
  *	container.resource.swap_in_bytes
- *		limit of memory and swap together, -1 for none; not below the limit of memory, which
- *		must be set
+ *		limit of memory and swap together, -1 for none; not below the limit of memory,
+ *		which must be set
  *	container.resource.swappiness
- *		1 to 200; only with cgroup v1 in the guest (agent.unified_cgroup_hierarchy=false in
- *		kernel_params), since cgroup v2 has no swappiness
+ *		1 to 200; only with cgroup v1 in the guest (kernel_params has
+ *		agent.unified_cgroup_hierarchy=false), since cgroup v2 has no swappiness
  */
 
 #include "base/err.h"

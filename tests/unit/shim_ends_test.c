@@ -210,8 +210,8 @@ static void create_on_disk(void)
 	static const char image[] = DIR "/image";
 	struct err err = ERR_INIT;
 
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, image, "", 0, 0600, &err) == 0,
-		      "%s", err.msg);
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, image, "", 0, 0600, &err) == 0, "%s",
+		      err.msg);
 	wire_text(&mount, 1, "ext4");
 	wire_text(&mount, 2, image);
 	wire_text(&mount, 4, "loop");
