@@ -9,7 +9,7 @@
  *	sandbox_make_netns		if no network namespace was given
  *	share_rootfs, share_add,
  *	share_configured		on sandbox->share; all of them before the VM starts
- *	sandbox_start			connects the network, boots a VM, sends CreateSandbox;
+ *	sandbox_start			connects the network, boots a VM, sends CreateSandbox,
  *					moves this process into the sandbox's control groups
  *	sandbox_stop			sends DestroySandbox, ends VM, restores network
  *	sandbox_free			removes the sandbox's files on the host, frees s

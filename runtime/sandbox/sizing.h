@@ -14,9 +14,9 @@
  *	sizing_put(&z, id, NULL)		// it is removed
  *	sizing_release(&z)
  *
- * Of two sums the larger counts: the limits of the whole pod, which annotations may have, and the sum
- * over its containers. An update of a container changes the pod's limits by the same amount, unless
- * these are updated by themselves (sizing_put_pod).
+ * Of two sums the larger counts: the limits of the whole pod, which annotations may have, and the
+ * sum over its containers. An update of a container changes the pod's limits by the same amount,
+ * unless these are updated by themselves (sizing_put_pod).
  *
  * No I/O, no locks: resize.c has them.
  */
