@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Out-of-memory kills: watched per container, told to who waits for them. All on the loop. */
+/* Watches each container's cgroup for out-of-memory kills, and reports them to waiters. All on the
+ * loop. */
 
 #include "agent/oom.h"
 
