@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* kata-runtime direct-volume add, remove, stats and resize. */
+
 #include "volume.h"
 
 #include "base/opt.h"
@@ -41,7 +43,8 @@ static int cmd_remove(int argc, char **argv, struct err *err)
 	return check(o.path, "volume-path", err) < 0 ? -1 : volume_remove(o.path, err);
 }
 
-/* The first that has it answers: a sandbox may have ended without saying so. */
+/* Asks the sandboxes that are marked as users, until one has the volume: the mark of a sandbox may
+ * have outlived it. */
 static int ask_users(const char *method, const char *target, const char *body, struct buf *answer,
 		     struct err *err)
 {
@@ -61,7 +64,7 @@ static int ask_users(const char *method, const char *target, const char *body, s
 	return err->code ? -1 : 0;
 }
 
-/* For a query. */
+/* The text as a value in a query, heap: special characters as %XX. */
 static char *escape(const char *text)
 {
 	AUTO(buf) struct buf out = BUF_INIT(64 * 1024);
