@@ -265,7 +265,7 @@ static int cmd_env(struct err *err)
 /* --- main --- */
 
 static const struct verb verbs[] = {
-	{ "check", "say whether containers can run here, and how", cmd_check },
+	{ "check", "check whether containers can run here, and how", cmd_check },
 	{ "env", "describe the runtime, the VMM and the host", cmd_env },
 	{ NULL, NULL, NULL },
 };

@@ -20,7 +20,7 @@ static struct {
 	const char *path, *info, *size;
 } o;
 
-#define PATH_OPTION OPT_STR(0, "volume-path", "PATH", &o.path, "what pods mount")
+#define PATH_OPTION OPT_STR(0, "volume-path", "PATH", &o.path, "path that pods mount")
 
 static int check(const char *value, const char *name, struct err *err)
 {
@@ -122,14 +122,14 @@ int volume_verb(int argc, char **argv, struct err *err)
 	};
 	static const struct opt one[] = { PATH_OPTION, OPT_END };
 	static const struct opt grow[] = {
-		PATH_OPTION,
-		OPT_STR(0, "size", "BYTES", &o.size, "of the device and its file system"), OPT_END
+		PATH_OPTION, OPT_STR(0, "size", "BYTES", &o.size, "new size of the file system"),
+		OPT_END
 	};
 	static const struct subverb verbs[] = {
-		{ "add", "", "say which block device is behind a volume", add, cmd_add, 0, 0 },
-		{ "remove", "", "forget it", one, cmd_remove, 0, 0 },
-		{ "stats", "", "say how full it is, as JSON", one, cmd_stats, 0, 0 },
-		{ "resize", "", "grow it while a pod uses it", grow, cmd_resize, 0, 0 },
+		{ "add", "", "record the block device of a volume", add, cmd_add, 0, 0 },
+		{ "remove", "", "remove the record of a volume", one, cmd_remove, 0, 0 },
+		{ "stats", "", "print a volume's usage as JSON", one, cmd_stats, 0, 0 },
+		{ "resize", "", "grow a volume while a pod uses it", grow, cmd_resize, 0, 0 },
 		{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
 	};
 
