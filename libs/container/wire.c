@@ -25,7 +25,7 @@ struct error_body {
 	char msg[480];
 };
 
-/* Blocking calls on the socket end at the deadline. */
+/* Makes blocking calls on the socket fail at the deadline. */
 static void limit_time(int sock, int option, struct deadline deadline)
 {
 	int left = deadline_left(deadline);
@@ -108,7 +108,7 @@ static int recv_header(int sock, struct header *h, int *fd, struct deadline dead
 	if (got < 0) {
 		if (err->sys != ECONNRESET)
 			return -1;
-		err_clear(err); /* it ended without reading our messages */
+		err_clear(err); /* the other side ended without reading our messages */
 		got = 0;
 	}
 	if (got == 0)
@@ -127,10 +127,7 @@ static int recv_error(int sock, uint32_t len, struct err *err)
 	if (recv_body(sock, (char *)&e, sizeof(e), err) < 0)
 		return -1;
 	e.msg[sizeof(e.msg) - 1] = '\0';
-	err_set(err, e.code > E_OK && e.code <= E_CANCELLED ? (enum err_code)e.code : E_FAILED,
-		"%s", e.msg);
-	err->sys = e.sys;
-	return -1;
+	return err_take(err, (int)e.code, e.sys, ERR_HERE, e.msg);
 }
 
 static int recv_note(int sock, uint32_t len, struct err *err)
