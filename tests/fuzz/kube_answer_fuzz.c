@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct call c = { .method = "GET", .path = "/x?y=z" };
-	struct kube_sights sights = { 0 };
+	struct kube_observations observed = { 0 };
 	AUTO(json) struct json *j = NULL;
 	struct err err = ERR_INIT;
 
@@ -38,10 +38,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)kube_meta(j, "name");
 	(void)kube_meta_of(j, "labels", "a");
 	(void)kube_lease_holder(j);
-	kube_sights_begin(&sights);
-	if (kube_sight(&sights, j, 1000))
+	kube_observe_begin(&observed);
+	if (kube_observe(&observed, j, 1000))
 		bug("abandoned at first sight");
-	kube_sights_end(&sights);
-	kube_sights_release(&sights);
+	kube_observe_end(&observed);
+	kube_observations_release(&observed);
 	return 0;
 }
