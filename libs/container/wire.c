@@ -25,19 +25,6 @@ struct error_body {
 	char msg[480];
 };
 
-/* Makes blocking calls on the socket fail at the deadline. */
-static void limit_time(int sock, int option, struct deadline deadline)
-{
-	int left = deadline_left(deadline);
-	struct timeval t = { 0, 0 }; /* 0: for ever */
-
-	if (left >= 0) {
-		t.tv_sec = left / 1000;
-		t.tv_usec = (left % 1000) * 1000 + 1;
-	}
-	(void)setsockopt(sock, SOL_SOCKET, option, &t, sizeof(t));
-}
-
 static int send_all(int sock, const char *data, size_t len, struct err *err)
 {
 	while (len) {
@@ -61,7 +48,7 @@ int wire_send(int sock, enum wire_kind kind, const void *data, size_t len, int f
 {
 	struct header h = { (uint32_t)kind, (uint32_t)len };
 
-	limit_time(sock, SO_SNDTIMEO, deadline);
+	fd_limit_time(sock, SO_SNDTIMEO, deadline);
 	if (fd_send(sock, &h, sizeof(h), &fd, fd >= 0 ? 1 : 0, err) < 0)
 		return -1;
 	return len ? send_all(sock, data, len, err) : 0;
@@ -97,7 +84,7 @@ static int recv_header(int sock, struct header *h, int *fd, struct deadline dead
 	while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return err_set(err, E_TIMEOUT, "the container's init did not answer in time");
-	limit_time(sock, SO_RCVTIMEO, deadline);
+	fd_limit_time(sock, SO_RCVTIMEO, deadline);
 	got = fd_recv(sock, h, sizeof(*h), fds, &nfds, err);
 	for (size_t i = 0; got >= 0 && i < nfds; i++) {
 		if (i == 0 && fd && *fd < 0)

@@ -112,7 +112,7 @@ static int parse(const char *url, struct place *out, struct err *err)
 	return 0;
 }
 
-static int dial(const struct place *p, struct err *err)
+static int dial(const struct place *p, struct deadline deadline, struct err *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *found;
@@ -122,9 +122,10 @@ static int dial(const struct place *p, struct err *err)
 	if (why)
 		return err_set(err, E_NOT_FOUND, "%s: %s", p->host, gai_strerror(why));
 	fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, 0);
-	result = fd < 0 ? -1 : connect(fd, found->ai_addr, found->ai_addrlen);
+	result = fd < 0 ? err_sys(err, "connect to %s", p->host)
+			: fd_connect(fd, found->ai_addr, found->ai_addrlen, deadline, p->host, err);
 	freeaddrinfo(found);
-	return result < 0 ? err_sys(err, "connect to %s:%s", p->host, p->port) : STEAL(fd, -1);
+	return result < 0 ? -1 : STEAL(fd, -1);
 }
 
 /* The key is for caches that mix up answers, of which there are none here. */
@@ -179,7 +180,7 @@ int cri_stream_open(const char *url, struct deadline deadline, struct cri_stream
 		return -1;
 	s = NEW(struct cri_stream);
 	s->early = (struct buf)BUF_INIT(HEAD_MAX);
-	s->fd = dial(&p, err);
+	s->fd = dial(&p, deadline, err);
 	if (s->fd < 0 || ask(s, &p, err) < 0 || read_answer(s, deadline, err) < 0)
 		return -1;
 	*out = STEAL(s, NULL);

@@ -132,7 +132,7 @@ int dbus_connect(const char *socket, struct deadline deadline, struct dbus **out
 {
 	AUTO(dbus) struct dbus *bus = NEW(struct dbus);
 
-	*bus = (struct dbus){ .fd = fd_unix_connect(socket, err),
+	*bus = (struct dbus){ .fd = fd_unix_connect_until(socket, deadline, err),
 			      .in = BUF_INIT(DBUS_MESSAGE_MAX),
 			      .kept = VEC_INIT };
 	if (bus->fd < 0)
