@@ -45,7 +45,8 @@ MUST_CHECK int str_check_id(const char *id, const char *what, struct err *err);
 /* Lower-case hex of len bytes into to, which holds 2 * len + 1. */
 void str_hex(const void *data, size_t len, char *to);
 
-/* NULL-terminated lists. A NULL list is an empty one. */
+/* NULL-terminated lists. A NULL list is an empty one. A push takes time proportional to the length
+ * of the list, so long lists are made with strv_split() or vec.h. */
 size_t strv_len(char *const *list);
 char **strv_dup(char *const *list);
 char **strv_split(const char *s, const char *separators); /* no empty parts */
