@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A client of the container runtime interface (CRI), for the socket of containerd or CRI-O. Its calls,
- * requests and answers are those of protocols/cri.proto.
+ * A client of the container runtime interface (CRI), for the socket of containerd or CRI-O. Its
+ * calls, requests and answers are those of protocols/cri.proto.
  *
  *	Runtime__V1__StopPodSandboxRequest request = RUNTIME__V1__STOP_POD_SANDBOX_REQUEST__INIT;
  *	Runtime__V1__StopPodSandboxResponse *answer;
@@ -26,10 +26,11 @@
 
 #include <stddef.h>
 
-/* The descriptor of a call, with the types of its request and its answer; NULL if name is unknown. */
+/* The descriptor of a call, with the types of its request and its answer; NULL if name is
+ * unknown. */
 const ProtobufCMethodDescriptor *cri_call_find(const char *name);
-/* Makes a call. request is a message of the call's request type. answer is the address of a pointer,
- * which gets a message of the answer type; the caller frees it with
+/* Makes a call. request is a message of the call's request type. answer is the address of a
+ * pointer, which gets a message of the answer type; the caller frees it with
  * protobuf_c_message_free_unpacked(). Answers of more than 16 MiB are E_LIMIT. */
 MUST_CHECK int cri_call(const char *socket, const char *name, const void *request,
 			struct deadline deadline, void *answer, struct err *err);
@@ -43,8 +44,8 @@ DEFINE_AUTO_STRUCT(cri_version, struct cri_version, cri_version_release)
 /* The caller releases *out. */
 MUST_CHECK int cri_client_version(const char *socket, struct deadline deadline,
 				  struct cri_version *out, struct err *err);
-/* The names of the server's runtime handlers; the caller frees *out with strv_free(). E_UNSUPPORTED if
- * the server does not report them. */
+/* The names of the server's runtime handlers; the caller frees *out with strv_free(). E_UNSUPPORTED
+ * if the server does not report them. */
 MUST_CHECK int cri_client_handlers(const char *socket, struct deadline deadline, char ***out,
 				   struct err *err);
 

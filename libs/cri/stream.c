@@ -18,7 +18,8 @@
 
 enum { HEAD_MAX = 16 << 10 };
 
-/* A frame begins with FIN and its kind, then MASKED and its length; a length of more than 125 follows. */
+/* A frame begins with FIN and its kind, then MASKED and its length; a length of more than 125
+ * follows. */
 enum {
 	FIN = 0x80,
 	KIND = 0x0f,

@@ -98,9 +98,9 @@ static int read_more(struct dbus *bus, size_t want, struct deadline deadline, st
 
 /* --- authentication --- */
 
-/* Sends "AUTH EXTERNAL" with the user id as hex of its decimal digits; the kernel tells the peer our
- * real id. BEGIN is sent at once, as sd-bus does: systemd ignores a message that it reads together
- * with BEGIN, which could happen if BEGIN were sent after the peer's OK. */
+/* Sends "AUTH EXTERNAL" with the user id as hex of its decimal digits; the kernel tells the peer
+ * our real id. BEGIN is sent at once, as sd-bus does: systemd ignores a message that it reads
+ * together with BEGIN, which could happen if BEGIN were sent after the peer's OK. */
 static int send_auth(struct dbus *bus, struct deadline deadline, struct err *err)
 {
 	char id[16], hex[2 * sizeof(id) + 1], line[64];

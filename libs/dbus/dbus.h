@@ -16,12 +16,13 @@
  *	struct dbus_reader r = dbus_read(&answer);
  *	const char *job = dbus_text(&r, 'o');			// NULL: the answer has no 'o'
  *
- * Signals that arrive before an answer are kept for dbus_signal(); of more than DBUS_KEPT the oldest are
- * dropped. A message has at most DBUS_MESSAGE_MAX bytes, is little endian, and is checked completely
- * before any part is used: the peer is not trusted. Calls block until their deadline (E_TIMEOUT); a
- * caught signal cancels them (E_CANCELLED, base/interrupt.h).
+ * Signals that arrive before an answer are kept for dbus_signal(); of more than DBUS_KEPT the
+ * oldest are dropped. A message has at most DBUS_MESSAGE_MAX bytes, is little endian, and is
+ * checked completely before any part is used: the peer is not trusted. Calls block until their
+ * deadline (E_TIMEOUT); a caught signal cancels them (E_CANCELLED, base/interrupt.h).
  *
- * The format is that of the D-Bus specification, version 0.43: "Message Protocol", "Authentication".
+ * The format is that of the D-Bus specification, version 0.43: "Message Protocol",
+ * "Authentication".
  */
 
 #include "base/buf.h"
@@ -101,8 +102,8 @@ MUST_CHECK int dbus_length(const char *head, size_t *length, struct err *err);
 /* Parses m->data and sets the other members. E_PROTOCOL if data is not one whole message. */
 MUST_CHECK int dbus_parse(struct dbus_message *m, struct err *err);
 
-/* Reads the values of a body one after the other; texts are borrowed from the message. A value that is
- * missing or has another type yields NULL or 0, and so do all values after it. */
+/* Reads the values of a body one after the other; texts are borrowed from the message. A value that
+ * is missing or has another type yields NULL or 0, and so do all values after it. */
 struct dbus_reader {
 	const struct dbus_message *m;
 	const char *types;
@@ -115,16 +116,16 @@ uint32_t dbus_number(struct dbus_reader *r);             /* 'u' */
 /* --- the connection --- */
 
 struct dbus;
-/* Connects and authenticates with our user id. E_NOT_FOUND: no such socket. E_PERMISSION: the peer does
- * not accept the user. */
+/* Connects and authenticates with our user id. E_NOT_FOUND: no such socket. E_PERMISSION: the peer
+ * does not accept the user. */
 MUST_CHECK int dbus_connect(const char *socket, struct deadline deadline, struct dbus **out,
 			    struct err *err);
 void dbus_close(struct dbus *bus);
 DEFINE_AUTO(dbus, struct dbus *, NULL, dbus_close)
 
-/* Sends a call and waits for its answer. *answer is initialized and released by the caller. An error of
- * the peer has its text, and the code E_NOT_FOUND, E_PERMISSION or E_EXISTS according to its name, else
- * E_FAILED. */
+/* Sends a call and waits for its answer. *answer is initialized and released by the caller. An
+ * error of the peer has its text, and the code E_NOT_FOUND, E_PERMISSION or E_EXISTS according to
+ * its name, else E_FAILED. */
 MUST_CHECK int dbus_ask(struct dbus *bus, const struct dbus_call *call, struct deadline deadline,
 			struct dbus_message *answer, struct err *err);
 /* Waits for the next signal. *out is initialized by the caller; its old contents are released. */

@@ -40,8 +40,8 @@ static int ask(struct dbus *bus, const struct dbus_call *call, struct deadline d
 
 /* --- the end of a job --- */
 
-/* Looks at a signal. Returns 1 if it is JobRemoved(u id, o job, s unit, s result) of our job with the
- * result "done", -1 if our job has failed, 0 for other signals. */
+/* Looks at a signal. Returns 1 if it is JobRemoved(u id, o job, s unit, s result) of our job with
+ * the result "done", -1 if our job has failed, 0 for other signals. */
 static int look_at(const struct dbus_message *m, const char *path, const struct job *job,
 		   struct err *err)
 {

@@ -12,7 +12,8 @@
  *	E_GONE		systemd closed the connection
  *	E_TIMEOUT	the deadline has passed
  *
- * socket is SYSTEMD_SOCKET if it is NULL. The interface is described in org.freedesktop.systemd1(5).
+ * socket is SYSTEMD_SOCKET if it is NULL. The interface is described in
+ * org.freedesktop.systemd1(5).
  */
 
 #include "base/deadline.h"
@@ -33,9 +34,9 @@ MUST_CHECK int systemd_reset_failed(const char *socket, const char *unit, struct
 
 /*
  * A scope is a control group of systemd for an existing process. It has all controllers and is
- * delegated (Delegate=yes): systemd leaves the tree below it alone. It ends when its last process has
- * ended. Like runc's scopes it has no default dependencies, so a shutdown does not stop it before the
- * service to which it belongs.
+ * delegated (Delegate=yes): systemd leaves the tree below it alone. It ends when its last process
+ * has ended. Like runc's scopes it has no default dependencies, so a shutdown does not stop it
+ * before the service to which it belongs.
  */
 struct systemd_scope {
 	const char *name;        /* "x.scope" */

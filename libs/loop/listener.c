@@ -37,8 +37,8 @@ static void after_pause(void *arg)
 	update(l);
 }
 
-/* The connection stays in the queue and the socket readable, so another accept(2) at once would fail
- * too. */
+/* The connection stays in the queue and the socket readable, so another accept(2) at once would
+ * fail too. */
 static void wait_for_room(struct listener *l)
 {
 	if (!l->was_short)

@@ -35,12 +35,13 @@ void loop_free(struct loop *loop);
 /* Calls fn when fd is ready for events (EPOLL*, level triggered). A file that epoll cannot watch (a
  * regular file) is a bug. Free the watch with watch_remove(), before fd is closed. */
 struct watch *loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *arg);
-/* Changes the events. With 0 the watch is silent, for errors too, and epoll does not hold the fd. */
+/* Changes the events. With 0 the watch is silent, for errors too, and epoll does not hold the
+ * fd. */
 void watch_set(struct watch *w, uint32_t events);
 void watch_remove(struct watch *w); /* NULL is accepted */
 
-/* Calls fn once after ms milliseconds, or every ms if repeat. Free it with watch_remove(), also after
- * it has fired. */
+/* Calls fn once after ms milliseconds, or every ms if repeat. Free it with watch_remove(), also
+ * after it has fired. */
 struct watch *loop_timer(struct loop *loop, uint64_t ms, bool repeat, loop_fn fn, void *arg);
 void timer_set(struct watch *timer, uint64_t ms, bool repeat); /* 0 stops it */
 
