@@ -41,7 +41,8 @@ MUST_CHECK int fd_send(int sock, const void *data, size_t len, const int *fds, s
 MUST_CHECK ssize_t fd_recv(int sock, void *data, size_t len, int fds[FD_PASS_MAX], size_t *nfds,
 			   struct err *err);
 
-/* Makes blocking calls on a socket fail with EAGAIN at the deadline. option: SO_RCVTIMEO, SO_SNDTIMEO. */
+/* Makes blocking calls on a socket fail with EAGAIN at the deadline. option: SO_RCVTIMEO,
+ * SO_SNDTIMEO. */
 void fd_limit_time(int sock, int option, struct deadline deadline);
 
 /* connect(2) on a blocking socket, with E_TIMEOUT at the deadline. name is for messages. */
@@ -50,9 +51,9 @@ MUST_CHECK int fd_connect(int sock, const struct sockaddr *to, unsigned len,
 			  struct deadline deadline, const char *name, struct err *err);
 
 /* AF_UNIX stream sockets by path ("@name" is abstract). A path that is too long for the kernel
- * (107 bytes) is E_LIMIT. A connection waits while the listener's queue is full: until the deadline,
- * fd_unix_connect for 10 seconds (E_TIMEOUT). fd_unix_listen creates the socket file with mode
- * 0600. */
+ * (107 bytes) is E_LIMIT. A connection waits while the listener's queue is full: until the
+ * deadline, fd_unix_connect for 10 seconds (E_TIMEOUT). fd_unix_listen creates the socket file with
+ * mode 0600. */
 MUST_CHECK int fd_unix_connect(const char *path, struct err *err);
 MUST_CHECK int fd_unix_connect_until(const char *path, struct deadline deadline, struct err *err);
 MUST_CHECK int fd_unix_listen(const char *path, struct err *err);

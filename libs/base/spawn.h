@@ -56,7 +56,7 @@ struct spawn {
 	const struct spawn_user *user; /* NULL: the parent's */
 	bool new_session;
 	bool new_group;
-	bool same_group; /* stay in the parent's group even while it catches signals (interrupt.h) */
+	bool same_group; /* stay in our group even while signals are caught (interrupt.h) */
 	/* The child gets this signal when the thread that called spawn_start() ends; 0: none. */
 	int parent_death_signal;
 };

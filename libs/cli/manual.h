@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * The command line of a program with verbs. Dispatch, help, man page and shell completions come from
- * one table, so that none can be out of date. `PROGRAM manual man|bash|zsh|fish` prints man page and
- * completions; `make install` installs them. A program without verbs has its options in opts, parses
- * them itself, and calls manual_print() for `PROGRAM manual`.
+ * The command line of a program with verbs. Dispatch, help, man page and shell completions come
+ * from one table, so that none can be out of date. `PROGRAM manual man|bash|zsh|fish` prints man
+ * page and completions; `make install` installs them. A program without verbs has its options in
+ * opts, parses them itself, and calls manual_print() for `PROGRAM manual`.
  */
 
 #include "base/err.h"
@@ -35,8 +35,8 @@ struct manual {
 	const char *about;                /* the description in its man page, a paragraph */
 };
 
-/* Runs the command line: a verb, help [VERB], --help, --version or manual. E_USAGE, and the errors of the
- * verb. */
+/* Runs the command line: a verb, help [VERB], --help, --version or manual. E_USAGE, and the errors
+ * of the verb. */
 MUST_CHECK int manual_run(const struct manual *m, int argc, char **argv, struct err *err);
 
 /* Prints the list of verbs. */

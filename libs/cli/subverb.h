@@ -18,7 +18,7 @@ struct subverb {
 /* Sets E_USAGE for a name that is missing (NULL) or not in names (NULL at the end), with a hint. */
 void subverb_unknown(const char *const *names, const char *verb, const char *name, struct err *err);
 
-/* Runs the subverb argv[1] of a table that ends with a NULL name; argv[0] is the verb. E_USAGE for an
- * unknown subverb, whose hint suggests a similar one, and for wrong options or operands. --help and
- * "help [NAME]" print the help. */
+/* Runs the subverb argv[1] of a table that ends with a NULL name; argv[0] is the verb. E_USAGE for
+ * an unknown subverb, whose hint suggests a similar one, and for wrong options or operands. --help
+ * and "help [NAME]" print the help. */
 MUST_CHECK int subverb_run(const struct subverb *table, int argc, char **argv, struct err *err);

@@ -396,8 +396,8 @@ static int signal_each(struct cgroup *g, int signal, struct err *err)
 	return 0;
 }
 
-/* The group is frozen meanwhile, so that no fork is missed. A group that was frozen before stays so,
- * except for SIGKILL, which takes effect only after the thaw. */
+/* The group is frozen meanwhile, so that no fork is missed. A group that was frozen before stays
+ * so, except for SIGKILL, which takes effect only after the thaw. */
 int cgroup_signal(struct cgroup *g, int signal, struct err *err)
 {
 	struct err ignored = ERR_INIT; /* a group that cannot be frozen is signalled unfrozen */

@@ -112,7 +112,8 @@ void cgroup_hugetlb_stats(struct cgroup *g, const char *usage, const char *max, 
  * whose strings are borrowed from r. *n is 0 if r has no rules: then nothing is restricted. */
 struct oci_device_rule *cgroup_device_rules(const struct oci_resources *r, size_t *n);
 
-/* True if the memory limit is -1 and no swap limit is given: the swap limit has to be removed too. */
+/* True if the memory limit is -1 and no swap limit is given: the swap limit has to be removed
+ * too. */
 bool cgroup_lifts_swap(const struct oci_resources *r);
 
 /* cgroup_v1.c, cgroup_v2.c: for tests. */

@@ -72,8 +72,8 @@ static int device_type(const char *type, int *out, struct err *err)
 
 /*
  * Emits one rule, which is skipped if it does not apply. An allowing rule applies if it grants all
- * the access that is requested, a denying rule if it forbids any of it. Returns 1 if the rule applies
- * to every request, else 0.
+ * the access that is requested, a denying rule if it forbids any of it. Returns 1 if the rule
+ * applies to every request, else 0.
  */
 static int emit_rule(struct program *p, const struct oci_device_rule *r, struct err *err)
 {
@@ -121,7 +121,8 @@ struct bpf_insn *cgroup_bpf_program(const struct oci_device_rule *rules, size_t 
 		return NULL;
 	}
 	load_request(&p);
-	/* The verifier rejects unreachable instructions, so a rule that always applies is the last. */
+	/* The verifier rejects unreachable instructions, so a rule that always applies is the
+	 * last. */
 	for (size_t i = n_rules; i-- > 0 && !decided;) {
 		decided = emit_rule(&p, &rules[i], err);
 		if (decided < 0) {

@@ -48,9 +48,9 @@ static char **not_enabled(const char *folder, struct err *err)
 
 /*
  * A group has a controller if its parent enables it for its children. All are enabled with one
- * write, since each write makes the kernel visit every group. If that fails, they are enabled one by
- * one, so that a controller that cannot be enabled (cpu, while there are realtime processes) does not
- * prevent the others.
+ * write, since each write makes the kernel visit every group. If that fails, they are enabled one
+ * by one, so that a controller that cannot be enabled (cpu, while there are realtime processes)
+ * does not prevent the others.
  */
 static int enable_all(const char *folder, struct err *err)
 {

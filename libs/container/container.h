@@ -78,8 +78,8 @@ MUST_CHECK int container_create(const struct container_options *options, struct 
  * is not in state created; an exec that fails in the container is reported here. */
 MUST_CHECK int container_start(struct container *c, struct deadline deadline, struct err *err);
 
-/* Starts an additional process; out is owned by the caller. E_STATE if init has ended or the container
- * is paused. */
+/* Starts an additional process; out is owned by the caller. E_STATE if init has ended or the
+ * container is paused. */
 MUST_CHECK int container_exec(struct container *c, const struct oci_process *process,
 			      const struct container_stdio *stdio, struct deadline deadline,
 			      struct container_process *out, struct err *err);
@@ -93,7 +93,8 @@ MUST_CHECK int container_resize(const struct container_process *process, unsigne
 /* Call this when init's pidfd is readable. Later start and exec fail with E_STATE. */
 void container_init_ended(struct container *c);
 
-/* Signals every process of the cgroup, including those forked meanwhile (freezer or cgroup.kill). */
+/* Signals every process of the cgroup, including those forked meanwhile (freezer or
+ * cgroup.kill). */
 MUST_CHECK int container_signal_all(struct container *c, int signal, struct err *err);
 MUST_CHECK int container_pause(struct container *c, struct deadline deadline, struct err *err);
 MUST_CHECK int container_resume(struct container *c, struct deadline deadline, struct err *err);

@@ -49,8 +49,8 @@ MUST_CHECK int launch_console(struct launch *l, int *console, struct err *err);
 
 /* Waits for WIRE_READY and sets the resource limits of the process: the parent may raise hard
  * limits, a process in a user namespace may not. An additional process enters the cgroup only now:
- * limited to the group's share of the processor, its setup could take many times as long. The process
- * continues at WIRE_START. */
+ * limited to the group's share of the processor, its setup could take many times as long. The
+ * process continues at WIRE_START. */
 MUST_CHECK int launch_ready(struct launch *l, struct err *err);
 
 /* rlimit.c: rlimits_check is E_INVALID if a limit is unknown or given twice; rlimits_apply sets the

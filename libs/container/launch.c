@@ -2,12 +2,12 @@
 /*
  * The parent's side of making a process: our binary is re-executed as the helper, which clones the
  * container's process as our child. A container must not be able to write to the binary through
- * /proc/PID/exe (CVE-2019-5736), so /proc/PID/exe leads through a read-only mount that is in no mount
- * namespace. While the fd of a detached mount is open, the mount is in an anonymous mount namespace,
- * where a process with its own user namespace could change its flags; so the fd is closed before
- * anything is executed through it. The helper shares the pages of the running program. If the kernel
- * has no detached mounts or denies them, a sealed memfd is used, which costs its size in memory and,
- * in a VM without KVM, a new translation.
+ * /proc/PID/exe (CVE-2019-5736), so /proc/PID/exe leads through a read-only mount that is in no
+ * mount namespace. While the fd of a detached mount is open, the mount is in an anonymous mount
+ * namespace, where a process with its own user namespace could change its flags; so the fd is
+ * closed before anything is executed through it. The helper shares the pages of the running
+ * program. If the kernel has no detached mounts or denies them, a sealed memfd is used, which costs
+ * its size in memory and, in a VM without KVM, a new translation.
  */
 
 #include "base/file.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Mounts that a process in a container's user namespace may not make: bind mounts with mapped owners
- * (idmap), for which the kernel requires rights over the file system; and kernel file systems that
- * show a namespace (mqueue: ipc, sysfs: network), for which it requires rights over that namespace,
- * which the container has only if it makes the namespace itself. They are made as detached mounts
- * before the container's namespaces.
+ * Mounts that a process in a container's user namespace may not make: bind mounts with mapped
+ * owners (idmap), for which the kernel requires rights over the file system; and kernel file
+ * systems that show a namespace (mqueue: ipc, sysfs: network), for which it requires rights over
+ * that namespace, which the container has only if it makes the namespace itself. They are made as
+ * detached mounts before the container's namespaces.
  */
 
 #include "base/fd.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The binary form of a specification: the members of each struct in the order of the tables, without
- * names. Numbers have the byte order of this machine. A text is preceded by its length plus one, where
- * 0 stands for NULL; a list by its number of elements.
+ * The binary form of a specification: the members of each struct in the order of the tables,
+ * without names. Numbers have the byte order of this machine. A text is preceded by its length plus
+ * one, where 0 stands for NULL; a list by its number of elements.
  */
 
 #include "base/buf.h"
@@ -180,8 +180,8 @@ static size_t least_of_field(const struct oci_field *f)
 	bug("kind of field %s", f->name);
 }
 
-/* The size of the smallest packed element. It bounds the number of elements that the rest of the data
- * can have, so that a large count alone causes no large allocation. */
+/* The size of the smallest packed element. It bounds the number of elements that the rest of the
+ * data can have, so that a large count alone causes no large allocation. */
 static size_t least_bytes(const struct oci_type *type)
 {
 	size_t n = 0;

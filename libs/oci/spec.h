@@ -4,11 +4,11 @@
 /*
  * The OCI runtime specification's config.json (1.0.2 to 1.2) as a struct.
  *
- * An absent member is NULL, has 0 elements, or has set == false. A spec owns everything that it points
- * to; it is made by oci_spec_parse (json.c), oci_spec_from_message (message.c) or oci_spec_unpack
- * (pack.c) and freed with oci_spec_free.
- * Unknown members of a document are ignored, as the specification demands; members of a wrong type
- * or out of range are errors that name the member ("linux.resources.memory.limit").
+ * An absent member is NULL, has 0 elements, or has set == false. A spec owns everything that it
+ * points to; it is made by oci_spec_parse (json.c), oci_spec_from_message (message.c) or
+ * oci_spec_unpack (pack.c) and freed with oci_spec_free. Unknown members of a document are ignored,
+ * as the specification demands; members of a wrong type or out of range are errors that name the
+ * member ("linux.resources.memory.limit").
  */
 
 #include "base/buf.h"
@@ -237,8 +237,8 @@ DEFINE_AUTO(oci_resources, struct oci_resources *, NULL, oci_resources_free)
 /* A deep copy, heap. */
 struct oci_spec *oci_spec_copy(const struct oci_spec *spec);
 
-/* Parse a JSON document of at most 16 MiB, the limit of containerd's gRPC messages. name (a path) is
- * for messages. The caller frees the result; NULL on error. */
+/* Parse a JSON document of at most 16 MiB, the limit of containerd's gRPC messages. name (a path)
+ * is for messages. The caller frees the result; NULL on error. */
 enum { OCI_DOCUMENT_MAX = 16 << 20 };
 struct oci_spec *oci_spec_parse(const char *json, size_t len, const char *name, struct err *err);
 struct oci_spec *oci_spec_load(const char *path, struct err *err);
@@ -246,15 +246,16 @@ struct oci_process *oci_process_parse(const char *json, size_t len, const char *
 				      struct err *err);
 struct oci_resources *oci_resources_parse(const char *json, size_t len, const char *name,
 					  struct err *err);
-/* Format compact JSON for state files and hooks, with the members in the order of the tables; heap. */
+/* Format compact JSON for state files and hooks, with the members in the order of the tables;
+ * heap. */
 char *oci_spec_format(const struct oci_spec *spec);
 char *oci_process_format(const struct oci_process *process);
 char *oci_resources_format(const struct oci_resources *resources);
 
 /*
  * A binary form for another process of the same program, with a fifth of the instructions of JSON.
- * oci_spec_pack appends to out; E_LIMIT if it does not fit. oci_spec_unpack checks everything that it
- * reads and returns heap; NULL with E_PROTOCOL if data is not exactly one packed specification.
+ * oci_spec_pack appends to out; E_LIMIT if it does not fit. oci_spec_unpack checks everything that
+ * it reads and returns heap; NULL with E_PROTOCOL if data is not exactly one packed specification.
  */
 MUST_CHECK int oci_spec_pack(const struct oci_spec *spec, struct buf *out, struct err *err);
 struct oci_spec *oci_spec_unpack(const void *data, size_t len, struct err *err);

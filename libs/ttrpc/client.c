@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The ttRPC client. A pending call is on the client's list from send to answer. The event that removes
- * it from the list (answer, time-out, cancellation, end of the connection) completes it, so each call
- * is completed exactly once.
+ * The ttRPC client. A pending call is on the client's list from send to answer. The event that
+ * removes it from the list (answer, time-out, cancellation, end of the connection) completes it, so
+ * each call is completed exactly once.
  */
 
 #include "ttrpc/ttrpc.h"

@@ -168,8 +168,8 @@ static int flush_locked(struct conn *c)
 			break;
 		c->sent += (size_t)n;
 	}
-	/* A virtio-serial port accepts little at a time, so the rest of the queue is not moved to the
-	 * front after each write. */
+	/* A virtio-serial port accepts little at a time, so the rest of the queue is not moved to
+	 * the front after each write. */
 	if (c->sent > c->out.len / 2) {
 		buf_eat(&c->out, c->sent);
 		c->sent = 0;

@@ -35,8 +35,8 @@ struct conn_ops {
 
 /* Takes ownership of fd and makes it non-blocking. */
 struct conn *conn_new(struct loop *loop, int fd, const struct conn_ops *ops, void *arg);
-/* On the loop, or after it ended: no callback is called from now on. Returns the fd, which the caller
- * owns now, or -1 if the connection was closed already. The owner's reference stays. */
+/* On the loop, or after it ended: no callback is called from now on. Returns the fd, which the
+ * caller owns now, or -1 if the connection was closed already. The owner's reference stays. */
 int conn_close(struct conn *c);
 /* Any thread: shuts the socket down; the loop then calls broken. */
 void conn_shutdown(struct conn *c);
@@ -49,13 +49,13 @@ MUST_CHECK int conn_send(struct conn *c, uint32_t stream, enum ttrpc_type type,
 			 const ProtobufCMessage *message, struct err *err);
 
 /*
- * Any thread. Sends a frame whose body is a prefix of prefix->len bytes, written by prefix->make once
- * the length of the rest is known, and the data that can be read from the non-blocking fd now, at most
- * max bytes. The data is read straight into the queue or, if fd is a pipe with much data and the queue
- * is empty, spliced into the connection. Other processes may read from fd at the same time: the frame
- * has only what was read here. Returns the number of bytes read. If that is 0 or -1, nothing was sent,
- * and result and errno are those of read(2), or -1 with ENOBUFS (the queue is full) or EPIPE (the
- * connection is closed).
+ * Any thread. Sends a frame whose body is a prefix of prefix->len bytes, written by prefix->make
+ * once the length of the rest is known, and the data that can be read from the non-blocking fd now,
+ * at most max bytes. The data is read straight into the queue or, if fd is a pipe with much data
+ * and the queue is empty, spliced into the connection. Other processes may read from fd at the same
+ * time: the frame has only what was read here. Returns the number of bytes read. If that is 0 or
+ * -1, nothing was sent, and result and errno are those of read(2), or -1 with ENOBUFS (the queue is
+ * full) or EPIPE (the connection is closed).
  */
 struct conn_prefix {
 	size_t len;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The ttRPC server. Flows run on threads of their own, events on the loop. Lifetimes: the server owns
- * its sessions; a session ends with its connection; a call holds a reference to the connection and may
- * be answered after its session has ended, without effect.
+ * The ttRPC server. Flows run on threads of their own, events on the loop. Lifetimes: the server
+ * owns its sessions; a session ends with its connection; a call holds a reference to the connection
+ * and may be answered after its session has ended, without effect.
  */
 
 #include "ttrpc/ttrpc.h"

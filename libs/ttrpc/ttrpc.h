@@ -72,19 +72,19 @@ unsigned ttrpc_server_busy(const struct ttrpc_server *server);
 
 /* Answers with a message of the method's reply type. */
 void ttrpc_reply(struct ttrpc_call *call, const void *message);
-/* Answers with a message whose only field, number 1 of type bytes, is the data that can be read from
- * the non-blocking fd now, at most max bytes. The data is not copied in between; a full pipe is
- * spliced. Returns the number of bytes. If that is 0 or -1, the call is not answered yet, and result
- * and errno are those of read(2), or -1 with EPIPE (the caller has disconnected) or ENOBUFS (the
- * caller does not read its answers). */
+/* Answers with a message whose only field, number 1 of type bytes, is the data that can be read
+ * from the non-blocking fd now, at most max bytes. The data is not copied in between; a full pipe
+ * is spliced. Returns the number of bytes. If that is 0 or -1, the call is not answered yet, and
+ * result and errno are those of read(2), or -1 with EPIPE (the caller has disconnected) or ENOBUFS
+ * (the caller does not read its answers). */
 ssize_t ttrpc_reply_read(struct ttrpc_call *call, int fd, size_t max);
 /* Answers with an error: its code as a google.rpc status, and its message. */
 void ttrpc_fail(struct ttrpc_call *call, const struct err *err);
 /* The caller's deadline (timeout_nano), or DEADLINE_NEVER. */
 struct deadline ttrpc_call_deadline(const struct ttrpc_call *call);
 /* Sets a function that is called on the loop if the caller disconnects before the answer: event
- * methods use it to release what they hold, flows to give up. The call must still be answered. Set it
- * in the handler. A flow may answer at the same time, so in a flow arg must outlive the call. */
+ * methods use it to release what they hold, flows to give up. The call must still be answered. Set
+ * it in the handler. A flow may answer at the same time, so in a flow arg must outlive the call. */
 void ttrpc_call_on_cancel(struct ttrpc_call *call, loop_fn fn, void *arg);
 const char *ttrpc_call_method(const struct ttrpc_call *call);
 
@@ -125,11 +125,11 @@ uint32_t ttrpc_call_async(struct ttrpc_client *client, const char *service, cons
 void ttrpc_client_cancel(struct ttrpc_client *client, uint32_t id);
 
 /*
- * The counterpart of ttrpc_reply_read, for a method whose reply has one field, number 1 of type bytes.
- * done is called on the loop with these bytes, not copied and valid until it returns, or with an
- * error. begun (may be NULL) is called on the loop when a long answer begins to arrive: the peer has
- * finished the request, so the next one can be sent while the rest of the answer arrives. The call has
- * no deadline.
+ * The counterpart of ttrpc_reply_read, for a method whose reply has one field, number 1 of type
+ * bytes. done is called on the loop with these bytes, not copied and valid until it returns, or
+ * with an error. begun (may be NULL) is called on the loop when a long answer begins to arrive: the
+ * peer has finished the request, so the next one can be sent while the rest of the answer arrives.
+ * The call has no deadline.
  */
 struct ttrpc_reader {
 	void (*begun)(void *arg);
