@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Answers of an API server: of refusals (the first two bytes are the status), and objects. */
+/* Answers of a Kubernetes API server. The first two bytes choose the status; the rest is tried as
+ * the body of an error and as an object. */
 
 #include "base/str.h"
 #include "kube/kube-internal.h"
