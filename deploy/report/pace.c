@@ -35,7 +35,7 @@ void pace_init(struct pace *p, const struct report_options *o, const char *insta
 
 void pace_release(struct pace *p)
 {
-	kube_sights_release(&p->sights);
+	kube_observations_release(&p->observed);
 	free(p->uninstall);
 	free(p->owner);
 	free(p->owner_uid);
@@ -159,7 +159,7 @@ static void look_at_turn(struct looking *l, const struct json *lease, const char
 
 	if (ours && l->slot < 0)
 		l->slot = slot;
-	if (!ours && kube_sight(&l->p->sights, lease, l->now)) {
+	if (!ours && kube_observe(&l->p->observed, lease, l->now)) {
 		vec_push(&l->abandoned, json_share(lease));
 		return;
 	}
@@ -176,10 +176,10 @@ static int look_at(void *arg, enum kube_event event, const struct json *lease, s
 	(void)err;
 	if (event == KUBE_BEGIN) {
 		looking_clear(l);
-		kube_sights_begin(&l->p->sights);
+		kube_observe_begin(&l->p->observed);
 	}
 	if (event == KUBE_SYNCED)
-		kube_sights_end(&l->p->sights);
+		kube_observe_end(&l->p->observed);
 	if (event != KUBE_FOUND)
 		return 0;
 	kind = kube_meta_of(lease, "labels", LABEL_KIND);
@@ -221,10 +221,10 @@ static int look(struct pace *p, struct kube *k, bool cached, struct looking *l,
 
 	*l = (struct looking){ .p = p, .now = clock_ms(), .slot = -1 };
 	if (p->looked_at && l->now - p->looked_at > p->planned + AWAY_MS(p))
-		kube_sights_release(&p->sights);
+		kube_observations_release(&p->observed);
 	rc = kube_list(k, &s, look_at, l, deadline, err);
 	if (rc < 0 || clock_ms() - l->now > AWAY_MS(p))
-		kube_sights_release(&p->sights);
+		kube_observations_release(&p->observed);
 	if (rc < 0)
 		return -1;
 	p->slot = l->slot;

@@ -48,7 +48,7 @@ struct pace {
 	const struct report_options *o;
 	const char *instance, *space, *node;
 	char *holder_uid; /* of the node's object */
-	struct kube_sights sights;
+	struct kube_observations observed;
 	int slot;    /* that we have; -1: none */
 	bool marked; /* our failure is on record */
 	bool looked; /* the Leases were read at least once, so that the two are true */

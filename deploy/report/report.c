@@ -318,7 +318,7 @@ static struct json *make_patch(void *arg, const struct json *node, struct err *e
 static int tell(struct report *r, const struct condition *c, struct deadline deadline,
 		struct err *err)
 {
-	const struct kube_happening h = {
+	const struct kube_occurrence h = {
 		.warning = str_eq(c->reason, "Failed") || str_eq(c->reason, "RolloutStopped") ||
 			   str_eq(c->reason, "Drifted") || str_eq(c->reason, "Silent"),
 		.reason = c->reason,
@@ -328,7 +328,7 @@ static int tell(struct report *r, const struct condition *c, struct deadline dea
 
 	log_info("state", LOG_S("reason", c->reason), LOG_S("ready", c->status),
 		 LOG_S("message", c->message));
-	return kube_tell(r->k, &r->recorder, &h, deadline, err);
+	return kube_record(r->k, &r->recorder, &h, deadline, err);
 }
 
 static int patch_status(struct report *r, const struct json *patch, struct deadline deadline,
@@ -363,7 +363,7 @@ static int show_condition(struct report *r, const struct json *node, struct dead
 		log_err(LOG_WARN, err, "an Event is lost");
 		err_clear(err);
 	}
-	return kube_tell_rest(r->k, &r->recorder, deadline, err);
+	return kube_record_count(r->k, &r->recorder, deadline, err);
 }
 
 static int show_labels(struct report *r, const struct json *node, struct deadline deadline,
