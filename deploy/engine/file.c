@@ -154,8 +154,10 @@ int unlink_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 	AUTO(str) char *target = NULL;
 	int found = file_at_open(d, a->path, &s, err);
 
-	if (found <= 0 || read_link(&s, a->path, &target, err) < 0)
+	if (found <= 0)
 		return found;
+	if (read_link(&s, a->path, &target, err) < 0)
+		return -1;
 	if (!str_eq(target, a->was))
 		return err_set(err, E_STATE, "%s was changed by another program; try again",
 			       a->path);
