@@ -19,11 +19,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int text_order(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The objects that the generations of installed refer to, sorted. */
 struct wanted {
 	VEC(char *) v;
@@ -51,13 +46,13 @@ static int want(const struct deploy *d, const struct installed *in, struct wante
 		}
 	}
 	if (w->v.n)
-		qsort(w->v.v, w->v.n, sizeof(*w->v.v), text_order);
+		qsort(w->v.v, w->v.n, sizeof(*w->v.v), str_order);
 	return 0;
 }
 
 static bool is_wanted(const struct wanted *w, const char *object)
 {
-	return w->v.n && bsearch(&object, w->v.v, w->v.n, sizeof(*w->v.v), text_order);
+	return w->v.n && bsearch(&object, w->v.v, w->v.n, sizeof(*w->v.v), str_order);
 }
 
 static int drop_objects(const struct deploy *d, const struct wanted *w, struct plan *p,

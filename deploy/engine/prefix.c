@@ -50,11 +50,6 @@ bool prefix_has(const struct deploy *d, const char *path)
 	return d->root >= 0 && fstatat(d->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int text_order(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int prefix_list(const struct deploy *d, const char *path, char ***names, struct err *err)
 {
 	struct err why = ERR_INIT;
@@ -70,7 +65,7 @@ int prefix_list(const struct deploy *d, const char *path, char ***names, struct 
 			strv_push(names, e->d_name);
 	}
 	if (*names)
-		qsort(*names, strv_len(*names), sizeof(**names), text_order);
+		qsort(*names, strv_len(*names), sizeof(**names), str_order);
 	return 0;
 }
 
