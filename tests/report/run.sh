@@ -274,7 +274,7 @@ test_a_request_of_an_installation_before() {
 	one_start n11
 	request_for_all '{ apiVersion: apps/v1, kind: DaemonSet, name: kata-deploy, uid: 0f8fad5b-d9cb-469f-a165-70867728950e }'
 	state ready true true
-	until_true 60 grep -q 'of an installation before' "$ONE/log"
+	until_true 60 grep -q 'for an earlier installation' "$ONE/log"
 	until_is "condition" "True Ready" condition_of n11
 	expect "what node is told" "$(grep -c uninstall "$ONE/heard")" 0
 	# One whose DaemonSet is there counts.
