@@ -320,7 +320,7 @@ static int find_current(struct rebuild *r, struct installed *in, struct err *err
 		id = newest(in, NULL);
 		if (id)
 			report(r, "current",
-			       "is not known; the newest release is taken; run "
+			       "names no generation; the newest one is taken; run "
 			       "kata-deploy repair");
 	}
 	str_set(&in->current, id);
@@ -348,10 +348,9 @@ static int rebuild_record(struct rebuild *r, struct err *err)
 				r->d->prefix, r->d->prefix);
 	}
 	report(r, "state/install.json",
-	       "was rebuilt; lost are the registration with the container manager, which the next "
-	       "install or uninstall finds, where releases come from, and which directories "
-	       "outside "
-	       "were made");
+	       "was rebuilt; lost are the record of the registration, which the next install or "
+	       "uninstall finds, the source of the release, and the list of directories that were "
+	       "created outside the prefix");
 	return save(r, &in, err);
 }
 

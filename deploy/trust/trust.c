@@ -452,8 +452,8 @@ static void remember(struct trust *t, const char *name, uint64_t serial, uint64_
 }
 
 static const char hidden[] =
-	"whoever runs the source may be hiding newer releases: use another mirror; or, if there "
-	"is no channel any more and that is known, use --without-channel, which is recorded";
+	"whoever runs the source may be hiding newer releases: use another mirror; or, if the "
+	"packager has given up the channel, use --without-channel, which is recorded";
 
 /* Refuses another channel than the one that is followed: it could hide newer releases too. */
 static int check_followed(struct trust *t, const char *name, struct err *err)
