@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "crypto/sha256.h"
 #include "deploy/release/build-internal.h"
+#include "deploy/release/signatures.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,49 +20,14 @@
 
 enum { JSON_TEXT_MAX = 256 << 20 };
 
-/* The signatures of a document: list refers to names and texts. */
-struct signatures {
-	struct trust_signature list[TRUST_SIGNATURES_MAX];
-	char *names[TRUST_SIGNATURES_MAX];
-	struct buf texts[TRUST_SIGNATURES_MAX];
-	size_t n;
-};
-
-static void signatures_release(struct signatures *s)
-{
-	for (size_t i = 0; i < TRUST_SIGNATURES_MAX; i++) {
-		buf_release(&s->texts[i]);
-		free(s->names[i]);
-	}
-}
-DEFINE_AUTO_STRUCT(signatures, struct signatures, signatures_release)
-
-static int read_signatures(int dir, const char *document, struct signatures *s, struct err *err)
-{
-	for (; s->n < TRUST_SIGNATURES_MAX; s->n++) {
-		struct buf *text = &s->texts[s->n];
-
-		s->names[s->n] = release_signature_name(document, (unsigned)s->n);
-		if (file_read(dir, s->names[s->n], MINISIG_TEXT_MAX, text, err) < 0) {
-			if (err->code != E_NOT_FOUND)
-				return -1;
-			err_clear(err);
-			return 0;
-		}
-		s->list[s->n] = (struct trust_signature){ s->names[s->n], buf_cstr(text),
-							  text->len };
-	}
-	return 0;
-}
-
 static int check_signatures(int dir, struct trust *trust, const char *document,
 			    const struct buf *text, struct err *err)
 {
-	AUTO(signatures) struct signatures s = { .n = 0 };
+	AUTO(signatures) struct signatures s = SIGNATURES_INIT;
 
 	if (!trust)
 		return 0;
-	if (read_signatures(dir, document, &s, err) < 0)
+	if (signatures_read(dir, document, &s, err) < 0)
 		return -1;
 	return trust_signatures(trust, document, text->data, text->len, s.list, s.n, err);
 }
