@@ -293,6 +293,11 @@ char *strv_join(char *const *list, const char *separator)
 	return out;
 }
 
+int str_order(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 void strv_free(char **list)
 {
 	for (char **p = list; p && *p; p++)

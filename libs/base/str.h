@@ -57,6 +57,8 @@ bool strv_has(char *const *list, const char *s);
 void strv_remove(char **list, const char *s);
 char *strv_join(char *const *list, const char *separator);
 void strv_free(char **list);
+/* Compares two elements of an array of char * by bytes, for qsort() and bsearch(). */
+int str_order(const void *a, const void *b);
 /* In an environment list: gets the value of NAME (borrowed; NULL if it is not set), and sets or
  * replaces NAME=VALUE. */
 const char *strv_env_get(char *const *env, const char *name);
