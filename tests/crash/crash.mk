@@ -37,7 +37,10 @@ crash-walk: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) ## the same, and at eve
 	@tests/crash/run.sh $(CRASH_WALK)
 	@tests/crash/program.sh $(CRASH_PROGRAM)
 	@tests/crash/copy.sh $(CRASH_COPY)
+
+crash-walk-manager: $(CRASH_MANAGER) demo-releases ## the same with a real containerd; CRASH_EVERY=9 CRASH_PROOF_EVERY=30: a sample
+	@tests/crash/manager.sh $(CRASH_MANAGER) $(BUILD)/demo/this $(BUILD)/demo/next
 else
-check-crash crash-walk:
+check-crash crash-walk crash-walk-manager crash-walk-pods:
 	@echo "skipped: the crash walk: its tracer is for x86_64"
 endif
