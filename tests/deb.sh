@@ -67,7 +67,7 @@ check "made again they are the same bytes" again
 cp -r "$dir/1.0" "$dir/unsigned" && rm "$dir"/unsigned/*.minisig
 check "what is no release" refuses "has no release.yaml" packages "$dir/tree" "$dir/no"
 check "an unsigned release" refuses "is not signed" packages "$dir/unsigned" "$dir/no"
-check "keys that did not sign it" refuses "would not believe it" \
+check "keys that did not sign it" refuses "would not accept it" \
 	env KEYS="$dir/other.pub" packaging/deb.sh "$programs" "$dir/1.0" "$dir/no"
 check "of these nothing is made" [ ! -e "$dir/no" ]
 

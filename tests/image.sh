@@ -53,9 +53,9 @@ touch "$dir/said"
 cp -r "$dir/one" "$dir/unsigned" && rm "$dir"/unsigned/*.minisig
 check "what is no release" refuses "has no release.yaml" image "$dir/tree" "$dir/image" a:1
 check "an unsigned release" refuses "is not signed" image "$dir/unsigned" "$dir/image" a:1
-check "keys that did not sign it" refuses "would not believe it" \
+check "keys that did not sign it" refuses "would not accept it" \
 	env KEYS="$dir/other.pub" packaging/image.sh "$deploy" "$mkimage" "$dir/one" "$dir/image" a:1
-check "a directory of somebody else's" refuses "has something else" image "$dir/one" "$dir/tree" a:1
+check "a directory of somebody else's" refuses "contains something other" image "$dir/one" "$dir/tree" a:1
 check "a name without a tag" refuses "NAME:TAG" image "$dir/one" "$dir/image" a
 
 # The same bytes, from copies elsewhere, with other times, owners and rights.
