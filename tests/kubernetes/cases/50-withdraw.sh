@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# kata-deploy withdraw with node objects that nobody is behind: who is waited for, and what is said.
+# Tests kata-deploy withdraw with node objects that have no program behind them: which nodes it waits for, and its output.
 
 ghost() { # NAME LABEL=VALUE
 	kubectl apply -f - >/dev/null <<-EOF
