@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Entry point; `make help` lists the targets. Non-recursive: every folder that has something to
-# build describes it in its own module.mk with the rules of mk/rules.mk. Output goes below $(BUILD).
+# The entry point; `make help` lists the targets. The build is non-recursive: every directory with something to build
+# declares it in its own module.mk with the macros of mk/rules.mk. Output goes below $(BUILD).
 
 VERSION  := $(shell cat VERSION)
 BUILD    ?= build

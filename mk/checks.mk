@@ -9,9 +9,9 @@ check-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%) ## replay the fuzz corpora
 		$(BUILD)/fuzz/$$f $(if $(filter fuzzer,$(SAN)),-runs=0) tests/fuzz/corpus/$$f || exit 1; \
 	done
 
-# What a run finds new stays in its copy of the corpus; an input worth keeping is copied by hand. One
-# that fails does not keep the others from running.
-fuzz: ## fuzz every parser, FUZZTIME seconds each; fails at the end if one did
+# A run works on a copy of the corpus and leaves new inputs there; copy one that is worth keeping by hand. A target that
+# fails does not stop the others.
+fuzz: ## fuzz every parser for FUZZTIME seconds; fails at the end if any failed
 	+$(Q)$(MAKE) --no-print-directory --keep-going CC=clang SAN=fuzzer BUILD=$(BUILD)/fuzzer fuzz-run
 
 fuzz-run: $(FUZZERS:%=fuzz-run-%)
@@ -23,8 +23,8 @@ $(FUZZERS:%=fuzz-run-%): fuzz-run-%: $(BUILD)/fuzz/%
 	$(Q)$(BUILD)/fuzz/$* -max_total_time=$(FUZZTIME) -timeout=10 -verbosity=0 \
 		-print_final_stats=1 -artifact_prefix=$(BUILD)/crashes/$*- $(BUILD)/corpus/$*
 
-# The closure of each library's list is what it may include.
-check-layers: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZERS:%=$(BUILD)/fuzz/%) ## hold every include to its layer
+# A library may include the closure of its list.
+check-layers: all $(TESTS:%=$(BUILD)/tests/%) $(FUZZERS:%=$(BUILD)/fuzz/%) ## check that every include respects the layers
 	@printf '$(foreach l,$(LIBRARIES),$(l): $(call closure,$(l))\n)' | sed 's/^ //' >$(BUILD)/layers
 	@tests/check-layers.sh --self-test . $(BUILD)/layers
 	@tests/check-layers.sh . $(BUILD)/layers $(BUILD)/obj
@@ -39,36 +39,36 @@ check-headers: generated ## compile every header alone
 docs/errors.md: libs/base/err.h docs/errors.awk
 	$(Q)awk -f docs/errors.awk $< >$@
 
-check-docs: ## see that generated documents are current
+check-docs: ## check that generated documents are current
 	@awk -f docs/errors.awk libs/base/err.h | cmp - docs/errors.md || \
-		{ echo "docs/errors.md is old; run: make -B docs/errors.md" >&2; exit 1; }
+		{ echo "docs/errors.md is out of date; run: make -B docs/errors.md" >&2; exit 1; }
 	@mkdir -p $(BUILD)
 	@printf '%s\n' $(foreach l,$(sort $(LIBRARIES)),'$(strip $(l): $(sort $(NEEDS_$(l))))') >$(BUILD)/knows
 	@awk -F ' *[|] *' '/^[|] `/ { gsub(/`/, "", $$2); print $$2 ":" ($$3 == "" ? "" : " ") $$3 }' \
 		libs/README.md | diff $(BUILD)/knows - || \
-		{ echo "libs/README.md is old: '<' is what module.mk says" >&2; exit 1; }
+		{ echo "libs/README.md is out of date: lines with '<' are from module.mk" >&2; exit 1; }
 	@echo "  ok    documents"
 
-check-manual: $(addprefix $(BUILD)/bin/,kata-deploy kata-manager kata-collect-data) ## hold help, man pages and completions to their readers
+check-manual: $(addprefix $(BUILD)/bin/,kata-deploy kata-manager kata-collect-data) ## check help, man pages and completions with the programs that read them
 	@tests/manual.sh $^
 
-check-release: $(BUILD)/bin/kata-deploy ## hold packaging/release.sh to whole releases or none
+check-release: $(BUILD)/bin/kata-deploy ## check that packaging/release.sh makes a whole release or none
 	@tests/release.sh $<
 
-# What a pod's node and its guest are asked for; an initrd has the agent in it.
+# Every pod pays for the shim on the node and for the agent in its guest.
 SIZE_MAX := 1500000
-check-size: $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-agent ## hold shim and agent, stripped, to their size
+check-size: $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-agent ## check the size of the stripped shim and agent
 	@for f in $^; do \
 		strip -o $(BUILD)/stripped $$f && n=$$(stat -c %s $(BUILD)/stripped) || exit; \
 		[ $$n -le $(SIZE_MAX) ] || { echo "$$f has $$n bytes, of $(SIZE_MAX)" >&2; exit 1; }; \
 	done; rm $(BUILD)/stripped; echo "  ok    size"
 
-check-errors: ## hold every error to saying what to do
+check-errors: ## check that errors name a remedy
 	@tests/errors.sh
 
-# Slow and thorough; a file at a time, so that -j helps. What is listed is clean and stays so; the
-# other libraries still have findings that nobody has judged. Left out by name is where
-# gcc takes what err_set() returns for unknown, and so what was not read for used.
+# Slow and thorough; one job per file, so -j helps. The listed files are clean and must stay so; the other libraries have
+# findings that nobody has reviewed yet. The files left out by name have false positives: gcc does not know that
+# err_set() returns -1, and so reports the use of uninitialised values.
 LINT_SRC ?= $(filter-out deploy/cri/restart.c deploy/prove/prove.c deploy/release/release.c, \
 	$(filter agent/% runtime/% deploy/% utils/% $(patsubst %,libs/%/%,ttrpc http confine archive cli json yaml toml crypto), \
 	$(sort $(ALL_SRC))))

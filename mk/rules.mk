@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# How things are compiled. A module.mk says what it has with one of these calls:
+# How things are compiled. A module.mk declares its contents with these calls:
 #
 #   $(eval $(call library,NAME,LIBS))            libs/NAME/*.c -> $(BUILD)/lib/NAME.a
 #   $(eval $(call program,NAME,SOURCES,LIBS))    static, position independent: $(BUILD)/bin/NAME
@@ -9,8 +9,8 @@
 #   $(eval $(call unit_test,NAME,SOURCES,LIBS))  Check program: $(BUILD)/tests/NAME
 #   $(eval $(call fuzzer,NAME,SOURCES,LIBS))     corpus runner; with SAN=fuzzer a libFuzzer program
 #
-# LIBS names libraries of libs/ that are used directly; what those need comes along. The list after a
-# library's name is also the layer rule that `make check-layers` holds the includes to.
+# LIBS lists the libraries of libs/ that are used directly; the libraries that those need are added. For a library the
+# list is also its layer rule: `make check-layers` allows no include of another library.
 
 ARCH := $(shell uname -m)
 
@@ -26,7 +26,7 @@ ifeq ($(WERROR),1)
 CFLAGS_BASE += -Werror
 endif
 
-# Sanitizer builds: SAN=address|undefined|thread|fuzzer|valgrind, each in its own $(BUILD).
+# Sanitizer builds: SAN=address|undefined|thread|fuzzer|valgrind, each in a $(BUILD) of its own.
 ifeq ($(SAN),)
 CPPFLAGS    += -D_FORTIFY_SOURCE=2
 LDFLAGS_PROGRAM := -static-pie
@@ -37,7 +37,7 @@ LDFLAGS_BASE += -fsanitize=address,undefined
 LDFLAGS_FUZZ := -fsanitize=fuzzer
 LDFLAGS_PROGRAM := -pie
 else ifeq ($(SAN),valgrind)
-# Nothing is compiled in: valgrind runs the program. In a static one it does not see malloc.
+# valgrind needs nothing compiled in, but does not find malloc in a static program.
 CPPFLAGS    += -DSANITIZED=true -DUNDER_VALGRIND=true
 CFLAGS_BASE += -O1 -fno-omit-frame-pointer
 LDFLAGS_PROGRAM := -pie
@@ -47,7 +47,7 @@ LDFLAGS_BASE += -fsanitize=$(SAN)
 LDFLAGS_PROGRAM := -pie
 endif
 
-# The system libraries behind each adapter.
+# The system libraries of each library that wraps one.
 SYSLIBS_json      := -ljansson
 SYSLIBS_protocols := -lprotobuf-c
 SYSLIBS_container := -lseccomp -lcap
@@ -65,7 +65,7 @@ FUZZERS   :=
 ALL_SRC   :=
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-# A library and everything below it, in link order, each once.
+# A library and all libraries that it needs, in link order, each once.
 closure = $(call uniq,$(foreach l,$(1),$(l) $(call closure,$(NEEDS_$(l)))))
 uniq    = $(if $(1),$(firstword $(1)) $(call uniq,$(filter-out $(firstword $(1)),$(1))))
 archives = $(foreach l,$(call closure,$(1)),$(BUILD)/lib/$(l).a)
@@ -107,7 +107,8 @@ PROGRAM_LIBS_$(1) := $(3)
 $(call link_rule,$(1),$(2),$(3),bin,$$(LDFLAGS_PROGRAM))
 endef
 
-# With shared libraries, for those that Debian has no archive of; `make static` has the other way.
+# With shared libraries, for programs that need a library without a static archive in Debian. `make static` links the
+# same programs statically, with a libcurl that we build.
 define dynamic_program
 PROGRAMS += $(1)
 PROGRAM_LIBS_$(1) := $(3)
@@ -132,7 +133,7 @@ endef
 # Generated headers must exist before anything that might include them is compiled.
 GENERATED :=
 
-# What says its version is compiled again when that changes (make release VERSION=...).
+# Files that contain the version are compiled again when it changes (make release VERSION=...).
 $(BUILD)/version: always-look-at-version
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The targets a person calls. "## text" after a target is its line in `make help`.
+# The targets that people call. "## text" after a target is its line in `make help`.
 
 .PHONY: stage check-node check-sanitizers check-tsan bench help deps all generated kernel initrd rootimage install demo check check-unit check-integration check-format asan ubsan tsan format clean
 
@@ -9,17 +9,17 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Variables: BUILD DESTDIR PREFIX CC WERROR=1 SAN FUZZTIME V=1"
 
-deps: ## install every Debian package that building and testing needs
+deps: ## install the Debian packages for building and testing (as root)
 	@packaging/deps.sh
 
 generated: $(GENERATED)
 
 all: $(PROGRAMS:%=$(BUILD)/bin/%) $(TOOLS:%=$(BUILD)/tools/%) ## build agent, runtime and tools
 
-# A tree that works from where it is: the shim finds its configuration beside its own bin/.
-# PORTABLE=1 takes kata-deploy and kata-manager as `make static` builds them.
+# The installed tree can be moved: the shim finds its configuration beside its own bin/. PORTABLE=1 installs kata-deploy
+# and kata-manager as `make static` builds them.
 PORTABLE ?= 0
-# What each component was made from besides this tree; QEMU's build says it itself.
+# The third-party sources of each component; QEMU's build writes its own list.
 SOURCES := $(patsubst %,$(BUILD)/sources/%.yaml,runtime guest tools)
 NODE_PROGRAMS := $(addprefix $(if $(filter 1,$(PORTABLE)),$(BUILD)/static,$(BUILD)/bin)/,kata-deploy kata-manager)
 
@@ -34,7 +34,7 @@ $(SOURCES): $(BUILD)/sources/%.yaml: packaging/sources.sh packaging/curl.sh kern
 		$(if $(filter guest,$*),$$(awk '$$1 == "file" && !/xtables\// { print $$NF }' $(filter %.manifest,$^))) >$@.new
 	@mv $@.new $@
 
-install: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) $(SOURCES) ## lay everything down below $(DESTDIR)$(PREFIX)
+install: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) $(SOURCES) ## install everything below $(DESTDIR)$(PREFIX); registers nothing
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec share/kata-containers share/kata-qemu share/kata-sources \
 		share/defaults/kata-containers share/man/man8 share/bash-completion/completions \
 		share/zsh/site-functions share/fish/vendor_completions.d)
@@ -58,19 +58,19 @@ install: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) $(SOURCE
 
 STAGE := $(abspath $(BUILD))/stage
 
-# The tree as it would be installed, below $(BUILD).
+# The installed tree, below $(BUILD).
 stage: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) $(SOURCES)
 	@rm -rf $(STAGE)
 	@$(MAKE) --no-print-directory -s install DESTDIR= PREFIX=$(STAGE)
 
-# Two releases of what is here, the second by name only.
+# Two releases of this tree, which differ only in their version.
 .PHONY: demo-releases
 demo-releases:
 	@rm -rf $(BUILD)/demo
 	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/next VERSION=$(VERSION).1 SERIAL=2 LEVEL=3
 	@$(MAKE) --no-print-directory release OUT=$(BUILD)/demo/this SERIAL=1 LEVEL=3
 
-demo: ## build, release, install, run, upgrade, roll back, take away
+demo: ## build, release, install, run, upgrade, roll back, uninstall
 	@packaging/deps.sh
 	@echo "demo: building (the guest kernel and QEMU, once, take about 10 minutes)"
 	@$(MAKE) --no-print-directory demo-releases
@@ -82,7 +82,7 @@ CHECKS := check-layers check-headers check-docs check-format check-size \
 	check-scenario check-guide check-crash check-power \
 	check-cri check-integration check-node check-reproducible
 
-check: ## run every test that fits into half an hour
+check: ## run the tests that together take half an hour
 	@packaging/deps.sh images ansible
 	@$(MAKE) --no-print-directory stage
 	@MAKE="$(MAKE)" CRI_SHORT=1 ANSIBLE_SHORT=1 tests/check.sh $(BUILD)/check.log $(CHECKS)
@@ -90,23 +90,23 @@ check: ## run every test that fits into half an hour
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
 
-check-integration: stage ## run the tests with real containerd and VMs, in two halves at a time
+check-integration: stage ## test containers with a real containerd and VMs, in two halves at a time
 	@$(MAKE) --no-print-directory -j -k BUILD=$(BUILD) check-integration-1-2 check-integration-2-2
 
 check-integration-%:
 	@SLICE="$(subst -, ,$*)" tests/integration/run.sh $(STAGE)
 
-check-node: demo-releases ## run kata-deploy on a node with real containerd and VMs, in two halves at a time
+check-node: demo-releases ## test kata-deploy with a real containerd and VMs, in two halves at a time
 	@$(MAKE) --no-print-directory -j -k BUILD=$(BUILD) check-node-1-2 check-node-2-2
 
 check-node-%:
 	@SLICE="$(subst -, ,$*)" tests/integration/node/run.sh $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager \
 		$(BUILD)/static/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
-check-reproducible: kernel qemu $(STATIC_CURL) $(BUILD)/bin/kata-deploy ## build a release and its packages twice, must be the same bytes; REBUILD=1: all of it
+check-reproducible: kernel qemu $(STATIC_CURL) $(BUILD)/bin/kata-deploy ## build a release and its packages twice and compare; REBUILD=1: kernel, QEMU and libcurl too
 	@REBUILD=$(REBUILD) tests/integration/reproducible.sh $(BUILD)/bin/kata-deploy
 
-bench: stage $(addprefix $(BUILD)/tools/,floor deaf talk) ## measure, with floors and peers in the same run
+bench: stage $(addprefix $(BUILD)/tools/,floor deaf talk) ## measure, each beside a lower bound and a peer in the same run
 	@rm -f $(BUILD)/bench.rows && touch $(BUILD)/bench.rows
 	@FIGURES=$(BUILD)/bench.rows tests/bench/run.sh $(STAGE) $(BUILD)/tools/floor
 	@FIGURES=$(BUILD)/bench.rows tests/bench/network.sh $(STAGE) $(BUILD)/tools
@@ -119,25 +119,25 @@ bench: stage $(addprefix $(BUILD)/tools/,floor deaf talk) ## measure, with floor
 	@{ echo '['; sed '$$!s/$$/,/' $(BUILD)/bench.rows; echo ']'; } >$(BUILD)/bench.json
 	@grep -c '"holds":false' $(BUILD)/bench.rows | sed 's/^/bench: bars that do not hold: /'
 
-check-sanitizers: asan tsan ## run both, before a larger change is called finished
+check-sanitizers: asan tsan ## run asan and tsan; for the end of a larger change
 
 asan: ## unit tests under AddressSanitizer and UndefinedBehaviourSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined check-unit
 
-ubsan: asan ## the same: both sanitizers run together
+ubsan: asan ## the same as asan, which runs both
 
 tsan: ## unit tests of the libraries, the shim and the agent under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread check-tsan
 
-# Not what clones into namespaces: ThreadSanitizer does not follow it there. (The agent's tests do not:
-# the agent has a helper do it, a program of its own.) Nor what needs a VM.
+# Without tests that clone into namespaces, where ThreadSanitizer cannot follow (the agent's tests can run, because the
+# agent has a separate helper program for that), and without tests that need a VM.
 check-tsan: $(patsubst %,$(BUILD)/tests/%,$(filter-out agent_vm_% container_% cgroup_%,$(TESTS)))
 	@tests/unit/run.sh $^
 
 format: ## run clang-format over the tree
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-check-format: ## see that clang-format has nothing to say
+check-format: ## check that clang-format would change nothing
 	@git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
 	@echo "  ok    format"
 

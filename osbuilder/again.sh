@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes the root images once more, in another directory, later, and as another user if we are root; they must be
-# the same bytes: osbuilder/again.sh BUILD
+# Makes the root images once more, in another directory and, if we are root, as another user, and compares them with
+# those in BUILD: osbuilder/again.sh BUILD
 set -eu
 build=$(realpath "$1")
 here=$(dirname "$(realpath "$0")")
@@ -13,7 +13,7 @@ if [ "$(id -u)" = 0 ]; then
 	chown 65534:65534 "$again"
 	as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 fi
-# Nobody can read what is below a home.
+# The other user cannot read files below a home directory.
 cp "$here/filesystem.sh" "$build/tools/mkroot" "$build/osbuilder/root.cpio" "$again"
 for kind in erofs ext4; do
 	name=kata-containers.img

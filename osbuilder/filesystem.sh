@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes a file system of a directory, the same bytes for the same contents:
+# Makes a file system image from a directory; the same contents give the same bytes:
 #
 #   osbuilder/filesystem.sh erofs|ext4 DIRECTORY OUTPUT
 #
-# Needs no privilege and no loop device. Who calls as root has the owners of the files kept; who does not,
-# has all of them owned by root. Times are SOURCE_DATE_EPOCH (default 0), identifiers are fixed.
+# Needs no privileges and no loop device. Run by root it keeps the owners of the files; run by another user it makes
+# root the owner of all. Times are SOURCE_DATE_EPOCH (default 0), identifiers are fixed.
 #
 # EROFS_ARGS   more arguments of mkfs.erofs, such as -zlz4hc
 
@@ -22,7 +22,7 @@ die() {
 kind=$1 root=${2%/} out=$3
 time=${SOURCE_DATE_EPOCH:-0}
 uuid=6b617461-0000-4000-8000-000000000000
-[ -d "$root" ] || die "$root is no directory"
+[ -d "$root" ] || die "$root is not a directory"
 work=$(mktemp -d "$out.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
@@ -34,14 +34,14 @@ make_erofs() {
 	mkfs.erofs -T"$time" -U"$uuid" "${owner[@]}" "${args[@]}" "$work/image" "$root" >"$work/said" 2>&1
 }
 
-# mke2fs copies times that nobody can set (of the change of an inode, of the access), and the owners as they
-# are; they are set in the image. Names with what debugfs does not take in quotes are refused.
+# mke2fs copies ctime and atime, which nobody can set in the directory, and the owners. debugfs corrects them in the
+# image. It cannot quote some names; those are refused.
 make_ext4() {
 	local bytes entries blocks others=
 
 	bytes=$(du -s --apparent-size --block-size=1 "$root" | cut -f 1)
 	entries=$(find "$root" -printf . | wc -c)
-	# Half a block is lost in each file, and the tables need room.
+	# Each file wastes half a block on average, and the tables need room.
 	blocks=$((bytes / 4096 + entries + bytes / 4096 / 16 + 1024))
 	! find "$root" -name '*["
 ]*' | grep -q . || die "$root has a name with a quote or a newline"
@@ -62,7 +62,7 @@ make_ext4() {
 case $kind in
 erofs | ext4) "make_$kind" || {
 	cat "$work/said" >&2
-	die "no $kind was made of $root"
+	die "cannot make a file system ($kind) from $root"
 } ;;
 *) die "unknown file system '$kind': erofs or ext4" ;;
 esac

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Reads manifests and packs the listed entries, and nothing else. It rejects an entry without its
- * directory, which the kernel would drop silently.
+ * Reads manifests and packs exactly the entries that they list. Rejects an entry whose directory is
+ * not listed before it: the kernel would silently drop that entry.
  */
 #include "osbuilder/initrd.h"
 
@@ -19,8 +19,8 @@ enum { MANIFEST_MAX = 1 << 20, SOURCE_MAX = 64 << 20 };
 struct initrd {
 	const struct initrd_options *options;
 	struct pack *pack;
-	const char *folder; /* of the current manifest */
-	char **dirs, **others;
+	const char *folder;    /* the directory of the current manifest */
+	char **dirs, **others; /* the paths so far: directories, and all other entries */
 };
 
 static void initrd_release(struct initrd *rd)
@@ -49,7 +49,7 @@ static int check_path(const struct initrd *rd, const char *path, struct err *err
 	return 0;
 }
 
-/* MODE UID GID */
+/* Parses the fields MODE UID GID. */
 static int parse_owner(char *const *field, struct pack_entry *entry, struct err *err)
 {
 	uint64_t mode, uid, gid;
@@ -64,7 +64,7 @@ static int parse_owner(char *const *field, struct pack_entry *entry, struct err 
 	return 0;
 }
 
-/* The path on this machine of a file's source, heap, or NULL. */
+/* Returns the path of a SOURCE on this machine, which the caller frees; NULL on error. */
 static char *resolve_source(const struct initrd *rd, const char *source, struct err *err)
 {
 	AUTO(str) char *name = NULL;

@@ -11,8 +11,9 @@
  *	node PATH MODE UID GID c|b MAJOR MINOR
  *
  * Fields are separated by blanks; empty lines and lines that begin with # are ignored. PATH is
- * absolute and clean, and a directory must precede its contents. A SOURCE is relative to the
- * manifest's directory, or "$NAME" or "$NAME/REST" with a variable of the caller.
+ * absolute, without ".", ".." or a trailing slash, and a directory must be listed before its
+ * contents. A SOURCE is relative to the manifest's directory, or has the form "$NAME" or
+ * "$NAME/REST", where NAME is a variable that the caller defines.
  *
  * The result depends only on the manifests, the sources and the options, not on the machine, the
  * user or the time.
@@ -25,12 +26,13 @@
 #include <time.h>
 
 struct initrd_options {
-	char *const *vars; /* NAME=VALUE, NULL-terminated */
+	char *const *vars; /* the variables, NAME=VALUE; NULL-terminated, or NULL for none */
 	enum pack_filter filter;
 	time_t mtime; /* of every entry */
 };
 
-/* Appends the archive to out, up to its limit. Errors name the manifest and the line: E_INVALID for
- * the line itself, E_NOT_FOUND or another code for its source. */
+/* Appends the archive to out, whose limit applies. manifests is a NULL-terminated list of file
+ * names. Returns 0, or -1 with an error that names the manifest and the line: E_INVALID for a
+ * wrong line, E_NOT_FOUND or another code for a source that cannot be read. */
 MUST_CHECK int initrd_build(char *const *manifests, const struct initrd_options *o, struct buf *out,
 			    struct err *err);

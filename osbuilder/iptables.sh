@@ -3,9 +3,8 @@
 #
 # Prints the manifest lines that bring iptables into the initrd: osbuilder/iptables.sh >FILE
 #
-# The agent answers GetIPTables and SetIPTables with these programs. They and the libraries they
-# load come from this machine's package iptables, as ldd lists them. Of the extensions only those are
-# included that sandboxes are known to use.
+# The agent runs these programs for GetIPTables and SetIPTables. They come from this machine's package iptables,
+# together with the libraries that ldd lists. Only the extensions that sandboxes are known to use are included.
 
 set -euo pipefail
 export LC_ALL=C
@@ -26,7 +25,7 @@ extensions=(
 	libip6t_{icmp6,LOG,MASQUERADE,REDIRECT,REJECT,DNAT,SNAT}
 )
 
-# NAME => PATH (ADDRESS), or PATH (ADDRESS) for the loader.
+# ldd prints NAME => PATH (ADDRESS), or PATH (ADDRESS) for the loader.
 mapfile -t libraries < <(ldd "$binary" | awk '/=> \// { print $3; next } $1 ~ /^\// { print $1 }')
 [ ${#libraries[@]} -ge 2 ] || die "ldd does not list the libraries of $binary"
 
@@ -50,7 +49,7 @@ add() {
 	echo "file $1 0755 0 0 $(realpath "$2")"
 }
 
-# Each name of an extension that has several, and the file once: it stays in the guest's memory.
+# Adds the file of an extension once, since it stays in the guest's memory, and its further names as links.
 declare -A added=()
 add_extension() { # NAME
 	local file
@@ -70,6 +69,6 @@ for library in "${libraries[@]}"; do
 	add "$library" "$library"
 done
 for extension in "${extensions[@]}"; do
-	# Which of them exist, and which are part of another, differs between versions.
+	# Versions differ in which extensions exist, and which are part of another.
 	[ ! -f "$folder/$extension.so" ] || add_extension "$extension"
 done

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * mkinitrd: packs the guest's initial RAM disk, on the build machine; needs no privilege.
+ * mkinitrd: packs the guest's initial RAM disk on the build machine. Needs no privileges.
  */
 #include "osbuilder/initrd.h"
 
@@ -13,8 +13,8 @@
 
 enum {
 	INITRD_MAX = 256 << 20,
-	/* Below this size compression does not pay for the time that an emulated processor needs to
-	 * unpack. */
+	/* Up to this size compression saves less time than an emulated processor needs to
+	 * decompress. */
 	FIT = 4 << 20,
 };
 
@@ -29,7 +29,7 @@ static const struct opt opts[] = {
 	OPT_STR('o', "output", "FILE", &o.output, "write the initrd to FILE"),
 	OPT_STR('z', "compress", "HOW", &o.compress,
 		"none, gzip, zstd or fit (default): none up to 4 MiB, zstd above"),
-	OPT_STRV('D', "define", "NAME=VALUE", &o.vars, "value of $NAME in a source"),
+	OPT_STRV('D', "define", "NAME=VALUE", &o.vars, "the value of $NAME in manifests"),
 	OPT_FLAG('h', "help", &o.help, "print this text"),
 	OPT_END,
 };
@@ -69,7 +69,7 @@ static int run(int argc, char **argv, struct err *err)
 	}
 	if (!o.output || first == argc)
 		return err_set(err, E_USAGE, "an output file (-o) and a manifest are required");
-	/* The format has 32 bits for a time. */
+	/* A cpio archive has 32 bits for a time. */
 	if (epoch && str_u64(epoch, 10, 0, UINT32_MAX, "SOURCE_DATE_EPOCH", &mtime, err) < 0)
 		return -1;
 	options.vars = o.vars;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * mkroot: makes a root image of a file system, on the build machine; needs no privilege and no loop
- * device.
+ * mkroot: makes a root image from a file system on the build machine. Needs no privileges and no
+ * loop device.
  */
 #include "osbuilder/verity.h"
 
@@ -23,15 +23,15 @@ static struct {
 
 static const struct opt opts[] = {
 	OPT_STR('o', "output", "FILE", &o.output,
-		"write the image to FILE, and what a guest needs to verify it to FILE.verity"),
-	OPT_FLAG('p', "plain", &o.plain, "without a hash tree: the guest does not verify it"),
-	OPT_FLAG('m', "mapped", &o.mapped,
-		 "likewise, and a guest that has it as an nvdimm maps it (dax)"),
+		"write the image to FILE, and its root hash to FILE.verity"),
+	OPT_FLAG('p', "plain", &o.plain, "no hash tree: the guest does not verify the image"),
+	OPT_FLAG('m', "mapped", &o.mapped, "no hash tree, for guests that map an nvdimm (dax)"),
 	OPT_FLAG('h', "help", &o.help, "print this text"),
 	OPT_END,
 };
 
-static int note(const char *path, const struct verity *v, struct err *err)
+/* Writes the root hash beside the image, or removes that of an older image. */
+static int write_params(const char *path, const struct verity *v, struct err *err)
 {
 	AUTO(str) char *params = verity_params(v), *line = str_fmt("%s\n", params);
 
@@ -53,7 +53,7 @@ static int make(const char *filesystem, const char *part, struct err *err)
 	if (out < 0)
 		return err_sys(err, "make %s", part);
 	if (verity_make_image(in, filesystem, kind, out, o.output, &v, err) < 0 ||
-	    note(beside, &v, err) < 0)
+	    write_params(beside, &v, err) < 0)
 		return -1;
 	return rename(part, o.output) < 0 ? err_sys(err, "make %s", o.output) : 0;
 }

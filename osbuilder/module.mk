@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The guest's initial ram disk. INITRD_INIT names the program that becomes PID 1, INITRD_COMPRESS
-# how the archive is packed, INITRD_IPTABLES=0 leaves iptables out.
+# The guest's root file system: an initrd and disk images. INITRD_INIT names the program that becomes PID 1,
+# INITRD_COMPRESS the compression of the archive, INITRD_IPTABLES=0 leaves iptables out.
 
 INITRD_INIT     ?= $(BUILD)/bin/kata-agent
 INITRD_COMPRESS ?= fit
@@ -15,9 +15,9 @@ $(eval $(call tool,mkinitrd,osbuilder/mkinitrd.c osbuilder/initrd.c,base archive
 $(eval $(call unit_test,archive_initrd_test, \
 	tests/unit/archive_initrd_test.c osbuilder/initrd.c,base archive))
 
-initrd: $(INITRD) ## build the guest's initial ram disk
+initrd: $(INITRD) ## build the guest's initial RAM disk
 
-# Changes when a variable does.
+# This file changes when one of the variables does.
 $(BUILD)/osbuilder/options: osbuilder-always
 	@mkdir -p $(@D)
 	@echo '$(INITRD_INIT) $(INITRD_COMPRESS) $(INITRD_IPTABLES)' | cmp -s - $@ || \
@@ -41,8 +41,8 @@ $(INITRD): $(BUILD)/tools/mkinitrd $(BUILD)/osbuilder/init $(INITRD_MANIFESTS) \
 	$(call say,INITRD,$@)
 	$(Q)$(MKINITRD) -o $@ $(INITRD_MANIFESTS)
 
-# From copies of the files, with other times and in another directory.
-check-initrd: $(INITRD) ## pack the initial ram disk again, must be the same bytes
+# Packs copies of the files, with other times and in another directory.
+check-initrd: $(INITRD) ## pack the initial RAM disk again and compare
 	@rm -rf $(BUILD)/osbuilder/again && mkdir -p $(BUILD)/osbuilder/again
 	@cp -r osbuilder/initrd.manifest osbuilder/rootfs $(BUILD)/osbuilder/again
 	@$(MKINITRD) -o $(BUILD)/osbuilder/again/initrd.img \
@@ -50,7 +50,7 @@ check-initrd: $(INITRD) ## pack the initial ram disk again, must be the same byt
 	@cmp $(INITRD) $(BUILD)/osbuilder/again/initrd.img
 	@echo "  ok    initrd, packed twice"
 
-# The same contents as root images. mkinitrd lays the files out; device nodes are left to devtmpfs.
+# Root images with the same contents. mkinitrd arranges the files; device nodes are left out, devtmpfs has them.
 $(eval $(call tool,mkroot,osbuilder/mkroot.c osbuilder/verity.c,base crypto))
 $(eval $(call unit_test,root_verity_test, \
 	tests/unit/root_verity_test.c osbuilder/verity.c,base crypto))
@@ -73,11 +73,11 @@ $(ROOT_IMAGE) $(ROOT_IMAGE_EXT4): $(BUILD)/osbuilder/root.cpio $(BUILD)/tools/mk
 	$(Q)$(BUILD)/tools/mkroot -o $@ $@.filesystem
 	$(Q)rm -rf $@.root $@.filesystem
 
-# Likewise, and by another user if we are root: nothing of the user gets into them.
-check-rootimage: $(ROOT_IMAGE) $(ROOT_IMAGE_EXT4) ## make the root images again, must be the same bytes
+# Makes them in another directory, and by another user if we are root: the result must not depend on either.
+check-rootimage: $(ROOT_IMAGE) $(ROOT_IMAGE_EXT4) ## make the root images again and compare
 	@osbuilder/again.sh $(BUILD)
 
-# The image that proves an install: one program, stripped.
+# The container image of the proof of an install: one program, stripped.
 PROOF := $(BUILD)/osbuilder/proof.tar
 $(eval $(call program,kata-proof,osbuilder/proof/proof.c,base))
 

@@ -5,26 +5,26 @@
 #
 #   osbuilder/rootfs.sh [OPTIONS] DISTRO
 #
-#   -o IMAGE    what is made (default kata-containers-DISTRO.img), and IMAGE.verity with its root hash
+#   -o IMAGE    the image (default kata-containers-DISTRO.img); its root hash goes to IMAGE.verity
 #   -a AGENT    the agent's program (default build/bin/kata-agent)
-#   -p PACKAGE  one more package; may be given again
-#   -f DIR      files that are laid over the root, owned by root; may be given again. Guest hooks are such files:
+#   -p PACKAGE  an additional package; may be repeated
+#   -f DIR      a directory whose files are copied over the root, owned by root; may be repeated. For guest hooks use
 #               DIR/usr/share/oci/hooks/prestart/NAME, with guest_hook_path = "/usr/share/oci/hooks"
 #   -t TYPE     erofs (default; compressed) or ext4
-#   -r DIR      keep the root directory there
+#   -r DIR      build the root in this directory, and keep it
 #   -l          list the distributions
 #   -h          print this text
 #
 # Environment, with the names of Kata Containers' osbuilder
 #   OS_VERSION        the distribution's version (debian: bookworm)
 #   EXTRA_PKGS        more packages
-#   AGENT_INIT        yes: without systemd, the agent is the first program
+#   AGENT_INIT        yes: no systemd, the agent is PID 1
 #   REPO_URL          the mirror (default: the distribution's own)
-#   SOURCE_DATE_EPOCH times of files (default 0): the same packages make the same image
+#   SOURCE_DATE_EPOCH times of files (default 0); the same packages make the same image
 #   MKROOT            the program mkroot (default build/tools/mkroot)
 #
-# Needs root, for the owners of files, and mmdebstrap; no loop device. Kernel modules are not in it: our kernel
-# has none.
+# Needs root, for the owners of files, and mmdebstrap, but no loop device. The image has no kernel modules, because
+# our kernel has none.
 set -euo pipefail
 export LC_ALL=C SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-0} DEBIAN_FRONTEND=noninteractive
 export PATH=$PATH:/usr/sbin:/sbin
@@ -70,18 +70,19 @@ done
 shift $((OPTIND - 1))
 [ $# -eq 1 ] || die "one distribution is required, of: ${distros[*]}"
 distro=$1
-[[ " ${distros[*]} " == *" $distro "* ]] || die "no distribution '$distro'; there are: ${distros[*]}"
+[[ " ${distros[*]} " == *" $distro "* ]] || die "unknown distribution '$distro'; known are: ${distros[*]}"
 [[ $init == yes || $init == no ]] || die "AGENT_INIT=$init is neither yes nor no"
 [[ $type == erofs || $type == ext4 ]] || die "-t $type: neither erofs nor ext4"
 [ "$(id -u)" = 0 ] || die "needs root, for the owners of files"
 [[ -f $agent && -x $agent ]] || die "$agent: no such program; make all builds the agent, -a names another"
 [[ -f $mkroot && -x $mkroot ]] || die "$mkroot: no such program; make rootimage builds it, MKROOT names another"
-[ -z "$keep" ] || [ ! -e "$keep" ] || [ -z "$(ls -A "$keep")" ] || die "-r $keep: is not empty"
-command -v mmdebstrap >/dev/null || die "mmdebstrap: not there; install the package of that name"
+[ -z "$keep" ] || [ ! -e "$keep" ] || [ -z "$(ls -A "$keep")" ] || die "-r $keep is not empty"
+command -v mmdebstrap >/dev/null || die "mmdebstrap was not found; install the package mmdebstrap"
 image=${image:-kata-containers-$distro.img}
-[ -w "$(dirname -- "$image")" ] || die "-o $image: its directory is not there, or cannot be written to"
+[ -w "$(dirname -- "$image")" ] || die "-o $image: its directory does not exist, or is not writable"
 
-# What mmdebstrap mounts ends with us, however we end, and nothing of it is removed.
+# In a mount namespace of our own, so that mmdebstrap's mounts disappear when this script ends, however it ends, and
+# the clean-up cannot delete files below them.
 if [ -z "${KATA_ROOTFS_ALONE:-}" ]; then
 	export KATA_ROOTFS_ALONE=1
 	exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
@@ -91,7 +92,7 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 root=${keep:-$work/root}
 chmod 755 "$work"
 
-# Only what dpkg calls essential, and what a guest needs; no documentation.
+# Installs the packages that dpkg calls essential, and those that a guest needs; no documentation.
 make_debian() {
 	local wanted=(iptables kmod) options=() path
 
@@ -100,7 +101,7 @@ make_debian() {
 	for path in doc man info locale lintian; do
 		options+=(--dpkgopt="path-exclude=/usr/share/$path/*")
 	done
-	# Licences stay.
+	# Except the licences.
 	options+=(--dpkgopt='path-include=/usr/share/doc/*/copyright')
 	mmdebstrap --quiet --mode=root --variant=essential --format=directory "${options[@]}" \
 		--aptopt='APT::Install-Recommends "false"' --include="$(IFS=, && echo "${wanted[*]}")" \
@@ -108,7 +109,7 @@ make_debian() {
 	version=$(cat "$root/etc/debian_version")
 }
 
-# What is of the build and not of the system, and what systemd would do that a guest has no use for.
+# Removes traces of the build, and disables the parts of systemd that a guest has no use for.
 clean() {
 	local unit
 
@@ -117,7 +118,7 @@ clean() {
 	mkdir -p "$root"/var/{cache,log,lib}
 	rm -rf "$root/var/tmp"
 	ln -s ../tmp "$root/var/tmp"
-	# The sandbox's is mounted over it.
+	# The agent mounts the sandbox's file over it.
 	: >"$root/etc/resolv.conf"
 	echo localhost >"$root/etc/hostname"
 	[ "$init" = no ] || return 0
@@ -141,7 +142,7 @@ clean() {
 	rm -f "$root"/usr/lib/systemd/system-generators/* "$root"/lib/systemd/system-generators/*
 }
 
-# The host's clock, where the kernel has it as a device.
+# Lets chrony take the time from the host's clock, where the kernel provides that as a device.
 set_clock() {
 	[ -e "$root/etc/chrony/chrony.conf" ] || return 0
 	cat >"$root/etc/chrony/chrony.conf" <<-END
@@ -161,7 +162,7 @@ add_agent() {
 	fi
 	install -m 0644 "$here"/systemd/kata-agent.service "$here"/systemd/kata-containers.target \
 		"$root/etc/systemd/system/"
-	# Debian has it for whoever wants it.
+	# Debian installs this unit disabled, outside systemd's search path.
 	cp "$root/usr/share/systemd/tmp.mount" "$root/etc/systemd/system/tmp.mount"
 	ln -sf kata-containers.target "$root/etc/systemd/system/default.target"
 }
@@ -174,7 +175,7 @@ add_files() {
 	done
 }
 
-# In the form of Kata Containers' osbuilder.
+# Writes a summary in the format of Kata Containers' osbuilder.
 summarize() {
 	local package
 

@@ -20,12 +20,12 @@ enum {
 	MBR_TABLE = 446, /* offset of the partition table */
 	MBR_ENTRY = 16,
 	MBR_LINUX = 0x83,
-	/* With 128 hashes to a block, of which 2^32 sectors have fewer than 2^30. */
+	/* A block has 128 hashes, and 2^32 sectors are fewer than 2^30 blocks. */
 	LEVELS_MAX = 5,
 	TREE_MAX = 1 << 30,
 };
 
-/* An image that is mapped, and offsets in struct nd_pfn_sb. */
+/* The layout of a mapped image, and offsets in struct nd_pfn_sb. */
 enum {
 	MAPPED_BASE = 2 << 20,
 	MAPPED_FIRST = 3 << 20,
@@ -39,7 +39,8 @@ enum {
 	PFN_MODE_RAM = 1,
 };
 
-/* The hashes of each level's blocks; level 0 has those of the file system. */
+/* The hash tree. Level 0 has the hashes of the file system's blocks, each further level those of
+ * the blocks of the level before. */
 struct tree {
 	struct buf level[LEVELS_MAX];
 	size_t levels;
@@ -62,7 +63,7 @@ static void from_hex(const char *hex, uint8_t *out)
 	}
 }
 
-/* Of a block, after the salt. */
+/* The SHA-256 of the salt followed by the block. */
 static void hash_block(const uint8_t *salt, const uint8_t *block, char hex[65])
 {
 	AUTO(sha256) struct sha256 *s = sha256_new();
@@ -82,7 +83,7 @@ static void add_hash(struct buf *to, const uint8_t *salt, const uint8_t *block)
 	buf_add(to, hash, sizeof(hash));
 }
 
-/* Fills a level up to whole blocks. */
+/* Pads a level with zeros to whole blocks. */
 static void fill_up(struct buf *level)
 {
 	static const uint8_t zeros[VERITY_BLOCK];
@@ -92,7 +93,7 @@ static void fill_up(struct buf *level)
 		buf_add(level, zeros, VERITY_BLOCK - rest);
 }
 
-/* Level 0 is complete: those above it, up to one of a single block. */
+/* Makes the levels above the complete level 0, up to a level with a single block. */
 static void grow_tree(struct tree *t, const uint8_t *salt)
 {
 	fill_up(&t->level[0]);
@@ -113,7 +114,8 @@ static void put_le32(uint8_t *at, uint32_t value)
 		at[i] = (uint8_t)(value >> (8 * i));
 }
 
-/* Only the first and the number of sectors count; the older addresses say that they do not. */
+/* Only the first sector and the number of sectors matter. The cylinder addresses get the values
+ * that mark them as unused. */
 static void put_partition(uint8_t *mbr, size_t index, uint64_t offset, uint64_t bytes)
 {
 	uint8_t *entry = mbr + MBR_TABLE + index * MBR_ENTRY;
@@ -133,7 +135,7 @@ static int write_at(int out, uint64_t at, const void *data, size_t len, struct e
 	return fd_write_all(out, data, len, err);
 }
 
-/* A table at base; of the tree, if there is one, the bytes. */
+/* Writes a partition table at base. tree_bytes is 0 for an image without a tree. */
 static int write_table(int out, uint64_t base, uint64_t first, uint64_t blocks, uint64_t tree_bytes,
 		       struct err *err)
 {
@@ -148,7 +150,7 @@ static int write_table(int out, uint64_t base, uint64_t first, uint64_t blocks, 
 	return write_at(out, base, sector, sizeof(sector), err);
 }
 
-/* Fletcher's sum with 64 bits, as the kernel's nd_fletcher64. */
+/* Fletcher's checksum with 64 bits, like the kernel's nd_fletcher64. */
 static uint64_t fletcher64(const uint8_t *data, size_t len)
 {
 	uint32_t low = 0;
@@ -162,7 +164,8 @@ static uint64_t fletcher64(const uint8_t *data, size_t len)
 	return high << 32 | low;
 }
 
-/* What tells the kernel's driver for persistent memory where that begins, and that it may have pages. */
+/* Writes the header from which the kernel's driver for persistent memory learns where the memory
+ * begins, and that it has struct pages. */
 static int write_pfn_header(int out, struct err *err)
 {
 	uint8_t header[PFN_SIZE] = "NVDIMM_PFN_INFO";
@@ -178,7 +181,7 @@ static int write_pfn_header(int out, struct err *err)
 	return write_at(out, PFN_HEADER, header, sizeof(header), err);
 }
 
-/* Copies the file system, and adds the hash of each block to the tree if there is a salt. */
+/* Copies the file system. With a salt it also appends the hash of each block to hashes. */
 static int copy_blocks(int in, const char *name, int out, const uint8_t *salt, struct buf *hashes,
 		       uint64_t *blocks, struct err *err)
 {
@@ -204,7 +207,7 @@ static int copy_blocks(int in, const char *name, int out, const uint8_t *salt, s
 	}
 }
 
-/* Behind the file system, from the top. */
+/* Appends the tree to the file system, the highest level first. */
 static int write_tree(int out, const struct tree *t, uint64_t *bytes, struct err *err)
 {
 	*bytes = 0;

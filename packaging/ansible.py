@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Packs the Ansible collection, as `ansible-galaxy collection build` does, but the same files give the same
-bytes: ansible.py COLLECTION VERSION OUT; `make ansible` calls it."""
+"""Packs the Ansible collection like `ansible-galaxy collection build`, but reproducibly: the same files give the same
+bytes. ansible.py COLLECTION VERSION OUT; `make ansible` calls it."""
 
 import gzip
 import hashlib
@@ -20,7 +20,7 @@ def die(text):
 
 
 def semantic(version):
-    """A collection has three numbers."""
+    """The version with three numbers, which a collection needs."""
     if re.fullmatch(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.-]+)?", version):
         return version
     found = re.fullmatch(r"(\d+\.\d+)(\.\d+)?(\.\d+)?(-.*)?", version)
@@ -36,7 +36,7 @@ def sha256(data):
 
 
 def read_tree(top):
-    """name: bytes, or None of a directory."""
+    """A dictionary of the files: name to contents, or None for a directory."""
     tree = {}
     for folder, folders, files in os.walk(top):
         folders[:] = [f for f in folders if f != "__pycache__"]

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Packs a Helm chart, the same bytes for the same files: chart.sh CHART-FOLDER VERSION OUT. Chart and application
-# have the version of the release, whose image the chart names. Helm packs with the times of the day.
+# Packs a Helm chart: chart.sh CHART-FOLDER VERSION OUT. The same files give the same bytes, unlike with `helm package`,
+# which stores the current time. Chart and application get the version of the release, whose image the chart names.
 set -euo pipefail
 export LC_ALL=C
 umask 022
@@ -19,7 +19,7 @@ cp -r "$chart" "$work/$name"
 sed -i -e "s/^version: .*/version: $version/" -e "s/^appVersion: .*/appVersion: \"$version\"/" "$work/$name/Chart.yaml"
 find "$work/$name" -type d -exec chmod 0755 {} + -o -type f -exec chmod 0644 {} +
 mkdir -p "$(dirname "$out")"
-# Helm reads Chart.yaml first.
+# Helm expects Chart.yaml to be the first file.
 (cd "$work" && {
 	echo "$name/Chart.yaml"
 	find "$name" -type f ! -path "$name/Chart.yaml" ! -name '*~' | sort

@@ -11,7 +11,7 @@ deb: $(BUILD)/static/kata-deploy $(BUILD)/static/kata-manager ## make Debian pac
 	@KEYS='$(KEYS)' MAINTAINER='$(MAINTAINER)' packaging/deb.sh $(BUILD)/static \
 		'$(or $(RELEASE),$(BUILD)/deb-release)' '$(DEB)'
 
-# make snap: the same as a snap, which snapd's program packs.
+# make snap: the same as a snap, packed by snapd's program.
 SNAP ?= $(BUILD)/snap
 
 .PHONY: snap
@@ -31,6 +31,6 @@ PORTABLE_PROGRAMS := $(BUILD)/static/kata-deploy $(BUILD)/static/kata-manager
 check-packages: $(PORTABLE_PROGRAMS) ## install, upgrade, remove and purge the Debian packages below a directory
 	@tests/deb.sh $(BUILD)/static
 
-check-deb: $(PORTABLE_PROGRAMS) ## the same in the distributions of SUITES too, and lintian
+check-deb: $(PORTABLE_PROGRAMS) ## the same in the distributions of SUITES too, and run lintian
 	@packaging/deps.sh packages
 	@tests/deb.sh $(BUILD)/static $(SUITES)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes Debian packages of a signed release, kata-deploy and kata-containers; `make deb` calls it.
+# Makes the Debian packages kata-deploy and kata-containers of a signed release; `make deb` calls it.
 #
 #	deb.sh DIR-OF-PORTABLE-PROGRAMS RELEASE OUT
 #
-# OUT gets NAME_VERSION_ARCH.deb of both; one of the same name is replaced. The same release and programs
-# give the same bytes: all times are that of the release's creation. docs/design/deb.md says which file
-# belongs to whom. Environment: KEYS, the public keys (default: those beside the release's documents),
+# Writes NAME_VERSION_ARCH.deb of both to OUT, replacing files of the same name. The same release and programs
+# give the same bytes: all times are that of the release's creation. docs/design/deb.md explains which file
+# belongs to which package. Environment: KEYS, the public keys (default: those beside the release's documents),
 # MAINTAINER, COMPRESS (options of dpkg-deb; default: -Zxz -z6).
 set -euo pipefail
 
@@ -24,7 +24,7 @@ here=$(dirname "$0")
 command -v dpkg-deb >/dev/null || die "dpkg-deb is not here; install the package dpkg"
 umask 022
 maintainer=${MAINTAINER:-The makers of this package <kata@example.org>}
-# Until the release has a VMM of its own.
+# A release without a VMM of its own needs the node's.
 recommends="containerd | docker.io | cri-o"
 grep -q '^ *- path: bin/qemu-system' "$release/release.yaml" || recommends="$recommends, qemu-system-x86, qemu-system-common"
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Debian's source packages, from the package sources that this machine has, whose signatures apt checks.
-# Sourced by the scripts that build what Debian has no usable package of.
+# Fetches Debian's source packages from this machine's package sources, whose signatures apt checks. Sourced by the
+# scripts that build programs for which Debian has no usable binary package.
 #
 #	debian_source PACKAGE FOLDER	puts the files of the source package into FOLDER, which exists
 #
-# Returns 1, with apt's last lines on standard error, if it cannot be had. Nothing on the system is
-# changed.
+# Returns 1, with apt's last lines on standard error, if the source package cannot be fetched. Changes nothing on the
+# system.
 debian_source() {
 	local package=$1 folder=$2 apt=$2/.apt f
 	mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial"

@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Installs the packages for building and testing on Debian 12, without prompts: deps.sh [GROUP...].
-# docs/dependencies.md lists the purpose of each package. Groups: "images", for the tests of container
-# images; "packages", for those of Debian packages in other distributions, of the snap, of bare nodes
-# and of the SBOM; "kubernetes", for those of clusters; "ansible", for the collection and its tests;
-# "guests", for guests of a distribution.
+# docs/dependencies.md lists the purpose of each package. Groups for further tests: "images" (container images),
+# "packages" (Debian packages in other distributions, the snap, bare nodes, the SBOM), "kubernetes" (clusters),
+# "ansible" (the collection); "guests" is for building guests of a distribution.
 set -euo pipefail
 
 packages=(
@@ -17,7 +16,7 @@ packages=(
 	ca-certificates
 	# the guest kernel and what goes into the initrd
 	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables e2fsprogs erofs-utils cpio
-	# the release's own QEMU: tools, and static archives of what it is linked with
+	# the release's own QEMU: tools, and the static libraries that it is linked with
 	meson ninja-build python3 libglib2.0-dev libpixman-1-dev libcap-ng-dev libattr1-dev liburing-dev
 	libaio-dev libfdt-dev seabios
 	# tests
@@ -39,12 +38,12 @@ for group; do
 	packages) packages+=("${packages_tests[@]}") ;;
 	kubernetes)
 		packages+=("${kubernetes[@]}")
-		# Another distributor's Node.js brings its own.
+		# A Node.js that is not Debian's brings its own npm.
 		command -v npm >/dev/null || packages+=(npm)
 		;;
 	guests) packages+=("${guests[@]}") ;;
 	*)
-		echo "deps: no group $group" >&2
+		echo "deps: unknown group $group" >&2
 		exit 2
 		;;
 	esac

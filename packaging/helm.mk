@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make chart: the Helm chart of this version, CHART. make manifests: the same as plain YAML, MANIFESTS, for those
-# without Helm, as Helm makes it of the chart. What it is set to is said by HELM_ARGS ("--set a=b -f FILE").
+# make chart: packs the Helm chart of this version into CHART. make manifests: has Helm write the chart's objects as plain
+# YAML into MANIFESTS, for clusters without Helm; HELM_ARGS sets its values ("--set a=b -f FILE").
 CHART      ?= $(BUILD)/kata-deploy-$(VERSION).tgz
 MANIFESTS  ?= $(BUILD)/kata-deploy-$(VERSION).yaml
 HELM       ?= helm

@@ -1,23 +1,24 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# What the scripts of packages have in common that install a release through kata-deploy; the build puts
-# it into each, behind lines that set
+# The common part of the maintainer scripts and hooks of packages that install a release through kata-deploy.
+# The build inserts it into each of them, after lines that set
 #
-#	name	of the package
-#	engine	kata-deploy
-#	release, keys	where the package has them, by the names that hold for the system that is changed
-#	root	that system's root directory, "" for this one
+#	name	the name of the package
+#	engine	the program kata-deploy
+#	release, keys	the package's directories, by their paths within the system that is changed
+#	root	that system's root directory, "" for this system
 #
-# The package's system owns the release in $release. kata-deploy owns what is below /opt/kata and in the
-# container manager's configuration; that is the package's as long as kata-deploy has on record that it
-# came from there. What a person installed otherwise is left alone.
+# The package system owns the release in $release. kata-deploy owns /opt/kata and its lines in the container
+# manager's configuration. The installation counts as the package's while kata-deploy's record says that it came
+# from $release. An installation from elsewhere is left alone.
 
-# A node that upgrades itself may be at it just now: a package waits for it, instead of being half configured.
+# The node's upgrade timer may be running kata-deploy just now: wait for it, because a failure would leave the package
+# half configured.
 kata() { # VERB [ARG...]
 	verb=$1
 	shift
 	"$engine" "$verb" --lock-wait 900 ${root:+--root "$root"} "$@"
 }
-# Sets origin: nothing, ours or theirs.
+# Sets origin to what is installed: nothing, ours (the package's release) or theirs (a release from elsewhere).
 look() {
 	found=$(kata status --json) || true
 	case $found in
@@ -25,13 +26,13 @@ look() {
 	*'"installed": true'* | *'"installed":true'*) origin=theirs ;;
 	*'"installed": false'* | *'"installed":false'*) origin=nothing ;;
 	*)
-		echo "$name: kata-deploy status says nothing about /opt/kata" >&2
+		echo "$name: cannot find out what is installed in /opt/kata; see kata-deploy status" >&2
 		return 1
 		;;
 	esac
 }
-# To the pin counts neither the release's expiry nor a channel: that this release is meant is said by the
-# package. No proof: it must be installable where no VM runs.
+# The pin waives the release's expiry and the channel: the package itself names the wanted release. No proof, because
+# the package must be installable where no VM runs.
 lay_down() { # [OPTION...]
 	kata install --yes --no-proof --quiet "$@" --release "$root$release" --trust-dir "$root$keys" --pin "$pin"
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make image: a container image of a signed release (packaging/image.sh). RELEASE=DIR is one that was
-# made before; without it one is made below $(BUILD) as `make release` does, with the same variables.
+# make image: a container image of a signed release (packaging/image.sh). RELEASE=DIR names an existing release; without
+# it one is made below $(BUILD) as `make release` does, with the same variables.
 IMAGE   ?= $(BUILD)/image
 IMAGE_NAME ?= kata-deploy:$(VERSION)
 RELEASE ?=
@@ -17,5 +17,5 @@ image: $(BUILD)/tools/mkimage $(BUILD)/static/kata-deploy $(PROOF) ## make an OC
 		$(BUILD)/tools/mkimage '$(or $(RELEASE),$(BUILD)/image-release)' '$(IMAGE)' '$(IMAGE_NAME)'
 
 .PHONY: check-image
-check-image: $(BUILD)/tools/mkimage $(BUILD)/static/kata-deploy $(PROOF) ## hold images to their readers, and a container of one to the program
+check-image: $(BUILD)/tools/mkimage $(BUILD)/static/kata-deploy $(PROOF) ## check an image with the tools that read it, and install with a container of it
 	@tests/image.sh $(BUILD)/static/kata-deploy $(BUILD)/tools/mkimage

@@ -5,16 +5,16 @@
 #
 #	image.sh PORTABLE-KATA-DEPLOY MKIMAGE RELEASE OUT NAME:TAG
 #
-# In the image are kata-deploy, /release, /keys and /host, and the environment that has kata-deploy find the
-# two. Each blob of the release is a layer of its own, so that a registry and a node that have the
-# last image lack only what changed. OUT is replaced if it is a layout, and made complete or not at
-# all. Artifacts with the image as their subject: the release's SBOM and provenance, and with a key
-# the signature of the index. OUT.tar is the image without them, for engines that import a file.
+# The image contains kata-deploy, /release, /keys and /host, and an environment in which kata-deploy finds the
+# release and the keys. Each blob of the release is a layer of its own, so that a registry or a node that has the
+# previous image fetches only what changed. OUT is replaced if it is a layout, and made completely or not at all.
+# Artifacts with the image as their subject: the release's SBOM and provenance, and, if there is a key, the
+# signature of the index. OUT.tar is the image without artifacts, for engines that import a file.
 #
-# Environment: PROOF, a program that says what it sees of its machine (osbuilder/proof), for a pod that tests the
-# runtime; KEYS, the public keys (.pub, .channel.pub, root.json; default: those beside the
-# release's documents), KEY, the secret key that signs the index, or "none"; without it the development key below
-# BUILD, if the release was signed with it; PASSPHRASE_FD; SOURCE, for a label.
+# Environment: PROOF, a program that prints the kernel that it sees (osbuilder/proof), for a pod that tests the
+# runtime; KEYS, the public keys (.pub, .channel.pub, root.json; default: those beside the release's documents);
+# KEY, the secret key that signs the index, or "none" (default: the development key below BUILD, if the release was
+# signed with it); PASSPHRASE_FD; SOURCE, for a label.
 set -euo pipefail
 
 die() {
@@ -26,7 +26,7 @@ deploy=$1 mkimage=$2 release=${3%/} out=${4%/} name=$5
 build=${BUILD:-build}
 here=$(dirname "$0")
 [ ! -e "$out" ] || [ -f "$out/oci-layout" ] || [ -z "$(ls -A "$out")" ] ||
-	die "OUT=$out has something else than an image; name a new directory, or remove it"
+	die "OUT=$out contains something other than an image; name a new directory, or remove it"
 # shellcheck source=packaging/release-of.sh
 . "$here/release-of.sh"
 part=$out.part.$$
@@ -48,7 +48,8 @@ done < <(cd "$release" && find . -type f -printf '%P\0' | LC_ALL=C sort -z)
 if [ "${#layers[@]}" -gt 64 ]; then
 	layers=("${layers[@]:0:63}" "$(IFS=,; echo "${layers[*]:63}")")
 fi
-# Below /host a pod mounts what it needs of its node; /usr among it, whose programs are found by these.
+# A pod mounts paths of its node below /host. Through these links programs of the node's /usr are also found in /bin
+# and the others.
 mkdir "$work/host"
 for name_of_usr in bin lib lib64 sbin; do ln -s "usr/$name_of_usr" "$work/host/$name_of_usr"; done
 layers+=("${documents#,},keys=$work/keys,host=$work/host")

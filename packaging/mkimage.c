@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Makes container images of files of the build machine, without a daemon (libs/image):
+ * Makes container images from files of the build machine, without a daemon (libs/image):
  *
  *	mkimage build -o DIR -n NAME:TAG [OPTION]... PATH=SOURCE[,PATH=SOURCE]...
  *	mkimage attach --to TAG [--architecture A] DIR TYPE=FILE...
  *	mkimage archive --to TAG [--architecture A] DIR FILE
  *
- * Each operand of build is a layer. In a directory the name leads to an index, so that images for
- * other architectures can follow; in an archive (--archive) to the image itself, with docker's
- * manifest.json beside it. attach adds artifacts that are about an image, such as signatures: as
- * manifests with a subject, listed under the tag that registries without a list of referrers are
- * asked for (the OCI distribution specification, "Referrers Tag Schema"). archive writes an image of
- * a directory without what is about it, which engines that import a file take for images too; the
- * bytes of index, manifests and layers stay, and so do their digests.
+ * Each operand of build is a layer. In a directory the name refers to an index, so that images for
+ * other architectures can be added later; in an archive (--archive) it refers to the image itself,
+ * and Docker's manifest.json is added. attach adds artifacts that belong to an image, such as
+ * signatures, as manifests with a subject. They are listed under the tag that clients use with
+ * registries that do not support referrers (the OCI distribution specification, "Referrers Tag
+ * Schema"). archive writes an image of a directory to a file without its artifacts, which engines
+ * would import as images; the bytes and digests of index, manifests and layers do not change.
  */
 
 #include "base/file.h"
@@ -38,27 +38,30 @@ static struct {
 
 static const struct opt build_opts[] = {
 	OPT_STR('o', "output", "PATH", &o.out, "a directory, or with --archive a file"),
-	OPT_STR('n', "name", "NAME:TAG", &o.name, "of the image"),
-	OPT_STRV('e', "entrypoint", "WORD", &o.entrypoint, "what runs; may be repeated"),
-	OPT_STRV('c', "command", "WORD", &o.command, "its arguments, if none are given"),
-	OPT_STRV(0, "env", "NAME=VALUE", &o.env, "in its environment; may be repeated"),
+	OPT_STR('n', "name", "NAME:TAG", &o.name, "name of the image"),
+	OPT_STRV('e', "entrypoint", "WORD", &o.entrypoint,
+		 "a word of the entry point; may be repeated"),
+	OPT_STRV('c', "command", "WORD", &o.command,
+		 "a word of the default arguments; may be repeated"),
+	OPT_STRV(0, "env", "NAME=VALUE", &o.env, "environment variable; may be repeated"),
 	OPT_STRV('l', "label", "NAME=VALUE", &o.labels, "label and annotation; may be repeated"),
-	OPT_STR(0, "created", "TIME", &o.created, "as 2026-11-24T02:08:00Z; default: not said"),
-	OPT_STR(0, "architecture", "A", &o.machine, "as uname -m; default: this one's"),
-	OPT_FLAG(0, "archive", &o.archive, "one tar archive, for docker load too"),
+	OPT_STR(0, "created", "TIME", &o.created, "as 2026-11-24T02:08:00Z; default: none"),
+	OPT_STR(0, "architecture", "A", &o.machine,
+		"as uname -m prints it; default: this machine's"),
+	OPT_FLAG(0, "archive", &o.archive, "write one tar archive, which docker load reads too"),
 	OPT_END,
 };
 
 static const struct opt archive_opts[] = {
 	OPT_STR(0, "to", "TAG", &o.to, "the image"),
 	OPT_STR(0, "architecture", "A", &o.machine,
-		"whose docker takes; as uname -m; default: this one's"),
+		"the one that docker load reads; as uname -m; default: this machine's"),
 	OPT_END,
 };
 
 static const struct opt attach_opts[] = {
-	OPT_STR(0, "to", "TAG", &o.to, "the image that the files are about"),
-	OPT_STR(0, "architecture", "A", &o.machine, "only that one of its images; as uname -m"),
+	OPT_STR(0, "to", "TAG", &o.to, "the image that the files belong to"),
+	OPT_STR(0, "architecture", "A", &o.machine, "only its image for this one; as uname -m"),
 	OPT_END,
 };
 
@@ -79,7 +82,7 @@ static struct json *one_string(const char *s)
 	return j;
 }
 
-/* NAME=VALUE as members of an object. */
+/* Sets *out to an object with the members NAME=VALUE of the list. */
 static int members(char *const *list, struct json **out, struct err *err)
 {
 	AUTO(json) struct json *j = json_make_object();
@@ -110,7 +113,7 @@ static const char *architecture(void)
 struct build {
 	struct image *image;
 	struct json *labels;
-	struct json *layers, *diff_ids; /* one each per layer */
+	struct json *layers, *diff_ids; /* one entry per layer */
 };
 
 static void build_release(struct build *b)
@@ -181,7 +184,7 @@ static struct json *add_manifest(const struct build *b, const struct json *confi
 	return image_add_document(b->image, IMAGE_MANIFEST, j, err);
 }
 
-/* For docker, which knew no layouts for long. */
+/* Adds the manifest.json that Docker reads; older versions do not know OCI layouts. */
 static int add_docker(struct image *image, const char *name, const struct json *config,
 		      const struct json *layers, struct err *err)
 {
@@ -202,7 +205,7 @@ static int add_docker(struct image *image, const char *name, const struct json *
 	return image_add_file(image, "manifest.json", text, strlen(text), err);
 }
 
-/* An index of the one architecture so far. */
+/* Adds an index with this architecture's manifest. */
 static struct json *add_index(const struct build *b, struct json *manifest, struct err *err)
 {
 	AUTO(json) struct json *j = make_document(IMAGE_INDEX);
@@ -275,7 +278,7 @@ static const struct json *of_architecture(const struct json *index)
 	return NULL;
 }
 
-/* What a subject is named by: without its platform and names. */
+/* A descriptor as a subject needs it: without platform and names. */
 static struct json *bare(const struct json *descriptor)
 {
 	static const char *const keys[] = { "mediaType", "digest", "size" };
@@ -320,7 +323,8 @@ static struct json *make_artifact(const struct json *config, const struct json *
 	return j;
 }
 
-/* Adds a manifest of one file; *out is its descriptor as lists of referrers have it. */
+/* Adds a manifest with one file. *out is the manifest's descriptor, with the artifactType that
+ * lists of referrers need. */
 static int add_artifact(struct image *image, const char *operand, const struct json *subject,
 			struct json **out, struct err *err)
 {
@@ -350,7 +354,7 @@ static int add_artifact(struct image *image, const char *operand, const struct j
 	return 0;
 }
 
-/* The list of a subject's referrers so far. */
+/* Sets *list to the existing referrers of a subject, and drops the index that contained them. */
 static int read_referrers(struct image *image, const char *tag, struct json **list, struct err *err)
 {
 	const struct json *old = image_find(image, tag);
@@ -364,7 +368,7 @@ static int read_referrers(struct image *image, const char *tag, struct json **li
 	index = image_read(image, old, err);
 	was = index ? json_get(index, "manifests") : NULL;
 	if (!was)
-		return index ? err_set(err, E_INVALID, "%s is no index", tag) : -1;
+		return index ? err_set(err, E_INVALID, "%s is not an index", tag) : -1;
 	*list = json_share(was);
 	image_drop(image, old);
 	return 0;
@@ -414,7 +418,8 @@ static int attach(int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (!o.to)
-		return err_set(err, E_USAGE, "--to TAG says which image the files are about");
+		return err_set(err, E_USAGE,
+			       "--to TAG is needed: the image that the files belong to");
 	image = image_open(argv[0], err);
 	return image ? attach_all(image, argv + 1, err) : -1;
 }
@@ -424,7 +429,7 @@ static int attach(int argc, char **argv, struct err *err)
 struct copy {
 	const struct image *from;
 	struct image *to;
-	struct json *seen; /* digests: images of an index share layers */
+	struct json *seen; /* digests already copied: the images of an index share layers */
 };
 
 static int copy_blob(const struct copy *c, const struct json *descriptor, struct err *err)
@@ -437,7 +442,7 @@ static int copy_blob(const struct copy *c, const struct json *descriptor, struct
 	return image_copy_blob(c->from, descriptor, c->to, err);
 }
 
-/* A manifest and what it names; *out is the document. */
+/* Copies a manifest with its configuration and layers. *out is the manifest's document. */
 static int copy_manifest(const struct copy *c, const struct json *descriptor, struct json **out,
 			 struct err *err)
 {
@@ -490,7 +495,7 @@ static int archive(int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (!o.to)
-		return err_set(err, E_USAGE, "--to TAG says which image is meant");
+		return err_set(err, E_USAGE, "--to TAG is needed: the image to write");
 	from = image_open(argv[0], err);
 	if (!from)
 		return -1;
@@ -506,8 +511,8 @@ static int archive(int argc, char **argv, struct err *err)
 
 static const struct subverb verbs[] = {
 	{ "build", "LAYER...", "make an image", build_opts, build, 1, -1 },
-	{ "attach", "DIR TYPE=FILE...", "add what is about an image", attach_opts, attach, 2, -1 },
-	{ "archive", "DIR FILE", "an image as one file", archive_opts, archive, 2, 2 },
+	{ "attach", "DIR TYPE=FILE...", "add artifacts to an image", attach_opts, attach, 2, -1 },
+	{ "archive", "DIR FILE", "write an image as one file", archive_opts, archive, 2, 2 },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
 };
 

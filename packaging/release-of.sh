@@ -1,16 +1,17 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # SPDX-License-Identifier: Apache-2.0
 #
-# What packages are made of, for scripts that have set deploy, release and here: $version and $arch as
-# package systems write them, $epoch, $pin; copy_release and fill. Refuses (with die) what is no signed
-# release that nodes with the keys of KEYS would believe. Makes $work, which goes with the script.
-[ -f "$release/release.yaml" ] || die "RELEASE=$release is no release: it has no release.yaml"
+# Reads the release that a package or image is made of. Sourced by scripts that have set deploy (the program),
+# release (the directory), here (this directory) and die. Sets $version and $arch as package systems write them,
+# $epoch, $pin, and $work, a temporary directory that is removed when the script exits; defines copy_release and
+# fill. Calls die if the release is not signed, or if a node with the keys of KEYS would reject it.
+[ -f "$release/release.yaml" ] || die "RELEASE=$release is not a release: it has no release.yaml"
 [ -f "$release/release.yaml.minisig" ] || die "$release is not signed; kata-deploy release sign --key FILE $release"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 value() { sed -n "s/^$1: *\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" "$release/release.yaml" | head -n 1; }
-# 3.10.0-rc1 comes before 3.10.0, for packages too.
+# For package systems, too, 3.10.0-rc1 must come before 3.10.0: ~ sorts before the end.
 version=$(value version | sed 's/-/~/g; s/_/+/g')
 case $(value architecture) in
 x86_64) arch=amd64 ;;
@@ -28,9 +29,9 @@ for key in "${keys[@]}"; do
 done
 env -u KATA_DEPLOY_RELEASE "$deploy" plan --json --cri none --root "$work/node" --release "$release" \
 	--trust-dir "$work/keys" --pin "$pin" >/dev/null 2>"$work/said" ||
-	die "nodes would not believe it: $(cat "$work/said"); KEYS=\"FILE.pub ...\" are the keys that signed it"
+	die "nodes would not accept it: $(cat "$work/said"); KEYS=\"FILE.pub ...\" names the keys that signed it"
 
-# The release without its channel, which would expire, and the keys.
+# Copies the release without its channel, which would expire, and the keys.
 copy_release() { # TO
 	local file
 	while IFS= read -r -d '' file; do
@@ -44,7 +45,8 @@ copy_release() { # TO
 		[ ! -f "$file" ] || install -m 0644 "$file" "$1/keys/"
 	done
 }
-fill() { # TEMPLATE [NAME=VALUE...]: with @NAME@ replaced, and @HOOKS@ by hooks.sh
+# Prints the template with @NAME@ replaced by its value, and the line @HOOKS@ by hooks.sh.
+fill() { # TEMPLATE [NAME=VALUE...]
 	local template=$1
 	shift
 	awk -v hooks="$here/hooks.sh" '

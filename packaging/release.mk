@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make release VERSION=3.10.0 OUT=DIR KEY=FILE: a signed release of everything that is installed;
-# KEY=none: not signed yet.
+# make release VERSION=3.10.0 OUT=DIR KEY=FILE: a signed release of everything that `make install` installs. KEY=none
+# leaves it unsigned; without KEY a development key signs it. packaging/release.sh lists further variables.
 .PHONY: release
 OUT ?= $(BUILD)/release
 KEY ?=
 LEVEL ?=
-
 
 release: $(BUILD)/bin/kata-deploy ## make a signed release directory: VERSION= OUT= KEY=
 	@KEY='$(KEY)' packaging/release.sh check '$(OUT)'

@@ -3,13 +3,12 @@
 #
 # Builds and signs a release directory from a staged install tree; `make release` calls it.
 #
-#   release.sh check OUT			whether it can be made, before anything is built
+#   release.sh check OUT			checks, before anything is built, that the release can be made
 #   release.sh KATA-DEPLOY TREE OUT VERSION GUEST-KERNEL
 #
-# OUT is made complete or not at all. Environment: KEY, a secret key, or "none" to sign elsewhere
-# (without it a development key is made below build/ and its public key is put beside the release; it
-# is trusted only with --key OUT/development.pub), PASSPHRASE_FD, SERIAL (default: that of `release
-# build`), SOURCE_DATE_EPOCH (default: the time of the last commit), OLD (release directories to make
+# OUT is made completely or not at all. Environment: KEY, a secret key, or "none" to sign elsewhere (without KEY a
+# development key is made below build/, and its public key is copied into the release; nodes trust it only with
+# --key OUT/development.pub), PASSPHRASE_FD, SERIAL (default: that of `release build`), SOURCE_DATE_EPOCH (default: the time of the last commit), OLD (release directories to make
 # patches from), LEVEL (of zstd), CHANNEL, EXPIRES, COMPONENTS.
 set -euo pipefail
 
@@ -22,15 +21,15 @@ check() { # OUT
 	[ ! -e "$1" ] || [ -z "$(ls -A "$1")" ] || die "OUT=$1 is not empty; name a new directory, or remove it"
 	if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
 		SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null) ||
-			die "no commit gives the creation time; set SOURCE_DATE_EPOCH"
+			die "the creation time is unknown: git finds no commit here; set SOURCE_DATE_EPOCH"
 	fi
 	export SOURCE_DATE_EPOCH
 	for old in ${OLD:-}; do
-		[ -f "$old/release.yaml" ] || die "OLD=$old is no release: it has no release.yaml"
+		[ -f "$old/release.yaml" ] || die "OLD=$old is not a release: it has no release.yaml"
 	done
 	[ -n "${KEY:-}" ] && [ "$KEY" != none ] || return 0
 	[ -r "$KEY" ] || die "KEY=$KEY cannot be read; kata-deploy keys generate NAME makes NAME.key"
-	# A comment, then 158 bytes in base64; a public key has 42.
+	# A secret key is a comment and a line of 158 bytes in base64; the line of a public key has 42 bytes.
 	awk 'NR == 1 && !/^untrusted comment:/ { exit 1 } NR == 2 { exit length($0) < 200 } END { if (NR < 2) exit 1 }' \
 		"$KEY" || die "KEY=$KEY is not a secret key; kata-deploy keys generate NAME makes NAME.key"
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Prints a C file with the certificates of this machine's ca-certificates, for programs that run where
-# there are none.
+# Prints a C file with the certificates of this machine's ca-certificates, for programs that run on machines without
+# any.
 set -euo pipefail
 bundle=${1:-/etc/ssl/certs/ca-certificates.crt}
 [ -r "$bundle" ] || {
-	echo "roots: $bundle is not there; install ca-certificates" >&2
+	echo "roots: $bundle does not exist; install ca-certificates" >&2
 	exit 1
 }
 echo '#include "http/roots.h"'

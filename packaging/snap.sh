@@ -5,8 +5,8 @@
 #
 #	snap.sh DIR-OF-PORTABLE-PROGRAMS RELEASE OUT
 #
-# OUT gets tree/, which is what is in the snap, and kata-containers_VERSION_ARCH.snap. The programs in it
-# that /opt/kata has too are started from there. Environment: KEYS, the public keys (default: those beside
+# Writes tree/, the contents of the snap, and kata-containers_VERSION_ARCH.snap to OUT. The snap's apps for programs
+# that /opt/kata contains too start those. Environment: KEYS, the public keys (default: those beside
 # the release's documents).
 set -euo pipefail
 

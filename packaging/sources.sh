@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Prints what a component was made from besides this project, for SBOM and provenance, in the format of
-# deploy/release/build.h: sources.sh WHAT...
+# Prints the third-party sources of a component, for SBOM and provenance, in the format of deploy/release/build.h:
+# sources.sh WHAT...
 #
-#	-lNAME		an archive of the build machine that was linked in; libc and libgcc come along
-#	linux, curl	what kernel/build.sh and packaging/curl.sh compile
-#	/PATH		a file of one of Debian's packages, as it is
+#	-lNAME		a static library of the build machine that was linked in; libc and libgcc are added
+#	linux, curl	the sources that kernel/build.sh and packaging/curl.sh compile
+#	/PATH		an unchanged file of one of Debian's packages
 #
 # A library without a licence in the table below is an error: add its row.
 set -euo pipefail
@@ -47,13 +47,13 @@ row() { # NAME VERSION FILE SHA256 LINKED
 packaged() { # FILE LINKED
 	local file package name version
 	file=$(realpath "$1")
-	package=$(dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}" 2>/dev/null) || die "$file is of no package"
+	package=$(dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}" 2>/dev/null) || die "$file belongs to no package"
 	# shellcheck disable=SC2016 # dpkg's
 	read -r name version < <(dpkg-query -W -f '${source:Package} ${source:Version}\n' "${package%%: *}")
 	row "$name" "$version" "$(basename "$file")" "$(sha256sum <"$file" | cut -d ' ' -f 1)" "$2"
 }
 
-pinned() { # NAME: of the variable in curl.sh
+pinned() { # NAME: prints the value of that variable in curl.sh
 	sed -n "s/^$1=\([^ ]*\).*/\1/p" packaging/curl.sh
 }
 
@@ -82,6 +82,6 @@ one() { # WHAT
 
 libraries=()
 [[ " $* " != *" -l"* ]] || libraries=(-lc -lgcc)
-echo "# What is in this component and was not made of this project's source."
+echo "# The parts of this component that are not made of this project's source."
 echo "sources:"
 printf '%s\n' "${libraries[@]}" "$@" | awk 'NF && !seen[$0]++' | while read -r what; do one "$what"; done

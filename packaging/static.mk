@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# make static: kata-deploy and kata-manager as programs for any Linux of this architecture, without a
-# shared library: HTTPS with names resolved by c-ares and, where a machine has no certificates of
-# authorities, those of the build machine's ca-certificates.
+# make static: kata-deploy and kata-manager as programs without shared libraries, for any Linux of this architecture.
+# c-ares resolves names for HTTPS; on a machine without certificates of authorities those of the build machine's
+# ca-certificates are used.
 STATIC_CURL := $(BUILD)/curl/libcurl.a
 STATIC_LIBS := $(STATIC_CURL) -lnghttp2 -lcares -lssl -lcrypto
 

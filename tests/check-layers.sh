@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Who may include whom (docs/architecture.md, "Layers"), held against two witnesses: the #include
-# lines of the sources and the compiler's dependency files, which also see what a macro includes.
+# Checks which file may include which (docs/architecture.md, "Layers") in two ways: in the #include lines of the
+# sources, and in the compiler's dependency files, which also show includes by macros.
 #
 #	tests/check-layers.sh ROOT LAYERS DEPS
 #	tests/check-layers.sh --self-test ROOT LAYERS
 #
 # LAYERS: a file with a line "LIBRARY: what it may include" per library, written by make. DEPS: the
-# folder of the .d files. Prints one line per wrong include and ends with 1 if there was any. The
-# self-test plants wrong includes in a copy of the sources; each must be reported.
+# directory of the .d files. Prints one line per wrong include; the exit status is 1 if there is any. The
+# self-test adds wrong includes to a copy of the sources; each must be reported.
 
 # shellcheck disable=SC2016 # the dollars are awk's
 
@@ -28,7 +28,7 @@ include_lines() {
 		}')
 }
 
-# Prints "SOURCE HEADER depends" for every header of a unit that was compiled.
+# Prints "SOURCE HEADER depends" for every header of every compiled source.
 dependencies() {
 	find "$1" -name '*.d' -print0 | sort -z | xargs -0 -r awk '
 		FNR == 1 { unit = ""; rule = 0 }
@@ -65,9 +65,9 @@ judge() {
 		down("runtime/host", "")
 		down("runtime/vmm", "config")
 		down("runtime/cli", "share device manage vmm config")
-		# Inside the agent, from the bottom up: an include leads to a line above it. What stands
-		# on one line does not know each other. A folder stands for all its files, of which no
-		# two lead to each other either.
+		# Inside the agent, from the bottom up: a file may include files of the lines above its
+		# own, but not of the same line. The name of a directory stands for all its files, which
+		# may include each other, but not in a circle.
 		layer("paths settings")
 		layer("device")
 		layer("storage")
@@ -80,13 +80,12 @@ judge() {
 		layer("rpc transport")
 		layer("console")
 		layer("main")
-		# Who serves requests; the model is handed plain arguments. Descriptions of devices and
-		# storages are the exception: there the message is the plain argument.
+		# Only these files may include ttRPC and the messages, because the model takes plain
+		# arguments. The exception are devices and storages, whose messages it takes as they are.
 		serves["rpc"] = serves["transport"] = serves["main"] = 1
 		takes_messages["rpc"] = takes_messages["device"] = takes_messages["storage"] = 1
-		# Inside deploy: verbs know everything, the engine only what a change consists of, and
-		# what is a step of one (cri, prove) neither where a release comes from nor whether to
-		# believe it.
+		# Inside deploy: verbs may include everything, the engine only what a change consists of.
+		# Steps of a change (cri, prove) depend neither on sources nor on trust.
 		down("deploy/engine", "plan store journal")
 		down("deploy/journal", "plan")
 		down("deploy/release", "store trust")
@@ -100,7 +99,7 @@ judge() {
 		down("deploy/timer", "")
 		down("deploy/cli", "engine plan store release trust fetch cri prove use doctor verbs")
 		down("deploy/verbs", "engine plan store release trust fetch cri prove use doctor cli report node timer")
-		# The adapter of each third-party header.
+		# The directory that may include each third-party header.
 		home["jansson.h"] = "libs/json"
 		home["seccomp.h"] = "libs/container libs/confine"
 		home["sys/capability.h"] = "libs/container"
@@ -109,24 +108,23 @@ judge() {
 		home["openssl/"] = "libs/crypto"
 		home["curl/"] = "libs/http"
 		home["yaml.h"] = "libs/yaml"
-		home["libmnl/"] = "libs/netlink"
 		home["protobuf-c/"] = "libs/ttrpc"
 		home["check.h"] = "tests"
 	}
-	# from may include those folders beside it.
+	# Lets files of from include files of the listed directories beside it.
 	function down(from, list, n, i, part) {
 		n = split(list, part, " ")
 		for (i = 1; i <= n; i++)
 			may[from, folder(from) part[i]] = 1
 	}
-	# A layer of the agent, above those before it.
+	# Adds a layer of the agent above the previous ones.
 	function layer(list, n, i, part) {
 		n = split(list, part, " ")
 		layers_of_agent++
 		for (i = 1; i <= n; i++)
 			rank[part[i]] = layers_of_agent
 	}
-	# What of the agent a file belongs to: a folder, or a source and its header.
+	# The part of the agent that a file belongs to: a directory, or a source with its header.
 	function part_of_agent(path) {
 		sub(/^agent\//, "", path)
 		sub(/[\/.].*/, "", path)
@@ -148,7 +146,7 @@ judge() {
 			leads[unit(source)] = leads[unit(source)] " " unit(header)
 		}
 	}
-	# Marks what can be reached from an unit.
+	# Marks everything that from includes directly or indirectly.
 	function reach(from, n, i, part) {
 		n = split(leads[from], part, " ")
 		for (i = 1; i <= n; i++) {
@@ -175,7 +173,7 @@ judge() {
 		}
 		return known[path]
 	}
-	# The folder that a rule is about.
+	# The directory whose rule applies to a file.
 	function owner(path, part, n) {
 		n = split(path, part, "/")
 		if (n > 2 && part[1] ~ /^(libs|runtime|deploy|tools|utils)$/)
@@ -230,7 +228,7 @@ judge() {
 	$3 == "depends" {
 		sub(/^.*\/gen\/protocols\//, "libs/protocols/", $2)
 		if ($1 ~ /^(libs|agent|runtime|deploy|osbuilder|tools|utils|tests)\// && $2 !~ /^\// &&
-		    exists($1)) # a build folder remembers files that have gone
+		    exists($1)) # $(BUILD) may have .d files of deleted sources
 			ours($1, $2)
 		next
 	}
@@ -250,7 +248,7 @@ judge() {
 	}'
 }
 
-# plant FILE LINE: appends the line in the copy, expects a complaint about the file, takes it away.
+# plant FILE LINE: appends the line to the file in the copy, expects a complaint about it, and removes it.
 plant() {
 	local file=$1 line=$2 out
 
@@ -304,7 +302,7 @@ self_test() {
 	plant deploy/engine/run.c '#include <curl/curl.h>'
 	plant libs/loop/loop.c '#include <check.h>'
 	plant libs/loop/loop.h '#include "nowhere.h"'
-	# The other witness: an include that no #include line shows.
+	# The dependency files: an include that no #include line shows.
 	mkdir "$copy/deps"
 	printf 'x.o: libs/base/str.c libs/base/banned.h \\\n libs/json/json.h\n' >"$copy/deps/x.d"
 	if dependencies "$copy/deps" | judge "$copy" "$layers" >/dev/null; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs checks, each to its end whatever became of the one before, and closes with a line of totals.
+# Runs all given checks, even after one has failed, and ends with a line of totals.
 #
 #	tests/check.sh LOG MAKE-TARGET...
 set -u
@@ -15,7 +15,7 @@ bad=()
 for target in "$@"; do
 	"${MAKE:-make}" --no-print-directory "$target" 2>&1 | tee -a "$log" || bad+=("$target")
 done
-# A check that counts prints "NAME: N passed, M failed"; one that does not is one.
+# A check that counts its tests prints "NAME: N passed, M failed"; any other is counted as one check only.
 awk -v targets=$# -v bad="${bad[*]}" -v seconds="$SECONDS" '
 	/^[a-z]+: [0-9]+ passed, [0-9]+ failed$/ { counted++; passed += $2; failed += $4 }
 	/^ *skipped|^SKIP/ { skipped++ }

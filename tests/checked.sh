@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # dir is theirs
+# shellcheck disable=SC2154 # the caller sets dir
 #
-# What tests of whole artifacts count: sourced by image.sh, deb.sh, snap.sh and collect.sh.
+# Counts the results of tests of whole artifacts; sourced by image.sh, deb.sh, snap.sh, collect.sh and others.
 #
-#	check NAME COMMAND...	a failure prints the end of what the command said, kept as $dir/said
+#	check NAME COMMAND...	runs the command; on failure prints the end of its output, which is in $dir/said
 #	result STATUS NAME [TEXT]
 #	checked NAME		prints the totals; the exit status
 #
-# where goes in front of each name.
+# $where is printed before each name.
 
 passed=0 failed=0 where=
 

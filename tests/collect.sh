@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# kata-collect-data: what it collects, and that no secret is in it. collect.sh PROGRAM
+# Tests what kata-collect-data collects, and that no secret is in it. collect.sh PROGRAM
 set -u
 collect=$(realpath "$1")
 dir=$(mktemp -d /tmp/kata-collect-XXXXXX)
@@ -10,7 +10,7 @@ trap 'rm -rf "$dir"' EXIT
 . "$(dirname "$0")/checked.sh"
 cd "$dir" || exit 1
 
-# A node, and programs that tell secrets.
+# A node, with programs whose output contains secrets.
 node=$dir/node
 mkdir -p "$node"/{etc/containerd/certs.d,etc/docker,opt/kata/etc/config.d,opt/kata/state,run/vc/vm/one,bin}
 cat >"$node/etc/containerd/config.toml" <<'END'
@@ -79,7 +79,7 @@ runs() {
 }
 check "what programs say is masked too, errors and the environment" runs
 
-# Whose unit the manager is differs, and what the upgrade timer did is in the journal only.
+# The container manager's unit has various names, and the runs of the upgrade timer are only in the journal.
 asks_the_journal() {
 	local unit
 	printf '#!/bin/sh\necho "asked for $*"\n' >"$node/bin/journalctl" && chmod 755 "$node/bin/journalctl"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The Debian packages of a release: deb.sh DIR-OF-PORTABLE-PROGRAMS [SUITE...]
+#	deb.sh DIR-OF-PORTABLE-PROGRAMS [SUITE...]
 #
-# Installed, upgraded, downgraded, removed and purged below a directory (dpkg --root, scripts without
-# chroot). For each SUITE (bookworm) also in that distribution, with its dpkg and its containerd, and
-# held to lintian.
+# Tests the Debian packages of a release: installs, upgrades, downgrades, removes and purges them below a directory (dpkg
+# --root, scripts without chroot). For each SUITE (bookworm) also in that distribution, with its dpkg and containerd,
+# and with lintian.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -40,7 +40,7 @@ refuses() { # TEXT COMMAND...
 	! "$@" && grep -qF -- "$text" "$dir/said"
 }
 
-# They have expired since, which is nothing to a package.
+# The releases have expired since; packages ignore that.
 export COMPRESS="-Zgzip -z1" SOURCE_DATE_EPOCH=1700000000 LEVEL=1 EXPIRES=1d BUILD=$dir COMPONENTS=$dir/components.yaml KEY=$dir/key.key
 printf '%s\n' 'components:' '  - {name: a, text: a, required: true, paths: [bin, share, etc]}' \
 	'copies:' '  - {from: share/defaults.toml, to: etc/configuration.toml}' >"$COMPONENTS"
@@ -67,7 +67,7 @@ check "made again they are the same bytes" again
 cp -r "$dir/1.0" "$dir/unsigned" && rm "$dir"/unsigned/*.minisig
 check "what is no release" refuses "has no release.yaml" packages "$dir/tree" "$dir/no"
 check "an unsigned release" refuses "is not signed" packages "$dir/unsigned" "$dir/no"
-check "keys that did not sign it" refuses "would not believe it" \
+check "keys that did not sign it" refuses "would not accept it" \
 	env KEYS="$dir/other.pub" packaging/deb.sh "$programs" "$dir/1.0" "$dir/no"
 check "of these nothing is made" [ ! -e "$dir/no" ]
 
@@ -82,12 +82,12 @@ installed() { # VERSION: what is current
 }
 registered() { grep -q 'containerd-shim-kata-v2' "$node/etc/containerd/config.toml"; }
 absent() { [ ! -e "$node/opt/kata/current" ] && ! registered; }
-# dpkg knows nothing below /opt/kata, and all that is below /usr is as dpkg has it.
+# dpkg owns nothing below /opt/kata, and everything below /usr is as dpkg installed it.
 owners() {
 	pkg -V kata-containers && pkg -V kata-deploy && ! pkg -S "*/opt/kata/*" &&
 		pkg -L kata-containers | grep -q release.yaml
 }
-# Another kata-deploy has the lock for some seconds: that of a running system, or of one below a directory.
+# Holds kata-deploy's lock for some seconds, that of the running system or that of one below a directory.
 busy() {
 	mkdir -p "$node/run/lock"
 	flock "$node" flock "$node/run/lock/kata-deploy.lock" sleep 5 &
@@ -135,7 +135,7 @@ life() {
 	check "a person uninstalls it" on kata-deploy uninstall --yes --forget-trust
 	check "installed again" pkg -i "$(deb kata-containers 1.0)"
 
-	# A configuration that was edited is there yet from before.
+	# The edited configuration from before still exists.
 	in_use
 	check "removed" pkg -r kata-containers
 	check "nothing is installed" absent
@@ -165,7 +165,7 @@ fi
 
 # --- in distributions ---
 
-# A namespace of pids, so that nothing of this machine is taken for the node's.
+# In a PID namespace, so that no process of this machine is taken for one of the node.
 enter() { unshare --mount --pid --fork --kill-child --mount-proc="$node/proc" chroot "$node" "$@"; }
 for suite; do
 	# shellcheck disable=SC2034 # checked.sh says it

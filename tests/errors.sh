@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Every error of kata-deploy and kata-manager that a person can do something about says what: after
-# "; ", as base/err.h has it. This looks at the source, so that an error that no test causes is seen
-# too; tests/scenario looks at every error that a scenario ends with. Errors that are right without
-# are in tests/errors/without, each with the reason
+# Checks that every error of kata-deploy and kata-manager that a user can act on names a remedy, after "; " as
+# base/err.h describes. This test reads the source, so it also covers errors that no test causes; tests/scenario checks
+# every error that a scenario ends with. tests/errors/without lists the errors that need no remedy, with reasons.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 work=$(mktemp -d /tmp/kata-errors-XXXXXX)
 trap 'rm -rf "$work"' EXIT
-# First of all, whether it sees them.
+# First test the scanner itself.
 cat >"$work/seen.c" <<-'END'
 	int f(void)
 	{

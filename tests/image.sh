@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The container image of a release: image.sh PORTABLE-KATA-DEPLOY MKIMAGE
+# Tests the container image of a release: image.sh PORTABLE-KATA-DEPLOY MKIMAGE
 #
-# Made twice it is the same bytes; skopeo, umoci and a registry read it and say the same digests; its
-# artifacts are found and verify; and what a container of it installs below another root is what
-# kata-deploy installs there.
+# Made twice it has the same bytes. skopeo, umoci and a registry read it and report the same digests. Its artifacts are
+# found and verify. A container of it installs below another root the same files as kata-deploy itself.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -14,7 +13,7 @@ dir=$(mktemp -d /tmp/kata-image-XXXXXX)
 registry=
 finish() {
 	[ -z "$registry" ] || kill "$registry" 2>/dev/null
-	# podman leaves its control groups; those that are in use stay.
+	# podman leaves control groups behind. rmdir keeps those that are in use.
 	find /sys/fs/cgroup/*/libpod_parent -depth -type d -exec rmdir {} + 2>/dev/null
 	umount "$dir/podman/store/vfs" 2>/dev/null
 	rm -rf "$dir"
@@ -42,7 +41,7 @@ release "$dir/one" 1.0.0 || result 1 "a release"
 echo tool 2 >"$dir/tree/bin/tool"
 release "$dir/two" 2.0.0 || result 1 "another release"
 
-# What image.sh refuses leaves nothing behind.
+# A refusal by image.sh must leave nothing behind.
 refuses() { # TEXT COMMAND...
 	local text=$1 before
 	shift
@@ -53,9 +52,9 @@ touch "$dir/said"
 cp -r "$dir/one" "$dir/unsigned" && rm "$dir"/unsigned/*.minisig
 check "what is no release" refuses "has no release.yaml" image "$dir/tree" "$dir/image" a:1
 check "an unsigned release" refuses "is not signed" image "$dir/unsigned" "$dir/image" a:1
-check "keys that did not sign it" refuses "would not believe it" \
+check "keys that did not sign it" refuses "would not accept it" \
 	env KEYS="$dir/other.pub" packaging/image.sh "$deploy" "$mkimage" "$dir/one" "$dir/image" a:1
-check "a directory of somebody else's" refuses "has something else" image "$dir/one" "$dir/tree" a:1
+check "a directory of somebody else's" refuses "contains something other" image "$dir/one" "$dir/tree" a:1
 check "a name without a tag" refuses "NAME:TAG" image "$dir/one" "$dir/image" a
 
 # The same bytes, from copies elsewhere, with other times, owners and rights.
@@ -91,7 +90,7 @@ upgraded() {
 	image "$dir/two" "$dir/image2" kata-deploy:2.0.0 || return
 	cp -r "$dir/image" "$dir/over" && image "$dir/two" "$dir/over" kata-deploy:2.0.0 &&
 		diff -r "$dir/image2" "$dir/over" || return
-	# The program and the component that did not change, by size: nothing else is large.
+	# The program and the unchanged component, identified by size: nothing else is large.
 	[ "$(find "$dir/image/blobs" -size +1M -printf '%f\n' | sort)" = \
 		"$(find "$dir/image2/blobs" -size +1M -printf '%f\n' | sort)" ]
 }
@@ -101,7 +100,7 @@ check "the next release's shares the layers that did not change" upgraded
 
 if has skopeo; then
 	oci=oci:$dir/image:1.0.0
-	copied() { # skopeo compares digests and sizes, and what config and layers say of each other.
+	copied() { # skopeo compares digests and sizes, and the configuration with the layers.
 		skopeo --insecure-policy copy --all "$oci" "oci:$dir/copied:1.0.0" &&
 			cmp "$dir/image/blobs/sha256/${digest#sha256:}" "$dir/copied/blobs/sha256/${digest#sha256:}"
 	}
@@ -114,7 +113,7 @@ if has skopeo; then
 		grep -q '"Entrypoint": *\[' "$dir/config"
 	}
 	check "its labels" labels
-	archived() { # As an engine imports it: no other image is in it, and docker's list leads to the same files.
+	archived() { # The archive has no other image, and Docker's manifest.json names the same files.
 		[ "$(tar -xOf "$dir/image.tar" index.json | grep -o '"mediaType"' | wc -l)" = 1 ] &&
 			skopeo --insecure-policy copy --all "oci-archive:$dir/image.tar" "oci:$dir/from-archive:1.0.0" &&
 			cmp "$dir/image/blobs/sha256/${digest#sha256:}" "$dir/from-archive/blobs/sha256/${digest#sha256:}" &&
@@ -170,8 +169,8 @@ if [ -n "$host" ]; then
 			cmp "$dir/image/blobs/sha256/${digest#sha256:}" "$dir/pulled/blobs/sha256/${digest#sha256:}"
 	}
 	check "a registry takes it and gives it back, with the same digest" pushed
-	# As a verifier that knows the digest only: the tag of its referrers, and what they have. Debian
-	# 12's skopeo drops the types from the list, which registries make themselves.
+	# Like a verifier that knows only the digest: fetches the tag of its referrers, and their contents. Debian 12's
+	# skopeo drops the artifact types from the list, which registries create themselves.
 	through() { # TAG TO
 		skopeo --insecure-policy copy -q --all --dest-tls-verify=false "oci:$dir/image:$1" "docker://$host/kata-deploy:$1" &&
 			skopeo --insecure-policy copy -q --all --src-tls-verify=false "docker://$host/kata-deploy:$1" "oci:$2:$1"
@@ -198,7 +197,7 @@ fi
 
 # --- a container of it ---
 
-# A runtime that leaves limits as they are: a machine may not let them be set.
+# A runtime that does not change limits, because some machines do not allow that.
 runtime() {
 	mkdir -p "$dir/podman/bin"
 	cat >"$dir/podman/bin/runc" <<-'END'
@@ -226,14 +225,14 @@ elif has podman && has runc; then
 		podman run --rm --privileged --network none --env SOURCE_DATE_EPOCH=1700000000 \
 			-v "$dir/by-image:/host" "$id" "$@"
 	}
-	# In its directory: a name of an image has no capitals.
+	# In its directory, because the name of an image must not have capital letters.
 	id=$(cd "$dir" && podman pull -q oci:image:1.0.0 2>"$dir/said")
 	result "$([ -n "$id" ] && echo 0 || echo 1)" "podman takes it"
 	check "a container installs below --root" inside install --root /host --cri none --no-proof --yes
-	# The same, by the program itself: where release and keys are is not remembered.
+	# The program itself with the same input must not remember where release and keys were.
 	KATA_DEPLOY_RELEASE=$dir/one KATA_DEPLOY_TRUST_DIR=$dir/unpacked/keys \
 		"$deploy" install --root "$dir/by-hand" --cri none --no-proof --yes >"$dir/said" 2>&1
-	# Every name, type, mode, owner, link and content; but that a key was found elsewhere.
+	# Every name, type, mode, owner, link and content, except where the key was found.
 	tree() {
 		sed -i 's#[^"]*/key.pub#key.pub#' "$1/opt/kata/state/trust.json"
 		(cd "$1" && find . -printf '%p %y %m %U %G %l\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What programs say of themselves: manual.sh PROGRAM...
+# Tests help, man pages and completions of programs: manual.sh PROGRAM...
 #
-# Help fits a terminal of 80 columns, that of the program also its 24 lines; the man page has no
-# warnings; the completions are understood by their shells and complete.
+# Help fits a terminal of 80 columns, a program's overview also its 24 lines; man pages have no warnings; the shells
+# accept the completions, and these are complete.
 set -u
 
 failed=0
@@ -14,7 +14,7 @@ wrong() {
 }
 has() { command -v "$1" >/dev/null || { echo "  skipped: $1 is not here"; false; }; }
 
-# Verbs, those of families with two words, from the man page.
+# Prints the verbs, from the man page; some have two words.
 verbs() { "$1" manual man | sed -n 's/^\.SS "[a-z-]* \([a-z]*\( [a-z][a-z]*\)\{0,1\}\).*"$/\1/p'; }
 
 check_help() { # PROGRAM
@@ -37,7 +37,7 @@ check_man() { # PROGRAM
 	! has mandoc || mandoc -T lint -W error "$dir/man.8" || wrong "$1 manual man"
 }
 
-# offers PROGRAM WANTED WORD...: the last word is the one that is completed.
+# offers PROGRAM WANTED WORD...: the completion of the last word must be WANTED.
 offers() {
 	local program=$1 wanted=$2 got
 	shift 2
@@ -79,7 +79,7 @@ check_shells() { # PROGRAM
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 for program in "$@"; do
-	# All are loaded where one is completed.
+	# A shell has the completions of all programs loaded.
 	"$program" manual bash >"$dir/bash.$(basename "$program")"
 done
 for program in "$@"; do

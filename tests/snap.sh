@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The snap of a release: snap.sh DIR-OF-PORTABLE-PROGRAMS
+# Tests the snap of a release: snap.sh DIR-OF-PORTABLE-PROGRAMS
 #
-# Packed, mounted as snapd mounts it, and its hooks run as snapd runs them, in a root that has nothing but
-# busybox and a configuration of containerd.
+# Packs it, mounts it as snapd does, and runs its hooks as snapd does, in a root with nothing but busybox and a
+# configuration of containerd.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -25,13 +25,13 @@ if ! command -v snap >/dev/null || ! command -v mksquashfs >/dev/null || [ "$(id
 	exit 0
 fi
 
-# It has expired since, which is nothing to a package.
+# The release has expired since; the snap ignores that.
 export SOURCE_DATE_EPOCH=1700000000 LEVEL=1 EXPIRES=1d BUILD=$dir COMPONENTS=$dir/components.yaml KEY=$dir/key.key
 export KEYS=$dir/key.pub
 printf '%s\n' 'components:' '  - {name: a, text: a, required: true, paths: [bin, share]}' 'copies: []' >"$COMPONENTS"
 "$deploy" keys generate --no-passphrase "$dir/key" >/dev/null
 mkdir -p "$dir/tree/bin" "$dir/tree/share"
-# What the apps of the snap start.
+# The programs that the apps of the snap start.
 for p in kata-runtime containerd-shim-kata-v2 kata-collect-data; do
 	printf '#!/bin/sh\necho "%s $*"\n' "$p" >"$dir/tree/bin/$p" && chmod 755 "$dir/tree/bin/$p"
 done

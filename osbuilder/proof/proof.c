@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The only program of the image that proves an install: prints one line of JSON with the kernel,
- * memory and processors it sees, and runs until the end of its standard input, so that kata-deploy
- * can inspect the sandbox meanwhile.
+ * The only program of the container image that proves an install. It prints one line of JSON with the
+ * kernel, memory and processors that it sees, then runs until the end of its standard input, so that
+ * kata-deploy can inspect the sandbox meanwhile.
  */
 
 #include <stdio.h>

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# `kata-deploy fetch` into an older copy, killed at every call that changes something:
+# Kills `kata-deploy fetch` into an older copy at every system call that changes something:
 # copy.sh CRASH-AT KATA-DEPLOY
 #
-# After each the copy is the old release or the new one, whole and signed, or it has no release.yaml
-# and says that it is incomplete; and the same command again leads to what a fresh copy is.
+# After each kill the copy must be the old release or the new one, whole and signed, or have no release.yaml, and then
+# be reported as incomplete. The same command, run again, must result in the same files as a fresh copy.
 set -eu
 at=$(realpath "$1") deploy=$(realpath "$2")
 LAB=$(mktemp -d "${TMPDIR:-/tmp}/crash-copy.XXXXXX")
@@ -29,7 +29,7 @@ for n in 1 2; do
 		--channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
 	"$deploy" release sign --key "$LAB/key.key" "$LAB/$n" >/dev/null
 done
-# What the new one does not have: a second signature, a channel.
+# The old release has what the new one lacks: a second signature, a channel.
 "$deploy" release sign --key "$LAB/second.key" "$LAB/1" >/dev/null
 rm "$LAB"/2/channel.yaml*
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The crash walk: kills a program that changes a node at every system call that changes the world.
-# The tracer knows the registers of one machine.
+# The crash walk: kills a program that changes a node at every system call that changes the file system. Its tracer
+# knows the registers of x86_64 only.
 .PHONY: crash-walk crash-walk-manager crash-walk-pods check-crash
 ifeq ($(ARCH),x86_64)
 CRASH_WALK := $(BUILD)/tests/crash-walk $(BUILD)/tests/crash-subject
@@ -19,10 +19,10 @@ CRASH_COPY := $(BUILD)/tests/crash-at $(BUILD)/bin/kata-deploy
 
 CRASH_PODS := $(BUILD)/tests/crash-pods $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/tools/fake-vm
 $(eval $(call link_rule,crash-pods,tests/crash/pods.c tests/crash/server.c tests/unit/wire_lab.c,mount crypto base,tests,-pie))
-# Of a sample every N-th call, each day from another one on.
+# A sample of every N-th call, which starts at another call each day.
 crash_sample = --every $(1) --from $$(($$(date +%-j) % $(1) + 1))
 
-check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) $(CRASH_PODS) ## kill and fail installs, and kill shims, at changing system calls, short
+check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) $(CRASH_PODS) ## kill installs and shims, and make installs fail, at a sample of changing system calls
 	@tests/crash/run.sh $(CRASH_WALK) --short
 	@tests/crash/program.sh $(CRASH_PROGRAM) --only upgrade --short
 	@tests/crash/copy.sh $(CRASH_COPY)
@@ -33,11 +33,14 @@ crash-walk-pods: $(CRASH_PODS) stage ## kill shims at every changing system call
 	@$(abspath $(CRASH_PODS))
 	@$(abspath $(firstword $(CRASH_PODS))) $(call crash_sample,40) --real $(abspath $(BUILD)/stage) $(abspath $(BUILD)/stage/bin/containerd-shim-kata-v2 $(lastword $(CRASH_PODS)))
 
-crash-walk: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) ## the same, and at every call of every recovery
+crash-walk: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) ## the same for installs at every such call, and at those of every recovery
 	@tests/crash/run.sh $(CRASH_WALK)
 	@tests/crash/program.sh $(CRASH_PROGRAM)
 	@tests/crash/copy.sh $(CRASH_COPY)
+
+crash-walk-manager: $(CRASH_MANAGER) demo-releases ## the same with a real containerd; a sample with CRASH_EVERY=9 CRASH_PROOF_EVERY=30
+	@tests/crash/manager.sh $(CRASH_MANAGER) $(BUILD)/demo/this $(BUILD)/demo/next
 else
-check-crash crash-walk:
+check-crash crash-walk crash-walk-manager crash-walk-pods:
 	@echo "skipped: the crash walk: its tracer is for x86_64"
 endif

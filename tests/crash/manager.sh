@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The crash walk with a container manager: manager.sh CRASH-AT CRASH-SERVED KATA-DEPLOY [RELEASE NEXT-RELEASE]
+# The crash walk with a containerd: manager.sh CRASH-AT CRASH-SERVED KATA-DEPLOY [RELEASE NEXT-RELEASE]
 #
-# A private containerd is registered with and restarted; kata-deploy is killed at every call of
-# install, upgrade, rollback and uninstall. After each
+# kata-deploy registers with a private containerd and restarts it. It is killed at every system call of install, upgrade,
+# rollback and uninstall that changes something. After each kill
 #
-#	recover			leads to exactly what was or what will be, and containerd answers and
-#				serves what its files say;
-#	the verb		succeeds when it is run again, and leads to what will be;
-#	gc			leaves nothing over.
+#	recover			must restore exactly the old state or complete the new one, and containerd must
+#				answer and serve the handlers in its files;
+#	the verb		must succeed when run again, and result in the new state;
+#	gc			must leave nothing else behind.
 #
-# With releases that boot, install and upgrade are walked with their proof in a VM as well. What is
-# killed does not take the manager's restart with it: somebody else does that, as systemd would.
+# With releases that boot, install and upgrade are also walked with their proof in a VM. Another process restarts
+# containerd, as systemd would, so that killing kata-deploy does not kill the restart.
 #
 # CRASH_EVERY=N		every N-th call only (1)
-# CRASH_PROOF_EVERY=N	the same with a proof, which takes seconds each (10)
+# CRASH_PROOF_EVERY=N	the same for the walks with a proof, which take seconds for each call (10)
 # CRASH_ONLY=NAME	one of install, upgrade, rollback, uninstall, install-proof, upgrade-proof
 set -eu
 cd "$(dirname "$0")/../.."
@@ -29,7 +29,7 @@ exec </dev/null
 export SOURCE_DATE_EPOCH=1900000000
 points=0 failed=0
 
-# Releases that cannot boot, but are laid down in no time.
+# Makes a release that cannot boot, but is installed quickly.
 small_release() { # N
 	local tree=$LAB/tree dir=$LAB/releases/$1
 	mkdir -p "$tree/bin" "$tree/share/kata" "$tree/etc" "$LAB/releases"
@@ -51,7 +51,7 @@ small_release() { # N
 	"$deploy" release sign --key "$LAB/releases/key.key" "$dir" >/dev/null
 }
 
-# Who restarts: what asks him may be killed, he goes on.
+# Starts the process that restarts containerd. It goes on if the program that asked for the restart is killed.
 start_restarter() {
 	mkfifo "$LAB/ask" "$LAB/done"
 	cat >"$LAB/ask-for-restart" <<-END
@@ -71,7 +71,7 @@ start_restarter() {
 	NODE_CLEAN="kill $restarter; NODE_CLEAN="
 }
 
-# The words of a verb on this node; install and upgrade have a release and its key.
+# Sets args to the command line of a verb on this node.
 words() { # VERB [RELEASE KEY] [OPTION...]
 	local verb=$1
 	args=("$deploy" "$verb" --prefix "$PREFIX" --lock "$LAB/lock" --trust-memory "$LAB/memory" --quiet)
@@ -87,7 +87,7 @@ words() { # VERB [RELEASE KEY] [OPTION...]
 	shift
 	case $verb in
 	install | upgrade)
-		# All have one serial, so that any may be installed over any other.
+		# So that any release can be installed over any other.
 		args+=(--release "$1" --key "$2" --cache "$LAB/cache" --allow-downgrade)
 		shift 2
 		;;
@@ -97,7 +97,7 @@ words() { # VERB [RELEASE KEY] [OPTION...]
 
 does() { words "$@" && "${args[@]}" >>"$LAB/said" 2>&1; }
 
-# What an install wrote when is no difference.
+# Prints a digest of the node, without times of installation.
 digest() {
 	(cd "$LAB" && find etc opt ! -name install.json -printf '%p %y %m %u %g %l\n' | sort &&
 		find etc opt -type f ! -name install.json ! -name trust.json -print0 | sort -z |
@@ -108,7 +108,7 @@ digest() {
 save() { rm -rf "$LAB/saved" && mkdir "$LAB/saved" && cp -a "$LAB/etc" "$LAB/opt" "$LAB/saved/"; }
 restore() {
 	rm -rf "${LAB:?}/etc" "${LAB:?}/opt" && cp -a "$LAB/saved/etc" "$LAB/saved/opt" "$LAB/"
-	# It goes on with what it has read, unless that is something else.
+	# containerd has read other files if it does not serve what the restored ones say.
 	serves || "$LAB/restart"
 	node_wait
 }
@@ -182,7 +182,7 @@ walk install "$every" install "$one" "$key" --no-proof --trust-dir "$LAB/none"
 does install "$one" "$key" --no-proof --trust-dir "$LAB/none"
 walk upgrade "$every" upgrade "$two" "$key" --no-proof --trust-dir "$LAB/none"
 does install "$two" "$key" --no-proof --trust-dir "$LAB/none"
-# Once more would be forth again.
+# By version, because a second rollback without it would go forward again.
 walk rollback "$every" rollback --to 1.0.0
 walk uninstall "$every" uninstall
 does uninstall || true

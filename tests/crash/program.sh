@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The crash walk with kata-deploy itself, below --root: program.sh WALK SUBJECT KATA-DEPLOY [OPTION...]
+# Runs the crash walk with kata-deploy itself, below --root: program.sh WALK SUBJECT KATA-DEPLOY [OPTION...]
 #
-# Three small signed releases; containerd's configuration is an administrator's.
+# Uses three small signed releases and a containerd configuration with an administrator's settings.
 set -eu
 walk=$1 subject=$2 here=$(dirname "$0")
 KATA_DEPLOY=$(realpath "$3")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the crash walk, one process for each CPU, in directories of its own: in memory where there is
-# room for it, since thousands of small trees are made and removed.
+# Runs the crash walk with one process for each CPU. Each has a directory of its own, in memory if possible, because the
+# walk creates and removes thousands of small trees.
 #
 #	run.sh WALK SUBJECT [--no-control] [--short] [--only NAME]
 set -eu
@@ -18,7 +18,7 @@ dir=$(mktemp -d "$base/crash-walk.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/control"
 control=1
-if [ "${1:-}" = --no-control ]; then # a subject that cannot be careless
+if [ "${1:-}" = --no-control ]; then # the subject has no mode without a journal
 	control=0
 	shift
 fi

@@ -2,11 +2,11 @@
 # shellcheck disable=SC2034,SC2153,SC2154
 # shellcheck shell=bash
 #
-# CRI-O instead of containerd: CRIO=FOLDER has crio and pinns, built from its source; conmon, runc and
-# skopeo are the distribution's. For lib.sh, whose functions of these names it replaces.
+# CRI-O instead of containerd: CRIO=DIRECTORY has crio and pinns, built from CRI-O's source; conmon, runc and skopeo are
+# the distribution's. Replaces functions of lib.sh.
 
-# Not run: what looks at containerd's own files, network namespaces and error codes, or kills it (CRI-O has other
-# codes, and answers an exec that took too long with -1), and what kills a shim, after which CRI-O cannot remove the pod.
+# Skipped cases: those that read containerd's own files, network namespaces and error codes or kill it (CRI-O has other
+# codes, and returns -1 for an exec that timed out), and those that kill a shim, after which CRI-O cannot remove the pod.
 CRIO_LEFT_OUT=(
 	test_annotations_of_a_container test_cgroup_when_the_shim_is_killed test_containerd_is_killed
 	test_containerd_is_killed_while_it_makes_a_pod test_container_whose_command_is_not_there
@@ -45,7 +45,7 @@ cri_config() {
 		default_runtime = "runc"
 		drop_infra_ctr = false
 		log_level = "debug"
-		# As containerd's.
+		# The same as containerd's.
 		default_capabilities = ["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID",
 		 "SETFCAP", "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"]
 		[crio.runtime.runtimes.runc]
@@ -67,7 +67,7 @@ cri_config() {
 	EOF
 }
 
-# Its socket has the name of containerd's, so that a case need not know which one answers.
+# CRI-O's socket gets the name of containerd's, so that cases work with either.
 cri_containerd() {
 	echo '{"default":[{"type":"insecureAcceptAnything"}]}' >"$LAB/policy.json"
 	mkdir -p "$LAB/root" "$LAB/state"

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# cri-tools' suite (CRITEST, the program) with each of HANDLERS, on the containerd of lib.sh, but for
-# what critest.skip names. runc shows what passes on this machine; another handler must pass all of
-# that. The images that it names are stand-ins, made here.
+# Runs cri-tools' suite (CRITEST, the program) with each of HANDLERS, on the containerd of lib.sh, without the specs in
+# critest.skip. runc shows which specs pass on this machine; any other handler must pass the same. The images that the
+# suite uses are stand-ins, built here.
 
 critest_image() { # DIR CONFIG NAME
 	lab_import "$@"
 	cri_has_image "$3"
 }
 
-# With commands and a user that it wants and Debian's busybox does not have.
+# Adds commands and a user that the suite needs and Debian's busybox lacks.
 critest_busybox() { # DIR
 	cp -a "$LAB/image" "$1"
 	echo 'nobody:x:65534:65534:nobody:/:/bin/false' >>"$1/etc/passwd"
@@ -20,8 +20,8 @@ critest_busybox() { # DIR
 	chmod +x "$1/bin/ipcs" "$1/bin/pgrep"
 }
 
-# The suite looks for a process "nginx" that is its container's first, for its pid in a file and for
-# "master process" in its command line.
+# The suite expects a process "nginx" that is PID 1 of its container, has its pid in a file, and "master process" in its
+# command line.
 critest_servers() { # DIR: the files of web servers
 	cp -a "$LAB/image" "$1"
 	mkdir -p "$1/www" "$1/var/run"
@@ -52,7 +52,7 @@ critest_images() {
 	cp "$TOOLS/euid" "$web/bin/euid"
 	chmod 4755 "$web/bin/euid"
 	critest_image "$web" '{"Entrypoint":["/bin/euid"]}' $e2e/nonewprivs:1.3
-	# Its first user belongs to a group.
+	# In this image the first user belongs to a group.
 	cp -a "$LAB/image" "$LAB/groups"
 	echo 'default-user:x:1000:1000::/home/user:/bin/sh' >>"$LAB/groups/etc/passwd"
 	echo 'group-defined-in-image:x:50000:default-user' >>"$LAB/groups/etc/group"
@@ -61,13 +61,13 @@ critest_images() {
 		$tools/test-image-predefined-group:latest
 }
 
-# A line "STATUS NAME" for each spec that ran, sorted.
+# Runs the suite with a handler and prints a sorted line "STATUS NAME" for each spec.
 critest_run() { # HANDLER
 	local report=$LAB/critest-$1 skip
 	skip=$(sed '/^#/d;/^$/d' tests/cri/critest.skip | paste -sd '|')
 	mkdir -p "$LAB/work"
-	# With several at once it runs the program ginkgo, which was built beside it, and writes its report
-	# from a folder below TMPDIR: the same place as seen from here.
+	# To run specs in parallel the suite executes ginkgo, which was built beside it, and writes its report from a
+	# directory below TMPDIR, so that must be the same directory as here.
 	(cd "$LAB/work" && TMPDIR=$LAB PATH=$(dirname "$CRITEST"):$PATH "$CRITEST" \
 		-parallel "${CRITEST_AT_ONCE:-1}" \
 		-runtime-endpoint "unix://$LAB/containerd.sock" -runtime-handler "$1" \
@@ -83,8 +83,8 @@ critest_run() { # HANDLER
 	}
 }
 
-# Prints what a handler does not pass, of what it should: all, or for the second and later what the
-# first passes; and what it leaves on the node.
+# Prints the specs that a handler should pass but does not, and what it leaves on the node. The first handler should pass
+# all specs, any other those that the first one passes.
 critest_compare() {
 	local handler first="" missing left passed=0 failed=0 n
 	critest_images || return

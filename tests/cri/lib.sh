@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# A node as a kubelet sees it: a private containerd with CRI and CNI, in namespaces of its own, and
-# the questions a test asks of it. The handler under test is $HANDLER.
+# A node as a kubelet sees it: a private containerd with CRI and CNI, in namespaces of its own, and functions for
+# tests. The handler under test is $HANDLER.
 #
-#   lab_apart SCRIPT ARG...	first (containerd.sh)
-#   cri_start PREFIX		the node; it goes at the script's end
-#   cri CALL [REQUEST]		an answer as JSON; --field F CALL ...: one value of it
+#   lab_apart SCRIPT ARG...	call first (containerd.sh)
+#   cri_start PREFIX		starts the node, which ends with the script
+#   cri CALL [REQUEST]		sends a CRI request, prints the answer as JSON; --field F CALL ...: one value of it
 #   pod NAME [JSON]		runs a pod and prints its id
 #   container POD NAME SCRIPT [JSON]
-#				creates one that runs a shell's script, and prints its id; started
+#				creates one that runs a shell script, and prints its id; `started`
 #				starts it, too
-#   in_container ID COMMAND...	runs it there with ExecSync, as if it were here
+#   in_container ID COMMAND...	runs the command there with ExecSync; output and status are the command's
 #   pod_gone ID			stops and removes a pod
-#   configured TOML...		lays these lines over the configuration of kata until the test ends
-#   cri_left			what is left on the node, empty if nothing
+#   configured TOML...		adds these lines to the configuration of kata until the test ends
+#   cri_left			prints what is left on the node; empty if nothing
 #
-# JSON: more members of the configuration, with a comma in front of each. What is deeper inside is
-# said by variables: SYSCTLS, POD_CONTEXT (security context) and POD_RESOURCES (what a kubelet says of all its
-# containers) of a pod; RESOURCES and CONTEXT (security context) of a container; NAMESPACES
-# (options) of both, which are as a kubelet's: all is shared but the processes.
+# JSON: additional members of the configuration, each with a comma in front. Variables set nested members: SYSCTLS,
+# POD_CONTEXT (security context) and POD_RESOURCES (the sum over its containers, as a kubelet sends it) for a pod;
+# RESOURCES and CONTEXT (security context) for a container; NAMESPACES (options) for both. The default of NAMESPACES is a
+# kubelet's: everything is shared except processes.
 
 # shellcheck source=tests/integration/containerd.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../integration/containerd.sh"
@@ -28,7 +28,7 @@ export CONTAINERD_NAMESPACE=k8s.io
 PAUSE_IMAGE=registry.k8s.io/pause:3.9
 CRI_IMAGE=localhost/kata-test:busybox
 # shellcheck disable=SC2034 # for the cases
-GROUP=kata_ # what the name of a pod's control group begins with
+GROUP=kata_ # prefix of the name of a pod's control group
 
 cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" "$@"; }
 
@@ -36,14 +36,14 @@ shim_of() { pgrep -f "containerd-shim.* -id $1"; } # POD-ID
 
 cri_start() { # PREFIX
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
-	chmod 0711 "$LAB" # as a node's directories are, which a VMM that is not root goes through
+	chmod 0711 "$LAB" # like a node's directories, which a VMM that is not root must be able to search
 	trap cri_stop EXIT
 	[ ! -x "$1/bin/containerd-shim-kata-v2" ] || lab_prefix "$1"
 	lab_patience
 	PARENT=/kata-cri-${LAB##*-}
 	mkdir -p "$LAB/cni" "$LAB/plugins" "$LAB/logs" "$LAB/pods"
 	ln -s /usr/lib/cni/* "$LAB/plugins/" # a test may add its own
-	# What a sanitizer has to say, where the shim is built with one.
+	# For the reports of sanitizers, if the shim is built with one.
 	export ASAN_OPTIONS="log_path=$LAB/report" TSAN_OPTIONS="log_path=$LAB/report"
 	export UBSAN_OPTIONS="log_path=$LAB/report:print_stacktrace=1"
 	cri_config >"$LAB/config.toml"
@@ -52,7 +52,7 @@ cri_start() { # PREFIX
 	cri_now >"$LAB/before"
 }
 
-# A machine that does much else boots slowly. Other files of the configuration come after this one.
+# Raises time limits for busy machines, on which VMs boot slowly. Later drop-ins override this one.
 lab_patience() {
 	[ -z "${LAB_PREFIX:-}" ] || printf '[agent.kata]\ndial_timeout = 120\n' \
 		>"$LAB_PREFIX/share/defaults/kata-containers/config.d/00-early.toml"
@@ -70,7 +70,7 @@ cri_config() {
 		[debug]
 		level = "debug"
 		[plugins."io.containerd.grpc.v1.cri"]
-		restrict_oom_score_adj = true # a machine may not let us lower it
+		restrict_oom_score_adj = true # some machines do not allow us to lower it
 		sandbox_image = "$PAUSE_IMAGE"
 		stream_server_address = "127.0.0.1"
 		[plugins."io.containerd.grpc.v1.cri".cni]
@@ -93,8 +93,8 @@ cri_config() {
 	EOF
 }
 
-# eth0 of each pod on a bridge of the node. (With loopback alone no pod starts: containerd wants an
-# address of eth0.)
+# Connects eth0 of each pod to a bridge of the node. (With loopback alone no pod starts, because containerd requires an
+# address on eth0.)
 cri_network() {
 	cat >"$LAB/cni/10-test.conflist" <<-EOF
 		{"cniVersion":"0.4.0","name":"test","plugins":[
@@ -105,7 +105,7 @@ cri_network() {
 	EOF
 }
 
-# Until what containerd loads beside answering is there too: it says so itself.
+# Waits until the log says that containerd has also loaded the plugins that it loads after it begins to answer.
 cri_containerd() {
 	lab_containerd || return
 	for _ in $(seq 600); do
@@ -130,7 +130,7 @@ cri_images() {
 	done
 }
 
-# CRI learns of an image by an event, and marks it then.
+# Waits until the CRI plugin knows the image: it learns about an imported image from an event.
 cri_has_image() { # NAME
 	for _ in $(seq 600); do
 		! lab_ctr images ls "name==$1" | grep -q io.cri-containerd.image=managed || return 0
@@ -140,7 +140,7 @@ cri_has_image() { # NAME
 	return 1
 }
 
-# Ends every pod.
+# Stops and removes every pod.
 cri_clear() {
 	local id
 	for id in $(cri --field 'items.*.id' ListPodSandbox 2>/dev/null); do
@@ -149,7 +149,7 @@ cri_clear() {
 	done
 }
 
-# A kubelet makes and removes the control group of each pod, and their parent.
+# Also removes the parent of the pods' control groups, which a kubelet would remove.
 cri_stop() {
 	local status=$?
 	set +e
@@ -159,10 +159,10 @@ cri_stop() {
 	exit "$status"
 }
 
-# --- what is there ---
+# --- what exists on the node ---
 
-# Processes that are not the test's own (those are in its process group), mounts, network namespaces
-# and devices, files, sockets, control groups, and what containerd knows.
+# Prints processes (except the test's own, which are in its process group), mounts, network namespaces and devices,
+# files, sockets, control groups, and containerd's objects.
 cri_now() {
 	local pid state group
 	for pid in /proc/[0-9]*; do
@@ -186,15 +186,15 @@ cri_now() {
 	cri --field 'containers.*.id' ListContainers | sed 's/^/container: /'
 }
 
-# A mount is told by its number: the place of one of the machine's own changes when a directory above it is
-# renamed.
+# Mounts are identified by their ids, because the path of one of the machine's own mounts changes when a directory above
+# it is renamed.
 cri_left() {
 	cri_now 2>/dev/null | sort | comm -13 <(sort "$LAB/before") - |
 		awk '/^mount: / { while ((getline line <"/proc/self/mountinfo") > 0) { split(line, m, " "); at[m[1]] = m[5] }
 			$2 = $2 " at " at[$2] } { print }'
 }
 
-# The same after a while: the last of a pod goes after its removal was answered.
+# The same after a while, because the last parts of a pod disappear after its removal was answered.
 cri_left_at_last() {
 	local left
 	for _ in $(seq 100); do
@@ -227,9 +227,9 @@ json_words() { # WORD... as JSON strings
 namespaces() { echo "\"namespace_options\":{${NAMESPACES:-\"pid\":\"CONTAINER\"}}"; }
 
 pod() { # NAME [JSON]
-	local id host=host-$1 config=$LAB/pods/new-$1 # others may be made meanwhile
-	[[ ${NAMESPACES:-} != *NODE* ]] || host="" # it has the node's name then
-	rm -rf "$LAB/logs/$1" # of a pod that had the name, with another handler
+	local id host=host-$1 config=$LAB/pods/new-$1 # a file of its own, since pods may be created in parallel
+	[[ ${NAMESPACES:-} != *NODE* ]] || host="" # such a pod has the node's host name
+	rm -rf "$LAB/logs/$1" # of an earlier pod with that name and another handler
 	mkdir -p "$LAB/logs/$1"
 	cat >"$config" <<-EOF
 		{"metadata":{"name":"$1","uid":"$1-$RANDOM$RANDOM","namespace":"tests","attempt":0},
@@ -248,7 +248,7 @@ container() { # POD NAME SCRIPT [JSON]
 	container_of "$1" "$2" "\"command\":[$(json_words sh -c "$3")]${4:-}"
 }
 
-container_of() { # POD NAME JSON: as it is
+container_of() { # POD NAME JSON: creates a container with exactly these members
 	cri --field container_id CreateContainer <<-EOF -
 		{"pod_sandbox_id":"$1","sandbox_config":$(<"$LAB/pods/$1"),
 		 "config":{"metadata":{"name":"$2","attempt":0},"image":{"image":"$CRI_IMAGE","user_specified_image":"$CRI_IMAGE"},
@@ -275,7 +275,7 @@ remove() { # ID
 	cri RemoveContainer "{\"container_id\":\"$1\"}" >/dev/null
 }
 
-of_container() { # ID FIELD: of its status
+of_container() { # ID FIELD: prints that field of its status
 	cri --field "status.$2" ContainerStatus "{\"container_id\":\"$1\"}"
 }
 
@@ -295,7 +295,7 @@ pod_gone() { # ID
 	pod_stop "$1" && pod_remove "$1"
 }
 
-log_of() { # POD-NAME CONTAINER-NAME: the texts of its log
+log_of() { # POD-NAME CONTAINER-NAME: prints the text of its log
 	sed 's/^[^ ]* \(stdout\|stderr\) [FP] //' "$LAB/logs/$1/$2.log"
 }
 
@@ -303,7 +303,7 @@ in_container() { # ID COMMAND...
 	cri --timeout 60 exec "$@"
 }
 
-processes() { # ID PATTERN: how many with such a command line it sees; [x]yz does not find the search
+processes() { # ID PATTERN: prints how many processes with such a command line it sees; [x]yz does not match grep itself
 	in_container "$1" sh -c "ps -o args | grep -c '^$2' || true"
 }
 
@@ -311,8 +311,8 @@ ended() { # ID: waits for its end
 	until_is "state of $1" CONTAINER_EXITED of_container "$1" state
 }
 
-# In front of a container's command: it waits until tell CONTAINER. (containerd's shim for runc watches for a lack of
-# memory only once the program has been started.)
+# Prefix for a container's command, which makes it wait for `tell CONTAINER`. (containerd's shim for runc watches for OOM
+# kills only after the program has been started.)
 # shellcheck disable=SC2034 # for the cases
 WHEN_TOLD='until [ -e /dev/told ]; do usleep 10000; done;'
 tell() { in_container "$1" sh -c ': >/dev/told'; }

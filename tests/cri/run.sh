@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Pods and their containers, asked for as a kubelet does: real containerd with CRI and CNI.
+# Tests pods and their containers over the CRI, like a kubelet, with a real containerd and CNI.
 #
 #	[HANDLERS="runc kata"] [CRI_SHORT=1] [SLICE="1 2"] run.sh PREFIX [TEST...]
 #
-# Each test is a function test_* of cases/ and runs once with each handler, under "set -e" in a
-# subshell, so that the first command that fails ends it. After every test nothing may be left. All is
-# in namespaces of its own: mounts, network, IPC and processes; runc needs no PREFIX with a shim in it.
+# Each test is a function test_* of cases/ and runs once with each handler, under "set -e" in a subshell, so that the
+# first failing command ends it. After every test nothing may be left. Everything runs in mount, network, IPC and PID
+# namespaces of its own. For runc PREFIX need not contain a shim.
 set -u
 # shellcheck source=tests/cri/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -23,10 +23,10 @@ cd "$(dirname "$0")/../.." || exit
 TOOLS=$(dirname "$PREFIX")/tools
 # shellcheck disable=SC2034 # for cri_now
 TEST_GROUP=$(sed 's/.*) . [0-9]* \([0-9]*\) .*/\1/' /proc/self/stat)
-exec </dev/null # whatever we were started from, no test depends on it
+exec </dev/null # no test may depend on our own standard input
 
-LONG=() # cases that are not run where CRI_SHORT is set
-# Of two functions of one name the second would be used by both.
+LONG=() # cases that are skipped if CRI_SHORT is set
+# If two cases defined functions with the same name, both would use the second one.
 twice=$(grep -hoE '^[a-z0-9_]+\(\)' tests/cri/lib.sh tests/integration/containerd.sh tests/integration/expect.sh tests/cri/cases/*.sh | sort | uniq -d)
 [ -z "$twice" ] || {
 	echo "defined twice: $twice" >&2
@@ -42,7 +42,7 @@ for cases in tests/cri/cases/*.sh; do
 	. "$cases"
 done
 
-trap 'exit 130' INT TERM # else the first process of a namespace ignores them
+trap 'exit 130' INT TERM # PID 1 of a namespace ignores signals without a handler
 cri_start "$PREFIX" || exit
 if [ -n "${CRITEST:-}" ]; then
 	# shellcheck source=tests/cri/critest.sh
@@ -69,13 +69,13 @@ for HANDLER in ${HANDLERS:-runc}; do
 		)
 		status=$? left=
 		unconfigured
-		[ "$status" != 0 ] || left=$(cri_left_at_last) # one that failed leaves its own
+		[ "$status" != 0 ] || left=$(cri_left_at_last) # a failed test may leave things behind
 		[ -z "$left" ] || status=1
 		counted "$status" "$HANDLER $t" "$start" || {
 			[ -z "$left" ] || echo "$left"
 			tail -n +"$log" "$LAB/containerd.log" | grep -E 'level=(warning|error)' |
 				tail -n 5 | cut -c1-400 | sed 's/^/    log: /'
-			cri_clear # what it left would fail the others too
+			cri_clear # or else the other tests would fail, too
 		}
 	done
 done

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the pods' tests with the shim and the agent of a build with a sanitizer. What it reports counts as
-# left behind, so the test that caused it fails.
+# Runs the pods' tests with the shim and the agent of a build with a sanitizer. A report of the sanitizer counts as left
+# behind, so the test that caused it fails.
 #
 #	sanitized.sh STAGE BUILD [TEST...]	BUILD: of SAN=..., STAGE: of a plain build
 set -eu
@@ -14,7 +14,7 @@ rm -rf "$out"
 cp -a "$stage" "$out"
 cp "$build/bin/containerd-shim-kata-v2" "$out/bin/"
 
-# The agent with the libraries that it then needs, and what runs before it.
+# The initrd has the agent, the shared libraries that it needs in such a build, and the program that runs before it.
 manifest=$out/sanitized.manifest
 {
 	cat <<-END

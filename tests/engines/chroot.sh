@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes, once, a root directory with container engines, and prints its path: chroot.sh [SET]
+# Makes a root directory of a Debian suite, if it does not exist yet, and prints its path: chroot.sh [SET]
 #
-#	engines			of Debian's newest suite, with QEMU, virtiofsd, valgrind and what the tests call
-#	engines-trixie		the same of the one before: QEMU 10, containerd 1.7
-#	bookworm, trixie, sid	a node: that suite's containerd, in sid Docker too, and no QEMU
-#	sbom			SPDX's own library in Go, and Go: tests/sbom.sh
+#	engines			sid, with containerd, Docker, QEMU, virtiofsd, valgrind and the tests' tools
+#	engines-trixie		the same of trixie: QEMU 10, containerd 1.7
+#	bookworm, trixie, sid	a node with that suite's containerd, in sid also Docker, and no QEMU
+#	sbom			Go and SPDX's own library in Go, for tests/sbom
 #	small			nothing but busybox, and sid's containerd with the libraries that it needs
 #
-# It is kept outside of the tree, below ENGINES_CACHE (~/.cache/kata/engines; nodes: ~/.cache/kata/nodes),
-# under a name made from what this file says. Delete that directory to get newer packages. Packages come
-# from the archive that this machine's own apt is configured with.
+# It is kept outside the tree, below ENGINES_CACHE (~/.cache/kata/engines; nodes: ~/.cache/kata/nodes), under a name
+# made from its suite and packages. Delete the directory to get newer packages. They come from the archive that this
+# machine's apt uses.
 set -euo pipefail
 
 set=${1:-engines}
@@ -24,10 +24,10 @@ engines | engines-trixie)
 	packages=(
 		# engines
 		containerd containernetworking-plugins docker.io docker-cli runc crun qemu-system-x86 virtiofsd
-		# libraries that the programs of a release are linked with
+		# shared libraries of our programs
 		libarchive13t64 libcap2 libcurl4t64 libjansson4 libprotobuf-c1 libseccomp2 libssl3t64 libyaml-0-2
 		libzstd1
-		# what the tests call
+		# programs that the tests call
 		busybox-static ca-certificates coreutils e2fsprogs erofs-utils gawk gcc iproute2 iptables jq kmod
 		minisign mount nghttp2-server openssl procps psmisc strace tini util-linux xfsprogs xz-utils zstd
 		# the unit tests
@@ -55,7 +55,7 @@ fail() {
 	exit 1
 }
 
-# The archive that serves this machine's own packages.
+# Prints the URI of the archive that this machine's packages come from.
 mirror() {
 	# shellcheck disable=SC2016 # the dollar signs are apt's
 	apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' |
@@ -72,7 +72,7 @@ make_root() { # DIR
 	[ -n "$uri" ] || fail "apt has no index of Debian's packages; run apt-get update"
 	echo "engines: making $root (minutes, up to 1 GiB), log: $log" >&2
 	debootstrap --variant=minbase "$suite" "$1" "$uri" >"$log" 2>&1 || fail "debootstrap failed, see $log"
-	# No service is to be started by its package.
+	# Packages must not start their services.
 	printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
 	chmod 0755 "$1/usr/sbin/policy-rc.d"
 	DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get -qy --no-install-recommends install \
@@ -80,7 +80,7 @@ make_root() { # DIR
 	chroot "$1" apt-get clean
 }
 
-# A node as a distribution for containers is: no package manager, no shell but busybox's.
+# A minimal node: no package manager, no shell except busybox's.
 make_small() { # DIR
 	local from program programs library
 	from=$("$0" sid)

@@ -1,32 +1,31 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# containerd's own client tests, with runc and with kata: client.sh PREFIX PROGRAM REGISTRY [TEST...]
+# Runs containerd's own client tests with runc and with kata: client.sh PREFIX PROGRAM REGISTRY [TEST...]
 #
-# Inside of enter.sh. PROGRAM is the test program made of integration/client of a containerd's source
-# (README.md), REGISTRY a docker-registry that serves the images which it pulls. Each test has a
-# containerd of its own. runc shows what passes here; kata must pass that, but for what client.skip names,
-# and leave nothing.
+# Runs inside enter.sh. PROGRAM is the test program built from integration/client of containerd's source (README.md),
+# REGISTRY a docker-registry program, which serves the images that the tests pull. Each test has a containerd of its own.
+# runc shows which tests pass here; kata must pass the same, except those in client.skip, and leave nothing behind.
 set -u
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/integration/lib.sh
 . tests/integration/lib.sh
 # shellcheck source=tests/engines/docker-lib.sh
-. tests/engines/docker-lib.sh # docker_left: what is left of any sandbox
+. tests/engines/docker-lib.sh # for docker_left, which finds remains of any sandbox
 # shellcheck source=tests/integration/expect.sh
 . tests/integration/expect.sh
 prefix=$1 program=$2 registry=$3
 shift 3
 exec </dev/null
 
-# The images under their own names, by a registry that stands for theirs in here.
+# Serves the images under their own names, from a registry that stands for the real ones.
 sites=(ghcr.io registry.k8s.io)
 images=("${sites[0]}"/containerd/{busybox:1.3{2,6},volume-copy-up:2.{1,2},volume-ownership:2.1,alpine:3.14.0}
 	"${sites[1]}/pause:3.10")
 serve() {
 	local name here=()
 	mkdir -p "$LAB/registry"
-	# containerd 2 would push by itself, and does not know the certificate.
+	# By default containerd 2 pushes in the server, which does not know the certificate.
 	ctr images push --help 2>&1 | grep -q -e --local && here=(--local)
 	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=${sites[0]}" \
 		-addext "subjectAltName=$(printf ',DNS:%s' "${sites[@]}" | cut -c2-)" -keyout "$LAB/key.pem" -out "$LAB/site.pem" >"$LAB/openssl.log" 2>&1
@@ -38,7 +37,7 @@ serve() {
 	EOF
 	"$registry" serve "$LAB/registry.yaml" >"$LAB/registry.log" 2>&1 &
 	lab_busybox "$LAB/image"
-	# Whom the tests look for, and nobody with the numbers that they use without a name.
+	# The users that the tests expect, and none with the ids that they use without a name.
 	printf '%s\n' root:x:0:0::/root:/bin/sh sync:x:4:100::/bin:/bin/sync www-data:x:33:33::/var/www:/bin/false >"$LAB/image/etc/passwd"
 	printf '%s\n' root:x:0: users:x:100: www-data:x:33: >"$LAB/image/etc/group"
 	lab_import "$LAB/image" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "${images[@]}"
@@ -52,7 +51,7 @@ serve() {
 	done
 }
 
-# What a failed test leaves would fail the next.
+# Removes what a failed test has left, which would make the next one fail.
 clear_all() {
 	pkill -KILL -f '^[^ ]*(containerd-shim|qemu-system|virtiofsd)' # in a process namespace that is ours
 	awk '$5 ~ /^\/run\/(containerd-test|kata-containers|vc)|^\/var\/lib\/containerd-test/ { print $5 }' \
@@ -60,7 +59,8 @@ clear_all() {
 	rm -rf /run/containerd-test /var/lib/containerd-test /run/vc/sbs /run/vc/vm /run/kata-containers
 }
 
-# One line "STATUS TEST" for each: passed, failed, skipped; what a failed one said is $LAB/RUNTIME-TEST.log.
+# Prints a line "STATUS TEST" for each test: passed, failed, skipped. The output of a failed one is in
+# $LAB/RUNTIME-TEST.log.
 suite() { # RUNTIME TEST...
 	local runtime=$1 t log status start
 	shift
@@ -78,7 +78,7 @@ suite() { # RUNTIME TEST...
 
 known() { sed '/^#/d;/^$/d' tests/engines/client.skip; }
 
-mount -t tmpfs client /var/lib # where an overlay can be made, unlike here
+mount -t tmpfs client /var/lib # an overlay cannot be made on the overlay that is our root
 lab_start "$prefix"
 serve || {
 	echo "images cannot be served: $(cat "$LAB/push.log" "$LAB/registry.log")"

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# A dockerd at its usual places, inside of enter.sh: nothing there is anybody else's.
+# A dockerd with its default paths, inside enter.sh, where no other containers exist.
 #
-#	docker_start PREFIX	PREFIX/bin comes first in its PATH; sets LAB; EXIT cleans up
+#	docker_start PREFIX	starts it with PREFIX/bin first in its PATH; sets LAB; EXIT cleans up
 #	docker_image		imports $IMAGE, which has a static busybox
-#	docker_left		prints what is left of sandboxes, empty if nothing
+#	docker_left		prints what is left of sandboxes; empty if nothing
 #	docker_gone		waits until nothing is left of them
-#	docker_reset		after a failure: a new daemon, and nothing of before
+#	docker_reset		after a failure: starts a new daemon, without anything from before
 #
-# Docker's networks need iptables and modules of the host, so there are none of them.
+# Docker's networks need iptables and kernel modules of the host, so they are not used.
 
 # shellcheck source=tests/integration/busybox.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../integration/busybox.sh"
@@ -84,7 +84,7 @@ docker_image() {
 		docker import -c 'ENV PATH=/bin' -c 'CMD ["sh"]' - "$IMAGE" >/dev/null
 }
 
-# Processes, mounts and files of sandboxes: in here they are all ours.
+# Prints processes, mounts and files of sandboxes; all that exist in here belong to the tests.
 docker_left() {
 	pgrep -af 'containerd-shim|qemu-system|virtiofsd' | cut -c1-120 | sed 's/^/process: /'
 	awk '$5 ~ /\/run\/(kata-containers|vc)/ { print "mount: " $5 }' /proc/self/mountinfo
@@ -94,7 +94,7 @@ docker_left() {
 
 docker_gone() {
 	local ended=$SECONDS
-	while [ $((SECONDS - ended)) -le 20 ]; do # the last of a sandbox goes after its removal was answered
+	while [ $((SECONDS - ended)) -le 20 ]; do # a sandbox removes its last parts after the answer to its removal
 		[ -n "$(docker_left)" ] || return 0
 		sleep 0.1
 	done

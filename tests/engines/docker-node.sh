@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# kata-deploy and kata-manager on a node with Docker, at their usual places and without being told where
-# anything is: docker-node.sh KATA-DEPLOY KATA-MANAGER STATIC-KATA-DEPLOY RELEASE NEXT-RELEASE [TEST...]
+# Tests kata-deploy and kata-manager on a node with Docker, with default paths and without options about them:
+# docker-node.sh KATA-DEPLOY KATA-MANAGER STATIC-KATA-DEPLOY RELEASE NEXT-RELEASE [TEST...]
 #
-# Each test is a function test_* and has a dockerd of its own; its node has to be afterwards what it
-# was before.
+# Each test is a function test_* and has a dockerd of its own; afterwards the node must be as before.
 # shellcheck disable=SC2016,SC2317 # what is quoted is for the container
 set -u
 cd "$(dirname "$0")/../.."
@@ -16,13 +15,13 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=tests/integration/node.sh
 . tests/integration/node.sh
 deploy=$(realpath "$1") manager=$(realpath "$2")
-# The third is of interest where the C library is another; here it is the same as the first.
+# The third argument is for nodes with another C library; here it is not used.
 one=$(realpath "$4") two=$(realpath "$5")
 shift 5
 PREFIX=/opt/kata
 exec </dev/null
 
-digest() { # of what an install may touch
+digest() { # prints a digest of everything that an install may change
 	(find /etc/docker /opt -printf '%p %y %m %u %g %l\n' | sort &&
 		find /etc/docker /opt -type f -print0 | sort -z | xargs -0r sha256sum) | sha256sum
 }
@@ -64,7 +63,7 @@ test_all_verbs_with_the_proof() {
 	expect "the node" "$(digest)" "$before"
 	expect "served" "$(served | grep -c kata)" 0
 	expect "runtimes of others" "$(served | grep -c mine)" 1
-	# It was told, and never restarted.
+	# dockerd was signalled, but never restarted.
 	expect "dockerd" "$(cat "$LAB/dockerd.pid")" "$pid"
 	kill -0 "$pid"
 }
@@ -80,7 +79,7 @@ test_without_a_file_before() {
 	"$deploy" uninstall --yes --quiet
 	expect "the node" "$(digest)" "$before"
 	[ ! -e /etc/docker/daemon.json ]
-	# A file that does not speak of runtimes changes none of them: docker forgets ours with its end.
+	# Reloading a file without runtimes does not change dockerd's: it forgets ours only when it ends.
 	docker_end_daemon
 	docker_daemon
 	expect "served" "$(served | grep -c kata)" 0
@@ -129,7 +128,7 @@ for t in "${tests[@]}"; do
 	start=$SECONDS
 	(
 		set -e
-		rm -rf "$PREFIX" /var/lib/kata-deploy # a node that never had one
+		rm -rf "$PREFIX" /var/lib/kata-deploy # a node that never had an installation
 		printf '{\n  "log-level": "debug",\n  "runtimes": { "mine": { "path": "/usr/sbin/runc" } }\n}\n' \
 			>/etc/docker/daemon.json
 		docker_start "$PREFIX"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# `docker run` and its kin, with runc and with kata: docker.sh PREFIX [TEST...]
+# Tests `docker run` and other commands of Docker with runc and with kata: docker.sh PREFIX [TEST...]
 #
-# Each test is a function test_*, called once per runtime with $RT set; both have to pass it, so what
-# it expects is what Docker does, not what we think it does. Where the two differ a test asks
-# `differs RUNC KATA`, and docs/differences.md has the reason. KATA_RUNTIMES says with which runtimes.
+# Each test is a function test_*, called once per runtime with $RT set. Both must pass it, so it expects what Docker really
+# does. Where the two differ a test uses `differs RUNC KATA`, and docs/differences.md has the reason. KATA_RUNTIMES chooses
+# the runtimes.
 # shellcheck disable=SC2016,SC2317 # what is quoted is for the container
 set -u
 cd "$(dirname "$0")/../.."
@@ -18,7 +18,7 @@ shift
 PTY=$(dirname "$PREFIX")/tools/pty
 exec </dev/null
 
-differs() { # RUNC KATA: what is expected of the runtime in use
+differs() { # RUNC KATA: prints the value that is expected of the current runtime
 	if [ "$RT" = runc ]; then echo "$1"; else echo "$2"; fi
 }
 
@@ -34,7 +34,7 @@ run() { # DOCKER-RUN-ARGS...
 	timeout 120 docker run --rm --network none --runtime "$RUNTIME" "$@"
 }
 
-start() { # NAME DOCKER-RUN-ARGS...: detached, stays after its end
+start() { # NAME DOCKER-RUN-ARGS...: starts a container in the background, without --rm
 	local name=$1
 	shift
 	timeout 120 docker run -d --name "$name" --network none --runtime "$RUNTIME" "$@" >/dev/null
@@ -53,7 +53,7 @@ is() { # NAME FORMAT VALUE
 	[ "$(docker inspect -f "$2" "$1")" = "$3" ]
 }
 
-said() { # NAME TEXT: it is in its log
+said() { # NAME TEXT: succeeds if the text is in its log
 	docker logs "$1" 2>&1 | grep -q -- "$2"
 }
 
@@ -215,7 +215,7 @@ test_restart_policy() {
 	docker rm "$c" >/dev/null
 	start "$c" --restart always "$IMAGE" sh -c 'echo try; sleep 1000'
 	until_true said "$c" try
-	# What ends by itself, here with the VM or the process on the host, is started once more.
+	# A container that ends by itself, here because its VM or process on the host was killed, is restarted.
 	kill -KILL "$(docker inspect -f '{{.State.Pid}}' "$c")"
 	until_true is "$c" '{{.RestartCount}} {{.State.Status}}' "1 running"
 	docker stop -t 1 "$c" >/dev/null
@@ -363,7 +363,7 @@ test_privileged() {
 
 test_init() {
 	expect "the first process" "$(run --init "$IMAGE" cat /proc/1/comm)" docker-init
-	# An orphan is reaped by it.
+	# --init reaps orphans.
 	expect "no zombies" "$(run --init "$IMAGE" sh -c '
 		sh -c "sleep 0.2 &"; sleep 1; grep -l "State:.Z" /proc/[0-9]*/status | wc -l')" 0
 	expect "status" "$(status_of run --init "$IMAGE" sh -c 'exit 12')" 12
@@ -378,7 +378,7 @@ test_names() {
 }
 
 test_sysctls() {
-	# Docker sets two of the network's by itself, so that nobody needs rights for ports and pings.
+	# Docker itself sets two net.* sysctls, so that low ports and ping need no privileges.
 	expect "ports" "$(run "$IMAGE" cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" 0
 	expect "said" "$(run --sysctl net.ipv4.tcp_keepalive_time=77 --sysctl kernel.msgmax=8888 "$IMAGE" \
 		cat /proc/sys/net/ipv4/tcp_keepalive_time /proc/sys/kernel/msgmax)" "$(printf '77\n8888')"
@@ -419,8 +419,8 @@ docker_image
 echo "  docker $(docker version -f '{{.Server.Version}}'), containerd $(containerd --version | awk '{ print $3 }')," \
 	"$(runc --version | head -n 1), $(qemu-system-x86_64 --version | head -n 1)"
 choose_tests "$@"
-# What Docker itself loses on a busy machine, such as the output of a container that ends at once ("reading
-# from a closed fifo"), says nothing of kata: runc is tried again.
+# On a busy machine Docker itself sometimes loses data, such as the output of a container that ends at once ("reading from
+# a closed fifo"). That is not a fault of kata, so a failed test is repeated with runc.
 for t in "${tests[@]}"; do
 	for RT in ${KATA_RUNTIMES:-runc kata}; do
 		RUNTIME=$(differs runc io.containerd.kata.v2)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The container engines of Debian's newer suites, in root directories of their own. Not part of check:
-# it needs Debian's archive once, and the better part of an hour. Two parts run at a time.
+# Tests with the container engines of Debian's newer suites, in root directories of their own. Not part of check: they
+# need Debian's archive once, and most of an hour. Two parts run at a time.
 PARTS ?= containerd containerd-9p containerd-qemu-virtiofsd node docker docker-node trixie trixie-9p
 .PHONY: check-engines
-check-engines: $(BUILD)/tools/pty $(BUILD)/tools/task-update ## run the tests on today's containerd, Docker and QEMU: PARTS="docker node ..."
+check-engines: $(BUILD)/tools/pty $(BUILD)/tools/task-update ## run the tests with newer containerd, Docker and QEMU: PARTS="docker node ..."
 	@$(MAKE) --no-print-directory demo-releases
 	@$(MAKE) --no-print-directory stage
 	@$(MAKE) --no-print-directory -j2 -k BUILD=$(BUILD) $(PARTS:%=check-engines-%)
@@ -13,8 +13,8 @@ check-engines: $(BUILD)/tools/pty $(BUILD)/tools/task-update ## run the tests on
 check-engines-%:
 	@CASES="$(CASES)" CLIENT_TEST="$(CLIENT_TEST)" tests/engines/run.sh $(BUILD) $*
 
-# Under valgrind of the same root directory: Debian 12's does not know openat2 and pidfd_open. What needs
-# a VM is left out.
+# Uses valgrind of such a root directory, because Debian 12's does not know openat2 and pidfd_open. Tests that need a VM
+# are left out.
 .PHONY: check-valgrind run-valgrind
 check-valgrind: ## unit tests, with shim and agent, under valgrind: VALGRIND="oci_test ..."
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/valgrind SAN=valgrind run-valgrind
@@ -28,7 +28,7 @@ $(BUILD)/tools/pidfd.so: tests/engines/pidfd.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(WARN) -O1 -fPIC -shared -o $@ $<
 
-# Nodes without QEMU, each a root directory of its own, and the ways in which a release comes to them.
+# Nodes without QEMU, each in a root directory of its own, and every way of installing a release on them.
 NODES ?=
 .PHONY: check-nodes
 $(eval $(call link_rule,without,tests/engines/without.c,base,tools,-static-pie))

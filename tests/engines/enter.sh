@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs a command with the engines of chroot.sh: enter.sh [--beside] ROOT COMMAND...
+# Runs a command in a root directory of chroot.sh: enter.sh [--beside] ROOT COMMAND...
 #
-# The command has mount, process and network namespaces of its own, this tree as /src and working
-# directory, and a layer of its own above ROOT, which stays as it is. What it started ends with it.
-# Kernel, devices and control groups are the host's. Variables KATA_* are handed on; the files of the
-# host in KATA_HOST_FILES are seen in /opt/host.
+# The command has mount, PID and network namespaces of its own, this tree as /src and working directory, and an overlay
+# over ROOT, which does not change. All its processes end with it. Kernel, devices and control groups are the host's.
+# Variables KATA_* are passed on; files of the host that KATA_HOST_FILES lists appear in /opt/host.
 #
-# --beside: the command stays in the host's root, with the host's programs; $NODE is the other one, which
-# has nothing of the test in it, $UPPER its layer above $LOWER. ROOT may be / then.
+# With --beside the command stays in the host's root directory, with the host's programs. $NODE is then the other root,
+# without any file of the test, and $UPPER its layer above $LOWER. ROOT may be /.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 beside=
@@ -22,8 +21,8 @@ shift
 own=$(mktemp -d /tmp/kata-own-XXXXXX)
 trap 'rmdir "$own"' EXIT
 
-# In the new namespaces, still with the host's programs: $1 ROOT, $2 tree, $3 an empty directory, $4
-# whether to stay beside it, then the command.
+# Runs in the new namespaces, still with the host's programs. Arguments: ROOT, the tree, an empty directory, whether
+# --beside was given, then the command.
 # shellcheck disable=SC2016
 inside='
 set -euo pipefail
@@ -64,7 +63,7 @@ while IFS= read -r -d '' variable; do
 	[[ $variable != KATA_* ]] || variables+=("$variable")
 done < <(env -0)
 
-# unshare itself takes no signal while it waits; its end is that of all it started.
+# unshare ignores signals while it waits, so it is killed on a signal; its children end with it.
 unshare --mount --propagation private --net --pid --fork --kill-child \
 	bash -c "$inside" enter "$root" "$PWD" "$own" "$beside" \
 	env -i HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \

@@ -2,18 +2,18 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154
 #
-# A node that is a root directory of its own, inside of `enter.sh --beside`: nothing of the test is on it
-# but what is mounted at /mnt (the build directory), and in /run a service manager.
+# A node in a root directory of its own, inside `enter.sh --beside`. The only files of the test on it are the build
+# directory, mounted at /mnt, and a service manager in /run.
 #
-#	node_kind NAME		makes it that: a row of kinds
-#	on COMMAND...		runs there
-#	node_begin, node_end	its engine
-#	changes			what of it is not as it was made, a line each
+#	node_kind NAME		changes the node into that kind
+#	on COMMAND...		runs a command on the node
+#	node_begin, node_end	start and stop its engine
+#	changes			prints the differences from the original node, one per line
 #	held_start, held_says, held_stop
-#				a container in a VM that lives on
-#	in_kata COMMAND...	one that does not
+#				start, test and stop a container in a VM that keeps running
+#	in_kata COMMAND...	runs a command in a new container in a VM
 #
-# The engine is at its usual places, and found there by whoever looks for it.
+# The engine has its default paths.
 
 # shellcheck source=tests/engines/docker-lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/docker-lib.sh"
@@ -24,10 +24,10 @@ node_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/open
 engine=containerd SHIM=/opt/kata/bin/containerd-shim-kata-v2
 IMAGE=localhost/kata-test:busybox
 on() { env -i HOME=/root PATH=$node_path chroot "$NODE" "$@"; }
-lab_ctr() { on ctr "${@/#$NODE/}"; } # containerd.sh names files as this side does
+lab_ctr() { on ctr "${@/#$NODE/}"; } # containerd.sh uses paths of the host
 docker() { on docker "$@"; }
 
-# What is different about a kind of node; most are only another distribution.
+# The differences of a kind of node; most kinds are only another distribution.
 node_kind() {
 	case $1 in
 	docker) engine=docker ;;
@@ -80,8 +80,8 @@ node_end() {
 	kill -KILL "$pid"
 }
 
-# Files, links and directories that are not in the layer below, or not the same there; but for
-# sockets and what dpkg notes of its own work.
+# Prints files, links and directories that the lower layer lacks or has with other contents, except sockets and dpkg's
+# backups and logs.
 changes() {
 	local at kind
 	find "$UPPER" -mindepth 1 ! -type s ! -path '*/var/lib/dpkg/*-old' ! -path '*/var/log/dpkg.log' -printf '%y %P\n' | LC_ALL=C sort | while read -r kind at; do

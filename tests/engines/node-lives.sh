@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The life of a release on one node: node-lives.sh BUILD NODE TEST, inside of enter.sh --beside.
+# Tests the life cycle of a release on one node: node-lives.sh BUILD NODE TEST, inside enter.sh --beside.
 #
-# BUILD has static/, demo/this and demo/next, and nodes/ with what nodes.sh makes of them. The test is a
-# function test_*; afterwards the node is to the last byte what it was.
+# BUILD has static/, demo/this and demo/next, and nodes/ with the packages that nodes.sh makes of them. TEST is a function
+# test_*; afterwards the node must be byte for byte what it was.
 # shellcheck disable=SC2317,SC2154
 set -eu
 cd "$(dirname "$0")/../.."
@@ -21,7 +21,7 @@ portable=/mnt/static/kata-deploy
 current() { readlink "$NODE/opt/kata/current"; }
 version_of() { sed -n 's/^version: "\?\([^"]*\)"\?$/\1/p' "$BUILD_AT/demo/$1/release.yaml"; }
 
-# --- the ways in which a release comes to a node: WAY_program, WAY_install, WAY_upgrade, WAY_remove ---
+# --- the ways of installing a release on a node: WAY_program, WAY_install, WAY_upgrade, WAY_remove ---
 
 directory_program() { on "$portable" "$@"; }
 directory_install() { directory_program install --yes --release "$one" --key "$key" "$@"; }
@@ -42,7 +42,7 @@ deb_install() { deb_both this; }
 deb_upgrade() { deb_both next; }
 deb_remove() { on dpkg -P kata-containers && on dpkg -P kata-deploy; }
 
-# By a container that the node's own engine runs.
+# With a container that the node's own engine runs.
 image_program() { on "$portable" "$@"; }
 image_run() { # TAG ARG...
 	local tag=$1
@@ -60,7 +60,7 @@ image_run() { # TAG ARG...
 	esac
 }
 image_install() {
-	# Below another root nobody sees which manager runs, and Docker brings a containerd.
+	# With --root kata-deploy cannot see which container manager runs, and Docker comes with a containerd.
 	image_run this install --root /host --yes --cri "$engine" || return
 	case $engine in
 	containerd) on rc-service containerd restart && node_answers ctr version ;;
@@ -70,7 +70,7 @@ image_install() {
 image_upgrade() { image_run next upgrade --root /host --yes; }
 image_remove() { image_run next uninstall --root /host --yes --forget-trust; }
 
-# As snapd does it: the snap's file system at its revision, and its hooks.
+# Like snapd: mounts the snap's file system at its revision, and runs its hooks.
 snap_at=/snap/kata-containers
 snap_program() { on "$snap_at/current/bin/kata-deploy" "$@"; }
 snap_revision() { # REVISION TAG HOOK
@@ -85,7 +85,7 @@ snap_remove() {
 		umount "$NODE$snap_at/x2" && rm -r "$NODE${snap_at%/*}"
 }
 
-# --- a life ---
+# --- the life cycle ---
 
 life() { # WAY
 	local way=$1 before first guest
@@ -95,7 +95,7 @@ life() { # WAY
 	"${way}_install"
 	first=$(current)
 	has "what is installed" "$first" "$(version_of this)"
-	has "doctor after" "$("${way}_program" doctor)" "bin/qemu-system-x86_64 is there, of the release"
+	has "doctor after" "$("${way}_program" doctor)" "bin/qemu-system-x86_64 of the release is there"
 	"${way}_program" prove
 	guest=$(in_kata uname -r)
 	[ -n "$guest" ] && [ "$guest" != "$(uname -r)" ]
@@ -124,7 +124,7 @@ test_deb() { life deb; }
 test_image() { life image; }
 test_snap() { life snap; }
 
-# The apps have upstream's names (kata-containers.runtime is what snapd calls `runtime`), and are this release's.
+# The apps have upstream's names (`runtime` becomes the command kata-containers.runtime), and are this release's.
 test_snap_apps() {
 	local app command
 	snap_install
@@ -140,7 +140,7 @@ test_snap_apps() {
 	snap_remove
 }
 
-# Nothing is there but busybox: no libc, no container manager.
+# A node with nothing but busybox: no libc, no container manager.
 test_bare() {
 	local before program said
 	before=$(changes)
@@ -162,7 +162,7 @@ test_bare() {
 	diff <(echo "$before") <(changes)
 }
 
-# --- what is missing is said once, and nothing is left of the try ---
+# --- what the node lacks is reported once, and the attempt leaves nothing behind ---
 
 refuses() { # STATUS TEXT COMMAND...
 	local before
@@ -188,7 +188,7 @@ test_no_space() {
 	[ -z "$(ls -A "$NODE/opt")" ]
 }
 
-# 4.18 and 5.4 are kernels that distributions still have.
+# Distributions still use kernels 4.18 and 5.4.
 test_old_kernel() {
 	local calls=openat2,pidfd_open,clone3,close_range,landlock_create_ruleset,open_tree,mount_setattr
 	refuses 12 "the kernel is too old: update it" on /mnt/tools/without $calls "$portable" install --yes --release "$one" --key "$key"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Nodes that have no QEMU, and each way in which a release comes to one: nodes.sh BUILD [NODE[:TEST]...]
+# Tests nodes without QEMU, and each way of installing a release on them: nodes.sh BUILD [NODE[:TEST]...]
 #
-# BUILD is the build directory, with static/ and two releases in demo/. What a node is: set_of.
+# BUILD is the build directory, with static/ and two releases in demo/. set_of lists the nodes.
 set -u
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/integration/expect.sh
@@ -16,7 +16,7 @@ fail() {
 	echo "nodes: $*" >&2
 	exit 1
 }
-made() { # NAME COMMAND...: nodes/NAME, unless it is newer than what it is made of
+made() { # NAME COMMAND...: makes nodes/NAME, unless it is newer than its inputs
 	local out=$build/nodes/$1 release=$build/demo/${1##*-}
 	shift
 	[ -e "$out" ] && [ -z "$(find packaging "$build"/static/kata-* "$release/release.yaml" -newer "$out")" ] && return
@@ -35,7 +35,7 @@ for r in this next; do
 	made "snap-$r" packaging/snap.sh "$build/static"
 done
 
-set_of() { # NODE: the set of chroot.sh
+set_of() { # NODE: prints its set of chroot.sh
 	case $1 in
 	opt-link | no-lock) echo bookworm ;;
 	read-only) echo trixie ;;
@@ -53,7 +53,7 @@ tests_of() { # NODE
 	*) echo directory http deb image snap ;;
 	esac
 }
-one() { # ROOT NODE TEST: a fresh node for each
+one() { # ROOT NODE TEST: runs a test on a new node
 	timeout 900 tests/engines/enter.sh --beside "$1" tests/engines/node-lives.sh "$build" "$2" "test_$3" >"$build/nodes/said" 2>&1 && return
 	sed 's/^/    /' "$build/nodes/said"
 	return 1

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# One part of the tests on the engines that people run today: [CASES="test_exec ..."] run.sh BUILD PART
+# Runs one part of the tests with newer container engines: [CASES="test_exec ..."] run.sh BUILD PART
 #
-# BUILD is the build directory, below this tree, with the stage and two releases. The part runs in
-# what chroot.sh makes, and each line that it prints begins with its name: parts run side by side.
+# BUILD is the build directory, below this tree, with the stage and two releases. The part runs in a root directory of
+# chroot.sh. Each line that it prints begins with its name, because parts run in parallel.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 build=$(realpath --relative-to=. "$1")
@@ -21,7 +21,7 @@ node() { # ROOT SCRIPT
 		"/src/$build/static/kata-deploy" "/src/$build/demo/this" "/src/$build/demo/next" "${cases[@]}"
 }
 
-# The node's QEMU and its virtiofsd in Rust, of today, instead of the release's own.
+# The node's QEMU and its virtiofsd in Rust instead of the release's own.
 node_vmm='[hypervisor.qemu]
 path = "/usr/bin/qemu-system-x86_64"'
 virtiofs="$node_vmm
@@ -29,7 +29,7 @@ virtio_fs_daemon = \"/usr/libexec/virtiofsd\""
 p9="$node_vmm
 shared_fs = \"virtio-9p\""
 
-# Versions between this machine's and the newest: what depends on QEMU, virtiofsd and containerd.
+# Tests that depend on QEMU, virtiofsd and containerd, for versions between this machine's and the newest.
 chosen=(
 	test_120_layers test_a_guest_on_an_image test_a_guest_on_an_nvdimm test_a_macvtap_gives_the_vm_an_interface
 	test_a_pod_has_the_interface_of_its_namespace test_a_replaced_program_is_run_as_what_it_is
@@ -52,7 +52,7 @@ part() {
 	docker) tests/engines/enter.sh "$root" tests/engines/docker.sh "/src/$build/stage" "${cases[@]}" ;;
 	docker-node) node "$root" tests/engines/docker-node.sh ;;
 	containerd) integration "$root" "$virtiofs" ;;
-	# The daemon that QEMU had until version 8, as this machine has it.
+	# With the virtiofsd in C of QEMU before version 8, from this machine.
 	containerd-qemu-virtiofsd)
 		[ -x /usr/lib/qemu/virtiofsd ] || {
 			echo "skipped: /usr/lib/qemu/virtiofsd is missing"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the commands that the guides show; run.sh says which.
+# Runs the commands that the guides show; run.sh explains which.
 .PHONY: check-guide
 GUIDES ?= docs/key-ceremony.md $(sort $(wildcard docs/guide/*.md))
 check-guide: $(BUILD)/bin/kata-deploy $(BUILD)/bin/kata-manager ## run the commands that the guides show

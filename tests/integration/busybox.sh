@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The files of every image that the tests make: a static busybox, and two users.
+# Writes the files that every image of the tests has: a static busybox, and two users.
 
 lab_busybox() { # DIR
 	local applet

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# A private containerd below the temporary directory $LAB, and images for it that are made on the
-# spot. For lib.sh and the tests of other engines' sides; the caller writes $LAB/config.toml.
+# A private containerd below the temporary directory $LAB, and images that the tests build for it. Sourced by lib.sh
+# and by the tests of other engines; the caller writes $LAB/config.toml.
 #
-#   lab_apart SCRIPT ARG...	first: runs the script again in namespaces of its own (mounts, network, IPC,
-#				processes), unless it is there: several can run at a time
-#   lab_prefix PREFIX		LAB_PREFIX is a copy of PREFIX, with KATA_TEST_CONFIG (TOML) laid over, that
-#				takes configurations of $LAB/conf
-#   lab_containerd		starts it, lab_stop_containerd ends it; lab_ctr talks to it
-#   lab_busybox DIR		a root with a static busybox in it (busybox.sh)
+#   lab_apart SCRIPT ARG...	call first: runs the script again in namespaces of its own (mounts, network, IPC,
+#				processes), unless it already is, so that several can run at the same time
+#   lab_prefix PREFIX		sets LAB_PREFIX to a copy of PREFIX, with KATA_TEST_CONFIG (TOML) as a drop-in;
+#				annotations may choose configurations in $LAB/conf
+#   lab_containerd		starts containerd, lab_stop_containerd ends it; lab_ctr is ctr with its address
+#   lab_busybox DIR		makes a root with a static busybox (busybox.sh)
 #   lab_import DIR CONFIG NAME...
-#				an image of those files; CONFIG is the image's (JSON)
+#				imports an image of those files; CONFIG is the image's configuration (JSON)
 #   lab_layout DIR CONFIG NAME...
-#				the same as $LAB/image.tar, for a containerd elsewhere
+#				writes that image to $LAB/image.tar, for another containerd
 #   lab_remove			ends containerd and removes $LAB
 
 # shellcheck source=tests/integration/busybox.sh
@@ -58,7 +58,7 @@ lab_containerd() {
 	answers containerd "$LAB/containerd.pid" "$LAB/containerd.log" lab_ctr version
 }
 
-# By pid file, since a test runs in a subshell and what it starts is not our child.
+# By pid file, because a test runs in a subshell, and the processes that it starts are not our children.
 lab_stop_containerd() {
 	local pid
 	pid=$(cat "$LAB/containerd.pid" 2>/dev/null) || return 0
@@ -69,7 +69,7 @@ lab_stop_containerd() {
 
 lab_remove() {
 	lab_stop_containerd
-	# What a killed containerd leaves mounted is its own business, but not the next test's.
+	# Mounts that a killed containerd has left must not disturb the next test.
 	awk -v lab="$LAB/" 'index($5, lab) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
 		xargs -r -n 1 umount -l 2>/dev/null
 	rm -rf "$LAB"
@@ -86,7 +86,7 @@ lab_import() { # DIR CONFIG NAME...
 	lab_layout "$@" && lab_ctr images import "$LAB/image.tar" >/dev/null
 }
 
-# The OCI layout is written by hand: no registry, no image tool.
+# Writes the OCI layout without any image tool or registry.
 lab_layout() { # DIR CONFIG NAME...
 	local root=$1 settings=$2 layer config manifest name names=""
 	shift 2

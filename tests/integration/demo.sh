@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The whole way of a release: served over HTTP, installed, used, upgraded under a running container,
-# rolled back, taken away; and the place is as it was. demo.sh KATA-DEPLOY RELEASE NEXT-RELEASE
+# Shows the life cycle of a release: served over HTTP, installed, used, upgraded under a running container, rolled back,
+# uninstalled; at the end the node must be as before. demo.sh KATA-DEPLOY RELEASE NEXT-RELEASE
 #
-# containerd is a private one below a temporary directory, with a configuration that an administrator
-# might have; kata-deploy registers with it as it would with the system's.
+# Uses a private containerd below a temporary directory, with a typical configuration of an administrator; kata-deploy
+# registers with it as it would with the system's.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/integration/lib.sh

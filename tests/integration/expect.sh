@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What the cases of integration, node and engine tests say when something is not as it should be, and what
-# those who run them say in the end:
+# Assertions for the cases of integration, node and engine tests, and functions that choose and count cases:
 #
-#	choose_tests [TEST...]	sets tests: these, or all functions test_*
-#	choose_slice		with SLICE="2 3" the second of three parts of them
+#	choose_tests [TEST...]	sets tests to these, or to all functions test_*
+#	choose_slice		with SLICE="2 3" keeps the second of three parts of them
 #	for t in "${tests[@]}"; do
 #		start=$SECONDS
 #		(set -e; "$t")
 #		counted $? "$t" "$start" || ...	# not in a condition itself: that would switch -e off
 #	done
-#	totals NAME		the exit status
+#	totals NAME		prints the totals, returns the exit status
 
 expect() { # WHAT GOT WANTED
 	[ "$2" = "$3" ] || {
@@ -27,8 +26,8 @@ has() { # WHAT TEXT PATTERN
 	}
 }
 
-# Not in an argument, where its own status would be lost: fails_saying checks both.
-fails() { # STATUS COMMAND...: prints what it printed
+# Do not use this in an argument of another command, where its status would be lost; fails_saying checks both.
+fails() { # STATUS COMMAND...: prints the output of the command
 	local wanted=$1 status=0 said
 	shift
 	said=$("$@" 2>&1) || status=$?
@@ -46,7 +45,7 @@ fails_saying() { # WHAT STATUS PATTERN COMMAND...
 }
 
 passed=0 failed=0 tests=()
-# shellcheck disable=SC2034 # for who sources this
+# shellcheck disable=SC2034 # used by the scripts that source this
 choose_tests() { # [TEST...]
 	tests=("$@")
 	[ $# -gt 0 ] || mapfile -t tests < <(declare -F | awk '$3 ~ /^test_/ { print $3 }')
@@ -57,7 +56,7 @@ choose_slice() {
 		awk -v slice="$SLICE" '{ split(slice, s, " "); if (NR % s[2] == s[1] % s[2]) print }')
 }
 
-counted() { # STATUS NAME SECONDS: when it began; returns STATUS
+counted() { # STATUS NAME START: the value of SECONDS when the test began; returns STATUS
 	local took=$((SECONDS - $3))
 	if [ "$1" = 0 ]; then
 		passed=$((passed + 1))

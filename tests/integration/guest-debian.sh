@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A guest of Debian, with one more package and a guest hook: its image is made, the agent's VM tests are run in it,
+# Tests a Debian guest: builds its image, with an additional package and a guest hook, runs the agent's VM tests in it,
 # and a container with the real runtime: tests/integration/guest-debian.sh BUILD PREFIX
 set -eu
 build=$1 prefix=$2

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs unit tests as root in a bare guest: our kernel, cgroup v2 and nothing else, which a build
-# machine seldom has. The serial line carries the output.
+# Runs unit tests as root in a bare guest with our kernel and only cgroup v2, an environment that build machines seldom
+# have. The output arrives over the serial line.
 #
 #   tests/integration/guest-unit.sh BUILD [TEST...]
 
@@ -34,7 +34,7 @@ for t; do
 	done
 done
 
-# pivot_root needs a root that is a mount of its own, so the initial ramfs is left behind.
+# pivot_root needs a root that is a mount of its own, so change from the initial ramfs to a tmpfs.
 cat >"$root/init" <<'EOF'
 #!/bin/busybox sh
 /bin/busybox mount -t tmpfs -o mode=755,size=90% tmpfs /new

@@ -11,7 +11,7 @@ shift 2
 
 param() { sed "s/.*\\<$1=\\([^,]*\\).*/\\1/" "$image.verity"; }
 
-# The mark of the superblock in the first partition, whose first sector the table has.
+# The magic number of the superblock in the first partition, whose first sector is in the partition table.
 first=$(od -An -tu4 -j 454 -N 4 "$image" | tr -d ' ')
 case $(od -An -tx4 -j $((first * 512 + 1024)) -N 4 "$image" | tr -d ' ') in
 e0f5e1e2) type=erofs ;;

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What the demo and the integration tests share: a private containerd below a temporary directory, a
-# small image made on the spot, and the question whether anything was left behind.
+# Shared by the demo and the integration tests: a private containerd below a temporary directory, a small image, and a
+# check for anything left behind.
 #
 #   . tests/integration/lib.sh
 #   lab_start PREFIX		sets LAB and LAB_PREFIX, starts the private containerd; EXIT cleans up
 #   lab_image			imports kata-test:busybox
-#   lab_left			prints what is left on the host, empty if nothing
+#   lab_left			prints what sandboxes have left on the host; empty if nothing
 
 # shellcheck source=tests/integration/containerd.sh
 . "$(dirname "${BASH_SOURCE[0]}")/containerd.sh"
@@ -35,7 +35,7 @@ lab_start() {
 	lab_containerd
 }
 
-# Ends every task and forgets every container.
+# Kills every task and removes every container.
 lab_clear() {
 	local id
 	for id in $(lab_ctr containers list -q 2>/dev/null); do
@@ -58,7 +58,7 @@ lab_image() {
 	lab_import "$LAB/image" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "$IMAGE"
 }
 
-# What the names of this run's containers begin with, so that others on this machine do not count.
+# The prefix of the names of this run's containers, so that other containers on this machine are ignored.
 lab_name() { echo "lab${LAB##*-}"; }
 
 lab_id() { # a fresh container's name
@@ -68,10 +68,10 @@ lab_id() { # a fresh container's name
 	echo "$id"
 }
 
-# Network devices that are named as ours are.
+# Prints the network devices whose names have the form of ours.
 lab_links() { ip -o link | sed -n 's/^[0-9]*: \([^:@]*_kata\)[:@].*/\1/p' | sort; }
 
-# Where the shim of each container listened: named as containerd names its own.
+# Prints remaining sockets of the containers' shims, which have the names that containerd gives them.
 lab_sockets() {
 	local id digest
 	sort -u "$LAB/ids" 2>/dev/null | while read -r id; do
@@ -80,7 +80,7 @@ lab_sockets() {
 	done
 }
 
-# Processes, mounts, network devices, control groups, files and sockets of this run's sandboxes.
+# Prints remaining processes, mounts, network devices, control groups, files and sockets of this run's sandboxes.
 lab_left() {
 	local name
 	name=$(lab_name)
@@ -94,8 +94,8 @@ lab_left() {
 	lab_sockets
 }
 
-# lab_spec FILE ARGS-JSON [EXTRA]: a config.json for `ctr run --config` with the image's files as root.
-# EXTRA is more of the top object, starting with a comma.
+# lab_spec FILE ARGS-JSON [EXTRA]: writes a config.json for `ctr run --config` with the image's files as root.
+# EXTRA are further members of the top object, starting with a comma.
 lab_spec() {
 	cat >"$1" <<-EOF
 		{"ociVersion":"1.0.2","root":{"path":"$LAB/image"},"hostname":"lab",

@@ -5,12 +5,12 @@
 # web server on loopback. Needs lib.sh.
 #
 #   node_start			sets LAB, PREFIX, SHIM; EXIT cleans up
-#   node_serve DIR...		serves them as $URL/1/, $URL/2/ ...
+#   node_serve DIR...		serves the directories as $URL/1/, $URL/2/ ...
 #   node_deploy VERB ...	kata-deploy ($deploy) on that node
-#   node_wait			until containerd answers
+#   node_wait			waits until containerd answers
 #   make_release DIR VERSION SERIAL ...
 #   NODE_CLEAN			commands to be run at the end
-#   node_digest			of everything that an install may touch
+#   node_digest			prints a digest of everything that an install may change
 
 node_start() {
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)
@@ -23,7 +23,7 @@ node_start() {
 	lab_links >"$LAB/links"
 	mkdir -p "$LAB/etc" "$LAB/opt"
 	cat >"$LAB/etc/config.toml" <<-EOF
-		# The administrator's own, with a comment.
+		# An administrator's configuration, with a comment.
 		version = 2
 		root = "$LAB/root"
 		state = "$LAB/state"
@@ -38,7 +38,7 @@ node_start() {
 		  [plugins."io.containerd.grpc.v1.cri".cni]
 		    conf_dir = "$LAB/cni"
 	EOF
-	# What a service manager would do: the old one ends, a new one starts.
+	# Restarts containerd as a service manager would.
 	cat >"$LAB/restart" <<-EOF
 		#!/bin/sh
 		pid=\$(cat "$LAB/containerd.pid" 2>/dev/null)
@@ -63,7 +63,7 @@ node_stop() {
 	lab_stop
 }
 
-# The port that a process listens on.
+# Prints the port that a process listens on.
 node_port() { # PID
 	local inode port
 	for _ in $(seq 200); do
@@ -118,13 +118,13 @@ node_deploy() { # VERB OPTION...
 	"$deploy" "$verb" "${args[@]}" "$@"
 }
 
-# Names, modes, owners, contents and links.
+# Covers names, modes, owners, contents and links.
 node_digest() {
 	(cd "$LAB" && find etc opt -printf '%p %y %m %u %g %l\n' | sort &&
 		find etc opt -type f -print0 | sort -z | xargs -0r sha256sum) | sha256sum
 }
 
-# Until containerd answers.
+# Waits until containerd answers.
 node_wait() {
 	local end=$((SECONDS + 60))
 	while [ "$SECONDS" -lt "$end" ]; do
@@ -136,7 +136,7 @@ node_wait() {
 	return 1
 }
 
-# Until nothing of the node's containers is left on the host.
+# Waits until nothing of the node's containers is left on the host.
 node_gone() {
 	local left ended=$SECONDS
 	while [ $((SECONDS - ended)) -le 20 ]; do
@@ -148,8 +148,8 @@ node_gone() {
 	return 1
 }
 
-# A release of what is in the first one, but for what is said: DIR VERSION SERIAL [OPTION...].
-# Its public key is DIR.pub. --break-initrd spoils the guest.
+# Makes a release with the files of the first one: DIR VERSION SERIAL [OPTION...], with further options of `release
+# build`. Its public key is DIR.pub. --break-initrd makes its guest unbootable.
 # shellcheck disable=SC2154
 make_release() {
 	local dir=$1 version=$2 serial=$3 spoil="" args=()

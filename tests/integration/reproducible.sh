@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds a release, and of it the Debian packages, the container image and the snap, twice, in directories
-# of different names and depth, with another umask, time zone, language and, if we are root, user: the
-# bytes must be the same. reproducible.sh KATA-DEPLOY
+# Builds a release with its Debian packages, container image and snap twice, in directories with different names and
+# depths, with another umask, time zone, language and, if we are root, user. The bytes must be the same.
+# reproducible.sh KATA-DEPLOY
 #
-# Kernel, QEMU and libcurl come from the cache; with REBUILD=1 the second time they are compiled anew, which
-# takes as long as it did the first time.
+# Kernel, QEMU and libcurl come from the cache; with REBUILD=1 the second build compiles them again.
 set -eu
 deploy=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -17,7 +16,7 @@ one=$work/one two=$work/second/much/deeper
 mkdir -p "$one" "$two" "$work/home" "$work/cache"
 for dir in "$one" "$two"; do git ls-files -z | xargs -0 cp -P --parents -t "$dir"; done
 cache=${KATA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kata}
-for c in curl kernel qemu; do # not the roots of other tests, which are large
+for c in curl kernel qemu; do # without the root directories of other tests, which are large
 	[ ! -e "$cache/$c" ] || cp -a "$cache/$c" "$work/cache/"
 done
 "$deploy" keys generate --no-passphrase "$work/key" >/dev/null

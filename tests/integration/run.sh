@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Integration tests: real containerd, real VMs. [SLICE="1 2"] run.sh PREFIX [TEST...]
+# Runs the integration tests with a real containerd and real VMs. [SLICE="1 2"] run.sh PREFIX [TEST...]
 #
-# Each test is a function test_* of cases/; it runs under "set -e" in a subshell, so that the first
-# command that fails ends it. After every test nothing may be left on the host.
+# Each test is a function test_* of cases/. It runs under "set -e" in a subshell, so that the first failing command ends
+# it. After every test nothing may be left on the host.
 set -u
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -17,7 +17,7 @@ cd "$(dirname "$0")/../.." || exit
 
 # shellcheck disable=SC2034 # for the cases
 TOOLS=$PREFIX/../tools
-exec </dev/null # whatever we were started from, no test depends on it
+exec </dev/null # no test may depend on our own standard input
 
 run() { # CONTAINER-ARGS... as `ctr run --rm`
 	timeout 120 ctr --address "$LAB/containerd.sock" run --rm --runtime "$RUNTIME" "$@"
@@ -34,7 +34,7 @@ detached() { # ID ARGS...: starts a container in the background
 		>/dev/null
 }
 
-# Deletes a task that has ended and prints the exit status that it had.
+# Deletes a task that has ended and prints its exit status.
 deleted() { # ID
 	lab_ctr tasks delete "$1" 2>&1 | sed -n 's/.*exit code \([0-9]*\).*/\1/p'
 	lab_ctr containers rm "$1" >/dev/null
@@ -60,7 +60,7 @@ listen() { # notes containerd's events until the test ends
 	trap "kill $! 2>/dev/null || true" EXIT
 }
 
-heard() { # TOPIC ID: waits for an event that names it, prints what it says
+heard() { # TOPIC ID: waits for an event of that topic with that id, and prints it
 	for _ in $(seq 600); do
 		grep -F "$2" "$LAB/events" | grep -m 1 -F " $1 " && return 0
 		sleep 0.05
@@ -69,11 +69,11 @@ heard() { # TOPIC ID: waits for an event that names it, prints what it says
 	return 1
 }
 
-field() { # NAME: its value in the event on standard input
+field() { # NAME: prints the value of that field in the event on standard input
 	sed "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/"
 }
 
-# The time in an event, in seconds: ctr prints a text before containerd 2, and since then an object.
+# Prints the time of an event in seconds. ctr writes it as text before containerd 2, and as an object since then.
 exited_at() {
 	local event
 	read -r event
@@ -84,21 +84,21 @@ exited_at() {
 	fi
 }
 
-# How long after a moment ($EPOCHREALTIME) an event says that a process ended, in milliseconds.
+# Prints how many milliseconds after MOMENT (a value of $EPOCHREALTIME) a process ended, according to its event.
 ended_after() { # MOMENT ID
 	local at
 	at=$(heard /tasks/exit "$2" | exited_at)
 	awk -v a="$1" -v b="$at" 'BEGIN { printf "%d", (b - a) * 1000 }'
 }
 
-configured() { # TOML...: a configuration with these lines laid over; prints its path
+configured() { # TOML...: makes a configuration with these additional lines; prints its path
 	mkdir -p "$LAB/conf/config.d"
 	cp -r "$PREFIX"/share/defaults/kata-containers/. "$LAB/conf/"
 	printf '%s\n' "$@" >"$LAB/conf/config.d/10-test.toml"
 	echo "$LAB/conf/configuration.toml"
 }
 
-# Of two functions of one name the second would be used by both.
+# If two cases defined functions with the same name, both would use the second one.
 twice=$(grep -hoE '^[a-z0-9_]+\(\)' tests/integration/lib.sh tests/integration/containerd.sh tests/integration/expect.sh tests/integration/cases/*.sh | sort | uniq -d)
 [ -z "$twice" ] || {
 	echo "defined twice: $twice" >&2
@@ -109,7 +109,7 @@ for cases in tests/integration/cases/*.sh; do
 	. "$cases"
 done
 
-trap 'exit 130' INT TERM # else the first process of a namespace ignores them
+trap 'exit 130' INT TERM # PID 1 of a namespace ignores signals without a handler
 lab_start "$PREFIX"
 # shellcheck disable=SC2034 # for the cases
 PREFIX=$LAB_PREFIX
@@ -126,7 +126,7 @@ for t in "${tests[@]}"; do
 	)
 	status=$?
 	ended=$SECONDS
-	until # the last of a sandbox goes after its delete was answered
+	until # a sandbox removes its last parts after the answer to its delete
 		left=$(lab_left)
 		[ -z "$left" ] || [ $((SECONDS - ended)) -gt 20 ]
 	do
@@ -137,7 +137,7 @@ for t in "${tests[@]}"; do
 		[ -z "$left" ] || printf '    left: %s\n' "$left"
 		tail -n +"$log" "$LAB/containerd.log" | grep -E 'level=(warning|error).*shim-kata' |
 			tail -n 5 | sed 's/^/    log: /'
-		lab_clear # what it left would fail the others too
+		lab_clear # or else the other tests would fail, too
 	}
 done
 totals integration

@@ -2,20 +2,20 @@
 # shellcheck disable=SC2034,SC2153
 # shellcheck shell=bash
 #
-# A host whose first process is a real systemd, in namespaces and control groups of its own:
+# A simulated host with a real systemd as PID 1, in namespaces and control groups of its own:
 #
-#   SYSTEMD_DIR=DIR		its files; DIR/units has the caller's, lab.target is what it starts
+#   SYSTEMD_DIR=DIR		the host's files; the caller puts units into DIR/units; systemd starts lab.target
 #   systemd_containerd PATH [ARGUMENT...]
-#				writes that target, and a containerd with that PATH, which is there before it
-#   SYSTEMD_UNIFIED=yes		version 2 of control groups alone, also where the machine has both
-#   systemd_can			false, and says so, where it cannot be
-#   systemd_start <<COMMANDS	starts it; the commands run before it is executed, with its /run and /proc
-#   in_systemd COMMAND...	runs there, in every namespace of it
-#   systemd_stop		ends it and removes its control groups
+#				writes lab.target and a containerd.service with that PATH, which starts before it
+#   SYSTEMD_UNIFIED=yes		uses cgroup v2 alone, even if the machine has both versions
+#   systemd_can			returns false and prints the reason if this machine cannot run it
+#   systemd_start <<COMMANDS	starts the host; the commands run just before systemd, with its /run and /proc
+#   in_systemd COMMAND...	runs a command in all namespaces of the host
+#   systemd_stop		ends the host and removes its control groups
 
 SYSTEMD_OUTER='' SYSTEMD_PID=''
 
-# Of version 258 and newer it runs on version 2 of control groups only.
+# systemd 258 and newer runs on cgroup v2 only.
 systemd_can() {
 	[ -x /lib/systemd/systemd ] &&
 		{ [ -z "$(systemd_controllers)" ] || [ "$(/lib/systemd/systemd --version | awk 'NR == 1 { print $2 }')" -lt 258 ]; } && return 0
@@ -23,19 +23,19 @@ systemd_can() {
 	return 1
 }
 
-# Where version 2 is mounted, if it is.
+# Prints the mount point of cgroup v2, if it is mounted.
 systemd_unified() {
 	findmnt -n -t cgroup2 -o TARGET | head -n 1
 }
 
-# The hierarchies of version 1, which a hybrid machine has beside the other; else the one of version 2.
+# Prints the controllers of cgroup v1, also on a hybrid machine; nothing if only v2 is used.
 systemd_controllers() {
 	[ -z "${SYSTEMD_UNIFIED:-}" ] && [ ! -e /sys/fs/cgroup/cgroup.controllers ] || return 0
 	find /sys/fs/cgroup -mindepth 2 -maxdepth 2 -name tasks -printf '%h\n' | xargs -n 1 basename
 }
 
-# Control groups of its own, into which it is put before it has a namespace of them: seen from there
-# they are all that there is. systemd takes the hierarchies that it sees for its own.
+# Prints the host's control groups. The host is moved into them before it gets a cgroup namespace, so that inside they
+# are the whole hierarchies, which systemd takes over.
 systemd_groups() {
 	local controller all name=kata-host-${LAB##*-}
 	all=$(systemd_controllers)

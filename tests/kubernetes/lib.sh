@@ -4,23 +4,23 @@
 # A Kubernetes cluster on this machine: a control plane, and nodes with a systemd, a containerd and a
 # kubelet each, in namespaces of their own.
 #
-#   cluster_apart SCRIPT ARG...	first: runs the script again in such namespaces, unless it is there;
-#				sets LAB; what is left when it ends is removed
-#   cluster_start PROGRAMS	etcd, API server, controllers, scheduler: programs of build.sh
-#   cluster_node NAME		a node, and waits until it is Ready
-#   cluster_nodes		the names of all that were made and not removed
+#   cluster_apart SCRIPT ARG...	call first: runs the script again in such namespaces, unless it already is there;
+#				sets LAB; cleans up when the script ends
+#   cluster_start PROGRAMS	starts etcd, API server, controllers, scheduler: programs of build.sh
+#   cluster_node NAME		makes a node, and waits until it is Ready
+#   cluster_nodes		prints the names of all nodes that were made and not removed
 #   cluster_image DIR CONFIG NAME...
-#				an image of these files (lab_layout of containerd.sh), on every node,
+#				imports an image of these files (lab_layout of containerd.sh) on every node,
 #				those that come later too; cluster_image_tar FILE: one that is there
-#   node_run NAME COMMAND...	runs it on the node
-#   node_power_off NAME		kills all that runs there, node_power_on NAME starts it again
-#   node_removed NAME		it leaves the cluster for good
-#   node_digest NAME		of all that the node has written to its disk, but for its containers
+#   node_run NAME COMMAND...	runs a command on the node
+#   node_power_off NAME		kills all its processes, node_power_on NAME starts it again
+#   node_removed NAME		removes the node from the cluster for good
+#   node_digest NAME		prints a digest of everything that the node has written to its disk, except containers
 #   kubectl, helm4, helm3	as the cluster's administrator
-#   cluster_keys		what is in the cluster: the names of all objects but Events
-#   cluster_says		after a failure: what is known; with CLUSTER_KEEP=FOLDER the logs are kept there
-#   until_true SECONDS COMMAND...
-#   until_is WHAT WANTED COMMAND...
+#   cluster_keys		prints the names of all objects in the cluster except Events
+#   cluster_says		prints information after a failure; with CLUSTER_KEEP=DIRECTORY keeps the logs there
+#   until_true SECONDS COMMAND...	waits until the command succeeds
+#   until_is WHAT WANTED COMMAND...	waits until the command prints WANTED
 #
 # The network: 10.99.0.1 is the machine of the control plane, 10.99.0.11 the first node, 10.88.N.0/24 the
 # pods of the Nth. There is no kube-proxy; the API server itself listens at the address of the service
@@ -41,7 +41,7 @@ cluster_apart() {
 		mount -t tmpfs -o mode=0755 run /run
 		mkdir -p /run/lock /run/netns
 		ip link set lo up
-		trap 'exit 130' INT TERM # else the first process of a namespace ignores them
+		trap 'exit 130' INT TERM # PID 1 of a namespace ignores signals without a handler
 		return
 	fi
 	local need child status
@@ -74,7 +74,7 @@ cluster_apart() {
 	exit $status
 }
 
-# All processes are dead, and with them the mounts and networks.
+# Removes control groups and files after all processes, and with them mounts and networks, have ended.
 cluster_swept() {
 	for _ in $(seq 50); do
 		find /sys/fs/cgroup -mindepth 2 -depth -type d -path "/sys/fs/cgroup/*/${LAB##*/}*" \
@@ -150,7 +150,7 @@ cluster_start() { # PROGRAMS
 	until_true 60 kubectl get serviceaccount default
 }
 
-cluster_group() { # FOLDER: a control group
+cluster_group() { # FOLDER: makes a control group
 	local of
 	of=$(realpath -m "$1")
 	mkdir -p "$of"
@@ -160,7 +160,7 @@ cluster_group() { # FOLDER: a control group
 	}
 }
 
-cluster_config() { # NAME: a kubeconfig with its certificate in it
+cluster_config() { # NAME: prints a kubeconfig with its certificate
 	cat <<-EOF
 		apiVersion: v1
 		kind: Config
@@ -179,7 +179,7 @@ cluster_config() { # NAME: a kubeconfig with its certificate in it
 	EOF
 }
 
-# A process of the control plane; its pid is in $LAB/NAME.pid, its log in $LAB/log/NAME.
+# Starts a process of the control plane; its pid is in $LAB/NAME.pid, its log in $LAB/log/NAME.
 cluster_run() { # NAME PROGRAM ARG...
 	local name=$1 program=$2
 	shift 2
@@ -203,7 +203,7 @@ cluster_etcd() {
 		--initial-cluster lab=http://127.0.0.1:2380
 }
 
-# Where CLUSTER_API has options they count more.
+# Options in CLUSTER_API take precedence.
 cluster_apiserver() {
 	# shellcheck disable=SC2086
 	cluster_run apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 \
@@ -223,7 +223,7 @@ cluster_apiserver() {
 	return 1
 }
 
-etcd_says() { # WHAT JSON: its gateway for HTTP
+etcd_says() { # WHAT JSON: sends a request to etcd's HTTP gateway
 	curl -sS -X POST "http://127.0.0.1:2379/v3/$1" -d "$2"
 }
 
@@ -249,14 +249,14 @@ node_ready() { # NAME
 	return 1
 }
 
-# The files of the node as its administrator has laid them down, before it ran for the first time.
+# Writes the files of a node before its first start.
 node_made() { # NAME
 	local number files=$LAB/$1/layer/upper controller
 	number=$(($(find "$LAB" -mindepth 2 -maxdepth 2 -name number | wc -l) + 1))
 	echo "$1" >>"$LAB/nodes"
 	mkdir -p "$LAB/$1"/{disk,layer,log}
 	mount -t tmpfs -o mode=0755 "$1" "$LAB/$1/layer"
-	# /opt too: a folder that something was made in is in the layer from then on.
+	# /opt too, because a directory in which something was ever created stays in the layer.
 	mkdir -p "$LAB/$1"/layer/{work,root} "$files"/opt "$files"/etc/{systemd/system,kubernetes,containerd,cni/lab.d}
 	for controller in "$LAB"/cgroups/*; do
 		cluster_group "$controller/$1"
@@ -293,11 +293,11 @@ node_made() { # NAME
 	EOF
 	: >"$files/etc/kubernetes/resolv.conf"
 	cat >"$files/etc/containerd/config.toml" <<-EOF
-		# The administrator's own, with a comment.
+		# An administrator's configuration, with a comment.
 		version = 2
 
 		[plugins."io.containerd.grpc.v1.cri"]
-		  restrict_oom_score_adj = true # this node may not lower it
+		  restrict_oom_score_adj = true # this node may not lower oom_score_adj
 		  sandbox_image = "$PAUSE_IMAGE"
 		  [plugins."io.containerd.grpc.v1.cri".cni]
 		    bin_dir = "/usr/lib/cni"
@@ -338,7 +338,7 @@ node_unit() { # NAME COMMAND TYPE
 	EOF
 }
 
-# From nothing but its disk. What was in memory of its root directory is on the disk too, then.
+# Starts a node from its disk. The upper layer of its root directory is part of the disk.
 node_power_on() { # NAME
 	local name=$1 number pid pidfile=$LAB/$1.pid
 	number=$(<"$LAB/$name/number")
@@ -352,7 +352,7 @@ node_power_on() { # NAME
 	CLUSTER_KUBELET=$(dirname "$(realpath "$CLUSTER_PROGRAMS/kubelet")") \
 		nsenter --net="/run/netns/$name" "$CLUSTER_HERE/node-begin.sh" "$LAB/$name" \
 		</dev/null >>"$LAB/$name/log/systemd" 2>&1 &
-	# The first process of the node is the child of the one that unshares.
+	# PID 1 of the node is the child of the process that called unshare.
 	until_true 60 node_first "$name" $! || {
 		tail -n 20 "$LAB/$name/log/systemd" >&2
 		return 1
@@ -370,14 +370,14 @@ node_power_on() { # NAME
 
 cluster_nodes() { cat "$LAB/nodes"; }
 
-# Its number is not given to another one.
+# The number of a removed node is not used again.
 node_removed() { # NAME
 	kubectl delete node "$1" --wait >/dev/null
 	node_power_off "$1"
 	sed -i "/^$1\$/d" "$LAB/nodes"
 }
 
-node_first() { # NAME PARENT: notes the pid of the node's systemd
+node_first() { # NAME PARENT: records the pid of the node's systemd
 	local pid
 	pid=$(pgrep -P "$2" -x systemd) || return
 	[ -e "/proc/$pid/root/run/systemd/private" ] && echo "$pid" >"$LAB/$1/first"
@@ -418,7 +418,7 @@ cluster_image_tar() { # FILE
 	done
 }
 
-# After a failure: what nobody would see otherwise, since all of it goes.
+# Prints information after a failure that would otherwise be lost, since everything is removed.
 cluster_says() {
 	local node
 	kubectl get nodes,pods -A -o wide 2>&1 | sed 's/^/    /'
@@ -439,7 +439,7 @@ cluster_says() {
 	}
 }
 
-# Names, modes, owners, contents and links of what the node has written.
+# Covers names, modes, owners, contents and links of the files that the node has written.
 node_digest() { # NAME
 	(cd "$LAB/$1/layer/upper" && find . -path ./var -prune -o -path ./tmp -prune -o -printf '%p %y %m %u %g %l\n' | sort &&
 		find . -path ./var -prune -o -type f -print0 | sort -z | xargs -0r sha256sum)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Puts itself into the control groups of a node and begins it: node-begin.sh NODE-FOLDER (lib.sh).
+# Moves itself into the control groups of a node and starts the node: node-begin.sh NODE-FOLDER (called by lib.sh).
 set -euo pipefail
 for controller in "$1"/../cgroups/*; do
 	echo $$ >"$controller/$(basename "$1")/cgroup.procs"

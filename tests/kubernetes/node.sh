@@ -3,11 +3,10 @@
 #
 # Becomes a node: node.sh NODE-FOLDER. lib.sh calls it in namespaces of the node's own.
 #
-# The node's root directory is this machine's, with a layer over it that has the node's own files and gets
-# all that the node writes (NODE-FOLDER/layer/upper); what grows, and what containerd cannot have on such a
-# layer, is in NODE-FOLDER/disk. Its first process is this machine's systemd, which runs two units,
-# containerd and the kubelet, so that whatever talks to a node's service manager finds a real one.
-# CLUSTER_KUBELET is the folder that has the kubelet.
+# The node's root directory is this machine's, with an overlay for the node's own files and everything that it writes
+# (NODE-FOLDER/layer/upper). Large directories, and those that containerd cannot have on an overlay, are in
+# NODE-FOLDER/disk. PID 1 is this machine's systemd, which runs two units, containerd and the kubelet, so that programs
+# find a real service manager. CLUSTER_KUBELET is the directory with the kubelet.
 set -euo pipefail
 node=$1
 name=$(basename "$node")
@@ -27,7 +26,7 @@ for folder in containerd kubelet cni; do
 done
 mkdir -p "$node/log" "$root/var/log/node" "$root/var/log/pods" "$root/var/log/containers"
 mount --bind "$node/log" "$root/var/log/node"
-# Seen from a namespace of control groups, their root is the node's.
+# In the cgroup namespace the node's control groups are the root of each hierarchy.
 mount -t tmpfs -o mode=0755 cgroup "$root/sys/fs/cgroup"
 for controller in "$node"/../cgroups/*; do
 	controller=$(basename "$controller")
@@ -36,7 +35,7 @@ for controller in "$node"/../cgroups/*; do
 	[ "$controller" != systemd ] || options=none,name=systemd
 	mount -t cgroup -o "$options" cgroup "$root/sys/fs/cgroup/$controller"
 done
-# A kubelet sets these for the whole machine unless they are so.
+# A kubelet would set these for the whole machine if they had other values.
 for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \
 	kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
 	echo "${setting#*=}" >"$root/run/$(basename "${setting%=*}")"

@@ -5,7 +5,7 @@
 #
 #   pki_start FOLDER		makes ca.crt and ca.key there
 #   pki_of NAME SUBJECT [SANS] [DAYS]
-#				makes NAME.crt and NAME.key: for clients and servers
+#				makes NAME.crt and NAME.key, for a client or server
 
 PKI=
 

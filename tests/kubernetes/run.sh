@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A Kubernetes cluster on this machine, and kata-deploy on it: [CLUSTER_LONG=1] run.sh BUILD [TEST...]
+# Tests kata-deploy on a Kubernetes cluster on this machine: [CLUSTER_LONG=1] run.sh BUILD [TEST...]
 #
 # BUILD has kubernetes/ (build.sh), bin/, tools/ and demo/ (make demo-releases). Each test is a function
 # test_* of cases/; they run in the order of the files' names, on one cluster, each under "set -e" in a
@@ -17,9 +17,9 @@ shift
 cd "$(dirname "$0")/../.." || exit
 # shellcheck disable=SC2034 # for the cases
 TOOLS=$BUILD/tools
-exec </dev/null # whatever we were started from, no test depends on it
+exec </dev/null # no test may depend on our own standard input
 
-all=() LONG=() # LONG: cases that are not run unless they are named, or CLUSTER_LONG is set
+all=() LONG=() # LONG: cases that are run only if they are named, or CLUSTER_LONG is set
 for cases in tests/kubernetes/cases/*.sh; do
 	# shellcheck source=/dev/null
 	. "$cases"

@@ -2,7 +2,7 @@
 #
 # Not part of check: SPDX's library comes from Debian's archive, once, with a compiler.
 .PHONY: check-sbom
-check-sbom: ## have SPDX's own library read a release's SBOM, and hold both to the release
+check-sbom: ## read a release's SBOM with SPDX's own library, and compare it with the release
 	@packaging/deps.sh packages
 	@rm -rf $(BUILD)/sbom-release
 	@$(MAKE) --no-print-directory release OUT=$(BUILD)/sbom-release LEVEL=3

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Scenario files: given a node, run kata-deploy, expect this. scenario.c says how they are written.
+# Scenario files: given a node, run kata-deploy, expect a result. scenario.c describes their format.
 .PHONY: check-scenario
 $(eval $(call link_rule,scenario,tests/scenario/scenario.c tests/scenario/around.c tests/unit/web_lab.c tests/crash/tree.c,base json yaml crypto,tests,-pie))
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# A pod's annotations, which containerd hands on as far as its configuration lists them.
+# Annotations of a pod, which containerd passes on if its configuration lists them.
 
-# A configuration of the node that allows them (lab_prefix lets an annotation choose it).
+# Makes a configuration that allows these annotations. (lab_prefix allows an annotation to choose it.)
 allowing() { # NAME...
 	mkdir -p "$LAB/conf/config.d"
 	cp -r "$LAB_PREFIX"/share/defaults/kata-containers/. "$LAB/conf/"
@@ -12,11 +12,11 @@ allowing() { # NAME...
 	echo "\"io.katacontainers.config_path\":\"$LAB/conf/configuration.toml\""
 }
 
-annotated() { # NAME ANNOTATIONS-JSON: as pod
+annotated() { # NAME ANNOTATIONS-JSON: like pod
 	pod "$1" ",\"annotations\":{$2}"
 }
 
-# They make the pod's VM, also where its containers have them too.
+# They apply to the pod's VM, even if its containers have annotations too.
 test_annotations_of_a_pod() {
 	[ "$HANDLER" = kata ] || return 0
 	local pod id k=io.katacontainers.config
@@ -30,7 +30,7 @@ test_annotations_of_a_pod() {
 	pod_gone "$pod"
 }
 
-# The error is the pod's, and says what its owner and what the node's administrator can do.
+# The error names the pod's annotation, and what its owner or the node's administrator can do.
 test_annotations_that_are_refused() {
 	[ "$HANDLER" = kata ] || return 0
 	local said k=io.katacontainers.config
@@ -42,7 +42,7 @@ test_annotations_that_are_refused() {
 	has "misspelt" "$said" "did you mean $k.runtime.vfio_mode"
 }
 
-# Those of single containers.
+# Annotations of a container.
 test_annotations_of_a_container() {
 	[ "$HANDLER" = kata ] || return 0
 	local pod id k=io.katacontainers.container.resource
@@ -55,7 +55,7 @@ test_annotations_of_a_container() {
 	pod_gone "$pod"
 }
 
-# Control groups of version 1 have it.
+# cgroup v1 has swappiness.
 test_annotation_of_swappiness() {
 	[ "$HANDLER" = kata ] || return 0
 	local pod id

@@ -3,7 +3,7 @@
 #
 # Block devices of the node in containers, as volumes of the mode Block and directly.
 
-# A loop device on a new file: sets LOOP. It is detached when its last user closes it, at the latest.
+# Sets LOOP to a loop device on a new file. It is detached at the latest when its last user closes it.
 loop_device() { # FILE MIB
 	truncate -s "$2M" "$1"
 	LOOP=$(losetup --find --show "$1") || return
@@ -11,18 +11,18 @@ loop_device() { # FILE MIB
 	trap "losetup --detach $LOOP 2>/dev/null || true" EXIT
 }
 
-loop_gone() { # FILE: the node has let go of it
+loop_gone() { # FILE: waits until nothing on the node uses its loop device
 	losetup --detach "$LOOP"
 	trap - EXIT
 	until_is "loop device of $1" "" losetup --noheadings --output NAME --associated "$1"
 	rm "$1"
 }
 
-with_device() { # HOST-PATH PERMISSIONS: for container; in it /dev/xvda
+with_device() { # HOST-PATH PERMISSIONS: prints JSON for container; the device is /dev/xvda in it
 	echo ",\"devices\":[{\"container_path\":\"/dev/xvda\",\"host_path\":\"$1\",\"permissions\":\"$2\"}]"
 }
 
-# How many disks came later: devices of the VM that the sandbox container does not need.
+# Prints the number of disks in the container's VM.
 disks_of() { # CONTAINER
 	in_container "$1" sh -c 'ls /sys/block | grep -c "^[vs]d" || true'
 }
@@ -55,7 +55,7 @@ test_block_volume_can_only_be_read() {
 	loop_gone "$file"
 }
 
-# The second of two containers stays when the first goes; the VM has one disk, and then none.
+# Two containers use one disk of the VM; it stays when the first container is removed, and goes with the second.
 test_block_volume_of_two_containers() {
 	local pod a b other file=$LAB/disk
 	loop_device "$file" 4
@@ -103,11 +103,11 @@ direct_volume() { # VERB PATH [OPTION...]
 	"$LAB_PREFIX/bin/kata-runtime" direct-volume "$1" --volume-path "$2" "${@:3}"
 }
 
-with_direct_volume() { # PATH [JSON]: for container; in it /data
+with_direct_volume() { # PATH [JSON]: prints JSON for container; the volume is /data in it
 	echo ",\"mounts\":[{\"host_path\":\"$1\",\"container_path\":\"/data\"${2:-}}]"
 }
 
-kilobytes() { # CONTAINER: how large it is
+kilobytes() { # CONTAINER: prints the size of its volume
 	in_container "$1" sh -c "df -k /data | tail -n 1 | tr -s ' ' | cut -d' ' -f2"
 }
 
@@ -176,7 +176,7 @@ test_direct_volume_in_a_file() {
 	rm -r "$dir" "$file"
 }
 
-# Two containers read what was packed.
+# Two containers read the packed files.
 test_direct_volume_of_erofs() {
 	[ "$HANDLER" = kata ] || return 0
 	local pod a b dir=$LAB/volume file=$LAB/disk
@@ -197,7 +197,7 @@ test_direct_volume_of_erofs() {
 }
 LONG+=(test_direct_volume_of_erofs)
 
-# The pod's shim is killed: what it said of the volume goes with the rest.
+# After the pod's shim was killed, its record of the volume is removed with everything else.
 test_direct_volume_of_a_dead_shim() {
 	[ "$HANDLER" = kata ] || return 0
 	local pod id dir=$LAB/volume file=$LAB/disk

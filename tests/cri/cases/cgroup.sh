@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Where a pod's VM is among the node's control groups, and on which processors. runc has each container
-# in a group of its own, which others test.
+# The control groups and processors of a pod's VM on the node. (Other suites test runc's groups for containers.)
 
-# The hierarchies whose control group of that process is not the wanted one. A name of systemd's is not a
-# controller, and what has none is not used beside version 1.
+# Prints the hierarchies in which the process is not in the wanted control group. Skips hierarchies without controllers:
+# systemd's named one, and v2 on a host with v1.
 not_in() { # PID|PID/task/TID PATH
 	awk -F: -v path="$2" '$2 != "" && $2 !~ /^name=/ && $3 != path { print $2 " " $3 }' "/proc/$1/cgroup"
 }
 
-vcpus_of() { # PID of QEMU: its threads that are processors
+vcpus_of() { # PID of QEMU: prints its vCPU threads
 	grep -l '^CPU ' /proc/"$1"/task/*/comm | cut -d/ -f5
 }
 
@@ -18,7 +17,7 @@ other_threads() { # PID of QEMU
 	grep -L '^CPU ' /proc/"$1"/task/*/comm | cut -d/ -f5
 }
 
-# Only what runs the guest's processors is in the pod's group; all is as it was afterwards.
+# Only the vCPU threads are in the pod's group; afterwards all groups are removed.
 test_cgroup_of_the_vcpus() {
 	local pod vmm shim thread id
 	[ "$HANDLER" = kata ] || return 0
@@ -56,7 +55,7 @@ test_cgroup_of_all() {
 	pod_remove "$pod"
 }
 
-# Nothing of them is left by a shim that was killed.
+# A killed shim leaves no control groups behind.
 test_cgroup_when_the_shim_is_killed() {
 	local pod
 	[ "$HANDLER" = kata ] || return 0
@@ -68,7 +67,7 @@ test_cgroup_when_the_shim_is_killed() {
 	until_is "groups" '' find /sys/fs/cgroup -name "*$pod*"
 }
 
-# The processors that the containers ask for are the VM's, together.
+# The VM's processors are the union of the sets of its containers.
 test_cgroup_processors() {
 	local pod a b set=/sys/fs/cgroup/cpuset$PARENT/pod-set
 	[ "$HANDLER" = kata ] && [ -d /sys/fs/cgroup/cpuset ] && [ "$(nproc)" -gt 1 ] || return 0
@@ -92,14 +91,14 @@ test_cgroup_processors() {
 	pod_gone "$pod"
 }
 
-affinities() { # PID of QEMU: of its processors
+affinities() { # PID of QEMU: prints the affinities of its vCPU threads
 	local thread
 	for thread in $(vcpus_of "$1"); do
 		sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$1/task/$thread/status"
 	done | sort | tr '\n' ' '
 }
 
-# As many processors as the guest has: each is pinned to one. Else they share the set.
+# With as many processors as the guest has, each vCPU is pinned to one; otherwise they share the set.
 test_cgroup_pinned_processors() {
 	local pod a vmm
 	[ "$HANDLER" = kata ] && [ -d /sys/fs/cgroup/cpuset ] && [ "$(nproc)" -gt 1 ] || return 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# One container of a pod.
+# A single container of a pod.
 
 test_container_lives() {
 	local pod id
@@ -20,7 +20,8 @@ test_container_lives() {
 	pod_gone "$pod"
 }
 
-# What is in a log, without the times, which have their form; stdout and stderr may change places.
+# Prints a container's log without the times, whose format it checks; sorted, because stdout and stderr may be
+# interleaved in any order.
 log_lines() { # POD-NAME CONTAINER-NAME
 	sed -n 's/^[0-9]\{4\}-[0-9][0-9]-[0-9][0-9]T[0-9:]*\.[0-9]\{1,9\}\(Z\|[+-][0-9:]*\) //p' "$LAB/logs/$1/$2.log" | sort -r
 }
@@ -29,7 +30,7 @@ test_container_ends() {
 	local pod good bad
 	pod=$(pod ends)
 	good=$(started "$pod" good 'true')
-	bad=$(started "$pod" bad 'sleep 0.2; exit 7') # containerd notes the start when it is told of it
+	bad=$(started "$pod" bad 'sleep 0.2; exit 7') # containerd records the start when it receives the event
 	ended "$good"
 	ended "$bad"
 	expect "code of the good" "$(of_container "$good" exit_code)" 0
@@ -40,7 +41,7 @@ test_container_ends() {
 	pod_gone "$pod"
 }
 
-# SIGTERM is ignored, so the time runs out.
+# The process ignores SIGTERM, so it is killed after the time limit.
 test_container_is_stopped_by_force() {
 	local pod id start=$SECONDS
 	pod=$(pod stubborn)
@@ -130,7 +131,7 @@ test_container_limits_change() {
 	pod_gone "$pod"
 }
 
-memory_limit() { # ID: as it sees it, with either version of control groups
+memory_limit() { # ID: prints the limit that the container sees, with cgroup v1 or v2
 	in_container "$1" sh -c 'cd /sys/fs/cgroup; cat memory.max 2>/dev/null || cat memory/memory.limit_in_bytes'
 }
 
@@ -148,11 +149,11 @@ test_container_figures() {
 	pod_gone "$pod"
 }
 
-figure() { # ID FIELD
+figure() { # ID FIELD: prints that value of its statistics
 	cri --field "stats.$2" ContainerStats "{\"container_id\":\"$1\"}"
 }
 
-# As a kubelet rotates it.
+# The log is rotated like a kubelet does it.
 test_log_is_reopened() {
 	local pod id log=$LAB/logs/rotate/c1.log
 	pod=$(pod rotate)
@@ -166,7 +167,7 @@ test_log_is_reopened() {
 	pod_gone "$pod"
 }
 
-# A line that does not end, and one that is longer than a part of the log may be.
+# A line without a newline, and one that is longer than an entry of the log can be.
 test_log_of_odd_lines() {
 	local pod id
 	pod=$(pod odd)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Pods whose guest shares no files with the node (shared_fs = "none"): they are copied.
+# Pods without a file share with the node (shared_fs = "none"): files are copied into the guest.
 
-copied_pod() { # NAME: of kata
+copied_pod() { # NAME: runs such a pod
 	configured '[hypervisor.qemu]' 'shared_fs = "none"'
 	pod "$1"
 }
@@ -45,7 +45,7 @@ test_copies_follow_the_kubelet() {
 	config_is_updated 25 # the old contents stay
 }
 
-# What cannot be a copy is refused, and the pod goes on.
+# A volume that cannot be a copy is refused, and the pod goes on.
 test_copies_that_would_lose_something() {
 	local pod id dir=$LAB/copies
 	[ "$HANDLER" = kata ] || return 0
@@ -65,7 +65,7 @@ test_copies_that_would_lose_something() {
 	rm -rf "$dir"
 }
 
-# The guest's memory is free again when a container goes.
+# The guest's memory is free again after the container was removed.
 test_copies_are_removed() {
 	local pod watcher id i
 	# shellcheck disable=SC2034 # for container

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What fails below a pod: its programs are killed or stand still at each step, its network's plugin
-# fails or hangs, its namespace vanishes, the disk is full, the clock jumps. Every call ends, with a
-# reason; the pod can be removed, nothing is left of it, and the next one starts.
+# Faults below a pod: its processes are killed or stopped at each step, its network plugin fails or hangs, its namespace
+# vanishes, the disk is full, the clock jumps. Every call must end with an error that names the reason; the pod can be
+# removed, nothing is left of it, and the next one starts.
 
 LONG+=(test_fault_{vm,share,shim}_killed_while_a_{pod,container}_begins
 	test_fault_{vm,share}_stands_still test_fault_vm_stands_still_while_a_pod_begins)
 
 # --- killed while a call is in progress ---
 
-# Processes by their names: all that we can see are those of the test's own process namespace.
+# Find processes by their names; only those of the test's own PID namespace are visible.
 vmms() { pgrep -x 'qemu-system-.*' || true; }
 daemons() { pgrep -x virtiofsd || true; }
 shims() { pgrep -f '/containerd-shim-[^ ]* .*-id ' || true; }
@@ -19,7 +19,7 @@ hit() { # WHOM SIGNAL
 	"$1" | xargs -r kill "-$2" 2>/dev/null || true
 }
 
-# pod_killed WHOM SIGNAL DELAY: RunPodSandbox while SIGNAL hits the process DELAY after it was seen.
+# pod_killed WHOM SIGNAL DELAY: runs RunPodSandbox and sends SIGNAL to the process DELAY seconds after it appeared.
 pod_killed() {
 	local whom=$1 signal=$2 delay=$3 running pid='' id
 	(pod "victim" >"$LAB/victim" 2>"$LAB/victim.err") &
@@ -37,7 +37,7 @@ pod_killed() {
 		[ -s "$LAB/victim.err" ]
 		said=$(<"$LAB/victim.err")
 	fi
-	# containerd has no shim deleted that it never reached: the socket of any such shim stays.
+	# containerd runs no `delete` for a shim that it never reached, so the socket of such a shim stays.
 	[ "$whom" != shims ] || find /run/containerd/s -type s -delete
 	until_is "left after $whom was hit by $signal, $delay s" '' cri_left
 }
@@ -51,14 +51,14 @@ test_fault_shim_killed_while_a_pod_begins() { killed_while_a_pod_begins shims; }
 killed_while_a_pod_begins() { # WHOM
 	local delay said
 	[ "$HANDLER" = kata ] || return 0 # what runc leaves is its own
-	next_pod # what works on this machine is found out once, by trying
+	next_pod # the first pod finds out which accelerator and transport work
 	for delay in $DELAYS; do
 		pod_killed "$1" KILL "$delay"
 	done
 	next_pod
 }
 
-next_pod() { # lives as if nothing had been
+next_pod() { # the next pod works normally
 	local pod id
 	unconfigured
 	pod=$(pod next)
@@ -67,7 +67,7 @@ next_pod() { # lives as if nothing had been
 	pod_gone "$pod"
 }
 
-# CreateContainer and StartContainer, while it is killed.
+# The process is killed during CreateContainer or StartContainer.
 test_fault_vm_killed_while_a_container_begins() { killed_while_a_container_begins vmms; }
 test_fault_share_killed_while_a_container_begins() { killed_while_a_container_begins daemons; }
 test_fault_shim_killed_while_a_container_begins() { killed_while_a_container_begins shims; }
@@ -107,7 +107,7 @@ killed_while_it_runs() { # WHOM
 	execing=$!
 	until_is "the exec" 1 processes "$a" '[s]leep 1001'
 	hit "$1" KILL
-	if wait "$execing"; then return 1; fi # it must not wait for its deadline either
+	if wait "$execing"; then return 1; fi # the exec must end before its own time limit
 	ended "$a"
 	ended "$b"
 	[ "$(of_container "$a" exit_code)" != 0 ]
@@ -117,11 +117,11 @@ killed_while_it_runs() { # WHOM
 	next_pod
 }
 
-# --- standing still ---
+# --- stopped processes ---
 
 impatient() { configured '[agent.kata]' 'dial_timeout = 10' 'request_timeout = 10'; }
 
-# A VM that does nothing any more: what asks it ends, and so does the pod.
+# The VM is stopped: requests to it end, and the pod can be stopped.
 test_fault_vm_stands_still() {
 	local pod id
 	[ "$HANDLER" = kata ] || return 0
@@ -136,7 +136,7 @@ test_fault_vm_stands_still() {
 	next_pod
 }
 
-# Whoever opens a file waits. A pod that does not can be stopped all the same.
+# virtiofsd is stopped, so a process that opens a file hangs. The pod can still be stopped.
 test_fault_share_stands_still() {
 	local pod id
 	[ "$HANDLER" = kata ] && [ -n "$(share_of_a_pod)" ] || return 0
@@ -150,14 +150,14 @@ test_fault_share_stands_still() {
 	next_pod
 }
 
-share_of_a_pod() { # the daemons of a pod's share: none with 9p
+share_of_a_pod() { # prints the virtiofsd processes of a pod; none with 9p
 	local pod
 	pod=$(pod looks)
 	daemons
 	pod_gone "$pod"
 }
 
-# It stops before its agent has said a word. The caller is told at the deadline.
+# The VM stops before its agent answers for the first time. The caller gets an error at the deadline.
 test_fault_vm_stands_still_while_a_pod_begins() {
 	local said
 	[ "$HANDLER" = kata ] || return 0
@@ -191,10 +191,11 @@ test_fault_guest_panics() {
 
 # --- the network ---
 
-# A plugin before the real one, which fails, hangs, or takes the namespace away, as the pod's name says.
+# Runs a test with a plugin in front of the real one. The pod's name chooses whether it fails, hangs, or removes the
+# namespace.
 with_plugin() { # FUNCTION
 	local plugin=$LAB/plugins/bridge status=0
-	rm "$plugin" # a link
+	rm "$plugin" # this is a link
 	cat >"$plugin" <<-'EOS'
 		#!/bin/sh
 		name=$(expr "$CNI_ARGS" : '.*K8S_POD_NAME=\([^;]*\)')
@@ -217,7 +218,7 @@ with_plugin() { # FUNCTION
 		exec /usr/lib/cni/bridge
 	EOS
 	chmod 755 "$plugin"
-	set +e # not "|| status=$?", inside of which no command's failure would end it
+	set +e # not "|| status=$?", because set -e has no effect inside such a list
 	(
 		set -e
 		"$1"
@@ -249,7 +250,7 @@ network_hangs() {
 	next_pod
 }
 
-# The first time; a kubelet asks again.
+# The plugin's DEL fails the first time; a kubelet tries again.
 test_fault_network_plugin_does_not_let_go() { with_plugin network_stays; }
 network_stays() {
 	local pod id
@@ -262,17 +263,17 @@ network_stays() {
 	pod_remove "$pod"
 }
 
-# Between the plugin and the handler.
+# The namespace vanishes after the plugin has run and before the handler starts.
 test_fault_namespace_vanishes_before_the_start() { with_plugin network_vanishes; }
 network_vanishes() {
 	set -e
 	refused "$([ "$HANDLER" = kata ] && echo 'namespace\|netns' || echo .)" pod vanishes
-	cri_clear # containerd keeps a pod whose network it cannot take down; a kubelet stops and removes it
+	cri_clear # containerd keeps a pod whose network it cannot tear down; a kubelet would stop and remove it
 	until_is left '' cri_left
 	next_pod
 }
 
-# While the pod runs: the node's administrator was careless.
+# An administrator deletes the namespace while the pod runs.
 test_fault_namespace_vanishes() {
 	local pod id netns
 	pod=$(pod careless)
@@ -309,7 +310,7 @@ no_space_at() { # DIR
 test_fault_guest_clock_jumps() {
 	# shellcheck disable=SC2034 # for pod
 	local pod id POD_CONTEXT='"privileged":true' now
-	[ "$HANDLER" = kata ] || return 0 # it is the node's clock
+	[ "$HANDLER" = kata ] || return 0 # with runc this would be the node's clock
 	pod=$(pod clock)
 	id=$(CONTEXT='"privileged":true' started "$pod" c1 'sleep 1000')
 	now=$(in_container "$id" date +%s)

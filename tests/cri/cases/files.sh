@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What files of a volume can do (files.c), the same for every handler but for what docs/differences.md
-# says.
+# Operations on files of a volume (files.c). Results must be the same with every handler, except for the differences in
+# docs/differences.md.
 
-# What a program sees that has such a directory to itself.
+# The expected results for a program that has the directory to itself.
 files_alone() {
 	cat <<-EOF2
 		sparse: hole 1, data 1, blocks few
@@ -62,18 +62,18 @@ files_together() {
 	EOF2
 }
 
-files_say() { # WHAT SAID WANTED: shows what differs
+files_say() { # WHAT GOT WANTED: prints the differences
 	diff <(echo "$3") <(echo "$2") | sed "s/^/    $1: /"
 	[ "$2" = "$3" ]
 }
 
-# The volumes that a container of this case has: its own, and the program.
+# Prints the volumes of a container of this case: its own, and the test program.
 files_volumes() { # SOURCE [JSON]
 	mounts "$(volume "$1" /data "${2:-}")" "$(volume "$TOOLS/files" /bin/files ',"readonly":true')"
 }
 
-# A difference to runc: what the kernel of the guest or the share cannot do.
-files_differ() { # SED-SCRIPT: for the handler that is not runc
+# Applies a known difference from runc, which the guest's kernel or the share causes, to the expected results.
+files_differ() { # SED-SCRIPT: applied if the handler is kata
 	if [ "$HANDLER" = kata ]; then sed "$1"; else cat; fi
 }
 
@@ -88,7 +88,7 @@ test_files_alone() {
 	rm -rf "$dir"
 }
 
-# Containers of a pod that share a directory of the node, of the pod, and memory.
+# Containers of a pod that share a directory of the node, an emptyDir, and an emptyDir in memory.
 test_files_together() {
 	local pod a b dir kind=0
 	mkdir -p "$LAB/together"
@@ -106,7 +106,7 @@ test_files_together() {
 	rm -rf "$LAB/together"
 }
 
-# By 9p less is possible.
+# 9p supports less.
 test_files_by_9p() {
 	local pod id dir=$LAB/alone
 	[ "$HANDLER" = kata ] || return 0

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2016
 #
-# Connections to localhost of a pod, which is what forwarding a port is: a manager makes them in the
-# pod's network namespace on the node.
+# Connections to localhost of a pod. To forward a port a container manager makes such a connection in the pod's network
+# namespace on the node.
 
-localhost_of() { # POD: its namespace
+localhost_of() { # POD: prints the path of its network namespace
 	cri --field info.info PodSandboxStatus "{\"pod_sandbox_id\":\"$1\",\"verbose\":true}" |
 		grep -o '/[a-z/]*/netns/cni-[0-9a-f-]*' | head -n 1
 }
@@ -13,7 +13,7 @@ inside() { # NAMESPACE COMMAND...
 	nsenter --net="$1" "${@:2}"
 }
 
-# Prints what a web server there has, once it serves.
+# Waits for a web server in the namespace and prints its page.
 fetch_page() { # NAMESPACE URL
 	for _ in $(seq 300); do
 		inside "$1" busybox wget -qO- "$2" 2>/dev/null && return
@@ -22,8 +22,8 @@ fetch_page() { # NAMESPACE URL
 	inside "$1" busybox wget -O- "$2"
 }
 
-# Programs that listen on localhost only, by either family and on any port; the node's own localhost
-# is another.
+# Reaches programs that listen on localhost only, over IPv4 and IPv6 and on any port; the node's own localhost is not
+# affected.
 test_forward_reaches_localhost() {
 	local pod ns at
 	pod=$(pod local)
@@ -36,11 +36,11 @@ test_forward_reaches_localhost() {
 		expect "$at" "$(fetch_page "$ns" "http://$at/")" page
 		fails 1 busybox wget -qO- "http://$at/" >/dev/null
 	done
-	fails 1 inside "$ns" busybox wget -qO- http://127.0.0.1:8082/ >/dev/null # nobody listens
+	fails 1 inside "$ns" busybox wget -qO- http://127.0.0.1:8082/ >/dev/null # nothing listens on this port
 	pod_gone "$pod"
 }
 
-# More than all buffers hold, with the end of one direction before the other's.
+# Transfers more than all buffers hold, and ends one direction before the other.
 test_forward_carries_all() {
 	local pod ns
 	pod=$(pod much)
@@ -53,7 +53,7 @@ test_forward_carries_all() {
 	pod_gone "$pod"
 }
 
-# The server answers after its client has said all.
+# The server answers after the client has closed its direction.
 test_forward_half_closes() {
 	local pod ns
 	pod=$(pod half)
@@ -84,8 +84,8 @@ test_forward_many_at_once() {
 
 LONG+=(test_forward_stuck_ones_harm_nobody)
 
-# Connections to a program that neither reads nor writes, more than are served at a time: containers
-# answer, and when they end others are served.
+# More connections than are served at a time, to a program that neither reads nor writes: containers still answer, and
+# when these connections end, others are served.
 test_forward_stuck_ones_harm_nobody() {
 	local pod ns id i clients=()
 	pod=$(pod stuck)
@@ -104,7 +104,7 @@ test_forward_stuck_ones_harm_nobody() {
 	pod_gone "$pod"
 }
 
-# A stop of the pod ends them; and nothing holds the namespace afterwards.
+# Stopping the pod ends the connections, and afterwards nothing uses the namespace.
 test_forward_ends_with_the_pod() {
 	local pod ns client
 	pod=$(pod ends)
@@ -123,9 +123,9 @@ test_forward_ends_with_the_pod() {
 	expect "its namespace" "$([ -e "$ns" ] && echo there)" ""
 }
 
-# --- as kubectl port-forward does it: by the manager's streaming server ---
+# --- like kubectl port-forward, through containerd's streaming server ---
 
-# The server says when it is enough: there is no half-close on that way.
+# The server decides when to end, because this path has no half-close.
 test_forward_by_the_manager() {
 	local pod i
 	pod=$(pod manager)
@@ -146,13 +146,13 @@ test_forward_by_the_manager() {
 	pod_gone "$pod"
 }
 
-# --- what a VM's shim has there ---
+# --- the shim's listening sockets in the namespace ---
 
-listening_in() { # NAMESPACE: how many sockets
+listening_in() { # NAMESPACE: prints the number of listening sockets
 	inside "$1" cat /proc/self/net/tcp /proc/self/net/tcp6 | awk '$4 == "0A"' | wc -l
 }
 
-# Sockets and program are the shim's: killed, it leaves neither, whatever was connected.
+# After the shim was killed neither its sockets nor its BPF program remain, even with open connections.
 test_forward_goes_with_the_shim() {
 	local pod ns client
 	[ "$HANDLER" = kata ] || return 0

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# One container's trouble is its own. Each case has a hostile container, a neighbour in the same pod
-# and one in another pod: both answer an exec while it is hostile, and after it was stopped and removed.
-# A pod's VM is its containers' machine: what exhausts that needs a limit, as for any machine.
+# A hostile container must not disturb others. Each case has a hostile container, a neighbour in the same pod and one in
+# another pod: both must answer an exec while it is hostile, and after it was stopped and removed. A container that
+# exhausts a resource of the whole VM needs a limit, as on any machine.
 
 # shellcheck disable=SC2034 # for container
 HOSTILE_LIMIT='"memory_limit_in_bytes":134217728'
@@ -11,7 +11,7 @@ HOSTILE_LIMIT='"memory_limit_in_bytes":134217728'
 LONG+=(test_neighbour_of_{deep_directories,nested_control_groups,execs_that_flood,a_flood_that_nobody_reads}
 	test_neighbour_of_one_{without_fds,that_fills_its_memory_disk,out_of_memory,that_ignores_signals})
 
-beside() { # WHAT FUNCTION [JSON]: FUNCTION POD makes the hostile container, waits until it is hostile, prints its id
+beside() { # WHAT FUNCTION [JSON]: FUNCTION POD starts the hostile container, waits until it is hostile, prints its id
 	local what=$1 pod other bad neighbour stranger NAMESPACES='"pid":"CONTAINER"'
 	pod=$(pod "$what" "${3:-}")
 	other=$(pod "$what-other")
@@ -23,7 +23,7 @@ beside() { # WHAT FUNCTION [JSON]: FUNCTION POD makes the hostile container, wai
 	expect "state of $what" "$(of_container "$bad" state)" CONTAINER_EXITED
 	remove "$bad"
 	both_answer "after $what" "$neighbour" "$stranger"
-	bad=$(started "$pod" again 'echo again') # the pod takes new ones
+	bad=$(started "$pod" again 'echo again') # the pod accepts new containers
 	expect "a new container" "$(exit_of "$bad")" '0 Completed'
 	pod_gone "$pod"
 	both_answer "after the pod of $what" "$stranger"
@@ -39,8 +39,7 @@ both_answer() { # WHEN ID...
 	done
 }
 
-# ID NAME LINE: waits for that line in the log of the pod's container "bad"
-hostile() { # POD SCRIPT LINE [JSON]: prints the container's id when it has said LINE
+hostile() { # POD SCRIPT LINE [JSON]: starts the container "bad" and prints its id when its log has LINE
 	local id name
 	id=$(started "$1" bad "$2" "${4:-}") || return
 	name=$(of_pod "$1" metadata.name)
@@ -52,7 +51,7 @@ said_in_log() { # POD-NAME CONTAINER-NAME PATTERN
 	log_of "$1" "$2" | grep -q -- "$3" && echo yes
 }
 
-# It waits for a child and cannot be interrupted.
+# The container waits uninterruptibly for a child (vfork).
 test_neighbour_of_one_that_is_stuck() { beside stuck neighbour_stuck; }
 neighbour_stuck() { hostile "$1" 'exec hostile stuck' stuck; }
 
@@ -61,7 +60,7 @@ neighbour_deaf() {
 	hostile "$1" 'trap "" TERM INT HUP QUIT USR1 USR2 PIPE; echo deaf; while :; do sleep 1; done' deaf
 }
 
-# Killed from the inside, and with what it has started.
+# The container is killed from the inside, together with its children.
 test_neighbour_of_one_that_is_killed() { beside killed neighbour_killed; }
 neighbour_killed() {
 	local id
@@ -70,7 +69,7 @@ neighbour_killed() {
 	ended "$id" >&2 && echo "$id"
 }
 
-# Again and again, as a leaking program that is restarted.
+# The container runs out of memory again and again, like a leaking program that is restarted.
 test_neighbour_of_one_out_of_memory() { beside oom neighbour_oom; }
 neighbour_oom() {
 	local id i
@@ -82,7 +81,7 @@ neighbour_oom() {
 	echo "$id"
 }
 
-# Its children are killed one after the other; it stays.
+# Its children are killed one after the other; the container stays.
 test_neighbour_of_one_whose_children_are_out_of_memory() { beside oom-children neighbour_oom_children; }
 neighbour_oom_children() {
 	# shellcheck disable=SC2016
@@ -90,9 +89,9 @@ neighbour_oom_children() {
 		'i=0; while :; do tail /dev/zero; i=$((i + 1)); [ $i != 3 ] || echo thrice; done' thrice
 }
 
-# Without a limit it has the pod's memory: what is in the way is killed, but not who looks after the pod.
+# Without a limit it takes all of the pod's memory: the guest kills processes, but not the agent.
 test_neighbour_of_one_that_takes_all_memory() {
-	[ "$HANDLER" = kata ] || return 0 # it would be the node's
+	[ "$HANDLER" = kata ] || return 0 # with runc it would take the node's memory
 	beside all-memory neighbour_all_memory
 }
 neighbour_all_memory() {
@@ -107,7 +106,7 @@ neighbour_flood() {
 	hostile "$1" 'echo floods; exec yes "$(seq 100 | tr -d "\n")"' floods
 }
 
-# Nobody reads: containerd, which writes the log, stands still for a while.
+# Nobody reads the output: containerd, which writes the log, is stopped for a while.
 test_neighbour_of_a_flood_that_nobody_reads() { beside unread neighbour_unread; }
 neighbour_unread() {
 	local id pid
@@ -119,7 +118,7 @@ neighbour_unread() {
 	echo "$id"
 }
 
-# Execs whose output nobody waits for.
+# Execs whose output is not read.
 test_neighbour_of_execs_that_flood() { beside exec-flood neighbour_exec_flood; }
 neighbour_exec_flood() {
 	local id
@@ -130,7 +129,7 @@ neighbour_exec_flood() {
 	echo "$id"
 }
 
-# Many at once, again and again.
+# Many execs at once, again and again.
 test_neighbour_of_an_exec_storm() { beside storm neighbour_storm; }
 neighbour_storm() {
 	local id i pids=()
@@ -142,7 +141,7 @@ neighbour_storm() {
 	all_well "${pids[@]}" >&2 && echo "$id"
 }
 
-# The limit is that of the container; a node sets it by the pod's control group, which here is the VM's.
+# The container has a limit of processes. A node sets such a limit on the pod's control group, which here is the VM's.
 test_neighbour_of_a_fork_bomb() {
 	[ "$HANDLER" = kata ] || return 0 # needs control groups of version 2
 	beside forks neighbour_forks
@@ -151,8 +150,8 @@ neighbour_forks() {
 	RESOURCES='"unified":{"pids.max":"64"}' hostile "$1" 'exec hostile forks' full
 }
 
-# Directories, one in the other, in its root and in a file system of memory: they have to go, too. (Each
-# in the root is an open file of the share's daemon, which may have 20 000 here.)
+# Deeply nested directories in its root and in a tmpfs, which have to be removed, too. (Each one in the root is an open
+# file of virtiofsd, which can have 20 000 here.)
 test_neighbour_of_deep_directories() { beside deep neighbour_deep; }
 neighbour_deep() {
 	hostile "$1" 'mkdir /deep /dev/deep; hostile deep /deep 10000 & exec hostile deep /dev/deep 20000' \
@@ -163,7 +162,7 @@ neighbour_deep() {
 }
 
 test_neighbour_of_one_that_fills_its_memory_disk() { beside files neighbour_files; }
-neighbour_files() { # until the disk is full, or its memory, which then ends it
+neighbour_files() { # creates files until the disk is full, or until it runs out of memory and is killed
 	local id
 	id=$(RESOURCES=$HOSTILE_LIMIT started "$1" bad \
 		'mkdir /dev/mine; dd if=/dev/zero of=/dev/mine/fill bs=1M; exec hostile files /dev/mine')
@@ -176,9 +175,9 @@ said_or_ended() { # ID POD-NAME PATTERN
 test_neighbour_of_one_without_fds() { beside fds neighbour_fds; }
 neighbour_fds() { hostile "$1" 'ulimit -n 20000 2>/dev/null; exec hostile fds' fds; }
 
-# Control groups inside of its own, which only a privileged container can make.
+# Nested control groups, which only a privileged container can create.
 test_neighbour_of_nested_control_groups() {
-	[ "$HANDLER" = kata ] || return 0 # they would be the node's
+	[ "$HANDLER" = kata ] || return 0 # with runc they would be the node's
 	POD_CONTEXT='"privileged":true' beside groups neighbour_groups
 }
 neighbour_groups() {

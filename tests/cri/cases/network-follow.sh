@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The network namespace of a running pod changes: for a process nothing is needed, a VM is given what comes.
+# Changes in the network namespace of a running pod: a process sees them at once, a VM must be updated.
 
-# follow_add NAME N: an interface NAME of the only pod, with 10.89.N.2; the node's end NAME-n has 10.89.N.1
+# follow_add NAME N: adds the interface NAME with 10.89.N.2 to the only pod; the node's end NAME-n has 10.89.N.1
 follow_add() {
 	local ns
 	ns=$(ls /run/netns)
@@ -14,7 +14,7 @@ follow_add() {
 	ip -n "$ns" link set "$1" up
 }
 
-interfaces_of() { # CONTAINER: those with an address
+interfaces_of() { # CONTAINER: prints its interfaces that have an address
 	in_container "$1" ip -4 -o addr | awk '$2 != "lo" { print $2 "=" $4 }' | sort | tr '\n' ' '
 }
 
@@ -25,12 +25,12 @@ test_network_follows_its_namespace() {
 	a=$(talker "$pod" a '/talk serve :: 7000')
 	ns=$(ls /run/netns)
 	net_reached "the node" talk rtt "$address" 7000 1
-	# Somebody talks by the first interface, whatever happens to the others.
+	# Traffic over the first interface must not be disturbed by changes of the others.
 	(while [ ! -e "$LAB/enough" ]; do talk rtt "$address" 7000 50 || touch "$LAB/broken"; done) >/dev/null &
 	follow_add net1 3
 	until_is "one that has come" "eth0=$address/16 net1=10.89.3.2/24 " interfaces_of "$a"
 	net_works "the node, by it" 10.89.3.2 talk
-	# Its addresses, its MTU, routes and neighbours.
+	# Changes of addresses, MTU, routes and neighbours.
 	ip -n "$ns" addr add 10.89.4.2/24 dev net1
 	ip -n "$ns" link set net1 mtu 1400
 	ip -n "$ns" route add 10.91.0.0/16 via 10.89.3.1
@@ -43,7 +43,7 @@ test_network_follows_its_namespace() {
 	ip -n "$ns" route del 10.91.0.0/16
 	until_is "the route that has gone" "" in_container "$a" ip route show 10.91.0.0/16
 	has "the first one's" "$(in_container "$a" ip route)" 'default via 10.88.0.1 dev eth0'
-	# It goes, and comes again.
+	# The interface is removed and added again.
 	ip link del net1-n
 	until_is "one that has gone" "eth0=$address/16 " interfaces_of "$a"
 	fails 1 in_container "$a" test -e /sys/class/net/net1 >/dev/null
@@ -58,7 +58,7 @@ test_network_follows_its_namespace() {
 	pod_gone "$pod"
 }
 
-# Several at once; one that a VM cannot be given; and far more news than anybody wants.
+# Several interfaces at once; one that a VM cannot have; and a flood of events.
 test_network_namespace_is_busy() {
 	local pod a ns address i
 	pod=$(pod busy)
@@ -92,7 +92,7 @@ test_network_namespace_is_busy() {
 	pod_gone "$pod"
 }
 
-# The first interface was there before the VM, and may be the one that goes.
+# Even the first interface, which existed before the VM, can be removed.
 test_network_loses_its_first_interface() {
 	local pod a ns
 	pod=$(pod loses)

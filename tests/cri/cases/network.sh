@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The network of pods, made by real CNI plugins.
+# Pod networks that real CNI plugins set up.
 
 TALK=',"mounts":[{"host_path":"TOOLS/talk","container_path":"/talk","readonly":true}]'
 
-talker() { # POD NAME SCRIPT: a container that has the program talk
+talker() { # POD NAME SCRIPT: starts a container that has the program talk
 	started "$1" "$2" "$3" "${TALK/TOOLS/$(realpath "$TOOLS")}"
 }
 
 talk() { "$TOOLS/talk" "$@"; } # on the node
 
-# net_with PLUGINS: pods have another network until the test ends
+# net_with PLUGINS: pods get a network with these plugins until the test ends
 net_with() {
 	trap net_back EXIT
 	echo "{\"cniVersion\":\"0.4.0\",\"name\":\"other\",\"plugins\":[$1]}" >"$LAB/cni/05-other.conflist"
@@ -30,7 +30,7 @@ net_back() {
 	cri_containerd
 }
 
-# net_reached WHO COMMAND...: waits until something is there
+# net_reached WHO COMMAND...: waits until the command succeeds
 net_reached() {
 	for _ in $(seq 300); do
 		"${@:2}" >/dev/null 2>&1 && return 0
@@ -40,7 +40,7 @@ net_reached() {
 	return 1
 }
 
-# net_works TALK-COMMAND...: connections, 200 at once, and datagrams
+# net_works WHO ADDRESS TALK-COMMAND...: tests connections, 200 connections at once, and datagrams
 net_works() { # WHO ADDRESS COMMAND...
 	local who=$1 address=$2
 	shift 2
@@ -78,7 +78,7 @@ test_network_connects_pods_and_node() {
 	pod_gone "$two"
 }
 
-# What a kubelet is told for hostPort, done by the portmap plugin.
+# hostPort, which the portmap plugin implements.
 test_network_has_ports_of_the_node() {
 	local one two b
 	one=$(pod one ',"port_mappings":[{"protocol":"TCP","container_port":7000,"host_port":7900},
@@ -95,7 +95,7 @@ test_network_has_ports_of_the_node() {
 	pod_gone "$two"
 }
 
-# Both families, and frames of 9000 bytes.
+# IPv4 and IPv6, and frames of 9000 bytes.
 test_network_of_two_families() {
 	local one two a b
 	net_with '{"type":"bridge","bridge":"cri1","isGateway":true,"mtu":9000,"ipam":{"type":"host-local",
@@ -137,7 +137,7 @@ test_network_of_macvlan() {
 	pod_gone "$two"
 }
 
-# The plugin at the end of the chain adds one on a bridge of its own, as Multus does.
+# Like Multus, the last plugin of the chain adds a second interface on a bridge of its own.
 test_network_of_two_interfaces() {
 	local pod a
 	cat >"$LAB/plugins/second" <<-'EOF'
@@ -178,7 +178,7 @@ test_network_of_two_interfaces() {
 	rm "$LAB/plugins/second"
 }
 
-# As the kubelet has it: the file is its own.
+# /etc/hosts is a file of the kubelet.
 test_network_knows_names() {
 	local pod a
 	printf '127.0.0.1\tlocalhost\n10.88.0.1\tnode.tests.local node\n' >"$LAB/hosts"
@@ -194,7 +194,7 @@ bytes_of() { # POD rx|tx
 		"{\"pod_sandbox_id\":\"$1\"}"
 }
 
-# In the pod's own sense. containerd wants the pod's control group to be there, which a kubelet makes.
+# From the pod's point of view. containerd requires the pod's control group, which a kubelet would create.
 test_network_is_counted() {
 	local pod a rx tx controller
 	for controller in /sys/fs/cgroup/*/; do

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2016
 #
-# Pods in namespaces of the node (hostPID, hostIPC; hostNetwork is in pod.sh). A VM has none of what
-# they ask for, and says so: a pod that gets the guest's instead would watch the wrong processes.
+# Pods in namespaces of the node (hostPID, hostIPC; hostNetwork is in pod.sh). A VM cannot provide them and must refuse:
+# a pod that silently got the guest's namespaces would watch the wrong processes.
 
 # shellcheck disable=SC2034 # NAMESPACES is for pod
-refused_in_a_vm() { # NAMESPACES MEMBER: what containerd was told of it
+refused_in_a_vm() { # NAMESPACES MEMBER: such a pod must be refused with an error that names MEMBER
 	local said NAMESPACES=$1
 	said=$(fails 12 pod refused)
 	has refusal "$said" "$2"
@@ -40,7 +40,7 @@ test_pod_with_the_nodes_ipc() {
 	ipcrm -m "$made"
 }
 
-# What a pod shares among its own containers is no namespace of the node's.
+# A namespace that a pod's containers share is not one of the node.
 test_pod_shares_its_own_ipc() {
 	local pod a b
 	pod=$(pod shared)

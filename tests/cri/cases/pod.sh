@@ -11,13 +11,13 @@ test_pod_lives() {
 	has address "$(of_pod "$id" network.ip)" '^10\.88\.'
 	pod_stop "$id"
 	expect stopped "$(of_pod "$id" state)" SANDBOX_NOTREADY
-	pod_stop "$id" # as a kubelet does, which wants to be sure
+	pod_stop "$id" # a kubelet stops a pod repeatedly
 	pod_remove "$id"
 	pod_remove "$id"
 	fails_saying "the status of a pod that is gone" 5 'not found' of_pod "$id" state
 }
 
-# Told by the pod's configuration, seen in each of its containers.
+# Settings of the pod's configuration are visible in each of its containers.
 test_pod_says_who_it_is() {
 	local pod id
 	pod=$(SYSCTLS='"net.ipv4.ip_unprivileged_port_start":"77"' pod who)
@@ -39,7 +39,7 @@ test_pod_has_name_servers() {
 	pod_gone "$pod"
 }
 
-# Two at once, which see each other's addresses and nothing else.
+# Two pods at the same time, which can reach each other's addresses but share nothing.
 test_pods_beside_each_other() {
 	local one two a b
 	one=$(pod one)
@@ -75,11 +75,11 @@ test_pod_removed_without_stop() {
 	pod=$(pod hasty)
 	started "$pod" c1 'sleep 1000' >/dev/null
 	container "$pod" c2 'sleep 1000' >/dev/null # never started
-	# containerd wants a stop first, or does it itself (newer ones): a kubelet would try again.
+	# Older releases of containerd require a stop first, newer ones do it themselves; a kubelet would try again.
 	pod_remove "$pod" 2>/dev/null || pod_gone "$pod"
 }
 
-# Its containers run on, and are found again; what ends meanwhile is noticed.
+# Its containers go on, and are found again; those that end meanwhile are noticed.
 test_pod_survives_containerd() {
 	local pod stays ends
 	pod=$(pod survivor)
@@ -98,7 +98,7 @@ test_pod_survives_containerd() {
 	pod_gone "$pod"
 }
 
-# On the node's own network. A VM cannot be, and says so.
+# A pod on the node's own network. A VM refuses it.
 test_pod_on_the_nodes_network() {
 	# shellcheck disable=SC2034 # for pod
 	local pod id NAMESPACES='"network":"NODE","pid":"CONTAINER"'

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Processors and memory: what a pod's VM has, and what its containers may have of it.
+# Processors and memory of a pod's VM, and the limits of its containers.
 
-memory_mib() { # ID: all that it sees
+memory_mib() { # ID: prints the memory that the container sees
 	# shellcheck disable=SC2016 # awk's
 	in_container "$1" awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo
 }
@@ -35,7 +35,7 @@ until_between() { # WHAT LEAST MOST COMMAND...
 
 MIB=1048576
 
-# A VM of 256 MiB and one processor, and what the containers' limits add.
+# A VM of 256 MiB and one processor grows by the limits of its containers.
 test_vm_grows_and_shrinks_with_its_containers() {
 	local pod a b small
 	[ "$HANDLER" = kata ] || return 0
@@ -57,7 +57,7 @@ test_vm_grows_and_shrinks_with_its_containers() {
 	pod_gone "$pod"
 }
 
-# As a kubelet says it of all containers beforehand.
+# A kubelet sends the sum of all containers with the pod.
 test_vm_has_the_pods_size_at_once() {
 	local pod a
 	[ "$HANDLER" = kata ] || return 0
@@ -74,7 +74,7 @@ test_vm_has_the_pods_size_at_once() {
 	pod_gone "$pod"
 }
 
-# A process that has that much memory at once, and the status of its end.
+# Runs a process that needs that much memory and prints its exit status.
 fill() { # ID MIB
 	in_container "$1" sh -c "dd if=/dev/zero of=/dev/null bs=$2M count=1 2>/dev/null; echo \$?"
 }
@@ -103,7 +103,7 @@ test_update_of_a_running_container() {
 	pod_gone "$pod"
 }
 
-# More than the host has, or is configured.
+# Updates to more than the host has, or than the configuration allows.
 test_update_beyond_the_bounds() {
 	local pod a
 	[ "$HANDLER" = kata ] || return 0
@@ -118,9 +118,9 @@ test_update_beyond_the_bounds() {
 	pod_gone "$pod"
 }
 
-# --- what the control group of a container says, of version 1 or 2 ---
+# --- the control group of a container, cgroup v1 or v2 ---
 
-# FILE-OF-2 FILE-OF-1: what a container finds in its own control group
+# Prints a file of the container's own control group, V2 or the first existing V1.
 group() { # ID V2 V1...
 	local id=$1
 	shift
@@ -131,7 +131,7 @@ group() { # ID V2 V1...
 
 cpu_quota() { group "$1" cpu.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us; }
 
-# What a kubelet says of a container is in its control group, and in its processes.
+# The limits that a kubelet sends are set on the container's control group and its processes.
 test_limits_are_in_the_control_group() {
 	local pod id
 	pod=$(pod groups)
@@ -141,14 +141,14 @@ test_limits_are_in_the_control_group() {
 	id=$(started "$pod" c1 'sleep 1000')
 	expect memory "$(memory_limit "$id")" $((64 * MIB))
 	expect quota "$(cpu_quota "$id")" "25000 50000"
-	# 2048 of 2..262144 is 79 of 1..10000.
+	# cpu.shares 2048 (of 2..262144) is cpu.weight 79 (of 1..10000).
 	has shares "$(group "$id" cpu.weight cpu/cpu.shares)" '^\(79\|2048\)$'
 	expect "out-of-memory score" "$(in_container "$id" cat /proc/1/oom_score_adj)" 777
 	[ "$HANDLER" != kata ] || expect swap "$(group "$id" memory.swap.max -)" 0
 	pod_gone "$pod"
 }
 
-# The node's processors have other names than the guest's.
+# Numbers of the node's processors mean nothing in the guest.
 test_cpuset_of_the_node() {
 	local pod id
 	[ "$HANDLER" = kata ] || return 0
@@ -160,7 +160,7 @@ test_cpuset_of_the_node() {
 	pod_gone "$pod"
 }
 
-# A fifth of a processor: what two seconds of work come to.
+# With a quota of a fifth of a processor, measures the processor time used in two seconds.
 test_quota_holds() {
 	local pod id a b begin
 	pod=$(pod quota)
@@ -174,9 +174,9 @@ test_quota_holds() {
 	pod_gone "$pod"
 }
 
-# --- figures ---
+# --- statistics ---
 
-# Each has its own: one works, one has memory, one has nothing to do.
+# Each container has its own statistics: one is busy, one uses memory, one is idle.
 test_figures_are_each_containers_own() {
 	local pod busy large idle cpu_busy cpu_idle
 	pod=$(pod own)
@@ -198,7 +198,7 @@ test_figures_are_each_containers_own() {
 	pod_gone "$pod"
 }
 
-# What a file was read into can be had back, and is no part of the working set.
+# Page cache is reclaimable, and so not part of the working set.
 test_page_cache_is_not_the_working_set() {
 	local pod id usage
 	pod=$(pod cache)
@@ -213,7 +213,7 @@ test_page_cache_is_not_the_working_set() {
 
 # --- out of memory ---
 
-# The right one of two is named, and its neighbour, which has little too, lives.
+# The right one of two containers is reported as OOM-killed, and its neighbour, also with little memory, survives.
 test_out_of_memory_of_one_of_two() {
 	local pod a b
 	pod=$(pod twins)
@@ -232,7 +232,7 @@ test_out_of_memory_of_one_of_two() {
 	pod_gone "$pod"
 }
 
-# Only the program that was executed in it dies.
+# Only the exec's program is killed.
 test_out_of_memory_of_an_exec() {
 	local pod id
 	pod=$(pod exec-oom)
@@ -247,7 +247,7 @@ pod_figure() { # ID FIELD
 	cri --field "stats.linux.$2" PodSandboxStats "{\"pod_sandbox_id\":\"$1\"}"
 }
 
-# The node counts what goes through the pod's network, and each container's processes.
+# The node reports the pod's network traffic and each container's number of processes.
 test_figures_of_a_pod() {
 	local pod a b
 	pod=$(pod whole)

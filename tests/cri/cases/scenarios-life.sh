@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Scenarios of a kubelet: how containers begin, end, follow each other and are looked at.
+# Scenarios of a kubelet: how containers start, end, follow each other, and are inspected.
 
-binds() { # HOST PATH [HOST PATH]...: members of a container's configuration
+binds() { # HOST PATH [HOST PATH]...: prints members of a container's configuration
 	local list=""
 	while [ $# -gt 0 ]; do
 		list+="${list:+,}{\"host_path\":\"$1\",\"container_path\":\"$2\"}"
@@ -12,7 +12,7 @@ binds() { # HOST PATH [HOST PATH]...: members of a container's configuration
 	echo ",\"mounts\":[$list]"
 }
 
-refused() { # PATTERN COMMAND...: it fails, and says that
+refused() { # PATTERN COMMAND...: the command must fail with an error that matches
 	local pattern=$1 said
 	shift
 	if said=$("$@" 2>&1); then
@@ -22,7 +22,7 @@ refused() { # PATTERN COMMAND...: it fails, and says that
 	has "what $* says" "$said" "$pattern"
 }
 
-exit_of() { # ID: how it ended
+exit_of() { # ID: waits for its end, prints exit code and reason
 	ended "$1" && echo "$(of_container "$1" exit_code) $(of_container "$1" reason)"
 }
 
@@ -42,7 +42,7 @@ test_scenario_lifecycle_handlers() {
 	rm -r "$dir"
 }
 
-# The program ends at once: neither its output nor its status may be lost.
+# Programs that end at once: neither output nor exit status may be lost.
 test_scenario_short_jobs() {
 	local pod id i
 	pod=$(pod jobs)
@@ -88,7 +88,7 @@ variable() { # ID NAME
 	in_container "$1" sh -c "printf %s \"\$$2\""
 }
 
-# Exit codes, standard error, binary output, arguments as they are, and a command that takes too long.
+# Exit codes, standard error, binary output, unchanged arguments, and a command that exceeds its time limit.
 test_scenario_exec() {
 	local pod id code
 	pod=$(pod execs)
@@ -104,14 +104,14 @@ test_scenario_exec() {
 	has "both streams" "$(in_container "$id" sh -c 'echo out; echo err >&2' 2>&1 | sort | tr '\n' ' ')" 'err out'
 	refused 'timeout 2s exceeded' cri ExecSync \
 		"{\"container_id\":\"$id\",\"cmd\":[\"sh\",\"-c\",\"trap '' TERM; sleep 1001\"],\"timeout\":2}"
-	# A child that keeps the output open after its parent is gone.
+	# A child may stay after its parent has ended.
 	expect "its child stays" "$(in_container "$id" sh -c 'sleep 1002 >/dev/null 2>&1 & echo started')" started
 	expect "and runs" "$(processes "$id" '[s]leep 1002')" 1
 	expect afterwards "$(in_container "$id" echo fine)" fine
 	pod_gone "$pod"
 }
 
-# The container's own terminal: its output is the log, as one stream.
+# A container with a terminal: the log contains its output as one stream.
 test_scenario_terminal() {
 	local pod id
 	pod=$(pod terminal)
@@ -126,7 +126,7 @@ terminal_log() {
 
 LONG+=(test_scenario_{liveness_probes,crash_loop,log_rotation,environment,short_jobs})
 
-# Three endings: it takes SIGTERM and needs a while; it does not want to; it has no time at all.
+# Three ways to end: a container handles SIGTERM and needs a while; it ignores SIGTERM; the grace period is 0.
 test_scenario_graceful_termination() {
 	local pod willing deaf hurried begin dir=$LAB/graceful
 	mkdir -p "$dir"
@@ -150,14 +150,14 @@ test_scenario_graceful_termination() {
 	stop "$hurried" 0
 	expect "the hurried one" "$(exit_of "$hurried")" '137 Error'
 	expect "its log" "$(words_of_log graceful hurried)" 'up '
-	stop "$hurried" 0 # as a kubelet does, which wants to be sure
+	stop "$hurried" 0 # a kubelet stops a container repeatedly
 	pod_gone "$pod"
 	rm -r "$dir"
 }
 
 words_of_log() { log_of "$1" "$2" | tr '\n' ' '; }
 
-# An exec each second, for ever, until one says that the container is not well.
+# A liveness probe: execs one after the other until one reports that the container is unhealthy.
 test_scenario_liveness_probes() {
 	local pod id i
 	pod=$(pod liveness)
@@ -169,7 +169,7 @@ test_scenario_liveness_probes() {
 			return 1
 		}
 	done
-	[ "$(in_container "$id" sh -c 'ls -d /proc/[0-9]* | wc -l')" -le 5 ] # none of the execs stays
+	[ "$(in_container "$id" sh -c 'ls -d /proc/[0-9]* | wc -l')" -le 5 ] # no process of an exec remains
 	in_container "$id" rm /tmp/healthy
 	refused 'No such file' in_container "$id" cat /tmp/healthy
 	stop "$id" 0
@@ -178,7 +178,7 @@ test_scenario_liveness_probes() {
 	pod_gone "$pod"
 }
 
-# Each with its processes, or one that sees all: then the pod's first process is 1.
+# Containers with PID namespaces of their own, or in the pod's: then the pod's pause process is PID 1.
 test_scenario_process_namespaces() {
 	# shellcheck disable=SC2034 # for pod
 	local pod a b NAMESPACES
@@ -202,7 +202,7 @@ test_scenario_process_namespaces() {
 	pod_gone "$pod"
 }
 
-# Where processes are shared, those that a container leaves behind end with it all the same.
+# With a shared PID namespace, remaining processes of a container still end with it.
 test_scenario_all_processes_end() {
 	# shellcheck disable=SC2034 # for pod
 	local pod main init dir=$LAB/leaves NAMESPACES='"pid":"POD"'
@@ -212,7 +212,7 @@ test_scenario_all_processes_end() {
 		(while :; do echo tick >>/data/ticks; sleep 0.1; done) & sleep 0.5; echo end >>/data/ticks; exit 0' \
 		"$(binds "$dir" /data)")
 	expect "the init container" "$(exit_of "$init")" '0 Completed'
-	# At once, not when somebody is tired of waiting for their output.
+	# At once, and not only after a time limit for their output.
 	[ "$(sed '1,/end/d' "$dir/ticks" | wc -l)" -lt 50 ]
 	main=$(started "$pod" main 'sleep 1000')
 	until_is "what it left" 0 processes "$main" '\(tail -f\|[s]leep 300\)'
@@ -220,7 +220,7 @@ test_scenario_all_processes_end() {
 	rm -r "$dir"
 }
 
-# One after the other, then the main one, with a sidecar that was there before and stays after.
+# Init containers run one after the other, then the main container; a sidecar runs from before until after it.
 test_scenario_init_containers_and_a_sidecar() {
 	local pod id sidecar main i dir=$LAB/common
 	mkdir -p "$dir"
@@ -241,7 +241,7 @@ test_scenario_init_containers_and_a_sidecar() {
 	rm -r "$dir"
 }
 
-# Restarted again and again, as one in CrashLoopBackOff, beside one that runs on. Attempts count up.
+# A container is restarted again and again, as in CrashLoopBackOff, beside one that keeps running. Attempts count up.
 test_scenario_crash_loop() {
 	local pod calm id i old=
 	pod=$(pod crash)
@@ -259,7 +259,7 @@ test_scenario_crash_loop() {
 
 last_line_of() { log_of "$1" "$2" | tail -n 1; }
 
-# kubectl debug --target: a container that is added later and sees the processes of another.
+# kubectl debug --target: an added container sees the processes of another one.
 test_scenario_ephemeral_debug_container() {
 	local pod app other debug
 	pod=$(pod debug)
@@ -276,7 +276,7 @@ test_scenario_ephemeral_debug_container() {
 	stop "$debug" 0
 	until_is "it is gone" 0 processes "$app" '[s]leep 1000'
 	expect "its target" "$(of_container "$app" state)" CONTAINER_RUNNING
-	# The target ends: what looks at it ends too, since its process 1 is gone.
+	# When the target ends the debug container ends too, because PID 1 of its namespace has ended.
 	debug=$(NAMESPACES="\"pid\":\"TARGET\",\"target_id\":\"$app\"" started "$pod" debugger2 'sleep 1000')
 	stop "$app" 0
 	ended "$debug"
@@ -284,7 +284,7 @@ test_scenario_ephemeral_debug_container() {
 	pod_gone "$pod"
 }
 
-# Turned several times while the container writes: each line is in one of the files, once.
+# The log is rotated several times while the container writes: each line is in exactly one of the files.
 test_scenario_log_rotation() {
 	local pod id i dir=$LAB/logs/turning
 	pod=$(pod turning)
@@ -293,7 +293,7 @@ test_scenario_log_rotation() {
 	for i in 1 2 3 4 5; do
 		sleep 0.3
 		mv "$dir/c1.log" "$dir/c1.log.$i"
-		# One that has ended in the meantime has no log to open again.
+		# The log of an ended container cannot be reopened.
 		cri ReopenContainerLog "{\"container_id\":\"$id\"}" >/dev/null 2>&1 || break
 	done
 	ended "$id"
@@ -305,7 +305,7 @@ rotated_sum() {
 	cat "$LAB"/logs/turning/c1.log* | sed 's/^[^ ]* stdout F line //' | sort -n | cksum
 }
 
-# Written to a file of the node's, which is there for it, whether it ends well or not.
+# A container writes its termination message to a file of the node, whether it succeeds or fails.
 test_scenario_termination_log() {
 	local pod id file=$LAB/termination-log
 	: >"$file"
@@ -318,7 +318,7 @@ test_scenario_termination_log() {
 	rm "$file"
 }
 
-# Why a container ended, in the words that Kubernetes shows.
+# The reason of a container's end, as Kubernetes shows it.
 test_scenario_reasons() {
 	local pod id
 	pod=$(pod reasons)

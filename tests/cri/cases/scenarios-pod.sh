@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Scenarios of a kubelet: pods, what their containers share and are limited to, and many at once.
+# Scenarios of a kubelet: what the containers of a pod share, their limits, and many pods at once.
 
-# Each sees the other's socket through the volume that both have.
+# A container connects to another's socket in a shared volume.
 test_scenario_socket_in_a_shared_volume() {
 	local pod server client dir=$LAB/sockets
 	mkdir -p "$dir"
@@ -19,7 +19,7 @@ test_scenario_socket_in_a_shared_volume() {
 	rm -r "$dir"
 }
 
-# As a kubelet writes them: files that are links to those of the newest version's directory.
+# Writes a volume like a kubelet: the files are links into the directory of the newest version.
 projected() { # DIR NAME CONTENTS...
 	local dir=$1 version
 	shift
@@ -34,12 +34,12 @@ projected() { # DIR NAME CONTENTS...
 	mv -T "$dir/..new" "$dir/..data"
 }
 
-# A secret mounted inside of a configMap, and one more inside of that.
+# A secret mounted inside a ConfigMap, and another one inside that.
 test_scenario_nested_config_and_secret() {
 	local pod id dir=$LAB/nested
 	mkdir -p "$dir"/{config,secret,inner}
 	projected "$dir/config" key1 value-1 key2 value-2
-	mkdir "$dir/config/secret" # the mount's place
+	mkdir "$dir/config/secret" # the mount point
 	projected "$dir/secret" username admin password 'pass word'
 	mkdir "$dir/secret/inner"
 	projected "$dir/inner" token 'abc'
@@ -54,7 +54,7 @@ test_scenario_nested_config_and_secret() {
 	rm -r "$dir"
 }
 
-# A configMap and a secret that are optional and not there are empty directories.
+# An optional ConfigMap or Secret that does not exist is an empty directory.
 test_scenario_optional_empty_volumes() {
 	local pod id dir=$LAB/empty
 	mkdir -p "$dir"/{config,secret}
@@ -65,7 +65,7 @@ test_scenario_optional_empty_volumes() {
 	rm -r "$dir"
 }
 
-# One container makes what another serves; both have the volume, and so has the node.
+# One container creates files that another serves; both and the node share the volume.
 test_scenario_shared_volume() {
 	local pod writer reader i dir=$LAB/shared-volume
 	mkdir -p "$dir"
@@ -85,7 +85,7 @@ test_scenario_shared_volume() {
 	rm -r "$dir"
 }
 
-# A tenth of a processor: less than a program gets on a machine that does much else.
+# A limit of a tenth of a processor, which is less than a program gets even on a busy machine.
 test_scenario_cpu_limit() {
 	local pod id periods
 	pod=$(pod cpu)
@@ -104,18 +104,18 @@ test_scenario_cpu_limit() {
 	pod_gone "$pod"
 }
 
-cpu_limit() { # ID: quota and period, as it sees them, with either version of control groups
+cpu_limit() { # ID: prints the quota and period that the container sees, with cgroup v1 or v2
 	# shellcheck disable=SC2016
 	in_container "$1" sh -c 'cd /sys/fs/cgroup; cat cpu.max 2>/dev/null ||
 		echo $(cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us)'
 }
 
-throttled() { # ID: periods in which it wanted more
+throttled() { # ID: prints the number of periods in which it was throttled
 	in_container "$1" sh -c 'cd /sys/fs/cgroup; cat cpu.stat cpu/cpu.stat 2>/dev/null' |
 		awk '$1 == "nr_throttled" { print $2 }'
 }
 
-# A pod whose containers ask for more than they may have; what they stay below they get.
+# Containers can use memory up to their limit, and are killed above it.
 test_scenario_memory_limit() {
 	local pod id
 	pod=$(pod memory)
@@ -130,7 +130,7 @@ test_scenario_memory_limit() {
 	pod_gone "$pod"
 }
 
-# Guaranteed, burstable, best effort: told apart by limits and by who is killed first.
+# The classes Guaranteed, Burstable and BestEffort differ in limits and OOM scores.
 test_scenario_qos_classes() {
 	local pod id
 	pod=$(pod qos)
@@ -146,7 +146,7 @@ test_scenario_qos_classes() {
 	pod_gone "$pod"
 }
 
-# Begun, used and ended side by side: containers of one pod, and pods.
+# Containers of one pod, and pods, are started, used and stopped in parallel.
 test_scenario_parallel() {
 	local pod i pids=()
 	pod=$(pod side)
@@ -185,7 +185,7 @@ alone_in_parallel() { # NAME NUMBER
 
 LONG+=(test_scenario_{server_scaled_to_five,optional_empty_volumes,memory_limit})
 
-# A server, scaled from one to five and down again: each answers as itself, from the node and from the others.
+# A server is scaled from one to five pods and down again: each answers with its own name, to the node and to the others.
 test_scenario_server_scaled_to_five() {
 	local pods=() servers=() i n
 	for n in 1 5; do
@@ -208,6 +208,6 @@ test_scenario_server_scaled_to_five() {
 	pod_gone "${pods[0]}"
 }
 
-fetched() { # POD: what its server answers the node
+fetched() { # POD: prints the answer of its server to the node
 	timeout 20 busybox wget -q -O - "http://$(of_pod "$1" network.ip)/"
 }

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Who a container is and what it may do: the same with every handler, in a guest or not.
+# Identity and rights of a container, which are the same with every handler.
 
-# An image whose users have names, and groups of their own.
+# Makes an image whose users have names and further groups.
 security_image() {
 	lab_busybox "$LAB/people"
 	printf 'staff:x:3003:user,other\nguests:x:3004:other\n' >>"$LAB/people/etc/group"
@@ -12,11 +12,11 @@ security_image() {
 	cri_has_image localhost/kata-test:people
 }
 
-status_of() { # ID NAME: of its first process
+status_of() { # ID NAME: prints that field of the status of its PID 1
 	in_container "$1" sed -n "s/^$2:[[:space:]]*//p" /proc/1/status
 }
 
-# Which containerd releases take from the image's /etc/group differs.
+# Releases of containerd differ in what they read from the image's /etc/group, so read the groups in config.json.
 told_groups() { # ID
 	tr -d ' \n' <"$LAB/state/io.containerd.runtime.v2.task/k8s.io/$1/config.json" |
 		sed -n 's/.*"additionalGids":\[\([0-9,]*\)\].*/\1/p' | tr ',' '\n' | sort
@@ -45,7 +45,7 @@ test_security_users() {
 	pod_gone "$pod"
 }
 
-# What a kubelet makes of fsGroup: a volume of that group, and the group for every process.
+# fsGroup as a kubelet implements it: a volume that belongs to the group, and the group for every process.
 test_security_fs_group() {
 	local pod id dir=$LAB/fs-group
 	mkdir -p "$dir"
@@ -65,7 +65,7 @@ test_security_fs_group() {
 }
 
 # Bits: 0 CHOWN, 7 SETUID, 12 NET_ADMIN, 21 SYS_ADMIN, 25 SYS_TIME.
-can_do() { # ID BIT: in its effective set
+can_do() { # ID BIT: prints that bit of its effective set
 	echo $(((0x$(status_of "$1" CapEff) >> $2) & 1))
 }
 
@@ -90,7 +90,7 @@ test_security_capabilities() {
 	pod_gone "$pod"
 }
 
-seccomp_profile() { # FILE: no mkdir, and no umask 077 (an argument)
+seccomp_profile() { # FILE: writes a profile that denies mkdir, and umask with the argument 077
 	cat >"$1" <<-'END'
 		{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[
 		 {"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":28}]}
@@ -150,14 +150,14 @@ test_security_sysctls() {
 	done
 	expect "of the node" "$(cat /proc/sys/net/ipv4/tcp_syncookies)" 1
 	pod_gone "$pod"
-	# They would change every pod of a node; a kubelet does not even ask for them.
+	# This sysctl would affect every pod of a node; a kubelet never sets it.
 	SYSCTLS='"vm.swappiness":"10"' \
 		fails_saying "of no namespace" "$([ "$HANDLER" = runc ] && echo 1 || echo 4)" 'vm.swappiness' pod unsafe
 	SYSCTLS='"net.ipv4.no_such":"10"' \
 		fails_saying "none" 1 'no_such' pod nosuch
 }
 
-# As a kubelet asks for them, and as it does with procMount: Unmasked.
+# With a kubelet's default paths, and without any as for procMount: Unmasked.
 test_security_proc_masks() {
 	local pod id
 	pod=$(pod masks)
@@ -173,7 +173,7 @@ test_security_proc_masks() {
 	pod_gone "$pod"
 }
 
-# All that a process of root may do, to a guest or to the node.
+# A privileged container has all rights of root, in the guest or on the node.
 test_security_privileged() {
 	local pod id beside CONTEXT
 	pod=$(POD_CONTEXT='"privileged":true' pod privileged)
@@ -187,7 +187,7 @@ test_security_privileged() {
 	in_container "$id" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
 	in_container "$id" sh -c 'mknod /tmp/null c 1 3 && echo x >/tmp/null'
 	in_container "$id" sh -c 'test -w /sys/kernel && ls /sys/firmware >/dev/null'
-	if [ "$HANDLER" = kata ]; then # the node's own are not there
+	if [ "$HANDLER" = kata ]; then # the node's settings and devices are not visible
 		in_container "$id" sh -c 'echo 400000 >/proc/sys/vm/max_map_count'
 		expect "seen beside it" "$(in_container "$beside" cat /proc/sys/vm/max_map_count)" 400000
 		[ "$(cat /proc/sys/vm/max_map_count)" != 400000 ]
@@ -198,15 +198,15 @@ test_security_privileged() {
 	pod_gone "$pod"
 }
 
-no_medium() { # the node's block devices that are empty, and no loop devices
+no_medium() { # prints the node's block devices without a medium, except loop devices
 	local dir
 	for dir in /sys/block/*; do
 		[[ $dir == */loop* ]] || [ "$(<"$dir/size")" != 0 ] || [ ! -e "/dev/${dir##*/}" ] || echo "/dev/${dir##*/}"
 	done
 }
 
-# What containerd lists for it, where privileged_without_host_devices is not set: all of the node's devices. Its
-# disks are not among those that the guest has, and it is said.
+# Without privileged_without_host_devices containerd lists all of the node's devices for such a container. The guest gets
+# none of the node's disks, and the log says so.
 test_security_privileged_with_the_nodes_devices() {
 	[ "$HANDLER" = kata ] || return 0
 	local HANDLER=kata-devices pod id node from
@@ -224,7 +224,7 @@ test_security_privileged_with_the_nodes_devices() {
 	pod_gone "$pod"
 }
 
-# A node without AppArmor does not start what asks for a profile, with any handler.
+# A node without AppArmor refuses a container with a profile, with any handler.
 test_security_apparmor() {
 	local pod id
 	pod=$(pod apparmor)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Many pods, AT_ONCE at a time, each with a container that is asked something and stopped: none may
-# fail, and afterwards the node is as it was. `make soak PODS=1000 AT_ONCE=8`.
+# Runs many pods, AT_ONCE at a time, each with a container that answers an exec and is stopped. None may fail, and
+# afterwards the node must be as before. `make soak PODS=1000 AT_ONCE=8`.
 
 test_soak() {
 	local pods=${PODS:-20} at_once=${AT_ONCE:-4} i workers=() before rss begin=$SECONDS
-	soak_pod first || return # what is made once and stays, such as the bridge
+	soak_pod first || return # creates what is created once and stays, such as the bridge
 	settled soak_now >"$LAB/soak.before"
 	rss=$(containerd_rss)
 	: >"$LAB/soak.failures"
@@ -20,7 +20,7 @@ test_soak() {
 	before=$rss
 	rss=$(containerd_rss)
 	echo "    $pods pods, $at_once at once: $((SECONDS - begin)) s; containerd's RSS: $before KiB, then $rss KiB"
-	# Of a garbage-collected program; what leaks with each pod shows with many.
+	# containerd is garbage-collected; a leak for each pod shows after many pods.
 	[ $((rss - before)) -lt $((32768 + pods * 8)) ]
 }
 
@@ -46,7 +46,8 @@ soak_pod() { # NUMBER
 
 containerd_rss() { awk '$1 == "VmRSS:" { print $2 }' "/proc/$(<"$LAB/containerd.pid")/status"; }
 
-# More than cri_now: all files of /run, the plugin's results, snapshots, filters, loop devices, containerd's fds.
+# Prints more than cri_now: all files of /run, cached CNI results, snapshots, packet filters, loop devices, containerd's
+# file descriptors.
 soak_now() {
 	local fd
 	cri_now
@@ -58,7 +59,7 @@ soak_now() {
 	done
 }
 
-settled() { # COMMAND: what it prints, once that does not change any more
+settled() { # COMMAND: prints its output once that no longer changes
 	local now last=
 	for _ in $(seq 60); do
 		now=$("$1" 2>/dev/null | sort)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Deaths of shim and containerd, each alone and both: what ran goes on or is seen to have ended, and in
-# the end nothing is left (run.sh looks).
+# The shim, containerd, or both are killed: containers go on or are reported as ended, and finally nothing is left (which
+# run.sh checks).
 
-# Ends it as no one could prepare for.
+# Kills containerd with SIGKILL.
 kill_containerd() {
 	local pid
 	pid=$(cat "$LAB/containerd.pid")
@@ -13,7 +13,7 @@ kill_containerd() {
 	rm -f "$LAB/containerd.pid"
 }
 
-lost() { # POD CONTAINER...: they have ended, and can be removed and made anew
+lost() { # POD CONTAINER...: they must have ended; they can be removed and created again
 	local pod=$1 id
 	shift
 	until_is "state of the pod" SANDBOX_NOTREADY of_pod "$pod" state
@@ -26,7 +26,7 @@ lost() { # POD CONTAINER...: they have ended, and can be removed and made anew
 
 test_shim_is_killed() {
 	local pod one two
-	[ "$HANDLER" = kata ] || return 0 # runc's leaves its socket, and its containers for a while
+	[ "$HANDLER" = kata ] || return 0 # runc's shim leaves its socket, and its containers for a while
 	pod=$(pod orphans)
 	one=$(started "$pod" c1 'sleep 1000')
 	two=$(started "$pod" c2 'while :; do :; done')
@@ -34,7 +34,7 @@ test_shim_is_killed() {
 	lost "$pod" "$one" "$two"
 }
 
-# What containerd finds when it comes back: the containers of a shim that is gone.
+# When containerd comes back it finds containers whose shim was killed.
 test_shim_is_killed_while_containerd_is_away() {
 	[ "$HANDLER" = kata ] || return 0
 	local pod one
@@ -44,13 +44,13 @@ test_shim_is_killed_while_containerd_is_away() {
 	kill -KILL "$(shim_of "$pod")"
 	cri_containerd
 	lost "$pod" "$one"
-	pod=$(pod alone) # of the same name, as a kubelet does it
+	pod=$(pod alone) # with the same name, like a kubelet
 	one=$(started "$pod" c1 'sleep 1000')
 	expect "the next one" "$(in_container "$one" hostname)" host-alone
 	pod_gone "$pod"
 }
 
-# Both at once, by a signal that nobody hears.
+# Both are killed at once.
 test_shim_and_containerd_are_killed() {
 	[ "$HANDLER" = kata ] || return 0
 	local pod stays one two
@@ -67,7 +67,7 @@ test_shim_and_containerd_are_killed() {
 	pod_gone "$stays"
 }
 
-# A running pod does not notice, and works as before: it can be given more, and asked.
+# A running pod is not affected: new containers and execs work afterwards.
 test_containerd_is_killed() {
 	local pod one two
 	pod=$(pod steady)
@@ -85,7 +85,7 @@ test_containerd_is_killed() {
 	pod_gone "$pod"
 }
 
-# A pod that is being made when containerd dies is nobody's afterwards.
+# A pod that is being created when containerd dies is removed afterwards.
 test_containerd_is_killed_while_it_makes_a_pod() {
 	[ "$HANDLER" = kata ] || return 0
 	local id
@@ -102,7 +102,7 @@ test_containerd_is_killed_while_it_makes_a_pod() {
 	done
 }
 
-# What a pod has on the node, with modes and owners, and what a container makes.
+# Prints modes and owners of a pod's files on the node, and of new files in a container.
 made_by_pod() { # POD CONTAINER
 	local dir
 	grep Umask "/proc/$(shim_of "$1")/status"
@@ -115,7 +115,7 @@ made_by_pod() { # POD CONTAINER
 		cd /dev/shm; echo >file; stat -c "%a %n" file /dev/shm'
 }
 
-# The manager's umask changes nothing.
+# The umask of containerd has no effect.
 test_umask_of_the_manager() {
 	[ "$HANDLER" = kata ] || return 0
 	local mask pod id usual=""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Containers of one pod: what they share and what they do not.
+# What containers of one pod share and what they do not.
 
 test_containers_share_a_pod() {
 	local pod a b ns
@@ -25,7 +25,7 @@ test_containers_share_a_pod() {
 	pod_gone "$pod"
 }
 
-# A directory of the node, as an emptyDir is: one writes, the other may only read.
+# A directory of the node, like an emptyDir: one container writes, the other may only read.
 test_containers_share_a_volume() {
 	local pod a b dir=$LAB/volume
 	mkdir -p "$dir"
@@ -71,7 +71,7 @@ test_pod_outlives_its_last_container() {
 	pod_gone "$pod"
 }
 
-# Killed where its parent waits, and, seen from a container that shares the processes, itself.
+# The workload is killed by its parent, and by a container that shares its PID namespace.
 test_workload_is_killed() {
 	# shellcheck disable=SC2034 # for pod
 	local pod a b NAMESPACES='"pid":"POD"'
@@ -91,8 +91,8 @@ test_workload_is_killed() {
 	pod_gone "$pod"
 }
 
-# Its processes are not ended by the end of a process namespace, since that is the pod's; who waits for an exec is
-# told that it was killed.
+# The processes share the pod's PID namespace, so they do not end with a namespace of the container. A client that waits
+# for an exec learns that it was killed.
 test_exec_ends_with_its_container() {
 	# shellcheck disable=SC2034 # for pod
 	local pod a b exec status=0 NAMESPACES='"pid":"POD"'
@@ -109,11 +109,11 @@ test_exec_ends_with_its_container() {
 	pod_gone "$pod"
 }
 
-killed() { # ID PATTERN: kills the process whose command line is that, from inside of a container
+killed() { # ID PATTERN: kills the process with that command line, from inside a container
 	in_container "$1" sh -c "kill -KILL \$(ps -o pid,args | awk '/^ *[0-9]+ $2\$/ { print \$1 }')"
 }
 
-# The neighbour of one that floods its log, and of one that has many processes.
+# Neighbours of a container that floods its log, and of one with many processes.
 test_neighbours_live() {
 	local pod flood forks calm
 	pod=$(pod loud)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The programs of a pod on the node, QEMU and virtiofsd: who they are and what they hold.
+# The users and file descriptors of a pod's processes on the node, QEMU and virtiofsd.
 
-process_of() { # POD-ID NAME: as the runtime recorded it
+process_of() { # POD-ID NAME: prints the pid that the runtime recorded
 	tr -d ' \n' <"/run/vc/sbs/$1@$CONTAINERD_NAMESPACE/persist.json" | grep -o "\"name\":\"$2\",\"pid\":[0-9]*" | grep -o '[0-9]*$'
 }
 
-# The one that serves: QEMU's virtiofsd does that in a child.
+# Prints the virtiofsd process that serves; QEMU's virtiofsd does that in a child.
 server_of() { # POD-ID
 	local pid child
 	pid=$(process_of "$1" virtiofsd)
@@ -15,23 +15,23 @@ server_of() { # POD-ID
 	echo "${child:-$pid}"
 }
 
-files_of() { # PID: what its fds are, without numbers
+files_of() { # PID: prints the kinds of its file descriptors, without numbers
 	local fd
 	for fd in "/proc/$1/fd"/*; do
 		readlink "$fd"
 	done | sed 's/\[[0-9]*\]$//; s/ (deleted)$//' | sort | uniq -c | sed 's/^ *//'
 }
 
-sockets_of() { # PID: their numbers
+sockets_of() { # PID: prints the inodes of its sockets
 	readlink "/proc/$1/fd"/* | sed -n 's/^socket:\[\([0-9]*\)\]$/\1/p'
 }
 
-listening() { # the numbers of such Unix sockets
+listening() { # prints the inodes of listening Unix sockets
 	awk '$4 == "00010000" { print $7 }' /proc/net/unix
 }
 
-# Connections with the shim and with virtiofsd, taps, the guest's memory, the log, its own events: nothing of the
-# shim's, of containerd's or of other pods.
+# QEMU has connections to the shim and to virtiofsd, taps, the guest's memory, the log and its own event fds, but no file
+# descriptor of the shim, of containerd or of other pods.
 test_vmm_holds_nothing_else() {
 	local pod other id known
 	[ "$HANDLER" = kata ] || return 0
@@ -42,7 +42,7 @@ test_vmm_holds_nothing_else() {
 	expect "files of QEMU" "$(files_of "$(process_of "$pod" vmm)" |
 		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@$CONTAINERD_NAMESPACE/qemu.log|pipe:)")" ''
 	expect "sockets that QEMU listens at" "$(listening | grep -xF "$(sockets_of "$(process_of "$pod" vmm)")")" ''
-	listening | grep -xqF "$(sockets_of "$(cat "$LAB/containerd.pid")")" # so that is how to see it
+	listening | grep -xqF "$(sockets_of "$(cat "$LAB/containerd.pid")")" # shows that this check finds listening sockets
 	expect "files of virtiofsd" "$(files_of "$(server_of "$pod")" |
 		grep -vxE "[0-9]+ ($known|/run/vc/vm/$pod@$CONTAINERD_NAMESPACE/virtiofsd.log|/|/([0-9a-f]{64}|mount-[0-9a-f]{16})(/.*)?|/fd|/[0-9]+/task|/proc/.*)")" ''
 	expect "taps of QEMU" "$(files_of "$(process_of "$pod" vmm)" | grep -c tun)" 1
@@ -64,12 +64,12 @@ test_vmm_is_filtered() {
 	pod_gone "$pod"
 }
 
-user_of() { # PID: its ids, and its capabilities
+user_of() { # PID: prints its ids and capabilities
 	sed -n 's/^[UG]id:\t\([0-9]*\)\t\1\t\1\t\1$/\1/p; s/^Groups:\t//p; s/^Cap\(Eff\|Prm\|Bnd\):\t0*\(.*\)$/\1=\2/p' "/proc/$1/status" |
 		grep -v '^Bnd' | tr '\n' ' '
 }
 
-# A user of its own for each, who owns nothing; the pod does not see it.
+# Each VMM has a user of its own that owns no files; the pod is not affected.
 test_vmm_as_a_user() {
 	local pod other id uid dir=$LAB/rootless
 	[ "$HANDLER" = kata ] || return 0

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Volumes as a kubelet makes them: on the node, below a directory of the pod, whose paths say of which
-# kind they are.
+# Volumes as a kubelet creates them on the node, below a directory of the pod; their paths show of which kind they are.
 
-# Makes an emptyDir as the kubelet does and prints its path.
+# Creates an emptyDir like the kubelet and prints its path.
 empty_dir() { # NAME [MEDIUM [MOUNT OPTIONS]]
 	local dir=$LAB/pods/u-1/volumes/kubernetes.io~empty-dir/$1
 	mkdir -p "$dir"
@@ -24,7 +23,7 @@ empty_dirs_gone() {
 	rm -rf "$LAB/pods/u-1"
 }
 
-volume() { # SOURCE DESTINATION [JSON]: of the list of mounts
+volume() { # SOURCE DESTINATION [JSON]: prints an element of the list of mounts
 	echo "{\"host_path\":\"$1\",\"container_path\":\"$2\"${3:-}}"
 }
 
@@ -33,7 +32,7 @@ mounts() { # VOLUME...
 	echo ",\"mounts\":[$*]"
 }
 
-mounted_at() { # ID PATH: type and options of what is mounted there
+mounted_at() { # ID PATH: prints type and options of the mount there
 	# shellcheck disable=SC2016
 	in_container "$1" awk -v path="$2" '$2 == path { print $3, $4 }' /proc/mounts
 }
@@ -42,7 +41,7 @@ has_word() { # WHAT LIST WORD
 	has "$1" ",${2// /,}," ",$3,"
 }
 
-# Memory of the VM, not of the node, with the size that the manager gave it.
+# /dev/shm is memory of the VM, not of the node, with the size that containerd sets.
 test_volume_dev_shm() {
 	local pod a b is
 	pod=$(pod shm)
@@ -65,7 +64,7 @@ test_volume_dev_shm() {
 	pod_gone "$pod"
 }
 
-# An emptyDir belongs to the pod: its containers see one, and find it again.
+# An emptyDir belongs to the pod: its containers share it, and its contents outlive them.
 test_volume_empty_dir() {
 	local pod a b dir
 	dir=$(empty_dir scratch)
@@ -83,12 +82,12 @@ test_volume_empty_dir() {
 	remove "$a"
 	a=$(started "$pod" again 'sleep 1000' "$(mounts "$(volume "$dir" /data)")")
 	expect "one that is started later" "$(in_container "$a" cat /data/file)" words
-	expect "on the node" "$(cat "$dir/file")" words # where the kubelet counts it
+	expect "on the node" "$(cat "$dir/file")" words # the kubelet measures its size there
 	pod_gone "$pod"
 	empty_dirs_gone
 }
 
-# As configured, in the root file system of the pod's sandbox container.
+# With a configuration that keeps emptyDirs in the guest, in the root file system of the pod's sandbox container.
 test_volume_empty_dir_in_the_guest() {
 	local pod a b dir
 	[ "$HANDLER" = kata ] || return 0
@@ -132,7 +131,7 @@ test_volume_in_memory() {
 	empty_dirs_gone
 }
 
-# Mounts one as the kubelet does and prints its path.
+# Mounts a subPath like the kubelet and prints its path.
 subpath() { # VOLUME-PATH BELOW CONTAINER N
 	local at=$LAB/pods/u-1/volume-subpaths/${1##*/}/$3/$4
 	mkdir -p "$1/$2" "$at"
@@ -147,7 +146,7 @@ subpaths_gone() {
 	empty_dirs_gone
 }
 
-# The containers see each other's files, wherever the volume is; what one leaves there leads nowhere.
+# Containers see each other's files wherever the volume is; links that a container creates lead nowhere outside.
 test_volume_subpath() {
 	local pod a b dir sub wicked
 	dir=$(empty_dir fast Memory)
@@ -174,8 +173,8 @@ test_volume_subpath() {
 	subpaths_gone
 }
 
-# As the kubelet writes it: a new directory, and one rename of the link to it.
-write_config() { # DIR WORDS...: the contents of config, and of each of many
+# Writes a ConfigMap like the kubelet: a new directory, and one rename of the link to it.
+write_config() { # DIR WORDS...: the contents of the file config, and of many other files
 	local dir=$1 new=..$RANDOM$RANDOM
 	shift
 	mkdir -p "$dir/$new/nested"
@@ -192,8 +191,8 @@ write_config() { # DIR WORDS...: the contents of config, and of each of many
 	[ -z "$old" ] || rm -r "${dir:?}/$old"
 }
 
-# Seen in a few seconds, whole, however many files there are; a subPath stays as it was.
-config_is_updated() { # ENTRIES: in the directory afterwards
+# An update is visible within a few seconds and complete, even with many files; a subPath does not change.
+config_is_updated() { # ENTRIES: the number of entries in the directory afterwards
 	local pod id dir=$LAB/pods/u-1/volumes/kubernetes.io~configmap/settings
 	mkdir -p "$dir"
 	write_config "$dir" first
@@ -220,7 +219,7 @@ test_volume_config_is_updated_by_9p() {
 	config_is_updated 24
 }
 
-# A program that watches its configuration hears of each update, and reads the new one then.
+# A program that watches its configuration with inotify gets an event for each update, and reads the new contents.
 test_volume_config_is_watched() {
 	local pod id dir=$LAB/pods/u-1/volumes/kubernetes.io~projected/settings
 	mkdir -p "$dir"
@@ -241,7 +240,7 @@ test_volume_config_is_watched() {
 
 one_line() { "$@" | tr '\n' ' '; } # COMMAND...
 
-# A directory of the node where mounts come and go.
+# Makes a directory of the node in which mounts are added and removed.
 shared_directory() { # DIR
 	mkdir -p "$1/now" "$1/later"
 	mount --bind "$1" "$1"
@@ -264,14 +263,14 @@ test_volume_mounts_propagate() {
 	echo later >"$dir/later/file"
 	until_is "what was mounted later" later in_container "$follows" cat /data/later/file
 	expect "in the private one" "$(in_container "$private" ls /data/later)" ""
-	# The other way is for nobody but the container.
+	# Mounts and files of the container do not appear on the node.
 	in_container "$follows" sh -c 'echo words >/data/later/by-it'
 	expect "what it wrote" "$(cat "$dir/later/by-it")" words
 	umount -l "$dir/later"
 	until_is "what was unmounted" "" in_container "$follows" ls /data/later
 	mount -t tmpfs later "$dir/later"
 	pod_gone "$pod"
-	mountpoint -q "$dir/now" && mountpoint -q "$dir/later" # they are the node's
+	mountpoint -q "$dir/now" && mountpoint -q "$dir/later" # the node's mounts must still exist
 	umount -R "$dir"
 	rm -rf "$dir"
 }
@@ -288,7 +287,7 @@ test_volume_propagation_to_the_node() {
 	rm -rf "$dir"
 }
 
-# Files, directories with mounts below, by subPath, to read only.
+# Bind mounts of files, of directories with mounts below them, by subPath, and read-only.
 test_volume_binds() {
 	local pod id dir=$LAB/binds
 	mkdir -p "$dir/a/sub" "$dir/a/disk" "$dir/other"
@@ -314,7 +313,7 @@ test_volume_binds() {
 	rm -rf "$dir"
 }
 
-# What is no plain file on the node.
+# Special files of the node as volumes.
 test_volume_special_files() {
 	local pod id dir=$LAB/special
 	mkdir -p "$dir"
@@ -332,7 +331,7 @@ test_volume_special_files() {
 	rm -rf "$dir"
 }
 
-# What every pod of this node is given: to the guest, for what it runs itself.
+# sandbox_bind_mounts: directories of the node that every guest gets for its own use.
 test_volume_sandbox_bind_mounts() {
 	# shellcheck disable=SC2034 # for container
 	local pod id dir=$LAB/given CONTEXT='"capabilities":{"add_capabilities":["SYS_PTRACE"]}'
@@ -342,7 +341,7 @@ test_volume_sandbox_bind_mounts() {
 	echo words >"$dir/read/file"
 	configured '[runtime]' "sandbox_bind_mounts = [\"$dir/read\", \"$dir/write:rw\"]"
 	pod=$(pod given)
-	# The guest's directory is seen through the root of its process 1.
+	# /proc/1/root shows the guest's directory.
 	id=$(started "$pod" c1 'sleep 1000' "$(mounts "$(volume /proc /guest)")")
 	expect "in the guest" "$(in_container "$id" cat $place/read/file)" words
 	fails_saying "a write" 1 'Read-only file system' in_container "$id" touch $place/read/x
@@ -352,8 +351,8 @@ test_volume_sandbox_bind_mounts() {
 	rm -rf "$dir"
 }
 
-# The guest's. (containerd passes limits of such pages on only where the node's control groups have
-# them; test_huge_pages_are_set_aside shows those.)
+# Huge pages are the guest's. (containerd passes their limits on only if the node has the cgroup controller hugetlb;
+# test_huge_pages_are_set_aside tests limits.)
 test_volume_of_huge_pages() {
 	local pod a b dir is
 	[ "$HANDLER" = kata ] || return 0 # the node may have none

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Annotations that say what a VM is made of.
+# Annotations that choose the files and settings of a VM.
 
 sha512() { sha512sum "$1" | cut -d' ' -f1; }
 
-# The files whose digests are given are those that QEMU has, whatever happens to their paths.
+# QEMU gets the files whose digests were checked, even if their paths change afterwards.
 test_annotated_digests() {
 	local id conf qemu kernel initrd vmm
 	conf=$(configured '[hypervisor.qemu]' 'enable_annotations = ["(kernel|initrd|hypervisor)_hash"]')

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Block devices of the host: given to a container, and as its root file system.
+# Block devices of the host, as devices of a container and as its root file system.
 
-# A loop device on a new file: sets LOOP. It goes with the test.
+# Sets LOOP to a loop device on a new file. It is detached when the test ends.
 loop_device() { # FILE MIB
 	truncate -s "$2M" "$1"
 	LOOP=$(losetup --find --show "$1") || return
@@ -11,7 +11,7 @@ loop_device() { # FILE MIB
 	trap "losetup --detach $LOOP 2>/dev/null || true" EXIT
 }
 
-# Nobody holds it any more: detaching it is not put off.
+# Nothing uses the device any more, so it can be detached at once.
 loop_gone() { # FILE
 	losetup --detach "$LOOP"
 	trap - EXIT
@@ -23,7 +23,7 @@ loop_gone() { # FILE
 	rm "$1"
 }
 
-# The image's files in a new file system: sets DISK.
+# Sets DISK to a new file system with the files of the image.
 image_disk() { # FSTYPE
 	DISK=$LAB/root.$1
 	rm -f "$DISK"
@@ -33,7 +33,7 @@ image_disk() { # FSTYPE
 	erofs) mkfs.erofs "$DISK" "$LAB/image" >/dev/null ;;
 	xfs)
 		truncate -s 512M "$DISK"
-		# Newer ones make what a guest of that kernel does not read. Debian 12's does not take its own file.
+		# A newer mkfs.xfs enables features that the guest's kernel lacks; Debian 12's rejects its own configuration file.
 		mkfs.xfs -q -c options=/usr/share/xfsprogs/mkfs/lts_6.1.conf "$DISK" >/dev/null 2>&1 ||
 			mkfs.xfs -q "$DISK" >/dev/null
 		mkdir -p "$LAB/mnt"
@@ -44,7 +44,7 @@ image_disk() { # FSTYPE
 	esac
 }
 
-# Runs a shell's script on a root file system and prints what it printed.
+# Runs a shell script in a container on that root file system and prints its output.
 on_root() { # SCRIPT TYPE SOURCE [OPTION...]
 	local id bundle status=0
 	id=$(lab_id)
@@ -55,7 +55,7 @@ on_root() { # SCRIPT TYPE SOURCE [OPTION...]
 	: >"$bundle/out"
 	shift
 	(
-		# The shim reads its configuration from there.
+		# The shim takes the path of its configuration from this variable.
 		export KATA_CONF_FILE=${CONF:-$PREFIX/share/defaults/kata-containers/configuration.toml}
 		timeout 300 "$TOOLS/task-run" "$PREFIX/bin/containerd-shim-kata-v2" "$bundle" "$id" \
 			"$bundle/out" "$@"
@@ -92,7 +92,7 @@ test_device_is_refused_with_the_remedy() {
 	loop_gone "$file"
 }
 
-# The guest mounts it, of an image file without a loop device of the host's.
+# The guest mounts the file system of an image file, without a loop device on the host.
 test_root_file_system_on_a_block_device() {
 	local said fstype
 	for fstype in ext4 xfs; do
@@ -110,7 +110,7 @@ test_root_file_system_on_a_block_device() {
 	loop_gone "$DISK"
 }
 
-# A layer that nobody writes to, as snapshotters of erofs have it.
+# A read-only layer, as snapshotters for erofs provide it.
 test_root_file_system_of_erofs() {
 	local said
 	image_disk erofs
@@ -120,7 +120,7 @@ test_root_file_system_of_erofs() {
 	rm "$DISK"
 }
 
-# Where the VM cannot be given a disk, or shall not, the host mounts it, and it is shared.
+# If the VM cannot or must not get a disk, the host mounts the file system and shares it.
 test_root_file_system_is_mounted_by_the_host() {
 	local said CONF key
 	image_disk ext4

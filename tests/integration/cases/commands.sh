@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The programs by themselves.
+# The programs without a container.
 
 test_kata_runtime_answers() {
 	local conf=$PREFIX/share/defaults/kata-containers/configuration.toml program=$PREFIX/bin/kata-runtime

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# One specification, runc and us: what a process sees must be the same. docs/differences.md lists what
-# is not compared here because it differs.
+# Runs one specification with runc and with this runtime: a process must see the same. docs/differences.md lists the
+# differences, which are not compared here.
 
-report() { # what is printed inside
+report() { # prints the script that runs in the container
 	cat <<-'END'
 		id; pwd; env | sort; hostname
 		grep -E '^(Cap|NoNewPrivs|Seccomp:|Groups)' /proc/self/status

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The container core: what a specification asks for, beside runc where runc can run the same.
+# Settings of a specification; the result is compared with runc's where runc can run the same.
 
-# core_spec FILE SCRIPT [SED-EXPRESSION...]: a specification that runs a shell script, edited.
+# core_spec FILE SCRIPT [SED-EXPRESSION...]: writes a specification that runs a shell script, and edits it.
 core_spec() {
 	local file=$1 script=$2
 	shift 2
@@ -13,7 +13,7 @@ core_spec() {
 	done
 }
 
-both() { # FILE: what it prints with runc and with us must be the same, and is printed
+both() { # FILE: runs it with runc and with kata; the outputs must be the same and are printed
 	local ours runc
 	runc=$(RUNTIME=io.containerd.runc.v2 run --config "$1" "$(lab_id)" 2>&1) || true
 	ours=$(run --config "$1" "$(lab_id)" 2>&1) || true
@@ -21,7 +21,7 @@ both() { # FILE: what it prints with runc and with us must be the same, and is p
 	echo "$ours"
 }
 
-refused_with() { # FILE PATTERN: create fails and says this
+refused_with() { # FILE PATTERN: create must fail with an error that matches
 	if run --config "$1" "$(lab_id)" 2>"$LAB/err"; then return 1; fi
 	grep -qiE "$2" "$LAB/err" || {
 		echo "    said: $(cat "$LAB/err")"
@@ -50,7 +50,7 @@ test_a_user_namespace_with_an_identity_map() {
 	both "$LAB/core.json" | grep -qx 1
 }
 
-# Enough of them for several pages of mount options.
+# So many layers that the mount options need several pages.
 test_120_layers() {
 	local dir=$LAB/many digests="" diffs="" i layer config
 	mkdir -p "$dir/oci/blobs/sha256"
@@ -141,7 +141,7 @@ test_dangling_links_and_kinds_of_targets() {
 	refused_with "$LAB/core.json" 'not a directory'
 }
 
-# A configuration may ask for it: limits, their end and the news of it are the same.
+# The configuration can select cgroup v1: limits, OOM kills and their events are the same.
 test_cgroup_v1_in_the_guest() {
 	local conf id
 	conf=$(configured '[hypervisor.qemu]' 'kernel_params = "agent.unified_cgroup_hierarchy=false"')
@@ -162,7 +162,7 @@ test_cgroup_v1_in_the_guest() {
 	grep -q 'memory.high needs cgroup v2' "$LAB/err"
 }
 
-# A manager may put megabytes of annotations into it.
+# Container managers may put megabytes of annotations into config.json.
 test_a_config_of_8_mib() {
 	local file=$LAB/core.json
 	core_spec "$file" 'echo ran' 's|"ociVersion"|"annotations":{"large":"@"},&|'

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# How containers end, and what is left of them at once: nothing.
+# However a container ends, nothing of it is left at once.
 
-# Nothing that a client does later gives the memory back.
+# The VM's memory is free when the workload ends, without any further request of the client.
 test_the_vm_ends_with_its_workload() {
 	local id
 	id=$(lab_id)
@@ -13,7 +13,7 @@ test_the_vm_ends_with_its_workload() {
 	expect "status" "$(deleted "$id")" 4
 }
 
-# The text is what managers tell exit statuses 127 and 126 by.
+# Container managers recognise exit statuses 127 and 126 by this text.
 cannot_run() { # PROGRAM TEXT
 	local id
 	id=$(lab_id)
@@ -50,7 +50,7 @@ test_an_exec_that_cannot_be_run_ends_nothing_else() {
 
 other_ctr() { ctr --address "$LAB/containerd.sock" -n other "$@"; }
 
-# An id is one container's in its namespace only.
+# An id is unique only within its namespace.
 test_one_id_in_two_namespaces() {
 	local id tar=$LAB/other.tar
 	id=$(lab_id)
@@ -72,7 +72,7 @@ test_one_id_in_two_namespaces() {
 	removed "$id"
 }
 
-# Sandbox and shim go, though nobody is left to ask for it.
+# Sandbox and shim end, although no client is left that could request it.
 test_the_client_goes_away_during_create() {
 	local id client
 	id=$(lab_id)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What fails, and what is left after it: nothing.
+# Failures, after which nothing may be left.
 
-# pid of the VMM of a container
+# Prints the pid of the VMM of a container.
 vmm_of() { pgrep -f "qemu-system.*sandbox-$1@" | head -n 1; }
 
-# What ends a sandbox is noticed when it happens, not when somebody looks again.
+# The end of a sandbox is noticed when it happens, not at the next check.
 lost_at_once() { # MOMENT ID
 	local ms
 	ms=$(ended_after "$1" "$2")
@@ -29,7 +29,7 @@ test_vm_killed() {
 	lost_at_once "$begin" "$id"
 }
 
-privileged() { # ID SCRIPT: it sees the guest's /proc as /guest, and notes in /note when it begins
+privileged() { # ID SCRIPT: starts a container that sees the guest's /proc as /guest and writes to /note when it starts
 	: >"$LAB/note"
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --privileged --runtime "$RUNTIME" \
 		--mount type=bind,src=/proc,dst=/guest,options=rbind:rw \
@@ -54,7 +54,7 @@ test_guest_panic() {
 	lost_at_once "$EPOCHREALTIME" "$id"
 }
 
-# Its program is overwritten with zeroes, which are instructions that fail. It is process 1.
+# The agent, PID 1, is killed by overwriting its code with zeroes, which are invalid instructions.
 test_agent_killed() {
 	local id
 	id=$(lab_id)
@@ -80,7 +80,7 @@ test_shim_killed() {
 	removed "$id"
 }
 
-# create fails with MESSAGE when the configuration has KEY = VALUE
+# create must fail with MESSAGE if the configuration has KEY = VALUE.
 failing() { # WHAT MESSAGE KEY VALUE [TABLE]
 	local conf
 	conf=$(configured "[${5:-hypervisor.qemu}]" "$3 = $4")
@@ -96,7 +96,7 @@ failing() { # WHAT MESSAGE KEY VALUE [TABLE]
 	expect "left after $1" "$(lab_left)" ""
 }
 
-# Nobody asks for what is left of it (CRI-O never does): the VM ends with the shim all the same.
+# Without a `delete` after the kill, as with CRI-O, the VM still ends with the shim.
 test_shim_killed_and_nobody_cleans() {
 	local id containerd
 	id=$(lab_id) containerd=$(cat "$LAB/containerd.pid")
@@ -132,7 +132,7 @@ test_create_fails_clearly() {
 	failing "no bind mount" "share $LAB/nosuch" sandbox_bind_mounts "[\"$LAB/nosuch\"]" runtime
 }
 
-# Outside of the directories that the node lists, whatever the file has in it.
+# A configuration file outside the directories that the node allows is refused, whatever its contents.
 test_a_pod_does_not_choose_the_configuration() {
 	local said
 	said=$(run --annotation "io.katacontainers.config_path=/etc/hostname" "$IMAGE" "$(lab_id)" \
@@ -155,7 +155,7 @@ test_configuration_cannot_be_read() {
 	rm "$conf"
 }
 
-# The guest is alive and says nothing: the time-outs end it.
+# A guest that runs but never answers is ended by the time limits.
 test_a_silent_guest() {
 	mkdir -p "$LAB/conf/config.d"
 	printf '[agent.kata]\ndial_timeout = 4\n' >"$LAB/conf/config.d/20-silent.toml"
@@ -196,8 +196,8 @@ test_9p_instead_of_virtiofs() {
 	expect "9p" "$(by_conf "$(shared_by virtio-9p)" "$IMAGE" "$(lab_id)" sh -c "$script")" "$(printf 'x\n9p')"
 }
 
-# A machine without a clock to measure others by: the guest is told the rate of its own. It would stand still
-# about every third time.
+# microvm has no reference clock, so the guest gets the rate of its timer on the command line. Without that about every
+# third boot would hang.
 test_microvm_boots() {
 	local conf i
 	conf=$(configured '[hypervisor.qemu]' 'machine_type = "microvm"')

@@ -3,7 +3,7 @@
 #
 # Hooks on the host.
 
-hook() { # NAME: a hook that notes that it ran, and with which status in its state
+hook() { # NAME: writes a hook that records that it ran, and the status in its state
 	cat >"$LAB/hook-$1" <<-EOF
 		#!/bin/sh
 		status=\$(sed -n 's/.*"status" *: *"\([a-z]*\)".*/\1/p')
@@ -13,7 +13,7 @@ hook() { # NAME: a hook that notes that it ran, and with which status in its sta
 	echo "{\"path\":\"$LAB/hook-$1\"}"
 }
 
-hooked() { # HOOKS-JSON [ARGS-JSON]: the exit status of a container with these hooks
+hooked() { # HOOKS-JSON [ARGS-JSON]: prints the exit status of a container with these hooks
 	lab_spec "$LAB/hooked.json" "${2:-[\"true\"]}" ",\"hooks\":$1"
 	status_of run --config "$LAB/hooked.json" "$(lab_id)"
 }
@@ -46,14 +46,14 @@ test_a_hanging_hook_is_ended() {
 	[ $((SECONDS - start)) -lt 60 ]
 }
 
-# What has happened cannot be undone: a warning in the log, no more.
+# The container has already started or ended, so a failing hook only causes a warning in the log.
 test_late_hooks_only_warn() {
 	expect "status" "$(hooked '{"poststart":[{"path":"/bin/false"}],
 		"poststop":[{"path":"/bin/false"}]}' '["sh","-c","exit 6"]')" 6
 	grep -q 'poststop hook: /bin/false' "$LAB/containerd.log"
 }
 
-# One that fails does not keep those after it from running.
+# Hooks after a failing one still run.
 test_late_hooks_run_after_one_that_failed() {
 	rm -f "$LAB/hooks"
 	expect "status" "$(hooked "{\"poststart\":[{\"path\":\"/bin/false\"},$(hook poststart)],
@@ -61,7 +61,7 @@ test_late_hooks_run_after_one_that_failed() {
 	expect "hooks" "$(cat "$LAB/hooks")" "$(printf '%s\n' 'poststart running' 'poststop stopped')"
 }
 
-# They have a time limit as well, and what waits for them goes on after it.
+# These hooks have a time limit too, after which the waiting request goes on.
 test_late_hooks_that_hang_are_ended() {
 	local start=$SECONDS
 	expect "status" "$(hooked '{"poststart":[{"path":"/bin/sleep","args":["sleep","1000"],

@@ -16,14 +16,14 @@ with_config() { # CONF ARGS...: as run
 	run --annotation "io.katacontainers.config_path=$conf" "$@"
 }
 
-# The image of this release, of which a test may change its copy.
+# Copies the image of this release, so that a test can change it.
 image_copy() { # NAME
 	cp "$PREFIX/share/kata-containers/kata-containers.img" "$LAB/$1"
 	cp "$PREFIX/share/kata-containers/kata-containers.img.verity" "$LAB/$1.verity"
 	echo "$LAB/$1"
 }
 
-words_of() { # ID: of the guest's kernel
+words_of() { # ID: prints the kernel command line of its guest
 	tr '\0' '\n' <"/proc/$(pgrep -f "sandbox-$1@" | head -n 1)/cmdline" | grep -A 1 -x -- -append | tail -n 1
 }
 
@@ -45,7 +45,7 @@ test_a_guest_on_an_image() {
 	removed "$id"
 }
 
-# As an nvdimm, verified; and one that the guest maps, which dm-verity would exclude.
+# A verified image as an nvdimm, and an image without dm-verity that the guest maps (dax).
 test_a_guest_on_an_nvdimm() {
 	local conf said image=$PREFIX/share/kata-containers/kata-containers.img sectors
 	conf=$(image_config "$image" 'disable_image_nvdimm = false')
@@ -59,13 +59,13 @@ test_a_guest_on_an_nvdimm() {
 	conf=$(image_config "$LAB/mapped.img" 'disable_image_nvdimm = false')
 	has "what it booted with" "$(with_config "$conf" "$IMAGE" "$(lab_id)" cat /proc/cmdline)" \
 		'root=/dev/pmem0p1 rootwait rootflags=dax rootfstype=erofs ro '
-	# The same file as a disk.
+	# The same file works as a disk.
 	conf=$(image_config "$LAB/mapped.img")
 	has "what it booted with" "$(with_config "$conf" "$IMAGE" "$(lab_id)" cat /proc/cmdline)" \
 		'root=/dev/vda1 rootfstype=erofs ro '
 }
 
-# Memory that comes later is not disturbed by where the image ends.
+# Hot-plugged memory does not conflict with the end of the image.
 test_memory_comes_beside_an_nvdimm() {
 	local id before
 	id=$(resizable "$(image_config share/kata-containers/kata-containers.img 'disable_image_nvdimm = false' \
@@ -83,7 +83,7 @@ test_a_microvm_on_an_image() {
 		'root=/dev/dm-0 .* verity 1 /dev/vda1 '
 }
 
-# Whoever starts a container may choose, where the administrator lets him; the file is the one that was checked.
+# An annotation may choose the image if the administrator allows it; the VM gets the file that was checked.
 test_an_image_by_annotation() {
 	local id conf image said
 	conf=$(configured '[hypervisor.qemu]' 'enable_annotations = ["image", "image_hash"]')
@@ -100,8 +100,8 @@ test_an_image_by_annotation() {
 	has "another digest" "$said" 'image_hash: .*other.img is another file'
 }
 
-# The first block of a file system that has changed, a block of a program, a block of the hash tree, the root
-# hash: the guest ends, and the error says why.
+# A change in the first block of the file system, a block of a program, a block of the hash tree, or the root hash: the
+# guest ends, and the error names the cause.
 test_a_changed_image_is_refused() {
 	local conf image said at changed
 	image=$(image_copy changed.img)
@@ -132,7 +132,7 @@ test_an_image_without_its_root_hash_is_refused() {
 	has "check" "$said" 'its root hash is not known'
 }
 
-# A guest with systemd, an additional package, and guest hooks: tests/integration/guest-debian.sh makes its image.
+# A guest with systemd, an additional package and guest hooks; tests/integration/guest-debian.sh makes its image.
 test_a_guest_of_a_distribution() {
 	local id conf said
 	[ -n "${KATA_GUEST_IMAGE:-}" ] || {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What a process finds in its container.
+# The environment of a process in its container.
 
 test_environment_and_directory() {
 	local got
@@ -42,13 +42,13 @@ test_memory_limit_kills() {
 		--runtime "$RUNTIME" "$IMAGE" "$id" dd if=/dev/zero of=/dev/null bs=90M count=1 >/dev/null
 	heard /tasks/oom "$id" >/dev/null
 	stopped "$id"
-	# CRI-O hears no events, and looks for a file.
+	# CRI-O does not receive events, but checks for this file.
 	[ -e "$LAB/state/io.containerd.runtime.v2.task/default/$id/oom" ]
 	expect "event" "$(heard /tasks/exit "$id" | field exit_status)" 137
 	expect "status" "$(deleted "$id")" 137
 }
 
-# A container may be given another configuration, and, as far as that allows, other values.
+# Annotations can choose another configuration and, as far as that allows, change single values.
 test_annotations() {
 	local conf a=io.katacontainers.config.hypervisor
 	conf=$(configured '[hypervisor.qemu]' 'enable_annotations = ["kernel_params"]' \
@@ -62,20 +62,20 @@ test_annotations() {
 	grep -q "annotation $a.kernel: not allowed by $conf" "$LAB/err"
 }
 
-# What the whole sandbox shares is in the guest, beside the containers' own.
+# Bind mounts of the whole sandbox appear in the guest, beside those of containers.
 test_sandbox_bind_mounts() {
 	local conf
 	mkdir -p "$LAB/sandbox-share"
 	echo shared >"$LAB/sandbox-share/file"
 	conf=$(configured '[runtime]' "sandbox_bind_mounts = [\"$LAB/sandbox-share\"]")
-	# The guest's directory is seen through the root of its process 1.
+	# /proc/1/root shows the guest's directory.
 	expect "seen" "$(run --privileged --annotation "io.katacontainers.config_path=$conf" \
 		--mount type=bind,src=/proc,dst=/guest,options=rbind:rw "$IMAGE" "$(lab_id)" sh -c \
 		'cd /guest/1/root/run/kata-containers/shared/containers/sandbox-mounts/sandbox-share &&
 		cat file; echo x >new || echo read-only' 2>/dev/null)" "$(printf 'shared\nread-only')"
 }
 
-log_says() { # TEXT CONFIGURATION...: in the log of a container with that configuration
+log_says() { # TEXT CONFIGURATION...: TEXT must be in the log of a container with that configuration
 	local conf id text=$1
 	shift
 	id=$(lab_id)
@@ -89,15 +89,15 @@ log_says() { # TEXT CONFIGURATION...: in the log of a container with that config
 	return 1
 }
 
-# The virtio console comes up late in a boot, a serial line has its first words; the agent has a port of
-# its own for its lines of JSON.
+# The virtio console starts late in a boot, a serial line shows the first messages; the agent's JSON lines have a port of
+# their own.
 test_the_console_is_in_the_log() {
 	log_says 'Run /init as init process' '[hypervisor.qemu]' 'enable_debug = true'
 	log_says 'agent is ready' '[hypervisor.qemu]' 'enable_debug = true'
 	log_says 'Linux version' '[hypervisor.qemu]' 'enable_debug = true' 'use_legacy_serial = true'
 }
 
-# The root file system is below directories that the mapped users must be able to search.
+# The mapped users must be able to search the directories above the root file system.
 test_user_namespace() {
 	expect "ids" "$(run --uidmap 0:1000:10000 --gidmap 0:2000:10000 "$IMAGE" "$(lab_id)" sh -c \
 		'id -u; cat /proc/self/uid_map /proc/self/gid_map | tr -s " "; touch /new && stat -c %u:%g /new')" \

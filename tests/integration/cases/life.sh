@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# From create to delete, with exec, pause and restarts between.
+# The life of containers from create to delete, with exec, pause and restarts of containerd.
 
 test_runs_another_kernel() {
 	local kernel
@@ -87,7 +87,7 @@ test_containerd_restarted() {
 	removed "$id"
 }
 
-# What ends while nobody is there to be told is known afterwards, with its own time.
+# The end of a container while containerd is away is known afterwards, with its correct time.
 test_end_while_containerd_is_away() {
 	local id
 	id=$(lab_id)
@@ -102,7 +102,7 @@ test_end_while_containerd_is_away() {
 		sleep 0.1
 	done
 	lab_containerd
-	# containerd 2 takes a task without a process for a leak and deletes it, with runc as well.
+	# containerd 2 takes a task without a process for a leak and deletes it, also with runc.
 	if [ "$(containerd_major)" -ge 2 ]; then
 		forgotten "$id"
 		lab_ctr containers rm "$id" >/dev/null
@@ -125,7 +125,7 @@ forgotten() { # ID: waits until it has no task
 # Four at a time.
 test_many_at_once() {
 	# shellcheck disable=SC2016
-	# The number comes last: an xargs that replaces a letter replaces it in the paths as well.
+	# The number is the last argument, because `xargs -I` would also replace its letter in the paths.
 	seq "${KATA_MANY:-50}" | xargs -P 4 -n 1 sh -c '
 		said=$5/many-$6 wanted=$(($6 % 5)) status=0
 		timeout 300 ctr --address "$1" run --rm --runtime "$2" "$3" "$4-$6" \
@@ -151,7 +151,7 @@ test_one_exec_is_killed_alone() {
 	removed "$id"
 }
 
-# The end of an exec is its own: status and time in its event, and the container goes on.
+# When an exec ends, its event has its own status and time, and the container goes on.
 test_exec_has_an_end_of_its_own() {
 	local id begin ms
 	id=$(lab_id)
@@ -170,7 +170,7 @@ test_exec_has_an_end_of_its_own() {
 	removed "$id"
 }
 
-# Its script makes /ready when it has its handlers.
+# The script creates /ready once its signal handlers are set.
 signalled() { # SIGNAL SCRIPT: the exit status of the container's first process
 	local id
 	id=$(lab_id)
@@ -184,7 +184,7 @@ signalled() { # SIGNAL SCRIPT: the exit status of the container's first process
 test_signals_arrive() {
 	expect "handled" "$(signalled TERM 'trap "exit 9" TERM; : >/ready; while :; do sleep 0.1; done')" 9
 	expect "handled" "$(signalled USR1 'trap "exit 8" USR1; : >/ready; while :; do sleep 0.1; done')" 8
-	# A first process without a handler would not notice TERM at all.
+	# TERM has no effect on a PID 1 without a handler, so it is killed.
 	expect "not handled" "$(signalled TERM ': >/ready; exec sleep 1000')" 137
 }
 
@@ -215,7 +215,7 @@ within() { # WHAT VALUE LEAST MOST
 
 metric() { lab_ctr tasks metrics "$1" | awk -v m="$2" '$1 == m { print $2 }'; } # ID NAME
 
-# A load that is known: one processor in use, 30 MB held, three processes.
+# A known load: one busy processor, 30 MB of memory, three processes.
 test_statistics_follow_the_load() {
 	local id a b begin ms used daemon=
 	id=$(lab_id)
@@ -231,12 +231,12 @@ test_statistics_follow_the_load() {
 	b=$(metric "$id" cpuacct.usage)
 	ms=$(awk -v b="$begin" -v e="$EPOCHREALTIME" 'BEGIN { printf "%d", (e - b) * 1000 }')
 	used=$(((b - a) / 1000000))
-	# A busy host may give less than a whole processor, and never more than there is.
+	# A busy host may provide less than a whole processor, but never more.
 	within "ms of processor time" "$used" 400 $((ms + 500))
 	within "bytes of memory" "$(metric "$id" memory.usage_in_bytes)" 28000000 60000000
 	[ "$(metric "$id" pids.current)" -ge 3 ]
-	# On the host there are two processes of it: the VM, whose pid is the task's, and virtiofsd, unless
-	# QEMU serves the files itself.
+	# On the host the task has two processes: the VMM, whose pid is the task's, and virtiofsd, unless QEMU serves
+	# the files itself.
 	[[ ${KATA_TEST_CONFIG:-} == *virtio-9p* ]] || daemon=" virtiofsd"
 	expect "processes" "$(lab_ctr tasks ps "$id" | awk 'NR > 1 { print $1 }' |
 		xargs -n 1 ps -o comm= -p | cut -c 1-9 | paste -sd ' ')" "qemu-syst$daemon"
@@ -255,7 +255,7 @@ test_a_checkpoint_is_refused() {
 	removed "$id"
 }
 
-# The VM has what is configured, and the container's own limits on top.
+# The size of the VM is the configured one plus the container's limits.
 test_the_vm_has_the_size_of_its_limits() {
 	local small large
 	small=$(run "$IMAGE" "$(lab_id)" grep MemTotal /proc/meminfo | grep -o '[0-9]*')
@@ -266,7 +266,7 @@ test_the_vm_has_the_size_of_its_limits() {
 		"$(($(nproc) > 1 ? 2 : 1))"
 }
 
-# Milliseconds from the command to the event that says that the container is made.
+# Prints the milliseconds from the command to the event of the container's creation.
 created_in() { # CTR-ARGS...: as `ctr run -d`
 	local id begin=$EPOCHREALTIME said
 	id=$(lab_id)
@@ -277,8 +277,8 @@ created_in() { # CTR-ARGS...: as `ctr run -d`
 	removed "$id"
 }
 
-# The limit is the workload's. What is ours runs at full speed: at 1 % it would take seconds. The least
-# of three, as a busy machine adds to each. Both VMs have two processors.
+# A CPU limit slows only the workload and not the creation, which would take seconds at 1 %. Compares the minimum of three
+# runs, because a busy machine adds to each. Both VMs have two processors.
 test_a_slow_container_is_made_as_fast() {
 	local free slow
 	listen
@@ -289,8 +289,8 @@ test_a_slow_container_is_made_as_fast() {
 	[ "$slow" -lt $((3 * free)) ]
 }
 
-# The longest that containerd takes, beside one that differs in its last character; and an id of 64, as
-# Kubernetes and Docker give them.
+# Two ids of the maximum length that differ in the last character, and an id of 64 characters, as Kubernetes and Docker
+# use.
 test_long_ids() {
 	local id other exec namespace
 	id=$(lab_id)
@@ -350,7 +350,7 @@ test_limits_are_changed_while_it_runs() {
 	a=$(cpu_of "$id")
 	sleep 2
 	b=$(cpu_of "$id")
-	[ $((b - a)) -lt 1200000000 ] # a fifth of two seconds, and what a busy machine adds
+	[ $((b - a)) -lt 1200000000 ] # a fifth of two seconds, plus delays of a busy machine
 	expect "too little" "$(status_of lab_ctr tasks exec --exec-id b "$id" sh -c "exec $large")" 137
 	if update "$id" '{"memory":{"limit":"much"}}' 2>"$LAB/err"; then return 1; fi
 	grep -q 'limit' "$LAB/err"

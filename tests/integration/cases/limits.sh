@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Limits of a container that its own control group in the guest has, and that hold there.
+# Limits that are set on a container's control group in the guest and take effect there.
 
-limits_spec() { # FILE SCRIPT RESOURCES: with the control group to look at
+limits_spec() { # FILE SCRIPT RESOURCES: a specification whose script can read its control group
 	core_spec "$1" "$2" "s|\"linux\":{|&\"resources\":{$3},|" \
 		's|"source":"sysfs","options":\["ro"\]}|&,{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup","options":["ro"]}|'
 }
 
-# Too many processes are not begun; the container goes on.
+# A container that has reached its limit cannot start more processes, and goes on.
 test_limit_of_processes() {
 	local said
 	limits_spec "$LAB/limits.json" 'cat /sys/fs/cgroup/pids.max; for i in 1 2 3 4 5 6 7 8 9; do sleep 1000 & done; echo alive' \
@@ -19,7 +19,7 @@ test_limit_of_processes() {
 	rm "$LAB/limits.json"
 }
 
-# The guest sets the pages aside that its containers may have, and each container has no more than its own.
+# The guest reserves the huge pages of its containers' limits, and each container can use only its own.
 test_limit_of_huge_pages() {
 	limits_spec "$LAB/limits.json" 'cat /sys/fs/cgroup/hugetlb.2MB.max; grep -o \"HugePages_Total.*[0-9]\" /proc/meminfo | tr -d \" \"' \
 		'"hugepageLimits":[{"pageSize":"2MB","limit":6291456}]'

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# How the interfaces of a namespace reach the guest (internetworking_model), and the rates that they are
-# limited to.
+# The ways in which interfaces of a namespace are connected to the guest (internetworking_model), and rate limits.
 
-# net_conf TOML...: the annotation that chooses a configuration with these lines
+# net_conf TOML...: prints the annotation that chooses a configuration with these lines
 net_conf() {
 	echo "\"io.katacontainers.config_path\":\"$(configured "$@")\""
 }
 
-# net_both_ways POD SUBNET: 16 MiB from the node and to it, with equal digests, over both protocols
+# net_both_ways POD SUBNET: sends 16 MiB from the node and to it over IPv4 and IPv6; the digests must be equal
 net_both_ways() {
 	local pod=$1 subnet=$2 digest server
 	head -c 16777216 /dev/urandom >"$LAB/image/tmp/16m"
@@ -46,7 +45,7 @@ test_a_macvtap_gives_the_vm_an_interface() {
 	removed "$pod"
 	expect "left in the namespace" "$(net_left "$ns")" ""
 	expect "the interface" "$(ip -n "$ns" -o addr show eth0 | sed 's/ tentative//')" "$before"
-	# A shim that dies leaves nothing either, and the namespace serves the next.
+	# A killed shim leaves nothing either, and the namespace can be used again.
 	pod=$(lab_id)
 	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
 	kill -KILL "$(pgrep -f "containerd-shim-kata-v2.* -id $pod")"
@@ -69,7 +68,7 @@ test_a_pod_may_have_no_network() {
 	# shellcheck disable=SC2064
 	trap "net_gone $ns" EXIT
 	net_make "$ns" "$link" 10.88.21
-	ip -n "$ns" link add wrong type bridge # nobody asks for it
+	ip -n "$ns" link add wrong type bridge # an unsupported kind of interface
 	ip -n "$ns" addr add 10.90.21.2/24 dev wrong
 	# shellcheck disable=SC2034 # for net_start
 	NOTES='"io.katacontainers.config.runtime.internetworking_model":"none"'
@@ -77,7 +76,7 @@ test_a_pod_may_have_no_network() {
 	expect "cards of the guest" "$(pod_in "$pod" sh -c "ls /sys/class/net | grep -c eth")" 0
 	pod_in "$pod" ping -c 1 -W 10 127.0.0.1 >/dev/null
 	expect "in the namespace" "$(net_left "$ns")" ""
-	busybox ping -c 1 -W 10 10.88.21.2 >/dev/null # the namespace itself answers
+	busybox ping -c 1 -W 10 10.88.21.2 >/dev/null # the host's stack in the namespace answers
 	removed "$pod"
 	expect "left" "$(lab_left)" ""
 }
@@ -99,14 +98,14 @@ test_a_wrong_model_is_refused() {
 	expect "left" "$(lab_left)" ""
 }
 
-# net_ms COMMAND...: how long it takes
+# net_ms COMMAND...: prints how many milliseconds the command takes
 net_ms() {
 	local start=${EPOCHREALTIME/./}
 	"$@" >/dev/null
 	echo $(((${EPOCHREALTIME/./} - start) / 1000))
 }
 
-# net_way RX-OR-TX SUBNET POD: how long the file takes into the pod, or out of it
+# net_way RX-OR-TX SUBNET POD: prints how long the transfer of the file into the pod, or out of it, takes
 net_way() {
 	case $1 in
 	rx) net_ms pod_in "$3" wget -qO /dev/null "http://$2.1:8082/8m" ;;
@@ -114,7 +113,7 @@ net_way() {
 	esac
 }
 
-# net_limited SUBNET RX-OR-TX: a pod one of whose directions is limited, 8 MiB each way
+# net_limited SUBNET RX-OR-TX: transfers 8 MiB each way with a pod that is limited in that direction
 net_limited() {
 	local pod ns link server slow fast other=tx
 	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
@@ -134,7 +133,7 @@ net_limited() {
 		busybox wget -qO /dev/null "http://$1.2/up" 2>"$LAB/err" && break
 		sleep 0.1
 	done
-	# Nothing can be faster than its rate; what is slower may be so by the machine.
+	# A transfer can never be faster than its rate, but may be slower on a busy machine.
 	slow=$(net_way "$2" "$1" "$pod")
 	for _ in $(seq 10); do
 		fast=$(net_way "$other" "$1" "$pod")
@@ -149,7 +148,7 @@ net_limited() {
 	expect "left" "$(lab_left)" ""
 }
 
-# By an annotation, where the node allows it.
+# An annotation sets the limit, as far as the node allows that.
 test_what_a_pod_receives_is_limited() {
 	local ns NOTES
 	NOTES='"io.katacontainers.config.hypervisor.rx_rate_limiter_max_rate":"16000000"'
@@ -167,7 +166,7 @@ test_what_a_pod_sends_is_limited() {
 	net_limited 10.88.24 tx
 }
 
-# As macvtap has it, too.
+# A send limit works with macvtap too.
 test_what_a_pod_sends_by_a_macvtap_is_limited() {
 	local NOTES
 	# shellcheck disable=SC2034 # for net_start

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The network of a pod's VM: what a network plugin leaves in the pod's network namespace, made by hand
-# here, is what the guest has, and it is left as it was.
+# The network of a pod's VM. The tests set up a network namespace like a network plugin; the guest must get the same
+# interfaces, and the namespace must be left as it was.
 
-# Names of namespaces and of the node's links: of this run, and short enough for a link.
+# Prints a name for a namespace or a link of the node: specific to this run, and short enough for a link.
 net_name() { echo "lab$1$((BASHPID % 100000))"; }
 
-# net_make NETNS LINK SUBNET: a namespace whose eth0 has host 2 of SUBNET ("10.88.1") and of its IPv6
-# relative; the other end is LINK, the node's, with host 1.
+# net_make NETNS LINK SUBNET: makes a namespace whose eth0 has host 2 of SUBNET ("10.88.1") and of a corresponding IPv6
+# subnet; its other end is LINK on the node, with host 1.
 net_make() {
 	[ -e "/run/netns/$1" ] || ip netns add "$1"
 	ip link add "$2" type veth peer name eth0 netns "$1"
@@ -23,7 +23,7 @@ net_make() {
 	ip -n "$1" -6 route add default via "fd00:${3//./:}::1"
 }
 
-# At the end of a test, whatever became of it.
+# Removes namespaces at the end of a test, even after a failure.
 net_gone() { # NETNS...
 	local ns
 	for ns in "$@"; do
@@ -33,7 +33,7 @@ net_gone() { # NETNS...
 
 NET_CAPS='"CAP_NET_RAW","CAP_NET_BIND_SERVICE"'
 
-# net_start ID NETNS ARGS-JSON: a pod in that namespace; NOTES: more annotations (JSON)
+# net_start ID NETNS ARGS-JSON: starts a pod in that namespace; NOTES are additional annotations (JSON)
 net_start() {
 	pod_spec "$LAB/$1.json" "$1" "$3"
 	# Ports below 1024, and raw sockets for ping.
@@ -44,7 +44,7 @@ net_start() {
 		--config "$LAB/$1.json" "$1"
 }
 
-# What of ours is in a namespace.
+# Prints the links of the runtime in a namespace.
 net_left() { # NETNS
 	ip -n "$1" -o link | grep -o '[a-z0-9]*_kata' || true
 	tc -n "$1" qdisc | grep ingress || true
@@ -79,7 +79,7 @@ test_a_pod_has_the_interface_of_its_namespace() {
 	expect "left" "$(lab_left)" ""
 }
 
-# net_reaches [-6] ADDRESS: waits for its first answer
+# net_reaches [-6] ADDRESS: waits until the address answers a ping
 net_reaches() {
 	for _ in $(seq 60); do
 		busybox ping -c 1 -W 1 "$@" >/dev/null 2>&1 && return 0
@@ -135,7 +135,7 @@ test_pods_talk_through_a_bridge() {
 	net_start "$two" "${ns[1]}" '["sleep","1000"]'
 	expect "the one's file" "$(pod_in "$two" wget -qO - http://10.88.3.2/passwd)" \
 		"$(cat "$LAB/image/etc/passwd")"
-	# In one frame: its size is what the link's is, less the headers.
+	# In one frame: the size is the link's MTU less the headers.
 	pod_in "$two" ping -c 2 -W 10 -s 8972 10.88.3.2 >"$LAB/ping"
 	grep -q "8980 bytes from 10.88.3.2" "$LAB/ping"
 	expect "frames as large as the link's" "$(pod_in "$two" cat /sys/class/net/eth0/mtu)" 9000
@@ -144,7 +144,7 @@ test_pods_talk_through_a_bridge() {
 	expect "left" "$(lab_left)" ""
 }
 
-# The kernel of the guest finds them in the other order.
+# The guest's kernel finds the interfaces in the reverse order.
 test_two_interfaces_keep_their_names() {
 	local pod ns link more
 	pod=$(lab_id) ns=$(net_name n) link=$(net_name v) more=$(net_name w)
@@ -158,7 +158,7 @@ test_two_interfaces_keep_their_names() {
 	ip -n "$ns" link set eth1 up
 	ip -n "$ns" route add default via 10.89.4.1 metric 50
 	net_make "$ns" "$link" 10.88.4
-	# One without an address stays where it is.
+	# An interface without an address is not passed to the guest.
 	ip -n "$ns" link add idle type veth peer name idle2
 	net_start "$pod" "$ns" '["sleep","1000"]'
 	has "the first" "$(pod_in "$pod" ip addr show eth0)" "inet 10.88.4.2/24"
@@ -189,7 +189,7 @@ test_a_dead_shim_leaves_the_namespace_as_it_was() {
 	done
 	expect "left in the namespace" "$(net_left "$ns")" ""
 	removed "$pod"
-	# And it serves another.
+	# The namespace can be used for another pod.
 	pod=$(lab_id)
 	net_start "$pod" "$ns" '["sleep","1000"]'
 	net_reaches 10.88.5.2
@@ -197,7 +197,7 @@ test_a_dead_shim_leaves_the_namespace_as_it_was() {
 	expect "left" "$(lab_left)" ""
 }
 
-# While the VM boots: the record was written before anything was done.
+# Kills the shim while the VM boots: the record was written before the namespace was changed.
 test_a_shim_that_dies_in_create_leaves_the_namespace_as_it_was() {
 	local pod ns link client
 	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
@@ -232,7 +232,7 @@ test_an_interface_that_cannot_be_given_is_named() {
 	if net_start "$(lab_id)" "$ns" '["true"]' 2>"$LAB/err"; then return 1; fi
 	grep -q "interface wrong: a device of kind 'bridge'" "$LAB/err"
 	ip -n "$ns" link del wrong
-	# A namespace that serves a VM already.
+	# A namespace that is already in use by a VM.
 	net_start "$pod" "$ns" '["sleep","1000"]'
 	if net_start "$(lab_id)" "$ns" '["true"]' 2>"$LAB/err"; then return 1; fi
 	grep -q "interface eth0 has an ingress qdisc" "$LAB/err"
@@ -244,14 +244,14 @@ test_an_interface_that_cannot_be_given_is_named() {
 	expect "left" "$(lab_left)" ""
 }
 
-# cni PLUGIN VERB NETNS: what containerd's CRI plugin has the network plugins do
+# cni PLUGIN VERB NETNS: calls a network plugin as containerd's CRI plugin does
 cni() {
 	CNI_COMMAND=$2 CNI_CONTAINERID=$3 CNI_NETNS=/run/netns/$3 CNI_IFNAME=eth0 CNI_PATH=/usr/lib/cni \
 		"/usr/lib/cni/$1" <"$LAB/cni.json"
 }
 
-# cni_pods PLUGIN MEMBERS SUBNET ONE TWO: two pods in namespaces of the plugin, one of which serves /etc, talk
-# with each other and with the node
+# cni_pods PLUGIN MEMBERS SUBNET ONE TWO: two pods in namespaces that the plugin has set up, one of which serves /etc over
+# HTTP, communicate with each other and with the node
 cni_pods() {
 	local plugin=$1 subnet=$3 one=$4 two=$5 name forward4 forward6
 	local -a ns=("$(net_name m)" "$(net_name n)")
@@ -289,19 +289,19 @@ cni_pods() {
 	expect "left" "$(lab_left)" ""
 }
 
-# Those of containernetworking-plugins, where it is installed.
+# Uses the plugins of the package containernetworking-plugins, if it is installed.
 test_the_bridge_plugin_connects_pods() {
 	[ -x /usr/lib/cni/bridge ] || return 0
 	cni_pods bridge '"bridge":"NAME","isGateway":true,' 10.88.7 "$(lab_id)" "$(lab_id)"
 }
 
-# Here the way to the pod's own subnet is by the node, not by the link as its kernel would have it.
+# With ptp the route to the pod's own subnet leads through the node, and not to the link as the kernel would add it.
 test_the_ptp_plugin_connects_pods() {
 	[ -x /usr/lib/cni/ptp ] || return 0
 	cni_pods ptp '' 10.88.9 "$(lab_id)" "$(lab_id)"
 }
 
-# As Docker has it: no namespace is given, and a hook finds the one that there is by the pid in its state.
+# Like Docker: no namespace is given, and a hook finds the new namespace by the pid in its state.
 test_a_hook_makes_the_network() {
 	local id link
 	id=$(lab_id) link=$(net_name v)
@@ -325,7 +325,7 @@ test_a_hook_makes_the_network() {
 	net_reaches 10.88.8.2
 	expect "who stood for the container" "$(pgrep -fc "containerd-shim-kata-v2.* -id $id")" 1
 	removed "$id"
-	for _ in $(seq 600); do # the kernel takes its time with a namespace
+	for _ in $(seq 600); do # the kernel removes a namespace asynchronously
 		ip -o link show "$link" >/dev/null 2>&1 || break
 		sleep 0.1
 	done

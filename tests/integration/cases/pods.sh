@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Containers that share a VM: what containerd's CRI plugin would ask for, said by hand with its
-# annotations.
+# Containers that share a VM. The tests set the annotations of containerd's CRI plugin themselves.
 
-# pod_spec FILE ID ARGS-JSON [SANDBOX]: the sandbox container of a pod, or a container in that pod
+# pod_spec FILE ID ARGS-JSON [SANDBOX]: writes the specification of a pod's sandbox container, or of a container in that
+# pod
 pod_spec() {
 	local kind='"io.kubernetes.cri.container-type":"sandbox"'
 	[ -z "${4:-}" ] || kind="\"io.kubernetes.cri.container-type\":\"container\",
 		\"io.kubernetes.cri.sandbox-id\":\"$4\""
 	lab_spec "$1" "$3" ",\"annotations\":{$kind,\"io.kubernetes.cri.sandbox-id\":\"${4:-$2}\"}"
-	# JSON has each member once.
+	# A member must not occur twice.
 	[ -z "${4:-}" ] || sed -i "s|,\"io.kubernetes.cri.sandbox-id\":\"$4\"}}|}}|" "$1"
 }
 
@@ -48,7 +48,7 @@ test_containers_share_the_vm_of_their_pod() {
 	expect "processes of one" "$(pod_in "$one" ps -o args | grep -c "^sleep 1000")" 1
 	removed "$one"
 	expect "two goes on" "$(pod_in "$two" echo here)" here
-	# The guest has forgotten it: the id is free.
+	# The id can be used again in the guest.
 	pod_start "$one" '["sleep","1000"]' "$pod"
 	expect "one again" "$(pod_in "$one" echo here)" here
 	removed "$one"
@@ -65,7 +65,7 @@ test_a_container_of_a_pod_ends_alone() {
 	pod_start "$one" '["sh","-c","exit 7"]' "$pod"
 	stopped "$one"
 	expect "its status" "$(deleted "$one")" 7
-	# The pod had no other: a new one comes all the same.
+	# A pod without other containers still accepts a new one.
 	pod_start "$again" '["sleep","1000"]' "$pod"
 	expect "the next" "$(pod_in "$again" echo here)" here
 	lab_ctr tasks kill -s KILL "$again"
@@ -83,11 +83,11 @@ test_the_end_of_a_pod_ends_its_containers() {
 	lab_ctr tasks kill -s KILL "$pod"
 	stopped "$pod"
 	stopped "$one"
-	# Not only when both have been deleted: CRI-O deletes a container when it is removed.
+	# At once, before the containers are deleted, because CRI-O deletes a container only when it is removed.
 	expect "control groups" "$(find /sys/fs/cgroup -name "*$pod*")" ""
 	if pod_start "$(lab_id)" '["true"]' "$pod" 2>"$LAB/err"; then return 1; fi
 	grep -q "pod $pod has ended" "$LAB/err"
-	# In the order in which nobody should.
+	# In the wrong order.
 	expect "the pod" "$(deleted "$pod")" 137
 	deleted "$one" >/dev/null
 	expect "left" "$(lab_left)" ""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The VM of a single container grows with an update, by what is configured, or cannot.
+# An update grows the VM of a single container, unless the configuration does not allow it.
 
-# resizable CONF: a container with that configuration; prints its id
+# resizable CONF: starts a container with that configuration; prints its id
 resizable() {
 	local id
 	id=$(lab_id)
@@ -22,7 +22,7 @@ in_task() { # ID COMMAND...
 # shellcheck disable=SC2016 # awk's
 memory_of() { in_task "$1" awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo; }
 
-# A process that has that much memory at once, and the status of its end.
+# Runs a process that needs that much memory and prints its exit status.
 filled() { # ID MIB
 	status_of in_task "$1" sh -c "exec dd if=/dev/zero of=/dev/null bs=$2M count=1"
 }
@@ -44,7 +44,7 @@ test_memory_comes_as_virtio_mem() {
 	removed "$id"
 }
 
-# They stay.
+# DIMMs stay plugged after a smaller limit.
 test_memory_comes_as_dimms() {
 	local id before
 	id=$(resizable "$(configured '[hypervisor.qemu]' 'enable_virtio_mem = false' 'memory_slots = 2')")

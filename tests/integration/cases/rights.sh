@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What a process may do that is nobody, but for a capability that it was given by name.
+# The rights of a process that is not root and has one capability.
 
-# A program that is executed keeps of a user's capabilities only the ambient ones.
+# An executed program keeps only the ambient capabilities of its user.
 test_ambient_capabilities_are_the_workloads() {
 	local given='"bounding":["CAP_CHOWN","CAP_KILL"],"permitted":["CAP_CHOWN","CAP_KILL"],"inheritable":["CAP_CHOWN"],"effective":["CAP_CHOWN"]'
 	local script='grep Cap /proc/self/status; chown 5:6 /dev/shm/x 2>/dev/null; stat -c %u:%g /dev/shm/x; sh -c \"grep CapEff /proc/self/status\"'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Labels of security modules that the guest does not have.
+# Labels of security modules, which the guest does not have.
 
 test_apparmor_profile_by_name_is_refused() {
 	local id

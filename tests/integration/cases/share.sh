@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The files that guest and host share: what one does the other sees, as with runc where that can do the
-# same.
+# Files that guest and host share: each sees the changes of the other. Results are compared with runc's where possible.
 
-shared_by() { # FILE-SYSTEM TOML...: a configuration with it, and these lines of [hypervisor.qemu]
+shared_by() { # FILE-SYSTEM TOML...: makes a configuration with it and these lines in [hypervisor.qemu]; prints its path
 	local fs=$1
 	shift
 	configured '[hypervisor.qemu]' "shared_fs = \"$fs\"" "$@"
 }
 
-by_conf() { # CONFIGURATION ARGS...: as run
+by_conf() { # CONFIGURATION ARGS...: like run, with that configuration
 	local conf=$1
 	shift
 	run --annotation "io.katacontainers.config_path=$conf" "$@"
 }
 
-# Makes $LAB/programs/1 to 20; each ends with the status of its name. They are of one page, so that the
-# guest reads the next one where the last one was.
+# Makes $LAB/programs/1 to 20; each exits with the status of its name. They fit into one page, so that the guest reads
+# each into the page of the previous one.
 programs() {
 	local end='__asm__ volatile("syscall" : : "a"(60), "D"(STATUS)); for (;;) ;'
 	[ "$(uname -m)" = x86_64 ] ||
@@ -31,7 +30,7 @@ programs() {
 	done
 }
 
-# Replaces a program 20 times while a container runs it, and prints the statuses.
+# Replaces a program 20 times while a container runs it, and prints the exit statuses.
 replaced() { # HOW CONFIGURATION: "content" or "file", after which it waits 1 s if the share caches
 	local how=$1 conf=$2 wait=$3 status
 	mkdir -p "$LAB/replaced"
@@ -61,7 +60,7 @@ test_a_replaced_program_is_run_as_what_it_is() {
 	local all conf
 	all=$(seq 20)
 	programs
-	# Attributes are kept for a second where the mode says so.
+	# In this cache mode attributes are cached for a second.
 	expect "virtio-fs" "$(replaced content "$(shared_by virtio-fs)" 1.1)" "$all"
 	conf=$(shared_by virtio-fs 'virtio_fs_cache = "none"')
 	expect "virtio-fs, not cached" "$(replaced content "$conf" 0)" "$all"
@@ -78,7 +77,7 @@ test_the_choice_of_the_share_is_told() {
 	"$program" --config "$conf" env --json >"$LAB/said"
 	grep -q '"shared_fs": *"virtio-fs"' "$LAB/said"
 	grep -q '"shared_fs_why": *"' "$LAB/said"
-	# One that promises nothing.
+	# A kernel without the note that it stores the pages.
 	conf=$(shared_by "" 'accelerator = "tcg"' "kernel = \"$LAB/programs/1\"")
 	programs
 	"$program" --config "$conf" check >"$LAB/said"
@@ -91,7 +90,7 @@ test_the_choice_of_the_share_is_told() {
 	grep -q 'does not store what it reads' "$LAB/err"
 }
 
-# What the host removes or replaces is not written to any more.
+# The guest no longer writes to a file that the host has removed or replaced.
 test_a_file_that_the_host_replaces_is_the_one_that_is_written() {
 	local conf
 	for conf in "$(shared_by virtio-9p)" "$(shared_by virtio-fs 'virtio_fs_cache = "none"')"; do
@@ -117,7 +116,7 @@ test_a_file_that_the_host_replaces_is_the_one_that_is_written() {
 	done
 }
 
-# Pages of a shared mapping are written where they belong, whatever the file was opened for.
+# Pages of a shared mapping are written at their own offsets, even if the file was opened with O_APPEND.
 test_a_mapped_file_that_was_opened_to_append() {
 	local sum
 	mkdir -p "$LAB/mapped"
@@ -149,7 +148,7 @@ group_spec() { # FILE DIRECTORY
 		\"options\":[\"rbind\",\"rw\"]},|" "$1"
 }
 
-group_directories() { # DIRECTORY: what may be written because of a supplementary group, and what not
+group_directories() { # DIRECTORY: makes directories that a supplementary group may write, and others
 	mkdir -p "$1"/{inherits,plain,others,own,closed}
 	chown 0:2000 "$1"/{inherits,plain}
 	chown 0:3000 "$1/others"
@@ -160,8 +159,8 @@ group_directories() { # DIRECTORY: what may be written because of a supplementar
 	chmod 777 "$1/others"
 }
 
-# Who may write a directory as a member of a supplementary group can create, rename and remove there,
-# and what is made belongs to whom it should.
+# A user who may write a directory as a member of a supplementary group can create, rename and remove files there; new
+# files have the right owners.
 test_supplementary_groups_count_as_with_runc() {
 	for runtime in "$RUNTIME" io.containerd.runc.v2; do
 		rm -rf "$LAB/groups"
@@ -175,7 +174,7 @@ test_supplementary_groups_count_as_with_runc() {
 	cmp -s "$LAB/by-io.containerd.runc.v2" "$LAB/by-$RUNTIME"
 }
 
-# More files than virtiofsd may have open at a time: nothing fails, then or later.
+# Using more files than virtiofsd can have open at a time causes no failure.
 test_more_files_than_the_daemon_may_open() {
 	local conf id files=${KATA_FILES:-200000}
 	conf=$(shared_by virtio-fs 'virtio_fs_extra_args = ["--rlimit-nofile=20000"]')

@@ -21,7 +21,7 @@ test_closed_stdin_is_seen() {
 		"$(printf '2\nend')"
 }
 
-# A container that was given no input reads its end.
+# A container without input reads end of file.
 test_no_input_is_an_end() {
 	local id
 	id=$(lab_id)
@@ -31,7 +31,7 @@ test_no_input_is_an_end() {
 	expect "status" "$(deleted "$id")" 7
 }
 
-# A process that closes its input is no reason for its writer to fail.
+# When a process closes its input, its writer must not fail.
 test_input_that_is_not_read_is_taken() {
 	local id statuses
 	id=$(lab_id)
@@ -81,14 +81,14 @@ test_output_into_a_program() {
 	expect "arguments" "$(cat "$LAB/logged.arguments")" "4, last, a=b c"
 }
 
-# Containerd 1.6.20's client closes its end as soon as it hears of the exit, whatever is still in it.
+# The client of containerd 1.6.20 closes its end as soon as it receives the exit event, even with unread data in it.
 test_output_is_whole_though_its_reader_is_slow() {
 	local bytes
 	bytes=$(run "$IMAGE" "$(lab_id)" dd if=/dev/zero bs=256k count=8 2>/dev/null | { sleep 0.5; wc -c; })
 	expect "bytes" "$bytes" 2097152
 }
 
-# Nobody reads any more: neither the exit nor the delete waits for a reader.
+# Without a reader neither the exit nor the delete waits.
 test_nobody_reads_the_output() {
 	local id start=$SECONDS
 	id=$(lab_id)

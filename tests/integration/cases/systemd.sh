@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# A node that systemd runs, and a pod whose control group it has: containerd is a service there, and the
-# VM's group a scope below the pod's slice.
+# On a node with systemd, where containerd is a service, the VM's control group is a scope below the pod's slice.
 
 # shellcheck source=tests/integration/systemd.sh
 . tests/integration/systemd.sh
 
-# A second containerd, of the lab's prefix, there.
+# Starts that host with a second containerd that uses the lab's prefix.
 scope_host() { # TOML OF THE CONFIGURATION
 	SYSTEMD_DIR=$LAB/host
 	mkdir -p "$LAB/host"
@@ -27,11 +26,11 @@ scope_end() {
 
 scope_ctr() { in_systemd ctr --address "$LAB/host/containerd.sock" "$@"; }
 
-scope_is() { # UNIT: "Slice Delegate ActiveState"
+scope_is() { # UNIT: prints "Slice Delegate ActiveState"
 	in_systemd systemctl show -P ActiveState -P Slice -P Delegate "$1" | xargs
 }
 
-# systemd has taken note that its last process is gone.
+# Waits until systemd has noticed the end of the scope's last process.
 scope_is_gone() { # UNIT
 	for _ in $(seq 300); do
 		[ "$(in_systemd systemctl show -P LoadState "$1")" != not-found ] || break
@@ -41,7 +40,7 @@ scope_is_gone() { # UNIT
 	expect "control groups" "$(in_systemd find /sys/fs/cgroup -name 'kata_*' -not -name kata_overhead)" ""
 }
 
-# The programs of the sandbox that systemd counts among the unit's.
+# Prints the programs of the sandbox that systemd has in the unit.
 scope_programs() { # UNIT
 	local group pid
 	group=$(in_systemd systemctl show -P ControlGroup "$1")
@@ -67,7 +66,7 @@ scope_lives_and_ends() { # PROGRAMS IN IT
 	scope_runs "$id"
 	expect "in the scope" "$(scope_programs "kata_$id.scope")" "$1"
 	scope_deleted "$id"
-	# The name is free again, and a shim that was killed leaves nothing to systemd either.
+	# The name can be used again, and a killed shim leaves no unit either.
 	scope_runs "$id"
 	in_systemd pkill -KILL -f -- "-id $id "
 	scope_is_gone "kata_$id.scope"

@@ -3,7 +3,7 @@
 #
 # Terminals.
 
-talk() { # COMMAND...: on a terminal; the conversation is on stdin, what was said goes to $LAB/said
+talk() { # COMMAND...: runs it on a terminal; stdin has the dialogue, the output goes to $LAB/said
 	"$TOOLS/pty" "$@" >"$LAB/said"
 }
 
@@ -23,7 +23,7 @@ test_terminal() {
 	expect "status" "$status" 4
 }
 
-# ctr says the size once the process runs, so the first one may come late.
+# ctr sets the size only after the process has started, so the first size may arrive late.
 test_terminal_size_follows() {
 	on_terminal "$IMAGE" "$(lab_id)" sh -c 'until stty size | grep "24 80"; do sleep 0.1; done
 		trap "stty size" WINCH; trap "exit 0" INT; echo set
@@ -36,7 +36,7 @@ test_terminal_size_follows() {
 	END
 }
 
-# The shell is the first process, and has a handler since it waits for a child.
+# The shell is PID 1, and has a signal handler because it waits for a child.
 test_interrupt_from_the_terminal() {
 	local status=0
 	on_terminal "$IMAGE" "$(lab_id)" sh -c 'sh -c "echo begun; sleep 1000"; exit $?' <<-'END' ||
@@ -47,7 +47,7 @@ test_interrupt_from_the_terminal() {
 	expect "status" "$status" 130
 }
 
-# ctr says the size once the process runs, so that may look too early, with runc as well.
+# ctr sets the size only after the process has started, so a process may look too early, also with runc.
 test_exec_on_a_terminal() {
 	local id status=0
 	id=$(lab_id)
@@ -100,7 +100,7 @@ test_terminal_input_that_nobody_reads() {
 	removed "$id"
 }
 
-# The child has the terminal open still, silently.
+# A silent child keeps the terminal open.
 test_the_end_of_a_terminal_that_a_child_keeps() {
 	local id
 	id=$(lab_id)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Whose QEMU and virtiofsd run a container: the release's, unless the configuration names the node's.
+# A container uses the release's QEMU and virtiofsd, unless the configuration names those of the node.
 
-vmm_programs() { # ID: "QEMU virtiofsd", where they were executed from
+vmm_programs() { # ID: prints the paths of its QEMU and virtiofsd
 	local vmm daemon
 	vmm=$(pgrep -f "^[^ ]*qemu-system.*sandbox-$1@" | head -n 1)
 	daemon=$(pgrep -f "^[^ ]*virtiofsd.*sandboxes/$1@" | head -n 1)
@@ -45,7 +45,7 @@ test_the_nodes_vmm_is_used_where_it_is_named() {
 	grep -q '"of_this_release": *false' "$LAB/said"
 }
 
-# One that lacks what some containers need says so before a container does.
+# `kata-runtime check` reports a QEMU that lacks devices which some containers need.
 test_a_vmm_that_lacks_devices_is_told() {
 	local conf said
 	printf '#!/bin/sh\nexec /usr/bin/qemu-system-x86_64 "$@" | grep -v virtio-scsi-pci\n' >"$LAB/less"

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2016,SC2034,SC2154
 # shellcheck shell=bash
-# `kata-deploy node` in a container, on a host of its own: namespaces with a real systemd, which runs a
-# real containerd and "kubelet": a unit that runs the image of the release with the mounts and the
-# capabilities of docs/design/node.md, and that ends when containerd is restarted. The other container
-# of the pod is a script that answers.
+# Tests `kata-deploy node` in a container on a simulated host with a real systemd. systemd runs a real containerd, and in
+# place of a kubelet a unit "pod" that runs the image of the release with the mounts and capabilities of
+# docs/design/node.md, and that ends when containerd is restarted. A script takes the part of the pod's other container.
 
 HOST_CAPS=-all,+chown,+dac_override,+fowner,+fsetid,+setuid,+setgid,+setpcap,+sys_chroot,+sys_ptrace,+kill
 
-# Of the host's own directories only these are another's than this machine's.
+# The simulated host has these directories of its own; all others are this machine's.
 host_files() {
 	mkdir -p "$LAB"/host/{etc,opt,memory,root,units,pod,kept,shared}
 	cat >"$LAB/host/etc/config.toml" <<-EOF
-		# The administrator's own.
+		# An administrator's configuration.
 		version = 2
 		[plugins."io.containerd.grpc.v1.cri"]
 		  restrict_oom_score_adj = true
@@ -27,7 +26,7 @@ host_files() {
 		 {"type":"host-local","dataDir":"$LAB/host/ipam","ranges":[[{"subnet":"10.87.0.0/24"}]]}}]}
 	END
 	systemd_containerd "$PATH"
-	# What a runtime does for a pod of which the first process is killed with containerd.
+	# In the test with HOST_PART_OF the pod is killed together with containerd.
 	cat >"$LAB/host/units/pod.service" <<-EOF
 		[Unit]
 		DefaultDependencies=no
@@ -77,7 +76,8 @@ host_pod() {
 	EOF
 }
 
-# The part of the other container: HOST_SAYS is what it hears; $LAB/host/uninstall has it ask for that.
+# Plays the other container: writes the messages that it receives to $LAB/host/said, grants every turn, and requests
+# the uninstall when $LAB/host/uninstall exists.
 host_report() {
 	cat >"$LAB/host/report.py" <<-'EOF'
 		import json, os, select, socket, sys, time
@@ -115,7 +115,7 @@ host_report() {
 		    try:
 		        talk(s)
 		    except OSError:
-		        pass # the program ends at any moment
+		        pass # node may end at any moment
 		    s.close()
 	EOF
 	python3 "$LAB/host/report.py" "$LAB/host" >/dev/null 2>"$LAB/host/report.log" &
@@ -163,7 +163,7 @@ host_metric() { # NAME
 	host_get /metrics | sed -n "s/^kata_deploy_$1 //p"
 }
 
-# Until COMMAND succeeds.
+# Waits until COMMAND succeeds.
 host_until() { # SECONDS COMMAND...
 	local end=$((SECONDS + $1))
 	shift
@@ -185,8 +185,8 @@ host_digest() {
 	(cd "$LAB/host" && find etc opt -printf '%p %y %m %u %g %l\n' | sort &&
 		find etc opt -type f -print0 | sort -z | xargs -0r sha256sum) | sha256sum
 }
-# What it costs while there is nothing to do: "RESIDENT-KIB OWN-TICKS-IN-5-S". The first process of its
-# PID namespace is the program.
+# Prints the memory and processor time of the idle program: "RESIDENT-KIB TICKS-IN-5-S". It is PID 1 of its PID
+# namespace.
 host_idle() {
 	in_systemd bash -c '
 		for p in $(pgrep -f "^/kata-deploy node --host"); do
@@ -200,8 +200,8 @@ host_idle() {
 host_next() { sed -n 's/^version: *"\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' "$two/release.yaml"; }
 host_repaired() { [ -e "$1" ] && host_ready; }
 
-# The whole of it: installed, although the restart of containerd ends the pod in the middle; drift
-# repaired; small while there is nothing to do; taken away, although that restart ends it again.
+# The whole life: the install succeeds although the restart of containerd ends the pod in the middle; drift is repaired;
+# the idle program is small; the uninstall succeeds although its restart ends the pod again.
 test_a_pod_that_its_restart_ends() {
 	local before begun lost idle
 	host_can || return 0
@@ -237,14 +237,14 @@ test_a_pod_that_its_restart_ends() {
 	echo "    taken away after $((SECONDS - begun)) s"
 	expect "the host" "$(host_digest)" "$before"
 	expect "starts of containerd" "$(host_starts)" 3
-	# Started again it stays as it is: nothing is installed anew.
+	# A pod that is started again after the uninstall installs nothing.
 	in_systemd systemctl restart pod
 	host_until 60 eval 'host_get /healthz | grep -q ^uninstalled'
 	expect "the host" "$(host_digest)" "$before"
 	host_stop
 }
 
-# systemctl fails where a process of the pod ends meanwhile; that it is dead is what counts.
+# Kills the pod. systemctl fails if a process of the pod ends meanwhile, so only the state of the unit counts.
 host_kill() {
 	in_systemd systemctl kill --signal=KILL pod 2>/dev/null || true
 	for _ in $(seq 600); do
@@ -254,12 +254,12 @@ host_kill() {
 	return 1
 }
 
-# A start may fail while the one before it is being killed.
+# Starts the pod again. A start may fail while the previous pod is still being killed.
 host_again() {
 	host_until 30 in_systemd systemctl restart pod 2>/dev/null
 }
 
-# Killed again and again, at whatever moment that is, it ends where it would have.
+# A pod that is killed again and again, at arbitrary moments, still reaches its goal.
 test_a_pod_that_is_killed_again_and_again() {
 	local before pause
 	host_can || return 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154,SC2034
 # shellcheck shell=bash
-# kata-manager, and the portable programs.
+# Tests kata-manager and the portable programs.
 
 managed() { # VERB [OPTION...] [-- OPTION...]
 	local verb=$1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # shellcheck disable=SC2154
-# Mirrors over HTTP: one that lies or stands still costs time, never trust.
+# Mirrors over HTTP: a faulty or hanging mirror costs time, but no false release is accepted.
 
 test_mirror_that_is_not_believed_is_passed_over() {
 	local said
@@ -13,7 +13,7 @@ test_mirror_that_is_not_believed_is_passed_over() {
 	has "a warning" "$said" "a mirror is not used in this run"
 	[ -x "$SHIM" ]
 	node_deploy uninstall --quiet
-	# Alone it is no source at all.
+	# As the only source it is an error.
 	fails 17 node_deploy install --cri none --release "$URL/1/" --key "$one/development.pub" \
 		--quiet >/dev/null
 	[ ! -e "$PREFIX" ]

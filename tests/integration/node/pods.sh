@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154
 # shellcheck shell=bash
-# A node that can have pods is proved with one.
+# On a node that can run pods, the proof is a pod.
 
 pods_cri() { "$(dirname "$deploy")/../tools/cri" --socket "$LAB/containerd.sock" "$@"; }
 
-# A network for pods, and the image that all of them have.
+# Sets up a network for pods, and the pause image.
 pods_ready() {
 	local pause
 	sed -i "s#^ *conf_dir = .*#&\n    bin_dir = \"$LAB/plugins\"#" "$LAB/etc/config.toml"
@@ -25,7 +25,7 @@ pods_ready() {
 	"$LAB/restart"
 	node_wait
 	pause=$(pods_cri Status '{"verbose":true}' | tr -d '\134' | sed 's/.*"sandboxImage": *"\([^"]*\)".*/\1/;t;d' | head -n 1)
-	# containerd 2 has it with its images.
+	# In containerd 2 the key is in the table of the images plugin.
 	[ -n "$pause" ] || pause=$(containerd config default | sed -n "s/^ *sandbox = ['\"]\(.*\)['\"]/\1/p")
 	cp "$(dirname "$deploy")/../tools/pause" "$LAB/pause/pause"
 	CONTAINERD_NAMESPACE=k8s.io lab_import "$LAB/pause" '{"Entrypoint":["/pause"]}' "$pause"
@@ -37,7 +37,7 @@ pods_ready() {
 	return 1
 }
 
-# Nothing of the proof is on the node.
+# Nothing of the proof remains on the node.
 pods_gone() {
 	expect "pods" "$(pods_cri --field 'items.*.id' ListPodSandbox)" ""
 	expect "containers" "$(pods_cri --field 'containers.*.id' ListContainers)" ""
@@ -60,7 +60,7 @@ test_a_node_with_pods_is_proved_with_a_pod() {
 	node_deploy uninstall --quiet
 }
 
-# It says which proof was made, and why not the other.
+# The output says which kind of proof was made, and why not the other.
 test_a_node_without_a_pod_network_is_proved_with_a_container() {
 	local said
 	said=$(node_deploy install --release "$one" --key "$one/development.pub")
@@ -68,7 +68,7 @@ test_a_node_without_a_pod_network_is_proved_with_a_container() {
 	node_deploy uninstall --quiet
 }
 
-# A network that fails is the node's, and says so; the image that is missing too.
+# A failing pod network or a missing pause image is reported as a fault of the node.
 test_a_node_whose_pods_fail_is_proved_with_a_container() {
 	local said
 	pods_ready
@@ -81,7 +81,7 @@ test_a_node_whose_pods_fail_is_proved_with_a_container() {
 	node_deploy uninstall --quiet
 }
 
-# Somebody who ends pods that he does not know, the first COUNT of them.
+# Plays a kubelet that ends unknown pods: ends the first COUNT of them.
 pods_end() { # COUNT
 	local known="" id
 	while [ -d "$LAB" ] && [ ! -e "$LAB/enough" ]; do
@@ -108,7 +108,7 @@ test_a_kubelet_that_ends_the_proofs_pod_does_not_fail_the_install() {
 	node_deploy uninstall --quiet
 }
 
-# A kubelet does so every two seconds: the next pod may be done by then.
+# A kubelet ends unknown pods every two seconds, so the next pod may complete in time.
 test_a_kubelet_that_ends_one_pod_is_shown_another() {
 	local said kubelet
 	pods_ready
@@ -141,7 +141,7 @@ test_killed_in_the_proof_with_a_pod_is_recovered() {
 	pods_gone
 }
 
-# The manager's next one finds what the last one was making.
+# After a restart, containerd finds the pod that its predecessor was creating.
 test_killed_with_its_manager_in_the_proof_with_a_pod_is_recovered() {
 	pods_ready
 	killed_in_the_proof "-namespace k8s.io.*-address $LAB/" manager_is_killed

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154
 # shellcheck shell=bash
-# What is not proved is undone: files and registration; and what does not come back is put back.
+# A failed proof undoes files and registration; a container manager that does not come back gets its old configuration.
 
 test_wrong_kernel_undoes_everything() {
 	local before said
@@ -11,7 +11,7 @@ test_wrong_kernel_undoes_everything() {
 	has "why" "$said" "the release has 9.9.9-other"
 	expect "the node" "$(node_digest)" "$before"
 	node_wait
-	# An upgrade leads back to what was installed, and to a manager that serves it.
+	# A failed upgrade restores the installed release, which containerd serves.
 	node_deploy install --release "$one" --key "$one/development.pub" --quiet
 	before=$(node_digest)
 	make_release "$LAB/wrong2" 2.0 9999999999 --agent 7.7.7
@@ -34,7 +34,7 @@ test_broken_guest_undoes_everything() {
 test_a_restart_that_fails_puts_everything_back() {
 	local before said
 	before=$(node_digest)
-	# It ends the manager and starts none, unless the old configuration is there.
+	# This command stops containerd, and starts it only if the old configuration is in place.
 	cat >"$LAB/bad-restart" <<-END
 		#!/bin/sh
 		grep -q containerd-shim-kata "$LAB/etc/config.toml" || exec "$LAB/restart"
@@ -53,7 +53,7 @@ test_a_restart_that_fails_puts_everything_back() {
 	expect "the node" "$(node_digest)" "$before"
 }
 
-# An install that is killed once a process with that command line is there; WITH: what else is killed.
+# Kills an install once a process with that command line exists; WITH names another process to kill.
 killed_in_the_proof() { # COMMAND-LINE [WITH]
 	local before pid
 	before=$(node_digest)
@@ -86,12 +86,12 @@ test_killed_in_the_proof_is_recovered() {
 	killed_in_the_proof "-namespace kata-deploy.*-address $LAB/"
 }
 
-# The client goes on, and has made no container yet.
+# The client survives, and has created no container yet.
 test_killed_before_the_proofs_container_is_recovered() {
 	killed_in_the_proof "--address $LAB/containerd.sock -n kata-deploy run --rm"
 }
 
-# Nobody is left to remove the bundle of a task that was being created.
+# No process is left that would remove the bundle of a task that was being created.
 manager_is_killed() {
 	local pid
 	pid=$(cat "$LAB/containerd.pid")
@@ -110,7 +110,7 @@ test_status_tells_the_health_of_the_manager() {
 	has "ended" "$("$deploy" status --prefix "$PREFIX")" 'problem: containerd does not'
 	"$LAB/restart"
 	node_wait
-	# Somebody took our lines out, and the manager has read that.
+	# Somebody removed our lines, and containerd has read the file without them.
 	sed -i '/# kata-deploy: begin/,/# kata-deploy: end/d' "$LAB/etc/config.toml"
 	"$LAB/restart"
 	node_wait

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# kata-deploy and kata-manager on a node with real containerd and real VMs:
+# Tests kata-deploy and kata-manager on a node with a real containerd and real VMs:
 # [SLICE="1 2"] run.sh KATA-DEPLOY KATA-MANAGER STATIC-KATA-DEPLOY RELEASE NEXT-RELEASE [TEST...]
 #
-# Each test is a function test_* of this folder and has a node of its own; afterwards nothing may be
-# left of it on the host.
+# Each test is a function test_* in this directory and has a node of its own, of which nothing may be left on the host
+# afterwards.
 set -u
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -26,7 +26,7 @@ exec </dev/null
 start() { # ID RUNTIME
 	lab_ctr run -d --runtime "$2" "$IMAGE" "$1" sleep 1000
 }
-says() { # ID: what an exec in it prints
+says() { # ID: prints the output of an exec in that container
 	timeout 60 ctr --address "$LAB/containerd.sock" tasks exec --exec-id "e$RANDOM$RANDOM" "$1" echo alive
 }
 stop() { # ID
@@ -45,7 +45,7 @@ done
 
 choose_tests "$@"
 choose_slice
-trap 'exit 130' INT TERM # else the first process of a namespace ignores them
+trap 'exit 130' INT TERM # PID 1 of a namespace ignores signals without a handler
 for t in "${tests[@]}"; do
 	start=$SECONDS
 	(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154
 # shellcheck shell=bash
-# Everything that changes a node, with containers alive on it: none may be lost.
+# Every verb that changes a node, while containers run on it: none may be lost.
 
 all_alive() {
 	local id
@@ -27,7 +27,7 @@ test_ten_containers_survive_all_verbs() {
 	node_deploy upgrade --release "$URL/2/" --key "$two/development.pub" --quiet
 	[ "$(current)" != "$first" ]
 	all_alive
-	# The old release is held, by five.
+	# Five containers use the old release.
 	expect "pods of the old one" "$("$deploy" status --prefix "$PREFIX" --json |
 		grep -A 9 "\"id\": \"${first#*/}\"" | sed -n 's/.*"pods": \([0-9]*\).*/\1/p')" 5
 	node_deploy rollback --quiet
@@ -37,7 +37,7 @@ test_ten_containers_survive_all_verbs() {
 	rm "$PREFIX/$(current)/share/kata-containers/proof.tar"
 	node_deploy repair --quiet
 	all_alive
-	# A third release: the first is neither current nor previous, but it is used.
+	# With a third release the first is neither current nor previous, but still in use.
 	make_release "$LAB/three" 9.9 9999999999
 	node_deploy upgrade --release "$LAB/three" --key "$LAB/three.pub" --quiet
 	node_deploy gc --quiet
@@ -49,7 +49,7 @@ test_ten_containers_survive_all_verbs() {
 	fails_saying "uninstall under pods" 7 "running pods use" node_deploy uninstall --quiet
 	all_alive
 	for id in "${ids[@]}"; do stop "$id"; done
-	# Now nobody holds the first one.
+	# Now nothing uses the first release.
 	for _ in $(seq 100); do
 		node_deploy gc --quiet
 		[ -d "$PREFIX/$first" ] || break
@@ -61,7 +61,7 @@ test_ten_containers_survive_all_verbs() {
 	[ ! -e "$PREFIX" ]
 }
 
-# The newest program cleans up after a shim of the release before that was killed.
+# The newest program cleans up after a killed shim of the previous release.
 test_newer_release_cleans_up_after_older_shim() {
 	local id pid
 	node_deploy install --release "$one" --key "$one/development.pub" --quiet
@@ -76,7 +76,7 @@ test_newer_release_cleans_up_after_older_shim() {
 	done
 	lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
 	lab_ctr containers rm "$id"
-	for _ in $(seq 300); do # until its record is undone, too
+	for _ in $(seq 300); do # until its record is removed, too
 		node_deploy uninstall --dry-run >/dev/null 2>&1 && break
 		sleep 0.1
 	done

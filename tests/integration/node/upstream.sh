@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154
 # shellcheck shell=bash
-# What broke nodes with other installers (docs/design/upstream-cases.md), with a real manager.
+# Faults that broke nodes with other installers (docs/design/upstream-cases.md), tested with a real containerd.
 
-# Somebody removes the prefix: containerd starts all the same, and an uninstall finds the registration
-# without its record; so does an install.
+# After somebody has removed the prefix, containerd still starts, and an uninstall finds the registration without its
+# record; so does an install.
 test_prefix_removed_by_hand() {
 	local before
 	before=$(node_digest)
@@ -23,7 +23,7 @@ test_prefix_removed_by_hand() {
 	node_wait
 }
 
-# Installed, taken away and installed again, the node works; and what changes nothing restarts nothing.
+# After install, uninstall and another install the node works; a run that changes nothing restarts nothing.
 test_again_and_again() {
 	local before pid
 	before=$(node_digest)
@@ -40,7 +40,7 @@ test_again_and_again() {
 	node_deploy uninstall --quiet
 }
 
-# A restart that takes kata-deploy with it, as where it runs in a container of that manager.
+# A restart that kills kata-deploy, as when it runs in a container of that containerd.
 test_killed_by_the_restart() {
 	local before
 	before=$(node_digest)
@@ -54,7 +54,7 @@ test_killed_by_the_restart() {
 		--release "$one" --key "$one/development.pub" --cache "$LAB/cache" --cri containerd \
 		--cri-config "$LAB/etc/config.toml" --cri-socket "$LAB/containerd.sock" \
 		--restart-with "$LAB/restart-and-kill" >/dev/null
-	# The next one undoes that, with what it is told to restart with now.
+	# The next run undoes the change, with the restart command that it is given.
 	node_wait
 	sed -i 's|.*kill -9.*||' "$LAB/restart-and-kill"
 	node_deploy recover --quiet

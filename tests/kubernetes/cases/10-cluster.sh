@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The cluster itself: what the other cases rely on, without any of our programs.
+# Tests the cluster itself, on which the other cases rely, without any of our programs.
 
 CLUSTER_IMAGE=localhost/kata-test:busybox
 
@@ -13,8 +13,8 @@ cluster_images() {
 	cluster_image "$LAB/busybox" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "$CLUSTER_IMAGE"
 }
 
-# A pod with one container that runs a shell's script: NAME SCRIPT [KEY=VALUE of spec, as JSON ...]. It has each
-# volume at a folder of its name.
+# Creates a pod with one container that runs a shell script: NAME SCRIPT [KEY=VALUE of spec, as JSON ...]. Each volume is
+# mounted on a directory with its name.
 pod_made() {
 	local name=$1 script=$2 more=""
 	shift 2

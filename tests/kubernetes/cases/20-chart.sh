@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The chart as text: what Helm and the API server make of it, and that its pods have no more rights than is
-# said.
+# Tests the chart without installing it: what Helm and the API server make of it, and that its pods have only the
+# documented rights.
 
 CHART=packaging/helm/kata-deploy
 NAMESPACE=kube-system
 
-# What the API server would make of the chart's objects, with its defaults, as one list. OPTION... are Helm's.
+# Prints the chart's objects as the API server would store them, with its defaults, as one list. OPTION... are Helm's.
 chart_objects() {
 	helm4 template lab "$CHART" --namespace "$NAMESPACE" --kube-version 1.20.2 --skip-tests "$@" | kubectl apply --dry-run=server -o json -f -
 }
@@ -21,7 +21,7 @@ test_chart_is_the_same_for_both_helms() {
 	cmp "$LAB/helm3.yaml" "$LAB/helm4.yaml"
 }
 
-# The default profile would hide the node's processes from the container that looks at them.
+# The default AppArmor profile would hide the node's processes from the container "node".
 test_chart_says_its_profile_as_the_cluster_knows_it() {
 	local version
 	for version in 1.20.2 1.29.9; do
@@ -60,7 +60,7 @@ test_chart_takes_what_it_says() {
 		jq -r '.items[] | select(.kind == "RuntimeClass") | .metadata.name')" kata-qemu
 }
 
-# What the API server takes as a name, and as the label that a name becomes.
+# The API server accepts all names, also as labels, for a long name of the release.
 test_chart_takes_long_names() {
 	local objects
 	objects=$(helm4 template "$(printf 'a%.0s' {1..53})" "$CHART" --namespace "$NAMESPACE" --kube-version 1.20.2 --skip-tests \
@@ -70,8 +70,8 @@ test_chart_takes_long_names() {
 		index($n) != null' --arg n "$(jq -r '.items[] | select(.kind == "Job") | .spec.template.spec.serviceAccountName' <<<"$objects")" <<<"$objects")" true
 }
 
-# Whatever is set: the container with paths of the node has no token, that with the token has nothing of the
-# node, and none has all rights.
+# With any values: the container with paths of the node has no token, the one with the token has no path of the node, and
+# none is privileged.
 test_chart_divides_the_powers() {
 	local spec node report values
 	for values in debug=true k8sDistribution=k3s k8sDistribution=rke2 k8sDistribution=k0s k8sDistribution=microk8s \
@@ -99,7 +99,7 @@ test_chart_divides_the_powers() {
 	done
 }
 
-# What somebody could do who has the token.
+# The rights of an attacker who has the token.
 test_chart_rights_are_narrow() {
 	local rules
 	rules=$(chart_objects | jq -c '[.items[] | select(.kind == "ClusterRole" or .kind == "Role") | .rules[]]')

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# One node turned by its administrator, with the plain command: what a DaemonSet has to be as good as.
+# An administrator installs on one node with the plain command. The DaemonSet is compared with this.
 
-# What people do with a pod, with the kubectl of that cluster and with a newer one: NAME [KEY=VALUE of the spec].
+# Does with a pod what users do, with the cluster's kubectl and with a newer one: NAME [KEY=VALUE of the spec].
 pod_serves() {
 	local name=$1 client address
 	kubectl create configmap "$name" --from-literal=index.html="hello from $name" >/dev/null
@@ -35,7 +35,7 @@ pod_gone() { # NAME...
 
 port_forwarded() { # KUBECTL POD
 	local forward port got
-	rm -f "$LAB/forward" # else the words of the last one are there until this one begins
+	rm -f "$LAB/forward" # or else we would read the output of the previous one
 	"$1" port-forward "pod/$2" :8080 >"$LAB/forward" 2>&1 &
 	forward=$!
 	until_true 60 grep -q 'Forwarding from 127' "$LAB/forward"

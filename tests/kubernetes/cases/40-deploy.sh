@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# kata-deploy as a chart: every node is turned, pods run and are talked to, an upgrade comes while they do, and
-# all of it is taken back. The cases follow each other on the same cluster.
+# Tests the chart on the cluster: it installs on every node, pods run and communicate, it upgrades while they run, and
+# uninstalls. The cases depend on each other's state.
 
 DAEMONSET=lab-kata-deploy
 
-# Images of the two releases on every node, with their names in the chart.
+# Imports the images of the two releases on every node.
 deploy_images() {
 	local which
 	for which in this next; do
@@ -25,11 +25,11 @@ label_of() { # NODE LABEL
 	kubectl get node "$1" -o json | jq -r --arg l "$2" '.metadata.labels[$l] // ""'
 }
 
-condition_of() { # NODE [FIELD]: of KataReady
+condition_of() { # NODE [FIELD]: prints that field of its condition KataReady
 	kubectl get node "$1" -o json | jq -r --arg f "${2:-status}" '.status.conditions[] | select(.type == "KataReady") | .[$f]'
 }
 
-deployed() { # NODE...: they are turned
+deployed() { # NODE...: waits until they are ready
 	local node
 	for node; do
 		until_is "KataReady of $node" True condition_of "$node" || {
@@ -42,12 +42,12 @@ deployed() { # NODE...: they are turned
 	done
 }
 
-deploy_pod() { # NODE [LABEL=VALUE]: the pod of the DaemonSet there, or nothing
+deploy_pod() { # NODE [LABEL=VALUE]: prints the pod of the DaemonSet there, or nothing
 	kubectl -n "$NAMESPACE" get pods -l "${2:-app.kubernetes.io/instance=$DAEMONSET}" --field-selector "spec.nodeName=$1" -o json |
 		jq -r '[.items[] | select(.metadata.deletionTimestamp | not) | .metadata.name] | first // empty'
 }
 
-# What everything is compared with in the end.
+# Records the state for the comparison at the end.
 deploy_begins() {
 	[ ! -e "$LAB/keys" ] || return 0
 	local node
@@ -56,8 +56,8 @@ deploy_begins() {
 	cluster_keys >"$LAB/keys"
 }
 
-# On one node first. A cluster adds to what the plain command takes: Helm, the controllers, the start of a pod, the
-# turn, and the report. (30-plain.sh has measured the former.)
+# First installs on one node and compares the time with that of the plain command, which 30-plain.sh has measured. A
+# cluster adds Helm, the controllers, the start of a pod, the turn, and the report.
 test_one_node_takes_little_longer_than_the_command() {
 	local began plain
 	deploy_begins
@@ -96,7 +96,7 @@ test_pod_with_the_class_serves() {
 	pod_serves served 'runtimeClassName="kata"'
 	[ "$(kubectl exec served -- uname -r)" != "$(uname -r)" ]
 	has "helm test" "$(helm4 test lab --namespace "$NAMESPACE" --logs --timeout 3m)" '"kernel": "6'
-	# Helm keeps them for their logs, as the notes say.
+	# Helm keeps the pods of its test for their logs, as the chart's notes say.
 	kubectl -n "$NAMESPACE" delete pods -l "app.kubernetes.io/name=kata-deploy-test,app.kubernetes.io/instance=$DAEMONSET" --wait >/dev/null
 	pod_gone served
 }
@@ -129,7 +129,7 @@ test_upgrade_under_pods() {
 
 test_rollback_under_pods() {
 	local node
-	# To what was there before the last upgrade.
+	# Back to the revision before the last upgrade.
 	helm4 rollback lab --namespace "$NAMESPACE" >/dev/null
 	kubectl -n "$NAMESPACE" rollout status "daemonset/$DAEMONSET" --timeout=300s >/dev/null
 	for node in one two three; do
@@ -139,7 +139,7 @@ test_rollback_under_pods() {
 	done
 }
 
-# Helm waits for every node.
+# Uninstalls with Helm, which waits for every node.
 deploy_away() { # RELEASE
 	helm4 uninstall "$1" --namespace "$NAMESPACE" --timeout 15m >/dev/null || {
 		kubectl -n "$NAMESPACE" logs -l app.kubernetes.io/name=kata-deploy-withdraw
@@ -147,7 +147,7 @@ deploy_away() { # RELEASE
 	}
 }
 
-# Nothing of us is on the node or on its object.
+# Checks that nothing of ours is on the node or on its object.
 node_is_as_it_was() { # NODE...
 	local node
 	for node; do
@@ -158,7 +158,7 @@ node_is_as_it_was() { # NODE...
 	done
 }
 
-# Nothing at all has come to the cluster since deploy_begins, and nobody says anything about it any more.
+# Checks that the cluster has no objects that did not exist at deploy_begins, and that no new Events appear.
 cluster_is_as_it_was() {
 	local events
 	until_is "objects that are left, or lost" "" keys_that_differ

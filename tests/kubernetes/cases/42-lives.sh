@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What happens to nodes and pods while kata-deploy is on a cluster (40-deploy.sh): nodes come, the programs are
-# evicted, killed and doubled, and there is a second installation beside the first.
+# Events in the life of a cluster with kata-deploy (40-deploy.sh): nodes join, our programs are evicted, killed and run
+# twice, and a second installation is added beside the first.
 
 BESIDE=beside-kata-deploy-b
 
-containerd_of() { # NODE: which process it is
+containerd_of() { # NODE: prints the pid of its containerd
 	node_run "$1" systemctl show -P MainPID containerd
 }
 
-journal_of() { # NODE [PREFIX]: where it is while something is being changed, seen from outside
+journal_of() { # NODE [PREFIX]: prints the path of the journal of a change, as seen from outside the node
 	echo "$LAB/$1/layer/upper${2:-/opt/kata}/state/journal"
 }
 
-# Until a change is half-way there.
-caught_in_the_middle() { # FILE...: prints the one that is there first
+# Waits until a change is in progress.
+caught_in_the_middle() { # FILE...: prints the first journal that exists
 	local file end=$((SECONDS + 300))
 	while [ "$SECONDS" -lt "$end" ]; do
 		for file; do
@@ -30,7 +30,7 @@ caught_in_the_middle() { # FILE...: prints the one that is there first
 	return 1
 }
 
-# The program itself, not what it has started: it is the first process of its container.
+# Prints the pid of the program `node` itself, which is PID 1 of its container.
 program_of() { # NODE PREFIX
 	local pid
 	for pid in $(node_run "$1" pgrep -f "^/kata-deploy node --host=/host --prefix=$2 "); do
@@ -38,14 +38,14 @@ program_of() { # NODE PREFIX
 	done
 }
 
-# As the kernel does it that has no memory left: without a word, and whatever is going on.
+# Kills the program at an arbitrary moment, like the OOM killer.
 killed_like_by_the_kernel() { # NODE PREFIX
 	node_run "$1" kill -KILL "$(program_of "$1" "$2")"
 }
 
 program_runs() { [ -n "$(program_of "$@")" ]; } # NODE PREFIX
 
-# Another pod than that is there: NODE POD [LABEL=VALUE]; "" as POD: any.
+# Succeeds if the node has another pod of the DaemonSet than POD: NODE POD [LABEL=VALUE]; with "" as POD: any.
 pod_is_new() {
 	local pod
 	pod=$(deploy_pod "$1" "${3:-}")
@@ -67,7 +67,7 @@ class_serves() { # CLASS NODE
 	kubectl delete pod "try-$2" --wait >/dev/null
 }
 
-# Of what is on the node object: "OWN-LABEL SHARED-LABEL CONDITION" of that instance.
+# Prints labels and condition of an instance on the node object: "OWN-LABEL SHARED-LABEL CONDITION".
 instance_of() { # NODE INSTANCE
 	kubectl get node "$1" -o json | jq -r --arg i "$2" '[.metadata.labels["kata-deploy.katacontainers.io/\($i)"] // "-",
 		.metadata.labels["katacontainers.io/kata-runtime"] // "-",
@@ -104,7 +104,7 @@ test_node_pod_is_evicted_and_killed() {
 	expect "containerd of one" "$(containerd_of one)" "$before"
 }
 
-# A second DaemonSet of the same image: its pod waits for the other, and says so.
+# A second DaemonSet with the same image by mistake: its pod waits for the other one, and says so.
 test_two_node_pods_by_mistake() {
 	local before first second
 	before=$(containerd_of one)
@@ -118,7 +118,7 @@ test_two_node_pods_by_mistake() {
 	expect "readiness of the second" "$(pod_ready "$second")" False
 	expect "readiness of the first" "$(pod_ready "$first")" True
 	expect "what is said of one" "$(instance_of one default)" "true true True"
-	# The first one's place is taken when it goes; the one that replaces it waits.
+	# When the first pod ends, the waiting one takes over, and the first one's replacement waits.
 	kubectl -n "$NAMESPACE" delete pod "$first" --wait >/dev/null
 	until_is "readiness of the second" True pod_ready "$second"
 	until_true 120 pod_is_new one "$first"
@@ -131,12 +131,12 @@ test_two_node_pods_by_mistake() {
 	expect "containerd of one" "$(containerd_of one)" "$before"
 }
 
-deploy_beside() { # [OPTION...]: the other release, beside what is there
+deploy_beside() { # [OPTION...]: installs the other release beside the first one
 	helm4 install beside "$CHART" --namespace "$NAMESPACE" --set image.reference=localhost/kata-deploy --set image.tag=next \
 		--set imagePullPolicy=Never --set env.multiInstallSuffix=b "$@" >/dev/null
 }
 
-# Beside the first one, with a suffix, on two of the nodes; on one of them its program is killed in the middle.
+# A second installation, with a suffix, on two of the nodes; on one of them its program is killed in the middle.
 test_second_installation_beside() {
 	local node
 	kubectl label node one two beside=yes >/dev/null
@@ -154,7 +154,7 @@ test_second_installation_beside() {
 	[ ! -e "$(journal_of two /opt/kata-b)" ]
 	kubectl -n "$NAMESPACE" rollout status "daemonset/$BESIDE" --timeout=120s >/dev/null
 	expect "classes" "$(kubectl get runtimeclasses -o name | sed 's/.*\///' | sort | paste -sd ' ')" "kata kata-b kata-qemu kata-qemu-b"
-	# Both run pods, each with what is its own.
+	# Both installations run pods with their own files.
 	pod_made of-first 'exec sleep 36000' 'runtimeClassName="kata"' 'nodeName="one"'
 	pod_made of-second 'exec sleep 36000' 'runtimeClassName="kata-qemu-b"' 'nodeName="one"'
 	pod_is of-first Running

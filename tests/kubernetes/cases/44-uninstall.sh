@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# All of it is taken back (40-deploy.sh, 42-lives.sh): first one of the two installations, then the other.
+# Uninstalls one of the two installations of 40-deploy.sh and 42-lives.sh, then the other.
 
 test_uninstall_of_one_leaves_the_other() {
 	local node
@@ -16,7 +16,7 @@ test_uninstall_of_one_leaves_the_other() {
 	expect "the pod of the second" "$(kubectl exec of-second -- echo alive)" alive
 	expect "its restarts" "$(kubectl get pod of-second -o 'jsonpath={.status.containerStatuses[0].restartCount}')" 0
 	class_serves kata-b two
-	# Those that a kubelet runs by itself need runc.
+	# Pods without a RuntimeClass need runc.
 	pod_made plain-one 'exec sleep 3600' 'nodeName="one"'
 	pod_is plain-one Running
 	node_is_as_it_was three

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Whole installations on a cluster in trouble. Each begins with nodes that have nothing of us, and leaves them so.
+# Complete installations on a cluster with faults. Each starts with nodes without an installation, and leaves them so.
 
 LONG+=(test_nodes_in_trouble test_api_server_in_trouble test_two_installations_at_once)
 
-spec_of() { # NODE: what is somebody else's
+spec_of() { # NODE: prints its spec without the parts that are ours
 	kubectl get node "$1" -o json | jq -cS '.spec | .taints |= ((. // []) | map(del(.timeAdded)) | sort_by(.key, .effect))'
 }
 
 is_cordoned() { spec_of "$1" | grep -q node.kubernetes.io/unschedulable; } # NODE
 
-# One node is cordoned, one has a taint of somebody else, and the one that has just begun loses its power.
+# One node is cordoned, one has a foreign taint, and one loses its power just after it has started to install.
 test_nodes_in_trouble() {
 	local node lost journal
 	deploy_begins
@@ -43,7 +43,7 @@ test_nodes_in_trouble() {
 	cluster_is_as_it_was
 }
 
-# Its account is made anew, so that the tokens that pods have are nobody's.
+# Recreates the service account, so that the tokens in the pods become invalid.
 tokens_end() {
 	kubectl -n "$NAMESPACE" get serviceaccount "$DAEMONSET" -o json |
 		jq 'del(.metadata.uid, .metadata.resourceVersion, .metadata.creationTimestamp, .secrets)' |
@@ -54,7 +54,7 @@ token_is_refused() {
 	kubectl -n "$NAMESPACE" logs -l "app.kubernetes.io/instance=$DAEMONSET" -c report | grep -q 'does not know the token'
 }
 
-# Until FILE is removed the API server stands still half of the time.
+# Stops the API server half of the time until FILE is removed.
 server_is_slow() { # FILE
 	local pid
 	pid=$(<"$LAB/apiserver.pid")
@@ -76,7 +76,7 @@ test_api_server_in_trouble() {
 	cluster_end apiserver KILL
 	sleep 10
 	cluster_apiserver
-	# A kubelet gets new tokens in time, but not if the account is another one: then when it is restarted.
+	# A kubelet renews tokens in time, but after the account was recreated only when the kubelet is restarted.
 	for node in one two three; do node_run "$node" systemctl restart kubelet; done
 	touch "$LAB/slow"
 	server_is_slow "$LAB/slow" &
@@ -94,7 +94,7 @@ failures() {
 	deploy_events | jq '[.[] | select(.reason == "Failed") | 1 + (.series.count // 0)] | add // 0'
 }
 
-# Two installations meet on every node, where one waits for the other; that is no failure. So it is when both go.
+# Two installations at the same time: on every node one waits for the other, which is no failure; also at the uninstall.
 test_two_installations_at_once() {
 	local node before pid status=0
 	deploy_begins

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
-"""One run of kata-deploy, which does the work and knows what is idempotent: here only options are
-translated into its command line and its JSON into a result."""
+"""Runs kata-deploy, which does the work idempotently. This module only translates parameters into its command line
+and its JSON output into a result."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -12,11 +12,11 @@ DOCUMENTATION = r"""
 module: kata_deploy
 short_description: Install, upgrade or uninstall Kata Containers
 description:
-  - Runs C(kata-deploy) on the host. It verifies a signed release, fetches what is missing, lays it down
-    beside the older one, registers it with the container manager, which it restarts only if it must, and
-    proves it with a container in a VM. If a step fails, everything is undone.
-  - What is as it should be is left alone.
-  - Running containers keep the files that they were started from; hosts need not be drained.
+  - Runs C(kata-deploy) on the host. It verifies a signed release, fetches what is missing, installs it beside
+    the older one, registers it with the container manager, which it restarts only if necessary, and proves it
+    with a container in a VM. If a step fails, everything is undone.
+  - Changes only what differs from the wanted state.
+  - Running containers keep the files that they were started from, so hosts need not be drained.
 version_added: "0.1.0"
 author: The makers of kata-deploy
 requirements:
@@ -25,39 +25,38 @@ requirements:
 options:
   state:
     description:
-      - C(present), I(release) is installed; over an older one that is an upgrade. The release of a
-        channel is the newest one.
-      - C(absent), nothing is installed. It fails while containers run, unless I(force) is given. A host with
-        neither an installation nor C(kata-deploy) is so already.
-      - C(fetched), a verified copy of the release is in I(dest), for hosts without a network.
+      - C(present) installs I(release), or upgrades to it. Of a channel, that is the newest release.
+      - C(absent) uninstalls. It fails while containers run, unless I(force) is given. On a host with neither an
+        installation nor C(kata-deploy) it does nothing.
+      - C(fetched) puts a verified copy of the release into I(dest), for hosts without a network.
     type: str
     choices: [present, absent, fetched]
     default: present
   release:
     description:
-      - Where releases come from, a URL, a directory or a tar file on the host; more are mirrors.
-      - If it is not given, that of the last installation.
+      - The source of releases, a URL, a directory or a tar file on the host; further entries are mirrors.
+      - Default is the source of the last installation.
     type: list
     elements: str
   dest:
-    description: The directory of the copy of I(state=fetched). One that is there is brought up to date.
+    description: The directory of the copy for I(state=fetched). An older copy in it is updated.
     type: path
   key:
-    description: Files on the host, the only public keys to trust. See I(trust_dir) for the usual way.
+    description: Files on the host with the only public keys to trust. The usual way is I(trust_dir).
     type: list
     elements: path
   channel_key:
-    description: Files on the host, public keys to trust for channels only.
+    description: Files on the host with public keys to trust for channels only.
     type: list
     elements: path
   trust_dir:
-    description: The directory of trusted keys on the host; C(/etc/kata-deploy/trust.d) if it is not given.
+    description: The directory of trusted keys on the host. Default is C(/etc/kata-deploy/trust.d).
     type: path
   threshold:
-    description: How many of the keys must have signed.
+    description: The number of keys that must have signed.
     type: int
   pin:
-    description: The SHA-256 of the C(release.yaml) that is wanted; any other is refused.
+    description: The SHA-256 of the wanted C(release.yaml); any other release is refused.
     type: str
   components:
     description: Install only these components and the required ones.
@@ -70,33 +69,33 @@ options:
   cri:
     description:
       - The container manager, C(containerd), C(k3s), C(rke2), C(k0s), C(microk8s), C(crio), C(docker),
-        C(nerdctl) or C(none). It is detected if it is not given.
+        C(nerdctl) or C(none). Default is the detected one.
     type: str
   cri_config:
-    description: Its configuration file.
+    description: The configuration file of the container manager.
     type: path
   cri_socket:
-    description: Its socket.
+    description: The socket of the container manager.
     type: path
   restart_with:
-    description: The command that restarts it, if that is not its service.
+    description: The command that restarts the container manager. Default is to restart its service.
     type: str
   restart_seconds:
-    description: The time limit for its restart.
+    description: The time limit for the restart, in seconds.
     type: int
   handlers:
-    description: Additional handlers; the value is the path of its configuration on the host.
+    description: Additional handlers; the value is the path of a handler's configuration on the host.
     type: dict
   default_handlers:
-    description: Whether the usual handlers are registered too.
+    description: Whether the handlers C(kata) and C(kata-qemu) are registered too.
     type: bool
     default: true
   proof:
-    description: Whether a container is run in a VM before an installation counts.
+    description: Whether to run a container in a VM as a proof; if it fails, the installation is undone.
     type: bool
     default: true
   allow_downgrade:
-    description: Accept an older release than the last one.
+    description: Accept an older release than the last accepted one.
     type: bool
     default: false
   allow_expired:
@@ -104,11 +103,11 @@ options:
     type: bool
     default: false
   without_channel:
-    description: Accept a source that lacks the channel that was followed so far.
+    description: Accept a source without the channel that the host has followed.
     type: bool
     default: false
   force:
-    description: Uninstall even if containers run, which are lost.
+    description: Uninstall even while containers run; they are lost.
     type: bool
     default: false
   forget_trust:
@@ -119,7 +118,7 @@ options:
     description: Certificate authorities for https.
     type: path
   proxy:
-    description: The proxy; that of the environment if it is not given.
+    description: The proxy. Default is the one in the environment.
     type: str
   limit_rate:
     description: Bytes per second of downloads, such as C(10M).
@@ -128,45 +127,45 @@ options:
     description: The directory for downloads.
     type: path
   prefix:
-    description: Where it is installed, C(/opt/kata) if it is not given.
+    description: The installation prefix. Default is C(/opt/kata).
     type: path
   root:
-    description: Work on the system below this directory, and touch no other.
+    description: Work on the system below this directory, and on nothing else.
     type: path
   lock:
-    description: The file that keeps others out.
+    description: The lock file.
     type: path
   lock_wait:
-    description: So many seconds another kata-deploy on the host is waited for.
+    description: How many seconds to wait for another kata-deploy on the host.
     type: int
   trust_memory:
-    description: The directory of what uninstalls keep.
+    description: The directory of the record of accepted releases, which uninstalls keep.
     type: path
   executable:
-    description: C(kata-deploy); looked for in the path of the host if it is not given.
+    description: The program C(kata-deploy). Default is the one in the path of the host, or in C(/opt/kata/bin).
     type: path
 attributes:
   check_mode:
     support: partial
-    details: It is the plan of C(kata-deploy). I(state=fetched) is skipped.
+    details: Shows the plan of C(kata-deploy). I(state=fetched) is skipped.
   diff_mode:
     support: full
-    details: It is the text of the plan, with the differences of the files of the container manager.
+    details: Shows the text of the plan, with the differences of the container manager's files.
 """
 
 EXAMPLES = r"""
-- name: Kata is installed, the newest release of the channel
+- name: Install the newest release of a channel
   katacontainers.kata.kata_deploy:
     release: https://releases.example.org/kata/
 
-- name: Exactly that release, from either of two mirrors
+- name: Install exactly this release, from either of two mirrors
   katacontainers.kata.kata_deploy:
     release:
       - https://one.example.org/kata/3.10.0/
       - https://two.example.org/kata/3.10.0/
     pin: 4355a46b19d348dc2f57c046f8ef63d4538ebb936000f3c9ee954a27460dd865
 
-- name: A copy for hosts without a network, on the controller
+- name: Fetch a copy to the controller, for hosts without a network
   katacontainers.kata.kata_deploy:
     state: fetched
     release: https://releases.example.org/kata/
@@ -176,7 +175,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Kata is not installed, unless containers run
+- name: Uninstall, unless containers run
   katacontainers.kata.kata_deploy:
     state: absent
 """
@@ -188,7 +187,7 @@ version:
   type: str
   sample: 3.10.0
 generation:
-  description: The name of what was laid down.
+  description: The name of the installed generation.
   returned: I(state=present), not in check mode
   type: str
 restarted:
@@ -196,12 +195,12 @@ restarted:
   returned: I(state=present)
   type: bool
 proof:
-  description: What the container in a VM saw; null if none ran.
+  description: What the container saw in its VM; null if no proof ran.
   returned: I(state=present), not in check mode
   type: dict
   sample: {kernel: 6.1.158, agent: 3.10.0, memory: 2087641088, cpus: 1, ms: 1430, pod: true, why: null}
 freed:
-  description: Bytes that became free.
+  description: The number of bytes that became free.
   returned: I(state=absent)
   type: int
 answer:
@@ -214,7 +213,7 @@ command:
   type: list
   elements: str
 code:
-  description: The kind of the error, as C(kata-deploy) documents them, such as C(trust), C(limit), C(state).
+  description: The error code of C(kata-deploy), such as C(trust), C(limit), C(state).
   returned: failure
   type: str
   sample: trust
@@ -223,8 +222,8 @@ rc:
   returned: always
   type: int
 stderr:
-  description: What it said besides, such as warnings about mirrors.
-  returned: if there is something
+  description: Its messages, such as warnings about mirrors.
+  returned: if not empty
   type: str
 """
 
@@ -242,7 +241,7 @@ PRESENT = frozenset(["present"])
 ABSENT = frozenset(["absent"])
 FETCHED = frozenset(["fetched"])
 
-# How a parameter becomes words of the command line.
+# How a parameter is translated into words of the command line.
 VALUE = "value"
 EACH = "once for each"
 COMMAS = "joined by commas"
@@ -250,7 +249,7 @@ FLAG = "if true"
 UNLESS = "if false"
 PAIRS = "NAME=VALUE for each"
 
-# parameter, its type, how, option, the states whose verb has that option
+# parameter, type, translation, option, the states whose verb has that option
 OPTIONS = [
     ("release", "list", EACH, "--release", RELEASE),
     ("dest", "path", VALUE, "--to", FETCHED),
@@ -330,17 +329,17 @@ def prefix_of(module):
 
 
 def reject_strays(module):
-    """What would silently have no effect."""
+    """Rejects parameters that would silently have no effect."""
     state = module.params["state"]
     for name, kind, _how, _option, states in OPTIONS:
         unset = {"true": True, "false": False}.get(kind)
-        # The options of a whole play may be given to both.
+        # Parameters of a whole play may be given to both present and absent.
         if state == "fetched" and state not in states and module.params[name] != unset:
             module.fail_json(msg="%s has no meaning with state=%s; leave it out" % (name, state))
 
 
 def run(module, words):
-    """The document that kata-deploy prints; its error is the module's failure."""
+    """Runs kata-deploy and returns the document that it prints; its error fails the module."""
     rc, out, err = module.run_command(words, environ_update=dict(LC_ALL="C", LANG="C"))
     about = dict(command=words, rc=rc)
     try:
@@ -351,7 +350,7 @@ def run(module, words):
         answer = {}
     if rc != 0:
         error = answer.get("error") or {}
-        said = error.get("message") or err.strip() or "kata-deploy ended with status %d and said nothing" % rc
+        said = error.get("message") or err.strip() or "kata-deploy exited with status %d and no message" % rc
         module.fail_json(msg=said, code=error.get("code", "failed"), stderr=err, **about)
     if not answer:
         module.fail_json(msg="kata-deploy printed no document: %s" % out[:200], code="protocol", stderr=err, **about)
@@ -361,7 +360,7 @@ def run(module, words):
 
 
 def plan(module, words):
-    """What would change, as kata-deploy says it."""
+    """The result of check mode: the plan of kata-deploy."""
     answer, about = run(module, words + ["--dry-run"])
     result = dict(changed=bool(answer.get("changes")), answer=answer, **about)
     if "version" in answer:
@@ -403,7 +402,7 @@ def main():
     if not module.check_mode:
         module.exit_json(**change(module, words))
     if module.params["state"] == "fetched":
-        module.exit_json(skipped=True, msg="there is no plan of a copy", command=words, rc=0)
+        module.exit_json(skipped=True, msg="a fetch has no plan", command=words, rc=0)
     module.exit_json(**plan(module, words))
 
 

@@ -1,11 +1,11 @@
-{{- /* Names. An object has the release's name, and with a suffix also that. */}}
+{{- /* The name of the chart's objects: the release's name, followed by the suffix if there is one. */}}
 {{- define "kata.name" -}}
 {{- $name := .Release.Name | trunc 30 | trimSuffix "-" -}}
 {{- if not (contains "kata-deploy" $name) }}{{ $name = printf "%s-kata-deploy" $name }}{{ end -}}
 {{- with .Values.env.multiInstallSuffix }}{{ printf "%s-%s" $name . }}{{ else }}{{ $name }}{{ end -}}
 {{- end }}
 
-{{- /* Of what uninstalls. A Job's name is also a label of its pods, which has 63 characters. */}}
+{{- /* The name of the Job that uninstalls. It is also a label of its pods, so it has at most 63 characters. */}}
 {{- define "kata.withdraw.name" -}}
 {{- $name := include "kata.name" . -}}
 {{- if gt (len $name) 54 }}{{ $name = printf "%s-%s" (trunc 45 $name | trimSuffix "-") (sha256sum $name | trunc 8) }}{{ end -}}
@@ -34,12 +34,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ .Values.env.installationPrefix }}{{ with .Values.env.multiInstallSuffix }}-{{ . }}{{ end }}
 {{- end }}
 
-{{- /* kata-SHIM or kata, with the suffix of a second installation. */}}
+{{- /* A handler, kata-SHIM or kata, with the suffix of a second installation. */}}
 {{- define "kata.handler" -}}
 {{ .handler }}{{ with .suffix }}-{{ . }}{{ end }}
 {{- end }}
 
-{{- /* Handlers as JSON, one by one: those of the shims, and the default. */}}
+{{- /* All handlers as a JSON array: those of the shims, and the default. */}}
 {{- define "kata.handlers" -}}
 {{- $suffix := .Values.env.multiInstallSuffix -}}
 {{- $all := list -}}
@@ -50,7 +50,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ $all | toJson }}
 {{- end }}
 
-{{- /* What the distribution has where: directories of the configuration, and the socket. */}}
+{{- /* The directory of the configuration, and below it the socket, of each distribution. */}}
 {{- define "kata.configDir" -}}
 {{- with .Values.containerd.configDir }}{{ . }}{{ else -}}
 {{- get (dict "k8s" "/etc/containerd" "k3s" "/var/lib/rancher/k3s/agent/etc/containerd" "rke2" "/var/lib/rancher/rke2/agent/etc/containerd" "k0s" "/etc/k0s" "microk8s" "/var/snap/microk8s/current/args") .Values.k8sDistribution -}}
@@ -67,7 +67,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if eq .Values.k8sDistribution "k8s" }}containerd{{ else }}{{ .Values.k8sDistribution }}{{ end -}}
 {{- end }}
 
-{{- /* Container security: of the program without rights, and of that with the node's paths. */}}
+{{- /* The security context of programs that have no path of the node. */}}
 {{- define "kata.security.report" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -78,7 +78,7 @@ capabilities: { drop: [ALL] }
 seccompProfile: { type: RuntimeDefault }
 {{- end }}
 
-{{- /* The volume with what a pod needs to talk to the API server, mounted where it is wanted only. */}}
+{{- /* The volume with the token for the API server, which only some containers mount. */}}
 {{- define "kata.token" -}}
 - name: token
   projected:
@@ -90,8 +90,8 @@ seccompProfile: { type: RuntimeDefault }
 {{- end }}
 
 {{- /*
-The node's paths, a line each: NAME PATH TYPE, and "read" if it is only read. In the container they are below
-/host, which the program makes its root directory. What each is for is said in docs/design/node.md.
+The node's paths, one per line: NAME PATH TYPE, and "read" for a read-only mount. In the container they are below
+/host, which the program makes its root directory. docs/design/node.md explains the purpose of each.
 */}}
 {{- define "kata.node.paths" -}}
 {{- $prefix := include "kata.prefix" . -}}
@@ -112,7 +112,7 @@ usr /usr Directory read
 units /etc/systemd/system DirectoryOrCreate read
 {{- end }}
 
-{{- /* What the release is for, and what the nodes are chosen by. */}}
+{{- /* The platform that the release is for, and the administrator's selection. */}}
 {{- define "kata.nodeSelector" -}}
 {{- merge (dict "kubernetes.io/os" "linux" "kubernetes.io/arch" "amd64") .Values.nodeSelector | toYaml -}}
 {{- end }}
@@ -132,8 +132,10 @@ units /etc/systemd/system DirectoryOrCreate read
 {{- end }}
 {{- end }}
 
-{{- /* Options of the installation: what is registered where, and how it is restarted. */}}
-{{- /* Which release is to be there is decided by who chooses the image, also if it is an older one: a rollback. */}}
+{{- /*
+Options of the install on the node: where to register the handlers, and how to restart the container manager. A
+downgrade is allowed because the administrator who chooses an older image wants it: helm rollback.
+*/}}
 {{- define "kata.node.install" -}}
 - --allow-downgrade
 - --cri={{ include "kata.manager" . }}
@@ -156,7 +158,7 @@ units /etc/systemd/system DirectoryOrCreate read
 {{- end }}
 {{- end }}
 
-{{- /* Annotations of what belongs to the uninstallation: its weight. */}}
+{{- /* Annotations of the objects of the uninstallation; the argument is their weight. */}}
 {{- define "kata.withdraw.hook" -}}
 helm.sh/hook: pre-delete
 helm.sh/hook-weight: {{ . | quote }}
