@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Setup of PID 1 before it becomes the agent. */
+/* Setup of a guest whose PID 1 is the agent. */
 
 #include "agent/boot.h"
 
@@ -27,7 +27,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* False: the kernel has mounted a root image. */
+/* *out: the root is an initramfs; else the kernel has mounted a root image. */
 static int is_initramfs(bool *out, struct err *err)
 {
 	struct statfs fs;
@@ -39,8 +39,8 @@ static int is_initramfs(bool *out, struct err *err)
 }
 
 /*
- * The initial ramfs is the root of all mounts and has no parent mount, so pivot_root cannot replace
- * it. A bind mount of it, moved onto "/", can be replaced. A root image can be, too.
+ * pivot_root cannot replace an initramfs: it is the root of all mounts and has no parent mount. A
+ * bind mount of it, moved onto "/", can be replaced; so can a root image.
  */
 static int make_root_movable(struct err *err)
 {
@@ -125,7 +125,7 @@ int boot(struct err *err)
 
 #define CGROUPS "/sys/fs/cgroup"
 
-/* Controllers are enabled for child groups by whoever makes these. */
+/* Controllers are not enabled here; libs/container enables them where it makes groups. */
 static int mount_v2(struct err *err)
 {
 	if (mount("cgroup2", CGROUPS, "cgroup2", MS_NOSUID | MS_NOEXEC | MS_NODEV, "nsdelegate") <
@@ -135,7 +135,8 @@ static int mount_v2(struct err *err)
 	return 0;
 }
 
-/* Controllers that are mounted together, with a link for each name, as on other systems. */
+/* The name of the hierarchy for a controller. Some are mounted in pairs, with a link for each name,
+ * as on other systems. */
 static const char *hierarchy_of(const char *controller)
 {
 	if (str_eq(controller, "cpu") || str_eq(controller, "cpuacct"))
@@ -161,7 +162,7 @@ static int mount_controller(const char *name, struct err *err)
 	const char *hierarchy = hierarchy_of(name);
 
 	if (mount_hierarchy(hierarchy, hierarchy, err) < 0) {
-		/* The kernel lacks the other one of the pair: this one is mounted alone. */
+		/* The kernel may lack the other controller of the pair: mount this one alone. */
 		if (str_eq(name, hierarchy))
 			return -1;
 		err_clear(err);
@@ -178,7 +179,7 @@ static int mount_controller(const char *name, struct err *err)
 	return 0;
 }
 
-/* /proc/cgroups: "name hierarchy groups enabled". */
+/* Mounts every controller in /proc/cgroups, whose lines are "name hierarchy groups enabled". */
 static int mount_v1(struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);

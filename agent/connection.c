@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Connections to localhost, from the first try to their end. */
+/* Connects to ports of localhost, and keeps the connections until they are closed. */
 
 #include "agent/connection.h"
 
@@ -20,10 +20,10 @@ struct connection {
 	struct connections *list;
 	char *id;
 	uint16_t port;
-	unsigned tried; /* addresses */
-	int fd;         /* while connecting */
-	struct watch *watch, *timer;
-	connection_done_fn done; /* NULL: was called */
+	unsigned tried;              /* number of addresses that were tried */
+	int fd;                      /* while connecting; else -1 */
+	struct watch *watch, *timer; /* while connecting */
+	connection_done_fn done;     /* NULL once it was called */
 	void *call;
 	struct stream_owner owner;
 	struct stream stream; /* once connected */
@@ -49,6 +49,7 @@ static void stop_trying(struct connection *c)
 	watch_remove(STEAL(c->timer, NULL));
 }
 
+/* Reports the result of connecting, once. */
 static void finish(struct connection *c, const struct err *err)
 {
 	connection_done_fn done = STEAL(c->done, NULL);
@@ -58,6 +59,7 @@ static void finish(struct connection *c, const struct err *err)
 		done(c->call, err);
 }
 
+/* Removes and frees a connection; err is reported if it was still connecting. */
 static void drop(struct connection *c, const struct err *err)
 {
 	vec_each(struct connection *, one, &c->list->v) {
@@ -75,10 +77,11 @@ static void drop(struct connection *c, const struct err *err)
 
 static void advanced(void *arg)
 {
-	(void)arg; /* it stays until it is closed */
+	(void)arg; /* a connection lasts until connection_close() */
 }
 
-/* A server whose queue of connections was full may have dropped one that looks established. */
+/* Finds a connection that only looks established: a server whose queue was full may have dropped
+ * it. */
 static void keep_alive(int fd)
 {
 	const int on = 1, idle = IDLE_S, probe = PROBE_S;
@@ -119,7 +122,7 @@ static int connect_to(int family, uint16_t port)
 
 static void on_result(void *arg, uint32_t events);
 
-/* The next address; errno is why the one before failed. */
+/* Tries the next address, or fails with errno, which is why the one before failed. */
 static void try_next(struct connection *c)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
@@ -132,7 +135,7 @@ static void try_next(struct connection *c)
 			c->watch = loop_watch(c->list->loop, c->fd, EPOLLOUT, on_result, c);
 			return;
 		}
-		/* A guest without IPv6 says nothing about the port. */
+		/* That the guest has no IPv6 is not the reason to report. */
 		if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
 			why = errno;
 	}
@@ -160,7 +163,7 @@ static void on_result(void *arg, uint32_t events)
 	try_next(c);
 }
 
-/* A server that accepts nothing has a full queue. */
+/* As when the server accepts nothing and its queue is full. */
 static void on_timeout(void *arg)
 {
 	struct connection *c = arg;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Output of the log, and the debug console. */
+/* Where the agent's log goes, and the shells of the debug console. */
 
 #include "agent/console.h"
 
@@ -21,7 +21,7 @@ enum { SHELL_AGAIN_MS = 1000 };
 
 /* --- log --- */
 
-/* The newest listener gets the log. */
+/* The latest client gets the log. */
 static void on_log_reader(void *arg, int fd)
 {
 	int old = log_set_fd(fd);
@@ -37,7 +37,8 @@ static int listen_on(struct loop *loop, unsigned port, int flags, listener_fn fn
 
 	if (fd < 0)
 		return -1;
-	(void)listener_new(loop, fd, flags, fn, loop); /* lives as long as the agent */
+	(void)listener_new(loop, fd, flags, fn,
+			   loop); /* never freed: it lasts as long as the agent */
 	return 0;
 }
 
@@ -63,8 +64,8 @@ struct shell {
 	struct loop *loop;
 	struct child child;
 	struct watch *watch;
-	int fd;     /* its terminal or connection; owned */
-	bool again; /* restart it when it exits */
+	int fd;     /* its terminal or connection, which it owns */
+	bool again; /* start it again when it exits */
 };
 
 static void start_shell(struct shell *s);

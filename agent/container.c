@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What happens to a container, each a flow from top to bottom. */
+/* Creating, starting, signalling and removing containers; each part reads from its helpers down to
+ * the function that container.h declares. */
 
 #include "agent/container.h"
 
@@ -46,7 +47,7 @@ static bool has_hooks(const struct oci_hooks *h)
 	       h->start_container.n || h->poststart.n || h->poststop.n;
 }
 
-/* Writes config.json, which hooks expect in a bundle; nobody else reads it. */
+/* Writes config.json into the bundle for the guest's hooks; nothing else reads it. */
 static int make_bundle(struct entry *e, const struct oci_spec *spec, struct err *err)
 {
 	AUTO(str) char *config = NULL, *text = NULL;
@@ -58,6 +59,7 @@ static int make_bundle(struct entry *e, const struct oci_spec *spec, struct err 
 	return file_replace_volatile(AT_FDCWD, config, text, strlen(text), 0600, err);
 }
 
+/* Makes the container itself and its first process, with pipes or a terminal. */
 static int make_core(struct entry *e, const struct oci_spec *spec, struct deadline deadline,
 		     struct err *err)
 {
@@ -84,7 +86,8 @@ static int make_core(struct entry *e, const struct oci_spec *spec, struct deadli
 	return result;
 }
 
-/* The file of Kubernetes' termination message, if it is one that we can read. */
+/* Stores where Kubernetes' termination message is in the guest: the source of the mount at its
+ * path. */
 static void note_termination_log(struct entry *e, const struct oci_spec *spec)
 {
 	const char *path = oci_annotation(spec, "io.kubernetes.container.terminationMessagePath");
@@ -97,10 +100,10 @@ static void note_termination_log(struct entry *e, const struct oci_spec *spec)
 	}
 }
 
-/* sandbox_pidns of later containers means the pid namespace of the first container. */
+/* Keeps the pid namespace of the sandbox's first container, which later ones may join. */
 static void keep_pid_namespace(struct sandbox *s, const struct entry *e)
 {
-	struct err ignored = ERR_INIT; /* on failure the others get new namespaces */
+	struct err ignored = ERR_INIT; /* later containers get namespaces of their own */
 
 	(void)pthread_mutex_lock(&s->lock);
 	if (s->pid_ns < 0 && container_namespace(e->core, "pid") >= 0)
@@ -108,7 +111,8 @@ static void keep_pid_namespace(struct sandbox *s, const struct entry *e)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-/* *out: an fd of the pid namespace to join, or -1. */
+/* *out: an fd of the pid namespace to join, for the caller to close; unchanged, -1, for a new
+ * one. */
 static int choose_pid_namespace(struct sandbox *s, const struct entry_request *r, int *out,
 				struct err *err)
 {
@@ -134,6 +138,7 @@ static int choose_pid_namespace(struct sandbox *s, const struct entry_request *r
 	return err->code ? -1 : 0;
 }
 
+/* All that entry_create() does once the id is taken. */
 static int fill_entry(struct sandbox *s, struct entry *e, const struct entry_request *r,
 		      struct deadline deadline, struct err *err)
 {
@@ -156,7 +161,7 @@ static int fill_entry(struct sandbox *s, struct entry *e, const struct entry_req
 }
 
 /* Removes a container's storages and files. */
-static int remove_remains(struct sandbox *s, struct entry *e, struct err *err)
+static int remove_leftovers(struct sandbox *s, struct entry *e, struct err *err)
 {
 	for (size_t n = strv_len(e->storages); n > 0; n--)
 		storage_drop(&s->storages, e->storages[n - 1]);
@@ -169,13 +174,13 @@ static void undo_create(struct sandbox *s, struct entry *e)
 {
 	struct err err = ERR_INIT;
 
-	if (remove_remains(s, e, &err) == 0) {
+	if (remove_leftovers(s, e, &err) == 0) {
 		entry_drop(e);
 		return;
 	}
 	log_err(LOG_WARN, &err, "cannot remove the files of a container that was not created",
 		LOG_S("container", e->id));
-	entry_set_state(e, ENTRY_REMAINS);
+	entry_set_state(e, ENTRY_LEFTOVER);
 }
 
 int entry_create(struct sandbox *s, const struct entry_request *r, struct deadline deadline,
@@ -192,7 +197,7 @@ int entry_create(struct sandbox *s, const struct entry_request *r, struct deadli
 		entry_put(e);
 		return -1;
 	}
-	/* An id must not be the name of an existing directory such as "shared" or "sandbox". */
+	/* Fails for an id that is the name of another directory there, such as "shared". */
 	if (mkdir(e->bundle, 0700) < 0) {
 		err_sys(err, "make %s", e->bundle);
 		entry_drop(e);
@@ -215,7 +220,7 @@ static void start_oom(void *arg)
 	oom_watch_start(&e->oom, e->core);
 }
 
-/* Its program may be killed as soon as it runs. */
+/* The OOM watch begins first: the program may be killed as soon as it runs. */
 int entry_start(struct entry *e, struct deadline deadline, struct err *err)
 {
 	loop_call(e->list->loop, start_oom, e);
@@ -233,6 +238,7 @@ static bool exec_exists(struct entry *e, const char *exec_id)
 	return false;
 }
 
+/* Adds the process to its container's list. */
 static int list_exec(struct process *p, struct err *err)
 {
 	struct entry *e = p->entry;
@@ -306,7 +312,7 @@ static int signal_one(struct entry *e, const char *exec_id, unsigned number, str
 
 int entry_signal(struct entry *e, const char *exec_id, unsigned number, struct err *err)
 {
-	struct err ended = ERR_INIT; /* others may still run */
+	struct err ignored = ERR_INIT; /* the first process may have ended; others may run */
 
 	if (number < 1 || number > 64)
 		return err_set(err, E_INVALID, "invalid signal %u", number);
@@ -315,13 +321,14 @@ int entry_signal(struct entry *e, const char *exec_id, unsigned number, struct e
 	if (*exec_id)
 		return signal_one(e, exec_id, number, err);
 	if (number == SIGTERM)
-		(void)!signal_one(e, "", number, &ended);
+		(void)!signal_one(e, "", number, &ignored);
 	return container_signal_all(e->core, (int)number, err);
 }
 
 /* --- remove --- */
 
-/* Finds the entry and marks it REMOVING; only one flow at a time removes it. */
+/* Finds the entry, marks it REMOVING so that no other flow removes it, and takes a reference. *was:
+ * its state before. */
 static struct entry *claim_removal(struct entries *list, const char *id, enum entry_state *was,
 				   struct err *err)
 {
@@ -348,7 +355,7 @@ static struct entry *claim_removal(struct entries *list, const char *id, enum en
 	return found;
 }
 
-/* Waits until only the list's reference and ours remain: no other flow uses the container. */
+/* Waits until no other flow uses the container: only the list's reference and ours are left. */
 static int await_users(struct entry *e, struct deadline deadline, struct err *err)
 {
 	struct entries *list = e->list;
@@ -365,7 +372,7 @@ static int await_users(struct entry *e, struct deadline deadline, struct err *er
 		      : 0;
 }
 
-/* *state: the entry's state after a failure. */
+/* *state: the entry's state, to be set again after a failure. */
 static int remove_container(struct sandbox *s, struct entry *e, enum entry_state *state,
 			    struct deadline deadline, struct err *err)
 {
@@ -373,9 +380,9 @@ static int remove_container(struct sandbox *s, struct entry *e, enum entry_state
 		if (await_users(e, deadline, err) < 0 ||
 		    container_delete(e->core, deadline, err) < 0)
 			return -1;
-		*state = ENTRY_REMAINS;
+		*state = ENTRY_LEFTOVER;
 	}
-	return remove_remains(s, e, err);
+	return remove_leftovers(s, e, err);
 }
 
 int entry_remove(struct sandbox *s, const char *id, struct deadline deadline, struct err *err)
@@ -410,7 +417,7 @@ void entry_remove_all(struct sandbox *s, struct deadline deadline)
 
 /* --- processors --- */
 
-/* In cgroup v1 a cpuset copies its parent's CPUs once; v2 follows changes. */
+/* In cgroup v1 a new group copies its parent's CPUs once; in v2 it follows the parent. */
 void entries_widen_cpusets(struct entries *list)
 {
 	struct err err = ERR_INIT;

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * What happens to a container: it is made, started, entered, signalled and removed. Each is a flow
- * that holds a reference to the entry; libs/container does the work, here is what belongs to it in
- * the guest: devices, storages, files, pipes.
+ * Creates, starts, signals and removes containers, and executes further processes in them. Flows.
+ * The core of a container is libs/container; these functions add what the guest needs around it:
+ * devices, storages, files, pipes. A caller that passes an entry holds a reference to it
+ * (entry_get).
  */
 
 #include "agent/device/device.h"
@@ -18,34 +19,41 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a container is made from. All is the caller's. */
+/* What a container is made from; everything stays the caller's. */
 struct entry_request {
 	const char *id;
-	struct oci_spec *spec; /* is adjusted to the guest */
+	struct oci_spec *spec; /* entry_create() adjusts it to the guest */
 	Grpc__Device *const *devices;
 	size_t n_devices;
 	Grpc__Storage *const *storages;
 	size_t n_storages;
-	bool shared_pid_ns; /* the sandbox's first container's */
+	bool shared_pid_ns; /* join the pid namespace of the sandbox's first container */
 };
 
-/* E_EXISTS: there is one of that id. After a failure nothing of it is left, or it can be removed. */
+/* Makes a container and leaves its first process waiting for entry_start(). E_EXISTS: the id is in
+ * use. After a failure nothing of the container is left or, if cleaning up failed too,
+ * entry_remove() can remove the rest. */
 MUST_CHECK int entry_create(struct sandbox *s, const struct entry_request *r,
 			    struct deadline deadline, struct err *err);
+/* Has the first process execute its program. */
 MUST_CHECK int entry_start(struct entry *e, struct deadline deadline, struct err *err);
-/* E_INVALID, E_EXISTS: an exec cannot have that id. Comes before entry_exec(). */
+/* Checks an exec id before entry_exec(). E_INVALID; E_EXISTS: it is the container's own id. */
 MUST_CHECK int entry_check_exec(const struct entry *e, const char *exec_id, struct err *err);
+/* Starts a further process in the container. E_EXISTS: the exec id is in use. */
 MUST_CHECK int entry_exec(struct entry *e, const char *exec_id, const struct oci_process *spec,
 			  struct deadline deadline, struct err *err);
-/* The first process has the container's id; an empty exec id means all processes. */
+/* Sends a signal to the process of that exec id. The container's id means its first process, "" all
+ * processes. E_NOT_FOUND: no such process runs. */
 MUST_CHECK int entry_signal(struct entry *e, const char *exec_id, unsigned number, struct err *err);
 
-/* E_TIMEOUT: other requests still use it; E_STATE: it is already being removed. After any failure
- * it may be retried. */
+/* Kills what runs in the container and removes it, its storages and its files. E_NOT_FOUND;
+ * E_TIMEOUT: other requests still use it; E_STATE: it is already being removed. May be repeated
+ * after a failure. */
 MUST_CHECK int entry_remove(struct sandbox *s, const char *id, struct deadline deadline,
 			    struct err *err);
-/* One that cannot be removed is logged. */
+/* Removes all containers; failures are logged. */
 void entry_remove_all(struct sandbox *s, struct deadline deadline);
 
-/* Lets the containers use CPUs that came online. */
+/* Adds CPUs that came online to the containers' cpusets, where cgroup v1 does not do that
+ * itself. */
 void entries_widen_cpusets(struct entries *list);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The list of containers, their references, and the end of their processes. */
+/* The list of containers, references to them, and what happens when a process of one ends. */
 
 #include "agent/entry.h"
 
@@ -14,7 +14,8 @@
 
 /* --- processes --- */
 
-/* What the first process has left behind. A container that is being removed has it killed then. */
+/* Kills the processes that a container's first process has left behind. Only for containers in use:
+ * removing one kills them anyway. */
 static void kill_rest(struct entry *e)
 {
 	struct err err = ERR_INIT;
@@ -29,8 +30,8 @@ static void on_reaped(struct process *p)
 {
 	struct entry *e = p->entry;
 
-	/* Who is told of the end may stop the VM. */
-	oom_look(&e->oom);
+	/* Before the end is reported, since the runtime may then stop the VM. */
+	oom_check(&e->oom);
 	if (*p->exec_id || (e->state != ENTRY_NEW && e->state != ENTRY_READY))
 		return;
 	container_init_ended(e->core);
@@ -80,7 +81,7 @@ void entries_release(struct entries *list)
 
 void entries_kill(struct entries *list)
 {
-	struct err ignored = ERR_INIT; /* the VM ends anyway */
+	struct err ignored = ERR_INIT; /* the VM ends in any case */
 
 	(void)pthread_mutex_lock(&list->lock);
 	for (size_t i = 0; i < list->v.n; i++) {

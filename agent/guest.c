@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The guest itself: what its kernel can, its clock, its random numbers. */
+/* Reads properties of the guest's kernel; sets its clock and seeds its random number generator. */
 
 #include "agent/guest.h"
 
@@ -15,7 +15,7 @@ enum { SEED_MAX = 4096 };
 
 uint64_t guest_memory_block_size(void)
 {
-	struct err ignored = ERR_INIT; /* a kernel without memory hotplug has no blocks: 0 */
+	struct err ignored = ERR_INIT; /* a kernel without memory hotplug has no such file */
 	AUTO(str)
 	char *text = file_read_line(AT_FDCWD, "/sys/devices/system/memory/block_size_bytes",
 				    &ignored);
@@ -28,7 +28,7 @@ uint64_t guest_memory_block_size(void)
 
 bool guest_stores_file_pages(void)
 {
-	struct err ignored = ERR_INIT; /* a kernel without the patch, or without virtio-fs */
+	struct err ignored = ERR_INIT; /* a kernel without the patch has no such file */
 	AUTO(str)
 	char *on = file_read_line(AT_FDCWD, "/sys/module/virtiofs/parameters/store_pages",
 				  &ignored);

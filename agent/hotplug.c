@@ -20,7 +20,8 @@
 
 enum { LOOK_MS = 50, CPUS_MS = 5000 };
 
-/* Writes on to those files folder/prefix<N>/file that contain off; returns how many accepted it. */
+/* Writes `on` to each file folder/prefixN/file that contains `off`, until max have accepted it.
+ * Returns how many have. */
 static int online_all(const char *folder, const char *prefix, const char *file, const char *off,
 		      const char *on, unsigned max, struct err *err)
 {
@@ -32,7 +33,7 @@ static int online_all(const char *folder, const char *prefix, const char *file, 
 	for (struct dirent *e; (unsigned)n < max && (e = readdir(dir));) {
 		AUTO(str) char *path = str_fmt("%s/%s", e->d_name, file);
 		AUTO(str) char *state = NULL;
-		struct err refused = ERR_INIT; /* cpu0 has no such file; a block may be busy */
+		struct err refused = ERR_INIT; /* cpu0 has no such file; a block may be in use */
 
 		if (!str_starts(e->d_name, prefix) ||
 		    !(state = file_read_line(dirfd(dir), path, &refused)) || !str_eq(state, off))
@@ -45,7 +46,7 @@ static int online_all(const char *folder, const char *prefix, const char *file, 
 	return n;
 }
 
-/* They appear one after the other: retry until all are online. */
+/* CPUs appear one after the other. */
 int hotplug_cpus(unsigned want, struct deadline deadline, struct err *err)
 {
 	unsigned done = 0;

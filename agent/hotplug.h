@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* CPUs and memory that were plugged into the VM. Flows. */
+/* Brings CPUs and memory online that were plugged into the VM. Flows. */
 
 #include "base/deadline.h"
 #include "base/err.h"
 
 #include <stdint.h>
 
-/* Brings that many CPUs online, which may still have to appear. */
+/* Brings that many more CPUs online; waits for them to appear. E_TIMEOUT names how many did. */
 MUST_CHECK int hotplug_cpus(unsigned want, struct deadline deadline, struct err *err);
-/* Brings all memory online that is there. */
+/* Brings all memory blocks online that have appeared. A block that cannot be is logged. */
 MUST_CHECK int hotplug_memory(struct err *err);
-/* Tells the kernel of memory at this address, where the platform does not. */
+/* Has the kernel probe for memory at this address, on platforms that do not announce it. */
 MUST_CHECK int hotplug_probe_memory(uint64_t address, struct err *err);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Reserves huge pages for the sum of the containers' limits, for each page size. */
+
 #include "agent/hugepages.h"
 
 #include "base/err.h"
@@ -25,7 +27,7 @@ struct kept {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
 static VEC(struct kept) list;
 
-/* "2MB" in KiB; 0: it is no size. */
+/* A page size such as "2MB" in KiB; 0 if the text is not one. */
 static uint64_t page_kib(const char *text)
 {
 	static const char units[] = "KMG";
@@ -41,7 +43,8 @@ static uint64_t page_kib(const char *text)
 	return n << (10 * (unit - units));
 }
 
-/* Writes how many pages of that size there are to be; true: the kernel has as many. */
+/* Sets the number of pages of a size. Returns false with an error if the kernel has fewer
+ * afterwards. */
 static bool set_pages(uint64_t kib, uint64_t pages, struct err *err)
 {
 	AUTO(str)
@@ -60,7 +63,8 @@ static bool set_pages(uint64_t kib, uint64_t pages, struct err *err)
 	return n >= pages;
 }
 
-/* With the lock held. A limit beyond the guest's memory is no wish for pages. */
+/* With the lock held: reserves the sum of the limits for that page size. A limit above the guest's
+ * memory does not count: it means "no limit". */
 static void balance(uint64_t kib)
 {
 	uint64_t sum = 0,

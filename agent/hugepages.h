@@ -2,14 +2,15 @@
 #pragma once
 
 /*
- * Huge pages that the guest's kernel sets aside: as many as the limits of the containers say, which come
- * and go. Memory of another kind cannot become huge pages when it is needed. Any thread.
+ * The number of huge pages that the guest's kernel reserves: the sum of the containers' limits.
+ * They must be reserved when a container is created, since memory in use cannot be made huge pages
+ * later. Any thread.
  */
 
 #include "oci/spec.h"
 
-/* A container comes with these limits (NULL: none), or changes them. Where the guest's memory is too
- * small or too fragmented for all of them, that is logged. */
+/* Reserves pages for a container with these limits (NULL: none), instead of what it had before. If
+ * the guest's memory is too small or too fragmented, that is logged. */
 void hugepages_keep(const char *container, const struct oci_resources *limits);
-/* It has gone. */
+/* Gives back the pages of a container that is removed. */
 void hugepages_drop(const char *container);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* The guest's packet filter as text. Flows. */
+/* Reads and sets the guest's packet filter, as text of iptables-save(8). Flows. */
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -11,6 +11,6 @@
 #include <stddef.h>
 
 MUST_CHECK int iptables_save(bool ipv6, struct deadline deadline, struct buf *out, struct err *err);
-/* out: what the program said. */
+/* out: the program's output. */
 MUST_CHECK int iptables_restore(bool ipv6, const void *rules, size_t len, struct deadline deadline,
 				struct buf *out, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-agent: PID 1 of the guest, or a service of a guest with another init. */
+/* kata-agent, the program: PID 1 of the guest, or a service of a guest with another init. */
 
 #include "agent/boot.h"
 #include "agent/console.h"
@@ -44,8 +44,8 @@ static int read_settings(const struct options *o, struct settings *out, struct e
 {
 	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
 
-	/* A service is configured by its own or the kernel's command line. In tests, where the
-	 * machine is not a guest, neither is given. */
+	/* On a machine that is not a guest, as in tests, the kernel's command line has no "agent."
+	 * parameters. */
 	if (file_read(AT_FDCWD, "/proc/cmdline", 64 * 1024, &text, err) < 0 ||
 	    settings_load(buf_cstr(&text), environ, o->config, out, err) < 0)
 		return -1;
@@ -65,7 +65,7 @@ static struct watch *watch_signals(struct loop *loop)
 	return loop_signals(loop, &set, on_signal, loop);
 }
 
-/* Checks a request against the configuration file's list. */
+/* Refuses a request that is not in the configuration file's list. */
 static int allow(void *arg, const struct ttrpc_method *method, struct err *err)
 {
 	const struct settings *s = ((struct sandbox *)arg)->settings;
@@ -155,8 +155,8 @@ int main(int argc, char **argv)
 			opt_help(opts, stdout);
 		return EXIT_SUCCESS;
 	}
-	/* Flows are short, so one heap keeps the guest small; big messages go back to the kernel.
-	 */
+	/* One arena keeps the guest small, since flows are short. Memory of large messages goes
+	 * back to the kernel. */
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)mallopt(M_MMAP_THRESHOLD, BIG);
 	(void)mallopt(M_TRIM_THRESHOLD, BIG);

@@ -22,7 +22,7 @@ static void head(struct buf *out, const char *name, const char *help)
 	buf_fmt(out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
 }
 
-/* Label values are escaped: most are names of the kernel, but a disk may have any name. */
+/* Appends a label. The value is escaped: a disk may have any name. */
 static void label(struct buf *out, const char *key, const char *value, bool first)
 {
 	buf_fmt(out, "%s%s=\"", first ? "{" : ",", key);
@@ -34,6 +34,7 @@ static void label(struct buf *out, const char *key, const char *value, bool firs
 	buf_chr(out, '"');
 }
 
+/* Appends a sample with the label item=what and, if key is not NULL, key=value. */
 static void item(struct buf *out, const char *name, const char *key, const char *value,
 		 const char *what, unsigned long long number)
 {
@@ -44,7 +45,7 @@ static void item(struct buf *out, const char *name, const char *key, const char 
 	buf_fmt(out, "} %llu\n", number);
 }
 
-/* The lines of a file of /proc; an empty list when there is none. */
+/* The lines of a file of /proc, strv, heap; NULL if it cannot be read. */
 static char **lines_of(const char *path)
 {
 	AUTO(buf) struct buf text = BUF_INIT(FILE_MAX);
@@ -60,7 +61,7 @@ static unsigned long long number(const char *text)
 	return strtoull(text, NULL, 10);
 }
 
-/* "Name: value unit"; values in kB are converted to bytes if asked for. */
+/* Samples from lines "Name: value unit". bytes: values with a unit are in kB and converted. */
 static void pairs(struct buf *out, const char *name, const char *path, const char *separators,
 		  bool bytes)
 {
@@ -79,7 +80,7 @@ static void pairs(struct buf *out, const char *name, const char *path, const cha
 	}
 }
 
-/* One line of columns with the given names; "" skips a column. */
+/* Samples from one line of columns, with these names; "" skips a column. */
 static void columns(struct buf *out, const char *name, const char *key, const char *value,
 		    char *const *words, const char *const *names)
 {
@@ -91,7 +92,7 @@ static void columns(struct buf *out, const char *name, const char *key, const ch
 
 /* --- the agent --- */
 
-/* /proc/self/stat after the program's name, which may contain any character. */
+/* The words of /proc/self/stat after the program's name, which may contain any character. */
 static char **self_stat(void)
 {
 	AUTO(strv) char **lines = lines_of("/proc/self/stat");

@@ -5,4 +5,5 @@
 
 #include "base/buf.h"
 
+/* Appends all metrics to out. */
 void metrics_print(struct buf *out);

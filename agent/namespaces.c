@@ -38,7 +38,7 @@ static void *make_on_thread(void *arg)
 	return NULL;
 }
 
-/* On a thread that then exits, so that only the fds keep the namespaces alive. */
+/* A thread that enters new namespaces, and then exits so that only the fds keep them alive. */
 int namespaces_make(const char *hostname, int *ipc, int *uts, struct err *err)
 {
 	struct making m = { .hostname = hostname, .ipc = -1, .uts = -1, .err = err };

@@ -20,7 +20,7 @@ enum { LINK_LOOK_MS = 20 };
 
 /* --- links --- */
 
-/* A network card that was just plugged may appear later. */
+/* Finds a link by its hardware address; waits for a card that was just plugged in. */
 static int await_link(struct netlink *nl, const char *mac, struct deadline deadline,
 		      struct netlink_link *out, struct err *err)
 {
@@ -49,8 +49,8 @@ static int set_addresses(struct netlink *nl, const struct netlink_link *link,
 	return 0;
 }
 
-/* If another link has the name, that link is renamed: the kernel may find links in another order
- * than the runtime's. */
+/* Names the link. Another link may have the name, since the kernel numbers links in the order in
+ * which it finds them; that one is renamed. */
 static int set_name(struct netlink *nl, const struct netlink_link *link, const char *name,
 		    struct err *err)
 {
@@ -110,10 +110,11 @@ int network_list_links(struct netlink_links *out, struct err *err)
 
 /* --- routes --- */
 
-/* The kernel makes a route to the network of an address, by the link. Where a gateway is the way there
- * (CNI's ptp plugin), that one is in the way: IPv4 has room for one, and IPv6 prefers it. */
-static bool is_wanted_otherwise(const struct netlink_route *old, const struct netlink_route *want,
-				size_t n)
+/* True for a route that the kernel made to the network of an address, directly over the link, if
+ * the list has one to the same destination by a gateway (as CNI's ptp plugin makes it). IPv4 allows
+ * only one of them, and IPv6 would prefer the kernel's. */
+static bool is_wanted_by_gateway(const struct netlink_route *old, const struct netlink_route *want,
+				 size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (want[i].family == old->family && str_eq(want[i].dest, old->dest) &&
@@ -123,7 +124,8 @@ static bool is_wanted_otherwise(const struct netlink_route *old, const struct ne
 	return false;
 }
 
-/* It is there already: what flows by it is not interrupted. */
+/* True if the list has the very same route. It is not removed and added again, which would
+ * interrupt connections. */
 static bool is_wanted(const struct netlink_route *old, const struct netlink_route *want, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -146,13 +148,14 @@ static int drop_routes(struct netlink *nl, const struct netlink_route *want, siz
 	if (netlink_list_routes(nl, &old, err) < 0)
 		return -1;
 	vec_each(struct netlink_route, route, &old.routes) {
-		struct err gone = ERR_INIT; /* was removed with another one */
+		struct err why = ERR_INIT;
 
 		if (str_eq(route->device, "lo") || is_wanted(route, want, n) ||
-		    (route->protocol == RTPROT_KERNEL && !is_wanted_otherwise(route, want, n)))
+		    (route->protocol == RTPROT_KERNEL && !is_wanted_by_gateway(route, want, n)))
 			continue;
-		if (netlink_drop_route(nl, route, &gone) < 0 && gone.sys != ESRCH && result == 0) {
-			*err = gone;
+		/* ESRCH: the kernel has removed it together with another one. */
+		if (netlink_drop_route(nl, route, &why) < 0 && why.sys != ESRCH && result == 0) {
+			*err = why;
 			result = -1;
 		}
 	}
@@ -160,7 +163,7 @@ static int drop_routes(struct netlink *nl, const struct netlink_route *want, siz
 	return result;
 }
 
-/* Routes without a gateway first: gateways are reached through them. */
+/* Routes without a gateway first: gateways are reached by them. */
 static int add_routes(struct netlink *nl, const struct netlink_route *want, size_t n,
 		      struct err *err)
 {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The guest's network as the runtime describes it: links, routes, neighbours. Flows; each opens
- * netlink for itself. Lists are released with netlink's functions.
+ * Configures the guest's network as the runtime describes it: links, routes, neighbours. Flows;
+ * each call opens a netlink socket of its own. Results are lists of libs/netlink, released by its
+ * functions.
  */
 
 #include "base/deadline.h"
@@ -13,29 +14,32 @@
 #include <stddef.h>
 
 struct network_link {
-	const char *mac; /* which link is meant */
+	const char *mac; /* identifies the link */
 	const char *name;
 	unsigned mtu;   /* 0: unchanged */
-	unsigned flags; /* of IFF_*, IFF_NOARP counts */
+	unsigned flags; /* IFF_*; only IFF_NOARP is used */
 	struct netlink_address *addresses;
 	size_t n_addresses;
 };
 
-/* Waits for the link, names it, and gives it these addresses and no others. */
+/* Waits for the link with the hardware address, and sets its name, its addresses (others are
+ * removed), MTU and flags. */
 MUST_CHECK int network_set_link(const struct network_link *want, struct deadline deadline,
 				struct err *err);
 MUST_CHECK int network_list_links(struct netlink_links *out, struct err *err);
 
-/* Replaces all routes but those of lo and the kernel's own, of which those go that have another gateway
- * in the list. What is in the list and there already stays; now: what there is after that. */
+/* Sets the routes: adds those of the list and removes others, except those of lo and those that the
+ * kernel made for addresses. Of the latter, one to a destination that the list reaches by a gateway
+ * is removed too. A route that exists already is left alone. *now: all routes afterwards. */
 MUST_CHECK int network_set_routes(const struct netlink_route *want, size_t n,
 				  struct netlink_routes *now, struct err *err);
 MUST_CHECK int network_list_routes(struct netlink_routes *out, struct err *err);
 
 struct network_neighbour {
 	const char *device;
-	struct netlink_neighbour neighbour; /* its index is found by the device */
+	struct netlink_neighbour neighbour; /* without its index, which device determines */
 };
 
+/* E_NOT_FOUND names a device that does not exist. */
 MUST_CHECK int network_add_neighbours(const struct network_neighbour *want, size_t n,
 				      struct err *err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Out-of-memory kills: watched per container, told to who waits for them. All on the loop. */
+/* Watches each container's cgroup for out-of-memory kills, and reports them to waiters. All on the
+ * loop. */
 
 #include "agent/oom.h"
 
@@ -24,7 +25,7 @@ static void report(struct oom_events *to, const char *id)
 	}
 }
 
-void oom_look(struct oom_watch *w)
+void oom_check(struct oom_watch *w)
 {
 	struct err err = ERR_INIT;
 	uint64_t before = w->oom.kills;
@@ -44,7 +45,7 @@ void oom_look(struct oom_watch *w)
 static void on_event(void *arg, uint32_t events)
 {
 	(void)events;
-	oom_look(arg);
+	oom_check(arg);
 }
 
 void oom_watch_start(struct oom_watch *w, struct container *core)

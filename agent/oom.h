@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Out-of-memory kills: watched for each container, kept until somebody asks. Each kill is told to
- * one caller. All on the loop.
+ * Out-of-memory kills. Each container's cgroup is watched; a kill is reported to one waiter, and
+ * queued if nobody waits. All on the loop.
  */
 
 #include "base/vec.h"
@@ -12,26 +12,27 @@
 
 #include <stdbool.h>
 
-/* Waits for the next kill. The owner's memory, which is the owner's again when killed or dropped
- * (the list of events is released) is called, or after oom_wait_cancel. */
+/* One who waits for the next kill. Exactly one function is called, and the caller may free the
+ * struct there, or after oom_wait_cancel(). */
 struct oom_waiter {
 	void (*killed)(void *arg, const char *container);
-	void (*dropped)(void *arg);
+	void (*dropped)(void *arg); /* the list was released */
 	void *arg;
 };
 
 struct oom_events {
-	VEC(char *) events; /* container ids not yet told */
+	VEC(char *) events; /* container ids of kills that are not reported yet */
 	VEC(struct oom_waiter *) waiters;
 };
 
-/* Tells the oldest kill that nobody knows of, at once or, if it returns true, when there is one. */
+/* Reports the oldest queued kill to w at once and returns false; if none is queued, returns true
+ * and reports the next one. */
 bool oom_wait(struct oom_events *events, struct oom_waiter *w);
 void oom_wait_cancel(struct oom_events *events, struct oom_waiter *w);
-/* Also after the loop ended. */
+/* Drops the waiters and frees the list; also after the loop ended. */
 void oom_release(struct oom_events *events);
 
-/* What is watched of a container. */
+/* The watch on a container's cgroup. */
 struct oom_watch {
 	struct loop *loop;
 	struct oom_events *events;
@@ -45,8 +46,9 @@ struct oom_watch {
 		(loop_), (events_), (id_), CONTAINER_OOM_NONE, NULL \
 	}
 
-/* The caller holds a reference to the container. Nothing if it is watched already. */
+/* Begins to watch, unless it is watched already. The caller holds a reference to the container. */
 void oom_watch_start(struct oom_watch *w, struct container *core);
 void oom_watch_release(struct oom_watch *w);
-/* Tells a kill that has just happened: before the end of the process that it was. */
-void oom_look(struct oom_watch *w);
+/* Reads the cgroup's counter and reports a new kill now, so that it is reported before the end of
+ * the process that was killed. */
+void oom_check(struct oom_watch *w);

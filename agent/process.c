@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Processes: their pipes, their exit, and who waits for it. */
+/* Processes: their pipes, their exit, and reporting it. */
 
 #include "agent/process.h"
 
@@ -66,7 +66,7 @@ static int make_pipe(struct stream *ours, int *theirs, bool input, unsigned size
 	ours->fd = ends[input ? 1 : 0];
 	*theirs = ends[input ? 0 : 1];
 	if (size)
-		(void)fcntl(ours->fd, F_SETPIPE_SZ, (int)size); /* the limit may be lower */
+		(void)fcntl(ours->fd, F_SETPIPE_SZ, (int)size); /* fails above the kernel's limit */
 	return fd_nonblock(ours->fd, true, err);
 }
 
@@ -83,8 +83,8 @@ int process_pipes(struct process *p, bool terminal, struct container_stdio *thei
 	return make_pipe(&p->err, &theirs->err, false, size, err);
 }
 
-/* With the lock held: signals are sent with the lock held too, so no signal reaches a later process
- * with the same pid. */
+/* Takes the lock, under which signals are sent too: so no signal reaches a later process that gets
+ * the same pid. */
 static void reap(struct process *p)
 {
 	struct err err = ERR_INIT;
@@ -106,7 +106,7 @@ static void on_exit_event(void *arg, uint32_t events)
 	watch_remove(STEAL(p->exit_watch, NULL));
 	reap(p);
 	p->exited = true;
-	(void)spawn_reap_orphans(); /* zombies that this one had hidden */
+	(void)spawn_reap_orphans(); /* they can be reaped only now that this zombie is */
 	p->waited |= p->waiters.n > 0;
 	for (size_t i = 0; i < p->waiters.n; i++)
 		p->waiters.v[i]->ended(p->waiters.v[i]->arg, p->code);
@@ -169,15 +169,15 @@ void process_wait_cancel(struct process *p, struct process_waiter *w)
 /* --- signals --- */
 
 /*
- * Whether the process handles, ignores or blocks the signal. PID 1 of a pid namespace is not ended
- * by a signal that it does not handle.
+ * True if the process handles, ignores or blocks the signal. A signal that PID 1 of a pid namespace
+ * does neither of is dropped by the kernel.
  */
-static bool minds(pid_t pid, unsigned number)
+static bool handles(pid_t pid, unsigned number)
 {
 	static const char *const sets[] = { "SigBlk:", "SigIgn:", "SigCgt:" };
 	AUTO(str) char *path = str_fmt("/proc/%d/status", (int)pid);
 	AUTO(buf) struct buf text = BUF_INIT(64 * 1024);
-	struct err gone = ERR_INIT; /* it has just ended: any signal is harmless */
+	struct err gone = ERR_INIT; /* it has just ended: then no signal matters */
 	uint64_t all = 0;
 
 	if (file_read(AT_FDCWD, path, 64 * 1024, &text, &gone) < 0)
@@ -194,7 +194,7 @@ int process_signal(const struct process *p, unsigned number, struct err *err)
 {
 	const struct child *child = &p->core.child;
 
-	if (!*p->exec_id && number == SIGTERM && !minds(child->pid, SIGTERM))
+	if (!*p->exec_id && number == SIGTERM && !handles(child->pid, SIGTERM))
 		number = SIGKILL;
 	return spawn_signal(child, (int)number, err);
 }

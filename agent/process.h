@@ -2,10 +2,15 @@
 #pragma once
 
 /*
- * A process of a container: its pipes, its exit, and who waits for it.
+ * A process of a container: its pipes, its exit, and the waiters for its exit.
  *
- * Threads: made on a flow; from process_watch on, all but core belongs to the loop. core is guarded
- * by the owner's lock once the process is listed.
+ *	struct process *p = process_new(owner, entry, exec_id);		// flow
+ *	process_pipes(p, terminal, &theirs, err)
+ *	...starts the child with theirs, into p->core
+ *	process_watch(p)
+ *
+ * Threads: a flow makes it. From process_watch() on the loop alone uses all members but core, which
+ * owner->lock guards once the process is in its entry's list.
  */
 
 #include "agent/stream.h"
@@ -28,59 +33,63 @@ struct process_owner {
 	unsigned pipe_size; /* 0: the kernel's */
 	/* loop, with the lock held: the process has exited and was reaped. */
 	void (*reaped)(struct process *p);
-	/* loop: an exec has exited, was waited for, and its output was read to the end. To be
-	 * unlisted and freed. */
+	/* loop: an exec has exited, somebody has waited for it, and its output was read to the end.
+	 * The function removes it from the list and frees it. */
 	void (*over)(struct process *p);
 };
 
-/* Waits for the end of a process. The owner's memory, which is the owner's again when ended or
- * removed (the process was freed) is called, or after process_wait_cancel. */
+/* One who waits for the end of a process. Exactly one function is called, and the caller may free
+ * the struct there, or after process_wait_cancel(). */
 struct process_waiter {
 	void (*ended)(void *arg, int code);
-	void (*removed)(void *arg, const struct err *err);
+	void (*removed)(void *arg, const struct err *err); /* the process was freed */
 	void *arg;
 };
 
 struct process {
 	const struct process_owner *owner;
-	struct entry *entry; /* the owner's: which container it is of */
+	struct entry *entry; /* its container; for the owner's use */
 	char *exec_id;       /* "" for the container's first process */
 	/* The child: pid and pidfd stay valid while the lock is held. */
 	struct container_process core;
 	struct watch *exit_watch;             /* loop */
-	bool exited, waited;                  /* loop */
+	bool exited, waited;                  /* loop; waited: its end was reported to a waiter */
 	int code;                             /* loop */
 	VEC(struct process_waiter *) waiters; /* loop */
 	struct stream_owner streams;
 	struct stream in, out, err; /* loop */
 };
 
+/* Returns a process without a child, for process_free(). */
 struct process *process_new(const struct process_owner *owner, struct entry *e,
 			    const char *exec_id);
-/* loop. Called only by the owner: the entry being freed, the owner's over, or a flow that has not
- * listed it. */
+/* loop: kills the child and frees the process; it must not be in a list any more. */
 void process_free(struct process *p);
-/* Makes the three pipes (none with a terminal); theirs gets the child's ends, owned by the
- * caller. */
+/* Makes three pipes, or none for a process with a terminal. *theirs: the child's ends, for the
+ * caller to close. */
 MUST_CHECK int process_pipes(struct process *p, bool terminal, struct container_stdio *theirs,
 			     struct err *err);
-/* Any thread: the loop watches its exit and its streams from now on. */
+/* Any thread: has the loop watch the child's exit and the streams. */
 void process_watch(struct process *p);
-/* loop: tells the owner if it is over. An event must not use the process after this call. */
+/* loop: calls owner->over if the process is over, which frees it. An event must not use the process
+ * after this call. */
 void process_settle(struct process *p);
 
-/* loop: tells the end, at once or, if it returns true, when it is there. An event must not use the
- * process after this call. */
+/* loop: reports the end to w at once and returns false; if the process still runs, returns true and
+ * reports the end when it comes. An event must not use the process after this call. */
 bool process_wait(struct process *p, struct process_waiter *w);
 void process_wait_cancel(struct process *p, struct process_waiter *w);
 
-/* With the lock held, a process that was not reaped. SIGTERM ends the first process of a container
- * also if it does not handle it. */
+/* With the lock held, for a process that was not reaped: sends a signal. SIGTERM becomes SIGKILL
+ * for a container's first process that does not handle it: the kernel ignores SIGTERM for PID 1
+ * then. */
 MUST_CHECK int process_signal(const struct process *p, unsigned number, struct err *err);
 
-/* loop: the stream that it writes. E_FAILED: a terminal has no separate errors. */
+/* loop: the stream with the process's output or, if errors, its error output; borrowed. NULL with
+ * E_FAILED: a process with a terminal has no separate error output. */
 struct stream *process_output(struct process *p, bool errors, struct err *err);
-/* loop: the stream that it reads. */
+/* loop: the stream with the process's input, borrowed. */
 struct stream *process_input(struct process *p);
-/* loop: nothing more will be written. A terminal stays open. */
+/* loop: closes the process's input after what was accepted has been written. A terminal stays
+ * open. */
 void process_close_input(struct process *p);

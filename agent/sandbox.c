@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The sandbox: what it is made from, and taking that back. */
+/* Makes the sandbox, and undoes that. */
 
 #include "agent/sandbox.h"
 
@@ -91,7 +91,7 @@ static int load_modules(const struct sandbox_request *r, struct deadline deadlin
 	return 0;
 }
 
-/* Only one of two concurrent requests may succeed. */
+/* Sets the id, by which only one of two concurrent requests succeeds. */
 static int claim_sandbox(struct sandbox *s, const char *id, struct err *err)
 {
 	int result = 0;

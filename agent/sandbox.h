@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * The sandbox: what its containers have in common, from its making to its end.
+ * The sandbox: what the containers of a VM have in common.
  *
- * Flows, unless a function says otherwise. sandbox.lock guards the members behind it; the
- * containers and the storages have locks of their own, and none is taken below another.
+ * The functions are for flows unless they say otherwise. sandbox.lock guards the members after it.
+ * Containers and storages have locks of their own; no thread holds two of these locks at once.
  */
 
 #include "agent/connection.h"
@@ -32,8 +32,8 @@ struct sandbox {
 	char *hostname;                 /* or NULL */
 	char *hook_path;                /* directory of hooks in the guest image, or NULL */
 	int ipc_ns, uts_ns;             /* shared by the containers, -1 before sandbox_create */
-	int pid_ns;                     /* of the first container */
-	bool dns_bound;
+	int pid_ns;                     /* of the first container, or -1 */
+	bool dns_bound;                 /* /etc/resolv.conf is a bind mount */
 };
 
 struct sandbox_module {
@@ -42,26 +42,27 @@ struct sandbox_module {
 	size_t n_parameters;
 };
 
-/* What a sandbox is made from. All is the caller's. */
+/* What a sandbox is made from; everything stays the caller's. */
 struct sandbox_request {
 	const char *id;
 	const char *hostname;  /* "": none */
 	const char *hook_path; /* "": none */
 	char **dns;            /* lines of resolv.conf */
 	size_t n_dns;
-	const struct sandbox_module *modules; /* of the kernel */
+	const struct sandbox_module *modules; /* kernel modules to load */
 	size_t n_modules;
 	Grpc__Storage *const *storages;
 	size_t n_storages;
 };
 
-/* Main thread. */
+/* Main thread. settings and loop must outlive it. */
 void sandbox_init(struct sandbox *s, const struct settings *settings, struct loop *loop);
-/* Frees everything; after the loop ended, in an agent that is not PID 1. */
+/* Frees everything, after the loop ended, in an agent that is not PID 1. */
 void sandbox_release(struct sandbox *s);
 
-/* E_EXISTS: it was made already. After any other failure it may be made again. */
+/* Makes the sandbox: hostname, namespaces, storages, DNS. E_EXISTS: it was made already. After any
+ * other failure it may be called again. */
 MUST_CHECK int sandbox_create(struct sandbox *s, const struct sandbox_request *r,
 			      struct deadline deadline, struct err *err);
-/* Restores the initial state, so that sandbox_create may be repeated; the containers are gone. */
+/* After all containers were removed: undoes sandbox_create(), which may then be called again. */
 void sandbox_empty(struct sandbox *s);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The agent's settings: kernel command line, environment, configuration file. */
+/* Loads the agent's settings: a table of parameters for kernel command line and environment, and
+ * the keys of the configuration file. */
 
 #include "agent/settings.h"
 
@@ -52,7 +53,7 @@ static int set_pipe_size(struct settings *s, const char *value, struct err *err)
 	return 0;
 }
 
-/* Upstream ignores numbers that are not positive. */
+/* Sets *out to a positive number; others are ignored, as by upstream. */
 static int positive(const char *value, uint64_t max, const char *what, unsigned *out,
 		    struct err *err)
 {
@@ -85,7 +86,7 @@ static int set_console_port(struct settings *s, const char *value, struct err *e
 	return positive(value, UINT32_MAX, "debug console port", &s->console_port, err);
 }
 
-/* "agent.x" alone is true. */
+/* "agent.x" without a value means true. */
 static int boolean(const char *value, const char *what, bool *out, struct err *err)
 {
 	if (str_eq(value, "") || str_eq(value, "true") || str_eq(value, "1"))
@@ -126,7 +127,7 @@ static int set_config(struct settings *s, const char *value, struct err *err)
 
 static const struct word {
 	const char *name, *env;
-	bool alone; /* has a meaning without a value */
+	bool alone; /* the parameter may be without a value */
 	int (*set)(struct settings *s, const char *value, struct err *err);
 } words[] = {
 	{ "agent.log", "KATA_AGENT_LOG_LEVEL", false, set_level },
@@ -249,7 +250,7 @@ static int load_file(const char *path, struct settings *s, struct err *err)
 	    toml_get_strings(endpoints, "allowed", &s->allowed, err) < 0 ||
 	    toml_unused(t, none, err) < 0)
 		return -1;
-	s->restricted = true; /* with a file but without a list every request is blocked */
+	s->restricted = true; /* a file without a list blocks every request */
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Adjusts the request's specification for the container core: namespaces shared by the containers
- * of the sandbox, hooks of the guest image, defaults that the runtime left out.
+ * Completes the request's specification: the sandbox's shared namespaces, namespaces that every
+ * container has, and hooks of the guest image.
  */
 
 #include "agent/spec.h"
@@ -29,6 +29,7 @@ static struct oci_namespace *find_namespace(struct oci_spec *spec, const char *t
 	return NULL;
 }
 
+/* Returns the namespace of that type, which is added if the specification has none. */
 static struct oci_namespace *add_namespace(struct oci_spec *spec, const char *type)
 {
 	struct oci_linux *l = &spec->linux_;
@@ -49,7 +50,8 @@ static void set_path(struct oci_namespace *ns, int fd)
 		str_set(&ns->path, path);
 }
 
-/* Paths in the request are the host's; shared namespaces are named by our own fds. */
+/* Drops the paths in the request, which are the host's. Shared namespaces get paths of our own
+ * fds. */
 static void set_namespaces(struct sandbox *s, int pid_ns, struct oci_spec *spec)
 {
 	(void)add_namespace(spec, "pid");
@@ -89,7 +91,7 @@ static void add_hook(struct oci_hook_list *list, const char *path, const char *n
 	list->v[list->n++] = hook;
 }
 
-/* Executable regular files of hook_path/kind, by name. */
+/* Adds the executable regular files of hook_path/kind as hooks, sorted by name. */
 static int add_hooks(struct oci_hook_list *list, const char *hook_path, const char *kind,
 		     struct err *err)
 {

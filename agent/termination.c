@@ -13,7 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Only a file of the guest: the container's root is untrusted, and its specification may be. */
+/* Only below GUEST_DIR, and without leaving it by links: the container writes there, and the path
+ * comes from its specification. */
 int termination_read(const char *path, struct buf *out, struct err *err)
 {
 	AUTO(fd) int root = -1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Block devices: on PCI, SCSI, or named by their node. Each wait ends when the node is there. */
+/* Waits for block devices on PCI, on SCSI, or by their node, until the node can be opened. */
 
 #include "agent/device/block.h"
 
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The first entry of a directory with this prefix and suffix, heap, or NULL. */
+/* The path of the first entry of a directory with this prefix and suffix, heap, or NULL. */
 static char *first_entry(const char *folder, const char *prefix, const char *suffix)
 {
 	AUTO(dir) DIR *dir = opendir(folder);
@@ -31,12 +31,13 @@ static char *first_entry(const char *folder, const char *prefix, const char *suf
 }
 
 struct search {
-	const struct pci_path *pci; /* virtio-blk */
-	unsigned target, lun;       /* scsi */
-	char *node;                 /* "/dev/vda": the node to find, or the node found */
+	const struct pci_path *pci; /* of a virtio-blk device */
+	unsigned target, lun;       /* of a SCSI disk */
+	char *node;                 /* path of the node to wait for, or of the node found; heap */
 };
 
-/* devtmpfs makes the node when the disk is announced; it can be opened a moment after that. */
+/* True if the node is a block device that can be opened: the kernel makes the node a moment
+ * before. */
 static bool is_block(const char *node)
 {
 	AUTO(fd) int fd = -1;
@@ -48,6 +49,8 @@ static bool is_block(const char *node)
 	return fd >= 0 || errno != ENXIO;
 }
 
+/* The disk of the device with that directory in sysfs: sets s->node, and returns whether it is
+ * usable. */
 static int found_block(struct search *s, const char *folder)
 {
 	AUTO(str) char *block = path_join(folder, "block");
@@ -116,7 +119,7 @@ static char *wait_node(const char *node, struct deadline deadline, struct err *e
 	return STEAL(clean, NULL);
 }
 
-/* Makes every host adapter scan one address. */
+/* Has every SCSI host adapter scan the address. */
 static int scan_scsi(const struct search *s, struct err *err)
 {
 	AUTO(str) char *request = str_fmt("0 %u %u", s->target, s->lun);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Devices of a container: a handler for each type waits until the device has appeared and then
- * replaces the host's device numbers in the specification.
+ * A table of device types, each with a handler that waits for the device and puts the guest's
+ * device numbers into the specification.
  */
 
 #include "agent/device/device.h"
@@ -26,8 +26,8 @@ static struct oci_device *spec_device(struct oci_spec *spec, const char *path)
 	return NULL;
 }
 
-/* Replaces the host's numbers in device rules by the guest's. All at once at the end, since the new
- * number of one device may be the old number of another. */
+/* The old and new numbers of a device. Device rules are renumbered for all devices at once at the
+ * end, since the new number of one device may be the old number of another. */
 struct number {
 	const char *type;
 	int64_t major, minor, new_major, new_minor;
@@ -56,6 +56,7 @@ static void renumber_rules(struct update *u)
 	}
 }
 
+/* Puts type and number of the node into the specification's device at container_path. */
 static int update_spec(struct update *u, const char *container_path, const char *node,
 		       struct err *err)
 {

@@ -2,11 +2,10 @@
 #pragma once
 
 /*
- * Devices that the runtime plugs into the VM: waiting for them, and adding them to a container's
- * specification. Any thread; there is no shared state.
+ * Devices that the runtime plugs into the VM for a container: waits for them, and updates the
+ * container's specification. Any thread; there is no shared state.
  *
- * A device is described by the protocol's own struct, which is plain data; what carries it is not
- * known here.
+ * A device is described by the protocol's own struct, as plain data: nothing here knows ttRPC.
  */
 
 #include "base/deadline.h"
@@ -16,6 +15,7 @@
 
 #include <stddef.h>
 
-/* Waits for every device and puts node, number and access into the specification. */
+/* Waits for every device. Replaces its device number in the specification, in the list of devices
+ * and in the device rules, by the guest's. Errors name the device. */
 MUST_CHECK int device_add_all(Grpc__Device *const *devices, size_t n, struct oci_spec *spec,
 			      struct deadline deadline, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* PCI paths: from the runtime's description to the kernel's device directory. */
+/* Parses PCI paths, and follows them through sysfs. */
 
 #include "agent/device/pci.h"
 
@@ -55,6 +55,7 @@ static char *bus_behind(const char *bridge)
 	return NULL;
 }
 
+/* Follows the path from the directory of a root bus; heap, or NULL. */
 static char *resolve_below(const char *root, const struct pci_path *path)
 {
 	AUTO(str) char *at = xstrdup(root);
@@ -80,7 +81,7 @@ static char *resolve_below(const char *root, const struct pci_path *path)
 
 char *pci_resolve(const char *sysfs, const struct pci_path *path)
 {
-	/* The root bus: with ACPI, and with the device tree of QEMU's virt machine. */
+	/* Directories of the root bus: with ACPI, and on QEMU's machine "virt". */
 	static const char *const roots[] = { "devices/pci0000:00",
 					     "devices/platform/4010000000.pcie/pci0000:00" };
 

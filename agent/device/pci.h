@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* PCI paths: from the runtime's description to the kernel's device directory. Any thread. */
+/* PCI paths, by which the runtime describes devices, and their directories in sysfs. Any thread. */
 
 #include "base/err.h"
 
@@ -13,7 +13,8 @@ struct pci_path {
 		unsigned slot, function;
 	} at[PCI_DEPTH];
 };
+/* E_INVALID names the text. */
 MUST_CHECK int pci_path_parse(const char *text, struct pci_path *out, struct err *err);
-/* The device's directory, "SYSFS/devices/pci0000:00/0000:00:02.0/0000:01:01.0", heap. NULL: not
- * present (yet). sysfs is "/sys" except in tests. */
+/* Returns the device's directory, "SYSFS/devices/pci0000:00/0000:00:02.0/0000:01:01.0", heap; NULL
+ * if the device is not there (yet). sysfs is "/sys" except in tests. */
 char *pci_resolve(const char *sysfs, const struct pci_path *path);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Device events (uevents) of the kernel. */
+/* Receives and parses the kernel's uevents. */
 
 #include "agent/device/uevent.h"
 
@@ -41,7 +41,7 @@ bool uevent_parse(char *data, size_t len, struct uevent *out)
 
 	*out = (struct uevent){ "", "", "", "", "" };
 	data[len] = '\0';
-	/* "add@/devices/..." first; messages of udev start differently. */
+	/* The kernel's begin with "add@/devices/..."; udev's begin differently. */
 	if (!memchr(data, '@', strnlen(data, len)))
 		return false;
 	for (; p < end; p += strlen(p) + 1)
@@ -61,7 +61,7 @@ static int listen_to_kernel(struct err *err)
 	return STEAL(fd, -1);
 }
 
-/* True if a device was added or changed. */
+/* Reads all pending messages. Returns true if a device was added or changed. */
 static bool drain(int fd)
 {
 	AUTO(mem) char *data = xmalloc(UEVENT_MAX + 1);
@@ -74,7 +74,7 @@ static bool drain(int fd)
 		ssize_t n = recvfrom(fd, data, UEVENT_MAX, 0, (struct sockaddr *)&from, &size);
 
 		if (n < 0 && errno == ENOBUFS)
-			news = true; /* some were lost */
+			news = true; /* messages were lost */
 		else if (n < 0)
 			return news;
 		else if (from.nl_pid == 0 && uevent_parse(data, (size_t)n, &event))
@@ -93,7 +93,7 @@ int uevent_wait(uevent_probe_fn probe, void *arg, struct deadline deadline, cons
 	while ((result = probe(arg, err)) == 0) {
 		struct deadline look = deadline_in(LOOK_MS);
 
-		/* Some devices appear without a matching event: probe anyway. */
+		/* Probe after 100 ms in any case: some devices appear without an event. */
 		do {
 			struct pollfd p = { .fd = fd, .events = POLLIN };
 

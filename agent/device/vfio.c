@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Devices passed through: given to vfio-pci in the guest too, for a container that drives the
- * device itself, or left to the guest's driver.
+ * PCI devices that are passed through: bound to vfio-pci in the guest too, for a container that
+ * drives the device itself, or left to the guest's driver.
  */
 
 #include "agent/device/vfio.h"
@@ -32,7 +32,8 @@ static int probe_pci(void *arg, struct err *err)
 	return s->directory != NULL;
 }
 
-/* "0000:1a:00.0=02/01": the host's address and the guest's path. Returns the device's directory. */
+/* Waits for a PCI function. The option is "0000:1a:00.0=02/01", the host's address and the guest's
+ * path. Returns the function's directory in sysfs, heap. */
 static char *wait_vfio(const char *option, struct deadline deadline, struct err *err)
 {
 	const char *equal = strchr(option, '=');
@@ -67,7 +68,7 @@ static int bind_to_vfio(const char *device, struct err *err)
 	return 0;
 }
 
-/* The name of the device's IOMMU group. */
+/* The name of the device's IOMMU group, heap. */
 static char *group_of(const char *device, struct err *err)
 {
 	AUTO(str) char *link = path_join(device, "iommu_group");
@@ -130,7 +131,7 @@ int vfio_await(const Grpc__Device *d, struct deadline deadline, struct err *err)
 
 /* --- PCIDEVICE_* of the environment --- */
 
-/* The guest's PCI address of the device with PCI address host on the host. */
+/* The guest's PCI address of the device that has the address host on the host; heap, or NULL. */
 static char *guest_address(Grpc__Device *const *devices, size_t n, const char *host)
 {
 	for (size_t i = 0; i < n; i++) {

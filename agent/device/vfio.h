@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* Host devices passed through (vfio). Any thread. */
+/* PCI devices of the host that are passed through to the VM. Any thread. */
 
 #include "base/deadline.h"
 #include "base/err.h"
@@ -10,11 +10,11 @@
 
 #include <stddef.h>
 
-/* Waits for the device's PCI functions, gives them to vfio-pci and returns the node of their IOMMU
- * group, heap. */
+/* For a container that drives the device itself: waits for the device's PCI functions, binds them
+ * to vfio-pci, and returns the path of the node of their IOMMU group, heap. */
 char *vfio_node(const Grpc__Device *d, struct deadline deadline, struct err *err);
-/* The guest's own driver uses the device: it needs no node, but must be present. */
+/* For a device that the guest's own driver serves: waits for its PCI functions. */
 MUST_CHECK int vfio_await(const Grpc__Device *d, struct deadline deadline, struct err *err);
 
-/* Puts the guest's PCI addresses into PCIDEVICE_* of the environment, which have the host's. */
+/* In PCIDEVICE_* of the process's environment, replaces the host's PCI addresses by the guest's. */
 void vfio_rewrite_environment(Grpc__Device *const *devices, size_t n, struct oci_spec *spec);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the handlers share: deadlines and plain answers. */
+/* Helpers of all handlers: deadlines and plain answers. */
 
 #include "agent/rpc/rpc.h"
 

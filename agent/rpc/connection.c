@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests for connections to ports in the guest. Their streams are those of stream.c. All on the
- * loop. */
+/* ConnectPort and DisconnectPort: connections to ports of the guest, which stream.c reads and
+ * writes. All on the loop. */
 
 #include "agent/rpc/rpc.h"
 
 #include "agent/sandbox.h"
 #include "protocols/agent.pb-c.h"
 
-/* Within the time that a connection may take, also if the caller is gone. */
+/* Called within the 10 s that connecting may take, even if the caller has disconnected. */
 static void on_done(void *call, const struct err *err)
 {
 	answer(call, err ? -1 : 0, err);

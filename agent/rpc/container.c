@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests about a container, from its making to its removal. */
+/* Requests about a container: create, start, remove, pause, resume, update. */
 
 #include "agent/rpc/rpc.h"
 

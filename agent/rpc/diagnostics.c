@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* GetDiagnosticData: what a container has left behind. */
+/* GetDiagnosticData: the termination message of a container. */
 
 #include "agent/rpc/rpc.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* grpc.Health: that the agent is there, and which. */
+/* grpc.Health: whether the agent serves requests, and its version. */
 
 #include "agent/rpc/rpc.h"
 
@@ -21,7 +21,7 @@ static void on_version(struct ttrpc_call *call, const void *request, void *arg)
 
 	(void)request;
 	(void)arg;
-	reply.grpc_version = (char *)"0.0.1"; /* of the protocol, as upstream has it */
+	reply.grpc_version = (char *)"0.0.1"; /* of the protocol, as upstream's */
 	reply.agent_version = (char *)KATA_VERSION;
 	ttrpc_reply(call, &reply);
 }

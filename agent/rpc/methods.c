@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The table of the agent's methods. Any other method is answered with "unimplemented". */
+/* The table of the agent's methods. libs/ttrpc answers any other method with "unimplemented". */
 
 #include "agent/rpc/rpc.h"
 

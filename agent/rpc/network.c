@@ -17,7 +17,7 @@ enum { RULES_MAX = 2 << 20, RUN_MS = 30000 };
 
 /* --- interfaces --- */
 
-/* to->addresses is the caller's to free, also after an error. */
+/* Converts the message. The caller frees to->addresses, also after an error. */
 static int to_link(const Types__Interface *from, struct network_link *to, struct err *err)
 {
 	*to = (struct network_link){ .mac = from->hwaddr,
@@ -86,7 +86,8 @@ void on_list_interfaces(struct ttrpc_call *call, const void *request, void *arg)
 
 /* --- routes --- */
 
-/* The default route is written out, as upstream's agent has it. */
+/* The route as a message, heap. The default route's destination is written out, as by upstream's
+ * agent. */
 static Types__Route *from_route(const struct netlink_route *route)
 {
 	Types__Route *to = netmessage_route(route);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* GetOOMEvent: kept until a process is killed. */
+/* GetOOMEvent, which is kept until a process is killed. */
 
 #include "agent/rpc/rpc.h"
 
@@ -40,7 +40,7 @@ void on_get_oom_event(struct ttrpc_call *call, const void *request, void *arg)
 	struct kept *k = NEW(struct kept);
 
 	(void)request;
-	/* dropped: the call was freed with the server. */
+	/* When the waiter is dropped, the call was freed with the server. */
 	*k = (struct kept){ { reply_event, free, k }, &s->containers.oom, call };
 	if (oom_wait(&s->containers.oom, &k->waiter))
 		ttrpc_call_on_cancel(call, on_cancel, k);

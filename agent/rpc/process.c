@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests about a process: entering a container, the end, which is waited for, and signals. */
+/* ExecProcess, WaitProcess and SignalProcess. */
 
 #include "agent/rpc/rpc.h"
 
@@ -41,8 +41,9 @@ void on_exec_process(struct ttrpc_call *call, const void *request, void *arg)
 	answer(call, result, &err);
 }
 
-/* --- the end --- */
+/* --- wait --- */
 
+/* A WaitProcess that is kept until the process ends. */
 struct kept {
 	struct process_waiter waiter;
 	struct process *process;

@@ -2,17 +2,18 @@
 #pragma once
 
 /*
- * The agent's requests: ttRPC, and nothing else. A file for each family of requests; each handler
- * has three movements: it takes the message apart, acts on the model, answers.
+ * The handlers of the agent's requests, a file for each family. A handler takes the message apart,
+ * calls the functions of the agent's other folders, and answers.
  *
- * This is the top of the agent: nothing below includes this header, and ttrpc/ttrpc.h only what
- * listens (transport.c). The model knows the protocol's structs only as descriptions of storages
- * and devices, which are plain data. tests/check-layers.sh has the order of the layers.
+ * Only this folder and transport.c know ttRPC. The other folders use the protocol's structs only as
+ * plain data that describes storages and devices. tests/check-layers.sh has the order of the
+ * layers.
  *
- * Threads: a TTRPC_FLOW runs on a thread of its own, may block and needs references to what it
- * uses; a TTRPC_EVENT runs on the loop, must not block, and may use what it found until it returns.
- * What is kept (WaitProcess, GetOOMEvent, the streams) is handed to the model with functions that
- * answer it, and taken back when the caller is gone.
+ * Threads: a TTRPC_FLOW runs on a thread of its own, may block, and needs references to what it
+ * uses. A TTRPC_EVENT runs on the loop, must not block, and may use what it found until it returns.
+ * A request that waits (WaitProcess, GetOOMEvent, the streams) is kept by the process, list or
+ * stream that it waits for, together with functions that answer it; it is withdrawn when its caller
+ * disconnects.
  */
 
 #include "base/deadline.h"
@@ -21,15 +22,15 @@
 
 #include <stdint.h>
 
-/* Answers the call of a flow: Empty, or err if result < 0. */
+/* Answers the call: with err if result < 0, else with Empty. */
 void answer(struct ttrpc_call *call, int result, const struct err *err);
-/* The earlier of the caller's deadline and ms from now. */
+/* Returns the caller's deadline, or ms from now if that is earlier. */
 struct deadline flow_deadline(struct ttrpc_call *call, uint64_t ms);
 
-/* Answers with the error that a caller gets whose connection is gone. */
+/* Ends a call whose caller has disconnected. */
 void answer_cancelled(struct ttrpc_call *call);
 
-/* The tables of methods. arg of each is the struct sandbox. */
+/* The tables of methods. Each gets the struct sandbox as arg. */
 extern const struct ttrpc_method agent_methods[], health_methods[];
 
 void on_create_sandbox(struct ttrpc_call *call, const void *request, void *arg);

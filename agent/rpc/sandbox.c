@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests about the sandbox: its making and its end. */
+/* CreateSandbox and DestroySandbox. */
 
 #include "agent/rpc/rpc.h"
 
@@ -14,7 +14,7 @@
 
 enum { CREATE_MS = 60000, DESTROY_MS = 30000 };
 
-/* On the heap. */
+/* The kernel modules in the request, r->n_kernel_modules of them; heap. */
 static struct sandbox_module *modules_of(const Grpc__CreateSandboxRequest *r)
 {
 	struct sandbox_module *list = xcalloc(r->n_kernel_modules, sizeof(*list));
@@ -56,7 +56,8 @@ void on_destroy_sandbox(struct ttrpc_call *call, const void *request, void *arg)
 
 	(void)request;
 	entries_kill(&s->containers);
-	/* An agent that is not PID 1 must remove cgroups and mounts from the machine. */
+	/* The VM of a PID 1 ends next. Another agent must remove cgroups and mounts from the
+	 * machine. */
 	if (getpid() == 1) {
 		storage_freeze_all(&s->storages);
 	} else {

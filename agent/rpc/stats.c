@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Statistics of a container, and of the guest's network. */
+/* StatsContainer: a container's cgroup, and the guest's network interfaces. */
 
 #include "agent/rpc/rpc.h"
 
@@ -96,7 +96,7 @@ static void free_list(void *list, size_t n)
 	free(v);
 }
 
-/* /proc/net/dev: two lines of heading, then "  eth0: 16 numbers". */
+/* Parses /proc/net/dev: two lines of heading, then "  eth0: 16 numbers". */
 static void fill_network(Grpc__StatsContainerResponse *reply, char *text)
 {
 	char *rest = text, *line;

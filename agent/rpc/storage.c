@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests about files and volumes: copying, mounts in use, swap space. */
+/* Requests about files, volumes, mounts in use and swap space. */
 
 #include "agent/rpc/rpc.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Requests about streams, which are kept until a stream is ready: the standard streams of a process, and,
- * where no container is named, connections. All on the loop.
+ * Requests about streams: the standard streams of a process or, if the request names no container,
+ * a connection. They are kept until the stream is ready. All on the loop.
  */
 
 #include "agent/rpc/rpc.h"
@@ -33,7 +33,7 @@ static const struct stream_answers answers = { answer_read, answer_written, answ
 
 /* --- requests --- */
 
-/* The caller's connection is gone: drop the request. */
+/* The caller has disconnected. */
 static void on_read_cancel(void *arg)
 {
 	stream_cancel_read(arg);
@@ -44,7 +44,7 @@ static void on_write_cancel(void *arg)
 	stream_cancel_write(arg);
 }
 
-/* What a request names. */
+/* The stream that a request names. */
 struct target {
 	struct process *process; /* or NULL: a connection */
 	struct stream *stream;
@@ -63,7 +63,7 @@ static int find_output(struct sandbox *sb, const Grpc__ReadStreamRequest *r, boo
 		out->process = process_find(&sb->containers, r->container_id, r->exec_id, err);
 		out->stream = out->process ? process_output(out->process, is_err, err) : NULL;
 	} else if (is_err) {
-		return stream_eof(err); /* it has no errors of its own */
+		return stream_eof(err); /* a connection has no error output */
 	} else {
 		out->stream = connection_stream(&sb->connections, r->exec_id, err);
 	}
@@ -95,8 +95,8 @@ static void read_stream(struct ttrpc_call *call, struct sandbox *sb,
 	struct err err = ERR_INIT;
 	struct target t;
 
-	/* Before it is accepted, since it may be answered at once; one that is refused is answered
-	 * here, so that the caller's end is no event any more. */
+	/* Before stream_read(), which may answer the call at once. If the call is refused,
+	 * answering it below also removes the handler. */
 	if (find_output(sb, r, is_err, &t, &err) == 0)
 		ttrpc_call_on_cancel(call, on_read_cancel, t.stream);
 	if (!err.code && stream_read(t.stream, r->len, &answers, call, &err) == 0)

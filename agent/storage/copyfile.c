@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Files that arrive in chunks. Every path is resolved beneath our directory, so neither ".." nor a
- * link made by a container leads out of it.
+ * Writes files that arrive in chunks. Every path is resolved beneath GUEST_DIR, so neither ".." nor
+ * a link that a container made leads out of it.
  */
 
 #include "agent/storage/copyfile.h"
@@ -83,8 +83,8 @@ static int check_range(const struct copyfile *r, struct err *err)
 	return 0;
 }
 
-/* The temporary name is derived from the path, so that all chunks go to one file; after the last
- * byte it is renamed. */
+/* Writes a chunk to the file part, whose name depends on the path alone, so that all chunks go to
+ * one file. After the last byte it is renamed. */
 static int write_part(int parent, const char *part, const char *name, const struct copyfile *r,
 		      struct err *err)
 {

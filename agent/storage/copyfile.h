@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Files that the runtime cannot share. They are sent in chunks, in any request's thread, and appear
- * atomically when the last byte was written.
+ * Files that the runtime sends instead of sharing them (CopyFile). A file arrives in chunks and
+ * appears atomically when its last byte is written. Any thread.
  */
 
 #include "base/err.h"
@@ -12,18 +12,22 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A chunk of a file, or a directory, or a link (data is its target). */
+/* A chunk of a file, a directory, or a symbolic link, whose target is data. */
 struct copyfile {
 	const char *path;     /* below GUEST_DIR */
-	mode_t mode;          /* with its kind; a file if it has none */
-	mode_t dir_mode;      /* of directories that are made on the way; 0: 0755 */
+	mode_t mode;          /* with the type (S_IFMT); a regular file if that is 0 */
+	mode_t dir_mode;      /* of parent directories that are missing; 0: 0755 */
 	int64_t uid, gid;     /* negative: the agent's */
-	int64_t offset, size; /* of the chunk, of the whole file */
+	int64_t offset, size; /* where the chunk begins; size of the whole file */
 	const uint8_t *data;
 	size_t len;
 };
 
+/* Writes the chunk, or makes the directory or link; parent directories are made. E_INVALID: the
+ * path is not below GUEST_DIR, leads out of it by ".." or a link, or mode, range or target are not
+ * valid. */
 MUST_CHECK int copyfile_write(const struct copyfile *r, struct err *err);
 
-/* Removes what was copied for a container, from the guest's memory: never from a share. */
+/* Removes a container's copies from the guest's memory; on any other file system, which may be a
+ * share, it removes nothing. */
 MUST_CHECK int copyfile_remove(const char *container, struct err *err);

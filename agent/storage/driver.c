@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The storage drivers, one function for each kind. */
+/* The storage drivers: a table of names, each with the function that makes such a storage. */
 
 #include "agent/storage/driver.h"
 
@@ -19,9 +19,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Option of a bind storage: the directory below which the source is (docs/protocol/agent.md). */
 #define BENEATH "X-kata.beneath="
 
-/* The options as separate words, without those handled by the agent itself. */
+/* The options as separate words, without those that begin like one of ours (NULL: all); strv,
+ * heap. */
 static char **words_of(const Grpc__Storage *s, const char *const *ours)
 {
 	char **list = NULL;
@@ -41,7 +43,7 @@ static char **words_of(const Grpc__Storage *s, const char *const *ours)
 	return list;
 }
 
-/* The value of "name=value" among the options, or NULL; the last one counts. */
+/* The value of the last option that begins with name ("size="), borrowed, or NULL. */
 static const char *option(char *const *words, const char *name)
 {
 	const char *found = NULL;
@@ -65,7 +67,7 @@ static int mount_words(const Grpc__Storage *s, const char *source, const char *t
 	return 0;
 }
 
-/* virtio-fs, 9p, overlayfs: the message has all arguments of mount(2). */
+/* virtio-fs, 9p, overlayfs: the storage has all arguments of mount(2). */
 static int add_plain(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
 		     struct err *err)
 {
@@ -98,7 +100,8 @@ static int parse_mode(const char *text, mode_t fallback, mode_t *mode, struct er
 	return 0;
 }
 
-/* The fsgid= option: this group owns the directory and new files in it (setgid). */
+/* Sets the mode and, with a group (the option fsgid=), the group, which then owns new files too
+ * (setgid). */
 static int own(const char *path, const char *gid, mode_t mode, struct err *err)
 {
 	uint64_t group;
@@ -115,7 +118,8 @@ static int own(const char *path, const char *gid, mode_t mode, struct err *err)
 
 /* --- bind mounts --- */
 
-/* A directory that is made has the mode and the group of the options. */
+/* Makes the missing directories below root, with mode and group of the options. Returns an fd of
+ * the last one. */
 static int make_source(int root, const char *below, char *const *words, struct err *err)
 {
 	const char *gid = option(words, "fsgid=");
@@ -129,8 +133,8 @@ static int make_source(int root, const char *below, char *const *words, struct e
 }
 
 /*
- * An fd of the source. X-kata.beneath: containers write to the directory of that name, below which it is: none of
- * their links is followed, and a directory that is missing is made.
+ * Returns an fd of the source of a bind storage. With X-kata.beneath=DIR the source is below DIR,
+ * where containers write: no link is followed on the way, and a missing directory is made.
  */
 static int open_source(const Grpc__Storage *s, char *const *words, struct err *err)
 {
@@ -216,8 +220,8 @@ int storage_huge_pages(const Grpc__Storage *s, uint64_t *size, uint64_t *page_si
 		       : 0;
 }
 
-/* At least as many as the volume is to have; there may be more already. The kernel may reserve fewer:
- * the number is read back. */
+/* Reserves as many huge pages as the volume has, unless the guest has so many. The number is read
+ * back, since the kernel may reserve fewer. */
 static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
 {
 	AUTO(str) char *path = NULL;
@@ -246,12 +250,12 @@ static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
 		       : 0;
 }
 
-/* tmpfs with all its options (fsgid= is ours), or hugetlbfs. */
+/* A tmpfs, or a hugetlbfs. */
 static int add_ephemeral(const struct storage_driver_host *host, const Grpc__Storage *s,
 			 bool *mounted, struct err *err)
 {
-	/* size= of hugetlbfs is for the reservation: several containers with limits of their own may
-	 * use the volume. */
+	/* size= of a hugetlbfs is only for the reservation: several containers, each with a limit
+	 * of its own, may use the volume. */
 	static const char *const ours[] = { "fsgid=", NULL };
 	static const char *const ours_huge[] = { "fsgid=", "size=", NULL };
 	const char *type = *s->fstype ? s->fstype : "tmpfs";

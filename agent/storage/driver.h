@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a driver needs besides the storage. */
+/* What drivers need besides the storage. */
 struct storage_driver_host {
 	struct loop *loop;
 	unsigned hotplug_ms; /* how long a device may take to appear */
@@ -18,24 +18,24 @@ struct storage_driver_host {
 
 struct storage_driver {
 	const char *name;
-	/* What it makes is the pod's: kept until the sandbox ends, whether a container uses it or not.
-	 * A container that is started again finds what it wrote. */
+	/* Its storages belong to the pod: they are kept until the sandbox ends, even if no
+	 * container uses them, so that a container that is restarted finds what it wrote. */
 	bool stays;
-	/* Mounts the storage at its mount_point. *mounted: it must be unmounted later, also if this
-	 * fails. */
+	/* Makes the storage at its mount_point. *mounted: something was mounted there, also if this
+	 * fails, and must be unmounted. */
 	int (*add)(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
 		   struct err *err);
 };
 
-/* The driver of that name; NULL with E_UNSUPPORTED. */
+/* The driver of that name, static; NULL with E_UNSUPPORTED. */
 const struct storage_driver *storage_driver_find(const char *name, struct err *err);
 
-/* Whether that driver's storages are on block devices of the guest. */
+/* True if the driver's storages are on block devices of the guest. */
 bool storage_driver_is_block(const char *name);
 
-/* NULL-terminated names of the drivers. */
+/* The names of all drivers, NULL-terminated, static. */
 const char *const *storage_drivers(void);
 
-/* Parses size= and pagesize= of hugetlbfs, in bytes. */
+/* Parses the options size= and pagesize= of a hugetlbfs storage, in bytes. */
 MUST_CHECK int storage_huge_pages(const Grpc__Storage *s, uint64_t *size, uint64_t *page_size,
 				  struct err *err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Kubernetes' fsGroup: gives a volume and everything in it to a group. The contents are untrusted:
- * no symbolic link is followed, no other file system is entered.
+ * no symbolic link is followed, and no other file system is entered.
  */
 
 #include "agent/storage/group.h"
@@ -21,14 +21,11 @@ enum { DEPTH_MAX = 256 };
 struct change {
 	gid_t group;
 	dev_t device;
-	bool read_only;
 };
 
-static mode_t wanted(const struct change *c, mode_t mode)
+static mode_t wanted(mode_t mode)
 {
-	mode_t bits = c->read_only ? 0440 : 0660;
-
-	return S_ISDIR(mode) ? mode | bits | S_ISGID | 0110 : mode | bits;
+	return S_ISDIR(mode) ? mode | S_ISGID | 0770 : mode | 0660;
 }
 
 static int change_one(const struct change *c, int at, const char *name, const struct stat *st,
@@ -37,12 +34,12 @@ static int change_one(const struct change *c, int at, const char *name, const st
 	if (st->st_gid != c->group &&
 	    fchownat(at, name, (uid_t)-1, c->group, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, "give %s to group %u", name, (unsigned)c->group);
-	if (S_ISLNK(st->st_mode) || wanted(c, st->st_mode) == st->st_mode)
+	if (S_ISLNK(st->st_mode) || wanted(st->st_mode) == st->st_mode)
 		return 0;
-	/* Through an fd that is not a symbolic link, since fchmodat follows links. */
+	/* By an fd opened with O_NOFOLLOW, since fchmodat follows links. */
 	AUTO(fd) int fd = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	AUTO(str) char *path = str_fmt("/proc/self/fd/%d", fd);
-	if (fd < 0 || chmod(path, wanted(c, st->st_mode) & 07777) < 0)
+	if (fd < 0 || chmod(path, wanted(st->st_mode) & 07777) < 0)
 		return err_sys(err, "set the mode of %s", name);
 	return 0;
 }
@@ -92,16 +89,15 @@ int storage_set_group(const Grpc__Storage *s, struct err *err)
 	if (fd < 0 || fstat(fd, &st) < 0 || fstatvfs(fd, &fs) < 0)
 		return err_sys(err, "look at the volume");
 	c.device = st.st_dev;
-	c.read_only = (fs.f_flag & ST_RDONLY) != 0;
-	if (c.read_only)
-		return 0; /* read-only: nothing can be changed */
+	if (fs.f_flag & ST_RDONLY)
+		return 0;
 	if (s->fs_group->group_change_policy == TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch &&
-	    st.st_gid == c.group && wanted(&c, st.st_mode) == st.st_mode)
+	    st.st_gid == c.group && wanted(st.st_mode) == st.st_mode)
 		return 0;
 	if (change_below(&c, fd, 0, err) < 0)
 		return -1;
-	/* The root last: a root with the right group means that everything below is done. */
-	if (fchown(fd, (uid_t)-1, c.group) < 0 || fchmod(fd, wanted(&c, st.st_mode) & 07777) < 0)
+	/* The root last: OnRootMismatch takes its group as a sign that all below it is done. */
+	if (fchown(fd, (uid_t)-1, c.group) < 0 || fchmod(fd, wanted(st.st_mode) & 07777) < 0)
 		return err_sys(err, "give the volume to group %u", (unsigned)c.group);
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Mounts that are in use: memory-backed volumes change size, stale shares go. */
+/* Resizes tmpfs mounts in use, and unmounts stale shares. */
 
 #include "agent/storage/mounted.h"
 
@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-/* Called after memory was plugged: their size was a fraction of the old memory. */
+/* The runtime calls for this after it has plugged memory: the size was a fraction of the former
+ * memory. */
 static int rescale(const Grpc__Storage *s, struct err *err)
 {
 	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
@@ -45,7 +46,7 @@ int mounted_rescale(const Grpc__Storage *s, struct err *err)
 	return rescale(s, err) < 0 ? err_wrap(err, "storage %.256s", s->mount_point) : 0;
 }
 
-/* The host has removed the root of a virtio-fs mount: it can only be unmounted. */
+/* True for a virtio-fs mount whose root the host has removed: it can only be unmounted. */
 static bool is_stale(const struct mount_entry *m)
 {
 	struct stat st;

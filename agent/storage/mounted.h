@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* Mounts that are in use. Flows. */
+/* Changes mounts that are in use. Flows. */
 
 #include "base/err.h"
 #include "protocols/agent.pb-c.h"
 
-/* Gives a memory-backed volume the size that its options say. */
+/* Remounts a tmpfs with the storage's options, among them its size. E_STATE: its mount point is not
+ * a tmpfs. */
 MUST_CHECK int mounted_rescale(const Grpc__Storage *s, struct err *err);
 
-/* Unmounts shares whose root the host has removed. One that cannot be is logged. */
+/* Unmounts virtio-fs mounts whose root the host has removed. Failures to unmount are logged. */
 MUST_CHECK int mounted_drop_stale(struct err *err);

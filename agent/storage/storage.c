@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The list of storages: who mounts one, who waits for it, who unmounts it. */
+/* The list of storages: counts references, and mounts and unmounts outside of the lock. */
 
 #include "agent/storage/storage.h"
 
@@ -67,7 +67,8 @@ static void forget_locked(struct storages *s, const char *mount_point)
 	vec_remove(&s->v, (size_t)(gone - s->v.v));
 }
 
-/* 1: it exists; a reference was taken. 0: the caller must mount it. */
+/* Returns 1 if the storage exists, and takes a reference; 0 if the caller must mount it: a busy
+ * entry was added for it; -1 on E_TIMEOUT. */
 static int claim(struct storages *s, const Grpc__Storage *storage, struct deadline deadline,
 		 struct err *err)
 {
@@ -96,7 +97,8 @@ static int claim(struct storages *s, const Grpc__Storage *storage, struct deadli
 	return result;
 }
 
-/* What stays has a reference of the sandbox. */
+/* After mounting: ends the busy state, or removes the entry if it failed. A storage that stays gets
+ * a further reference, the sandbox's. */
 static void settle(struct storages *s, const Grpc__Storage *storage, bool stays, bool made,
 		   bool mounted)
 {
@@ -143,7 +145,7 @@ static bool is_on_a_disk(const struct storage *s)
 	return s->mounted && storage_driver_is_block(s->driver);
 }
 
-/* The disk may be unplugged next, whatever still holds the mount. */
+/* Before a lazy unmount: the disk may be unplugged next, even if a process still uses the mount. */
 static void write_back(const struct storage *s)
 {
 	AUTO(fd) int fd = open(s->mount_point, O_RDONLY | O_CLOEXEC);
@@ -203,7 +205,7 @@ void storage_drop_all(struct storages *s)
 	}
 }
 
-/* A file system that is read-only, or cannot be frozen, has nothing to lose. */
+/* EOPNOTSUPP: a file system that cannot be frozen, such as a read-only one. EBUSY: it is frozen. */
 static void freeze(const struct storage *s)
 {
 	AUTO(fd) int fd = open(s->mount_point, O_RDONLY | O_CLOEXEC);

@@ -6,6 +6,6 @@
 #include "base/deadline.h"
 #include "base/err.h"
 
-/* type and id as for device_block. */
+/* Waits for the device and enables it as swap space. type and id: as for device_block(). */
 MUST_CHECK int swap_add(const char *type, const char *id, struct deadline deadline,
 			struct err *err);

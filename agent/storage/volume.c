@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Statistics of volumes, and resizing them while they are in use. */
+/* Usage of volumes, and growing them while they are in use. */
 
 #include "agent/storage/volume.h"
 
@@ -65,7 +65,7 @@ static int probe_size(void *arg, struct err *err)
 	return g->has >= g->want;
 }
 
-/* The host has enlarged the device; the guest may see it a moment later. */
+/* Waits until the guest sees the size that the host has given the device. */
 static int await_size(int fd, uint64_t want, struct deadline deadline, uint64_t *size,
 		      struct err *err)
 {

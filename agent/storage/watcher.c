@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Copies watched volumes. Kubernetes replaces the contents of a volume by a new directory and one
- * rename of a symbolic link ("..data"): directories and files are copied first, then links, and
- * what has disappeared is removed last, so that readers always see complete files.
+ * Copies watched volumes. The kubelet replaces the contents of a volume by a new directory and one
+ * rename of a symbolic link ("..data"). So directories and files are copied first, then links, and
+ * what has disappeared is removed last: readers always see complete files.
  */
 
 #include "agent/storage/watcher.h"
@@ -36,8 +36,9 @@ struct limits {
 	unsigned files, entries;
 	uint64_t bytes;
 };
-/* What is watched; and how large it may be later, when it is too late for a bind mount. During an update the
- * old contents are there beside the new. */
+/* The limits for a volume to be watched, and those for later copies, when it is too late for a bind
+ * mount. The latter are higher also because during an update old and new contents are both
+ * there. */
 static const struct limits at_first = { 256, 1024, 1 << 20 };
 static const struct limits later = { 4096, 16384, 6 << 20 };
 #define TMPFS_SIZE "16m"
@@ -53,10 +54,10 @@ struct watched {
 	char *source, *target;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards list and scanning */
 static VEC(struct watched) list;
-static struct watch *timer; /* made and removed on the loop */
-static bool scanning;
+static bool scanning;       /* a thread copies */
+static struct watch *timer; /* loop */
 
 /* --- one copy --- */
 
@@ -180,7 +181,8 @@ static int copy_pass(struct copy *c, int from, int to, bool links, int depth, st
 	return 0;
 }
 
-/* Relative to the fd, not by path: the container may replace directories meanwhile. */
+/* Removes from the copy what the source no longer has. Relative to fds, not by path: the container
+ * may replace directories meanwhile. */
 static int remove_gone(int from, int to, struct err *err)
 {
 	AUTO(dir) DIR *dir = open_folder(to, ".", err);
@@ -222,7 +224,7 @@ static int sync_file(const char *source, const char *target, const struct stat *
 		return 0;
 	if (file_read(AT_FDCWD, source, most->bytes, &data, err) < 0)
 		return -1;
-	/* In place: this inode is bind-mounted in the container. */
+	/* In place: the container has a bind mount of this inode. */
 	fd = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(err, "open %s", target);
@@ -234,6 +236,7 @@ static int sync_file(const char *source, const char *target, const struct stat *
 	return 0;
 }
 
+/* True if "..data" leads to the same target in both directories, or neither has it. */
 static bool same_data(int a, int b)
 {
 	char one[PATH_MAX], other[PATH_MAX];
@@ -243,7 +246,8 @@ static bool same_data(int a, int b)
 	return n == m && (n < 0 || memcmp(one, other, (size_t)n) == 0);
 }
 
-/* What is renamed meanwhile may be copied in part, or be gone halfway: then again. */
+/* If the kubelet replaces the contents during the copy, the copy may be mixed, or fail halfway:
+ * then it is made again. */
 static int sync_folder(int from, int to, const struct limits *most, struct err *err)
 {
 	for (int i = 0;; i++) {
@@ -287,7 +291,8 @@ int watcher_sync(const char *source, const char *target, struct err *err)
 
 /* --- the rounds --- */
 
-/* The kubelet's volumes change by that link alone: one look at it instead of one at each file. */
+/* True for a kubelet's volume whose copy is current: those change by "..data" alone, so its files
+ * need not be compared. */
 static bool is_current(const struct watched *w)
 {
 	AUTO(fd) int from = open(w->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -298,7 +303,7 @@ static bool is_current(const struct watched *w)
 	       same_data(from, to);
 }
 
-/* Each round of copying runs on its own thread: the share may be slow, and the loop must not
+/* A round of copying, on a thread of its own: the share may be slow, and the loop must not
  * block. */
 static void *scan(void *arg)
 {
@@ -324,11 +329,11 @@ static void on_timer(void *arg)
 	struct err err = ERR_INIT;
 
 	(void)arg;
-	/* The lock is held by a round, watcher_add or watcher_remove: skip this period. */
+	/* If the lock is held, by a round, watcher_add() or watcher_remove(), skip this period. */
 	if (pthread_mutex_trylock(&lock) != 0)
 		return;
 	if (!scanning && list.n)
-		scanning = thread_detach(scan, NULL, 0, &err) == 0; /* else at the next tick */
+		scanning = thread_detach(scan, NULL, 0, &err) == 0; /* else in the next period */
 	(void)pthread_mutex_unlock(&lock);
 }
 
@@ -347,7 +352,7 @@ static int bind_instead(const char *source, const char *target, struct err *err)
 	return 0;
 }
 
-/* A tmpfs, whatever the parent's file system is. */
+/* Mounts a tmpfs for the copy of a directory; for that of a file makes the parent directory. */
 static int make_target(const char *source, const char *target, bool *mounted, struct err *err)
 {
 	AUTO(str) char *parent = NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The steps of an install, which every caller takes in the same order. */
+/* The steps of an install. */
 
 #include "deploy/cli/install.h"
 
@@ -15,8 +15,8 @@ void install_release(struct install *in)
 	deploy_close(in->d);
 }
 
-/* Considers files and the switch only: steps follow from a change. The memory of trust is not part
- * of it yet: a new decision alone is no change. */
+/* Sets in->needed, from the files and the switch only: there are steps only because of changes. The
+ * memory of trust is not part of the change yet: a new decision alone does not make it needed. */
 static int is_needed(struct install *in, struct err *err)
 {
 	AUTO(plan) struct plan p = PLAN_INIT;
@@ -29,7 +29,7 @@ static int is_needed(struct install *in, struct err *err)
 	return 0;
 }
 
-/* Before anything is fetched. Where something is installed there may be nothing to do. */
+/* For a first install only: over an installed release there may be nothing to do. */
 static int can_prove(struct install *in, enum deploy_access access, struct err *err)
 {
 	if (access == DEPLOY_LOOK || deploy_installed(in->d)->current)
@@ -63,7 +63,6 @@ int install_learn(struct install *in, struct err *err)
 		       : 0;
 }
 
-/* What a signal interrupts before the commit has left nothing behind. */
 int install_fetch(struct install *in, struct err *err)
 {
 	if (offer_stage(in->d, &in->offer, "release", err) == 0)

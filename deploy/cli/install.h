@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Making a release the installed one, in steps: for the verbs install, upgrade and plan, and for a
- * node that upgrades itself.
+ * The steps of an install, for the verbs install, upgrade and plan, and for a node that upgrades
+ * itself.
  *
  *	static struct install_options o;		// filled in by opt_parse()
  *	AUTO(install) struct install in = INSTALL_OF("upgrade", &o);
@@ -41,7 +41,7 @@ struct install {
 	struct offer offer;
 	struct registration reg;
 	struct memory memory;
-	bool needed; /* something would change */
+	bool needed; /* set by install_prepare(): something would change */
 };
 #define INSTALL_OF(is, options)                                                 \
 	{                                                                       \
@@ -52,14 +52,15 @@ struct install {
 void install_release(struct install *in);
 DEFINE_AUTO_STRUCT(install, struct install, install_release)
 
-/* Everything that is done without a change: opens the prefix, verifies the release, plans. With
- * DEPLOY_CHANGE where nothing is installed also E_STATE, with what to do: the manager that is to
- * prove it does not run. */
+/* Opens the prefix, verifies the release and plans the change, without changing anything. For a
+ * first install with DEPLOY_CHANGE also E_STATE: the container manager, which is needed for the
+ * proof, does not run. Other errors are those of node_open(), offer_open() and
+ * registration_add(). */
 MUST_CHECK int install_prepare(struct install *in, enum deploy_access access, struct err *err);
-/* If nothing is needed: remembers what trust has learned. Without this an older channel could be
- * shown to this node tomorrow. */
+/* To call if nothing is needed: stores the highest serials (trust.h). Otherwise this node would
+ * accept an older channel tomorrow. */
 MUST_CHECK int install_learn(struct install *in, struct err *err);
-/* Fetches what is missing. */
+/* Fetches into staging what the store lacks. */
 MUST_CHECK int install_fetch(struct install *in, struct err *err);
-/* Lays it down, registers and proves it. */
+/* Lays the release down, registers it and proves it, as one transaction. */
 MUST_CHECK int install_commit(struct install *in, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy: finds the verb, prints the error. */
+/* kata-deploy: the table of verbs; runs the verb and prints its error. */
 
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -20,15 +20,17 @@
 static const struct subverb verbs[] = {
 	{ "install", "", "install a release, register it, prove it in a VM", install_opts,
 	  verb_install, 0, 0 },
-	{ "upgrade", "", "the same over an older release", install_opts, verb_upgrade, 0, 0 },
+	{ "upgrade", "", "install a newer release over the installed one", install_opts,
+	  verb_upgrade, 0, 0 },
 	{ "plan", "", "show what an install would change", plan_opts, verb_plan, 0, 0 },
 	{ "rollback", "", "make the previous release the current one", rollback_opts, verb_rollback,
 	  0, 0 },
 	{ "status", "", "show what is installed, and what uses it", status_opts, verb_status, 0,
 	  0 },
-	{ "prove", "", "run a container in a VM and show what it saw", prove_opts, verb_prove, 0,
+	{ "prove", "", "run a container in a VM and show what it reports", prove_opts, verb_prove,
+	  0, 0 },
+	{ "verify", "", "compare every byte with what was installed", verify_opts, verb_verify, 0,
 	  0 },
-	{ "verify", "", "hash every file again", verify_opts, verb_verify, 0, 0 },
 	{ "repair", "", "repair what verify finds", repair_opts, verb_repair, 0, 0 },
 	{ "gc", "", "remove releases that nothing uses", gc_opts, verb_gc, 0, 0 },
 	{ "recover", "", "complete or undo an interrupted change", recover_opts, verb_recover, 0,
@@ -39,9 +41,9 @@ static const struct subverb verbs[] = {
 	  0, 0 },
 	{ "fetch", "", "copy a release into a directory, for nodes without a network", fetch_opts,
 	  verb_fetch, 0, 0 },
-	{ "node", "[-- OPTION...]", "keep a node as it should be, as the pod of a DaemonSet does",
+	{ "node", "[-- OPTION...]", "keep a node installed and repaired, in a pod of a DaemonSet",
 	  node_opts, verb_node, 0, -1 },
-	{ "report", "", "say in the cluster what the node is, and get turns for it", report_opts,
+	{ "report", "", "publish the node's state in the cluster, and get its turns", report_opts,
 	  verb_report, 0, 0 },
 	{ "withdraw", "", "have every node of a cluster uninstall, and wait", withdraw_opts,
 	  verb_withdraw, 0, 0 },
@@ -51,14 +53,14 @@ static const struct subverb verbs[] = {
 static const struct family families[] = {
 	{ "release", "build, sign, check and compare releases", release_verbs, verb_release },
 	{ "keys", "make, show and rotate signing keys", keys_verbs, verb_keys },
-	{ "timer", "let this node follow its channel by itself", timer_verbs, verb_timer },
+	{ "timer", "upgrade this node automatically, along its channel", timer_verbs, verb_timer },
 	{ 0 },
 };
 
 static const struct variable variables[] = {
-	{ CLI_ENV_RELEASE, "the release, if --release is not given; not remembered" },
-	{ CLI_ENV_TRUST, "trusted keys, if --trust-dir is not given and " TRUST_DIRECTORY
-			 " of the system that is changed is not there" },
+	{ CLI_ENV_RELEASE, "the release, if --release is not given; not recorded" },
+	{ CLI_ENV_TRUST, "directory of trusted keys, if --trust-dir is not given and the system "
+			 "that is changed has no " TRUST_DIRECTORY },
 	{ "NO_COLOR", "no colours" },
 	{ 0 },
 };
@@ -71,7 +73,7 @@ static const struct manual manual = {
 	.families = families,
 };
 
-/* Parsing of the options may have failed before --json. */
+/* Searches the words, since parsing the options may have failed before it came to --json. */
 static bool wants_json(char *const *argv)
 {
 	strv_each(word, argv) {
@@ -83,7 +85,7 @@ static bool wants_json(char *const *argv)
 	return false;
 }
 
-/* If a verb has printed its document, that contains the error. */
+/* Prints the error; with --json also as a document, unless the verb has printed one. */
 static void complain(char *const *argv, const struct err *err)
 {
 	(void)fflush(stdout);

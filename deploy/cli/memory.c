@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The memory of trust as part of a change. */
+/* Adds the memory of trust to a change. */
 
 #include "deploy/cli/memory.h"
 
@@ -29,7 +29,7 @@ struct trust_options memory_options(const struct cli_place *place, char **path)
 				       .now = place_now(place) };
 }
 
-/* An ordinary user who asks for a plan may not see it. */
+/* True if the user, who can then only make plans, may not see the copy. */
 static bool is_hidden(const struct cli_place *place)
 {
 	return geteuid() != 0 && access(place->memory, X_OK) < 0 && errno == EACCES;
@@ -80,8 +80,7 @@ int memory_forget(const struct cli_place *place, const struct trust *t, struct e
 		return file_replace(AT_FDCWD, path, rest, strlen(rest), 0600, err) < 0 ? -1 : 1;
 	if (unlink(path) < 0)
 		return err_sys(err, "remove %s", path);
-	/* Others may have put something there. */
-	(void)!rmdir(place->memory);
+	(void)!rmdir(place->memory); /* fails if it has other files */
 	return 1;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The node that a verb works on: paths below --root, the opened prefix, the registration. */
+/* Opens the prefix of a node, plans the registration, and recalls what an earlier change
+ * recorded. */
 
 #include "deploy/cli/node.h"
 
@@ -15,7 +16,7 @@
 
 enum { HANDLERS_MAX = 64 };
 
-/* Below --root there may be no /run, so that directory itself is locked. */
+/* With --root the root directory itself is locked: it may have no /run. */
 static const char *lock_path(const struct cli_place *place)
 {
 	if (place->lock)
@@ -23,8 +24,8 @@ static const char *lock_path(const struct cli_place *place)
 	return place->root ? place->root : DEPLOY_LOCK;
 }
 
-/* Not every system makes /run/lock when it boots. Another directory would not do instead: whoever
- * found this one would not see a lock there. The directory of a --lock is the caller's. */
+/* Makes /run/lock, which not every system makes at boot. A lock in another directory instead would
+ * not exclude a process that finds /run/lock. The directory of a file of --lock is not made. */
 static int make_lock_directory(const char *lock, struct err *err)
 {
 	AUTO(str) char *dir = xstrndup(lock, (size_t)(path_basename(lock) - lock));
@@ -38,7 +39,7 @@ static int make_lock_directory(const char *lock, struct err *err)
 	return err_hint(err, "make it, or choose another file with --lock FILE");
 }
 
-/* Kinds of steps that a journal may need to undo. */
+/* Returns the kinds of steps that a journal may need to undo, NULL at the end. */
 static const struct deploy_step_ops **step_kinds(void)
 {
 	static const struct deploy_step_ops *kinds[16] = { &prove_step, &prove_clean_step };
@@ -48,7 +49,7 @@ static const struct deploy_step_ops **step_kinds(void)
 	return kinds;
 }
 
-/* prefix: heap, to which out refers. */
+/* Fills out, which borrows *prefix (heap). */
 static int find_place(struct cli_place *place, enum deploy_access access, char **prefix,
 		      struct deploy_options *out, struct err *err)
 {
@@ -172,7 +173,7 @@ void registration_release(struct registration *reg)
 	cri_free(reg->cri);
 }
 
-/* Options that are recorded, and where their values are. */
+/* The options that are recorded, and the offsets of their values. */
 static const struct {
 	const char *key;
 	size_t value;
@@ -195,7 +196,7 @@ int node_recall_manager(const struct deploy *d, struct cli_manager *m, struct js
 
 	if (node_recall(d, "options", doc, &was, err) < 0)
 		return -1;
-	/* Another manager has other files. */
+	/* The recorded paths are not those of another manager. */
 	value = was ? json_get(was, "cri") : NULL;
 	if (!was || (m->name && !(value && str_eq(json_text(value), m->name))))
 		return 0;
@@ -257,7 +258,7 @@ int node_manager(const struct deploy *d, const struct cli_place *place, struct c
 	return cri_find(&o, out, err);
 }
 
-/* The handlers of an installation; their names are cut out of copies. */
+/* The handlers of an installation; names and paths point into copies. */
 struct handlers {
 	struct cri_handler rows[HANDLERS_MAX];
 	size_t n;
@@ -270,7 +271,8 @@ static void handlers_release(struct handlers *h)
 }
 DEFINE_AUTO_STRUCT(handlers, struct handlers, handlers_release)
 
-/* kata and kata-qemu, for which the shim searches its configuration, then those of --handler. */
+/* Fills in kata and kata-qemu, for which the shim finds its configuration itself, and those of
+ * --handler. */
 static int handlers_read(const struct cli_manager *m, struct handlers *h, struct err *err)
 {
 	*h = (struct handlers){ .copies = strv_dup(m->handlers) };
@@ -311,7 +313,7 @@ int node_check_handlers(const struct cli_manager *m, struct err *err)
 
 	if (handlers_read(m, &h, err) < 0)
 		return -1;
-	/* An upgrade has the recorded ones. */
+	/* An upgrade takes the recorded handlers. */
 	return m->keep_handlers ? 0 : need_one(&h, err);
 }
 
@@ -324,7 +326,7 @@ const char *node_handler(const struct json *record)
 		       : NULL;
 }
 
-/* The manager's files and steps, between the two steps of the proof. */
+/* Composes the change: the manager's files and steps, between the two steps of the proof. */
 static void compose(struct registration *reg, bool proof)
 {
 	const struct deploy_change *told = &reg->told.change;
@@ -346,7 +348,7 @@ static void compose(struct registration *reg, bool proof)
 							.name = "proof in a VM",
 							.arg = &reg->proof };
 	reg->change.steps = reg->steps;
-	/* From a container the restart may end us. */
+	/* In a container, the restart of the manager may end this process. */
 	reg->change.resumes = process_sees_host();
 	reg->change.nsteps = n;
 }
@@ -356,7 +358,7 @@ static bool wants_proof(const struct registration *reg)
 	return !reg->manager->no_proof && !reg->place->root && !str_eq(reg->manager->name, "none");
 }
 
-/* What to do, if it does not run and has to for a proof. */
+/* Returns the remedy for a manager that does not run but is needed for the proof; heap. */
 static char *how_to_prove(const struct cri *c)
 {
 	AUTO(str) char *start = cri_start_command(c);
@@ -365,11 +367,12 @@ static char *how_to_prove(const struct cri *c)
 		       start ? " (" : "", start ? start : "", start ? ")" : "");
 }
 
-/* Sets *proof if a proof can be run. An error if one is wanted and cannot. */
+/* Sets *proof if a proof is wanted, and fills in reg->proof. E_UNSUPPORTED: the manager cannot run
+ * it. */
 static int set_proof(struct registration *reg, const struct json *record,
 		     const struct prove_expect *expect, bool *proof, struct err *err)
 {
-	/* Without a manager no container can be run. */
+	/* Without a manager nothing can run a container. */
 	*proof = expect && wants_proof(reg) && reg->cri;
 	if (!*proof)
 		return 0;

@@ -7,17 +7,17 @@
  *
  *	AUTO(deploy) struct deploy *d = NULL;
  *	AUTO(registration) struct registration reg = REGISTRATION_OF(&o.place, &o.manager);
- *	if (node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0 || registration_add(d, &memory, &reg, err) < 0)
+ *	if (node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0 ||
+ *	    registration_add(d, release, &expect, &reg, err) < 0)
  *		return -1;
  *	return deploy_lay_down(d, &layout, "release", &reg.change, err);
  *
- * install.json keeps one object for us as "extra":
+ * The verbs store one object in install.json as "extra":
  *
- *	"cri"		the registration's record (cri.h)
- *	"options"	the options about the manager, --cri and so on: defaults for later changes
- *			that do not say otherwise
- *	"release"	"from": where it came from, absolute; "components", "without": as asked for;
- *			"version", "serial", "expires": of release.yaml; "sha256": its digest
+ *	"cri"		the record of the registration (cri.h)
+ *	"options"	the options about the manager (--cri ...), the defaults of later changes
+ *	"release"	"from": absolute paths or URLs of its sources; "components", "without": as
+ *			given; "version", "serial", "expires": of release.yaml; "sha256": its digest
  */
 
 #include "base/err.h"
@@ -29,66 +29,68 @@
 #include "deploy/use/use.h"
 #include "json/json.h"
 
-/* Opens the prefix. E_USAGE: --root or --prefix is wrong. E_PERMISSION: a change of the running
- * system without privilege. Else as deploy_open(). */
+/* Settles place and opens the prefix; the caller closes *out. E_USAGE: --root or --prefix is wrong.
+ * E_PERMISSION: a change of the running system by a user other than root. Other errors as
+ * deploy_open(). */
 MUST_CHECK int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
 			 struct err *err);
 
-/* Likewise deploy_recover(). undone: deploy_options.undone. */
+/* The same for deploy_recover(). undone: deploy_options.undone. */
 MUST_CHECK int node_recover(struct cli_place *place, deploy_found *found, void *arg,
 			    struct err *undone, struct err *err);
 
-/* E_STATE, with what to do: no release is installed. */
+/* E_STATE, with the remedy: no release is installed. */
 MUST_CHECK int node_need_installed(const struct deploy *d, const struct cli_place *place,
 				   struct err *err);
 
-/* The layout of the current generation; an empty one if nothing is installed. *out: initialized. */
+/* Reads the layout of the current generation into out, which stays empty if nothing is
+ * installed. */
 MUST_CHECK int node_layout(const struct deploy *d, struct layout *out, struct err *err);
 
-/* The users of the installed generations; none below --root. */
+/* Finds the users of the installed generations (use.h); with --root none. */
 MUST_CHECK int node_uses(const struct cli_place *place, struct use_list *out, struct err *err);
 
-/* The generations that pods use, strv; none below --root. */
+/* Returns the ids of the generations in use, strv, which the caller frees; with --root none. */
 MUST_CHECK int node_in_use(const struct cli_place *place, char ***ids, struct err *err);
 
-/* Options that locate the manager default to those recorded by an earlier change, unless another
- * manager is named. The handlers are given anew with each install; an upgrade keeps them. The
- * options point into *doc, which the caller frees. */
+/* Fills in options that locate the manager from those recorded by an earlier change, unless another
+ * manager is named. The handlers are only filled in with keep_handlers: an install has its own, an
+ * upgrade keeps the recorded ones. The options point into *doc, which the caller frees. */
 MUST_CHECK int node_recall_manager(const struct deploy *d, struct cli_manager *manager,
 				   struct json **doc, struct err *err);
 
-/* Finds the container manager: from the command line, else from the options recorded by an earlier
- * change, else by detection. The caller frees *doc, after *out. */
+/* Finds the container manager: that of the command line, or else of the recorded options, or else
+ * by detection. The caller frees *out, then *doc. */
 MUST_CHECK int node_manager(const struct deploy *d, const struct cli_place *place,
 			    struct cli_manager *manager, struct json **doc, struct cri **out,
 			    struct err *err);
 
-/* The first handler in the record of a registration, borrowed; NULL: there is none. */
+/* Returns the first handler in the record of a registration (may be NULL), borrowed, or NULL. */
 const char *node_handler(const struct json *record);
 
-/* Checks --handler before anything is fetched. E_USAGE. */
+/* Checks --handler and --no-default-handlers. E_USAGE. */
 MUST_CHECK int node_check_handlers(const struct cli_manager *manager, struct err *err);
 
-/* A member of "extra", borrowed from *doc, which the caller frees; NULL: there is none. */
+/* Finds a member of "extra": *out is borrowed from *doc, which the caller frees, or NULL. */
 MUST_CHECK int node_recall(const struct deploy *d, const char *member, struct json **doc,
 			   const struct json **out, struct err *err);
 
-/* Appends a list of strings of "release" to *out; an absent list adds nothing. E_INVALID: it is
- * something else. */
+/* Appends a list of strings of "release" to *out; an absent list adds nothing. E_INVALID: the
+ * member is not a list of strings. */
 MUST_CHECK int node_recall_release(const struct deploy *d, const char *list, char ***out,
 				   struct err *err);
 
-/* What a change does outside the prefix. change borrows from the other members. */
+/* The part of a change outside the prefix: the registration with the manager, and the proof. */
 struct registration {
 	const struct cli_place *place;
 	struct cli_manager *manager; /* recorded options are filled in */
-	struct deploy_change change;
-	struct cri *cri; /* NULL: no manager */
-	struct cri_change told;
+	struct deploy_change change; /* for the engine; borrows from the other members */
+	struct cri *cri;             /* NULL: no manager */
+	struct cri_change told;      /* the manager's part of the change */
 	struct deploy_step *steps;
 	struct prove proof;
 	char *extra;
-	char *state;      /* the manager's, for the proof */
+	char *state;      /* cri_state(), for the proof */
 	struct json *doc; /* recorded options; the options point into it */
 };
 #define REGISTRATION_OF(p, m)                                          \
@@ -98,15 +100,16 @@ struct registration {
 void registration_release(struct registration *reg);
 DEFINE_AUTO_STRUCT(registration, struct registration, registration_release)
 
-/* release: the new member "release" of "extra", borrowed; NULL: keep the old one. proof: what the
- * proof must find in a VM; NULL: no proof. */
+/* Plans the registration and the proof. release: the new member "release" of "extra", borrowed;
+ * NULL: keep the old one. proof: versions that the proof must find in a VM; NULL: no proof. Errors
+ * as cri_find() and cri_register(); E_UNSUPPORTED: the manager cannot run the proof. */
 MUST_CHECK int registration_add(const struct deploy *d, const struct json *release,
 				const struct prove_expect *proof, struct registration *reg,
 				struct err *err);
-/* E_STATE: a proof is wanted, and the container manager does not run; the message says how to start
- * it. Called before anything is fetched, since the proof would be the last to find out. */
+/* E_STATE: the proof needs the container manager, which does not run; the message has the command
+ * that starts it. To call before anything is fetched, since the proof itself comes last. */
 MUST_CHECK int registration_can_prove(const struct deploy *d, struct registration *reg,
 				      struct err *err);
-/* Undoes the registration by its record. Where there is none (nothing is installed, or the record was
- * lost), whatever is left with any manager. */
+/* Plans the removal of the registration, by its record. Without a record (nothing is installed, or
+ * the record was lost), of every registration of this prefix that any manager's files have. */
 MUST_CHECK int registration_drop(const struct deploy *d, struct registration *reg, struct err *err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From --release to a layout: nothing is parsed before its signatures are verified. */
+/* Reads and verifies a release, and selects its components. Nothing is parsed before its signatures
+ * are verified. */
 
 #include "deploy/cli/offer.h"
 
@@ -31,7 +32,7 @@ void offer_release(struct offer *o)
 
 /* --- the source --- */
 
-/* Few blobs at a time, so that complete ones are unpacked while the rest arrives. */
+/* Few, so that the first blobs are complete, and can be unpacked, while others are downloaded. */
 enum { CONNECTIONS = 3 };
 
 static int parse_rate(const char *text, uint64_t *rate, struct err *err)
@@ -55,7 +56,7 @@ static int parse_rate(const char *text, uint64_t *rate, struct err *err)
 	return 0;
 }
 
-/* A path is recorded as absolute: the next run may have another working directory. */
+/* Returns a path as absolute, heap: the next run may have another working directory. */
 static char *from_root(const char *release)
 {
 	AUTO(str) char *here = NULL;
@@ -66,8 +67,8 @@ static char *from_root(const char *release)
 	return path_join(here ? here : "/", release);
 }
 
-/* What is below --root is recorded as the system there sees it: it may run kata-deploy itself later.
- * Elsewhere it is a path of this system. */
+/* A path below --root is recorded as the system there sees it, which may run kata-deploy itself
+ * later; any other path is recorded as it is. */
 static const char *as_recorded(const struct cli_place *place, const char *path)
 {
 	return place->root && path_is_below(path, place->root) ? path + strlen(place->root) : path;
@@ -92,19 +93,20 @@ static int recall_sources(const struct deploy *d, const struct cli_place *place,
 	return 0;
 }
 
-/* The sources of the command line, else of the environment, else the recorded member "from". */
+/* Appends the sources of the command line, or else of the environment, or else the recorded
+ * ones. */
 static int sources(const struct deploy *d, const struct cli_place *place, char *const *releases,
 		   char ***out, struct err *err)
 {
-	const char *carried = getenv(CLI_ENV_RELEASE);
+	const char *fallback = getenv(CLI_ENV_RELEASE);
 
 	strv_each(release, releases) {
 		AUTO(str) char *path = from_root(*release);
 
 		strv_push(out, path);
 	}
-	if (!*out && !str_empty(carried))
-		strv_push(out, carried);
+	if (!*out && !str_empty(fallback))
+		strv_push(out, fallback);
 	if (*out)
 		return 0;
 	if (recall_sources(d, place, out, err) < 0)
@@ -133,15 +135,16 @@ static struct json *list_json(char *const *list)
 	return j;
 }
 
-/* Whether the next run, on the node itself, finds it there again: a pipe it does not, nor what the
- * environment of a container names. */
+/* True if the next run, on the node itself, will find the release at the same place: not if it came
+ * from a pipe or from the environment of a container. */
 static bool is_lasting(const struct offer *o, char *const *from)
 {
 	return from && !strv_has(from, "-") &&
 	       (o->wanted->source.releases || str_empty(getenv(CLI_ENV_RELEASE)));
 }
 
-/* With the checks that were waived, which status shows as long as the release is installed. */
+/* Makes the member "release" of install.json's extra. It has the checks that were waived, too,
+ * which the verb status shows as long as the release is installed. */
 static struct json *make_memory(const struct offer *o, char *const *from)
 {
 	AUTO(json) struct json *report = trust_report(o->trust);
@@ -164,8 +167,7 @@ static struct json *make_memory(const struct offer *o, char *const *from)
 	return j;
 }
 
-/* An image gets no cache of its own, and nothing outside of it is touched: what is below --root is
- * gone when all was fetched. */
+/* The cache with --root, which must not touch anything outside. It is removed after the fetch. */
 #define ROOT_CACHE "/.kata-deploy-cache"
 
 static char *cache_path(const struct offer *o, struct err *err)
@@ -173,7 +175,7 @@ static char *cache_path(const struct offer *o, struct err *err)
 	const struct cli_source *c = &o->wanted->source;
 
 	if (!c->cache && o->place->root && c->keep_cache) {
-		err_set(err, E_USAGE, "--keep-cache with --root needs a place outside of that");
+		err_set(err, E_USAGE, "--keep-cache with --root needs a cache outside the root");
 		err_hint(err, "use --cache DIR");
 		return NULL;
 	}
@@ -233,8 +235,8 @@ static int read_verified(struct offer *o, const char *name, size_t limit, struct
 	return trust_signatures(o->trust, name, text->data, text->len, sigs, n, err);
 }
 
-/* If the source has a channel.yaml, enters its newest release: 1; 0: it has none. *digest: of that
- * release.yaml, "" without a channel. */
+/* If the source has a channel.yaml, enters the directory of the newest release, sets digest to that
+ * of its release.yaml, and returns 1; otherwise returns 0. */
 static int follow_channel(struct offer *o, char digest[65], struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(CHANNEL_TEXT_MAX);
@@ -254,7 +256,7 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 	return str_eq(c.path, ".") || source_enter(o->source, c.path, err) == 0 ? 1 : -1;
 }
 
-/* digest: what the channel says. */
+/* digest: that of release.yaml in the channel; "": no channel. */
 static int read_release(struct offer *o, const char *digest, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);
@@ -275,8 +277,9 @@ static int read_release(struct offer *o, const char *digest, struct err *err)
 	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
 }
 
-/* Two releases of one serial are in no order, so either could be passed off as the newer one. The
- * same version again, such as a developer's build of the same commit, is only remarked on. */
+/* Refuses another release with the serial of the installed one: since neither is newer, an attacker
+ * could offer the older one. For the same version, such as a developer's second build of a commit,
+ * it only warns. */
 static int check_twin(const struct deploy *d, const struct offer *o, struct err *err)
 {
 	const struct release *r = &o->release;
@@ -318,12 +321,12 @@ static int judge(struct offer *o, struct err *err)
 	if (followed < 0 || read_release(o, digest, err) < 0)
 		return -1;
 	o->channel = followed;
-	/* Last, since a source that has nothing at all hides no channel. */
+	/* Last: a source without a release at all has another problem than a missing channel. */
 	return followed ? 0 : trust_no_channel(o->trust, err);
 }
 
-/* Channel and release come from the first mirror where both are good. Each is judged by what was
- * known before: what one that failed has shown says nothing of the next. */
+/* Takes channel and release from the first mirror where both are good. For each mirror trust is
+ * opened again: values from a mirror that failed must not count. */
 static int choose_mirror(const struct deploy *d, const struct trust_options *t, struct offer *o,
 			 struct err *err)
 {
@@ -358,7 +361,7 @@ static int suits(const struct offer *o, struct err *err)
 		       r->version, r->architecture, u.machine);
 }
 
-/* Splits "a,b" of one option like two options "a" and "b". */
+/* Splits the value "a,b" of an option into the values of two options "a" and "b". */
 static void split_lists(char ***list)
 {
 	AUTO(str) char *all = *list ? strv_join(*list, ",") : NULL;
@@ -368,7 +371,7 @@ static void split_lists(char ***list)
 	*list = split;
 }
 
-/* Without options about components those of the last install are used. */
+/* Without options about components, takes those of the last install. */
 static int recall_components(const struct deploy *d, struct cli_parts *parts, struct err *err)
 {
 	if (parts->components || parts->without)
@@ -385,7 +388,7 @@ static bool same_entry(const struct entry *a, const struct entry *b)
 	       str_eq(a->target, b->target);
 }
 
-/* Every file of the generation is one of the release. */
+/* True if every file of the generation is a file of the release. */
 static bool is_part_of(const struct layout *generation, const struct release *r)
 {
 	vec_each(struct entry, e, &generation->entries) {
@@ -395,8 +398,8 @@ static bool is_part_of(const struct layout *generation, const struct release *r)
 	return true;
 }
 
-/* The layout of the generation that was installed from this release. Its files are what is here
- * already, so that it does not matter how old the release is. */
+/* Takes the layout of the installed generation that comes from this release. Its age does not
+ * matter, since the same files are installed already. */
 static int select_installed(const struct deploy *d, struct offer *o, struct err *err)
 {
 	vec_each(const struct generation, g, &deploy_installed(d)->generations) {
@@ -426,7 +429,7 @@ static int select_layout(const struct deploy *d, struct offer *o, struct err *er
 	return release_select(&o->release, parts->components, parts->without, &o->layout, err);
 }
 
-/* kept: belongs to the caller, as long as the result is in use. */
+/* Returns options that borrow *kept, which the caller frees. */
 static struct trust_options trust_of(const struct offer *o, const char *directory, const char *pin,
 				     char **kept)
 {
@@ -476,7 +479,7 @@ static bool has(void *arg, const struct entry *e)
 	return deploy_has(arg, e);
 }
 
-/* Opens an object of the store to apply a patch to; both names of an object have the same
+/* Opens an object of the store, the base of a patch. The plain one and the program have the same
  * contents. */
 static int open_base(void *arg, const char *sha256)
 {
@@ -491,7 +494,7 @@ static int open_base(void *arg, const char *sha256)
 	return fd >= 0 ? fd : openat(root, program, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/* Unpacked, each file takes whole blocks. */
+/* Checks the space for the files to unpack, each in whole blocks. */
 static int check_room(const struct deploy *d, const struct offer *o, struct err *err)
 {
 	enum { BLOCK = 4096 };
@@ -517,7 +520,6 @@ int offer_stage(struct deploy *d, struct offer *o, const char *name, struct err 
 				      staging, &show, &o->cost, err);
 }
 
-/* A component counts if the store lacks one of its files. */
 uint64_t offer_download(const struct deploy *d, const struct offer *o)
 {
 	uint64_t bytes = 0;

@@ -14,8 +14,7 @@
  *		CLI_PLACE(o.place), CLI_CHANGE(o.change), CLI_TALK(o.talk), OPT_END
  *	};
  *
- * Functions take the groups that they need, so that their signatures say on which options they
- * depend.
+ * A function takes the groups that it needs, so its parameters show on which options it depends.
  */
 
 #include "base/err.h"
@@ -28,20 +27,21 @@
 
 #define CLI_PREFIX DEPLOY_PREFIX
 
-/* In the environment: what is used if nothing is given, as a container image of a release sets it. */
+/* Environment variables with defaults for --release and --trust-dir. The container image of a
+ * release sets them. */
 #define CLI_ENV_RELEASE "KATA_DEPLOY_RELEASE"
 #define CLI_ENV_TRUST   "KATA_DEPLOY_TRUST_DIR"
 
-/* Where. place_settle() must come before the first use. */
+/* The place that a verb works on. To be settled by place_settle() before the first use. */
 struct cli_place {
 	const char *prefix; /* as the system below root sees it */
 	const char *root;   /* NULL: the running system */
-	const char *host;   /* where the running system's paths are; NULL: at / */
+	const char *host;   /* where the running system's / is mounted; NULL: at / */
 	const char *lock;   /* NULL: the default */
 	unsigned lock_wait; /* seconds */
-	const char *memory; /* directory of the memory of trust that outlives an uninstall */
-	char *own_prefix, *own_root, *own_memory;
-	bool entered; /* host is our root now */
+	const char *memory; /* directory of the copy of trust's memory that survives an uninstall */
+	char *own_prefix, *own_root, *own_memory; /* memory of the settled paths */
+	bool entered;                             /* host is this process's root directory */
 };
 #define CLI_PLACE(g)                                                                           \
 	OPT_STR(0, "prefix", "DIR", &(g).prefix, "installation prefix; default: " CLI_PREFIX), \
@@ -53,28 +53,28 @@ struct cli_place {
 		OPT_UINT(0, "lock-wait", "SECONDS", &(g).lock_wait,                            \
 			 "wait so long for another kata-deploy; default: 0"),                  \
 		OPT_STR(0, "trust-memory", "DIR", &(g).memory,                                 \
-			"what uninstalls keep; default: " TRUST_KEPT)
+			"record that uninstalls keep; default: " TRUST_KEPT)
 
-/* Sets the defaults, and cleans the prefix: "/opt/kata/" and "/opt//kata" are "/opt/kata". Makes root
- * absolute, and NULL if it is /. Idempotent. E_USAGE.
+/* Sets the defaults; cleans the prefix, so that "/opt/kata/" and "/opt//kata" become "/opt/kata";
+ * makes root absolute, and NULL if it is /. Idempotent. E_USAGE: a path is wrong.
  *
- * With --host, in a container, makes DIR the root directory of this process: absolute paths are then
- * the host's, as its container manager knows them. The working directory stays, so relative paths are
- * the container's. E_PERMISSION: that needs CAP_SYS_CHROOT. */
+ * With --host, in a container, it makes DIR the root directory of this process: absolute paths then
+ * are the host's, as its container manager knows them. The working directory stays, so relative
+ * paths are the container's. E_PERMISSION: that needs CAP_SYS_CHROOT. */
 MUST_CHECK int place_settle(struct cli_place *p, struct err *err);
-/* A path that was given as such, else the standard one, below root as the system there sees it;
- * heap. NULL: root has a dangling link on the way. */
+/* Returns the path given, or if that is NULL the standard path, resolved below root; heap. NULL:
+ * the standard path has a dangling symlink below root. */
 char *place_path(const struct cli_place *p, const char *given, const char *standard,
 		 struct err *err);
-/* The directory of trusted keys: given, else TRUST_DIRECTORY of the system below root, else, where
- * there is none, what CLI_ENV_TRUST names; heap. So an image can carry keys, and those of the node
- * count. NULL: as place_path. */
+/* Returns the directory of trusted keys, heap: given, or else TRUST_DIRECTORY below root, or, if
+ * that does not exist, the value of CLI_ENV_TRUST. So keys of the node take precedence over those
+ * of a container image. NULL: as place_path(). */
 char *place_trust(const struct cli_place *p, const char *given, struct err *err);
-/* The current time in seconds since 1970, for records and for trust. With --root, SOURCE_DATE_EPOCH
- * if that is set, so that image builds are reproducible. */
+/* Returns the time in seconds since 1970, for records and for trust. With --root that is
+ * SOURCE_DATE_EPOCH, if it is set, so that image builds are reproducible. */
 uint64_t place_now(const struct cli_place *p);
 
-/* Where a release comes from, and the network. */
+/* The source of a release, and the network. */
 struct cli_source {
 	char **releases;
 	const char *cacert, *proxy, *cache, *limit_rate;
@@ -89,7 +89,7 @@ struct cli_source {
 		OPT_STR(0, "cache", "DIR", &(g).cache, "default: " SOURCE_CACHE ", or in --root"), \
 		OPT_FLAG(0, "keep-cache", &(g).keep_cache, "keep complete downloads in the cache")
 
-/* Which components of it. */
+/* The components of a release. */
 struct cli_parts {
 	char **components, **without;
 };
@@ -98,7 +98,7 @@ struct cli_parts {
 		 "only these and the required ones"),          \
 		OPT_STRV(0, "without", "NAME,...", &(g).without, "all but these")
 
-/* Whether to believe it. */
+/* The verification of a release. */
 struct cli_trust {
 	char **keys, **channel_keys;
 	const char *directory, *pin;
@@ -108,7 +108,7 @@ struct cli_trust {
 #define CLI_TRUST(g)                                                                            \
 	OPT_STRV('k', "key", "FILE", &(g).keys, "trust this public key only; may be repeated"), \
 		OPT_STRV(0, "channel-key", "FILE", &(g).channel_keys,                           \
-			 "trust it for channels only; may be repeated"),                        \
+			 "public key for channels only; may be repeated"),                      \
 		OPT_UINT(0, "threshold", "K", &(g).threshold,                                   \
 			 "number of keys that must have signed"),                               \
 		OPT_STR(0, "trust-dir", "DIR", &(g).directory, "default: " TRUST_DIRECTORY),    \
@@ -117,15 +117,15 @@ struct cli_trust {
 			 "accept an older release than the last one"),                          \
 		OPT_FLAG(0, "allow-expired", &(g).allow_expired, "accept an expired release"),  \
 		OPT_FLAG(0, "without-channel", &(g).without_channel,                            \
-			 "accept a source that lacks the channel so far")
+			 "accept a source without the followed channel")
 
-/* The container manager, and what is registered with it. */
+/* The container manager, and the handlers to register with it. */
 struct cli_manager {
 	const char *name, *config, *socket, *restart_with;
 	unsigned restart_seconds;
 	char **handlers;    /* NAME=CONFIG */
-	bool only_handlers; /* those, without the usual ones */
-	bool keep_handlers; /* set by a verb: without handlers, the recorded ones */
+	bool only_handlers; /* register handlers only, without kata and kata-qemu */
+	bool keep_handlers; /* set by a verb: if handlers is empty, use the recorded ones */
 	bool no_proof;
 };
 #define CLI_MANAGER(g)                                                                         \
@@ -151,7 +151,7 @@ struct cli_change {
 	OPT_FLAG('n', "dry-run", &(g).dry_run, "print what would change, change nothing"), \
 		OPT_FLAG('y', "yes", &(g).yes, "do not ask; needed without a terminal")
 
-/* What is printed; say.h. */
+/* The output; say.h. */
 struct cli_talk {
 	bool json, quiet, timings, verbose;
 	const char *progress_fd;

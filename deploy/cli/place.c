@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The place that a verb works on: --prefix and --root. */
+/* Settles the options of the place that a verb works on: --prefix, --root, --host. */
 
 #include "base/mem.h"
 #include "base/path.h"
@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What is mounted there is the host as far as it is needed: its processes must be. */
+/* Enters --host. Of the host only the needed directories are mounted there; /proc is one of
+ * them. */
 static int settle_host(struct cli_place *p, struct err *err)
 {
 	AUTO(str) char *proc = NULL;
@@ -67,14 +68,14 @@ char *place_path(const struct cli_place *p, const char *given, const char *stand
 char *place_trust(const struct cli_place *p, const char *given, struct err *err)
 {
 	AUTO(str) char *path = place_path(p, given, TRUST_DIRECTORY, err);
-	const char *carried = getenv(CLI_ENV_TRUST);
+	const char *fallback = getenv(CLI_ENV_TRUST);
 
-	if (path && !given && !str_empty(carried) && !path_exists(path))
-		str_set(&path, carried);
+	if (path && !given && !str_empty(fallback) && !path_exists(path))
+		str_set(&path, fallback);
 	return STEAL(path, NULL);
 }
 
-/* One that is named is a path of this system, as a lock is. */
+/* A directory of --trust-memory is a path of this system, like the file of --lock. */
 static int settle_memory(struct cli_place *p, struct err *err)
 {
 	AUTO(str) char *path = NULL, *here = NULL;
@@ -90,7 +91,7 @@ static int settle_memory(struct cli_place *p, struct err *err)
 	return 0;
 }
 
-/* One spelling of a place, so that what is recorded and registered of it is the same each time. */
+/* Cleans the prefix, since it becomes part of records and of the registration. */
 static int settle_prefix(struct cli_place *p, struct err *err)
 {
 	AUTO(strv) char **parts = NULL;
@@ -103,7 +104,7 @@ static int settle_prefix(struct cli_place *p, struct err *err)
 		err_set(err, E_USAGE, "--prefix '%s' is not an absolute path", p->prefix);
 		return err_hint(err, "give a path from the root, such as " CLI_PREFIX);
 	}
-	/* What it leads to depends on links, which may change. */
+	/* The meaning of ".." depends on symlinks, which may change. */
 	parts = strv_split(p->prefix, "/");
 	if (strv_has(parts, "..")) {
 		err_set(err, E_USAGE, "--prefix '%s' has '..' in it", p->prefix);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Progress and timings of one run. The program has one thread, so what is here is static. */
+/* Progress and timings of one run, in static variables, since the program has one thread. */
 
 #include "deploy/cli/progress.h"
 
@@ -47,12 +47,13 @@ int progress_open(const char *number, struct err *err)
 			"--progress-fd %s is not open; open it in the shell, as in 3>progress",
 			number);
 	p.fd = (int)fd;
-	/* The reader may have closed its end; that must not end us. */
+	/* A reader that closes its end must not end this program. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	return 0;
 }
 
-static void tell(bool over)
+/* Writes a line for --progress-fd. */
+static void write_line(bool over)
 {
 	AUTO(buf) struct buf line = BUF_INIT(TEXT_MAX);
 	size_t i = p.now;
@@ -103,14 +104,15 @@ static void end_phase(void)
 	if (!p.running)
 		return;
 	p.phases[i].took += clock_ms() - p.phases[i].began;
-	tell(true);
+	write_line(true);
 	if (shows() && p.drawn)
 		(void)fputs("\r\033[K", stderr);
 	p.drawn = false;
 	p.running = false;
 }
 
-/* Fetching and unpacking alternate: a phase that comes again is continued. */
+/* Returns the index of a phase. Fetching and unpacking alternate: a phase that exists is
+ * continued. */
 static size_t enter(const char *name)
 {
 	size_t i = 0;
@@ -131,7 +133,7 @@ void progress_phase(const char *name)
 	p.phases[p.now].began = clock_ms();
 	p.running = true;
 	p.shown = clock_ms();
-	tell(false);
+	write_line(false);
 	if (shows() && isatty(2)) {
 		(void)fprintf(stderr, "\r\033[K%s ...", name);
 		(void)fflush(stderr);
@@ -151,7 +153,7 @@ void progress_at(void *unused, const char *phase, uint64_t done, uint64_t total)
 	if (now - p.shown < (isatty(2) || p.fd >= 0 ? REDRAW_MS : LINE_MS))
 		return;
 	p.shown = now;
-	tell(false);
+	write_line(false);
 	if (shows())
 		draw();
 }

@@ -17,7 +17,7 @@ static bool answered;
 int say_begin(const struct cli_talk *talk, struct err *err)
 {
 	how = talk;
-	interrupt_catch("kata-deploy", "what was begun is being undone or finished");
+	interrupt_catch("kata-deploy", "the change is being undone or finished");
 	return progress_open(talk->progress_fd, err);
 }
 

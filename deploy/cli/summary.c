@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Plans for people. */
+/* Summarizes plans for people. */
 
 #include "deploy/cli/summary.h"
 
@@ -118,7 +118,7 @@ static int by_digest(const void *a, const void *b)
 		      (*(const struct entry *const *)b)->sha256);
 }
 
-/* The files of a layout by their digests, of which a plan may have many thousands. */
+/* The files of a layout, sorted by digest: a plan may have many thousands. */
 struct digests {
 	const struct entry **all;
 	size_t n;
@@ -146,7 +146,7 @@ static uint64_t size_of(const struct digests *in, const char *sha256)
 	return found ? (*found)->size : 0;
 }
 
-/* Records of ours are neither counted nor shown. */
+/* True for kata-deploy's own records, which are neither counted nor shown. */
 static bool is_record(const struct summary *s, const struct plan_action *a)
 {
 	return a->path &&
@@ -178,7 +178,7 @@ static const char *version_of(const struct summary *s, const char *id)
 	return g ? g->version : "of an unknown version";
 }
 
-/* 1: it is there. An object that is still to be fetched is not. */
+/* Reads a file, returns 1; 0: it does not exist, such as an object that has still to be fetched. */
 static int read_text(const struct summary *s, const char *path, struct buf *to)
 {
 	struct err ignored = ERR_INIT;
@@ -187,7 +187,7 @@ static int read_text(const struct summary *s, const char *path, struct buf *to)
 	return file_read(root, path, DIFF_TEXT_MAX, to, &ignored) == 0;
 }
 
-/* 0: what it will have is not here yet. */
+/* Prints the difference, returns 1; 0: the new contents have still to be fetched. */
 static int print_diff(const struct summary *s, const struct plan_action *a, struct buf *to)
 {
 	AUTO(buf) struct buf was = BUF_INIT(DIFF_TEXT_MAX), is = BUF_INIT(DIFF_TEXT_MAX);
@@ -203,7 +203,7 @@ static int print_diff(const struct summary *s, const struct plan_action *a, stru
 	return 1;
 }
 
-/* Below etc/, which people may edit: what they keep and what they lose. */
+/* Prints what happens to a file below etc/, which people may edit. */
 static void print_conf(const struct summary *s, const struct plan_action *a, struct buf *to)
 {
 	if (a->was && a->will && print_diff(s, a, to))
@@ -243,7 +243,7 @@ static bool is_planned(const struct plan *p, const char *path)
 	return false;
 }
 
-/* An uninstall leaves what somebody edited. */
+/* Prints the files below etc/ that an uninstall leaves, since somebody has edited them. */
 static void print_kept(const struct summary *s, struct buf *to)
 {
 	struct stat st;
@@ -255,7 +255,7 @@ static void print_kept(const struct summary *s, struct buf *to)
 	}
 }
 
-/* --- all of it --- */
+/* --- the whole summary --- */
 
 static void print_end(const struct summary *s, const struct layout *is, struct buf *to)
 {

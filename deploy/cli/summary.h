@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What a plan changes, for people: the releases by component, bytes, the differences of files that
- * people know, whether the container manager is restarted. The single actions only with --verbose.
+ * Summarizes a plan for people: the changes of a release by component, bytes, the differences of
+ * files that people edit, whether the container manager is restarted. With --verbose also the
+ * single actions.
  *
  *	struct summary s = { .d = d, .plan = &p, .was = &was, .is = &is, .prefix = "/opt/kata" };
  *	summary_say(&s);
@@ -22,21 +23,21 @@
 struct summary {
 	const struct deploy *d;
 	const struct plan *plan;
-	const char *prefix;            /* as it is known to people */
-	const char *memory;            /* the directory of a record of ours outside the prefix */
-	const struct layout *was, *is; /* NULL: nothing is installed before, or afterwards */
-	const struct cri_change *told; /* of the registration; NULL: it stays */
-	const uint64_t *fetch;         /* bytes, at most; NULL: nothing can be fetched */
-	const uint64_t *frees;         /* bytes; NULL: is not said */
-	const char *pods;              /* what happens to them; NULL: is not said */
-	size_t npods;
+	const char *prefix;            /* as the user gave it */
+	const char *memory;            /* cli_place.memory: its files are not shown */
+	const struct layout *was, *is; /* before and after the change; NULL: nothing is installed */
+	const struct cri_change *told; /* of the registration; NULL: it is not changed */
+	const uint64_t *fetch;         /* bytes to fetch at most; NULL: nothing is fetched */
+	const uint64_t *frees;         /* bytes that are freed; NULL: omit */
+	const char *pods;              /* how running pods are affected; NULL: omit */
+	size_t npods;                  /* their number */
 };
 
 enum { SUMMARY_MAX = 64 << 20 };
 
-/* For people, lines. to: at most SUMMARY_MAX. */
+/* Appends lines of text to a buf of at most SUMMARY_MAX bytes. */
 void summary_text(const struct summary *s, struct buf *to);
-/* plan_json(), the same text as "summary", and "frees". The caller frees it. */
+/* Returns plan_json() with the text as "summary", and "frees"; the caller frees it. */
 struct json *summary_json(const struct summary *s);
-/* One of them on standard output, also with --quiet. */
+/* Prints one of them on standard output, also with --quiet. */
 void summary_say(const struct summary *s);

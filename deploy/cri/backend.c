@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* The first one found is used: managers with a containerd of their own come before containerd. */
+/* The first that is found is used: managers that include a containerd come before containerd. */
 const struct cri_backend *const backends[] = {
 	&backend_k3s,      &backend_rke2,    &backend_k0s,
 	&backend_microk8s, &backend_crio,    &backend_containerd,
@@ -51,7 +51,8 @@ char *cri_path(const struct cri *c, const char *path)
 	return str_fmt("%s%s", c->root, path);
 }
 
-/* Appends a path as one word: different paths give different words. */
+/* Appends a path as one word. Different paths become different words, since '-' and '_' are
+ * escaped. */
 static void add_word(struct buf *out, const char *path)
 {
 	for (; *path; path++) {

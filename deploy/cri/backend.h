@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A back end describes one container manager: how it is detected, what its configuration must
- * contain, and how it is queried. It describes changes by adding edits to a struct edits; undoing
- * them is generic.
+ * A back end describes one container manager (cri.h): how it is detected, what its configuration
+ * must contain, and how it is queried. It makes changes by adding edits to a struct edits (edit.h);
+ * the undo of edits is the same for all back ends.
  */
 
 #include "base/deadline.h"
@@ -15,58 +15,67 @@
 
 #include <stdbool.h>
 
-/* What to do about a handler of a name that is taken. */
+/* The remedy for a handler whose name is taken. */
 #define CRI_OTHER_NAMES                                                                           \
 	"remove it, or give this installation names of its own: --no-default-handlers --handler " \
 	"NAME=CONFIG"
 
 enum { CRI_ASK_MS = 5000 }; /* time limit of a query to the manager */
 
-enum restart_how { RESTART_NONE, RESTART_COMMAND, RESTART_ITSELF, RESTART_HANGUP };
+/* How the manager reads a changed configuration. */
+enum restart_how {
+	RESTART_NONE,
+	RESTART_COMMAND, /* restarted by a command of the service manager, or --restart-with */
+	RESTART_ITSELF,  /* it restarts by itself when its files change */
+	RESTART_HANGUP,  /* on SIGHUP, without a restart */
+};
 
 struct cri_backend;
 
+/* A manager on this node. Paths are as the manager sees them: without root. */
 struct cri {
 	const struct cri_backend *back;
 	const struct cri_options *o; /* &own */
-	struct cri_options own;      /* its pointers are the caller's */
+	struct cri_options own;      /* a copy; its pointers are the caller's */
 	char *root;                  /* "" or "/DIR" */
-	char *config, *socket;       /* as the manager sees them; socket may be NULL */
+	char *config, *socket;       /* socket may be NULL */
 	char *binary, *version;      /* NULL: not known */
-	char *unit;
-	char *why;
+	char *unit;                  /* of its process; NULL: not known */
+	char *why;                   /* how it was detected, for display */
 	bool found, running;
-	char *spelled; /* the shim, as an earlier registration has it; NULL: PREFIX/bin/... */
-	bool *have;    /* per handler: already in the configuration, not by us */
+	char *spelled; /* the shim's path as an earlier registration has it; NULL: PREFIX/bin/... */
+	bool *have;    /* for each handler: the configuration has it, and we did not write it */
 };
 
 struct cri_backend {
 	const char *name;
-	const char *config;          /* default path */
-	const char *other_config;    /* where it is if none of marks is there, or NULL */
-	const char *socket;          /* default path */
-	const char *state;           /* of its containerd: default path; NULL: not known */
-	const char *const *exes;     /* base names, or, with a slash, parts of the path */
-	const char *const *marks;    /* files that show that it is installed */
-	const char *const *binaries; /* where its binary may be, if it does not run */
-	const char *const *units;    /* candidates, if its process shows none */
-	const char *const *own;      /* files that we write, as for cri_own_file() */
-	bool (*is_mine)(const struct process *p); /* NULL: by exes */
-	/* The configuration and the socket on the command line of its process, heap, NULL: it has
-	 * none. NULL: it has no such options. */
+	const char *config;       /* default path */
+	const char *other_config; /* its path if none of marks exists, or NULL */
+	const char *socket;       /* default path */
+	const char *state;        /* state directory of its containerd, default path, or NULL */
+	const char *const *exes;  /* its executables: base names, or, with a slash, path prefixes */
+	const char *const *marks; /* files that show that it is installed */
+	const char *const *binaries;              /* where its binary may be, if it does not run */
+	const char *const *units;                 /* services to try, if its process has none */
+	const char *const *own;                   /* files that we write, as for cri_own_file() */
+	bool (*is_mine)(const struct process *p); /* is p its process? NULL: compare exes */
+	/* Return the path of the configuration and of the socket from the command line of its
+	 * process, heap; NULL: it is not there. May be NULL: it has no such options. */
 	char *(*config_of)(const struct process *p);
 	char *(*socket_of)(const struct process *p);
 	enum restart_how restart;
-	/* Adds the edits of a registration. May set off, with reason. */
+	/* Adds the edits of a registration. May set e->off, with a reason. */
 	int (*edit)(struct cri *c, struct edits *e, struct err *err);
-	/* Removes a registration whose record is lost; NULL: found in the files of own and in the
-	 * configuration, by our comments. */
+	/* Removes a registration whose record is lost. NULL: cri_adopt_own(). */
 	int (*adopt)(const struct cri *c, struct edits *e, struct err *err);
-	/* Checks the new configuration; NULL: no check is needed, or none exists. */
+	/* Checks the new configuration; *why (heap): why that was not possible. NULL: nothing to
+	 * check it with. */
 	int (*check)(struct cri *c, struct edits *e, const char *config, char **why,
 		     struct err *err);
+	/* Fails if it does not answer. */
 	int (*answers)(const char *socket, struct deadline deadline, struct err *err);
-	/* Names of the runtimes that it serves, strv. */
+	/* Returns the names of the handlers that it serves, strv. E_UNSUPPORTED: it does not list
+	 * them. */
 	int (*served)(const char *socket, struct deadline deadline, char ***names, struct err *err);
 };
 
@@ -74,24 +83,25 @@ struct cri_backend {
 
 extern const struct cri_backend backend_containerd, backend_k3s, backend_rke2, backend_k0s,
 	backend_microk8s, backend_crio, backend_docker, backend_nerdctl;
-/* In the order in which they are looked for; NULL at the end. */
+/* In the order in which managers are detected; NULL at the end. */
 extern const struct cri_backend *const backends[];
-const struct cri_backend *backend_find(const char *name);
-char *backend_names(void); /* "containerd, k3s, ...", heap */
+const struct cri_backend *backend_find(const char *name); /* or NULL */
+char *backend_names(void);                                /* "k3s, rke2, ...", heap */
+/* True if p is a process of that manager. */
 bool backend_runs_as(const struct cri_backend *back, const struct process *p);
 
-/* Detects the manager of one back end among the running processes and in its files; found says
- * whether there is one. The caller frees *out with cri_free(). */
+/* Looks for the manager of one back end among the running processes and by its files; the result is
+ * (*out)->found. The caller frees *out with cri_free(). */
 MUST_CHECK int cri_look(const struct cri_options *o, const struct cri_backend *back,
 			const struct processes *all, struct cri **out, struct err *err);
-/* Removes what is ours in the files of the back end's own, its configuration and what that imports,
- * if it refers to our shim. */
+/* Removes a registration of our shim whose record is lost: from the files of back->own and from the
+ * configuration. */
 MUST_CHECK int cri_adopt_own(const struct cri *c, struct edits *e, struct err *err);
-/* ROOT + path */
+/* Returns ROOT + path, heap. */
 char *cri_path(const struct cri *c, const char *path);
-/* PREFIX/bin/containerd-shim-kata-v2 */
+/* Returns PREFIX/bin/containerd-shim-kata-v2, heap, spelled as in an earlier registration. */
 char *cri_shim(const struct cri *c);
-/* The path of a file that is ours as a whole, beside the configuration: "conf.d/kata-deploy.toml".
- * Installations side by side have one each, so that of another prefix than the default has the
- * prefix in its name: "conf.d/kata-deploy-srv-kata.toml". */
+/* Returns the path of a file that is ours as a whole, beside the configuration, heap:
+ * "conf.d/kata-deploy.toml". Each installation has one: for a prefix other than the default its
+ * name has the prefix in it, "conf.d/kata-deploy-srv-kata.toml". */
 char *cri_own_file(const struct cri *c, const char *name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Checks a new configuration with containerd's own parser: copies of the changed files in memory,
- * so that nothing is left behind in any case, and a root file that imports them.
+ * Checks a new configuration with containerd's own parser, on copies (copies.h) of the changed
+ * files and a root file that imports them.
  */
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -21,6 +21,7 @@
 
 enum { DUMP_MAX = 4 << 20, DUMP_MS = 30000 };
 
+/* Returns the configuration as containerd understands the file config (NULL: without a file). */
 static struct toml_value *dump(const struct cri *c, const char *config, struct err *err)
 {
 	struct spawn shown = { .argv = ARGV(c->binary, "--config", config, "config", "dump") };
@@ -41,8 +42,8 @@ static struct toml_value *dump(const struct cri *c, const char *config, struct e
 
 struct comparison {
 	const struct cri *c;
-	const struct toml_value *runtimes[2]; /* whose members with our names are ignored */
-	char at[400];                         /* where they differ */
+	const struct toml_value *runtimes[2]; /* in these tables our handlers are ignored */
+	char at[400];                         /* the key at which they differ */
 };
 
 static bool same(struct comparison *cmp, const struct toml_value *a, const struct toml_value *b);
@@ -56,7 +57,7 @@ static bool is_ours(const struct comparison *cmp, const struct toml_value *table
 	return false;
 }
 
-/* Empty except for our handlers. */
+/* True for an empty or zero value; our handlers do not count. */
 static bool is_zero(const struct comparison *cmp, const struct toml_value *v)
 {
 	switch (v->type) {
@@ -86,17 +87,17 @@ static bool is_zero(const struct comparison *cmp, const struct toml_value *v)
 	bug("TOML type %d", (int)v->type);
 }
 
-/* A runtime that does not say its sandbox_mode has this one. 1.7 and later show it for the built-in
- * runc, and an empty one for a runtime that a file defines, as ours must where a table of runtimes
- * replaces the built-in one. */
-static bool says_nothing(const struct comparison *cmp, const char *key, const struct toml_value *v)
+/* True if a member is missing or has its default. The default of sandbox_mode is "podsandbox":
+ * containerd 1.7 and later dump that for the built-in runc, but "" for a runc that a file defines,
+ * as our block does. */
+static bool is_default(const struct comparison *cmp, const char *key, const struct toml_value *v)
 {
 	return !v || is_zero(cmp, v) ||
 	       (str_eq(key, "sandbox_mode") && v->type == TOML_STRING &&
 		str_eq(v->string.text, "podsandbox"));
 }
 
-/* Every member of a that is not ignored has its equal in b. */
+/* True if b has the same value for every member of a that is not ignored. */
 static bool has_all(struct comparison *cmp, const struct toml_value *a, const struct toml_value *b)
 {
 	toml_each(entry, a)
@@ -107,11 +108,10 @@ static bool has_all(struct comparison *cmp, const struct toml_value *a, const st
 			continue;
 		if (other && same(cmp, entry->value, other))
 			continue;
-		if (says_nothing(cmp, entry->key, entry->value) &&
-		    says_nothing(cmp, entry->key, other))
+		if (is_default(cmp, entry->key, entry->value) && is_default(cmp, entry->key, other))
 			continue;
 		AUTO(str) char *below = xstrdup(cmp->at);
-		/* Truncated if it is long: it is for a message. */
+		/* May be truncated: it is for a message. */
 		(void)str_print(cmp->at, sizeof(cmp->at), "%s%s%s", entry->key, *below ? "." : "",
 				below);
 		return false;
@@ -149,7 +149,7 @@ static bool same(struct comparison *cmp, const struct toml_value *a, const struc
 	bug("TOML type %d", (int)a->type);
 }
 
-/* Ignores the list of files that were read: it names the copies. */
+/* The list of imported files differs: it names the copies. */
 static void forget_imports(struct toml_value *dumped)
 {
 	struct toml_value *v = toml_find(dumped, "imports");
@@ -194,9 +194,9 @@ static int compare(struct cri *c, struct toml_value *before, struct toml_value *
 
 /* --- the copy --- */
 
-/* The path under which the copy of the root file imports a file: that of its copy if it changes. */
-static int place(struct copies *all, const struct edits *e, const char *path, char ***list,
-		 struct err *err)
+/* Adds a file to the imports of the copy of the root file: as a copy, if the file changes. */
+static int add_import(struct copies *all, const struct edits *e, const char *path, char ***list,
+		      struct err *err)
 {
 	vec_each(const struct work_file, f, &e->files) {
 		if (!str_eq(f->path, path))
@@ -214,9 +214,9 @@ static int place(struct copies *all, const struct edits *e, const char *path, ch
 	return 0;
 }
 
-static int place_all(const struct cri *c, struct copies *all, const struct edits *e,
-		     const struct toml_value *root, const char *config, char ***list,
-		     struct err *err)
+static int add_imports(const struct cri *c, struct copies *all, const struct edits *e,
+		       const struct toml_value *root, const char *config, char ***list,
+		       struct err *err)
 {
 	AUTO(strv) char **files = import_files(c, root, config);
 
@@ -226,12 +226,13 @@ static int place_all(const struct cri *c, struct copies *all, const struct edits
 			strv_push(&files, f->path);
 	}
 	strv_each(file, files) {
-		if (place(all, e, *file, list, err) < 0)
+		if (add_import(all, e, *file, list, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
+/* Returns the path of a copy of the root file, whose imports are the copies; heap. */
 static char *copy_root(const struct cri *c, struct copies *all, struct edits *e, const char *config,
 		       struct err *err)
 {
@@ -244,7 +245,7 @@ static char *copy_root(const struct cri *c, struct copies *all, struct edits *e,
 		return NULL;
 	now = now ? now : "";
 	AUTO(toml) struct toml_value *root = toml_parse(config, now, strlen(now), NULL, err);
-	if (!root || place_all(c, all, e, root, config, &list, err) < 0)
+	if (!root || add_imports(c, all, e, root, config, &list, err) < 0)
 		return NULL;
 	v = toml_find(root, "imports");
 	if (v) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * containerd itself; distributions that include it use the same configuration.
+ * The back end of containerd, and functions for managers that include a containerd.
  *
- * containerd 2 merges the files of `imports` key by key: there our handlers are in a separate file,
- * and the root file gets at most one element of imports. containerd 1 replaces a plugin's whole
- * section by that of the last file that has one: a drop-in of ours would hide the CRI settings of
- * the root file. There our tables are at the end of the file whose section is used. And since a
- * table of runtimes in a file replaces the built-in one, ours has to define runc where the file
- * does not.
+ * containerd 2 merges the files of `imports` key by key: our handlers are in a separate file, and
+ * the root file gets at most one element of imports.
+ *
+ * containerd 1 uses, for each plugin, only the section of the last file that has one: a drop-in of
+ * ours would hide the CRI settings of the root file. So our tables are appended to the file whose
+ * section is used. A table of runtimes in a file also replaces the built-in one, so ours must
+ * define runc if the file does not.
  */
 #include "deploy/cri/containerd.h"
 #include "base/buf.h"
@@ -34,8 +35,9 @@ char *beside(const char *config, const char *name)
 	return path_clean(full);
 }
 
-/* Imports are relative to the importing file; but containerd before 1.7 resolves a relative pattern
- * from its working directory, which is / for a service. */
+/* Returns the absolute path of an element of imports, heap. It is relative to the importing file;
+ * but containerd before 1.7 resolves a relative pattern from its working directory, / for a
+ * service. */
 static char *import_path(const struct cri *c, const char *config, const char *element)
 {
 	bool old = version_major(c->version) == 1 && version_minor(c->version) < 7;
@@ -81,7 +83,7 @@ char **import_files(const struct cri *c, const struct toml_value *root, const ch
 char **containerd_imported(const struct cri *c)
 {
 	AUTO(str) char *real = cri_path(c, c->config);
-	struct err ignored = ERR_INIT; /* reported when it is edited */
+	struct err ignored = ERR_INIT; /* reported when the file is edited */
 	AUTO(toml) struct toml_value *root = toml_load(real, &ignored);
 
 	return root ? import_files(c, root, c->config) : NULL;
@@ -155,7 +157,7 @@ int containerd_look(struct cri *c, struct edits *e, const struct toml_value *roo
 	return 0;
 }
 
-/* Docker's package of containerd, for example, disables CRI. */
+/* True if the plugin CRI is disabled, as in Docker's package of containerd. */
 static bool is_off(const struct toml_value *root)
 {
 	const struct toml_value *v = toml_find(root, "disabled_plugins");
@@ -207,8 +209,8 @@ int containerd_block(struct cri *c, struct edits *e, const char *path, const cha
 	return edit_block(e, path, fresh, buf_cstr(&lines), err);
 }
 
-/* True if a file that has our lines needs those about runc too: the administrator has no table of
- * runtimes there, and no other installation has them in its lines. */
+/* *lacks: our lines in a file must define runc, since neither the administrator has a table of
+ * runtimes there nor the block of another installation defines it. */
 static int lacks_runc(struct edits *e, const char *path, int schema, bool *lacks, struct err *err)
 {
 	AUTO(toml) struct toml_value *tree = NULL, *own = NULL;
@@ -228,13 +230,14 @@ static int lacks_runc(struct edits *e, const char *path, int schema, bool *lacks
 	return 0;
 }
 
-/* containerd 1: the last file with a section for CRI is used. */
-static int find_home(struct cri *c, struct edits *e, const struct toml_value *root, int schema,
-		     char **home, bool *runc, struct err *err)
+/* Finds the file (heap) whose CRI section containerd 1 uses: the last that has one. *runc: our
+ * lines there must define runc. */
+static int find_section_file(struct cri *c, struct edits *e, const struct toml_value *root,
+			     int schema, char **found, bool *runc, struct err *err)
 {
 	AUTO(strv) char **files = import_files(c, root, c->config);
 
-	*home = xstrdup(c->config);
+	*found = xstrdup(c->config);
 	strv_each(file, files) {
 		AUTO(toml) struct toml_value *tree = NULL;
 		const struct toml_value *plugins, *section;
@@ -248,26 +251,26 @@ static int find_home(struct cri *c, struct edits *e, const struct toml_value *ro
 				  ? toml_find(plugins, handlers_section(schema))
 				  : NULL;
 		if (section)
-			str_set(home, *file);
+			str_set(found, *file);
 	}
-	return lacks_runc(e, *home, schema, runc, err);
+	return lacks_runc(e, *found, schema, runc, err);
 }
 
 static int add_block(struct cri *c, struct edits *e, const struct toml_value *root,
 		     const char *fresh, int schema, struct err *err)
 {
-	AUTO(str) char *home = NULL;
+	AUTO(str) char *path = NULL;
 	AUTO(toml) struct toml_value *again = NULL;
 	bool runc = false;
 
 	if (version_major(c->version) >= 2)
-		home = xstrdup(c->config);
-	else if (find_home(c, e, root, schema, &home, &runc, err) < 0)
+		path = xstrdup(c->config);
+	else if (find_section_file(c, e, root, schema, &path, &runc, err) < 0)
 		return -1;
-	if (containerd_block(c, e, home, fresh, schema, runc, err) < 0)
+	if (containerd_block(c, e, path, fresh, schema, runc, err) < 0)
 		return -1;
-	if (parse(e, home, &again, err) < 0)
-		return err_wrap(err, "add the runtime handlers to %s", home);
+	if (parse(e, path, &again, err) < 0)
+		return err_wrap(err, "add the runtime handlers to %s", path);
 	return 0;
 }
 

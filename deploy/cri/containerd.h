@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * What containerd and the managers that bring a containerd of their own have in common.
+ * Functions for containerd's configuration, for its own back end and for those of managers that
+ * include a containerd. Paths are as containerd sees them: without --root.
  */
 
 #include "base/deadline.h"
@@ -12,36 +13,37 @@
 
 #include <stdbool.h>
 
-extern const char *const containerd_own[];
-/* The edits of a containerd with that root configuration. */
+extern const char *const containerd_own[]; /* cri_backend.own */
+/* cri_backend.edit for a containerd whose root file is c->config. */
 MUST_CHECK int containerd_edit(struct cri *c, struct edits *e, struct err *err);
-/* The version of a root file; 1 for one without a version, 0 for an empty one. */
+/* Returns the version of a root file: 1 for a file without one, 0 for an empty file. E_CONFIG. */
 MUST_CHECK int containerd_schema(const struct toml_value *root, struct err *err);
-/* Writes our drop-in. */
+/* Adds the edit that writes our drop-in. */
 MUST_CHECK int containerd_dropin(struct cri *c, struct edits *e, const char *path, int schema,
 				 struct err *err);
-/* Adds our lines at the end of a file; runc: with the built-in runtime runc too. */
+/* Adds the edit that appends our lines to a file; runc: with a table for the runtime runc. */
 MUST_CHECK int containerd_block(struct cri *c, struct edits *e, const char *path, const char *fresh,
 				int schema, bool runc, struct err *err);
 /* Marks in c->have the handlers that the root file and its imports have. */
 MUST_CHECK int containerd_look(struct cri *c, struct edits *e, const struct toml_value *root,
 			       struct err *err);
-/* The path of a file in the directory of config; heap. */
+/* Returns the path of a file in the directory of config, heap. */
 char *beside(const char *config, const char *name);
-/* The files that the root file imports, patterns expanded, in order; strv of paths without
- * --root. */
+/* Returns the files that the root file config imports, patterns expanded, in order; strv, which the
+ * caller frees. */
 char **import_files(const struct cri *c, const struct toml_value *root, const char *config);
-/* The same for the root file on disk; NULL if it cannot be read. */
+/* The same for c->config on disk; NULL if it cannot be read. */
 char **containerd_imported(const struct cri *c);
 /* True if an element of imports names or matches path. */
 bool import_has(const struct cri *c, const struct toml_value *root, const char *config,
 		const char *path);
-/* Checks that the new configuration, as dumped by containerd itself, differs from the current one
- * in our handlers only. If that cannot be checked, *why (heap) says why and it succeeds.
- * E_CONFIG. */
+/* cri_backend.check: E_CONFIG if the new configuration, as containerd itself dumps it, differs from
+ * the current one in more than our handlers. Succeeds with *why (heap) if that cannot be
+ * checked. */
 MUST_CHECK int containerd_check(struct cri *c, struct edits *e, const char *config, char **why,
 				struct err *err);
-/* Of its options --config and --address. */
+/* The values of its options --config and --address, heap, or NULL. */
 char *containerd_config_of(const struct process *p);
 char *containerd_socket_of(const struct process *p);
+/* cri_backend.answers, for any server of CRI. */
 MUST_CHECK int containerd_answers(const char *socket, struct deadline deadline, struct err *err);

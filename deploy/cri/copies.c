@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Copies of configuration files in memory. */
 #include "deploy/cri/copies.h"
 #include "base/fd.h"
 #include "base/mem.h"

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Would-be files in memory, for a manager's own check of its configuration: it opens them below our
- * /proc/PID/fd, and nothing is left behind in any case.
+ * Copies of configuration files in memory (memfd), for a manager's own check of a new
+ * configuration: it opens them below our /proc/PID/fd. So nothing can be left behind, even by a
+ * crash.
  */
 
 #include "base/err.h"
@@ -20,5 +21,6 @@ struct copies {
 void copies_release(struct copies *all);
 DEFINE_AUTO_STRUCT(copies, struct copies, copies_release)
 
-/* Its path, which the caller frees; it is there until the copies are released. NULL: the error. */
+/* Returns the path of the new copy, heap; it is valid until the copies are released. NULL on
+ * error. */
 char *copies_add(struct copies *all, const char *text, struct err *err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * CRI-O reads every file of crio.conf.d after crio.conf and merges them. It shows its
- * configuration over HTTP on the socket that serves CRI.
+ * The back end of CRI-O, which merges crio.conf and every file of crio.conf.d. It returns its
+ * configuration by HTTP on the socket that serves CRI.
  */
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -35,6 +35,7 @@ static struct toml_value *runtimes_of(const struct toml_value *root)
 	return at;
 }
 
+/* E_EXISTS: a file defines a handler with one of our names. */
 static int look_at(struct cri *c, struct edits *e, const char *path, struct err *err)
 {
 	AUTO(str) char *real = cri_path(c, path);

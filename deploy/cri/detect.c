@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Finding the node's container manager: by name, or the one that runs, or the one that is
+ * Finds the node's container manager: the one that is named, or else that runs, or else that is
  * installed.
  */
 #include "base/mem.h"
@@ -14,7 +14,8 @@
 
 #include <string.h>
 
-/* Chooses the process with the given configuration, or else with the default one. */
+/* Chooses the manager's process with the given configuration (NULL: with the default one, or the
+ * only process). *out is NULL if there is none. */
 static int pick_process(const struct cri_backend *back, const struct processes *all,
 			const char *config, const struct process **out, struct err *err)
 {
@@ -56,7 +57,7 @@ static const char *first_of(const char *root, const char *const *paths)
 	return NULL;
 }
 
-/* The address in a containerd's own configuration, or NULL. */
+/* Returns the socket that a containerd's configuration names, heap, or NULL. */
 static char *configured_socket(const struct cri *c)
 {
 	AUTO(str) char *path = cri_path(c, c->config);
@@ -70,7 +71,8 @@ static char *configured_socket(const struct cri *c)
 								     : NULL;
 }
 
-/* Those whose binary is the manager itself: k3s, for example, is not. */
+/* Executables that are containerd, CRI-O or Docker themselves and can check a configuration; k3s,
+ * for example, is a program of its own. */
 static const char *const programs[] = { "containerd", "crio", "dockerd", NULL };
 
 static void take_process(struct cri *c, const struct process *p)
@@ -102,7 +104,7 @@ static void look_at_socket(struct cri *c)
 		str_set(&c->socket, configured ? configured : c->back->socket);
 		free(configured);
 	}
-	/* Below another root no manager runs. */
+	/* The managers of another root do not run here. */
 	if (*c->root || !c->socket || peer_look(c->socket, &p, &ignored) < 0)
 		return;
 	if (!c->found || !c->running) {
@@ -210,7 +212,7 @@ static int check_options(const struct cri_options *o, struct err *err)
 	for (size_t i = 0; i < o->nhandlers; i++) {
 		const struct cri_handler *h = &o->handlers[i];
 
-		/* Kubernetes' rule for the handler of a RuntimeClass. */
+		/* The rule for the handler of a Kubernetes RuntimeClass. */
 		if (!is_label(h->name))
 			return err_set(
 				err, E_USAGE,
@@ -259,14 +261,14 @@ static int find_named(const struct cri_options *o, const struct processes *all, 
 	return 0;
 }
 
-/* docker and nerdctl use a containerd, and come after every other manager. */
+/* docker and nerdctl are front ends of a containerd: any other manager takes precedence. */
 static bool is_front(const struct cri_backend *back)
 {
 	return back == &backend_docker || back == &backend_nerdctl;
 }
 
-/* What runs counts before what is installed: Debian's docker brings the files of a
- * containerd that need not run. */
+/* A manager that runs takes precedence over one that is only installed: Debian's docker package
+ * installs a containerd that need not run. */
 static bool better(const struct cri *a, const struct cri *b)
 {
 	if (!b || a->running != b->running)

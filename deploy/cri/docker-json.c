@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libs/json validates the text and locates errors; the code below relies on it and only looks for
- * quotes, brackets and commas.
+ * Edits daemon.json. libs/json validates the text and locates errors; relying on that, this code
+ * looks for quotes, brackets and commas only.
  */
 #include "deploy/cri/docker-json.h"
 #include "base/buf.h"
@@ -53,7 +53,8 @@ static const char *skip_value(const char *at)
 	return at;
 }
 
-/* The member after at, which is just after '{' or a value. False: the object ends there. */
+/* Finds the next member; at points just behind '{' or a value. Returns false at the object's
+ * end. */
 static bool next_member(const char *at, struct member *m)
 {
 	at = skip_blanks(at);
@@ -68,7 +69,7 @@ static bool next_member(const char *at, struct member *m)
 	return true;
 }
 
-/* Keys are compared as libs/json reads them, escapes resolved. */
+/* Compares a key with its escapes resolved, by libs/json. */
 static bool is_key(const struct member *m, const char *name)
 {
 	AUTO(str) char *list = NULL;
@@ -80,8 +81,8 @@ static bool is_key(const struct member *m, const char *name)
 	return j && str_eq(json_text(json_at(j, 0)), name);
 }
 
-/* object points to '{'. *last: the member before the found one, or the last one if it is not found;
- * its end is NULL if there is none. */
+/* Finds a member by name; object points to '{'. *last: the member before it, or the last member if
+ * it is not found; last->end is NULL if there is no such member. */
 static bool find_member(const char *object, const char *name, struct member *found,
 			struct member *last)
 {
@@ -121,7 +122,7 @@ static int check(const char *file, const char *text, struct err *err)
 	return 0;
 }
 
-/* Puts a member at the end of an object, laid out as the one before it. */
+/* Puts a member at the end of an object, with the white space of the member before it. */
 static void insert(const char *text, const char *object, const struct member *last,
 		   const char *what, struct buf *out)
 {
@@ -162,7 +163,7 @@ int docker_json_add(const char *file, const char *text, const char *name, const 
 	return buf_check(out, file, err);
 }
 
-/* Removes its comma too: the one before it, or else the one after. */
+/* Removes a member with a comma: the one before it, or else the one behind it. */
 static void cut(const char *text, const struct member *m, const struct member *before,
 		struct buf *out)
 {

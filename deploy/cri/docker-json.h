@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Docker's daemon.json: one member of its object "runtimes", added and removed by splicing, so that
- * all other bytes stay. Adding and then removing gives the original bytes.
+ * Adds and removes a member of the object "runtimes" in Docker's daemon.json by splicing, so that
+ * all other bytes stay as they are. Adding and then removing a member restores the original bytes.
  */
 
 #include "base/buf.h"
@@ -11,11 +11,12 @@
 
 #include <stdbool.h>
 
-/* file is for messages, value is JSON. *made_key: "runtimes" was missing and was added. E_EXISTS:
- * there is a member of that name. E_CONFIG: not JSON, or not an object where one is needed. */
+/* Appends text with the new member to out. file is for messages, value is JSON. *made_key:
+ * "runtimes" was missing and was added too. E_EXISTS: a member of that name exists. E_CONFIG: text
+ * is not JSON, or it or "runtimes" is not an object. */
 MUST_CHECK int docker_json_add(const char *file, const char *text, const char *name,
 			       const char *value, bool *made_key, struct buf *out, struct err *err);
-/* Without such a member the bytes are unchanged. made_key: an object "runtimes" that is now empty
- * is removed too. */
+/* Appends text without the member to out; unchanged if it has no such member. made_key: remove
+ * "runtimes" too, if it is empty then. */
 MUST_CHECK int docker_json_remove(const char *file, const char *text, const char *name,
 				  bool made_key, struct buf *out, struct err *err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Docker: runtimes are members of an object in daemon.json, which it reloads on SIGHUP, without an
- * effect on running containers. Its answers are JSON over HTTP.
+ * The back end of Docker. Its runtimes are members of an object in daemon.json, which it reads
+ * again on SIGHUP, without an effect on running containers. It answers in JSON over HTTP.
  */
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -47,7 +47,7 @@ static int answers(const char *socket, struct deadline deadline, struct err *err
 	return http_local_get(socket, "/_ping", deadline, &body, err);
 }
 
-/* The document of docker's /info. */
+/* Returns docker's answer to /info, an object; the caller frees it. */
 static struct json *info_of(const char *socket, struct deadline deadline, struct err *err)
 {
 	AUTO(buf) struct buf body = BUF_INIT(INFO_MAX);
@@ -79,10 +79,10 @@ static int served(const char *socket, struct deadline deadline, char ***out, str
 	return 0;
 }
 
-/* Version of the running docker, heap; NULL: it does not run, or its answer has none. */
+/* Returns the version of the running docker, heap; NULL: it does not run, or does not answer. */
 static char *version_of(const struct cri *c)
 {
-	struct err ignored = ERR_INIT; /* it is queried again before a change */
+	struct err ignored = ERR_INIT; /* reported by the query before a change */
 	AUTO(json) struct json *info = NULL;
 	const struct json *version;
 
@@ -93,8 +93,7 @@ static char *version_of(const struct cri *c)
 	return version && json_kind(version) == JSON_IS_STRING ? xstrdup(json_text(version)) : NULL;
 }
 
-/* An older docker accepts and lists the members, but cannot run one, so only its version shows
- * that. */
+/* An older docker accepts and lists such runtimes but cannot run them: only its version tells. */
 static int check_version(const struct cri *c, struct err *err)
 {
 	AUTO(str) char *version = version_of(c);
@@ -122,7 +121,8 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 
 /* --- its process --- */
 
-/* The snap names its revision's directory, and moves on to another one. */
+/* The snap's docker runs with the path of its revision, which the next refresh replaces: use the
+ * link "current". */
 static char *config_of(const struct process *p)
 {
 	static const char snap[] = "/var/snap/docker/";
@@ -136,7 +136,7 @@ static char *config_of(const struct process *p)
 	return str_fmt("%scurrent%s", snap, path + strcspn(path, "/"));
 }
 
-/* The value of -H or --host in argv[0], or in argv[1]; NULL: it is another option. */
+/* Returns the value of -H or --host in argv[0], or in argv[1]; NULL: argv[0] is another option. */
 static const char *host_in(char *const *argv)
 {
 	const char *word = argv[0];
@@ -150,7 +150,7 @@ static const char *host_in(char *const *argv)
 	return word[2] == '=' ? word + 3 : word + 2;
 }
 
-/* The first Unix socket; it may listen on several hosts, and on sockets that systemd opened. */
+/* Returns its first Unix socket, heap: it may listen on several hosts, and on fds of systemd. */
 static char *socket_of(const struct process *p)
 {
 	strv_each(arg, p->argv) {
@@ -164,7 +164,8 @@ static char *socket_of(const struct process *p)
 
 /* --- its check --- */
 
-/* 1: it accepts the file; 0: this one has no such check. */
+/* Returns 1 if dockerd accepts the file, 0 if this version has no such check. E_CONFIG: it does
+ * not. */
 static int validate(const struct cri *c, const char *path, struct err *err)
 {
 	struct spawn s = { .argv = ARGV(c->binary, "--validate", "--config-file", path) };
@@ -201,7 +202,8 @@ static int check_files(const struct cri *c, struct edits *e, const char *config,
 	return can < 0 ? err_wrap(err, "docker would not accept the new %s", config) : can;
 }
 
-/* Docker keeps running with a file that it does not take, but does not start with it again. */
+/* Docker keeps running after a reload of an invalid file, but cannot start with it: so the file is
+ * checked before. */
 static int check(struct cri *c, struct edits *e, const char *config, char **why, struct err *err)
 {
 	int can = *c->root || !c->binary ? 0 : check_files(c, e, config, err);

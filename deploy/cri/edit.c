@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Edits of other programs' files, and their undo. Nothing is written here: files are read once,
- * changed in memory, and handed to the engine. Each edit is recorded, so that its undo removes
- * exactly that, whatever else was changed since.
+ * Makes and undoes edits of configuration files in memory. Each file is read once.
  */
 #include "deploy/cri/edit.h"
 #include "base/buf.h"
@@ -22,7 +20,7 @@
 
 #define BLOCK_BEGIN "# kata-deploy: begin. `kata-deploy uninstall` takes these lines out again.\n"
 #define BLOCK_END   "# kata-deploy: end.\n"
-/* Searched for if the whole lines were changed. */
+/* The parts of these lines that are searched for, in case somebody changed the rest. */
 #define BEGIN_MARK "# kata-deploy: begin"
 #define END_MARK   "# kata-deploy: end"
 
@@ -82,6 +80,7 @@ static int load(const char *real, char **text, struct err *err)
 	return 0;
 }
 
+/* Returns a file, which is read at the first call; borrowed until the next call. */
 static struct work_file *find_file(struct edits *e, const char *path, struct err *err)
 {
 	struct work_file f = { .undone = VEC_INIT };
@@ -120,6 +119,7 @@ bool edits_change(const struct edits *e)
 	return false;
 }
 
+/* Adds an edit to the record. */
 static void note(struct edits *e, const struct work_file *f, struct edit done)
 {
 	done.path = xstrdup(f->path);
@@ -132,9 +132,10 @@ static const char *without_newline(const char *text)
 }
 
 /*
- * Makes the edit that was undone last again, where it was: at the end it would be another file to
- * its reader, who would be restarted for nothing, if there is an edit of another installation behind
- * it. part: what the file then has to have. False: it is another edit.
+ * Makes the edit that was undone last again, at its old position. At the end of the file, behind an
+ * edit of another installation, it would change the file, and the manager would be restarted for
+ * nothing. part: text that the file must have with the edit. Returns false if the edit is a
+ * different one.
  */
 static bool make_again(struct edits *e, struct work_file *f, enum edit_kind kind, const char *text,
 		       const char *part)
@@ -183,7 +184,7 @@ int edit_block(struct edits *e, const char *path, const char *fresh, const char 
 	if (!f)
 		return -1;
 	before = f->want ? f->want : fresh;
-	/* The file has no final newline: the one added belongs to the block. */
+	/* If the file has no final newline, the one that is added belongs to the block. */
 	if (*before && !str_ends(before, "\n"))
 		buf_chr(&block, '\n');
 	buf_str(&block, BLOCK_BEGIN);
@@ -271,7 +272,7 @@ struct block {
 	size_t from, to;
 };
 
-/* The next block of an installation, ours or another, at or behind at. */
+/* Finds the next block, of this or another installation, from at on. */
 static bool next_block(const char *text, size_t at, struct block *b)
 {
 	for (const char *begin = strstr(text + at, BEGIN_MARK); begin;
@@ -290,7 +291,8 @@ static bool next_block(const char *text, size_t at, struct block *b)
 	return false;
 }
 
-/* The next shim in a text, from *at on: the path between quotes, heap; NULL: there is none. */
+/* Returns the next path of a shim in a text, between quotes, from *at on; heap; NULL: there is
+ * none. Moves *at behind it. */
 static char *next_shim(const char **at, const char *end)
 {
 	static const char name[] = "/bin/containerd-shim-kata-v2\"";
@@ -304,8 +306,8 @@ static char *next_shim(const char **at, const char *end)
 	return *begin == '"' ? xstrndup(begin + 1, (size_t)(*at - begin) - 2) : xstrdup("");
 }
 
-/* True if that shim is in a part of a text, however it is spelled: "/opt/kata//bin/...". spelling
- * (may be NULL): how. */
+/* True if a part of a text has the path of that shim, however it is spelled: "/opt/kata//bin/...".
+ * *spelling (may be NULL) is set to that. */
 static bool mentions(const char *text, const struct block *b, const char *shim, char **spelling)
 {
 	const char *at = text + b->from, *end = text + b->to;
@@ -324,7 +326,7 @@ static bool mentions(const char *text, const struct block *b, const char *shim, 
 	}
 }
 
-/* The block whose lines were changed since: by the shim in it, or the only one. */
+/* Finds a block whose lines somebody changed: the one with the shim of lines, or the only one. */
 static bool find_changed(const char *text, const char *lines, struct block *b)
 {
 	const char *inside = lines;
@@ -349,12 +351,12 @@ static bool find_block(const char *text, const char *lines, struct block *b)
 {
 	const char *at = NULL;
 
-	/* Ours are at the end: of two equal blocks, the last. */
+	/* We append blocks: of two equal ones, ours is the last. */
 	for (const char *hit = strstr(text, lines); hit; hit = strstr(hit + 1, lines))
 		at = hit;
 	if (at) {
 		*b = (struct block){ (size_t)(at - text), (size_t)(at - text) + strlen(lines) };
-		/* The newline that was missing at the end has been added since. */
+		/* Somebody appended lines to the file: they need the newline before the block. */
 		if (*lines == '\n' && text[b->to])
 			b->from++;
 		return true;
@@ -366,6 +368,7 @@ static bool find_block(const char *text, const char *lines, struct block *b)
 	return true;
 }
 
+/* Removes a block; keeps its lines about runc for edits_settle(). */
 static void take_out(struct work_file *f, const struct block *b)
 {
 	AUTO(str) char *lines = xstrndup(f->want + b->from, b->to - b->from);
@@ -487,7 +490,7 @@ static int undo_one(struct edits *all, const struct edit *e, struct err *err)
 	with = xstrdup(f->want);
 	if (undo_text(f, e, err) < 0)
 		return -1;
-	/* We created the file and its other contents are unchanged. */
+	/* The edit created the file, and nothing else is in it. */
 	if (e->base && str_eq(f->want, e->base))
 		str_set(&f->want, NULL);
 	if (!str_eq(f->want, with))
@@ -525,7 +528,7 @@ int edits_adopt_import(struct edits *e, const char *path, const char *element, s
 {
 	struct work_file *f = find_file(e, path, err);
 	AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
-	struct err ignored = ERR_INIT; /* errors are reported when it is read next */
+	struct err ignored = ERR_INIT; /* reported when the file is read next */
 
 	if (!f)
 		return -1;
@@ -537,7 +540,7 @@ int edits_adopt_import(struct edits *e, const char *path, const char *element, s
 	return 0;
 }
 
-/* A member as only we write it, for that shim. */
+/* True if a runtime has the form of those that we write, with that shim. */
 static bool is_docker_ours(const struct json *runtime, const char *shim)
 {
 	const char *type = json_kind(runtime) == JSON_IS_OBJECT
@@ -573,7 +576,7 @@ static int adopt_runtimes(struct work_file *f, const struct json *runtimes, cons
 int edits_adopt_docker(struct edits *e, const char *path, const char *shim, struct err *err)
 {
 	struct work_file *f = find_file(e, path, err);
-	struct err ignored = ERR_INIT; /* errors are reported when it is edited */
+	struct err ignored = ERR_INIT; /* reported when the file is edited */
 
 	if (!f)
 		return -1;

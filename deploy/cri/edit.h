@@ -2,8 +2,16 @@
 #pragma once
 
 /*
- * Edits of configuration files, in memory: each is recorded for its undo, and all of them become
- * one change of the engine.
+ * Edits of a manager's configuration files, in memory. Nothing is written here: the files that
+ * differ become one change of the engine (deploy_change.files). Each edit is recorded in
+ * install.json, so that its undo removes exactly that edit, whatever else was changed since.
+ *
+ *	AUTO(edits) struct edits e = EDITS_INIT(root);
+ *	if (edits_undo(&e, recorded, err) < 0 ||		// those of the last registration
+ *	    edit_import(&e, "/etc/containerd/config.toml", "", dropin, err) < 0)
+ *		return -1;
+ *	edits_settle(&e);
+ *	... e.files[]: now and want; edits_record(&e): for the next undo
  */
 
 #include "base/err.h"
@@ -15,13 +23,13 @@
 
 enum { CRI_FILE_MAX = 1 << 20 };
 
-/* The first line of a file that consists of our configuration only. */
+/* The first line of a file that is ours as a whole. */
 #define CRI_OWN_FILE \
 	"# Written by kata-deploy, which replaces this file as a whole: edits are lost.\n"
 
-/* The first of the three lines that define runc where a table of runtimes replaces the built-in one.
- * All our blocks of a file need them once: the next block takes them over from one that is taken
- * out. */
+/* The first of three lines that define runc, which are needed where a table of runtimes replaces
+ * the built-in one. Of all our blocks in a file one has these lines; if that block is removed, the
+ * next takes them over. */
 #define CRI_BUILT_IN "# The built-in runtime, which a table of runtimes here replaces.\n"
 
 enum edit_kind {
@@ -34,34 +42,35 @@ enum edit_kind {
 struct edit {
 	enum edit_kind kind;
 	char *path;
-	char *text;    /* BLOCK: the bytes; IMPORT: the element; DOCKER: the member's name */
-	char *base;    /* we created the file: its other contents; removed when only those are
-		        * left */
-	bool made_key; /* IMPORT, DOCKER: we created the array or object */
+	char *text; /* BLOCK: the bytes; IMPORT: the element; DOCKER: the member's name */
+	/* If the edit created the file: its contents without the edit. When only these are left,
+	 * the undo removes the file. NULL: the file existed. */
+	char *base;
+	bool made_key; /* IMPORT, DOCKER: the edit created the array or object */
 	bool made_all; /* DOCKER: the file was empty, which docker takes for an empty object */
 };
 
-/* An edit that was undone, and the file's text with and without it. */
+/* An edit that was undone in this change, and the file's text with and without it. */
 struct undone {
 	struct edit edit;
 	char *with, *without;
 };
 
-/* A file before and after the edits; text NULL: no such file. */
+/* A file before and after the edits. */
 struct work_file {
-	char *path; /* as the manager sees it */
-	char *real; /* with root */
-	char *now, *want;
-	VEC(struct undone) undone; /* the last is the first to be made again, at its old place */
-	char *built_in;            /* the lines about runc in a block that was taken out, or NULL */
+	char *path;                /* as the manager sees it */
+	char *real;                /* with root */
+	char *now, *want;          /* the text on disk and the new text; NULL: no file */
+	VEC(struct undone) undone; /* an edit that is made again goes back to its old position */
+	char *built_in;            /* the lines about runc of a removed block, or NULL */
 };
 
 struct edits {
 	const char *root; /* borrowed; "" for / */
 	VEC(struct work_file) files;
-	VEC(struct edit) done;
-	char *reason; /* overrides the usual reason of the plan */
-	bool off;     /* no registration is possible; reason says why */
+	VEC(struct edit) done; /* to be recorded */
+	char *reason;          /* overrides the usual reason of the plan */
+	bool off;              /* no registration is possible; reason has the cause */
 };
 #define EDITS_INIT(where)                           \
 	{                                           \
@@ -70,33 +79,43 @@ struct edits {
 void edits_release(struct edits *e);
 DEFINE_AUTO_STRUCT(edits, struct edits, edits_release)
 
-/* The contents of a file with the edits so far, NULL if there is no such file; borrowed until its
- * next edit. */
+/* Reads a file with the edits so far; *text is NULL if it does not exist, and borrowed until the
+ * next edit of the file. */
 MUST_CHECK int edits_read(struct edits *e, const char *path, const char **text, struct err *err);
+/* Creates a whole file. E_EXISTS: it exists. */
 MUST_CHECK int edit_file(struct edits *e, const char *path, const char *text, struct err *err);
-/* fresh: the text that is put before the block in a new or empty file. */
+/* Appends lines between two comments. fresh: text to put before them in a new or empty file. */
 MUST_CHECK int edit_block(struct edits *e, const char *path, const char *fresh, const char *lines,
 			  struct err *err);
+/* Adds an element to the array imports of a TOML file. fresh: text of a new file before the
+ * edit. */
 MUST_CHECK int edit_import(struct edits *e, const char *path, const char *fresh,
 			   const char *element, struct err *err);
+/* Adds a member (value: JSON) to the object runtimes of daemon.json. */
 MUST_CHECK int edit_docker(struct edits *e, const char *path, const char *name, const char *value,
 			   struct err *err);
-/* Undoes recorded edits in the files, newest first. */
+/* Undoes the edits of a record (its member "edits"; recorded may be NULL), newest first. */
 MUST_CHECK int edits_undo(struct edits *e, const struct json *recorded, struct err *err);
-/* Removes a registration whose record was lost together with its prefix: lines between our
- * comments, or a whole file that begins with CRI_OWN_FILE, if it refers to that shim; or an element
- * of imports that only we write; or members of runtimes as only we write them for that shim. */
+/*
+ * These remove a registration whose record was lost together with its prefix.
+ * edits_adopt(): lines between our comments, or a whole file that begins with CRI_OWN_FILE, if they
+ * refer to that shim. edits_adopt_import(): an element of imports. edits_adopt_docker(): members of
+ * runtimes that have the form of ours and refer to that shim.
+ */
 MUST_CHECK int edits_adopt(struct edits *e, const char *path, const char *shim, struct err *err);
 MUST_CHECK int edits_adopt_import(struct edits *e, const char *path, const char *element,
 				  struct err *err);
 MUST_CHECK int edits_adopt_docker(struct edits *e, const char *path, const char *shim,
 				  struct err *err);
-/* The text of a file without the lines of ours and of other installations; heap. */
+/* Returns text without the blocks of this and of other installations, heap. */
 char *edits_without_blocks(const char *text);
-/* After the last edit: hands on what a block that is gone had for those that stay. */
+/* To call after the last edit: moves the lines about runc of a removed block to the next block. */
 void edits_settle(struct edits *e);
-/* How the recorded edits spell the path of that shim; *spelling (heap) is kept if they have none. */
+/* Sets *spelling (heap) to the path of that shim as the recorded edits spell it
+ * ("/opt/kata//bin/..."); leaves it alone if they do not have it. */
 MUST_CHECK int edits_spelling(struct edits *e, const struct json *recorded, const char *shim,
 			      char **spelling, struct err *err);
+/* Returns the record of the edits, a list; the caller frees it. */
 struct json *edits_record(const struct edits *e);
+/* True if a file would change. */
 bool edits_change(const struct edits *e);

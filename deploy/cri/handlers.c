@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Runtime handlers in containerd's configuration. Its versions differ only in the name of the
- * section.
+ * Writes and finds runtime handlers in containerd's configuration. The versions of its schema
+ * differ only in the name of the plugin's section.
  */
 #include "deploy/cri/handlers.h"
 #include "base/buf.h"
@@ -75,9 +75,10 @@ static const char *string_of(const struct toml_value *table, const char *key)
 	return v && v->type == TOML_STRING && *v->string.text ? v->string.text : NULL;
 }
 
-/* True if it runs our shim with that configuration, whatever its other settings. */
-static bool leads_here(const struct cri *c, const struct cri_handler *h,
-		       const struct toml_value *there)
+/* True if a handler of the configuration runs our shim with the configuration of h, whatever its
+ * other settings are. */
+static bool runs_our_shim(const struct cri *c, const struct cri_handler *h,
+			  const struct toml_value *there)
 {
 	AUTO(str) char *shim = cri_shim(c);
 	const char *type = string_of(there, "runtime_type"),
@@ -98,7 +99,7 @@ int handlers_there(struct cri *c, const struct toml_value *runtimes, const char 
 
 		if (!v)
 			continue;
-		if (!leads_here(c, h, v)) {
+		if (!runs_our_shim(c, h, v)) {
 			err_set(err, E_EXISTS,
 				"%s has a runtime handler '%s' that this installation did not "
 				"write",

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Runtime handlers in containerd's configuration, in each version of its schema.
+ * Writes and finds runtime handlers in containerd's configuration, for each version of its schema:
+ * 1, 2, 3 ...
  */
 
 #include "base/buf.h"
@@ -12,15 +13,17 @@
 
 #include <stdbool.h>
 
-/* Writes the tables of the handlers that are missing. schema: the configuration's version, 1, 2, 3
- * ...; by_path: runtime_type is the shim's path, for managers that ignore runtime_path. */
+/* Appends the tables of the handlers that the configuration lacks (c->have). by_path: runtime_type
+ * is the shim's path, for versions of containerd that ignore runtime_path. */
 MUST_CHECK int handlers_write(const struct cri *c, int schema, bool by_path, struct buf *out,
 			      struct err *err);
-/* The table of runtimes in a tree, borrowed; NULL if it has none. */
+/* Returns the table of runtimes in a tree, borrowed; NULL if it has none. */
 struct toml_value *handlers_find(const struct toml_value *tree, int schema);
+/* Returns the name of the plugin whose section has that table. */
 const char *handlers_section(int schema);
-/* Marks in c->have our handlers that are in that table and lead to our shim. E_EXISTS: a different
- * handler has the same name. file is for the message. runtimes may be NULL. */
+/* Marks in c->have our handlers that are in that table (may be NULL) and run our shim. E_EXISTS: a
+ * handler of the same name runs something else. file is for the message. */
 MUST_CHECK int handlers_there(struct cri *c, const struct toml_value *runtimes, const char *file,
 			      struct err *err);
-bool handlers_all(const struct cri *c); /* all are there */
+/* True if the configuration has all handlers (c->have). */
+bool handlers_all(const struct cri *c);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * k0s merges the files in containerd.d into the CRI configuration of its containerd, and restarts
- * it when a file there changes. With a drop-in of another version than its containerd's the node
- * does not start, so the version is that of the file that k0s writes.
+ * The back end of k0s, which merges the files in containerd.d into the CRI configuration of its
+ * containerd, and restarts it when a file there changes. A drop-in with another version than the
+ * file that k0s writes would keep the node from starting: ours has the same version.
  */
 #include "base/mem.h"
 #include "base/path.h"
@@ -34,7 +34,7 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 		return -1;
 	if (handlers_all(c))
 		return 0;
-	/* Without that comment the file is the administrator's, and has to import the drop-in. */
+	/* Without that comment the administrator wrote the file, and it must import the drop-in. */
 	if (text && !strstr(text, "k0s_managed=true") && !import_has(c, root, c->config, dropin)) {
 		err_set(err, E_UNSUPPORTED, "%s is not managed by k0s and does not import %s", real,
 			dropin);

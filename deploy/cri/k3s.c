@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * k3s and rke2, which generate their containerd's configuration at every start. Newer ones import a
- * directory for drop-ins beside it; for others a template is extended, which is in Go's template
- * language and not TOML: our lines are appended to it.
+ * The back ends of k3s and rke2, which generate the configuration of their containerd at every
+ * start. The configuration of newer versions imports a directory for drop-ins. For older ones our
+ * lines are appended to the template that they use, which is in Go's template language, not TOML.
  */
 #include "base/mem.h"
 #include "base/path.h"
@@ -22,7 +22,7 @@ static const char *const own[] = { "config.toml.d/kata-deploy.toml",
 				   "config-v3.toml.d/kata-deploy.toml", NULL };
 static const char *const templates[] = { "config.toml.tmpl", "config-v3.toml.tmpl", NULL };
 
-/* In templates our lines are found by their comments. */
+/* Templates are searched too, besides the files of cri_adopt_own(). */
 static int adopt(const struct cri *c, struct edits *e, struct err *err)
 {
 	AUTO(str) char *shim = cri_shim(c);
@@ -66,7 +66,7 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	if (schema < 0)
 		return -1;
 	dropins = cri_own_file(c, own[schema >= 3]);
-	/* Those that merge drop-ins import the directory for them; both come with containerd 2. */
+	/* Drop-ins are merged by containerd 2 only. */
 	if (import_has(c, root, c->config, dropins) &&
 	    (schema >= 3 || version_major(c->version) >= 2)) {
 		if (containerd_look(c, e, root, err) < 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * MicroK8s: a containerd whose root file is a template with ${VARIABLES} in its strings, which is
- * valid TOML nevertheless.
+ * The back end of MicroK8s: a containerd whose root file is a template. It is valid TOML, with
+ * ${VARIABLES} in strings only.
  */
 #include "base/path.h"
 #include "base/str.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * nerdctl passes a runtime's name to containerd, which finds the shim by it; a path always works.
- * So nothing is registered, and the plan shows the command to use.
+ * The back end of nerdctl, which passes the name of a runtime, or the path of a shim, to
+ * containerd. So nothing is registered, and the plan shows the command to use.
  */
 #include "base/mem.h"
 #include "base/str.h"

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The process behind a socket. */
+/* Finds the process that serves a socket, and the version of a program. */
 #include "deploy/cri/process.h"
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -12,33 +11,9 @@
 #include "base/vec.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* Field 22 of /proc/PID/stat, counted after the name, which may contain blanks and parentheses. */
-static uint64_t start_of(pid_t pid)
-{
-	char path[40];
-	AUTO(buf) struct buf text = BUF_INIT(4096);
-	AUTO(strv) char **fields = NULL;
-	struct err ignored = ERR_INIT; /* 0: it has ended */
-	const char *after;
-	uint64_t start = 0;
-
-	(void)str_print(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (file_read(AT_FDCWD, path, 4096, &text, &ignored) < 0)
-		return 0;
-	after = strrchr(buf_cstr(&text), ')');
-	if (!after)
-		return 0;
-	fields = strv_split(after + 1, " \n");
-	if (strv_len(fields) < 20 ||
-	    str_u64(fields[19], 10, 0, UINT64_MAX, "start", &start, &ignored) < 0)
-		return 0;
-	return start;
-}
 
 int peer_look(const char *socket, struct peer *out, struct err *err)
 {
@@ -59,7 +34,7 @@ int peer_look(const char *socket, struct peer *out, struct err *err)
 
 struct peer peer_of(pid_t pid)
 {
-	return (struct peer){ pid, start_of(pid) };
+	return (struct peer){ pid, process_start_time(pid) };
 }
 
 bool peer_same(const struct peer *a, const struct peer *b)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Registering with a manager and undoing that: what all back ends have in common. Undo the recorded
- * edits, add the new ones, have the manager check the result, restart it if its files changed or it
- * does not serve the handlers in them.
+ * Plans registrations and their removal, for all back ends: undoes the recorded edits, adds the new
+ * ones, has the manager check the result, and adds a restart if its files change or it does not
+ * serve the handlers that they have.
  */
 #include "base/deadline.h"
 #include "base/mem.h"
@@ -22,8 +22,8 @@
 struct change {
 	struct edits edits;
 	VEC(struct deploy_file) files;
-	VEC(struct cri_steps *) managers; /* a list of steps for each that is restarted */
-	VEC(struct deploy_step) steps;    /* all of them */
+	VEC(struct cri_steps *) managers; /* the steps of each manager that is restarted */
+	VEC(struct deploy_step) steps;    /* of all of them */
 	struct json *record;
 };
 
@@ -70,6 +70,7 @@ static void list_files(struct change *ch, struct cri_change *out)
 	out->change.nfiles = ch->files.n;
 }
 
+/* Adds a restart. handlers: those that the manager has to serve then, or NULL. */
 static int add_steps(const struct cri *c, struct change *ch, char *const *handlers,
 		     struct cri_change *out, struct err *err)
 {
@@ -78,7 +79,7 @@ static int add_steps(const struct cri *c, struct change *ch, char *const *handle
 	bool reload;
 	size_t n;
 
-	/* Whether it comes back could not be verified. */
+	/* A manager that does not answer now: a restart could not be verified. */
 	if (handlers && c->socket &&
 	    c->back->answers(c->socket, deadline_in(CRI_ASK_MS), err) < 0) {
 		err_wrap(err, "%s runs, but does not answer", c->back->name);
@@ -124,7 +125,7 @@ static struct json *make_record(const struct cri *c, const struct edits *e)
 	return record;
 }
 
-/* The files list the handlers; does the running process serve them? Only a definite no is false. */
+/* Returns false only if the running process can be queried and does not serve the handlers. */
 static bool is_served(const struct cri *c, char *const *handlers)
 {
 	AUTO(strv) char **served = NULL;
@@ -208,7 +209,8 @@ int cri_adopt_own(const struct cri *c, struct edits *e, struct err *err)
 	return edits_adopt(e, c->config, shim, err);
 }
 
-/* A containerd's root file, what it imports, and the import of a file that is gone. */
+/* Searches a containerd's root file and the files that it imports; also removes the import of our
+ * drop-in if that does not exist any more. */
 static int adopt_containerd(const struct cri *c, struct edits *e, struct err *err)
 {
 	AUTO(str) char *shim = cri_shim(c);
@@ -222,12 +224,13 @@ static int adopt_containerd(const struct cri *c, struct edits *e, struct err *er
 	}
 	if (cri_adopt_own(c, e, err) < 0 || edits_read(e, import, &there, err) < 0)
 		return -1;
-	/* A shim that still exists belongs to another prefix. */
+	/* A drop-in that still exists belongs to another prefix. */
 	return there ? 0 : edits_adopt_import(e, c->config, import, err);
 }
 
-/* If a prefix was removed by hand, its record is lost. Its registration is found by our marks and
- * becomes part of the new record; otherwise it would be taken for the administrator's own. */
+/* If a prefix was removed by hand, its record is lost, and its registration would look like one
+ * that the administrator wrote. So registrations are found by our comments and removed; the new one
+ * replaces them. */
 static int adopt(const struct cri *c, struct edits *e, struct err *err)
 {
 	if (c->back->adopt)
@@ -243,7 +246,7 @@ static int plan_register(struct cri *c, const struct json *recorded, struct chan
 	AUTO(str) char *unchecked = NULL, *shim = cri_shim(c);
 	bool changes, served;
 
-	/* Another spelling is no reason to restart it. */
+	/* Keep the spelling of the shim's path: another one is no reason for a restart. */
 	if (edits_spelling(&ch->edits, recorded, shim, &c->spelled, err) < 0)
 		return -1;
 	if ((recorded ? edits_undo(&ch->edits, recorded, err) : adopt(c, &ch->edits, err)) < 0 ||
@@ -279,7 +282,7 @@ int cri_register(struct cri *c, const struct json *recorded, struct cri_change *
 	return 0;
 }
 
-/* Recorded options are the defaults for those of the caller. */
+/* Options that the caller does not give are taken from the record. */
 static int plan_unregister(const struct cri_options *o, const struct json *recorded,
 			   struct change *ch, struct cri_change *out, struct err *err)
 {
@@ -291,6 +294,7 @@ static int plan_unregister(const struct cri_options *o, const struct json *recor
 
 	if (!back)
 		return err_set(err, E_INVALID, "the record of the registration is damaged");
+	/* From here on as the registration was made. */
 	as_recorded.nhandlers = 0;
 	if (!o->config)
 		as_recorded.config = json_get_text(recorded, "config");
@@ -325,7 +329,7 @@ int cri_unregister(const struct cri_options *o, const struct json *recorded, str
 	return 0;
 }
 
-/* How many files are changed so far. */
+/* Returns how many files are changed so far. */
 static size_t changed(const struct edits *e)
 {
 	size_t n = 0;
@@ -335,7 +339,8 @@ static size_t changed(const struct edits *e)
 	return n;
 }
 
-/* In one configuration; NULL: in that which would be chosen. */
+/* Removes registrations from one configuration; NULL: from that of the manager as it is
+ * detected. */
 static int drop_left_in(const struct cri_options *o, const struct cri_backend *back,
 			const char *config, const struct processes *all, struct change *ch,
 			struct cri_change *out, struct err *err)
@@ -351,8 +356,9 @@ static int drop_left_in(const struct cri_options *o, const struct cri_backend *b
 	return changed(&ch->edits) != before && c->running ? add_steps(c, ch, NULL, out, err) : 0;
 }
 
-/* Also in the files of a manager that is not found any more: it may be installed again. And in those of each
- * one that runs: which of them it was is not known. */
+/* Removes registrations from the files of one manager: also if it is not installed any more, since
+ * it may be installed again; and from the configuration of each of its processes, since it is not
+ * known with which of them it was made. */
 static int drop_left(const struct cri_options *o, const struct cri_backend *back,
 		     const struct processes *all, struct change *ch, struct cri_change *out,
 		     struct err *err)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Restarting a manager, as three steps around the files that it reads:
+ * Restarts a manager, by three steps around the change of its files:
  *
- *	watch	before the files. Its undo, which runs when the old files are restored, restarts the
- *		manager if its process is not the same as before, or does not answer.
- *	restart	after the files, and waits until a new process answers.
+ *	watch	before the files: records the manager's process. The undo, which runs when the old
+ *		files have been restored, restarts the manager if another process runs now.
+ *	restart	after the files: restarts the manager, and waits until a new process answers.
  *	serve	waits until that process serves the handlers.
  *
- * What they need is in their records, so that another process can undo them after a crash.
+ * Everything that they need is in their records, so that after a crash another process can undo or
+ * resume them.
  */
 #include "deploy/cri/restart.h"
 #include "base/deadline.h"
@@ -47,7 +48,7 @@ struct restart {
 	enum restart_how how;
 	char **command; /* strv */
 	unsigned seconds;
-	bool mute; /* it ran, but did not answer, before the change */
+	bool mute; /* it ran before the change, but did not answer: do not wait for an answer */
 };
 #define RESTART_INIT            \
 	{                       \
@@ -67,7 +68,8 @@ static const char *const systemd_dirs[] = { "/etc/systemd/system", "/run/systemd
 					    NULL };
 static const char *const openrc_dirs[] = { "/etc/init.d", NULL };
 
-/* The service of its process, else the first installed one of the table. */
+/* Returns the service of its process, or else the first of the back end's that is installed;
+ * heap. */
 static char *service(const struct cri *c, const char *const *dirs, const char *suffix)
 {
 	const char *const *units = c->back->units;
@@ -85,7 +87,8 @@ static char *service(const struct cri *c, const char *const *dirs, const char *s
 	return xstrdup(units ? units[0] : c->back->name);
 }
 
-/* Of the system's service manager, strv; NULL: there is none. */
+/* Returns the command of the node's service manager for a verb, strv; NULL: neither systemd nor
+ * OpenRC runs. */
 static char **service_command(const struct cri *c, const char *verb)
 {
 	if (path_exists("/run/systemd/system")) {
@@ -110,7 +113,8 @@ char *cri_start_command(const struct cri *c)
 	return command ? strv_join(command, " ") : NULL;
 }
 
-/* From a container only systemd can be asked; what runs there is the container's. */
+/* Checks that the manager can be restarted from inside a container (process_see_host()): by
+ * systemd's socket only, since a command would act on the container. */
 static int check_host(const struct cri *c, enum restart_how how, char *const *command,
 		      struct err *err)
 {
@@ -211,7 +215,8 @@ static struct deadline ask_deadline(struct deadline whole)
 	return deadline_min(whole, deadline_in(CRI_ASK_MS));
 }
 
-/* Its output goes to a file, not a pipe: a daemon started by it may keep it open. */
+/* Runs a command. Its output goes to a file instead of a pipe, which a daemon that it starts might
+ * keep open. */
 static int run(char *const *command, struct deadline deadline, struct err *err)
 {
 	AUTO(fd) int says = memfd_create("restart", MFD_CLOEXEC);
@@ -240,7 +245,7 @@ static int run(char *const *command, struct deadline deadline, struct err *err)
 		       command[0], code, *text ? ": " : "", text);
 }
 
-/* systemctl VERB UNIT: systemctl itself would think that it is in a chroot. */
+/* systemctl VERB UNIT, by D-Bus: in a container systemctl itself would refuse to act. */
 static int ask_systemd(char *const *command, struct deadline deadline, struct err *err)
 {
 	return str_eq(command[1], "restart")
@@ -270,7 +275,8 @@ static int find_server(const struct restart *r, struct peer *out, struct err *er
 		return -1;
 	if (out->pid > 1)
 		return 0;
-	/* PID 1 opened the socket (socket activation); or, from a container, it is none of ours. */
+	/* PID 1 opened the socket (socket activation); or, in a container, the server's pid is not
+	 * visible. Look for a process of the manager instead. */
 	*out = nobody;
 	processes_scan(&all);
 	vec_each(const struct process, p, &all.rows) {
@@ -280,7 +286,7 @@ static int find_server(const struct restart *r, struct peer *out, struct err *er
 	return 0;
 }
 
-/* Waits until it answers; if the old process is known, from another process. */
+/* Waits until the manager answers, from another process than before (if that is known). */
 static int wait_answer(const struct restart *r, const struct peer *before, struct deadline deadline,
 		       struct err *err)
 {
@@ -311,7 +317,7 @@ static int restart_now(const struct restart *r, const struct peer *before, struc
 {
 	struct deadline deadline = deadline_in(1000ULL * r->seconds);
 
-	/* It reloads its files and keeps running. */
+	/* On SIGHUP it reads its files and keeps running. */
 	if (r->how == RESTART_HANGUP) {
 		if (before->pid <= 1)
 			return err_set(err, E_NOT_FOUND,
@@ -332,6 +338,7 @@ static int restart_now(const struct restart *r, const struct peer *before, struc
 	return wait_answer(r, before, deadline, err);
 }
 
+/* Returns the manager's process, or nobody. */
 static struct peer look(const struct restart *r)
 {
 	struct err ignored = ERR_INIT; /* pid 0: none */
@@ -344,6 +351,18 @@ static struct peer look(const struct restart *r)
 
 /* --- the steps --- */
 
+static void put_all(struct json *to, const struct json *from)
+{
+	for (void *it = json_begin(from); it; it = json_after(from, it))
+		json_put(to, json_key(it), json_share(json_value(it)));
+}
+
+static void put_peer(struct json *to, const struct peer *p)
+{
+	json_put(to, "pid", json_make_int(p->pid));
+	json_put(to, "start", json_make_u64(p->start));
+}
+
 static int watch_prepare(const struct deploy_step *step, struct json *record, struct err *err)
 {
 	const struct json *plan = step->arg;
@@ -353,13 +372,11 @@ static int watch_prepare(const struct deploy_step *step, struct json *record, st
 
 	if (restart_read(plan, &r, err) < 0)
 		return -1;
-	for (void *it = json_begin(plan); it; it = json_after(plan, it))
-		json_put(record, json_key(it), json_share(json_value(it)));
+	put_all(record, plan);
 	p = look(&r);
 	json_put(record, "answers",
 		 json_make_bool(r.back->answers(r.socket, deadline_in(CRI_ASK_MS), &ignored) == 0));
-	json_put(record, "pid", json_make_int(p.pid));
-	json_put(record, "start", json_make_u64(p.start));
+	put_peer(record, &p);
 	return 0;
 }
 
@@ -371,11 +388,11 @@ static int watch_apply(const struct deploy_step *step, const struct json *record
 	return 0;
 }
 
-/* systemd does not start a unit again that failed too often, which it may have with the new
- * files. */
+/* systemd does not start a unit again that has failed too often, which the new files may have
+ * caused. */
 static void reset_failed(const struct restart *r)
 {
-	struct err ignored = ERR_INIT; /* it has not failed */
+	struct err ignored = ERR_INIT; /* then the restart fails, and reports it */
 
 	if (r->how == RESTART_COMMAND && is_systemctl(r->command) &&
 	    run_command(ARGV("systemctl", "reset-failed", r->command[2]),
@@ -388,7 +405,7 @@ static struct peer recorded_peer(const struct json *record)
 	return (struct peer){ (pid_t)int_of(record, "pid"), (uint64_t)int_of(record, "start") };
 }
 
-/* It was started after that time, CLOCK_BOOTTIME in ms; -1: there is none. */
+/* True if p was started after that time (CLOCK_BOOTTIME in ms; -1: not known). */
 static bool is_newer(const struct peer *p, int64_t since)
 {
 	long ticks = sysconf(_SC_CLK_TCK);
@@ -409,13 +426,13 @@ static int watch_undo(void *context, const struct json *record, struct err *err)
 	r.mute = answers && json_kind(answers) == JSON_IS_BOOL && !json_bool(answers);
 	before = recorded_peer(record);
 	now = look(&r);
-	/* An undo before this one has restarted it, which has ended that process. */
+	/* An earlier undo, which was interrupted, has restarted it already. */
 	if (now.pid > 0 && is_newer(&now, int_of(record, "restored")))
 		return wait_answer(&r, &nobody, deadline_in(1000ULL * r.seconds), err);
 	/* The same process has not read the new files, unless it reloads on a signal. */
 	if (r.how != RESTART_HANGUP && r.how != RESTART_ITSELF && peer_same(&before, &now))
 		return 0;
-	/* If it does not run, it reads the old files when it starts. */
+	/* A manager that does not run reads the old files when it starts. */
 	if (r.how == RESTART_HANGUP && now.pid == 0)
 		return 0;
 	reset_failed(&r);
@@ -424,7 +441,7 @@ static int watch_undo(void *context, const struct json *record, struct err *err)
 	return 0;
 }
 
-/* With who runs before, for another process that goes on with it. */
+/* Records the process before the restart, for restart_resume(). */
 static int restart_prepare(const struct deploy_step *step, struct json *record, struct err *err)
 {
 	AUTO(restart) struct restart r = RESTART_INIT;
@@ -433,18 +450,15 @@ static int restart_prepare(const struct deploy_step *step, struct json *record, 
 	if (restart_read(step->arg, &r, err) < 0)
 		return -1;
 	p = look(&r);
-	json_put(record, "pid", json_make_int(p.pid));
-	json_put(record, "start", json_make_u64(p.start));
-	for (void *it = json_begin(step->arg); it; it = json_after(step->arg, it))
-		json_put(record, json_key(it), json_share(json_value(it)));
+	put_peer(record, &p);
+	put_all(record, step->arg);
 	return 0;
 }
 
-static int plan_of(const struct deploy_step *step, struct json *record, struct err *err)
+static int serve_prepare(const struct deploy_step *step, struct json *record, struct err *err)
 {
 	(void)err;
-	for (void *it = json_begin(step->arg); it; it = json_after(step->arg, it))
-		json_put(record, json_key(it), json_share(json_value(it)));
+	put_all(record, step->arg);
 	return 0;
 }
 
@@ -460,7 +474,8 @@ static int restart_apply(const struct deploy_step *step, const struct json *reco
 	return restart_now(&r, &before, err);
 }
 
-/* It was restarted if another process runs than before, or is about to. */
+/* The restart has happened if another process runs now, or none does: then one is about to
+ * start. */
 static int restart_resume(void *context, const struct json *record, struct err *err)
 {
 	AUTO(restart) struct restart r = RESTART_INIT;
@@ -485,6 +500,7 @@ static int restart_resume(void *context, const struct json *record, struct err *
 	return restart_now(&r, &now, err);
 }
 
+/* Returns the first handler that is not served, or NULL. */
 static char *missing(char *const *wanted, char *const *served)
 {
 	strv_each(name, wanted) {
@@ -524,7 +540,7 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 				 LOG_S("manager", r.back->name));
 			return 0;
 		}
-		/* What it has said is more than that it said nothing at last. */
+		/* The last answer says more than a failure to answer afterwards. */
 		if (deadline_passed(deadline)) {
 			*err = answer.code ? answer : why;
 			return -1;
@@ -540,7 +556,7 @@ static int serve_resume(void *context, const struct json *record, struct err *er
 	return serve_apply(NULL, record, err);
 }
 
-/* The step watch undoes the restart. */
+/* The undo of the step watch undoes the restart. */
 static int nothing_to_undo(void *context, const struct json *record, struct err *err)
 {
 	(void)context;
@@ -553,7 +569,7 @@ static const struct deploy_step_ops watch_ops = { "cri-watch", watch_prepare, wa
 						  watch_undo, NULL };
 static const struct deploy_step_ops restart_ops = { "cri-restart", restart_prepare, restart_apply,
 						    nothing_to_undo, restart_resume };
-static const struct deploy_step_ops serve_ops = { "cri-serve", plan_of, serve_apply,
+static const struct deploy_step_ops serve_ops = { "cri-serve", serve_prepare, serve_apply,
 						  nothing_to_undo, serve_resume };
 
 const struct deploy_step_ops *const cri_step_kinds[] = { &watch_ops, &restart_ops, &serve_ops,
@@ -580,8 +596,7 @@ struct cri_steps *steps_new(const struct json *restart, char *const *handlers)
 	struct json *list = json_make_array();
 
 	s->plan = json_make_object();
-	for (void *it = json_begin(restart); it; it = json_after(restart, it))
-		json_put(s->plan, json_key(it), json_share(json_value(it)));
+	put_all(s->plan, restart);
 	strv_each(handler, handlers)
 		json_add(list, json_make_string(*handler));
 	json_put(s->plan, "handlers", list);

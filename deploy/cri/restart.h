@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Restarting a manager as steps of a change.
+ * Restarts a manager, as steps of a change (struct deploy_step). restart.c describes the steps.
  */
 
 #include "base/err.h"
@@ -10,12 +10,14 @@
 #include "deploy/engine/engine.h"
 #include "json/json.h"
 
-/* What the steps need, also in another process: {"name", "socket", "how", "command", "seconds"}. */
+/* Puts into to what the steps need to know, in this process or in one that resumes or undoes them:
+ * {"name", "socket", "how", "command", "seconds"}. E_UNSUPPORTED: no way to restart it is known. */
 MUST_CHECK int restart_plan(const struct cri *c, struct json *to, struct err *err);
 enum { CRI_STEPS = 3 };
-/* The steps watch, restart and, if there are handlers, serve. The caller frees them and their
- * arguments with steps_free(). */
+/* Makes the steps watch, restart and, if handlers (strv) is not NULL, serve. The caller frees them
+ * with steps_free(). */
 struct cri_steps;
 struct cri_steps *steps_new(const struct json *restart, char *const *handlers);
 void steps_free(struct cri_steps *s);
+/* Returns the steps, borrowed, and their number. */
 const struct deploy_step *steps_list(const struct cri_steps *s, size_t *n);

@@ -56,6 +56,7 @@ bool diagnosis_is_fit(const struct diagnosis *d)
 	return true;
 }
 
+/* Fills a finding. */
 __attribute__((format(printf, 3, 4))) static void find(struct finding *f, enum finding_state state,
 						       const char *fmt, ...)
 {
@@ -71,7 +72,7 @@ __attribute__((format(printf, 3, 4))) static void find(struct finding *f, enum f
 
 /* --- the processor and KVM --- */
 
-static void ask_kvm(const struct doctor_options *o, struct finding *f)
+static void check_kvm(const struct doctor_options *o, struct finding *f)
 {
 	AUTO(fd) int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = -1, vcpu = -1;
 
@@ -98,7 +99,7 @@ static void ask_kvm(const struct doctor_options *o, struct finding *f)
 	str_set(&f->remedy, "stop other hypervisors, or update the kernel");
 }
 
-static void ask_cpu(const struct doctor_options *o, struct finding *f)
+static void check_cpu(const struct doctor_options *o, struct finding *f)
 {
 	AUTO(buf) struct buf text = BUF_INIT(CPUINFO_MAX);
 	struct err ignored = ERR_INIT;
@@ -114,53 +115,55 @@ static void ask_cpu(const struct doctor_options *o, struct finding *f)
 		find(f, FINDING_NOTE, "the processor does not show vmx or svm");
 }
 
-/* A program that a release brings; one that does not bring it needs the node's. */
-struct brought {
-	const char *name, *at; /* below the prefix */
-	const char *node;      /* Debian's path */
+/* A program that a release may include; with a release that does not, the node's own is used. */
+struct included {
+	const char *name, *path; /* path: below the prefix */
+	const char *node;        /* Debian's path of the node's own */
 };
 
-static void ask_brought(const struct doctor_options *o, const struct brought *b, const char *named,
-			enum finding_state missing, struct finding *f)
+/* named: the path that the caller gave, or NULL; missing: the state if the program does not
+ * exist. */
+static void check_included(const struct doctor_options *o, const struct included *b,
+			   const char *named, enum finding_state missing, struct finding *f)
 {
-	AUTO(str) char *own = path_join(o->prefix, b->at);
+	AUTO(str) char *own = path_join(o->prefix, b->path);
 	AUTO(str) char *current = path_join(o->prefix, "current");
 	const char *node = named ? named : b->node;
 
 	if (!named && access(own, X_OK) == 0)
-		find(f, FINDING_GOOD, "%s is there, of the release", own);
+		find(f, FINDING_GOOD, "%s of the release is there", own);
 	else if (!named && !path_exists(current))
 		find(f, FINDING_GOOD, "%s comes with a release", b->name);
 	else if (access(node, X_OK) == 0)
-		find(f, FINDING_GOOD, "%s is there, the node's own", node);
+		find(f, FINDING_GOOD, "%s of the node is there", node);
 	else
 		find(f, missing, "%s: %s", node, strerror(errno));
 }
 
-static void ask_vmm(const struct doctor_options *o, struct finding *f)
+static void check_vmm(const struct doctor_options *o, struct finding *f)
 {
-	static const struct brought qemu = { "QEMU", "bin/qemu-system-x86_64",
-					     "/usr/bin/qemu-system-x86_64" };
+	static const struct included qemu = { "QEMU", "bin/qemu-system-x86_64",
+					      "/usr/bin/qemu-system-x86_64" };
 
-	ask_brought(o, &qemu, o->vmm, FINDING_BAD, f);
+	check_included(o, &qemu, o->vmm, FINDING_BAD, f);
 	if (f->state == FINDING_BAD)
-		str_set(&f->remedy, "install QEMU: a release that brings it, or apt install "
+		str_set(&f->remedy, "install QEMU: a release that includes it, or apt install "
 				    "qemu-system-x86, dnf install qemu-kvm");
 }
 
-static void ask_virtiofsd(const struct doctor_options *o, struct finding *f)
+static void check_virtiofsd(const struct doctor_options *o, struct finding *f)
 {
-	static const struct brought virtiofsd = { "virtiofsd", "libexec/virtiofsd",
-						  "/usr/lib/qemu/virtiofsd" };
+	static const struct included virtiofsd = { "virtiofsd", "libexec/virtiofsd",
+						   "/usr/lib/qemu/virtiofsd" };
 
-	ask_brought(o, &virtiofsd, o->virtiofsd, FINDING_WARN, f);
+	check_included(o, &virtiofsd, o->virtiofsd, FINDING_WARN, f);
 	if (f->state == FINDING_WARN)
 		str_set(&f->remedy,
-			"install virtiofsd, or a release that brings it, or set shared_fs = "
+			"install virtiofsd, or a release that includes it, or set shared_fs = "
 			"\"virtio-9p\" in a file of etc/config.d");
 }
 
-static void ask_vsock(const struct doctor_options *o, struct finding *f)
+static void check_vsock(const struct doctor_options *o, struct finding *f)
 {
 	(void)o;
 	if (access("/dev/vhost-vsock", R_OK | W_OK) == 0)
@@ -171,7 +174,7 @@ static void ask_vsock(const struct doctor_options *o, struct finding *f)
 
 /* --- the kernel --- */
 
-static void ask_kernel(const struct doctor_options *o, struct finding *f)
+static void check_kernel(const struct doctor_options *o, struct finding *f)
 {
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH };
 	unsigned long major, minor;
@@ -195,7 +198,7 @@ static void ask_kernel(const struct doctor_options *o, struct finding *f)
 	}
 }
 
-static void ask_cgroup(const struct doctor_options *o, struct finding *f)
+static void check_cgroup(const struct doctor_options *o, struct finding *f)
 {
 	struct statfs s;
 
@@ -208,7 +211,7 @@ static void ask_cgroup(const struct doctor_options *o, struct finding *f)
 	find(f, FINDING_GOOD, "cgroup %s", s.f_type == CGROUP2_SUPER_MAGIC ? "v2" : "v1");
 }
 
-static void ask_security(const struct doctor_options *o, struct finding *f)
+static void check_security(const struct doctor_options *o, struct finding *f)
 {
 	struct err none = ERR_INIT, none_either = ERR_INIT;
 	AUTO(str) char *selinux = file_read_line(AT_FDCWD, "/sys/fs/selinux/enforce", &none);
@@ -231,7 +234,7 @@ static void ask_security(const struct doctor_options *o, struct finding *f)
 
 /* --- resources --- */
 
-static void ask_space(const struct doctor_options *o, struct finding *f)
+static void check_space(const struct doctor_options *o, struct finding *f)
 {
 	AUTO(str) char *dir = path_existing(o->prefix);
 	struct statvfs v;
@@ -259,7 +262,7 @@ static void ask_space(const struct doctor_options *o, struct finding *f)
 
 /* For a file without fs-verity the ioctl fails with ENODATA if the file system supports it, else
  * with ENOTTY or EOPNOTSUPP. */
-static void ask_verity(const struct doctor_options *o, struct finding *f)
+static void check_verity(const struct doctor_options *o, struct finding *f)
 {
 	AUTO(str) char *file = path_join(o->prefix, "state/install.json");
 	AUTO(fd) int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -278,7 +281,7 @@ static void ask_verity(const struct doctor_options *o, struct finding *f)
 		find(f, FINDING_NOTE, "the file system has no fs-verity (%s)", strerror(errno));
 }
 
-static void ask_memory(const struct doctor_options *o, struct finding *f)
+static void check_memory(const struct doctor_options *o, struct finding *f)
 {
 	AUTO(buf) struct buf text = BUF_INIT(64 << 10);
 	struct err ignored = ERR_INIT;
@@ -300,7 +303,7 @@ static void ask_memory(const struct doctor_options *o, struct finding *f)
 	}
 }
 
-static void ask_clock(const struct doctor_options *o, struct finding *f)
+static void check_clock(const struct doctor_options *o, struct finding *f)
 {
 	(void)o;
 	if (time(NULL) >= BUILD_FLOOR) {
@@ -313,19 +316,19 @@ static void ask_clock(const struct doctor_options *o, struct finding *f)
 
 /* --- the container manager, and trusted keys --- */
 
-/* An install would not know which to take, or would not find the one that is named. */
-static void tell_unchosen(const struct cri_options *options, struct finding *f)
+/* Reports that an install would find no manager, or several. */
+static void find_unchosen(const struct cri_options *options, struct finding *f)
 {
 	AUTO(cri) struct cri *chosen = NULL;
 	struct err why = ERR_INIT;
 
 	if (cri_find(options, &chosen, &why) == 0)
-		return; /* it was started meanwhile */
+		return; /* it has been started meanwhile */
 	f->state = FINDING_BAD;
 	str_set(&f->remedy, why.msg);
 }
 
-static void ask_manager(const struct doctor_options *o, struct finding *f)
+static void check_manager(const struct doctor_options *o, struct finding *f)
 {
 	AUTO(cri_seen_list) struct cri_seen_list seen = CRI_SEEN_INIT;
 	struct cri_options options = {
@@ -356,13 +359,13 @@ static void ask_manager(const struct doctor_options *o, struct finding *f)
 	find(f, runs ? FINDING_GOOD : FINDING_WARN, "%s",
 	     seen.rows.n ? buf_cstr(&all) : "none found");
 	if (!chosen)
-		tell_unchosen(&options, f);
+		find_unchosen(&options, f);
 	else if (!runs)
 		f->remedy = str_fmt("start the container manager%s%s", start ? ": " : "",
 				    start ? start : "");
 }
 
-static void ask_trust(const struct doctor_options *o, struct finding *f)
+static void check_trust(const struct doctor_options *o, struct finding *f)
 {
 	struct trust_options options = { .directory = o->trust_dir, .now = (uint64_t)time(NULL) };
 	AUTO(trust) struct trust *t = NULL;
@@ -376,7 +379,7 @@ static void ask_trust(const struct doctor_options *o, struct finding *f)
 }
 
 /* An ordinary user does not see all processes and devices. */
-static void ask_rights(const struct doctor_options *o, struct finding *f)
+static void check_rights(const struct doctor_options *o, struct finding *f)
 {
 	(void)o;
 	if (geteuid() == 0) {
@@ -388,21 +391,31 @@ static void ask_rights(const struct doctor_options *o, struct finding *f)
 
 static const struct {
 	const char *name;
-	void (*ask)(const struct doctor_options *o, struct finding *f);
-} questions[] = {
-	{ "vmm", ask_vmm },          { "manager", ask_manager },   { "kvm", ask_kvm },
-	{ "cpu", ask_cpu },          { "kernel", ask_kernel },     { "cgroup", ask_cgroup },
-	{ "space", ask_space },      { "memory", ask_memory },     { "virtiofsd", ask_virtiofsd },
-	{ "vsock", ask_vsock },      { "security", ask_security }, { "clock", ask_clock },
-	{ "fs-verity", ask_verity }, { "trust", ask_trust },       { "rights", ask_rights },
+	void (*check)(const struct doctor_options *o, struct finding *f);
+} checks[] = {
+	{ "vmm", check_vmm },
+	{ "manager", check_manager },
+	{ "kvm", check_kvm },
+	{ "cpu", check_cpu },
+	{ "kernel", check_kernel },
+	{ "cgroup", check_cgroup },
+	{ "space", check_space },
+	{ "memory", check_memory },
+	{ "virtiofsd", check_virtiofsd },
+	{ "vsock", check_vsock },
+	{ "security", check_security },
+	{ "clock", check_clock },
+	{ "fs-verity", check_verity },
+	{ "trust", check_trust },
+	{ "rights", check_rights },
 };
 
 void doctor_examine(const struct doctor_options *o, struct diagnosis *d)
 {
-	for (size_t i = 0; i < ARRAY_LEN(questions); i++) {
-		struct finding f = { .name = questions[i].name };
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+		struct finding f = { .name = checks[i].name };
 
-		questions[i].ask(o, &f);
+		checks[i].check(o, &f);
 		vec_push(&d->findings, f);
 	}
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Checks whether this node can run containers in VMs, and what to do if not. Each check is a row of
- * a table; none changes anything on the node.
+ * Checks whether this node can run containers in VMs, with a remedy for each problem. Each check is
+ * a row of a table; none changes anything on the node.
  *
  *	AUTO(diagnosis) struct diagnosis d = DIAGNOSIS_INIT;
  *	doctor_examine(&(struct doctor_options){ .prefix = "/opt/kata" }, &d);
@@ -22,7 +22,7 @@ struct finding {
 	const char *name; /* of the check, such as "kvm" */
 	enum finding_state state;
 	char *text;   /* what was found */
-	char *remedy; /* what to do about it; NULL: nothing */
+	char *remedy; /* NULL: nothing to do */
 };
 
 struct diagnosis {
@@ -38,12 +38,15 @@ DEFINE_AUTO_STRUCT(diagnosis, struct diagnosis, diagnosis_release)
 struct doctor_options {
 	const char *prefix;
 	const char *trust_dir;
-	const char *cri, *cri_config; /* the manager that is meant; NULL: the one that is found */
-	/* The node's programs that are meant; NULL: those of the installed release, or, where that brings
-	 * none, Debian's paths. */
+	const char *cri, *cri_config; /* the manager, as in cri.h; NULL: detect it */
+	/* Paths of programs; NULL: those of the installed release, or, if it does not include them,
+	 * Debian's paths. */
 	const char *vmm, *virtiofsd;
 };
 
+/* Runs all checks and appends a finding for each. */
 void doctor_examine(const struct doctor_options *o, struct diagnosis *d);
-const char *finding_state_name(enum finding_state state); /* "good" "note" "warning" "bad" */
-bool diagnosis_is_fit(const struct diagnosis *d);         /* nothing is bad */
+/* Returns "good", "note", "warning" or "bad". */
+const char *finding_state_name(enum finding_state state);
+/* True if no finding is bad. */
+bool diagnosis_is_fit(const struct diagnosis *d);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the kinds of actions of a plan do, besides files and directories (file.c). Each function has
- * a place in the table PLAN_KINDS of plan.h, which says when it is called.
+ * Applies and undoes the actions of a plan other than files and directories (file.c). The table
+ * PLAN_KINDS of plan.h says which function serves which kind of action, and when.
  */
 
 #include "base/path.h"
@@ -45,7 +45,8 @@ int link_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 	return store_link_set(d->root, a->path, a->will, err);
 }
 
-/* Restores the old target only if the link has the new one: any other target is not ours. */
+/* Restores the old target only if the link has the new one: another program set any other
+ * target. */
 int link_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(str) char *target = NULL;
@@ -130,7 +131,7 @@ int step_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 
 /* --- the end of an uninstall --- */
 
-int home_drop(const struct deploy *d, struct plan_action *a, struct err *err)
+int prefix_drop(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	static const char *const ours[] = { "generations", "store", "staging" };
 
@@ -139,5 +140,5 @@ int home_drop(const struct deploy *d, struct plan_action *a, struct err *err)
 		if (path_remove_below(d->root, ours[i], err) < 0)
 			return -1;
 	}
-	return home_empty_state(d, err);
+	return prefix_empty_state(d, err);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Compares what is on disk with what was laid down, and repairs it. Repair needs no journal: each
- * name refers to the damaged or to the repaired file, and running it again gives the same result.
+ * Compares the files on disk with the layouts of their generations, and repairs differences. Repair
+ * needs no journal: at every moment each name refers to the damaged or to the repaired file, and
+ * running it again gives the same result.
  */
 
 #include "base/interrupt.h"
@@ -21,12 +22,12 @@
 struct audit {
 	const struct deploy *d;
 	enum deploy_depth depth;
-	const char *stage; /* repair: where lost contents come from, or NULL */
+	const char *stage; /* for repair: staging/STAGE/ has intact copies; NULL: there are none */
 	bool repair;
 	deploy_found *found;
 	void *arg;
 	int damaged;
-	char *lost; /* the first that could not be repaired */
+	char *lost; /* the first object that could not be repaired; owned */
 };
 
 static void report(struct audit *a, const char *path, const char *what)
@@ -36,8 +37,8 @@ static void report(struct audit *a, const char *path, const char *what)
 		a->found(a->arg, path, what);
 }
 
-/* Renames a good copy over the object; names that still refer to the damaged one are relinked by
- * the audit of names. */
+/* Renames an intact copy over an object. Names in generations still refer to the damaged inode;
+ * audit_name() links them again. */
 static int replace_object(struct audit *a, const struct entry *e, const char *object,
 			  struct err *err)
 {
@@ -59,7 +60,7 @@ static int replace_object(struct audit *a, const struct entry *e, const char *ob
 	return 0;
 }
 
-/* As store_has, by name and size only. */
+/* As store_has(), but compares the size only: 1 right, 0 missing, -1 damaged. */
 static int glance(const struct audit *a, const struct entry *e, const char *object)
 {
 	struct stat st;
@@ -85,7 +86,8 @@ static int audit_object(struct audit *a, const struct entry *e, struct err *err)
 	return a->repair ? replace_object(a, e, object, err) : 0;
 }
 
-/* True if the name in the generation is as laid down, provided that the store is intact. */
+/* True if path in a generation is the symlink that was laid down, or a name of the entry's
+ * object. */
 static bool name_is_right(const struct audit *a, const struct entry *e, const char *path)
 {
 	struct err ignored = ERR_INIT;
@@ -109,8 +111,8 @@ static int audit_name(struct audit *a, const struct layout *l, const struct entr
 
 	if (name_is_right(a, e, path))
 		return 0;
-	report(a, path, home_has(a->d, path) ? "differs from what was installed" : "missing");
-	if (!a->repair || (object && !home_has(a->d, object)))
+	report(a, path, prefix_has(a->d, path) ? "differs from what was installed" : "missing");
+	if (!a->repair || (object && !prefix_has(a->d, object)))
 		return 0;
 	return store_relink(a->d->root, l, e, err);
 }
@@ -141,7 +143,7 @@ static int audit_link(struct audit *a, const char *name, const char *target, str
 	if (there >= 0 && str_eq(now, target))
 		return 0;
 	report(a, name, there == 0 ? "missing" : "differs from what was installed");
-	/* Replaces any file by the link; the kernel refuses to replace a directory. */
+	/* Replaces a file of any kind by the link, except a directory, which rename refuses. */
 	return a->repair ? store_link_set(a->d->root, name, target, err) : 0;
 }
 
@@ -195,7 +197,7 @@ int deploy_repair(struct deploy *d, const char *stage, struct err *err)
 
 	if (!d->in.current)
 		return err_set(err, E_STATE, "nothing is installed; run kata-deploy install");
-	if (home_make(d, err) < 0 || make_staging(d, err) < 0)
+	if (prefix_make(d, err) < 0 || make_staging(d, err) < 0)
 		return -1;
 	rc = audit(&a, err);
 	lost = a.lost;

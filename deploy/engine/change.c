@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The plans of install, upgrade, rollback and uninstall. Making one changes nothing. The actions
- * are ordered so that a reader of the prefix never sees a dangling reference: first what nothing
- * refers to yet, synced, then the switch, then what refers to it from outside.
+ * Makes the plans of install, upgrade, rollback and uninstall; making a plan changes nothing. The
+ * actions are ordered so that a reader of the prefix never sees a dangling reference: first the new
+ * objects and the new generation, to which nothing refers yet, and a sync; then the switch of the
+ * links; then files outside that refer to the prefix.
  */
 
 #include "base/fd.h"
@@ -23,11 +24,12 @@
 
 #define INSTALL_JSON "state/install.json"
 
-/* Enough work to be worth starting threads. */
+/* From so many bytes on, hashing is worth starting threads. */
 enum { WORTH_THREADS = 8 << 20 };
 
-/* --- single actions, planned only if they change something --- */
+/* --- single actions, added only if they change something --- */
 
+/* True if the plan creates or removes the directory path. */
 static bool is_planned(const struct plan *p, const char *path)
 {
 	vec_each(struct plan_action, a, &p->actions) {
@@ -37,9 +39,10 @@ static bool is_planned(const struct plan *p, const char *path)
 	return false;
 }
 
+/* Plans a missing directory; returns false if it exists or is planned already. */
 static bool plan_dir(const struct deploy *d, struct plan *p, const char *path)
 {
-	if ((*path == '/' ? path_exists(path) : home_has(d, path)) || is_planned(p, path))
+	if ((*path == '/' ? path_exists(path) : prefix_has(d, path)) || is_planned(p, path))
 		return false;
 	plan_add(p, PLAN_DIR, path, NULL, "directory")->dir.mode = 0755;
 	return true;
@@ -61,7 +64,7 @@ static char *directory_of(const char *path)
 	return xstrndup(path, (size_t)(path_basename(path) - path - 1));
 }
 
-/* The directories of a file outside the prefix. */
+/* Plans the missing directories above a file outside the prefix. */
 static void plan_way(const struct deploy *d, struct plan *p, const struct deploy_file *f,
 		     char ***made)
 {
@@ -76,8 +79,8 @@ static void plan_way(const struct deploy *d, struct plan *p, const struct deploy
 		p->actions.v[p->actions.n - 1].dir.mode = 0700;
 }
 
-/* now: the file that is there, or NULL. */
-static struct plan_action *add_file(struct plan *p, const char *path, const struct spot_file *now,
+/* now: the file on disk, or NULL if it does not exist. */
+static struct plan_action *add_file(struct plan *p, const char *path, const struct file_info *now,
 				    const char *will)
 {
 	struct plan_action *a = plan_add(p, PLAN_FILE, path, now ? now->sha256 : NULL, will);
@@ -91,13 +94,13 @@ static struct plan_action *add_file(struct plan *p, const char *path, const stru
 	return a;
 }
 
-/* Plans a file of ours with those contents (NULL: its removal). */
+/* Plans writing f->data to a file of ours (NULL: removing the file). */
 static int plan_own_file(const struct deploy *d, struct plan *p, const struct deploy_file *f,
 			 struct err *err)
 {
 	char will[65] = "";
-	struct spot_file now = { 0 };
-	int there = spot_look(d, f->path, &now, err);
+	struct file_info now = { 0 };
+	int there = file_inspect(d, f->path, &now, err);
 	struct plan_action *a;
 
 	if (there < 0)
@@ -113,8 +116,8 @@ static int plan_own_file(const struct deploy *d, struct plan *p, const struct de
 	return 0;
 }
 
-/* The same for a file that others may have replaced by a symlink. What it leads to is edited, but
- * not removed: somebody put it there. */
+/* The same for a file that others may have replaced by a symlink. The target of the symlink is
+ * edited, but never removed: it belongs to whoever made the symlink. */
 static int plan_file(const struct deploy *d, struct plan *p, const struct deploy_file *f,
 		     struct err *err)
 {
@@ -132,6 +135,7 @@ static int plan_file(const struct deploy *d, struct plan *p, const struct deploy
 	return real ? plan_own_file(d, p, &there, err) : -1;
 }
 
+/* Plans writing text to a file below the prefix (NULL: removing the file). */
 static int plan_text(const struct deploy *d, struct plan *p, const char *path, const char *text,
 		     struct err *err)
 {
@@ -142,6 +146,7 @@ static int plan_text(const struct deploy *d, struct plan *p, const char *path, c
 	return plan_own_file(d, p, &f, err);
 }
 
+/* Plans pointing a link in the prefix to target (NULL: removing the link). */
 static int plan_link(const struct deploy *d, struct plan *p, const char *path, const char *target,
 		     struct err *err)
 {
@@ -149,7 +154,7 @@ static int plan_link(const struct deploy *d, struct plan *p, const char *path, c
 
 	if (d->root >= 0 && store_link_read(d->root, path, &was, err) < 0)
 		return -1;
-	/* A symlink that is not ours under one of our names. */
+	/* Every link of ours has such a target. */
 	if (was && !str_starts(was, "current/") && !str_starts(was, "generations/"))
 		return err_set(err, E_EXISTS, "%s exists and points to %s; move it away", path,
 			       was);
@@ -161,7 +166,7 @@ static int plan_link(const struct deploy *d, struct plan *p, const char *path, c
 /* --- objects and the generation --- */
 
 struct objects {
-	VEC(const struct entry *) wanted; /* one entry per object, by object */
+	VEC(const struct entry *) wanted; /* one entry for each object, sorted by object */
 };
 
 static int object_order(const void *a, const void *b)
@@ -173,7 +178,7 @@ static int object_order(const void *a, const void *b)
 	return order ? order : (int)entry_is_exec(x) - (int)entry_is_exec(y);
 }
 
-/* The objects that are missing in the store. */
+/* Collects the objects of a layout that the store lacks. */
 static int missing_objects(const struct deploy *d, const struct layout *l, struct objects *o,
 			   struct err *err)
 {
@@ -201,13 +206,13 @@ static int missing_objects(const struct deploy *d, const struct layout *l, struc
 	return 0;
 }
 
-/* Verifies the staged files and makes them fit for the store, in threads: hashing is most of an
- * install's time. */
+/* Verifying and sealing staged files (store_seal), in threads: hashing takes most of an install's
+ * time. */
 struct sealing {
 	const struct deploy *d;
 	const struct objects *o;
 	const char *stage;
-	int *guarded; /* per object: 0, or the errno of fs-verity */
+	int *guarded; /* for each object: 0, or why fs-verity does not protect it (errno) */
 };
 
 static char *staged_path(const char *stage, const struct entry *e)
@@ -215,7 +220,7 @@ static char *staged_path(const char *stage, const struct entry *e)
 	return str_fmt("staging/%s/%s", stage ? stage : "", e->path);
 }
 
-/* Changes only staged files, which an undo may ignore. */
+/* Changes staged files only, so there is nothing to undo. */
 static int seal(void *arg, size_t i, struct err *err)
 {
 	const struct sealing *s = arg;
@@ -240,6 +245,7 @@ static int seal_all(struct sealing *s, struct err *err)
 	return 0;
 }
 
+/* Plans moving the staged files of o into the store. stage: NULL for a plan that is only shown. */
 static int plan_objects(const struct deploy *d, struct plan *p, const struct objects *o,
 			const char *stage, struct generation *g, struct err *err)
 {
@@ -278,7 +284,7 @@ static int plan_generation(const struct deploy *d, struct plan *p, const struct 
 	struct objects o = { VEC_INIT };
 	int rc;
 
-	if (home_has(d, path))
+	if (prefix_has(d, path))
 		return err_set(err, E_EXISTS, "%s exists and belongs to no release; move it away",
 			       path);
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
@@ -303,13 +309,13 @@ static const char *digest_of(const struct entry *e)
 	return e ? e->sha256 : NULL;
 }
 
-/* Plans writing an object's contents to path. They are read on execution: the object may not exist
+/* Plans writing an object's contents to path. file_apply() reads them: the object need not exist
  * yet. */
 static int plan_conf_write(const struct deploy *d, struct plan *p, const char *path,
 			   const struct entry *e, struct err *err)
 {
-	struct spot_file now = { 0 };
-	int there = spot_look(d, path, &now, err);
+	struct file_info now = { 0 };
+	int there = file_inspect(d, path, &now, err);
 	struct plan_action *a;
 
 	if (there < 0)
@@ -324,19 +330,20 @@ static int plan_conf_write(const struct deploy *d, struct plan *p, const char *p
 	return 0;
 }
 
-/* Plans removing an unchanged NAME.new that we parked, when there is no reason for it any more. */
+/* Plans removing a NAME.new that an earlier release parked and nobody edited. */
 static int plan_unpark(const struct deploy *d, struct plan *p, const char *parked,
 		       const struct entry *shipped, struct err *err)
 {
-	struct spot_file now = { 0 };
-	int there = spot_look(d, parked, &now, err);
+	struct file_info now = { 0 };
+	int there = file_inspect(d, parked, &now, err);
 
 	if (there <= 0 || !str_eq(now.sha256, digest_of(shipped)))
 		return there < 0 ? -1 : 0;
 	return plan_text(d, p, parked, NULL, err);
 }
 
-/* What a path below etc/ means. A symlink to nothing is no reason not to remove the rest: 0. */
+/* Resolves the symlinks of a path below etc/: returns 1 and the path (heap). Where the file is not
+ * wanted, a dangling symlink is no error, so that it cannot stop an uninstall: returns 0. */
 static int find_conf(const struct deploy *d, const char *path, bool wanted, char **real,
 		     struct err *err)
 {
@@ -351,11 +358,13 @@ static int find_conf(const struct deploy *d, const char *path, bool wanted, char
 	return -1;
 }
 
+/* Plans what conf_judge() decides on one file. shipped: its entry in the old release, fresh: in the
+ * new one; either may be NULL. */
 static int plan_conf(const struct deploy *d, struct plan *p, const char *path,
 		     const struct entry *shipped, const struct entry *fresh, struct err *err)
 {
 	AUTO(str) char *beside = str_fmt("%s.new", path), *real = NULL, *parked = NULL;
-	struct spot_file now = { 0 };
+	struct file_info now = { 0 };
 	int found = find_conf(d, path, fresh, &real, err), there;
 
 	if (found <= 0)
@@ -363,7 +372,7 @@ static int plan_conf(const struct deploy *d, struct plan *p, const char *path,
 	found = find_conf(d, beside, fresh, &parked, err);
 	if (found <= 0)
 		return found;
-	there = spot_look(d, real, &now, err);
+	there = file_inspect(d, real, &now, err);
 	if (there < 0)
 		return -1;
 	switch (conf_judge(digest_of(shipped), there ? now.sha256 : NULL, digest_of(fresh))) {
@@ -374,12 +383,12 @@ static int plan_conf(const struct deploy *d, struct plan *p, const char *path,
 	case CONF_PARK:
 		return plan_conf_write(d, p, parked, fresh, err);
 	case CONF_REMOVE:
-		/* Where a symlink leads is the administrator's place. */
+		/* A file that is reached through a symlink belongs to the administrator. */
 		if (str_eq(real, path) && plan_text(d, p, path, NULL, err) < 0)
 			return -1;
 		return plan_unpark(d, p, parked, shipped, err);
 	case CONF_KEEP:
-		/* Still parked for the same reason, if the release did not change it. */
+		/* NAME.new stays if both releases ship the same: it was parked for that. */
 		return fresh && str_eq(digest_of(shipped), fresh->sha256)
 			       ? 0
 			       : plan_unpark(d, p, parked, shipped, err);
@@ -437,19 +446,20 @@ static void plan_steps(struct plan *p, const struct deploy_change *c, bool befor
 	}
 }
 
-/* Directories are removed from the deepest up; one with files of others stays. */
+/* Plans removing a directory; remove_dir() leaves one that has files of others. Callers begin with
+ * the deepest. */
 static int plan_rmdir(const struct deploy *d, struct plan *p, const char *path, struct err *err)
 {
-	AUTO(spot) struct spot s = SPOT_INIT;
+	AUTO(file_at) struct file_at s = FILE_AT_INIT;
 	AUTO(str) char *real = NULL;
 	struct plan_action *a;
 	struct stat st;
 	int found = find_conf(d, path, false, &real, err);
 
-	/* Not one that a symlink leads to. */
+	/* A directory that is reached through a symlink stays. */
 	if (found <= 0 || !str_eq(real, path))
 		return found < 0 ? -1 : 0;
-	found = spot_find(d, path, &s, err);
+	found = file_at_open(d, path, &s, err);
 	if (found <= 0)
 		return found;
 	if (is_planned(p, path) || fstatat(s.dir, s.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -460,6 +470,7 @@ static int plan_rmdir(const struct deploy *d, struct plan *p, const char *path, 
 	return 0;
 }
 
+/* Plans the files and steps outside the prefix. */
 static int plan_foreign(const struct deploy *d, struct plan *p, const struct deploy_change *c,
 			struct err *err)
 {
@@ -496,8 +507,8 @@ static int copy_installed(const struct installed *from, struct installed *to, st
 	return installed_parse(to, text, strlen(text), err);
 }
 
-/* Plans the switch from the current generation to another, which exists or is planned, and is in
- * next already. */
+/* Plans the switch from the current generation to another, which exists or is planned; next lists
+ * it already. */
 static int plan_switch(struct deploy *d, struct plan *p, const struct layout *to,
 		       struct installed *next, const struct deploy_change *c, struct err *err)
 {
@@ -559,7 +570,7 @@ int deploy_lay_down(struct deploy *d, const struct layout *l, const char *stage,
 {
 	AUTO(plan) struct plan p = PLAN_INIT;
 
-	if (home_make(d, err) < 0 || make_lay_down(d, l, stage, c, &p, err) < 0)
+	if (prefix_make(d, err) < 0 || make_lay_down(d, l, stage, c, &p, err) < 0)
 		return -1;
 	return run_plan(d, &p, err) < 0 ? err_wrap(err, "%s %s", p.verb, l->version) : 0;
 }
@@ -580,7 +591,7 @@ static int make_rollback(struct deploy *d, const char *to, const struct deploy_c
 	if (deploy_layout(d, to, l, err) < 0 || copy_installed(&d->in, &next, err) < 0)
 		return -1;
 	AUTO(str) char *path = str_fmt("generations/%s", to);
-	if (!home_has(d, path)) {
+	if (!prefix_has(d, path)) {
 		err_set(err, E_STATE, "%s is missing", path);
 		return err_hint(err, "run kata-deploy repair");
 	}
@@ -615,11 +626,11 @@ static int plan_rmdirs(const struct deploy *d, struct plan *p, const struct layo
 		const char *dir = d->in.made_dirs[i];
 		AUTO(str) char *whole = str_fmt("%s%s", d->top, dir);
 
-		/* Older versions recorded them as the host sees them. */
+		/* Older versions recorded these directories with the node's root in front. */
 		if (plan_rmdir(d, p, *d->top && path_is_below(dir, d->top) ? dir : whole, err) < 0)
 			return -1;
 	}
-	/* Backwards through sorted paths: what is deeper comes first. */
+	/* Backwards through the sorted paths, so that the deepest directories come first. */
 	for (size_t i = shipped->entries.n; i-- > 0;) {
 		const struct entry *e = &shipped->entries.v[i];
 		AUTO(str) char *dir = xstrdup(e->path);
@@ -634,13 +645,13 @@ static int plan_rmdirs(const struct deploy *d, struct plan *p, const struct layo
 	return plan_rmdir(d, p, "etc", err);
 }
 
-/* Nothing is installed, but something outside is left of what was. */
+/* The uninstall where nothing is installed: files outside may be left of an earlier install. */
 static int plan_left(struct deploy *d, struct plan *p, const struct deploy_change *c,
 		     struct err *err)
 {
 	if (plan_foreign(d, p, c, err) < 0)
 		return -1;
-	if (!plan_is_empty(p) && !home_has(d, "store") && !home_has(d, "generations"))
+	if (!plan_is_empty(p) && !prefix_has(d, "store") && !prefix_has(d, "generations"))
 		plan_add(p, PLAN_DROP_HOME, NULL, NULL, NULL);
 	return 0;
 }

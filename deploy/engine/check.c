@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Checks, before the first change, whether a plan can be carried out, as far as that can be
- * known. */
+/* Checks before the first change whether a plan can be carried out: permissions, read-only file
+ * systems, space and inodes. */
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -14,7 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Space left free for others. */
+/* Bytes: left free for others; for the line of an action in the journal; for a directory. */
 enum { SLACK = 1 << 20, PER_ACTION = 512, PER_DIR = 4096 };
 
 static int hint_space(struct err *err)
@@ -41,7 +41,7 @@ static int check_room(int dir, const char *what, uint64_t need, uint64_t inodes,
 			(unsigned long long)have / 1024, (unsigned long long)need / 1024);
 		return hint_space(err);
 	}
-	/* A file system without a fixed number of inodes says 0 of 0. */
+	/* A file system without a fixed number of inodes reports 0 of 0. */
 	if (!v.f_files || v.f_favail >= inodes)
 		return 0;
 	err_set(err, E_LIMIT, "%s has %llu inodes left and %llu are needed", what,
@@ -66,7 +66,7 @@ static int check_writable(int dir, const char *what, struct err *err)
 	return err_sys(err, "write to %s", what);
 }
 
-/* Checks the nearest existing directory above a file outside the prefix. */
+/* Checks the nearest existing directory above a path outside the prefix. */
 static int check_foreign(const struct plan *p, const struct plan_action *a, uint64_t bytes,
 			 struct err *err)
 {
@@ -102,6 +102,7 @@ int plan_check(const struct deploy *d, const struct plan *p, struct err *err)
 	if (check_writable(d->root, d->prefix, err) < 0 ||
 	    check_writable(d->state, "state", err) < 0)
 		return -1;
-	/* What a verb that frees space needs was reserved: it is not refused for what others may need. */
+	/* A verb that frees space has its own space in state/reserve/: never refuse it for lack of
+	 * space. */
 	return p->frugal ? 0 : check_room(d->root, d->prefix, need, inodes, err);
 }

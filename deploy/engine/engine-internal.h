@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* Shared by the engine's own files. */
+/* What the files of the engine share; deploy/engine/engine.h is its API. */
 
 #include "deploy/engine/engine.h"
 
 /*
- * MODE_EMPTY marks a directory that we created and that holds nothing of value: the prefix and
- * state/ before their first journal and after their last. A later run may remove one with this
- * mark. The mark is set by mkdir itself, so there is no moment at which a directory exists without
- * a known owner.
+ * MODE_EMPTY marks a directory that the engine created and that holds nothing of value: the prefix
+ * and state/ before their first journal and after their last. A later run may remove a directory
+ * with this mark; MODE_SETTLED takes the mark away. mkdir itself sets the mark, so after a crash
+ * it is always clear whether the engine may remove the directory.
  */
-enum { MODE_EMPTY = 01700, MODE_HOME = 0755 };
+enum { MODE_EMPTY = 01700, MODE_SETTLED = 0755 };
 
 struct deploy {
 	char *prefix;
-	char *top; /* the root of the node as a path without a final slash: "" or DIR */
-	int root;  /* -1: there is no prefix */
-	int state; /* -1: there is no state/ */
-	int lock;
+	char *top; /* where the node's / is (deploy_options.root), without a final slash: "", DIR */
+	int root;  /* fd of the prefix; -1: it does not exist */
+	int state; /* fd of state/; -1: it does not exist */
+	int lock;  /* holds the flock; -1 with DEPLOY_LOOK */
 	enum deploy_access access;
-	bool made_prefix, made_state; /* by this process, not committed yet */
+	bool made_prefix, made_state; /* this process created them, and has not committed yet */
 	uint64_t now;
 	const struct deploy_step_ops *const *kinds;
 	void *context;
@@ -28,94 +28,113 @@ struct deploy {
 	struct installed in;
 };
 
-/* home.c */
-enum { STATE_MAX = 64 << 20 }; /* of a document in state/ */
-MUST_CHECK int home_open(struct deploy *d, struct err *err);
-MUST_CHECK int home_make(struct deploy *d, struct err *err);
-MUST_CHECK int home_load(struct deploy *d, struct err *err); /* install.json */
-MUST_CHECK int home_mark(const struct deploy *d, bool prefix, bool state, mode_t mode,
-			 struct err *err);
-MUST_CHECK int home_settle(struct deploy *d, struct err *err);
+/* prefix.c: the directories prefix and state/, and state/install.json */
+enum { STATE_MAX = 64 << 20 }; /* bytes of a document in state/ */
+/* Opens the prefix and state/, as far as they exist. */
+MUST_CHECK int prefix_open(struct deploy *d, struct err *err);
+/* Creates those that do not exist, with MODE_EMPTY. */
+MUST_CHECK int prefix_make(struct deploy *d, struct err *err);
+/* Reads install.json into d->in, which is empty if the file does not exist. */
+MUST_CHECK int prefix_load(struct deploy *d, struct err *err);
+/* Sets the mode of the prefix, of state/, or of both. */
+MUST_CHECK int prefix_mark(const struct deploy *d, bool prefix, bool state, mode_t mode,
+			   struct err *err);
+/* Removes temporary files, and those of the two directories that have MODE_EMPTY. For a prefix
+ * without a journal. */
+MUST_CHECK int prefix_settle(struct deploy *d, struct err *err);
 /* Removes everything in state/ except the journal. */
-MUST_CHECK int home_empty_state(const struct deploy *d, struct err *err);
-/* There are releases and no record of them. */
-bool home_is_lost(const struct deploy *d);
-/* Lists a directory of the prefix, sorted; empty if there is no such directory. */
-MUST_CHECK int home_list(const struct deploy *d, const char *path, char ***names, struct err *err);
-/* "run kata-deploy recover": what rebuild.c can mend. Returns -1. */
+MUST_CHECK int prefix_empty_state(const struct deploy *d, struct err *err);
+/* True if the prefix has releases, but neither a journal nor install.json. */
+bool prefix_is_lost(const struct deploy *d);
+/* Lists a directory of the prefix, sorted; appends nothing if the directory does not exist. The
+ * caller frees *names. */
+MUST_CHECK int prefix_list(const struct deploy *d, const char *path, char ***names,
+			   struct err *err);
+/* Appends the remedy "run kata-deploy recover", for damage that rebuild.c repairs. Returns -1. */
 int hint_recover(struct err *err);
-bool home_has(const struct deploy *d, const char *path);
+bool prefix_has(const struct deploy *d, const char *path);
 
-/* file.c: files and directories by path, below the prefix or absolute */
-struct spot {
-	int dir; /* owned; -1 */
+/* file.c: files and directories by path, relative to the prefix or absolute */
+
+/* A file as the *at() system calls take it: its directory and its name there. */
+struct file_at {
+	int dir; /* owned; -1: not open */
 	const char *name;
 };
-void spot_release(struct spot *s);
-DEFINE_AUTO_STRUCT(spot, struct spot, spot_release)
-#define SPOT_INIT        \
+void file_at_release(struct file_at *at);
+DEFINE_AUTO_STRUCT(file_at, struct file_at, file_at_release)
+#define FILE_AT_INIT     \
 	{                \
 		-1, NULL \
 	}
-/* Opens the directory of path: 1; 0: there is no such directory. name points into path. */
-MUST_CHECK int spot_find(const struct deploy *d, const char *path, struct spot *s, struct err *err);
-struct spot_file {
+/* Returns 1 with the directory of path open, 0 if that directory does not exist. at->name points
+ * into path. */
+MUST_CHECK int file_at_open(const struct deploy *d, const char *path, struct file_at *at,
+			    struct err *err);
+struct file_info {
 	char sha256[65];
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
 	uint64_t size;
 };
-/* 1 and its attributes; 0: there is none; E_EXISTS: not a regular file. */
-MUST_CHECK int spot_look(const struct deploy *d, const char *path, struct spot_file *f,
-			 struct err *err);
+/* Returns 1 and the digest and attributes of a file, 0 if it does not exist. E_EXISTS: path is not
+ * a regular file. */
+MUST_CHECK int file_inspect(const struct deploy *d, const char *path, struct file_info *f,
+			    struct err *err);
 
-/* The file that path means, heap: path itself, or, where a symlink is on the way, what that leads to
- * as the node sees it. NULL, E_STATE: to nothing, or in a circle. */
+/* Returns path with its symlinks resolved below the node's root, heap; path itself if it has none.
+ * NULL with E_STATE: a symlink leads to a missing file, or in a circle. */
 char *file_real(const struct deploy *d, const char *path, struct err *err);
-/* 1: path is a symlink, and its target, heap; 0: it is not. */
+/* Returns 1 and the target (heap) if path is a symlink, otherwise 0 and NULL. */
 MUST_CHECK int file_is_link(const struct deploy *d, const char *path, char **target,
 			    struct err *err);
 
-/* The functions of the table PLAN_KINDS: file.c has those of files and directories, action.c the
- * others. */
+/* The functions of the table PLAN_KINDS (plan.h): file.c has those of files and directories,
+ * action.c the others. */
 typedef int action_fn(const struct deploy *d, struct plan_action *a, struct err *err);
 action_fn no_action;
 action_fn file_keep, file_apply, file_undo, file_drop, dir_apply, dir_undo;
 action_fn adopt_apply, tree_apply, tree_remove, sync_apply, link_apply, link_undo;
 action_fn unlink_apply, unlink_undo;
-action_fn step_keep, step_apply, step_undo, home_drop;
-/* A step that can be completed by another process than the one that began it. */
+action_fn step_keep, step_apply, step_undo, prefix_drop;
+/* True if a is a step that another process can complete (deploy_step_ops.resume). */
 bool step_resumes(const struct deploy *d, const struct plan_action *a);
 MUST_CHECK int step_resume(const struct deploy *d, const struct plan_action *a, struct err *err);
 
 /* open.c */
-/* state/generations/ID.json. E_NOT_FOUND, E_INVALID. */
+/* Reads state/generations/ID.json, whether install.json lists ID or not. E_NOT_FOUND, E_INVALID. */
 MUST_CHECK int layout_load(const struct deploy *d, const char *id, struct layout *out,
 			   struct err *err);
-/* Undoes or finishes an interrupted change. */
+/* Undoes, resumes or finishes an interrupted change, as its journal says. */
 MUST_CHECK int recover_journal(struct deploy *d, struct err *err);
 
-/* rebuild.c: what deploy_recover does with an open prefix. */
+/* rebuild.c: deploy_recover() for a prefix that is open. */
 MUST_CHECK int rebuild_state(struct deploy *d, deploy_found *found, void *arg, struct err *err);
 
-/* reserve.c */
-/* Bytes that it takes for what is installed. */
+/* reserve.c: state/reserve/ */
+/* Returns the size in bytes that the reserve needs for what is installed. */
 uint64_t reserve_size(const struct deploy *d);
+/* Removes the reserve, so that a change can use the space. */
 MUST_CHECK int reserve_release(const struct deploy *d, struct err *err);
-/* Makes it for what is installed, if there is none. If it fails, there is none. */
+/* Creates the reserve for what is installed, if it does not exist. If that fails, nothing of it is
+ * left. */
 MUST_CHECK int reserve_settle(struct deploy *d, struct err *err);
 
-/* check.c */
+/* check.c: checks permissions and space for every action of a plan, before any is applied. */
 MUST_CHECK int plan_check(const struct deploy *d, const struct plan *p, struct err *err);
 
 /* run.c */
+/* Checks, journals, applies and commits a plan; undoes it if that fails. */
 MUST_CHECK int run_plan(struct deploy *d, struct plan *p, struct err *err);
+/* Undoes a journaled plan, then removes the journal. */
 MUST_CHECK int run_undo(struct deploy *d, const struct plan *p, struct err *err);
+/* Applies the actions after the commit, then removes the journal. */
 MUST_CHECK int run_finish(struct deploy *d, const struct plan *p, struct err *err);
-/* After JOURNAL_FORWARD: what is left of the steps, the commit and the rest; or undoes it. */
+/* After JOURNAL_FORWARD: resumes the remaining steps, commits and finishes; if a step fails, undoes
+ * the plan. */
 MUST_CHECK int run_forward(struct deploy *d, struct plan *p, struct err *err);
 
-/* change.c: plans writing next to install.json, if that differs from its contents. */
+/* change.c: adds to the plan that next is written to install.json, if the file differs from it. */
 MUST_CHECK int plan_record(const struct deploy *d, struct plan *p, const struct installed *next,
 			   struct err *err);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Single files and directories of a plan, below the prefix or elsewhere by absolute path. Apply and
- * undo check the current state first and never overwrite an unexpected one: another program made
- * it.
+ * Applies and undoes the actions on single files, symlinks and directories, below the prefix or
+ * elsewhere by absolute path. Each first checks the current state. A state that is neither the old
+ * nor the new one is the work of another program, and is never overwritten.
  */
 
 #include "base/file.h"
@@ -22,12 +22,12 @@
 
 enum { FILE_MAX = 64 << 20 };
 
-void spot_release(struct spot *s)
+void file_at_release(struct file_at *s)
 {
 	fd_close(&s->dir);
 }
 
-int spot_find(const struct deploy *d, const char *path, struct spot *s, struct err *err)
+int file_at_open(const struct deploy *d, const char *path, struct file_at *s, struct err *err)
 {
 	const char *name = path_basename(path);
 	AUTO(str) char *parent = xstrndup(path, (size_t)(name - path));
@@ -47,10 +47,10 @@ int spot_find(const struct deploy *d, const char *path, struct spot *s, struct e
 	return errno == ENOENT ? 0 : err_sys(err, "open the directory of %s", path);
 }
 
-int spot_look(const struct deploy *d, const char *path, struct spot_file *f, struct err *err)
+int file_inspect(const struct deploy *d, const char *path, struct file_info *f, struct err *err)
 {
-	AUTO(spot) struct spot s = SPOT_INIT;
-	int found = spot_find(d, path, &s, err);
+	AUTO(file_at) struct file_at s = FILE_AT_INIT;
+	int found = file_at_open(d, path, &s, err);
 	struct stat st;
 
 	if (found <= 0)
@@ -70,7 +70,7 @@ int spot_look(const struct deploy *d, const char *path, struct spot_file *f, str
 	return sha256_fd(fd, path, f->sha256, &f->size, err) < 0 ? -1 : 1;
 }
 
-static int remove_file(const struct spot *s, const char *path, struct err *err)
+static int remove_file(const struct file_at *s, const char *path, struct err *err)
 {
 	if (unlinkat(s->dir, s->name, 0) < 0 && errno != ENOENT)
 		return path_sys(err, s->dir, s->name, "remove %s", path);
@@ -84,13 +84,13 @@ static int hint_link(struct err *err)
 	return err_hint(err, "let it lead to a file, which may be empty, or remove it");
 }
 
-/* As the host sees it. */
+/* Returns path as this process sees it: absolute, heap. */
 static char *whole_path(const struct deploy *d, const char *path)
 {
 	return *path == '/' ? xstrdup(path) : path_join(d->prefix, path);
 }
 
-/* The same without symlinks. */
+/* Resolves the symlinks of an absolute path below the node's root; returns heap memory. */
 static char *resolve(const struct deploy *d, const char *whole, struct err *err)
 {
 	const char *top = *d->top ? d->top : "/";
@@ -112,22 +112,23 @@ static char *resolve(const struct deploy *d, const char *whole, struct err *err)
 char *file_real(const struct deploy *d, const char *path, struct err *err)
 {
 	AUTO(str) char *whole = whole_path(d, path), *real = NULL, *prefix = NULL;
-	struct err ignored = ERR_INIT; /* the path is below it, and was resolved */
+	struct err ignored = ERR_INIT; /* the prefix is part of whole, which was resolved */
 
-	/* A prefix that does not exist has no files. */
+	/* A prefix that does not exist has no symlinks either. */
 	if (*path != '/' && d->root < 0)
 		return xstrdup(path);
 	real = resolve(d, whole, err);
 	if (!real || str_eq(real, whole))
 		return real ? xstrdup(path) : NULL;
-	/* The prefix itself may be reached by symlinks. */
+	/* The path of the prefix itself may have symlinks. */
 	prefix = resolve(d, d->prefix, &ignored);
 	if (*path != '/' && prefix && path_is_below(real, prefix))
 		return xstrdup(real + strlen(prefix) + 1);
 	return STEAL(real, NULL);
 }
 
-static int read_link(const struct spot *s, const char *path, char **target, struct err *err)
+/* Returns 1 and the target (heap) of a symlink, 0 for a missing file or another kind of file. */
+static int read_link(const struct file_at *s, const char *path, char **target, struct err *err)
 {
 	char text[4096];
 	ssize_t n = readlinkat(s->dir, s->name, text, sizeof(text) - 1);
@@ -140,8 +141,8 @@ static int read_link(const struct spot *s, const char *path, char **target, stru
 
 int file_is_link(const struct deploy *d, const char *path, char **target, struct err *err)
 {
-	AUTO(spot) struct spot s = SPOT_INIT;
-	int found = spot_find(d, path, &s, err);
+	AUTO(file_at) struct file_at s = FILE_AT_INIT;
+	int found = file_at_open(d, path, &s, err);
 
 	*target = NULL;
 	return found <= 0 ? found : read_link(&s, path, target, err);
@@ -149,12 +150,14 @@ int file_is_link(const struct deploy *d, const char *path, char **target, struct
 
 int unlink_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 {
-	AUTO(spot) struct spot s = SPOT_INIT;
+	AUTO(file_at) struct file_at s = FILE_AT_INIT;
 	AUTO(str) char *target = NULL;
-	int found = spot_find(d, a->path, &s, err);
+	int found = file_at_open(d, a->path, &s, err);
 
-	if (found <= 0 || read_link(&s, a->path, &target, err) < 0)
+	if (found <= 0)
 		return found;
+	if (read_link(&s, a->path, &target, err) < 0)
+		return -1;
 	if (!str_eq(target, a->was))
 		return err_set(err, E_STATE, "%s was changed by another program; try again",
 			       a->path);
@@ -163,8 +166,8 @@ int unlink_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 
 int unlink_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
-	AUTO(spot) struct spot s = SPOT_INIT;
-	int found = spot_find(d, a->path, &s, err);
+	AUTO(file_at) struct file_at s = FILE_AT_INIT;
+	int found = file_at_open(d, a->path, &s, err);
 
 	if (found <= 0)
 		return found;
@@ -175,8 +178,8 @@ int unlink_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 
 /* --- files --- */
 
-/* The temporary file's name is derived from the file's, so that undo finds it. */
-static int write_file(const struct spot *s, const struct buf *bytes, const struct file_new *as,
+/* The name of the temporary file is derived from the file's name, so that undo finds it. */
+static int write_file(const struct file_at *s, const struct buf *bytes, const struct file_new *as,
 		      struct err *err)
 {
 	AUTO(str) char *tmp = str_fmt(".%s.kata-deploy", s->name);
@@ -186,16 +189,16 @@ static int write_file(const struct spot *s, const struct buf *bytes, const struc
 	return file_replace_via(s->dir, s->name, buf_cstr(bytes), bytes->len, &how, err);
 }
 
-/* Before the journal is written: copies the contents for undo. */
+/* Before the journal is written: copies the old contents to state/kept/. */
 int file_keep(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
-	AUTO(spot) struct spot s = SPOT_INIT;
+	AUTO(file_at) struct file_at s = FILE_AT_INIT;
 	char hex[65];
 
 	if (!a->was)
 		return 0;
-	if (spot_find(d, a->path, &s, err) <= 0)
+	if (file_at_open(d, a->path, &s, err) <= 0)
 		return err->code ? -1 : err_set(err, E_STATE, "%s is gone; try again", a->path);
 	AUTO(fd) int fd = openat(s.dir, s.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -214,7 +217,7 @@ int file_keep(const struct deploy *d, struct plan_action *a, struct err *err)
 					   err);
 }
 
-/* The new contents: given, or those of an object. */
+/* Reads the new contents, from the action or from an object of the store. */
 static int new_bytes(const struct deploy *d, const struct plan_action *a, struct buf *to,
 		     struct err *err)
 {
@@ -229,11 +232,11 @@ static int new_bytes(const struct deploy *d, const struct plan_action *a, struct
 int file_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
-	AUTO(spot) struct spot s = SPOT_INIT;
-	struct spot_file now;
-	int there = spot_look(d, a->path, &now, err);
+	AUTO(file_at) struct file_at s = FILE_AT_INIT;
+	struct file_info now;
+	int there = file_inspect(d, a->path, &now, err);
 
-	if (there < 0 || spot_find(d, a->path, &s, err) < 0)
+	if (there < 0 || file_at_open(d, a->path, &s, err) < 0)
 		return -1;
 	if (!str_eq(there ? now.sha256 : NULL, a->was))
 		return err_set(err, E_STATE, "%s was changed by another program; try again",
@@ -255,15 +258,15 @@ int file_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
 	AUTO(str) char *tmp = str_fmt(".%s.kata-deploy", path_basename(a->path));
-	AUTO(spot) struct spot s = SPOT_INIT;
-	struct spot_file now;
-	int found = spot_find(d, a->path, &s, err), there;
+	AUTO(file_at) struct file_at s = FILE_AT_INIT;
+	struct file_info now;
+	int found = file_at_open(d, a->path, &s, err), there;
 
-	if (found <= 0) /* its directory was never made */
+	if (found <= 0) /* apply never created its directory */
 		return found;
 	if (unlinkat(s.dir, tmp, 0) < 0 && errno != ENOENT)
 		return path_sys(err, s.dir, tmp, "remove %s beside %s", tmp, a->path);
-	there = spot_look(d, a->path, &now, err);
+	there = file_inspect(d, a->path, &now, err);
 	if (there < 0)
 		return -1;
 	if (str_eq(there ? now.sha256 : NULL, a->was))
@@ -283,9 +286,10 @@ int file_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 	return write_file(&s, &bytes, &how, err);
 }
 
-static int make_dir(const struct spot *s, const char *path, mode_t mode, struct err *err)
+static int make_dir(const struct file_at *s, const char *path, mode_t mode, struct err *err)
 {
-	/* chmod because of the umask. A crash in between is undone with the directory. */
+	/* chmod, since the umask applies to mkdir. After a crash in between, undo removes the
+	 * directory. */
 	if (mkdirat(s->dir, s->name, 0700) < 0)
 		return errno == EEXIST ? 0 : path_sys(err, s->dir, s->name, "make %s", path);
 	if (fchmodat(s->dir, s->name, mode, 0) < 0 || fsync(s->dir) < 0)
@@ -293,10 +297,10 @@ static int make_dir(const struct spot *s, const char *path, mode_t mode, struct 
 	return 0;
 }
 
-/* A directory with files of others stays. */
-static int remove_dir(const struct spot *s, const char *path, struct err *err)
+/* Removes an empty directory; one that has files of others stays. */
+static int remove_dir(const struct file_at *s, const char *path, struct err *err)
 {
-	/* Below the prefix everything is synced later; elsewhere it is not. */
+	/* PLAN_SYNC covers the file system of the prefix only. */
 	if (unlinkat(s->dir, s->name, AT_REMOVEDIR) == 0)
 		return *path == '/' && fsync(s->dir) < 0
 			       ? err_sys(err, "sync the directory of %s", path)
@@ -308,8 +312,8 @@ static int remove_dir(const struct spot *s, const char *path, struct err *err)
 
 int dir_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 {
-	AUTO(spot) struct spot s = SPOT_INIT;
-	int found = spot_find(d, a->path, &s, err);
+	AUTO(file_at) struct file_at s = FILE_AT_INIT;
+	int found = file_at_open(d, a->path, &s, err);
 
 	if (found < 0)
 		return -1;
@@ -322,14 +326,14 @@ int dir_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 
 int dir_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
-	AUTO(spot) struct spot s = SPOT_INIT;
-	int found = spot_find(d, a->path, &s, err);
+	AUTO(file_at) struct file_at s = FILE_AT_INIT;
+	int found = file_at_open(d, a->path, &s, err);
 
 	if (found <= 0)
 		return found;
 	if (!a->was)
 		return remove_dir(&s, a->path, err);
-	/* mkdir and chmod are both repeated: a crash may have come between them. */
+	/* A crash may have come between mkdir and chmod: both are repeated. */
 	if (mkdirat(s.dir, s.name, a->dir.mode) < 0 && errno != EEXIST)
 		return path_sys(err, s.dir, s.name, "make %s", a->path);
 	return fchmodat(s.dir, s.name, a->dir.mode, 0) < 0 ? err_sys(err, "make %s", a->path) : 0;
@@ -339,8 +343,8 @@ int file_drop(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	const char *path = a->path;
 	AUTO(str) char *parent = xstrndup(path, (size_t)(path_basename(path) - path - 1));
-	AUTO(spot) struct spot s = SPOT_INIT;
-	int found = spot_find(d, path, &s, err);
+	AUTO(file_at) struct file_at s = FILE_AT_INIT;
+	int found = file_at_open(d, path, &s, err);
 
 	if (found <= 0)
 		return found;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Garbage collection: removes generations that are not needed, and objects that no generation
- * refers to. They are first removed from install.json and deleted after the commit, so a listed
- * generation is always complete.
+ * refers to. Generations are first removed from install.json, and deleted after the commit: a
+ * generation that install.json lists is always complete.
  */
 
 #include "base/fd.h"
@@ -18,11 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static int text_order(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
 
 /* The objects that the generations of installed refer to, sorted. */
 struct wanted {
@@ -51,13 +46,13 @@ static int want(const struct deploy *d, const struct installed *in, struct wante
 		}
 	}
 	if (w->v.n)
-		qsort(w->v.v, w->v.n, sizeof(*w->v.v), text_order);
+		qsort(w->v.v, w->v.n, sizeof(*w->v.v), str_order);
 	return 0;
 }
 
 static bool is_wanted(const struct wanted *w, const char *object)
 {
-	return w->v.n && bsearch(&object, w->v.v, w->v.n, sizeof(*w->v.v), text_order);
+	return w->v.n && bsearch(&object, w->v.v, w->v.n, sizeof(*w->v.v), str_order);
 }
 
 static int drop_objects(const struct deploy *d, const struct wanted *w, struct plan *p,
@@ -65,13 +60,13 @@ static int drop_objects(const struct deploy *d, const struct wanted *w, struct p
 {
 	AUTO(strv) char **dirs = NULL;
 
-	if (home_list(d, "store/sha256", &dirs, err) < 0)
+	if (prefix_list(d, "store/sha256", &dirs, err) < 0)
 		return -1;
 	strv_each(dir, dirs) {
 		AUTO(str) char *path = str_fmt("store/sha256/%s", *dir);
 		AUTO(strv) char **names = NULL;
 
-		if (home_list(d, path, &names, err) < 0)
+		if (prefix_list(d, path, &names, err) < 0)
 			return -1;
 		strv_each(name, names) {
 			AUTO(str) char *object = str_fmt("%s/%s", path, *name);
@@ -88,8 +83,8 @@ static int drop_generations(const struct deploy *d, const struct installed *next
 {
 	AUTO(strv) char **trees = NULL, **layouts = NULL;
 
-	if (home_list(d, "generations", &trees, err) < 0 ||
-	    home_list(d, "state/generations", &layouts, err) < 0)
+	if (prefix_list(d, "generations", &trees, err) < 0 ||
+	    prefix_list(d, "state/generations", &layouts, err) < 0)
 		return -1;
 	strv_each(id, trees) {
 		AUTO(str) char *path = str_fmt("generations/%s", *id);
@@ -109,6 +104,7 @@ static int drop_generations(const struct deploy *d, const struct installed *next
 	return 0;
 }
 
+/* Removes from next the generations that are neither current, previous nor in use. */
 static void forget(const struct installed *in, char *const *in_use, struct installed *next)
 {
 	vec_each(struct generation, g, &in->generations) {
@@ -140,7 +136,7 @@ int deploy_plan_gc(struct deploy *d, char *const *in_use, struct plan *p, struct
 	return drop_objects(d, &w, p, err);
 }
 
-/* --- what it frees --- */
+/* --- the space that it frees --- */
 
 static int add_bytes(void *arg, const struct tree_at *at, struct err *err)
 {
@@ -166,7 +162,8 @@ static uint64_t store_bytes(const struct deploy *d)
 	return bytes;
 }
 
-/* An object that is removed has no other name left: those in generations go too. */
+/* Counts objects only: removing an object frees its blocks, since its other names are in
+ * generations that are removed too. */
 uint64_t deploy_frees(const struct deploy *d, const struct plan *p)
 {
 	uint64_t bytes = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Opening a prefix: the lock, then the recovery after a crash, then what is installed. */
+/* Opens a prefix: takes the lock, recovers from a crash, reads what is installed. */
 
 #include "base/deadline.h"
 #include "base/fd.h"
@@ -20,13 +20,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a change opens at once, at most: files and directories of its own, and pipes to the programs
- * that it starts. */
+/* How many fds a change needs at the same time at most: its own files and directories, and pipes to
+ * the programs that it starts. */
 enum { FDS_NEEDED = 24 };
-enum { LOCK_MS = 100 }; /* between two tries to get it */
+enum { LOCK_MS = 100 }; /* between two attempts to take the lock */
 
-/* Any user may create files in /run/lock. A file of another user, who may hold a lock on it, or
- * which fs.protected_regular keeps us from opening, is not root's lock: it is removed. */
+/* Any user may create files in /run/lock. A lock file that belongs to another user is removed: that
+ * user could hold the lock, and fs.protected_regular keeps root from opening the file. */
 static bool drop_foreign(const char *path)
 {
 	struct stat st;
@@ -59,7 +59,7 @@ static int refuse_locked(const char *path, const char *pid, struct err *err)
 		str_empty(pid) ? "another process" : "process ", pid ? pid : "", path);
 }
 
-/* A flock, which ends with its process, is asked for again and again: a signal is to end the wait. */
+/* Polls instead of blocking in flock(), so that a signal ends the wait (interrupt.h). */
 static int wait_for_lock(int fd, const char *path, bool directory, unsigned seconds,
 			 struct err *err)
 {
@@ -67,7 +67,7 @@ static int wait_for_lock(int fd, const char *path, bool directory, unsigned seco
 	bool told = false;
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		struct err ignored = ERR_INIT; /* the holder may not have written it */
+		struct err ignored = ERR_INIT; /* the holder may not have written its pid yet */
 		AUTO(str) char *pid = NULL;
 
 		if (errno != EWOULDBLOCK)
@@ -76,7 +76,7 @@ static int wait_for_lock(int fd, const char *path, bool directory, unsigned seco
 		if (deadline_passed(until))
 			return refuse_locked(path, pid, err);
 		if (!told)
-			log_info("waits for another kata-deploy", LOG_S("pid", pid ? pid : ""));
+			log_info("waiting for another kata-deploy", LOG_S("pid", pid ? pid : ""));
 		told = true;
 		if (interrupt_sleep(LOCK_MS, err) < 0)
 			return -1;
@@ -84,7 +84,7 @@ static int wait_for_lock(int fd, const char *path, bool directory, unsigned seco
 	return 0;
 }
 
-/* The pid in the file is for the message only. */
+/* The pid in the lock file is for error messages only. */
 static int take_lock(const char *path, unsigned seconds, struct err *err)
 {
 	bool directory;
@@ -99,7 +99,7 @@ static int take_lock(const char *path, unsigned seconds, struct err *err)
 	/* On a full disk the file stays empty. */
 	pid = str_fmt("%d\n", (int)getpid());
 	if (ftruncate(fd, 0) < 0 || fd_write_all(fd, pid, strlen(pid), &ignored) < 0)
-		log_debug("the lock does not tell whose it is", LOG_S("path", path));
+		log_debug("cannot write the pid to the lock file", LOG_S("path", path));
 	return STEAL(fd, -1);
 }
 
@@ -112,13 +112,13 @@ int recover_journal(struct deploy *d, struct err *err)
 	if (there < 0)
 		return -1;
 	if (there) {
-		/* The disk may be full. */
+		/* The disk may be full: recovery may need the reserve. */
 		if (reserve_release(d, err) < 0)
 			return -1;
 		log_warn("finishing an interrupted change", LOG_S("verb", p.verb),
 			 LOG_S("way", word == JOURNAL_COMMIT || word == JOURNAL_FORWARD ? "forward"
 											: "back"));
-		/* A signal waits until it is done. */
+		/* Signals wait until the recovery is done. */
 		interrupt_shield(true);
 		rc = word == JOURNAL_COMMIT    ? run_finish(d, &p, err)
 		     : word == JOURNAL_FORWARD ? run_forward(d, &p, err)
@@ -130,7 +130,7 @@ int recover_journal(struct deploy *d, struct err *err)
 		    !d->undone->code)
 			err_set(d->undone, E_FAILED, "an interrupted %s was undone", p.verb);
 	}
-	return home_settle(d, err);
+	return prefix_settle(d, err);
 }
 
 static int begin(const struct deploy_options *o, enum deploy_access access, struct deploy **out,
@@ -151,14 +151,14 @@ static int begin(const struct deploy_options *o, enum deploy_access access, stru
 			"prefix '%s' is not an absolute path below /; give one such as /opt/kata",
 			o->prefix);
 	if (access == DEPLOY_CHANGE) {
-		/* What begins must be able to end, and to be undone. */
+		/* Running out of fds half-way could make the undo impossible too. */
 		if (fd_check_room(FDS_NEEDED, err) < 0)
 			return -1;
 		d->lock = take_lock(o->lock, o->lock_seconds, err);
 		if (d->lock < 0)
 			return -1;
 	}
-	if (home_open(d, err) < 0)
+	if (prefix_open(d, err) < 0)
 		return -1;
 	*out = STEAL(d, NULL);
 	return 0;
@@ -173,13 +173,13 @@ int deploy_open(const struct deploy_options *o, enum deploy_access access, struc
 		return -1;
 	if (access == DEPLOY_CHANGE && recover_journal(d, err) < 0)
 		return err->code == E_INVALID ? hint_recover(err) : -1;
-	if (home_load(d, err) < 0)
+	if (prefix_load(d, err) < 0)
 		return -1;
-	if (home_is_lost(d)) {
+	if (prefix_is_lost(d)) {
 		err_set(err, E_STATE, "%s has releases, but state/install.json is lost", d->prefix);
 		return hint_recover(err);
 	}
-	/* Set last: if the recovery failed, deploy_close() must not remove anything. */
+	/* Set last: after a failed recovery deploy_close() must not remove anything. */
 	d->access = access;
 	*out = STEAL(d, NULL);
 	return 0;
@@ -192,10 +192,10 @@ int deploy_recover(const struct deploy_options *o, deploy_found *found, void *ar
 
 	if (begin(o, DEPLOY_CHANGE, &d, err) < 0)
 		return -1;
-	/* What it makes is not undone. */
+	/* prefix_make() demands it. */
 	d->access = DEPLOY_CHANGE;
 	n = rebuild_state(d, found, arg, err);
-	if (n < 0 || home_load(d, err) < 0) {
+	if (n < 0 || prefix_load(d, err) < 0) {
 		d->access = DEPLOY_LOOK;
 		return -1;
 	}
@@ -208,13 +208,13 @@ void deploy_close(struct deploy *d)
 
 	if (!d)
 		return;
-	/* While there is a journal, the files in state/kept are needed. */
+	/* An interrupted change still needs state/kept/. */
 	if (d->access == DEPLOY_CHANGE && !deploy_is_interrupted(d)) {
-		if (home_settle(d, &err) < 0)
+		if (prefix_settle(d, &err) < 0)
 			log_err(LOG_WARN, &err,
-				"staging was not removed; the next change will remove it");
+				"cannot remove staging; the next change will remove it");
 		else if (reserve_settle(d, &err) < 0)
-			log_err(LOG_DEBUG, &err, "no space was reserved");
+			log_err(LOG_DEBUG, &err, "cannot reserve space");
 	}
 	fd_close(&d->state);
 	fd_close(&d->root);
@@ -227,7 +227,7 @@ void deploy_close(struct deploy *d)
 
 bool deploy_is_interrupted(const struct deploy *d)
 {
-	return home_has(d, "state/journal");
+	return prefix_has(d, "state/journal");
 }
 
 const struct installed *deploy_installed(const struct deploy *d)
@@ -273,7 +273,7 @@ int deploy_stage(struct deploy *d, const char *name, struct err *err)
 {
 	AUTO(str) char *path = str_fmt("staging/%s", name);
 
-	if (str_check_id(name, "stage", err) < 0 || home_make(d, err) < 0)
+	if (str_check_id(name, "stage", err) < 0 || prefix_make(d, err) < 0)
 		return -1;
 	AUTO(fd) int parent = path_mkdirs(d->root, "staging", PATH_NO_LINKS, 0711, err);
 	if (parent < 0)

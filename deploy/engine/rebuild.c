@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Rebuilding state/ from what the store and the generations tell. A generation is hard links into
- * the store, whose names are digests: so its tree tells its layout, all but which component a file
- * belongs to. The link `current` tells which generation is the current one. What is lost for good
- * is named.
+ * Rebuilds state/ from the store and the generations. A generation consists of hard links into the
+ * store, where names are digests: its layout can be read from its tree, except the component that a
+ * file belongs to. The link `current` names the current generation. Everything that cannot be
+ * rebuilt is reported.
  *
- * Each file is replaced atomically, install.json last, so it needs no journal: after an
- * interruption it is run again. Damaged files are set aside in state/damaged/, not removed.
+ * Each file is replaced atomically, install.json last, so no journal is needed: after an
+ * interruption it is run again. Damaged files are moved to state/damaged/, not removed.
  */
 
 #include "base/fd.h"
@@ -29,7 +29,7 @@
 
 enum { PATH_BYTES = 2048 };
 
-/* --- which object an inode is --- */
+/* --- objects by inode --- */
 
 struct object {
 	ino_t ino;
@@ -79,7 +79,7 @@ static int list_objects(const struct deploy *d, struct objects *o, struct err *e
 	return 0;
 }
 
-/* --- a layout from its tree --- */
+/* --- the layout of a generation's tree --- */
 
 struct reading {
 	const struct objects *objects;
@@ -98,7 +98,8 @@ static int read_link(int dir, const char *name, struct entry *e, struct err *err
 	return 0;
 }
 
-/* An object's name is the digest of what was laid down, also if it is damaged now. */
+/* The name of an object is the digest of the contents that were laid down, even if it is damaged
+ * now. So it is preferred to hashing the file. */
 static int read_file(const struct reading *r, int dir, const char *name, const struct stat *st,
 		     struct entry *e, struct err *err)
 {
@@ -147,7 +148,7 @@ static int read_entry(const struct reading *r, int dir, const char *name, const 
 	return rc;
 }
 
-/* fd becomes its own. Our own tree is as deep as a path is long. */
+/* Takes over fd (-1: err is set). PATH_BYTES bounds the recursion. */
 static int read_dir(const struct reading *r, int fd, const char *path, struct err *err)
 {
 	AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -166,7 +167,7 @@ static int read_dir(const struct reading *r, int fd, const char *path, struct er
 	return 0;
 }
 
-/* VERSION-ID. */
+/* Returns the version of a generation's id VERSION-DIGEST, heap; NULL if id is malformed. */
 static char *version_of(const char *id)
 {
 	const char *dash = strrchr(id, '-');
@@ -199,7 +200,7 @@ struct rebuild {
 	bool listed;
 	deploy_found *found;
 	void *arg;
-	int lost;
+	int lost; /* how many things were reported */
 };
 
 static void report(struct rebuild *r, const char *path, const char *what)
@@ -217,7 +218,7 @@ int deploy_set_aside(struct deploy *d, const char *name, struct err *err)
 	if (dir < 0)
 		return -1;
 	if (renameat(d->state, name, d->state, to) < 0 && errno != ENOENT) {
-		/* A directory that is there already. */
+		/* damaged/ has a directory of that name already, which rename does not replace. */
 		if (path_remove_below(d->state, to, err) < 0 ||
 		    renameat(d->state, name, d->state, to) < 0)
 			return err->code ? -1 : err_sys(err, "set state/%s aside", name);
@@ -233,7 +234,8 @@ static int write_layout(const struct deploy *d, const struct layout *l, struct e
 	return dir < 0 ? -1 : file_replace(d->state, name, text, strlen(text), 0644, err);
 }
 
-/* 1: it has a layout, as it was or made from its tree; 0: there is no such tree. */
+/* Reads the layout of a generation, or rebuilds it from the generation's tree: 1. Returns 0 if the
+ * tree is missing or incomplete. */
 static int settle_layout(struct rebuild *r, const char *id, struct layout *l, struct err *err)
 {
 	AUTO(str) char *path = str_fmt("state/generations/%s.json", id);
@@ -255,13 +257,13 @@ static int settle_layout(struct rebuild *r, const char *id, struct layout *l, st
 		report(r, path, "lost, and its generation is not complete");
 		return 0;
 	}
-	if (home_has(r->d, path) && deploy_set_aside(r->d, path + strlen("state/"), err) < 0)
+	if (prefix_has(r->d, path) && deploy_set_aside(r->d, path + strlen("state/"), err) < 0)
 		return -1;
 	report(r, path, "was rebuilt from its generation");
 	return write_layout(r->d, l, err) < 0 ? -1 : 1;
 }
 
-/* When a generation was made, which is when it was laid down. */
+/* When a generation was laid down: the mtime of its directory, or 0. */
 static uint64_t made_at(const struct deploy *d, const char *id)
 {
 	AUTO(str) char *path = str_fmt("generations/%s", id);
@@ -274,7 +276,7 @@ static int add_generations(struct rebuild *r, struct installed *in, struct err *
 {
 	AUTO(strv) char **ids = NULL;
 
-	if (home_list(r->d, "generations", &ids, err) < 0)
+	if (prefix_list(r->d, "generations", &ids, err) < 0)
 		return -1;
 	strv_each(id, ids) {
 		AUTO(layout) struct layout l = LAYOUT_INIT;
@@ -293,7 +295,8 @@ static int add_generations(struct rebuild *r, struct installed *in, struct err *
 	return 0;
 }
 
-/* The newest, besides one. */
+/* Returns the id of the newest generation other than besides (may be NULL); NULL if there is
+ * none. */
 static const char *newest(const struct installed *in, const char *besides)
 {
 	const struct generation *best = NULL;
@@ -317,7 +320,7 @@ static int find_current(struct rebuild *r, struct installed *in, struct err *err
 		id = newest(in, NULL);
 		if (id)
 			report(r, "current",
-			       "is not known; the newest release is taken; run "
+			       "names no generation; the newest one is taken; run "
 			       "kata-deploy repair");
 	}
 	str_set(&in->current, id);
@@ -332,7 +335,7 @@ static int save(const struct rebuild *r, const struct installed *in, struct err 
 	return file_replace(r->d->state, "install.json", text, strlen(text), 0644, err);
 }
 
-/* install.json from the generations. */
+/* Rebuilds install.json from the generations. */
 static int rebuild_record(struct rebuild *r, struct err *err)
 {
 	AUTO(installed) struct installed in = INSTALLED_INIT;
@@ -345,14 +348,14 @@ static int rebuild_record(struct rebuild *r, struct err *err)
 				r->d->prefix, r->d->prefix);
 	}
 	report(r, "state/install.json",
-	       "was rebuilt; lost are the registration with the container manager, which the next "
-	       "install or uninstall finds, where releases come from, and which directories "
-	       "outside "
-	       "were made");
+	       "was rebuilt; lost are the record of the registration, which the next install or "
+	       "uninstall finds, the source of the release, and the list of directories that were "
+	       "created outside the prefix");
 	return save(r, &in, err);
 }
 
-/* With a record: the layouts of its generations. */
+/* Rebuilds the layouts of the generations that install.json lists, and drops those that are
+ * lost. */
 static int settle_layouts(struct rebuild *r, struct err *err)
 {
 	AUTO(strv) char **gone = NULL;
@@ -378,7 +381,8 @@ static int settle_layouts(struct rebuild *r, struct err *err)
 	return save(r, &r->d->in, err);
 }
 
-static int rebuild_journal(struct rebuild *r, struct err *err)
+/* Nothing can rebuild a journal: it is set aside with the copies that an undo would have used. */
+static int set_journal_aside(struct rebuild *r, struct err *err)
 {
 	if (deploy_set_aside(r->d, "journal", err) < 0 || deploy_set_aside(r->d, "kept", err) < 0)
 		return -1;
@@ -388,7 +392,7 @@ static int rebuild_journal(struct rebuild *r, struct err *err)
 	return 0;
 }
 
-/* The link moved and the record did not, or the reverse. */
+/* True if `current` and install.json name different generations. */
 static bool is_torn(const struct deploy *d)
 {
 	AUTO(str) char *target = NULL, *wanted = str_fmt("generations/%s", d->in.current);
@@ -406,8 +410,8 @@ static int run(struct rebuild *r, struct err *err)
 
 	if (d->root < 0)
 		return 0;
-	if (home_is_lost(d) &&
-	    (home_make(d, err) < 0 || home_mark(d, false, d->made_state, MODE_HOME, err) < 0))
+	if (prefix_is_lost(d) && (prefix_make(d, err) < 0 ||
+				  prefix_mark(d, false, d->made_state, MODE_SETTLED, err) < 0))
 		return -1;
 	d->made_state = false;
 	if (recover_journal(d, &why) < 0) {
@@ -415,19 +419,19 @@ static int run(struct rebuild *r, struct err *err)
 			*err = why;
 			return -1;
 		}
-		if (rebuild_journal(r, err) < 0)
+		if (set_journal_aside(r, err) < 0)
 			return -1;
 		torn = true;
 	}
 	err_clear(&why);
-	if (home_load(d, &why) < 0) {
+	if (prefix_load(d, &why) < 0) {
 		if (why.code != E_INVALID) {
 			*err = why;
 			return -1;
 		}
 		return deploy_set_aside(d, "install.json", err) < 0 ? -1 : rebuild_record(r, err);
 	}
-	if (home_is_lost(d) || (torn && d->in.current && is_torn(d)))
+	if (prefix_is_lost(d) || (torn && d->in.current && is_torn(d)))
 		return rebuild_record(r, err);
 	return settle_layouts(r, err);
 }

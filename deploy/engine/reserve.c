@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Space for the verbs that free space: state/reserve/ holds as many files and bytes as the largest
- * of gc, rollback and uninstall may need for its journal and its copies of files. Every change
- * removes it first, so these can run on a full disk; afterwards it is made again, for what is
- * installed then and if there is room.
+ * Reserves space for the verbs that free space. state/reserve/ holds as many files and bytes as the
+ * largest of gc, rollback and uninstall may need for its journal and its copies of files. Every
+ * change removes the reserve first, so that these verbs work on a full disk. Afterwards it is
+ * created again, for what is installed then, if there is room.
  *
- * It holds nothing of value. It is made under another name and renamed, and renamed before it is
- * removed, so what has its name is complete.
+ * The reserve holds nothing of value. It is created under another name and renamed when complete,
+ * and renamed before it is removed: a directory with its name is always complete.
  */
 
 #include "base/fd.h"
@@ -22,7 +22,8 @@
 
 #define RESERVE "reserve"
 
-/* Besides files below etc/: kept copies, the journal, the container manager's files. */
+/* The need apart from files below etc/: so many files and bytes for the journal, install.json, and
+ * kept copies of the container manager's files; and bytes in the journal for each object. */
 enum { FILES = 12, BYTES = 192 << 10, PER_OBJECT = 192, BLOCK = 4096 };
 
 struct reserve {
@@ -35,7 +36,7 @@ static uint64_t blocks(uint64_t bytes)
 	return (bytes + BLOCK - 1) / BLOCK * BLOCK;
 }
 
-/* Up to two files for each one below etc/: the old contents are kept, the new ones written. */
+/* Adds the need of files below etc/: for each, the kept copy and the new contents. */
 static int count_confs(const struct deploy *d, uint64_t *bytes, unsigned *files, struct err *err)
 {
 	vec_each(struct generation, g, &d->in.generations) {
@@ -75,8 +76,8 @@ uint64_t reserve_size(const struct deploy *d)
 	return measure(d, &r, &ignored) < 0 ? 0 : r.files * r.bytes;
 }
 
-/* Not all file systems can allocate without writing. The contents are the same in every image, and
- * do not shrink where the file system compresses. */
+/* Allocates bytes for a file. Where the file system cannot allocate without writing, it writes a
+ * fixed pseudo-random sequence, which a file system cannot compress. */
 static int fill(int fd, uint64_t bytes, struct err *err)
 {
 	uint64_t state = 0x9e3779b97f4a7c15;
@@ -128,13 +129,13 @@ static int make(const struct deploy *d, const struct reserve *r, struct err *err
 
 int reserve_release(const struct deploy *d, struct err *err)
 {
-	if (d->state < 0 || !home_has(d, "state/" RESERVE))
+	if (d->state < 0 || !prefix_has(d, "state/" RESERVE))
 		return 0;
 	if (renameat(d->state, RESERVE, d->state, RESERVE ".old") < 0)
 		return err_sys(err, "release the reserve");
 	if (path_remove_below(d->state, RESERVE ".old", err) < 0)
 		return -1;
-	/* Some file systems give blocks to others only after that. */
+	/* Some file systems free the blocks only at a sync. */
 	return fsync(d->state) < 0 ? err_sys(err, "release the reserve") : 0;
 }
 
@@ -143,10 +144,10 @@ int reserve_settle(struct deploy *d, struct err *err)
 	struct err ignored = ERR_INIT;
 	struct reserve r;
 
-	if (d->state < 0 || home_has(d, "state/" RESERVE))
+	if (d->state < 0 || prefix_has(d, "state/" RESERVE))
 		return 0;
-	/* A change that failed at its very end is done nevertheless. */
-	if (home_load(d, err) < 0)
+	/* A change may have returned an error after its commit: read what is installed now. */
+	if (prefix_load(d, err) < 0)
 		return -1;
 	if (!d->in.current)
 		return 0;

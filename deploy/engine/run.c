@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Carrying out a plan. A crash, and what follows from it:
+ * Carries out a plan, and recovers from a crash. When the crash comes, and what recovery does:
  *
- *	before the journal is written	nothing has changed; kept copies are removed
- *	while applying			no word in the journal: everything is undone
- *	after "forward"			the steps that are left are done, then it is committed; if one
- *					fails everything is undone
- *	while writing "commit"		incomplete: undone; complete: finished
- *	after the commit		the actions after the commit are repeated
- *	while undoing			undone again, which is idempotent
- *	after "back"			likewise; steps know since when the files are as before
- *	before the journal is removed	undone or finished again, which is idempotent
+ *	before the journal is written	nothing has changed: it removes the kept copies
+ *	while applying			no word in the journal: it undoes everything
+ *	after "forward"			it resumes the remaining steps and commits; if a step fails
+ *					it undoes everything
+ *	while writing "commit"		word incomplete: it undoes everything; complete: it finishes
+ *	after the commit		it repeats the actions after the commit
+ *	while undoing			it repeats the undo, which is idempotent
+ *	after "back"			likewise; steps get the time at which the files were restored
+ *	before the journal is removed	it repeats undo or finish, which are idempotent
  */
 
 #include "base/fd.h"
@@ -34,7 +34,7 @@ static const struct {
 #undef X
 };
 
-/* Stores what undo will need. Nothing outside state/ has changed yet. */
+/* Stores what undo will need. Changes nothing outside state/. */
 static int keep(const struct deploy *d, struct plan *p, struct err *err)
 {
 	vec_each(struct plan_action, a, &p->actions) {
@@ -44,7 +44,8 @@ static int keep(const struct deploy *d, struct plan *p, struct err *err)
 	return 0;
 }
 
-/* The journal has all that it takes: a step of that kind, or something that is removed. */
+/* True if the journal has everything that applying a needs: for a step with resume, or a
+ * removal. */
 static bool can_resume(const struct deploy *d, const struct plan_action *a)
 {
 	return a->kind == PLAN_STEP ? step_resumes(d, a)
@@ -52,7 +53,8 @@ static bool can_resume(const struct deploy *d, const struct plan_action *a)
 						   a->kind == PLAN_LINK || a->kind == PLAN_UNLINK);
 }
 
-/* The first step from which on everything before the commit can be resumed; NULL: none. */
+/* Returns the first step such that it and every later action before the commit can be resumed; NULL
+ * if there is none. */
 static const struct plan_action *first_resumed(const struct deploy *d, const struct plan *p)
 {
 	const struct plan_action *first = NULL;
@@ -70,7 +72,7 @@ static const struct plan_action *first_resumed(const struct deploy *d, const str
 	return first;
 }
 
-/* The actions before the commit, or those after it. */
+/* Applies the actions before the commit, or those after it. */
 static int apply(const struct deploy *d, const struct plan *p, bool after, struct err *err)
 {
 	const struct plan_action *resumed = after ? NULL : first_resumed(d, p);
@@ -88,19 +90,19 @@ static int apply(const struct deploy *d, const struct plan *p, bool after, struc
 	return 0;
 }
 
-/* The last action, which nothing can follow. */
-static bool ends_at_home(const struct plan *p)
+/* True if the plan removes everything; that action is always the last. */
+static bool drops_prefix(const struct plan *p)
 {
 	return p->actions.n && p->actions.v[p->actions.n - 1].kind == PLAN_DROP_HOME;
 }
 
 static bool only_state_left(const struct deploy *d)
 {
-	return !home_has(d, "store") && !home_has(d, "generations") && !home_has(d, "etc");
+	return !prefix_has(d, "store") && !prefix_has(d, "generations") && !prefix_has(d, "etc");
 }
 
-/* A step before the files is about to be undone, which may end this process: another must know that
- * the files are as before, and since when. */
+/* Writes "back" before a step that runs before the files is undone. That undo may end this process;
+ * the process that repeats it must know that the old files are back, and since when. */
 static int say_back(const struct deploy *d, const struct plan *p, const struct plan_action *a,
 		    bool *said, struct err *err)
 {
@@ -110,7 +112,7 @@ static int say_back(const struct deploy *d, const struct plan *p, const struct p
 	return journal_say(d->state, JOURNAL_BACK, err);
 }
 
-/* Tries to undo every action, even if one fails; in that case the journal is kept. */
+/* Tries to undo every action, even after one failed; then the journal is kept. */
 int run_undo(struct deploy *d, const struct plan *p, struct err *err)
 {
 	struct err first = ERR_INIT;
@@ -133,7 +135,7 @@ int run_undo(struct deploy *d, const struct plan *p, struct err *err)
 	}
 	/* The undone state is synced before the journal is removed. */
 	if (store_sync(d->root, err) < 0 ||
-	    home_mark(d, p->made_prefix, p->made_state, MODE_EMPTY, err) < 0)
+	    prefix_mark(d, p->made_prefix, p->made_state, MODE_EMPTY, err) < 0)
 		return -1;
 	return journal_end(d->state, err);
 }
@@ -145,21 +147,22 @@ int run_finish(struct deploy *d, const struct plan *p, struct err *err)
 	if (p->actions.n && plan_is_after_commit(p->actions.v[p->actions.n - 1].kind) &&
 	    store_sync(d->root, err) < 0)
 		return -1;
-	if (ends_at_home(p) &&
-	    home_mark(d, p->made_prefix && only_state_left(d), true, MODE_EMPTY, err) < 0)
+	if (drops_prefix(p) &&
+	    prefix_mark(d, p->made_prefix && only_state_left(d), true, MODE_EMPTY, err) < 0)
 		return -1;
 	return journal_end(d->state, err);
 }
 
 static int apply_all(const struct deploy *d, const struct plan *p, struct err *err)
 {
-	/* From here on the directories contain something of value. */
-	if (home_mark(d, d->made_prefix, d->made_state, MODE_HOME, err) < 0)
+	/* From here on the directories contain something of value: take the mark away. */
+	if (prefix_mark(d, d->made_prefix, d->made_state, MODE_SETTLED, err) < 0)
 		return -1;
 	return apply(d, p, false, err);
 }
 
-/* Writing "commit" failed, but it may be on disk. Undoing is safe only after "undo" is on disk. */
+/* Writing "commit" failed, but the word may be on disk. Undo is safe only once "undo" is on
+ * disk. */
 static int take_back(struct deploy *d, struct err *err)
 {
 	struct err why = ERR_INIT;
@@ -170,7 +173,8 @@ static int take_back(struct deploy *d, struct err *err)
 	return -1;
 }
 
-/* A signal that cancelled it, or ended a program that it had started, does not cancel the undo. */
+/* Undoes a plan whose application failed with err; returns -1. A signal that cancelled the plan, or
+ * ended a program that the plan had started, does not cancel the undo. */
 static int back_out(struct deploy *d, const struct plan *p, struct err *err)
 {
 	struct err why = ERR_INIT;
@@ -193,13 +197,13 @@ static int back_out(struct deploy *d, const struct plan *p, struct err *err)
 
 static int resume(const struct deploy *d, struct plan_action *a, struct err *err)
 {
-	struct spot_file now;
+	struct file_info now;
 	int there;
 
 	if (a->kind == PLAN_STEP)
 		return step_resume(d, a, err);
-	/* It may have been removed already. */
-	there = a->kind == PLAN_FILE ? spot_look(d, a->path, &now, err) : 1;
+	/* The file may have been removed before the crash. */
+	there = a->kind == PLAN_FILE ? file_inspect(d, a->path, &now, err) : 1;
 	return there <= 0 ? there : kinds[a->kind].apply(d, a, err);
 }
 
@@ -235,9 +239,9 @@ int run_plan(struct deploy *d, struct plan *p, struct err *err)
 {
 	if (plan_is_empty(p))
 		return 0;
-	if (home_make(d, err) < 0)
+	if (prefix_make(d, err) < 0)
 		return -1;
-	/* Kept if set: an uninstall decides itself which directories it removes. */
+	/* An uninstall has set made_prefix already, if it removes that directory. */
 	p->made_prefix |= d->made_prefix;
 	p->made_state |= d->made_state;
 	if (interrupt_check(err) < 0 || plan_check(d, p, err) < 0 || reserve_release(d, err) < 0 ||
@@ -249,7 +253,7 @@ int run_plan(struct deploy *d, struct plan *p, struct err *err)
 	if (journal_say(d->state, JOURNAL_COMMIT, err) < 0)
 		return take_back(d, err) < 0 ? -1 : back_out(d, p, err);
 	d->made_prefix = d->made_state = false;
-	if (ends_at_home(p)) {
+	if (drops_prefix(p)) {
 		d->made_prefix = p->made_prefix;
 		d->made_state = p->made_state;
 	}
@@ -257,5 +261,5 @@ int run_plan(struct deploy *d, struct plan *p, struct err *err)
 		err_wrap(err, "%s is done, but old files could not be removed", p->verb);
 		return err_hint(err, "the journal was kept; run kata-deploy recover");
 	}
-	return home_load(d, err);
+	return prefix_load(d, err);
 }

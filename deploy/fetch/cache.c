@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The cache directory of partial downloads. */
+/* The cache directory: partial downloads, and unpacked archives. */
 
 #include "deploy/fetch/fetch-internal.h"
 
@@ -21,7 +21,7 @@
 #define TAG_SUFFIX   ".tag"
 #define SPOOL_PREFIX "spool-"
 
-/* True if only we can change its contents. */
+/* True if no other user can change it. */
 static bool is_private(const struct stat *st)
 {
 	return st->st_uid == geteuid() && !(st->st_mode & 022);
@@ -44,7 +44,7 @@ static int open_locked(const char *path, struct err *err)
 		(void)err_set(err, E_STATE, "the cache %s is in use by another kata-deploy", path);
 		return err_hint(err, "wait for its end, or use --cache DIR");
 	}
-	/* The previous user may just have removed it. */
+	/* The previous holder of the lock may just have removed the directory. */
 	if (stat(path, &now) < 0 || now.st_ino != st.st_ino || now.st_dev != st.st_dev) {
 		(void)err_set(err, E_STATE, "the cache %s is being removed by another kata-deploy",
 			      path);
@@ -53,6 +53,7 @@ static int open_locked(const char *path, struct err *err)
 	return STEAL(dir, -1);
 }
 
+/* Calls fn for each name in the directory. */
 static void each(struct cache *c, void (*fn)(struct cache *c, const char *name))
 {
 	struct err ignored = ERR_INIT; /* leftovers are removed by a later run */
@@ -87,11 +88,11 @@ int cache_open(struct cache *c, struct err *err)
 	c->dir = open_locked(c->path, err);
 	if (c->dir < 0)
 		return -1;
-	each(c, drop_spool); /* unused: we have the lock */
+	each(c, drop_spool); /* left by a crash, since this process has the lock */
 	return 0;
 }
 
-/* What is not empty stays. */
+/* Removes the directory and those above it that cache_open() created, as far as they are empty. */
 static void remove_empty(struct cache *c)
 {
 	AUTO(str) char *path = path_clean(c->path);

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A copy of a release as a directory, for nodes without a network. Afterwards the directory has of a
- * release's names exactly what was fetched.
+ * Copies a release to a directory, for nodes without a network. Of the names that a release can
+ * have (names.c), the directory then has exactly those of this release.
  *
- * A directory with a release.yaml is complete, also after a kill at any point:
+ * A directory with a release.yaml is complete, even after a kill at any point:
  *
- *	1. everything is fetched into NAME.part and verified; blobs and patches, whose names are
- *	   their digests, get their names		an older copy is as it was
- *	2. release.yaml of another release is removed	now there is none
- *	3. the other documents and signatures are replaced, and those of the older copy removed
- *	4. release.yaml is written			now there is the new one
- *	5. blobs and patches of the older copy are removed
+ *	1. Everything is fetched into NAME.part and verified. Blobs and patches get their names,
+ *	   which are digests: an older copy stays complete.
+ *	2. The release.yaml of another release is removed: the directory is not a copy any more.
+ *	3. The other documents and signatures are replaced, those of the older copy are removed.
+ *	4. release.yaml is written: the directory is the new copy.
+ *	5. Blobs and patches of the older copy are removed.
  *
- * The next fetch into it completes what was interrupted.
+ * After an interruption, the next fetch into the directory completes the copy.
  */
 
 #include "deploy/fetch/fetch-internal.h"
@@ -39,11 +39,11 @@ struct item {
 	char *path;
 	const char *sha256;
 	uint64_t size; /* UINT64_MAX: a document, up to SIDE_DOCUMENT_MAX */
-	int fd;        /* of its .part file while that is fetched; else -1 */
-	bool unnamed;  /* that is complete and synced, and has to be given its name */
+	int fd;        /* of its .part file while that is fetched; otherwise -1 */
+	bool unnamed;  /* its .part file is complete and synced, but not renamed yet */
 };
 
-/* A signed document with its signatures, or one of these. */
+/* A signed document, or a signature. */
 struct page {
 	char *name;
 	struct buf text;
@@ -54,7 +54,7 @@ struct copy {
 	int to;
 	const struct source_progress *progress;
 	uint64_t done, total; /* bytes */
-	bool changed;         /* something in the directory is not as it was found */
+	bool changed;         /* something in the directory was changed */
 	VEC(struct item) items;
 	VEC(struct page) pages; /* release.yaml is the last */
 };
@@ -74,7 +74,7 @@ static void copy_release(struct copy *c)
 }
 DEFINE_AUTO_STRUCT(copy, struct copy, copy_release)
 
-/* --- what belongs to it --- */
+/* --- the files of the copy --- */
 
 static void add(struct copy *c, char *path, const char *sha256, uint64_t size)
 {
@@ -116,7 +116,8 @@ static void add_page(struct copy *c, const char *name, const char *text, size_t 
 	vec_push(&c->pages, p);
 }
 
-/* Reads a document and its signatures: those that were verified, since each is read once. */
+/* Adds a document and its signatures. The source reads each once, so these are the bytes that were
+ * verified. */
 static int list_document(struct copy *c, const char *name, size_t limit, bool optional,
 			 struct err *err)
 {
@@ -141,7 +142,7 @@ static int list_document(struct copy *c, const char *name, size_t limit, bool op
 	return 0;
 }
 
-/* A channel that leads to a directory below its own does not belong to that directory. */
+/* The channel.yaml of a directory above is not copied: its path would not lead to the copy. */
 static int list_documents(struct copy *c, struct err *err)
 {
 	if (!c->s->entered && list_document(c, "channel.yaml", CHANNEL_TEXT_MAX, true, err) < 0)
@@ -178,7 +179,7 @@ static int verify(int fd, const struct item *i, struct err *err)
 	return n < 0 ? -1 : stream_end(&stream, err);
 }
 
-/* Opens the .part file of an incomplete item. */
+/* Opens the .part file of an item, unless the directory has the item already. */
 static int open_item(struct copy *c, struct item *i, struct err *err)
 {
 	AUTO(str) char *part = str_fmt("%s" PART, i->path);
@@ -200,7 +201,8 @@ static int name_item(const struct copy *c, struct item *i, struct err *err)
 	return renameat(c->to, part, c->to, i->path) < 0 ? err_sys(err, "name %s", i->path) : 0;
 }
 
-/* Its bytes were verified. A document waits for its name until the older release.yaml is gone. */
+/* Completes an item whose bytes were verified. A document gets its name only after the older
+ * release.yaml was removed. */
 static int finish_item(const struct copy *c, struct item *i, struct err *err)
 {
 	if (fsync(i->fd) < 0)
@@ -216,7 +218,7 @@ static void tell(struct copy *c, uint64_t done)
 		c->progress->at(c->progress->arg, "fetch", done, c->total);
 }
 
-/* From a directory: verified while it is copied. */
+/* Copies an item from a directory, and verifies it on the way. */
 static int copy_item(struct copy *c, struct item *i, struct err *err)
 {
 	AUTO(fd) int from = source_file(c->s, i->path, i->size, err);
@@ -246,8 +248,8 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
 	tell(c, c->done + done < c->total ? c->done + done : c->total);
 }
 
-/* Without tags: every file has a digest, which is stronger. What the child reports is not believed:
- * they are verified here. */
+/* Downloads items and verifies them here, since the child is not trusted. No HTTP validators (tags)
+ * are needed for a resume: every file has a digest. */
 static int download_items(struct copy *c, struct item *from, size_t n, struct err *err)
 {
 	AUTO(mem) struct http_job *jobs = xcalloc(n + 1, sizeof(*jobs));
@@ -294,7 +296,7 @@ static int fetch_items(struct copy *c, struct item *from, size_t n, struct err *
 	return source_is_remote(c->s) ? download_items(c, from, n, err) : 0;
 }
 
-/* In batches, since each item has an fd while it is downloaded. */
+/* Each item needs an fd while it is downloaded, so they are fetched in batches. */
 enum { BATCH = 8 };
 
 static int fetch_all(struct copy *c, struct err *err)
@@ -315,9 +317,9 @@ static int fetch_all(struct copy *c, struct err *err)
 	return 0;
 }
 
-/* --- instead of an older copy --- */
+/* --- replacing an older copy --- */
 
-/* A name that only a copy can have: other files in the directory are not ours. */
+/* True for a name that only a copy has; files with other names are left alone. */
 static bool is_of_a_copy(const char *path)
 {
 	AUTO(str)
@@ -327,7 +329,7 @@ static bool is_of_a_copy(const char *path)
 	return name_is_document(whole) || name_is_content(whole);
 }
 
-/* folder: "", "blobs/", "patches/". */
+/* Removes files of an older copy from a folder: "", "blobs/" or "patches/". */
 static int remove_others(struct copy *c, const char *folder, struct err *err)
 {
 	AUTO(fd)
@@ -355,14 +357,14 @@ static int remove_others(struct copy *c, const char *folder, struct err *err)
 static bool is_there(const struct copy *c, const struct page *p)
 {
 	AUTO(buf) struct buf old = BUF_INIT(RELEASE_TEXT_MAX);
-	struct err why = ERR_INIT; /* whatever it is: not the same */
+	struct err why = ERR_INIT; /* a file that cannot be read differs */
 
 	return file_read(c->to, p->name, RELEASE_TEXT_MAX, &old, &why) == 0 &&
 	       old.len == p->text.len && memcmp(buf_cstr(&old), p->text.data, old.len) == 0;
 }
 
-/* Removes release.yaml, unless it is the same. */
-static int open_window(const struct copy *c, struct err *err)
+/* Removes the release.yaml of another release. */
+static int invalidate(const struct copy *c, struct err *err)
 {
 	const struct page *release = &c->pages.v[c->pages.n - 1];
 
@@ -375,7 +377,7 @@ static int open_window(const struct copy *c, struct err *err)
 
 static int replace_documents(struct copy *c, struct err *err)
 {
-	if (open_window(c, err) < 0)
+	if (invalidate(c, err) < 0)
 		return -1;
 	vec_each(struct item, i, &c->items) {
 		if (i->unnamed && name_item(c, i, err) < 0)
@@ -384,7 +386,7 @@ static int replace_documents(struct copy *c, struct err *err)
 	if (remove_others(c, "", err) < 0)
 		return -1;
 	vec_each(struct page, p, &c->pages) {
-		/* Its temporary file has a name by which the next fetch finds it. */
+		/* With this temporary name the next fetch finds and removes it after a crash. */
 		AUTO(str) char *part = str_fmt("%s" PART, p->name);
 		struct file_new how = { .tmp = part, .mode = 0644, .uid = -1, .gid = -1 };
 
@@ -407,7 +409,8 @@ static int drop_older_files(struct copy *c, struct err *err)
 	return 0;
 }
 
-/* After a failure: what has not begun leaves nothing behind; what has is gone on with next time. */
+/* After a failure: removes empty .part files and directories; other .part files stay for a
+ * resume. */
 static int tidy(const struct copy *c)
 {
 	vec_each(struct item, i, &c->items) {

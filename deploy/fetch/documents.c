@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Documents and their signatures: read from a directory, or all of them from one mirror, so that
- * those of mirrors with different releases are never mixed. Each is read once.
+ * Reads documents and their signatures, each once: from a directory, or all of them from one
+ * mirror, since mirrors may have different releases.
  */
 
 #include "deploy/fetch/fetch-internal.h"
@@ -58,6 +58,7 @@ static struct document *find(struct source *s, const char *name)
 	return NULL;
 }
 
+/* Records a document; text NULL: the source does not have it. */
 static void keep(struct source *s, const char *name, struct buf *text)
 {
 	struct document d = { .name = xstrdup(name) };
@@ -90,8 +91,8 @@ static int read_document(struct source *s, const char *name, size_t limit, struc
 	return 0;
 }
 
-/* A document is fetched together with its first two signatures: usually there are no more, and it
- * saves connections. */
+/* A document is fetched together with its first two signatures, which saves connections: few
+ * releases have more. */
 enum { TOGETHER = 3 };
 
 struct pages {
@@ -112,13 +113,16 @@ static void pages_release(struct pages *p)
 		{ NULL }, { { .fd = -1 }, { .fd = -1 }, { .fd = -1 } }, 0 \
 	}
 
+/* Adds a file to fetch, unless the source has it. Takes over name. */
 static int add_page(struct source *s, struct pages *p, char *name, size_t limit, struct err *err)
 {
 	struct http_job *job = &p->jobs[p->n];
 
+	if (find(s, name)) {
+		free(name);
+		return 0;
+	}
 	p->names[p->n] = name;
-	if (find(s, name))
-		return 0; /* the slot is reused */
 	*job = (struct http_job){
 		.path = name, .fd = -1, .size = UINT64_MAX, .limit = limit, .optional = true
 	};
@@ -148,30 +152,30 @@ static int keep_pages(struct source *s, struct pages *p, struct err *err)
 	return 0;
 }
 
-/* --- which mirror --- */
+/* --- the choice of a mirror --- */
 
-/* One mirror is asked for a document and its first signatures. */
-struct question {
+/* A request to one mirror for a document and its first signatures. */
+struct request {
 	size_t site;
 	struct pages pages;
 	struct download download;
-	struct err why; /* its first failure; it may still answer */
+	struct err why; /* its first failure; it may still succeed by a retry */
 };
 
 /*
- * The mirrors are asked in their order, each as soon as all before it have failed or not answered
- * for a while. The first that answers is the one whose documents are used; those before it are set
- * aside. So one that is dead costs patience_ms, once.
+ * Requests to the mirrors, in their order. The next one starts as soon as all before it have
+ * failed, or have not succeeded for a while. The mirror whose request succeeds first is used for
+ * all documents; the mirrors before it are set aside. So a dead mirror costs patience_ms, once.
  */
 struct race {
 	struct source *s;
 	struct http_options http;
 	const char *name;
 	size_t limit;
-	struct question *all;
+	struct request *all;
 	struct confined **children;
 	size_t n, started;
-	struct deadline patience;
+	struct deadline patience; /* when to start the next */
 };
 
 static void race_release(struct race *r)
@@ -188,7 +192,7 @@ DEFINE_AUTO_STRUCT(race, struct race, race_release)
 
 static void on_trouble(void *arg, size_t site, const struct err *why)
 {
-	struct question *q = arg;
+	struct request *q = arg;
 
 	(void)site;
 	if (q->why.code == E_OK)
@@ -209,7 +213,7 @@ static int fill_pages(const struct race *r, struct pages *p, struct err *err)
 
 static int start_next(struct race *r, struct err *err)
 {
-	struct question *q = &r->all[r->started];
+	struct request *q = &r->all[r->started];
 
 	q->site = r->started ? sites_next(&r->s->sites, r->all[r->started - 1].site + 1)
 			     : sites_next(&r->s->sites, 0);
@@ -247,11 +251,11 @@ static bool any_runs(const struct race *r)
 	return false;
 }
 
-/* Of those that will not be waited for. */
+/* Sets aside the mirrors before the winner, and those that have failed. */
 static void set_aside(struct race *r, size_t winner)
 {
 	for (size_t i = 0; i < r->started; i++) {
-		struct question *q = &r->all[i];
+		struct request *q = &r->all[i];
 
 		if (i == winner || (i > winner && q->why.code == E_OK))
 			continue;
@@ -262,7 +266,7 @@ static void set_aside(struct race *r, size_t winner)
 	}
 }
 
-/* Nobody answered: the error is that of the last, which stays, and the others are set aside. */
+/* No request succeeded: returns the error of the last mirror, and sets the others aside. */
 static int give_up(struct race *r, struct err *err)
 {
 	for (size_t i = 0; i < r->n; i++) {
@@ -277,7 +281,8 @@ static int give_up(struct race *r, struct err *err)
 	return -1;
 }
 
-/* *winner: which one answered. -1: none, or a failure here. */
+/* Waits until a request succeeds; *winner is its index. Returns -1 if all failed, or after an error
+ * of this machine. */
 static int run_race(struct race *r, size_t *winner, struct err *err)
 {
 	for (;;) {
@@ -307,7 +312,7 @@ static int run_race(struct race *r, size_t *winner, struct err *err)
 	}
 }
 
-/* Every document of a release comes from the mirror that gave the first one. */
+/* Fetches a document from any mirror; once settled, from the mirror of the first document only. */
 static int fetch_document(struct source *s, const char *name, size_t limit, struct err *err)
 {
 	size_t winner = 0, n = s->settled ? 1 : sites_usable(&s->sites);
@@ -320,7 +325,7 @@ static int fetch_document(struct source *s, const char *name, size_t limit, stru
 			  .children = xcalloc(n, sizeof(struct confined *)),
 			  .n = n };
 
-	/* If it fails now, there are others to begin again with. */
+	/* Do not retry: if this mirror fails, the caller begins again with another. */
 	if (s->settled && sites_usable(&s->sites) > 1)
 		r.http.tries = 1;
 	if (run_race(&r, &winner, err) < 0)
@@ -332,7 +337,7 @@ static int fetch_document(struct source *s, const char *name, size_t limit, stru
 	return keep_pages(s, &r.all[winner].pages, err);
 }
 
-/* NULL without an error if there is none. */
+/* Returns a document, borrowed; NULL without an error if the source does not have it. */
 static const struct document *get(struct source *s, const char *name, size_t limit, struct err *err)
 {
 	const struct document *d = find(s, name);
@@ -357,7 +362,7 @@ static int absent(const struct source *s, const char *name, struct err *err)
 		      s->name, name);
 	if (!str_eq(name, "release.yaml"))
 		return -1;
-	/* copy.c writes it last. */
+	/* source_copy() writes release.yaml last. */
 	if (!source_is_remote(s) && faccessat(s->dir, "blobs", F_OK, 0) == 0)
 		return err_hint(err,
 				"it is incomplete: if it is a copy, complete it with kata-deploy "

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The child with access to the network. It gets fds of files and can open none for writing. Only
- * numbers and tags are accepted from it, and they are validated.
+ * The child with access to the network. It gets fds of files and can open no file for writing. The
+ * parent accepts only numbers, tags and texts of errors from it, and validates them.
  */
 
 #include "deploy/fetch/fetch-internal.h"
@@ -12,144 +12,144 @@
 #include <string.h>
 #include <unistd.h>
 
-enum said_kind { SAID_AT, SAID_BEGUN, SAID_DONE, SAID_MISSING, SAID_ASIDE };
+enum message_kind { MESSAGE_PROGRESS, MESSAGE_BEGUN, MESSAGE_DONE, MESSAGE_MISSING, MESSAGE_ASIDE };
 
-struct said {
-	uint32_t kind, job;   /* SAID_ASIDE: the mirror */
-	uint64_t done, total; /* SAID_DONE: received */
-	int32_t code, sys;    /* SAID_ASIDE */
-	char text[480];       /* a tag; SAID_ASIDE: why */
+struct message {
+	uint32_t kind, job;   /* MESSAGE_ASIDE: the mirror */
+	uint64_t done, total; /* MESSAGE_DONE: received */
+	int32_t code, sys;    /* MESSAGE_ASIDE */
+	char text[480];       /* a tag; MESSAGE_ASIDE: why */
 };
 
 /* --- in the child --- */
 
-struct teller {
+struct sender {
 	struct download *d;
 	struct confine_talk *talk;
 };
 
-static void tell_at(void *arg, uint64_t done, uint64_t total)
+static void send_progress(void *arg, uint64_t done, uint64_t total)
 {
-	const struct teller *t = arg;
-	struct said said = { .kind = SAID_AT, .done = done, .total = total };
+	const struct sender *t = arg;
+	struct message m = { .kind = MESSAGE_PROGRESS, .done = done, .total = total };
 
-	confine_say(t->talk, &said, sizeof(said));
+	confine_say(t->talk, &m, sizeof(m));
 }
 
-static void tell_begun(void *arg, size_t job)
+static void send_begun(void *arg, size_t job)
 {
-	const struct teller *t = arg;
-	struct said said = { .kind = SAID_BEGUN, .job = (uint32_t)job };
+	const struct sender *t = arg;
+	struct message m = { .kind = MESSAGE_BEGUN, .job = (uint32_t)job };
 
-	(void)str_print(said.text, sizeof(said.text), "%s", t->d->jobs[job].tag);
-	confine_say(t->talk, &said, sizeof(said));
+	(void)str_print(m.text, sizeof(m.text), "%s", t->d->jobs[job].tag);
+	confine_say(t->talk, &m, sizeof(m));
 }
 
-static void tell_done(void *arg, size_t job)
+static void send_done(void *arg, size_t job)
 {
-	const struct teller *t = arg;
-	struct said said = { .kind = SAID_DONE,
+	const struct sender *t = arg;
+	struct message m = { .kind = MESSAGE_DONE,
 			     .job = (uint32_t)job,
 			     .done = t->d->jobs[job].received };
 
-	confine_say(t->talk, &said, sizeof(said));
+	confine_say(t->talk, &m, sizeof(m));
 }
 
-static void tell_aside(void *arg, size_t mirror, const struct err *why)
+static void send_aside(void *arg, size_t mirror, const struct err *why)
 {
-	const struct teller *t = arg;
-	struct said said = { .kind = SAID_ASIDE,
+	const struct sender *t = arg;
+	struct message m = { .kind = MESSAGE_ASIDE,
 			     .job = (uint32_t)mirror,
 			     .code = (int32_t)why->code,
 			     .sys = why->sys };
 
-	(void)str_print(said.text, sizeof(said.text), "%s", why->msg);
-	confine_say(t->talk, &said, sizeof(said));
+	(void)str_print(m.text, sizeof(m.text), "%s", why->msg);
+	confine_say(t->talk, &m, sizeof(m));
 }
 
 static int work(void *arg, struct confine_talk *talk, struct err *err)
 {
 	struct download *d = arg;
-	struct teller t = { d, talk };
-	struct http_watch watch = { .progress = tell_at,
-				    .begun = tell_begun,
-				    .done = tell_done,
-				    .aside = tell_aside,
+	struct sender t = { d, talk };
+	struct http_watch watch = { .progress = send_progress,
+				    .begun = send_begun,
+				    .done = send_done,
+				    .aside = send_aside,
 				    .arg = &t };
 
 	if (http_fetch(d->http, d->urls, d->jobs, d->n, &watch, err) < 0)
 		return -1;
 	for (size_t i = 0; i < d->n; i++) {
-		struct said said = { .kind = SAID_MISSING, .job = (uint32_t)i };
+		struct message m = { .kind = MESSAGE_MISSING, .job = (uint32_t)i };
 
 		if (d->jobs[i].missing)
-			confine_say(talk, &said, sizeof(said));
+			confine_say(talk, &m, sizeof(m));
 	}
 	return 0;
 }
 
 /* --- in the parent --- */
 
-static int hear_of_job(struct download *d, const struct said *said)
+static int take_job(struct download *d, const struct message *m)
 {
-	struct http_job *job = &d->jobs[said->job];
+	struct http_job *job = &d->jobs[m->job];
 
-	switch ((enum said_kind)said->kind) {
-	case SAID_BEGUN:
-		if (str_print(job->tag, sizeof(job->tag), "%s", said->text) < 0 ||
+	switch ((enum message_kind)m->kind) {
+	case MESSAGE_BEGUN:
+		if (str_print(job->tag, sizeof(job->tag), "%s", m->text) < 0 ||
 		    !http_tag_is_good(job->tag))
 			job->tag[0] = '\0';
 		if (d->watch.begun)
-			d->watch.begun(d->watch.arg, said->job);
+			d->watch.begun(d->watch.arg, m->job);
 		return 0;
-	case SAID_DONE:
+	case MESSAGE_DONE:
 		if (job->done)
 			return -1;
 		job->done = true;
-		job->received = said->done;
+		job->received = m->done;
 		if (d->watch.done)
-			d->watch.done(d->watch.arg, said->job);
+			d->watch.done(d->watch.arg, m->job);
 		return 0;
-	case SAID_MISSING:
+	case MESSAGE_MISSING:
 		job->missing = job->optional || job->spare;
 		return 0;
-	case SAID_ASIDE:
-	case SAID_AT:
+	case MESSAGE_ASIDE:
+	case MESSAGE_PROGRESS:
 	default:
 		return -1;
 	}
 }
 
-static int hear_of_mirror(struct download *d, const struct said *said)
+static int take_mirror(struct download *d, const struct message *m)
 {
 	struct err why = ERR_INIT;
 
-	if (said->job >= strv_len(d->urls))
+	if (m->job >= strv_len(d->urls))
 		return -1;
-	(void)err_take(&why, said->code, said->sys, ERR_HERE, said->text);
+	(void)err_take(&why, m->code, m->sys, ERR_HERE, m->text);
 	if (!d->one)
-		(void)sites_set_aside(d->sites, d->asked[said->job], &why);
+		(void)sites_set_aside(d->sites, d->asked[m->job], &why);
 	if (d->watch.aside)
-		d->watch.aside(d->watch.arg, d->asked[said->job], &why);
+		d->watch.aside(d->watch.arg, d->asked[m->job], &why);
 	return 0;
 }
 
-static int hear(void *arg, const void *data, size_t len, struct err *err)
+static int take(void *arg, const void *data, size_t len, struct err *err)
 {
 	struct download *d = arg;
-	struct said said;
+	struct message m;
 
-	if (len == sizeof(said)) {
-		memcpy(&said, data, sizeof(said));
-		said.text[sizeof(said.text) - 1] = '\0';
-		if (said.kind == SAID_ASIDE && hear_of_mirror(d, &said) == 0)
+	if (len == sizeof(m)) {
+		memcpy(&m, data, sizeof(m));
+		m.text[sizeof(m.text) - 1] = '\0';
+		if (m.kind == MESSAGE_ASIDE && take_mirror(d, &m) == 0)
 			return 0;
-		if (said.kind == SAID_AT) {
+		if (m.kind == MESSAGE_PROGRESS) {
 			if (d->watch.progress)
-				d->watch.progress(d->watch.arg, said.done, said.total);
+				d->watch.progress(d->watch.arg, m.done, m.total);
 			return 0;
 		}
-		if (said.job < d->n && hear_of_job(d, &said) == 0)
+		if (m.job < d->n && take_job(d, &m) == 0)
 			return 0;
 	}
 	return err_set(err, E_PROTOCOL, "download: invalid message from the child");
@@ -189,7 +189,7 @@ int download_start(struct download *d, struct confined **child, struct err *err)
 	}
 	c.keep = d->fds;
 	c.nkeep = d->n;
-	return confine_start(&c, work, d, hear, d, child, err);
+	return confine_start(&c, work, d, take, d, child, err);
 }
 
 int download_end(struct download *d, struct err *err)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Directories that the children's user owns while they work in them. */
+/* Gives a directory to the children's user while they write to it. */
 
 #include "deploy/fetch/fetch-internal.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which names a release's directory can have. Whatever has another name is not ours. */
+/* Recognizes the names of a release's files; files with other names are ignored. */
 
 #include "deploy/fetch/fetch-internal.h"
 
@@ -38,8 +38,8 @@ bool name_is_content(const char *name)
 	       is_digest_name(name, "patches/", ".zst");
 }
 
-/* Archives of "." and of the directory by name are equivalent. The first known path determines the
- * directory; paths elsewhere are ignored. */
+/* An archive may have been made of "." or of the directory by its name. The first file of a release
+ * determines the directory; files outside it are ignored. */
 const char *name_in_archive(char **prefix, const char *path)
 {
 	const char *name;

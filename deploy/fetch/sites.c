@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The mirrors of a release, and which of them can be used in this run. A mirror is set aside for
- * the rest of the run by its first failure, unless it is the last one.
+ * The mirrors of a release. A mirror that fails is not used any more in this run, unless it is the
+ * last one.
  */
 
 #include "deploy/fetch/fetch-internal.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The kinds of sources, and which mirror is believed. */
+/* Opens the kinds of sources, and gives up mirrors whose documents are bad. */
 
 #include "deploy/fetch/fetch-internal.h"
 
@@ -25,12 +25,14 @@ static bool is_url(const char *release)
 
 static int hex_digit(char c)
 {
-	const char *digits = "0123456789abcdef", *at = c ? strchr(digits, tolower(c)) : NULL;
+	const char *digits = "0123456789abcdef";
+	const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
 
 	return at ? (int)(at - digits) : -1;
 }
 
-/* "file:///a%20b" is "/a b"; NULL: a remote host, or a wrong escape. */
+/* Returns the path of a file URL, heap: "/a b" of "file:///a%20b". NULL: it names a remote host, or
+ * has a wrong escape. */
 static char *path_of_url(const char *url)
 {
 	const char *p = url + strlen("file://");
@@ -101,7 +103,7 @@ static int open_urls(struct source *s, char *const *releases, struct err *err)
 			return -1;
 		secure = secure || strncasecmp(*url, "https", 5) == 0;
 	}
-	/* Read by us: the child's user may have no access to it. */
+	/* The parent reads the certificates: the child's user may have no access to the file. */
 	if (secure || s->http.cacert) {
 		if (http_read_ca(s->http.cacert, &s->ca, err) < 0)
 			return -1;
@@ -190,8 +192,8 @@ int source_enter(struct source *s, const char *path, struct err *err)
 	return s->dir < 0 ? err_wrap(err, "%s", s->name) : 0;
 }
 
-/* What happened here, or was asked for wrongly, is no mirror's fault. */
-static bool is_ours(enum err_code code)
+/* True for errors of this machine or of the caller, which no other mirror can help with. */
+static bool is_local(enum err_code code)
 {
 	return code == E_IO || code == E_FAILED || code == E_CANCELLED || code == E_USAGE ||
 	       code == E_STATE;
@@ -199,7 +201,7 @@ static bool is_ours(enum err_code code)
 
 bool source_distrust(struct source *s, struct err *err)
 {
-	if (!source_is_remote(s) || is_ours(err->code))
+	if (!source_is_remote(s) || is_local(err->code))
 		return false;
 	if (!sites_set_aside(&s->sites, sites_next(&s->sites, 0), err)) {
 		(void)sites_blame(&s->sites, 0, err);

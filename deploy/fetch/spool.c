@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A release as a tar archive, from a file or a pipe: a confined child unpacks it into a directory
- * of the cache, which is then read like any other directory, and verified like any other: what its
- * signatures cover may come before them.
+ * Reads a release that is a tar archive, from a file or a pipe. A confined child unpacks the whole
+ * archive into a directory of the cache, which is then verified and read like any other directory:
+ * in the archive, files may come before the signatures that cover them.
  */
 
 #include "deploy/fetch/fetch-internal.h"

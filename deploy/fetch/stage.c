@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Brings missing files into staging. The unit of work is a component: by patches, if they suffice
- * and are smaller, or by its blob. One child downloads; as soon as a unit has all its files,
- * another unpacks it. Where patches failed, the blob is fetched in a second round.
+ * Brings missing files into staging. The unit of work is a component: its patches, if they suffice
+ * and are smaller, or its blob. One child downloads; as soon as all downloads of a unit are
+ * complete, another child unpacks it. Where patches failed, a second round fetches the blob.
  */
 
 #include "deploy/fetch/fetch-internal.h"
@@ -20,12 +20,12 @@
 /* Each patch holds two fds. */
 enum { PATCHES_MAX = 128, UNPACKERS_MAX = 4 };
 
-/* A file that comes from the source: a blob or a patch. */
+/* A file of the source: a blob or a patch. */
 struct object {
 	char *path;
 	const char *sha256;
 	uint64_t size;
-	bool spare;
+	bool spare; /* a patch: the blob is used if it is missing */
 	int fd;
 	bool ready, missing;
 };
@@ -33,7 +33,7 @@ struct object {
 struct unit {
 	const struct release_component *c;
 	bool by_patch, started, done;
-	size_t blob; /* object */
+	size_t blob; /* index of its object */
 	VEC(struct patching) patches;
 	struct unpacking work;
 };
@@ -51,15 +51,16 @@ struct stage {
 	VEC(struct unit) units;
 	size_t npatches;
 	/* state of a round */
-	size_t first; /* its first object */
+	size_t first; /* index of its first object */
 	struct http_job *jobs;
 	struct download download;
-	struct confined *children[1 + UNPACKERS_MAX]; /* the first downloads */
-	struct unit *busy[UNPACKERS_MAX];
+	struct confined *children[1 + UNPACKERS_MAX]; /* [0] downloads, the others unpack */
+	struct unit *busy[UNPACKERS_MAX];             /* the unit of children[1 + i] */
 };
 
 /* --- planning --- */
 
+/* Returns the index of the object with that digest, which is added if it is new. */
 static size_t add_object(struct stage *st, const char *folder, const char *sha256,
 			 const char *suffix, uint64_t size, bool spare)
 {
@@ -80,7 +81,7 @@ static void use_blob(struct stage *st, struct unit *u)
 	u->blob = add_object(st, "blobs", u->c->blob, ".tar.zst", u->c->size, false);
 }
 
-/* Index of the first patch with that target, or the end. */
+/* Returns the index of the first patch with that target or a later one. */
 static size_t first_patch(const struct release *r, const char *target)
 {
 	size_t from = 0, to = r->patches.n;
@@ -122,7 +123,8 @@ static void drop_patches(struct unit *u)
 	vec_release(&u->patches);
 }
 
-/* Uses patches if they suffice and are smaller. */
+/* Plans a unit by patches, if they suffice and are smaller than the blob; otherwise returns
+ * false. */
 static bool try_patches(struct stage *st, struct unit *u)
 {
 	uint64_t sum = 0;
@@ -284,7 +286,7 @@ static bool is_hopeless(const struct stage *st, const struct unit *u)
 	return false;
 }
 
-/* Reopens it read-only: the child must not be able to change it. */
+/* Opens a file again, read-only: the child must not be able to change it. */
 static int reopen(int fd, struct err *err)
 {
 	struct path_fd path = path_of_fd(fd);
@@ -352,7 +354,7 @@ static void tell_unpacked(const struct stage *st)
 		st->progress->at(st->progress->arg, "unpack", done, total);
 }
 
-/* Removes what patches wrote so far, and requests the blob. */
+/* Removes the files that patches have made so far, and plans the blob instead. */
 static int fall_back(struct stage *st, struct unit *u, const struct err *why, struct err *err)
 {
 	log_err(LOG_DEBUG, why, "patches failed, fetching the whole component",
@@ -382,6 +384,7 @@ static int end_unit(struct stage *st, struct unit *u)
 	return 0;
 }
 
+/* Handles the end of children[slot], with the result rc and err. */
 static int one_ended(struct stage *st, size_t slot, int rc, struct err *err)
 {
 	struct err why = *err;
@@ -480,7 +483,7 @@ static void stage_release(struct stage *st)
 }
 DEFINE_AUTO_STRUCT(stage, struct stage, stage_release)
 
-/* Adds what a person can do about it. */
+/* Adds the remedy to the error of a run; returns -1. */
 static int advise(const struct source *s, struct err *err)
 {
 	bool broken = err->code == E_GONE || err->code == E_TIMEOUT;

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * A file of a release, verified as it passes. What was read is not known to be right until
- * stream_end() says so.
- */
+/* Hashes a file of a release while it is read. */
 
 #include "deploy/fetch/fetch-internal.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The children that unpack: one per blob, or for a component's patches. */
+/* The children that unpack into staging: each a blob, or the patches of a component. */
 
 #include "deploy/fetch/fetch-internal.h"
 
@@ -13,20 +13,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Address space: zstd's window and tables, libarchive, buffers. */
+/* Address space of a child: for zstd's window and tables, libarchive, buffers. */
 enum { MEMORY = 64 << 20 };
 
 /* --- in the child --- */
 
-struct teller {
+struct sender {
 	const struct unpacking *u;
 	struct confine_talk *talk;
 	uint64_t before; /* bytes of the finished patches */
 };
 
-static void tell(void *arg, uint64_t bytes)
+static void send_progress(void *arg, uint64_t bytes)
 {
-	const struct teller *t = arg;
+	const struct sender *t = arg;
 
 	bytes += t->before;
 	confine_say(t->talk, &bytes, sizeof(bytes));
@@ -34,12 +34,12 @@ static void tell(void *arg, uint64_t bytes)
 
 static bool find(void *arg, const char *path, struct unpack_file *out)
 {
-	const struct unpacking *u = ((const struct teller *)arg)->u;
+	const struct unpacking *u = ((const struct sender *)arg)->u;
 	const struct entry *e = layout_find(&u->r->layout, path);
 
 	if (!e || !str_eq(e->component, u->component->name))
 		return false;
-	/* Not hashed here: the parent has to hash what a child wrote in any case. */
+	/* No digest: the parent hashes the file, since it does not trust the child. */
 	*out = (struct unpack_file){ .target = e->target,
 				     .size = e->size,
 				     .want = u->wanted[e - u->r->layout.entries.v],
@@ -47,11 +47,11 @@ static bool find(void *arg, const char *path, struct unpack_file *out)
 	return true;
 }
 
-static int unpack_component(struct teller *t, struct err *err)
+static int unpack_component(struct sender *t, struct err *err)
 {
 	const struct unpacking *u = t->u;
 	struct unpack_expect e = { .find = find,
-				   .progress = tell,
+				   .progress = send_progress,
 				   .arg = t,
 				   .sha256 = u->component->blob,
 				   .size = u->component->size };
@@ -82,14 +82,14 @@ static int apply(const struct unpacking *u, const struct patching *p, struct err
 static int work(void *arg, struct confine_talk *talk, struct err *err)
 {
 	const struct unpacking *u = arg;
-	struct teller t = { .u = u, .talk = talk };
+	struct sender t = { .u = u, .talk = talk };
 
 	if (u->blob >= 0)
 		return unpack_component(&t, err);
 	for (size_t i = 0; i < u->npatches; i++) {
 		if (apply(u, &u->patches[i], err) < 0)
 			return -1;
-		tell(&t, u->patches[i].patch->size);
+		send_progress(&t, u->patches[i].patch->size);
 		t.before += u->patches[i].patch->size;
 	}
 	return 0;
@@ -97,7 +97,7 @@ static int work(void *arg, struct confine_talk *talk, struct err *err)
 
 /* --- in the parent --- */
 
-static int hear(void *arg, const void *data, size_t len, struct err *err)
+static int take(void *arg, const void *data, size_t len, struct err *err)
 {
 	struct unpacking *u = arg;
 
@@ -114,7 +114,7 @@ static uint64_t file_size(int fd)
 	return fstat(fd, &st) < 0 ? 0 : (uint64_t)st.st_size;
 }
 
-/* Three files are mapped at a time. */
+/* Returns how many bytes are mapped at a time at most: base, patch and result of one patch. */
 static uint64_t mapped(const struct unpacking *u)
 {
 	uint64_t most = 0;
@@ -153,7 +153,7 @@ int unpacking_start(struct unpacking *u, struct confined **child, struct err *er
 	}
 	c.name = u->name;
 	c.keep = u->fds;
-	return confine_start(&c, work, u, hear, u, child, err);
+	return confine_start(&c, work, u, take, u, child, err);
 }
 
 void unpacking_release(struct unpacking *u)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The journal's text; begin, words, load, end. */
+/* Formats and parses the journal; writes, extends, reads and removes its file. */
 
 #include "deploy/journal/journal.h"
 
@@ -48,7 +48,8 @@ void journal_format(const struct plan *p, struct buf *to)
 		add_line(to, plan_action_json(a));
 }
 
-/* Consumes the next line and returns its document; NULL if the line is incomplete or not ours. */
+/* Consumes the next line and returns its document (the caller frees it); NULL if the line is
+ * incomplete or has a wrong checksum. */
 static struct json *next_line(const char **text, size_t *left, struct err *err)
 {
 	const char *line = *text, *end = *left ? memchr(line, '\n', *left) : NULL;
@@ -90,14 +91,16 @@ static int parse_head(struct plan *p, const struct json *j, uint64_t *actions, s
 	return 0;
 }
 
+/* Returns the kernel's random id of this boot, heap; NULL if it is not known. */
 static char *boot_id(void)
 {
-	struct err ignored = ERR_INIT; /* NULL: not known */
+	struct err ignored = ERR_INIT;
 
 	return file_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &ignored);
 }
 
-/* Since an earlier boot everything that runs has been started. */
+/* The time counts within one boot only. If the word is of an earlier boot, every process of today
+ * was started after it: 1 ms. */
 static void take_restored(struct plan *p, const struct json *line)
 {
 	AUTO(str) char *boot = boot_id();
@@ -109,7 +112,7 @@ static void take_restored(struct plan *p, const struct json *line)
 	p->restored = str_eq(boot, json_get_text(line, "boot")) && then ? then : 1;
 }
 
-/* The last word; unreadable lines are ignored. */
+/* Returns the last word; unreadable lines are ignored. */
 static enum journal_word parse_words(struct plan *p, const char *text, size_t left)
 {
 	enum journal_word word = JOURNAL_NONE;
@@ -186,7 +189,7 @@ int journal_say(int state, enum journal_word word, struct err *err)
 		json_put(j, "ms", json_make_u64(clock_ms()));
 		json_put(j, "boot", json_make_string(boot));
 	}
-	/* An earlier word may be incomplete: begin on a new line. */
+	/* A crash may have left an incomplete word: begin on a new line. */
 	buf_chr(&line, '\n');
 	add_line(&line, j);
 	if (fd < 0)

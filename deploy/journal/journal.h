@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * state/journal: the running change, as lines "SUM JSON", where SUM is 16 hex digits of the SHA-256
- * of the JSON text.
+ * state/journal records the running change, as lines "SUM JSON", where SUM is the first 16 hex
+ * digits of the SHA-256 of the JSON text.
  *
  *	SUM {"journal":1,"verb":"install","actions":2,...}
  *	SUM {"action":"link","path":"current",...}
@@ -11,15 +11,14 @@
  *	SUM {"word":"commit"}
  *
  * The header and the actions are written as one file, atomically, before anything is changed. A
- * word is one appended line; an incomplete one is ignored, and the last complete one counts. So at
- * every moment the journal determines how to recover from a crash:
+ * "word" is a line that is appended later; an incomplete word is ignored, and the last complete
+ * word counts. So at every moment the journal determines how to recover from a crash:
  *
- *	no journal			nothing was begun, or it is finished
- *	journal, no word or "undo"	undo every action, newest first, then remove it
- *	journal, "forward"		go on with the steps that are left, then commit; if one fails,
- *					undo
- *	journal, "back"			undo; at the time of the word the files were as before
- *	journal, "commit"		do what comes after the commit, then remove it
+ *	no journal		the change was not begun, or it is finished
+ *	no word, or "undo"	undo every action, newest first, then remove the journal
+ *	"forward"		resume the remaining steps, then commit; if a step fails, undo
+ *	"back"			undo; when the word was written, all files had their old contents
+ *	"commit"		apply the actions after the commit, then remove the journal
  */
 
 #include "base/buf.h"
@@ -31,16 +30,21 @@
 
 enum journal_word { JOURNAL_NONE, JOURNAL_COMMIT, JOURNAL_UNDO, JOURNAL_FORWARD, JOURNAL_BACK };
 
+/* Appends the header and the actions. */
 void journal_format(const struct plan *p, struct buf *to);
-/* Fills p with the actions, enough to undo them or to finish after the commit, and with resumes and
- * restored as the words tell. E_INVALID: not a journal of ours. E_UNSUPPORTED: a newer schema. */
+/* Parses a whole journal. Fills p, which the caller releases even after an error, with what is
+ * needed to undo the change or to finish it, and sets p->resumes and p->restored from the words.
+ * *word is the last one. E_INVALID: not a journal of ours. E_UNSUPPORTED: a newer schema. */
 MUST_CHECK int journal_parse(struct plan *p, enum journal_word *word, const char *text, size_t len,
 			     struct err *err);
 
-/* state is an fd of the state directory. The journal is on disk when journal_begin succeeds, the
- * word when journal_say succeeds; if journal_say fails, the word may or may not be on disk. */
+/* In these, state is an fd of the state directory. */
+
+/* Writes header and actions. They are on disk when it succeeds. */
 MUST_CHECK int journal_begin(int state, const struct plan *p, struct err *err);
+/* Appends a word. It is on disk when it succeeds; when it fails, it may or may not be on disk. */
 MUST_CHECK int journal_say(int state, enum journal_word word, struct err *err);
-/* 1: there is one, 0: there is none. */
+/* Returns 1 with the journal parsed, or 0 if there is no journal. */
 MUST_CHECK int journal_load(int state, struct plan *p, enum journal_word *word, struct err *err);
+/* Removes the journal, durably; succeeds if it does not exist. */
 MUST_CHECK int journal_end(int state, struct err *err);

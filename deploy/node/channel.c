@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Lines over a socket, bounded. The peer is not trusted. */
+/* Messages over a socket, with limits for a peer that is not trusted. */
 #include "deploy/node/channel.h"
 
 #include "base/deadline.h"
@@ -21,11 +21,11 @@ struct channel {
 	channel_heard *heard;
 	channel_gone *gone;
 	void *arg;
-	struct err why; /* it is over */
+	struct err why; /* why the channel has ended; E_OK: it has not */
 	char in[MESSAGE_MAX];
 	size_t have;
 	struct buf out;
-	uint64_t since; /* of the messages that are counted */
+	uint64_t since; /* when counting began: CHANNEL_RATE */
 	unsigned count;
 	bool *freed; /* set by channel_free() while a line is handled */
 };
@@ -46,7 +46,7 @@ static void leave(struct channel *c)
 	watch_remove(STEAL(c->watch, NULL));
 }
 
-/* False: it is over. */
+/* Handles a line; returns false if the channel has ended. */
 static bool hear(struct channel *c, const char *line, size_t len)
 {
 	struct message m;
@@ -175,8 +175,8 @@ void channel_say(struct channel *c, const struct message *m)
 	flush(c);
 }
 
-/* The directory is report's too: what has come into the socket's place must not be opened instead of
- * it, such as a file of the host behind a symbolic link. */
+/* Sets the mode of the socket. Report can write to the directory, too, and may have replaced the
+ * socket by a symlink to a file of the host: the mode of nothing but a socket is changed. */
 static int open_to_all(const char *path, struct err *err)
 {
 	AUTO(fd) int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Listens at node's socket and keeps the newest connection. */
 #include "deploy/node/endpoint.h"
 
 #include "base/fd.h"
@@ -9,25 +10,25 @@
 
 #include <sys/socket.h>
 
-enum { QUEUE_MAX = 4096 }; /* of the kernel, by default */
+enum { QUEUE_MAX = 4096 }; /* the kernel's default limit of connections that wait (somaxconn) */
 
 struct endpoint {
 	struct loop *loop;
 	struct listener *listener;
 	int fd;                  /* of the listener */
-	struct watch *timer;     /* opens it again */
-	struct channel *channel; /* NULL: nobody is there */
+	struct watch *timer;     /* when to accept again */
+	struct channel *channel; /* NULL: no connection */
 	endpoint_came *came;
 	endpoint_heard *heard;
 	void *arg;
-	bool told; /* that one has ended */
+	bool logged; /* that a connection has ended */
 };
 
 static void on_message(void *arg, const struct message *m)
 {
 	struct endpoint *e = arg;
 
-	e->told = false;
+	e->logged = false;
 	e->heard(e->arg, m);
 }
 
@@ -35,12 +36,12 @@ static void on_end(void *arg, const struct err *why)
 {
 	struct endpoint *e = arg;
 
-	log_err(e->told ? LOG_DEBUG : LOG_INFO, why, "report is gone");
-	e->told = true;
+	log_err(e->logged ? LOG_DEBUG : LOG_INFO, why, "the connection to report has ended");
+	e->logged = true;
 	channel_free(STEAL(e->channel, NULL));
 }
 
-/* Those that came meanwhile are older than the last of them, and do not count. */
+/* Accepts all connections that wait and returns the newest. */
 static int newest(const struct endpoint *e, int fd)
 {
 	for (int i = 0; i < QUEUE_MAX; i++) {

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Where report is heard: the socket, and the connection that counts, which is the newest one.
+ * Node's end of the protocol (message.h): listens at the socket and keeps the newest connection.
  *
  *	struct endpoint *e = endpoint_open(loop, MESSAGE_SOCKET, came, heard, arg, err);
  *	if (endpoint_has_peer(e))
@@ -10,11 +10,10 @@
  *	...
  *	endpoint_close(e);
  *
- * came() is called for each new connection, heard() for each message. Who connects again and again is
- * let in once in MESSAGE_RETRY_MS, which is as often as report does it; of those that came meanwhile the
- * newest counts. So what a peer can have done is bounded, whatever it does: one came() and CHANNEL_RATE
- * messages in that time.
- * That a connection has ended is logged, once until something is heard again.
+ * came() is called for each new connection, heard() for each message. One connection is accepted in
+ * MESSAGE_RETRY_MS, which is as often as report connects; if several arrive meanwhile, the newest
+ * is used. So the work that a peer can cause is bounded: one came() and CHANNEL_RATE messages in
+ * that time. The end of a connection is logged once, until a message arrives again.
  *
  * Threads: the loop's only.
  */
@@ -29,10 +28,10 @@ struct endpoint;
 typedef void endpoint_came(void *arg);
 typedef void endpoint_heard(void *arg, const struct message *m);
 
-/* NULL: the socket cannot be made. */
+/* Makes the socket and listens; the caller closes the endpoint. NULL with an error: it cannot. */
 struct endpoint *endpoint_open(struct loop *loop, const char *path, endpoint_came *came,
 			       endpoint_heard *heard, void *arg, struct err *err);
 void endpoint_close(struct endpoint *e); /* NULL is accepted */
 bool endpoint_has_peer(const struct endpoint *e);
-/* Without a connection it is lost. */
+/* Sends a message; without a connection it is lost. */
 void endpoint_say(struct endpoint *e, const struct message *m);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The state machine of `kata-deploy node`; machine.h has its picture. */
+/* The state machine of `kata-deploy node`; machine.h has its diagram. */
 #include "deploy/node/machine.h"
 
 #include "base/mem.h"
@@ -41,7 +41,7 @@ void machine_init(struct machine *m, const struct machine_options *o,
 		m->step = STEP_OVER;
 		set_phase(m, PHASE_UNINSTALLED, wall);
 	} else if (m->kept.retry > wall && m->kept.retry - wall <= RETRY_MAX_S) {
-		/* A program that is started again does not try more often. */
+		/* A restart of this program does not shorten the pause after a failure. */
 		m->step = STEP_RETRY;
 		m->retry_at = now + (m->kept.retry - wall) * 1000;
 		set_phase(m, PHASE_FAILED, wall);
@@ -53,6 +53,7 @@ void machine_init(struct machine *m, const struct machine_options *o,
 
 /* --- turns --- */
 
+/* Begins to request a turn, under a new random id. */
 static void want_turn(struct machine *m)
 {
 	unsigned char random[8];
@@ -67,8 +68,9 @@ static void want_turn(struct machine *m)
 	m->kept.held = m->o.alone;
 }
 
-/* One that was only waited for, too: report may have got it meanwhile, and would keep it. But the end
- * of one that was used is not forgotten for that. */
+/* Ends the turn. A turn that was only requested is ended too: report may have acquired it
+ * meanwhile, and would keep it. But such an end does not replace the end of a turn that was
+ * used. */
 static void end_turn(struct machine *m, bool good, const char *reason)
 {
 	bool held = m->kept.held;
@@ -114,12 +116,12 @@ void machine_heard(struct machine *m, const struct message *said, uint64_t wall)
 	if (said->kind != MESSAGE_UNINSTALL || m->kept.uninstalled || m->kept.uninstalling)
 		return;
 	m->kept.uninstalling = true;
-	/* A pause after a failure is of what is not to be done any more. */
+	/* Do not wait for the retry of a job that is not needed any more. */
 	if (m->step == STEP_RETRY)
 		m->retry_at = m->kept.retry = m->state.retry = 0;
 }
 
-/* --- what is next --- */
+/* --- the next job --- */
 
 static enum node_job begin(struct machine *m, enum node_job job, enum node_phase phase,
 			   uint64_t wall)
@@ -131,7 +133,8 @@ static enum node_job begin(struct machine *m, enum node_job job, enum node_phase
 	return job;
 }
 
-/* An uninstall comes before everything but what has begun, and needs a turn. */
+/* Begins a requested uninstall, with a turn, instead of the next step. A recovery and a look come
+ * first: the uninstall needs a node whose state is known. */
 static void turn_to_uninstall(struct machine *m, uint64_t wall)
 {
 	if (m->step != STEP_TURN && m->step != STEP_REST && m->step != STEP_PLAN &&
@@ -139,7 +142,8 @@ static void turn_to_uninstall(struct machine *m, uint64_t wall)
 		return;
 	want_turn(m);
 	m->step = STEP_UNINSTALL;
-	/* Known as one before it has its turn: a cluster that lets nobody restart lets this. */
+	/* Set before it has its turn: an uninstall gets one even if failures have stopped the
+	 * turns. */
 	set_phase(m, PHASE_UNINSTALLING, wall);
 	if (!m->kept.held)
 		COPY(m->state.message, "waits for its turn to uninstall");
@@ -147,7 +151,7 @@ static void turn_to_uninstall(struct machine *m, uint64_t wall)
 
 static enum node_job look(struct machine *m, uint64_t wall)
 {
-	/* A check of a node that rests is no change of its phase. */
+	/* A periodic check does not change the phase. */
 	m->running = m->hashes ? JOB_HASH : JOB_STATUS;
 	if (m->state.phase == PHASE_FAILED) {
 		set_phase(m, PHASE_STARTING, wall);
@@ -203,7 +207,7 @@ uint64_t machine_wake(const struct machine *m)
 	return m->step == STEP_RETRY ? m->retry_at : UINT64_MAX;
 }
 
-/* --- what has happened --- */
+/* --- the end of a job --- */
 
 static uint64_t pause_s(uint64_t failures)
 {
@@ -219,13 +223,14 @@ static bool is_look(enum node_job job)
 	return job == JOB_STATUS || job == JOB_HASH || job == JOB_PLAN;
 }
 
-/* What is over when somebody has done what he does; as slugs of err.h. */
+/* True for the slugs (err.h) of errors that may be temporary, such as during a restart by
+ * somebody. */
 static bool may_pass(const char *code)
 {
 	return str_eq(code, "state") || str_eq(code, "timeout") || str_eq(code, "gone");
 }
 
-/* It is looked at once more, and nobody is told. */
+/* Repeats a look that found a problem which may be temporary, without reporting a failure. */
 static bool look_again(struct machine *m, enum node_job job, const char *code, uint64_t now)
 {
 	if (!is_look(job) || !may_pass(code) || ++m->odd >= LOOKS_MAX)
@@ -235,7 +240,7 @@ static bool look_again(struct machine *m, enum node_job job, const char *code, u
 	return true;
 }
 
-/* Looking may fail now and then. What is there stays. */
+/* After fewer failures in a row of a look, an installed node stays ready. */
 enum { EXCUSED = 3 };
 
 static void fail(struct machine *m, enum node_job job, const char *code, const char *message,

@@ -2,29 +2,34 @@
 #pragma once
 
 /*
- * What `kata-deploy node` does next: a state machine without I/O. Time is given to it, in ms of
- * CLOCK_BOOTTIME (now) and in seconds since 1970 (wall).
+ * The state machine of `kata-deploy node`: it decides what the program does next. It has no I/O;
+ * the caller passes the time, in ms of CLOCK_BOOTTIME (now) and in seconds since 1970 (wall).
  *
  *	struct machine m;
  *	machine_init(&m, &options, &kept, now, wall);
  *	for (;;) {
- *		enum node_job job = machine_next(&m, now, wall);	// start it, if there is one
+ *		enum node_job job = machine_next(&m, now, wall);	// start it, unless JOB_NONE
  *		...							// wait until machine_wake()
- *		machine_done(&m, &outcome, now, wall);			// it has ended
- *		machine_heard(&m, &message, wall);			// report said something
- *		save m.kept, say m.state, machine_say()			// where they changed
+ *		machine_done(&m, &outcome, now, wall);			// when the job has ended
+ *		machine_heard(&m, &message, wall);			// for a message of report
+ *		save m.kept, send m.state and machine_says()		// if they have changed
  *	}
  *
- *	look: status -> [recover -> look] -> [repair -> look] -> plan -+-> rest, until the next check
+ *	look: status -> [recover -> look] -> [repair -> look] -> plan -+-> rest until the next check
  *	         ^                                                     |
  *	         +---- install <- [turn, if a restart is needed] <-----+
  *
- * One job runs at a time. Whatever fails is tried again, from the look, after a pause that doubles
- * from RETRY_MIN_S to RETRY_MAX_S; a turn ends with the failure. What a look or a plan finds wrong that may be
- * over in a moment, such as a container manager that somebody restarts, counts when it was found LOOKS_MAX
- * times, LOOK_S apart. A turn is asked for before anything
- * that restarts the container manager, and not given back before the node rests. An uninstall that is
- * asked for comes before all that, ends the pause after a failure, and is the last thing that is done.
+ * One job runs at a time. After a failure the machine begins again with the look, after a pause
+ * that doubles from RETRY_MIN_S to RETRY_MAX_S; its turn ends with the failure. A problem that a
+ * look or a plan finds may be temporary, such as a container manager that somebody restarts: it
+ * counts as a failure only if it is found LOOKS_MAX times, LOOK_S apart.
+ *
+ * A turn is the permission to restart the container manager, which the cluster grants to some nodes
+ * at a time (deploy/report). The machine requests a turn before a job that restarts the manager,
+ * and gives it back when the node rests.
+ *
+ * A requested uninstall takes precedence over everything else, ends the pause after a failure, and
+ * is the last job.
  */
 
 #include "base/err.h"
@@ -38,8 +43,8 @@ enum { RETRY_MIN_S = 60, RETRY_MAX_S = 3600, REPAIRS_MAX = 3, LOOKS_MAX = 3, LOO
 
 enum node_job {
 	JOB_NONE,
-	JOB_STATUS, /* names and sizes */
-	JOB_HASH,   /* every byte */
+	JOB_STATUS, /* the look: compares names and sizes */
+	JOB_HASH,   /* the same, but compares every byte */
 	JOB_RECOVER,
 	JOB_PLAN,
 	JOB_INSTALL,
@@ -47,50 +52,52 @@ enum node_job {
 	JOB_UNINSTALL,
 	JOB_KINDS
 };
-/* The verb, and whether it hashes. */
+/* Returns the verb of kata-deploy that does a job. */
 const char *node_job_verb(enum node_job job);
 
 struct machine_options {
-	bool alone;                 /* nobody is asked for turns */
-	bool no_repair;             /* drift is reported only */
-	uint64_t quick_ms, full_ms; /* between checks */
+	bool alone;                 /* do not request turns: act at once */
+	bool no_repair;             /* report drift, but do not repair it */
+	uint64_t quick_ms, full_ms; /* time between two checks: by JOB_STATUS, by JOB_HASH */
 };
 
-/* What outlives the process: saved in a directory that lives as long as the pod. */
+/* The part of the state that survives a restart of the program, but not the pod (an emptyDir). */
 struct machine_kept {
-	char turn[MESSAGE_NAME]; /* that it wants or has; empty: none */
-	bool held;
-	char ended[MESSAGE_NAME]; /* a turn whose end was not said yet */
+	char turn[MESSAGE_NAME];  /* id of the turn that it requests or has; empty: none */
+	bool held;                /* the turn was granted */
+	char ended[MESSAGE_NAME]; /* id of a turn whose end report does not know yet; empty: none */
 	bool ended_good;
 	char ended_reason[MESSAGE_TEXT];
-	uint64_t failures, retry; /* as in the state */
+	uint64_t failures, retry; /* as in struct node_state */
 	char code[MESSAGE_NAME], message[MESSAGE_TEXT];
-	bool uninstalling; /* it was asked for */
+	bool uninstalling; /* the uninstall was requested */
 	bool uninstalled;
 };
+/* Formats it (the caller frees the JSON) and parses it. E_INVALID. */
 struct json *kept_json(const struct machine_kept *k);
 MUST_CHECK int kept_parse(struct machine_kept *k, const struct json *j, struct err *err);
 
-/* The result of a job, from the document that its verb printed. */
+/* The result of a job, from the JSON document that its verb printed (docs/json.md). */
 struct outcome {
 	enum node_job job;
 	bool ok;
-	char code[MESSAGE_NAME], message[MESSAGE_TEXT]; /* if not */
-	/* status */
+	char code[MESSAGE_NAME], message[MESSAGE_TEXT]; /* of the failure */
+	/* of JOB_STATUS and JOB_HASH */
 	bool installed, interrupted;
 	uint64_t drift, serial;
 	char version[MESSAGE_NAME], generation[MESSAGE_NAME], manager[MESSAGE_NAME];
-	char problem[MESSAGE_TEXT]; /* of the manager; empty: it serves */
-	/* plan: something changes; the manager is restarted */
+	char problem[MESSAGE_TEXT]; /* of the container manager; empty: it serves the handlers */
+	/* of JOB_PLAN: something would change; the manager would be restarted */
 	bool changes, restart;
 	char reason[MESSAGE_TEXT];
-	char undone[MESSAGE_TEXT]; /* recover: why what it was to go on with was undone */
-	/* install */
+	/* of JOB_RECOVER: why a change that it should have completed was undone; empty: none was */
+	char undone[MESSAGE_TEXT];
+	/* of JOB_INSTALL */
 	bool restarted;
 	char kernel[MESSAGE_NAME], agent[MESSAGE_NAME];
 };
-/* exit_code as of spawn.h; text: what the verb printed. Never fails: what is not understood is a
- * failed job. */
+/* Fills o. exit_code as in spawn.h; text: the verb's output. Never fails: a document that it does
+ * not understand is a failed job. */
 void outcome_read(struct outcome *o, enum node_job job, int exit_code, const char *text,
 		  size_t len);
 
@@ -99,7 +106,7 @@ enum machine_step {
 	STEP_RECOVER,
 	STEP_REPAIR,
 	STEP_PLAN,
-	STEP_TURN, /* waits for it */
+	STEP_TURN, /* waits for its turn */
 	STEP_INSTALL,
 	STEP_REST,
 	STEP_RETRY,
@@ -112,28 +119,31 @@ struct machine {
 	struct machine_kept kept;
 	struct node_state state;
 	enum machine_step step;
-	enum node_job running;
-	bool hashes; /* the look hashes */
+	enum node_job running; /* JOB_NONE: none */
+	bool hashes;           /* the next look is JOB_HASH */
 	uint64_t quick_at, full_at, retry_at;
-	unsigned repairs;           /* since it rested last */
-	unsigned odd;               /* looks in a row that found something wrong */
-	char problem[MESSAGE_TEXT]; /* that the last look saw with the container manager */
-	/* For the metrics. */
+	unsigned repairs;           /* since the node last rested */
+	unsigned odd;               /* looks in a row that found a problem */
+	char problem[MESSAGE_TEXT]; /* of the container manager, at the last look */
+	/* For the metrics; checks: by JOB_STATUS, by JOB_HASH. */
 	uint64_t checks[2], repaired, failed, rested;
 };
 
-/* kept: what an earlier process saved; NULL: none. */
+/* kept: saved by an earlier process of this pod; NULL: none. */
 void machine_init(struct machine *m, const struct machine_options *o,
 		  const struct machine_kept *kept, uint64_t now, uint64_t wall);
-/* The job to start now, which counts as running; JOB_NONE: there is none. */
+/* Returns the job to start now, which counts as running from now on; or JOB_NONE. */
 enum node_job machine_next(struct machine *m, uint64_t now, uint64_t wall);
-/* When machine_next() may have another answer by itself; UINT64_MAX: never. */
+/* Returns the time at which machine_next() may return a job without another event; UINT64_MAX:
+ * never. */
 uint64_t machine_wake(const struct machine *m);
+/* To call when the running job has ended. */
 void machine_done(struct machine *m, const struct outcome *o, uint64_t now, uint64_t wall);
-/* A message of report. */
+/* To call for a message of report. */
 void machine_heard(struct machine *m, const struct message *said, uint64_t wall);
-/* What has to be said besides the state: fills up to two messages, returns their number.
- * machine_said_end() after the first of kind end-turn was given to a peer. */
+/* Fills the messages that have to be sent besides the state; returns how many (up to MACHINE_SAYS).
+ * To call again after each new connection. machine_said_end(): an end-turn among them has been
+ * sent. */
 enum { MACHINE_SAYS = 2 };
 unsigned machine_says(const struct machine *m, struct message says[MACHINE_SAYS]);
 void machine_said_end(struct machine *m);

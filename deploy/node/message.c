@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The lines between node and report. What comes from the other side is taken as a whole or not at
- * all: every member has a kind and a bound.
+ * Formats and parses the messages between node and report. A line of the peer is accepted as a
+ * whole or not at all: every member has a type and a limit.
  */
 #include "deploy/node/message.h"
 
@@ -45,7 +45,7 @@ void message_text(char *to, size_t size, const char *text)
 
 	if (n >= size)
 		n = size - 1;
-	/* Not in the middle of a character. */
+	/* Do not cut inside a UTF-8 character. */
 	while (text && n && text[n] && ((unsigned char)text[n] & 0xc0) == 0x80)
 		n--;
 	for (size_t i = 0; i < n; i++)

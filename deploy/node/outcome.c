@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From the documents of the verbs (docs/json.md) to results, and what is kept as a document. */
+/* Reads the results of jobs from the documents of the verbs (docs/json.md); formats and parses
+ * struct machine_kept. */
 #include "deploy/node/machine.h"
 
 #include "base/spawn.h"
@@ -93,7 +94,7 @@ static void read_error(struct outcome *o, const struct json *j, int exit_code)
 
 void outcome_read(struct outcome *o, enum node_job job, int exit_code, const char *text, size_t len)
 {
-	struct err ignored = ERR_INIT; /* killed, or without memory: there is no document */
+	struct err ignored = ERR_INIT; /* a verb that was killed prints no document */
 	AUTO(json) struct json *j = json_parse(text, len, node_job_verb(job), &ignored);
 
 	*o = (struct outcome){ .job = job };
@@ -119,7 +120,7 @@ void outcome_read(struct outcome *o, enum node_job job, int exit_code, const cha
 	}
 }
 
-/* --- what is kept --- */
+/* --- struct machine_kept --- */
 
 #define TEXTS(X)   X(turn) X(ended) X(ended_reason) X(code) X(message)
 #define FLAGS(X)   X(held) X(ended_good) X(uninstalling) X(uninstalled)

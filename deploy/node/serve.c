@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A very small HTTP server: a request line is read, an answer written, the connection closed. */
+/* A minimal HTTP server: reads the head of a request, writes the answer, closes the connection. */
 #include "deploy/node/serve.h"
 
 #include "base/fd.h"
@@ -101,7 +101,7 @@ char *serve_path(const char *head, size_t len, int *code)
 	}
 	if (head[n] != '/')
 		return NULL;
-	/* A query is not looked at. */
+	/* The query is ignored. */
 	while (n < line && head[n] != ' ' && head[n] != '?')
 		n++;
 	return xstrndup(head + 4, n - 4);

@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * Answers a kubelet's probes and a scraper over HTTP/1.1, on a loop: GET of a path, one request per
- * connection, no request body. At most SERVE_MAX connections, each for SERVE_MS; more wait.
+ * A minimal HTTP/1.1 server on a loop, for a kubelet's probes and a scraper of metrics: GET only,
+ * one request for each connection, no request body. It serves at most SERVE_MAX connections at a
+ * time, each for at most SERVE_MS; further connections wait.
  *
  *	struct serve *s = serve_new(loop, fd, answer, arg);
  *
- * answer() is asked for each path: it returns the status code and appends the body, plain text.
- * Anybody who reaches the port may ask; nothing can be changed.
+ * answer() is called for each request: it returns the status code and appends the body, plain text.
+ * There is no access control, so answer() must not change anything.
  */
 
 #include "base/buf.h"
@@ -22,12 +23,12 @@ enum { SERVE_MAX = 8, SERVE_MS = 5000, SERVE_REQUEST_MAX = 4096, SERVE_BODY_MAX 
 struct serve;
 typedef int serve_answer(void *arg, const char *path, struct buf *body);
 
-/* A socket that listens at that port of all addresses, IPv6's too where the node has it. */
+/* Returns a socket that listens at a port of all addresses, IPv6 included where the node has it. */
 MUST_CHECK int serve_listen(uint16_t port, struct err *err);
-/* Owns the socket. */
+/* Takes over the socket. Free with serve_free(). */
 struct serve *serve_new(struct loop *loop, int fd, serve_answer *answer, void *arg);
 void serve_free(struct serve *s); /* NULL is accepted */
 
-/* "GET /metrics HTTP/1.1" of a request's head: its path, heap, without a query. NULL: another method
- * or none at all, and *code is what to answer. */
+/* Returns the path of a request's head ("GET /metrics HTTP/1.1..."), heap, without the query. NULL:
+ * it is not a GET or is malformed; *code is then the status to answer with. */
 char *serve_path(const char *head, size_t len, int *code);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Plans: building, printing, and the form in which the journal keeps an action. */
+/* Builds and prints plans; formats and parses an action of the journal. */
 
 #include "deploy/plan/plan.h"
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- what an action has besides path, was and will --- */
+/* --- the members of an action besides path, was and will --- */
 
 static char *copy(const char *s)
 {
@@ -55,9 +55,9 @@ static int take_owner(struct fields *f, mode_t *mode, uid_t *uid, gid_t *gid, st
 	return 0;
 }
 
-/* Each: into the journal, back from it, and the memory. */
+/* The functions for one such member; NULL where it has nothing to write, read or free. */
 struct more {
-	void (*put)(const struct plan_action *a, struct json *j);
+	void (*put)(const struct plan_action *a, struct json *j); /* into the journal */
 	int (*take)(struct plan_action *a, struct fields *f, struct err *err);
 	void (*release)(struct plan_action *a);
 };
@@ -137,12 +137,13 @@ static void release_step(struct plan_action *a)
 
 static const struct more more_step = { put_step, take_step, release_step };
 
-enum place { NOWHERE, BELOW, ANYWHERE };
+/* The columns of PLAN_KINDS. */
+enum path_rule { NOWHERE, BELOW, ANYWHERE };
 enum moment { BEFORE, AFTER };
 
 static const struct {
 	const char *name;
-	enum place place;
+	enum path_rule rule;
 	enum moment when;
 	const struct more *more;
 } kinds[] = {
@@ -251,14 +252,14 @@ struct json *plan_json(const struct plan *p)
 	return j;
 }
 
-/* The journal is our own file, but paths in it are used as root: validate them. */
+/* The journal is root's own file, but a damaged one must not make recovery touch other files. */
 static int check_path(const struct plan_action *a, struct err *err)
 {
 	AUTO(strv) char **parts = a->path ? strv_split(a->path, "/") : NULL;
-	enum place place = kinds[a->kind].place;
+	enum path_rule rule = kinds[a->kind].rule;
 
-	if (place == NOWHERE || (strv_len(parts) > 0 && !strv_has(parts, "..") &&
-				 (*a->path != '/' || place == ANYWHERE)))
+	if (rule == NOWHERE || (strv_len(parts) > 0 && !strv_has(parts, "..") &&
+				(*a->path != '/' || rule == ANYWHERE)))
 		return 0;
 	return err_set(err, E_INVALID, "an action has the invalid path '%s'",
 		       a->path ? a->path : "");

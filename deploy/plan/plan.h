@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * A change of a node as data: an array of actions in order of execution, each with the data for its
- * undo. The same array is shown (--dry-run), checked, journaled, applied and undone.
+ * A plan is a change of a node as data: an array of actions in order of execution, each with the
+ * data for its undo. The same array is shown (--dry-run), checked, journaled, applied and undone.
  *
  * Actions up to the commit can be undone; those after it (PLAN_DROP_*) only remove what is no
  * longer needed, and are repeated after a crash until they are done.
  *
- * Undo does not need to know how far an action got. An action records the old and the new state;
- * undo restores the old state where it finds the new one, and changes nothing otherwise.
+ * Undo need not know how far an action got. An action records the old and the new state; undo
+ * restores the old state where it finds the new one, and changes nothing otherwise.
  */
 
 #include "base/buf.h"
@@ -24,16 +24,16 @@
 #include <sys/types.h>
 
 /*
- * Every kind of action is one row. Its columns:
+ * The kinds of actions, one in a row. The columns:
  *
- *	name	in the journal and for people
- *	path	what its path may be: NOWHERE (none, or a name for display), BELOW (the prefix),
- *		ANYWHERE (below the prefix, or absolute)
- *	more	what it has besides path, was and will: a member of struct plan_action
- *	when	BEFORE the commit, with an undo; or AFTER it, repeated until it is done
+ *	name	in the journal, in a plan's JSON and in messages
+ *	path	which paths are allowed: NOWHERE (none, or a name for display), BELOW (relative,
+ *		below the prefix), ANYWHERE (relative or absolute)
+ *	more	the member of struct plan_action that it has besides path, was and will
+ *	when	BEFORE the commit, with an undo; or AFTER it, repeated until it succeeds
  *	keep	stores what undo needs, before the journal is written
- *	apply	does it
- *	undo	restores the old state, however far apply got; a second time changes nothing
+ *	apply	makes the change
+ *	undo	restores the old state, however far apply got; repeating it changes nothing
  *
  * The last three are functions of the engine (engine-internal.h).
  */
@@ -41,25 +41,25 @@
 #define PLAN_KINDS(X)                                                                             \
 	/* was/will: "directory" or nothing */                                                    \
 	X(PLAN_DIR, "directory", ANYWHERE, dir, BEFORE, no_action, dir_apply, dir_undo)           \
-	/* path: the store's; was: nothing; will: the digest */                                   \
+	/* path: the object; was: nothing; will: its digest */                                    \
 	X(PLAN_ADOPT, "adopt", BELOW, adopt, BEFORE, no_action, adopt_apply, tree_remove)         \
 	/* path: generations/ID; was: nothing; will: ID */                                        \
 	X(PLAN_GENERATION, "generation", BELOW, tree, BEFORE, no_action, tree_apply, tree_remove) \
-	/* everything before it is on disk */                                                     \
+	/* syncs what the actions before it wrote */                                              \
 	X(PLAN_SYNC, "sync", NOWHERE, nothing, BEFORE, no_action, sync_apply, no_action)          \
 	/* was, will: digests */                                                                  \
 	X(PLAN_FILE, "file", ANYWHERE, file, BEFORE, file_keep, file_apply, file_undo)            \
 	/* was, will: targets */                                                                  \
 	X(PLAN_LINK, "link", BELOW, nothing, BEFORE, no_action, link_apply, link_undo)            \
-	/* a symlink that is removed; was: its target */                                          \
+	/* removes a symlink; was: its target */                                                  \
 	X(PLAN_UNLINK, "unlink", ANYWHERE, nothing, BEFORE, no_action, unlink_apply, unlink_undo) \
-	/* path: its name, for display */                                                         \
+	/* path: the step's name, for display */                                                  \
 	X(PLAN_STEP, "step", NOWHERE, step, BEFORE, step_keep, step_apply, step_undo)             \
 	X(PLAN_DROP_TREE, "drop-tree", BELOW, nothing, AFTER, no_action, tree_remove, no_action)  \
-	/* and its directory, if that was the last */                                             \
+	/* removes its directory too, if that is empty then */                                    \
 	X(PLAN_DROP_FILE, "drop-file", BELOW, nothing, AFTER, no_action, file_drop, no_action)    \
-	/* everything of ours below the prefix */                                                 \
-	X(PLAN_DROP_HOME, "drop-home", NOWHERE, nothing, AFTER, no_action, home_drop, no_action)
+	/* everything that the engine has below the prefix, but etc/ */                           \
+	X(PLAN_DROP_HOME, "drop-home", NOWHERE, nothing, AFTER, no_action, prefix_drop, no_action)
 
 enum plan_kind {
 #define X(sym, name, path, more, when, keep, apply, undo) sym,
@@ -67,10 +67,10 @@ enum plan_kind {
 #undef X
 };
 
-/* Members that are marked so are not journaled: they serve to apply it in this process only. */
+/* Members marked "not journaled" serve apply in this process only. */
 struct plan_dir {
-	mode_t mode; /* of the directory */
-	uid_t uid;   /* with which it was there */
+	mode_t mode; /* of the new directory; of the old one, if it is removed */
+	uid_t uid;   /* of a directory that is removed */
 	gid_t gid;
 };
 
@@ -96,16 +96,16 @@ struct plan_file {
 };
 
 struct plan_step {
-	char *kind;        /* to find its operations after a crash */
-	char *record;      /* JSON object for its undo */
-	const void *arg;   /* not journaled */
-	uint64_t restored; /* plan.restored, for its undo */
+	char *kind;        /* deploy_step_ops.kind, to find the operations after a crash */
+	char *record;      /* JSON object for undo and resume */
+	const void *arg;   /* not journaled: the struct deploy_step */
+	uint64_t restored; /* not journaled: plan.restored, for undo */
 };
 
 struct plan_action {
-	enum plan_kind kind; /* says which member of the union is meant */
-	char *path;          /* relative to the prefix, or absolute: outside it */
-	char *was, *will;
+	enum plan_kind kind; /* selects the member of the union */
+	char *path;          /* relative to the prefix; or absolute, outside it */
+	char *was, *will;    /* the old and the new state; NULL: nothing */
 	union {
 		struct plan_dir dir;
 		struct plan_adopt adopt;
@@ -117,11 +117,14 @@ struct plan_action {
 
 struct plan {
 	char *verb;
-	bool made_prefix, made_state; /* directories that go when the change is undone, or, in an
-					 uninstall, when it is done */
-	bool resumes;                 /* deploy_change.resumes */
-	uint64_t restored; /* when an interrupted undo had restored the files; 0: not yet */
-	bool frugal; /* of a verb that frees space: not refused for want of it (not journaled) */
+	/* The prefix and state/ are removed when the change is undone; for an uninstall: when it is
+	 * finished. */
+	bool made_prefix, made_state;
+	bool resumes; /* deploy_change.resumes */
+	/* CLOCK_BOOTTIME in ms at which an interrupted undo had restored the files; 0: it had not;
+	 * 1: before this boot. */
+	uint64_t restored;
+	bool frugal; /* not journaled: the verb frees space and is not refused for lack of it */
 	VEC(struct plan_action) actions;
 };
 
@@ -131,7 +134,7 @@ struct plan {
 	}
 
 void plan_begin(struct plan *p, const char *verb);
-/* Appends an action; strings are copied. The result is valid until the next add. */
+/* Appends an action; strings are copied. The result is borrowed until the next plan_add(). */
 struct plan_action *plan_add(struct plan *p, enum plan_kind kind, const char *path, const char *was,
 			     const char *will);
 void plan_action_release(struct plan_action *a);
@@ -143,10 +146,12 @@ const char *plan_kind_name(enum plan_kind kind);
 /* True if nothing would change. */
 bool plan_is_empty(const struct plan *p);
 
-/* As text, one line per action; and as a JSON document: {"verb", "changes", "actions": [...]}. */
+/* Appends the plan as text, one line for each action. */
 void plan_print(const struct plan *p, struct buf *to);
+/* Returns the plan as JSON, {"verb", "changes", "actions": [...]}; the caller frees it. */
 struct json *plan_json(const struct plan *p);
 
-/* One action in the journal's form, and back. E_INVALID. */
+/* One action as the journal has it, and its parser. The caller frees the JSON, and releases a even
+ * after an error. E_INVALID: not such an action, or its path is not allowed. */
 struct json *plan_action_json(const struct plan_action *a);
 MUST_CHECK int plan_action_parse(struct plan_action *a, const struct json *j, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is left of a task that was being created when its manager died. */
+/* Removes what is left of a task that was being created when its manager died. */
 
 #include "deploy/prove/prove-internal.h"
 
@@ -18,7 +18,8 @@
 
 enum { LOOK_MS = 100, SETTLE_MS = 10000, CLEAN_MS = 30000 };
 
-/* Returns how many there were. A shim has its task's id as a word. */
+/* Signals the shims of a task (0: only counts them); returns how many there are. A shim has the id
+ * of its task on its command line. */
 static size_t signal_shims(const char *id, int signal)
 {
 	AUTO(processes) struct processes all = PROCESSES_INIT;
@@ -33,7 +34,7 @@ static size_t signal_shims(const char *id, int signal)
 	return n;
 }
 
-/* Asked to end, a shim takes its VM down. */
+/* Ends the shims of a task. On SIGTERM a shim stops its VM before it ends. */
 static void end_shims(const char *id)
 {
 	struct deadline deadline = deadline_in(CLEAN_MS);
@@ -45,7 +46,7 @@ static void end_shims(const char *id)
 	(void)signal_shims(id, SIGKILL);
 }
 
-/* What containerd itself would run for a bundle whose shim is gone. */
+/* Runs the shim's delete, as containerd does for a bundle whose shim has ended. */
 static void run_delete(const struct proof *p, const char *namespace, const char *id,
 		       const char *bundle)
 {
@@ -55,7 +56,7 @@ static void run_delete(const struct proof *p, const char *namespace, const char 
 			     prove_socket(p) ? prove_socket(p) : "", "-bundle", bundle, "delete"),
 		.cwd = bundle,
 	};
-	struct err ignored = ERR_INIT; /* there may be no shim any more */
+	struct err ignored = ERR_INIT; /* the release may have been removed */
 
 	if (path_exists(shim))
 		(void)!spawn_run(&s, NULL, 0, NULL, deadline_in(CLEAN_MS), &ignored);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The proof with a pod. Its name and a label are the proof's id, so that it is found again whoever
- * made it. The image lies in the namespace of the CRI for as long as the proof takes; the pod's own
- * (pause) must be there: to put another under its name would be wrong for all other pods.
+ * Proves with a pod. The pod's name and a label have the proof's id, by which another process can
+ * find and remove it. The proof's image is in the namespace of the CRI while the proof runs. The
+ * pause image must be there already: importing another one under its name would change all other
+ * pods.
  */
 
 #include "deploy/prove/prove-internal.h"
@@ -23,7 +24,7 @@
 #include <string.h>
 
 #define LABEL "kata-deploy.proof"
-#define PODS  "k8s.io" /* containerd's namespace of them */
+#define PODS  "k8s.io" /* containerd's namespace for pods */
 
 enum {
 	CALL_MS = 60000,
@@ -38,13 +39,15 @@ enum {
 };
 enum { EXEC_S = 30 };
 
-/* A call whose request is JSON. The answer as JSON, or NULL. */
-static struct json *ask(const struct proof *p, const char *name, const char *request,
-			struct deadline deadline, struct err *err)
+/* Calls the CRI with a request in JSON; returns the answer as JSON, which the caller frees, or
+ * NULL. */
+static struct json *call(const struct proof *p, const char *name, const char *request,
+			 struct deadline deadline, struct err *err)
 {
-	const ProtobufCMethodDescriptor *call = cri_call_find(name);
+	const ProtobufCMethodDescriptor *method = cri_call_find(name);
 	AUTO(json) struct json *j = json_parse(request, strlen(request), name, err);
-	ProtobufCMessage *message = j ? cri_message_parse(call->input, j, name, err) : NULL, *reply;
+	ProtobufCMessage *message = j ? cri_message_parse(method->input, j, name, err) : NULL,
+			 *reply;
 	struct json *answer = NULL;
 
 	if (!message)
@@ -58,20 +61,21 @@ static struct json *ask(const struct proof *p, const char *name, const char *req
 	return answer;
 }
 
-/* A call of which only the success counts. */
-static int tell(const struct proof *p, const char *name, const char *request,
-		struct deadline deadline, struct err *err)
+/* Makes a call whose request is only an id, and whose answer is empty. */
+static int call_with_id(const struct proof *p, const char *name, const char *field, const char *id,
+			struct deadline deadline, struct err *err)
 {
-	AUTO(json) struct json *answer = ask(p, name, request, deadline, err);
+	AUTO(str) char *request = str_fmt("{\"%s\": \"%s\"}", field, id);
+	AUTO(json) struct json *answer = call(p, name, request, deadline, err);
 
 	return answer ? 0 : -1;
 }
 
-/* A call that answers with an id: heap. */
-static char *make(const struct proof *p, const char *name, const char *request, const char *field,
-		  struct deadline deadline, struct err *err)
+/* Makes a call that answers with an id; returns the id, heap. */
+static char *call_for_id(const struct proof *p, const char *name, const char *request,
+			 const char *field, struct deadline deadline, struct err *err)
 {
-	AUTO(json) struct json *answer = ask(p, name, request, deadline, err);
+	AUTO(json) struct json *answer = call(p, name, request, deadline, err);
 	const char *id = answer ? json_get_text(answer, field) : NULL;
 
 	if (!answer)
@@ -83,9 +87,9 @@ static char *make(const struct proof *p, const char *name, const char *request, 
 	return xstrdup(id);
 }
 
-/* --- can there be a pod? --- */
+/* --- can this node run a pod? --- */
 
-/* Returns 1. */
+/* Stores the reason; returns 1. */
 static int unfit(struct prove_report *report, const char *why)
 {
 	(void)!str_print(report->why, sizeof(report->why), "%.*s", (int)sizeof(report->why) - 1,
@@ -93,6 +97,7 @@ static int unfit(struct prove_report *report, const char *why)
 	return 1;
 }
 
+/* True if a condition of the manager's status is met. */
 static bool is_ready(const struct json *status, const char *type)
 {
 	const struct json *runtime = json_get(status, "status");
@@ -107,7 +112,8 @@ static bool is_ready(const struct json *status, const char *type)
 	return false;
 }
 
-/* The image that every pod has, as the manager's configuration names it; NULL: it does not say. */
+/* Returns the name of the pause image from the manager's configuration, heap; NULL: it is not
+ * there. */
 static char *pause_image(const struct json *status)
 {
 	const struct json *info = json_get(status, "info");
@@ -134,10 +140,11 @@ static bool has_image(const struct proof *p, const char *name)
 int pod_look(const struct proof *p, struct prove_report *report)
 {
 	struct err err = ERR_INIT;
+
 	if (!p->client->has_pods || !prove_socket(p))
 		return unfit(report, "the manager has no pods");
 	AUTO(json)
-	struct json *status = ask(p, "Status", "{\"verbose\": true}", deadline_in(ASK_MS), &err);
+	struct json *status = call(p, "Status", "{\"verbose\": true}", deadline_in(ASK_MS), &err);
 	AUTO(str) char *pause = status ? pause_image(status) : NULL;
 
 	if (!status)
@@ -155,7 +162,7 @@ int pod_look(const struct proof *p, struct prove_report *report)
 	return 0;
 }
 
-/* What the manager says when the node, not the runtime, is at fault: before that is asked. */
+/* True for errors that the manager returns before it calls the runtime: the node is at fault. */
 static bool blames_node(const struct err *err)
 {
 	return strstr(err->msg, "sandbox image") || strstr(err->msg, "setup network for sandbox");
@@ -163,7 +170,7 @@ static bool blames_node(const struct err *err)
 
 /* --- the pod --- */
 
-/* Of all of them. */
+/* The directory of the logs of all pods of the proof, heap. */
 static char *log_dir(const struct proof *p)
 {
 	return str_fmt("/run/kata-deploy/%s", p->id);
@@ -193,10 +200,11 @@ static char *run_sandbox(const struct proof *p, struct deadline deadline, struct
 	char *request = str_fmt("{\"runtime_handler\": \"%s\", \"config\": %s}", p->handler,
 				config);
 
-	return make(p, "RunPodSandbox", request, "pod_sandbox_id", deadline, err);
+	return call_for_id(p, "RunPodSandbox", request, "pod_sandbox_id", deadline, err);
 }
 
-/* The manager's CRI learns of an image a moment after it is there. */
+/* Creates the container; returns its id, heap. Retries for a while, since the CRI knows an image
+ * only a moment after its import. */
 static char *create(const struct proof *p, const char *pod, struct deadline deadline,
 		    struct err *err)
 {
@@ -211,7 +219,8 @@ static char *create(const struct proof *p, const char *pod, struct deadline dead
 				pod, config, log);
 
 	for (;;) {
-		char *id = make(p, "CreateContainer", request, "container_id", deadline, err);
+		char *id = call_for_id(p, "CreateContainer", request, "container_id", deadline,
+				       err);
 
 		if (id || err->code != E_NOT_FOUND || deadline_passed(learned))
 			return id;
@@ -220,20 +229,20 @@ static char *create(const struct proof *p, const char *pod, struct deadline dead
 	}
 }
 
-/* False: somebody has stopped it. */
+/* False if somebody has stopped the pod. */
 static bool is_up(const struct proof *p, const char *pod)
 {
 	AUTO(str) char *request = str_fmt("{\"pod_sandbox_id\": \"%s\"}", pod);
 	struct err gone = ERR_INIT;
 	AUTO(json)
-	struct json *answer = ask(p, "PodSandboxStatus", request, deadline_in(ASK_MS), &gone);
+	struct json *answer = call(p, "PodSandboxStatus", request, deadline_in(ASK_MS), &gone);
 	const struct json *status = answer ? json_get(answer, "status") : NULL;
 
 	return status && str_eq(json_get_text(status, "state"), "SANDBOX_READY");
 }
 
-/* The report is the first line of the log: "TIME stdout F TEXT". A pod that somebody has stopped will not
- * write it. */
+/* Waits for the report, the first line of the log: "TIME stdout F TEXT". E_GONE: somebody has
+ * stopped the pod. */
 static int read_log(const struct proof *p, const char *pod, struct deadline deadline,
 		    struct prove_report *report, struct err *err)
 {
@@ -268,7 +277,7 @@ static int read_log(const struct proof *p, const char *pod, struct deadline dead
 	}
 }
 
-/* A second process in the container sees the same. */
+/* Runs a command in the container, which must report the same kernel. */
 static int exec(const struct proof *p, const char *container, struct deadline deadline,
 		const struct prove_report *report, struct err *err)
 {
@@ -276,14 +285,14 @@ static int exec(const struct proof *p, const char *container, struct deadline de
 	char *request =
 		str_fmt("{\"container_id\": \"%s\", \"cmd\": [\"/proof\"], \"timeout\": %d}",
 			container, EXEC_S);
-	AUTO(json) struct json *answer = ask(p, "ExecSync", request, deadline, err);
+	AUTO(json) struct json *answer = call(p, "ExecSync", request, deadline, err);
 	const char *text = answer ? json_get_text(answer, "stdout") : NULL;
 	struct prove_report again = { .kernel = "" };
 
 	if (!answer)
 		return err_wrap(err, "run a command in the pod's container");
 	if (!text || prove_parse(text, strcspn(text, "\n"), &again, err) < 0)
-		return err_wrap(err, "what a command in the pod's container printed");
+		return err_wrap(err, "the output of a command in the pod's container");
 	return str_eq(again.kernel, report->kernel)
 		       ? 0
 		       : err_set(err, E_FAILED,
@@ -292,31 +301,24 @@ static int exec(const struct proof *p, const char *container, struct deadline de
 				 again.kernel, report->kernel);
 }
 
-static int tell_of(const struct proof *p, const char *name, const char *field, const char *id,
-		   struct deadline deadline, struct err *err)
-{
-	AUTO(str) char *request = str_fmt("{\"%s\": \"%s\"}", field, id);
-
-	return tell(p, name, request, deadline, err);
-}
-
 static int end(const struct proof *p, const char *pod, const char *container,
 	       struct deadline deadline, struct err *err)
 {
-	if (tell_of(p, "StopContainer", "container_id", container, deadline, err) < 0 ||
-	    tell_of(p, "RemoveContainer", "container_id", container, deadline, err) < 0 ||
-	    tell_of(p, "StopPodSandbox", "pod_sandbox_id", pod, deadline, err) < 0)
+	if (call_with_id(p, "StopContainer", "container_id", container, deadline, err) < 0 ||
+	    call_with_id(p, "RemoveContainer", "container_id", container, deadline, err) < 0 ||
+	    call_with_id(p, "StopPodSandbox", "pod_sandbox_id", pod, deadline, err) < 0)
 		return -1;
-	return tell_of(p, "RemovePodSandbox", "pod_sandbox_id", pod, deadline, err);
+	return call_with_id(p, "RemovePodSandbox", "pod_sandbox_id", pod, deadline, err);
 }
 
-static int live(const struct proof *p, const char *pod, uint64_t began, struct deadline deadline,
-		struct prove_report *report, struct err *err)
+/* Runs the container in a pod, from its start to the removal of the pod. */
+static int run_container(const struct proof *p, const char *pod, uint64_t began,
+			 struct deadline deadline, struct prove_report *report, struct err *err)
 {
 	AUTO(str) char *container = create(p, pod, deadline, err);
 
 	if (!container ||
-	    tell_of(p, "StartContainer", "container_id", container, deadline, err) < 0 ||
+	    call_with_id(p, "StartContainer", "container_id", container, deadline, err) < 0 ||
 	    read_log(p, pod, deadline, report, err) < 0)
 		return -1;
 	report->ms = clock_ms() - began;
@@ -334,14 +336,15 @@ static bool has_running(const struct proof *p, const char *pod)
 				pod);
 	struct err gone = ERR_INIT;
 	AUTO(json)
-	struct json *answer = ask(p, "ListContainers", request, deadline_in(ASK_MS), &gone);
+	struct json *answer = call(p, "ListContainers", request, deadline_in(ASK_MS), &gone);
 	const struct json *list = answer ? json_get(answer, "containers") : NULL;
 
 	return list && json_count(list);
 }
 
-/* A manager that is told to stop a pod ends the containers first, then the network, and the pod is ready
- * until all of that is done. That a container has ended is known somewhat later than it is felt. */
+/* After a failure: true if somebody else is stopping the pod. A manager stops the containers first,
+ * then the network, and reports the pod as ready until all of that is done; and it reports the end
+ * of a container somewhat later than calls to it fail. So this waits for a while. */
 static bool is_stopped_by_others(const struct proof *p, const char *pod)
 {
 	struct deadline stopping = deadline_in(STOPPING_MS), running = deadline_in(RUNNING_MS);
@@ -356,7 +359,7 @@ static bool is_stopped_by_others(const struct proof *p, const char *pod)
 	return true;
 }
 
-/* Runs the pod. *ended: somebody has ended it. */
+/* Proves with one pod; returns as pod_prove(). *ended: somebody else has stopped it. */
 static int run_pod(const struct proof *p, struct deadline deadline, struct prove_report *report,
 		   bool *ended, struct err *err)
 {
@@ -369,7 +372,7 @@ static int run_pod(const struct proof *p, struct deadline deadline, struct prove
 	} else if (!pod) {
 		return -1;
 	} else {
-		if (live(p, pod, began, deadline, report, err) == 0)
+		if (run_container(p, pod, began, deadline, report, err) == 0)
 			return 0;
 		if (err->code == E_CANCELLED || !is_stopped_by_others(p, pod))
 			return -1;
@@ -381,16 +384,17 @@ static int run_pod(const struct proof *p, struct deadline deadline, struct prove
 	return 1;
 }
 
-/* Again, where somebody else was stopping the same pod: of two that take its network down one may fail. */
+/* Stops and removes a pod. Retries, since a stop may fail while somebody else stops the same pod:
+ * both take the network down. */
 static int remove_pod(const struct proof *p, const char *pod, struct err *err)
 {
 	struct deadline deadline = deadline_in(REMOVE_MS);
 
 	for (;;) {
-		if (tell_of(p, "StopPodSandbox", "pod_sandbox_id", pod, deadline_in(CALL_MS),
-			    err) == 0 &&
-		    tell_of(p, "RemovePodSandbox", "pod_sandbox_id", pod, deadline_in(CALL_MS),
-			    err) == 0)
+		if (call_with_id(p, "StopPodSandbox", "pod_sandbox_id", pod, deadline_in(CALL_MS),
+				 err) == 0 &&
+		    call_with_id(p, "RemovePodSandbox", "pod_sandbox_id", pod, deadline_in(CALL_MS),
+				 err) == 0)
 			return 0;
 		if (err->code == E_CANCELLED || deadline_passed(deadline))
 			return -1;
@@ -400,13 +404,13 @@ static int remove_pod(const struct proof *p, const char *pod, struct err *err)
 	}
 }
 
-/* The ids of its containers, strv. */
+/* Returns the ids of the pod's containers, strv. */
 static char **containers_of(const struct proof *p, const char *pod)
 {
 	AUTO(str) char *request = str_fmt("{\"filter\": {\"pod_sandbox_id\": \"%s\"}}", pod);
 	struct err gone = ERR_INIT;
 	AUTO(json)
-	struct json *found = ask(p, "ListContainers", request, deadline_in(ASK_MS), &gone);
+	struct json *found = call(p, "ListContainers", request, deadline_in(ASK_MS), &gone);
 	const struct json *list = found ? json_get(found, "containers") : NULL;
 	char **ids = NULL;
 
@@ -438,7 +442,7 @@ static void remove_pods(const struct proof *p)
 				p->id);
 	struct err err = ERR_INIT;
 	AUTO(json)
-	struct json *found = ask(p, "ListPodSandbox", request, deadline_in(ASK_MS), &err);
+	struct json *found = call(p, "ListPodSandbox", request, deadline_in(ASK_MS), &err);
 	const struct json *list = found ? json_get(found, "items") : NULL;
 
 	for (size_t i = 0; list && i < json_count(list); i++) {
@@ -458,7 +462,7 @@ static int run_pods(const struct proof *p, struct deadline deadline, struct prov
 
 	for (one.number = 1; ended && one.number <= p->pods && !deadline_passed(deadline);
 	     one.number++) {
-		/* The one before is of no use any more. */
+		/* Remove the pod that was ended. */
 		if (one.number > 1)
 			remove_pods(p);
 		rc = run_pod(&one, deadline, report, &ended, err);

@@ -1,67 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* Declarations shared by the files of this directory. */
+/* What the files of deploy/prove share. */
 
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "deploy/prove/prove.h"
 
 #define PROVE_SHIM "containerd-shim-kata-v2"
-/* What to do where a proof got no answer. */
+/* The remedy for a proof without an answer. */
 #define DOCTOR "kata-deploy doctor shows what this machine lacks"
 
 /*
- * Command lines of a client, as words separated by blanks. @file is the image's archive, @image its
- * name, @id the container's name, @shim the runtime, @handler its name with the manager, @space the
- * namespace.
+ * A manager's client program and its command lines, as words separated by blanks. In them @file is
+ * the archive of the image, @image its name, @id the container's name, @shim the path of the
+ * runtime, @handler its name in the manager's configuration, @space the namespace.
  */
 struct client {
 	const char *manager, *program;
-	const char *socket; /* NULL: no option for a socket */
-	const char *option, *scheme;
+	const char *socket;          /* default; NULL: the client finds its socket itself */
+	const char *option, *scheme; /* how it is given the socket: option, then scheme + path */
 	const char *load, *run;
-	const char *look;           /* succeeds while the container is there */
+	const char *look;           /* succeeds while the container exists */
 	const char *find;           /* prints the sandbox's id; NULL: the id is @id */
-	const char *const clean[6]; /* each may fail, if there is nothing to remove. The first
-				     * succeeds once the container can be killed */
-	bool has_pods;              /* it is containerd's, whose CRI is on the same socket */
+	const char *const clean[6]; /* each fails if there is nothing to remove; the first succeeds
+				     * once the container can be killed */
+	bool has_pods; /* the manager is a containerd, with its CRI on the same socket */
 };
 
 struct proof {
 	const struct client *client;
-	char *socket, *state, *prefix, *handler, *id;
-	unsigned pods, number; /* how many are tried, one after the other; which one this is */
+	char *socket, *state, *prefix, *handler, *id; /* as in struct prove */
+	unsigned pods, number; /* how many pods are tried at most; the number of this one */
 };
 
-/* The manager's, or NULL: not known. */
+/* Returns the manager's socket, borrowed; NULL: not known. */
 const char *prove_socket(const struct proof *p);
-/* Runs the client; out may be NULL. */
+/* Runs the client; out (may be NULL) gets its output. */
 MUST_CHECK int prove_call(const struct proof *p, const char *words, struct buf *out,
 			  struct deadline deadline, struct err *err);
+/* Parses the line that the container's program prints. */
 MUST_CHECK int prove_parse(const char *line, size_t len, struct prove_report *report,
 			   struct err *err);
-/* The version of the agent in the record of the sandbox of that id. */
+/* Reads the agent's version from the shim's record of a sandbox. E_NOT_FOUND: no shim of ours runs
+ * it. */
 MUST_CHECK int prove_read_agent(const char *sandbox, struct prove_report *report, struct err *err);
 
-/* Can there be a pod? 0 or, with the reason in report->why, 1. */
+/* Returns 0 if a pod can be run now, or 1 with the reason in report->why. */
 MUST_CHECK int pod_look(const struct proof *p, struct prove_report *report);
 /*
- * With a pod, as a kubelet makes one: sandbox, container, its log, a command in it, and their end.
+ * Proves with a pod, as a kubelet makes one: runs a sandbox and a container in it, reads its log,
+ * runs a command in it, stops and removes both.
  *
- * A kubelet ends pods that it does not know, every two seconds: what takes long is not always done by then. So
- * there is another pod, p->pods at most, each with a name of its own.
+ * Every two seconds a kubelet ends the pods that it does not know, which may come before a slow
+ * proof is done. Then another pod is tried, with a name of its own; p->pods at most.
  *
- * 0: proved. 1: a pod cannot be made on this node, whatever the runtime; report->why says why not, and
- * nothing was found out. -1: failed. What it made is left for pod_clean().
+ * Returns 0: proved; 1: a pod cannot be run on this node, whatever the runtime: report->why has the
+ * reason; -1: failed. The caller calls pod_clean() in each case.
  */
 MUST_CHECK int pod_prove(const struct proof *p, struct deadline deadline,
 			 struct prove_report *report, struct err *err);
+/* Removes what a proof with the id p->id has made with pods, even one that was killed. */
+void pod_clean(const struct proof *p);
+
 /*
- * containerd forgets a task that was being created when its container was removed, or when it was
- * restarted: nobody else removes such a bundle. One that it still knows goes by itself, within seconds.
- * Needs p->state, containerd's state directory.
+ * Removes the bundle of a task that containerd has forgotten: if a container is removed, or
+ * containerd restarted, while the task is being created, nobody else removes the bundle. Waits some
+ * seconds first, since containerd itself removes a bundle that it still knows. Does nothing without
+ * p->state.
  */
 void bundle_clear(const struct proof *p, const char *namespace, const char *id);
-/* Removes all that a proof of that id has made, also one that was killed. */
-void pod_clean(const struct proof *p);

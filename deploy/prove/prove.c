@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Runs the proof with the manager's own client program, as a user of this node would. The record of
- * the step is written before anything is started, so that an undo knows all names that may have
- * been created.
+ * Runs the proof with a pod (pod.c), or else with the manager's own client program, as a user of
+ * this node would. The record of the step is written before anything is started, so that an undo
+ * knows all names that may have been created.
  */
 
 #include "deploy/prove/prove-internal.h"
@@ -31,7 +31,8 @@
 
 enum { LINE_MAX_BYTES = 4096, RECORD_MAX = 64 << 10, CLEAN_MS = 30000, STDERR_MAX = 4096 };
 enum { END_MS = 60000, LOOK_MS = 200 };
-enum { PODS_TRIED = 2, PODS_NEEDED = 20 }; /* as long as there is time */
+/* How many pods are tried at most: where a container can be used instead, and where it cannot. */
+enum { PODS_TRIED = 2, PODS_NEEDED = 20 };
 
 #define CTR_LOAD   "-n @space images import @file"
 #define CTR_SOCKET "--address", ""
@@ -141,7 +142,7 @@ int prove_call(const struct proof *p, const char *words, struct buf *out, struct
 	return spawn_run(&s, NULL, 0, out, deadline, err) == 0 ? 0 : -1;
 }
 
-/* Also after a signal. */
+/* Removes what the client has made; a signal does not interrupt it. */
 static void clean(const struct proof *p)
 {
 	interrupt_shield(true);
@@ -157,7 +158,7 @@ static void clean(const struct proof *p)
 
 struct running {
 	struct child child;
-	int in, out, errors; /* our ends */
+	int in, out, errors; /* our ends of the pipes to the client */
 };
 
 static void running_release(struct running *r)
@@ -258,8 +259,8 @@ int prove_parse(const char *line, size_t len, struct prove_report *report, struc
 
 #define RECORDS "/run/vc/sbs"
 
-/* The record of the sandbox of that id, in whatever namespace the client has put it: the directory
- * is ID@NAMESPACE. Heap. */
+/* Returns the path of the shim's record of a sandbox, heap. The directory is named ID@NAMESPACE;
+ * the namespace depends on the client. */
 static char *find_record(const char *id, struct err *err)
 {
 	AUTO(str) char *prefix = str_fmt("%s@", id);
@@ -299,7 +300,7 @@ int prove_read_agent(const char *sandbox, struct prove_report *report, struct er
 	return 0;
 }
 
-/* Reads the version reported by the agent from the sandbox's record. */
+/* Reads the agent's version, for a container of the client. */
 static int read_agent(const struct proof *p, struct prove_report *report, struct err *err)
 {
 	AUTO(buf) struct buf id = BUF_INIT(LINE_MAX_BYTES);
@@ -314,6 +315,7 @@ static int read_agent(const struct proof *p, struct prove_report *report, struct
 	return prove_read_agent(buf_cstr(&id), report, err);
 }
 
+/* Runs the container with the client, from its start to its end. */
 static int run(const struct proof *p, struct deadline deadline, struct prove_report *report,
 	       struct err *err)
 {
@@ -369,9 +371,9 @@ void prove_name(struct prove *p)
 	(void)!str_print(p->id, sizeof(p->id), "proof-%s", hex);
 }
 
-/* With a container of the manager's client. */
-static int prove_plainly(const struct proof *p, struct deadline deadline,
-			 struct prove_report *report, struct err *err)
+/* Proves with a container of the manager's client. */
+static int prove_by_client(const struct proof *p, struct deadline deadline,
+			   struct prove_report *report, struct err *err)
 {
 	int rc = prove_call(p, p->client->load, NULL, deadline, err);
 
@@ -387,7 +389,7 @@ static int need_pod(const char *why, struct err *err)
 	return err_hint(err, "it is tried again; --no-proof installs without a proof");
 }
 
-/* With a pod, or else a container. */
+/* Proves with a pod, or else with a container, and compares the result. */
 static int prove_with(const struct proof *p, const struct prove *what, struct prove_report *report,
 		      struct err *err)
 {
@@ -403,7 +405,7 @@ static int prove_with(const struct proof *p, const struct prove *what, struct pr
 	if (rc > 0 && process_sees_host())
 		rc = need_pod(report->why, err);
 	else if (rc > 0)
-		rc = prove_plainly(p, deadline, report, err);
+		rc = prove_by_client(p, deadline, report, err);
 	if (rc < 0 || compare(&what->expect, report, err) < 0)
 		return err_wrap(err, "proof in a VM");
 	return 0;
@@ -421,13 +423,14 @@ static int begin(const struct prove *what, struct proof *p, struct err *err)
 	p->prefix = xstrdup(what->prefix);
 	p->handler = xstrdup(what->handler ? what->handler : "kata");
 	p->id = xstrdup(what->id);
-	/* From a container there is nothing that could be used instead. */
+	/* Inside a container the client cannot be used instead. */
 	p->pods = process_sees_host() ? PODS_NEEDED : PODS_TRIED;
 	return 0;
 }
 
-/* Checked first, since clients wait long for a manager that does not run. */
-static bool is_there(const struct proof *p)
+/* True if the manager listens. To check before a client is run, which waits long for a manager that
+ * does not run. */
+static bool manager_runs(const struct proof *p)
 {
 	const char *socket = prove_socket(p);
 	struct err ignored = ERR_INIT;
@@ -480,7 +483,7 @@ const struct prove_report *prove_last(void)
 	return have_last ? &last : NULL;
 }
 
-/* The client must be there before anything is changed. */
+/* Checks that the client can be run, and records everything that undo and resume need. */
 static int step_prepare(const struct deploy_step *step, struct json *record, struct err *err)
 {
 	const struct prove *what = step->arg;
@@ -502,7 +505,7 @@ static int step_prepare(const struct deploy_step *step, struct json *record, str
 		json_put(record, "state", json_make_string(what->state));
 	json_put(record, "prefix", json_make_string(what->prefix));
 	json_put(record, "id", json_make_string(p.id));
-	/* For another process that goes on with it. */
+	/* The rest is for resume. */
 	json_put(record, "handler", json_make_string(p.handler));
 	if (what->expect.kernel)
 		json_put(record, "kernel", json_make_string(what->expect.kernel));
@@ -511,23 +514,17 @@ static int step_prepare(const struct deploy_step *step, struct json *record, str
 	return 0;
 }
 
-static const char *text_in(const struct json *record, const char *key)
-{
-	const struct json *value = json_get(record, key);
-
-	return value && json_kind(value) == JSON_IS_STRING ? json_text(value) : NULL;
-}
-
 static int read_record(const struct json *record, struct prove *what, struct err *err)
 {
-	const char *id = text_in(record, "id");
+	const char *id = json_get_text(record, "id");
 
-	*what = (struct prove){ .manager = text_in(record, "manager"),
-				.socket = text_in(record, "socket"),
-				.state = text_in(record, "state"),
-				.prefix = text_in(record, "prefix"),
-				.handler = text_in(record, "handler"),
-				.expect = { text_in(record, "kernel"), text_in(record, "agent") } };
+	*what = (struct prove){ .manager = json_get_text(record, "manager"),
+				.socket = json_get_text(record, "socket"),
+				.state = json_get_text(record, "state"),
+				.prefix = json_get_text(record, "prefix"),
+				.handler = json_get_text(record, "handler"),
+				.expect = { json_get_text(record, "kernel"),
+					    json_get_text(record, "agent") } };
 	if (!what->manager || !what->prefix || !id || strlen(id) >= sizeof(what->id))
 		return err_set(err, E_INVALID, "the record of the proof is damaged");
 	copy_text(what->id, sizeof(what->id), id);
@@ -541,9 +538,9 @@ static int from_record(const struct json *record, struct proof *p, struct err *e
 	return read_record(record, &what, err) < 0 ? -1 : begin(&what, p, err);
 }
 
-/* --- what a crash leaves --- */
+/* --- undo and resume --- */
 
-/* The client has the proof's id as a word. */
+/* True if a client of this proof runs: it has the proof's id on its command line. */
 static bool client_runs(const struct proof *p)
 {
 	AUTO(processes) struct processes all = PROCESSES_INIT;
@@ -565,7 +562,7 @@ static int clean_undo(void *context, const struct json *record, struct err *err)
 	(void)context;
 	if (from_record(record, &p, err) < 0)
 		return -1;
-	if (is_there(&p)) {
+	if (manager_runs(&p)) {
 		pod_clean(&p);
 		clean(&p);
 	}
@@ -588,15 +585,16 @@ static int run_apply(const struct deploy_step *step, const struct json *record, 
 }
 
 /*
- * After our crash the client and the manager continue to start the container. If the container is
- * removed, or the manager restarted, while its task is being created, a bundle is left behind; so
- * this waits until the container can be killed, or there is none and no client that makes one.
+ * After a crash of this program the client and the manager go on starting the container. If the
+ * container is removed, or the manager restarted, while the task is being created, a bundle is left
+ * behind. So this waits until the container can be killed, or until neither the container nor a
+ * client that creates it exists.
  */
 static void end_first(const struct proof *p)
 {
 	struct deadline deadline = deadline_in(END_MS);
 
-	while (is_there(p) && !deadline_passed(deadline)) {
+	while (manager_runs(p) && !deadline_passed(deadline)) {
 		struct err gone = ERR_INIT, not_yet = ERR_INIT;
 
 		if (prove_call(p, p->client->look, NULL, deadline, &gone) < 0) {
@@ -617,14 +615,14 @@ static int run_undo(void *context, const struct json *record, struct err *err)
 	(void)context;
 	if (from_record(record, &p, err) < 0)
 		return -1;
-	if (is_there(&p))
+	if (manager_runs(&p))
 		pod_clean(&p);
 	end_first(&p);
 	bundle_clear(&p, PROVE_NAMESPACE, p.id);
 	return 0;
 }
 
-/* What a proof before this one has left goes first. */
+/* Removes what the interrupted proof has left, then proves again. */
 static int run_resume(void *context, const struct json *record, struct err *err)
 {
 	struct prove what;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Writes blobs/: one compressed archive per component. */
+/* Writes blobs/: a compressed archive for each component. */
 
 #include "archive/pack.h"
 #include "base/mem.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Builds a release directory, in the order in which digests are needed: files, blobs, patches, the
- * two documents about them, release.yaml, channel.yaml. Nothing is signed here.
+ * Builds a release directory. Each document has digests of the files before it, which gives the
+ * order: blobs, patches, SBOM and provenance, release.yaml, channel.yaml. It signs nothing.
  */
 
 #include "deploy/release/build.h"
@@ -58,8 +58,8 @@ static int choose_created(const struct release_build_options *o, uint64_t *creat
 	return str_u64(epoch, 10, 1, STAMP_MAX, "SOURCE_DATE_EPOCH", created, err);
 }
 
-/* Nodes order releases by their serials, so that of an older release is not given again: two
- * versions built from one commit have the same time of creation. */
+/* Nodes order releases by their serials, so no serial may be used twice. The creation time alone is
+ * not unique: two versions can be built from one commit. */
 static int choose_serial(struct build *b, struct err *err)
 {
 	const struct release_build_options *o = b->o;
@@ -114,8 +114,8 @@ static int open_tree(struct build *b, struct err *err)
 	return b->tree < 0 ? err_sys(err, "open the tree %s", b->o->tree) : 0;
 }
 
-/* The directory must be empty: other files would look like part of the release. From here on it is
- * ours, and removed if the build fails. */
+/* Creates out. It must be empty, since other files would look like part of the release. From here
+ * on a build that fails removes it. */
 static int open_out(struct build *b, struct err *err)
 {
 	const char *path = b->o->out;
@@ -154,7 +154,7 @@ static int write_json(struct build *b, const char *name, struct json *j, char sh
 	return write_text(b, name, line, strlen(line), sha256, err);
 }
 
-/* Parses the result, as a node will. */
+/* Writes release.yaml, after checking that release_parse() accepts it as a node will. */
 static int write_release(struct build *b, char sha256[65], struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);

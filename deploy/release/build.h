@@ -27,20 +27,22 @@
 
 struct release_build_options {
 	const char *tree;       /* the files below the prefix: bin/, share/ ... */
-	const char *out;        /* is created; must be missing or empty */
-	const char *components; /* YAML: the component of each file, see below */
+	const char *out;        /* directory to create; must be missing or empty */
+	const char *components; /* components.yaml: the component of each file, see below */
 	const char *version;
 	const char *architecture; /* NULL: this machine's */
-	uint64_t serial;  /* above those of old; 0: created, or the lowest one above those of old */
-	uint64_t created; /* 0: SOURCE_DATE_EPOCH, which must be set then */
-	uint64_t expires; /* 0: a year after created */
-	const char *minimum, *guest_kernel, *agent; /* may be NULL */
-	char *const *old;         /* release directories to make patches from; strv, may be NULL */
-	const char *channel;      /* its name; NULL: stable */
-	uint64_t channel_expires; /* 0: a month after created */
-	const char *source, *commit,
-		*builder; /* for the provenance: URI, git commit, URI; NULL: omitted */
-	unsigned level;   /* of zstd; 0: 19 */
+	/* Higher than the serials of old. 0: created, or if that is not higher, the next number. */
+	uint64_t serial;
+	uint64_t created;    /* seconds since 1970; 0: SOURCE_DATE_EPOCH, which must be set then */
+	uint64_t expires;    /* 0: a year after created */
+	const char *minimum; /* NULL: RELEASE_MINIMUM */
+	const char *guest_kernel, *agent; /* see struct release; may be NULL */
+	char *const *old;         /* release directories to make patches from; strv, or NULL */
+	const char *channel;      /* name of the channel; NULL: stable */
+	uint64_t channel_expires; /* 0: 30 days after created */
+	/* For the provenance: URI of the source, git commit, URI of the builder. NULL: omitted. */
+	const char *source, *commit, *builder;
+	unsigned level; /* of zstd; 0: 19 */
 };
 
 /*
@@ -50,15 +52,15 @@ struct release_build_options {
  *	  - name: guest
  *	    text: kernel and initrd of the guest
  *	    required: true			# absent: false
- *	    paths: [share/kata-containers]	# shell patterns; "*" stops at "/"; of files, or of
- *						# directories with all that is below
- *	    sources: share/guest/sources.yaml	# what it was made from; may be absent
+ *	    paths: [share/kata-containers]	# shell patterns for files, and for directories
+ *						# with everything below; "*" does not match "/"
+ *	    sources: share/guest/sources.yaml	# its sources, see below; may be absent
  *	copies:					# files that are shipped under another name too
  *	  - from: share/defaults/kata-containers/configuration.toml
  *	    to: etc/configuration.toml
  *
- * sources names a file of the tree, which the component's build has left there. It is in the SBOM and in the
- * provenance:
+ * sources names a file that the component's build has left in the tree. Its rows go into the SBOM
+ * and the provenance:
  *
  *	sources:
  *	  - name: qemu
@@ -69,14 +71,16 @@ struct release_build_options {
  *	    sha256: 91aca715...
  *	    linked: false			# true: an archive that was linked in
  *
- * Every file must belong to exactly one component, else E_INVALID names the file. A component
- * without files is omitted; if it is required: E_INVALID. E_EXISTS: out is not empty. E_USAGE: the serial is
- * not above those of the old releases. If it fails, out is removed.
+ * Every file must belong to exactly one component, else the error is E_INVALID and names the file.
+ * A component without files is omitted, unless it is required: E_INVALID. E_EXISTS: out is not
+ * empty. E_USAGE: the serial is not higher than those of the old releases. If the build fails, out
+ * is removed.
  */
 MUST_CHECK int release_build(const struct release_build_options *o, struct err *err);
 
-/* Signs release.yaml, and channel.yaml if there is one. Replaces an older signature by this key,
- * keeps those by other keys. E_LIMIT: too many signatures. */
+/* Signs release.yaml, and channel.yaml if it exists. Replaces an older signature by this key, keeps
+ * those by other keys. comment becomes the trusted comment of the signature. E_LIMIT: too many
+ * signatures. */
 MUST_CHECK int release_sign(const char *dir, const struct minisig_secret *secret,
 			    const char *comment, struct err *err);
 
@@ -85,32 +89,32 @@ MUST_CHECK int release_sign_document(const char *dir, const char *name,
 				     const struct minisig_secret *secret, const char *comment,
 				     struct err *err);
 
-/*
- * Writes channel.yaml anew: so that it does not expire, or to name another release. Its old
- * signatures are removed.
- */
+/* Issues channel.yaml again, to extend its validity or to name another release. */
 struct release_channel_options {
-	const char *dir;
+	const char *dir;  /* of channel.yaml, which may exist or not */
 	const char *path; /* of the release below dir; NULL: dir itself */
-	const char *name; /* NULL: as it was, or stable */
-	uint64_t serial;  /* 0: one more than it was, or that of the release */
+	const char *name; /* NULL: that of the old channel.yaml, or stable */
+	uint64_t serial;  /* 0: the next after the old channel.yaml's, or that of the release */
 	uint64_t created; /* seconds since 1970 */
 	uint64_t expires; /* 0: 30 days after created */
 };
-/* out: what was written; the caller releases it. */
+/* Writes channel.yaml and removes the signatures of the old one. Fills out, which is empty before,
+ * with the new contents; the caller releases it even after an error. E_USAGE: expires is not later
+ * than created. */
 MUST_CHECK int release_channel(const struct release_channel_options *o, struct channel *out,
 			       struct err *err);
 
-/* Compares every byte with release.yaml, and checks the bill of materials against SPDX's rules.
- * trust: checks signatures, expiry and serials too; NULL: does not. E_INVALID, E_TRUST: the first
- * error found. */
+/* Compares every byte of a release with its release.yaml, and checks the SBOM against SPDX's rules.
+ * With trust it also verifies signatures, expiry and serials; trust may be NULL. E_INVALID,
+ * E_TRUST: the first error found. */
 MUST_CHECK int release_check(const char *dir, struct trust *trust, struct err *err);
 
-/* Read DIR/release.yaml, DIR/channel.yaml without verifying signatures. */
+/* Read DIR/release.yaml and DIR/channel.yaml without verifying signatures, as release_parse(). */
 MUST_CHECK int release_load(const char *dir, struct release *r, struct err *err);
 MUST_CHECK int channel_load(const char *dir, struct channel *c, struct err *err);
 
-/* The differences between two releases, in the form that docs/design/release.md describes. The
- * caller frees it. */
+/* Returns the differences between two releases as docs/design/release.md describes them; the caller
+ * frees the JSON. */
 struct json *release_diff(const struct release *from, const struct release *to);
+/* Prints them as text. */
 void release_diff_print(const struct json *diff, FILE *to);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* channel.yaml. */
+/* Parses and formats channel.yaml. */
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -18,7 +18,8 @@ void channel_release(struct channel *c)
 	memset(c, 0, sizeof(*c));
 }
 
-/* It becomes part of a URL unescaped, so characters with a meaning there are rejected. */
+/* The path becomes part of a URL without escaping, so only characters without a meaning there are
+ * allowed. */
 static int check_path(const char *path, struct err *err)
 {
 	AUTO(strv) char **parts = strv_split(path, "/");
@@ -50,7 +51,7 @@ static int parse(struct channel *c, const struct json *j, const char *name, stru
 	if (str_check_id(channel, "channel", err) < 0 ||
 	    str_check_id(version, "version", err) < 0 || check_path(path, err) < 0)
 		return err_wrap(err, "%s", name);
-	/* Serials are stored by name, and this one is the releases' own (trust.h). */
+	/* The highest serials are stored by channel name; releases use this name (trust.h). */
 	if (str_eq(channel, "release"))
 		return err_set(err, E_INVALID, "%s: a channel cannot be called 'release'", name);
 	str_set(&c->name, channel);

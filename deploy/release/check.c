@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Compares a release directory with its manifest, byte by byte: all checks of a node and more. */
+/* Checks a release directory, byte by byte, against its release.yaml: everything that a node
+ * checks, and more. */
 
 #include "archive/walk.h"
 #include "base/fd.h"
@@ -9,6 +10,7 @@
 #include "base/str.h"
 #include "crypto/sha256.h"
 #include "deploy/release/build-internal.h"
+#include "deploy/release/signatures.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,61 +20,26 @@
 
 enum { JSON_TEXT_MAX = 256 << 20 };
 
-/* The signature files of a document. */
-struct signatures {
-	struct trust_signature list[TRUST_SIGNATURES_MAX];
-	char *names[TRUST_SIGNATURES_MAX];
-	struct buf texts[TRUST_SIGNATURES_MAX];
-	size_t n;
-};
-
-static void signatures_release(struct signatures *s)
-{
-	for (size_t i = 0; i < TRUST_SIGNATURES_MAX; i++) {
-		buf_release(&s->texts[i]);
-		free(s->names[i]);
-	}
-}
-DEFINE_AUTO_STRUCT(signatures, struct signatures, signatures_release)
-
-static int read_signatures(int dir, const char *document, struct signatures *s, struct err *err)
-{
-	for (; s->n < TRUST_SIGNATURES_MAX; s->n++) {
-		struct buf *text = &s->texts[s->n];
-
-		s->names[s->n] = release_signature_name(document, (unsigned)s->n);
-		if (file_read(dir, s->names[s->n], MINISIG_TEXT_MAX, text, err) < 0) {
-			if (err->code != E_NOT_FOUND)
-				return -1;
-			err_clear(err);
-			return 0;
-		}
-		s->list[s->n] = (struct trust_signature){ s->names[s->n], buf_cstr(text),
-							  text->len };
-	}
-	return 0;
-}
-
 static int check_signatures(int dir, struct trust *trust, const char *document,
 			    const struct buf *text, struct err *err)
 {
-	AUTO(signatures) struct signatures s = { .n = 0 };
+	AUTO(signatures) struct signatures s = SIGNATURES_INIT;
 
 	if (!trust)
 		return 0;
-	if (read_signatures(dir, document, &s, err) < 0)
+	if (signatures_read(dir, document, &s, err) < 0)
 		return -1;
 	return trust_signatures(trust, document, text->data, text->len, s.list, s.n, err);
 }
 
-/* One component's archive while it is read. */
+/* A component's archive while it is read. */
 struct look {
 	const struct release *r;
 	const char *component;
-	const struct entry *entry; /* the current file */
-	struct sha256 *sum;
+	const struct entry *entry; /* the current file, */
+	struct sha256 *sum;        /* its digest and its size so far */
 	uint64_t size;
-	struct json *seen; /* an object: the paths so far */
+	struct json *seen; /* a set of the paths so far, as an object */
 };
 
 static void look_release(struct look *l)
@@ -126,6 +93,7 @@ static int look_end(void *arg, struct err *err)
 	return 0;
 }
 
+/* Checks size and digest of a file that is named by its digest; *out is its fd, at the start. */
 static int check_named(int dir, const char *path, const char *sha256, uint64_t size, int *out,
 		       struct err *err)
 {
@@ -170,7 +138,8 @@ static int check_patch(int dir, const struct release_patch *p, struct err *err)
 	return check_named(dir, path, p->sha256, p->size, &fd, err);
 }
 
-/* A JSON file beside the manifest; NULL without an error if the release has none. */
+/* Reads a JSON file of the release; returns NULL without an error if the release does not have
+ * it. */
 static struct json *load_document(int dir, const char *name, const char *sha256, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(JSON_TEXT_MAX);
@@ -200,6 +169,7 @@ static int check_provenance(const struct release *r, const struct json *j, struc
 								     : NULL;
 	size_t n = subjects && json_kind(subjects) == JSON_IS_ARRAY ? json_count(subjects) : 0;
 	AUTO(json) struct json *known = json_make_object();
+	AUTO(json) struct json *listed = json_make_object();
 
 	if (!str_eq(text_at(j, "_type"), "https://in-toto.io/Statement/v1") ||
 	    !str_eq(text_at(j, "predicateType"), "https://slsa.dev/provenance/v1"))
@@ -220,8 +190,9 @@ static int check_provenance(const struct release *r, const struct json *j, struc
 			return err_set(err, E_INVALID,
 				       RELEASE_PROVENANCE
 				       ": it has a subject that is not in the release");
+		json_put(listed, sha256, json_make_bool(true));
 	}
-	return n == json_count(known)
+	return json_count(listed) == json_count(known)
 		       ? 0
 		       : err_set(err, E_INVALID,
 				 RELEASE_PROVENANCE ": a blob or patch is not among its subjects");
@@ -257,7 +228,7 @@ static int check_channel(const struct release *r, const char *sha256, int dir, s
 	    (trust && trust_fresh(trust, c.name, c.serial, c.created, c.expires, err) < 0))
 		return -1;
 	if (!str_eq(c.path, "."))
-		return 0; /* it is about another directory */
+		return 0; /* it names a release in another directory */
 	if (!str_eq(c.release, sha256) || !str_eq(c.version, r->version))
 		return err_set(err, E_INVALID, "channel.yaml names another release");
 	return 0;

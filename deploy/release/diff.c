@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The differences between two releases, and the download that they need. */
+/* Computes the differences between two releases, and the download that an upgrade needs. */
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -18,7 +18,7 @@ static struct json *head(const struct release *r)
 	return j;
 }
 
-/* Names of components of in that not_in lacks. */
+/* Names of the components of in that not_in lacks; likewise the files. */
 static struct json *components_of(const struct release *in, const struct release *not_in)
 {
 	struct json *list = json_make_array();
@@ -70,12 +70,7 @@ static struct json *changed(const struct release *from, const struct release *to
 	return list;
 }
 
-static int digest_order(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The digests of all contents, sorted; heap. */
+/* Returns the digests of all files, sorted; heap, strings borrowed. */
 static const char **digests(const struct release *r, size_t *n)
 {
 	const char **all = xcalloc(r->layout.entries.n + 1, sizeof(*all));
@@ -86,12 +81,12 @@ static const char **digests(const struct release *r, size_t *n)
 			all[(*n)++] = e->sha256;
 	}
 	if (*n > 1)
-		qsort(all, *n, sizeof(*all), digest_order);
+		qsort(all, *n, sizeof(*all), str_order);
 	return all;
 }
 
-/* Download size of a component for a node that has from: its patches if they suffice, else its
- * blob. */
+/* Returns the download size of a component for a node that has all of from: that of its patches, if
+ * they suffice and are smaller, otherwise that of its blob. have: the digests of from. */
 static uint64_t download_of(const struct release *from, const struct release *to,
 			    const struct release_component *c, const char **have, size_t n)
 {
@@ -103,7 +98,7 @@ static uint64_t download_of(const struct release *from, const struct release *to
 		const char *sha256 = e->sha256;
 
 		if (e->type != ENTRY_FILE || !str_eq(e->component, c->name) ||
-		    (n && bsearch(&sha256, have, n, sizeof(*have), digest_order)))
+		    (n && bsearch(&sha256, have, n, sizeof(*have), str_order)))
 			continue;
 		p = old ? release_patch(to, old->sha256, e->sha256) : NULL;
 		if (!p)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Members that release.yaml and channel.yaml both have. */
+/* Takes the members that release.yaml and channel.yaml have in common. */
 
 #include "base/str.h"
 #include "crypto/sha256.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Issues channel.yaml: with a release, and again before it expires. */
+/* Writes channel.yaml, with a new release or again before it expires. */
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -40,7 +40,7 @@ int channel_load(const char *dir, struct channel *c, struct err *err)
 		       : channel_parse(c, buf_cstr(&text), text.len, path, err);
 }
 
-/* Signatures of the old text would be bad ones of the new text. */
+/* Removes the signatures of the old text, which the new text does not match. */
 static int drop_signatures(int dir, struct err *err)
 {
 	for (unsigned n = 0; n < TRUST_SIGNATURES_MAX; n++) {
@@ -52,7 +52,7 @@ static int drop_signatures(int dir, struct err *err)
 	return 0;
 }
 
-/* The digest of the release that is named, and what is not given. */
+/* Fills c: digest and version of the named release, and the defaults of the options. */
 static int fill(const struct release_channel_options *o, struct channel *c, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What components were made from, as the file says that their builds have left in the tree. */
+/* Reads the sources of components, from the files that their builds have left in the tree. */
 
 #include "base/buf.h"
 #include "base/fd.h"
@@ -74,8 +74,8 @@ static int load(struct build *b, const struct part *part, struct err *err)
 	AUTO(json) struct json *j = NULL;
 
 	if (fd < 0) {
-		err_wrap(err, "what component '%s' was made from", part->name);
-		return err_hint(err, "its build leaves that file in the tree");
+		err_wrap(err, "read the sources of component '%s'", part->name);
+		return err_hint(err, "build the component again: its build writes that file");
 	}
 	if (file_read_fd(fd, part->sources, TEXT_MAX, &text, err) < 0)
 		return -1;

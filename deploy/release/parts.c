@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* components.yaml: the component of each file. */
+/* Reads components.yaml, and finds the component of a file by it. */
 
 #include "base/file.h"
 #include "base/mem.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Writes patches/: patches for files that changed since an older release, if they are small enough
- * to be worthwhile. The older contents are unpacked from the older release's blobs to patches/base/
- * meanwhile.
+ * Writes patches/: for files that changed since an older release, where the patch is much smaller
+ * than the file. For the time of the build it unpacks the older contents from the older release's
+ * blobs to patches/base/.
  */
 
 #include "archive/patch.h"
@@ -24,7 +24,7 @@
 #define NEW_PATCH "patches/new"
 #define BASES     "patches/base"
 
-enum { WORTH_PERCENT = 60 };
+enum { WORTH_PERCENT = 60 }; /* of the file compressed alone: a larger patch is not worth it */
 
 /* An older release. */
 struct past {
@@ -61,7 +61,8 @@ static bool has_patch(const struct release *r, const char *base, const char *tar
 	return false;
 }
 
-/* The older entry of e's path, if its contents differ and there is no patch from them yet. */
+/* Returns the older release's entry with e's path, if a patch from it to e is useful and does not
+ * exist yet; otherwise NULL. */
 static const struct entry *base_of(const struct past *p, const struct entry *e)
 {
 	const struct entry *old = e->type == ENTRY_FILE ? layout_find(&p->r.layout, e->path) : NULL;
@@ -114,7 +115,7 @@ static int unpack_bases(struct past *p, struct err *err)
 	return 0;
 }
 
-/* 1: NEW_PATCH is small enough. */
+/* Writes NEW_PATCH; returns 1 if it is small enough, else 0. */
 static int try_patch(struct build *b, const struct entry *old, const struct entry *e,
 		     struct err *err)
 {
@@ -179,7 +180,7 @@ static int patches_from(struct build *b, const char *dir, struct err *err)
 	strv_each(path, p.wanted) {
 		const struct entry *e = layout_find(&b->r.layout, *path), *old = base_of(&p, e);
 
-		/* Another path may just have made a patch between the same contents. */
+		/* The patch may exist by now: another path may have the same contents. */
 		if (old && add_patch(b, old, e, err) < 0)
 			return -1;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Provenance: an in-toto statement with SLSA's predicate. It contains the inputs and outputs but
- * nothing about the build machine, so that others can reproduce it. */
+/* Makes the provenance: an in-toto statement with SLSA's predicate. It names inputs and outputs but
+ * nothing of the build machine, so that others can reproduce it. */
 
 #include "base/str.h"
 #include "deploy/release/build-internal.h"
@@ -37,7 +37,7 @@ static struct json *subjects(const struct release *r)
 
 	vec_each(struct release_component, c, &r->components)
 		add_subject(list, c->blob, "blobs", ".tar.zst");
-	/* One patch can be for several files. */
+	/* One patch can serve several files. */
 	vec_each(struct release_patch, p, &r->patches) {
 		if (json_get(seen, p->sha256))
 			continue;
@@ -65,7 +65,7 @@ static struct json *definition(const struct build *b)
 			json_put(source, "digest", digest("gitCommit", b->o->commit));
 		json_add(from, source);
 	}
-	/* A library is linked into programs of several components. */
+	/* Several components may have the same library. */
 	vec_each(struct origin, o, &b->origins.rows) {
 		AUTO(str) char *which = str_fmt("%s %s %s", o->package, o->file, o->sha256);
 		struct json *source;

@@ -226,7 +226,7 @@ static int check_names(const struct release *r, struct err *err)
 	return 0;
 }
 
-/* No sum overflows: these are at most 2^17 files of at most 2^36 bytes. */
+/* The sums cannot overflow: there are at most 2^17 files of at most 2^36 bytes. */
 static int check_components(const struct release *r, struct err *err)
 {
 	AUTO(mem) uint64_t *sums = xcalloc(r->components.n + 1, sizeof(*sums));
@@ -260,11 +260,6 @@ static int check_components(const struct release *r, struct err *err)
 	return 0;
 }
 
-static int digest_order(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static int check_patches(const struct release *r, struct err *err)
 {
 	AUTO(mem) const char **known = xcalloc(r->layout.entries.n + 1, sizeof(*known));
@@ -276,12 +271,12 @@ static int check_patches(const struct release *r, struct err *err)
 		if (e->type == ENTRY_FILE)
 			known[n++] = e->sha256;
 	}
-	qsort(known, n, sizeof(*known), digest_order);
+	qsort(known, n, sizeof(*known), str_order);
 	for (size_t i = 0; i < r->patches.n; i++) {
 		const struct release_patch *p = &r->patches.v[i];
 		const char *target = p->target;
 
-		if (!bsearch(&target, known, n, sizeof(*known), digest_order) ||
+		if (!bsearch(&target, known, n, sizeof(*known), str_order) ||
 		    str_eq(p->base, p->target))
 			return err_set(err, E_INVALID, "patch %s makes no file of the release",
 				       p->sha256);

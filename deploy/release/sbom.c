@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The bill of materials: SPDX 2.3 as JSON, one package per component, and one per file that a component
- * was made from. Written and checked here; the checks follow the specification, for the members that we
- * write.
+ * Makes and checks the SBOM: SPDX 2.3 as JSON, with a package for each component and for each
+ * source of a component. The check follows the specification, for the members that are written
+ * here.
  */
 
 #include "base/mem.h"
@@ -21,17 +21,12 @@
 #define COMPILED   "GENERATED_FROM"
 #define LINKED     "STATIC_LINK"
 
-static int text_order(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 void sbom_code(const char **sha1s, size_t n, char code[SHA1_HEX + 1])
 {
 	AUTO(sha1) struct sha1 *sum = sha1_new();
 
 	if (n > 1)
-		qsort(sha1s, n, sizeof(*sha1s), text_order);
+		qsort(sha1s, n, sizeof(*sha1s), str_order);
 	for (size_t i = 0; i < n; i++)
 		sha1_add(sum, sha1s[i], strlen(sha1s[i]));
 	sha1_end(sum, code);
@@ -69,7 +64,8 @@ static struct json *relationship(const char *from, const char *type, const char 
 	return j;
 }
 
-/* Ids may have letters, digits, '.' and '-' only; component names may also have '_'. */
+/* The id has the number of the component, since its name may have a '_', which SPDX does not allow
+ * in ids. */
 static char *package_id(const struct release *r, const char *component)
 {
 	return str_fmt("SPDXRef-Package-%zu",
@@ -216,8 +212,9 @@ struct json *build_sbom(const struct build *b)
 	return j;
 }
 
-/* Checking. */
+/* --- the check --- */
 
+/* Returns a member that is a string and not empty, or NULL. */
 static const char *text_of(const struct json *j, const char *key)
 {
 	const struct json *v = json_kind(j) == JSON_IS_OBJECT ? json_get(j, key) : NULL;
@@ -225,7 +222,7 @@ static const char *text_of(const struct json *j, const char *key)
 	return v && json_kind(v) == JSON_IS_STRING && *json_text(v) ? json_text(v) : NULL;
 }
 
-/* NULL if there is no such list; count() of that is 0. */
+/* Returns a member that is a list, or NULL, of which count() is 0. */
 static const struct json *list_of(const struct json *j, const char *key)
 {
 	const struct json *v = json_kind(j) == JSON_IS_OBJECT ? json_get(j, key) : NULL;
@@ -256,7 +253,7 @@ static bool is_id(const char *id)
 	return true;
 }
 
-/* The value of an algorithm's checksum, once and of the right length; NULL. */
+/* Returns the checksum by an algorithm; NULL if it is missing, malformed, or there are two. */
 static const char *checksum_of(const struct json *j, const char *algorithm, size_t digits)
 {
 	const struct json *sums = list_of(j, "checksums");
@@ -294,7 +291,8 @@ static int check_document(const struct json *j, struct err *err)
 	return stamp_parse(created, "created", &when, err);
 }
 
-/* Ids of one kind of element; heap, borrowed strings, sorted. NULL: E_INVALID. */
+/* Returns the ids of the elements of a list, sorted; heap, strings borrowed. NULL with E_INVALID:
+ * an id is missing, malformed or a duplicate. */
 static const char **ids_of(const struct json *list, struct err *err)
 {
 	const char **ids = xcalloc(count(list) + 1, sizeof(*ids));
@@ -306,7 +304,7 @@ static const char **ids_of(const struct json *list, struct err *err)
 		good = is_id(ids[i]) && !str_eq(ids[i], DOCUMENT);
 	}
 	if (good && n > 1)
-		qsort(ids, n, sizeof(*ids), text_order);
+		qsort(ids, n, sizeof(*ids), str_order);
 	for (size_t i = 1; good && i < n; i++)
 		good = !str_eq(ids[i - 1], ids[i]);
 	if (good)
@@ -318,7 +316,7 @@ static const char **ids_of(const struct json *list, struct err *err)
 
 static bool has_id(const char **ids, size_t n, const char *id)
 {
-	return id && n && bsearch(&id, ids, n, sizeof(*ids), text_order);
+	return id && n && bsearch(&id, ids, n, sizeof(*ids), str_order);
 }
 
 struct file_sum {
@@ -330,8 +328,8 @@ static int sum_order(const void *a, const void *b)
 	return strcmp(((const struct file_sum *)a)->path, ((const struct file_sum *)b)->path);
 }
 
-/* Checks the members of files, and that the files are those of the release. sums: one per file,
- * sorted by path. */
+/* Checks the members of files, and that these are exactly the files of the release. Fills sums, one
+ * for each file, sorted by path. */
 static int check_files(const struct release *r, const struct json *files, struct file_sum *sums,
 		       struct err *err)
 {
@@ -412,7 +410,7 @@ static int check_source(const struct json *p, struct err *err)
 		return wrong("a source lacks its name, version, licence or SHA-256", err);
 	return analyzed && json_kind(analyzed) == JSON_IS_BOOL && !json_bool(analyzed)
 		       ? 0
-		       : wrong("a source is none whose files are listed", err);
+		       : wrong("a source has filesAnalyzed other than false", err);
 }
 
 static int check_packages(const struct release *r, const struct json *j,
@@ -424,7 +422,7 @@ static int check_packages(const struct release *r, const struct json *j,
 	for (size_t i = 0; i < count(packages); i++)
 		components += !is_source(json_at(packages, i));
 	if (components != r->components.n)
-		return wrong("its packages are not the components", err);
+		return wrong("its packages are not the components of the release", err);
 	for (size_t i = 0; i < count(packages); i++) {
 		const struct json *p = json_at(packages, i);
 
@@ -438,7 +436,7 @@ static int check_packages(const struct release *r, const struct json *j,
 
 		if (!c || !text_of(p, "downloadLocation") ||
 		    !str_eq(checksum_of(p, "SHA256", SHA256_HEX), c->blob))
-			return wrong("its packages are not the components", err);
+			return wrong("a package differs from its component of the release", err);
 		if (check_code(j, p, sums, nsums, err) < 0)
 			return -1;
 	}

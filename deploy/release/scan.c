@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Scans the install tree and hashes its files. The layout sorts them. */
+/* Scans the install tree and hashes its files. */
 
 #include "base/mem.h"
 #include "base/path.h"
@@ -39,7 +39,7 @@ static int digest(int fd, const char *path, struct entry *e, char sha1[SHA1_HEX 
 	return 0;
 }
 
-/* path: in the release; from: in the tree. */
+/* path: of the file in the release; from: in the tree. */
 static int add_file(struct build *b, const char *path, const char *from, struct err *err)
 {
 	AUTO(fd) int fd = path_open(b->tree, from, PATH_NO_LINKS, O_RDONLY, 0, err);
@@ -71,8 +71,8 @@ static int add_file(struct build *b, const char *path, const char *from, struct 
 static int add_link(struct build *b, const char *path, struct err *err)
 {
 	char target[TARGET_MAX + 1];
-	ssize_t n = readlinkat(b->tree, path, target, sizeof(target));
 	const struct part *owner = parts_owner(&b->parts, path, err);
+	ssize_t n = readlinkat(b->tree, path, target, sizeof(target));
 	struct entry e = { .path = (char *)path, .type = ENTRY_LINK, .target = target };
 
 	if (!owner)

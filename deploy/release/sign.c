@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Signatures beside the documents: NAME.minisig, NAME.1.minisig, ... one per key. */
+/* Signs documents: NAME.minisig, NAME.1.minisig, ... beside the document, one for each key. */
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -15,7 +15,7 @@ char *release_signature_name(const char *document, unsigned n)
 	return n ? str_fmt("%s.%u.minisig", document, n) : str_fmt("%s.minisig", document);
 }
 
-/* *yes: there is no signature of that name, or it is by this key. */
+/* Sets *yes if the signature file does not exist, or is by this key and may be replaced. */
 static int is_free(int dir, const char *name, const struct minisig_secret *secret, bool *yes,
 		   struct err *err)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which of two versions is the newer one. */
+/* Compares versions. */
 
 #include "deploy/release/release.h"
 
 #include <ctype.h>
 #include <string.h>
 
-/* Runs of digits as numbers of any length, anything else by bytes. */
+/* Compares runs of digits as numbers of any length, everything else by bytes. */
 static int compare_part(const char *a, size_t alen, const char *b, size_t blen)
 {
 	size_t i = 0, j = 0;
@@ -37,7 +37,7 @@ static int compare_part(const char *a, size_t alen, const char *b, size_t blen)
 	return i < alen ? 1 : j < blen ? -1 : 0;
 }
 
-/* Parts between dots; one that is missing is "0". */
+/* Compares the parts between dots; a missing part counts as "0". */
 static int compare_dotted(const char *a, size_t alen, const char *b, size_t blen)
 {
 	const char *aend = a + alen, *bend = b + blen;

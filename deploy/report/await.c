@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The request to uninstall every node: a watch of one name, which says nothing until it is made, and
- * whether it counts. */
+/* The request to uninstall every node: watches for its Lease, and checks that it is for this
+ * installation. */
 
 #include "deploy/report/report-internal.h"
 
@@ -55,7 +55,7 @@ int request_counts(const struct pace *p, struct kube *k, struct deadline deadlin
 		return str_eq(kube_meta(set, "uid"), p->owner_uid);
 	if (err->code != E_NOT_FOUND && err->code != E_PERMISSION)
 		return -1;
-	/* Who may not look does what is asked. */
+	/* Without the right to look, assume that the request is for this installation. */
 	counts = err->code == E_PERMISSION;
 	err_clear(err);
 	return counts;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Connects to node's socket. */
 #include "deploy/report/link.h"
 
 #include "base/fd.h"
@@ -11,9 +12,9 @@ struct link {
 	char *path;
 	link_fn fn;
 	void *arg;
-	struct channel *channel; /* NULL: there is no connection */
-	struct watch *timer;
-	bool told; /* so */
+	struct channel *channel; /* NULL: no connection */
+	struct watch *timer;     /* when to connect again */
+	bool logged;             /* that node is not there */
 };
 
 static void on_message(void *arg, const struct message *m)
@@ -41,12 +42,12 @@ static void dial(void *arg)
 	int fd = fd_unix_connect(l->path, &err);
 
 	if (fd < 0) {
-		log_err(l->told ? LOG_DEBUG : LOG_INFO, &err, "kata-deploy node is not there");
-		l->told = true;
+		log_err(l->logged ? LOG_DEBUG : LOG_INFO, &err, "kata-deploy node is not there");
+		l->logged = true;
 		timer_set(l->timer, MESSAGE_RETRY_MS, false);
 		return;
 	}
-	l->told = false;
+	l->logged = false;
 	l->channel = channel_new(l->loop, fd, MESSAGE_FROM_NODE, on_message, on_end, l);
 	l->fn(l->arg, NULL, true);
 }

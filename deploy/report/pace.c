@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Turns. A turn is a Lease of a number below the limit; whoever makes it has it. Whoever waits reads
- * all Leases of the instance at once: turns, failures, the request to uninstall. Two that see the
- * same free number both try to make its Lease, and one of them gets E_EXISTS and waits.
+ * Turns. A turn is a Lease with a number below the limit; the node that creates the Lease has the
+ * turn. A node that waits reads all Leases of the instance with one request: turns, failures, the
+ * request to uninstall. If two nodes see the same number free, both try to create its Lease; one
+ * gets E_EXISTS.
  */
 
 #include "deploy/report/report-internal.h"
@@ -19,8 +20,8 @@
 #define TURN           "turn"
 #define FAILED         "failed"
 
-/* After a pause that is so much longer than planned the server was away, and holders could not renew their turns
- * either: that they have not says nothing, and they are looked at from the start. */
+/* If a pause was so much longer than planned, the API server did not answer, and other nodes could
+ * not renew their turns either: whether a turn has expired is then observed anew. */
 #define AWAY_MS(p) ((p)->o->pace.seconds * 1000ULL / 2)
 
 enum { LIMIT_MAX = 10000, LIMIT_MS = 300000, SLOT_TRIES = 4 };
@@ -35,7 +36,7 @@ void pace_init(struct pace *p, const struct report_options *o, const char *insta
 
 void pace_release(struct pace *p)
 {
-	kube_sights_release(&p->sights);
+	kube_observations_release(&p->observed);
 	free(p->uninstall);
 	free(p->owner);
 	free(p->owner_uid);
@@ -63,7 +64,7 @@ int pace_limit(const char *at_once, uint64_t nodes, uint64_t *limit, struct err 
 
 /* --- Leases --- */
 
-/* The name of a Lease and what it takes; release with lease_release(). */
+/* A Lease with its name and labels; release with lease_release(). */
 struct lease {
 	char *name;
 	const char *labels[5];
@@ -100,7 +101,7 @@ static void lease_of_turn(struct lease *l, const struct pace *p, int slot)
 		   p->o->pace.seconds);
 }
 
-/* A node's name alone may be as long as a name can be. */
+/* A long name of a node is replaced by its digest, since the name of the Lease is limited too. */
 static void lease_of_failure(struct lease *l, const struct pace *p)
 {
 	char digest[65];
@@ -121,9 +122,9 @@ struct looking {
 	int slot;
 	bool marked;
 	uint64_t running, failed;
-	struct json *uninstall;       /* the request */
-	VEC(struct json *) abandoned; /* turns */
-	VEC(int) taken;
+	struct json *uninstall;       /* the request to uninstall every node; NULL: none */
+	VEC(struct json *) abandoned; /* turns that have expired */
+	VEC(int) taken;               /* numbers of the others */
 };
 
 static void looking_clear(struct looking *l)
@@ -140,7 +141,7 @@ static void looking_clear(struct looking *l)
 }
 DEFINE_AUTO_STRUCT(looking, struct looking, looking_clear)
 
-/* The number of a turn by its name; -1: it is none. */
+/* Returns the number of a turn from its name; -1: it is not a turn. */
 static int slot_of(const struct pace *p, const char *name)
 {
 	AUTO(str) char *begin = str_fmt("kata-deploy.%s." TURN "-", p->instance);
@@ -159,7 +160,7 @@ static void look_at_turn(struct looking *l, const struct json *lease, const char
 
 	if (ours && l->slot < 0)
 		l->slot = slot;
-	if (!ours && kube_sight(&l->p->sights, lease, l->now)) {
+	if (!ours && kube_observe(&l->p->observed, lease, l->now)) {
 		vec_push(&l->abandoned, json_share(lease));
 		return;
 	}
@@ -176,10 +177,10 @@ static int look_at(void *arg, enum kube_event event, const struct json *lease, s
 	(void)err;
 	if (event == KUBE_BEGIN) {
 		looking_clear(l);
-		kube_sights_begin(&l->p->sights);
+		kube_observe_begin(&l->p->observed);
 	}
 	if (event == KUBE_SYNCED)
-		kube_sights_end(&l->p->sights);
+		kube_observe_end(&l->p->observed);
 	if (event != KUBE_FOUND)
 		return 0;
 	kind = kube_meta_of(lease, "labels", LABEL_KIND);
@@ -197,6 +198,7 @@ static int look_at(void *arg, enum kube_event event, const struct json *lease, s
 	return 0;
 }
 
+/* Takes id and owner of the request (NULL: there is none). */
 static void take_request(struct pace *p, const struct json *lease)
 {
 	const struct json *meta = lease ? json_get(lease, "metadata") : NULL,
@@ -221,10 +223,10 @@ static int look(struct pace *p, struct kube *k, bool cached, struct looking *l,
 
 	*l = (struct looking){ .p = p, .now = clock_ms(), .slot = -1 };
 	if (p->looked_at && l->now - p->looked_at > p->planned + AWAY_MS(p))
-		kube_sights_release(&p->sights);
+		kube_observations_release(&p->observed);
 	rc = kube_list(k, &s, look_at, l, deadline, err);
 	if (rc < 0 || clock_ms() - l->now > AWAY_MS(p))
-		kube_sights_release(&p->sights);
+		kube_observations_release(&p->observed);
 	if (rc < 0)
 		return -1;
 	p->slot = l->slot;
@@ -256,7 +258,7 @@ static int refresh_limit(struct pace *p, struct kube *k, struct deadline deadlin
 	if (strchr(p->o->pace.at_once, '%') && kube_count(k, &s, &p->nodes, deadline, &why) < 0) {
 		if (why.code != E_PERMISSION)
 			return err_set_at(err, why.code, why.sys, why.where, "%s", why.msg);
-		log_err(LOG_WARN, &why, "nodes cannot be counted: one at a time");
+		log_err(LOG_WARN, &why, "cannot count the nodes; one turn at a time");
 		p->nodes = 1;
 	}
 	p->limit_at = clock_ms();
@@ -272,7 +274,7 @@ static bool is_taken(const struct looking *l, int slot)
 	return false;
 }
 
-/* A free number, from a random one on, so that not all try the same; -1: none. */
+/* Returns a free number, or -1. The search begins at random, so that not all nodes try the same. */
 static int free_slot(const struct looking *l, uint64_t limit)
 {
 	uint32_t random = 0;
@@ -287,7 +289,7 @@ static int free_slot(const struct looking *l, uint64_t limit)
 	return -1;
 }
 
-/* Removes the turn of that number if its holder has gone. */
+/* Removes the Lease of that number, if it has expired. */
 static int clear_slot(struct pace *p, struct kube *k, const struct looking *l, int slot,
 		      struct deadline deadline, struct err *err)
 {
@@ -300,7 +302,8 @@ static int clear_slot(struct pace *p, struct kube *k, const struct looking *l, i
 		if (slot_of(p, name) != slot)
 			continue;
 		path = kube_path(KUBE_LEASES, p->space, "leases", name, NULL);
-		log_info("turn of a node that has gone", LOG_S("node", kube_lease_holder(*one)));
+		log_info("removing the expired turn of a node",
+			 LOG_S("node", kube_lease_holder(*one)));
 		if (kube_delete(k, path, &is, deadline, err) == 0)
 			continue;
 		if (err->code != E_NOT_FOUND && err->code != E_STATE)
@@ -310,8 +313,9 @@ static int clear_slot(struct pace *p, struct kube *k, const struct looking *l, i
 	return 0;
 }
 
-/* What is some moments old costs the server little and does no harm, since the making of a Lease
- * decides; but a turn of ours that is in it may be over. */
+/* Reads the Leases from the server's cache, which costs it little. Stale data does no harm to a
+ * node that waits, since creating a Lease decides. But if the cache has a turn of ours, that may
+ * have ended: the Leases are then read again, without the cache. */
 static int look_twice(struct pace *p, struct kube *k, struct looking *l, struct deadline deadline,
 		      struct err *err)
 {
@@ -340,7 +344,8 @@ int pace_acquire(struct pace *p, struct kube *k, bool held, bool last, enum pace
 			*answer = PACE_GO;
 			return 0;
 		}
-		/* One that failed may try again: so it is seen when the cause is gone. */
+		/* A node that has failed itself may try again, to find out when the cause is
+		 * fixed. */
 		if (!held && !last && !p->marked && l.failed >= p->o->pace.failures) {
 			*answer = PACE_STOPPED;
 			return 0;
@@ -358,7 +363,8 @@ int pace_acquire(struct pace *p, struct kube *k, bool held, bool last, enum pace
 			*answer = PACE_GO;
 			return 0;
 		}
-		/* Somebody was quicker; or it is ours, and an answer was lost. */
+		/* Another node was faster; or it is ours, and the answer to an earlier request was
+		 * lost. */
 		if (err->code != E_EXISTS)
 			return -1;
 		err_clear(err);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The round. Node's words arrive on another thread and are kept under the lock, the newest of each
- * kind; a round takes them, talks to the API server without the lock, and leaves what node is to be
- * told.
+ * The round. Messages of node arrive on another thread; the newest of each kind is kept, under the
+ * lock. A round copies them, calls the API server without the lock, and leaves messages for node.
  */
 
 #include "deploy/report/report-internal.h"
@@ -14,25 +13,25 @@
 #include <string.h>
 
 enum {
-	WAIT_MS = 2000,        /* between two questions for a turn, ... */
-	WAIT_PER_NODE_MS = 15, /* ... or more in large clusters */
-	STOPPED_MS = 30000,
-	ABSENT_MS = 5000,
-	RETRY_MS = 1000,
+	WAIT_MS = 2000,        /* between two attempts to get a turn; */
+	WAIT_PER_NODE_MS = 15, /* in a large cluster so much for each node */
+	STOPPED_MS = 30000,    /* likewise, after failures have stopped the turns */
+	ABSENT_MS = 5000,      /* until the next round, if the node object does not exist */
+	RETRY_MS = 1000,       /* after a round that failed, doubled up to RETRY_MAX */
 	RETRY_MAX = 60000,
-	ADOPTED_MS = 15000,       /* a turn that node does not ask for is no turn of its */
-	TURN_SILENCE_MS = 600000, /* a turn of a node whose program does not come back */
-	LOOK_MS = 10000,          /* the Leases are not read more often without need */
-	WAIT_ROUNDS = 8,          /* of which one looks at the node, too, while a turn is awaited */
+	ADOPTED_MS = 15000,       /* a turn that node does not request for so long is given back */
+	TURN_SILENCE_MS = 600000, /* after so long without a connection a turn is not renewed */
+	LOOK_MS = 10000,          /* the least time between two reads of the Leases */
+	WAIT_ROUNDS = 8,          /* of so many rounds that wait for a turn one is a full round */
 };
 
-/* What was said, by node or to it. */
+/* The newest messages of node. */
 struct box {
 	bool has_state, connected;
-	uint64_t since; /* of the connection, or of its end */
+	uint64_t since; /* when the connection was made or ended, as clock_ms() */
 	struct node_state state;
-	bool wants, ended;
-	unsigned asked; /* how often */
+	bool wants, ended; /* want and end are valid */
+	unsigned asked;    /* how many want-turns have arrived */
 	struct message want, end;
 };
 
@@ -40,24 +39,28 @@ struct report {
 	const struct report_options *o;
 	struct kube *k;
 	char *instance, *path;
-	pthread_mutex_t lock; /* of what follows, up to counts */
+	pthread_mutex_t lock; /* guards the members from in to counts */
 	struct box in;
-	bool say_turn, say_uninstall, hurry;
+	bool say_turn, say_uninstall, hurry; /* messages to send; report_hurry() */
 	char turn_id[MESSAGE_NAME], uninstall_id[MESSAGE_NAME];
 	struct report_counts counts;
-	/* of the round's thread */
-	struct box now;
+	/* Of the thread that runs the rounds. */
+	struct box now; /* in, when the round began */
 	struct pace pace;
 	struct kube_recorder recorder;
-	unsigned failures, stable;
-	uint64_t restarts; /* of the manager, when the label was last looked at from the start */
-	bool granted, stopped, foreign, gone;
-	unsigned answered; /* the number of the question */
-	unsigned waits;    /* rounds, while a turn is awaited */
-	struct node_state shown;
-	uint64_t renewed;
-	char *judged; /* the request for all that was looked into, and whether it counts */
-	bool counts_for_us;
+	unsigned failures;       /* rounds that failed, in a row */
+	unsigned stable;         /* rounds in a row in which the label was "true" */
+	uint64_t restarts;       /* node_state.restarts when stable was last 0 */
+	bool granted;            /* node has been granted its turn */
+	bool stopped;            /* failures have stopped the turns */
+	bool foreign;            /* wish.foreign */
+	bool gone;               /* node has uninstalled, and everything was removed */
+	unsigned answered;       /* box.asked when the turn was granted last */
+	unsigned waits;          /* rounds while a turn is awaited */
+	struct node_state shown; /* the state that the last full round published */
+	uint64_t renewed;        /* when the turn was renewed, as clock_ms() */
+	char *judged;       /* the request for all nodes that request_counts() was called for, */
+	bool counts_for_us; /* and its answer */
 };
 
 /* --- before and after a round --- */
@@ -160,7 +163,7 @@ void report_connected(struct report *r, bool connected)
 		r->in.since = clock_ms();
 	r->in.connected = connected;
 	if (connected) {
-		r->in.wants = false; /* it will ask again */
+		r->in.wants = false; /* node will send want-turn again */
 		r->say_turn = false;
 		r->uninstall_id[0] = '\0';
 	}
@@ -216,7 +219,7 @@ static void publish(struct report *r, bool failed)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-/* --- what node is, in the cluster's words --- */
+/* --- the condition --- */
 
 static const char *const reasons[] = {
 	[PHASE_STARTING] = "Starting",       [PHASE_WAITING] = "WaitingForTurn",
@@ -266,7 +269,7 @@ static bool is_silent(const struct report *r)
 	return !r->now.connected && clock_ms() - r->now.since >= REPORT_SILENCE_MS;
 }
 
-/* False: there is nothing to say. */
+/* Fills the condition for node's state; returns false if it shall stay as it is. */
 static bool set_condition(const struct report *r, struct condition *c)
 {
 	AUTO(buf) struct buf text = BUF_INIT(4096);
@@ -279,7 +282,7 @@ static bool set_condition(const struct report *r, struct condition *c)
 		reason = "Silent";
 		buf_str(&text, "kata-deploy node does not answer");
 	} else {
-		/* That of a program that has just started would hide what it is about to find. */
+		/* After a restart of node the condition stays until node has looked. */
 		if (!r->now.has_state || s->phase == PHASE_STARTING)
 			return false;
 		c->status = s->ready ? "True" : "False";
@@ -315,10 +318,11 @@ static struct json *make_patch(void *arg, const struct json *node, struct err *e
 	return wish_patch(arg, node);
 }
 
-static int tell(struct report *r, const struct condition *c, struct deadline deadline,
-		struct err *err)
+/* Makes an Event of a change of the condition. */
+static int make_event(struct report *r, const struct condition *c, struct deadline deadline,
+		      struct err *err)
 {
-	const struct kube_happening h = {
+	const struct kube_occurrence h = {
 		.warning = str_eq(c->reason, "Failed") || str_eq(c->reason, "RolloutStopped") ||
 			   str_eq(c->reason, "Drifted") || str_eq(c->reason, "Silent"),
 		.reason = c->reason,
@@ -328,7 +332,7 @@ static int tell(struct report *r, const struct condition *c, struct deadline dea
 
 	log_info("state", LOG_S("reason", c->reason), LOG_S("ready", c->status),
 		 LOG_S("message", c->message));
-	return kube_tell(r->k, &r->recorder, &h, deadline, err);
+	return kube_record(r->k, &r->recorder, &h, deadline, err);
 }
 
 static int patch_status(struct report *r, const struct json *patch, struct deadline deadline,
@@ -358,12 +362,12 @@ static int show_condition(struct report *r, const struct json *node, struct dead
 	}
 	if (patch && patch_status(r, patch, deadline, err) < 0)
 		return -1;
-	/* An Event that cannot be made is no reason to begin again: the condition says it. */
-	if (news && tell(r, &c, deadline, err) < 0) {
+	/* A lost Event is no failure of the round: the condition has the same text. */
+	if (news && make_event(r, &c, deadline, err) < 0) {
 		log_err(LOG_WARN, err, "an Event is lost");
 		err_clear(err);
 	}
-	return kube_tell_rest(r->k, &r->recorder, deadline, err);
+	return kube_record_count(r->k, &r->recorder, deadline, err);
 }
 
 static int show_labels(struct report *r, const struct json *node, struct deadline deadline,
@@ -398,6 +402,7 @@ static bool is_turn_of_ours(const struct report *r)
 	return r->now.wants || r->granted;
 }
 
+/* Grants node its turn. */
 static void answer(struct report *r)
 {
 	r->answered = r->now.asked;
@@ -410,6 +415,7 @@ static void answer(struct report *r)
 	r->stopped = false;
 }
 
+/* Tries to acquire a turn for node. */
 static int ask(struct report *r, struct deadline deadline, struct err *err)
 {
 	enum pace_answer how;
@@ -425,6 +431,7 @@ static int ask(struct report *r, struct deadline deadline, struct err *err)
 	return 0;
 }
 
+/* Renews the turn, unless that was done lately. */
 static int keep(struct report *r, struct deadline deadline, struct err *err)
 {
 	enum pace_answer how;
@@ -432,14 +439,14 @@ static int keep(struct report *r, struct deadline deadline, struct err *err)
 	if (clock_ms() - r->renewed < r->o->pace.seconds * 1000ULL / 3)
 		return 0;
 	if (!r->now.connected && clock_ms() - r->now.since >= TURN_SILENCE_MS)
-		return 0; /* it ends by itself */
+		return 0; /* it expires */
 	if (pace_renew(&r->pace, r->k, deadline, err) == 0) {
 		r->renewed = clock_ms();
 		return 0;
 	}
 	if (err->code != E_STATE)
 		return -1;
-	/* What node does goes on whether somebody else has a turn now or not: it is to be seen. */
+	/* Node cannot be stopped: record its turn again, even beyond the limit. */
 	log_err(LOG_WARN, err, "the turn was lost");
 	err_clear(err);
 	(void)pthread_mutex_lock(&r->lock);
@@ -449,7 +456,8 @@ static int keep(struct report *r, struct deadline deadline, struct err *err)
 	return pace_acquire(&r->pace, r->k, true, false, &how, deadline, err);
 }
 
-/* A failure is on record before the turn is free, so that nobody begins in between. */
+/* Ends the turn. Records a failure before the turn is free, so that no other node begins in
+ * between. */
 static int end_turn(struct report *r, struct deadline deadline, struct err *err)
 {
 	bool uninstalls = r->now.state.phase == PHASE_UNINSTALLING || is_gone(r);
@@ -466,7 +474,7 @@ static int end_turn(struct report *r, struct deadline deadline, struct err *err)
 	return 0;
 }
 
-/* A turn of an earlier life, in which its end was not heard: the state says how it went. */
+/* Ends a turn that an earlier process of this program acquired; the result is in node's state. */
 static int end_adopted(struct report *r, struct deadline deadline, struct err *err)
 {
 	if (r->now.state.phase == PHASE_FAILED &&
@@ -475,6 +483,7 @@ static int end_adopted(struct report *r, struct deadline deadline, struct err *e
 	return pace_release_turn(&r->pace, r->k, deadline, err);
 }
 
+/* The part of a round for turns: ends, acquires, grants and renews them, and records failures. */
 static int turns(struct report *r, struct deadline deadline, struct err *err)
 {
 	bool is_well = r->now.has_state && r->now.state.ready;
@@ -485,14 +494,15 @@ static int turns(struct report *r, struct deadline deadline, struct err *err)
 		r->granted = false;
 	if (!r->now.wants)
 		r->stopped = false;
-	/* Nobody could use it now. */
+	/* Without a connection node could not use a turn. */
 	if (r->now.wants && !r->granted)
 		return r->now.connected ? ask(r, deadline, err) : 0;
 	if (r->now.wants && r->answered != r->now.asked)
 		answer(r);
 	if (r->now.wants)
 		return keep(r, deadline, err);
-	/* One that has not looked yet may wait for another program on this node, whose turn it is. */
+	/* A node that is starting may wait for the pod before this one, which may still use the
+	 * turn. */
 	if (r->pace.slot >= 0 && r->now.connected && r->now.has_state &&
 	    r->now.state.phase != PHASE_STARTING && clock_ms() - r->now.since >= ADOPTED_MS &&
 	    end_adopted(r, deadline, err) < 0)
@@ -502,7 +512,7 @@ static int turns(struct report *r, struct deadline deadline, struct err *err)
 	return is_well || is_gone(r) ? pace_mark(&r->pace, r->k, false, deadline, err) : 0;
 }
 
-/* The request for all, if it counts, which is found out once. */
+/* *id: the request to uninstall every node, if it is for this installation; otherwise NULL. */
 static int request_for_all(struct report *r, const char **id, struct deadline deadline,
 			   struct err *err)
 {
@@ -515,7 +525,7 @@ static int request_for_all(struct report *r, const char **id, struct deadline de
 		if (counts < 0)
 			return -1;
 		if (!counts)
-			log_info("a request to uninstall is of an installation before this one",
+			log_info("a request to uninstall was for an earlier installation",
 				 LOG_S("DaemonSet", r->pace.owner));
 		r->counts_for_us = counts;
 		str_set(&r->judged, is);
@@ -525,7 +535,7 @@ static int request_for_all(struct report *r, const char **id, struct deadline de
 	return 0;
 }
 
-/* Somebody may ask for the uninstall of this node, or of all. */
+/* Passes a request to uninstall this node, or every node, on to node. */
 static int pass_request(struct report *r, const struct json *node, struct deadline deadline,
 			struct err *err)
 {
@@ -548,6 +558,7 @@ static int pass_request(struct report *r, const struct json *node, struct deadli
 
 /* --- the round --- */
 
+/* Returns the ms until the next round. */
 static uint64_t pause_of(const struct report *r)
 {
 	const struct report_options *o = r->o;
@@ -585,7 +596,8 @@ static int take_uid(struct report *r, const struct json *node, struct err *err)
 	return 0;
 }
 
-/* Most rounds of a node that waits ask for its turn and do nothing else: many wait at once. */
+/* True if this round shall only try to get a turn, as most rounds do while node waits: many nodes
+ * may wait at once. */
 static bool is_only_waiting(struct report *r)
 {
 	if (!r->now.wants || r->granted || !r->now.connected ||
@@ -594,7 +606,7 @@ static bool is_only_waiting(struct report *r)
 	return ++r->waits % WAIT_ROUNDS != 0;
 }
 
-/* What the Leases say: of turns of an earlier life, of failures, and a request for all. */
+/* Reads the Leases, unless that was done lately. */
 static int look(struct report *r, struct deadline deadline, struct err *err)
 {
 	if (r->pace.looked && clock_ms() - r->pace.looked_at < LOOK_MS)
@@ -602,7 +614,8 @@ static int look(struct report *r, struct deadline deadline, struct err *err)
 	return pace_look(&r->pace, r->k, deadline, err);
 }
 
-/* Who waits for an uninstall waits for the labels to go, and may then end this program: they go last. */
+/* Publishes the state. After an uninstall the labels are removed last: whoever waits for that may
+ * then end this program. */
 static int show(struct report *r, const struct json *node, struct deadline deadline,
 		struct err *err)
 {
@@ -619,7 +632,7 @@ static int full_round(struct report *r, uint64_t *next, struct deadline deadline
 	AUTO(json) struct json *node = kube_get(r->k, r->path, deadline, err);
 
 	if (!node && err->code == E_NOT_FOUND) {
-		/* It was removed, or its kubelet has not registered it yet. */
+		/* The node was removed, or its kubelet has not registered it yet. */
 		log_debug("the cluster has no such node");
 		err_clear(err);
 		r->stable = 0;
@@ -688,13 +701,13 @@ uint64_t report_step(struct report *r)
 	}
 	if (err.code != E_CANCELLED)
 		log_err(r->failures ? LOG_DEBUG : LOG_WARN, &err,
-			"the cluster does not know all yet");
+			"a round failed; the cluster may not have the newest state");
 	next = RETRY_MS;
 	for (unsigned i = 0; i < r->failures && next < RETRY_MAX; i++)
 		next *= 2;
 	r->failures++;
 	next = next < RETRY_MAX ? next : RETRY_MAX;
-	/* Others must not take a turn of ours for one of a node that has gone. */
+	/* Do not let a turn of ours expire. */
 	if (is_turn_of_ours(r) && next > r->o->pace.seconds * 1000ULL / 3)
 		next = r->o->pace.seconds * 1000ULL / 3;
 	r->pace.planned = next;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What shall be on a node object, compared with what is there.
+ * Compares a node object with its desired state, and makes the patch.
  *
- *	label		set-by		
- *	absent		-		ours: set, and set-by with it
+ *	label		set-by
+ *	absent		-		ours: set both
  *	there		there		ours
  *	there		absent		somebody else's: left alone
  *
- * The shared label belongs to all instances: whoever is the last one takes it away.
+ * All instances share one label: the last one removes it.
  */
 
 #include "deploy/report/report-internal.h"
@@ -38,14 +38,15 @@ static const char *note(const struct json *node, const char *key)
 	return kube_meta_of(node, "annotations", key);
 }
 
-/* Puts value (NULL: take it away) unless it is so already. */
+/* Adds a member to the patch if its value differs; value NULL: remove it. */
 static void want(struct json *patch, const char *key, const char *is, const char *value)
 {
 	if (!str_eq(is, value))
 		json_put(patch, key, value ? json_make_string(value) : json_make_null());
 }
 
-/* One of our labels. False: it is somebody else's. */
+/* Adds one of our labels, with its set-by, to the patch. Returns false if somebody else has set
+ * it. */
 static bool want_label(struct json *labels, struct json *notes, const struct json *node,
 		       const char *key, const char *set_by, const char *value)
 {
@@ -58,7 +59,8 @@ static bool want_label(struct json *labels, struct json *notes, const struct jso
 	return true;
 }
 
-/* What the others say: NULL: there is none, else whether one of them is ready. */
+/* Returns "true" if another instance on the node is ready, "false" if none is, NULL if there is
+ * none. */
 static const char *others(const struct wish *w, const struct json *node)
 {
 	const struct json *labels = object_in(object_in(node, "metadata"), "labels");
@@ -111,7 +113,7 @@ static void want_labels(struct wish *w, struct json *labels, struct json *notes,
 /* --- taints --- */
 
 struct taint {
-	char *key, *value, *effect; /* value and effect may be NULL: any */
+	char *key, *value, *effect; /* value, effect: NULL: any */
 };
 
 static void taint_release(struct taint *t)
@@ -170,7 +172,7 @@ static bool is_startup(const struct wish *w, const struct json *one)
 	return false;
 }
 
-/* What stays of the taints; NULL: all of them. */
+/* Returns the taints without the start-up taints; NULL: there is nothing to remove. */
 static struct json *rest_of_taints(const struct wish *w, const struct json *node)
 {
 	const struct json *spec = object_in(node, "spec"),
@@ -190,7 +192,7 @@ static struct json *rest_of_taints(const struct wish *w, const struct json *node
 	return NULL;
 }
 
-/* --- all of it --- */
+/* --- the patch of the node --- */
 
 struct json *wish_patch(struct wish *w, const struct json *node)
 {
@@ -228,7 +230,7 @@ bool wish_label_is(const struct wish *w, const struct json *node, const char *va
 
 /* --- the condition --- */
 
-static const struct json *find_condition(const struct json *node, const char *type)
+const struct json *condition_find(const struct json *node, const char *type)
 {
 	const struct json *status = object_in(node, "status"),
 			  *all = status ? json_get(status, "conditions") : NULL;
@@ -253,7 +255,7 @@ static struct json *status_patch(struct json *condition)
 
 struct json *condition_patch(const struct condition *c, const struct json *node, bool *news)
 {
-	const struct json *is = find_condition(node, c->type);
+	const struct json *is = condition_find(node, c->type);
 	const char *since = is ? json_get_text(is, "lastTransitionTime") : NULL;
 	char now[KUBE_TIME_SIZE];
 	struct json *j;
@@ -279,7 +281,7 @@ struct json *condition_removal(const char *type, const struct json *node)
 {
 	struct json *j;
 
-	if (!find_condition(node, type))
+	if (!condition_find(node, type))
 		return NULL;
 	j = json_make_object();
 	json_put(j, "$patch", json_make_string("delete"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The request, and a watch on the nodes that have the label. */
+/* Makes the request to uninstall every node, and watches the nodes that have the label. */
 
 #include "deploy/report/withdraw.h"
 
@@ -7,22 +7,23 @@
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "deploy/report/report.h"
+#include "deploy/report/report-internal.h"
 #include "kube/lease.h"
 
 #include <string.h>
 
 /*
- * LOOK_MS: after which what is known is looked at: the time counts, too, not only what changes. AWAY_MS:
- * between two tries with a server that is away; it may be restarted by one of the nodes.
+ * LOOK_MS: how long a watch lasts, after which nodes are checked for the grace. AWAY_MS: between
+ * two attempts to reach the server, which may run on one of the nodes.
  */
 enum { LOOK_MS = 10000, AWAY_MS = 2000, NAMES_MAX = 20 };
 
 struct watching {
 	struct withdraw *w;
 	char *type;  /* of the condition */
-	bool synced; /* all that there is has been told */
-	/* A node that has just begun when it is asked has its label soon, and is waited for as well. */
+	bool synced; /* the watch has listed all nodes */
+	/* Until then nodes that are about to install may get the label; they are waited for,
+	 * too. */
 	struct deadline settled;
 };
 
@@ -68,7 +69,8 @@ static int put_owner(struct json *meta, const struct withdraw *w, struct kube *k
 	return 0;
 }
 
-/* Nobody would hear the request, which is right only where nobody has anything to take back. */
+/* The DaemonSet does not exist, so nobody would act on the request: success if no node has the
+ * label. */
 static int without_owner(const struct withdraw *w, struct kube *k,
 			 const struct kube_selection *nodes, struct deadline deadline,
 			 struct err *err)
@@ -86,11 +88,11 @@ static int without_owner(const struct withdraw *w, struct kube *k,
 		      w->owner, w->space, (unsigned long long)n);
 	return err_hint(err,
 			"install it again, or run kata-deploy uninstall on the nodes with the "
-			"label %s and take that away",
+			"label %s and remove the label",
 			nodes->labels);
 }
 
-/* 1: it is made; 0: there is nobody to ask. */
+/* Makes the request: returns 1, or 0 if there are no nodes to uninstall. */
 static int request(const struct withdraw *w, struct kube *k, const struct kube_selection *nodes,
 		   struct deadline deadline, struct err *err)
 {
@@ -113,7 +115,7 @@ static int request(const struct withdraw *w, struct kube *k, const struct kube_s
 		return 1;
 	if (err->code != E_EXISTS)
 		return -1;
-	err_clear(err); /* of an attempt before */
+	err_clear(err); /* an earlier run has made it */
 	return 1;
 }
 
@@ -128,29 +130,10 @@ static struct withdraw_node *node_find(struct withdraw *w, const char *name)
 	return NULL;
 }
 
-/* A condition's status and message; NULL: it has none of that type. */
-static const char *condition(const struct json *node, const char *type, const char **message)
-{
-	const struct json *status = json_get(node, "status");
-	const struct json *all = status && json_kind(status) == JSON_IS_OBJECT
-					 ? json_get(status, "conditions")
-					 : NULL;
-
-	*message = NULL;
-	for (size_t i = 0; all && json_kind(all) == JSON_IS_ARRAY && i < json_count(all); i++) {
-		const struct json *one = json_at(all, i);
-
-		if (json_kind(one) != JSON_IS_OBJECT || !str_eq(json_get_text(one, "type"), type))
-			continue;
-		*message = json_get_text(one, "message");
-		return json_get_text(one, "status");
-	}
-	return NULL;
-}
-
+/* Records the state of a node that has the label. */
 static void node_look(struct watching *on, const struct json *object)
 {
-	const char *name = kube_meta(object, "name"), *message;
+	const char *name = kube_meta(object, "name");
 	struct withdraw_node *n;
 	bool ready;
 
@@ -164,13 +147,12 @@ static void node_look(struct watching *on, const struct json *object)
 		n = &on->w->left.v[on->w->left.n - 1];
 		on->w->asked++;
 	}
-	ready = str_eq(condition(object, "Ready", &message), "True");
+	ready = str_eq(json_get_text(condition_find(object, "Ready"), "status"), "True");
 	if (!ready && n->ready)
 		n->unready_since = clock_ms();
 	n->ready = ready;
 	n->seen = true;
-	(void)condition(object, on->type, &message);
-	str_set(&n->why, message);
+	str_set(&n->why, json_get_text(condition_find(object, on->type), "message"));
 }
 
 static void node_done(struct withdraw *w, struct withdraw_node *n)
@@ -181,6 +163,7 @@ static void node_done(struct withdraw *w, struct withdraw_node *n)
 	*n = w->left.v[--w->left.n];
 }
 
+/* After a new list: nodes that are not in it have lost the label. */
 static void nodes_settle(struct withdraw *w)
 {
 	for (size_t i = w->left.n; i-- > 0;) {
@@ -214,7 +197,7 @@ static int on_node(void *arg, enum kube_event event, const struct json *object, 
 	return on->synced && on->w->left.n == 0 && deadline_passed(on->settled);
 }
 
-/* True: none is left that is waited for. */
+/* True if no node is left that has to be waited for. */
 static bool is_over(const struct withdraw *w)
 {
 	uint64_t grace = (w->grace_s ? w->grace_s : WITHDRAW_GRACE_S) * 1000ULL;
@@ -226,6 +209,7 @@ static bool is_over(const struct withdraw *w)
 	return true;
 }
 
+/* E_TIMEOUT. known: the nodes that are left are known. */
 static int give_up(const struct withdraw *w, bool known, struct err *err)
 {
 	AUTO(buf) struct buf names = BUF_INIT(16384);
@@ -236,7 +220,7 @@ static int give_up(const struct withdraw *w, bool known, struct err *err)
 			err, E_TIMEOUT,
 			"the API server has not said within %u s which nodes have uninstalled",
 			w->seconds);
-		return err_hint(err, "the nodes are still asked to; try again when it answers");
+		return err_hint(err, "the request stays; try again when the server answers");
 	}
 	vec_each(const struct withdraw_node, node, &w->left) {
 		if (n++ >= NAMES_MAX)
@@ -250,11 +234,11 @@ static int give_up(const struct withdraw *w, bool known, struct err *err)
 	(void)err_set(err, E_TIMEOUT, "%zu of %llu nodes have not uninstalled within %u s: %s", n,
 		      (unsigned long long)w->asked, w->seconds, buf_cstr(&names));
 	return err_hint(err,
-			"they are still asked to; see their Events and the log of their pods, then "
-			"try again, or run kata-deploy uninstall there");
+			"the request stays; see their Events and the log of their pods, then try "
+			"again, or run kata-deploy uninstall there");
 }
 
-/* Watches for a while. 1: it is done; 0: not yet. */
+/* Watches for a while. Returns 1 when all nodes have uninstalled, 0 if not yet. */
 static int watch(struct kube *k, struct watching *on, const struct kube_selection *nodes,
 		 struct deadline all, struct err *err)
 {

@@ -2,27 +2,27 @@
 #pragma once
 
 /*
- * Asks every node of a cluster to take back what kata-deploy has installed there, and waits until
- * they have. For whoever removes the DaemonSet afterwards (a chart's hook): without it nothing would be left on the
- * node that could.
+ * Requests that every node of a cluster uninstalls, and waits until they have done so. To run
+ * before the DaemonSet is removed (by a chart's hook), since its pods do the uninstall.
  *
  *	AUTO(withdraw) struct withdraw w = { .suffix = NULL, .space = "kube-system",
  *					     .owner = "kata-deploy", .seconds = 600 };
  *	if (withdraw_run(&w, kube, err) < 0)
- *		...			// w.left says which nodes have not, also then
+ *		...			// w.left: nodes that have not uninstalled, also on success
  *
- * A node is asked if it has the label of the instance, or gets it while it is asked, and has done it when
- * that is gone. An API server that is away is waited for, too. The request is a Lease
- * (report.h), which stays: a node's pod that is started again before the DaemonSet is gone would
- * install again. It goes with its owner, the DaemonSet, by the cluster's garbage collection.
+ * A node is waited for if it has the label of the instance, or gets it meanwhile; it has
+ * uninstalled when the label is removed. If the API server does not answer, this waits for it, too.
+ * The request is a Lease (report.h) and stays: otherwise a pod that is restarted before the
+ * DaemonSet is removed would install again. The cluster's garbage collection removes the Lease with
+ * its owner, the DaemonSet.
  *
- * A node that has not been Ready for WITHDRAW_GRACE_S is not waited for, since it may never come back,
- * unless unready is set: it is in left, and no failure. (A restart of its container manager makes a node
- * unready for moments.) A node that did not do it in time is a failure: E_TIMEOUT, with the nodes.
+ * A node that has not been Ready for WITHDRAW_GRACE_S may never come back: it is not waited for,
+ * unless unready is set. It is in left, but no failure. (The grace is for the restart of a
+ * container manager, which makes a node unready for moments.)
  *
- * Other errors: those of kube_create() and kube_watch(); E_NOT_FOUND: there is no such DaemonSet, and
- * nodes that it should ask. (Without such nodes there is nothing to do: an installation that failed at once
- * can be removed.)
+ * E_TIMEOUT: nodes, named in the message, have not uninstalled in time. E_NOT_FOUND: the DaemonSet
+ * does not exist, but nodes with the label do; without such nodes there is nothing to do, which is
+ * success. Other errors: those of kube_create() and kube_watch().
  */
 
 #include "base/err.h"
@@ -36,25 +36,26 @@
 enum { WITHDRAW_SECONDS = 600, WITHDRAW_GRACE_S = 60, WITHDRAW_SETTLE_MS = 5000 };
 
 struct withdraw_node {
-	char *name, *why; /* the node's condition; NULL: it has none */
-	bool ready, seen;
+	char *name;
+	char *why;              /* message of the condition KataReady; NULL: it has none */
+	bool ready, seen;       /* seen: in the current list of nodes */
 	uint64_t unready_since; /* as clock_ms() */
 };
 
 struct withdraw {
-	const char *suffix; /* of the installation; NULL: none */
-	const char *space;  /* of the DaemonSet and the Leases */
-	const char *owner;  /* the DaemonSet; NULL: the request has none, and stays */
-	unsigned seconds;   /* the longest wait */
-	unsigned grace_s;   /* 0: WITHDRAW_GRACE_S */
-	unsigned settle_ms; /* so long new nodes are expected; 0: WITHDRAW_SETTLE_MS */
-	bool unready;       /* wait for those that are not Ready, too */
-	/* Called for each node that has done it; may be NULL. */
+	const char *suffix; /* of the installation; NULL or "": none */
+	const char *space;  /* namespace of the DaemonSet and the Leases */
+	const char *owner; /* the DaemonSet; NULL: the request has no owner, and is never removed */
+	unsigned seconds;  /* time limit */
+	unsigned grace_s;  /* 0: WITHDRAW_GRACE_S */
+	unsigned settle_ms; /* wait at least so long for new labels; 0: WITHDRAW_SETTLE_MS */
+	bool unready;       /* wait for nodes that are not Ready, too */
+	/* Called for each node that has uninstalled; may be NULL. */
 	void (*done)(void *arg, const char *node);
 	void *arg;
-	/* out */
-	uint64_t asked;
-	VEC(struct withdraw_node) left;
+	/* set by withdraw_run() */
+	uint64_t asked;                 /* how many nodes had the label */
+	VEC(struct withdraw_node) left; /* those that still have it */
 };
 
 void withdraw_release(struct withdraw *w);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Three-way decisions on files below etc/:
+ * The decision table for files below etc/:
  *
  *	disk is		release is	decision
- *	missing		shipping it	take		nothing of the administrator's to lose
+ *	missing		shipping it	take		no edit can be lost
  *	missing		not shipping	keep
- *	as shipped	shipping it	take		(keep if that is the same)
+ *	as shipped	shipping it	take		(keep if the release did not change it)
  *	as shipped	not shipping	remove
- *	as it will be	shipping it	keep		already there
- *	edited		unchanged	keep		we changed nothing
- *	edited		changed		park		both sides moved
+ *	as it will be	shipping it	keep		nothing to write
+ *	edited		unchanged	keep		only the administrator changed it
+ *	edited		changed		park		both changed it
  *	edited		not shipping	keep		it is the administrator's now
  */
 

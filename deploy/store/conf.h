@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Three-way decision about a file that the administrator may edit. Arguments are digests of the
- * file as shipped by the old release, on disk, and as shipped by the new release; NULL: no such
- * file.
+ * Three-way decision about a file below etc/, which the administrator may edit. The arguments are
+ * digests of the file as the old release shipped it, as it is on disk, and as the new release ships
+ * it; NULL: there is no such file.
  */
 
 enum conf_verdict {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * state/install.json: the installed generations. It is the last file written before the commit of a
- * change; without it nothing is installed. docs/design/deploy-store.md describes its members.
+ * state/install.json: the installed generations. It is the last file below the prefix that a change
+ * writes; without it nothing is installed. docs/design/deploy-store.md describes its members.
  */
 
 #include "base/err.h"
@@ -17,16 +17,16 @@ struct generation {
 	char *id, *version;
 	uint64_t since; /* when it was laid down, seconds since 1970 */
 	uint64_t files, bytes;
-	uint64_t verity; /* how many of its new objects fs-verity protects */
-	char *unguarded; /* why not all of them: the kernel's error, or NULL */
+	uint64_t verity; /* how many of the objects that it added fs-verity protects */
+	char *unguarded; /* why fs-verity does not protect all: the kernel's error, or NULL */
 };
 
 struct installed {
 	char *current, *previous; /* ids, or NULL */
-	bool made_prefix;         /* we created the directory of the prefix */
-	char **made_dirs;         /* directories outside the prefix that we created, absolute
-				   * as the node sees them, strv */
-	char *extra;              /* JSON object, opaque here (cli/node.h), or NULL */
+	bool made_prefix;         /* the engine created the directory of the prefix */
+	char **made_dirs; /* directories outside the prefix that the engine created: absolute
+				   * paths as the node sees them, strv */
+	char *extra;      /* JSON object, opaque here (cli/node.h), or NULL */
 	VEC(struct generation) generations;
 };
 
@@ -38,11 +38,12 @@ struct installed {
 void installed_release(struct installed *in);
 DEFINE_AUTO_STRUCT(installed, struct installed, installed_release)
 
-/* The generation of that id, or NULL. */
+/* Returns the generation with that id, borrowed until the next add or drop, or NULL. */
 struct generation *installed_find(const struct installed *in, const char *id);
 void installed_add(struct installed *in, const struct generation *g); /* strings are copied */
 void installed_drop(struct installed *in, const char *id);
 
-char *installed_format(const struct installed *in); /* heap text */
-/* E_INVALID, E_UNSUPPORTED (a newer schema). */
+char *installed_format(const struct installed *in); /* JSON text, heap */
+/* Fills an empty struct installed. E_INVALID: not such a document. E_UNSUPPORTED: a newer
+ * schema. */
 MUST_CHECK int installed_parse(struct installed *in, const char *text, size_t len, struct err *err);

@@ -75,7 +75,7 @@ uint64_t layout_bytes(const struct layout *l)
 	return sum;
 }
 
-/* '/' sorts first, so that paths below a path follow it directly. */
+/* '/' sorts before every other character, so that the paths below a path follow it directly. */
 static int path_order(const char *a, const char *b)
 {
 	for (; *a && *a == *b; a++, b++)
@@ -151,9 +151,9 @@ static int check_path(const char *path, struct err *err)
 }
 
 /*
- * ".." may only come first in a target, and never leads above the top. Directories of a generation
- * are never links, so ".." resolves as written; the components after it may be links, which follow
- * the same rule.
+ * In a target ".." may come only at the start, and not so often that it leads above the top. The
+ * directories of a generation are never links, so ".." means the directory that the path shows; the
+ * components after it may be links, to which the same rule applies.
  */
 static int check_target(const struct entry *e, struct err *err)
 {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The contents of one generation: files and symlinks by path, with digests. It comes from a
- * release's manifest and is stored as state/generations/ID.json.
+ * A layout is the contents of one generation: files and symlinks by path, with digests. It comes
+ * from a release's manifest and is stored as state/generations/ID.json.
  *
  *	AUTO(layout) struct layout l = LAYOUT_INIT;
  *	layout_begin(&l, "3.9.0");
@@ -30,7 +30,7 @@ enum entry_type { ENTRY_FILE, ENTRY_LINK };
 struct entry {
 	char *path;
 	enum entry_type type;
-	mode_t mode;     /* of a file: its x bits decide between 0444 and 0555 */
+	mode_t mode;     /* of a file: laid down as 0555 if it has an x bit, else as 0444 */
 	uint64_t size;   /* of a file */
 	char sha256[65]; /* of a file */
 	char *target;    /* of a link */
@@ -40,7 +40,7 @@ struct entry {
 struct layout {
 	char *version;
 	char *id;     /* "<version>-<12 hex digits>", once sealed */
-	bool rebuilt; /* from its tree (deploy/engine/rebuild.c): the id is not that of the contents */
+	bool rebuilt; /* from its tree (engine/rebuild.c): id is not derived from the contents */
 	VEC(struct entry) entries;
 };
 
@@ -51,21 +51,22 @@ struct layout {
 
 void layout_begin(struct layout *l, const char *version);
 void layout_add(struct layout *l, const struct entry *e); /* strings are copied */
+/* Checks and sorts the entries, and sets id unless rebuilt is set. E_INVALID, E_LIMIT. */
 MUST_CHECK int layout_seal(struct layout *l, struct err *err);
 void layout_release(struct layout *l);
 DEFINE_AUTO_STRUCT(layout, struct layout, layout_release)
 
-/* The entry of that path in a sealed layout, or NULL. */
+/* Returns the entry with that path in a sealed layout, borrowed, or NULL. */
 const struct entry *layout_find(const struct layout *l, const char *path);
 /* True if something lies below the top-level directory dir. */
 bool layout_has_top(const struct layout *l, const char *dir);
 bool entry_is_exec(const struct entry *e);
-/* Same type, contents or target, and execution bit. */
+/* True if both have the same type, contents or target, and execution bit; paths may differ. */
 bool entry_is_same(const struct entry *a, const struct entry *b);
 bool entry_is_conf(const struct entry *e); /* a file below etc/ */
 uint64_t layout_bytes(const struct layout *l);
 
-/* JSON text (heap) of a sealed layout, and its parser, which seals again and rejects unknown
+/* A sealed layout as JSON text, heap; and its parser, which seals the layout and rejects unknown
  * members, another schema, and an id that does not match the contents. name is for messages. */
 char *layout_format(const struct layout *l);
 MUST_CHECK int layout_parse(struct layout *l, const char *text, size_t len, const char *name,

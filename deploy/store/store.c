@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Objects, generations and links. Every function here is one change whose completion can be seen in
- * the file system; the journal handles a crash between two of them.
+ * Objects, generations and links. The file system shows whether a function here has completed, so
+ * the journal needs no record of each call.
  */
 
 #include "deploy/store/store.h"
@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A new symlink before its rename; removed when the prefix is opened (home_settle). */
+/* A new symlink before its rename; removed when the prefix is opened (prefix_settle). */
 #define LINK_NEW "state/link.new"
 
 char *store_object(const struct entry *e)
@@ -31,7 +31,7 @@ char *store_object(const struct entry *e)
 		       entry_is_exec(e) ? ".x" : "");
 }
 
-/* The fd of a regular file, or -1 with errno, ELOOP for a symlink or anything else. */
+/* Opens a regular file; returns its fd, or -1 with errno: ELOOP for a file of any other kind. */
 static int open_regular(int root, const char *path, struct stat *st)
 {
 	struct err ignored = ERR_INIT; /* the caller reports it */
@@ -83,7 +83,7 @@ int store_digest(int root, const char *path, char hex[65], uint64_t *size, struc
 	return sha256_fd(fd, path, hex, size, err) < 0 ? -1 : 1;
 }
 
-/* fs-verity is optional: a failure is reported, not an error. */
+/* Enables fs-verity, which is optional: returns 0 or the errno, for the record. */
 static int guard(int fd)
 {
 	struct fsverity_enable_arg arg = {
@@ -132,23 +132,23 @@ int store_adopt(int root, const char *staged, const char *object, struct err *er
 	return 0;
 }
 
-/* The directory of the previous entry: entries are sorted, so most share it. */
-struct place {
-	int tree;
+/* The directory of the previous entry, kept open: entries are sorted, so most share it. */
+struct last_dir {
+	int tree; /* fd of the generation's directory */
 	char *dir;
 	int fd;
 };
 
-static void place_release(struct place *p)
+static void last_dir_release(struct last_dir *p)
 {
 	fd_close(&p->fd);
 	fd_close(&p->tree);
 	free(p->dir);
 }
-DEFINE_AUTO_STRUCT(place, struct place, place_release)
+DEFINE_AUTO_STRUCT(last_dir, struct last_dir, last_dir_release)
 
-/* An fd of the directory of path (borrowed) and the name in it. */
-static int place_find(struct place *p, const char *path, const char **name, struct err *err)
+/* Makes and opens the directory of path; returns its fd, borrowed, and the name in it. */
+static int last_dir_find(struct last_dir *p, const char *path, const char **name, struct err *err)
 {
 	const char *last = path_basename(path);
 	AUTO(str) char *dir = xstrndup(path, (size_t)(last - path));
@@ -162,10 +162,10 @@ static int place_find(struct place *p, const char *path, const char **name, stru
 	return p->fd;
 }
 
-static int build_entry(int root, struct place *p, const struct entry *e, struct err *err)
+static int build_entry(int root, struct last_dir *p, const struct entry *e, struct err *err)
 {
 	const char *name;
-	int dir = place_find(p, e->path, &name, err);
+	int dir = last_dir_find(p, e->path, &name, err);
 
 	if (dir < 0)
 		return -1;
@@ -182,15 +182,15 @@ static int build_entry(int root, struct place *p, const struct entry *e, struct 
 int store_build(int root, const struct layout *l, struct err *err)
 {
 	AUTO(str) char *path = str_fmt("generations/%s", l->id);
-	AUTO(place) struct place place = { .tree = -1, .fd = -1 };
+	AUTO(last_dir) struct last_dir last = { .tree = -1, .fd = -1 };
 
 	if (mkdirat(root, path, 0755) < 0)
 		return path_sys(err, root, path, "make %s", path);
-	place.tree = path_open(root, path, PATH_NO_LINKS, O_PATH | O_DIRECTORY, 0, err);
-	if (place.tree < 0)
+	last.tree = path_open(root, path, PATH_NO_LINKS, O_PATH | O_DIRECTORY, 0, err);
+	if (last.tree < 0)
 		return -1;
 	vec_each(struct entry, e, &l->entries) {
-		if (build_entry(root, &place, e, err) < 0)
+		if (build_entry(root, &last, e, err) < 0)
 			return err_wrap(err, "%s", path);
 	}
 	return 0;
@@ -213,7 +213,8 @@ int store_relink(int root, const struct layout *l, const struct entry *e, struct
 		return path_sys(err, root, e->type == ENTRY_LINK ? fresh : object, "link %s", path);
 	if (renameat(root, fresh, dir, name) < 0)
 		return path_sys(err, dir, name, "link %s", path);
-	/* Renaming a file over another name of itself does nothing and leaves both. */
+	/* rename() of a file over another name of the same inode does nothing and leaves both
+	 * names. */
 	if (unlinkat(root, fresh, 0) < 0 && errno != ENOENT)
 		return err_sys(err, "clear %s", fresh);
 	return 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* state/timer.json. A file that cannot be read is an error, since what is held would be tried again. */
+/* Reads and writes state/timer.json. A damaged file is an error: an empty history would release all
+ * holds. */
 
 #include "deploy/timer/past.h"
 
@@ -28,7 +29,7 @@ static int damaged(struct err *err)
 			"kata-deploy timer unhold begins a new one, and tries all releases again");
 }
 
-/* An object with a time and the texts of names (NULL at the end). */
+/* True for an object with "when" and a text for each of names (NULL at the end). */
 static bool has_texts(const struct json *j, const char *const *names)
 {
 	uint64_t when;
@@ -123,7 +124,7 @@ static bool has(const struct json *h, const char *member, const char *text)
 	return !text || str_eq(json_get_text(h, member), text);
 }
 
-/* Takes out those whose member is text (NULL: all) and returns their number. */
+/* Removes the holds whose member is text (NULL: all); returns how many there were. */
 static size_t take_out(struct timer_past *past, const char *member, const char *text)
 {
 	struct json *rest = json_make_array();
@@ -138,7 +139,7 @@ static size_t take_out(struct timer_past *past, const char *member, const char *
 	return n - json_count(rest);
 }
 
-/* The newest are last. */
+/* Removes all but the last max holds, which are the newest. */
 static void keep_newest(struct timer_past *past, size_t max)
 {
 	struct json *rest = json_make_array();

@@ -2,17 +2,16 @@
 #pragma once
 
 /*
- * What a node that upgrades itself has done: how its last run ended, and which releases it holds,
- * since they failed here once or somebody went back from them, so that it does not try them every
- * night. state/timer.json in the prefix, which is there since the timer was
- * enabled or first run, and goes with an
- * uninstall:
+ * The history of a node that upgrades itself: how its last run ended, and the releases that it
+ * holds. It holds a release that failed here, or from which somebody has rolled back, so that it
+ * does not try it again every night. The history is in state/timer.json, which is created when the
+ * timer is enabled or runs for the first time, and removed by the uninstall:
  *
  *	{ "last": { "when", "result", "version", "message" },
  *	  "held": [ { "sha256", "version", "when", "why" } ] }
  *
- * A release is known by the digest of its release.yaml, so that a repaired one of the same version
- * is another. Only the newest TIMER_HELD_MAX are kept.
+ * The digest of its release.yaml identifies a release, so that a corrected release of the same
+ * version is not held. Only the newest TIMER_HELD_MAX are kept.
  *
  *	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT;
  *	if (timer_past_load(deploy_state(d), &past, err) < 0)
@@ -20,7 +19,7 @@
  *	if (timer_past_held(&past, sha256))
  *		...
  *
- * Written by those who hold the lock of the prefix.
+ * Only a process that holds the lock of the prefix may write it.
  */
 
 #include "base/err.h"
@@ -46,20 +45,22 @@ struct timer_past {
 void timer_past_release(struct timer_past *past);
 DEFINE_AUTO_STRUCT(timer_past, struct timer_past, timer_past_release)
 
-/* state: an fd of the prefix's state directory; -1: there is none. Without the file there is no past.
- * E_INVALID: it is damaged, with what to do. */
+/* Reads the history; without the file it is empty. state: an fd of the prefix's state directory, or
+ * -1. E_INVALID: the file is damaged; the message has the remedy. */
 MUST_CHECK int timer_past_load(int state, struct timer_past *out, struct err *err);
-/* Whether this node upgrades itself. */
+/* True if the file exists: this node upgrades itself. */
 bool timer_past_is_there(int state);
 MUST_CHECK int timer_past_save(int state, const struct timer_past *past, struct err *err);
 
-/* The entry of a held release, borrowed; NULL: it is not held. */
+/* Returns the entry of a held release, borrowed; NULL: it is not held. */
 const struct json *timer_past_held(const struct timer_past *past, const char *sha256);
+/* Holds a release; when: seconds since 1970. */
 void timer_past_hold(struct timer_past *past, const char *sha256, const char *version,
 		     uint64_t when, const char *why);
-/* Of that version, or (NULL) all; returns their number. */
+/* Releases the holds on that version (NULL: all holds); returns how many there were. */
 size_t timer_past_unhold(struct timer_past *past, const char *version);
 
-/* result: "upgraded", "current", "held" or "failed". */
+/* Records the end of a run. result: "upgraded", "current", "held" or "failed"; when: seconds since
+ * 1970; version and message may be NULL. */
 void timer_past_ended(struct timer_past *past, const char *result, const char *version,
 		      uint64_t when, const char *message);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Units of systemd: their texts, and enabling and disabling them with or without a running systemd. */
+/* Writes, enables, disables and removes the units, with or without a running systemd. */
 
 #include "deploy/timer/units.h"
 
@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "deploy/engine/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,18 +19,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ETC          "/etc/systemd/system"
-#define WANTS        ETC "/timers.target.wants"
-#define TIMER        UNITS_NAME ".timer"
-#define MARK         "# Written by kata-deploy timer enable; changes belong into a drop-in."
-#define SYSTEM       "/usr/bin/kata-deploy"
-#define UNITS_PREFIX "/opt/kata" /* what `timer run` has if nothing is said */
+#define ETC    "/etc/systemd/system"
+#define WANTS  ETC "/timers.target.wants"
+#define TIMER  UNITS_NAME ".timer"
+#define MARK   "# Written by kata-deploy timer enable; changes belong into a drop-in."
+#define SYSTEM "/usr/bin/kata-deploy"
 
 enum { UNIT_MAX = 64 << 10, CALL_MS = 60000 };
 
 static const char *const kinds[] = { "service", "timer", NULL };
 
-/* Where a path of the system is; heap. */
+/* Returns a path of the system with root, heap. */
 static char *below(const struct units_place *place, const char *path, struct err *err)
 {
 	return place->root ? path_from_root(place->root, path, err) : xstrdup(path);
@@ -37,7 +37,7 @@ static char *below(const struct units_place *place, const char *path, struct err
 
 /* --- texts --- */
 
-/* A word of ExecStart as systemd.service(5) has it. */
+/* Appends a quoted word of ExecStart, see systemd.service(5). */
 static void put_word(struct buf *to, const char *word)
 {
 	buf_str(to, " \"");
@@ -51,7 +51,8 @@ static void put_word(struct buf *to, const char *word)
 	buf_chr(to, '"');
 }
 
-/* The release's own, which is as new as what is installed, else the one that runs. */
+/* Returns the path of the program for the service, heap: that of the installed release, which is
+ * replaced with it, or else this program's. */
 static char *find_program(const struct units *u, struct err *err)
 {
 	AUTO(str) char *standard = str_fmt("%s/bin/kata-deploy", u->place.prefix);
@@ -79,11 +80,12 @@ static void put_service(const struct units *u, const char *program, struct buf *
 	buf_str(to, "\n[Service]\nType=oneshot\nExecStart=");
 	buf_fmt(to, "%s", program);
 	buf_str(to, " timer run --quiet");
-	if (!str_eq(u->place.prefix, UNITS_PREFIX)) {
+	if (!str_eq(u->place.prefix, DEPLOY_PREFIX)) {
 		buf_str(to, " --prefix");
 		put_word(to, u->place.prefix);
 	}
-	/* A stop is an interrupt, which undoes; the undo may restart the manager. */
+	/* TimeoutStopSec: a stop interrupts the run, whose undo may restart the container
+	 * manager. */
 	buf_str(to, "\nNice=10\nIOSchedulingClass=idle\nTimeoutStartSec=2h\nTimeoutStopSec=5min\n"
 		    "KillMode=mixed\n");
 }
@@ -123,7 +125,7 @@ char *units_text(const struct units *u, const char *kind, struct err *err)
 	program = find_program(u, err);
 	if (!program)
 		return NULL;
-	/* systemd takes the path of the program as it is, and a prefix in conditions. */
+	/* systemd does not unquote the path of a program, nor a path in a condition. */
 	if (strpbrk(program, " \t\"'\\%$;") || strpbrk(u->place.prefix, " \t\"'\\%")) {
 		err_set(err, E_USAGE,
 			"a unit cannot name %s and %s; use paths without blanks, quotes and %%",
@@ -173,7 +175,8 @@ static char *unit_path(const struct units_place *place, const char *dir, const c
 	return below(place, path, err);
 }
 
-/* 1: it is ours, 0: it is not there; E_EXISTS: it is somebody else's. */
+/* Returns 1 if the unit has our mark, 0 if it does not exist. E_EXISTS: it is the
+ * administrator's. */
 static int is_ours(const char *path, struct buf *text, struct err *err)
 {
 	struct err why = ERR_INIT;
@@ -187,7 +190,7 @@ static int is_ours(const char *path, struct buf *text, struct err *err)
 	return err_hint(err, "move it away, or use systemctl enable and disable with it");
 }
 
-/* 1: written, 0: it is the same. */
+/* Returns 1 if the unit was written, 0 if it was the same already. */
 static int write_unit(const struct units *u, const char *kind, struct err *err)
 {
 	AUTO(buf) struct buf was = BUF_INIT(UNIT_MAX);
@@ -226,7 +229,7 @@ static int remove_file(const char *path, bool *changed, struct err *err)
 	return errno == ENOENT ? 0 : err_sys(err, "remove %s", path);
 }
 
-/* Whoever enabled it. */
+/* Disables the timer, also if systemctl has enabled it. */
 static int unlink_timer(const struct units_place *place, bool *changed, struct err *err)
 {
 	AUTO(str) char *dir = below(place, WANTS, err);
@@ -243,7 +246,7 @@ static int remove_unit(const struct units_place *place, const char *kind, bool *
 {
 	AUTO(buf) struct buf was = BUF_INIT(UNIT_MAX);
 	AUTO(str) char *path = unit_path(place, ETC, kind, err);
-	struct err theirs = ERR_INIT; /* stays */
+	struct err theirs = ERR_INIT; /* the administrator's unit stays */
 
 	if (!path)
 		return -1;
@@ -294,7 +297,7 @@ static int settle(const struct units_place *place, const char *verb, struct err 
 
 static bool is_enabled(const struct units_place *place)
 {
-	struct err ignored = ERR_INIT; /* a dangling link: then it is not */
+	struct err ignored = ERR_INIT; /* a dangling link on the way: it is not enabled */
 	AUTO(str) char *dir = below(place, WANTS, &ignored);
 	AUTO(str) char *link = dir ? str_fmt("%s/" TIMER, dir) : NULL;
 
@@ -325,7 +328,7 @@ int units_enable(const struct units *u, bool *changed, struct err *err)
 	*changed = false;
 	if (need_systemd(u, err) < 0)
 		return -1;
-	/* A new window counts at once. */
+	/* After a restart a new window is in effect at once. */
 	if (write_units(u, changed, err) == 0 &&
 	    settle(&u->place, *changed ? "restart" : "start", err) == 0)
 		return 0;
@@ -337,7 +340,7 @@ int units_enable(const struct units *u, bool *changed, struct err *err)
 int units_disable(const struct units_place *place, bool *changed, struct err *err)
 {
 	*changed = false;
-	/* First, while systemd still knows it; there may be none. */
+	/* First, while systemd still knows the unit; it may not exist. */
 	if (is_booted(place)) {
 		struct err ignored = ERR_INIT;
 
@@ -368,7 +371,7 @@ int units_made(const struct units_place *place, char ***paths, struct err *err)
 	AUTO(str) char *wants = timer ? below(place, WANTS, err) : NULL;
 	AUTO(str) char *link = wants ? str_fmt("%s/" TIMER, wants) : NULL;
 	AUTO(str) char *condition = str_fmt("\nConditionPathExists=%s/current\n", place->prefix);
-	struct err theirs = ERR_INIT; /* stays */
+	struct err theirs = ERR_INIT; /* the administrator's unit stays */
 
 	if (!link)
 		return -1;
@@ -389,7 +392,8 @@ void units_gone(const struct units_place *place)
 		(void)!rmdir(wants); /* fails if there are others */
 	if (!is_booted(place))
 		return;
-	/* It has no file any more, and does not start again in either case. */
+	/* The timer has no file any more: even if this fails, it is not started again after a
+	 * boot. */
 	err_clear(&ignored);
 	(void)!systemctl("stop", TIMER, NULL, &ignored);
 	err_clear(&ignored);
@@ -406,7 +410,7 @@ void units_state_release(struct units_state *s)
 	free(s->next);
 }
 
-/* The value of the last such line; heap. */
+/* Returns the value of the last line KEY=VALUE, heap, or NULL. */
 static char *value_of(const char *text, const char *key)
 {
 	AUTO(strv) char **lines = strv_split(text, "\n");

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* Lines of base64 as in .pub files, NULL at the end. */
+/* Returns the keys as lines of base64, as in .pub files; NULL at the end. */
 const char *const *trust_builtin_keys(void);
-/* Seconds since 1970; 0: not known. */
+/* Returns when the program was built, seconds since 1970; 0: not known. */
 uint64_t trust_build_time(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The memory that outlives an uninstall: one file for the system, an entry for each prefix, so that
- * installations side by side, which may follow other channels, do not mix.
+ * The copy of the memory that survives an uninstall: one file for the node, with an entry for each
+ * prefix, so that installations side by side can follow different channels.
  */
 
 #include "base/fd.h"
@@ -45,14 +45,14 @@ static int parse(struct trust_kept *kept, const struct json *j, struct err *err)
 	return 0;
 }
 
-static int say_remedy(struct err *err)
+static int hint_restore(struct err *err)
 {
 	return err_hint(
 		err, "restore it from a backup; kata-deploy uninstall --forget-trust removes it, "
 		     "and with it the memory of every prefix");
 }
 
-/* Who may not read it may not install either, only look. */
+/* A user without the right to read the file cannot install either: only queries come here. */
 static bool is_denied(void)
 {
 	return errno == EACCES && geteuid() != 0;
@@ -77,11 +77,7 @@ int trust_kept_load(struct trust_kept *kept, struct err *err)
 		return err_sys(err, "open %s", kept->file);
 	if (file_read_fd(fd, kept->file, TRUST_MEMORY_MAX, &text, err) == 0)
 		j = json_parse(buf_cstr(&text), text.len, kept->file, err);
-	if (j && parse(kept, j, err) == 0)
-		return 0;
-	return err_hint(
-		err, "restore it from a backup; kata-deploy uninstall --forget-trust removes it, "
-		     "and with it the memory of every prefix");
+	return j && parse(kept, j, err) == 0 ? 0 : hint_restore(err);
 }
 
 int trust_kept_past(const struct trust_kept *kept, struct trust_past *past, struct err *err)
@@ -92,10 +88,10 @@ int trust_kept_past(const struct trust_kept *kept, struct trust_past *past, stru
 
 	if (!j)
 		return 0;
-	return trust_past_take(past, j, kept->file, err) < 0 ? say_remedy(err) : 1;
+	return trust_past_take(past, j, kept->file, err) < 0 ? hint_restore(err) : 1;
 }
 
-/* A new entry comes last, so that the one at the front is the oldest. */
+/* Appends a new entry at the end, so that the first entry is the oldest. */
 char *trust_kept_format(const struct trust_kept *kept, const struct trust_past *past)
 {
 	size_t n = kept->prefixes ? json_count(kept->prefixes) : 0, i = 0;

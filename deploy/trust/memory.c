@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a run reports and leaves for the next one: the report, the memory, the remembered keys. */
+/* The results of a run: the report of its decision, the remembered keys, the new memory. */
 
 #include "base/mem.h"
 #include "base/path.h"
@@ -72,7 +72,7 @@ int trust_keys_remember(struct trust *t, const struct trust_root *from, struct e
 	vec_each(struct trust_key, k, &from->keys) {
 		size_t before = kept->keys.n;
 
-		/* Where the file lay does not matter later. */
+		/* The directory of the file means nothing later. */
 		if (trust_root_add(kept, &k->key, k->roles, path_basename(k->name), err) < 0)
 			return -1;
 		if (kept->keys.n > before)
@@ -154,7 +154,7 @@ bool trust_has_memory(const struct trust *t)
 
 char *trust_memory(const struct trust *t)
 {
-	struct trust_past now = t->past; /* borrowed, but for the decision */
+	struct trust_past now = t->past; /* a shallow copy, with another decision */
 	AUTO(json) struct json *decided = t->memory_only ? NULL : trust_report(t);
 
 	if (decided)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The memory of trust, as state/trust.json has it: what is kept between installs. */
+/* Parses, formats and merges the memory, state/trust.json. */
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* Schema 1 knows neither followed channels nor remembered keys nor roles. */
+/* Schema 1, which is read too, has no "channel", no "remembered", and no roles in "root". */
 enum { SCHEMA = 2 };
 
 #define NAME "trust.json"
@@ -147,7 +147,7 @@ static int parse_remembered(struct trust_root *keys, const struct json *j, struc
 	return 0;
 }
 
-/* The members that both files have. */
+/* Parses the members that trust.json and the copy that survives an uninstall both have. */
 static int parse_members(struct trust_past *past, struct fields *f, struct err *err)
 {
 	const struct json *serials, *root;

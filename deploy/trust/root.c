@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Sets of keys, and where they come from. */
+/* Sets of keys; reads them from files, the trust directory, the program and root.json. */
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -140,7 +140,7 @@ static int is_key_file(const struct dirent *e)
 	return e->d_name[0] != '.' && str_ends(e->d_name, ".pub");
 }
 
-/* An fd; -1 without an error if it is not there. */
+/* Returns an fd; -1 without an error if the directory does not exist. */
 static int open_directory(const char *path, struct err *err)
 {
 	int fd = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -195,7 +195,7 @@ int trust_root_of_directory(struct trust_root *root, const char *path, struct er
 	return 1;
 }
 
-/* Lines of base64. A key may be in both roles, but in each only once. */
+/* Parses a list of keys, each a line of base64. A key may have both roles, but each only once. */
 static int parse_keys(struct trust_root *root, const struct json *list, unsigned roles,
 		      const char *name, struct err *err)
 {
@@ -219,7 +219,7 @@ static int parse_keys(struct trust_root *root, const struct json *list, unsigned
 	return 0;
 }
 
-/* The keys and the threshold of one role, or of both. */
+/* Parses the keys and the threshold of one role, or of both roles. */
 static int parse_set(struct trust_root *root, const struct json *keys, uint64_t threshold,
 		     unsigned roles, const char *name, struct err *err)
 {

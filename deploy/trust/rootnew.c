@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Making a root.json. */
+/* Makes the text of a new root.json. */
 
 #include "base/str.h"
 #include "deploy/trust/trust-internal.h"
 
 #include <string.h>
 
-/* Takes the role away from all keys; one without a role is dropped. */
+/* Takes the role away from all keys, and drops those that have no role then. */
 static void clear_role(struct trust_root *root, enum trust_role role)
 {
 	size_t n = 0;
@@ -47,7 +47,7 @@ static int fill(const struct trust_root_new *n, struct trust_root *root, struct 
 	if (load_after(n, root, err) < 0)
 		return -1;
 	split |= root->version && trust_root_is_split(root);
-	/* One set stays one. */
+	/* A set without roles stays one. */
 	if (!split)
 		clear_role(root, TRUST_CHANNEL);
 	if (set_role(root, n->keys, TRUST_RELEASE, err) < 0 ||
@@ -63,7 +63,7 @@ static int fill(const struct trust_root_new *n, struct trust_root *root, struct 
 	return 0;
 }
 
-/* The parser has the rules. */
+/* Parses its result, since trust_root_parse() has the rules. */
 char *trust_root_text(const struct trust_root_new *n, struct err *err)
 {
 	AUTO(trust_root) struct trust_root root = TRUST_ROOT_INIT, again = TRUST_ROOT_INIT;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The checks. Each refusal is E_TRUST and says what was expected, what was found, and the remedy;
- * each waived check is recorded. Nothing here reads a document: the caller passes its bytes and,
- * once those are verified, the numbers in it.
+ * The checks. A refusal is E_TRUST, and its message has what was expected, what was found, and the
+ * remedy; a waived check is recorded. Nothing here parses a release or a channel: the caller passes
+ * the bytes and, once their signatures are verified, the numbers in them.
  */
 
 #include "deploy/trust/trust.h"
@@ -18,13 +18,13 @@
 
 #include <string.h>
 
-/* Which keys of a role signed: one flag per key of a set, and the ids of unknown keys. */
+/* The result of verifying a document's signatures with a set of keys. */
 struct verdict {
 	enum trust_role role;
-	bool good[TRUST_KEYS_MAX];
-	unsigned n;
-	char **unknown;  /* strv */
-	bool other_role; /* one of them is known, for the other role */
+	bool good[TRUST_KEYS_MAX]; /* for each key of the set: it signed */
+	unsigned n;                /* how many did */
+	char **unknown;            /* ids of other keys that signed, strv */
+	bool other_role;           /* one of these is in the set, with the other role only */
 };
 
 static void verdict_release(struct verdict *v)
@@ -120,7 +120,7 @@ static int take_root(struct trust *t, const char *directory, struct err *err)
 	return t->past.root.version ? trust_root_copy(&t->root, &t->past.root, err) : 0;
 }
 
-/* Keys of --key are remembered if none are, nor a root. */
+/* Remembers the keys of --key, unless the memory has keys or a root. */
 static int learn_keys(struct trust *t, struct err *err)
 {
 	struct trust_root *kept = &t->past.keys;
@@ -202,7 +202,7 @@ static int check_keys(const struct trust *t, const struct trust_options *o, stru
 	return 0;
 }
 
-/* The newer of both copies. */
+/* Merges the memory of state/trust.json and of the copy that survives an uninstall. */
 static int load_memory(struct trust *t, const struct trust_options *o, int state, struct err *err)
 {
 	AUTO(trust_past) struct trust_past outlived = TRUST_PAST_INIT;
@@ -241,7 +241,7 @@ int trust_open(const struct trust_options *o, int state, struct trust **out, str
 	return 0;
 }
 
-/* Checks one signature with the keys of its id that have the role. */
+/* Verifies one signature with the keys that have its id and the role. */
 static int judge(const struct trust_root *root, const void *data, size_t len,
 		 const struct trust_signature *s, struct verdict *v, struct err *err)
 {
@@ -292,7 +292,7 @@ static int judge_all(const struct trust_root *root, const void *data, size_t len
 	return 0;
 }
 
-/* Ids of some keys that did or did not sign, for messages. */
+/* Returns the ids of some keys that did or did not sign, heap, for messages. */
 static char *ids_of(const struct trust_root *root, const struct verdict *v, bool good)
 {
 	AUTO(strv) char **ids = NULL;
@@ -438,7 +438,7 @@ static int check_serial(struct trust *t, const char *name, uint64_t serial, stru
 	return 0;
 }
 
-/* What a later run must know. */
+/* Records an accepted document in the memory. */
 static void remember(struct trust *t, const char *name, uint64_t serial, uint64_t created)
 {
 	const struct trust_serial *seen = trust_past_serial(&t->past, name);
@@ -452,10 +452,10 @@ static void remember(struct trust *t, const char *name, uint64_t serial, uint64_
 }
 
 static const char hidden[] =
-	"whoever runs the source may be hiding newer releases: use another mirror; or, if there "
-	"is no channel any more and that is known, use --without-channel, which is recorded";
+	"whoever runs the source may be hiding newer releases: use another mirror; or, if the "
+	"packager has given up the channel, use --without-channel, which is recorded";
 
-/* A channel in place of the one that is followed hides it as well. */
+/* Refuses another channel than the one that is followed: it could hide newer releases too. */
 static int check_followed(struct trust *t, const char *name, struct err *err)
 {
 	const char *followed = t->past.channel;
@@ -472,7 +472,7 @@ static int check_followed(struct trust *t, const char *name, struct err *err)
 	return 0;
 }
 
-/* A name of those that are remembered, for messages. */
+/* Returns the channel that is followed, or else any that is remembered; for messages. */
 static const char *known_channel(const struct trust *t)
 {
 	vec_each(struct trust_serial, s, &t->past.serials) {
@@ -542,7 +542,8 @@ static int check_both_sets(const struct trust *t, const struct trust_root *next,
 			   size_t len, const struct trust_signature *sigs, size_t nsigs,
 			   struct err *err)
 {
-	/* A key for channels is kept where it is easy to reach: it may not change the root. */
+	/* A key for channels is used often and kept online: it must not be able to change the
+	 * root. */
 	AUTO(verdict)
 	struct verdict old = { .role = TRUST_RELEASE }, new = { .role = TRUST_RELEASE };
 
@@ -565,7 +566,8 @@ int trust_rotate(struct trust *t, const char *text, size_t len, const struct tru
 	if (len > TRUST_ROOT_MAX)
 		return err_set(err, E_LIMIT, "root.json has %zu bytes, at most %d", len,
 			       TRUST_ROOT_MAX);
-	/* Parsed first because its own keys are needed to verify it; it has no effect before. */
+	/* An exception: it is parsed before it is verified, since its own keys must have signed
+	 * it. */
 	j = json_parse(text, len, "root.json", err);
 	if (!j || trust_root_parse(&next, j, "root.json", err) < 0 ||
 	    check_rotation(t, &next, err) < 0 ||

@@ -2,18 +2,17 @@
 #pragma once
 
 /*
- * Verifies signed documents: one set of checks, in one order, whatever the transport:
+ * Verifies signed documents. The checks and their order are the same for every transport:
  *
- *	length cap → k of n signatures → expiry → serial not lower than the last one seen
+ *	length limit → k of n signatures → expiry → serial not lower than the highest accepted one
  *
- * No document is parsed before its signatures are verified. The decision, and which checks were
- * waived, is recorded in state/trust.json together with the memory that later runs need: the
- * highest serial per channel, the channel that is followed, the latest time seen, the root, the
- * keys of --key.
+ * No document is parsed before its signatures are verified. state/trust.json records the decision,
+ * with the checks that were waived, and the memory that later runs need: the highest serial of each
+ * channel, the channel that is followed, the latest time seen, the root, the remembered keys.
  *
  *	AUTO(trust) struct trust *t = NULL;
  *	if (trust_open(&(struct trust_options){ .keys = keys, ... }, state, &t, err) < 0)
- *		return -1;		// no key at all: E_TRUST, says how to give one
+ *		return -1;		// E_TRUST: there is no key at all
  *	if (trust_signatures(t, "release.yaml", text, len, sigs, nsigs, err) < 0 ||
  *	    release_parse(...) < 0 ||
  *	    trust_fresh(t, "release", r.serial, r.created, r.expires, err) < 0)
@@ -21,22 +20,23 @@
  *	AUTO(str) char *memory = trust_memory(t);	// goes into state/trust.json with the
  *	...						// commit of the install
  *
- * Roles: a key signs releases, or channels, or both. Where no key is for channels only, those for
- * releases are for channels too; else a key for releases is accepted for a channel only if it has
- * both roles, and one for channels never for a release.
+ * Roles: a key is for releases, or for channels, or for both. If no key is for channels, the keys
+ * for releases have both roles. A document is accepted only from keys of its role.
  *
- * Trusted keys are those of --key and --channel-key; else those of the root in the memory or of the
- * directory's root.json, whichever has the higher version; else those remembered from an earlier
- * --key; else the directory's *.pub (*.channel.pub: for channels); else those built in
- * (make TRUSTED_KEYS="FILE ..."). Only the first of these that exists is used; they are never
- * combined.
+ * The trusted keys come from the first of these sources that has any; sources are never combined:
  *
- * The memory has a copy outside the prefix that outlives an uninstall; a run reads the newer of
- * both. It has an entry per prefix.
+ *	1. --key and --channel-key
+ *	2. the root of the memory or the directory's root.json, whichever has the higher version
+ *	3. keys remembered from an earlier --key
+ *	4. the directory's *.pub (*.channel.pub: for channels only)
+ *	5. keys compiled in (make TRUSTED_KEYS="FILE ...")
  *
- * The time used for expiry is the latest of the clock, the last time seen, and the build time, so a
- * clock that is at 1970 or was set back does not make an expired document valid. The last time seen
- * is the creation time of an accepted release, never the clock, so a clock in the far future has no
+ * A copy of the memory outside the prefix survives an uninstall. It has an entry for each prefix; a
+ * run merges the entry of its prefix with state/trust.json.
+ *
+ * Expiry is compared with the latest of the clock, the last time seen, and the build time: a clock
+ * that is at 1970 or was set back does not make an expired document valid. The last time seen is
+ * the creation time of an accepted document, never the clock: a clock in the far future has no
  * lasting effect.
  */
 
@@ -49,30 +49,31 @@
 #include <stdint.h>
 
 #define TRUST_DIRECTORY "/etc/kata-deploy/trust.d"
-/* The directory of the memory that outlives an uninstall, and the file in it. */
+/* The copy of the memory that survives an uninstall: its directory and file name. */
 #define TRUST_KEPT      "/var/lib/kata-deploy"
 #define TRUST_KEPT_NAME "trust.json"
 
 enum { TRUST_SIGNATURES_MAX = 16, TRUST_KEYS_MAX = 32 };
 
 enum trust_role { TRUST_RELEASE, TRUST_CHANNEL, TRUST_ROLES };
-/* "release", "channel". */
+/* Returns "release" or "channel". */
 const char *trust_role_name(enum trust_role role);
 
 struct trust_options {
-	/* --key FILE, --channel-key FILE; if there is one, nothing else is trusted */
+	/* --key FILE, --channel-key FILE: strv, or NULL. If one is given, no other key is
+	 * trusted. */
 	char *const *keys, *const *channel_keys;
-	unsigned threshold;    /* --threshold K, of releases; 0: 1, or what the root says */
-	const char *directory; /* such as TRUST_DIRECTORY: *.pub, and root.json if any */
-	const char *kept;      /* the file of the memory that outlives; NULL: none */
-	const char *prefix;    /* whose memory it is, as the system itself calls it */
-	/* --pin SHA256 of release.yaml: must match as well; waives expiry. It is compared with
-	 * documents whose name ends in "release.yaml". */
+	unsigned threshold;    /* --threshold K, for releases; 0: that of the root, or 1 */
+	const char *directory; /* of *.pub and root.json, such as TRUST_DIRECTORY; may be missing */
+	const char *kept;      /* path of the copy that survives an uninstall; NULL: none */
+	const char *prefix;    /* the prefix as the node sees it: selects the entry of that copy */
+	/* --pin: the SHA-256 that release.yaml must have besides its signatures; waives expiry. It
+	 * applies to documents whose name ends in "release.yaml". */
 	const char *pin;
 	bool allow_downgrade, allow_expired;
-	bool without_channel; /* accept a source that lacks the followed channel */
-	/* The caller accepts nothing but what is installed already: expiry and serials do not
-	 * matter, and nothing is learned. */
+	bool without_channel; /* accept a source without the channel that is followed */
+	/* The caller accepts only the release that is installed already: expiry and serials are not
+	 * checked, and the memory is not changed. */
 	bool installed_only;
 	bool memory_only; /* read no keys: for changes of the memory; trust_signatures() fails */
 	uint64_t now;     /* the clock, seconds since 1970 */
@@ -80,15 +81,17 @@ struct trust_options {
 
 struct trust;
 
+/* The text of a .minisig file; borrowed. */
 struct trust_signature {
 	const char *name; /* for messages */
 	const char *text;
 	size_t len;
 };
 
-/* state: an fd of the prefix's state directory, from which trust.json is read; -1: none yet.
+/* Reads the memory and the trusted keys. state: an fd of the prefix's state directory, with
+ * trust.json; -1: there is none yet. *out is closed with trust_close().
  * E_TRUST: there is no key, or fewer than the threshold. E_INVALID: a key, root or state file is
- * damaged. E_USAGE: the pin is no SHA-256. */
+ * damaged. E_USAGE: the pin is not a SHA-256. */
 MUST_CHECK int trust_open(const struct trust_options *o, int state, struct trust **out,
 			  struct err *err);
 void trust_close(struct trust *t);
@@ -96,77 +99,85 @@ DEFINE_AUTO(trust, struct trust *, NULL, trust_close)
 
 /* Verifies that at least threshold different trusted keys signed exactly these bytes. A document
  * whose name ends in "channel.yaml" needs keys for channels, every other one keys for releases.
- * Signatures by other keys are ignored; a bad one by a known key is an error. E_TRUST: says how
- * many were good, which keys are missing and which key ids the signatures name. E_LIMIT: the
- * document is too long, or has too many signatures. E_INVALID, E_UNSUPPORTED: a signature cannot be
- * parsed. */
+ * Signatures by unknown keys are ignored; a bad signature by a trusted key is an error. E_TRUST:
+ * the message has the number of good signatures, the ids of the keys that did not sign and of the
+ * keys that did. E_LIMIT: the document is too long, or has too many signatures. E_INVALID,
+ * E_UNSUPPORTED: a signature cannot be parsed. */
 MUST_CHECK int trust_signatures(struct trust *t, const char *name, const void *data, size_t len,
 				const struct trust_signature *sigs, size_t nsigs, struct err *err);
 
-/* Checks expiry and serial (E_TRUST). name is the series that the serial belongs to: "release", or
- * a channel's name, which must be that of the channel that is followed. Accepted values become part
- * of trust_memory(). */
+/* Checks expiry and serial of a verified document. name is the series of its serial: "release", or
+ * the name of a channel, which must be the channel that is followed. Accepted values become part of
+ * trust_memory(). E_TRUST: it is refused. E_LIMIT: too many channels are remembered. */
 MUST_CHECK int trust_fresh(struct trust *t, const char *name, uint64_t serial, uint64_t created,
 			   uint64_t expires, struct err *err);
 
-/* The source has no channel. E_TRUST: one is remembered, so that somebody may hide newer releases;
- * without_channel or a pin waives this. */
+/* To call for a source without channel.yaml. E_TRUST: this installation follows a channel, so the
+ * source may be hiding newer releases; without_channel or a pin waives this. */
 MUST_CHECK int trust_no_channel(struct trust *t, struct err *err);
 
-/* Accepts a new set of root keys, root.json: {"version", "keys", "threshold", "expires"}, or, with
- * roles, {"version", "expires", "roles": {"release": {"keys", "threshold"}, "channel": {...}}}. It
- * must be signed by the threshold of the old keys for releases (the old root may have expired) and
- * of the new ones, and its version must be exactly one higher, or 1 if the old keys have no
- * root.json. It is stored in trust.json and replaces the keys of the directory, and those that were
- * remembered, from then on. */
+/*
+ * Accepts a new set of keys, root.json: {"version", "keys", "threshold", "expires"}, or, with
+ * roles, {"version", "expires", "roles": {"release": {"keys", "threshold"}, "channel": {...}}}.
+ *
+ * Both the old keys for releases and the new ones must have signed it, each with their threshold;
+ * the old root may have expired. Its version must be one higher than the old root's, or 1 if there
+ * is no root. It becomes part of trust_memory(), and from then on replaces the keys of the
+ * directory and the remembered ones. E_TRUST: it is refused. E_INVALID, E_LIMIT.
+ */
 MUST_CHECK int trust_rotate(struct trust *t, const char *text, size_t len,
 			    const struct trust_signature *sigs, size_t nsigs, struct err *err);
 
-/* What a new root.json says. What is not given (NULL, 0) is as in the root that it follows. */
+/* The contents of a new root.json. A member that is not given (NULL, 0) is taken from the root that
+ * it follows. */
 struct trust_root_new {
-	const char *after; /* text of that root; NULL: it is the first */
+	const char *after; /* text of the root that it follows; NULL: this is the first root */
 	size_t after_len;
-	char *const *keys, *const *channel_keys; /* files; no channel_keys at all: one set */
+	char *const *keys,
+		*const *channel_keys; /* files; never channel_keys: keys have both roles */
 	unsigned threshold, channel_threshold;
 	uint64_t expires;
 };
-/* The text (heap) of a root.json that is not signed yet; NULL and E_USAGE, E_INVALID. */
+/* Returns the text of an unsigned root.json, heap. NULL with E_USAGE: a first root lacks keys or
+ * expiry; E_INVALID: a threshold is wrong, or after is damaged. */
 char *trust_root_text(const struct trust_root_new *n, struct err *err);
 
-/* The decision, for the record and for --json: keys, signatures, serial, time, waived checks. The
- * caller frees it. */
+/* Returns the decision, for trust.json and for --json: keys, signatures, serials, time, waived
+ * checks. The caller frees it. */
 struct json *trust_report(const struct trust *t);
 
-/* What a run with --key does to the remembered keys. */
+/* What a run with --key does with its keys. */
 enum trust_learning {
-	TRUST_LEARNS_NOTHING,
-	TRUST_REMEMBERS, /* there were none: these are remembered with the commit */
-	TRUST_PASSES,    /* others are remembered: these are for this run only */
+	TRUST_LEARNS_NOTHING, /* no --key, or its keys are known already */
+	TRUST_REMEMBERS,      /* no keys were remembered: these are, with trust_memory() */
+	TRUST_PASSES,         /* others are remembered: these are used in this run only */
 };
 enum trust_learning trust_learning(const struct trust *t);
 
-/* Adds keys to the remembered ones; an empty list is success. E_STATE: there is a root, whose keys
- * count. */
+/* Adds the keys of files (strv) to the remembered ones; an empty list is success. E_STATE: there is
+ * a root, which takes precedence over remembered keys. */
 MUST_CHECK int trust_remember(struct trust *t, char *const *files, enum trust_role role,
 			      struct err *err);
-/* Forgets the remembered key of that id (16 hex digits). E_NOT_FOUND. E_STATE: the others would be
- * fewer than their threshold. */
+/* Forgets the remembered key with that id (16 hex digits). E_NOT_FOUND: no such key. E_STATE: fewer
+ * keys than the threshold would be left. */
 MUST_CHECK int trust_forget(struct trust *t, const char *id, struct err *err);
-/* Forgets all of them. */
+/* Forgets all remembered keys. */
 void trust_forget_all(struct trust *t);
-/* Some are remembered: a list as "keys" of the report; the caller frees it. */
+/* Returns the remembered keys, a list in the form of "keys" in trust_report(); the caller frees
+ * it. */
 struct json *trust_remembered(const struct trust *t);
 
-/* Something was accepted that the memory does not have yet. */
+/* True if trust_memory() differs from the memory that was read. */
 bool trust_has_learned(const struct trust *t);
-/* Serials, a time or a root are remembered. */
+/* True if the memory has serials, a time or a root. */
 bool trust_has_memory(const struct trust *t);
-/* E_INVALID: trust.json in that directory cannot be read. */
+/* Checks that trust.json in the state directory can be parsed; it may be missing. E_INVALID. */
 MUST_CHECK int trust_check_memory(int state, struct err *err);
 
-/* The new contents of state/trust.json (heap): the caller includes it in its change
+/* Returns the new contents of state/trust.json, heap, which the caller writes with its change
  * (deploy_change.trust). */
 char *trust_memory(const struct trust *t);
-/* The same for the file that outlives, which has no keys: with our entry, or without it, and then
- * NULL if nothing is left. The oldest of many entries are dropped. */
+/* Returns the new contents of the copy that survives an uninstall, heap: without keys, with the
+ * entry of our prefix or without it; NULL if it has no entries. Beyond 256 entries the oldest are
+ * dropped. */
 char *trust_kept(const struct trust *t, bool entry);

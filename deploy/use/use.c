@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Searches /proc and the containerd bundles. Everything read here may vanish meanwhile, and is
- * untrusted: it is limited, and what cannot be read is skipped.
+ * Searches /proc and the containerd bundles. Processes and bundles may vanish during the search,
+ * and their files are untrusted: reads are limited, and a file that cannot be read is skipped.
  */
 
 #include "deploy/use/use.h"
@@ -20,8 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Behind the path of a removed file. */
-#define GONE " (deleted)"
+/* The kernel appends this to the path of a file that was unlinked. */
+#define DELETED " (deleted)"
 
 enum { MAPS_MAX = 16 << 20, CMDLINE_MAX = 256 << 10, SHIM_PATH_MAX = 4096 };
 
@@ -79,11 +79,11 @@ static bool is_known(const struct use_list *l, pid_t pid, const char *generation
 
 /* --- processes --- */
 
-/* A shim has its sandbox's id and namespace on its command line. */
+/* Takes the sandbox's id and namespace from the command line of a shim. */
 static void name_sandbox(int proc, struct use *u)
 {
 	AUTO(buf) struct buf text = BUF_INIT(CMDLINE_MAX);
-	struct err ignored = ERR_INIT; /* it has ended */
+	struct err ignored = ERR_INIT; /* the process has ended */
 	const char *word, *next;
 
 	if (file_read(proc, "cmdline", CMDLINE_MAX, &text, &ignored) < 0 || !text.len)
@@ -116,14 +116,14 @@ static void note_process(const struct search *s, int proc, pid_t pid, const char
 	vec_push(&s->out->rows, u);
 }
 
-/* The installer of a release, which may remove the release that it is of. */
+/* Whether exe is the installer of a release: it may remove the release that it came with. */
 static bool is_installer(const struct search *s, const char *exe)
 {
 	static const char *const names[] = { "/bin/kata-deploy", "/bin/kata-manager" };
 	AUTO(str) char *path = xstrdup(exe);
 
-	if (str_ends(path, GONE))
-		path[strlen(path) - strlen(GONE)] = '\0';
+	if (str_ends(path, DELETED))
+		path[strlen(path) - strlen(DELETED)] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (path_is_below(path, s->prefix) && str_ends(path, names[i]))
 			return true;
@@ -195,7 +195,7 @@ static bool has_process(const struct use_list *l, const char *space, const char 
 	return false;
 }
 
-/* A bundle whose shim is gone still needs the program at its shim-binary-path. */
+/* A bundle whose shim has ended still needs the program that its shim-binary-path names. */
 static void look_at_bundle(const struct search *s, int space_dir, const char *space, const char *id)
 {
 	AUTO(str) char *name = str_fmt("%s/shim-binary-path", id);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy doctor: what was found, then what to do, the most useful first. */
+/* kata-deploy doctor: prints the findings, then the remedies, the most urgent first. */
 
 #include "deploy/doctor/doctor.h"
 
@@ -27,7 +27,8 @@ const struct opt doctor_opts[] = {
 	OPT_END,
 };
 
-/* Empty if they cannot be listed: the finding of that name says why. */
+/* Returns the managers; an empty list if they cannot be listed: the finding "manager" has the
+ * reason. */
 static struct json *managers(void)
 {
 	AUTO(cri_seen_list) struct cri_seen_list seen = CRI_SEEN_INIT;
@@ -107,8 +108,8 @@ static void print(const struct diagnosis *d)
 		print_remedies(d, (enum finding_state)state, &n);
 }
 
-/* What was said about the manager at an earlier install counts, as it will at the next one. What
- * cannot be read says nothing here: other verbs do. */
+/* Takes the recorded options about the manager, as the next install will. Errors are left to other
+ * verbs. */
 static void recall(struct json **doc)
 {
 	AUTO(deploy) struct deploy *d = NULL;

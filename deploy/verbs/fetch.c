@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy fetch: an offline copy of a release, verified before it is made. */
+/* kata-deploy fetch: copies a release to a directory, after verifying it. */
 
 #include "base/path.h"
 #include "base/str.h"
@@ -44,7 +44,7 @@ static int copy(const struct offer *offer, bool *changed, struct err *err)
 				    &show, changed, err) == 0)
 		return 0;
 	if (ours)
-		(void)rmdir(o.to); /* fails if something is there to go on with */
+		(void)rmdir(o.to); /* fails if it has files, with which the next fetch continues */
 	return -1;
 }
 
@@ -58,7 +58,7 @@ int verb_fetch(int argc, char **argv, struct err *err)
 	(void)argc, (void)argv;
 	if (!o.to)
 		return err_set(err, E_USAGE,
-			       "where to is not said; add --to DIR, the directory of the copy");
+			       "no target is given; add --to DIR, the directory of the copy");
 	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0 ||
 	    offer_open(d, &offer, err) < 0)
 		return -1;

@@ -54,7 +54,7 @@ int verb_gc(int argc, char **argv, struct err *err)
 	return 0;
 }
 
-/* A memory of trust that cannot be read stops every install. */
+/* Sets a damaged trust.json aside, since it would stop every install. */
 static int settle_trust(struct json *lost, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -71,19 +71,20 @@ static int settle_trust(struct json *lost, struct err *err)
 	if (deploy_set_aside(d, "trust.json", err) < 0)
 		return -1;
 	AUTO(str) char *kept = path_join(o.place.memory, TRUST_KEPT_NAME);
-	say_finding(lost, "state/trust.json",
-		    path_exists(kept)
-			    ? "was damaged; which releases were seen is known from what outlives "
-			      "an uninstall, lost are the remembered keys: give --key once more"
-			    : "was damaged; lost is which releases were seen: the next install "
-			      "trusts what its keys have signed, whatever its serial");
+	say_finding(
+		lost, "state/trust.json",
+		path_exists(kept)
+			? "was damaged; its copy outside the prefix has the highest serials, but "
+			  "the remembered keys are lost: give --key once more"
+			: "was damaged; the highest serials are lost: the next install accepts "
+			  "every release that its keys have signed, older ones too");
 	return 0;
 }
 
 static bool is_interrupted(void)
 {
 	AUTO(deploy) struct deploy *d = NULL;
-	struct err ignored = ERR_INIT; /* that is what recover is for */
+	struct err ignored = ERR_INIT; /* a damaged prefix is an error that recover mends */
 
 	return node_open(&o.place, DEPLOY_LOOK, &d, &ignored) == 0 && deploy_is_interrupted(d);
 }

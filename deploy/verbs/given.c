@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is given to several verbs of packagers: times, roles, keys; and how keys are shown. */
+/* Parses options that several verbs of packagers have: times, roles, secret keys; prints keys. */
 
 #include "base/file.h"
 #include "base/mem.h"

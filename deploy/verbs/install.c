@@ -53,8 +53,8 @@ static void print_keys(const struct json *keys)
 	}
 }
 
-/* What becomes of the keys of --key: with a plan, and before the question. */
-static void tell_keys(const struct install *in)
+/* Prints what an install does with the keys of --key: with a plan, and before the question. */
+static void print_learning(const struct install *in)
 {
 	AUTO(json) struct json *report = trust_report(in->offer.trust);
 	AUTO(json) struct json *kept = trust_remembered(in->offer.trust);
@@ -79,7 +79,7 @@ static void tell_keys(const struct install *in)
 
 /* --- plan --- */
 
-/* Running pods of the installed generations. */
+/* Counts the running pods of the installed generations. */
 static int count_pods(size_t *pods, struct err *err)
 {
 	AUTO(use_list) struct use_list uses = USE_LIST_INIT;
@@ -90,7 +90,7 @@ static int count_pods(size_t *pods, struct err *err)
 	return 0;
 }
 
-/* What is to be said of it; *was must outlive that. */
+/* Fills out, which borrows *was. */
 static int summarize(const struct install *in, const struct plan *p, const uint64_t *fetch,
 		     struct layout *was, struct summary *out, struct err *err)
 {
@@ -141,7 +141,7 @@ static int show_plan(struct install *in, struct err *err)
 		plan_say_json(in, &s);
 		return 0;
 	}
-	tell_keys(in);
+	print_learning(in);
 	if (in->needed)
 		summary_say(&s);
 	else
@@ -218,9 +218,9 @@ static int ask(const struct install *in, struct err *err)
 							: "",
 				 in->reg.told.restart && in->reg.cri ? cri_name(in->reg.cri) : "");
 
-	/* End the progress line before the question. */
+	/* Before the question, so that it gets a line of its own. */
 	progress_end();
-	tell_keys(in);
+	print_learning(in);
 	return ask_yes(question, o.change.yes, err);
 }
 
@@ -251,7 +251,7 @@ int verb_install(int argc, char **argv, struct err *err)
 	return install("install", err);
 }
 
-/* As install, but a release must be installed. */
+/* As install, but a release must be installed, or an interrupted change may install one. */
 int verb_upgrade(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy keys: generating keys; the table of its subverbs. */
+/* kata-deploy keys: the table of its subverbs, and keys generate. */
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -77,7 +77,7 @@ static int generate(int argc, char **argv, struct err *err)
 	(void)argc;
 	if (role_parse(o.role, &role, err) < 0)
 		return -1;
-	/* The name says it in a trust directory. */
+	/* In a trust directory the file name determines the role of a key. */
 	AUTO(str)
 	char *base = str_fmt("%s%s", argv[0], role == TRUST_CHANNEL ? ".channel" : "");
 	AUTO(str) char *name = str_fmt("%s.pub", base);
@@ -110,7 +110,7 @@ const struct subverb keys_verbs[] = {
 	  keys_forget, 0, -1 },
 	{ "root", "ROOT.json", "make a set of keys with roles, to be signed", root_opts, keys_root,
 	  1, 1 },
-	{ "sign", "ROOT.json", "sign it", root_sign_opts, keys_sign, 1, 1 },
+	{ "sign", "ROOT.json", "sign a set of keys", root_sign_opts, keys_sign, 1, 1 },
 	{ "rotate", "ROOT.json", "accept a new set of keys signed by the old one", rotate_opts,
 	  keys_rotate, 1, 1 },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },

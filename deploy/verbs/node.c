@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kata-deploy node: one loop, which starts the program's own verbs as children, one at a time, so that
- * it stays small itself; what comes next is machine.c's decision.
+ * kata-deploy node: a loop that runs other verbs of this program as children, one at a time, so
+ * that it uses little memory itself. deploy/node/machine.c decides which verb is next.
  *
- * Nothing happens on a signal but the end. A verb that runs then is waited for: its change is
- * journaled, so that, if the pod is killed meanwhile, the next one goes on with it.
+ * On a signal it waits for the running verb, then ends. If the pod is killed first, the journal of
+ * the verb's change lets the next pod complete or undo it.
  */
 #include "base/deadline.h"
 #include "base/fd.h"
@@ -37,7 +37,8 @@
 #include <unistd.h>
 
 #define KEPT_NAME "node.json"
-/* Another installation on this node is waited for: for a download, a restart and a proof of its. */
+/* --lock-wait of the verbs, in seconds: another installation on this node may hold the lock during
+ * a download, a restart and a proof. */
 #define OTHERS_S "900"
 enum { DOCUMENT_MAX = 1 << 20, LOCK_MS = 2000, JOB_MS = 3600 * 1000 };
 
@@ -52,11 +53,11 @@ const struct opt node_opts[] = {
 	OPT_STR(0, "prefix", "DIR", &o.place.prefix, "installation prefix; default: " CLI_PREFIX),
 	OPT_STR(0, "host", "DIR", &o.place.host, "where the host's paths are mounted; default: /"),
 	OPT_STR(0, "lock", "FILE", &o.place.lock, "default: /run/lock/kata-deploy.lock"),
-	OPT_STR(0, "trust-memory", "DIR", &o.place.memory, "what uninstalls keep"),
-	OPT_FLAG(0, "alone", &o.alone, "ask nobody for a turn, report to nobody"),
+	OPT_STR(0, "trust-memory", "DIR", &o.place.memory, "record that uninstalls keep"),
+	OPT_FLAG(0, "alone", &o.alone, "act without turns and without report"),
 	OPT_STR(0, "socket", "FILE", &o.socket, "for report; default: " MESSAGE_SOCKET),
-	OPT_STR(0, "state", "DIR", &o.state, "what outlives this process; default: /run/kata-node"),
-	OPT_UINT(0, "port", "N", &o.port, "of health and metrics, 0: none; default: 8090"),
+	OPT_STR(0, "state", "DIR", &o.state, "state kept over restarts; default: /run/kata-node"),
+	OPT_UINT(0, "port", "N", &o.port, "for health and metrics, 0: none; default: 8090"),
 	OPT_UINT(0, "check-seconds", "N", &o.quick, "between quick checks; default: 600"),
 	OPT_UINT(0, "hash-seconds", "N", &o.full, "between checks of all contents; default: a day"),
 	OPT_FLAG(0, "no-repair", &o.no_repair, "report differences, leave them"),
@@ -68,13 +69,13 @@ struct node {
 	struct machine m;
 	char **install; /* options for plan and install, borrowed */
 	int state_dir, lock;
-	char *saved; /* of node.json */
-	struct node_state said;
+	char *saved;            /* of node.json */
+	struct node_state said; /* the state that was sent last */
 	struct endpoint *report;
 	struct watch *timer, *child_watch, *limit;
 	struct child child;
-	enum node_job job;
-	int out; /* what the child prints */
+	enum node_job job; /* that the child does */
+	int out;           /* a memfd with the child's output */
 	uint64_t began, ms[JOB_KINDS];
 	bool ending;
 };
@@ -86,7 +87,7 @@ static uint64_t wall(void)
 	return (uint64_t)time(NULL);
 }
 
-/* --- what is kept, and what is said --- */
+/* --- the saved state, and the messages --- */
 
 static void save(struct node *n)
 {
@@ -97,7 +98,7 @@ static void save(struct node *n)
 	if (str_eq(text, n->saved))
 		return;
 	if (file_replace(n->state_dir, KEPT_NAME, text, strlen(text), 0600, &err) < 0)
-		log_err(LOG_WARN, &err, "what is to outlive this process cannot be kept");
+		log_err(LOG_WARN, &err, "cannot save the state for the next process");
 	else
 		str_set(&n->saved, text);
 }
@@ -113,7 +114,7 @@ static bool load(struct node *n, struct machine_kept *kept)
 	if (j && kept_parse(kept, j, &err) == 0)
 		return true;
 	if (err.code != E_NOT_FOUND)
-		log_err(LOG_WARN, &err, "what an earlier process kept cannot be read");
+		log_err(LOG_WARN, &err, "cannot read the state of an earlier process");
 	return false;
 }
 
@@ -135,8 +136,9 @@ static void say_others(struct node *n)
 	}
 }
 
-/* Before anything is done: what is said of a turn must be on disk first. */
-static void tell(struct node *n, bool all)
+/* Saves the state, then sends messages (all: also an unchanged state). To call before a job begins:
+ * the id of a turn must be on disk before report gets it. */
+static void send_state(struct node *n, bool all)
 {
 	struct message m = { .kind = MESSAGE_STATE, .state = n->m.state };
 	bool changed = memcmp(&n->said, &n->m.state, sizeof(n->said)) != 0;
@@ -164,7 +166,7 @@ static void report_heard(void *arg, const struct message *m)
 
 static void report_came(void *arg)
 {
-	tell(arg, true);
+	send_state(arg, true);
 }
 
 /* --- jobs --- */
@@ -212,19 +214,20 @@ static char **command(const struct node *n, enum node_job job)
 	return argv;
 }
 
-/* Once the host is its root, a child reaches what the image carries by relative paths only. */
+/* Returns the environment of a child. With --host its root directory is the host's, and its working
+ * directory that of the image: files of the image can be named by relative paths only. */
 static char **environment(void)
 {
-	static const char *const carried[] = { CLI_ENV_RELEASE, CLI_ENV_TRUST };
+	static const char *const of_image[] = { CLI_ENV_RELEASE, CLI_ENV_TRUST };
 	char **env = strv_dup(environ);
 
-	for (size_t i = 0; o.place.host && i < ARRAY_LEN(carried); i++) {
-		const char *value = getenv(carried[i]);
+	for (size_t i = 0; o.place.host && i < ARRAY_LEN(of_image); i++) {
+		const char *value = getenv(of_image[i]);
 
 		if (value && *value == '/')
-			strv_env_set(&env, carried[i], value + strspn(value, "/"));
+			strv_env_set(&env, of_image[i], value + strspn(value, "/"));
 	}
-	/* The image has no programs but this one. */
+	/* The programs that verbs run are the host's. */
 	if (o.place.host)
 		strv_env_set(&env, "PATH",
 			     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -234,7 +237,7 @@ static char **environment(void)
 static void ended(struct node *n, int code)
 {
 	AUTO(buf) struct buf text = BUF_INIT(DOCUMENT_MAX);
-	struct err ignored = ERR_INIT; /* too long, or not there: the job counts as failed */
+	struct err ignored = ERR_INIT; /* a document that cannot be read: the job has failed */
 	struct outcome *out = NEW(struct outcome);
 	enum node_job job = STEAL(n->job, JOB_NONE);
 
@@ -260,13 +263,13 @@ static void on_child(void *arg, uint32_t events)
 	(void)events;
 	if (!spawn_has_ended(&n->child, &code))
 		return;
-	/* Before its pidfd is closed. */
+	/* spawn_wait() closes the pidfd: remove the watch first. */
 	watch_remove(STEAL(n->child_watch, NULL));
 	watch_remove(STEAL(n->limit, NULL));
 	if (spawn_wait(&n->child, DEADLINE_NEVER, &code, &err) < 0)
-		log_err(LOG_WARN, &err, "a verb's end");
+		log_err(LOG_WARN, &err, "cannot wait for the end of a verb");
 	ended(n, code);
-	/* What a document took is given back: this program is idle for minutes. */
+	/* Give the memory of the document back: this program is now idle for minutes. */
 	(void)malloc_trim(0);
 	go_on(n);
 }
@@ -276,7 +279,7 @@ static void on_limit(void *arg)
 	struct node *n = arg;
 	struct err ignored = ERR_INIT; /* it has ended */
 
-	log_warn("takes too long", LOG_S("verb", node_job_verb(n->job)));
+	log_warn("a verb takes too long", LOG_S("verb", node_job_verb(n->job)));
 	(void)!spawn_signal(&n->child, SIGTERM, &ignored);
 }
 
@@ -327,14 +330,14 @@ static void set_timer(struct node *n)
 	timer_set(n->timer, at == UINT64_MAX ? 0 : at > now ? at - now : 1, false);
 }
 
-/* Does what can be done now. Of a job that begins, the state is told before. */
+/* Starts the next job, if there is one, after sending the new state. */
 static void go_on(struct node *n)
 {
 	enum node_job job = JOB_NONE;
 
 	if (!n->ending && n->lock >= 0)
 		job = machine_next(&n->m, clock_ms(), wall());
-	tell(n, false);
+	send_state(n, false);
 	if (job)
 		start_job(n, job);
 	if (n->ending && !n->job)
@@ -342,7 +345,7 @@ static void go_on(struct node *n)
 	set_timer(n);
 }
 
-/* --- one of them per node --- */
+/* --- the lock: one such program on a node --- */
 
 static char *lock_path(void)
 {
@@ -354,7 +357,7 @@ static char *lock_path(void)
 		       name);
 }
 
-/* 1: we have it; 0: another process has it. */
+/* Returns 1 if it got the lock, 0 if another process has it. */
 static int try_lock(struct node *n, struct err *err)
 {
 	AUTO(str) char *path = lock_path();
@@ -371,7 +374,7 @@ static int try_lock(struct node *n, struct err *err)
 	return 1;
 }
 
-/* Why it waits: said once, and to whoever asks how it is. */
+/* Tries again later. Logs the reason once, and makes it the message of the state. */
 static void wait_for_lock(struct node *n, int got, struct err *err)
 {
 	char text[MESSAGE_TEXT];
@@ -384,9 +387,9 @@ static void wait_for_lock(struct node *n, int got, struct err *err)
 	}
 	message_text(text, sizeof(text), err->msg);
 	if (!str_eq(n->m.state.message, text))
-		log_err(LOG_WARN, err, "waits, and does nothing meanwhile");
+		log_err(LOG_WARN, err, "waiting for the lock");
 	memcpy(n->m.state.message, text, sizeof(text));
-	tell(n, false);
+	send_state(n, false);
 	timer_set(n->timer, LOCK_MS, false);
 }
 

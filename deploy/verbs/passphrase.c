@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Prompts for a passphrase. Keyboard signals are disabled meanwhile, so that the terminal is never
- * left without echo. */
+/* Prompts for a passphrase. While the terminal's echo is off, so are its signals: an interrupt must
+ * not leave it without echo. */
 
 #include "deploy/verbs/passphrase.h"
 
@@ -20,7 +20,7 @@ void passphrase_wipe(struct passphrase *p)
 	explicit_bzero(p, sizeof(*p));
 }
 
-/* Reads one line byte by byte: the rest of the input is not ours. */
+/* Reads one line, byte by byte: the rest of the input may be further passphrases. */
 static int read_line(int fd, struct passphrase *p, struct err *err)
 {
 	size_t n = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy prove: runs the proof of an install again. */
+/* kata-deploy prove: runs the proof of the installed release again. */
 
 #include "deploy/prove/prove.h"
 

@@ -101,9 +101,8 @@ static int fill_build(struct err *err)
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
 
 	if (!b->tree || !b->out || !b->version)
-		return err_set(
-			err, E_USAGE,
-			"what to build is not said; add --tree DIR, --out DIR and --version V");
+		return err_set(err, E_USAGE,
+			       "an option is missing; give --tree DIR, --out DIR and --version V");
 	if (parse_serial(&b->serial, err) < 0)
 		return -1;
 	b->old = o.old;
@@ -128,7 +127,7 @@ static int load_text(const char *dir, struct buf *text, char sha256[65], struct 
 	return 0;
 }
 
-/* Summary of a release; the caller frees it. */
+/* Returns the summary of a release; the caller frees it. */
 static struct json *summary(const char *dir, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(RELEASE_TEXT_MAX);
@@ -185,7 +184,7 @@ static int build(int argc, char **argv, struct err *err)
 	return print_summary(o.build.out, NULL, NULL, err);
 }
 
-/* What signers read beside the signature. */
+/* Makes the trusted comment of a signature: what was signed. */
 static int make_comment(const char *dir, const char *document, char **out, struct err *err)
 {
 	AUTO(release) struct release r = RELEASE_INIT;
@@ -215,7 +214,8 @@ static int sign_as(const char *dir, const char *document, const struct minisig_s
 		       : release_sign_document(dir, document, secret, comment, err);
 }
 
-/* Which documents, by --role; without it both, as far as they are there. */
+/* Chooses the documents to sign by --role; without it, release.yaml and, if it exists,
+ * channel.yaml. */
 static int choose_documents(const char *dir, char ***documents, struct err *err)
 {
 	AUTO(str) char *channel = path_join(dir, "channel.yaml");
@@ -230,7 +230,7 @@ static int choose_documents(const char *dir, char ***documents, struct err *err)
 	return 0;
 }
 
-/* by: the ids. */
+/* Signs the documents with each key; appends the ids of the keys to by. */
 static int sign_all(const char *dir, char *const *documents, struct json *by, struct err *err)
 {
 	strv_each(path, o.keys) {
@@ -350,9 +350,9 @@ static int diff(int argc, char **argv, struct err *err)
 const struct subverb release_verbs[] = {
 	{ "build", "", "make a release directory out of an install tree", build_opts, build, 0, 0 },
 	{ "sign", "DIR", "sign a release and its channel", sign_opts, sign, 1, 1 },
-	{ "channel", "DIR", "make channel.yaml anew, before it expires", channel_opts, channel, 1,
+	{ "channel", "DIR", "write channel.yaml again, before it expires", channel_opts, channel, 1,
 	  1 },
-	{ "check", "DIR", "compare every byte of a release with its manifest", check_opts, check, 1,
+	{ "check", "DIR", "compare every byte of a release with release.yaml", check_opts, check, 1,
 	  1 },
 	{ "diff", "OLD NEW", "show the changes from one release to another", diff_opts, diff, 2,
 	  2 },

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kata-deploy report: the loop has the connection to node and the signals; a thread has the rounds,
- * which talk to the API server and may take long, and one waits for a request for every node.
+ * kata-deploy report: a loop for the connection to node and the signals; a thread for the rounds,
+ * which call the API server and may take long; and a thread that waits for a request to uninstall
+ * every node.
  */
 
 #include "deploy/report/report.h"
@@ -35,16 +36,16 @@ const struct opt report_opts[] = {
 	OPT_STR(0, "kubeconfig", "FILE", &o.kubeconfig, "default: the pod's service account"),
 	OPT_STR(0, "context", "NAME", &o.context, "of the kubeconfig; default: its current one"),
 	OPT_STR(0, "namespace", "NAME", &o.space, "of the Leases; default: the account's"),
-	OPT_STR(0, "suffix", "NAME", &o.suffix, "of an installation beside others"),
+	OPT_STR(0, "suffix", "NAME", &o.suffix, "name of this installation beside others"),
 	OPT_STRV(0, "startup-taints", "LIST", &o.taints,
-		 "KEY[=VALUE][:EFFECT],... to remove, last"),
+		 "KEY[=VALUE][:EFFECT],... to remove when ready"),
 	OPT_STR(0, "at-once", "N|P%", &o.at_once,
-		"turns at a time, of all nodes; default: " PACE_AT_ONCE),
-	OPT_STR(0, "nodes", "SELECTOR", &o.nodes, "the nodes of which P% is meant; default: all"),
+		"how many nodes restart at a time; default: " PACE_AT_ONCE),
+	OPT_STR(0, "nodes", "SELECTOR", &o.nodes, "nodes that P% is a part of; default: all"),
 	OPT_UINT(0, "failures", "M", &o.failures,
-		 "nodes that fail and stop the others; default: 3"),
+		 "stop when so many nodes have failed; default: 3"),
 	OPT_UINT(0, "turn-seconds", "N", &o.seconds,
-		 "a turn that nobody renews ends; default: 120"),
+		 "a turn that is not renewed ends; default: 120"),
 	OPT_FLAG('v', "verbose", &o.verbose, "log more"),
 	OPT_END,
 };
@@ -54,12 +55,12 @@ struct program {
 	struct link *link;
 	const struct report_options *options;
 	struct report *report;
-	struct kube *other; /* a client for the thread that waits */
+	struct kube *other; /* a client for the thread that waits for a request */
 	int cancel;
-	pthread_mutex_t lock; /* of these two */
-	bool stopping, news;
+	pthread_mutex_t lock; /* guards stopping and news */
+	bool stopping, news;  /* news: begin a round now */
 	pthread_cond_t changed;
-	struct report_rate rate; /* of rounds for news */
+	struct report_rate rate; /* limits the rounds that news cause */
 };
 
 /* --- the rounds --- */
@@ -73,7 +74,7 @@ static void wake(struct program *p, bool stop)
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
-/* On the loop. */
+/* Sends the messages of a round to node; runs on the loop. */
 static void deliver(void *arg)
 {
 	struct program *p = arg;
@@ -83,7 +84,7 @@ static void deliver(void *arg)
 		link_say(p->link, &m);
 }
 
-/* False: it is time to end. */
+/* Waits until the next round is due; returns false when the program ends. */
 static bool rest(struct program *p, uint64_t ms)
 {
 	struct deadline deadline = deadline_in(ms);
@@ -114,7 +115,7 @@ static void *rounds(void *arg)
 	return NULL;
 }
 
-/* --- who waits --- */
+/* --- the wait for a request --- */
 
 static void on_request(void *arg)
 {
@@ -134,8 +135,8 @@ static bool is_stopping(struct program *p)
 	return yes;
 }
 
-/* Never given up: a token is replaced, a server comes back, and somebody gives the right that is missing. Rounds
- * see requests meanwhile, some minutes late. */
+/* Repeats the watch after every error: a token may be replaced, a server come back, a missing
+ * permission be granted. Meanwhile rounds notice a request, some minutes late. */
 static void *await(void *arg)
 {
 	struct program *p = arg;
@@ -149,7 +150,8 @@ static void *await(void *arg)
 		if (rc == 0 || clock_ms() - began > AWAIT_MAX_MS)
 			pause = 0;
 		if (rc < 0 && err.code != E_CANCELLED)
-			log_err(pause ? LOG_DEBUG : LOG_WARN, &err, "requests are seen late");
+			log_err(pause ? LOG_DEBUG : LOG_WARN, &err,
+				"cannot watch for requests to uninstall; they are noticed late");
 		err_clear(&err);
 		pause = pause ? 2 * pause : AWAIT_MIN_MS;
 		if (pause > AWAIT_MAX_MS)
@@ -170,7 +172,7 @@ static void on_link(void *arg, const struct message *m, bool connected)
 		report_hear(p->report, m);
 	else
 		report_connected(p->report, connected);
-	/* Without news of the node there is nothing that the cluster would have to know at once. */
+	/* A new connection alone changes nothing: node will send its state. */
 	if (m || !connected)
 		wake(p, false);
 }
@@ -224,7 +226,7 @@ static int serve(const struct report_options *options, struct kube *k, int cance
 	rc = run(&p, err);
 	link_free(p.link);
 	p.link = NULL;
-	/* What is posted is run, and finds nobody. */
+	/* Runs posted functions; deliver() finds no link. */
 	loop_free(p.loop);
 	report_free(p.report);
 	kube_free(p.other);

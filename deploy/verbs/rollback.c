@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kata-deploy rollback: makes another generation current. The registration refers to paths through
- * `current`, so the container manager is neither changed nor restarted, and running pods are not
- * affected.
+ * kata-deploy rollback: makes another generation current. The registration has paths through the
+ * link `current`, so the container manager is neither reconfigured nor restarted, and running pods
+ * are not affected.
  */
 
 #include "base/str.h"
@@ -30,7 +30,8 @@ const struct opt rollback_opts[] = {
 	OPT_END,
 };
 
-/* A version selects its newest generation. NULL: the previous one. */
+/* Finds the generation of --to; a version selects its newest generation. *id NULL: the previous
+ * one. */
 static int find_target(const struct deploy *d, const char **id, struct err *err)
 {
 	const struct installed *in = deploy_installed(d);
@@ -75,7 +76,7 @@ static int show_plan(struct deploy *d, const char *to, struct err *err)
 	return 0;
 }
 
-/* Not if nothing would change, or nothing can. */
+/* Asks for confirmation, unless nothing would change, or the rollback will fail. */
 static int ask(const struct deploy *d, const char *to, struct err *err)
 {
 	const struct installed *in = deploy_installed(d);
@@ -88,8 +89,9 @@ static int ask(const struct deploy *d, const char *to, struct err *err)
 	return ask_yes(question, o.change.yes, err);
 }
 
-/* A node that upgrades itself would be back in the next window. First, since without the rollback
- * it changes nothing: that release is current. */
+/* Holds the current release on a node that upgrades itself, which would install it again in the
+ * next window. Done before the rollback: if that fails, holding the current release has no
+ * effect. */
 static int hold(const struct deploy *d, const char *to, struct err *err)
 {
 	const struct installed *in = deploy_installed(d);
@@ -105,7 +107,7 @@ static int hold(const struct deploy *d, const char *to, struct err *err)
 		return -1;
 	version = release ? json_get_text(release, "version") : NULL;
 	sha256 = release ? json_get_text(release, "sha256") : NULL;
-	/* After another rollback the record is of the one that is held already. */
+	/* After an earlier rollback the record describes the release that is held already. */
 	if (!version || !sha256 || !now || !str_eq(version, now->version))
 		return 0;
 	if (timer_past_load(deploy_state(d), &past, err) < 0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy keys root and keys sign: making a root.json, on the machines of those who sign. */
+/* kata-deploy keys root and keys sign: make and sign a root.json, on the machines of the
+ * signers. */
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -27,7 +28,7 @@ static struct {
 
 const struct opt root_opts[] = {
 	OPT_STR(0, "after", "ROOT.json", &o.after,
-		"the root that it follows; what is not given stays"),
+		"the root that it follows, and defaults of the rest"),
 	OPT_STRV('k', "key", "FILE.pub", &o.keys, "a key for releases; may be repeated"),
 	OPT_UINT(0, "threshold", "K", &o.root.threshold, "how many of them must sign; default: 1"),
 	OPT_STRV(0, "channel-key", "FILE.pub", &o.channel_keys,

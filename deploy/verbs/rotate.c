@@ -6,14 +6,12 @@
 #include "deploy/cli/memory.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/say.h"
-#include "deploy/release/release.h"
+#include "deploy/release/signatures.h"
 #include "deploy/trust/trust.h"
 #include "deploy/verbs/packager.h"
 #include "deploy/verbs/verbs.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 
 static struct {
 	const char *trust_dir;
@@ -22,7 +20,7 @@ static struct {
 	struct cli_talk talk;
 } o;
 
-enum { ROOT_MAX = 64 << 10, SIGNATURE_MAX = 4096 };
+enum { ROOT_MAX = 64 << 10 };
 
 const struct opt rotate_opts[] = {
 	OPT_STR(0, "trust-dir", "DIR", &o.trust_dir, "default: " TRUST_DIRECTORY),
@@ -31,42 +29,6 @@ const struct opt rotate_opts[] = {
 	CLI_JSON(o.talk),
 	OPT_END,
 };
-
-struct signatures {
-	struct trust_signature v[TRUST_SIGNATURES_MAX];
-	size_t n;
-};
-
-static void signatures_release(struct signatures *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		free((void *)s->v[i].name);
-		free((void *)s->v[i].text);
-	}
-}
-DEFINE_AUTO_STRUCT(signatures, struct signatures, signatures_release)
-
-/* FILE.minisig, FILE.1.minisig ... up to the first that is missing. */
-static int read_signatures(const char *file, struct signatures *s, struct err *err)
-{
-	while (s->n < TRUST_SIGNATURES_MAX) {
-		char *name = release_signature_name(file, (unsigned)s->n);
-		AUTO(buf) struct buf text = BUF_INIT(SIGNATURE_MAX);
-		struct err why = ERR_INIT;
-
-		if (file_read(AT_FDCWD, name, SIGNATURE_MAX, &text, &why) < 0) {
-			free(name);
-			if (why.code == E_NOT_FOUND)
-				return 0;
-			*err = why;
-			return -1;
-		}
-		s->v[s->n].name = name;
-		s->v[s->n].len = text.len;
-		s->v[s->n++].text = buf_steal(&text);
-	}
-	return 0;
-}
 
 static void print_roles(const struct json *report)
 {
@@ -89,7 +51,7 @@ int keys_rotate(int argc, char **argv, struct err *err)
 {
 	AUTO(str) char *kept = NULL, *directory = NULL;
 	struct trust_options options;
-	AUTO(signatures) struct signatures sigs = { .n = 0 };
+	AUTO(signatures) struct signatures sigs = SIGNATURES_INIT;
 	AUTO(buf) struct buf root = BUF_INIT(ROOT_MAX);
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(trust) struct trust *t = NULL;
@@ -108,9 +70,9 @@ int keys_rotate(int argc, char **argv, struct err *err)
 		return err_hint(err, "put the root into %s/root.json", options.directory);
 	}
 	if (file_read(AT_FDCWD, argv[0], ROOT_MAX, &root, err) < 0 ||
-	    read_signatures(argv[0], &sigs, err) < 0 ||
+	    signatures_read(AT_FDCWD, argv[0], &sigs, err) < 0 ||
 	    trust_open(&options, deploy_state(d), &t, err) < 0 ||
-	    trust_rotate(t, buf_cstr(&root), root.len, sigs.v, sigs.n, err) < 0 ||
+	    trust_rotate(t, buf_cstr(&root), root.len, sigs.list, sigs.n, err) < 0 ||
 	    memory_commit(d, &o.place, t, err) < 0)
 		return -1;
 	AUTO(json) struct json *j = trust_report(t);

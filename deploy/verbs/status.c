@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy status: generations and their users, drift, expiry, the manager. */
+/* kata-deploy status: generations and their users, drift, expiry, the health of the manager. */
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -82,7 +82,7 @@ static struct json *generations(const struct installed *in, const struct use_lis
 	return list;
 }
 
-/* The recorded data of the release and of the registration. */
+/* Adds what install.json has recorded of the release and of the registration. */
 static int add_memory(const struct deploy *d, struct json *j, struct err *err)
 {
 	static const char *const members[] = { "release", "cri" };
@@ -104,7 +104,7 @@ static int add_memory(const struct deploy *d, struct json *j, struct err *err)
 	return 0;
 }
 
-/* Health of the manager that it is registered with; one that is not found is a problem too. */
+/* Adds the health of the registered manager; a manager that is not found is a problem too. */
 static void add_health(const struct deploy *d, struct json *j)
 {
 	const struct json *record = json_get(j, "cri");
@@ -173,7 +173,7 @@ static void print_generation(const struct json *g)
 	}
 }
 
-/* What the release that is installed was accepted without. */
+/* Prints the checks that were waived for the installed release. */
 static void print_waived(const struct json *release)
 {
 	const struct json *list = release && json_kind(release) == JSON_IS_OBJECT

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kata-deploy timer: a node that follows its channel by itself. run is what the unit starts: an
- * upgrade without questions, and with a memory of the releases that failed here. It has no option
- * that lowers trust or leaves out the proof.
+ * kata-deploy timer: a node that upgrades itself along its channel. The unit starts `timer run`: an
+ * upgrade without questions, which holds releases that have failed here. It has no option that
+ * weakens verification or skips the proof.
  */
 
 #include "base/interrupt.h"
@@ -59,7 +59,7 @@ static int settle(struct err *err)
 	return 0;
 }
 
-/* From now on a rollback by hand is remembered (past.h). */
+/* Creates the history (past.h): from now on the verb rollback holds the release that it leaves. */
 static int begin_past(struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -206,7 +206,7 @@ static int run_unhold(int argc, char **argv, struct err *err)
 
 	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0)
 		return -1;
-	/* What is damaged is begun anew. */
+	/* A damaged history is replaced by an empty one. */
 	if (timer_past_load(deploy_state(d), &past, &why) < 0 &&
 	    (why.code != E_INVALID || argc > 0)) {
 		*err = why;
@@ -215,11 +215,11 @@ static int run_unhold(int argc, char **argv, struct err *err)
 	n = timer_past_unhold(&past, argc > 0 ? argv[0] : NULL);
 	if (argc > 0 && !n) {
 		err_set(err, E_NOT_FOUND, "kata %s is not held", argv[0]);
-		return err_hint(err, "kata-deploy timer status lists what is");
+		return err_hint(err, "kata-deploy timer status lists held releases");
 	}
 	if ((n || why.code) && timer_past_save(deploy_state(d), &past, err) < 0)
 		return -1;
-	say_done("timer unhold", n || why.code, "what was held is tried again in the next window");
+	say_done("timer unhold", n || why.code, "held releases are tried again in the next window");
 	return 0;
 }
 
@@ -246,14 +246,14 @@ static const char *version_of_current(const struct deploy *d)
 	return g ? g->version : "of an unknown version";
 }
 
-/* What says nothing about the release: the next run tries it again. */
+/* True for errors that are not the release's fault: the next run tries it again. */
 static bool is_passing(const struct err *err)
 {
 	return err->code == E_CANCELLED || err->code == E_LIMIT || interrupt_signal() ||
 	       err->sys == ENOSPC || err->sys == EDQUOT || err->sys == ENOMEM;
 }
 
-/* After a failed commit. Adds what became of it. */
+/* After a failed commit: holds the release, and adds to the error what is installed now. */
 static int hold(struct run *r, struct err *err)
 {
 	const char *version = r->in.offer.release.version;
@@ -269,14 +269,14 @@ static int hold(struct run *r, struct err *err)
 		deploy_is_interrupted(r->in.d) ? "was current" : "is current again", version);
 }
 
-/* What a node that upgrades itself would otherwise collect. */
+/* Removes old releases, which would otherwise accumulate on a node that upgrades itself. */
 static void collect(struct run *r)
 {
 	AUTO(strv) char **ids = NULL;
 	struct err why = ERR_INIT;
 
 	if (node_in_use(&o.place, &ids, &why) < 0 || deploy_gc(r->in.d, ids, &why) < 0)
-		log_err(LOG_WARN, &why, "old releases were not removed");
+		log_err(LOG_WARN, &why, "cannot remove old releases");
 }
 
 static int upgrade(struct run *r, struct err *err)
@@ -290,7 +290,7 @@ static int upgrade(struct run *r, struct err *err)
 	if (install_commit(&r->in, err) < 0)
 		return hold(r, err);
 	r->result = "upgraded";
-	/* Older ones are not offered again. */
+	/* The channel does not offer older releases again. */
 	(void)timer_past_unhold(&r->past, NULL);
 	log_info("upgraded, running pods keep the release that they were started from",
 		 LOG_S("from", was), LOG_S("to", release->version),
@@ -299,6 +299,7 @@ static int upgrade(struct run *r, struct err *err)
 	return 0;
 }
 
+/* Upgrades, unless the newest release is installed or held. */
 static int decide(struct run *r, struct err *err)
 {
 	const struct json *held = timer_past_held(&r->past, r->in.offer.sha256);
@@ -320,8 +321,8 @@ static int decide(struct run *r, struct err *err)
 	return install_learn(&r->in, err);
 }
 
-/* Also of a failed run, as far as it came; what cannot be recorded fails too, since what is held
- * would be tried again. */
+/* Records the end of a run, also of one that failed (rc). A run whose end cannot be recorded fails:
+ * a held release would be tried again. */
 static int record(struct run *r, int rc, struct err *err)
 {
 	struct err why = ERR_INIT;
@@ -333,7 +334,7 @@ static int record(struct run *r, int rc, struct err *err)
 	if (timer_past_save(deploy_state(r->in.d), &r->past, &why) == 0)
 		return rc;
 	if (rc < 0)
-		log_err(LOG_ERROR, &why, "what failed is not recorded");
+		log_err(LOG_ERROR, &why, "cannot record the failure");
 	else
 		*err = why;
 	return -1;
@@ -356,7 +357,7 @@ static void say_run(const struct run *r)
 		say("kata %s: %s", r->in.offer.release.version, r->result);
 }
 
-/* The memory is read before anything else, so that a damaged one is not overwritten. */
+/* Reads the history before anything else, so that a damaged one is not overwritten. */
 static int prepare(struct run *r, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -374,7 +375,7 @@ static int run_run(int argc, char **argv, struct err *err)
 	int rc;
 
 	(void)argc, (void)argv;
-	/* In the journal everything is said, elsewhere what --quiet leaves. */
+	/* systemd's journal gets all messages; --quiet is for other outputs. */
 	log_set_level(o.talk.quiet && !log_is_journal(2) ? LOG_WARN : LOG_INFO);
 	o.manager.keep_handlers = true;
 	o.change.yes = true;
@@ -392,12 +393,13 @@ static int run_run(int argc, char **argv, struct err *err)
 const struct subverb timer_verbs[] = {
 	{ "enable", "", "upgrade in a maintenance window, through systemd", enable_opts, run_enable,
 	  0, 0 },
-	{ "disable", "", "do not", plain_opts, run_disable, 0, 0 },
+	{ "disable", "", "stop upgrading automatically", plain_opts, run_disable, 0, 0 },
 	{ "status", "", "show the window, the last run, and what is held", status_opts_, run_status,
 	  0, 0 },
 	{ "run", "", "what the timer starts: upgrade, or roll back and hold", run_opts, run_run, 0,
 	  0 },
-	{ "unhold", "[VERSION]", "try again what failed here once", plain_opts, run_unhold, 0, 1 },
+	{ "unhold", "[VERSION]", "try releases again that failed here", plain_opts, run_unhold, 0,
+	  1 },
 	{ "unit", "timer|service", "print a unit, as packages have it", unit_opts, run_unit, 1, 1 },
 	{ 0 },
 };

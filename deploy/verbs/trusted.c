@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy keys show, trust and forget: which keys this installation trusts. */
+/* kata-deploy keys show, trust and forget: the keys that this installation trusts. */
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -81,7 +81,7 @@ static const char *origin_of(const char *source)
 	return source;
 }
 
-/* Those that an install without --key would trust; and those that are remembered, but of no effect
+/* Shows the keys that an install without --key would trust, and remembered keys that have no effect
  * because of a root. */
 static int show_trusted(struct err *err)
 {
@@ -108,7 +108,7 @@ static int show_trusted(struct err *err)
 	}
 	print_keys(json_get(report, "keys"), origin_of(json_get_text(report, "source")));
 	if (!str_eq(json_get_text(report, "source"), "remembered") && json_count(remembered)) {
-		(void)printf("of no effect, because the root decides:\n");
+		(void)printf("remembered, but without effect because of the root:\n");
 		print_keys(remembered, "");
 	}
 	return 0;
@@ -152,7 +152,7 @@ static int open_memory(struct deploy **d, struct trust **t, struct err *err)
 		return -1;
 	if (!deploy_installed(*d)->current) {
 		err_set(err, E_STATE, "nothing is installed below %s", o.place.prefix);
-		return err_hint(err, "the key that is given to kata-deploy install is remembered");
+		return err_hint(err, "kata-deploy install --key FILE.pub remembers the key");
 	}
 	options = memory_options(&o.place, &kept);
 	options.memory_only = true;
@@ -194,7 +194,7 @@ int keys_forget(int argc, char **argv, struct err *err)
 
 	if (o.all == (argc > 0))
 		return err_set(err, E_USAGE,
-			       "what to forget is not said; give the ids of keys, or --all");
+			       "no key to forget is named; give the ids of keys, or --all");
 	if (open_memory(&d, &t, err) < 0)
 		return -1;
 	for (int i = 0; i < argc; i++) {

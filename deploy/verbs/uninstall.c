@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy uninstall: removes what was installed, and only that; refuses while pods run. */
+/* kata-deploy uninstall: removes what kata-deploy installed, and nothing else. Refuses while pods
+ * run. */
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -56,7 +57,7 @@ static int check_unused(struct err *err)
 	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
 }
 
-/* NULL: it cannot be read, which keeps nobody from uninstalling. */
+/* Returns NULL if the memory cannot be read, which must not stop an uninstall. */
 static struct trust *open_memory(const struct deploy *d)
 {
 	AUTO(str) char *kept = NULL;
@@ -67,11 +68,11 @@ static struct trust *open_memory(const struct deploy *d)
 	options.memory_only = true;
 	if (trust_open(&options, deploy_state(d), &t, &why) < 0 && !o.forget &&
 	    deploy_installed(d)->current)
-		log_err(LOG_WARN, &why, "what was accepted here cannot be remembered");
+		log_err(LOG_WARN, &why, "which releases were accepted cannot be remembered");
 	return t;
 }
 
-/* --- the timer, which would start a program that is gone --- */
+/* --- the timer, which must not start a missing program --- */
 
 struct timer {
 	struct units_place place;
@@ -132,7 +133,7 @@ static int show_plan(const struct deploy *d, const struct registration *reg, con
 	return 0;
 }
 
-/* The files outside the prefix that change. */
+/* Returns the paths of the files outside the prefix that change, heap. */
 static char *files_of(const struct registration *reg)
 {
 	AUTO(strv) char **list = NULL;
@@ -159,14 +160,14 @@ static int ask(const struct registration *reg, bool installed, uint64_t bytes, s
 static void say_memory(bool stays, bool forgotten)
 {
 	if (stays)
-		say("which releases were accepted here stays remembered in %s/" TRUST_KEPT_NAME
+		say("the record of accepted releases stays in %s/" TRUST_KEPT_NAME
 		    "; --forget-trust removes it",
 		    o.place.memory);
 	else if (forgotten)
-		say("which releases were accepted here is forgotten");
+		say("the record of accepted releases was removed");
 }
 
-/* Nothing is installed, but something may be remembered. */
+/* Where nothing is installed: removes the record of accepted releases, if that is wanted. */
 static int forget(const struct trust *t, struct err *err)
 {
 	int forgotten = o.forget ? memory_forget(&o.place, t, err) : 0;
@@ -178,7 +179,8 @@ static int forget(const struct trust *t, struct err *err)
 	return 0;
 }
 
-/* Without a release: a registration whose record is lost, and what is remembered. */
+/* Where nothing is installed: removes a registration whose record is lost, and the record of
+ * accepted releases. */
 static int remove_left(struct deploy *d, const struct registration *reg, const struct timer *timer,
 		       struct err *err)
 {

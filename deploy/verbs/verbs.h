@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The verbs of a node. Each is a row of the table in cli/main.c and a file in this folder, with the
- * struct of its options. argv holds the operands only.
+ * The verbs of a node. Each is a row of the table in cli/main.c and has a file in this folder, with
+ * the struct of its options. argv holds the operands only. They return 0, or -1 and the error.
  */
 
 #include "base/err.h"
@@ -26,12 +26,13 @@ MUST_CHECK int verb_recover(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_fetch(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_doctor(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_prove(int argc, char **argv, struct err *err);
-/* Does not end by itself: deploy/node/. The operands are options for plan and install. */
+/* verb_node() and verb_report() run until a signal ends them. The operands of node are options for
+ * its plan and install. */
 MUST_CHECK int verb_node(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_report(int argc, char **argv, struct err *err);
 MUST_CHECK int verb_withdraw(int argc, char **argv, struct err *err);
 
-/* `kata-deploy timer enable|disable|status|run|unhold|unit`: a node that upgrades itself. argv[0] is
- * the verb, argv[1] the subverb, as those of packager.h. */
+/* `kata-deploy timer enable|disable|status|run|unhold|unit`: a node that upgrades itself. argv[0]
+ * is the verb, argv[1] the subverb, as those of packager.h. */
 extern const struct subverb timer_verbs[];
 MUST_CHECK int verb_timer(int argc, char **argv, struct err *err);

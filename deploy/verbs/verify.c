@@ -63,14 +63,14 @@ int verb_verify(int argc, char **argv, struct err *err)
 	return err_hint(err, "run kata-deploy repair");
 }
 
-/* Stages the installed release, for lost contents. Another release would be an upgrade. */
+/* Stages the files of the installed release, to replace lost contents. */
 static int stage_installed(struct deploy *d, struct offer *offer, struct err *err)
 {
 	offer->installed_only = true;
 	return offer_open(d, offer, err) < 0 ? -1 : offer_stage(d, offer, "release", err);
 }
 
-/* Names and links are restored from the store; a release is needed only for lost objects. */
+/* Repairs names and links from the store; only lost objects need the release. */
 int verb_repair(int argc, char **argv, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;

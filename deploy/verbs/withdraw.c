@@ -15,9 +15,9 @@ static struct {
 } o = { .seconds = WITHDRAW_SECONDS };
 
 const struct opt withdraw_opts[] = {
-	OPT_STR(0, "suffix", "NAME", &o.suffix, "of an installation beside others"),
+	OPT_STR(0, "suffix", "NAME", &o.suffix, "name of the installation beside others"),
 	OPT_STR(0, "owner", "DAEMONSET", &o.owner,
-		"with which the request goes away; default: it stays"),
+		"the request is removed with it; default: it stays"),
 	OPT_STR(0, "namespace", "NAME", &o.space, "of the DaemonSet; default: the account's"),
 	OPT_UINT(0, "timeout", "SECONDS", &o.seconds, "default: 600"),
 	OPT_FLAG(0, "wait-unready", &o.unready, "wait for nodes that are not Ready, too"),
@@ -30,7 +30,7 @@ const struct opt withdraw_opts[] = {
 static void on_done(void *arg, const char *node)
 {
 	(void)arg;
-	say_note("%s is as it was", node);
+	say_note("%s has uninstalled", node);
 }
 
 static void print_left(const struct withdraw *w)
@@ -39,7 +39,7 @@ static void print_left(const struct withdraw *w)
 		say("%s is not Ready and has not uninstalled%s%s; run kata-deploy uninstall there "
 		    "when it is back",
 		    n->name, n->why ? ": " : "", n->why ? n->why : "");
-	say("%llu of %llu nodes are as they were", (unsigned long long)(w->asked - w->left.n),
+	say("%llu of %llu nodes have uninstalled", (unsigned long long)(w->asked - w->left.n),
 	    (unsigned long long)w->asked);
 }
 

@@ -26,8 +26,8 @@ struct inflate {
 	struct sha256 *sum;
 	char *in;
 	ZSTD_inBuffer waiting;
-	uint64_t taken; /* compressed bytes */
-	uint64_t told;  /* their number at the last call of progress */
+	uint64_t taken;    /* compressed bytes */
+	uint64_t reported; /* their number at the last call of progress */
 	bool frame_ended;
 
 	/* Pieces from taken_out to put_in belong to the reader, the others to the thread. */
@@ -62,9 +62,9 @@ static int fill(struct inflate *in, struct err *err)
 	sha256_add(in->sum, in->in, (size_t)n);
 	in->taken += (uint64_t)n;
 	in->waiting = (ZSTD_inBuffer){ in->in, (size_t)n, 0 };
-	if (in->from.progress && in->taken - in->told >= PROGRESS_STEP) {
+	if (in->from.progress && in->taken - in->reported >= PROGRESS_STEP) {
 		in->from.progress(in->from.arg, in->taken);
-		in->told = in->taken;
+		in->reported = in->taken;
 	}
 	return 0;
 }
@@ -78,7 +78,7 @@ static int fail_zstd(const struct inflate *in, size_t rc, struct err *err)
 		       ZSTD_getErrorName(rc));
 }
 
-/* Bytes, 0 at the end of the frame. */
+/* Fills a piece and returns its length; 0 at the end of the frame. */
 static ssize_t make_piece(struct inflate *in, char *piece, struct err *err)
 {
 	ZSTD_outBuffer out = { piece, OUT_CHUNK, 0 };
@@ -96,6 +96,7 @@ static ssize_t make_piece(struct inflate *in, char *piece, struct err *err)
 	return (ssize_t)out.pos;
 }
 
+/* Waits for a free piece; returns false if the thread has to stop. */
 static bool wait_for_room(struct inflate *in)
 {
 	bool go_on;
@@ -108,7 +109,7 @@ static bool wait_for_room(struct inflate *in)
 	return go_on;
 }
 
-/* false: that was the last one. */
+/* Passes a piece, the end (n is 0) or an error to the reader; returns true if more follows. */
 static bool hand_over(struct inflate *in, ssize_t n, const struct err *err)
 {
 	(void)pthread_mutex_lock(&in->lock);

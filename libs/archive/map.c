@@ -43,9 +43,9 @@ int map_file(int fd, uint64_t max, struct map *m, struct err *err)
 
 int map_new_file(int fd, uint64_t size, struct map *m, struct err *err)
 {
+	/* Allocate the space now: a full disk would cause SIGBUS later. */
 	int rc = size ? posix_fallocate(fd, 0, (off_t)size) : 0;
 
-	/* Allocated first: a full disk would be a SIGBUS later. */
 	if (rc != 0) {
 		errno = rc;
 		return err_sys(err, "allocate space for a patched file");

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 struct map {
-	void *data; /* NULL if it is empty */
+	void *data; /* NULL if the file is empty */
 	size_t len;
 };
 

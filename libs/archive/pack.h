@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Makes a reproducible archive, the same bytes for the same calls: entries are in the order of the
- * calls, all with one modification time, inode numbers count from 1, and nothing depends on the
- * machine (user, clock, device, number of processors).
+ * Makes a reproducible archive: the same calls yield the same bytes. Entries are in the order of
+ * the calls and have the same modification time, inode numbers count from 1, and nothing depends on
+ * the machine (user, clock, device, number of processors).
  *
  * In memory, as cpio "newc", which the kernel unpacks as an initrd; device nodes are entries like
  * any other, so no privilege is needed:
@@ -15,7 +15,7 @@
  *		return -1;
  *	use(out.data, out.len);
  *
- * Into a file, as tar, with contents that stream through (pack_new_tar, pack_add_fd).
+ * Into a file, as tar, whose contents need not be in memory (pack_new_tar, pack_add_fd).
  *
  * out and fds are borrowed and must outlive the pack; the output is complete only after
  * pack_finish() succeeded. One thread at a time.
@@ -45,11 +45,12 @@ struct pack_entry {
 	dev_t device;       /* of a device node */
 };
 
-/* NULL on error, E_FAILED: the archive library failed. Release with pack_free(). */
+/* A cpio archive in out. NULL on error, E_FAILED: the archive library failed. Release with
+ * pack_free(). */
 struct pack *pack_new(enum pack_filter filter, time_t mtime, struct buf *out, struct err *err);
 
-/* A tar archive written to fd (ustar, with pax headers for what exceeds its limits). level: of the
- * filter, 0 for its strongest. */
+/* A tar archive written to fd (ustar, with pax headers for values beyond its limits). level: of the
+ * compression, 0 for the strongest. */
 struct pack *pack_new_tar(enum pack_filter filter, unsigned level, time_t mtime, int fd,
 			  struct err *err);
 

@@ -11,7 +11,7 @@
 
 struct sha256;
 
-/* Creates path below dir. Returns an fd. E_INVALID: it exists. */
+/* Creates the file path below dir and returns its fd. E_INVALID if it exists. */
 MUST_CHECK int unpack_create(int dir, const char *path, struct err *err);
 
 /* Reads the contents of the current entry, exactly size bytes without holes, writes them to fd (-1:
@@ -19,5 +19,5 @@ MUST_CHECK int unpack_create(int dir, const char *path, struct err *err);
 MUST_CHECK int unpack_contents(struct archive *a, const char *name, const char *path, int fd,
 			       uint64_t size, struct sha256 *sum, struct err *err);
 
-/* E_INVALID with the library's message, unless err is set already. */
+/* Sets E_INVALID with the library's message, unless err is set already. Returns -1. */
 int unpack_fail(struct archive *a, const char *name, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Blobs: libarchive only gets the tar archive inside the frame (inflate.h). */
+/* Unpacks blobs. inflate.h decompresses them; libarchive parses the tar archive inside. */
 
 #include "archive/unpack.h"
 #include "archive/inflate.h"
@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Allowed decompressed bytes besides contents: per entry (headers, long names, padding), and at the
- * end. */
+/* Decompressed bytes that are allowed besides contents: for each entry (headers, long names,
+ * padding), and at the end. */
 enum { ENTRY_SLACK = 8 << 10, TAIL_SLACK = 1 << 20 };
 
 DEFINE_AUTO(reader, struct archive *, NULL, archive_read_free)
@@ -28,7 +28,7 @@ struct stream {
 	const struct unpack_expect *e;
 	struct err *err;
 	uint64_t made;    /* decompressed bytes */
-	uint64_t allowed; /* of them */
+	uint64_t allowed; /* the limit of made so far */
 };
 
 static ssize_t pull(struct stream *s, const void **data)
@@ -54,7 +54,7 @@ static la_ssize_t on_read(struct archive *a, void *arg, const void **data)
 	return n;
 }
 
-/* After the tar archive the frame may have padding; after the frame nothing may follow. */
+/* The frame may have padding after the tar archive; nothing may follow the frame. */
 static int finish(struct stream *s)
 {
 	const void *data;

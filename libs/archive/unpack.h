@@ -27,15 +27,16 @@
 enum { UNPACK_WINDOW_LOG = 23 };
 
 struct unpack_file {
-	const char *target; /* of a link, which is checked but not created; NULL: a file */
-	const char *sha256; /* of a file; NULL: the caller hashes it afterwards */
-	uint64_t size;      /* of a file */
-	bool want;          /* false: check it, but write nothing */
-	bool *seen;         /* initially false; set when the entry is found */
+	const char *target; /* of a link, which is checked but not created; NULL for a file */
+	const char
+		*sha256; /* of a file; NULL: not checked here, the caller hashes the file later */
+	uint64_t size;   /* of a file */
+	bool want;       /* false: check it, but write nothing */
+	bool *seen;      /* initially false; set when the entry is found */
 };
 
 struct unpack_expect {
-	/* Fills out with what is expected at that path; false: nothing. */
+	/* Fills *out with the entry that is expected at path; false if none is. */
 	bool (*find)(void *arg, const char *path, struct unpack_file *out);
 	/* Called about every 1 MiB of the blob and at its end, on another thread (inflate.h). May
 	 * be NULL. */
@@ -59,12 +60,14 @@ MUST_CHECK int unpack_patch(int base, int patch, int out, uint64_t size, const c
 			    const char *name, struct err *err);
 
 /*
- * Unpacks a tar archive, plain or compressed with gzip or zstd, with unknown contents below a
- * directory: for a release as one file or through a pipe. admit returns the name under which a file is written (path or a part of
- * it), NULL: skip it. Directories are skipped, other types than files and duplicate names are
- * E_INVALID; more than limit bytes of contents, or much more of anything else, is E_LIMIT.
+ * Unpacks a tar archive with unknown contents, plain or compressed with gzip or zstd, below a
+ * directory: a release as one file or through a pipe. Directories are skipped; other types than
+ * files, and duplicate names, are E_INVALID. More than limit bytes of contents, or much more of
+ * anything else, is E_LIMIT.
  */
 struct unpack_tar {
+	/* Returns the name under which the file path is written (path, or a part of it); NULL to
+	 * skip the file. */
 	const char *(*admit)(void *arg, const char *path);
 	void (*progress)(void *arg, uint64_t bytes); /* may be NULL */
 	void *arg;

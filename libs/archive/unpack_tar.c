@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What is compressed may have any number of headers in a few bytes. */
+/* A few compressed bytes may decompress to any number of headers, so their size is limited. */
 enum { BLOCK = 128 << 10, HEADERS_SLACK = 1 << 20 };
 
 DEFINE_AUTO(reader, struct archive *, NULL, archive_read_free)
@@ -59,7 +59,7 @@ static int take(struct spread *s, struct archive *a, struct archive_entry *entry
 	return 0;
 }
 
-/* What it is says the library when it opens it. */
+/* libarchive detects the format and the compression. */
 static int open_tar(struct archive *a, int tar, const char *name, struct err *err)
 {
 	if (archive_read_support_filter_gzip(a) != ARCHIVE_OK ||

@@ -8,7 +8,7 @@
  *	if (archive_walk(fd, "blobs/....tar.zst", &v, err) < 0)
  *		return -1;
  *
- * For the packager, who reads his own archives. On a node archives are unpacked with unpack.h.
+ * For the packager, which reads its own archives. On a node, archives are unpacked with unpack.h.
  */
 
 #include "base/err.h"
@@ -25,13 +25,14 @@ struct archive_item {
 };
 
 struct archive_visitor {
-	/* 1: data and end are called for it, 0: it is skipped, -1: an error ends the walk. */
+	/* Returns 1 to get the contents with data and end, 0 to skip the entry, -1 with err set to
+	 * end the walk. */
 	int (*begin)(void *arg, const struct archive_item *item, struct err *err);
 	int (*data)(void *arg, const void *bytes, size_t len, struct err *err);
 	int (*end)(void *arg, struct err *err);
 	void *arg;
 };
 
-/* fd is positioned at the start. E_INVALID: not such an archive, or damaged. */
+/* fd is positioned at the start of the archive. E_INVALID: not such an archive, or damaged. */
 MUST_CHECK int archive_walk(int fd, const char *name, const struct archive_visitor *v,
 			    struct err *err);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Programs for the kernel's BPF machine, written instruction by instruction, and the system call that
- * loads them. The formats are those of <linux/bpf.h>.
+ * Programs for the kernel's BPF machine, written instruction by instruction, and the system call
+ * that loads them. The formats are those of <linux/bpf.h>.
  *
  *	const struct bpf_insn insns[] = {
  *		BPF_INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1),
@@ -21,10 +21,11 @@
 	((struct bpf_insn){     \
 		.code = (c), .dst_reg = (d), .src_reg = (s), .off = (short)(o), .imm = (i) })
 
-/* bpf(2). All of *attr counts: set it to 0 with memset, since an initializer covers its first member
- * only. */
+/* bpf(2). The kernel reads all of *attr: clear it with memset, since an initializer covers the
+ * first member of the union only. */
 long bpf_call(int command, union bpf_attr *attr);
 
-/* Loads a program for attachments of that type (0 where its type has one only). Returns an fd. */
+/* Loads a program of the given type for the given type of attachment (0 if the program type has
+ * only one). Returns an fd. */
 MUST_CHECK int bpf_load(unsigned type, unsigned attach_type, const struct bpf_insn *insns, size_t n,
 			struct err *err);

@@ -44,14 +44,15 @@ void buf_chr(struct buf *b, char c);
 void buf_fmt(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vfmt(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
-/* Reserves len more bytes and returns their address, or NULL on overflow. The caller writes at most
- * len bytes there and then adds their number to b->len. */
+/* Reserves len more bytes and returns their address, or NULL on overflow. The caller writes n <=
+ * len bytes there and adds n to b->len; room for the NUL after them is reserved too, but the caller
+ * has to write it if data is used as a string. */
 char *buf_room(struct buf *b, size_t len);
 
 /* Drops the first n bytes. */
 void buf_eat(struct buf *b, size_t n);
 
-/* E_LIMIT naming what, if any add did not fit. */
+/* E_LIMIT if any add did not fit; what names the contents in the message. */
 MUST_CHECK int buf_check(const struct buf *b, const char *what, struct err *err);
 
 /* Hands the NUL-terminated contents to the caller, who frees them; the buffer is empty again. */

@@ -26,7 +26,7 @@ int deadline_left(struct deadline d);
 struct deadline deadline_min(struct deadline a, struct deadline b);
 
 /*
- * A condition variable with deadlines. Made by cond_init, since the time-outs of one made by
+ * A condition variable with deadlines. Initialize it with cond_init(): the time-outs of
  * PTHREAD_COND_INITIALIZER follow the wall clock, which may be set.
  *
  *	while (!done && cond_wait_until(&cond, &lock, deadline))

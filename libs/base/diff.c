@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Unified differences. Equal lines at the beginning and the end are set aside; what is between is
- * compared with a table of the longest common subsequence of every two rests.
+ * Unified differences. Equal lines at the beginning and the end are skipped; the lines between them
+ * are compared by their longest common subsequence.
  */
 
 #include "base/diff.h"
@@ -59,7 +59,8 @@ static void mark(struct edits *e, char how, const struct line *lines, size_t n)
 		vec_push(&e->all, ((struct edit){ how, lines[i] }));
 }
 
-/* A row and a column more than lines: nothing is common with an empty rest. */
+/* common[i, j] is the length of the longest common subsequence of the lines from a[i] and from b[j]
+ * on; the last row and the last column stand for an empty rest and are 0. */
 static void compare(const struct line *a, size_t n, const struct line *b, size_t m, struct edits *e)
 {
 	AUTO(mem) uint32_t *common = xcalloc((n + 1) * (m + 1), sizeof(*common));
@@ -149,7 +150,8 @@ static void print_hunk(const struct edits *e, size_t first, size_t end, struct b
 		print_line(&e->all.v[i], out);
 }
 
-/* The end of the hunk of the change at i: where more follows than two contexts of equal lines. */
+/* The end of the hunk that begins with the change at i. Changes with at most two contexts of equal
+ * lines between them share a hunk. */
 static size_t hunk_end(const struct edits *e, size_t i)
 {
 	size_t last = i;

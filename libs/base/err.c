@@ -38,14 +38,14 @@ static void err_append(struct err *e, const char *separator, const char *text)
 	(void)snprintf(e->msg + used, sizeof(e->msg) - used, "%s%s", separator, text);
 }
 
-/* In lower case, as other programs of the field have it: Docker looks for "permission denied" and "no
- * such file or directory" to tell exit status 126 from 127. */
+/* The text of errno in lower case, as Go prints it: Docker looks for "permission denied" and "no
+ * such file or directory" to distinguish exit status 126 from 127. */
 static void append_errno(struct err *e, int sys)
 {
 	const char *text = strerror(sys);
 	char first[2] = { text[0], '\0' };
 
-	/* Not the first letter of an abbreviation. */
+	/* The first letter of an abbreviation stays. */
 	if (islower((unsigned char)text[1]))
 		first[0] = (char)tolower((unsigned char)text[0]);
 	err_append(e, ": ", first);
@@ -109,7 +109,7 @@ int err_sys_at(struct err *e, const char *where, const char *fmt, ...)
 	err_fill(e, code_of_errno(saved), saved, where, fmt, ap);
 	va_end(ap);
 	append_errno(e, saved);
-	/* The causes that are the same wherever they happen, and their remedies. */
+	/* Causes that have the same remedy wherever they occur. */
 	if (saved == EMFILE)
 		err_append(e, "; ", "raise the limit of open files (ulimit -n)");
 	if (saved == ENOSYS)

@@ -80,8 +80,8 @@ int err_set_at(struct err *e, enum err_code code, int sys, const char *where, co
 int err_sys_at(struct err *e, const char *where, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Sets an error that came from another process, which need not be trusted: an unknown code becomes
- * E_FAILED, control characters "?". Returns -1. */
+/* Sets an error that another process reported. The process is not trusted: an unknown code becomes
+ * E_FAILED, each control character of text "?". Returns -1. */
 int err_take(struct err *e, int code, int sys, const char *where, const char *text);
 
 /* Puts "TEXT: " before the message of a set error. Returns -1. */
@@ -90,20 +90,22 @@ int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 
 /* Appends "; TEXT" (what to do about it). Returns -1. */
 int err_hint(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same where less is known than at the place of the error: not if the message has a hint. */
+/* As err_hint(), unless the message has a hint already: for a caller that knows less about the
+ * cause than the code that set the error. Returns -1. */
 int err_hint_else(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Makes the error usable again after it was dealt with. */
+/* Makes a struct err usable again after its error was handled. */
 void err_clear(struct err *e);
 
+/* The columns of ERR_CODES; static strings. */
 const char *err_slug(enum err_code code);
 const char *err_text(enum err_code code);
 int err_exit_status(enum err_code code);
-/* google.rpc.Code for a reply, and the way back (unknown codes become E_FAILED). */
+/* The google.rpc.Code for a reply, and the code for a received one (unknown: E_FAILED). */
 int err_rpc_status(enum err_code code);
 enum err_code err_from_rpc_status(int status);
 
-/* A programmer's error: says so on stderr and aborts. Always compiled in. */
+/* Reports a programming error on stderr and aborts. Always compiled in. */
 #define bug(...) bug_at(ERR_HERE, __VA_ARGS__)
 _Noreturn void bug_at(const char *where, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -17,6 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { CONNECT_MS = 10000 };
+
 void fd_close(int *fd)
 {
 	int saved = errno;
@@ -197,7 +199,37 @@ static int unix_address(const char *path, struct sockaddr_un *addr, socklen_t *l
 	return 0;
 }
 
-int fd_unix_connect(const char *path, struct err *err)
+void fd_limit_time(int sock, int option, struct deadline deadline)
+{
+	int left = deadline_left(deadline);
+	struct timeval t = { 0, 0 }; /* 0: for ever */
+
+	if (left >= 0) {
+		t.tv_sec = left / 1000;
+		t.tv_usec = (left % 1000) * 1000 + 1;
+	}
+	(void)setsockopt(sock, SOL_SOCKET, option, &t, sizeof(t));
+}
+
+int fd_connect(int sock, const struct sockaddr *to, unsigned len, struct deadline deadline,
+	       const char *name, struct err *err)
+{
+	int rc;
+
+	do {
+		fd_limit_time(sock, SO_SNDTIMEO, deadline);
+		rc = connect(sock, to, len);
+	} while (rc < 0 && errno == EINTR);
+	/* EAGAIN: a unix socket; EINPROGRESS: others. */
+	if (rc < 0 && (errno == EAGAIN || errno == EINPROGRESS))
+		return err_set(err, E_TIMEOUT, "connect to %s: not accepted in time", name);
+	if (rc < 0)
+		return err_sys(err, "connect to %s", name);
+	fd_limit_time(sock, SO_SNDTIMEO, DEADLINE_NEVER);
+	return 0;
+}
+
+int fd_unix_connect_until(const char *path, struct deadline deadline, struct err *err)
 {
 	struct sockaddr_un addr;
 	socklen_t len;
@@ -205,9 +237,16 @@ int fd_unix_connect(const char *path, struct err *err)
 	if (unix_address(path, &addr, &len, err) < 0)
 		return -1;
 	AUTO(fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, len) < 0)
+	if (fd < 0)
 		return err_sys(err, "connect to %s", path);
+	if (fd_connect(fd, (struct sockaddr *)&addr, len, deadline, path, err) < 0)
+		return -1;
 	return STEAL(fd, -1);
+}
+
+int fd_unix_connect(const char *path, struct err *err)
+{
+	return fd_unix_connect_until(path, deadline_in(CONNECT_MS), err);
 }
 
 int fd_unix_listen(const char *path, struct err *err)

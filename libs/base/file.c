@@ -101,7 +101,7 @@ static int tmp_create(int dir, const char *name, mode_t mode, char **tmp, struct
 	return err_set(err, E_EXISTS, "no free temporary name beside %s", name);
 }
 
-/* The temporary that the caller named. */
+/* Creates the temporary file under the caller's name, in place of one that a crash left. */
 static int tmp_create_as(int dir, const char *tmp, mode_t mode, struct err *err)
 {
 	int fd;
@@ -112,7 +112,7 @@ static int tmp_create_as(int dir, const char *tmp, mode_t mode, struct err *err)
 	return fd < 0 ? path_sys(err, dir, tmp, "create %s", tmp) : fd;
 }
 
-/* A file system without attributes has none to copy. */
+/* A file system without extended attributes has none to copy. */
 static int copy_attributes(int from, int to, struct err *err)
 {
 	AUTO(mem) char *value = xmalloc(XATTR_SIZE_MAX);
@@ -130,7 +130,7 @@ static int copy_attributes(int from, int to, struct err *err)
 	return 0;
 }
 
-/* After the last write, which would change the times. */
+/* Called after the last write, since a write changes the times. */
 static int make_like(int fd, const struct file_like *like, struct err *err)
 {
 	struct timespec times[2];
@@ -212,7 +212,7 @@ int file_replace_volatile(int dirfd, const char *path, const void *data, size_t 
 	return replace(dirfd, path, data, len, &how, false, err);
 }
 
-/* A file without a name gets one; what has it goes. */
+/* Links a nameless file (O_TMPFILE) at path, whose present file is unlinked. */
 static int give_name(int fd, const char *path)
 {
 	struct path_fd nameless = path_of_fd(fd);

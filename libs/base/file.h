@@ -13,22 +13,19 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* The whole file, at most max bytes (more is E_LIMIT). Works for /proc and /sys. Appends to out,
- * whose limit is set to max. */
+/* Appends the whole file to out, at most max bytes (more is E_LIMIT). Works for /proc and /sys.
+ * Sets the limit of out to what it holds plus max. name: for messages. */
 MUST_CHECK int file_read(int dirfd, const char *path, size_t max, struct buf *out, struct err *err);
 MUST_CHECK int file_read_fd(int fd, const char *name, size_t max, struct buf *out, struct err *err);
 
-/* The first line without its newline, heap; for kernel files of one value. NULL on error. */
+/* The first line without its newline, heap; for kernel files with one value. NULL on error. */
 char *file_read_line(int dirfd, const char *path, struct err *err);
 
-/*
- * The first call of every program: what it makes has the modes that its calls say, less what only an owner may
- * (022), whatever the umask of its caller. A mode that must be exact is set with chmod, by those who
- * make such files.
- */
+/* Sets the umask to 022, whatever the program inherited; the first call of every main(). Code that
+ * needs an exact mode sets it with chmod. */
 void file_set_umask(void);
 
-/* One open and one write(2) of an existing file: /proc and /sys. */
+/* Opens an existing file and writes text with one write(2), as /proc and /sys require. */
 MUST_CHECK int file_write(int dirfd, const char *path, const char *text, struct err *err);
 
 /*
@@ -64,9 +61,9 @@ MUST_CHECK int file_replace_volatile(int dirfd, const char *path, const void *da
 				     mode_t mode, struct err *err);
 
 /*
- * Likewise, for a note of something that can be found out again, at a place that nobody tidies: whoever is
- * killed meanwhile leaves the old file, none, or the new one, and never a temporary. (Where the file
- * system has no files without a name it is file_replace_volatile().)
+ * Replaces a file that can be regenerated, in a directory that nobody cleans up. A process killed
+ * during the call leaves the old file, no file, or the new file, and never a temporary file (a
+ * crash may leave one on a file system without O_TMPFILE, where this is file_replace_volatile()).
  */
 MUST_CHECK int file_note(const char *path, const void *data, size_t len, mode_t mode,
 			 struct err *err);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A handler and not a signalfd, since the answer to a second signal must not wait until somebody
- * reads. It only calls what is async-signal-safe, and restarts what it interrupts: waits see the
- * eventfd.
+ * Signals are caught by a handler and not by a signalfd, because the message after a second signal
+ * must not wait until the program reads. The handler makes async-signal-safe calls only.
+ * Interrupted system calls are restarted; waits are woken by the eventfd.
  */
 
 #include "base/interrupt.h"

@@ -3,8 +3,9 @@
 
 /*
  * Signals that ask a program to end: SIGINT, SIGTERM, SIGHUP. A program that must not end between
- * two steps catches them. Then they only cancel what waits: everything in libs/ that waits for a
- * process, for a child or for a time ends with E_CANCELLED, and long work asks between its parts.
+ * two steps catches them. A caught signal only cancels waiting: every function in libs/ that waits
+ * for a process or for a time returns E_CANCELLED, and long work calls interrupt_check() between
+ * its parts.
  *
  *	interrupt_catch("the change is being undone or finished");
  *	...
@@ -15,8 +16,8 @@
  *	rc = undo();
  *	interrupt_shield(false);
  *
- * Programs that are started meanwhile are in process groups of their own (spawn.h), so that a
- * terminal does not end them too.
+ * While signals are caught, spawn.h starts programs in process groups of their own, so that the
+ * terminal's SIGINT does not end them too.
  */
 
 #include "base/err.h"
@@ -24,23 +25,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Idempotent. Signals that are ignored stay ignored. A second signal prints "NAME: still working:
- * TEXT" on standard error; both must stay. */
+/* Catches the signals; those that are ignored stay ignored. A second signal prints "NAME: still
+ * working: TEXT" on standard error. Both strings are kept by reference. May be called again. */
 void interrupt_catch(const char *name, const char *text);
 bool interrupt_is_caught(void);
 
-/* The number of the first signal that came, also behind a shield; 0: none. */
+/* The number of the first signal that arrived, shielded or not; 0: none. */
 int interrupt_signal(void);
-/* "SIGTERM". */
+/* The name of that signal: "SIGTERM". Static. */
 const char *interrupt_name(void);
 
-/* E_CANCELLED if one came. */
+/* E_CANCELLED if a signal has arrived and no shield is up. */
 MUST_CHECK int interrupt_check(struct err *err);
-/* For poll(2): readable when one came; -1 (which poll ignores) if they are not caught, or behind a
- * shield. Borrowed. */
+/* An fd for poll(2), readable once a signal has arrived; -1 (which poll ignores) if signals are not
+ * caught or a shield is up. Borrowed. */
 int interrupt_fd(void);
-/* Waits; E_CANCELLED: not that long. */
+/* Sleeps; E_CANCELLED if a signal cuts it short. */
 MUST_CHECK int interrupt_sleep(unsigned ms, struct err *err);
 
-/* While it is up, nothing is cancelled. They nest. */
+/* Raises (true) or lowers a shield: while one is up, nothing is cancelled. Shields nest. */
 void interrupt_shield(bool up);

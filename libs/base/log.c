@@ -76,7 +76,7 @@ static void puts_quoted(struct line *l, const char *s)
 	put(l, "\"", 1);
 }
 
-/* Needs no quotes, and no escapes. */
+/* True if a logfmt value needs neither quotes nor escapes. */
 static bool is_plain(const char *s)
 {
 	for (; *s; s++) {
@@ -132,7 +132,7 @@ static const char *level_name_json(enum log_level level)
 	return names[level];
 }
 
-/* Of syslog(3). */
+/* The priorities of syslog(3). */
 static const char *priority(enum log_level level)
 {
 	static const char *const prefixes[] = { "<7>", "<7>", "<6>", "<4>", "<3>", "<2>" };

@@ -2,9 +2,8 @@
 #pragma once
 
 /*
- * Small allocations that cannot fail: when memory is exhausted the process aborts. A size from
- * untrusted input must be checked before (buf.h has a limit of its own). Results are released with
- * free().
+ * Small allocations that cannot fail: when memory is exhausted the process aborts. Check a size
+ * from untrusted input first (buf.h has a limit of its own). The caller frees results with free().
  */
 
 #include <stddef.h>

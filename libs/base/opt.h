@@ -26,7 +26,7 @@
 struct opt {
 	char letter; /* 0: none */
 	const char *name;
-	const char *value; /* what the help calls the value, as FILE; NULL: a flag */
+	const char *value; /* the name of the value in the help: FILE; NULL: a flag */
 	enum { OPT_KIND_END, OPT_KIND_FLAG, OPT_KIND_STR, OPT_KIND_UINT, OPT_KIND_STRV } kind;
 	union {
 		bool *flag;
@@ -60,7 +60,10 @@ struct opt {
 
 enum opt_style { OPT_PLAIN, OPT_SINGLE_DASH };
 
-/* E_USAGE names the option and the nearest known one. */
+/* Stores the options and returns the index of the first operand. OPT_STR values point into argv,
+ * OPT_STRV copies them to a strv of the caller's. E_USAGE names the option and the nearest known
+ * one. */
 MUST_CHECK int opt_parse(const struct opt *opts, enum opt_style style, int argc, char *const *argv,
 			 struct err *err);
+/* Prints one line per option. */
 void opt_help(const struct opt *opts, FILE *to);

@@ -70,7 +70,7 @@ int parallel_each(size_t n, parallel_fn *fn, void *arg, struct err *err)
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	/* Fewer threads are only slower. */
+	/* If a thread cannot be created, the loop runs with fewer. */
 	while (started < wanted && pthread_create(&threads[started], NULL, work, &c) == 0)
 		started++;
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);

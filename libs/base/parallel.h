@@ -10,9 +10,9 @@
  *		return -1;
  *
  * fn is called once for each i below n, in any order, from up to PARALLEL_MAX threads, including
- * the caller's. After a failure no further call is begun; err is that of the first failure. All
- * threads have ended when parallel_each returns. Signals are blocked in all threads but the
- * caller's.
+ * the caller's. After a failure, or a caught signal (interrupt.h), no further call begins; err is
+ * that of the first failure. All threads have ended when parallel_each returns. Signals are blocked
+ * in all threads but the caller's.
  */
 
 #include "base/err.h"

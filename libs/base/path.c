@@ -22,10 +22,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* --- what even root may not change --- */
+/* --- attributes that bind even root --- */
 
-/* The letter of chattr that keeps name in dir as it is, or 0; whole: its path as the system has it.
- * A link has no attributes. */
+/* The chattr(1) letter of the attribute that forbids changes of name in dir, 'i' or 'a', or 0;
+ * whole gets its absolute path. A symbolic link has no attributes. */
 static char pinned(int dir, const char *name, char whole[PATH_MAX])
 {
 	AUTO(fd)
@@ -300,6 +300,7 @@ char *path_existing(const char *path)
 int path_make(const char *path, mode_t mode, struct err *err)
 {
 	AUTO(str) char *sofar = xstrdup(path);
+	struct stat st;
 
 	for (char *p = sofar + 1; *sofar; p++) {
 		char kept = *p;
@@ -312,6 +313,10 @@ int path_make(const char *path, mode_t mode, struct err *err)
 		*p = kept;
 		if (!kept)
 			break;
+	}
+	if (*sofar && (stat(sofar, &st) < 0 || !S_ISDIR(st.st_mode))) {
+		errno = ENOTDIR;
+		return err_sys(err, "make directory %s", sofar);
 	}
 	return 0;
 }
@@ -342,7 +347,6 @@ static int remove_below(int parent, const char *name, const char *path, struct e
 	const struct tree_walk walk = {
 		.visit = remove_entry, .name = path, .one_mount = true, .removes = true
 	};
-
 	int why;
 
 	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
@@ -350,7 +354,7 @@ static int remove_below(int parent, const char *name, const char *path, struct e
 	why = errno;
 	AUTO(fd) int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0) {
-		/* Of what is no directory, the first answer is the one that tells. */
+		/* If name is not a directory, the failure of the first unlinkat() is the cause. */
 		errno = errno == ENOTDIR || errno == ELOOP ? why : errno;
 		return path_sys(err, parent, name, "remove %s", path);
 	}
@@ -377,21 +381,16 @@ int path_remove_below(int root, const char *path, struct err *err)
 	return remove_below(dir, name, path, err);
 }
 
-/* The path of an fd, without that of the directory above it. */
+/* The path of fd relative to that of top, with a leading slash, heap. NULL if fd is not below
+ * top. */
 static char *below(int top, int fd)
 {
-	char whole[PATH_MAX], up[PATH_MAX], name[64];
-	ssize_t n, above;
+	AUTO(str) char *whole = fd_path(fd);
+	AUTO(str) char *up = fd_path(top);
 
-	(void)!str_print(name, sizeof(name), "/proc/self/fd/%d", fd);
-	n = readlink(name, whole, sizeof(whole) - 1);
-	(void)!str_print(name, sizeof(name), "/proc/self/fd/%d", top);
-	above = readlink(name, up, sizeof(up) - 1);
-	if (n < 0 || above < 0 || above > n)
+	if (!whole || !up || !path_is_below(whole, up))
 		return NULL;
-	whole[n] = '\0';
-	up[above] = '\0';
-	return xstrdup(str_eq(up, "/") ? whole : whole + above);
+	return xstrdup(str_eq(up, "/") ? whole : whole + strlen(up));
 }
 
 static bool is_link(int dir, const char *path)

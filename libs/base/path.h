@@ -36,12 +36,12 @@ MUST_CHECK int path_open(int root, const char *path, enum path_scope scope, int 
 MUST_CHECK int path_mkdirs(int root, const char *path, enum path_scope scope, mode_t mode,
 			   struct err *err);
 
-/* The same for a file, which is created empty with mode if it is missing; missing directories get
- * dir_mode. Returns an O_PATH fd of it, whatever kind of file it is. */
+/* As path_mkdirs for a file: creates it empty with mode if it is missing, and missing directories
+ * with dir_mode. Returns an O_PATH fd of the file, which may be of any kind. */
 MUST_CHECK int path_mkfile(int root, const char *path, enum path_scope scope, mode_t dir_mode,
 			   mode_t mode, struct err *err);
 
-/* As path_mkdirs for the parent of path; *name is the last component (points into path).
+/* As path_mkdirs for the parent of path; *name gets the last component (points into path).
  * A path without a usable last component ("", "/", "..") is E_INVALID. */
 MUST_CHECK int path_parent(int root, const char *path, enum path_scope scope, mode_t mode,
 			   const char **name, struct err *err);
@@ -51,34 +51,34 @@ MUST_CHECK int path_parent(int root, const char *path, enum path_scope scope, mo
  * with E_STATE if a symlink on the way is dangling. */
 char *path_from_root(const char *root, const char *path, struct err *err);
 
-/* Of path and the directories above it the lowest that exists, heap. */
+/* The nearest existing ancestor of path, or path itself if it exists; heap. */
 char *path_existing(const char *path);
-/* mkdir -p for a path of our own (trusted), absolute or relative to the current directory. */
+/* mkdir -p for a trusted path, absolute or relative to the current directory. */
 MUST_CHECK int path_make(const char *path, mode_t mode, struct err *err);
 
 /* Removes path and everything below it, however deep (base/tree.h); a missing path is success.
- * Never crosses a mount point, not even one of the same file system: one below is E_STATE naming
- * it. */
+ * Never crosses a mount point, not even a bind mount of the same file system: a mount point below
+ * path is E_STATE, and the message names it. */
 MUST_CHECK int path_remove_tree(const char *path, struct err *err);
 
 /* As path_remove_tree for a path below root, none of whose parents may be a symlink. */
 MUST_CHECK int path_remove_below(int root, const char *path, struct err *err);
 
 /*
- * err_sys() for a change of name in dir (AT_FDCWD: a path) that the system refused: making,
- * replacing, linking, removing, opening it for writing. If the attribute "immutable" or "append
- * only" of it or of its directory is why, which even root sees as a missing permission, the remedy
- * is appended.
+ * err_sys() after the kernel refused to create, replace, link, remove or open for writing the file
+ * name in the directory dir (AT_FDCWD: name is a path). If the cause is the attribute "immutable"
+ * or "append only" of the file or its directory, for which even root gets EPERM, a hint is
+ * appended.
  */
 #define path_sys(e, dir, name, ...) path_sys_at((e), ERR_HERE, (dir), (name), __VA_ARGS__)
 int path_sys_at(struct err *e, const char *where, int dir, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
-/* dir + "/" + name, heap. */
+/* dir + "/" + name without a double slash between them, heap. */
 char *path_join(const char *dir, const char *name);
 
-/* Lexical clean-up: "//", "." and ".." are resolved (".." at the top disappears). Result is
- * absolute if path is, heap. */
+/* Resolves "//", "." and ".." in the text of a path (".." at the top disappears); absolute if path
+ * is, heap. */
 char *path_clean(const char *path);
 
 /* True if path equals dir or is below it, compared by whole components; both clean. */
@@ -87,7 +87,7 @@ bool path_is_below(const char *path, const char *dir);
 const char *path_basename(const char *path);
 bool path_exists(const char *path);
 
-/* "/proc/self/fd/N" for calls that have no *at form. */
+/* "/proc/self/fd/N", for system calls without an *at form. */
 struct path_fd {
 	char path[32];
 };

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Processes as /proc shows them. */
+
 #include "base/process.h"
 
 #include "base/buf.h"
@@ -14,8 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* libs/base/process.h: "us" is the host of our container. */
-static bool host;
+static bool host; /* process_see_host() was called */
 
 void process_see_host(void)
 {
@@ -91,7 +92,7 @@ static char **read_argv(int dir)
 	return argv;
 }
 
-/* The last component of its cgroup that is a service. */
+/* The innermost service in the path of its cgroup, heap, or NULL. */
 static char *read_unit(int dir)
 {
 	AUTO(buf) struct buf text = BUF_INIT(CMDLINE_MAX);
@@ -143,9 +144,9 @@ uint64_t process_start_time(pid_t pid)
 {
 	enum { NAME_FIELD = 2, START_FIELD = 22 };
 	AUTO(str) char *path = str_fmt("/proc/%d/stat", (int)pid);
-	struct err ignored = ERR_INIT; /* there is none */
+	struct err ignored = ERR_INIT; /* no such process: 0 */
 	AUTO(str) char *line = file_read_line(AT_FDCWD, path, &ignored);
-	char *p = line ? strrchr(line, ')') : NULL; /* its name may have anything in it */
+	char *p = line ? strrchr(line, ')') : NULL; /* the name may contain spaces and ')' */
 
 	for (int field = NAME_FIELD; p && field < START_FIELD; field++)
 		p = strchr(p + 1, ' ');

@@ -8,7 +8,8 @@
  *	processes_scan(&all);
  *	vec_each(const struct process, p, &all.rows) ...
  *
- * Any of them may have ended meanwhile. What they say of themselves is bounded, but not true.
+ * A process may have ended since it was listed. Its command line is bounded in size, and under the
+ * process's control: do not trust it.
  */
 
 #include "base/scope.h"
@@ -20,9 +21,9 @@
 
 struct process {
 	pid_t pid;
-	char *exe;   /* its executable, without " (deleted)" */
+	char *exe;   /* path of the executable, without " (deleted)" */
 	char **argv; /* strv */
-	char *unit;  /* of its cgroup: "k3s.service"; NULL: none */
+	char *unit;  /* the systemd service of its cgroup: "k3s.service"; NULL: none */
 };
 
 struct processes {
@@ -32,22 +33,23 @@ struct processes {
 	{                        \
 		.rows = VEC_INIT \
 	}
-/* Lists the processes that share our root directory: a manager inside a container is not this
- * node's. */
+/* Appends the processes that have our root directory; a process inside a container has another. */
 void processes_scan(struct processes *p);
-/* From now on "us" is the host: we are in a container, below a directory where the host's paths are
- * mounted, its /proc too. Processes are the host's if they share the root of its first one, and their
- * pids are those that /proc shows, which cannot be signalled from here. */
+/* For a program that runs in a container with the host's file systems mounted at its root, the
+ * host's /proc among them: from now on processes_scan() lists the processes that have the root
+ * directory of the host's PID 1. Their pids are those of the host's /proc and cannot be signalled
+ * from here. */
 void process_see_host(void);
 bool process_sees_host(void);
-/* Our own pid as /proc shows it. */
+/* The pid of this process as /proc shows it. */
 pid_t process_self(void);
 void processes_release(struct processes *p);
 DEFINE_AUTO_STRUCT(processes, struct processes, processes_release)
-/* With the pid it identifies a process: clock ticks from the machine's start to its own. 0: there is none. */
+/* When a process was started, in clock ticks since the machine booted; together with the pid it
+ * identifies the process. 0 if there is no such process. */
 uint64_t process_start_time(pid_t pid);
-/* True if it sees the file systems that we see: it is in our mount namespace. */
+/* True if the process is in our mount namespace. */
 bool process_sees_our_mounts(pid_t pid);
-/* The value of --name VALUE, --name=VALUE or (short_name not NULL) -n VALUE; borrowed, NULL if
- * there is none. */
+/* The value of an option on the command line of p: --name VALUE, --name=VALUE, or short_name VALUE
+ * (short_name: "-n", or NULL). Borrowed; NULL if the option is missing. */
 const char *process_option(const struct process *p, const char *name, const char *short_name);

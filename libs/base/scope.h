@@ -8,14 +8,16 @@
  *	AUTO(str) char *name = str_fmt("%s.tmp", base);
  *	return STEAL(fd, -1);			// hands the resource to the caller
  *
- * Releases keep errno and accept the empty value. Never use AUTO(fd) for the close() of a file that
- * was written and whose loss matters: that close is called and checked.
+ * Releases keep errno and accept the empty value. Do not leave the close() of a written file whose
+ * loss matters to AUTO(fd): call close() and check it.
  *
- * A module defines its own kind with DEFINE_AUTO(name, type, empty value, release function).
+ * Kinds defined here: fd, str (char *), mem (any pointer from malloc), file, dir. A module defines
+ * its own with DEFINE_AUTO(name, type, empty value, release function).
  */
 
 #include <dirent.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -67,7 +67,7 @@ int spawn_exit_code(int wait_status)
 	return WEXITSTATUS(wait_status);
 }
 
-/* Programs by full path, so that the child only has to exec. NULL with errno set. */
+/* The full path of a program, heap, so that the child only has to exec; NULL with errno set. */
 static char *find_program(const char *name)
 {
 	const char *path = getenv("PATH");
@@ -87,17 +87,17 @@ static char *find_program(const char *name)
 	return NULL;
 }
 
-/* What the child needs, prepared by the parent. */
+/* Data for the child, prepared by the parent. */
 struct plan {
 	const struct spawn *s;
 	const char *program;
 	char *const *env;
-	int report; /* write end: errno of a failed step */
-	int above;  /* above 2 and all targets */
-	int last;   /* the highest fd that is needed */
+	int report; /* write end of a pipe: the errno of a failed step */
+	int above;  /* the lowest fd above 2 and all targets */
+	int last;   /* the highest source or report fd */
 	sigset_t old_mask;
 	pid_t parent;
-	bool apart; /* in a process group of its own */
+	bool new_group;
 };
 
 static void child_signals(const struct plan *p)
@@ -109,7 +109,7 @@ static void child_signals(const struct plan *p)
 	(void)sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
 }
 
-/* A number that is above the limit of open files is one fd too many. */
+/* Reports a number above the limit of open files as EMFILE, the cause that a person can remove. */
 static int move_fd(int fd, int above)
 {
 	int moved = fcntl(fd, F_DUPFD_CLOEXEC, above);
@@ -146,7 +146,7 @@ static bool is_source(const struct spawn *s, int fd)
 	return false;
 }
 
-/* Closes what is not passed on, so that the rest has room below the limit of open files. */
+/* Closes fds that are not passed on, so that the others have room below the limit of open files. */
 static void close_others(const struct plan *p)
 {
 	int from = 0;
@@ -187,7 +187,7 @@ static int child_fds(struct plan *p)
 		if (!is_target(s, n))
 			(void)close(n);
 	}
-	/* Above the targets only the report is left, which is close-on-exec. */
+	/* Above the targets only the report stays open, which is close-on-exec. */
 	if (p->above < p->report)
 		(void)close_range((unsigned)p->above, (unsigned)p->report - 1, 0);
 	(void)close_range((unsigned)p->report + 1, ~0U, 0);
@@ -200,8 +200,8 @@ static int child_fds(struct plan *p)
 	return 0;
 }
 
-/* The system calls themselves: libc's functions would have the parent's other threads follow, which
- * the child does not have. */
+/* Raw system calls: libc's functions would make all threads of the parent change their ids, and the
+ * child has only one thread. */
 static int child_become(const struct spawn_user *u)
 {
 	return syscall(SYS_setgroups, u->ngroups, u->groups) < 0 ||
@@ -221,13 +221,13 @@ static int child_enter(const struct plan *p)
 	}
 	if (s->new_session && setsid() < 0)
 		return -1;
-	if (p->apart && setpgid(0, 0) < 0)
+	if (p->new_group && setpgid(0, 0) < 0)
 		return -1;
 	if (s->cwd && chdir(s->cwd) < 0)
 		return -1;
 	if (s->user && child_become(s->user) < 0)
 		return -1;
-	/* A change of the user takes it away. */
+	/* After the change of the user, which clears the signal. */
 	if (s->parent_death_signal) {
 		if (prctl(PR_SET_PDEATHSIG, s->parent_death_signal) < 0)
 			return -1;
@@ -251,7 +251,7 @@ static _Noreturn void child_run(struct plan *p)
 	_exit(127);
 }
 
-/* 0 once exec succeeded, else the child's errno. */
+/* Waits for exec in the child; returns 0 or the child's errno. */
 static int read_report(int fd)
 {
 	int failure = 0;
@@ -271,8 +271,8 @@ static bool is_our_child(pid_t pid)
 	       waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
 }
 
-/* Of a claimed process. One that cannot be watched is ended by its pid, which is its own until it
- * is reaped. */
+/* Opens the pidfd of a claimed process. A child whose pidfd cannot be opened is killed by its pid,
+ * which the kernel does not reuse before the child is reaped. */
 static int watch(pid_t pid, struct child *child, struct err *err)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -311,7 +311,7 @@ int spawn_fork(struct child *child, struct err *err)
 	return watch(pid, child, err) < 0 ? -1 : 1;
 }
 
-/* A signal that arrives meanwhile must not be handled by the child. */
+/* Forks with all signals blocked, so that no handler of the parent runs in the child. */
 static int fork_quietly(struct plan *p, struct child *child, struct err *err)
 {
 	sigset_t all;
@@ -359,7 +359,8 @@ int spawn_start(const struct spawn *s, struct child *child, struct err *err)
 	AUTO(fd) int reader = report[0];
 	AUTO(fd) int writer = report[1];
 	plan.report = writer;
-	plan.apart = s->new_group || (interrupt_is_caught() && !s->same_group && !s->new_session);
+	plan.new_group = s->new_group ||
+			 (interrupt_is_caught() && !s->same_group && !s->new_session);
 	plan.env = s->env ? s->env : environ;
 	settle_numbers(&plan);
 	if (fork_quietly(&plan, child, err) < 0)
@@ -380,7 +381,7 @@ static void child_forget(struct child *child)
 	child->pid = -1;
 }
 
-/* It has ended, or is about to. */
+/* Reaps a child that has ended or is about to, and releases it. */
 static int collect(struct child *child, int *code, struct err *err)
 {
 	int status = 0, n;
@@ -482,7 +483,7 @@ struct exchange {
 	const char *input;
 	size_t left;
 	struct buf *collect;
-	struct buf says; /* the first of its stderr */
+	struct buf says; /* the beginning of its stderr */
 };
 
 /* A write that does not raise SIGPIPE in this process, whatever it does with that signal. */
@@ -513,7 +514,7 @@ static void feed(struct exchange *x)
 		x->input += n;
 		x->left -= (size_t)n;
 	}
-	/* EPIPE: the program closed its input, which is no error. */
+	/* EPIPE: the program closed its stdin, which is not an error. */
 	if (x->left == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		fd_close(&x->in);
 }
@@ -529,7 +530,7 @@ static void drain(int *fd, struct buf *to)
 		fd_close(fd);
 }
 
-/* Until the program ended and its output is read. */
+/* Passes data until the program has ended and its output is read. */
 static int exchange_run(struct exchange *x, int pidfd, struct deadline deadline, struct err *err)
 {
 	for (;;) {

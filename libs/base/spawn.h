@@ -13,12 +13,12 @@
  *		spawn_kill(&child);
  *
  * In the child all signals are unblocked and at their defaults, fds above 2 that are not listed are
- * closed, and no parent-death signal is set unless parent_death_signal is given. The failure of
- * exec itself is returned by spawn_start, with the program's name. Only async-signal-safe calls run
- * between fork and exec, so it may be called from threads.
+ * closed, and no parent-death signal is set unless parent_death_signal is given. If exec fails,
+ * spawn_start fails and names the program. Only async-signal-safe calls run between fork and exec,
+ * so threads may call it.
  *
- * A process that reaps orphans (PID 1, a subreaper) uses spawn_reap_orphans() from its SIGCHLD
- * handling: it reaps every zombie except those that belong to a struct child or were claimed.
+ * A process that reaps orphans (PID 1, a subreaper) calls spawn_reap_orphans() on SIGCHLD, which
+ * reaps every zombie except those that belong to a struct child or were claimed.
  */
 
 #include "base/deadline.h"
@@ -32,76 +32,83 @@
 #define ARGV(...) ((char *const *)(const char *const[]){ __VA_ARGS__, NULL })
 
 struct spawn_fd {
-	int fd;     /* ours */
+	int fd;     /* in the parent */
 	int target; /* its number in the child, 0..63 */
 };
 
-/* Whom the child becomes after it has entered the namespaces, when it has given up every
- * capability. */
+/* The user that the child changes to after it has entered the namespaces. The change from root to
+ * another uid drops all capabilities. */
 struct spawn_user {
 	uid_t uid;
 	gid_t gid;
-	const gid_t *groups; /* supplementary; none of ours stay */
+	const gid_t *groups; /* replace the parent's supplementary groups */
 	size_t ngroups;
 };
 
 struct spawn {
-	char *const *argv;   /* argv[0] is looked up in PATH unless it has a slash */
-	const char *program; /* what to execute, if that is not argv[0] */
-	char *const *env;    /* NULL: ours */
-	const char *cwd;
-	const struct spawn_fd *fds; /* 0, 1, 2 not listed are /dev/null */
+	char *const *argv;          /* argv[0] is looked up in PATH unless it has a slash */
+	const char *program;        /* the file to execute, if it is not argv[0] */
+	char *const *env;           /* NULL: the parent's */
+	const char *cwd;            /* NULL: the parent's */
+	const struct spawn_fd *fds; /* 0, 1 and 2 are /dev/null if they are not listed */
 	size_t nfds;
 	const int *ns;                 /* namespaces to enter first, -1 terminated (setns) */
-	const struct spawn_user *user; /* NULL: as we are */
+	const struct spawn_user *user; /* NULL: the parent's */
 	bool new_session;
 	bool new_group;
-	bool same_group; /* also while signals are caught (interrupt.h) */
-	/* When the thread that called spawn_start() ends; 0: none. */
+	bool same_group; /* stay in our group even while signals are caught (interrupt.h) */
+	/* The child gets this signal when the thread that called spawn_start() ends; 0: none. */
 	int parent_death_signal;
 };
 
 struct child {
 	pid_t pid;
-	int pidfd; /* readable when it has ended; owned */
+	int pidfd; /* readable when the process has ended; owned */
 };
 
 #define CHILD_NONE ((struct child){ -1, -1 })
 
-/* How a process ended, in the shell's and containerd's form: 0..255, killed by n is 128 + n. */
+/* The exit code of a wait status as shells and containerd count it: 0..255, or 128 + the number of
+ * the signal that killed the process. */
 int spawn_exit_code(int wait_status);
 
+/* Starts a program. The child is released by spawn_wait() or spawn_kill(). */
 MUST_CHECK int spawn_start(const struct spawn *s, struct child *child, struct err *err);
-/* Waits until the child has ended and releases it. *code as spawn_exit_code. E_TIMEOUT; E_CANCELLED
- * (interrupt.h): it is still running. */
+/* Waits until the child has ended, sets *code (spawn_exit_code) and releases the child. After
+ * E_TIMEOUT and E_CANCELLED (interrupt.h) the child still runs and is not released. */
 MUST_CHECK int spawn_wait(struct child *child, struct deadline deadline, int *code,
 			  struct err *err);
-/* True, and *code as spawn_exit_code, if the child has ended; it is still to be waited for. */
+/* True if the child has ended; *code is then its exit code. Does not reap or release it. */
 bool spawn_has_ended(const struct child *child, int *code);
-/* SIGKILL, wait, release; for a child whose result no longer matters. Accepts CHILD_NONE. */
+/* Kills (SIGKILL), reaps and releases a child whose result no longer matters. Accepts
+ * CHILD_NONE. */
 void spawn_kill(struct child *child);
 MUST_CHECK int spawn_signal(const struct child *child, int signal, struct err *err);
 
 /*
- * Runs a program to its end: input (may be NULL) on its stdin, its stdout collected into out (may
- * be NULL: /dev/null), its stderr put into the error when the exit code is not 0. Past the deadline
- * it is killed: E_TIMEOUT; by a signal to us (interrupt.h) too: E_CANCELLED. Returns the exit code.
+ * Runs a program to its end: writes input to its stdin (NULL: stdin is empty) and appends its
+ * stdout to out (NULL: discarded; the caller checks out for overflow). The fds of s are ignored.
+ * Kills the program at the deadline (E_TIMEOUT) and when a caught signal arrives (E_CANCELLED,
+ * interrupt.h). Returns the exit code: 0; above 0 with err set to the code and the beginning of the
+ * program's stderr; -1 with err set if the program could not be run or was killed here.
  */
 struct buf;
 MUST_CHECK int spawn_run(const struct spawn *s, const char *input, size_t input_len,
 			 struct buf *out, struct deadline deadline, struct err *err);
 
 /*
- * fork() with a child to be waited for: 0 in the child, 1 in the parent. A child that cannot be
- * watched (no pidfd: too few fds, a seccomp filter) has been killed and reaped: -1, and *child is
- * CHILD_NONE. spawn_start() does the same.
+ * fork() that returns 0 in the child and 1 with *child set in the parent. If no pidfd can be opened
+ * for the child (too few fds, a seccomp filter), the child is killed and reaped, *child is
+ * CHILD_NONE and the result -1; so it is in spawn_start().
  */
 MUST_CHECK int spawn_fork(struct child *child, struct err *err);
-/* Children made in another way (clone) that spawn_reap_orphans must not reap. */
+/* Protects a child that was made in another way (clone) from spawn_reap_orphans(), and ends
+ * that. */
 void spawn_claim(pid_t pid);
 void spawn_disclaim(pid_t pid);
-/* Adopts such a child: claims it and opens its pidfd. If that fails, it has been killed and reaped,
- * as in spawn_fork(); a process that is not our child is left alone. */
+/* Claims such a child and opens its pidfd. If that fails, the child is killed and reaped as in
+ * spawn_fork(); a process that is not a child of ours is left alone. */
 MUST_CHECK int spawn_adopt(pid_t pid, struct child *child, struct err *err);
-/* Returns the number of orphans reaped. Call it again after a claimed child was waited for. */
+/* Returns the number of orphans reaped. A claimed zombie ends the search, so call it again after
+ * each wait for a claimed child. */
 int spawn_reap_orphans(void);

@@ -206,17 +206,27 @@ char **strv_dup(char *const *list)
 	return copy;
 }
 
+/* The next part of *s and its length, or NULL. */
+static const char *next_part(const char **s, const char *separators, size_t *len)
+{
+	const char *part = *s + strspn(*s, separators);
+
+	*len = strcspn(part, separators);
+	*s = part + *len;
+	return *len ? part : NULL;
+}
+
 char **strv_split(const char *s, const char *separators)
 {
-	char **list = xcalloc(1, sizeof(*list));
+	const char *part, *at = s;
+	size_t n = 0, len;
+	char **list;
 
-	while (*(s += strspn(s, separators))) {
-		size_t len = strcspn(s, separators);
-		AUTO(str) char *part = xstrndup(s, len);
-
-		strv_push(&list, part);
-		s += len;
-	}
+	while (next_part(&at, separators, &len))
+		n++;
+	list = xcalloc(n + 1, sizeof(*list));
+	for (n = 0, at = s; (part = next_part(&at, separators, &len)); n++)
+		list[n] = xstrndup(part, len);
 	return list;
 }
 
@@ -281,6 +291,11 @@ char *strv_join(char *const *list, const char *separator)
 	}
 	*p = '\0';
 	return out;
+}
+
+int str_order(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 void strv_free(char **list)

@@ -21,30 +21,32 @@ static inline bool str_empty(const char *s)
 }
 
 char *str_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Formats into a fixed buffer; -1 if it does not fit (the buffer then holds a cut string). */
+/* Formats into a fixed buffer; -1 if the text does not fit (the buffer then holds its
+ * beginning). */
 int str_print(char *to, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Replaces *slot, freeing what was there. */
+/* Frees *slot and sets it to a copy of value (NULL: to NULL). */
 void str_set(char **slot, const char *value);
 
-/* Whole decimal numbers within [min, max]; "0x" and octal are refused unless base says so. what
- * names the value in the error. */
+/* Parses all of s as a number within [min, max], else E_INVALID. base is that of strtoull(3): with
+ * 10, "0x" is refused and a leading 0 does not mean octal. what names the value in the message. */
 MUST_CHECK int str_u64(const char *s, int base, uint64_t min, uint64_t max, const char *what,
 		       uint64_t *out, struct err *err);
 MUST_CHECK int str_i64(const char *s, int64_t min, int64_t max, const char *what, int64_t *out,
 		       struct err *err);
 
-/* The name in list (NULL-terminated) nearest to word by edit distance, or NULL if none is close
- * enough for a suggestion. */
+/* The name in list (NULL-terminated) nearest to word by edit distance, borrowed; NULL if none is
+ * close enough for a suggestion. */
 const char *str_nearest(const char *word, const char *const *list);
 
-/* ids of containers, execs and sandboxes: ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$, at most 127 bytes, no
- * "..". what names the object in the error. */
+/* Checks the id of a container, an exec or a sandbox: ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$, at most 127
+ * bytes, no "..", else E_INVALID. what names the object in the message. */
 MUST_CHECK int str_check_id(const char *id, const char *what, struct err *err);
 
 /* Lower-case hex of len bytes into to, which holds 2 * len + 1. */
 void str_hex(const void *data, size_t len, char *to);
 
-/* NULL-terminated lists. A NULL list is an empty one. */
+/* NULL-terminated lists. A NULL list is an empty one. A push takes time proportional to the length
+ * of the list, so long lists are made with strv_split() or vec.h. */
 size_t strv_len(char *const *list);
 char **strv_dup(char *const *list);
 char **strv_split(const char *s, const char *separators); /* no empty parts */
@@ -55,7 +57,10 @@ bool strv_has(char *const *list, const char *s);
 void strv_remove(char **list, const char *s);
 char *strv_join(char *const *list, const char *separator);
 void strv_free(char **list);
-/* In an environment list: the value of NAME, or NULL; and set or replace NAME=VALUE. */
+/* Compares two elements of an array of char * by bytes, for qsort() and bsearch(). */
+int str_order(const void *a, const void *b);
+/* In an environment list: gets the value of NAME (borrowed; NULL if it is not set), and sets or
+ * replaces NAME=VALUE. */
 const char *strv_env_get(char *const *env, const char *name);
 void strv_env_set(char ***env, const char *name, const char *value);
 

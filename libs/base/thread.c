@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Detached threads. */
+
 #include "base/thread.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* A process title that overwrites the argument strings, as setproctitle(3) does on BSD. */
+
 #include "base/title.h"
 
 #include <string.h>
@@ -6,7 +8,7 @@
 
 enum { NAME_SIZE = 16 };
 
-/* The kernel lays the arguments down one behind the other. */
+/* The argument strings, which the kernel stores one after the other. */
 static struct {
 	char *at;
 	size_t size;
@@ -35,6 +37,6 @@ void title_set(const char *title)
 		len = line.size - 2;
 	memset(line.at, 0, line.size);
 	memcpy(line.at, title, len);
-	/* Where the last byte is not NUL the kernel prints what is there up to the first that is. */
+	/* If the last byte is not NUL, /proc/PID/cmdline ends at the first NUL. */
 	line.at[line.size - 1] = ' ';
 }

@@ -2,17 +2,17 @@
 #pragma once
 
 /*
- * What a process is called. A child that goes on without exec has the name and the command line of its
- * parent, by which it would be taken for one.
+ * The name and command line of a process, as ps(1) shows them. A child that continues without exec
+ * changes them, so that nobody takes it for its parent.
  *
  *	title_init(argc, argv);		// in main, first
  *	...
  *	title_set("kata-container one");	// in the child
  */
 
-/* Where the command line is. Without it title_set() changes only the name. */
+/* Remembers where the command line is. Without this call title_set() changes only the name. */
 void title_init(int argc, char **argv);
 
-/* Async-signal-safe: the calling process's name is the title's first word, of 15 bytes at most, and the title
- * its command line, cut to the length of the one that it was started with. */
+/* Sets the name of the calling process to the first word of title, cut to 15 bytes, and its command
+ * line to title, cut to the length of the original command line. Async-signal-safe. */
 void title_set(const char *title);

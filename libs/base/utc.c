@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The proleptic Gregorian calendar. */
+
 #include "base/utc.h"
 
 #include "base/str.h"
@@ -14,7 +16,7 @@ static bool is_leap(uint64_t year)
 	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-/* From 1 January of the year 1. */
+/* The days from 1 January of the year 1 to 1 January of year. */
 static uint64_t days_before(uint64_t year)
 {
 	uint64_t whole = year - 1;
@@ -22,11 +24,11 @@ static uint64_t days_before(uint64_t year)
 	return whole * 365 + whole / 4 - whole / 100 + whole / 400;
 }
 
-/* The year of a day since 1970, and what day of it, from 0. */
+/* The year of a day counted from 1 January 1970; *rest is the day of that year, from 0. */
 static uint64_t year_of(uint64_t day, uint64_t *rest)
 {
 	uint64_t since = days_before(1970);
-	uint64_t year = 1970 + day * YEARS_OF_CYCLE / DAYS_OF_CYCLE; /* or the next, or the last */
+	uint64_t year = 1970 + day * YEARS_OF_CYCLE / DAYS_OF_CYCLE; /* off by one at most */
 
 	while (days_before(year) - since > day)
 		year--;

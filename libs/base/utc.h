@@ -2,13 +2,14 @@
 #pragma once
 
 /*
- * A moment as text, in UTC: "2026-11-24T02:08:00", as RFC 3339 has it before fraction and zone.
- * libc's own calendar is not used, since with it a static program gets time zones, locales and scanf.
+ * A moment as text, in UTC: "2026-11-24T02:08:00", the date and time of RFC 3339 without fraction
+ * and zone. libc's gmtime_r and strftime would link time zones, locales and scanf into a static
+ * program.
  */
 
 #include <stdint.h>
 
 enum { UTC_SIZE = 32 };
 
-/* when: seconds since 1970. Of a year after 9999 it prints all digits. */
+/* when: seconds since 1970. A year after 9999 is printed with all its digits. */
 void utc_print(uint64_t when, char text[UTC_SIZE]);

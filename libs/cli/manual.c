@@ -82,7 +82,7 @@ static void man_verb(FILE *to, const struct manual *m, const char *family, const
 	man_options(to, v->opts);
 }
 
-/* What it is called with. */
+/* The synopsis, and the verbs or options. */
 static void man_body(const struct manual *m, FILE *to)
 {
 	if (!m->opts) {
@@ -170,7 +170,7 @@ static void cases(const struct manual *m, FILE *to)
 	(void)fputs("' ;;\n", to);
 }
 
-/* A shell loads those of several programs, so that each has a function of its own. */
+/* The completion function of bash. Its name has the program's, since a shell loads several. */
 static char *function_name(const struct manual *m)
 {
 	char *name = str_fmt("_%s", m->name);

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * A program with verbs: dispatch, help, man page and shell completions come from one table, so that
- * none can be out of date. `PROGRAM manual man|bash|zsh|fish` prints man page and completions;
- * `make install` installs them. A program without verbs has its options in opts, parses them itself,
- * and calls manual_print() for the same words.
+ * The command line of a program with verbs. Dispatch, help, man page and shell completions come
+ * from one table, so that none can be out of date. `PROGRAM manual man|bash|zsh|fish` prints man
+ * page and completions; `make install` installs them. A program without verbs has its options in
+ * opts, parses them itself, and calls manual_print() for `PROGRAM manual`.
  */
 
 #include "base/err.h"
@@ -14,31 +14,33 @@
 
 #include <stdio.h>
 
-/* Verbs that have verbs of their own. */
+/* A verb with subverbs. */
 struct family {
 	const char *name, *help;
 	const struct subverb *verbs;
-	int (*run)(int argc, char **argv, struct err *err);
+	int (*run)(int argc, char **argv, struct err *err); /* calls subverb_run() */
 };
 
-/* A variable of the environment that counts. */
+/* An environment variable that the program uses. */
 struct variable {
 	const char *name, *text;
 };
 
 struct manual {
-	const char *name, *text;          /* of the program */
+	const char *name, *text;          /* the program, and what it does */
 	const struct variable *variables; /* ends with a NULL name; NULL: none */
-	const struct subverb *verbs;      /* NULL: it has opts instead */
-	const struct family *families;
-	const struct opt *opts;
-	const char *about; /* with opts: a paragraph */
+	const struct subverb *verbs;      /* ends with a NULL name; NULL: a program without verbs */
+	const struct family *families;    /* ends with a NULL name */
+	const struct opt *opts;           /* of a program without verbs */
+	const char *about;                /* the description in its man page, a paragraph */
 };
 
-/* Runs the command line: a verb, help [VERB], --help, --version or manual. E_USAGE, and the errors of the
- * verb. */
+/* Runs the command line: a verb, help [VERB], --help, --version or manual. E_USAGE, and the errors
+ * of the verb. */
 MUST_CHECK int manual_run(const struct manual *m, int argc, char **argv, struct err *err);
 
+/* Prints the list of verbs. */
 void manual_help(const struct manual *m, FILE *to);
-/* what: "man", "bash", "zsh", "fish". E_USAGE. */
+/* Prints the man page or the completions of a shell: what is "man", "bash", "zsh" or "fish", else
+ * E_USAGE. */
 MUST_CHECK int manual_print(const struct manual *m, const char *what, FILE *to, struct err *err);

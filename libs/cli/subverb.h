@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* Verbs that have verbs of their own: `VERB NAME [OPTION...] [OPERAND...]`. */
+/* Verbs with subverbs: `VERB NAME [OPTION...] [OPERAND...]`. */
 
 #include "base/err.h"
 #include "base/opt.h"
@@ -11,14 +11,14 @@ struct subverb {
 	const char *operands; /* their names in the help, "" for none */
 	const char *help;
 	const struct opt *opts;
-	int (*run)(int argc, char **argv, struct err *err); /* operands only */
-	int least, most;                                    /* number of operands; most -1: no
-							     * limit */
+	int (*run)(int argc, char **argv, struct err *err); /* gets the operands only */
+	int least, most; /* number of operands; most -1: no limit */
 };
 
-/* Sets E_USAGE: name is none of names (NULL at the end), or missing (NULL). */
+/* Sets E_USAGE for a name that is missing (NULL) or not in names (NULL at the end), with a hint. */
 void subverb_unknown(const char *const *names, const char *verb, const char *name, struct err *err);
 
-/* Runs the subverb argv[1] of a table that ends with a NULL name. E_USAGE: an unknown one; the hint
- * suggests a similar one. --help and "help [NAME]" print the help. */
+/* Runs the subverb argv[1] of a table that ends with a NULL name; argv[0] is the verb. E_USAGE for
+ * an unknown subverb, whose hint suggests a similar one, and for wrong options or operands. --help
+ * and "help [NAME]" print the help. */
 MUST_CHECK int subverb_run(const struct subverb *table, int argc, char **argv, struct err *err);

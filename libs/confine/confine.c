@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Starts confined children, receives their messages and ends them. Whatever a child does with its
- * end of the socket, it is killed and reaped before its result is returned, so that it cannot
- * change its output any more.
+ * Starts confined children, receives their messages and ends them. A child is always killed and
+ * reaped before its result is returned, so that it cannot change its output afterwards.
  */
 
 #include "confine/confine-internal.h"
@@ -61,7 +60,7 @@ static void send_kind(int sock, char kind, const void *data, size_t len)
 		n = send(sock, text, 1 + len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		_exit(1); /* the parent is gone */
+		_exit(1); /* the parent has ended */
 }
 
 void confine_say(struct confine_talk *talk, const void *data, size_t len)
@@ -80,13 +79,13 @@ static int set_signals(pid_t parent, struct err *err)
 	    signal(SIGXFSZ, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
 	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return err_sys(err, "set signals");
-	/* Changing the user id clears it, so it is set afterwards. */
+	/* Set after the change of the user, which clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_sys(err, "set the parent-death signal");
 	return getppid() == parent ? 0 : err_set(err, E_GONE, "the parent is gone");
 }
 
-static int wall_in(const struct confine *c, pid_t parent, int talk, struct err *err)
+static int restrict_self(const struct confine *c, pid_t parent, int talk, struct err *err)
 {
 	if (confine_close_fds(c, talk, err) < 0 || confine_limit(c, err) < 0 ||
 	    confine_lower(c, err) < 0 || set_signals(parent, err) < 0 ||
@@ -102,7 +101,7 @@ static _Noreturn void be_child(const struct confine *c, pid_t parent, int sock, 
 	struct err err = ERR_INIT;
 	struct last_word last = { 0 };
 
-	if (wall_in(c, parent, sock, &err) < 0 || work(arg, &talk, &err) < 0) {
+	if (restrict_self(c, parent, sock, &err) < 0 || work(arg, &talk, &err) < 0) {
 		last.code = err.code;
 		last.sys = err.sys;
 		memcpy(last.msg, err.msg, sizeof(last.msg));
@@ -161,8 +160,8 @@ static int take_failure(const struct confined *c, const char *data, size_t len, 
 	return err_wrap(err, "%s", c->name);
 }
 
-/* It ended without a final message. */
-static int parted(struct confined *c, struct err *err)
+/* The child closed its socket without a final message. */
+static int ended_early(struct confined *c, struct err *err)
 {
 	struct err late = ERR_INIT;
 	int code;
@@ -175,7 +174,7 @@ static int parted(struct confined *c, struct err *err)
 	return err_set(err, E_GONE, "%s: the child ended early, with status %d", c->name, code);
 }
 
-/* 1: it succeeded and ended, 0: it sent a message, -1: it failed. */
+/* Receives a message. Returns 1 if the child has succeeded, 0 if it goes on, -1 if it failed. */
 static int hear(struct confined *c, struct err *err)
 {
 	char text[1 + CONFINE_MESSAGE_MAX];
@@ -184,7 +183,7 @@ static int hear(struct confined *c, struct err *err)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
 	if (n <= 0)
-		return parted(c, err);
+		return ended_early(c, err);
 	if ((size_t)n > sizeof(text))
 		return err_set(err, E_PROTOCOL, "%s: the child sent too long a message", c->name);
 	switch (text[0]) {

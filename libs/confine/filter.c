@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The system calls of a confined child: a list of those that libraries need to compute, to read and
- * write open files and to open more where Landlock and permissions allow; with a network, internet
- * sockets too. Unlisted calls fail with ENOSYS, so that libraries fall back; calls that only an
- * attack would make kill the child.
+ * The system call filter of a confined child. It allows the calls that libraries need to compute,
+ * to read and write open files, and to open more files where Landlock and permissions allow it;
+ * with a network, internet sockets too. Other calls fail with ENOSYS, so that libraries use a
+ * fallback; calls that only an attacker would make kill the child.
  */
 
 #include "confine/confine-internal.h"
@@ -44,62 +44,22 @@ static const char *const networked[] = { "connect",    "bind",        "getsockop
 					 "setsockopt", "getsockname", "getpeername",
 					 "shutdown",   "sendmmsg",    "recvmmsg" };
 
-static const char *const deadly[] = { "execve",
-				      "execveat",
-				      "ptrace",
-				      "process_vm_readv",
-				      "process_vm_writev",
-				      "fork",
-				      "vfork",
-				      "mount",
-				      "umount2",
-				      "pivot_root",
-				      "chroot",
-				      "setns",
-				      "unshare",
-				      "open_by_handle_at",
-				      "bpf",
-				      "perf_event_open",
-				      "userfaultfd",
-				      "keyctl",
-				      "add_key",
-				      "request_key",
-				      "init_module",
-				      "finit_module",
-				      "delete_module",
-				      "kexec_load",
-				      "kexec_file_load",
-				      "reboot",
-				      "swapon",
-				      "swapoff",
-				      "io_uring_setup",
-				      "io_uring_enter",
-				      "io_uring_register",
-				      "kill",
-				      "tkill",
-				      "pidfd_send_signal",
-				      "pidfd_getfd",
-				      "setuid",
-				      "setgid",
-				      "setresuid",
-				      "setresgid",
-				      "capset",
-				      "personality",
-				      "iopl",
-				      "ioperm",
-				      "mknod",
-				      "mknodat",
-				      "symlink",
-				      "symlinkat",
-				      "link",
-				      "linkat",
-				      "chown",
-				      "fchown",
-				      "lchown",
-				      "fchownat",
-				      "acct",
-				      "quotactl",
-				      "syslog" };
+static const char *const deadly[] = {
+	/* other programs and processes */
+	"execve", "execveat", "fork", "vfork", "ptrace", "process_vm_readv", "process_vm_writev",
+	"kill", "tkill", "pidfd_send_signal", "pidfd_getfd",
+	/* file systems, namespaces */
+	"mount", "umount2", "pivot_root", "chroot", "setns", "unshare", "open_by_handle_at",
+	"mknod", "mknodat", "symlink", "symlinkat", "link", "linkat", "chown", "fchown", "lchown",
+	"fchownat",
+	/* identity */
+	"setuid", "setgid", "setresuid", "setresgid", "capset", "personality",
+	/* the kernel and the machine */
+	"bpf", "perf_event_open", "userfaultfd", "keyctl", "add_key", "request_key",
+	"io_uring_setup", "io_uring_enter", "io_uring_register", "init_module", "finit_module",
+	"delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff", "iopl",
+	"ioperm", "acct", "quotactl", "syslog"
+};
 
 static struct scmp_arg_cmp equals(unsigned arg, uint64_t value)
 {
@@ -119,7 +79,7 @@ static int add(scmp_filter_ctx f, uint32_t action, const char *name, unsigned n,
 	int nr = seccomp_syscall_resolve_name(name), rc;
 
 	if (nr == __NR_SCMP_ERROR)
-		return 0; /* unknown to libseccomp: stays forbidden */
+		return 0; /* libseccomp does not know the call: it stays forbidden */
 	rc = seccomp_rule_add_array(f, action, nr, n, cmp);
 	if (rc == 0 || rc == -EDOM)
 		return 0;
@@ -137,7 +97,8 @@ static int add_all(scmp_filter_ctx f, uint32_t action, const char *const *names,
 	return 0;
 }
 
-/* With a network, name service may load a library; without one no new code is mapped. */
+/* Without a network no executable memory may be mapped; with one, the name service may load a
+ * library. */
 static int add_memory(scmp_filter_ctx f, bool exec, struct err *err)
 {
 	const struct scmp_arg_cmp data = masked(2, PROT_EXEC, 0);
@@ -164,7 +125,7 @@ static int add_some(scmp_filter_ctx f, struct err *err)
 		       : 0;
 }
 
-/* Netlink: getaddrinfo reads the machine's addresses to sort its results. */
+/* Netlink is allowed because getaddrinfo reads the machine's addresses to sort its results. */
 static int add_sockets(scmp_filter_ctx f, bool network, struct err *err)
 {
 	static const int domains[] = { AF_INET, AF_INET6, AF_NETLINK };

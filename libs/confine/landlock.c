@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Landlock: which paths a confined child can reach. The kernel's header may be older than the
- * kernel, so the needed part of the ABI, which is stable, is defined here.
+ * Landlock restricts the paths that a confined child can reach. The kernel's header may be older
+ * than the kernel, so the needed part of the ABI, which is stable, is defined here.
  */
 
 #include "confine/confine-internal.h"
@@ -41,7 +41,7 @@ enum { CREATE_VERSION = 1, RULE_BENEATH = 1 };
 #define READ  (FS_READ_FILE | FS_READ_DIR)
 #define WRITE (READ | FS_WRITE_FILE | FS_MAKE_DIR | FS_MAKE_REG | FS_TRUNCATE)
 
-/* What name service and TLS read; only world-readable files. */
+/* Paths that the name service and TLS read. */
 static const char *const network_reads[] = { "/etc",   "/usr",      "/lib", "/run",
 					     "/lib64", "/dev/null", "/nix", "/dev/urandom" };
 

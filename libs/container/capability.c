@@ -15,7 +15,7 @@
 
 enum { CAP_NAMES_MAX = 63 };
 
-/* Which the kernel knows, and which of them are in our bounding set: a call each, so it is asked once. */
+/* The capabilities that the kernel knows, and those in our bounding set. */
 static void read_bounding(uint64_t *known, uint64_t *bounding)
 {
 	int is;

@@ -314,7 +314,7 @@ static int pids_inside(int dir, void *ctx, struct err *err)
 
 	if (pids_of_file(dir, ctx, &e) == 0)
 		return 0;
-	/* It was removed meanwhile, or is threaded: its processes are listed in the parent. */
+	/* The group was removed meanwhile, or it is threaded: the parent lists its processes. */
 	if (e.sys == ENODEV || e.sys == ENOENT || e.sys == EOPNOTSUPP)
 		return 0;
 	*err = e;
@@ -333,8 +333,8 @@ static int pids_visit(void *arg, const struct tree_at *at, struct err *err)
 	return pids_inside(dir, arg, err);
 }
 
-/* The processes of a group and of all groups below it, which a container may nest arbitrarily deep;
- * none if it does not exist. */
+/* Adds the processes of a group and of all groups below it, which a container may nest arbitrarily
+ * deep. A missing group has none. */
 static int pids_below(const char *folder, struct pid_vec *out, struct err *err)
 {
 	const struct tree_walk w = { .visit = pids_visit, .arg = out, .name = folder };
@@ -396,24 +396,25 @@ static int signal_each(struct cgroup *g, int signal, struct err *err)
 	return 0;
 }
 
-/* Freeze the group first, so that no fork is missed. SIGKILL takes effect after the thaw. */
+/* The group is frozen meanwhile, so that no fork is missed. A group that was frozen before stays
+ * so, except for SIGKILL, which takes effect only after the thaw. */
 int cgroup_signal(struct cgroup *g, int signal, struct err *err)
 {
 	struct err ignored = ERR_INIT; /* a group that cannot be frozen is signalled unfrozen */
-	int frozen;
+	bool thawed;
+	int result;
 
 	if (signal == SIGKILL && g->ops->kill)
 		return g->ops->kill(g, err);
-	frozen = g->ops->frozen(g, &ignored);
+	thawed = g->ops->frozen(g, &ignored) == 0;
 	err_clear(&ignored);
-	if (frozen == 0)
+	if (thawed)
 		(void)!g->ops->freeze(g, true, deadline_in(1000), &ignored);
-	if (signal_each(g, signal, err) < 0)
-		frozen = frozen == 0 ? -2 : -3;
 	err_clear(&ignored);
-	if (frozen == 0 || frozen == -2 || signal == SIGKILL)
+	result = signal_each(g, signal, err);
+	if (thawed || signal == SIGKILL)
 		(void)!g->ops->freeze(g, false, deadline_in(1000), &ignored);
-	return frozen < -1 ? -1 : 0;
+	return result;
 }
 
 /* --- out of memory --- */
@@ -461,7 +462,7 @@ void container_oom_close(struct container_oom *oom)
 
 /* --- removal --- */
 
-/* A killed process may leave its group only after it was reaped. */
+/* Waits while the group is busy: a killed process may leave its group only when it is reaped. */
 static int remove_group(int dir, const char *name, const struct deadline *deadline, struct err *err)
 {
 	while (unlinkat(dir, name, AT_REMOVEDIR) < 0) {

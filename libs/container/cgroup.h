@@ -74,22 +74,26 @@ DEFINE_AUTO(cgroup, struct cgroup *, NULL, cgroup_free)
 /* The directory of a controller, or NULL. */
 const char *cgroup_folder(const struct cgroup *g, const char *controller);
 MUST_CHECK int cgroup_add(struct cgroup *g, pid_t pid, struct err *err);
-/* One thread of a process, into every hierarchy of version 1: in version 2 (E_UNSUPPORTED) they stay
- * together. */
+/* Moves one thread of a process into the group in every hierarchy of version 1. E_UNSUPPORTED in
+ * version 2, where the threads of a process stay together. */
 MUST_CHECK int cgroup_add_thread(struct cgroup *g, pid_t thread, struct err *err);
 /* Adds pid to the group that peer is in now. In version 2 a group whose child groups have
  * controllers accepts no processes; an init system in the container enables them and moves itself
  * into a child group. */
 MUST_CHECK int cgroup_add_beside(struct cgroup *g, pid_t pid, pid_t peer, struct err *err);
+/* The processes of the group and of all groups below it; *pids is heap, NULL if there are none. */
 MUST_CHECK int cgroup_pids(struct cgroup *g, pid_t **pids, size_t *n, struct err *err);
 /* E_STATE if the group already has processes, in any hierarchy. A missing group is empty. */
 MUST_CHECK int cgroup_check_empty(struct cgroup *g, struct err *err);
+/* Signals all processes that cgroup_pids() lists, and those forked meanwhile. */
 MUST_CHECK int cgroup_signal(struct cgroup *g, int signal, struct err *err);
+/* Writes the settings in order. The failure of an optional setting is logged, and with lenient that
+ * of a missing file or controller. */
 MUST_CHECK int cgroup_write(struct cgroup *g, const struct cgroup_settings *s, struct err *err);
-/* The text of a file of a controller; E_NOT_FOUND if either is missing. */
+/* Appends the text of a file of a controller to out; E_NOT_FOUND if either is missing. */
 MUST_CHECK int cgroup_read(const struct cgroup *g, const char *controller, const char *file,
 			   struct buf *out, struct err *err);
-/* A file of one number ("max" is UINT64_MAX); 0 if it is missing or no number. */
+/* The value of a file with one number ("max" is UINT64_MAX); 0 if it is missing or not a number. */
 uint64_t cgroup_number(const struct cgroup *g, const char *controller, const char *file);
 /* Removes the group and all groups below it, however deep; waits while processes are exiting. */
 MUST_CHECK int cgroup_remove(struct cgroup *g, struct deadline deadline, struct err *err);
@@ -104,11 +108,12 @@ void cgroup_parse_per_cpu(const char *text, struct container_stats *out);
 void cgroup_hugetlb_stats(struct cgroup *g, const char *usage, const char *max, const char *fails,
 			  struct container_stats *out);
 
-/* The device rules of a specification, followed by those that every container gets; heap, strings
- * borrowed from r. *n is 0 if r has no rules: then nothing is restricted. */
+/* The device rules of a specification, followed by those that every container gets; a heap array
+ * whose strings are borrowed from r. *n is 0 if r has no rules: then nothing is restricted. */
 struct oci_device_rule *cgroup_device_rules(const struct oci_resources *r, size_t *n);
 
-/* True if the memory limit is -1 and no swap limit is given: then the swap limit is removed too. */
+/* True if the memory limit is -1 and no swap limit is given: the swap limit has to be removed
+ * too. */
 bool cgroup_lifts_swap(const struct oci_resources *r);
 
 /* cgroup_v1.c, cgroup_v2.c: for tests. */
@@ -117,7 +122,7 @@ MUST_CHECK int cgroup_v1_settings(const struct oci_resources *r, struct cgroup_s
 MUST_CHECK int cgroup_v2_settings(const struct oci_resources *r, struct cgroup_settings *out,
 				  struct err *err);
 
-/* cgroup_bpf.c: compiles the rules to a BPF program of *n instructions; heap. */
+/* cgroup_bpf.c: compiles the rules to a BPF program of *n instructions; heap, NULL on error. */
 struct bpf_insn *cgroup_bpf_program(const struct oci_device_rule *rules, size_t n_rules, size_t *n,
 				    struct err *err);
 /* Loads it and attaches it to a cgroup directory, replacing old (-1: none). Returns its fd. */

@@ -71,8 +71,9 @@ static int device_type(const char *type, int *out, struct err *err)
 }
 
 /*
- * One rule: jumps over its end if it does not apply. An allowing rule applies if it grants all that
- * is asked for, a denying one if it forbids any of it.
+ * Emits one rule, which is skipped if it does not apply. An allowing rule applies if it grants all
+ * the access that is requested, a denying rule if it forbids any of it. Returns 1 if the rule
+ * applies to every request, else 0.
  */
 static int emit_rule(struct program *p, const struct oci_device_rule *r, struct err *err)
 {
@@ -106,33 +107,28 @@ static int emit_rule(struct program *p, const struct oci_device_rule *r, struct 
 	emit(p, BPF_INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
 	for (size_t i = 0; i < n; i++)
 		p->v.v[jumps[i]].off = (short)(p->v.n - jumps[i] - 1);
-	return 0;
-}
-
-/* A rule that matches everything ends the list: the verifier rejects unreachable instructions. */
-static bool for_all(const struct oci_device_rule *r)
-{
-	return (str_empty(r->type) || str_eq(r->type, "a")) &&
-	       (str_empty(r->access) || strlen(r->access) == 3);
+	return n == 0;
 }
 
 struct bpf_insn *cgroup_bpf_program(const struct oci_device_rule *rules, size_t n_rules, size_t *n,
 				    struct err *err)
 {
 	struct program p = { VEC_INIT };
-	bool decided = false;
+	int decided = 0;
 
 	if (n_rules > RULES_MAX) {
 		err_set(err, E_LIMIT, "more than %d device rules", RULES_MAX);
 		return NULL;
 	}
 	load_request(&p);
+	/* The verifier rejects unreachable instructions, so a rule that always applies is the
+	 * last. */
 	for (size_t i = n_rules; i-- > 0 && !decided;) {
-		if (emit_rule(&p, &rules[i], err) < 0) {
+		decided = emit_rule(&p, &rules[i], err);
+		if (decided < 0) {
 			vec_release(&p.v);
 			return NULL;
 		}
-		decided = for_all(&rules[i]);
 	}
 	if (!decided) {
 		emit(&p, BPF_INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1));

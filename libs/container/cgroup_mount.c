@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The container's view of cgroups: the unified hierarchy, or a tmpfs with one directory for each
- * hierarchy of cgroup v1. In a cgroup namespace they are mounted, which shows the container's group
- * as the root; without one the group's directory is bound, so that other containers are not seen.
+ * hierarchy of cgroup v1. In a cgroup namespace the hierarchies are mounted, with the container's
+ * group as their root. Without a cgroup namespace the group's directory is bound, so that the
+ * container does not see the groups of others.
  */
 
 #include "base/fd.h"
@@ -16,7 +17,6 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 struct hierarchy {
@@ -88,16 +88,6 @@ static int mount_v2(const struct init *in, int target, bool readonly, struct err
 	return mount_hierarchy(in, target, "cgroup2", &h, readonly, err);
 }
 
-/* The tmpfs is writable until its directories are made. */
-static int seal(int tmpfs, struct err *err)
-{
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-
-	if (syscall(SYS_mount_setattr, tmpfs, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-		return err_sys(err, "make it read-only");
-	return 0;
-}
-
 int cgroup_mount(const struct init *in, const struct oci_mount *m, struct err *err)
 {
 	struct mount_options tmpfs = { .flags = MS_NOSUID | MS_NODEV | MS_NOEXEC,
@@ -121,5 +111,6 @@ int cgroup_mount(const struct init *in, const struct oci_mount *m, struct err *e
 			    err);
 	if (top < 0 || mount_v1(in, top, readonly, err) < 0)
 		return -1;
-	return readonly ? seal(top, err) : 0;
+	/* The tmpfs is writable until its directories are made. */
+	return readonly ? rootfs_seal_mount(top, err) : 0;
 }

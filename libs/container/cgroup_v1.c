@@ -198,7 +198,7 @@ int cgroup_v1_settings(const struct oci_resources *r, struct cgroup_settings *s,
 {
 	const struct oci_u64 *swappiness = &r->memory.swappiness;
 
-	/* -1 is "not given". Version 2 has none, and leaves it out as runc does. */
+	/* -1 means "not given". Version 2 has no swappiness and ignores it, as runc does. */
 	if (swappiness->set && swappiness->v > SWAPPINESS_MAX && swappiness->v != UINT64_MAX)
 		return err_set(err, E_INVALID, "swappiness %" PRIu64 " is not between 0 and %d",
 			       swappiness->v, SWAPPINESS_MAX);
@@ -251,11 +251,11 @@ static int v1_apply(struct cgroup *g, const struct oci_resources *r, struct err 
 	AUTO(cgroup_settings) struct cgroup_settings s = { 0 };
 
 	if (r->n_unified)
-		return err_set(err, E_UNSUPPORTED,
-			       "unified resource %s needs cgroup v2, this is v1; use the limits of "
-			       "linux.resources"
-			       "its own",
-			       r->unified[0].key);
+		return err_set(
+			err, E_UNSUPPORTED,
+			"unified resource %s needs cgroup v2, this is v1; use the other limits "
+			"of linux.resources",
+			r->unified[0].key);
 	if (cgroup_v1_settings(r, &s, err) < 0)
 		return -1;
 	order(g, &s);

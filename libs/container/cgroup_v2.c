@@ -28,15 +28,15 @@ static int enable(const char *folder, const char *controllers, struct err *err)
 	return file_write(AT_FDCWD, control, controllers, err);
 }
 
-/* The controllers that folder has and has not enabled for its children. */
-static char **not_handed_on(const char *folder, struct err *err)
+/* The controllers of folder that it has not enabled for its children: strv "+cpu", "+memory". */
+static char **not_enabled(const char *folder, struct err *err)
 {
 	AUTO(str) char *list = path_join(folder, "cgroup.controllers");
 	AUTO(str) char *control = path_join(folder, "cgroup.subtree_control");
 	AUTO(str) char *have = file_read_line(AT_FDCWD, list, err);
-	AUTO(str) char *handed = have ? file_read_line(AT_FDCWD, control, err) : NULL;
-	AUTO(strv) char **all = handed ? strv_split(have, " ") : NULL;
-	AUTO(strv) char **done = handed ? strv_split(handed, " ") : NULL;
+	AUTO(str) char *enabled = have ? file_read_line(AT_FDCWD, control, err) : NULL;
+	AUTO(strv) char **all = enabled ? strv_split(have, " ") : NULL;
+	AUTO(strv) char **done = enabled ? strv_split(enabled, " ") : NULL;
 	char **missing = NULL;
 
 	strv_each(c, all) {
@@ -48,12 +48,13 @@ static char **not_handed_on(const char *folder, struct err *err)
 
 /*
  * A group has a controller if its parent enables it for its children. All are enabled with one
- * write, since each write makes the kernel visit every group; if that fails, one by one, since one
- * that cannot be enabled (cpu, while there are realtime processes) must not prevent the others.
+ * write, since each write makes the kernel visit every group. If that fails, they are enabled one
+ * by one, so that a controller that cannot be enabled (cpu, while there are realtime processes)
+ * does not prevent the others.
  */
-static int hand_on(const char *folder, struct err *err)
+static int enable_all(const char *folder, struct err *err)
 {
-	AUTO(strv) char **missing = not_handed_on(folder, err);
+	AUTO(strv) char **missing = not_enabled(folder, err);
 	AUTO(str) char *together = strv_join(missing, " ");
 	struct err e = ERR_INIT;
 
@@ -77,7 +78,7 @@ static int v2_make(struct cgroup *g, struct err *err)
 	strv_each(part, parts) {
 		char *longer;
 
-		if (hand_on(sofar, err) < 0)
+		if (enable_all(sofar, err) < 0)
 			return -1;
 		longer = path_join(sofar, *part);
 		free(sofar);

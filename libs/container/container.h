@@ -52,8 +52,6 @@ struct container_options {
 	const struct oci_spec *spec; /* copied */
 	const char *bundle;          /* for hooks' state; a relative root_path starts here */
 	const char *cgroup_path;     /* below the cgroup root; NULL: the spec's, else /<id> */
-	/* Existing mounts and namespaces are given in the specification, by path.
-	 */
 	struct container_stdio stdio;
 	struct deadline deadline; /* for everything up to "created" */
 	/* Load the seccomp filter of the specification; false: ignore it. */
@@ -80,21 +78,23 @@ MUST_CHECK int container_create(const struct container_options *options, struct 
  * is not in state created; an exec that fails in the container is reported here. */
 MUST_CHECK int container_start(struct container *c, struct deadline deadline, struct err *err);
 
-/* E_STATE if init has ended. */
+/* Starts an additional process; out is owned by the caller. E_STATE if init has ended or the
+ * container is paused. */
 MUST_CHECK int container_exec(struct container *c, const struct oci_process *process,
 			      const struct container_stdio *stdio, struct deadline deadline,
 			      struct container_process *out, struct err *err);
 
-/* Reaps a process that ended: exit code 0..255, killed by n is 128 + n. Releases child. */
+/* Reaps a process that has ended and releases its child; *code as spawn_exit_code(). */
 MUST_CHECK int container_reap(struct container_process *process, int *code, struct err *err);
+/* Sets the size of the process's terminal; E_STATE if it has none. */
 MUST_CHECK int container_resize(const struct container_process *process, unsigned rows,
 				unsigned columns, struct err *err);
 
-/* To be called when init's pidfd is readable. Later start and exec fail with E_STATE. */
+/* Call this when init's pidfd is readable. Later start and exec fail with E_STATE. */
 void container_init_ended(struct container *c);
 
-/* Signals every process of the cgroup, including those forked meanwhile (freezer or cgroup.kill).
- */
+/* Signals every process of the cgroup, including those forked meanwhile (freezer or
+ * cgroup.kill). */
 MUST_CHECK int container_signal_all(struct container *c, int signal, struct err *err);
 MUST_CHECK int container_pause(struct container *c, struct deadline deadline, struct err *err);
 MUST_CHECK int container_resume(struct container *c, struct deadline deadline, struct err *err);
@@ -123,7 +123,7 @@ MUST_CHECK int container_oom_open(struct container *c, struct container_oom *out
 MUST_CHECK int container_oom_read(struct container_oom *oom, struct err *err);
 void container_oom_close(struct container_oom *oom);
 
-/* Statistics; counters of controllers that are missing stay 0. Bytes, nanoseconds, counts. */
+/* Statistics in bytes, nanoseconds and counts. Counters of missing controllers stay 0. */
 struct container_blkio_entry {
 	uint64_t major, minor, value;
 	char op[12]; /* "Read", "Write", "Sync", "Async", "Discard", "Total" */
@@ -162,6 +162,7 @@ struct container_stats {
 	struct container_hugetlb *hugetlb;
 	size_t n_hugetlb;
 };
+/* The caller releases *out. */
 MUST_CHECK int container_stats(struct container *c, struct container_stats *out, struct err *err);
 void container_stats_release(struct container_stats *stats);
 

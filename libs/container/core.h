@@ -4,8 +4,9 @@
 /*
  * struct container; internal to libs/container.
  *
- * The lock guards state, paused and sock. Everything else is fixed once container_create has
- * returned; container_delete must be the last call.
+ * The lock guards phase, paused and sock, and the replacement of the cgroup's device program.
+ * Everything else is fixed once container_create has returned; container_delete must be the last
+ * call.
  */
 
 #include "base/fd.h"
@@ -30,8 +31,6 @@ struct container {
 	int sock; /* to init, until it has executed the workload */
 };
 
-enum { CONTAINER_HOOK_SECONDS = 10 };
-
 /* launch.c: starts the re-executed helper and reads its messages up to WIRE_PID. */
 struct launch {
 	const struct container *c;
@@ -49,13 +48,13 @@ MUST_CHECK int launch_go(struct launch *l, struct err *err);
 MUST_CHECK int launch_console(struct launch *l, int *console, struct err *err);
 
 /* Waits for WIRE_READY and sets the resource limits of the process: the parent may raise hard
- * limits, a process in a user namespace may not. An additional process enters the cgroup now: with
- * the group's share of the processor its setup could take many times as long. The process continues
- * at WIRE_START. */
+ * limits, a process in a user namespace may not. An additional process enters the cgroup only now:
+ * limited to the group's share of the processor, its setup could take many times as long. The
+ * process continues at WIRE_START. */
 MUST_CHECK int launch_ready(struct launch *l, struct err *err);
 
-/* rlimit.c: rlimits_check: E_INVALID if a limit is unknown or given twice. rlimits_apply sets
- * them. */
+/* rlimit.c: rlimits_check is E_INVALID if a limit is unknown or given twice; rlimits_apply sets the
+ * limits of process pid. */
 MUST_CHECK int rlimits_check(const struct oci_process *p, struct err *err);
 MUST_CHECK int rlimits_apply(pid_t pid, const struct oci_process *p, struct err *err);
 
@@ -64,7 +63,7 @@ MUST_CHECK int rlimits_apply(pid_t pid, const struct oci_process *p, struct err 
  * of the options). */
 MUST_CHECK int sysctls_apply_shared(const struct oci_linux *l, bool network, struct err *err);
 
-/* The container's state for a hook. */
+/* The container's state for a hook; borrows from c. */
 struct hook_state container_hook_state(const struct container *c, const char *status);
 void container_free(struct container *c);
 DEFINE_AUTO(container, struct container *, NULL, container_free)

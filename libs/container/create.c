@@ -158,8 +158,8 @@ static int runtime_hooks(struct launch *l, struct err *err)
 
 	if (wire_recv(l->sock, WIRE_HOOKS, NULL, NULL, l->deadline, err) < 0)
 		return -1;
-	if (hooks_run(&h->prestart, "prestart", &state, CONTAINER_HOOK_SECONDS, NULL, err) < 0 ||
-	    hooks_run(&h->create_runtime, "createRuntime", &state, CONTAINER_HOOK_SECONDS, NULL,
+	if (hooks_run(&h->prestart, "prestart", &state, HOOK_DEFAULT_SECONDS, NULL, err) < 0 ||
+	    hooks_run(&h->create_runtime, "createRuntime", &state, HOOK_DEFAULT_SECONDS, NULL,
 		      err) < 0)
 		return -1;
 	return wire_send(l->sock, WIRE_GO, NULL, 0, -1, l->deadline, err);
@@ -195,7 +195,7 @@ static void undo(struct container *c, struct launch *l, bool hooked)
 	err_clear(&e);
 	if (hooked)
 		(void)hooks_run_all(&c->spec->hooks.poststop, "poststop", &state,
-				    CONTAINER_HOOK_SECONDS, NULL);
+				    HOOK_DEFAULT_SECONDS, NULL);
 }
 
 int container_create(const struct container_options *o, struct container **out,

@@ -49,7 +49,7 @@ int container_delete(struct container *c, struct deadline deadline, struct err *
 	    cgroup_remove(c->cgroup, deadline, err) < 0)
 		return err_wrap(err, "delete container %s", c->id);
 	state.pid = 0;
-	(void)hooks_run_all(&c->spec->hooks.poststop, "poststop", &state, CONTAINER_HOOK_SECONDS,
+	(void)hooks_run_all(&c->spec->hooks.poststop, "poststop", &state, HOOK_DEFAULT_SECONDS,
 			    NULL);
 	container_free(c);
 	return 0;

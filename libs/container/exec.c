@@ -27,7 +27,8 @@ static int process_make(struct container *c, struct launch *l, int *console, str
 	if (launch_start(l, err) < 0 || launch_go(l, err) < 0 ||
 	    launch_console(l, console, err) < 0)
 		return -1;
-	/* Who ended the container meanwhile did not find this process in its group. */
+	/* A kill of the container before the process entered its cgroup has missed the process, so
+	 * the state is checked again. */
 	if (launch_ready(l, err) < 0 || check_running(c, err) < 0 ||
 	    wire_send(l->sock, WIRE_START, NULL, 0, -1, l->deadline, err) < 0)
 		return -1;

@@ -27,8 +27,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HOOK_SECONDS = 10 };
-
 bool container_is_init(int argc, char **argv)
 {
 	struct stat st;
@@ -37,7 +35,7 @@ bool container_is_init(int argc, char **argv)
 	       S_ISSOCK(st.st_mode);
 }
 
-/* The next text of the orders; NULL: there is none. */
+/* The next NUL-terminated text of the orders, or NULL. */
 static const char *next_text(const char **at, const char *end)
 {
 	const char *text = *at;
@@ -140,7 +138,7 @@ static int namespaces_of_init(struct init *in, struct err *err)
 	return r;
 }
 
-/* The inherited fds, by number. */
+/* The namespaces are inherited as fds with fixed numbers. */
 static int namespaces_of_exec(const struct init *in, struct err *err)
 {
 	int fds[NS_COUNT];
@@ -155,7 +153,7 @@ static int namespaces_of_exec(const struct init *in, struct err *err)
 	return r;
 }
 
-/* A sibling: a child of our parent, in the pid namespace that was entered or made. */
+/* The new process is a child of our parent, in the pid namespace that was entered or made. */
 static pid_t clone_sibling(void)
 {
 	return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
@@ -168,7 +166,7 @@ static int run_hooks(const struct init *in, const struct oci_hook_list *list, co
 {
 	struct hook_state state = { in->id, in->bundle, status, in->pid, in->spec };
 
-	return hooks_run(list, name, &state, HOOK_SECONDS, NULL, err);
+	return hooks_run(list, name, &state, HOOK_DEFAULT_SECONDS, NULL, err);
 }
 
 static int set_names(const struct init *in, struct err *err)
@@ -254,7 +252,7 @@ static _Noreturn void stage_two(struct init *in)
 		r = in->exec ? enter_container(in, &p, &err) : build_container(in, &p, &err);
 	if (r == 0)
 		r = process_exec(in, &p, &err);
-	/* Our parent may be gone, which may be why we got here. */
+	/* This fails if the parent has ended, which may be the cause of the error. */
 	wire_error(in->sock, &err);
 	_exit(127);
 }

@@ -16,8 +16,8 @@
 enum { INIT_SOCK = 3, INIT_EXE = 4, INIT_NS = 5 }; /* fd numbers; INIT_NS + ns_kind: to join */
 
 /*
- * The orders of the parent: the first texts are id, bundle, root, and one of each pair here; then the
- * cgroup_mounts, an empty text, and the specification (oci_spec_pack).
+ * The orders of the parent are NUL-terminated texts: id, bundle, root, one of each pair below, the
+ * cgroup_mounts, and an empty text. The packed specification (oci_spec_pack) follows.
  */
 enum { ORDER_TEXTS = 6 };
 #define ORDER_EXEC       "exec"
@@ -33,35 +33,38 @@ struct init {
 	bool seccomp;
 	char *id, *bundle, *root;
 	bool cgroup_v2;
-	/* strv "NAME\nOPTIONS\nDIRECTORY" of each hierarchy: its name below /sys/fs/cgroup, mount
-	 * data, the container's directory in it. */
+	/* strv, for each hierarchy "NAME\nOPTIONS\nDIRECTORY": its name below /sys/fs/cgroup, the
+	 * data for mount(2), and the container's directory in it. */
 	char **cgroup_mounts;
 	struct oci_spec *spec;
 	pid_t pid;   /* in the parent's pid namespace */
-	int *trees;  /* one per mount of the spec: made by trees_open, or -1; NULL for an exec */
+	int *trees;  /* for each mount of the spec the fd that trees_open made, or -1; NULL: exec */
 	int root_fd; /* O_PATH, the container's root; -1 after pivot */
 };
 
-/* rootfs.c: rootfs_build: everything up to the hooks; rootfs_seal: between hooks and pivot_root;
- * rootfs_enter: pivot_root. */
+/* rootfs.c: rootfs_build does everything up to the hooks, rootfs_seal what comes between the hooks
+ * and pivot_root, rootfs_enter calls pivot_root. */
 MUST_CHECK int rootfs_build(struct init *in, struct err *err);
 MUST_CHECK int rootfs_seal(struct init *in, struct err *err);
 MUST_CHECK int rootfs_enter(struct init *in, struct err *err);
-/* Called after the working directory was made. */
+/* Makes the root read-only if the specification wants it; called after the working directory was
+ * made. */
 MUST_CHECK int rootfs_readonly(const struct init *in, struct err *err);
+/* Makes the mount at fd itself read-only, not a bind mount on top of it. */
+MUST_CHECK int rootfs_seal_mount(int fd, struct err *err);
 /* Opens or makes the target of a mount beneath root: a directory if like (a mode) is one, else a
  * file. Returns an O_PATH fd. */
 MUST_CHECK int rootfs_target(int root, const char *path, mode_t like, struct err *err);
-/* The same; a path that resolves into a proc file system is refused. */
+/* As rootfs_target, but refuses a path that resolves into a proc file system. */
 MUST_CHECK int rootfs_plain_target(int root, const char *path, mode_t like, struct err *err);
 
-/* Where a mount goes, clean and absolute, heap: "dev/" is "/dev". */
+/* The destination of a mount, clean and absolute, heap: "/dev" for "dev/". */
 char *rootfs_destination(const struct oci_mount *m);
 struct mount_options;
 bool rootfs_is_bind(const struct oci_mount *m, const struct mount_options *o);
-/* The mount of the specification on /dev, the last if there are several. */
+/* The mount of the specification on /dev; the last if there are several. */
 struct rootfs_dev {
-	bool bound; /* it belongs to its source: nothing is made in it */
+	bool bound; /* a bind mount belongs to its source: no devices are made in it */
 	bool readonly;
 };
 MUST_CHECK int rootfs_dev(const struct init *in, struct rootfs_dev *out, struct err *err);
@@ -95,14 +98,16 @@ MUST_CHECK int sysctls_apply(const struct oci_linux *l, struct err *err);
  * it. */
 struct capability_sets {
 	uint64_t bounding, effective, inheritable, permitted, ambient;
-	uint64_t drop; /* what our bounding set has beyond that */
+	uint64_t drop; /* the rest of our bounding set */
 };
 MUST_CHECK int capabilities_parse(const struct init *in, struct capability_sets *out,
 				  struct err *err);
 /* Sets the effective set to those of wanted that are permitted; *before (may be NULL) gets the
  * previous set. */
 MUST_CHECK int capabilities_effective(uint64_t wanted, uint64_t *before, struct err *err);
+/* Drops s->drop from the bounding set. */
 MUST_CHECK int capabilities_bound(const struct capability_sets *s, struct err *err);
+/* Sets the other four sets. */
 MUST_CHECK int capabilities_apply(const struct capability_sets *s, struct err *err);
 
 /* seccomp.c: *filter is NULL if there is nothing to load. */
@@ -111,7 +116,7 @@ MUST_CHECK int seccomp_build(const struct init *in, struct seccomp_filter **filt
 			     struct err *err);
 MUST_CHECK int seccomp_install(struct seccomp_filter *filter, struct err *err);
 
-/* user.c */
+/* user.c: sets the supplementary groups; sets umask, groups and ids, and keeps capabilities. */
 MUST_CHECK int user_groups(const struct oci_user *u, struct err *err);
 MUST_CHECK int user_become(const struct oci_user *u, struct err *err);
 /* Between enter and leave, file access is checked with the user's identity and rights. */

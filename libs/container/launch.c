@@ -2,12 +2,12 @@
 /*
  * The parent's side of making a process: our binary is re-executed as the helper, which clones the
  * container's process as our child. A container must not be able to write to the binary through
- *  /proc/PID/exe (CVE-2019-5736), so /proc/PID/exe leads through a read-only mount that lies in no
- * mount namespace. While the fd of a detached mount is open, the mount lies in an anonymous mount
+ * /proc/PID/exe (CVE-2019-5736), so /proc/PID/exe leads through a read-only mount that is in no
+ * mount namespace. While the fd of a detached mount is open, the mount is in an anonymous mount
  * namespace, where a process with its own user namespace could change its flags; so the fd is
- * closed before anything is executed through it. This way the pages of the running program are
- * shared. Where the kernel has no detached mounts or denies them, a sealed memfd is used, which
- * costs its size in memory and, in a VM without KVM, a new translation.
+ * closed before anything is executed through it. The helper shares the pages of the running
+ * program. If the kernel has no detached mounts or denies them, a sealed memfd is used, which costs
+ * its size in memory and, in a VM without KVM, a new translation.
  */
 
 #include "base/file.h"
@@ -36,7 +36,8 @@
 
 /* --- our own binary --- */
 
-/* -1: the kernel has no detached mounts (before 5.12), or we lack the right to make them. */
+/* Returns an fd of our binary, or -1 if the kernel has no detached mounts (before 5.12) or denies
+ * them. */
 static int readonly_view(void)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
@@ -95,7 +96,7 @@ static void add_text(struct buf *to, const char *text)
 	buf_add(to, text, strlen(text) + 1);
 }
 
-/* Texts with their NULs, up to an empty one; the rest is the specification. */
+/* The format is described in init.h. */
 static int pack_orders(const struct launch *l, struct buf *to, struct err *err)
 {
 	const struct container *c = l->c;
@@ -186,7 +187,6 @@ int launch_start(struct launch *l, struct err *err)
 
 	l->sock = -1;
 	l->child = CHILD_NONE;
-	(void)own_binary(err);
 	r = spawn_helper(l, &helper, err);
 	if (r == 0)
 		r = send_orders(l, err);
@@ -199,8 +199,7 @@ int launch_start(struct launch *l, struct err *err)
 	}
 	if (r == 0)
 		r = receive_pid(l, err);
-	/* The helper has ended or is about to; after a failure its last message may have the
-	 * reason. */
+	/* The helper has ended or is about to. */
 	spawn_kill(&helper);
 	return r;
 }

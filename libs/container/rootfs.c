@@ -199,8 +199,7 @@ static int mount_finish_at(const struct init *in, const char *destination,
 	return top < 0 ? -1 : mount_finish(top, o, err);
 }
 
-/* The mount itself becomes read-only, not a bind mount on top of it. */
-static int seal_mount(int fd, struct err *err)
+int rootfs_seal_mount(int fd, struct err *err)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 
@@ -216,7 +215,7 @@ static int copy_up(const struct init *in, const char *destination, int under,
 
 	if (top < 0 || rootfs_copy_up(under, top, err) < 0)
 		return -1;
-	return o->set & MOUNT_ATTR_RDONLY ? seal_mount(top, err) : 0;
+	return o->set & MOUNT_ATTR_RDONLY ? rootfs_seal_mount(top, err) : 0;
 }
 
 /* Moves a prepared mount to its target. */
@@ -370,7 +369,7 @@ int rootfs_dev(const struct init *in, struct rootfs_dev *out, struct err *err)
 	return 0;
 }
 
-/* Only now: devices were made in it. */
+/* Called after the devices were made in it. */
 static int seal_dev(const struct init *in, struct err *err)
 {
 	struct rootfs_dev kind;
@@ -380,7 +379,7 @@ static int seal_dev(const struct init *in, struct err *err)
 	if (kind.bound || !kind.readonly)
 		return 0;
 	AUTO(fd) int dev = path_open(in->root_fd, "dev", PATH_IN_ROOT, O_PATH, 0, err);
-	return dev < 0 || seal_mount(dev, err) < 0 ? err_wrap(err, "/dev") : 0;
+	return dev < 0 || rootfs_seal_mount(dev, err) < 0 ? err_wrap(err, "/dev") : 0;
 }
 
 int rootfs_seal(struct init *in, struct err *err)
@@ -446,5 +445,5 @@ int rootfs_readonly(const struct init *in, struct err *err)
 		return 0;
 	if (root < 0)
 		return err_sys(err, "open the root");
-	return seal_mount(root, err) < 0 ? err_wrap(err, "the root") : 0;
+	return rootfs_seal_mount(root, err) < 0 ? err_wrap(err, "the root") : 0;
 }

@@ -42,7 +42,7 @@ int container_start(struct container *c, struct deadline deadline, struct err *e
 	if (r < 0)
 		return err_wrap(err, "start container %s", c->id);
 	/* The workload runs; a failing poststart hook is only logged. */
-	(void)hooks_run_all(&c->spec->hooks.poststart, "poststart", &state, CONTAINER_HOOK_SECONDS,
+	(void)hooks_run_all(&c->spec->hooks.poststart, "poststart", &state, HOOK_DEFAULT_SECONDS,
 			    NULL);
 	return 0;
 }

@@ -92,7 +92,7 @@ static int sysctl_write(int dir, const char *path, const char *value, struct err
 	return fd_write_all(fd, value, strlen(value), err);
 }
 
-/* Either those of the network namespace shared with us, or those of the container's own
+/* Sets either the sysctls of the network namespace shared with us, or those of the container's own
  * namespaces. */
 static int apply(const struct oci_linux *l, bool shared, struct err *err)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Mounts that a process in a container's user namespace may not make. Bind mounts whose files have
- * other owners: the kernel takes the mapping from a user namespace and asks for rights over the
- * file system. Kernel file systems that show another namespace (mqueue: ipc, sysfs: network): it
- * asks for rights over that one, which the container has only if it makes it itself. So these are
- * made as detached mounts, before the container's namespaces.
+ * Mounts that a process in a container's user namespace may not make: bind mounts with mapped
+ * owners (idmap), for which the kernel requires rights over the file system; and kernel file
+ * systems that show a namespace (mqueue: ipc, sysfs: network), for which it requires rights over
+ * that namespace, which the container has only if it makes the namespace itself. They are made as
+ * detached mounts before the container's namespaces.
  */
 
 #include "base/fd.h"
@@ -29,7 +29,7 @@ struct mapping {
 	size_t n_uid, n_gid;
 };
 
-/* The user namespace that the container joins by path, or -1 (no error) if it joins none. */
+/* Sets *fd to the user namespace that the container joins by path, or to -1 if it joins none. */
 static int joined_namespace(const struct oci_linux *l, int *fd, struct err *err)
 {
 	*fd = -1;
@@ -103,7 +103,8 @@ static int shown_namespace(const char *type)
 	return str_eq(type, "sysfs") ? NS_NET : -1;
 }
 
-/* Enters the namespace of this kind that the container joins by path. *made: it makes its own. */
+/* Enters the namespace of this kind that the container joins by path, if any. Sets *made if the
+ * container makes a new one. */
 static int enter_joined(const struct oci_linux *l, int kind, bool *made, struct err *err)
 {
 	struct ns_plan plan;

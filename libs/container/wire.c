@@ -25,19 +25,6 @@ struct error_body {
 	char msg[480];
 };
 
-/* Blocking calls on the socket end at the deadline. */
-static void limit_time(int sock, int option, struct deadline deadline)
-{
-	int left = deadline_left(deadline);
-	struct timeval t = { 0, 0 }; /* 0: for ever */
-
-	if (left >= 0) {
-		t.tv_sec = left / 1000;
-		t.tv_usec = (left % 1000) * 1000 + 1;
-	}
-	(void)setsockopt(sock, SOL_SOCKET, option, &t, sizeof(t));
-}
-
 static int send_all(int sock, const char *data, size_t len, struct err *err)
 {
 	while (len) {
@@ -61,7 +48,7 @@ int wire_send(int sock, enum wire_kind kind, const void *data, size_t len, int f
 {
 	struct header h = { (uint32_t)kind, (uint32_t)len };
 
-	limit_time(sock, SO_SNDTIMEO, deadline);
+	fd_limit_time(sock, SO_SNDTIMEO, deadline);
 	if (fd_send(sock, &h, sizeof(h), &fd, fd >= 0 ? 1 : 0, err) < 0)
 		return -1;
 	return len ? send_all(sock, data, len, err) : 0;
@@ -97,7 +84,7 @@ static int recv_header(int sock, struct header *h, int *fd, struct deadline dead
 	while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return err_set(err, E_TIMEOUT, "the container's init did not answer in time");
-	limit_time(sock, SO_RCVTIMEO, deadline);
+	fd_limit_time(sock, SO_RCVTIMEO, deadline);
 	got = fd_recv(sock, h, sizeof(*h), fds, &nfds, err);
 	for (size_t i = 0; got >= 0 && i < nfds; i++) {
 		if (i == 0 && fd && *fd < 0)
@@ -108,7 +95,7 @@ static int recv_header(int sock, struct header *h, int *fd, struct deadline dead
 	if (got < 0) {
 		if (err->sys != ECONNRESET)
 			return -1;
-		err_clear(err); /* it ended without reading our messages */
+		err_clear(err); /* the other side ended without reading our messages */
 		got = 0;
 	}
 	if (got == 0)
@@ -127,10 +114,7 @@ static int recv_error(int sock, uint32_t len, struct err *err)
 	if (recv_body(sock, (char *)&e, sizeof(e), err) < 0)
 		return -1;
 	e.msg[sizeof(e.msg) - 1] = '\0';
-	err_set(err, e.code > E_OK && e.code <= E_CANCELLED ? (enum err_code)e.code : E_FAILED,
-		"%s", e.msg);
-	err->sys = e.sys;
-	return -1;
+	return err_take(err, (int)e.code, e.sys, ERR_HERE, e.msg);
 }
 
 static int recv_note(int sock, uint32_t len, struct err *err)

@@ -7,17 +7,18 @@
  * socket is close-on-exec, so the end of the stream after START means that the workload was
  * executed.
  *
- *	parent			init helper (stage 1)		init (stage 2, our direct child)
- *	ORDERS		->
- *	[GO]		<->	MAPS		user namespaces only
- *			<-	PID		then stage 1 ends
- *	GO				->		in its cgroup now (create)
- *			<-				HOOKS		the mounts are made (create)
- *	GO				->
- *			<-				CONSOLE		with the terminal's master
- *			<-				READY		resource limits are set now, in the cgroup (exec)
- *	START				->
- *			<-				end of stream: executed
+ *	parent		stage 1 (helper)	stage 2 (our child)
+ *	ORDERS	->
+ *		<-	MAPS						new user namespaces only
+ *	GO	->							its maps are written
+ *		<-	PID						stage 1 ends
+ *	GO	->				->			create: it is in its cgroup
+ *		<-				HOOKS			create: the mounts are made
+ *	GO	->				->			create: the hooks have run
+ *		<-				CONSOLE			with the terminal's master
+ *		<-				READY			its limits are set (exec: its cgroup)
+ *	START	->				->
+ *		<-				end of stream		the workload was executed
  *
  * In place of any message to the parent, ERROR may be sent; NOTE may be sent any number of times.
  */

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* CRI calls over gRPC, and the version and handlers of the server. */
+
 #include "cri/client.h"
 
 #include "base/buf.h"
@@ -9,7 +11,7 @@
 
 #include <string.h>
 
-/* containerd's own limit for messages. */
+/* containerd's limit for messages. */
 enum { MESSAGE_MAX = 16 << 20 };
 
 /* --- calls --- */
@@ -60,9 +62,10 @@ int cri_call(const char *socket, const char *name, const void *request, struct d
 	return exchange(socket, name, request, call->output, deadline, answer, err);
 }
 
-/* --- the manager itself ---
+/* --- the server ---
  *
- * Not by name: the table of calls would bring every message into programs that only ask this. */
+ * These calls do not use cri_call(), whose table would link the code of every message into programs
+ * that need only these. */
 
 void cri_version_release(struct cri_version *v)
 {
@@ -87,7 +90,7 @@ int cri_client_version(const char *socket, struct deadline deadline, struct cri_
 	return 0;
 }
 
-/* Older managers do not list their handlers, but show their configuration. */
+/* Older servers do not list their handlers, but report their configuration. */
 static int handlers_of_config(const char *text, char ***out, struct err *err)
 {
 	AUTO(json) struct json *config = json_parse(text, strlen(text), "CRI status", err);

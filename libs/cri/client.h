@@ -2,9 +2,8 @@
 #pragma once
 
 /*
- * A client of the container runtime interface: the socket of containerd's CRI, or of CRI-O.
- *
- * Its calls, requests and answers are those of protocols/cri.proto.
+ * A client of the container runtime interface (CRI), for the socket of containerd or CRI-O. Its
+ * calls, requests and answers are those of protocols/cri.proto.
  *
  *	Runtime__V1__StopPodSandboxRequest request = RUNTIME__V1__STOP_POD_SANDBOX_REQUEST__INIT;
  *	Runtime__V1__StopPodSandboxResponse *answer;
@@ -15,8 +14,8 @@
  *	runtime__v1__stop_pod_sandbox_response__free_unpacked(answer, NULL);
  *
  * Every call has a connection of its own, blocks until its deadline, and may be made from any
- * thread. A call whose deadline has passed is cancelled in the manager, which need not mean undone.
- * Errors are those of http/grpc.h, with the manager's text.
+ * thread. The server cancels a call whose deadline has passed, but may have carried it out in part.
+ * Errors are those of http/grpc.h, with the server's text.
  */
 
 #include "base/deadline.h"
@@ -27,11 +26,12 @@
 
 #include <stddef.h>
 
-/* The call of a name, with the types of its request and its answer; NULL if there is none. */
+/* The descriptor of a call, with the types of its request and its answer; NULL if name is
+ * unknown. */
 const ProtobufCMethodDescriptor *cri_call_find(const char *name);
-/* request is a message of the type of that call's. answer is the address of a pointer to a message
- * of its answer's type; the caller frees that with protobuf_c_message_free_unpacked(). Answers of
- * more than 16 MiB are E_LIMIT. */
+/* Makes a call. request is a message of the call's request type. answer is the address of a
+ * pointer, which gets a message of the answer type; the caller frees it with
+ * protobuf_c_message_free_unpacked(). Answers of more than 16 MiB are E_LIMIT. */
 MUST_CHECK int cri_call(const char *socket, const char *name, const void *request,
 			struct deadline deadline, void *answer, struct err *err);
 
@@ -41,10 +41,11 @@ struct cri_version {
 void cri_version_release(struct cri_version *v);
 DEFINE_AUTO_STRUCT(cri_version, struct cri_version, cri_version_release)
 
+/* The caller releases *out. */
 MUST_CHECK int cri_client_version(const char *socket, struct deadline deadline,
 				  struct cri_version *out, struct err *err);
-/* The names of the runtime handlers that it serves; the caller frees them with strv_free().
- * E_UNSUPPORTED: it does not say. */
+/* The names of the server's runtime handlers; the caller frees *out with strv_free(). E_UNSUPPORTED
+ * if the server does not report them. */
 MUST_CHECK int cri_client_handlers(const char *socket, struct deadline deadline, char ***out,
 				   struct err *err);
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* CRI messages as JSON and back. */
+
 #include "cri/message.h"
 
 #include "base/mem.h"
@@ -7,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* A field's value has this size, as the element of an array too. */
+/* The size of a field's value, and of an element of a repeated field. */
 static size_t size_of(const ProtobufCFieldDescriptor *f)
 {
 	switch ((int)f->type) {
@@ -62,7 +64,7 @@ static struct json *print_enum(const ProtobufCFieldDescriptor *f, int value)
 	return v ? json_make_string(v->name) : json_make_int(value);
 }
 
-/* The text ends where the bytes do, or at the first NUL, which JSON does not have. */
+/* The text ends at the first NUL, which JSON text cannot have. */
 static struct json *print_bytes(const ProtobufCBinaryData *b)
 {
 	AUTO(str) char *text = b->len ? xstrndup((const char *)b->data, b->len) : NULL;
@@ -155,7 +157,7 @@ static int want(enum json_kind kind, const struct json *j, const char *where, st
 		       json_kind_name(json_kind(j)), json_kind_name(kind));
 }
 
-/* min is at most 0; max is for what is above 0. */
+/* Parses a number between min (at most 0) and max. */
 static int parse_number(const struct json *j, int64_t min, uint64_t max, const char *where,
 			uint64_t *out, struct err *err)
 {
@@ -198,7 +200,7 @@ static int parse_bytes(const struct json *j, const char *where, ProtobufCBinaryD
 	return 0;
 }
 
-/* Of a field, or an element of it, whose memory is empty so far. */
+/* Parses the value of a field, or an element of it, into at, which is still zero. */
 static int parse_value(const ProtobufCFieldDescriptor *f, const struct json *j, const char *where,
 		       void *at, struct err *err)
 {
@@ -239,7 +241,7 @@ static int parse_value(const ProtobufCFieldDescriptor *f, const struct json *j, 
 	}
 }
 
-/* The count grows with the elements, so that a half made message can be freed. */
+/* The count grows with the elements, so that an incomplete message can be freed. */
 static int parse_map(const ProtobufCFieldDescriptor *f, const struct json *j, const char *where,
 		     ProtobufCMessage ***out, size_t *count, struct err *err)
 {

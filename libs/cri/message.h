@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * Messages of the container runtime interface as JSON and back, by protobuf-c's descriptors.
+ * Converts messages of the container runtime interface to JSON and back, by protobuf-c's
+ * descriptors.
  *
  * Members have the names of cri.proto ("log_directory"), enumerations the names of their values,
- * maps are objects. Bytes (what ExecSync printed) are text; what is not UTF-8 in them becomes '?'.
- * Every field of a message is printed, also those with their default; a message that is not set is
+ * and maps are objects. Bytes (the output of ExecSync) become text, with '?' for invalid UTF-8.
+ * Every field of a message is printed, also with its default value; a message that is not set is
  * left out.
  */
 
@@ -14,11 +15,11 @@
 #include "cri.pb-c.h"
 #include "json/json.h"
 
-/* The caller frees it with json_free(). */
+/* Returns an object that the caller frees with json_free(). */
 struct json *cri_message_print(const ProtobufCMessage *m);
 
-/* The caller frees it with protobuf_c_message_free_unpacked(). NULL and E_INVALID: a member that
- * the message has not, or of the wrong kind; the error says where ("config.linux.sysctls"). Members
- * that are null are left out. name is what the document is called in errors. */
+/* Returns a message that the caller frees with protobuf_c_message_free_unpacked(). Members that are
+ * null are ignored. NULL with E_INVALID for a member that the message does not have or that has the
+ * wrong kind; the error names it ("config.linux.sysctls"). name: of the document, for messages. */
 ProtobufCMessage *cri_message_parse(const ProtobufCMessageDescriptor *type, const struct json *j,
 				    const char *name, struct err *err);

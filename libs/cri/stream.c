@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A WebSocket to a manager's streaming server. */
+/* A WebSocket to the streaming server of a CRI server. */
 
 #include "cri/stream.h"
 
@@ -18,7 +18,8 @@
 
 enum { HEAD_MAX = 16 << 10 };
 
-/* A frame: FIN and the kind, then the length and whether it is masked; a longer length follows. */
+/* A frame begins with FIN and its kind, then MASKED and its length; a length of more than 125
+ * follows. */
 enum {
 	FIN = 0x80,
 	KIND = 0x0f,
@@ -34,16 +35,16 @@ enum {
 
 struct cri_stream {
 	int fd;
-	struct buf early; /* read with the answer's head */
-	uint64_t left;    /* of the frame */
-	bool ours;        /* the frame is part of a message of ours, not a ping */
-	bool begun;       /* the message's channel is known */
+	struct buf early; /* data that was read together with the answer's head */
+	uint64_t left;    /* bytes left of the frame */
+	bool ours;        /* the frame is part of a message, not a ping or the like */
+	bool begun;       /* the channel of the message was read */
 	unsigned channel;
 };
 
 /* --- bytes --- */
 
-/* At least one, at most max; 0: the end. */
+/* Reads between one and max bytes; 0 at the end. */
 static ssize_t take(struct cri_stream *s, void *data, size_t max, struct deadline deadline,
 		    struct err *err)
 {
@@ -60,9 +61,9 @@ static ssize_t take(struct cri_stream *s, void *data, size_t max, struct deadlin
 		n = poll(&ready, 1, deadline_left(deadline));
 	} while (n < 0 && errno == EINTR);
 	if (n == 0)
-		return err_set(err, E_TIMEOUT, "the manager's stream: nothing came in time");
+		return err_set(err, E_TIMEOUT, "the CRI server's stream: nothing arrived in time");
 	n = read(s->fd, data, max);
-	return n < 0 ? err_sys(err, "read the manager's stream") : n;
+	return n < 0 ? err_sys(err, "read the CRI server's stream") : n;
 }
 
 static int take_all(struct cri_stream *s, void *data, size_t len, struct deadline deadline,
@@ -74,7 +75,7 @@ static int take_all(struct cri_stream *s, void *data, size_t len, struct deadlin
 		if (n < 0)
 			return -1;
 		if (n == 0)
-			return err_set(err, E_GONE, "the manager's stream ended");
+			return err_set(err, E_GONE, "the CRI server's stream ended");
 		done += (size_t)n;
 	}
 	return 0;
@@ -97,22 +98,23 @@ DEFINE_AUTO_STRUCT(place, struct place, place_release)
 static int parse(const char *url, struct place *out, struct err *err)
 {
 	static const char scheme[] = "http://";
-	const char *host = url + strlen(scheme), *path, *colon;
+	const char *host, *path, *colon;
 
 	*out = (struct place){ NULL, NULL, NULL };
 	if (!str_starts(url, scheme))
 		return err_set(err, E_UNSUPPORTED, "%.200s: only http is supported", url);
+	host = url + strlen(scheme);
 	path = strchrnul(host, '/');
 	colon = memrchr(host, ':', (size_t)(path - host));
 	if (!colon || !*path)
-		return err_set(err, E_INVALID, "%.200s is no URL of a stream", url);
+		return err_set(err, E_INVALID, "%.200s is not the URL of a stream", url);
 	out->host = xstrndup(host, (size_t)(colon - host));
 	out->port = xstrndup(colon + 1, (size_t)(path - colon - 1));
 	out->path = xstrdup(path);
 	return 0;
 }
 
-static int dial(const struct place *p, struct err *err)
+static int dial(const struct place *p, struct deadline deadline, struct err *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *found;
@@ -122,12 +124,13 @@ static int dial(const struct place *p, struct err *err)
 	if (why)
 		return err_set(err, E_NOT_FOUND, "%s: %s", p->host, gai_strerror(why));
 	fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, 0);
-	result = fd < 0 ? -1 : connect(fd, found->ai_addr, found->ai_addrlen);
+	result = fd < 0 ? err_sys(err, "connect to %s", p->host)
+			: fd_connect(fd, found->ai_addr, found->ai_addrlen, deadline, p->host, err);
 	freeaddrinfo(found);
-	return result < 0 ? err_sys(err, "connect to %s:%s", p->host, p->port) : STEAL(fd, -1);
+	return result < 0 ? -1 : STEAL(fd, -1);
 }
 
-/* The key is for caches that mix up answers, of which there are none here. */
+/* The key protects against caches that mix up answers; there are none here, so it is constant. */
 static int ask(const struct cri_stream *s, const struct place *p, struct err *err)
 {
 	AUTO(str)
@@ -157,12 +160,12 @@ static int read_answer(struct cri_stream *s, struct deadline deadline, struct er
 		if (n == 0)
 			break;
 		buf_add(&head, piece, (size_t)n);
-		if (buf_check(&head, "the answer of the manager's streaming server", err) < 0)
+		if (buf_check(&head, "the answer of the CRI server's streaming server", err) < 0)
 			return -1;
 		end = strstr(buf_cstr(&head), "\r\n\r\n");
 	}
 	if (!end || !str_starts(buf_cstr(&head), "HTTP/1.1 101 "))
-		return err_set(err, E_FAILED, "the manager's streaming server refuses: %.300s",
+		return err_set(err, E_FAILED, "the CRI server's streaming server refuses: %.300s",
 			       buf_cstr(&head));
 	end += strlen("\r\n\r\n");
 	buf_add(&s->early, end, head.len - (size_t)(end - head.data));
@@ -179,7 +182,7 @@ int cri_stream_open(const char *url, struct deadline deadline, struct cri_stream
 		return -1;
 	s = NEW(struct cri_stream);
 	s->early = (struct buf)BUF_INIT(HEAD_MAX);
-	s->fd = dial(&p, err);
+	s->fd = dial(&p, deadline, err);
 	if (s->fd < 0 || ask(s, &p, err) < 0 || read_answer(s, deadline, err) < 0)
 		return -1;
 	*out = STEAL(s, NULL);
@@ -207,7 +210,7 @@ static size_t put_length(uint8_t *to, uint64_t len)
 	return 1 + bytes;
 }
 
-/* A client's frames are masked; a mask of 0 leaves the bytes as they are. */
+/* A client has to mask its frames; the mask 0 leaves the bytes as they are. */
 int cri_stream_write(struct cri_stream *s, unsigned channel, const void *data, size_t len,
 		     struct err *err)
 {
@@ -219,7 +222,7 @@ int cri_stream_write(struct cri_stream *s, unsigned channel, const void *data, s
 	return fd_write_all(s->fd, head, n, err) < 0 ? -1 : fd_write_all(s->fd, data, len, err);
 }
 
-/* The head of the next frame. 0: it says that there are no more. */
+/* Reads the head of the next frame. Returns 1, or 0 if it closes the stream. */
 static int next_frame(struct cri_stream *s, struct deadline deadline, struct err *err)
 {
 	uint8_t head[2], more[8];
@@ -228,7 +231,7 @@ static int next_frame(struct cri_stream *s, struct deadline deadline, struct err
 	if (take_all(s, head, 1, deadline, err) < 0 || take_all(s, head + 1, 1, deadline, err) < 0)
 		return -1;
 	if (head[1] & MASKED)
-		return err_set(err, E_PROTOCOL, "the manager's stream: a masked frame");
+		return err_set(err, E_PROTOCOL, "the CRI server's stream: a masked frame");
 	bytes = head[1] < LENGTH_16 ? 0 : head[1] == LENGTH_16 ? 2 : 8;
 	if (take_all(s, more, bytes, deadline, err) < 0)
 		return -1;
@@ -263,7 +266,7 @@ ssize_t cri_stream_read(struct cri_stream *s, unsigned *channel, void *data, siz
 		}
 		n = take(s, data, max < s->left ? max : (size_t)s->left, deadline, err);
 		if (n <= 0)
-			return n < 0 ? -1 : err_set(err, E_GONE, "the manager's stream ended");
+			return n < 0 ? -1 : err_set(err, E_GONE, "the CRI server's stream ended");
 		s->left -= (uint64_t)n;
 		*channel = s->channel;
 		if (s->ours)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libcrypto skips white space and takes stray bits, so that many texts mean the same: what it
- * decoded is encoded again and compared.
+ * libcrypto skips white space and ignores stray bits, so several texts decode to the same bytes. To
+ * accept only the canonical one, the bytes are encoded again and compared.
  */
+
 #include "crypto/base64.h"
 
 #include "base/mem.h"

@@ -8,6 +8,6 @@
 
 #include <stddef.h>
 
-/* Appends what the text means; white space at its ends is ignored. The buffer's limit bounds it. E_INVALID: it
- * is no base64, or not in its canonical form; name is for the error. */
+/* Appends the decoded bytes to to; white space at the ends of text is ignored. E_INVALID if text is
+ * not base64 in canonical form, E_LIMIT if the bytes do not fit. name is for messages. */
 MUST_CHECK int base64_decode(const char *text, const char *name, struct buf *to, struct err *err);

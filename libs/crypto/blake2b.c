@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* RFC 7693, section 3, with its names; a state lives for one call only. */
+/* RFC 7693, section 3, with its names. */
 
 #include "crypto/blake2b.h"
 

@@ -12,5 +12,5 @@
 
 enum { BLAKE2B_MAX = 64 };
 
-/* size: 1 to BLAKE2B_MAX bytes. */
+/* size: of the digest, 1 to BLAKE2B_MAX bytes. */
 void blake2b(const void *data, size_t len, uint8_t *digest, size_t size);

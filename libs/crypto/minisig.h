@@ -48,19 +48,22 @@ struct minisig_secret {
 /* Parses a .pub file, or its base64 line ("RWQ...") alone. E_INVALID. */
 MUST_CHECK int minisig_key_parse(struct minisig_key *key, const char *text, size_t len,
 				 const char *name, struct err *err);
-/* The whole text of a .pub file. */
+/* Appends the text of a .pub file. */
 void minisig_key_format(const struct minisig_key *key, struct buf *to);
 /* A key id as minisign shows it: 16 hex digits, the bytes as a little-endian number. */
 void minisig_id_hex(const uint8_t id[MINISIG_ID], char hex[17]);
 
+/* Parses a .minisig file. E_INVALID, E_UNSUPPORTED (see above). */
 MUST_CHECK int minisig_parse(struct minisig *sig, const char *text, size_t len, const char *name,
 			     struct err *err);
-/* E_TRUST: made with another key, or not valid for the data or the trusted comment. */
+/* E_TRUST if the signature was made with another key, or is not valid for the data or the trusted
+ * comment. */
 MUST_CHECK int minisig_verify(const struct minisig *sig, const struct minisig_key *key,
 			      const void *data, size_t len, struct err *err);
 
 /* Makes a new key pair from the kernel's random numbers. */
 MUST_CHECK int minisig_generate(struct minisig_secret *secret, struct err *err);
+/* The public key of a secret one. */
 void minisig_public(const struct minisig_secret *secret, struct minisig_key *key);
 void minisig_secret_wipe(struct minisig_secret *secret);
 DEFINE_AUTO_STRUCT(minisig_secret, struct minisig_secret, minisig_secret_wipe)
@@ -76,6 +79,7 @@ MUST_CHECK int minisig_secret_parse(struct minisig_secret *secret, const char *t
 MUST_CHECK int minisig_secret_format(const struct minisig_secret *secret, const char *passphrase,
 				     struct buf *to, struct err *err);
 
-/* Signs data; comment becomes the trusted comment: printable, one line. Writes a .minisig file. */
+/* Signs data and appends the text of a .minisig file to to. comment becomes the trusted comment:
+ * one printable line, else E_INVALID. */
 MUST_CHECK int minisig_sign(const struct minisig_secret *secret, const void *data, size_t len,
 			    const char *comment, struct buf *to, struct err *err);

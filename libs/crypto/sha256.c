@@ -40,7 +40,7 @@ void sha256_add(struct sha256 *s, const void *data, size_t len)
 void sha256_end(struct sha256 *s, char hex[65])
 {
 	unsigned char digest[SHA256_DIGEST_LENGTH];
-	SHA256_CTX ctx = s->ctx; /* s goes on */
+	SHA256_CTX ctx = s->ctx; /* more bytes may be added to s */
 
 	(void)SHA256_Final(digest, &ctx);
 	str_hex(digest, sizeof(digest), hex);

@@ -14,14 +14,14 @@
 
 void sha256_hex(const void *data, size_t len, char hex[65]);
 
-/* Of a file, from its position to its end; *size gets the number of bytes. name is used in
- * errors. */
+/* The digest of a file from its position to its end; *size gets the number of bytes. name is for
+ * messages. */
 MUST_CHECK int sha256_fd(int fd, const char *name, char hex[65], uint64_t *size, struct err *err);
 
 /* True for 64 lower-case hex digits. */
 bool sha256_is_hex(const char *text);
-/* For what a person typed: copies 64 hex digits of either case as lower-case ones. False: it is
- * something else. */
+/* For text that a person typed: copies 64 hex digits of either case as lower-case ones. False for
+ * anything else. */
 bool sha256_parse(const char *text, char hex[65]);
 
 /* Incrementally: new, add any number of times, end; more adds and another end may follow, which

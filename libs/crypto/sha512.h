@@ -9,8 +9,8 @@
 
 #define SHA512_HEX 128
 
-/* From its position to its end. name is used in errors. */
+/* The digest of a file from its position to its end. name is for messages. */
 MUST_CHECK int sha512_fd(int fd, const char *name, char hex[SHA512_HEX + 1], struct err *err);
 
-/* Copies 128 hex digits of either case as lower-case ones. False: it is something else. */
+/* Copies 128 hex digits of either case as lower-case ones. False for anything else. */
 bool sha512_parse(const char *text, char hex[SHA512_HEX + 1]);

@@ -273,7 +273,8 @@ static bool parse_fields(struct dbus_message *m, size_t end)
 		if (at >= end || end - at < 4)
 			return false;
 		code = (unsigned char)data[at];
-		/* The signature of one type; of fields that are not known here nothing is read. */
+		/* The signature must be the field's one type; a message with an unknown field is
+		 * refused. */
 		if (data[at + 1] != 1 || !type_of(code) || data[at + 2] != type_of(code) ||
 		    data[at + 3])
 			return false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The connection: authentication, calls and their answers, signals that are kept meanwhile. */
+/* The connection: authentication, calls, and the signals that arrive before an answer. */
+
 #include "dbus/dbus.h"
 
 #include "base/fd.h"
@@ -49,7 +50,7 @@ static int wait_for(struct dbus *bus, short events, struct deadline deadline, st
 			return err_sys(err, "wait for a D-Bus peer");
 		if (interrupt_check(err) < 0)
 			return -1;
-		/* Also of a peer that talks all the time. */
+		/* Checked even if there is data: the peer may send for ever. */
 		if (deadline_passed(deadline))
 			return err_set(err, E_TIMEOUT, "a D-Bus peer does not answer");
 		if (n > 0 && pfd[0].revents)
@@ -75,7 +76,7 @@ static int send_all(struct dbus *bus, const char *data, size_t len, struct deadl
 	return 0;
 }
 
-/* Reads something, at most up to `want` bytes. */
+/* Reads until bus->in has at most `want` bytes; may read fewer. */
 static int read_more(struct dbus *bus, size_t want, struct deadline deadline, struct err *err)
 {
 	size_t n = want - bus->in.len < READ_AT_ONCE ? want - bus->in.len : READ_AT_ONCE;
@@ -97,10 +98,10 @@ static int read_more(struct dbus *bus, size_t want, struct deadline deadline, st
 
 /* --- authentication --- */
 
-/* "AUTH EXTERNAL" with the user id as hex of its decimal digits; the peer sees who we are. BEGIN goes
- * with it, as sd-bus does it: systemd does not look at a message that it reads together with BEGIN,
- * which may happen if that is sent after the peer's OK. */
-static int say_who(struct dbus *bus, struct deadline deadline, struct err *err)
+/* Sends "AUTH EXTERNAL" with the user id as hex of its decimal digits; the kernel tells the peer
+ * our real id. BEGIN is sent at once, as sd-bus does: systemd ignores a message that it reads
+ * together with BEGIN, which could happen if BEGIN were sent after the peer's OK. */
+static int send_auth(struct dbus *bus, struct deadline deadline, struct err *err)
 {
 	char id[16], hex[2 * sizeof(id) + 1], line[64];
 
@@ -110,11 +111,11 @@ static int say_who(struct dbus *bus, struct deadline deadline, struct err *err)
 	return send_all(bus, line, 1 + strlen(line + 1), deadline, err);
 }
 
-static int hear_ok(struct dbus *bus, struct deadline deadline, struct err *err)
+static int receive_ok(struct dbus *bus, struct deadline deadline, struct err *err)
 {
 	const char *end;
 
-	/* Byte by byte: what follows the line is not of it. */
+	/* Byte by byte, so that nothing after the line is read. */
 	while (!(end = bus->in.len ? memchr(bus->in.data, '\n', bus->in.len) : NULL)) {
 		if (bus->in.len >= LINE_MAX_BYTES)
 			return err_set(err, E_PROTOCOL, "the D-Bus peer's greeting has no end");
@@ -132,12 +133,12 @@ int dbus_connect(const char *socket, struct deadline deadline, struct dbus **out
 {
 	AUTO(dbus) struct dbus *bus = NEW(struct dbus);
 
-	*bus = (struct dbus){ .fd = fd_unix_connect(socket, err),
+	*bus = (struct dbus){ .fd = fd_unix_connect_until(socket, deadline, err),
 			      .in = BUF_INIT(DBUS_MESSAGE_MAX),
 			      .kept = VEC_INIT };
 	if (bus->fd < 0)
 		return -1;
-	if (say_who(bus, deadline, err) < 0 || hear_ok(bus, deadline, err) < 0)
+	if (send_auth(bus, deadline, err) < 0 || receive_ok(bus, deadline, err) < 0)
 		return err_wrap(err, "%s", socket);
 	*out = STEAL(bus, NULL);
 	return 0;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Jobs of systemd, and waiting for their end. */
+
 #include "dbus/systemd.h"
 
 #include "base/spawn.h"
@@ -38,7 +40,8 @@ static int ask(struct dbus *bus, const struct dbus_call *call, struct deadline d
 
 /* --- the end of a job --- */
 
-/* JobRemoved(u id, o job, s unit, s result). 1: it is of our job, and "done"; 0: of another. */
+/* Looks at a signal. Returns 1 if it is JobRemoved(u id, o job, s unit, s result) of our job with
+ * the result "done", -1 if our job has failed, 0 for other signals. */
 static int look_at(const struct dbus_message *m, const char *path, const struct job *job,
 		   struct err *err)
 {
@@ -84,7 +87,7 @@ static int run_job(const char *socket, const struct job *job, struct deadline de
 	struct dbus_reader r;
 	const char *path;
 
-	/* Before the job: its end may come before its answer is read. */
+	/* Subscribe before the call: the job may end before its answer is read. */
 	if (open_manager(socket, deadline, &bus, err) < 0 ||
 	    ask(bus, &subscribe, deadline, &answer, err) < 0 ||
 	    ask(bus, &job->call, deadline, &named, err) < 0)
@@ -175,7 +178,7 @@ static void put_properties(struct dbus_body *b, const struct systemd_scope *scop
 	put_word(b, "Slice", scope->slice);
 	put_flag(b, "Delegate", true);
 	put_flag(b, "DefaultDependencies", false);
-	/* One that failed is forgotten too: its name can be used again. */
+	/* systemd removes a failed scope too, so its name can be used again. */
 	put_word(b, "CollectMode", "inactive-or-failed");
 	put_pid(b, scope->pid);
 	dbus_end_array(b, list);

@@ -17,10 +17,12 @@ struct hook_state {
 	const struct oci_spec *spec;      /* for ociVersion and annotations */
 };
 
+enum { HOOK_DEFAULT_SECONDS = 10 }; /* the usual default_timeout */
+
 /*
- * Runs the hooks of a list in order; stops at the first that fails with E_HOOK, which names the
- * list, the hook's path, its exit code or time-out, and its stderr. A hook without a timeout of its
- * own has default_timeout seconds. ns as in struct spawn (may be NULL).
+ * Runs the hooks of a list in order and stops at the first failure: E_HOOK, with the list's name,
+ * the hook's path, its exit code or time-out, and its stderr. default_timeout, in seconds, is for
+ * hooks without a timeout of their own. ns: namespaces to run in, as in struct spawn (may be NULL).
  */
 MUST_CHECK int hooks_run(const struct oci_hook_list *hooks, const char *list_name,
 			 const struct hook_state *state, unsigned default_timeout, const int *ns,

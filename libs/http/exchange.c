@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One exchange after the other on one multi handle, which keeps the connections and can wait for
- * other fds too. Every byte is counted when it arrives.
+ * The exchanges of a client run one after the other on one multi handle of libcurl, which keeps the
+ * connections and can wait for other fds too.
  */
 
 #include "http/exchange.h"
@@ -26,7 +26,7 @@ struct running {
 	CURL *easy;
 	struct curl_slist *headers;
 	size_t head_bytes;
-	struct err err; /* of a callback that ended it */
+	struct err err; /* set by a callback that ended the exchange */
 	char text[CURL_ERROR_SIZE];
 };
 
@@ -114,7 +114,7 @@ static int set_trust(struct running *r, const struct http_trust *trust, struct e
 		return err_set(err, E_USAGE, "no certificate authority is given for %s", r->x->url);
 	if (!trust->cert_pem != !trust->key_pem)
 		return err_set(err, E_USAGE, "a client certificate needs its key");
-	/* Only what is given counts: no file or directory of the system. */
+	/* Ignore the files and directories of the system. */
 	SET(CURLOPT_CAINFO, NULL);
 	SET(CURLOPT_CAPATH, NULL);
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Exchanges with one server over HTTP/1.1 and HTTPS (with libcurl): any method, headers, a body;
- * the body of the answer is collected, or handed over while it arrives. For interfaces of programs;
+ * Exchanges with one server over HTTP/1.1 and HTTPS (with libcurl): any method, headers, a body.
+ * The body of the answer is collected, or passed to a callback while it arrives. This is for APIs;
  * http.h downloads files.
  *
  *	AUTO(http_client) struct http_client *c = http_client_new();
@@ -18,13 +18,12 @@
  *	if (x.status == 200) ...
  *
  * An answer with any status is a success. One exchange is one try: nothing is repeated, redirects
- * are not followed, the answer is not decompressed, and neither the environment (proxies) nor the
- * system's certificates count: a server is trusted for trust->ca_pem only. Connections are kept for
- * the next exchange and probed while they are silent (TCP keep-alive), so that a peer that is gone is
- * noticed.
+ * are not followed, and the answer is not decompressed. Proxies of the environment and certificates
+ * of the system are ignored: a server must be certified by trust->ca_pem. Connections are kept for
+ * the next exchange; TCP keep-alive detects that a silent peer has disappeared.
  *
- * Threads: a client serves one at a time; different clients are independent. It creates threads
- * (name service), so a program that forks without exec must not do that in between.
+ * Threads: one thread at a time may use a client; different clients are independent. libcurl
+ * creates threads (name service), so a program must not fork without exec after the first exchange.
  */
 
 #include "base/buf.h"
@@ -43,7 +42,7 @@ enum {
 /* Borrowed PEM text. */
 struct http_trust {
 	const char *ca_pem;             /* the authorities; required for https */
-	const char *cert_pem, *key_pem; /* ours; NULL: none */
+	const char *cert_pem, *key_pem; /* the client's; NULL: none */
 	const char *proxy;              /* a URL; NULL: none */
 };
 
@@ -52,20 +51,21 @@ struct http_exchange {
 	const char *const *headers; /* "Name: value", NULL at the end; may be NULL */
 	const void *request;        /* NULL: no body */
 	size_t len;
-	struct deadline deadline; /* for all of it */
-	unsigned stall;           /* seconds without a byte after which it ends; 0: no limit */
-	int cancel; /* an fd; readable: E_CANCELLED. -1 (or 0): none. Signals cancel too
-	                           * (interrupt.h) */
-	/* The body of the answer; with take only of one whose status is not 2xx. */
+	struct deadline deadline; /* for the whole exchange */
+	unsigned stall;           /* E_TIMEOUT after so many seconds without a byte; 0: no limit */
+	/* An fd that cancels the exchange when it is readable (E_CANCELLED); -1 or 0: none. Caught
+	 * signals cancel it too (interrupt.h). */
+	int cancel;
+	/* The body of the answer is appended to it, within its limit. */
 	struct buf *body;
-	/* Called with each part of the body of a 2xx answer as it arrives. -1 ends the exchange with
-	 * that error. NULL: it is collected. */
+	/* If not NULL, called with each part of the body of a 2xx answer as it arrives, instead of
+	 * filling body. Returning -1 ends the exchange with that error. */
 	int (*take)(void *arg, const char *data, size_t len, struct err *err);
 	void *arg;
 	/* out */
-	long status;
-	unsigned retry_after; /* seconds, of the header of that name; 0: there was none */
-	bool reached;         /* a connection was made: the server may have seen the request, also
+	long status;          /* 0: no answer */
+	unsigned retry_after; /* seconds, of the header Retry-After; 0: none */
+	bool reached; /* a connection was made: the server may have received the request even
 	                       * if the exchange failed */
 };
 
@@ -76,8 +76,8 @@ struct http_client *http_client_new(void);
 void http_client_free(struct http_client *c);
 DEFINE_AUTO(http_client, struct http_client *, NULL, http_client_free)
 
-/* E_GONE (no connection, or it was closed before the end of the answer), E_TIMEOUT, E_CANCELLED,
- * E_LIMIT (body or headers are longer than they may be), E_TRUST (TLS), E_PROTOCOL, E_USAGE (URL or
- * trust cannot be used), and those of take. */
+/* Sends the request and waits for the end of the answer. E_GONE (no connection, or it was closed
+ * before the end of the answer), E_TIMEOUT, E_CANCELLED, E_LIMIT (body or headers are too long),
+ * E_TRUST (TLS), E_PROTOCOL, E_USAGE (the URL or trust cannot be used), and the errors of take. */
 MUST_CHECK int http_exchange(struct http_client *c, const struct http_trust *trust,
 			     struct http_exchange *x, struct err *err);

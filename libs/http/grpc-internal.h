@@ -24,12 +24,13 @@ struct grpc_answer {
 		.status = -1, \
 	}
 
-/* One line as received: "HTTP/2 200", "grpc-status: 0", blank. Unknown ones are ignored. */
+/* Takes one header or trailer line as received ("HTTP/2 200", "grpc-status: 0", a blank line).
+ * Unknown lines are ignored. */
 void grpc_answer_line(struct grpc_answer *a, const char *line, size_t len);
-/* The frame's 5 bytes in front of a message. */
+/* Makes the 5 bytes that precede a message of len bytes. */
 void grpc_frame_head(size_t len, unsigned char head[GRPC_HEAD]);
-/* After the last line: checks the status and finds the message in body; *message points into it.
- * name is for errors. */
+/* Call this after the last line: checks the status and finds the message in body; *message points
+ * into it. name is for messages. */
 MUST_CHECK int grpc_answer_end(const struct grpc_answer *a, const char *name,
 			       const struct buf *body, const char **message, size_t *len,
 			       struct err *err);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+/* gRPC's framing, its trailers, and unary calls. */
+
 #include "http/grpc.h"
 
 #include "base/str.h"
 #include "http/grpc-internal.h"
+#include "http/http-internal.h"
 #include "http/local-internal.h"
 
 #include <string.h>
@@ -17,24 +20,7 @@ void grpc_frame_head(size_t len, unsigned char head[GRPC_HEAD])
 		head[1 + i] = (unsigned char)(len >> (24 - 8 * i));
 }
 
-/* The value of a line "NAME: VALUE", without blanks around it. */
-static bool line_value(const char *line, size_t len, const char *name, const char **value,
-		       size_t *value_len)
-{
-	size_t n = strlen(name);
-
-	if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
-		return false;
-	for (n++; n < len && (line[n] == ' ' || line[n] == '\t'); n++)
-		;
-	while (len > n && strchr(" \t\r\n", line[len - 1]) && line[len - 1])
-		len--;
-	*value = line + n;
-	*value_len = len - n;
-	return true;
-}
-
-/* 0 to 999, or -1. */
+/* Parses a number from 0 to 999; -1 for anything else. */
 static long small_number(const char *text, size_t len)
 {
 	long n = 0;
@@ -85,11 +71,11 @@ void grpc_answer_line(struct grpc_answer *a, const char *line, size_t len)
 
 	if (len >= sizeof(http) + 2 && memcmp(line, http, sizeof(http) - 1) == 0)
 		a->http = small_number(line + sizeof(http) - 1, 3);
-	else if (line_value(line, len, "content-type", &value, &n))
+	else if (http_field(line, len, "content-type", &value, &n))
 		a->is_grpc = n >= 16 && strncasecmp(value, "application/grpc", 16) == 0;
-	else if (line_value(line, len, "grpc-status", &value, &n))
+	else if (http_field(line, len, "grpc-status", &value, &n))
 		a->status = small_number(value, n);
-	else if (line_value(line, len, "grpc-message", &value, &n))
+	else if (http_field(line, len, "grpc-message", &value, &n))
 		decode_message(a, value, n);
 }
 
@@ -126,9 +112,9 @@ static void on_header(void *arg, const char *line, size_t len)
 	grpc_answer_line(arg, line, len);
 }
 
-/* A server that rejects a method sends a status and resets the stream, possibly while libcurl still
- * sends the request, which then fails and may lose the status. A partly sent request was not
- * executed, so it is sent again. */
+/* A server that rejects a method sends a status and resets the stream. If libcurl is still sending
+ * the request then, the exchange fails and the status may be lost. A request that was sent in part
+ * was not executed, so it is sent again. */
 static int exchange(struct local_exchange *x, struct grpc_answer *a, struct err *err)
 {
 	for (int left = GRPC_TRIES; local_exchange(x, err) < 0; left--) {
@@ -137,7 +123,7 @@ static int exchange(struct local_exchange *x, struct grpc_answer *a, struct err 
 		if (!broken || (a->status < 0 && (!x->unsent || left == 1)))
 			return -1;
 		err_clear(err);
-		/* The status comes last: that is the whole answer. */
+		/* The status is the last part of an answer, so the answer is complete. */
 		if (a->status >= 0)
 			return 0;
 		buf_clear(x->body);

@@ -2,18 +2,18 @@
 #pragma once
 
 /*
- * Unary gRPC calls over a unix socket: HTTP/2 by libcurl, framing and trailers by us.
+ * Unary gRPC calls over a unix socket, with libcurl's HTTP/2.
  *
  *	AUTO(buf) struct buf answer = BUF_INIT(1 << 20);
  *	if (grpc_call("/run/containerd/containerd.sock", "/runtime.v1.RuntimeService/Version",
  *		      request, len, deadline_in(5000), &answer, err) < 0)
  *		return -1;
  *
- * request and answer are protobuf messages without gRPC's frame. Messages are not compressed;
- * compressed answers are rejected. The server's status becomes the nearest error code, with the
- * server's text; the transport's errors are those of local.h. A method that the server lacks is
- * E_UNSUPPORTED, rarely E_PROTOCOL: such a server resets the stream, and libcurl may see that
- * before the status.
+ * request and answer are packed protobuf messages without gRPC's frame. Messages are not
+ * compressed; compressed answers are rejected. The server's status becomes the nearest error code,
+ * with the server's text; errors of the transport are those of local.h. A method that the server
+ * lacks is E_UNSUPPORTED, rarely E_PROTOCOL: such a server resets the stream, and libcurl may see
+ * that before the status.
  */
 
 #include "base/buf.h"
@@ -22,6 +22,6 @@
 
 #include <stddef.h>
 
-/* An answer longer than answer's limit is E_LIMIT. */
+/* Appends the answer to answer; E_LIMIT if it does not fit. */
 MUST_CHECK int grpc_call(const char *socket, const char *method, const void *request, size_t len,
 			 struct deadline deadline, struct buf *answer, struct err *err);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * One fetch (http.c) has mirrors (mirror.c) and a transfer per job (transfer.c), which makes one
- * try after the other; the result of a try is a verdict (verdict.c), on which http.c acts. fields.c
- * parses header fields that libcurl does not.
+ * A fetch (http.c) has mirrors (mirror.c) and one transfer for each job (transfer.c). A transfer
+ * makes one try after the other; the result of a try is a verdict (verdict.c), on which http.c
+ * acts. fields.c parses header fields that libcurl does not parse.
  */
 
 #include "base/err.h"
@@ -26,8 +26,8 @@ struct http_range {
 bool http_field(const char *line, size_t len, const char *name, const char **value, size_t *n);
 /* Parses "bytes 7-9/10"; false for anything else, or an impossible range. */
 bool http_range_parse(const char *value, size_t len, struct http_range *out);
-/* Copies a strong entity tag or a date that is valid in If-Range; false, and "" in to, if it is
- * none. */
+/* Copies a strong entity tag or a date that is valid in If-Range; for anything else returns false
+ * and sets to to "". */
 bool http_tag_parse(const char *value, size_t len, char to[HTTP_TAG_MAX]);
 
 /* --- url.c --- */
@@ -41,14 +41,14 @@ bool http_is_secure(const char *url);
 struct mirror {
 	const char *url;
 	unsigned lives;
-	uint64_t not_before; /* Retry-After, or the pause of one that is dead; as clock_ms() */
+	uint64_t not_before; /* the end of a pause (Retry-After, no answer); as clock_ms() */
 	bool reached;        /* a connection was made */
-	unsigned running;    /* tries */
-	struct err why;      /* it is set aside; E_OK: it is not */
+	unsigned running;    /* number of running tries */
+	struct err why;      /* why it is set aside; E_OK: it is not */
 };
 
 struct transfer;
-/* The mirror for the transfer's next try; NULL: none is left. */
+/* The mirror for the transfer's next try; NULL if none is left. */
 struct mirror *mirror_choose(struct mirror *all, size_t n, const struct transfer *t);
 
 /* --- transfer.c --- */
@@ -71,30 +71,31 @@ struct transfer {
 	enum { T_WAITING, T_RUNNING, T_DONE } state;
 	uint64_t not_before; /* as clock_ms() */
 	struct mirror *mirror;
-	uint32_t refused;    /* a bit per mirror that cannot serve it */
-	bool absent;         /* a mirror said that it has no such file, or denied access */
-	unsigned tries, all; /* consecutive failures, and all */
+	uint32_t refused;    /* a bit for each mirror that cannot serve the file */
+	bool absent;         /* a mirror reported that it lacks the file, or denied access */
+	unsigned tries, all; /* failed tries: consecutive ones, and all */
 	char **why;          /* the last failure at each mirror; NULL: none yet */
-	struct err worst;    /* of these, the one that weighs most */
-	uint64_t at;         /* bytes that the file has */
-	struct sha256 *sum;  /* of the first summed bytes */
+	struct err worst;    /* the failure with the largest http_weight() */
+	uint64_t at;         /* size of the file now */
+	struct sha256 *sum;  /* digest of the first summed bytes */
 	uint64_t summed;
 	bool fresh;     /* do not request a range */
-	bool inherited; /* has bytes of an earlier run or another mirror */
-	/* of one try */
+	bool inherited; /* the file has bytes of an earlier run or another mirror */
+	/* state of the current try */
 	CURL *easy;
 	struct curl_slist *headers;
 	char *url;
 	unsigned redirects;
-	uint64_t started_at; /* bytes that the file had */
-	bool ranged, judged;
-	bool paused;   /* by rate_allows() */
-	bool answered; /* a status line came */
-	size_t head_bytes, waste;
+	uint64_t started_at;      /* size of the file at its start */
+	bool ranged;              /* a range was requested */
+	bool judged;              /* transfer_judge() was called */
+	bool paused;              /* by rate_allows() */
+	bool answered;            /* a status line was received */
+	size_t head_bytes, waste; /* bytes of headers, and of bodies that are not kept */
 	bool has_range;
 	struct http_range range;
 	char etag[HTTP_TAG_MAX], modified[HTTP_TAG_MAX];
-	enum verdict verdict; /* of a callback that aborted, with err */
+	enum verdict verdict; /* set with err by a callback that aborts the try */
 	struct err err;
 	char text[CURL_ERROR_SIZE];
 };
@@ -107,35 +108,36 @@ struct fetch {
 	size_t nmirrors;
 	struct transfer *transfers;
 	size_t n, running;
-	bool news;        /* a mirror was reached: more tries may start */
-	uint64_t told;    /* when progress was called, as clock_ms() */
-	uint64_t started; /* as clock_ms() */
-	uint64_t counted; /* bytes since then, for the rate */
+	bool news;         /* a mirror was reached: more tries may start */
+	uint64_t reported; /* when progress was called last, as clock_ms() */
+	uint64_t started;  /* as clock_ms() */
+	uint64_t counted;  /* bytes since then, for the rate */
 };
 
 /* --- rate.c --- */
 
-/* True, and counts them, if len more bytes are allowed now; false: the transfer must pause. */
+/* If len more bytes are allowed now, counts them and returns true; else the transfer must pause. */
 bool rate_allows(struct fetch *f, size_t len);
-/* Resumes paused transfers, if it is time. True: some are still paused. */
+/* Resumes paused transfers as far as the rate allows. Returns true if some are still paused. */
 bool rate_resume(struct fetch *f);
 
-/* Reads the state of the file. E_IO. */
+/* Reads the size of the file, which is emptied if its contents cannot be resumed. */
 MUST_CHECK int transfer_open(struct transfer *t, struct err *err);
-/* If the file is complete already, sets T_DONE, else empties it. */
+/* For a file of the expected size: sets T_DONE if its digest is right, else empties it. */
 MUST_CHECK int transfer_check(struct transfer *t, struct err *err);
 /* Starts a try at t->url. */
 MUST_CHECK int transfer_start(struct transfer *t, struct err *err);
-/* After its handle ended with rc: removes it from multi and returns the verdict, with t->err unless
- * it is V_GOOD. */
+/* Called when libcurl's handle has ended with rc: removes it from multi and returns the verdict,
+ * with t->err set unless it is V_GOOD. */
 enum verdict transfer_end(struct transfer *t, CURLcode rc);
 void transfer_release(struct transfer *t);
 /* Empties the file. */
 MUST_CHECK int transfer_rewind(struct transfer *t, struct err *err);
-/* At the first byte or the end of an answer's body: checks that it is what was requested. -1: not,
- * see t->verdict and t->err. */
+/* Called at the first byte or the end of an answer's body: checks that the answer is what was
+ * requested. If not, returns -1 and sets t->verdict and t->err. */
 MUST_CHECK int transfer_judge(struct transfer *t);
 
 /* --- verdict.c --- */
 
+/* The verdict of a try that has ended with rc; sets t->err unless it is V_GOOD or V_REDIRECT. */
 enum verdict verdict_of(struct transfer *t, CURLcode rc);

@@ -13,11 +13,11 @@
 enum {
 	TICK_MS = 200,
 	RATE_TICK_MS = 20,
-	TELL_MS = 50,
+	PROGRESS_MS = 50,
 	CONNECTIONS = 6,
 	PAUSE_MS = 500,
-	GAIN = 1 << 20,
-	TRIES_EVER = 200
+	GAIN = 1 << 20,  /* so many bytes of a try count as progress */
+	TRIES_MAX = 200, /* of one job */
 };
 
 void http_init(void)
@@ -31,7 +31,7 @@ void http_init(void)
 
 /* --- after a try --- */
 
-/* Grows with each failure, with a random part. */
+/* The pause after so many failures; it grows, and has a random part. */
 static uint64_t pause_after(const struct fetch *f, unsigned failures)
 {
 	uint64_t pause = f->o->pause_ms ? f->o->pause_ms : PAUSE_MS, most = HTTP_PAUSE_MAX * 1000;
@@ -58,8 +58,8 @@ static bool choose(struct transfer *t)
 	return true;
 }
 
-/* Chooses the next mirror and the time of its try. False: there is none. */
-static bool go_on(struct transfer *t)
+/* Chooses the next mirror and the time of its try; false if no mirror is left. */
+static bool schedule(struct transfer *t)
 {
 	struct mirror *before = t->mirror;
 	uint64_t now = clock_ms();
@@ -77,8 +77,8 @@ unsigned http_weight(enum err_code code)
 	return code == E_NOT_FOUND || code == E_PERMISSION ? 1 : 2;
 }
 
-/* Keeps the failure of a try, for the error of the job. */
-static void note(struct transfer *t)
+/* Records the failure of a try, for the error of the job. */
+static void record_failure(struct transfer *t)
 {
 	AUTO(str) char *shown = http_shown(t->url);
 	size_t i = (size_t)(t->mirror - t->f->mirrors);
@@ -92,7 +92,7 @@ static void note(struct transfer *t)
 	t->absent = t->absent || http_weight(t->err.code) == 1;
 }
 
-/* The reasons of all mirrors; of those that were set aside for another file, that one. */
+/* The failures of all mirrors; of a mirror that was set aside for another file, that failure. */
 static char *reasons(const struct transfer *t)
 {
 	AUTO(strv) char **all = NULL;
@@ -130,7 +130,7 @@ static int fail(struct transfer *t, struct err *err)
 	return err_set_at(err, t->worst.code, t->worst.sys, t->worst.where, "%s", why);
 }
 
-/* A failure of this machine's, which is no mirror's. */
+/* Fails for a reason on this machine, which is not the mirror's fault. */
 static int fail_here(const struct transfer *t, struct err *err)
 {
 	AUTO(str) char *shown = http_shown(t->url);
@@ -167,7 +167,7 @@ static int again(struct transfer *t, struct err *err)
 {
 	size_t most = t->f->o->tries ? t->f->o->tries : HTTP_TRIES;
 
-	note(t);
+	record_failure(t);
 	if (t->at > t->started_at && t->at - t->started_at >= GAIN)
 		t->tries = 0;
 	if (t->mirror->lives)
@@ -180,7 +180,7 @@ static int again(struct transfer *t, struct err *err)
 		set_aside(t);
 	}
 	return (t->job->optional && t->absent) || t->tries >= most + t->f->nmirrors - 1 ||
-			       t->all >= TRIES_EVER || !go_on(t)
+			       t->all >= TRIES_MAX || !schedule(t)
 		       ? fail(t, err)
 		       : 0;
 }
@@ -189,7 +189,7 @@ static int elsewhere(struct transfer *t, struct err *err)
 {
 	enum err_code code = t->err.code;
 
-	note(t);
+	record_failure(t);
 	t->refused |= 1U << (t->mirror - t->f->mirrors);
 	if (code != E_NOT_FOUND && t->mirror->lives)
 		t->mirror->lives--;
@@ -198,10 +198,10 @@ static int elsewhere(struct transfer *t, struct err *err)
 		if (transfer_rewind(t, err) < 0)
 			return -1;
 	}
-	/* That it is not there is an answer, unless it has to be somewhere. */
+	/* For a file that may be missing, one mirror's 404 is enough. */
 	if (code == E_NOT_FOUND && (t->job->optional || t->job->spare))
 		return fail(t, err);
-	return go_on(t) ? 0 : fail(t, err);
+	return schedule(t) ? 0 : fail(t, err);
 }
 
 /* Restarts from the beginning, once: afterwards nothing is inherited and no range is requested. */
@@ -211,9 +211,9 @@ static int restart(struct transfer *t, struct err *err)
 		return -1;
 	t->fresh = true;
 	t->not_before = 0;
-	if (++t->all < TRIES_EVER)
+	if (++t->all < TRIES_MAX)
 		return 0;
-	note(t);
+	record_failure(t);
 	return fail(t, err);
 }
 
@@ -239,8 +239,8 @@ static int conclude(struct transfer *t, enum verdict v, struct err *err)
 
 /* --- the loop --- */
 
-/* When it may start; UINT64_MAX: not before the first try has reached its mirror. A mirror that
- * failed since it was chosen is replaced, unless it redirected us. */
+/* When the transfer may start; UINT64_MAX while another try makes the first connection to its
+ * mirror. A mirror that has failed since it was chosen is replaced, unless it redirected us. */
 static uint64_t start_time(struct transfer *t)
 {
 	if (!t->redirects && (t->mirror->why.code != E_OK || !t->mirror->lives))
@@ -250,7 +250,7 @@ static uint64_t start_time(struct transfer *t)
 	return t->not_before > t->mirror->not_before ? t->not_before : t->mirror->not_before;
 }
 
-/* *wait gets the milliseconds until the next one may start. */
+/* Starts transfers that may start now; *wait gets the milliseconds until the next one may. */
 static int start_some(struct fetch *f, uint64_t *wait, struct err *err)
 {
 	size_t most = f->o->connections ? f->o->connections : CONNECTIONS;
@@ -272,7 +272,7 @@ static int start_some(struct fetch *f, uint64_t *wait, struct err *err)
 	return 0;
 }
 
-/* How many have ended. */
+/* Acts on transfers that have ended; returns their number. */
 static int take_ended(struct fetch *f, struct err *err)
 {
 	CURLMsg *m;
@@ -292,7 +292,8 @@ static int take_ended(struct fetch *f, struct err *err)
 	return n;
 }
 
-static bool tell(struct fetch *f)
+/* Reports progress; returns true when all transfers are done. */
+static bool report(struct fetch *f)
 {
 	uint64_t done = 0, total = 0;
 	bool known = true, all = true;
@@ -305,9 +306,9 @@ static bool tell(struct fetch *f)
 		total += known ? t->job->size : 0;
 		all = all && t->state == T_DONE;
 	}
-	if (f->watch && f->watch->progress && (all || clock_ms() - f->told >= TELL_MS)) {
+	if (f->watch && f->watch->progress && (all || clock_ms() - f->reported >= PROGRESS_MS)) {
 		f->watch->progress(f->watch->arg, done, known ? total : 0);
-		f->told = clock_ms();
+		f->reported = clock_ms();
 	}
 	return all;
 }
@@ -317,7 +318,7 @@ static int run(struct fetch *f, struct err *err)
 	uint64_t wait;
 	int running, ended;
 
-	while (!tell(f)) {
+	while (!report(f)) {
 		if (start_some(f, &wait, err) < 0)
 			return -1;
 		if (rate_resume(f) && wait > RATE_TICK_MS)
@@ -363,7 +364,7 @@ static int set_up(struct fetch *f, struct http_job *jobs, struct err *err)
 			return -1;
 		if (t->state == T_DONE)
 			(void)succeed(t);
-		else if (!go_on(t))
+		else if (!schedule(t))
 			bug("no mirror at the start");
 	}
 	return 0;

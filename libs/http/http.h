@@ -14,27 +14,28 @@
  *
  * A job whose file has bytes already is resumed after them with Range, and with If-Range if it has
  * a tag. The caller must keep the tag with the file between runs: watch->begun reports each new tag
- * before the first byte is written. Bytes without a tag are resumed only if the job has a digest;
- * if that does not match, the job is restarted once from the beginning.
+ * before the first byte is written. A file without a tag is resumed only if the job has a digest;
+ * if the digest does not match, the job is restarted once from the beginning.
  *
  * Mirrors are used in their order. A failure costs a mirror one of its HTTP_BUDGET lives, a
- * delivered file restores all; a mirror without lives is used only when no other has any. Retried
- * at the next mirror, or after growing pauses and Retry-After (both up to HTTP_PAUSE_MAX):
- * connection failures, time-outs, 408, 429, 5xx. A job fails after HTTP_TRIES consecutive tries
- * without progress, plus one for each further mirror; the error has the reason of every mirror. Not
- * retried at the same mirror: 401, 403, 404, 410, a wrong length or digest, an invalid certificate.
+ * delivered file restores all; a mirror without lives is used only when no other has any.
+ * Connection failures, time-outs, 408, 429 and 5xx are retried at the next mirror, or at the same
+ * mirror after growing pauses and Retry-After (both up to HTTP_PAUSE_MAX). 401, 403, 404, 410, a
+ * wrong length or digest, and an invalid certificate are not retried at the same mirror. A job
+ * fails after HTTP_TRIES consecutive tries without progress, plus one for each further mirror; the
+ * message has the reason of every mirror.
  *
- * Set aside, which means used only when no other mirror is left, is a mirror that gives no answer
- * at all, or a wrong one: of the wrong length or digest, with an invalid certificate, not HTTP.
- * Until a connection to a mirror was made there is one attempt at a time, so a mirror that is dead
- * costs one. Redirects: at most HTTP_REDIRECTS, never from https to http or to another scheme.
- * Certificates are verified against cacert or the system's bundle.
+ * A mirror is set aside, that is, used only when no other mirror is left, if it gives no answer at
+ * all, or a wrong one: of the wrong length or digest, with an invalid certificate, not HTTP. Until
+ * a connection to a mirror was made, there is one attempt at a time, so an unreachable mirror costs
+ * only one time-out. Redirects: at most HTTP_REDIRECTS, never from https to http or to another
+ * scheme. Certificates are verified against cacert or the system's bundle.
  *
  * A file never grows beyond its size, or beyond limit if the size is not known. Tries slower than
  * HTTP_SLOWEST for the stall time are aborted.
  *
- * Blocks until all jobs are done. It creates threads (name service), so a program that forks
- * without exec must run it in a child. http_init() before such a fork spares the child reading
+ * Blocks until all jobs are done. libcurl creates threads (name service), so a program that forks
+ * without exec must call http_fetch() in a child; after http_init() the child need not read
  * configuration files.
  */
 
@@ -67,60 +68,64 @@ struct http_options {
 	unsigned stall;       /* seconds without a byte after which a try is aborted; 0:
 			       * HTTP_STALL */
 	unsigned pause_ms;    /* the first pause before another try; 0: 500 */
-	unsigned tries;       /* instead of HTTP_TRIES; 0: that */
+	unsigned tries;       /* 0: HTTP_TRIES */
 };
 
 struct http_job {
 	const char *path;   /* below the mirror's URL */
 	int fd;             /* a regular file, for reading and writing; borrowed */
 	struct buf *to;     /* memory instead of fd; never resumed */
-	uint64_t size;      /* exactly; UINT64_MAX: not known */
-	uint64_t limit;     /* where the size is not known */
+	uint64_t size;      /* of the file; UINT64_MAX: not known */
+	uint64_t limit;     /* the largest size allowed if it is not known */
 	const char *sha256; /* NULL: not known */
-	bool optional;      /* no error if a mirror does not have it (404, 410), or if mirrors deny
-		        * access and no other has it: sets missing. Object stores answer 403 for
-		        * missing objects */
-	bool spare;         /* like optional; other failures, except local ones and of TLS, set
-		        * missing too */
-	/* Validator of the bytes in the file, for If-Range: an entity tag or a date, "" if not
-	 * known. In: of the existing bytes. Out: of those at the end. */
+	/* A missing file is no error and sets missing: a mirror answers 404 or 410, or mirrors deny
+	 * access (object stores answer 403 for missing objects) and no other mirror has the
+	 * file. */
+	bool optional;
+	/* As optional; other failures, except local ones and those of TLS, set missing too. */
+	bool spare;
+	/* The validator of the bytes in the file, for If-Range: an entity tag or a date, "" if it
+	 * is not known. In: that of the existing bytes. Out: that of the bytes at the end. */
 	char tag[HTTP_TAG_MAX];
-	/* filled in */
-	uint64_t received; /* over the network, of all tries */
+	/* out */
+	uint64_t received; /* bytes received in all tries */
 	bool done, missing;
 };
 
-/* Each may be NULL. */
+/* Callbacks; each may be NULL. */
 struct http_watch {
-	/* total is 0 if it is not known. Called at least every 200 ms. */
+	/* Bytes of all jobs; total is 0 if it is not known. Called at least every 200 ms. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	/* The job (an index) has got a new tag. */
 	void (*begun)(void *arg, size_t job);
+	/* The job is done. */
 	void (*done)(void *arg, size_t job);
-	/* A mirror (its index) is set aside, once each. */
+	/* A mirror (an index) was set aside; called once for each. */
 	void (*aside)(void *arg, size_t mirror, const struct err *why);
 	void *arg;
 };
 
-/* Runs all jobs; fails with the first final error. Finished files are kept. E_NOT_FOUND,
- * E_PERMISSION (401, 403), E_TIMEOUT, E_GONE (connection, 5xx), E_LIMIT (longer than it may be),
- * E_INVALID (wrong digest or length), E_PROTOCOL, E_TRUST (TLS), E_USAGE (invalid URL). The code is
- * that of the mirror whose reason weighs most, see http_weight(). */
+/* Runs all jobs; fails with the first final error. mirrors: a strv of URLs. Finished files are
+ * kept. E_NOT_FOUND, E_PERMISSION (401, 403), E_TIMEOUT, E_GONE (connection, 5xx), E_LIMIT (too
+ * long), E_INVALID (wrong digest or length), E_PROTOCOL, E_TRUST (TLS), E_USAGE (invalid URL). If
+ * mirrors fail in different ways, the code is the one with the largest http_weight(). */
 MUST_CHECK int http_fetch(const struct http_options *o, char *const *mirrors, struct http_job *jobs,
 			  size_t njobs, const struct http_watch *watch, struct err *err);
 
-/* Fetches a small document into memory, up to limit bytes. */
+/* Fetches a document of up to limit bytes into memory. */
 MUST_CHECK int http_get(const struct http_options *o, char *const *mirrors, const char *path,
 			size_t limit, struct buf *to, struct err *err);
 
-/* How much a mirror's error tells: 0: it was not reached or is in trouble, 1: it does not have the
- * file or denies access, 2: what it sent is wrong. */
+/* The weight of a mirror's error: 0 if the mirror was not reached or is in trouble, 1 if it does
+ * not have the file or denies access, 2 if it sent something wrong. */
 unsigned http_weight(enum err_code code);
+/* Initializes libcurl. The other functions do so themselves. */
 void http_init(void);
-/* Reads the certificates of cacert, or of the system's bundle (SSL_CERT_FILE, or the distributions'
- * paths), or the built-in ones (roots.h); for a child that cannot read files. E_NOT_FOUND: there
- * are none. */
+/* Appends the certificates of cacert, or of the system's bundle (SSL_CERT_FILE, or the
+ * distributions' paths), or the built-in ones (roots.h), to pem; for a child that cannot read
+ * files. E_NOT_FOUND if there are none. */
 MUST_CHECK int http_read_ca(const char *cacert, struct buf *pem, struct err *err);
-/* True if it is valid as a job's tag. */
+/* True if tag is valid as a job's tag. */
 bool http_tag_is_good(const char *tag);
 /* E_USAGE unless the URL is valid for a mirror. */
 MUST_CHECK int http_check_url(const char *url, struct err *err);

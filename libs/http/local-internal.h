@@ -23,7 +23,8 @@ struct local_exchange {
 	struct buf *body;
 	/* out */
 	long status;
-	bool unsent; /* it failed before the whole request was sent */
+	bool unsent; /* not all of the request was sent */
 };
 
+/* Errors as in local.h. An answer with any status is a success. */
 MUST_CHECK int local_exchange(struct local_exchange *x, struct err *err);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* One request and its answer over a unix socket. */
+
 #include "http/local-internal.h"
 
 #include "base/str.h"

@@ -18,6 +18,6 @@
 #include "base/deadline.h"
 #include "base/err.h"
 
-/* The body of an answer with status 200; another status is E_FAILED. */
+/* Appends the body of an answer with status 200 to body; another status is E_FAILED. */
 MUST_CHECK int http_local_get(const char *socket, const char *path, struct deadline deadline,
 			      struct buf *body, struct err *err);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Chooses the next mirror. Preferred are, in this order: one that is not set aside; one with lives;
- * one that need not be waited for; another than the one that just failed; the earlier in the list.
+ * Chooses the next mirror. It prefers, in this order, a mirror that is not set aside; one with
+ * lives; one that does not pause; another than the one that just failed; the earlier one in the
+ * list.
  */
 
 #include "http/http-internal.h"

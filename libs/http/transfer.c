@@ -56,7 +56,7 @@ int transfer_rewind(struct transfer *t, struct err *err)
 }
 
 /* Hashes the bytes of the file that are not hashed yet. */
-static int catch_up(struct transfer *t, struct err *err)
+static int hash_rest(struct transfer *t, struct err *err)
 {
 	AUTO(mem) char *chunk = NULL;
 
@@ -87,7 +87,7 @@ int transfer_check(struct transfer *t, struct err *err)
 
 	if (!t->job->sha256 || t->job->to)
 		return transfer_rewind(t, err);
-	if (catch_up(t, err) < 0)
+	if (hash_rest(t, err) < 0)
 		return -1;
 	sha256_end(t->sum, hex);
 	if (!str_eq(hex, t->job->sha256))
@@ -284,7 +284,7 @@ int transfer_start(struct transfer *t, struct err *err)
 	t->text[0] = '\0';
 	err_clear(&t->err);
 	new_answer(t);
-	if ((t->job->to && transfer_rewind(t, err) < 0) || catch_up(t, err) < 0)
+	if ((t->job->to && transfer_rewind(t, err) < 0) || hash_rest(t, err) < 0)
 		return -1;
 	t->started_at = t->at;
 	t->easy = curl_easy_init();

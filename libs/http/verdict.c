@@ -2,13 +2,13 @@
 /*
  * The result of a try, from the answer.
  *
- *	requested		answer				result
- *	all			200				the whole file
- *	a range			206, from where we are		the rest
- *	a range			206, anything else		retry, the whole file
- *	a range			200 (ignored, or changed)	the whole file, from the start
- *	a range			416				retry, the whole file
- *	any			wrong length			another mirror
+ *	requested	answer				result
+ *	the whole file	200				the whole file
+ *	a range		206, the requested range	the rest of the file
+ *	a range		206, another range		retry, the whole file
+ *	a range		200 (ignored, or changed)	the whole file, from its start
+ *	a range		416				retry, the whole file
+ *	any		wrong length			another mirror
  */
 
 #include "http/http-internal.h"
@@ -31,7 +31,7 @@ static int judge_range(struct transfer *t)
 {
 	const struct http_range *r = &t->range;
 
-	t->fresh = true; /* if it is wrong; undone below */
+	t->fresh = true; /* for the case that the range is wrong; undone below */
 	if (!t->ranged || !t->has_range || r->from != t->at ||
 	    (t->job->size != UINT64_MAX && r->total != UINT64_MAX && r->total != t->job->size))
 		return wrong(t, V_AGAIN, E_PROTOCOL,
@@ -176,7 +176,7 @@ static enum verdict of_failure(struct transfer *t, CURLcode rc)
 	case CURLE_WEIRD_SERVER_REPLY:
 		(void)err_set(&t->err, E_PROTOCOL, "%s", text);
 		return V_ELSEWHERE;
-	case CURLE_WRITE_ERROR: /* too much text around an error */
+	case CURLE_WRITE_ERROR: /* on_data() aborted: more than WASTE_MAX */
 		(void)err_set(&t->err, E_LIMIT, "the server's error page is too long");
 		return V_ELSEWHERE;
 	case CURLE_OPERATION_TIMEDOUT:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Layouts: blobs, and the index that names some of them. layer.c makes layers. */
+/* Layouts: blobs, and the index that refers to them. layer.c makes layers. */
+
 #include "image/image.h"
 
 #include "base/fd.h"
@@ -48,7 +49,7 @@ static int read_document(const struct image *image, const char *path, struct jso
 	return *out ? 0 : -1;
 }
 
-/* Of a layout that is there already. */
+/* Reads the index of an existing layout. */
 static int read_tags(struct image *image, struct err *err)
 {
 	AUTO(json) struct json *index = NULL;
@@ -70,7 +71,7 @@ static int read_tags(struct image *image, struct err *err)
 	return 0;
 }
 
-/* What is in a directory that has no layout is not ours. */
+/* Refuses a directory that has files but no layout: they are not ours. */
 static int check_dir(const struct image *image, struct err *err)
 {
 	AUTO(fd) int again = openat(image->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -190,7 +191,7 @@ struct json *image_add_document(struct image *image, const char *type, const str
 	return image_add_blob(image, type, text, strlen(text), err);
 }
 
-/* Readers see the blob whole or not at all. */
+/* Stores a blob under a temporary name first, so that readers never see a part of it. */
 static int store(const struct image *image, const char *path, int fd, const char *name,
 		 struct err *err)
 {

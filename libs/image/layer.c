@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Layers: files and trees of the build machine, sorted, as a tar archive. */
+
 #include "image/image.h"
 
 #include "base/mem.h"
@@ -19,7 +20,7 @@ enum { DEPTH_MAX = 64, TARGET_MAX = 4095 };
 
 struct item {
 	char *path; /* in the layer */
-	char *from; /* NULL: a directory above others */
+	char *from; /* the source; NULL: a parent directory of other items */
 	mode_t type;
 };
 
@@ -44,7 +45,7 @@ static void push(struct items *items, const char *path, size_t len, const char *
 	vec_push(&items->list, i);
 }
 
-/* --- what is in it --- */
+/* --- the items --- */
 
 static int collect(struct items *items, const char *path, const char *from, unsigned depth,
 		   struct err *err);
@@ -83,7 +84,7 @@ static int collect(struct items *items, const char *path, const char *from, unsi
 	return S_ISDIR(st.st_mode) ? collect_dir(items, path, from, depth, err) : 0;
 }
 
-/* The directories above a path. */
+/* Adds the parent directories of a path. */
 static void collect_parents(struct items *items, const char *path)
 {
 	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
@@ -110,7 +111,7 @@ static int order(const void *a, const void *b)
 	return strcmp(((const struct item *)a)->path, ((const struct item *)b)->path);
 }
 
-/* Directories may be there more than once. */
+/* Sorts the items; of equal directories only one stays. */
 static int sort(struct items *items, struct err *err)
 {
 	struct item *v = items->list.v;
@@ -190,7 +191,7 @@ static const char *media_type(enum pack_filter filter)
 	return IMAGE_TYPE "layer.v1.tar";
 }
 
-/* Packed into a temporary file. */
+/* Packs the items into a temporary file. */
 static int packed(const struct items *items, enum pack_filter filter, FILE **file, struct err *err)
 {
 	*file = tmpfile();
@@ -210,7 +211,7 @@ static int digest(FILE *file, char diff_id[72], struct err *err)
 	return str_print(diff_id, 72, "sha256:%s", hex);
 }
 
-/* Packed twice if it is to be compressed: the digest of what is not compressed is needed too. */
+/* A compressed layer is packed a second time without compression, for the digest diff_id. */
 int image_add_layer(struct image *image, char *const *parts, enum pack_filter filter,
 		    struct image_layer *out, struct err *err)
 {

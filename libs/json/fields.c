@@ -11,7 +11,7 @@ int fields_begin(struct fields *f, const struct json *j, const char *name, struc
 	return 0;
 }
 
-/* 1 and the value, 0 if it is absent and optional, -1 on error. */
+/* Sets *out and returns 1; 0 if the member is missing and optional, -1 on error. */
 static int take(struct fields *f, const char *key, bool required, enum json_kind kind,
 		const struct json **out, struct err *err)
 {
@@ -66,7 +66,7 @@ int fields_object(struct fields *f, const char *key, const struct json **out, st
 	return take(f, key, false, JSON_IS_OBJECT, out, err) < 0 ? -1 : 0;
 }
 
-/* The parser rejects duplicates, so comparing the count is enough. */
+/* The JSON parser rejects duplicates, so comparing the number of members is enough. */
 int fields_end(struct fields *f, struct err *err)
 {
 	if (json_count(f->j) != f->taken)

@@ -2,15 +2,16 @@
 #pragma once
 
 /*
- * Reads the members of an object: known members are taken, fields_end rejects any others.
+ * Reads the members of a JSON object. Each call takes one member; fields_end rejects an object that
+ * has others.
  *
  *	struct fields f;
  *	if (fields_begin(&f, j, "install.json", err) < 0 ||
  *	    fields_text(&f, "current", true, &current, err) < 0 || fields_end(&f, err) < 0)
  *		return -1;
  *
- * Values are borrowed from the document. A missing optional member leaves NULL, false or 0.
- * Errors are E_INVALID.
+ * Values are borrowed from the document. A missing optional member yields NULL, false or 0; an
+ * array is always required, a boolean or an object never. Errors are E_INVALID.
  */
 
 #include "base/err.h"
@@ -22,8 +23,8 @@
 
 struct fields {
 	const struct json *j;
-	const char *name;
-	size_t taken;
+	const char *name; /* of the object, for messages; borrowed */
+	size_t taken;     /* number of members taken */
 };
 
 MUST_CHECK int fields_begin(struct fields *f, const struct json *j, const char *name,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where the server is, whom to trust, and who we are. */
+/* Finds the server, the authority that certifies it, and our credentials. */
 
 #include "kube/kube-internal.h"
 
@@ -15,7 +15,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define TOKEN "use a kubeconfig with a client certificate or a token"
+#define USE_TOKEN "use a kubeconfig with a client certificate or a token"
 
 static void secret_free(char *text)
 {
@@ -93,8 +93,8 @@ static void cut_blanks(char *text)
 		text[--len] = '\0';
 }
 
-/* The old text stays where there is no new one: a file may be being replaced. (And that a file is not
- * there must not look as if an object of the cluster were not: E_NOT_FOUND.) */
+/* If the file cannot be read or is empty, the old text stays: the file may just be replaced.
+ * Besides, the caller of a later request would take E_NOT_FOUND of a file for that of an object. */
 static int secret_refresh(struct secret *s, bool always, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(KUBE_CONFIG_MAX);
@@ -206,7 +206,7 @@ int access_in_cluster(const char *account, struct access *a, struct err *err)
 
 /* --- kubeconfig --- */
 
-/* The element of that name in a list of {name, WHAT}; its WHAT. */
+/* The member WHAT of the element with that name in a list of {name, WHAT}. */
 static const struct json *find(const struct json *config, const char *list, const char *name,
 			       const char *what, struct err *err)
 {
@@ -239,7 +239,7 @@ static int get_text(const struct json *object, const char *key, const char **to,
 	return 0;
 }
 
-/* Data counts before the file, as with kubectl. */
+/* Data takes precedence over the file, as in kubectl. */
 static int get_secret(const struct json *object, const char *file, const char *data, bool encoded,
 		      const char *dir, struct secret *to, struct err *err)
 {
@@ -262,6 +262,7 @@ static int get_secret(const struct json *object, const char *file, const char *d
 	return 0;
 }
 
+/* Refuses a setting unless it is missing, false or empty. */
 static int refuse(const struct json *object, const char *key, const char *why, const char *hint,
 		  struct err *err)
 {
@@ -276,18 +277,18 @@ static int refuse(const struct json *object, const char *key, const char *why, c
 
 static const struct {
 	const char *key, *why, *hint;
-} no_clusters[] = {
+} refused_of_cluster[] = {
 	{ "insecure-skip-tls-verify", "would trust any server", "give certificate-authority" },
 	{ "tls-server-name", "is not supported", "use a URL that the server's certificate is for" },
 };
 
 static const struct {
 	const char *key, *why, *hint;
-} no_users[] = {
-	{ "exec", "would run a program for the credentials", TOKEN },
-	{ "auth-provider", "is not supported", TOKEN },
-	{ "username", "is not supported: API servers take no passwords any more", TOKEN },
-	{ "password", "is not supported: API servers take no passwords any more", TOKEN },
+} refused_of_user[] = {
+	{ "exec", "would run a program for the credentials", USE_TOKEN },
+	{ "auth-provider", "is not supported", USE_TOKEN },
+	{ "username", "is not supported: API servers take no passwords any more", USE_TOKEN },
+	{ "password", "is not supported: API servers take no passwords any more", USE_TOKEN },
 	{ "as", "is not supported", "use the credentials of that user" },
 	{ "as-groups", "is not supported", "use the credentials of that user" },
 	{ "as-uid", "is not supported", "use the credentials of that user" },
@@ -299,9 +300,9 @@ static int take_cluster(const struct json *cluster, const char *dir, struct acce
 {
 	const char *server, *proxy;
 
-	for (size_t i = 0; i < ARRAY_LEN(no_clusters); i++) {
-		if (refuse(cluster, no_clusters[i].key, no_clusters[i].why, no_clusters[i].hint,
-			   err) < 0)
+	for (size_t i = 0; i < ARRAY_LEN(refused_of_cluster); i++) {
+		if (refuse(cluster, refused_of_cluster[i].key, refused_of_cluster[i].why,
+			   refused_of_cluster[i].hint, err) < 0)
 			return -1;
 	}
 	if (get_secret(cluster, "certificate-authority", "certificate-authority-data", true, dir,
@@ -318,8 +319,9 @@ static int take_cluster(const struct json *cluster, const char *dir, struct acce
 
 static int take_user(const struct json *user, const char *dir, struct access *a, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(no_users); i++) {
-		if (refuse(user, no_users[i].key, no_users[i].why, no_users[i].hint, err) < 0)
+	for (size_t i = 0; i < ARRAY_LEN(refused_of_user); i++) {
+		if (refuse(user, refused_of_user[i].key, refused_of_user[i].why,
+			   refused_of_user[i].hint, err) < 0)
 			return -1;
 	}
 	if (get_secret(user, "client-certificate", "client-certificate-data", true, dir, &a->cert,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One request, again and again until it has an answer. */
+/* Makes a request, and repeats it while another try may help. */
 
 #include "kube/kube-internal.h"
 
@@ -32,7 +32,7 @@ unsigned call_pause(const struct kube *k, unsigned failures)
 	return kube_jitter(pause < KUBE_PAUSE_MAX ? pause : KUBE_PAUSE_MAX);
 }
 
-int call_rest(const struct kube *k, unsigned ms, struct err *err)
+int call_sleep(const struct kube *k, unsigned ms, struct err *err)
 {
 	struct deadline deadline = deadline_in(ms);
 
@@ -48,12 +48,12 @@ int call_rest(const struct kube *k, unsigned ms, struct err *err)
 
 int kube_pause(const struct kube *k, unsigned ms, struct err *err)
 {
-	return call_rest(k, kube_jitter(ms), err);
+	return call_sleep(k, kube_jitter(ms), err);
 }
 
 /* --- answers --- */
 
-/* The words of a Status, if it is one. */
+/* The message of a Status, without control characters; if the body is not one, the HTTP status. */
 static void explain(const struct call *c, const char *body, size_t len, char words[WORDS])
 {
 	struct err ignored = ERR_INIT, clean = ERR_INIT;
@@ -116,7 +116,8 @@ int call_refused(const struct call *c, const char *body, size_t len, struct err 
 
 /* --- tries --- */
 
-static bool may_help(long status)
+/* True for a status after which the request may succeed later. */
+static bool is_temporary(long status)
 {
 	return status == 429 || status == 500 || (status >= 502 && status <= 504);
 }
@@ -127,7 +128,7 @@ unsigned call_pause_after(const struct kube *k, unsigned retry_after, unsigned f
 
 	if (!retry_after)
 		return pause;
-	/* Not all at that moment. */
+	/* A random part, so that not all clients return at the same moment. */
 	return (retry_after > KUBE_PAUSE_MAX / 1000 ? KUBE_PAUSE_MAX : retry_after * 1000) +
 	       pause / 4;
 }
@@ -171,14 +172,14 @@ static int try(struct kube *k, struct call *c, struct buf *body, struct http_exc
 	k->requests++;
 	rc = http_exchange(k->http, &trust, x, err);
 	c->status = x->status;
-	c->retry_after = may_help(x->status) ? x->retry_after : 0;
+	c->retry_after = is_temporary(x->status) ? x->retry_after : 0;
 	if (who)
 		explicit_bzero(who, strlen(who));
 	return rc;
 }
 
-/* How long to wait before it is repeated; 0: at once; -1: it is not. *renewed: the credentials were read
- * again because of this request. */
+/* Milliseconds to wait before the request is repeated, or -1 if it is not repeated. *renewed is set
+ * when the credentials were read again because of this request. */
 static int64_t again(struct kube *k, const struct call *c, const struct err *why, unsigned failures,
 		     bool *renewed)
 {
@@ -187,7 +188,7 @@ static int64_t again(struct kube *k, const struct call *c, const struct err *why
 
 	if (doubted && !*renewed) {
 		*renewed = true;
-		/* What cannot be read has said so before the first try. */
+		/* A file that cannot be read was reported before the first try. */
 		return access_refresh(&k->access, true, &ignored) == 0 ? 0 : -1;
 	}
 	if (c->once)
@@ -226,7 +227,7 @@ int call_run(struct kube *k, struct call *c, struct buf *body, struct err *err)
 			(void)err_set_at(err, why.code, why.sys, why.where, "%s", why.msg);
 			return err_wrap(err, "%s", name);
 		}
-		if (call_rest(k, (unsigned)pause, err) < 0)
+		if (call_sleep(k, (unsigned)pause, err) < 0)
 			return err_wrap(err, "%s", name);
 	}
 	return err_set(err, E_GONE, "%s: no answer", name);

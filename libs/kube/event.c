@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Events about a node, and their series. */
+
 #include "kube/event.h"
 
 #include "base/deadline.h"
@@ -31,7 +33,7 @@ static struct json *regarding(const struct kube_recorder *r)
 	return j;
 }
 
-/* Cut at a character. */
+/* A copy of note, cut between two UTF-8 characters if it is too long; heap. */
 static char *short_note(const char *note)
 {
 	size_t n = strlen(note);
@@ -44,7 +46,7 @@ static char *short_note(const char *note)
 	return xstrndup(note, n);
 }
 
-static struct json *object_of(const struct kube_recorder *r, const struct kube_happening *h,
+static struct json *object_of(const struct kube_recorder *r, const struct kube_occurrence *o,
 			      const char *note)
 {
 	struct json *j = json_make_object(), *meta = json_make_object();
@@ -59,9 +61,9 @@ static struct json *object_of(const struct kube_recorder *r, const struct kube_h
 	json_put(j, "eventTime", json_make_string(now));
 	json_put(j, "reportingController", json_make_string(r->controller));
 	json_put(j, "reportingInstance", json_make_string(r->instance));
-	json_put(j, "type", json_make_string(h->warning ? "Warning" : "Normal"));
-	json_put(j, "reason", json_make_string(h->reason));
-	json_put(j, "action", json_make_string(h->action));
+	json_put(j, "type", json_make_string(o->warning ? "Warning" : "Normal"));
+	json_put(j, "reason", json_make_string(o->reason));
+	json_put(j, "action", json_make_string(o->action));
 	json_put(j, "note", json_make_string(note));
 	json_put(j, "regarding", regarding(r));
 	return j;
@@ -87,14 +89,14 @@ static int send_count(struct kube *k, struct kube_recorder *r, struct deadline d
 	return 0;
 }
 
-int kube_tell_rest(struct kube *k, struct kube_recorder *r, struct deadline deadline,
-		   struct err *err)
+int kube_record_count(struct kube *k, struct kube_recorder *r, struct deadline deadline,
+		      struct err *err)
 {
 	if (!r->name || r->sent == r->count || clock_ms() - r->sent_at < KUBE_SERIES_MS)
 		return 0;
 	if (send_count(k, r, deadline, err) == 0)
 		return 0;
-	/* The cluster removes Events after a while. */
+	/* The API server deletes Events after an hour or so. */
 	if (err->code != E_NOT_FOUND)
 		return -1;
 	err_clear(err);
@@ -102,17 +104,17 @@ int kube_tell_rest(struct kube *k, struct kube_recorder *r, struct deadline dead
 	return 0;
 }
 
-int kube_tell(struct kube *k, struct kube_recorder *r, const struct kube_happening *h,
-	      struct deadline deadline, struct err *err)
+int kube_record(struct kube *k, struct kube_recorder *r, const struct kube_occurrence *o,
+		struct deadline deadline, struct err *err)
 {
-	AUTO(str) char *note = short_note(h->note), *what = NULL;
+	AUTO(str) char *note = short_note(o->note), *what = NULL;
 	AUTO(json) struct json *object = NULL, *made = NULL;
 	struct timespec now;
 
-	what = str_fmt("%s %s %s", h->warning ? "!" : "", h->reason, note);
+	what = str_fmt("%s %s %s", o->warning ? "!" : "", o->reason, note);
 	if (r->name && str_eq(r->what, what)) {
 		r->count++;
-		if (kube_tell_rest(k, r, deadline, err) < 0)
+		if (kube_record_count(k, r, deadline, err) < 0)
 			return -1;
 		if (r->name)
 			return 0;
@@ -122,9 +124,10 @@ int kube_tell(struct kube *k, struct kube_recorder *r, const struct kube_happeni
 	r->name = str_fmt("%.*s.%llx", NAME_MAX_NODE, r->node,
 			  (unsigned long long)now.tv_sec * 1000000000ULL +
 				  (unsigned long long)now.tv_nsec);
-	object = object_of(r, h, note);
+	object = object_of(r, o, note);
 	made = kube_create(k, EVENTS, object, deadline, err);
-	if (!made && err->code != E_EXISTS) { /* an earlier try arrived after all */
+	/* E_EXISTS: an earlier try of the same request has created it. */
+	if (!made && err->code != E_EXISTS) {
 		kube_recorder_release(r);
 		return -1;
 	}

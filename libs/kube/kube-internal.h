@@ -14,11 +14,11 @@
 
 /* --- access.c --- */
 
-/* A part of the access: text, or a file that may change. */
+/* A part of the access: fixed text, or the contents of a file that may change. */
 struct secret {
-	char *path; /* NULL: it does not change */
-	char *text;
-	struct stat seen;
+	char *path;       /* of the file; NULL: fixed text */
+	char *text;       /* NULL: not given, or the file was not read yet */
+	struct stat seen; /* the file when it was read */
 };
 
 struct access {
@@ -30,14 +30,18 @@ struct access {
 void access_release(struct access *a);
 DEFINE_AUTO_STRUCT(access, struct access, access_release)
 
-/* No input or output, fuzzed: takes the context out of a parsed kubeconfig. Relative paths are below dir.
- * E_CONFIG, E_UNSUPPORTED, E_NOT_FOUND (no such context), E_TRUST. */
+/* Fills *a from a context (NULL: the current one) of a parsed kubeconfig; relative paths are below
+ * dir. No input or output, fuzzed. E_CONFIG, E_UNSUPPORTED, E_NOT_FOUND (no such context),
+ * E_TRUST. */
 MUST_CHECK int access_parse(const struct json *config, const char *context, const char *dir,
 			    struct access *a, struct err *err);
+/* The same for a kubeconfig file. */
 MUST_CHECK int access_read_config(const char *path, const char *context, struct access *a,
 				  struct err *err);
+/* Fills *a from the environment and the service account's directory. */
 MUST_CHECK int access_in_cluster(const char *account, struct access *a, struct err *err);
-/* Reads the files that have changed, or all of them. */
+/* Reads the files again that have changed, or all of them. A file that cannot be read now keeps its
+ * old contents. */
 MUST_CHECK int access_refresh(struct access *a, bool all, struct err *err);
 void access_copy(const struct access *from, struct access *to);
 
@@ -57,45 +61,49 @@ struct call {
 	const char *type;   /* of the body */
 	const char *accept; /* NULL: application/json */
 	char *body;         /* owned by the caller; NULL: none */
-	size_t most;        /* bytes of the answer */
+	size_t most;        /* limit of the answer, in bytes */
 	struct deadline deadline;
-	bool once; /* a watch: no repetition, no limit for one try */
-	int (*take)(void *arg, const char *data, size_t len, struct err *err);
+	bool once; /* for a watch: the request is not repeated, and one try may take all the time */
+	int (*take)(void *arg, const char *data, size_t len, struct err *err); /* exchange.h */
 	void *arg;
-	/* out, of the last try */
+	/* out, from the last try */
 	long status;
 	unsigned retry_after; /* seconds; 0: the server did not say */
 };
 
-/* The answer's document; NULL: failed. With take: NULL too if it was taken; *done says so. */
+/* Makes a request and parses the answer, which must be a JSON object; the caller frees it. NULL on
+ * error. */
 struct json *call_json(struct kube *k, struct call *c, struct err *err);
+/* Makes a request until it succeeds (status 2xx) or fails for good; body gets the answer. */
 MUST_CHECK int call_run(struct kube *k, struct call *c, struct buf *body, struct err *err);
-/* Sets the error of an answer that is none of success; body may be a Status or anything. */
+/* Sets the error for an answer whose status is not 2xx. body may be a Status or anything. Returns
+ * -1. */
 int call_refused(const struct call *c, const char *body, size_t len, struct err *err);
-/* The next pause: grows with the number of failures. */
+/* Milliseconds to pause after so many failures; grows, and has a random part. */
 unsigned call_pause(const struct kube *k, unsigned failures);
-/* The same, and at least as many seconds as the server has said (call.retry_after). */
+/* As call_pause(), but at least the seconds that the server demands (call.retry_after). */
 unsigned call_pause_after(const struct kube *k, unsigned retry_after, unsigned failures);
-/* Waits all of it; E_CANCELLED. */
-MUST_CHECK int call_rest(const struct kube *k, unsigned ms, struct err *err);
+/* Sleeps; E_CANCELLED if it is cancelled meanwhile. */
+MUST_CHECK int call_sleep(const struct kube *k, unsigned ms, struct err *err);
 
 /* --- list.c --- */
 
-/* The path of a selection with its query: more is appended as it is ("&watch=1"). Heap. */
-char *selection_path(const struct kube_selection *s, const char *more);
-const char *selection_accept(const struct kube_selection *s);
-/* As kube_list(); version gets that of the list. */
+/* The path of a selection with its query, to which more ("&watch=1") is appended unchanged; heap.
+ * NULL with E_LIMIT if it is too long. */
+char *selection_path(const struct kube_selection *s, const char *more, struct err *err);
+/* As kube_list(); version gets the version of the list, *enough is set if fn returned 1. */
 MUST_CHECK int list_all(struct kube *k, const struct kube_selection *s, kube_event_fn fn, void *arg,
 			char version[KUBE_VERSION_MAX], struct deadline deadline, bool *enough,
 			struct err *err);
-/* Appends text with everything escaped that is not harmless in a component of a path or a query. */
+/* Appends text with %XX for every byte that is not a letter, a digit or one of "-_.~". */
 void escape(struct buf *to, const char *text);
 
 /* --- watch.c, fuzzed --- */
 
 enum watch_kind { WATCH_FOUND, WATCH_CHANGED, WATCH_REMOVED, WATCH_BOOKMARK, WATCH_EXPIRED };
-/* Parses a line of a watch. version gets the object's. Failures: E_PROTOCOL, E_LIMIT, and those of
- * an error that the server tells. */
+/* Parses a line of a watch. *doc is owned by the caller, also on error; *object points into it.
+ * version gets the object's version. E_PROTOCOL, E_LIMIT; E_GONE if the line reports an error of
+ * the server. */
 MUST_CHECK int watch_parse(const char *line, size_t len, enum watch_kind *kind, struct json **doc,
 			   const struct json **object, char version[KUBE_VERSION_MAX],
 			   struct err *err);

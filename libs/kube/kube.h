@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * A client of the Kubernetes API: what an agent of a node needs of it, over HTTP/1.1 and JSON.
+ * A client of the Kubernetes API over HTTP/1.1 and JSON, with the operations that an agent of a
+ * node needs.
  *
  *	AUTO(kube) struct kube *k = NULL;
  *	struct kube_options o = { .kubeconfig = NULL };		// in the cluster
@@ -12,33 +13,33 @@
  *
  * Access. In a cluster: KUBERNETES_SERVICE_HOST and _PORT, and the directory of the service account
  * (token, ca.crt, namespace). With a kubeconfig: its current context, or a named one; certificates
- * and tokens as data or as files. Refused by name, with what to do: programs that make credentials
- * (exec), auth providers, passwords, impersonation, tls-server-name, servers whose certificate is not
- * checked, and plain http to another host than this one. The server is trusted for that authority
- * only, never for the system's; neither are proxies of the environment used.
+ * and tokens as data or as files. These settings are refused, with a hint: programs that make
+ * credentials (exec), auth providers, passwords, impersonation, tls-server-name, servers whose
+ * certificate is not checked, and plain http to another host than this one. Only the authority of
+ * the access is trusted, never those of the system; proxies of the environment are ignored.
  *
- * Rotation. A file of the access (token, authority, certificate, key) is read again when it has
- * changed, before each request, and at once when the server answers 401 or its certificate does not
- * verify; then the request is repeated, once.
+ * Rotation. Before each request the files of the access (token, authority, certificate, key) that
+ * have changed are read again. If the server answers 401 or its certificate does not verify, all
+ * are read again at once and the request is repeated, once.
  *
- * Repetition. Until the deadline, a request is sent again after an answer 429, 500, 502, 503 or 504, after
- * a connection that was refused or cut, and after KUBE_TRY_MS without an answer; in between are
- * pauses that grow and have a random part, or as long as Retry-After says (KUBE_PAUSE_MAX at most). So
- * a request may have been carried out twice: objects are made with names, so that the second time
- * is E_EXISTS, and a change either names the version that it is for or says what shall be.
+ * Repetition. Until the deadline, a request is repeated after an answer 429, 500, 502, 503 or 504,
+ * after a connection that was refused or cut, and after KUBE_TRY_MS without an answer. The pauses
+ * in between grow and have a random part, or are as long as Retry-After demands (KUBE_PAUSE_MAX at
+ * most). The server may therefore execute a request twice. Requests are made so that this does no
+ * harm: objects are created with a name, so that the second time is E_EXISTS; a change either names
+ * the version that it applies to or states the desired result.
  *
- * Bounds. An answer has at most KUBE_OBJECT_MAX bytes (a page of a list KUBE_PAGE_MAX, an event of a
- * watch KUBE_OBJECT_MAX); more is E_LIMIT before it is kept. JSON is strict.
+ * Bounds. An answer has at most KUBE_OBJECT_MAX bytes (a page of a list KUBE_PAGE_MAX, an event of
+ * a watch KUBE_OBJECT_MAX); a longer one is E_LIMIT and is not kept in memory. JSON is strict.
  *
- * Errors: E_NOT_FOUND (404), E_EXISTS (409, the object is there), E_STATE (409, its version is another
- * one; 412), E_PERMISSION (401, 403), E_INVALID (400, 422), E_GONE (no answer, 5xx), E_TIMEOUT (the
- * deadline), E_LIMIT, E_TRUST (TLS), E_PROTOCOL (not an API server), E_CANCELLED. Messages name the
- * request, and have the server's words without control characters.
+ * Errors: E_NOT_FOUND (404), E_EXISTS (409, the object exists), E_STATE (409, the object has
+ * another version; 412), E_PERMISSION (401, 403), E_INVALID (400, 422), E_GONE (no answer, 5xx),
+ * E_TIMEOUT (the deadline), E_LIMIT, E_TRUST (TLS), E_PROTOCOL (not an API server), E_CANCELLED. A
+ * message names the request and quotes the server without control characters.
  *
- * Sources: Kubernetes' API reference and API conventions; kubeconfig is client.authentication v1's
- * Config.
+ * Sources: Kubernetes' API reference and API conventions; the type Config of kubeconfig (v1).
  *
- * Threads: one at a time for each struct kube; different ones are independent.
+ * Threads: one thread at a time may use a struct kube; different ones are independent.
  */
 
 #include "base/deadline.h"
@@ -53,66 +54,75 @@
 #define KUBE_ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
 
 enum {
-	KUBE_OBJECT_MAX = 3 << 20, /* etcd keeps 1.5 MiB */
-	KUBE_PAGE_MAX = 16 << 20,
+	KUBE_OBJECT_MAX = 3 << 20, /* bytes; etcd's limit is 1.5 MiB */
+	KUBE_PAGE_MAX = 16 << 20,  /* bytes */
 	KUBE_PAGE = 250,           /* objects of a page */
-	KUBE_CONFIG_MAX = 1 << 20, /* a kubeconfig, and each file that it names */
-	KUBE_TRY_MS = 15000,
-	KUBE_PAUSE_MS = 250,
-	KUBE_PAUSE_MAX = 30000,
-	KUBE_PATH_MAX = 16 << 10, /* with its query */
-	KUBE_VERSION_MAX = 128,
+	KUBE_CONFIG_MAX = 1 << 20, /* bytes of a kubeconfig, and of each file that it names */
+	KUBE_TRY_MS = 15000,       /* for one try of a request */
+	KUBE_PAUSE_MS = 250,       /* the first pause */
+	KUBE_PAUSE_MAX = 30000,    /* ms */
+	KUBE_PATH_MAX = 16 << 10,  /* bytes, with the query */
+	KUBE_VERSION_MAX = 128,    /* bytes of a resourceVersion */
 };
 
 struct kube_options {
 	const char *kubeconfig; /* NULL: in the cluster */
 	const char *context;    /* of the kubeconfig; NULL: its current one */
-	const char *account;    /* NULL: KUBE_ACCOUNT */
+	const char *account;    /* directory of the service account; NULL: KUBE_ACCOUNT */
 	unsigned pause_ms;      /* the first pause; 0: KUBE_PAUSE_MS */
-	int cancel;             /* an fd; when it is readable, requests end. 0: none. Borrowed */
+	int cancel;             /* an fd that cancels requests when it is readable; 0: none */
 };
 
 struct kube;
 
-/* E_CONFIG, E_UNSUPPORTED, E_NOT_FOUND, E_TRUST; nothing is sent yet. */
+/* Makes a client; *k is freed with kube_free(). The cancel fd stays the caller's and must outlive
+ * it. Sends nothing yet. E_CONFIG, E_UNSUPPORTED, E_NOT_FOUND, E_TRUST. */
 MUST_CHECK int kube_open(const struct kube_options *o, struct kube **k, struct err *err);
 /* Another client with the same access, for another thread. */
 struct kube *kube_clone(const struct kube *k);
 void kube_free(struct kube *k);
 DEFINE_AUTO(kube, struct kube *, NULL, kube_free)
 
+/* The server's URL. Borrowed from k. */
 const char *kube_server(const struct kube *k);
-/* Of the service account or the context; "default" if that has none. */
+/* The namespace of the service account or the context; "default" if it has none. Borrowed from
+ * k. */
 const char *kube_namespace(const struct kube *k);
-/* Requests that were sent so far, repeated ones too. */
+/* The number of requests sent so far, repetitions included. */
 uint64_t kube_requests(const struct kube *k);
 
 /* --- one object --- */
 
-/* path: "/api/v1/nodes/n1"; names that are not known to be harmless come through kube_path(). */
+/*
+ * path is that of the object ("/api/v1/nodes/n1"), for kube_create() that of the collection. Build
+ * a path from untrusted names with kube_path(). Each call returns the object as the server has it
+ * afterwards, which the caller frees, or NULL on error.
+ */
 struct json *kube_get(struct kube *k, const char *path, struct deadline deadline, struct err *err);
-/* path is the collection's; metadata.name is required. What was made. */
+/* metadata.name is required. */
 struct json *kube_create(struct kube *k, const char *path, const struct json *object,
 			 struct deadline deadline, struct err *err);
-/* Replaces the object; its metadata.resourceVersion says which version is meant. */
+/* Replaces the object if its version is metadata.resourceVersion, which is required; else
+ * E_STATE. */
 struct json *kube_update(struct kube *k, const char *path, const struct json *object,
 			 struct deadline deadline, struct err *err);
 
-enum kube_patch { KUBE_MERGE, KUBE_STRATEGIC };
+enum kube_patch { KUBE_MERGE, KUBE_STRATEGIC }; /* JSON merge patch; strategic merge patch */
 struct json *kube_patch(struct kube *k, const char *path, enum kube_patch kind,
 			const struct json *patch, struct deadline deadline, struct err *err);
 
 /*
- * Changes what depends on what is there: gets the object, asks for a merge patch, and sends it for
- * that version; if another one was quicker, all over again. make returns the patch (owned by the
- * caller), or NULL if nothing is to be changed, or NULL with an error. sub: "/status", or "". The
- * object as it is then.
+ * Read, modify, write: gets the object, calls make for a merge patch, and sends the patch for the
+ * version that was read. If the object has changed meanwhile, it begins again. make returns the
+ * patch, which this function frees; NULL if nothing has to change; NULL with err set to fail. sub:
+ * "/status" to change that subresource, or "". Returns the object afterwards, owned by the caller.
  */
 typedef struct json *(*kube_make_patch)(void *arg, const struct json *object, struct err *err);
 struct json *kube_change(struct kube *k, const char *path, const char *sub, kube_make_patch make,
 			 void *arg, struct deadline deadline, struct err *err);
 
-/* Removes it if it is still that one; each may be NULL. E_STATE: it is another one. */
+/* Deletes the object if it has this uid and this version (each, and is itself, may be NULL: any);
+ * else E_STATE. */
 struct kube_precondition {
 	const char *uid, *version;
 };
@@ -123,55 +133,61 @@ MUST_CHECK int kube_delete(struct kube *k, const char *path, const struct kube_p
 
 struct kube_selection {
 	const char *path;            /* the collection */
-	const char *labels, *fields; /* selectors; NULL: all */
-	bool metadata;               /* only their metadata */
-	bool cached; /* a list may be some moments old: what the server has in memory, all at once */
+	const char *labels, *fields; /* selectors; NULL: all objects */
+	bool metadata;               /* only the metadata of the objects */
+	bool cached; /* lists may come from the cache of the server, a few moments old, unpaged */
 };
 
-/* What list and watch tell. */
+/* Events of lists and watches. */
 enum kube_event {
-	KUBE_BEGIN, /* what is told from here to KUBE_SYNCED is all there is: what was known and is
-	               * not told again is gone. Comes again if the server forgot where we were. No object */
-	KUBE_FOUND, /* it is there */
-	KUBE_CHANGED,
-	KUBE_REMOVED,
-	KUBE_SYNCED, /* no object */
+	/* A list begins. Objects known from before and not reported up to KUBE_SYNCED have been
+	 * deleted. A watch lists again if the server no longer knows the last version. No
+	 * object. */
+	KUBE_BEGIN,
+	KUBE_FOUND,   /* an object of the list, or a new one */
+	KUBE_CHANGED, /* the object has changed */
+	KUBE_REMOVED, /* the object was deleted, or is no longer selected */
+	KUBE_SYNCED,  /* the end of a list. No object */
 };
-/* 0: go on. 1: that is enough. -1: fail with err. object is borrowed. */
+/* Called with each event; object is borrowed. Returns 0 to continue, 1 to end the list or watch, -1
+ * with err set to fail. */
 typedef int (*kube_event_fn)(void *arg, enum kube_event event, const struct json *object,
 			     struct err *err);
 
-/* Tells KUBE_BEGIN, each object, KUBE_SYNCED; page by page, as of one version of the collection. */
+/* Reports KUBE_BEGIN, KUBE_FOUND for each object, and KUBE_SYNCED. The list is read page by page
+ * and is that of one version of the collection. */
 MUST_CHECK int kube_list(struct kube *k, const struct kube_selection *s, kube_event_fn fn,
 			 void *arg, struct deadline deadline, struct err *err);
 /*
- * Lists, and then tells what changes, until fn says that it is enough (0), it fails, the deadline passes
- * (E_TIMEOUT) or it is cancelled. A stream that ends, also by a cut, is resumed after the last version
- * seen, bookmarks included; if the server has forgotten that one (410), the list is told again.
+ * Lists, and then reports changes, until fn returns 1 (the result is 0), fn fails, the deadline
+ * passes (E_TIMEOUT) or the watch is cancelled. A stream that ends or is cut is resumed after the
+ * last version received, bookmarks included; if the server no longer knows that version (410), it
+ * lists again.
  */
 MUST_CHECK int kube_watch(struct kube *k, const struct kube_selection *s, kube_event_fn fn,
 			  void *arg, struct deadline deadline, struct err *err);
-/* How many there are, without fetching them all where there is no selector. */
+/* Sets *n to the number of selected objects. Without selectors the objects are not fetched. */
 MUST_CHECK int kube_count(struct kube *k, const struct kube_selection *s, uint64_t *n,
 			  struct deadline deadline, struct err *err);
 
-/* --- small things --- */
+/* --- helpers --- */
 
 /* Concatenates the parts (NULL at the end), each with a "/" before it and escaped as one component
  * of a path; heap. */
 char *kube_path(const char *first, ...) __attribute__((sentinel));
-/* "metadata.NAME" as text; NULL: there is none. */
+/* The text of metadata.NAME, borrowed from object; NULL if it is missing. */
 const char *kube_meta(const struct json *object, const char *name);
-/* metadata.labels or .annotations KEY; NULL: there is none. */
+/* The text of KEY in metadata.MAP ("labels", "annotations"), borrowed; NULL if it is missing. */
 const char *kube_meta_of(const struct json *object, const char *map, const char *key);
-/* Now, as metav1.MicroTime and metav1.Time have it: "2026-11-24T02:08:00.123456Z". */
+/* The current time in the format of metav1.MicroTime ("2026-11-24T02:08:00.123456Z") or metav1.Time
+ * (without the fraction). */
 enum { KUBE_TIME_SIZE = 40 };
 void kube_now(bool micro, char text[KUBE_TIME_SIZE]);
-/* E_USAGE unless it may be the name of an object (a DNS subdomain). */
+/* E_USAGE unless name is valid as the name of an object (a DNS subdomain). */
 MUST_CHECK int kube_check_name(const char *name, const char *what, struct err *err);
-/* E_USAGE unless it may be the value of a label. */
+/* E_USAGE unless value is valid as the value of a label. */
 MUST_CHECK int kube_check_label(const char *value, const char *what, struct err *err);
-/* A pause of about ms (between half and all of it), shorter only if it is cancelled: E_CANCELLED. */
+/* Sleeps for kube_jitter(ms); E_CANCELLED if it is cancelled meanwhile. */
 MUST_CHECK int kube_pause(const struct kube *k, unsigned ms, struct err *err);
-/* ms with a random part taken off: between half and all of it. */
+/* A random number of milliseconds between ms / 2 and ms. */
 unsigned kube_jitter(unsigned ms);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Leases as locks, and the observation of Leases of others. */
+
 #include "kube/lease.h"
 
 #include "base/deadline.h"
+#include "base/mem.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -136,22 +139,22 @@ int kube_lease_release(struct kube *k, const struct kube_lease *l, struct deadli
 	return -1;
 }
 
-/* --- sights --- */
+/* --- observation --- */
 
-void kube_sights_begin(struct kube_sights *s)
+void kube_observe_begin(struct kube_observations *o)
 {
-	vec_each(struct kube_sight, one, &s->all)
-		one->kept = false;
+	vec_each(struct kube_observation, one, &o->all)
+		one->seen = false;
 }
 
-static struct kube_sight *find(struct kube_sights *s, const char *uid)
+static struct kube_observation *find_or_add(struct kube_observations *o, const char *uid)
 {
-	vec_each(struct kube_sight, one, &s->all) {
+	vec_each(struct kube_observation, one, &o->all) {
 		if (str_eq(one->uid, uid))
 			return one;
 	}
-	vec_push(&s->all, ((struct kube_sight){ .uid = str_fmt("%s", uid) }));
-	return &s->all.v[s->all.n - 1];
+	vec_push(&o->all, ((struct kube_observation){ .uid = xstrdup(uid) }));
+	return &o->all.v[o->all.n - 1];
 }
 
 static uint64_t seconds_of(const struct json *lease)
@@ -165,16 +168,16 @@ static uint64_t seconds_of(const struct json *lease)
 	return n > SECONDS_MAX ? SECONDS_MAX : n;
 }
 
-bool kube_sight(struct kube_sights *s, const struct json *lease, uint64_t now_ms)
+bool kube_observe(struct kube_observations *o, const struct json *lease, uint64_t now_ms)
 {
 	const char *uid = kube_meta(lease, "uid"), *version = kube_meta(lease, "resourceVersion");
 	uint64_t seconds = seconds_of(lease);
-	struct kube_sight *one;
+	struct kube_observation *one;
 
 	if (!uid || !version || !seconds)
 		return false;
-	one = find(s, uid);
-	one->kept = true;
+	one = find_or_add(o, uid);
+	one->seen = true;
 	if (!str_eq(one->version, version)) {
 		str_set(&one->version, version);
 		one->since = now_ms;
@@ -182,24 +185,24 @@ bool kube_sight(struct kube_sights *s, const struct json *lease, uint64_t now_ms
 	return now_ms - one->since >= seconds * 1000;
 }
 
-static void forget(struct kube_sights *s, bool all)
+static void forget(struct kube_observations *o, bool all)
 {
-	for (size_t i = s->all.n; i-- > 0;) {
-		if (!all && s->all.v[i].kept)
+	for (size_t i = o->all.n; i-- > 0;) {
+		if (!all && o->all.v[i].seen)
 			continue;
-		free(s->all.v[i].uid);
-		free(s->all.v[i].version);
-		vec_remove(&s->all, i);
+		free(o->all.v[i].uid);
+		free(o->all.v[i].version);
+		vec_remove(&o->all, i);
 	}
 }
 
-void kube_sights_end(struct kube_sights *s)
+void kube_observe_end(struct kube_observations *o)
 {
-	forget(s, false);
+	forget(o, false);
 }
 
-void kube_sights_release(struct kube_sights *s)
+void kube_observations_release(struct kube_observations *o)
 {
-	forget(s, true);
-	vec_release(&s->all);
+	forget(o, true);
+	vec_release(&o->all);
 }

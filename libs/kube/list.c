@@ -10,9 +10,9 @@
 
 enum { RESTARTS_MAX = 5, PAGES_MAX = 100000 };
 
-char *selection_path(const struct kube_selection *s, const char *more)
+char *selection_path(const struct kube_selection *s, const char *more, struct err *err)
 {
-	struct buf path = BUF_INIT(KUBE_PATH_MAX + 1);
+	AUTO(buf) struct buf path = BUF_INIT(KUBE_PATH_MAX);
 
 	buf_fmt(&path, "%s?", s->path);
 	if (s->labels) {
@@ -24,16 +24,11 @@ char *selection_path(const struct kube_selection *s, const char *more)
 		escape(&path, s->fields);
 	}
 	buf_str(&path, s->labels || s->fields || !*more ? more : more + 1);
-	if (path.over) /* call_run() refuses it */
-		buf_clear(&path);
+	if (path.over) {
+		err_set(err, E_LIMIT, "%s: the selectors are too long", s->path);
+		return NULL;
+	}
 	return buf_steal(&path);
-}
-
-const char *selection_accept(const struct kube_selection *s)
-{
-	return s->metadata ? "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
-			     "application/json"
-			   : NULL;
 }
 
 static struct json *get_page(struct kube *k, const struct kube_selection *s, unsigned limit,
@@ -54,16 +49,19 @@ static struct json *get_page(struct kube *k, const struct kube_selection *s, uns
 	}
 	if (buf_check(&more, "the server's continue token", err) < 0)
 		return NULL;
-	path = selection_path(s, buf_cstr(&more));
-	if (str_empty(path)) {
-		err_set(err, E_LIMIT, "%s: the selectors are too long", s->path);
+	path = selection_path(s, buf_cstr(&more), err);
+	if (!path)
 		return NULL;
-	}
-	struct call c = { .method = "GET",
-			  .path = path,
-			  .accept = selection_accept(s),
-			  .most = KUBE_PAGE_MAX,
-			  .deadline = deadline };
+	struct call c = {
+		.method = "GET",
+		.path = path,
+		.accept = s->metadata ? "application/"
+					"json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
+					"application/json"
+				      : NULL,
+		.most = KUBE_PAGE_MAX,
+		.deadline = deadline,
+	};
 
 	j = call_json(k, &c, err);
 	*status = c.status;
@@ -74,15 +72,15 @@ static const struct json *items_of(const struct json *page, const char *path, st
 {
 	const struct json *items = json_get(page, "items");
 
-	/* The API has null for none. */
+	/* Some API servers send null for an empty list. */
 	if (items && (json_kind(items) == JSON_IS_ARRAY || json_kind(items) == JSON_IS_NULL))
 		return items;
 	err_set(err, E_PROTOCOL, "GET %s: the answer is no list", path);
 	return NULL;
 }
 
-static int tell(const struct json *page, const char *path, kube_event_fn fn, void *arg,
-		struct err *err)
+static int report_page(const struct json *page, const char *path, kube_event_fn fn, void *arg,
+		       struct err *err)
 {
 	const struct json *items = items_of(page, path, err);
 	size_t n = items && json_kind(items) == JSON_IS_ARRAY ? json_count(items) : 0;
@@ -113,9 +111,12 @@ static int take_version(const struct json *page, const char *path, char to[KUBE_
 	return 0;
 }
 
-/* 0: all told. 1: fn has enough. 2: the rest is forgotten; begin again. */
-static int tell_all(struct kube *k, const struct kube_selection *s, kube_event_fn fn, void *arg,
-		    char version[KUBE_VERSION_MAX], struct deadline deadline, struct err *err)
+enum { LIST_EXPIRED = 2 };
+
+/* Reports one list. Returns 0 at its end, 1 if fn returned 1, LIST_EXPIRED if the server no longer
+ * knows the version whose pages are read, -1 on error. */
+static int report_pages(struct kube *k, const struct kube_selection *s, kube_event_fn fn, void *arg,
+			char version[KUBE_VERSION_MAX], struct deadline deadline, struct err *err)
 {
 	AUTO(str) char *token = xstrdup("");
 	int rc = fn(arg, KUBE_BEGIN, NULL, err);
@@ -128,11 +129,11 @@ static int tell_all(struct kube *k, const struct kube_selection *s, kube_event_f
 		page = get_page(k, s, KUBE_PAGE, token, deadline, &status, err);
 		if (!page && status == 410 && *token) {
 			err_clear(err);
-			return 2;
+			return LIST_EXPIRED;
 		}
 		if (!page || take_version(page, s->path, version, err) < 0)
 			return -1;
-		rc = tell(page, s->path, fn, arg, err);
+		rc = report_page(page, s->path, fn, arg, err);
 		next = kube_meta(page, "continue");
 		if (rc || str_empty(next))
 			return rc ? rc : fn(arg, KUBE_SYNCED, NULL, err);
@@ -148,10 +149,10 @@ int list_all(struct kube *k, const struct kube_selection *s, kube_event_fn fn, v
 	     struct err *err)
 {
 	for (unsigned i = 0; i < RESTARTS_MAX; i++) {
-		int rc = tell_all(k, s, fn, arg, version, deadline, err);
+		int rc = report_pages(k, s, fn, arg, version, deadline, err);
 
 		*enough = rc == 1;
-		if (rc != 2)
+		if (rc != LIST_EXPIRED)
 			return rc < 0 ? -1 : 0;
 	}
 	return err_set(err, E_GONE, "GET %s: the server forgets the list while it is read",
@@ -179,7 +180,8 @@ static int count_one(void *arg, enum kube_event event, const struct json *object
 	return 0;
 }
 
-/* The server counts what is left, except of what is selected. */
+/* Counts with one page of one object, after which the server reports the number of the others.
+ * Returns 1 if it does not; with selectors it never does. */
 static int count_rest(struct kube *k, const struct kube_selection *s, uint64_t *n,
 		      struct deadline deadline, struct err *err)
 {

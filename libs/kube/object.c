@@ -120,7 +120,7 @@ struct json *kube_patch(struct kube *k, const char *path, enum kube_patch kind,
 		    patch, deadline, err);
 }
 
-/* A patch for this version only. */
+/* Makes the server apply the patch to this version only. */
 static void pin_version(struct json *patch, const char *version)
 {
 	struct json *meta = json_get(patch, "metadata");
@@ -159,7 +159,8 @@ struct json *kube_change(struct kube *k, const char *path, const char *sub, kube
 		if (deadline_passed(deadline))
 			return NULL;
 		err_clear(err);
-		/* Somebody else writes it: the more often, the longer we keep away. */
+		/* Others write the object too: pause longer after each conflict but the first
+		 * ones. */
 		if (kube_pause(k, call_pause(k, i < 4 ? 1 : i - 3), err) < 0)
 			return NULL;
 	}
@@ -184,7 +185,7 @@ int kube_delete(struct kube *k, const char *path, const struct kube_precondition
 	return answer ? 0 : -1;
 }
 
-/* --- small things --- */
+/* --- helpers --- */
 
 void escape(struct buf *to, const char *text)
 {
@@ -207,7 +208,7 @@ char *kube_path(const char *first, ...)
 	va_start(ap, first);
 	for (const char *part = first; part; part = va_arg(ap, const char *)) {
 		buf_chr(&path, '/');
-		/* A path of "." or ".." would be another one. */
+		/* "." and ".." would lead to another object. */
 		if (str_eq(part, ".") || str_eq(part, ".."))
 			bug("'%s' as a part of a path", part);
 		escape(&path, part);

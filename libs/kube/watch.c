@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A watch is a list, then streams of lines, each of which goes on where the one before it ended:
+ * A watch is a list, then streams of lines, each of which continues where the one before it ended:
  *
- *	the stream ends				go on after the last version
+ *	the stream ends				a new stream after the last version
  *	it is cut, or refused with 429 or 5xx	the same, after a pause
  *	410, as status or as an event		a new list
- *	anything else				fails
+ *	anything else				the watch fails
  */
 
 #include "kube/kube-internal.h"
@@ -23,8 +23,10 @@ struct watching {
 	char version[KUBE_VERSION_MAX];
 	struct buf line;
 	unsigned retry_after; /* of the last stream */
-	bool enough, expired, heard;
-	bool failed; /* fn, with an error that is not the stream's */
+	bool enough;          /* fn returned 1 */
+	bool expired;         /* the server no longer knows the version (410) */
+	bool heard;           /* the stream had an event */
+	bool failed;          /* fn returned -1: the error is not the stream's */
 };
 
 static const struct {
@@ -38,7 +40,7 @@ static const struct {
 	{ "BOOKMARK", WATCH_BOOKMARK, KUBE_SYNCED },
 };
 
-/* An event ERROR has a Status. */
+/* The object of an event ERROR is a Status. */
 static int take_error(const struct json *status, enum watch_kind *kind, struct err *err)
 {
 	const struct json *code = json_get(status, "code");
@@ -111,7 +113,8 @@ static int take_line(struct watching *w, const char *line, size_t len, struct er
 	return rc;
 }
 
-/* Ends the exchange, when there is enough, with an error that on_end() takes away. */
+/* Splits the stream into lines. To end the exchange early it returns an error, which follow()
+ * ignores. */
 static int on_data(void *arg, const char *data, size_t len, struct err *err)
 {
 	struct watching *w = arg;
@@ -139,7 +142,7 @@ static int on_data(void *arg, const char *data, size_t len, struct err *err)
 	return 0;
 }
 
-/* One stream. 0: it ended in order, or was cut. */
+/* Follows one stream. Returns 0 if it ended in order or was ended by fn or by 410. */
 static int follow(struct kube *k, const struct kube_selection *s, struct watching *w,
 		  struct deadline deadline, struct err *err)
 {
@@ -152,7 +155,9 @@ static int follow(struct kube *k, const struct kube_selection *s, struct watchin
 	buf_fmt(&more,
 		"&watch=1&allowWatchBookmarks=true&timeoutSeconds=%u&resourceVersion=", seconds);
 	escape(&more, w->version);
-	path = selection_path(s, buf_cstr(&more));
+	path = selection_path(s, buf_cstr(&more), err);
+	if (!path)
+		return -1;
 	struct call c = {
 		.method = "GET",
 		.path = path,
@@ -180,8 +185,9 @@ static int follow(struct kube *k, const struct kube_selection *s, struct watchin
 	return rc;
 }
 
-/* The time that a stream may take has passed, ours has not. */
-static bool may_go_on(const struct err *err)
+/* True if a new stream may follow: the connection was cut, or the time-out of the stream has
+ * passed. */
+static bool may_continue(const struct err *err)
 {
 	return err->code == E_GONE || err->code == E_TIMEOUT;
 }
@@ -192,12 +198,12 @@ static int pause_in(const struct kube *k, unsigned retry_after, unsigned failure
 	unsigned pause = call_pause_after(k, retry_after, failures);
 	int left = deadline_left(deadline);
 
-	return call_rest(k, left >= 0 && pause > (unsigned)left ? (unsigned)left : pause, err);
+	return call_sleep(k, left >= 0 && pause > (unsigned)left ? (unsigned)left : pause, err);
 }
 
-/* Until there must be a new list. */
-static int stay(struct kube *k, const struct kube_selection *s, struct watching *w,
-		struct deadline deadline, struct err *err)
+/* Follows streams until fn has enough or a new list is needed. */
+static int follow_all(struct kube *k, const struct kube_selection *s, struct watching *w,
+		      struct deadline deadline, struct err *err)
 {
 	unsigned failures = 0;
 
@@ -207,9 +213,9 @@ static int stay(struct kube *k, const struct kube_selection *s, struct watching 
 
 		if (deadline_passed(deadline) && !w->enough)
 			return err_set(err, E_TIMEOUT, "GET %s: the watch is over", s->path);
-		if (rc < 0 && (w->failed || !may_go_on(&why)))
+		if (rc < 0 && (w->failed || !may_continue(&why)))
 			return err_set_at(err, why.code, why.sys, why.where, "%s", why.msg);
-		/* A server that says nothing but hello is asked at growing intervals, too. */
+		/* The pauses grow too if a server ends streams without an event. */
 		failures = w->heard ? 0 : failures + 1;
 		if (w->enough || w->expired || (rc == 0 && w->heard))
 			continue;
@@ -227,7 +233,7 @@ int kube_watch(struct kube *k, const struct kube_selection *s, kube_event_fn fn,
 	int rc = 0;
 
 	while (rc == 0 && !w.enough) {
-		/* A server that forgets all the time is not to be flooded. */
+		/* Do not flood a server that expires versions all the time. */
 		if (lists++ && kube_pause(k, call_pause(k, lists > 8 ? 8 : lists), err) < 0) {
 			rc = -1;
 			break;
@@ -235,7 +241,7 @@ int kube_watch(struct kube *k, const struct kube_selection *s, kube_event_fn fn,
 		rc = list_all(k, s, fn, arg, w.version, deadline, &w.enough, err);
 		w.expired = false;
 		if (rc == 0 && !w.enough)
-			rc = stay(k, s, &w, deadline, err);
+			rc = follow_all(k, s, &w, deadline, err);
 	}
 	buf_release(&w.line);
 	return rc;

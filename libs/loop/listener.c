@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Accepting connections, with a pause when resources are exhausted. */
+
 #include "loop/listener.h"
 
 #include "base/fd.h"
@@ -13,8 +15,11 @@ enum { PAUSE_MS = 1000 };
 
 struct listener {
 	int fd, flags;
-	struct watch *watch, *pause; /* made at once: a timer is an fd too */
-	bool accepting, is_short, was_short;
+	struct watch *watch;
+	struct watch *pause; /* a timer, made at the start, when there is an fd for it */
+	bool accepting;
+	bool is_short;  /* resources are exhausted: it pauses */
+	bool was_short; /* a line was logged, and no connection was accepted since */
 	listener_fn fn;
 	void *arg;
 };
@@ -32,7 +37,8 @@ static void after_pause(void *arg)
 	update(l);
 }
 
-/* The connection stays in the queue and the socket readable: asked again at once, it would fail again. */
+/* The connection stays in the queue and the socket readable, so another accept(2) at once would
+ * fail too. */
 static void wait_for_room(struct listener *l)
 {
 	if (!l->was_short)

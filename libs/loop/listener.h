@@ -10,22 +10,24 @@
  *	...
  *	listener_free(l);
  *
- * A process that has no fd or no memory for another connection lets it wait, says so in the log once,
- * and tries again each second: it neither spins nor loses the connection.
+ * If the process has no fd or no memory for another connection, the connection stays in the
+ * kernel's queue, a line is logged once, and accept(2) is tried again each second.
  *
- * Threads: the loop's only, or before it runs.
+ * Threads: all functions only on the loop's thread, or before it runs.
  */
 
 #include "loop/loop.h"
 
 struct listener;
 
-/* Owns fd, which it closes. It may free the listener. */
+/* Called with each connection, whose fd it owns. It may free the listener. */
 typedef void (*listener_fn)(void *arg, int fd);
 
-/* Owns the socket, and makes it non-blocking: a peer that is gone before accept(2) must not block the
- * loop. flags: SOCK_NONBLOCK or 0, for the connections; they always have close-on-exec. */
+/* Takes ownership of the socket fd and makes it non-blocking, since a peer that disconnects before
+ * accept(2) must not block the loop. flags: SOCK_NONBLOCK or 0, for the connections, which are
+ * always close-on-exec. */
 struct listener *listener_new(struct loop *loop, int fd, int flags, listener_fn fn, void *arg);
+/* Stops accepting (false), or accepts again. */
 void listener_set(struct listener *l, bool accepting);
 /* Closes the socket. NULL is accepted. */
 void listener_free(struct listener *l);

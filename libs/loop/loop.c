@@ -87,7 +87,7 @@ struct loop *loop_new(void)
 	return loop;
 }
 
-static void bury(struct loop *loop)
+static void free_dead(struct loop *loop)
 {
 	for (size_t i = 0; i < loop->dead.n; i++)
 		free(loop->dead.v[i]);
@@ -104,7 +104,7 @@ void loop_free(struct loop *loop)
 	(void)pthread_mutex_unlock(&loop->lock);
 	run_posts(loop);
 	watch_remove(loop->waker);
-	bury(loop);
+	free_dead(loop);
 	vec_release(&loop->dead);
 	fd_close(&loop->wake);
 	fd_close(&loop->epoll);
@@ -221,12 +221,14 @@ void loop_post(struct loop *loop, loop_fn fn, void *arg)
 
 	(void)pthread_mutex_lock(&loop->lock);
 	if (loop->closing)
-		bug("post to a loop that is gone");
+		bug("post to a loop that is being freed");
 	vec_push(&loop->posts, post);
 	/* With the lock held: after unlock the loop may be freed. */
 	wake(loop);
 	(void)pthread_mutex_unlock(&loop->lock);
 }
+
+/* --- loop_call --- */
 
 struct errand {
 	loop_fn fn;
@@ -307,7 +309,7 @@ void loop_run(struct loop *loop)
 			bug("epoll_wait: errno %d", errno);
 		for (int i = 0; i < n; i++)
 			dispatch(events[i].data.ptr, events[i].events);
-		bury(loop);
+		free_dead(loop);
 	}
 	__atomic_store_n(&loop->running, false, __ATOMIC_RELEASE);
 }

@@ -32,14 +32,16 @@ typedef void (*loop_signal_fn)(void *arg, int signo);
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);
 
-/* Level triggered. A file that epoll cannot watch (regular file) is a bug. */
+/* Calls fn when fd is ready for events (EPOLL*, level triggered). A file that epoll cannot watch (a
+ * regular file) is a bug. Free the watch with watch_remove(), before fd is closed. */
 struct watch *loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *arg);
-/* 0: keep it, but silent (errors too); epoll does not hold the fd then. */
+/* Changes the events. With 0 the watch is silent, for errors too, and epoll does not hold the
+ * fd. */
 void watch_set(struct watch *w, uint32_t events);
 void watch_remove(struct watch *w); /* NULL is accepted */
 
-/* Calls fn once after ms milliseconds, or every ms if repeat. Free it with watch_remove, also after
- * it fired. */
+/* Calls fn once after ms milliseconds, or every ms if repeat. Free it with watch_remove(), also
+ * after it has fired. */
 struct watch *loop_timer(struct loop *loop, uint64_t ms, bool repeat, loop_fn fn, void *arg);
 void timer_set(struct watch *timer, uint64_t ms, bool repeat); /* 0 stops it */
 
@@ -56,6 +58,6 @@ void loop_post(struct loop *loop, loop_fn fn, void *arg);
  * freed, or the call never returns. */
 void loop_call(struct loop *loop, loop_fn fn, void *arg);
 
-void loop_run(struct loop *loop);
-void loop_stop(struct loop *loop);
+void loop_run(struct loop *loop);              /* until loop_stop() */
+void loop_stop(struct loop *loop);             /* any thread */
 bool loop_is_current(const struct loop *loop); /* are we on its thread? */

@@ -17,8 +17,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-/* "\040" is how the kernel writes a space; the result is never longer. E_PROTOCOL: a NUL byte, which
- * no name can have. */
+/* Resolves octal escapes, by which the kernel writes blanks ("\040"). E_PROTOCOL for an escaped
+ * NUL, which no name can have. */
 static int unescape(const char *s, char **to, struct err *err)
 {
 	AUTO(str) char *plain = xstrdup(s);
@@ -57,7 +57,7 @@ static int parse_device(const char *text, struct mount_entry *e, struct err *err
 	uint64_t a, b;
 
 	if (!major)
-		return err_set(err, E_PROTOCOL, "'%s' is no device number", text);
+		return err_set(err, E_PROTOCOL, "'%s' is not a device number", text);
 	if (str_u64(major, 10, 0, UINT32_MAX, "major", &a, err) < 0 ||
 	    str_u64(colon + 1, 10, 0, UINT32_MAX, "minor", &b, err) < 0)
 		return -1;
@@ -74,7 +74,7 @@ static int parse_line(const char *line, struct mount_entry *e, struct err *err)
 
 	while (dash < n && !str_eq(f[dash], "-"))
 		dash++;
-	/* The source may be empty, which leaves two fields behind the dash. */
+	/* The source may be empty; then only two fields follow the dash. */
 	if (dash + 2 >= n)
 		return err_set(err, E_PROTOCOL, "a field is missing");
 	if (str_u64(f[0], 10, 0, UINT64_MAX, "id", &e->id, err) < 0 ||
@@ -185,13 +185,13 @@ static int untie(const char *target, struct err *err)
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(err, "open mount %s", target);
 	path = path_of_fd(fd);
-	/* EINVAL: no mount is there any more. */
+	/* EINVAL: target is no longer a mount. */
 	if (mount(NULL, path.path, NULL, MS_SLAVE | MS_REC, NULL) < 0 && errno != EINVAL)
 		return err_sys(err, "separate mount %s from its peers", target);
 	return 0;
 }
 
-/* True for a mount at or below prefix that is not below another one of them. */
+/* True for a mount at or below prefix that is not below another such mount. */
 static bool is_top(const struct mount_list *list, const struct mount_entry *e, const char *prefix)
 {
 	if (!path_is_below(e->target, prefix))
@@ -213,11 +213,10 @@ int mount_detach_below(const char *prefix, struct err *err)
 
 	if (mount_list_read(&list, err) < 0)
 		return -1;
-	/* Only if needed: the unmount also removes copies in other mount namespaces, but after
-	 * untie() these would stay mounted. */
+	/* untie() is called only if needed: an unmount also removes the copies in other mount
+	 * namespaces, which stay mounted after untie(). */
 	tied = is_tied(&list, prefix);
-	/* A tree is detached as a whole. Of several mounts on one path, the last is the visible
-	 * one. */
+	/* A tree is detached as a whole. Of several mounts on one path, the last one is visible. */
 	for (size_t i = list.n; i-- > 0;) {
 		const char *target = list.v[i].target;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Overlays whose layers do not fit into the one page of options that mount(2) reads. Where the
- * kernel supports "lowerdir+" (fsconfig), the layers are given one by one; elsewhere they are named
+ * Overlays whose layers do not fit into the one page of options that mount(2) reads. If the kernel
+ * supports "lowerdir+" (fsconfig), the layers are given one by one; otherwise they are named
  * relative to an fd of their common directory, which is shorter.
  *
  * Support can only be detected by trying: a kernel that does not know the option accepts it unread
@@ -32,7 +32,7 @@ enum { VALUE_MAX = 255 }; /* limit of one option of fsconfig */
 
 /* --- names of layers --- */
 
-/* The end of the first name; an escaped colon is part of the name. */
+/* The length of the first name; an escaped colon is part of the name. */
 static size_t layer_length(const char *list)
 {
 	size_t n = 0;
@@ -42,7 +42,8 @@ static size_t layer_length(const char *list)
 	return n;
 }
 
-/* With their escapes. Empty names are kept: "::" has a meaning of its own. */
+/* Splits the list into names, still escaped. Empty names are kept: "::" has a meaning of its
+ * own. */
 static char **layers_split(const char *list)
 {
 	char **out = NULL;
@@ -71,7 +72,7 @@ static char *unescape(const char *name)
 	return out;
 }
 
-/* The length of the directory that all names begin with, without its slash; 0: none. */
+/* The length of the directory with which all names begin, without its slash; 0 if there is none. */
 static size_t common(char *const *names)
 {
 	size_t n = strlen(names[0]);

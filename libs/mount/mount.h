@@ -27,27 +27,28 @@
 
 struct mount_options {
 	unsigned long flags; /* MS_* for mount(2), with MS_BIND | MS_REC of bind and rbind */
-	uint64_t set, clear; /* MOUNT_ATTR_* that were asked for by name, for this mount */
+	uint64_t set, clear; /* MOUNT_ATTR_* to set and to clear on this mount */
 	uint64_t recursive_set, recursive_clear; /* the same with AT_RECURSIVE */
 	unsigned long propagation;               /* MS_SHARED, … | MS_REC, or 0 */
 	bool idmap, recursive_idmap, tmpcopyup;
-	int userns;     /* for idmap: the mapping, borrowed, set by the caller; -1 is none */
-	char **rest;    /* strv: options of the file system, unknown to the table */
+	int userns;     /* for idmap: a user namespace, borrowed, set by the caller; -1: none */
+	char **rest;    /* strv: the other options, which are for the file system */
 	char *data;     /* rest joined with commas, or NULL */
-	char **folders; /* strv: X-containerd.mkdir.path, made by mount_at before it mounts */
+	char **folders; /* strv: values of X-containerd.mkdir.path, which mount_at makes first */
 };
 
-enum { MOUNT_OPTIONS_MAX = 1 << 20 }; /* bytes: more are E_LIMIT */
+enum { MOUNT_OPTIONS_MAX = 1 << 20 }; /* bytes of options for the file system */
 
 #define MOUNT_OPTIONS_INIT    \
 	{                     \
 		.userns = -1, \
 	}
 
-/* Later options override earlier ones. Does not fail but for idmap without a kernel's support. */
+/* Parses a strv of options into *out, which is initialized and released by the caller; later
+ * options override earlier ones. Fails only with E_LIMIT (MOUNT_OPTIONS_MAX). */
 MUST_CHECK int mount_options_parse(char *const *options, struct mount_options *out,
 				   struct err *err);
-/* The names in the table, one after the other: NULL after the last. */
+/* The name of option i of the table; NULL after the last. */
 const char *mount_options_name(size_t i);
 void mount_options_release(struct mount_options *o);
 DEFINE_AUTO_STRUCT(mount_options, struct mount_options, mount_options_release)
@@ -57,22 +58,24 @@ DEFINE_AUTO_STRUCT(mount_options, struct mount_options, mount_options_release)
  * an overlay. */
 MUST_CHECK int mount_attach(int target, const char *source, const char *type,
 			    const struct mount_options *o, struct err *err);
-/* Attach and finish at a trusted path, which nobody else can change; first makes the directories
- * that the options name. */
+/* mount_attach and mount_finish at a path that nobody else can change; first makes the directories
+ * in o->folders. */
 MUST_CHECK int mount_at(const char *source, const char *path, const char *type,
 			const struct mount_options *o, struct err *err);
 /* As mount_attach for a bind mount of source_fd (O_PATH). */
 MUST_CHECK int mount_bind_fd(int target, int source_fd, const struct mount_options *o,
 			     struct err *err);
-/* Its two halves: mount_clone returns an fd of a complete detached mount; mount_move attaches it,
- * possibly in another mount namespace. */
+/* The two halves of mount_bind_fd: mount_clone returns an fd of a complete detached mount;
+ * mount_move attaches it, possibly in another mount namespace. */
 MUST_CHECK int mount_clone(int source_fd, const struct mount_options *o, struct err *err);
 MUST_CHECK int mount_move(int target, int tree, struct err *err);
-/* Returns an fd of a new, complete, detached mount for mount_move, made with the caller's current
- * rights and namespaces. */
+/* Mounts a file system without attaching it: returns an fd of a complete detached mount for
+ * mount_move, made with the caller's current rights and namespaces. */
 MUST_CHECK int mount_detached(const char *source, const char *type, const struct mount_options *o,
 			      struct err *err);
+/* True if mount_finish must be called after mount_attach. */
 bool mount_needs_finish(const struct mount_options *o);
+/* Sets propagation and recursive attributes. mounted: an fd of the root of the new mount. */
 MUST_CHECK int mount_finish(int mounted, const struct mount_options *o, struct err *err);
 
 /* --- the mount table --- */
@@ -80,8 +83,8 @@ MUST_CHECK int mount_finish(int mounted, const struct mount_options *o, struct e
 struct mount_entry {
 	uint64_t id, parent;
 	unsigned major, minor;
-	uint64_t peers; /* its peer group if it is shared, else 0 */
-	char *root, *target, *options, *type, *source, *super_options; /* unescaped */
+	uint64_t peers; /* the peer group of a shared mount, else 0 */
+	char *root, *target, *options, *type, *source, *super_options; /* with escapes resolved */
 };
 
 struct mount_list {
@@ -91,10 +94,11 @@ struct mount_list {
 
 enum { MOUNT_LIST_MAX = 32 << 20 }; /* bytes of mountinfo: 100 000 mounts fit */
 
-/* Parses the text of a mountinfo file. A malformed line is E_PROTOCOL with its number. */
+/* Parses the text of a mountinfo file (proc_pid_mountinfo(5)). A malformed line is E_PROTOCOL, and
+ * the message has its number. The caller releases *out; on error it is empty. */
 MUST_CHECK int mount_list_parse(const char *text, size_t len, struct mount_list *out,
 				struct err *err);
-/* Reads /proc/self/mountinfo. */
+/* The same for /proc/self/mountinfo. */
 MUST_CHECK int mount_list_read(struct mount_list *out, struct err *err);
 void mount_list_release(struct mount_list *list);
 DEFINE_AUTO_STRUCT(mount_list, struct mount_list, mount_list_release)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The option table, and mounts made from it. Bind mounts are cloned, given their attributes while
- * nobody can see them, and attached whole: there is no moment at which a read-only bind is
- * writable.
+ * The option table, and mounts made from it. A bind mount is cloned, gets its attributes while it
+ * is detached, and is attached then, so a read-only bind mount is never writable.
  */
 
 #include "mount/long.h"
@@ -103,7 +102,7 @@ const char *mount_options_name(size_t i)
 	return i < ARRAY_LEN(table) ? table[i].name : NULL;
 }
 
-/* The access-time attributes are values of one field: setting one means clearing the field. */
+/* The access-time attributes are values of one field, which is cleared before one is set. */
 static bool is_atime(const char *name)
 {
 	return str_ends(name, "atime") && !str_ends(name, "diratime");
@@ -182,11 +181,11 @@ int mount_options_parse(char *const *options, struct mount_options *out, struct 
 		if (!**o || option_known(out, *o))
 			continue;
 		len += strlen(*o) + 1;
+		if (len > MOUNT_OPTIONS_MAX)
+			return err_set(err, E_LIMIT, "mount options are longer than %d bytes",
+				       MOUNT_OPTIONS_MAX);
 		strv_push(&out->rest, *o);
 	}
-	if (len > MOUNT_OPTIONS_MAX)
-		return err_set(err, E_LIMIT, "mount options are longer than %d bytes",
-			       MOUNT_OPTIONS_MAX);
 	if (out->rest)
 		out->data = strv_join(out->rest, ",");
 	return 0;

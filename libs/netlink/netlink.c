@@ -69,7 +69,7 @@ int netlink_watch(struct err *err)
 	return STEAL(fd, -1);
 }
 
-/* As many messages as the queue can have: a sender that is faster is heard the next time. */
+/* Reads no more messages than the queue can hold, so that it ends however fast others send. */
 void netlink_watch_drain(int fd)
 {
 	char start; /* the rest of a message is dropped */
@@ -218,8 +218,8 @@ void nl_text(const struct nlattr *a, char *to, size_t size)
 
 enum { ERRNO_MAX = 4095 };
 
-/* The result of a request from the kernel; 0: acknowledged. */
-static int take_verdict(const struct nlmsghdr *h, struct err *err)
+/* The kernel's result of a request: 0 if it is an acknowledgement. */
+static int take_result(const struct nlmsghdr *h, struct err *err)
 {
 	const struct nlattr *table[NLMSGERR_ATTR_MSG + 1] = { NULL };
 	const struct nlmsgerr *e = (const void *)((const uint8_t *)h + NLMSG_HDRLEN);
@@ -255,7 +255,7 @@ int nl_walk(const void *data, size_t len, uint32_t seq, nl_message_fn fn, void *
 		if (h->nlmsg_seq == seq) { /* else: a late answer to an abandoned request */
 			*changed |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 			*done = h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR;
-			if (h->nlmsg_type == NLMSG_ERROR && take_verdict(h, err) < 0)
+			if (h->nlmsg_type == NLMSG_ERROR && take_result(h, err) < 0)
 				return -1;
 			if (h->nlmsg_type >= NLMSG_MIN_TYPE && fn(h, arg, err) < 0)
 				return -1;

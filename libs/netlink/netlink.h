@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * rtnetlink: the links, addresses, routes, neighbours and redirections of the network namespace in which the
- * handle was opened. Requests are blocking and short; a handle belongs to one thread at a time.
+ * rtnetlink: links, addresses, routes, neighbours and traffic control of the network namespace in
+ * which the handle was opened. Requests block for a short time; one thread at a time may use a
+ * handle.
  *
  * Addresses and prefixes are text as in ip(8): "10.0.0.2", "fe80::1". Errors name the object and
  * have the kernel's errno and, if there is one, its extended message.
@@ -23,12 +24,13 @@ MUST_CHECK int netlink_open(struct netlink **nl, struct err *err);
 void netlink_close(struct netlink *nl);
 
 /*
- * A socket that is readable when links, addresses, routes or neighbours of the namespace that it was opened in
- * have changed; what has changed must be looked up. However much happens, its queue is small, and what does not
- * fit only counts as a change. Non-blocking; close it with fd_close().
+ * Returns a non-blocking socket that is readable when links, addresses, routes or neighbours of the
+ * current network namespace have changed. It does not report what has changed: drain it, then list
+ * them. Its queue is small; messages that do not fit count as a change too. Close it with
+ * fd_close().
  */
 MUST_CHECK int netlink_watch(struct err *err);
-/* Takes what is queued. */
+/* Discards the queued messages. */
 void netlink_watch_drain(int fd);
 
 struct netlink_address {
@@ -52,9 +54,12 @@ struct netlink_links {
 	VEC(struct netlink_link) links;
 };
 
+/* All links with their addresses. The caller releases *out; on error it is empty. */
 MUST_CHECK int netlink_list_links(struct netlink *nl, struct netlink_links *out, struct err *err);
 void netlink_links_release(struct netlink_links *links);
-/* E_NOT_FOUND if there is none. mac is compared without case. Release with netlink_link_release. */
+/* The first link with this name and this hardware address (either may be NULL or "": any; case does
+ * not matter in mac); E_NOT_FOUND if it does not exist. The caller releases *out with
+ * netlink_link_release(). */
 MUST_CHECK int netlink_find_link(struct netlink *nl, const char *name, const char *mac,
 				 struct netlink_link *out, struct err *err);
 void netlink_link_release(struct netlink_link *link);
@@ -64,13 +69,15 @@ MUST_CHECK int netlink_set_mtu(struct netlink *nl, int index, unsigned mtu, stru
 MUST_CHECK int netlink_set_name(struct netlink *nl, int index, const char *name, struct err *err);
 MUST_CHECK int netlink_set_flags(struct netlink *nl, int index, unsigned flags, unsigned mask,
 				 struct err *err);
-/* The link makes no IPv6 address of its own when it comes up; a kernel without IPv6 does not either. */
+/* Keeps the link from generating an IPv6 link-local address when it comes up. Success too if the
+ * kernel has no IPv6. */
 MUST_CHECK int netlink_keep_quiet(struct netlink *nl, int index, struct err *err);
-/* A character device (macvtap) which takes over what the link below it receives and sends, with its hardware
- * address and MTU: mode "passthru". Below a veth; E_EXISTS: there is a link of that name. */
+/* Adds a macvtap in mode "passthru" on the link below, such as a veth: its character device
+ * receives and sends in place of that link, with the link's hardware address and MTU. E_EXISTS if
+ * the name is taken. */
 MUST_CHECK int netlink_add_macvtap(struct netlink *nl, const char *name, int below,
 				   struct err *err);
-/* A link that has gone is success. */
+/* Removes a link; success if it no longer exists. */
 MUST_CHECK int netlink_drop_link(struct netlink *nl, int index, struct err *err);
 /* Adding an existing address and removing a missing one succeed. */
 MUST_CHECK int netlink_add_address(struct netlink *nl, int index, const struct netlink_address *a,
@@ -114,7 +121,7 @@ struct netlink_neighbours {
 	VEC(struct netlink_neighbour) neighbours;
 };
 
-/* The permanent ones of every link, both families. */
+/* The permanent neighbours of every link, both families. */
 MUST_CHECK int netlink_list_neighbours(struct netlink *nl, struct netlink_neighbours *out,
 				       struct err *err);
 void netlink_neighbours_release(struct netlink_neighbours *neighbours);
@@ -123,29 +130,30 @@ MUST_CHECK int netlink_add_neighbour(struct netlink *nl, const struct netlink_ne
 				     struct err *err);
 
 /*
- * Two links become one wire: each gets an ingress qdisc, and everything that arrives at one is sent
- * out at the other.
+ * To connect two links, each gets an ingress qdisc with a filter that redirects every packet
+ * received by the one link to the output of the other.
  */
 MUST_CHECK int netlink_has_ingress(struct netlink *nl, int index, bool *out, struct err *err);
-/* Fails if there is one. */
+/* E_EXISTS if the link has an ingress qdisc already. */
 MUST_CHECK int netlink_add_ingress(struct netlink *nl, int index, struct err *err);
-/* With its filters; none is success. */
+/* Removes the ingress qdisc with its filters; success if there is none. */
 MUST_CHECK int netlink_drop_ingress(struct netlink *nl, int index, struct err *err);
-/* By the first classifier that the kernel has; from has an ingress qdisc. */
+/* Adds the filter to from, which has an ingress qdisc. Uses the first classifier that the kernel
+ * has: matchall or u32. */
 MUST_CHECK int netlink_redirect(struct netlink *nl, int from, int to, struct err *err);
 
 /*
- * What leaves by a link is limited to a rate: a token bucket (tbf) as its root qdisc, with our handle, by
- * which it is known again.
+ * Limits the output of a link to a rate with a token bucket (tbf) as its root qdisc. A handle of
+ * our own distinguishes it from the qdiscs of others.
  */
 struct netlink_bucket {
-	uint64_t rate;  /* bytes a second, > 0 */
-	uint32_t burst; /* bytes that may go at once: at least a frame */
-	uint32_t queue; /* bytes that wait; more are dropped */
+	uint64_t rate;  /* bytes per second, > 0 */
+	uint32_t burst; /* bytes that may be sent at once: at least a frame */
+	uint32_t queue; /* bytes that may wait; more are dropped */
 };
 
-/* Fails if the link has a qdisc of somebody's as its root. */
+/* Fails if the link has a root qdisc that somebody else added. */
 MUST_CHECK int netlink_add_bucket(struct netlink *nl, int index, const struct netlink_bucket *b,
 				  struct err *err);
-/* None, or somebody else's, is success. */
+/* Removes our bucket; success if the root qdisc is not ours. */
 MUST_CHECK int netlink_drop_bucket(struct netlink *nl, int index, struct err *err);

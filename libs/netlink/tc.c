@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Traffic control: what arrives at a link is handed to another one, and how much leaves by one. */
+/* Traffic control: redirects received packets to another link, and limits the rate of output. */
 
 #include "netlink/netlink-internal.h"
 
@@ -52,8 +52,8 @@ int netlink_has_ingress(struct netlink *nl, int index, bool *out, struct err *er
 	struct tcmsg all = { .tcm_ifindex = index };
 	struct nl_request r;
 
-	/* A table that changes meanwhile is asked for again by whoever must be sure: adding ours
-	 * fails if there is one. */
+	/* The dump is not repeated if the table changes meanwhile: adding an ingress qdisc fails if
+	 * the link has got one. */
 	nl_begin(&r, RTM_GETQDISC, 0, &all, sizeof(all));
 	if (nl_dump(nl, &r, take_qdisc, &s, err) < 0)
 		return err_wrap(err, "list the queueing disciplines");
@@ -82,13 +82,13 @@ int netlink_drop_ingress(struct netlink *nl, int index, struct err *err)
 		return 0;
 	if (err->sys != ENOENT && err->sys != EINVAL && err->sys != ENODEV)
 		return err_wrap(err, "remove the ingress qdisc of link %d", index);
-	err_clear(err); /* it had none, or has gone */
+	err_clear(err); /* the link has no ingress qdisc, or no longer exists */
 	return 0;
 }
 
 /* --- the filter --- */
 
-/* The list of actions, of which there is one. */
+/* A list of actions with one element. */
 static void put_redirect(struct nl_request *r, uint16_t type, int to)
 {
 	struct tc_mirred mirred = { .action = TC_ACT_STOLEN,
@@ -109,7 +109,7 @@ static void put_matchall(struct nl_request *r, int to)
 	put_redirect(r, TCA_MATCHALL_ACT, to);
 }
 
-/* One key whose mask is empty. */
+/* A key with an empty mask matches every packet. */
 static void put_u32(struct nl_request *r, int to)
 {
 	union {
@@ -153,13 +153,13 @@ int netlink_redirect(struct netlink *nl, int from, int to, struct err *err)
 	return err_wrap(err, "redirect what arrives at link %d to link %d", from, to);
 }
 
-/* --- a limit --- */
+/* --- the limit of the rate --- */
 
-/* "ka": nobody else's, so that it is known again. */
+/* The handle "ka" distinguishes our qdisc from those of others. */
 #define BUCKET TC_H_MAKE(0x6b61U << 16, 0)
 
-/* The kernel computes the rest from the rate and the attributes; a link layer that is given saves the
- * table by which old ones were guessed. */
+/* The kernel computes the rest from the rate and the attributes. Because the link layer is given,
+ * it does not expect the rate table from which it would guess it. */
 static struct tc_tbf_qopt parameters(const struct netlink_bucket *b)
 {
 	return (struct tc_tbf_qopt){
@@ -202,6 +202,6 @@ int netlink_drop_bucket(struct netlink *nl, int index, struct err *err)
 		return 0;
 	if (err->sys != ENOENT && err->sys != EINVAL && err->sys != ENODEV)
 		return err_wrap(err, "lift the limit of link %d", index);
-	err_clear(err); /* it had none, or has gone */
+	err_clear(err); /* the link has no bucket of ours, or no longer exists */
 	return 0;
 }

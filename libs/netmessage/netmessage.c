@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Links, addresses, routes and neighbours as messages. */
+
 #include "netmessage/netmessage.h"
 
 #include "base/mem.h"

@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * What netlink knows of a network namespace, as messages of the agent's protocol and back: the runtime
- * describes what the guest is to have, the agent does it, and says what there is.
+ * Converts the objects of netlink.h to messages of the agent's protocol and back. The runtime sends
+ * the network that the guest shall have; the agent configures it, and reports the network that it
+ * has.
  *
- * Messages are heap, for protobuf_c_message_free_unpacked(). Of a route with no destination the message has
- * none either; "0.0.0.0/0" and "::/0" are read as none.
+ * Messages are heap; free them with protobuf_c_message_free_unpacked(). The default route has no
+ * destination, here and in messages; "0.0.0.0/0" and "::/0" are read as the default route too.
  */
 
 #include "base/err.h"
@@ -15,14 +16,15 @@
 
 Types__Interface *netmessage_interface(const struct netlink_link *link);
 Types__Route *netmessage_route(const struct netlink_route *route);
-/* device: the name of the link that it is behind. */
+/* device: the name of the link through which the neighbour is reached. */
 Types__ARPNeighbor *netmessage_neighbour(const struct netlink_neighbour *n, const char *device);
 
-/* E_INVALID: a value is too long, or out of range. */
+/* E_INVALID if a value is too long or out of range. */
 MUST_CHECK int netmessage_read_address(const Types__IPAddress *from, struct netlink_address *to,
 				       struct err *err);
 MUST_CHECK int netmessage_read_route(const Types__Route *from, struct netlink_route *to,
 				     struct err *err);
-/* Without its index, which is found by from->device. Permanent, if no state is said. */
+/* Does not set to->index: the caller finds it by from->device. The state is NUD_PERMANENT if the
+ * message has none. */
 MUST_CHECK int netmessage_read_neighbour(const Types__ARPNeighbor *from,
 					 struct netlink_neighbour *to, struct err *err);

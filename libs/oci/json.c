@@ -200,7 +200,7 @@ static int parse_object(const struct oci_type *type, const struct json *j, const
 		const struct json *value = json_get(j, f->name);
 		struct place here = { p, f->name, SIZE_MAX };
 
-		/* some writers use null for "absent" */
+		/* Some writers use null for "absent". */
 		if (value && json_kind(value) != JSON_IS_NULL &&
 		    parse_field(f, value, &here, obj, err) < 0)
 			return -1;

@@ -23,7 +23,7 @@ static const ProtobufCFieldDescriptor *find(const ProtobufCMessageDescriptor *d,
 		if (strcasecmp(d->fields[i].name, name) == 0)
 			return &d->fields[i];
 	}
-	return NULL; /* the protocol does not carry it */
+	return NULL; /* the protocol has no such field */
 }
 
 static const ProtobufCMessageDescriptor *sub(const ProtobufCFieldDescriptor *d)
@@ -31,7 +31,7 @@ static const ProtobufCMessageDescriptor *sub(const ProtobufCFieldDescriptor *d)
 	return d->descriptor;
 }
 
-/* Where a message keeps its key and value (entries of a map). */
+/* The fields of an entry of a map. */
 enum { MAP_KEY, MAP_VALUE };
 
 /* --- from messages --- */

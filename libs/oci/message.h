@@ -14,7 +14,7 @@
 #include "oci/spec.h"
 #include "protocols/oci.pb-c.h"
 
-/* Errors name the field. NULL on error. */
+/* The caller frees the result; NULL on error, and the message names the field. */
 struct oci_spec *oci_spec_from_message(const Grpc__Spec *message, struct err *err);
 struct oci_process *oci_process_from_message(const Grpc__Process *message, struct err *err);
 struct oci_resources *oci_resources_from_message(const Grpc__LinuxResources *message,

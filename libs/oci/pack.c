@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A specification as bytes, by the tables: a struct's members in their order, without names. Numbers are
- * as this machine has them; a text has its length plus one in front, 0 being NULL, and a list its number
- * of elements.
+ * The binary form of a specification: the members of each struct in the order of the tables,
+ * without names. Numbers have the byte order of this machine. A text is preceded by its length plus
+ * one, where 0 stands for NULL; a list by its number of elements.
  */
 
 #include "base/buf.h"
@@ -123,7 +123,7 @@ int oci_spec_pack(const struct oci_spec *spec, struct buf *to, struct err *err)
 struct reader {
 	const char *at;
 	size_t left;
-	bool cut; /* there was less than was asked for: what is read then is empty */
+	bool cut; /* the data ended too early; everything read after that is 0 or empty */
 };
 
 static void unpack_object(const struct oci_type *type, struct reader *r, char *obj);
@@ -180,7 +180,8 @@ static size_t least_of_field(const struct oci_field *f)
 	bug("kind of field %s", f->name);
 }
 
-/* So that a count alone does not make us allocate more than a few times what has come. */
+/* The size of the smallest packed element. It bounds the number of elements that the rest of the
+ * data can have, so that a large count alone causes no large allocation. */
 static size_t least_bytes(const struct oci_type *type)
 {
 	size_t n = 0;
@@ -190,7 +191,7 @@ static size_t least_bytes(const struct oci_type *type)
 	return n;
 }
 
-/* Of elements of so many bytes, at least. */
+/* Reads the number of elements, each of at least size bytes. */
 static size_t take_count(struct reader *r, size_t size)
 {
 	uint32_t n;
@@ -243,7 +244,7 @@ static char **take_strv(struct reader *r)
 	v = xcalloc(n, sizeof(*v));
 	for (uint32_t i = 0; i < n - 1 && !r->cut; i++) {
 		v[i] = take_text(r);
-		r->cut |= !v[i]; /* NULL is a list's end */
+		r->cut |= !v[i]; /* NULL would end the list */
 	}
 	return v;
 }

@@ -4,10 +4,11 @@
 /*
  * The OCI runtime specification's config.json (1.0.2 to 1.2) as a struct.
  *
- * What is absent is NULL, 0 elements, or has set == false. A spec owns all it points to; it is made
- * by oci_spec_parse (json.c) or oci_spec_from_message (message.c) and freed with oci_spec_free.
- * Unknown members of a document are ignored, as the specification demands; members of a wrong type
- * or out of range are errors that name the member ("linux.resources.memory.limit").
+ * An absent member is NULL, has 0 elements, or has set == false. A spec owns everything that it
+ * points to; it is made by oci_spec_parse (json.c), oci_spec_from_message (message.c) or
+ * oci_spec_unpack (pack.c) and freed with oci_spec_free. Unknown members of a document are ignored,
+ * as the specification demands; members of a wrong type or out of range are errors that name the
+ * member ("linux.resources.memory.limit").
  */
 
 #include "base/buf.h"
@@ -233,11 +234,11 @@ DEFINE_AUTO(oci_spec, struct oci_spec *, NULL, oci_spec_free)
 DEFINE_AUTO(oci_process, struct oci_process *, NULL, oci_process_free)
 DEFINE_AUTO(oci_resources, struct oci_resources *, NULL, oci_resources_free)
 
-/* A copy of all of it, heap. */
+/* A deep copy, heap. */
 struct oci_spec *oci_spec_copy(const struct oci_spec *spec);
 
-/* JSON documents; name is used in errors (a path). At most 16 MiB, the limit of containerd's gRPC
- * messages. NULL on error. */
+/* Parse a JSON document of at most 16 MiB, the limit of containerd's gRPC messages. name (a path)
+ * is for messages. The caller frees the result; NULL on error. */
 enum { OCI_DOCUMENT_MAX = 16 << 20 };
 struct oci_spec *oci_spec_parse(const char *json, size_t len, const char *name, struct err *err);
 struct oci_spec *oci_spec_load(const char *path, struct err *err);
@@ -245,18 +246,19 @@ struct oci_process *oci_process_parse(const char *json, size_t len, const char *
 				      struct err *err);
 struct oci_resources *oci_resources_parse(const char *json, size_t len, const char *name,
 					  struct err *err);
-/* Formats compact JSON, heap, members in the order of the tables: for state files and hooks. */
+/* Format compact JSON for state files and hooks, with the members in the order of the tables;
+ * heap. */
 char *oci_spec_format(const struct oci_spec *spec);
 char *oci_process_format(const struct oci_process *process);
 char *oci_resources_format(const struct oci_resources *resources);
 
 /*
- * As bytes, for another process of the same program: a fifth of the instructions that JSON takes. to is
- * appended to; E_LIMIT: it is too small. Nothing that is unpacked is believed: E_PROTOCOL and NULL for
- * bytes that are cut, or more than a specification.
+ * A binary form for another process of the same program, with a fifth of the instructions of JSON.
+ * oci_spec_pack appends to out; E_LIMIT if it does not fit. oci_spec_unpack checks everything that
+ * it reads and returns heap; NULL with E_PROTOCOL if data is not exactly one packed specification.
  */
-MUST_CHECK int oci_spec_pack(const struct oci_spec *spec, struct buf *to, struct err *err);
+MUST_CHECK int oci_spec_pack(const struct oci_spec *spec, struct buf *out, struct err *err);
 struct oci_spec *oci_spec_unpack(const void *data, size_t len, struct err *err);
 
-/* The value of an annotation, or NULL. */
+/* The value of an annotation, borrowed, or NULL. */
 const char *oci_annotation(const struct oci_spec *spec, const char *key);

@@ -469,7 +469,7 @@ void oci_annotations_release(struct oci_spec *spec)
 
 /* --- copying --- */
 
-/* What a struct copied byte for byte points to is replaced with copies of it. */
+/* In a struct that was copied byte for byte, replaces everything that it points to with copies. */
 static void copy_owned(const struct oci_type *type, void *obj);
 
 static char *copy_text(const char *s)

@@ -18,10 +18,10 @@ enum oci_kind {
 	OCI_I64,     /* int64_t */
 	OCI_U64,     /* uint64_t */
 	OCI_OPT_I64, /* struct oci_i64 */
-	OCI_ANY_I64, /* the same, but unset means "any": -1 in messages, where 0 means 0 */
+	OCI_ANY_I64, /* struct oci_i64, where unset means "any": -1 in messages, where 0 means 0 */
 	OCI_OPT_U64, /* struct oci_u64 */
 	OCI_U32S,    /* uint32_t * and a count */
-	OCI_GROUP,   /* an object whose members live at offset in the same struct */
+	OCI_GROUP,   /* an object whose members are part of the same struct, at offset */
 	OCI_OBJECT,  /* a pointer to a struct */
 	OCI_LIST,    /* structs and a count */
 	OCI_MAP,     /* struct oci_pair * and a count */
@@ -29,9 +29,9 @@ enum oci_kind {
 
 struct oci_field {
 	enum oci_kind kind;
-	const char *name;    /* in JSON; in messages too, but for case */
-	const char *message; /* its other name in messages, or NULL */
-	size_t offset, count;
+	const char *name;            /* in JSON, and in messages, where case does not matter */
+	const char *message;         /* the name in messages if it differs, or NULL */
+	size_t offset, count;        /* offsets of the member and of its number of elements */
 	const struct oci_type *type; /* of groups, objects and lists */
 };
 

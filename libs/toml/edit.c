@@ -120,7 +120,7 @@ static bool is_value(const struct toml_value *item, const char *value)
 	return item->string.len == len && memcmp(item->string.text, value, len) == 0;
 }
 
-/* The array of strings, or NULL and no error if there is no such key. */
+/* Sets *out to the array of strings, or to NULL if the key is missing. */
 static int find_array(const struct toml_value *root, const char *key, struct toml_value **out,
 		      struct err *err)
 {

@@ -13,7 +13,7 @@
  *
  *	toml_edit_remove_string(file, text, len, "imports", "/etc/containerd/kata.toml", &out, err)
  *
- * gives the document with those edits only. Without other edits, adding and removing give the
+ * yields the document with those edits only. Without other edits, adding and removing yields the
  * original bytes.
  */
 
@@ -23,19 +23,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Appends value to the root table's array key; without such a key, adds the line KEY = ["VALUE"]
- * after the last root key, before the first table header. Returns 0 if the value is there already
- * (same bytes), TOML_EDITED, or TOML_EDITED_NEW if the key was created too, which a later removal
- * has to know. E_CONFIG: the document is not TOML, key is not an array of strings, or value is not
- * UTF-8. */
+/* Appends value to the array key of the root table; without such a key, adds the line KEY =
+ * ["VALUE"] after the last root key, before the first table header. The new document is appended to
+ * out. Returns 0 if the array has the value already (out gets the same bytes), TOML_EDITED, or
+ * TOML_EDITED_NEW if the key was created too, which the caller has to remember for a later removal.
+ * E_CONFIG: the document is not TOML, key is not an array of strings, or value is not UTF-8. */
 enum { TOML_EDITED = 1, TOML_EDITED_NEW = 2 };
 MUST_CHECK int toml_edit_add_string(const char *file, const char *text, size_t len, const char *key,
 				    const char *value, struct buf *out, struct err *err);
 
-/* Removes the element (the last one, if there are several) with the comma and blanks that were
- * added, but not a comment beside it. created: the addition created the key, so an empty array is
- * removed with its line, unless that has a comment. Returns TOML_EDITED, or 0 if there is no such
- * element (same bytes). */
+/* Removes the element (the last of equal ones) with the comma and blanks that were added with it,
+ * but not a comment beside it. created: the addition created the key, so an array that becomes
+ * empty is removed with its line, unless the line has a comment. Returns TOML_EDITED, or 0 if there
+ * is no such element (out gets the same bytes). */
 MUST_CHECK int toml_edit_remove_string(const char *file, const char *text, size_t len,
 				       const char *key, const char *value, bool created,
 				       struct buf *out, struct err *err);

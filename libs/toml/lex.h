@@ -69,6 +69,7 @@ MUST_CHECK int toml_lexer_init(struct toml_lexer *lx, const char *file, const ch
 			       size_t len, struct err *err);
 void toml_lexer_release(struct toml_lexer *lx);
 
+/* Reads the next token; at the end of the text it is TOML_TOKEN_END. */
 MUST_CHECK int toml_lex(struct toml_lexer *lx, enum toml_place place, struct toml_token *out,
 			struct err *err);
 

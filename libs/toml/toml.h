@@ -123,7 +123,7 @@ void toml_merge(struct toml_value *base, struct toml_value *over);
 const char *toml_type_name(enum toml_type type);
 const char *toml_file(const struct toml_value *value);
 
-/* The value of a key, or NULL; a NULL table has none. Does not mark it. */
+/* The value of a key, or NULL if table is NULL or lacks the key. Does not mark it as used. */
 struct toml_value *toml_find(const struct toml_value *table, const char *key);
 
 /*

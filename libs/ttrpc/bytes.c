@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The protobuf encoding of a response with one field of bytes. */
+
 #include "ttrpc/bytes.h"
 
 enum { VARINT = 0, LEN = 2 };
@@ -72,7 +74,7 @@ bool ttrpc_bytes_find(const uint8_t *body, size_t n, const uint8_t **data, size_
 	struct bytes rest = { body, n }, payload = { body, 0 }, field;
 	uint8_t tag, last = 0;
 
-	/* In field order, as encoders write them. */
+	/* The fields are expected in the order of their numbers, in which encoders write them. */
 	for (; rest.len; last = tag) {
 		if (!take_field(&rest, &tag, &field) || tag <= last ||
 		    (tag == STATUS ? field.len > 0 : tag != PAYLOAD))

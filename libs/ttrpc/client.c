@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The ttRPC client. A pending call lives in the client's list from send to answer; the event that
+ * The ttRPC client. A pending call is on the client's list from send to answer. The event that
  * removes it from the list (answer, time-out, cancellation, end of the connection) completes it, so
- * it is completed exactly once.
+ * each call is completed exactly once.
  */
 
 #include "ttrpc/ttrpc.h"
@@ -225,7 +225,7 @@ static void on_broken(void *arg, const struct err *why)
 	client_unref(c);
 }
 
-/* strict: the rest of too long an answer is not read, or a server could keep us busy with it. */
+/* strict: if an answer is too long, its rest is not read; otherwise a server could keep us busy. */
 static const struct conn_ops client_ops = {
 	.strict = true, .begun = on_begun, .frame = on_frame, .broken = on_broken
 };

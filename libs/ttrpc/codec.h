@@ -37,6 +37,8 @@ struct ttrpc_decoder {
 
 enum ttrpc_event { TTRPC_MORE, TTRPC_FRAME, TTRPC_BODY, TTRPC_END };
 
+/* Consumes bytes from *p and *n up to the next event. *frame is set with TTRPC_FRAME; with
+ * TTRPC_BODY *piece points into the input. A decoder is initialized with zeros. */
 enum ttrpc_event ttrpc_decode(struct ttrpc_decoder *d, const uint8_t **p, size_t *n,
 			      struct ttrpc_frame *frame, const uint8_t **piece, size_t *piece_len);
 void ttrpc_encode_header(const struct ttrpc_frame *frame, uint8_t out[TTRPC_HEADER]);

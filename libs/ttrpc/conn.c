@@ -75,7 +75,8 @@ static void report(struct conn *c, const struct err *why)
 	c->ops->broken(c->arg, why);
 }
 
-/* One event of the decoder; -1 ends the connection, 1 asks for more bytes. */
+/* Handles one event of the decoder. Returns 0 to continue, 1 if it needs more bytes, -1 with err if
+ * the connection has to end. */
 static int step(struct conn *c, const uint8_t **p, size_t *n, struct err *err)
 {
 	const uint8_t *piece;
@@ -114,8 +115,8 @@ static int step(struct conn *c, const uint8_t **p, size_t *n, struct err *err)
 	bug("decoder event");
 }
 
-/* The buffer for the next read: the body, if much of it is missing. */
-static uint8_t *place(struct conn *c, uint8_t *chunk, size_t *n)
+/* The buffer for the next read and its size: chunk, or the body itself if much of it is missing. */
+static uint8_t *read_buffer(struct conn *c, uint8_t *chunk, size_t *n)
 {
 	uint32_t left = c->decoder.have == TTRPC_HEADER ? c->decoder.left : 0;
 
@@ -131,7 +132,7 @@ static void on_input(struct conn *c)
 	uint8_t chunk[READ_CHUNK];
 	struct err err = ERR_INIT;
 	size_t n;
-	uint8_t *to = place(c, chunk, &n);
+	uint8_t *to = read_buffer(c, chunk, &n);
 	const uint8_t *p = to;
 	ssize_t got = read(c->fd, to, n);
 	int more = 0;
@@ -167,7 +168,8 @@ static int flush_locked(struct conn *c)
 			break;
 		c->sent += (size_t)n;
 	}
-	/* A port accepts little at a time: the rest is moved rarely, not after each write. */
+	/* A virtio-serial port accepts little at a time, so the rest of the queue is not moved to
+	 * the front after each write. */
 	if (c->sent > c->out.len / 2) {
 		buf_eat(&c->out, c->sent);
 		c->sent = 0;
@@ -218,7 +220,7 @@ static void on_posted(void *arg)
 	conn_unref(c);
 }
 
-/* vsock sends a packet per page: a copy is cheaper. */
+/* vsock sends a packet for each spliced page, so copying is cheaper. */
 static bool is_vsock(int fd)
 {
 	int domain;
@@ -349,8 +351,8 @@ static void send_taken_locked(struct conn *c, struct ttrpc_frame *f,
 	push_locked(c, false);
 }
 
-/* A terminal returns at most a page per read; a pipe all it has. */
-static ssize_t read_all_there(int fd, uint8_t *to, size_t max)
+/* Reads until fd has no more data now: a terminal returns at most a page per read. */
+static ssize_t read_available(int fd, uint8_t *to, size_t max)
 {
 	size_t done = 0;
 	ssize_t n;
@@ -367,7 +369,7 @@ static ssize_t send_read_locked(struct conn *c, struct ttrpc_frame *f,
 {
 	size_t head = TTRPC_HEADER + prefix->len;
 	bool idle = c->out.len == 0;
-	size_t much;
+	size_t taken;
 	uint8_t *room;
 	ssize_t n;
 
@@ -375,17 +377,17 @@ static ssize_t send_read_locked(struct conn *c, struct ttrpc_frame *f,
 		errno = EPIPE;
 		return -1;
 	}
-	much = idle && prefix->len <= PREFIX_MAX ? sluice_take(&c->sluice, fd, max) : 0;
-	if (much) {
-		send_taken_locked(c, f, prefix, much);
-		return (ssize_t)much;
+	taken = idle && prefix->len <= PREFIX_MAX ? sluice_take(&c->sluice, fd, max) : 0;
+	if (taken) {
+		send_taken_locked(c, f, prefix, taken);
+		return (ssize_t)taken;
 	}
 	room = (uint8_t *)buf_room(&c->out, head + max);
 	if (!room) {
 		errno = ENOBUFS;
 		return -1;
 	}
-	n = read_all_there(fd, room + head, max);
+	n = read_available(fd, room + head, max);
 	if (n <= 0)
 		return n;
 	f->len = (uint32_t)(prefix->len + (size_t)n);

@@ -28,16 +28,17 @@ struct conn_ops {
 	/* A complete frame. body is NULL for a skipped one over the limit. Returns -1 to break the
 	 * connection with err. */
 	int (*frame)(void *arg, const struct ttrpc_frame *f, const uint8_t *body, struct err *err);
-	/* On the loop, once: the peer is gone or violated the protocol. The owner must call
-	 * conn_close. */
+	/* Called once, on the loop, when the peer has closed the connection or violated the
+	 * protocol. The owner must call conn_close. */
 	void (*broken)(void *arg, const struct err *why);
 };
 
+/* Takes ownership of fd and makes it non-blocking. */
 struct conn *conn_new(struct loop *loop, int fd, const struct conn_ops *ops, void *arg);
-/* On the loop, or after it ended: ends the callbacks. Returns the fd, now owned by the caller, or
- * -1. Keeps the reference. */
+/* On the loop, or after it ended: no callback is called from now on. Returns the fd, which the
+ * caller owns now, or -1 if the connection was closed already. The owner's reference stays. */
 int conn_close(struct conn *c);
-/* Any thread: the loop will report it broken. */
+/* Any thread: shuts the socket down; the loop then calls broken. */
 void conn_shutdown(struct conn *c);
 struct conn *conn_ref(struct conn *c);
 void conn_unref(struct conn *c);
@@ -48,13 +49,13 @@ MUST_CHECK int conn_send(struct conn *c, uint32_t stream, enum ttrpc_type type,
 			 const ProtobufCMessage *message, struct err *err);
 
 /*
- * The same for a body that starts with prefix->len bytes, made by prefix->make once the length of
- * the rest is known, followed by what can be read from the non-blocking fd now, at most max bytes:
- * they are read straight into the queue, or, where fd is a pipe with much in it and nothing is
- * queued, spliced into the connection. Other processes may read from fd at the same time: the frame
- * has only what was actually read. Returns the length of the rest; unless that is more than 0,
- * nothing is sent, it is what read(2) returned and errno is read's, or ENOBUFS or EPIPE for what
- * would be E_LIMIT or E_GONE.
+ * Any thread. Sends a frame whose body is a prefix of prefix->len bytes, written by prefix->make
+ * once the length of the rest is known, and the data that can be read from the non-blocking fd now,
+ * at most max bytes. The data is read straight into the queue or, if fd is a pipe with much data
+ * and the queue is empty, spliced into the connection. Other processes may read from fd at the same
+ * time: the frame has only what was read here. Returns the number of bytes read. If that is 0 or
+ * -1, nothing was sent, and result and errno are those of read(2), or -1 with ENOBUFS (the queue is
+ * full) or EPIPE (the connection is closed).
  */
 struct conn_prefix {
 	size_t len;

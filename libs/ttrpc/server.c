@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The ttRPC server: frames become calls, calls become answers. Flows run on threads of their own,
- * events on the loop. Lifetimes: a call holds its connection; the server holds its sessions; a
- * session ends when its connection does; its calls may be answered later, without effect.
+ * The ttRPC server. Flows run on threads of their own, events on the loop. Lifetimes: the server
+ * owns its sessions; a session ends with its connection; a call holds a reference to the connection
+ * and may be answered after its session has ended, without effect.
  */
 
 #include "ttrpc/ttrpc.h"
@@ -72,7 +72,7 @@ static void send_response(struct conn *conn, uint32_t stream, const Ttrpc__Respo
 	if (conn_send(conn, stream, TTRPC_RESPONSE, &response->base, &err) == 0)
 		return;
 	if (err.code == E_GONE)
-		return; /* the caller is gone */
+		return; /* the caller has disconnected */
 	status.code = err_rpc_status(err.code);
 	status.message = err.msg;
 	instead.status = &status;
@@ -175,7 +175,7 @@ void ttrpc_call_on_cancel(struct ttrpc_call *call, loop_fn fn, void *arg)
 	call->on_cancel = fn;
 	call->cancel_arg = arg;
 	if (!call->session)
-		loop_post(server->loop, fn, arg); /* gone already */
+		loop_post(server->loop, fn, arg); /* the caller has disconnected already */
 	(void)pthread_mutex_unlock(&server->lock);
 }
 
@@ -245,7 +245,7 @@ static void register_call(struct session *s, struct ttrpc_call *call)
 	(void)pthread_mutex_unlock(&s->server->lock);
 }
 
-/* Flows remove their calls on their own threads: counted under the lock. */
+/* Takes the lock, since flows remove their calls on their own threads. */
 static bool is_full(struct session *s)
 {
 	bool full;
@@ -292,7 +292,7 @@ static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r,
 	return -1;
 }
 
-/* An error in a request is the answer to it; only an unusable stream ends the connection. */
+/* An error in a request is sent as its answer; only an unusable stream ends the connection. */
 static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body, struct err *err)
 {
 	struct session *s = arg;

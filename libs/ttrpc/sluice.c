@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Splicing through two pipes. */
+
 #include "ttrpc/sluice.h"
 
 #include "base/err.h"
@@ -15,7 +17,7 @@ enum { MUCH = 64 * 1024, PARTS = 128, PAGE = 4096, TAKEN_MAX = (2 * PARTS - 1) *
 
 static bool open_pipe(int ends[2], int size)
 {
-	struct err ignored = ERR_INIT; /* then bytes are copied */
+	struct err ignored = ERR_INIT; /* without the pipe, data is copied */
 
 	return fd_pipe(ends, &ignored) == 0 && fcntl(ends[1], F_SETPIPE_SZ, size) >= size &&
 	       fd_nonblock(ends[1], true, &ignored) == 0 &&

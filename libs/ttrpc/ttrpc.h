@@ -29,11 +29,12 @@ struct ttrpc_call;
 
 /*
  * One method. The request is valid until the call is answered; every call is answered exactly once,
- * by ttrpc_reply or ttrpc_fail, from any thread, at any time, also after its connection is gone.
+ * by ttrpc_reply, ttrpc_reply_read or ttrpc_fail, from any thread, at any time, also after its
+ * connection has ended.
  *
- *  TTRPC_FLOW	runs on a thread of its own and may block: requests that take steps
+ *  TTRPC_FLOW	runs on a thread of its own and may block: for requests with several steps
  *  TTRPC_EVENT	runs on the loop and must not block; it may keep the call and answer it later:
- *		requests that only wait
+ *		for requests that only wait
  */
 enum ttrpc_kind { TTRPC_FLOW, TTRPC_EVENT };
 
@@ -62,27 +63,28 @@ void ttrpc_server_free(struct ttrpc_server *server);
 /* Accepts connections of a listening socket, which it takes ownership of. */
 void ttrpc_server_listen(struct ttrpc_server *server, int listener);
 /* Serves one connected stream (a socket, a virtio-serial port), which it takes ownership of.
- * on_close is called on the loop when the peer is gone or violated the protocol (see why), before
- * fd is closed; it takes ownership of fd by returning true (to serve a port again). */
+ * on_close is called on the loop when the peer has closed the stream or violated the protocol (see
+ * why), before fd is closed; it takes ownership of fd by returning true (to serve a port again). */
 typedef bool (*ttrpc_close_fn)(void *arg, int fd, const struct err *why);
 void ttrpc_server_serve(struct ttrpc_server *server, int fd, ttrpc_close_fn on_close, void *arg);
 /* Number of unanswered calls. */
 unsigned ttrpc_server_busy(const struct ttrpc_server *server);
 
+/* Answers with a message of the method's reply type. */
 void ttrpc_reply(struct ttrpc_call *call, const void *message);
-/* Answers with a message whose only field is number 1 of type bytes: what can be read from the
- * non-blocking fd now, at most max bytes, without an intermediate copy; a full pipe is spliced.
- * Returns the number of bytes. If it is 0 or -1 the call is not answered yet: it is the result of
- * read(2), and errno is that of read, EPIPE (the caller has disconnected) or ENOBUFS (the caller
- * does not read its answers). */
+/* Answers with a message whose only field, number 1 of type bytes, is the data that can be read
+ * from the non-blocking fd now, at most max bytes. The data is not copied in between; a full pipe
+ * is spliced. Returns the number of bytes. If that is 0 or -1, the call is not answered yet, and
+ * result and errno are those of read(2), or -1 with EPIPE (the caller has disconnected) or ENOBUFS
+ * (the caller does not read its answers). */
 ssize_t ttrpc_reply_read(struct ttrpc_call *call, int fd, size_t max);
+/* Answers with an error: its code as a google.rpc status, and its message. */
 void ttrpc_fail(struct ttrpc_call *call, const struct err *err);
 /* The caller's deadline (timeout_nano), or DEADLINE_NEVER. */
 struct deadline ttrpc_call_deadline(const struct ttrpc_call *call);
-/* Called on the loop when the caller's connection is gone before the answer; event methods use it
- * to release what they hold, flows to learn that the caller is gone. The call must still be
- * answered. Set it in the handler. A flow may answer at the same time, so in a flow arg must
- * outlive the call. */
+/* Sets a function that is called on the loop if the caller disconnects before the answer: event
+ * methods use it to release what they hold, flows to give up. The call must still be answered. Set
+ * it in the handler. A flow may answer at the same time, so in a flow arg must outlive the call. */
 void ttrpc_call_on_cancel(struct ttrpc_call *call, loop_fn fn, void *arg);
 const char *ttrpc_call_method(const struct ttrpc_call *call);
 
@@ -123,10 +125,11 @@ uint32_t ttrpc_call_async(struct ttrpc_client *client, const char *service, cons
 void ttrpc_client_cancel(struct ttrpc_client *client, uint32_t id);
 
 /*
- * The counterpart of ttrpc_reply_read: a call whose answer is a message with field number 1 of type
- * bytes only; done gets these bytes without a copy, valid until it returns. For a long answer begun
- * (may be NULL) is called on the loop when it begins to arrive: the peer has finished the request,
- * so the next request can be sent while the rest of the answer arrives. No deadline.
+ * The counterpart of ttrpc_reply_read, for a method whose reply has one field, number 1 of type
+ * bytes. done is called on the loop with these bytes, not copied and valid until it returns, or
+ * with an error. begun (may be NULL) is called on the loop when a long answer begins to arrive: the
+ * peer has finished the request, so the next one can be sent while the rest of the answer arrives.
+ * The call has no deadline.
  */
 struct ttrpc_reader {
 	void (*begun)(void *arg);

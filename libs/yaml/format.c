@@ -14,7 +14,7 @@
 #define DIGITS  "0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-/* YAML 1.1 readers, which are common, have more booleans. */
+/* Words that readers of YAML 1.2, or of 1.1, which has more booleans, do not take for a string. */
 static bool is_word(const char *s)
 {
 	static const char *const words[] = { "null", "true", "false", "yes", "no",
@@ -56,7 +56,7 @@ static bool is_plain(const char *s)
 	return true;
 }
 
-/* Of valid UTF-8; *len is how many bytes it takes. */
+/* The code point at s, which is valid UTF-8; *len gets the number of its bytes. */
 static uint32_t code_point(const char *s, size_t *len)
 {
 	const unsigned char *p = (const unsigned char *)s;

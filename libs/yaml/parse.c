@@ -34,7 +34,7 @@ static int refuse_at(const struct reader *r, size_t line, size_t column, const c
 	return err_set(err, E_INVALID, "%s:%zu:%zu: %s", r->name, line + 1, column + 1, why);
 }
 
-/* At the position of the current event. */
+/* Fails at the position of the current event. */
 static int refuse(const struct reader *r, const char *why, struct err *err)
 {
 	return refuse_at(r, r->event.start_mark.line, r->event.start_mark.column, why, err);
@@ -110,7 +110,7 @@ static struct json *plain(const struct reader *r, const char *text, struct err *
 	return is_integer(text) ? integer(r, text, err) : json_make_string(text);
 }
 
-/* libyaml gives a tag of "!" for a lone "!" too. */
+/* libyaml reports a lone "!" as a tag too. */
 static int check_tag(const struct reader *r, const yaml_char_t *tag, const yaml_char_t *anchor,
 		     struct err *err)
 {
@@ -164,7 +164,7 @@ static struct json *read_sequence(struct reader *r, struct err *err)
 	return STEAL(list, NULL);
 }
 
-/* Heap; NULL: not a valid key, or a duplicate. */
+/* The key, heap; NULL if it is not a valid key or a duplicate. */
 static char *read_key(struct reader *r, const struct json *object, struct err *err)
 {
 	AUTO(json) struct json *key = NULL;

@@ -23,12 +23,13 @@
 
 enum { YAML_DEPTH = 32, YAML_VALUES = 2 << 20, YAML_KEY_MAX = 1000 };
 
-/* name is used in errors: "release.yaml:3:14: ...". Free with json_free. NULL: E_INVALID, E_LIMIT.
- */
+/* name is for messages: "release.yaml:3:14: ...". The caller frees the result with json_free().
+ * NULL on error: E_INVALID, E_LIMIT. */
 struct json *yaml_parse(const char *text, size_t len, const char *name, struct err *err);
 
-/* Block style, keys in their order, two spaces, strings quoted only where needed (or where another
- * reader might see a number, a date or a boolean); the same bytes for the same value on every
- * machine. E_INVALID: it has a number with a fraction, which would be parsed as a string. E_LIMIT:
- * nested deeper than YAML_DEPTH, or a key of more than YAML_KEY_MAX bytes. */
+/* Appends a value in block style, with keys in their order and two spaces of indentation. Strings
+ * are quoted only if needed, or if another reader might take them for a number, a date or a
+ * boolean. The same value yields the same bytes on every machine. E_INVALID: a number with a
+ * fraction, which would be parsed as a string. E_LIMIT: nested deeper than YAML_DEPTH, or a key of
+ * more than YAML_KEY_MAX bytes. */
 MUST_CHECK int yaml_format(const struct json *j, struct buf *to, struct err *err);

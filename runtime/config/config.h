@@ -21,7 +21,7 @@
  * the hypervisor must match an expression of enable_annotations as a whole. A path is absolute; it is
  * taken without its symbolic links and then, where the configuration has a valid_* list for it, must
  * match a pattern of that. Any other annotation below io.katacontainers. that is not allowed or not
- * known is an error, but for those of single containers (container.*, shim/notes.h) and what
+ * known is an error, but for those of single containers (container.*, shim/annotation.h) and what
  * runtimes themselves add (pkg.oci.*).
  *
  * The guest's root is an initrd or an image (image.h), never both; an annotation that names one

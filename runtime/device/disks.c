@@ -114,7 +114,7 @@ int disks_plug(struct disks *d, struct vmm *vmm, const char *path, bool readonly
 	if (!disk)
 		return -1;
 	if (mine) {
-		result = vmm->ops->add(vmm, disk->id, &device, &disk->place, deadline, err);
+		result = vmm->ops->add(vmm, disk->id, &device, &disk->address, deadline, err);
 		(void)pthread_mutex_lock(&d->lock);
 		settle(d, disk, result == 0);
 		(void)pthread_mutex_unlock(&d->lock);

@@ -9,7 +9,7 @@
  *	struct disks disks;
  *	disks_init(&disks);
  *	disks_plug(&disks, &vmm, "/dev/loop0", false, &disk, deadline, err)
- *	... disk->place
+ *	... disk->address
  *	disks_unplug(&disks, &vmm, disk, deadline, err)
  *	disks_release(&disks);		// the VM has ended
  *
@@ -32,7 +32,7 @@ struct disk {
 	dev_t device; /* of a block device its number; of a file with its inode */
 	ino_t inode;
 	bool readonly;
-	struct vmm_place place;
+	struct vmm_address address;
 	unsigned users; /* disks.lock */
 	bool busy;      /* disks.lock: it is being plugged in or out */
 };

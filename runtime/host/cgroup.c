@@ -262,7 +262,7 @@ static int move_to(const char *folder, pid_t pid, struct err *err)
 }
 
 /* The group that we came from may be gone, or have become one that takes no processes. */
-int host_cgroup_go_home(struct host_cgroup *h, struct err *err)
+int host_cgroup_move_back(struct host_cgroup *h, struct err *err)
 {
 	if (!h->away)
 		return 0;
@@ -465,7 +465,7 @@ int host_cgroup_leave(struct host_cgroup *h, struct err *err)
 
 	if (!h->entered)
 		return 0;
-	if (host_cgroup_go_home(h, err) < 0 || cgroup_remove(h->sandbox, deadline, err) < 0 ||
+	if (host_cgroup_move_back(h, err) < 0 || cgroup_remove(h->sandbox, deadline, err) < 0 ||
 	    (h->scope && h->made && stop_scope(h->sandbox->path, err) < 0) ||
 	    (h->overhead && cgroup_remove(h->overhead, deadline, err) < 0))
 		return err_wrap(err, "leave the control group of the sandbox");

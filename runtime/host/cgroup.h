@@ -25,7 +25,7 @@
  *	host_cgroup_add_vmm(h, pid, err)	right after its start
  *	host_cgroup_add_vcpus(h, threads, n, err)
  *	host_cgroup_set_cpus(h, "0-1", "", err)
- *	host_cgroup_go_home(h, err)	this process goes back where it was
+ *	host_cgroup_move_back(h, err)	this process goes back where it was
  *	host_cgroup_leave(h, err)	so it does, if it has not; removes the groups
  *	host_cgroup_free(h)
  *
@@ -69,7 +69,7 @@ MUST_CHECK int host_cgroup_add_vcpus(struct host_cgroup *h, const pid_t *threads
 MUST_CHECK int host_cgroup_set_cpus(struct host_cgroup *h, const char *cpus, const char *mems,
 				    struct err *err);
 /* While the others end; idempotent. */
-MUST_CHECK int host_cgroup_go_home(struct host_cgroup *h, struct err *err);
+MUST_CHECK int host_cgroup_move_back(struct host_cgroup *h, struct err *err);
 /* Idempotent. Waits for processes that are ending. */
 MUST_CHECK int host_cgroup_leave(struct host_cgroup *h, struct err *err);
 void host_cgroup_free(struct host_cgroup *h); /* NULL is accepted */

@@ -147,7 +147,7 @@ static void take_news(struct endpoint *e, struct netlink_link *link)
 	struct netlink_link old = e->link;
 
 	e->gone = false;
-	e->told &= is_same(&e->link, link);
+	e->synced &= is_same(&e->link, link);
 	e->link = *link;
 	link->addresses = (__typeof__(link->addresses))VEC_INIT;
 	netlink_link_release(&old);
@@ -165,10 +165,10 @@ static void consider_later(struct netlink *nl, const char *model, struct netlink
 	if (check_kind(link, &err) == 0 && check_free(nl, link, &err) == 0)
 		return;
 	log_err(LOG_WARN, &err, "the guest does not get an interface that has come");
-	e->list.v[e->list.n - 1].useless = true;
+	e->list.v[e->list.n - 1].skipped = true;
 }
 
-int endpoints_look(struct netlink *nl, const char *model, struct endpoints *e, struct err *err)
+int endpoints_rescan(struct netlink *nl, const char *model, struct endpoints *e, struct err *err)
 {
 	struct netlink_links links;
 

@@ -21,8 +21,8 @@ struct endpoint {
 	int vhost_fd;             /* /dev/vhost-net, or -1 */
 	bool connected;           /* by us: to be undone */
 	bool plugged;             /* into the running VM: its id there is the tap's name */
-	bool useless;             /* a VM cannot be given it, or no longer; its place is taken */
-	bool told;                /* the guest knows it as it is in link */
+	bool skipped;             /* a VM cannot be given it, or no longer; its place is taken */
+	bool synced;              /* the guest knows it as it is in link */
 	bool gone;                /* from the namespace */
 };
 
@@ -42,7 +42,7 @@ MUST_CHECK int endpoints_find(struct netlink *nl, const char *model, struct endp
 /* Later: what became of them. Links are replaced, and told and gone say what that means; new ones are added at
  * the end; those that a VM cannot be given are useless, and the log says why, once. On failure nothing has
  * changed. */
-MUST_CHECK int endpoints_look(struct netlink *nl, const char *model, struct endpoints *e,
-			      struct err *err);
+MUST_CHECK int endpoints_rescan(struct netlink *nl, const char *model, struct endpoints *e,
+				struct err *err);
 void endpoint_release(struct endpoint *e);
 void endpoints_release(struct endpoints *e);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Entering a network namespace. */
+/* Opens, makes and enters network namespaces. */
 
 #include "network/netns.h"
 
@@ -65,7 +65,7 @@ int netns_reopen(const char *path, const struct netns_identity *identity)
 	return STEAL(fd, -1);
 }
 
-struct visit {
+struct netns_task {
 	int netns;
 	netns_fn fn;
 	void *arg;
@@ -73,30 +73,30 @@ struct visit {
 	int result;
 };
 
-static void *visit_main(void *arg)
+static void *task_main(void *arg)
 {
-	struct visit *v = arg;
+	struct netns_task *t = arg;
 
-	if ((v->netns < 0 ? unshare(CLONE_NEWNET) : setns(v->netns, CLONE_NEWNET)) < 0)
-		v->result = err_sys(v->err, "enter the network namespace");
+	if ((t->netns < 0 ? unshare(CLONE_NEWNET) : setns(t->netns, CLONE_NEWNET)) < 0)
+		t->result = err_sys(t->err, "enter the network namespace");
 	else
-		v->result = v->fn(v->arg, v->err);
+		t->result = t->fn(t->arg, t->err);
 	return NULL;
 }
 
 int netns_call(int netns, netns_fn fn, void *arg, struct err *err)
 {
-	struct visit v = { netns, fn, arg, err, -1 };
+	struct netns_task t = { netns, fn, arg, err, -1 };
 	pthread_t thread;
 
-	errno = pthread_create(&thread, NULL, visit_main, &v);
+	errno = pthread_create(&thread, NULL, task_main, &t);
 	if (errno)
 		return err_sys(err, "make a thread for the network namespace");
 	(void)pthread_join(thread, NULL);
-	return v.result;
+	return t.result;
 }
 
-/* --- our own --- */
+/* --- a new namespace --- */
 
 DEFINE_AUTO(netlink, struct netlink *, NULL, netlink_close)
 
@@ -113,8 +113,8 @@ static int loopback_up(struct err *err)
 	return result;
 }
 
-/* On a thread in the new namespace. */
-static int keep(void *arg, struct err *err)
+/* On a thread in the new namespace: mounts it at the path. */
+static int pin_new_netns(void *arg, struct err *err)
 {
 	const char *path = arg;
 	AUTO(fd) int at = open(path, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0600);
@@ -131,59 +131,63 @@ static int keep(void *arg, struct err *err)
 
 int netns_make(const char *path, struct err *err)
 {
-	return netns_call(-1, keep, (void *)path, err);
+	return netns_call(-1, pin_new_netns, (void *)path, err);
 }
 
-struct tenancy {
+/* --- placeholder processes --- */
+
+struct placeholder_start {
 	const char *title;
-	struct netns_resident *out;
-	int rest; /* the end of the lifeline that the resident has */
+	struct netns_placeholder *out;
+	int lifeline; /* the child's end of it */
 };
 
-/* In the child: until the lifeline is cut. It keeps nothing else open. */
-_Noreturn static void reside(const char *title, int rest)
+/* In the child: waits until the other end of the lifeline is closed, with no other fd open. */
+_Noreturn static void placeholder_main(const char *title, int lifeline)
 {
 	char c;
 
 	title_set(title);
-	if (rest > 0)
-		(void)close_range(0, (unsigned)rest - 1, 0);
-	(void)close_range((unsigned)rest + 1, ~0U, 0);
-	while (read(rest, &c, 1) < 0 && errno == EINTR)
+	if (lifeline > 0)
+		(void)close_range(0, (unsigned)lifeline - 1, 0);
+	(void)close_range((unsigned)lifeline + 1, ~0U, 0);
+	while (read(lifeline, &c, 1) < 0 && errno == EINTR)
 		;
 	_exit(0);
 }
 
-/* On a thread in the namespace, which the child has from it. */
-static int move_in(void *arg, struct err *err)
+/* On a thread in the namespace, which its child inherits. */
+static int fork_placeholder(void *arg, struct err *err)
 {
-	const struct tenancy *t = arg;
-	int who = spawn_fork(&t->out->child, err);
+	const struct placeholder_start *s = arg;
+	int who = spawn_fork(&s->out->child, err);
 
 	if (who == 0)
-		reside(t->title, t->rest);
+		placeholder_main(s->title, s->lifeline);
 	return who < 0 ? -1 : 0;
 }
 
-int netns_inhabit(const char *path, const char *title, struct netns_resident *out, struct err *err)
+int netns_placeholder_start(const char *path, const char *title, struct netns_placeholder *out,
+			    struct err *err)
 {
 	struct netns_identity identity;
-	AUTO(fd) int netns = netns_open(path, &identity, err), rest = -1;
+	AUTO(fd) int netns = netns_open(path, &identity, err), lifeline = -1;
 	int ends[2], result;
 
-	*out = (struct netns_resident)NETNS_RESIDENT_NONE;
+	*out = (struct netns_placeholder)NETNS_PLACEHOLDER_NONE;
 	if (netns < 0 || fd_pipe(ends, err) < 0)
 		return -1;
-	rest = ends[0];
+	lifeline = ends[0];
 	out->lifeline = ends[1];
-	result = netns_call(netns, move_in, &(struct tenancy){ title, out, rest }, err);
+	result = netns_call(netns, fork_placeholder,
+			    &(struct placeholder_start){ title, out, lifeline }, err);
 	if (result < 0)
-		netns_leave(out);
+		netns_placeholder_stop(out);
 	return result;
 }
 
-void netns_leave(struct netns_resident *r)
+void netns_placeholder_stop(struct netns_placeholder *p)
 {
-	fd_close(&r->lifeline);
-	spawn_kill(&r->child);
+	fd_close(&p->lifeline);
+	spawn_kill(&p->child);
 }

@@ -2,8 +2,16 @@
 #pragma once
 
 /*
- * Work in a network namespace. It is done on a thread of its own, since a namespace is a thread's:
- * the others of this process stay where they are.
+ * Network namespaces: opening one, making one, running a function in one.
+ *
+ *	struct netns_identity identity;
+ *	int netns = netns_open("/run/netns/x", &identity, err);
+ *	netns_call(netns, fn, arg, err)		// fn(arg, err) runs in the namespace
+ *	close(netns)
+ *
+ * The kernel attaches a network namespace to each thread. netns_call() therefore starts a thread
+ * for the call, which enters the namespace; the other threads of this process stay in theirs. All
+ * functions block; any thread may call them.
  */
 
 #include "base/err.h"
@@ -12,38 +20,42 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Which namespace a path meant: paths of namespaces that have gone are used again. */
+/* Identifies a namespace: its path may name another one later. Source: stat(2) of the open file. */
 struct netns_identity {
 	dev_t device;
 	ino_t inode;
 };
 
-/* Opens it. E_NOT_FOUND names the path; E_INVALID: the file is not a network namespace. */
+/* Opens the namespace at path: returns an fd for the caller to close, and sets *identity.
+ * E_NOT_FOUND names the path; E_INVALID: the file is not a network namespace. */
 MUST_CHECK int netns_open(const char *path, struct netns_identity *identity, struct err *err);
-/* Opens it if the path still means the same one; -1 without an error if not. */
+/* Opens the namespace at path if it is still the one with that identity: returns an fd for the
+ * caller to close, else -1. */
 int netns_reopen(const char *path, const struct netns_identity *identity);
 
-/* Makes a new one with a loopback interface, which lasts as long as the mount at path; the file must
- * not be there yet. */
+/* Makes a new namespace, whose loopback interface is up, and bind-mounts it at path. path must not
+ * exist; the namespace lasts as long as the mount. */
 MUST_CHECK int netns_make(const char *path, struct err *err);
 
-/* A process that lives there and does nothing, for programs that ask for a namespace by a pid; it
- * ends with us at the latest. */
-struct netns_resident {
+/* A process in a namespace that does nothing: programs that take a pid find the namespace by it. It
+ * ends with this process at the latest, even if this one is killed. */
+struct netns_placeholder {
 	struct child child;
-	int lifeline;
+	int lifeline; /* writing end of a pipe: the child ends when it is closed */
 };
 
-#define NETNS_RESIDENT_NONE    \
+#define NETNS_PLACEHOLDER_NONE \
 	{                      \
 		{ -1, -1 }, -1 \
 	}
 
-/* title: its name and command line (title_set). */
-MUST_CHECK int netns_inhabit(const char *path, const char *title, struct netns_resident *out,
-			     struct err *err);
-void netns_leave(struct netns_resident *r);
+/* Starts one in the namespace at path. title becomes its name and command line (title_set). On
+ * failure *out is NETNS_PLACEHOLDER_NONE. */
+MUST_CHECK int netns_placeholder_start(const char *path, const char *title,
+				       struct netns_placeholder *out, struct err *err);
+/* Ends it and waits for its end. Nothing to do for NETNS_PLACEHOLDER_NONE. */
+void netns_placeholder_stop(struct netns_placeholder *p);
 
-/* Runs fn(arg, err) in the namespace, -1: in a new one, and returns what it returned. */
 typedef int (*netns_fn)(void *arg, struct err *err);
+/* Runs fn(arg, err) in the namespace, or in a new one if netns is -1, and returns its result. */
 MUST_CHECK int netns_call(int netns, netns_fn fn, void *arg, struct err *err);

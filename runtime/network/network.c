@@ -23,7 +23,7 @@ DEFINE_AUTO(netlink, struct netlink *, NULL, netlink_close)
 static bool is_endpoint(const struct network *n, const char *device)
 {
 	vec_each(const struct endpoint, e, &n->endpoints.list) {
-		if (!e->useless && str_eq(e->link.name, device))
+		if (!e->skipped && str_eq(e->link.name, device))
 			return true;
 	}
 	return false;
@@ -32,7 +32,7 @@ static bool is_endpoint(const struct network *n, const char *device)
 const char *network_name_of(const struct network *n, int index)
 {
 	vec_each(const struct endpoint, e, &n->endpoints.list) {
-		if (!e->useless && e->link.index == index)
+		if (!e->skipped && e->link.index == index)
 			return e->link.name;
 	}
 	return NULL;
@@ -309,14 +309,14 @@ static bool same_neighbours(const struct netlink_neighbours *a, const struct net
 
 static void take_routes(struct network *n, struct netlink_routes *now)
 {
-	n->routes_told &= same_routes(&n->routes, now);
+	n->routes_synced &= same_routes(&n->routes, now);
 	netlink_routes_release(&n->routes);
 	n->routes = *now;
 }
 
 static void take_neighbours(struct network *n, struct netlink_neighbours *now)
 {
-	n->neighbours_told &= same_neighbours(&n->neighbours, now);
+	n->neighbours_synced &= same_neighbours(&n->neighbours, now);
 	netlink_neighbours_release(&n->neighbours);
 	n->neighbours = *now;
 }
@@ -331,11 +331,11 @@ static int look(void *arg, struct err *err)
 	struct err why = ERR_INIT;
 	size_t skipped;
 
-	if (netlink_open(&nl, err) < 0 || endpoints_look(nl, n->model, &n->endpoints, err) < 0 ||
+	if (netlink_open(&nl, err) < 0 || endpoints_rescan(nl, n->model, &n->endpoints, err) < 0 ||
 	    find_routes(n, nl, &routes, &skipped, &refused, err) < 0)
 		return -1;
 	take_routes(n, &routes);
-	if (skipped && !n->routes_told && refuse_route(&refused, &why) < 0)
+	if (skipped && !n->routes_synced && refuse_route(&refused, &why) < 0)
 		log_err(LOG_WARN, &why, "the guest does not get a route that has come");
 	if (find_neighbours(n, nl, &neighbours, err) < 0)
 		return -1;
@@ -343,7 +343,7 @@ static int look(void *arg, struct err *err)
 	return 0;
 }
 
-int network_look(struct network *n, struct err *err)
+int network_rescan(struct network *n, struct err *err)
 {
 	if (netns_call(n->netns, look, n, err) == 0)
 		return 0;

@@ -16,7 +16,7 @@
  * While the VM runs, the namespace may change:
  *
  *	network_watch(&n, err)			// readable: it has
- *	network_look(&n, err)			// then, for each endpoint that is of use:
+ *	network_rescan(&n, err)			// then, for each endpoint that is of use:
  *	network_plug(&n, endpoint, err)		// not connected; record it before
  *	network_adjust(&n, endpoint, err)	// not told, before the guest is
  *	network_drop(&n, index)			// gone, and the VM has let go of it
@@ -40,10 +40,10 @@ struct network {
 	bool vhost;        /* may be used */
 	struct endpoint_limits limits;
 	struct endpoints endpoints;
-	struct netlink_routes routes;         /* of the endpoints, without those that the guest's
+	struct netlink_routes routes;          /* of the endpoints, without those that the guest's
 						 kernel makes */
-	struct netlink_neighbours neighbours; /* likewise */
-	bool routes_told, neighbours_told;    /* the guest has these */
+	struct netlink_neighbours neighbours;  /* likewise */
+	bool routes_synced, neighbours_synced; /* the guest has these */
 };
 
 #define NETWORK_INIT                                       \
@@ -64,9 +64,9 @@ void network_release(struct network *n);
 
 /* An fd of its own, as netlink_watch(). */
 MUST_CHECK int network_watch(const struct network *n, struct err *err);
-/* Reads the namespace again: endpoints_look(), routes and neighbours. What a VM cannot be given is left out, and
+/* Reads the namespace again: endpoints_rescan(), routes and neighbours. What a VM cannot be given is left out, and
  * the log says why. After a failure it can be repeated. */
-MUST_CHECK int network_look(struct network *n, struct err *err);
+MUST_CHECK int network_rescan(struct network *n, struct err *err);
 /* Connects one; on failure nothing of it is left. network_device() and network_hand_over() are for it too, or
  * network_unplug(), which undoes it. */
 MUST_CHECK int network_plug(struct network *n, struct endpoint *e, struct err *err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Getting a VM whose agent answers: accelerator, transport and share are chosen, tried and, where
- * they do not work, replaced by the next best ones.
+ * vm_get(): boots a VM whose agent answers. Accelerator, transport and share are chosen and tried;
+ * if an attempt fails, vm_get() goes on with the next best combination.
  */
 
 #include "sandbox/vm-internal.h"
@@ -23,7 +23,7 @@
 
 enum { KVM_ANSWER_MS = 10000 };
 
-/* From here on other threads may kill the VMM through a pidfd of their own. */
+/* The VMM was started. From here on other threads can kill it, through v->kill_fd. */
 static int on_launched(void *arg, struct err *err)
 {
 	struct vm *v = arg;
@@ -44,9 +44,9 @@ static int on_launched(void *arg, struct err *err)
 struct attempt {
 	const char *accelerator;
 	bool vsock;
-	bool doubtful; /* vsock, not yet known to work */
+	bool doubtful; /* vsock is not yet known to work on this machine */
 	bool by_9p;    /* use 9p: virtio-fs was found unsafe */
-	bool refuted;  /* the guest does not confirm what the kernel file says */
+	bool refuted;  /* the guest has not confirmed what the kernel's file says of virtio-fs */
 };
 
 static int choose_share(struct vm *v, const struct attempt *a, struct err *err)
@@ -63,7 +63,7 @@ static int choose_share(struct vm *v, const struct attempt *a, struct err *err)
 	return 0;
 }
 
-/* With 9p it is QEMU that reads, writes and makes files for any user. */
+/* With 9p QEMU itself reads, writes and makes files of any user, so it must be root. */
 static int check_user(const struct vm *v, const struct vm_wanted *wanted, struct err *err)
 {
 	if (!wanted->user || v->fs != VM_9P)
@@ -73,7 +73,8 @@ static int check_user(const struct vm *v, const struct vm_wanted *wanted, struct
 	return err_hint(err, "set shared_fs = \"virtio-fs\", or rootless = false");
 }
 
-/* A failing virtiofsd also ends the VMM, whose own error says less about the reason. */
+/* After a failed start: if virtiofsd has failed, adds that to the error. The VMM ends with it, and
+ * its own message does not have the reason. */
 static void blame_virtiofsd(struct vm *v, struct err *err)
 {
 	if (virtiofsd_failed(&v->virtiofsd)) {
@@ -83,7 +84,7 @@ static void blame_virtiofsd(struct vm *v, struct err *err)
 	virtiofsd_stop(&v->virtiofsd);
 }
 
-/* The share's device, if there is one, then the wanted ones; the caller frees the list. */
+/* The share's device, if fs is not NULL, then the wanted ones; heap. */
 static struct vmm_device *list_devices(const struct vm_wanted *wanted, const struct vmm_device *fs,
 				       size_t *n)
 {
@@ -117,7 +118,7 @@ static int start_vmm(struct vm *v, const struct vmm_request *request,
 	}
 	devices = list_devices(wanted, v->fs == VM_NO_SHARE ? NULL : &fs, &r.ndevices);
 	r.devices = devices;
-	/* Recorded right after its launch, so that `delete` finds it whenever this process dies. */
+	/* Records the pid at once, so that `delete` finds the VMM whenever this process dies. */
 	r.launched = on_launched;
 	r.arg = v;
 	if (vmm_for(v->config)->start(&r, &v->vmm, deadline, err) < 0) {
@@ -127,7 +128,8 @@ static int start_vmm(struct vm *v, const struct vmm_request *request,
 	return 0;
 }
 
-/* The deadline for the agent's first answer; a doubtful attempt leaves time for the next one. */
+/* The deadline for the agent's first answer. A doubtful attempt leaves half of the time for the
+ * next. */
 static struct deadline answer_by(const struct vm *v, const struct attempt *a,
 				 struct deadline deadline)
 {
@@ -142,8 +144,9 @@ static struct deadline answer_by(const struct vm *v, const struct attempt *a,
 	return d;
 }
 
-/* Allocates the CID of a guest reached over vsock. If that fails, the serial port is used. */
-static int take_number(struct vm *v, struct attempt *a, uint32_t *cid, int *vhost, struct err *err)
+/* Reserves a CID for a guest to be reached over vsock. If that fails and vsock is not configured,
+ * the attempt uses a serial port instead. */
+static int reserve_cid(struct vm *v, struct attempt *a, uint32_t *cid, int *vhost, struct err *err)
 {
 	*vhost = a->vsock ? vsock_open(cid, err) : -1;
 	if (*vhost >= 0 || !a->vsock)
@@ -156,7 +159,8 @@ static int take_number(struct vm *v, struct attempt *a, uint32_t *cid, int *vhos
 	return 0;
 }
 
-/* The agent must confirm what the kernel's file says about storing pages. */
+/* virtio-fs without KVM is safe only if the guest's kernel stores the pages that it reads
+ * (choice.h). The kernel's file says that it does; the agent must confirm it. */
 static int check_share(struct vm *v, struct attempt *a, struct deadline deadline, struct err *err)
 {
 	Grpc__GuestDetailsRequest request = GRPC__GUEST_DETAILS_REQUEST__INIT;
@@ -176,7 +180,7 @@ static int check_share(struct vm *v, struct attempt *a, struct deadline deadline
 	return share_refuse(v->config, err);
 }
 
-/* Boots a VM until its agent answers. On failure everything is stopped. */
+/* One attempt: boots a VM and waits for its agent's answer. On failure everything is stopped. */
 static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
 		struct deadline deadline, struct err *err)
 {
@@ -194,7 +198,7 @@ static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
 	if (vm_check_cancelled(v, err) < 0)
 		return -1;
 	if (choose_share(v, a, err) < 0 || check_user(v, wanted, err) < 0 ||
-	    take_number(v, a, &request.cid, &vhost, err) < 0)
+	    reserve_cid(v, a, &request.cid, &vhost, err) < 0)
 		return -1;
 	request.vhost_vsock = vhost;
 	if (start_vmm(v, &request, wanted, deadline, err) < 0)
@@ -207,16 +211,16 @@ static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
 	return -1;
 }
 
-/* Use vsock if it is configured, or if the host has it and it is not known to fail. */
+/* True if vsock is configured, or if the host has it and it is not known to fail. */
 static bool begin_with_vsock(const struct vm *v, const char *settled)
 {
 	return str_eq(v->config->transport, "vsock") ||
 	       (!str_eq(settled, "serial") && vsock_is_there());
 }
 
-/* Selects the next combination after a failure; false: there is none. vsock is given up before KVM,
- * since a serial port costs nothing. */
-static bool try_else(struct attempt *a, bool accelerator_settled, bool may_vsock)
+/* Selects the next combination after a failure; false if none is left. vsock is given up before
+ * KVM, since a serial port is as good. */
+static bool choose_next(struct attempt *a, bool accelerator_settled, bool may_vsock)
 {
 	if (a->refuted) {
 		a->refuted = false;
@@ -234,8 +238,7 @@ static bool try_else(struct attempt *a, bool accelerator_settled, bool may_vsock
 	return true;
 }
 
-/* Tries combinations until one works: a /dev/kvm that opens may still not run a guest, and a
- * /dev/vhost-vsock may not reach it. */
+/* Even if /dev/kvm opens, KVM may not run a guest; and /dev/vhost-vsock may not reach one. */
 int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadline, struct err *err)
 {
 	const char *accelerator = vmm_settled(VMM_ACCELERATOR, v->config->accelerator);
@@ -253,7 +256,7 @@ int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadlin
 	}
 	if (vmm_may_insist(v->config->accelerator, v->config->file, err) < 0)
 		return -1;
-	/* What this user may not use says nothing of the machine: it is not remembered. */
+	/* Not remembered for the machine: only this VMM's user may not use KVM. */
 	if (wanted->no_kvm)
 		a.accelerator = accelerator = "tcg";
 	if (wanted->ndevices >= VMM_DEVICES_MAX)
@@ -262,14 +265,14 @@ int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadlin
 	while (boot(v, wanted, &a, deadline, err) < 0) {
 		struct attempt failed = a;
 
-		if (err->code == E_CANCELLED || !try_else(&a, accelerator != NULL, vsock))
+		if (err->code == E_CANCELLED || !choose_next(&a, accelerator != NULL, vsock))
 			return -1;
 		a.doubtful = a.vsock && doubtful;
 		log_err(LOG_WARN, err, "the VM did not start, falling back",
 			LOG_S("accelerator", failed.accelerator),
 			LOG_S("transport", failed.vsock ? "vsock" : "serial"));
 		err_clear(err);
-		vm_revive(v);
+		vm_reset(v);
 	}
 	if (!accelerator)
 		vmm_remember(VMM_ACCELERATOR, a.accelerator);

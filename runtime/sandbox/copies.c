@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Sends copies of files (share/copy.h) to the sandbox's agent. */
+
 #include "sandbox/copies.h"
 
 #include "sandbox/sandbox.h"
@@ -6,19 +8,20 @@
 
 /* --- sending --- */
 
-struct courier {
+struct send_args {
 	struct sandbox *sandbox;
 	struct deadline deadline;
 };
 
 static int send_by(void *arg, const Grpc__CopyFileRequest *request, struct err *err)
 {
-	const struct courier *c = arg;
+	const struct send_args *c = arg;
 
 	return sandbox_call(c->sandbox, "CopyFile", request, NULL, c->deadline, NULL, err);
 }
 
-/* On the thread that watches: nobody waits for it. */
+/* On the thread that watches: each request has a deadline of its own, since no flow waits for
+ * it. */
 static int send_anew(void *arg, const Grpc__CopyFileRequest *request, struct err *err)
 {
 	struct sandbox *s = arg;
@@ -27,7 +30,7 @@ static int send_anew(void *arg, const Grpc__CopyFileRequest *request, struct err
 	return sandbox_call(s, "CopyFile", request, NULL, d, NULL, err);
 }
 
-/* --- the sandbox's --- */
+/* --- the sandbox's copies --- */
 
 int copies_begin(struct sandbox *s, uint64_t memory_mib, struct err *err)
 {
@@ -41,8 +44,8 @@ int copies_begin(struct sandbox *s, uint64_t memory_mib, struct err *err)
 int copies_send(struct sandbox *s, const struct copies *list, struct deadline deadline,
 		struct err *err)
 {
-	struct courier courier = { s, deadline };
-	struct copy_to to = { send_by, &courier, s->copy_limit };
+	struct send_args args = { s, deadline };
+	struct copy_to to = { send_by, &args, s->copy_limit };
 
 	for (size_t i = 0; i < list->n; i++) {
 		const struct copy *c = &list->v[i];

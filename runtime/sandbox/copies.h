@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Files for a guest that shares none (shared_fs = "none"): they are sent when the VM runs, before the
- * container is created, and those that the kubelet changes are kept up to date. Flows.
+ * Files for a guest without a share (shared_fs = "none"): they are sent once the VM runs, before
+ * the container is created, and volumes that the kubelet changes are kept up to date. Flows.
  */
 
 #include "base/deadline.h"
@@ -12,12 +12,13 @@
 
 struct sandbox;
 
-/* Once, when the VM runs. memory: of the VM; what is copied at a time is at most half of it. */
+/* Once, when the VM runs. memory_mib: of the VM; each copy may have half of it. Starts the thread
+ * that keeps copies up to date. */
 MUST_CHECK int copies_begin(struct sandbox *s, uint64_t memory_mib, struct err *err);
-/* Sends what the container is to have. */
+/* Sends a container's files, and begins to watch those that the kubelet changes. */
 MUST_CHECK int copies_send(struct sandbox *s, const struct copies *list, struct deadline deadline,
 			   struct err *err);
-/* A container that goes; the agent removes what it had. */
+/* Stops watching the files of a container that is removed. The agent removes its copies. */
 void copies_forget(struct sandbox *s, const char *container);
-/* When the VM has stopped. May be repeated. */
+/* After the VM has stopped: ends the thread. May be called again. */
 void copies_end(struct sandbox *s);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A network namespace that changes while its VM runs. */
+/* Brings changes of a network namespace into the guest: rescans the namespace on a thread, 200 ms
+ * after the first event, and syncs each interface. */
 
 #include "sandbox/follow.h"
 
@@ -47,12 +48,12 @@ static void record(struct sandbox *s, const struct endpoint *e, bool connected)
 	if (connected)
 		record_interface(s->record, &s->network, e);
 	else
-		record_no_interface(s->record, e->link.name);
+		record_forget_interface(s->record, e->link.name);
 	if (record_write(s->record, &err) < 0)
 		complain(e, &err, "cannot record an interface");
 }
 
-/* Recorded first, as at the start. */
+/* Connects a new interface and plugs its card in. It is recorded first, as by sandbox_start(). */
 static int plug(struct sandbox *s, struct endpoint *e, struct err *err)
 {
 	struct vmm_device card;
@@ -71,18 +72,20 @@ static int plug(struct sandbox *s, struct endpoint *e, struct err *err)
 	return -1;
 }
 
-static void come(struct follower *f, struct endpoint *e)
+/* The interface was added to the namespace. */
+static void add(struct follower *f, struct endpoint *e)
 {
 	struct err err = ERR_INIT;
 
 	if (plug(f->s, e, &err) < 0) {
 		complain(e, &err, "the guest does not get an interface that has come");
-		e->useless = true;
+		e->skipped = true;
 	} else if (interfaces_update(f->s, e, soon(f), &err) < 0) {
 		complain(e, &err, "cannot tell the guest of an interface");
 	}
 }
 
+/* The interface's addresses, name or MTU have changed. */
 static void change(struct follower *f, struct endpoint *e)
 {
 	struct err err = ERR_INIT;
@@ -93,30 +96,30 @@ static void change(struct follower *f, struct endpoint *e)
 		complain(e, &err, "cannot tell the guest of an interface");
 }
 
-/* True: nothing is left of it. Else its place stays taken, and another attempt is made when something else
- * changes. */
+/* The interface was removed from the namespace. Returns true if nothing of it is left in the VM;
+ * else its endpoint stays in the list, and the next rescan tries again. */
 static bool leave(struct follower *f, struct endpoint *e)
 {
 	struct err err = ERR_INIT;
 
-	if (!e->useless)
+	if (!e->skipped)
 		record(f->s, e, false);
 	if (!e->connected)
 		return true;
 	if (!e->plugged) {
-		if (!e->useless && interfaces_update(f->s, e, soon(f), &err) < 0)
+		if (!e->skipped && interfaces_update(f->s, e, soon(f), &err) < 0)
 			complain(e, &err, "cannot tell the guest of an interface");
-		e->useless = true;
+		e->skipped = true;
 		return false;
 	}
-	e->useless = true;
+	e->skipped = true;
 	if (vm_unplug_nic(f->s->vm, e->tap, deadline_in(PLUG_MS), &err) == 0)
 		return true;
 	complain(e, &err, "an interface that has gone is still in the guest");
 	return false;
 }
 
-/* --- all --- */
+/* --- all endpoints --- */
 
 static bool is_stopping(struct follower *f)
 {
@@ -128,13 +131,13 @@ static bool is_stopping(struct follower *f)
 	return stopping;
 }
 
-/* Those that went make room, and names free, for those that came. */
+/* Removed interfaces come first: they free slots of the VM, and names, for added ones. */
 static void catch_up(struct follower *f)
 {
 	struct network *n = &f->s->network;
 	struct err err = ERR_INIT;
 
-	if (network_look(n, &err) < 0) {
+	if (network_rescan(n, &err) < 0) {
 		log_err(LOG_WARN, &err, "cannot see what has changed in the network namespace");
 		return;
 	}
@@ -143,18 +146,18 @@ static void catch_up(struct follower *f)
 			network_drop(n, i);
 	}
 	vec_each(struct endpoint, e, &n->endpoints.list) {
-		if (e->gone || e->useless || is_stopping(f))
+		if (e->gone || e->skipped || is_stopping(f))
 			continue;
 		if (!e->connected)
-			come(f, e);
-		else if (!e->told)
+			add(f, e);
+		else if (!e->synced)
 			change(f, e);
 	}
 	if (!is_stopping(f) && interfaces_route(f->s, soon(f), &err) < 0)
 		log_err(LOG_WARN, &err, "cannot give the guest its routes");
 }
 
-/* --- when --- */
+/* --- when to rescan --- */
 
 /* Loop: the thread has ended. */
 static void on_done(void *arg)
@@ -178,7 +181,8 @@ static void *follow_main(void *arg)
 	return NULL;
 }
 
-/* Loop. What is queued is taken before the look, so that what happens during it is seen by the next one. */
+/* Loop. The queued events are dropped before the rescan, so that a change during it starts
+ * another. */
 static void on_settled(void *arg)
 {
 	struct follower *f = arg;
@@ -188,11 +192,11 @@ static void on_settled(void *arg)
 	(void)pthread_mutex_lock(&f->lock);
 	f->busy = !f->stopping && thread_detach(follow_main, f, 0, &err) == 0;
 	if (!f->busy && !f->stopping)
-		timer_set(f->pause, SETTLE_MS, false); /* no thread now */
+		timer_set(f->pause, SETTLE_MS, false); /* no thread could be started: try later */
 	(void)pthread_mutex_unlock(&f->lock);
 }
 
-/* Loop. Silent until the next look has been made. */
+/* Loop. No further event is received until the rescan is done. */
 static void on_change(void *arg, uint32_t events)
 {
 	struct follower *f = arg;
@@ -208,7 +212,7 @@ static void attach(void *arg)
 
 	f->watch = loop_watch(f->s->loop, f->fd, EPOLLIN, on_change, f);
 	f->pause = loop_timer(f->s->loop, SETTLE_MS, false, on_settled, f);
-	watch_set(f->watch, 0); /* what came before the watch is looked for first */
+	watch_set(f->watch, 0); /* begin with a rescan, for changes before the watch */
 }
 
 static void detach(void *arg)

@@ -2,21 +2,24 @@
 #pragma once
 
 /*
- * Follows the network namespace of a running sandbox: an interface that comes is plugged into the VM, one that
- * goes is taken out, and addresses, routes and permanent neighbours are passed on. So what is done to the
- * namespace of any container (docker network connect, Multus' dynamic networks, ip addr) has its effect in the
- * guest too.
+ * Follows changes of the network namespace of a running sandbox. An interface that is added there
+ * is plugged into the VM, one that is removed is unplugged, and addresses, routes and permanent
+ * neighbours are updated in the guest. So `docker network connect`, Multus' dynamic networks or `ip
+ * addr` have the effect on a VM that they have on any container.
  *
- * What has changed is looked up, not concluded from events; so none can be missed, and however many there are,
- * a fraction of a second lies between two looks. What fails is logged, and tried again at the next change; it
- * never ends the sandbox. An interface that was there before the VM cannot be unplugged, it loses its addresses.
+ * Events only say that something has changed; what has changed is found by reading the namespace
+ * again (network_rescan). So a lost event does no harm, and many of them cause one rescan in 200 ms
+ * at most. A failure is logged, and tried again at the next change; it never ends the sandbox. An
+ * interface that the VM had at boot cannot be unplugged; it loses its addresses.
  */
 
 #include "sandbox/sandbox.h"
 
 struct follower;
 
-/* Once the guest has its network, from a flow. NULL without an error: there is nothing to follow. */
+/* From a flow, after interfaces_set_up(). Returns the follower for follow_stop(); NULL without an
+ * error if the sandbox has no network namespace to follow. */
 struct follower *follow_start(struct sandbox *s, struct err *err);
-/* From a flow, after vm_stop(): when it returns, nothing uses the network any more. NULL is accepted. */
+/* From a flow, after vm_stop(). When it returns, no thread uses s->network any more. NULL is
+ * accepted. */
 void follow_stop(struct follower *f);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the agent is asked for, for the network of a sandbox. */
+/* The requests to the agent by which the guest gets the sandbox's network. */
 
 #include "sandbox/interfaces.h"
 
@@ -9,7 +9,8 @@
 
 /* --- interfaces --- */
 
-/* By its hardware address, which its card has too. One that has gone has no addresses. */
+/* The interface as a message, heap. The guest finds it by the hardware address, which its card
+ * has. */
 static Types__Interface *describe(const struct endpoint *e)
 {
 	struct netlink_link link = e->link;
@@ -27,10 +28,10 @@ int interfaces_update(struct sandbox *s, struct endpoint *e, struct deadline dea
 	int result;
 
 	request.interface = describe(e);
-	s->network.routes_told = s->network.neighbours_told = false;
+	s->network.routes_synced = s->network.neighbours_synced = false;
 	result = sandbox_call(s, "UpdateInterface", &request, NULL, deadline, NULL, err);
 	protobuf_c_message_free_unpacked(&request.interface->base, NULL);
-	e->told = result == 0;
+	e->synced = result == 0;
 	return result;
 }
 
@@ -82,22 +83,23 @@ int interfaces_route(struct sandbox *s, struct deadline deadline, struct err *er
 {
 	struct network *n = &s->network;
 
-	if (!n->routes_told && update_routes(s, deadline, err) < 0)
+	if (!n->routes_synced && update_routes(s, deadline, err) < 0)
 		return -1;
-	n->routes_told = true;
-	if (!n->neighbours_told && add_neighbours(s, deadline, err) < 0)
+	n->routes_synced = true;
+	if (!n->neighbours_synced && add_neighbours(s, deadline, err) < 0)
 		return -1;
-	n->neighbours_told = true;
+	n->neighbours_synced = true;
 	return 0;
 }
 
-/* Without any routes, the guest keeps what its kernel made for the addresses. */
+/* A network without routes needs no UpdateRoutes: the guest's kernel has made those of its
+ * addresses. */
 int interfaces_set_up(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	vec_each(struct endpoint, e, &s->network.endpoints.list) {
 		if (interfaces_update(s, e, deadline, err) < 0)
 			return -1;
 	}
-	s->network.routes_told = !s->network.routes.routes.n;
+	s->network.routes_synced = !s->network.routes.routes.n;
 	return interfaces_route(s, deadline, err);
 }

@@ -2,16 +2,17 @@
 #pragma once
 
 /*
- * Gives the guest the interfaces, routes and neighbours of its sandbox's network, and marks in that what it
- * has been told.
+ * Has the agent configure the interfaces, routes and neighbours of the sandbox's network in the
+ * guest, and marks them there as synced. Flows.
  */
 
 #include "sandbox/sandbox.h"
 
-/* Those of a network that was just connected. */
+/* Configures all of a network that was just connected. */
 MUST_CHECK int interfaces_set_up(struct sandbox *s, struct deadline deadline, struct err *err);
-/* One; one that has gone loses its addresses. The guest forgets routes by it: interfaces_route() comes next. */
+/* Configures one interface, without addresses if it is gone from the namespace. The guest's kernel
+ * drops the routes over it: call interfaces_route() next. */
 MUST_CHECK int interfaces_update(struct sandbox *s, struct endpoint *e, struct deadline deadline,
 				 struct err *err);
-/* Routes and neighbours, where the guest has not been told. */
+/* Sets routes and neighbours, each if it is not synced. */
 MUST_CHECK int interfaces_route(struct sandbox *s, struct deadline deadline, struct err *err);

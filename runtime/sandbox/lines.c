@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Splits what arrives on the guest's console or log into lines, and logs them. */
+
 #include "sandbox/lines.h"
 
 #include "base/fd.h"
@@ -32,7 +34,7 @@ static void on_line(struct lines *l)
 	keep_panic(l, buf_cstr(&l->line));
 }
 
-/* False: there is no more, now or ever. */
+/* Reads and logs once. False if nothing was there. */
 static bool read_some(struct lines *l)
 {
 	char chunk[4096];
@@ -43,7 +45,7 @@ static bool read_some(struct lines *l)
 	for (ssize_t i = 0; i < n; i++) {
 		if (chunk[i] != '\n') {
 			if (chunk[i] != '\r')
-				buf_chr(&l->line, chunk[i]); /* cut an overlong line */
+				buf_chr(&l->line, chunk[i]); /* cuts a line that is too long */
 			continue;
 		}
 		on_line(l);
@@ -60,7 +62,7 @@ static void on_text(void *arg, uint32_t events)
 
 void lines_catch_up(struct lines *l)
 {
-	/* A guest that goes on writing does not keep us. */
+	/* Bounded: a guest that keeps writing must not hold up the loop. */
 	for (int i = 0; i < CHUNKS_MAX && l->watch && read_some(l); i++)
 		;
 }

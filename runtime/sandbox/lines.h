@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * Copies the guest's console and its agent's log to our log, line by line, at debug level. The
- * guest is untrusted: a line is cut at 4096 bytes, and if it floods the log only its own lines are
- * lost. Of the last words of the guest's kernel a copy is kept, at most PANIC_MAX - 1 printable characters.
+ * Copies the guest's console and its agent's log to the shim's log, line by line, at debug level.
+ * The guest is untrusted: a line is cut at 4096 bytes, and a guest that floods the log only loses
+ * lines of its own. The reason of a kernel panic is kept, at most PANIC_MAX - 1 printable
+ * characters of it.
  *
- * On the loop; the arguments of lines_start must stay valid until lines_stop.
+ * On the loop; the arguments of lines_start() must stay valid until lines_stop().
  */
 
 #include "base/buf.h"
@@ -15,15 +16,16 @@
 enum { PANIC_MAX = 128 };
 
 struct lines {
-	const char *what; /* the message of the log lines */
+	const char *what; /* the message of each line in the log */
 	int fd;           /* borrowed, set to non-blocking */
 	struct watch *watch;
 	struct buf line;       /* the incomplete line */
-	char panic[PANIC_MAX]; /* why the guest's kernel gave up; empty: it did not */
+	char panic[PANIC_MAX]; /* reason of a panic of the guest's kernel, or empty */
 };
 
+/* Begins to read fd, which it sets to non-blocking. */
 void lines_start(struct lines *l, struct loop *loop, int fd, const char *what);
-/* Reads what is there, without waiting: for whoever wants to know why a guest has ended. */
+/* Reads what has arrived so far, without waiting. Call it before looking at l->panic. */
 void lines_catch_up(struct lines *l);
 /* Does nothing if it was never started (all zero). */
 void lines_stop(struct lines *l);

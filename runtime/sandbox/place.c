@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Control groups, processors and the VMM's user of a sandbox: records them, and calls
+ * runtime/host. */
+
 #include "sandbox/place.h"
 
 #include "base/log.h"
@@ -11,7 +14,7 @@
 
 #include <stdlib.h>
 
-/* --- with the lock held --- */
+/* --- control groups and processors; with s->placing held --- */
 
 static int record_groups(struct sandbox *s, struct err *err)
 {
@@ -69,7 +72,7 @@ static int place_threads(struct sandbox *s, struct deadline deadline, struct err
 	return pin(s, threads, n, err);
 }
 
-/* --- */
+/* --- the same, taking the lock --- */
 
 int place_enter(struct sandbox *s, const struct sandbox_wanted *wanted, struct err *err)
 {
@@ -149,7 +152,7 @@ int place_take_user(struct sandbox *s, struct err *err)
 				       : 0;
 }
 
-/* With the lock held. */
+/* With s->placing held. */
 static void give_back_user(struct sandbox *s)
 {
 	struct err err = ERR_INIT;
@@ -168,7 +171,7 @@ static void give_back_user(struct sandbox *s)
 
 /* --- the end --- */
 
-static void forget_groups(struct sandbox *s)
+static void remove_groups(struct sandbox *s)
 {
 	struct err err = ERR_INIT;
 
@@ -181,14 +184,14 @@ static void forget_groups(struct sandbox *s)
 		log_err(LOG_WARN, &err, "cannot record that the control groups are gone");
 }
 
-void place_go_home(struct sandbox *s)
+void place_move_back(struct sandbox *s)
 {
 	struct err ignored = ERR_INIT;
 
 	(void)pthread_mutex_lock(&s->placing);
 	s->placed = false;
 	if (s->cgroup)
-		(void)!host_cgroup_go_home(s->cgroup, &ignored);
+		(void)!host_cgroup_move_back(s->cgroup, &ignored);
 	(void)pthread_mutex_unlock(&s->placing);
 }
 
@@ -198,7 +201,7 @@ void place_leave(struct sandbox *s)
 	s->placed = false;
 	give_back_user(s);
 	if (s->cgroup)
-		forget_groups(s);
+		remove_groups(s);
 	host_cgroup_free(s->cgroup);
 	s->cgroup = NULL;
 	(void)pthread_mutex_unlock(&s->placing);

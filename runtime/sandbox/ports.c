@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Forwarded connections, all on the loop. A connection is freed when it is closed and none of its calls
- * to the agent is pending any more.
+ * Forwarded connections, all on the loop. A connection is freed when it is closed and none of its
+ * calls to the agent is pending any more.
  */
 
 #include "sandbox/ports.h"
@@ -28,7 +28,8 @@ enum {
 	CONNECT_MS = 15000, /* the agent tries for less */
 };
 
-/* Nothing else: that of a peer which is gone comes once, and is seen whatever is waited for. */
+/* The events to wait for when neither reading nor writing: EPOLLERR and EPOLLHUP are always
+ * reported, and edge-triggered only once. */
 static const uint32_t REPORT_ERRORS = EPOLLET;
 
 struct ports {
@@ -37,28 +38,30 @@ struct ports {
 	struct forward forward;
 	struct listener *listeners[FORWARD_FAMILIES];
 	VEC(struct port *) v;
-	uint64_t next; /* number of a connection */
-	bool full, was_full;
+	uint64_t next; /* number of the next connection, for its id */
+	bool full;     /* no connection is accepted now */
+	bool was_full; /* that has been logged */
 };
 
 /* A connection. */
 struct port {
 	struct ports *all;
-	char *id; /* the agent's */
+	char *id; /* to the agent */
 	uint16_t number;
-	unsigned refs; /* one until it is closed, one per call */
+	unsigned refs; /* one until it is closed, one per request to the agent */
 	int fd;
 	struct watch *watch;
 	bool connected, closed;
 	struct {
-		uint8_t *data; /* what the agent has not taken, or NULL */
+		uint8_t *data; /* the piece that the agent is taking, or NULL */
 		size_t len, done;
 		bool ended;
 	} up; /* to the guest */
 	struct {
-		struct buf queue;
-		bool asking, ended;
-	} down;
+		struct buf queue; /* what the socket has not taken */
+		bool asking;      /* a ReadStdout is pending */
+		bool ended;
+	} down; /* from the guest */
 };
 
 static struct ttrpc_client *client_of(const struct port *p)
@@ -113,7 +116,7 @@ static void forget(struct port *p)
 		listen_again(all);
 }
 
-/* Once. */
+/* Closes the connection on both sides; later calls do nothing. */
 static void end(struct port *p, bool reset)
 {
 	if (p->closed)
@@ -145,10 +148,11 @@ static void abort_for(struct port *p, const char *why)
 	abort_port(p, &err);
 }
 
-/* --- what is waited for --- */
+/* --- the socket's events --- */
 
 static void on_socket(void *arg, uint32_t events);
 
+/* Chooses the events to wait for next, or closes a connection whose directions have both ended. */
 static void update(struct port *p)
 {
 	uint32_t events = REPORT_ERRORS;
@@ -171,7 +175,7 @@ static void update(struct port *p)
 static void on_input_ended(void *arg, const void *reply, const struct err *err)
 {
 	(void)reply;
-	(void)err; /* the other direction says what there is to say */
+	(void)err; /* the other direction reports it */
 	unref(arg);
 }
 
@@ -245,7 +249,7 @@ static void take_input(struct port *p)
 
 /* --- from the guest --- */
 
-/* Writes what the socket takes now; false: it is gone. */
+/* Writes what the socket takes now; false if the connection is broken. */
 static bool put(const struct port *p, const char *data, size_t len, size_t *done)
 {
 	for (*done = 0; *done < len;) {
@@ -286,9 +290,9 @@ static void on_output(void *arg, const uint8_t *data, size_t len, const struct e
 	} else if (!p->closed && len > CHUNK) {
 		abort_for(p, "the agent sent more than it was asked for");
 	} else if (!p->closed) {
-		p->down.ended = err != NULL; /* "read meet eof" */
+		p->down.ended = err != NULL; /* E_FAILED, "read meet eof": the end */
 		buf_add(&p->down.queue, data, len);
-		ask_output(p); /* before this piece is written, if there is room */
+		ask_output(p); /* if there is room: the agent reads while this piece is written */
 		flush(p);
 		ask_output(p);
 		update(p);
@@ -404,8 +408,8 @@ static void on_connection(void *arg, int fd)
 
 /* --- all of them --- */
 
-/* Port 0: does it serve this? */
-static int ask_agent(struct vm *vm, struct deadline deadline, struct err *err)
+/* E_UNSUPPORTED if the agent has no ConnectPort. Port 0, the default, connects to nothing. */
+static int check_agent(struct vm *vm, struct deadline deadline, struct err *err)
 {
 	Grpc__ConnectPortRequest request = GRPC__CONNECT_PORT_REQUEST__INIT;
 
@@ -418,7 +422,7 @@ struct ports *ports_open(struct loop *loop, struct vm *vm, int netns, struct dea
 	struct forward forward;
 	struct ports *all;
 
-	if (ask_agent(vm, deadline, err) < 0 || forward_open(netns, &forward, err) < 0)
+	if (check_agent(vm, deadline, err) < 0 || forward_open(netns, &forward, err) < 0)
 		return NULL;
 	all = NEW(struct ports);
 	*all = (struct ports){ .loop = loop, .vm = vm, .forward = forward };

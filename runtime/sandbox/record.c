@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The record of a sandbox, and its key. */
+/* persist.json: a table of the kinds of things, each with how it is written and undone. */
 
 #include "sandbox/record.h"
 
@@ -50,24 +50,24 @@ char *record_key(const char *namespace, const char *id)
 	return str_fmt("%.*s@@%.*s", KEY_BEGINNING, id, KEY_DIGITS, hex);
 }
 
-/* --- things --- */
+/* --- kinds of things --- */
 
 enum thing_kind { THING_PROCESS, THING_INTERFACE, THING_CGROUP, THING_VOLUME, THING_USER };
 
 struct thing {
 	enum thing_kind kind;
-	char *name;
-	/* a user */
+	char *name; /* of a cgroup or volume its path */
+	/* of a user */
 	uid_t uid;
 	char *key;
-	/* a process */
+	/* of a process */
 	pid_t pid;
 	uint64_t start;
-	/* an interface */
+	/* of an interface */
 	char *tap, *netns;
 	const char *model;
 	struct netns_identity identity;
-	/* a volume */
+	/* of a volume */
 	char *sandbox;
 };
 
@@ -147,7 +147,7 @@ static void volume_write(const struct thing *t, struct json *to)
 static void volume_undo(const struct json *from)
 {
 	const char *path = json_get_text(from, "name"), *sandbox = json_get_text(from, "sandbox");
-	struct err invalid = ERR_INIT; /* not written by us */
+	struct err invalid = ERR_INIT; /* not what we write: ignored */
 
 	if (path && str_check_id(sandbox ? sandbox : "", "sandbox", &invalid) == 0)
 		volume_unmark(path, sandbox);
@@ -155,11 +155,10 @@ static void volume_undo(const struct json *from)
 
 static void cgroup_write_thing(const struct thing *t, struct json *to)
 {
-	(void)t; /* its name is the path */
+	(void)t; /* the name, which is the path, is all */
 	(void)to;
 }
 
-/* Processes of the sandbox that are not recorded may be in it, until they are killed. */
 static void cgroup_undo(const struct json *from)
 {
 	const char *path = json_get_text(from, "name");
@@ -189,7 +188,7 @@ static void user_undo(const struct json *from)
 static const struct {
 	const char *name;
 	void (*write)(const struct thing *t, struct json *to);
-	void (*undo)(const struct json *from); /* idempotent */
+	void (*undo)(const struct json *from); /* may be repeated */
 } kinds[] = {
 	[THING_PROCESS] = { "process", process_write, process_undo },
 	[THING_INTERFACE] = { "interface", interface_write, interface_undo },
@@ -231,7 +230,7 @@ void record_free(struct record *r)
 	free(r);
 }
 
-/* name NULL: all of that kind. */
+/* With the lock held: removes the entries of that kind and name; NULL: of any name. */
 static void forget(struct record *r, enum thing_kind kind, const char *name)
 {
 	for (size_t i = r->things.n; i-- > 0;) {
@@ -270,7 +269,7 @@ void record_interface(struct record *r, const struct network *n, const struct en
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-void record_no_interface(struct record *r, const char *name)
+void record_forget_interface(struct record *r, const char *name)
 {
 	(void)pthread_mutex_lock(&r->lock);
 	forget(r, THING_INTERFACE, name);
@@ -377,8 +376,20 @@ int record_write(struct record *r, struct err *err)
 
 /* --- undoing --- */
 
-/* A process that was started but not yet recorded has a directory of the sandbox on its command
- * line, or is QEMU with its name. */
+/* True if an argument of the command line begins with that text. */
+static bool has_argument(const struct buf *line, const char *begins)
+{
+	size_t n = strlen(begins);
+
+	for (size_t at = 0; at < line->len; at += strnlen(line->data + at, line->len - at) + 1) {
+		if (line->len - at >= n && memcmp(line->data + at, begins, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A process that was started for the sandbox but is not recorded yet has a directory of the sandbox
+ * in an argument or, as QEMU, an argument that begins with the sandbox's name (cmdline.c). */
 static bool works_for(const char *pid, const char *key)
 {
 	AUTO(str) char *name = str_fmt("sandbox-%s,", key);
@@ -387,10 +398,9 @@ static bool works_for(const char *pid, const char *key)
 	AUTO(buf) struct buf line = BUF_INIT(CMDLINE_MAX);
 	struct err gone = ERR_INIT;
 
-	if (file_read(AT_FDCWD, path, CMDLINE_MAX, &line, &gone) < 0)
+	if (file_read(AT_FDCWD, path, CMDLINE_MAX, &line, &gone) < 0 || !line.len)
 		return false;
-	return memmem(line.data, line.len, name, strlen(name)) ||
-	       memmem(line.data, line.len, share, strlen(share));
+	return memmem(line.data, line.len, share, strlen(share)) || has_argument(&line, name);
 }
 
 static void kill_unrecorded(const char *key)
@@ -410,7 +420,7 @@ static void kill_unrecorded(const char *key)
 		(void)closedir(proc);
 }
 
-/* A thing of a kind that this version does not know cannot be undone by it. */
+/* A kind of a later version is logged and left alone. */
 static void undo_thing(const struct json *thing)
 {
 	const char *kind = json_kind(thing) == JSON_IS_OBJECT ? json_get_text(thing, "kind") : NULL;
@@ -447,9 +457,9 @@ void record_undo(const char *dir, const char *key)
 {
 	AUTO(str) char *path = path_join(dir, "persist.json");
 	AUTO(buf) struct buf text = BUF_INIT(RECORD_MAX);
-	struct err missing = ERR_INIT; /* no record: no process was started */
+	struct err missing = ERR_INIT; /* without a record nothing was made */
 
-	kill_unrecorded(key); /* also those that would keep a control group busy */
+	kill_unrecorded(key); /* first, since they may be in a control group to be removed */
 	if (file_read(AT_FDCWD, path, RECORD_MAX, &text, &missing) == 0) {
 		AUTO(json)
 		struct json *record = json_parse(buf_cstr(&text), text.len, path, &missing);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A sandbox's VM grows and shrinks with its containers. Up before the guest is told of a limit, down
- * after it: at no time is a container promised more than there is.
+ * Resizes a sandbox's VM with its containers. The VM grows before the guest applies higher limits
+ * (sandbox_grow) and shrinks after it has applied lower ones (sandbox_settle), so that the limits
+ * never exceed what the VM has.
  */
 
 #include "sandbox/sandbox.h"
@@ -9,7 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 
-/* One flow at a time: what a second one wants is added to what the first one got. */
+/* Waits until no other flow resizes the VM. */
 static int begin(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	bool mine;
@@ -31,7 +32,7 @@ static void end(struct sandbox *s)
 	(void)pthread_mutex_unlock(&s->size.lock);
 }
 
-/* Why the VM keeps its size, or NULL. */
+/* Why the VM cannot be resized, or NULL. */
 static const char *fixed(const struct sandbox *s)
 {
 	if (s->config->static_size)
@@ -58,7 +59,7 @@ static int resize(struct sandbox *s, const struct vmm_size *to, struct deadline 
 	return result;
 }
 
-/* At least what is there, at most what there can be. */
+/* Resizes to what the limits need, but not below the present size and not above the largest. */
 static int grow(struct sandbox *s, struct deadline deadline, struct err *err)
 {
 	const struct vmm_size bound = s->size.most;
@@ -72,8 +73,9 @@ static int grow(struct sandbox *s, struct deadline deadline, struct err *err)
 	return resize(s, &to, deadline, err);
 }
 
-/* --- limits come and go --- */
+/* --- limits of containers --- */
 
+/* id NULL: the pod's. l NULL: removes a container's. */
 static void put(struct sandbox *s, const char *id, const struct limits *l)
 {
 	if (id)
@@ -87,12 +89,13 @@ static const struct limits *find(const struct sandbox *s, const char *id)
 	return id ? sizing_find(&s->size.sizing, id) : &s->size.sizing.pod;
 }
 
+/* sandbox_grow() for the flow that holds size.busy. */
 static int admit(struct sandbox *s, const char *id, const struct oci_resources *r, bool must,
 		 struct limits_change *change, struct deadline deadline, struct err *err)
 {
 	struct sizing *z = &s->size.sizing;
 	const struct limits *had = find(s, id);
-	bool comes = !had, updated = z->pod_updated;
+	bool is_new = !had, updated = z->pod_updated;
 	struct limits both;
 
 	change->before = had ? *had : (struct limits){ 0 };
@@ -105,7 +108,7 @@ static int admit(struct sandbox *s, const char *id, const struct oci_resources *
 	     sizing_check(z, &change->before, &change->after, &s->size.most, fixed(s), err) == 0) &&
 	    grow(s, deadline, err) == 0)
 		return 0;
-	put(s, id, comes ? NULL : &change->before);
+	put(s, id, is_new ? NULL : &change->before);
 	z->pod_updated = updated;
 	return -1;
 }
@@ -136,7 +139,7 @@ void sandbox_settle(struct sandbox *s, const char *id, const struct limits *l,
 	}
 	put(s, id, l);
 	to = sizing_now(&s->size.sizing);
-	to.vcpus = s->size.now.vcpus; /* they stay */
+	to.vcpus = s->size.now.vcpus; /* processors are never unplugged */
 	if (to.memory_mib < s->size.now.memory_mib && resize(s, &to, deadline, &err) < 0)
 		log_err(LOG_WARN, &err, "the VM keeps what a container does not need");
 	end(s);

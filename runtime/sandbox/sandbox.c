@@ -47,8 +47,8 @@ static void release(struct sandbox *s)
 	free(s);
 }
 
-/* The shared directory is searched in the guest by the users that a user namespace maps; on the host
- * its parent keeps everybody out. */
+/* In the guest, users that a user namespace maps search the shared directory; on the host its
+ * parent directory keeps everybody but root out. */
 static int make_share_dir(const struct sandbox *s, struct err *err)
 {
 	AUTO(str) char *parent = path_join(SANDBOX_SHARE_DIR, s->key);
@@ -69,7 +69,7 @@ static int remove_files(const char *key, struct err *err)
 	return 0;
 }
 
-/* All of them or none: nobody else may come to clean up. */
+/* Makes all directories or none: after a failure of Create nobody calls `delete`. */
 static int make_files(struct sandbox *s, struct err *err)
 {
 	struct err ignored = ERR_INIT;
@@ -84,7 +84,7 @@ static int make_files(struct sandbox *s, struct err *err)
 	return -1;
 }
 
-/* Called by the VM. */
+/* Loop: the VM has died. */
 static void on_dead(void *arg, const struct err *why)
 {
 	struct sandbox *s = arg;
@@ -94,6 +94,7 @@ static void on_dead(void *arg, const struct err *why)
 		s->on_dead(s->arg, why);
 }
 
+/* QEMU and virtiofsd were started. */
 static int on_launched(void *arg, struct err *err)
 {
 	struct sandbox *s = arg;
@@ -145,16 +146,15 @@ int sandbox_new(struct loop *loop, const struct runtime_config *config, const ch
 	return -1;
 }
 
-/* It lies in the sandbox's directory, and so goes with that. */
 int sandbox_make_netns(const struct sandbox *s, char **path, struct err *err)
 {
-	*path = path_join(s->state_dir, "netns");
+	*path = path_join(s->state_dir, "netns"); /* removed with that directory */
 	return netns_make(*path, err);
 }
 
 /* --- start --- */
 
-/* "NAME PARAMETER=VALUE ...", heap. */
+/* The message for an entry of kernel_modules, "NAME PARAMETER=VALUE ..."; heap. */
 static Grpc__KernelModule *describe_module(const char *entry)
 {
 	Grpc__KernelModule *m = NEW(Grpc__KernelModule);
@@ -212,7 +212,7 @@ static int create_sandbox(struct sandbox *s, const char *hostname, struct deadli
 	return result;
 }
 
-/* On the loop. The version is untrusted: it is cut here, and escaped where it is written. */
+/* Loop. The version is untrusted text: it is cut here, and whoever prints it must escape it. */
 static void on_version(void *arg, const void *message, const struct err *why)
 {
 	const Grpc__VersionCheckResponse *reply = message;
@@ -230,9 +230,9 @@ static void on_version(void *arg, const void *message, const struct err *why)
 		log_err(LOG_WARN, &err, "cannot record the version of the agent");
 }
 
-/* Recorded for operators and for the installer's check. Asynchronous; an agent that does not report
- * it is no error. */
-static void learn_version(struct sandbox *s)
+/* Asks the agent for its version, which is recorded for operators and for the installer's check.
+ * Does not wait; an agent that does not answer is no error. */
+static void ask_version(struct sandbox *s)
 {
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
 
@@ -259,14 +259,15 @@ static void on_oom(void *arg, const void *reply, const struct err *err)
 	struct sandbox *s = arg;
 
 	if (err)
-		return; /* the sandbox ends */
+		return; /* the connection has ended, and with it the sandbox */
 	if (s->on_oom)
 		s->on_oom(s->arg, event->container_id);
-	/* A guest may send any number of these; they must not fill the queue for other events. */
+	/* A hostile guest may report any number; the pause keeps the event queue from filling
+	 * up. */
 	s->pause = loop_timer(s->loop, OOM_PAUSE_MS, false, ask_again, s);
 }
 
-/* Loop: one question at a time, for all containers. */
+/* Loop: sends GetOOMEvent, which the agent answers at the next OOM kill in any container. */
 static void ask_oom(void *arg)
 {
 	Grpc__GetOOMEventRequest request = GRPC__GET_OOMEVENT_REQUEST__INIT;
@@ -277,9 +278,9 @@ static void ask_oom(void *arg)
 				       &grpc__oomevent__descriptor, DEADLINE_NEVER, on_oom, s);
 }
 
-/* --- start, stop --- */
+/* --- start and stop --- */
 
-/* Makes a VM this sandbox's. */
+/* Has the agent of the VM that was booted make this sandbox and its network. */
 static int adopt(struct sandbox *s, const char *hostname, struct deadline deadline, struct err *err)
 {
 	if (create_sandbox(s, hostname, deadline, err) < 0 ||
@@ -288,12 +289,13 @@ static int adopt(struct sandbox *s, const char *hostname, struct deadline deadli
 	s->follower = follow_start(s, err);
 	if (err->code)
 		return -1;
-	learn_version(s);
+	ask_version(s);
 	loop_post(s->loop, ask_oom, s);
 	return 0;
 }
 
-/* Recorded first, so that it is undone however far it gets. */
+/* Finds the interfaces, records them and connects them: what is recorded first is undone even if
+ * this process dies meanwhile. */
 static int connect_network(struct sandbox *s, const char *netns, struct err *err)
 {
 	if (network_scan(&s->network, s->config, netns, err) < 0)
@@ -303,7 +305,7 @@ static int connect_network(struct sandbox *s, const char *netns, struct err *err
 	return record_write(s->record, err) < 0 ? -1 : network_connect(&s->network, err);
 }
 
-/* Gets a VM with the network's devices. */
+/* Boots a VM that has a card for each interface. */
 static int get_vm(struct sandbox *s, const char *label, struct deadline deadline, struct err *err)
 {
 	size_t n = s->network.endpoints.list.n;
@@ -335,23 +337,23 @@ static int get_vm(struct sandbox *s, const char *label, struct deadline deadline
 	return 0;
 }
 
-struct opened {
+struct ports_opened {
 	struct sandbox *sandbox;
 	struct ports *ports;
 };
 
 static void start_ports(void *arg)
 {
-	const struct opened *o = arg;
+	const struct ports_opened *o = arg;
 
 	o->sandbox->ports = o->ports;
 	ports_start(o->ports);
 }
 
-/* A pod without it does all else. */
+/* Forwards connections to the pod's localhost. A failure is logged: the pod works without. */
 static void open_localhost(struct sandbox *s, struct deadline deadline)
 {
-	struct opened o = { .sandbox = s };
+	struct ports_opened o = { .sandbox = s };
 	struct err err = ERR_INIT;
 
 	o.ports = ports_open(s->loop, s->vm, s->network.netns, deadline, &err);
@@ -367,11 +369,12 @@ struct starting {
 	struct deadline deadline;
 };
 
-/* To move processes between control groups is to wait, tens of milliseconds in which the kernel lets all
- * processors pass; so something else is done beside it. */
+/* Moving a process to another control group takes tens of milliseconds, in which the kernel waits
+ * for a grace period of all processors. So at each of these points something else runs in parallel:
+ * the functions are called by parallel_each() for PLACE and for BESIDE. */
 enum { PLACE, BESIDE, BOTH };
 
-/* What must be there before the VM is. */
+/* Before the VM is booted. */
 static int prepare(void *arg, size_t i, struct err *err)
 {
 	const struct starting *g = arg;
@@ -380,8 +383,8 @@ static int prepare(void *arg, size_t i, struct err *err)
 			  : connect_network(g->sandbox, g->wanted->netns, err);
 }
 
-/* What follows once it answers. */
-static int settle(void *arg, size_t i, struct err *err)
+/* Once the agent answers. */
+static int set_up(void *arg, size_t i, struct err *err)
 {
 	const struct starting *g = arg;
 
@@ -402,7 +405,7 @@ int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct
 	(void)pthread_mutex_lock(&s->placing);
 	s->placed = true;
 	(void)pthread_mutex_unlock(&s->placing);
-	if (parallel_each(BOTH, settle, &g, err) < 0)
+	if (parallel_each(BOTH, set_up, &g, err) < 0)
 		return -1;
 	if (share_is_none(&s->share) && copies_begin(s, s->size.now.memory_mib, err) < 0)
 		return -1;
@@ -438,7 +441,8 @@ static void drop_pause(void *arg)
 	watch_remove(STEAL(s->pause, NULL));
 }
 
-/* The namespace may have gone, or be used for another VM next. */
+/* Leaves the namespace as it was before, since it may be used for another VM next. It may also have
+ * been removed meanwhile. */
 static void disconnect_network(struct sandbox *s)
 {
 	struct err err = ERR_INIT;
@@ -448,22 +452,23 @@ static void disconnect_network(struct sandbox *s)
 	if (network_disconnect(&s->network, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot disconnect the network");
 	vec_each(const struct endpoint, e, &s->network.endpoints.list)
-		record_no_interface(s->record, e->link.name);
+		record_forget_interface(s->record, e->link.name);
 	err_clear(&err);
 	if (s->network.endpoints.list.n && record_write(s->record, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot record that the network is disconnected");
 	endpoints_release(&s->network.endpoints);
-	fd_close(&s->network.netns); /* the namespace can go */
+	fd_close(&s->network.netns); /* or the namespace would stay as long as the shim */
 	(void)pthread_mutex_unlock(&s->disconnecting);
 }
 
+/* At the end. */
 static int stop_part(void *arg, size_t i, struct err *err)
 {
 	struct sandbox *s = arg;
 
 	(void)err;
 	if (i == PLACE)
-		place_go_home(s);
+		place_move_back(s);
 	else
 		vm_stop(s->vm);
 	return 0;

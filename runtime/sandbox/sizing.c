@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The size of a VM, from the limits of its containers. */
+/* Computes the size of a VM from the limits of its containers. */
 
 #include "sandbox/sizing.h"
 
@@ -15,7 +15,7 @@ enum { MIB = 1 << 20, VCPUS_MAX = 240, PERIOD = 100000, LIST_MAX = 4096 };
 
 /* --- limits --- */
 
-/* The number of processors in "0-3,8"; 0 if it is no such list. */
+/* The number of processors in "0-3,8"; 0 if the text is not such a list. */
 static unsigned count_cpus(const char *list)
 {
 	AUTO(strv) char **ranges = strv_split(list, ",");
@@ -41,7 +41,7 @@ static double cpus_of(int64_t quota, uint64_t period)
 	return quota > 0 ? (double)quota / (double)(period ? period : PERIOD) : 0;
 }
 
-/* As the guest's control group takes it: a period alone removes the quota. */
+/* As the guest's control group applies an update: a period without a quota removes the quota. */
 static void update_cpus(struct limits *l, const struct oci_resources *r)
 {
 	bool quota = r->cpu.quota.set && r->cpu.quota.v != 0;
@@ -53,6 +53,7 @@ static void update_cpus(struct limits *l, const struct oci_resources *r)
 		l->cpuset = count_cpus(r->cpu.cpus);
 }
 
+/* a + b, at most UINT64_MAX. */
 static uint64_t add(uint64_t a, uint64_t b)
 {
 	uint64_t sum;
@@ -60,7 +61,7 @@ static uint64_t add(uint64_t a, uint64_t b)
 	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
-/* a + change, where change is the difference of two values like it; not below 0. */
+/* a + (after - before), at least 0. */
 static uint64_t shift(uint64_t a, uint64_t before, uint64_t after)
 {
 	if (after >= before)
@@ -90,9 +91,9 @@ struct limits limits_higher(const struct limits *a, const struct limits *b)
 	};
 }
 
-/* --- what the manager says of the pod --- */
+/* --- annotations with the limits of a pod --- */
 
-/* Numbers of containerd's annotations; negative and empty ones are no limit. */
+/* Reads a number of containerd's annotations; a negative or empty one means no limit. */
 static int read_number(const struct oci_spec *spec, const char *key, uint64_t *to, struct err *err)
 {
 	const char *text = oci_annotation(spec, key);
@@ -112,7 +113,7 @@ static int read_containerd(const struct oci_spec *spec, struct limits *l, struct
 	return 0;
 }
 
-/* A member of CRI-O's JSON; absent or negative: no limit. */
+/* A number in CRI-O's JSON; 0, no limit, if it is absent or negative. */
 static int64_t number(const struct json *j, const char *member)
 {
 	const struct json *v = json_get(j, member);
@@ -120,7 +121,7 @@ static int64_t number(const struct json *j, const char *member)
 	return v && json_kind(v) == JSON_IS_INT && json_int(v) > 0 ? json_int(v) : 0;
 }
 
-/* The CRI's LinuxContainerResources in JSON, or null. */
+/* Reads CRI-O's annotation: the CRI's LinuxContainerResources in JSON, or null. */
 static int read_crio(const struct oci_spec *spec, const char *key, struct limits *l,
 		     struct err *err)
 {
@@ -187,8 +188,8 @@ static void forget(struct sizing *z, struct sized *c)
 	vec_remove(&z->containers, (size_t)(c - z->containers.v));
 }
 
-/* An update of one of its containers changes the pod, unless the manager tells that itself. What was
- * not limited stays so. */
+/* Applies the update of a container to the pod's limits, unless these are updated by themselves
+ * (sizing_put_pod). What has no limit keeps none. */
 static void change_pod(struct sizing *z, const struct limits *before, const struct limits *after)
 {
 	struct limits *pod = &z->pod;
@@ -225,7 +226,7 @@ void sizing_put_pod(struct sizing *z, const struct limits *l)
 
 /* --- sizes --- */
 
-/* Of all containers, or of the pod where that is more. */
+/* The sums over all containers, or the pod's limits where they are higher. */
 static struct limits total(const struct sizing *z)
 {
 	struct limits sum = { 0 };
@@ -253,7 +254,7 @@ static double default_cpus(const struct runtime_config *c)
 	return c->vcpus < 0 ? (double)host_cpus() : c->vcpus;
 }
 
-/* Up, and at least one. */
+/* Rounds up to whole processors, at least one. */
 static unsigned whole(double cpus)
 {
 	unsigned n = cpus >= VCPUS_MAX ? VCPUS_MAX : cpus > 0 ? (unsigned)cpus : 0;
@@ -279,7 +280,8 @@ struct vmm_size sizing_most(const struct runtime_config *c)
 	return most;
 }
 
-/* Without bounds. A quota says how much, a cpuset only where. */
+/* The size that the limits need, without bounds. A cpuset counts only where there is no quota: it
+ * tells where a container runs, not how much. */
 static struct vmm_size wanted(const struct sizing *z)
 {
 	const struct limits l = total(z);
@@ -301,7 +303,8 @@ struct vmm_size sizing_now(const struct sizing *z)
 	return size;
 }
 
-static int bounded(const struct sizing *z, const char *fixed, const char *key, struct err *err)
+/* The hint for E_LIMIT. */
+static int hint_bound(const struct sizing *z, const char *fixed, const char *key, struct err *err)
 {
 	if (fixed)
 		return err_hint(err, "the VM cannot grow: %s", fixed);
@@ -321,7 +324,7 @@ int sizing_check(const struct sizing *z, const struct limits *before, const stru
 			"the cpu quotas come to %.2f processors, and the VM can have no more than "
 			"%u",
 			l.cpus, most->vcpus);
-		return bounded(z, fixed, "default_maxvcpus", err);
+		return hint_bound(z, fixed, "default_maxvcpus", err);
 	}
 	if (add(after->memory, after->huge) > add(before->memory, before->huge) &&
 	    size.memory_mib > most->memory_mib) {
@@ -330,10 +333,10 @@ int sizing_check(const struct sizing *z, const struct limits *before, const stru
 			"than "
 			"%llu",
 			(unsigned long long)size.memory_mib, (unsigned long long)most->memory_mib);
-		return bounded(z, fixed,
-			       z->config->virtio_mem ? "default_maxmemory"
-						     : "default_maxmemory (or memory_slots)",
-			       err);
+		return hint_bound(z, fixed,
+				  z->config->virtio_mem ? "default_maxmemory"
+							: "default_maxmemory (or memory_slots)",
+				  err);
 	}
 	return 0;
 }

@@ -2,22 +2,23 @@
 #pragma once
 
 /*
- * The size of a sandbox's VM: what the configuration gives every VM (default_vcpus, default_memory)
- * and, on top of that, the limits of its containers.
+ * Computes the size of a sandbox's VM: what the configuration gives every VM (default_vcpus,
+ * default_memory) and, on top of that, the limits of its containers.
  *
  *	struct sizing z = sizing_for(config);
- *	sizing_read_pod(&z, spec, err)		// what the manager says of the whole pod
+ *	sizing_read_pod(&z, spec, err)		// limits of the whole pod, from annotations
  *	boot with sizing_now(&z)		// and room up to sizing_most()
  *	limits_update(&limits, resources)
- *	sizing_put(&z, id, &limits)		// a container comes, or changes
+ *	sizing_put(&z, id, &limits)		// a container is added or updated
  *	... sizing_now(&z)
- *	sizing_put(&z, id, NULL)		// it goes
+ *	sizing_put(&z, id, NULL)		// it is removed
+ *	sizing_release(&z)
  *
- * Of the limits of the whole pod, which the manager may say beforehand, and the sum over the
- * containers that are there, the larger counts. An update of a container changes what was said of the
- * pod by as much, unless the manager updates that itself.
+ * Of two sums the larger counts: the limits of the whole pod, which annotations may have, and the
+ * sum over its containers. An update of a container changes the pod's limits by the same amount,
+ * unless these are updated by themselves (sizing_put_pod).
  *
- * No I/O, no locks: resize.c has both.
+ * No I/O, no locks: resize.c has them.
  */
 
 #include "base/err.h"
@@ -29,7 +30,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of a container or a pod; 0: none. */
+/* The limits of a container or a pod; 0: no limit. */
 struct limits {
 	double cpus;     /* processors' worth of time: quota / period */
 	unsigned cpuset; /* number of processors that it is bound to */
@@ -37,15 +38,16 @@ struct limits {
 	uint64_t huge;   /* bytes of huge pages, which memory does not count */
 };
 
-/* Overwrites the limits that are given; what is not given stays. */
+/* Overwrites the limits that r has; the others stay. */
 void limits_update(struct limits *l, const struct oci_resources *r);
-/* Of each the higher one; none adds nothing to a VM, so it is the lowest. */
+/* Returns the higher one of each limit. "No limit" adds nothing to a VM, so it counts as the
+ * lowest. */
 struct limits limits_higher(const struct limits *a, const struct limits *b);
 
 struct sizing {
 	const struct runtime_config *config;
 	struct limits pod;
-	bool pod_updated; /* the manager itself keeps pod up to date */
+	bool pod_updated; /* sizing_put_pod() was called: updates of containers leave pod alone */
 	VEC(struct sized) containers;
 };
 
@@ -54,6 +56,7 @@ struct sized {
 	struct limits limits;
 };
 
+/* Returns one without containers. config must outlive it. */
 struct sizing sizing_for(const struct runtime_config *config);
 void sizing_release(struct sizing *z);
 
@@ -64,20 +67,21 @@ void sizing_release(struct sizing *z);
  */
 MUST_CHECK int sizing_read_pod(struct sizing *z, const struct oci_spec *spec, struct err *err);
 
-/* The limits of a container; NULL if there is none of that id. Borrowed. */
+/* The limits of the container of that id, borrowed, or NULL. */
 const struct limits *sizing_find(const struct sizing *z, const char *id);
-/* A container comes or changes or, with NULL, goes. */
+/* Adds a container, or changes its limits; with l NULL removes it. */
 void sizing_put(struct sizing *z, const char *id, const struct limits *l);
-/* The whole pod's limits change. */
+/* Sets the limits of the whole pod. */
 void sizing_put_pod(struct sizing *z, const struct limits *l);
 
-/* The size that fits the limits, not more than sizing_most(). */
+/* The size that the limits need, not more than sizing_most(). */
 struct vmm_size sizing_now(const struct sizing *z);
-/* The largest size: default_maxvcpus and default_maxmemory or, where they are 0, what the host has. At
- * least the defaults. */
+/* The largest size: default_maxvcpus and default_maxmemory or, where these are 0, what the host
+ * has; not less than default_memory. */
 struct vmm_size sizing_most(const struct runtime_config *c);
-/* A container's or the pod's limits were raised: E_LIMIT, naming limit and key, if those that were are
- * now more than a VM of that size can give. fixed: why the VM cannot grow, or NULL. */
+/* For an update of a container or pod: E_LIMIT if a limit was raised and the limits are now more
+ * than a VM of the size most can give; names the limit and the key. fixed: why the VM cannot grow,
+ * or NULL. */
 MUST_CHECK int sizing_check(const struct sizing *z, const struct limits *before,
 			    const struct limits *after, const struct vmm_size *most,
 			    const char *fixed, struct err *err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Swap space of the guest: files beside the share, each of which is a disk of the VM. */
+/* Swap space of the guest: sparse files in the sandbox's directory, each plugged into the VM as a
+ * disk. */
 
 #include "sandbox/sandbox.h"
 
@@ -14,14 +15,14 @@
 
 enum { PATH_STEPS = 8 };
 
-/* "1e/05" as the message has it. */
-static int parse_place(const struct vmm_place *place, uint32_t steps[PATH_STEPS], size_t *n,
-		       struct err *err)
+/* "1e/05" as the list of slots that AddSwapRequest has. */
+static int parse_address(const struct vmm_address *address, uint32_t steps[PATH_STEPS], size_t *n,
+			 struct err *err)
 {
-	AUTO(strv) char **words = strv_split(place->pci, "/");
+	AUTO(strv) char **words = strv_split(address->pci, "/");
 
 	*n = 0;
-	if (*place->scsi) {
+	if (*address->scsi) {
 		err_set(err, E_UNSUPPORTED, "the agent finds swap space on PCI only");
 		return err_hint(err, "set block_device_driver = \"virtio-blk\" in "
 				     "[hypervisor.qemu]");
@@ -36,13 +37,13 @@ static int parse_place(const struct vmm_place *place, uint32_t steps[PATH_STEPS]
 	return 0;
 }
 
-static int tell_agent(struct sandbox *s, const struct disk *disk, struct deadline deadline,
-		      struct err *err)
+static int enable(struct sandbox *s, const struct disk *disk, struct deadline deadline,
+		  struct err *err)
 {
 	Grpc__AddSwapRequest request = GRPC__ADD_SWAP_REQUEST__INIT;
 	uint32_t steps[PATH_STEPS];
 
-	if (parse_place(&disk->place, steps, &request.n_pcipath, err) < 0)
+	if (parse_address(&disk->address, steps, &request.n_pcipath, err) < 0)
 		return -1;
 	request.pcipath = steps;
 	return sandbox_call(s, "AddSwap", &request, NULL, deadline, NULL, err);
@@ -50,18 +51,18 @@ static int tell_agent(struct sandbox *s, const struct disk *disk, struct deadlin
 
 static int plug(struct sandbox *s, const char *file, struct deadline deadline, struct err *err)
 {
-	struct err stays = ERR_INIT; /* in a VM that will not use it */
+	struct err ignored = ERR_INIT; /* the first error is reported */
 	struct disk *disk;
 
 	if (vm_plug_disk(s->vm, file, false, &disk, deadline, err) < 0)
 		return -1;
-	if (tell_agent(s, disk, deadline, err) == 0)
+	if (enable(s, disk, deadline, err) == 0)
 		return 0;
-	(void)!vm_unplug_disk(s->vm, disk, deadline, &stays);
+	(void)!vm_unplug_disk(s->vm, disk, deadline, &ignored);
 	return -1;
 }
 
-/* It goes with the directory of the sandbox. */
+/* Gives the guest more swap space. The file is removed with the sandbox's directory. */
 static int add(struct sandbox *s, uint64_t bytes, struct deadline deadline, struct err *err)
 {
 	AUTO(str)
@@ -96,6 +97,8 @@ int sandbox_use_swap(struct sandbox *s, uint64_t bytes, struct deadline deadline
 
 void sandbox_unuse_swap(struct sandbox *s, uint64_t bytes)
 {
+	if (!s->config->guest_swap)
+		return;
 	(void)pthread_mutex_lock(&s->swap.lock);
 	s->swap.used -= bytes;
 	(void)pthread_mutex_unlock(&s->swap.lock);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A VM with its agent: watching it, calling it, ending it. */
+/* A VM with its agent: noticing its unexpected end, calling the agent, and stopping it. */
 
 #include "sandbox/vm-internal.h"
 
@@ -65,7 +65,8 @@ static void kill_vmm(struct vm *v)
 		(void)syscall(SYS_pidfd_send_signal, v->kill_fd, SIGKILL, NULL, 0);
 }
 
-/* On the loop. */
+/* Loop: the VM is dead, for that reason. Kills the VMM, fails pending calls and reports it,
+ * once. */
 static void die(struct vm *v, enum err_code code, const char *why)
 {
 	struct err err = ERR_INIT;
@@ -90,7 +91,8 @@ static void die(struct vm *v, enum err_code code, const char *why)
 		v->on_dead(v->arg, &err);
 }
 
-/* A guest that switches itself off, or whose kernel crashes, lets its VMM exit with 0. */
+/* The VMM has ended. It exits with 0 when the guest powers off, and when the guest's kernel
+ * panics. */
 static void die_of_vmm(struct vm *v)
 {
 	AUTO(str) char *why = NULL;
@@ -125,7 +127,9 @@ static void after_grace(void *arg)
 	die(v, E_GONE, v->grace_why);
 }
 
-/* A VM that exits closes its sockets first, but its exit is the better reason to report. */
+/* virtiofsd or the agent's connection has ended, for that reason. That may be because the VMM is
+ * exiting, which closes its sockets first; then its exit is the better reason, so that gets a
+ * moment. */
 static void die_unless_the_vm_does(struct vm *v, const char *why)
 {
 	v->grace_why = why;
@@ -171,7 +175,8 @@ bool vm_is_dead(struct vm *v)
 
 /* --- calls --- */
 
-/* The connection broke during a call: the loop receives the reason at about the same time. */
+/* The connection broke during a call. Waits a second at most until the loop knows why the VM is
+ * dead, and replaces the error by that. */
 static void explain(struct vm *v, const char *method, struct err *err)
 {
 	struct deadline soon = deadline_in(WHY_MS);
@@ -197,7 +202,8 @@ static int call_service(struct vm *v, const char *service, const char *method, c
 	return -1;
 }
 
-/* A call in progress keeps the connection alive; no call begins once the sandbox is stopping. */
+/* Begins a call. vm_stop() waits for calls in progress before it closes the connection, and no call
+ * begins once it has begun. */
 static int enter(struct vm *v, const char *method, struct err *err)
 {
 	(void)pthread_mutex_lock(&v->lock);
@@ -259,12 +265,12 @@ int vm_unplug_disk(struct vm *v, struct disk *disk, struct deadline deadline, st
 int vm_plug_nic(struct vm *v, const char *id, const struct vmm_device *card,
 		struct deadline deadline, struct err *err)
 {
-	struct vmm_place place; /* the agent knows it by its hardware address */
+	struct vmm_address ignored; /* the agent finds the card by its hardware address */
 	int result;
 
 	if (enter(v, "plug in a network card", err) < 0)
 		return -1;
-	result = v->vmm.ops->add(&v->vmm, id, card, &place, deadline, err);
+	result = v->vmm.ops->add(&v->vmm, id, card, &ignored, deadline, err);
 	leave(v);
 	return result;
 }
@@ -292,7 +298,8 @@ int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes, struct deadlin
 	return result;
 }
 
-/* The guest finds memory by itself if it is virtio-mem, DIMMs only with a kernel set up for it. */
+/* Has the guest bring processors online and, if asked, memory: DIMMs need that, virtio-mem does
+ * not. */
 static int bring_online(struct vm *v, unsigned vcpus, bool memory, struct deadline deadline,
 			struct err *err)
 {
@@ -363,7 +370,7 @@ int vm_check_cancelled(struct vm *v, struct err *err)
 	return cancelled ? err_set(err, E_CANCELLED, "the start was cancelled") : 0;
 }
 
-/* --- watching it --- */
+/* --- watches --- */
 
 static void attach(void *arg)
 {
@@ -435,7 +442,7 @@ int vm_connect(struct vm *v, struct deadline deadline, struct err *err)
 			"the log");
 }
 
-static void revive(void *arg)
+static void reset(void *arg)
 {
 	struct vm *v = arg;
 
@@ -444,14 +451,15 @@ static void revive(void *arg)
 	(void)pthread_mutex_unlock(&v->lock);
 }
 
-void vm_revive(struct vm *v)
+void vm_reset(struct vm *v)
 {
-	loop_call(v->loop, revive, v);
+	loop_call(v->loop, reset, v);
 }
 
 /* --- stop --- */
 
-/* True: the caller must stop the VM. False: there is none, or another flow has stopped it. */
+/* True if the caller is to stop the VM. False if none runs or, after waiting for that, another flow
+ * has stopped it. */
 static bool begin_stop(struct vm *v)
 {
 	bool first;
@@ -472,8 +480,9 @@ static void await_calls_until(struct vm *v, struct deadline deadline)
 		;
 }
 
-/* Waits until no flow is in a call: calls end soon, at the latest when the connection of the agent is
- * closed, and those of the VMM when it is killed. */
+/* Waits until no flow is in a call. If some are after a second, the agent's connection is shut
+ * down, which fails requests to the agent; after another second the VMM is killed, which fails
+ * those to it. */
 static void await_calls(struct vm *v)
 {
 	(void)pthread_mutex_lock(&v->lock);
@@ -488,15 +497,17 @@ static void await_calls(struct vm *v)
 	(void)pthread_mutex_unlock(&v->lock);
 }
 
-/* Makes the guest write back its data; waits only briefly for its answer, unless it has disks. */
+/* Makes the guest write its data back. With disks plugged in that takes time, and nobody else has
+ * the data; without, an agent that does not answer soon is not waited for. */
 static void say_goodbye(struct vm *v)
 {
 	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
+	uint64_t ms = disks_are_plugged(&v->disks) ? WRITE_BACK_MS : GOODBYE_MS;
 	struct err err = ERR_INIT;
 
 	if (v->client && !vm_is_dead(v) &&
-	    call_service(v, "grpc.AgentService", "DestroySandbox", &request, NULL,
-			 deadline_in(GOODBYE_MS), NULL, &err) < 0)
+	    call_service(v, "grpc.AgentService", "DestroySandbox", &request, NULL, deadline_in(ms),
+			 NULL, &err) < 0)
 		log_err(LOG_DEBUG, &err, "the agent did not confirm DestroySandbox");
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The list of containers, and taking one down. */
+/* The list of containers, and container_take_down(), which undoes Create. */
 
 #include "shim/shim.h"
 
@@ -23,7 +23,7 @@ struct container *container_new(struct shim *s, const char *id)
 	c->refs = 1;
 	c->id = xstrdup(id);
 	c->creating = true;
-	c->resident = (struct netns_resident)NETNS_RESIDENT_NONE;
+	c->placeholder = (struct netns_placeholder)NETNS_PLACEHOLDER_NONE;
 	vec_push(&s->containers, c);
 	return c;
 }
@@ -80,7 +80,8 @@ static bool others_stay(const struct container *c)
 	return false;
 }
 
-/* True: it is the last container, and the others, which were leaving too, have left. */
+/* Marks the container as leaving. Returns true if it is the last one, after waiting for others that
+ * were leaving before it. */
 static bool leave(struct container *c)
 {
 	struct shim *s = c->shim;
@@ -95,7 +96,7 @@ static bool leave(struct container *c)
 	return last;
 }
 
-/* The guest forgets the container and kills what is left of it. */
+/* Has the agent kill the container's processes and remove the container. */
 static void remove_from_guest(struct container *c)
 {
 	Grpc__RemoveContainerRequest request = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
@@ -107,7 +108,7 @@ static void remove_from_guest(struct container *c)
 		log_err(LOG_DEBUG, &err, "the guest did not remove the container");
 }
 
-/* On the loop, whose handlers read these without the lock. */
+/* On the loop, whose handlers read c->init and s->sandbox without the lock. */
 static void forget_init(void *arg)
 {
 	struct container *c = arg;
@@ -127,7 +128,7 @@ static void forget_sandbox(void *arg)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
-/* The sandbox goes with its last container. */
+/* After the last container was taken down. */
 static void drop_sandbox(struct shim *s)
 {
 	struct sandbox *sb = s->sandbox;
@@ -149,39 +150,39 @@ static void unshare_rootfs(const struct container *c)
 		log_err(LOG_WARN, &err, "cannot take the container's files out of the share");
 }
 
-void container_move_out(struct container *c)
+void container_stop_placeholder(struct container *c)
 {
-	struct netns_resident resident;
+	struct netns_placeholder placeholder;
 
 	(void)pthread_mutex_lock(&c->shim->lock);
-	resident = c->resident;
-	c->resident = (struct netns_resident)NETNS_RESIDENT_NONE;
+	placeholder = c->placeholder;
+	c->placeholder = (struct netns_placeholder)NETNS_PLACEHOLDER_NONE;
 	(void)pthread_mutex_unlock(&c->shim->lock);
-	netns_leave(&resident);
+	netns_placeholder_stop(&placeholder);
 }
 
-static void *leave_main(void *arg)
+static void *stop_placeholder_main(void *arg)
 {
-	netns_leave(arg);
+	netns_placeholder_stop(arg);
 	free(arg);
 	return NULL;
 }
 
-void container_send_out(struct container *c)
+void container_stop_placeholder_async(struct container *c)
 {
-	struct netns_resident *resident;
+	struct netns_placeholder *placeholder;
 	struct err err = ERR_INIT;
 
-	if (c->resident.child.pid <= 0)
+	if (c->placeholder.child.pid <= 0)
 		return;
-	resident = NEW(struct netns_resident);
-	*resident = c->resident;
-	if (thread_detach(leave_main, resident, 0, &err) == 0) {
-		c->resident = (struct netns_resident)NETNS_RESIDENT_NONE;
+	placeholder = NEW(struct netns_placeholder);
+	*placeholder = c->placeholder;
+	if (thread_detach(stop_placeholder_main, placeholder, 0, &err) == 0) {
+		c->placeholder = (struct netns_placeholder)NETNS_PLACEHOLDER_NONE;
 		return;
 	}
 	log_err(LOG_WARN, &err, "a process stands for the container until that is deleted");
-	free(resident);
+	free(placeholder);
 }
 
 void container_take_down(struct container *c)
@@ -193,7 +194,6 @@ void container_take_down(struct container *c)
 
 	if (init)
 		io_finish(process_take_io(init), deadline_in(0));
-	/* Answers of the agent refer to the process until then. */
 	if (s->sandbox && last)
 		sandbox_stop(s->sandbox);
 	else if (s->sandbox && c->kind != KIND_IN_POD)
@@ -203,6 +203,7 @@ void container_take_down(struct container *c)
 		devices_unplug(&c->devices, s->sandbox->vm);
 		sandbox_unuse_swap(s->sandbox, STEAL(c->swap, 0));
 	}
+	/* From here on no answer of the agent refers to the process. */
 	loop_call(s->loop, forget_init, c);
 	if (!last && s->sandbox && shim_place(s, deadline_in(REMOVE_MS), &err) < 0)
 		log_err(LOG_WARN, &err, "cannot give back the processors of the container");
@@ -218,5 +219,5 @@ void container_take_down(struct container *c)
 	c->rootfs_mounted = false;
 	if (init)
 		process_drop(init);
-	container_move_out(c);
+	container_stop_placeholder(c);
 }

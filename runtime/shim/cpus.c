@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The host's processors and memory nodes: the sum of what the containers say. */
+/* The processors and memory nodes of the host on which a sandbox runs: the union of its
+ * containers'. */
 
 #include "shim/shim.h"
 
@@ -8,7 +9,7 @@
 
 #include <stdlib.h>
 
-/* The kernel merges what overlaps. */
+/* Appends to a list. Parts may overlap: the kernel merges them. */
 static void add(char **sum, const char *list)
 {
 	char *longer;

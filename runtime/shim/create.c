@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Create, from top to bottom: specification, configuration, root file system, hooks, sandbox,
- * container. Whatever fails, what was made is undone in the opposite order.
+ * Create. task_create() at the end of the file calls, in this order: begin() puts the container
+ * into the list, create() makes it, and commit() makes it visible; on any failure undo() removes
+ * it. create() loads specification and configuration (load.c), then create_sandbox() makes the VM
+ * and its first container, or create_in_pod() another container in the VM of a pod.
  */
 
 #include "shim/shim.h"
@@ -20,55 +22,44 @@
 
 enum { HOOK_SECONDS = 10 };
 
-/* The path of the network namespace in the specification, or NULL. */
-static const char *netns_of(const struct oci_spec *spec)
-{
-	const char *path = NULL;
-
-	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		const struct oci_namespace *ns = &spec->linux_.namespaces[i];
-
-		if (str_eq(ns->type, "network") && !str_empty(ns->path))
-			path = ns->path;
-	}
-	return path;
-}
-
 static int nobody_waits(struct err *err)
 {
 	return err_set(err, E_CANCELLED, "the caller of Create is gone");
 }
 
-/* Its name is not the shim's: one who looks for that finds one for each pod. */
-static int inhabit(const struct container *c, const char *netns, struct netns_resident *out,
-		   struct err *err)
+/* The title differs from the shim's name: whoever counts shims by name finds one for each pod. */
+static int start_placeholder(const struct container *c, const char *netns,
+			     struct netns_placeholder *out, struct err *err)
 {
 	AUTO(str) char *title = str_fmt("kata-container %s", c->id);
 
-	return netns_inhabit(netns, title, out, err);
+	return netns_placeholder_start(netns, title, out, err);
 }
 
-/* Another container can name this one by the pid of its resident. */
-static void move_in(struct container *c)
+/* Starts the placeholder of a container in a pod, whose pid containerd reports as the
+ * container's. */
+static void represent(struct container *c)
 {
 	const char *netns = c->shim->sandbox->network.path;
-	struct netns_resident resident = NETNS_RESIDENT_NONE;
+	struct netns_placeholder placeholder = NETNS_PLACEHOLDER_NONE;
 	struct err err = ERR_INIT;
 
-	/* Without it the container has the VMM's pid: its namespace may be gone, and it runs. */
-	if (netns && inhabit(c, netns, &resident, &err) < 0)
+	/* The namespace may be unmounted already. Then the container has the VMM's pid, and
+	 * runs. */
+	if (netns && start_placeholder(c, netns, &placeholder, &err) < 0)
 		log_err(LOG_WARN, &err, "no process stands for the container");
 	(void)pthread_mutex_lock(&c->shim->lock);
-	c->resident = resident;
-	c->pid = resident.child.pid > 0 ? resident.child.pid : 0;
+	c->placeholder = placeholder;
+	c->pid = placeholder.child.pid > 0 ? placeholder.child.pid : 0;
 	(void)pthread_mutex_unlock(&c->shim->lock);
 }
 
-/* True: the manager wants its processes to be among those of another container, by the pid that we
- * told for that one. *target is heap, or NULL for the sandbox container. */
+/* True if the container is to share the pid namespace of another container of the pod: the
+ * specification names that namespace by the pid of the other's placeholder. *target is the id of
+ * the other container, heap, or NULL for the sandbox container. */
 static bool shares_pids(struct container *c, char **target)
 {
-	const char *path = spec_pid_namespace(c->spec);
+	const char *path = spec_namespace_path(c->spec, "pid");
 	struct shim *s = c->shim;
 
 	*target = NULL;
@@ -79,7 +70,7 @@ static bool shares_pids(struct container *c, char **target)
 		const struct container *other = s->containers.v[i];
 		AUTO(str) char *theirs = str_fmt("/proc/%d/ns/pid", (int)container_pid(other));
 
-		if (other->resident.child.pid > 0 && other != c && str_eq(path, theirs))
+		if (other->placeholder.child.pid > 0 && other != c && str_eq(path, theirs))
 			*target = xstrdup(other->id);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
@@ -114,7 +105,7 @@ static int create_container(struct container *c, const struct guest *guest,
 		spec_share_pids(guest->spec, target);
 	request.oci = oci_spec_to_message(guest->spec);
 	devices_describe(&c->devices, &guest->storages, &request);
-	c->in_guest = true; /* maybe, also if the call fails */
+	c->in_guest = true; /* perhaps even if the call fails */
 	result = sandbox_call(c->shim->sandbox, "CreateContainer", &request, NULL, deadline, NULL,
 			      err);
 	protobuf_c_message_free_unpacked(&request.oci->base, NULL);
@@ -131,22 +122,23 @@ static int run_host_hooks(struct container *c, pid_t pid, struct err *err)
 			 NULL, err);
 }
 
-/* A hook finds the network namespace by the pid in its state: a process that lives there stands for
- * the container, whose own are in the guest. netns NULL: it is ours. */
+/* A hook finds the network namespace by the pid in its state. The container's own processes are in
+ * the guest, so that pid is a placeholder's. netns NULL: the container's network namespace is the
+ * shim's. */
 static int host_hooks(struct container *c, const char *netns, struct err *err)
 {
-	struct netns_resident resident = NETNS_RESIDENT_NONE;
+	struct netns_placeholder placeholder = NETNS_PLACEHOLDER_NONE;
 	bool any = c->spec->hooks.prestart.n || c->spec->hooks.create_runtime.n;
-	pid_t pid = c->resident.child.pid;
+	pid_t pid = c->placeholder.child.pid;
 	int result;
 
 	if (any && netns && pid <= 0) {
-		if (inhabit(c, netns, &resident, err) < 0)
+		if (start_placeholder(c, netns, &placeholder, err) < 0)
 			return err_wrap(err, "hooks");
-		pid = resident.child.pid;
+		pid = placeholder.child.pid;
 	}
 	result = run_host_hooks(c, pid > 0 ? pid : getpid(), err);
-	netns_leave(&resident);
+	netns_placeholder_stop(&placeholder);
 	return result;
 }
 
@@ -165,8 +157,8 @@ static int find_devices(struct container *c, struct oci_spec *guest, struct err 
 	return 0;
 }
 
-/* What a container may swap: what its limit of memory and swap together leaves; without one as much as a VM has
- * memory. */
+/* How many bytes a container may swap: its limit of memory and swap together, less that of the
+ * memory. A limit of -1, which is none, counts as the memory of a VM. */
 static uint64_t swap_of(const struct container *c)
 {
 	const struct oci_resources *r = c->spec->linux_.resources;
@@ -179,7 +171,7 @@ static uint64_t swap_of(const struct container *c)
 		       : 0;
 }
 
-static int give_swap(struct container *c, struct deadline deadline, struct err *err)
+static int reserve_swap(struct container *c, struct deadline deadline, struct err *err)
 {
 	uint64_t bytes = swap_of(c);
 
@@ -189,8 +181,8 @@ static int give_swap(struct container *c, struct deadline deadline, struct err *
 	return 0;
 }
 
-/* The guest's copy of the specification; root file system and mount sources are shared on the way, and the
- * disks are found. */
+/* Makes the guest's specification, and finds the container's disks. Root file system and sources of
+ * mounts are shared with the guest on the way. */
 static int translate(struct container *c, struct guest *guest, struct err *err)
 {
 	AUTO(str) char *root = NULL;
@@ -203,7 +195,7 @@ static int translate(struct container *c, struct guest *guest, struct err *err)
 	return 0;
 }
 
-/* From here on an abandoned Create is cancelled wherever it waits for the VM. */
+/* Sets s->sandbox. From then on container_abandon() can cancel a Create that waits for the VM. */
 static int make_sandbox(struct container *c, struct err *err)
 {
 	struct shim *s = c->shim;
@@ -227,7 +219,8 @@ static int make_sandbox(struct container *c, struct err *err)
 	return abandoned ? nobody_waits(err) : 0;
 }
 
-/* The VM boots with the size that the container needs or, where the manager says it, the whole pod. */
+/* The size that the VM boots with: for a single container its own limits, for a pod those of the
+ * whole pod, as far as annotations have them. */
 static int set_size(struct container *c, struct err *err)
 {
 	struct sizing *z = &c->shim->sandbox->size.sizing;
@@ -246,7 +239,7 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 			  struct err *err)
 {
 	struct shim *s = c->shim;
-	struct sandbox_wanted wanted = { .netns = netns_of(c->spec),
+	struct sandbox_wanted wanted = { .netns = spec_namespace_path(c->spec, "network"),
 					 .hostname = c->spec->hostname,
 					 .localhost = c->kind == KIND_POD,
 					 .cgroup = c->spec->linux_.cgroups_path };
@@ -267,13 +260,12 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	}
 	if (host_hooks(c, wanted.netns, err) < 0)
 		return -1;
-	/* Everything is shared before the VM starts. */
-	if (share_configured(&s->sandbox->share, err) < 0)
+	/* What the guest is to see is shared before the VM starts; disks need a running VM. */
+	if (share_configured(&s->sandbox->share, err) < 0 || translate(c, &guest, err) < 0)
 		return -1;
-	if (translate(c, &guest, err) < 0 ||
-	    sandbox_start(s->sandbox, &wanted, deadline, err) < 0 ||
+	if (sandbox_start(s->sandbox, &wanted, deadline, err) < 0 ||
 	    devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0 ||
-	    give_swap(c, deadline, err) < 0 ||
+	    reserve_swap(c, deadline, err) < 0 ||
 	    copies_send(s->sandbox, &guest.copies, deadline, err) < 0)
 		return -1;
 	if (process_open_io(c->init, &c->init->io, err) < 0)
@@ -288,13 +280,13 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 	AUTO(guest) struct guest guest = GUEST_INIT;
 	struct limits_change change;
 
-	move_in(c);
+	represent(c);
 	if (container_mount_rootfs(c, r, err) < 0 ||
 	    host_hooks(c, c->shim->sandbox->network.path, err) < 0)
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
 	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||
-	    give_swap(c, deadline, err) < 0 || shim_place(c->shim, deadline, err) < 0 ||
+	    reserve_swap(c, deadline, err) < 0 || shim_place(c->shim, deadline, err) < 0 ||
 	    sandbox_grow(c->shim->sandbox, c->id, c->spec->linux_.resources, false, &change,
 			 deadline, err) < 0 ||
 	    copies_send(c->shim->sandbox, &guest.copies, deadline, err) < 0 ||
@@ -332,8 +324,9 @@ static struct process *describe_init(struct container *c, const CreateRequest *r
 	return p;
 }
 
-/* With the lock held. The shim's own id is that of a single container or of a pod's sandbox
- * container, which comes first; other ids are of containers in that pod. */
+/* With the lock held: checks whether this shim may create a container of that id. The shim's own id
+ * names a single container or a pod's sandbox container, the first in either case; any other id is
+ * that of a container in the pod. */
 static int check_id(const struct shim *s, const char *id, struct err *err)
 {
 	struct err none = ERR_INIT;
@@ -357,7 +350,8 @@ static int check_id(const struct shim *s, const char *id, struct err *err)
 		       : 0;
 }
 
-/* Returns it with a reference. */
+/* Puts a new container into the list and returns it with a reference; NULL if it may not be
+ * created. */
 static struct container *begin(struct shim *s, const CreateRequest *r, struct err *err)
 {
 	struct container *c = NULL;
@@ -367,7 +361,8 @@ static struct container *begin(struct shim *s, const CreateRequest *r, struct er
 	if (!err->code) {
 		c = container_new(s, r->id);
 		c->refs++;
-		/* Known before its annotations are read: a failure must not end the pod. */
+		/* Set before the annotations are read, since undoing a failure must not end the
+		 * pod. */
 		c->kind = str_eq(r->id, s->inv->id) ? KIND_SINGLE : KIND_IN_POD;
 	}
 	(void)pthread_mutex_unlock(&s->lock);
@@ -376,8 +371,8 @@ static struct container *begin(struct shim *s, const CreateRequest *r, struct er
 	return c;
 }
 
-/* Publishes the container, unless Create was abandoned, in one step. Returns its process with a
- * reference. */
+/* In one step, unless Create was abandoned: makes the container visible and queues /tasks/create.
+ * Returns its init with a reference, or NULL. */
 static struct process *commit(struct container *c, const CreateRequest *r, struct err *err)
 {
 	struct shim *s = c->shim;
@@ -398,7 +393,8 @@ static struct process *commit(struct container *c, const CreateRequest *r, struc
 	return init;
 }
 
-/* Loop: the sandbox ended while the container was being created; this was not yet reported. */
+/* Loop: if the sandbox died while the container was being created, shim_sandbox_died() has left
+ * that container out. Reports its end. */
 static void notice_early_end(void *arg)
 {
 	struct shim *s = arg;
@@ -423,7 +419,8 @@ void shim_post_stop(struct shim *s)
 	loop_post(s->loop, stop_on_loop, s->loop);
 }
 
-/* The answer is sent before a Shutdown received meanwhile takes effect. */
+/* Removes the container and answers with the error. A Shutdown that came meanwhile takes effect
+ * after the answer. */
 static void undo(struct container *c, struct ttrpc_call *call, const struct err *err)
 {
 	struct shim *s = c->shim;
@@ -440,10 +437,10 @@ static void undo(struct container *c, struct ttrpc_call *call, const struct err 
 	if (ends)
 		shim_post_stop(s);
 	else if (abandoned)
-		loop_post(s->loop, shim_forgotten, s);
+		loop_post(s->loop, shim_exit_unless_reused, s);
 }
 
-/* Loop: the connection of the running Create is gone. */
+/* Loop: the caller of the running Create has disconnected. */
 static void on_caller_gone(void *arg)
 {
 	struct container *c = arg;
@@ -454,10 +451,10 @@ static void on_caller_gone(void *arg)
 	(void)pthread_mutex_unlock(&c->shim->lock);
 }
 
-/* A pod's VM is its neighbours' too. */
 void container_abandon(struct container *c)
 {
 	c->abandoned = true;
+	/* Other containers of a pod use the VM too. */
 	if (c->kind != KIND_IN_POD && c->shim->sandbox)
 		vm_cancel(c->shim->sandbox->vm);
 }
@@ -523,6 +520,6 @@ void task_create(struct ttrpc_call *call, const void *request, void *arg)
 		answer(init, call);
 	else
 		undo(c, call, &err);
-	/* on_caller_gone may be running on the loop, but does not begin there any more. */
+	/* on_caller_gone() may still run on the loop; after the answer it does not begin again. */
 	loop_post(s->loop, drop_reference, c);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Delete, of the container and of an exec: one caller succeeds, the others do not find it. */
+/* Delete, of a container and of an exec. Of several callers one succeeds; the others get
+ * not-found. */
 
 #include "shim/shim.h"
 
@@ -12,7 +13,7 @@
 
 enum { DRAIN_MS = 10000, OTHERS_MS = 1000, EXEC_DRAIN_MS = 500, HOOK_SECONDS = 10 };
 
-/* The data of a deleted process for the answer. */
+/* What the answer has of the deleted process. */
 struct end {
 	enum process_state state;
 	uint32_t pid, status;
@@ -32,7 +33,7 @@ static void reply_delete(struct ttrpc_call *call, const struct end *end)
 	ttrpc_reply(call, &reply);
 }
 
-/* With the lock held; init is not in the list. */
+/* With the lock held: removes an exec from its list. A container's init is in no list. */
 static void remove_exec(struct process *p)
 {
 	struct container *c = p->container;
@@ -45,8 +46,8 @@ static void remove_exec(struct process *p)
 	}
 }
 
-/* Finds the process and makes it unavailable to others: an exec is removed from the list, a
- * container is marked as being deleted. */
+/* Finds the process and, in the same step, hides it from others: an exec is removed from its list,
+ * a container is marked as being deleted. Returns it with references to process and container. */
 static struct process *claim(struct shim *s, const Containerd__Task__V2__DeleteRequest *r,
 			     struct end *end, struct err *err)
 {
@@ -68,7 +69,7 @@ static struct process *claim(struct shim *s, const Containerd__Task__V2__DeleteR
 	return p;
 }
 
-/* What still runs is killed with the container; whoever waits for it is told so. */
+/* An exec that still runs is killed with its container: reports that to those who wait for it. */
 static void end_exec(struct process *p)
 {
 	(void)pthread_mutex_lock(&p->shim->lock);
@@ -77,7 +78,7 @@ static void end_exec(struct process *p)
 	(void)pthread_mutex_unlock(&p->shim->lock);
 }
 
-/* Execs that the manager has not deleted are deleted with the container. */
+/* Deletes the execs that containerd has not deleted. */
 static void drop_execs(struct container *c)
 {
 	struct shim *s = c->shim;
@@ -100,10 +101,11 @@ static void drop_execs(struct container *c)
 }
 
 /*
- * Waits until all earlier flows are done. Calls to an agent that does not answer fail once the VM
- * has stopped.
+ * Waits until no other flow uses the container. After a second the VM is stopped, so that requests
+ * to an agent that does not answer fail; in a pod, where others need the VM, they end at their
+ * deadlines.
  */
-static void be_alone(struct container *c)
+static void await_other_flows(struct container *c)
 {
 	struct shim *s = c->shim;
 	struct deadline soon = deadline_in(OTHERS_MS);
@@ -114,7 +116,6 @@ static void be_alone(struct container *c)
 		;
 	others = c->users > 1;
 	(void)pthread_mutex_unlock(&s->lock);
-	/* In a pod the calls of others end at their own deadlines. */
 	if (others && c->kind != KIND_IN_POD)
 		sandbox_stop(s->sandbox);
 	(void)pthread_mutex_lock(&s->lock);
@@ -147,7 +148,7 @@ static void poststop_hooks(const struct container *c)
 
 static void delete_container(struct container *c, const struct end *end)
 {
-	be_alone(c);
+	await_other_flows(c);
 	if (end->state == PROCESS_STOPPED) {
 		io_finish(process_take_io(c->init), deadline_in(DRAIN_MS));
 		shim_await_execs(c);
@@ -158,7 +159,7 @@ static void delete_container(struct container *c, const struct end *end)
 	publish_delete(c, end);
 }
 
-/* After the answer, so that a Shutdown received meanwhile cannot drop it. */
+/* Called after the answer: a Shutdown that came meanwhile takes effect here. */
 static void deleted(struct container *c)
 {
 	struct shim *s = c->shim;
@@ -184,8 +185,8 @@ void task_delete(struct ttrpc_call *call, const void *request, void *arg)
 		return;
 	}
 	if (*p->exec_id) {
-		/* Its pipes may be held open by descendants; everything it wrote has arrived by
-		 * now. */
+		/* What the exec wrote has arrived by now, but descendants may hold its pipes
+		 * open. */
 		io_finish(process_take_io(p), deadline_in(EXEC_DRAIN_MS));
 		process_drop(p);
 	} else {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which disks a container is given, and what the agent is told of them. */
+/* Finds the disks of a container, and describes them to the agent. */
 
 #include "shim/devices.h"
 
@@ -46,7 +46,8 @@ static bool is_for(const struct oci_device_rule *rule, const struct oci_device *
 	       (!rule->minor.set || rule->minor.v < 0 || rule->minor.v == device->minor);
 }
 
-/* The container may do more than read. Of rules the last one that fits counts; without any it may. */
+/* True if the device rules let the container write to the device. The last rule that fits decides;
+ * without one it may. */
 static bool may_write(const struct oci_spec *spec, const struct oci_device *device)
 {
 	const struct oci_resources *r = spec->linux_.resources;
@@ -73,8 +74,9 @@ static bool may_use_all(const struct oci_spec *spec)
 	return all;
 }
 
-/* A privileged container's specification lists every device of the host, the host's own disks too. What it
- * asks for is then not known from that, and it gets none of them. */
+/* True for a device of a privileged container under its name on the host. Such a specification
+ * lists every device of the host, its own disks included, so the list does not tell which ones the
+ * container needs; it gets none of them. */
 static bool is_listed_with_all(const struct oci_spec *spec, const struct oci_device *device,
 			       const struct block_device *host)
 {
@@ -144,8 +146,8 @@ int devices_check(const struct devices *d, const struct runtime_config *config, 
 
 /* --- file systems --- */
 
-/* Those of our guest's kernel. */
-static bool guest_knows(const char *fstype)
+/* True for the file systems of our guest's kernel. */
+static bool guest_has(const char *fstype)
 {
 	static const char *const known[] = { "ext4", "xfs", "erofs" };
 
@@ -160,7 +162,7 @@ bool devices_can_mount(const struct device_mount *m)
 {
 	struct stat st;
 
-	if (!guest_knows(m->fstype) || stat(m->source, &st) < 0)
+	if (!guest_has(m->fstype) || stat(m->source, &st) < 0)
 		return false;
 	return S_ISBLK(st.st_mode) || (S_ISREG(st.st_mode) && strv_has(m->options, "loop"));
 }
@@ -181,7 +183,8 @@ void devices_add_mount(struct devices *d, const struct device_mount *m)
 
 /* --- direct-assigned volumes --- */
 
-/* One that is read-only is plugged in so; that a container may only read it is up to its own mount of it. */
+/* The disk is read-only if the volume is. Whether this container may write depends on its own
+ * mount. */
 static void add_volume(struct devices *d, const char *path, struct volume *v)
 {
 	AUTO(str) char *name = volume_name(path);
@@ -236,21 +239,21 @@ int devices_plug(struct devices *d, struct vm *vm, struct deadline deadline, str
 	return 0;
 }
 
-static const char *driver_of(const struct vmm_place *place)
+static const char *driver_of(const struct vmm_address *address)
 {
-	return *place->scsi ? "scsi" : "blk";
+	return *address->scsi ? "scsi" : "blk";
 }
 
-static const char *source_of(const struct vmm_place *place)
+static const char *source_of(const struct vmm_address *address)
 {
-	return *place->scsi ? place->scsi : place->pci;
+	return *address->scsi ? address->scsi : address->pci;
 }
 
 static void describe(struct device *d)
 {
 	grpc__device__init(&d->device);
-	d->device.type = (char *)driver_of(&d->disk->place);
-	d->device.id = (char *)source_of(&d->disk->place);
+	d->device.type = (char *)driver_of(&d->disk->address);
+	d->device.id = (char *)source_of(&d->disk->address);
 	d->device.container_path = d->node;
 	grpc__storage__init(&d->storage);
 	d->storage.driver = d->device.type;

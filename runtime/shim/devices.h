@@ -2,18 +2,22 @@
 #pragma once
 
 /*
- * The disks of a container: block devices of the host that its specification lists, a root file system
- * on one, and direct-assigned volumes. They are found before the VM starts, plugged in once it runs, and told to the agent
- * with CreateContainer, which puts the guest's numbers and nodes in the place of the host's.
+ * The disks of a container: block devices of the host that its specification lists, a root file
+ * system on a block device, and direct-assigned volumes. They are found before the VM starts and
+ * plugged in once it runs. CreateContainer then describes them to the agent, which puts the guest's
+ * device numbers and nodes into the specification.
  *
  *	struct devices list = DEVICES_INIT;
  *	devices_find(&list, spec, err), devices_find_volumes(&list, guest, err)
  *	devices_check(&list, config, err)
+ *	devices_leave_out(&list, guest)
  *	devices_plug(&list, vm, deadline, err)
  *	devices_describe(&list, &others, &request)	// borrowed from both
  *	...
- *	devices_unplug(&list, vm)		// when the agent has let go of the container
+ *	devices_unplug(&list, vm)		// after the agent has removed the container
  *	devices_release(&list)
+ *
+ * One flow at a time.
  */
 
 #include "base/deadline.h"
@@ -31,10 +35,10 @@ struct device {
 	char *host; /* a block device, or an image file */
 	bool readonly;
 	struct disk *disk; /* NULL: not plugged in */
-	char *node;        /* a device: its path in the container; else NULL */
-	/* A file system: where the guest mounts it, and how. */
+	char *node;        /* of a device: its path in the container; NULL for a file system */
+	/* Of a file system: where the guest mounts it, and how. */
 	char *mount_point, *fstype, **options;
-	char *volume; /* the path of a direct-assigned volume (device/volume.h), or NULL */
+	char *volume; /* path of the direct-assigned volume (device/volume.h), or NULL */
 	bool has_group;
 	Grpc__FSGroup group;
 	Grpc__Device device;
@@ -43,9 +47,9 @@ struct device {
 
 struct devices {
 	VEC(struct device) list;
-	char **left_out; /* strv: paths of the node's own that a privileged container lists */
-	VEC(Grpc__Device *) devices;   /* for the request */
-	VEC(Grpc__Storage *) storages; /* likewise */
+	char **left_out;               /* strv: listed devices that it does not get */
+	VEC(Grpc__Device *) devices;   /* for the request; pointers into list */
+	VEC(Grpc__Storage *) storages; /* likewise, and those of others */
 };
 
 #define DEVICES_INIT                               \
@@ -53,11 +57,15 @@ struct devices {
 		VEC_INIT, NULL, VEC_INIT, VEC_INIT \
 	}
 
-/* Adds the block devices of the specification. One without a medium stays the guest's own. */
+/*
+ * Adds the block devices of the specification. Not added are a device without a medium, and the
+ * node's own devices that a privileged container lists, which go to left_out with a warning.
+ * E_NOT_FOUND, E_STATE: as block_find().
+ */
 MUST_CHECK int devices_find(struct devices *d, const struct oci_spec *spec, struct err *err);
 
-/* Takes out of the guest's specification what it is not given: by their numbers these nodes would be other
- * devices there, another container's disks. */
+/* Removes the devices in left_out from the guest's specification: in the guest the same numbers may
+ * be another container's disks. */
 void devices_leave_out(const struct devices *d, struct oci_spec *guest);
 
 struct device_mount {
@@ -65,26 +73,27 @@ struct device_mount {
 	char *const *options;    /* strv */
 	const char *mount_point; /* in the guest */
 };
-/* True if the guest can mount that itself: a file system that it knows, on a block device or in a file with
- * the option "loop". */
+/* True if the guest can make the mount itself: a file system that its kernel has, on a block device
+ * or in a regular file with the option "loop". */
 bool devices_can_mount(const struct device_mount *m);
-/* Adds it. */
+/* Adds the source of such a mount. */
 void devices_add_mount(struct devices *d, const struct device_mount *m);
 
-/* Adds the direct-assigned volumes among the mounts of the guest's specification, whose sources become the
- * guest's. */
+/* Adds the direct-assigned volumes among the mounts of the guest's specification, and replaces the
+ * sources of these mounts by the paths in the guest. */
 MUST_CHECK int devices_find_volumes(struct devices *d, struct oci_spec *guest, struct err *err);
 
-/* E_UNSUPPORTED, with the remedy: there are some, and a VM of this configuration cannot be given any. */
+/* E_UNSUPPORTED, with a hint: the list has disks, and a VM of this configuration cannot take
+ * any. */
 MUST_CHECK int devices_check(const struct devices *d, const struct runtime_config *config,
 			     struct err *err);
-/* On failure what was plugged in stays until devices_unplug. */
+/* Plugs all of them in. After a failure devices_unplug() takes out those that were plugged in. */
 MUST_CHECK int devices_plug(struct devices *d, struct vm *vm, struct deadline deadline,
 			    struct err *err);
-/* Fills in the request's devices, and its storages: those on the disks, and then the others, which may lie
- * on one of them. */
+/* Sets the request's devices and storages: first those on the disks, then the others, whose mount
+ * points may be on one of these. The request borrows from both. */
 void devices_describe(struct devices *d, const struct storages *others,
 		      Grpc__CreateContainerRequest *request);
-/* Takes them out, unless another container uses them or the VM has ended. */
+/* Takes the disks out of the VM, except those that another container uses. Failures are logged. */
 void devices_unplug(struct devices *d, struct vm *vm);
 void devices_release(struct devices *d);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Events to the container manager over its ttRPC address, in order, by one thread. While the
- * manager is unreachable (restarting) delivery is retried; after two minutes the event is dropped,
- * with a log line.
+ * Sends events to containerd over its ttRPC address, in order, on one thread. While containerd is
+ * unreachable, as during a restart, delivery is tried again; after two minutes the event is
+ * dropped, with a line in the log.
  */
 
 #include "shim/shim.h"
@@ -27,7 +27,7 @@ struct queued {
 };
 
 struct events {
-	char *address, *namespace; /* address NULL: no receiver, events are only logged */
+	char *address, *namespace; /* address NULL: events are only logged */
 	pthread_t thread;
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
@@ -67,7 +67,8 @@ static int forward(struct events *e, struct ttrpc_client *client, const struct q
 			  NULL, deadline_in(CALL_MS), NULL, err);
 }
 
-/* One connection per burst, with its own loop, since this thread blocks in calls. */
+/* A connection, kept until the queue is empty, with a loop of its own: this thread blocks in
+ * calls. */
 struct line {
 	struct loop *loop;
 	struct ttrpc_client *client;
@@ -142,7 +143,8 @@ static void deliver(struct events *e, struct line *l, const struct queued *q)
 	}
 }
 
-/* False: the end. */
+/* Waits for an event and takes it from the queue; *last: the queue is empty now. False:
+ * events_free() was called and nothing is queued. */
 static bool next(struct events *e, struct queued *q, bool *last)
 {
 	bool any;

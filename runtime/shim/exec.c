@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Exec: stores the description of a process, which Start runs. */
+/* Exec: stores the description of a further process of a container. Start runs it. */
 
 #include "shim/shim.h"
 
@@ -52,7 +52,7 @@ static void publish_added(struct shim *s, const ExecRequest *r)
 	events_publish(s->events, "/tasks/exec-added", &event.base);
 }
 
-/* For the agent a container's id names its first process. */
+/* The agent takes an exec id that is the container's id for the container's first process. */
 static int check_id(const ExecRequest *r, struct err *err)
 {
 	if (str_check_id(r->exec_id, "exec id", err) < 0)

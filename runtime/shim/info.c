@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * -info: the runtime's name and version, and its features as the OCI runtime specification has them
- * (features.md), which containerd 2 hands on to its clients.
+ * -info: the runtime's name and version, and its features in the form of the OCI runtime
+ * specification (features.md). containerd 2 passes them on to its clients.
  */
 
 #include "shim/shim.h"
@@ -58,7 +58,8 @@ static struct json *linux_features(void)
 	json_put(object, "cgroup", cgroup);
 	json_put(object, "seccomp", enabled(true));
 	json_put(object, "apparmor", enabled(false));
-	/* Of what the host shares with the guest: virtio-fs and 9p have no mapped mounts. */
+	/* Mounts of what the host shares cannot be id-mapped: virtio-fs and 9p do not support
+	 * it. */
 	json_put(mounts, "idmap", enabled(false));
 	json_put(object, "mountExtensions", mounts);
 	return object;

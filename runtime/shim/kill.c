@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Kill: a signal for a process, or for all of the container. */
+/* Kill: sends a signal to one process, or to all processes of a container. */
 
 #include "shim/shim.h"
 
@@ -12,7 +12,7 @@ enum { HEALTH_MS = 5000 };
 
 typedef Containerd__Task__V2__KillRequest KillRequest;
 
-/* A process that has ended gives not-found, as with runc; managers rely on it. */
+/* A process that has ended is E_NOT_FOUND, as with runc: container engines rely on that. */
 static int check(struct process *p, const KillRequest *r, struct err *err)
 {
 	enum process_state state;
@@ -37,8 +37,7 @@ static int send_signal(struct process *p, const KillRequest *r, struct deadline 
 	struct shim *s = p->shim;
 
 	signal.container_id = p->container->id;
-	/* For the agent an empty exec id means all processes, and the container id the first
-	 * process. */
+	/* To the agent an empty exec id means all processes, the container's id its first one. */
 	signal.exec_id = !*p->exec_id && !r->all ? p->container->id : p->exec_id;
 	signal.signal = r->signal;
 	if (task_ask_agent(s, "SignalProcess", &signal, deadline, err) == 0) {
@@ -48,8 +47,9 @@ static int send_signal(struct process *p, const KillRequest *r, struct deadline 
 	}
 	if (err->code != E_TIMEOUT || r->signal != SIGKILL || *p->exec_id)
 		return -1;
-	/* Killing a container must not depend on the guest's cooperation. */
-	/* The rest of a pod must not pay for one container that cannot be killed. */
+	/* Killing must not depend on the guest's cooperation: the VM of an agent that does not take
+	 * SIGKILL is killed. In a pod that would end the other containers too, so there only if the
+	 * agent does not answer at all. */
 	if (p->container->kind == KIND_IN_POD && vm_answers(s->sandbox->vm, deadline_in(HEALTH_MS)))
 		return -1;
 	err_wrap(err, "the agent did not accept SIGKILL");

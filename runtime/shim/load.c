@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What Create is asked for: the specification, and the configuration of the sandbox. */
+/* Reads what a container is made from: its specification and, for the first one, the
+ * configuration. */
 
 #include "shim/shim.h"
 
@@ -8,9 +9,10 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "protocols/runtimeoptions.pb-c.h"
-#include "shim/notes.h"
+#include "shim/annotation.h"
 
-/* The configuration file that containerd's configuration names for this runtime, or NULL. */
+/* The configuration file that containerd's own configuration names for this runtime (ConfigPath in
+ * the runtime's options), heap; NULL if it names none, or with an error. */
 static char *asked_config(const CreateRequest *r, struct err *err)
 {
 	Runtimeoptions__V1__Options *options;
@@ -30,7 +32,7 @@ static char *asked_config(const CreateRequest *r, struct err *err)
 	return path;
 }
 
-/* A list of alternating names and values. */
+/* The annotations as a list of alternating names and values, strv, heap. */
 static char **annotations_of(const struct oci_spec *spec)
 {
 	char **list = NULL;
@@ -42,7 +44,7 @@ static char **annotations_of(const struct oci_spec *spec)
 	return list;
 }
 
-/* The configuration is the sandbox's. */
+/* Loads the configuration, which all containers of the sandbox share. */
 static int load_config(struct container *c, const CreateRequest *r, struct err *err)
 {
 	AUTO(strv) char **annotations = annotations_of(c->spec);
@@ -59,17 +61,8 @@ static int load_config(struct container *c, const CreateRequest *r, struct err *
 	return 0;
 }
 
-static bool has_namespace(const struct oci_spec *spec, const char *type)
-{
-	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		if (str_eq(spec->linux_.namespaces[i].type, type))
-			return true;
-	}
-	return false;
-}
-
-/* A namespace that is not asked for is the host's. The guest's in its place would show other things than
- * those that the pod wants to see. */
+/* Refuses a pod whose specification leaves out a namespace, which means the host's: the guest's in
+ * its place would not have what the pod expects to see there. */
 static int check_namespaces(const struct oci_spec *spec, struct err *err)
 {
 	static const struct {
@@ -81,7 +74,7 @@ static int check_namespaces(const struct oci_spec *spec, struct err *err)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
-		if (has_namespace(spec, needed[i].type))
+		if (spec_namespace(spec, needed[i].type))
 			continue;
 		err_set(err, E_UNSUPPORTED,
 			"the pod asks for the host's %s (%s), which a VM cannot join",
@@ -104,7 +97,7 @@ int container_load(struct container *c, const CreateRequest *r, struct err *err)
 	c->bundle = xstrdup(r->bundle);
 	spec = oci_spec_load(path, err);
 	(void)pthread_mutex_lock(&c->shim->lock);
-	c->spec = spec; /* others look for its processors */
+	c->spec = spec; /* shim_cpus() reads it on other threads */
 	(void)pthread_mutex_unlock(&c->shim->lock);
 	if (!spec || kind_of(spec, &kind, &sandbox, err) < 0)
 		return -1;
@@ -121,6 +114,6 @@ int container_load(struct container *c, const CreateRequest *r, struct err *err)
 	if (c->kind == KIND_IN_POD && !str_eq(sandbox, c->shim->inv->id))
 		return err_set(err, E_INVALID, "this shim serves the pod %s, not %s",
 			       c->shim->inv->id, sandbox);
-	/* A pod's annotations are on its sandbox container too. */
-	return c->kind == KIND_POD ? 0 : notes_apply(c->spec, c->shim->config, err);
+	/* A pod's sandbox container has the annotations of the pod's containers too. */
+	return c->kind == KIND_POD ? 0 : container_annotations_apply(c->spec, c->shim->config, err);
 }

@@ -6,8 +6,8 @@
  */
 
 #include "shim/placement.h"
-#include "shim/remains.h"
 #include "shim/shim.h"
+#include "shim/stale.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -39,7 +39,7 @@ enum { SERVER_FD = 3, EVENTS_MS = 5000 };
 
 /* --- start --- */
 
-/* The name used by containerd's own shims, so that containerd's clean-up finds it. */
+/* The path that containerd's own shims use, so that containerd's clean-up finds it; heap. */
 static char *socket_path(const struct invocation *inv, const char *id)
 {
 	AUTO(str) char *raw = str_fmt("%s/%s/%s", inv->address, inv->namespace, id);
@@ -50,7 +50,7 @@ static char *socket_path(const struct invocation *inv, const char *id)
 	return str_fmt(SOCKET_DIR "/%s", hex);
 }
 
-/* Removes a stale socket file, left by a shim that was killed. */
+/* Returns a listening socket. A socket file that a killed shim has left there is replaced. */
 static int listen_at(const char *path, struct err *err)
 {
 	struct err busy = ERR_INIT, dead = ERR_INIT;
@@ -106,8 +106,8 @@ static int spawn_server(const struct invocation *inv, int listener, struct child
 	return result;
 }
 
-/* The id of the pod's sandbox container, for a container in a pod; NULL for any other, and for one
- * whose specification cannot be read, which Create will say. Heap. */
+/* For a container in a pod: the id of the pod's sandbox container, heap. NULL for any other, and
+ * for a specification that cannot be read: Create will report that. */
 static char *pod_of(void)
 {
 	struct err ignored = ERR_INIT;
@@ -120,14 +120,14 @@ static char *pod_of(void)
 	return xstrdup(sandbox);
 }
 
-/* The pod's shim serves its containers too. */
+/* Prints the address of the pod's shim, which serves the pod's other containers too. */
 static int join_pod(const struct invocation *inv, const char *sandbox, struct err *err)
 {
 	AUTO(str) char *path = socket_path(inv, sandbox);
 	AUTO(str) char *address = str_fmt("unix://%s", path);
-	AUTO(fd) int there = fd_unix_connect(path, err);
+	AUTO(fd) int probe = fd_unix_connect(path, err);
 
-	if (there < 0) {
+	if (probe < 0) {
 		err_wrap(err, "the shim of the pod %s does not answer", sandbox);
 		return err_hint(err, "the pod has ended: remove it, and run it again");
 	}
@@ -137,7 +137,7 @@ static int join_pod(const struct invocation *inv, const char *sandbox, struct er
 	return 0;
 }
 
-int shim_start(const struct invocation *inv, int argc, char **argv, struct err *err)
+int shim_start(const struct invocation *inv, struct err *err)
 {
 	AUTO(str) char *path = socket_path(inv, inv->id);
 	AUTO(str) char *address = str_fmt("unix://%s", path);
@@ -145,8 +145,6 @@ int shim_start(const struct invocation *inv, int argc, char **argv, struct err *
 	struct child server;
 	char pid[16];
 
-	(void)argc;
-	(void)argv;
 	if (pod)
 		return join_pod(inv, pod, err);
 	if (path_make(SOCKET_DIR, 0711, err) < 0)
@@ -183,8 +181,8 @@ int shim_delete(const struct invocation *inv, struct err *err)
 	size_t len;
 
 	if (!pod)
-		remains_end_server(inv->namespace, inv->id, path);
-	/* What a container in a pod has left goes with its sandbox. */
+		stale_server_end(inv->namespace, inv->id, path);
+	/* What a container in a pod has left behind is removed with its sandbox. */
 	if (!pod && sandbox_clean(inv->namespace, inv->id, err) < 0)
 		return -1;
 	if (getcwd(cwd, sizeof(cwd))) {
@@ -204,7 +202,7 @@ int shim_delete(const struct invocation *inv, struct err *err)
 
 /* --- server --- */
 
-/* Only the manager ends a container: a shim that exited on a signal would leave it behind. */
+/* Only containerd ends a container: a shim that exited on a signal would leave it behind. */
 static void on_signal(void *arg, int signo)
 {
 	struct shim *s = arg;
@@ -224,8 +222,8 @@ static void on_signal(void *arg, int signo)
 		log_warn("ignoring a signal: the shim has a container", LOG_I("signal", signo));
 }
 
-/* The manager reads our log from a FIFO in the bundle. Neither a slow nor a missing reader may
- * block us or end us. */
+/* containerd reads the log from a FIFO in the bundle. It is opened for reading too, and
+ * non-blocking: a slow reader does not block the shim, a missing one does not end it. */
 static void open_log(const struct invocation *inv)
 {
 	int fd = open("log", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -273,7 +271,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	s.events = events_new(getenv("TTRPC_ADDRESS"), inv->namespace);
 	s.server = ttrpc_server_new(s.loop, services);
 	ttrpc_server_listen(s.server, listener);
-	shim_watch_manager(&s);
+	shim_exit_when_orphaned(&s);
 	log_info("shim is ready");
 	loop_run(s.loop);
 	events_free(s.events, deadline_in(EVENTS_MS));
@@ -283,8 +281,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 
 /* --- main --- */
 
-static int dispatch(const struct invocation *inv, const char *verb, int argc, char **argv,
-		    struct err *err)
+static int dispatch(const struct invocation *inv, const char *verb, struct err *err)
 {
 	if (str_empty(inv->namespace))
 		return err_set(err, E_USAGE, "no -namespace; this program is run by containerd");
@@ -295,7 +292,7 @@ static int dispatch(const struct invocation *inv, const char *verb, int argc, ch
 	if (!verb)
 		return shim_serve(inv, err);
 	if (str_eq(verb, "start"))
-		return shim_start(inv, argc, argv, err);
+		return shim_start(inv, err);
 	if (str_eq(verb, "delete"))
 		return shim_delete(inv, err);
 	return err_set(err, E_USAGE, "unknown verb '%s'; known are start and delete", verb);
@@ -338,7 +335,7 @@ int main(int argc, char **argv)
 		opt_help(opts, stdout);
 		return EXIT_SUCCESS;
 	}
-	if (first >= 0 && dispatch(&inv, first < argc ? argv[first] : NULL, argc, argv, &err) == 0)
+	if (first >= 0 && dispatch(&inv, first < argc ? argv[first] : NULL, &err) == 0)
 		return EXIT_SUCCESS;
 	(void)fprintf(stderr, "containerd-shim-kata-v2: %s\n", err.msg);
 	return err_exit_status(err.code);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What an operator may ask of a sandbox: how full a direct-assigned volume is, and that it grows. */
+/* Requests of operators about a sandbox: the usage of a direct-assigned volume, and growing one. */
 
 #include "manage/manage.h"
 
@@ -15,13 +15,13 @@
 
 enum { ASK_MS = 60000 };
 
-/* A container that has the volume, kept as long as it is looked at. */
+/* A container that has the volume, held by its init (process_put). */
 struct holder {
 	struct process *init;
 	const struct device *device;
 };
 
-/* With the lock held. */
+/* With the lock held: the container's disk for the volume, or NULL. */
 static const struct device *volume_of(const struct container *c, const char *path)
 {
 	if (c->creating || c->deleting || c->leaving)
@@ -35,7 +35,7 @@ static const struct device *volume_of(const struct container *c, const char *pat
 	return NULL;
 }
 
-/* With the lock held: one that is not being deleted, so that it can be held. */
+/* With the lock held: a container that has the volume and is not being deleted, or NULL. */
 static struct container *find_container(const struct shim *s, const char *path,
 					const struct device **device)
 {
@@ -67,7 +67,7 @@ static int hold(struct shim *s, const char *volume, struct holder *out, struct e
 
 /* --- stats --- */
 
-/* As upstream prints the agent's message. */
+/* In the form in which upstream prints the agent's message. */
 static struct json *describe_usage(const Grpc__VolumeUsage *usage)
 {
 	struct json *j = json_make_object();
@@ -137,7 +137,7 @@ static int parse_resize(const char *body, char **path, uint64_t *size, struct er
 	return 0;
 }
 
-/* The device first, then the file system on it. */
+/* Grows the device, then the file system on it. */
 static int resize(struct shim *s, const struct device *d, uint64_t size, struct err *err)
 {
 	Grpc__ResizeVolumeRequest request = GRPC__RESIZE_VOLUME_REQUEST__INIT;
@@ -158,7 +158,7 @@ static int on_resize(void *arg, const struct manage_request *r, struct buf *answ
 	uint64_t size;
 	int result;
 
-	(void)answer; /* empty, as upstream's */
+	(void)answer; /* stays empty, as upstream's */
 	if (parse_resize(r->body, &path, &size, err) < 0 || hold(s, path, &h, err) < 0)
 		return -1;
 	result = resize(s, h.device, size, err);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The server's cgroup, if the manager asks for one, and its OOM score relative to the manager's.
- * Its children inherit both. */
+/* The server's cgroup, if containerd asks for one, and its OOM score relative to containerd's. */
 
 #include "shim/placement.h"
 
@@ -40,7 +39,7 @@ static int join(const char *root, const char *cgroup, const char *pid, struct er
 		       : 0;
 }
 
-/* Every hierarchy of cgroup v1 that has it. */
+/* Joins the cgroup in every hierarchy of cgroup v1 that has it. */
 static int join_v1(const char *cgroup, const char *pid, struct err *err)
 {
 	DIR *dir = opendir(CGROUPS);
@@ -76,7 +75,8 @@ static char *cgroup_of_options(const ProtobufCBinaryData *value)
 	return cgroup;
 }
 
-/* containerd's client library sends these to a runtime that is not named io.containerd.runc. */
+/* The options' type that containerd's client library sends to a runtime not named
+ * io.containerd.runc. */
 static char *cgroup_of_create_options(const ProtobufCBinaryData *value)
 {
 	Containerd__Linux__Runc__CreateOptions *options =
@@ -89,7 +89,7 @@ static char *cgroup_of_create_options(const ProtobufCBinaryData *value)
 	return cgroup;
 }
 
-/* The manager's options are on our standard input, as an Any; none is an empty input. */
+/* The cgroup in the options, heap, or NULL. */
 static char *asked_cgroup(int in, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(OPTIONS_MAX);
@@ -123,9 +123,9 @@ int placement_join_cgroup(int in, pid_t server, struct err *err)
 
 /* --- memory --- */
 
-int placement_score(pid_t manager, pid_t server, struct err *err)
+int placement_score(pid_t containerd, pid_t server, struct err *err)
 {
-	AUTO(str) char *theirs = str_fmt("/proc/%d/oom_score_adj", (int)manager);
+	AUTO(str) char *theirs = str_fmt("/proc/%d/oom_score_adj", (int)containerd);
 	AUTO(str) char *ours = str_fmt("/proc/%d/oom_score_adj", (int)server);
 	AUTO(str) char *text = file_read_line(AT_FDCWD, theirs, err);
 	AUTO(str) char *score = NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Processes as the manager sees them: lookup, references, end. */
+/* Processes as containerd sees them: finding and holding them, and reporting their ends. */
 
 #include "shim/shim.h"
 
@@ -101,7 +101,7 @@ struct io *process_take_io(struct process *p)
 	return io;
 }
 
-/* --- found and held --- */
+/* --- finding and holding --- */
 
 static struct container *find_container(struct shim *s, const char *id)
 {
@@ -139,7 +139,7 @@ enum process_state process_now(const struct process *p)
 
 int process_check(const struct process *p, unsigned allowed, const char *what, struct err *err)
 {
-	static const char *const says[] = {
+	static const char *const names[] = {
 		[PROCESS_CREATED] = "not started", [PROCESS_STARTING] = "being started",
 		[PROCESS_RUNNING] = "running",     [PROCESS_PAUSING] = "being paused or resumed",
 		[PROCESS_PAUSED] = "paused",       [PROCESS_STOPPED] = "ended already",
@@ -150,7 +150,7 @@ int process_check(const struct process *p, unsigned allowed, const char *what, s
 	if (allowed & 1U << state)
 		return 0;
 	return err_set(err, E_STATE, "%s %s: the process is %s", what,
-		       *p->exec_id ? p->exec_id : p->container->id, says[state]);
+		       *p->exec_id ? p->exec_id : p->container->id, names[state]);
 }
 
 struct process *process_take(struct shim *s, const char *id, const char *exec_id, unsigned allowed,
@@ -196,7 +196,7 @@ bool process_set(struct process *p, enum process_state state)
 	return set;
 }
 
-/* --- ended --- */
+/* --- ends --- */
 
 static void publish_exit(const struct process *p)
 {
@@ -241,7 +241,7 @@ void process_exited(struct process *p, uint32_t status)
 	process_note_end(p, status);
 	p->state = PROCESS_STOPPED;
 	if (p == p->container->init)
-		container_send_out(p->container);
+		container_stop_placeholder_async(p->container);
 	publish_exit(p);
 	for (size_t i = 0; i < p->waiters.n; i++)
 		reply_wait(p->waiters.v[i], p);

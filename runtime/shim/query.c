@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Queries: state, pids and statistics of a container. */
+/* State, Pids and Stats. */
 
 #include "shim/shim.h"
 
@@ -65,7 +65,7 @@ static Grpc__StatsContainerResponse *ask_stats(struct shim *s, const char *id,
 		       : NULL;
 }
 
-/* How many processes a container has. One that cannot be asked for has one. */
+/* How many processes a container has in the guest; 1 if the agent does not answer. */
 static size_t count_processes(struct shim *s, const char *id, struct deadline deadline)
 {
 	struct err ignored = ERR_INIT;
@@ -99,9 +99,10 @@ static void reply_pids(struct ttrpc_call *call, const pid_t *pids, size_t n)
 }
 
 /*
- * What runs on the host for a container. The guest's pids mean nothing here. A container in a pod has as many
- * entries as processes, since a manager counts a pod's by them, and each has the pid of the one that
- * stands for it; another has the VMM and the share's daemon.
+ * The processes of the host that run a container; pids of the guest would mean nothing here. For a
+ * single container or a pod's sandbox container these are the VMM and virtiofsd. For a container in
+ * a pod, one entry for each process in the guest, since CRI plugins count a pod's processes by
+ * them; each has the placeholder's pid.
  */
 void task_pids(struct ttrpc_call *call, const void *request, void *arg)
 {
@@ -109,7 +110,7 @@ void task_pids(struct ttrpc_call *call, const void *request, void *arg)
 	AUTO(mem) pid_t *pids = NULL;
 	struct shim *s = arg;
 	struct err err = ERR_INIT;
-	struct process *p = process_take(s, r->id, "", ~0U, PROCESS_STAYS, "pids of", &err);
+	struct process *p = process_take(s, r->id, "", IN_ANY, PROCESS_STAYS, "pids of", &err);
 	size_t n;
 
 	if (!p) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A container's root file system: mounted here and shared or copied, or left to the guest. */
+/* A container's root file system: mounted on the host and shared or copied, or mounted by the
+ * guest. */
 
 #include "shim/shim.h"
 
@@ -13,19 +14,19 @@
 
 #include <fcntl.h>
 
-/* Where the guest mounts one that is on a block device. */
+/* Where the guest mounts root file systems that are on block devices. */
 #define GUEST_ROOT_DIR "/run/kata-containers/sandbox/rootfs"
 
-/* A root file system on a block device is the guest's to mount: true if it is one, and the VM can be given
- * it. */
+/* Adds a root file system on a block device to c->devices, for the guest to mount. False if it is
+ * not on a block device, or the VM cannot take disks. */
 static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
 {
 	const struct runtime_config *config = c->shim->config;
 	const Containerd__Types__Mount *m = r->n_rootfs == 1 ? r->rootfs[0] : NULL;
 	AUTO(strv) char **options = NULL;
-	AUTO(str) char *place = str_fmt(GUEST_ROOT_DIR "/%s", c->id);
-	struct device_mount mount = { .mount_point = place };
-	struct err cannot = ERR_INIT; /* then the host mounts it */
+	AUTO(str) char *mount_point = str_fmt(GUEST_ROOT_DIR "/%s", c->id);
+	struct device_mount mount = { .mount_point = mount_point };
+	struct err cannot = ERR_INIT; /* the host mounts it instead */
 
 	if (!m || config->block_off ||
 	    vmm_for(config)->will(config, VMM_CAN_PLUG_DISK, &cannot) < 0)
@@ -38,11 +39,12 @@ static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
 	if (!devices_can_mount(&mount))
 		return false;
 	devices_add_mount(&c->devices, &mount);
-	c->block_root = STEAL(place, NULL);
+	c->block_root = STEAL(mount_point, NULL);
 	return true;
 }
 
-/* An image file is mounted through a loop device, as mount(8) does it. */
+/* Makes one of the mounts that containerd lists. An image file gets a loop device, as by
+ * mount(8). */
 static int mount_layer(const char *target, const Containerd__Types__Mount *m, struct err *err)
 {
 	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
@@ -58,7 +60,7 @@ static int mount_layer(const char *target, const Containerd__Types__Mount *m, st
 			return -1;
 		strv_remove(options, "loop");
 	}
-	/* A private copy of the mount, so that undoing it here does not unmount the original. */
+	/* Private: unmounting it here must not unmount the original. */
 	strv_push(&options, "rprivate");
 	if (mount_options_parse(options, &o, err) < 0)
 		return -1;
@@ -84,7 +86,7 @@ int container_mount_rootfs(struct container *c, const CreateRequest *r, struct e
 	if (fd < 0) {
 		err_sys(&missing, "root file system %s", c->rootfs);
 		*err = missing;
-		return err_hint(err, "the container manager must create it before the container");
+		return err_hint(err, "the container engine must create it before the container");
 	}
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* containerd.task.v2.Task: the table of its methods, and what concerns the shim itself. */
+/* containerd.task.v2.Task: the table of its methods, and the methods about the shim itself. */
 
 #include "shim/shim.h"
 
@@ -53,7 +53,7 @@ void task_connect(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_reply(call, &reply);
 }
 
-/* With the lock held: one that is there, neither being created nor deleted. */
+/* With the lock held: true if a container exists that is neither being created nor deleted. */
 static bool has_container(const struct shim *s)
 {
 	for (size_t i = 0; i < s->containers.n; i++) {
@@ -63,8 +63,8 @@ static bool has_container(const struct shim *s)
 	return false;
 }
 
-/* A shim with a container ignores Shutdown; a running Create does not prevent it. A running Delete
- * is finished first and then ends the shim, since Shutdown is not repeated. */
+/* A shim with a container ignores Shutdown. A running Create is abandoned. A running Delete
+ * finishes and then ends the shim, since containerd does not repeat Shutdown. */
 void task_shutdown(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct shim *s = arg;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Converts the manager's specification to the guest's: settings that have a meaning only on the
- * host are removed or replaced. No side effects except sharing mount sources. */
+/* Converts containerd's specification to the guest's: settings that have a meaning only on the host
+ * are removed or replaced. The only side effect is that sources of mounts are shared. */
 
 #include "shim/shim.h"
 
@@ -14,17 +14,37 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Of the guest, outside of the share. */
-#define WATCHED_PLACE "/run/kata-containers/sandbox/watchable"
+/* Where the guest keeps its copies of watched volumes. */
+#define WATCHED_DIR "/run/kata-containers/sandbox/watchable"
 
 enum { ANNOTATIONS_MAX = 1 << 20 };
+
+/* --- namespaces --- */
+
+struct oci_namespace *spec_namespace(const struct oci_spec *spec, const char *type)
+{
+	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
+		if (str_eq(spec->linux_.namespaces[i].type, type))
+			return &spec->linux_.namespaces[i];
+	}
+	return NULL;
+}
+
+const char *spec_namespace_path(const struct oci_spec *spec, const char *type)
+{
+	const struct oci_namespace *ns = spec_namespace(spec, type);
+
+	return ns && !str_empty(ns->path) ? ns->path : NULL;
+}
+
+/* --- mounts --- */
 
 static bool has_option(const struct oci_mount *m, const char *option)
 {
 	return strv_has(m->options, option);
 }
 
-/* Of an option and its opposite the last one wins. */
+/* True if yes is among the options and no does not follow it: the last one of the two wins. */
 static bool last_option_is(const struct oci_mount *m, const char *yes, const char *no)
 {
 	bool on = false;
@@ -39,7 +59,8 @@ static bool is_bind(const struct oci_mount *m)
 	return str_eq(m->type, "bind") || has_option(m, "bind") || has_option(m, "rbind");
 }
 
-/* Kernel file systems, device nodes and direct-assigned volumes are the guest's, not the host's. */
+/* True for kernel file systems, device nodes and direct-assigned volumes: the source is in the
+ * guest. */
 static bool is_guests_own(const struct oci_mount *m)
 {
 	struct stat st;
@@ -50,7 +71,7 @@ static bool is_guests_own(const struct oci_mount *m)
 	return stat(m->source, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
-/* The last one of those that say how mounts propagate, or NULL. */
+/* The last option about mount propagation, or NULL. */
 static const char *propagation(const struct oci_mount *m)
 {
 	static const char *const names[] = { "private",    "rprivate",    "slave",
@@ -65,41 +86,42 @@ static const char *propagation(const struct oci_mount *m)
 	return found;
 }
 
-/* Mounts come from the host, if asked for, but what the guest mounts cannot be mounted on the host. */
+/* How the share is to bind the source. Mounts of the host can propagate to the guest, but no mount
+ * of the guest can propagate to the host: E_UNSUPPORTED. */
 static int how_to_share(const struct oci_mount *m, struct share_how *how, struct err *err)
 {
-	const char *spreads = propagation(m);
+	const char *mode = propagation(m);
 
-	if (str_eq(spreads, "shared") || str_eq(spreads, "rshared")) {
+	if (str_eq(mode, "shared") || str_eq(mode, "rshared")) {
 		err_set(err, E_UNSUPPORTED,
 			"%s: mount propagation to the host (Bidirectional) is not possible from a "
 			"VM",
-			spreads);
+			mode);
 		return err_hint(err, "use rslave (HostToContainer), or another runtime class");
 	}
-	/* As runc has it: only rbind is recursive, and of the read-only ones only rro. */
+	/* As in runc: only rbind is recursive, and only rro makes the mounts below read-only. */
 	*how = (struct share_how){ .recursive = has_option(m, "rbind"),
 				   .readonly = last_option_is(m, "ro", "rw"),
 				   .readonly_below = last_option_is(m, "rro", "rrw"),
-				   .follows = str_eq(spreads, "slave") ||
-					      str_eq(spreads, "rslave") };
-	/* Nobody but the pod writes to its own emptyDir: one mount serves those who read, too. */
+				   .follows = str_eq(mode, "slave") || str_eq(mode, "rslave") };
+	/* Only the pod writes to its emptyDir: one writable mount serves readers and writers. */
 	if (volume_is_empty_dir(m->source))
 		how->readonly = how->readonly_below = false;
 	return 0;
 }
 
 /*
- * What the kubelet changes is kept up to date by the agent in the guest's memory: a change on the host makes
- * no event there, and programs wait for one to read their configuration again. What a container writes
- * itself would be lost.
+ * A volume that the kubelet changes: the agent copies it into the guest's memory and keeps the copy
+ * up to date. A change on the host makes no inotify event in the guest, and programs wait for one
+ * to read their configuration again. For read-only mounts only: what a container wrote to the copy
+ * would be lost.
  */
 static void watch_mount(struct oci_mount *m, struct storages *storages)
 {
-	AUTO(str) char *place = path_join(WATCHED_PLACE, path_basename(m->source));
+	AUTO(str) char *copy = path_join(WATCHED_DIR, path_basename(m->source));
 
-	storages_add(storages, "watchable-bind", m->source, "bind", place);
-	str_set(&m->source, place);
+	storages_add(storages, "watchable-bind", m->source, "bind", copy);
+	str_set(&m->source, copy);
 }
 
 static int share_mount(struct share *share, const char *id, struct oci_mount *m,
@@ -169,15 +191,15 @@ static int give_mounts(const struct container *c, struct guest *g, struct err *e
 }
 
 /*
- * net.* sysctls are set in the guest, whose network belongs to the container or its pod. With the
- * host's network they would change a different network: refused, as runc does.
+ * net.* sysctls are set in the guest, whose network is that of the container or its pod. A
+ * container without a network namespace would mean the host's network: refused, as by runc.
  */
-static int check_sysctls(const struct oci_linux *l, struct err *err)
+static int check_sysctls(const struct oci_spec *spec, struct err *err)
 {
-	for (size_t i = 0; i < l->n_namespaces; i++) {
-		if (str_eq(l->namespaces[i].type, "network"))
-			return 0;
-	}
+	const struct oci_linux *l = &spec->linux_;
+
+	if (spec_namespace(spec, "network"))
+		return 0;
 	for (size_t i = 0; i < l->n_sysctl; i++) {
 		if (str_starts(l->sysctl[i].key, "net.") || str_starts(l->sysctl[i].key, "net/"))
 			return err_set(
@@ -189,8 +211,8 @@ static int check_sysctls(const struct oci_linux *l, struct err *err)
 	return 0;
 }
 
-/* A request to the agent has at most 4 MiB, config.json up to 16 MiB. Large annotations are left
- * out: in the guest only its hooks would see them. */
+/* A request to the agent has at most 4 MiB, but config.json may have 16 MiB. If annotations are
+ * large they are left out: only hooks of the guest would read them. */
 static void drop_annotations(struct oci_spec *spec)
 {
 	size_t total = 0;
@@ -211,8 +233,8 @@ static void drop_namespaces(struct oci_linux *l)
 	for (size_t i = 0; i < l->n_namespaces; i++) {
 		struct oci_namespace *ns = &l->namespaces[i];
 
-		/* The guest itself is the network namespace; the agent makes the cgroup namespace.
-		 */
+		/* The guest's own network is the container's; the agent adds the cgroup
+		 * namespace. */
 		if (str_eq(ns->type, "network") || str_eq(ns->type, "cgroup")) {
 			oci_namespace_release(ns);
 			continue;
@@ -225,13 +247,14 @@ static void drop_namespaces(struct oci_linux *l)
 
 static void drop_resources(struct oci_resources *r)
 {
-	/* Removes numbers of the host's CPUs and NUMA nodes. Device rules are kept: the guest's
-	 * devices have the same numbers, and without rules a container could create any node. */
+	/* CPUs and NUMA nodes have other numbers in the guest. Device rules stay: the guest's
+	 * devices have the host's numbers, and without rules a container could make any node. */
 	str_set(&r->cpu.cpus, NULL);
 	str_set(&r->cpu.mems, NULL);
 }
 
-/* systemd's "slice:prefix:name" as a path. */
+/* The path of the container's cgroup in the guest: of systemd's "slice:prefix:name" the last
+ * two. */
 static void guest_cgroup(struct oci_linux *l, const char *id)
 {
 	AUTO(strv) char **parts = l->cgroups_path ? strv_split(l->cgroups_path, ":") : NULL;
@@ -244,30 +267,28 @@ static void guest_cgroup(struct oci_linux *l, const char *id)
 	str_set(&l->cgroups_path, path);
 }
 
-/*
- * A manager's own profile, which every container of its gets: the VM stands in its place. One that
- * was asked for by name may say more than that.
- */
-static bool is_managers_profile(const char *profile)
+/* True for a profile that a container engine gives to all its containers: the VM protects the host
+ * in its place. A profile that a user asked for by name may restrict more than that. */
+static bool is_default_profile(const char *profile)
 {
-	static const char *const usual[] = { "unconfined",     "cri-containerd.apparmor.d",
-					     "docker-default", "containers-default",
-					     "crio-default",   "nerdctl-default" };
+	static const char *const defaults[] = { "unconfined",     "cri-containerd.apparmor.d",
+						"docker-default", "containers-default",
+						"crio-default",   "nerdctl-default" };
 
-	for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
-		if (str_starts(profile, usual[i]))
+	for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
+		if (str_starts(profile, defaults[i]))
 			return true;
 	}
 	return false;
 }
 
-/* The guest's kernel has neither AppArmor nor SELinux. A manager gives every container a label of SELinux,
- * and none is asked for by name. */
+/* The guest's kernel has neither AppArmor nor SELinux. SELinux labels are dropped without a check:
+ * engines generate one for every container. */
 static int drop_labels(struct oci_spec *spec, struct err *err)
 {
 	const char *profile = spec->process->apparmor_profile;
 
-	if (!str_empty(profile) && !is_managers_profile(profile)) {
+	if (!str_empty(profile) && !is_default_profile(profile)) {
 		err_set(err, E_UNSUPPORTED,
 			"AppArmor profile '%.200s': the container's kernel is the guest's, which "
 			"has no AppArmor",
@@ -296,7 +317,7 @@ int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
 	if (spec->process->user.umask.set)
 		log_warn("umask of the process is not passed on: the agent's protocol has no field "
 			 "for it, 022 holds");
-	if (check_sysctls(l, err) < 0)
+	if (check_sysctls(spec, err) < 0)
 		return -1;
 	oci_hooks_release(&spec->hooks);
 	drop_annotations(spec);
@@ -313,25 +334,9 @@ int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
 	return give_mounts(c, g, err);
 }
 
-static struct oci_namespace *pid_namespace(const struct oci_spec *spec)
-{
-	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		if (str_eq(spec->linux_.namespaces[i].type, "pid"))
-			return &spec->linux_.namespaces[i];
-	}
-	return NULL;
-}
-
-const char *spec_pid_namespace(const struct oci_spec *spec)
-{
-	const struct oci_namespace *ns = pid_namespace(spec);
-
-	return ns && !str_empty(ns->path) ? ns->path : NULL;
-}
-
 void spec_share_pids(struct oci_spec *guest, const char *container)
 {
 	AUTO(str) char *path = str_fmt("container:%s", container);
 
-	str_set(&pid_namespace(guest)->path, path);
+	str_set(&spec_namespace(guest, "pid")->path, path);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Start, of the container and of an exec. */
+/* Start, of a container's init and of an exec. */
 
 #include "shim/shim.h"
 
@@ -59,8 +59,8 @@ static void publish_start(struct process *p)
 	}
 }
 
-/* Queues the start event before the exit event can be queued. False: the process was stopped
- * meanwhile. */
+/* Sets the state to running and queues the start event in one step, so that no exit event can be
+ * queued before it. False if the process was stopped meanwhile. */
 static bool now_running(struct process *p)
 {
 	struct shim *s = p->shim;
@@ -83,7 +83,7 @@ static void poststart_hooks(const struct container *c)
 	(void)hooks_run_all(&c->spec->hooks.poststart, "poststart", &state, HOOK_SECONDS, NULL);
 }
 
-/* The rest of the pod goes on. */
+/* Ends one container of a pod; the others run on. */
 static void give_up_container(struct process *init)
 {
 	(void)pthread_mutex_lock(&init->shim->lock);
@@ -92,8 +92,8 @@ static void give_up_container(struct process *init)
 }
 
 /*
- * A container that could not be started has ended and cannot be started again; an exec can. The
- * manager waits for the end of the streams before it reports the failure.
+ * After a failed start. A container counts as ended and cannot be started again; an exec can. The
+ * streams are closed first, since containerd waits for their end before it reports the failure.
  */
 static void give_up(struct process *p)
 {

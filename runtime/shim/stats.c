@@ -25,7 +25,8 @@ static void fill_entry(MemoryEntry *to, const Grpc__MemoryData *from)
 	to->failcnt = from->failcnt;
 }
 
-/* The message has pg_maj_fault for the kernel's pgmajfault. */
+/* True if the names are equal but for underscores: the message has pg_maj_fault for the kernel's
+ * pgmajfault. */
 static bool same_letters(const char *a, const char *b)
 {
 	for (;;) {
@@ -40,7 +41,8 @@ static bool same_letters(const char *a, const char *b)
 	}
 }
 
-/* Fields of the same name, and "total_" before it: with a hierarchy they are one. */
+/* Sets the fields of each statistic's name, with and without "total_": in a hierarchy both have the
+ * same value. */
 static void fill_memory(MemoryStat *to, const Grpc__MemoryStats *from)
 {
 	const ProtobufCMessageDescriptor *d = &io__containerd__cgroups__v1__memory_stat__descriptor;
@@ -99,7 +101,7 @@ static HugetlbStat **make_hugetlb(const Grpc__CgroupStats *from)
 	return list;
 }
 
-/* The devices are the guest's: they have numbers, and no name here. */
+/* Without names of devices: the numbers are the guest's. */
 static BlkIOEntry **make_blkio(Grpc__BlkioStatsEntry *const *from, size_t n)
 {
 	BlkIOEntry **list = xcalloc(n, sizeof(*list));
@@ -148,8 +150,8 @@ static void send(struct ttrpc_call *call, const Io__Containerd__Cgroups__V1__Met
 	free(any.value.data);
 }
 
-/* Readers take most of the parts for granted, and one that is missing for a nil pointer (CRI-O 1.32 ends
- * with it): what the guest does not tell is 0. */
+/* Every part is present, with zeros for what the guest does not report: readers dereference most
+ * parts without a check (CRI-O 1.32 crashes). */
 void stats_reply(struct ttrpc_call *call, const Grpc__StatsContainerResponse *from)
 {
 	const Grpc__CgroupStats *g = from->cgroup_stats;
@@ -162,7 +164,7 @@ void stats_reply(struct ttrpc_call *call, const Grpc__StatsContainerResponse *fr
 	MemoryStat memory = IO__CONTAINERD__CGROUPS__V1__MEMORY_STAT__INIT;
 	Io__Containerd__Cgroups__V1__BlkIOStat blkio =
 		IO__CONTAINERD__CGROUPS__V1__BLK_IOSTAT__INIT;
-	const Grpc__MemoryStats *told = g ? g->memory_stats : NULL;
+	const Grpc__MemoryStats *reported = g ? g->memory_stats : NULL;
 	MemoryEntry used, swap, kernel, tcp;
 
 	m.pids = &pids;
@@ -174,9 +176,9 @@ void stats_reply(struct ttrpc_call *call, const Grpc__StatsContainerResponse *fr
 	memory.swap = &swap;
 	memory.kernel = &kernel;
 	memory.kernel_tcp = &tcp;
-	fill_entry(&used, told ? told->usage : NULL);
-	fill_entry(&swap, told ? told->swap_usage : NULL);
-	fill_entry(&kernel, told ? told->kernel_usage : NULL);
+	fill_entry(&used, reported ? reported->usage : NULL);
+	fill_entry(&swap, reported ? reported->swap_usage : NULL);
+	fill_entry(&kernel, reported ? reported->kernel_usage : NULL);
 	fill_entry(&tcp, NULL);
 	if (g && g->pids_stats) {
 		pids.current = g->pids_stats->current;
@@ -192,9 +194,9 @@ void stats_reply(struct ttrpc_call *call, const Grpc__StatsContainerResponse *fr
 		throttle.throttled_periods = g->cpu_stats->throttling_data->throttled_periods;
 		throttle.throttled_time = g->cpu_stats->throttling_data->throttled_time;
 	}
-	if (told) {
-		fill_memory(&memory, told);
-		/* Version 2 has no line for it: what holds is the container's own. */
+	if (reported) {
+		fill_memory(&memory, reported);
+		/* cgroup v2 has no line for the hierarchy: the container's own limit. */
 		if (!memory.hierarchical_memory_limit)
 			memory.hierarchical_memory_limit = used.limit;
 	}

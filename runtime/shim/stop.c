@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The end of processes and of the container. When a process exits, the agent reports it, its output
- * is read by its readers, and then the manager is notified. For the container's first process the
- * VM is stopped before that, so that its memory is freed without waiting for Delete. When the VM
- * dies, all processes end with it.
+ * How processes end. When the agent reports an exit (on_wait_answer), settle() waits until the
+ * readers have the output, then on_settled() reports the exit to containerd. For the first process
+ * of a single container or of a pod's sandbox container the VM is stopped before that (shim_end),
+ * so that its memory is free without waiting for Delete. When the VM dies, all processes end with
+ * it (shim_sandbox_died).
  */
 
 #include "shim/shim.h"
@@ -57,7 +58,8 @@ static void detach_streams(void *arg)
 	(void)pthread_mutex_unlock(&c->shim->lock);
 }
 
-/* With the lock held; the container's own process last. */
+/* With the lock held: reports the ends of the execs and then of init, with these statuses. An exec
+ * that is being started is left to its Start, whose request to the agent fails. */
 static void end_all(struct container *c, uint32_t execs, uint32_t init)
 {
 	for (size_t i = 0; i < c->execs.n; i++) {
@@ -69,66 +71,67 @@ static void end_all(struct container *c, uint32_t execs, uint32_t init)
 		process_exited(c->init, init);
 }
 
-/* Every container that is there, each with a reference. */
-struct crowd {
+/* Containers, each with a reference. */
+struct held {
 	VEC(struct container *) list;
 };
 
-static struct crowd hold_containers(struct shim *s)
+/* All containers but those that are being created: their Create undoes them. */
+static struct held hold_containers(struct shim *s)
 {
-	struct crowd crowd = { VEC_INIT };
+	struct held held = { VEC_INIT };
 
 	(void)pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < s->containers.n; i++) {
 		if (s->containers.v[i]->creating)
-			continue; /* it is undone by its Create */
+			continue;
 		s->containers.v[i]->refs++;
-		vec_push(&crowd.list, s->containers.v[i]);
+		vec_push(&held.list, s->containers.v[i]);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
-	return crowd;
+	return held;
 }
 
-static void let_go(struct shim *s, struct crowd *crowd)
+static void let_go(struct shim *s, struct held *held)
 {
 	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < crowd->list.n; i++)
-		container_unref(crowd->list.v[i]);
+	for (size_t i = 0; i < held->list.n; i++)
+		container_unref(held->list.v[i]);
 	(void)pthread_mutex_unlock(&s->lock);
-	vec_release(&crowd->list);
+	vec_release(&held->list);
 }
 
 void shim_end(struct shim *s)
 {
-	struct crowd crowd = hold_containers(s);
+	struct held held = hold_containers(s);
 
-	for (size_t i = 0; i < crowd.list.n; i++) {
-		shim_await_execs(crowd.list.v[i]);
-		loop_call(s->loop, detach_streams, crowd.list.v[i]);
-		container_move_out(crowd.list.v[i]);
+	for (size_t i = 0; i < held.list.n; i++) {
+		shim_await_execs(held.list.v[i]);
+		loop_call(s->loop, detach_streams, held.list.v[i]);
+		container_stop_placeholder(held.list.v[i]);
 	}
 	sandbox_stop(s->sandbox);
 	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < crowd.list.n; i++)
-		end_all(crowd.list.v[i], PROCESS_KILLED, PROCESS_LOST);
+	for (size_t i = 0; i < held.list.n; i++)
+		end_all(held.list.v[i], PROCESS_KILLED, PROCESS_LOST);
 	(void)pthread_mutex_unlock(&s->lock);
-	let_go(s, &crowd);
+	let_go(s, &held);
 }
 
 /* On the loop. */
 void shim_sandbox_died(void *arg, const struct err *why)
 {
 	struct shim *s = arg;
-	struct crowd crowd = hold_containers(s);
+	struct held held = hold_containers(s);
 
 	(void)why;
 	(void)pthread_mutex_lock(&s->lock);
-	for (size_t i = 0; i < crowd.list.n; i++)
-		end_all(crowd.list.v[i], PROCESS_LOST, PROCESS_LOST);
+	for (size_t i = 0; i < held.list.n; i++)
+		end_all(held.list.v[i], PROCESS_LOST, PROCESS_LOST);
 	(void)pthread_mutex_unlock(&s->lock);
-	for (size_t i = 0; i < crowd.list.n; i++)
-		detach_streams(crowd.list.v[i]);
-	let_go(s, &crowd);
+	for (size_t i = 0; i < held.list.n; i++)
+		detach_streams(held.list.v[i]);
+	let_go(s, &held);
 }
 
 /* --- a process ends --- */
@@ -142,7 +145,8 @@ static void *end_main(void *arg)
 	return NULL;
 }
 
-/* Loop. Stopping a VM blocks, so it runs on a thread. A machine that has no room for one has it later. */
+/* Loop. Stopping a VM blocks, so it needs a thread. If the machine has no room for one now, it is
+ * tried again each second. */
 static void try_end(void *arg)
 {
 	struct process *init = arg;
@@ -169,14 +173,14 @@ static void begin_end(struct process *init)
 	try_end(init);
 }
 
-/* Loop: all its output was read, or will be kept. */
+/* Loop: the readers have the output, or take no more of it. */
 static void on_settled(void *arg)
 {
 	struct process *p = arg;
 	struct shim *s = p->shim;
 
 	(void)pthread_mutex_lock(&s->lock);
-	/* A pod goes on without this container. */
+	/* The pod's VM runs on without this exec or container. */
 	if (*p->exec_id || p->container->kind == KIND_IN_POD)
 		process_exited(p, PROCESS_LOST);
 	else if (p->state != PROCESS_STOPPED && p == p->container->init && !p->container->deleting)
@@ -185,9 +189,8 @@ static void on_settled(void *arg)
 	process_unref(p);
 }
 
-/* Loop. Some managers (containerd 1.6.20's client) close their ends of the streams as soon as the
- * exit is reported, so it is reported only after they have read everything. Takes ownership of a
- * reference. */
+/* Loop. Some clients (containerd 1.6.20's) close their ends of the streams as soon as the exit is
+ * reported, so it is reported only after they have read everything. Takes over a reference. */
 static void settle(struct process *p, bool started)
 {
 	struct shim *s = p->shim;
@@ -205,7 +208,7 @@ static void settle(struct process *p, bool started)
 		process_unref(p);
 }
 
-/* Loop. Takes ownership of a reference. */
+/* Loop: the process has ended. Takes over a reference. */
 static void end_with(struct process *p, uint32_t status)
 {
 	struct shim *s = p->shim;
@@ -216,7 +219,8 @@ static void end_with(struct process *p, uint32_t status)
 	if (state != PROCESS_STOPPED)
 		process_note_end(p, status);
 	(void)pthread_mutex_unlock(&s->lock);
-	/* Start has not yet reported that it runs, and continues from there. */
+	/* Before Start has reported that the process runs: process_follow() settles it
+	 * afterwards. */
 	if (state == PROCESS_STARTING)
 		process_unref(p);
 	else
@@ -263,7 +267,7 @@ static void expect_on_loop(void *arg)
 	ended = p->ended;
 	(void)pthread_mutex_unlock(&s->lock);
 	if (ended || p->overdue || !s->sandbox || !s->sandbox->vm->client)
-		process_unref(p); /* its end is known, or will be with the VM's */
+		process_unref(p); /* the end is known already, or comes with the VM's */
 	else
 		p->overdue = loop_timer(s->loop, (uint64_t)s->config->request_timeout_s * 1000,
 					false, on_overdue, p);
@@ -277,7 +281,7 @@ void process_expect_end(struct process *p)
 
 /* --- watching for the end --- */
 
-/* Loop. Takes ownership of a reference. */
+/* Loop. Takes over a reference. */
 static void watch_on_loop(void *arg)
 {
 	Grpc__WaitProcessRequest request = GRPC__WAIT_PROCESS_REQUEST__INIT;
@@ -303,7 +307,8 @@ void process_watch(struct process *p)
 
 /* --- out of memory --- */
 
-/* CRI-O hears no events, and looks for this file when the container has ended. */
+/* CRI-O does not receive events; it looks for the file "oom" in the bundle of an ended
+ * container. */
 static void note_for_crio(const struct container *c)
 {
 	AUTO(str) char *path = path_join(c->bundle, "oom");
@@ -313,7 +318,8 @@ static void note_for_crio(const struct container *c)
 		log_err(LOG_WARN, &err, "cannot tell CRI-O that memory ran out");
 }
 
-/* The id is the guest's word: only that of a container of this shim is passed on. */
+/* The id comes from the untrusted guest: it is passed on only if it names a container of this
+ * shim. */
 void shim_out_of_memory(void *arg, const char *id)
 {
 	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;

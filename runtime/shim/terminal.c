@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* ResizePty and CloseIO. */
+/* ResizePty and CloseIO: requests about a process's terminal and standard input. */
 
 #include "shim/shim.h"
 
 #include "base/str.h"
 #include "protocols/agent.pb-c.h"
 
-/* Stores the size for a process that is not started yet. True: the terminal exists and must be
- * resized. */
+/* Stores the size, for a process that is not started yet. Returns true if the terminal exists
+ * already and must be resized. */
 static bool note_size(struct process *p, uint32_t rows, uint32_t columns)
 {
 	enum process_state state;
@@ -17,12 +17,12 @@ static bool note_size(struct process *p, uint32_t rows, uint32_t columns)
 	p->columns = columns;
 	state = process_now(p);
 	(void)pthread_mutex_unlock(&p->shim->lock);
-	/* Init has its terminal from create on, an exec from its start on. */
+	/* Init has its terminal from Create on, an exec from Start on. */
 	return p->terminal &&
 	       (state == PROCESS_RUNNING || (state == PROCESS_CREATED && !*p->exec_id));
 }
 
-/* Managers also resize processes without a terminal: nothing to do. */
+/* containerd's clients also resize processes without a terminal, which changes nothing. */
 void task_resize_pty(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__ResizePtyRequest *r = request;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Update, pause and resume of a container. */
+/* Pause, Resume and Update of a container. */
 
 #include "shim/shim.h"
 
@@ -63,7 +63,7 @@ void task_checkpoint(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_fail(call, &err);
 }
 
-/* Exchanges what an update says of them; what it does not say stays. */
+/* Swaps the lists of the update with those of the container; a NULL list changes nothing. */
 static void exchange_cpus(struct container *c, char **cpus, char **mems)
 {
 	struct oci_linux *l = &c->spec->linux_;
@@ -85,8 +85,8 @@ static void exchange_cpus(struct container *c, char **cpus, char **mems)
 	(void)pthread_mutex_unlock(&c->shim->lock);
 }
 
-/* The numbers of processors and memory nodes are the host's: they place the sandbox. Afterwards both have what
- * was before, so that a second call goes back. */
+/* Processors and memory nodes in an update are the host's: the sandbox is confined to them.
+ * Afterwards *cpus and *mems have the former lists, so that a second call undoes the first. */
 static int place(struct container *c, char **cpus, char **mems, struct deadline deadline,
 		 struct err *err)
 {
@@ -99,7 +99,7 @@ static int place(struct container *c, char **cpus, char **mems, struct deadline 
 	return -1;
 }
 
-/* An update that does not say it has an empty list. */
+/* Takes a list out of the update. NULL for an empty one: the update does not change it. */
 static char *take_list(char **list)
 {
 	char *taken = STEAL(*list, NULL);
@@ -120,8 +120,8 @@ static struct oci_resources *parse(const Containerd__Task__V2__UpdateTaskRequest
 				   "resources", err);
 }
 
-static int tell_guest(struct container *c, struct oci_resources *res, struct deadline deadline,
-		      struct err *err)
+static int update_guest(struct container *c, struct oci_resources *res, struct deadline deadline,
+			struct err *err)
 {
 	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
 	int result;
@@ -133,22 +133,23 @@ static int tell_guest(struct container *c, struct oci_resources *res, struct dea
 	return result;
 }
 
-static int place_and_tell(struct container *c, struct oci_resources *res, struct deadline deadline,
-			  struct err *err)
+/* Confines the sandbox and updates the guest, or changes nothing. */
+static int update_both(struct container *c, struct oci_resources *res, struct deadline deadline,
+		       struct err *err)
 {
 	AUTO(str) char *cpus = take_list(&res->cpu.cpus), *mems = take_list(&res->cpu.mems);
-	struct err ignored = ERR_INIT; /* the first one says more */
+	struct err ignored = ERR_INIT; /* the first error is reported */
 
 	if (place(c, &cpus, &mems, deadline, err) < 0)
 		return -1;
-	if (tell_guest(c, res, deadline, err) == 0)
+	if (update_guest(c, res, deadline, err) == 0)
 		return 0;
 	(void)!place(c, &cpus, &mems, deadline, &ignored);
 	return -1;
 }
 
-/* Up, the VM comes first; down, the guest's control group. The sandbox container of a pod stands for all
- * of it. */
+/* The VM grows before the guest's control group gets a higher limit, and shrinks after that got a
+ * lower one. An update of a pod's sandbox container is one of the whole pod. */
 static int update(struct container *c, struct oci_resources *res, struct deadline deadline,
 		  struct err *err)
 {
@@ -159,7 +160,7 @@ static int update(struct container *c, struct oci_resources *res, struct deadlin
 
 	if (sandbox_grow(sb, id, res, true, &change, deadline, err) < 0)
 		return err_wrap(err, "update %s", c->id);
-	result = place_and_tell(c, res, deadline, err);
+	result = update_both(c, res, deadline, err);
 	sandbox_settle(sb, id, result < 0 ? &change.before : &change.after, deadline);
 	return result;
 }

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Looks for our notes in the PT_NOTE segments of a guest kernel. The file is not trusted to be
+ * valid. */
+
 #include "vmm/kernel.h"
 
 #include "base/fd.h"
@@ -18,7 +21,7 @@ enum { SEGMENTS_MAX = 64, NOTES_MAX = 64 << 10 };
 
 static const char owner[] = "Kata";
 
-/* 1: read completely. 0: the file is shorter. */
+/* Returns 1 if all of it was read, 0 if the file is shorter, -1 with an error. */
 static int read_at(int fd, const char *path, void *to, size_t len, uint64_t offset, struct err *err)
 {
 	size_t done = 0;
@@ -38,7 +41,8 @@ static int read_at(int fd, const char *path, void *to, size_t len, uint64_t offs
 	return 1;
 }
 
-static bool is_ours(const Elf64_Ehdr *h)
+/* True for a 64-bit ELF file of our byte order with a plausible number of segments. */
+static bool is_supported(const Elf64_Ehdr *h)
 {
 	const unsigned char order = __BYTE_ORDER == __LITTLE_ENDIAN ? ELFDATA2LSB : ELFDATA2MSB;
 
@@ -73,8 +77,8 @@ static bool has_note(const unsigned char *notes, size_t len, uint32_t type)
 	return false;
 }
 
-/* 1: the segment has the note. */
-static int look_into(int fd, const char *path, const Elf64_Phdr *segment, uint32_t type,
+/* Returns 1 if the segment has the note, 0 if not, -1 with an error. */
+static int find_note(int fd, const char *path, const Elf64_Phdr *segment, uint32_t type,
 		     struct err *err)
 {
 	AUTO(mem) unsigned char *notes = NULL;
@@ -98,14 +102,14 @@ int kernel_stores_pages(const char *path, bool *stores, struct err *err)
 	if (fd < 0)
 		return err_sys(err, "open %s", path);
 	found = read_at(fd, path, &head, sizeof(head), 0, err);
-	if (found != 1 || !is_ours(&head))
+	if (found != 1 || !is_supported(&head))
 		return found < 0 ? -1 : 0;
 	found = read_at(fd, path, segments, head.e_phnum * sizeof(*segments), head.e_phoff, err);
 	if (found != 1)
 		return found;
 	found = 0;
 	for (unsigned i = 0; i < head.e_phnum && found == 0; i++)
-		found = look_into(fd, path, &segments[i], NOTE_STORES_PAGES, err);
+		found = find_note(fd, path, &segments[i], NOTE_STORES_PAGES, err);
 	*stores = found == 1;
 	return found < 0 ? -1 : 0;
 }

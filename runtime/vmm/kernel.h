@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Properties of a guest kernel file: ELF notes with the name "Kata" (kernel/README.md lists them).
+ * Reads properties of a guest kernel from its file: ELF notes with the name "Kata", which
+ * kernel/README.md lists.
  */
 
 #include "base/err.h"
@@ -10,8 +11,9 @@
 #include <stdbool.h>
 
 /*
- * Whether the kernel at path writes file pages that it reads, so that TCG drops their old
- * translation (kernel/patches, 0003). False for a file that is damaged or not an ELF file of this
- * machine's word size and byte order. Fails only if it cannot be read.
+ * *stores: whether the kernel at path writes to the page cache what it reads over virtio-fs, so
+ * that TCG drops its translation of the old contents (kernel/patches, 0003). False for a file that
+ * is damaged or not a 64-bit ELF file of this machine's byte order. Fails only if the file cannot
+ * be read.
  */
 MUST_CHECK int kernel_stores_pages(const char *path, bool *stores, struct err *err);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* The notes below /run about accelerator and transport. */
+
 #include "vmm/probe.h"
 
 #include "base/fd.h"
@@ -35,7 +37,7 @@ const char *vmm_settled(enum vmm_question question, const char *configured)
 
 void vmm_remember(enum vmm_question question, const char *answer)
 {
-	struct err ignored = ERR_INIT; /* then it is detected again */
+	struct err ignored = ERR_INIT; /* the next sandbox tries again */
 
 	(void)!file_note(questions[question].file, answer, strlen(answer), 0644, &ignored);
 }

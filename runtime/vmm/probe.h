@@ -2,22 +2,24 @@
 #pragma once
 
 /*
- * Accelerator and transport: properties of the host that can only be found by trying, and stay
- * valid until it reboots: whether a guest runs with KVM, whether its agent is reachable over vsock.
- * The first sandbox tries and records the result for the others.
+ * Remembers which accelerator and which transport work on this host: whether a guest runs with KVM,
+ * and whether its agent is reachable over vsock. Both can only be found by trying, and hold until
+ * the host reboots; so the first sandbox tries, and the result is noted below /run for the others.
  */
 
 #include "base/err.h"
 
 enum vmm_question { VMM_ACCELERATOR, VMM_TRANSPORT };
 
-/* The recorded answer, "kvm" or "tcg", "vsock" or "serial"; NULL if not known yet. Static. */
+/* The noted answer: "kvm" or "tcg", "vsock" or "serial"; NULL if none is noted. Static. */
 const char *vmm_known(enum vmm_question question);
-/* configured, if it is not empty, else the recorded answer or NULL. */
+/* configured if it is not empty, else the noted answer or NULL. */
 const char *vmm_settled(enum vmm_question question, const char *configured);
+/* Notes the answer. A failure is ignored: the next sandbox tries again. */
 void vmm_remember(enum vmm_question question, const char *answer);
 
-/* E_UNSUPPORTED: the configuration (of that file) insists on KVM, and /dev/kvm cannot be opened. */
+/* E_UNSUPPORTED if the configured accelerator is "kvm" and /dev/kvm cannot be opened. file is the
+ * configuration's name, for the message. */
 MUST_CHECK int vmm_may_insist(const char *configured, const char *file, struct err *err);
-/* "kvm" where /dev/kvm can be opened, else "tcg". */
+/* "kvm" if /dev/kvm can be opened, else "tcg". Static. */
 const char *vmm_guess_accelerator(void);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Sets the SELinux label of the programs that a thread executes. */
+
 #include "vmm/selinux.h"
 
 #include "base/file.h"
@@ -11,7 +13,7 @@
 
 static const struct selinux_places kernels = { "/sys/fs/selinux", "/proc/thread-self/attr/exec" };
 
-/* The file is there when a policy is loaded, whether it is enforced or not. */
+/* The file exists if a policy is loaded, whether it is enforced or not. */
 static bool is_enabled(const struct selinux_places *places)
 {
 	AUTO(str) char *enforce = path_join(places->mount, "enforce");
@@ -32,7 +34,7 @@ int selinux_label(const struct selinux_places *places, const char *label, struct
 			     "[hypervisor.qemu]");
 }
 
-/* A line without a label takes it back. */
+/* An empty line removes the label. */
 void selinux_unlabel(const struct selinux_places *places)
 {
 	struct err err = ERR_INIT;

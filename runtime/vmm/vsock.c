@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Reserves a CID, and connects to a guest that may still be booting. */
+
 #include "vmm/vsock.h"
 
 #include "base/fd.h"
@@ -50,14 +52,15 @@ int vsock_open(uint32_t *cid, struct err *err)
 	return err_sys(err, "allocate a vsock CID for a guest from " DEVICE);
 }
 
-/* The guest's kernel is not up yet, or its agent is not. */
-static bool may_come(int why)
+/* True for errors of connect(2) while the guest's kernel or its agent is not up yet. */
+static bool may_come_up(int why)
 {
 	return why == ECONNRESET || why == ECONNREFUSED || why == ENODEV || why == ETIMEDOUT ||
 	       why == EHOSTUNREACH || why == ENETUNREACH || why == EINTR;
 }
 
-/* Waits until the fd is writable (or, without one, for a moment). 1: writable; 0: not. */
+/* Waits for ms or until fd is writable; fd -1 just waits. Returns 1 if it is writable, 0 if not, -1
+ * with E_GONE if the VM ended. */
 static int await(int fd, int ended, int ms, struct err *err)
 {
 	struct pollfd wait[] = { { .fd = ended, .events = POLLIN },
@@ -69,7 +72,7 @@ static int await(int fd, int ended, int ms, struct err *err)
 	return n > 0;
 }
 
-/* The error number of the connection, 0 if connected. -1: err has the reason not to retry. */
+/* Returns 0 if connected, the errno of the failure, or -1 with E_GONE if the VM ended. */
 static int finish_connect(int fd, int ended, struct deadline deadline, struct err *err)
 {
 	int why = 0, ready = await(fd, ended, deadline_left(deadline), err);
@@ -100,7 +103,7 @@ int vsock_dial(uint32_t cid, unsigned port, int ended, struct deadline deadline,
 		if (!why)
 			return STEAL(fd, -1);
 		errno = why;
-		if (!may_come(why))
+		if (!may_come_up(why))
 			return err_sys(err, "connect to vsock %u:%u", cid, port);
 		if (deadline_passed(deadline))
 			return err_set(err, E_TIMEOUT, "nobody listened on vsock %u:%u in time",

@@ -36,7 +36,7 @@ sed -e 's|^initrd = .*|initrd = ""|' -e 's|^image = .*|image = "share/kata-conta
 
 debian=$(debian_kernel "${KATA_BENCH_CACHE:-$TOOLS/../bench}")
 small_initrd "$LAB/hello.img" "echo $MARKER; exec /bin/busybox sleep 1000"
-rm -f "$LAB"/{floor,kata,runc,debian,prices,boots,own,image,images}
+rm -f "$LAB"/{floor,kata,runc,debian,prices,boots,own,verity,verities}
 for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
 	f=$("$floor" "$prefix/share/defaults/kata-containers/configuration.toml" "$accelerator" 1)
 	n=$("$floor" "$LAB/node.toml" "$accelerator" 1)
@@ -51,14 +51,14 @@ for _ in $(seq "$runs"); do # interleaved: the machine's speed drifts
 	ratio "$k" "$(awk -v a="$f" -v b="$r" 'BEGIN { print a + b }')" >>"$LAB/prices"
 	ratio "$f" "$d" >>"$LAB/boots"
 	ratio "$f" "$n" >>"$LAB/own"
-	echo "$i" >>"$LAB/image"
-	ratio "$i" "$f" >>"$LAB/images"
+	echo "$i" >>"$LAB/verity"
+	ratio "$i" "$f" >>"$LAB/verities"
 done
 f=$(median <"$LAB/floor") k=$(median <"$LAB/kata") r=$(median <"$LAB/runc")
 d=$(median <"$LAB/debian")
 row "boot floor: exec of QEMU to first answer" "$f" ms
-row "the same, the root an image (erofs, dm-verity)" "$(median <"$LAB/image")" ms
-row "image / initrd, each time" "$(median <"$LAB/images")" x 1.15
+row "the same, the root an image (erofs, dm-verity)" "$(median <"$LAB/verity")" ms
+row "image / initrd, each time" "$(median <"$LAB/verities")" x 1.15
 row "start with the release's QEMU / with Debian's" "$(median <"$LAB/own")" x 1.0
 row "Debian's kernel, to the first byte of PID 1" "$d" ms
 row "floor / Debian's, each time" "$(median <"$LAB/boots")" x 0.35

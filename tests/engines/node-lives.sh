@@ -95,7 +95,7 @@ life() { # WAY
 	"${way}_install"
 	first=$(current)
 	has "what is installed" "$first" "$(version_of this)"
-	has "doctor after" "$("${way}_program" doctor)" "bin/qemu-system-x86_64 is there, of the release"
+	has "doctor after" "$("${way}_program" doctor)" "bin/qemu-system-x86_64 of the release is there"
 	"${way}_program" prove
 	guest=$(in_kata uname -r)
 	[ -n "$guest" ] && [ "$guest" != "$(uname -r)" ]

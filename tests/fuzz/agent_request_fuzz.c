@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the agent does with a request before it touches the guest. The first byte chooses the
- * message.
+ * Requests to the agent, as far as it checks and converts them before it changes the guest. The
+ * first byte chooses the request.
  */
 
 #include "agent/storage/driver.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The kernel's device events, and the PCI paths that the runtime sends. */
+/* Uevents of the kernel, and PCI paths that the runtime sends. */
 
 #include "agent/device/pci.h"
 #include "agent/device/uevent.h"

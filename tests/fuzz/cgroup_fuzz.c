@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The texts of control group files and of passwd, each through every reader there is. */
+/* Files of control groups, and /etc/passwd; each input is given to all their parsers. */
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -14,7 +14,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(str) char *text = xstrndup((const char *)data, size);
-
 	struct container_stats s = { 0 };
 
 	free(user_home_in(text, 1000));

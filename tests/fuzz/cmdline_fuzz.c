@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The kernel command line as the agent reads it. */
+/* The kernel's command line, from which the agent takes its configuration. */
 
 #include "agent/settings.h"
 

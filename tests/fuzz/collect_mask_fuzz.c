@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Configuration and logs with anything in them. The result fits into what the header promises, and
- * a password that is added on a line of its own is never in it. */
+/* Masking secrets in any text. The result fits into MASK_ROOM bytes, and a password that is added
+ * on a line of its own is always masked. */
 
 #include "base/str.h"
 #include "utils/collect/mask.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* configuration.toml and annotations into their struct, by way of a file in memory: the loader
- * takes paths. */
+/* configuration.toml, and annotations. The loader takes a path, so the text is put into a file in
+ * memory. */
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -26,8 +26,8 @@ static struct runtime_config *load(const void *text, size_t len, const char *con
 }
 
 /*
- * "@NAME=VALUE": an annotation, over a configuration that admits three of them. Whatever the value,
- * it changes those and nothing else.
+ * An input "@NAME=VALUE" is an annotation. The configuration enables three annotations; whatever
+ * the value is, other settings do not change.
  */
 static void annotate(const uint8_t *data, size_t size)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A container manager's message as JSON, and JSON as one: the first byte chooses the call, the rest
- * is a document, and bytes from the wire. What was read can be printed and read again, and is then
- * the same.
+ * Converts CRI messages to JSON and back. The first byte chooses the call; the rest is tried as the
+ * JSON document of a request and as the bytes of an answer. A message that was read can be printed
+ * and read again, and is then the same.
  */
 #include "base/mem.h"
 #include "base/str.h"
@@ -21,7 +21,7 @@ static void check_message(const ProtobufCMessage *m)
 	struct err err = ERR_INIT;
 	ProtobufCMessage *again = cri_message_parse(m->descriptor, first, "printed", &err);
 
-	/* A number that is none of an enumeration is printed as it is, and refused. */
+	/* An unknown value of an enumeration is printed as a number, which is not accepted. */
 	if (!again && strstr(err.msg, "an integer where a string is expected"))
 		return;
 	if (!again)

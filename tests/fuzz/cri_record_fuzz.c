@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The record of a registration, and the file that it speaks of: the record, a NUL, the file.
- * Undoing any record adds nothing to the file; lines that are put in and undone by their own record
- * leave the original bytes, also where lines of ours were before; what is taken over is gone once.
+ * The record of a registration, and the configuration file that it was made for. The input is the
+ * record, a NUL and the file. Undoing any record never makes the file longer. Adding lines and
+ * undoing them with their own record gives back the original bytes, even if the file already had
+ * lines of ours. Removing a registration without its record never makes the file longer.
  */
+
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"

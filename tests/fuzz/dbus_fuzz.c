@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A message from a D-Bus peer. What is taken apart lies inside it, and reading its body ends. */
+/* Messages from a D-Bus peer. Texts that are found in a message lie inside it, and reading its body
+ * comes to an end. */
 
 #include "base/mem.h"
 #include "dbus/dbus.h"
@@ -34,7 +35,7 @@ static void read_body(const struct dbus_message *m)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(dbus_message) struct dbus_message m = DBUS_MESSAGE_INIT;
-	struct err err = ERR_INIT, ignored = ERR_INIT; /* most inputs are no message */
+	struct err err = ERR_INIT, ignored = ERR_INIT; /* most inputs are not messages */
 	size_t length;
 
 	if (size < DBUS_HEAD)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* install.json and the layouts beside it. What parses is printed and parses to the same. */
+/* install.json and layouts; each input is tried as both. What parses can be printed, and what was
+ * printed parses to the same. */
 
 #include "base/str.h"
 #include "deploy/store/installed.h"
@@ -39,8 +40,8 @@ static void try_layout(const char *text, size_t size)
 	struct err err = ERR_INIT;
 
 	if (layout_parse(&l, text, size, "fuzz", &err) < 0) {
-		/* The id is a digest, which is not guessed: a document that has only that wrong is
-		 * a good one. */
+		/* The id is a digest, which a fuzzer cannot guess: continue with a layout in which
+		 * only the id is wrong. */
 		if (!l.id)
 			return;
 	}

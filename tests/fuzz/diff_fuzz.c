@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Any two texts: what the differences say, applied to the first, is the second. */
+/* Two texts, separated by a NUL. Their unified diff, applied to the first text, gives the second.
+ */
 
 #include "base/diff.h"
 #include "base/scope.h"
@@ -11,7 +12,7 @@
 
 enum { INPUT_MAX = 64 << 10 };
 
-/* Takes a line off p. */
+/* The length of the line at p with its line feed, 0 at the end. */
 static size_t line_at(const char *p, const char *end)
 {
 	const char *newline = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
@@ -32,7 +33,8 @@ static const char *copy_lines(const char *was, const char *end, size_t n, struct
 	return was;
 }
 
-/* The number of lines of was before a hunk: from "@@ -5,2 +..."; "-5,0" is after line 5. */
+/* The number of lines before a hunk in the old text. "@@ -5,2 +..." begins with line 5, and
+ * "@@ -5,0 +..." adds lines after line 5. */
 static size_t begin_of(const char *hunk)
 {
 	char *rest;
@@ -41,14 +43,14 @@ static size_t begin_of(const char *hunk)
 	return strncmp(rest, ",0", 2) == 0 ? at : at - 1;
 }
 
-/* A line of a hunk; was stands where it applies. */
+/* Applies a line of a hunk. was: the rest of the old text, which is returned without that line. */
 static const char *apply(const char *line, size_t len, const char *was, const char *end,
 			 struct buf *to)
 {
 	if (*line != '+') {
 		size_t there = line_at(was, end);
 
-		/* The newline that it lacks is printed nevertheless. */
+		/* A last line without a line feed is printed with one. */
 		if (there > len - 1 || memcmp(was, line + 1, there) != 0)
 			bug("a line that is not there");
 		was += there;
@@ -73,7 +75,8 @@ static void patch(const struct buf *diff, const char *was, size_t len, struct bu
 			was = copy_lines(was, end, begin_of(p) - done, to);
 			done = begin_of(p);
 		} else if (*p == '\\') {
-			/* What was just copied has no newline, unless it is the old text's. */
+			/* "\ No newline at end of file" is about the line before it: if that
+			 * was copied, it loses its line feed. */
 			to->len -= before != '-';
 		} else {
 			done += *p != '+';

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * daemon.json from strangers: a runtime that is added and removed again leaves the original bytes,
- * what is written is JSON, and removing from any document takes that runtime and nothing else.
+ * Editing Docker's daemon.json. Adding a runtime and removing it again gives back the original
+ * bytes. Every result is JSON, and after a removal the runtime is gone.
  */
+
 #include "base/mem.h"
 #include "base/str.h"
 #include "deploy/cri/docker-json.h"

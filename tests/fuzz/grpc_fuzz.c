@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a gRPC server sends: the first line of the input says how long the header part is, which is
- * fed line by line; the rest is the body. A message that is accepted is the body without its frame,
- * and one that is framed here is taken out again. It is then read as a CRI status.
+ * Answers of a gRPC server. The input is the headers, which are parsed line by line, a NUL and the
+ * body. If an answer is accepted, its message is the body without the frame; and a message that is
+ * framed here is always accepted. Messages are also read as the answer to a CRI status call.
  */
+
 #include "base/str.h"
 #include "cri/client.h"
 #include "http/grpc-internal.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Header fields that we read ourselves. What is accepted lies inside the line, is harmless in a
- * request of ours, and printed and parsed again is the same. */
+/* Header fields that we parse without libcurl. A value that is found lies inside its line; a tag
+ * that is accepted can be sent back in a request; a range that is accepted can be printed and
+ * parsed again, and is then the same. */
 
 #include "base/str.h"
 #include "http/http-internal.h"

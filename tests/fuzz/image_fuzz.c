@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A line of a root hash, up to the first newline, and the image behind it. */
+/* Images of a guest's root file system. The first line of the input is the text with the dm-verity
+ * parameters, the rest is the image. */
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -12,7 +13,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What gets onto a kernel's command line has nothing that could be another word of it. */
+/* These values are written to the guest's kernel command line, so they must not contain anything
+ * that would add parameters to it. */
 static void check(const struct root_image *i)
 {
 	static const char hex[] = "0123456789abcdefABCDEF";

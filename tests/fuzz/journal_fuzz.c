@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The journal. A fuzzer does not guess sums, so the input is what stands behind them: its lines get
- * sums, but those that begin with '!', which are taken as they are. What parses is printed and
- * parses to the same plan, and no action of it names something outside the prefix that may not.
+ * The journal. A fuzzer cannot guess checksums, so they are put before the lines of the input; a
+ * line that begins with '!' is taken without that mark and gets none. What parses can be printed,
+ * and what was printed parses to the same plan. Only actions that may work outside the prefix have
+ * paths outside it.
  */
 
 #include "base/buf.h"

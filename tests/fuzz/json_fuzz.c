@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* JSON from strangers. What parses can be printed, and what was printed parses to the same. */
+/* JSON documents. What parses can be printed, and what was printed parses to the same. */
 
 #include "base/str.h"
 #include "json/json.h"
@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Every value can be asked for what it is. */
+/* Visits all values with the functions for their kinds. */
 static void walk(const struct json *j)
 {
 	uint64_t number;

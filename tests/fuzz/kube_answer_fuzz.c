@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Answers of an API server: of refusals (the first two bytes are the status), and objects. */
+/* Answers of a Kubernetes API server. The first two bytes choose the status; the rest is tried as
+ * the body of an error and as an object. */
 
 #include "base/str.h"
 #include "kube/kube-internal.h"
@@ -15,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct call c = { .method = "GET", .path = "/x?y=z" };
-	struct kube_sights sights = { 0 };
+	struct kube_observations observed = { 0 };
 	AUTO(json) struct json *j = NULL;
 	struct err err = ERR_INIT;
 
@@ -38,10 +39,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)kube_meta(j, "name");
 	(void)kube_meta_of(j, "labels", "a");
 	(void)kube_lease_holder(j);
-	kube_sights_begin(&sights);
-	if (kube_sight(&sights, j, 1000))
+	kube_observe_begin(&observed);
+	if (kube_observe(&observed, j, 1000))
 		bug("abandoned at first sight");
-	kube_sights_end(&sights);
-	kube_sights_release(&sights);
+	kube_observe_end(&observed);
+	kube_observations_release(&observed);
 	return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Kubeconfigs. What is accepted has a server that may be talked to, and no token with a line feed. */
+/* Kubeconfigs. If one is accepted, its server uses TLS with a certificate authority, or is on this
+ * host; and its token cannot add a header to a request. */
 
 #include "base/str.h"
 #include "kube/kube-internal.h"
@@ -32,8 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    !str_starts(a.server, "http://localhost") && !str_starts(a.server, "http://[::1]"))
 		bug("server %s", a.server);
 	if (str_starts(a.server, "https://") && !a.ca.path && !a.ca.text)
-		bug("nobody vouches for %s", a.server);
+		bug("no certificate authority for %s", a.server);
 	if (a.token.text && strpbrk(a.token.text, "\r\n "))
-		bug("a token that is a header");
+		bug("a token with blanks or line ends");
 	return 0;
 }

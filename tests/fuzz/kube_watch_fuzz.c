@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Lines of a watch. An event that is told has an object with a name, and a version to go on from. */
+/* Lines of a watch. If an event is accepted, its object has a name and a version from which the
+ * watch can continue. */
 
 #include "base/str.h"
 #include "kube/kube-internal.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The three texts of minisign, from strangers; each input is tried as each of them. What parses is
- * printed and is the same again. Encrypted keys are tried without a passphrase: with one, a run
- * would measure scrypt.
+ * minisign's public keys, signatures and secret keys; each input is tried as all three. A key that
+ * parses can be printed, and what was printed parses to the same key. No passphrase is given for
+ * encrypted keys, because scrypt would take nearly all the time.
  */
 
 #include "base/str.h"
@@ -38,7 +38,7 @@ static void try_signature(const char *text, size_t len)
 	if (strpbrk(sig.comment, "\n\r\033") || strlen(sig.comment) > MINISIG_COMMENT_MAX)
 		bug("comment '%s'", sig.comment);
 	if (minisig_verify(&sig, &key, text, len, &err) == 0)
-		bug("a signature of nobody is good");
+		bug("a signature of a key of zeros is good");
 }
 
 static void try_secret(const char *text, size_t len)

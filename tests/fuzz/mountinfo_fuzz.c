@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The mount table: any text is a list or an error, and what is released is all there was. A list
- * that is written again with escapes parses to the same list.
+ * The mount table, /proc/PID/mountinfo. If it parses, every mount is found by its target, and the
+ * list, printed with escapes, parses to the same list.
  */
 
 #include "base/buf.h"
@@ -39,7 +39,7 @@ static void print(const struct mount_list *list, struct buf *to)
 		put_escaped(to, e->type);
 		put_escaped(to, e->source);
 		put_escaped(to, e->super_options);
-		to->len--; /* the last blank */
+		to->len--; /* drop the last blank */
 		buf_chr(to, '\n');
 	}
 }

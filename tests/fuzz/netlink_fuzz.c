@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A datagram of rtnetlink, taken apart in every way. */
+/* Datagrams of rtnetlink. Every message in them is given to all parsers. */
 
 #include "netlink/netlink-internal.h"
 
@@ -31,7 +31,7 @@ static int take_any(const struct nlmsghdr *h, void *arg, struct err *err)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	AUTO(mem) uint8_t *copy = xmalloc(size + 1); /* aligned as the real buffer is */
+	AUTO(mem) uint8_t *copy = xmalloc(size + 1); /* aligned, as the real buffer is */
 	struct lists l = { .links = { .links = VEC_INIT } };
 	bool done = false, changed = false;
 	struct err err = ERR_INIT;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A line from the other container. What is taken can be said, and is heard as the same. */
+/* Lines that the two containers of the DaemonSet send to each other. A message that parses can be
+ * printed as one line, and that line parses to the same message. */
 
 #include "deploy/node/message.h"
 
@@ -11,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void try(const char *text, size_t size, enum message_side from)
 {
 	AUTO(buf) struct buf line = BUF_INIT(MESSAGE_MAX);
-	struct err err = ERR_INIT, ignored = ERR_INIT; /* most inputs are no message */
+	struct err err = ERR_INIT, ignored = ERR_INIT; /* most inputs are not messages */
 	struct message m, again;
 
 	if (message_parse(text, size, from, &m, &ignored) < 0) {
@@ -20,13 +21,13 @@ static void try(const char *text, size_t size, enum message_side from)
 		return;
 	}
 	if (message_format(&m, &line, &err) < 0)
-		bug("what was heard cannot be said: %s", err.msg);
+		bug("what was parsed cannot be printed: %s", err.msg);
 	if (memchr(line.data, '\n', line.len) != line.data + line.len - 1)
 		bug("not one line");
 	if (message_parse(line.data, line.len - 1, from, &again, &err) < 0)
-		bug("what was said is not heard: %s", err.msg);
+		bug("what was printed does not parse: %s", err.msg);
 	if (memcmp(&m, &again, sizeof(m)) != 0)
-		bug("it is heard as something else");
+		bug("what was printed parses to something else");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

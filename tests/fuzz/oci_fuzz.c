@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * OCI documents from strangers, as a specification, a process and resources. What parses survives
- * the way through its own text, and the way through the agent's message without a crash.
+ * OCI documents; each input is tried as a specification, a process and resources. What parses can
+ * be printed, packed and copied, and stays the same. It can also be converted to a message for the
+ * agent and back.
  */
 
 #include "base/str.h"

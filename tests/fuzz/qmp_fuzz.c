@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What QEMU says on its control socket. */
+/* What QEMU sends on its control socket (QMP). */
 
 #include "base/buf.h"
 #include "vmm/qemu/qmp.h"

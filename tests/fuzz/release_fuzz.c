@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * release.yaml and channel.yaml; each input is tried as both. What parses is written, parses again,
- * and is then written as the same bytes. What a release selects can be laid down.
+ * release.yaml and channel.yaml; each input is tried as both. What parses can be printed, and what
+ * was printed parses and is printed as the same bytes. Selecting everything in a release gives the
+ * release's own layout.
  */
 
 #include "base/str.h"
@@ -37,7 +38,7 @@ static void try_release(const char *text, size_t len)
 	if (!str_eq(one.data, other.data))
 		bug("'%s' became '%s'", one.data, other.data);
 	if (release_select(&r, NULL, NULL, &l, &err) < 0 || !str_eq(l.id, r.layout.id))
-		bug("everything is something else: %s", err.msg);
+		bug("selecting everything gives another layout: %s", err.msg);
 }
 
 static void try_channel(const char *text, size_t len)

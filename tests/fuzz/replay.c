@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The main of a fuzz target outside libFuzzer: every file named, and every file of a directory
- * named, goes through it once. Each input gets heap memory of exactly its size, so that a sanitizer
- * sees the first byte too many. An argument without any input is an error: a corpus that moved must
- * not pass for one that was replayed.
+ * The main function of fuzz targets that are built without libFuzzer. It runs the target once for
+ * each file that is an argument or in a directory that is one. Each input is in heap memory of
+ * exactly its size, so that sanitizers detect reads behind its end. A directory without inputs is
+ * an error, so that a corpus that was moved is noticed.
  */
 
 #include "base/buf.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Node objects. A patch that was applied leaves nothing to be changed; what has no mark of ours stays as it
- * is.
+ * Node objects to which the report is added. After the patch was applied, there is nothing more to
+ * change. A shared label that somebody else has set is not changed.
  */
 
 #include "base/str.h"
@@ -14,7 +14,7 @@ enum { INPUT_MAX = 1 << 16 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* RFC 7396. */
+/* Applies a JSON merge patch (RFC 7396). */
 static void merge(struct json *target, const struct json *patch)
 {
 	for (void *it = json_begin(patch); it; it = json_after(patch, it)) {

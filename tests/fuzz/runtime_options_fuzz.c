@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a container manager sends with Create: the request, and the runtime options inside it. The
- * first byte chooses between the two.
+ * containerd's Create requests, and the runtime options inside them. The first byte chooses between
+ * the two.
  */
 
 #include "base/str.h"

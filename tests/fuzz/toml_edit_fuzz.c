@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Editing TOML from strangers. Whatever the document: added and removed again, its bytes are the
- * original ones; with the string there, adding changes nothing; and removing from any document
- * takes one element away and leaves the others in order.
+ * Adding a string to an array of a TOML document, and removing it. Adding it and removing it again
+ * gives back the original bytes. Adding it a second time changes nothing. Removing it from any
+ * document removes one element and keeps the others in order.
  */
+
 #include "toml/edit.h"
 #include "toml/toml.h"
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * TOML from strangers. Beyond not crashing: a document that parses has all its values inside it,
- * and the tokens of any text stand in order with nothing but blanks between them.
+ * TOML documents. If one parses, the positions of its values lie inside it and their keys are
+ * found. The tokens of any text are in order, with only blanks between them.
  */
+
 #include "toml/toml.h"
 
 #include <stdint.h>

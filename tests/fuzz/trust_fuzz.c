@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* root.json and trust.json; each input is tried as both. What parses is printed, and parses again
- * to what prints the same. */
+/* root.json and trust.json; each input is tried as both. What parses can be printed, and what was
+ * printed parses and is printed as the same text. */
 
 #include "base/str.h"
 #include "deploy/trust/trust-internal.h"
@@ -23,7 +23,7 @@ static void try_root(const char *text, size_t len)
 			bug("a role that lets everything through");
 	}
 	if (!root.version || !root.expires)
-		bug("a root that lets everything through");
+		bug("a root without a version or an end");
 	one = trust_root_json(&root);
 	if (trust_root_parse(&again, one, "again", &err) < 0)
 		bug("what was printed does not parse: %s", err.msg);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A connection's bytes from a hostile peer: frames, their bodies, the messages inside, and the OCI
- * documents inside those. Beyond not crashing: bytes that arrive one by one give the same frames as
- * bytes that arrive at once; a message that was unpacked packs into something that unpacks; and an
- * OCI document that the agent would accept can be handed to a container's init as JSON.
+ * The bytes of a ttRPC connection: frames, the requests and responses in them, the messages in
+ * those, and OCI documents in those. Bytes that arrive one by one give the same frames as bytes
+ * that arrive at once. A message that was unpacked can be packed and unpacked again. An OCI
+ * document that the agent accepts can be printed as JSON, which the container's init parses.
  */
 
 #include "base/buf.h"
@@ -104,8 +104,8 @@ static bool field_has_unknown(const ProtobufCMessage *m, const ProtobufCFieldDes
 	return false;
 }
 
-/* True if it, or a message in it, has fields that its type does not know. The messages are nested
- * no deeper than their types are. */
+/* True if the message, or a message in it, has unknown fields. The types of the messages are not
+ * recursive, so the depth is limited. */
 static bool has_unknown(const ProtobufCMessage *m)
 {
 	for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
@@ -126,8 +126,8 @@ static void check_payload(const ProtobufCMessageDescriptor *type, const Protobuf
 	if (protobuf_c_message_pack(m, packed) != len)
 		bug("%s: its packed size is not what it packs to", type->name);
 	ProtobufCMessage *again = protobuf_c_message_unpack(type, NULL, len, packed);
-	/* Of unknown fields protobuf-c keeps one with the number 0, which it does not read again.
-	 */
+	/* protobuf-c keeps unknown fields even if their number is 0, which it refuses to unpack
+	 * again. */
 	if (!again && !has_unknown(m))
 		bug("%s: what was packed does not unpack", type->name);
 	if (again)
@@ -157,7 +157,7 @@ static void check_request(const uint8_t *body, size_t len)
 		ttrpc__request__free_unpacked(r, NULL);
 }
 
-/* Bytes that were found in their place are those that unpacking finds. */
+/* ttrpc_bytes_find() finds the same bytes as unpacking the response does. */
 static void check_bytes(const uint8_t *body, size_t len)
 {
 	const uint8_t *data;
@@ -203,7 +203,7 @@ static void check_body(uint8_t type, const struct buf *body)
 
 struct seen {
 	size_t frames, ends, bytes;
-	uint64_t heads; /* a sum over the headers, in order */
+	uint64_t heads; /* a checksum of the headers in their order */
 };
 
 /* step: how many bytes arrive at a time. */

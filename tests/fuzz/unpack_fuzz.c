@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Blobs, archives of which nothing is known, and patches. The first byte says which: 'b' a blob,
- * 't' a tar archive that is made a blob here, 'u' one to be spread, 'p' a patch. Whatever comes,
- * only what is expected is below the directory, and is right.
+ * Blobs, tar archives with unknown contents, and patches. The first byte chooses: 'b' is a blob,
+ * 't' a tar archive that is compressed to a blob here, 'u' a tar archive for unpack_tar(), 'p' a
+ * patch. Only expected files are below the directory afterwards; if the input was accepted, they
+ * have the expected contents.
  */
 
 #include "archive/unpack.h"
@@ -33,7 +34,7 @@ static int memory(const void *data, size_t len)
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
 
 	if (fd < 0 || fd_write_all(fd, data, len, &err) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		bug("no memory: %s", err.msg);
+		bug("memfd: %s", err.msg);
 	return fd;
 }
 
@@ -54,11 +55,29 @@ static bool find(void *arg, const char *path, struct unpack_file *out)
 	return true;
 }
 
+/* Files may only have this name (NULL: any); directories only the name dir_name. */
+static void check_names(int parent, const char *at, const char *name, const char *dir_name)
+{
+	int fd = openat(parent, at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+			continue;
+		if (e->d_type == DT_DIR ? !dir_name || !str_eq(e->d_name, dir_name)
+					: e->d_type != DT_REG || (name && !str_eq(e->d_name, name)))
+			bug("'%s' was not expected in '%s'", e->d_name, at);
+	}
+}
+
 static void check_below(int dir, bool good)
 {
 	struct buf got = BUF_INIT(0);
 	struct err err = ERR_INIT;
 
+	check_names(dir, ".", "", "bin");
+	check_names(dir, "bin", "a", NULL);
 	if (good &&
 	    (!seen[0] || !seen[1] || file_read(dir, "bin/a", sizeof(text), &got, &err) < 0 ||
 	     !str_eq(buf_cstr(&got), text)))
@@ -96,6 +115,7 @@ static void try_tar(int dir, const void *data, size_t len)
 	struct err err = ERR_INIT;
 
 	(void)!unpack_tar(fd, "tar", dir, &t, &err);
+	check_names(dir, ".", NULL, NULL);
 }
 
 static void try_patch(const void *data, size_t len)
@@ -115,7 +135,7 @@ static void try_patch(const void *data, size_t len)
 		bug("a patch made another file");
 }
 
-/* What came into the directory lies flat in it or below bin/. */
+/* Removes the directory. An input may try to create /tmp/kata-fuzz-escaped. */
 static void empty(const char *path)
 {
 	struct err err = ERR_INIT;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* URLs of mirrors, and names of archives' entries. A URL that is accepted has no blank, no control
- * character and no query, and what is shown of it no password. A name that is accepted is one that
- * a release's directory can have. */
+/* URLs of mirrors, and paths in an archive of a release; each input is tried as both. URLs that are
+ * made from an accepted one have no blank, control character or query, and the form for messages
+ * has no password. A path that is accepted leads to a place in a release's directory. */
 
 #include "base/mem.h"
 #include "base/str.h"

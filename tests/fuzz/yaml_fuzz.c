@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* YAML from strangers. What parses can be printed, and what was printed parses to the same. */
+/* YAML documents. What parses can be printed, and what was printed parses to the same. */
 
 #include "base/str.h"
 #include "yaml/yaml.h"

@@ -250,7 +250,7 @@ test_withdraw_waits_for_all_of_it() {
 	kubectl label node n9 "$PREFIX/later-" >/dev/null
 	wait "$pid" || status=$?
 	expect "status" "$status" 0
-	has "the end" "$(<"$LAB/withdrawn")" '1 of 1 nodes are as they were'
+	has "the end" "$(<"$LAB/withdrawn")" '1 of 1 nodes have uninstalled'
 	kubectl delete lease/kata-deploy.later.uninstall node/n9 >/dev/null
 }
 
@@ -258,7 +258,7 @@ test_withdraw_waits_for_all_of_it() {
 test_withdraw_without_the_daemonset() {
 	local options="--kubeconfig $KUBECONFIG --namespace default --suffix gone --owner kata-deploy-gone"
 	# shellcheck disable=SC2086
-	has "nobody" "$("$REPORT" withdraw $options 2>&1)" '0 of 0 nodes are as they were'
+	has "nobody" "$("$REPORT" withdraw $options 2>&1)" '0 of 0 nodes have uninstalled'
 	expect "request" "$(leases)" ""
 	kubectl apply -f - >/dev/null <<<'{"apiVersion":"v1","kind":"Node","metadata":{"name":"n10","labels":{"'"$PREFIX"'/gone":"true"}}}'
 	# shellcheck disable=SC2086
@@ -274,7 +274,7 @@ test_a_request_of_an_installation_before() {
 	one_start n11
 	request_for_all '{ apiVersion: apps/v1, kind: DaemonSet, name: kata-deploy, uid: 0f8fad5b-d9cb-469f-a165-70867728950e }'
 	state ready true true
-	until_true 60 grep -q 'of an installation before' "$ONE/log"
+	until_true 60 grep -q 'for an earlier installation' "$ONE/log"
 	until_is "condition" "True Ready" condition_of n11
 	expect "what node is told" "$(grep -c uninstall "$ONE/heard")" 0
 	# A request whose DaemonSet exists takes effect.

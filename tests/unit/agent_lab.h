@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A real agent for a test: an ordinary process on a unix socket, in mount, network and UTS
- * namespaces of its own with an empty /run, and a client to talk to it. Needs root. One per process
- * (Check forks for each test).
+ * A real agent for a test, and a client to talk to it. The agent is an ordinary process that
+ * listens on a unix socket; it has mount, network and UTS namespaces of its own, in which /run is
+ * empty. Needs root. There is one per process; Check forks for each test.
  */
 
 #include "base/err.h"
@@ -28,10 +28,11 @@ extern pid_t lab_agent; /* its pid */
 /* config: a configuration file, or NULL. */
 void lab_start_with(const char *config);
 void lab_start(void);
-/* Ends the sandbox and the agent; nothing may be left of it. */
+/* Ends the sandbox and the agent. The test fails if mounts or control groups of it are left. */
 void lab_stop(void);
 
-/* An agent elsewhere: in a VM, where the root file system is the test's affair. */
+/* True for an agent in a VM: lab_rootfs() then makes nothing, the test copies a root file system
+ * into the guest itself. */
 extern bool lab_remote;
 void lab_connect(const char *path);
 void lab_disconnect(void);
@@ -39,18 +40,19 @@ void lab_disconnect(void);
 /* One call of grpc.AgentService. */
 int lab_call(const char *method, const void *request, const ProtobufCMessageDescriptor *reply_type,
 	     void *reply, struct err *err);
-/* It must succeed; replies are freed with protobuf_c_message_free_unpacked. */
+/* The same call, which must succeed. The caller frees the reply with
+ * protobuf_c_message_free_unpacked. */
 void *lab_must(const char *method, const void *request,
 	       const ProtobufCMessageDescriptor *reply_type);
-/* It must fail with this code. */
+/* The same call, which must fail with this code. */
 void lab_must_fail(const char *method, const void *request, enum err_code code);
 
-void lab_sandbox(void); /* CreateSandbox "sb" */
+void lab_sandbox(void); /* calls CreateSandbox with the id "sb" */
 
-/* The root file system of a container: busybox. Returns its guest path. */
+/* Makes a root file system with busybox for a container. Returns its path in the guest. */
 const char *lab_rootfs(void);
-/* A request for a container that runs a shell script, or that has the specification json. Free with
- * lab_container_free. */
+/* A request for a container: lab_container() makes one that runs a shell script,
+ * lab_container_spec() one with the specification json. Free it with lab_container_free(). */
 struct lab_container {
 	Grpc__CreateContainerRequest request;
 	struct oci_spec *spec;
@@ -58,16 +60,17 @@ struct lab_container {
 void lab_container(struct lab_container *c, const char *id, const char *script, bool terminal);
 void lab_container_spec(struct lab_container *c, const char *id, const char *json);
 void lab_container_free(struct lab_container *c);
-/* Creates and starts one. */
+/* Creates and starts a container. */
 void lab_run(const char *id, const char *script, bool terminal);
-/* One more process in it that runs a script. */
+/* Starts one more process in the container, which runs a script. */
 void lab_exec(const char *id, const char *exec, const char *script, bool terminal);
 int lab_wait(const char *id, const char *exec);
 void lab_signal(const char *id, const char *exec, unsigned number);
 void lab_remove(const char *id);
 void lab_write(const char *id, const char *exec, const char *data, size_t len);
 void lab_close_stdin(const char *id, const char *exec);
-/* All of a stream to its end, heap. */
+/* Reads a stream to its end; the caller frees the text. method: ReadStdout or ReadStderr. */
 char *lab_read(const char *method, const char *id, const char *exec);
-/* Runs it to the end: output compared, exit code returned. */
+/* Runs a container with this script until it ends, and removes it. Its output must be expect;
+ * returns its exit code. */
 int lab_output(const char *id, const char *script, const char *expect);

@@ -27,7 +27,7 @@ static const char *where(const char *env, const char *fallback)
 	return value ? value : fallback;
 }
 
-/* The guest's root: the initrd, or the image that the environment names, with its words. */
+/* QEMU's arguments for the guest's root. */
 static char **root_arguments(void)
 {
 	const char *image = getenv("KATA_ROOT_IMAGE");
@@ -44,7 +44,6 @@ static char **root_arguments(void)
 	return argv;
 }
 
-/* devices: more arguments of QEMU, or NULL. */
 void vm_boot_with(const char *words, char *const *devices)
 {
 	AUTO(strv) char **argv = NULL, **root = root_arguments();
@@ -91,7 +90,6 @@ void vm_boot(const char *words)
 	vm_boot_with(words, NULL);
 }
 
-/* One command to QEMU, and its answer; events in between are of no interest. */
 void vm_qmp(int fd, const char *command)
 {
 	struct err err = ERR_INIT;

@@ -2,16 +2,18 @@
 #pragma once
 
 /*
- * The agent where it belongs: PID 1 of a VM, over a virtio-serial port, with the calls of
- * agent_lab.h. The root file system comes by CopyFile, so nothing else is needed. One VM per test.
+ * The agent as PID 1 of a VM, as it runs in production: the functions of agent_lab.h talk to it
+ * over a virtio-serial port. The root file system of a container is sent with CopyFile, so that the
+ * guest needs no shared directory. One VM per test.
  *
  *	vm_boot("quiet");
  *	...CreateSandbox...
  *	vm_copy_busybox();	// the root of lab_container()
  *	vm_end();		// DestroySandbox; the VM must end by itself
  *
- * With KATA_ROOT_IMAGE in the environment the guest's root is that image, and KATA_ROOT_WORDS are on the
- * kernel's command line (tests/integration/image-vm.sh); else it is the initrd.
+ * The guest's root is the initrd. If KATA_ROOT_IMAGE is in the environment, it is that image, and
+ * the words in KATA_ROOT_WORDS are added to the kernel's command line
+ * (tests/integration/image-vm.sh).
  */
 
 #include "tests/unit/agent_lab.h"
@@ -21,26 +23,30 @@
 
 #include <stdint.h>
 
-extern char vm_dir[64]; /* of this test, removed at its end */
+extern char vm_dir[64]; /* a directory for this test, removed at its end */
 
 void vm_setup(void);
 void vm_teardown(void);
-/* words: more of the kernel's command line; devices: more arguments of QEMU, or NULL. */
+/* words are added to the kernel's command line, devices to QEMU's arguments (NULL: none). */
 void vm_boot(const char *words);
 void vm_boot_with(const char *words, char *const *devices);
-/* The name in the guest of a test's own virtio disk, the first one being 0; until the next call. */
+/* The name that a virtio disk of the test has in the guest; its first disk is 0. Valid until the
+ * next call. */
 const char *vm_disk(unsigned n);
-/* A file of the guest, below its shared directory; mode has a type. */
+/* Makes a file in the guest, below its shared directory. mode includes the file type. */
 void vm_copy(const char *path, unsigned mode, const char *data, size_t len);
 void vm_copy_busybox(void);
 void vm_end(void);
-int vm_code(void); /* waits for the end of QEMU */
-/* One command to QEMU, which must not be an error; events in between are of no interest. */
+int vm_code(void); /* waits for the end of QEMU and returns its exit code */
 int vm_qmp_open(void);
+/* Sends a command to QEMU and waits for its answer, which must not be an error. Events that come
+ * before the answer are skipped. */
 void vm_qmp(int fd, const char *command);
-/* A file of 16 MiB that the program (as "mkfs.ext4 -q FILE") has formatted, heap. */
+/* Makes a file of 16 MiB and runs "PROGRAM -q FILE" to format it, as with mkfs.ext4. The caller
+ * frees the path. */
 char *vm_make_disk(const char *name, const char *program);
-uint64_t vm_volume_size(const char *path); /* bytes, by GetVolumeStats */
+uint64_t vm_volume_size(const char *path); /* in bytes, from GetVolumeStats */
 
-/* Runs what add puts into the test case; skipped without QEMU, guest kernel or initrd. */
+/* Runs the tests that add() puts into the test case; all are skipped if QEMU, a guest kernel or the
+ * initrd is missing. */
 int vm_main(const char *name, void (*add)(TCase *tc));

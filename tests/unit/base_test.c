@@ -238,6 +238,23 @@ START_TEST(a_path_in_another_root_stays_there)
 }
 END_TEST
 
+/* As mkdir -p: a directory, or a link to one, may exist; a file may not. */
+START_TEST(a_path_is_made_of_directories)
+{
+	AUTO(str) char *deep = path_join(dir, "made/of/directories");
+	AUTO(str) char *link = path_join(dir, "link"), *file = path_join(dir, "file");
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(path_make(deep, 0755, &err), 0);
+	ck_assert_int_eq(path_make(deep, 0755, &err), 0);
+	ck_assert_int_eq(symlink(deep, link), 0);
+	ck_assert_int_eq(path_make(link, 0755, &err), 0);
+	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, file, "x", 1, 0644, &err), 0);
+	ck_assert_int_eq(path_make(file, 0755, &err), -1);
+	ck_assert_int_eq(err.sys, ENOTDIR);
+}
+END_TEST
+
 /* Nothing is beside it, also where it was there. */
 START_TEST(a_note_has_no_temporary)
 {
@@ -967,6 +984,7 @@ int main(int argc, char **argv)
 	tcase_add_test(files, dangling_links_name_what_is_made);
 	tcase_add_test(files, a_path_in_another_root_stays_there);
 	tcase_add_test(files, replace_is_whole_or_nothing);
+	tcase_add_test(files, a_path_is_made_of_directories);
 	tcase_add_test(files, a_note_has_no_temporary);
 	tcase_add_test(files, no_component_is_a_link);
 	tcase_add_test(files, replacing_can_keep_what_belongs_to_a_file);

@@ -246,6 +246,36 @@ START_TEST(device_rules_for_v2)
 }
 END_TEST
 
+/* The verifier accepts a program that ends with exit and has no unreachable instruction, however the
+ * access of a rule for all devices is written. */
+START_TEST(a_rule_for_all_devices_ends_the_program)
+{
+	static const struct {
+		const char *access;
+		int read, write;
+	} cases[] = {
+		{ "rwm", 0, 0 }, { "rwmr", 0, 0 }, { "", 0, 0 }, { "rrr", 0, 1 }, { "www", 1, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct oci_device_rule deny = { .type = (char *)"a",
+						      .access = (char *)cases[i].access };
+		struct err err = ERR_INIT;
+		size_t n;
+		AUTO(mem) struct bpf_insn *code = cgroup_bpf_program(&deny, 1, &n, &err);
+
+		ck_assert_ptr_nonnull(code);
+		ck_assert_uint_eq(code[n - 1].code, BPF_JMP | BPF_EXIT);
+		for (size_t k = 0; k + 1 < n; k++)
+			ck_assert_msg(code[k].code != (BPF_JMP | BPF_EXIT) ||
+					      cases[i].read != cases[i].write,
+				      "%s: unreachable code", cases[i].access);
+		ck_assert_int_eq(decide(code, n, 'c', "r", 10, 200), cases[i].read);
+		ck_assert_int_eq(decide(code, n, 'c', "w", 10, 200), cases[i].write);
+	}
+}
+END_TEST
+
 START_TEST(no_rules_restrict_nothing)
 {
 	AUTO(oci_resources) struct oci_resources *r = resources("{}");
@@ -512,6 +542,7 @@ int main(void)
 	tcase_add_test(pure, swappiness_is_of_v1);
 	tcase_add_test(pure, device_rules_for_v1);
 	tcase_add_test(pure, device_rules_for_v2);
+	tcase_add_test(pure, a_rule_for_all_devices_ends_the_program);
 	tcase_add_test(pure, no_rules_restrict_nothing);
 	tcase_add_test(pure, v1_counters_are_parsed);
 	tcase_add_test(pure, homes_are_found);

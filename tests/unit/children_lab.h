@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * A runner whose tests start daemons: what a failed test leaves is ended with it.
+ * For test programs whose tests start daemons: kills the processes that a failed test left behind.
  *
  *	children_adopt();
  *	srunner_run_all(r, CK_NORMAL);
@@ -10,4 +10,4 @@
  */
 
 void children_adopt(void); /* from here on orphans become children of this process */
-void children_end(void);   /* kills all children, and what they leave in their turn */
+void children_end(void);   /* kills all children, and orphans that come from them */

@@ -7,10 +7,13 @@
 #include "base/scope.h"
 #include "base/str.h"
 #include "container/container.h"
+#include "container/core.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -309,6 +312,21 @@ START_TEST(bad_specifications_are_refused_and_leave_nothing)
 }
 END_TEST
 
+/* Without a free fd our binary cannot be opened: that is an error, set once. */
+START_TEST(without_fds_no_process_is_launched)
+{
+	const struct rlimit few = { 32, 32 };
+	struct launch l = { .deadline = deadline_in(60000) };
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (dup(0) >= 0)
+		;
+	ck_assert_int_eq(launch_start(&l, &err), -1);
+	ck_assert_msg(err.sys == EMFILE, "%s", err.msg);
+}
+END_TEST
+
 START_TEST(links_in_the_image_lead_nowhere)
 {
 	AUTO(oci_spec) struct oci_spec *spec = make_spec("true", "", "");
@@ -325,7 +343,7 @@ END_TEST
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("container");
-	TCase *tc = tcase_create("container");
+	TCase *tc = tcase_create("container"), *bare = tcase_create("without fixture");
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
@@ -348,6 +366,8 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(tc, bad_specifications_are_refused_and_leave_nothing, 1,
 			    (int)ARRAY_LEN(refused));
 	tcase_add_test(tc, links_in_the_image_lead_nowhere);
+	tcase_add_test(bare, without_fds_no_process_is_launched);
+	suite_add_tcase(suite, bare);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

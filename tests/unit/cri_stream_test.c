@@ -190,6 +190,30 @@ START_TEST(a_bad_server_is_an_error)
 }
 END_TEST
 
+/* A server that does not accept: the kernel drops connections beyond its queue. */
+START_TEST(a_connection_has_a_deadline)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int full = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fds[8];
+	socklen_t size = sizeof(a);
+	struct cri_stream *s;
+
+	err_clear(&err);
+	ck_assert(bind(full, (void *)&a, size) == 0 && listen(full, 0) == 0);
+	ck_assert(getsockname(full, (void *)&a, &size) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)!connect(fds[i], (void *)&a, size);
+	}
+	(void)str_print(url, sizeof(url), "http://127.0.0.1:%u/x", ntohs(a.sin_port));
+	ck_assert_int_eq(cri_stream_open(url, deadline_in(300), &s, &err), -1);
+	ck_assert_msg(err.code == E_TIMEOUT, "%s", err.msg);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		(void)close(fds[i]);
+	(void)close(full);
+}
+END_TEST
+
 START_TEST(only_urls_of_streams_are_opened)
 {
 	static const char *const urls[] = { "https://127.0.0.1:1/x", "http://127.0.0.1/x",
@@ -212,6 +236,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, a_connection_has_a_deadline);
 	tcase_add_test(tc, messages_are_taken_apart);
 	tcase_add_test(tc, what_is_written_is_framed);
 	tcase_add_loop_test(tc, a_bad_server_is_an_error, 0, (int)ARRAY_LEN(bad));

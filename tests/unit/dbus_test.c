@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { PATIENCE_MS = 20000, SHORT_MS = 300 };
@@ -414,6 +415,27 @@ START_TEST(no_socket_is_said)
 }
 END_TEST
 
+/* A peer that accepts no connections: its queue is full. */
+START_TEST(a_full_queue_is_waited_for_until_the_deadline)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fds[16], n = 0;
+	struct err err = ERR_INIT;
+
+	(void)str_print(to.sun_path, sizeof(to.sun_path), "%s", socket_path);
+	ck_assert(bind(listener, (void *)&to, sizeof(to)) == 0 && listen(listener, 0) == 0);
+	do {
+		fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	} while (connect(fds[n++], (void *)&to, sizeof(to)) == 0);
+	ck_assert_int_eq(systemd_restart(socket_path, "x.service", deadline_in(SHORT_MS), &err),
+			 -1);
+	ck_assert_msg(err.code == E_TIMEOUT, "%s", err.msg);
+	while (n > 0)
+		(void)close(fds[--n]);
+	(void)close(listener);
+}
+END_TEST
+
 START_TEST(a_call_is_as_the_specification_says)
 {
 	const struct dbus_call call = { "/a", "b.c", "D", ARGV("one", ""), NULL };
@@ -503,6 +525,7 @@ int main(void)
 	tcase_add_loop_test(tc, systemd_stops_it_or_the_error_says_why, 0, ARRAY_LEN(plays));
 	tcase_add_loop_test(tc, systemd_makes_a_scope_or_the_error_says_why, 0, ARRAY_LEN(plays));
 	tcase_add_test(tc, no_socket_is_said);
+	tcase_add_test(tc, a_full_queue_is_waited_for_until_the_deadline);
 	tcase_add_test(tc, a_body_is_as_the_specification_says);
 	tcase_add_test(tc, a_call_is_as_the_specification_says);
 	tcase_add_test(tc, a_call_that_is_too_long_is_none);

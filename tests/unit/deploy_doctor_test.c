@@ -101,8 +101,8 @@ START_TEST(a_release_brings_the_vmm)
 		const char *vmm, *virtiofsd;
 	} cases[] = {
 		{ false, false, "comes with a release", "comes with a release" },
-		{ true, true, "bin/qemu-system-x86_64 is there, of the release",
-		  "libexec/virtiofsd is there, of the release" },
+		{ true, true, "bin/qemu-system-x86_64 of the release is there",
+		  "libexec/virtiofsd of the release is there" },
 		{ true, false, "/usr/bin/qemu-system-x86_64", "/usr/lib/qemu/virtiofsd" },
 	};
 	const struct doctor_options o = { .prefix = NULL };

@@ -416,7 +416,7 @@ static const struct {
 	{ "old serial", E_USAGE, "not above 7, that of kata 3.10.0 in" },
 	{ "old is none", E_NOT_FOUND, "patches from" },
 	{ "old is damaged", E_NOT_FOUND, "patches from" },
-	{ "no sources", E_NOT_FOUND, "what component 'guest' was made from" },
+	{ "no sources", E_NOT_FOUND, "read the sources of component 'guest'" },
 	{ "a source without a digest", E_INVALID, "share/guest/sources.yaml: source 1" },
 };
 
@@ -690,6 +690,38 @@ END_TEST
 
 /* What only the inside of a blob tells: the digests of the manifest are those of the wrong files.
  */
+/* Replaces the digest of a file in another file by that of the contents that it has now. */
+static void edit_digest(const char *name, const char *from, const char *of)
+{
+	AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
+	char now[65];
+
+	get(of, &text);
+	sha256_hex(text.data, text.len, now);
+	edit(name, from, now);
+}
+
+START_TEST(each_blob_must_be_a_subject)
+{
+	AUTO(release) struct release r = RELEASE_INIT;
+	AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
+	char before[65];
+
+	usual();
+	load("r", &r);
+	get("r/release.yaml", &text);
+	sha256_hex(text.data, text.len, before);
+	ck_assert_uint_ge(r.components.n, 2);
+	/* One subject is listed twice, another is missing; each is named and has a digest. */
+	for (int i = 0; i < 2; i++)
+		edit("r/" RELEASE_PROVENANCE, r.components.v[0].blob, r.components.v[1].blob);
+	edit_digest("r/release.yaml", r.provenance, "r/" RELEASE_PROVENANCE);
+	edit_digest("r/channel.yaml", before, "r/release.yaml");
+	ck_assert_int_lt(release_check(in("r"), NULL, &err), 0);
+	ck_assert_msg(strstr(err.msg, "subject") != NULL, "%s", err.msg);
+}
+END_TEST
+
 START_TEST(a_blob_with_other_contents_is_noticed)
 {
 	AUTO(str) char *digest = xcalloc(1, SHA256_HEX + 1), *zeros = xcalloc(1, SHA256_HEX + 1);
@@ -880,6 +912,7 @@ int main(void)
 	tcase_add_test(t, the_time_comes_from_the_environment);
 	tcase_add_test(t, signatures_stand_side_by_side);
 	tcase_add_loop_test(t, a_release_that_was_changed_is_noticed, 0, 9);
+	tcase_add_test(t, each_blob_must_be_a_subject);
 	tcase_add_loop_test(t, a_blob_with_other_contents_is_noticed, 0, 4);
 	tcase_add_loop_test(t, a_bill_of_materials_keeps_the_rules, 0, 23);
 	tcase_add_loop_test(t, what_is_no_archive_is_refused, 0, 2);

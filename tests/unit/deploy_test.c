@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "deploy/engine/engine-internal.h"
 #include "deploy/engine/engine.h"
 #include "tests/crash/release.h"
 
@@ -1105,6 +1106,17 @@ START_TEST(staging_of_a_dead_process_goes)
 }
 END_TEST
 
+/* The name of a symlink may be too long to read it; then nothing is removed. */
+START_TEST(a_link_that_cannot_be_read_is_an_error)
+{
+	AUTO(str) char *path = str_fmt("%s/%0300d", dir, 0);
+	struct plan_action a = { .kind = PLAN_UNLINK, .path = path, .was = (char *)"target" };
+	struct deploy d = { .root = -1, .state = -1, .lock = -1 };
+
+	FAILS(unlink_apply(&d, &a, &err), E_IO);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("deploy");
@@ -1147,6 +1159,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_file_may_outlive_the_installation, 0, 2);
 	tcase_add_test(tc, a_newer_install_json_is_left_alone);
 	tcase_add_test(tc, staging_of_a_dead_process_goes);
+	tcase_add_test(tc, a_link_that_cannot_be_read_is_an_error);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

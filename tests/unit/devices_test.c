@@ -19,7 +19,7 @@
 static char image[] = "/tmp/kata-devices-XXXXXX";
 static char *path; /* of the loop device, or NULL: none can be made here */
 static int loop = -1;
-static struct disk plugged = { .place = { .pci = "1e/02" } };
+static struct disk plugged = { .address = { .pci = "1e/02" } };
 
 /* What runs a VM is not part of this test. */
 int vm_plug_disk(struct vm *v, const char *host, bool readonly, struct disk **out,

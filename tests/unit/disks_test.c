@@ -25,8 +25,8 @@ static unsigned added, removed;
 static bool refuse_add, refuse_remove;
 static uint64_t grown;
 
-static int add(struct vmm *vmm, const char *id, const struct vmm_device *d, struct vmm_place *place,
-	       struct deadline deadline, struct err *err)
+static int add(struct vmm *vmm, const char *id, const struct vmm_device *d,
+	       struct vmm_address *address, struct deadline deadline, struct err *err)
 {
 	const struct timespec moment = { .tv_nsec = 20000000 };
 
@@ -35,7 +35,7 @@ static int add(struct vmm *vmm, const char *id, const struct vmm_device *d, stru
 	if (refuse_add)
 		return err_set(err, E_LIMIT, "no room");
 	(void)nanosleep(&moment, NULL); /* others come meanwhile */
-	(void)!str_print(place->pci, sizeof(place->pci), "%s", id);
+	(void)!str_print(address->pci, sizeof(address->pci), "%s", id);
 	(void)__atomic_add_fetch(&added, 1, __ATOMIC_SEQ_CST);
 	return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* What tests expect of calls whose last argument is &err, the file's own struct err. */
+/* Checks of calls whose last argument is &err, for test files that have a struct err err. */
 
 #include "base/err.h"
 

@@ -356,6 +356,19 @@ static void end_virtiofsd(void)
 	(void)poll(&end, 1, -1);
 }
 
+/* Takes 3 seconds, then FAKE_VM_LOG.written exists. A QMP command meanwhile, which is "quit", comes
+ * too early: the data are lost. */
+static void write_back(void)
+{
+	AUTO(str) char *path = str_fmt("%s.written", getenv("FAKE_VM_LOG"));
+	struct pollfd too_early = { qmp, POLLIN, 0 };
+	struct err err = ERR_INIT;
+
+	if (poll(&too_early, 1, 3000) != 0 ||
+	    file_replace_volatile(AT_FDCWD, path, "", 0, 0600, &err) < 0)
+		exit(1);
+}
+
 static void serve(uint32_t stream, const char *method)
 {
 	if (plays("pod") && serve_pod(stream, method))
@@ -398,6 +411,9 @@ static void serve(uint32_t stream, const char *method)
 		hold(stream, method);
 	} else if (plays("no-goodbye") && str_eq(method, "DestroySandbox")) {
 		return;
+	} else if (plays("slow-goodbye") && str_eq(method, "DestroySandbox")) {
+		write_back();
+		reply_empty(stream);
 	} else {
 		reply_empty(stream);
 	}

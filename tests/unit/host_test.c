@@ -176,7 +176,7 @@ static void unified_only(void)
 	MUST(is_in(group, "cgroup.procs", child.pid));
 	MUST(host_cgroup_add_vmm(h, child.pid, &err) == 0);
 	/* It goes before the others do. */
-	MUST(host_cgroup_go_home(h, &err) == 0 && host_cgroup_go_home(h, &err) == 0);
+	MUST(host_cgroup_move_back(h, &err) == 0 && host_cgroup_move_back(h, &err) == 0);
 	MUST(!is_in(group, "cgroup.procs", getpid()) && is_in(group, "cgroup.procs", child.pid));
 	spawn_kill(&child);
 	MUST(host_cgroup_leave(h, &err) == 0 && host_cgroup_leave(h, &err) == 0);

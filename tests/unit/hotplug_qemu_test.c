@@ -108,13 +108,13 @@ static void teardown(void)
 
 static void plug(const char *id, const struct vmm_device *d, const char *pci, const char *scsi)
 {
-	struct vmm_place place;
+	struct vmm_address address;
 	struct err err = ERR_INIT;
 
-	ck_assert_msg(hotplug_add(plugs, id, d, &place, deadline_in(LONG_MS), &err) == 0, "%s",
+	ck_assert_msg(hotplug_add(plugs, id, d, &address, deadline_in(LONG_MS), &err) == 0, "%s",
 		      err.msg);
-	ck_assert_str_eq(place.pci, pci);
-	ck_assert_str_eq(place.scsi, scsi);
+	ck_assert_str_eq(address.pci, pci);
+	ck_assert_str_eq(address.scsi, scsi);
 }
 
 /* QEMU has the image open. */
@@ -180,11 +180,11 @@ END_TEST
 START_TEST(qemu_refuses_and_nothing_is_left)
 {
 	const struct vmm_device rw = disk(false);
-	struct vmm_place place;
+	struct vmm_address address;
 	struct err err = ERR_INIT;
 
 	words[2][0] = 'T'; /* no such way */
-	ck_assert_int_lt(hotplug_add(plugs, "d", &rw, &place, deadline_in(LONG_MS), &err), 0);
+	ck_assert_int_lt(hotplug_add(plugs, "d", &rw, &address, deadline_in(LONG_MS), &err), 0);
 	words[2][0] = 't';
 	ck_assert_msg(err.code == E_FAILED && strstr(err.msg, "blockdev-add") != NULL, "%s",
 		      err.msg);
@@ -205,7 +205,7 @@ static int make_tap(void)
 START_TEST(qemu_takes_cards)
 {
 	struct vmm_device card = { .kind = VMM_NIC, .nic = { "02:00:00:00:00:01", -1, -1 } };
-	struct vmm_place place;
+	struct vmm_address address;
 	struct err err = ERR_INIT;
 
 	if (unshare(CLONE_NEWNET) < 0 || (card.nic.tap = make_tap()) < 0) {
@@ -215,7 +215,8 @@ START_TEST(qemu_takes_cards)
 	plug("card", &card, "1e/02", "");
 	(void)close(card.nic.tap); /* QEMU has its own */
 	card.nic.tap = open("/dev/null", O_RDWR | O_CLOEXEC);
-	ck_assert_int_lt(hotplug_add(plugs, "other", &card, &place, deadline_in(LONG_MS), &err), 0);
+	ck_assert_int_lt(hotplug_add(plugs, "other", &card, &address, deadline_in(LONG_MS), &err),
+			 0);
 	ck_assert_msg(err.code == E_FAILED, "%s", err.msg);
 	(void)close(card.nic.tap);
 }

@@ -81,7 +81,7 @@ struct call {
 	const char *id;
 	const struct vmm_device *device; /* NULL: remove */
 	uint64_t ms;
-	struct vmm_place place;
+	struct vmm_address address;
 	struct err err;
 	int result;
 	pthread_t thread;
@@ -91,8 +91,8 @@ static void *call_main(void *arg)
 {
 	struct call *c = arg;
 
-	c->result = c->device ? hotplug_add(plugs, c->id, c->device, &c->place, deadline_in(c->ms),
-					    &c->err)
+	c->result = c->device ? hotplug_add(plugs, c->id, c->device, &c->address,
+					    deadline_in(c->ms), &c->err)
 			      : hotplug_remove(plugs, c->id, deadline_in(c->ms), &c->err);
 	return NULL;
 }
@@ -124,7 +124,7 @@ static void plug_disk(const char *id, const char *pci)
 	meet("blockdev-add", LAB_OK);
 	meet("device_add", LAB_OK);
 	succeeds(&c);
-	ck_assert_str_eq(c.place.pci, pci);
+	ck_assert_str_eq(c.address.pci, pci);
 }
 
 static void unplug_disk(const char *id, const char *name)
@@ -175,8 +175,8 @@ START_TEST(a_disk_comes_and_goes)
 	lab_answer(device, LAB_OK);
 	lab_answer(device, LAB_OK); /* twice */
 	succeeds(&c);
-	ck_assert_str_eq(c.place.pci, "1e/02");
-	ck_assert_str_eq(c.place.scsi, "");
+	ck_assert_str_eq(c.address.pci, "1e/02");
+	ck_assert_str_eq(c.address.scsi, "");
 	unplug_disk("d", "plug0");
 	plug_disk("d", "1e/02"); /* there again */
 }
@@ -201,8 +201,8 @@ START_TEST(a_scsi_disk_needs_no_slot)
 		ck_assert_int_eq(json_int(json_get(arguments_of(device), "lun")), i);
 		lab_answer(device, LAB_OK);
 		succeeds(&c);
-		ck_assert_str_eq(c.place.scsi, places[i]);
-		ck_assert_str_eq(c.place.pci, "");
+		ck_assert_str_eq(c.address.scsi, places[i]);
+		ck_assert_str_eq(c.address.pci, "");
 	}
 	ck_assert(hotplug_can(plugs, VMM_CAN_PLUG_DISK));
 	ck_assert(!hotplug_can(plugs, VMM_CAN_PLUG_NIC));
@@ -243,7 +243,7 @@ START_TEST(a_card_comes_and_goes)
 	ck_assert_str_eq(json_get_text(arguments_of(device), "mac"), nic.nic.mac);
 	lab_answer(device, LAB_OK);
 	succeeds(&c);
-	ck_assert_str_eq(c.place.pci, "1e/02");
+	ck_assert_str_eq(c.address.pci, "1e/02");
 	call(&c, "n", NULL, LONG_MS);
 	meet("device_del", LAB_OK);
 	deleted("plug0");
@@ -342,7 +342,7 @@ START_TEST(a_refused_half_is_undone)
 }
 END_TEST
 
-/* It is made after all: then it is taken out again, and its place is free. */
+/* It is made after all: then it is taken out again, and its address is free. */
 START_TEST(a_late_device_is_withdrawn)
 {
 	struct call c;

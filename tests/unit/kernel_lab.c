@@ -20,7 +20,7 @@ static void add_note(struct buf *b, const struct note *n)
 	buf_add(b, zeros, (4 - len % 4) % 4 + (n->desc_len + 3) / 4 * 4);
 }
 
-/* A kernel's file: header, a segment of code, a segment of notes, the notes. */
+/* The file consists of an ELF header, headers of a code and a note segment, and the notes. */
 void kernel_lab_write(const char *path, const struct note *notes, size_t cut)
 {
 	AUTO(buf) struct buf b = BUF_INIT(65536), n = BUF_INIT(65536);

@@ -18,7 +18,7 @@
 
 enum { REQUEST_MAX = 1 << 20 };
 
-/* True: fd can be read; false: the test ends. */
+/* Waits until fd can be read; false if the test ends first. */
 static bool wait_for(const struct api *a, int fd)
 {
 	struct pollfd p[2] = { { a->stop[0], POLLIN, 0 }, { fd, POLLIN, 0 } };
@@ -50,7 +50,7 @@ static size_t body_length(const char *head)
 	return at ? strtoul(at + 18, NULL, 10) : 0;
 }
 
-/* Reads a whole request; false: there is none any more. */
+/* Reads a whole request; false if there is none any more. */
 static bool hear(struct api *a, int sock, struct asked *asked)
 {
 	AUTO(buf) struct buf text = BUF_INIT(REQUEST_MAX);

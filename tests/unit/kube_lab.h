@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * An API server that says what it is told to, in order, one answer per request, on the loopback and
- * in a thread. Requests are kept.
+ * An API server for tests: a thread that listens on the loopback and gives prepared answers in
+ * order, one per request. It keeps the requests.
  *
  *	static const struct said said[] = {
  *		{ .asked = "GET /api/v1/nodes/n1", .status = 200, .body = "{...}" },
@@ -12,7 +12,8 @@
  *	api_start(&api, said, ARRAY_LEN(said));
  *	...
  *	ck_assert(strstr(api_asked(&api, 0)->body, "..."));
- *	api_stop(&api);		// all was asked for
+ *	api_end(&api);		// fails unless the requests were these
+ *	api_stop(&api);
  */
 
 #include "kube/kube.h"
@@ -21,22 +22,22 @@
 #include <stdbool.h>
 
 struct said {
-	const char
-		*asked; /* how request line begins; another one is answered with 599. NULL: any */
+	/* How the request line must begin, else the answer is 599. NULL: it is not checked. */
+	const char *asked;
 	int status;
 	const char *headers; /* with their line ends; NULL: none */
 	const char *body;
 	enum {
 		SAY_ALL,
-		SAY_HALF,    /* and cut the connection */
-		SAY_NOTHING, /* cut it at once */
-		SAY_SILENCE, /* keep it and say nothing until the test ends */
-		SAY_STREAM,  /* without a length; then close */
-		SAY_STAY,    /* the same, then stay silent until the test ends */
+		SAY_HALF,    /* half of the body, then cut the connection */
+		SAY_NOTHING, /* cut the connection at once */
+		SAY_SILENCE, /* keep the connection, but send nothing until the test ends */
+		SAY_STREAM,  /* the body without a Content-Length, then close */
+		SAY_STAY,    /* the same, but keep the connection until the test ends */
 		SAY_ENDLESS, /* the body again and again */
-		SAY_RAW,     /* the body is the whole answer */
+		SAY_RAW,     /* the body is the whole answer, with its headers */
 	} how;
-	void (*before)(void *arg); /* on the server's thread, before it answers */
+	void (*before)(void *arg); /* called on the server's thread before it answers */
 	void *arg;
 };
 
@@ -58,16 +59,17 @@ struct api {
 };
 
 void api_start(struct api *a, const struct said *said, size_t n);
-/* Checks that it was asked for everything, and for nothing more. */
+/* Checks that there was one request for each answer, and no other. */
 void api_end(struct api *a);
 void api_stop(struct api *a);
 const struct asked *api_asked(struct api *a, size_t i);
 size_t api_count(struct api *a);
 
-/* Before and after each test: a directory of its own, and no server yet. */
+/* Before and after each test. api_set_up() makes a directory for it and starts no server yet. */
 void api_set_up(struct api *a, char dir[API_DIR]);
 void api_tear_down(struct api *a, const char *dir);
-struct deadline soon(void); /* for what should not fail */
+struct deadline soon(void); /* for calls that should not reach their deadline */
 
-/* A client of it, with the token "secret" in the file dir/token, and short pauses. */
+/* A client of the server. It reads its token, "secret", from dir/token, and pauses only shortly
+ * between attempts. */
 struct kube *api_client(const struct api *a, const char *dir);

@@ -120,29 +120,29 @@ static struct json *parsed(const char *text)
 
 START_TEST(abandoned)
 {
-	struct kube_sights s = { 0 };
+	struct kube_observations s = { 0 };
 	AUTO(json)
 	struct json *one = parsed(LEASE_OF("n2", "1")), *two = parsed(LEASE_OF("n2", "2"));
 	AUTO(json)
 	struct json *mark = parsed("{\"metadata\":{\"uid\":\"m\",\"resourceVersion\":\"1\"},"
 				   "\"spec\":{\"holderIdentity\":\"n2\"}}");
 
-	kube_sights_begin(&s);
-	ck_assert(!kube_sight(&s, one, 1000));
-	ck_assert(!kube_sight(&s, mark, 1000));
-	kube_sights_end(&s);
-	ck_assert(!kube_sight(&s, one, 30999));
-	ck_assert(kube_sight(&s, one, 31000));
+	kube_observe_begin(&s);
+	ck_assert(!kube_observe(&s, one, 1000));
+	ck_assert(!kube_observe(&s, mark, 1000));
+	kube_observe_end(&s);
+	ck_assert(!kube_observe(&s, one, 30999));
+	ck_assert(kube_observe(&s, one, 31000));
 	/* It was renewed: from now on. */
-	ck_assert(!kube_sight(&s, two, 31001));
-	ck_assert(!kube_sight(&s, two, 61000));
-	ck_assert(kube_sight(&s, two, 61001));
-	ck_assert(!kube_sight(&s, mark, 99999999));
+	ck_assert(!kube_observe(&s, two, 31001));
+	ck_assert(!kube_observe(&s, two, 61000));
+	ck_assert(kube_observe(&s, two, 61001));
+	ck_assert(!kube_observe(&s, mark, 99999999));
 	/* What was not seen is forgotten. */
-	kube_sights_begin(&s);
-	kube_sights_end(&s);
-	ck_assert(!kube_sight(&s, two, 99999999));
-	kube_sights_release(&s);
+	kube_observe_begin(&s);
+	kube_observe_end(&s);
+	ck_assert(!kube_observe(&s, two, 99999999));
+	kube_observations_release(&s);
 }
 END_TEST
 
@@ -162,23 +162,23 @@ START_TEST(events)
 		{ .asked = "POST " EVENTS " ", .status = 201, .body = "{}" },
 	};
 	struct kube_recorder r = { .controller = "example.com/x", .instance = "i", .node = "n1" };
-	struct kube_happening h = {
+	struct kube_occurrence h = {
 		.reason = "Failed", .action = "Deploy", .note = "no", .warning = true
 	};
 
 	ANSWERS(said);
 	/* It happens four times: told once, then counted. */
 	for (int i = 0; i < 3; i++)
-		ck_assert_msg(kube_tell(k, &r, &h, soon(), &err) == 0, "%s", err.msg);
+		ck_assert_msg(kube_record(k, &r, &h, soon(), &err) == 0, "%s", err.msg);
 	ck_assert_uint_eq(api_count(&api), 1);
 	r.sent_at -= KUBE_SERIES_MS;
-	ck_assert_int_eq(kube_tell(k, &r, &h, soon(), &err), 0);
+	ck_assert_int_eq(kube_record(k, &r, &h, soon(), &err), 0);
 	ck_assert_ptr_nonnull(strstr(api_asked(&api, 1)->body, "\"series\":{\"count\":4,"));
 	/* Something else begins anew; and what the cluster has forgotten too. */
 	h.reason = "Ready";
-	ck_assert_int_eq(kube_tell(k, &r, &h, soon(), &err), 0);
+	ck_assert_int_eq(kube_record(k, &r, &h, soon(), &err), 0);
 	r.sent_at -= KUBE_SERIES_MS;
-	ck_assert_msg(kube_tell(k, &r, &h, soon(), &err) == 0, "%s", err.msg);
+	ck_assert_msg(kube_record(k, &r, &h, soon(), &err) == 0, "%s", err.msg);
 	api_end(&api);
 	ck_assert_ptr_nonnull(strstr(api_asked(&api, 0)->body, "\"type\":\"Warning\""));
 	ck_assert_ptr_nonnull(
@@ -192,13 +192,13 @@ START_TEST(a_long_note_is_cut_at_a_character)
 	static const struct said said[] = { { .status = 201, .body = "{}" } };
 	struct kube_recorder r = { .controller = "example.com/x", .instance = "i", .node = "n1" };
 	char note[KUBE_NOTE_MAX + 10];
-	struct kube_happening h = { .reason = "A", .action = "B", .note = note };
+	struct kube_occurrence h = { .reason = "A", .action = "B", .note = note };
 
 	memset(note, 'a', sizeof(note));
 	memcpy(note + KUBE_NOTE_MAX - 1, "\xc3\xa4", 2);
 	note[sizeof(note) - 1] = '\0';
 	ANSWERS(said);
-	ck_assert_msg(kube_tell(k, &r, &h, soon(), &err) == 0, "%s", err.msg);
+	ck_assert_msg(kube_record(k, &r, &h, soon(), &err) == 0, "%s", err.msg);
 	ck_assert_ptr_nonnull(strstr(api_asked(&api, 0)->body, "a\",\"regarding\""));
 	kube_recorder_release(&r);
 }

@@ -665,6 +665,25 @@ START_TEST(a_watch_that_is_refused_waits_as_long_as_it_is_told)
 }
 END_TEST
 
+/* The query of a watch is longer than that of a list: selectors may fit into the one only. */
+START_TEST(selectors_are_too_long_for_a_watch)
+{
+	static const struct said said[] = {
+		{ .status = 200, .body = LIST("9", "", "[]") },
+		{ .status = 200, .body = "{\"paths\":[]}" },
+	};
+	AUTO(str) char *labels = str_fmt("%0*d", KUBE_PATH_MAX - 60, 1);
+	const struct kube_selection s = { .path = "/api/v1/nodes", .labels = labels };
+
+	ANSWERS(said);
+	forget(NULL);
+	ck_assert_int_eq(kube_watch(k, &s, note, NULL, soon(), &err), -1);
+	ck_assert_msg(err.code == E_LIMIT, "%s", err.msg);
+	ck_assert_uint_eq(api_count(&api), 1);
+	api_stop(&api);
+}
+END_TEST
+
 START_TEST(a_watch_has_a_deadline)
 {
 	static const struct said said[] = { { .status = 200, .body = LIST("9", "", "[]") },
@@ -742,6 +761,7 @@ int main(void)
 	tcase_add_test(many, an_event_without_end);
 	tcase_add_test(many, a_watch_ends_with_the_error_of_whom_it_tells);
 	tcase_add_test(many, a_watch_that_is_refused_waits_as_long_as_it_is_told);
+	tcase_add_test(many, selectors_are_too_long_for_a_watch);
 	tcase_add_test(many, a_watch_has_a_deadline);
 	tcase_add_test(many, paths);
 	tcase_add_test(many, names);

@@ -289,15 +289,15 @@ START_TEST(changes_are_seen)
 
 	must(network_scan(&net, &config, path, &err));
 	must(network_connect(&net, &err));
-	net.endpoints.list.v[0].told = net.routes_told = net.neighbours_told = true;
+	net.endpoints.list.v[0].synced = net.routes_synced = net.neighbours_synced = true;
 	ready.fd = fd = network_watch(&net, &err);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(poll(&ready, 1, 0), 0);
-	must(network_look(&net, &err));
+	must(network_rescan(&net, &err));
 	ck_assert_uint_eq(net.endpoints.list.n, 1);
-	ck_assert(called("eth0")->told);
-	ck_assert(net.routes_told);
-	ck_assert(net.neighbours_told);
+	ck_assert(called("eth0")->synced);
+	ck_assert(net.routes_synced);
+	ck_assert(net.neighbours_synced);
 	/* Two that come, one of which a VM cannot be given; more news than the socket keeps. */
 	run("ip link add peer1 type veth peer name net1; ip addr add 10.2.2.3/24 dev net1\n"
 	    "ip link set net1 up; ip link add wrong type bridge; ip addr add 10.3.3.3/24 dev "
@@ -307,12 +307,12 @@ START_TEST(changes_are_seen)
 	ck_assert_int_eq(poll(&ready, 1, 10000), 1);
 	netlink_watch_drain(fd);
 	ck_assert_int_eq(poll(&ready, 1, 0), 0);
-	must(network_look(&net, &err));
+	must(network_rescan(&net, &err));
 	ck_assert_uint_eq(net.endpoints.list.n, 3);
-	ck_assert(called("eth0")->told && !net.routes_told && net.neighbours_told);
-	ck_assert(!called("net1")->connected && !called("net1")->useless);
+	ck_assert(called("eth0")->synced && !net.routes_synced && net.neighbours_synced);
+	ck_assert(!called("net1")->connected && !called("net1")->skipped);
 	ck_assert_str_ne(called("net1")->tap, called("wrong")->tap);
-	ck_assert(called("wrong")->useless);
+	ck_assert(called("wrong")->skipped);
 	for (size_t i = 0; i < 3; i++) {
 		if (str_eq(net.endpoints.list.v[i].link.name, "net1"))
 			must(network_plug(&net, &net.endpoints.list.v[i], &err));
@@ -320,8 +320,8 @@ START_TEST(changes_are_seen)
 	ck_assert_int_eq(ours(), 6);
 	/* One changes, one goes. */
 	run("ip addr add 10.1.2.9/24 dev eth0; ip link del peer1");
-	must(network_look(&net, &err));
-	ck_assert(!called("eth0")->told && !called("eth0")->gone && called("net1")->gone);
+	must(network_rescan(&net, &err));
+	ck_assert(!called("eth0")->synced && !called("eth0")->gone && called("net1")->gone);
 	for (size_t i = net.endpoints.list.n; i-- > 0;) {
 		if (net.endpoints.list.v[i].gone)
 			network_drop(&net, i);
@@ -429,10 +429,10 @@ static ino_t home_of(pid_t pid)
 	return st.st_ino;
 }
 
-START_TEST(a_namespace_of_our_own_has_a_resident)
+START_TEST(a_namespace_of_our_own_has_a_placeholder)
 {
 	char dir[] = "/tmp/kata-netns-XXXXXX";
-	struct netns_resident r;
+	struct netns_placeholder r;
 	ino_t home = home_of(getpid());
 	AUTO(str) char *own = NULL, *open_files = NULL, *out = NULL, *ask_name = NULL, *name = NULL;
 	struct stat st;
@@ -444,7 +444,7 @@ START_TEST(a_namespace_of_our_own_has_a_resident)
 	ck_assert(stat(own, &st) == 0 && st.st_ino != home);
 	ck_assert_int_eq(netns_make(own, &err), -1); /* there is one */
 	err_clear(&err);
-	must(netns_inhabit(own, "stand-in for one", &r, &err));
+	must(netns_placeholder_start(own, "stand-in for one", &r, &err));
 	ck_assert(home_of(r.child.pid) == st.st_ino);
 	must(network_scan(&net, &config, own, &err));
 	ck_assert_uint_eq(net.endpoints.list.n, 0);
@@ -459,12 +459,12 @@ START_TEST(a_namespace_of_our_own_has_a_resident)
 	ck_assert_str_eq(name, "stand-in\n");
 	fd_close(&r.lifeline);
 	must(spawn_wait(&r.child, deadline_in(60000), &(int){ 0 }, &err));
-	netns_leave(&r);
-	must(netns_inhabit(own, "stand-in", &r, &err));
-	netns_leave(&r);
+	netns_placeholder_stop(&r);
+	must(netns_placeholder_start(own, "stand-in", &r, &err));
+	netns_placeholder_stop(&r);
 	ck_assert(umount2(own, MNT_DETACH) == 0);
 	ck_assert(unlink(own) == 0 && rmdir(dir) == 0);
-	ck_assert_int_eq(netns_inhabit(own, "stand-in", &r, &err), -1);
+	ck_assert_int_eq(netns_placeholder_start(own, "stand-in", &r, &err), -1);
 }
 END_TEST
 
@@ -510,7 +510,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_namespace_serves_one_vm, 0, (int)ARRAY_LEN(models));
 	tcase_add_loop_test(tc, other_kinds_are_connected, 0, (int)ARRAY_LEN(kinds));
 	tcase_add_loop_test(tc, what_cannot_be_given_is_named, 0, (int)ARRAY_LEN(refused));
-	tcase_add_test(tc, a_namespace_of_our_own_has_a_resident);
+	tcase_add_test(tc, a_namespace_of_our_own_has_a_placeholder);
 	tcase_add_test(tc, only_namespaces_are_entered);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

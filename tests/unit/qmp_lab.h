@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A QMP client on a loop of its own, and QEMU's side of the connection, which is the test. One per process
- * (Check forks for each test).
+ * A QMP client whose loop runs in a thread of its own; the test plays QEMU at the other end of the
+ * connection. There is one per process; Check forks for each test.
  *
  *	lab_start();
  *	// another thread: qmp_execute(lab_client, "stop", ...)
@@ -19,15 +19,15 @@
 #define LAB_OK "\"return\": {}"
 
 extern struct qmp *lab_client;
-extern int lab_qemu; /* QEMU's end; may be closed */
+extern int lab_qemu; /* QEMU's end of the connection; a test may close it */
 
 void lab_start(void);
-/* What uses the client must have ended. */
+/* All threads that use the client must have ended. */
 void lab_stop(void);
 
-/* Sends it as it is. */
+/* Sends the text as QEMU, unchanged. */
 void lab_say(const char *text);
-/* The next command, which must have that name; NULL: any. The caller frees it. */
+/* Receives the next command, which must have this name (NULL: any). The caller frees it. */
 struct json *lab_hear(const char *name);
-/* rest: the answer's members but its id. */
+/* Answers a command. rest: the members of the answer without its id. */
 void lab_answer(const struct json *command, const char *rest);

@@ -173,7 +173,7 @@ START_TEST(interfaces_are_recorded_and_forgotten)
 
 	record_interface(r, &n, &ends[0]);
 	record_interface(r, &n, &ends[1]);
-	record_no_interface(r, "eth0");
+	record_forget_interface(r, "eth0");
 	ck_assert_msg(record_write(r, &err) == 0, "%s", err.msg);
 	record_free(r);
 	text = read_record();
@@ -250,6 +250,33 @@ START_TEST(no_record_is_nothing_to_undo)
 }
 END_TEST
 
+/* Processes of the sandbox that are not recorded yet are found by their arguments: of another
+ * sandbox, whose name ends like this one's, they are not its. */
+static const struct {
+	const char *argument;
+	bool ours;
+} unrecorded[] = {
+	{ "sandbox-" KEY ",debug-threads=on", true },
+	{ "--shared-dir=/run/kata-containers/shared/sandboxes/" KEY "/shared", true },
+	{ "sandbox-my-sandbox-" KEY ",debug-threads=on", false },
+	{ "--shared-dir=/run/kata-containers/shared/sandboxes/my-" KEY "/shared", false },
+};
+
+START_TEST(only_its_own_processes_are_killed)
+{
+	struct spawn s = { .argv = ARGV("sh", "-c", "sleep 1000; true", "sh",
+					(char *)unrecorded[_i].argument) };
+	struct err err = ERR_INIT;
+	struct child other;
+
+	ck_assert_int_eq(spawn_start(&s, &other, &err), 0);
+	record_undo(dir, KEY);
+	ck_assert_int_eq(poll(&(struct pollfd){ .fd = other.pidfd, .events = POLLIN }, 1, 0),
+			 unrecorded[_i].ours);
+	spawn_kill(&other);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("record");
@@ -266,6 +293,8 @@ int main(void)
 	tcase_add_test(tc, interfaces_are_recorded_and_forgotten);
 	tcase_add_test(tc, control_groups_are_recorded_and_removed);
 	tcase_add_test(tc, no_record_is_nothing_to_undo);
+	tcase_add_loop_test(tc, only_its_own_processes_are_killed, 0,
+			    (int)(sizeof(unrecorded) / sizeof(*unrecorded)));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Whether a sanitizer is compiled in. It has memory of its own and makes everything slower, so what
- * a test says of resident memory and of processor time holds for the program as it is shipped only.
+ * Says whether a sanitizer is compiled in. Sanitizers use memory themselves and make everything
+ * slower, so bounds on resident memory and processor time are only checked without them.
  */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -18,7 +18,8 @@
 #define SANITIZED false
 #endif
 
-/* valgrind has file descriptors and the program's arguments in its own hands, and is forty times slower. */
+/* Says whether the test runs under valgrind, which opens file descriptors of its own, changes the
+ * program's arguments and is forty times slower. */
 #ifndef UNDER_VALGRIND
 #define UNDER_VALGRIND false
 #endif

@@ -203,6 +203,38 @@ START_TEST(the_vm_ends_with_its_workload)
 }
 END_TEST
 
+/* An image file as the root file system, which the guest mounts from a disk. */
+static void create_on_disk(void)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024), mount = BUF_INIT(256);
+	static const char image[] = DIR "/image";
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, image, "", 0, 0600, &err) == 0, "%s",
+		      err.msg);
+	wire_text(&mount, 1, "ext4");
+	wire_text(&mount, 2, image);
+	wire_text(&mount, 4, "loop");
+	wire_text(&payload, 1, "c");
+	wire_text(&payload, 2, BUNDLE);
+	wire_bytes(&payload, 3, mount.data, mount.len);
+	shim_must(shim_ask("Create", &payload, 0), "Create");
+}
+
+/* Writing back to a disk takes longer than an agent without disks is waited for. */
+START_TEST(a_guest_with_a_disk_has_time_to_write_back)
+{
+	shim_start("slow-goodbye", NINE);
+	create_on_disk();
+	shim_must(shim_ask_id("Start", 0), "Start");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	ck_assert(path_exists(VM_LOG ".written"));
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
 /* Managers ask for the size of whatever they have attached to. */
 START_TEST(what_has_no_terminal_has_no_size)
 {
@@ -549,6 +581,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, a_sandbox_that_cannot_be_ended_yet_is_ended_later);
 	tcase_add_test(t, a_container_that_cannot_be_started_has_ended);
 	tcase_add_loop_test(t, the_vm_ends_with_its_workload, 0, 2);
+	tcase_add_test(t, a_guest_with_a_disk_has_time_to_write_back);
 	tcase_add_test(t, a_failed_create_leaves_the_pod_alone);
 	tcase_add_test(t, what_has_no_terminal_has_no_size);
 	tcase_add_test(t, delete_in_another_namespace_touches_nothing);

@@ -28,13 +28,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The bound holds for the program as it is shipped. */
+/* The bound is for the program as it is shipped, without sanitizers. */
 enum { RSS_MAX_KIB = SLOW > 1 ? 2 << 20 : 24 << 10 };
 
-/* --- a manager's parts --- */
+/* --- the container manager's part --- */
 
 static char *shim_address;
-int shim_manager = -1; /* the connection that most calls take */
+int shim_manager = -1; /* the connection for most calls */
 pid_t shim_pid;
 
 static int connect_shim(void)
@@ -87,7 +87,7 @@ struct answer shim_ask(const char *method, const struct buf *payload, unsigned t
 	return shim_answer_on(fd, method);
 }
 
-/* {1: id} is what most requests are. */
+/* Most requests have the container's id as their only field. */
 struct answer shim_ask_id(const char *method, unsigned timeout_ms)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(64);
@@ -212,7 +212,7 @@ void shim_await_event(const char *topic, unsigned status)
 	}
 }
 
-/* --- set-up, end --- */
+/* --- starting and ending the shim --- */
 
 static void write_file(const char *path, const char *text)
 {
@@ -228,8 +228,8 @@ static void private_run(void)
 
 	ck_assert(unshare(CLONE_NEWNS | CLONE_NEWNET) == 0);
 	ck_assert(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-	/* The host's control groups are not ours alone, as /run is: every such test has the same
-	 * sandbox. */
+	/* Tests that run at the same time all have a sandbox of the same name. Their /run is
+	 * private, but the host's control groups are not: the shim does without. */
 	(void)umount2("/sys/fs/cgroup", MNT_DETACH);
 	ck_assert(mount_detach_below("/run", &err) == 0);
 	ck_assert(mount("tmpfs", "/run", "tmpfs", 0, "mode=0755") == 0);
@@ -294,7 +294,7 @@ void shim_start(const char *script, const char *share)
 	if (shim_host)
 		shim_host();
 	write_config(share);
-	/* What the shim leaves behind becomes ours, and is seen. */
+	/* Processes that the shim leaves behind become our children, so that they are seen. */
 	ck_assert(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
 	ck_assert(setenv("KATA_CONF_FILE", DIR "/configuration.toml", 1) == 0);
 	ck_assert(setenv("TTRPC_ADDRESS", EVENTS, 1) == 0);
@@ -325,7 +325,7 @@ void shim_is_small(void)
 	ck_assert_int_lt(strtol(peak + 6, NULL, 10), RSS_MAX_KIB);
 }
 
-/* Everything that ran is waited for; the shim itself ended as it should. */
+/* Waits for every process that was started. The shim itself must have ended as it should. */
 void shim_no_process_is_left(bool killed)
 {
 	struct deadline d = deadline_in(QUIET_MS);

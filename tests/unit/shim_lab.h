@@ -2,16 +2,16 @@
 #pragma once
 
 /*
- * The real shim between a container manager and a guest that are both hand-made: messages written
- * byte by byte on its task socket, fake_vm in QEMU's place.
+ * Runs the real shim. The test plays the container manager: it writes messages byte by byte to the
+ * shim's task socket. fake_vm runs in place of QEMU and plays the guest.
  *
- *	shim_start_container("good");	// the script that the guest plays
+ *	shim_start_container("good");	// the script of fake_vm
  *	...
  *	shim_must(shim_ask_id("Delete", 0), "Delete");
- *	shim_finish();			// nothing may be left
+ *	shim_finish();			// fails if something is left
  *
- * Each test has a mount and a network namespace of its own with an empty /run. Needs root. One shim
- * per process (Check forks for each test), one container "c".
+ * Each test has a mount and a network namespace of its own, in which /run is empty. Needs root.
+ * There is one shim per process (Check forks for each test) and one container, "c".
  */
 
 #include "tests/unit/wire_lab.h"
@@ -27,10 +27,10 @@
 #define BUNDLE DIR "/bundle"
 #define EVENTS DIR "/events.sock"
 #define OUTPUT DIR "/output"
-#define VM_LOG DIR "/requests" /* what the agent was asked: length and body of each frame */
+#define VM_LOG DIR "/requests" /* requests to the agent: length and body of each frame */
 #define TASK   "containerd.task.v2.Task"
 
-/* Sanitizers have their own overhead. */
+/* Sanitizers make everything slower. */
 enum { SLOW = SANITIZED ? 5 : 1 };
 
 enum { ANSWER_MS = 15000 * SLOW, QUIET_MS = 20000 * SLOW };
@@ -51,53 +51,58 @@ extern pid_t shim_pid;
 void shim_ask_on(int fd, const char *service, const char *method, const struct buf *payload,
 		 unsigned timeout_ms);
 struct answer shim_answer_on(int fd, const char *method);
-/* One call of TASK on a connection of its own; with {1: "c"}, which most requests are. */
+/* One call of TASK on a new connection. Most requests have the container's id as their only field:
+ * shim_ask_id() sends {1: "c"}. */
 struct answer shim_ask(const char *method, const struct buf *payload, unsigned timeout_ms);
 struct answer shim_ask_id(const char *method, unsigned timeout_ms);
-/* These release the answer. */
+/* Check an answer and release it. */
 void shim_must(struct answer a, const char *what);
 void shim_must_fail(struct answer a, const char *text);
-struct answer shim_create(void); /* with OUTPUT as standard output */
+struct answer shim_create(void); /* with the file OUTPUT as standard output */
 struct answer shim_create_to(const char *output);
 struct answer shim_kill(unsigned signo, unsigned timeout_ms);
-unsigned shim_wait(void); /* for the end of the container: its exit status */
+unsigned shim_wait(void); /* waits for the end of the container; returns its exit status */
 
-/* Every event that came, in their order. */
+/* The events that the shim sent, in order. */
 struct event {
 	char topic[32];
-	unsigned status; /* of an exit */
+	unsigned status; /* exit status, in an exit event */
 };
 extern struct event shim_events[64];
 extern unsigned shim_n_events;
-extern unsigned shim_events_to_lose; /* that many connections end before the answer */
+/* So many of the next event connections are closed before the shim gets an answer. */
+extern unsigned shim_events_to_lose;
 void shim_await_event(const char *topic, unsigned status);
 
-void shim_await_request(const char *method); /* until the agent was asked that */
+void shim_await_request(const char *method); /* waits until the agent got this request */
 
-/* --- life and end --- */
+/* --- starting and ending the shim --- */
 
-extern const char *shim_more_config;   /* a drop-in, or NULL; before the start */
-extern const struct buf *shim_options; /* on the standard input of `start`, or NULL */
-extern void (*shim_host)(void); /* changes the shim's surroundings before its start, or NULL */
+/* To be set before the start. */
+extern const char *shim_more_config;   /* text of a drop-in, or NULL */
+extern const struct buf *shim_options; /* standard input of the verb `start`, or NULL */
+/* Called in the test's namespaces before the start, to change what the shim finds; or NULL. */
+extern void (*shim_host)(void);
 
-/* share: a line of [hypervisor.qemu]. */
+/* script: what fake_vm plays; share: a line of [hypervisor.qemu]. */
 void shim_start(const char *script, const char *share);
-/* The same with 9p, Create and Start. */
+/* Starts the shim with 9p, then calls Create and Start. */
 void shim_start_container(const char *script);
 void shim_is_small(void);
-/* The payload of the first request for a method in the text of VM_LOG; fails without one. */
+/* The payload of the first request for a method in log, which is the text of VM_LOG. The test fails
+ * if there is none. */
 struct wire_value shim_recorded(const struct buf *log, const char *service, const char *method);
 void shim_output_is(const char *expect);
-/* Shutdown; the shim must end and have left nothing. */
+/* Calls Shutdown. The shim must end, and nothing of it may be left. */
 void shim_finish(void);
-/* Delete of a container that ended with 255, and that. */
+/* Deletes a container that ended with 255, then calls shim_finish(). */
 void shim_delete_container(void);
-extern const char *shim_namespace;       /* of the verbs that are run; "ns" */
-extern const char *shim_manager_address; /* that they are told */
-/* The `delete` verb, as containerd calls it after a shim is gone. */
+/* Arguments of the shim's verbs: the namespace ("ns") and containerd's address. */
+extern const char *shim_namespace, *shim_manager_address;
+/* Runs the verb `delete`, as containerd does after a shim has ended. */
 void shim_delete_verb(void);
 void shim_no_process_is_left(bool killed);
 void shim_nothing_is_left(void);
 
-/* Runs what add puts into the test case; skipped without root. */
+/* Runs the tests that add() puts into the test case; all are skipped without root. */
 int shim_main(const char *name, void (*add)(TCase *t));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Archives by hand. */
+/* Writes archives byte by byte. */
 
 #include "tests/unit/tar_lab.h"
 

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Tar archives and zstd frames written by hand, with whatever an attacker would put into them.
+ * Writes tar archives and zstd frames byte by byte, so that tests can make invalid and malicious
+ * ones.
  */
 
 #include "base/buf.h"
@@ -10,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One entry: type is ustar's letter ('0' file, '1' hard link, '2' symlink, '3' device, '5'
- * directory); size is what the header says, data what comes (NULL: size zeros). */
+/* One entry. type is ustar's ('0' file, '1' hard link, '2' symlink, '3' device, '5' directory).
+ * size is written to the header; data is what follows the header (NULL: size zeros). */
 struct tar_entry {
 	const char *path;
 	char type;
@@ -24,9 +25,9 @@ struct tar_entry {
 void tar_add(struct buf *tar, const struct tar_entry *e);
 void tar_end(struct buf *tar);
 
-/* As a frame of raw blocks. */
+/* Packs the bytes into a zstd frame of raw blocks. */
 void zstd_wrap(const struct buf *plain, struct buf *out);
-/* A frame of n equal bytes that needs three bytes for each 128 KiB; in front of them some raw ones.
- */
+/* A zstd frame of the bytes in before, followed by n equal bytes, which take only four bytes for
+ * each 128 KiB. */
 void zstd_repeat(const struct buf *before, char byte, uint64_t n, unsigned window_log,
 		 struct buf *out);

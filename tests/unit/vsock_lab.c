@@ -28,7 +28,8 @@ static int notifier = -1;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vsock_seen seen; /* guarded by lock */
 
-/* Nodes of its own instead of the machine's: one more is not seen by anybody else. */
+/* Covers /dev with a tmpfs of its own, so that the additional node is not seen by others. The node
+ * is another /dev/null: it can be opened and does nothing. */
 void vsock_lab_device(void)
 {
 	static const struct {
@@ -53,9 +54,9 @@ static int read_of(pid_t pid, uint64_t at, void *to, size_t len)
 	return process_vm_readv(pid, &here, 1, &there, 1, 0) == (ssize_t)len ? 0 : -1;
 }
 
-/* Every system call here is answered with an error number, or 0. */
+/* Each of these handles a system call. They return the errno that it fails with, or 0. */
 
-static int give_number(const struct seccomp_notif *n)
+static int set_cid(const struct seccomp_notif *n)
 {
 	uint64_t cid = 0;
 
@@ -85,7 +86,7 @@ static int connect_guest(const struct seccomp_notif *n)
 		seen.refused++;
 		return ECONNRESET;
 	}
-	/* The socket that wanted to connect becomes the one that is connected. */
+	/* Replaces the caller's socket with the connected one. */
 	if (fd_nonblock(fd, true, &refused) < 0 ||
 	    ioctl(notifier, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0)
 		return EIO;
@@ -99,7 +100,7 @@ static void answer(const struct seccomp_notif *n)
 
 	(void)pthread_mutex_lock(&lock);
 	if (n->data.nr == __NR_ioctl)
-		r.error = -give_number(n);
+		r.error = -set_cid(n);
 	else
 		r.error = -connect_guest(n);
 	(void)pthread_mutex_unlock(&lock);
@@ -121,12 +122,13 @@ static void *play(void *arg)
 
 #define ARG(n)    (offsetof(struct seccomp_data, args) + 8 * (n)) /* its low half */
 #define LOAD(at)  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
-#define IF(v, n)  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, v, 0, n) /* else: n further */
+#define IF(v, n)  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, v, 0, n) /* else skip n */
 #define RETURN(v) BPF_STMT(BPF_RET | BPF_K, v)
 
 void vsock_lab_start(void)
 {
-	/* No other address has the length of a vsock's. */
+	/* The filter cannot read the address of a connect(), but no other family has addresses of
+	 * this length. */
 	struct sock_filter filter[] = {
 		LOAD(offsetof(struct seccomp_data, nr)),
 		IF(__NR_ioctl, 3),

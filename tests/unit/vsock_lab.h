@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * A host with vhost-vsock, played to this process and its children where the kernel asks for it
- * (seccomp's notifications): numbers are given, and a connection to port P of the guest becomes one
- * to the Unix socket VSOCK_SOCKET-P.
+ * Makes this process and its children see a host with vhost-vsock. Their system calls are caught
+ * with seccomp notifications: setting a guest's CID succeeds, and a connection to port P of the
+ * guest becomes one to the unix socket VSOCK_SOCKET-P.
  *
- *	vsock_lab_device();	// /dev of this mount namespace has a vhost-vsock, which can nothing
- *	vsock_lab_start();	// now it can; the first number is taken
+ *	vsock_lab_device();	// /dev of this mount namespace has a vhost-vsock that does nothing
+ *	vsock_lab_start();	// now it works; the first CID that is tried is in use already
  */
 
 #include <stdint.h>
@@ -18,7 +18,8 @@ void vsock_lab_device(void);
 void vsock_lab_start(void);
 
 struct vsock_seen {
-	uint32_t cid;                       /* that was given */
-	unsigned asked, refused, connected; /* numbers; connections */
+	uint32_t cid;                /* the last CID that was set */
+	unsigned asked;              /* how often a CID was set */
+	unsigned refused, connected; /* connections */
 };
 struct vsock_seen vsock_lab_seen(void);

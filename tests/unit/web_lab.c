@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Servers for tests: one that we wrote, which misbehaves, and one of OpenSSL's for TLS. */
+/* Servers for tests: our own, which misbehaves on request, and those of OpenSSL and nghttp2. */
 
 #include "tests/unit/web_lab.h"
 
@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Not Check's, so that a program that is no test of Check can have a server. */
+/* These do not use Check, because programs without Check use this server too. */
 #define must_say(condition, ...)          \
 	do {                              \
 		if (!(condition))         \
@@ -43,12 +43,12 @@ struct client {
 	const struct web_request *r;
 	char *way;
 	const char *path;
-	unsigned asked; /* how often this path was asked for, with this one */
+	unsigned asked; /* how often this path was requested, including this request */
 	/* the file */
 	char *data;
 	size_t len;
 	bool found;
-	/* what is asked of it */
+	/* the requested range; from is 0 if there is none */
 	size_t from;
 	bool ranged;
 };
@@ -90,7 +90,7 @@ static void wait_for_end(struct client *c)
 		;
 }
 
-/* The headers of a good answer from c->from on. */
+/* Sends the headers of a good answer that begins at c->from. */
 static void head(struct client *c, const char *etag, size_t length)
 {
 	if (c->ranged)
@@ -130,7 +130,7 @@ static void way_late(struct client *c)
 	way_ok(c);
 }
 
-/* Answers when two have come at once; gives up on that after a while. */
+/* Answers when two connections are open at the same time, or after 10 seconds. */
 static void way_together(struct client *c)
 {
 	for (int i = 0; i < 1000 && atomic_load(&c->log->most_together) < 2; i++)
@@ -145,14 +145,14 @@ static void way_plain(struct client *c)
 	rest(c, c->len);
 }
 
-/* Half of what is left, then the line breaks. */
+/* Sends half of the remaining file, then closes the connection. */
 static void way_cut(struct client *c)
 {
 	head(c, "\"one\"", c->len - c->from);
 	rest(c, (c->len - c->from) / 2);
 }
 
-/* Half of it, and then nothing, but the line stays. */
+/* Sends half of the remaining file, then nothing, but keeps the connection. */
 static void way_hang(struct client *c)
 {
 	way_cut(c);
@@ -173,7 +173,7 @@ static void way_cut_weak(struct client *c)
 	rest(c, c->asked == 1 ? c->len / 2 : c->len - c->from);
 }
 
-/* After the break it is another file; If-Range says so. */
+/* After the connection broke, the file has changed. The client notices with If-Range. */
 static void way_changed(struct client *c)
 {
 	if (c->asked == 1) {
@@ -188,7 +188,7 @@ static void way_changed(struct client *c)
 	rest(c, c->len - c->from);
 }
 
-/* The same by a server that knows nothing of If-Range; or not even of tags. */
+/* The same, but the server ignores If-Range, or does not even send tags. */
 static void way_changed_quietly(struct client *c)
 {
 	bool tags = str_eq(c->way, "changed-quietly");
@@ -236,7 +236,8 @@ static void way_swapped(struct client *c)
 	way_ok(c);
 }
 
-/* Answers a range from the start, and says so; or says the right thing. */
+/* Answers a request for a range with the start of the file. Content-Range is missing, has a wrong
+ * total, or says truly that it is the start. */
 static void way_wrong_range(struct client *c)
 {
 	size_t from = c->from;
@@ -265,7 +266,7 @@ static void way_wrong_range(struct client *c)
 	say(c, c->data, c->len - from);
 }
 
-/* A range that nobody asked for. */
+/* Answers with a range although the whole file was requested. */
 static void way_unasked(struct client *c)
 {
 	c->ranged = true;
@@ -302,7 +303,7 @@ static void way_hop(struct client *c)
 	redirect(c, to);
 }
 
-/* To the URL that the file consists of. */
+/* Redirects to the URL that is in the file. */
 static void way_jump(struct client *c)
 {
 	c->data[c->len] = '\0';
@@ -338,7 +339,7 @@ static void way_flood(struct client *c)
 		say(c, text, sizeof(text));
 }
 
-/* A byte now and then: never silent, never done. */
+/* Sends ten bytes per second, so that the connection is never idle but takes very long. */
 static void way_slow(struct client *c)
 {
 	head(c, "\"one\"", c->len - c->from);
@@ -376,7 +377,7 @@ static void way_hang_up(struct client *c)
 	(void)c;
 }
 
-/* What a hotel's network or a proxy answers, whatever is asked for. */
+/* Answers every request with a login page, as a captive portal or a proxy does. */
 static void way_html(struct client *c)
 {
 	static const char page[] = "<!DOCTYPE html><html><body>Please log in</body></html>\n";
@@ -385,7 +386,7 @@ static void way_html(struct client *c)
 	     strlen(page), page);
 }
 
-/* Files of some kind are not what they were; the rest is good. */
+/* Replaces the contents of one kind of file and serves the others correctly. */
 static void way_junk(struct client *c)
 {
 	static const struct {
@@ -460,7 +461,7 @@ static const struct {
 	{ "junk-blob", way_junk },
 };
 
-/* These need no file. */
+/* These ways need no file. */
 static bool is_blind(void (*answer)(struct client *c))
 {
 	return answer == way_status || answer == way_html || answer == way_silent ||
@@ -501,7 +502,7 @@ static void note(struct client *c, const char *text)
 	const char *path = strchr(text, ' ');
 
 	path = path ? path + 1 : "/";
-	if (str_starts(path, "http://")) /* we are a proxy */
+	if (str_starts(path, "http://")) /* we are used as a proxy */
 		path = strchr(path + 7, '/') ?: "/";
 	(void)str_print(r->path, WEB_LINE, "%.*s", (int)strcspn(path + 1, " "), path + 1);
 	field(text, "Range", r->range);
@@ -565,8 +566,8 @@ static void serve(struct web_log *log, const char *root, int sock)
 	atomic_fetch_sub(&log->together, 1);
 }
 
-/* Each connection gets a process; the requests of a test come one after the other or do not care.
- */
+/* Each connection is served by a process. A test whose result depends on the order of requests
+ * sends them one after the other. */
 static _Noreturn void run_server(struct web_log *log, const char *root, int listener)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);

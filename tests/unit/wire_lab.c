@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* ttRPC and protobuf by hand. */
+/* A small ttRPC and protobuf of our own for tests. */
 
 #include "tests/unit/wire_lab.h"
 

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * ttRPC and protobuf by hand, for tests of both ends: field numbers are written out where they are
- * used, so that a mistake in our .proto files or in libs/ttrpc does not hide itself. Blocking.
+ * Reads and writes ttRPC frames and protobuf messages without libs/ttrpc and the .proto files, for
+ * tests of clients and servers. Field numbers are written out where they are used: if both ends of
+ * a test used our own code, it would not see a mistake in it. All functions block.
  */
 
 #include "base/buf.h"
@@ -14,7 +15,7 @@
 
 enum { WIRE_REQUEST = 1, WIRE_RESPONSE = 2, WIRE_MAX = 8 << 20 };
 
-/* Appends a field; empty texts are left out, as proto3 does. */
+/* These append a field. An empty text is left out, as proto3 requires. */
 void wire_number(struct buf *b, unsigned field, uint64_t value);
 void wire_bytes(struct buf *b, unsigned field, const void *data, size_t len);
 void wire_text(struct buf *b, unsigned field, const char *text);
@@ -25,9 +26,11 @@ struct wire_value {
 	size_t len;
 };
 
-/* The nth field of that number, from 0; false if there is none or the bytes are no message. */
+/* Finds the nth field with that number; the first is 0. False if there is none or the bytes are not
+ * a message. */
 bool wire_find(const void *data, size_t len, unsigned field, unsigned nth, struct wire_value *out);
-/* Likewise, down a path of field numbers that ends with 0; "" or 0 if it is absent. */
+/* Follow a path of field numbers into nested messages; the path ends with 0. "" or 0 if the field
+ * is absent. */
 char *wire_get_text(const void *data, size_t len, const unsigned *path);
 uint64_t wire_get_number(const void *data, size_t len, const unsigned *path);
 #define WIRE_PATH(...) ((const unsigned[]){ __VA_ARGS__, 0 })
@@ -37,8 +40,8 @@ struct wire_frame {
 	uint8_t type, flags;
 };
 
-/* 0, or -1 when the peer is gone. */
+/* These return 0, or -1 when the peer is gone. */
 int wire_send_header(int fd, struct wire_frame frame);
 int wire_send(int fd, uint32_t stream, uint8_t type, const struct buf *body);
-/* A whole frame; -1 at the end of the stream or past the time. */
+/* Receives a whole frame; -1 at the end of the stream or after timeout_ms. */
 int wire_receive(int fd, int timeout_ms, struct wire_frame *frame, struct buf *body);

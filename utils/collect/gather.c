@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is gathered, as a table, and how: files, directories, programs. */
+/* The table of files, directories and commands of a report, and how each is read. */
 #include "utils/collect/gather.h"
 
 #include "base/fd.h"
@@ -18,13 +18,14 @@
 
 enum { WORDS_MAX = 32, COMMAND_MS = 30000, OUTPUT_MAX = 16 << 20, DEPTH_MAX = 3 };
 
-/* In words and paths "@" at the start is the prefix of the installation. */
+/* In words "@" at the start stands for the prefix of the installation. */
 struct source {
-	const char *name; /* in the report; of a directory: the folder there */
+	const char *name; /* in the report: a file, or a folder for FILES_OF */
 	enum { FILE_OF, FILES_OF, OUTPUT_OF } kind;
 	bool log;
-	const char
-		*words[WORDS_MAX]; /* the path; of files below it: their suffix; or the command */
+	/* FILE_OF: the path. FILES_OF: the path of a directory, the suffix of files. OUTPUT_OF: the
+	 * command. */
+	const char *words[WORDS_MAX];
 };
 
 static const struct source sources[] = {
@@ -136,8 +137,8 @@ void report_release(struct report *r)
 
 /* --- parts --- */
 
-/* The last PART_MAX bytes, without secrets: masked before it is cut, since what says that something
- * is a secret may come before it. */
+/* Adds a part: the last PART_MAX bytes, masked. It is masked before it is cut, since the name that
+ * identifies a secret comes before the secret. */
 static void add(const struct gather_options *o, struct report *r, const char *name,
 		const char *from, const struct buf *raw, const char *problem)
 {
@@ -169,7 +170,8 @@ static bool is_full(const struct report *r)
 	return r->parts.n >= PARTS_MAX;
 }
 
-/* Regular files, and those of /proc, whose size is not known before. Nothing is waited for. */
+/* Reads the end of a regular file, or the whole file where the size is not known, as in /proc.
+ * Never blocks. */
 static int read_end(const char *path, struct buf *out, struct err *err)
 {
 	AUTO(fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -196,7 +198,7 @@ static char *expand(const struct gather_options *o, const char *word)
 	return *word == '@' ? str_fmt("%s%s", o->prefix, word + 1) : xstrdup(word);
 }
 
-/* Where that is, seen from here; NULL: nowhere. */
+/* Returns a path with root, heap; NULL: a dangling symlink. */
 static char *locate(const struct gather_options *o, const char *path)
 {
 	struct err ignored = ERR_INIT;
@@ -252,7 +254,7 @@ static void add_files(const struct gather_options *o, struct report *r, const ch
 	free(list);
 }
 
-/* Of the installation, else from PATH. */
+/* Returns the program of the installation, or if that does not exist its name, for PATH; heap. */
 static char *program(const struct gather_options *o, const char *word)
 {
 	AUTO(str) char *path = expand(o, word);
@@ -260,7 +262,7 @@ static char *program(const struct gather_options *o, const char *word)
 	return *word != '@' || path_exists(path) ? STEAL(path, NULL) : xstrdup(path_basename(word));
 }
 
-/* A program that is not there is none to report on. */
+/* Adds the output of a command; a program that does not exist is left out. */
 static void add_output(const struct gather_options *o, struct report *r, const struct source *s)
 {
 	AUTO(buf) struct buf raw = BUF_INIT(OUTPUT_MAX);
@@ -287,7 +289,7 @@ static void add_output(const struct gather_options *o, struct report *r, const s
 	add(o, r, s->name, line, &raw, status < 0 ? err.msg : ended);
 }
 
-/* Those variables that change what our programs and containerd do; others are nobody's business. */
+/* Adds the environment variables that affect our programs and containerd, and no others. */
 static void add_environment(const struct gather_options *o, struct report *r)
 {
 	static const char *const starts[] = { "KATA_",        "CONTAINERD_", "http_proxy=",

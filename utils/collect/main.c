@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kata-collect-data: one archive for a report about a fault. Shows what it would have, and writes it
- * when that is agreed to.
+ * kata-collect-data: makes an archive for a bug report. Lists its contents first, and writes it
+ * after confirmation.
  */
 
 #include "archive/pack.h"
@@ -69,7 +69,7 @@ static void list_parts(const struct report *r, FILE *to)
 			      p->problem ? p->problem : "");
 }
 
-/* What a terminal would obey is not for it. */
+/* Replaces control characters, which a terminal would obey. */
 static void print_text(const struct buf *text)
 {
 	for (size_t i = 0; i < text->len; i++) {
@@ -143,7 +143,7 @@ static int fill(const struct report *r, const char *top, int fd, struct err *err
 	return pack_finish(pack, err);
 }
 
-/* Readable by its owner only: whom it is shown is his decision. */
+/* Writes the archive, readable by its owner only. */
 static int write_archive(const struct report *r, const char *path, const char *top, struct err *err)
 {
 	AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

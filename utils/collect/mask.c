@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One pass from left to right: at each place the rules of the table are asked whether a secret
- * begins there. A rule that says yes has said how far it reaches. */
+/* Masks secrets in one pass from left to right: at each position it tries the rules of a table,
+ * each of which recognizes the beginning of a kind of secret and finds its end. */
 #include "utils/collect/mask.h"
 
 #include "base/str.h"
@@ -16,7 +16,8 @@ struct text {
 	size_t len;
 };
 
-/* What a rule found at a place: text that stays, then a secret. */
+/* What a rule has found at a position: lengths of the text that stays, and of the secret behind
+ * it. */
 struct found {
 	size_t keep, secret;
 };
@@ -67,7 +68,7 @@ static size_t line_end(const struct text *t, size_t i)
 
 /* --- names and their values --- */
 
-/* The letters and digits of a name in lower case. */
+/* Copies the letters and digits of a name, in lower case. */
 static void fold(const char *name, size_t len, char folded[NAME_MAX_ + 1])
 {
 	size_t n = 0;
@@ -88,7 +89,7 @@ static bool is_secret_name(const char *name, size_t len)
 					     "pwd" };
 	char folded[NAME_MAX_ + 1];
 
-	/* The end tells what a long name is. */
+	/* The end of a long name decides. */
 	if (len > NAME_MAX_) {
 		name += len - NAME_MAX_;
 		len = NAME_MAX_;
@@ -103,7 +104,7 @@ static bool is_secret_name(const char *name, size_t len)
 	return false;
 }
 
-/* A quote, which may be escaped, as in JSON that is a string itself: its length, or 0. */
+/* Returns the length of a quote at i, or 0. It may be escaped, as in JSON inside a JSON string. */
 static size_t quote_at(const struct text *t, size_t i, char quote[16])
 {
 	size_t n = 0;
@@ -117,7 +118,8 @@ static size_t quote_at(const struct text *t, size_t i, char quote[16])
 	return n + 1;
 }
 
-/* Where a string ends whose opening quote is before i: at its closing quote, else with the text. */
+/* Returns the end of a string whose opening quote is before i: its closing quote, or the end of the
+ * text. */
 static size_t string_end(const struct text *t, size_t i, const char *quote)
 {
 	size_t n = strlen(quote), escaped = n - 1;
@@ -144,7 +146,7 @@ static size_t triple_end(const struct text *t, size_t i, char quote)
 	return t->len;
 }
 
-/* Brackets inside strings do not count. */
+/* Returns the end of a list that begins at i; ignores brackets inside strings. */
 static size_t list_end(const struct text *t, size_t i)
 {
 	size_t depth = 0;
@@ -170,7 +172,8 @@ static size_t indent_of(const struct text *t, size_t line)
 	return span(t, line, is_blank);
 }
 
-/* The lines below a YAML block's key that are indented deeper than it, from the end of its line. */
+/* Returns the end of a YAML block: of the lines that are indented deeper than its key. i: the end
+ * of the key's line. */
 static size_t block_end(const struct text *t, size_t key, size_t i)
 {
 	size_t line = key, indent;
@@ -203,7 +206,8 @@ static bool is_plain(char c)
 	       c != '\'' && c != '`' && c != ')' && c != ']' && c != '}' && c != '\\';
 }
 
-/* Trailing blanks and what closes a structure around it are not the value's. */
+/* Returns the end of a value that takes the rest of its line, without trailing blanks and without
+ * characters that close a structure around it. */
 static size_t rest_of_line(const struct text *t, size_t i)
 {
 	size_t end = line_end(t, i);
@@ -216,8 +220,8 @@ static size_t rest_of_line(const struct text *t, size_t i)
 	return stop;
 }
 
-/* A header's value has quotes and commas of its own. It ends with its line, or with the string that
- * it is all of. */
+/* Returns the end of a header's value, which may have quotes and commas: the end of its line, or of
+ * the string that consists of the whole header. */
 static size_t header_end(const struct text *t, size_t key, size_t i)
 {
 	char quote = key && (t->s[key - 1] == '"' || t->s[key - 1] == '\'') ? t->s[key - 1] : '\n';
@@ -241,7 +245,9 @@ static bool is_header(const struct text *t, size_t i, size_t len)
 	return false;
 }
 
-/* The value that begins at i. colon: after one. */
+/* Returns the end of the value at i, and in *begin its beginning without quotes. colon: it follows
+ * ':'.
+ * */
 static size_t value_end(const struct text *t, size_t key, size_t i, bool colon, size_t *begin)
 {
 	char quote[16];
@@ -269,7 +275,7 @@ static size_t value_end(const struct text *t, size_t key, size_t i, bool colon, 
 	return colon ? rest_of_line(t, i) : i + span(t, i, is_plain);
 }
 
-/* Past "=", ":" or "=>" and the blanks around; 0: there is none. */
+/* Returns the length of "=", ":" or "=>" with the blanks around it, or 0. */
 static size_t separator(const struct text *t, size_t i, bool *colon)
 {
 	size_t n = span(t, i, is_blank);
@@ -308,7 +314,7 @@ static bool named(const struct text *t, size_t i, struct found *f)
 	return f->secret > 0;
 }
 
-/* --- by their form --- */
+/* --- secrets without a name --- */
 
 /* scheme://USER:PASSWORD@host */
 static bool url(const struct text *t, size_t i, struct found *f)
@@ -347,7 +353,7 @@ static bool scheme(const struct text *t, size_t i, struct found *f)
 		blanks = span(t, i + n, is_blank);
 		f->keep = n + blanks;
 		f->secret = span(t, i + f->keep, is_word);
-		/* Less is a word of a sentence. */
+		/* A shorter word is probably part of a sentence. */
 		return blanks && f->secret >= 8;
 	}
 	return false;
@@ -362,7 +368,7 @@ static bool pem(const struct text *t, size_t i, struct found *f)
 	if (!begins(t, i, "-----BEGIN "))
 		return false;
 	first = line_end(t, i);
-	/* In a line of a log its line ends are escaped. */
+	/* No line end is expected: in a line of a log they are escaped. */
 	found = memmem(t->s + i, first - i, "PRIVATE KEY-----", 16);
 	if (!found)
 		return false;

@@ -2,28 +2,28 @@
 #pragma once
 
 /*
- * Takes secrets out of text of any kind: configuration (TOML, YAML, JSON, also JSON in a line of a
- * log), command lines, environments, headers, logs. What looks like a secret becomes "***"; what is
- * taken for one wrongly is no loss.
+ * Masks secrets in text of any kind: configuration (TOML, YAML, JSON, also JSON in a line of a
+ * log), command lines, environments, HTTP headers, logs. Everything that looks like a secret
+ * becomes "***"; masking too much is harmless.
  *
  *	AUTO(buf) struct buf out = BUF_INIT(MASK_ROOM(text.len));
  *	size_t n = mask_text(buf_cstr(&text), text.len, &out);
  *
- * Masked are
- * - the values of names that have one of the words password, passwd, passphrase, secret, token,
- *   credential, apikey, privatekey, accesskey, signature, cookie in them, in either case and with
- *   "_", "-" or "." between their parts, or are auth, authorization, or sig: after "=", ":" or "=>",
- *   with blanks around it or not; and the word after such an option (--password x). A value is a
- *   string in quotes, a list in brackets, the rest of the line after ":" (with the lines of a YAML
- *   block that follow), or a word
- * - user and password in a URL, as of proxies
- * - what follows Bearer or Basic
- * - private keys in PEM, and minisign's
- * - words that are tokens by their form: JSON web tokens, those of GitHub, GitLab, Slack and AWS
+ * It masks:
+ * - the value of a name that contains password, passwd, passphrase, secret, token, credential,
+ *   apikey, privatekey, accesskey, signature or cookie, in upper or lower case and with "_", "-"
+ *   or "." between its parts; or that is auth, authorization, pass, pwd or sig. The value follows
+ *   "=", ":" or "=>", with or without blanks, or the option (--password x). It is a string in
+ *   quotes, a list in brackets, the rest of the line after ":" (with the lines of a YAML block
+ *   that follow), or a word
+ * - user and password in a URL
+ * - the word after Bearer or Basic
+ * - private keys in PEM, and those of minisign
+ * - words that have the form of a token: JSON web tokens, tokens of GitHub, GitLab, Slack and AWS
  *
- * What was masked once is not changed by masking it again. Not found are secrets that nothing
- * identifies, such as a password in an argument of a program of one's own: the collector has people
- * look at what was collected, and hides words that they name.
+ * Masking masked text changes nothing. A secret that nothing identifies, such as a password among
+ * the arguments of an unknown program, is not found: kata-collect-data asks its user to look at the
+ * result, and masks words that the user names.
  */
 
 #include "base/buf.h"
@@ -31,11 +31,11 @@
 #include <stddef.h>
 
 #define MASK "***"
-/* Most bytes of the result. */
+/* The largest possible result. */
 #define MASK_ROOM(len) (4 * (len) + 64)
 
-/* Appends the masked text; returns how many secrets it had. The text may have any bytes. */
+/* Appends the masked text; returns how many secrets it had. text may have any bytes. */
 size_t mask_text(const char *text, size_t len, struct buf *out);
 
-/* Appends the text with each of the words (a strv) replaced. */
+/* Appends text with each of words (strv, may be NULL) masked; returns how many it had. */
 size_t mask_words(const char *text, size_t len, char *const *words, struct buf *out);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Runs kata-deploy. */
+/* Runs kata-deploy and other programs. */
 
 #include "utils/manager/engine.h"
 
@@ -71,7 +71,8 @@ int run_here(char *const *argv, int *status, struct err *err)
 		return 0;
 	if (err->code != E_CANCELLED)
 		return -1;
-	/* It undoes or finishes what it began. A terminal has told it already. */
+	/* Wait until kata-deploy has undone or finished the change. A terminal sends SIGINT to it,
+	 * too, but nobody else sends SIGTERM. */
 	if (interrupt_signal() == SIGTERM)
 		(void)kill(child.pid, SIGTERM);
 	err_clear(err);

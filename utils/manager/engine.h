@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Runs kata-deploy, which does the work of kata-manager. It is searched in the directory of
+ * Runs kata-deploy, which does the work of kata-manager. It is looked for in the directory of
  * kata-manager, then in PATH.
  */
 
@@ -15,22 +15,22 @@ struct engine_options {
 	const char *prefix;
 	char **releases, **keys; /* strv */
 	const char *cri;
-	char *const *more; /* words of the command line passed on unchanged; strv */
+	char *const *more; /* further words of the command line, passed on unchanged; strv */
 };
 extern struct engine_options engine;
 
-/* Runs any program with our standard streams and waits for it. */
+/* Runs any program with our standard streams and waits for its end; *status: its exit status. */
 MUST_CHECK int run_here(char *const *argv, int *status, struct err *err);
 
-/* Runs kata-deploy with our standard streams. words: verb and options, strv. A non-zero exit status
- * becomes the error code of that status; kata-deploy has printed the message. */
+/* Runs kata-deploy with our standard streams. words: verb and options, strv. If it fails, the error
+ * has the code of its exit status; it has printed the message itself. */
 MUST_CHECK int engine_run(char *const *words, struct err *err);
 
-/* Runs kata-deploy with --json and returns its document, which the caller frees; also if it failed
- * but printed a document. NULL: the error. */
+/* Runs kata-deploy with --json and returns its document, which the caller frees: also that of a
+ * verb that failed. NULL: it printed no document. */
 struct json *engine_ask(char *const *words, struct err *err);
 
-/* -1 and the error, if the document has one. */
+/* Returns -1 with the error of the document, if it has one. */
 MUST_CHECK int engine_check(const struct json *answer, struct err *err);
 
 /* Append the given options to words. */

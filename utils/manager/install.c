@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kata-manager install: checks the machine, shows the plan, asks for confirmation, installs.
- * Without a container manager the distribution's containerd is offered first. The default runtime
- * is never changed.
+ * kata-manager install: checks the machine, shows the plan, asks for confirmation, installs. On a
+ * machine without a container manager it first offers to install the distribution's containerd. It
+ * never changes the default runtime.
  */
 
 #include "utils/manager/manager.h"
@@ -66,7 +66,7 @@ static bool is_true(const struct json *j, const char *key)
 	return value && json_kind(value) == JSON_IS_BOOL && json_bool(value);
 }
 
-/* A proof at the end would be the last to find out that it does not run. */
+/* E_STATE: the manager does not run, which the proof at the end would find out too late. */
 static int check_runs(const struct json *manager, struct err *err)
 {
 	const char *name = json_get_text(manager, "name"), *start = json_get_text(manager, "start");
@@ -79,7 +79,8 @@ static int check_runs(const struct json *manager, struct err *err)
 			start ? start : "");
 }
 
-/* Shows the managers found; *any: there is one. E_STATE: the one to be used does not run. */
+/* Shows the managers of this machine; *any: it has one. E_STATE: the one to be used does not
+ * run. */
 static int show_managers(bool *any, struct err *err)
 {
 	char *words[] = { (char *)"doctor", NULL };
@@ -106,7 +107,8 @@ static int show_managers(bool *any, struct err *err)
 	return 0;
 }
 
-/* Keys that are not known yet are compared by the person who answers the question. */
+/* Shows keys that will be trusted from now on: the person who answers the question must compare
+ * them. */
 static void show_new_keys(const struct json *trust)
 {
 	const struct json *keys;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-manager: kata-deploy with few options, for a single machine. */
+/* kata-manager: a front end of kata-deploy with few options, for a single machine. */
 
 #include "base/file.h"
 #include "base/log.h"
@@ -25,7 +25,7 @@ struct manager_options options;
 		OPT_FLAG(0, "no-proof", &options.no_proof, "do not run a container as a proof")
 
 static const struct opt install_opts[] = { RELEASE, PLACE, OPT_END };
-/* Arguments after "--" are passed to kata-deploy unchanged. */
+/* Arguments after "--" are passed on to kata-deploy. */
 static const struct opt plain_opts[] = { PLACE, OPT_END };
 static const struct opt try_opts[] = {
 	OPT_STR(0, "with", "CLIENT", &options.with, "nerdctl, docker or ctr; default: which works"),
@@ -38,7 +38,7 @@ static const struct opt remove_opts[] = {
 	OPT_END,
 };
 
-/* Runs a verb of kata-deploy, possibly of another name. */
+/* Runs a verb of kata-deploy with the given options. */
 static int pass(const char *verb, struct err *err)
 {
 	AUTO(strv) char **words = NULL;
@@ -98,7 +98,7 @@ static int remove_all(int argc, char **argv, struct err *err)
 	return pass("uninstall", err);
 }
 
-/* Queries, without --yes. */
+/* status and doctor have no option --yes. */
 static int status(int argc, char **argv, struct err *err)
 {
 	(void)argc, (void)argv;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* Shared by the files of kata-manager. */
+/* What the files of kata-manager share. */
 
 #include "base/err.h"
 #include "base/opt.h"
@@ -10,12 +10,12 @@
 
 struct manager_options {
 	bool yes, json, force, no_proof;
-	const char *with; /* try: docker, nerdctl or ctr */
-	const char *to;
+	const char *with; /* for try: docker, nerdctl or ctr; NULL: any that works */
+	const char *to;   /* for switch: the version */
 };
 extern struct manager_options options;
 
-/* install.c: sets up everything for containers in VMs. */
+/* The verb install: sets this machine up for containers in VMs. */
 int manager_install(int argc, char **argv, struct err *err);
-/* try.c: try [IMAGE [COMMAND...]] */
+/* The verb try [IMAGE [COMMAND...]]: runs a container in a VM. */
 int manager_try(int argc, char **argv, struct err *err);

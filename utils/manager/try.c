@@ -18,12 +18,13 @@
 
 enum { ASK_MS = 20000 };
 
-/* Each finds images in its own way; podman is missing since it cannot start shims. */
+/* The clients in the order in which they are tried. podman is missing, since it cannot start
+ * shims. */
 static const struct client {
 	const char *name;
-	const char *ask;  /* succeeds if its server answers */
-	const char *pull; /* NULL: run does it */
-	const char *run;  /* @shim, @tty, @id and @image; the command follows */
+	const char *ask;  /* succeeds if the client's server answers */
+	const char *pull; /* NULL: run pulls the image */
+	const char *run;  /* with @shim, @tty, @id and @image; the container's command follows */
 } clients[] = {
 	{ "nerdctl", "nerdctl info", NULL, "run --rm @tty --network none --runtime @shim @image" },
 	{ "docker", "docker info", NULL, "run --rm @tty --network none --runtime kata @image" },
@@ -43,7 +44,7 @@ static bool is_in_path(const char *program)
 	return false;
 }
 
-/* False: *why (heap) says why not. */
+/* Returns false with the reason in *why (heap). */
 static bool answers(const struct client *c, char **why)
 {
 	AUTO(strv) char **argv = strv_split(c->ask, " ");
@@ -89,7 +90,7 @@ static const struct client *choose(struct err *err)
 	return NULL;
 }
 
-/* ctr requires full names; the others accept them. */
+/* Returns the full name of an image, heap: ctr requires it, the others accept it. */
 static char *full_name(const char *image)
 {
 	const char *slash = strchr(image, '/'), *last = slash ? strrchr(image, '/') : image;
@@ -171,6 +172,6 @@ int manager_try(int argc, char **argv, struct err *err)
 	return status == 0 ? 0
 			   : err_set(err, E_FAILED,
 				     "the container ended with status %d, as its command did; "
-				     "kata-deploy prove tells whether VMs run",
+				     "kata-deploy prove checks whether VMs run",
 				     status);
 }

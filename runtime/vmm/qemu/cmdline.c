@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * QEMU's command line. Machine q35 (what is plugged later needs it) or microvm; PVH boot of an
- * uncompressed kernel with qboot where QEMU has it.
+ * Builds QEMU's command line. The machine is q35, which hotplug needs, or microvm. The kernel is an
+ * uncompressed one, booted by PVH with the firmware qboot if QEMU has it.
  */
 
 #include "vmm/qemu/cmdline.h"
@@ -17,12 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long the agent waits for a device that was plugged in; on a busy host without KVM its own default is too
- * short. */
+/* How long the agent waits for a plugged device. Its own default, 3 s, is too short on a busy host
+ * without KVM. */
 enum { HOTPLUG_S = 20 };
 
-/* Console, agent and its log. A guest has queues for as many as there can be, which QEMU's own 31 would
- * make most of a megabyte. */
+/* Ports for console, agent and the agent's log. The guest allocates queues for each possible port;
+ * with QEMU's default of 31 these would take most of a megabyte. */
 enum { SERIAL_PORTS = 3 };
 
 static bool is_microvm(const struct runtime_config *c)
@@ -41,16 +41,18 @@ static bool needs_tsc(const struct vmm_request *r)
 	return is_microvm(r->config) && str_eq(r->accelerator, "tcg");
 }
 
-/* Of the guest, in which the image is the first disk. */
+/* The guest's name for the disk with the root image, which is its first one; "pN" or "N" is a
+ * partition. */
 static const char *root_disk(const struct runtime_config *c)
 {
 	return config_has_nvdimm(c) ? "/dev/pmem0p" : "/dev/vda";
 }
 
 /*
- * Where dm-verity makes the root of: "NAME,UUID,MINOR,FLAGS,TABLE" (Documentation/admin-guide/device-mapper
- * of the kernel: dm-init, verity). What is not as the root hash says ends the VM, and the console says why;
- * without that it would be an error of reading, for whoever happens to read it. An nvdimm is found
+ * Kernel parameters for a root on dm-verity: "NAME,UUID,MINOR,FLAGS,TABLE" (the kernel's
+ * Documentation/admin-guide/device-mapper: dm-init, verity). With panic_on_corruption a block that
+ * does not match the root hash ends the VM, and the console has the reason; else only the program
+ * that reads the block would get an I/O error. The kernel must wait for an nvdimm, which it finds
  * later than disks.
  */
 static char *verity_words(const struct runtime_config *c)
@@ -67,6 +69,7 @@ static char *verity_words(const struct runtime_config *c)
 		i->hash_block, (unsigned long long)i->blocks, i->root_hash, i->salt, wait);
 }
 
+/* Kernel parameters for a root without dm-verity. */
 static char *plain_words(const struct runtime_config *c)
 {
 	const char *disk = root_disk(c);
@@ -79,7 +82,8 @@ static char *plain_words(const struct runtime_config *c)
 					     : " rootwait");
 }
 
-/* What makes an image the root, heap. The last words are for one with systemd. */
+/* Kernel parameters that make an image the root, or ""; heap. The last ones are for images with
+ * systemd. */
 static char *root_words(const struct runtime_config *c)
 {
 	AUTO(str) char *where = NULL;
@@ -121,7 +125,7 @@ static char *kernel_command_line(const struct vmm_request *r)
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
 		       agent, HOTPLUG_S, root,
 		       str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "", tsc,
-		       /* The agent scans for a disk that it is told of. */
+		       /* The agent scans the address of each disk that it is to use. */
 		       qemu_has_scsi(r->config) ? " scsi_mod.scan=none" : "",
 		       c->agent_debug ? " agent.log=debug" : "", *c->kernel_params ? " " : "",
 		       c->kernel_params);
@@ -138,8 +142,8 @@ static void add_machine(char ***argv, const struct vmm_request *r)
 		   is_microvm(c) ? ",isa-serial=off" : ",vmport=off",
 		   config_has_nvdimm(c) ? ",nvdimm=on" : "", *c->machine_accelerators ? "," : "",
 		   c->machine_accelerators);
-	if (is_microvm(
-		    c)) { /* where devices are of virtio 0.9 otherwise, as virtiofsd's cannot be */
+	/* microvm's devices are of virtio 0.9 by default, which virtiofsd does not support. */
+	if (is_microvm(c)) {
 		strv_push(argv, "-global");
 		strv_push(argv, "virtio-mmio.force-legacy=false");
 	}
@@ -166,7 +170,8 @@ uint64_t qemu_grows_memory(const struct vmm_request *r)
 	return more - more % QEMU_MEMORY_STEP;
 }
 
-/* What an nvdimm takes of the address space: memory that comes later begins at a whole step. */
+/* The address space that an nvdimm takes: memory that is plugged behind it begins at a whole
+ * step. */
 static uint64_t image_mib(const struct runtime_config *c)
 {
 	const uint64_t step = (uint64_t)QEMU_MEMORY_STEP << 20;
@@ -175,8 +180,8 @@ static uint64_t image_mib(const struct runtime_config *c)
 }
 
 /*
- * Room to grow costs a guest next to nothing. A virtio-mem device would: it is plugged when it is
- * needed, into a port of its own.
+ * Room for more processors and DIMMs costs the guest next to nothing. A virtio-mem device costs
+ * more, so it is plugged only when the memory grows, into a port of its own.
  */
 static void add_size(char ***argv, const struct vmm_request *r)
 {
@@ -277,7 +282,7 @@ static void add_fs_vhost_user(char ***argv, const struct vmm_request *r, size_t 
 	strv_pushf(argv, "vhost-user-fs-%s,chardev=fs,tag=%s", bus(r->config), d->fs.tag);
 }
 
-/* On PCI without an option ROM, which nothing boots from. */
+/* On PCI without an option ROM: nothing boots from the network. */
 static void add_nic(char ***argv, const struct vmm_request *r, size_t index)
 {
 	AUTO(str)
@@ -292,14 +297,15 @@ static void add_nic(char ***argv, const struct vmm_request *r, size_t index)
 		   r->devices[index].nic.mac, is_microvm(r->config) ? "" : ",romfile=");
 }
 
-/* What each kind of device adds. */
+/* The function for each kind of device. */
 static void (*const device_adders[])(char ***argv, const struct vmm_request *r, size_t index) = {
 	[VMM_FS_9P] = add_fs_9p,
 	[VMM_FS_VHOST_USER] = add_fs_vhost_user,
 	[VMM_NIC] = add_nic,
 };
 
-/* Behind the bridge, if there is one. Modern: for an old one the bridge would need I/O ports. */
+/* The bridge, and the source of entropy behind it. disable-legacy: a legacy virtio device has I/O
+ * ports, for which the bridge has no addresses. */
 static void add_entropy(char ***argv, const struct vmm_request *r)
 {
 	if (qemu_has_bridge(r->config)) {
@@ -314,7 +320,7 @@ static void add_entropy(char ***argv, const struct vmm_request *r)
 		   qemu_has_bridge(r->config) ? ",bus=bridge0,addr=0x1,disable-legacy=on" : "");
 }
 
-/* A name in an option of QEMU's, heap: commas are doubled. */
+/* The text as a value in one of QEMU's options: commas are doubled. Heap. */
 static char *escaped(const char *text)
 {
 	AUTO(buf) struct buf out = BUF_INIT(2 * PATH_MAX);
@@ -327,7 +333,7 @@ static char *escaped(const char *text)
 	return xstrdup(buf_cstr(&out));
 }
 
-/* The root image, from which nobody but QEMU reads, and to which nobody writes. */
+/* The disk or nvdimm with the root image, read-only. */
 static void add_image(char ***argv, const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
@@ -375,7 +381,7 @@ static void add_devices(char ***argv, const struct vmm_request *r)
 		device_adders[r->devices[i].kind](argv, r, i);
 }
 
-/* What was checked, or else what is at the path by now. */
+/* A file of the configuration: by its fd if its digest was checked, else by its path. */
 static void add_asset(char ***argv, const struct runtime_config *c, const char *option,
 		      enum config_asset asset, const char *path)
 {
@@ -386,8 +392,8 @@ static void add_asset(char ***argv, const struct runtime_config *c, const char *
 		strv_push(argv, path);
 }
 
-/* qboot, where the QEMU at that path has its firmware: share/ beside its bin/, in the release's folder or in
- * a distribution's; heap, or NULL. */
+/* The path of qboot.rom below share/ beside the bin/ of that QEMU, in the release's folder or in a
+ * distribution's; heap, or NULL. */
 static char *find_qboot(const char *qemu)
 {
 	static const char *const names[] = { "share/kata-qemu/qboot.rom", "share/qemu/qboot.rom" };
@@ -412,8 +418,8 @@ char **qemu_command_line(const struct vmm_request *r)
 
 	strv_push(&argv, c->qemu_path);
 	strv_push(&argv, "-name");
-	/* By that name it is found if it was not recorded (sandbox/record.c). The threads have names
-	 * too, by which an operator tells processors from the rest. */
+	/* record_undo() finds an unrecorded QEMU by this name. debug-threads gives names to the
+	 * threads, so that an operator can tell the guest's processors from the others. */
 	strv_pushf(&argv, "sandbox-%s,debug-threads=on", path_basename(r->dir));
 	add_machine(&argv, r);
 	add_size(&argv, r);

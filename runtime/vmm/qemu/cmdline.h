@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-/* QEMU's command line for a request. */
+/*
+ * QEMU's command line for a request, and the numbers of the fds that it names. QEMU is given
+ * connected sockets as fds: so it makes no socket itself, needs no directory to write to, and
+ * nobody else can connect.
+ */
 
 #include "base/str.h"
 #include "vmm/vmm.h"
 
 /*
- * Numbers in QEMU of what it inherits: vhost_vsock, then two for each device, then its ends of the
- * connections with us, then assets. It is given connections, so that it makes no socket, needs no
- * directory to write to, and nobody else can connect.
+ * Numbers of QEMU's fds: vhost_vsock, then two for each device, then its ends of the connections
+ * with us, then the files whose digests were checked.
  */
 enum {
 	QEMU_VHOST_VSOCK_FD = 3,
@@ -19,7 +22,7 @@ enum {
 	QEMU_LOG_FD,
 };
 
-/* Those of the device with that index in the request: of a network card, */
+/* Fds of the network card with that index in the request's devices. */
 static inline int qemu_tap_fd(size_t index)
 {
 	return QEMU_VHOST_VSOCK_FD + 1 + 2 * (int)index;
@@ -30,21 +33,27 @@ static inline int qemu_vhost_net_fd(size_t index)
 	return qemu_tap_fd(index) + 1;
 }
 
-/* and the connection with a share's daemon. */
+/* The fd of the connection with virtiofsd, of the device with that index. */
 static inline int qemu_fs_fd(size_t index)
 {
 	return qemu_tap_fd(index);
 }
 
-/* Disks are on a SCSI controller, which must be there from the start. */
+/* The fd of a file whose digest was checked. */
+static inline int qemu_asset_fd(enum config_asset asset)
+{
+	return 63 - (int)asset;
+}
+
+/* True if disks are plugged into a SCSI controller, which the VM must have from the start. */
 static inline bool qemu_has_scsi(const struct runtime_config *c)
 {
 	return str_eq(c->block_driver, "virtio-scsi") && !str_eq(c->machine_type, "microvm");
 }
 
 /*
- * Without KVM nobody but QEMU may write to the guest's memory: it translates code once per page, and
- * does not learn of what others write.
+ * True if the host's kernel serves the network card. Not without KVM: QEMU then translates the
+ * guest's code once per page, and does not notice when others write to the page.
  */
 static inline bool qemu_uses_vhost_net(const struct vmm_request *r, size_t index)
 {
@@ -52,21 +61,16 @@ static inline bool qemu_uses_vhost_net(const struct vmm_request *r, size_t index
 }
 
 /*
- * What is plugged in later goes behind a PCI bridge: it costs a boot next to nothing, where a PCI Express
- * port costs as much as a device, and takes one device only. No firmware that we use gives the bridge
- * addresses for devices to come, and the guest's kernel gives it only what it finds behind it, a
- * whole MiB of each kind: so one device is there from the start.
+ * Devices that are plugged while the VM runs go behind a PCI bridge. It costs next to no time at
+ * boot, where a PCI Express port costs as much as a device and takes one device only. Our firmware
+ * reserves no address space behind the bridge, and the guest's kernel reserves only what the
+ * devices behind it need, rounded up to a MiB of each kind: so one device, the source of entropy,
+ * is there from the start.
  */
 enum { QEMU_BRIDGE_SLOT = 0x1e, QEMU_BRIDGE_FIRST = 2, QEMU_BRIDGE_PLACES = 30 };
 static inline bool qemu_has_bridge(const struct runtime_config *c)
 {
 	return c->bridges > 0 && !str_eq(c->machine_type, "microvm");
-}
-
-/* Likewise that of an asset whose digest was checked. */
-static inline int qemu_asset_fd(enum config_asset asset)
-{
-	return 63 - (int)asset;
 }
 
 static inline bool qemu_has_vsock(const struct vmm_request *r)
@@ -77,11 +81,12 @@ static inline bool qemu_has_vsock(const struct vmm_request *r)
 /* True if another process than the VMM accesses the guest's memory. */
 bool qemu_shares_memory(const struct vmm_request *r);
 
-/* What a VM's growing needs on the command line: memory_slots, and a port for virtio-mem. */
-#define QEMU_GROWTH_PORT "growth"
-enum { QEMU_MEMORY_STEP = 128 }; /* MiB: what a guest on x86 can be given at least */
+#define QEMU_GROWTH_PORT "growth" /* id of the PCI Express port for a virtio-mem device */
+enum { QEMU_MEMORY_STEP = 128 };  /* MiB: the unit of memory hotplug of a Linux guest on x86 */
+/* True if the VM can get more processors. */
 bool qemu_grows_cpus(const struct vmm_request *r);
-uint64_t qemu_grows_memory(const struct vmm_request *r); /* by how many MiB at most */
+/* By how many MiB the VM's memory can grow. */
+uint64_t qemu_grows_memory(const struct vmm_request *r);
 
-/* strv, heap. */
+/* The arguments, QEMU's path first; strv, heap. */
 char **qemu_command_line(const struct vmm_request *r);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Compares the lists that QEMU prints with devices.def. */
+
 #include "vmm/qemu/devices.h"
 
 #include "base/buf.h"

@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * Whether a QEMU has what the runtime can ask it for: the rows of devices.def.
+ * Checks whether a QEMU has all machines, devices and objects that the runtime may use: the rows of
+ * devices.def. Distributions build QEMU with less, or put parts into packages of their own.
  *
  *	AUTO(strv) char **missing = NULL;
  *	if (qemu_missing(config->qemu_path, &missing, deadline_in(10000), err) < 0)
  *		return -1;
- *	strv_each(name, missing) ...		// no row: nothing is missing
+ *	strv_each(name, missing) ...		// NULL: nothing is missing
  *
- * QEMU is asked by its own lists (-device help), which it prints without making a machine. Distributions
- * build it with less, or put parts into packages of their own.
+ * QEMU prints its lists (-device help) without making a machine.
  */
 
 #include "base/deadline.h"
@@ -18,10 +18,11 @@
 
 #include <stdbool.h>
 
-/* *missing: strv, heap, of the names in devices.def, or NULL. -1: the program cannot be started, does not
- * know the question, or has not answered in time. */
+/* *missing: the names in devices.def that QEMU lacks, strv, heap, or NULL. Fails if the program
+ * cannot be started, does not know the option, or has not ended by the deadline. */
 MUST_CHECK int qemu_missing(const char *program, char ***missing, struct deadline deadline,
 			    struct err *err);
 
-/* Such a list has that name: first on a line, or as that of -device does: name "virtio-blk-pci", bus PCI. */
+/* True if a list that QEMU printed has the name: as the first word of a line, or in the form of
+ * -device, name "virtio-blk-pci", bus PCI. */
 bool qemu_lists(const char *help, const char *name);

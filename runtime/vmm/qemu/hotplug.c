@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Plugging and unplugging. The names that QEMU gets are counted and never used again, so that an
- * answer or event that comes late is about nothing else.
+ * Plugging and unplugging. Each device gets a new name in QEMU, from a counter, so that a late
+ * answer or event cannot be mistaken for one about a later device.
  */
 
 #include "vmm/qemu/hotplug.h"
@@ -19,17 +19,17 @@
 
 enum { UNDO_MS = 5000, NAME_SIZE = 24, LUNS = 256, SCSI_MAX = 256 * LUNS };
 
-/* A device that was plugged, or is just being. */
+/* A device that is plugged, or is being plugged or unplugged. */
 struct plug {
-	char *id; /* NULL: lost, and only its place is still taken */
+	char *id; /* NULL: QEMU has not confirmed its removal, so the address stays taken */
 	enum vmm_device_kind kind;
-	char name[NAME_SIZE]; /* of both halves in QEMU */
+	char name[NAME_SIZE]; /* of back end and front end in QEMU */
 	bool scsi;
-	unsigned at;  /* behind the bridge, or the SCSI address; from 0 */
-	bool busy;    /* a flow adds or removes it */
-	bool gone;    /* QEMU has said that the guest's half is gone */
-	bool refused; /* the guest has refused to let go of it */
-	bool asked;   /* the guest was asked to let go of it */
+	unsigned at;  /* index of the slot behind the bridge, or of the SCSI address; from 0 */
+	bool busy;    /* a flow adds, grows or removes it */
+	bool gone;    /* event: the front end has been removed */
+	bool refused; /* event: the guest refuses to release it */
+	bool asked;   /* device_del was sent */
 };
 
 struct hotplug {
@@ -42,7 +42,7 @@ struct hotplug {
 	pthread_cond_t changed;
 	VEC(struct plug *) plugs;
 	unsigned counter;
-	bool ended; /* no events come any more */
+	bool ended; /* QEMU's connection has ended: no event will come */
 };
 
 /* --- events --- */
@@ -57,7 +57,7 @@ static struct plug *named(const struct hotplug *h, const char *name)
 	return NULL;
 }
 
-/* Loop. Its data names the device; events of the parts of a device have no name. */
+/* Loop. The event's data names the device; events about parts of a device have no name. */
 static void on_event(void *arg, const char *event, const struct json *data)
 {
 	struct hotplug *h = arg;
@@ -108,7 +108,7 @@ void hotplug_free(struct hotplug *h)
 	free(h);
 }
 
-/* --- places --- */
+/* --- addresses --- */
 
 int hotplug_will(const struct runtime_config *config, enum vmm_capability what, struct err *err)
 {
@@ -128,9 +128,9 @@ int hotplug_will(const struct runtime_config *config, enum vmm_capability what, 
 
 bool hotplug_can(const struct hotplug *h, enum vmm_capability what)
 {
-	struct err why = ERR_INIT; /* nobody wants to know */
+	struct err ignored = ERR_INIT;
 
-	return hotplug_will(h->config, what, &why) == 0;
+	return hotplug_will(h->config, what, &ignored) == 0;
 }
 
 /* With the lock held. */
@@ -143,7 +143,7 @@ static bool is_taken(const struct hotplug *h, bool scsi, unsigned at)
 	return false;
 }
 
-static int no_place(const struct plug *p, struct err *err)
+static int no_address(const struct plug *p, struct err *err)
 {
 	if (p->scsi)
 		return err_set(err, E_LIMIT, "all %d SCSI addresses are taken", SCSI_MAX);
@@ -155,8 +155,8 @@ static int no_place(const struct plug *p, struct err *err)
 		       : -1;
 }
 
-/* With the lock held. */
-static int choose_place(const struct hotplug *h, struct plug *p, struct err *err)
+/* With the lock held: sets p->at to the first free one. */
+static int choose_address(const struct hotplug *h, struct plug *p, struct err *err)
 {
 	unsigned most = p->scsi ? SCSI_MAX : QEMU_BRIDGE_PLACES;
 
@@ -164,17 +164,17 @@ static int choose_place(const struct hotplug *h, struct plug *p, struct err *err
 		if (!is_taken(h, p->scsi, p->at))
 			return 0;
 	}
-	return no_place(p, err);
+	return no_address(p, err);
 }
 
-static void tell_place(const struct plug *p, struct vmm_place *place)
+static void set_address(const struct plug *p, struct vmm_address *address)
 {
-	*place = (struct vmm_place){ "", "" };
+	*address = (struct vmm_address){ "", "" };
 	if (p->scsi)
-		(void)!str_print(place->scsi, sizeof(place->scsi), "%u:%u", p->at / LUNS,
+		(void)!str_print(address->scsi, sizeof(address->scsi), "%u:%u", p->at / LUNS,
 				 p->at % LUNS);
 	else
-		(void)!str_print(place->pci, sizeof(place->pci), "%02x/%02x", QEMU_BRIDGE_SLOT,
+		(void)!str_print(address->pci, sizeof(address->pci), "%02x/%02x", QEMU_BRIDGE_SLOT,
 				 QEMU_BRIDGE_FIRST + p->at);
 }
 
@@ -188,7 +188,7 @@ static struct plug *find(const struct hotplug *h, const char *id)
 	return NULL;
 }
 
-/* A new one in the list, busy. */
+/* Adds a new, busy one to the list and returns it. */
 static struct plug *begin_add(struct hotplug *h, const char *id, enum vmm_device_kind kind,
 			      struct err *err)
 {
@@ -201,7 +201,7 @@ static struct plug *begin_add(struct hotplug *h, const char *id, enum vmm_device
 	if (find(h, id))
 		err_set(err, E_EXISTS, "it is plugged in already");
 	else
-		(void)!choose_place(h, p, err);
+		(void)!choose_address(h, p, err);
 	if (!err->code) {
 		p->id = xstrdup(id);
 		(void)!str_print(p->name, sizeof(p->name), "plug%u", h->counter++);
@@ -214,6 +214,7 @@ static struct plug *begin_add(struct hotplug *h, const char *id, enum vmm_device
 	return NULL;
 }
 
+/* Finds one that is plugged, and makes it busy. */
 static struct plug *begin_use(struct hotplug *h, const char *id, struct err *err)
 {
 	struct plug *p;
@@ -265,7 +266,7 @@ static int ask(struct hotplug *h, const char *command, struct json *arguments,
 	return qmp_execute(h->qmp, command, arguments, deadline, NULL, err);
 }
 
-/* A command with one argument. */
+/* Sends a command with one argument, a text. */
 static int ask_about(struct hotplug *h, const char *command, const char *key, const char *value,
 		     struct deadline deadline, struct err *err)
 {
@@ -275,7 +276,7 @@ static int ask_about(struct hotplug *h, const char *command, const char *key, co
 	return ask(h, command, arguments, deadline, err);
 }
 
-/* --- the host's half of a disk --- */
+/* --- disks --- */
 
 static struct json *describe_cache(const struct runtime_config *c)
 {
@@ -286,7 +287,7 @@ static struct json *describe_cache(const struct runtime_config *c)
 	return cache;
 }
 
-/* What the guest discards is given back to the host. */
+/* Makes the back end. What the guest discards is discarded on the host. */
 static int add_block_node(struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 			  struct deadline deadline, struct err *err)
 {
@@ -326,7 +327,7 @@ static int remove_block_node(struct hotplug *h, const struct plug *p, struct dea
 	return ask_about(h, "blockdev-del", "node-name", p->name, deadline, err);
 }
 
-/* Another VM may be given the same device, as a file system for clusters wants it. */
+/* share-rw: another VM may use the same device, as cluster file systems do. */
 static void describe_disk(const struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 			  struct json *to)
 {
@@ -338,7 +339,7 @@ static void describe_disk(const struct hotplug *h, const struct plug *p, const s
 	json_put(to, "share-rw", json_make_bool(true));
 	if (c->logical_sector)
 		json_put(to, "logical_block_size", json_make_int(c->logical_sector));
-	/* One that is smaller than a logical one QEMU would refuse. */
+	/* QEMU refuses a physical sector size below the logical one. */
 	if (c->logical_sector || c->physical_sector)
 		json_put(
 			to, "physical_block_size",
@@ -350,17 +351,17 @@ static void describe_disk(const struct hotplug *h, const struct plug *p, const s
 	}
 }
 
-/* --- the host's half of a network card --- */
+/* --- network cards --- */
 
 static bool uses_vhost(const struct hotplug *h, const struct vmm_device *d)
 {
 	return d->nic.vhost >= 0 && h->kvm;
 }
 
-/* QEMU keeps an fd that no netdev has taken. */
-static void take_back_fd(struct hotplug *h, const char *name)
+/* Closes an fd in QEMU that was passed to it and that no netdev uses. */
+static void close_passed_fd(struct hotplug *h, const char *name)
 {
-	struct err ignored = ERR_INIT; /* it was taken, or did not arrive */
+	struct err ignored = ERR_INIT; /* a netdev uses it, or QEMU did not get it */
 
 	(void)!ask_about(h, "closefd", "fdname", name, deadline_in(UNDO_MS), &ignored);
 }
@@ -384,9 +385,9 @@ static int add_netdev(struct hotplug *h, const struct plug *p, const struct vmm_
 		if (ask(h, "netdev_add", netdev, deadline, err) == 0)
 			return 0;
 	}
-	take_back_fd(h, tap);
+	close_passed_fd(h, tap);
 	if (uses_vhost(h, d))
-		take_back_fd(h, vhost);
+		close_passed_fd(h, vhost);
 	return -1;
 }
 
@@ -396,7 +397,7 @@ static int remove_netdev(struct hotplug *h, const struct plug *p, struct deadlin
 	return ask_about(h, "netdev_del", "id", p->name, deadline, err);
 }
 
-/* Without an option ROM, which nothing boots from. */
+/* Without an option ROM: nothing boots from the network. */
 static void describe_nic(const struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 			 struct json *to)
 {
@@ -409,12 +410,12 @@ static void describe_nic(const struct hotplug *h, const struct plug *p, const st
 
 static const struct kind {
 	enum vmm_capability capability;
-	/* The host's half. */
+	/* Make and remove the back end. */
 	int (*open)(struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 		    struct deadline deadline, struct err *err);
 	int (*close)(struct hotplug *h, const struct plug *p, struct deadline deadline,
 		     struct err *err);
-	/* The guest's half: what device_add is given, but for name and slot. */
+	/* Adds to device_add's arguments for the front end all but name and address. */
 	void (*describe)(const struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 			 struct json *to);
 } kinds[] = {
@@ -427,7 +428,7 @@ static const struct kind *kind_of(enum vmm_device_kind kind)
 	return (size_t)kind < ARRAY_LEN(kinds) && kinds[kind].open ? &kinds[kind] : NULL;
 }
 
-/* --- the guest's half --- */
+/* --- front ends --- */
 
 static int add_device(struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 		      struct deadline deadline, struct err *err)
@@ -445,7 +446,7 @@ static int add_device(struct hotplug *h, const struct plug *p, const struct vmm_
 	return ask(h, "device_add", device, deadline, err);
 }
 
-/* Waits for the event. */
+/* Waits for the event that the front end has been removed. */
 static int await_gone(struct hotplug *h, struct plug *p, struct deadline deadline, struct err *err)
 {
 	(void)pthread_mutex_lock(&h->lock);
@@ -464,8 +465,9 @@ static int await_gone(struct hotplug *h, struct plug *p, struct deadline deadlin
 	return err->code ? -1 : 0;
 }
 
-/* The event may come before the answer, or may have come when the guest ejected it by itself. Once the
- * guest was asked, another question may be refused for that reason. */
+/* Removes the front end. The event may come before the answer, or may have come earlier when the
+ * guest ejected the device by itself. After a first device_del QEMU may refuse a second one because
+ * the first is still pending; then the event alone counts. */
 static int remove_device(struct hotplug *h, struct plug *p, struct deadline deadline,
 			 struct err *err)
 {
@@ -480,7 +482,7 @@ static int remove_device(struct hotplug *h, struct plug *p, struct deadline dead
 	(void)pthread_mutex_unlock(&h->lock);
 	if (!gone && ask_about(h, "device_del", "id", p->name, deadline, &refused) < 0 && !asked &&
 	    refused.code == E_FAILED) {
-		struct err ignored = ERR_INIT; /* the refusal says more */
+		struct err ignored = ERR_INIT; /* the refusal is reported */
 
 		if (await_gone(h, p, deadline_in(0), &ignored) == 0)
 			return 0;
@@ -490,9 +492,9 @@ static int remove_device(struct hotplug *h, struct plug *p, struct deadline dead
 	return await_gone(h, p, deadline, err);
 }
 
-/* --- both halves --- */
+/* --- whole devices --- */
 
-static void close_host_half(struct hotplug *h, const struct plug *p)
+static void close_back_end(struct hotplug *h, const struct plug *p)
 {
 	struct err err = ERR_INIT;
 
@@ -500,8 +502,8 @@ static void close_host_half(struct hotplug *h, const struct plug *p)
 		log_err(LOG_WARN, &err, "cannot close a device that was not plugged in");
 }
 
-/* QEMU may still make the device when it gets to it: it is then taken out again. Its place is lost if
- * that cannot be confirmed. */
+/* device_add has timed out, but QEMU may still execute it: removes the front end that it may make.
+ * If QEMU does not confirm that, the address stays taken. */
 static void withdraw(struct hotplug *h, struct plug *p)
 {
 	struct err err = ERR_INIT;
@@ -512,7 +514,7 @@ static void withdraw(struct hotplug *h, struct plug *p)
 		no_longer_busy(h, p, true);
 		return;
 	}
-	close_host_half(h, p);
+	close_back_end(h, p);
 	forget(h, p);
 }
 
@@ -520,9 +522,9 @@ static int plug_in(struct hotplug *h, struct plug *p, const struct vmm_device *d
 		   struct deadline deadline, struct err *err)
 {
 	if (kind_of(p->kind)->open(h, p, d, deadline, err) < 0) {
-		/* One that did not answer in time does the rest in order. */
+		/* QEMU executes commands in order, so this follows the one that timed out. */
 		if (err->code == E_TIMEOUT)
-			close_host_half(h, p);
+			close_back_end(h, p);
 		forget(h, p);
 		return -1;
 	}
@@ -532,13 +534,13 @@ static int plug_in(struct hotplug *h, struct plug *p, const struct vmm_device *d
 		withdraw(h, p);
 		return -1;
 	}
-	close_host_half(h, p);
+	close_back_end(h, p);
 	forget(h, p);
 	return -1;
 }
 
 int hotplug_add(struct hotplug *h, const char *id, const struct vmm_device *d,
-		struct vmm_place *place, struct deadline deadline, struct err *err)
+		struct vmm_address *address, struct deadline deadline, struct err *err)
 {
 	struct plug *p;
 
@@ -550,7 +552,7 @@ int hotplug_add(struct hotplug *h, const char *id, const struct vmm_device *d,
 	p = begin_add(h, id, d->kind, err);
 	if (!p || plug_in(h, p, d, deadline, err) < 0)
 		return err_wrap(err, "plug in %s", id);
-	tell_place(p, place);
+	set_address(p, address);
 	no_longer_busy(h, p, false);
 	return 0;
 }

@@ -2,21 +2,22 @@
 #pragma once
 
 /*
- * Devices that come and go while QEMU runs. One list per VM of what was plugged, and where.
+ * Plugs devices into a running QEMU and unplugs them. One list per VM has the plugged devices and
+ * their addresses.
  *
  *	struct hotplug *h = hotplug_new(qmp, config, kvm);
- *	hotplug_add(h, "disk0", &device, &place, deadline, err)
+ *	hotplug_add(h, "disk0", &device, &address, deadline, err)
  *	hotplug_remove(h, "disk0", deadline, err)
  *	hotplug_free(h);	// before qmp_free
  *
- * A device has two halves in QEMU: what it is on the host (a block node, a netdev) and what the
- * guest sees. The second is made after the first and goes before it; a half whose other half fails
- * is undone. If QEMU does not say what became of it, its place is not used again.
+ * A device in QEMU has a back end on the host (a block node, a netdev) and a front end, which the
+ * guest sees. The front end is made after the back end and removed before it. If one of them fails,
+ * the other one is undone; if QEMU does not answer by the deadline, the address is not used again.
  *
- * A virtio-blk disk or a network card takes a slot behind the bridge (cmdline.h), of which there are 30;
- * a SCSI disk takes an address of the controller, of which there are enough.
+ * A virtio-blk disk or a network card takes one of 30 slots behind the bridge (cmdline.h), a SCSI
+ * disk one of 65536 addresses of the controller.
  *
- * Any thread but the loop's; several at once.
+ * Any thread but the loop's, several at once.
  */
 
 #include "vmm/qemu/qmp.h"
@@ -24,17 +25,17 @@
 
 struct hotplug;
 
-/* config must outlive it; kvm: QEMU runs with it, so vhost may be used. */
+/* q and config must outlive it. kvm: QEMU runs with KVM, so vhost may be used. */
 struct hotplug *hotplug_new(struct qmp *q, const struct runtime_config *config, bool kvm);
-/* Forgets; QEMU is left as it is. NULL is accepted. */
+/* Frees the list; QEMU keeps the devices. NULL is accepted. */
 void hotplug_free(struct hotplug *h);
 
-/* These are vmm_ops' can, will, add, remove and grow. */
+/* can, will, add, remove and grow of vmm_ops. */
 bool hotplug_can(const struct hotplug *h, enum vmm_capability what);
 MUST_CHECK int hotplug_will(const struct runtime_config *config, enum vmm_capability what,
 			    struct err *err);
 MUST_CHECK int hotplug_add(struct hotplug *h, const char *id, const struct vmm_device *d,
-			   struct vmm_place *place, struct deadline deadline, struct err *err);
+			   struct vmm_address *address, struct deadline deadline, struct err *err);
 MUST_CHECK int hotplug_remove(struct hotplug *h, const char *id, struct deadline deadline,
 			      struct err *err);
 MUST_CHECK int hotplug_grow(struct hotplug *h, const char *id, uint64_t bytes,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* QEMU's start and end. */
+/* vmm_qemu: starts QEMU with the fds that it inherits, and ends it. */
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -26,12 +26,12 @@
 
 enum { LOG_DIAL_MS = 1000, ENDED_MS = 1000 };
 
-/* Why QEMU ended: the last line that it wrote. */
+/* Sets E_GONE with the last line that QEMU wrote before it ended. Returns -1. */
 static int explain(const struct vmm_request *r, struct err *err)
 {
 	AUTO(str) char *path = path_join(r->dir, "qemu.log");
 	AUTO(buf) struct buf text = BUF_INIT(1 << 20);
-	struct err ignored = ERR_INIT; /* no log: say that it ended, no more */
+	struct err ignored = ERR_INIT; /* without a log there is no reason to report */
 	AUTO(strv) char **lines = NULL;
 	size_t n;
 
@@ -42,11 +42,11 @@ static int explain(const struct vmm_request *r, struct err *err)
 		       n ? lines[n - 1] : "no output");
 }
 
-/* The fds that QEMU inherits, by the numbers that its command line has. */
+/* The fds that QEMU inherits, with the numbers that its command line has (cmdline.h). */
 struct inherited {
 	struct spawn_fd fd[8 + 2 * VMM_DEVICES_MAX + ASSETS];
 	size_t n;
-	int own[4 + VMM_DEVICES_MAX]; /* those that are to be closed here */
+	int own[4 + VMM_DEVICES_MAX]; /* those of them to be closed here after the start */
 	size_t nown;
 };
 
@@ -67,7 +67,7 @@ static void inherit_own(struct inherited *i, int fd, int target)
 	i->own[i->nown++] = fd;
 }
 
-/* A connection with it; returns our end, or -1. */
+/* Makes a connection, one end of which QEMU inherits as target. Returns our end, or -1. */
 static int connect_as(struct inherited *list, int target, struct err *err)
 {
 	int ends[2];
@@ -109,7 +109,8 @@ static int inherit_devices(struct inherited *list, const struct vmm_request *r, 
 	return 0;
 }
 
-/* Those whose digests were checked; QEMU's own program is executed by its fd too. */
+/* Files whose digests were checked are opened by their fds. QEMU's own program may be one of
+ * them. */
 static void inherit_assets(struct inherited *list, const struct runtime_config *c)
 {
 	for (size_t i = 0; i < ASSETS; i++) {
@@ -118,7 +119,7 @@ static void inherit_assets(struct inherited *list, const struct runtime_config *
 	}
 }
 
-struct beginning {
+struct spawn_args {
 	const struct spawn *spawn;
 	const char *label;
 	struct child *child;
@@ -127,19 +128,19 @@ struct beginning {
 };
 
 /* Loop. */
-static void begin(void *arg)
+static void spawn_on_loop(void *arg)
 {
-	struct beginning *b = arg;
+	struct spawn_args *a = arg;
 
-	b->result = selinux_label(NULL, b->label, b->err) < 0
+	a->result = selinux_label(NULL, a->label, a->err) < 0
 			    ? -1
-			    : spawn_start(b->spawn, b->child, b->err);
-	if (b->label)
+			    : spawn_start(a->spawn, a->child, a->err);
+	if (a->label)
 		selinux_unlabel(NULL);
 }
 
-/* A VMM ends with the shim, also with one that was killed while nobody would clean up after it: by a
- * signal at the end of the thread that started it, which therefore is the one that lasts. */
+/* QEMU must end with the shim, even if the shim is killed. The kernel kills it when the thread that
+ * started it ends (parent_death_signal), so the loop's thread, which lasts longest, starts it. */
 static int execute(const struct vmm_request *r, struct vmm *vmm, const struct inherited *list,
 		   struct err *err)
 {
@@ -154,15 +155,15 @@ static int execute(const struct vmm_request *r, struct vmm *vmm, const struct in
 			   .user = r->user,
 			   .new_group = true,
 			   .parent_death_signal = SIGKILL };
-	struct beginning b = { &s, r->label, &vmm->child, err, -1 };
+	struct spawn_args a = { &s, r->label, &vmm->child, err, -1 };
 
 	if (r->config->checked[ASSET_HYPERVISOR])
 		s.program = program;
-	loop_call(r->loop, begin, &b);
-	return b.result;
+	loop_call(r->loop, spawn_on_loop, &a);
+	return a.result;
 }
 
-/* *qmp is our end of the connection with its monitor. */
+/* Starts the process. *qmp is our end of the connection for QMP. */
 static int launch(const struct vmm_request *r, struct vmm *vmm, int *qmp, struct err *err)
 {
 	AUTO(str) char *log = path_join(r->dir, "qemu.log");
@@ -187,7 +188,7 @@ static int launch(const struct vmm_request *r, struct vmm *vmm, int *qmp, struct
 
 static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 {
-	struct err ignored = ERR_INIT; /* killed on any failure */
+	struct err ignored = ERR_INIT; /* it is killed in any case */
 	int code;
 
 	if (vmm->control && vmm->child.pid > 0 &&
@@ -206,7 +207,7 @@ static void qemu_stop(struct vmm *vmm, struct deadline deadline)
 
 static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
 {
-	struct err silent = ERR_INIT;
+	struct err no_log = ERR_INIT;
 
 	if (!vmm->cid)
 		return 0;
@@ -214,9 +215,9 @@ static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
 	if (vmm->agent < 0)
 		return -1;
 	vmm->log = vsock_dial(vmm->cid, VSOCK_LOG_PORT, vmm->child.pidfd, deadline_in(LOG_DIAL_MS),
-			      &silent);
+			      &no_log);
 	if (vmm->log < 0)
-		log_err(LOG_WARN, &silent, "cannot connect to the agent's log");
+		log_err(LOG_WARN, &no_log, "cannot connect to the agent's log");
 	return 0;
 }
 
@@ -228,9 +229,9 @@ static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
 }
 
 static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
-		    struct vmm_place *place, struct deadline deadline, struct err *err)
+		    struct vmm_address *address, struct deadline deadline, struct err *err)
 {
-	return hotplug_add(vmm->plugs, id, d, place, deadline, err);
+	return hotplug_add(vmm->plugs, id, d, address, deadline, err);
 }
 
 static int qemu_remove(struct vmm *vmm, const char *id, struct deadline deadline, struct err *err)
@@ -264,7 +265,7 @@ static int qemu_start(const struct vmm_request *r, struct vmm *vmm, struct deadl
 	if (qmp_execute(vmm->control, "qmp_capabilities", NULL, deadline, NULL, err) < 0) {
 		struct pollfd ended = { .fd = vmm->child.pidfd, .events = POLLIN };
 
-		/* Its connections end first. */
+		/* The connections of a process that exits are closed before it has ended. */
 		if (poll(&ended, 1, err->code == E_TIMEOUT ? 0 : ENDED_MS) > 0) {
 			err_clear(err);
 			(void)explain(r, err);
@@ -277,6 +278,8 @@ undo:
 	qemu_stop(vmm, deadline_in(0));
 	return -1;
 }
+
+/* --- threads of processors --- */
 
 struct vcpu {
 	int64_t index, thread;
@@ -299,8 +302,8 @@ static int by_index(const void *a, const void *b)
 	return (x->index > y->index) - (x->index < y->index);
 }
 
-/* Its numbers have gaps where processors were unplugged. */
-static int take_vcpus(const struct json *list, struct vcpu *vcpus, size_t n, struct err *err)
+/* Reads the answer of query-cpus-fast, and sorts it by index. */
+static int read_vcpus(const struct json *list, struct vcpu *vcpus, size_t n, struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct json *cpu = json_at(list, i);
@@ -324,7 +327,7 @@ static int qemu_vcpu_threads(struct vmm *vmm, pid_t **threads, size_t *n, struct
 		return err_wrap(err, "ask QEMU for the threads of its processors");
 	*n = reply && json_kind(reply) == JSON_IS_ARRAY ? json_count(reply) : 0;
 	vcpus = xcalloc(*n + 1, sizeof(*vcpus));
-	if (take_vcpus(reply, vcpus, *n, err) < 0)
+	if (read_vcpus(reply, vcpus, *n, err) < 0)
 		return -1;
 	*threads = xcalloc(*n + 1, sizeof(**threads));
 	for (size_t i = 0; i < *n; i++)
@@ -353,6 +356,6 @@ bool vmm_can(const struct vmm *vmm, enum vmm_capability what)
 
 const struct vmm_ops *vmm_for(const struct runtime_config *config)
 {
-	(void)config; /* there is one */
+	(void)config; /* QEMU is the only one */
 	return &vmm_qemu;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The QMP client. A command lives in the list of pending ones from send to answer; whoever takes it
- * out of the list (answer, time-out, end of the connection) completes it, so it is completed once.
+ * The QMP client. A command is in the list of pending ones until its answer, its deadline or the
+ * end of the connection removes it; whichever removes it completes it, so it is completed once.
  */
 
 #include "vmm/qemu/qmp.h"
@@ -81,7 +81,7 @@ int qmp_next(struct buf *in, struct json **out, struct err *err)
 
 /* --- commands end --- */
 
-/* With the lock held: the pending command of that id, removed from the list; NULL: none. */
+/* With the lock held: removes the pending command of that id and returns it, or NULL. */
 static struct command *take(struct qmp *q, const char *id)
 {
 	for (size_t i = 0; i < q->pending.n; i++) {
@@ -95,8 +95,8 @@ static struct command *take(struct qmp *q, const char *id)
 	return NULL;
 }
 
-/* On the loop: tells the event's listeners; NULL: that there will be no more. */
-static void tell(struct qmp *q, const char *event, const struct json *data)
+/* Loop: calls the event's listeners; event NULL: no more events will come. */
+static void notify(struct qmp *q, const char *event, const struct json *data)
 {
 	struct qmp_subscription *s, *next;
 
@@ -122,10 +122,10 @@ static void break_off(struct qmp *q, const struct err *why)
 	q->pending.n = 0;
 	(void)pthread_cond_broadcast(&q->changed);
 	(void)pthread_mutex_unlock(&q->lock);
-	tell(q, NULL, NULL);
+	notify(q, NULL, NULL);
 }
 
-/* Takes the answer. */
+/* Takes over the answer. */
 static void on_answer(struct qmp *q, const char *id, struct json *answer)
 {
 	struct command *c;
@@ -138,10 +138,10 @@ static void on_answer(struct qmp *q, const char *id, struct json *answer)
 		(void)pthread_cond_broadcast(&q->changed);
 	}
 	(void)pthread_mutex_unlock(&q->lock);
-	json_free(answer); /* nobody waits for it any more */
+	json_free(answer); /* not NULL if the command has timed out */
 }
 
-/* Takes j. The greeting is neither answer nor event. */
+/* Takes over j: an answer, an event, or the greeting, which is ignored. */
 static void on_object(struct qmp *q, struct json *j)
 {
 	const char *id = json_get_text(j, "id"), *event = json_get_text(j, "event");
@@ -155,7 +155,7 @@ static void on_object(struct qmp *q, struct json *j)
 		AUTO(str) char *text = data ? json_format(data, false) : NULL;
 
 		log_debug("QEMU event", LOG_S("event", event), LOG_S("data", text ? text : ""));
-		tell(q, event, data);
+		notify(q, event, data);
 	}
 	json_free(j);
 }
@@ -186,7 +186,7 @@ static void receive(struct qmp *q)
 		break_off(q, &err);
 }
 
-/* Sends a part of a line; its fd goes with the first byte. */
+/* Sends a part of a line, with the first byte also the line's fd. Returns how many bytes, or -1. */
 static ssize_t send_part(struct qmp *q, struct line *l, struct err *err)
 {
 	ssize_t n;
@@ -197,7 +197,7 @@ static ssize_t send_part(struct qmp *q, struct line *l, struct err *err)
 	return n < 0 ? err_sys(err, "send") : n;
 }
 
-/* With the lock held. 1: all is sent; 0: not yet. */
+/* With the lock held: returns 1 if all lines are sent, 0 if the socket takes no more now, or -1. */
 static int send_lines(struct qmp *q, struct err *err)
 {
 	while (q->out.n) {
@@ -262,7 +262,7 @@ static char *format_command(const char *name, const char *id, struct json *argum
 	return str_fmt("%s\n", text);
 }
 
-/* Takes arguments and fd. */
+/* Queues the command. Takes over arguments and fd. */
 static int begin(struct qmp *q, struct command *c, struct json *arguments, int fd, struct err *err)
 {
 	struct line l = { .fd = fd };
@@ -298,7 +298,7 @@ static void await(struct qmp *q, struct command *c, struct deadline deadline)
 	(void)pthread_mutex_unlock(&q->lock);
 }
 
-/* Takes the answer. */
+/* The result of a command that is done. Takes over c->reply. */
 static int conclude(struct command *c, struct json **reply, struct err *err)
 {
 	AUTO(json) struct json *answer = c->reply;
@@ -350,7 +350,7 @@ int qmp_give_fd(struct qmp *q, int fd, const char *name, struct deadline deadlin
 
 /* --- subscriptions --- */
 
-/* For the loop. */
+/* Arguments of the functions on the loop. */
 struct listening {
 	struct qmp *q;
 	struct qmp_subscription *s;

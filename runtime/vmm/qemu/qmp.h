@@ -2,20 +2,21 @@
 #pragma once
 
 /*
- * QMP, QEMU's control protocol (docs/interop/qmp-spec in QEMU's source): JSON objects, a line each,
- * at most 1 MiB long. One client per QEMU, driven by the loop, with any number of commands in
- * flight.
+ * A client of QMP, QEMU's control protocol (docs/interop/qmp-spec in QEMU's source): JSON objects,
+ * a line each, of at most 1 MiB. One client per QEMU, driven by the loop, with any number of
+ * commands in flight.
  *
  *	struct qmp *q = qmp_new(loop, fd);
- *	struct qmp_subscription gone = { .event = "DEVICE_DELETED", .fn = on_deleted, .arg = arg };
+ *	qmp_execute(q, "qmp_capabilities", NULL, deadline, NULL, err)	// always first
+ *	struct qmp_subscription gone = { .event = "DEVICE_DELETED", .fn = on_deleted };
  *	qmp_subscribe(q, &gone);
  *	if (qmp_execute(q, "device_del", arguments, deadline, NULL, err) < 0)
  *		...
  *	qmp_unsubscribe(q, &gone);
  *	qmp_free(q);
  *
- * Commands are numbered, and an answer is matched by its number, so that a late answer to a command
- * that timed out is dropped. When QEMU ends, or violates the protocol, every command fails.
+ * Each command has an id, by which its answer is found: a late answer to a command that timed out
+ * is dropped. When QEMU ends or violates the protocol, all commands fail.
  */
 
 #include "base/buf.h"
@@ -28,38 +29,39 @@ enum { QMP_LINE_MAX = 1 << 20 };
 
 struct qmp;
 
-/* Takes ownership of the connected socket. Commands wait until QEMU has greeted: the first one
- * should be qmp_capabilities, which ends the negotiation. */
+/* Returns a client on the connected socket, which it takes over. QEMU accepts other commands only
+ * after qmp_capabilities. */
 struct qmp *qmp_new(struct loop *loop, int fd);
-/* Any thread: fails what is pending, closes. No other thread may still be in a call. NULL is
+/* Any thread: closes the connection and frees the client. No other thread may be in a call. NULL is
  * accepted. */
 void qmp_free(struct qmp *q);
 
 /*
- * Any thread but the loop's: executes a command and waits for its answer. arguments (may be NULL)
- * are taken. *reply (may be NULL) gets what it returned, to be freed with json_free.
- * E_FAILED: QEMU refused it, with its words. E_TIMEOUT: no answer; it may still be executed.
- * E_GONE, E_PROTOCOL: the connection is broken.
+ * Any thread but the loop's: executes a command and waits for its answer. It takes over arguments,
+ * which may be NULL. *reply is what the command returned, for json_free(); reply may be NULL.
+ * E_FAILED: QEMU refused the command; the message has QEMU's words. E_TIMEOUT: no answer by the
+ * deadline; QEMU may still execute the command. E_GONE, E_PROTOCOL: the connection is broken.
  */
 MUST_CHECK int qmp_execute(struct qmp *q, const char *command, struct json *arguments,
 			   struct deadline deadline, struct json **reply, struct err *err);
-/* Gives QEMU an open file under a name ("getfd"), to be named in a later command. fd stays the
- * caller's. */
+/* Passes QEMU a duplicate of fd under a name ("getfd"), by which a later command can use it. */
 MUST_CHECK int qmp_give_fd(struct qmp *q, int fd, const char *name, struct deadline deadline,
 			   struct err *err);
 
-/* Calls fn on the loop for each event of that name (NULL: for each event); data is the event's,
- * borrowed, or NULL. When the connection has ended, fn is called with event NULL. The struct is the caller's and must live until qmp_unsubscribe or qmp_free. */
+/* Calls fn on the loop for each event of that name, or for every event if the name is NULL; data is
+ * the event's, borrowed, or NULL. When the connection has ended fn is called once with event NULL.
+ * The caller keeps the struct until qmp_unsubscribe() or qmp_free(). */
 struct qmp_subscription {
 	const char *event;
 	void (*fn)(void *arg, const char *event, const struct json *data);
 	void *arg;
-	struct qmp_subscription *next; /* of the client */
+	struct qmp_subscription *next; /* used by the client */
 };
-/* Any thread. When qmp_unsubscribe has returned, fn is not called any more. */
+/* Any thread. After qmp_unsubscribe() has returned, fn is not called any more. */
 void qmp_subscribe(struct qmp *q, struct qmp_subscription *s);
 void qmp_unsubscribe(struct qmp *q, struct qmp_subscription *s);
 
-/* Removes the first complete line from in: returns 1 and *out (NULL for an empty line), 0 if there
- * is none yet, -1 if it is not a JSON object. No I/O. */
+/* Removes the first complete line from in: returns 1 and the object in *out, for json_free() (NULL
+ * for an empty line); 0 if no line is complete yet; -1 if the line is not a JSON object or too
+ * long. */
 MUST_CHECK int qmp_next(struct buf *in, struct json **out, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Growing and shrinking a running QEMU. */
+/* Plugs processors and memory into a running QEMU, and changes the size of a virtio-mem device. */
 
 #include "vmm/qemu/resize.h"
 
@@ -20,13 +20,13 @@ enum { MIB = 1 << 20, LOOK_MS = 10, UNDO_MS = 1000, BLOCK_MIB = 2 };
 
 struct qemu_growth {
 	const struct runtime_config *config;
-	bool shared;           /* others map the guest's memory too */
-	bool cpus;             /* there are free slots */
+	bool shared;           /* virtiofsd maps the guest's memory */
+	bool cpus;             /* the VM has slots for more processors */
 	uint64_t more_mib;     /* how much memory can be added */
 	struct vmm_size start; /* as it was booted */
 	struct vmm_size now;
 	unsigned dimms;
-	bool device; /* the virtio-mem device is there */
+	bool device; /* the virtio-mem device is plugged */
 };
 
 struct qemu_growth *qemu_growth_new(const struct vmm_request *r)
@@ -56,7 +56,8 @@ bool qemu_can_grow(const struct vmm *vmm, enum vmm_capability what)
 
 /* --- processors --- */
 
-/* The properties that name a free slot, and the model of the processor for it. */
+/* Plugs a processor into a slot: device_add takes the model and the properties that QEMU lists for
+ * it. */
 static int plug_cpu(struct vmm *vmm, const struct json *slot, struct deadline deadline,
 		    struct err *err)
 {
@@ -79,7 +80,7 @@ static int plug_cpu(struct vmm *vmm, const struct json *slot, struct deadline de
 	return 0;
 }
 
-/* QEMU lists the slots from the last to the first; they are filled from the first. */
+/* Fills slots from the first; QEMU lists them from the last. */
 static int grow_cpus(struct vmm *vmm, unsigned vcpus, struct deadline deadline, struct err *err)
 {
 	const struct qemu_growth *g = vmm->growth;
@@ -103,7 +104,7 @@ static int grow_cpus(struct vmm *vmm, unsigned vcpus, struct deadline deadline, 
 
 /* --- memory --- */
 
-/* Memory of the same kind as what the VM was booted with; it is reserved when it is used. */
+/* Memory of the kind that the VM was booted with; the host commits it when it is used. */
 static int add_backend(struct vmm *vmm, const char *id, uint64_t size, struct deadline deadline,
 		       struct err *err)
 {
@@ -127,7 +128,7 @@ static int add_backend(struct vmm *vmm, const char *id, uint64_t size, struct de
 	return qmp_execute(vmm->control, "object-add", a, deadline, NULL, err);
 }
 
-/* A backend is of no use without its device. */
+/* Adds the device of a memory backend; on failure removes the backend. */
 static int add_device(struct vmm *vmm, const char *backend, struct json *arguments,
 		      struct deadline deadline, struct err *err)
 {
@@ -151,8 +152,9 @@ static uint64_t number_of(const struct json *object, const char *key)
 }
 
 /*
- * Where a DIMM goes behind a root image that is an nvdimm: the guest's kernel takes memory from whole steps
- * on only, and QEMU would begin where the image ends. 0: QEMU chooses.
+ * The address of a new DIMM; 0: QEMU chooses. Behind a root image that is an nvdimm QEMU would
+ * choose the end of the image, but the guest's kernel takes memory only from a multiple of
+ * QEMU_MEMORY_STEP.
  */
 static int choose_address(struct vmm *vmm, uint64_t *at, struct deadline deadline, struct err *err)
 {
@@ -234,8 +236,8 @@ static struct json *property(const char *name)
 	return a;
 }
 
-/* How much the guest has taken of the device. */
-static int look(struct vmm *vmm, struct deadline deadline, struct err *err)
+/* Sets g->now.memory_mib to what the guest has taken of the virtio-mem device. */
+static int read_size(struct vmm *vmm, struct deadline deadline, struct err *err)
 {
 	struct qemu_growth *g = vmm->growth;
 	AUTO(json) struct json *size = NULL;
@@ -257,14 +259,14 @@ static int request(struct vmm *vmm, uint64_t more_mib, struct deadline deadline,
 	return qmp_execute(vmm->control, "qom-set", a, deadline, NULL, err);
 }
 
-/* Waits until the guest has taken what it is offered. There is an event too, but no more than one a
- * second. */
+/* Waits until the guest has taken the memory that is offered. It polls, since QEMU limits the event
+ * for that to one a second. */
 static int await_taken(struct vmm *vmm, uint64_t wanted, struct deadline deadline, struct err *err)
 {
 	const struct qemu_growth *g = vmm->growth;
 
 	for (;;) {
-		if (look(vmm, deadline, err) < 0)
+		if (read_size(vmm, deadline, err) < 0)
 			return -1;
 		if (g->now.memory_mib >= wanted)
 			return 0;
@@ -287,7 +289,7 @@ static int resize_virtio_mem(struct vmm *vmm, uint64_t more, struct deadline dea
 	if (!g->device && (!more || plug_virtio_mem(vmm, deadline, err) < 0))
 		return more ? -1 : 0;
 	more += more % BLOCK_MIB;
-	if (look(vmm, deadline, err) < 0)
+	if (read_size(vmm, deadline, err) < 0)
 		return -1;
 	before = g->now.memory_mib - g->start.memory_mib;
 	if (request(vmm, more, deadline, err) < 0)

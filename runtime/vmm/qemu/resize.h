@@ -2,24 +2,24 @@
 #pragma once
 
 /*
- * A running QEMU's processors and memory. Processors are plugged into the slots that the command line
- * left free. Memory comes as one virtio-mem device (enable_virtio_mem), whose size is changed
- * both ways, or as DIMMs, which stay.
+ * Changes the number of processors and the memory of a running QEMU. Processors are plugged into
+ * free slots that the command line provides. Memory is one virtio-mem device (enable_virtio_mem),
+ * which can grow and shrink, or DIMMs, which are never unplugged.
  *
- * A processor is never unplugged: an idle one costs the host nothing, and QEMU 7.2 corrupts its heap
- * when one goes without KVM.
+ * A processor is never unplugged: an idle one costs the host nothing, and QEMU 7.2 without KVM
+ * corrupts its heap when one is unplugged.
  */
 
 #include "vmm/vmm.h"
 
 struct qemu_growth;
 
-/* For vmm->growth. */
+/* Returns the state for vmm->growth. r->config must outlive it. */
 struct qemu_growth *qemu_growth_new(const struct vmm_request *r);
 /* NULL is accepted. */
 void qemu_growth_free(struct qemu_growth *g);
 
-/* vmm_ops' can, of these two capabilities, and resize. */
+/* vmm_ops.can for VMM_CAN_GROW_CPUS and VMM_CAN_GROW_MEMORY, and vmm_ops.resize. */
 bool qemu_can_grow(const struct vmm *vmm, enum vmm_capability what);
 MUST_CHECK int qemu_resize(struct vmm *vmm, const struct vmm_size *wanted, struct vmm_size *got,
 			   struct deadline deadline, struct err *err);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Measures the rate of the time stamp counter against CLOCK_MONOTONIC_RAW. */
+
 #include "vmm/qemu/tsc.h"
 
 #include <time.h>
@@ -20,7 +22,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-/* Both at one time: of several tries the one that was interrupted least. */
+/* Reads clock and counter at the same time: of several tries the one that took the least time. */
 static struct sample take_sample(void)
 {
 	uint64_t least = UINT64_MAX;
@@ -42,7 +44,7 @@ uint64_t tsc_khz(void)
 	const struct timespec pause = { 0, MEASURE_NS };
 	struct sample begin = take_sample(), end;
 
-	(void)nanosleep(&pause, NULL); /* a signal only makes it shorter */
+	(void)nanosleep(&pause, NULL); /* a signal only shortens the measurement */
 	end = take_sample();
 	return (end.ticks - begin.ticks) * NS_PER_MS / (end.ns - begin.ns);
 }

@@ -21,11 +21,11 @@ test_withdraw_waits_for_nodes() {
 	withdraw --suffix ghosts --timeout 120 >"$LAB/withdrawn" 2>&1 &
 	pid=$!
 	kubectl label node one $label- >/dev/null
-	until_true 30 grep -q 'one is as it was' "$LAB/withdrawn"
+	until_true 30 grep -q 'one has uninstalled' "$LAB/withdrawn"
 	kubectl label node two $label- >/dev/null
 	wait "$pid" || status=$?
 	expect "status" "$status" 0
-	has "the end" "$(<"$LAB/withdrawn")" '2 of 2 nodes are as they were'
+	has "the end" "$(<"$LAB/withdrawn")" '2 of 2 nodes have uninstalled'
 	kubectl delete lease kata-deploy.ghosts.uninstall >/dev/null
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "shim/notes.h"
+/* Annotations of single containers: the table, and how each changes the specification. */
+
+#include "shim/annotation.h"
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -10,7 +12,7 @@
 
 enum { SWAPPINESS_MAX = 200 };
 
-/* The guest's control groups limit the swap by itself: what is left when the memory is taken off. */
+/* Sets the specification's limit of memory and swap together. */
 static int set_swap(struct oci_spec *spec, const struct runtime_config *config, const char *value,
 		    struct err *err)
 {
@@ -36,29 +38,30 @@ static int set_swap(struct oci_spec *spec, const struct runtime_config *config, 
 	return 0;
 }
 
-/* As the agent reads it: the last one counts. */
-static bool has_version_1(const struct runtime_config *config)
+/* True if the guest uses cgroup v1, from kernel_params as the agent reads them: the last one
+ * counts. */
+static bool uses_cgroup_v1(const struct runtime_config *config)
 {
 	static const char name[] = "agent.unified_cgroup_hierarchy=";
 	AUTO(strv) char **words = strv_split(config->kernel_params, " ");
-	bool version_1 = false;
+	bool v1 = false;
 
 	strv_each(word, words) {
 		const char *value = str_starts(*word, name) ? *word + strlen(name) : NULL;
 
 		if (value)
-			version_1 = str_eq(value, "false") || str_eq(value, "0");
+			v1 = str_eq(value, "false") || str_eq(value, "0");
 	}
-	return version_1;
+	return v1;
 }
 
-/* The agent's protocol cannot tell 0 from nothing. */
+/* 0 is not possible: in the agent's protocol it means "not set". */
 static int set_swappiness(struct oci_spec *spec, const struct runtime_config *config,
 			  const char *value, struct err *err)
 {
 	uint64_t number;
 
-	if (!has_version_1(config)) {
+	if (!uses_cgroup_v1(config)) {
 		err_set(err, E_UNSUPPORTED,
 			"not supported: the guest's control groups (version 2) have no swappiness");
 		return err_hint(err, "remove it from the pod, or give the guest version 1 with "
@@ -76,7 +79,7 @@ static const struct {
 	const char *name;
 	int (*apply)(struct oci_spec *spec, const struct runtime_config *config, const char *value,
 		     struct err *err);
-} notes[] = {
+} annotations[] = {
 	{ PREFIX "resource.swap_in_bytes", set_swap },
 	{ PREFIX "resource.swappiness", set_swappiness },
 };
@@ -84,15 +87,16 @@ static const struct {
 static int apply(struct oci_spec *spec, const struct runtime_config *config, const char *name,
 		 const char *value, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(notes); i++) {
-		if (str_eq(notes[i].name, name))
-			return notes[i].apply(spec, config, value, err);
+	for (size_t i = 0; i < ARRAY_LEN(annotations); i++) {
+		if (str_eq(annotations[i].name, name))
+			return annotations[i].apply(spec, config, value, err);
 	}
 	err_set(err, E_UNSUPPORTED, "not supported");
 	return err_hint(err, "remove it from the pod");
 }
 
-int notes_apply(struct oci_spec *spec, const struct runtime_config *config, struct err *err)
+int container_annotations_apply(struct oci_spec *spec, const struct runtime_config *config,
+				struct err *err)
 {
 	for (size_t i = 0; i < spec->n_annotations; i++) {
 		const char *name = spec->annotations[i].key, *value = spec->annotations[i].value;

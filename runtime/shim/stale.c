@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "shim/remains.h"
+#include "shim/stale.h"
 
 #include "base/deadline.h"
 #include "base/fd.h"
@@ -24,7 +24,7 @@ static bool has_option(const struct process *p, const char *name, const char *va
 	return false;
 }
 
-/* Its command line ends with options: a verb makes it another. */
+/* A server's command line has only options; `start` and `delete` end with their verb. */
 static bool is_server(const struct process *p, const char *namespace, const char *id)
 {
 	size_t n = strv_len(p->argv);
@@ -35,7 +35,7 @@ static bool is_server(const struct process *p, const char *namespace, const char
 	       has_option(p, "-namespace", namespace) && has_option(p, "-id", id);
 }
 
-/* 0: there is none. */
+/* Returns the server's pid, or 0 if none runs. */
 static pid_t find_server(const char *namespace, const char *id)
 {
 	AUTO(processes) struct processes all = PROCESSES_INIT;
@@ -48,7 +48,7 @@ static pid_t find_server(const char *namespace, const char *id)
 	return 0;
 }
 
-void remains_end_server(const char *namespace, const char *id, const char *socket)
+void stale_server_end(const char *namespace, const char *id, const char *socket)
 {
 	struct deadline deadline = deadline_in(END_MS), leave = deadline_in(LEAVE_MS);
 	pid_t pid;
@@ -57,7 +57,7 @@ void remains_end_server(const char *namespace, const char *id, const char *socke
 		AUTO(fd) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 		struct pollfd ended = { .fd = fd, .events = POLLIN };
 
-		/* Looked at once more, now that the pid cannot become another's. */
+		/* Search again: the pidfd is the server's if the pid still is. */
 		if (fd < 0 || find_server(namespace, id) != pid)
 			continue;
 		if (!path_exists(socket) && poll(&ended, 1, deadline_left(leave)) > 0)

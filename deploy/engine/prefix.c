@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The prefix, its state/ and what is installed: the directories that are created by the first
- * change and removed by the last. It must never leave a directory that no later run removes.
+ * The directories that the first change creates and the uninstall removes: the prefix and its
+ * state/, with install.json. It must never leave a directory that no later run removes.
  */
 
 #include "base/fd.h"
@@ -30,7 +30,7 @@ static int open_dir(int at, const char *path, struct err *err)
 	return fd;
 }
 
-int home_open(struct deploy *d, struct err *err)
+int prefix_open(struct deploy *d, struct err *err)
 {
 	d->root = open_dir(AT_FDCWD, d->prefix, err);
 	if (d->root >= 0)
@@ -43,19 +43,14 @@ int hint_recover(struct err *err)
 	return err_hint(err, "run kata-deploy recover");
 }
 
-bool home_has(const struct deploy *d, const char *path)
+bool prefix_has(const struct deploy *d, const char *path)
 {
 	struct stat st;
 
 	return d->root >= 0 && fstatat(d->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int text_order(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-int home_list(const struct deploy *d, const char *path, char ***names, struct err *err)
+int prefix_list(const struct deploy *d, const char *path, char ***names, struct err *err)
 {
 	struct err why = ERR_INIT;
 	int fd = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, &why);
@@ -70,22 +65,22 @@ int home_list(const struct deploy *d, const char *path, char ***names, struct er
 			strv_push(names, e->d_name);
 	}
 	if (*names)
-		qsort(*names, strv_len(*names), sizeof(**names), text_order);
+		qsort(*names, strv_len(*names), sizeof(**names), str_order);
 	return 0;
 }
 
-bool home_is_lost(const struct deploy *d)
+bool prefix_is_lost(const struct deploy *d)
 {
-	return (home_has(d, "generations") || home_has(d, "store")) &&
-	       !home_has(d, "state/journal") && !home_has(d, "state/install.json");
+	return (prefix_has(d, "generations") || prefix_has(d, "store")) &&
+	       !prefix_has(d, "state/journal") && !prefix_has(d, "state/install.json");
 }
 
-int home_load(struct deploy *d, struct err *err)
+int prefix_load(struct deploy *d, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(STATE_MAX);
 
 	installed_release(&d->in);
-	if (d->state < 0 || !home_has(d, "state/install.json"))
+	if (d->state < 0 || !prefix_has(d, "state/install.json"))
 		return 0;
 	if (file_read(d->state, "install.json", STATE_MAX, &text, err) < 0)
 		return -1;
@@ -112,11 +107,11 @@ static int make_dir(int at, const char *path, int *fd, bool *made, struct err *e
 	*fd = open_dir(at, path, err);
 	if (*fd < 0)
 		return err->code ? -1 : err_sys(err, "open %s", path);
-	/* The umask may have cleared bits of the mark. */
+	/* The umask may have cleared bits of MODE_EMPTY. */
 	return fchmod(*fd, MODE_EMPTY) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
 }
 
-int home_make(struct deploy *d, struct err *err)
+int prefix_make(struct deploy *d, struct err *err)
 {
 	AUTO(str)
 	char *parent = xstrndup(d->prefix, (size_t)(path_basename(d->prefix) - d->prefix));
@@ -131,14 +126,14 @@ int home_make(struct deploy *d, struct err *err)
 	return 0;
 }
 
-int home_mark(const struct deploy *d, bool prefix, bool state, mode_t mode, struct err *err)
+int prefix_mark(const struct deploy *d, bool prefix, bool state, mode_t mode, struct err *err)
 {
 	if ((state && fchmod(d->state, mode) < 0) || (prefix && fchmod(d->root, mode) < 0))
 		return path_sys(err, AT_FDCWD, d->prefix, "set the mode of %s", d->prefix);
 	return 0;
 }
 
-int home_empty_state(const struct deploy *d, struct err *err)
+int prefix_empty_state(const struct deploy *d, struct err *err)
 {
 	int copy = openat(d->state, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
@@ -154,7 +149,7 @@ int home_empty_state(const struct deploy *d, struct err *err)
 	return 0;
 }
 
-/* Removes a marked directory; one that has contents meanwhile loses its mark. */
+/* Removes a directory with the mark; takes the mark away if the directory is not empty. */
 static int drop_marked(int at, const char *path, int *fd, struct err *err)
 {
 	struct stat st;
@@ -171,11 +166,11 @@ static int drop_marked(int at, const char *path, int *fd, struct err *err)
 	}
 	if (errno != ENOTEMPTY && errno != EBUSY)
 		return path_sys(err, at, path, "remove %s", path);
-	return fchmod(*fd, MODE_HOME) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
+	return fchmod(*fd, MODE_SETTLED) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
 }
 
-/* Removes temporary files that are without a meaning once there is no journal. */
-int home_settle(struct deploy *d, struct err *err)
+/* Without a journal the temporary files have no use. */
+int prefix_settle(struct deploy *d, struct err *err)
 {
 	static const char *const loose[] = { "staging",           "state/kept",
 					     "state/link.new",    "state/journal.new",
@@ -183,7 +178,7 @@ int home_settle(struct deploy *d, struct err *err)
 
 	for (size_t i = 0; d->root >= 0 && i < ARRAY_LEN(loose); i++) {
 		/* Checked first, since on a read-only file system even removing nothing fails. */
-		if (home_has(d, loose[i]) && path_remove_below(d->root, loose[i], err) < 0)
+		if (prefix_has(d, loose[i]) && path_remove_below(d->root, loose[i], err) < 0)
 			return -1;
 	}
 	if (drop_marked(d->root, "state", &d->state, err) < 0)

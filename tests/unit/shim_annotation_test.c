@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "oci/spec.h"
-#include "shim/notes.h"
+#include "shim/annotation.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -57,13 +57,13 @@ START_TEST(they_become_settings_or_are_refused)
 
 	ck_assert_msg(spec != NULL, "%s", err.msg);
 	if (cases[_i].code) {
-		ck_assert_int_lt(notes_apply(spec, &config, &err), 0);
+		ck_assert_int_lt(container_annotations_apply(spec, &config, &err), 0);
 		ck_assert_int_eq(err.code, cases[_i].code);
 		ck_assert_msg(strstr(err.msg, cases[_i].name) && strstr(err.msg, cases[_i].says),
 			      "%s", err.msg);
 		return;
 	}
-	ck_assert_msg(notes_apply(spec, &config, &err) == 0, "%s", err.msg);
+	ck_assert_msg(container_annotations_apply(spec, &config, &err) == 0, "%s", err.msg);
 	if (cases[_i].swappiness)
 		ck_assert_uint_eq(spec->linux_.resources->memory.swappiness.v,
 				  cases[_i].swappiness);

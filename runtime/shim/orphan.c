@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Ends an orphaned shim, which has no container and which nobody will end: its manager's socket is gone
- * (it was killed before Create, or was that of a test), or it has none to watch (CRI-O's) and has been
- * without a container for as long; or the manager went during Create, and one that comes back finds a
- * shim without a task.
+ * Ends a shim without a container that nobody else will end:
+ *
+ *	- containerd's socket has been gone for a minute: containerd died before Create;
+ *	- the shim knows no socket (CRI-O passes none) and has had no container for a minute;
+ *	- the caller of Create disconnected, and no other Create has come within 5 seconds: a
+ *	  restarted containerd finds no task in this shim and forgets it.
  */
 
 #include "shim/shim.h"
@@ -19,25 +21,25 @@
 
 enum { ALONE_MS = 60000, LOOKS = 12, FORGOTTEN_MS = 5000 };
 
-/* For tests, which have less time. */
+/* Environment variable for tests: milliseconds instead of a minute. */
 #define ALONE_VARIABLE "KATA_SHIM_ALONE_MS"
 
-struct lonely {
+struct orphan_watch {
 	struct shim *shim;
-	const char *path; /* the manager's socket; NULL: not known */
+	const char *path; /* containerd's socket; NULL: not known */
 	uint64_t alone_ms;
 	struct deadline end;
 	struct watch *timer;
 };
 
-static bool has_manager(const struct lonely *l)
+static bool has_containerd(const struct orphan_watch *l)
 {
 	struct err err = ERR_INIT;
 	AUTO(fd) int fd = l->path ? fd_unix_connect(l->path, &err) : -1;
 
 	if (!l->path)
 		return false;
-	/* A manager whose accept queue is full is alive. */
+	/* If the queue of connections is full, containerd is alive. */
 	return fd >= 0 || (err.sys != ENOENT && err.sys != ECONNREFUSED);
 }
 
@@ -53,9 +55,9 @@ static bool is_empty(struct shim *s)
 
 static void look(void *arg)
 {
-	struct lonely *l = arg;
+	struct orphan_watch *l = arg;
 
-	if (!is_empty(l->shim) || has_manager(l)) {
+	if (!is_empty(l->shim) || has_containerd(l)) {
 		l->end = deadline_in(l->alone_ms);
 	} else if (deadline_passed(l->end)) {
 		log_info("no container and no manager, exiting",
@@ -75,9 +77,9 @@ static uint64_t alone_ms(void)
 		       : ALONE_MS;
 }
 
-void shim_watch_manager(struct shim *s)
+void shim_exit_when_orphaned(struct shim *s)
 {
-	static struct lonely l; /* freed when the process ends */
+	static struct orphan_watch l; /* lasts as long as the process */
 	const char *address = s->inv->address ? s->inv->address : "";
 
 	l.shim = s;
@@ -104,9 +106,9 @@ static void end_if_empty(void *arg)
 	shim_post_stop(s);
 }
 
-void shim_forgotten(void *arg)
+void shim_exit_unless_reused(void *arg)
 {
-	static struct watch *timer; /* freed when the process ends */
+	static struct watch *timer; /* lasts as long as the process */
 	struct shim *s = arg;
 
 	if (timer)
