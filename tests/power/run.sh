@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Cuts the power: run.sh STATIC-KATA-DEPLOY KERNEL MKINITRD [N]
+# Cuts the power of a node: run.sh STATIC-KATA-DEPLOY KERNEL MKINITRD [N]
 #
-# kata-deploy runs in a VM of its own kernel, on a disk with ext4 or xfs; QEMU is killed at a random
-# moment, so what the guest had not flushed is lost. After the next boot the node must be exactly as
-# before the verb or exactly as after it, and the verb must succeed. SEED repeats a run, VERBS
-# chooses verbs.
+# kata-deploy runs in a VM, on a disk with ext4 or xfs. QEMU is killed at a random moment, so data that the guest had not
+# flushed is lost. After the next boot the node must be exactly as before the verb or exactly as after it, and the verb must
+# succeed. SEED repeats a run, VERBS chooses verbs.
 set -eu
 cd "$(dirname "$0")/../.."
 deploy=$(realpath "$1") kernel=$(realpath "$2") mkinitrd=$(realpath "$3") n=${4:-10}
@@ -69,7 +68,7 @@ machine() { # DISK WORDS
 		-drive "file=$LAB/releases.img,if=virtio,format=raw,readonly=on" <>"$LAB/silence" 2>"$LAB/qemu.log")
 	qemu=$!
 }
-# Until the machine says it, or ends; what it said is in $LAB/said.
+# Waits until the machine prints the word, or ends; its output is in $LAB/said.
 until_says() { # WORD
 	local line
 	: >"$LAB/said"
@@ -88,7 +87,7 @@ power_off() {
 	exec 9<&-
 	qemu=
 }
-whole() { # DISK WORDS: a machine from its start to its end
+whole() { # DISK WORDS: runs a machine from its start to its end
 	machine "$1" "$2"
 	until_says END
 	power_off
@@ -99,7 +98,7 @@ whole() { # DISK WORDS: a machine from its start to its end
 }
 said() { sed -n "s/^$1 //p" "$LAB/said"; } # WORD
 
-# --- before and after, and how long it takes
+# --- the states before and after each verb, and its duration
 
 declare -A before after took
 prepare() { # VERB FS
@@ -136,7 +135,7 @@ for i in $(seq "$n"); do
 	wait=$(awk -v t="${took[$case]}" -v r="$RANDOM" 'BEGIN { printf "%.3f", t * 1.1 * r / 32767 }')
 	machine "$LAB/work.img" "task=run $words"
 	until_says GO
-	# The one moment that is not an event: the power fails when it likes.
+	# The only wait for a time and not for an event: the power fails at a random moment.
 	read -t "$wait" -r _ <>"$LAB/silence" || true
 	power_off
 	machine "$LAB/work.img" "task=check $words"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Every verb with few file descriptors: few-fds.sh KATA-DEPLOY
+# Runs every verb with few file descriptors: few-fds.sh KATA-DEPLOY
 #
-# With each limit a verb succeeds, or ends with an error that names the limit, in time, with no
-# process left and the node as before. With 32 every verb succeeds.
+# With each limit a verb must succeed, or end in time with an error that names the limit, with no process left and the node
+# as before. With 32 descriptors every verb must succeed.
 # shellcheck disable=SC2086 # lists of options are split
 set -eu
 deploy=$(realpath "$1")
@@ -31,7 +31,7 @@ make_releases() {
 	for n in 1 2; do
 		echo "the shim of $n" >"$tree/bin/containerd-shim-kata-v2"
 		chmod 0755 "$tree"/bin/*
-		# Enough for several threads and several blobs.
+		# Large enough to use several threads and several blobs.
 		head -c 9000000 /dev/zero | tr '\0' "$n" >"$tree/share/kata/kernel"
 		echo "release = $n" >"$tree/etc/configuration.toml"
 		"$deploy" release build --tree "$tree" --out "$lab/$n" --components "$lab/components.yaml" \
@@ -42,7 +42,7 @@ make_releases() {
 	done
 }
 
-# nodes/NAME: what a verb finds, made with all the fds that there are.
+# Makes nodes/NAME, the state of the node before a verb, without a limit of descriptors.
 make_nodes() {
 	local name
 	for name in none one two; do
@@ -57,12 +57,12 @@ make_nodes() {
 	rm "$lab/nodes/damaged/opt/kata/current/share/kata/kernel"
 }
 
-# What a node consists of, without what may differ: times.
+# Prints the state of a node, without times.
 describe() {
 	(cd "$1" && find . -printf '%y %m %n %p %l\n' | sort && find . -type f -print0 | sort -z | xargs -0r sha256sum)
 }
 
-# attempt LIMIT NODE STATUS WORD...: one verb with that limit, on a copy of that node
+# attempt LIMIT NODE STATUS WORD...: runs a verb with that limit on a copy of that node
 attempt() {
 	local limit=$1 node=$2 wanted=$3 status=0
 	shift 3
@@ -87,7 +87,7 @@ attempt() {
 		fail "$limit fds: $*: the node is not as before"
 		diff "$lab/before" "$lab/after" | head -n 5
 	}
-	# Not held: the same again, with enough.
+	# The failure must not leave anything that prevents a second run with enough descriptors.
 	timeout -k 5 "$DEADLINE" "$deploy" "$@" </dev/null >"$lab/out" 2>"$lab/err" || status=$?
 	[ $status -le 17 ] || fail "$limit fds: $*: afterwards: status $status"
 }

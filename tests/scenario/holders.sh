@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Who keeps a release from being removed: holders.sh KATA-DEPLOY
+# Tests which processes prevent the removal of a release: holders.sh KATA-DEPLOY
 #
-# A program that runs from it does; readers and the installer itself do not.
+# A process that executes a program of the release does; readers of its files and the installer itself do not.
 set -eu
 deploy=$(realpath "$1") manager=$(dirname "$(realpath "$1")")/kata-manager
 lab=$(mktemp -d "${TMPDIR:-/tmp}/holders.XXXXXX")
@@ -48,7 +48,7 @@ place=(--prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory")
 running+=($!)
 tail -f "$lab/opt/current/share/kernel" >"$lab/read" &
 running+=($!)
-# Somebody looks all the time, with the program that is to be removed.
+# Runs status continuously, with the program that is to be removed.
 while :; do "$lab/opt/bin/kata-deploy" status "${place[@]}"; done >"$lab/looked" 2>&1 &
 running+=($!)
 until [ -s "$lab/read" ] && [ -s "$lab/looked" ]; do sleep 0.05; done

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Images built with --root: other-root.sh KATA-DEPLOY. In mounts of its own, where everything but its
+# Tests images built with --root: other-root.sh KATA-DEPLOY. Runs in a mount namespace in which everything except its own
 # directory is read-only, and /etc, /var, /run, /opt and /tmp are empty.
 #
-# - nothing outside --root is written, and of the configuration, cache and keys there nothing read
-# - two builds at the same time do not collide, and are the same byte for byte
-# - an image that was moved can be uninstalled
+# - kata-deploy writes nothing outside --root, and reads no configuration, cache or key there
+# - two builds at the same time do not collide, and have the same bytes
+# - an installation in an image that was moved can be uninstalled
 set -eu
 deploy=$(realpath "$1")
 if [ "${2:-}" != apart ]; then
@@ -51,7 +51,7 @@ END
 tar -cf one.tar one
 
 export SOURCE_DATE_EPOCH=1800000000
-# With key, release and nothing else named. A tar is spooled, so a cache is needed.
+# Names only key and release. A tar archive is unpacked into the cache.
 build() { # IMAGE RELEASE
 	"$deploy" install --root "$1" --release "$2" --key key.pub --cri containerd --yes --quiet
 }

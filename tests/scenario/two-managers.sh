@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Two container managers of one kind, neither with the usual configuration: two-managers.sh KATA-DEPLOY
+# Tests two container managers of one kind, neither with the default configuration: two-managers.sh KATA-DEPLOY
 #
-# An installation that was removed by hand is cleaned up in the configuration that had it. Without the processes
-# of this machine, and with stand-ins for the managers.
+# The registration of an installation that was removed by hand is removed from the configuration that has it. Runs without
+# the processes of this machine, and with stand-ins for the container managers.
 set -eu
 if [ "${1-}" != inside ]; then
 	if ! unshare --mount true 2>/dev/null; then
@@ -54,7 +54,7 @@ done
 cmp -s "$lab/b.toml" "$lab/b.was" && fail "install registered nothing"
 rm -r "$lab/opt"
 
-# The name of its program is what tells a manager. One waits for a line that never comes.
+# A container manager is recognised by the name of its program. The stand-in waits for input that never arrives.
 mkfifo "$lab/never"
 echo "read -r line <$lab/never" >"$lab/wait"
 cp /bin/bash "$lab/containerd"
