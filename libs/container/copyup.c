@@ -90,19 +90,20 @@ static int copy_below(int from, int to, unsigned depth, struct err *err)
 {
 	int copy = fcntl(from, F_DUPFD_CLOEXEC, 3);
 	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
 
 	if (!dir) {
 		err_sys(err, "list a directory");
 		fd_close(&copy);
 		return -1;
 	}
-	for (struct dirent *e; (e = readdir(dir));) {
+	while (errno = 0, (e = readdir(dir)) != NULL) {
 		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
 			continue;
 		if (copy_one(from, to, e->d_name, depth, err) < 0)
 			return -1;
 	}
-	return 0;
+	return errno ? err_sys(err, "list a directory") : 0;
 }
 
 int rootfs_copy_up(int under, int top, struct err *err)

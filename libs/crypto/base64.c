@@ -30,12 +30,13 @@ int base64_decode(const char *text, const char *name, struct buf *to, struct err
 		len--;
 	if (len == 0)
 		return 0;
-	if (len % 4 || len / 4 * 3 > to->max)
-		return err_set(err, len % 4 ? E_INVALID : E_LIMIT, "%s: %s", name,
-			       len % 4 ? "not base64" : "too long");
+	if (len % 4)
+		return err_set(err, E_INVALID, "%s: not base64", name);
+	n = len / 4 * 3 - padding(text, len);
+	if (n > to->max)
+		return err_set(err, E_LIMIT, "%s: too long", name);
 	bytes = xmalloc(len);
 	again = xmalloc(len + 1);
-	n = len / 4 * 3 - padding(text, len);
 	good = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)len) >= (int)n &&
 	       EVP_EncodeBlock(again, bytes, (int)n) == (int)len && memcmp(again, text, len) == 0;
 	if (good)

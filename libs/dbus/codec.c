@@ -226,6 +226,45 @@ static bool take(const char *data, size_t end, size_t *at, char type, const char
 	return *text;
 }
 
+/* The size of a number, which is also its alignment; 0 for other types. */
+static size_t number_size(char type)
+{
+	switch (type) {
+	case 'y':
+		return 1;
+	case 'n':
+	case 'q':
+		return 2;
+	case 'b':
+	case 'i':
+	case 'u':
+	case 'h':
+		return 4;
+	case 'x':
+	case 't':
+	case 'd':
+		return 8;
+	default:
+		return 0;
+	}
+}
+
+/* Moves *at behind a value of a basic type. False if it is not one. */
+static bool skip(const char *data, size_t end, size_t *at, char type)
+{
+	size_t n = number_size(type);
+	const char *text;
+	uint32_t number;
+
+	if (!n)
+		return take(data, end, at, type, &text, &number);
+	*at = up(*at, n);
+	if (*at > end || end - *at < n)
+		return false;
+	*at += n;
+	return true;
+}
+
 /* The types that the specification gives the fields. */
 static char type_of(unsigned char code)
 {
@@ -260,28 +299,33 @@ static void keep(struct dbus_message *m, unsigned char code, const char *text, u
 	}
 }
 
+/* Fields with unknown codes are skipped, as the specification requires, but only if their type is a
+ * basic one. */
+static bool parse_field(struct dbus_message *m, size_t end, size_t *at)
+{
+	const char *data = m->data.data, *text = NULL;
+	unsigned char code = (unsigned char)data[*at];
+	char type = data[*at + 2];
+	uint32_t number = 0;
+
+	/* The signature is one type and its NUL. */
+	if (!code || data[*at + 1] != 1 || data[*at + 3])
+		return false;
+	*at += 4;
+	if (!type_of(code))
+		return skip(data, end, at, type);
+	if (type != type_of(code) || !take(data, end, at, type, &text, &number))
+		return false;
+	keep(m, code, text, number);
+	return true;
+}
+
 static bool parse_fields(struct dbus_message *m, size_t end)
 {
-	const char *data = m->data.data;
-
 	for (size_t at = DBUS_HEAD; at < end;) {
-		const char *text = NULL;
-		uint32_t number = 0;
-		unsigned char code;
-
 		at = up(at, 8);
-		if (at >= end || end - at < 4)
+		if (at >= end || end - at < 4 || !parse_field(m, end, &at))
 			return false;
-		code = (unsigned char)data[at];
-		/* The signature must be the field's one type; a message with an unknown field is
-		 * refused. */
-		if (data[at + 1] != 1 || !type_of(code) || data[at + 2] != type_of(code) ||
-		    data[at + 3])
-			return false;
-		at += 4;
-		if (!take(data, end, &at, type_of(code), &text, &number))
-			return false;
-		keep(m, code, text, number);
 	}
 	return true;
 }

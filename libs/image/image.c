@@ -83,13 +83,13 @@ static int check_dir(const struct image *image, struct err *err)
 	(void)STEAL(again, -1);
 	if (faccessat(image->dir, "oci-layout", F_OK, 0) == 0)
 		return 0;
-	while ((e = readdir(list)) != NULL) {
+	while (errno = 0, (e = readdir(list)) != NULL) {
 		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
 			continue;
 		err_set(err, E_INVALID, "it has %s and is no image layout", e->d_name);
 		return err_hint(err, "name a new directory, or remove it");
 	}
-	return 0;
+	return errno ? err_sys(err, "list it") : 0;
 }
 
 static int make_dirs(const struct image *image, struct err *err)

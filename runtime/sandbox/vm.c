@@ -497,8 +497,8 @@ static void await_calls(struct vm *v)
 	(void)pthread_mutex_unlock(&v->lock);
 }
 
-/* Makes the guest write its data back. With disks plugged in that takes time, and nobody else has
- * the data; without, an agent that does not answer soon is not waited for. */
+/* Makes the guest write its data back. With disks plugged in that may take time, and the data exist
+ * nowhere else; without, an agent that does not answer soon is not waited for. */
 static void say_goodbye(struct vm *v)
 {
 	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;

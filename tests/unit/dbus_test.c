@@ -76,6 +76,12 @@ static void field(struct wire *w, char code, char type, const char *s, uint32_t 
 	raw(w, (char[]){ code, 1, type, 0 }, 4);
 	if (type == 'u') {
 		u32(w, v);
+	} else if (type == 't') {
+		pad(w, 8);
+		u32(w, v);
+		u32(w, 0);
+	} else if (type == 'y') {
+		raw(w, &v, 1);
 	} else if (type == 'g') {
 		raw(w, (char[]){ (char)strlen(s) }, 1);
 		raw(w, s, strlen(s) + 1);
@@ -123,6 +129,23 @@ static struct wire answer(uint32_t to, const char *job)
 	body = w.n;
 	if (job)
 		text(&w, job);
+	body_end(&w, body);
+	return w;
+}
+
+/* An answer with fields of a later version of D-Bus. */
+static struct wire answer_with(uint32_t to, const char *job, char code, char type)
+{
+	struct wire w = begin(DBUS_ANSWER);
+	size_t body;
+
+	field(&w, code, type, "a", 5);
+	field(&w, 5, 'u', NULL, to);
+	field(&w, code, type, "/b", 6);
+	field(&w, 8, 'g', "o", 0);
+	fields_end(&w);
+	body = w.n;
+	text(&w, job);
 	body_end(&w, body);
 	return w;
 }
@@ -176,6 +199,14 @@ enum play {
 	DONE_EARLY, /* the signal comes before the answer */
 	OTHERS,     /* and other jobs end meanwhile */
 	IN_BYTES,   /* everything byte by byte */
+	NEW_BYTE,   /* and its fields have codes that we do not know */
+	NEW_NUMBER,
+	NEW_LONG_NUMBER,
+	NEW_TEXT,
+	NEW_PATH,
+	NEW_SIGNATURE,
+	NEW_LIST,
+	NO_CODE,
 	FAILED,
 	NO_UNIT,
 	THERE,
@@ -202,6 +233,14 @@ static const struct {
 	{ DONE_EARLY, E_OK },
 	{ OTHERS, E_OK },
 	{ IN_BYTES, E_OK },
+	{ NEW_BYTE, E_OK },
+	{ NEW_NUMBER, E_OK },
+	{ NEW_LONG_NUMBER, E_OK },
+	{ NEW_TEXT, E_OK },
+	{ NEW_PATH, E_OK },
+	{ NEW_SIGNATURE, E_OK },
+	{ NEW_LIST, E_PROTOCOL },
+	{ NO_CODE, E_PROTOCOL },
 	{ FAILED, E_FAILED },
 	{ NO_UNIT, E_NOT_FOUND },
 	{ THERE, E_EXISTS },
@@ -288,6 +327,18 @@ static void hostile(int fd, enum play play, uint32_t serial)
 	(void)pause();
 }
 
+static void newer(int fd, enum play play, uint32_t serial)
+{
+	static const char types[] = {
+		[NEW_BYTE] = 'y', [NEW_NUMBER] = 'u',    [NEW_LONG_NUMBER] = 't', [NEW_TEXT] = 's',
+		[NEW_PATH] = 'o', [NEW_SIGNATURE] = 'g', [NEW_LIST] = 'a',        [NO_CODE] = 'u'
+	};
+
+	put(fd, answer_with(serial, JOB, play == NO_CODE ? 0 : 10, types[play]));
+	put(fd, removed(JOB, "x.service", "done"));
+	(void)pause();
+}
+
 static void flood(int fd)
 {
 	struct wire one = removed("/org/freedesktop/systemd1/job/9", "y.service", "failed"), many;
@@ -321,6 +372,8 @@ static void play_systemd(int fd, enum play play)
 		put(fd, answer(serial, NULL));
 	if (play == FLOOD)
 		flood(fd);
+	if (play >= NEW_BYTE && play <= NO_CODE)
+		newer(fd, play, serial);
 	if (play >= HUGE)
 		hostile(fd, play, serial);
 	if (play == IN_BYTES) {
