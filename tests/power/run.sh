@@ -8,6 +8,8 @@
 # succeed. SEED repeats a run, VERBS chooses verbs.
 set -eu
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/signed-release.sh
+. tests/signed-release.sh
 deploy=$(realpath "$1") kernel=$(realpath "$2") mkinitrd=$(realpath "$3") n=${4:-10}
 SEED=${SEED:-$RANDOM}
 RANDOM=$SEED
@@ -27,24 +29,15 @@ mkdir -p "$LAB/tree/bin" "$LAB/tree/lib/d" "$LAB/tree/etc"
 head -c 3000000 /dev/urandom >"$LAB/tree/bin/shim"
 head -c 1500000 /dev/urandom >"$LAB/tree/lib/data"
 for i in $(seq 40); do echo "file $i" >"$LAB/tree/lib/d/$i"; done
-cat >"$LAB/components.yaml" <<-END
-	components:
-	  - {name: base, text: all, required: true, paths: [bin, lib, etc]}
-	copies: []
-END
 mkdir "$LAB/releases"
-"$deploy" keys generate --no-passphrase "$LAB/key" >/dev/null
-cp "$LAB/key.pub" "$LAB/releases/key.pub"
 serial=0
 for name in one two three; do
 	serial=$((serial + 1))
 	echo "value = $serial" >"$LAB/tree/etc/configuration.toml"
 	head -c 200000 /dev/urandom >"$LAB/tree/bin/small"
-	"$deploy" release build --tree "$LAB/tree" --out "$LAB/releases/$name" --components \
-		"$LAB/components.yaml" --version "$serial.0.0" --serial "$serial" --created 1700000000 \
-		--expires 2099-01-01T00:00:00Z --channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
-	"$deploy" release sign --key "$LAB/key.key" "$LAB/releases/$name" >/dev/null
+	signed_release "$LAB/key" "$LAB/tree" "$LAB/releases/$name" "$serial.0.0" "$serial"
 done
+cp "$LAB/key.pub" "$LAB/releases/key.pub"
 truncate -s 48M "$LAB/releases.img"
 mkfs.ext4 -q -d "$LAB/releases" "$LAB/releases.img"
 cat >"$LAB/manifest" <<-END

@@ -7,6 +7,8 @@
 set -eu
 deploy=$(realpath "$1") manager=$(dirname "$(realpath "$1")")/kata-manager
 lab=$(mktemp -d "${TMPDIR:-/tmp}/holders.XXXXXX")
+# shellcheck source=tests/signed-release.sh
+. "$(dirname "$0")/../signed-release.sh"
 running=()
 end() {
 	local pid
@@ -28,18 +30,9 @@ mkdir -p "$lab/tree/bin" "$lab/tree/share"
 cp "$deploy" "$manager" "$lab/tree/bin"
 cp /bin/sleep "$lab/tree/bin/containerd-shim-kata-v2"
 echo "a guest" >"$lab/tree/share/kernel"
-cat >"$lab/components.yaml" <<-END
-	components:
-	  - {name: base, text: everything, required: true, paths: [bin, share]}
-	copies: []
-END
 place=(--prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory")
 {
-	"$deploy" keys generate --no-passphrase "$lab/key"
-	"$deploy" release build --tree "$lab/tree" --out "$lab/release" --components "$lab/components.yaml" \
-		--version 1.0.0 --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
-		--channel-expires 2099-01-01T00:00:00Z --level 1
-	"$deploy" release sign --key "$lab/key.key" "$lab/release"
+	signed_release "$lab/key" "$lab/tree" "$lab/release" 1.0.0 1
 	"$deploy" install "${place[@]}" --cri none --no-proof --yes --release "$lab/release" \
 		--key "$lab/key.pub" --cache "$lab/cache" --trust-dir "$lab/trust.d"
 } >"$lab/out" 2>"$lab/err" || fail "it is not installed"

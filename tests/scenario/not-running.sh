@@ -10,6 +10,8 @@ if [ "${1-}" != inside ]; then
 	exec unshare --mount --pid --fork --mount-proc "$0" inside "$(realpath "$1")"
 fi
 deploy=$2 manager=$(dirname "$2")/kata-manager
+# shellcheck source=tests/signed-release.sh
+. "$(dirname "$0")/../signed-release.sh"
 lab=$(mktemp -d "${TMPDIR:-/tmp}/not-running.XXXXXX")
 trap 'rm -rf "$lab"' EXIT
 mkdir -p "$lab/bin" "$lab/etc"
@@ -37,18 +39,9 @@ silent_about() {
 	if grep -qF -e "$1" "$lab/says"; then fail "it says '$1'"; fi
 }
 
-"$deploy" keys generate --no-passphrase "$lab/key" >/dev/null
 mkdir -p "$lab/tree/bin"
 echo shim >"$lab/tree/bin/containerd-shim-kata-v2"
-cat >"$lab/components.yaml" <<-END
-	components:
-	  - {name: base, text: everything, required: true, paths: [bin]}
-	copies: []
-END
-"$deploy" release build --tree "$lab/tree" --out "$lab/release" --components "$lab/components.yaml" \
-	--version 1.0.0 --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
-	--channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
-"$deploy" release sign --key "$lab/key.key" "$lab/release" >/dev/null
+signed_release "$lab/key" "$lab/tree" "$lab/release" 1.0.0 1
 place=(--prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory")
 trust=(--key "$lab/key.pub" --cache "$lab/cache" --trust-dir "$lab/trust.d")
 

@@ -17,6 +17,8 @@ if [ "${2:-}" != apart ]; then
 	exec unshare --mount "$0" "$deploy" apart
 fi
 
+# shellcheck source=tests/signed-release.sh
+. "$(dirname "$0")/../signed-release.sh"
 lab=/mnt
 mount --make-rprivate /
 mount -t tmpfs none "$lab"
@@ -37,17 +39,7 @@ echo "the shim" >tree/bin/containerd-shim-kata-v2
 chmod 755 tree/bin/*
 echo "a = 1" >tree/etc/configuration.toml
 echo "a kernel" >tree/share/kata/vmlinux
-cat >components.yaml <<-END
-	components:
-	  - {name: base, text: programs, required: true, paths: [bin, etc]}
-	  - {name: guest, text: guest, required: true, paths: [share]}
-	copies: []
-END
-"$deploy" keys generate --no-passphrase key >/dev/null
-"$deploy" release build --tree tree --out one --components components.yaml --version 1.0.0 --serial 1 \
-	--created 1700000000 --expires 2099-01-01T00:00:00Z --channel-expires 2099-01-01T00:00:00Z \
-	--level 1 >/dev/null
-"$deploy" release sign --key key.key one >/dev/null
+signed_release key tree one 1.0.0 1
 tar -cf one.tar one
 
 export SOURCE_DATE_EPOCH=1800000000

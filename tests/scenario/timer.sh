@@ -16,6 +16,8 @@ if [ "${1-}" != inside ]; then
 	exec unshare --mount --pid --fork --kill-child --mount-proc "$0" inside "$(realpath "$1")"
 fi
 deploy=$2
+# shellcheck source=tests/signed-release.sh
+. "$(dirname "$0")/../signed-release.sh"
 lab=$(mktemp -d "${TMPDIR:-/tmp}/timer.XXXXXX")
 trap 'rm -rf "$lab"' EXIT
 mount --make-rprivate /
@@ -71,12 +73,6 @@ export PATH=$lab/bin:$PATH
 
 # --- releases ---
 
-"$deploy" keys generate --no-passphrase "$lab/key" >/dev/null
-cat >"$lab/components.yaml" <<-END
-	components:
-	  - {name: base, text: everything, required: true, paths: [bin, share]}
-	copies: []
-END
 publish() { # VERSION SERIAL KERNEL: the kernel that its VM reports; the right one is 6.1
 	local tree=$lab/tree
 	rm -rf "${lab:?}/tree" "$lab/channel"
@@ -92,9 +88,7 @@ publish() { # VERSION SERIAL KERNEL: the kernel that its VM reports; the right o
 		rm -r "/run/vc/sbs/\$1@kata-deploy"
 	END
 	chmod +x "$tree"/bin/*
-	"$deploy" release build --tree "$tree" --out "$lab/channel" --components "$lab/components.yaml" \
-		--version "$1" --serial "$2" --guest-kernel 6.1 --created "$(date +%s)" --level 1 >/dev/null
-	"$deploy" release sign --key "$lab/key.key" "$lab/channel" >/dev/null
+	signed_release "$lab/key" "$tree" "$lab/channel" "$1" "$2" --guest-kernel 6.1 --created "$(date +%s)"
 }
 
 prefix=/opt/kata

@@ -14,6 +14,8 @@ if [ "${1-}" != inside ]; then
 	exec unshare --mount --pid --fork --kill-child --mount-proc "$0" inside "$(realpath "$1")"
 fi
 deploy=$2
+# shellcheck source=tests/signed-release.sh
+. "$(dirname "$0")/../signed-release.sh"
 lab=$(mktemp -d "${TMPDIR:-/tmp}/two-managers.XXXXXX")
 trap 'rm -rf "$lab"' EXIT
 fail() {
@@ -24,16 +26,7 @@ fail() {
 
 mkdir -p "$lab/tree/bin"
 echo shim >"$lab/tree/bin/containerd-shim-kata-v2"
-cat >"$lab/components.yaml" <<-END
-	components:
-	  - {name: base, text: everything, required: true, paths: [bin]}
-	copies: []
-END
-"$deploy" keys generate --no-passphrase "$lab/key" >"$lab/says"
-"$deploy" release build --tree "$lab/tree" --out "$lab/release" --components "$lab/components.yaml" \
-	--version 1.0.0 --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
-	--channel-expires 2099-01-01T00:00:00Z --level 1 >"$lab/says"
-"$deploy" release sign --key "$lab/key.key" "$lab/release" >"$lab/says"
+signed_release "$lab/key" "$lab/tree" "$lab/release" 1.0.0 1
 place=(--prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory")
 for name in a b; do
 	cat >"$lab/$name.toml" <<-END
