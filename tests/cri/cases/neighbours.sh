@@ -8,7 +8,8 @@
 # shellcheck disable=SC2034 # for container
 HOSTILE_LIMIT='"memory_limit_in_bytes":134217728'
 
-LONG+=(test_neighbour_of_{a_fork_bomb_without_a_limit,deep_directories,nested_control_groups,execs_that_flood,a_flood_that_nobody_reads}
+LONG+=(test_neighbour_of_{deep_directories,nested_control_groups,execs_that_flood,a_flood_that_nobody_reads}
+	test_neighbour_of_a_fork_bomb_without_a_limit
 	test_neighbour_of_one_{without_fds,that_fills_its_memory_disk,out_of_memory,that_ignores_signals})
 
 beside() { # WHAT FUNCTION [JSON]: FUNCTION POD starts the hostile container, waits until it is hostile, prints its id
