@@ -3,6 +3,9 @@
  * libs/http/local.h and grpc.h against servers that do not behave; the ones that do are asked in
  * cri_containerd_test.
  */
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -20,15 +23,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/http-local.XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *path;
 static pid_t server;
 static struct err err;
 
 static void set_up(void)
 {
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "http-local");
 	path = path_join(dir, "s");
 	err_clear(&err);
 	server = -1;
@@ -41,7 +43,7 @@ static void tear_down(void)
 		(void)waitpid(server, NULL, 0);
 	}
 	free(path);
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 }
 
 /* Says text to whoever connects and has asked something, then closes, or goes on until killed. */
@@ -233,8 +235,6 @@ int main(void)
 {
 	Suite *s = suite_create("http_local");
 	TCase *tc = tcase_create("local");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 60);
@@ -245,8 +245,5 @@ int main(void)
 	tcase_add_loop_test(tc, grpc_from_others, 0, ARRAY_LEN(not_grpc));
 	tcase_add_loop_test(tc, grpc_answers, 0, ARRAY_LEN(answers));
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }
