@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-/* One who waits for the next kill. Exactly one function is called, and the caller may free the
+/* A waiter for the next kill. Exactly one function is called, and the caller may free the
  * struct there, or after oom_wait_cancel(). */
 struct oom_waiter {
 	void (*killed)(void *arg, const char *container);

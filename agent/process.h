@@ -38,7 +38,7 @@ struct process_owner {
 	void (*over)(struct process *p);
 };
 
-/* One who waits for the end of a process. Exactly one function is called, and the caller may free
+/* A waiter for the end of a process. Exactly one function is called, and the caller may free
  * the struct there, or after process_wait_cancel(). */
 struct process_waiter {
 	void (*ended)(void *arg, int code);

@@ -53,7 +53,7 @@ struct cli_place {
 		OPT_UINT(0, "lock-wait", "SECONDS", &(g).lock_wait,                            \
 			 "wait so long for another kata-deploy; default: 0"),                  \
 		OPT_STR(0, "trust-memory", "DIR", &(g).memory,                                 \
-			"record that uninstalls keep; default: " TRUST_KEPT)
+			"kept by uninstall; default: " TRUST_KEPT)
 
 /* Sets the defaults; cleans the prefix, so that "/opt/kata/" and "/opt//kata" become "/opt/kata";
  * makes root absolute, and NULL if it is /. Idempotent. E_USAGE: a path is wrong.

@@ -11,7 +11,6 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
-#include "deploy/engine/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +23,9 @@
 #define TIMER  UNITS_NAME ".timer"
 #define MARK   "# Written by kata-deploy timer enable; changes belong into a drop-in."
 #define SYSTEM "/usr/bin/kata-deploy"
+
+/* The default of --prefix: the units pass only another one. */
+#define DEFAULT_PREFIX "/opt/kata"
 
 enum { UNIT_MAX = 64 << 10, CALL_MS = 60000 };
 
@@ -80,7 +82,7 @@ static void put_service(const struct units *u, const char *program, struct buf *
 	buf_str(to, "\n[Service]\nType=oneshot\nExecStart=");
 	buf_fmt(to, "%s", program);
 	buf_str(to, " timer run --quiet");
-	if (!str_eq(u->place.prefix, DEPLOY_PREFIX)) {
+	if (!str_eq(u->place.prefix, DEFAULT_PREFIX)) {
 		buf_str(to, " --prefix");
 		put_word(to, u->place.prefix);
 	}

@@ -53,7 +53,7 @@ const struct opt node_opts[] = {
 	OPT_STR(0, "prefix", "DIR", &o.place.prefix, "installation prefix; default: " CLI_PREFIX),
 	OPT_STR(0, "host", "DIR", &o.place.host, "where the host's paths are mounted; default: /"),
 	OPT_STR(0, "lock", "FILE", &o.place.lock, "default: /run/lock/kata-deploy.lock"),
-	OPT_STR(0, "trust-memory", "DIR", &o.place.memory, "record that uninstalls keep"),
+	OPT_STR(0, "trust-memory", "DIR", &o.place.memory, "record of releases, kept by uninstall"),
 	OPT_FLAG(0, "alone", &o.alone, "act without turns and without report"),
 	OPT_STR(0, "socket", "FILE", &o.socket, "for report; default: " MESSAGE_SOCKET),
 	OPT_STR(0, "state", "DIR", &o.state, "state kept over restarts; default: /run/kata-node"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-runtime: reports whether and how containers can run on this node. */
+/* kata-runtime, the program: reports whether and how containers can run on this node. */
 
 #include "config/config.h"
 #include "share/choice.h"
@@ -94,13 +94,13 @@ static const char *accelerator(const struct runtime_config *c)
 	return settled ? settled : vmm_guess_accelerator();
 }
 
-/* "PATH, whose it is", heap. */
+/* The path, and whether the file is the release's or the node's; heap. */
 static char *explain_origin(const char *path)
 {
 	return str_fmt("%s, %s", path, config_brings(path) ? "of this release" : "the node's own");
 }
 
-/* "virtio-fs: why", heap. */
+/* How files reach the guest, and why so; heap, or NULL with an error. */
 static char *explain_share(const struct runtime_config *c, struct err *err)
 {
 	AUTO(str) char *daemon = explain_origin(c->virtiofsd);
@@ -115,7 +115,7 @@ static char *explain_share(const struct runtime_config *c, struct err *err)
 		       : str_fmt("%s: %s; served by QEMU", choice.fs, choice.why);
 }
 
-/* False: it lacks what containers can need, or does not say. */
+/* Reports which devices QEMU lacks. False, with an error, if it lacks any or cannot be asked. */
 static bool report_devices(const struct runtime_config *c, struct err *err)
 {
 	AUTO(strv) char **missing = NULL;
@@ -139,7 +139,7 @@ static bool report_devices(const struct runtime_config *c, struct err *err)
 	return false;
 }
 
-/* The guest's root. */
+/* Reports the guest's root: initrd or image. */
 static void report_root(const struct runtime_config *c)
 {
 	AUTO(str) char *image = NULL;
@@ -265,7 +265,7 @@ static int cmd_env(struct err *err)
 /* --- main --- */
 
 static const struct verb verbs[] = {
-	{ "check", "say whether containers can run here, and how", cmd_check },
+	{ "check", "check whether containers can run here, and how", cmd_check },
 	{ "env", "describe the runtime, the VMM and the host", cmd_env },
 	{ NULL, NULL, NULL },
 };
@@ -303,7 +303,7 @@ int main(int argc, char **argv)
 	bool has_own; /* verbs and options of its own */
 
 	file_set_umask();
-	/* As a verb, whatever it asks about: all options are those of the program. */
+	/* "help", also with the name of a verb: all options are the program's. */
 	if (first >= 0 && first < argc && str_eq(argv[first], "help")) {
 		o.help = true;
 		first = argc;

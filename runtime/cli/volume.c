@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* kata-runtime direct-volume add, remove, stats and resize. */
+
 #include "volume.h"
 
 #include "base/opt.h"
@@ -18,7 +20,7 @@ static struct {
 	const char *path, *info, *size;
 } o;
 
-#define PATH_OPTION OPT_STR(0, "volume-path", "PATH", &o.path, "what pods mount")
+#define PATH_OPTION OPT_STR(0, "volume-path", "PATH", &o.path, "path that pods mount")
 
 static int check(const char *value, const char *name, struct err *err)
 {
@@ -41,7 +43,8 @@ static int cmd_remove(int argc, char **argv, struct err *err)
 	return check(o.path, "volume-path", err) < 0 ? -1 : volume_remove(o.path, err);
 }
 
-/* The first that has it answers: a sandbox may have ended without saying so. */
+/* Asks the sandboxes that are marked as users, until one has the volume: the mark of a sandbox may
+ * have outlived it. */
 static int ask_users(const char *method, const char *target, const char *body, struct buf *answer,
 		     struct err *err)
 {
@@ -61,7 +64,7 @@ static int ask_users(const char *method, const char *target, const char *body, s
 	return err->code ? -1 : 0;
 }
 
-/* For a query. */
+/* The text as a value in a query, heap: special characters as %XX. */
 static char *escape(const char *text)
 {
 	AUTO(buf) struct buf out = BUF_INIT(64 * 1024);
@@ -119,14 +122,14 @@ int volume_verb(int argc, char **argv, struct err *err)
 	};
 	static const struct opt one[] = { PATH_OPTION, OPT_END };
 	static const struct opt grow[] = {
-		PATH_OPTION,
-		OPT_STR(0, "size", "BYTES", &o.size, "of the device and its file system"), OPT_END
+		PATH_OPTION, OPT_STR(0, "size", "BYTES", &o.size, "new size of the file system"),
+		OPT_END
 	};
 	static const struct subverb verbs[] = {
-		{ "add", "", "say which block device is behind a volume", add, cmd_add, 0, 0 },
-		{ "remove", "", "forget it", one, cmd_remove, 0, 0 },
-		{ "stats", "", "say how full it is, as JSON", one, cmd_stats, 0, 0 },
-		{ "resize", "", "grow it while a pod uses it", grow, cmd_resize, 0, 0 },
+		{ "add", "", "record the block device of a volume", add, cmd_add, 0, 0 },
+		{ "remove", "", "remove the record of a volume", one, cmd_remove, 0, 0 },
+		{ "stats", "", "print a volume's usage as JSON", one, cmd_stats, 0, 0 },
+		{ "resize", "", "grow a volume while a pod uses it", grow, cmd_resize, 0, 0 },
 		{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
 	};
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Annotations that override the configuration. Anyone who may start a container can set them, so
- * known names are listed here, and those that change the VM must be allowed by the node's
- * administrator (enable_annotations).
+ * Annotations that override the configuration. Anyone who may start a container can set them. So
+ * only names in the table are accepted, and those that change the VM only if the node's
+ * administrator allows them (enable_annotations). Each is translated to a line of TOML, which is
+ * merged into the document.
  */
 
 #include "config/config-internal.h"
@@ -25,15 +26,14 @@
 #define A "agent.kata"
 #define R "runtime"
 
-#define ANYWHERE "" /* as valid: a path that needs to match no pattern */
+#define ANYWHERE "" /* valid of a path that need not match a pattern */
 
-/* A list is a TOML array, or plain words if the row has a separator. */
-static const struct note {
-	const char *name; /* after the prefix */
+static const struct row {
+	const char *name; /* after PREFIX */
 	const char *table, *key;
-	const char *valid; /* of a path: key of the patterns, one of which it must match */
-	const char *separator;
-} notes[] = {
+	const char *valid; /* of a path: the key with the patterns that it must match; else NULL */
+	const char *separator; /* of a list of plain words; NULL: a list is a TOML array */
+} rows[] = {
 	{ "hypervisor.path", Q, "path", "valid_hypervisor_paths", NULL },
 	{ "hypervisor.kernel", Q, "kernel", ANYWHERE, NULL },
 	{ "hypervisor.initrd", Q, "initrd", ANYWHERE, NULL },
@@ -114,8 +114,8 @@ static const struct note {
 #define NO_POLICY    "the agent has no policy"
 #define CONFIDENTIAL "confidential guests are not supported"
 
-/* Known to other versions or VMMs of Kata Containers, and never possible here; said before it is
- * asked whether they are allowed. */
+/* Annotations of other versions or VMMs of Kata Containers that are never possible here. They are
+ * refused with the reason, before enable_annotations is looked at. */
 static const struct {
 	const char *name, *why;
 } impossible[] = {
@@ -145,11 +145,11 @@ static const struct {
 	{ "runtime.guest_selinux_label", "the guest has no SELinux" },
 };
 
-static const struct note *find_note(const char *name)
+static const struct row *find_row(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(notes); i++) {
-		if (str_eq(notes[i].name, name))
-			return &notes[i];
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (str_eq(rows[i].name, name))
+			return &rows[i];
 	}
 	return NULL;
 }
@@ -161,7 +161,7 @@ static struct toml_value *qemu_table(const struct toml_value *root)
 
 /* --- allowed --- */
 
-/* True if an expression matches the whole name: "enable_iommu" does not match longer names. */
+/* *out: the expression matches the whole name; "enable_iommu" does not match longer names. */
 static int matches(const char *expression, const char *name, bool *out, struct err *err)
 {
 	AUTO(str) char *whole = str_fmt("^(%s)$", expression);
@@ -193,8 +193,8 @@ static int check_allowed(const struct toml_value *root, const char *file, const 
 	return err_hint(err, "the node's administrator can list '%s' in enable_annotations", name);
 }
 
-/* Where a pattern leads, as far as it has no wildcard: a directory that the administrator lists may
- * be a link. Heap. */
+/* The pattern with symbolic links resolved as far as it has no wildcard, heap: a directory that the
+ * administrator lists may be a link. */
 static char *real_pattern(const char *pattern)
 {
 	size_t plain = strcspn(pattern, "*?[\\");
@@ -212,7 +212,7 @@ static char *real_pattern(const char *pattern)
 		       pattern + plain);
 }
 
-static int match_path(const struct toml_value *root, const char *file, const struct note *n,
+static int match_path(const struct toml_value *root, const char *file, const struct row *n,
 		      const char *asked, const char *real, struct err *err)
 {
 	AUTO(strv) char **list = NULL;
@@ -233,11 +233,11 @@ static int match_path(const struct toml_value *root, const char *file, const str
 }
 
 /*
- * The path without symbolic links, heap: what a link leads to may be another file later, and need not
- * lie where the link does. Where patterns decide, a file that does not exist is refused as one that
- * does, which must not be revealed.
+ * The path with symbolic links resolved, heap: a link may lead to another file later, and to one
+ * that the patterns do not match. If there are patterns, a file that does not exist gets the same
+ * error as one that they do not match: whether a file exists must not be revealed.
  */
-static char *take_path(const struct toml_value *root, const char *file, const struct note *n,
+static char *take_path(const struct toml_value *root, const char *file, const struct row *n,
 		       const char *path, struct err *err)
 {
 	AUTO(str) char *real = *path ? realpath(path, NULL) : xstrdup("");
@@ -262,7 +262,7 @@ const char *config_annotation(const char *const *annotations, const char *name)
 	return NULL;
 }
 
-/* Compares real paths: a link must not lead out of the directory. */
+/* True if the real path is below one of the directories. Their links are resolved, too. */
 static bool is_below_one(const char *real, char *const *directories)
 {
 	strv_each(directory, directories) {
@@ -286,7 +286,7 @@ char *config_chosen(const struct toml_value *root, const char *file, const char 
 	if (toml_get_strings(toml_find(root, "runtime"), "valid_config_paths", &directories, err) <
 	    0)
 		return NULL;
-	/* The same error whether or not the file exists: this must not be revealed. */
+	/* The same error whether or not the file exists, since that must not be revealed. */
 	real = *path == '/' ? realpath(path, NULL) : NULL;
 	if (real && is_below_one(real, directories))
 		return STEAL(real, NULL);
@@ -335,8 +335,8 @@ static char *quote_words(const char *text, const char *separator)
 	return str_fmt("[%s]", joined);
 }
 
-/* The value as TOML. An unquoted value must be a single line, so that it cannot add keys. */
-static char *as_toml(const struct note *n, const char *value, struct err *err)
+/* The value as TOML, heap. An unquoted value must be a single line, so that it cannot add keys. */
+static char *as_toml(const struct row *n, const char *value, struct err *err)
 {
 	enum config_kind kind = config_kind_of(n->table, n->key);
 
@@ -351,7 +351,7 @@ static char *as_toml(const struct note *n, const char *value, struct err *err)
 	return xstrdup(value);
 }
 
-/* Kernel parameters of an annotation are appended to the configured ones. */
+/* The configured kernel parameters with those of an annotation appended, heap. */
 static char *appended(const struct toml_value *root, const char *value)
 {
 	const struct toml_value *now = toml_find(qemu_table(root), "kernel_params");
@@ -361,17 +361,17 @@ static char *appended(const struct toml_value *root, const char *value)
 	return str_fmt("%s %s", now->string.text, value);
 }
 
-static char *assignment(const struct note *n, const char *value, struct err *err)
+static char *assignment(const struct row *n, const char *value, struct err *err)
 {
 	AUTO(str) char *toml = as_toml(n, value, err);
 
 	return toml ? str_fmt("%s.%s = %s\n", n->table, n->key, toml) : NULL;
 }
 
-/* Passed to the agent as a kernel parameter. */
+/* The line for agent.container_pipe_size, which reaches the agent as a kernel parameter; heap. */
 static char *assign_pipe_size(const struct toml_value *root, const char *value, struct err *err)
 {
-	const struct note *n = find_note("hypervisor.kernel_params");
+	const struct row *n = find_row("hypervisor.kernel_params");
 	AUTO(str) char *word = NULL, *all = NULL;
 	uint64_t size;
 
@@ -386,11 +386,11 @@ static char *assign_pipe_size(const struct toml_value *root, const char *value, 
 
 static void refuse_unknown(const char *name, struct err *err)
 {
-	const char *names[ARRAY_LEN(notes) + 1], *near;
+	const char *names[ARRAY_LEN(rows) + 1], *near;
 
-	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
-		names[i] = notes[i].name;
-	names[ARRAY_LEN(notes)] = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		names[i] = rows[i].name;
+	names[ARRAY_LEN(rows)] = NULL;
 	near = str_nearest(name, names);
 	err_set(err, E_UNSUPPORTED, "not supported");
 	if (near)
@@ -419,11 +419,11 @@ static char *check_hash_type(const char *value, struct err *err)
 	return NULL;
 }
 
-/* The annotation as a line of TOML, heap, or NULL. name is without the prefix. */
+/* The annotation PREFIX NAME as a line of TOML, which may be empty; heap, or NULL with an error. */
 static char *translate(const struct toml_value *root, const char *file, const char *name,
 		       const char *value, struct err *err)
 {
-	const struct note *n = find_note(name);
+	const struct row *n = find_row(name);
 	AUTO(str) char *taken = NULL;
 
 	if (str_eq(name, "hypervisor." HASH_TYPE))
@@ -433,7 +433,7 @@ static char *translate(const struct toml_value *root, const char *file, const ch
 	     check_allowed(root, file, name + strlen("hypervisor."), err) < 0))
 		return NULL;
 	if (config_is_digest(name))
-		return xstrdup(""); /* checked when it is known of which file */
+		return xstrdup(""); /* config_check_assets() checks it when the path is known */
 	if (str_eq(name, "agent.container_pipe_size"))
 		return assign_pipe_size(root, value, err);
 	if (!n) {
@@ -449,14 +449,14 @@ static char *translate(const struct toml_value *root, const char *file, const ch
 	return taken ? assignment(n, taken, err) : NULL;
 }
 
-/* Of single containers, or not for us to read. */
+/* True for annotations that others read: config_chosen(), shim/annotation.c, or nobody here. */
 static bool is_of_others(const char *name)
 {
 	return str_eq(name, CONFIG_PATH) || str_starts(name, FAMILY "container.") ||
 	       str_starts(name, FAMILY "pkg.oci.");
 }
 
-/* As translate(), of any name. */
+/* As translate(), for an annotation of any name. */
 static char *read_annotation(const struct toml_value *root, const char *file, const char *name,
 			     const char *value, struct err *err)
 {
@@ -474,6 +474,7 @@ static char *read_annotation(const struct toml_value *root, const char *file, co
 	return NULL;
 }
 
+/* True if an annotation sets that key of the hypervisor. */
 static bool names(const char *const *annotations, const char *name)
 {
 	AUTO(str) char *whole = str_fmt(PREFIX "hypervisor.%s", name);
@@ -481,9 +482,9 @@ static bool names(const char *const *annotations, const char *name)
 	return !str_empty(config_annotation(annotations, whole));
 }
 
-/* A root that an annotation names takes the place of the configured one, with all that is said of that. */
-static int make_room_for_root(struct toml_value *root, const char *const *annotations,
-			      struct err *err)
+/* If an annotation names initrd or image, removes the configured ones and what is configured about
+ * them. */
+static int replace_root(struct toml_value *root, const char *const *annotations, struct err *err)
 {
 	static const char unset[] = Q ".initrd = \"\"\n" Q ".image = \"\"\n" Q
 				      ".kernel_verity_params = \"\"\n" Q ".rootfs_type = \"\"\n";
@@ -508,7 +509,7 @@ static int make_room_for_root(struct toml_value *root, const char *const *annota
 int config_annotate(struct toml_value *root, const char *file, const char *const *annotations,
 		    struct err *err)
 {
-	if (make_room_for_root(root, annotations, err) < 0)
+	if (replace_root(root, annotations, err) < 0)
 		return -1;
 	for (size_t i = 0; annotations && annotations[i]; i += 2) {
 		AUTO(str) char *label = str_fmt("annotation %.200s", annotations[i]), *line = NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Digests of what a VM is made of. A path can come to mean another file between the check and the
- * use; so what was checked stays open, and is handed on as an fd.
+ * Checks digests of the files that a VM consists of. A path could name another file after the
+ * check; so a file that was checked stays open, and the VMM gets the fd.
  */
 
 #include "config/config-internal.h"
@@ -42,7 +42,8 @@ bool config_is_digest(const char *name)
 	return false;
 }
 
-/* A FIFO would keep us waiting. */
+/* Opens a regular file; O_NONBLOCK, since opening a FIFO would block. The fd is not 0, which means
+ * "not checked". */
 static int open_file(const char *path, struct err *err)
 {
 	AUTO(fd) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), high = -1;
@@ -52,10 +53,11 @@ static int open_file(const char *path, struct err *err)
 		return err_sys(err, "open %s", path);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return err_set(err, E_INVALID, "%s is not a regular file", path);
-	high = fcntl(fd, F_DUPFD_CLOEXEC, 3); /* 0 says that there is none */
+	high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	return high < 0 ? err_sys(err, "duplicate an fd") : STEAL(high, -1);
 }
 
+/* Returns an fd of the file, whose digest is the wanted one. */
 static int check_asset(const struct asset *a, const char *path, const char *wanted, struct err *err)
 {
 	char is[SHA512_HEX + 1], should[SHA512_HEX + 1];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* configuration.toml: finding it, the table of its keys, and its checks. */
+/* configuration.toml: the table of its keys, finding and reading it, and checks. */
 
 #include "config/config-internal.h"
 
@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 /*
- * One row per key. A key with a member is supported. A key without one is accepted only with a
- * value in `only` ("a|b"; for a list: only empty), since no other is supported; why is the reason.
+ * A row for each key. A key with a member is supported. A key without one is accepted only with a
+ * value in `only` ("a|b"; a list only if it is empty); why is the reason for refusing others.
  */
 struct key {
 	const char *table, *name;
@@ -48,7 +48,7 @@ struct key {
 	{                                                            \
 		t, n, CONFIG_INT, AT(m), lo, hi, d, NULL, NULL, NULL \
 	}
-/* A double: the sum with a container's own processors is what is rounded up. */
+/* A double: only its sum with the containers' processors is rounded up. */
 #define CPUS_KEY(t, n, m, lo, hi, d)                                  \
 	{                                                             \
 		t, n, CONFIG_CPUS, AT(m), lo, hi, d, NULL, NULL, NULL \
@@ -77,17 +77,17 @@ struct key {
 	{                                                            \
 		t, n, CONFIG_STRINGS, SIZE_MAX, 0, 0, 0, NULL, "", w \
 	}
-/* A list used only for annotations: annotation.c reads it. */
+/* A list of what annotations may set; annotation.c reads it. */
 #define GATE_LIST(t, n)                                                   \
 	{                                                                 \
 		t, n, CONFIG_STRINGS, SIZE_MAX, 0, 0, 0, NULL, NULL, NULL \
 	}
 
-/* What QEMU takes as the size of a disk's sectors, and as parts of an nvdimm. */
+/* QEMU's limits of a disk's sector size, and the unit of an nvdimm's size. */
 enum { SECTOR_MIN = 512, SECTOR_MAX = 1 << 16, NVDIMM_STEP = 2 << 20 };
 
-/* x86's COMMAND_LINE_SIZE, and what vmm/qemu puts before the configured parameters, for an image that is
- * verified as much again. */
+/* Characters of the kernel's command line: x86's COMMAND_LINE_SIZE, what vmm/qemu puts before the
+ * configured parameters, and what it adds for an image. */
 enum { COMMAND_LINE_MAX = 2047, OWN_PARAMS_MAX = 511, IMAGE_PARAMS_MAX = 512 };
 
 #define NO_TRACE    "tracing is not built in"
@@ -330,7 +330,7 @@ static int take(struct toml_value *table, const struct key *k, struct runtime_co
 
 /* --- documents --- */
 
-/* The table "a.b", checking that a has no other entry; NULL (no error) if it is absent. */
+/* *out: the table "a.b", or NULL if it is absent. */
 static int find_table(struct toml_value *root, const char *path, struct toml_value **out,
 		      struct err *err)
 {
@@ -425,8 +425,8 @@ char *config_prefix(void)
 	return path_clean(up);
 }
 
-/* An installed release is a generation below the prefix; all generations share the etc/ of the
- * prefix, where administrators edit the configuration. */
+/* The path of the configuration that administrators edit, heap. All generations of an installed
+ * release share the etc/ beside generations/. */
 static char *edited_below(const char *prefix)
 {
 	AUTO(str) char *up = str_fmt("%s/..", prefix), *parent = path_clean(up);
@@ -444,7 +444,7 @@ char *config_find(const char *asked, struct err *err)
 	AUTO(str)
 	char *own = path_join(prefix, "share/defaults/kata-containers/configuration.toml");
 
-	/* A file that was named must exist: no fall-back to another configuration. */
+	/* A file that was named must exist: config_load() does not fall back to another one. */
 	if (!str_empty(asked))
 		return xstrdup(asked);
 	if (!str_empty(env))
@@ -462,7 +462,8 @@ char *config_find(const char *asked, struct err *err)
 	return NULL;
 }
 
-/* Relative to the prefix, so that a release works anywhere and uses what it has brought. */
+/* Makes a relative path absolute, below PREFIX: so a release works in any directory, with its own
+ * files. */
 static void below_prefix(char **path)
 {
 	AUTO(str) char *prefix = config_prefix(), *absolute = NULL;
@@ -480,7 +481,7 @@ bool config_brings(const char *path)
 	return path_is_below(path, prefix);
 }
 
-/* Checks the files that a VM needs before it is started, so that the error names the key. */
+/* Checks a file that the VM needs. Checked early, so that the error can name the key. */
 static int check_file(const struct runtime_config *c, const char *key, const char *path, int mode,
 		      struct err *err)
 {
@@ -521,7 +522,7 @@ static int check_sectors(const struct runtime_config *c, struct err *err)
 	return err_hint(err, "a physical sector holds one or more logical ones");
 }
 
-/* An initrd or an image. */
+/* Exactly one of initrd and image must be set. */
 static int check_root(const struct runtime_config *c, struct err *err)
 {
 	if (*c->image && *c->initrd) {
@@ -595,7 +596,7 @@ enum config_kind config_kind_of(const char *table, const char *name)
 	bug("no key %s in [%s]", name, table);
 }
 
-/* The document of a file with its drop-ins over it, or NULL. */
+/* The document of a file, overridden by its drop-ins; for toml_free(). NULL on failure. */
 static struct toml_value *load_document(const char *file, struct err *err)
 {
 	AUTO(toml) struct toml_value *root = toml_load(file, err);
@@ -609,7 +610,7 @@ static struct toml_value *load_document(const char *file, struct err *err)
 	return STEAL(root, NULL);
 }
 
-/* What the image is; a digest was of the file that is open already. */
+/* Reads the image's properties, from the open file if its digest was checked. */
 static int read_image(struct runtime_config *c, struct err *err)
 {
 	AUTO(fd) int fd = -1;
@@ -630,7 +631,8 @@ static int read_image(struct runtime_config *c, struct err *err)
 	return err_hint(err, "set disable_image_nvdimm = true");
 }
 
-/* The document that counts, and in *file its name. */
+/* The document of *file or, if an annotation selects another file, that one's; *file is then its
+ * name. */
 static struct toml_value *choose_document(char **file, const char *const *annotations,
 					  struct err *err)
 {

@@ -2,41 +2,46 @@
 #pragma once
 
 /*
- * configuration.toml: upstream Kata's keys (tables [hypervisor.qemu], [agent.kata], [runtime],
- * [factory]) with config.d/ drop-ins.
+ * The runtime's configuration: configuration.toml with upstream Kata's keys (tables
+ * [hypervisor.qemu], [agent.kata], [runtime], [factory]), drop-ins in config.d/, and annotations.
  *
- *	struct runtime_config *c = config_load(chosen, annotations, &err);
+ *	AUTO(config) struct runtime_config *c = config_load(asked, annotations, err);
  *
- * chosen (from the options of CreateTask) may be NULL: then the standard places are searched.
- * Order: chosen, $KATA_CONF_FILE, /etc/kata-containers/configuration.toml, then below the program's
- * own prefix (for a release that was installed as PREFIX/generations/ID: the first of these below
- * PREFIX) PREFIX/etc/configuration.toml and
- * PREFIX/share/defaults/kata-containers/configuration.toml. The first that exists is read; then
- * every file of config.d/ beside it, sorted by name, overrides it key by key. Paths of QEMU,
- * virtiofsd, kernel, initrd, image and firmware without a leading slash are below that prefix: what a release
- * brings. The node's own QEMU is used only when it is named.
+ * The file is the first of these that is set or exists:
  *
- * annotations is a list of alternating names and values (name, value, name, value, NULL), or NULL:
- * those named io.katacontainers.config.{hypervisor,agent,runtime}.KEY override the files. A KEY of
- * the hypervisor must match an expression of enable_annotations as a whole. A path is absolute; it is
- * taken without its symbolic links and then, where the configuration has a valid_* list for it, must
- * match a pattern of that. Any other annotation below io.katacontainers. that is not allowed or not
- * known is an error, but for those of single containers (container.*, shim/annotation.h) and what
- * runtimes themselves add (pkg.oci.*).
+ *	asked					from the options of containerd's Create
+ *	$KATA_CONF_FILE
+ *	/etc/kata-containers/configuration.toml
+ *	PREFIX/etc/configuration.toml
+ *	PREFIX/share/defaults/kata-containers/configuration.toml
  *
- * The guest's root is an initrd or an image (image.h), never both; an annotation that names one
- * replaces the other, too, and with it what was configured of an image's verification.
+ * PREFIX is that of the running program. For a release installed as DIR/generations/ID it is that
+ * directory, but the file below etc/ is that of DIR. Then every file of config.d/ beside the
+ * configuration, sorted by name, overrides it key by key. Paths of QEMU, virtiofsd, kernel, initrd,
+ * image and firmware without a leading slash are below PREFIX, where a release has these files; the
+ * node's own QEMU is used only if its path is configured.
  *
- * io.katacontainers.config.hypervisor.{kernel,initrd,image,firmware,hypervisor}_hash is the SHA-512 of that
- * file, whoever named it. The file is opened once, and what was opened is what the VM is given.
+ * annotations is a list of alternating names and values that ends with NULL, or is NULL. Those
+ * named io.katacontainers.config.{hypervisor,agent,runtime}.KEY override the files. A KEY of the
+ * hypervisor must match one of the expressions in enable_annotations as a whole. A path must be
+ * absolute; its symbolic links are resolved, and if the configuration has a valid_* list for the
+ * key, the result must match a pattern in it. Any other annotation below io.katacontainers. is an
+ * error, except those of single containers (container.*, shim/annotation.h) and those that runtimes
+ * add (pkg.oci.*).
  *
- * io.katacontainers.config_path names another file to read instead. It must lie below one of the
- * directories listed in valid_config_paths in [runtime] of the first file (links are resolved; the
- * default is none). The lists in that other file then apply to the other annotations.
+ * The guest's root is an initrd or an image (image.h), never both. An annotation that names one
+ * also replaces the other, and what is configured about an image's verification.
  *
- * Nothing is silently ignored: a known key is either supported, or accepted only with values that
- * have no effect here; any other value, and every unknown key, is an error with file, line and
- * remedy.
+ * io.katacontainers.config.hypervisor.{kernel,initrd,image,firmware,hypervisor}_hash is the SHA-512
+ * digest of that file, wherever its path comes from. The file is opened once, checked, and passed
+ * to the VM as an fd.
+ *
+ * io.katacontainers.config_path names another file to read instead. It must be below one of the
+ * directories in valid_config_paths in [runtime] of the first file (links are resolved; the default
+ * is none). The lists in that other file then apply to the other annotations.
+ *
+ * Nothing is silently ignored. A known key is supported, or accepted only with values that change
+ * nothing here; any other value, and every unknown key, is an error with file, line and hint.
  */
 
 #include "base/err.h"
@@ -47,7 +52,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Files that a VM is made of. */
+/* Files that a VM consists of. */
 enum config_asset {
 	ASSET_HYPERVISOR,
 	ASSET_KERNEL,
@@ -59,36 +64,36 @@ enum config_asset {
 
 struct runtime_config {
 	char *file; /* path of the file that was read */
-	/* The fd of an asset whose digest was checked: to be used instead of its path. 0: none. */
+	/* The fd of an asset whose digest was checked, to be used instead of its path; else 0. */
 	int checked[ASSETS];
 
 	/* [hypervisor.qemu] */
 	char *initrd, *image; /* one of the two is empty */
 	char *rootfs_type, *verity_params;
-	struct root_image root; /* what the image is, where there is one */
-	bool image_nvdimm_off;  /* it is a disk */
+	struct root_image root; /* properties of the image, if there is one */
+	bool image_nvdimm_off;  /* the guest has the image as a disk, not as an nvdimm */
 	char *qemu_path, *kernel, *machine_type, *kernel_params, *firmware;
 	char *machine_accelerators, *cpu_features, *seccomp_sandbox, *entropy_source;
 	char *shared_fs; /* "" (share/choice.h), "virtio-fs", "virtio-9p" or "none" */
 	char *virtiofsd, *virtiofs_cache, *file_mem_backend, *guest_hook_path;
 	char **virtiofsd_args;
-	double vcpus;      /* < 0: all of the host; may be a fraction */
-	int64_t max_vcpus; /* 0: the host's */
+	double vcpus;      /* may be a fraction; < 0: as many as the host has */
+	int64_t max_vcpus; /* 0: as many as the host has */
 	int64_t memory_mib, max_memory_mib;
-	int64_t memory_slots; /* for DIMMs, where memory does not grow by virtio-mem */
+	int64_t memory_slots; /* for DIMMs, if memory does not grow by virtio-mem */
 	int64_t msize_9p, pcie_root_ports;
 	bool virtio_mem;
-	int64_t bridges;    /* for what is plugged in later; 0: nothing is */
+	int64_t bridges;    /* for devices plugged while the VM runs; 0: none can be */
 	char *block_driver; /* "virtio-blk" or "virtio-scsi" */
 	char *block_aio;    /* "threads", "native" or "io_uring" */
-	bool guest_swap;    /* containers that may swap have something to swap to */
-	bool block_off;     /* block devices are mounted by the host, and shared */
-	/* cache_set: the other two are passed on, instead of QEMU's own choice. */
+	bool guest_swap;    /* containers that may swap get swap space in the guest */
+	bool block_off; /* root file systems on block devices are mounted by the host, and shared */
+	/* block_cache_set: the other two are passed to QEMU; else QEMU's defaults hold. */
 	bool block_cache_set, block_cache_direct, block_cache_noflush;
-	int64_t logical_sector, physical_sector; /* bytes that disks say; 0: QEMU's choice */
-	int64_t rx_max_rate, tx_max_rate;        /* bits a second of each interface; 0: no limit */
-	bool rootless;
-	bool selinux_off; /* the VMM has our label, not the sandbox container's */
+	int64_t logical_sector, physical_sector; /* sector sizes of disks; 0: QEMU's default */
+	int64_t rx_max_rate, tx_max_rate; /* bits per second of each interface; 0: no limit */
+	bool rootless;                    /* the VMM has a user of its own */
+	bool selinux_off; /* the VMM has the shim's label, not the sandbox container's */
 	bool hypervisor_debug, legacy_serial, hugepages, mem_prealloc, vhost_net_off;
 	char *accelerator; /* "" (try KVM, else TCG), "kvm", "tcg" */
 	char *transport; /* "" (try vsock where the host has it, else serial), "vsock", "serial" */
@@ -107,21 +112,24 @@ struct runtime_config {
 	int64_t create_container_timeout_s;
 };
 
-/* The file that config_load would read, heap. E_NOT_FOUND lists the places searched. */
+/* The path of the file that config_load() would read, heap; NULL with E_NOT_FOUND. asked may be
+ * NULL. */
 char *config_find(const char *asked, struct err *err);
+/* Returns the configuration, for config_free(); NULL on failure. Annotations that have contributed
+ * to an error are named. */
 struct runtime_config *config_load(const char *asked, const char *const *annotations,
 				   struct err *err);
 void config_free(struct runtime_config *c);
 DEFINE_AUTO(config, struct runtime_config *, NULL, config_free)
 
-/* True if the guest has its image as an nvdimm, and not as a disk. */
+/* True if the guest has its image as an nvdimm, not as a disk. */
 static inline bool config_has_nvdimm(const struct runtime_config *c)
 {
 	return *c->image && !c->image_nvdimm_off && !str_eq(c->machine_type, "microvm");
 }
 
-/* True if that file is the release's: below the prefix of the running program. */
+/* True if the path is that of a file of the release: below PREFIX. */
 bool config_brings(const char *path);
 
-/* PREFIX of the running program: the parent directory of its bin/, heap. */
+/* PREFIX, the parent directory of the running program's bin/; heap. */
 char *config_prefix(void);

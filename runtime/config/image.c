@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Root images: partition tables, file systems, and what dm-verity needs. */
+/* Reads root images: partition table, superblock, and the line with dm-verity's parameters. */
 
 #include "config/image.h"
 
@@ -107,7 +107,7 @@ int root_image_parse(const char *params, struct root_image *out, struct err *err
 
 /* --- the disk --- */
 
-/* Up to HEAD bytes; what is behind the end is zero. */
+/* Reads HEAD bytes at that offset; zeros after the end of the file. */
 static int read_head(int fd, const char *path, uint64_t at, uint8_t head[HEAD], struct err *err)
 {
 	memset(head, 0, HEAD);
@@ -122,7 +122,8 @@ static uint32_t le32(const uint8_t *at)
 	       (uint32_t)at[3] << 24;
 }
 
-/* By the marks of its superblock; NULL: none that the guest's kernel has. */
+/* The type of a file system, from the magic number of its superblock; NULL if it is none of
+ * these. */
 static const char *file_system(const uint8_t head[HEAD])
 {
 	static const struct {
@@ -142,7 +143,7 @@ static const char *file_system(const uint8_t head[HEAD])
 	return NULL;
 }
 
-/* The offsets of the first two partitions of the table at base, 0: there is none. */
+/* The offsets of the first two partitions of the table at base; 0 for one that does not exist. */
 static void read_table(const uint8_t head[HEAD], uint64_t base, uint64_t offset[2])
 {
 	const uint8_t *entry = head + MBR_TABLE;
@@ -170,7 +171,7 @@ static bool has_pfn_header(int fd)
 	       memcmp(is, mark, sizeof(mark)) == 0;
 }
 
-/* Finds the file system, and whether a second partition follows it. */
+/* Detects the file system. *tree: the image has a second partition. */
 static int read_disk(int fd, const char *path, struct root_image *out, bool *tree, struct err *err)
 {
 	uint64_t offset[2] = { 0, 0 };
@@ -208,7 +209,7 @@ static int choose_type(const char *path, const char *type, struct root_image *ou
 	return 0;
 }
 
-/* The line that applies, heap; "" if there is none. */
+/* The line: params, or that of the file beside the image; heap, "" if neither exists. */
 static char *find_params(const char *path, const char *params, struct err *err)
 {
 	AUTO(str) char *beside = str_fmt("%s" ROOT_IMAGE_PARAMS, path);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Looks a block device up in sysfs. */
+
 #include "device/block.h"
 
 #include "base/file.h"
@@ -12,7 +14,7 @@
 
 enum { SECTOR = 512, UEVENT_MAX = 4096 };
 
-/* The value of DEVNAME= in the device's uevent file, heap. */
+/* The path of the device's node: DEVNAME= in its uevent file, below /dev; heap. */
 static char *kernel_name(const char *dir, struct err *err)
 {
 	AUTO(str) char *path = path_join(dir, "uevent");

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Counts the users of a VM's disks, and plugs and unplugs outside of the lock. */
+
 #include "device/disks.h"
 
 #include "base/fd.h"
@@ -58,7 +60,7 @@ static struct disk *find(const struct disks *d, const struct disk *like)
 	return NULL;
 }
 
-/* With the lock held: no longer busy. */
+/* With the lock held: ends the busy state, and removes the disk from the list unless it stays. */
 static void settle(struct disks *d, struct disk *disk, bool stays)
 {
 	disk->busy = false;
@@ -72,7 +74,8 @@ static void settle(struct disks *d, struct disk *disk, bool stays)
 	(void)pthread_cond_broadcast(&d->changed);
 }
 
-/* With the lock held: one that is there, or a new one, busy, which the caller must plug in. */
+/* With the lock held: takes a reference to a plugged disk, or adds a new, busy one, which the
+ * caller must plug in. */
 static struct disk *claim(struct disks *d, const char *path, const struct disk *like,
 			  struct deadline deadline, struct err *err)
 {

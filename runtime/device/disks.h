@@ -2,19 +2,19 @@
 #pragma once
 
 /*
- * The disks that were plugged into a VM while it runs. Each device (or image file) of the host is
- * plugged once, and once more where it is wanted read-only, however many want it; it is unplugged with
- * the last of them.
+ * The disks that are plugged into a running VM, counted by users. A block device or image file of
+ * the host is plugged once for all users that write, and once for all that only read; it is
+ * unplugged with its last user.
  *
  *	struct disks disks;
  *	disks_init(&disks);
  *	disks_plug(&disks, &vmm, "/dev/loop0", false, &disk, deadline, err)
  *	... disk->address
  *	disks_unplug(&disks, &vmm, disk, deadline, err)
- *	disks_release(&disks);		// the VM has ended
+ *	disks_release(&disks);		// after the VM has ended
  *
- * QEMU opens the device itself, so that nothing of it is left on the host when QEMU has ended, however that
- * came about. Any thread but the loop's.
+ * QEMU opens the device itself, so nothing is to be undone on the host after QEMU has ended,
+ * however it ended. Any thread but the loop's.
  */
 
 #include "base/deadline.h"
@@ -26,11 +26,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Constant while somebody has it, except for what disks.lock guards. */
+/* Constant while it has users, except for what disks.lock guards. */
 struct disk {
 	char *id, *path;
-	dev_t device; /* of a block device its number; of a file with its inode */
-	ino_t inode;
+	dev_t device; /* the block device's number; of a file, that of its file system */
+	ino_t inode;  /* of a file; else 0 */
 	bool readonly;
 	struct vmm_address address;
 	unsigned users; /* disks.lock */
@@ -47,15 +47,17 @@ struct disks {
 void disks_init(struct disks *d);
 void disks_release(struct disks *d);
 
-/* Plugs it in, or takes a reference. Two at once wait for each other. */
+/* Plugs a disk in, or takes a reference if it is plugged already; *out is for disks_unplug().
+ * E_TIMEOUT: another thread is still plugging or unplugging it. */
 MUST_CHECK int disks_plug(struct disks *d, struct vmm *vmm, const char *path, bool readonly,
 			  struct disk **out, struct deadline deadline, struct err *err);
-/* Drops a reference; the last one's unplugs it. The guest must have stopped to use it. On failure it
- * stays in the VM, for who wants it next. */
+/* Drops a reference. The last one unplugs the disk; the guest must have stopped using it. After a
+ * failure it stays in the VM without users, and the next disks_plug() takes it. */
 MUST_CHECK int disks_unplug(struct disks *d, struct vmm *vmm, struct disk *disk,
 			    struct deadline deadline, struct err *err);
-/* It has this many bytes now, or shall have: an image file is made that long, a block device must have
- * grown already (E_STATE). Never smaller than it is (E_INVALID). */
+/* Makes a disk larger. An image file is extended; a block device must have the size already
+ * (E_STATE). E_INVALID: an image file is larger already. */
 MUST_CHECK int disks_grow(struct vmm *vmm, const struct disk *disk, uint64_t bytes,
 			  struct deadline deadline, struct err *err);
+/* True if any disk is plugged in. */
 bool disks_are_plugged(struct disks *d);

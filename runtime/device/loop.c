@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Loop devices, by the kernel's LOOP_CONFIGURE (Linux 5.8). */
+
 #include "device/loop.h"
 
 #include "base/fd.h"
@@ -22,7 +24,8 @@ static int open_node(int number, int flags, char **path, struct err *err)
 	return fd < 0 ? err_sys(err, "open %s", *path) : fd;
 }
 
-/* 1: attached; 0: another was quicker. */
+/* Returns 1 if the file was attached, 0 if another process took the device first, -1 with an
+ * error. */
 static int configure(int device, int file, bool readonly, struct err *err)
 {
 	struct loop_config config = { .fd = (unsigned)file };

@@ -2,18 +2,19 @@
 #pragma once
 
 /*
- * Loop devices of the host, for an image file whose file system the host mounts.
+ * Attaches an image file to a loop device, for a file system that the host mounts.
  *
  *	AUTO(fd) int fd = loop_attach(file, readonly, &path, err);
  *	... mounts path
  *
- * The device lets go of the file when nobody has it open or mounted, so that there is nothing to undo after
- * this process has died.
+ * The kernel detaches the file once the device is neither open nor mounted, so that nothing is to
+ * be undone after this process has died. Any thread.
  */
 
 #include "base/err.h"
 
 #include <stdbool.h>
 
-/* Returns an fd of the device, which keeps it until it is mounted; *path is heap. */
+/* Returns an fd of the device, to be closed once it is mounted; *path is the path of its node,
+ * heap. E_LIMIT: other processes took every free device. */
 MUST_CHECK int loop_attach(const char *file, bool readonly, char **path, struct err *err);

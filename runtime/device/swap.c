@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Writes the header of a swap space, as the kernel's union swap_header in include/linux/swap.h has
+ * it. */
+
 #include "device/swap.h"
 
 #include "base/fd.h"
@@ -9,10 +12,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* The guest's page. */
+/* The guest's page size, and the largest number of pages. */
 enum { PAGE = 4096, PAGES_MAX = INT32_MAX };
 
-/* The header, the first page (union swap_header of the kernel). */
+/* The first page. */
 struct header {
 	char boot[1024];
 	uint32_t version, last_page, n_bad;

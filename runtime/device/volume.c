@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Reads and writes the records of direct-assigned volumes. */
+
 #include "device/volume.h"
 
 #include "base/file.h"
@@ -134,7 +136,7 @@ int volume_find(const char *path, struct volume *out, struct err *err)
 		return -1;
 	file = path_join(dir, RECORD);
 	if (file_read(AT_FDCWD, file, RECORD_MAX, &text, &missing) < 0) {
-		/* A path that is too long for a name has none either. */
+		/* A path too long for a file name cannot have a record. */
 		if (missing.sys == ENOENT || missing.sys == ENOTDIR || missing.sys == ENAMETOOLONG)
 			return 0;
 		*err = missing;
@@ -154,7 +156,7 @@ int volume_mark(const char *path, const char *sandbox, const char *state_dir, st
 
 void volume_unmark(const char *path, const char *sandbox)
 {
-	struct err invalid = ERR_INIT; /* then it was not marked */
+	struct err invalid = ERR_INIT; /* such a path was never marked */
 	AUTO(str) char *dir = dir_of(path, &invalid), *file = dir ? path_join(dir, sandbox) : NULL;
 
 	if (file)

@@ -2,18 +2,19 @@
 #pragma once
 
 /*
- * Direct-assigned volumes: a storage driver says of a path that pods mount (VOLUME) which block
- * device is behind it, instead of mounting that on the host; the pod's VM is given the device, and the guest mounts it.
- * The record is upstream's:
+ * Direct-assigned volumes. A storage driver records which block device is behind a path that pods
+ * mount (VOLUME), instead of mounting the device there. The device is then plugged into the pod's
+ * VM, and the guest mounts it. The records have upstream's format:
  *
  *	VOLUME_DIR/BASE64URL(VOLUME)/mountInfo.json
  *		{"volume-type": "block", "device": "/dev/sdb", "fstype": "ext4",
  *		 "metadata": {"fsGroup": "1000", "fsGroupChangePolicy": "OnRootMismatch"},
  *		 "options": ["noatime"]}
  *	VOLUME_DIR/BASE64URL(VOLUME)/SANDBOX
- *		for each sandbox that uses it; has the path of its state directory
+ *		for each sandbox that uses the volume; has the path of its state directory
  *
- * Written by kata-runtime, read by the shim. Any thread.
+ * kata-runtime writes mountInfo.json, the shim reads it and marks the volumes that it uses. Any
+ * thread.
  */
 
 #include "base/err.h"
@@ -39,21 +40,22 @@ struct volume {
 void volume_release(struct volume *v);
 DEFINE_AUTO_STRUCT(volume, struct volume, volume_release)
 
-/* The name of its directory: base64 for URLs, with padding. Heap. */
+/* The name of a volume's directory: its path in base64 for URLs, with padding. Heap. */
 char *volume_name(const char *path);
 
-/* Reads a record's text. E_INVALID names the member. */
+/* Parses the text of mountInfo.json; *out is for volume_release(). E_INVALID names the member. */
 MUST_CHECK int volume_parse(const char *json, struct volume *out, struct err *err);
-/* Checks and writes a record, or replaces it. */
+/* Checks and writes a volume's record, or replaces it. */
 MUST_CHECK int volume_add(const char *path, const char *json, struct err *err);
-/* E_NOT_FOUND; E_STATE: sandboxes use it. */
+/* Removes a volume's record. E_NOT_FOUND; E_STATE: a sandbox uses the volume. */
 MUST_CHECK int volume_remove(const char *path, struct err *err);
-/* 1 and *out; 0: there is no record for that path. */
+/* Returns 1 and *out, for volume_release(); 0 if the path has no record. */
 MUST_CHECK int volume_find(const char *path, struct volume *out, struct err *err);
 
-/* Says that a sandbox uses it, and that it does no longer. */
+/* Marks a volume as used by a sandbox, and removes the mark. */
 MUST_CHECK int volume_mark(const char *path, const char *sandbox, const char *state_dir,
 			   struct err *err);
 void volume_unmark(const char *path, const char *sandbox);
-/* The state directories of the sandboxes that use it, strv. E_NOT_FOUND: there is no record, or nobody uses it. */
+/* *dirs: the state directories of the sandboxes that use the volume, strv, heap. E_NOT_FOUND: it
+ * has no record, or no sandbox uses it. */
 MUST_CHECK int volume_users(const char *path, char ***dirs, struct err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where the processes of a sandbox are on the host. */
+/* Makes a sandbox's control groups, moves its processes between them, and removes them. */
 
 #include "host/cgroup.h"
 
@@ -23,7 +23,7 @@
 #define OVERHEAD "/kata_overhead/"
 #define SCOPE    ".scope"
 
-/* A systemd that loads its units anew answers nobody for seconds. */
+/* systemd does not answer for seconds while it reloads its units. */
 enum {
 	REMOVE_MS = 5000,
 	SCOPE_MS = 30 * 1000,
@@ -33,19 +33,19 @@ enum {
 };
 
 struct host_cgroup {
-	struct cgroup *sandbox, *overhead; /* overhead: NULL if there is only the sandbox's */
+	struct cgroup *sandbox, *overhead; /* overhead: NULL with sandbox_cgroup_only */
 	const char *paths[3];
-	char **home;       /* strv: for each hierarchy where we came from, and its top */
-	char *cpus, *mems; /* for a scope that is not made yet, or NULL */
-	bool scope;        /* systemd makes the sandbox's */
-	bool made;         /* the sandbox's */
+	char **origin;     /* strv: for each hierarchy the folder we came from, and the top */
+	char *cpus, *mems; /* to be set when the scope is made, or NULL */
+	bool scope;        /* systemd makes the sandbox's group */
+	bool made;         /* the sandbox's group exists */
 	bool entered;      /* groups were made */
-	bool away;         /* this process may be in them */
+	bool inside;       /* this process may be in them */
 };
 
 /* --- names --- */
 
-/* "a-b.slice" lies in "a.slice": "/a.slice/a-b.slice", heap. */
+/* The path of a slice, heap: systemd nests "a-b.slice" as "/a.slice/a-b.slice". */
 static char *slice_path(const char *slice)
 {
 	size_t len = strlen(slice) - strlen(".slice");
@@ -60,7 +60,7 @@ static char *slice_path(const char *slice)
 	return xstrdup(buf_cstr(&path));
 }
 
-/* As systemd has it: no empty part between dashes, none at the ends. */
+/* True for a valid name of a slice: no part between dashes is empty, nor one at the ends. */
 static bool is_slice(const char *name)
 {
 	size_t len = strlen(name);
@@ -72,7 +72,7 @@ static bool is_slice(const char *name)
 	return *name != '-' && name[len - strlen(".slice") - 1] != '-' && !strstr(name, "--");
 }
 
-/* Of "slice:prefix:name" the name and in *first its first colon; NULL: it is a path. */
+/* Of "slice:prefix:name" returns the name, and *first, the first colon; NULL if it is a path. */
 static const char *systemd_name(const char *cgroups_path, const char **first)
 {
 	const char *second;
@@ -84,7 +84,7 @@ static const char *systemd_name(const char *cgroups_path, const char **first)
 
 static char *systemd_path(const char *given, const char *name, struct err *err)
 {
-	/* runc's default too */
+	/* The default slice is runc's, too. */
 	AUTO(str) char *slice = xstrdup(*given ? given : "system.slice");
 	AUTO(str) char *path = NULL;
 
@@ -179,7 +179,7 @@ void host_cgroup_free(struct host_cgroup *h)
 		cgroup_free(h->sandbox);
 	if (h->overhead)
 		cgroup_free(h->overhead);
-	strv_free(h->home);
+	strv_free(h->origin);
 	free(h->cpus);
 	free(h->mems);
 	free(h);
@@ -190,10 +190,10 @@ const char *const *host_cgroup_paths(const struct host_cgroup *h)
 	return h->paths;
 }
 
-/* --- where we came from --- */
+/* --- moving this process --- */
 
-/* True if a mount is the hierarchy of a line of /proc/self/cgroup with these controllers: "" (version
- * 2), "cpu,cpuacct", "name=systemd". */
+/* True if the mount is the hierarchy of a line of /proc/self/cgroup with these controllers: ""
+ * (cgroup v2), "cpu,cpuacct", "name=systemd". */
 static bool is_of(const struct mount_entry *m, const char *controllers)
 {
 	AUTO(strv) char **listed = strv_split(controllers, ",");
@@ -204,8 +204,8 @@ static bool is_of(const struct mount_entry *m, const char *controllers)
 	return str_eq(m->type, "cgroup") && strv_has(options, listed[0]);
 }
 
-/* A hierarchy that this process is moved in: each that has the sandbox's group, with a scope also
- * systemd's own. */
+/* True for a hierarchy in which this process is moved: each one that has the sandbox's group, and
+ * with a scope also systemd's own. */
 static bool is_used(const struct host_cgroup *h, const char *controllers)
 {
 	AUTO(strv) char **listed = strv_split(controllers, ",");
@@ -217,8 +217,8 @@ static bool is_used(const struct host_cgroup *h, const char *controllers)
 		       : *controllers && cgroup_folder(h->sandbox, listed[0]) != NULL;
 }
 
-/* Adds our folder in the hierarchy of that line, "4:cpu,cpuacct:/path" or "0::/path", and the top of it
- * for when that is gone. */
+/* Adds to h->origin our folder in the hierarchy of a line, "4:cpu,cpuacct:/path" or "0::/path", and
+ * the hierarchy's top, in case the folder is removed meanwhile. */
 static void note_line(struct host_cgroup *h, const struct mount_list *mounts, const char *line)
 {
 	const char *controllers = strchr(line, ':');
@@ -232,13 +232,13 @@ static void note_line(struct host_cgroup *h, const struct mount_list *mounts, co
 		if (!is_of(&mounts->v[i], names))
 			continue;
 		folder = path_join(mounts->v[i].target, path + 1);
-		strv_push(&h->home, folder);
-		strv_push(&h->home, mounts->v[i].target);
+		strv_push(&h->origin, folder);
+		strv_push(&h->origin, mounts->v[i].target);
 		return;
 	}
 }
 
-static int note_home(struct host_cgroup *h, struct err *err)
+static int note_origin(struct host_cgroup *h, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(TABLE_MAX);
 	AUTO(mount_list) struct mount_list mounts = { NULL, 0 };
@@ -261,24 +261,25 @@ static int move_to(const char *folder, pid_t pid, struct err *err)
 	return file_write(AT_FDCWD, path, text, err);
 }
 
-/* The group that we came from may be gone, or have become one that takes no processes. */
+/* The group that we came from may have been removed, or accept no processes any more. */
 int host_cgroup_move_back(struct host_cgroup *h, struct err *err)
 {
-	if (!h->away)
+	if (!h->inside)
 		return 0;
-	for (char **home = h->home; home && *home; home += 2) {
+	for (char **folder = h->origin; folder && *folder; folder += 2) {
 		struct err ignored = ERR_INIT;
 
-		if (move_to(home[0], getpid(), &ignored) < 0 && move_to(home[1], getpid(), err) < 0)
+		if (move_to(folder[0], getpid(), &ignored) < 0 &&
+		    move_to(folder[1], getpid(), err) < 0)
 			return -1;
 	}
-	h->away = false;
+	h->inside = false;
 	return 0;
 }
 
-/* The rests of all sandboxes together weigh as much as all pods do, which a kubelet gives 1024 for each
- * processor: with a new group's weight, that of one process, they would wait for hundreds of ms when the
- * node is busy. */
+/* Gives /kata_overhead, which has the groups of all sandboxes, the weight that the kubelet gives to
+ * all pods together: 1024 for each processor. With a new group's default weight, that of one
+ * process, shims and VMMs would wait for hundreds of milliseconds on a busy node. */
 static void weigh_overhead(const struct host_cgroup *h)
 {
 	const struct oci_resources all = {
@@ -295,7 +296,7 @@ static void weigh_overhead(const struct host_cgroup *h)
 				      : cgroup_v1_settings(&all, &s, &err)) == 0 &&
 	    s.n) {
 		path = str_fmt("%s/../%s", folder, s.v[0].file);
-		if (!path_exists(path)) /* version 2 without that controller */
+		if (!path_exists(path)) /* cgroup v2 without the controller */
 			return;
 		(void)!file_write(AT_FDCWD, path, s.v[0].value, &err);
 	}
@@ -305,7 +306,7 @@ static void weigh_overhead(const struct host_cgroup *h)
 
 /* --- the scope --- */
 
-/* systemd's name of the group, and of the slice above it; heap. */
+/* The name of the slice that has the scope with that path, heap. */
 static char *slice_of(const char *path)
 {
 	AUTO(str) char *above = xstrndup(path, (size_t)(path_basename(path) - path) - 1);
@@ -313,8 +314,8 @@ static char *slice_of(const char *path)
 	return xstrdup(*above ? path_basename(above) : "-.slice");
 }
 
-/* When its group has been removed, so that nobody is in it whom systemd would end: it may have ended by
- * itself, with its last process. */
+/* After the scope's group was removed: systemd would kill processes that are still in it. Success
+ * if the scope has ended by itself, with its last process. */
 static int stop_scope(const char *path, struct err *err)
 {
 	return systemd_is_there(NULL)
@@ -322,8 +323,8 @@ static int stop_scope(const char *path, struct err *err)
 		       : 0;
 }
 
-/* The process is moved there by systemd, in those hierarchies that it manages. A name is free only when
- * systemd has forgotten the scope that had it, which it does a moment after that has ended. */
+/* Has systemd make the scope and move the process into it, in the hierarchies that systemd manages.
+ * The name may still be taken for a moment by a scope that has just ended. */
 static int start_scope(struct host_cgroup *h, pid_t pid, struct err *err)
 {
 	AUTO(str) char *slice = slice_of(h->sandbox->path);
@@ -344,19 +345,20 @@ static int start_scope(struct host_cgroup *h, pid_t pid, struct err *err)
 	return 0;
 }
 
-/* --- in and out --- */
+/* --- entering --- */
 
-/* A scope begins with a process, and ends with its last one: without the shim in it there is none
- * before there is a VMM. */
+/* True if the sandbox's group cannot be made before the VMM runs: a scope needs a first process,
+ * and ends with its last one, and the shim is in the overhead group. */
 static bool waits_for_vmm(const struct host_cgroup *h)
 {
 	return h->scope && h->overhead;
 }
 
-/* With the first process. In version 2 what is below a slice is systemd's. */
+/* Makes the sandbox's group. first: the first process of a scope. With cgroup v2 systemd alone
+ * makes groups below its slices. */
 static int make_sandbox(struct host_cgroup *h, pid_t first, struct err *err)
 {
-	/* Not the first VMM: the one before it ended while it was being started. */
+	/* A former VMM has ended during its start, and this is the next attempt. */
 	if (h->scope && h->made && stop_scope(h->sandbox->path, err) < 0)
 		return -1;
 	if (h->scope && start_scope(h, first, err) < 0)
@@ -369,9 +371,9 @@ static int make_sandbox(struct host_cgroup *h, pid_t first, struct err *err)
 
 int host_cgroup_enter(struct host_cgroup *h, struct err *err)
 {
-	if (cgroup_check_empty(h->sandbox, err) < 0 || note_home(h, err) < 0)
+	if (cgroup_check_empty(h->sandbox, err) < 0 || note_origin(h, err) < 0)
 		return -1;
-	h->entered = h->away = true;
+	h->entered = h->inside = true;
 	if ((!waits_for_vmm(h) && make_sandbox(h, getpid(), err) < 0) ||
 	    (h->overhead && h->overhead->ops->make(h->overhead, err) < 0) ||
 	    cgroup_add(h->overhead ? h->overhead : h->sandbox, getpid(), err) < 0)
@@ -381,8 +383,9 @@ int host_cgroup_enter(struct host_cgroup *h, struct err *err)
 	return 0;
 }
 
-/* Of version 1 it keeps the scope alive in systemd's own hierarchy; in the others only its threads that
- * are processors belong there. */
+/* Makes the scope with the VMM. With cgroup v1 the VMM then stays there only in systemd's own
+ * hierarchy, to keep the scope alive; in the others only its threads that run processors belong to
+ * the scope. */
 static int add_to_scope(struct host_cgroup *h, pid_t vmm, struct err *err)
 {
 	if (make_sandbox(h, vmm, err) < 0 ||
@@ -395,7 +398,8 @@ int host_cgroup_add_vmm(struct host_cgroup *h, pid_t vmm, struct err *err)
 {
 	int result = 0;
 
-	/* In version 2 the threads of a process stay together, or have no memory controller. */
+	/* With cgroup v2 all threads of a process are in one group, or it has no memory
+	 * controller. */
 	if (waits_for_vmm(h))
 		result = add_to_scope(h, vmm, err);
 	else if (h->overhead && h->sandbox->ops->unified)
@@ -416,7 +420,8 @@ int host_cgroup_add_vcpus(struct host_cgroup *h, const pid_t *threads, size_t n,
 
 /* --- processors --- */
 
-/* What an empty list stands for. Version 2 knows that by itself. */
+/* The list that an empty one stands for, heap: in cgroup v1 that of the group above; v2 takes an
+ * empty line. */
 static char *inherited(const struct host_cgroup *h, const char *file, struct err *err)
 {
 	AUTO(str) char *above = NULL;
@@ -457,7 +462,7 @@ int host_cgroup_set_cpus(struct host_cgroup *h, const char *cpus, const char *me
 		       : 0;
 }
 
-/* --- the end --- */
+/* --- leaving --- */
 
 int host_cgroup_leave(struct host_cgroup *h, struct err *err)
 {

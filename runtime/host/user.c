@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Reserves uids for VMMs by files in /run/vc/users. */
+
 #include "host/user.h"
 
 #include "base/fd.h"
@@ -45,7 +47,10 @@ int host_user_take(uid_t uid, const char *key, struct err *err)
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return errno == EEXIST ? 0 : err_sys(err, "make %s", path);
-	return fd_write_all(fd, key, strlen(key), err) < 0 ? -1 : 1;
+	if (fd_write_all(fd, key, strlen(key), err) == 0)
+		return 1;
+	(void)unlink(path);
+	return -1;
 }
 
 int host_user_give_back(uid_t uid, const char *key, struct err *err)
@@ -54,7 +59,7 @@ int host_user_give_back(uid_t uid, const char *key, struct err *err)
 	struct err missing = ERR_INIT;
 	AUTO(str) char *owner = file_read_line(AT_FDCWD, path, &missing);
 
-	/* Empty: whoever made it died before it was written. */
+	/* An empty file is of a process that died before it wrote the key. */
 	if (!owner || (*owner && !str_eq(owner, key)))
 		return 0;
 	return unlink(path) < 0 && errno != ENOENT ? err_sys(err, "remove %s", path) : 0;

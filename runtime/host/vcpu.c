@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Sets the affinity of the threads that run the guest's processors. */
+
 #include "host/vcpu.h"
 
 #include "base/mem.h"

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Pinning: each processor of the guest to one of the host's. Only where the sandbox has as many as its
- * set has processors; else its threads share the set.
+ * Pins each of the guest's processors to one of the host's, if the sandbox's set of processors has
+ * as many as the guest; else all of the guest's share the set.
  */
 
 #include "base/err.h"
@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* A list of processors, "0-3,7". E_INVALID. An empty list is an empty set. */
+/* Parses a list of processors, "0-3,7"; an empty list is an empty set. E_INVALID. */
 MUST_CHECK int cpu_list_parse(const char *list, cpu_set_t *out, struct err *err);
 
-/* threads: that of the first processor first. An empty set: every processor that this process may
- * use. Returns 1 if they were pinned, 0 if they share the set. */
+/* threads: those that run the guest's processors, in order. An empty set means every processor that
+ * this process may use. Returns 1 if the threads were pinned, 0 if they share the set, or -1. */
 MUST_CHECK int vcpu_pin(const pid_t *threads, size_t n, const cpu_set_t *set, struct err *err);

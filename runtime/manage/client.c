@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The operator's side. */
+/* The client's side: sends a request to a shim, for kata-runtime. */
 
 #include "manage/manage.h"
 
@@ -13,7 +13,7 @@
 
 enum { HEAD_MAX = 4096 };
 
-/* Until the shim closes. */
+/* Reads until the shim closes the connection. */
 static int receive(int fd, struct deadline deadline, struct buf *in, struct err *err)
 {
 	for (;;) {
@@ -38,6 +38,7 @@ static int receive(int fd, struct deadline deadline, struct buf *in, struct err 
 	}
 }
 
+/* Takes the answer apart: appends its body to answer, or sets the error that it reports. */
 static int take(struct buf *in, struct buf *answer, struct err *err)
 {
 	const char *text = buf_cstr(in), *body;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What of HTTP/1.1 both sides need: a head of lines, a length, a body. */
+/* Parses requests of HTTP/1.1: a head of lines, then a body of known length. */
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -11,7 +11,7 @@
 
 enum { BODY_MAX = 64 * 1024 };
 
-/* The value of a header's line in the head, which ends with an empty line; NULL: there is none. */
+/* The value of a header field, up to the end of its line; NULL if the head does not have it. */
 static const char *header(const char *head, const char *name)
 {
 	size_t len = strlen(name);
@@ -38,7 +38,7 @@ static int body_length(const char *head, uint64_t *out, struct err *err)
 	return str_u64(text, 10, 0, BODY_MAX, "Content-Length", out, err);
 }
 
-/* "GET /path?query HTTP/1.1" */
+/* Parses the request line, "GET /path?query HTTP/1.1". */
 static int parse_line(char *line, struct manage_request *out, struct err *err)
 {
 	char *target = strchr(line, ' '), *version = target ? strchr(target + 1, ' ') : NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The shim's side: a thread for each connection, which lives as long as its one request. */
+/* The shim's side: a thread for each connection, which ends with its one request. */
 
 #include "manage/manage.h"
 
@@ -60,6 +60,7 @@ static int receive(int fd, struct buf *in, struct manage_request *out, struct er
 	return done < 0 ? -1 : 0;
 }
 
+/* Calls the route's handler. */
 static int answer(const struct manage *m, const struct manage_request *r, struct buf *out,
 		  struct err *err)
 {
@@ -102,7 +103,7 @@ static const char *status_of(enum err_code code)
 static void send_answer(int fd, const struct buf *body, const struct err *err)
 {
 	AUTO(buf) struct buf out = BUF_INIT(ANSWER_MAX + 4096);
-	struct err gone = ERR_INIT; /* who asked does not wait for it */
+	struct err ignored = ERR_INIT; /* the client has disconnected */
 	const char *text = err->code ? err->msg : body->data ? body->data : "";
 
 	buf_fmt(&out,
@@ -110,7 +111,7 @@ static void send_answer(int fd, const struct buf *body, const struct err *err)
 		"Connection: close\r\n\r\n%s",
 		status_of(err->code), err->code ? "text/plain" : "application/json", strlen(text),
 		text);
-	(void)!fd_write_all(fd, out.data, out.len, &gone);
+	(void)!fd_write_all(fd, out.data, out.len, &ignored);
 }
 
 static void hang_up(struct connection *c)
@@ -145,18 +146,19 @@ static void *serve(void *arg)
 
 /* --- connections --- */
 
-static bool take_place(struct manage *m)
+/* Counts a new connection; false if there are too many. */
+static bool admit(struct manage *m)
 {
-	bool free_place;
+	bool admitted;
 
 	(void)pthread_mutex_lock(&m->lock);
-	free_place = m->connections < CONNECTIONS_MAX;
-	m->connections += free_place;
+	admitted = m->connections < CONNECTIONS_MAX;
+	m->connections += admitted;
 	(void)pthread_mutex_unlock(&m->lock);
-	return free_place;
+	return admitted;
 }
 
-/* Loop. Who is one too many, for us or for this machine, is hung up on. */
+/* Loop. A connection is closed if there are too many, or the machine has no thread for it. */
 static void on_connection(void *arg, int fd)
 {
 	const struct timeval patience = { .tv_sec = IO_S };
@@ -164,7 +166,7 @@ static void on_connection(void *arg, int fd)
 	struct manage *m = arg;
 	struct connection *c;
 
-	if (!take_place(m)) {
+	if (!admit(m)) {
 		fd_close(&fd);
 		return;
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which interfaces of a namespace a guest gets. */
+/* Finds the interfaces of a namespace that a guest gets, and what has changed of them. */
 
 #include "network/endpoint.h"
 
@@ -11,9 +11,9 @@
 #include <linux/if_arp.h>
 #include <stdio.h>
 
-/* What the kernel calls the kinds of links that carry Ethernet frames to and from somewhere, and so
- * can be connected with a tap; "tun" is a tap itself, which a program holds that is a network
- * (slirp4netns, pasta), or a tun, which has no frames. */
+/* The kernel's names for kinds of links that can be connected with a VM, since they carry Ethernet
+ * frames. "tun" is a tap of a program that provides a network (slirp4netns, pasta); or a tun, which
+ * has no frames and is refused by its type. */
 static const char *const connectable[] = { "veth", "macvlan", "ipvlan", "tun" };
 
 static int check_kind(const struct netlink_link *link, struct err *err)
@@ -28,7 +28,7 @@ static int check_kind(const struct netlink_link *link, struct err *err)
 	return err_hint(err, "possible: veth, macvlan, ipvlan, tap; or give it no address");
 }
 
-/* Its qdisc is where a VM's wire begins. */
+/* E_STATE if the interface has an ingress qdisc, which a connection with another VM uses. */
 static int check_free(struct netlink *nl, const struct netlink_link *link, struct err *err)
 {
 	bool taken;
@@ -53,7 +53,7 @@ static bool is_named(const struct endpoints *e, const char *tap)
 	return false;
 }
 
-/* Takes the link's addresses. */
+/* Appends an endpoint for the link, whose addresses it takes over. */
 static void add(struct endpoints *out, const char *model, struct netlink_link *link)
 {
 	struct endpoint e = {
@@ -68,7 +68,7 @@ static void add(struct endpoints *out, const char *model, struct netlink_link *l
 	vec_push(&out->list, e);
 }
 
-/* An interface without an address is not the guest's. */
+/* True for interfaces that the guest gets: those with an address. */
 static bool is_wanted(const struct netlink_link *link)
 {
 	if (link->flags & IFF_LOOPBACK)
@@ -108,7 +108,7 @@ int endpoints_find(struct netlink *nl, const char *model, struct endpoints *out,
 	return result;
 }
 
-/* --- later --- */
+/* --- rescan --- */
 
 static bool has_address(const struct netlink_link *link, const struct netlink_address *a)
 {
@@ -120,7 +120,7 @@ static bool has_address(const struct netlink_link *link, const struct netlink_ad
 	return false;
 }
 
-/* What the guest is told of it. */
+/* True if the two do not differ in what the guest gets of an interface. */
 static bool is_same(const struct netlink_link *a, const struct netlink_link *b)
 {
 	if (!str_eq(a->name, b->name) || !str_eq(a->mac, b->mac) || a->mtu != b->mtu ||
@@ -142,7 +142,8 @@ static struct endpoint *with_index(const struct endpoints *e, int index)
 	return NULL;
 }
 
-static void take_news(struct endpoint *e, struct netlink_link *link)
+/* Replaces the endpoint's link, whose addresses it takes over. */
+static void update_link(struct endpoint *e, struct netlink_link *link)
 {
 	struct netlink_link old = e->link;
 
@@ -153,8 +154,9 @@ static void take_news(struct endpoint *e, struct netlink_link *link)
 	netlink_link_release(&old);
 }
 
-static void consider_later(struct netlink *nl, const char *model, struct netlink_link *link,
-			   struct endpoints *e)
+/* An interface that was added while the VM runs. */
+static void consider_new(struct netlink *nl, const char *model, struct netlink_link *link,
+			 struct endpoints *e)
 {
 	struct err err = ERR_INIT;
 
@@ -180,9 +182,9 @@ int endpoints_rescan(struct netlink *nl, const char *model, struct endpoints *e,
 		struct endpoint *known = with_index(e, link->index);
 
 		if (known)
-			take_news(known, link);
+			update_link(known, link);
 		else
-			consider_later(nl, model, link, e);
+			consider_new(nl, model, link, e);
 	}
 	netlink_links_release(&links);
 	return 0;

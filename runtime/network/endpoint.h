@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The interfaces of a pod's network namespace: which of them the guest gets, and by what.
+ * Endpoints: the interfaces of a pod's network namespace that the guest gets, and the state of
+ * each. All functions that take a netlink socket must be called with one of that namespace.
  */
 
 #include "base/err.h"
@@ -11,37 +12,36 @@
 
 struct wire;
 
-/* One that the guest gets. */
 struct endpoint {
-	struct netlink_link link; /* as the network plugin left it */
+	struct netlink_link link; /* the interface, as last read from the namespace */
 	const struct wire *wire;  /* how it is connected with the VM */
-	char tap[IFNAMSIZ];       /* by this link */
-	int tap_index;            /* of that, once it is connected */
-	int tap_fd;               /* what the VMM reads and writes, or -1 */
+	char tap[IFNAMSIZ];       /* name of the tap or macvtap that connects it */
+	int tap_index;            /* index of that link, once connected */
+	int tap_fd;               /* fd of it for the VMM, or -1 */
 	int vhost_fd;             /* /dev/vhost-net, or -1 */
-	bool connected;           /* by us: to be undone */
-	bool plugged;             /* into the running VM: its id there is the tap's name */
-	bool skipped;             /* a VM cannot be given it, or no longer; its place is taken */
-	bool synced;              /* the guest knows it as it is in link */
-	bool gone;                /* from the namespace */
+	bool connected;           /* we have connected it, and must disconnect it */
+	bool plugged;             /* into the running VM, with the tap's name as id */
+	bool skipped; /* not for the guest, or no longer; only its names stay reserved */
+	bool synced;  /* the guest has it as it is in link */
+	bool gone;    /* it is no longer in the namespace */
 };
 
-enum { ENDPOINTS_MAX = 64 }; /* more are not looked at once the VM runs */
+enum { ENDPOINTS_MAX = 64 }; /* further interfaces are ignored while the VM runs */
 
 struct endpoints {
 	VEC(struct endpoint) list;
 };
 
 /*
- * In the namespace: those interfaces that have an address; loopback is the guest's own. E_UNSUPPORTED
- * names one that cannot be given to a VM, E_STATE one that is connected to another VM. model is the
- * internetworking_model.
+ * Finds the interfaces with an address, except loopback, which the guest has itself. model is the
+ * configuration's internetworking_model. *out is for endpoints_release(). E_UNSUPPORTED names an
+ * interface that a VM cannot be given, E_STATE one that is connected with another VM.
  */
 MUST_CHECK int endpoints_find(struct netlink *nl, const char *model, struct endpoints *out,
 			      struct err *err);
-/* Later: what became of them. Links are replaced, and told and gone say what that means; new ones are added at
- * the end; those that a VM cannot be given are useless, and the log says why, once. On failure nothing has
- * changed. */
+/* Reads the namespace again: updates each link, clears synced if it has changed, and sets gone if
+ * the interface has been removed. New interfaces are appended; one that a VM cannot be given is
+ * marked as skipped, and the reason is logged once. On failure nothing has changed. */
 MUST_CHECK int endpoints_rescan(struct netlink *nl, const char *model, struct endpoints *e,
 				struct err *err);
 void endpoint_release(struct endpoint *e);

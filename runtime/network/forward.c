@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The listening sockets of a pod's localhost, and the program that leads to them. */
+/* The listening sockets for a pod's localhost, and the BPF program that steers connections to
+ * them. */
 
 #include "network/forward.h"
 
@@ -26,7 +27,8 @@ union address {
 
 /* --- the program --- */
 
-/* Of the program: its context, the socket that it found, and the key of that on the stack. */
+/* In the program: registers of its context and of the socket that it found, and the stack offset of
+ * the socket's key in the map. */
 #define CTX  BPF_REG_6
 #define SOCK BPF_REG_7
 #define KEY  (-4)
@@ -52,8 +54,8 @@ enum {
 	END = 2,
 };
 
-/* For TCP to 127.0.0.1 or ::1: the socket of that family in the map. Everything else, and where there
- * is no such socket, goes as without it. */
+/* Assigns a TCP connection to 127.0.0.1 or ::1 to the socket of that family in the map. Any other
+ * connection, or one without such a socket, passes as without the program. Returns an fd. */
 static int load_program(int map, struct err *err)
 {
 	struct bpf_insn insns[] = {
@@ -124,7 +126,7 @@ static int make_map(const struct forward *f, struct err *err)
 	return STEAL(map, -1);
 }
 
-/* The link keeps the program, and that the map. */
+/* Attaches the program. The link, whose fd is returned, keeps program and map alive. */
 static int link_program(int program, int netns, struct err *err)
 {
 	union bpf_attr attr;
@@ -149,7 +151,7 @@ static int steer(int netns, struct forward *f, struct err *err)
 
 /* --- the sockets --- */
 
-/* On some port: the program ignores it. */
+/* Listens on a port that the kernel chooses; the program steers connections to any port to it. */
 static int listen_at(const union address *a, socklen_t len)
 {
 	AUTO(fd)
@@ -187,7 +189,7 @@ int forward_open(int netns, struct forward *out, struct err *err)
 		struct err why = *err;
 
 		forward_close(&f);
-		/* Without the program's kind, BPF or the right to it. */
+		/* The kernel lacks the program type or BPF, or does not allow it. */
 		if (why.sys != EINVAL && why.sys != ENOSYS && why.sys != EPERM)
 			return -1;
 		*err = (struct err)ERR_INIT;
@@ -207,7 +209,7 @@ void forward_close(struct forward *f)
 
 /* --- connections --- */
 
-/* A peer that is gone while nothing is said is noticed at last. */
+/* Finds out that a peer has vanished even if nothing is sent. */
 static void keep_alive(int fd)
 {
 	const int on = 1, idle = IDLE_S, probe = PROBE_S;

@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * Connections to localhost in the namespace of a pod. A container manager forwards a port by entering
- * that namespace and connecting to 127.0.0.1 or ::1 there; the programs that are meant listen in the
- * guest. So the namespace gets a listening socket for either address, and a BPF program of the kind
- * "socket lookup" (Linux 5.9) that hands it each TCP connection to that address, whatever its port.
+ * Accepts connections to localhost in the namespace of a pod. A container engine forwards a port by
+ * entering that namespace and connecting to 127.0.0.1 or ::1 there, but the pod's programs listen
+ * in the guest. So the namespace gets a listening socket for either address, and a BPF program of
+ * the type "socket lookup" (Linux 5.9) that assigns to it each TCP connection to that address,
+ * whatever its port.
  *
  *	struct forward f;
  *	forward_open(netns, &f, err)
@@ -13,9 +14,9 @@
  *	forward_reset(&fd), or close it
  *	forward_close(&f)
  *
- * Sockets and program are this process's: they vanish with it, and nothing of them is to be undone.
- * The sockets keep the namespace until they are closed. 127.0.0.2 and the like are left alone: resolvers
- * that managers put into a namespace have such addresses.
+ * Sockets and program belong to this process and vanish with it, so a crash leaves nothing behind.
+ * The sockets keep the namespace alive until they are closed. Other addresses, such as 127.0.0.2,
+ * are not affected: engines run resolvers in a namespace at such addresses.
  */
 
 #include "base/err.h"
@@ -26,7 +27,7 @@ enum { FORWARD_IPV4, FORWARD_IPV6, FORWARD_FAMILIES };
 
 struct forward {
 	int listeners[FORWARD_FAMILIES]; /* -1: the host has no IPv6 */
-	int link;                        /* of the program to the namespace */
+	int link;                        /* BPF link, which attaches the program to the namespace */
 };
 
 #define FORWARD_NONE                                \
@@ -34,10 +35,12 @@ struct forward {
 		.listeners = { -1, -1 }, .link = -1 \
 	}
 
-/* E_UNSUPPORTED: the host's kernel cannot do that. Blocking, briefly. */
+/* Opens the sockets and attaches the program; *out is for forward_close(). E_UNSUPPORTED: the
+ * host's kernel has no such program type, or does not allow it. Blocks briefly. */
 MUST_CHECK int forward_open(int netns, struct forward *out, struct err *err);
-/* Prepares a connection that was accepted, and says which port it asked for. */
+/* Prepares an accepted connection; *port: the port that the client connected to. */
 MUST_CHECK int forward_take(int fd, uint16_t *port, struct err *err);
-/* Closes a connection so that its peer gets "connection reset". */
+/* Closes a connection so that its peer gets "connection reset". Sets *fd to -1. */
 void forward_reset(int *fd);
+/* Closes all fds. Does nothing for FORWARD_NONE. */
 void forward_close(struct forward *f);

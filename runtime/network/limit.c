@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Rates of an endpoint. */
+/* Token bucket filters on an endpoint's tap and interface. */
 
 #include "network/limit.h"
 
 #include <linux/if_ether.h>
 
 enum {
-	BURSTS_A_SECOND = 20, /* how long it may be faster */
-	WAITS_A_SECOND = 10,  /* how long a frame may wait */
-	FRAMES_IN_BURST = 2,  /* at least: large segments are cut to frames below that */
+	BURSTS_A_SECOND = 20, /* a burst has the bytes of 1/20 s */
+	WAITS_A_SECOND = 10,  /* a frame waits 1/10 s at most, then it is dropped */
+	FRAMES_IN_BURST = 2,  /* at least: the filter cuts larger segments into frames */
 	FRAMES_IN_QUEUE = 16, /* at least */
 };
 
+/* bytes, but not less than least, and within what the kernel's 32-bit fields allow. */
 static uint32_t at_least(uint64_t bytes, uint32_t least)
 {
 	if (bytes > UINT32_MAX / 4)

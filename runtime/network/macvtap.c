@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A macvtap on an interface. Its character device has a number that only the namespace's own sysfs tells, and
- * no node that could be trusted: the node's /dev has one for each index of a link, in whichever namespace it
- * was made first. So sysfs is mounted for the namespace, and a node made in a file system of its own; neither
- * is mounted anywhere, and both go with their fds.
+ * Connects an interface by a macvtap. The VMM needs the macvtap's character device, whose number
+ * only a sysfs of the namespace shows. The host's /dev cannot be used: its nodes are named by link
+ * indexes, which are not unique across namespaces. So a sysfs for the namespace, and a tmpfs for a
+ * device node, are made without mounting them anywhere; both vanish when their fds are closed.
  */
 
 #include "network/wire.h"
@@ -19,7 +19,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* The root of a new, unmounted file system. */
+/* Makes a file system that is not mounted, and returns an fd of its root. */
 static int make_fs(const char *type, struct err *err)
 {
 	AUTO(fd) int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC), root = -1;
@@ -30,7 +30,7 @@ static int make_fs(const char *type, struct err *err)
 	return root < 0 ? err_sys(err, "make a %s", type) : STEAL(root, -1);
 }
 
-/* "MAJOR:MINOR" */
+/* Parses a device number, "MAJOR:MINOR". */
 static int parse_number(const char *text, dev_t *out, struct err *err)
 {
 	AUTO(strv) char **parts = strv_split(text, ":");
@@ -45,6 +45,7 @@ static int parse_number(const char *text, dev_t *out, struct err *err)
 	return 0;
 }
 
+/* *out: the device number of the macvtap with that name and index. */
 static int find_number(const char *name, int index, dev_t *out, struct err *err)
 {
 	AUTO(fd) int sysfs = make_fs("sysfs", err);
@@ -104,7 +105,7 @@ static int macvtap_connect(struct netlink *nl, struct endpoint *e, struct err *e
 static int macvtap_disconnect(struct netlink *nl, const char *interface, const char *tap,
 			      struct err *err)
 {
-	(void)interface; /* has its frames back when the macvtap has gone */
+	(void)interface; /* it receives its frames again once the macvtap is removed */
 	return wire_drop_link(nl, tap, "macvtap", err);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A namespace and its VM. */
+/* Reads a network namespace, and connects its interfaces with a VM. */
 
 #include "network/network.h"
 
@@ -18,7 +18,7 @@
 
 DEFINE_AUTO(netlink, struct netlink *, NULL, netlink_close)
 
-/* --- what is there --- */
+/* --- reading the namespace --- */
 
 static bool is_endpoint(const struct network *n, const char *device)
 {
@@ -38,7 +38,8 @@ const char *network_name_of(const struct network *n, int index)
 	return NULL;
 }
 
-/* What the kernel makes for an address: a route to its network, by the link. */
+/* True if the route leads to the network of the address. For each address the kernel makes such a
+ * route, directly over the link. */
 static bool is_network_of(const struct netlink_address *a, const struct netlink_route *r)
 {
 	AUTO(str) char *dest = xstrdup(r->dest), *prefix = str_fmt("/%u", a->prefix);
@@ -56,7 +57,8 @@ static bool is_network_of(const struct netlink_address *a, const struct netlink_
 	return memcmp(network, address, sizeof(network)) == 0;
 }
 
-/* The guest's kernel makes these too; not the one to the peer of an address, which it is not told. */
+/* True for a route that the guest's kernel makes itself, for an address that it gets. It does not
+ * make one to the peer of an address: the agent's protocol has no peers. */
 static bool guest_makes(const struct network *n, const struct netlink_route *r)
 {
 	vec_each(const struct endpoint, e, &n->endpoints.list) {
@@ -70,7 +72,8 @@ static bool guest_makes(const struct network *n, const struct netlink_route *r)
 	return false;
 }
 
-/* Those that the guest gets. skipped: how many a VM cannot be given, the last of which is in *what. */
+/* *out: the routes that the guest gets. *skipped: how many more there are that a VM cannot be
+ * given; *what is the last of these. */
 static int find_routes(const struct network *n, struct netlink *nl, struct netlink_routes *out,
 		       size_t *skipped, struct netlink_route *what, struct err *err)
 {
@@ -155,7 +158,8 @@ int network_scan(struct network *n, const struct runtime_config *config, const c
 
 /* --- connecting --- */
 
-/* The kernel's own back end; without it the VMM copies the packets. */
+/* Opens the kernel's back end for virtio-net, or returns -1: without it the VMM copies the
+ * packets. */
 static int open_vhost(void)
 {
 	int fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
@@ -421,14 +425,14 @@ void network_release(struct network *n)
 	n->path = NULL;
 }
 
-/* --- after a death --- */
+/* --- after a crash --- */
 
 const char *network_model_of(const struct endpoint *e)
 {
 	return e->wire->model;
 }
 
-struct remains {
+struct undo_args {
 	const struct wire *wire;
 	const char *interface, *tap;
 };
@@ -436,7 +440,7 @@ struct remains {
 static int undo(void *arg, struct err *err)
 {
 	AUTO(netlink) struct netlink *nl = NULL;
-	const struct remains *r = arg;
+	const struct undo_args *r = arg;
 
 	return netlink_open(&nl, err) < 0 ? -1
 					  : disconnect_one(nl, r->wire, r->interface, r->tap, err);
@@ -446,7 +450,7 @@ int network_undo(const char *path, const struct netns_identity *identity, const 
 		 const char *tap, const char *model, struct err *err)
 {
 	AUTO(fd) int netns = netns_reopen(path, identity);
-	struct remains r = { wire_named(model), interface, tap };
+	struct undo_args r = { wire_named(model), interface, tap };
 
 	if (netns < 0)
 		return 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A tap beside an interface, and what connects them. */
+/* Connects an interface by a tap: an ingress qdisc on each, with a filter that redirects to the
+ * other. */
 
 #include "network/wire.h"
 
@@ -13,8 +14,8 @@
 static int open_tap(const char *name, struct err *err)
 {
 	struct ifreq request = {
-		/* With a header by which checksums and segmentation are left to whoever can do them
-		 * best; never an existing tap of that name. */
+		/* VNET_HDR: frames have a header by which checksums and segmentation can be left to
+		 * the receiver. TUN_EXCL: never an existing tap of that name. */
 		.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL)
 	};
 	AUTO(fd) int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -37,7 +38,7 @@ static int prepare(struct netlink *nl, const struct netlink_link *link, int tap,
 	return wire_set_up(nl, link, err);
 }
 
-/* The interface's end is last: the tap's goes with the tap. */
+/* The interface's side is last: undoing the tap's needs no more than removing the tap. */
 static int join(struct netlink *nl, int link, int tap, struct err *err)
 {
 	struct err ignored = ERR_INIT; /* the first one is reported */
@@ -65,7 +66,7 @@ static int tcfilter_connect(struct netlink *nl, struct endpoint *e, struct err *
 		    join(nl, e->link.index, e->tap_index, err) == 0)
 			return 0;
 	}
-	fd_close(&e->tap_fd); /* with it the tap goes */
+	fd_close(&e->tap_fd); /* removes the tap */
 	return -1;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which wire serves an interface, and what the kinds of wires share. */
+/* Chooses the wire for an interface, and has what both models need. */
 
 #include "network/wire.h"
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Chooses between virtio-fs, 9p and no share. */
+
 #include "share/choice.h"
 
 #include "base/str.h"

@@ -4,10 +4,11 @@
 /*
  * Chooses the file system that shares the host's files with the guest.
  *
- * Under TCG, QEMU keeps the translation of code in a page until the guest or QEMU itself writes to
- * the page. virtiofsd is another process: when a program is replaced through virtio-fs, the guest
- * reads the new bytes but executes the old translation, unless the guest kernel writes the pages
- * that it reads (kernel/patches, 0003). 9p is served by QEMU itself. With KVM both work.
+ * With KVM virtio-fs and 9p both work. Under TCG, QEMU keeps the translation of the code in a
+ * page until the guest or QEMU itself writes to the page. virtiofsd is another process: if a
+ * program's file is replaced, the guest reads the new bytes over virtio-fs but executes the old
+ * translation, unless the guest's kernel itself stores the pages that it reads (kernel/patches,
+ * 0003). QEMU serves 9p itself.
  */
 
 #include "base/err.h"
@@ -20,19 +21,19 @@
 #define SHARE_NONE     "none"
 
 struct share_choice {
-	const char *fs;  /* one of the above */
-	const char *why; /* one line */
+	const char *fs;  /* one of the above; static or the configuration's */
+	const char *why; /* the reason for an operator, one line; static */
 };
 
 /*
- * Chooses for a VM with this accelerator ("kvm", "tcg"). E_CONFIG: virtio-fs is configured, but
+ * Chooses for a VM with this accelerator ("kvm" or "tcg"). E_CONFIG: virtio-fs is configured, but
  * under TCG the configured guest kernel cannot use it safely.
  */
 MUST_CHECK int share_choose(const struct runtime_config *c, const char *accelerator,
 			    struct share_choice *choice, struct err *err);
 
 /*
- * For a guest that has booted with virtio-fs but whose agent does not confirm that its kernel
- * writes the pages that it reads: sets E_CONFIG, with the remedy. Returns -1.
+ * For a guest that has booted with virtio-fs under TCG, whose agent does not confirm that its
+ * kernel stores the pages that it reads: sets E_CONFIG with a hint, and returns -1.
  */
 int share_refuse(const struct runtime_config *c, struct err *err);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Walks a directory twice, once for all but links and once for links, and sends each entry. */
+
 #include "share/copy.h"
 
 #include "base/buf.h"
@@ -90,10 +92,10 @@ int copy_check(const char *source, bool readonly, struct err *err)
 struct job {
 	const struct copy *copy;
 	const struct copy_to *to;
-	bool links;        /* this pass is about symbolic links; else about all others */
-	char *path;        /* of the directory that the walk is in, in the guest */
-	uint64_t bytes;    /* so far */
-	size_t files, odd; /* the latter are left out */
+	bool links;        /* this pass sends symbolic links; else everything else */
+	char *path;        /* in the guest, of the directory that the walk is in */
+	uint64_t bytes;    /* sent so far */
+	size_t files, odd; /* entries sent; sockets, FIFOs and device nodes left out */
 };
 
 static int count(struct job *j, uint64_t bytes, struct err *err)
@@ -156,7 +158,7 @@ static int read_chunk(int fd, int64_t at, uint8_t *to, size_t len, struct err *e
 	return 0;
 }
 
-/* An empty file is one chunk of nothing. */
+/* Sends a file in chunks; an empty file is one empty chunk. */
 static int send_file(struct job *j, int fd, const char *path, const struct stat *st,
 		     struct err *err)
 {
@@ -202,7 +204,7 @@ static int visit_file(struct job *j, const struct tree_at *at, const char *path,
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "look at %s", path);
 	if (!S_ISREG(st.st_mode))
-		return 0; /* replaced meanwhile */
+		return 0; /* it was replaced meanwhile */
 	return send_file(j, fd, path, &st, err) < 0 ? err_wrap(err, "copy %s", path) : 0;
 }
 
@@ -224,7 +226,8 @@ static int visit_entry(struct job *j, const struct tree_at *at, const char *path
 	return 0;
 }
 
-/* Cuts j->path to the directory of an entry at that depth: a directory that vanished was not left. */
+/* Cuts j->path to the directory of an entry at that depth. Needed since the walk does not report
+ * leaving a directory that has vanished. */
 static void back_to(struct job *j, size_t depth)
 {
 	char *end = j->path + strlen(j->copy->guest);

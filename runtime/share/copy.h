@@ -2,20 +2,21 @@
 #pragma once
 
 /*
- * Files of the host for a guest that shares none (shared_fs = "none"): they are copied into its memory
- * by the agent's CopyFile.
+ * Copies files of the host into the memory of a guest without a share (shared_fs = "none"), by the
+ * agent's CopyFile.
  *
  *	AUTO(copies) struct copies list = COPIES_INIT;
  *	copies_add(&list, "/host/path", &guest, container);
  *	... the VM runs ...
  *	copy_send(&list.v[i], &to, err)
  *
- * Directories, regular files and symbolic links are copied with their modes and owners; hard links
- * become files of their own; extended attributes and times are not kept; sockets, FIFOs and device
- * nodes are left out. What the guest writes stays there.
+ * Directories, regular files and symbolic links are copied with their modes and owners. Hard links
+ * become separate files; extended attributes and times are not kept; sockets, FIFOs and device
+ * nodes are left out. What the guest writes to a copy does not reach the host.
  *
- * A file is seen in the guest when it is complete, and links after what they may lead to: when it is
- * copied again after the kubelet's renaming of "..data", readers see the old contents or the new.
+ * A file appears in the guest when it is complete, and symbolic links are sent last. So when a
+ * volume is copied again after the kubelet has renamed "..data", readers see the old contents or
+ * the new ones.
  */
 
 #include "base/err.h"
@@ -28,8 +29,8 @@
 
 struct copy {
 	char *source;    /* a directory or regular file of the host */
-	char *guest;     /* where it is in the guest */
-	char *container; /* whose it is */
+	char *guest;     /* path of the copy in the guest */
+	char *container; /* id of the container that has it */
 };
 
 struct copies {
@@ -42,26 +43,28 @@ struct copies {
 		NULL, 0, 0 \
 	}
 
-/* Appends one; *guest is its place, heap. name: of the place, below a directory of the container. */
+/* Appends a copy, named name below the container's directory in the guest; *guest is its path,
+ * heap. */
 void copies_add(struct copies *list, const char *source, const char *container, const char *name,
 		char **guest);
 void copy_release(struct copy *c);
 void copies_release(struct copies *list);
 DEFINE_AUTO_STRUCT(copies, struct copies, copies_release)
 
-/* E_UNSUPPORTED: the mount of source cannot be a copy: it is a socket or a FIFO, or a directory to
- * write to, whose new contents would be lost. */
+/* E_UNSUPPORTED, with a hint, if a mount of source cannot be replaced by a copy: it is neither
+ * directory nor regular file, or a writable directory, whose new files would be lost. */
 MUST_CHECK int copy_check(const char *source, bool readonly, struct err *err);
 
-/* True if the kubelet changes what is there: ConfigMaps, Secrets, and the like. */
+/* True for the path of a volume that the kubelet changes: ConfigMaps, Secrets, projected volumes
+ * and the downward API. */
 bool copy_is_live(const char *source);
 
-/* How it is sent, and how much: one of more bytes, or of more than 65 536 files, is E_LIMIT. */
+/* How copies are sent. */
 struct copy_to {
 	int (*send)(void *arg, const Grpc__CopyFileRequest *request, struct err *err);
 	void *arg;
-	uint64_t limit;
+	uint64_t limit; /* bytes of one copy */
 };
 
-/* Any thread; blocks. */
+/* Any thread; blocks. E_LIMIT: the copy has more bytes than the limit, or more than 65536 files. */
 MUST_CHECK int copy_send(const struct copy *c, const struct copy_to *to, struct err *err);

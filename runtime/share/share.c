@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Bind mounts below the shared directory. */
+/* Makes and removes the bind mounts below the shared directory. */
 
 #include "share/share.h"
 
@@ -25,12 +25,12 @@
 /* --- binds --- */
 
 /*
- * On a host with shared mounts (systemd's default) a plain bind mount joins the peer group of its
- * source: unmounting below it would also unmount on the host, and later mounts of the host would
- * appear here and be kept busy. So the detached copy is made private before it is attached, or a
- * slave, to which mounts and unmounts of the host come, and from which none goes back. The
- * share itself is a mount with a peer group of its own, which has no member on the host: virtiofsd
- * makes its copy in another mount namespace a slave, and so sees what is mounted here later.
+ * Binds source to target. On a host with shared mounts (systemd's default) a plain bind mount joins
+ * the peer group of its source: unmounting below it would unmount on the host too, and later mounts
+ * of the host would appear here and be kept busy. So the detached copy is made private before it is
+ * attached, or a slave, which receives mounts and unmounts from the host and sends none back. The
+ * share itself is a mount with a peer group of its own, without a member on the host. virtiofsd has
+ * its copy in another mount namespace as a slave of it, and so sees later mounts below the share.
  */
 static int bind(int source, const char *target, const struct share_how *how, struct err *err)
 {
@@ -103,7 +103,7 @@ static int share_at(const struct share *s, int source, const char *name,
 	return bind(source, target, how, err);
 }
 
-/* True if a file system of its own is mounted below the directory that source names. */
+/* *out: another file system is mounted below the directory. */
 static int has_mounts_below(int source, bool *out, struct err *err)
 {
 	AUTO(mount_list) struct mount_list list = { NULL, 0 };
@@ -155,8 +155,9 @@ static int identify(int source, struct share_volume *v, struct err *err)
 	return 0;
 }
 
-/* True if what is there serves for what is wanted too. Of what is mounted below, a mount that does
- * not follow knows only what was there when it was made. */
+/* True if a volume of the share is what want asks for. A recursive mount that does not follow the
+ * host has what was mounted below the source when it was made, which may have changed; so it serves
+ * only if nothing was mounted there, then and now. */
 static bool serves(const struct share_volume *has, const struct share_volume *want)
 {
 	const struct share_how *h = &has->how, *w = &want->how;
@@ -176,7 +177,8 @@ static struct share_volume *find_volume(struct share *s, const struct share_volu
 	return NULL;
 }
 
-/* The name has nothing of the destination, which may be as long as a name can be. */
+/* Mounts a new volume. Its name is random: a name made from the destination could become too
+ * long. */
 static int make_volume(struct share *s, int source, struct share_volume *v, struct err *err)
 {
 	uint64_t random;
@@ -233,7 +235,7 @@ static int remove_volume(const struct share *s, const struct share_volume *v, st
 	return mount_detach_below(path, err) < 0 ? -1 : path_remove_tree(path, err);
 }
 
-/* Goes on after a failure and reports the first. */
+/* Goes on after a failure, and reports the first one. */
 static int remove_volumes(struct share *s, const char *container, struct err *err)
 {
 	for (size_t i = s->volumes.n; i-- > 0;) {
@@ -264,9 +266,9 @@ int share_remove(struct share *s, const char *container, struct err *err)
 	return mount_detach_below(dir, err) < 0 ? -1 : path_remove_tree(dir, err);
 }
 
-/* --- as configured --- */
+/* --- sandbox_bind_mounts --- */
 
-/* "/path", "/path:ro" or "/path:rw". */
+/* Shares an entry: "/path", "/path:ro" or "/path:rw". */
 static int add_configured(const struct share *s, const char *entry, struct err *err)
 {
 	bool writable = str_ends(entry, ":rw");

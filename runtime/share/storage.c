@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* A list of storages for the agent. */
+
 #include "share/storage.h"
 
 #include "base/mem.h"

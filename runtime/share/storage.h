@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * What the guest is to mount before a container's specification refers to it: the protocol's own
- * struct, in a list that owns it.
+ * Storages: what the guest is to mount before it creates a container. A list that owns the
+ * protocol's own structs.
  *
  *	AUTO(storages) struct storages list = STORAGES_INIT;
  *	Grpc__Storage *s = storages_add(&list, "ephemeral", "shm", "tmpfs", mount_point);
  *	storage_option(s, "size=64m");
  *	request.storages = list.v, request.n_storages = list.n;
  *
- * The agent mounts them in this order, one mount point once, however many containers name it.
+ * The agent mounts them in this order. A mount point that several containers name is mounted once.
  */
 
 #include "base/scope.h"
@@ -28,7 +28,7 @@ struct storages {
 		NULL, 0, 0 \
 	}
 
-/* Appends one without options; it is the list's. */
+/* Appends a storage without options and returns it; the list owns it. */
 Grpc__Storage *storages_add(struct storages *list, const char *driver, const char *source,
 			    const char *fstype, const char *mount_point);
 void storage_option(Grpc__Storage *s, const char *option);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Recognizes a virtiofsd by its --help, builds its command line, and runs it. */
+
 #include "share/virtiofsd.h"
 
 #include "base/fd.h"
@@ -21,10 +23,10 @@ enum { HELP_MS = 10000, HELP_MAX = 256 << 10 };
 
 #define NOTES "/run/vc/virtiofsd"
 
-/* --- which it is --- */
+/* --- kinds --- */
 
-/* Texts that identify each kind, and the option whose description lists the cache modes, up to the
- * next option. */
+/* Texts in --help that identify each kind. The description of the second option lists the cache
+ * modes. */
 static const struct {
 	const char *shared, *cache;
 } kinds[] = {
@@ -46,7 +48,7 @@ static bool has_word(const char *text, size_t len, const char *word)
 	return false;
 }
 
-/* The name of a cache mode in that text, or NULL. */
+/* The program's name for a cache mode, if the text has it, or NULL. */
 static const char *name_of_mode(const char *text, size_t len, const char *asked)
 {
 	const char *other = str_eq(asked, "none")    ? "never"
@@ -58,7 +60,7 @@ static const char *name_of_mode(const char *text, size_t len, const char *asked)
 	return other && has_word(text, len, other) ? other : NULL;
 }
 
-/* Up to the next line that begins with an option. */
+/* The length of an option's description, up to the next line that begins with an option. */
 static size_t option_len(const char *option)
 {
 	const char *line = option;
@@ -95,8 +97,9 @@ int virtiofsd_recognize(const char *program, const char *help, const char *asked
 	return err_hint(err, "install one, correct the path, or set shared_fs = \"virtio-9p\"");
 }
 
-/* --- its command line --- */
+/* --- command line --- */
 
+/* The number in a file of /proc/sys; otherwise if it has none. */
 static uint64_t number_in(const char *path, uint64_t otherwise)
 {
 	struct err ignored = ERR_INIT; /* no such limit on this host */
@@ -109,8 +112,9 @@ static uint64_t number_in(const char *path, uint64_t otherwise)
 }
 
 /*
- * Its limit of open files; it holds one descriptor for each file that the guest knows. What the
- * kernel allows a process, less a reserve, within our own hard limit.
+ * The limit of open files: virtiofsd has one open for each file that the guest's kernel caches. It
+ * is what the kernel allows a process, less a reserve for the rest of the host, within our own hard
+ * limit, which is raised if that is allowed.
  */
 static uint64_t descriptors(void)
 {
@@ -166,9 +170,9 @@ char **virtiofsd_command(const char *program, enum virtiofsd_kind kind, const ch
 	return argv;
 }
 
-/* --- its help --- */
+/* --- help text --- */
 
-/* What changes when a program is replaced, in a line; NULL: it is not there. Heap. */
+/* A line that changes when the program is replaced, heap; NULL if it does not exist. */
 static char *identity(const char *program)
 {
 	struct stat st;
@@ -197,10 +201,11 @@ static bool recall(const char *notes, const char *who, struct buf *help)
 void virtiofsd_help(const char *program, const char *notes, struct buf *help)
 {
 	struct spawn s = { .argv = ARGV((char *)program, "--help") };
-	/* Taken before it is asked: what replaces it meanwhile has another. */
+	/* Before the program runs: if it is replaced meanwhile, the note does not fit the new
+	 * one. */
 	AUTO(str) char *who = identity(program);
 	AUTO(buf) struct buf text = BUF_INIT(HELP_MAX);
-	struct err ignored = ERR_INIT; /* it is asked again the next time */
+	struct err ignored = ERR_INIT; /* the program runs again the next time */
 
 	if (who && recall(notes, who, help))
 		return;
@@ -218,15 +223,16 @@ void virtiofsd_forget(void)
 	(void)unlink(NOTES);
 }
 
-/* --- start, end --- */
+/* --- start and stop --- */
 
+/* *argv: the command line, strv, heap. */
 static int plan(const struct runtime_config *c, const char *dir, char ***argv, struct err *err)
 {
 	AUTO(buf) struct buf help = BUF_INIT(HELP_MAX);
 	enum virtiofsd_kind kind;
 	const char *mode;
 
-	virtiofsd_help(c->virtiofsd, NOTES, &help); /* nothing is not recognized */
+	virtiofsd_help(c->virtiofsd, NOTES, &help); /* an empty text is not recognized */
 	if (virtiofsd_recognize(c->virtiofsd, buf_cstr(&help), c->virtiofs_cache, &kind, &mode,
 				err) < 0)
 		return err_wrap(err, "%s", c->file);
@@ -257,7 +263,7 @@ int virtiofsd_start(const struct share *s, const char *socket, const char *log,
 void virtiofsd_stop(struct child *daemon)
 {
 	if (daemon->pid > 0)
-		(void)kill(-daemon->pid, SIGKILL); /* not reaped, so the number is still its */
+		(void)kill(-daemon->pid, SIGKILL); /* not reaped yet, so the pid is still its */
 	spawn_kill(daemon);
 }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* Recognizes volumes that the guest makes itself, and describes them as storages for the agent. */
+
 #include "share/volume.h"
 
 #include "base/fd.h"
@@ -15,17 +17,17 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define SHM_PLACE   "/run/kata-containers/sandbox/shm"
-#define EMPTY_PLACE "/run/kata-containers/sandbox/ephemeral"
-#define SUB_PLACE   "/run/kata-containers/sandbox/subpaths"
+/* Directories of the guest: the pod's /dev/shm, emptyDirs by name, subPaths. */
+#define SHM_DIR   "/run/kata-containers/sandbox/shm"
+#define EMPTY_DIR "/run/kata-containers/sandbox/ephemeral"
+#define SUB_DIR   "/run/kata-containers/sandbox/subpaths"
 
-/* The source of a bind mount, as the host has it. */
+/* The source of a bind mount on the host. */
 struct source {
-	char *path, *real; /* as it was asked for, and without links */
+	char *path, *real; /* as given, and without symbolic links */
 	const char *name;  /* the last part of path */
 	struct stat st;
-	/* If it is the root of a file system that is mounted there, else NULL. */
-	const struct mount_entry *mount;
+	const struct mount_entry *mount; /* whose root it is, or NULL */
 	struct mount_list list;
 };
 
@@ -37,8 +39,8 @@ static void source_release(struct source *s)
 }
 DEFINE_AUTO_STRUCT(source, struct source, source_release)
 
-/* The last one mounted there is the one that is seen. */
-static int look_at(const char *path, struct source *s, struct err *err)
+/* Fills in *s. Of several mounts on the same path the last one is visible. */
+static int read_source(const char *path, struct source *s, struct err *err)
 {
 	AUTO(fd) int fd = open(path, O_PATH | O_CLOEXEC);
 
@@ -73,9 +75,9 @@ bool volume_is_empty_dir(const char *source)
 	return *clean == '/' && n >= 2 && str_eq(parts[n - 2], "kubernetes.io~empty-dir");
 }
 
-/* --- what the guest mounts --- */
+/* --- storages --- */
 
-/* An option of the host's mount, "NAME=VALUE" with that prefix, or NULL; heap. */
+/* The option of the host's mount that begins with the prefix "NAME=", heap, or NULL. */
 static char *option_of(const struct mount_entry *m, const char *prefix)
 {
 	AUTO(strv) char **options = strv_split(m->super_options, ",");
@@ -106,7 +108,7 @@ static void keep_flags(Grpc__Storage *storage, const struct mount_entry *m)
 	}
 }
 
-/* fsgid is what upstream's agent looks at. */
+/* Mode and, by upstream's option fsgid=, group of the host's directory. */
 static void keep_owner(Grpc__Storage *storage, const struct stat *st)
 {
 	AUTO(str) char *mode = str_fmt("mode=%o", st->st_mode & 07777);
@@ -117,11 +119,12 @@ static void keep_owner(Grpc__Storage *storage, const struct stat *st)
 		storage_option(storage, group);
 }
 
-/* Without a size on the host, the guest's default holds: half of its memory. */
-static void add_memory(const struct source *s, const char *name, const char *place,
+/* A tmpfs with the options of the host's. If that has no size, the guest's default holds: half of
+ * its memory. */
+static void add_memory(const struct source *s, const char *name, const char *mount_point,
 		       struct storages *storages)
 {
-	Grpc__Storage *storage = storages_add(storages, "ephemeral", name, "tmpfs", place);
+	Grpc__Storage *storage = storages_add(storages, "ephemeral", name, "tmpfs", mount_point);
 
 	keep_flags(storage, s->mount);
 	keep_option(storage, s->mount, "size=");
@@ -129,14 +132,15 @@ static void add_memory(const struct source *s, const char *name, const char *pla
 	keep_owner(storage, &s->st);
 }
 
-static void add_local(const struct source *s, const char *place, struct storages *storages)
+static void add_local(const struct source *s, const char *mount_point, struct storages *storages)
 {
-	keep_owner(storages_add(storages, "local", "local", "local", place), &s->st);
+	keep_owner(storages_add(storages, "local", "local", "local", mount_point), &s->st);
 }
 
 /* --- huge pages --- */
 
-/* "2M" (the kernel), "2MB" (the specification); a power of 1024. */
+/* Parses a page size: "2M" (the kernel's mount options) or "2MB" (the specification), units of
+ * 1024. */
 static int page_bytes(const char *text, uint64_t *bytes, struct err *err)
 {
 	static const char units[] = "KMGT";
@@ -153,6 +157,7 @@ static int page_bytes(const char *text, uint64_t *bytes, struct err *err)
 	return 0;
 }
 
+/* *limit: the container's limit of huge pages of that size, in bytes; 0 if it has none. */
 static int limit_of(const struct oci_resources *r, uint64_t page, uint64_t *limit, struct err *err)
 {
 	*limit = 0;
@@ -167,9 +172,10 @@ static int limit_of(const struct oci_resources *r, uint64_t page, uint64_t *limi
 	return 0;
 }
 
-/* size: what the guest is to set aside. The pages of a container are counted by its control group. */
-static int add_huge(const struct source *s, const struct oci_resources *limits, const char *place,
-		    struct storages *storages, struct err *err)
+/* A hugetlbfs; size= is what the guest is to reserve. The container's cgroup limits what it
+ * uses. */
+static int add_huge(const struct source *s, const struct oci_resources *limits,
+		    const char *mount_point, struct storages *storages, struct err *err)
 {
 	AUTO(str) char *said = option_of(s->mount, "pagesize=");
 	AUTO(str) char *page_option = NULL, *size_option = NULL;
@@ -181,16 +187,16 @@ static int add_huge(const struct source *s, const struct oci_resources *limits, 
 		return -1;
 	page_option = str_fmt("pagesize=%llu", (unsigned long long)page);
 	size_option = str_fmt("size=%llu", (unsigned long long)size);
-	storage = storages_add(storages, "ephemeral", "nodev", "hugetlbfs", place);
+	storage = storages_add(storages, "ephemeral", "nodev", "hugetlbfs", mount_point);
 	storage_option(storage, page_option);
 	storage_option(storage, size_option);
 	keep_owner(storage, &s->st);
 	return 0;
 }
 
-/* --- which it is --- */
+/* --- kinds of volumes --- */
 
-/* /dev/shm by that name is the host's own, asked for as such. */
+/* True for the pod's tmpfs; not for the host's own /dev/shm, which a user has asked for by name. */
 static bool is_pods_shm(const struct source *s)
 {
 	return is_of_type(s, "tmpfs") && str_eq(s->mount->source, "shm") &&
@@ -200,28 +206,28 @@ static bool is_pods_shm(const struct source *s)
 static int give_empty_dir(const struct source *s, const struct volume_rules *rules,
 			  struct storages *storages, char **path, struct err *err)
 {
-	AUTO(str) char *place = path_join(EMPTY_PLACE, s->name);
+	AUTO(str) char *mount_point = path_join(EMPTY_DIR, s->name);
 
 	if (is_of_type(s, "hugetlbfs")) {
-		if (add_huge(s, rules->limits, place, storages, err) < 0)
+		if (add_huge(s, rules->limits, mount_point, storages, err) < 0)
 			return -1;
 	} else if (is_of_type(s, "tmpfs")) {
-		add_memory(s, "tmpfs", place, storages);
+		add_memory(s, "tmpfs", mount_point, storages);
 	} else if (rules->empty_dirs) {
-		str_set(&place, NULL);
-		place = str_fmt(SHARE_GUEST_DIR "/%s/rootfs/local/%s", rules->pod, s->name);
-		add_local(s, place, storages);
+		str_set(&mount_point, NULL);
+		mount_point = str_fmt(SHARE_GUEST_DIR "/%s/rootfs/local/%s", rules->pod, s->name);
+		add_local(s, mount_point, storages);
 	} else {
 		return 0;
 	}
-	*path = STEAL(place, NULL);
+	*path = STEAL(mount_point, NULL);
 	return 0;
 }
 
 /* --- subPaths --- */
 
-/* PODS/UID/volume-subpaths/VOLUME/CONTAINER/N: the path of that emptyDir, heap, and in *name what comes after
- * volume-subpaths/; else NULL. */
+/* For PODS/UID/volume-subpaths/VOLUME/CONTAINER/N returns the path of the emptyDir VOLUME, heap,
+ * and in *name VOLUME/CONTAINER/N, heap; else NULL. */
 static char *volume_of_subpath(const char *source, char **name)
 {
 	AUTO(str) char *clean = path_clean(source), *pod = NULL;
@@ -237,7 +243,7 @@ static char *volume_of_subpath(const char *source, char **name)
 	return str_fmt("%s/volumes/kubernetes.io~empty-dir/%s", pod, parts[n - 3]);
 }
 
-/* Its path from the root of its file system, heap; NULL: no mount shows it. */
+/* The path from the root of the source's file system, heap; NULL if no mount shows it. */
 static char *path_inside(const struct source *s)
 {
 	const struct mount_entry *found = NULL;
@@ -257,7 +263,7 @@ static char *path_inside(const struct source *s)
 	return path_clean(all);
 }
 
-/* Where sub is below volume: "" or "a/b", heap; NULL: nowhere. */
+/* The path of sub below volume, "" or "a/b", heap; NULL if it is not below it. */
 static char *path_below(const struct source *sub, const struct source *volume)
 {
 	AUTO(str) char *inner = path_inside(sub), *outer = path_inside(volume);
@@ -269,11 +275,11 @@ static char *path_below(const struct source *sub, const struct source *volume)
 	return xstrdup(rest + strspn(rest, "/"));
 }
 
-static void add_subpath(const struct source *s, const char *place, const char *below,
+static void add_subpath(const struct source *s, const char *mount_point, const char *below,
 			const char *target, struct storages *storages)
 {
-	AUTO(str) char *path = path_join(place, below);
-	AUTO(str) char *beneath = str_fmt("X-kata.beneath=%s", place);
+	AUTO(str) char *path = path_join(mount_point, below);
+	AUTO(str) char *beneath = str_fmt("X-kata.beneath=%s", mount_point);
 	Grpc__Storage *storage = storages_add(storages, "bind", path, "bind", target);
 
 	storage_option(storage, "rbind");
@@ -286,20 +292,20 @@ static int give_subpath(const char *path_of_volume, const char *name, const stru
 			struct err *err)
 {
 	AUTO(source) struct source volume = { .path = NULL };
-	AUTO(str) char *below = NULL, *place = NULL, *target = path_join(SUB_PLACE, name);
+	AUTO(str) char *below = NULL, *mount_point = NULL, *target = path_join(SUB_DIR, name);
 
-	if (look_at(path_of_volume, &volume, err) < 0)
+	if (read_source(path_of_volume, &volume, err) < 0)
 		return -1;
 	below = path_below(s, &volume);
 	if (!below)
 		return 0;
-	if (give_empty_dir(&volume, rules, storages, &place, err) < 0)
+	if (give_empty_dir(&volume, rules, storages, &mount_point, err) < 0)
 		return -1;
-	if (!place || !*below) {
-		*path = STEAL(place, NULL);
+	if (!mount_point || !*below) {
+		*path = STEAL(mount_point, NULL);
 		return 0;
 	}
-	add_subpath(s, place, below, target, storages);
+	add_subpath(s, mount_point, below, target, storages);
 	*path = STEAL(target, NULL);
 	return 0;
 }
@@ -317,15 +323,15 @@ int volume_in_guest(const struct oci_mount *m, const struct volume_rules *rules,
 	*path = NULL;
 	if (!empty_dir && !shm && !subpath)
 		return 0;
-	if (look_at(m->source, &s, err) < 0)
+	if (read_source(m->source, &s, err) < 0)
 		return -1;
 	if (empty_dir)
 		return give_empty_dir(&s, rules, storages, path, err);
 	if (subpath)
 		return give_subpath(volume, name, &s, rules, storages, path, err);
 	if (is_pods_shm(&s)) {
-		add_memory(&s, "shm", SHM_PLACE, storages);
-		*path = xstrdup(SHM_PLACE);
+		add_memory(&s, "shm", SHM_DIR, storages);
+		*path = xstrdup(SHM_DIR);
 	}
 	return 0;
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+/* A thread that waits for inotify events, and copies the volumes that have changed. */
+
 #include "share/watch.h"
 
 #include "base/fd.h"
@@ -19,14 +21,14 @@
 enum { EVENTS_BYTES = 4096 };
 
 struct watched {
-	int number; /* inotify's: one for all copies of a directory */
+	int wd; /* inotify's watch descriptor; the same for all copies of a directory */
 	bool changed;
 	struct copy copy;
 };
 
 struct copy_watch {
 	struct copy_to to;
-	int notes, end;
+	int inotify, end; /* end: an eventfd, readable when the thread is to end */
 	pthread_t thread;
 	pthread_mutex_t lock; /* guards what follows */
 	VEC(struct watched) list;
@@ -41,14 +43,14 @@ static struct copy copy_of(const struct copy *c)
 
 static void note_change(struct copy_watch *w, const struct inotify_event *e)
 {
-	/* An overflow may have swallowed anything. */
+	/* After an overflow any volume may have changed. */
 	bool all = e->mask & IN_Q_OVERFLOW;
 
 	if (!all && (!e->len || !str_eq(e->name, "..data")))
 		return;
 	(void)pthread_mutex_lock(&w->lock);
 	vec_each(struct watched, v, &w->list)
-		v->changed = v->changed || all || v->number == e->wd;
+		v->changed = v->changed || all || v->wd == e->wd;
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
@@ -57,7 +59,7 @@ static void read_events(struct copy_watch *w)
 	_Alignas(struct inotify_event) char events[EVENTS_BYTES];
 	ssize_t n;
 
-	while ((n = read(w->notes, events, sizeof(events))) > 0) {
+	while ((n = read(w->inotify, events, sizeof(events))) > 0) {
 		for (ssize_t at = 0; at < n;) {
 			const struct inotify_event *e = (const void *)(events + at);
 
@@ -67,7 +69,8 @@ static void read_events(struct copy_watch *w)
 	}
 }
 
-/* The lock is not held while copying. False: nothing has changed. */
+/* Finds a volume that has changed, and marks it as unchanged. *out: a copy of its description, so
+ * that the lock need not be held while copying. */
 static bool take_changed(struct copy_watch *w, struct copy *out)
 {
 	bool found = false;
@@ -102,7 +105,7 @@ static void copy_changed(struct copy_watch *w)
 static void *watch(void *arg)
 {
 	struct copy_watch *w = arg;
-	struct pollfd fds[] = { { w->notes, POLLIN, 0 }, { w->end, POLLIN, 0 } };
+	struct pollfd fds[] = { { w->inotify, POLLIN, 0 }, { w->end, POLLIN, 0 } };
 
 	for (;;) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
@@ -114,21 +117,21 @@ static void *watch(void *arg)
 	}
 }
 
-/* --- what is watched --- */
+/* --- the list --- */
 
 struct copy_watch *copy_watch_new(const struct copy_to *to, struct err *err)
 {
 	struct copy_watch *w = NEW(struct copy_watch);
 
 	w->to = *to;
-	w->notes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	w->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	w->end = eventfd(0, EFD_CLOEXEC);
 	(void)pthread_mutex_init(&w->lock, NULL);
-	if (w->notes >= 0 && w->end >= 0 &&
+	if (w->inotify >= 0 && w->end >= 0 &&
 	    (errno = pthread_create(&w->thread, NULL, watch, w)) == 0)
 		return w;
 	err_sys(err, "watch the volumes that are copied");
-	fd_close(&w->notes);
+	fd_close(&w->inotify);
 	fd_close(&w->end);
 	free(w);
 	return NULL;
@@ -136,10 +139,10 @@ struct copy_watch *copy_watch_new(const struct copy_to *to, struct err *err)
 
 int copy_watch_add(struct copy_watch *w, const struct copy *copy, struct err *err)
 {
-	struct watched v = { .number = inotify_add_watch(w->notes, copy->source,
-							 IN_MOVED_TO | IN_CREATE | IN_ONLYDIR) };
+	struct watched v = { .wd = inotify_add_watch(w->inotify, copy->source,
+						     IN_MOVED_TO | IN_CREATE | IN_ONLYDIR) };
 
-	if (v.number < 0)
+	if (v.wd < 0)
 		return err_sys(err, "watch %s", copy->source);
 	v.copy = copy_of(copy);
 	(void)pthread_mutex_lock(&w->lock);
@@ -149,10 +152,10 @@ int copy_watch_add(struct copy_watch *w, const struct copy *copy, struct err *er
 }
 
 /* With the lock held. */
-static bool is_watched(const struct copy_watch *w, int number)
+static bool is_watched(const struct copy_watch *w, int wd)
 {
 	vec_each(const struct watched, v, &w->list) {
-		if (v->number == number)
+		if (v->wd == wd)
 			return true;
 	}
 	return false;
@@ -162,14 +165,14 @@ void copy_watch_remove(struct copy_watch *w, const char *container)
 {
 	(void)pthread_mutex_lock(&w->lock);
 	for (size_t i = w->list.n; i-- > 0;) {
-		int number = w->list.v[i].number;
+		int wd = w->list.v[i].wd;
 
 		if (!str_eq(w->list.v[i].copy.container, container))
 			continue;
 		copy_release(&w->list.v[i].copy);
 		vec_remove(&w->list, i);
-		if (!is_watched(w, number))
-			(void)inotify_rm_watch(w->notes, number);
+		if (!is_watched(w, wd))
+			(void)inotify_rm_watch(w->inotify, wd);
 	}
 	(void)pthread_mutex_unlock(&w->lock);
 }
@@ -186,7 +189,7 @@ void copy_watch_free(struct copy_watch *w)
 		copy_release(&v->copy);
 	vec_release(&w->list);
 	(void)pthread_mutex_destroy(&w->lock);
-	fd_close(&w->notes);
+	fd_close(&w->inotify);
 	fd_close(&w->end);
 	free(w);
 }

@@ -2,16 +2,16 @@
 #pragma once
 
 /*
- * Keeps copies of volumes up to date that the kubelet changes (copy_is_live): it renames a link
- * "..data", which a thread waits for, and the volume is copied again. A file that the new contents no
- * longer have leaves a link in the guest that leads nowhere.
+ * Keeps copies of volumes up to date that the kubelet changes (copy_is_live). The kubelet renames a
+ * link "..data" when it replaces a volume's contents. A thread waits for that by inotify, and
+ * copies the volume again. If the new contents lack a file, its link in the guest becomes dangling.
  *
  *	struct copy_watch *w = copy_watch_new(&to, err);
- *	copy_watch_add(w, &copy, err);		any thread
- *	copy_watch_remove(w, container);
- *	copy_watch_free(w);			when to.send no longer blocks: the VM has stopped
+ *	copy_watch_add(w, &copy, err);		// any thread
+ *	copy_watch_remove(w, container);	// any thread
+ *	copy_watch_free(w);			// after the VM has stopped: to.send fails soon
  *
- * A copy that fails is logged and is made again at the next change.
+ * A copy that fails is logged, and made again at the next change.
  */
 
 #include "base/err.h"
@@ -19,11 +19,12 @@
 
 struct copy_watch;
 
-/* to is copied. Starts the thread. */
+/* Starts the thread. *to is copied. NULL on failure. */
 struct copy_watch *copy_watch_new(const struct copy_to *to, struct err *err);
-/* Before the volume is copied for the first time, so that no change is missed. */
+/* Begins to watch a volume; *copy is copied. Call it before the volume is copied for the first
+ * time, so that no change is missed. */
 MUST_CHECK int copy_watch_add(struct copy_watch *w, const struct copy *copy, struct err *err);
-/* Forgets the volumes of a container. */
+/* Ends watching the volumes of a container. */
 void copy_watch_remove(struct copy_watch *w, const char *container);
-/* NULL is accepted. */
+/* Waits for a copy in progress and ends the thread. NULL is accepted. */
 void copy_watch_free(struct copy_watch *w);

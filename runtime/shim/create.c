@@ -27,7 +27,7 @@ static int nobody_waits(struct err *err)
 	return err_set(err, E_CANCELLED, "the caller of Create is gone");
 }
 
-/* The title differs from the shim's name: whoever counts shims by name finds one for each pod. */
+/* The title is not the shim's name, so that a count of shims by name gives one for each pod. */
 static int start_placeholder(const struct container *c, const char *netns,
 			     struct netns_placeholder *out, struct err *err)
 {

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A host for plays: host.sh NAME ADDRESS LAB. Called in mounts and pids of its own, it has its own /etc,
-# /opt, /root, /run, /usr/local, /var/lib and /var/cache, a containerd, and sshd on ADDRESS. LAB/NAME.opt, if
-# it is there, is the size of /opt. It ends with its first process.
+# A simulated host for plays: host.sh NAME ADDRESS LAB. It is called in mount and PID namespaces of its own, and has its
+# own /etc, /opt, /root, /run, /usr/local, /var/lib and /var/cache, a containerd, and sshd on ADDRESS. LAB/NAME.opt, if it
+# exists, contains the size of /opt. The host ends with its PID 1.
 set -eu
 name=$1 address=$2 lab=$3
 here=$(dirname "$(realpath "$0")")

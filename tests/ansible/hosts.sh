@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154
 #
-# Ten hosts and plays of three at a time; for run.sh, which has set deploy, one, two, dir and play.
+# Plays on ten hosts, three at a time. Sourced by run.sh, which sets deploy, one, two, dir and play.
 #
-# They are namespaces of mounts and pids with sshd on addresses of a loopback that is the test's own, so that
-# $lab/NAME.pid is the first process of a host, outside.
+# The hosts are mount and PID namespaces with sshd on addresses of the test's own loopback interface. $lab/NAME.pid has the
+# pid of a host's PID 1, as seen from outside.
 #
 #	host4	has too little space below /opt
 #	host7	is down
@@ -17,7 +17,7 @@ on() { # HOST COMMAND...
 	local pid
 	pid=$(cat "$lab/$1.pid") && shift && nsenter --target "$pid" --mount --pid --root --wd "$@"
 }
-start_host() { # HOST; NAME.pid is that of the first process in it
+start_host() { # HOST; writes NAME.pid
 	rm -f "$lab/$1.ready"
 	setsid unshare --mount --pid --fork --kill-child --mount-proc --propagation private \
 		tests/ansible/host.sh "$1" "127.77.0.${1#host}" "$lab" </dev/null >"$lab/$1.log" 2>&1 &
@@ -65,7 +65,7 @@ start_hosts() {
 
 plays() { play -i "$lab/inventory" "$@" tests/ansible/many.yml; }
 fails() { ! "$@"; }
-# Of the play that was last: NUMBER-PATTERN of WORD at its end for each HOST.
+# In the recap of the last play, the number after WORD matches PATTERN for each HOST.
 each() { # WORD=PATTERN HOST...
 	local word=$1 name
 	shift
@@ -73,7 +73,7 @@ each() { # WORD=PATTERN HOST...
 		grep "^$name " "$dir/play" | tail -n 1 | grep -Eq " $word( |$)" || { echo "$name: not $word" && return 1; }
 	done
 }
-# It says TEXT of HOST.
+# The error of HOST in the last play contains TEXT.
 why() { grep "^fatal: \[$1\]" "$dir/play" | grep -F -e "$2"; }
 installed() { # VERSION HOST...
 	local version=$1 name
@@ -96,7 +96,7 @@ restarts() { # NUMBER HOST...
 		[ "$(on "$name" cat /run/restarts | wc -l)" = "$n" ] || { echo "$name: not $n restarts" && return 1; }
 	done
 }
-# checks NAME COMMAND...: a play, which is kept
+# checks NAME COMMAND...: runs a play and keeps its output
 checks() {
 	check "$@"
 	cp "$dir/said" "$dir/play"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The Ansible collection: run.sh PORTABLE-KATA-DEPLOY [RELEASE NEXT-RELEASE]
+# Tests the Ansible collection: run.sh PORTABLE-KATA-DEPLOY [RELEASE NEXT-RELEASE]
 #
-# Packed twice it is the same bytes, and ansible-galaxy installs it. One host with a root of its own
-# (one.yml). With releases that boot, ten hosts with sshd and containerd (hosts.sh).
+# Packed twice it has the same bytes, and ansible-galaxy installs it. Runs the module on one host with a root directory of
+# its own (one.yml) and, with releases that boot, plays on ten hosts with sshd and containerd (hosts.sh).
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -15,14 +15,14 @@ command -v ansible-playbook >/dev/null || {
 	echo "skipped: ansible: ansible-core is not here"
 	exit 0
 }
-# What it starts ends with it, and addresses of loopback are its own.
+# In namespaces of our own, so that all processes end with this script and the loopback addresses are ours.
 if [ -n "$one" ] && [ -z "${APART:-}" ]; then
 	[ "$(id -u)" = 0 ] || { echo "skipped: ansible: namespaces need root" && exit 0; }
 	APART=1 exec unshare --mount --net --pid --fork --kill-child --mount-proc "$0" "$deploy" "$one" "$two"
 fi
 dir=$(mktemp -d /tmp/kata-ansible-XXXXXX)
 trap 'rm -rf "$dir"' EXIT
-# The same to the end, though it may be built again meanwhile.
+# A copy, because the program may be built again meanwhile.
 cp "$deploy" "$dir/kata-deploy"
 deploy=$dir/kata-deploy
 # shellcheck source=tests/checked.sh
@@ -41,7 +41,7 @@ check "packed again they are the same bytes" again
 no_number() { ! packaging/ansible.py packaging/ansible nonsense "$dir/no" && grep -q "VERSION=" "$dir/said"; }
 check "a version that a collection cannot have" no_number
 
-# Of nobody else's configuration.
+# An empty configuration, so that no other one is used.
 touch "$dir/ansible.cfg"
 export ANSIBLE_CONFIG=$dir/ansible.cfg
 export ANSIBLE_HOME=$dir/home ANSIBLE_COLLECTIONS_PATH=$dir/collections ANSIBLE_LOCALHOST_WARNING=false
@@ -60,7 +60,7 @@ documented() { # WORD...
 check "the module is documented" documented katacontainers.kata.kata_deploy
 check "the role is documented" documented -t role katacontainers.kata.kata
 
-# What the role does not pass on would have no effect, and nobody would say so.
+# A parameter that the role does not pass on would silently have no effect.
 passed_on() { python3 - packaging/ansible <<'END'
 import re, sys, yaml
 top = sys.argv[1]
@@ -83,7 +83,7 @@ END
 }
 check "the role passes on what the module has" passed_on
 
-# Small releases, for what needs no VM.
+# Small releases, for tests that need no VM.
 SOURCE_DATE_EPOCH=$(date +%s)
 export SOURCE_DATE_EPOCH BUILD=$dir LEVEL=1 EXPIRES=2099-01-01T00:00:00Z COMPONENTS=$dir/components.yaml
 export KEY=$dir/key.key
@@ -100,7 +100,7 @@ release() { # NAME VERSION SERIAL
 check "a release" release one 1.0.0 1
 check "and the next" release two 2.0.0 2
 
-# A play whose failures come last, where check shows them.
+# Runs a play and prints its failures last, because check shows the end of the output.
 play() { # OPTION... FILE
 	local status=0
 	timeout 600 ansible-playbook -e "dir=$dir program=$deploy describe=$PWD/tests/ansible/describe.sh" "$@" ||
@@ -118,7 +118,7 @@ pushed() { # VERSION HOST...
 	done
 }
 push() { play -i first,second, "$@" tests/ansible/push.yml; }
-half() { # A run that ends while it packs.
+half() { # a run that is interrupted while it packs
 	local status=0
 	mkdir "$dir/push/fetched/release.tar.new" || return
 	push -e wanted=two || status=$?

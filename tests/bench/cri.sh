@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The figures of pods, asked for as a kubelet does, with runc beside and the floor of a boot in the same
-# run: cri.sh PREFIX FLOOR [RUNS]
+# Measures pods over the CRI, beside runc and a minimal boot in the same run: cri.sh PREFIX FLOOR [RUNS]
 #
-# Medians. FIGURES names the file that gets them.
+# Writes medians to the file FIGURES.
 set -eu
 # shellcheck source=tests/cri/lib.sh
 . "$(dirname "$0")/../cri/lib.sh"
@@ -22,10 +21,10 @@ exec </dev/null
 trap 'exit 130' INT TERM
 cri_start "$prefix" || exit
 HANDLER=kata
-p=$(pod settles) # finds the accelerator out
+p=$(pod settles) # the first pod finds out which accelerator works
 pod_gone "$p"
 accelerator=$(cat /run/vc/accelerator)
-# It finds QEMU, kernel and initrd beside itself, as the runtime does.
+# It finds QEMU, kernel and initrd relative to itself, like the runtime.
 cp "$TOOLS/floor" "$LAB_PREFIX/bin/floor"
 
 floor() { "$LAB_PREFIX/bin/floor" "$prefix/share/defaults/kata-containers/configuration.toml" "$accelerator" 1; }
@@ -78,7 +77,7 @@ exec_runc() { in_container "$runc_c" true; }
 beside_runc "CRI: exec sync" 1.5 $((runs * 3)) exec_kata exec_runc
 for p in "$kata" "$runc"; do pod_gone "$p"; done
 
-# All begin together; the last one's container runs.
+# Starts all at the same time; the time ends when the last one's container runs.
 many=8
 at_once() {
 	local i list=()

@@ -2,8 +2,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # deploy is theirs
 #
-# An installation below a temporary directory, for the figures of the installer. Needs figures.sh and
-# $deploy.
+# An installation below a temporary directory, for measurements of the installer. Needs figures.sh and $deploy.
 #
 #	bench_begin [KEY]		sets LAB, common and offered; EXIT cleans up; default: LAB/key.pub
 #	bench_serve DIR			by HTTP on loopback, as $url

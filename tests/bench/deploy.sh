@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The installer's figures, with their peers in the same run: deploy.sh KATA-DEPLOY DEAF [MIB [RUNS]]
-# Medians. FIGURES names the file that gets them.
+# Measures the installer, beside peers in the same run: deploy.sh KATA-DEPLOY DEAF [MIB [RUNS]]
+# Writes medians to the file FIGURES.
 #
-# The set is made of real programs and libraries of this machine, since zeros and random bytes say
-# nothing about compression.
+# The release is made of real programs and libraries of this machine, since zeros and random bytes do not compress like
+# programs.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/bench/figures.sh
@@ -15,9 +15,9 @@ cd "$(dirname "$0")/../.."
 deploy=$(realpath "$1") deaf=$(realpath "$2") mib=${3:-300} runs=${4:-5}
 FIGURES=$(realpath "${FIGURES:?}")
 
-bench_begin "" # the key is made below
+bench_begin "" # the key is generated below
 
-# --- the set: half of it programs, in four components
+# --- the release: half of it programs, in four components
 
 collect() {
 	local have=0 want=$((mib << 20)) n=0 file size
@@ -54,7 +54,7 @@ release() { # NAME VERSION [OLD]
 }
 "$deploy" keys generate --no-passphrase "$LAB/key" >/dev/null
 release one 1.0.0
-# One file of many changes, as a rebuilt program does: here and there.
+# One of the many files gets changes in several places, like a rebuilt program.
 changed=$(find "$LAB/tree/bin" -type f -printf '%s %p\n' | sort -n | tail -n 1 | cut -d' ' -f2)
 printf 'rebuilt' | dd of="$changed" bs=1 seek=4096 conv=notrunc status=none
 for at in 100000 200000 300000; do
@@ -64,7 +64,7 @@ release two 2.0.0 one
 
 bench_serve "$LAB"
 
-# --- install, against unpacking with nothing verified
+# --- install, compared with unpacking without verification
 
 cold_installs "$mib MiB" "$LAB/one" "$url/one/" "$runs"
 install "$url/one/" --timings 2>"$LAB/timings"
@@ -72,7 +72,7 @@ sed -n 's/^/    /p' "$LAB/timings"
 row "peak memory of the installer" "$(sed -n 's/^ *\([0-9]*\) KiB peak memory.*/\1/p' "$LAB/timings")" KiB 32768
 row "peak memory of its largest child" "$(sed -n 's/.*, \([0-9]*\) KiB of the largest.*/\1/p' "$LAB/timings")" KiB 32768
 
-# --- with a dead mirror of two, which drops what comes, and with two that live
+# --- with two mirrors, one of which drops all packets, and with two that work
 
 "$deaf" >"$LAB/port" &
 stops="$stops $!"
@@ -130,7 +130,7 @@ done
 row "rollback" "$(median <"$LAB/rollback")" ms 100
 uninstall
 
-# --- uninstall with nothing left on the disk
+# --- uninstall on a full disk
 
 mkdir "$LAB/disk"
 if mount -t tmpfs -o "size=$((2 * mib))m" none "$LAB/disk" 2>/dev/null; then
@@ -147,7 +147,7 @@ if mount -t tmpfs -o "size=$((2 * mib))m" none "$LAB/disk" 2>/dev/null; then
 	umount "$LAB/disk"
 fi
 
-# --- a manifest of a fleet's size
+# --- a very large manifest
 
 rm -rf "$LAB/tree" "$LAB/one" "$LAB/two"
 mkdir -p "$LAB/tree"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Figures and how they are written down; FIGURES is a file with one JSON object per line.
+# Records measurements: one JSON object per line in the file FIGURES.
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-row() { # FIGURE VALUE UNIT [BAR [least]]: the bar is an upper bound, or the least that is wanted
+row() { # FIGURE VALUE UNIT [BAR [least]]: BAR is an upper bound, or with `least` a lower bound
 	local holds=null
 	[ -z "${4:-}" ] || holds=$(awk -v v="$2" -v b="$4" -v least="${5:-}" \
 		'BEGIN { print (least ? v >= b : v <= b) ? "true" : "false" }')
@@ -12,12 +12,12 @@ row() { # FIGURE VALUE UNIT [BAR [least]]: the bar is an upper bound, or the lea
 	echo "{\"figure\":\"$1\",\"value\":$2,\"unit\":\"$3\",\"bar\":${4:-null},\"holds\":$holds}" \
 		>>"$FIGURES"
 }
-ms() { # COMMAND...: milliseconds of one run
+ms() { # COMMAND...: prints the milliseconds of one run
 	local begin=$EPOCHREALTIME
 	"$@" >/dev/null
 	awk -v b="$begin" -v e="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", (e - b) * 1000 }'
 }
-# Two that do the same, in turn: functions, which get the number of the run.
+# Measures two functions that do the same, in turn. They get the number of the run as their argument.
 beside_runc() { # NAME BAR RUNS KATA RUNC
 	local i k r
 	rm -f "$LAB"/{kata,runc,prices}

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# File work in a container's root file system, with the bare share beside it: files.sh PREFIX [RUNS]
+# Measures file operations in a container's root file system, compared with the bare share: files.sh PREFIX [RUNS]
 #
-# Both are done by one program in one VM: once in the container's root, which the host has as an overlay of an
-# image, once in a directory of the host that the guest reaches by the agent's own mount of the share, past
-# the container's. The guest forgets what it has read before each piece of work. FIGURES names the file that
-# gets the figures.
+# One program in one VM does both: once in the container's root, which on the host is an overlay of an image, and once in a
+# directory of the host that it reaches through the agent's own mount of the share. The guest's caches are dropped before
+# each operation. Writes the results to the file FIGURES.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/integration/lib.sh
@@ -33,7 +32,7 @@ names=("unpack 150 files" "walk 500 files" "write 64 MiB")
 does=('mkdir new && tar -C new -xf /in/tar' 'find walk -type f -exec cat {} +'
 	'dd if=/dev/zero of=new/large bs=256k count=256')
 
-# A shell in the VM: a line is work and gets a line when that is done.
+# Starts a shell in the VM that runs each line of input and prints a line when it has finished.
 shell_in() { # SHARE
 	id=$(lab_id)
 	# shellcheck disable=SC2016 # the guest's dollars
@@ -60,7 +59,7 @@ shell_ends() {
 	wait "$pid"
 }
 
-# Where the agent has the directory that is the container's /bare.
+# Prints the agent's path of the directory that is the container's /bare.
 agents_own() {
 	local root=/guest/1/root/run/kata-containers/shared/containers
 	in_guest "for dir in $root/*; do [ -d \"\$dir/walk\" ] && ln -s \"\$dir\" /in/bare; done; [ -d /in/bare/walk ]"
@@ -76,7 +75,7 @@ for share in virtio-fs virtio-9p; do
 	shell_in "$share"
 	agents_own
 	rm -f "$LAB"/{part,root,bare}-?
-	for run in $(seq 0 "$runs"); do # the first translates the guest's code, and counts for nothing
+	for run in $(seq 0 "$runs"); do # the first run translates the guest's code and is not counted
 		for i in "${!does[@]}"; do
 			order=(root bare)
 			[ $((run % 2)) = 0 ] || order=(bare root)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Virtual machines without any of ours in them, to compare with: Debian's kernel as anybody would boot
-# it, and the bare transport. Sourced by run.sh after lib.sh.
+# Virtual machines without our programs, for comparison: Debian's kernel with default options, and the bare transport.
+# Sourced by run.sh after lib.sh.
 
 MARKER=first-byte-of-pid-1
 
-# Debian's kernel for clouds, unpacked and not installed; prints its path. Kept from run to run.
+# Unpacks Debian's cloud kernel without installing it, and prints its path. The result is cached.
 debian_kernel() { # CACHE
 	local package
 	mkdir -p "$1"
@@ -17,7 +17,7 @@ debian_kernel() { # CACHE
 	compgen -G "$1/boot/vmlinuz-*" | head -n 1
 }
 
-# An initrd that has busybox, these programs, and this script as PID 1.
+# Makes an initrd with busybox, the given programs, and the script as PID 1.
 small_initrd() { # FILE SCRIPT [PROGRAM...]
 	local dir=$LAB/small program
 	mkdir -p "$dir"
@@ -36,17 +36,17 @@ small_initrd() { # FILE SCRIPT [PROGRAM...]
 	"$TOOLS/mkinitrd" -z none -o "$1" "$dir/manifest"
 }
 
-# VMM names another QEMU than the node's.
-plain_qemu() { # ACCELERATOR ARGS...: its standard output is the machine's
+# VMM may name another QEMU than the node's.
+plain_qemu() { # ACCELERATOR ARGS...: its standard output is the machine's serial line
 	local accelerator=$1
 	shift
-	# An input that never ends: a port whose host side has ended takes nothing from the guest.
+	# An input without an end, because a port whose host side is closed discards the guest's output.
 	[ -p "$LAB/silence" ] || mkfifo "$LAB/silence"
 	exec "${VMM:-qemu-system-x86_64}" -machine "q35,accel=$accelerator" -cpu "${CPU:-max}" -m 256M -smp 1 -nodefaults \
 		-display none -no-reboot "$@" <>"$LAB/silence" 2>"$LAB/plain.log"
 }
 
-# Milliseconds from exec of QEMU to the first byte of PID 1: SeaBIOS, a plain command line.
+# Prints the milliseconds from exec of QEMU to the first byte from PID 1, with SeaBIOS and a plain command line.
 debian_boot() { # KERNEL INITRD ACCELERATOR
 	local begin=$EPOCHREALTIME end pid
 	exec 9< <(plain_qemu "$3" -kernel "$1" -initrd "$2" -append "console=ttyS0 quiet" -serial stdio)
@@ -59,7 +59,7 @@ debian_boot() { # KERNEL INITRD ACCELERATOR
 	awk -v b="$begin" -v e="$end" 'BEGIN { printf "%.1f\n", (e - b) * 1000 }'
 }
 
-# MiB per second of what comes in, timed from its first byte on.
+# Prints the rate of the input in MiB per second, measured from its first byte.
 rate() { # MIB
 	local begin end
 	head -c 1 >/dev/null
@@ -69,7 +69,7 @@ rate() { # MIB
 	awk -v m="$1" -v b="$begin" -v e="$end" 'BEGIN { printf "%.1f\n", m / (e - b) }'
 }
 
-# The transport alone: our QEMU and kernel, one program that writes to a serial port.
+# Measures the transport alone: our QEMU and kernel, and one program that writes to a serial port.
 raw_rate() { # KERNEL INITRD ACCELERATOR MIB
 	local pid
 	exec 9< <(VMM=$LAB_PREFIX/bin/qemu-system-x86_64 CPU=max,erms=off,fsrm=off plain_qemu "$3" -kernel "$1" -initrd "$2" -append "quiet" \

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What a pod costs in memory, and what is left of a VM's for a workload: memory.sh PREFIX
+# Measures the memory that a pod costs, and the memory of a VM that a workload can use: memory.sh PREFIX
 #
-# FIGURES names the file that gets the figures.
+# Writes the results to the file FIGURES.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/integration/lib.sh
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 . tests/bench/figures.sh
 FIGURES=$(realpath "${FIGURES:?}")
 
-# Containers of one pod, as containerd's CRI would ask for them.
+# Starts a container of a pod with the annotations of containerd's CRI plugin.
 member() { # ID ARGS-JSON [SANDBOX]
 	local kind=sandbox
 	[ -z "${3:-}" ] || kind=container
@@ -26,10 +26,10 @@ in_member() { # ID COMMAND...
 	lab_ctr tasks exec --exec-id "e$RANDOM$RANDOM" "$id" "$@"
 }
 
-# KiB that processes take on a node where nobody else runs their programs, as PSS would say there: a page
-# that is only theirs, and once what several of them share. What others of this machine map does not count.
-# "guest", the guest's memory; "code", what TCG has translated, without KVM; "kernel", the files that a VM is
-# booted from, of which a node with many pods has one copy; "own", the rest.
+# Prints the memory of processes in KiB, as their PSS would be on a node where no other process runs their programs: private
+# pages, and once the pages that several of the processes share. Mappings by other processes of this machine are ignored.
+# KIND is "guest", the guest's memory; "code", code that TCG has translated; "kernel", the files that a VM boots from, of
+# which a node has one copy for all pods; or "own", the rest.
 pss() { # KIND PID...
 	local kind=$1 pid
 	shift
@@ -70,7 +70,7 @@ member "$pod" '["sleep","1000"]'
 member "$one" '["sleep","1000"]' "$pod"
 member "$two" '["sleep","1000"]' "$pod"
 sleep 3 # idle
-shim=$(pgrep -f "containerd-shim-kata-v2.*-id $pod")
+shim=$(pgrep -of "containerd-shim-kata-v2.*-id $pod")
 shim+=" $(pgrep -P "$shim" kata-container | paste -sd ' ')"
 vmm=$(pgrep -f "^[^ ]*qemu-system.*sandbox-$pod@")
 daemon=$(pgrep -f "virtiofsd.*$pod" || true)
@@ -91,7 +91,7 @@ for id in "$two" "$one" "$pod"; do
 	lab_ctr containers rm "$id"
 done
 
-# The largest block that a process can fill, in a VM of 256 MiB that has it alone.
+# Finds the largest block that a single process can fill in a VM of 256 MiB.
 id=$(lab_id)
 lab_ctr run -d --runtime "$RUNTIME" "$IMAGE" "$id" sleep 1000
 low=$((192 * 1024)) high=$((256 * 1024)) # KiB
@@ -106,7 +106,7 @@ done
 # shellcheck disable=SC2016 # awk's
 total=$(in_member "$id" awk '/^MemTotal/ { print $2 }' /proc/meminfo)
 row "a 256 MiB guest's kernel leaves, of 256 MiB" "$(ratio "$total" 262144)" x
-# The same where the root is an image, whose blocks the guest keeps only while it has room.
+# The same with an image as root, whose blocks the guest can drop from memory.
 # shellcheck disable=SC2016 # awk's
 left=$(in_member "$id" awk '/^MemAvailable/ { print $2 }' /proc/meminfo)
 mkdir -p "$LAB/conf/config.d"

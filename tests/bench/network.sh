@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The network of a pod, with a bare QEMU on a tap beside it: network.sh PREFIX TOOLS [RUNS]
+# Measures the network of a pod, compared with a bare QEMU on a tap: network.sh PREFIX TOOLS [RUNS]
 #
-# Both have the same kernel, one processor, memory that can be shared, a virtio card and the same program. The
-# other end is in a network namespace that stands for the node: the bare machine's tap is there, the pod's
-# interface is a veth to it.
-# What is measured in turn is one row: ratios are of one moment. FIGURES names the file that gets them.
+# Both have the same kernel, one processor, shareable memory, a virtio card and the same program. The other end is in a
+# network namespace that represents the node: it has the bare machine's tap, and a veth to the pod's interface. The two
+# are measured in turn and compared in one row, since only measurements of the same time are comparable. Writes the results
+# to the file FIGURES.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/integration/lib.sh
@@ -54,7 +54,7 @@ ip -n "$node" link set veth0 up
 ip -n "$ns" addr add 10.88.2.2/24 dev eth0
 ip -n "$ns" link set eth0 up
 
-# Finds the accelerator out.
+# The first container finds out which accelerator works.
 lab_ctr run --rm --runtime "$RUNTIME" "$IMAGE" "$(lab_id)" true
 accelerator=$(cat /run/vc/accelerator)
 cpu=host words=quiet
@@ -63,7 +63,7 @@ cpu=host words=quiet
 	words="quiet norandmaps no_timer_check"
 }
 
-# The bare one: the same QEMU and kernel, and a program.
+# The bare machine: the same QEMU and kernel, and one program.
 small_initrd "$LAB/talk.img" "/bin/busybox ip link set lo up
 /bin/busybox ip addr add 10.88.1.2/24 dev eth0
 /bin/busybox ip link set eth0 up
@@ -76,7 +76,7 @@ nsenter --net="/run/netns/$node" "$LAB_PREFIX/bin/qemu-system-x86_64" -name bare
 	</dev/null >"$LAB/bare.log" 2>&1 &
 bare=$!
 
-start() { # MODEL: the pod, with its network connected so
+start() { # MODEL: starts the pod with that internetworking_model
 	local id
 	id=$(lab_id)
 	lab_spec "$LAB/$id.json" '["talk","serve","::","7000"]' ",\"annotations\":{
@@ -93,12 +93,12 @@ stop() {
 	pods=()
 }
 
-# group_of PID/TID: its control group for processor time
+# group_of PID/TID: prints its control group for processor time
 group_of() {
 	awk -F : '$2 ~ /(^|,)cpu(,|$)/ { print "/sys/fs/cgroup/cpu" $3 }' "/proc/${1%/*}/task/${1#*/}/cgroup"
 }
 
-# The bare machine's threads are where the pod's are, or on a busy host the scheduler would be measured.
+# Puts the bare machine's threads into groups like the pod's. Otherwise the scheduler of a busy host would be measured.
 beside() {
 	local vmm task group
 	vmm=$(pgrep -f "^[^ ]*qemu-system.*sandbox-${pods[0]}@")
@@ -134,7 +134,7 @@ for model in tcfilter macvtap; do
 	reached "${address[kata]}"
 	beside
 	rm -f "$LAB"/{bare,kata,part}-*
-	for run in $(seq "$runs"); do # in turn, and who is first in turn
+	for run in $(seq "$runs"); do # in turn, alternating which one is first
 		for what in send fetch rtt; do
 			amount=$mib
 			[ "$what" != rtt ] || amount=$rounds

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The size of a release, and a cold install of all of it, with its peer in the same run:
+# Measures the size of a release, and a first install of all of it, beside a peer in the same run:
 # release.sh KATA-DEPLOY RELEASE [RUNS]
 #
-# RELEASE has the public key that it is signed by. FIGURES names the file that gets the figures.
+# RELEASE contains the public key of its signature. Writes the results to the file FIGURES.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/bench/figures.sh

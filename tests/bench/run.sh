@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The figures of the runtime, with their floors and peers in the same run: run.sh PREFIX FLOOR [RUNS]
+# Measures the runtime, beside lower bounds and peers in the same run: run.sh PREFIX FLOOR [RUNS]
 #
-# Medians. FIGURES names the file that gets them.
+# Writes medians to the file FIGURES.
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/integration/lib.sh
@@ -20,17 +20,17 @@ once() { lab_ctr run --rm --runtime "$1" "$IMAGE" "$(lab_id)" true; }
 
 lab_start "$prefix"
 lab_image
-once "$RUNTIME" # finds the accelerator out
+once "$RUNTIME" # the first container finds out which accelerator works
 accelerator=$(cat /run/vc/accelerator)
 
-# It finds QEMU, kernel and initrd beside itself, as the runtime does.
+# It finds QEMU, kernel and initrd relative to itself, like the runtime.
 floor=$LAB_PREFIX/bin/floor
 cp "$TOOLS/floor" "$floor"
-# The same with the node's QEMU, which Debian has built.
+# The same with Debian's QEMU.
 sed 's|^path = .*|path = "/usr/bin/qemu-system-x86_64"|' "$prefix/share/defaults/kata-containers/configuration.toml" \
 	>"$LAB/node.toml"
 
-# The root as an image instead of the initrd. Paths without a slash are the release's.
+# With an image as root instead of the initrd. Paths without a leading slash are the release's.
 sed -e 's|^initrd = .*|initrd = ""|' -e 's|^image = .*|image = "share/kata-containers/kata-containers.img"|' \
 	"$prefix/share/defaults/kata-containers/configuration.toml" >"$LAB/image.toml"
 
@@ -71,7 +71,7 @@ small_initrd "$LAB/raw.img" "/bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox dd if=/dev/zero of=/dev/vport0p1 bs=256k count=$((mib * 4)) 2>/dev/null
 exec /bin/busybox sleep 1000"
 rm -f "$LAB"/{raw,stdio,portions}
-for _ in $(seq "$runs"); do # in pairs: only what was measured at one time can be compared
+for _ in $(seq "$runs"); do # in pairs, because only measurements of the same time are comparable
 	w=$(raw_rate "$prefix/share/kata-containers/vmlinux.container" "$LAB/raw.img" "$accelerator" \
 		"$mib")
 	o=$(lab_ctr run --rm --runtime "$RUNTIME" "$IMAGE" "$(lab_id)" \
@@ -92,13 +92,13 @@ exec_kata() { exec_in "$kata" "$1"; }
 exec_runc() { exec_in "$runc" "$1"; }
 beside_runc "exec of true" 2 "$runs" exec_kata exec_runc
 
-# Create with a whole processor and with 1 % of one: what is ours runs at full speed.
+# Creation with a whole processor and with 1 % of one: the creation itself must not be slowed.
 detached() { # ID CTR-ARGS...
 	local id=$1
 	shift
 	lab_ctr run -d --runtime "$RUNTIME" "$@" "$IMAGE" "$id" sleep 1000
 }
-made_in() { # CTR-ARGS...: milliseconds to the event that says that the container is made
+made_in() { # CTR-ARGS...: prints the milliseconds to the event of the container's creation
 	local id begin said
 	id=$(lab_id)
 	begin=$EPOCHREALTIME
@@ -132,7 +132,7 @@ terminal_kata() { on_terminal "$kata" "$1"; }
 terminal_runc() { on_terminal "$runc" "$1"; }
 beside_runc "100 000 lines on a terminal" 5 "$runs" terminal_kata terminal_runc
 
-# The share: the same files, read and written by one fresh container of each runtime in turn.
+# The share: a new container of each runtime in turn reads and writes the same files.
 mkdir -p "$LAB"/files/small/{1..50}
 head -c 64M /dev/urandom >"$LAB/files/large"
 for dir in "$LAB"/files/small/*; do
@@ -142,7 +142,7 @@ tar -C "$LAB/files/small" -cf "$LAB/files/tar" {1..10}
 share_work=("read 64 MiB" "find 5000 files" "read 5000 files" "unpack 1000 files")
 share_does=('cat /mnt/large' 'find /mnt/small -size -1000' 'find /mnt/small -type f -exec cat {} +'
 	'tar -xf /mnt/tar -C /mnt/new')
-share() { # RUNTIME: milliseconds of each, a line each
+share() { # RUNTIME: prints the milliseconds of each operation, one per line
 	local begin i
 	rm -rf "$LAB/files/new"
 	mkdir "$LAB/files/new"
@@ -161,7 +161,7 @@ share() { # RUNTIME: milliseconds of each, a line each
 	exec {to}>&-
 	wait "$pid"
 }
-share io.containerd.runc.v2 >/dev/null # the host has the files in memory then
+share io.containerd.runc.v2 >/dev/null # puts the files into the host's page cache
 rm -f "$LAB"/{kata,runc}
 for _ in $(seq "$runs"); do
 	share "$RUNTIME" | paste -s >>"$LAB/kata"
@@ -186,7 +186,7 @@ row "QEMU PSS, idle VM of 256 MiB" "$vmm_kib" KiB
 row "virtiofsd PSS, idle VM of 256 MiB" "$fs_kib" KiB
 row "footprint on the host, together" $((shim_kib + vmm_kib + fs_kib)) KiB
 
-# The guest's own /proc, bound into a container, has the agent as process 1.
+# In the guest's own /proc, bind-mounted into a container, PID 1 is the agent.
 mkdir "$LAB/image/guest"
 # shellcheck disable=SC2016 # the dollar is awk's
 lab_spec "$LAB/rss.json" '["awk","/^VmRSS/ { print $2 }","/guest/1/status"]'

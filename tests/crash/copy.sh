@@ -8,26 +8,18 @@
 # be reported as incomplete. The same command, run again, must result in the same files as a fresh copy.
 set -eu
 at=$(realpath "$1") deploy=$(realpath "$2")
+# shellcheck source=tests/signed-release.sh
+. "$(dirname "$0")/../signed-release.sh"
 LAB=$(mktemp -d "${TMPDIR:-/tmp}/crash-copy.XXXXXX")
 trap 'rm -rf "$LAB"' EXIT
 failed=0 old=0 new=0 incomplete=0
 
-cat >"$LAB/components.yaml" <<-END
-	components:
-	  - {name: base, text: programs, required: true, paths: [bin]}
-	  - {name: guest, text: guest, required: true, paths: [share]}
-	copies: []
-END
-"$deploy" keys generate --no-passphrase "$LAB/key" >/dev/null
 "$deploy" keys generate --no-passphrase "$LAB/second" >/dev/null
 mkdir -p "$LAB/tree/bin" "$LAB/tree/share"
 echo "always the same" >"$LAB/tree/share/data"
 for n in 1 2; do
 	echo "the shim of $n" >"$LAB/tree/bin/containerd-shim-kata-v2"
-	"$deploy" release build --tree "$LAB/tree" --out "$LAB/$n" --components "$LAB/components.yaml" \
-		--version "$n.0.0" --serial "$n" --created 1700000000 --expires 2099-01-01T00:00:00Z \
-		--channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
-	"$deploy" release sign --key "$LAB/key.key" "$LAB/$n" >/dev/null
+	signed_release "$LAB/key" "$LAB/tree" "$LAB/$n" "$n.0.0" "$n"
 done
 # The old release has what the new one lacks: a second signature, a channel.
 "$deploy" release sign --key "$LAB/second.key" "$LAB/1" >/dev/null

@@ -25,6 +25,8 @@ real=$(realpath "${4:-/}") next=$(realpath "${5:-/}")
 . tests/integration/lib.sh
 # shellcheck source=tests/integration/node.sh
 . tests/integration/node.sh
+# shellcheck source=tests/signed-release.sh
+. tests/signed-release.sh
 exec </dev/null
 export SOURCE_DATE_EPOCH=1900000000
 points=0 failed=0
@@ -33,22 +35,11 @@ points=0 failed=0
 small_release() { # N
 	local tree=$LAB/tree dir=$LAB/releases/$1
 	mkdir -p "$tree/bin" "$tree/share/kata" "$tree/etc" "$LAB/releases"
-	cat >"$LAB/components.yaml" <<-END
-		components:
-		  - {name: base, text: programs, required: true, paths: [bin, etc]}
-		  - {name: guest, text: guest, required: true, paths: [share]}
-		copies: []
-	END
-	[ -e "$LAB/releases/key.key" ] ||
-		"$deploy" keys generate --no-passphrase "$LAB/releases/key" >/dev/null
 	printf '#!/bin/sh\nexit %d\n' "$1" >"$tree/bin/containerd-shim-kata-v2"
 	chmod 0755 "$tree/bin/containerd-shim-kata-v2"
 	echo "a kernel for $1" >"$tree/share/kata/kernel"
 	echo "release = $1" >"$tree/etc/configuration.toml"
-	"$deploy" release build --tree "$tree" --out "$dir" --components "$LAB/components.yaml" \
-		--version "$1.0.0" --serial "$1" --created 1700000000 --expires 2099-01-01T00:00:00Z \
-		--channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
-	"$deploy" release sign --key "$LAB/releases/key.key" "$dir" >/dev/null
+	signed_release "$LAB/releases/key" "$tree" "$dir" "$1.0.0" "$1"
 }
 
 # Starts the process that restarts containerd. It goes on if the program that asked for the restart is killed.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Errors that a person can do something about, and that say nothing of it: one line each, FILE CODE
-# "MESSAGE". An error has a remedy if its message has one after "; ", as err.h has it, or if the
-# function goes on to a hint instead of returning the error at once.
+# Prints errors that a user can act on and that name no remedy, one per line: FILE CODE "MESSAGE". An error has a remedy if
+# its message has one after "; ", as err.h describes, or if the function continues to a hint instead of returning the error
+# at once.
 
 function flush_function(    rest, at, statement, code, message, before) {
 	rest = text
@@ -25,7 +25,7 @@ function flush_function(    rest, at, statement, code, message, before) {
 	text = ""
 }
 
-# A semicolon may be in the message too.
+# Skips semicolons inside string literals.
 function until_semicolon(s,    i, c, quoted) {
 	for (i = 1; i <= length(s); i++) {
 		c = substr(s, i, 1)

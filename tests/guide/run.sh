@@ -3,31 +3,30 @@
 #
 # Runs the commands that documents show: run.sh KATA-DEPLOY KATA-MANAGER FILE.md...
 #
-# In a document these are run, in their order, each file by one shell and on a node of its own:
+# Runs the following blocks of a document in order; each file in one shell and on a node of its own:
 #
-#	```sh run			a block that must succeed, all of it
-#	```sh refused			a block that must fail, in a shell of its own
-#	```sh tried			a block of which each command must be understood, whatever this node
-#					answers: for what looks at the machine
-#	<!-- run			what the reader does not see: how the node comes to be as the
-#	COMMANDS -->			text presumes, and checks of what it says
+#	```sh run			a block in which every command must succeed
+#	```sh refused			a block that must fail; runs in a shell of its own
+#	```sh tried			a block for commands that examine the machine: each must be a valid command
+#					line, but its result does not matter
+#	<!-- run			commands that the reader does not see: they bring the node into the state that
+#	COMMANDS -->			the text assumes, and check the text's statements
 #
-# Other blocks are not run: they need a container manager, VMs, a build of everything; say so in the
-# text around them.
+# Other blocks are not run, because they need a container manager, VMs, or a complete build; the text around them should
+# say so.
 #
-# The node: its own /etc, /opt, /media, /var/lib, /var/cache, /run and network, and no container
-# manager. https://HOST/ is $SITE, a directory that is served by HTTP on the node itself; HOST is no
-# name, so it is replaced. The working directory is empty at first. bin/ stands in for what a test
-# cannot do: nobody answers questions or types passphrases, and no VM proves an install; `make
-# release` packs a small tree instead of building one.
+# The node has its own /etc, /opt, /media, /var/lib, /var/cache, /run and network, and no container manager.
+# https://HOST/ is replaced by the address of an HTTP server on the node itself, which serves the directory $SITE. The
+# working directory is empty at first. The programs in bin/ replace what a test cannot do: answer questions, type
+# passphrases, prove an install in a VM, and build a release (`make release` packs a small tree).
 #
 # For the hidden blocks:
 #
 #	$SITE				the directory of https://HOST/
-#	publish VERSION			makes a release, signs it with $SITE/kata.key, and lets the channel
-#					https://HOST/kata/ lead to it
-#	installed VERSION		that version is current
-#	contains TEXT COMMAND...	it says that
+#	publish VERSION			makes a release, signs it with $SITE/kata.key, and makes it the newest
+#					release of the channel https://HOST/kata/
+#	installed VERSION		succeeds if that version is current
+#	contains TEXT COMMAND...	succeeds if the output of the command contains the text
 set -u
 tests=$(dirname "$(realpath "$0")")
 
@@ -71,7 +70,7 @@ mkdir -p /run/lock
 busybox ip link set lo up
 
 cp "$tests"/bin/* "$GUIDE_NODE/bin/"
-# kata-manager takes the kata-deploy beside it.
+# kata-manager calls the kata-deploy beside it.
 cp "$manager" "$GUIDE_NODE/bin/"
 export GUIDE_DEPLOY=$deploy GUIDE_TREE=$root PATH=$GUIDE_NODE/bin:$PATH
 export SITE=$GUIDE_NODE/site
@@ -126,7 +125,7 @@ refused() { # PLACE; the block is on standard input
 	block=$(cat)
 	echo "@ $1"
 	if bash -euc "$block" </dev/null; then
-		echo "$1: it was to be refused: $block"
+		echo "$1: this succeeded but should fail: $block"
 		return 1
 	fi
 }
@@ -138,7 +137,7 @@ tried() { # PLACE; the block is on standard input
 		status=0
 		bash -euc "$line" </dev/null || status=$?
 		if [ "$status" = 2 ] || [ "$status" -ge 126 ]; then
-			echo "$1: it was not understood: $line"
+			echo "$1: this is not a valid command line: $line"
 			return 1
 		fi
 	done
@@ -147,7 +146,7 @@ tried() { # PLACE; the block is on standard input
 export -f publish installed contains small_tree
 export GUIDE_NODE components serial deploy
 
-# A script of the document: each block after a line that says where it is.
+# Turns the document into a script that prints the position of each block before it.
 awk -v file="$file" '
 	{ gsub("https://HOST/", "http://127.0.0.1/") }
 	/^```sh run$/ { print "echo \"@ " file ":" NR "\""; on = 1; next }

@@ -21,3 +21,5 @@ $(eval $(call tool,task-run,tests/integration/task-run.c,base loop ttrpc protoco
 # Runs inside a container, where there are no shared libraries.
 TOOLS += mapped
 $(eval $(call link_rule,mapped,tests/integration/mapped.c,base,tools,$$(LDFLAGS_PROGRAM)))
+TOOLS += scribble
+$(eval $(call link_rule,scribble,tests/integration/scribble.c,base,tools,$$(LDFLAGS_PROGRAM)))

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash
 #
-# PID 1 of the machine that loses its power. The kernel's command line says what to do:
+# PID 1 of the machine that loses its power. The kernel's command line chooses the task:
 #   task=prepare verb=VERB fs=FS	brings the node into the state that VERB starts from, and stops
-#   task=run				says GO, runs the verb, says DONE, waits for the end
-#   task=digest				says what is there, and stops
-#   task=check				recovers, says what is there, runs the verb again, says it again
+#   task=run				prints GO, runs the verb, prints DONE, waits for the end
+#   task=digest				runs the verb, prints the node's digest, and stops
+#   task=check				recovers, prints the digest, runs the verb again, prints the digest again
 /bin/busybox mkdir -p /proc /sys /dev /run/lock /tmp /node /release
 b=/bin/busybox
 $b mount -t proc proc /proc
@@ -14,7 +14,7 @@ $b mount -t sysfs sys /sys
 $b mount -t devtmpfs dev /dev
 $b --install -s /bin
 PATH=/bin
-# The same moment each time, and later than the build.
+# A fixed time, later than the build.
 date -s @1900000000 >/dev/null
 value() { sed -n "s/.*\\b$1=\\([a-z0-9]*\\).*/\\1/p" /proc/cmdline; }
 fs=$(value fs) verb=$(value verb)
@@ -39,7 +39,7 @@ act() {
 	gc) deploy gc --yes --quiet ;;
 	esac
 }
-# Everything but moments.
+# Prints a digest of everything except times.
 digest() {
 	cd /node || return
 	find . -path ./lost+found -prune -o -print | sort | while read -r f; do
@@ -86,7 +86,7 @@ check)
 	deploy recover --quiet || echo "FAIL recover"
 	echo "DIGEST $(digest)"
 	[ ! -e /node/opt/kata/state/install.json ] || deploy verify --quiet || echo "FAIL verify"
-	# A rollback that is done would go forward again.
+	# A second rollback would go forward again.
 	if [ "$verb" = rollback ]; then
 		echo "AGAIN skipped"
 	else

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Cuts the power: run.sh STATIC-KATA-DEPLOY KERNEL MKINITRD [N]
+# Cuts the power of a node: run.sh STATIC-KATA-DEPLOY KERNEL MKINITRD [N]
 #
-# kata-deploy runs in a VM of its own kernel, on a disk with ext4 or xfs; QEMU is killed at a random
-# moment, so what the guest had not flushed is lost. After the next boot the node must be exactly as
-# before the verb or exactly as after it, and the verb must succeed. SEED repeats a run, VERBS
-# chooses verbs.
+# kata-deploy runs in a VM, on a disk with ext4 or xfs. QEMU is killed at a random moment, so data that the guest had not
+# flushed is lost. After the next boot the node must be exactly as before the verb or exactly as after it, and the verb must
+# succeed. SEED repeats a run, VERBS chooses verbs.
 set -eu
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/signed-release.sh
+. tests/signed-release.sh
 deploy=$(realpath "$1") kernel=$(realpath "$2") mkinitrd=$(realpath "$3") n=${4:-10}
 SEED=${SEED:-$RANDOM}
 RANDOM=$SEED
@@ -28,24 +29,15 @@ mkdir -p "$LAB/tree/bin" "$LAB/tree/lib/d" "$LAB/tree/etc"
 head -c 3000000 /dev/urandom >"$LAB/tree/bin/shim"
 head -c 1500000 /dev/urandom >"$LAB/tree/lib/data"
 for i in $(seq 40); do echo "file $i" >"$LAB/tree/lib/d/$i"; done
-cat >"$LAB/components.yaml" <<-END
-	components:
-	  - {name: base, text: all, required: true, paths: [bin, lib, etc]}
-	copies: []
-END
 mkdir "$LAB/releases"
-"$deploy" keys generate --no-passphrase "$LAB/key" >/dev/null
-cp "$LAB/key.pub" "$LAB/releases/key.pub"
 serial=0
 for name in one two three; do
 	serial=$((serial + 1))
 	echo "value = $serial" >"$LAB/tree/etc/configuration.toml"
 	head -c 200000 /dev/urandom >"$LAB/tree/bin/small"
-	"$deploy" release build --tree "$LAB/tree" --out "$LAB/releases/$name" --components \
-		"$LAB/components.yaml" --version "$serial.0.0" --serial "$serial" --created 1700000000 \
-		--expires 2099-01-01T00:00:00Z --channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
-	"$deploy" release sign --key "$LAB/key.key" "$LAB/releases/$name" >/dev/null
+	signed_release "$LAB/key" "$LAB/tree" "$LAB/releases/$name" "$serial.0.0" "$serial"
 done
+cp "$LAB/key.pub" "$LAB/releases/key.pub"
 truncate -s 48M "$LAB/releases.img"
 mkfs.ext4 -q -d "$LAB/releases" "$LAB/releases.img"
 cat >"$LAB/manifest" <<-END
@@ -69,7 +61,7 @@ machine() { # DISK WORDS
 		-drive "file=$LAB/releases.img,if=virtio,format=raw,readonly=on" <>"$LAB/silence" 2>"$LAB/qemu.log")
 	qemu=$!
 }
-# Until the machine says it, or ends; what it said is in $LAB/said.
+# Waits until the machine prints the word, or ends; its output is in $LAB/said.
 until_says() { # WORD
 	local line
 	: >"$LAB/said"
@@ -88,7 +80,7 @@ power_off() {
 	exec 9<&-
 	qemu=
 }
-whole() { # DISK WORDS: a machine from its start to its end
+whole() { # DISK WORDS: runs a machine from its start to its end
 	machine "$1" "$2"
 	until_says END
 	power_off
@@ -99,7 +91,7 @@ whole() { # DISK WORDS: a machine from its start to its end
 }
 said() { sed -n "s/^$1 //p" "$LAB/said"; } # WORD
 
-# --- before and after, and how long it takes
+# --- the states before and after each verb, and its duration
 
 declare -A before after took
 prepare() { # VERB FS
@@ -136,7 +128,7 @@ for i in $(seq "$n"); do
 	wait=$(awk -v t="${took[$case]}" -v r="$RANDOM" 'BEGIN { printf "%.3f", t * 1.1 * r / 32767 }')
 	machine "$LAB/work.img" "task=run $words"
 	until_says GO
-	# The one moment that is not an event: the power fails when it likes.
+	# The only wait for a time and not for an event: the power fails at a random moment.
 	read -t "$wait" -r _ <>"$LAB/silence" || true
 	power_off
 	machine "$LAB/work.img" "task=check $words"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# kata-deploy report, and its code playing many nodes, with a real API server: run.sh BUILD [TEST...]
+# Tests kata-deploy report, and its code simulating many nodes, with a real API server: run.sh BUILD [TEST...]
 #
-# BUILD has kubernetes/ (tests/kubernetes/build.sh), bin/ and tools/. The cluster has no kubelets: nodes are
-# objects, and tools/speak or tools/fleet says what they are. test_thousand is not run unless it is asked for.
+# BUILD has kubernetes/ (tests/kubernetes/build.sh), bin/ and tools/. The cluster has no kubelets: nodes are only objects,
+# and tools/speak or tools/fleet play their programs. test_thousand runs only if it is named.
 set -u
 # shellcheck source=tests/kubernetes/lib.sh
 . "$(dirname "$0")/../kubernetes/lib.sh"
@@ -21,7 +21,7 @@ PREFIX=kata-deploy.katacontainers.io
 
 # --- one node ---
 
-# A node object, tools/speak for its program, and report for it. SPEAK is where the former listens.
+# Creates a node object, and starts tools/speak in the place of its program, and report for it.
 one_start() { # NAME [OPTION...]
 	local name=$1
 	shift
@@ -100,7 +100,7 @@ test_one_node() {
 	until_is "taints" "other" taints_of n1
 	expect "annotations" "$(of_node n1 ".metadata.annotations | [.\"$PREFIX/default.version\",
 		.\"$PREFIX/default.generation\", .\"$PREFIX/default.serial\"] | join(\" \")")" "3.9.0 g-1 7"
-	# A kubelet registers its node again, and report is started again.
+	# A kubelet registers its node again, and report is restarted.
 	kubectl label node n1 katacontainers.io/kata-runtime- "$PREFIX/default-" >/dev/null
 	kill "$REPORTER"
 	wait "$REPORTER" || return
@@ -108,7 +108,7 @@ test_one_node() {
 	one_report n1
 	state ready true true '"version":"3.9.0","generation":"g-1","serial":7,"manager":"containerd"'
 	until_is "labels" "true true" labels_of n1
-	# Somebody asks for the uninstall, and looks at each version of the node.
+	# Requests the uninstall, and watches all versions of the node object.
 	kubectl get node n1 --watch -o json >"$LAB/versions" &
 	watcher=$!
 	until_true 30 [ -s "$LAB/versions" ]
@@ -152,7 +152,7 @@ test_a_node_program_that_breaks_the_rules() {
 	done
 	state ready true true '"message":"\u001b[31m \"red\" '"$(printf '%0400d' 1)"'"'
 	until_is "condition" "True Ready" condition_of n3
-	# What nobody has asked, out of order: it has one turn at most.
+	# Unexpected messages in the wrong order: the node still has one turn at most.
 	say '{"v":1,"type":"end-turn","id":"t-1","good":false,"reason":"of what?"}'
 	for i in 2 3 4; do say '{"v":1,"type":"want-turn","id":"t-'$i'","held":false}'; done
 	until_true 30 grep -q '"type":"turn","id":"t-4"' "$ONE/heard"
@@ -162,7 +162,7 @@ test_a_node_program_that_breaks_the_rules() {
 	say '{"v":1,"type":"end-turn","id":"t-5","good":true}'
 	state ready true true
 	until_is "Leases" "" leases
-	# Always something else, as often as it may: what it costs the API server is limited.
+	# Sends changes as fast as possible: the number of requests to the API server is limited.
 	: >"$ONE/log"
 	for i in $(seq 45); do
 		state failed false true
@@ -189,7 +189,7 @@ request_for_all() { # [OWNER]
 	EOF
 }
 
-# A Lease asks all nodes; nobody waits for a round, which are a minute or two apart.
+# The Lease that requests the uninstall reaches all nodes at once, and not only with their next round, a minute or two later.
 a_request_is_heard_at_once() {
 	local start
 	sleep 15
@@ -209,7 +209,7 @@ test_a_request_for_all() {
 	one_end
 }
 
-# Report is killed while node has its turn, and does not hear that it failed.
+# report is killed while node has its turn, and does not receive the message that node failed.
 test_a_failure_that_was_not_heard() {
 	one_start n8
 	state starting false false
@@ -224,7 +224,7 @@ test_a_failure_that_was_not_heard() {
 	until_is "Leases" "kata-deploy.default.failed.n8 " leases
 	state ready true true
 	until_is "Leases" "" leases
-	# A turn that it got and does not want any more is free again, and no failure.
+	# A turn that node no longer wants is free again, and does not count as a failure.
 	say '{"v":1,"type":"want-turn","id":"t-9","held":false}'
 	until_true 30 grep -q '"type":"turn","id":"t-9"' "$ONE/heard"
 	say '{"v":1,"type":"end-turn","id":"t-9","good":true}'
@@ -232,8 +232,8 @@ test_a_failure_that_was_not_heard() {
 	one_end
 }
 
-# Withdraw waits for a node that has just begun, and for an API server that is away longer than one question is
-# asked: on a node of k3s they are one process.
+# withdraw waits for a node that has just started to install, and for an API server that is away longer than the time limit
+# of one request: on k3s API server and container manager are one process.
 test_withdraw_waits_for_all_of_it() {
 	local pid status=0
 	kubectl apply -f - >/dev/null <<<'{"apiVersion":"v1","kind":"Node","metadata":{"name":"n9"}}'
@@ -254,7 +254,7 @@ test_withdraw_waits_for_all_of_it() {
 	kubectl delete lease/kata-deploy.later.uninstall node/n9 >/dev/null
 }
 
-# Of an installation that failed before there was a DaemonSet nothing is left to ask.
+# If an installation failed before its DaemonSet was created, no node can be asked.
 test_withdraw_without_the_daemonset() {
 	local options="--kubeconfig $KUBECONFIG --namespace default --suffix gone --owner kata-deploy-gone"
 	# shellcheck disable=SC2086
@@ -266,7 +266,7 @@ test_withdraw_without_the_daemonset() {
 	kubectl delete node n10 >/dev/null
 }
 
-# The cluster removes a request some time after its DaemonSet: one that is left does not count for the next one.
+# The cluster removes a request some time after its DaemonSet. A remaining request must not affect the next installation.
 test_a_request_of_an_installation_before() {
 	remover=$(<"$LAB/controller-manager.pid")
 	kill -STOP "$remover"
@@ -277,7 +277,7 @@ test_a_request_of_an_installation_before() {
 	until_true 60 grep -q 'for an earlier installation' "$ONE/log"
 	until_is "condition" "True Ready" condition_of n11
 	expect "what node is told" "$(grep -c uninstall "$ONE/heard")" 0
-	# One whose DaemonSet is there counts.
+	# A request whose DaemonSet exists takes effect.
 	kubectl delete lease kata-deploy.default.uninstall >/dev/null
 	kubectl apply -f - >/dev/null <<-EOF
 		apiVersion: apps/v1
@@ -293,7 +293,7 @@ test_a_request_of_an_installation_before() {
 	one_end
 }
 
-# Two of report on one node, by mistake: they say the same.
+# Two reports on one node by mistake publish the same state.
 test_two_on_one_node() {
 	one_start n4
 	state ready true true
@@ -305,7 +305,7 @@ test_two_on_one_node() {
 	one_end
 }
 
-# A second pod on one node, by mistake: its node waits, and its report does not give back the turn of the first.
+# A second pod on one node by mistake: its node waits, and its report does not give back the turn of the first pod.
 test_a_second_pod_on_one_node() {
 	local first say
 	one_start n10
@@ -359,7 +359,7 @@ test_a_token_that_ends() {
 	kubectl delete clusterrolebinding reporter >/dev/null
 }
 
-# A kubeconfig of the administrator that trusts the authority in that file.
+# Prints an administrator's kubeconfig that trusts the authority in that file.
 trusting() { # AUTHORITY
 	jq -n --arg ca "$1" --arg pki "$LAB/pki" '{"current-context": "c",
 		contexts: [{name: "c", context: {cluster: "k", user: "u"}}],
@@ -374,7 +374,7 @@ test_the_server_gets_a_new_certificate() {
 	KUBECONFIG=$LAB/pinned.conf one_start n6
 	state installing false true
 	until_is "condition" "False Installing" condition_of n6
-	# Of an authority that report does not know yet.
+	# A certificate of an authority that report does not know yet.
 	cp "$LAB/pki/apiserver.crt" "$LAB/apiserver.kept"
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 10 -subj /CN=new \
 		-keyout "$LAB/new.key" -out "$LAB/new.crt" 2>/dev/null
@@ -394,7 +394,7 @@ test_the_server_gets_a_new_certificate() {
 
 # --- many ---
 
-# Nodes and Leases that a test before has left, which may have failed, would count.
+# Removes nodes and Leases that a failed earlier test may have left.
 fleet() { # PREFIX OPTION...
 	local prefix=$1
 	shift
@@ -426,7 +426,7 @@ test_holders_that_vanish() {
 	fleet_over lost
 }
 
-# The API server is killed and comes back, and etcd forgets its history, while nodes take turns.
+# While nodes take turns the API server is killed and restarted, and etcd's history is compacted.
 test_a_server_that_goes_and_forgets() {
 	local pid revision
 	fleet gone --nodes 20 --at-once 2 --node-ms 2000 --slack 1000 &
@@ -444,7 +444,7 @@ test_a_server_that_goes_and_forgets() {
 	fleet_over gone
 }
 
-# It is away for longer than a turn lasts without being renewed: who has one keeps it.
+# The API server is away for longer than the duration of a turn: nodes keep their turns.
 test_turns_outlast_the_server() {
 	local pid
 	fleet outlast --nodes 4 --at-once 2 --node-ms 45000 --turn-seconds 20 --wait-ms 500 --slack 1000 &

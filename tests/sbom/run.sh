@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What a release says of itself, read by others: run.sh RELEASE
+# Checks the SBOM and provenance of a release with other tools: run.sh RELEASE
 #
 # SPDX's own library reads the SBOM (tests/sbom/validate.go, in a root directory that has Go, made once
-# from Debian's archive; afterwards no network is needed). What it finds is held to the release: each blob,
-# each file, and each library that a program was linked with; and so is the provenance.
+# from Debian's archive; afterwards no network is needed). Its contents, and the provenance, are compared with the
+# release: each blob, each file, and each library that a program was linked with.
 set -u
 release=$(realpath "$1")
 cd "$(dirname "$0")/../.." || exit
@@ -15,8 +15,8 @@ trap 'rm -rf "$dir"' EXIT
 . tests/checked.sh
 
 root=$(tests/engines/chroot.sh sbom) || exit
-# shellcheck disable=SC2016 # it is for the shell in there
-own() { # FILE: in that root, which stays as it is
+# shellcheck disable=SC2016 # for the inner shell
+own() { # FILE: runs the validator in that root directory, which does not change
 	tests/engines/enter.sh --beside "$root" bash -c '
 		mkdir "$NODE/tmp/v" && cp tests/sbom/validate.go "$NODE/tmp/v/" && cp "$1" "$NODE/tmp/v/sbom.json" &&
 			chroot "$NODE" env HOME=/tmp GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS=-p=2 \

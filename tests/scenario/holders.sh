@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Who keeps a release from being removed: holders.sh KATA-DEPLOY
+# Tests which processes prevent the removal of a release: holders.sh KATA-DEPLOY
 #
-# A program that runs from it does; readers and the installer itself do not.
+# A process that executes a program of the release does; readers of its files and the installer itself do not.
 set -eu
 deploy=$(realpath "$1") manager=$(dirname "$(realpath "$1")")/kata-manager
 lab=$(mktemp -d "${TMPDIR:-/tmp}/holders.XXXXXX")
+# shellcheck source=tests/signed-release.sh
+. "$(dirname "$0")/../signed-release.sh"
 running=()
 end() {
 	local pid
@@ -28,18 +30,9 @@ mkdir -p "$lab/tree/bin" "$lab/tree/share"
 cp "$deploy" "$manager" "$lab/tree/bin"
 cp /bin/sleep "$lab/tree/bin/containerd-shim-kata-v2"
 echo "a guest" >"$lab/tree/share/kernel"
-cat >"$lab/components.yaml" <<-END
-	components:
-	  - {name: base, text: everything, required: true, paths: [bin, share]}
-	copies: []
-END
 place=(--prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory")
 {
-	"$deploy" keys generate --no-passphrase "$lab/key"
-	"$deploy" release build --tree "$lab/tree" --out "$lab/release" --components "$lab/components.yaml" \
-		--version 1.0.0 --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
-		--channel-expires 2099-01-01T00:00:00Z --level 1
-	"$deploy" release sign --key "$lab/key.key" "$lab/release"
+	signed_release "$lab/key" "$lab/tree" "$lab/release" 1.0.0 1
 	"$deploy" install "${place[@]}" --cri none --no-proof --yes --release "$lab/release" \
 		--key "$lab/key.pub" --cache "$lab/cache" --trust-dir "$lab/trust.d"
 } >"$lab/out" 2>"$lab/err" || fail "it is not installed"
@@ -48,7 +41,7 @@ place=(--prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory")
 running+=($!)
 tail -f "$lab/opt/current/share/kernel" >"$lab/read" &
 running+=($!)
-# Somebody looks all the time, with the program that is to be removed.
+# Runs status continuously, with the program that is to be removed.
 while :; do "$lab/opt/bin/kata-deploy" status "${place[@]}"; done >"$lab/looked" 2>&1 &
 running+=($!)
 until [ -s "$lab/read" ] && [ -s "$lab/looked" ]; do sleep 0.05; done

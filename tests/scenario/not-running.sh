@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A container manager that is installed, but does not run: not-running.sh KATA-DEPLOY
+# Tests a container manager that is installed but not running: not-running.sh KATA-DEPLOY
 #
-# It is said before anything is fetched, with what to do. Without the processes and sockets of this
-# machine, and with stand-ins for its clients.
+# The error must appear before anything is fetched, and name the remedy. Runs without the processes and sockets of this
+# machine, and with stand-ins for the clients.
 set -eu
 if [ "${1-}" != inside ]; then
 	exec unshare --mount --pid --fork --mount-proc "$0" inside "$(realpath "$1")"
 fi
 deploy=$2 manager=$(dirname "$2")/kata-manager
+# shellcheck source=tests/signed-release.sh
+. "$(dirname "$0")/../signed-release.sh"
 lab=$(mktemp -d "${TMPDIR:-/tmp}/not-running.XXXXXX")
 trap 'rm -rf "$lab"' EXIT
 mkdir -p "$lab/bin" "$lab/etc"
@@ -25,7 +27,7 @@ fail() {
 	cat "$lab/says"
 	exit 1
 }
-# says STATUS TEXT COMMAND...
+# says STATUS TEXT COMMAND...: the command must exit with STATUS and print TEXT.
 says() {
 	local wanted=$1 text=$2 status=0
 	shift 2
@@ -37,22 +39,13 @@ silent_about() {
 	if grep -qF -e "$1" "$lab/says"; then fail "it says '$1'"; fi
 }
 
-"$deploy" keys generate --no-passphrase "$lab/key" >/dev/null
 mkdir -p "$lab/tree/bin"
 echo shim >"$lab/tree/bin/containerd-shim-kata-v2"
-cat >"$lab/components.yaml" <<-END
-	components:
-	  - {name: base, text: everything, required: true, paths: [bin]}
-	copies: []
-END
-"$deploy" release build --tree "$lab/tree" --out "$lab/release" --components "$lab/components.yaml" \
-	--version 1.0.0 --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
-	--channel-expires 2099-01-01T00:00:00Z --level 1 >/dev/null
-"$deploy" release sign --key "$lab/key.key" "$lab/release" >/dev/null
+signed_release "$lab/key" "$lab/tree" "$lab/release" 1.0.0 1
 place=(--prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory")
 trust=(--key "$lab/key.pub" --cache "$lab/cache" --trust-dir "$lab/trust.d")
 
-# Nothing is fetched: the release is not even there.
+# Nothing is fetched: the release does not even exist.
 says 7 "start containerd (systemctl start containerd), or use --no-proof" \
 	"$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --release "$lab/nowhere"
 if [ -e "$lab/opt" ] || [ -e "$lab/cache" ]; then fail "something was made"; fi
@@ -60,20 +53,20 @@ says 7 "start it: systemctl start containerd, or use --no-proof" \
 	"$manager" install --prefix "$lab/opt" --key "$lab/key.pub" --yes --cri containerd --release "$lab/nowhere" \
 	-- --lock "$lab/lock" --cache "$lab/cache" --trust-dir "$lab/trust.d"
 silent_about "would be installed"
-# The plan says it, and is a plan all the same.
+# A plan reports it too, and succeeds.
 says 0 "start containerd (systemctl start containerd), or use --no-proof" \
 	"$deploy" plan "${place[@]}" "${trust[@]}" --cri containerd --release "$lab/release"
 says 0 "start containerd (systemctl start containerd), or use --no-proof" \
 	"$deploy" plan "${place[@]}" "${trust[@]}" --cri containerd --release "$lab/release" --json
 says 0 "" "$deploy" plan "${place[@]}" "${trust[@]}" --cri containerd --release "$lab/release" --no-proof
 silent_about "start containerd"
-# Without a proof nothing has to run, and where nothing changes neither.
+# The container manager need not run without a proof, nor if nothing changes.
 says 0 "is installed" "$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --no-proof \
 	--release "$lab/release"
 says 0 "nothing to do" "$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --release "$lab/release"
 says 0 "uninstalled" "$deploy" uninstall "${place[@]}" --yes
 
-# The client of try: its server has to answer.
+# `kata-manager try` needs a client whose server answers.
 for name in nerdctl docker ctr; do
 	# shellcheck disable=SC2016 # the dollar is for the script that is written
 	printf '#!/bin/sh\ncase $1 in info|version) [ -e %s/%s.runs ] && exit; echo no server >&2; exit 1;; esac\n' \

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Images built with --root: other-root.sh KATA-DEPLOY. In mounts of its own, where everything but its
+# Tests images built with --root: other-root.sh KATA-DEPLOY. Runs in a mount namespace in which everything except its own
 # directory is read-only, and /etc, /var, /run, /opt and /tmp are empty.
 #
-# - nothing outside --root is written, and of the configuration, cache and keys there nothing read
-# - two builds at the same time do not collide, and are the same byte for byte
-# - an image that was moved can be uninstalled
+# - kata-deploy writes nothing outside --root, and reads no configuration, cache or key there
+# - two builds at the same time do not collide, and have the same bytes
+# - an installation in an image that was moved can be uninstalled
 set -eu
 deploy=$(realpath "$1")
 if [ "${2:-}" != apart ]; then
@@ -17,6 +17,8 @@ if [ "${2:-}" != apart ]; then
 	exec unshare --mount "$0" "$deploy" apart
 fi
 
+# shellcheck source=tests/signed-release.sh
+. "$(dirname "$0")/../signed-release.sh"
 lab=/mnt
 mount --make-rprivate /
 mount -t tmpfs none "$lab"
@@ -37,21 +39,11 @@ echo "the shim" >tree/bin/containerd-shim-kata-v2
 chmod 755 tree/bin/*
 echo "a = 1" >tree/etc/configuration.toml
 echo "a kernel" >tree/share/kata/vmlinux
-cat >components.yaml <<-END
-	components:
-	  - {name: base, text: programs, required: true, paths: [bin, etc]}
-	  - {name: guest, text: guest, required: true, paths: [share]}
-	copies: []
-END
-"$deploy" keys generate --no-passphrase key >/dev/null
-"$deploy" release build --tree tree --out one --components components.yaml --version 1.0.0 --serial 1 \
-	--created 1700000000 --expires 2099-01-01T00:00:00Z --channel-expires 2099-01-01T00:00:00Z \
-	--level 1 >/dev/null
-"$deploy" release sign --key key.key one >/dev/null
+signed_release key tree one 1.0.0 1
 tar -cf one.tar one
 
 export SOURCE_DATE_EPOCH=1800000000
-# With key, release and nothing else named. A tar is spooled, so a cache is needed.
+# Names only key and release. A tar archive is unpacked into the cache.
 build() { # IMAGE RELEASE
 	"$deploy" install --root "$1" --release "$2" --key key.pub --cri containerd --yes --quiet
 }

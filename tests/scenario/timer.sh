@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A node that upgrades itself, with a container manager and proofs: timer.sh KATA-DEPLOY
+# Tests a node that upgrades itself, with a container manager and proofs: timer.sh KATA-DEPLOY
 #
-# A good release is installed; one whose proof fails is rolled back and held, skipped the next time, and
-# the one after it is installed. What is said is held to be what the journal takes. The units are those
-# that systemd understands, and what ExecStart says is what runs.
+# A good release is installed; a release whose proof fails is undone and held, skipped the next time, and the one after it
+# is installed. Checks that the output is suitable for the journal, that systemd accepts the units, and runs their
+# ExecStart.
 #
-# The manager is containerd. No VM boots: the client that runs the proof is a stand-in, which lets the
-# release's own "shim" say what a VM would.
+# Uses a real containerd. No VM boots: the client that runs the proof is a stand-in, which has the release's own "shim"
+# print the result of a proof.
 set -eu
 if [ "${1-}" != inside ]; then
 	command -v containerd >/dev/null || { echo "skipped: timer: containerd is not here" && exit 0; }
@@ -16,6 +16,8 @@ if [ "${1-}" != inside ]; then
 	exec unshare --mount --pid --fork --kill-child --mount-proc "$0" inside "$(realpath "$1")"
 fi
 deploy=$2
+# shellcheck source=tests/signed-release.sh
+. "$(dirname "$0")/../signed-release.sh"
 lab=$(mktemp -d "${TMPDIR:-/tmp}/timer.XXXXXX")
 trap 'rm -rf "$lab"' EXIT
 mount --make-rprivate /
@@ -31,7 +33,7 @@ fail() {
 	cat "$lab/said" || true
 	exit 1
 }
-# says STATUS TEXT COMMAND...
+# says STATUS TEXT COMMAND...: the command must exit with STATUS and print TEXT.
 says() {
 	local wanted=$1 text=$2 status=0
 	shift 2
@@ -42,7 +44,7 @@ says() {
 also() { grep -qF -e "$1" "$lab/said" || fail "it does not say '$1'"; }
 current() { [[ $(readlink "$prefix/current") == generations/$1-* ]] || fail "kata $1 is not current"; }
 
-# --- the manager ---
+# --- the container manager ---
 
 cat >"$lab/etc/config.toml" <<-END
 	version = 2
@@ -71,13 +73,7 @@ export PATH=$lab/bin:$PATH
 
 # --- releases ---
 
-"$deploy" keys generate --no-passphrase "$lab/key" >/dev/null
-cat >"$lab/components.yaml" <<-END
-	components:
-	  - {name: base, text: everything, required: true, paths: [bin, share]}
-	copies: []
-END
-publish() { # VERSION SERIAL KERNEL: which its VM says it has; 6.1 is what it should have
+publish() { # VERSION SERIAL KERNEL: the kernel that its VM reports; the right one is 6.1
 	local tree=$lab/tree
 	rm -rf "${lab:?}/tree" "$lab/channel"
 	mkdir -p "$tree/bin" "$tree/share/kata-containers"
@@ -92,9 +88,7 @@ publish() { # VERSION SERIAL KERNEL: which its VM says it has; 6.1 is what it sh
 		rm -r "/run/vc/sbs/\$1@kata-deploy"
 	END
 	chmod +x "$tree"/bin/*
-	"$deploy" release build --tree "$tree" --out "$lab/channel" --components "$lab/components.yaml" \
-		--version "$1" --serial "$2" --guest-kernel 6.1 --created "$(date +%s)" --level 1 >/dev/null
-	"$deploy" release sign --key "$lab/key.key" "$lab/channel" >/dev/null
+	signed_release "$lab/key" "$tree" "$lab/channel" "$1" "$2" --guest-kernel 6.1 --created "$(date +%s)"
 }
 
 prefix=/opt/kata
@@ -103,7 +97,7 @@ says 0 "proved in a VM: kernel 6.1" "$deploy" install --release "$lab/channel" -
 	--cri containerd --cri-config "$lab/etc/config.toml" --restart-with "$lab/restart"
 before=$(cat /run/containerd.pid)
 
-# --- the units, and what they start ---
+# --- the units, and the command that they start ---
 
 mkdir -p "$lab/units"
 for kind in timer service; do
@@ -120,7 +114,7 @@ else
 	echo "  skipped: timer: systemd-analyze is not here"
 fi
 read -ra start <<<"$(sed -n 's/^ExecStart=//p' "$lab/units/kata-deploy-upgrade.service")"
-# As systemd starts it: standard error is the journal's.
+# Runs the command like systemd, with standard error connected to the journal.
 run() {
 	local status=0 stream
 	: >"$lab/journal"
@@ -131,7 +125,7 @@ run() {
 	return $status
 }
 
-# --- where systemd runs: a stand-in says what it was asked for ---
+# --- with a running systemd: a stand-in records its requests ---
 
 mkdir -p /run/systemd/system
 cat >"$lab/bin/systemctl" <<-END
@@ -182,7 +176,7 @@ says 0 "from=2.0.0 to=4.0.0" run
 current 4.0.0
 [ "$(find $prefix/generations -mindepth 1 -maxdepth 1 | wc -l)" = 2 ] || fail "old releases are kept"
 
-# What is passing is not held: the disk is full.
+# A temporary failure, such as a full disk, causes no hold.
 publish 5.0.0 5 6.1
 mount -t tmpfs -o size=64k full /var/cache
 mount -o "remount,size=$(($(du -sk /opt | cut -f1) + 600))k" /opt

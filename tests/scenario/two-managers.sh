@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Two container managers of one kind, neither with the usual configuration: two-managers.sh KATA-DEPLOY
+# Tests two container managers of one kind, neither with the default configuration: two-managers.sh KATA-DEPLOY
 #
-# An installation that was removed by hand is cleaned up in the configuration that had it. Without the processes
-# of this machine, and with stand-ins for the managers.
+# The registration of an installation that was removed by hand is removed from the configuration that has it. Runs without
+# the processes of this machine, and with stand-ins for the container managers.
 set -eu
 if [ "${1-}" != inside ]; then
 	if ! unshare --mount true 2>/dev/null; then
@@ -14,6 +14,8 @@ if [ "${1-}" != inside ]; then
 	exec unshare --mount --pid --fork --kill-child --mount-proc "$0" inside "$(realpath "$1")"
 fi
 deploy=$2
+# shellcheck source=tests/signed-release.sh
+. "$(dirname "$0")/../signed-release.sh"
 lab=$(mktemp -d "${TMPDIR:-/tmp}/two-managers.XXXXXX")
 trap 'rm -rf "$lab"' EXIT
 fail() {
@@ -24,16 +26,7 @@ fail() {
 
 mkdir -p "$lab/tree/bin"
 echo shim >"$lab/tree/bin/containerd-shim-kata-v2"
-cat >"$lab/components.yaml" <<-END
-	components:
-	  - {name: base, text: everything, required: true, paths: [bin]}
-	copies: []
-END
-"$deploy" keys generate --no-passphrase "$lab/key" >"$lab/says"
-"$deploy" release build --tree "$lab/tree" --out "$lab/release" --components "$lab/components.yaml" \
-	--version 1.0.0 --serial 1 --created 1700000000 --expires 2099-01-01T00:00:00Z \
-	--channel-expires 2099-01-01T00:00:00Z --level 1 >"$lab/says"
-"$deploy" release sign --key "$lab/key.key" "$lab/release" >"$lab/says"
+signed_release "$lab/key" "$lab/tree" "$lab/release" 1.0.0 1
 place=(--prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory")
 for name in a b; do
 	cat >"$lab/$name.toml" <<-END
@@ -54,7 +47,7 @@ done
 cmp -s "$lab/b.toml" "$lab/b.was" && fail "install registered nothing"
 rm -r "$lab/opt"
 
-# The name of its program is what tells a manager. One waits for a line that never comes.
+# A container manager is recognised by the name of its program. The stand-in waits for input that never arrives.
 mkfifo "$lab/never"
 echo "read -r line <$lab/never" >"$lab/wait"
 cp /bin/bash "$lab/containerd"

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs unit test programs; closes with a line of totals. run.sh PROGRAM...
+# Runs unit test programs and ends with a line of totals. run.sh PROGRAM...
 #
-# UNDER is a command that each runs under, such as valgrind; UNIT_TIMEOUT how many seconds each program may take.
+# UNDER is a command that runs each program, such as valgrind; UNIT_TIMEOUT the time limit of each program in seconds.
 #
-# Each has a /tmp and mounts of its own if we may give it them, so that a test that fails, and with
-# that skips its teardown, leaves nothing behind.
+# If possible each program gets a /tmp and a mount namespace of its own, so that a failed test, which skips its teardown,
+# leaves nothing behind.
 set -u
 cd "$(dirname "$0")/../.." || exit
 
-# Check's own 4 seconds are not much on a busy machine or under a sanitizer; the caller may give more.
+# Check's default of 4 seconds is too short for a busy machine or a sanitizer; the caller may set more.
 export CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-120}"
-# Check ends each test; this is for a program that does not end all the same.
+# Check limits each test; this limit is for a program that hangs all the same.
 most=${UNIT_TIMEOUT:-$((15 * CK_DEFAULT_TIMEOUT))}
 under=()
 [ -z "${UNDER:-}" ] || read -ra under <<<"$UNDER"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=dash
 #
-# PID 1 of a host with vhost-vsock: the outer machine's files, with a layer of its own over them.
+# PID 1 of a host with vhost-vsock: sets up the outer machine's files with an overlay as root.
 b=/bin/busybox
 $b mkdir -p /proc /sys /lower /layer /new
 $b mount -t proc proc /proc

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# PID 1 of the host with vhost-vsock, after init.sh: real containerd, our shim, QEMU. inside.sh STAGE
-# Says "ok WHAT" or "FAIL WHAT" for each check, and END.
+# PID 1 of the host with vhost-vsock, after init.sh: tests our shim with a real containerd and QEMU. inside.sh STAGE
+# Prints "ok WHAT" or "FAIL WHAT" for each check, and END.
 # shellcheck disable=SC2016,SC2116 # run is a function, and variables are of the shell that is asked
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 cd "$(dirname "$0")/../.." || exit
@@ -12,9 +12,9 @@ stage=$1
 ip link set lo up
 ln -sf /proc/self/fd /dev/fd
 
-# Everything takes its time in a machine within a machine.
+# Everything is slow in a VM inside a VM, so raise the time limits.
 mkdir /tmp/etc
-configure() { # LINE...: of [hypervisor.qemu]
+configure() { # LINE...: adds these lines to [hypervisor.qemu]
 	cp "$stage/share/defaults/kata-containers/configuration.toml" /tmp/etc/configuration.toml
 	sed -i "s|\"share/kata|\"$stage/share/kata|; s|^dial_timeout.*|dial_timeout = 1200|
 		s|^request_timeout.*|request_timeout = 600|
@@ -72,7 +72,7 @@ wait "$client" || status=$?
 check "the end of the VM is the container's" same "$status" 255
 check "nothing is left of that either" nothing_left
 
-# A device that opens and cannot do it: containers still start, and the next does not try.
+# A device that opens but does not work: containers still start, and later ones do not try it again.
 rm /run/vc/transport
 mount --bind /dev/null /dev/vhost-vsock
 check "without a number there is the serial port" same "$(run echo again)" again

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The runtime on a host that has vhost-vsock: run.sh STAGE MKINITRD [CACHE]
+# Tests the runtime on a host with vhost-vsock: run.sh STAGE MKINITRD [CACHE]
 #
-# The host is a VM with Debian's kernel for clouds, unpacked and not installed, and this machine's
-# files below a layer of its own; the sandbox's VM runs inside of it. Slow where there is no KVM.
+# The host is a VM with Debian's cloud kernel, unpacked and not installed, and this machine's files below an overlay. The
+# sandbox's VM runs inside it, which is slow without KVM.
 set -eu
 cd "$(dirname "$0")/../.."
 stage=$(realpath "$1") TOOLS=$(dirname "$(realpath "$2")") cache=${3:-$(dirname "$2")/../bench}
@@ -30,7 +30,7 @@ finish() {
 }
 trap finish EXIT
 
-# In the order in which they need each other.
+# In the order of their dependencies.
 load=(drivers/virtio/{virtio_ring,virtio,virtio_pci_legacy_dev,virtio_pci_modern_dev,virtio_pci}
 	fs/fuse/{fuse,virtiofs} fs/overlayfs/overlay
 	net/vmw_vsock/{vsock,vmw_vsock_virtio_transport_common}
@@ -60,7 +60,7 @@ done
 
 mkfifo "$LAB/silence"
 begin=$SECONDS
-# What ends it early is told to QEMU by timeout.
+# timeout passes a signal on to QEMU.
 exec 9< <(exec timeout "${VSOCK_TIMEOUT:-3000}" qemu-system-x86_64 \
 	-machine "q35,accel=$accel,memory-backend=ram" -cpu max -smp 1 -m 3G \
 	-object memory-backend-memfd,id=ram,size=3G,share=on \

@@ -3,20 +3,8 @@
 #
 # Block devices of the node in containers, as volumes of the mode Block and directly.
 
-# Sets LOOP to a loop device on a new file. It is detached at the latest when its last user closes it.
-loop_device() { # FILE MIB
-	truncate -s "$2M" "$1"
-	LOOP=$(losetup --find --show "$1") || return
-	# shellcheck disable=SC2064 # this one
-	trap "losetup --detach $LOOP 2>/dev/null || true" EXIT
-}
-
-loop_gone() { # FILE: waits until nothing on the node uses its loop device
-	losetup --detach "$LOOP"
-	trap - EXIT
-	until_is "loop device of $1" "" losetup --noheadings --output NAME --associated "$1"
-	rm "$1"
-}
+# shellcheck source=tests/integration/loop.sh
+. tests/integration/loop.sh
 
 with_device() { # HOST-PATH PERMISSIONS: prints JSON for container; the device is /dev/xvda in it
 	echo ",\"devices\":[{\"container_path\":\"/dev/xvda\",\"host_path\":\"$1\",\"permissions\":\"$2\"}]"

@@ -3,25 +3,8 @@
 #
 # Block devices of the host, as devices of a container and as its root file system.
 
-# Sets LOOP to a loop device on a new file. It is detached when the test ends.
-loop_device() { # FILE MIB
-	truncate -s "$2M" "$1"
-	LOOP=$(losetup --find --show "$1") || return
-	# shellcheck disable=SC2064 # this one
-	trap "losetup --detach $LOOP 2>/dev/null || true" EXIT
-}
-
-# Nothing uses the device any more, so it can be detached at once.
-loop_gone() { # FILE
-	losetup --detach "$LOOP"
-	trap - EXIT
-	for _ in $(seq 100); do
-		[ -n "$(losetup --noheadings --output NAME --associated "$1")" ] || break
-		sleep 0.1
-	done
-	expect "loop devices of $1" "$(losetup --noheadings --output NAME --associated "$1")" ""
-	rm "$1"
-}
+# shellcheck source=tests/integration/loop.sh
+. tests/integration/loop.sh
 
 # Sets DISK to a new file system with the files of the image.
 image_disk() { # FSTYPE

@@ -90,6 +90,65 @@ test_the_choice_of_the_share_is_told() {
 	grep -q 'does not store what it reads' "$LAB/err"
 }
 
+bytes_read_by() { # PID...
+	local pid
+	for pid; do awk '$1 == "rchar:" { print $2 }' "/proc/$pid/io"; done | awk '{ s += $1 } END { print s + 0 }'
+}
+
+# The guest keeps the pages of a file from one open to the next, but not once the host has changed the
+# file: in place, with its time set back, by replacing it, or through a mapping that existed before.
+test_pages_are_kept_while_a_file_does_not_change() {
+	local dir=$LAB/kept id name before daemon scribble
+	mkdir -p "$dir"
+	head -c 2M /dev/urandom >"$dir/kept"
+	for name in written restored replaced grown mapped; do echo "a $name" >"$dir/$name"; done
+	coproc "$TOOLS/scribble" "$dir/mapped"
+	local to_map=${COPROC[1]} from_map=${COPROC[0]}
+	scribble=$COPROC_PID
+	echo b >&"$to_map"
+	read -r _ <&"$from_map"
+	id=$(lab_id)
+	# shellcheck disable=SC2016
+	{ coproc by_conf "$(shared_by virtio-fs)" \
+		--mount "type=bind,src=$dir,dst=/mnt,options=rbind:ro" "$IMAGE" "$id" \
+		sh -c 'while read -r name; do sha256sum <"/mnt/$name"; done'; } 2>/dev/null
+	local to=${COPROC[1]} from=${COPROC[0]} pid=$COPROC_PID
+	same() { # NAME: the guest reads what the host has
+		local digest
+		echo "$1" >&"$to"
+		read -r -t 120 digest <&"$from"
+		expect "$1" "$digest" "$(sha256sum <"$dir/$1")"
+	}
+	same kept
+	sleep 5 # a change is not recent any more
+	for name in kept written restored replaced grown mapped; do same "$name"; done
+
+	if [[ ${KATA_TEST_CONFIG:-} != *virtio_fs_daemon* ]]; then # the release's
+		daemon=$(pgrep -f "virtiofsd.*$id")
+		# shellcheck disable=SC2086
+		before=$(bytes_read_by $daemon)
+		same kept
+		# shellcheck disable=SC2086
+		expect "read again" "$((($(bytes_read_by $daemon) - before) >> 20))" 0
+	fi
+
+	printf x | dd of="$dir/written" conv=notrunc status=none
+	touch -r "$dir/restored" "$LAB/time"
+	printf x | dd of="$dir/restored" conv=notrunc status=none
+	touch -r "$LAB/time" "$dir/restored"
+	echo "x replaced" >"$LAB/next"
+	mv "$LAB/next" "$dir/replaced"
+	echo x >>"$dir/grown"
+	echo x >&"$to_map"
+	read -r _ <&"$from_map"
+	sleep 1.1 # attributes are kept for a second
+	for name in written restored replaced grown mapped; do same "$name"; done
+	exec {to}>&- {to_map}>&-
+	wait "$pid"
+	wait "$scribble"
+	rm -r "$dir"
+}
+
 # The guest no longer writes to a file that the host has removed or replaced.
 test_a_file_that_the_host_replaces_is_the_one_that_is_written() {
 	local conf
