@@ -133,13 +133,20 @@ void cgroup_free(struct cgroup *g)
 	free(g);
 }
 
-const char *cgroup_folder(const struct cgroup *g, const char *controller)
+static const struct cgroup_hierarchy *hierarchy_of(const struct cgroup *g, const char *controller)
 {
 	for (size_t i = 0; i < g->n; i++) {
 		if (g->ops->unified || strv_has(g->v[i].controllers, controller))
-			return g->v[i].folder;
+			return &g->v[i];
 	}
 	return NULL;
+}
+
+const char *cgroup_folder(const struct cgroup *g, const char *controller)
+{
+	const struct cgroup_hierarchy *h = hierarchy_of(g, controller);
+
+	return h ? h->folder : NULL;
 }
 
 /* --- settings --- */
@@ -200,6 +207,41 @@ int cgroup_write(struct cgroup *g, const struct cgroup_settings *s, struct err *
 		log_err(LOG_DEBUG, &e, "cgroup setting left out", LOG_S("file", s->v[i].file));
 	}
 	return 0;
+}
+
+/* The kernel refuses a new task at the lower of two limits. */
+static uint64_t tasks_of_machine(struct err *err)
+{
+	static const char *const limits[] = { "/proc/sys/kernel/threads-max",
+					      "/proc/sys/kernel/pid_max" };
+	uint64_t least = UINT64_MAX;
+
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		AUTO(str) char *text = file_read_line(AT_FDCWD, limits[i], err);
+		uint64_t n;
+
+		if (!text || str_u64(text, 10, 1, UINT64_MAX, limits[i], &n, err) < 0)
+			return 0;
+		least = n < least ? n : least;
+	}
+	return least;
+}
+
+int cgroup_reserve_tasks(struct cgroup *g, unsigned reserved, struct err *err)
+{
+	AUTO(str) char *top = xstrndup(g->path, 1 + strcspn(g->path + 1, "/"));
+	const struct cgroup_hierarchy *h = hierarchy_of(g, "pids");
+	uint64_t all = tasks_of_machine(err);
+
+	if (err->code)
+		return -1;
+	if (!h || all / 2 < reserved)
+		return 0;
+	AUTO(str) char *path = str_fmt("%s%s/pids.max", h->mount, top);
+	AUTO(str) char *most = str_fmt("%" PRIu64, all - reserved);
+	if (access(path, F_OK) < 0)
+		return 0; /* version 2, without the controller */
+	return file_write(AT_FDCWD, path, most, err);
 }
 
 int cgroup_read(const struct cgroup *g, const char *controller, const char *file, struct buf *out,

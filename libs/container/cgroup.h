@@ -90,6 +90,10 @@ MUST_CHECK int cgroup_signal(struct cgroup *g, int signal, struct err *err);
 /* Writes the settings in order. The failure of an optional setting is logged, and with lenient that
  * of a missing file or controller. */
 MUST_CHECK int cgroup_write(struct cgroup *g, const struct cgroup_settings *s, struct err *err);
+/* Limits the topmost group of the path to the tasks that the machine may have, less those reserved.
+ * Nothing is limited where the machine may have less than twice as many, or has no pids controller.
+ * After make. */
+MUST_CHECK int cgroup_reserve_tasks(struct cgroup *g, unsigned reserved, struct err *err);
 /* Appends the text of a file of a controller to out; E_NOT_FOUND if either is missing. */
 MUST_CHECK int cgroup_read(const struct cgroup *g, const char *controller, const char *file,
 			   struct buf *out, struct err *err);

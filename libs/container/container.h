@@ -59,6 +59,10 @@ struct container_options {
 	/* A cgroup hierarchy or controller that is missing is not an error: its settings are left
 	 * out and logged at debug level. For an agent that is not PID 1 of a guest. */
 	bool lenient_cgroup;
+	/* Number of tasks (processes and threads) that containers leave free for other programs of
+	 * the machine. All containers below one topmost group share the rest, as a limit of that
+	 * group. 0: no such limit. */
+	unsigned reserved_tasks;
 	/* The caller's network namespace belongs to the container or its pod (in a guest): if the
 	 * specification has no network namespace, its net.* sysctls are set there. If false, such
 	 * sysctls are E_INVALID. */

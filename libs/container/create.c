@@ -125,14 +125,15 @@ static struct oci_resources limits_of_workload(const struct oci_resources *r)
 	return late;
 }
 
-static int group_make(struct container *c, struct err *err)
+static int group_make(struct container *c, unsigned reserved, struct err *err)
 {
 	const struct oci_resources *r = c->spec->linux_.resources;
 	struct oci_resources early;
 
 	if (c->cgroup->n == 0)
 		return 0;
-	if (c->cgroup->ops->make(c->cgroup, err) < 0)
+	if (c->cgroup->ops->make(c->cgroup, err) < 0 ||
+	    (reserved && cgroup_reserve_tasks(c->cgroup, reserved, err) < 0))
 		return -1;
 	if (!r)
 		return 0;
@@ -214,7 +215,8 @@ int container_create(const struct container_options *o, struct container **out,
 	if (sysctls_apply_shared(&c->spec->linux_, o->own_network, err) < 0 ||
 	    cgroup_check_empty(c->cgroup, err) < 0)
 		return err_wrap(err, "create container %s", c->id);
-	if (group_make(c, err) < 0 || init_make(c, &l, &console, &hooked, err) < 0) {
+	if (group_make(c, o->reserved_tasks, err) < 0 ||
+	    init_make(c, &l, &console, &hooked, err) < 0) {
 		undo(c, &l, hooked);
 		fd_close(&l.sock);
 		return err_wrap(err, "create container %s", c->id);

@@ -96,6 +96,7 @@ static void die(struct vm *v, enum err_code code, const char *why)
 static void die_of_vmm(struct vm *v)
 {
 	AUTO(str) char *why = NULL;
+	const char *signal;
 	int code;
 
 	lines_catch_up(&v->console);
@@ -103,9 +104,8 @@ static void die_of_vmm(struct vm *v)
 		why = str_fmt("the VM ended: the guest's kernel gave up: %s", v->console.panic);
 	else if (!spawn_has_ended(&v->vmm.child, &code))
 		why = xstrdup("the VM ended");
-	else if (code > 128)
-		why = str_fmt("the VM ended: its VMM was killed by SIG%s",
-			      sigabbrev_np(code - 128));
+	else if (code > 128 && (signal = sigabbrev_np(code - 128)))
+		why = str_fmt("the VM ended: its VMM was killed by SIG%s", signal);
 	else
 		why = str_fmt("the VM ended: its VMM exited with %d", code);
 	die(v, E_GONE, why);

@@ -133,8 +133,7 @@ static int join_pod(const struct invocation *inv, const char *sandbox, struct er
 	}
 	if (write_bundle_file("address", address, err) < 0)
 		return -1;
-	(void)fputs(address, stdout);
-	return 0;
+	return fd_write_all(STDOUT_FILENO, address, strlen(address), err);
 }
 
 int shim_start(const struct invocation *inv, struct err *err)
@@ -160,12 +159,12 @@ int shim_start(const struct invocation *inv, struct err *err)
 	if (placement_join_cgroup(STDIN_FILENO, server.pid, err) < 0 ||
 	    placement_score(getppid(), server.pid, err) < 0 ||
 	    write_bundle_file("shim.pid", pid, err) < 0 ||
-	    write_bundle_file("address", address, err) < 0) {
+	    write_bundle_file("address", address, err) < 0 ||
+	    fd_write_all(STDOUT_FILENO, address, strlen(address), err) < 0) {
 		spawn_kill(&server);
 		(void)unlink(path);
 		return -1;
 	}
-	(void)fputs(address, stdout);
 	return 0;
 }
 

@@ -70,7 +70,7 @@ member "$pod" '["sleep","1000"]'
 member "$one" '["sleep","1000"]' "$pod"
 member "$two" '["sleep","1000"]' "$pod"
 sleep 3 # idle
-shim=$(pgrep -f "containerd-shim-kata-v2.*-id $pod")
+shim=$(pgrep -of "containerd-shim-kata-v2.*-id $pod")
 shim+=" $(pgrep -P "$shim" kata-container | paste -sd ' ')"
 vmm=$(pgrep -f "^[^ ]*qemu-system.*sandbox-$pod@")
 daemon=$(pgrep -f "virtiofsd.*$pod" || true)

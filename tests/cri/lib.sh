@@ -32,7 +32,7 @@ GROUP=kata_ # prefix of the name of a pod's control group
 
 cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" "$@"; }
 
-shim_of() { pgrep -f "containerd-shim.* -id $1"; } # POD-ID
+shim_of() { pgrep -of "containerd-shim.* -id $1"; } # POD-ID
 
 cri_start() { # PREFIX
 	LAB=$(mktemp -d /tmp/kata-lab-XXXXXX)

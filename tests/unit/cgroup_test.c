@@ -12,6 +12,8 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -358,6 +360,33 @@ START_TEST(a_unified_group_is_made_and_limited)
 }
 END_TEST
 
+/* Whatever the path, it is the topmost group that leaves tasks to the others. */
+START_TEST(tasks_are_reserved_at_the_top)
+{
+	AUTO(cgroup) struct cgroup *g = cgroup_new_unified(dir, "/a/b", false);
+	AUTO(str) char *b = path_join(dir, "a/b");
+	struct err err = ERR_INIT;
+	AUTO(str) char *threads = file_read_line(AT_FDCWD, "/proc/sys/kernel/threads-max", &err);
+	AUTO(str) char *pids = file_read_line(AT_FDCWD, "/proc/sys/kernel/pid_max", &err);
+	AUTO(str) char *wanted = NULL;
+	uint64_t most, ids;
+
+	ck_assert_int_eq(str_u64(threads, 10, 1, UINT64_MAX, "threads-max", &most, &err), 0);
+	ck_assert_int_eq(str_u64(pids, 10, 1, UINT64_MAX, "pid_max", &ids, &err), 0);
+	most = ids < most ? ids : most;
+	ck_assert_int_eq(path_make(b, 0755, &err), 0);
+	ck_assert_int_eq(cgroup_reserve_tasks(g, 7, &err), 0); /* there is no controller */
+	put("a/pids.max", "");
+	put("a/b/pids.max", "");
+	ck_assert_int_eq(cgroup_reserve_tasks(g, UINT_MAX, &err), 0);
+	expect_file("a/pids.max", "");
+	ck_assert_int_eq(cgroup_reserve_tasks(g, 7, &err), 0);
+	wanted = str_fmt("%" PRIu64, most - 7);
+	expect_file("a/pids.max", wanted);
+	expect_file("a/b/pids.max", "");
+}
+END_TEST
+
 START_TEST(unified_counters)
 {
 	AUTO(cgroup) struct cgroup *g = cgroup_new_unified(dir, "/", false);
@@ -549,6 +578,7 @@ int main(void)
 	suite_add_tcase(suite, pure);
 	tcase_add_checked_fixture(fake, setup, teardown);
 	tcase_add_test(fake, a_unified_group_is_made_and_limited);
+	tcase_add_test(fake, tasks_are_reserved_at_the_top);
 	tcase_add_test(fake, unified_counters);
 	tcase_add_test(fake, a_unified_group_is_frozen);
 	tcase_add_test(fake, deep_groups_are_removed);

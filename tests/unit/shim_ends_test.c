@@ -575,6 +575,18 @@ START_TEST(a_signal_does_not_end_a_shim_with_a_container)
 }
 END_TEST
 
+/* containerd would never find it. */
+START_TEST(a_shim_whose_address_cannot_be_printed_ends)
+{
+	AUTO(fd) int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(full, 0);
+	ck_assert_int_gt(shim_start_into(full, "good", NINE), 0);
+	shim_no_process_is_left(true);
+	shim_nothing_is_left();
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
 	tcase_add_test(t, a_container_that_was_never_started_is_killed);
@@ -595,6 +607,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, a_shim_that_nobody_uses_ends);
 	tcase_add_test(t, a_shim_with_a_manager_stays);
 	tcase_add_test(t, a_shim_is_killed_before_its_manager);
+	tcase_add_test(t, a_shim_whose_address_cannot_be_printed_ends);
 	tcase_add_test(t, a_signal_ends_a_shim_that_has_nothing);
 	tcase_add_test(t, a_signal_does_not_end_a_shim_with_a_container);
 }

@@ -269,24 +269,25 @@ static void write_config(const char *share)
 const char *shim_namespace = "ns", *shim_manager_address = DIR "/containerd.sock";
 const struct buf *shim_options;
 
+#define SHIM_ARGV(verb)                                                                        \
+	ARGV(SHIM, "-namespace", shim_namespace, "-id", "c", "-address", shim_manager_address, \
+	     "-debug", verb)
+
 static void run_shim(const char *verb, const struct buf *in, struct buf *out)
 {
 	struct err err = ERR_INIT;
-	struct spawn s = { .argv = ARGV(SHIM, "-namespace", shim_namespace, "-id", "c", "-address",
-					shim_manager_address, "-debug", verb),
-			   .cwd = BUNDLE };
+	struct spawn s = { .argv = SHIM_ARGV(verb), .cwd = BUNDLE };
 
 	ck_assert_msg(spawn_run(&s, in ? in->data : NULL, in ? in->len : 0, out,
 				deadline_in(ANSWER_MS), &err) == 0,
 		      "%s: %s", verb, err.msg);
 }
 
-void shim_start(const char *script, const char *share)
+/* Makes the host and the bundle that the shim finds, and listens to its events. */
+static void prepare(const char *script, const char *share)
 {
 	static int listener;
-	AUTO(buf) struct buf out = BUF_INIT(4096);
 	struct err err = ERR_INIT;
-	AUTO(str) char *pid = NULL;
 	pthread_t thread;
 
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -303,6 +304,15 @@ void shim_start(const char *script, const char *share)
 	listener = fd_unix_listen(EVENTS, &err);
 	ck_assert_msg(listener >= 0, "%s", err.msg);
 	ck_assert(pthread_create(&thread, NULL, take_events, &listener) == 0);
+}
+
+void shim_start(const char *script, const char *share)
+{
+	AUTO(buf) struct buf out = BUF_INIT(4096);
+	struct err err = ERR_INIT;
+	AUTO(str) char *pid = NULL;
+
+	prepare(script, share);
 	run_shim("start", shim_options, &out);
 	shim_address = xstrdup(buf_cstr(&out));
 	ck_assert_msg(str_starts(shim_address, "unix:///run/containerd/s/"), "%s", shim_address);
@@ -310,6 +320,24 @@ void shim_start(const char *script, const char *share)
 	ck_assert_msg(pid != NULL, "%s", err.msg);
 	shim_pid = (pid_t)strtol(pid, NULL, 10);
 	shim_manager = connect_shim();
+}
+
+int shim_start_into(int fd, const char *script, const char *share)
+{
+	struct spawn_fd fds[] = { { fd, STDOUT_FILENO } };
+	struct spawn s = { .argv = SHIM_ARGV("start"), .cwd = BUNDLE, .fds = fds, .nfds = 1 };
+	struct child child = CHILD_NONE;
+	struct err err = ERR_INIT;
+	AUTO(str) char *address = NULL;
+	int code = -1;
+
+	prepare(script, share);
+	ck_assert_msg(spawn_start(&s, &child, &err) == 0, "%s", err.msg);
+	ck_assert_msg(spawn_wait(&child, deadline_in(ANSWER_MS), &code, &err) == 0, "%s", err.msg);
+	address = file_read_line(AT_FDCWD, BUNDLE "/address", &err);
+	ck_assert_msg(address != NULL, "%s", err.msg);
+	shim_address = xstrdup(address);
+	return code;
 }
 
 void shim_is_small(void)

@@ -86,6 +86,8 @@ extern void (*shim_host)(void);
 
 /* script: what fake_vm plays; share: a line of [hypervisor.qemu]. */
 void shim_start(const char *script, const char *share);
+/* The verb `start` alone, with fd as its standard output. Returns its exit code. */
+int shim_start_into(int fd, const char *script, const char *share);
 /* Starts the shim with 9p, then calls Create and Start. */
 void shim_start_container(const char *script);
 void shim_is_small(void);

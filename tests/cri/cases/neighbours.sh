@@ -3,12 +3,13 @@
 #
 # A hostile container must not disturb others. Each case has a hostile container, a neighbour in the same pod and one in
 # another pod: both must answer an exec while it is hostile, and after it was stopped and removed. A container that
-# exhausts a resource of the whole VM needs a limit, as on any machine.
+# exhausts the memory of the whole VM needs a limit, as on any machine; tasks are reserved without one.
 
 # shellcheck disable=SC2034 # for container
 HOSTILE_LIMIT='"memory_limit_in_bytes":134217728'
 
 LONG+=(test_neighbour_of_{deep_directories,nested_control_groups,execs_that_flood,a_flood_that_nobody_reads}
+	test_neighbour_of_a_fork_bomb_without_a_limit
 	test_neighbour_of_one_{without_fds,that_fills_its_memory_disk,out_of_memory,that_ignores_signals})
 
 beside() { # WHAT FUNCTION [JSON]: FUNCTION POD starts the hostile container, waits until it is hostile, prints its id
@@ -149,6 +150,13 @@ test_neighbour_of_a_fork_bomb() {
 neighbour_forks() {
 	RESOURCES='"unified":{"pids.max":"64"}' hostile "$1" 'exec hostile forks' full
 }
+
+# The same without a limit, which is Kubernetes' default: the agent reserves tasks for itself.
+test_neighbour_of_a_fork_bomb_without_a_limit() {
+	[ "$HANDLER" = kata ] || return 0 # it would stop the machine
+	beside bomb neighbour_bomb
+}
+neighbour_bomb() { hostile "$1" 'exec hostile forks' full; }
 
 # Deeply nested directories in its root and in a tmpfs, which have to be removed, too. (Each one in the root is an open
 # file of virtiofsd, which can have 20 000 here.)

@@ -48,7 +48,7 @@ test_a_macvtap_gives_the_vm_an_interface() {
 	# A killed shim leaves nothing either, and the namespace can be used again.
 	pod=$(lab_id)
 	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
-	kill -KILL "$(pgrep -f "containerd-shim-kata-v2.* -id $pod")"
+	kill -KILL "$(pgrep -of "containerd-shim-kata-v2.* -id $pod")"
 	for _ in $(seq 600); do
 		[ -n "$(net_left "$ns")" ] || break
 		sleep 0.1

@@ -182,7 +182,7 @@ test_a_dead_shim_leaves_the_namespace_as_it_was() {
 	net_make "$ns" "$link" 10.88.5
 	net_start "$pod" "$ns" '["sleep","1000"]'
 	expect "the tap and the wire" "$(net_left "$ns" | grep -c .)" 3
-	kill -KILL "$(pgrep -f "containerd-shim-kata-v2.* -id $pod")"
+	kill -KILL "$(pgrep -of "containerd-shim-kata-v2.* -id $pod")"
 	for _ in $(seq 600); do
 		[ -n "$(net_left "$ns")" ] || break
 		sleep 0.1
@@ -210,7 +210,7 @@ test_a_shim_that_dies_in_create_leaves_the_namespace_as_it_was() {
 		[ -z "$(net_left "$ns")" ] || break
 		sleep 0.01
 	done
-	kill -KILL "$(pgrep -f "containerd-shim-kata-v2.* -id $pod")"
+	kill -KILL "$(pgrep -of "containerd-shim-kata-v2.* -id $pod")"
 	wait "$client" || true
 	for _ in $(seq 600); do
 		[ -n "$(net_left "$ns")" ] || break

@@ -98,7 +98,7 @@ test_a_dead_shim_of_a_pod_leaves_nothing() {
 	pod=$(lab_id) one=$(lab_id)
 	pod_start "$pod" '["sleep","1000"]'
 	pod_start "$one" '["sleep","1000"]' "$pod"
-	shim=$(pgrep -f "containerd-shim-kata-v2.* -id $pod")
+	shim=$(pgrep -of "containerd-shim-kata-v2.* -id $pod")
 	expect "processes with the shim's name" "$(pgrep -c -P "$shim" containerd-shim || true)" 0
 	expect "what stands for the container" "$(pgrep -P "$shim" -a kata-container | cut -d ' ' -f 2-)" \
 		"kata-container $one"
