@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/toml: getters, unknown keys, merging, files, and the spans of the lexer. */
+/* libs/toml: getters, unknown keys, merging, files, and the positions of tokens. */
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"

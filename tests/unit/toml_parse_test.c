@@ -223,7 +223,7 @@ static const struct {
 	{ "a=1\na.b=2", 2, 1 },
 	{ "a.b=1\na=2", 2, 1 },
 	{ "a.b=1\na.b.c=2", 2, 3 },
-	/* boolean and words that are none */
+	/* boolean, and words that are not a value */
 	{ "a=True", 1, 3 },
 	{ "a=truer", 1, 3 },
 	{ "a=yes", 1, 3 },
@@ -402,7 +402,7 @@ START_TEST(test_nul_bytes)
 }
 END_TEST
 
-/* Deeper by one than the limit, in each way to go deeper. */
+/* One level deeper than the limit, for each way of nesting. */
 static const struct {
 	const char *before, *repeat, *after;
 } nestings[] = {
@@ -481,7 +481,7 @@ START_TEST(test_many_keys)
 }
 END_TEST
 
-/* A message never carries a control character of the document to a terminal. */
+/* Messages do not contain control characters of the document. */
 START_TEST(test_message_is_printable)
 {
 	static const char text[] = "\"\\u001b[2J\" = 1\n\"\\u001b[2J\" = 2";
