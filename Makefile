@@ -24,7 +24,6 @@ include mk/rules.mk
 
 MODULES := $(sort $(wildcard libs/*/module.mk)) \
            $(wildcard agent/module.mk runtime/module.mk deploy/module.mk utils/module.mk \
-                      tools/*/module.mk \
                       kernel/module.mk packaging/qemu/module.mk osbuilder/module.mk tests/module.mk)
 include $(MODULES)
 include packaging/static.mk

@@ -79,7 +79,7 @@ lint: lint-text lint-scripts $(LINT_SRC:%=lint-tidy/%) $(LINT_SRC:%=lint-analyze
 	@echo "  ok    lint"
 
 lint-text:
-	$(Q)git ls-files -- ':!*/corpus/*' ':!tests/data' ':!*.patch' | xargs codespell --quiet-level=3 -L ERRO,erro,inh,nd,te,instal,relase,buld
+	$(Q)git ls-files -- ':!*/corpus/*' ':!tests/data' ':!*.patch' | xargs codespell --quiet-level=3 -L ERRO,erro,inh,nd,nown,ot,parms,te,instal,relase,buld
 
 lint-scripts:
 	$(Q)git ls-files '*.sh' .ci/run | xargs shellcheck

@@ -138,7 +138,7 @@ $(BUILD)/version: always-look-at-version
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
 .PHONY: always-look-at-version
-$(call objects,$(shell grep -rl KATA_VERSION --include=*.c libs agent runtime deploy utils tools 2>/dev/null)): $(BUILD)/version
+$(call objects,$(shell grep -rl KATA_VERSION --include=*.c libs agent runtime deploy utils)): $(BUILD)/version
 
 $(BUILD)/obj/%.o: %.c | generated
 	$(call say,CC,$<)

@@ -14,7 +14,7 @@ name=$(basename "$chart")
 	exit 1
 }
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "$out.part"' EXIT
 cp -r "$chart" "$work/$name"
 sed -i -e "s/^version: .*/version: $version/" -e "s/^appVersion: .*/appVersion: \"$version\"/" "$work/$name/Chart.yaml"
 find "$work/$name" -type d -exec chmod 0755 {} + -o -type f -exec chmod 0644 {} +

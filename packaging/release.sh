@@ -8,8 +8,9 @@
 #
 # OUT is made completely or not at all. Environment: KEY, a secret key, or "none" to sign elsewhere (without KEY a
 # development key is made below build/, and its public key is copied into the release; nodes trust it only with
-# --key OUT/development.pub), PASSPHRASE_FD, SERIAL (default: that of `release build`), SOURCE_DATE_EPOCH (default: the time of the last commit), OLD (release directories to make
-# patches from), LEVEL (of zstd), CHANNEL, EXPIRES, COMPONENTS.
+# --key OUT/development.pub), PASSPHRASE_FD, SERIAL (default: that of `release build`), SOURCE_DATE_EPOCH (default: the
+# time of the last commit), OLD (release directories to make patches from), LEVEL (of zstd), CHANNEL, EXPIRES,
+# COMPONENTS.
 set -euo pipefail
 
 die() {

@@ -176,7 +176,7 @@ judge() {
 	# The directory whose rule applies to a file.
 	function owner(path, part, n) {
 		n = split(path, part, "/")
-		if (n > 2 && part[1] ~ /^(libs|runtime|deploy|tools|utils)$/)
+		if (n > 2 && part[1] ~ /^(libs|runtime|deploy|utils)$/)
 			return part[1] "/" part[2]
 		return part[1]
 	}
@@ -227,7 +227,7 @@ judge() {
 	}
 	$3 == "depends" {
 		sub(/^.*\/gen\/protocols\//, "libs/protocols/", $2)
-		if ($1 ~ /^(libs|agent|runtime|deploy|osbuilder|tools|utils|tests)\// && $2 !~ /^\// &&
+		if ($1 ~ /^(libs|agent|runtime|deploy|osbuilder|utils|tests)\// && $2 !~ /^\// &&
 		    exists($1)) # $(BUILD) may have .d files of deleted sources
 			ours($1, $2)
 		next

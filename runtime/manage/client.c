@@ -57,7 +57,7 @@ static int take(struct buf *in, struct buf *answer, struct err *err)
 int manage_ask(const char *socket, const char *method, const char *target, const char *body,
 	       struct deadline deadline, struct buf *answer, struct err *err)
 {
-	AUTO(fd) int fd = fd_unix_connect(socket, err);
+	AUTO(fd) int fd = fd_unix_connect_until(socket, deadline, err);
 	AUTO(buf) struct buf in = BUF_INIT(answer->max + HEAD_MAX);
 	AUTO(str)
 	char *request = str_fmt("%s %s HTTP/1.1\r\nHost: shim\r\nConnection: close\r\n"

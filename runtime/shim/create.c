@@ -20,8 +20,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { HOOK_SECONDS = 10 };
-
 static int nobody_waits(struct err *err)
 {
 	return err_set(err, E_CANCELLED, "the caller of Create is gone");
@@ -116,10 +114,11 @@ static int run_host_hooks(struct container *c, pid_t pid, struct err *err)
 {
 	struct hook_state state = { c->id, c->bundle, "creating", pid, c->spec };
 
-	if (hooks_run(&c->spec->hooks.prestart, "prestart", &state, HOOK_SECONDS, NULL, err) < 0)
+	if (hooks_run(&c->spec->hooks.prestart, "prestart", &state, HOOK_DEFAULT_SECONDS, NULL,
+		      err) < 0)
 		return -1;
-	return hooks_run(&c->spec->hooks.create_runtime, "createRuntime", &state, HOOK_SECONDS,
-			 NULL, err);
+	return hooks_run(&c->spec->hooks.create_runtime, "createRuntime", &state,
+			 HOOK_DEFAULT_SECONDS, NULL, err);
 }
 
 /* A hook finds the network namespace by the pid in its state. The container's own processes are in

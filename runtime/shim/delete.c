@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { DRAIN_MS = 10000, OTHERS_MS = 1000, EXEC_DRAIN_MS = 500, HOOK_SECONDS = 10 };
+enum { DRAIN_MS = 10000, OTHERS_MS = 1000, EXEC_DRAIN_MS = 500 };
 
 /* What the answer has of the deleted process. */
 struct end {
@@ -143,7 +143,8 @@ static void poststop_hooks(const struct container *c)
 {
 	struct hook_state state = { c->id, c->bundle, "stopped", 0, c->spec };
 
-	(void)hooks_run_all(&c->spec->hooks.poststop, "poststop", &state, HOOK_SECONDS, NULL);
+	(void)hooks_run_all(&c->spec->hooks.poststop, "poststop", &state, HOOK_DEFAULT_SECONDS,
+			    NULL);
 }
 
 static void delete_container(struct container *c, const struct end *end)

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { ALONE_MS = 60000, LOOKS = 12, FORGOTTEN_MS = 5000 };
+enum { ALONE_MS = 60000, LOOKS = 12, LOOK_MS = 100, FORGOTTEN_MS = 5000 };
 
 /* Environment variable for tests: milliseconds instead of a minute. */
 #define ALONE_VARIABLE "KATA_SHIM_ALONE_MS"
@@ -35,7 +35,8 @@ struct orphan_watch {
 static bool has_containerd(const struct orphan_watch *l)
 {
 	struct err err = ERR_INIT;
-	AUTO(fd) int fd = l->path ? fd_unix_connect(l->path, &err) : -1;
+	AUTO(fd)
+	int fd = l->path ? fd_unix_connect_until(l->path, deadline_in(LOOK_MS), &err) : -1;
 
 	if (!l->path)
 		return false;

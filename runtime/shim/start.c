@@ -8,8 +8,6 @@
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
 
-enum { HOOK_SECONDS = 10 };
-
 static int start_init(struct process *p, struct deadline deadline, struct err *err)
 {
 	Grpc__StartContainerRequest request = GRPC__START_CONTAINER_REQUEST__INIT;
@@ -80,7 +78,8 @@ static void poststart_hooks(const struct container *c)
 {
 	struct hook_state state = { c->id, c->bundle, "running", container_pid(c), c->spec };
 
-	(void)hooks_run_all(&c->spec->hooks.poststart, "poststart", &state, HOOK_SECONDS, NULL);
+	(void)hooks_run_all(&c->spec->hooks.poststart, "poststart", &state, HOOK_DEFAULT_SECONDS,
+			    NULL);
 }
 
 /* Ends one container of a pod; the others run on. */

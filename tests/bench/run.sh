@@ -109,7 +109,7 @@ made_in() { # CTR-ARGS...: prints the milliseconds to the event of the container
 	lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
 	lab_ctr containers rm "$id"
 }
-lab_ctr events >"$LAB/events" &
+ctr --address "$LAB/containerd.sock" events >"$LAB/events" &
 events=$!
 rm -f "$LAB"/{free,slow,prices}
 for _ in $(seq "$runs"); do

@@ -4,6 +4,7 @@
  * line or in what the agent and the shim are told, or is refused by its name with what to do about
  * it; nobody's is accepted and forgotten.
  */
+
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/archive and osbuilder: the initrd is the same bytes every time, and a wrong line is named.
- */
+/* libs/archive and osbuilder: an initrd has the same bytes every time, and errors name the line. */
+
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
@@ -72,7 +72,7 @@ START_TEST(same_bytes_every_time)
 	enum pack_filter filter = (enum pack_filter)_i;
 
 	ck_assert_msg(build(everything, filter, 0, &first) == 0, "%s", err.msg);
-	/* Another hour and other times of the sources. */
+	/* The same at another time, with other times of the source files. */
 	ck_assert_int_eq(utime(source, &(struct utimbuf){ 1, 1 }), 0);
 	(void)umask(0);
 	ck_assert_int_eq(sleep(1), 0);

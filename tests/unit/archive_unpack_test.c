@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * archive/unpack.h: what is expected is unpacked, nothing else ever is, and memory stays small
- * whatever an archive claims.
+ * archive/unpack.h: only expected files are unpacked, and memory stays small whatever is in an
+ * archive.
  */
 
 #include "archive/patch.h"
@@ -35,7 +35,7 @@ static char dir[SCRATCH_DIR];
 static int out_fd;
 static struct err err;
 
-/* What is expected in these tests. */
+/* The entries that these tests expect. */
 static struct known {
 	const char *path, *text, *target;
 	bool want, seen;
@@ -104,7 +104,7 @@ static void told(void *arg, uint64_t bytes)
 	*(uint64_t *)arg = bytes;
 }
 
-/* Unpacks what is in blob, whose digest and size are right. */
+/* Unpacks a blob with its right digest and size. */
 static int unpack(const struct buf *blob, size_t entries)
 {
 	AUTO(fd) int fd = put("blob", blob->data, blob->len);
@@ -161,7 +161,7 @@ START_TEST(what_is_expected_is_unpacked)
 }
 END_TEST
 
-/* A good archive with one entry more, or another one. */
+/* Entries that are added to a good archive, or replace one of it. */
 static const struct {
 	const char *what;
 	struct tar_entry e;
@@ -212,7 +212,7 @@ END_TEST
 START_TEST(entries_come_once_and_all)
 {
 	AUTO(buf) struct buf tar = BUF_INIT(TAR_MAX), blob = BUF_INIT(TAR_MAX);
-	/* A file twice; a link twice; one that is read over twice; one too few. */
+	/* A wanted file, a link or a file that is only checked occurs twice, or not at all. */
 	size_t which = (size_t)_i % 3;
 
 	add_known(&tar, which);
@@ -226,7 +226,7 @@ START_TEST(entries_come_once_and_all)
 }
 END_TEST
 
-/* A directory in staging that is a link leads nowhere. */
+/* A link in the place of a directory is not followed. */
 START_TEST(links_in_the_way_are_not_followed)
 {
 	AUTO(buf) struct buf blob = BUF_INIT(TAR_MAX);
@@ -254,11 +254,11 @@ START_TEST(a_blob_is_what_was_signed)
 	case 0: /* shorter than it should be */
 		blob.len--;
 		break;
-	case 1: /* longer: one byte, and a whole frame */
+	case 1: /* one byte longer */
 		buf_chr(&blob, 'x');
 		e.size = blob.len;
 		break;
-	case 2: {
+	case 2: { /* a second frame */
 		AUTO(buf) struct buf more = BUF_INIT(TAR_MAX);
 
 		good(&more);
@@ -266,10 +266,10 @@ START_TEST(a_blob_is_what_was_signed)
 		e.size = blob.len;
 		break;
 	}
-	case 3: /* another digest, same meaning: the magic of a skippable frame, then ours */
+	case 3: /* another digest than expected */
 		hex[0] = hex[0] == '0' ? '1' : '0';
 		break;
-	case 4:
+	case 4: /* another magic number */
 		blob.data[2] ^= 1;
 		break;
 	default: /* a reserved bit in the first block */
@@ -300,7 +300,7 @@ START_TEST(a_large_window_is_refused)
 }
 END_TEST
 
-/* Unpacks in a process of its own and returns its peak in KiB. */
+/* Unpacks in a new process and returns its peak of memory in KiB. */
 static long peak_of(const struct buf *blob, enum err_code code)
 {
 	struct rusage use;
@@ -320,7 +320,7 @@ static long peak_of(const struct buf *blob, enum err_code code)
 	return use.ru_maxrss;
 }
 
-/* 10 GB: behind the end of the archive; as a long name; as a pax header; in a file; between
+/* 10 GB behind the end of the archive, as a long name, as a pax header, in a file and between
  * headers. */
 START_TEST(bombs_are_refused)
 {
@@ -446,7 +446,7 @@ START_TEST(a_wrong_patch_is_refused)
 }
 END_TEST
 
-/* --- archives of which nothing is known --- */
+/* --- archives with unknown contents --- */
 
 static const char *admit(void *arg, const char *path)
 {
@@ -472,7 +472,7 @@ START_TEST(an_unknown_archive_is_spread)
 }
 END_TEST
 
-/* A few bytes of gzip, of which each is a thousand of headers. */
+/* Headers that gzip compresses to a thousandth. */
 START_TEST(headers_have_an_end)
 {
 	AUTO(buf) struct buf tar = BUF_INIT(64 << 20);

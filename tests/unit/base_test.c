@@ -195,7 +195,7 @@ START_TEST(paths_are_cleaned)
 }
 END_TEST
 
-/* What a path in another root is here; names in there lead nowhere else. */
+/* Translates a path below another root to one of ours; links there cannot lead out of that root. */
 START_TEST(a_path_in_another_root_stays_there)
 {
 	static const struct {
@@ -254,7 +254,7 @@ START_TEST(a_path_is_made_of_directories)
 }
 END_TEST
 
-/* Nothing is beside it, also where it was there. */
+/* file_note() leaves no temporary file in the directory, even if the note existed. */
 START_TEST(a_note_has_no_temporary)
 {
 	AUTO(str) char *notes = path_join(dir, "notes"), *file = path_join(notes, "note");
@@ -382,7 +382,7 @@ START_TEST(no_component_is_a_link)
 	err_clear(&err);
 	ck_assert_int_lt(path_mkdirs(root, "link/c", PATH_NO_LINKS, 0755, &err), 0);
 	err_clear(&err);
-	/* Removing takes a link and not what it leads to, and does not go through one. */
+	/* Removing a link keeps its target, and a path through a link is refused. */
 	ck_assert_int_lt(path_remove_below(root, "link/b", &err), 0);
 	err_clear(&err);
 	ck_assert_int_eq(path_remove_below(root, "link", &err), 0);
@@ -407,7 +407,7 @@ START_TEST(replacing_can_keep_what_belongs_to_a_file)
 	bool labelled = fsetxattr(old, "user.label", "mine", 4, 0) == 0;
 	ck_assert_int_eq(futimens(old, times), 0);
 	how.like = &(struct file_like){ .fd = old, .times = true };
-	/* One that a crash left, and in the way. */
+	/* A temporary file of a run that crashed has the same name. */
 	ck_assert_int_eq(close(openat(root, ".new", O_WRONLY | O_CREAT | O_CLOEXEC, 0400)), 0);
 	ck_assert_msg(file_replace_via(root, "file", "text", 4, &how, &err) == 0, "%s", err.msg);
 	AUTO(fd) int now = openat(root, "file", O_RDONLY | O_CLOEXEC);
@@ -479,12 +479,12 @@ START_TEST(spawn_runs_programs)
 	memset(big, 'x', (1 << 20) - 1);
 	big[(1 << 20) - 1] = '\0';
 	ck_assert_int_eq(run("exit 0", big, NULL, 60000, &err), 0);
-	/* A descendant that keeps the pipe does not keep us. */
+	/* A descendant that still has the pipe open does not make us wait. */
 	ck_assert_int_eq(run("sleep 2 & exit 0", NULL, NULL, 60000, &err), 0);
 }
 END_TEST
 
-/* Every kind of wait, each with a signal that came before or comes meanwhile. */
+/* Every kind of wait, with a signal that comes before it or during it. */
 START_TEST(a_caught_signal_ends_waits)
 {
 	struct spawn s = { .argv = ARGV("sleep", "1000") };
@@ -510,7 +510,7 @@ START_TEST(a_caught_signal_ends_waits)
 	}
 	ck_assert_int_eq(err.code, E_CANCELLED);
 	ck_assert_int_ne(interrupt_signal(), 0);
-	/* Behind a shield all goes on. */
+	/* With the shield, nothing is interrupted. */
 	interrupt_shield(true);
 	s.argv = ARGV("true");
 	ck_assert_int_eq(spawn_run(&s, NULL, 0, NULL, DEADLINE_NEVER, &none), 0);
@@ -636,7 +636,7 @@ START_TEST(a_child_that_cannot_be_watched_is_ended)
 }
 END_TEST
 
-/* Whoever asks to adopt a process that is not our child does not get it killed. */
+/* A process that is not our child is refused, and not killed. */
 START_TEST(only_a_child_is_adopted)
 {
 	struct err err = ERR_INIT;
@@ -650,7 +650,7 @@ START_TEST(only_a_child_is_adopted)
 }
 END_TEST
 
-/* With few fds a program runs, or there is an error that names the limit. */
+/* With few free fds, a program runs or the error names the limit. */
 START_TEST(few_fds_do_not_hang_it)
 {
 	unsigned fds = open_fds(), ran = 0;
@@ -678,7 +678,7 @@ START_TEST(few_fds_do_not_hang_it)
 }
 END_TEST
 
-/* Fds whose numbers are targets of others, or the same, arrive all the same. */
+/* The child gets the right fds even if their numbers are targets of other fds, or their own. */
 START_TEST(fds_are_swapped)
 {
 	struct err err = ERR_INIT;
@@ -692,7 +692,7 @@ START_TEST(fds_are_swapped)
 		files[i] = memfd_create("x", MFD_CLOEXEC);
 		ck_assert_int_eq(pwrite(files[i], &"abc"[i], 1, 0), 1);
 	}
-	/* Each one has the number of the next, and the first is there twice. */
+	/* The target of each file is the number of the next one; a pipe becomes stdout. */
 	for (int i = 0; i < 3; i++)
 		fds[i] = (struct spawn_fd){ files[i], files[(i + 1) % 3] };
 	fds[3] = (struct spawn_fd){ ends[1], 1 };
@@ -833,7 +833,7 @@ START_TEST(utc_agrees_with_libc)
 	char ours[UTC_SIZE], theirs[UTC_SIZE];
 
 	for (uint64_t i = 0; i < days + ARRAY_LEN(some); i++) {
-		/* A day and a bit further each: two thousand seven hundred years. */
+		/* Steps of a second less than a day, over 2700 years. */
 		uint64_t when = i < ARRAY_LEN(some) ? some[i] : (i - ARRAY_LEN(some)) * 86399;
 		time_t t = (time_t)when;
 		struct tm tm;
@@ -849,7 +849,7 @@ START_TEST(utc_agrees_with_libc)
 }
 END_TEST
 
-/* What /proc has of a child that calls itself title. */
+/* Reads from /proc the name and the command line of a child that sets this title. */
 static void called(const char *title, char *name, char *line, size_t size)
 {
 	struct err err = ERR_INIT;
@@ -909,7 +909,7 @@ START_TEST(a_child_is_called_otherwise)
 	ck_assert_str_eq(name, "kid");
 	ck_assert_str_eq(line, "kid 1");
 	(void)memset(rest, 'x', sizeof(rest) - 1);
-	/* Longer than a name, and than what it was called before. */
+	/* Longer than a thread name, and longer than the old command line. */
 	ck_assert(size > 2 && size < (ssize_t)sizeof(ours) - 1);
 	called(rest, name, line, sizeof(name));
 	ck_assert_str_eq(name, "xxxxxxxxxxxxxxx");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/container: limits as files and texts, device programs, counters. Nothing here needs root. */
+/* libs/container: limits as files and texts, device programs, counters. Does not need root. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -160,7 +160,7 @@ START_TEST(device_rules_for_v1)
 }
 END_TEST
 
-/* Enough of the machine for our programs: what the kernel would answer. */
+/* Interprets a program, as far as our programs need it; returns what the kernel would. */
 static int interpret(const struct bpf_insn *code, size_t n, const uint32_t request[3])
 {
 	uint64_t reg[11] = { 0 };
@@ -251,8 +251,8 @@ START_TEST(device_rules_for_v2)
 }
 END_TEST
 
-/* The verifier accepts a program that ends with exit and has no unreachable instruction, however the
- * access of a rule for all devices is written. */
+/* The verifier accepts a program that ends with exit and has no unreachable instruction, however
+ * the access of a rule for all devices is written. */
 START_TEST(a_rule_for_all_devices_ends_the_program)
 {
 	static const struct {
@@ -311,7 +311,7 @@ static void put(const char *name, const char *text)
 	scratch_write_text(dir, name, text);
 }
 
-/* In place: who has it open sees the new text. */
+/* Overwrites a file in place, so that open fds of it read the new text. */
 static void put_again(const char *name, const char *text)
 {
 	AUTO(str) char *path = path_join(dir, name);
@@ -448,7 +448,8 @@ END_TEST
 
 /* --- groups of this machine --- */
 
-/* The first hierarchy of cgroup v1 with this controller, or the first of v2; NULL: none here. */
+/* Where the hierarchy of cgroup v1 with this controller, or that of v2, is mounted; NULL if it is
+ * not. */
 static char *mounted(const char *type, const char *controller)
 {
 	AUTO(mount_list) struct mount_list list = { NULL, 0 };
@@ -464,7 +465,7 @@ static char *mounted(const char *type, const char *controller)
 	return NULL;
 }
 
-/* Groups inside of groups, whose whole path is longer than any call takes. */
+/* Makes nested groups; their path is longer than PATH_MAX. */
 static void nest(const char *top, size_t levels)
 {
 	int at = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -481,7 +482,7 @@ static void nest(const char *top, size_t levels)
 	(void)close(at);
 }
 
-/* However deep a container nested its groups, they are listed and removed, on a small stack. */
+/* Deeply nested groups of a container are listed and removed, with a small stack. */
 static void check_deep(const char *mount, size_t levels)
 {
 	AUTO(str) char *name = str_fmt("kata-deep-%d", (int)getpid());

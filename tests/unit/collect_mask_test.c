@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* utils/collect/mask.h: no secret gets through, and what is no secret stays readable. */
+
 #include "tests/unit/suite.h"
 
 #include "base/spawn.h"

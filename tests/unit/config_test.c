@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* runtime/config: every key of upstream's configuration.toml is honoured or refused, where the file
  * is looked for, drop-ins, annotations, and what is said of a file that is wrong. */
+
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 

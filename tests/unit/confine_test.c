@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * confine/confine.h: what a confined child says and returns arrives; what it must not do it cannot;
- * whatever it does, it is gone afterwards.
+ * confine/confine.h: messages and results of a confined child arrive, the child cannot do what is
+ * forbidden, and it is always gone afterwards.
  */
 
 #include "confine/confine.h"
@@ -67,7 +67,7 @@ static void setup(void)
 	fds_before = count_fds();
 }
 
-/* No fd is left, and no child, not even a dead one. */
+/* No fd and no child, not even a zombie, is left. */
 static void teardown(void)
 {
 	ck_assert_int_eq(count_fds(), fds_before);
@@ -82,7 +82,7 @@ static struct confine usual(void)
 	return (struct confine){ .name = "the work", .write = &dir_fd, .nwrite = 1 };
 }
 
-/* --- what comes back --- */
+/* --- messages and results --- */
 
 static int talkative(void *arg, struct confine_talk *talk, struct err *e)
 {
@@ -146,7 +146,8 @@ static int failing(void *arg, struct confine_talk *talk, struct err *e)
 	return err_sys(e, "write\x1b[2J it");
 }
 
-/* No pidfd, as with too few fds: an error, and no child is left (teardown). */
+/* Without a pidfd, as with too few fds, there is an error; teardown checks that no child is
+ * left. */
 START_TEST(one_that_cannot_be_watched_is_ended)
 {
 	struct sock_filter code[] = {
@@ -176,9 +177,9 @@ START_TEST(an_error_arrives)
 }
 END_TEST
 
-/* --- what it cannot do --- */
+/* --- restrictions --- */
 
-/* Each returns 0 if it succeeded with what it must not do. */
+/* Each of these tries something forbidden and returns 0 if that succeeded. */
 static int open_outside(void)
 {
 	return open("/etc/hostname", O_RDONLY) >= 0 ? 0
@@ -279,7 +280,7 @@ START_TEST(it_cannot)
 
 	if (tries[i].try == be_root && geteuid() != 0)
 		return;
-	/* A test of nothing if we cannot do it ourselves. */
+	/* The test would show nothing if we could not do it without restrictions. */
 	if (tries[i].try != be_traceable && tries[i].try != map_code && geteuid() == 0)
 		ck_assert_msg(tries[i].try() == 0, "even we cannot %s", tries[i].what);
 	(void)unlink("/tmp/kata-confine-escaped");
@@ -364,7 +365,7 @@ START_TEST(it_can_write_where_it_may)
 }
 END_TEST
 
-/* --- bounds --- */
+/* --- limits --- */
 
 static int eat(void *arg, struct confine_talk *talk, struct err *e)
 {
@@ -416,7 +417,7 @@ START_TEST(files_are_bounded)
 }
 END_TEST
 
-/* --- a child that was taken over --- */
+/* --- a child that an attacker controls --- */
 
 static int find_socket(void)
 {
@@ -437,19 +438,19 @@ static int lie(void *arg, struct confine_talk *talk, struct err *e)
 	(void)talk, (void)e;
 	memset(text, 'f', sizeof(text));
 	switch (*(const int *)arg) {
-	case 0: /* a last word that is too short */
+	case 0: /* a result that is too short */
 		(void)!send(sock, "f", 1, 0);
 		break;
-	case 1: /* a kind that there is not */
+	case 1: /* an unknown kind of message */
 		(void)!send(sock, "?", 1, 0);
 		break;
 	case 2:
 		(void)!send(sock, text, sizeof(text), 0);
 		break;
-	case 3: /* a last word full of bytes that are none: code, text without an end */
+	case 3: /* an error with an invalid code and a text without an end */
 		(void)!send(sock, text, 1 + 8 + sizeof(e->msg), 0);
 		break;
-	default: /* quiet, and alive */
+	default: /* closes its socket, but does not end */
 		(void)close(sock);
 		break;
 	}
@@ -498,7 +499,7 @@ static int sleep_forever(void *arg, struct confine_talk *talk, struct err *e)
 static int raise_at_once(void *arg, const void *data, size_t len, struct err *e)
 {
 	(void)data, (void)len, (void)e;
-	/* Blocked while we wait, so it stays until the next round. */
+	/* The signal is blocked while we are called, so it is noticed by the next wait. */
 	ck_assert_int_eq(raise(*(const int *)arg), 0);
 	return 0;
 }
@@ -514,7 +515,7 @@ START_TEST(a_signal_ends_it)
 }
 END_TEST
 
-/* The child holds the write end of a pipe: that ends when it does. */
+/* The child has the write end of a pipe, which is closed when the child ends. */
 START_TEST(it_dies_with_its_parent)
 {
 	struct confine c = usual();
@@ -566,7 +567,7 @@ START_TEST(several_run_at_once)
 	}
 	ck_assert_uint_eq(done, 2);
 	ck_assert_int_eq(seen, 1001000);
-	/* It sleeps, and is waited for no longer than we like. */
+	/* The last child sleeps: the wait ends at the deadline. */
 	ck_assert_int_eq(confine_wait(all, 3, deadline_in(30), &ended, &err), 0);
 	ck_assert_uint_eq(ended, 3);
 	ck_assert_ptr_nonnull(all[0]);

@@ -82,12 +82,12 @@ static struct oci_spec *make_spec(const char *script, const char *process, const
 struct run {
 	struct container *c;
 	struct container_process init;
-	int out; /* reads what it writes to stdout and stderr */
+	int out; /* read end of its stdout and stderr */
 };
 
 static int create(struct run *r, const struct oci_spec *spec, struct err *err)
 {
-	/* Its own: the same test may run elsewhere at the same time. */
+	/* A name of its own, because the test may run twice at the same time. */
 	AUTO(str) char *group = str_fmt("/kata-unit-test-%d", (int)getpid());
 	int ends[2];
 
@@ -133,7 +133,7 @@ static int finish(struct run *r, char *text, size_t size)
 	return code;
 }
 
-/* Runs a script to its end; its output is compared, its exit code returned. */
+/* Runs a script to its end. Its output must be expect (NULL: any); returns its exit code. */
 static int run(const char *script, const char *process, const char *linux_part, const char *expect)
 {
 	AUTO(oci_spec) struct oci_spec *spec = make_spec(script, process, linux_part);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libs/container: real containers of busybox on this machine, run as root. What a container prints
- * and returns is looked at; whatever it was made of must be gone afterwards.
+ * libs/container: runs real containers with busybox on this machine. Needs root. Tests check what a
+ * container prints and returns; nothing of it may be left afterwards.
  */
 
 #include "tests/unit/scratch.h"
@@ -67,14 +67,14 @@ static char dir[SCRATCH_DIR];
 static char root[80], state_dir[80];
 static int n_made;
 
-/* A spec: parts of JSON that replace the usual ones; NULL is the usual. */
+/* A specification: members are JSON that replaces the default; NULL keeps it. */
 struct parts {
 	const char *script; /* for /bin/sh -c */
 	const char *args;   /* instead of the script: JSON list items */
 	const char *process, *user, *caps, *cwd, *env;
 	const char *linux_, *namespaces, *mounts, *top, *root;
 	bool terminal, own_network;
-	const char *id; /* and so the cgroup; NULL: a new one */
+	const char *id; /* also names the cgroup; NULL: a new one */
 };
 
 static char *quoted(const char *s)
@@ -172,7 +172,7 @@ static void setup(void)
 	write_file("etc/secret", "secret\n");
 }
 
-/* The folder that our groups were in is removable in each hierarchy. */
+/* Checks that no group is left: the folder of our groups can be removed in each hierarchy. */
 static void check_no_cgroups(void)
 {
 	DIR *top = opendir("/sys/fs/cgroup");
@@ -248,7 +248,7 @@ static int create(const struct parts *p, struct running *r, struct err *err)
 	return 0;
 }
 
-/* Reads what comes until the end of the stream, or until text is there. */
+/* Reads output until it contains text, or to its end if text is NULL. */
 static void read_until(struct running *r, const char *text)
 {
 	struct deadline deadline = deadline_in(30000);
@@ -303,7 +303,7 @@ static int run(const struct parts *p, struct running *r)
 	return wait_end(r);
 }
 
-/* Runs a script and compares what it says, to the byte. */
+/* Runs a script, whose output must be text. */
 static void expect(const struct parts *p, const char *text)
 {
 	struct running r;
@@ -509,7 +509,7 @@ END_TEST
 
 START_TEST(nothing_of_the_guest_is_seen)
 {
-	/* The mounts of the container and no others; its own processes only. */
+	/* The container sees only its own mounts and processes. */
 	expect(&(struct parts){ .script = "grep -c kata-container- /proc/self/mountinfo; "
 					  "set -- /proc/[0-9]*; echo $#",
 				.mounts = "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":"
@@ -564,7 +564,7 @@ START_TEST(sysctls)
 }
 END_TEST
 
-/* Not plain lists of names: none may be looked at, wherever it leads. */
+/* These are not plain lists of names and are refused before any file is opened. */
 static const char *const not_names[] = {
 	"net/../vm/swappiness",          "net.ipv4/../../kernel.pid_max",
 	"net/./core/somaxconn",          "net//core/somaxconn",
@@ -586,7 +586,7 @@ START_TEST(sysctl_names_are_plain)
 }
 END_TEST
 
-/* In a guest the network is the pod's, whatever other namespaces the container has. */
+/* In a guest, containers share the network of the pod, even with a user namespace of their own. */
 START_TEST(sysctls_of_a_shared_network)
 {
 	static const char *const namespaces[] = {
@@ -671,7 +671,7 @@ START_TEST(terminals)
 }
 END_TEST
 
-/* A further process; what it says is in text. */
+/* Runs another process in the container; its output is stored in text. */
 static int exec_in(struct running *r, const char *process, char *text, size_t size, struct err *err)
 {
 	AUTO(oci_process)
@@ -813,7 +813,8 @@ START_TEST(start_reports_a_failing_exec)
 }
 END_TEST
 
-/* What cannot be run is said when the container is made, in the words that managers look for. */
+/* A program that cannot be run is an error when the container is created. containerd and others
+ * look for these texts. */
 static const struct {
 	const char *args, *user, *caps, *message;
 } programs[] = {
@@ -865,8 +866,8 @@ START_TEST(programs_are_found_by_create)
 }
 END_TEST
 
-/* Nobody can make the mount writable that init was executed through, whatever user namespace he
- * makes for himself, with the very file in his hands. */
+/* The mount from which init was executed cannot be made writable, even with an fd of the file and
+ * in a new user namespace. */
 START_TEST(our_binary_stays_readonly)
 {
 	struct mount_attr writable = { .attr_clr = MOUNT_ATTR_RDONLY };
@@ -892,7 +893,7 @@ START_TEST(our_binary_stays_readonly)
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
-	/* Nor can root here, who may do so for mounts of a namespace. */
+	/* Root cannot do it either, because the mount is detached from all namespaces. */
 	ck_assert_int_eq(
 		syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &writable, sizeof(writable)), -1);
 	struct path_fd path = path_of_fd(fd);
@@ -947,7 +948,7 @@ START_TEST(limits_are_raised_in_a_user_namespace)
 }
 END_TEST
 
-/* A /dev that is bound is somebody's own: nothing is made in it. */
+/* A bind mount on /dev belongs to somebody else, so nothing is created in it. */
 START_TEST(a_bound_dev_is_left_alone)
 {
 	AUTO(str) char *own = path_join(dir, "own-dev");
@@ -989,7 +990,7 @@ START_TEST(a_readonly_dev_by_any_name)
 }
 END_TEST
 
-/* A link that leads to nothing is the name of what is made for the mount, inside the root. */
+/* If the target of a mount is a dangling link, what the link names is created, inside the root. */
 START_TEST(mounts_over_dangling_links)
 {
 	static const struct {
@@ -1132,7 +1133,7 @@ static char *limit_of(const struct running *r, const char *controller, const cha
 	return xstrdup("none");
 }
 
-/* A container slowed down to next to nothing is set up at full speed. */
+/* A tiny CPU limit does not slow down the set-up of the container. */
 START_TEST(limits_wait_for_the_workload)
 {
 	AUTO(str) char *log = path_join(dir, "quota");
@@ -1165,7 +1166,8 @@ START_TEST(limits_wait_for_the_workload)
 }
 END_TEST
 
-/* Whoever is in the group would be limited for the container and killed at its end. */
+/* Processes that are already in the group would get the container's limits and be killed with it.
+ */
 START_TEST(a_group_of_others_is_refused)
 {
 	struct running first, second;
@@ -1183,7 +1185,7 @@ START_TEST(a_group_of_others_is_refused)
 }
 END_TEST
 
-/* Memory without a limit has swap without one, as long as nothing else is said of it. */
+/* Removing the limit of memory also removes that of swap, unless one is given. */
 START_TEST(a_lifted_memory_limit_lifts_that_of_swap)
 {
 	static const char json[] = "{\"memory\":{\"limit\":-1}}";
@@ -1227,20 +1229,20 @@ START_TEST(out_of_memory_is_noticed)
 	ck_assert_uint_eq(oom.kills, 0);
 	start(&r);
 	struct pollfd wait = { .fd = oom.fd, .events = (short)oom.events };
-	/* Version 2 tells of the limit that is reached before it tells of the kill. */
+	/* cgroup v2 sends an event for the limit before that for the kill. */
 	while (oom.kills == 0) {
 		ck_assert_int_gt(poll(&wait, 1, 30000), 0);
 		ck_assert_msg(container_oom_read(&oom, &err) == 0, "%s", err.msg);
 	}
 	(void)wait_end(&r);
-	/* It outlives the container, and says that that is gone. */
+	/* After the end of the container, reading fails. */
 	ck_assert_int_gt(poll(&wait, 1, 30000), 0);
 	ck_assert_int_eq(container_oom_read(&oom, &err), -1);
 	container_oom_close(&oom);
 }
 END_TEST
 
-/* Hooks of every kind that each add a line to a log. */
+/* Hooks of every kind; each adds a line to a log. */
 static char *hooks_json(const char *log, const char *failing)
 {
 	static const char *const kinds[] = { "prestart",       "createRuntime", "createContainer",
@@ -1341,7 +1343,7 @@ START_TEST(hostile_link_for_dev)
 
 	ck_assert_int_eq(mkdir(outside, 0755), 0);
 	replace_by_link("dev", outside);
-	/* Inside the root that name does not exist: it is made there, and nothing outside. */
+	/* The name does not exist inside the root; it is created there, and nothing outside. */
 	expect(&(struct parts){ .script = "test -c /dev/null && echo null" }, "null\n");
 	ck_assert(!path_exists(null));
 }
@@ -1396,7 +1398,7 @@ START_TEST(hostile_console)
 
 	ck_assert_int_eq(mkdir(pts, 0755), 0);
 	ck_assert_int_eq(symlink("/proc/sys/kernel/core_pattern", console), 0);
-	/* No file system of our own on /dev, so that the image's is seen. */
+	/* Without a mount on /dev, the image's /dev is used. */
 	ck_assert_int_eq(
 		refused(&(struct parts){
 			.terminal = true,
@@ -1404,7 +1406,7 @@ START_TEST(hostile_console)
 				  "{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"options\":["
 				  "\"newinstance\"]}" }),
 		E_INVALID);
-	/* And no devpts at all. */
+	/* Without devpts. */
 	ck_assert_int_eq(refused(&(struct parts){
 				 .terminal = true,
 				 .mounts = "{\"destination\":\"/proc\",\"type\":\"proc\"}" }),
@@ -1500,7 +1502,7 @@ START_TEST(user_namespaces)
 }
 END_TEST
 
-/* Root is root there, but for the namespaces that it did not make: those are ours. */
+/* Root in a user namespace has no power over namespaces that were not created with it. */
 static const char *const not_made[] = {
 	"",
 	",{\"type\":\"ipc\"}",
@@ -1578,7 +1580,8 @@ START_TEST(mounts_with_mapped_owners)
 	own = mapped_mount("\"rbind\",\"ridmap\",\"ro\"",
 			   ",\"uidMappings\":" MAP_TO("2000") ",\"gidMappings\":" MAP_TO("3000"));
 	expect(&(struct parts){ .script = look, .mounts = own }, "2000 3000\n2005 3006\n");
-	/* The mapping of the container: its root is root of the files, and makes files as root. */
+	/* With the container's own mapping, its root owns root's files and creates files as
+	 * root. */
 	of_all = mapped_mount("\"bind\",\"idmap\"", "");
 	ck_assert_int_eq(chmod(root, 0755), 0);
 	expect(&(struct parts){ .script = "stat -c '%u %g' /data /data/five; touch /data/new",
@@ -1631,7 +1634,7 @@ START_TEST(exec_into_a_user_namespace)
 }
 END_TEST
 
-/* An init system that keeps its group for groups of its own. */
+/* An init system moves itself to a nested group, because its own group has controllers. */
 START_TEST(exec_beside_an_init_that_moved)
 {
 	struct running r;
@@ -1683,7 +1686,7 @@ START_TEST(propagation_of_the_root)
 }
 END_TEST
 
-/* Threads as in the agent, with its hunt for orphans beside them. */
+/* Runs in several threads, while another one reaps orphans, as in the agent. */
 static void *make_some(void *arg)
 {
 	for (int i = 0; i < 5; i++) {

@@ -3,6 +3,7 @@
  * Registration with a real containerd: a private one below a temporary directory, which a script
  * restarts. What is laid down is a small release; what is asked is what containerd serves.
  */
+
 #include "tests/unit/expect.h"
 #include "tests/unit/suite.h"
 

@@ -4,6 +4,7 @@
  * those of daemon.json as it was when it was last told to read it. Everything else is real: the
  * engine, the signal, the socket. With a real docker: tests/engines/docker-node.sh.
  */
+
 #include "tests/unit/expect.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"

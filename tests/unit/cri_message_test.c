@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/cri/message.h: JSON to messages of the container runtime interface and back. */
+/* cri/message.h: JSON to messages of the container runtime interface, and back. */
+
 #include "tests/unit/suite.h"
 
 #include "base/mem.h"
@@ -71,7 +72,7 @@ START_TEST(every_kind_of_field)
 }
 END_TEST
 
-/* Through the wire's form, too. */
+/* The message is also packed and unpacked. */
 START_TEST(there_and_back)
 {
 	const ProtobufCMessageDescriptor *type = cri_call_find("RunPodSandbox")->input;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The client of a manager's streaming server, against one that says what the test wants. */
+/* cri/stream.h with a streaming server that sends what the test wants. */
 
 #include "tests/unit/suite.h"
 
@@ -27,7 +27,7 @@ static size_t n_says;
 static struct buf heard;
 static struct err err;
 
-/* Answers one request, then collects what comes until the client closes. */
+/* Answers one request, then keeps what the client sends until it closes the connection. */
 static void *serve(void *arg)
 {
 	AUTO(fd) int fd = accept(listener, NULL, NULL);
@@ -76,7 +76,7 @@ static struct deadline soon(void)
 	return deadline_in(60000);
 }
 
-/* Messages of both channels, a ping between the parts of one, all lengths of a length. */
+/* Messages of both channels, a ping between the parts of a message, and lengths of all sizes. */
 START_TEST(messages_are_taken_apart)
 {
 	static const char frames[] = ACCEPTED "\x82\x03\x00\x90\x1f" /* the port */
@@ -118,7 +118,7 @@ START_TEST(messages_are_taken_apart)
 }
 END_TEST
 
-/* Each frame: its head with a mask of 0, its channel, its bytes. */
+/* A frame is its head with a mask of 0, the channel and the bytes. */
 START_TEST(what_is_written_is_framed)
 {
 	static const struct {

@@ -4,6 +4,7 @@
  * that it is taken out again byte for byte, also around what an administrator wrote meanwhile, and
  * which manager is taken for being there.
  */
+
 #include "tests/unit/expect.h"
 #include "tests/unit/suite.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libs/dbus and the restart through systemd, against a scripted peer: a child that plays systemd's
- * private socket as each row of a table says, also as a hostile one.
+ * libs/dbus and its calls to systemd. A child plays systemd on a private socket; each row of a
+ * table says what it does, including invalid messages.
  */
 
 #include "tests/unit/scratch.h"
@@ -40,7 +40,7 @@ static void teardown(void)
 	(void)rmdir(dir);
 }
 
-/* --- building what a peer sends --- */
+/* --- messages of the peer --- */
 
 struct wire {
 	char data[4096];
@@ -63,7 +63,7 @@ static void pad(struct wire *w, size_t to)
 static void u32(struct wire *w, uint32_t v)
 {
 	pad(w, 4);
-	raw(w, &v, 4); /* little endian machines only, as the library */
+	raw(w, &v, 4); /* only for little endian machines, as the library */
 }
 
 static void text(struct wire *w, const char *s)
@@ -199,9 +199,9 @@ static void put(int fd, struct wire w)
 enum play {
 	DONE,
 	DONE_EARLY, /* the signal comes before the answer */
-	OTHERS,     /* and other jobs end meanwhile */
+	OTHERS,     /* other jobs end before it */
 	IN_BYTES,   /* everything byte by byte */
-	NEW_BYTE,   /* and its fields have codes that we do not know */
+	NEW_BYTE,   /* from here: header fields with unknown codes, of these types */
 	NEW_NUMBER,
 	NEW_LONG_NUMBER,
 	NEW_TEXT,
@@ -214,8 +214,8 @@ enum play {
 	THERE,
 	DENIED,
 	NO_JOB,
-	FLOOD,    /* of signals, instead of an answer */
-	REJECTED, /* the authentication */
+	FLOOD,    /* only signals, without an answer */
+	REJECTED, /* at the authentication */
 	ENDLESS_GREETING,
 	SILENT,
 	CLOSES,
@@ -261,7 +261,7 @@ static const struct {
 	{ WRONG_TYPE, E_PROTOCOL },
 };
 
-/* One whole message from the client; its serial. */
+/* Reads one message from the client; returns its serial. */
 static uint32_t hear(int fd)
 {
 	struct err err = ERR_INIT;
@@ -277,7 +277,7 @@ static uint32_t hear(int fd)
 	return serial;
 }
 
-/* As systemd, which does not look at a message that it reads together with BEGIN. */
+/* The authentication. As with systemd, a message that arrives together with BEGIN is lost. */
 static void greet(int fd, enum play play)
 {
 	char line[256] = "";
@@ -417,7 +417,7 @@ static int do_verb(enum verb verb, struct deadline deadline, struct err *err)
 static void run_play(enum verb verb, size_t i)
 {
 	enum play play = plays[i].play;
-	/* What is not there need not be stopped. */
+	/* Stopping a unit that does not exist succeeds. */
 	enum err_code code = verb == STOP && play == NO_UNIT ? E_OK : plays[i].code;
 	struct err err = ERR_INIT;
 	struct child child = CHILD_NONE;
@@ -519,8 +519,8 @@ START_TEST(a_call_is_as_the_specification_says)
 }
 END_TEST
 
-/* Each value at a multiple of its size, and the array's length without what is before its first
- * element: written down by hand from the specification. */
+/* Every value is aligned to its size, and the length of an array does not include the padding
+ * before its first element. The bytes were written by hand from the specification. */
 START_TEST(a_body_is_as_the_specification_says)
 {
 	static const char wanted[] = "\1\0\0\0x\0\0\0"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* base/diff.h: what diff(1) says of the same texts, and patch(1) makes of what it says. */
+/* base/diff.h: compares the output with that of diff(1), and applies it with patch(1). */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -97,7 +97,7 @@ START_TEST(what_is_no_text_is_not_shown)
 }
 END_TEST
 
-/* Lines of few kinds, so that many are the same. */
+/* There are only a few different lines, so that many are equal. */
 static char *some_lines(uint32_t *seed, unsigned n)
 {
 	AUTO(buf) struct buf b = BUF_INIT(OUT_MAX);
@@ -146,7 +146,7 @@ START_TEST(patch_makes_the_other_text)
 }
 END_TEST
 
-/* More lines on both sides than are compared with each other. */
+/* Both texts have more lines than the limit for a comparison. */
 START_TEST(long_texts_are_replaced)
 {
 	AUTO(buf)
@@ -159,7 +159,7 @@ START_TEST(long_texts_are_replaced)
 	differ(buf_cstr(&was), buf_cstr(&is), &out);
 	ck_assert(!out.over);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "@@ -1,20000 +1,20000 @@\n-0\n-1\n-2\n"));
-	/* Equal beginnings and ends do not count. */
+	/* Lines that are equal at the beginning and the end do not count. */
 	buf_clear(&out);
 	buf_str(&is, "more\n");
 	buf_clear(&was);

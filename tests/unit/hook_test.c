@@ -40,7 +40,7 @@ static struct oci_hook shell(const char *script, int64_t timeout)
 	return h;
 }
 
-/* With err the list ends at the first failure; without, the number of failures is returned. */
+/* Runs hooks until one fails; without err, runs all and returns the number of failures. */
 static int run(struct oci_hook *hooks, size_t n, struct err *err)
 {
 	static char key[] = "a.key", value[] = "a value", version[] = "1.0.2";

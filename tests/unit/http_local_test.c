@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libs/http/local.h and grpc.h against servers that do not behave; the ones that do are asked in
- * cri_containerd_test.
+ * http/local.h and http/grpc.h with servers that misbehave. cri_containerd_test uses them with a
+ * real one.
  */
+
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
@@ -46,7 +47,8 @@ static void tear_down(void)
 	scratch_remove(dir);
 }
 
-/* Says text to whoever connects and has asked something, then closes, or goes on until killed. */
+/* Starts a server that answers every request with text and closes the connection; or sends text
+ * without end. */
 static void serve(const char *text, size_t len, bool endless)
 {
 	int listener = fd_unix_listen(path, &err);
@@ -108,7 +110,7 @@ START_TEST(bad_answers)
 {
 	AUTO(buf) struct buf body;
 
-	/* More than there may be, whatever was announced. */
+	/* More bytes than the caller allows, without Content-Length. */
 	if (bad[_i].code == E_LIMIT) {
 		static const char flood[] = "HTTP/1.1 200 OK\r\n\r\n0123456789012345678901234567";
 
@@ -142,7 +144,7 @@ START_TEST(nobody_there)
 }
 END_TEST
 
-/* The proxy of the environment is for the network. */
+/* Unix sockets are never reached through a proxy. */
 START_TEST(no_proxy)
 {
 	AUTO(buf) struct buf body;
@@ -169,12 +171,12 @@ START_TEST(grpc_from_others)
 
 	serve(not_grpc[_i].text, strlen(not_grpc[_i].text), false);
 	ck_assert_int_eq(grpc_call(path, "/a/b", "", 0, deadline_in(20000), &answer, &err), -1);
-	/* Whether the close or the rubbish is seen first depends on the moment. */
+	/* Either the end of the connection or the invalid answer may be seen first. */
 	ck_assert_msg(err.code == not_grpc[_i].code || err.code == E_GONE, "%s", err.msg);
 }
 END_TEST
 
-/* --- what came back, without a server --- */
+/* --- answers, without a server --- */
 
 static const struct {
 	const char *lines;

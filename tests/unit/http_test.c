@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * http/http.h against servers that are slow, endless, that lie, break off and redirect in circles;
- * and against good ones.
+ * http/http.h with good servers, and with servers that are slow, send endless or wrong answers, cut
+ * connections and redirect in circles.
  */
 
 #include "base/deadline.h"
@@ -48,7 +48,7 @@ static void setup(void)
 
 	err_clear(&err);
 	tls.pid = -1;
-	/* What the caller's environment says about proxies is none of these tests' business. */
+	/* The tests must not use the proxy of the machine on which they run. */
 	(void)unsetenv("http_proxy");
 	(void)unsetenv("https_proxy");
 	(void)unsetenv("HTTPS_PROXY");
@@ -94,7 +94,7 @@ static bool is_content(int fd)
 	return pread(fd, data, sizeof(data), 0) == LEN && memcmp(data, content, LEN) == 0;
 }
 
-/* ways: of mirrors, separated by blanks. */
+/* way_list: the way of each mirror (web_lab.h), separated by blanks. */
 static int fetch(struct http_job *job, const char *way_list, const struct http_watch *watch)
 {
 	AUTO(strv) char **ways = strv_split(way_list, " "), **mirrors = NULL;
@@ -109,7 +109,7 @@ static int fetch(struct http_job *job, const char *way_list, const struct http_w
 
 static const struct {
 	const char *ways;
-	unsigned requests; /* 0: not said */
+	unsigned requests; /* 0: any number */
 } delivers[] = {
 	{ "ok", 1 },
 	{ "plain", 1 },
@@ -123,7 +123,7 @@ static const struct {
 	{ "range-missing", 3 },
 	{ "range-total", 3 },
 	{ "416", 3 },
-	{ "hop", 4 }, /* broken, and begun at the mirror again */
+	{ "hop", 4 }, /* is cut after the redirect, and begins at the mirror again */
 	{ "busy-twice", 3 },
 	{ "busy-wait", 3 },
 	{ "cut cut-once", 0 },
@@ -206,7 +206,7 @@ START_TEST(it_does_not)
 }
 END_TEST
 
-/* --- going on --- */
+/* --- resuming --- */
 
 static void begun(void *arg, size_t job)
 {
@@ -214,10 +214,10 @@ static void begun(void *arg, size_t job)
 	++*(unsigned *)arg;
 }
 
-/* As after a run that was killed: half of the file, and what was known of it. */
+/* The state after a run that was killed: half of the file, and the tag that the server sent. */
 static const struct {
 	const char *tag, *way;
-	bool right; /* the bytes that are there */
+	bool right; /* the half has the right bytes */
 	unsigned requests;
 	const char *if_range;
 	uint64_t received;
@@ -226,7 +226,7 @@ static const struct {
 	{ "", "ok", true, 1, "", LEN / 2 },
 	{ "\"two\"", "ok", false, 1, "\"two\"", LEN },
 	{ "\"two\"", "ok", true, 1, "\"two\"", LEN },
-	/* a lie about what is there: found out by the digest, once */
+	/* the half is wrong: the digest shows it, and the file is fetched as a whole once */
 	{ "\"one\"", "ok", false, 2, "\"one\"", LEN / 2 + LEN },
 	{ "", "ok", false, 2, "", LEN / 2 + LEN },
 	{ "\"one\"", "plain", true, 1, "\"one\"", LEN },
@@ -273,7 +273,7 @@ START_TEST(what_is_whole_needs_no_server)
 }
 END_TEST
 
-/* A tag from a server is a line in our own requests. */
+/* We send a server's tag back as a line of our requests, so it must not add lines. */
 START_TEST(a_tag_is_harmless)
 {
 	char tag[HTTP_TAG_MAX];
@@ -357,7 +357,7 @@ START_TEST(what_is_optional_may_be_missing)
 }
 END_TEST
 
-/* --- several --- */
+/* --- several files --- */
 
 struct seen {
 	uint64_t last, total;
@@ -437,7 +437,7 @@ START_TEST(the_rate_is_for_all)
 }
 END_TEST
 
-/* A mirror that fails again and again is not asked any more while another is well. */
+/* A mirror that keeps failing is not used any more while another one works. */
 START_TEST(a_bad_mirror_loses_its_lives)
 {
 	struct http_job jobs[MANY];
@@ -477,7 +477,7 @@ static void on_aside(void *arg, size_t mirror, const struct err *why)
 	a->why = *why;
 }
 
-/* Many files from two mirrors; how often the first was asked. */
+/* Fetches many files from two mirrors; returns the number of requests to the first. */
 static unsigned fetch_from_two(const char *first, struct aside *a)
 {
 	struct http_job jobs[MANY];
@@ -520,7 +520,8 @@ static char *dead_url(int kind, struct deaf *deaf)
 	}
 }
 
-/* Refused, dropped, without a name, without an answer: found out once, whatever there is to do. */
+/* A mirror that refuses or drops connections, has no address or does not answer is tried only once,
+ * however many files there are. */
 START_TEST(a_dead_mirror_costs_one_attempt)
 {
 	struct aside a = { .n = 0 };
@@ -535,7 +536,7 @@ START_TEST(a_dead_mirror_costs_one_attempt)
 }
 END_TEST
 
-/* What sends one wrong file is not asked for others. */
+/* A mirror that sent a wrong file is not used for others. */
 START_TEST(a_wrong_mirror_is_set_aside)
 {
 	static const char *const ways[] = { "swapped", "long", "html", "garbage", "loop" };
@@ -550,7 +551,7 @@ START_TEST(a_wrong_mirror_is_set_aside)
 }
 END_TEST
 
-/* "Not there" by one is known, whatever happened to the other. */
+/* If one mirror says that the file does not exist, that is the error, whatever the other did. */
 START_TEST(not_there_is_an_answer)
 {
 	struct deaf deaf = { 0 };
@@ -585,7 +586,7 @@ START_TEST(every_mirror_is_blamed)
 }
 END_TEST
 
-/* Retry-After is waited for; our own pause would be over in no time. */
+/* The pause is that of Retry-After; ours is much shorter in the tests. */
 START_TEST(retry_after_is_kept)
 {
 	AUTO(fd) int fd = open_target();
@@ -712,7 +713,7 @@ START_TEST(certificates_are_checked)
 		ck_assert_str_eq(text.data, "a document");
 		return;
 	}
-	quick.pause_ms = 60000; /* final: there is no second try */
+	quick.pause_ms = 60000; /* the error is final: there is no second attempt */
 	ck_assert_int_lt(get_secure(secured[i].ca, _i != i && secured[i].ca, "doc", &text), 0);
 	ck_assert_msg(err.code == E_TRUST && strstr(err.msg, secured[i].says), "%s", err.msg);
 	ck_assert_uint_lt(clock_ms() - start, 30000);
@@ -720,7 +721,7 @@ START_TEST(certificates_are_checked)
 }
 END_TEST
 
-/* From a server that speaks nothing else; and what was there already is not taken for a part. */
+/* The server has only HTTP/2. Files that had contents before are fetched as a whole. */
 START_TEST(http_2_is_spoken)
 {
 	struct http_job jobs[MANY];
@@ -749,7 +750,7 @@ START_TEST(http_2_is_spoken)
 }
 END_TEST
 
-/* Also where it was plain http that led there. */
+/* After a redirect to https there is none back to http, even if the first URL was http. */
 START_TEST(https_stays_https)
 {
 	AUTO(buf) struct buf text = BUF_INIT(LEN);

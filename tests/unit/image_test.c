@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/image: what layers consist of, and layouts that are extended. Readers of others:
- * tests/image.sh. */
+/* libs/image: the contents of layers, and adding to layouts. tests/image.sh reads the images with
+ * other programs. */
+
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
@@ -111,7 +112,7 @@ START_TEST(layer)
 }
 END_TEST
 
-/* What is compressed has two digests, one of them that of the plain layer. */
+/* A compressed layer has two digests; one of them is that of the plain layer. */
 START_TEST(compressed)
 {
 	AUTO(image) struct image *image = open_at("layout");
@@ -173,7 +174,7 @@ static struct json *add(struct image *image, const char *text)
 	return j;
 }
 
-/* A name is there once; what else was there stays. */
+/* A tag is replaced by a new one with the same name; other tags stay. */
 START_TEST(extended)
 {
 	AUTO(image) struct image *first = open_at("layout");

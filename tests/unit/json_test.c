@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/json: what is refused, numbers above INT64_MAX, and text that looks like one. */
+/* libs/json: invalid documents, numbers above INT64_MAX, and texts that look like numbers. */
 
 #include "tests/unit/suite.h"
 
@@ -74,7 +74,8 @@ START_TEST(large_numbers_stay_numbers)
 }
 END_TEST
 
-/* Once printed without quotes: see the second, which then had a member more. */
+/* Numbers above INT64_MAX are marked strings inside. A text with that mark must not be printed
+ * without quotes: the second one would add a member. */
 START_TEST(no_text_is_a_number)
 {
 	static const char *const cases[] = {

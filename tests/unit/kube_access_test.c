@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Kubeconfigs, service accounts, and whom libs/kube trusts. */
+/* Kubeconfigs, service accounts, and which servers libs/kube trusts. */
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -172,7 +172,7 @@ END_TEST
 
 /* --- TLS --- */
 
-/* Asks the server that has that key, trusting that authority. */
+/* Sends a request to a server with this key; ca is the trusted authority. */
 static int ask(const char *key, const char *ca)
 {
 	AUTO(str) char *config = NULL, *text = NULL;
@@ -206,7 +206,7 @@ START_TEST(who_is_trusted)
 	free(put("object", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"));
 
 	tls_keys(dir);
-	/* The system's authorities do not count: they would trust it. */
+	/* The system's authorities would accept the server, but must not be used. */
 	AUTO(str) char *bundle = path_join(dir, "ca.crt");
 	(void)setenv("SSL_CERT_FILE", bundle, 1);
 	ck_assert_int_eq(ask(pairs[_i].key, pairs[_i].ca), pairs[_i].good ? 0 : -1);
@@ -214,7 +214,7 @@ START_TEST(who_is_trusted)
 }
 END_TEST
 
-/* The authority is replaced by a new one, and then the server's certificate. */
+/* First the authority is replaced by a new one, then the server's certificate. */
 START_TEST(a_new_authority)
 {
 	free(put("object", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"));

@@ -89,7 +89,7 @@ START_TEST(held_by_another)
 		ck_assert_msg(err.code == E_STATE, "%s", err.msg);
 	}
 	err_clear(&err);
-	/* Another's is left, and what is gone is gone. */
+	/* A lease that somebody else holds, or that does not exist, is not changed. */
 	ck_assert_int_eq(kube_lease_release(k, &lease, soon(), &err), 0);
 	ck_assert_int_eq(kube_lease_release(k, &lease, soon(), &err), 0);
 	api_end(&api);
@@ -134,12 +134,12 @@ START_TEST(abandoned)
 	kube_observe_end(&s);
 	ck_assert(!kube_observe(&s, one, 30999));
 	ck_assert(kube_observe(&s, one, 31000));
-	/* It was renewed: from now on. */
+	/* It was renewed, so its time begins again. */
 	ck_assert(!kube_observe(&s, two, 31001));
 	ck_assert(!kube_observe(&s, two, 61000));
 	ck_assert(kube_observe(&s, two, 61001));
 	ck_assert(!kube_observe(&s, mark, 99999999));
-	/* What was not seen is forgotten. */
+	/* An observation that was not repeated is forgotten. */
 	kube_observe_begin(&s);
 	kube_observe_end(&s);
 	ck_assert(!kube_observe(&s, two, 99999999));
@@ -168,14 +168,15 @@ START_TEST(events)
 	};
 
 	ANSWERS(said);
-	/* It happens four times: told once, then counted. */
+	/* It happens four times: the first is recorded, then the count. */
 	for (int i = 0; i < 3; i++)
 		ck_assert_msg(kube_record(k, &r, &h, soon(), &err) == 0, "%s", err.msg);
 	ck_assert_uint_eq(api_count(&api), 1);
 	r.sent_at -= KUBE_SERIES_MS;
 	ck_assert_int_eq(kube_record(k, &r, &h, soon(), &err), 0);
 	ck_assert_ptr_nonnull(strstr(api_asked(&api, 1)->body, "\"series\":{\"count\":4,"));
-	/* Something else begins anew; and what the cluster has forgotten too. */
+	/* Another occurrence begins a new Event, and so does one whose Event the cluster
+	 * deleted. */
 	h.reason = "Ready";
 	ck_assert_int_eq(kube_record(k, &r, &h, soon(), &err), 0);
 	r.sent_at -= KUBE_SERIES_MS;

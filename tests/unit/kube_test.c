@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/kube against API servers that are busy, cut off, forget, lie and do not end. */
+/* libs/kube with API servers that are busy, cut connections, forget versions, and send wrong or
+ * endless answers. */
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -179,7 +180,7 @@ START_TEST(nobody_listens)
 	api_start(&api, NULL, 0);
 	k = api_client(&api, dir);
 	api_stop(&api);
-	/* However slow the machine is, some deadline leaves time for a second try. */
+	/* The deadline is doubled until there is time for a second attempt. */
 	for (uint64_t ms = 300, before = 0;; ms *= 2, before = kube_requests(k)) {
 		err_clear(&err);
 		ck_assert_ptr_null(kube_get(k, NODE, deadline_in(ms), &err));
@@ -232,8 +233,8 @@ START_TEST(a_new_token_is_used)
 }
 END_TEST
 
-/* A file that is being written, or is not there for a moment: neither is that a request fails, nor
- * that the object is not found. */
+/* While the token's file is being written or missing, the old token is used. A request must neither
+ * fail nor report that the object is not found. */
 START_TEST(a_token_that_cannot_be_read_now_is_the_old_one)
 {
 	static const struct said said[] = {
@@ -392,7 +393,7 @@ END_TEST
 
 /* --- lists and watches --- */
 
-/* What was told, as text: "begin a b sync +c ~a -b". */
+/* The events that were reported, as text: "begin a b sync +c ~a -b". */
 static struct buf told;
 static const char *enough_at;
 
@@ -631,8 +632,9 @@ static int fail_as_if_cut(void *arg, enum kube_event event, const struct json *o
 	return event == KUBE_CHANGED ? err_set(e, E_GONE, "something else has gone") : 0;
 }
 
-/* It is not taken for the end of the stream, after which the event would be lost. */
-START_TEST(a_watch_ends_with_the_error_of_whom_it_tells)
+/* The callback's error must not be mistaken for the end of the stream: the watch would continue and
+ * the event be lost. */
+START_TEST(a_watch_ends_with_the_error_of_its_callback)
 {
 	static const struct said said[] = {
 		{ .status = 200, .body = LIST("9", "", "[]") },
@@ -647,7 +649,7 @@ START_TEST(a_watch_ends_with_the_error_of_whom_it_tells)
 }
 END_TEST
 
-/* A server that is busy says for how long, to watches as to others. */
+/* Retry-After also holds for watches. */
 START_TEST(a_watch_that_is_refused_waits_as_long_as_it_is_told)
 {
 	static const struct said said[] = {
@@ -666,7 +668,7 @@ START_TEST(a_watch_that_is_refused_waits_as_long_as_it_is_told)
 }
 END_TEST
 
-/* The query of a watch is longer than that of a list: selectors may fit into the one only. */
+/* The query of a watch is longer than that of a list, so selectors may fit only into the latter. */
 START_TEST(selectors_are_too_long_for_a_watch)
 {
 	static const struct said said[] = {
@@ -697,7 +699,7 @@ START_TEST(a_watch_has_a_deadline)
 }
 END_TEST
 
-/* --- small things --- */
+/* --- helper functions --- */
 
 START_TEST(paths)
 {
@@ -758,7 +760,7 @@ int main(void)
 	tcase_add_test(many, a_forgotten_version_is_listed_anew);
 	tcase_add_loop_test(many, an_event_that_is_none, 0, (int)ARRAY_LEN(bad_events));
 	tcase_add_test(many, an_event_without_end);
-	tcase_add_test(many, a_watch_ends_with_the_error_of_whom_it_tells);
+	tcase_add_test(many, a_watch_ends_with_the_error_of_its_callback);
 	tcase_add_test(many, a_watch_that_is_refused_waits_as_long_as_it_is_told);
 	tcase_add_test(many, selectors_are_too_long_for_a_watch);
 	tcase_add_test(many, a_watch_has_a_deadline);

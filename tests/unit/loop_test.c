@@ -67,7 +67,7 @@ static void remove_self(void *arg, uint32_t events)
 	ck_assert(events & EPOLLIN);
 	ck_assert(loop_is_current(loop));
 	watch_remove(*w);
-	watch_remove(*w); /* twice is once */
+	watch_remove(*w); /* the second time does nothing */
 	if (++count == 2)
 		loop_stop(loop);
 }
@@ -82,7 +82,8 @@ START_TEST(a_handler_removes_its_own_watch)
 }
 END_TEST
 
-/* Both are readable in the same batch: the other's event was fetched and must be dropped. */
+/* Both watches have an event in the same batch. The second one was fetched already and must be
+ * dropped. */
 static void remove_both(void *arg, uint32_t events)
 {
 	(void)arg;
@@ -184,7 +185,7 @@ enum { POSTERS = 4, POSTS = 500 };
 
 struct poster {
 	pthread_t thread;
-	int next; /* what the loop expects from it */
+	int next; /* the number that must come next from it */
 };
 
 struct message {
@@ -253,7 +254,7 @@ static void note_thread(void *arg)
 	pthread_t *on = arg;
 
 	*on = pthread_self();
-	loop_call(loop, add_one, NULL); /* on its own thread there is nothing to wait for */
+	loop_call(loop, add_one, NULL); /* on the loop's own thread, this is a plain call */
 	count++;
 }
 
@@ -343,7 +344,7 @@ static void look_and_give_fds(void *arg)
 	limit_fds(256);
 }
 
-/* Without an fd for it the connection waits, and the process does nothing meanwhile. */
+/* Without a free fd a connection waits, and the loop does not spin meanwhile. */
 START_TEST(a_listener_without_fds_waits)
 {
 	char dir[] = "/tmp/loop_test-XXXXXX", path[64];

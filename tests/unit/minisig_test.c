@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/crypto/minisig: against Debian's minisign in both directions, and what is refused. */
+/* crypto/minisig.h: files of Debian's minisign are read and ours are read by it; invalid files. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -47,7 +47,7 @@ static void get(const char *name, struct buf *out)
 	ck_assert_msg(file_read(AT_FDCWD, path, MINISIG_TEXT_MAX, out, &err) == 0, "%s", err.msg);
 }
 
-/* Runs Debian's minisign in dir; its exit code. */
+/* Runs Debian's minisign in dir; returns its exit code. */
 static int minisign(const char *input, char *const *argv)
 {
 	struct spawn s = { .argv = argv, .cwd = dir };
@@ -56,7 +56,7 @@ static int minisign(const char *input, char *const *argv)
 	return spawn_run(&s, input, strlen(input), NULL, deadline_in(120000), &failed);
 }
 
-/* A secret key and its public half in files "k" and "k.pub". */
+/* Makes a key pair in the files "k" and "k.pub". */
 static void make_key(struct minisig_secret *secret, const char *passphrase)
 {
 	AUTO(buf) struct buf text = BUF_INIT(MINISIG_TEXT_MAX), public = BUF_INIT(MINISIG_TEXT_MAX);
@@ -159,7 +159,7 @@ START_TEST(an_encrypted_key_comes_back)
 }
 END_TEST
 
-/* Each bit of a signature's four lines counts, but for the untrusted comment. */
+/* A change of any bit of a signature file is noticed, except in the untrusted comment. */
 START_TEST(whatever_is_changed_is_noticed)
 {
 	AUTO(minisig_secret) struct minisig_secret secret, other;
@@ -267,7 +267,7 @@ START_TEST(sizes_are_bounded)
 }
 END_TEST
 
-/* A file's own limits: minisign's are the most, whoever wrote it. */
+/* A key file states the cost of scrypt; more than minisign itself uses is refused. */
 START_TEST(costs_of_a_key_file_are_bounded)
 {
 	AUTO(minisig_secret) struct minisig_secret secret;
@@ -342,7 +342,7 @@ START_TEST(comments_are_one_printable_line)
 }
 END_TEST
 
-/* RFC 7693, appendix A, and what b2sum -l 256 says. */
+/* RFC 7693, appendix A, and the output of b2sum -l 256. */
 START_TEST(blake2b_is_that_of_the_rfc)
 {
 	static const struct {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/mount: the option table, the mount table, and mounts in a mount namespace of our own. */
+/* libs/mount: options, the mount table, and mounts in a mount namespace of our own. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -136,7 +136,7 @@ START_TEST(malformed_mountinfo_is_refused)
 }
 END_TEST
 
-/* --- needs to be root --- */
+/* --- tests that need root --- */
 
 static char dir[SCRATCH_DIR];
 
@@ -195,7 +195,8 @@ START_TEST(binds_are_readonly_from_the_start)
 }
 END_TEST
 
-/* What was bound without a word about propagation is a peer of its source, twice on one place. */
+/* A bind mount is a peer of its source unless its propagation is changed. Here are two of them on
+ * one place. */
 START_TEST(detach_leaves_the_mounts_of_peers)
 {
 	AUTO(mount_list) struct mount_list list = { NULL, 0 };
@@ -259,7 +260,7 @@ END_TEST
 
 /* --- many layers --- */
 
-/* The kernel answers as if it did not know this call. */
+/* From here on this system call fails with ENOSYS, as in an old kernel. */
 static void deny(long call)
 {
 	struct sock_filter code[] = {
@@ -274,7 +275,7 @@ static void deny(long call)
 	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
-/* The kernel takes the layers of an overlay one by one since then. */
+/* Since Linux 6.8, layers of an overlay can be added one by one. */
 static bool before_6_8(void)
 {
 	struct utsname u;
@@ -315,14 +316,14 @@ static char *layers_make(const char *folder, size_t n)
 static const struct {
 	const char *folder;
 	size_t n;
-	bool old; /* a kernel that does not take layers one by one */
+	bool old; /* as with a kernel in which layers cannot be added one by one */
 	enum err_code code;
 } overlays[] = {
 	{ LONG_NAME, 120, false, E_OK },
 	{ LONG_NAME, 120, true, E_OK },
 	{ LONG_NAME "/with:colons\\and-more", 60, false, E_OK },
 	{ LONG_NAME "/with:colons\\and-more", 60, true, E_OK },
-	{ LONG_NAME "/" LONG_NAME, 60, false, E_OK }, /* each too long for an option */
+	{ LONG_NAME "/" LONG_NAME, 60, false, E_OK }, /* one path is too long for an option */
 	{ "short", 3, false, E_OK },
 	{ LONG_NAME, 400, false, E_OK },
 	{ LONG_NAME, 400, true, E_LIMIT },
@@ -367,7 +368,7 @@ START_TEST(overlays_of_many_layers)
 }
 END_TEST
 
-/* Others have no way around the page, and say so. */
+/* For other types the options must fit into a page; the error says so. */
 START_TEST(long_options_of_other_types)
 {
 	AUTO(str) char *text = str_fmt("x=%5000d", 0);
@@ -383,7 +384,7 @@ START_TEST(long_options_of_other_types)
 }
 END_TEST
 
-/* Only on the host: in a guest's mounts nothing is made. */
+/* Only mount_at(), which the host uses, makes directories. */
 START_TEST(folders_are_made_by_mount_at_alone)
 {
 	AUTO(str) char *path = path_join(dir, "made");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/netlink against the kernel, in a network namespace of its own. Needs root. */
+/* libs/netlink with the kernel, in a network namespace of its own. Needs root. */
 
 #include "tests/unit/suite.h"
 
@@ -155,7 +155,7 @@ START_TEST(neighbours_are_replaced)
 }
 END_TEST
 
-/* What the network would have sent to the one link comes out at the other, whatever it is. */
+/* Frames of every type that arrive at one link are sent by the other. */
 START_TEST(two_links_become_one_wire)
 {
 	static const uint8_t types[][2] = { { 8, 0 }, { 8, 6 }, { 0x86, 0xdd }, { 0x88, 0xcc } };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/json and libs/oci: documents to structs to messages, and all the way back. */
+/* libs/json and libs/oci: converts documents to structs, those to messages, and back. */
 
 #include "tests/unit/suite.h"
 
@@ -77,7 +77,7 @@ START_TEST(packed_and_unpacked_it_is_the_same)
 }
 END_TEST
 
-/* Wherever it is cut, and whatever number in it is another. */
+/* The pack is cut at every place, and each of its numbers is changed. */
 START_TEST(a_damaged_pack_is_refused_or_harmless)
 {
 	struct err err = ERR_INIT;
@@ -148,7 +148,7 @@ START_TEST(parts_are_freed_alone)
 }
 END_TEST
 
-/* A manager may put megabytes of annotations into it. */
+/* containerd may add megabytes of annotations. */
 START_TEST(documents_have_16_mib)
 {
 	AUTO(buf) struct buf text = BUF_INIT(OCI_DOCUMENT_MAX + 1);
@@ -173,7 +173,7 @@ START_TEST(documents_have_16_mib)
 }
 END_TEST
 
-/* The message goes over the wire in between, so that what we build is what others can read. */
+/* The message is packed and unpacked in between, as on a connection. */
 START_TEST(messages_carry_everything)
 {
 	AUTO(oci_spec) struct oci_spec *s = full();
@@ -190,7 +190,7 @@ START_TEST(messages_carry_everything)
 	ck_assert_msg(back != NULL, "%s", err.msg);
 	AUTO(str) char *before = oci_spec_format(s);
 	AUTO(str) char *after = oci_spec_format(back);
-	/* The protocol has no presence: empty lists are lost, and only they. */
+	/* protobuf cannot tell an empty list from an absent one; only empty lists are lost. */
 	AUTO(buf) struct buf expect = BUF_INIT(65536);
 	const char *gone = ",\"inheritable\":[]", *also = ",\"ambient\":[]", *p;
 
@@ -209,7 +209,7 @@ START_TEST(messages_carry_everything)
 }
 END_TEST
 
-/* What a rule says of the numbers, and what the wire has for it. */
+/* The numbers in a device rule, in the message, and in the rule that is made from it. */
 static const struct {
 	const char *numbers;
 	int64_t major, minor;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/toml/edit.h: one string of a root array comes and goes, and every other byte stays. */
+/* toml/edit.h: a string is added to an array and removed; every other byte stays. */
+
 #include "tests/unit/suite.h"
 
 #include "toml/edit.h"
@@ -94,7 +95,7 @@ START_TEST(add_again_changes_nothing)
 }
 END_TEST
 
-/* What somebody wrote meanwhile stays as if we had never been there. */
+/* After others edited the document, only our string is removed. */
 static const struct {
 	const char *edited, *left;
 	bool created;

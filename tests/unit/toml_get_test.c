@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/toml: getters, unknown keys, merging, files, and the spans of the lexer. */
+/* libs/toml: getters, unknown keys, merging, files, and the positions of tokens. */
+
 #include "tests/unit/suite.h"
 
 #include "base/fd.h"

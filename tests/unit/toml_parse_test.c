@@ -4,6 +4,7 @@
  * every rule that the specification has only in words. What a valid one means is written in a short
  * notation: {key=value} for a table, [a,b] for an array, "text", 12, 1.5f, true, dates as they are.
  */
+
 #include "tests/unit/suite.h"
 
 #include "base/buf.h"
@@ -225,7 +226,7 @@ static const struct {
 	{ "a=1\na.b=2", 2, 1 },
 	{ "a.b=1\na=2", 2, 1 },
 	{ "a.b=1\na.b.c=2", 2, 3 },
-	/* boolean and words that are none */
+	/* boolean, and words that are not a value */
 	{ "a=True", 1, 3 },
 	{ "a=truer", 1, 3 },
 	{ "a=yes", 1, 3 },
@@ -404,7 +405,7 @@ START_TEST(test_nul_bytes)
 }
 END_TEST
 
-/* Deeper by one than the limit, in each way to go deeper. */
+/* One level deeper than the limit, for each way of nesting. */
 static const struct {
 	const char *before, *repeat, *after;
 } nestings[] = {
@@ -483,7 +484,7 @@ START_TEST(test_many_keys)
 }
 END_TEST
 
-/* A message never carries a control character of the document to a terminal. */
+/* Messages do not contain control characters of the document. */
 START_TEST(test_message_is_printable)
 {
 	static const char text[] = "\"\\u001b[2J\" = 1\n\"\\u001b[2J\" = 2";

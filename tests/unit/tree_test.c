@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/base/tree: deep and wide trees with few descriptors, trees that change under the walk. */
+/* base/tree.h: deep and wide trees with few fds, and trees that change during a walk. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -30,8 +30,10 @@ static struct err err;
 static void setup(void)
 {
 	err_clear(&err);
-	scratch_make(dir, "tree");
-	/* In memory where that can be had: these are many directories. */
+	(void)str_print(dir, sizeof(dir), "/tmp/kata-tree-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	/* A tmpfs, if we may mount one, because the tests make many directories. */
+
 	if (geteuid() == 0) {
 		ck_assert(unshare(CLONE_NEWNS) == 0);
 		ck_assert(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0);
@@ -50,7 +52,7 @@ static void teardown(void)
 	ck_assert(!path_exists(dir));
 }
 
-/* Directories "d" in each other, a file "f" in the last one. */
+/* Makes nested directories, all named "d", and a file "f" in the last one. */
 static void make_deep(int levels)
 {
 	AUTO(fd) int at = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -67,7 +69,7 @@ static void make_deep(int levels)
 	(void)close(openat(at, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 }
 
-/* As many descriptors as n are free, and the stack is as small as a thread's may be. */
+/* Leaves n fds free and limits the stack to 256 KiB. */
 static void limit(int n)
 {
 	struct rlimit fds = { RLIM_INFINITY, RLIM_INFINITY }, stack = { 256 << 10, 256 << 10 };
@@ -115,7 +117,7 @@ START_TEST(depth_costs_no_descriptors_and_no_stack)
 	ck_assert_uint_eq(c.leaves, DEEP);
 	ck_assert_uint_eq(c.files, 1);
 	ck_assert_uint_eq(c.deepest, DEEP);
-	/* Removal has two more: where the tree is, and the tree. */
+	/* Removal needs two more fds: for the parent of the tree and for the tree. */
 	ck_assert(setrlimit(RLIMIT_NOFILE, &before) == 0);
 	limit(TREE_FDS + 2);
 	ck_assert_msg(path_remove_below(root, "d", &err) == 0, "%s", err.msg);
@@ -123,7 +125,7 @@ START_TEST(depth_costs_no_descriptors_and_no_stack)
 }
 END_TEST
 
-/* Each of many directories has a branch that is deeper than what stays open. */
+/* Each of many directories has a branch that is deeper than the number of fds that stay open. */
 START_TEST(what_was_closed_is_taken_up_again)
 {
 	struct count c = { 0 };
@@ -143,9 +145,9 @@ START_TEST(what_was_closed_is_taken_up_again)
 }
 END_TEST
 
-/* --- somebody else writes --- */
+/* --- the tree changes during the walk --- */
 
-/* In the deepest directory the one whose way back is closed is moved elsewhere. */
+/* When the walk is in the deepest directory, moves a directory whose fd was closed. */
 static int move_away(void *arg, const struct tree_at *at, struct err *e)
 {
 	(void)arg;
@@ -198,7 +200,7 @@ END_TEST
 
 /* --- mount points --- */
 
-/* A bind mount within one file system has the same device number as what it hides. */
+/* A bind mount within a file system has the same device number as the directory below it. */
 START_TEST(removal_stops_at_a_bind_mount)
 {
 	AUTO(str) char *kept = path_join(dir, "kept/file"), *at = path_join(dir, "gone/deep/at");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libs/ttrpc: client and server against each other, and each against a hand-made peer whose bytes
- * are spelled out here.
+ * libs/ttrpc: client and server with each other, and each of them with a peer that the test plays
+ * byte by byte.
  */
 
 #include "tests/unit/suite.h"
@@ -29,7 +29,7 @@ static struct loop *loop;
 static struct ttrpc_server *server;
 static struct ttrpc_client *client;
 static pthread_t thread;
-static int peer = -1; /* the other end, when it is hand-made */
+static int peer = -1; /* the test's end of the connection, if it plays the peer */
 static struct ttrpc_call *kept;
 static unsigned cancels;
 static enum err_code closed_with;
@@ -70,10 +70,10 @@ static void on_wait(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_call_on_cancel(call, on_cancelled, NULL);
 	old = __atomic_exchange_n(&kept, call, __ATOMIC_ACQ_REL);
 	if (old)
-		ttrpc_reply(old, &reply); /* nobody waits for it any more */
+		ttrpc_reply(old, &reply); /* the client does not wait for it any more */
 }
 
-/* Much data: what is in this pipe. */
+/* A pipe from which the server answers. */
 static int source[2] = { -1, -1 };
 
 static void on_read(struct ttrpc_call *call, const void *request, void *arg)
@@ -118,7 +118,7 @@ static void on_close(void *arg, const struct err *why)
 	__atomic_store_n(&closed_with, why->code, __ATOMIC_RELEASE);
 }
 
-/* Who is real: 's' the server, 'c' the client, 'b' both. */
+/* Starts 's' a server, 'c' a client, 'b' both. The test plays the other end. */
 static void start(char who)
 {
 	struct err err = ERR_INIT;
@@ -145,7 +145,7 @@ static void finish(void)
 	if (kept) {
 		Grpc__VersionCheckResponse reply = GRPC__VERSION_CHECK_RESPONSE__INIT;
 
-		ttrpc_reply(kept, &reply); /* into nothing */
+		ttrpc_reply(kept, &reply); /* the connection is gone */
 	}
 	loop_free(loop);
 	fd_close(&peer);
@@ -277,8 +277,8 @@ static size_t read_frame(struct ttrpc_frame *f, uint8_t *body, size_t size)
 
 static const struct much {
 	size_t len;   /* in the pipe */
-	size_t part;  /* of each write: pages that are not full */
-	bool crowded; /* the connection takes little at a time */
+	size_t part;  /* of each write; pages of the pipe may be partly filled */
+	bool crowded; /* the socket has a small buffer */
 } muches[] = {
 	{ 1, 1, false },          { 65535, 65535, false }, { 65536, 65536, false },
 	{ 1 << 20, 4096, false }, { 1 << 20, 4096, true }, { 700001, 4097, false },
@@ -394,7 +394,7 @@ static void *supply(void *arg)
 	return NULL;
 }
 
-/* Somebody else reads from the pipe: what it held a moment ago is not what an answer has. */
+/* Another thread reads from the pipe too, so an answer may have fewer bytes than the pipe had. */
 START_TEST(a_pipe_has_other_readers)
 {
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
@@ -426,7 +426,7 @@ START_TEST(a_pipe_has_other_readers)
 }
 END_TEST
 
-/* Answers that are bytes, and such as are not; body without its header, to the call on stream 1. */
+/* Bodies of answers to the call on stream 1; some of them have bytes. */
 static const struct {
 	const char *body;
 	size_t len;
@@ -518,7 +518,7 @@ START_TEST(the_server_survives_bad_frames)
 		ck_assert_uint_eq(body[2], 0x08); /* its code */
 		ck_assert_uint_eq(body[3], cases[i].status);
 	}
-	/* Oversize: the body is skipped, the stream answered, the connection lives. */
+	/* Too long: the body is skipped and the call answered; the connection stays usable. */
 	send_bytes("\0\x40\0\x01\0\0\0\x09\x01\0", TTRPC_HEADER);
 	for (size_t left = TTRPC_MESSAGE_MAX + 1, n; left; left -= n) {
 		static const uint8_t zeros[65536];

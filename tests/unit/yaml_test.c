@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libs/yaml: what is refused and where, how scalars are typed, and text that comes back. */
+/* libs/yaml: errors and their places, the types of scalars, and printing. */
 
 #include "base/mem.h"
 #include "base/scope.h"
@@ -170,7 +170,7 @@ START_TEST(scalars_have_types)
 }
 END_TEST
 
-/* What is written, exactly; and it reads back as what it was. */
+/* The exact text that is printed, which parses to the same value. */
 START_TEST(text_is_fixed_and_comes_back)
 {
 	static const struct {

@@ -117,13 +117,13 @@ test_root_file_system_is_mounted_by_the_host() {
 
 # A container whose limit of memory and swap is above that of its memory uses the difference as swap.
 test_container_swaps() {
-	local conf id script='grep -c ^/dev /proc/swaps; head -c 83886080 /dev/zero | tail -c 83886080 | wc -c'
+	local conf id script='grep -c ^/dev /proc/swaps; head -c 33554432 /dev/zero | tail -c 33554432 | wc -c'
 	conf=$(configured '[hypervisor.qemu]' 'enable_guest_swap = true')
 	id=$(lab_id)
-	expect "with swap" "$(run --runtime-config-path "$conf" --memory-limit $((64 << 20)) \
-		--annotation "io.katacontainers.container.resource.swap_in_bytes=$((192 << 20))" \
-		"$IMAGE" "$id" sh -c "$script")" $'1\n'$((80 << 20))
+	expect "with swap" "$(run --runtime-config-path "$conf" --memory-limit $((24 << 20)) \
+		--annotation "io.katacontainers.container.resource.swap_in_bytes=$((96 << 20))" \
+		"$IMAGE" "$id" sh -c "$script")" $'1\n'$((32 << 20))
 	id=$(lab_id)
-	expect "without" "$(run --runtime-config-path "$conf" --memory-limit $((64 << 20)) \
+	expect "without" "$(run --runtime-config-path "$conf" --memory-limit $((24 << 20)) \
 		"$IMAGE" "$id" sh -c "$script" 2>/dev/null | head -n 1)" 0
 }

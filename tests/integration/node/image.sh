@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2034,SC2154
 # shellcheck shell=bash
-# The program, release and keys in the container image of a release install on a node, and a container runs in a VM. tests/image.sh has a container engine run the image.
+# The program, release and keys in the container image of a release install on a node, and a container runs in a VM.
+# (tests/image.sh runs the image with a container engine.)
 
 test_what_an_image_brings() {
 	local layer blobs=$LAB/oci/blobs/sha256 root=$LAB/unpacked
