@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Connections of the agent to ports of localhost, which is the test's too. */
 
+#include "tests/unit/suite.h"
+
 #include "agent_lab.h"
 
 #include "base/fd.h"
@@ -283,8 +285,6 @@ int main(void)
 {
 	Suite *suite = suite_create("agent_connection");
 	TCase *tc = tcase_create("ports");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, lab_stop);
@@ -297,9 +297,5 @@ int main(void)
 	tcase_add_test(tc, who_waits_holds_up_nobody);
 	tcase_add_test(tc, there_is_a_limit);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

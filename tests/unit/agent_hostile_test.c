@@ -5,6 +5,7 @@
  */
 
 #include "tests/unit/agent_lab.h"
+#include "tests/unit/suite.h"
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -15,7 +16,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -456,8 +456,6 @@ int main(void)
 {
 	Suite *suite = suite_create("agent, hostile");
 	TCase *tc = tcase_create("requests"), *list = tcase_create("allow list");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, start, lab_stop);
@@ -475,9 +473,5 @@ int main(void)
 	tcase_set_timeout(list, 60);
 	tcase_add_test(list, only_listed_requests_are_served);
 	suite_add_tcase(suite, list);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

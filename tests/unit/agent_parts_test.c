@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Parts of the agent that need no agent: settings, PCI paths, device events, copied volumes. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "agent/device/block.h"
 #include "agent/device/pci.h"
 #include "agent/device/uevent.h"
@@ -30,30 +33,21 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 
 static void setup(void)
 {
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-agent-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "agent");
 }
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert(path_remove_tree(dir, &err) == 0);
+	scratch_remove(dir);
 }
 
 static void put(const char *name, const char *text)
 {
-	AUTO(str) char *path = path_join(dir, name);
-	AUTO(str) char *parent = xstrndup(path, (size_t)(path_basename(path) - path));
-	struct err err = ERR_INIT;
-
-	ck_assert_msg(path_make(parent, 0755, &err) == 0, "%s", err.msg);
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0644, &err) == 0,
-		      "%s", err.msg);
+	scratch_write_text(dir, name, text);
 }
 
 /* --- settings --- */
@@ -506,8 +500,6 @@ int main(void)
 {
 	Suite *suite = suite_create("agent, parts");
 	TCase *tc = tcase_create("parts");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	log_set_fd(-1);
@@ -528,9 +520,5 @@ int main(void)
 	tcase_add_test(tc, a_volume_is_given_to_a_group);
 	tcase_add_test(tc, mount_points_are_checked);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 /* Standard streams of the agent: terminals, and containers that do odd things to their own. */
 
 #include "tests/unit/agent_lab.h"
+#include "tests/unit/suite.h"
 
 #include "base/deadline.h"
 #include "base/file.h"
@@ -315,8 +316,6 @@ int main(void)
 {
 	Suite *suite = suite_create("agent, streams");
 	TCase *tc = tcase_create("streams");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 240);
 	tcase_add_checked_fixture(tc, start, lab_stop);
@@ -330,9 +329,5 @@ int main(void)
 	tcase_add_test(tc, a_close_waits_for_what_is_being_written);
 	tcase_add_test(tc, signals_while_processes_end);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 /* The agent over its protocol: containers, processes and streams as the runtime drives them. */
 
 #include "tests/unit/agent_lab.h"
+#include "tests/unit/suite.h"
 
 #include "base/buf.h"
 #include "base/fd.h"
@@ -464,8 +465,6 @@ int main(void)
 {
 	Suite *suite = suite_create("agent");
 	TCase *tc = tcase_create("protocol");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, start, lab_stop);
@@ -487,9 +486,5 @@ int main(void)
 	tcase_add_test(tc, connections_come_and_go);
 	tcase_add_test(tc, the_agent_stays_small);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -4,6 +4,10 @@
  * line or in what the agent and the shim are told, or is refused by its name with what to do about
  * it; nobody's is accepted and forgotten.
  */
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "config/config.h"
 #include "vmm/qemu/cmdline.h"
 
@@ -25,7 +29,7 @@
 #define H C "hypervisor."
 
 static struct err err;
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct runtime_config *config;
 
 /* @ in values and in what is expected stands for the test's directory. */
@@ -44,10 +48,7 @@ static char *in_dir(const char *text)
 
 static void put(const char *name, const char *text)
 {
-	AUTO(str) char *path = path_join(dir, name);
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0755, &err) == 0,
-		      "%s", err.msg);
+	scratch_write(dir, name, text, strlen(text), 0755);
 }
 
 static void setup(void)
@@ -58,8 +59,7 @@ static void setup(void)
 
 	err_clear(&err);
 	config = NULL;
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-annotation-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "annotation");
 	ok = path_join(dir, "ok");
 	ck_assert_int_eq(mkdir(ok, 0755), 0);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -78,8 +78,7 @@ static void teardown(void)
 {
 	if (config)
 		config_free(config);
-	err_clear(&err);
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	scratch_remove(dir);
 }
 
 static void load(const char *name, const char *value)
@@ -443,8 +442,6 @@ int main(void)
 {
 	Suite *s = suite_create("annotations");
 	TCase *t = tcase_create("annotations");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, an_annotation_is_on_the_command_line, 0, (int)ARRAY_LEN(effects));
@@ -458,8 +455,5 @@ int main(void)
 	tcase_add_test(t, another_file_is_refused);
 	tcase_add_test(t, what_was_checked_is_kept_open);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What of a request is on QEMU's command line: network cards, and room for what comes later. */
 
+#include "tests/unit/suite.h"
+
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -317,8 +319,6 @@ int main(void)
 {
 	Suite *suite = suite_create("command line");
 	TCase *tc = tcase_create("command line");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, network_cards_have_their_fds, 0, (int)ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, a_vm_has_room_to_grow, 0, (int)ARRAY_LEN(sizes));
@@ -327,9 +327,5 @@ int main(void)
 	tcase_add_loop_test(tc, firmware_is_beside_the_vmm, 0, (int)ARRAY_LEN(firmwares));
 	tcase_add_test(tc, who_insists_on_kvm_is_told_that_it_is_missing);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* utils/collect/mask.h: no secret gets through, and what is no secret stays readable. */
+
+#include "tests/unit/suite.h"
+
 #include "base/spawn.h"
 #include "base/str.h"
 #include "utils/collect/mask.h"
@@ -137,16 +140,11 @@ int main(void)
 {
 	Suite *s = suite_create("collect_mask");
 	TCase *t = tcase_create("mask");
-	int failed;
 
 	tcase_add_loop_test(t, masked, 0, (int)ARRAY_LEN(secret));
 	tcase_add_loop_test(t, kept, 0, (int)ARRAY_LEN(plain));
 	tcase_add_loop_test(t, as_it_reads, 0, (int)ARRAY_LEN(exact));
 	tcase_add_test(t, words);
 	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return suite_run(s);
 }

@@ -3,7 +3,9 @@
  * Registration with a real containerd: a private one below a temporary directory, which a script
  * restarts. What is laid down is a small release; what is asked is what containerd serves.
  */
+
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -684,9 +686,8 @@ int main(void)
 {
 	Suite *s = suite_create("cri_containerd");
 	TCase *tc = tcase_create("containerd");
-	SRunner *r = srunner_create(s);
 	struct spawn probe = { .argv = ARGV("containerd", "--version") };
-	int failed;
+	int status;
 
 	if (geteuid() != 0 || spawn_run(&probe, NULL, 0, NULL, deadline_in(10000), &err) != 0) {
 		(void)printf("skipped: needs root and containerd\n");
@@ -718,10 +719,8 @@ int main(void)
 	tcase_add_test(tc, not_yet_read);
 	tcase_add_test(tc, recovered_after_a_crash);
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	/* What a test leaves behind when it fails is ended here. */
+	status = suite_run(s);
+	/* Ends what a failed test left running. */
 	remove_all();
-	return failed ? 1 : 0;
+	return status;
 }

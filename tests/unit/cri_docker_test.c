@@ -4,7 +4,10 @@
  * those of daemon.json as it was when it was last told to read it. Everything else is real: the
  * engine, the signal, the socket. With a real docker: tests/engines/docker-node.sh.
  */
+
 #include "tests/unit/expect.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -28,7 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/cri-docker.XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *config, *sock, *prefix, *lock;
 static pid_t server;
 static struct err err;
@@ -122,8 +125,7 @@ static void start(bool deaf)
 
 static void set_up(void)
 {
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "cri-docker");
 	config = path_join(dir, "daemon.json");
 	sock = path_join(dir, "d.sock");
 	prefix = path_join(dir, "kata");
@@ -139,7 +141,7 @@ static void tear_down(void)
 		(void)kill(server, SIGKILL);
 		(void)waitpid(server, NULL, 0);
 	}
-	OK(path_remove_tree(dir, &err));
+	scratch_remove(dir);
 	free(config);
 	free(sock);
 	free(prefix);
@@ -409,8 +411,6 @@ int main(void)
 {
 	Suite *s = suite_create("cri_docker");
 	TCase *tc = tcase_create("docker");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 120);
@@ -422,8 +422,5 @@ int main(void)
 	tcase_add_test(tc, it_is_too_old);
 	tcase_add_test(tc, crio_tells);
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

@@ -4,7 +4,9 @@
  * that it is taken out again byte for byte, also around what an administrator wrote meanwhile, and
  * which manager is taken for being there.
  */
+
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 #include "base/buf.h"
 #include "base/fd.h"
@@ -766,8 +768,6 @@ int main(void)
 {
 	Suite *s = suite_create("cri");
 	TCase *tc = tcase_create("cri");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, install_then_uninstall, 0, ARRAY_LEN(managers));
@@ -790,8 +790,5 @@ int main(void)
 	tcase_add_loop_test(tc, damaged_record, 0, ARRAY_LEN(damaged));
 	tcase_add_test(tc, versions);
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the doctor finds on nodes that lack something, and what he says to do about it. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -20,13 +23,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/doctor-test-XXXXXX";
+static char dir[SCRATCH_DIR];
 static struct diagnosis d;
 
 /* Mounts of a test are its own and end with it. */
 static void set_up(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "doctor");
 	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
 	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	d = (struct diagnosis)DIAGNOSIS_INIT;
@@ -34,11 +37,9 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	struct err ignored = ERR_INIT;
-
 	diagnosis_release(&d);
 	(void)umount2(dir, MNT_DETACH);
-	(void)!path_remove_tree(dir, &ignored);
+	scratch_remove(dir);
 }
 
 static const struct finding *examine(const struct doctor_options *more, const char *name)
@@ -247,8 +248,6 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_doctor");
 	TCase *t = tcase_create("doctor");
-	SRunner *r;
-	int failed;
 
 	if (geteuid() != 0) {
 		(void)puts("skipped: deploy_doctor_test: it needs root, to mount");
@@ -264,9 +263,5 @@ int main(void)
 	tcase_add_test(t, no_kvm);
 	tcase_add_test(t, no_key);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -16,6 +16,8 @@
 #include "deploy/fetch/fetch-internal.h"
 #include "deploy/release/build.h"
 #include "tests/unit/sanitized.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/tar_lab.h"
 #include "tests/unit/web_lab.h"
 
@@ -35,7 +37,7 @@
 
 enum { BIG = 400000, NOISE = 5000 };
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct err err;
 static struct web web;
 static struct release old, now;
@@ -56,13 +58,7 @@ static const char *in(const char *name)
 
 static void put(const char *name, const void *data, size_t len)
 {
-	AUTO(str) char *path = xstrdup(in(name));
-	AUTO(str) char *parent = xstrdup(path);
-
-	*strrchr(parent, '/') = '\0';
-	ck_assert_msg(path_make(parent, 0755, &err) == 0, "%s", err.msg);
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, data, len, 0755, &err) == 0, "%s",
-		      err.msg);
+	scratch_write(dir, name, data, len, 0755);
 }
 
 static void noise(unsigned char *to, size_t len, uint32_t seed)
@@ -133,8 +129,7 @@ static void setup(void)
 	web.pid = writer = -1;
 	(void)unsetenv("http_proxy");
 	(void)unsetenv("all_proxy");
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-fetch-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "fetch");
 	put("components.yaml", components, strlen(components));
 	make_tree("t1", 1);
 	make_tree("t2", 2);
@@ -151,8 +146,6 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
 	web_stop(&web);
 	if (writer > 0)
 		(void)waitpid(writer, NULL, 0);
@@ -161,7 +154,7 @@ static void teardown(void)
 	release_release(&old);
 	release_release(&now);
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 /* --- sources --- */
@@ -1068,8 +1061,6 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_fetch");
 	TCase *t = tcase_create("deploy_fetch");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -1101,9 +1092,5 @@ int main(void)
 	tcase_add_loop_test(t, what_was_fetched_can_be_laid_down, 0, 2);
 	tcase_add_test(t, progress_is_told);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

@@ -2,6 +2,8 @@
 /* deploy/: what needs no file system: layouts, verdicts, install.json, plans, the journal's text.
  */
 
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -13,7 +15,6 @@
 #include "deploy/store/layout.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -353,8 +354,6 @@ int main(void)
 {
 	Suite *suite = suite_create("deploy parts");
 	TCase *tc = tcase_create("deploy parts");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, harmful_paths_are_refused, 0, 17);
 	tcase_add_loop_test(tc, links_stay_inside, 0, 8);
@@ -370,9 +369,5 @@ int main(void)
 	tcase_add_loop_test(tc, bad_actions_are_refused, 0, 13);
 	tcase_add_test(tc, a_plan_can_be_read);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -4,6 +4,9 @@
  * zstd and minisign understand it; what is wrong with a tree or a release is noticed.
  */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "archive/walk.h"
 #include "base/deadline.h"
 #include "base/file.h"
@@ -61,7 +64,7 @@ static const char sources[] = "sources:\n"
 			      "    sha256: \"" SOURCE_SUM "\"\n"
 			      "    linked: true\n";
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct err err;
 
 /* dir/NAME; lives until the next test. */
@@ -78,13 +81,7 @@ static const char *in(const char *name)
 
 static void put_bytes(const char *name, const void *data, size_t len, mode_t mode)
 {
-	AUTO(str) char *path = xstrdup(in(name));
-	AUTO(str) char *parent = xstrdup(path);
-
-	*strrchr(parent, '/') = '\0';
-	ck_assert_msg(path_make(parent, 0755, &err) == 0, "%s", err.msg);
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, data, len, mode, &err) == 0, "%s",
-		      err.msg);
+	scratch_write(dir, name, data, len, mode);
 }
 
 static void put(const char *name, const char *text, mode_t mode)
@@ -100,17 +97,14 @@ static void get(const char *name, struct buf *out)
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-build-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "build");
 	ck_assert_int_eq(chmod(dir, 0777), 0);
 	put("components.yaml", components, 0644);
 }
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 /* Bytes that do not compress, and are the same each time. */
@@ -896,8 +890,6 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_release_build");
 	TCase *t = tcase_create("deploy_release_build");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -918,9 +910,5 @@ int main(void)
 	tcase_add_loop_test(t, what_is_no_archive_is_refused, 0, 2);
 	tcase_add_test(t, our_components_own_what_is_installed);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

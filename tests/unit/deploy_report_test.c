@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What shall be on a node (deploy/report/wish.c), and numbers of the pace. The rest: tests/report. */
 
+#include "tests/unit/suite.h"
+
 #include "base/str.h"
 #include "deploy/report/report-internal.h"
 
@@ -258,8 +260,6 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_report");
 	TCase *t = tcase_create("wish");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_loop_test(t, patches, 0, (int)ARRAY_LEN(wishes));
@@ -269,9 +269,5 @@ int main(void)
 	tcase_add_test(t, options);
 	tcase_add_test(t, rounds_are_limited);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -4,6 +4,9 @@
  * recovery goes on, from the journal alone, and restarts nothing twice, forward or back.
  */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/file.h"
@@ -24,7 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/deploy-resume-test.XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *prefix, *lock, *config, *happened;
 
 /* Where the process is killed, and what fails: a word of what is written down below. */
@@ -32,8 +35,7 @@ static const char *dies_at, *fails_at;
 
 static void set_up(void)
 {
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "deploy-resume");
 	prefix = path_join(dir, "kata");
 	lock = path_join(dir, "lock");
 	config = path_join(dir, "config.toml");
@@ -45,9 +47,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	scratch_remove(dir);
 	free(prefix);
 	free(lock);
 	free(config);
@@ -283,8 +283,6 @@ int main(void)
 {
 	Suite *suite = suite_create("deploy_resume");
 	TCase *tc = tcase_create("resume");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 120);
@@ -295,9 +293,5 @@ int main(void)
 	tcase_add_test(tc, an_uninstall_goes_on_too);
 	tcase_add_test(tc, others_are_undone);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -2,6 +2,9 @@
 /* deploy/: the verbs on a prefix in a temporary directory: what is refused, kept, parked, undone.
  */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/fd.h"
@@ -29,7 +32,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/deploy-test.XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *prefix, *lock;
 
 static char *at(const char *path)
@@ -39,8 +42,7 @@ static char *at(const char *path)
 
 static void set_up(void)
 {
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "deploy");
 	prefix = at("kata");
 	lock = at("lock");
 	(void)umask(022);
@@ -49,9 +51,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	scratch_remove(dir);
 	free(prefix);
 	free(lock);
 }
@@ -1121,8 +1121,6 @@ int main(void)
 {
 	Suite *suite = suite_create("deploy");
 	TCase *tc = tcase_create("deploy");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, a_release_is_laid_down);
@@ -1161,9 +1159,5 @@ int main(void)
 	tcase_add_test(tc, staging_of_a_dead_process_goes);
 	tcase_add_test(tc, a_link_that_cannot_be_read_is_an_error);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a node that upgrades itself remembers. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
@@ -12,14 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/kata-timer-XXXXXX";
+static char dir[SCRATCH_DIR];
 static int state = -1;
 static struct err err;
 
 static void set_up(void)
 {
 	err = (struct err)ERR_INIT;
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "timer");
 	state = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_ge(state, 0);
 }
@@ -113,8 +116,6 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_timer");
 	TCase *t = tcase_create("past");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, what_is_held_is_remembered);
@@ -122,8 +123,5 @@ int main(void)
 	tcase_add_loop_test(t, a_damaged_past_is_an_error, 0,
 			    (int)(sizeof(damaged) / sizeof(damaged[0])));
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -7,9 +7,9 @@
 #include "base/str.h"
 #include "deploy/report/withdraw.h"
 #include "tests/unit/kube_lab.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct api api;
@@ -282,8 +282,6 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_withdraw");
 	TCase *t = tcase_create("withdraw");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -297,9 +295,5 @@ int main(void)
 	tcase_add_test(t, no_daemonset_and_nodes_that_it_should_ask);
 	tcase_add_test(t, who_may_not);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Disks of a VM that many want, with a VMM that only counts; and swap files. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -18,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/kata-disks-XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *a, *b;
 static struct disks disks;
 static unsigned added, removed;
@@ -62,8 +65,7 @@ static struct vmm vmm = { .ops = &ops };
 
 static void setup(void)
 {
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "disks");
 	a = path_join(dir, "a");
 	b = path_join(dir, "b");
 	ck_assert(close(open(a, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0);
@@ -76,12 +78,10 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
 	disks_release(&disks);
 	free(a);
 	free(b);
-	ck_assert(path_remove_tree(dir, &err) == 0);
+	scratch_remove(dir);
 }
 
 static struct disk *plug(const char *path, bool readonly)
@@ -220,8 +220,6 @@ int main(void)
 {
 	Suite *suite = suite_create("disks");
 	TCase *tc = tcase_create("disks");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
@@ -231,9 +229,5 @@ int main(void)
 	tcase_add_test(tc, an_image_grows_and_never_shrinks);
 	tcase_add_test(tc, a_swap_file_has_a_header);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

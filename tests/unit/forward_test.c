@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The localhost of a pod's namespace, against the kernel. Needs root. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -24,7 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static char dir[32];
+static char dir[SCRATCH_DIR];
 static char *path;
 static int netns = -1;
 static struct forward forward;
@@ -37,8 +40,7 @@ static void setup(void)
 	struct netns_identity identity;
 
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-forward-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "forward");
 	path = path_join(dir, "netns");
 	must(netns_make(path, &err));
 	netns = netns_open(path, &identity, &err);
@@ -263,8 +265,6 @@ int main(void)
 {
 	Suite *suite = suite_create("forward");
 	TCase *tc = tcase_create("kernel");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -276,9 +276,5 @@ int main(void)
 	tcase_add_test(tc, nothing_stays_when_it_is_closed);
 	tcase_add_loop_test(tc, a_kernel_without_it_is_told, 0, (int)ARRAY_LEN(reasons));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -3,6 +3,7 @@
  * end before it answers, or never. */
 
 #include "tests/unit/qmp_lab.h"
+#include "tests/unit/suite.h"
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -488,8 +489,6 @@ int main(void)
 {
 	Suite *suite = suite_create("hotplug");
 	TCase *tc = tcase_create("hotplug");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
@@ -512,9 +511,5 @@ int main(void)
 	tcase_add_test(tc, a_disk_grows);
 	tcase_add_test(tc, the_end_of_qemu_ends_the_wait);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -2,6 +2,8 @@
 /* runtime/network against the kernel, with namespaces as network plugins leave them. Needs root and
  * ip(8). */
 
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/path.h"
@@ -494,8 +496,6 @@ int main(void)
 {
 	Suite *suite = suite_create("network");
 	TCase *tc = tcase_create("kernel");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -513,9 +513,5 @@ int main(void)
 	tcase_add_test(tc, a_namespace_of_our_own_has_a_placeholder);
 	tcase_add_test(tc, only_namespaces_are_entered);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The socket between node and report, and a peer on it that does what it likes. */
 
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -245,8 +247,6 @@ int main(void)
 {
 	Suite *suite = suite_create("node_channel");
 	TCase *tc = tcase_create("channel");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, what_a_peer_says_is_heard_until_it_breaks_the_rules, 0,
@@ -258,9 +258,5 @@ int main(void)
 	tcase_add_test(tc, the_socket_is_for_everybody_and_replaced);
 	tcase_add_test(tc, a_link_in_its_place_is_not_followed);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Who comes to node's socket, when that is not report as it should be. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/path.h"
@@ -17,7 +20,7 @@
 enum { PATIENCE_MS = 20000, CROWD = 60 };
 #define TURN(id) "{\"v\":1,\"type\":\"turn\",\"id\":\"" id "\"}\n"
 
-static char dir[64], *path;
+static char dir[SCRATCH_DIR], *path;
 static struct loop *loop;
 static struct endpoint *endpoint;
 static struct watch *late;
@@ -53,8 +56,7 @@ static void on_heard(void *arg, const struct message *m)
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/node_endpoint_test.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "node-endpoint");
 	path = str_fmt("%s/s", dir);
 	came = heard = stop_after = 0;
 	loop = loop_new();
@@ -68,7 +70,7 @@ static void teardown(void)
 	endpoint_close(endpoint);
 	watch_remove(late);
 	loop_free(loop);
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 	free(path);
 }
 
@@ -215,8 +217,6 @@ int main(void)
 {
 	Suite *suite = suite_create("node_endpoint");
 	TCase *tc = tcase_create("endpoint");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -227,9 +227,5 @@ int main(void)
 	tcase_add_test(tc, without_a_peer_what_is_said_is_lost);
 	tcase_add_test(tc, what_is_in_its_place);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

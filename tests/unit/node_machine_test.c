@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What `kata-deploy node` does next: whole stories of jobs, messages and time, without a node. */
 
+#include "tests/unit/suite.h"
+
 #include "base/mem.h"
 #include "base/str.h"
 #include "deploy/node/machine.h"
@@ -785,8 +787,6 @@ int main(void)
 {
 	Suite *suite = suite_create("node_machine");
 	TCase *tc = tcase_create("machine");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, a_restart_waits_for_its_turn);
 	tcase_add_test(tc, without_a_restart_nobody_is_asked);
@@ -814,9 +814,5 @@ int main(void)
 	tcase_add_test(tc, metrics_are_prometheus_text);
 	tcase_add_test(tc, only_get_is_answered);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

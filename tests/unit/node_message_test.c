@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What node and report say to each other: round trips, bounds, and what a hostile peer sends. */
 
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/str.h"
 #include "deploy/node/message.h"
@@ -209,8 +211,6 @@ int main(void)
 {
 	Suite *suite = suite_create("node_message");
 	TCase *tc = tcase_create("message");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, what_is_said_is_heard, MESSAGE_STATE, MESSAGE_UNINSTALL + 1);
 	tcase_add_loop_test(tc, the_other_side_may_not_say_it, MESSAGE_STATE,
@@ -223,9 +223,5 @@ int main(void)
 	tcase_add_test(tc, what_is_too_long_is_not_looked_at);
 	tcase_add_test(tc, an_id_that_is_none_is_not_sent);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -4,6 +4,8 @@
  * that is the test's own network. Needs root.
  */
 
+#include "tests/unit/suite.h"
+
 #include "agent_lab.h"
 
 #include "base/fd.h"
@@ -501,8 +503,6 @@ int main(void)
 {
 	Suite *suite = suite_create("ports");
 	TCase *tc = tcase_create("connections"), *without = tcase_create("without");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -519,9 +519,5 @@ int main(void)
 	tcase_add_checked_fixture(without, NULL, teardown);
 	tcase_add_test(without, other_agents_do_without);
 	suite_add_tcase(suite, without);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

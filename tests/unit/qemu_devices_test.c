@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a QEMU lacks of what the runtime can ask it for. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -13,20 +16,18 @@
 
 enum { LONG_MS = 60000 };
 
-static char dir[] = "/tmp/kata-devices-XXXXXX";
+static char dir[SCRATCH_DIR];
 static struct err err;
 
 static void set_up(void)
 {
 	err_clear(&err);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "devices");
 }
 
 static void tear_down(void)
 {
-	struct err ignored = ERR_INIT;
-
-	(void)!path_remove_tree(dir, &ignored);
+	scratch_remove(dir);
 }
 
 /* As QEMU 7.2 prints them. */
@@ -145,8 +146,6 @@ int main(void)
 {
 	Suite *suite = suite_create("devices");
 	TCase *tc = tcase_create("devices");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 120);
@@ -154,9 +153,5 @@ int main(void)
 	tcase_add_test(tc, what_is_missing_is_named);
 	tcase_add_test(tc, what_is_no_qemu_is_said);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The record of a sandbox: what is written is undone, also that of older versions. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -22,7 +25,7 @@
 
 #define KEY "record-test@none"
 
-static char dir[] = "/tmp/record-test-XXXXXX";
+static char dir[SCRATCH_DIR];
 static struct child victim;
 
 static void setup(void)
@@ -30,17 +33,14 @@ static void setup(void)
 	struct spawn s = { .argv = ARGV("sleep", "1000") };
 	struct err err = ERR_INIT;
 
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "record");
 	ck_assert_int_eq(spawn_start(&s, &victim, &err), 0);
 }
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
 	spawn_kill(&victim);
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 }
 
 static bool has_ended(void)
@@ -281,8 +281,6 @@ int main(void)
 {
 	Suite *suite = suite_create("record");
 	TCase *tc = tcase_create("record");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, what_is_recorded_is_undone);
@@ -296,9 +294,5 @@ int main(void)
 	tcase_add_loop_test(tc, only_its_own_processes_are_killed, 0,
 			    (int)(sizeof(unrecorded) / sizeof(*unrecorded)));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

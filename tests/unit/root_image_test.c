@@ -2,6 +2,9 @@
 /* Root images as the runtime sees them: what they are, the configuration and annotations that name one, and
  * QEMU's command line. They are made by what osbuilder makes images with. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "config/config.h"
 #include "osbuilder/verity.h"
 #include "vmm/qemu/cmdline.h"
@@ -25,15 +28,12 @@
 enum { BLOCKS = 20 };
 
 static struct err err;
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct runtime_config *config;
 
 static void put(const char *name, const void *data, size_t len)
 {
-	AUTO(str) char *path = path_join(dir, name);
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, data, len, 0755, &err) == 0, "%s",
-		      err.msg);
+	scratch_write(dir, name, data, len, 0755);
 }
 
 /* A file system as far as its mark goes. */
@@ -89,8 +89,7 @@ static void setup(void)
 {
 	err_clear(&err);
 	config = NULL;
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-image-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "image");
 	put("qemu", "", 0);
 	put("kernel", "", 0);
 	put("initrd", "", 0);
@@ -100,8 +99,7 @@ static void teardown(void)
 {
 	if (config)
 		config_free(config);
-	err_clear(&err);
-	ck_assert(path_remove_tree(dir, &err) == 0);
+	scratch_remove(dir);
 }
 
 static void load(const char *const *annotations)
@@ -509,8 +507,6 @@ int main(void)
 {
 	Suite *suite = suite_create("root_image");
 	TCase *tc = tcase_create("image");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, a_partition, 0, (int)ARRAY_LEN(types));
@@ -531,9 +527,5 @@ int main(void)
 	tcase_add_test(tc, an_image_is_checked_and_kept_open);
 	tcase_add_test(tc, words_of_the_runtime_leave_room);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

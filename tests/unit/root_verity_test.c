@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Root images: their partition table, and a hash tree that is veritysetup's where there is one. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "osbuilder/verity.h"
 
 #include "base/buf.h"
@@ -18,19 +21,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 
 static void setup(void)
 {
-	(void)str_print(dir, sizeof(dir), "/tmp/verity-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "verity");
 }
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert(path_remove_tree(dir, &err) == 0);
+	scratch_remove(dir);
 }
 
 static char *below(const char *name)
@@ -242,8 +242,6 @@ int main(void)
 {
 	Suite *suite = suite_create("root_verity");
 	TCase *tc = tcase_create("verity");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -254,9 +252,5 @@ int main(void)
 	tcase_add_test(tc, too_small);
 	tcase_add_test(tc, params);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

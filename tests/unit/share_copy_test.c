@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Copies for a guest that shares nothing: what is sent, in which order, and again after a change. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "share/copy.h"
 #include "share/watch.h"
 
@@ -21,7 +24,7 @@
 
 enum { WAIT_MS = 20000, LIMIT = 4 << 20 };
 
-static char dir[] = "/tmp/copy-test-XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *tree;
 
 /* --- the guest --- */
@@ -89,7 +92,7 @@ static void link_at(const char *target, const char *name)
 
 static void make_tree(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "copy");
 	tree = path_join(dir, "tree");
 	make_at("a/b");
 	make_at("empty");
@@ -101,9 +104,7 @@ static void make_tree(void)
 
 static void remove_tree(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 	free(tree);
 	strv_free(STEAL(got, NULL));
 }
@@ -336,8 +337,6 @@ int main(void)
 {
 	Suite *s = suite_create("share, copies");
 	TCase *t = tcase_create("copies");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, make_tree, remove_tree);
 	tcase_add_test(t, a_tree_is_sent_with_its_links_last);
@@ -351,8 +350,5 @@ int main(void)
 	tcase_add_test(t, a_change_is_sent_again);
 	tcase_add_test(t, what_is_no_directory_cannot_be_watched);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -10,6 +10,8 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "tests/unit/kernel_lab.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <elf.h>
@@ -19,20 +21,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/share-test-XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *kernel;
 
 static void make_dir(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "share");
 	kernel = path_join(dir, "vmlinux");
 }
 
 static void remove_dir(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 	free(kernel);
 }
 
@@ -315,8 +315,6 @@ int main(void)
 {
 	Suite *s = suite_create("share");
 	TCase *t = tcase_create("share");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, make_dir, remove_dir);
 	tcase_add_test(t, a_kernel_says_what_it_does);
@@ -330,8 +328,5 @@ int main(void)
 	tcase_add_test(t, each_daemon_has_its_options);
 	tcase_add_test(t, a_daemon_may_open_many_files);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

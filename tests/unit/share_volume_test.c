@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which bind mounts live in the guest, and what it mounts for them; in mounts of our own. */
 
+#include "tests/unit/suite.h"
+
 #include "share/volume.h"
 
 #include "base/mem.h"
@@ -238,8 +240,6 @@ int main(void)
 {
 	Suite *s = suite_create("share, volumes");
 	TCase *t = tcase_create("volumes");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		(void)puts("skipped: no mounts of our own here");
@@ -251,8 +251,5 @@ int main(void)
 	tcase_add_loop_test(t, a_size_of_pages_is_checked, 0, (int)ARRAY_LEN(bad_sizes));
 	tcase_add_test(t, a_volume_that_is_gone_is_named);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

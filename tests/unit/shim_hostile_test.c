@@ -41,10 +41,7 @@ START_TEST(a_manager_without_manners)
 	shim_ask_on(shim_manager, "no.such.Service", "State", &junk, 0);
 	ck_assert_uint_eq(shim_answer_on(shim_manager, "State").code, RPC_UNIMPLEMENTED);
 	ck_assert_int_eq(wire_send(shim_manager, 2, 77, &junk), 0);
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
@@ -75,7 +72,7 @@ static const struct {
 
 START_TEST(create_fails_in_time)
 {
-	shim_start(bad_creates[_i].script, "shared_fs = \"virtio-9p\"");
+	shim_start(bad_creates[_i].script, SHARE_9P);
 	shim_must_fail(shim_create(), bad_creates[_i].says);
 	shim_must_fail(shim_ask_id("State", 0), "not found");
 	shim_finish();
@@ -86,10 +83,7 @@ END_TEST
 START_TEST(answers_come_twice)
 {
 	shim_start_container("qmp-twice");
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
@@ -150,7 +144,7 @@ END_TEST
 
 START_TEST(start_without_an_answer)
 {
-	shim_start("no-start", "shared_fs = \"virtio-9p\"");
+	shim_start("no-start", SHARE_9P);
 	shim_must(shim_create(), "Create");
 	shim_must_fail(shim_ask_id("Start", 500), "in time");
 	shim_must(shim_ask_id("Delete", 0), "Delete");
@@ -160,7 +154,7 @@ END_TEST
 
 START_TEST(vm_dies_at_the_start)
 {
-	shim_start("die-at-start", "shared_fs = \"virtio-9p\"");
+	shim_start("die-at-start", SHARE_9P);
 	shim_must(shim_create(), "Create");
 	shim_must_fail(shim_ask_id("Start", 0), "VM");
 	ck_assert_uint_eq(shim_wait(), 255);
@@ -233,10 +227,7 @@ END_TEST
 START_TEST(agent_without_a_goodbye)
 {
 	shim_start_container("no-goodbye");
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
@@ -292,8 +283,7 @@ START_TEST(delete_after_a_killed_shim)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
 
-	shim_start(orphans[_i],
-		   _i % 2 ? "virtio_fs_daemon = \"" FAKE_VM "\"" : "shared_fs = \"virtio-9p\"");
+	shim_start(orphans[_i], _i % 2 ? "virtio_fs_daemon = \"" FAKE_VM "\"" : SHARE_9P);
 	wire_text(&payload, 1, "c");
 	wire_text(&payload, 2, BUNDLE);
 	shim_ask_on(shim_manager, TASK, "Create", &payload, 0);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a container is to its manager, said by annotations. */
 
+#include "tests/unit/suite.h"
+
 #include "base/mem.h"
 #include "base/str.h"
 #include "oci/spec.h"
 #include "shim/kind.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -66,14 +67,8 @@ int main(void)
 {
 	Suite *suite = suite_create("shim, kinds");
 	TCase *tc = tcase_create("kinds");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, annotations_say_what_it_is, 0, (int)ARRAY_LEN(cases));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -187,7 +187,6 @@ static void write_spec(const struct row *list_of, size_t n)
 {
 	AUTO(strv) char **mounts = NULL;
 	AUTO(str) char *list = NULL, *text = NULL;
-	struct err err = ERR_INIT;
 
 	for (size_t i = 0; i < n; i++)
 		strv_pushf(&mounts,
@@ -199,9 +198,7 @@ static void write_spec(const struct row *list_of, size_t n)
 		       "\"user\":{\"uid\":0,\"gid\":0}},\"root\":{\"path\":\"rootfs\"},"
 		       "\"mounts\":[%s],\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}}",
 		       list);
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, BUNDLE "/config.json", text, strlen(text),
-					    0600, &err) == 0,
-		      "%s", err.msg);
+	shim_write(BUNDLE "/config.json", text);
 }
 
 /* The root file system as a snapshotter without overlays gives it. */
@@ -304,7 +301,7 @@ static void mount_later(void)
 static void begin(const char *script, struct tables *before)
 {
 	shim_host = shared_host;
-	shim_start(script, "shared_fs = \"virtio-9p\"");
+	shim_start(script, SHARE_9P);
 	write_spec(rows, ARRAY_LEN(rows));
 	take_tables(before);
 }

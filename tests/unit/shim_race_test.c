@@ -7,12 +7,9 @@
 
 #include "tests/unit/shim_lab.h"
 
-#include "base/fd.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -107,7 +104,7 @@ enum state { CREATED, RUNNING, EXEC_CREATED, EXEC_RUNNING, STOPPED, STATES };
 
 static void bring_into(enum state state)
 {
-	shim_start("good", "shared_fs = \"virtio-9p\"");
+	shim_start("good", SHARE_9P);
 	shim_must(shim_create(), "Create");
 	if (state == CREATED)
 		return;
@@ -139,16 +136,6 @@ static void end_container(void)
 
 /* --- the race --- */
 
-static int connect_to_shim(void)
-{
-	struct err err = ERR_INIT;
-	AUTO(str) char *address = file_read_line(AT_FDCWD, BUNDLE "/address", &err);
-	int fd = address ? fd_unix_connect(address + strlen("unix://"), &err) : -1;
-
-	ck_assert_msg(fd >= 0, "%s", err.msg);
-	return fd;
-}
-
 static const struct verb *pair(int i, const struct verb **second)
 {
 	size_t a = 0;
@@ -170,7 +157,7 @@ START_TEST(two_verbs_at_one_time)
 	v[0] = pair(_i % PAIRS, &v[1]);
 	bring_into(state);
 	for (int k = 0; k < 2; k++)
-		fd[k] = connect_to_shim();
+		fd[k] = shim_connect();
 	for (int k = 0; k < 2; k++) {
 		AUTO(buf) struct buf payload = BUF_INIT(1024);
 

@@ -110,7 +110,7 @@ START_TEST(a_way_that_was_asked_for_is_the_only_one)
 {
 	shim_more_config = VSOCK;
 	shim_host = failures[_i].host;
-	shim_start(failures[_i].script, "shared_fs = \"virtio-9p\"");
+	shim_start(failures[_i].script, SHARE_9P);
 	shim_must_fail(shim_create(), failures[_i].says);
 	remembered_is(NULL);
 	shim_finish();

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The size of a VM: limits of containers, what managers say of pods, and the bounds. */
 
+#include "tests/unit/suite.h"
+
 #include "base/mem.h"
 #include "base/str.h"
 #include "sandbox/sizing.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MIB = 1 << 20 };
@@ -277,8 +278,6 @@ int main(void)
 {
 	Suite *suite = suite_create("size of a VM");
 	TCase *tc = tcase_create("sizing");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, one_container, 0, (int)ARRAY_LEN(alone));
 	tcase_add_test(tc, updates_keep_what_they_do_not_name);
@@ -289,9 +288,5 @@ int main(void)
 	tcase_add_test(tc, what_is_raised_too_far_is_refused);
 	tcase_add_test(tc, the_host_bounds_what_is_not_configured);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Records of direct-assigned volumes, and the sandbox's own socket with hostile requests. */
 
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -252,8 +254,6 @@ int main(void)
 {
 	Suite *suite = suite_create("volume");
 	TCase *tc = tcase_create("volume");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, names_are_base64_for_urls, 0, (int)ARRAY_LEN(names));
@@ -267,9 +267,5 @@ int main(void)
 		(void)puts("skipped: a /run of its own needs root");
 	}
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }
