@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Every annotation of upstream, old and new, either has the effect that it promises, on QEMU's command
- * line or in what the agent and the shim are told, or is refused by its name with what to do about
- * it; nobody's is accepted and forgotten.
+ * Every annotation of upstream, old and new, either has its effect, on QEMU's command line or in the
+ * settings of the agent and the shim, or is refused with an error that has its name and a remedy.
+ * None is silently ignored.
  */
 
 #include "tests/unit/scratch.h"
@@ -225,7 +225,7 @@ static const struct {
 	{ "io.kubernetes.cri.sandbox-id", "x", "" },
 };
 
-START_TEST(an_annotation_is_told_to_agent_or_shim)
+START_TEST(an_annotation_reaches_the_agent_or_the_shim)
 {
 	AUTO(str) char *has = in_dir(told[_i].has), *line = NULL;
 
@@ -313,9 +313,9 @@ START_TEST(an_annotation_is_refused)
 }
 END_TEST
 
-/* Whoever may start a pod may not choose the node's VMs: without a word of the administrator's each of the
- * hypervisor's is refused, with what he can write where. */
-START_TEST(none_is_allowed_by_itself)
+/* Whoever may start a pod may not choose the node's VMM: unless the administrator allows it, each
+ * annotation of the hypervisor is refused, and the error has the key to set. */
+START_TEST(no_hypervisor_annotation_is_allowed_by_default)
 {
 	const char *name = _i < (int)ARRAY_LEN(effects) ? effects[_i].name
 							: told[_i - (int)ARRAY_LEN(effects)].name;
@@ -339,7 +339,7 @@ END_TEST
 
 /* --- paths and digests --- */
 
-/* What lies where it may lie, and leads elsewhere. */
+/* A link in an allowed directory that points outside, and a path with "..". */
 START_TEST(a_link_does_not_lead_around_a_pattern)
 {
 	AUTO(str) char *link = path_join(dir, "ok/link"), *target = path_join(dir, "other");
@@ -369,8 +369,8 @@ START_TEST(a_link_does_not_lead_around_a_pattern)
 }
 END_TEST
 
-/* The link may lead elsewhere by the time of its use. */
-START_TEST(the_path_is_without_links)
+/* Somebody may change the link before the path is used. */
+START_TEST(the_path_that_is_used_has_no_links)
 {
 	AUTO(str) char *link = path_join(dir, "link"), *target = path_join(dir, "other");
 
@@ -389,7 +389,6 @@ START_TEST(the_path_is_without_links)
 }
 END_TEST
 
-/* An administrator may list a directory by a link. */
 START_TEST(a_pattern_may_be_below_a_link)
 {
 	AUTO(str) char *link = path_join(dir, "way"), *ok = path_join(dir, "ok");
@@ -406,7 +405,7 @@ START_TEST(a_pattern_may_be_below_a_link)
 }
 END_TEST
 
-START_TEST(another_file_is_refused)
+START_TEST(a_file_with_another_digest_is_refused)
 {
 	char zeros[SHA512_HEX + 1];
 
@@ -420,8 +419,8 @@ START_TEST(another_file_is_refused)
 }
 END_TEST
 
-/* The file that was checked is the one that is used, whatever its path comes to mean. */
-START_TEST(what_was_checked_is_kept_open)
+/* The open file is used, even if another file replaces it. */
+START_TEST(a_checked_file_is_kept_open)
 {
 	AUTO(str) char *kernel = path_join(dir, "kernel");
 	char text[16] = "";
@@ -445,15 +444,16 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, an_annotation_is_on_the_command_line, 0, (int)ARRAY_LEN(effects));
-	tcase_add_loop_test(t, an_annotation_is_told_to_agent_or_shim, 0, (int)ARRAY_LEN(told));
+	tcase_add_loop_test(t, an_annotation_reaches_the_agent_or_the_shim, 0,
+			    (int)ARRAY_LEN(told));
 	tcase_add_loop_test(t, an_annotation_is_refused, 0, (int)ARRAY_LEN(refusals));
-	tcase_add_loop_test(t, none_is_allowed_by_itself, 0,
+	tcase_add_loop_test(t, no_hypervisor_annotation_is_allowed_by_default, 0,
 			    (int)(ARRAY_LEN(effects) + ARRAY_LEN(told)));
 	tcase_add_test(t, a_link_does_not_lead_around_a_pattern);
-	tcase_add_test(t, the_path_is_without_links);
+	tcase_add_test(t, the_path_that_is_used_has_no_links);
 	tcase_add_test(t, a_pattern_may_be_below_a_link);
-	tcase_add_test(t, another_file_is_refused);
-	tcase_add_test(t, what_was_checked_is_kept_open);
+	tcase_add_test(t, a_file_with_another_digest_is_refused);
+	tcase_add_test(t, a_checked_file_is_kept_open);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }

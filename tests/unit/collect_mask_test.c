@@ -61,7 +61,7 @@ static const char *const secret[] = {
 	"kernel_params = \"agent.token=S3CR3T quiet\"",
 };
 
-START_TEST(masked)
+START_TEST(secrets_are_masked)
 {
 	AUTO(buf) struct buf out = BUF_INIT(65536), again = BUF_INIT(65536);
 	size_t n = mask_text(secret[_i], strlen(secret[_i]), &out);
@@ -93,7 +93,7 @@ static const char *const plain[] = {
 	"eyJ is short",
 };
 
-START_TEST(kept)
+START_TEST(text_without_secrets_is_kept)
 {
 	AUTO(buf) struct buf out = BUF_INIT(65536);
 	size_t n = mask_text(plain[_i], strlen(plain[_i]), &out);
@@ -116,7 +116,7 @@ static const struct {
 	{ "password: |\n  x\n  y\nuser: z", "password: |***\nuser: z" },
 };
 
-START_TEST(as_it_reads)
+START_TEST(only_the_secret_is_replaced)
 {
 	AUTO(buf) struct buf out = BUF_INIT(65536);
 
@@ -125,7 +125,7 @@ START_TEST(as_it_reads)
 }
 END_TEST
 
-START_TEST(words)
+START_TEST(listed_words_are_masked)
 {
 	char *const *list = ARGV("node1", "node1.example.org", "");
 	AUTO(buf) struct buf out = BUF_INIT(65536);
@@ -141,10 +141,10 @@ int main(void)
 	Suite *s = suite_create("collect_mask");
 	TCase *t = tcase_create("mask");
 
-	tcase_add_loop_test(t, masked, 0, (int)ARRAY_LEN(secret));
-	tcase_add_loop_test(t, kept, 0, (int)ARRAY_LEN(plain));
-	tcase_add_loop_test(t, as_it_reads, 0, (int)ARRAY_LEN(exact));
-	tcase_add_test(t, words);
+	tcase_add_loop_test(t, secrets_are_masked, 0, (int)ARRAY_LEN(secret));
+	tcase_add_loop_test(t, text_without_secrets_is_kept, 0, (int)ARRAY_LEN(plain));
+	tcase_add_loop_test(t, only_the_secret_is_replaced, 0, (int)ARRAY_LEN(exact));
+	tcase_add_test(t, listed_words_are_masked);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }

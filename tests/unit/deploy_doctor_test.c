@@ -68,7 +68,7 @@ static void mount_small(unsigned long flags, const char *options)
 	ck_assert_int_eq(mount("none", dir, "tmpfs", flags, options), 0);
 }
 
-START_TEST(the_useful_comes_first)
+START_TEST(a_missing_vmm_is_the_first_finding)
 {
 	const struct finding *f = examine(&(struct doctor_options){ .vmm = "/nowhere/qemu" },
 					  "vmm");
@@ -83,7 +83,7 @@ START_TEST(the_useful_comes_first)
 }
 END_TEST
 
-START_TEST(virtiofsd_can_be_done_without)
+START_TEST(a_missing_virtiofsd_is_a_warning)
 {
 	const struct finding *f = examine(
 		&(struct doctor_options){ .vmm = "/bin/true", .virtiofsd = "/nowhere/virtiofsd" },
@@ -128,7 +128,7 @@ START_TEST(a_release_brings_the_vmm)
 }
 END_TEST
 
-START_TEST(room)
+START_TEST(a_full_file_system_is_found)
 {
 	const struct doctor_options below = { .prefix = "/tmp/not/there/yet" };
 	const struct finding *f = examine(&below, "space");
@@ -183,7 +183,7 @@ static void await(pid_t pid, const char *name)
 	} while (!str_ends(exe, name) && !deadline_passed(end));
 }
 
-START_TEST(two_managers_are_one_too_many)
+START_TEST(two_running_managers_are_found)
 {
 	pid_t pids[] = { stand_in("containerd"), stand_in("crio") };
 	const struct finding *f;
@@ -206,7 +206,7 @@ START_TEST(two_managers_are_one_too_many)
 }
 END_TEST
 
-START_TEST(no_kvm)
+START_TEST(a_missing_or_broken_kvm_is_found)
 {
 	const struct finding *f;
 
@@ -235,7 +235,7 @@ START_TEST(no_kvm)
 }
 END_TEST
 
-START_TEST(no_key)
+START_TEST(a_node_without_a_key_is_told_how_to_get_one)
 {
 	const struct finding *f = examine(&(struct doctor_options){ .prefix = NULL }, "trust");
 
@@ -255,13 +255,13 @@ int main(void)
 	}
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_set_timeout(t, 120);
-	tcase_add_test(t, the_useful_comes_first);
-	tcase_add_test(t, virtiofsd_can_be_done_without);
+	tcase_add_test(t, a_missing_vmm_is_the_first_finding);
+	tcase_add_test(t, a_missing_virtiofsd_is_a_warning);
 	tcase_add_test(t, a_release_brings_the_vmm);
-	tcase_add_test(t, room);
-	tcase_add_test(t, two_managers_are_one_too_many);
-	tcase_add_test(t, no_kvm);
-	tcase_add_test(t, no_key);
+	tcase_add_test(t, a_full_file_system_is_found);
+	tcase_add_test(t, two_running_managers_are_found);
+	tcase_add_test(t, a_missing_or_broken_kvm_is_found);
+	tcase_add_test(t, a_node_without_a_key_is_told_how_to_get_one);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }

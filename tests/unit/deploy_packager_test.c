@@ -238,7 +238,7 @@ START_TEST(keys_are_shown_and_never_overwritten)
 }
 END_TEST
 
-START_TEST(what_is_typed_wrong_is_told)
+START_TEST(wrong_command_lines_are_refused)
 {
 	static const struct {
 		const char *line;
@@ -288,7 +288,7 @@ START_TEST(what_is_typed_wrong_is_told)
 }
 END_TEST
 
-START_TEST(help_is_given)
+START_TEST(every_verb_has_help)
 {
 	static const char *const lines[] = { "release --help", "release build --help",
 					     "keys --help", "keys generate -h" };
@@ -359,8 +359,8 @@ int main(void)
 	tcase_add_test(t, releases_are_compared);
 	tcase_add_test(t, channels_and_roots_go_on_from_the_last);
 	tcase_add_test(t, keys_are_shown_and_never_overwritten);
-	tcase_add_loop_test(t, what_is_typed_wrong_is_told, 0, 36);
-	tcase_add_loop_test(t, help_is_given, 0, 4);
+	tcase_add_loop_test(t, wrong_command_lines_are_refused, 0, 36);
+	tcase_add_loop_test(t, every_verb_has_help, 0, 4);
 	tcase_add_loop_test(t, a_pass_phrase_is_asked_without_echo, 0, 2);
 	suite_add_tcase(s, t);
 	return suite_run(s);

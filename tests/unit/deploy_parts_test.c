@@ -94,7 +94,7 @@ START_TEST(entries_do_not_collide)
 }
 END_TEST
 
-START_TEST(modes_digests_and_versions_are_held)
+START_TEST(wrong_modes_digests_and_versions_are_refused)
 {
 	struct err err = ERR_INIT;
 	struct entry e = a_file("bin/a");
@@ -144,7 +144,7 @@ START_TEST(a_layout_survives_its_text)
 }
 END_TEST
 
-START_TEST(verdicts)
+START_TEST(a_configuration_file_is_taken_kept_or_parked)
 {
 	static const struct {
 		const char *shipped, *disk, *fresh;
@@ -358,9 +358,9 @@ int main(void)
 	tcase_add_loop_test(tc, harmful_paths_are_refused, 0, 17);
 	tcase_add_loop_test(tc, links_stay_inside, 0, 8);
 	tcase_add_loop_test(tc, entries_do_not_collide, 0, 6);
-	tcase_add_loop_test(tc, modes_digests_and_versions_are_held, 0, 4);
+	tcase_add_loop_test(tc, wrong_modes_digests_and_versions_are_refused, 0, 4);
 	tcase_add_test(tc, a_layout_survives_its_text);
-	tcase_add_loop_test(tc, verdicts, 0, 14);
+	tcase_add_loop_test(tc, a_configuration_file_is_taken_kept_or_parked, 0, 14);
 	tcase_add_test(tc, install_json_survives_its_text);
 	tcase_add_loop_test(tc, a_wrong_install_json_is_refused, 0, 7);
 	tcase_add_test(tc, a_journal_survives_its_text);

@@ -270,7 +270,7 @@ static void build_as_other(const char *tree, const char *out, const char *old)
 	ck_assert_int_eq(status, 0);
 }
 
-START_TEST(whoever_builds_it_it_is_the_same)
+START_TEST(a_release_is_the_same_whoever_builds_it)
 {
 	AUTO(strv) char **old = NULL;
 	AUTO(release) struct release r = RELEASE_INIT;
@@ -355,7 +355,7 @@ START_TEST(a_patch_can_be_for_two_files)
 }
 END_TEST
 
-START_TEST(a_difference_is_told)
+START_TEST(differences_of_releases_are_listed)
 {
 	AUTO(release) struct release a = RELEASE_INIT, b = RELEASE_INIT;
 	AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
@@ -800,7 +800,7 @@ START_TEST(a_bill_of_materials_keeps_the_rules)
 END_TEST
 
 /* What went into a component is in the SBOM and in the provenance, by digest. */
-START_TEST(what_it_was_made_from_is_told)
+START_TEST(sources_are_listed_by_digest)
 {
 	static const char *const bill[] = { "\"name\": \"linux\"",
 					    "\"licenseDeclared\": \"GPL-2.0-only\"",
@@ -829,7 +829,7 @@ static int no_item(void *arg, const struct archive_item *item, struct err *e)
 	return 0;
 }
 
-START_TEST(what_is_no_archive_is_refused)
+START_TEST(a_file_that_is_no_archive_is_refused)
 {
 	struct archive_visitor v = { no_item, NULL, NULL, NULL };
 
@@ -895,11 +895,11 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_release_is_what_the_tree_was);
 	tcase_add_test(t, a_blob_is_a_plain_archive);
-	tcase_add_test(t, what_it_was_made_from_is_told);
-	tcase_add_test(t, whoever_builds_it_it_is_the_same);
+	tcase_add_test(t, sources_are_listed_by_digest);
+	tcase_add_test(t, a_release_is_the_same_whoever_builds_it);
 	tcase_add_test(t, a_patch_makes_the_new_file);
 	tcase_add_test(t, a_patch_can_be_for_two_files);
-	tcase_add_test(t, a_difference_is_told);
+	tcase_add_test(t, differences_of_releases_are_listed);
 	tcase_add_loop_test(t, a_tree_that_is_wrong_is_refused, 0, ARRAY_LEN(wrong_trees));
 	tcase_add_test(t, the_time_comes_from_the_environment);
 	tcase_add_test(t, signatures_stand_side_by_side);
@@ -907,7 +907,7 @@ int main(void)
 	tcase_add_test(t, each_blob_must_be_a_subject);
 	tcase_add_loop_test(t, a_blob_with_other_contents_is_noticed, 0, 4);
 	tcase_add_loop_test(t, a_bill_of_materials_keeps_the_rules, 0, 23);
-	tcase_add_loop_test(t, what_is_no_archive_is_refused, 0, 2);
+	tcase_add_loop_test(t, a_file_that_is_no_archive_is_refused, 0, 2);
 	tcase_add_test(t, our_components_own_what_is_installed);
 	suite_add_tcase(s, t);
 	return suite_run(s);

@@ -89,7 +89,7 @@ static const struct {
 	  false },
 };
 
-START_TEST(patches)
+START_TEST(a_patch_has_only_the_labels_that_differ)
 {
 	AUTO(json) struct json *node = parsed(wishes[_i].node), *patch = NULL;
 	struct wish w = { .instance = "default",
@@ -124,7 +124,7 @@ static const struct {
 	{ TAINTS(TAINT("other", "y", "NoExecute")), NULL, false },
 };
 
-START_TEST(startup_taints)
+START_TEST(startup_taints_are_removed)
 {
 	AUTO(json) struct json *node = parsed(taints[_i].node), *patch = NULL;
 	struct wish w = { .instance = "default",
@@ -143,7 +143,7 @@ END_TEST
 	"\"" status "\",\"reason\":\"" reason "\",\"message\":\"" message                       \
 	"\",\"lastTransitionTime\":\"then\"}]}}"
 
-START_TEST(a_condition)
+START_TEST(a_condition_is_patched_when_it_changes)
 {
 	static const struct {
 		const char *node;
@@ -180,7 +180,7 @@ START_TEST(a_condition)
 }
 END_TEST
 
-START_TEST(limits)
+START_TEST(limits_are_numbers_or_percentages)
 {
 	static const struct {
 		const char *text;
@@ -227,7 +227,7 @@ START_TEST(rounds_are_limited)
 }
 END_TEST
 
-START_TEST(options)
+START_TEST(wrong_options_are_refused)
 {
 	static const char *const good[] = { "a", "a.b/c:NoSchedule", "a=b:NoExecute", "a=b", NULL };
 	static const char *const bad[] = { "", ":NoSchedule", "a:Never", "a b", "=b" };
@@ -262,11 +262,11 @@ int main(void)
 	TCase *t = tcase_create("wish");
 
 	tcase_add_checked_fixture(t, setup, NULL);
-	tcase_add_loop_test(t, patches, 0, (int)ARRAY_LEN(wishes));
-	tcase_add_loop_test(t, startup_taints, 0, (int)ARRAY_LEN(taints));
-	tcase_add_test(t, a_condition);
-	tcase_add_test(t, limits);
-	tcase_add_test(t, options);
+	tcase_add_loop_test(t, a_patch_has_only_the_labels_that_differ, 0, (int)ARRAY_LEN(wishes));
+	tcase_add_loop_test(t, startup_taints_are_removed, 0, (int)ARRAY_LEN(taints));
+	tcase_add_test(t, a_condition_is_patched_when_it_changes);
+	tcase_add_test(t, limits_are_numbers_or_percentages);
+	tcase_add_test(t, wrong_options_are_refused);
 	tcase_add_test(t, rounds_are_limited);
 	suite_add_tcase(s, t);
 	return suite_run(s);

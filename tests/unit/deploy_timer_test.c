@@ -43,7 +43,7 @@ static const char *digest(unsigned n)
 	return text;
 }
 
-START_TEST(what_is_held_is_remembered)
+START_TEST(releases_that_are_held_are_remembered)
 {
 	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT, again = TIMER_PAST_INIT;
 
@@ -100,7 +100,7 @@ static const char *const damaged[] = {
 };
 
 /* Else what is held would be tried again. */
-START_TEST(a_damaged_past_is_an_error)
+START_TEST(a_damaged_file_is_an_error)
 {
 	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT;
 
@@ -118,9 +118,9 @@ int main(void)
 	TCase *t = tcase_create("past");
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
-	tcase_add_test(t, what_is_held_is_remembered);
+	tcase_add_test(t, releases_that_are_held_are_remembered);
 	tcase_add_test(t, only_the_newest_are_held);
-	tcase_add_loop_test(t, a_damaged_past_is_an_error, 0,
+	tcase_add_loop_test(t, a_damaged_file_is_an_error, 0,
 			    (int)(sizeof(damaged) / sizeof(damaged[0])));
 	suite_add_tcase(s, t);
 	return suite_run(s);

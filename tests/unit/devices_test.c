@@ -163,7 +163,7 @@ START_TEST(a_device_is_given_as_its_rules_say)
 }
 END_TEST
 
-START_TEST(a_device_that_is_not_there_is_named)
+START_TEST(a_missing_device_is_named)
 {
 	static const char text[] = "{\"ociVersion\":\"1.0.2\",\"linux\":{\"devices\":[{\"path\":"
 				   "\"/dev/sdx\",\"type\":\"b\",\"major\":8,\"minor\":65535}]}}";
@@ -186,7 +186,7 @@ int main(void)
 	TCase *tc = tcase_create("devices");
 
 	tcase_add_loop_test(tc, a_device_is_given_as_its_rules_say, 0, (int)ARRAY_LEN(cases));
-	tcase_add_test(tc, a_device_that_is_not_there_is_named);
+	tcase_add_test(tc, a_missing_device_is_named);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

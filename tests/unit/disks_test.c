@@ -122,7 +122,7 @@ START_TEST(a_device_is_plugged_in_once)
 }
 END_TEST
 
-START_TEST(failures_leave_what_was)
+START_TEST(a_failed_plug_or_unplug_changes_nothing)
 {
 	struct disk *disk = NULL;
 	struct err err = ERR_INIT;
@@ -158,7 +158,7 @@ static void *come_and_go(void *arg)
 	return NULL;
 }
 
-START_TEST(many_come_and_go_at_once)
+START_TEST(many_threads_plug_and_unplug_one_device)
 {
 	pthread_t threads[8];
 
@@ -224,8 +224,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, a_device_is_plugged_in_once);
-	tcase_add_test(tc, failures_leave_what_was);
-	tcase_add_test(tc, many_come_and_go_at_once);
+	tcase_add_test(tc, a_failed_plug_or_unplug_changes_nothing);
+	tcase_add_test(tc, many_threads_plug_and_unplug_one_device);
 	tcase_add_test(tc, an_image_grows_and_never_shrinks);
 	tcase_add_test(tc, a_swap_file_has_a_header);
 	suite_add_tcase(suite, tc);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Plugging and unplugging with a real QEMU, whose guest does not run: what it accepts, and what is left
- * of it. A guest that runs is in the tests of pods. */
+/* Plugging and unplugging with a real QEMU, whose guest does not run: what QEMU accepts, and what
+ * remains of a device. tests/cri has guests that run. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -152,7 +152,7 @@ START_TEST(qemu_takes_disks)
 	ck_assert_msg(hotplug_grow(plugs, "rw", 2 << 20, deadline_in(LONG_MS), &err) == 0, "%s",
 		      err.msg);
 	ck_assert(stat(image, &st) == 0 && st.st_size == 2 << 20);
-	/* Nobody there to let go of it. */
+
 	ck_assert_int_lt(hotplug_remove(plugs, "rw", deadline_in(SHORT_MS), &err), 0);
 	ck_assert_msg(err.code == E_TIMEOUT, "%s", err.msg);
 	err_clear(&err);

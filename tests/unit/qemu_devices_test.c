@@ -65,7 +65,7 @@ static const struct {
 	{ "q35", "q35", true },
 };
 
-START_TEST(a_list_has_a_name)
+START_TEST(names_are_found_in_the_help_of_qemu)
 {
 	ck_assert_msg(qemu_lists(names[_i].help, names[_i].name) == names[_i].has, "%s",
 		      names[_i].name);
@@ -89,7 +89,7 @@ static const char everything[] =
 	"sed -nE \"s/^QEMU_(MACHINE|DEVICE|OBJECT)\\(\\\"([^\\\"]*)\\\".*/\\2 of it/p\" "
 	"runtime/vmm/qemu/devices.def | grep -vE \"^($out) \"";
 
-START_TEST(what_is_missing_is_named)
+START_TEST(missing_devices_are_named)
 {
 	static const struct {
 		const char *without;
@@ -117,7 +117,7 @@ START_TEST(what_is_missing_is_named)
 }
 END_TEST
 
-START_TEST(what_is_no_qemu_is_said)
+START_TEST(a_program_that_is_no_qemu_is_refused)
 {
 	static const struct {
 		const char *script;
@@ -149,9 +149,9 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, a_list_has_a_name, 0, (int)ARRAY_LEN(names));
-	tcase_add_test(tc, what_is_missing_is_named);
-	tcase_add_test(tc, what_is_no_qemu_is_said);
+	tcase_add_loop_test(tc, names_are_found_in_the_help_of_qemu, 0, (int)ARRAY_LEN(names));
+	tcase_add_test(tc, missing_devices_are_named);
+	tcase_add_test(tc, a_program_that_is_no_qemu_is_refused);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The record of a sandbox: what is written is undone, also that of older versions. */
+/* The record of a sandbox: what it lists is undone, also if an older version wrote it. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -157,7 +157,6 @@ START_TEST(records_of_all_versions_are_undone)
 }
 END_TEST
 
-/* An interface is there until it is said to be disconnected. */
 START_TEST(interfaces_are_recorded_and_forgotten)
 {
 	const struct network n = { .path = (char *)"/run/netns/none-such",
@@ -189,7 +188,7 @@ START_TEST(interfaces_are_recorded_and_forgotten)
 }
 END_TEST
 
-/* One that is there is removed, also when the sandbox's processes had been in it. */
+/* Also a control group in which processes of the sandbox are. */
 START_TEST(control_groups_are_recorded_and_removed)
 {
 	AUTO(str) char *path = str_fmt("/record-test-%d", (int)getpid());
@@ -232,7 +231,7 @@ static const char *const harmless[][2] = {
 	{ "", "" },
 };
 
-START_TEST(a_record_that_does_not_fit_harms_nobody)
+START_TEST(a_wrong_record_harms_no_process)
 {
 	AUTO(str)
 	char *text = str_fmt("%s%d%s", harmless[_i][0], (int)victim.pid, harmless[_i][1]);
@@ -286,7 +285,7 @@ int main(void)
 	tcase_add_test(tc, what_is_recorded_is_undone);
 	tcase_add_loop_test(tc, records_of_all_versions_are_undone, 0,
 			    (int)(sizeof(samples) / sizeof(*samples)));
-	tcase_add_loop_test(tc, a_record_that_does_not_fit_harms_nobody, 0,
+	tcase_add_loop_test(tc, a_wrong_record_harms_no_process, 0,
 			    (int)(sizeof(harmless) / sizeof(*harmless)));
 	tcase_add_test(tc, interfaces_are_recorded_and_forgotten);
 	tcase_add_test(tc, control_groups_are_recorded_and_removed);

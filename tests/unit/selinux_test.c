@@ -51,7 +51,7 @@ static void expect(const char *text)
 	ck_assert(*text || !has.len);
 }
 
-START_TEST(the_next_program_begins_with_it)
+START_TEST(the_label_is_that_of_the_next_exec)
 {
 	struct err err = ERR_INIT;
 
@@ -103,7 +103,7 @@ int main(void)
 	TCase *t = tcase_create("label");
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, the_next_program_begins_with_it);
+	tcase_add_test(t, the_label_is_that_of_the_next_exec);
 	tcase_add_test(t, without_selinux_nothing_is_done);
 	tcase_add_test(t, without_a_label_nothing_is_done);
 	tcase_add_test(t, a_label_that_is_refused_is_named);

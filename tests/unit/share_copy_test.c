@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Copies for a guest that shares nothing: what is sent, in which order, and again after a change. */
+/* Copies for a guest without a share: what is sent, in which order, and again after a change. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -166,7 +166,7 @@ START_TEST(a_large_file_is_sent_in_chunks)
 }
 END_TEST
 
-START_TEST(too_much_is_refused)
+START_TEST(a_source_beyond_the_limit_is_refused)
 {
 	AUTO(str) char *path = path_join(tree, "a/b/file");
 	struct err err = ERR_INIT;
@@ -179,7 +179,7 @@ START_TEST(too_much_is_refused)
 }
 END_TEST
 
-/* Deeper than a path may be long, and than there are descriptors. */
+/* Deeper than PATH_MAX, and than the limit of file descriptors. */
 START_TEST(a_deep_tree_is_sent)
 {
 	enum { DEPTH = 3000 };
@@ -200,7 +200,7 @@ START_TEST(a_deep_tree_is_sent)
 }
 END_TEST
 
-START_TEST(what_is_no_file_is_left_out)
+START_TEST(special_files_are_left_out)
 {
 	AUTO(str) char *path = path_join(tree, "a/fifo");
 	struct err err = ERR_INIT;
@@ -223,7 +223,7 @@ START_TEST(a_failing_guest_ends_the_copy)
 }
 END_TEST
 
-START_TEST(what_cannot_be_a_copy_is_refused)
+START_TEST(sources_that_cannot_be_copied_are_refused)
 {
 	AUTO(str) char *file = path_join(tree, "a/b/file"), *fifo = path_join(tree, "fifo");
 	struct err err = ERR_INIT;
@@ -243,7 +243,7 @@ START_TEST(what_cannot_be_a_copy_is_refused)
 }
 END_TEST
 
-START_TEST(live_volumes_are_known)
+START_TEST(volumes_that_change_are_recognized)
 {
 	ck_assert(copy_is_live("/pods/u/volumes/kubernetes.io~configmap/c"));
 	ck_assert(copy_is_live("/pods/u/volumes/kubernetes.io~secret/c/"));
@@ -319,7 +319,7 @@ START_TEST(a_change_is_sent_again)
 }
 END_TEST
 
-START_TEST(what_is_no_directory_cannot_be_watched)
+START_TEST(only_directories_are_watched)
 {
 	AUTO(str) char *file = path_join(tree, "a/b/file");
 	AUTO(copies) struct copies list = list_of(file);
@@ -341,14 +341,14 @@ int main(void)
 	tcase_add_checked_fixture(t, make_tree, remove_tree);
 	tcase_add_test(t, a_tree_is_sent_with_its_links_last);
 	tcase_add_test(t, a_large_file_is_sent_in_chunks);
-	tcase_add_test(t, too_much_is_refused);
+	tcase_add_test(t, a_source_beyond_the_limit_is_refused);
 	tcase_add_test(t, a_deep_tree_is_sent);
-	tcase_add_test(t, what_is_no_file_is_left_out);
+	tcase_add_test(t, special_files_are_left_out);
 	tcase_add_loop_test(t, a_failing_guest_ends_the_copy, 0, 8);
-	tcase_add_test(t, what_cannot_be_a_copy_is_refused);
-	tcase_add_test(t, live_volumes_are_known);
+	tcase_add_test(t, sources_that_cannot_be_copied_are_refused);
+	tcase_add_test(t, volumes_that_change_are_recognized);
 	tcase_add_test(t, a_change_is_sent_again);
-	tcase_add_test(t, what_is_no_directory_cannot_be_watched);
+	tcase_add_test(t, only_directories_are_watched);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }

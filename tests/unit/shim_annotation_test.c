@@ -42,7 +42,7 @@ static const struct {
 	{ K "resource.other", "60", "100", 0, E_UNSUPPORTED, "not supported", NULL, 0 },
 };
 
-START_TEST(they_become_settings_or_are_refused)
+START_TEST(annotations_become_settings_or_are_refused)
 {
 	AUTO(str)
 	char *limit = cases[_i].memory ? str_fmt("{\"memory\": {\"limit\": %s}}", cases[_i].memory)
@@ -80,7 +80,8 @@ int main(void)
 	Suite *suite = suite_create("shim, annotations of containers");
 	TCase *tc = tcase_create("annotations");
 
-	tcase_add_loop_test(tc, they_become_settings_or_are_refused, 0, (int)ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, annotations_become_settings_or_are_refused, 0,
+			    (int)ARRAY_LEN(cases));
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How a container, a Create and a shim end: what was never started, what could not be started, what
- * nobody waits for. */
+/* How containers, Create and the shim end: a container that was never started or failed to start, a
+ * Create whose caller is gone, a shim without a manager. */
 
 #include "tests/unit/shim_lab.h"
 
@@ -38,7 +38,7 @@ static struct answer resize(void)
 
 /* --- the container --- */
 
-/* Killed as any other: with an event, an exit status, and nothing that hangs. */
+/* With an event and an exit status, as a running one. */
 START_TEST(a_container_that_was_never_started_is_killed)
 {
 	shim_start("good", SHARE_9P);
@@ -106,21 +106,21 @@ static void await_no_threads_but(char *const *those)
 	}
 }
 
-/* There is room for what serves a request, and none for the stack of a thread that stops the VM. */
+/* The shim has memory to serve requests, but not for the stack of the thread that stops the VM. */
 START_TEST(a_sandbox_that_cannot_be_ended_yet_is_ended_later)
 {
 	AUTO(strv) char **first = NULL;
 
-	/* No stack of an earlier thread is kept for it. */
+	/* libc caches no stack that the thread could use. */
 	ck_assert_int_eq(setenv("GLIBC_TUNABLES", "glibc.pthread.stack_cache_size=0", 1), 0);
 	shim_start("good", SHARE_9P);
-	/* It answers, so those that it always has are there. */
+	/* It has answered, so all threads that it always has exist. */
 	shim_must_fail(shim_ask_id("State", 0), "not found");
 	first = shim_threads();
 	shim_must(shim_create(), "Create");
 	shim_must(shim_ask_id("Start", 0), "Start");
 	shim_await_event("/tasks/start", 0);
-	/* That which has delivered the event is about to end. */
+	/* The thread that delivered the event is about to end. */
 	await_no_threads_but(first);
 	limit_addresses(used_addresses() + (2 << 20));
 	shim_must(shim_kill(9, 0), "Kill");
@@ -133,7 +133,7 @@ START_TEST(a_sandbox_that_cannot_be_ended_yet_is_ended_later)
 }
 END_TEST
 
-/* It has ended: the manager may delete it at once, and kill finds nothing. */
+/* The manager may delete it at once; Kill fails. */
 START_TEST(a_container_that_cannot_be_started_has_ended)
 {
 	shim_start("bad-start", SHARE_9P);
@@ -149,7 +149,7 @@ START_TEST(a_container_that_cannot_be_started_has_ended)
 }
 END_TEST
 
-/* When the manager hears of the end the VM is gone; nothing waits for Delete. */
+/* When the manager gets the exit status, the VM has ended; it does not wait for Delete. */
 START_TEST(the_vm_ends_with_its_workload)
 {
 	AUTO(str) char *vmm = NULL;
@@ -199,8 +199,8 @@ START_TEST(a_guest_with_a_disk_has_time_to_write_back)
 }
 END_TEST
 
-/* Managers ask for the size of whatever they have attached to. */
-START_TEST(what_has_no_terminal_has_no_size)
+/* Managers resize every process that they attach to. */
+START_TEST(resizing_without_a_terminal_succeeds)
 {
 	shim_start("good", SHARE_9P);
 	shim_must(shim_create(), "Create");
@@ -254,7 +254,7 @@ END_TEST
 /* --- input --- */
 
 /* A workload that was given no input reads the end of it. */
-START_TEST(no_input_is_an_end)
+START_TEST(a_workload_without_input_reads_its_end)
 {
 	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
 	struct err err = ERR_INIT;
@@ -267,8 +267,8 @@ START_TEST(no_input_is_an_end)
 }
 END_TEST
 
-/* The process has closed its input; who still writes is not to be ended by that. */
-START_TEST(input_that_is_not_read_is_taken)
+/* The writer must not be killed by SIGPIPE. */
+START_TEST(input_for_a_closed_stdin_is_discarded)
 {
 	enum { MUCH = 2 << 20 };
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
@@ -303,7 +303,6 @@ static struct answer create_other(const char *bundle)
 	return shim_ask("Create", &payload, 0);
 }
 
-/* Whatever is wrong with one container, the pod's VM stays. */
 START_TEST(a_failed_create_leaves_the_pod_alone)
 {
 	static const char text[] =
@@ -379,8 +378,8 @@ START_TEST(shutdown_ends_a_create)
 }
 END_TEST
 
-/* Another Delete is told that there is nothing, and its manager shuts the shim down: the first one is
- * answered all the same, and nothing stays. */
+/* While a Delete waits, the container is already unknown to others, and another client shuts the
+ * shim down. The Delete is answered, and nothing is left. */
 START_TEST(shutdown_waits_for_a_delete)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(64), signal = BUF_INIT(64);
@@ -422,8 +421,8 @@ static void manager_comes(void)
 	ck_assert_msg(manager >= 0, "%s", err.msg);
 }
 
-/* With a manager, which it has as long as more is asked of it. */
-static void start_one_that_is_soon_lonely(void)
+/* A shim that ends 120 ms after its manager. */
+static void start_with_manager(void)
 {
 	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
 	shim_host = manager_comes;
@@ -432,8 +431,8 @@ static void start_one_that_is_soon_lonely(void)
 
 START_TEST(a_shim_without_a_manager_ends)
 {
-	start_one_that_is_soon_lonely();
-	if (_i) { /* not while it has a container */
+	start_with_manager();
+	if (_i) { /* not as long as it has a container */
 		shim_must(shim_create(), "Create");
 		fd_close(&manager);
 		(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
@@ -448,7 +447,7 @@ START_TEST(a_shim_without_a_manager_ends)
 }
 END_TEST
 
-/* CRI-O gives no address, and forgets a shim where it could not go on to Create. */
+/* CRI-O passes no address, and abandons the shim if it fails before Create. */
 START_TEST(a_shim_that_nobody_uses_ends)
 {
 	shim_manager_address = "";
@@ -459,10 +458,9 @@ START_TEST(a_shim_that_nobody_uses_ends)
 }
 END_TEST
 
-/* It stays as long as the manager is there. */
 START_TEST(a_shim_with_a_manager_stays)
 {
-	start_one_that_is_soon_lonely();
+	start_with_manager();
 	(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
 	shim_must_fail(shim_ask_id("State", 0), "not found");
 	fd_close(&manager);
@@ -481,7 +479,7 @@ static long score(pid_t pid)
 	return strtol(text, NULL, 10);
 }
 
-/* Out of memory, the shim goes before its manager. */
+/* By the kernel, when memory runs out. */
 START_TEST(a_shim_is_killed_before_its_manager)
 {
 	long ours = score(getpid());
@@ -495,7 +493,8 @@ END_TEST
 START_TEST(a_signal_ends_a_shim_that_has_nothing)
 {
 	shim_start("good", SHARE_9P);
-	shim_must_fail(shim_ask_id("State", 0), "not found"); /* it serves, signals included */
+	shim_must_fail(shim_ask_id("State", 0),
+		       "not found"); /* it serves requests, so it handles signals too */
 	ck_assert(kill(shim_pid, SIGTERM) == 0);
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
@@ -531,11 +530,11 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, the_vm_ends_with_its_workload, 0, 2);
 	tcase_add_test(t, a_guest_with_a_disk_has_time_to_write_back);
 	tcase_add_test(t, a_failed_create_leaves_the_pod_alone);
-	tcase_add_test(t, what_has_no_terminal_has_no_size);
+	tcase_add_test(t, resizing_without_a_terminal_succeeds);
 	tcase_add_test(t, delete_in_another_namespace_touches_nothing);
 	tcase_add_test(t, delete_on_another_node_touches_nothing);
-	tcase_add_test(t, no_input_is_an_end);
-	tcase_add_test(t, input_that_is_not_read_is_taken);
+	tcase_add_test(t, a_workload_without_input_reads_its_end);
+	tcase_add_test(t, input_for_a_closed_stdin_is_discarded);
 	tcase_add_loop_test(t, a_create_whose_caller_is_gone_is_undone, 0, ARRAY_LEN(creates));
 	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
 	tcase_add_test(t, shutdown_waits_for_a_delete);

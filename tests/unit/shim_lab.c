@@ -30,10 +30,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The bound is for the program as it is shipped, without sanitizers. */
+/* Of the peak resident set of the shim; without sanitizers, of the program as it is shipped. */
 enum { RSS_MAX_KIB = SLOW > 1 ? 2 << 20 : 24 << 10 };
 
-/* --- the container manager's part --- */
+/* --- the container manager --- */
 
 static char *shim_address;
 int shim_manager = -1; /* the connection for most calls */
@@ -80,7 +80,6 @@ struct answer shim_answer_on(int fd, const char *method)
 	return a;
 }
 
-/* One call on a connection of its own. */
 struct answer shim_ask(const char *method, const struct buf *payload, unsigned timeout_ms)
 {
 	AUTO(fd) int fd = shim_connect();
@@ -89,7 +88,6 @@ struct answer shim_ask(const char *method, const struct buf *payload, unsigned t
 	return shim_answer_on(fd, method);
 }
 
-/* Most requests have the container's id as their only field. */
 struct answer shim_ask_id(const char *method, unsigned timeout_ms)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(64);
@@ -381,7 +379,6 @@ char **shim_threads(void)
 	return list;
 }
 
-/* Waits for every process that was started. The shim itself must have ended as it should. */
 void shim_no_process_is_left(bool killed)
 {
 	struct deadline d = deadline_in(QUIET_MS);
@@ -425,7 +422,6 @@ void shim_delete_verb(void)
 	ck_assert_uint_gt(wire_get_number(out.data, out.len, WIRE_PATH(3, 1)), 1600000000);
 }
 
-/* The container is gone: the shim ends when it is told to, and has left nothing. */
 void shim_finish(void)
 {
 	shim_is_small();

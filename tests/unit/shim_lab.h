@@ -101,11 +101,11 @@ void shim_start(const char *script, const char *share);
 int shim_start_into(int fd, const char *script, const char *share);
 /* Starts the shim with 9p, then calls Create and Start. */
 void shim_start_container(const char *script);
-void shim_is_small(void);
+void shim_is_small(void); /* fails if the shim has used too much memory */
 /* The ids of the shim's threads; the caller frees them (strv_free). */
 char **shim_threads(void);
-/* The payload of the first request for a method in log, which is the text of VM_LOG. The test fails
- * if there is none. */
+/* The payload of the first request of this method in log, the contents of VM_LOG; it points into
+ * log. Fails if there is no such request. */
 struct wire_value shim_recorded(const struct buf *log, const char *service, const char *method);
 void shim_output_is(const char *expect);
 /* Calls Shutdown. The shim must end, and nothing of it may be left. */
@@ -118,7 +118,10 @@ void shim_delete_container(void);
 extern const char *shim_namespace, *shim_manager_address;
 /* Runs the verb `delete`, as containerd does after a shim has ended. */
 void shim_delete_verb(void);
+/* Waits until every process that the test or the shim started has ended. Unless killed, the shim
+ * must have exited with 0. */
 void shim_no_process_is_left(bool killed);
+/* Fails if files, mounts or the socket of the shim are left. */
 void shim_nothing_is_left(void);
 
 /* Runs the tests that add() puts into the test case; all are skipped without root. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Every pair of verbs at one time, in every state of a process: both are answered, the shim lives,
- * and nothing is left. What is decided once has one winner. With sanitizers this is the test of who
- * owns what.
+ * Every pair of calls at the same time, in every state of a process: both are answered, the shim
+ * survives, and nothing is left. A call that can succeed only once succeeds at most once. Run with
+ * sanitizers, this tests locking and ownership.
  */
 
 #include "tests/unit/shim_lab.h"
@@ -119,7 +119,7 @@ static void bring_into(enum state state)
 	}
 }
 
-/* Whatever the two have done: the container is ended and deleted. */
+/* Ends and deletes the container, whatever state the two calls have left it in. */
 static void end_container(void)
 {
 	struct answer a = call("Kill", false);
@@ -146,7 +146,7 @@ static const struct verb *pair(int i, const struct verb **second)
 	return &verbs[a];
 }
 
-START_TEST(two_verbs_at_one_time)
+START_TEST(two_calls_at_the_same_time)
 {
 	enum state state = (enum state)(_i / PAIRS);
 	bool exec = state == EXEC_CREATED || state == EXEC_RUNNING, ended = false;
@@ -164,7 +164,7 @@ START_TEST(two_verbs_at_one_time)
 		describe(v[k], exec, &payload);
 		shim_ask_on(fd[k], TASK, v[k]->method, &payload, 0);
 	}
-	/* What waits for the end gets it last. */
+	/* Wait is answered last, since only the end of the container answers it. */
 	for (int k = 0; k < 2; k++) {
 		if (!str_eq(v[k]->method, "Wait"))
 			a[k] = shim_answer_on(fd[k], v[k]->method);
@@ -198,7 +198,7 @@ END_TEST
 
 static void add_tests(TCase *t)
 {
-	tcase_add_loop_test(t, two_verbs_at_one_time, 0, STATES * PAIRS);
+	tcase_add_loop_test(t, two_calls_at_the_same_time, 0, STATES * PAIRS);
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The shim with a guest of good manners: what it says to whom, what of the configuration arrives,
- * events and streams. */
+/* The shim with a guest that behaves: its requests to the agent, the configuration of the VM, events
+ * and streams. */
 
 #include "tests/unit/shim_lab.h"
 
@@ -26,7 +26,7 @@
 
 #define JOINED "/sys/fs/cgroup/h/managers/shim/cgroup.procs"
 
-/* --- the good manners --- */
+/* --- one container --- */
 
 static void holds_text(struct wire_value v, const unsigned *path, const char *expect)
 {
@@ -78,7 +78,7 @@ static void check_requests(void)
 	(void)shim_recorded(&log, "grpc.AgentService", "DestroySandbox");
 }
 
-START_TEST(a_whole_conversation)
+START_TEST(a_container_runs_from_create_to_delete)
 {
 	struct answer a;
 
@@ -99,8 +99,8 @@ START_TEST(a_whole_conversation)
 }
 END_TEST
 
-/* Of a guest that tells nothing: each part that readers look into is there. */
-START_TEST(statistics_lack_no_part)
+/* Readers dereference these messages without a check. */
+START_TEST(statistics_of_a_silent_guest_have_every_part)
 {
 	static const unsigned parts[][6] = {
 		{ 1, 2, 2 },     /* pids */
@@ -129,7 +129,7 @@ START_TEST(statistics_lack_no_part)
 }
 END_TEST
 
-/* --- what is configured --- */
+/* --- configuration --- */
 
 /* The command line of the VMM, with spaces between the words. */
 static void command_line(struct buf *out)
@@ -223,7 +223,7 @@ static const struct {
 	{ DIR "/shared\", \"/tmp/../" DIR "/shared/:rw", "two entries are named 'shared'" },
 };
 
-START_TEST(what_cannot_be_shared_fails_create)
+START_TEST(a_bind_mount_that_cannot_be_shared_fails_create)
 {
 	AUTO(str)
 	char *text = str_fmt("[runtime]\nsandbox_bind_mounts = [\"%s\"]", bad_mounts[_i].entry);
@@ -235,7 +235,7 @@ START_TEST(what_cannot_be_shared_fails_create)
 }
 END_TEST
 
-/* A full disk fails it as early. Not every manager calls `delete` then. */
+/* A full disk makes it fail. Not every manager then calls `delete`. */
 START_TEST(a_create_that_fails_early_leaves_nothing)
 {
 	static const char shares[] = "/run/kata-containers/shared/sandboxes";
@@ -274,7 +274,7 @@ static struct answer limit_memory(const char *bytes)
 	return shim_ask("Update", &payload, 0);
 }
 
-START_TEST(an_update_beyond_the_size_is_refused)
+START_TEST(an_update_beyond_the_maximum_size_is_refused)
 {
 	shim_more_config = fixed[_i].config;
 	shim_start_container("good");
@@ -344,7 +344,7 @@ START_TEST(output_goes_into_a_fifo)
 }
 END_TEST
 
-/* On a busy machine a manager may open its end when a short program has ended long ago. */
+/* On a busy machine the manager may open the FIFO long after a short program has ended. */
 START_TEST(output_waits_for_its_reader)
 {
 	char text[16] = "";
@@ -372,7 +372,7 @@ static const struct {
 	{ "file://" BUNDLE "/config.json/x", "config.json" },
 	{ "binary:///no/such/logger?a=b", "/no/such/logger" },
 	{ "binary:///bin/false",
-	  "" }, /* it is ready by closing its end; that it ended is its affair */
+	  "" }, /* a logger is ready when it closes its fd, also if it has ended */
 };
 
 START_TEST(output_that_cannot_be_opened_fails_create)
@@ -435,12 +435,13 @@ END_TEST
 
 static void add_tests(TCase *t)
 {
-	tcase_add_test(t, a_whole_conversation);
-	tcase_add_test(t, statistics_lack_no_part);
+	tcase_add_test(t, a_container_runs_from_create_to_delete);
+	tcase_add_test(t, statistics_of_a_silent_guest_have_every_part);
 	tcase_add_test(t, a_create_that_fails_early_leaves_nothing);
 	tcase_add_test(t, the_configuration_reaches_the_vm);
-	tcase_add_loop_test(t, what_cannot_be_shared_fails_create, 0, ARRAY_LEN(bad_mounts));
-	tcase_add_loop_test(t, an_update_beyond_the_size_is_refused, 0, ARRAY_LEN(fixed));
+	tcase_add_loop_test(t, a_bind_mount_that_cannot_be_shared_fails_create, 0,
+			    ARRAY_LEN(bad_mounts));
+	tcase_add_loop_test(t, an_update_beyond_the_maximum_size_is_refused, 0, ARRAY_LEN(fixed));
 	tcase_add_test(t, events_are_sent_again);
 	tcase_add_test(t, events_of_a_shim_that_ends_are_delivered);
 	tcase_add_test(t, output_goes_into_a_fifo);
