@@ -396,3 +396,14 @@ uint32_t dbus_number(struct dbus_reader *r)
 
 	return next(r, 'u', &text, &number) ? number : 0;
 }
+
+bool dbus_variant(struct dbus_reader *r)
+{
+	const char *types = NULL;
+	uint32_t number;
+
+	if (*r->types != 'v' || !take(r->m->body, r->m->body_len, &r->at, 'g', &types, &number))
+		types = "";
+	r->types = types;
+	return *types;
+}

@@ -181,7 +181,8 @@ static int refuse(const struct dbus_message *m, const struct dbus_call *call, st
 {
 	struct dbus_reader r = dbus_read(m);
 	const char *text = dbus_text(&r, 's');
-	enum err_code code = strstr(m->error, "NoSuchUnit") || strstr(m->error, "UnknownMethod")
+	enum err_code code = strstr(m->error, "NoSuchUnit") || strstr(m->error, "UnknownMethod") ||
+					     strstr(m->error, "UnknownObject")
 				     ? E_NOT_FOUND
 			     : strstr(m->error, "AccessDenied") ? E_PERMISSION
 			     : strstr(m->error, "UnitExists")   ? E_EXISTS

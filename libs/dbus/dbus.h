@@ -30,6 +30,7 @@
 #include "base/err.h"
 #include "base/scope.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { DBUS_MESSAGE_MAX = 1 << 20, DBUS_KEPT = 64, DBUS_HEAD = 16 };
@@ -112,6 +113,9 @@ struct dbus_reader {
 struct dbus_reader dbus_read(const struct dbus_message *m);
 const char *dbus_text(struct dbus_reader *r, char type); /* 's' or 'o' */
 uint32_t dbus_number(struct dbus_reader *r);             /* 'u' */
+/* Enters a variant: the value in it is read next; what follows the variant cannot be read. False:
+ * the next value is not a variant. */
+bool dbus_variant(struct dbus_reader *r);
 
 /* --- the connection --- */
 

@@ -9,8 +9,13 @@
  *	E_NOT_FOUND	no such unit, or no systemd
  *	E_EXISTS	a unit of that name exists
  *	E_FAILED	the job failed, or systemd refused it; with systemd's text
- *	E_GONE		systemd closed the connection
+ *	E_GONE		systemd closed the connection before it had named the job
  *	E_TIMEOUT	the deadline has passed
+ *
+ * A systemd that is re-executed (systemctl daemon-reexec, an upgrade of systemd) closes its
+ * connections but keeps its jobs. A call whose job is already named connects again until the
+ * deadline and waits on. If the job ended meanwhile, the unit's state tells how: active is the
+ * success of a restart and of a scope, inactive, failed or not loaded that of a stop.
  *
  * socket is SYSTEMD_SOCKET if it is NULL. The interface is described in
  * org.freedesktop.systemd1(5).

@@ -27,6 +27,8 @@ static void read_body(const struct dbus_message *m)
 
 		if (type == 'u')
 			(void)dbus_number(&r);
+		else if (type == 'v')
+			(void)dbus_variant(&r);
 		else
 			inside(m, dbus_text(&r, type == 'o' ? 'o' : 's'));
 	}

@@ -135,6 +135,26 @@ static struct wire answer(uint32_t to, const char *job)
 	return w;
 }
 
+/* The answer to Properties.Get: a variant. */
+static struct wire value(uint32_t to, const char *type, const char *is)
+{
+	struct wire w = begin(DBUS_ANSWER);
+	size_t body;
+
+	field(&w, 5, 'u', NULL, to);
+	field(&w, 8, 'g', "v", 0);
+	fields_end(&w);
+	body = w.n;
+	raw(&w, (char[]){ (char)strlen(type) }, 1);
+	raw(&w, type, strlen(type) + 1);
+	if (*type == 'u')
+		u32(&w, 5);
+	else
+		text(&w, is);
+	body_end(&w, body);
+	return w;
+}
+
 /* An answer with fields of a later version of D-Bus. */
 static struct wire answer_with(uint32_t to, const char *job, char code, char type)
 {
@@ -225,9 +245,20 @@ enum play {
 	CUT_FIELD,
 	TEXT_WITHOUT_END,
 	WRONG_TYPE,
+	REEXEC_DONE, /* from here: re-executed after it has named the job; the job goes on */
+	REEXEC_FAILS,
+	REEXEC_AGAIN,  /* and again, at every point of the conversation */
+	REEXEC_ACTIVE, /* from here: the job has ended meanwhile, and this is the unit's state */
+	REEXEC_RELOADING,
+	REEXEC_ACTIVATING,
+	REEXEC_INACTIVE,
+	REEXEC_FAILED,
+	REEXEC_UNKNOWN,  /* no such unit */
+	REEXEC_NO_STATE, /* the property is no text */
+	REEXEC_NEVER_BACK,
 };
 
-static const struct {
+static const struct play_end {
 	enum play play;
 	enum err_code code;
 } plays[] = {
@@ -259,22 +290,57 @@ static const struct {
 	{ CUT_FIELD, E_PROTOCOL },
 	{ TEXT_WITHOUT_END, E_PROTOCOL },
 	{ WRONG_TYPE, E_PROTOCOL },
+	{ REEXEC_DONE, E_OK },
+	{ REEXEC_FAILS, E_FAILED },
+	{ REEXEC_AGAIN, E_OK },
+	{ REEXEC_ACTIVE, E_OK },
+	{ REEXEC_RELOADING, E_OK },
+	{ REEXEC_ACTIVATING, E_FAILED },
+	{ REEXEC_INACTIVE, E_FAILED },
+	{ REEXEC_FAILED, E_FAILED },
+	{ REEXEC_UNKNOWN, E_FAILED },
+	{ REEXEC_NO_STATE, E_PROTOCOL },
+	{ REEXEC_NEVER_BACK, E_TIMEOUT },
 };
 
-/* Reads one message from the client; returns its serial. */
-static uint32_t hear(int fd)
+/* Where the end of a stop is another one. A unit that does not exist is stopped. */
+static const struct play_end stops[] = {
+	{ NO_UNIT, E_OK },         { REEXEC_ACTIVE, E_FAILED }, { REEXEC_RELOADING, E_FAILED },
+	{ REEXEC_INACTIVE, E_OK }, { REEXEC_FAILED, E_OK },     { REEXEC_UNKNOWN, E_OK },
+};
+
+static enum err_code stop_code(const struct play_end *play)
 {
+	for (size_t i = 0; i < ARRAY_LEN(stops); i++) {
+		if (stops[i].play == play->play)
+			return stops[i].code;
+	}
+	return play->code;
+}
+
+/* Reads one message from the client; returns its serial. member: the call that it must be, NULL:
+ * any. */
+static uint32_t hear_call(int fd, const char *member)
+{
+	AUTO(dbus_message) struct dbus_message m = DBUS_MESSAGE_INIT;
 	struct err err = ERR_INIT;
 	char head[DBUS_HEAD], rest[4096];
 	size_t length;
-	uint32_t serial;
 
 	if (fd_read_full(fd, head, sizeof(head), &err) != sizeof(head) ||
 	    dbus_length(head, &length, &err) < 0 || length - sizeof(head) > sizeof(rest) ||
 	    fd_read_full(fd, rest, length - sizeof(head), &err) != (ssize_t)(length - sizeof(head)))
 		_exit(4);
-	memcpy(&serial, head + 8, 4);
-	return serial;
+	buf_add(&m.data, head, sizeof(head));
+	buf_add(&m.data, rest, length - sizeof(head));
+	if (dbus_parse(&m, &err) < 0 || (member && !str_eq(m.member, member)))
+		_exit(8);
+	return m.serial;
+}
+
+static uint32_t hear(int fd)
+{
+	return hear_call(fd, NULL);
 }
 
 /* The authentication. As with systemd, a message that arrives together with BEGIN is lost. */
@@ -351,8 +417,100 @@ static void flood(int fd)
 		put(fd, many);
 }
 
-static void play_systemd(int fd, enum play play)
+/* --- a systemd that is re-executed --- */
+
+#define UNIT_PATH "/org/freedesktop/systemd1/unit/x_2eservice"
+
+/* Closes the connection and the socket, which is back a moment later. */
+static void reexec(int *listener, int *fd)
 {
+	struct err err = ERR_INIT;
+
+	fd_close(fd);
+	fd_close(listener);
+	(void)unlink(socket_path);
+	(void)usleep(200 * 1000);
+	*listener = fd_unix_listen(socket_path, &err);
+	if (*listener < 0)
+		_exit(9);
+}
+
+static int next_client(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		_exit(10);
+	return fd;
+}
+
+/* The next client subscribes and asks whether the job still exists. */
+static uint32_t returns(int listener, int *fd)
+{
+	*fd = next_client(listener);
+	greet(*fd, DONE);
+	put(*fd, answer(hear_call(*fd, "Subscribe"), NULL));
+	return hear_call(*fd, "Get");
+}
+
+static void reexec_everywhere(int *listener, int *fd)
+{
+	*fd = next_client(*listener);
+	reexec(listener, fd); /* at the authentication */
+	*fd = next_client(*listener);
+	greet(*fd, DONE);
+	(void)hear_call(*fd, "Subscribe");
+	reexec(listener, fd);
+	(void)returns(*listener, fd);
+	reexec(listener, fd);
+	put(*fd, value(returns(*listener, fd), "s", "running"));
+	reexec(listener, fd); /* while it waits for the job */
+}
+
+/* The job has ended, and the unit is in that state. */
+static void ended(int fd, uint32_t serial, enum play play)
+{
+	static const char *const states[] = {
+		[REEXEC_ACTIVE] = "active",         [REEXEC_RELOADING] = "reloading",
+		[REEXEC_ACTIVATING] = "activating", [REEXEC_INACTIVE] = "inactive",
+		[REEXEC_FAILED] = "failed",         [REEXEC_NO_STATE] = "",
+	};
+
+	put(fd, refusal(serial, "org.freedesktop.DBus.Error.UnknownObject", "Unknown object"));
+	serial = hear_call(fd, "GetUnit");
+	if (play == REEXEC_UNKNOWN) {
+		put(fd, refusal(serial, "org.freedesktop.systemd1.NoSuchUnit", "Not loaded."));
+	} else {
+		put(fd, answer(serial, UNIT_PATH));
+		put(fd,
+		    value(hear_call(fd, "Get"), play == REEXEC_NO_STATE ? "u" : "s", states[play]));
+	}
+}
+
+static void play_reexec(int listener, int fd, enum play play)
+{
+	uint32_t serial;
+
+	if (play == REEXEC_NEVER_BACK) {
+		(void)unlink(socket_path);
+		_exit(0);
+	}
+	reexec(&listener, &fd);
+	if (play == REEXEC_AGAIN)
+		reexec_everywhere(&listener, &fd);
+	serial = returns(listener, &fd);
+	if (play >= REEXEC_ACTIVE) {
+		ended(fd, serial, play);
+	} else {
+		put(fd, value(serial, "s", "running"));
+		put(fd, removed(JOB, "x.service", play == REEXEC_FAILS ? "failed" : "done"));
+	}
+	(void)pause();
+}
+
+static void play_systemd(int listener, enum play play)
+{
+	int fd = next_client(listener);
 	uint32_t serial;
 
 	greet(fd, play);
@@ -376,7 +534,7 @@ static void play_systemd(int fd, enum play play)
 		flood(fd);
 	if (play >= NEW_BYTE && play <= NO_CODE)
 		newer(fd, play, serial);
-	if (play >= HUGE)
+	if (play >= HUGE && play <= WRONG_TYPE)
 		hostile(fd, play, serial);
 	if (play == IN_BYTES) {
 		slowly(fd, answer(serial, JOB));
@@ -390,6 +548,10 @@ static void play_systemd(int fd, enum play play)
 		put(fd, removed(JOB, "x.service", "done"));
 	if (play == DONE_EARLY || play == DONE || play == OTHERS || play == FAILED)
 		put(fd, answer(serial, JOB));
+	if (play >= REEXEC_DONE) {
+		put(fd, answer(serial, JOB));
+		play_reexec(listener, fd, play);
+	}
 	if (play == FAILED)
 		put(fd, removed(JOB, "x.service", "failed"));
 	if (play == DONE || play == OTHERS)
@@ -417,8 +579,8 @@ static int do_verb(enum verb verb, struct deadline deadline, struct err *err)
 static void run_play(enum verb verb, size_t i)
 {
 	enum play play = plays[i].play;
-	/* Stopping a unit that does not exist succeeds. */
-	enum err_code code = verb == STOP && play == NO_UNIT ? E_OK : plays[i].code;
+	bool brief = play == SILENT || play == FLOOD || play == REEXEC_NEVER_BACK;
+	enum err_code code = verb == STOP ? stop_code(&plays[i]) : plays[i].code;
 	struct err err = ERR_INIT;
 	struct child child = CHILD_NONE;
 	AUTO(fd) int listener = fd_unix_listen(socket_path, &err);
@@ -428,14 +590,12 @@ static void run_play(enum verb verb, size_t i)
 	side = spawn_fork(&child, &err);
 	ck_assert_int_ge(side, 0);
 	if (side == 0) {
-		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-
 		(void)alarm(60);
-		play_systemd(fd, play);
+		play_systemd(listener, play);
 		_exit(0);
 	}
-	rc = do_verb(verb, deadline_in(play == SILENT || play == FLOOD ? SHORT_MS : PATIENCE_MS),
-		     &err);
+	fd_close(&listener);
+	rc = do_verb(verb, deadline_in(brief ? SHORT_MS : PATIENCE_MS), &err);
 	spawn_kill(&child);
 	ck_assert_msg(err.code == code, "play %d: %d %s", (int)play, (int)err.code, err.msg);
 	ck_assert_int_eq(rc, code ? -1 : 0);
