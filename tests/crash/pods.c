@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The walk of the runtime: crash-pods [--every N] [--from K] [--only NAME] [--real PREFIX] SHIM FAKE-VM.
+ * The walk of the runtime: crash-pods [--every N] [--from K] [--only NAME] [--real PREFIX] SHIM
+ * FAKE-VM.
  *
- * Plays a container manager that takes a pod and its containers through create, start, exec, update,
- * stop and delete. The shim is killed at its first system call that changes the host, then, in another
- * run, at its second, and so on until it survives to its end. After each kill the manager runs `delete`
- * for each container, as containerd does. Then nothing may be left: no process, mount, directory,
- * socket, network namespace, link, filter or control group. `start` and `delete` are killed in the same
- * way, and then run again.
+ * Plays a container manager that takes a pod and its containers through create, start, exec,
+ * update, stop and delete. The shim is killed at its first system call that changes the host, then,
+ * in another run, at its second, and so on until it survives to its end. After each kill the
+ * manager runs `delete` for each container, as containerd does. Then nothing may be left: no
+ * process, mount, directory, socket, network namespace, link, filter or control group. `start` and
+ * `delete` are killed in the same way, and then run again.
  *
- * --every N: only each N-th call, from the K-th on. --real PREFIX: with real VMs of the installation at
- * PREFIX; otherwise FAKE-VM plays QEMU and the guest.
+ * --every N: only each N-th call, from the K-th on. --real PREFIX: with real VMs of the
+ * installation at PREFIX; otherwise FAKE-VM plays QEMU and the guest.
  *
  * Each run is in mount, network, IPC and process namespaces of its own.
  */
@@ -530,8 +531,8 @@ static void run_delete(const char *id)
 	     &err);
 }
 
-/* Runs `delete` twice for each container that was created up to this step (NULL: the last), with the
- * pod's first or last. */
+/* Runs `delete` twice for each container that was created up to this step (NULL: the last), with
+ * the pod's first or last. */
 static void delete_all(const struct step *until, bool pod_first)
 {
 	if (pod_first)

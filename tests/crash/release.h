@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Small releases "1", "2", "3" for tests of the engine. They have programs, data, links, configuration
- * files, two files with the same contents, and files that only some versions have.
+ * Small releases "1", "2", "3" for tests of the engine. They have programs, data, links,
+ * configuration files, two files with the same contents, and files that only some versions have.
  */
 
 #include "deploy/engine/engine.h"

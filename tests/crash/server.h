@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Runs a program with several threads and kills it when one of them is about to make the n-th system
- * call that would change the host. Programs that it starts are not traced and run on. (trace.h is for
- * programs with one thread; it can make calls fail as well.)
+ * Runs a program with several threads and kills it when one of them is about to make the n-th
+ * system call that would change the host. Programs that it starts are not traced and run on.
+ * (trace.h is for programs with one thread; it can make calls fail as well.)
  *
- * The order of the calls differs between runs, since threads run in any order: a walk over all numbers
- * meets every kind of call, but not every single call.
+ * The order of the calls differs between runs, since threads run in any order: a walk over all
+ * numbers meets every kind of call, but not every single call.
  *
  * server_run() blocks until the program has ended; call it in a process that has no other children.
  */

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Runs a program and counts the system calls that change something. A seccomp filter stops the program
- * before each (ptrace), so that it can be killed at the n-th, or the call can fail without an effect.
- * Writing to stdout and stderr does not count, nor does opening a file for reading.
+ * Runs a program and counts the system calls that change something. A seccomp filter stops the
+ * program before each (ptrace), so that it can be killed at the n-th, or the call can fail without
+ * an effect. Writing to stdout and stderr does not count, nor does opening a file for reading.
  */
 
 #include "base/err.h"

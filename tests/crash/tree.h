@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Describes a directory tree as text, so that two trees can be compared and the difference can be shown:
- * a sorted line for each entry, with its type, mode, owner, number of links, and target or digest.
+ * Describes a directory tree as text, so that two trees can be compared and the difference can be
+ * shown: a sorted line for each entry, with its type, mode, owner, number of links, and target or
+ * digest.
  */
 
 #include "base/buf.h"

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The walk: crash-walk [--short] [--only NAME] [--part I/N] SUBJECT DIR. In each scenario SUBJECT is
- * killed at its first system call that changes something, in the next run at its second, and so on
- * until it runs to its end; then the same with each call failing instead. After each run
+ * The walk: crash-walk [--short] [--only NAME] [--part I/N] SUBJECT DIR. In each scenario SUBJECT
+ * is killed at its first system call that changes something, in the next run at its second, and so
+ * on until it runs to its end; then the same with each call failing instead. After each run
  *
  *	recover		leads to exactly the tree before or exactly the tree after;
  *	the verb	succeeds when it is run again, and leads to exactly the tree after;
  *	gc		leads to exactly what gc makes of the tree after: nothing is left over.
  *
- * A signal that requests termination, at each call, leads to one of the two trees without a recovery,
- * and to the exit status that belongs to it.
+ * A signal that requests termination, at each call, leads to one of the two trees without a
+ * recovery, and to the exit status that belongs to it.
  *
  * Without --short every recovery is killed at each of its calls too, and each call fails with each
  * error. With --short that is every fiftieth call, with the errors in turn.
@@ -188,8 +188,8 @@ static int expect(struct walk *w, const char *where, const struct buf *one, cons
 	return -1;
 }
 
-/* If a run reported success, the tree is the one after; otherwise a recovery makes the one before or
- * the one after. */
+/* If a run reported success, the tree is the one after; otherwise a recovery makes the one
+ * before or the one after. */
 static int check_recovery(struct walk *w, int status, struct err *err)
 {
 	static const struct command recover = { "recover", NULL };
@@ -214,8 +214,8 @@ static int check_after(struct walk *w, int status, struct err *err)
 	return expect(w, "after gc", &w->clean, NULL, err);
 }
 
-/* Kills the recovery of the present tree at each of its calls, and checks which tree the next recovery
- * makes. Other runs check what the verbs do with that tree. */
+/* Kills the recovery of the present tree at each of its calls, and checks which tree the next
+ * recovery makes. Other runs check what the verbs do with that tree. */
 static int walk_recovery(struct walk *w, struct err *err)
 {
 	struct trace t = { .argv = ARGV(w->subject, w->node, "recover") };
@@ -288,7 +288,8 @@ static int walk_scenario(struct walk *w, size_t i, struct err *err)
 	unsigned calls, bad = w->bad;
 
 	w->verb = &scenarios[i].verb;
-	/* A repair is not atomic: interrupted, it leaves neither tree, and the next repair finishes it. */
+	/* A repair is not atomic: interrupted, it leaves neither tree, and the next repair finishes
+	 * it. */
 	w->gradual = str_eq(w->verb->verb, "repair");
 	if (rehearse(w, scenarios[i].before, err) < 0)
 		return err_wrap(err, "%s", name);

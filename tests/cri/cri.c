@@ -4,8 +4,8 @@
  *
  *	cri --socket SOCKET --field exit_code ExecSync '{"container_id": "c1", "cmd": ["true"]}'
  *
- * Calls and members have the names of cri.proto. exec runs a command in a container, with the output and
- * the exit status of that command:
+ * Calls and members have the names of cri.proto. exec runs a command in a container, with the
+ * output and the exit status of that command:
  *
  *	cri --socket SOCKET exec c1 cat /etc/hosts
  *

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Process 1 of a guest whose agent is built with a sanitizer: mounts /proc, which the sanitizer reads
- * before main(), and executes the agent.
+ * Process 1 of a guest whose agent is built with a sanitizer: mounts /proc, which the sanitizer
+ * reads before main(), and executes the agent.
  */
 
 #include <stdio.h>

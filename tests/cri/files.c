@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Prints how the files of a volume behave inside a container: locks, events, mappings and others. The
- * output is the same with every runtime whose files behave as the kernel's.
+ * Prints how the files of a volume behave inside a container: locks, events, mappings and others.
+ * The output is the same with every runtime whose files behave as the kernel's.
  *
  *	files alone DIR		what one process sees
  *	files serve DIR		waits for "files visit" in another container
@@ -370,7 +370,8 @@ static const char *page_becomes(const volatile char *page, int at, char what)
 	return "not seen";
 }
 
-/* Waits as programs wait for a changed ConfigMap: prints a line each time "..data" is replaced, twice. */
+/* Waits as programs wait for a changed ConfigMap: prints a line each time "..data" is replaced,
+ * twice. */
 static int watch(void)
 {
 	_Alignas(struct inotify_event) char buf[PAGE];

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Simulates many nodes of a real cluster. Each runs the code of `kata-deploy report` with a simulated node
- * program, which waits for its turn, is busy for a while, succeeds or fails, and uninstalls on request.
- * Meanwhile another client watches the Leases and counts the turns.
+ * Simulates many nodes of a real cluster. Each runs the code of `kata-deploy report` with a
+ * simulated node program, which waits for its turn, is busy for a while, succeeds or fails, and
+ * uninstalls on request. Meanwhile another client watches the Leases and counts the turns.
  *
  *	fleet --kubeconfig FILE --nodes 1000 --at-once 10% --node-ms 5000
  *
- * Prints figures as "NAME VALUE". Exits with 1 if one is out of its bounds: more turns at a time than
- * allowed, a longer time than allowed, or a node object that is not as before after the uninstall.
+ * Prints figures as "NAME VALUE". Exits with 1 if one is out of its bounds: more turns at a time
+ * than allowed, a longer time than allowed, or a node object that is not as before after the
+ * uninstall.
  */
 
 #include "base/deadline.h"

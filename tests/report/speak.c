@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * speak SOCKET: plays `kata-deploy node`. Listens at SOCKET, sends the lines of its standard input to the
- * client, and prints the lines of the client. The line "hang-up" closes the connection, "flood" sends
- * bytes without end.
+ * speak SOCKET: plays `kata-deploy node`. Listens at SOCKET, sends the lines of its standard input
+ * to the client, and prints the lines of the client. The line "hang-up" closes the connection,
+ * "flood" sends bytes without end.
  */
 
 #include "base/buf.h"
