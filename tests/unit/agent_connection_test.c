@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Connections of the agent to ports of localhost, which is the test's too. */
+/* Connections of the agent to ports of localhost. Test and agent share the network namespace, so
+ * the test plays the servers. */
 
 #include "tests/unit/suite.h"
 
@@ -20,7 +21,7 @@
 
 static struct err err;
 
-/* The lab's network is new. */
+/* The network namespace is new, with its loopback down. */
 static void loopback_up(void)
 {
 	struct ifreq lo = { .ifr_flags = IFF_UP };
@@ -76,7 +77,7 @@ static void disconnect_port(const char *id)
 	lab_must("DisconnectPort", &r, NULL);
 }
 
-/* The code of the error of a read. */
+/* Reads until the read fails; returns the code of the error. */
 static enum err_code read_error(const char *method, const char *id)
 {
 	Grpc__ReadStreamRequest r = GRPC__READ_STREAM_REQUEST__INIT;
@@ -108,7 +109,7 @@ START_TEST(each_direction_carries_bytes_and_ends_alone)
 	ck_assert_int_eq(fd_read_full(fd, text, 5, &err), 5);
 	ck_assert_mem_eq(text, "hello", 5);
 	lab_close_stdin("", "c1");
-	ck_assert_int_eq(read(fd, text, 1), 0); /* one way has ended, not the other */
+	ck_assert_int_eq(read(fd, text, 1), 0); /* this direction has ended, the other has not */
 	ck_assert(fd_write_all(fd, "and more", 8, &err) == 0 && shutdown(fd, SHUT_WR) == 0);
 	all = lab_read("ReadStdout", "", "c1");
 	ck_assert_str_eq(all, "and more");
@@ -154,7 +155,7 @@ static void *write_all(void *arg)
 	return NULL;
 }
 
-/* More than any buffer holds, to somebody that reads late and sends it back. */
+/* More than any buffer holds, to a server that reads late and sends it back. */
 START_TEST(much_data_waits_for_a_late_reader)
 {
 	enum { LEN = 8 << 20 };
@@ -188,7 +189,7 @@ START_TEST(a_reset_is_reported_as_an_error)
 	ck_assert(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0);
 	fd_close(&fd);
 	ck_assert_int_eq(read_error("ReadStdout", "c1"), E_GONE);
-	lab_write("", "c1", "nobody", 6); /* thrown away, as a process's input is */
+	lab_write("", "c1", "nobody", 6); /* discarded, as input of a process that has ended is */
 }
 END_TEST
 
@@ -197,7 +198,7 @@ START_TEST(a_connection_that_cannot_be_made_is_refused)
 	uint32_t port;
 	int listener = listen_on(AF_INET, 8, &port);
 
-	ck_assert_int_eq(connect_port("", 0), 0); /* it is served */
+	ck_assert_int_eq(connect_port("", 0), 0); /* asks whether the agent has this call */
 	ck_assert_int_eq(connect_port("c1", 65536), -1);
 	ck_assert_int_eq(err.code, E_INVALID);
 	ck_assert_int_eq(connect_port("", port), -1);

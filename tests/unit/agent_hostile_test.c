@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The agent against what a runtime should not send: names that lead elsewhere, missing parts,
- * broken frames. It refuses with the right code, and goes on serving.
+ * The agent with requests that a runtime should not send: paths that lead elsewhere, missing parts,
+ * broken frames. It refuses them with the right code, and continues to serve.
  */
 
 #include "tests/unit/agent_lab.h"
@@ -29,7 +29,7 @@ static void start(void)
 	lab_sandbox();
 }
 
-/* In the agent's mount namespace, which is not ours: /run/x as it sees it. */
+/* The path of a file in the agent's mount namespace, which is not ours. */
 static char *seen_by_agent(const char *path)
 {
 	return str_fmt("/proc/%d/root%s", (int)lab_agent, path);
@@ -58,7 +58,7 @@ START_TEST(ids_that_are_no_plain_names_are_refused)
 		exec.container_id = exec.exec_id = bad[i];
 		lab_must_fail("ExecProcess", &exec, E_NOT_FOUND);
 	}
-	/* What is there already is nobody's bundle. */
+	/* A directory that exists already is no bundle. */
 	lab_container(&c, "shared", "true", false);
 	lab_must_fail("CreateContainer", &c.request, E_EXISTS);
 	lab_container_free(&c);
@@ -141,7 +141,7 @@ START_TEST(incomplete_specifications_are_refused)
 		ck_assert_msg(err.code == E_INVALID || err.code == E_NOT_FOUND, "%s", err.msg);
 		lab_container_free(&c);
 	}
-	/* Nothing of them is left: the id is free. */
+	/* Nothing is left of the failed ones: the id is free. */
 	ck_assert_int_eq(lab_output("none", "echo ok", "ok\n"), 0);
 }
 END_TEST
@@ -205,8 +205,8 @@ START_TEST(storages_stay_below_our_directory)
 }
 END_TEST
 
-/* By the last container that uses it or, for what a pod keeps, by the end of the sandbox
- * (lab_stop). */
+/* At the removal of the last container that uses it; a storage that belongs to the pod, at the
+ * end of the sandbox (lab_stop). */
 START_TEST(a_storage_is_counted_and_unmounted)
 {
 	bool stays = _i;
@@ -388,7 +388,7 @@ START_TEST(broken_frames_do_not_hurt)
 	} raw[] = {
 		{ "\0\0\0\4\0\0\0\1\1\0\xff\xff\xff\xff", 14 }, /* no ttRPC request */
 		{ "\0\0\0\0\0\0\0\1\1\0", 10 },                 /* an empty one */
-		{ "\xff\xff\xff\xff\0\0\0\1\1\0", 10 },         /* 4 GiB are promised */
+		{ "\xff\xff\xff\xff\0\0\0\1\1\0", 10 },         /* length 4 GiB */
 		{ "\0\0\0\0\0\0\0\2\1\0", 10 },                 /* even stream */
 		{ "\0\0\0\0\0\0\0\1\7\0", 10 },                 /* unknown type */
 		{ "\0\0\0\x22\0\0\0\1\1\0\x0a\x11grpc.AgentService\x12\x0f"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A real agent for a test. */
+/* Starts a real agent for a test and calls it. */
 
 #include "tests/unit/agent_lab.h"
 

@@ -242,7 +242,7 @@ START_TEST(a_wait_for_a_device_ends_with_it_or_with_the_deadline)
 }
 END_TEST
 
-/* The kernel makes the node of a disk a moment before the disk can be opened. */
+/* The kernel makes a disk's node a moment before the disk can be opened; the agent waits. */
 START_TEST(a_device_node_that_cannot_be_opened_is_no_device)
 {
 	struct err err = ERR_INIT;
@@ -265,7 +265,7 @@ START_TEST(a_device_node_that_cannot_be_opened_is_no_device)
 }
 END_TEST
 
-/* --- watched --- */
+/* --- watched volumes --- */
 
 static void expect(const char *name, const char *text)
 {
@@ -324,7 +324,7 @@ struct swapper {
 	bool stop;
 };
 
-/* The container's part: its folder is there, or a link that leads elsewhere. */
+/* Thread: plays a hostile container, which swaps its folder with a link to another directory. */
 static void *swap(void *arg)
 {
 	struct swapper *s = arg;
@@ -353,7 +353,7 @@ START_TEST(removals_in_a_volume_stay_inside_its_copy)
 		put(name, "keep");
 	}
 	link_in("aside", outside);
-	/* An fd has no path here: nothing may work by one. */
+	/* Without /proc no code can use the path of an fd. */
 	if (unshare(CLONE_NEWNS) == 0) {
 		ck_assert(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 		ck_assert(umount2("/proc", MNT_DETACH) == 0);
@@ -363,9 +363,10 @@ START_TEST(removals_in_a_volume_stay_inside_its_copy)
 		for (int i = 0; i < 8; i++) {
 			AUTO(str) char *name = str_fmt("%s/%d", folder, i);
 
-			(void)!symlink("x", name); /* there is one already, or it is outside */
+			(void)!symlink("x",
+				       name); /* it exists already, or the folder is a link now */
 		}
-		struct err ignored = ERR_INIT; /* what the swapping makes of it */
+		struct err ignored = ERR_INIT; /* a sync may fail because of the swaps */
 		(void)!watcher_sync(from, to, &ignored);
 	}
 	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
@@ -381,7 +382,7 @@ START_TEST(removals_in_a_volume_stay_inside_its_copy)
 	sync_volume();
 	AUTO(str) char *gone = path_join(folder, "gone");
 	ck_assert_int_eq(readlink(gone, target, sizeof(target)), -1);
-	/* What looks for leaks at the end reads it. */
+	/* The leak detector reads it at the end. */
 	if (!path_exists("/proc/self"))
 		ck_assert(mount("proc", "/proc", "proc", 0, NULL) == 0);
 }
@@ -466,7 +467,7 @@ START_TEST(a_volume_is_given_to_a_group)
 	ck_assert(stat(sub, &st) == 0 && st.st_gid == 4321 && (st.st_mode & S_ISGID));
 	ck_assert(stat(volume, &st) == 0 && st.st_gid == 4321 && (st.st_mode & S_ISGID));
 	ck_assert(stat(outside, &st) == 0 && st.st_gid != 4321); /* not through the link */
-	/* Matching at the top means done. */
+	/* If the top directory has the group already, the rest is left alone. */
 	ck_assert(chmod(file, 0600) == 0);
 	group.group_change_policy = TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch;
 	ck_assert_msg(storage_set_group(&s, &err) == 0, "%s", err.msg);

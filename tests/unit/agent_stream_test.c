@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Standard streams of the agent: terminals, and containers that do odd things to their own. */
+/* Standard streams: terminals, and containers that read or close their own streams. */
 
 #include "tests/unit/agent_lab.h"
 #include "tests/unit/suite.h"
@@ -111,7 +111,7 @@ START_TEST(terminal_input_that_nobody_reads_waits)
 	lab_signal("deaf", "", SIGKILL);
 	ck_assert_int_eq(lab_wait("deaf", ""), 128 + SIGKILL);
 	ck_assert(pthread_join(w.thread, NULL) == 0);
-	ck_assert_int_eq(w.result, 0); /* thrown away with its reader */
+	ck_assert_int_eq(w.result, 0); /* discarded when its reader ended */
 	follow_end(&f);
 	lab_remove("deaf");
 	is_alive();
@@ -132,14 +132,14 @@ START_TEST(a_terminal_is_read_and_written_at_once)
 	follow_end(&f);
 	ck_assert(pthread_join(w.thread, NULL) == 0);
 	ck_assert_int_eq(w.result, 0);
-	/* Of what came before -echo there is an echo as well. */
+	/* Input that came before stty -echo has been echoed too. */
 	ck_assert_uint_ge(f.bytes, strlen("ready\r\n") + 3072 * strlen("xxxxxxxxxxxxxxx\r\n"));
 	lab_remove("deaf");
 	free(w.data);
 }
 END_TEST
 
-/* A child that does not mind the hang-up keeps the terminal open, silently. */
+/* A child that ignores SIGHUP keeps the terminal open and writes nothing. */
 START_TEST(output_of_a_terminal_ends_with_its_process)
 {
 	struct follower f;
@@ -175,7 +175,7 @@ START_TEST(many_lines_come_in_few_pieces)
 }
 END_TEST
 
-/* A program that is asked something on its terminal, again and again. */
+/* As when a user types: each byte is echoed at once. */
 START_TEST(an_answer_on_a_terminal_is_not_delayed)
 {
 	uint64_t least = UINT64_MAX;
@@ -204,7 +204,7 @@ END_TEST
 
 /* --- pipes --- */
 
-/* What it takes from its own output is missing, and that is all. */
+/* Only the bytes that it has read itself are missing. */
 START_TEST(a_container_may_read_its_own_output)
 {
 	struct follower f;
@@ -244,7 +244,7 @@ START_TEST(input_for_a_closed_stdin_is_discarded)
 }
 END_TEST
 
-/* The input ends after what was accepted, not before. */
+/* The process reads all input that was accepted, then the end. */
 START_TEST(closing_stdin_waits_for_a_write_in_progress)
 {
 	AUTO(str) char *go = str_fmt("%s/go", lab_rootfs());
@@ -289,7 +289,7 @@ static void *signal_always(void *arg)
 	return NULL;
 }
 
-/* For ThreadSanitizer: nobody uses the pidfd while it is closed. */
+/* For ThreadSanitizer: the pidfd is not closed while another thread uses it. */
 START_TEST(signals_while_processes_end)
 {
 	bool stop = false;

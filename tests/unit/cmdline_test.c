@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* QEMU's command line: network cards, and room for processors, memory and devices plugged later. */
 
+#include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
 #include "base/file.h"
@@ -266,7 +267,7 @@ static const struct {
 
 START_TEST(firmware_is_beside_the_vmm)
 {
-	char dir[] = "/tmp/kata-cmdline-XXXXXX";
+	char dir[SCRATCH_DIR];
 	AUTO(str) char *machine = xstrdup("q35"), *share = NULL, *rom = NULL, *program = NULL;
 	AUTO(str) char *found = NULL;
 	struct runtime_config config = config_with(machine);
@@ -279,7 +280,7 @@ START_TEST(firmware_is_beside_the_vmm)
 	AUTO(strv) char **argv = NULL;
 	struct err err = ERR_INIT;
 
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "cmdline");
 	share = str_fmt("%s/share/%s", dir, firmwares[_i].folder);
 	rom = path_join(share, "qboot.rom");
 	program = path_join(dir, "bin/qemu-system-x86_64");

@@ -6,6 +6,7 @@
  */
 
 #include "tests/unit/expect.h"
+#include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
 #include "base/buf.h"
@@ -35,7 +36,7 @@
 
 enum { FILE_LIMIT = 1 << 20 };
 
-static char root[] = "/tmp/cri-root.XXXXXX";
+static char root[SCRATCH_DIR];
 static struct err err;
 
 static const struct cri_handler handlers[] = { { "kata", NULL },
@@ -43,15 +44,14 @@ static const struct cri_handler handlers[] = { { "kata", NULL },
 
 static void set_up(void)
 {
-	memcpy(root + strlen(root) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(root));
+	scratch_make(root, "cri");
 	err_clear(&err);
 	log_set_level(LOG_FATAL);
 }
 
 static void tear_down(void)
 {
-	OK(path_remove_tree(root, &err));
+	scratch_remove(root);
 }
 
 static char *in_root(const char *path)

@@ -118,7 +118,7 @@ static void nobody_is_found(void)
 	ck_assert_uint_eq(l.rows.n, 0);
 }
 
-/* Neither who reads a file (tail, a status that runs meanwhile) ... */
+/* A process that only reads a file, such as tail or kata-deploy status, is no user. */
 START_TEST(a_reader_does_not_use_it)
 {
 	AUTO(str) char *file = add_program("image");
@@ -153,7 +153,7 @@ static void map(const char *file, int protection)
 	(void)close(ends[0]);
 }
 
-/* ... nor who maps it as data ... */
+/* Nor is a process that maps it as data. */
 START_TEST(data_is_not_used)
 {
 	AUTO(str) char *file = add_program("kernel");
@@ -163,7 +163,7 @@ START_TEST(data_is_not_used)
 }
 END_TEST
 
-/* ... but who maps its code. */
+/* A process that maps code is one. */
 START_TEST(a_library_is_used)
 {
 	AUTO(use_list) struct use_list l = USE_LIST_INIT;
@@ -177,7 +177,7 @@ START_TEST(a_library_is_used)
 }
 END_TEST
 
-/* The release's own installer: it removes itself. */
+/* The installer of the release runs while it removes the release. */
 START_TEST(the_installer_does_not_hold_itself)
 {
 	AUTO(str) char *program = add_program(_i ? "kata-deploy" : "kata-manager");
@@ -199,7 +199,7 @@ START_TEST(a_shim_says_whose_it_is)
 	ck_assert_int_eq(unlink(program), 0);
 	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, program, text.data, text.len, 0755, &err),
 			 0);
-	/* The words behind the script are its own. */
+	/* The arguments after the script are those of the shim. */
 	start(ARGV("shim", "-c", "kill -STOP $$", "x", "-namespace", "k8s.io", "-id", "pod-7"),
 	      program, NULL, 0);
 	find(&l);
@@ -211,7 +211,7 @@ START_TEST(a_shim_says_whose_it_is)
 }
 END_TEST
 
-/* A /run of our own. */
+/* Mounts an empty /run in a mount namespace of this process. */
 static bool private_run(void)
 {
 	return unshare(CLONE_NEWNS) == 0 &&

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The control groups of a sandbox on the host, and pinning. */
+/* runtime/host: the control groups of a sandbox, users of VMMs, and pinning. */
 
+#include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
 #include "base/file.h"
@@ -26,10 +27,10 @@
 
 #define UNIFIED "/sys/fs/cgroup/unified"
 
-/* Of this process alone: "host-test-PID", and groups below and above it. */
+/* A name of this process alone, for groups of the test. */
 static char key[64];
 
-/* "BEFORE/host-test-PID/AFTER", heap. */
+/* "BEFORE/host-test-PID/AFTER"; the caller frees it. */
 static char *of_test(const char *before, const char *after)
 {
 	return str_fmt("%s/%s%s", before, key, after);
@@ -82,9 +83,10 @@ START_TEST(the_group_is_beside_the_sandbox_containers)
 }
 END_TEST
 
-/* --- in and out --- */
+/* --- entering and leaving --- */
 
-/* In a child, which is moved: its exit status is 0 if all went well. */
+/* Runs the test in a child process, since the process is moved. The child exits with 0 if it
+ * passed. */
 static void in_child(void (*fn)(void))
 {
 	pid_t pid = fork();
@@ -177,7 +179,7 @@ static void unified_only(void)
 	child = start_sleep();
 	MUST(is_in(group, "cgroup.procs", child.pid));
 	MUST(host_cgroup_add_vmm(h, child.pid, &err) == 0);
-	/* It goes before the others do. */
+	/* The shim leaves before the other processes. */
 	MUST(host_cgroup_move_back(h, &err) == 0 && host_cgroup_move_back(h, &err) == 0);
 	MUST(!is_in(group, "cgroup.procs", getpid()) && is_in(group, "cgroup.procs", child.pid));
 	spawn_kill(&child);
@@ -233,10 +235,9 @@ START_TEST(version_2_has_the_vmm_in_the_sandboxs_group)
 }
 END_TEST
 
-/* --- version 2 with controllers, which this machine may not have: a tree of files that is like it
- * --- */
+/* --- version 2 with controllers, played by plain files, since this machine may not have it --- */
 
-static char made[64];
+static char made[SCRATCH_DIR];
 
 static void make_group(const char *path, const char *controllers)
 {
@@ -256,7 +257,7 @@ static void make_group(const char *path, const char *controllers)
 	}
 }
 
-/* The text of a file there is that. */
+/* Checks the text of a file of the tree. */
 static bool has(const char *path, const char *wanted)
 {
 	AUTO(str) char *file = path_join(made, path);
@@ -285,13 +286,14 @@ static void made_tree(void)
 	make_group("kata_overhead/KEY", "\n");
 	MUST(host_cgroup_new(&where, &h, &err) == 0 && h);
 	MUST(host_cgroup_enter(h, &err) == 0);
-	/* Each group hands on what it has, the sandbox's own nothing. */
+	/* Each group delegates its controllers, the sandbox's own none. */
 	MUST(has("cgroup.subtree_control", "+cpuset +cpu +memory +pids"));
 	MUST(has("pods/cgroup.subtree_control", "+cpuset +cpu +memory"));
 	MUST(has("pods/pod1/cgroup.subtree_control", "+cpuset +cpu"));
 	MUST(has("pods/pod1/kata_c1/cgroup.subtree_control", ""));
 	MUST(has("kata_overhead/cgroup.subtree_control", "+cpu"));
-	/* The shim is with the rest, which weighs as much as all pods; the VMM in the pod's group. */
+	/* The shim is in the overhead group, with the weight of all pods; the VMM in the pod's
+	 * group. */
 	MUST(has("kata_overhead/KEY/cgroup.procs", us));
 	weight = str_fmt("%llu", (unsigned long long)(1 + (shares - 2) * 9999 / 262142));
 	MUST(has("kata_overhead/cpu.weight", weight));
@@ -299,7 +301,7 @@ static void made_tree(void)
 	MUST(has("pods/pod1/kata_c1/cgroup.procs", "77"));
 	MUST(host_cgroup_add_vcpus(h, (pid_t[]){ 78 }, 1, &err) == 0);
 	MUST(has("pods/pod1/kata_c1/cgroup.procs", "77"));
-	/* An empty list is the group's above. */
+	/* An empty list means that of the parent. */
 	MUST(host_cgroup_set_cpus(h, "0-1", "0", &err) == 0);
 	MUST(has("pods/pod1/kata_c1/cpuset.cpus", "0-1") &&
 	     has("pods/pod1/kata_c1/cpuset.mems", "0"));
@@ -310,12 +312,9 @@ static void made_tree(void)
 
 START_TEST(version_2_hands_its_controllers_on)
 {
-	struct err err = ERR_INIT;
-
-	(void)str_print(made, sizeof(made), "/tmp/kata-host-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(made));
+	scratch_make(made, "host");
 	in_child(made_tree);
-	ck_assert_msg(path_remove_tree(made, &err) == 0, "%s", err.msg);
+	scratch_remove(made);
 }
 END_TEST
 
@@ -340,12 +339,9 @@ static void crowded_tree(void)
 
 START_TEST(version_2_leaves_a_group_of_somebody_else_alone)
 {
-	struct err err = ERR_INIT;
-
-	(void)str_print(made, sizeof(made), "/tmp/kata-host-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(made));
+	scratch_make(made, "host");
 	in_child(crowded_tree);
-	ck_assert_msg(path_remove_tree(made, &err) == 0, "%s", err.msg);
+	scratch_remove(made);
 }
 END_TEST
 
@@ -398,7 +394,7 @@ static void v1_both(void)
 
 		MUST(shares && str_eq(shares, wanted));
 	}
-	/* What is not there is refused, and named; nothing is lost. */
+	/* A missing group is an error that names it; nothing else changes. */
 	MUST(host_cgroup_set_cpus(h, "0", "0", &err) == 0);
 	MUST(host_cgroup_set_cpus(h, "4000", "", &err) < 0);
 	MUST(strstr(err.msg, "cpuset.cpus") && strstr(err.msg, sandbox->path));
@@ -420,7 +416,7 @@ static void v1_both(void)
 	host_cgroup_free(h);
 }
 
-/* A process of somebody else is in it. */
+/* A foreign process is in the group. */
 static void v1_taken(void)
 {
 	AUTO(str) char *path = of_test("", "/c4"), *name = of_test("", "/kata_c4");
@@ -567,7 +563,7 @@ START_TEST(as_many_threads_as_processors_are_pinned)
 		ck_assert(sched_getaffinity(ids[i], sizeof(got), &got) == 0);
 		ck_assert_int_eq(CPU_COUNT(&got), 1);
 	}
-	/* Another number: each may use the whole set again. */
+	/* With another number of threads, each may use the whole set again. */
 	ck_assert_int_eq(vcpu_pin(ids, n == 1 ? 2 : 1, &all, &err), 0);
 	ck_assert(sched_getaffinity(ids[0], sizeof(got), &got) == 0);
 	ck_assert(CPU_EQUAL(&got, &all));

@@ -2,6 +2,7 @@
 /* runtime/network against the kernel, with namespaces as network plugins leave them. Needs root and
  * ip(8). */
 
+#include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
 #include "base/buf.h"
@@ -27,7 +28,7 @@ static struct err err;
 
 #define must(call) ck_assert_msg((call) == 0, "%s", err.msg)
 
-/* Runs it in the namespace; returns what it printed, heap. */
+/* Runs a shell script in the namespace; returns its output, which the caller frees. */
 static char *shell(const char *script)
 {
 	AUTO(str) char *enter = str_fmt("--net=%s", path);
@@ -44,8 +45,8 @@ static void run(const char *script)
 	free(shell(script));
 }
 
-/* No addresses that the kernel makes: they come when it gets round to the link's carrier, which
- * may be after a test has looked at what is there. */
+/* The kernel must not add IPv6 addresses itself: it does so some time after the carrier is up,
+ * maybe after a test has read the addresses. */
 static void setup(void)
 {
 	struct spawn s = { .argv = ARGV("unshare", "-n", "sh", "-c",
@@ -76,7 +77,7 @@ static void teardown(void)
 	spawn_kill(&holder);
 }
 
-/* How many taps and ingress qdiscs there are. */
+/* The number of taps and ingress qdiscs. */
 static int ours(void)
 {
 	AUTO(str)
@@ -86,7 +87,7 @@ static int ours(void)
 	return (int)strtol(n, NULL, 10);
 }
 
-/* How many limits. */
+/* The number of rate limits. */
 static int buckets(void)
 {
 	AUTO(str) char *n = shell("tc qdisc | grep -c tbf || true");
@@ -142,7 +143,7 @@ START_TEST(routes_that_the_guest_would_not_make_are_read)
 }
 END_TEST
 
-/* The one end in the namespace of a frame that was sent to the other. */
+/* Sends a ping to an address behind the interface. True if its frame arrives at the tap. */
 static bool arrives(int tap)
 {
 	uint8_t packet[2048] = { 0 };
@@ -161,7 +162,7 @@ static bool arrives(int tap)
 	return seen;
 }
 
-/* Broadcasts an ARP request, and sees it counted where it arrives. */
+/* Sends an ARP request from the tap. True if the other end of the veth counts it. */
 static bool leaves(int tap)
 {
 	static const char count[] = "ip -s -o link show peer | sed 's/.*RX:[^0-9]*[0-9]* *//; "
@@ -215,7 +216,7 @@ START_TEST(wires_of_a_dead_process_are_undone)
 	other = net.identity;
 	other.inode++;
 	must(network_connect(&net, &err));
-	/* The path is another's now. */
+	/* Another namespace has this path now: nothing is undone. */
 	must(network_undo(path, &other, "eth0", "tap0_kata", models[_i], &err));
 	must(network_undo("/no/such", &net.identity, "eth0", "tap0_kata", models[_i], &err));
 	ck_assert_int_eq(ours(), _i ? 1 : 3);
@@ -300,7 +301,8 @@ START_TEST(changes_of_the_namespace_are_found_by_a_rescan)
 	ck_assert(called("eth0")->synced);
 	ck_assert(net.routes_synced);
 	ck_assert(net.neighbours_synced);
-	/* Two that come, one of which a VM cannot be given; more news than the socket keeps. */
+	/* Two new interfaces, one of which cannot be connected; more messages than the socket
+	 * buffers. */
 	run("ip link add peer1 type veth peer name net1; ip addr add 10.2.2.3/24 dev net1\n"
 	    "ip link set net1 up; ip link add wrong type bridge; ip addr add 10.3.3.3/24 dev "
 	    "wrong\n"
@@ -320,7 +322,7 @@ START_TEST(changes_of_the_namespace_are_found_by_a_rescan)
 			must(network_plug(&net, &net.endpoints.list.v[i], &err));
 	}
 	ck_assert_int_eq(ours(), 6);
-	/* One changes, one goes. */
+	/* One interface changes, one disappears. */
 	run("ip addr add 10.1.2.9/24 dev eth0; ip link del peer1");
 	must(network_rescan(&net, &err));
 	ck_assert(!called("eth0")->synced && !called("eth0")->gone && called("net1")->gone);
@@ -392,7 +394,7 @@ START_TEST(other_kinds_are_connected)
 }
 END_TEST
 
-/* Each makes an interface that a VM cannot be given; what must be said. */
+/* Scripts that make an interface which cannot be connected, and a part of the error. */
 static const struct {
 	const char *script, *says;
 	enum err_code code;
@@ -421,7 +423,7 @@ START_TEST(an_interface_that_cannot_be_connected_is_named)
 }
 END_TEST
 
-/* Of the namespace that a process is in. */
+/* The inode of a process's network namespace. */
 static ino_t home_of(pid_t pid)
 {
 	AUTO(str) char *link = str_fmt("/proc/%d/ns/net", (int)pid);
@@ -433,24 +435,24 @@ static ino_t home_of(pid_t pid)
 
 START_TEST(a_namespace_of_our_own_has_a_placeholder)
 {
-	char dir[] = "/tmp/kata-netns-XXXXXX";
+	char dir[SCRATCH_DIR];
 	struct netns_placeholder r;
 	ino_t home = home_of(getpid());
 	AUTO(str) char *own = NULL, *open_files = NULL, *out = NULL, *ask_name = NULL, *name = NULL;
 	struct stat st;
 
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "netns");
 	own = path_join(dir, "netns");
 	must(netns_make(own, &err));
 	ck_assert(is_where_it_was(home));
 	ck_assert(stat(own, &st) == 0 && st.st_ino != home);
-	ck_assert_int_eq(netns_make(own, &err), -1); /* there is one */
+	ck_assert_int_eq(netns_make(own, &err), -1); /* it exists */
 	err_clear(&err);
 	must(netns_placeholder_start(own, "stand-in for one", &r, &err));
 	ck_assert(home_of(r.child.pid) == st.st_ino);
 	must(network_scan(&net, &config, own, &err));
 	ck_assert_uint_eq(net.endpoints.list.n, 0);
-	/* It has nothing of ours open but its lifeline, and ends when that is cut. */
+	/* The placeholder has no fd of ours but a pipe, and ends when we close the other end. */
 	open_files = str_fmt("for i in $(seq 100); do n=$(ls /proc/%d/fd | wc -l)\n"
 			     "[ $n != 1 ] || break; sleep 0.1; done; echo $n",
 			     (int)r.child.pid);

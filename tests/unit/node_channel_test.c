@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The socket between node and report, and a peer on it that does what it likes. */
 
+#include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
 #include "base/deadline.h"
@@ -180,11 +181,11 @@ END_TEST
 
 START_TEST(the_socket_has_mode_0666_and_replaces_an_old_one)
 {
-	char dir[] = "/tmp/node_channel_test.XXXXXX";
+	char dir[SCRATCH_DIR];
 	struct err err = ERR_INIT;
 	struct stat st;
 
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "channel");
 	AUTO(str) char *path = str_fmt("%s/s", dir);
 	AUTO(fd) int first = channel_listen(path, &err);
 	ck_assert_int_ge(first, 0);
@@ -214,12 +215,12 @@ static void *race(void *arg)
 /* Nobody's file is opened to everybody by one who puts a link in the socket's place. */
 START_TEST(a_link_in_its_place_is_not_followed)
 {
-	char dir[] = "/tmp/node_channel_test.XXXXXX";
+	char dir[SCRATCH_DIR];
 	struct err err = ERR_INIT;
 	struct stat st = { 0 };
 	pthread_t thread;
 
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "channel");
 	raced = str_fmt("%s/s", dir);
 	target = str_fmt("%s/of-the-host", dir);
 	AUTO(fd) int file = open(target, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What `kata-deploy node` does next: whole stories of jobs, messages and time, without a node. */
+/* The state machine of `kata-deploy node`: sequences of jobs, messages and times, without a node. */
 
 #include "tests/unit/suite.h"
 
@@ -56,7 +56,7 @@ static void fails(enum node_job job, const char *message)
 	machine_done(&m, &o, now, wall);
 }
 
-/* Each expects that job and ends it. */
+/* Each of these expects the job and ends it. */
 static void status(uint64_t drift, bool interrupted)
 {
 	expect_job(JOB_STATUS);
@@ -209,7 +209,7 @@ START_TEST(a_node_killed_by_its_restart_goes_on)
 }
 END_TEST
 
-/* Its restart is not followed by another try at once, which would restart it again. */
+/* The next attempt has a pause, since it would restart the manager again. */
 START_TEST(an_undone_install_counts_as_a_failure)
 {
 	struct machine_kept kept = { .held = true };
@@ -255,7 +255,7 @@ START_TEST(failures_pause_longer_and_longer)
 		ck_assert_uint_eq(machine_wake(&m), now + pauses[i] * 1000);
 		pass(pauses[i] - 1);
 		expect_job(JOB_NONE);
-		/* A program that is started again does not try sooner. */
+		/* A restarted program does not try earlier. */
 		kept = m.kept;
 		machine_init(&m, &usual, &kept, now, wall);
 		ck_assert_int_eq(m.state.phase, PHASE_FAILED);
@@ -313,7 +313,7 @@ START_TEST(drift_is_repaired)
 }
 END_TEST
 
-/* Somebody else changes it again and again. */
+/* Somebody else changes the files again after each repair. */
 START_TEST(repairs_are_limited)
 {
 	begin_with(&usual, NULL);
@@ -346,7 +346,7 @@ START_TEST(drift_may_only_be_reported)
 }
 END_TEST
 
-/* The registration was removed: that is a change, which needs a turn again. */
+/* Somebody removed the registration: adding it is a change and needs a turn. */
 START_TEST(a_lost_registration_is_made_again)
 {
 	begin_with(&usual, NULL);
@@ -414,7 +414,7 @@ START_TEST(a_manager_that_is_ill_is_a_failure)
 }
 END_TEST
 
-/* Another installation on this node restarts it. A turn is not lost for that. */
+/* Another installation on this node restarts the manager. The node keeps its turn. */
 START_TEST(a_manager_that_is_ill_for_a_moment_is_no_failure)
 {
 	begin_with(&usual, NULL);
@@ -441,7 +441,7 @@ START_TEST(a_manager_that_is_ill_for_a_moment_is_no_failure)
 	expect_job(JOB_NONE);
 	ck_assert(m.state.phase == PHASE_READY && m.state.failures == 0 && m.failed == 0);
 	ck_assert(first_said(1).good);
-	/* What does not pass by itself is told at once. */
+	/* A failure that does not pass by itself is reported at once. */
 	pass(QUICK);
 	expect_job(JOB_STATUS);
 	fails(JOB_STATUS, "install.json cannot be read");
@@ -449,7 +449,7 @@ START_TEST(a_manager_that_is_ill_for_a_moment_is_no_failure)
 }
 END_TEST
 
-/* It is the last thing that is done, also by a process that is started again. */
+/* No job follows it, also not in a restarted process. */
 START_TEST(an_uninstall_is_final)
 {
 	struct machine_kept kept;
@@ -484,7 +484,7 @@ START_TEST(an_uninstall_is_final)
 }
 END_TEST
 
-/* Asked for while it waits for its first turn. */
+/* The request comes while the node waits for its first turn. */
 START_TEST(an_uninstall_comes_before_an_install)
 {
 	begin_with(&usual, NULL);
@@ -498,8 +498,8 @@ START_TEST(an_uninstall_comes_before_an_install)
 }
 END_TEST
 
-/* A node that fails is the one that is most wanted to be rid of: it does not wait out its pause;
- * but an uninstall that fails has pauses, however often it is asked for. */
+/* A node that fails is likely to be uninstalled: the uninstall does not wait for the end of the
+ * pause. An uninstall that fails has pauses of its own, however often it is requested. */
 START_TEST(an_uninstall_does_not_wait_for_a_pause)
 {
 	begin_with(&usual, NULL);
@@ -525,7 +525,7 @@ START_TEST(an_uninstall_does_not_wait_for_a_pause)
 }
 END_TEST
 
-/* Report may have got the turn when the node does not want it any more. */
+/* Report may get the turn when the node does not need it any more. */
 START_TEST(an_unneeded_turn_is_given_back)
 {
 	struct machine_kept kept;
@@ -554,7 +554,8 @@ START_TEST(an_unneeded_turn_is_given_back)
 }
 END_TEST
 
-/* Its restart has ended the pod: the next one does not install again what has been taken away. */
+/* The restart of the uninstall has ended the pod: the next process finishes it and does not
+ * install. */
 START_TEST(an_uninstall_goes_on_in_another_process)
 {
 	struct machine_kept kept;
@@ -582,8 +583,8 @@ static uint32_t next_of(uint32_t *seed, uint32_t below)
 	return (*seed >> 16) % below;
 }
 
-/* What it may say: turns that nobody asked for, of yesterday, twice, late; the uninstall at any
- * time. */
+/* Messages of a hostile report: turns that were not requested, old ones, twice, late; an
+ * uninstall at any time. */
 static void say_something(uint32_t *seed, const char *old, bool *granted, bool *asked)
 {
 	switch (next_of(seed, 5)) {
@@ -623,8 +624,8 @@ static void end_somehow(uint32_t *seed, enum node_job job)
 		ends_with(o);
 }
 
-/* Report may do it what it wants: nothing that restarts anything begins without a turn that was
- * wanted and granted, nothing is taken away that nobody asked to, and nothing comes after that. */
+/* Whatever report sends: no job that restarts the manager begins without a turn that was
+ * requested and granted, no uninstall begins without a request, and no job follows an uninstall. */
 START_TEST(no_message_makes_the_node_act_without_a_turn)
 {
 	uint32_t seed = (uint32_t)_i + 1;

@@ -153,7 +153,7 @@ static int dial_there(void *arg, struct err *e)
 	return 0;
 }
 
-/* Somebody on the host. */
+/* A client on the host. */
 static int dial(uint16_t port)
 {
 	struct dial d = { port, -1 };
@@ -240,7 +240,7 @@ static void *write_all(void *arg)
 	return NULL;
 }
 
-/* Both ways at the same time. */
+/* In both directions at the same time. */
 START_TEST(much_data_arrives_whole_both_ways)
 {
 	enum { LEN = 8 << 20 };
@@ -369,7 +369,7 @@ START_TEST(connections_beyond_the_limit_wait)
 }
 END_TEST
 
-/* Whatever state a connection is in. */
+/* Also a connection whose one direction has ended, and one that nobody reads. */
 START_TEST(a_stop_ends_all)
 {
 	uint16_t port;
@@ -423,7 +423,7 @@ static void on_empty(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_reply(call, &empty);
 }
 
-/* More than it was asked for, or nothing for a long time. */
+/* The agent sends more than was requested, or nothing for a long time. */
 static void on_read(struct ttrpc_call *call, const void *request, void *arg)
 {
 	Grpc__ReadStreamResponse reply = GRPC__READ_STREAM_RESPONSE__INIT;
@@ -440,7 +440,7 @@ static void on_read(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_reply(call, &reply);
 }
 
-/* It took nothing. */
+/* The agent reports that it accepted no byte. */
 static void on_write(struct ttrpc_call *call, const void *request, void *arg)
 {
 	Grpc__WriteStreamResponse reply = GRPC__WRITE_STREAM_RESPONSE__INIT;
@@ -483,7 +483,7 @@ static void stop_liar(void *arg)
 
 static const char *const methods_that_lie[] = { "ReadStdout", "WriteStdin" };
 
-/* The connection is reset; the shim neither grows nor asks again and again. */
+/* The connection is reset; the shim neither grows nor repeats the request. */
 START_TEST(an_agent_that_lies_loses_the_connection)
 {
 	int ends[2];
