@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * crash-at N PROGRAM [ARGUMENT...]: runs it and kills it at its n-th call that changes the world;
- * 0: never. Says "CALLS STATUS SYSCALL": how many calls were reached, how it ended, and which was
- * its last.
+ * crash-at N PROGRAM [ARGUMENT...]: runs the program and kills it at its n-th system call that
+ * changes something (0: never). Prints "CALLS STATUS SYSCALL": the number of such calls that it
+ * reached, its exit status, and the number of its last such call.
  */
 
 #include "base/str.h"

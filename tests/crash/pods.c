@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The walk of the runtime: crash-pods [--every N] [--from K] [--only NAME] [--real PREFIX] SHIM FAKE-VM.
+ * The walk of the runtime: crash-pods [--every N] [--from K] [--only NAME] [--real PREFIX] SHIM
+ * FAKE-VM.
  *
- * A manager asks the shim for the life of a pod: create, start, exec, update, stop, delete of it and of
- * its containers. The shim is killed at its first call that changes the host, at its second, and so on
- * until it runs to its end; then the manager runs `delete` for each container, as containerd does, and
- * nothing may be left: no process, mount, directory, socket, network namespace, link, filter or control
- * group. So it is with `start` and `delete` themselves, which are run again then.
+ * Plays a container manager that takes a pod and its containers through create, start, exec,
+ * update, stop and delete. The shim is killed at its first system call that changes the host, then,
+ * in another run, at its second, and so on until it survives to its end. After each kill the
+ * manager runs `delete` for each container, as containerd does. Then nothing may be left: no
+ * process, mount, directory, socket, network namespace, link, filter or control group. `start` and
+ * `delete` are killed in the same way, and then run again.
  *
- * --every N: each N-th call only, from the K-th on. --real PREFIX: with the VMs of the installation
- * there instead of a program that plays one.
+ * --every N: only each N-th call, from the K-th on. --real PREFIX: with real VMs of the
+ * installation at PREFIX; otherwise FAKE-VM plays QEMU and the guest.
  *
  * Each run is in mount, network, IPC and process namespaces of its own.
  */
@@ -50,7 +52,7 @@
 
 enum { ANSWER_MS = 60000, SETTLE_MS = 20000, STATE_MAX = 1 << 20, RUN_S = 120 };
 
-/* --- what is asked of a shim --- */
+/* --- the calls of a pod's life --- */
 
 struct step {
 	const char *method, *id, *exec;
@@ -59,7 +61,7 @@ struct step {
 struct life {
 	const char *name, *pod; /* the id of the container that has the shim */
 	const char *config;     /* lines of [hypervisor.qemu] */
-	const char *script;     /* that the guest plays */
+	const char *script;     /* of fake_vm */
 	struct step steps[24];
 };
 
@@ -77,7 +79,7 @@ static const struct life lives[] = {
 		  { "Kill", "pod", "" },    { "Wait", "pod", "" },     { "Delete", "two", "" },
 		  { "Delete", "pod", "" },  { "Shutdown", "pod", "" }, { NULL, NULL, NULL },
 	  } },
-	/* A VM of its own, with a network namespace that the shim makes, and a share's daemon. */
+	/* A single container: the shim makes a network namespace and starts virtiofsd. */
 	{ "single",
 	  "single",
 	  "shared_fs = \"virtio-fs\"\n",
@@ -93,7 +95,7 @@ static const struct life lives[] = {
 	  } },
 };
 
-/* Who is killed. */
+/* The process that is killed. */
 enum subject { SUBJECT_SERVER, SUBJECT_START, SUBJECT_DELETE, SUBJECT_CARELESS };
 
 #define CONTROL "control"
@@ -108,15 +110,15 @@ static const struct {
 	{ "start", SUBJECT_START, &lives[0] },
 	{ "delete", SUBJECT_DELETE, &lives[0] },
 	{ "delete-single", SUBJECT_DELETE, &lives[1] },
-	/* Only when asked for: this one must fail. */
+	/* Only with --only: this life must fail. */
 	{ CONTROL, SUBJECT_CARELESS, &lives[0] },
 };
 
-/* What a run tells its parent, in shared memory. */
+/* The result of a run for its parent, in shared memory. */
 struct outcome {
 	unsigned calls;
 	long syscall;
-	const struct step *step; /* that was not answered; NULL: all were */
+	const struct step *step; /* the step that was not answered; NULL: all were */
 	bool good;
 	char text[16384];
 };
@@ -206,7 +208,7 @@ static void write_config(void)
 	put(CONFIG, real ? vm : fake);
 }
 
-/* A root with the programs that a real container runs. */
+/* A root file system with the programs that a real container runs. */
 static void make_image(void)
 {
 	static const char bin[] = DIR "/image/bin";
@@ -220,7 +222,7 @@ static void make_image(void)
 	run(ARGV("mkdir", DIR "/image/data", DIR "/image/proc", DIR "/image/dev"), NULL);
 }
 
-/* As a network plugin leaves it. */
+/* The network namespace, as a network plugin leaves it. */
 static void make_network(void)
 {
 	run(ARGV("ip", "netns", "add", NETNS), NULL);
@@ -253,7 +255,7 @@ static void make_node(void)
 	}
 }
 
-/* --- what is there --- */
+/* --- the state of the host --- */
 
 static struct buf *state;
 
@@ -266,7 +268,7 @@ static int add_path(const char *path, const struct stat *st, int kind, struct FT
 	return 0;
 }
 
-/* Those below the pods' own, which a kubelet makes and removes. */
+/* Control groups below those of the pods, which a kubelet makes and removes. */
 static int add_cgroup(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
 	AUTO(str) char *ours = str_fmt("/kata-crash-%d/", (int)walker);
@@ -303,7 +305,7 @@ static void add_mounts(void)
 	}
 }
 
-/* All but this one. */
+/* All processes but this one. */
 static void add_processes(void)
 {
 	for (int pid = 2; pid < 32768; pid++) {
@@ -319,7 +321,7 @@ static void add_processes(void)
 	}
 }
 
-/* What a daemon of ours left belongs to us now. */
+/* Orphans of our daemons are our children now. */
 static void reap(void)
 {
 	while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -342,7 +344,7 @@ static void describe(struct buf *to)
 	add_processes();
 }
 
-/* The lines that only one of them has. */
+/* Prints the lines that only one of the two texts has. */
 static void show_difference(const char *was, const char *is)
 {
 	AUTO(strv) char **a = strv_split(was, "\n"), **b = strv_split(is, "\n");
@@ -359,7 +361,7 @@ static void show_difference(const char *was, const char *is)
 	(void)snprintf(outcome->text, sizeof(outcome->text), "%s", buf_cstr(&text));
 }
 
-/* A link goes a moment after the last that held it. */
+/* The kernel removes a link a moment after its last user has ended. */
 static bool nothing_is_left(const struct buf *before)
 {
 	struct deadline d = deadline_in(SETTLE_MS);
@@ -428,7 +430,7 @@ static void add_payload(struct buf *payload, const struct step *s)
 	}
 }
 
-/* 0; 1: the shim has gone. */
+/* Returns 0, or 1 if the shim has ended. */
 static int ask(const struct step *s)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(8192), body = BUF_INIT(WIRE_MAX);
@@ -473,7 +475,7 @@ static char **command(const char *id, const char *verb)
 	return argv;
 }
 
-/* In a process of its own, which tells when the program has ended. */
+/* In a process of its own, which reports the end of the program. */
 static pid_t trace(const char *id, const char *verb, int listener, unsigned at)
 {
 	pid_t pid = fork();
@@ -494,7 +496,7 @@ static pid_t trace(const char *id, const char *verb, int listener, unsigned at)
 	_exit(*outcome->text ? 1 : 0);
 }
 
-/* The shim of a pod, as `start` leaves it. */
+/* Runs the shim of a pod as `start` starts it. */
 static pid_t serve(unsigned at)
 {
 	AUTO(str) char *path = socket_path();
@@ -529,7 +531,8 @@ static void run_delete(const char *id)
 	     &err);
 }
 
-/* For each container that was asked for until a step (NULL: the last), the pod first or last, twice. */
+/* Runs `delete` twice for each container that was created up to this step (NULL: the last), with
+ * the pod's first or last. */
 static void delete_all(const struct step *until, bool pod_first)
 {
 	if (pod_first)
@@ -543,7 +546,7 @@ static void delete_all(const struct step *until, bool pod_first)
 	run_delete(life->pod);
 }
 
-/* Returns the step that was not answered. */
+/* Returns the first step that was not answered, or NULL. */
 static const struct step *live(void)
 {
 	for (const struct step *s = life->steps; s->method; s++) {
@@ -564,7 +567,7 @@ static void walk_server(unsigned at)
 	delete_all(outcome->step, at % 2);
 }
 
-/* Nobody runs `delete`. */
+/* Without a `delete`. */
 static void walk_careless(unsigned at)
 {
 	pid_t tracer = serve(at);
@@ -573,14 +576,14 @@ static void walk_careless(unsigned at)
 	await(tracer);
 }
 
-/* What a killed `start` has begun to run is nobody's. */
+/* Nobody knows the server that a killed `start` has started. */
 static void walk_start(unsigned at)
 {
 	await(trace(life->pod, "start", -1, at));
 	run_delete(life->pod);
 }
 
-/* Everything runs; the shim dies; its `delete` dies too. */
+/* The shim is killed while everything runs, then `delete` is killed too. */
 static void walk_delete(unsigned at)
 {
 	pid_t tracer = serve(0);
@@ -619,7 +622,7 @@ _Noreturn static void scene(enum subject subject, unsigned at)
 	_exit(0);
 }
 
-/* True: it was killed at that call and nothing was left. */
+/* True if the process was killed at that call and nothing was left. */
 static bool run_at(const char *name, enum subject subject, unsigned at)
 {
 	int status;
@@ -633,7 +636,7 @@ static bool run_at(const char *name, enum subject subject, unsigned at)
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
 		    unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWPID) < 0)
 			fail("make namespaces", NULL);
-		(void)alarm(RUN_S); /* the first process of a namespace would not hear it */
+		(void)alarm(RUN_S); /* the first process of a namespace would ignore it */
 		inner = fork();
 		if (inner == 0) {
 			if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -666,7 +669,7 @@ static unsigned walk(size_t i, const struct options *o, unsigned *points)
 	unsigned failed = 0, most, at;
 
 	life = walks[i].life;
-	/* To its end, first: else everything that follows would mean nothing. */
+	/* First a run without a kill: if it failed, the others would show nothing. */
 	if (!run_at(name, walks[i].subject, 0))
 		return 1;
 	most = outcome->calls;

@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 
 	if (argc < 3 || !getenv("KATA_DEPLOY") || !getenv("RELEASES"))
 		return 2;
-	/* What was installed is the same whenever it was. */
+	/* The tree does not depend on the time of the install. */
 	if (setenv("SOURCE_DATE_EPOCH", "1900000000", 1) < 0)
 		return 2;
 	words = command(argv[1], argv[2], argc > 3 ? argv[3] : NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Releases made of a table. */
+/* Small releases, made from a table. */
 
 #include "tests/crash/release.h"
 

@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * Small releases "1", "2", "3" for tests of the engine: programs, data, links, what a person may
- * edit, contents that two names share, files that come and go between versions.
+ * Small releases "1", "2", "3" for tests of the engine. They have programs, data, links,
+ * configuration files, two files with the same contents, and files that only some versions have.
  */
 
 #include "deploy/engine/engine.h"
 
-/* A sealed layout. */
+/* Makes the sealed layout of a version. */
 void release_make(const char *version, struct layout *l, struct err *err);
 /* Writes the files of that release below dir. */
 MUST_CHECK int release_unpack(const char *version, int dir, struct err *err);

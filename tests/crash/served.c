@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* crash-served SOCKET: the runtime handlers that a container manager serves now, a line each. */
+/* crash-served SOCKET: prints the runtime handlers that a container manager serves. */
 
 #include "base/mem.h"
 #include "base/scope.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The tracer of a program's threads: they stop at each call, its children are not traced. */
+/* The tracer of a program with threads: each thread stops at each call; children are not traced. */
 
 #include "tests/crash/server.h"
 
@@ -38,7 +38,7 @@ static bool opens_to_change(unsigned long long flags)
 	return (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
 }
 
-/* What its threads tell each other is no change of the host. */
+/* Communication between its threads does not change the host. */
 static bool is_eventfd(pid_t pid, unsigned long long fd)
 {
 	AUTO(str) char *path = str_fmt("/proc/%d/fd/%llu", (int)pid, fd);
@@ -80,7 +80,7 @@ _Noreturn static void child(const struct server *s)
 
 	if (quiet < 0 || chdir(s->cwd) < 0)
 		_exit(126);
-	/* It may have that number already. */
+	/* The fd may have that number already. */
 	if (s->listener >= 0 && (dup2(s->listener, 3) < 0 || fcntl(3, F_SETFD, 0) < 0))
 		_exit(126);
 	for (int fd = 0; fd <= 2; fd++) {
@@ -93,7 +93,7 @@ _Noreturn static void child(const struct server *s)
 	_exit(127);
 }
 
-/* A thread is at the beginning of a call. True: it was the program's last. */
+/* A thread enters a call. True if the program was killed there. */
 static bool judge(struct server *s, pid_t program, pid_t thread)
 {
 	struct __ptrace_syscall_info call;
@@ -114,7 +114,7 @@ static int take_stop(struct server *s, pid_t program, pid_t thread, int status)
 		(void)judge(s, program, thread);
 		return 0;
 	}
-	/* The first stop of a new thread, and that of exec or of making one. */
+	/* The first stop of a new thread, and the stops at exec and clone. */
 	if (status >> 16 || signal == SIGTRAP || (signal == SIGSTOP && thread != program))
 		return 0;
 	return signal;

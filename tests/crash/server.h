@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Runs a program of several threads and kills it when any of them is about to make the n-th call by
- * which the program would change the host. What it starts is not touched: it runs on, and at its own
- * speed. (trace.h is for programs of one thread; it can make calls fail as well.)
+ * Runs a program with several threads and kills it when one of them is about to make the n-th
+ * system call that would change the host. Programs that it starts are not traced and run on.
+ * (trace.h is for programs with one thread; it can make calls fail as well.)
  *
- * Calls of one run are not those of another, since threads come in any order: a walk over all
- * numbers meets all kinds of calls, not each single one.
+ * The order of the calls differs between runs, since threads run in any order: a walk over all
+ * numbers meets every kind of call, but not every single call.
  *
  * server_run() blocks until the program has ended; call it in a process that has no other children.
  */
@@ -20,8 +20,8 @@ struct server {
 	int listener; /* its fd 3, or -1 */
 	unsigned at;  /* 0: only count */
 	/* results */
-	unsigned calls; /* that were reached */
-	long syscall;   /* the number of call at */
+	unsigned calls; /* the number of such calls that it reached */
+	long syscall;   /* its last such call: SYS_... */
 	int status;     /* exit code, or 128 + signal */
 };
 

@@ -28,7 +28,7 @@ struct run {
 	struct deploy_change change;
 };
 
-/* A step: NODE/etc/served holds what the manager was told last. */
+/* A step: writes to NODE/etc/served what the container manager was told last. */
 static int told(const char *node, const char *text, struct err *err)
 {
 	AUTO(str) char *path = str_fmt("%s/etc/served", node);

@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Everything by which a process changes files; "calls" that only look are sorted out later. */
+/* All system calls that can change files; changes() sorts out those that only read. */
 static const unsigned changing[] = {
 	SYS_open,
 	SYS_openat,
@@ -103,7 +103,7 @@ _Noreturn static void child(char *const *argv)
 {
 	int quiet = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	/* Of thousands of runs that are made to fail nobody reads why. */
+	/* Nobody reads the messages of thousands of runs that are made to fail. */
 	if (quiet < 0 || dup2(quiet, 1) < 0 || dup2(quiet, 2) < 0 ||
 	    ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 || raise(SIGSTOP) != 0)
 		_exit(127);
@@ -132,14 +132,14 @@ static bool changes(const struct trace *t, pid_t pid, const struct user_regs_str
 		return opens_to_change(r->rdx);
 	case SYS_openat2:
 		return process_vm_readv(pid, &to, 1, &from, 1, 0) < 0 || opens_to_change(how.flags);
-	case SYS_ioctl: /* the kernel's refusal of fs-verity is no failure: it is put on record */
+	case SYS_ioctl: /* if the kernel refuses fs-verity, the engine records that and goes on */
 		return t->fail == 0;
 	default:
 		return true;
 	}
 }
 
-/* At the stop before a call: true if the program is to go on. */
+/* At the stop before a call. True if the program shall go on. */
 static bool judge(struct trace *t, pid_t pid, struct err *err)
 {
 	struct user_regs_struct r;
@@ -153,7 +153,7 @@ static bool judge(struct trace *t, pid_t pid, struct err *err)
 		return false;
 	if (t->fail < 0)
 		return kill(pid, -t->fail) == 0 || err_sys(err, "send a signal") == 0;
-	/* A call without a number is skipped and answers what is in rax. */
+	/* The kernel skips a call with the number -1 and returns rax. */
 	r.orig_rax = (unsigned long long)-1;
 	r.rax = (unsigned long long)-t->fail;
 	if (ptrace(PTRACE_SETREGS, pid, NULL, &r) < 0)
@@ -161,8 +161,8 @@ static bool judge(struct trace *t, pid_t pid, struct err *err)
 	return true;
 }
 
-/* A stop of the program or of a child of its: children go on as they like, they must only not meet
- * the filter without a tracer, which would make their calls fail. */
+/* A stop of the program or of one of its children. Children are only continued; they are traced
+ * because without a tracer the filter would make their calls fail. */
 static void resume(struct trace *t, pid_t pid, bool main, int status, struct err *err)
 {
 	int signal = 0;
@@ -177,7 +177,8 @@ static void resume(struct trace *t, pid_t pid, bool main, int status, struct err
 	(void)ptrace(PTRACE_CONT, pid, NULL, signal);
 }
 
-/* Until the program and all that it left have ended: a node is looked at when nobody changes it. */
+/* Waits until the program and all its descendants have ended, so that nobody changes the node while
+ * it is compared. */
 static int follow(struct trace *t, pid_t pid, struct err *err)
 {
 	int status, last = 0;

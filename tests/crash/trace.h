@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Runs a program and counts the system calls by which it would change the world: a seccomp filter
- * stops it before each (ptrace), so that the n-th can be made its last, or made to fail without
- * having happened. Writing to stdout and stderr does not count, nor does opening to read.
+ * Runs a program and counts the system calls that change something. A seccomp filter stops the
+ * program before each (ptrace), so that it can be killed at the n-th, or the call can fail without
+ * an effect. Writing to stdout and stderr does not count, nor does opening a file for reading.
  */
 
 #include "base/err.h"
@@ -14,8 +14,8 @@ struct trace {
 	unsigned at; /* 0: only count */
 	int fail;    /* errno of call at; 0: killed there; -N: gets signal N there */
 	/* results */
-	unsigned calls; /* that were reached */
-	long syscall;   /* the number of call at */
+	unsigned calls; /* the number of such calls that it reached */
+	long syscall;   /* the call at which it was stopped: SYS_... */
 	int status;     /* exit code, or 128 + signal */
 };
 

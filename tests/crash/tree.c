@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Describing and copying trees. */
+/* Describes and copies directory trees. */
 
 #include "tests/crash/tree.h"
 

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The walk: crash-walk [--short] [--only NAME] [--part I/N] SUBJECT DIR. For each scenario the
- * subject is killed at its first changing system call, at its second, and so on until it runs to its
- * end; the same with each call failing. After each of them
+ * The walk: crash-walk [--short] [--only NAME] [--part I/N] SUBJECT DIR. In each scenario SUBJECT
+ * is killed at its first system call that changes something, in the next run at its second, and so
+ * on until it runs to its end; then the same with each call failing instead. After each run
  *
  *	recover		leads to exactly the tree before or exactly the tree after;
  *	the verb	succeeds when it is run again, and leads to exactly the tree after;
  *	gc		leads to exactly what gc makes of the tree after: nothing is left over.
  *
- * A signal at each call that asks it to end leads to one of the two trees without a recovery, and to
- * the status of that.
+ * A signal that requests termination, at each call, leads to one of the two trees without a
+ * recovery, and to the exit status that belongs to it.
  *
- * Without --short also every recovery is killed at each of its calls, and each call fails with each
- * error; with it, every fiftieth, and with one of them in turn.
+ * Without --short every recovery is killed at each of its calls too, and each call fails with each
+ * error. With --short that is every fiftieth call, with the errors in turn.
  */
 
 #include "base/file.h"
@@ -33,8 +33,8 @@
 
 enum { TREE_MAX = 1 << 20, SELDOM = 50, SIGNALS = 3 };
 
-/* What the subject is told; and three things that others do: "edit" the configuration, "mkdir" the
- * prefix, "damage" what is installed. */
+/* The verbs of the subject; and three acts of others: "edit" the configuration, "mkdir" the prefix,
+ * "damage" an installed file. */
 struct command {
 	const char *verb, *version;
 };
@@ -64,7 +64,7 @@ static const struct {
 	{ "repair",
 	  { { "install", "1" }, { "install", "2" }, { "damage", NULL } },
 	  { "repair", "2" } },
-	/* Only when asked for: this one must fail. */
+	/* Only with --only: this scenario must fail. */
 	{ CONTROL, { { "install", "1" } }, { "careless", NULL } },
 };
 
@@ -78,7 +78,7 @@ struct walk {
 	bool brief, gradual;
 	const struct command *verb;
 	struct buf was, will, clean; /* before, after, and after gc */
-	uint64_t part, parts;        /* of the scenarios asked for, every parts-th from part on */
+	uint64_t part, parts;        /* run every parts-th scenario, from part on */
 	unsigned points, bad, walked;
 };
 
@@ -97,7 +97,7 @@ static int edit(const struct walk *w, struct err *err)
 	return file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0640, err);
 }
 
-/* Contents, a name in a generation, and a stable symlink. */
+/* An object of the store, a file of a generation, and a stable symlink. */
 static int damage(const struct walk *w, struct err *err)
 {
 	AUTO(str) char *shim = str_fmt("%s/kata/bin/containerd-shim-kata-v2", w->node);
@@ -138,7 +138,7 @@ static int fresh_node(const struct walk *w, struct err *err)
 	return file_replace_volatile(AT_FDCWD, config, text, strlen(text), 0640, err);
 }
 
-/* The three trees that everything is held against. */
+/* Makes the three trees with which the others are compared. */
 static int rehearse(struct walk *w, const struct command *before, struct err *err)
 {
 	static const struct command gc = { "gc", NULL };
@@ -156,7 +156,7 @@ static int rehearse(struct walk *w, const struct command *before, struct err *er
 	return tree_describe(w->node, &w->clean, err);
 }
 
-/* The lines that only one of them has. */
+/* Prints the lines that only one of the two texts has. */
 static void show_difference(const char *name, const char *one, const char *other)
 {
 	AUTO(strv) char **a = strv_split(one, "\n"), **b = strv_split(other, "\n");
@@ -188,7 +188,8 @@ static int expect(struct walk *w, const char *where, const struct buf *one, cons
 	return -1;
 }
 
-/* A run that says that it succeeded has; of any other recovery makes one tree or the other. */
+/* If a run reported success, the tree is the one after; otherwise a recovery makes the one
+ * before or the one after. */
 static int check_recovery(struct walk *w, int status, struct err *err)
 {
 	static const struct command recover = { "recover", NULL };
@@ -213,8 +214,8 @@ static int check_after(struct walk *w, int status, struct err *err)
 	return expect(w, "after gc", &w->clean, NULL, err);
 }
 
-/* Kills the recovery of what is there at each of its calls. It is enough to see which tree the next
- * one makes of it: what follows from that is seen elsewhere. */
+/* Kills the recovery of the present tree at each of its calls, and checks which tree the next
+ * recovery makes. Other runs check what the verbs do with that tree. */
 static int walk_recovery(struct walk *w, struct err *err)
 {
 	struct trace t = { .argv = ARGV(w->subject, w->node, "recover") };
@@ -232,7 +233,7 @@ static int walk_recovery(struct walk *w, struct err *err)
 	}
 }
 
-/* Before it catches signals one ends it: nothing has begun then. */
+/* Before the program catches signals, a signal kills it; it has not begun then. */
 static int check_signalled(struct walk *w, int status, struct err *err)
 {
 	if (status != err_exit_status(E_CANCELLED) && status != 128 + SIGTERM)
@@ -257,7 +258,7 @@ static int disturb(struct walk *w, struct trace *t, struct err *err)
 	return check_after(w, t->status, err);
 }
 
-/* One disturbance at every step-th call, list's errors in turn; returns how many calls there are. */
+/* Disturbs every step-th call, with the errors of list in turn. Returns the number of calls. */
 static unsigned walk_calls(struct walk *w, const char *name, const int *list, size_t n,
 			   unsigned step)
 {
@@ -287,7 +288,8 @@ static int walk_scenario(struct walk *w, size_t i, struct err *err)
 	unsigned calls, bad = w->bad;
 
 	w->verb = &scenarios[i].verb;
-	/* A repair goes file by file: half done it is neither tree, and once more does the rest. */
+	/* A repair is not atomic: interrupted, it leaves neither tree, and the next repair finishes
+	 * it. */
 	w->gradual = str_eq(w->verb->verb, "repair");
 	if (rehearse(w, scenarios[i].before, err) < 0)
 		return err_wrap(err, "%s", name);
@@ -302,7 +304,7 @@ static int walk_scenario(struct walk *w, size_t i, struct err *err)
 	return 0;
 }
 
-/* A walk that kills nothing shows nothing: there are points in every scenario. */
+/* Every scenario has calls at which it can be killed; a walk without kills would show nothing. */
 static int walk_all(struct walk *w, struct err *err)
 {
 	uint64_t n = 0;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Asks a container manager as a kubelet does, from the command line:
+ * Calls the CRI of a container manager, as a kubelet does, from the command line:
  *
  *	cri --socket SOCKET --field exit_code ExecSync '{"container_id": "c1", "cmd": ["true"]}'
  *
- * Calls and members have the names of cri.proto. A command in a container can be run as if it were
- * here, with its output and its status:
+ * Calls and members have the names of cri.proto. exec runs a command in a container, with the
+ * output and the exit status of that command:
  *
  *	cri --socket SOCKET exec c1 cat /etc/hosts
  *
- * And a port of a pod can be reached from here, by standard input and output, until it closes:
+ * port-forward connects standard input and output to a port of a pod, until the connection closes:
  *
  *	cri --socket SOCKET port-forward p1 8080
  */
@@ -152,7 +152,7 @@ static int ask(const char *name, const char *from, struct err *err)
 	return rc;
 }
 
-/* Its exit code, or -1. */
+/* Returns the exit code of the command, or -1. */
 static int exec(char **argv, struct err *err)
 {
 	Runtime__V1__ExecSyncRequest request = RUNTIME__V1__EXEC_SYNC_REQUEST__INIT;
@@ -174,7 +174,7 @@ static int exec(char **argv, struct err *err)
 
 /* --- port-forward --- */
 
-/* On a thread of its own: input. Its end does not end the connection. */
+/* Thread: sends standard input. Its end does not end the connection. */
 static void *forward_input(void *arg)
 {
 	struct err err = ERR_INIT;
@@ -190,7 +190,7 @@ static void *forward_input(void *arg)
 	return NULL;
 }
 
-/* Each channel begins with the port. 1: it was an error that was told. */
+/* Each channel begins with the port. Returns 1 if the server reported an error. */
 static int forward_output(struct cri_stream *s, struct deadline deadline, struct err *err)
 {
 	size_t port_left[] = { sizeof(uint16_t), sizeof(uint16_t) };
@@ -242,11 +242,11 @@ static int port_forward(char **argv, struct err *err)
 		return err_sys(err, "make a thread");
 	(void)pthread_detach(input);
 	rc = forward_output(s, deadline, err);
-	(void)STEAL(s, NULL); /* the thread's, until the process ends */
+	(void)STEAL(s, NULL); /* the thread uses it until the process ends */
 	return rc;
 }
 
-/* The status to end with, or -1. */
+/* Returns the exit status of this program, or -1. */
 static int run(int argc, char **argv, struct err *err)
 {
 	int first = opt_parse(opts, OPT_PLAIN, argc, argv, err);

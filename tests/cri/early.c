@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Process 1 of a guest whose agent is built with a sanitizer: that reads /proc before main() can
- * mount it.
+ * Process 1 of a guest whose agent is built with a sanitizer: mounts /proc, which the sanitizer
+ * reads before main(), and executes the agent.
  */
 
 #include <stdio.h>

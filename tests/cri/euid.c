@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Says as whom it runs: set-user-ID in an image, it shows whether that may change. */
+/* Prints its effective user. With the set-user-ID bit in an image, it shows whether the bit has an
+ * effect. */
 
 #include <stdio.h>
 #include <unistd.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What files of a volume can do, seen from inside of a container; it says the same in any container of
- * any runtime that serves them as the kernel does.
+ * Prints how the files of a volume behave inside a container: locks, events, mappings and others.
+ * The output is the same with every runtime whose files behave as the kernel's.
  *
- *	files alone DIR		by one process
- *	files serve DIR		waits for another container, in which runs
- *	files visit DIR		what the two have in common
+ *	files alone DIR		what one process sees
+ *	files serve DIR		waits for "files visit" in another container
+ *	files visit DIR		prints what the two containers share
  */
 #include <dirent.h>
 #include <errno.h>
@@ -234,7 +234,7 @@ static void mapped(void)
 	(void)close(fd);
 }
 
-/* Names of the events of one directory, as they come. */
+/* The names in the events of one directory, in their order. */
 static void watched(void)
 {
 	static const struct {
@@ -320,7 +320,7 @@ static int await(int fd)
 	return poll(&p, 1, WAIT_MS) == 1 ? 0 : -1;
 }
 
-/* Bytes: 0 what came by the FIFO, 1 what was created. */
+/* Bytes: 0 came through the FIFO, 1 is the created file. */
 static char *shared_page(void)
 {
 	int fd = open("page", O_RDWR | O_CLOEXEC);
@@ -370,7 +370,8 @@ static const char *page_becomes(const volatile char *page, int at, char what)
 	return "not seen";
 }
 
-/* As a program waits for its configuration: says what is renamed into the directory, and once more. */
+/* Waits as programs wait for a changed ConfigMap: prints a line each time "..data" is replaced,
+ * twice. */
 static int watch(void)
 {
 	_Alignas(struct inotify_event) char buf[PAGE];

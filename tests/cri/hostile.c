@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a container may do to annoy those beside it. Each prints a line when it has done it, and
- * stays:
+ * What a container may do to disturb its neighbours. Each mode prints a line when it has reached
+ * its state, and stays in it:
  *
  *	hostile stuck		waits without being interruptible (state D) for a child that never ends
  *	hostile forks		makes processes until there may be no more, again and again

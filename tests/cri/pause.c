@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The first process of a pod: waits until it is told to end, and reaps what others leave to it. */
+/* The first process of a pod: waits for a signal that requests termination, and reaps orphans. */
 
 #include <signal.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@ int main(void)
 	sigset_t all;
 	int got;
 
-	/* A signal that is blocked and has no action is waited for; PID 1 gets no others. */
+	/* The kernel gives PID 1 only signals that it handles, or waits for while they are blocked. */
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_BLOCK, &all, NULL);
 	while (sigwait(&all, &got) == 0) {

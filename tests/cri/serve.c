@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A small server, and its client, for the inside of containers: no shared libraries there.
+ * A small HTTP server and its client, linked statically, to be run in containers.
  *
  *	serve WHERE TEXT	answers every HTTP request with TEXT, one after the other
- *	serve WHERE		asks once, and prints the answer's text
+ *	serve WHERE		sends one request, and prints the body of the answer
  *
- * WHERE is a port, or the path of a socket of the file system.
+ * WHERE is a port, or the path of a unix socket.
  */
 
 #include <arpa/inet.h>
@@ -44,7 +44,7 @@ static socklen_t parse(const char *text, union where *out)
 	return sizeof(out->port);
 }
 
-/* Up to the empty line that ends a request. */
+/* Reads up to the empty line that ends a request. */
 static void read_request(int fd)
 {
 	char request[REQUEST_MAX + 1];
@@ -65,7 +65,7 @@ static _Noreturn void serve(int fd, const char *text)
 		int peer = accept(fd, NULL, NULL);
 
 		if (peer < 0)
-			continue; /* who asked is gone again */
+			continue; /* the client has disconnected */
 		read_request(peer);
 		(void)dprintf(peer,
 			      "HTTP/1.0 200 OK\r\nContent-Length: %zu\r\n"

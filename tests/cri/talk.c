@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Traffic, for tests of networks and for their figures.
+ * Makes traffic, for tests and measurements of networks.
  *
- *	talk serve ADDRESS PORT		echoes datagrams and connections, takes what is sent to PORT + 1, and
- *					gives what is asked for at PORT + 2
+ *	talk serve ADDRESS PORT		echoes datagrams and connections, discards what is sent to PORT + 1,
+ *					and sends as much as a client requests at PORT + 2
  *	talk udp ADDRESS PORT SIZE N	N datagrams one after the other: prints how many came back
  *	talk tcp ADDRESS PORT SIZE N	N connections, all open at once, with SIZE bytes each: prints how
  *					many of them came back whole
- *	talk rtt ADDRESS PORT N		prints the microseconds of one of N round trips of a byte
- *	talk send ADDRESS PORT MIB	prints the MiB a second that the other end took
- *	talk fetch ADDRESS PORT MIB	prints the MiB a second that the other end gave
+ *	talk rtt ADDRESS PORT N		prints the mean time of N round trips of a byte, in microseconds
+ *	talk send ADDRESS PORT MIB	prints the rate at which the server received, in MiB/s
+ *	talk fetch ADDRESS PORT MIB	prints the rate at which the server sent, in MiB/s
  */
 
 #include <arpa/inet.h>
@@ -76,7 +76,8 @@ static int reach(const struct place *p, int type, unsigned patience)
 	const struct timeval limit = { .tv_sec = CONNECT_S }, none = { .tv_sec = 0 };
 	int fd = make(p, type, patience);
 
-	/* Who asks again begins anew: the first attempt may have had an address that leads nowhere. */
+	/* A limit, so that the caller tries again with a new connection: the link address of the
+	 * first may have led nowhere. */
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
 	    connect(fd, (const struct sockaddr *)&p->address, p->size) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none)) < 0)
@@ -111,7 +112,7 @@ static bool take_all(int fd, uint8_t *data, size_t n)
 
 /* --- the server --- */
 
-/* Who gives is for the only client meanwhile. */
+/* While it sends, it serves only this client. */
 enum role { DATAGRAMS, LISTENS, LISTENS_TAKES, LISTENS_GIVES, ECHOES, TAKES, GIVES };
 
 static struct pollfd peers[PEERS];

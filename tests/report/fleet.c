@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Plays many nodes of a real cluster: each has the code of `kata-deploy report`, and a node program that does what
- * it is told: it waits for its turn, is busy for a while, has succeeded or failed, and is uninstalled
- * when that is asked for. Another client watches the Leases meanwhile and counts how many turns there are.
+ * Simulates many nodes of a real cluster. Each runs the code of `kata-deploy report` with a
+ * simulated node program, which waits for its turn, is busy for a while, succeeds or fails, and
+ * uninstalls on request. Meanwhile another client watches the Leases and counts the turns.
  *
  *	fleet --kubeconfig FILE --nodes 1000 --at-once 10% --node-ms 5000
  *
- * Prints figures as "NAME VALUE" and ends with 1 if one is out of its bounds: more turns at a time than
- * allowed, longer than it may take, a node that is not as it was when everything is taken back.
+ * Prints figures as "NAME VALUE". Exits with 1 if one is out of its bounds: more turns at a time
+ * than allowed, a longer time than allowed, or a node object that is not as before after the
+ * uninstall.
  */
 
 #include "base/deadline.h"
@@ -83,7 +84,7 @@ static struct node *all;
 static struct crew crews[THREADS];
 static atomic_bool stop;
 static atomic_uint ready, stopped, done, most;
-static atomic_uint hurry; /* rounds that are to come at once */
+static atomic_uint hurry; /* rounds that shall begin at once */
 static atomic_uint begun; /* broken nodes that have had a turn */
 static _Atomic uint64_t first_turn, last_ready;
 
@@ -159,8 +160,8 @@ static void start(struct node *n, struct kube *k)
 	report_connected(n->report, true);
 }
 
-/* In the middle of its turn; both programs are gone, and the kubelet starts them again later than
- * the turn lasts. */
+/* In the middle of its turn both programs vanish, and the kubelet starts them again only after the
+ * turn has expired. */
 static void crash(struct node *n)
 {
 	n->crashes = false;
@@ -225,7 +226,7 @@ static void *run_crew(void *arg)
 	return NULL;
 }
 
-/* --- who watches --- */
+/* --- the watcher of the Leases --- */
 
 struct watcher {
 	struct kube *k;
@@ -297,7 +298,7 @@ static int make_node(void *arg, size_t i, struct err *err)
 	return made || err->code == E_EXISTS ? (err_clear(err), 0) : -1;
 }
 
-/* Of what is ours, nothing may be left. */
+/* No label, condition or Lease of ours may be left. */
 static int check_node(void *arg, enum kube_event event, const struct json *node, struct err *err)
 {
 	unsigned *bad = arg;
@@ -353,7 +354,7 @@ static uint64_t requests(void)
 	return n;
 }
 
-/* --- the play --- */
+/* --- the course of the test --- */
 
 static int failures;
 
@@ -401,7 +402,7 @@ static void begin(struct kube *k)
 		c->last = o.nodes * (i + 1) / THREADS;
 		for (size_t j = c->first; j < c->last; j++) {
 			start(&all[j], c->k);
-			/* Whether anybody still waits when they have failed is no matter of chance. */
+			/* Others must still wait when these nodes have failed. */
 			all[j].late = o.broken && o.cause && !all[j].broken;
 			if (!all[j].late)
 				ask(&all[j], false);
@@ -413,7 +414,7 @@ static void begin(struct kube *k)
 
 static void play_failures(void)
 {
-	/* Everybody who waits is told. */
+	/* Every waiting node gets the news. */
 	unsigned waiting = o.nodes - o.broken - o.crashes;
 
 	if (!o.broken || !o.cause)
@@ -453,7 +454,7 @@ static void play_end(struct kube *k)
 		return;
 	ask_uninstall(k);
 	for (int i = 0; i < 60 && atomic_load(&done) < o.nodes; i++) {
-		/* The next rounds are a minute or two away. */
+		/* The next rounds would come only in a minute or two. */
 		atomic_fetch_add(&hurry, 1);
 		for (int j = 0; j < 120 && atomic_load(&done) < o.nodes; j++)
 			(void)poll(NULL, 0, 100);

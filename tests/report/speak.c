@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Stands for kata-deploy node: listens at a socket, sends the lines of its standard input to whoever
- * connects, and prints what that one says. "speak SOCKET". A line "hang-up" ends the connection, and
+ * speak SOCKET: plays `kata-deploy node`. Listens at SOCKET, sends the lines of its standard input
+ * to the client, and prints the lines of the client. The line "hang-up" closes the connection,
  * "flood" sends bytes without end.
  */
 

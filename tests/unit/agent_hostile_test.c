@@ -205,7 +205,8 @@ START_TEST(storages_stay_below_our_directory)
 }
 END_TEST
 
-/* By the last container that uses it or, for what a pod keeps, by the end of the sandbox (lab_stop). */
+/* By the last container that uses it or, for what a pod keeps, by the end of the sandbox
+ * (lab_stop). */
 START_TEST(a_storage_is_counted_and_unmounted)
 {
 	bool stays = _i;

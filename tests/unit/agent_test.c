@@ -5,10 +5,12 @@
 #include "tests/unit/suite.h"
 
 #include "base/buf.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/str.h"
 #include "tests/unit/sanitized.h"
 
 #include <fcntl.h>
@@ -226,6 +228,25 @@ START_TEST(a_terminal_has_one_stream_and_a_size)
 }
 END_TEST
 
+/* How often the container of the next test has written its byte. */
+static off_t ticks(void)
+{
+	AUTO(str) char *path = str_fmt("%s/ticks", lab_rootfs());
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+static void await_ticks_after(off_t n)
+{
+	struct deadline d = deadline_in(20000);
+
+	while (ticks() <= n) {
+		ck_assert_msg(!deadline_passed(d), "the container does not run");
+		(void)poll(NULL, 0, 10);
+	}
+}
+
 START_TEST(a_paused_container_stands_still)
 {
 	Grpc__PauseContainerRequest pause = GRPC__PAUSE_CONTAINER_REQUEST__INIT;
@@ -233,20 +254,46 @@ START_TEST(a_paused_container_stands_still)
 	Grpc__StatsContainerRequest stats = GRPC__STATS_CONTAINER_REQUEST__INIT;
 	Grpc__StatsContainerResponse *reply;
 
-	lab_run("p", "while :; do sleep 0.01; done", false);
+	off_t paused;
+
+	lab_run("p", "while :; do echo >>/ticks; sleep 0.01; done", false);
 	pause.container_id = resume.container_id = stats.container_id = (char *)"p";
 	reply = lab_must("StatsContainer", &stats, &grpc__stats_container_response__descriptor);
 	ck_assert_ptr_nonnull(reply->cgroup_stats);
 	ck_assert_uint_ge(reply->n_network_stats, 1); /* lo */
 	ck_assert_str_eq(reply->network_stats[0]->name, "lo");
 	protobuf_c_message_free_unpacked(&reply->base, NULL);
+	await_ticks_after(0);
 	(void)lab_must("PauseContainer", &pause, NULL);
+	paused = ticks();
+	(void)poll(NULL, 0, 200);
+	ck_assert_int_eq(ticks(), paused);
 	(void)lab_must("ResumeContainer", &resume, NULL);
+	await_ticks_after(paused);
 	lab_signal("p", "", SIGKILL);
 	ck_assert_int_eq(lab_wait("p", ""), 137);
 	lab_remove("p");
 }
 END_TEST
+
+/* Reads so many lines of a container that runs on; the caller frees them. */
+static char *read_lines(const char *id, unsigned n)
+{
+	Grpc__ReadStreamRequest r = GRPC__READ_STREAM_REQUEST__INIT;
+	AUTO(buf) struct buf text = BUF_INIT(4096);
+
+	r.container_id = (char *)id;
+	r.len = 1; /* no byte of a further line */
+	while (n) {
+		Grpc__ReadStreamResponse *reply = lab_must("ReadStdout", &r,
+							   &grpc__read_stream_response__descriptor);
+
+		n -= *reply->data.data == '\n';
+		buf_add(&text, reply->data.data, reply->data.len);
+		protobuf_c_message_free_unpacked(&reply->base, NULL);
+	}
+	return buf_steal(&text);
+}
 
 START_TEST(containers_share_ipc_uts_and_pid_on_request)
 {
@@ -258,15 +305,7 @@ START_TEST(containers_share_ipc_uts_and_pid_on_request)
 
 	lab_run("first", "for n in ipc uts pid; do readlink /proc/self/ns/$n; done; sleep 100",
 		false);
-	Grpc__ReadStreamRequest r = GRPC__READ_STREAM_REQUEST__INIT;
-	Grpc__ReadStreamResponse *reply;
-	struct timespec moment = { .tv_nsec = 300000000 };
-	(void)nanosleep(&moment, NULL);
-	r.container_id = (char *)"first";
-	r.len = 4096;
-	reply = lab_must("ReadStdout", &r, &grpc__read_stream_response__descriptor);
-	first = xstrndup((char *)reply->data.data, reply->data.len);
-	protobuf_c_message_free_unpacked(&reply->base, NULL);
+	first = read_lines("first", 3);
 	lab_container(&c, "second", "for n in ipc uts pid; do readlink /proc/self/ns/$n; done",
 		      false);
 	c.request.sandbox_pidns = true;
@@ -419,7 +458,7 @@ START_TEST(a_removal_has_a_deadline)
 }
 END_TEST
 
-/* What DestroySandbox has to clean up. */
+/* lab_stop() calls DestroySandbox and fails if something is left. */
 START_TEST(destroy_sandbox_ends_running_containers)
 {
 	lab_run("r1", "sleep 100", false);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Every annotation of upstream, old and new, either has its effect, on QEMU's command line or in the
- * settings of the agent and the shim, or is refused with an error that has its name and a remedy.
- * None is silently ignored.
+ * Every annotation of upstream, old and new, either has its effect, on QEMU's command line or in
+ * the settings of the agent and the shim, or is refused with an error that has its name and a
+ * remedy. None is silently ignored.
  */
 
 #include "tests/unit/scratch.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What shall be on a node (deploy/report/wish.c), and numbers of the pace. The rest: tests/report. */
+/* The patches of a node object (deploy/report/wish.c), and the options of the pace. tests/report has
+ * the rest. */
 
 #include "tests/unit/suite.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy withdraw with an API server that says what it is told: who is asked, who is waited for, and
- * what is said of those that have not done it. */
+/* kata-deploy withdraw with an API server that says what it is told: who is asked, who is waited
+ * for, and what is said of those that have not done it. */
 
 #include "base/buf.h"
 #include "base/mem.h"

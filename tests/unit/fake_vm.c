@@ -650,12 +650,12 @@ int main(int argc, char **argv)
 		script = "good";
 	(void)signal(SIGPIPE, SIG_IGN);
 	play_virtiofsd(argc > 1 ? argv[1] : "");
-	if (plays("no-sockets"))
-		stay_silent();
 	if (log) {
 		record = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 		write_command_line(log, argv);
 	}
+	if (plays("no-sockets"))
+		stay_silent();
 	read_command_line(argc, argv);
 	greet();
 	if (vsock)

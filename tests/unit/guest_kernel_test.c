@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What agent, runtime, containers and the programs in them find in the guest's kernel: an option that
- * the kernel's configuration loses is missed here and not by a user. Runs in a guest (check-guest) and
- * nowhere else: another machine's kernel may have modules that are loaded on demand.
+ * What agent, runtime, containers and the programs in them find in the guest's kernel: an option
+ * that the kernel's configuration loses is missed here and not by a user. Runs in a guest
+ * (check-guest) and nowhere else: another machine's kernel may have modules that are loaded on
+ * demand.
  */
 
 #include "tests/unit/suite.h"
@@ -253,7 +254,8 @@ static struct rtattr *attribute(struct request *r, unsigned short type, const ch
 	return a;
 }
 
-/* The kernel says "not supported" of a kind that it does not know, and another thing of one that it does. */
+/* The kernel says "not supported" of a kind that it does not know, and another thing of one that it
+ * does. */
 static int ask_link(const char *kind)
 {
 	struct request r = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(r.link)),

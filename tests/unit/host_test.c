@@ -233,7 +233,8 @@ START_TEST(version_2_has_the_vmm_in_the_sandboxs_group)
 }
 END_TEST
 
-/* --- version 2 with controllers, which this machine may not have: a tree of files that is like it --- */
+/* --- version 2 with controllers, which this machine may not have: a tree of files that is like it
+ * --- */
 
 static char made[64];
 

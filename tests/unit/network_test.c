@@ -44,8 +44,8 @@ static void run(const char *script)
 	free(shell(script));
 }
 
-/* No addresses that the kernel makes: they come when it gets round to the link's carrier, which may be
- * after a test has looked at what is there. */
+/* No addresses that the kernel makes: they come when it gets round to the link's carrier, which
+ * may be after a test has looked at what is there. */
 static void setup(void)
 {
 	struct spawn s = { .argv = ARGV("unshare", "-n", "sh", "-c",
@@ -129,7 +129,7 @@ START_TEST(interfaces_of_the_plugin_are_read)
 }
 END_TEST
 
-/* The guest's kernel makes the routes to the networks of its addresses itself, but not to a peer. */
+/* The guest's kernel makes the routes to its networks itself, but not to a peer. */
 START_TEST(routes_that_the_guest_would_not_make_are_read)
 {
 	run("ip addr flush dev eth0; ip addr add 10.1.2.3/25 dev eth0\n"

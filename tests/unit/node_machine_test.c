@@ -180,7 +180,7 @@ START_TEST(a_node_without_a_cluster_needs_no_turn)
 }
 END_TEST
 
-/* Killed by the restart that it asked for: the turn is still its own, and is not asked for again. */
+/* Its own restart has killed it: it still has its turn, and does not request one again. */
 START_TEST(a_node_killed_by_its_restart_goes_on)
 {
 	struct machine_kept kept;
@@ -498,8 +498,8 @@ START_TEST(an_uninstall_comes_before_an_install)
 }
 END_TEST
 
-/* A node that fails is the one that is most wanted to be rid of: it does not wait out its pause; but
- * an uninstall that fails has pauses, however often it is asked for. */
+/* A node that fails is the one that is most wanted to be rid of: it does not wait out its pause;
+ * but an uninstall that fails has pauses, however often it is asked for. */
 START_TEST(an_uninstall_does_not_wait_for_a_pause)
 {
 	begin_with(&usual, NULL);
@@ -582,7 +582,8 @@ static uint32_t next_of(uint32_t *seed, uint32_t below)
 	return (*seed >> 16) % below;
 }
 
-/* What it may say: turns that nobody asked for, of yesterday, twice, late; the uninstall at any time. */
+/* What it may say: turns that nobody asked for, of yesterday, twice, late; the uninstall at any
+ * time. */
 static void say_something(uint32_t *seed, const char *old, bool *granted, bool *asked)
 {
 	switch (next_of(seed, 5)) {
@@ -622,8 +623,8 @@ static void end_somehow(uint32_t *seed, enum node_job job)
 		ends_with(o);
 }
 
-/* Report may do it what it wants: nothing that restarts anything begins without a turn that was wanted and
- * granted, nothing is taken away that nobody asked to, and nothing comes after that. */
+/* Report may do it what it wants: nothing that restarts anything begins without a turn that was
+ * wanted and granted, nothing is taken away that nobody asked to, and nothing comes after that. */
 START_TEST(no_message_makes_the_node_act_without_a_turn)
 {
 	uint32_t seed = (uint32_t)_i + 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Forwarded ports from end to end: a namespace as a pod's on the host, the real agent, and a "guest"
- * that is the test's own network. Needs root.
+ * Forwarded ports from end to end: a namespace as a pod's on the host, the real agent, and a
+ * "guest" that is the test's own network. Needs root.
  */
 
 #include "tests/unit/suite.h"
@@ -305,8 +305,8 @@ START_TEST(a_reset_is_passed_on)
 }
 END_TEST
 
-/* One side sends and the other does not read; another connection is served, and what was sent is kept
- * within bounds. */
+/* One side sends and the other does not read; another connection is served, and what was sent is
+ * kept within bounds. */
 START_TEST(a_stuck_connection_delays_no_other)
 {
 	enum { MUCH = 64 << 20, PIECE = 64 << 10 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Root images as the runtime sees them: what they are, the configuration and annotations that name one, and
- * QEMU's command line. They are made by what osbuilder makes images with. */
+/* Root images as the runtime sees them: what they are, the configuration and annotations that
+ * name one, and QEMU's command line. They are made by what osbuilder makes images with. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"

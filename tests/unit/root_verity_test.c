@@ -190,7 +190,8 @@ START_TEST(a_plain_image_has_one_partition)
 }
 END_TEST
 
-/* The header's sum is the kernel's to check: a guest is booted from such an image in tests/integration. */
+/* The header's sum is the kernel's to check: a guest is booted from such an image in
+ * tests/integration. */
 START_TEST(an_image_for_dax_is_aligned)
 {
 	AUTO(buf) struct buf all = BUF_INIT(0), fs = BUF_INIT(0);

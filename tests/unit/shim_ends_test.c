@@ -19,7 +19,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -469,6 +471,39 @@ START_TEST(a_shim_with_a_manager_stays)
 }
 END_TEST
 
+enum { QUEUE = 8 };
+static int waiting[QUEUE]; /* connections that the manager does not accept */
+
+/* A manager that accepts nothing: its queue has room for one connection, and holds it. */
+static void busy_manager_comes(void)
+{
+	struct sockaddr_un address = { AF_UNIX, MANAGER };
+	int n = 0;
+
+	manager_comes();
+	ck_assert_int_eq(listen(manager, 0), 0);
+	do {
+		ck_assert_int_lt(n, QUEUE);
+		waiting[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		ck_assert_int_ge(waiting[n], 0);
+	} while (connect(waiting[n++], (struct sockaddr *)&address, sizeof(address)) == 0);
+	ck_assert_int_eq(errno, EAGAIN);
+}
+
+/* A connection to the manager would wait, and with it every request. */
+START_TEST(a_busy_manager_delays_no_request)
+{
+	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
+	shim_host = busy_manager_comes;
+	shim_start("good", SHARE_9P);
+	(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
+	shim_must_fail(shim_ask_id("State", 0), "not found");
+	fd_close(&manager);
+	shim_no_process_is_left(false);
+	shim_nothing_is_left();
+}
+END_TEST
+
 static long score(pid_t pid)
 {
 	AUTO(str) char *path = str_fmt("/proc/%d/oom_score_adj", (int)pid);
@@ -541,6 +576,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, a_shim_without_a_manager_ends, 0, 2);
 	tcase_add_test(t, a_shim_that_nobody_uses_ends);
 	tcase_add_test(t, a_shim_with_a_manager_stays);
+	tcase_add_test(t, a_busy_manager_delays_no_request);
 	tcase_add_test(t, a_shim_is_killed_before_its_manager);
 	tcase_add_test(t, a_shim_whose_address_cannot_be_printed_ends);
 	tcase_add_test(t, a_signal_ends_a_shim_that_has_nothing);

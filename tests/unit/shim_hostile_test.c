@@ -274,18 +274,37 @@ END_TEST
 
 /* --- a killed shim --- */
 
-static const char *const orphans[] = { "good", "no-sockets", "no-check", "no-answer" };
+/* What the guest does, and the last request that it gets; NULL: it only starts. */
+static const struct {
+	const char *script, *until;
+} orphans[] = { { "good", "CreateContainer" },
+		{ "no-sockets", NULL },
+		{ "no-check", "Check" },
+		{ "no-answer", "CreateContainer" } };
 
-/* containerd finds the shim dead and calls `delete`, whatever was under way. */
+static void await_vm(void)
+{
+	struct deadline d = deadline_in(ANSWER_MS);
+
+	while (!path_exists(VM_LOG ".argv")) {
+		ck_assert_msg(!deadline_passed(d), "no VM is started");
+		(void)poll(NULL, 0, 5);
+	}
+}
+
+/* containerd finds that the shim has ended and calls `delete`, whatever was going on. */
 START_TEST(delete_cleans_up_after_a_killed_shim)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
 
-	shim_start(orphans[_i], _i % 2 ? "virtio_fs_daemon = \"" FAKE_VM "\"" : SHARE_9P);
+	shim_start(orphans[_i].script, _i % 2 ? "virtio_fs_daemon = \"" FAKE_VM "\"" : SHARE_9P);
 	wire_text(&payload, 1, "c");
 	wire_text(&payload, 2, BUNDLE);
 	shim_ask_on(shim_manager, TASK, "Create", &payload, 0);
-	(void)nanosleep(&(struct timespec){ .tv_nsec = 300000000 * SLOW }, NULL);
+	if (orphans[_i].until)
+		shim_await_request(orphans[_i].until);
+	else
+		await_vm();
 	ck_assert(kill(shim_pid, SIGKILL) == 0);
 	ck_assert(waitpid(shim_pid, NULL, 0) == shim_pid);
 	shim_delete_verb();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The mounts of the host before, during and after a container, on a host whose mounts are shared, as
- * systemd makes them: no mount or unmount of the shim propagates to them.
+ * The mounts of the host before, during and after a container, on a host whose mounts are shared,
+ * as systemd makes them: no mount or unmount of the shim propagates to them.
  */
 
 #include "tests/unit/shim_lab.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The shim with a guest that behaves: its requests to the agent, the configuration of the VM, events
- * and streams. */
+/* The shim with a guest that behaves: its requests to the agent, the configuration of the VM,
+ * events and streams. */
 
 #include "tests/unit/shim_lab.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which transport to the agent the shim uses on hosts with a working, a broken and no vhost-vsock. */
+/* Which transport the shim uses on hosts with a working, a broken and no vhost-vsock. */
 
 #include "tests/unit/shim_lab.h"
 #include "tests/unit/vsock_lab.h"

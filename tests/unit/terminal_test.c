@@ -2,7 +2,8 @@
 /*
  * What the agent and programs in containers expect of the kernel's terminals, whether the guest's
  * kernel lets output wait for a reader or not: nothing is lost or reordered, however the reader
- * reads, and whoever waits is woken. Some of it is true of the guest's kernel only, on one processor.
+ * reads, and whoever waits is woken. Some of it is true of the guest's kernel only, on one
+ * processor.
  */
 
 #include "tests/unit/suite.h"
